@@ -1,0 +1,49 @@
+"""Settings that must stand before JAX or matplotlib is first imported, and the chips that many tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["JAX_PLATFORMS"] = "cpu"  # the same digits on every machine
+# One thread per worker: pytest-xdist already fills the cores.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
+LAYOUTS = Path(__file__).parents[1] / "layouts"
+
+
+@pytest.fixture(scope="session")
+def altered():
+    """A spec with some values changed: ``altered(demo, chip={"rows": 2})``."""
+
+    def make(spec, **changes):
+        data = spec.model_dump()
+        for name, value in changes.items():
+            data[name] = data[name] | value if isinstance(value, dict) else value
+        return type(spec).model_validate(data)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """The 8×8 demonstrator."""
+    # Imported here: the run-time type check is laid over the package after this file is read.
+    from prism_photonics.spec import ChipSpec
+
+    return ChipSpec.from_toml(LAYOUTS / "demo_8x8" / "spec.toml")
+
+
+@pytest.fixture(scope="session")
+def paper():
+    """The paper's own 32×256 point."""
+    from prism_photonics.spec import ChipSpec
+
+    return ChipSpec.from_toml(LAYOUTS / "paper_32x256" / "spec.toml")
+
+
+@pytest.fixture(scope="session")
+def small(demo, altered):
+    """Two rows of three channels, for what is fabricated or compiled often; fewer rows share less light."""
+    return altered(demo, name="small_2x3", chip={"rows": 2, "channels": 3}, comb={"line_power_dBm": -3.0})

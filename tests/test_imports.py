@@ -1,0 +1,33 @@
+"""What a user does not ask for is not loaded: ranking needs no JAX, `prism --help` nothing heavy."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"jax", "sax", "equinox", "gdsfactory", "matplotlib", "klayout", "torch"}
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after the statement."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps([m.partition('.')[0] for m in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("module", ["prism_photonics.rank", "prism_photonics.export.read"])
+def test_a_machine_without_jax_can_read_a_bundle_and_rank(module):
+    loaded = loaded_after(f"import {module}")
+    assert not loaded & {"jax", "sax", "equinox", "gdsfactory"}
+
+
+def test_prism_help_loads_nothing_heavy():
+    loaded = loaded_after(
+        "from typer.testing import CliRunner\n"
+        "from prism_photonics.cli import app\n"
+        "result = CliRunner().invoke(app, ['--help'])\n"
+        "assert result.exit_code == 0, result.output"
+    )
+    assert not loaded & HEAVY
