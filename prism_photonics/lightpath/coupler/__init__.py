@@ -1,0 +1,1 @@
+"""The edge coupler: fibre to chip."""

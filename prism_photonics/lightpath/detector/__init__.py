@@ -1,0 +1,1 @@
+"""The balanced photodetector pair, its amplifier and converter."""

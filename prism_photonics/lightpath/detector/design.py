@@ -1,0 +1,47 @@
+"""The balanced photodetector pair with its amplifier and converter, as specified and as drawn."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DetectorDesign:
+    """A balanced pair: two photodiodes in series, one amplifier, one converter per row.
+
+    Attributes:
+        responsivity_A_W: Responsivity of each photodiode.
+        loss_dB: Waveguide-to-photodiode coupling loss, positive.
+        dark_current_A: Dark current of each photodiode.
+        tia_noise_A_rtHz: Input-referred noise of the amplifier in A/√Hz.
+        feedback_ohm: Transimpedance; its Johnson noise adds to the amplifier's.
+        temperature_K: Temperature of the feedback resistor.
+        bandwidth_Hz: Noise bandwidth of one reading.
+        adc_bits: Resolution of the converter.
+        adc_full_scale_A: The converter reads from minus to plus this current.
+    """
+
+    responsivity_A_W: float
+    loss_dB: float
+    dark_current_A: float
+    tia_noise_A_rtHz: float
+    feedback_ohm: float
+    temperature_K: float
+    bandwidth_Hz: float
+    adc_bits: int
+    adc_full_scale_A: float
+
+
+@dataclass(frozen=True)
+class DetectorSiteDesign:
+    """The drawn attach site of one balanced pair: two guides that end under photodiodes. Lengths in µm.
+
+    Attributes:
+        port_pitch_um: Height of the drop guide (o2) above the through guide (o1).
+        width_um: Width of the guides.
+        length_um: Length of each absorbing section along x.
+        pad_um: Side of the four attach pads under the photodiodes.
+    """
+
+    port_pitch_um: float
+    width_um: float
+    length_um: float = 60.0
+    pad_um: float = 60.0

@@ -1,0 +1,136 @@
+"""A pen for leaf cells: shapes on the 1 nm grid, ports, and the design's fields kept with the drawing."""
+
+import hashlib
+import math
+from dataclasses import asdict
+from typing import Any
+
+import gdsfactory as gf
+import kfactory as kf
+from kfactory import kdb
+
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, Layer
+from prism_photonics.units import InputError
+
+PER_UM = 1000
+CHORD_ERROR_UM = 5e-4  # half the grid: a finer polygon would round to the same points
+
+EAST, NORTH, WEST, SOUTH = range(4)
+
+
+def nm(length_um: float) -> int:
+    """A length in µm on the 1 nm grid of the drawing."""
+    return round(length_um * PER_UM)
+
+
+class Pen:
+    """Draws one leaf cell of a device.
+
+    Attributes:
+        cell: The component under the pen.
+        fresh: False when the layout already holds this very drawing; then nothing need be drawn again.
+
+    Raises:
+        InputError: A length of the design is off the grid; rounding it in silence would draw another device.
+    """
+
+    def __init__(self, device: str, design: Any, kcl: kf.KCLayout | None = None):
+        kcl = kcl or gf.kcl
+        settings = asdict(design)
+        for field, value in settings.items():
+            if field.endswith("_um") and abs(value * PER_UM - round(value * PER_UM)) > 1e-3:
+                raise InputError(
+                    f"{device}: {field} = {value:.7g} is off the 1 nm grid of the drawing; round it to 3 decimals"
+                )
+        digest = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()
+        name = f"{device}_{digest[:8]}"
+        self.fresh = not kcl.layout.has_cell(name)
+        if self.fresh:
+            self.cell = gf.Component(name, kcl=kcl, settings=settings)
+            self.cell.function_name = device
+        else:
+            self.cell = gf.Component(base=kcl[name].base)
+
+    def region(self, layer: Layer, region: kdb.Region) -> None:
+        """Draw a region."""
+        self.cell.kdb_cell.shapes(self.cell.kcl.layer(*layer)).insert(region)
+
+    def box(self, layer: Layer, x0_um: float, y0_um: float, x1_um: float, y1_um: float) -> None:
+        """Draw a rectangle from its west, south, east and north side in µm."""
+        self.region(layer, kdb.Region(box(x0_um, y0_um, x1_um, y1_um)))
+
+    def guide(self, rib: kdb.Region, sleeve: kdb.Region) -> None:
+        """Draw ribs and the slab under them."""
+        self.region(LAYERS.ridge, rib.merged())
+        self.region(LAYERS.slab, sleeve.merged())
+
+    def port(self, name: str, x_um: float, y_um: float, facing: int, width_um: float) -> None:
+        """Place an optical port that faces out of the cell (EAST, NORTH, WEST or SOUTH)."""
+        add_port(self.cell, name, (nm(x_um), nm(y_um)), facing, width_um=width_um)
+
+    def contact(self, name: str, x_um: float, y_um: float, facing: int, width_um: float) -> None:
+        """Place an electrical port on the second metal."""
+        add_port(self.cell, name, (nm(x_um), nm(y_um)), facing, width_um=width_um, layer=LAYERS.metal2)
+
+
+def add_port(
+    cell: gf.Component,
+    name: str,
+    at_nm: tuple[int, int],
+    facing: int,
+    *,
+    width_um: float,
+    layer: Layer = LAYERS.ridge,
+) -> None:
+    """Place a port on the grid; on any layer but the ridge it is an electrical one."""
+    # Through kfactory: gdsfactory's own add_port needs a globally active PDK.
+    kf.DKCell(base=cell.base).create_port(
+        name=name,
+        width=nm(width_um) / PER_UM,
+        trans=kdb.Trans(facing, False, *at_nm),
+        layer_info=kdb.LayerInfo(*layer),
+        port_type="optical" if layer == LAYERS.ridge else "electrical",
+    )
+
+
+def box(x0_um: float, y0_um: float, x1_um: float, y1_um: float) -> kdb.Box:
+    """A rectangle on the grid."""
+    return kdb.Box(nm(x0_um), nm(y0_um), nm(x1_um), nm(y1_um))
+
+
+def taper(x0_um: float, x1_um: float, w0_um: float, w1_um: float, y_um: float = 0.0) -> kdb.Region:
+    """A straight or linear taper along x, from width ``w0_um`` at ``x0_um`` to ``w1_um`` at ``x1_um``."""
+    x0, x1, y = nm(x0_um), nm(x1_um), nm(y_um)
+    low0, low1 = nm(w0_um) // 2, nm(w1_um) // 2
+    high0, high1 = nm(w0_um) - low0, nm(w1_um) - low1
+    points = [(x0, y - low0), (x0, y + high0), (x1, y + high1), (x1, y - low1)]
+    return kdb.Region(kdb.Polygon([kdb.Point(*point) for point in points]))
+
+
+def arc_points(center_um: tuple[float, float], radius_um: float, start_deg: float, stop_deg: float) -> list[kdb.Point]:
+    """Points on a circle from ``start_deg`` to ``stop_deg``, so close that no chord strays half a nanometre."""
+    step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / radius_um)
+    # A multiple of four: a half or full turn then passes through its outermost points exactly.
+    count = 4 * max(1, math.ceil(abs(math.radians(stop_deg - start_deg)) / step / 4))
+    turns = (math.radians(start_deg + (stop_deg - start_deg) * n / count) for n in range(count + 1))
+    x, y = center_um
+    return [kdb.Point(nm(x + radius_um * math.cos(t)), nm(y + radius_um * math.sin(t))) for t in turns]
+
+
+def sector(
+    center_um: tuple[float, float], inner_um: float, outer_um: float, start_deg: float, stop_deg: float
+) -> kdb.Region:
+    """The part of an annulus between two radii and two angles."""
+    there = arc_points(center_um, outer_um, start_deg, stop_deg)
+    back = arc_points(center_um, inner_um, stop_deg, start_deg)
+    return kdb.Region(kdb.Polygon(there + back))
+
+
+def bend(
+    center_um: tuple[float, float], radius_um: float, start_deg: float, stop_deg: float, *, width_um: float
+) -> tuple[kdb.Region, kdb.Region]:
+    """Rib and slab of a circular bend about ``center_um``."""
+    half = width_um / 2.0
+    rib = sector(center_um, radius_um - half, radius_um + half, start_deg, stop_deg)
+    reach = half + SLAB_MARGIN_UM
+    return rib, sector(center_um, max(radius_um - reach, 0.01), radius_um + reach, start_deg, stop_deg)

@@ -1,0 +1,1 @@
+"""The electro-optic add-drop microring."""

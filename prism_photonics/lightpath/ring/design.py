@@ -1,0 +1,51 @@
+"""Geometry of the X-cut add-drop ring: a circle stretched by two short coupling straights.
+
+The through bus runs along layout x below the ring, the drop bus above it. Layout x is crystal z, so the light at the
+ring's sides runs along crystal y with its field along z: there stand two electrode lobes of opposite polarity.
+The channel is set by the length of the coupling straights; every ring of a row is equally high, so neighbours abut.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RingDesign:
+    """One ring cell, bus stubs included. All lengths in µm.
+
+    Attributes:
+        radius_um: Bend radius of the four quarter turns.
+        straight_um: Length of each of the two coupling straights, along x; it sets the resonance.
+        gap_through_um: Edge-to-edge gap between ring and through bus.
+        gap_drop_um: Edge-to-edge gap between ring and drop bus.
+        width_um: Rib width of ring and buses.
+        pitch_um: Length of the cell along x: the distance to the next ring.
+        lobe_half_angle_deg: Half the angular width of each electrode lobe, centred on ±x.
+        electrode_gap_um: Distance between the edges of inner and outer electrode, the rib midway.
+        electrode_width_um: Radial width of the outer electrode.
+    """
+
+    radius_um: float
+    straight_um: float
+    gap_through_um: float
+    gap_drop_um: float
+    width_um: float
+    pitch_um: float
+    lobe_half_angle_deg: float
+    electrode_gap_um: float
+    electrode_width_um: float
+
+    @property
+    def length_um(self) -> float:
+        """Circumference in µm."""
+        return 2.0 * math.pi * self.radius_um + 2.0 * self.straight_um
+
+    @property
+    def bus_pitch_um(self) -> float:
+        """Centre distance of through and drop bus in µm."""
+        return 2.0 * (self.radius_um + self.width_um) + self.gap_through_um + self.gap_drop_um
+
+    @property
+    def center_y_um(self) -> float:
+        """Height of the ring's centre above the through bus in µm."""
+        return self.radius_um + self.width_um + self.gap_through_um

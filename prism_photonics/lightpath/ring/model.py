@@ -1,0 +1,140 @@
+"""Add-drop ring optics: coupled-mode closed form, with electro-optic tuning.
+
+With self-couplings t1 (through bus) and t2 (drop bus), κ = √(1 − t²), round-trip amplitude a and phase φ:
+
+    th  = (t1 − t2·a·e^{jφ}) / (1 − t1·t2·a·e^{jφ})          through bus, in → out
+    th' = (t2 − t1·a·e^{jφ}) / (1 − t1·t2·a·e^{jφ})          drop bus, in → out
+    dr  = dr' = −κ1·κ2·√a·e^{jφ/2} / (1 − t1·t2·a·e^{jφ})     from one bus to the other
+
+Source: Bogaerts et al., Laser & Photonics Reviews 6, 47 (2012), 10.1002/lpor.201100017, §2, in the phase convention
+exp(+jβL) and with κ entering as jκ.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+import sax
+from jaxtyping import Array, Complex, Float, Shaped
+
+from prism_photonics.lightpath.waveguide.model import path_phase
+from prism_photonics.units import PM_PER_UM
+
+
+class RingParams(eqx.Module):
+    """Optics of one or many rings; every leaf has the same shape.
+
+    Attributes:
+        t1: Self-coupling amplitude at the through bus, 0 to 1.
+        t2: Self-coupling amplitude at the drop bus, 0 to 1.
+        a: Round-trip amplitude, 0 to 1.
+        opl_um: Optical circumference n_eff·L at ``wl0_um``, in µm.
+        gpl_um: Group circumference n_g·L at ``wl0_um``, in µm.
+        offset_pm: Resonance shift from fabrication, in pm.
+        slope_pm_V: Tuning in pm/V.
+        curvature_pm_V2: Quadratic tuning in pm/V².
+        wl0_um: Reference wavelength in µm.
+    """
+
+    t1: Float[Array, "..."]
+    t2: Float[Array, "..."]
+    a: Float[Array, "..."]
+    opl_um: Float[Array, "..."]
+    gpl_um: Float[Array, "..."]
+    offset_pm: Float[Array, "..."]
+    slope_pm_V: Float[Array, "..."]
+    curvature_pm_V2: Float[Array, "..."]
+    wl0_um: Float[Array, "..."]
+
+
+class RingFields(eqx.Module):
+    """Field transmissions of a ring between its four ports."""
+
+    through: Complex[Array, "..."]
+    drop: Complex[Array, "..."]
+    drop_bus: Complex[Array, "..."]
+
+
+def resonance_shift_pm(ring: RingParams, volts: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Resonance shift ``δλ = offset + slope·V + curvature·V²`` in pm."""
+    return ring.offset_pm + ring.slope_pm_V * volts + ring.curvature_pm_V2 * volts**2
+
+
+def electrode_volts(volts: Float[Array, "... rings"], crosstalk: Float[Array, "... gaps"]) -> Float[Array, "... rings"]:
+    """Voltages that act on the rings of a row: each sees a share of its neighbours' (stray field between electrodes).
+
+    Args:
+        volts: Applied voltages in V.
+        crosstalk: Share across each of the rings − 1 gaps, dimensionless.
+
+    Returns:
+        Acting voltages in V.
+    """
+    acting = volts.at[..., 1:].add(crosstalk * volts[..., :-1])
+    return acting.at[..., :-1].add(crosstalk * volts[..., 1:])
+
+
+def ring_fields(
+    wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float
+) -> RingFields:
+    """Closed-form transmissions at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``.
+
+    A shift δλ adds the optical path ``n_g·L·δλ/λ0``, which moves every resonance by δλ (to first order in δλ/λ).
+    """
+    opl_um = ring.opl_um + ring.gpl_um * shift_pm / PM_PER_UM / ring.wl0_um
+    phi = path_phase(wl, opl_um, ring.gpl_um, ring.wl0_um)
+    half_turn = jnp.sqrt(ring.a) * jnp.exp(0.5j * phi)
+    turn = half_turn**2
+    kappa_product = jnp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2))
+    denominator = 1.0 - ring.t1 * ring.t2 * turn
+    return RingFields(
+        through=(ring.t1 - ring.t2 * turn) / denominator,
+        drop=-kappa_product * half_turn / denominator,
+        drop_bus=(ring.t2 - ring.t1 * turn) / denominator,
+    )
+
+
+def fwhm_pm(ring: RingParams) -> Float[Array, "..."]:
+    """Full width at half maximum ``λ²·(1 − t1·t2·a)/(π·n_g·L·√(t1·t2·a))`` of the drop peak, in pm."""
+    x = ring.t1 * ring.t2 * ring.a
+    return ring.wl0_um**2 * (1.0 - x) / (jnp.pi * ring.gpl_um * jnp.sqrt(x)) * PM_PER_UM
+
+
+def fsr_um(ring: RingParams) -> Float[Array, "..."]:
+    """Free spectral range ``λ²/(n_g·L)`` in µm."""
+    return ring.wl0_um**2 / ring.gpl_um
+
+
+def extreme_transmissions(ring: RingParams) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """On resonance: through ``T_min = ((t1 − t2 a)/(1 − t1 t2 a))²``, drop ``D_max = κ1²κ2²a/(1 − t1 t2 a)²``."""
+    denominator = (1.0 - ring.t1 * ring.t2 * ring.a) ** 2
+    t_min = (ring.t1 - ring.t2 * ring.a) ** 2 / denominator
+    d_max = (1.0 - ring.t1**2) * (1.0 - ring.t2**2) * ring.a / denominator
+    return t_min, d_max
+
+
+def ring(
+    *,
+    wl: sax.FloatArrayLike = 1.55,
+    t1: Array | float = 0.99,
+    t2: Array | float = 0.99,
+    a: Array | float = 1.0,
+    opl_um: Array | float = 246.0,
+    gpl_um: Array | float = 291.0,
+    shift_pm: Array | float = 0.0,
+    wl0_um: Array | float = 1.55,
+) -> sax.SDict:
+    """SAX model of the add-drop ring without bus stubs; see `RingParams` for the settings.
+
+    Returns:
+        S-dictionary with ports o1, o2 (through bus, west and east) and o3, o4 (drop bus, west and east).
+    """
+    leaves = (t1, t2, a, opl_um, gpl_um, 0.0, 0.0, 0.0, wl0_um)
+    params = RingParams(*(jnp.asarray(leaf, dtype=float) for leaf in leaves))
+    fields = ring_fields(jnp.asarray(wl), params, shift_pm)
+    return sax.reciprocal(
+        {
+            ("o1", "o2"): fields.through,
+            ("o1", "o3"): fields.drop,
+            ("o2", "o4"): fields.drop,
+            ("o3", "o4"): fields.drop_bus,
+        }
+    )

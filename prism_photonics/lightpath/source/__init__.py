@@ -1,0 +1,1 @@
+"""The frequency comb: one line per channel."""

@@ -1,0 +1,1 @@
+"""Bus and routing waveguides: straights, U-turns and S-branches."""

@@ -1,0 +1,57 @@
+"""Propagation along a waveguide: phase with first-order dispersion, and loss."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import sax
+from jaxtyping import Array, Complex, Float, Shaped
+
+
+class PathParams(eqx.Module):
+    """Optics of one or many waveguide paths.
+
+    Attributes:
+        opl_um: Optical path length Σ n_eff·L at ``wl0_um``, in µm.
+        gpl_um: Group path length Σ n_g·L at ``wl0_um``, in µm.
+        amplitude: Field transmission in (0, 1].
+        phase_rad: Extra phase (fabrication), in rad.
+        wl0_um: Reference wavelength in µm.
+    """
+
+    opl_um: Float[Array, "..."]
+    gpl_um: Float[Array, "..."]
+    amplitude: Float[Array, "..."]
+    phase_rad: Float[Array, "..."]
+    wl0_um: Float[Array, "..."]
+
+
+def path_phase(
+    wl: Shaped[Array, "..."] | float,
+    opl_um: Shaped[Array, "..."] | float,
+    gpl_um: Shaped[Array, "..."] | float,
+    wl0_um: Shaped[Array, "..."] | float,
+) -> Shaped[Array, "..."]:
+    """Phase ``βL = (2π/λ)·[n_eff·L − (n_g − n_eff)·L·(λ − λ0)/λ0]`` in rad: first-order dispersion about λ0."""
+    return 2.0 * jnp.pi / jnp.asarray(wl) * (opl_um - (gpl_um - opl_um) * (wl - wl0_um) / wl0_um)
+
+
+def transmission(wl: Float[Array, "..."] | float, path: PathParams) -> Complex[Array, "..."]:
+    """Complex field transmission ``A·exp(j(βL + φ))`` of a path at wavelength ``wl`` (µm)."""
+    return path.amplitude * jnp.exp(1j * (path_phase(wl, path.opl_um, path.gpl_um, path.wl0_um) + path.phase_rad))
+
+
+def path(
+    *,
+    wl: sax.FloatArrayLike = 1.55,
+    opl_um: Array | float = 0.0,
+    gpl_um: Array | float = 0.0,
+    amplitude: Array | float = 1.0,
+    phase_rad: Array | float = 0.0,
+    wl0_um: Array | float = 1.55,
+) -> sax.SDict:
+    """SAX model of a reflection-free waveguide path; see `PathParams` for the settings.
+
+    Returns:
+        S-dictionary with ports o1 and o2.
+    """
+    phase = path_phase(jnp.asarray(wl), opl_um, gpl_um, wl0_um) + phase_rad
+    return sax.reciprocal({("o1", "o2"): amplitude * jnp.exp(1j * phase)})

@@ -1,0 +1,199 @@
+"""Who is connected to whom: one type, two origins (the spec, or a drawn layout).
+
+A netlist is hierarchical: a dictionary of cells. An instance's component is another cell of the dictionary or a leaf
+device (``ring``, ``splitter``, ``edge_coupler``, ``straight``, ``uturn``, ``branch``, ``terminator``, ``detector``)
+whose settings are exactly the fields of its design. Optical ports are ``o1…``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prism_photonics.lightpath.detector.design import DetectorSiteDesign
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.design import (
+    BranchDesign,
+    StraightDesign,
+    TerminatorDesign,
+    UTurnDesign,
+)
+from prism_photonics.spec import ChipSpec
+
+TOP = "chip"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A placed component: its name among the models or cells, and its settings."""
+
+    component: str
+    settings: Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One level of hierarchy.
+
+    Attributes:
+        instances: Instance name → instance.
+        connections: Unordered pairs of ``"instance,port"``.
+        ports: Outer port name → ``"instance,port"``.
+    """
+
+    instances: Mapping[str, Instance]
+    connections: frozenset[frozenset[str]]
+    ports: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A hierarchy of cells; ``top`` is the chip."""
+
+    cells: Mapping[str, Cell]
+    top: str = TOP
+
+    def to_sax(self, top: str | None = None) -> dict[str, dict[str, Any]]:
+        """The netlist from ``top`` downwards as the recursive dictionary that ``sax.circuit`` reads (top first)."""
+        order = [top or self.top]
+        for name in order:
+            order += [
+                i.component
+                for i in self.cells[name].instances.values()
+                if i.component in self.cells and i.component not in order
+            ]
+        return {name: _sax_cell(self.cells[name]) for name in dict.fromkeys(order)}
+
+    def differences(self, other: "Netlist", *, tolerance_um: float = 1e-9) -> list[str]:
+        """Every way in which ``other`` departs from this netlist, one sentence each; empty when they are equal."""
+        found = []
+        for name in sorted(self.cells.keys() | other.cells.keys()):
+            if name not in other.cells or name not in self.cells:
+                found.append(f"cell {name} is {'missing' if name in self.cells else 'added'}")
+                continue
+            found += _cell_differences(name, self.cells[name], other.cells[name], tolerance_um)
+        return found
+
+
+def connect(*pairs: tuple[str, str]) -> frozenset[frozenset[str]]:
+    """Connections from pairs of ``"instance,port"``."""
+    return frozenset(frozenset(pair) for pair in pairs)
+
+
+def from_spec(spec: ChipSpec) -> Netlist:
+    """The chip's design netlist: edge coupler, splitter tree, identical rows, detectors."""
+    rows = spec.chip.rows
+    cells: dict[str, Cell] = {"row": _row(spec)}
+    instances = {
+        "coupler": Instance("edge_coupler", asdict(spec.coupler_design)),
+        **{f"row_{n}": Instance("row", {}) for n in range(rows)},
+        **{f"detector_{n}": Instance("detector", asdict(detector_site(spec))) for n in range(rows)},
+    }
+    pairs = []
+    for n in range(rows):
+        pairs += [(f"row_{n},o2", f"detector_{n},o1"), (f"row_{n},o3", f"detector_{n},o2")]
+    if rows == 1:
+        pairs.append(("coupler,o2", "row_0,o1"))
+    else:
+        cells |= _trees(spec)
+        instances["tree"] = Instance(f"tree_{rows}", {})
+        pairs.append(("coupler,o2", "tree,o1"))
+        # Outputs are numbered from the lowest row up.
+        pairs += [(f"tree,o{n + 2}", f"row_{n},o1") for n in range(rows)]
+    cells[TOP] = Cell(instances, connect(*pairs), {"o1": "coupler,o1"})
+    return Netlist(cells)
+
+
+def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
+    """The attach site of one row's balanced pair: its guides arrive at the heights of through bus and drop return."""
+    ring = spec.ring_designs[0]
+    return DetectorSiteDesign(
+        port_pitch_um=ring.bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um, width_um=spec.width_um
+    )
+
+
+def branch_design(spec: ChipSpec, *, rows: int, upper: bool) -> BranchDesign:
+    """The S from one output of the splitter that feeds ``rows`` rows to the subtree of half of them."""
+    radius = spec.waveguide.bend_radius_um
+    rise = spec.row_pitch_um * rows / 4.0 - spec.splitter_design.port_pitch_um / 2.0
+    dx = 2.0 * radius + 20.0
+    return BranchDesign(dx, rise if upper else -rise, radius, spec.width_um)
+
+
+def _row(spec: ChipSpec) -> Cell:
+    """One row: rings in channel order, the drop bus turned back over them to the detectors, its far end terminated."""
+    rings = spec.ring_designs
+    last = len(rings) - 1
+    instances = {f"ring_{c}": Instance("ring", asdict(design)) for c, design in enumerate(rings)}
+    instances["uturn"] = Instance("uturn", asdict(UTurnDesign(spec.waveguide.bend_radius_um, spec.width_um)))
+    instances["return_guide"] = Instance(
+        "straight", asdict(StraightDesign(len(rings) * spec.ring.pitch_um, spec.width_um))
+    )
+    instances["terminator"] = Instance("terminator", asdict(TerminatorDesign(width_um=spec.width_um)))
+    pairs = []
+    for c in range(last):
+        pairs += [(f"ring_{c},o2", f"ring_{c + 1},o1"), (f"ring_{c},o4", f"ring_{c + 1},o3")]
+    pairs += [
+        ("ring_0,o3", "uturn,o1"),
+        ("uturn,o2", "return_guide,o1"),
+        (f"ring_{last},o4", "terminator,o1"),
+    ]
+    return Cell(instances, connect(*pairs), {"o1": "ring_0,o1", "o2": f"ring_{last},o2", "o3": "return_guide,o2"})
+
+
+def _trees(spec: ChipSpec) -> dict[str, Cell]:
+    """``tree_N`` for N = 2, 4, … rows: a splitter, two branches, two trees of half the size."""
+    cells = {}
+    for level in range(1, tree_levels(spec.chip.rows) + 1):
+        size = 2**level
+        half = size // 2
+        instances = {
+            "splitter": Instance("splitter", asdict(spec.splitter_design)),
+            "upper_branch": Instance("branch", asdict(branch_design(spec, rows=size, upper=True))),
+            "lower_branch": Instance("branch", asdict(branch_design(spec, rows=size, upper=False))),
+        }
+        pairs = [("splitter,o2", "upper_branch,o1"), ("splitter,o3", "lower_branch,o1")]
+        if half == 1:
+            ports = {"o1": "splitter,o1", "o2": "lower_branch,o2", "o3": "upper_branch,o2"}
+        else:
+            instances |= {"upper": Instance(f"tree_{half}", {}), "lower": Instance(f"tree_{half}", {})}
+            pairs += [("upper_branch,o2", "upper,o1"), ("lower_branch,o2", "lower,o1")]
+            ports = {"o1": "splitter,o1"}
+            ports |= {f"o{n + 2}": f"lower,o{n + 2}" for n in range(half)}
+            ports |= {f"o{n + half + 2}": f"upper,o{n + 2}" for n in range(half)}
+        cells[f"tree_{size}"] = Cell(instances, connect(*pairs), ports)
+    return cells
+
+
+def _sax_cell(cell: Cell) -> dict[str, Any]:
+    instances = {}
+    for name, instance in cell.instances.items():
+        instances[name] = {"component": instance.component, "settings": dict(instance.settings)}
+    pairs = (sorted(pair) for pair in cell.connections)
+    return {"instances": instances, "connections": {a: b for a, b in pairs}, "ports": dict(cell.ports)}
+
+
+def _cell_differences(name: str, ours: Cell, theirs: Cell, tolerance_um: float) -> list[str]:
+    found = []
+    for key in sorted(ours.instances.keys() | theirs.instances.keys()):
+        a, b = ours.instances.get(key), theirs.instances.get(key)
+        if a is None or b is None:
+            found.append(f"{name}: instance {key} is {'added' if a is None else 'missing'}")
+        elif a.component != b.component:
+            found.append(f"{name}.{key}: component {b.component} instead of {a.component}")
+        else:
+            for field in sorted(a.settings.keys() | b.settings.keys()):
+                if not _same(a.settings.get(field), b.settings.get(field), tolerance_um):
+                    found.append(f"{name}.{key}.{field}: {b.settings.get(field)} instead of {a.settings.get(field)}")
+    for pair in sorted(map(sorted, ours.connections ^ theirs.connections)):
+        verb = "missing" if frozenset(pair) in ours.connections else "added"
+        found.append(f"{name}: connection {' – '.join(pair)} is {verb}")
+    for port in sorted(ours.ports.keys() | theirs.ports.keys()):
+        if ours.ports.get(port) != theirs.ports.get(port):
+            found.append(f"{name}: port {port} is {theirs.ports.get(port)} instead of {ours.ports.get(port)}")
+    return found
+
+
+def _same(a: float | int | str | None, b: float | int | str | None, tolerance: float) -> bool:
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return abs(a - b) <= tolerance
+    return a == b

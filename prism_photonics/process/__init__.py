@@ -1,0 +1,1 @@
+"""The film: materials, electro-optics and foundry profiles; every number carries its source."""

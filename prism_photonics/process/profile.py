@@ -1,0 +1,95 @@
+"""Foundry profiles: the numbers of one film stack, each with its source, read from TOML."""
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prism_photonics.process.electrooptics import PockelsTensor
+from prism_photonics.units import InputError, nearest
+
+
+class Sourced(BaseModel):
+    """A number and where it comes from (a DOI, an arXiv id, or "design choice")."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    value: float = Field(allow_inf_nan=False)
+    source: str = Field(min_length=4)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Film(_Table):
+    """Cross-section of the rib waveguide, in µm."""
+
+    thickness_um: Sourced
+    etch_um: Sourced
+    rib_width_um: Sourced
+    min_bend_radius_um: Sourced
+
+
+class Optics(_Table):
+    """Mode indices at ``wl0_um`` by direction of travel, loss, and ring–bus coupling."""
+
+    wl0_um: Sourced
+    n_eff_along_x: Sourced
+    n_g_along_x: Sourced
+    n_eff_along_y: Sourced
+    n_g_along_y: Sourced
+    n_eff_TM_along_y: Sourced
+    n_eff_TE_along_y_vectorial: Sourced
+    loss_dB_cm: Sourced
+    coupler_kappa2: Sourced
+    coupler_gap_um: Sourced
+    coupler_decay_um: Sourced
+    thermal_pm_K: Sourced
+
+
+class ElectroOptics(_Table):
+    """Pockels tensor, V_π·L and the field limit."""
+
+    r33_pm_V: Sourced
+    r13_pm_V: Sourced
+    r51_pm_V: Sourced
+    r22_pm_V: Sourced
+    vpil_push_pull_V_cm: Sourced
+    electrode_gap_um: Sourced
+    coercive_field_V_um: Sourced
+
+
+class Profile(_Table):
+    """One film stack. Lengths in µm; layout x runs along crystal z, so light along layout y sees r33."""
+
+    name: str
+    description: str
+    film: Film
+    optics: Optics
+    electrooptics: ElectroOptics
+
+    @property
+    def tensor(self) -> PockelsTensor:
+        """The Pockels coefficients in pm/V."""
+        eo = self.electrooptics
+        return PockelsTensor(eo.r33_pm_V.value, eo.r13_pm_V.value, eo.r51_pm_V.value, eo.r22_pm_V.value)
+
+
+def profile_names() -> list[str]:
+    """Names of the profiles that ship with the package."""
+    folder = resources.files(__package__) / "profiles"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+@cache
+def load_profile(name: str) -> Profile:
+    """Read a shipped profile by name.
+
+    Raises:
+        InputError: The name is unknown; the message names the nearest one.
+    """
+    if name not in profile_names():
+        raise InputError(f"process: unknown profile '{name}'; {nearest(name, profile_names())}")
+    text = (resources.files(__package__) / "profiles" / f"{name}.toml").read_text(encoding="utf-8")
+    return Profile.model_validate(tomllib.loads(text))

@@ -1,0 +1,317 @@
+"""ChipSpec: everything that defines a chip, read from one TOML file.
+
+Every number carries its unit in its name. A misspelled key is refused and the nearest known key named; a number out of
+range is refused with the range. The spec holds no physics: it hands geometry to the devices' designs.
+"""
+
+import hashlib
+import json
+import math
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.detector.design import DetectorDesign
+from prism_photonics.lightpath.modulator.design import ModulatorDesign
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.place import straights_um
+from prism_photonics.lightpath.source.design import CombDesign
+from prism_photonics.lightpath.splitter.design import SplitterDesign
+from prism_photonics.process.profile import Profile, load_profile
+from prism_photonics.units import InputError, nearest, watt_from_dBm
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ChipTable(_Table):
+    """How many rows, buses and channels."""
+
+    rows: int = Field(ge=1, le=4096)
+    channels: int = Field(ge=1, le=256, description="rings per bus")
+    buses: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _one_bus(self) -> "ChipTable":
+        if self.buses != 1:
+            raise ValueError(f"buses = {self.buses}: rows of several buses are not modelled yet; use 1")
+        if self.rows & (self.rows - 1):
+            raise ValueError(f"rows = {self.rows}: the splitter tree is binary; use a power of two")
+        return self
+
+
+class CombTable(_Table):
+    """The laser comb."""
+
+    first_wl_nm: float = Field(ge=1400, le=1700)
+    spacing_nm: float = Field(gt=0.01, le=20)
+    line_power_dBm: float = Field(ge=-60, le=30)
+    rin_dB_Hz: float = Field(ge=-200, le=-80)
+
+
+class ModulatorTable(_Table):
+    """The query modulators, off chip."""
+
+    loss_dB: float = Field(ge=0, le=30)
+    dac_bits: int = Field(ge=1, le=24)
+    encoding: Literal["offset", "two_shot"]
+
+
+class CouplerTable(_Table):
+    """The edge coupler."""
+
+    loss_dB: float = Field(ge=0, le=30)
+
+
+class SplitterTable(_Table):
+    """The 1×2 splitters of the tree."""
+
+    excess_loss_dB: float = Field(ge=0, le=10)
+
+
+class RingTable(_Table):
+    """The microrings: geometry and where they rest."""
+
+    radius_um: float = Field(ge=1, le=1000)
+    gap_through_um: float = Field(gt=0.05, le=3)
+    gap_drop_um: float = Field(gt=0.05, le=3)
+    pitch_um: float = Field(gt=0, le=5000)
+    lobe_half_angle_deg: float = Field(gt=0, le=90)
+    electrode_gap_um: float = Field(gt=0, le=50)
+    electrode_width_um: float = Field(gt=0, le=100)
+    bias_pm: float = Field(ge=-5000, le=5000, description="resonance minus channel at 0 V, as designed")
+    park_linewidths: float = Field(default=2.0, ge=0, le=50, description="detuning that counts as parked")
+
+
+class DriveTable(_Table):
+    """The ring drivers."""
+
+    max_voltage_V: float = Field(gt=0, le=200, description="largest magnitude, either sign")
+    dac_bits: int = Field(ge=1, le=24)
+
+
+class WaveguideTable(_Table):
+    """Buses and routing."""
+
+    loss_dB_cm: float = Field(ge=0, le=100)
+    bend_radius_um: float = Field(ge=1, le=2000)
+
+
+class DetectorTable(_Table):
+    """The balanced receiver of each row."""
+
+    responsivity_A_W: float = Field(gt=0, le=10)
+    loss_dB: float = Field(ge=0, le=30)
+    dark_current_nA: float = Field(ge=0, le=1e6)
+    tia_noise_pA_rtHz: float = Field(ge=0, le=1e6)
+    feedback_ohm: float = Field(gt=0, le=1e9)
+    temperature_K: float = Field(gt=0, le=500)
+    bandwidth_GHz: float = Field(gt=0, le=1000)
+    adc_bits: int = Field(ge=1, le=24)
+    adc_full_scale_uA: float = Field(gt=0, le=1e6)
+
+
+class VariationTable(_Table):
+    """How fabricated chips scatter about the design: standard deviations, one die.
+
+    Resonances are meant *after* permanent trimming; no published within-die statistics exist for TFLN rings, so these
+    are design choices.
+    """
+
+    resonance_local_pm: float = Field(ge=0, le=1e4)
+    resonance_correlated_pm: float = Field(ge=0, le=1e4)
+    correlation_length_um: float = Field(gt=0, le=1e6)
+    gap_nm: float = Field(ge=0, le=100)
+    loss_log: float = Field(ge=0, le=3, description="sigma of ln(ring loss): a skewed distribution")
+    slope_relative: float = Field(ge=0, le=0.5)
+    curvature_pm_V2: float = Field(ge=0, le=10)
+    crosstalk_relative: float = Field(ge=0, le=0.2, description="share of a ring's voltage that its neighbours see")
+    splitter_imbalance: float = Field(ge=0, le=0.3)
+    responsivity_relative: float = Field(ge=0, le=0.3)
+    line_power_dB: float = Field(ge=0, le=3)
+
+
+class RankingTable(_Table):
+    """What the chip's scores are needed for: the limits of the feasibility report."""
+
+    required_snr_dB: float = Field(ge=-20, le=100)
+    weight_limit: float = Field(gt=0, le=1, description="the reachable weights must cover ± this")
+    spacing_linewidths: float = Field(ge=0, le=1000, description="least channel spacing")
+
+
+class ChipSpec(_Table):
+    """A chip, complete. Read with `from_toml`; the designs of its devices come from its properties."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    process: str
+    chip: ChipTable
+    comb: CombTable
+    modulator: ModulatorTable
+    coupler: CouplerTable
+    splitter: SplitterTable
+    ring: RingTable
+    drive: DriveTable
+    waveguide: WaveguideTable
+    detector: DetectorTable
+    variation: VariationTable
+    ranking: RankingTable
+
+    @model_validator(mode="after")
+    def _devices_fit(self) -> "ChipSpec":
+        outer = 2.0 * (self.ring.radius_um + self.ring.electrode_gap_um / 2.0 + self.ring.electrode_width_um)
+        if self.ring.pitch_um < outer:
+            raise ValueError(
+                f"ring.pitch_um = {self.ring.pitch_um:g}: ring and electrodes are {outer:g} µm wide; "
+                "raise pitch_um or lower radius_um"
+            )
+        last = self.comb.first_wl_nm + self.comb.spacing_nm * (self.chip.channels - 1)
+        if last > 1700:
+            raise ValueError(
+                f"comb: channel {self.chip.channels - 1} lies at {last:g} nm, above the 1700 nm limit; lower spacing_nm"
+            )
+        return self
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "ChipSpec":
+        """Read and check a spec file.
+
+        Raises:
+            InputError: The file cannot be read, is not TOML, or holds an unknown key or a value out of range.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise InputError(f"{path}: cannot read the spec ({reason}); give the path of a spec.toml") from None
+        return cls.from_text(text, where=str(path))
+
+    @classmethod
+    def from_text(cls, text: str, *, where: str = "spec") -> "ChipSpec":
+        """Check a spec given as TOML text; ``where`` names it in errors."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{where}: not valid TOML ({error}); mend the line") from None
+        try:
+            spec = cls.model_validate(data)
+            load_profile(spec.process)
+        except ValidationError as error:
+            raise InputError(f"{where}: {_explain(error)}") from None
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        return spec
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the canonical JSON of every field: two specs with the same hash are the same chip."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def profile(self) -> Profile:
+        """The film stack."""
+        return load_profile(self.process)
+
+    @property
+    def voltage_step_V(self) -> float:
+        """One code of the ring drivers' DAC, in V; the grid runs from −max to +max."""
+        return 2.0 * self.drive.max_voltage_V / (2**self.drive.dac_bits - 1)
+
+    @property
+    def comb_design(self) -> CombDesign:
+        """The comb."""
+        c = self.comb
+        return CombDesign(
+            c.first_wl_nm * 1e-3,
+            c.spacing_nm * 1e-3,
+            self.chip.channels,
+            watt_from_dBm(c.line_power_dBm),
+            c.rin_dB_Hz,
+        )
+
+    @property
+    def modulator_design(self) -> ModulatorDesign:
+        """The query modulators."""
+        return ModulatorDesign(**self.modulator.model_dump())
+
+    @property
+    def coupler_design(self) -> EdgeCouplerDesign:
+        """The edge coupler."""
+        return EdgeCouplerDesign(self.coupler.loss_dB, width_um=self.width_um)
+
+    @property
+    def splitter_design(self) -> SplitterDesign:
+        """The 1×2 splitter."""
+        return SplitterDesign(self.splitter.excess_loss_dB, width_um=self.width_um)
+
+    @property
+    def detector_design(self) -> DetectorDesign:
+        """The balanced receiver."""
+        d = self.detector
+        return DetectorDesign(
+            responsivity_A_W=d.responsivity_A_W,
+            loss_dB=d.loss_dB,
+            dark_current_A=d.dark_current_nA * 1e-9,
+            tia_noise_A_rtHz=d.tia_noise_pA_rtHz * 1e-12,
+            feedback_ohm=d.feedback_ohm,
+            temperature_K=d.temperature_K,
+            bandwidth_Hz=d.bandwidth_GHz * 1e9,
+            adc_bits=d.adc_bits,
+            adc_full_scale_A=d.adc_full_scale_uA * 1e-6,
+        )
+
+    @property
+    def width_um(self) -> float:
+        """Rib width of every bus, in µm."""
+        return self.profile.film.rib_width_um.value
+
+    @cached_property
+    def ring_designs(self) -> tuple[RingDesign, ...]:
+        """The ring of each channel; all rows are drawn alike."""
+        r = self.ring
+        straights = straights_um(self.profile, radius_um=r.radius_um, wl_um=self.comb_design.wl_um, bias_pm=r.bias_pm)
+        return tuple(
+            RingDesign(
+                r.radius_um,
+                straight,
+                r.gap_through_um,
+                r.gap_drop_um,
+                self.width_um,
+                r.pitch_um,
+                r.lobe_half_angle_deg,
+                r.electrode_gap_um,
+                r.electrode_width_um,
+            )
+            for straight in straights
+        )
+
+    @property
+    def row_pitch_um(self) -> float:
+        """Distance between rows: the buses, the drop bus's U-turn, and a strip for the metal, on a 10 µm grid."""
+        height = self.ring_designs[0].bus_pitch_um + 2.0 * self.waveguide.bend_radius_um
+        return 10.0 * math.ceil((height + 60.0) / 10.0)
+
+
+def _explain(error: ValidationError) -> str:
+    """The gravest complaint of a validation, as one line: where, got, want, cure."""
+    # A misspelled key is also a missing one; naming the misspelling is what helps.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        table: type[BaseModel] = ChipSpec
+        for part in first["loc"][:-1]:
+            annotation = table.model_fields[str(part)].annotation
+            assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+            table = annotation
+        return f"unknown key '{place}'; {nearest(str(first['loc'][-1]), table.model_fields)}"
+    if first["type"] == "missing":
+        return f"missing key '{place}'; add it (layouts/demo_8x8/spec.toml shows every key)"
+    if first["type"] == "value_error":
+        return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+    complaint = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{place} = {first['input']!r}: {complaint}; mend the value (its unit is in the key)"
