@@ -1,0 +1,74 @@
+"""Figures of merit of the spec's ring, in closed form: no simulation, no JAX."""
+
+import math
+from dataclasses import dataclass
+
+from prism_photonics.process.electrooptics import coverage, tuning_pm_V, two_lobes
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM, attenuation_per_um
+
+
+@dataclass(frozen=True)
+class RingFigures:
+    """One channel's ring as designed.
+
+    Attributes:
+        fwhm_pm: Linewidth.
+        fsr_nm: Free spectral range.
+        q_loaded: Loaded quality factor λ/FWHM.
+        through_min: Through transmission on resonance.
+        drop_max: Drop transmission on resonance.
+        tuning_pm_V: Electro-optic tuning.
+    """
+
+    fwhm_pm: float
+    fsr_nm: float
+    q_loaded: float
+    through_min: float
+    drop_max: float
+    tuning_pm_V: float
+
+    def weight(self, detuning_pm: float) -> float:
+        """Weight ``1 − (1 − T_min + D_max)/(1 + u²)`` with ``u = 2·δλ/FWHM``: the single-ring Lorentzian."""
+        u = 2.0 * detuning_pm / self.fwhm_pm
+        return 1.0 - (1.0 - self.through_min + self.drop_max) / (1.0 + u * u)
+
+    def detuning_pm(self, weight: float) -> float:
+        """Detuning that gives a weight, the inverse of `weight`; infinite where no detuning does."""
+        if weight >= 1.0:
+            return math.inf
+        u2 = (1.0 - self.through_min + self.drop_max) / (1.0 - weight) - 1.0
+        return 0.5 * self.fwhm_pm * math.sqrt(u2) if u2 >= 0.0 else 0.0
+
+
+def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
+    """Figures of merit of one channel's ring from geometry, film and V_πL.
+
+    Source: linewidth and extremes from the add-drop ring's closed form (10.1002/lpor.201100017, §2).
+    """
+    design, optics = spec.ring_designs[channel], spec.profile.optics
+    wl = optics.wl0_um.value
+    bend_um = design.length_um - 2.0 * design.straight_um
+    ng_bend = 0.5 * (optics.n_g_along_x.value + optics.n_g_along_y.value)
+    gpl_um = ng_bend * bend_um + optics.n_g_along_x.value * 2.0 * design.straight_um
+    a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)
+    kappa2 = [
+        optics.coupler_kappa2.value * math.exp(-(gap - optics.coupler_gap_um.value) / optics.coupler_decay_um.value)
+        for gap in (design.gap_through_um, design.gap_drop_um)
+    ]
+    t1, t2 = (math.sqrt(1.0 - k) for k in kappa2)
+    x = t1 * t2 * a
+    fwhm_pm = wl**2 * (1.0 - x) / (math.pi * gpl_um * math.sqrt(x)) * PM_PER_UM
+    return RingFigures(
+        fwhm_pm=fwhm_pm,
+        fsr_nm=wl**2 / gpl_um * 1e3,
+        q_loaded=wl * PM_PER_UM / fwhm_pm,
+        through_min=((t1 - t2 * a) / (1.0 - x)) ** 2,
+        drop_max=kappa2[0] * kappa2[1] * a / (1.0 - x) ** 2,
+        tuning_pm_V=tuning_pm_V(
+            wl=wl,
+            n_g=gpl_um / design.length_um,
+            coverage=coverage(two_lobes(design.lobe_half_angle_deg), spec.profile.tensor) * bend_um / design.length_um,
+            vpil_single_V_cm=2.0 * spec.profile.electrooptics.vpil_push_pull_V_cm.value,
+        ),
+    )

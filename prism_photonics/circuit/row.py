@@ -1,0 +1,86 @@
+"""The exact coherent row: rings and bus phases as a chain of two-ports, solved from the far end.
+
+Dropped light runs against the input, so two rings and the two buses between them form a cavity. Let ρ_j be the ratio of
+the field leaving ring j westward on the drop bus to the field entering it eastward on the through bus. Nothing enters
+from the far end; with bus transmissions p (through) and q (drop) behind ring j and Γ = p·q·ρ_{j+1}:
+
+    f_j = th_j / (1 − dr_j·Γ)          the field that leaves ring j eastward, per unit input
+    ρ_j = dr_j + th'_j·Γ·f_j
+
+The through field is Π p·f, the drop field q_0·ρ_1·p_0. O(d) per wavelength, and differentiable.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from prism_photonics.circuit.params import BankParams
+from prism_photonics.lightpath.ring.model import RingParams, resonance_shift_pm, ring_fields
+from prism_photonics.lightpath.waveguide.model import PathParams, transmission
+
+
+class RowFields(eqx.Module):
+    """Fields at a row's two exits for unit field at its entrance."""
+
+    through: Complex[Array, "..."]
+    drop: Complex[Array, "..."]
+
+
+def row_response(
+    wl: Float[Array, " wl"], rings: RingParams, buses: PathParams, shift_pm: Float[Array, " rings"]
+) -> RowFields:
+    """Exact through and drop fields of one row.
+
+    Args:
+        wl: Wavelengths in µm.
+        rings: Ring optics, leaves (rings,).
+        buses: Bus segments, leaves (2, rings + 1); see `BankParams`.
+        shift_pm: Resonance shift of each ring in pm (fabrication and voltage together).
+
+    Returns:
+        Fields of shape (wl,).
+    """
+    ring = jax.vmap(lambda r, s: ring_fields(wl, r, s))(rings, shift_pm)
+    bus = jax.vmap(jax.vmap(lambda segment: transmission(wl, segment)))(buses)
+    p, q = bus
+
+    def step(rho, this):
+        through, drop, drop_bus, p_behind, q_behind = this
+        gamma = p_behind * q_behind * rho
+        forward = through / (1.0 - drop * gamma)
+        return drop + drop_bus * gamma * forward, forward
+
+    nothing = jnp.zeros_like(wl, dtype=complex)
+    chain = (ring.through, ring.drop, ring.drop_bus, p[1:], q[1:])
+    rho, forward = jax.lax.scan(step, nothing, chain, reverse=True)
+    return RowFields(through=jnp.prod(p, axis=0) * jnp.prod(forward, axis=0), drop=p[0] * q[0] * rho)
+
+
+def bank_powers(
+    bank: BankParams, volts: Float[Array, "rows rings"]
+) -> tuple[Float[Array, "rows channels"], Float[Array, "rows channels"]]:
+    """Power transmissions (through, drop) of every row at every channel, from row entrance to detector."""
+
+    def one(rings, buses, row_volts):
+        fields = row_response(bank.wl_um, rings, buses, resonance_shift_pm(rings, row_volts))
+        return jnp.abs(fields.through) ** 2, jnp.abs(fields.drop) ** 2
+
+    return jax.vmap(one)(bank.rings, bank.buses, volts)
+
+
+def bank_weights(bank: BankParams, volts: Float[Array, "rows rings"]) -> Float[Array, "rows channels"]:
+    """Weights ``w = T_through − T_drop`` of a bank at ring voltages in V, dimensionless in [−1, 1]."""
+    through, drop = bank_powers(bank, volts)
+    return through - drop
+
+
+def bank_fields(bank: BankParams, wl: Float[Array, " wl"], volts: Float[Array, "rows rings"]) -> RowFields:
+    """Complex fields at every row's exits for unit field in the fibre, leaves (rows, wl)."""
+
+    def one(rings, buses, feed, row_volts):
+        fields = row_response(wl, rings, buses, resonance_shift_pm(rings, row_volts))
+        arriving = transmission(wl, feed)
+        return RowFields(arriving * fields.through, arriving * fields.drop)
+
+    return jax.vmap(one)(bank.rings, bank.buses, bank.feed, volts)

@@ -1,0 +1,106 @@
+"""SAX circuits that refuse what they do not know, and the row as a SAX netlist: the second road to the same fields."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sax
+from jaxtyping import Array, Float
+
+from prism_photonics.circuit.row import RowFields
+from prism_photonics.lightpath.ring.model import RingParams, ring
+from prism_photonics.lightpath.waveguide.model import PathParams, path
+from prism_photonics.units import InputError, nearest
+
+
+def strict_circuit(
+    netlist: Mapping[str, Any],
+    models: Mapping[str, Callable[..., sax.SDict]],
+    *,
+    backend: Literal["klu", "filipsson_gunnar"] = "klu",
+) -> Callable[..., sax.SDict]:
+    """`sax.circuit`, except that an unknown setting is an error instead of being ignored.
+
+    Args:
+        netlist: Flat or recursive SAX netlist.
+        models: SAX models by component name.
+        backend: SAX backend: ``klu`` or ``filipsson_gunnar`` (the other two are wrong or never return on rings).
+
+    Returns:
+        The circuit function; call it with ``wl=`` and nested settings.
+
+    Raises:
+        InputError: On call, a setting that no instance has; the message names the nearest known one.
+    """
+    circuit, _ = sax.circuit(dict(netlist), models=dict(models), backend=backend)
+    known = sax.get_settings(circuit)
+
+    def checked(**settings: Any) -> sax.SDict:
+        _refuse_unknown(settings, known, "circuit")
+        return sax.sdict(circuit(**settings))
+
+    return checked
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
+    for key, value in given.items():
+        if key not in known and key != "wl":
+            raise InputError(f"{where}: unknown setting '{key}'; {nearest(key, known)}")
+        if isinstance(value, Mapping):
+            if not isinstance(known.get(key), Mapping):
+                raise InputError(f"{where}.{key}: is a number, not a group of settings; give a number")
+            _refuse_unknown(value, known[key], f"{where}.{key}")
+        elif isinstance(known.get(key), Mapping):
+            raise InputError(f"{where}.{key}: is a group of settings, not a number; give its settings by name")
+
+
+def row_netlist(rings: int) -> dict[str, Any]:
+    """The row as a flat SAX netlist: ``rings`` rings between through and drop segments; ports as in `row_response`."""
+    names = range(rings + 1)
+    instances = {f"through_{j}": "path" for j in names} | {f"drop_{j}": "path" for j in names}
+    instances |= {f"ring_{j}": "ring" for j in range(rings)}
+    connections = {}
+    for j in range(rings):
+        connections |= {f"through_{j},o2": f"ring_{j},o1", f"ring_{j},o2": f"through_{j + 1},o1"}
+        connections |= {f"drop_{j},o2": f"ring_{j},o3", f"ring_{j},o4": f"drop_{j + 1},o1"}
+    ports = {
+        "in": "through_0,o1",
+        "through": f"through_{rings},o2",
+        "drop": "drop_0,o1",
+        "far": f"drop_{rings},o2",
+    }
+    return {"instances": instances, "connections": connections, "ports": ports}
+
+
+def row_settings(rings: RingParams, buses: PathParams, shift_pm: Float[Array, " rings"]) -> dict[str, dict[str, Any]]:
+    """Settings of `row_netlist` for the parameters of one row."""
+    count = shift_pm.shape[0]
+    settings: dict[str, dict[str, Any]] = {}
+    for j in range(count):
+        one = jax.tree.map(lambda leaf, j=j: leaf[j], rings)
+        settings[f"ring_{j}"] = {
+            "t1": one.t1, "t2": one.t2, "a": one.a, "opl_um": one.opl_um, "gpl_um": one.gpl_um,
+            "shift_pm": shift_pm[j], "wl0_um": one.wl0_um,
+        }  # fmt: skip
+    for bus, name in enumerate(("through", "drop")):
+        for j in range(count + 1):
+            segment = jax.tree.map(lambda leaf, bus=bus, j=j: leaf[bus, j], buses)
+            settings[f"{name}_{j}"] = vars(segment).copy()
+    return settings
+
+
+def sax_row_response(
+    wl: Float[Array, " wl"], rings: RingParams, buses: PathParams, shift_pm: Float[Array, " rings"]
+) -> RowFields:
+    """The fields of `row_response`, computed by SAX's KLU backend on the row's netlist."""
+    circuit = strict_circuit(row_netlist(shift_pm.shape[0]), {"ring": ring, "path": path})
+    s = circuit(wl=wl, **row_settings(rings, buses, shift_pm))
+    return RowFields(jnp.asarray(s["in", "through"]), jnp.asarray(s["in", "drop"]))
+
+
+def max_field_error(ours: RowFields, theirs: RowFields) -> float:
+    """Largest complex difference between two sets of fields."""
+    through = np.abs(np.asarray(ours.through) - np.asarray(theirs.through)).max()
+    return float(max(through, np.abs(np.asarray(ours.drop) - np.asarray(theirs.drop)).max()))
