@@ -1,0 +1,176 @@
+"""The calibrated chip: what a program needs to know of it, and the function that finds it out."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, PRNGKeyArray
+from numpy import ndarray
+
+from prism_photonics.calibrate.fit import RowFit, fit_rows
+from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, take_survey
+from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, row_model, row_transmission
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import ratio_from_dB
+
+
+class Calibration(eqx.Module):
+    """Fitted model of every row of one chip.
+
+    The *effective weight* W of a ring is what its row's converter reads with that channel alone fully lit, in units of
+    the row's `unit_A`: ``W = (I − I_dark)/unit``. Lines of unequal strength are evened out by `light_scale`, so that a
+    score is Σ W·p for light p·light_scale.
+
+    Attributes:
+        rows: Fitted optics, leaves with a leading rows axis.
+        std: Standard errors of the fit, in units of the spec's scatter (see `Unknowns`); phases in rad.
+        estimate: The estimate in the same units.
+        wl_um: Channel wavelengths in µm.
+        dark_A: Reading in the dark, per row.
+        light_scale: Modulator transmission that stands for full light, per channel, at most 1.
+        unit_A: Current of one unit of weight at full light, per row.
+        residual_rms: Misfit of the survey per row, in units of weight.
+        chi2: Mean squared misfit over expected noise, per degree of freedom; one when the model holds.
+        triggers: Readings taken (one light and one voltage setting each, all rows at once).
+        spec_hash: The spec that was calibrated.
+    """
+
+    rows: RowModel
+    estimate: Unknowns
+    std: Unknowns
+    wl_um: Float[Array, " channels"]
+    dark_A: Float[Array, " rows"]
+    light_scale: Float[Array, " channels"]
+    unit_A: Float[Array, " rows"]
+    residual_rms: Float[Array, " rows"]
+    chi2: Float[Array, " rows"]
+    triggers: int = eqx.field(static=True)
+    spec_hash: str = eqx.field(static=True)
+
+    @property
+    def readings_per_ring(self) -> float:
+        """Triggers per ring of a bus: all rows are read at once."""
+        return self.triggers / self.wl_um.shape[0]
+
+    def effective_scale(self) -> Float[Array, "rows channels"]:
+        """Effective weight per unit of ``T_through − ρ·T_drop``."""
+        return self.rows.gain_A * self.light_scale / self.unit_A[:, None]
+
+    def weights(self, volts: Float[Array, "rows rings"]) -> Float[Array, "rows channels"]:
+        """Predicted effective weights at ring voltages in V."""
+        return predicted_weights(self, jnp.asarray(volts, dtype=float))
+
+    def weight_of_current(self, current_A: Float[ndarray, "... rows"]) -> Float[ndarray, "... rows"]:
+        """Readings in A as effective weights."""
+        return (current_A - np.asarray(self.dark_A)) / np.asarray(self.unit_A)
+
+
+@eqx.filter_jit
+def predicted_weights(calibration: Calibration, volts: Float[Array, "rows rings"]) -> Float[Array, "rows channels"]:
+    """Effective weights of all rows through their fitted models; differentiable."""
+    transmission = jax.vmap(lambda row, v: row_transmission(calibration.wl_um, row, v))(calibration.rows, volts)
+    return calibration.effective_scale() * transmission
+
+
+def designed_gain_A(spec: ChipSpec) -> Float[Array, " rows"]:
+    """Current in A that a fully lit line gives when its row passes everything, by design."""
+    loss_dB = spec.modulator.loss_dB + spec.detector.loss_dB
+    bank = designed_bank(spec)
+    power_W = spec.comb_design.line_power_W * ratio_from_dB(-loss_dB) * bank.feed.amplitude**2
+    return spec.detector.responsivity_A_W * power_W
+
+
+def calibrate(
+    chip: AbstractChip,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    settings: int = SETTINGS,
+    averages: int = AVERAGES,
+) -> Calibration:
+    """Find out a chip from its photocurrents: survey, then least squares through the exact row.
+
+    Args:
+        chip: The chip on its bench.
+        spec: What it was meant to be; the fit starts there.
+        key: JAX random key of survey voltages and fit starts.
+        settings: Voltage settings of the survey; each costs one reading per channel.
+        averages: Converter samples per reading.
+
+    Returns:
+        The calibration.
+
+    Raises:
+        InputError: The chip has another shape, or a ring, line or detector is dead.
+    """
+    survey_key, fit_key = jax.random.split(key)
+    survey = take_survey(chip, spec, key=survey_key, settings=settings, averages=averages)
+    return from_survey(survey, spec, key=fit_key)
+
+
+def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Calibration:
+    """The calibration that a recorded survey supports."""
+    design = designed_bank(spec)
+    current_A = jnp.asarray(survey.current_A.values - survey.dark_A.values)
+    fit = fit_rows(
+        design,
+        designed_gain_A(spec),
+        Scatter.from_spec(spec),
+        jnp.asarray(survey.volts_V.values),
+        current_A,
+        jnp.asarray(survey.noise_A.values),
+        key,
+    )
+    return _from_fit(fit, design.wl_um, jnp.asarray(survey.dark_A.values), int(survey.attrs["triggers"]), spec)
+
+
+def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
+    """A calibration of the right shapes that knows nothing but the design; readers fill it."""
+    design, scatter = designed_bank(spec), Scatter.from_spec(spec)
+    rows, rings = spec.chip.rows, spec.chip.channels
+    ring, gap = jnp.zeros((rows, rings)), jnp.zeros((rows, rings - 1))
+    nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, jnp.zeros(rows))
+    gain_A = jnp.broadcast_to(designed_gain_A(spec)[:, None], (rows, rings))
+    model = jax.vmap(lambda u, r, b, g: row_model(u, r, b, g, scatter))(nothing, design.rings, design.buses, gain_A)
+    fit = RowFit(model, nothing, nothing, jnp.zeros(rows), jnp.ones(rows))
+    return _from_fit(fit, design.wl_um, jnp.zeros(rows), triggers, spec)
+
+
+def _from_fit(
+    fit: RowFit,
+    wl_um: Float[Array, " channels"],
+    dark_A: Float[Array, " rows"],
+    triggers: int,
+    spec: ChipSpec,
+) -> Calibration:
+    gain_A = fit.model.gain_A
+    line = jnp.exp(jnp.log(gain_A).mean(0))
+    light_scale = line.min() / line
+    return Calibration(
+        rows=fit.model,
+        estimate=fit.unknowns,
+        std=fit.std,
+        wl_um=wl_um,
+        dark_A=dark_A,
+        light_scale=light_scale,
+        unit_A=(gain_A * light_scale).mean(-1),
+        residual_rms=fit.residual_rms,
+        chi2=fit.chi2,
+        triggers=triggers,
+        spec_hash=spec.hash,
+    )
+
+
+def summary(calibration: Calibration) -> dict[str, Any]:
+    """The calibration's figures for people: units in the names."""
+    return {
+        "readings_per_ring": round(calibration.readings_per_ring, 2),
+        "residual_rms": float(jnp.sqrt(jnp.mean(calibration.residual_rms**2))),
+        "chi2": float(calibration.chi2.mean()),
+        "unit_uA": [round(float(u) * 1e6, 3) for u in calibration.unit_A],
+    }

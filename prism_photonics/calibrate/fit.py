@@ -1,0 +1,145 @@
+"""Least squares through the exact row: from currents to rings, bus phases and gains, with error bars."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from prism_photonics.calibrate.levenberg import least_squares
+from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, channel_transmission, row_model
+from prism_photonics.circuit.params import BankParams
+from prism_photonics.lightpath.ring.model import RingParams, ring_fields
+
+OFFSET_GRID = 241
+OFFSET_REACH = 4.0
+
+
+class RowFit(eqx.Module):
+    """Best estimate of every row, its error bars, and how well it explains the survey (leading axis: rows)."""
+
+    model: RowModel
+    unknowns: Unknowns
+    std: Unknowns
+    residual_rms: Float[Array, " rows"]
+    chi2: Float[Array, " rows"]
+
+
+@eqx.filter_jit
+def fit_rows(
+    design: BankParams,
+    gain_A: Float[Array, " rows"],
+    scatter: Scatter,
+    volts: Float[Array, "settings rows rings"],
+    current_A: Float[Array, "settings channels rows"],
+    noise_A: Float[Array, "settings channels rows"],
+    key: PRNGKeyArray,
+    *,
+    starts: int = 10,
+    steps: int = 60,
+) -> RowFit:
+    """Fit all rows, each from several starts of its bus phases (which are multimodal); keep the best.
+
+    Args:
+        design: The designed bank: where the fit starts.
+        gain_A: Designed current of a fully lit, fully passed line, for each row.
+        scatter: What one unit of each unknown stands for.
+        volts: Survey voltages in V.
+        current_A: Dark-corrected readings in A.
+        noise_A: Their expected standard deviations in A.
+        key: JAX random key of the starts.
+        starts: Starts per row.
+        steps: Most Levenberg–Marquardt steps per start.
+
+    Returns:
+        The fit of every row.
+    """
+    wl = design.wl_um
+
+    def one_row(rings, buses, gain, row_volts, row_current, row_noise, row_key):
+        gains = jnp.full(wl.shape, gain)
+
+        coarse = coarse_unknowns(wl, rings, gains, scatter, row_volts, row_current)
+        unravel = ravel_pytree(coarse)[1]
+        is_prior = ravel_pytree(
+            eqx.tree_at(lambda u: u.phase_rad, jax.tree.map(jnp.ones_like, coarse), replace_fn=jnp.zeros_like)
+        )[0]
+
+        def reading(flat, settings, channel):
+            model = row_model(unravel(flat), rings, buses, gains, scatter)
+            return model.gain_A[channel] * channel_transmission(wl[channel], model, settings)
+
+        def over_survey(function):
+            by_channel = jax.vmap(function, in_axes=(None, None, 0))
+            by_setting = jax.vmap(by_channel, in_axes=(None, 0, None))
+            return lambda flat: by_setting(flat, row_volts, jnp.arange(wl.shape[0]))
+
+        predict, slopes = over_survey(reading), over_survey(jax.grad(reading))
+
+        def residuals(flat):
+            misfit = (predict(flat) - row_current) / row_noise
+            return jnp.concatenate([misfit.ravel(), is_prior * flat])
+
+        def jacobian(flat):
+            # Every reading is a scalar of all unknowns: one reverse sweep each, 16 times cheaper than forward mode.
+            data = (slopes(flat) / row_noise[..., None]).reshape(-1, flat.shape[0])
+            return jnp.concatenate([data, jnp.diag(is_prior)])
+
+        phases = jax.random.uniform(row_key, (starts, wl.shape[0] - 1), maxval=2.0 * jnp.pi)
+
+        def from_start(phase_rad):
+            start = eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad)
+            solution = least_squares(residuals, ravel_pytree(start)[0], jacobian=jacobian, steps=steps, rtol=1e-6)
+            return solution.x, solution.cost
+
+        candidates, costs = jax.vmap(from_start)(phases)
+        flat = candidates[jnp.argmin(jnp.where(jnp.isfinite(costs), costs, jnp.inf))]
+        best = unravel(flat)
+
+        model = row_model(best, rings, buses, gains, scatter)
+        error = predict(flat) - row_current
+        # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
+        chi2 = jnp.sum(residuals(flat) ** 2) / (error.size - best.phase_rad.size)
+        # Unmodelled physics shows as χ² above one; the error bars grow with it.
+        final = jacobian(flat)
+        covariance = jnp.linalg.inv(final.T @ final) * jnp.maximum(chi2, 1.0)
+        std = unravel(jnp.sqrt(jnp.diagonal(covariance)))
+        return RowFit(model, best, std, jnp.sqrt(jnp.mean((error / model.gain_A) ** 2)), chi2)
+
+    keys = jax.random.split(key, gain_A.shape[0])
+    return jax.vmap(one_row)(
+        design.rings,
+        design.buses,
+        gain_A,
+        jnp.moveaxis(volts, 1, 0),
+        jnp.moveaxis(current_A, 2, 0),
+        jnp.moveaxis(noise_A, 2, 0),
+        keys,
+    )
+
+
+def coarse_unknowns(
+    wl: Float[Array, " channels"],
+    rings: RingParams,
+    gain_A: Float[Array, " channels"],
+    scatter: Scatter,
+    volts: Float[Array, "settings rings"],
+    current_A: Float[Array, "settings channels"],
+) -> Unknowns:
+    """Where each ring's resonance is: a grid search on its own channel, neighbours ignored, the gain profiled out."""
+    grid = jnp.linspace(-OFFSET_REACH, OFFSET_REACH, OFFSET_GRID)
+
+    def one(ring, wl_c, gain, v, y):
+        def misfit(z):
+            fields = ring_fields(wl_c, ring, scatter.offset_pm * z + ring.slope_pm_V * v)
+            shape = gain * (jnp.abs(fields.through) ** 2 - jnp.abs(fields.drop) ** 2)
+            scale = jnp.clip(shape @ y / (shape @ shape), 0.3, 3.0)
+            return jnp.sum((scale * shape - y) ** 2), scale
+
+        cost, scale = jax.vmap(misfit)(grid)
+        best = jnp.argmin(cost)
+        return grid[best], jnp.log(scale[best]) / scatter.gain
+
+    offset, gain = jax.vmap(one)(rings, wl, gain_A, volts.T, current_A.T)
+    zero = jnp.zeros_like(offset)
+    return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], gain, jnp.zeros(()))

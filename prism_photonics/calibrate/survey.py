@@ -1,0 +1,119 @@
+"""The calibration survey: which voltages and lights are tried, and the record of what came back."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, PRNGKeyArray
+from numpy import ndarray
+
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.lightpath.detector.model import noise_variance_A2
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+SETTINGS = 52
+AVERAGES = 1024
+
+
+def survey_volts(spec: ChipSpec, settings: int, key: PRNGKeyArray) -> Float[ndarray, "settings rows rings"]:
+    """Random voltages on the DAC grid, stratified so that every ring visits its whole range evenly.
+
+    Args:
+        spec: Limits and DAC resolution.
+        settings: Number of settings.
+        key: JAX random key.
+
+    Returns:
+        Voltages in V.
+    """
+    shape = (spec.chip.rows, spec.chip.channels)
+    order_key, place_key = jax.random.split(key)
+    order = jax.random.permutation(
+        order_key,
+        jnp.broadcast_to(jnp.arange(settings)[:, None, None], (settings, *shape)),
+        axis=0,
+        independent=True,
+    )
+    share = (order + jax.random.uniform(place_key, (settings, *shape))) / settings
+    return on_dac_grid(spec, np.asarray((2.0 * share - 1.0) * spec.drive.max_voltage_V))
+
+
+def on_dac_grid(spec: ChipSpec, volts: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+    """The nearest voltage that the ring drivers can write."""
+    top, step = spec.drive.max_voltage_V, spec.voltage_step_V
+    return np.round((volts + top) / step) * step - top
+
+
+def take_survey(
+    chip: AbstractChip,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    settings: int = SETTINGS,
+    averages: int = AVERAGES,
+) -> xr.Dataset:
+    """Measure every channel alone at random settings of all rings, and the dark level.
+
+    Args:
+        chip: The chip on its bench.
+        spec: Its spec.
+        key: JAX random key for the settings.
+        settings: Number of voltage settings.
+        averages: Converter samples per reading.
+
+    Returns:
+        Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (row) and the
+        expected standard deviation of each reading ``noise_A`` (setting, channel, row).
+
+    Raises:
+        InputError: A reading is not finite, or the chip does not have the spec's shape.
+    """
+    if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.channels):
+        raise InputError(
+            f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.channels}; "
+            "calibrate with the chip's own spec"
+        )
+    volts_V = survey_volts(spec, settings, key)
+    dark_A = chip.measure(np.zeros(chip.channels), averages=averages)
+    current_A = np.empty((settings, chip.channels, chip.rows))
+    for m in range(settings):
+        chip.set(volts_V[m])
+        for c, light in enumerate(np.eye(chip.channels)):
+            current_A[m, c] = chip.measure(light, averages=averages)
+    _refuse_dead(current_A, spec)
+    return xr.Dataset(
+        {
+            "volts_V": (("setting", "row", "ring"), volts_V, {"units": "V"}),
+            "current_A": (("setting", "channel", "row"), current_A, {"units": "A"}),
+            "noise_A": (("setting", "channel", "row"), _noise_A(spec, current_A, averages), {"units": "A"}),
+            "dark_A": ("row", dark_A, {"units": "A"}),
+        },
+        attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * chip.channels + 1},
+    )
+
+
+def _noise_A(spec: ChipSpec, current_A: Float[ndarray, "..."], averages: int) -> Float[ndarray, "..."]:
+    """Expected standard deviation of averaged readings: the receiver's white noise and half its converter's step."""
+    detector = spec.detector_design
+    white = noise_variance_A2(detector, np.abs(current_A), current_A[..., None], spec.comb.rin_dB_Hz)
+    step_A = 2.0 * detector.adc_full_scale_A / 2**detector.adc_bits
+    return np.sqrt((white + step_A**2 / 12.0) / averages)
+
+
+def _refuse_dead(current_A: Float[ndarray, "settings channels rows"], spec: ChipSpec) -> None:
+    """Stop at once, with the place named, where a reading cannot be one."""
+    if not np.isfinite(current_A).all():
+        m, c, n = np.argwhere(~np.isfinite(current_A))[0]
+        raise InputError(
+            f"calibrate: row {n}, channel {c}, setting {m}: the reading is {current_A[m, c, n]}; "
+            f"check the current meter's channel {n}"
+        )
+    swing_A = np.ptp(current_A, axis=0)
+    floor_A = 20.0 * _noise_A(spec, np.zeros(()), 1)
+    if (swing_A < floor_A).any():
+        c, n = np.argwhere(swing_A < floor_A)[0]
+        raise InputError(
+            f"calibrate: ring {c} of row {n}: its current swings by {swing_A[c, n]:.2g} A over the survey, below "
+            f"{floor_A:.2g} A; a dead ring, detector or line: check the light on that channel and the ring's driver"
+        )

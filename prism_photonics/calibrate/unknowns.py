@@ -1,0 +1,129 @@
+"""What a calibration estimates for one row, in units of the spec's expected scatter.
+
+Every unknown but the bus phases has a Gaussian prior of unit variance: the spec's [variation] table. The data decide
+nearly all of them; the prior settles what balanced readings cannot separate, such as a ring's loss and its couplings.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from prism_photonics.circuit.row import row_response
+from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.model import PathParams
+from prism_photonics.spec import ChipSpec
+
+
+class Unknowns(eqx.Module):
+    """Standardised deviations of one row (leading axes may hold rows or starts) from the design; phases in rad."""
+
+    kappa1: Float[Array, "... rings"]
+    kappa2: Float[Array, "... rings"]
+    loss: Float[Array, "... rings"]
+    offset: Float[Array, "... rings"]
+    slope: Float[Array, "... rings"]
+    curvature: Float[Array, "... rings"]
+    phase_rad: Float[Array, "... gaps"]
+    crosstalk: Float[Array, "... gaps"]
+    gain: Float[Array, "... channels"]
+    drop_ratio: Float[Array, "..."]
+
+
+class Scatter(eqx.Module):
+    """Standard deviations that one unit of each unknown stands for."""
+
+    kappa: float
+    loss: float
+    offset_pm: float
+    slope: float
+    curvature_pm_V2: float
+    crosstalk: float
+    gain: float
+    drop_ratio: float
+
+    @classmethod
+    def from_spec(cls, spec: ChipSpec) -> "Scatter":
+        """The spec's variation, with small floors so that an ideal chip's spec can be calibrated too."""
+        v = spec.variation
+        levels = tree_levels(spec.chip.rows)
+        gain2 = (
+            (v.line_power_dB * np.log(10.0) / 10.0) ** 2 + levels * v.splitter_imbalance**2 + v.responsivity_relative**2
+        )
+        return cls(
+            kappa=max(v.gap_nm * 1e-3 / spec.profile.optics.coupler_decay_um.value, 1e-3),
+            loss=max(v.loss_log, 1e-3),
+            offset_pm=max(float(np.hypot(v.resonance_local_pm, v.resonance_correlated_pm)), 0.1),
+            slope=max(v.slope_relative, 1e-3),
+            curvature_pm_V2=max(v.curvature_pm_V2, 1e-4),
+            crosstalk=max(v.crosstalk_relative, 1e-5),
+            gain=max(float(np.sqrt(gain2)), 1e-3),
+            drop_ratio=max(np.sqrt(2.0) * v.responsivity_relative, 1e-3),
+        )
+
+
+class RowModel(eqx.Module):
+    """A row that predicts currents.
+
+    Attributes:
+        rings: Ring optics.
+        buses: Bus segments.
+        crosstalk: Share of a voltage that the neighbouring ring sees, across each gap.
+        gain_A: Current of a fully lit, fully passed line, in A.
+        drop_ratio: Responsivity of the drop photodiode over the through one.
+    """
+
+    rings: RingParams
+    buses: PathParams
+    crosstalk: Float[Array, "... gaps"]
+    gain_A: Float[Array, "... channels"]
+    drop_ratio: Float[Array, "..."]
+
+
+def row_model(
+    unknowns: Unknowns,
+    design: RingParams,
+    buses: PathParams,
+    gain_A: Float[Array, " channels"],
+    scatter: Scatter,
+) -> RowModel:
+    """The row that a set of unknowns describes; ``gain_A`` is the design's current of a fully passed line."""
+    # The gap's error is Gaussian, so κ² = 1 − t² is log-normal; a loss error multiplies ln a.
+    t1 = jnp.sqrt(1.0 - (1.0 - design.t1**2) * jnp.exp(scatter.kappa * unknowns.kappa1))
+    t2 = jnp.sqrt(1.0 - (1.0 - design.t2**2) * jnp.exp(scatter.kappa * unknowns.kappa2))
+    rings = RingParams(
+        t1=t1,
+        t2=t2,
+        a=design.a ** jnp.exp(scatter.loss * unknowns.loss),
+        opl_um=design.opl_um,
+        gpl_um=design.gpl_um,
+        offset_pm=scatter.offset_pm * unknowns.offset,
+        slope_pm_V=design.slope_pm_V * (1.0 + scatter.slope * unknowns.slope),
+        curvature_pm_V2=scatter.curvature_pm_V2 * unknowns.curvature,
+        wl0_um=design.wl0_um,
+    )
+    # Only the sum of both buses' phases between two rings is seen by intensities; the through bus carries it.
+    phases = jnp.zeros_like(buses.phase_rad).at[0, 1:-1].set(unknowns.phase_rad)
+    return RowModel(
+        rings,
+        eqx.tree_at(lambda b: b.phase_rad, buses, phases),
+        scatter.crosstalk * unknowns.crosstalk,
+        gain_A * jnp.exp(scatter.gain * unknowns.gain),
+        1.0 + scatter.drop_ratio * unknowns.drop_ratio,
+    )
+
+
+def channel_transmission(wl: Float[Array, ""], row: RowModel, volts: Float[Array, " rings"]) -> Float[Array, ""]:
+    """What the row's balanced pair sees of one channel, ``T_through − ρ·T_drop``, dimensionless."""
+    shift_pm = resonance_shift_pm(row.rings, electrode_volts(volts, row.crosstalk))
+    fields = row_response(wl[None], row.rings, row.buses, shift_pm)
+    return (jnp.abs(fields.through) ** 2 - row.drop_ratio * jnp.abs(fields.drop) ** 2)[0]
+
+
+def row_transmission(
+    wl: Float[Array, " channels"], row: RowModel, volts: Float[Array, " rings"]
+) -> Float[Array, " channels"]:
+    """`channel_transmission` of every channel at one setting of the row's voltages."""
+    return jax.vmap(lambda wl_c: channel_transmission(wl_c, row, volts))(wl)

@@ -1,0 +1,1 @@
+"""What can be measured: set ring voltages, send light, read currents. A virtual chip here, a bench later."""

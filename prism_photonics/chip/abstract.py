@@ -1,0 +1,73 @@
+"""The one door to a chip, virtual or real: `set`, `measure`, and what is printed on its box."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+
+class AbstractChip(ABC):
+    """A chip on a bench. Nothing that a bench could not do is here."""
+
+    def __init__(self, spec: ChipSpec) -> None:
+        self.rows = spec.chip.rows
+        self.channels = spec.chip.channels
+        self.max_voltage_V = spec.drive.max_voltage_V
+
+    def set(self, volts: Float[ndarray, "rows rings"]) -> None:
+        """Drive every ring; the driver rounds to its DAC grid.
+
+        Args:
+            volts: Ring voltages in V.
+
+        Raises:
+            InputError: Wrong shape, NaN, or a voltage above the limit; nothing is written then.
+        """
+        volts = np.asarray(volts, dtype=float)
+        if volts.shape != (self.rows, self.channels):
+            raise InputError(f"chip.set: volts of shape {volts.shape}; this chip takes ({self.rows}, {self.channels})")
+        bad = np.argwhere(~(np.abs(volts) <= self.max_voltage_V))
+        if bad.size:
+            row, ring = bad[0]
+            raise InputError(
+                f"ring {ring} of row {row}: {volts[row, ring]:.4g} V is not within the ±{self.max_voltage_V:g} V limit "
+                "of drive.max_voltage_V; nothing was written; lower the weight range"
+            )
+        self._drive(volts)
+
+    def measure(self, light: Float[ndarray, " channels"], *, averages: int = 1) -> Float[ndarray, " rows"]:
+        """Light the channels and read every row's balanced photocurrent.
+
+        Args:
+            light: Transmission of each channel's modulator, 0 (dark) to 1 (full line).
+            averages: Number of converter samples that are averaged.
+
+        Returns:
+            Currents in A.
+
+        Raises:
+            InputError: Wrong number of channels, NaN or light outside 0 to 1, or averages below 1.
+        """
+        light = np.asarray(light, dtype=float)
+        if light.shape != (self.channels,):
+            raise InputError(f"chip.measure: light for {light.shape} channels; this chip has {self.channels}")
+        bad = np.flatnonzero(~((light >= 0.0) & (light <= 1.0)))
+        if bad.size:
+            raise InputError(
+                f"chip.measure: channel {bad[0]}: light {light[bad[0]]:g} is not within 0 to 1; rescale the query"
+            )
+        if averages < 1:
+            raise InputError(f"chip.measure: averages = {averages}; use 1 or more")
+        return self._read(light, averages)
+
+    @abstractmethod
+    def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
+        """Write checked voltages."""
+
+    @abstractmethod
+    def _read(self, light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
+        """Read currents at checked light."""

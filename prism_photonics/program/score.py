@@ -1,0 +1,95 @@
+"""Scores by photocurrent: signatures programmed tile by tile, queries as light, partial scores after the converter."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.calibrate.calibration import Calibration
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.lightpath.modulator.encoding import decode, encode
+from prism_photonics.program.solve import Programmed, program
+from prism_photonics.spec import ChipSpec
+
+
+@dataclass(frozen=True)
+class WeightRange:
+    """How signatures in [−1, 1] become weights: ``w = centre + span·s``, the range that every ring reaches."""
+
+    low: float
+    high: float
+
+    @property
+    def centre(self) -> float:
+        """Weight of a zero signature; its share of a score is common to all rows."""
+        return 0.5 * (self.low + self.high)
+
+    @property
+    def span(self) -> float:
+        """Weight per unit of signature."""
+        return 0.5 * (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class ProgrammedTiles:
+    """Tiles of signatures with the voltages that realise them, ready to be set one after the other."""
+
+    programmed: Programmed
+    targets: Float[ndarray, "tiles rows channels"]
+    weight_range: WeightRange
+
+
+def program_tiles(
+    calibration: Calibration,
+    tiles: Float[ndarray, "tiles rows channels"],
+    *,
+    spec: ChipSpec,
+    weight_range: WeightRange,
+) -> ProgrammedTiles:
+    """Voltages of all tiles in one solve.
+
+    Args:
+        calibration: The calibrated chip.
+        tiles: Signatures divided by their largest magnitude, in [−1, 1].
+        spec: The chip's spec.
+        weight_range: The weights that −1 and +1 stand for.
+
+    Returns:
+        The programmed tiles; see `Programmed` for targets out of reach.
+
+    Raises:
+        InputError: NaN, a wrong shape, or another chip's calibration.
+    """
+    targets = weight_range.centre + weight_range.span * tiles
+    return ProgrammedTiles(program(calibration, targets, spec=spec), targets, weight_range)
+
+
+def score_tile(
+    chip: AbstractChip,
+    calibration: Calibration,
+    tiles: ProgrammedTiles,
+    *,
+    tile: int,
+    query_hat: Float[ndarray, "queries channels"],
+    encoding: str,
+) -> Float[ndarray, "queries rows"]:
+    """Set one tile and read every query on it.
+
+    Args:
+        chip: The chip.
+        calibration: Its calibration.
+        tiles: What `program_tiles` returned.
+        tile: Which of them.
+        query_hat: Queries divided by their largest magnitude over all tiles, in [−1, 1].
+        encoding: Query encoding.
+
+    Returns:
+        Partial scores Σ s·q̂ of this tile, one converter sample per shot.
+    """
+    chip.set(tiles.programmed.volts[tile])
+    full_light = np.asarray(calibration.light_scale)
+    shots = encode(query_hat, encoding) * full_light
+    reads = np.stack([[calibration.weight_of_current(chip.measure(light)) for light in shot] for shot in shots])
+    dot = decode(reads, tiles.targets[tile].sum(-1), encoding)
+    return (dot - tiles.weight_range.centre * query_hat.sum(-1, keepdims=True)) / tiles.weight_range.span

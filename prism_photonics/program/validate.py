@@ -1,0 +1,178 @@
+"""Held-out measurements of a programmed chip: how true its weights are, and how its readings scatter."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, PRNGKeyArray
+from numpy import ndarray
+
+from prism_photonics.calibrate.calibration import Calibration
+from prism_photonics.calibrate.record import read_dataset, write_dataset
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.lightpath.modulator.encoding import encode
+from prism_photonics.program.solve import program, reachable_weights
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+SCHEMA = "prism_photonics.validation/1"
+TARGETS = 24
+SETTINGS = 16
+REPEATS = 256
+AVERAGES = 4096
+DIMENSIONS = {
+    "commanded": ("target", "row", "channel"),
+    "measured": ("target", "row", "channel"),
+    "measured_std": ("target", "row", "channel"),
+    "light": ("setting", "channel"),
+    "weights": ("setting", "row", "channel"),
+    "reads": ("setting", "repeat", "row"),
+    "adc_full_scale": ("row",),
+}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was measured after calibration on targets that it never saw. Weights are effective weights.
+
+    Attributes:
+        commanded: Wanted weights, random over the range that every ring reaches, (targets, rows, channels).
+        measured: The same weights by photocurrent, one channel lit, averaged.
+        measured_std: Standard error of each.
+        light: Light vectors of the noise study, (settings, channels).
+        weights: Predicted weights of the noise study, (settings, rows, channels).
+        reads: Single converter samples in units of weight, (settings, repeats, rows).
+        adc_full_scale: The converter's full scale in units of weight, (rows,).
+        weight_low: Lowest weight that every ring reaches.
+        weight_high: Highest weight that every ring reaches.
+        adc_bits: Converter bits.
+        dac_bits: Query modulator bits.
+        encoding: Query encoding.
+        spec_hash: The chip's spec.
+        residual_rms: Misfit of the calibration, in units of weight.
+    """
+
+    commanded: Float[ndarray, "targets rows channels"]
+    measured: Float[ndarray, "targets rows channels"]
+    measured_std: Float[ndarray, "targets rows channels"]
+    light: Float[ndarray, "settings channels"]
+    weights: Float[ndarray, "settings rows channels"]
+    reads: Float[ndarray, "settings repeats rows"]
+    adc_full_scale: Float[ndarray, " rows"]
+    weight_low: float
+    weight_high: float
+    adc_bits: int
+    dac_bits: int
+    encoding: str
+    spec_hash: str
+    residual_rms: float
+
+    @property
+    def accuracy_bits(self) -> float:
+        """``log2((w_max − w_min)/σ)``, σ the rms of measured minus commanded: open loop, all rings moving."""
+        sigma = float(np.sqrt(np.mean((self.measured - self.commanded) ** 2)))
+        return float(np.log2((self.commanded.max() - self.commanded.min()) / sigma))
+
+    def write(self, path: Path) -> None:
+        """Write atomically as netCDF."""
+        arrays = {name: (dims, getattr(self, name)) for name, dims in DIMENSIONS.items()}
+        attrs = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DIMENSIONS}
+        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Validation":
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: Missing, damaged, or of another schema.
+        """
+        dataset = read_dataset(path, schema=SCHEMA, arrays=tuple(DIMENSIONS))
+        kinds = {"adc_bits": int, "dac_bits": int, "encoding": str, "spec_hash": str}
+        values: dict[str, Any] = {name: dataset[name].values for name in DIMENSIONS}
+        for entry in fields(cls):
+            if entry.name not in DIMENSIONS:
+                if entry.name not in dataset.attrs:
+                    raise InputError(f"{path}: the record lacks {entry.name}; calibrate again")
+                values[entry.name] = kinds.get(entry.name, float)(dataset.attrs[entry.name])
+        return cls(**values)
+
+
+def common_range(calibration: Calibration, spec: ChipSpec) -> tuple[float, float]:
+    """The interval of effective weights that every ring of the chip reaches, with 2 % of it kept in hand."""
+    low, high = reachable_weights(calibration, spec)
+    margin = 0.02 * (high.min() - low.max())
+    return float(low.max() + margin), float(high.min() - margin)
+
+
+def validate(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    targets: int = TARGETS,
+    settings: int = SETTINGS,
+    repeats: int = REPEATS,
+) -> Validation:
+    """Programme random targets and measure them; then read random queries many times.
+
+    Args:
+        chip: The calibrated chip.
+        calibration: Its calibration.
+        spec: Its spec.
+        key: JAX random key of targets and queries.
+        targets: Random banks whose every weight is measured.
+        settings: Random (bank, query) pairs of the noise study.
+        repeats: Single samples of each.
+
+    Returns:
+        The measurements, in units of weight.
+    """
+    low, high = common_range(calibration, spec)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+    shape = (spec.chip.rows, spec.chip.channels)
+    commanded = rng.uniform(low, high, (targets + settings, *shape))
+    programmed = program(calibration, commanded, spec=spec)
+    full_light = np.asarray(calibration.light_scale)
+
+    measured = np.empty((targets, *shape))
+    spread = np.empty_like(measured)
+    for t in range(targets):
+        chip.set(programmed.volts[t])
+        for c in range(spec.chip.channels):
+            light = np.where(np.arange(spec.chip.channels) == c, full_light, 0.0)
+            # Four readings of one weight also tell how well it is known.
+            quarters = calibration.weight_of_current(
+                np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
+            )
+            measured[t, :, c] = quarters.mean(0)
+            spread[t, :, c] = quarters.std(0, ddof=1) / 2.0
+
+    queries = rng.standard_normal((settings, spec.chip.channels))
+    queries /= np.abs(queries).max(-1, keepdims=True)
+    light = encode(queries, spec.modulator.encoding)[0]
+    reads = np.empty((settings, repeats, spec.chip.rows))
+    for m in range(settings):
+        chip.set(programmed.volts[targets + m])
+        for r in range(repeats):
+            reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
+
+    return Validation(
+        commanded=commanded[:targets],
+        measured=measured,
+        measured_std=np.broadcast_to(np.sqrt((spread**2).mean((0, 2), keepdims=True)), measured.shape).copy(),
+        light=light,
+        weights=programmed.predicted[targets:],
+        reads=reads,
+        adc_full_scale=spec.detector_design.adc_full_scale_A / np.asarray(calibration.unit_A),
+        weight_low=low,
+        weight_high=high,
+        adc_bits=spec.detector.adc_bits,
+        dac_bits=spec.modulator.dac_bits,
+        encoding=spec.modulator.encoding,
+        spec_hash=spec.hash,
+        residual_rms=float(np.sqrt(np.mean(np.asarray(calibration.residual_rms) ** 2))),
+    )
