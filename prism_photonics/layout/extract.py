@@ -1,0 +1,158 @@
+"""From a GDS file back to a netlist: what touches what is found from where the ports are, never from names."""
+
+import itertools
+from collections import defaultdict
+from pathlib import Path
+
+import kfactory as kf
+from kfactory import kdb
+
+from prism_photonics.layout.devices import DEVICES, draw_device
+from prism_photonics.layout.measure import measure_um
+from prism_photonics.netlist import TOP, Cell, Instance, Netlist
+from prism_photonics.process.layers import LAYERS
+from prism_photonics.units import InputError
+
+GRID_UM = 1e-3
+DIGITS = 12
+
+_count = itertools.count()
+
+
+def extract(gds: Path | str) -> Netlist:
+    """Read a chip's netlist from its GDS file.
+
+    Two optical ports are connected when they lie at the same point of the 1 nm grid and face each other. A device's
+    settings travel as metadata, but the metadata is not believed: every leaf cell is measured, and then compared shape
+    by shape with a fresh drawing of the design it claims to be.
+
+    Args:
+        gds: A file written by `write`, or one edited since.
+
+    Returns:
+        The netlist, of the same type as the design's; compare with `Netlist.differences`.
+
+    Raises:
+        InputError: The file is no chip of ours, a leaf cell is not what its metadata says, or a port is not on a rib.
+    """
+    number = next(_count)
+    kcl, scratch = kf.KCLayout(f"prism_read_{number}"), kf.KCLayout(f"prism_redrawn_{number}")
+    try:
+        kcl.read(str(gds))
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{gds}: cannot read the layout ({_reason(error)}); give a GDS file of ours") from None
+    if not kcl.layout.has_cell(TOP):
+        raise InputError(f"{gds}: no cell named '{TOP}'; give a GDS file that `prism layout` wrote")
+
+    cells: dict[str, Cell] = {}
+    checked: dict[str, Instance] = {}
+
+    def visit(cell: kf.KCell) -> None:
+        if cell.name in cells:
+            return
+        parts = {}
+        for placed in cell.insts:
+            inner = kcl[placed.cell.name]
+            if not _optical(inner):
+                continue  # metal, pads, frame
+            if _is_device(inner):
+                if inner.name not in checked:
+                    checked[inner.name] = _device(inner, scratch, where=str(gds))
+                parts[placed.name] = checked[inner.name]
+            else:
+                visit(inner)
+                parts[placed.name] = Instance(inner.name, {})
+        cells[cell.name] = _cell(cell, parts, where=str(gds))
+
+    visit(kcl[TOP])
+    return Netlist(cells)
+
+
+def _cell(cell: kf.KCell, parts: dict[str, Instance], *, where: str) -> Cell:
+    if len(parts) != sum(1 for placed in cell.insts if _optical(placed.cell)):
+        raise InputError(f"{where}: cell {cell.name} holds two instances of one name; rename one")
+    meeting: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
+    for placed in cell.insts:
+        if placed.name in parts:
+            for port in placed.ports:
+                if port.port_type == "optical":
+                    at = port.trans.disp
+                    meeting[at.x, at.y].append((f"{placed.name},{port.name}", port.trans.angle))
+    connections = set()
+    for (x, y), ends in meeting.items():
+        if len(ends) > 2:
+            raise InputError(
+                f"{where}: cell {cell.name}: {len(ends)} ports meet at ({x * GRID_UM:g}, {y * GRID_UM:g}) µm; want two"
+            )
+        if len(ends) == 2 and (ends[0][1] - ends[1][1]) % 4 == 2:
+            connections.add(frozenset(name for name, _ in ends))
+    outer = {}
+    for port in cell.ports:
+        if port.port_type == "optical":
+            ends = meeting.get((port.trans.disp.x, port.trans.disp.y), [])
+            if len(ends) != 1 or ends[0][1] != port.trans.angle:
+                raise InputError(f"{where}: cell {cell.name}: port {port.name} lies on no device's free port")
+            outer[port.name] = ends[0][0]
+    return Cell(parts, frozenset(connections), outer)
+
+
+def _device(cell: kf.KCell, scratch: kf.KCLayout, *, where: str) -> Instance:
+    """A leaf cell as an instance, after its drawing has been held against its metadata."""
+    instance = Instance(cell.function_name or "", _settings(cell))
+    name = f"{where}: cell {cell.name}"
+    drawn = _ridge(cell)
+    for field, value in measure_um(instance.component, drawn, _region(cell, LAYERS.metal1)).items():
+        said = instance.settings.get(field)
+        if not isinstance(said, (int, float)) or abs(value - said) >= GRID_UM * 0.999:
+            raise InputError(
+                f"{name}: its {field} measures {value:.3f}, its metadata says {said}; redraw the cell from its design"
+            )
+    fresh = draw_device(instance, scratch)
+    for title, layer in LAYERS.items():
+        odd = _region(cell, layer) ^ _region(fresh, layer)
+        if not odd.is_empty():
+            at = odd.bbox().center()
+            raise InputError(
+                f"{name}: {title} differs from its design near ({at.x * GRID_UM:g}, {at.y * GRID_UM:g}) µm; "
+                "redraw the cell from its design"
+            )
+    edges = drawn.edges()
+    ports = {port.name: port.trans for port in cell.ports}
+    if ports != {port.name: port.trans for port in kf.KCell(base=fresh.base).ports}:
+        raise InputError(f"{name}: a port is not where its design has it; redraw the cell from its design")
+    for port in cell.ports:
+        if port.port_type == "optical":
+            half = port.width // 2
+            facet = kdb.Edges([kdb.Edge(0, -half, 0, half).transformed(port.trans)])
+            if (facet & edges).length() != port.width:
+                raise InputError(f"{name}: port {port.name} is not on the end of a rib; redraw the cell")
+    return instance
+
+
+def _settings(cell: kf.KCell) -> dict[str, float | int | str]:
+    """The metadata's settings; GDS carries a float as text, one unit in the last place off."""
+    said = cell.settings.model_dump()
+    return {
+        key: round(float(value), DIGITS) if isinstance(value, (int, float)) else value for key, value in said.items()
+    }
+
+
+def _is_device(cell: kf.KCell) -> bool:
+    return (cell.function_name or "") in DEVICES
+
+
+def _optical(cell: kf.ProtoTKCell) -> bool:
+    return any(port.port_type == "optical" for port in cell.ports)
+
+
+def _ridge(cell: kf.KCell) -> kdb.Region:
+    return _region(cell, LAYERS.ridge)
+
+
+def _region(cell: kf.ProtoTKCell, layer: tuple[int, int]) -> kdb.Region:
+    index = cell.kcl.layout.find_layer(*layer)
+    return kdb.Region() if index is None else kdb.Region(cell.kdb_cell.begin_shapes_rec(index)).merged()
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0].split(" in Layout.read")[0]

@@ -1,0 +1,174 @@
+"""Where everything stands: tracks beside the rings, pads along three edges, the die's outline. All lengths in µm."""
+
+import math
+from dataclasses import dataclass
+
+from prism_photonics.lightpath.detector.cell import LANE_UM, LEAD_UM, SETBACK_UM
+from prism_photonics.lightpath.ring.cell import outer_um
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.netlist import branch_design, detector_site
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+# Design choices for wire bonding: 25 µm gold wire on 70 µm pads, two staggered lines of pads per edge.
+PAD_UM = 70.0
+PAD_LINE_PITCH_UM = 100.0  # between pads of one line
+PAD_PITCH_UM = PAD_LINE_PITCH_UM / 2.0  # between neighbours across the two lines
+EDGE_UM = 110.0  # from the outer line of pads (centre) to the die edge: half a pad, its label, the dicing border
+EXCLUSION_UM = 30.0  # border kept clear for dicing
+WIRE_UM = 6.0
+GROUND_UM = 10.0
+SPACE_UM = 4.0
+LEAST_WIRE_UM, LEAST_SPACE_UM = 3.5, 3.0
+LANE_PITCH_UM = GROUND_UM + SPACE_UM
+MARGIN_UM = 45.0  # from the outermost buses to the first lane: the eastern pads reach up to 45 µm beyond them
+MOST_ROWS = 16
+MOST_DIE_UM = 20_000.0  # what a die bonded along its edges may measure; design choice
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The strip between two rings: a ground track, then the signal tracks.
+
+    Attributes:
+        signal_um: Width of a signal track.
+        space_um: Space between tracks.
+        ground_um: Width of the ground track.
+    """
+
+    signal_um: float
+    space_um: float
+    ground_um: float
+
+
+@dataclass(frozen=True)
+class Floorplan:
+    """The plan of one chip; the origin is row 0's first through port.
+
+    Attributes:
+        spec: The chip.
+        tracks: Widths in the strips between ring columns.
+    """
+
+    spec: ChipSpec
+    tracks: Tracks
+
+    @property
+    def half(self) -> int:
+        """Rows that leave southwards; the others leave northwards."""
+        return self.spec.chip.rows // 2
+
+    @property
+    def row_length(self) -> float:
+        """Length of the rings of a row along x."""
+        return self.spec.chip.channels * self.spec.ring.pitch_um
+
+    @property
+    def tree_length(self) -> float:
+        """Length of the splitter tree along x."""
+        levels = tree_levels(self.spec.chip.rows)
+        if levels == 0:
+            return 0.0
+        return levels * (self.spec.splitter_design.length_um + branch_design(self.spec, rows=2, upper=True).dx_um)
+
+    @property
+    def facet(self) -> float:
+        """Position of the western die edge, where the edge coupler ends."""
+        return -self.tree_length - self.spec.coupler_design.length_um
+
+    @property
+    def middle(self) -> float:
+        """Height of the edge coupler."""
+        return (self.spec.chip.rows - 1) * self.spec.row_pitch_um / 2.0
+
+    @property
+    def north_base(self) -> float:
+        """Where the wires leave the rings northwards."""
+        top = (self.spec.chip.rows - 1) * self.spec.row_pitch_um + detector_site(self.spec).port_pitch_um
+        return top + MARGIN_UM
+
+    @property
+    def south_base(self) -> float:
+        """Where the wires leave the rings southwards."""
+        return -MARGIN_UM
+
+    @property
+    def site_east(self) -> float:
+        """Eastern side of the photodiode sites, where their wires begin."""
+        site = detector_site(self.spec)
+        return self.row_length + LEAD_UM + site.length_um + SETBACK_UM + 2.0 * site.pad_um + 10.0
+
+    def ground_track(self, channel: int) -> float:
+        """Centre of a column's ground track, west of its rings."""
+        return self._ring(channel) - self._reach - self.tracks.space_um - self.tracks.ground_um / 2.0
+
+    def signal_track(self, row: int, channel: int) -> float:
+        """Centre of a ring's signal track, east of its column: the row nearest its exit has the nearest track."""
+        rows_before = row if row < self.half else self.spec.chip.rows - 1 - row
+        pitch = self.tracks.signal_um + self.tracks.space_um
+        return (
+            self._ring(channel) + self._reach + self.tracks.space_um + self.tracks.signal_um / 2.0 + rows_before * pitch
+        )
+
+    def pads(self, count: int, *, center: float, least: float, pitch: float) -> tuple[float, ...]:
+        """Positions of ``count`` pads along an edge, about ``center`` but none below ``least``."""
+        first = max(round(center - (count - 1) * pitch / 2.0), math.ceil(least))
+        return tuple(first + n * pitch for n in range(count))
+
+    @property
+    def _reach(self) -> float:
+        return _reach_um(self.spec)
+
+    def _ring(self, channel: int) -> float:
+        return (channel + 0.5) * self.spec.ring.pitch_um
+
+
+def plan(spec: ChipSpec) -> Floorplan:
+    """Plan a chip that is bonded along its edges.
+
+    Raises:
+        InputError: More rows than can be bonded, no room for the tracks beside the rings, or a die too large.
+    """
+    rows, channels = spec.chip.rows, spec.chip.channels
+    if rows > MOST_ROWS:
+        raise InputError(
+            f"chip.rows = {rows}: edge pads serve at most {MOST_ROWS} rows; use fewer rows (flip-chip bumps come later)"
+        )
+    floor = Floorplan(spec, _tracks(spec))
+    site = detector_site(spec)
+    height = 2.0 * site.pad_um + LANE_UM
+    if spec.row_pitch_um < height + LEAST_SPACE_UM:
+        raise InputError(
+            f"rows lie {spec.row_pitch_um:g} µm apart, a photodiode site is {height:g} µm high; "
+            "raise waveguide.bend_radius_um"
+        )
+    width = channels * (max(rows - floor.half, floor.half) + 1) * PAD_PITCH_UM
+    if max(width, floor.row_length) > MOST_DIE_UM:
+        raise InputError(
+            f"chip.channels = {channels}: the pads of {rows} rows need {max(width, floor.row_length) / 1e3:.1f} mm of "
+            f"edge, limit {MOST_DIE_UM / 1e3:g} mm; use fewer channels (flip-chip bumps come later)"
+        )
+    return floor
+
+
+def _reach_um(spec: ChipSpec) -> float:
+    """From a ring's middle to the end of its straps, the longest ring of the row taken."""
+    longest = max(design.straight_um for design in spec.ring_designs)
+    return math.ceil((longest / 2.0 + outer_um(spec.ring_designs[0])) * 100.0) / 100.0
+
+
+def _tracks(spec: ChipSpec) -> Tracks:
+    """The widest tracks that fit beside a ring: first at comfortable widths, then at the least."""
+    count = (spec.chip.rows + 1) // 2
+    free = spec.ring.pitch_um - 2.0 * _reach_um(spec)
+    if free >= count * (WIRE_UM + SPACE_UM) + GROUND_UM + 2.0 * SPACE_UM:
+        return Tracks(WIRE_UM, SPACE_UM, GROUND_UM)
+    space = LEAST_SPACE_UM
+    width = math.floor(((free - WIRE_UM - 2.0 * space) / count - space) * 10.0) / 10.0
+    if width < LEAST_WIRE_UM:
+        need = count * (LEAST_WIRE_UM + space) + WIRE_UM + 2.0 * space + 2.0 * _reach_um(spec)
+        raise InputError(
+            f"ring.pitch_um = {spec.ring.pitch_um:g}: no room for {count} signal tracks and a ground track beside each "
+            f"ring; want at least {math.ceil(need)}"
+        )
+    return Tracks(min(width, WIRE_UM), space, WIRE_UM)

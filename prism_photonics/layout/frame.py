@@ -1,0 +1,84 @@
+"""What surrounds the circuit: die outline, dicing border, title, and the labels of rows, columns and pads."""
+
+import gdsfactory as gf
+import kfactory as kf
+from kfactory import kdb
+
+from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
+from prism_photonics.layout.metal import SITE_PADS, Pad
+from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm
+from prism_photonics.netlist import detector_site
+from prism_photonics.process.layers import LAYERS
+
+PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
+
+
+def draw_frame(floor: Floorplan, pads: list[Pad], *, kcl: kf.KCLayout) -> gf.Component:
+    """The frame cell; the die ends at the facet in the west and ``EDGE_UM`` beyond the outer pads elsewhere."""
+    frame = gf.Component("frame", kcl=kcl)
+    die = die_box(floor, pads)
+    frame.kdb_cell.shapes(kcl.layer(*LAYERS.contour)).insert(die)
+    border = kdb.Region(die) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
+    frame.kdb_cell.shapes(kcl.layer(*LAYERS.exclusion)).insert(border)
+    frame.kdb_cell.shapes(kcl.layer(*LAYERS.labels)).insert(_labels(floor, pads).merged())
+    return frame
+
+
+def die_box(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
+    """The die's outline."""
+    edges = {edge: [pad for pad in pads if pad.edge == edge] for edge in (NORTH, SOUTH, EAST)}
+    south = min((pad.y_um for pad in edges[SOUTH]), default=floor.south_base) - EDGE_UM
+    north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
+    return box(floor.facet, south, max(pad.x_um for pad in pads) + EDGE_UM, north)
+
+
+def _labels(floor: Floorplan, pads: list[Pad]) -> kdb.Region:
+    spec = floor.spec
+    text = kdb.Region()
+    for pad in pads:
+        text += _pad_label(pad, pads)
+    # West of each row, between its through bus and the U-turn of its drop bus.
+    below = spec.ring_designs[0].bus_pitch_um / 2.0 - ROW_TEXT_UM / 2.0
+    for row in range(spec.chip.rows):
+        text += _text(f"R{row}", ROW_TEXT_UM, (-ROW_TEXT_UM * 2.2, row * spec.row_pitch_um + below))
+    # Above the top row each column has a strip free of metal.
+    top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 8.0
+    for c in range(spec.chip.channels):
+        text += _text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
+    lines = (
+        spec.name.upper(),
+        f"{spec.chip.rows} ROWS X {spec.chip.channels} RINGS",
+        spec.process.upper(),
+        spec.hash[:8].upper(),
+    )
+    for n, line in enumerate(reversed(lines)):
+        height = TITLE_UM if n == len(lines) - 1 else TITLE_UM / 2.0
+        text += _text(line, height, (floor.facet + EXCLUSION_UM + 10.0, floor.middle + 40.0 + n * TITLE_UM))
+    return text
+
+
+def _pad_label(pad: Pad, pads: list[Pad]) -> kdb.Region:
+    """A pad's name between the outer line of pads and the die edge, turned to fit the pads' pitch."""
+    label = _text(_short(pad.name), PAD_TEXT_UM, (0.0, 0.0))
+    gap = PAD_UM / 2.0 + 8.0
+    if pad.edge == EAST:
+        line = max(other.x_um for other in pads if other.edge == EAST)
+        return label.moved(nm(line + gap), nm(pad.y_um - PAD_TEXT_UM / 2.0))
+    line = max(abs(other.y_um) for other in pads if other.edge == pad.edge)
+    upright = label.transformed(kdb.Trans.R90)
+    if pad.edge == NORTH:
+        return upright.moved(nm(pad.x_um + PAD_TEXT_UM / 2.0), nm(line + gap))
+    return upright.moved(nm(pad.x_um + PAD_TEXT_UM / 2.0), nm(-line - gap) - upright.bbox().top)
+
+
+def _short(name: str) -> str:
+    kind, *rest = name.split("_")
+    if kind == "detector":
+        return f"D{rest[0]}{'KOA'[SITE_PADS.index(rest[1])]}"
+    return "".join(rest).upper() if kind == "ring" else f"G{rest[0][1:]}"
+
+
+def _text(text: str, height_um: float, at_um: tuple[float, float]) -> kdb.Region:
+    generator = kdb.TextGenerator.default_generator()
+    region = generator.text(text, 0.001, height_um / generator.dheight())
+    return region.moved(nm(at_um[0]), nm(at_um[1]))

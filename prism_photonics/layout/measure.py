@@ -1,0 +1,94 @@
+"""Sizes measured on the drawn polygons of a leaf cell, so that metadata need not be believed."""
+
+from collections.abc import Callable, Mapping
+
+import klayout.db as kdb
+
+from prism_photonics.units import InputError
+
+PER_UM = 1000.0
+
+
+def measure_um(device: str, ridge: kdb.Region, metal: kdb.Region) -> Mapping[str, float]:
+    """The fields of a device's design that its polygons tell.
+
+    Args:
+        device: Component name.
+        ridge: Merged ribs of the leaf cell, on the 1 nm grid.
+        metal: Merged first metal of the leaf cell.
+
+    Returns:
+        Field name → length in µm; empty for a device that is only compared with a fresh drawing.
+
+    Raises:
+        InputError: The polygons are not those of such a device.
+    """
+    return _MEASURES[device](ridge, metal) if device in _MEASURES else {}
+
+
+def _ring(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+    islands = sorted(ridge.each_merged(), key=lambda polygon: polygon.bbox().bottom)
+    if len(islands) != 3 or islands[1].holes() != 1:
+        raise InputError(f"a ring cell has {len(islands)} ribs; want two buses and a closed ring")
+    bus, loop, drop = (polygon.bbox() for polygon in islands)
+    hole = kdb.Polygon([point for point in islands[1].each_point_hole(0)]).bbox()
+    width = (loop.height() - hole.height()) / 2
+    radius = (loop.height() - width) / 2
+    measured = {
+        "radius_um": radius,
+        "straight_um": loop.width() - loop.height(),
+        "gap_through_um": loop.bottom - bus.top,
+        "gap_drop_um": drop.bottom - loop.top,
+        "width_um": width,
+        "pitch_um": bus.width(),
+    }
+    # Along the line through both half turns: outer lobe, inner lobe, inner lobe, outer lobe.
+    line = kdb.Edges([kdb.Edge(bus.left, loop.center().y, bus.right, loop.center().y)]) & metal
+    cuts = sorted((edge.bbox().left, edge.bbox().right) for edge in line.merged().each())
+    if len(cuts) != 4:
+        raise InputError(f"a ring cell has {len(cuts)} electrodes on its middle line; want 4")
+    measured["electrode_gap_um"] = cuts[3][0] - cuts[2][1]
+    measured["electrode_width_um"] = cuts[3][1] - cuts[3][0]
+    return {field: length / PER_UM for field, length in measured.items()}
+
+
+def _straight(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+    box = ridge.bbox()
+    return {"length_um": box.width() / PER_UM, "width_um": box.height() / PER_UM}
+
+
+def _uturn(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+    width = _end_width(ridge)
+    return {"radius_um": (ridge.bbox().height() - width) / 2 / PER_UM, "width_um": width / PER_UM}
+
+
+def _branch(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+    box, width = ridge.bbox(), _end_width(ridge)
+    rise = box.height() - width
+    rises = abs(box.bottom) <= width  # the western end lies on the origin
+    return {
+        "dx_um": box.width() / PER_UM,
+        "dy_um": (rise if rises else -rise) / PER_UM,
+        "width_um": width / PER_UM,
+    }
+
+
+def _taper(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+    box = ridge.bbox()
+    return {"length_um": box.width() / PER_UM, "width_um": box.height() / PER_UM}
+
+
+def _end_width(ridge: kdb.Region) -> int:
+    """Width of a rib from its end that lies on the cell's origin."""
+    ends = [edge for edge in ridge.edges().each() if edge.p1.x == 0 and edge.p2.x == 0]
+    return min((edge.length() for edge in ends), default=0)
+
+
+_MEASURES: Mapping[str, Callable[[kdb.Region, kdb.Region], dict[str, float]]] = {
+    "ring": _ring,
+    "straight": _straight,
+    "uturn": _uturn,
+    "branch": _branch,
+    "edge_coupler": _taper,
+    "terminator": _taper,
+}

@@ -1,0 +1,181 @@
+"""Metal of the chip: tracks beside the rings, rivers to the north, south and east edge, bond pads."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import gdsfactory as gf
+import kfactory as kf
+from kfactory import kdb
+
+from prism_photonics.layout.floorplan import (
+    LANE_PITCH_UM,
+    PAD_LINE_PITCH_UM,
+    PAD_PITCH_UM,
+    PAD_UM,
+    SPACE_UM,
+    Floorplan,
+)
+from prism_photonics.layout.routing import Point, heading, plan_river, wire
+from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
+from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
+from prism_photonics.lightpath.ring.cell import STRAP_UM
+from prism_photonics.process.layers import LAYERS
+
+OVERLAP_UM = 2.0  # a wire begins this far inside the contact it leaves
+SITE_PADS = ("cathode", "output", "anode")  # e1, e2, e3 of a photodiode site
+
+
+@dataclass(frozen=True)
+class Pad:
+    """A bond pad: its name, its centre in µm, the edge it serves and whether it stands in the outer line."""
+
+    name: str
+    x_um: float
+    y_um: float
+    edge: int
+    outer: bool
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """A wire on its way out: the pad it goes to, its width, and its corners in µm up to the last turn."""
+
+    pad: str
+    width_um: float
+    corners: tuple[Point, ...]
+
+
+def ring_pad(row: int, channel: int) -> str:
+    """Name of the pad that drives a ring."""
+    return f"ring_r{row}_c{channel}"
+
+
+def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list[Pad]]:
+    """Route every contact of the placed chip to a pad; returns the metal cell and its pads."""
+    kcl = chip.kcl
+    metal = gf.Component("metal", kcl=kcl)
+    rows, channels, half = floor.spec.chip.rows, floor.spec.chip.channels, floor.half
+    contacts = _Contacts(chip)
+    north: list[_Lead] = []
+    south: list[_Lead] = []
+    shapes = kdb.Region()
+    for c in range(channels):
+        for row in range(rows):
+            lead, stub = _signal(floor, contacts, row, c)
+            (south if row < half else north).append(lead)
+            shapes.insert(stub)
+        shapes += _ground_stubs(floor, contacts, c)
+        x, ends = floor.ground_track(c), [contacts.ring(0, c, "e2")[1], contacts.ring(rows - 1, c, "e2")[1]]
+        north.append(_Lead(f"ground_c{c}_n", floor.tracks.ground_um, ((x, ends[0] - SPACE_UM),)))
+        if half:
+            south.append(_Lead(f"ground_c{c}_s", floor.tracks.ground_um, ((x, ends[1] + SPACE_UM),)))
+    east = [
+        _Lead(f"detector_{row}_{pad}", SITE_WIRE_UM, (contacts.site(row, f"e{n + 1}", inset_um=OVERLAP_UM),))
+        for row in range(rows)
+        for n, pad in enumerate(SITE_PADS)
+    ]
+
+    middle = floor.row_length / 2.0
+    least = floor.facet + PAD_UM
+    pads: list[Pad] = []
+    for direction, leads, base in ((NORTH, north, floor.north_base), (SOUTH, south, -floor.south_base)):
+        ends = floor.pads(len(leads), center=middle, least=least, pitch=PAD_PITCH_UM)
+        drawn, placed = _route(direction, leads, ends, base_um=base, least_um=0.0)
+        shapes += drawn
+        pads += placed
+    widest = max(pad.x_um for pad in pads) + PAD_UM
+    pitch = max(PAD_PITCH_UM, float(floor.spec.row_pitch_um // 3))
+    ends = floor.pads(len(east), center=sum(lead.corners[0][1] for lead in east) / len(east), least=-1e9, pitch=pitch)
+    drawn, placed = _route(EAST, east, ends, base_um=floor.site_east, least_um=widest - PAD_LINE_PITCH_UM - PAD_UM)
+    shapes += drawn
+    pads += placed
+
+    metal.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(shapes.merged())
+    pad_cell = _bond_pad(kcl)
+    for pad in pads:
+        reference = metal.add_ref(pad_cell, name=pad.name)
+        reference.instance.transform(kdb.Trans(nm(pad.x_um), nm(pad.y_um)))
+    return metal, pads
+
+
+class _Contacts:
+    """Where the placed chip's electrical ports are, in µm."""
+
+    def __init__(self, chip: gf.Component):
+        self._chip = {i.name: i for i in kf.KCell(base=chip.base).insts}
+        rings = kf.KCell(base=self._chip["row_0"].cell.base).insts
+        self._rings = {
+            (i.name, name): i.ports[name].trans.disp for i in rings if "ring" in i.name for name in ("e1", "e2")
+        }
+
+    def ring(self, row: int, channel: int, port: str) -> Point:
+        """A contact of a ring."""
+        at = self._chip[f"row_{row}"].trans.disp + self._rings[f"ring_{channel}", port]
+        return at.x / PER_UM, at.y / PER_UM
+
+    def site(self, row: int, port: str, *, inset_um: float) -> Point:
+        """A contact of a photodiode site, that far inside."""
+        at = self._chip[f"detector_{row}"].ports[port].trans.disp
+        return at.x / PER_UM - inset_um, at.y / PER_UM
+
+
+def _signal(floor: Floorplan, contacts: _Contacts, row: int, channel: int) -> tuple[_Lead, kdb.Box]:
+    """The lead of a ring, and the stub that carries its strap on, equally wide, to the lead's track."""
+    (x, y), half = contacts.ring(row, channel, "e1"), STRAP_UM / 2.0
+    track, width = floor.signal_track(row, channel), floor.tracks.signal_um
+    stub = box(x - OVERLAP_UM, y - half, track + width / 2.0, y + half)
+    start = y + half if row < floor.half else y - half
+    return _Lead(ring_pad(row, channel), width, ((track, start),)), stub
+
+
+def _ground_stubs(floor: Floorplan, contacts: _Contacts, channel: int) -> kdb.Region:
+    stubs = kdb.Region()
+    for row in range(floor.spec.chip.rows):
+        x, y = contacts.ring(row, channel, "e2")
+        half = STRAP_UM / 2.0
+        stubs.insert(box(floor.ground_track(channel), y - half, x + OVERLAP_UM, y + half))
+    return stubs
+
+
+def _route(
+    direction: int, leads: Iterable[_Lead], ends_um: Sequence[float], *, base_um: float, least_um: float
+) -> tuple[kdb.Region, list[Pad]]:
+    """Draw the leads of one edge, in the frame whose north is ``direction``.
+
+    Args:
+        direction: The edge.
+        leads: The wires, in any order.
+        ends_um: Positions of the pads along the edge, ascending.
+        base_um: Where the river begins, in the turned frame.
+        least_um: The inner line of pads stands at least here.
+    """
+    turn = heading(direction)
+
+    def turned(point: Point) -> Point:
+        at = turn * kdb.Point(nm(point[0]), nm(point[1]))
+        return at.x / PER_UM, at.y / PER_UM
+
+    ordered = sorted(leads, key=lambda lead: turned(lead.corners[-1])[0])
+    starts = [turned(lead.corners[-1])[0] for lead in ordered]
+    river = plan_river(starts, ends_um, clearance_um=LANE_PITCH_UM)
+    inner = max(base_um + (river.height + 1) * LANE_PITCH_UM + PAD_UM / 2.0, least_um)
+    shapes, pads = kdb.Region(), []
+    for n, lead in enumerate(ordered):
+        outer = n % 2 == 1
+        line = inner + PAD_LINE_PITCH_UM * outer
+        corners = [turned(corner) for corner in lead.corners]
+        way = river.points(n, base_um=base_um, lane_um=LANE_PITCH_UM, end_um=line)
+        shapes += wire(corners + way[1:], lead.width_um)
+        x, y = turned((ends_um[n], line))  # each turn is its own inverse
+        pads.append(Pad(lead.pad, x, y, direction, outer))
+    return shapes.transformed(turn), pads
+
+
+def _bond_pad(kcl: kf.KCLayout) -> gf.Component:
+    """Both metals joined over the pad's whole area, the passivation open; the origin is its centre."""
+    pad = gf.Component("bond_pad", kcl=kcl)
+    half = PAD_UM / 2.0
+    for layer, inset in ((LAYERS.metal1, 0.0), (LAYERS.via, 3.0), (LAYERS.metal2, 0.0), (LAYERS.opening, 5.0)):
+        side = half - inset
+        pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-side, -side, side, side))
+    return pad

@@ -1,0 +1,123 @@
+"""A picture of a drawn chip: the die, one row, one ring, with legend and scale bars."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import klayout.db as kdb
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from prism_photonics.process.layers import LAYERS
+
+# Bottom to top: name in the legend, layer, fill, opacity.
+PAINT = (
+    ("slab (100 nm LiNbO3)", LAYERS.slab, "#d7ecd0", 1.0),
+    ("rib (600 nm LiNbO3)", LAYERS.ridge, "#14753b", 1.0),
+    ("metal 1: electrodes", LAYERS.metal1, "#e8a33d", 0.95),
+    ("metal 2: straps, routing", LAYERS.metal2, "#5b6fb5", 0.62),
+    ("via", LAYERS.via, "#7a1f1f", 0.9),
+    ("pad opening", LAYERS.opening, "#f4d35e", 0.9),
+    ("photodiode outline", LAYERS.attach, "none", 1.0),
+    ("label (not fabricated)", LAYERS.labels, "#333333", 1.0),
+    ("die outline", LAYERS.contour, "none", 1.0),
+)
+OUTLINED = {LAYERS.attach: "#a03070", LAYERS.contour: "#222222"}
+BACKGROUND = "#f8f8f4"
+
+
+def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
+    """PNG of the chip in a GDS file, with insets of one row and of one of its rings.
+
+    Args:
+        gds: The chip.
+        title: Heading.
+        row: Which row the insets show.
+        ring: Which ring of it, by instance name.
+    """
+    layout = kdb.Layout()
+    layout.read(str(gds))
+    top = layout.top_cell()
+    row_box, ring_box = _placed(top, (f"row_{row}", ring))
+    die = top.dbbox(layout.layer(*LAYERS.contour))
+
+    figure = Figure(figsize=(16.0, 14.0), dpi=150, facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.62, 1.0), height_ratios=(4.0, 1.0))
+    whole, ring_axes = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    row_axes = figure.add_subplot(grid[1, :])
+    height = row_box.height() + 60.0
+    row_view = kdb.DBox(row_box.left - 30.0, row_box.bottom - 30.0, row_box.right + 260.0, row_box.top + 30.0)
+    # A long row is cut: the strip is at most nine times as long as high.
+    row_view = kdb.DBox(row_view.left, row_view.bottom, min(row_view.right, row_view.left + 9.0 * height), row_view.top)
+    center = ring_box.center()
+    half = 0.5 * min(ring_box.width(), 1.6 * ring_box.height())
+    ring_view = kdb.DBox(center.x - half, center.y - half, center.x + half, center.y + half)
+    views = (
+        (whole, die.enlarged(20.0), title),
+        (ring_axes, ring_view, f"{ring} of row {row}: signal outside right and inside left, so the lobes add"),
+        (row_axes, row_view, f"row {row}: rings, drop bus turned back above them, photodiode site"),
+    )
+    for axes, view, heading in views:
+        _paint(axes, layout, top, view)
+        axes.set_title(heading, fontsize=10, loc="left")
+        # On the whole chip the bar goes below the edge coupler, where no pad label is.
+        _scale_bar(axes, view, share=0.1 if axes is whole else 0.25, height=0.3 if axes is whole else 0.03)
+    for box, name in ((row_view, "row"), (ring_view, "ring")):
+        whole.add_patch(Rectangle((box.left, box.bottom), box.width(), box.height(), fill=False, ec="#c1121f", lw=1.0))
+        whole.annotate(name, (box.left, box.top), color="#c1121f", fontsize=8, va="bottom")
+    handles = [
+        Patch(fc=fill, ec=OUTLINED.get(layer, "#555555"), alpha=alpha, label=label)
+        for label, layer, fill, alpha in PAINT
+    ]
+    figure.legend(handles=handles, loc="lower center", ncol=5, fontsize=9, frameon=False)
+    figure.subplots_adjust(left=0.015, right=0.985, top=0.97, bottom=0.06, wspace=0.03, hspace=0.06)
+    image = BytesIO()
+    figure.savefig(image, format="png", metadata={"Software": None})  # no version: the same bytes everywhere
+    return image.getvalue()
+
+
+def _placed(top: kdb.Cell, path: Sequence[str]) -> list[kdb.DBox]:
+    """Boxes of nested instances by name (the ribs and metal of each), in the coordinates of ``top``."""
+    boxes, cell, trans = [], top, kdb.DCplxTrans()
+    for name in path:
+        instance = next(i for i in cell.each_inst() if i.property(0) == name)
+        trans = trans * instance.dcplx_trans
+        cell = instance.cell
+        boxes.append(cell.dbbox().transformed(trans))
+    return boxes
+
+
+def _paint(axes: Axes, layout: kdb.Layout, top: kdb.Cell, view: kdb.DBox) -> None:
+    axes.set_facecolor(BACKGROUND)
+    for _, layer, fill, alpha in PAINT:
+        index = layout.find_layer(*layer)
+        if index is None:
+            continue
+        shapes = kdb.Region(kdb.RecursiveShapeIterator(layout, top, index, view.to_itype(layout.dbu), True)).merged()
+        polygons = []
+        for polygon in shapes.each():
+            simple = polygon.to_simple_polygon().to_dtype(layout.dbu)
+            polygons.append([(point.x, point.y) for point in simple.each_point()])
+        if layer in OUTLINED:
+            style = {"facecolors": "none", "edgecolors": OUTLINED[layer], "linewidths": 0.8}
+        else:
+            # A hairline of the fill keeps ribs visible where they are thinner than a pixel.
+            style = {"facecolors": fill, "edgecolors": fill, "linewidths": 0.35 if layer == LAYERS.ridge else 0.0}
+        axes.add_collection(PolyCollection(polygons, alpha=alpha, **style))
+    axes.set_xlim(view.left, view.right)
+    axes.set_ylim(view.bottom, view.top)
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _scale_bar(axes: Axes, view: kdb.DBox, *, share: float, height: float) -> None:
+    length = max(step for step in (10, 20, 50, 100, 200, 500, 1000, 2000) if step <= max(10.0, view.width() * share))
+    x, y = view.left + 0.03 * view.width(), view.bottom + height * view.height()
+    axes.plot([x, x + length], [y, y], color="black", lw=3, solid_capstyle="butt")
+    label = f"{length} µm" if length < 1000 else f"{length // 1000} mm"
+    axes.annotate(label, (x, y), xytext=(0, 4), textcoords="offset points", fontsize=9)

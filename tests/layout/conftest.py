@@ -1,0 +1,34 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from prism_photonics.layout.write import LayoutFiles, write
+from prism_photonics.spec import ChipSpec
+
+DEMO = Path(__file__).parents[2] / "layouts" / "demo_8x8" / "spec.toml"
+
+
+def sized(rows: int, channels: int, **ring: float) -> ChipSpec:
+    """The demonstrator with another number of rows and channels, or other keys."""
+    text = DEMO.read_text(encoding="utf-8")
+    for key, value in {"rows": rows, "channels": channels, **ring}.items():
+        text, count = re.subn(rf"^{key} = [-\d.]+", f"{key} = {value}", text, flags=re.M)
+        assert count == 1, key
+    return ChipSpec.from_text(text)
+
+
+@pytest.fixture(scope="session")
+def spec() -> ChipSpec:
+    return ChipSpec.from_toml(DEMO)
+
+
+@pytest.fixture(scope="session")
+def small() -> ChipSpec:
+    return sized(2, 2)
+
+
+@pytest.fixture(scope="session")
+def files(spec: ChipSpec, tmp_path_factory: pytest.TempPathFactory) -> LayoutFiles:
+    """The 8×8 chip, drawn and written once."""
+    return write(spec, tmp_path_factory.mktemp("demo") / "made" / "on_demand")

@@ -1,0 +1,140 @@
+"""The drawn 8×8: it is the design, nothing touches that should not, and its files tell the truth."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import klayout.db as kdb
+import pytest
+from matplotlib.image import imread
+
+from prism_photonics.layout.check import check
+from prism_photonics.layout.extract import extract
+from prism_photonics.layout.write import LayoutFiles, write
+from prism_photonics.netlist import from_spec
+from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+from .conftest import DEMO, sized
+
+
+def test_the_extracted_netlist_is_the_design(files: LayoutFiles, spec: ChipSpec):
+    design = from_spec(spec)
+    assert extract(files.gds).cells == design.cells
+    assert files.differences == ()
+
+
+def test_every_rib_island_is_expected(files: LayoutFiles):
+    assert files.checks.rib_islands == 1 + 8 + 64
+
+
+def test_there_are_as_many_conductors_as_signals_grounds_and_photodiode_contacts(files: LayoutFiles):
+    assert files.checks.metal_nets == 64 + 8 + 3 * 8
+
+
+def test_nothing_is_shorted_open_or_too_close(files: LayoutFiles):
+    assert files.checks.violations == ()
+
+
+def test_metal_keeps_the_designed_distance_from_every_rib_and_never_covers_one(files: LayoutFiles, spec: ChipSpec):
+    layout = kdb.Layout()
+    layout.read(str(files.gds))
+    metal, rib = (
+        kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*layer))) for layer in (LAYERS.metal1, LAYERS.ridge)
+    )
+    clear = min(2.0, (spec.ring.electrode_gap_um - spec.width_um) / 2.0)
+    assert (metal & rib).is_empty()
+    # Arcs on the 1 nm grid may be a nanometre or two nearer than the circle they follow.
+    assert metal.merged().separation_check(rib.merged(), round(clear * 1000) - 2).is_empty()
+
+
+def test_every_ring_has_a_pad_of_its_own_in_the_manifest(files: LayoutFiles):
+    rows = list(csv.DictReader(files.manifest.read_text(encoding="utf-8").splitlines()))
+    rings = {(int(row["row"]), int(row["channel"])) for row in rows if row["net"].startswith("ring")}
+    assert rings == {(r, c) for r in range(8) for c in range(8)}
+    assert len(rows) == 64 + 16 + 24 == files.checks.pads
+    assert len({(row["x_um"], row["y_um"]) for row in rows}) == len(rows)
+
+
+def test_every_pad_of_the_manifest_is_metal_open_to_a_bond(files: LayoutFiles):
+    layout = kdb.Layout()
+    layout.read(str(files.gds))
+    opening = kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*LAYERS.opening)))
+    for row in csv.DictReader(files.manifest.read_text(encoding="utf-8").splitlines()):
+        x, y = round(float(row["x_um"]) * 1000), round(float(row["y_um"]) * 1000)
+        assert not (opening & kdb.Region(kdb.Box(x - 10, y - 10, x + 10, y + 10))).is_empty(), row["pad"]
+
+
+def test_the_files_are_complete_and_the_gds_is_small(files: LayoutFiles):
+    folder = files.gds.parent
+    assert sorted(p.name for p in folder.iterdir()) == ["chip.gds", "chip.png", "manifest.csv", "netlist.yaml"]
+    assert files.gds.stat().st_size < 1_000_000
+
+
+def test_the_picture_shows_a_chip(files: LayoutFiles):
+    image = imread(files.picture)
+    assert image.shape[0] > 1000
+    assert image.shape[1] > 1000
+    assert len({tuple(colour) for colour in image[::7, ::7, :3].reshape(-1, 3).tolist()}) > 50
+
+
+def test_a_second_process_draws_the_same_bytes(files: LayoutFiles, tmp_path: Path):
+    script = (
+        "import sys; from prism_photonics.spec import ChipSpec; from prism_photonics.layout.write import write;"
+        "write(ChipSpec.from_toml(sys.argv[1]), sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", script, str(DEMO), str(tmp_path)], check=True)
+    for path in (files.gds, files.netlist, files.manifest, files.picture):
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(("rows", "channels"), [(1, 1), (1, 3), (2, 2), (4, 3)])
+def test_other_sizes_are_drawn_right_too(rows: int, channels: int, tmp_path: Path):
+    spec = sized(rows, channels)
+    files = write(spec, tmp_path)
+    assert files.differences == ()
+    assert files.checks.violations == ()
+    assert files.checks.rib_islands == 1 + rows + rows * channels
+
+
+def test_sixteen_rows_still_find_room_beside_the_rings(tmp_path: Path):
+    assert write(sized(16, 2), tmp_path).checks.violations == ()
+
+
+def test_writing_twice_replaces_the_files(small: ChipSpec, tmp_path: Path):
+    write(small, tmp_path)
+    again = write(small, tmp_path)
+    assert check(again.gds, small).violations == ()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rows": 32}, r"chip\.rows = 32.*at most 16 rows.*flip-chip"),
+        ({"pitch_um": 75}, r"ring\.pitch_um = 75: no room for .* want at least \d+"),
+        ({"bend_radius_um": 10}, r"photodiode site.*raise waveguide\.bend_radius_um"),
+        ({"gap_drop_um": 0.6005}, r"gap_drop_um = 0\.6005 is off the 1 nm grid"),
+        ({"radius_um": 10}, r"ring: electrodes of radius_um = 10.*cannot hold the vias"),
+        ({"electrode_gap_um": 1.5}, r"electrode_gap_um = 1\.5.*want at least 3"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_one_line(change: dict[str, float], message: str, tmp_path: Path):
+    with pytest.raises(InputError, match=message) as refusal:
+        write(sized(**{"rows": 8, "channels": 2, **change}), tmp_path)
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_refused_in_one_line(small: ChipSpec, tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"file.*cannot write the layout \(.+\); give a folder") as refusal:
+        write(small, tmp_path / "file" / "out")
+    assert "\n" not in str(refusal.value)
+
+
+def test_electrodes_that_stop_short_of_the_design_are_reported(tmp_path: Path):
+    assert "instead of ±80°" in write(sized(1, 1, lobe_half_angle_deg=80), tmp_path).notes[0]
+    assert write(sized(1, 1, lobe_half_angle_deg=50), tmp_path).notes == ()
