@@ -1,0 +1,64 @@
+"""Refusing signatures, queries and keys that hold NaN or infinity, with the place named."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from prism_photonics.units import InputError
+
+
+def require_finite(
+    name: str, values: Shaped[Any, "*shape"], *, axes: tuple[str, ...], cure: str, batched: bool = False
+) -> None:
+    """Raise unless every element is a finite number.
+
+    Args:
+        name: What the array is, for the message ("signatures").
+        values: The array, any unit.
+        axes: What the last axes are called ("block", "dim").
+        cure: What the user can do about it.
+        batched: Whether further axes may come before them.
+
+    Raises:
+        InputError: Some element is NaN or infinite (the message names the first), nothing is there, or
+            the number of axes is another.
+    """
+    array = np.asarray(values)
+    if array.size == 0 or array.ndim < len(axes) or (array.ndim > len(axes) and not batched):
+        want = f"{'…, ' if batched else ''}{', '.join(f'{axis}s' for axis in axes)}"
+        raise InputError(f"{name}: got shape {array.shape}, want ({want}), none of them 0; check the array")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad) == 0:
+        return
+    place = bad[0]
+    names = (*("batch",) * (array.ndim - len(axes)), *axes)
+    named = ", ".join(f"{axis} {index}" for axis, index in zip(names, place, strict=True))
+    raise InputError(f"{name} ({named}): got {array[tuple(place)]}, want a finite number; {cure}")
+
+
+def require_dims(name: str, *, got: int, want: int) -> None:
+    """Raise unless a query has as many dimensions as the signatures it is scored against."""
+    if got != want:
+        raise InputError(f"{name}: got {got} dimensions, want {want}; use one projection for query and signatures")
+
+
+def require_shape(name: str, *, got: tuple[int, ...], want: tuple[int, ...]) -> None:
+    """Raise unless an array of noise has the shape that the model draws."""
+    if tuple(got) != tuple(want):
+        raise InputError(
+            f"{name}: got shape {tuple(got)}, want {tuple(want)}; draw standard normal numbers of that shape"
+        )
+
+
+def require_scale(scale: float, *, largest: float, place: str) -> None:
+    """Raise unless a given signature scale is positive and no signature exceeds it."""
+    if not (np.isfinite(scale) and scale > 0):
+        raise InputError(
+            f"signature_scale: got {scale}, want a positive number; leave it out to use the largest magnitude"
+        )
+    if largest > scale * (1 + 1e-12):
+        raise InputError(
+            f"signatures ({place}): magnitude {largest:g} exceeds signature_scale {scale:g}; "
+            "raise the scale or leave it out"
+        )

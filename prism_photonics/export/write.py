@@ -1,0 +1,56 @@
+"""Writing a bundle: the behavioral model as safetensors and JSON, each file replaced in one step."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from prism_photonics.behavior.model import BehavioralModel
+from prism_photonics.export import schema
+from prism_photonics.files import write_bytes
+from prism_photonics.units import InputError
+
+
+def write(model: BehavioralModel, path: str | os.PathLike[str]) -> Path:
+    """Write the model as a bundle folder; the same model gives the same bytes.
+
+    A reader that comes between the two replacements sees a hash mismatch and refuses, never a mixture.
+
+    Args:
+        model: The fitted behavioral model.
+        path: The folder; it is made if missing, and files of an earlier bundle in it are replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: The folder cannot be written, or the model holds NaN or infinity.
+    """
+    tensors = {name: np.array(getattr(model, name), np.float64, order="C") for name in schema.TENSORS}
+    report = {name: float(value) for name, value in model.report.items()}
+    for name, value in {**tensors, **{f"report.{name}": value for name, value in report.items()}}.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"model.{name}: got NaN or infinity, want finite numbers; fit the model again")
+    tensor_bytes = safetensors.numpy.save(tensors)
+    document = {
+        "schema": schema.SCHEMA,
+        "version": schema.VERSION,
+        "rows": model.rows,
+        "channels": model.channels,
+        "dac_bits": model.dac_bits,
+        "adc_bits": model.adc_bits,
+        "encoding": model.encoding,
+        "spec_hash": model.spec_hash,
+        "report": report,
+        "seed_policy": schema.SEED_POLICY,
+        "tie_rule": schema.TIE_RULE,
+        "tensors": schema.tensor_entries(),
+        "tensor_sha256": hashlib.sha256(tensor_bytes).hexdigest(),
+    }
+    document["content_sha256"] = schema.content_sha256(document)
+    folder = Path(path)
+    write_bytes(folder / schema.TENSOR_FILE, tensor_bytes)
+    write_bytes(folder / schema.DOCUMENT_FILE, schema.render(document))
+    return folder

@@ -1,0 +1,58 @@
+"""What is compared: a block's signature (its mean key) and a query's sketch (its group's queries, summed)."""
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from prism_photonics.units import InputError
+
+
+def mean_key(keys: Num[np.ndarray, "*batch tokens dims"], *, block: int) -> Float[np.ndarray, "*batch blocks dims"]:
+    """The mean key of each block of ``block`` tokens; a last, shorter block is the mean of what it holds.
+
+    Args:
+        keys: Post-RoPE keys, any unit.
+        block: Tokens per block.
+
+    Returns:
+        One signature per block, unit of the keys.
+
+    Raises:
+        InputError: The block is empty.
+    """
+    starts = block_starts(keys.shape[-2], block=block)
+    sums = np.add.reduceat(np.asarray(keys, float), starts, axis=-2)
+    return sums / np.diff(starts, append=keys.shape[-2])[:, None]
+
+
+def query_sketch(
+    queries: Num[np.ndarray, "*batch heads queries dims"], kv_heads: int
+) -> Float[np.ndarray, "*batch kv_heads queries dims"]:
+    """One sketch per KV head: the sum of the queries of its group (grouped-query attention).
+
+    Args:
+        queries: Post-RoPE queries; consecutive heads share a KV head.
+        kv_heads: KV heads; divides the number of heads.
+
+    Returns:
+        Sketches, unit of the queries.
+
+    Raises:
+        InputError: The heads do not divide into groups.
+    """
+    *batch, heads, steps, dims = queries.shape
+    group = group_size(heads, kv_heads=kv_heads)
+    return np.asarray(queries, float).reshape(*batch, kv_heads, group, steps, dims).sum(-3)
+
+
+def group_size(heads: int, *, kv_heads: int) -> int:
+    """Query heads that share one KV head, refusing a remainder."""
+    if kv_heads < 1 or heads % kv_heads:
+        raise InputError(f"queries: got {heads} heads for {kv_heads} KV heads, want a multiple; check the axes")
+    return heads // kv_heads
+
+
+def block_starts(tokens: int, *, block: int) -> np.ndarray:
+    """First token of every block."""
+    if block < 1:
+        raise InputError(f"block: got {block} tokens, want at least 1; choose a block size")
+    return np.arange(0, tokens, block)

@@ -1,0 +1,58 @@
+"""A signed query written as light comes back signed, and the converters are the ones described."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from prism_photonics.lightpath.modulator.encoding import SHOTS, decode, encode, quantize, quantizer_step
+from prism_photonics.units import InputError
+
+
+@pytest.mark.parametrize("scheme", SHOTS)
+def test_light_is_never_negative_and_decoding_returns_the_signed_dot_product(scheme):
+    rng = np.random.default_rng(0)
+    weights, query_hat = rng.uniform(-0.4, 0.9, (5, 8)), rng.uniform(-1, 1, (3, 8))
+    light = encode(query_hat, scheme)
+    assert light.shape == (SHOTS[scheme], 3, 8)
+    assert light.min() >= 0
+    assert light.max() <= 1
+    assert decode(light @ weights.T, weights.sum(1), scheme) == pytest.approx(query_hat @ weights.T, abs=1e-12)
+
+
+@pytest.mark.parametrize("scheme", SHOTS)
+def test_every_array_library_gives_the_same_light_and_codes(scheme):
+    query_hat = np.random.default_rng(1).uniform(-1, 1, (2, 8))
+    results = [
+        quantize(encode(library(query_hat), scheme), 6, 0.0, 1.0)
+        for library in (np.asarray, jnp.asarray, torch.as_tensor)
+    ]
+    assert np.array_equal(results[0], np.asarray(results[1]))
+    assert np.array_equal(results[0], np.asarray(results[2]))
+
+
+def test_an_unknown_scheme_is_refused_with_the_nearest_one():
+    with pytest.raises(InputError, match="did you mean 'two_shot'"):
+        encode(np.zeros(4), "twoshot")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 8, 12])
+def test_the_converter_is_monotone_idempotent_and_symmetric(bits):
+    x = np.linspace(-3.5, 3.5, 20000)  # none of them halfway between two codes
+    y = quantize(x, bits, -3.0, 3.0)
+    assert (np.diff(y) >= 0).all()
+    assert np.array_equal(quantize(y, bits, -3.0, 3.0), y)
+    assert len(np.unique(np.round(y, 12))) == max(2**bits - 1, 2)
+    assert quantize(-x, bits, -3.0, 3.0) == pytest.approx(-y, abs=1e-12)
+
+
+def test_inside_the_range_the_converter_errs_by_at_most_half_a_step_and_outside_it_clips():
+    x = np.linspace(-3.0, 3.0, 5001)
+    assert np.abs(quantize(x, 6, -3.0, 3.0) - x).max() <= quantizer_step(6, -3.0, 3.0) / 2 + 1e-12
+    assert quantize(np.array([-9.0, 9.0]), 6, -3.0, 3.0) == pytest.approx([-3.0, 3.0])
+
+
+def test_dark_half_and_full_light_are_exact_codes():
+    levels = np.array([0.0, 0.5, 1.0])
+    for bits in (2, 5, 8):
+        assert quantize(levels, bits, 0.0, 1.0) == pytest.approx(levels, abs=1e-15)

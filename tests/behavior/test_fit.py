@@ -1,0 +1,143 @@
+"""A fit to fabricated measurements returns the numbers they were made with, and says so when it cannot."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from prism_photonics.behavior.fit import fit
+from prism_photonics.lightpath.modulator.encoding import quantize
+from prism_photonics.units import InputError
+
+BIAS = np.linspace(-0.002, 0.003, 8)
+STD = np.linspace(0.002, 0.006, 8)
+
+
+@dataclass(frozen=True)
+class Record:
+    commanded: np.ndarray
+    measured: np.ndarray
+    measured_std: np.ndarray
+    light: np.ndarray
+    weights: np.ndarray
+    reads: np.ndarray
+    adc_full_scale: np.ndarray
+    adc_bits: int = 8
+    dac_bits: int = 8
+    encoding: str = "offset"
+    weight_low: float = -0.3
+    weight_high: float = 0.7
+    spec_hash: str = "f" * 64
+    residual_rms: float = 1e-4
+
+
+def fabricate(floor, shot, rin, *, bits=8, targets=60, settings=60, repeats=64, rows=8, measured_std=0.001, seed=0):
+    rng = np.random.default_rng(seed)
+    commanded = rng.uniform(-0.3, 0.7, (targets, rows, 8))
+    error = BIAS + STD * rng.standard_normal(commanded.shape)
+    light = rng.uniform(0, 1, (settings, 8)) * rng.uniform(0, 1, (settings, 1))
+    weights = rng.uniform(-0.3, 0.7, (settings, rows, 8))
+    lit = weights * light[:, None, :]
+    std = np.sqrt(floor**2 + shot**2 * light.sum(1)[:, None] + rin**2 * (lit**2).sum(2))
+    y = lit.sum(2)[:, None] + std[:, None] * rng.standard_normal((settings, repeats, rows))
+    full_scale = np.linspace(3.0, 3.5, rows)
+    record = Record(
+        commanded=commanded,
+        measured=commanded + error + measured_std * rng.standard_normal(commanded.shape),
+        measured_std=np.full(commanded.shape, measured_std),
+        light=light,
+        weights=weights,
+        reads=quantize(y, bits, -full_scale, full_scale),
+        adc_full_scale=full_scale,
+        adc_bits=bits,
+    )
+    return record, float(np.sqrt(np.mean(std**2)))
+
+
+def test_the_weight_error_is_found_without_the_error_of_its_own_measurement():
+    record, _ = fabricate(0.02, 0.01, 0.02, targets=200, measured_std=0.004)
+    model = fit(record)
+    # 1600 samples per channel, of total spread 0.0045 to 0.0072.
+    assert np.asarray(model.weight_bias) == pytest.approx(BIAS, abs=4 * 0.0072 / 40)
+    assert np.asarray(model.weight_error_std) == pytest.approx(STD, rel=0.2)
+    assert np.mean(model.weight_error_std**2) == pytest.approx(np.mean(STD**2), rel=0.08)
+
+
+def test_three_noise_parts_are_told_apart():
+    model = fit(fabricate(0.02, 0.03, 0.06, bits=12, settings=300, repeats=200)[0])
+    assert float(model.noise_floor) == pytest.approx(0.02, rel=0.1)
+    assert float(model.noise_shot) == pytest.approx(0.03, rel=0.1)
+    assert float(model.noise_rin) == pytest.approx(0.06, rel=0.1)
+    assert model.report["noise_below_lsb"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bits", "tolerance"),
+    [(10, 0.03), (8, 0.03), (6, 0.05), (5, 0.1)],
+    ids=["4.5 LSB", "1.1", "0.28", "0.14"],
+)
+def test_the_noise_level_is_found_above_and_below_one_step_of_the_converter(bits, tolerance):
+    record, level = fabricate(0.02, 0.015, 0.02, bits=bits)
+    report = fit(record).report
+    assert report["noise_rms"] == pytest.approx(level, rel=tolerance)
+    assert report["noise_below_lsb"] == (bits < 8)
+
+
+def test_a_chip_without_read_noise_is_fitted_with_none_and_not_with_the_converters_own():
+    report = fit(fabricate(0.0, 0.0, 0.0)[0]).report
+    assert report["noise_rms"] < 0.02 * report["adc_step"]
+
+
+def test_the_held_out_halves_agree_when_the_model_class_is_right():
+    report = fit(fabricate(0.02, 0.015, 0.02, targets=100)[0]).report
+    assert report["weight_error_held_out_ratio"] == pytest.approx(1, abs=0.1)
+    assert report["noise_held_out_ratio"] == pytest.approx(1, abs=0.1)
+
+
+def test_the_held_out_check_notices_noise_that_the_fit_did_not_see():
+    record, _ = fabricate(0.02, 0.015, 0.02)
+    measured = record.measured.copy()
+    measured[1::2] = record.commanded[1::2] + 2 * (measured[1::2] - record.commanded[1::2])
+    full_scale, reads = record.adc_full_scale, record.reads.copy()
+    middle = reads[1::2].mean(axis=1, keepdims=True)
+    reads[1::2] = quantize(middle + 2 * (reads[1::2] - middle), 8, -full_scale, full_scale)
+    report = fit(replace(record, measured=measured, reads=reads)).report
+    assert report["weight_error_held_out_ratio"] > 1.6
+    assert report["noise_held_out_ratio"] > 1.6
+
+
+def test_the_model_takes_range_and_converters_from_the_record():
+    model = fit(fabricate(0.02, 0.01, 0.02)[0])
+    assert float(model.weight_centre) == pytest.approx(0.2)
+    assert float(model.weight_span) == pytest.approx(0.5)
+    assert (model.rows, model.channels, model.adc_bits, model.encoding) == (8, 8, 8, "offset")
+    assert np.asarray(model.adc_full_scale) == pytest.approx(np.linspace(3.0, 3.5, 8))
+    assert all(np.isfinite(value) for value in model.report.values())
+
+
+def test_readings_at_the_rail_are_left_out_and_counted():
+    record, level = fabricate(0.02, 0.015, 0.02, bits=10)
+    reads = record.reads.copy()
+    reads[5, :, 2] = record.adc_full_scale[2]
+    report = fit(replace(record, reads=reads)).report
+    assert report["lines_clipped"] == 1
+    assert report["noise_rms"] == pytest.approx(level, rel=0.03)
+
+
+def test_records_that_cannot_be_fitted_are_refused_in_one_line():
+    record, _ = fabricate(0.02, 0.015, 0.02)
+    nan = record.measured.copy()
+    nan[3, 1, 2] = np.nan
+    cases = {
+        r"validation.measured \(target 3, row 1, channel 2\)": replace(record, measured=nan),
+        "not whole steps": replace(record, reads=record.reads + 0.01 * np.arange(64)[None, :, None]),
+        "validation.weights: got shape": replace(record, weights=record.weights[:5]),
+        "no common weight interval": replace(record, weight_high=-0.5),
+        "want at least 8": replace(record, reads=record.reads[:, :4]),
+        "did you mean 'offset'": replace(record, encoding="off_set"),
+        "stay inside the converter": replace(record, reads=np.broadcast_to(record.adc_full_scale, (60, 64, 8))),
+    }
+    for message, broken in cases.items():
+        with pytest.raises(InputError, match=message) as caught:
+            fit(broken)
+        assert "\n" not in str(caught.value)
