@@ -1,0 +1,330 @@
+"""``prism``: argument parsing and progress only. Heavy rooms are imported by the command that needs them."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from prism_photonics import __version__
+from prism_photonics.units import InputError
+
+app = typer.Typer(
+    name="prism",
+    help="Photonic KV-cache ranking on thin-film lithium niobate: from a spec to a drawn, calibrated, ranked device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# Results go to stdout; everything for people who wait goes to stderr.
+progress = Console(stderr=True, highlight=False)
+
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="spec.toml of the chip", show_default=False)]
+Record = Annotated[
+    Path, typer.Argument(metavar="RECORD", help="folder that 'prism calibrate' wrote", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys", metavar="FILE.npz", help="Keys file; default: the built-in needle keys.", show_default=False
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the virtual die and of every random choice."),
+]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a command; bad input ends in one line on stderr and exit code 2."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except InputError as error:
+            print(f"prism: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            print("prism: interrupted; what was finished is in the output folder", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return app.command()(guarded)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Photonic KV-cache ranking on thin-film lithium niobate."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@command
+def check(spec: Spec, as_json: Json = False) -> None:
+    """Is the chip feasible?
+
+    Reads SPEC; writes nothing. Exit code 0 when every rule is kept, 1 when one is broken, 2 when the spec is not valid.
+    """
+    from prism_photonics.budget.feasibility import check as check_spec
+    from prism_photonics.spec import ChipSpec
+
+    result = check_spec(ChipSpec.from_toml(spec))
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        for finding in result.findings:
+            mark = "ok " if finding.passed else "NO "
+            print(f"{mark} {finding.rule:<20} {finding.value:>10.4g}   limit {finding.limit:>8.4g} {finding.unit}")
+            if not finding.passed:
+                print(f"     {finding.cure}")
+        for warning in result.warnings:
+            print(f"note {warning}")
+        print("feasible" if result.feasible else f"not feasible: {len(result.violations)} rules broken")
+    raise typer.Exit(0 if result.feasible else 1)
+
+
+@command
+def simulate(
+    spec: Spec,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write spectrum.svg here.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Simulate the designed chip with the exact row solver, and SAX beside it.
+
+    Reads SPEC; prints the rings' figures of merit, the weights at rest and the largest difference of the two solvers;
+    with -o writes the row's spectrum.
+    """
+    from prism_photonics.budget.ring import ring_figures
+    from prism_photonics.spec import ChipSpec
+
+    chip = ChipSpec.from_toml(spec)
+    import jax.numpy as jnp
+    import numpy as np
+
+    from prism_photonics.circuit.params import designed_bank
+    from prism_photonics.circuit.row import bank_weights
+    from prism_photonics.job import row_solver_vs_sax
+
+    rest = bank_weights(designed_bank(chip), jnp.zeros((chip.chip.rows, chip.chip.channels)))
+    result = {
+        "name": chip.name,
+        "ring": asdict(ring_figures(chip)),
+        "weights_at_rest": np.asarray(rest[0]).round(6).tolist(),
+        "row_solver_vs_sax_max_error": row_solver_vs_sax(chip, seed=seed),
+        "spec_hash": chip.hash,
+    }
+    if out is not None:
+        from prism_photonics.report.page import write_spectrum
+
+        result["spectrum"] = str(write_spectrum(out / "spectrum.svg", chip))
+    _print_result(result, as_json)
+
+
+@command
+def calibrate(
+    spec: Spec,
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="RECORD", help="Folder for calibration.nc and validation.nc."),
+    ],
+    bench: Annotated[str, typer.Option(help="virtual:SEED, a virtual die.")] = "virtual:0",
+    as_json: Json = False,
+) -> None:
+    """Calibrate a chip from its photocurrents, and check it on targets it never saw.
+
+    Reads SPEC; writes RECORD/calibration.nc (survey and fit) and RECORD/validation.nc (held-out measurements).
+    """
+    seed = _virtual_seed(bench)
+    chip_spec = _feasible(spec)
+    import jax
+
+    from prism_photonics.calibrate.calibration import summary
+    from prism_photonics.chip.virtual import VirtualChip
+    from prism_photonics.job import calibrate_and_validate
+
+    progress.print(f"calibrating {chip_spec.name} on {bench} …")
+    chip = VirtualChip.fabricate(chip_spec, jax.random.key(seed))
+    calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+    result = {
+        "record": str(out),
+        "accuracy_bits": validation.accuracy_bits,
+        **summary(calibration),
+        "spec_hash": chip_spec.hash,
+    }
+    _print_result(result, as_json)
+
+
+@command
+def program(
+    record: Record,
+    signatures: Annotated[
+        Path, typer.Argument(metavar="SIGNATURES.npy", help="array (blocks, dims)", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="VOLTS.npz", help="Where the voltages go.")],
+    as_json: Json = False,
+) -> None:
+    """Turn signatures into ring voltages within the drive limit.
+
+    Reads RECORD and a NumPy array of shape (blocks, dims); writes volts_V, predicted and residual weights of every
+    (page, slice) tile. Targets out of reach are listed.
+    """
+    from prism_photonics.job import program_signatures
+
+    _print_result(program_signatures(record, signatures, out), as_json)
+
+
+@command
+def layout(
+    spec: Spec,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the drawing.")],
+    as_json: Json = False,
+) -> None:
+    """Draw the matching chip and prove the match.
+
+    Reads SPEC; writes DIR/chip.gds, netlist.yaml, manifest.csv and chip.png; extracts the netlist from the GDS,
+    compares it with the design and simulates both.
+    """
+    chip_spec = _feasible(spec)
+    progress.print(f"drawing {chip_spec.name} …")
+    from prism_photonics.job import layout_vs_design
+    from prism_photonics.layout.write import write
+
+    files = write(chip_spec, out)
+    error = layout_vs_design(chip_spec, files.gds, seed=0)
+    result = {
+        "gds": str(files.gds),
+        "gds_bytes": files.gds.stat().st_size,
+        "layout_vs_design_max_error": error,
+        "spec_hash": chip_spec.hash,
+    }
+    _print_result(result, as_json)
+
+
+@command
+def export(
+    record: Record,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="BUNDLE", help="Folder for the bundle.")],
+    as_json: Json = False,
+) -> None:
+    """Fit the behavioral model of a calibrated chip and export it.
+
+    Reads RECORD; writes BUNDLE/bundle.safetensors and BUNDLE/bundle.json, which need NumPy only to be used.
+    """
+    from prism_photonics.behavior.fit import fit
+    from prism_photonics.export.write import write
+    from prism_photonics.program.validate import Validation
+
+    model = fit(Validation.read(record / "validation.nc"))
+    write(model, out)
+    _print_result({"bundle": str(out), **{k: float(v) for k, v in model.report.items()}}, as_json)
+
+
+@command
+def rank(
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
+    ],
+    keys: Keys = None,
+    block: Annotated[int, typer.Option(min=1, help="Tokens per block.")] = 16,
+    k: Annotated[int, typer.Option(min=1, help="Blocks chosen per query.")] = 8,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Rank the blocks of a real KV cache with the exported chip.
+
+    Reads BUNDLE and a keys file; prints needle hits, recall against exact attention mass and against float scores, per
+    KV head, chance beside them. JAX is not loaded.
+    """
+    from prism_photonics.rank.compare import compare
+
+    lines = compare(bundle, keys, block=block, k=k, seed=seed)
+    if as_json:
+        _print_json([asdict(line) for line in lines])
+        return
+    print(
+        f"{'scorer':<12} {'KV head':>7} {'hit':>6} {'95 %':>13} {'recall':>7} {'vs ideal':>8} {'mass':>6} {'chance':>7}"
+    )
+    for line in lines:
+        interval = f"{line.hit_low:.3f}–{line.hit_high:.3f}"
+        print(
+            f"{line.scorer:<12} {line.kv_head:>7} {line.hit:>6.3f} {interval:>13} {line.recall:>7.3f} "
+            f"{line.recall_vs_ideal:>8.3f} {line.mass_coverage:>6.3f} {line.chance:>7.3f}"
+        )
+
+
+@command
+def run(
+    spec: Spec,
+    keys: Keys = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Output folder; default out/NAME.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The main job: from a spec to ranked blocks.
+
+    Reads SPEC and a keys file; writes DIR/record, layout, bundle, summary.json and report.html.
+    """
+    chip_spec = _feasible(spec)
+    from prism_photonics.rank.keys import KeyCache
+
+    KeyCache.load(keys)
+    progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.channels}, seed {seed}")
+    from prism_photonics import job
+
+    folder = out or Path("out") / chip_spec.name
+    result = job.run(chip_spec, folder, keys=keys, seed=seed, progress=_tell)
+    if as_json:
+        _print_json(result)
+    else:
+        progress.print(f"open {folder / 'report.html'}")
+
+
+def _tell(step: str, outcome: str, seconds: float) -> None:
+    if not outcome:
+        # A terminal shows what is running; a log needs only what was done.
+        if progress.is_terminal:
+            progress.print(f"  {step:<10} …", end="\r")
+    else:
+        progress.print(f"  {step:<10} {outcome}  [dim]({seconds:.1f} s)[/dim]")
+
+
+def _feasible(path: Path) -> Any:
+    from prism_photonics.budget.feasibility import require_feasible
+    from prism_photonics.spec import ChipSpec
+
+    spec = ChipSpec.from_toml(path)
+    require_feasible(spec)
+    return spec
+
+
+def _virtual_seed(bench: str) -> int:
+    kind, _, seed = bench.partition(":")
+    if kind != "virtual" or not seed.isdigit():
+        raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0")
+    return int(seed)
+
+
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(result)
+        return
+    for key, value in result.items():
+        print(f"{key}: {value}")
+
+
+def _print_json(result: Any) -> None:
+    print(json.dumps(result, indent=2))

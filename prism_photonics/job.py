@@ -1,0 +1,327 @@
+"""The main job: from a spec to ranked blocks of a real KV cache, every step through the same public doors.
+
+check → simulate → calibrate (a virtual chip) → program → draw → export → rank → report. Each step writes what it made
+into the output folder as it goes; ``summary.json`` and ``report.html`` come last.
+"""
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prism_photonics.behavior.fit import fit
+from prism_photonics.budget.feasibility import require_feasible
+from prism_photonics.calibrate.calibration import Calibration, from_survey, summary
+from prism_photonics.calibrate.record import read_record, write_record
+from prism_photonics.calibrate.survey import take_survey
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.circuit.drawn import drawn_fields
+from prism_photonics.circuit.params import BankParams, designed_bank
+from prism_photonics.circuit.row import bank_fields, row_response
+from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
+from prism_photonics.export.write import write as write_bundle
+from prism_photonics.files import write_bytes, write_text
+from prism_photonics.netlist import from_spec
+from prism_photonics.program.score import WeightRange, program_tiles, score_tile
+from prism_photonics.program.validate import Validation, validate
+from prism_photonics.rank.compare import bundle_scores
+from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
+from prism_photonics.rank.keys import KeyCache
+from prism_photonics.rank.signatures import mean_key, query_sketch
+from prism_photonics.rank.tiling import scores_by_tile, tiles
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+BLOCK = 16
+K = 8
+
+Progress = Callable[[str, str, float], None]
+"""Called as (step, "", 0) when a step begins and as (step, outcome, seconds) when it is done."""
+
+
+def calibrate_and_validate(
+    chip: AbstractChip, spec: ChipSpec, folder: Path, *, seed: int, bench: str
+) -> tuple[Calibration, Validation]:
+    """Calibrate a chip, check it on targets it never saw, and write both records into ``folder``."""
+    survey_key, fit_key, check_key = jax.random.split(jax.random.key(seed ^ 0x5EED), 3)
+    survey = take_survey(chip, spec, key=survey_key)
+    calibration = from_survey(survey, spec, key=fit_key)
+    write_record(folder / "calibration.nc", calibration, survey, spec, bench=bench, seed=seed)
+    validation = validate(chip, calibration, spec, key=check_key)
+    validation.write(folder / "validation.nc")
+    return calibration, validation
+
+
+def row_solver_vs_sax(spec: ChipSpec, *, seed: int) -> float:
+    """Largest complex difference of the row solver and SAX on a row with random offsets and bus phases."""
+    rng = np.random.default_rng(seed)
+    bank = designed_bank(spec)
+    rings, buses = jax.tree.map(lambda leaf: leaf[0], (bank.rings, bank.buses))
+    buses = eqx.tree_at(lambda b: b.phase_rad, buses, jnp.asarray(rng.uniform(0, 2 * np.pi, buses.phase_rad.shape)))
+    shift_pm = jnp.asarray(rng.normal(0.0, 50.0, spec.chip.channels))
+    ours = jax.jit(row_response)(bank.wl_um, rings, buses, shift_pm)
+    return max_field_error(ours, sax_row_response(bank.wl_um, rings, buses, shift_pm))
+
+
+def layout_vs_design(spec: ChipSpec, gds: Path, *, seed: int) -> float:
+    """Largest complex difference of the drawn chip's fields (SAX, extracted netlist) and the design's (row solver).
+
+    Raises:
+        InputError: The extracted netlist is not the design's.
+    """
+    from prism_photonics.layout.extract import extract
+
+    drawn = extract(gds)
+    differences = from_spec(spec).differences(drawn)
+    if differences:
+        raise InputError(
+            f"{gds}: the drawn netlist differs from the design in {len(differences)} places, first: {differences[0]}"
+        )
+    bank = designed_bank(spec)
+    shift_pm = np.random.default_rng(seed).normal(0.0, 50.0, (spec.chip.rows, spec.chip.channels))
+    shifted: BankParams = eqx.tree_at(lambda b: b.rings.offset_pm, bank, jnp.asarray(shift_pm))
+    design = jax.jit(bank_fields)(shifted, bank.wl_um, jnp.zeros(shift_pm.shape))
+    simulated = drawn_fields(
+        drawn,
+        spec.profile,
+        loss_dB_cm=spec.waveguide.loss_dB_cm,
+        wl=np.asarray(bank.wl_um),
+        shift_pm=shift_pm,
+    )
+    return max_field_error(design, simulated)
+
+
+def chip_scores(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    cache: KeyCache,
+    *,
+    weight_range: WeightRange,
+) -> tuple[np.ndarray, int]:
+    """Scores of every query of a cache by photocurrent, and how many targets were out of reach.
+
+    The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once.
+    """
+    rows, channels = spec.chip.rows, spec.chip.channels
+    signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
+    banks = [(s, h) for s in range(signatures.shape[0]) for h in range(signatures.shape[1])]
+    scale = {bank: np.abs(signatures[bank]).max() for bank in banks}
+    grids = [tiles(signatures[bank] / scale[bank], rows=rows, channels=channels) for bank in banks]
+    slices = grids[0].shape[1]
+    all_tiles = np.concatenate([grid.reshape(-1, rows, channels) for grid in grids])
+    programmed = program_tiles(calibration, all_tiles, spec=spec, weight_range=weight_range)
+    scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
+    for number, bank in enumerate(banks):
+        query = sketches[bank]
+        largest = np.abs(query).max(-1, keepdims=True)
+        first = number * grids[0].shape[0] * slices
+
+        def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray, first: int = first) -> np.ndarray:
+            tile = first + page * slices + piece
+            return score_tile(
+                chip,
+                calibration,
+                programmed,
+                tile=tile,
+                query_hat=query_hat,
+                encoding=spec.modulator.encoding,
+            )
+
+        dots = scores_by_tile(
+            score,
+            signatures[bank],
+            queries=query / np.where(largest > 0, largest, 1.0),
+            rows=rows,
+            channels=channels,
+        )
+        scores[bank] = dots * largest * scale[bank]
+    return scores, len(programmed.programmed.out_of_reach)
+
+
+def program_signatures(record: Path, signatures: Path, out: Path) -> dict[str, Any]:
+    """Voltages of an array of signatures for a calibrated chip, written to an npz file.
+
+    Args:
+        record: Folder that `calibrate_and_validate` wrote.
+        signatures: A ``.npy`` file of shape (blocks, dims).
+        out: The ``.npz`` file.
+
+    Returns:
+        Tiles, largest residual and the targets out of reach.
+
+    Raises:
+        InputError: A damaged record, NaN signatures, or a place that cannot be written.
+    """
+    calibration, spec, _ = read_record(record / "calibration.nc")
+    validation = Validation.read(record / "validation.nc")
+    array = _read_signatures(signatures)
+    scale = float(np.abs(array).max()) or 1.0
+    grid = tiles(array / scale, rows=spec.chip.rows, channels=spec.chip.channels)
+    weight_range = WeightRange(validation.weight_low, validation.weight_high)
+    done = program_tiles(
+        calibration, grid.reshape(-1, *grid.shape[2:]), spec=spec, weight_range=weight_range
+    ).programmed
+    volts_V, predicted, residual = (a.reshape(grid.shape) for a in (done.volts, done.predicted, done.residual))
+    buffer = io.BytesIO()
+    np.savez(buffer, volts_V=volts_V, predicted=predicted, residual=residual)
+    write_bytes(out, buffer.getvalue())
+    return {
+        "volts": str(out),
+        "pages": grid.shape[0],
+        "slices": grid.shape[1],
+        "signature_scale": scale,
+        "residual_max": float(np.abs(done.residual).max()),
+        "out_of_reach": [str(missed) for missed in done.out_of_reach],
+    }
+
+
+def _read_signatures(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a readable .npy array ({error}); save it with numpy.save") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
+        shape = getattr(array, "shape", "none")
+        raise InputError(f"{path}: got shape {shape}, want (blocks, dims) of numbers; save one signature per block")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        raise InputError(
+            f"{path}: block {bad[0][0]}, dim {bad[0][1]} is {array[tuple(bad[0])]}; mend or drop that signature"
+        )
+    return array.astype(float)
+
+
+def run(
+    spec: ChipSpec,
+    folder: Path,
+    *,
+    keys: Path | None,
+    seed: int,
+    progress: Progress = lambda step, outcome, seconds: None,
+) -> dict[str, Any]:
+    """Do the whole job for one chip.
+
+    Args:
+        spec: The chip.
+        folder: Where everything is written; made if missing.
+        keys: A keys file, or None for the built-in needle keys.
+        seed: Seed of fabrication, noise and every random choice.
+        progress: Told of every step.
+
+    Returns:
+        What ``summary.json`` holds.
+
+    Raises:
+        InputError: The spec is not feasible, the keys do not fit, or the folder cannot be written.
+    """
+    from prism_photonics.layout.write import write as write_layout
+    from prism_photonics.report.page import write_report
+
+    time_s: dict[str, float] = {}
+    outcome: dict[str, str] = {}
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        progress(name, "", 0.0)
+        start = time.perf_counter()
+        yield
+        time_s[name] = round(time.perf_counter() - start, 3)
+        progress(name, outcome.get(name, "done"), time_s[name])
+
+    cache = KeyCache.load(keys)
+    write_text(folder / "spec.json", spec.model_dump_json(indent=2))
+
+    with step("check"):
+        feasibility = require_feasible(spec)
+        outcome["check"] = f"{len(feasibility.findings)} rules kept"
+    with step("simulate"):
+        sax_error = row_solver_vs_sax(spec, seed=seed)
+        outcome["simulate"] = f"row solver against SAX: {sax_error:.1e}"
+    with step("calibrate"):
+        chip = VirtualChip.fabricate(spec, jax.random.key(seed))
+        calibration, validation = calibrate_and_validate(
+            chip, spec, folder / "record", seed=seed, bench=f"virtual:{seed}"
+        )
+        outcome["calibrate"] = (
+            f"{validation.accuracy_bits:.1f} bits with {calibration.readings_per_ring:.0f} readings per ring"
+        )
+    with step("program"):
+        weight_range = WeightRange(validation.weight_low, validation.weight_high)
+        measured, out_of_reach = chip_scores(chip, calibration, spec, cache, weight_range=weight_range)
+        outcome["program"] = (
+            f"{measured[..., 0, :].size} blocks written and scored, {out_of_reach} targets out of reach"
+        )
+    with step("draw"):
+        drawing = write_layout(spec, folder / "layout")
+        layout_error = layout_vs_design(spec, drawing.gds, seed=seed)
+        outcome["draw"] = f"drawn against designed fields: {layout_error:.1e}"
+    with step("export"):
+        model = fit(validation)
+        bundle = write_bundle(model, folder / "bundle")
+        outcome["export"] = (
+            f"held out: read noise {model.report['noise_held_out_ratio']:.2f}, "
+            f"weight error {model.report['weight_error_held_out_ratio']:.2f} of the fit"
+        )
+    with step("rank"):
+        score_sets = {
+            "ideal": ideal_scores(cache, block=BLOCK),
+            "behavioral": bundle_scores(bundle, cache, block=BLOCK, seed=seed),
+            "chip": measured,
+        }
+        table = evaluate(cache, score_sets, block=BLOCK, k=K)
+        whole = {line.scorer: line for line in table if line.kv_head == "all"}
+        outcome["rank"] = ", ".join(f"{name} {line.hit:.3f}" for name, line in whole.items()) + " needle hits"
+
+    result = {
+        "name": spec.name,
+        "feasible": feasibility.feasible,
+        "row_solver_vs_sax_max_error": sax_error,
+        "layout_vs_design_max_error": layout_error,
+        "accuracy_bits": validation.accuracy_bits,
+        "readings_per_ring": calibration.readings_per_ring,
+        "recall": _recalls(whole, "recall"),
+        "recall_vs_ideal": _recalls(whole, "recall_vs_ideal"),
+        "needle_hit": _recalls(whole, "hit"),
+        "by_kv_head": [asdict(line) for line in table],
+        "out_of_reach": out_of_reach,
+        "calibration": summary(calibration),
+        "behavior": {key: float(value) for key, value in model.report.items()},
+        "feasibility": feasibility.to_json(),
+        "keys": cache.source,
+        "seed": seed,
+        "spec_hash": spec.hash,
+        "time_s": time_s,
+    }
+    with step("report"):
+        write_report(
+            folder / "report.html",
+            spec=spec,
+            summary=result,
+            calibration=calibration,
+            validation=validation,
+            picture=drawing.picture,
+        )
+        outcome["report"] = str(folder / "report.html")
+    time_s["total"] = round(sum(time_s.values()), 3)
+    write_text(folder / "summary.json", json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _recalls(whole: dict[str, Evaluation], what: str) -> dict[str, float]:
+    line = next(iter(whole.values()))
+    return {name: getattr(entry, what) for name, entry in whole.items()} | {
+        "chance": line.chance,
+        "k": line.k,
+        "blocks": line.blocks,
+    }
