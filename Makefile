@@ -8,7 +8,7 @@ ALL := .venv/.all-installed
 PIP_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 \
 	--no-header --no-annotate --no-emit-index-url
-PYTEST_FLAGS ?= -n auto
+PYTEST_FLAGS ?= -n auto --dist loadfile
 
 .PHONY: help demo test lint format notebooks docs lock clean
 .DEFAULT_GOAL := help

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from prism_photonics import __version__
+from prism_photonics.files import make_folder
 from prism_photonics.units import InputError
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+LARGEST_SEED = 2**31 - 1
 # Results go to stdout; everything for people who wait goes to stderr.
 progress = Console(stderr=True, highlight=False)
 
@@ -37,7 +39,7 @@ Keys = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the virtual die and of every random choice."),
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the virtual die and of every random choice."),
 ]
 
 
@@ -49,7 +51,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except InputError as error:
-            print(f"prism: {error}", file=sys.stderr)
+            print(f"prism: {_one_line(str(error))}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             print("prism: interrupted; what was finished is in the output folder", file=sys.stderr)
@@ -154,6 +156,7 @@ def calibrate(
     from prism_photonics.chip.virtual import VirtualChip
     from prism_photonics.job import calibrate_and_validate
 
+    make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     chip = VirtualChip.fabricate(chip_spec, jax.random.key(seed))
     calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
@@ -197,6 +200,7 @@ def layout(
     compares it with the design and simulates both.
     """
     chip_spec = _feasible(spec)
+    make_folder(out)
     progress.print(f"drawing {chip_spec.name} …")
     from prism_photonics.job import layout_vs_design
     from prism_photonics.layout.write import write
@@ -279,13 +283,15 @@ def run(
     Reads SPEC and a keys file; writes DIR/record, layout, bundle, summary.json and report.html.
     """
     chip_spec = _feasible(spec)
-    from prism_photonics.rank.keys import KeyCache
+    from prism_photonics.rank.compare import load_keys
 
-    KeyCache.load(keys)
+    # What can be refused is refused before JAX is loaded and before anything is printed.
+    load_keys(keys)
+    folder = out or Path("out") / chip_spec.name
+    make_folder(folder)
     progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.channels}, seed {seed}")
     from prism_photonics import job
 
-    folder = out or Path("out") / chip_spec.name
     result = job.run(chip_spec, folder, keys=keys, seed=seed, progress=_tell)
     if as_json:
         _print_json(result)
@@ -313,9 +319,16 @@ def _feasible(path: Path) -> Any:
 
 def _virtual_seed(bench: str) -> int:
     kind, _, seed = bench.partition(":")
-    if kind != "virtual" or not seed.isdigit():
+    if kind != "virtual" or not (seed.isascii() and seed.isdigit()):
         raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0")
+    if len(seed) > len(str(LARGEST_SEED)) or int(seed) > LARGEST_SEED:
+        raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
     return int(seed)
+
+
+def _one_line(message: str) -> str:
+    """A message with every line break and control character spelled out: a path or a key may hold any."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
 
 
 def _print_result(result: dict[str, Any], as_json: bool) -> None:

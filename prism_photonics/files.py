@@ -7,6 +7,20 @@ from pathlib import Path
 from prism_photonics.units import InputError
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and try it, so that one that cannot be written is refused before any work is done.
+
+    Raises:
+        InputError: The folder cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise _refusal(path, error) from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text in one step; see `write_bytes`."""
     write_bytes(path, text.encode("utf-8"))
@@ -38,5 +52,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{path}: cannot be written ({reason}); choose a folder that can be written") from None
+        raise _refusal(path, error) from None
+
+
+def _refusal(path: Path, error: OSError) -> InputError:
+    # `mkdir` says "File exists" where a file stands in a folder's place.
+    in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+    reason = "a file stands where a folder should" if in_the_way else error.strerror or str(error)
+    return InputError(f"{path}: cannot be written ({reason}); choose a folder that can be written")

@@ -34,16 +34,13 @@ from prism_photonics.files import write_bytes, write_text
 from prism_photonics.netlist import from_spec
 from prism_photonics.program.score import WeightRange, program_tiles, score_tile
 from prism_photonics.program.validate import Validation, validate
-from prism_photonics.rank.compare import bundle_scores
+from prism_photonics.rank.compare import BLOCK, K, bundle_scores, load_keys
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.rank.keys import KeyCache
 from prism_photonics.rank.signatures import mean_key, query_sketch
 from prism_photonics.rank.tiling import scores_by_tile, tiles
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-
-BLOCK = 16
-K = 8
 
 Progress = Callable[[str, str, float], None]
 """Called as (step, "", 0) when a step begins and as (step, outcome, seconds) when it is done."""
@@ -77,11 +74,15 @@ def layout_vs_design(spec: ChipSpec, gds: Path, *, seed: int) -> float:
     """Largest complex difference of the drawn chip's fields (SAX, extracted netlist) and the design's (row solver).
 
     Raises:
-        InputError: The extracted netlist is not the design's.
+        InputError: The drawing has a short, an open or a distance fault, or its netlist is not the design's.
     """
+    from prism_photonics.layout.check import check
     from prism_photonics.layout.extract import extract
 
     drawn = extract(gds)
+    violations = check(gds, spec).violations
+    if violations:
+        raise InputError(f"{gds}: {len(violations)} faults in the drawing, first: {violations[0]}; mend it or redraw")
     differences = from_spec(spec).differences(drawn)
     if differences:
         raise InputError(
@@ -116,11 +117,11 @@ def chip_scores(
     rows, channels = spec.chip.rows, spec.chip.channels
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
     banks = [(s, h) for s in range(signatures.shape[0]) for h in range(signatures.shape[1])]
-    scale = {bank: np.abs(signatures[bank]).max() for bank in banks}
+    scale = {bank: np.abs(signatures[bank]).max() or 1.0 for bank in banks}
     grids = [tiles(signatures[bank] / scale[bank], rows=rows, channels=channels) for bank in banks]
     slices = grids[0].shape[1]
     all_tiles = np.concatenate([grid.reshape(-1, rows, channels) for grid in grids])
-    programmed = program_tiles(calibration, all_tiles, spec=spec, weight_range=weight_range)
+    programmed = program_tiles(calibration, all_tiles, weight_range=weight_range)
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     for number, bank in enumerate(banks):
         query = sketches[bank]
@@ -165,13 +166,16 @@ def program_signatures(record: Path, signatures: Path, out: Path) -> dict[str, A
     """
     calibration, spec, _ = read_record(record / "calibration.nc")
     validation = Validation.read(record / "validation.nc")
+    if validation.spec_hash != spec.hash:
+        raise InputError(
+            f"{record}: validation.nc belongs to spec {validation.spec_hash[:12]}, calibration.nc to {spec.hash[:12]}; "
+            "calibrate again"
+        )
     array = _read_signatures(signatures)
     scale = float(np.abs(array).max()) or 1.0
     grid = tiles(array / scale, rows=spec.chip.rows, channels=spec.chip.channels)
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    done = program_tiles(
-        calibration, grid.reshape(-1, *grid.shape[2:]), spec=spec, weight_range=weight_range
-    ).programmed
+    done = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range).programmed
     volts_V, predicted, residual = (a.reshape(grid.shape) for a in (done.volts, done.predicted, done.residual))
     buffer = io.BytesIO()
     np.savez(buffer, volts_V=volts_V, predicted=predicted, residual=residual)
@@ -188,18 +192,29 @@ def program_signatures(record: Path, signatures: Path, out: Path) -> dict[str, A
 
 def _read_signatures(path: Path) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a readable .npy array ({error}); save it with numpy.save") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
-        shape = getattr(array, "shape", "none")
-        raise InputError(f"{path}: got shape {shape}, want (blocks, dims) of numbers; save one signature per block")
+        with path.open("rb") as stream:
+            array = np.lib.format.read_array(stream, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), want a .npy array; check the path") from None
+    except Exception:  # damaged headers raise a dozen different types; a pickle is refused, never run
+        raise InputError(
+            f"{path}: got no readable .npy array of numbers (damaged, an archive, or Python objects), "
+            "want (blocks, dims); save it with numpy.save"
+        ) from None
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
+        raise InputError(
+            f"{path}: got {array.dtype} of shape {array.shape}, want real numbers (blocks, dims); "
+            "save one signature per block"
+        )
+    with np.errstate(over="ignore"):
+        array = array.astype(float)
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         raise InputError(
-            f"{path}: block {bad[0][0]}, dim {bad[0][1]} is {array[tuple(bad[0])]}; mend or drop that signature"
+            f"{path}: block {bad[0][0]}, dim {bad[0][1]}: got {array[tuple(bad[0])]}, want a finite number; "
+            "mend or drop that signature"
         )
-    return array.astype(float)
+    return array
 
 
 def run(
@@ -239,7 +254,7 @@ def run(
         time_s[name] = round(time.perf_counter() - start, 3)
         progress(name, outcome.get(name, "done"), time_s[name])
 
-    cache = KeyCache.load(keys)
+    cache = load_keys(keys)
     write_text(folder / "spec.json", spec.model_dump_json(indent=2))
 
     with step("check"):

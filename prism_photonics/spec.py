@@ -26,7 +26,7 @@ from prism_photonics.units import InputError, nearest, watt_from_dBm
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class ChipTable(_Table):
@@ -208,8 +208,9 @@ class ChipSpec(_Table):
 
     @property
     def hash(self) -> str:
-        """SHA-256 over the canonical JSON of every field: two specs with the same hash are the same chip."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """SHA-256 over every field and the film's numbers: two specs with the same hash are the same chip."""
+        content = {"spec": self.model_dump(mode="json"), "profile": self.profile.model_dump(mode="json")}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property

@@ -14,6 +14,12 @@ LAYOUTS = Path(__file__).parents[1] / "layouts"
 
 
 @pytest.fixture(scope="session")
+def layouts():
+    """The folder of the chips that ship with the project."""
+    return LAYOUTS
+
+
+@pytest.fixture(scope="session")
 def altered():
     """A spec with some values changed: ``altered(demo, chip={"rows": 2})``."""
 

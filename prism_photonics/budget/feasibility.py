@@ -8,6 +8,7 @@ from typing import Any
 from prism_photonics.budget.link import line_current_A, link_budget
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.snr import score_snr_dB
+from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -93,17 +94,18 @@ def spacing_linewidths(spec: ChipSpec) -> Finding:
 def tuning_range(spec: ChipSpec) -> Finding:
     """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included."""
     ring, v = ring_figures(spec), spec.variation
-    spread_pm = SPREAD_SIGMAS * (v.resonance_local_pm**2 + v.resonance_correlated_pm**2) ** 0.5
+    biases_pm = [ring_figures(spec, channel).bias_pm for channel in range(spec.chip.channels)]
+    spread_pm = SPREAD_SIGMAS * math.hypot(v.resonance_local_pm, v.resonance_correlated_pm)
     swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative)
 
-    def half_range(error_pm: float) -> float:
-        near, far = spec.ring.bias_pm + error_pm - swing_pm, spec.ring.bias_pm + error_pm + swing_pm
+    def half_range(rest_pm: float) -> float:
+        near, far = rest_pm - swing_pm, rest_pm + swing_pm
         closest = 0.0 if near <= 0.0 <= far else min(abs(near), abs(far))
         return min(-ring.weight(closest), ring.weight(max(abs(near), abs(far))))
 
-    value = min(half_range(spread_pm), half_range(-spread_pm))
+    value = min(half_range(max(biases_pm) + spread_pm), half_range(min(biases_pm) - spread_pm))
     limit = spec.ranking.weight_limit
-    needed_pm = ring.detuning_pm(limit) - ring.detuning_pm(-limit) + 2.0 * spread_pm
+    needed_pm = ring.detuning_pm(limit) - ring.detuning_pm(-limit) + max(biases_pm) - min(biases_pm) + 2.0 * spread_pm
     needed_V = needed_pm / (2.0 * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative))
     cure = (
         f"{ring.tuning_pm_V:.1f} pm/V needs ±{needed_V:.1f} V, bias centred, for ±{limit:g} at FWHM "
@@ -149,8 +151,14 @@ def bend_radius(spec: ChipSpec) -> Finding:
 
 
 def converter_range(spec: ChipSpec) -> Finding:
-    """The converter must hold a fully lit line, or calibration clips."""
-    value = line_current_A(spec) * 1e6
+    """The converter must hold the brightest fully lit line of a die, or calibration clips."""
+    v = spec.variation
+    spread = math.hypot(
+        v.line_power_dB * math.log(10.0) / 10.0,
+        v.responsivity_relative,
+        v.splitter_imbalance * math.sqrt(tree_levels(spec.chip.rows)),
+    )
+    value = line_current_A(spec) * 1e6 * math.exp(SPREAD_SIGMAS * spread)
     limit = spec.detector.adc_full_scale_uA
     return Finding(
         "converter_range",

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.process.electrooptics import coverage, tuning_pm_V, two_lobes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, attenuation_per_um
@@ -19,6 +20,7 @@ class RingFigures:
         through_min: Through transmission on resonance.
         drop_max: Drop transmission on resonance.
         tuning_pm_V: Electro-optic tuning.
+        bias_pm: Resonance minus channel at 0 V, as drawn on the 1 nm grid.
     """
 
     fwhm_pm: float
@@ -27,6 +29,7 @@ class RingFigures:
     through_min: float
     drop_max: float
     tuning_pm_V: float
+    bias_pm: float
 
     def weight(self, detuning_pm: float) -> float:
         """Weight ``1 − (1 − T_min + D_max)/(1 + u²)`` with ``u = 2·δλ/FWHM``: the single-ring Lorentzian."""
@@ -56,6 +59,13 @@ def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
         optics.coupler_kappa2.value * math.exp(-(gap - optics.coupler_gap_um.value) / optics.coupler_decay_um.value)
         for gap in (design.gap_through_um, design.gap_drop_um)
     ]
+    line = spec.comb_design.wl_um[channel]
+    resonance = resonance_um(
+        spec.profile,
+        radius_um=design.radius_um,
+        straight_um=design.straight_um,
+        near_um=line + spec.ring.bias_pm / PM_PER_UM,
+    )
     t1, t2 = (math.sqrt(1.0 - k) for k in kappa2)
     x = t1 * t2 * a
     fwhm_pm = wl**2 * (1.0 - x) / (math.pi * gpl_um * math.sqrt(x)) * PM_PER_UM
@@ -71,4 +81,5 @@ def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
             coverage=coverage(two_lobes(design.lobe_half_angle_deg), spec.profile.tensor) * bend_um / design.length_um,
             vpil_single_V_cm=2.0 * spec.profile.electrooptics.vpil_push_pull_V_cm.value,
         ),
+        bias_pm=(resonance - line) * PM_PER_UM,
     )

@@ -1,8 +1,7 @@
 """Signal-to-noise ratio of a score: how far signatures' scores spread against the receiver's noise."""
 
 import math
-
-from scipy.stats import norm
+from statistics import NormalDist
 
 from prism_photonics.budget.link import line_current_A
 from prism_photonics.lightpath.detector.model import thermal_noise_A2_Hz
@@ -12,7 +11,7 @@ from prism_photonics.units import ELEMENTARY_CHARGE_C, dB_from_ratio
 
 def expected_maximum(count: int) -> float:
     """Expected largest magnitude of ``count`` standard Gaussian numbers (Blom's approximation, 1958)."""
-    return float(norm.ppf(1.0 - 0.5 * (1.0 - (count - 0.375) / (count + 0.25))))
+    return NormalDist().inv_cdf(1.0 - 0.5 * (1.0 - (count - 0.375) / (count + 0.25)))
 
 
 def score_snr_dB(spec: ChipSpec) -> float:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibrate.fit import RowFit, fit_rows
-from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, take_survey
+from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, on_dac_grid, take_survey
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, row_model, row_transmission
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.circuit.params import designed_bank
@@ -37,6 +37,8 @@ class Calibration(eqx.Module):
         residual_rms: Misfit of the survey per row, in units of weight.
         chi2: Mean squared misfit over expected noise, per degree of freedom; one when the model holds.
         triggers: Readings taken (one light and one voltage setting each, all rows at once).
+        max_voltage_V: Largest ring voltage, either sign.
+        voltage_step_V: One code of the ring drivers.
         spec_hash: The spec that was calibrated.
     """
 
@@ -50,6 +52,8 @@ class Calibration(eqx.Module):
     residual_rms: Float[Array, " rows"]
     chi2: Float[Array, " rows"]
     triggers: int = eqx.field(static=True)
+    max_voltage_V: float = eqx.field(static=True)
+    voltage_step_V: float = eqx.field(static=True)
     spec_hash: str = eqx.field(static=True)
 
     @property
@@ -60,6 +64,10 @@ class Calibration(eqx.Module):
     def effective_scale(self) -> Float[Array, "rows channels"]:
         """Effective weight per unit of ``T_through − ρ·T_drop``."""
         return self.rows.gain_A * self.light_scale / self.unit_A[:, None]
+
+    def on_dac_grid(self, volts: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+        """The nearest voltage that the ring drivers can write."""
+        return on_dac_grid(volts, max_voltage_V=self.max_voltage_V, step_V=self.voltage_step_V)
 
     def weights(self, volts: Float[Array, "rows rings"]) -> Float[Array, "rows channels"]:
         """Predicted effective weights at ring voltages in V."""
@@ -162,6 +170,8 @@ def _from_fit(
         residual_rms=fit.residual_rms,
         chi2=fit.chi2,
         triggers=triggers,
+        max_voltage_V=spec.drive.max_voltage_V,
+        voltage_step_V=spec.voltage_step_V,
         spec_hash=spec.hash,
     )
 

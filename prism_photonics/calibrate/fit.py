@@ -21,8 +21,8 @@ class RowFit(eqx.Module):
     model: RowModel
     unknowns: Unknowns
     std: Unknowns
-    residual_rms: Float[Array, " rows"]
-    chi2: Float[Array, " rows"]
+    residual_rms: Float[Array, "..."]
+    chi2: Float[Array, "..."]
 
 
 @eqx.filter_jit

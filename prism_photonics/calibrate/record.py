@@ -4,6 +4,7 @@ One file holds the survey as measured and the fit as arrays; the file's attribut
 """
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ def write_dataset(dataset: xr.Dataset, path: Path) -> None:
         InputError: The place cannot be written.
     """
     dataset = dataset.assign_attrs(content_hash=_content_hash(dataset))
-    content = dataset.to_netcdf(engine="scipy")
-    write_bytes(path, bytes(content))
+    with dataset.to_netcdf(engine="scipy") as view:
+        content = bytes(view)
+    write_bytes(path, content)
 
 
 def write_record(path: Path, calibration: Calibration, survey: xr.Dataset, spec: ChipSpec, **attrs: Any) -> None:
@@ -63,13 +65,18 @@ def read_dataset(path: Path, *, schema: str, arrays: tuple[str, ...] = ()) -> xr
         InputError: Missing, truncated, edited, of another schema, or without one of the arrays.
     """
     try:
-        with xr.open_dataset(path, engine="scipy", mask_and_scale=False, decode_times=False) as handle:
+        # Read whole: a memory map of a damaged file leaves warnings behind, and breaks when the file is cut.
+        content = io.BytesIO(path.read_bytes())
+        with xr.open_dataset(content, engine="scipy", mask_and_scale=False, decode_times=False) as handle:
             dataset = handle.load()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; make it with 'prism calibrate'") from None
-    except Exception as error:  # the netCDF reader raises whatever the damage provokes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a readable record ({reason}); calibrate again") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror or 'damaged'}); give a folder of 'prism calibrate'"
+        ) from None
+    except Exception:  # the netCDF reader raises whatever the damage provokes
+        raise InputError(f"{path}: not a readable record (truncated or damaged); calibrate again") from None
     if dataset.attrs.get("schema") != schema:
         raise InputError(
             f"{path}: schema {dataset.attrs.get('schema')!r}, this version reads {schema!r}; calibrate again"
@@ -79,7 +86,7 @@ def read_dataset(path: Path, *, schema: str, arrays: tuple[str, ...] = ()) -> xr
             raise InputError(f"{path}: the record lacks {name}; calibrate again")
     if _content_hash(dataset) != dataset.attrs.get("content_hash"):
         raise InputError(
-            f"{path}: the arrays do not match the content hash; the file was edited or damaged: calibrate again"
+            f"{path}: the content does not match its hash; the file was edited or damaged: calibrate again"
         )
     return dataset
 
@@ -126,8 +133,12 @@ def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration
 
 
 def _content_hash(dataset: xr.Dataset) -> str:
-    """SHA-256 over every array by name: one changed number is noticed."""
+    """SHA-256 over every array and attribute by name: one changed number is noticed."""
     digest = hashlib.sha256()
+    for name, value in sorted(dataset.attrs.items()):
+        if name != "content_hash":
+            # A file turns Python's numbers into NumPy's; the text of either is the same.
+            digest.update(f"{name}={np.ravel(value).tolist()!r};".encode())
     for name in sorted(map(str, dataset.variables)):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(dataset[name].values, dtype="<f8").tobytes())

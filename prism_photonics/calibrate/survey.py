@@ -36,13 +36,14 @@ def survey_volts(spec: ChipSpec, settings: int, key: PRNGKeyArray) -> Float[ndar
         independent=True,
     )
     share = (order + jax.random.uniform(place_key, (settings, *shape))) / settings
-    return on_dac_grid(spec, np.asarray((2.0 * share - 1.0) * spec.drive.max_voltage_V))
+    top = spec.drive.max_voltage_V
+    return on_dac_grid(np.asarray((2.0 * share - 1.0) * top), max_voltage_V=top, step_V=spec.voltage_step_V)
 
 
-def on_dac_grid(spec: ChipSpec, volts: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
-    """The nearest voltage that the ring drivers can write."""
-    top, step = spec.drive.max_voltage_V, spec.voltage_step_V
-    return np.round((volts + top) / step) * step - top
+def on_dac_grid(volts: Float[ndarray, "..."], *, max_voltage_V: float, step_V: float) -> Float[ndarray, "..."]:
+    """The nearest voltage of a grid that runs from −max to +max in equal steps."""
+    codes = np.round((volts + max_voltage_V) / step_V)
+    return np.clip(codes * step_V - max_voltage_V, -max_voltage_V, max_voltage_V)
 
 
 def take_survey(
@@ -67,15 +68,21 @@ def take_survey(
         expected standard deviation of each reading ``noise_A`` (setting, channel, row).
 
     Raises:
-        InputError: A reading is not finite, or the chip does not have the spec's shape.
+        InputError: A reading is not finite or overflows the converter, a ring, line or detector is dead, or the chip
+            does not have the spec's shape.
     """
     if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.channels):
         raise InputError(
             f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.channels}; "
             "calibrate with the chip's own spec"
         )
+    if settings < 1:
+        raise InputError(f"calibrate: settings = {settings}; a survey needs 1 or more")
     volts_V = survey_volts(spec, settings, key)
     dark_A = chip.measure(np.zeros(chip.channels), averages=averages)
+    if not np.isfinite(dark_A).all():
+        n = int(np.flatnonzero(~np.isfinite(dark_A))[0])
+        raise InputError(f"calibrate: row {n}: the dark reading is {dark_A[n]}; check the current meter's channel {n}")
     current_A = np.empty((settings, chip.channels, chip.rows))
     for m in range(settings):
         chip.set(volts_V[m])
@@ -109,8 +116,17 @@ def _refuse_dead(current_A: Float[ndarray, "settings channels rows"], spec: Chip
             f"calibrate: row {n}, channel {c}, setting {m}: the reading is {current_A[m, c, n]}; "
             f"check the current meter's channel {n}"
         )
+    full_scale_A = spec.detector_design.adc_full_scale_A
+    # Noise averaged at the rail reads slightly below it.
+    stuck = np.abs(current_A) >= 0.999 * full_scale_A
+    if stuck.any():
+        _, c, n = np.argwhere(stuck)[0]
+        raise InputError(
+            f"calibrate: row {n}, channel {c}: the reading sticks at the converter's full scale of "
+            f"{full_scale_A * 1e6:.4g} µA; raise detector.adc_full_scale_uA or lower comb.line_power_dBm"
+        )
     swing_A = np.ptp(current_A, axis=0)
-    floor_A = 20.0 * _noise_A(spec, np.zeros(()), 1)
+    floor_A = 20.0 * _noise_A(spec, np.zeros(1), 1)[0]
     if (swing_A < floor_A).any():
         c, n = np.argwhere(swing_A < floor_A)[0]
         raise InputError(

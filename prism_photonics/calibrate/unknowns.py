@@ -35,14 +35,14 @@ class Unknowns(eqx.Module):
 class Scatter(eqx.Module):
     """Standard deviations that one unit of each unknown stands for."""
 
-    kappa: float
-    loss: float
-    offset_pm: float
-    slope: float
-    curvature_pm_V2: float
-    crosstalk: float
-    gain: float
-    drop_ratio: float
+    kappa: Float[Array, ""]
+    loss: Float[Array, ""]
+    offset_pm: Float[Array, ""]
+    slope: Float[Array, ""]
+    curvature_pm_V2: Float[Array, ""]
+    crosstalk: Float[Array, ""]
+    gain: Float[Array, ""]
+    drop_ratio: Float[Array, ""]
 
     @classmethod
     def from_spec(cls, spec: ChipSpec) -> "Scatter":
@@ -52,16 +52,18 @@ class Scatter(eqx.Module):
         gain2 = (
             (v.line_power_dB * np.log(10.0) / 10.0) ** 2 + levels * v.splitter_imbalance**2 + v.responsivity_relative**2
         )
-        return cls(
-            kappa=max(v.gap_nm * 1e-3 / spec.profile.optics.coupler_decay_um.value, 1e-3),
-            loss=max(v.loss_log, 1e-3),
-            offset_pm=max(float(np.hypot(v.resonance_local_pm, v.resonance_correlated_pm)), 0.1),
-            slope=max(v.slope_relative, 1e-3),
-            curvature_pm_V2=max(v.curvature_pm_V2, 1e-4),
-            crosstalk=max(v.crosstalk_relative, 1e-5),
-            gain=max(float(np.sqrt(gain2)), 1e-3),
-            drop_ratio=max(np.sqrt(2.0) * v.responsivity_relative, 1e-3),
-        )
+        deviations = {
+            "kappa": max(v.gap_nm * 1e-3 / spec.profile.optics.coupler_decay_um.value, 1e-3),
+            "loss": max(v.loss_log, 1e-3),
+            "offset_pm": max(float(np.hypot(v.resonance_local_pm, v.resonance_correlated_pm)), 0.1),
+            "slope": max(v.slope_relative, 1e-3),
+            "curvature_pm_V2": max(v.curvature_pm_V2, 1e-4),
+            "crosstalk": max(v.crosstalk_relative, 1e-5),
+            "gain": max(float(np.sqrt(gain2)), 1e-3),
+            "drop_ratio": max(np.sqrt(2.0) * v.responsivity_relative, 1e-3),
+        }
+        # Arrays, not Python numbers: another spec then reuses the compiled fit.
+        return cls(**{name: jnp.asarray(value, dtype=float) for name, value in deviations.items()})
 
 
 class RowModel(eqx.Module):

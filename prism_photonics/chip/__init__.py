@@ -1,1 +1,5 @@
 """What can be measured: set ring voltages, send light, read currents. A virtual chip here, a bench later."""
+
+from prism_photonics.chip.abstract import AbstractChip
+
+__all__ = ["AbstractChip"]

@@ -41,20 +41,23 @@ def row_response(
     Returns:
         Fields of shape (wl,).
     """
-    ring = jax.vmap(lambda r, s: ring_fields(wl, r, s))(rings, shift_pm)
-    bus = jax.vmap(jax.vmap(lambda segment: transmission(wl, segment)))(buses)
-    p, q = bus
+    segments = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), buses)
 
-    def step(rho, this):
-        through, drop, drop_bus, p_behind, q_behind = this
-        gamma = p_behind * q_behind * rho
-        forward = through / (1.0 - drop * gamma)
-        return drop + drop_bus * gamma * forward, forward
+    def step(carry, this):
+        rho, through = carry
+        ring_params, shift, segment = this
+        # Computed inside the loop, a ring's fields never leave the cache: faster than one large array of them all.
+        ring = ring_fields(wl, ring_params, shift)
+        p, q = jax.vmap(lambda one: transmission(wl, one))(segment)
+        gamma = p * q * rho
+        forward = ring.through / (1.0 - ring.drop * gamma)
+        return (ring.drop + ring.drop_bus * gamma * forward, through * forward * p), None
 
-    nothing = jnp.zeros_like(wl, dtype=complex)
-    chain = (ring.through, ring.drop, ring.drop_bus, p[1:], q[1:])
-    rho, forward = jax.lax.scan(step, nothing, chain, reverse=True)
-    return RowFields(through=jnp.prod(p, axis=0) * jnp.prod(forward, axis=0), drop=p[0] * q[0] * rho)
+    nothing, everything = jnp.zeros_like(wl, dtype=complex), jnp.ones_like(wl, dtype=complex)
+    behind = jax.tree.map(lambda leaf: leaf[1:], segments)
+    (rho, through), _ = jax.lax.scan(step, (nothing, everything), (rings, shift_pm, behind), reverse=True)
+    p, q = jax.vmap(lambda one: transmission(wl, one))(jax.tree.map(lambda leaf: leaf[0], segments))
+    return RowFields(through=p * through, drop=p * q * rho)
 
 
 def bank_powers(

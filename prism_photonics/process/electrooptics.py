@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Float
-from scipy.integrate import quad
 
 from prism_photonics.units import PM_PER_UM
 
@@ -60,8 +59,8 @@ def coverage(arcs: tuple[Arc, ...], tensor: PockelsTensor) -> float:
     """
     total = 0.0
     for arc in arcs:
-        lobe, _ = quad(effective_pockels_pm_V, math.radians(arc.start_deg), math.radians(arc.stop_deg), args=(tensor,))
-        total += arc.polarity * lobe
+        start, stop = (_antiderivative(math.radians(angle), tensor) for angle in (arc.start_deg, arc.stop_deg))
+        total += arc.polarity * (stop - start)
     return total / (2.0 * math.pi * tensor.r33_pm_V)
 
 
@@ -85,3 +84,10 @@ def tuning_pm_V(
         Tuning in pm/V, with the sign of F.
     """
     return wl**2 * coverage / (2.0 * n_g * vpil_single_V_cm * 1e4) * PM_PER_UM
+
+
+def _antiderivative(theta_rad: float, tensor: PockelsTensor) -> float:
+    """``∫ r_eff dθ = r33·(s − s³/3) + (r13 + 2·r51)·s³/3 + r22·(c³/3 − c)`` with s = sin θ, c = cos θ."""
+    c, s = math.cos(theta_rad), math.sin(theta_rad)
+    cross = tensor.r13_pm_V + 2.0 * tensor.r51_pm_V
+    return tensor.r33_pm_V * (s - s**3 / 3.0) + cross * s**3 / 3.0 + tensor.r22_pm_V * (c**3 / 3.0 - c)

@@ -10,7 +10,6 @@ from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.lightpath.modulator.encoding import decode, encode
 from prism_photonics.program.solve import Programmed, program
-from prism_photonics.spec import ChipSpec
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ def program_tiles(
     calibration: Calibration,
     tiles: Float[ndarray, "tiles rows channels"],
     *,
-    spec: ChipSpec,
     weight_range: WeightRange,
 ) -> ProgrammedTiles:
     """Voltages of all tiles in one solve.
@@ -52,17 +50,16 @@ def program_tiles(
     Args:
         calibration: The calibrated chip.
         tiles: Signatures divided by their largest magnitude, in [−1, 1].
-        spec: The chip's spec.
         weight_range: The weights that −1 and +1 stand for.
 
     Returns:
         The programmed tiles; see `Programmed` for targets out of reach.
 
     Raises:
-        InputError: NaN, a wrong shape, or another chip's calibration.
+        InputError: NaN, or a wrong shape.
     """
     targets = weight_range.centre + weight_range.span * tiles
-    return ProgrammedTiles(program(calibration, targets, spec=spec), targets, weight_range)
+    return ProgrammedTiles(program(calibration, targets), targets, weight_range)
 
 
 def score_tile(

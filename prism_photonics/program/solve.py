@@ -11,9 +11,7 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.levenberg import least_squares
-from prism_photonics.calibrate.survey import on_dac_grid
 from prism_photonics.calibrate.unknowns import RowModel, row_transmission
-from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 SCAN = 129
@@ -62,41 +60,35 @@ class Programmed:
 
 
 def reachable_weights(
-    calibration: Calibration, spec: ChipSpec
+    calibration: Calibration,
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
     """Lowest and highest effective weight of every ring on the branch that programming uses, neighbours at rest.
 
     Returns:
         (low, high), dimensionless.
     """
-    _, branch = _scan(calibration, spec)
+    _, branch = _scan(calibration)
     return np.asarray(branch.min(0)), np.asarray(branch.max(0))
 
 
-def program(calibration: Calibration, weights: Float[ndarray, "*pages rows channels"], *, spec: ChipSpec) -> Programmed:
+def program(calibration: Calibration, weights: Float[ndarray, "*pages rows channels"]) -> Programmed:
     """Voltages that realise effective weights, through the fitted coherent row.
 
     A start from each ring's own tuning curve is refined by Levenberg–Marquardt on the whole row with the drive limit
     as a box, then rounded to the DAC grid.
 
     Args:
-        calibration: The calibrated chip.
+        calibration: The calibrated chip; it knows the drive limit and the DAC grid.
         weights: Wanted effective weights; one page or several.
-        spec: The calibrated chip's spec: drive limit and DAC.
 
     Returns:
         Voltages, what they give, and what is out of reach.
 
     Raises:
-        InputError: NaN or infinite weights, a wrong shape, or a calibration of another spec.
+        InputError: NaN or infinite weights, or a wrong shape.
     """
     wanted = np.asarray(weights, dtype=float)
-    shape = (spec.chip.rows, spec.chip.channels)
-    if calibration.spec_hash != spec.hash:
-        raise InputError(
-            f"program: the calibration belongs to spec {calibration.spec_hash[:12]}, not to {spec.name} "
-            f"({spec.hash[:12]}); calibrate this chip"
-        )
+    shape = (calibration.unit_A.shape[0], calibration.wl_um.shape[0])
     if wanted.ndim not in (2, 3) or wanted.shape[-2:] != shape:
         raise InputError(f"program: weights of shape {wanted.shape}; this chip takes {shape} or pages of it")
     if not np.isfinite(wanted).all():
@@ -105,10 +97,8 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows chann
             f"program: weight at {place} is {wanted[place]}; weights are finite numbers: mend the signatures"
         )
     pages = wanted.reshape(-1, *shape)
-    scan_volts, branch = _scan(calibration, spec)
-    top = spec.drive.max_voltage_V
-    exact = _solve(calibration, jnp.asarray(pages), scan_volts, branch, top)
-    volts = on_dac_grid(spec, np.asarray(exact))
+    scan_volts, branch = _scan(calibration)
+    volts = calibration.on_dac_grid(np.asarray(_solve(calibration, jnp.asarray(pages), scan_volts, branch)))
     predicted = np.asarray(_predict_pages(calibration, jnp.asarray(volts)))
     residual = predicted - pages
     low, high = np.asarray(branch.min(0)), np.asarray(branch.max(0))
@@ -133,12 +123,12 @@ def _predict_pages(
     return jax.vmap(calibration.weights)(volts)
 
 
-def _scan(calibration: Calibration, spec: ChipSpec) -> tuple[Float[Array, " scan"], Float[Array, "scan rows rings"]]:
+def _scan(calibration: Calibration) -> tuple[Float[Array, " scan"], Float[Array, "scan rows rings"]]:
     """Every ring's own weight against its voltage; beyond its resonance the curve is held flat, so it is monotone.
 
     A ring's weight falls to its minimum on resonance and rises on both sides; the side with more voltage is used.
     """
-    volts = jnp.linspace(-spec.drive.max_voltage_V, spec.drive.max_voltage_V, SCAN)
+    volts = jnp.linspace(-calibration.max_voltage_V, calibration.max_voltage_V, SCAN)
     curves = _tuning_curves(calibration, volts)
     bottom = jnp.argmin(curves, axis=0)
     index = jnp.arange(SCAN)[:, None, None]
@@ -171,10 +161,9 @@ def _solve(
     wanted: Float[Array, "pages rows channels"],
     scan_volts: Float[Array, " scan"],
     branch: Float[Array, "scan rows rings"],
-    top_V: float,
 ) -> Float[Array, "pages rows rings"]:
     """Start from single-ring inverses, refine whole rows inside the drive limit."""
-    scale = calibration.effective_scale()
+    scale, top_V = calibration.effective_scale(), calibration.max_voltage_V
     increasing = branch[-1] >= branch[0]
 
     def start(w, curve, up):

@@ -100,9 +100,9 @@ class Validation:
         return cls(**values)
 
 
-def common_range(calibration: Calibration, spec: ChipSpec) -> tuple[float, float]:
+def common_range(calibration: Calibration) -> tuple[float, float]:
     """The interval of effective weights that every ring of the chip reaches, with 2 % of it kept in hand."""
-    low, high = reachable_weights(calibration, spec)
+    low, high = reachable_weights(calibration)
     margin = 0.02 * (high.min() - low.max())
     return float(low.max() + margin), float(high.min() - margin)
 
@@ -131,11 +131,11 @@ def validate(
     Returns:
         The measurements, in units of weight.
     """
-    low, high = common_range(calibration, spec)
+    low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     shape = (spec.chip.rows, spec.chip.channels)
     commanded = rng.uniform(low, high, (targets + settings, *shape))
-    programmed = program(calibration, commanded, spec=spec)
+    programmed = program(calibration, commanded)
     full_light = np.asarray(calibration.light_scale)
 
     measured = np.empty((targets, *shape))

@@ -10,6 +10,41 @@ from prism_photonics.export.read import load
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.rank.keys import KeyCache
 from prism_photonics.rank.signatures import mean_key, query_sketch
+from prism_photonics.units import InputError
+
+BLOCK = 16
+"""Tokens per block."""
+K = 8
+"""Blocks chosen per query."""
+
+
+def load_keys(path: Path | None, *, block: int = BLOCK, k: int = K) -> KeyCache:
+    """Read a keys file, and refuse blocks so long, or so many of them chosen, that nothing is selected.
+
+    Args:
+        path: The file, or None for the built-in needle keys.
+        block: Tokens per block.
+        k: Blocks chosen per query.
+
+    Returns:
+        The cache.
+
+    Raises:
+        InputError: The file is damaged, or k is not below the number of blocks.
+    """
+    cache = KeyCache.load(path)
+    tokens = cache.keys.shape[2]
+    blocks = -(-tokens // block)
+    if blocks < 2:
+        raise InputError(
+            f"block: got {block} tokens, want fewer than the {tokens} of {cache.source}; choose shorter blocks"
+        )
+    if k >= blocks:
+        raise InputError(
+            f"k: got {k}, want 1 to {blocks - 1}: {cache.source} has {blocks} blocks of {block} tokens; "
+            "choose fewer, or give a longer context"
+        )
+    return cache
 
 
 def bundle_scores(
@@ -47,8 +82,11 @@ def compare(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int) -
 
     Returns:
         Lines per scorer and KV head.
+
+    Raises:
+        InputError: A damaged bundle or keys file, or k of the blocks would be all of them.
     """
-    cache = KeyCache.load(keys)
+    cache = load_keys(keys, block=block, k=k)
     scores = {
         "ideal": ideal_scores(cache, block=block),
         "behavioral": bundle_scores(bundle, cache, block=block, seed=seed),

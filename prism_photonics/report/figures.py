@@ -27,6 +27,8 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    # Element ids are random without it: equal runs would give different files.
+    "svg.hashsalt": "prism_photonics",
 }
 
 

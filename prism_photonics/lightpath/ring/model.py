@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import sax
 from jaxtyping import Array, Complex, Float, Shaped
 
-from prism_photonics.lightpath.waveguide.model import path_phase
+from prism_photonics.lightpath.waveguide.model import path_phase, unit_phasor
 from prism_photonics.units import PM_PER_UM
 
 
@@ -81,14 +81,14 @@ def ring_fields(
     """
     opl_um = ring.opl_um + ring.gpl_um * shift_pm / PM_PER_UM / ring.wl0_um
     phi = path_phase(wl, opl_um, ring.gpl_um, ring.wl0_um)
-    half_turn = jnp.sqrt(ring.a) * jnp.exp(0.5j * phi)
+    half_turn = jnp.sqrt(ring.a) * unit_phasor(0.5 * phi)
     turn = half_turn**2
     kappa_product = jnp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2))
-    denominator = 1.0 - ring.t1 * ring.t2 * turn
+    resonance = 1.0 / (1.0 - ring.t1 * ring.t2 * turn)
     return RingFields(
-        through=(ring.t1 - ring.t2 * turn) / denominator,
-        drop=-kappa_product * half_turn / denominator,
-        drop_bus=(ring.t2 - ring.t1 * turn) / denominator,
+        through=(ring.t1 - ring.t2 * turn) * resonance,
+        drop=-kappa_product * half_turn * resonance,
+        drop_bus=(ring.t2 - ring.t1 * turn) * resonance,
     )
 
 

@@ -43,3 +43,19 @@ def straights_um(
         (order * wl - dispersed(n_bend, ng_bend, wl) * turn_um) / (2.0 * dispersed(n_x, ng_x, wl)) for wl in targets
     ]
     return tuple(round(s, GRID_DECIMALS) if snap else s for s in exact)
+
+
+def resonance_um(profile: Profile, *, radius_um: float, straight_um: float, near_um: float) -> float:
+    """Where a ring as drawn resonates: the order nearest to ``near_um``, in µm.
+
+    The inverse of `straights_um`: ``λ = n_g·L / (m + (n_g − n_eff)·L/λ0)`` solves ``n_eff(λ)·L = m·λ``.
+    """
+    optics = profile.optics
+    turn_um, ends_um = 2.0 * math.pi * radius_um, 2.0 * straight_um
+    opl_um = 0.5 * (optics.n_eff_along_x.value + optics.n_eff_along_y.value) * turn_um
+    gpl_um = 0.5 * (optics.n_g_along_x.value + optics.n_g_along_y.value) * turn_um
+    opl_um += optics.n_eff_along_x.value * ends_um
+    gpl_um += optics.n_g_along_x.value * ends_um
+    dispersion = (gpl_um - opl_um) / optics.wl0_um.value
+    order = round(gpl_um / near_um - dispersion)
+    return gpl_um / (order + dispersion)

@@ -1,6 +1,7 @@
 """Propagation along a waveguide: phase with first-order dispersion, and loss."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import sax
 from jaxtyping import Array, Complex, Float, Shaped
@@ -34,9 +35,14 @@ def path_phase(
     return 2.0 * jnp.pi / jnp.asarray(wl) * (opl_um - (gpl_um - opl_um) * (wl - wl0_um) / wl0_um)
 
 
+def unit_phasor(phase_rad: Shaped[Array, "..."]) -> Complex[Array, "..."]:
+    """``exp(jφ)`` of a real phase; cosine and sine apart are several times faster than the complex exponential."""
+    return jax.lax.complex(jnp.cos(phase_rad), jnp.sin(phase_rad))
+
+
 def transmission(wl: Float[Array, "..."] | float, path: PathParams) -> Complex[Array, "..."]:
     """Complex field transmission ``A·exp(j(βL + φ))`` of a path at wavelength ``wl`` (µm)."""
-    return path.amplitude * jnp.exp(1j * (path_phase(wl, path.opl_um, path.gpl_um, path.wl0_um) + path.phase_rad))
+    return path.amplitude * unit_phasor(path_phase(wl, path.opl_um, path.gpl_um, path.wl0_um) + path.phase_rad)
 
 
 def path(

@@ -1,0 +1,108 @@
+"""The link budget, element by element, and the ring's figures against the simulated ring."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from prism_photonics.budget.link import line_current_A, link_budget
+from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.snr import expected_maximum, score_snr_dB
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.lightpath.ring.model import extreme_transmissions, fsr_um, fwhm_pm, ring_fields
+
+
+def losses(spec):
+    return {entry.element: entry.loss_dB for entry in link_budget(spec)}
+
+
+def test_the_papers_table_2_comes_back(paper):
+    found = losses(paper)
+    assert found["splitter"] == pytest.approx(10 * math.log10(256) + 0.2 * 8, rel=1e-12)
+    assert found["splitter"] == pytest.approx(25.68, abs=5e-3)
+    assert (found["coupling"], found["modulator"], found["detector"]) == (2.0, 3.0, 1.0)
+    assert paper.comb.line_power_dBm + 10 * math.log10(32) == pytest.approx(20, abs=0.01)
+
+
+def test_the_level_behind_each_element_is_the_laser_less_the_losses_so_far(paper):
+    level = paper.comb.line_power_dBm
+    for entry in link_budget(paper):
+        level -= entry.loss_dB
+        assert entry.cumulative_dBm == pytest.approx(level, abs=1e-9)
+        assert entry.loss_dB >= 0
+        assert entry.source
+
+
+def test_one_row_needs_no_splitter(demo, altered):
+    assert losses(altered(demo, chip={"rows": 1}))["splitter"] == 0
+
+
+def test_a_line_current_is_responsivity_times_the_power_that_arrives(demo):
+    arriving_W = 1e-3 * 10 ** (link_budget(demo)[-1].cumulative_dBm / 10)
+    assert line_current_A(demo) == pytest.approx(demo.detector.responsivity_A_W * arriving_W)
+
+
+@pytest.mark.parametrize("channel", [0, 7])
+def test_the_rings_figures_without_simulation_are_those_of_the_model(demo, channel):
+    figures = ring_figures(demo, channel)
+    ring = jax.tree.map(lambda leaf: leaf[0, channel], designed_bank(demo).rings)
+    t_min, d_max = extreme_transmissions(ring)
+    assert figures.fwhm_pm == pytest.approx(float(fwhm_pm(ring)), rel=1e-9)
+    assert figures.fsr_nm == pytest.approx(float(fsr_um(ring)) * 1e3, rel=1e-9)
+    assert figures.through_min == pytest.approx(float(t_min), rel=1e-9)
+    assert figures.drop_max == pytest.approx(float(d_max), rel=1e-9)
+    assert figures.tuning_pm_V == pytest.approx(float(ring.slope_pm_V), rel=1e-9)
+    assert figures.q_loaded == pytest.approx(1.55e6 / figures.fwhm_pm, rel=1e-9)
+
+
+def test_the_papers_ring_has_the_papers_range_and_quality(paper):
+    figures = ring_figures(paper)
+    assert figures.fsr_nm == pytest.approx(8.25, abs=0.05)
+    assert figures.q_loaded == pytest.approx(1.0e4, rel=0.1)
+    assert figures.tuning_pm_V < 12
+
+
+@pytest.mark.parametrize("detuning_pm", [0.0, 10.0, -25.0, 80.0])
+def test_the_lorentzian_weight_is_the_rings_weight(demo, detuning_pm):
+    ring = jax.tree.map(lambda leaf: leaf[0, 0], designed_bank(demo).rings)
+    # At zero bias the designed ring rests on its own resonance, wherever the grid put it.
+    order = round(float(ring.opl_um / 1.55))
+    ring = type(ring)(**{**vars(ring), "opl_um": jnp.asarray(order * 1.55)})
+    fields = ring_fields(1.55, ring, detuning_pm)
+    exact = float(abs(fields.through) ** 2 - abs(fields.drop) ** 2)
+    assert ring_figures(demo).weight(detuning_pm) == pytest.approx(exact, abs=1e-3)
+
+
+def test_weight_and_detuning_are_each_others_inverse(demo):
+    figures = ring_figures(demo)
+    for weight in (-0.9, -0.5, 0.0, 0.5, 0.9, 0.99):
+        assert figures.weight(figures.detuning_pm(weight)) == pytest.approx(weight, abs=1e-12)
+    assert figures.detuning_pm(1.0) == math.inf
+    assert figures.detuning_pm(-1.0) == 0
+
+
+def test_a_weight_of_0_9_needs_2_2_linewidths(demo, altered):
+    """physics.md §3.4, in the lossless limit."""
+    figures = ring_figures(altered(demo, waveguide={"loss_dB_cm": 0.0}))
+    assert figures.detuning_pm(0.9) / figures.fwhm_pm == pytest.approx(2.2, abs=0.03)
+
+
+def test_the_expected_maximum_of_gaussians_is_blom_s(demo):
+    # 512 draws: 3.04 one-sided would be 1024 two-sided; half-normal of 512.
+    assert expected_maximum(1) == pytest.approx(0.6745, abs=0.05)
+    assert expected_maximum(512) == pytest.approx(3.23, abs=0.1)
+
+
+def test_snr_grows_with_power_and_falls_with_bandwidth_by_3_dB_an_octave_when_the_amplifier_limits(demo, altered):
+    thermal = altered(demo, detector={"tia_noise_pA_rtHz": 300.0})
+    wide = altered(thermal, detector={"bandwidth_GHz": 2.0})
+    strong = altered(thermal, comb={"line_power_dBm": demo.comb.line_power_dBm + 1.0})
+    assert score_snr_dB(thermal) - score_snr_dB(wide) == pytest.approx(10 * math.log10(2), abs=0.02)
+    assert score_snr_dB(strong) - score_snr_dB(thermal) == pytest.approx(2, abs=0.02)
+
+
+@pytest.mark.parametrize(("noise_pA_rtHz", "expected_dB"), [(5.0, 7.0), (2.0, 11.0)])
+def test_the_papers_score_snr_is_that_of_physics_3_7(paper, altered, noise_pA_rtHz, expected_dB):
+    spec = altered(paper, detector={"tia_noise_pA_rtHz": noise_pA_rtHz})
+    assert score_snr_dB(spec) == pytest.approx(expected_dB, abs=1)

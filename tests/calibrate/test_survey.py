@@ -1,0 +1,108 @@
+"""What the survey tries, and what it refuses to take for a reading."""
+
+import jax
+import numpy as np
+import pytest
+
+from prism_photonics.calibrate.survey import on_dac_grid, survey_volts, take_survey
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.units import InputError
+
+KEY = jax.random.key(5)
+
+
+def refused(chip, spec):
+    with pytest.raises(InputError) as caught:
+        take_survey(chip, spec, key=KEY)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def zeroed(place):
+    def spoil(values):
+        values[place] = 0.0
+        return values
+
+    return spoil
+
+
+def test_every_ring_visits_its_whole_range_evenly_and_on_the_dac_grid(small):
+    volts = survey_volts(small, 40, KEY)
+    assert volts.shape == (40, 2, 3)
+    assert np.abs(volts).max() <= small.drive.max_voltage_V
+    assert volts == pytest.approx(
+        on_dac_grid(volts, max_voltage_V=small.drive.max_voltage_V, step_V=small.voltage_step_V), abs=1e-12
+    )
+    # One setting in each fortieth of the range.
+    share = (np.sort(volts, axis=0) / small.drive.max_voltage_V + 1) / 2
+    assert share == pytest.approx(np.broadcast_to(((np.arange(40) + 0.5) / 40)[:, None, None], share.shape), abs=0.02)
+    assert np.abs(np.corrcoef(volts.reshape(40, 6).T) - np.eye(6)).max() < 0.6
+
+
+def test_the_record_counts_its_readings_and_names_its_axes(survey, small):
+    assert survey.current_A.dims == ("setting", "channel", "row")
+    settings = survey.sizes["setting"]
+    assert survey.attrs["triggers"] == settings * 3 + 1
+    assert survey.attrs["spec_hash"] == small.hash
+    assert np.isfinite(survey.current_A.values).all()
+
+
+def test_the_expected_noise_is_the_noise(small, survey):
+    chip = VirtualChip.fabricate(small, jax.random.key(0))
+    chip.set(survey.volts_V.values[0])
+    again = np.array([chip.measure(np.eye(3)[1], averages=1024) for _ in range(300)])
+    assert again.std(0) == pytest.approx(survey.noise_A.values[0, 1], rel=0.3)
+
+
+def test_a_ring_whose_driver_is_dead_is_named(spoiled, small):
+    message = refused(spoiled(volts=zeroed((1, 2))), small)
+    assert message.startswith("calibrate: ring 2 of row 1: ")
+    assert "dead ring" in message
+
+
+def test_a_dark_detector_is_named_by_its_row(spoiled, small):
+    message = refused(spoiled(current=zeroed(0)), small)
+    assert "of row 0: " in message
+
+
+def test_a_dark_line_is_named_by_its_channel(spoiled, small):
+    assert refused(spoiled(light=zeroed(1)), small).startswith("calibrate: ring 1 of row ")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_reading_that_is_not_a_number_is_named(spoiled, small, wrong):
+    count = iter(range(10**6))
+
+    def spoil(current):
+        # The first reading is the dark level, which has a message of its own.
+        if next(count) > 0:
+            current[1] = wrong
+        return current
+
+    assert f"row 1, channel 0, setting 0: the reading is {wrong}" in refused(spoiled(current=spoil), small)
+
+
+def test_a_chip_of_another_shape_is_refused(spoiled, small, altered):
+    other = altered(small, chip={"channels": 4})
+    assert "the chip is 2×3, the spec 2×4" in refused(spoiled(), other)
+
+
+def test_a_dark_reading_that_is_not_a_number_is_refused(small, spoiled):
+    count = iter(range(10**6))
+
+    def spoil(current):
+        return current * np.nan if next(count) == 0 else current
+
+    assert "dark" in refused(spoiled(current=spoil), small)
+
+
+def test_a_converter_that_overflows_is_refused(small, altered):
+    hot = altered(small, comb={"line_power_dBm": 6.0})
+    chip = VirtualChip.fabricate(hot, jax.random.key(0))
+    assert "full scale" in refused(chip, hot)
+
+
+@pytest.mark.parametrize("settings", [0, -3])
+def test_a_survey_of_nothing_is_refused(spoiled, small, settings):
+    with pytest.raises(InputError, match="settings"):
+        take_survey(spoiled(), small, key=KEY, settings=settings)

@@ -1,0 +1,66 @@
+"""From drawn geometry to optics."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from prism_photonics.circuit.params import coupling_kappa2, designed_bank, in_series, path_params, ring_params
+from prism_photonics.lightpath.waveguide.design import Lengths
+
+
+def test_a_wider_gap_couples_less_and_10_nm_change_it_by_10_percent(demo):
+    optics = demo.profile.optics
+    at = lambda gap: float(coupling_kappa2(gap, demo.profile))  # noqa: E731
+    assert at(optics.coupler_gap_um.value) == pytest.approx(optics.coupler_kappa2.value)
+    assert at(0.65) / at(0.64) == pytest.approx(0.905, abs=1e-3)
+
+
+def test_a_mm_along_x_and_along_y_have_their_own_indices_and_a_bend_their_mean(demo):
+    optics = demo.profile.optics
+    x, y, bend = (
+        path_params(lengths, demo.profile, loss_dB_cm=10.0)
+        for lengths in (Lengths(x_um=1000.0), Lengths(y_um=1000.0), Lengths(bend_um=1000.0))
+    )
+    assert float(x.opl_um) == pytest.approx(1000 * optics.n_eff_along_x.value)
+    assert float(y.gpl_um) == pytest.approx(1000 * optics.n_g_along_y.value)
+    assert float(bend.opl_um) == pytest.approx(float(x.opl_um + y.opl_um) / 2)
+    # 10 dB/cm over 1 mm: 1 dB.
+    assert [float(p.amplitude) ** 2 for p in (x, y, bend)] == pytest.approx([10**-0.1] * 3)
+
+
+def test_paths_in_series_add_their_lengths_and_multiply_their_amplitudes(demo):
+    one = path_params(Lengths(x_um=100.0), demo.profile, loss_dB_cm=1.0)
+    two = path_params(Lengths(y_um=50.0, bend_um=20.0), demo.profile, loss_dB_cm=1.0)
+    both = path_params(Lengths(100.0, 50.0, 20.0), demo.profile, loss_dB_cm=1.0)
+    series = in_series(one, two)
+    for name in ("opl_um", "gpl_um", "amplitude", "phase_rad", "wl0_um"):
+        assert float(getattr(series, name)) == pytest.approx(float(getattr(both, name)), rel=1e-14), name
+
+
+def test_a_designed_ring_tunes_by_its_two_lobes(demo):
+    design = replace(demo.ring_designs[0], lobe_half_angle_deg=60.0)
+    ring = ring_params(design, demo.profile, loss_dB_cm=0.27)
+    share = 2 * math.pi * design.radius_um / design.length_um
+    # 2 × 0.374 of a circle that is a share of the whole turn, at 2.2 V·cm push-pull.
+    n_g = float(ring.gpl_um) / design.length_um
+    assert float(ring.slope_pm_V) == pytest.approx(1.55**2 * 2 * 0.3739 * share / (2 * n_g * 4.4e4) * 1e6, rel=1e-3)
+
+
+def test_the_designed_chip_splits_its_light_evenly_and_loses_what_the_spec_says(demo):
+    bank = designed_bank(demo)
+    per_row_dB = 10 * np.log10(np.asarray(bank.feed.amplitude) ** 2)
+    tree_dB = 10 * math.log10(8) + 3 * demo.splitter.excess_loss_dB + demo.coupler.loss_dB
+    # The branches' propagation loss is on top: millimetres at 0.27 dB/cm.
+    assert (-per_row_dB >= tree_dB).all()
+    assert -per_row_dB == pytest.approx(np.full(8, tree_dB), abs=0.1)
+    assert np.ptp(per_row_dB) < 1e-9
+
+
+def test_the_designed_bank_has_rows_rings_and_one_bus_segment_more(small):
+    bank = designed_bank(small)
+    assert bank.wl_um.shape == (3,)
+    assert bank.rings.t1.shape == (2, 3)
+    assert bank.buses.opl_um.shape == (2, 2, 4)
+    assert bank.feed.amplitude.shape == (2,)

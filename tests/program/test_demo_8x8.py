@@ -1,0 +1,204 @@
+"""The 8×8 from photocurrents to programmed weights: one die, one calibration, everything that is promised of it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prism_photonics.budget.snr import score_snr_dB
+from prism_photonics.calibrate.calibration import calibrate
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.program.score import WeightRange, program_tiles, score_tile
+from prism_photonics.program.solve import TOLERANCE, is_reached, program, reachable_weights
+from prism_photonics.program.validate import SETTINGS, TARGETS, Validation, common_range, validate
+from prism_photonics.units import InputError
+
+# One number of pages for all tests: each other number is compiled anew.
+PAGES = TARGETS + SETTINGS
+
+
+@pytest.fixture(scope="module")
+def chip(demo):
+    return VirtualChip.fabricate(demo, jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def calibration(chip, demo):
+    return calibrate(chip, demo, key=jax.random.key(1))
+
+
+@pytest.fixture(scope="module")
+def validation(chip, calibration, demo):
+    return validate(chip, calibration, demo, key=jax.random.key(2), repeats=64)
+
+
+@pytest.fixture(scope="module")
+def limits(calibration, demo):
+    return common_range(calibration)
+
+
+@pytest.fixture(scope="module")
+def targets(limits):
+    return np.random.default_rng(3).uniform(*limits, (PAGES, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def programmed(calibration, targets, demo):
+    return program(calibration, targets)
+
+
+# ---------------------------------------------------------------- round trip
+
+
+def test_weights_that_the_calibration_never_saw_are_met_to_better_than_10_bits(validation):
+    assert validation.accuracy_bits > 10
+
+
+def test_the_calibration_explains_its_survey_down_to_the_noise(calibration):
+    assert np.asarray(calibration.chi2) == pytest.approx(np.ones(8), abs=0.4)
+
+
+def test_every_ring_of_the_die_reaches_the_weights_that_the_spec_promises(limits, demo):
+    low, high = limits
+    assert low <= -demo.ranking.weight_limit + 0.05
+    assert high >= demo.ranking.weight_limit - 0.05
+
+
+def test_a_validation_comes_back_from_its_file(validation, tmp_path):
+    path = tmp_path / "validation.nc"
+    validation.write(path)
+    again = Validation.read(path)
+    for name, value in vars(validation).items():
+        assert np.array_equal(getattr(again, name), value), name
+        assert type(getattr(again, name)) is type(value), name
+    assert again.accuracy_bits == validation.accuracy_bits
+
+
+def test_a_damaged_validation_is_refused(validation, tmp_path):
+    path = tmp_path / "validation.nc"
+    validation.write(path)
+    whole = bytearray(path.read_bytes())
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"validation\.nc"):
+        Validation.read(path)
+    whole[-100] ^= 4
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="hash"):
+        Validation.read(path)
+    with pytest.raises(InputError, match="no such file"):
+        Validation.read(tmp_path / "none.nc")
+
+
+# ---------------------------------------------------------------- programming
+
+
+def test_targets_within_the_common_range_are_all_met(programmed):
+    assert programmed.out_of_reach == ()
+    assert np.abs(programmed.residual).max() <= TOLERANCE == 2e-3
+    assert is_reached(programmed).all()
+
+
+def test_volts_are_within_the_limit_and_on_the_drivers_grid(programmed, calibration, demo):
+    assert np.abs(programmed.volts).max() <= demo.drive.max_voltage_V
+    assert programmed.volts == pytest.approx(calibration.on_dac_grid(programmed.volts), abs=1e-12)
+
+
+def test_predictions_are_those_of_the_calibration_and_residuals_their_difference(programmed, calibration, targets):
+    assert programmed.predicted[5] == pytest.approx(
+        np.asarray(calibration.weights(jnp.asarray(programmed.volts[5]))), abs=1e-12
+    )
+    assert np.array_equal(programmed.residual, programmed.predicted - targets)
+
+
+def test_pages_are_programmed_as_one_by_one(programmed, calibration, targets, demo):
+    for page in (0, 7):
+        alone = program(calibration, targets[page])
+        assert alone.volts.shape == (1, 8, 8)
+        # The solver stops at its tolerance: a code of the driver may differ.
+        assert alone.volts[0] == pytest.approx(programmed.volts[page], abs=1.01 * demo.voltage_step_V)
+        assert alone.predicted[0] == pytest.approx(programmed.predicted[page], abs=1e-3)
+
+
+def test_a_target_out_of_reach_is_listed_with_ring_asked_and_range(calibration, targets, demo):
+    low, high = reachable_weights(calibration)
+    asked = targets.copy()
+    asked[4, 2, 6], asked[9, 0, 0] = 0.999, -0.999
+    result = program(calibration, asked)
+    missed = {(o.page, o.row, o.ring): o for o in result.out_of_reach}
+    assert {(4, 2, 6), (9, 0, 0)} <= missed.keys()
+    # Beside them, only neighbours in the same row may have suffered.
+    assert {place[:2] for place in missed} == {(4, 2), (9, 0)}
+    one = missed[4, 2, 6]
+    assert one.asked == 0.999
+    assert one.reachable == pytest.approx((low[2, 6], high[2, 6]))
+    assert one.reached == result.predicted[4, 2, 6] < 0.999
+    assert one.reached == pytest.approx(high[2, 6], abs=0.05)
+    assert "ring 6 of row 2, page 4: weight 0.999 is out of reach" in str(one)
+    assert "\n" not in str(one)
+    assert not is_reached(result)[4, 2, 6]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_weight_that_is_not_a_number_is_refused_by_its_place(calibration, targets, demo, wrong):
+    asked = targets.copy()
+    asked[3, 1, 2] = wrong
+    with pytest.raises(InputError, match=r"weight at \(3, 1, 2\) is") as caught:
+        program(calibration, asked)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(8, 7), (4, 8), (2, 3, 8, 8)])
+def test_weights_of_another_shape_are_refused(calibration, demo, shape):
+    with pytest.raises(InputError, match=r"this chip takes \(8, 8\)"):
+        program(calibration, np.zeros(shape))
+
+
+def test_what_is_programmed_is_what_the_chip_then_weighs(chip, calibration, programmed, targets):
+    chip.set(programmed.volts[11])
+    light = np.eye(8)[3] * np.asarray(calibration.light_scale)
+    measured = calibration.weight_of_current(chip.measure(light, averages=4096))
+    assert measured == pytest.approx(targets[11, :, 3], abs=3e-3)
+
+
+# ---------------------------------------------------------------- scores
+
+
+@pytest.fixture(scope="module")
+def gaussian_tiles():
+    """Gaussian signatures, each tile scaled by its largest entry."""
+    tiles = np.random.default_rng(6).standard_normal((PAGES, 8, 8))
+    return tiles / np.abs(tiles).max((1, 2), keepdims=True)
+
+
+def queries_of(count):
+    queries = np.random.default_rng(7).standard_normal((count, 8))
+    return queries / np.abs(queries).max(1, keepdims=True)
+
+
+def test_scores_by_photocurrent_are_the_dot_products(chip, calibration, demo, limits, gaussian_tiles):
+    tiles = program_tiles(calibration, gaussian_tiles, weight_range=WeightRange(*limits))
+    queries = queries_of(40)
+    measured = score_tile(chip, calibration, tiles, tile=0, query_hat=queries, encoding=demo.modulator.encoding)
+    ideal = queries @ gaussian_tiles[0].T
+    assert measured.shape == (40, 8)
+    assert np.std(measured - ideal) < 0.05 * np.std(ideal)
+    assert np.corrcoef(measured.ravel(), ideal.ravel())[0, 1] > 0.998
+
+
+def test_the_score_snr_is_what_the_budget_says(chip, calibration, demo, gaussian_tiles):
+    """Gaussian signatures at ± weight_limit: how the rows' scores spread, against how one score scatters."""
+    limit = demo.ranking.weight_limit
+    tiles = program_tiles(calibration, gaussian_tiles, weight_range=WeightRange(-limit, limit))
+    queries = queries_of(30)
+    signal, noise = [], []
+    for tile in range(12):
+        again = np.stack(
+            [
+                score_tile(chip, calibration, tiles, tile=tile, query_hat=queries, encoding=demo.modulator.encoding)
+                for _ in range(8)
+            ]
+        )
+        noise.append(again.var(0, ddof=1).mean())
+        signal.append((queries @ gaussian_tiles[tile].T).var(1, ddof=1).mean())
+    measured_dB = 10 * np.log10(np.mean(signal) / np.mean(noise))
+    assert measured_dB == pytest.approx(score_snr_dB(demo), abs=1)

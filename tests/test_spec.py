@@ -1,0 +1,198 @@
+"""A spec file either names a chip exactly or is refused in one line that says where."""
+
+import math
+
+import pytest
+
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+
+@pytest.fixture(scope="module")
+def text(layouts):
+    return (layouts / "demo_8x8" / "spec.toml").read_text(encoding="utf-8")
+
+
+def refused(text, where="chip.toml"):
+    with pytest.raises(InputError) as caught:
+        ChipSpec.from_text(text, where=where)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{where}: ")
+    return message
+
+
+def changed(text, key, value):
+    """The demo with one line's value replaced."""
+    lines = text.splitlines()
+    found = [n for n, line in enumerate(lines) if line.partition("=")[0].strip() == key]
+    assert found, key
+    lines[found[0]] = f"{key} = {value}"
+    return "\n".join(lines)
+
+
+def test_the_demo_is_8_rows_of_8_channels_on_one_bus(demo):
+    assert (demo.name, demo.chip.rows, demo.chip.channels, demo.chip.buses) == ("demo_8x8", 8, 8, 1)
+    assert len(demo.ring_designs) == 8
+    assert demo.comb_design.wl_um[-1] - demo.comb_design.wl_um[0] == pytest.approx(7 * demo.comb.spacing_nm * 1e-3)
+
+
+def test_the_papers_point_loads_too(paper):
+    assert (paper.chip.rows, paper.chip.channels) == (256, 32)
+
+
+@pytest.mark.parametrize(
+    ("key", "misspelled", "place"),
+    [
+        ("radius_um", "radius_nm", "ring.radius_nm"),
+        ("spacing_nm", "spacin_nm", "comb.spacin_nm"),
+        ("required_snr_dB", "required_snr_db", "ranking.required_snr_db"),
+        ("process", "proces", "proces"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(text, key, misspelled, place):
+    message = refused(text.replace(f"\n{key} ", f"\n{misspelled} "))
+    assert f"unknown key '{place}'; did you mean '{key}'?" in message
+
+
+def test_an_unknown_table_is_refused(text):
+    assert "unknown key 'rings'; did you mean 'ring'?" in refused(text + "\n[rings]\nradius_um = 20.0\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("gap_through_um", "-0.1", "ring.gap_through_um"),
+        ("gap_drop_um", "0", "ring.gap_drop_um"),
+        ("max_voltage_V", "1e6", "drive.max_voltage_V"),
+        ("max_voltage_V", "-10.0", "drive.max_voltage_V"),
+        ("radius_um", "0.0", "ring.radius_um"),
+        ("radius_um", "nan", "ring.radius_um"),
+        ("loss_dB_cm", "inf", "waveguide.loss_dB_cm"),
+        ("bias_pm", "-inf", "ring.bias_pm"),
+        ("line_power_dBm", "1000", "comb.line_power_dBm"),
+        ("first_wl_nm", "1.5465", "comb.first_wl_nm"),
+        ("adc_bits", "0", "detector.adc_bits"),
+        ("temperature_K", "0.0", "detector.temperature_K"),
+        ("rows", "0", "chip.rows"),
+        ("slope_relative", "-0.1", "variation.slope_relative"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_its_place(text, key, value, place):
+    message = refused(changed(text, key, value))
+    assert message.startswith(f"chip.toml: {place} = ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("radius_um", '"twenty"', "ring.radius_um"),
+        ("rows", "8.5", "chip.rows"),
+        ("name", "8", "name"),
+        ("name", '"Demo 8"', "name"),
+        ("encoding", '"offst"', "modulator.encoding"),
+        ("spacing_nm", "[1.0, 2.0]", "comb.spacing_nm"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_by_its_place(text, key, value, place):
+    assert place in refused(changed(text, key, value))
+
+
+def test_a_number_where_a_table_belongs_is_refused(text):
+    head = text.replace("[coupler]", "[removed]", 1).split("[removed]")[0]
+    assert "chip.toml: " in refused(head.split("[chip]")[0] + "chip = 3\n")
+
+
+def test_a_missing_key_and_a_missing_table_are_named(text):
+    assert "missing key 'comb.spacing_nm'" in refused(
+        "\n".join(line for line in text.splitlines() if not line.startswith("spacing_nm"))
+    )
+    assert "missing key 'ranking'" in refused(text.partition("[ranking]")[0])
+
+
+def test_a_default_may_be_left_out(text):
+    assert "\nbuses =" not in text
+    assert ChipSpec.from_text(text).chip.buses == 1
+
+
+@pytest.mark.parametrize("rows", [3, 6, 12, 100])
+def test_rows_that_are_no_power_of_two_are_refused(text, rows):
+    assert f"rows = {rows}: the splitter tree is binary; use a power of two" in refused(changed(text, "rows", rows))
+
+
+def test_several_buses_are_refused_rather_than_ignored(text):
+    assert "buses = 2" in refused(text.replace("\nrows = 8", "\nrows = 8\nbuses = 2"))
+
+
+def test_rings_that_do_not_fit_their_pitch_are_refused(text):
+    assert "ring.pitch_um = 50" in refused(changed(text, "pitch_um", "50.0"))
+
+
+def test_a_comb_that_leaves_the_band_is_refused(text):
+    assert "above the 1700 nm limit" in refused(changed(changed(text, "first_wl_nm", "1699.0"), "spacing_nm", "1.0"))
+
+
+def test_an_unknown_process_names_the_nearest(text):
+    assert "did you mean 'tfln600'" in refused(changed(text, "process", '"tfln6000"'))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.35, 0.6, 0.95])
+def test_a_truncated_file_is_refused(text, share):
+    refused(text[: int(len(text) * share)])
+
+
+def test_an_empty_file_is_refused():
+    refused("")
+
+
+def test_a_file_that_is_not_toml_names_the_line(text):
+    assert "not valid TOML" in refused(text.replace("[ring]", "[ring", 1))
+    assert "line" in refused(text.replace("[ring]", "[ring", 1))
+
+
+def test_a_missing_file_a_folder_and_a_picture_are_refused_by_name(tmp_path):
+    picture = tmp_path / "chip.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
+    for path in (tmp_path / "none.toml", tmp_path, picture):
+        with pytest.raises(InputError) as caught:
+            ChipSpec.from_toml(path)
+        assert str(caught.value).startswith(f"{path}: cannot read the spec")
+        assert "\n" not in str(caught.value)
+
+
+def test_the_hash_does_not_depend_on_comments_order_or_spelling_of_numbers(demo, text):
+    bare = "\n".join(line.partition("#")[0].rstrip() for line in text.splitlines())
+    assert ChipSpec.from_text(bare).hash == demo.hash
+    assert ChipSpec.from_text(changed(text, "radius_um", "2.0e1")).hash == demo.hash
+    assert ChipSpec.model_validate_json(demo.model_dump_json()).hash == demo.hash
+    assert len(demo.hash) == 64
+
+
+def test_the_hash_changes_with_every_single_number(demo, altered):
+    seen = {demo.hash}
+    for table, content in demo.model_dump().items():
+        for key, value in content.items() if isinstance(content, dict) else ():
+            if isinstance(value, float):
+                assert math.isfinite(value)
+                seen.add(altered(demo, **{table: {key: value * (1 + 1e-12) if value else 1e-9}}).hash)
+    assert len(seen) > 35
+    assert altered(demo, name="demo_8x9").hash not in seen
+
+
+def test_a_spec_cannot_be_changed_after_it_was_checked(demo):
+    with pytest.raises(ValueError, match="frozen"):
+        demo.ring.radius_um = 10.0
+
+
+def test_units_are_converted_once_at_the_door(demo):
+    detector, comb = demo.detector_design, demo.comb_design
+    assert detector.tia_noise_A_rtHz == pytest.approx(demo.detector.tia_noise_pA_rtHz * 1e-12)
+    assert detector.dark_current_A == pytest.approx(demo.detector.dark_current_nA * 1e-9)
+    assert detector.bandwidth_Hz == pytest.approx(demo.detector.bandwidth_GHz * 1e9)
+    assert detector.adc_full_scale_A == pytest.approx(demo.detector.adc_full_scale_uA * 1e-6)
+    assert comb.line_power_W == pytest.approx(1e-3 * 10 ** (demo.comb.line_power_dBm / 10))
+    assert comb.first_wl_um == pytest.approx(demo.comb.first_wl_nm * 1e-3)
+
+
+def test_the_dac_grid_has_all_its_codes_between_plus_and_minus_the_limit(demo):
+    assert demo.voltage_step_V * (2**demo.drive.dac_bits - 1) == pytest.approx(2 * demo.drive.max_voltage_V)
