@@ -1,0 +1,86 @@
+"""The main job's figures over many virtual dies: accuracy, readings, needle hits, recall.
+
+    python benchmarks/demo_seeds.py [SEEDS] [--json]
+
+One line per seed, then the median and the worst. Calibration, programming and ranking as `prism run` does them.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from prism_photonics.behavior.fit import fit
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.export.write import write
+from prism_photonics.job import BLOCK, K, calibrate_and_validate, chip_scores
+from prism_photonics.program.score import WeightRange
+from prism_photonics.rank.compare import bundle_scores
+from prism_photonics.rank.evaluate import evaluate, ideal_scores
+from prism_photonics.rank.keys import KeyCache
+from prism_photonics.spec import ChipSpec
+
+SPEC = Path(__file__).parents[1] / "layouts" / "demo_8x8" / "spec.toml"
+
+
+def one_die(spec: ChipSpec, cache: KeyCache, seed: int) -> dict[str, float]:
+    """All figures of one seed."""
+    with tempfile.TemporaryDirectory() as name:
+        chip = VirtualChip.fabricate(spec, jax.random.key(seed))
+        calibration, validation = calibrate_and_validate(chip, spec, Path(name), seed=seed, bench=f"virtual:{seed}")
+        weights = WeightRange(validation.weight_low, validation.weight_high)
+        measured, out_of_reach = chip_scores(chip, calibration, spec, cache, weight_range=weights)
+        model = fit(validation)
+        scores = {
+            "ideal": ideal_scores(cache, block=BLOCK),
+            "behavioral": bundle_scores(write(model, Path(name) / "bundle"), cache, block=BLOCK, seed=seed),
+            "chip": measured,
+        }
+    whole = {line.scorer: line for line in evaluate(cache, scores, block=BLOCK, k=K) if line.kv_head == "all"}
+    return {
+        "seed": seed,
+        "accuracy_bits": validation.accuracy_bits,
+        "readings_per_ring": calibration.readings_per_ring,
+        "chi2_worst_row": float(np.max(np.asarray(calibration.chi2))),
+        "weight_low": validation.weight_low,
+        "weight_high": validation.weight_high,
+        "out_of_reach": out_of_reach,
+        "hit_ideal": whole["ideal"].hit,
+        "hit_behavioral": whole["behavioral"].hit,
+        "hit_chip": whole["chip"].hit,
+        "recall_vs_ideal_behavioral": whole["behavioral"].recall_vs_ideal,
+        "recall_vs_ideal_chip": whole["chip"].recall_vs_ideal,
+        "noise_held_out_ratio": model.report["noise_held_out_ratio"],
+        "weight_error_held_out_ratio": model.report["weight_error_held_out_ratio"],
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    numbers = [int(a) for a in sys.argv[1:] if a.isdigit()]
+    spec, cache = ChipSpec.from_toml(SPEC), KeyCache.load()
+    lines = [one_die(spec, cache, seed) for seed in range(numbers[0] if numbers else 10)]
+    bits = np.array([line["accuracy_bits"] for line in lines])
+    result = {
+        "accuracy_bits": {"median": float(np.median(bits)), "worst": float(bits.min())},
+        "hit_chip": {
+            "mean": float(np.mean([line["hit_chip"] for line in lines])),
+            "worst": float(min(line["hit_chip"] for line in lines)),
+        },
+        "recall_vs_ideal_chip": float(np.mean([line["recall_vs_ideal_chip"] for line in lines])),
+        "recall_vs_ideal_behavioral": float(np.mean([line["recall_vs_ideal_behavioral"] for line in lines])),
+        "dies": lines,
+    }
+    if "--json" in sys.argv:
+        print(json.dumps(result, indent=2))
+        return
+    for line in lines:
+        print("  ".join(f"{key} {value:.4g}" for key, value in line.items()))
+    print({key: value for key, value in result.items() if key != "dies"})
+
+
+if __name__ == "__main__":
+    main()
