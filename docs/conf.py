@@ -4,6 +4,9 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# autodoc imports with TYPE_CHECKING set, which pydantic models of gdsfactory do not survive: import it before.
+import gdsfactory  # noqa: F401
+
 project = "prism_photonics"
 author = "prism_photonics contributors"
 copyright = f"2026, {author}"
@@ -20,6 +23,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+# Our docstrings open with axes such as "(settings, rows, channels)"; those are no cross-references.
+suppress_warnings = ["ref.python"]
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Source", "params_style"), ("Sources", "params_style")]
