@@ -30,6 +30,7 @@ class Calibration(eqx.Module):
         rows: Fitted optics, leaves with a leading rows axis.
         std: Standard errors of the fit, in units of the spec's scatter (see `Unknowns`); phases in rad.
         estimate: The estimate in the same units.
+        scatter: What one unit of each stands for.
         wl_um: Channel wavelengths in µm.
         dark_A: Reading in the dark, per row.
         light_scale: Modulator transmission that stands for full light, per channel, at most 1.
@@ -45,6 +46,7 @@ class Calibration(eqx.Module):
     rows: RowModel
     estimate: Unknowns
     std: Unknowns
+    scatter: Scatter
     wl_um: Float[Array, " channels"]
     dark_A: Float[Array, " rows"]
     light_scale: Float[Array, " channels"]
@@ -60,6 +62,16 @@ class Calibration(eqx.Module):
     def readings_per_ring(self) -> float:
         """Triggers per ring of a bus: all rows are read at once."""
         return self.triggers / self.wl_um.shape[0]
+
+    @property
+    def offset_pm(self) -> Float[Array, "rows rings"]:
+        """Each ring's resonance shift from fabrication, in pm."""
+        return self.rows.rings.offset_pm
+
+    @property
+    def offset_std_pm(self) -> Float[Array, "rows rings"]:
+        """Its standard error, in pm."""
+        return self.std.offset * self.scatter.offset_pm
 
     def effective_scale(self) -> Float[Array, "rows channels"]:
         """Effective weight per unit of ``T_through − ρ·T_drop``."""
@@ -163,6 +175,7 @@ def _from_fit(
         rows=fit.model,
         estimate=fit.unknowns,
         std=fit.std,
+        scatter=Scatter.from_spec(spec),
         wl_um=wl_um,
         dark_A=dark_A,
         light_scale=light_scale,

@@ -40,7 +40,7 @@ def write_dataset(dataset: xr.Dataset, path: Path) -> None:
     write_bytes(path, content)
 
 
-def write_record(path: Path, calibration: Calibration, survey: xr.Dataset, spec: ChipSpec, **attrs: Any) -> None:
+def write_record(path: str | Path, calibration: Calibration, survey: xr.Dataset, spec: ChipSpec, **attrs: Any) -> None:
     """Write a calibration with the survey that it came from and the spec that it belongs to."""
     arrays = {
         f"fit.{name}": (tuple(f"{name}.{i}" for i in range(a.ndim)), a) for name, a in leaves(calibration).items()
@@ -50,7 +50,7 @@ def write_record(path: Path, calibration: Calibration, survey: xr.Dataset, spec:
         "schema": SCHEMA, "spec": spec.model_dump_json(), "spec_hash": spec.hash, "triggers": calibration.triggers,
         "extra": json.dumps(attrs),
     }  # fmt: skip
-    write_dataset(dataset, path)
+    write_dataset(dataset, Path(path))
 
 
 def read_dataset(path: Path, *, schema: str, arrays: tuple[str, ...] = ()) -> xr.Dataset:
@@ -91,7 +91,7 @@ def read_dataset(path: Path, *, schema: str, arrays: tuple[str, ...] = ()) -> xr
     return dataset
 
 
-def read_record(path: Path) -> tuple[Calibration, ChipSpec, dict[str, Any]]:
+def read_record(path: str | Path) -> tuple[Calibration, ChipSpec, dict[str, Any]]:
     """Read what `write_record` wrote.
 
     Returns:
@@ -100,6 +100,7 @@ def read_record(path: Path) -> tuple[Calibration, ChipSpec, dict[str, Any]]:
     Raises:
         InputError: Not a record, truncated, edited, or of another schema.
     """
+    path = Path(path)
     dataset = read_dataset(path, schema=SCHEMA)
     attrs = dataset.attrs
     try:

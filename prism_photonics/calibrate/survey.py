@@ -12,7 +12,7 @@ from prism_photonics.lightpath.detector.model import noise_variance_A2
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SETTINGS = 52
+SETTINGS = 32
 AVERAGES = 1024
 
 

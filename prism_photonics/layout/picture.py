@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 import klayout.db as kdb
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
@@ -29,6 +30,7 @@ OUTLINED = {LAYERS.attach: "#a03070", LAYERS.contour: "#222222"}
 BACKGROUND = "#f8f8f4"
 
 
+@style.context("default")  # the same bytes whatever the user's matplotlib settings are
 def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
     """PNG of the chip in a GDS file, with insets of one row and of one of its rings.
 

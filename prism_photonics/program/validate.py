@@ -76,20 +76,20 @@ class Validation:
         sigma = float(np.sqrt(np.mean((self.measured - self.commanded) ** 2)))
         return float(np.log2((self.commanded.max() - self.commanded.min()) / sigma))
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write atomically as netCDF."""
         arrays = {name: (dims, getattr(self, name)) for name, dims in DIMENSIONS.items()}
         attrs = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DIMENSIONS}
-        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
+        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), Path(path))
 
     @classmethod
-    def read(cls, path: Path) -> "Validation":
+    def read(cls, path: str | Path) -> "Validation":
         """Read what `write` wrote.
 
         Raises:
             InputError: Missing, damaged, or of another schema.
         """
-        dataset = read_dataset(path, schema=SCHEMA, arrays=tuple(DIMENSIONS))
+        dataset = read_dataset(Path(path), schema=SCHEMA, arrays=tuple(DIMENSIONS))
         kinds = {"adc_bits": int, "dac_bits": int, "encoding": str, "spec_hash": str}
         values: dict[str, Any] = {name: dataset[name].values for name in DIMENSIONS}
         for entry in fields(cls):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from prism_photonics.export.read import load
+from prism_photonics.export.read import Bundle, load
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.rank.keys import KeyCache
 from prism_photonics.rank.signatures import mean_key, query_sketch
@@ -48,12 +48,12 @@ def load_keys(path: Path | None, *, block: int = BLOCK, k: int = K) -> KeyCache:
 
 
 def bundle_scores(
-    bundle: str | os.PathLike[str], cache: KeyCache, *, block: int, seed: int
+    bundle: Bundle | str | os.PathLike[str], cache: KeyCache, *, block: int = BLOCK, seed: int = 0
 ) -> Float[np.ndarray, "sequences kv_heads queries blocks"]:
     """Scores of every query of a cache by an exported bundle; each KV head of a sequence is programmed once.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle, or its folder.
         cache: Keys and queries.
         block: Tokens per block.
         seed: Seed of programming errors and read noise.
@@ -61,7 +61,7 @@ def bundle_scores(
     Returns:
         Scores in units of query times key.
     """
-    model = load(bundle)
+    model = bundle if isinstance(bundle, Bundle) else load(bundle)
     signatures, sketches = mean_key(cache.keys, block=block), query_sketch(cache.queries, cache.keys.shape[1])
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     for number, bank in enumerate(np.ndindex(*signatures.shape[:2])):

@@ -1,11 +1,14 @@
 """The report's figures, each a matplotlib figure of one question."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from matplotlib import style
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -14,6 +17,7 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
 from prism_photonics.lightpath.ring.model import resonance_shift_pm
 from prism_photonics.program.validate import Validation
+from prism_photonics.rank.evaluate import Evaluation
 from prism_photonics.spec import ChipSpec
 
 # One palette for the whole report: through/ideal blue, drop/chip red, the rest muted.
@@ -32,6 +36,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
+styled = style.context(["default", STYLE])
+"""Draws a figure in the report's style, whatever the user's matplotlib settings are."""
+
+
+@styled
 def spectrum(spec: ChipSpec) -> Figure:
     """Through and drop transmission of one designed row at rest, with the channels marked."""
     bank = designed_bank(spec)
@@ -62,6 +71,7 @@ def spectrum(spec: ChipSpec) -> Figure:
     return figure
 
 
+@styled
 def tuning(calibration: Calibration, spec: ChipSpec) -> Figure:
     """Fitted weight of every ring against its voltage, the others at 0 V."""
     volts = np.linspace(-spec.drive.max_voltage_V, spec.drive.max_voltage_V, 161)
@@ -92,6 +102,7 @@ def ring_curves(
     return np.stack(curves, -1)
 
 
+@styled
 def accuracy(validation: Validation) -> Figure:
     """Measured against commanded weights on unseen targets, and the error's histogram."""
     figure = Figure(figsize=(8.4, 3.2))
@@ -112,9 +123,10 @@ def accuracy(validation: Validation) -> Figure:
     return figure
 
 
-def ranking(summary: dict[str, Any]) -> Figure:
+@styled
+def ranking(table: Sequence[Evaluation]) -> Figure:
     """Needle hits and recall per KV head for each scorer, with chance."""
-    rows = [row for row in summary["by_kv_head"] if row["kv_head"] != "all"]
+    rows = [asdict(line) for line in table if line.kv_head != "all"]
     scorers = list(dict.fromkeys(row["scorer"] for row in rows))
     heads = sorted({row["kv_head"] for row in rows})
     figure = Figure(figsize=(8.4, 3.0))

@@ -15,6 +15,7 @@ from prism_photonics.budget.ring import ring_figures
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.files import write_bytes, write_text
 from prism_photonics.program.validate import Validation
+from prism_photonics.rank.evaluate import Evaluation
 from prism_photonics.report import figures
 from prism_photonics.spec import ChipSpec
 
@@ -46,7 +47,7 @@ def write_report(
             "spectrum": _svg(figures.spectrum(spec)),
             "tuning": _svg(figures.tuning(calibration, spec)),
             "accuracy": _svg(figures.accuracy(validation)),
-            "ranking": _svg(figures.ranking(summary)),
+            "ranking": _svg(figures.ranking([Evaluation(**line) for line in summary["by_kv_head"]])),
         }
     images["layout"] = _data_url(picture.read_bytes(), "png")
     environment = jinja2.Environment(

@@ -34,7 +34,15 @@ def told(small):
         residual_rms=1e-4,
     )
     shares = {"chance": 0.125, "k": 8, "blocks": 64}
-    line = {"hit_low": 0.8, "hit_high": 0.95, "recall_error": 0.01, "mass_coverage": 0.9, "trials": 99, **shares}
+    line = {
+        "hit_low": 0.8,
+        "hit_high": 0.95,
+        "recall_error": 0.01,
+        "recall_vs_ideal_error": 0.01,
+        "mass_coverage": 0.9,
+        "trials": 99,
+        **shares,
+    }
     lines = [
         {"scorer": scorer, "kv_head": head, "hit": hit, "recall": hit - 0.2, "recall_vs_ideal": hit - 0.1, **line}
         for scorer, hit in (("ideal", 0.91), ("behavioral", 0.9), ("chip", 0.89))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from prism_photonics.calibrate.calibration import blank_calibration
+from prism_photonics.rank.evaluate import Evaluation
 from prism_photonics.report import figures
 
 
@@ -61,7 +62,7 @@ def test_the_accuracy_figure_states_the_bits_of_its_points(told):
 
 
 def test_the_ranking_figure_shows_each_scorer_on_each_head_beside_chance(told):
-    figure = figures.ranking(told.summary)
+    figure = figures.ranking([Evaluation(**line) for line in told.summary["by_kv_head"]])
     hit, recall = figure.axes
     assert sorted(bar.get_height() for bar in hit.patches) == pytest.approx([0.89, 0.89, 0.9, 0.9, 0.91, 0.91])
     assert sorted(bar.get_height() for bar in recall.patches) == pytest.approx([0.69, 0.69, 0.7, 0.7, 0.71, 0.71])
