@@ -32,7 +32,7 @@ def one_die(spec: ChipSpec, cache: KeyCache, seed: int) -> dict[str, float]:
         chip = VirtualChip.fabricate(spec, jax.random.key(seed))
         calibration, validation = calibrate_and_validate(chip, spec, Path(name), seed=seed, bench=f"virtual:{seed}")
         weights = WeightRange(validation.weight_low, validation.weight_high)
-        measured, out_of_reach = chip_scores(chip, calibration, spec, cache, weight_range=weights)
+        measured, out_of_reach, clipped = chip_scores(chip, calibration, spec, cache, weight_range=weights)
         model = fit(validation)
         scores = {
             "ideal": ideal_scores(cache, block=BLOCK),
@@ -48,6 +48,7 @@ def one_die(spec: ChipSpec, cache: KeyCache, seed: int) -> dict[str, float]:
         "weight_low": validation.weight_low,
         "weight_high": validation.weight_high,
         "out_of_reach": out_of_reach,
+        "readings_clipped": clipped,
         "hit_ideal": whole["ideal"].hit,
         "hit_behavioral": whole["behavioral"].hit,
         "hit_chip": whole["chip"].hit,

@@ -160,6 +160,8 @@ def calibrate(
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     chip = VirtualChip.fabricate(chip_spec, jax.random.key(seed))
     calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+    for doubt in calibration.doubts():
+        progress.print(f"warning: {doubt}", soft_wrap=True)
     result = {
         "record": str(out),
         "accuracy_bits": validation.accuracy_bits,
@@ -293,10 +295,12 @@ def run(
     from prism_photonics import job
 
     result = job.run(chip_spec, folder, keys=keys, seed=seed, progress=_tell)
+    for warning in result["warnings"]:
+        progress.print(f"warning: {warning}", soft_wrap=True)
     if as_json:
         _print_json(result)
     else:
-        progress.print(f"open {folder / 'report.html'}")
+        progress.print(f"open {folder / 'report.html'}", soft_wrap=True)
 
 
 def _tell(step: str, outcome: str, seconds: float) -> None:
@@ -305,7 +309,7 @@ def _tell(step: str, outcome: str, seconds: float) -> None:
         if progress.is_terminal:
             progress.print(f"  {step:<10} …", end="\r")
     else:
-        progress.print(f"  {step:<10} {outcome}  [dim]({seconds:.1f} s)[/dim]")
+        progress.print(f"  {step:<10} {outcome}  [dim]({seconds:.1f} s)[/dim]", soft_wrap=True)
 
 
 def _feasible(path: Path) -> Any:

@@ -7,7 +7,7 @@ into the output folder as it goes; ``summary.json`` and ``report.html`` come las
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -109,8 +109,8 @@ def chip_scores(
     cache: KeyCache,
     *,
     weight_range: WeightRange,
-) -> tuple[np.ndarray, int]:
-    """Scores of every query of a cache by photocurrent, and how many targets were out of reach.
+) -> tuple[np.ndarray, int, int]:
+    """Scores of every query of a cache by photocurrent, how many targets were out of reach, how many readings clipped.
 
     The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once.
     """
@@ -123,6 +123,7 @@ def chip_scores(
     all_tiles = np.concatenate([grid.reshape(-1, rows, channels) for grid in grids])
     programmed = program_tiles(calibration, all_tiles, weight_range=weight_range)
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
+    clipped = 0
     for number, bank in enumerate(banks):
         query = sketches[bank]
         largest = np.abs(query).max(-1, keepdims=True)
@@ -130,7 +131,8 @@ def chip_scores(
 
         def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray, first: int = first) -> np.ndarray:
             tile = first + page * slices + piece
-            return score_tile(
+            nonlocal clipped
+            partial, rails = score_tile(
                 chip,
                 calibration,
                 programmed,
@@ -138,6 +140,8 @@ def chip_scores(
                 query_hat=query_hat,
                 encoding=spec.modulator.encoding,
             )
+            clipped += rails
+            return partial
 
         dots = scores_by_tile(
             score,
@@ -147,7 +151,7 @@ def chip_scores(
             channels=channels,
         )
         scores[bank] = dots * largest * scale[bank]
-    return scores, len(programmed.programmed.out_of_reach)
+    return scores, len(programmed.programmed.out_of_reach), clipped
 
 
 def program_signatures(record: Path, signatures: Path, out: Path) -> dict[str, Any]:
@@ -273,9 +277,9 @@ def run(
         )
     with step("program"):
         weight_range = WeightRange(validation.weight_low, validation.weight_high)
-        measured, out_of_reach = chip_scores(chip, calibration, spec, cache, weight_range=weight_range)
+        measured, out_of_reach, clipped = chip_scores(chip, calibration, spec, cache, weight_range=weight_range)
         outcome["program"] = (
-            f"{measured[..., 0, :].size} blocks written and scored, {out_of_reach} targets out of reach"
+            f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"
         )
     with step("draw"):
         drawing = write_layout(spec, folder / "layout")
@@ -288,6 +292,7 @@ def run(
             f"held out: read noise {model.report['noise_held_out_ratio']:.2f}, "
             f"weight error {model.report['weight_error_held_out_ratio']:.2f} of the fit"
         )
+    warnings = [*feasibility.warnings, *calibration.doubts(), *_model_doubts(model.report)]
     with step("rank"):
         score_sets = {
             "ideal": ideal_scores(cache, block=BLOCK),
@@ -310,6 +315,8 @@ def run(
         "needle_hit": _recalls(whole, "hit"),
         "by_kv_head": [asdict(line) for line in table],
         "out_of_reach": out_of_reach,
+        "readings_clipped": clipped,
+        "warnings": warnings,
         "calibration": summary(calibration),
         "behavior": {key: float(value) for key, value in model.report.items()},
         "feasibility": feasibility.to_json(),
@@ -331,6 +338,16 @@ def run(
     time_s["total"] = round(sum(time_s.values()), 3)
     write_text(folder / "summary.json", json.dumps(result, indent=2) + "\n")
     return result
+
+
+def _model_doubts(report: Mapping[str, float]) -> list[str]:
+    """Held-out checks of the behavioral model that fail by more than 10 %, one sentence each."""
+    return [
+        f"behavioral model: held-out {name.removesuffix('_held_out_ratio').replace('_', ' ')} is {float(value):.2f} of "
+        "the fit (0.90 to 1.10 is allowed); validate with more targets, or look for physics that the model lacks"
+        for name, value in report.items()
+        if name.endswith("_held_out_ratio") and not 0.9 <= value <= 1.1
+    ]
 
 
 def _recalls(whole: dict[str, Evaluation], what: str) -> dict[str, float]:

@@ -85,7 +85,6 @@ class RingTable(_Table):
     electrode_gap_um: float = Field(gt=0, le=50)
     electrode_width_um: float = Field(gt=0, le=100)
     bias_pm: float = Field(ge=-5000, le=5000, description="resonance minus channel at 0 V, as designed")
-    park_linewidths: float = Field(default=2.0, ge=0, le=50, description="detuning that counts as parked")
 
 
 class DriveTable(_Table):
@@ -128,7 +127,7 @@ class VariationTable(_Table):
     correlation_length_um: float = Field(gt=0, le=1e6)
     gap_nm: float = Field(ge=0, le=100)
     loss_log: float = Field(ge=0, le=3, description="sigma of ln(ring loss): a skewed distribution")
-    slope_relative: float = Field(ge=0, le=0.5)
+    slope_relative: float = Field(ge=0, le=0.3)
     curvature_pm_V2: float = Field(ge=0, le=10)
     crosstalk_relative: float = Field(ge=0, le=0.2, description="share of a ring's voltage that its neighbours see")
     splitter_imbalance: float = Field(ge=0, le=0.3)
@@ -169,6 +168,14 @@ class ChipSpec(_Table):
                 f"ring.pitch_um = {self.ring.pitch_um:g}: ring and electrodes are {outer:g} µm wide; "
                 "raise pitch_um or lower radius_um"
             )
+        least_um = load_profile(self.process).least_gap_um
+        for key in ("gap_through_um", "gap_drop_um"):
+            gap_um = getattr(self.ring, key)
+            if gap_um < least_um:
+                raise ValueError(
+                    f"ring.{key} = {gap_um:g}: below {least_um:.3g} µm the coupling of {self.process} is not known "
+                    "(κ² above one half); widen the gap"
+                )
         last = self.comb.first_wl_nm + self.comb.spacing_nm * (self.chip.channels - 1)
         if last > 1700:
             raise ValueError(
@@ -199,7 +206,6 @@ class ChipSpec(_Table):
             raise InputError(f"{where}: not valid TOML ({error}); mend the line") from None
         try:
             spec = cls.model_validate(data)
-            load_profile(spec.process)
         except ValidationError as error:
             raise InputError(f"{where}: {_explain(error)}") from None
         except InputError as error:

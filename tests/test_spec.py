@@ -196,3 +196,10 @@ def test_units_are_converted_once_at_the_door(demo):
 
 def test_the_dac_grid_has_all_its_codes_between_plus_and_minus_the_limit(demo):
     assert demo.voltage_step_V * (2**demo.drive.dac_bits - 1) == pytest.approx(2 * demo.drive.max_voltage_V)
+
+
+@pytest.mark.parametrize("key", ["gap_through_um", "gap_drop_um"])
+def test_a_gap_below_what_the_film_knows_is_refused(layouts, key):
+    text = (layouts / "demo_8x8" / "spec.toml").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match=rf"ring\.{key} = 0.15: below 0\.278 µm"):
+        ChipSpec.from_text(text.replace(f"{key} = 0.64", f"{key} = 0.15"))

@@ -8,6 +8,7 @@ from typing import Any
 from prism_photonics.budget.link import line_current_A, link_budget
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.snr import score_snr_dB
+from prism_photonics.lightpath.detector.model import adc_step_A
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -98,10 +99,14 @@ def tuning_range(spec: ChipSpec) -> Finding:
     spread_pm = SPREAD_SIGMAS * math.hypot(v.resonance_local_pm, v.resonance_correlated_pm)
     swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative)
 
+    # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, so in quadrature.
+    lossy = ring_figures(spec, loss_factor=math.exp(SPREAD_SIGMAS * v.loss_log)).drop_max / ring.drop_max
+    weak_drop = math.hypot(1.0 - lossy, SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative)
+
     def half_range(rest_pm: float) -> float:
         near, far = rest_pm - swing_pm, rest_pm + swing_pm
         closest = 0.0 if near <= 0.0 <= far else min(abs(near), abs(far))
-        return min(-ring.weight(closest), ring.weight(max(abs(near), abs(far))))
+        return min(-ring.weight(closest) - weak_drop, ring.weight(max(abs(near), abs(far))))
 
     value = min(half_range(max(biases_pm) + spread_pm), half_range(min(biases_pm) - spread_pm))
     limit = spec.ranking.weight_limit
@@ -134,6 +139,24 @@ def electrode_gap(spec: ChipSpec) -> Finding:
     value, limit = spec.ring.electrode_gap_um, spec.profile.electrooptics.electrode_gap_um.value
     cure = f"set ring.electrode_gap_um = {limit:g}, or use a process whose V_πL holds for {value:g} µm"
     return Finding("electrode_gap", value, limit, "µm", abs(value - limit) < 1e-9, cure)
+
+
+def electrode_lobe(spec: ChipSpec) -> Finding:
+    """The electrodes that are simulated must be the ones that can be drawn: clear of both buses."""
+    value, limit = spec.ring.lobe_half_angle_deg, spec.ring_designs[0].widest_lobe_deg
+    return Finding(
+        "electrode_lobe", value, limit, "deg", value <= limit, f"lower ring.lobe_half_angle_deg to {int(limit)}"
+    )
+
+
+def driver_step(spec: ChipSpec) -> Finding:
+    """One driver code at a ring's steepest slope must move its weight by less than one level of eight bits."""
+    ring = ring_figures(spec)
+    # The Lorentzian's steepest slope, 3√3/4 of depth per FWHM (10.1002/lpor.201100017 gives the line shape).
+    slope_pm = 0.75 * math.sqrt(3.0) * (1.0 - ring.through_min + ring.drop_max) / ring.fwhm_pm
+    value = slope_pm * abs(ring.tuning_pm_V) * spec.voltage_step_V
+    limit = 2.0 * spec.ranking.weight_limit / 2**8
+    return Finding("driver_step", value, limit, "weight", value <= limit, "raise drive.dac_bits")
 
 
 def bend_radius(spec: ChipSpec) -> Finding:
@@ -173,7 +196,7 @@ def converter_range(spec: ChipSpec) -> Finding:
 def link(spec: ChipSpec) -> Finding:
     """A fully lit line must stand out of the converter: at least 16 codes, or no weight can be read in one shot."""
     level_dBm = link_budget(spec)[-1].cumulative_dBm
-    step_A = 2.0 * spec.detector.adc_full_scale_uA * 1e-6 / 2**spec.detector.adc_bits
+    step_A = adc_step_A(spec.detector_design)
     limit_dBm = level_dBm + 10.0 * math.log10(16.0 * step_A / line_current_A(spec))
     cure = "raise comb.line_power_dBm, use fewer rows per laser, or lower detector.adc_full_scale_uA"
     return Finding("link_budget", level_dBm, limit_dBm, "dBm", level_dBm >= limit_dBm, cure)
@@ -192,6 +215,8 @@ RULES: tuple[Callable[[ChipSpec], Finding], ...] = (
     tuning_range,
     coercive_field,
     electrode_gap,
+    electrode_lobe,
+    driver_step,
     bend_radius,
     link,
     converter_range,

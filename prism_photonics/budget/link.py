@@ -20,7 +20,7 @@ class LinkEntry:
 
 
 def link_budget(spec: ChipSpec) -> list[LinkEntry]:
-    """Level of one fully lit line along the light path, all its row's rings resting at their bias.
+    """Level of one fully lit line along the light path, its own ring resting at its bias.
 
     Returns:
         Entries in travel order; the last one's level is what a photodiode pair receives.
@@ -39,7 +39,7 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
         (
             "rings",
             _resting_ring_loss_dB(spec),
-            "1 − T_through − T_drop of the row's rings at rest, closed form",
+            "1 − T_through − T_drop of the line's own ring at rest, closed form",
         ),
         ("detector", spec.detector.loss_dB, "detector.loss_dB"),
     ]

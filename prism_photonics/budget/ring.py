@@ -44,8 +44,8 @@ class RingFigures:
         return 0.5 * self.fwhm_pm * math.sqrt(u2) if u2 >= 0.0 else 0.0
 
 
-def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
-    """Figures of merit of one channel's ring from geometry, film and V_πL.
+def ring_figures(spec: ChipSpec, channel: int = 0, *, loss_factor: float = 1.0) -> RingFigures:
+    """Figures of merit of one channel's ring from geometry, film and V_πL; ``loss_factor`` scales its loss.
 
     Source: linewidth and extremes from the add-drop ring's closed form (10.1002/lpor.201100017, §2).
     """
@@ -54,7 +54,7 @@ def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
     bend_um = design.length_um - 2.0 * design.straight_um
     ng_bend = 0.5 * (optics.n_g_along_x.value + optics.n_g_along_y.value)
     gpl_um = ng_bend * bend_um + optics.n_g_along_x.value * 2.0 * design.straight_um
-    a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)
+    a = math.exp(-0.5 * attenuation_per_um(loss_factor * spec.waveguide.loss_dB_cm) * design.length_um)
     kappa2 = [
         optics.coupler_kappa2.value * math.exp(-(gap - optics.coupler_gap_um.value) / optics.coupler_decay_um.value)
         for gap in (design.gap_through_um, design.gap_drop_um)

@@ -4,7 +4,7 @@ import math
 from statistics import NormalDist
 
 from prism_photonics.budget.link import line_current_A
-from prism_photonics.lightpath.detector.model import thermal_noise_A2_Hz
+from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A2_Hz
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import ELEMENTARY_CHARGE_C, dB_from_ratio
 
@@ -15,7 +15,7 @@ def expected_maximum(count: int) -> float:
 
 
 def score_snr_dB(spec: ChipSpec) -> float:
-    """Score-referred SNR of one reading of a row, in dB (10·log10 of the power ratio).
+    """Score-referred SNR of one tile (rows × channels) read once, in dB (10·log10 of the power ratio).
 
     Signatures and query are Gaussian and scaled by their largest entries (N·d and d of them) to ±weight_limit and ±1.
     Signal: the standard deviation over signatures of Σ w·q̂ in units of a line's current. Noise: thermal, shot and
@@ -47,6 +47,6 @@ def score_snr_dB(spec: ChipSpec) -> float:
     shot = 2.0 * ELEMENTARY_CHARGE_C * (light_sum * line_A + 2.0 * detector.dark_current_A)
     rin = 10.0 ** (spec.comb.rin_dB_Hz / 10.0) * light2_sum * (weight_rms * line_A) ** 2
     white_A2 = detector.bandwidth_Hz * (thermal_noise_A2_Hz(detector) + shot + rin)
-    step_A = 2.0 * detector.adc_full_scale_A / 2**detector.adc_bits
+    step_A = adc_step_A(detector)
     noise_A2 = shots * recovery**2 * (white_A2 + step_A**2 / 12.0)
     return dB_from_ratio(signal_A2 / noise_A2)

@@ -15,8 +15,12 @@ from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, on_dac_grid, ta
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, row_model, row_transmission
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.circuit.params import designed_bank
+from prism_photonics.lightpath.modulator.encoding import quantize
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import ratio_from_dB
+from prism_photonics.units import InputError, ratio_from_dB
+
+# Noise alone moves χ² of one row by about 0.1; 2 means unmodelled physics as large as the noise.
+DOUBTFUL_CHI2 = 2.0
 
 
 class Calibration(eqx.Module):
@@ -40,6 +44,7 @@ class Calibration(eqx.Module):
         triggers: Readings taken (one light and one voltage setting each, all rows at once).
         max_voltage_V: Largest ring voltage, either sign.
         voltage_step_V: One code of the ring drivers.
+        adc_full_scale_A: The converters read from minus to plus this current.
         spec_hash: The spec that was calibrated.
     """
 
@@ -56,6 +61,7 @@ class Calibration(eqx.Module):
     triggers: int = eqx.field(static=True)
     max_voltage_V: float = eqx.field(static=True)
     voltage_step_V: float = eqx.field(static=True)
+    adc_full_scale_A: float = eqx.field(static=True)
     spec_hash: str = eqx.field(static=True)
 
     @property
@@ -72,6 +78,15 @@ class Calibration(eqx.Module):
     def offset_std_pm(self) -> Float[Array, "rows rings"]:
         """Its standard error, in pm."""
         return self.std.offset * self.scatter.offset_pm
+
+    def doubts(self) -> tuple[str, ...]:
+        """Rows whose fit does not explain their readings, one sentence each."""
+        return tuple(
+            f"row {n}: the fit misses its readings by χ² = {float(chi2):.1f} per degree of freedom (1 when the model "
+            f"holds, {DOUBTFUL_CHI2:g} is allowed); calibrate with more settings, or find what the fit lacks"
+            for n, chi2 in enumerate(self.chi2)
+            if not chi2 <= DOUBTFUL_CHI2
+        )
 
     def effective_scale(self) -> Float[Array, "rows channels"]:
         """Effective weight per unit of ``T_through − ρ·T_drop``."""
@@ -134,7 +149,16 @@ def calibrate(
 
 
 def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Calibration:
-    """The calibration that a recorded survey supports."""
+    """The calibration that a recorded survey supports.
+
+    Raises:
+        InputError: The survey was taken for another spec.
+    """
+    if survey.attrs["spec_hash"] != spec.hash:
+        raise InputError(
+            f"calibrate: the survey belongs to spec {str(survey.attrs['spec_hash'])[:12]}, not to {spec.name} "
+            f"({spec.hash[:12]}); calibrate with the chip's own spec"
+        )
     design = designed_bank(spec)
     current_A = jnp.asarray(survey.current_A.values - survey.dark_A.values)
     fit = fit_rows(
@@ -170,7 +194,8 @@ def _from_fit(
 ) -> Calibration:
     gain_A = fit.model.gain_A
     line = jnp.exp(jnp.log(gain_A).mean(0))
-    light_scale = line.min() / line
+    # On the modulators' grid, or full light would not be what the calibration says it is.
+    light_scale = quantize(line.min() / line, spec.modulator.dac_bits, 0.0, 1.0)
     return Calibration(
         rows=fit.model,
         estimate=fit.unknowns,
@@ -185,6 +210,7 @@ def _from_fit(
         triggers=triggers,
         max_voltage_V=spec.drive.max_voltage_V,
         voltage_step_V=spec.voltage_step_V,
+        adc_full_scale_A=spec.detector_design.adc_full_scale_A,
         spec_hash=spec.hash,
     )
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.lightpath.detector.model import noise_variance_A2
+from prism_photonics.lightpath.detector.model import adc_step_A, noise_variance_A2
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -100,12 +100,18 @@ def take_survey(
     )
 
 
-def _noise_A(spec: ChipSpec, current_A: Float[ndarray, "..."], averages: int) -> Float[ndarray, "..."]:
-    """Expected standard deviation of averaged readings: the receiver's white noise and half its converter's step."""
+def _noise_A(
+    spec: ChipSpec, current_A: Float[ndarray, "settings channels rows"], averages: int
+) -> Float[ndarray, "..."]:
+    """Expected standard deviation of averaged readings: white noise and the converter's step."""
     detector = spec.detector_design
-    white = noise_variance_A2(detector, np.abs(current_A), current_A[..., None], spec.comb.rin_dB_Hz)
-    step_A = 2.0 * detector.adc_full_scale_A / 2**detector.adc_bits
-    return np.sqrt((white + step_A**2 / 12.0) / averages)
+    # A ring passes its light to one photodiode or the other: their sum, which sets the shot noise, hardly changes.
+    sum_A = np.broadcast_to(np.abs(current_A).max(0), current_A.shape)
+    white = noise_variance_A2(detector, sum_A, current_A[..., None], rin_dB_Hz=spec.comb.rin_dB_Hz)
+    step_A = adc_step_A(detector)
+    # Averaging shrinks the converter's error only where noise dithers it.
+    dithered = white > (0.5 * step_A) ** 2
+    return np.sqrt(white / averages + step_A**2 / 12.0 / np.where(dithered, averages, 1.0))
 
 
 def _refuse_dead(current_A: Float[ndarray, "settings channels rows"], spec: ChipSpec) -> None:
@@ -126,7 +132,7 @@ def _refuse_dead(current_A: Float[ndarray, "settings channels rows"], spec: Chip
             f"{full_scale_A * 1e6:.4g} µA; raise detector.adc_full_scale_uA or lower comb.line_power_dBm"
         )
     swing_A = np.ptp(current_A, axis=0)
-    floor_A = 20.0 * _noise_A(spec, np.zeros(1), 1)[0]
+    floor_A = 20.0 * float(_noise_A(spec, np.zeros((1, 1, 1)), 1).max())
     if (swing_A < floor_A).any():
         c, n = np.argwhere(swing_A < floor_A)[0]
         raise InputError(

@@ -14,9 +14,24 @@ class AbstractChip(ABC):
     """A chip on a bench. Nothing that a bench could not do is here."""
 
     def __init__(self, spec: ChipSpec) -> None:
-        self.rows = spec.chip.rows
-        self.channels = spec.chip.channels
-        self.max_voltage_V = spec.drive.max_voltage_V
+        self._rows = spec.chip.rows
+        self._channels = spec.chip.channels
+        self._max_voltage_V = spec.drive.max_voltage_V
+
+    @property
+    def rows(self) -> int:
+        """Rows, each with its balanced pair."""
+        return self._rows
+
+    @property
+    def channels(self) -> int:
+        """Wavelength channels, one ring each per row."""
+        return self._channels
+
+    @property
+    def max_voltage_V(self) -> float:
+        """Largest ring voltage, either sign; it cannot be changed."""
+        return self._max_voltage_V
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Drive every ring; the driver rounds to its DAC grid.

@@ -21,7 +21,7 @@ from prism_photonics.lightpath.modulator.encoding import quantize
 from prism_photonics.lightpath.ring.model import electrode_volts
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import ratio_from_dB
+from prism_photonics.units import InputError, ratio_from_dB
 
 
 class _Truth(eqx.Module):
@@ -56,7 +56,7 @@ class VirtualChip(AbstractChip):
         truth_key, noise_key = jax.random.split(key)
         truth = _draw(spec, truth_key)
         detector, modulator = spec.detector_design, spec.modulator_design
-        rin_dB_Hz = spec.comb.rin_dB_Hz
+        rin_std = np.sqrt(10.0 ** (spec.comb.rin_dB_Hz / 10.0) * detector.bandwidth_Hz)
         noise = np.random.default_rng(np.asarray(jax.random.key_data(noise_key)).tolist())
         step_V, top_V = spec.voltage_step_V, spec.drive.max_voltage_V
         adc = (detector.adc_bits, -detector.adc_full_scale_A, detector.adc_full_scale_A)
@@ -64,6 +64,9 @@ class VirtualChip(AbstractChip):
         state: dict[str, ndarray] = {}
 
         def drive(volts: Float[ndarray, "rows rings"]) -> None:
+            # The driver's own guard: whatever reached it, no code stands for more than its rails.
+            if not (np.abs(volts) <= top_V).all():
+                raise InputError(f"chip.set: a voltage beyond the driver's ±{top_V:g} V; nothing was written")
             on_grid = np.round((volts + top_V) / step_V) * step_V - top_V
             plus, minus = _currents_at_full_light(truth, jnp.asarray(on_grid))
             state["plus"], state["minus"] = np.asarray(plus), np.asarray(minus)
@@ -72,8 +75,10 @@ class VirtualChip(AbstractChip):
             light = quantize(light, modulator.dac_bits, 0.0, 1.0)
             plus, minus = state["plus"] * light, state["minus"] * light
             line_A = plus - minus
-            variance = noise_variance_A2(detector, (plus + minus).sum(-1), line_A, rin_dB_Hz)
-            samples = line_A.sum(-1) + np.sqrt(variance) * noise.standard_normal((averages, line_A.shape[0]))
+            # Thermal and shot noise belong to a row; a line's intensity noise is the laser's, common to all rows.
+            white = np.sqrt(noise_variance_A2(detector, (plus + minus).sum(-1), line_A, rin_dB_Hz=-np.inf))
+            wobble = rin_std * noise.standard_normal((averages, light.size))
+            samples = line_A.sum(-1) + wobble @ line_A.T + white * noise.standard_normal((averages, white.size))
             return quantize(samples, *adc).mean(0)
 
         drive(np.zeros((spec.chip.rows, spec.chip.channels)))
@@ -105,9 +110,7 @@ def _draw(spec: ChipSpec, key: PRNGKeyArray) -> _Truth:
     keys = iter(jax.random.split(key, 16))
     normal = lambda *size: jax.random.normal(next(keys), size)  # noqa: E731
     design = designed_bank(spec)
-    offset_pm = v.resonance_local_pm * normal(*shape) + v.resonance_correlated_pm * _correlated(
-        spec, normal(rows * channels)
-    )
+    offset_pm = v.resonance_local_pm * normal(*shape) + v.resonance_correlated_pm * _correlated(spec, normal(*shape))
     gap_scale = [
         jnp.exp(-v.gap_nm * 1e-3 * normal(*shape) / spec.profile.optics.coupler_decay_um.value) for _ in range(2)
     ]
@@ -141,14 +144,17 @@ def _draw(spec: ChipSpec, key: PRNGKeyArray) -> _Truth:
     )
 
 
-def _correlated(spec: ChipSpec, white: Float[Array, " sites"]) -> Float[Array, "rows rings"]:
+def _correlated(spec: ChipSpec, white: Float[Array, "rows rings"]) -> Float[Array, "rows rings"]:
     """Unit-variance Gaussian field over the die with correlation ``exp(−d²/2ℓ²)``, sampled at the rings."""
-    rows, channels = spec.chip.rows, spec.chip.channels
-    y, x = jnp.meshgrid(jnp.arange(rows) * spec.row_pitch_um, jnp.arange(channels) * spec.ring.pitch_um, indexing="ij")
-    where = jnp.stack([x.ravel(), y.ravel()], -1)
-    distance2 = ((where[:, None] - where[None]) ** 2).sum(-1)
-    covariance = jnp.exp(-distance2 / (2.0 * spec.variation.correlation_length_um**2)) + 1e-9 * jnp.eye(len(where))
-    return (jnp.linalg.cholesky(covariance) @ white).reshape(rows, channels)
+    sites = (jnp.arange(spec.chip.rows) * spec.row_pitch_um, jnp.arange(spec.chip.channels) * spec.ring.pitch_um)
+
+    def factor(where_um: Float[Array, " sites"]) -> Float[Array, "sites sites"]:
+        distance2 = (where_um[:, None] - where_um[None]) ** 2
+        covariance = jnp.exp(-distance2 / (2.0 * spec.variation.correlation_length_um**2))
+        return jnp.linalg.cholesky(covariance + 1e-9 * jnp.eye(where_um.size))
+
+    # The kernel is separable: one factor per direction instead of one for all pairs of rings.
+    return factor(sites[0]) @ white @ factor(sites[1]).T
 
 
 def _tree_shares(spec: ChipSpec, key: PRNGKeyArray) -> Float[Array, " rows"]:

@@ -17,9 +17,7 @@ from prism_photonics.layout.check import Checks, check, pad_centers_um
 from prism_photonics.layout.chip import draw
 from prism_photonics.layout.extract import extract
 from prism_photonics.layout.picture import picture
-from prism_photonics.lightpath.ring.cell import drawn_half_angle_deg
 from prism_photonics.netlist import Netlist, from_spec
-from prism_photonics.process.layers import METAL1_TO_RIB_UM
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -36,7 +34,6 @@ class LayoutFiles:
         extracted: The extracted netlist.
         differences: How it departs from the design; empty when the drawing is the design.
         checks: Islands, nets and distances on the polygons.
-        notes: Where the drawing had to stop short of the design, one sentence each.
     """
 
     gds: Path
@@ -46,7 +43,6 @@ class LayoutFiles:
     extracted: Netlist
     differences: tuple[str, ...]
     checks: Checks
-    notes: tuple[str, ...]
 
 
 def write(spec: ChipSpec, folder: Path | str) -> LayoutFiles:
@@ -84,7 +80,6 @@ def write(spec: ChipSpec, folder: Path | str) -> LayoutFiles:
         extracted=extracted,
         differences=tuple(from_spec(spec).differences(extracted)),
         checks=checks,
-        notes=_notes(spec),
     )
 
 
@@ -120,17 +115,6 @@ def manifest_csv(gds: Path) -> str:
     for pad, (x, y) in pad_centers_um(layout).items():
         table.writerow((pad, f"{x:.3f}", f"{y:.3f}", *_serves(pad)))
     return text.getvalue()
-
-
-def _notes(spec: ChipSpec) -> tuple[str, ...]:
-    design = spec.ring_designs[0]
-    drawn = drawn_half_angle_deg(design)
-    if drawn >= design.lobe_half_angle_deg:
-        return ()
-    return (
-        f"ring electrodes are drawn to ±{drawn:.1f}° instead of ±{design.lobe_half_angle_deg:g}°: the metal must keep "
-        f"{METAL1_TO_RIB_UM:g} µm from the buses; set ring.lobe_half_angle_deg to at most {int(drawn)}",
-    )
 
 
 def _serves(pad: str) -> tuple[str, int, int]:

@@ -1,5 +1,6 @@
 """Foundry profiles: the numbers of one film stack, each with its source, read from TOML."""
 
+import math
 import tomllib
 from functools import cache
 from importlib import resources
@@ -68,6 +69,12 @@ class Profile(_Table):
     film: Film
     optics: Optics
     electrooptics: ElectroOptics
+
+    @property
+    def least_gap_um(self) -> float:
+        """Narrowest ring–bus gap at which the exponential coupling still means anything: κ² = 1/2."""
+        o = self.optics
+        return o.coupler_gap_um.value + o.coupler_decay_um.value * math.log(2.0 * o.coupler_kappa2.value)
 
     @property
     def tensor(self) -> PockelsTensor:

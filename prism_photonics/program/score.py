@@ -70,7 +70,7 @@ def score_tile(
     tile: int,
     query_hat: Float[ndarray, "queries channels"],
     encoding: str,
-) -> Float[ndarray, "queries rows"]:
+) -> tuple[Float[ndarray, "queries rows"], int]:
     """Set one tile and read every query on it.
 
     Args:
@@ -82,11 +82,14 @@ def score_tile(
         encoding: Query encoding.
 
     Returns:
-        Partial scores Σ s·q̂ of this tile, one converter sample per shot.
+        Partial scores Σ s·q̂ of this tile, one converter sample per shot, and how many samples sat at the converter's
+        rails: those were clipped.
     """
     chip.set(tiles.programmed.volts[tile])
     full_light = np.asarray(calibration.light_scale)
     shots = encode(query_hat, encoding) * full_light
-    reads = np.stack([[calibration.weight_of_current(chip.measure(light)) for light in shot] for shot in shots])
+    currents_A = np.stack([[chip.measure(light) for light in shot] for shot in shots])
+    clipped = int((np.abs(currents_A) >= (1.0 - 1e-9) * calibration.adc_full_scale_A).sum())
+    reads = calibration.weight_of_current(currents_A)
     dot = decode(reads, tiles.targets[tile].sum(-1), encoding)
-    return (dot - tiles.weight_range.centre * query_hat.sum(-1, keepdims=True)) / tiles.weight_range.span
+    return (dot - tiles.weight_range.centre * query_hat.sum(-1, keepdims=True)) / tiles.weight_range.span, clipped

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
@@ -49,8 +49,8 @@ class Programmed:
     Attributes:
         volts: Ring voltages on the DAC grid in V, (pages, rows, rings).
         predicted: Effective weights that the calibration predicts there.
-        residual: Predicted minus wanted.
-        out_of_reach: Targets that the drive limit forbids; all other residuals are below `TOLERANCE`.
+        residual: Predicted minus wanted: the drive limit's share and the driver's rounding.
+        out_of_reach: Targets that no voltage within the limit meets to `TOLERANCE`, before rounding.
     """
 
     volts: Float[ndarray, "pages rows rings"]
@@ -98,9 +98,11 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows chann
         )
     pages = wanted.reshape(-1, *shape)
     scan_volts, branch = _scan(calibration)
-    volts = calibration.on_dac_grid(np.asarray(_solve(calibration, jnp.asarray(pages), scan_volts, branch)))
+    exact = _solve(calibration, jnp.asarray(pages), scan_volts, branch)
+    volts = calibration.on_dac_grid(np.asarray(exact))
     predicted = np.asarray(_predict_pages(calibration, jnp.asarray(volts)))
-    residual = predicted - pages
+    # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
+    reached = np.asarray(_predict_pages(calibration, exact))
     low, high = np.asarray(branch.min(0)), np.asarray(branch.max(0))
     missed = tuple(
         OutOfReach(
@@ -108,12 +110,12 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows chann
             int(n),
             int(c),
             float(pages[p, n, c]),
-            float(predicted[p, n, c]),
+            float(reached[p, n, c]),
             (float(low[n, c]), float(high[n, c])),
         )
-        for p, n, c in np.argwhere(np.abs(residual) > TOLERANCE)
+        for p, n, c in np.argwhere(np.abs(reached - pages) > TOLERANCE)
     )
-    return Programmed(volts, predicted, residual, missed)
+    return Programmed(volts, predicted, predicted - pages, missed)
 
 
 @eqx.filter_jit
@@ -185,8 +187,3 @@ def _solve(
     return jax.lax.map(
         lambda page: per_row(page, calibration.rows, scale, curves, increasing), wanted, batch_size=PAGES_AT_ONCE
     )
-
-
-def is_reached(programmed: Programmed) -> Bool[ndarray, "pages rows channels"]:
-    """Which targets were met within `TOLERANCE`."""
-    return np.abs(programmed.residual) <= TOLERANCE

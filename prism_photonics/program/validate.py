@@ -101,8 +101,19 @@ class Validation:
 
 
 def common_range(calibration: Calibration) -> tuple[float, float]:
-    """The interval of effective weights that every ring of the chip reaches, with 2 % of it kept in hand."""
+    """The interval of effective weights that every ring of the chip reaches, with 2 % of it kept in hand.
+
+    Raises:
+        InputError: The rings have no weight in common; the worst one is named.
+    """
     low, high = reachable_weights(calibration)
+    if high.min() <= low.max():
+        low_is_worst = -low.max() < high.min()
+        row, ring = np.argwhere(low == low.max())[0] if low_is_worst else np.argwhere(high == high.min())[0]
+        raise InputError(
+            f"validate: ring {ring} of row {row} reaches only {low[row, ring]:.2f} to {high[row, ring]:.2f}, so "
+            "the rings have none in common; raise drive.max_voltage_V, trim better, or use another die"
+        )
     margin = 0.02 * (high.min() - low.max())
     return float(low.max() + margin), float(high.min() - margin)
 

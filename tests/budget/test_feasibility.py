@@ -35,6 +35,8 @@ BREAKERS = {
     "tuning_range": {"drive": {"max_voltage_V": 5.0}},
     "coercive_field": {"drive": {"max_voltage_V": 60.0}},
     "electrode_gap": {"ring": {"electrode_gap_um": 5.6}},
+    "electrode_lobe": {"ring": {"lobe_half_angle_deg": 60.0}},
+    "driver_step": {"drive": {"dac_bits": 8}},
     "bend_radius": {"waveguide": {"bend_radius_um": 15.0}},
     "link_budget": {"detector": {"adc_bits": 6}},
     "converter_range": {"comb": {"line_power_dBm": 12.0}},

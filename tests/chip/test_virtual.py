@@ -216,3 +216,23 @@ def test_readings_are_whole_steps_of_the_converter(fabricate, coarse):
     chip = fabricate(spec=coarse)
     codes = np.array([chip.measure(0.1 * ALL) for _ in range(50)]) / (2 * 5e-6 / (2**6 - 2))
     assert codes == pytest.approx(np.round(codes), abs=1e-6)
+
+
+def test_the_voltage_limit_cannot_be_moved_nor_stepped_around(small):
+    chip = VirtualChip.fabricate(small, jax.random.key(0))
+    for name in ("max_voltage_V", "rows", "channels"):
+        with pytest.raises(AttributeError):
+            setattr(chip, name, 1e6)
+    before = chip.measure(np.ones(3), averages=4096)
+    chip._max_voltage_V = 1e6  # even a caller who breaks in meets the driver's own guard
+    with pytest.raises(InputError, match="nothing was written"):
+        chip.set(np.full((2, 3), 60.0))
+    assert chip.measure(np.ones(3), averages=4096) == pytest.approx(before, rel=0.01)
+
+
+def test_a_lines_intensity_noise_is_common_to_all_rows(small, altered):
+    noisy = altered(small, comb={"rin_dB_Hz": -105.0})
+    chip = VirtualChip.fabricate(noisy, jax.random.key(1))
+    chip.set(np.full((2, 3), 10.0))
+    reads = np.array([chip.measure(np.ones(3)) for _ in range(400)])
+    assert np.corrcoef(reads.T)[0, 1] > 0.9

@@ -117,7 +117,7 @@ def test_writing_twice_replaces_the_files(small: ChipSpec, tmp_path: Path):
         ({"pitch_um": 75}, r"ring\.pitch_um = 75: no room for .* want at least \d+"),
         ({"bend_radius_um": 10}, r"photodiode site.*raise waveguide\.bend_radius_um"),
         ({"gap_drop_um": 0.6005}, r"gap_drop_um = 0\.6005 is off the 1 nm grid"),
-        ({"radius_um": 10}, r"ring: electrodes of radius_um = 10.*cannot hold the vias"),
+        ({"radius_um": 10, "lobe_half_angle_deg": 40}, r"ring: electrodes of radius_um = 10.*cannot hold the vias"),
         ({"electrode_gap_um": 1.5}, r"electrode_gap_um = 1\.5.*want at least 3"),
     ],
 )
@@ -135,6 +135,6 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line(small: ChipSpec,
     assert "\n" not in str(refusal.value)
 
 
-def test_electrodes_that_stop_short_of_the_design_are_reported(tmp_path: Path):
-    assert "instead of ±80°" in write(sized(1, 1, lobe_half_angle_deg=80), tmp_path).notes[0]
-    assert write(sized(1, 1, lobe_half_angle_deg=50), tmp_path).notes == ()
+def test_electrodes_that_cannot_be_drawn_as_designed_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=r"lobe_half_angle_deg = 80 .* want at most 5[67]"):
+        write(sized(1, 1, lobe_half_angle_deg=80), tmp_path)

@@ -1,5 +1,7 @@
 """The 8×8 from photocurrents to programmed weights: one die, one calibration, everything that is promised of it."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,9 @@ import pytest
 from prism_photonics.budget.snr import score_snr_dB
 from prism_photonics.calibrate.calibration import calibrate
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.lightpath.modulator.encoding import quantize
 from prism_photonics.program.score import WeightRange, program_tiles, score_tile
-from prism_photonics.program.solve import TOLERANCE, is_reached, program, reachable_weights
+from prism_photonics.program.solve import TOLERANCE, program, reachable_weights
 from prism_photonics.program.validate import SETTINGS, TARGETS, Validation, common_range, validate
 from prism_photonics.units import InputError
 
@@ -95,7 +98,6 @@ def test_a_damaged_validation_is_refused(validation, tmp_path):
 def test_targets_within_the_common_range_are_all_met(programmed):
     assert programmed.out_of_reach == ()
     assert np.abs(programmed.residual).max() <= TOLERANCE == 2e-3
-    assert is_reached(programmed).all()
 
 
 def test_volts_are_within_the_limit_and_on_the_drivers_grid(programmed, calibration, demo):
@@ -131,11 +133,13 @@ def test_a_target_out_of_reach_is_listed_with_ring_asked_and_range(calibration, 
     one = missed[4, 2, 6]
     assert one.asked == 0.999
     assert one.reachable == pytest.approx((low[2, 6], high[2, 6]))
-    assert one.reached == result.predicted[4, 2, 6] < 0.999
+    # Reach is judged before the driver's rounding, the prediction after it.
+    assert one.reached == pytest.approx(result.predicted[4, 2, 6], abs=5e-4)
+    assert one.reached < 0.999
     assert one.reached == pytest.approx(high[2, 6], abs=0.05)
     assert "ring 6 of row 2, page 4: weight 0.999 is out of reach" in str(one)
     assert "\n" not in str(one)
-    assert not is_reached(result)[4, 2, 6]
+    assert abs(result.residual[4, 2, 6]) > TOLERANCE
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
@@ -178,7 +182,10 @@ def queries_of(count):
 def test_scores_by_photocurrent_are_the_dot_products(chip, calibration, demo, limits, gaussian_tiles):
     tiles = program_tiles(calibration, gaussian_tiles, weight_range=WeightRange(*limits))
     queries = queries_of(40)
-    measured = score_tile(chip, calibration, tiles, tile=0, query_hat=queries, encoding=demo.modulator.encoding)
+    measured, clipped = score_tile(
+        chip, calibration, tiles, tile=0, query_hat=queries, encoding=demo.modulator.encoding
+    )
+    assert clipped == 0
     ideal = queries @ gaussian_tiles[0].T
     assert measured.shape == (40, 8)
     assert np.std(measured - ideal) < 0.05 * np.std(ideal)
@@ -194,7 +201,7 @@ def test_the_score_snr_is_what_the_budget_says(chip, calibration, demo, gaussian
     for tile in range(12):
         again = np.stack(
             [
-                score_tile(chip, calibration, tiles, tile=tile, query_hat=queries, encoding=demo.modulator.encoding)
+                score_tile(chip, calibration, tiles, tile=tile, query_hat=queries, encoding=demo.modulator.encoding)[0]
                 for _ in range(8)
             ]
         )
@@ -202,3 +209,30 @@ def test_the_score_snr_is_what_the_budget_says(chip, calibration, demo, gaussian
         signal.append((queries @ gaussian_tiles[tile].T).var(1, ddof=1).mean())
     measured_dB = 10 * np.log10(np.mean(signal) / np.mean(noise))
     assert measured_dB == pytest.approx(score_snr_dB(demo), abs=1)
+
+
+def test_a_coarse_driver_costs_accuracy_but_puts_no_target_out_of_reach(calibration, targets):
+    coarse = dataclasses.replace(calibration, voltage_step_V=20.0 / 255)
+    result = program(coarse, targets[:4])
+    assert result.out_of_reach == ()
+    assert np.abs(result.residual).max() > TOLERANCE
+
+
+def test_full_light_is_a_code_of_the_modulators(calibration, demo):
+    scale = np.asarray(calibration.light_scale)
+    assert scale == pytest.approx(np.asarray(quantize(scale, demo.modulator.dac_bits, 0.0, 1.0)), abs=1e-12)
+
+
+def test_a_fit_that_misses_its_readings_is_doubted_by_row(calibration):
+    assert calibration.doubts() == ()
+    doubted = dataclasses.replace(calibration, chi2=calibration.chi2.at[3].set(14.0))
+    (doubt,) = doubted.doubts()
+    assert doubt.startswith("row 3: ")
+    assert "14.0" in doubt
+
+
+def test_rings_without_a_weight_in_common_are_named(calibration):
+    far = dataclasses.replace(calibration.rows.rings, offset_pm=calibration.rows.rings.offset_pm.at[5, 2].add(400.0))
+    lost = dataclasses.replace(calibration, rows=dataclasses.replace(calibration.rows, rings=far))
+    with pytest.raises(InputError, match="ring 2 of row 5 reaches only"):
+        common_range(lost)

@@ -5,6 +5,7 @@ from typing import Any
 from jaxtyping import Float
 
 from prism_photonics.lightpath.detector.design import DetectorDesign
+from prism_photonics.lightpath.modulator.encoding import quantizer_step
 from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C
 
 
@@ -12,6 +13,11 @@ def thermal_noise_A2_Hz(design: DetectorDesign) -> float:
     """Noise density of amplifier and feedback resistor, ``i_n² + 4·k·T/R``, in A²/Hz."""
     johnson = 4.0 * BOLTZMANN_J_K * design.temperature_K / design.feedback_ohm
     return design.tia_noise_A_rtHz**2 + johnson
+
+
+def adc_step_A(design: DetectorDesign) -> float:
+    """One code of the converter in A."""
+    return quantizer_step(design.adc_bits, -design.adc_full_scale_A, design.adc_full_scale_A)
 
 
 def noise_variance_A2(

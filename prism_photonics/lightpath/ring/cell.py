@@ -22,7 +22,6 @@ STRAP_UM = 5.0  # width of the straps over the ring
 STRAP_OFFSET_UM = 5.0  # the signal strap lies this far above the ring's centre line, the ground strap below it
 VIA_UM = 3.0
 LEAST_TO_RIB_UM = 0.5  # mask misalignment that must not put metal on the rib; design choice
-BLUNT_UM = 0.5  # least radial length of an electrode's end, where the bus cuts it short: no acute tip
 
 
 def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
@@ -42,6 +41,11 @@ def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
             f"ring: electrode_gap_um = {design.electrode_gap_um:g} is too narrow for the rib and the metal's spacing; "
             f"want at least {least_gap:g}"
         )
+    if design.lobe_half_angle_deg > design.widest_lobe_deg:
+        raise InputError(
+            f"ring: lobe_half_angle_deg = {design.lobe_half_angle_deg:g} brings the electrodes within "
+            f"{METAL1_TO_RIB_UM:g} µm of a bus; want at most {design.widest_lobe_deg:.1f}"
+        )
     metal = _electrodes(design)
     pen = Pen("ring", design, kcl)
     if pen.fresh:
@@ -51,11 +55,6 @@ def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
         pen.contact("e1", *signal_contact_um(design), EAST, STRAP_UM)
         pen.contact("e2", *ground_contact_um(design), WEST, STRAP_UM)
     return pen.cell
-
-
-def drawn_half_angle_deg(design: RingDesign) -> float:
-    """Half-angle of the lobes as drawn: the design's, or less where the metal would come too near the buses."""
-    return min(design.lobe_half_angle_deg, _widest_deg(design))
 
 
 def centers_um(design: RingDesign) -> tuple[float, float]:
@@ -110,7 +109,7 @@ def _electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     """Lobes, straps over the ring, and the vias that join them, by layer."""
     left, right = centers_um(design)
     y, gap, width = design.center_y_um, design.electrode_gap_um / 2.0, design.electrode_width_um
-    angle = drawn_half_angle_deg(design)
+    angle = design.lobe_half_angle_deg
     outside = (design.radius_um + gap, outer_um(design))
     inside = (max(design.radius_um - gap - width, STRAP_OFFSET_UM), design.radius_um - gap)
     too_small = InputError(
@@ -140,10 +139,3 @@ def _electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     if not (vias.sized(nm(VIA_ENCLOSURE_UM)) - lobes).is_empty():
         raise too_small
     return {LAYERS.metal1: lobes, LAYERS.metal2: straps, LAYERS.via: vias}
-
-
-def _widest_deg(design: RingDesign) -> float:
-    half = design.width_um / 2.0 + METAL1_TO_RIB_UM
-    room = min(design.center_y_um, design.bus_pitch_um - design.center_y_um) - half
-    radius = design.radius_um + design.electrode_gap_um / 2.0 + BLUNT_UM
-    return math.degrees(math.asin(min(1.0, room / radius)))

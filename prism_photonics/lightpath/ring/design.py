@@ -8,6 +8,11 @@ The channel is set by the length of the coupling straights; every ring of a row 
 import math
 from dataclasses import dataclass
 
+from prism_photonics.process.layers import METAL1_TO_RIB_UM
+
+# Least radial length of an electrode's end, where the bus cuts it short: no acute tip. Design choice.
+BLUNT_UM = 0.5
+
 
 @dataclass(frozen=True)
 class RingDesign:
@@ -49,3 +54,11 @@ class RingDesign:
     def center_y_um(self) -> float:
         """Height of the ring's centre above the through bus in µm."""
         return self.radius_um + self.width_um + self.gap_through_um
+
+    @property
+    def widest_lobe_deg(self) -> float:
+        """Largest half angle at which the outer electrodes keep their distance from both buses."""
+        half = self.width_um / 2.0 + METAL1_TO_RIB_UM
+        room = min(self.center_y_um, self.bus_pitch_um - self.center_y_um) - half
+        radius = self.radius_um + self.electrode_gap_um / 2.0 + BLUNT_UM
+        return math.degrees(math.asin(min(1.0, room / radius)))
