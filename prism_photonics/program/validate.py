@@ -19,7 +19,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.validation/1"
-TARGETS = 24
+TARGETS = 48
 SETTINGS = 16
 REPEATS = 256
 AVERAGES = 4096
