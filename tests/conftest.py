@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
@@ -53,3 +54,38 @@ def paper():
 def small(demo, altered):
     """Two rows of three channels, for what is fabricated or compiled often; fewer rows share less light."""
     return altered(demo, name="small_2x3", chip={"rows": 2, "channels": 3}, comb={"line_power_dBm": -3.0})
+
+
+@pytest.fixture
+def make_model():
+    """A made-up chip as a behavioral model, with numbers of the size that a calibrated 8×8 chip has."""
+    import jax.numpy as jnp
+
+    # Imported here: the run-time type check is laid over the package after this file is read.
+    from prism_photonics.behavior.model import BehavioralModel
+
+    def make(**changes):
+        settings = {
+            "rows": 8,
+            "channels": 8,
+            "dac_bits": 8,
+            "adc_bits": 8,
+            "encoding": "offset",
+            "spec_hash": "0" * 64,
+            "report": {"weight_error_held_out_ratio": 1.0},
+            "noise_floor": 0.01,
+            "noise_shot": 0.005,
+            "noise_rin": 0.003,
+            "weight_centre": 0.15,
+            "weight_span": 0.6,
+        } | changes
+        settings = {
+            "weight_bias": np.linspace(-0.002, 0.003, settings["channels"]),
+            "weight_error_std": np.linspace(0.002, 0.006, settings["channels"]),
+            "adc_full_scale": np.linspace(5.5, 6.5, settings["rows"]),
+        } | settings
+        return BehavioralModel(
+            **{k: jnp.asarray(v) if isinstance(v, float | np.ndarray) else v for k, v in settings.items()}
+        )
+
+    return make

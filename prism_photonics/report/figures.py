@@ -67,7 +67,7 @@ def spectrum(spec: ChipSpec) -> Figure:
         ylim=(-45, 3),
         title="One row as designed, rings at 0 V",
     )
-    axes.legend(loc="lower right", ncols=3)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
     return figure
 
 
