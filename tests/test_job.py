@@ -111,8 +111,11 @@ def test_stdout_is_the_summary_and_nothing_else(ran):
 def test_every_step_is_told_on_stderr_in_its_order(ran):
     lines = ran.stderr.splitlines()
     assert lines[0] == f"demo_8x8: 8 × 8, seed {SEED}"
-    assert [line.split()[0] for line in lines[1:]] == STEPS
-    assert all(re.search(r"\(\d+\.\d s\)$", line) for line in lines[1:])
+    steps, told = lines[1 : len(STEPS) + 1], lines[len(STEPS) + 1 :]
+    assert [line.split()[0] for line in steps] == STEPS
+    assert all(re.search(r"\(\d+\.\d s\)$", line) for line in steps)
+    assert told == [f"warning: {warning}" for warning in ran.summary["warnings"]]
+    assert "TE and TM" in told[0]
 
 
 def test_the_chip_and_its_model_choose_nearly_what_the_float_scorer_chooses(ran):
