@@ -300,6 +300,7 @@ class ChipSpec(_Table):
     @property
     def row_pitch_um(self) -> float:
         """Distance between rows: the buses, the drop bus's U-turn, and a strip for the metal, on a 10 µm grid."""
+        # 60 µm keep a row's U-turn and pads clear of the next row: a design choice that the layout checks prove.
         height = self.ring_designs[0].bus_pitch_um + 2.0 * self.waveguide.bend_radius_um
         return 10.0 * math.ceil((height + 60.0) / 10.0)
 

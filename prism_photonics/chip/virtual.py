@@ -140,6 +140,7 @@ def _draw(spec: ChipSpec, key: PRNGKeyArray) -> _Truth:
         bank=BankParams(design.wl_um, rings, buses, feed),
         line_W=spec.comb_design.line_power_W * 10.0 ** (line_dB / 10.0),
         response_A_W=response * (1.0 + v.responsivity_relative * normal(2, rows)),
+        # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
         crosstalk=v.crosstalk_relative * (1.0 + 0.3 * normal(rows, channels - 1)),
     )
 

@@ -12,6 +12,8 @@ class EdgeCouplerDesign:
         length_um: Taper length.
         tip_um: Width at the facet.
         width_um: Width of the bus.
+
+    Source: the default taper is a design choice; the optics take ``loss_dB`` and nothing else from here.
     """
 
     loss_dB: float

@@ -39,6 +39,8 @@ class DetectorSiteDesign:
         width_um: Width of the guides.
         length_um: Length of each absorbing section along x.
         pad_um: Side of the four attach pads under the photodiodes.
+
+    Source: the default lengths are a design choice, to be replaced by the photodiode's drawing.
     """
 
     port_pitch_um: float

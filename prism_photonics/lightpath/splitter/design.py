@@ -15,6 +15,9 @@ class SplitterDesign:
         taper_width_um: Access width at the multimode section.
         port_pitch_um: Centre distance of the two outputs.
         width_um: Width of the bus.
+
+    Source: the default lengths and widths are a design choice, without an MMI simulation behind them. The optics take
+    ``excess_loss_dB`` and nothing else from here.
     """
 
     excess_loss_dB: float

@@ -64,7 +64,10 @@ class BranchDesign:
 
 @dataclass(frozen=True)
 class TerminatorDesign:
-    """The far end of a drop bus: a taper to a tip that lets the light out into the slab, without reflection."""
+    """The far end of a drop bus: a taper to a tip that lets the light out into the slab, without reflection.
+
+    Source: the default taper is a design choice.
+    """
 
     length_um: float = 40.0
     tip_um: float = 0.25
