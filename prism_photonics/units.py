@@ -8,7 +8,6 @@ import difflib
 import math
 from collections.abc import Iterable
 
-SPEED_OF_LIGHT_UM_S = 2.99792458e14
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 BOLTZMANN_J_K = 1.380649e-23
 PM_PER_UM = 1e6

@@ -1,7 +1,5 @@
 """The behavioral model that a chip's validation record supports, with a held-out check of both its noises."""
 
-from typing import Protocol, runtime_checkable
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -9,85 +7,8 @@ from prism_photonics.behavior.finite import require_finite
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.behavior.noise import NoiseStudy, fit_noise
 from prism_photonics.lightpath.modulator import encoding as sign
+from prism_photonics.program.validate import DIMENSIONS, Validation
 from prism_photonics.units import InputError
-
-
-@runtime_checkable
-class Validation(Protocol):
-    """What was measured on the programmed chip; ``program.validate`` writes it.
-
-    Weights and readings are in weight units (dimensionless), light is a fraction of full transmission.
-    """
-
-    @property
-    def commanded(self) -> np.ndarray:
-        """(targets, rows, channels): weights asked for."""
-        ...
-
-    @property
-    def measured(self) -> np.ndarray:
-        """(targets, rows, channels): weights by photocurrent, one channel lit, averaged."""
-        ...
-
-    @property
-    def measured_std(self) -> np.ndarray:
-        """(targets, rows, channels): standard error of ``measured``."""
-        ...
-
-    @property
-    def light(self) -> np.ndarray:
-        """(settings, channels): light of the noise study."""
-        ...
-
-    @property
-    def weights(self) -> np.ndarray:
-        """(settings, rows, channels): predicted weights during it."""
-        ...
-
-    @property
-    def reads(self) -> np.ndarray:
-        """(settings, repeats, rows): single readings, as converted."""
-        ...
-
-    @property
-    def adc_full_scale(self) -> np.ndarray:
-        """(rows,): the converter spans ± this."""
-        ...
-
-    @property
-    def adc_bits(self) -> int:
-        """Resolution of a reading."""
-        ...
-
-    @property
-    def dac_bits(self) -> int:
-        """Resolution of the light."""
-        ...
-
-    @property
-    def encoding(self) -> str:
-        """A key of ``lightpath.modulator.encoding.SHOTS``."""
-        ...
-
-    @property
-    def weight_low(self) -> float:
-        """Lowest weight that every ring reaches."""
-        ...
-
-    @property
-    def weight_high(self) -> float:
-        """Highest weight that every ring reaches."""
-        ...
-
-    @property
-    def spec_hash(self) -> str:
-        """Hash of the ChipSpec."""
-        ...
-
-    @property
-    def residual_rms(self) -> float:
-        """RMS residual of the calibration fit."""
-        ...
 
 
 def fit(validation: Validation) -> BehavioralModel:
@@ -217,17 +138,8 @@ def _rms(values: np.ndarray) -> float:
 
 
 def _check(validation: Validation) -> None:
-    names = {
-        "commanded": ("target", "row", "channel"),
-        "measured": ("target", "row", "channel"),
-        "measured_std": ("target", "row", "channel"),
-        "light": ("setting", "channel"),
-        "weights": ("setting", "row", "channel"),
-        "reads": ("setting", "repeat", "row"),
-        "adc_full_scale": ("row",),
-    }
     sizes: dict[str, int] = {}
-    for name, axes in names.items():
+    for name, axes in DIMENSIONS.items():
         array = np.asarray(getattr(validation, name))
         if array.ndim != len(axes) or any(sizes.setdefault(a, n) != n for a, n in zip(axes, array.shape, strict=True)):
             raise InputError(

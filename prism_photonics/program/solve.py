@@ -176,7 +176,10 @@ def _solve(
 
     def one_row(w, row: RowModel, row_scale, curves, up):
         first = jax.vmap(start, in_axes=(0, 1, 0))(w, curves, up)
-        residuals = lambda v: row_scale * row_transmission(calibration.wl_um, row, v) - w  # noqa: E731
+
+        def residuals(v):
+            return row_scale * row_transmission(calibration.wl_um, row, v) - w
+
         goal = w.shape[0] * SOLVED**2
         return least_squares(
             residuals, first, jacobian=jax.jacfwd(residuals), steps=30, cost_goal=goal, lower=-top_V, upper=top_V

@@ -59,7 +59,7 @@ def test_the_rings_figures_without_simulation_are_those_of_the_model(demo, chann
 def test_the_papers_ring_has_the_papers_range_and_quality(paper):
     figures = ring_figures(paper)
     assert figures.fsr_nm == pytest.approx(8.25, abs=0.05)
-    assert figures.q_loaded == pytest.approx(1.0e4, rel=0.1)
+    assert figures.q_loaded == pytest.approx(1.0e4, rel=0.01)
     assert figures.tuning_pm_V < 12
 
 
