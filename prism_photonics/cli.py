@@ -119,7 +119,7 @@ def simulate(
     from prism_photonics.circuit.row import bank_weights
     from prism_photonics.job import row_solver_vs_sax
 
-    rest = bank_weights(designed_bank(chip), jnp.zeros((chip.chip.rows, chip.chip.channels)))
+    rest = bank_weights(designed_bank(chip), jnp.zeros((chip.chip.rows, chip.chip.rings)))
     result = {
         "name": chip.name,
         "ring": asdict(ring_figures(chip)),
@@ -291,7 +291,7 @@ def run(
     load_keys(keys)
     folder = out or Path("out") / chip_spec.name
     make_folder(folder)
-    progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.channels}, seed {seed}")
+    progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.rings}, seed {seed}")
     from prism_photonics import job
 
     result = job.run(chip_spec, folder, keys=keys, seed=seed, progress=_tell)
