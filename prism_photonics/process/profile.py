@@ -46,6 +46,9 @@ class Optics(_Table):
     coupler_kappa2: Sourced
     coupler_gap_um: Sourced
     coupler_decay_um: Sourced
+    coupling_per_um: Sourced
+    coupling_gap_um: Sourced
+    coupling_decay_um: Sourced
     thermal_pm_K: Sourced
 
 
