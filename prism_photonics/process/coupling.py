@@ -1,17 +1,18 @@
 """The point coupler of a ring beside a straight bus, from the coupling per length of two parallel ribs.
 
-Two equal parallel ribs exchange their light as sin²(C·L), with C = π·(n_even − n_odd)/λ from their two supermodes. Where the
-gap varies slowly along the coupler, C·L becomes ∫C(g(s)) ds. The field decays outside a rib, so
-C(g) ≈ C0·exp(−(g − g0)/g_d), and a circle of radius R that comes within g of the bus has a gap g + x²/2R at x along it:
+Two equal parallel ribs exchange their light as sin²(C·L), with C = π·(n_even − n_odd)/λ from their two supermodes.
+Where the gap varies slowly along the coupler, C·L becomes ∫C(g(s)) ds. The field decays outside a rib, so C(g) ≈
+C0·exp(−(g − g0)/g_d), and a circle of radius R that comes within g of the bus has a gap g + x²/2R at x along it:
 
     ∫ C dx = C(g)·∫ exp(−x²/(2·R·g_d)) dx = C(g)·√(2π·R·g_d).
 
 A straight section of the ring adds its own length: L_eff = straight + √(2π·R·g_d), and κ = sin(C(g)·L_eff).
-The parabola stands for the circle to a relative g_d/(8·R)·3 ≈ 4·10⁻³ at R = 20 µm (`tests/process/test_coupling.py` integrates the
-true circle). Phase mismatch between arc and bus, β·x³/(6R²), is below 0.1 rad over the coupler and left out.
+The parabola stands for the circle to a relative g_d/(8·R)·3 ≈ 4·10⁻³ at R = 20 µm (`tests/process/test_coupling.py`
+integrates the true circle). Phase mismatch between arc and bus, β·x³/(6R²), is below 0.1 rad over the coupler and left
+out.
 
-Source: coupled-mode theory of parallel guides (A. Yariv, IEEE J. Quantum Electron. 9, 919 (1973), 10.1109/JQE.1973.1077767); the
-integral above.
+Source: coupled-mode theory of parallel guides (A. Yariv, IEEE J. Quantum Electron. 9, 919 (1973),
+10.1109/JQE.1973.1077767); the integral above.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,11 @@ class GapLaw:
 
 
 def effective_length_um(
-    *, radius_um: float | Float[Any, "..."], straight_um: float | Float[Any, "..."], decay_um: float, xp: ModuleType = np
+    *,
+    radius_um: float | Float[Any, "..."],
+    straight_um: float | Float[Any, "..."],
+    decay_um: float,
+    xp: ModuleType = np,
 ) -> float | Float[Any, "..."]:
     """``straight + √(2π·R·g_d)`` in µm: the parallel ribs that couple as much as the ring's near side.
 

@@ -5,13 +5,13 @@ n = β/k0 and lengths in units of 1/k0,
 
     ∫ (∇×E_t)(∇×F_t)/μ_l + (∇e_z − n·E_t)·M·(∇f_z − n·F_t) − F·ε·E  = 0,    M = diag(1/μ_y, 1/μ_x),
 
-a quadratic eigenproblem (K0 + n·K1 + n²·K2)·x = 0: Hermitian for a lossless film, linear in n² only where the crystal axes lie
-along the guide. It is solved by shift and invert on its companion form with one sparse LU of K0 + σK1 + σ²K2.
-Every derivative of n (group index, thermo-optics, overlaps) is exact for the discrete problem:
-dn = −xᴴ·dK·x / xᴴ·(K1 + 2nK2)·x.
+a quadratic eigenproblem (K0 + n·K1 + n²·K2)·x = 0: Hermitian for a lossless film, linear in n² only where the crystal
+axes lie along the guide. It is solved by shift and invert on its companion form with one sparse LU of K0 + σK1 + σ²K2.
+Every derivative of n (group index, thermo-optics, overlaps) is exact for the discrete problem: dn = −xᴴ·dK·x / xᴴ·(K1 +
+2nK2)·x.
 
-Source: the edge-element form is textbook (J. Jin, The Finite Element Method in Electromagnetics, ch. 8); elements and assembly
-come from scikit-fem (T. Gustafsson, G. D. McBain, JOSS 5, 2369 (2020), 10.21105/joss.02369).
+Source: the edge-element form is textbook (J. Jin, The Finite Element Method in Electromagnetics, ch. 8); elements and
+assembly come from scikit-fem (T. Gustafsson, G. D. McBain, JOSS 5, 2369 (2020), 10.21105/joss.02369).
 """
 
 from dataclasses import dataclass
@@ -70,6 +70,15 @@ def _t_of_z(u, v, w):  # u is e_z, v is F_t
     return (w["a"] * v[0] + w["b"] * v[1]) * u
 
 
+class _Companion(spl.LinearOperator):
+    def __init__(self, apply, size: int, kind: np.dtype) -> None:
+        super().__init__(kind, (size, size))
+        self.apply = apply
+
+    def _matvec(self, x):
+        return self.apply(x)
+
+
 class Problem:
     """The eigenproblem of one mesh; permittivities and wavelength come with each call.
 
@@ -82,8 +91,8 @@ class Problem:
         self.t = Basis(mesh, ElementTriN2(), intorder=4)
         self.z = self.t.with_element(ElementTriP2())
         edge = mesh.p[0].min()
-        keep = (lambda x: x[0] > edge + 1e-9) if mirror == "left" else (lambda x: x[0] < np.inf)
-        facets = np.array([f for f in mesh.boundary_facets() if keep(mesh.p[:, mesh.facets[:, f]].mean(axis=1))])
+        start = edge + 1e-9 if mirror == "left" else edge - 1.0
+        facets = mesh.facets_satisfying(lambda x: x[0] > start, boundaries_only=True)
         wall_t, wall_z = (b.get_dofs(facets).all() for b in (self.t, self.z))
         self.free = np.setdiff1d(np.arange(self.t.N + self.z.N), np.concatenate([wall_t, self.t.N + wall_z]))
 
@@ -109,11 +118,13 @@ class Problem:
         )
 
     def solve(
-        self, eps: Tensor, wl: float, *, near: complex, count: int, mu: Tensor | None = None
+        self, eps: Tensor, wl: float, *, near: float | complex, count: int, mu: Tensor | None = None
     ) -> list[Mode]:
         """The ``count`` modes whose index lies nearest to ``near``, largest real part first."""
         k0, k1, k2 = (m[self.free][:, self.free] for m in self.pencil(eps, wl, mu))
-        lu = spl.splu((k0 + near * k1 + near**2 * k2).tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+        lu = spl.splu(
+            (k0 + near * k1 + near**2 * k2).tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}
+        )
         p1, size = (k1 + 2 * near * k2).tocsr(), k0.shape[0]
         kind = np.result_type(k0.dtype, k1.dtype, k2.dtype, np.asarray(near).dtype)
 
@@ -122,8 +133,8 @@ class Problem:
             return np.concatenate([-lu.solve(p1 @ x + k2 @ y), x])
 
         start = np.random.default_rng(0).standard_normal(2 * size).astype(kind)
-        operator = spl.LinearOperator((2 * size, 2 * size), matvec=companion, dtype=kind)
-        values, vectors = spl.eigs(operator, k=count, which="LM", v0=start, tol=1e-13)
+        operator = _Companion(companion, 2 * size, kind)
+        values, vectors = spl.eigs(operator, k=count, which="LM", v0=start, tol=1e-13)  # pyright: ignore[reportArgumentType]
         modes = []
         for value, vector in zip(values, vectors.T, strict=True):
             n, x = near + 1 / value, vector[:size]
@@ -148,7 +159,10 @@ class Problem:
         """Share of the transverse |E|² that lies in the film's plane."""
         one, zero = np.ones(self.t.mesh.nelements), np.zeros(self.t.mesh.nelements)
         x = mode.field[: self.t.N]
-        inside = [np.real(x.conj() @ (m @ x)) for m in (self._form(_tt, self.t, self.t, a=a, b=b) for a, b in ((one, zero), (zero, one)))]
+        inside = [
+            np.real(x.conj() @ (m @ x))
+            for m in (self._form(_tt, self.t, self.t, a=a, b=b) for a, b in ((one, zero), (zero, one)))
+        ]
         return float(inside[0] / sum(inside))
 
     @cached_property

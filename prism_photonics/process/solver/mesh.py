@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from skfem import MeshTri
 
-OXIDE, FILM, METAL = 0, 1, 2
+OXIDE, FILM = 0, 1
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,26 @@ class Grid:
 
 @dataclass(frozen=True)
 class CrossSection:
-    """A mesh and the material of each of its elements (`OXIDE`, `FILM` or `METAL`)."""
+    """A mesh, each element's material (`OXIDE` or `FILM`), and the heights between which the rib stands."""
 
     mesh: MeshTri
     material: Int[np.ndarray, " elements"]
+    electrode_um: tuple[float, float]
 
 
-def rib(stack: Stack, grid: Grid) -> CrossSection:
-    """One rib, centred on x = 0, in a window with walls on all sides."""
+def rib(stack: Stack, grid: Grid, outer_um: float | None = None) -> CrossSection:
+    """One rib, centred on x = 0, in a window with walls on all sides; ``outer_um`` widens the window's right side."""
     top, foot = stack.width_um / 2, stack.width_um / 2 + stack.wall_um
-    edge = foot + grid.side
-    return _section(stack, grid, [(-edge, -edge), (-top, -foot), (top, foot), (edge, edge)], ribs=(1,))
+    left, right = foot + grid.side, foot + (grid.side if outer_um is None else outer_um)
+    return _section(stack, grid, [(-left, -left), (-top, -foot), (top, foot), (right, right)], ribs=(1,))
+
+
+def rib_between(stack: Stack, grid: Grid, gap_um: float) -> CrossSection:
+    """One rib midway between two electrodes ``gap_um`` apart; the mesh has lines at the electrodes' edges."""
+    top, foot, face = stack.width_um / 2, stack.width_um / 2 + stack.wall_um, gap_um / 2
+    edge = face + grid.side
+    columns = [(-edge, -edge), (-face, -face), (-top, -foot), (top, foot), (face, face), (edge, edge)]
+    return _section(stack, grid, columns, ribs=(2,))
 
 
 def half_pair(stack: Stack, grid: Grid, gap_um: float) -> CrossSection:
@@ -87,7 +96,10 @@ def half_pair(stack: Stack, grid: Grid, gap_um: float) -> CrossSection:
 def graded(start: float, stop: float, near: tuple[bool, bool], grid: Grid) -> Float[np.ndarray, " nodes"]:
     """Nodes from ``start`` to ``stop``, growing by `Grid.growth` a step away from the ends marked ``near``."""
     length = stop - start
-    grow = lambda s: min(grid.far, grid.near + grid.growth * s)  # noqa: E731  the local element size
+
+    def grow(distance: float) -> float:  # the local element size
+        return min(grid.far, grid.near + grid.growth * distance)
+
     at, nodes = 0.0, [0.0]
     while at < length:
         distance = min(at if near[0] else math.inf, length - at if near[1] else math.inf)
@@ -98,16 +110,14 @@ def graded(start: float, stop: float, near: tuple[bool, bool], grid: Grid) -> Fl
     return start + np.array(nodes) * length / nodes[-1]
 
 
-def _section(
-    stack: Stack, grid: Grid, columns: list[tuple[float, float]], ribs: tuple[int, ...]
-) -> CrossSection:
+def _section(stack: Stack, grid: Grid, columns: list[tuple[float, float]], ribs: tuple[int, ...]) -> CrossSection:
     """A mesh with columns given by their x at the rib's top and at its foot; ``ribs`` are the columns left standing."""
     slab, film = stack.slab_um, stack.thickness_um
     levels = [-grid.below, 0.0, slab, film, film + grid.above]
-    y = _join([graded(*levels[i : i + 2], (i > 0, i < 3), grid) for i in range(4)])
+    y = _join([graded(levels[i], levels[i + 1], (i > 0, i < 3), grid) for i in range(4)])
     tops, feet = zip(*columns, strict=True)
     last = len(columns) - 2
-    x = _join([graded(*tops[i : i + 2], (i > 0, i < last), grid) for i in range(last + 1)])
+    x = _join([graded(tops[i], tops[i + 1], (i > 0, i < last), grid) for i in range(last + 1)])
     mesh = MeshTri.init_tensor(x, y)
     px, py = mesh.p
     down = np.clip((film - py) / stack.etch_um, 0.0, 1.0)  # 0 at the rib's top, 1 at its foot
@@ -116,8 +126,8 @@ def _section(
     column = np.searchsorted(tops[1:-1], center[0])
     in_film = (center[1] > 0) & ((center[1] < slab) | ((center[1] < film) & np.isin(column, ribs)))
     moved = np.vstack([(1 - down) * px + down * foot_x, py])
-    return CrossSection(MeshTri(moved, mesh.t), np.where(in_film, FILM, OXIDE))
+    return CrossSection(MeshTri(moved, mesh.t), np.where(in_film, FILM, OXIDE), (slab, film))
 
 
-def _join(pieces: list[Float[np.ndarray, " nodes"]]) -> Float[np.ndarray, " nodes"]:
+def _join(pieces: list[Float[np.ndarray, " _"]]) -> Float[np.ndarray, " nodes"]:
     return np.concatenate([piece[:-1] for piece in pieces[:-1]] + [pieces[-1]])
