@@ -6,7 +6,7 @@ Sources. LiNbO3 (congruent): D. E. Zelmon, D. L. Small, D. Jundt, J. Opt. Soc. A
 H. Malitson, J. Opt. Soc. Am. 55, 1205 (1965), 10.1364/JOSA.55.001205, at 293 K.
 
 Thermo-optics of LiNbO3: recalled values (no source at hand); the temperature-dependent Sellmeier equation of D. H.
-Jundt, Opt. Lett. 22, 1553 (1997), 10.1364/OL.22.001553, gives dn_e/dT = 3.7e-5 at 1.55 µm, 14 % more. LiTaO3: dn_e/dT
+Jundt, Opt. Lett. 22, 1553 (1997), 10.1364/OL.22.001553, gives dn_e/dT = 3.8e-5 at 1.55 µm, 15 % more. LiTaO3: dn_e/dT
 is the derivative at 300 K of the temperature-dependent terms of A. Bruner et al., Opt. Lett. 28, 194 (2003),
 10.1364/OL.28.000194 (stoichiometric); dn_o/dT has no source at hand and is set equal (design choice). SiO2: Malitson as
 above. Thermal expansion is in none of these. Static (clamped) permittivity: LiNbO3 Weis & Gaylord, Appl. Phys. A 37,

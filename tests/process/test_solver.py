@@ -13,7 +13,7 @@ from prism_photonics.process.solver.__main__ import lines
 from prism_photonics.process.solver.bend import straightened
 from prism_photonics.process.solver.fem import Problem
 from prism_photonics.process.solver.mesh import FILM, Grid, Stack, half_pair, rib
-from prism_photonics.process.solver.optics import film_axes, permittivity
+from prism_photonics.process.solver.optics import by_temperature, by_wavelength, film_axes, permittivity
 from prism_photonics.process.solver.tables import TEMPERATURE_K, solve_rib
 
 RIB = Stack(thickness_um=0.6, etch_um=0.5, width_um=1.4, wall_deg=70.0)
@@ -91,6 +91,18 @@ def test_the_group_index_and_the_thermal_slope_are_finite_differences_of_the_ind
     assert index() - 1.55 * by_wl == pytest.approx(solved["n_g"], abs=1e-5)
     by_temperature = (index(temperature_K=305.0) - index(temperature_K=295.0)) / 10.0
     assert by_temperature == pytest.approx(solved["dn_dT"], rel=1e-4)
+
+
+def test_along_x_a_third_of_the_thermal_shift_comes_from_the_field_along_the_guide():
+    section, at = rib(RIB, COARSE), {"angle_deg": 90.0, "temperature_K": TEMPERATURE_K}
+    problem, eps = Problem(section.mesh), permittivity(section, LITHIUM_NIOBATE, 1.55, **at)
+    mode = problem.solve(eps, 1.55, near=2.2, count=2)[0]
+    warm = by_temperature(section, LITHIUM_NIOBATE, 1.55, **at)
+    pm_K = 1.55e6 / problem.group_index(mode, eps, by_wavelength(section, LITHIUM_NIOBATE, 1.55, **at), 1.55)
+    along = warm * np.diag([0.0, 0.0, 1.0])[:, :, None] * (section.material == FILM)
+    whole, part = (pm_K * problem.slope(mode, problem.permittivity(change)) for change in (warm, along))
+    assert whole == pytest.approx(load_modes("tfln600").thermal_pm_K(90.0), rel=0.01)
+    assert whole - part == pytest.approx(2.5, rel=0.15)
 
 
 def test_a_coarse_solve_meets_the_committed_table():
