@@ -100,7 +100,7 @@ BASELINES: dict[str, Baseline] = {
                 2.0 * HBM_LATENCY_S + _visited(blocks) * SIGNATURE_DIMS * 2.0 / (HBM_BYTES_S * SCATTERED_EFFICIENCY)
             ),
             lambda blocks: 0.0 * blocks,
-            f"inverted file of √N lists, {ANN_PROBES} probed: {1 + ANN_PROBES}·√N bf16 signatures read, recall not judged",
+            f"inverted file of √N lists, {ANN_PROBES} probed: {1 + ANN_PROBES}·√N bf16 signatures; recall not judged",
         ),
         Baseline(
             "sram_asic",

@@ -101,7 +101,7 @@ def ledger(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Ledger:
 
 def link_rows(spec: ChipSpec) -> list[LinkRow]:
     """The link with all lines fully lit: what one line keeps, times the lines of all buses."""
-    all_lines_dB = dB_from_ratio(channels(spec))
+    all_lines_dB = dB_from_ratio(float(channels(spec)))
     stated = paper.levels_dBm() if paper.is_paper_point(spec) else {}
     return [
         LinkRow(line.element, line.loss_dB, line.cumulative_dBm + all_lines_dB, stated.get(line.element), line.source)
@@ -114,6 +114,7 @@ def link_entries(spec: ChipSpec) -> list[Entry]:
     losses = paper.TABLE_2_DB if paper.is_paper_point(spec) else {}
     rows = link_rows(spec)
     last, lines = rows[-1], channels(spec)
+    lines_dB = dB_from_ratio(float(lines))
     return [
         *(
             Entry("link", row.element, row.loss_dB, losses.get(row.element), "dB", row.source)
@@ -124,8 +125,8 @@ def link_entries(spec: ChipSpec) -> list[Entry]:
         Entry(
             "link",
             "level_one_line",
-            last.cumulative_dBm - dB_from_ratio(lines),
-            None if last.paper_dBm is None else last.paper_dBm - dB_from_ratio(lines),
+            last.cumulative_dBm - lines_dB,
+            None if last.paper_dBm is None else last.paper_dBm - lines_dB,
             "dBm",
             "the level of all lines, shared evenly",
         ),

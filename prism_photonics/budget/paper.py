@@ -43,7 +43,7 @@ QUERY_NS = 9.0
 EQ_8_ALPHA_DB = 0.2
 """Excess loss of one splitter, dB (eq. 8)."""
 
-RING_COUNTS = {(8, 8): 64, (256, 32): 8_192, (1024, 64): 65_536}
+RING_COUNTS = {(8, 8): 64.0, (256, 32): 8_192.0, (1024, 64): 65_536.0}
 """Rings of the paper's three chips by (rows, channels) (Table VIII)."""
 
 RECEIVER_UW = 49.0
