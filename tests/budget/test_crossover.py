@@ -54,8 +54,22 @@ def test_the_approximate_search_never_reads_more_than_all_and_grows_as_the_root(
     ann, flat = BASELINES["ann"], BASELINES["gpu_d32_bf16"]
     blocks = contexts()
     assert (ann.energy_J(blocks) <= flat.energy_J(blocks) * (1 + 1e-12)).all()
+    # 32 lists and as many signatures in each of the 8 probed: 288 signatures of 64 B.
+    assert ann.energy_J(AT_128K)[0] == pytest.approx(288 * 64 * 31e-12)
     large = np.array([2.0**14, 2.0**16])
     assert ann.energy_J(large)[1] == pytest.approx(2 * ann.energy_J(large)[0])
+
+
+def test_the_electronic_chip_pays_for_its_reads_products_leakage_topk_and_link(demo):
+    blocks = np.array([8.0, 1024.0])
+    charged = baseline_cost(demo, BASELINES["sram_asic"], MAIN, blocks)
+    bare = baseline_cost(demo, BASELINES["sram_asic"], BY_NAME["gated_optics_only"], blocks)
+    # 16 B at 10 pJ per 8 B, 32 products, a comparison of 1 pJ.
+    assert bare.energy_J / blocks * 1e12 == pytest.approx(16 * 1.25 + 32 * 0.23 + 1.0)
+    leakage_J = blocks * 16 * 112 * 10e-3 / 2**20 / 112e3
+    link_J = (8 * 10 + 8 * (3 + 12)) * 5e-12
+    assert charged.energy_J - bare.energy_J == pytest.approx(leakage_J + link_J)
+    assert charged.time_s - bare.time_s == pytest.approx(1e-6)
 
 
 def test_a_full_chip_costs_what_the_energy_table_says(paper):

@@ -187,6 +187,12 @@ def test_the_numbers_of_physics_3_9(demo, altered):
     assert slow["tec"] == pytest.approx(1e9)
 
 
+def test_twice_the_voltage_charges_the_electrodes_four_times_as_dearly(demo, altered, energy):
+    high = derived(energy_entries(altered(demo, drive={"max_voltage_V": 2 * demo.drive.max_voltage_V})))
+    assert high["program_electrodes"] == pytest.approx(4 * energy["program_electrodes"])
+    assert high["program_electrodes"] == pytest.approx(64 * 300e-15 * 20.0**2 * 1e12)
+
+
 def test_a_six_bit_converter_at_20_fJ_a_step_takes_1_3_mW_at_1_GHz(paper):
     a_row_pJ = derived(energy_entries(paper))["adc"] / 256
     assert a_row_pJ == pytest.approx(1.3, rel=0.02)
