@@ -95,6 +95,35 @@ def check(spec: Spec, as_json: Json = False) -> None:
 
 
 @command
+def budget(
+    spec: Spec,
+    plot: Annotated[
+        Path | None,
+        typer.Option("-o", "--plot", metavar="FILE.png", help="Also plot energy and latency against context here."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw up the ledger: link, noise, latency, energy, and the context from which each electronic selector is beaten.
+
+    Reads SPEC; prints every entry with its source, the paper's number beside ours; with -o writes a plot.
+    """
+    from prism_photonics.budget.ledger import ledger
+    from prism_photonics.budget.table import text
+    from prism_photonics.spec import ChipSpec
+
+    chip = ChipSpec.from_toml(spec)
+    result = ledger(chip)
+    if plot is not None:
+        from prism_photonics.report.ledger import write_plot
+
+        write_plot(plot, chip)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        print(text(result))
+
+
+@command
 def simulate(
     spec: Spec,
     out: Annotated[

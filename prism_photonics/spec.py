@@ -182,6 +182,31 @@ class RankingTable(_Table):
     spacing_linewidths: float = Field(ge=0, le=1000, description="least channel spacing")
 
 
+class SystemTable(_Table):
+    """What stands around the chip: how often it is asked, and what its electronics and its light cost.
+
+    Only the ledger (`prism budget`) reads it; no optics depends on it.
+    """
+
+    query_rate_Hz: float = Field(gt=0, le=1e10, description="queries per second that share the static power")
+    queries_per_program: float = Field(ge=1, le=1e12, description="queries between two loads of all weights")
+    kv_heads_per_chip: int = Field(ge=1, le=1_000_000, description="KV heads that take turns on the chip")
+    laser_wall_plug: float = Field(gt=0, le=1, description="optical over electrical power of the comb")
+    tec_W: float = Field(ge=0, le=1000, description="thermoelectric cooler")
+    driver_uW_ring: float = Field(ge=0, le=1e6, description="static power of one ring driver")
+    ring_fF: float = Field(gt=0, le=1e6, description="electrodes of one ring with their wire and pad")
+    settle_ns: float = Field(ge=0, le=1e9, description="from the last driver code to weights that can be used")
+    modulator_bandwidth_GHz: float = Field(gt=0, le=1000)
+    modulator_pJ_symbol: float = Field(ge=0, le=1e6)
+    dac_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")
+    adc_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")
+    tia_mW: float = Field(ge=0, le=1e5, description="one row's amplifier, always on")
+    topk_pJ_row: float = Field(ge=0, le=1e6, description="selecting the largest scores, per row")
+    topk_ns: float = Field(ge=0, le=1e6)
+    host_link_pJ_bit: float = Field(ge=0, le=1e4)
+    host_link_ns: float = Field(ge=0, le=1e6, description="query to the chip and indices back")
+
+
 class ChipSpec(_Table):
     """A chip, complete. Read with `from_toml`; the designs of its devices come from its properties."""
 
@@ -200,6 +225,7 @@ class ChipSpec(_Table):
     variation: VariationTable
     drift: DriftTable
     ranking: RankingTable
+    system: SystemTable
 
     @model_validator(mode="after")
     def _devices_fit(self) -> "ChipSpec":

@@ -30,7 +30,10 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
     """Variance of the same current by source of noise, through the query encoding's recovery formula, in A².
 
     Returns:
-        ``amplifier``, ``Johnson``, ``shot``, ``RIN``, ``common RIN``, ``line width``, ``converter``: they add.
+        ``tia``, ``johnson``, ``shot``, ``rin``, ``common_rin``, ``line_width``, ``converter``: they add.
+
+    Source: white noise of a photodiode receiver (thermal, shot, relative intensity), uniform error of a converter's
+        step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y − Σ w), else 1.
     """
     detector, comb = spec.detector_design, spec.comb_design
     line_A, weight = line_current_A(spec), _weight_rms(spec)
@@ -47,13 +50,13 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
     own, common = (10.0 ** (rin / 10.0) for rin in (comb.rin_dB_Hz, comb.rin_common_dB_Hz))
     bandwidth = detector.bandwidth_Hz
     one_shot = {
-        "amplifier": bandwidth * (thermal_noise_A2_Hz(detector) - johnson),
-        "Johnson": bandwidth * johnson,
+        "tia": bandwidth * (thermal_noise_A2_Hz(detector) - johnson),
+        "johnson": bandwidth * johnson,
         "shot": bandwidth * 2.0 * ELEMENTARY_CHARGE_C * (lit_A + 2.0 * spec.chip.buses * detector.dark_current_A),
-        "RIN": bandwidth * own * noisy2 * lit_A2,
+        "rin": bandwidth * own * noisy2 * lit_A2,
         # Random weights add up to a random sum; the unrejected part adds up to all the light.
-        "common RIN": bandwidth * common * (weight**2 * lit_A2 + (rejected * lit_A) ** 2),
-        "line width": slope**2 * lit_A2,
+        "common_rin": bandwidth * common * (weight**2 * lit_A2 + (rejected * lit_A) ** 2),
+        "line_width": slope**2 * lit_A2,
         "converter": adc_step_A(detector) ** 2 / 12.0,
     }
     recovery = SHOTS[scheme] * (4.0 if scheme == "offset" else 1.0)
