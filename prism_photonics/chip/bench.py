@@ -6,13 +6,11 @@ leave the rings driven; the next bench that opens parks them first.
 """
 
 import atexit
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Self, final
 
 import numpy as np
@@ -24,6 +22,7 @@ from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.drivers import AbstractDriver, Links, driver_class
 from prism_photonics.chip.instruments import CurrentMeter, LightSource, VoltageSource, channel_map
 from prism_photonics.chip.link import BenchError
+from prism_photonics.chip.signals import exit_on_signals, undisturbed
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -51,6 +50,7 @@ class _Wired:
     places: tuple[ndarray, ...]
     channels: list[int]
     sent: Float[ndarray, " channels"]
+    answered: bool = False
 
 
 @final
@@ -91,19 +91,16 @@ class BenchChip(AbstractChip):
         self._sources = [self._wire("voltage_source", i, e) for i, e in enumerate(bench.voltage_source)]
         self._lights = [self._wire("light_source", i, e) for i, e in enumerate(bench.light_source)]
         self._meters = [self._wire("current_meter", i, e) for i, e in enumerate(bench.current_meter)]
+        self.names: tuple[str, ...] = ()
         self._opened = False
-        self._old_handlers: dict[int, Any] = {}
+        self._signals = exit_on_signals()
 
     # ------------------------------------------------------------ open and close
 
-    def open(self) -> tuple[str, ...]:
-        """Connect, check who answers, and park the rings.
-
-        Returns:
-            What each instrument says it is, in the order of the bench file.
+    def open(self) -> None:
+        """Connect, check who answers (`names`, in the order of the bench file), and park the rings.
 
         Raises:
-            InputError: The bench's limit is below the spec's.
             BenchError: An instrument does not answer, or is not the one that the bench file names.
         """
         self._opened = True
@@ -117,10 +114,11 @@ class BenchChip(AbstractChip):
                     f"{wired.driver.where} ({wired.entry.resource}): says it is {name!r}, the bench file wants "
                     f"{wired.entry.idn!r}; check address and cable"
                 )
+            wired.answered = True
             names.append(name)
         self._park()
-        self._dark()
-        return tuple(names)
+        self._shine(np.zeros(self.channels))
+        self.names = tuple(names)
 
     def close(self) -> None:
         """Park the rings as far as the instruments still answer, then disconnect. Nothing happens the second time.
@@ -130,11 +128,11 @@ class BenchChip(AbstractChip):
         """
         if not self._opened:
             return
-        with _undisturbed():
+        with undisturbed():
             self._opened = False
             atexit.unregister(self._close_at_exit)
             troubles = self._park_best_effort()
-            for wired in self._all():
+            for wired in (w for w in self._all() if w.answered):
                 try:
                     wired.driver.close()
                 except InputError as error:
@@ -146,7 +144,7 @@ class BenchChip(AbstractChip):
             raise BenchError(f"bench {self.bench.name}: closed with {len(troubles)} faults, first: {troubles[0]}")
 
     def __enter__(self) -> Self:
-        self._catch_signals()
+        self._signals.__enter__()
         try:
             self.open()
         except BaseException:
@@ -158,9 +156,7 @@ class BenchChip(AbstractChip):
         try:
             self.close()
         finally:
-            for number, handler in self._old_handlers.items():
-                signal.signal(number, handler)
-            self._old_handlers.clear()
+            self._signals.__exit__(None, None, None)
 
     # ------------------------------------------------------------ the chip's door
 
@@ -237,7 +233,8 @@ class BenchChip(AbstractChip):
 
     def _park_best_effort(self) -> list[str]:
         troubles = []
-        for source in self._sources:
+        # One that never answered was never driven by this program.
+        for source in (s for s in self._sources if s.answered):
             rows = sorted({int(row) for row in source.places[0]})
             try:
                 source.driver.recover()
@@ -250,9 +247,6 @@ class BenchChip(AbstractChip):
         return troubles
 
     # ------------------------------------------------------------ light and currents
-
-    def _dark(self) -> None:
-        self._shine(np.zeros(self.channels))
 
     def _shine(self, light: Float[ndarray, " channels"]) -> None:
         changed = [source for source in self._lights if not np.array_equal(source.sent, light[source.places])]
@@ -312,40 +306,7 @@ class BenchChip(AbstractChip):
             done = self.tally
             raise BenchError(f"{error} [after {done.settings} settings and {done.triggers} readings]") from None
 
-    def _catch_signals(self) -> None:
-        """A polite request to end becomes an exit that parks; only the main thread may listen."""
-
-        def leave(number: int, frame: FrameType | None) -> None:
-            raise SystemExit(128 + number)
-
-        for name in ("SIGTERM", "SIGHUP"):
-            try:
-                number = getattr(signal, name)
-                self._old_handlers[number] = signal.signal(number, leave)
-            except (AttributeError, ValueError):
-                continue
-
 
 def _settle(changed: list[_Wired]) -> None:
     if settle_s := max(wired.entry.settle_s for wired in changed):
         time.sleep(settle_s)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold signals back until the block is done: a second Ctrl-C must not stop the parking."""
-    held: list[int] = []
-    old: dict[int, Any] = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        try:
-            number = getattr(signal, name)
-            old[number] = signal.signal(number, lambda number, frame: held.append(number))
-        except (AttributeError, ValueError):
-            continue
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-    if held:
-        signal.raise_signal(held[0])

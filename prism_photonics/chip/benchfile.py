@@ -89,8 +89,8 @@ class BenchFile(Table):
                 for place, channel in channel_map(entry).items():
                     if place not in wanted[role]:
                         raise InputError(
-                            f"bench {self.name}: {role}.{i}.channels: {_place(role, place)} (channel {channel}) is not on "
-                            f"this {rows}×{channels} chip; mend the map, or use the chip's own bench file"
+                            f"bench {self.name}: {role}.{i}.channels: {_place(role, place)} (channel {channel}) is not "
+                            f"on this {rows}×{channels} chip; mend the map, or use the chip's own bench file"
                         )
                     if place in seen:
                         raise InputError(

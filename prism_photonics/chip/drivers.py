@@ -82,8 +82,8 @@ class AbstractDriver(ABC):
         bad = np.flatnonzero(~(np.abs(volts) <= self.limit_V))
         if bad.size:
             raise InputError(
-                f"{self.where} ({self.entry.resource}): channel {channels[bad[0]]}: {volts[bad[0]]:.6g} V is not within "
-                f"the ±{self.limit_V:g} V that this instrument may be sent; nothing was written"
+                f"{self.where} ({self.entry.resource}): channel {channels[bad[0]]}: {volts[bad[0]]:.6g} V is not "
+                f"within the ±{self.limit_V:g} V that this instrument may be sent; nothing was written"
             )
         self._write_volts(channels, volts)
 

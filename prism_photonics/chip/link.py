@@ -31,6 +31,7 @@ class Link:
         self.resource = resource
         self.clean = True
         self._timeout_s = timeout_s
+        self._heard = False
         self._manager = _visa().ResourceManager("@py")
         self._session: Any = None
         self._open()
@@ -45,7 +46,7 @@ class Link:
         try:
             self._session.write(command)
         except (OSError, _visa().Error) as error:
-            raise BenchError(f"{self.resource}: connection lost at {_short(command)} ({_reason(error)})") from None
+            raise self._lost(command, _reason(error)) from None
         self.clean = True
 
     def query(self, command: str, *, extra_s: float = 0.0) -> str:
@@ -72,7 +73,7 @@ class Link:
             if getattr(error, "error_code", None) == _visa().constants.StatusCode.error_timeout:
                 raise self._late(command, limit_s) from None
             raise BenchError(f"{self.resource}: no readable answer to {_short(command)} ({_reason(error)})") from None
-        self.clean = True
+        self.clean = self._heard = True
         if len(reply) > LARGEST_REPLY_CHARACTERS:
             raise BenchError(f"{self.resource}: the answer to {_short(command)} never ends; check the read termination")
         return reply.strip()
@@ -140,8 +141,10 @@ class Link:
         except OSError:
             return True
 
-    def _lost(self, command: str) -> BenchError:
-        return BenchError(f"{self.resource}: connection lost at {_short(command)} (closed by the instrument)")
+    def _lost(self, command: str, reason: str = "closed by the instrument") -> BenchError:
+        if not self._heard:
+            return BenchError(f"{self.resource}: cannot be reached ({reason}); check address, power and cable")
+        return BenchError(f"{self.resource}: connection lost at {_short(command)} ({reason}); check power and cable")
 
     def _late(self, command: str, limit_s: float) -> BenchError:
         return BenchError(

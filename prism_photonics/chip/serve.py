@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -103,7 +104,8 @@ async def _run(chip: ServedChip, port: int, ready: Callable[[int], None], stop: 
     try:
         server = await asyncio.start_server(begin, HOST, port)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else str(error)
         raise InputError(f"--port {port}: cannot be served ({reason}); choose another, or 0 for a free one") from None
     async with server:
         ready(server.sockets[0].getsockname()[1])

@@ -1,6 +1,6 @@
-"""A chip as one SCPI instrument: voltage source, modulators and current meter in one box; docs/bench.md has the grammar.
+"""A chip as one SCPI instrument: voltage source, modulators and current meter in one box.
 
-Here is what the box understands and how it settles; `serve` puts it on a socket.
+Here is what the box understands and how it settles; `serve` puts it on a socket, docs/bench.md has the grammar.
 """
 
 import itertools
