@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float
@@ -94,7 +94,7 @@ class JournaledChip(AbstractChip):
         self.close()
         self._path.unlink(missing_ok=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "JournaledChip":
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float
@@ -104,21 +104,15 @@ class BenchChip(AbstractChip):
             BenchError: An instrument does not answer, or is not the one that the bench file names.
         """
         self._opened = True
-        atexit.register(self._close_at_exit)
-        names = []
-        for wired in self._all():
-            wired.driver.open()
-            name = wired.driver.idn()
-            if wired.entry.idn not in name:
-                raise BenchError(
-                    f"{wired.driver.where} ({wired.entry.resource}): says it is {name!r}, the bench file wants "
-                    f"{wired.entry.idn!r}; check address and cable"
-                )
-            wired.answered = True
-            names.append(name)
-        self._park()
-        self._shine(np.zeros(self.channels))
-        self.names = tuple(names)
+        try:
+            self.names = tuple(self._greet(wired) for wired in self._all())
+            # After the lines are open: what is registered last runs first, and pyvisa closes its lines at exit too.
+            atexit.register(self._close_at_exit)
+            self._park()
+            self._shine(np.zeros(self.channels))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Park the rings as far as the instruments still answer, then disconnect. Nothing happens the second time.
@@ -143,12 +137,12 @@ class BenchChip(AbstractChip):
         if troubles and sys.exception() is None:
             raise BenchError(f"bench {self.bench.name}: closed with {len(troubles)} faults, first: {troubles[0]}")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "BenchChip":
         self._signals.__enter__()
         try:
             self.open()
         except BaseException:
-            self.__exit__()
+            self._signals.__exit__(None, None, None)
             raise
         return self
 
@@ -236,15 +230,24 @@ class BenchChip(AbstractChip):
         # One that never answered was never driven by this program.
         for source in (s for s in self._sources if s.answered):
             rows = sorted({int(row) for row in source.places[0]})
-            try:
-                source.driver.recover()
-                self._write(source, np.full(len(source.channels), self.bench.safe_voltage_V))
-            except Exception as error:  # parking goes on whatever one instrument's driver raises
+            trouble = self._parking_trouble(source)
+            if trouble:
+                # The first exchange may have shown what the failure before left on the line.
+                trouble = self._parking_trouble(source)
+            if trouble:
                 troubles.append(
-                    f"the rings of rows {rows[0]} to {rows[-1]} could not be parked and may still be driven ({error}); "
+                    f"the rings of rows {rows[0]} to {rows[-1]} could not be parked and may still be driven ({trouble}); "
                     "switch that source off by hand"
                 )
         return troubles
+
+    def _parking_trouble(self, source: _Wired) -> str:
+        try:
+            source.driver.recover()
+            self._write(source, np.full(len(source.channels), self.bench.safe_voltage_V))
+        except Exception as error:  # parking goes on whatever one instrument's driver raises
+            return str(error) or type(error).__name__
+        return ""
 
     # ------------------------------------------------------------ light and currents
 
@@ -275,6 +278,17 @@ class BenchChip(AbstractChip):
             )
 
     # ------------------------------------------------------------ the rest
+
+    def _greet(self, wired: _Wired) -> str:
+        wired.driver.open()
+        name = wired.driver.idn()
+        if wired.entry.idn not in name:
+            raise BenchError(
+                f"{wired.driver.where} ({wired.entry.resource}): says it is {name!r}, the bench file wants "
+                f"{wired.entry.idn!r}; check address and cable"
+            )
+        wired.answered = True
+        return name
 
     def _close_at_exit(self) -> None:
         with suppress(BenchError):  # reported already, and nobody is left to catch it

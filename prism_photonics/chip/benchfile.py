@@ -6,7 +6,7 @@ known (`template`), and a driver is looked up by name among the installed ones (
 
 import tomllib
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, final
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -34,7 +34,7 @@ class BenchFile(Table):
     current_meter: list[CurrentMeter] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "BenchFile":
         for i, source in enumerate(self.voltage_source):
             if abs(self.safe_voltage_V) > source.max_voltage_V:
                 raise ValueError(

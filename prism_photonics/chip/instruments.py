@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Self, final
+from typing import Annotated, final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -46,7 +46,7 @@ class RingBlock(Table):
     first_channel: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def _spans(self) -> Self:
+    def _spans(self) -> "RingBlock":
         list(self.places())
         return self
 
@@ -64,7 +64,7 @@ class LineBlock(Table):
     first_channel: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def _spans(self) -> Self:
+    def _spans(self) -> "LineBlock":
         list(self.places())
         return self
 
@@ -81,7 +81,7 @@ class RowBlock(Table):
     first_channel: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def _spans(self) -> Self:
+    def _spans(self) -> "RowBlock":
         list(self.places())
         return self
 

@@ -60,6 +60,7 @@ class Link:
             BenchError: No whole line within the time, or the connection is gone.
         """
         limit_s = self._timeout_s + extra_s
+        self._refuse_unasked(command)
         self.write(command)
         self.clean = False
         deadline = time.monotonic() + limit_s
@@ -73,9 +74,11 @@ class Link:
             if getattr(error, "error_code", None) == _visa().constants.StatusCode.error_timeout:
                 raise self._late(command, limit_s) from None
             raise BenchError(f"{self.resource}: no readable answer to {_short(command)} ({_reason(error)})") from None
-        self.clean = self._heard = True
+        self._heard = True
         if len(reply) > LARGEST_REPLY_CHARACTERS:
             raise BenchError(f"{self.resource}: the answer to {_short(command)} never ends; check the read termination")
+        self.clean = True
+        self._refuse_unasked(command)
         return reply.strip()
 
     def recover(self) -> None:
@@ -113,12 +116,31 @@ class Link:
             # (pyvisa-py 0.8 refuses the VISA attribute that stands for this.)
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def _socket(self) -> socket.socket | None:
+    def _backend(self) -> Any:
+        """pyvisa-py's own session, or nothing it could be taken for."""
         sessions = getattr(self._session.visalib, "sessions", {})
         with contextlib.suppress(Exception):  # a closed session has no handle to look up
-            line = getattr(sessions[self._session.session], "interface", None)
-            return line if isinstance(line, socket.socket) else None
-        return None
+            return sessions[self._session.session]
+        return object()
+
+    def _socket(self) -> socket.socket | None:
+        line = getattr(self._backend(), "interface", None)
+        return line if isinstance(line, socket.socket) else None
+
+    def _refuse_unasked(self, command: str) -> None:
+        """More lines than were asked for: from here on every answer would belong to an older question."""
+        line = self._socket()
+        if line is None:
+            return
+        waiting = bytes(getattr(self._backend(), "_pending_buffer", b""))
+        if not waiting and select.select([line], [], [], 0.0)[0] and not self._closed():
+            waiting = line.recv(64, socket.MSG_PEEK)
+        if waiting:
+            self.clean = False
+            raise BenchError(
+                f"{self.resource}: sent {_short(repr(waiting))} without being asked, at {_short(command)}; check that "
+                "each question in the bench file has one line for an answer"
+            )
 
     def _wait_for_reply(self, command: str, limit_s: float) -> None:
         """Wait for the first byte; pyvisa-py would spin until the timeout on a connection that was closed."""

@@ -161,6 +161,7 @@ class ScpiDriver(AbstractDriver):
             try:
                 found.append(parse_numbers(reply, count=len(some)))
             except ValueError as error:
+                self._link.clean = False
                 raise BenchError(f"{self._name}: the answer to {command!r} is {_cut(reply)}: {error}") from None
         return np.concatenate(found)
 
@@ -174,6 +175,7 @@ class ScpiDriver(AbstractDriver):
             reply = self._ask(self._commands.error)
             match = _ERROR.fullmatch(reply)
             if not match:
+                self._link.clean = False
                 raise BenchError(
                     f'{self._name}: the answer to {self._commands.error!r} is {_cut(reply)}, want 0,"No error"'
                 )
