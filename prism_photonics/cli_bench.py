@@ -13,8 +13,8 @@ from prism_photonics.cli import LARGEST_SEED, Json, Seed, Spec, _print_result, a
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
-    from prism_photonics.calibrate.journal import JournaledChip
     from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.chip.journal import JournaledChip
     from prism_photonics.spec import ChipSpec
 
 group = typer.Typer(
@@ -113,8 +113,8 @@ def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
 def journaled(
     bench: str, bench_file: "BenchFile | None", spec: "ChipSpec", path: Path, *, seed: int, resume: bool
 ) -> Iterator["JournaledChip"]:
-    """The chip on its bench behind a journal, which goes when the job is done. The rings are parked whatever ends it."""
-    from prism_photonics.calibrate.journal import JournaledChip
+    """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it."""
+    from prism_photonics.chip.journal import JournaledChip
 
     identity: dict[str, Any] = {"bench": bench, "seed": seed}
     if bench_file is None:

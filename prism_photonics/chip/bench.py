@@ -236,8 +236,8 @@ class BenchChip(AbstractChip):
                 trouble = self._parking_trouble(source)
             if trouble:
                 troubles.append(
-                    f"the rings of rows {rows[0]} to {rows[-1]} could not be parked and may still be driven ({trouble}); "
-                    "switch that source off by hand"
+                    f"the rings of rows {rows[0]} to {rows[-1]} could not be parked and may still be driven "
+                    f"({trouble}); switch that source off by hand"
                 )
         return troubles
 

@@ -228,10 +228,14 @@ class Oops(Exception):
 @pytest.mark.parametrize("end", [Oops, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("safe_V", [0.0, 1.5])
 def test_whatever_ends_a_job_the_rings_are_parked(small, resource, bench_of, end, safe_V):
-    with pytest.raises(end), BenchChip(small, bench_of(resource, safe_voltage_V=safe_V)) as chip:
-        chip.set(RAMP)
-        assert np.abs(volts_of(resource)).max() == 9.0
-        raise end
+    def job():
+        with BenchChip(small, bench_of(resource, safe_voltage_V=safe_V)) as chip:
+            chip.set(RAMP)
+            assert np.abs(volts_of(resource)).max() == 9.0
+            raise end
+
+    with pytest.raises(end):
+        job()
     assert (volts_of(resource) == safe_V).all()
 
 
