@@ -155,16 +155,17 @@ def _calibration_wall_time_s(bench: "BenchFile", spec: "ChipSpec") -> float:
     """Time of `prism calibrate` on the instruments: survey and held-out targets."""
     from prism_photonics.calibrate import survey
     from prism_photonics.chip.benchfile import wall_time_s
-    from prism_photonics.program import validate
+    from prism_photonics.program.validate import AVERAGES, REPEATS, SETTINGS, TARGETS
 
     channels = spec.chip.channels * spec.chip.buses
-    single, targets, noise = survey.SETTINGS * channels + 1, validate.TARGETS * channels, validate.SETTINGS
+    single, held_out = survey.SETTINGS * channels + 1, TARGETS * channels
     return wall_time_s(
         bench,
-        settings=survey.SETTINGS + validate.TARGETS + noise,
-        lights=single + targets + noise,
-        triggers=single + 4 * targets + noise * validate.REPEATS,
-        samples=single * survey.AVERAGES + targets * validate.AVERAGES + noise * validate.REPEATS,
+        settings=survey.SETTINGS + TARGETS + SETTINGS,
+        lights=single + held_out + SETTINGS,
+        # Each held-out weight is read in four parts.
+        triggers=single + 4 * held_out + SETTINGS * REPEATS,
+        samples=single * survey.AVERAGES + held_out * AVERAGES + SETTINGS * REPEATS,
     )
 
 
