@@ -87,7 +87,7 @@ class BenchChip(AbstractChip):
         self.bench = bench
         self.tally = Tally()
         self._report = report
-        self._links = Links()
+        self._links = Links(bench.visa_library)
         self._sources = [self._wire("voltage_source", i, e) for i, e in enumerate(bench.voltage_source)]
         self._lights = [self._wire("light_source", i, e) for i, e in enumerate(bench.light_source)]
         self._meters = [self._wire("current_meter", i, e) for i, e in enumerate(bench.current_meter)]

@@ -6,7 +6,7 @@ known (`template`), and a driver is looked up by name among the installed ones (
 
 import tomllib
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -28,6 +28,7 @@ class BenchFile(Table):
     """A bench, complete. Read with `from_toml`."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    visa_library: Literal["@py", "@ivi"] = Field(default="@py", description="pyvisa-py, or the maker's VISA")
     safe_voltage_V: float = Field(default=0.0, ge=-200, le=200, description="where the rings are parked")
     voltage_source: list[VoltageSource] = Field(min_length=1)
     light_source: list[LightSource] = Field(min_length=1)

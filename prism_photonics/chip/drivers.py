@@ -25,13 +25,14 @@ GROUP = "prism_photonics.drivers"
 class Links:
     """The open lines of one bench: instruments that share a resource share its line."""
 
-    def __init__(self) -> None:
+    def __init__(self, library: str = "@py") -> None:
+        self._library = library
         self._open: dict[str, Link] = {}
 
     def get(self, entry: Instrument) -> Link:
         """The line to an instrument, opened the first time."""
         if entry.resource not in self._open:
-            self._open[entry.resource] = Link(entry.resource, timeout_s=entry.timeout_s)
+            self._open[entry.resource] = Link(entry.resource, timeout_s=entry.timeout_s, library=self._library)
         return self._open[entry.resource]
 
     def close(self) -> None:

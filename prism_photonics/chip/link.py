@@ -8,7 +8,7 @@ from typing import Any, final
 
 from prism_photonics.units import InputError
 
-LARGEST_REPLY_CHARACTERS = 1 << 20
+LARGEST_REPLY_BYTES = 1 << 20
 # A socket that pyvisa-py reports as open may still be refused: only the first exchange tells.
 OPEN_TIMEOUT_MS = 5000
 
@@ -27,12 +27,12 @@ class Link:
             question, and `recover` must come first.
     """
 
-    def __init__(self, resource: str, *, timeout_s: float) -> None:
+    def __init__(self, resource: str, *, timeout_s: float, library: str = "@py") -> None:
         self.resource = resource
         self.clean = True
         self._timeout_s = timeout_s
         self._heard = False
-        self._manager = _visa().ResourceManager("@py")
+        self._manager = _manager(library)
         self._session: Any = None
         self._open()
 
@@ -67,7 +67,7 @@ class Link:
         self._wait_for_reply(command, limit_s)
         try:
             self._session.timeout = max(1.0, 1e3 * (deadline - time.monotonic()))
-            reply = self._session.read()
+            reply = self._session.read_bytes(LARGEST_REPLY_BYTES, break_on_termchar=True).decode("ascii")
         except (OSError, UnicodeDecodeError, _visa().Error) as error:
             if self._closed():
                 raise self._lost(command) from None
@@ -75,7 +75,7 @@ class Link:
                 raise self._late(command, limit_s) from None
             raise BenchError(f"{self.resource}: no readable answer to {_short(command)} ({_reason(error)})") from None
         self._heard = True
-        if len(reply) > LARGEST_REPLY_CHARACTERS:
+        if len(reply) == LARGEST_REPLY_BYTES and not reply.endswith("\n"):
             raise BenchError(f"{self.resource}: the answer to {_short(command)} never ends; check the read termination")
         self.clean = True
         self._refuse_unasked(command)
@@ -181,6 +181,15 @@ def _visa() -> Any:
     except ImportError:
         raise InputError("a bench needs pyvisa; install prism_photonics[bench]") from None
     return pyvisa
+
+
+def _manager(library: str) -> Any:
+    try:
+        return _visa().ResourceManager(library)
+    except (OSError, ValueError, _visa().Error) as error:
+        raise InputError(
+            f"visa_library = '{library}': cannot be loaded ({_reason(error)}); install it, or use '@py'"
+        ) from None
 
 
 def _short(command: str) -> str:

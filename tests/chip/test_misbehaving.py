@@ -157,6 +157,22 @@ def test_a_bad_answer_names_instrument_command_and_what_was_done_and_the_rings_a
     assert bench.reports == []
 
 
+def test_an_answer_without_an_end_is_given_up(crooked, bench):
+    crooked.spoil = only("FETC", lambda a: [b"1," * (1 << 16)] * 20)
+    with pytest.raises(BenchError, match=r"the answer to 'FETC\? \(@1,2\)' never ends"):
+        bench.measure(LIGHT)
+    bench.close()
+    assert parked(crooked)
+    assert bench.reports == []
+
+
+def test_an_answer_that_nobody_asked_for_is_noticed_before_it_is_believed(crooked, bench):
+    crooked.spoil = only("FETC", lambda a: [a + b"5,5\n"])
+    with pytest.raises(BenchError, match=r"sent .*5,5.* without being asked"):
+        bench.measure(LIGHT)
+    crooked.spoil = lambda question, answer: [answer]
+
+
 def test_a_late_reply_is_never_taken_for_the_next_one(crooked, bench):
     crooked.spoil = only("FETC", lambda a: [0.8, b"7,7\n"])
     with pytest.raises(BenchError, match=r"within 0\.4 s"):
