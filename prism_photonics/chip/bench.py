@@ -28,7 +28,6 @@ from prism_photonics.units import InputError
 
 # Design choice: a ramp is written in steps of this length, or as fast as the instrument takes them.
 RAMP_STEP_S = 0.05
-_NEVER = np.nan
 
 
 @dataclass
@@ -43,13 +42,14 @@ class Tally:
 
 @dataclass
 class _Wired:
-    """One instrument, the places of the chip that it serves, and what it was last sent (NaN: not known)."""
+    """One instrument, the places of the chip that it serves, and what it was last sent, where that is known."""
 
     driver: AbstractDriver
     entry: Any
     places: tuple[ndarray, ...]
     channels: list[int]
     sent: Float[ndarray, " channels"]
+    known: bool = False
     answered: bool = False
 
 
@@ -138,6 +138,7 @@ class BenchChip(AbstractChip):
             raise BenchError(f"bench {self.bench.name}: closed with {len(troubles)} faults, first: {troubles[0]}")
 
     def __enter__(self) -> "BenchChip":
+        self._signals = exit_on_signals()
         self._signals.__enter__()
         try:
             self.open()
@@ -156,8 +157,8 @@ class BenchChip(AbstractChip):
 
     def wait(self, seconds: float) -> None:
         """Let time pass: a real bench sleeps, a virtual one may be told to move its clock."""
-        told = [source.driver.wait(seconds) for source in self._sources]
-        if not any(told):
+        # One clock is moved once, however many entries name it.
+        if not any(source.driver.wait(seconds) for source in self._sources):
             time.sleep(seconds)
 
     def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
@@ -190,19 +191,30 @@ class BenchChip(AbstractChip):
     def _write(self, source: _Wired, volts: Float[ndarray, " channels"]) -> None:
         """Write one source's voltages, no faster than its ramp allows."""
         ramp_V_s = source.entry.ramp_V_s
-        known = np.isfinite(source.sent).all()
+        if ramp_V_s and not source.known:
+            self._ask_where(source)
         steps = 1
-        if ramp_V_s and known:
+        if ramp_V_s and source.known:
             steps = max(1, int(np.ceil(np.abs(volts - source.sent).max() / (ramp_V_s * RAMP_STEP_S))))
-        start = source.sent.copy()
+        start = source.sent
         for step in range(1, steps + 1):
             # The last step is the voltage itself, to the last bit.
             now = volts if step == steps else start + (volts - start) * step / steps
-            source.sent = np.full_like(source.sent, _NEVER)
+            source.known = False
             source.driver.write_volts(source.channels, now)
-            source.sent = now.copy()
+            source.sent, source.known = now.copy(), True
             if step < steps:
                 time.sleep(RAMP_STEP_S)
+
+    def _ask_where(self, source: _Wired) -> None:
+        """Where a ramp begins after a failure or after a program that was killed, where the source can tell."""
+        try:
+            found = source.driver.read_volts(source.channels)
+        except InputError:
+            source.driver.recover()
+            return
+        # From outside the limit no ramp could be written: then there is but the jump.
+        source.sent, source.known = found, bool((np.abs(found) <= self.max_voltage_V).all())
 
     def _verify(self) -> None:
         for source in self._sources:
@@ -252,12 +264,11 @@ class BenchChip(AbstractChip):
     # ------------------------------------------------------------ light and currents
 
     def _shine(self, light: Float[ndarray, " channels"]) -> None:
-        changed = [source for source in self._lights if not np.array_equal(source.sent, light[source.places])]
+        changed = [s for s in self._lights if not (s.known and np.array_equal(s.sent, light[s.places]))]
         for source in changed:
-            wanted = light[source.places]
-            source.sent = np.full_like(source.sent, _NEVER)
-            source.driver.set_light(source.channels, wanted)
-            source.sent = wanted.copy()
+            source.known = False
+            source.driver.set_light(source.channels, light[source.places])
+            source.sent, source.known = light[source.places], True
         if changed:
             self.tally.lights += 1
             _settle(changed)
@@ -280,6 +291,7 @@ class BenchChip(AbstractChip):
     # ------------------------------------------------------------ the rest
 
     def _greet(self, wired: _Wired) -> str:
+        wired.known = wired.answered = False
         wired.driver.open()
         name = wired.driver.idn()
         if wired.entry.idn not in name:
@@ -308,7 +320,7 @@ class BenchChip(AbstractChip):
             raise InputError(f"bench {self.bench.name}: {error}") from None
         mapped = channel_map(entry)
         places = tuple(np.array(axis) for axis in zip(*mapped, strict=True))
-        return _Wired(driver, entry, places, list(mapped.values()), np.full(len(mapped), _NEVER))
+        return _Wired(driver, entry, places, list(mapped.values()), np.zeros(len(mapped)))
 
     @contextmanager
     def _saying_what_was_done(self) -> Iterator[None]:

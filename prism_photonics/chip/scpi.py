@@ -53,8 +53,9 @@ class ScpiDriver(AbstractDriver):
         self._refuse_fixed_voltages()
 
     def open(self) -> None:
-        """Connect and send the start commands."""
+        """Connect, forget the errors of whoever was here before, and send the start commands."""
         self._averages = 0
+        self._complaints()
         for command in self._commands.start:
             self._do(command)
 
@@ -62,6 +63,7 @@ class ScpiDriver(AbstractDriver):
         """Open the line anew where a reply is owed or a command half sent."""
         if not self._link.clean:
             self._link.recover()
+            self._complaints()
 
     def idn(self) -> str:
         """The answer to ``*IDN?``."""
@@ -168,10 +170,15 @@ class ScpiDriver(AbstractDriver):
     def _do(self, command: str) -> None:
         """Send a command and ask whether it was taken."""
         self._say(command)
-        if not self._commands.error:
-            return
+        if complaints := self._complaints():
+            raise BenchError(
+                f"{self._name}: refused {_cut(command)}: {_cut(complaints[0])}; check the command and its limits"
+            )
+
+    def _complaints(self) -> list[str]:
+        """The instrument's error queue, emptied; the oldest first."""
         complaints = []
-        for _ in range(LONGEST_ERROR_QUEUE):
+        while self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
             reply = self._ask(self._commands.error)
             match = _ERROR.fullmatch(reply)
             if not match:
@@ -182,10 +189,7 @@ class ScpiDriver(AbstractDriver):
             if int(match[1]) == 0:
                 break
             complaints.append(reply)
-        if complaints:
-            raise BenchError(
-                f"{self._name}: refused {_cut(command)}: {_cut(complaints[0])}; check the command and its limits"
-            )
+        return complaints
 
     def _say(self, command: str) -> None:
         try:

@@ -256,6 +256,36 @@ def test_a_ramp_is_kept_to_and_ends_where_it_should(small, resource, bench_of):
     assert not volts_of(resource).any()
 
 
+def test_after_a_kill_the_ramp_begins_where_the_rings_are(small, box, resource, bench_of):
+    asked(resource, "SOUR:VOLT 8,-8,(@1,6);*OPC?")
+    steps = []
+    real = box._apply
+    box._apply = lambda volts: (steps.append(volts[0, 0]), real(volts))[1]
+    with BenchChip(small, bench_of(resource, voltage_source={"ramp_V_s": 80.0})):
+        assert steps == pytest.approx([4.0, 0.0])
+
+
+@pytest.mark.parametrize("reported", ["SOUR:VOLT:LIM?", "SOUR:VOLT? (@{channels}),(@1)"])
+def test_where_the_rings_are_cannot_be_told_they_are_parked_at_once(small, box, resource, bench_of, reported):
+    asked(resource, "SOUR:VOLT 8,(@1);*OPC?")
+    unknown = {"ramp_V_s": 1.0, "timeout_s": 0.2, "commands": {"query": reported}}
+    start = time.monotonic()
+    with BenchChip(small, bench_of(resource, voltage_source=unknown)):
+        assert not volts_of(resource).any()
+    assert time.monotonic() - start < 8.0
+
+
+def test_a_bench_can_be_opened_again(small, die, resource, bench_of):
+    inside, chip = die(), BenchChip(small, bench_of(resource))
+    for _ in range(2):
+        with chip:
+            chip.set(RAMP)
+            inside.set(RAMP)
+            assert np.array_equal(chip.measure(np.ones(3), averages=3), inside.measure(np.ones(3), averages=3))
+        assert not volts_of(resource).any()
+        asked(resource, "SOUR:TRAN 1,1,1,(@1:3);*OPC?")
+
+
 def test_a_channel_that_sticks_is_named(small, box, resource, bench_of):
     real = box._apply
 

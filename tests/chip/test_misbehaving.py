@@ -191,6 +191,14 @@ def test_an_error_after_a_setting_is_told_with_its_text(crooked, bench):
     assert queue == []
 
 
+def test_errors_of_whoever_was_here_before_are_forgotten(small, bench_of, crooked):
+    old = [b'-222,"Data out of range"\n', b'-113,"Undefined header"\n']
+    crooked.spoil = only("SYST:ERR?", lambda a: [old.pop(0) if old else a])
+    with BenchChip(small, bench_of(crooked.resource)) as chip:
+        assert old == []
+        chip.set(np.ones((2, 3)))
+
+
 def test_an_error_queue_that_makes_no_sense_is_told(crooked, bench):
     crooked.spoil = only("SYST:ERR?", lambda a: [b"fine, thanks\n"])
     with pytest.raises(BenchError, match=r"the answer to 'SYST:ERR\?' is 'fine, thanks', want 0"):
