@@ -4,15 +4,19 @@ import socket
 import threading
 import time
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip.bench import BenchChip
+from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.scpi import parse_numbers
 from prism_photonics.chip.served import Client
+from prism_photonics.units import InputError
 
 LIGHT = np.ones(3)
 
@@ -189,6 +193,47 @@ def test_an_error_after_a_setting_is_told_with_its_text(crooked, bench):
     with pytest.raises(BenchError, match=r"voltage_source.0 .*refused 'SOUR:VOLT 1,1,.*-311,\"Memory error; bank 7\""):
         bench.set(np.ones((2, 3)))
     assert queue == []
+
+
+@pytest.mark.parametrize(
+    ("row_1", "message"),
+    [
+        (lambda word: "0.0", "of row 1: its current swings by 0 A"),
+        (lambda word: "1.5e-4", "row 1, channel 0: the reading sticks at the converter's full scale"),
+        (lambda word: "9.9E37", r"row 1 \(channel 2\): overload: a saturated detector"),
+    ],
+    ids=["dead", "saturated", "overloaded"],
+)
+def test_a_broken_detector_stops_a_survey_by_its_row_and_what_was_read_is_on_file(
+    small, bench, crooked, tmp_path, row_1, message
+):
+    def spoil(answer):
+        first, second = answer.decode().strip().split(",")
+        return [f"{first},{row_1(second)}\n".encode()]
+
+    bench.measure(LIGHT)
+    crooked.spoil = only("FETC", spoil)
+    path = tmp_path / "journal.jsonl"
+    with JournaledChip(bench, small, path, identity={}) as chip, pytest.raises(InputError, match=message) as caught:
+        take_survey(chip, small, key=jax.random.key(0), settings=4)
+    assert "\n" not in str(caught.value)
+    # The box took one reading before the survey; one that is no number is refused, not kept.
+    kept = path.read_bytes().count(b'"A"')
+    assert kept == (0 if "overload" in message else crooked.box.triggers - 1)
+
+
+def test_a_ring_whose_channel_is_stuck_is_named_by_the_survey(small, bench, crooked):
+    """The source says what it was told and drives nothing: only the light shows it."""
+    real = crooked.box._chip.set
+
+    def stuck(volts):
+        volts = volts.copy()
+        volts[1, 2] = 0.0
+        real(volts)
+
+    crooked.box._chip.set = stuck
+    with pytest.raises(InputError, match=r"ring 2 of row 1: .*check the light on that channel and the ring's driver"):
+        take_survey(bench, small, key=jax.random.key(0), settings=8)
 
 
 def test_errors_of_whoever_was_here_before_are_forgotten(small, bench_of, crooked):
