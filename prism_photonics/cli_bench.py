@@ -42,10 +42,12 @@ def serve(
     from prism_photonics.spec import ChipSpec
 
     chip_spec = ChipSpec.from_toml(spec)
+    from prism_photonics.chip.serve import require_free, resource_name
+    from prism_photonics.chip.serve import serve as serve_chip
+
+    require_free(port)
     import jax
 
-    from prism_photonics.chip.serve import resource_name
-    from prism_photonics.chip.serve import serve as serve_chip
     from prism_photonics.chip.served import ServedChip
     from prism_photonics.chip.virtual import VirtualChip
 

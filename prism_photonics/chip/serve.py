@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,18 @@ LONGEST_LINE_BYTES = 1 << 20
 def resource_name(port: int) -> str:
     """The VISA resource of a served chip."""
     return f"TCPIP::{HOST}::{port}::SOCKET"
+
+
+def require_free(port: int) -> None:
+    """Refuse a port that is taken, before any work is done for it.
+
+    Raises:
+        InputError: The port cannot be listened at.
+    """
+    try:
+        socket.create_server((HOST, port)).close()
+    except (OSError, OverflowError) as error:
+        raise _taken(port, error) from None
 
 
 def serve(chip: ServedChip, port: int, *, ready: Callable[[int], None]) -> None:
@@ -104,9 +117,7 @@ async def _run(chip: ServedChip, port: int, ready: Callable[[int], None], stop: 
     try:
         server = await asyncio.start_server(begin, HOST, port)
     except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else str(error)
-        raise InputError(f"--port {port}: cannot be served ({reason}); choose another, or 0 for a free one") from None
+        raise _taken(port, error) from None
     async with server:
         ready(server.sockets[0].getsockname()[1])
         await stop.wait()
@@ -139,3 +150,9 @@ async def _talk(chip: ServedChip, reader: asyncio.StreamReader, writer: asyncio.
     with contextlib.suppress(ConnectionError, asyncio.CancelledError):
         writer.close()
         await writer.wait_closed()
+
+
+def _taken(port: int, error: Exception) -> InputError:
+    number = getattr(error, "errno", None)
+    reason = os.strerror(number) if number else str(error)
+    return InputError(f"--port {port}: cannot be served ({reason}); choose another, or 0 for a free one")
