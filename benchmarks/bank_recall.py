@@ -47,9 +47,7 @@ def known(spec: ChipSpec, die: Die, offset_error_pm: np.ndarray) -> Calibration:
     scale = modulate(line.min() / line, spec.modulator.dac_bits)
     unit_A = (full_A[0].reshape(shape[0], -1) * scale).mean(-1)
     leak = jnp.asarray(spec.modulator_design.leak)
-    return eqx.tree_at(
-        lambda c: (c.rows, c.light_scale, c.unit_A, c.leak), blank, (rows, scale, unit_A, leak)
-    )
+    return eqx.tree_at(lambda c: (c.rows, c.light_scale, c.unit_A, c.leak), blank, (rows, scale, unit_A, leak))
 
 
 def one_bank(spec: ChipSpec, seed: int, scale: float) -> dict[str, float]:
@@ -97,7 +95,9 @@ def main(banks: int, as_json: bool) -> None:
                 "worst": float(recalls.min()),
                 "scale": scale,
                 "programming_residual_rms": float(np.mean([f["weight_error"] for f in found])),
-                "out_of_reach_share": float(np.mean([f["out_of_reach"] for f in found]) / spec.chip.rows / spec.chip.rings),
+                "out_of_reach_share": float(
+                    np.mean([f["out_of_reach"] for f in found]) / spec.chip.rows / spec.chip.rings
+                ),
             }
             print(f"{name} scale {scale:g}: {line} ({time.perf_counter() - start:.0f} s)", file=sys.stderr)
             best = line if not best or line["mean"] > best["mean"] else best

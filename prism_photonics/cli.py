@@ -43,7 +43,7 @@ Seed = Annotated[
 ]
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def command(function: Callable[..., None], group: typer.Typer = app) -> Callable[..., None]:
     """Register a command; bad input ends in one line on stderr and exit code 2."""
 
     @functools.wraps(function)
@@ -57,7 +57,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             print("prism: interrupted; what was finished is in the output folder", file=sys.stderr)
             raise typer.Exit(130) from None
 
-    return app.command()(guarded)
+    return group.command()(guarded)
 
 
 @app.callback(invoke_without_command=True)
@@ -170,25 +170,30 @@ def calibrate(
         Path,
         typer.Option("-o", "--out", metavar="RECORD", help="Folder for calibration.nc and validation.nc."),
     ],
-    bench: Annotated[str, typer.Option(help="virtual:SEED, a virtual die.")] = "virtual:0",
+    bench: Annotated[
+        str, typer.Option(help="virtual:SEED, a virtual die, or the bench.toml of real instruments.")
+    ] = "virtual:0",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of the survey; default: the virtual die's, or 0."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with RECORD/journal.jsonl.")] = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
 
-    Reads SPEC; writes RECORD/calibration.nc (survey and fit) and RECORD/validation.nc (held-out measurements).
+    Reads SPEC; writes RECORD/calibration.nc (survey and fit) and RECORD/validation.nc (held-out measurements). Until
+    both are there, RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
-    seed = _virtual_seed(bench)
+    bench_file, seed = cli_bench.chosen(bench, seed)
     chip_spec = _feasible(spec)
-    import jax
-
     from prism_photonics.calibrate.calibration import summary
-    from prism_photonics.chip.virtual import VirtualChip
     from prism_photonics.job import calibrate_and_validate
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
-    chip = VirtualChip.fabricate(chip_spec, jax.random.key(seed))
-    calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+    with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
+        calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
     for doubt in calibration.doubts():
         progress.print(f"warning: {doubt}", soft_wrap=True)
     result = {
@@ -350,15 +355,6 @@ def _feasible(path: Path) -> Any:
     return spec
 
 
-def _virtual_seed(bench: str) -> int:
-    kind, _, seed = bench.partition(":")
-    if kind != "virtual" or not (seed.isascii() and seed.isdigit()):
-        raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0")
-    if len(seed) > len(str(LARGEST_SEED)) or int(seed) > LARGEST_SEED:
-        raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
-    return int(seed)
-
-
 def _one_line(message: str) -> str:
     """A message with every line break and control character spelled out: a path or a key may hold any."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
@@ -374,3 +370,7 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
 
 def _print_json(result: Any) -> None:
     print(json.dumps(result, indent=2))
+
+
+# Last, because the commands of `prism bench` are made of what stands above.
+from prism_photonics import cli_bench  # noqa: E402

@@ -10,9 +10,9 @@ from prism_photonics.budget.energy import busy_s, energy_entries, static_powers_
 from prism_photonics.budget.latency import latency_entries, photon_lifetime_s, propagation_s
 from prism_photonics.budget.ledger import count_entries, ledger, link_entries, link_rows
 from prism_photonics.budget.link import line_current_A, link_budget, tree_lengths
-from prism_photonics.budget.noise import noise_entries, noise_terms_A2
+from prism_photonics.budget.noise import noise_entries
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.budget.snr import expected_maximum, score_snr_dB
+from prism_photonics.budget.snr import expected_maximum, score_noise_A2, score_snr_dB
 from prism_photonics.budget.table import text
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_powers
@@ -80,7 +80,7 @@ def test_noise_terms_add_up_to_the_scores_signal_to_noise_ratio(demo, altered, e
     spec = altered(demo, modulator={"encoding": encoding})
     channels, cells = spec.chip.channels, spec.chip.channels * spec.chip.rows
     spread = spec.ranking.weight_limit / expected_maximum(cells) / expected_maximum(channels) * line_current_A(spec)
-    terms = noise_terms_A2(spec)
+    terms = score_noise_A2(spec)
     assert 10 * math.log10(channels * spread**2 / sum(terms.values())) == pytest.approx(score_snr_dB(spec), abs=1e-9)
     lines = derived(noise_entries(spec))
     assert lines["total"] ** 2 == pytest.approx(sum(lines[name] ** 2 for name in terms))
@@ -88,10 +88,10 @@ def test_noise_terms_add_up_to_the_scores_signal_to_noise_ratio(demo, altered, e
 
 
 def test_each_noise_term_follows_its_own_cause(demo, altered):
-    before = noise_terms_A2(demo)
+    before = score_noise_A2(demo)
 
     def ratios(**changes):
-        after = noise_terms_A2(altered(demo, **changes))
+        after = score_noise_A2(altered(demo, **changes))
         return {name: after[name] / before[name] for name in before if abs(after[name] / before[name] - 1) > 1e-9}
 
     assert ratios(detector={"tia_noise_pA_rtHz": 10.0}) == pytest.approx({"tia": 4.0})
