@@ -144,7 +144,7 @@ class PhotonicSelector(torch.nn.Module):
         query = query.to(self.weight_bias)
         largest = query.abs().amax(-1, keepdim=True)
         query_hat = query / torch.where(largest > 0, largest, torch.ones_like(largest))
-        light = sign.quantize(sign.encode(self._slices(query_hat), self.encoding), self.dac_bits, 0.0, 1.0)
+        light = _convert(sign.encode(self._slices(query_hat), self.encoding), self.dac_bits, 0.0, 1.0)
         y = torch.einsum("...sc,bsc->...bs", light, self.weights)
         if noise is not None:
             require_shape("noise", got=tuple(noise.shape), want=self._noise_shape(query))
@@ -156,7 +156,7 @@ class PhotonicSelector(torch.nn.Module):
             y = y + variance.sqrt() * noise
         row = torch.arange(self.weights.shape[0], device=self.weights.device) % self.rows
         full_scale = self.adc_full_scale[row, None]
-        y = sign.quantize(y, self.adc_bits, -full_scale, full_scale)
+        y = _convert(y, self.adc_bits, -full_scale, full_scale)
         dot = sign.decode(y, self.row_sum, self.encoding).sum(-1)
         # Every weight carries the centre, so every block carries centre·Σq̂: a common offset, taken off
         # exactly.
@@ -205,3 +205,12 @@ class PhotonicSelector(torch.nn.Module):
         slices = -(-values.shape[-1] // self.channels)
         padded = torch.nn.functional.pad(values, (0, slices * self.channels - values.shape[-1]))
         return padded.reshape(*values.shape[:-1], slices, self.channels)
+
+
+def _convert(x: Tensor, bits: int, low: Tensor | float, high: Tensor | float) -> Tensor:
+    """The converter's code; while training, gradients pass straight through, and are zero where it clips."""
+    code = sign.quantize(x, bits, low, high)
+    if not x.requires_grad:
+        return code
+    inside = torch.clamp(x, torch.as_tensor(low).to(x), torch.as_tensor(high).to(x))
+    return inside + (code - inside).detach()

@@ -109,13 +109,13 @@ class Selector(abc.ABC):
 def best(
     scores: Float[Tensor, "*batch blocks"], k: int, candidates: Bool[Tensor, "*batch blocks"]
 ) -> Int[Tensor, "*batch chosen"]:
-    """The k best candidates under the tie rule of ``rank.recall.top_k``; -1 where there are fewer."""
+    """The k best candidates with a score above -inf, under the tie rule of ``rank.recall.top_k``; -1 where there are fewer."""
     if k < 1:
         raise InputError(f"k: got {k}, want at least 1; choose how many blocks to fetch")
     barred = torch.where(candidates, scores, -torch.inf)
     # torch.topk leaves the order of ties open, and a coarse converter makes many.
     order = torch.sort(barred, dim=-1, descending=True, stable=True).indices[..., :k]
-    return torch.where(torch.gather(candidates.expand_as(barred), -1, order), order, -1)
+    return torch.where(torch.gather(barred, -1, order) > -torch.inf, order, -1)
 
 
 class FeatureSelector(Selector):
