@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from prism_photonics.export.read import Bundle
 from prism_photonics.rank.evict import HeavyHitters, Streaming
-from prism_photonics.rank.features import Bound, MeanKey, PrincipalProjection, RandomProjection
+from prism_photonics.rank.features import Bound, MeanAndBound, MeanKey, PrincipalProjection, RandomProjection
 from prism_photonics.rank.hierarchical import Hierarchical
 from prism_photonics.rank.learned import LearnedProjection
 from prism_photonics.rank.readers import ChipReader
@@ -15,7 +15,7 @@ from prism_photonics.units import InputError, nearest
 NAMES = (
     *("oracle", "mean_key", "bound", "random_projection", "pca"),
     *("photonic_mean_key", "photonic_bound", "photonic_learned"),
-    *("hierarchical", "hierarchical_mean", "photonic_hierarchical"),
+    *("hierarchical", "hierarchical_mean", "hierarchical_learned", "photonic_hierarchical"),
     *("salca_like", "streaming_llm", "h2o", "random"),
 )
 
@@ -50,10 +50,13 @@ def make_selectors(
         "photonic_mean_key": lambda name: FeatureSelector(name, MeanKey(), ChipReader(bundle, seed=seed)),
         "photonic_bound": lambda name: FeatureSelector(name, Bound(), ChipReader(wide, seed=seed + 1)),
         "photonic_learned": lambda name: FeatureSelector(
-            name, LearnedProjection(Bound(), dims, bundle, seed=seed), ChipReader(bundle, seed=seed + 2)
+            name, LearnedProjection(MeanAndBound(), dims, bundle, seed=seed), ChipReader(bundle, seed=seed + 2)
         ),
         "hierarchical": lambda name: Hierarchical(name, Bound()),
         "hierarchical_mean": lambda name: Hierarchical(name, MeanKey(), coarse="mean"),
+        "hierarchical_learned": lambda name: Hierarchical(
+            name, Bound(), coarse=LearnedProjection(MeanAndBound(), 2 * dims, first=dims, seed=seed)
+        ),
         "photonic_hierarchical": lambda name: Hierarchical(name, Bound(), reader=ChipReader(wide, seed=seed + 3)),
         "salca_like": lambda name: SalcaLike(),
         "streaming_llm": lambda name: Streaming(),

@@ -99,6 +99,24 @@ class Bound(Features):
         return 2 * dims
 
 
+class MeanAndBound(Features):
+    """Mean key and bound side by side, for a learned projection to choose from; three numbers per dimension."""
+
+    def of_blocks(self, keys, valid, layer):
+        """Mean keys, then the features of ``Bound``."""
+        return torch.cat([MeanKey().of_blocks(keys, valid, layer), Bound().of_blocks(keys, valid, layer)], -1)
+
+    def of_queries(self, queries, kv_heads, layer):
+        """Sketches, then the features of ``Bound``."""
+        return torch.cat(
+            [MeanKey().of_queries(queries, kv_heads, layer), Bound().of_queries(queries, kv_heads, layer)], -1
+        )
+
+    def width(self, dims: int) -> int:
+        """Three per dimension."""
+        return 3 * dims
+
+
 class Projected(Features):
     """Another pair of features, both projected onto ``rank`` dimensions by one matrix per layer and KV head.
 

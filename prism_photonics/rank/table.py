@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from prism_photonics.rank.gather import Reach
 from prism_photonics.rank.needle.tokens import Vocabulary, needle_sequence
 from prism_photonics.rank.probe import LayerStep, Probe
 from prism_photonics.rank.recall import wilson_interval
@@ -50,6 +51,7 @@ class TableRow:
         passes: Readings of the chip per query and KV head: pages times slices times shots.
         delta_nll: Mean negative log-likelihood of the answers less that of full attention, nats.
         trials: Needles asked.
+        needles: Needles in each sequence.
         retrieval_layer: The layer whose exact attention finds the needles.
     """
 
@@ -75,6 +77,7 @@ class TableRow:
     passes: float
     delta_nll: float
     trials: int
+    needles: int
     retrieval_layer: int
 
 
@@ -102,13 +105,16 @@ class Point:
         context: Tokens of the context.
         block: Tokens per block.
         k: Blocks chosen; fewer than a context has.
-        trials: Needles asked, at least ``LEAST_TRIALS`` for a row that is quoted.
+        trials: Needles asked at least; ``LEAST_TRIALS`` for a row that is quoted.
+        spacing: Tokens of context per needle. Needles that crowd one block hide one another, so the density decides
+            as much as the block size.
     """
 
     context: int
     block: int
     k: int
-    trials: int = 192
+    trials: int = 128
+    spacing: int = 128
 
     def __post_init__(self):
         blocks = self.context // self.block
@@ -120,8 +126,8 @@ class Point:
 
     @property
     def needles(self) -> int:
-        """Needles in one sequence: one per 32 tokens, at most 96."""
-        return max(1, min(96, self.context // 32))
+        """Needles in one sequence, at most 96."""
+        return max(1, min(96, self.context // self.spacing))
 
     @property
     def sequences(self) -> int:
@@ -156,30 +162,50 @@ def table(
         The rows, point by point.
     """
     rows = []
-    for context, trials in dict.fromkeys((point.context, point.trials) for point in points):
-        mine = [point for point in points if (point.context, point.trials) == (context, trials)]
-        for block in dict.fromkeys(point.block for point in mine):
-            _train(model, vocabulary, selectors, mine[0], block=block)
-        sums: dict[tuple[Point, str], _Sums] = {}
-        layer, width = 0, 0
-        for number, probe in enumerate(probes(model, vocabulary, mine[0], seed=seed)):
-            tell(f"{context} tokens, sequence {number + 1} of {mine[0].sequences}")
-            full, steps = probe.ask(block=mine[0].block)
-            if number == 0:
-                layer = retrieval_layer(probe, steps, block=mine[0].block)
+    sequences = dict.fromkeys((point.context, point.trials, point.spacing) for point in points)
+    for context, trials, spacing in sequences:
+        mine = [point for point in points if (point.context, point.trials, point.spacing) == (context, trials, spacing)]
+        rows += _rows_of_one_context(name, model, vocabulary, selectors, mine, seed=seed, tell=tell)
+    return rows
+
+
+def _rows_of_one_context(
+    name: str,
+    model: Any,
+    vocabulary: Vocabulary,
+    selectors: Mapping[str, Selector],
+    points: Sequence[Point],
+    *,
+    seed: int,
+    tell: Callable[[str], None],
+) -> list[TableRow]:
+    first = points[0]
+    tell(f"{first.context} tokens: prefill of {first.sequences} sequences")
+    asked = list(probes(model, vocabulary, first, seed=seed))
+    # Judged on the queries of full attention, which need no selector.
+    layer = retrieval_layer(asked[0], asked[0].ask(block=first.block)[1], block=first.block)
+    dims = asked[0].keys[layer].shape[-1]
+    trained = [selector for selector in selectors.values() if selector.trained]
+    studied = list(probes(model, vocabulary, first, seed=CALIBRATION_SEED)) if trained else []
+    rows = []
+    for block in dict.fromkeys(point.block for point in points):
+        _train(trained, studied, block=block)
+        mine = [point for point in points if point.block == block]
+        sums = {(point, label): _Sums() for point in mine for label in ("full", *selectors)}
+        for number, probe in enumerate(asked):
+            tell(f"{first.context} tokens, block {block}: sequence {number + 1} of {len(asked)}")
+            probe.forget()
+            full, steps = probe.ask(block=block)
             for point in mine:
-                _, steps = probe.ask(block=point.block) if point.block != mine[0].block else (full, steps)
-                _add(sums.setdefault((point, "full"), _Sums()), probe, full, full, steps, layer, point)
+                _add(sums[point, "full"], probe, full, full, steps, layer, point)
                 for label, selector in selectors.items():
-                    tell(f"{context} tokens, sequence {number + 1}, block {point.block}, k {point.k}: {label}")
-                    told, used = probe.ask(
-                        selector, k=point.k, block=point.block, sink=SINK_TOKENS, window=WINDOW_TOKENS
-                    )
-                    _add(sums.setdefault((point, label), _Sums()), probe, told, full, used, layer, point)
-            width = probe.keys[0].shape[-1]
-        for point in mine:
-            for label in ("full", *selectors):
-                rows.append(_row(name, label, selectors.get(label), point, sums[point, label], layer, dims=width))
+                    said, used = probe.ask(selector, k=point.k, block=block, sink=SINK_TOKENS, window=WINDOW_TOKENS)
+                    _add(sums[point, label], probe, said, full, used, layer, point)
+        rows += [
+            _row(name, label, selectors.get(label), point, sums[point, label], layer, dims=dims)
+            for point in mine
+            for label in ("full", *selectors)
+        ]
     return rows
 
 
@@ -199,25 +225,21 @@ def retrieval_layer(probe: Probe, steps: Sequence[LayerStep], *, block: int) -> 
     return max(range(len(found)), key=found.__getitem__)
 
 
-def _train(
-    model: Any, vocabulary: Vocabulary, selectors: Mapping[str, Selector], point: Point, *, block: int
-) -> None:
-    wanting = [selector for selector in selectors.values() if selector.trained]
-    if not wanting:
+def _train(selectors: Sequence[Selector], studied: Sequence[Probe], *, block: int) -> None:
+    if not selectors:
         return
-    seen = list(probes(model, vocabulary, point, seed=CALIBRATION_SEED))
-    asked = [probe.ask(block=block)[1] for probe in seen]
-    for layer in range(len(seen[0].keys)):
-        keys = torch.cat([probe.keys[layer] for probe in seen])
-        queries = torch.cat([steps[layer].queries for steps in asked])
-        for selector in wanting:
+    steps = [probe.ask(block=block)[1] for probe in studied]
+    for layer in range(len(studied[0].keys)):
+        keys = torch.cat([probe.keys[layer] for probe in studied])
+        queries = torch.cat([step[layer].queries for step in steps])
+        for selector in selectors:
             selector.fit(keys, queries, layer=layer, block=block)
 
 
 def _add(
     sums: _Sums,
     probe: Probe,
-    told: torch.Tensor,
+    said: torch.Tensor,
     full: torch.Tensor,
     steps: Sequence[LayerStep],
     layer: int,
@@ -225,8 +247,8 @@ def _add(
 ) -> None:
     answer = torch.as_tensor(probe.sequence.answer)[:, None]
     sums.trials += len(answer)
-    sums.right += int((told.argmax(-1) == answer[:, 0]).sum())
-    sums.delta_nll += float((full.gather(1, answer) - told.gather(1, answer)).sum())
+    sums.right += int((said.argmax(-1) == answer[:, 0]).sum())
+    sums.delta_nll += float((full.gather(1, answer) - said.gather(1, answer)).sum())
     sums.read += float(sum(step.tokens_read for step in steps)) / len(steps)
     sums.choices += 1
     step = steps[layer]
@@ -249,8 +271,6 @@ def _add(
 
 
 def _candidates(probe: Probe, point: Point) -> torch.Tensor:
-    from prism_photonics.rank.gather import Reach
-
     valid = torch.ones(1, probe.tokens + 1, dtype=torch.bool)
     reach = Reach.at_end(valid, block=point.block, sink=SINK_TOKENS, window=WINDOW_TOKENS)
     return reach.candidates[0, : probe.tokens // point.block]
@@ -284,6 +304,7 @@ def _row(
         tokens_full=point.context + 1,
         delta_nll=sums.delta_nll / sums.trials,
         trials=sums.trials,
+        needles=point.needles,
         retrieval_layer=layer,
         **cost,
     )
