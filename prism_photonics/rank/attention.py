@@ -145,7 +145,7 @@ class BlockSparse:
             return valid[:, None].expand(-1, kv_heads, -1)
         scores = self.selector.score(query, signatures, index)
         k = scores.shape[-1] if self.k is None else min(self.k, scores.shape[-1])
-        chosen = self.selector.choose(scores, k, reach.candidates[:, None, None])
+        chosen = self.selector.choose(scores, k, reach.candidates[:, None, None].expand_as(scores))
         self.chosen[index] = chosen
         return reach.tokens(chosen[:, :, 0], valid)
 

@@ -15,7 +15,7 @@ _COARSE_PLACE = 1 << 32
 
 
 class Hierarchical(Selector):
-    """Two levels of signatures. A group whose blocks are not all complete is always opened.
+    """Two levels of signatures. A group whose blocks are not all complete is always opened; one group alone too.
 
     Attributes:
         fine: Features of the blocks.
@@ -60,7 +60,7 @@ class Hierarchical(Selector):
         kv_heads, blocks = signatures.shape[1:3]
         fine = self.reader.read(self.fine.of_queries(queries, kv_heads, layer), state)
         groups = blocks // self.children
-        if groups == 0:
+        if groups < 2:
             return fine
         family = share[:, :, : groups * self.children].unflatten(2, (groups, self.children))
         # A mean of means and a maximum of maxima: the group's own features, without its keys.
@@ -91,12 +91,13 @@ class Hierarchical(Selector):
 
     def cost(self, blocks, *, dims, block):
         """All groups, and the blocks of the opened ones; a group that does not fill a page still takes one."""
+        flat = self.reader.cost(blocks, self.fine.width(dims))
         groups = blocks // self.children
-        coarse_width = {"mean": dims, "bound": 2 * dims}.get(self.coarse) if isinstance(self.coarse, str) else self.coarse.rank
-        first = self.reader.cost(groups, coarse_width or dims) if groups else {}
+        if groups < 2:
+            return flat
+        width = self.coarse.rank if isinstance(self.coarse, LearnedProjection) else dims * (1 + (self.coarse == "bound"))
+        first = self.reader.cost(groups, width)
         each = self.reader.cost(self.children, self.fine.width(dims))
         rest = self.reader.cost(blocks - groups * self.children, self.fine.width(dims))
-        flat = self.reader.cost(blocks, self.fine.width(dims))
-        opened = self.opened(groups) if groups else 0
-        second = {name: min(opened * each[name] + rest[name], flat[name]) for name in flat}
-        return {name: first.get(name, 0.0) + second[name] for name in flat}
+        second = {name: min(self.opened(groups) * each[name] + rest[name], flat[name]) for name in flat}
+        return {name: first[name] + second[name] for name in flat}

@@ -15,6 +15,7 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """Panels of the context figure: title, colour, selectors."""
 MARKERS = "os^Dv"
+LINES = ("-", "--", "-.", ":", "-")
 STYLE: dict[str, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -62,7 +63,7 @@ def plot_contexts(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                     ]
                     axes.errorbar(
                         x, y, yerr=bars, color=colour, marker=MARKERS[number], ms=4, lw=1, capsize=2,
-                        alpha=1 - 0.16 * number, label=name.replace("_", " "),
+                        ls=LINES[number], alpha=1 - 0.13 * number, label=name.replace("_", " "),
                     )  # fmt: skip
                 chance = sorted({(row["context"], row["k"] / row["blocks"]) for row in rows if row["selector"] != "full"})
                 axes.plot(*zip(*chance, strict=True), color="black", ls=":", lw=0.8)
@@ -77,7 +78,8 @@ def plot_contexts(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
             grid[1][column].set(xlabel="context (tokens)")
         first = next(row for row in rows if row["selector"] != "full")
         figure.suptitle(
-            f"{first['model']}: blocks of {first['block']}, {first['k']}/{first['blocks']} chosen (dotted: chance of a hit)"
+            f"{first['model']}: blocks of {first['block']}, 1 in {first['blocks'] / first['k']:g} chosen "
+            "(black dots: chance of a hit)"
         )
         return _save(figure, path)
 
@@ -106,6 +108,8 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                 axes = grid[line][column]
                 for name, colour, marker in (("mean_key", "#2b6cb0", "o"), ("bound", "#c53030", "s")):
                     mine = [r for r in rows if r["selector"] == f"photonic_{name}" and r["impairment"] == impairment]
+                    # No drift has no place on a logarithmic axis; it is next to the float line.
+                    mine = [r for r in mine if impairment != "drift" or r["setting"] > 0]
                     mine.sort(key=lambda row: row[against])
                     axes.plot(
                         [row[against] for row in mine], [row[quantity] for row in mine], color=colour, marker=marker,
@@ -117,7 +121,7 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                 axes.axhline(chance, color="black", ls=":", lw=0.8, label="chance")
                 axes.set(ylim=(0, 1.04), ylabel=f"{quantity} (0–1)" if column == 0 else "")
                 if impairment == "drift":
-                    axes.set_xscale("symlog", linthresh=0.003)
+                    axes.set_xscale("log")
                 if line == 1:
                     axes.set(xlabel=label)
         grid[1][0].legend(fontsize=7)

@@ -169,7 +169,7 @@ class Probe:
                 evidence = self.received(layer, reach.block).expand_as(mass)
             signatures = self.signatures(selector, block=reach.block)[layer]
             scores = selector.score(queries, signatures, layer, evidence)
-            chosen = selector.choose(scores, k, reach.candidates[:, None, None, :blocks])
+            chosen = selector.choose(scores, k, reach.candidates[:, None, None, :blocks].expand_as(scores))
             valid = torch.ones(1, tokens + 1, dtype=torch.bool)
             mask = reach.tokens(chosen.flatten(1, 2), valid).reshape(kv_heads, 1, questions, tokens + 1)
             read = float(mask.sum(-1).float().mean())

@@ -13,9 +13,9 @@ from prism_photonics.rank.selectors import FeatureSelector, Selector
 from prism_photonics.rank.table import Point, TableRow, table
 
 BITS = (2, 3, 4, 5, 6, 8, 10)
-DRIFT = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2)
+DRIFT = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Standard deviation of a weight's drift, weight units."""
-LIGHT = (1.0, 0.1, 0.03, 0.01, 0.003, 0.001)
+LIGHT = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """Optical power on the detectors over the chip's own."""
 
 

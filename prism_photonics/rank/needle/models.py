@@ -60,6 +60,8 @@ def import_transformers() -> Any:
 def _load(transformers: Any, path: Path) -> Any:
     import torch
 
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(
             str(path), local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
@@ -69,4 +71,7 @@ def _load(transformers: Any, path: Path) -> Any:
             f"model {path}: cannot be loaded ({type(error).__name__}: {str(error)[:120]}), want a causal language "
             "model in safetensors; save it again"
         ) from error
+    finally:
+        if bars:
+            transformers.utils.logging.enable_progress_bar()
     return model.eval()
