@@ -120,7 +120,9 @@ def circuit_rows(own: Bundle, record: Path, model: Any, vocabulary: Any) -> list
         "behavioral": FeatureSelector("behavioral", MeanKey(), ChipReader(own)),
         "circuit": FeatureSelector("circuit", MeanKey(), BankReader(score_bank, rows=rows, channels=channels)),
     }
-    return [asdict(row) for row in table("selectable", model, vocabulary, selectors=selectors, points=[Point(1024, 16, 8)])]
+    return [
+        asdict(row) for row in table("selectable", model, vocabulary, selectors=selectors, points=[Point(1024, 16, 8)])
+    ]
 
 
 def draw(result: dict[str, Any], file: Path) -> None:
@@ -128,7 +130,9 @@ def draw(result: dict[str, Any], file: Path) -> None:
     groups = result["groups"]
     for label in MODELS:
         for block in (16, 64, 128):
-            rows = [row for name in groups if name.split()[0] == label and "crowded" not in name for row in groups[name]]
+            rows = [
+                row for name in groups if name.split()[0] == label and "crowded" not in name for row in groups[name]
+            ]
             rows = [row for row in rows if row["block"] == block]
             if len({row["context"] for row in rows}) > 1:
                 plot_contexts(rows, file.with_name(f"{file.stem}_{label}_{block}.svg"))

@@ -175,4 +175,3 @@ def _attention(
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     sparse.traffic.gathered += int(mask.sum())
     return attend_gathered(query, key, value, mask, scaling=kwargs["scaling"]), None
-

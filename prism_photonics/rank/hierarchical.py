@@ -45,7 +45,9 @@ class Hierarchical(Selector):
         self.trained = fine.trained or isinstance(coarse, LearnedProjection)
         self._base = MeanAndBound()
         if isinstance(coarse, LearnedProjection) and not isinstance(coarse.base, MeanAndBound):
-            raise InputError("coarse: got a projection of other features, want MeanAndBound; only those add up to groups")
+            raise InputError(
+                "coarse: got a projection of other features, want MeanAndBound; only those add up to groups"
+            )
 
     def sign(self, keys, valid, place):
         """The block's share of its group's signature, then its own."""
@@ -95,7 +97,9 @@ class Hierarchical(Selector):
         groups = blocks // self.children
         if groups < 2:
             return flat
-        width = self.coarse.rank if isinstance(self.coarse, LearnedProjection) else dims * (1 + (self.coarse == "bound"))
+        width = (
+            self.coarse.rank if isinstance(self.coarse, LearnedProjection) else dims * (1 + (self.coarse == "bound"))
+        )
         first = self.reader.cost(groups, width)
         each = self.reader.cost(self.children, self.fine.width(dims))
         rest = self.reader.cost(blocks - groups * self.children, self.fine.width(dims))

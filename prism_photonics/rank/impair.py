@@ -25,7 +25,9 @@ def impaired(bundle: Bundle, *, bits: int | None = None, drift: float = 0.0, lig
         InputError: A number out of range.
     """
     if (bits is not None and bits < 1) or drift < 0 or not light > 0:
-        raise InputError(f"bits {bits}, drift {drift}, light {light}: want at least 1 bit, no negative drift, some light")
+        raise InputError(
+            f"bits {bits}, drift {drift}, light {light}: want at least 1 bit, no negative drift, some light"
+        )
     return dataclasses.replace(
         bundle,
         dac_bits=bits or bundle.dac_bits,

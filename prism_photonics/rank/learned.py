@@ -100,7 +100,9 @@ class LearnedProjection(Features):
         with torch.no_grad():
             trial = scores(studied[0])
             gains = torch.logspace(-2, 2, 33).log() - trial.std().clamp(min=1e-12).log()
-            fits = torch.stack([-(wanted[studied[0]] * (g.exp() * trial).log_softmax(-1)).sum(-1).mean() for g in gains])
+            fits = torch.stack(
+                [-(wanted[studied[0]] * (g.exp() * trial).log_softmax(-1)).sum(-1).mean() for g in gains]
+            )
         log_gain = gains[fits.argmin()].clone().requires_grad_()
         optimizer = torch.optim.Adam([*matrices, log_gain], lr=LEARNING_RATE)
         before = highest = coverage()
@@ -142,4 +144,3 @@ def _mass(
     grouped = queries.unflatten(1, (kv_heads, group_size(queries.shape[1], kv_heads=kv_heads)))
     logits = torch.einsum("bhgqd,bhtd->bhgqt", grouped, keys.flatten(2, 3)) * dims**-0.5
     return logits.softmax(-1).mean(2).unflatten(-1, (blocks, tokens)).sum(-1)
-

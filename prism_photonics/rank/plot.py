@@ -8,7 +8,11 @@ from prism_photonics.files import write_bytes
 
 FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("limits", "#718096", ("full", "oracle", "random")),
-    ("photonic", "#c53030", ("photonic_mean_key", "photonic_bound", "photonic_learned", "photonic_hierarchical", "circuit")),
+    (
+        "photonic",
+        "#c53030",
+        ("photonic_mean_key", "photonic_bound", "photonic_learned", "photonic_hierarchical", "circuit"),
+    ),
     ("float", "#2b6cb0", ("mean_key", "bound", "pca", "random_projection")),
     ("hierarchical", "#2f855a", ("hierarchical", "hierarchical_learned", "hierarchical_mean")),
     ("others", "#b7791f", ("salca_like", "streaming_llm", "h2o")),
@@ -65,7 +69,9 @@ def plot_contexts(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                         x, y, yerr=bars, color=colour, marker=MARKERS[number], ms=4, lw=1, capsize=2,
                         ls=LINES[number], alpha=1 - 0.13 * number, label=name.replace("_", " "),
                     )  # fmt: skip
-                chance = sorted({(row["context"], row["k"] / row["blocks"]) for row in rows if row["selector"] != "full"})
+                chance = sorted(
+                    {(row["context"], row["k"] / row["blocks"]) for row in rows if row["selector"] != "full"}
+                )
                 axes.plot(*zip(*chance, strict=True), color="black", ls=":", lw=0.8)
                 axes.set(xscale="log", ylim=(0, 1.04), ylabel=f"{quantity} (0–1)" if column == 0 else "")
                 if line == 0:
@@ -116,7 +122,9 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                         ms=4, lw=1, label=f"chip, {name.replace('_', ' ')}",
                     )  # fmt: skip
                     flat = next(row for row in rows if row["selector"] == name)
-                    axes.axhline(flat[quantity], color=colour, ls="--", lw=0.8, label=f"float, {name.replace('_', ' ')}")
+                    axes.axhline(
+                        flat[quantity], color=colour, ls="--", lw=0.8, label=f"float, {name.replace('_', ' ')}"
+                    )
                 chance = mine[0]["k"] / mine[0]["blocks"]
                 axes.axhline(chance, color="black", ls=":", lw=0.8, label="chance")
                 axes.set(ylim=(0, 1.04), ylabel=f"{quantity} (0–1)" if column == 0 else "")
@@ -126,7 +134,9 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                     axes.set(xlabel=label)
         grid[1][0].legend(fontsize=7)
         first = rows[0]
-        figure.suptitle(f"{first['model']}: {first['context']} tokens, blocks of {first['block']}, {mine[0]['k']} chosen")
+        figure.suptitle(
+            f"{first['model']}: {first['context']} tokens, blocks of {first['block']}, {mine[0]['k']} chosen"
+        )
         return _save(figure, path)
 
 

@@ -149,7 +149,9 @@ class BankReader(Reader):
         """Scores bank by bank."""
         banks = []
         for bank in np.ndindex(*queries.shape[:2]):
-            scores = np.asarray(self.score_bank(state[bank].double().numpy(), queries[bank].double().numpy(), self._banks))
+            scores = np.asarray(
+                self.score_bank(state[bank].double().numpy(), queries[bank].double().numpy(), self._banks)
+            )
             want = (queries.shape[2], state.shape[2])
             if scores.shape != want:
                 raise InputError(f"score_bank: got shape {scores.shape}, want {want}; one score per query and block")

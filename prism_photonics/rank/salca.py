@@ -53,7 +53,9 @@ class SalcaLike(Selector):
         """The best token score of each block and its neighbours, in 8 bits."""
         heavy = self._channels(layer)
         kv_heads, blocks = signatures.shape[1:3]
-        picked = sketch(queries, kv_heads).gather(-1, heavy[None, :, None].expand(len(queries), -1, queries.shape[2], -1))
+        picked = sketch(queries, kv_heads).gather(
+            -1, heavy[None, :, None].expand(len(queries), -1, queries.shape[2], -1)
+        )
         step = (picked.abs().amax(-1, keepdim=True) / 3).clamp(min=1e-12)
         coded = step * (picked / step).round()
         tokens = signatures.unflatten(-1, (-1, heavy.shape[-1])).flatten(2, 3)

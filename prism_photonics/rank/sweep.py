@@ -87,8 +87,6 @@ def sweep(
     for row in rows:
         label, impairment, setting, snr_dB = kind[row.selector]
         finished.append(
-            SweepRow(
-                **(vars(row) | {"selector": label}), impairment=impairment, setting=setting, snr_dB=snr_dB
-            )
+            SweepRow(**(vars(row) | {"selector": label}), impairment=impairment, setting=setting, snr_dB=snr_dB)
         )
     return finished

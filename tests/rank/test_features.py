@@ -58,7 +58,9 @@ def test_all_principal_axes_together_rank_as_without_projection(bank):
     keys, valid, queries = bank
     pca = PrincipalProjection(MeanKey(), 8)
     pca.fit(keys.flatten(2, 3), queries, layer=0, block=4)
-    assert dot(pca, keys, valid, queries).numpy() == pytest.approx(dot(MeanKey(), keys, valid, queries).numpy(), abs=1e-4)
+    assert dot(pca, keys, valid, queries).numpy() == pytest.approx(
+        dot(MeanKey(), keys, valid, queries).numpy(), abs=1e-4
+    )
 
 
 def test_the_first_principal_axis_is_where_the_blocks_differ():

@@ -62,7 +62,9 @@ def test_a_bank_scorer_is_handed_each_bank_and_its_shape_is_checked(bank):
         return queries @ signatures.T
 
     exact = read(FloatReader(), MeanKey(), bank)
-    assert read(BankReader(score_bank, rows=8, channels=8), MeanKey(), bank).numpy() == pytest.approx(exact.numpy(), abs=1e-5)
+    assert read(BankReader(score_bank, rows=8, channels=8), MeanKey(), bank).numpy() == pytest.approx(
+        exact.numpy(), abs=1e-5
+    )
     assert seen == [0, 1, 2, 3]
     with pytest.raises(InputError, match="one score per query and block"):
         read(BankReader(lambda s, q, n: np.zeros((1, 1)), rows=8, channels=8), MeanKey(), bank)

@@ -53,7 +53,10 @@ def test_every_selector_signs_blocks_one_by_one_as_at_once(bank, demo_bundle, na
 @pytest.mark.parametrize("coarse", ["bound", "mean"])
 def test_a_hierarchy_that_opens_every_group_scores_as_the_flat_selector(bank, coarse):
     keys, valid, queries = bank
-    flat, deep = FeatureSelector("flat", MeanKey()), Hierarchical("deep", MeanKey(), coarse=coarse, children=2, keep=1.0)
+    flat, deep = (
+        FeatureSelector("flat", MeanKey()),
+        Hierarchical("deep", MeanKey(), coarse=coarse, children=2, keep=1.0),
+    )
     want = flat.score(queries, flat.sign(keys, valid, Place(0)), 0)
     assert torch.equal(deep.score(queries, deep.sign(keys, valid, Place(0)), 0), want)
 

@@ -2,6 +2,8 @@
 
 import importlib.resources
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,21 +59,30 @@ def import_transformers() -> Any:
     return transformers
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars of transformers while it lasts: they would stand among our own lines on stderr."""
+    logging = import_transformers().utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def _load(transformers: Any, path: Path) -> Any:
     import torch
 
-    bars = transformers.utils.logging.is_progress_bar_enabled()
-    transformers.utils.logging.disable_progress_bar()
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            str(path), local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
+        with quiet():
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                str(path), local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            )
     except Exception as error:  # damaged configs and weights raise a dozen different types
         raise InputError(
             f"model {path}: cannot be loaded ({type(error).__name__}: {str(error)[:120]}), want a causal language "
             "model in safetensors; save it again"
         ) from error
-    finally:
-        if bars:
-            transformers.utils.logging.enable_progress_bar()
     return model.eval()

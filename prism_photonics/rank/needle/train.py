@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +20,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from prism_photonics.files import make_folder, write_text
-from prism_photonics.rank.needle.models import import_transformers
+from prism_photonics.rank.needle.models import import_transformers, quiet
 from prism_photonics.rank.needle.tokens import Vocabulary, filler
 from prism_photonics.rank.probe import listening
 from prism_photonics.units import InputError
 
-Kind = Literal["selectable", "plain"]
 SECONDS: dict[str, float] = {"selectable": 2900.0, "plain": 1500.0}
 """Seconds of processor time that the built-in models took, one thread."""
 
@@ -184,7 +183,7 @@ def selection_loss(
 def train(
     out: Path,
     *,
-    kind: Kind = "selectable",
+    kind: str = "selectable",
     seconds: float | None = None,
     seed: int = 0,
     tell: Callable[[str], None] = lambda _: None,
@@ -216,7 +215,8 @@ def train(
     if kind == "selectable":
         run.last_stage(budget - first_budget)
     run.model.eval()
-    run.model.save_pretrained(str(out))
+    with quiet():
+        run.model.save_pretrained(str(out))
     summary = {
         "kind": kind,
         "seed": seed,
