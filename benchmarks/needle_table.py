@@ -54,19 +54,22 @@ def main() -> None:
     result = resumed(file, own, chip, wide)
     contexts = (1024,) if args.quick else (1024, 4096, 16384)
     for label, name in MODELS.items():
-        model, vocabulary = load_model(name)
+        asked = load_model(name)
+
+        def rows(
+            names: tuple[str, ...], point: Point, label: str = label, asked: tuple[Any, Any] = asked
+        ) -> list[dict[str, Any]]:
+            selectors = make_selectors(names, chip, dual_rail=wide, dims=DIMS)
+            return [asdict(row) for row in table(label, *asked, selectors=selectors, points=[point])]
+
         for context in contexts:
             for block in (16, 64, 128):
                 point = Point(context, block, max(1, context // block // 8))
-                compute(result, file, f"{label} {context} {block}", lambda m=model, v=vocabulary, p=point, n=label: [
-                    asdict(row) for row in table(n, m, v, selectors=make_selectors(NAMES, chip, dual_rail=wide, dims=DIMS), points=[p])
-                ])  # fmt: skip
-        crowded = Point(min(4096, contexts[-1]), 64, min(4096, contexts[-1]) // 512, spacing=32)
+                compute(result, file, f"{label} {context} {block}", lambda p=point, r=rows: r(NAMES, p))
+        context = min(4096, contexts[-1])
         for block in (16, 64, 128):
-            point = Point(crowded.context, block, crowded.context // block // 8, spacing=32)
-            compute(result, file, f"{label} crowded {block}", lambda m=model, v=vocabulary, p=point, n=label: [
-                asdict(row) for row in table(n, m, v, selectors=make_selectors(CROWDED, chip, dual_rail=wide, dims=DIMS), points=[p])
-            ])  # fmt: skip
+            point = Point(context, block, context // block // 8, spacing=32)
+            compute(result, file, f"{label} crowded {block}", lambda p=point, r=rows: r(CROWDED, p))
     model, vocabulary = load_model(MODELS["selectable"])
     for context, block in ((1024, 16), (contexts[-1] if args.quick else 4096, 64)):
         point = Point(context, block, context // block // 8)

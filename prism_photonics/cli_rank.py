@@ -60,7 +60,8 @@ def rank(
     KV head, chance beside them. With --model, asks needles of a language model under every selector and prints
     accuracy, hits, recall and tokens read. JAX is not loaded (but for --circuit).
     """
-    blocks, chosen = numbers(block, "--block"), numbers(k, "--k") if k else ()
+    blocks = numbers(block, "--block")
+    chosen: tuple[int, ...] = numbers(k, "--k") if k else ()
     if not model:
         if len(blocks) > 1 or len(chosen) > 1:
             raise InputError("--block, --k: got several, want one without --model; give --model or one number")

@@ -125,7 +125,7 @@ class BlockSparse:
         module.__dict__.pop("prism", None)
 
     def read(
-        self, layer: SignatureLayer, index: int, query: Tensor, valid: Bool[Tensor, "batch tokens"]
+        self, layer: SignatureLayer, index: int, query: Tensor, valid: Bool[Tensor, "batch tokens"], *, kv_heads: int
     ) -> Bool[Tensor, "batch kv_heads tokens"]:
         """The tokens that a decode step reads.
 
@@ -134,13 +134,13 @@ class BlockSparse:
             index: Index of the layer.
             query: Post-RoPE queries (batch, heads, 1, dims).
             valid: Tokens that are no padding.
+            kv_heads: KV heads.
 
         Returns:
             The mask.
         """
         reach = Reach.at_end(valid, block=self.block, sink=self.sink, window=self.window)
         signatures = layer.sign_complete_blocks(valid, layer=index)
-        kv_heads = layer.keys.shape[1]
         if index in self.dense_layers or signatures is None:
             return valid[:, None].expand(-1, kv_heads, -1)
         scores = self.selector.score(query, signatures, index)
@@ -165,8 +165,8 @@ def _attention(
     if query.shape[2] > 1:
         layer.sign_complete_blocks(valid, layer=module.layer_idx)
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    mask = sparse.read(layer, module.layer_idx, query, valid)
     heads = key.shape[1]
+    mask = sparse.read(layer, module.layer_idx, query, valid, kv_heads=heads)
     sparse.traffic.steps += len(key)
     sparse.traffic.tokens_read += int(mask.sum())
     sparse.traffic.tokens_full += int(valid.sum()) * heads

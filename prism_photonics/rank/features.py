@@ -1,7 +1,7 @@
 """What a block and a query are turned into before they are compared by a dot product.
 
-The sketch of a query is the sum of the queries that share a KV head. Features are written in float; what a chip makes of
-them is the reader's business.
+The sketch of a query is the sum of the queries that share a KV head. Features are written in float; what a chip makes
+of them is the reader's business.
 """
 
 import abc
@@ -58,7 +58,7 @@ class Features(abc.ABC):
         """Length of a feature vector for keys of ``dims`` dimensions."""
         return dims
 
-    def fit(self, keys, queries, *, layer: int, block: int) -> None:
+    def fit(self, keys, queries, *, layer: int, block: int) -> None:  # noqa: B027  most need none
         """Learn from calibration keys (batch, kv_heads, tokens, dims) and queries (batch, heads, steps, dims)."""
 
 

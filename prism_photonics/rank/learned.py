@@ -1,4 +1,4 @@
-"""A projection of keys and queries that is learned through the chip's behavioral model, converters and noise included."""
+"""A projection of keys and queries, learned through the chip's behavioral model, converters and noise included."""
 
 import torch
 from jaxtyping import Float
@@ -140,7 +140,7 @@ def _mass(
     queries: Float[Tensor, "batch heads steps dims"], keys: Float[Tensor, "batch kv_heads blocks tokens dims"]
 ) -> Float[Tensor, "batch kv_heads steps blocks"]:
     """Exact attention over complete blocks, averaged over the group."""
-    batch, kv_heads, blocks, tokens, dims = keys.shape
+    _, kv_heads, blocks, tokens, dims = keys.shape
     grouped = queries.unflatten(1, (kv_heads, group_size(queries.shape[1], kv_heads=kv_heads)))
     logits = torch.einsum("bhgqd,bhtd->bhgqt", grouped, keys.flatten(2, 3)) * dims**-0.5
     return logits.softmax(-1).mean(2).unflatten(-1, (blocks, tokens)).sum(-1)

@@ -15,9 +15,9 @@ class SalcaLike(Selector):
     """Scores every token on a quarter of the channels; a block is worth its best token or neighbour of one.
 
     What follows the publication: 2-bit asymmetric keys and 3-bit symmetric queries on the heavy channels, scores in 8
-    bits, a 256-bin histogram that is added up from the top, ties included, and a stride-1 maximum over neighbours. What is
-    ours: heavy channels are those of the largest mean |key| of the calibration, a key's range is its own, and tokens are
-    fetched by blocks, so that the row reads what the others read.
+    bits, a 256-bin histogram that is added up from the top, ties included, and a stride-1 maximum over neighbours.
+    What is ours: heavy channels are those of the largest mean |key| of the calibration, a key's range is its own, and
+    tokens are fetched by blocks, so that the row reads what the others read.
 
     Attributes:
         share: Share of the channels that are heavy.

@@ -82,7 +82,7 @@ class Selector(abc.ABC):
         """
         return best(scores, k, candidates)
 
-    def fit(
+    def fit(  # noqa: B027  most need none
         self,
         keys: Float[Tensor, "batch kv_heads tokens dims"],
         queries: Float[Tensor, "batch heads steps dims"],
@@ -109,7 +109,7 @@ class Selector(abc.ABC):
 def best(
     scores: Float[Tensor, "*batch blocks"], k: int, candidates: Bool[Tensor, "*batch blocks"]
 ) -> Int[Tensor, "*batch chosen"]:
-    """The k best candidates with a score above -inf, under the tie rule of ``rank.recall.top_k``; -1 where there are fewer."""
+    """The k best candidates above -inf, under the tie rule of ``rank.recall.top_k``; -1 where there are fewer."""
     if k < 1:
         raise InputError(f"k: got {k}, want at least 1; choose how many blocks to fetch")
     barred = torch.where(candidates, scores, -torch.inf)

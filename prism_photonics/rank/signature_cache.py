@@ -41,7 +41,7 @@ class SignatureLayer(DynamicLayer):
         """
         done = 0 if self.signatures is None else self.signatures.shape[2]
         complete = self.get_seq_length() // self.block
-        if complete > done:
+        if complete > done and self.keys is not None:
             part = slice(done * self.block, complete * self.block)
             shape = (complete - done, self.block)
             fresh = self.selector.sign(
@@ -62,7 +62,7 @@ class SignatureLayer(DynamicLayer):
         if self.signatures is not None:
             self.signatures = self.signatures[:, :, : self.get_seq_length() // self.block]
 
-    def reorder_cache(self, beam_idx: Tensor) -> None:
+    def reorder_cache(self, beam_idx: Any) -> None:
         """Follow the beams."""
         super().reorder_cache(beam_idx)
         self._rearrange(lambda kept: kept.index_select(0, beam_idx.to(kept.device)))

@@ -66,7 +66,9 @@ def sweep(
     Returns:
         Float rows first, then the settings in order.
     """
-    plan = [("bits", float(value), {"bits": value}, value) for value in bits]
+    plan: list[tuple[str, float, dict[str, Any], int]] = [
+        ("bits", float(value), {"bits": value}, value) for value in bits
+    ]
     plan += [("drift", value, {"drift": value}, 0) for value in drift]
     plan += [("light", value, {"light": value}, 0) for value in light]
     selectors: dict[str, Selector] = {
@@ -86,7 +88,6 @@ def sweep(
     finished = []
     for row in rows:
         label, impairment, setting, snr_dB = kind[row.selector]
-        finished.append(
-            SweepRow(**(vars(row) | {"selector": label}), impairment=impairment, setting=setting, snr_dB=snr_dB)
-        )
+        numbers: dict[str, Any] = vars(row) | {"selector": label}
+        finished.append(SweepRow(**numbers, impairment=impairment, setting=setting, snr_dB=snr_dB))
     return finished

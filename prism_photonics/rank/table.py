@@ -1,7 +1,7 @@
 """The table of selectors: needle recall of a language model under block selection, with chance and intervals beside it.
 
-Selection is per layer, per KV head and per decode step; no union over heads, no fallback to full attention, and no point
-where all blocks are chosen. Beside the chosen blocks every row reads the same sink and local window.
+Selection is per layer, per KV head and per decode step; no union over heads, no fallback to full attention, and no
+point where all blocks are chosen. Beside the chosen blocks every row reads the same sink and local window.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

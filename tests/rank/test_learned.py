@@ -73,10 +73,9 @@ def test_training_that_does_not_help_leaves_the_start(outliers):
     assert torch.equal(learned.project_blocks(torch.eye(16)[None, None], 0)[0, 0], torch.eye(16))
 
 
-def test_the_start_passes_the_chosen_features_on(bank):
-    keys, valid, queries = bank
+def test_a_projection_is_refused_before_it_is_trained(bank):
+    keys, valid, _ = bank
     learned = LearnedProjection(MeanAndBound(), 16, first=8, steps=1)
-    learned.coverages[0] = (0.0, 0.0)
     with pytest.raises(InputError, match="call fit"):
         learned.of_blocks(keys, valid, 0)
     with pytest.raises(InputError, match="want at least 1, 1 and 0"):

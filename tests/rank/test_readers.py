@@ -1,4 +1,4 @@
-"""A chip behind the reader: blocks are written once, errors stay, noise is fresh, and an ideal chip computes exactly."""
+"""A chip behind the reader: blocks are written once, errors stay, noise is fresh, an ideal chip is exact."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The needle task: sequences with (key, value) needles, two small language models that recall them, and their recipe."""
+"""The needle task: sequences with (key, value) needles, two small models that recall them, and their recipe."""
 
 from prism_photonics.rank.needle.tokens import NeedleSequence, Vocabulary, needle_sequence
 

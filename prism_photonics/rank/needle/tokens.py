@@ -1,7 +1,7 @@
 """The needle task's tokens: a haystack of topical filler that hides (key, value) pairs, and the keys asked afterwards.
 
-Context: start, filler with needles, separator. Each question is one key token, asked right after the context; the answer
-is its value. Filler comes in stretches of one topic, so that neighbouring tokens share content as real text does.
+Context: start, filler with needles, separator. Each question is one key token, asked right after the context; the
+answer is its value. Filler comes in stretches of one topic: neighbouring tokens share content, as in real text.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """The recipe of the built-in needle models: from random weights to recall at 16,384 tokens, on one core.
 
-A two-layer Qwen2 learns to repeat random segments, then to recall needles in contexts of doubling length; a stage ends when
-its recall is good. The *selectable* model is trained with block selection in the loop: a cross-entropy on layer-1 mean-key
-block scores names the needle's block. The start is structured, and that is disclosed wherever the models are quoted: the
-bias of one layer-0 head makes it attend to the previous token.
+A two-layer Qwen2 learns to repeat random segments, then to recall needles in contexts of doubling length; a stage ends
+when its recall is good. The *selectable* model is trained with block selection in the loop: a cross-entropy on layer-1
+mean-key block scores names the needle's block. The start is structured, and that is disclosed wherever the models are
+quoted: the bias of one layer-0 head makes it attend to the previous token.
 """
 
 import json
@@ -309,6 +309,6 @@ class _Run:
         self.recall = 0.95 * self.recall + 0.05 * right
         if self.steps % 100 == 0:
             self.tell(
-                f"{self.clock():.0f} s, step {self.steps}, {self.stage.tokens} tokens: loss {float(loss.detach()):.3f}, "
+                f"{self.clock():.0f} s, step {self.steps}, {self.stage.tokens} tokens: loss {loss.item():.3f}, "
                 f"running recall {self.recall:.3f}"
             )
