@@ -65,7 +65,7 @@ def rank(
     if not model:
         if len(blocks) > 1 or len(chosen) > 1:
             raise InputError("--block, --k: got several, want one without --model; give --model or one number")
-        _rank_keys(bundle, keys, block=blocks[0], k=chosen[0] if chosen else 8, seed=seed, as_json=as_json)
+        _rank_keys(bundle, keys, block=blocks[0], k=next(iter(chosen), 8), seed=seed, as_json=as_json)
         return
     from prism_photonics.export.read import load
     from prism_photonics.rank.catalog import NAMES, make_selectors
