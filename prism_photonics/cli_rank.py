@@ -11,6 +11,7 @@ from rich.console import Console
 from prism_photonics.units import InputError
 
 LARGEST_SEED = 2**31 - 1
+LONGEST_CONTEXT = 1 << 20
 _progress = Console(stderr=True, highlight=False)
 
 
@@ -77,6 +78,8 @@ def rank(
     wide = load(dual_rail) if dual_rail else chip
     points = []
     for tokens in numbers(context, "--context"):
+        if tokens > LONGEST_CONTEXT:
+            raise InputError(f"--context: got {tokens} tokens, want at most {LONGEST_CONTEXT}; choose a shorter one")
         for size in blocks:
             points += [Point(tokens, size, each, trials) for each in chosen or (max(1, tokens // size // 8),)]
     network, vocabulary = load_model(model)
@@ -150,8 +153,8 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
             number = int(digits.removesuffix("k")) * times
         except ValueError:
             raise typer.BadParameter(f"{part!r} is not a valid integer.", param_hint=option) from None
-        if not 1 <= number <= 1 << 24:
-            raise typer.BadParameter(f"{number} is not in the range 1 to {1 << 24}.", param_hint=option)
+        if number < 1:
+            raise typer.BadParameter(f"{number} is not in the range x>=1.", param_hint=option)
         found.append(number)
     return tuple(dict.fromkeys(found))
 

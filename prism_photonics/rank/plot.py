@@ -50,7 +50,7 @@ def plot_contexts(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
 
         present = {row["selector"] for row in rows}
         families = [f for f in FAMILIES if present & set(f[2])]
-        figure = Figure(figsize=(2.5 * len(families) + 0.5, 4.8))
+        figure = Figure(figsize=(2.5 * len(families) + 0.5, 5.4))
         grid = figure.subplots(2, len(families), sharex=True, sharey=True, squeeze=False)
         for column, (title, colour, names) in enumerate(families):
             for line, quantity in enumerate(("accuracy", "hit")):
@@ -77,7 +77,7 @@ def plot_contexts(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                 if line == 0:
                     axes.set_title(title)
                 else:
-                    axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 0.12))
+                    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.25))
             contexts = sorted({row["context"] for row in rows})
             grid[1][column].set_xticks(contexts, [f"{c // 1024}K" if c % 1024 == 0 else str(c) for c in contexts])
             grid[1][column].tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
