@@ -1,11 +1,11 @@
-"""Recall@32 of whole banks of Gaussian signatures (N = 256, d = 32) against ideal scores: the chip that works, and the paper's.
+"""Recall@32 of whole banks of Gaussian signatures (N = 256, d = 32) against ideal scores: our chip and the paper's.
 
     python benchmarks/bank_recall.py [BANKS] [--json]
 
 Every bank is its own die, drawn from the spec's variation and programmed through its coherent rows as calibrated, that
 is with the offset error of a measured calibration. Then it drifts (1 pm rms every ring by itself, 20 pm rms all rings
-together) and is read as the spec says: query driver codes, dark leak, saturation, all noise, converter. The paper's point
-gets the scale of signatures that serves it best.
+together) and is read as the spec says: query driver codes, dark leak, saturation, all noise, converter. The paper's
+point gets the scale of signatures that serves it best.
 """
 
 import json
@@ -22,7 +22,7 @@ from prism_photonics.calibrate.calibration import Calibration, blank_calibration
 from prism_photonics.calibrate.unknowns import RowModel
 from prism_photonics.chip.fabricate import Die, draw_die
 from prism_photonics.chip.reading import Receiver, line_currents
-from prism_photonics.lightpath.modulator.encoding import common_share, decode, encode
+from prism_photonics.lightpath.modulator.encoding import decode, encode
 from prism_photonics.lightpath.modulator.model import modulate
 from prism_photonics.program.solve import program
 from prism_photonics.rank.recall import recall_at_k, standard_error

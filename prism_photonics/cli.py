@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from prism_photonics import __version__
+from prism_photonics import __version__, cli_rank
 from prism_photonics.files import make_folder
 from prism_photonics.units import InputError
 
@@ -45,6 +45,11 @@ Seed = Annotated[
 
 def command(function: Callable[..., None], group: typer.Typer = app) -> Callable[..., None]:
     """Register a command; bad input ends in one line on stderr and exit code 2."""
+    return group.command()(guard(function))
+
+
+def guard(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, ending in one line on stderr and exit code 2 on bad input."""
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -57,7 +62,7 @@ def command(function: Callable[..., None], group: typer.Typer = app) -> Callable
             print("prism: interrupted; what was finished is in the output folder", file=sys.stderr)
             raise typer.Exit(130) from None
 
-    return group.command()(guarded)
+    return guarded
 
 
 @app.callback(invoke_without_command=True)
@@ -271,37 +276,10 @@ def export(
     _print_result({"bundle": str(out), **{k: float(v) for k, v in model.report.items()}}, as_json)
 
 
-@command
-def rank(
-    bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
-    ],
-    keys: Keys = None,
-    block: Annotated[int, typer.Option(min=1, help="Tokens per block.")] = 16,
-    k: Annotated[int, typer.Option(min=1, help="Blocks chosen per query.")] = 8,
-    seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
-    """Rank the blocks of a real KV cache with the exported chip.
-
-    Reads BUNDLE and a keys file; prints needle hits, recall against exact attention mass and against float scores, per
-    KV head, chance beside them. JAX is not loaded.
-    """
-    from prism_photonics.rank.compare import compare
-
-    lines = compare(bundle, keys, block=block, k=k, seed=seed)
-    if as_json:
-        _print_json([asdict(line) for line in lines])
-        return
-    print(
-        f"{'scorer':<12} {'KV head':>7} {'hit':>6} {'95 %':>13} {'recall':>7} {'vs ideal':>8} {'mass':>6} {'chance':>7}"
-    )
-    for line in lines:
-        interval = f"{line.hit_low:.3f}–{line.hit_high:.3f}"
-        print(
-            f"{line.scorer:<12} {line.kv_head:>7} {line.hit:>6.3f} {interval:>13} {line.recall:>7.3f} "
-            f"{line.recall_vs_ideal:>8.3f} {line.mass_coverage:>6.3f} {line.chance:>7.3f}"
-        )
+command(cli_rank.rank)
+needle = typer.Typer(help="The needle models that 'prism rank --model needle' asks.", no_args_is_help=True)
+app.add_typer(needle, name="needle")
+needle.command("train")(guard(cli_rank.needle_train))
 
 
 @command

@@ -195,7 +195,6 @@ class SystemTable(_Table):
     tec_W: float = Field(ge=0, le=1000, description="thermoelectric cooler")
     driver_uW_ring: float = Field(ge=0, le=1e6, description="static power of one ring driver")
     ring_fF: float = Field(gt=0, le=1e6, description="electrodes of one ring with their wire and pad")
-    settle_ns: float = Field(ge=0, le=1e9, description="from the last driver code to weights that can be used")
     modulator_bandwidth_GHz: float = Field(gt=0, le=1000)
     modulator_pJ_symbol: float = Field(ge=0, le=1e6)
     dac_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")

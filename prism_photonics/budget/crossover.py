@@ -162,8 +162,8 @@ def photonic_cost(spec: ChipSpec, case: Case, blocks: Blocks, heater_W: HeaterPo
             loads.pop("program_link")
         energy = energy + fills * sum(loads.values()) / per_program
         # Chips settle together, but one memory feeds them all.
-        reads_s = fills * (load_s(spec) - system.settle_ns * 1e-9)
-        time = time + (HBM_LATENCY_S + reads_s + pages * system.settle_ns * 1e-9) / per_program
+        reads_s = fills * (load_s(spec) - spec.drive.settle_us * 1e-6)
+        time = time + (HBM_LATENCY_S + reads_s + pages * spec.drive.settle_us * 1e-6) / per_program
     busy = rate * pages * (light_s + load_s(spec) / per_program)
     return _with_fetch(Cost(np.where(busy > 1.0, np.inf, energy), time), case)
 

@@ -72,7 +72,7 @@ def load_s(spec: ChipSpec) -> float:
 
     The link and the drivers' codes are taken to keep up with the memory.
     """
-    return rings(spec) * SIGNATURE_BYTES / HBM_BYTES_S + spec.system.settle_ns * 1e-9
+    return rings(spec) * SIGNATURE_BYTES / HBM_BYTES_S + spec.drive.settle_us * 1e-6
 
 
 def busy_s(spec: ChipSpec) -> float:
@@ -91,7 +91,7 @@ def require_rate(spec: ChipSpec) -> None:
         raise InputError(
             f"system.query_rate_Hz = {spec.system.query_rate_Hz:g}: shots and loads would keep the chip busy "
             f"{busy:.1f} times over, want at most {1.0 / busy_s(spec):.3g}; lower it, raise "
-            "system.queries_per_program, or lower system.settle_ns"
+            "system.queries_per_program, or lower drive.settle_us"
         )
 
 

@@ -1,0 +1,261 @@
+"""The commands of the ranking room: ``prism rank`` and ``prism needle train``; ``cli`` registers them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from prism_photonics.units import InputError
+
+LARGEST_SEED = 2**31 - 1
+LONGEST_CONTEXT = 1 << 20
+_progress = Console(stderr=True, highlight=False)
+
+
+def rank(
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
+    ],
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="FILE.npz", help="Keys file; default: the built-in needle keys."),
+    ] = None,
+    block: Annotated[str, typer.Option(metavar="N[,N…]", help="Tokens per block.")] = "16",
+    k: Annotated[
+        str, typer.Option("--k", metavar="N[,N…]", help="Blocks chosen per query; default 8, with --model one in 8.")
+    ] = "",
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of every random choice.")] = 0,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="needle|needle:plain|DIR",
+            help="Ask needles of a language model instead: the table of selectors.",
+        ),
+    ] = "",
+    context: Annotated[str, typer.Option(metavar="N[,N…]", help="Tokens of context, such as 1k,4k,16k.")] = "1k,4k",
+    selectors: Annotated[str, typer.Option(metavar="NAME[,NAME…]", help="Rows of the table; default: all.")] = "",
+    dual_rail: Annotated[
+        Path | None,
+        typer.Option("--dual-rail", metavar="BUNDLE", help="Chip with two channels per dimension, for the bound."),
+    ] = None,
+    circuit: Annotated[
+        Path | None,
+        typer.Option("--circuit", metavar="RECORD", help="Add the whole circuit of a calibrated virtual chip (slow)."),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Needles asked at each point, at least.")] = 128,
+    sweeps: Annotated[
+        bool, typer.Option("--sweeps", help="Also sweep bits, drift and light at the first point.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write table.json and the plots here.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+) -> None:
+    """Rank the blocks of a real KV cache with the exported chip.
+
+    Reads BUNDLE and a keys file; prints needle hits, recall against exact attention mass and against float scores, per
+    KV head, chance beside them. With --model, asks needles of a language model under every selector and prints
+    accuracy, hits, recall and tokens read. JAX is not loaded (but for --circuit).
+    """
+    blocks = numbers(block, "--block")
+    chosen: tuple[int, ...] = numbers(k, "--k") if k else ()
+    if not model:
+        if len(blocks) > 1 or len(chosen) > 1:
+            raise InputError("--block, --k: got several, want one without --model; give --model or one number")
+        _rank_keys(bundle, keys, block=blocks[0], k=next(iter(chosen), 8), seed=seed, as_json=as_json)
+        return
+    from prism_photonics.export.read import load
+    from prism_photonics.rank.catalog import NAMES, make_selectors
+    from prism_photonics.rank.needle.models import load_model
+    from prism_photonics.rank.readers import BankReader
+    from prism_photonics.rank.table import LEAST_TRIALS, Point, table
+
+    chip = load(bundle)
+    wide = load(dual_rail) if dual_rail else chip
+    points = []
+    for tokens in numbers(context, "--context"):
+        if tokens > LONGEST_CONTEXT:
+            raise InputError(f"--context: got {tokens} tokens, want at most {LONGEST_CONTEXT}; choose a shorter one")
+        for size in blocks:
+            points += [Point(tokens, size, each, trials) for each in chosen or (max(1, tokens // size // 8),)]
+    network, vocabulary = load_model(model)
+    config = network.config.get_text_config()
+    dims = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    names = tuple(name.strip() for name in selectors.split(",")) if selectors else NAMES
+    made = make_selectors(names, chip, dual_rail=wide, dims=dims, seed=seed)
+    if circuit:
+        from prism_photonics.rank.features import MeanKey
+        from prism_photonics.rank.selectors import FeatureSelector
+
+        score_bank, rows, channels = circuit_bank(circuit)
+        made["circuit"] = FeatureSelector("circuit", MeanKey(), BankReader(score_bank, rows=rows, channels=channels))
+    if trials < LEAST_TRIALS:
+        _progress.print(f"warning: {trials} needles a point; quote no row with fewer than {LEAST_TRIALS}")
+    found = [
+        asdict(row) for row in table(model, network, vocabulary, selectors=made, points=points, seed=seed, tell=_tell)
+    ]
+    swept: list[dict[str, Any]] = []
+    if sweeps:
+        from prism_photonics.rank.sweep import sweep
+
+        studied = sweep(model, network, vocabulary, bundle=chip, dual_rail=wide, point=points[0], seed=seed, tell=_tell)
+        swept = [asdict(row) for row in studied]
+    if out is not None:
+        _write(out, found, swept)
+    if as_json:
+        print(json.dumps(found + swept, indent=2))
+        return
+    _print_table(found)
+    if swept:
+        print()
+        _print_table(swept)
+
+
+def needle_train(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="folder for the model", show_default=False)],
+    kind: Annotated[
+        str, typer.Option(metavar="selectable|plain", help="With block selection in the loop, or without.")
+    ] = "selectable",
+    seconds: Annotated[
+        float | None, typer.Option(min=1.0, help="Processor time; default: what the built-in model took.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of weights and data.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+) -> None:
+    """Train a needle model from nothing, on one core.
+
+    Reads nothing; writes DIR/config.json, model.safetensors and needle.json, for 'prism rank BUNDLE --model DIR'.
+    """
+    from prism_photonics.rank.needle.models import import_transformers
+
+    import_transformers()
+    from prism_photonics.rank.needle.train import train
+
+    result = train(out, kind=kind, seconds=seconds, seed=seed, tell=_tell)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        for name, value in result.items():
+            print(f"{name}: {value}")
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """Whole numbers of at least 1 from "1k,4k,16k"; k is 1,024."""
+    found = []
+    for part in text.split(","):
+        digits = part.strip().lower()
+        times = 1024 if digits.endswith("k") else 1
+        try:
+            number = int(digits.removesuffix("k")) * times
+        except ValueError:
+            raise typer.BadParameter(f"{part!r} is not a valid integer.", param_hint=option) from None
+        if number < 1:
+            raise typer.BadParameter(f"{number} is not in the range x>=1.", param_hint=option)
+        found.append(number)
+    return tuple(dict.fromkeys(found))
+
+
+def circuit_bank(record: Path) -> tuple[Any, int, int]:
+    """A scorer that programs and reads the whole circuit of a calibrated virtual chip, tile by tile.
+
+    Args:
+        record: Folder that 'prism calibrate' wrote.
+
+    Returns:
+        The scorer, as ``rank.readers.BankReader`` takes it, with the chip's rows and channels.
+
+    Raises:
+        InputError: A damaged record, or one of no virtual chip.
+    """
+    import jax
+    import numpy as np
+
+    from prism_photonics.calibrate.record import read_record
+    from prism_photonics.chip.virtual import VirtualChip
+    from prism_photonics.program.score import WeightRange, program_tiles, score_tile
+    from prism_photonics.program.validate import Validation
+    from prism_photonics.rank.tiling import scores_by_tile, tiles
+
+    calibration, spec, extra = read_record(record / "calibration.nc")
+    validation = Validation.read(record / "validation.nc")
+    kind, _, die = str(extra.get("bench", "")).partition(":")
+    if kind != "virtual" or not die.isdigit():
+        raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
+    chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
+    weight_range = WeightRange(validation.weight_low, validation.weight_high)
+    rows, channels = spec.chip.rows, spec.chip.channels
+
+    def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
+        # As the behavioral reader writes: each block at full span, its scale taken back afterwards.
+        scale = np.abs(signatures).max(1)
+        scale = np.where(scale > 0, scale, 1.0)
+        unit = signatures / scale[:, None]
+        grid = tiles(unit, rows=rows, channels=channels)
+        programmed = program_tiles(calibration, grid.reshape(-1, rows, channels), weight_range=weight_range)
+        largest = np.abs(queries).max(1, keepdims=True)
+
+        def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray) -> np.ndarray:
+            number = page * grid.shape[1] + piece
+            encoding = spec.modulator.encoding
+            return score_tile(chip, calibration, programmed, tile=number, query_hat=query_hat, encoding=encoding)[0]
+
+        query_hat = queries / np.where(largest > 0, largest, 1.0)
+        return scores_by_tile(score, unit, queries=query_hat, rows=rows, channels=channels) * largest * scale
+
+    return score_bank, rows, channels
+
+
+def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int, as_json: bool) -> None:
+    from prism_photonics.rank.compare import compare
+
+    lines = compare(bundle, keys, block=block, k=k, seed=seed)
+    if as_json:
+        print(json.dumps([asdict(line) for line in lines], indent=2))
+        return
+    print(
+        f"{'scorer':<12} {'KV head':>7} {'hit':>6} {'95 %':>13} {'recall':>7} {'vs ideal':>8} {'mass':>6} {'chance':>7}"
+    )
+    for line in lines:
+        interval = f"{line.hit_low:.3f}–{line.hit_high:.3f}"
+        print(
+            f"{line.scorer:<12} {line.kv_head:>7} {line.hit:>6.3f} {interval:>13} {line.recall:>7.3f} "
+            f"{line.recall_vs_ideal:>8.3f} {line.mass_coverage:>6.3f} {line.chance:>7.3f}"
+        )
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    print(
+        f"{'selector':<22} {'context':>7} {'block':>5} {'k':>4} {'accuracy':>8} {'95 %':>13} {'hit':>6} {'chance':>7} "
+        f"{'recall':>7} {'mass':>6} {'ΔNLL':>7} {'read':>7} {'needles':>7}"
+    )
+    for row in rows:
+        name = row["selector"]
+        if row.get("impairment", "none") != "none":
+            name = f"{name.removeprefix('photonic_')} {row['impairment']} {row['setting']:g}"
+        interval = f"{row['accuracy_low']:.3f}–{row['accuracy_high']:.3f}"
+        print(
+            f"{name:<22} {row['context']:>7} {row['block']:>5} {row['k']:>4} {row['accuracy']:>8.3f} {interval:>13} "
+            f"{row['hit']:>6.3f} {row['chance']:>7.3f} {row['recall']:>7.3f} {row['mass_coverage']:>6.3f} "
+            f"{row['delta_nll']:>7.3f} {row['tokens_read']:>7.0f} {row['trials']:>7}"
+        )
+
+
+def _write(out: Path, rows: list[dict[str, Any]], swept: list[dict[str, Any]]) -> None:
+    from prism_photonics.files import make_folder, write_text
+    from prism_photonics.rank.plot import plot_contexts, plot_sweeps
+
+    make_folder(out)
+    write_text(out / "table.json", json.dumps(rows + swept, indent=2) + "\n")
+    for size in dict.fromkeys(row["block"] for row in rows):
+        plot_contexts([row for row in rows if row["block"] == size], out / f"contexts_block{size}.svg")
+    if swept:
+        plot_sweeps(swept, out / "sweeps.svg")
+    _progress.print(f"open {out}", soft_wrap=True)
+
+
+def _tell(message: str) -> None:
+    _progress.print(f"  {message}", soft_wrap=True, end="\r" if _progress.is_terminal else "\n")

@@ -1,0 +1,133 @@
+"""Which tokens a decode step reads, and exact attention over just those: the chosen blocks are gathered, not masked."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from prism_photonics.units import InputError
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a decode step at the end of a cache may choose from, and what it reads in any case.
+
+    Attributes:
+        always: Tokens that are read in any case: sink, local window, the block that is not complete yet.
+        candidates: Complete blocks that hold a valid token which is not read in any case.
+        block: Tokens per block.
+    """
+
+    always: Bool[Tensor, "batch tokens"]
+    candidates: Bool[Tensor, "batch blocks"]
+    block: int
+
+    @classmethod
+    def at_end(cls, valid: Bool[Tensor, "batch tokens"], *, block: int, sink: int, window: int) -> "Reach":
+        """The reach of the query that stands on the last token.
+
+        Args:
+            valid: Tokens that are no padding; padding is on the left.
+            block: Tokens per block, counted from the cache's first slot.
+            sink: First valid tokens that are always read.
+            window: Last tokens that are always read, the query's own among them.
+
+        Returns:
+            The reach.
+
+        Raises:
+            InputError: An empty block or window, or a negative sink.
+        """
+        if block < 1 or window < 1 or sink < 0:
+            raise InputError(
+                f"block {block}, window {window}, sink {sink}: want at least 1, 1 and 0 tokens; a query reads itself"
+            )
+        length = valid.shape[1]
+        complete = length // block * block
+        place = torch.arange(length, device=valid.device)
+        first = valid.cumsum(1) <= sink
+        always = valid & (first | (place >= min(length - window, complete)))
+        open_ = (valid & ~always)[:, :complete].reshape(len(valid), -1, block)
+        return cls(always, open_.any(-1), block)
+
+    def tokens(
+        self, chosen: Int[Tensor, "batch kv_heads k"], valid: Bool[Tensor, "batch tokens"]
+    ) -> Bool[Tensor, "batch kv_heads tokens"]:
+        """All tokens that are read when these blocks are chosen.
+
+        Args:
+            chosen: Block indices; -1 stands for none.
+            valid: Tokens that are no padding.
+
+        Returns:
+            The mask.
+        """
+        batch, heads, _ = chosen.shape
+        blocks = self.candidates.shape[1]
+        picked = torch.zeros(batch, heads, blocks + 1, dtype=torch.bool, device=chosen.device)
+        picked.scatter_(2, torch.where(chosen < 0, blocks, chosen), True)
+        spread = picked[..., :blocks].repeat_interleave(self.block, -1)
+        tail = valid.shape[1] - spread.shape[-1]
+        spread = torch.nn.functional.pad(spread, (0, tail))
+        return (spread & valid[:, None]) | self.always[:, None]
+
+
+def gather_tokens(
+    mask: Bool[Tensor, "batch kv_heads tokens"],
+) -> tuple[Int[Tensor, "batch kv_heads read"], Bool[Tensor, "batch kv_heads read"]]:
+    """Indices of the set tokens in ascending order, padded to the longest row.
+
+    Args:
+        mask: Tokens to read.
+
+    Returns:
+        Indices, and which of them are real (the others repeat token 0).
+    """
+    count = mask.sum(-1)
+    most = int(count.max())
+    place = mask.cumsum(-1) - 1
+    # Unset tokens all land in one column more, which is cut off again.
+    place = torch.where(mask, place, most)
+    index = torch.zeros(*mask.shape[:2], most + 1, dtype=torch.long, device=mask.device)
+    index.scatter_(2, place, torch.arange(mask.shape[-1], device=mask.device).expand_as(mask))
+    return index[..., :most], torch.arange(most, device=mask.device) < count[..., None]
+
+
+def attend_gathered(
+    query: Float[Tensor, "batch heads 1 dims"],
+    keys: Float[Tensor, "batch kv_heads tokens dims"],
+    values: Float[Tensor, "batch kv_heads tokens value_dims"],
+    mask: Bool[Tensor, "batch kv_heads tokens"],
+    *,
+    scaling: float,
+) -> Float[Tensor, "batch 1 heads value_dims"]:
+    """Exact softmax attention of one query per sequence over the tokens of the mask; no other key or value is touched.
+
+    Args:
+        query: Post-RoPE queries; consecutive heads share a KV head.
+        keys: Post-RoPE keys.
+        values: Values.
+        mask: Tokens to read, per KV head.
+        scaling: What the dot product is multiplied by before the softmax.
+
+    Returns:
+        Attention outputs in the layout of transformers.
+
+    Source: softmax attention, arXiv 1706.03762; groups as in arXiv 2305.13245.
+    """
+    index, real = gather_tokens(mask)
+    picked_keys = keys.gather(2, index[..., None].expand(*index.shape, keys.shape[-1]))
+    picked_values = values.gather(2, index[..., None].expand(*index.shape, values.shape[-1]))
+    batch, heads, _, dims = query.shape
+    kv_heads = keys.shape[1]
+    grouped = query.reshape(batch, kv_heads, heads // kv_heads, dims)
+    # As transformers does for one query: the group stands on the query axis, so no key is repeated.
+    out = torch.nn.functional.scaled_dot_product_attention(
+        grouped,
+        picked_keys,
+        picked_values,
+        attn_mask=None if bool(real.all()) else real[:, :, None, :],
+        scale=scaling,
+    )
+    return out.reshape(batch, heads, 1, values.shape[-1]).transpose(1, 2).contiguous()
