@@ -162,7 +162,7 @@ STEPS = {
     "gpl_um": 1e-4,
     "offset_pm": 1e-3,
     "slope_pm_V": 1e-4,
-    "curvature_pm_V2": 1e-6,
+    "curvature_pm_V2": 1e-4,
 }
 
 

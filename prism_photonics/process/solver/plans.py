@@ -44,7 +44,7 @@ PLANS = {
         angle_deg=(0.0, 45.0, 90.0),
     ),
     "ltoi300": Plan(
-        width_um=(1.2, 1.6, 2.0),
+        width_um=(1.2, 1.4, 1.6, 1.8, 2.0),
         gap_um=(0.6, 0.8, 1.0, 1.2, 1.4),
         coupling_width_um=(1.6,),
         radius_um=(60.0, 80.0, 100.0),
