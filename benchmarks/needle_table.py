@@ -34,6 +34,7 @@ from prism_photonics.rank.table import Point, table
 RESULTS = Path(__file__).parent / "results"
 MODELS = {"selectable": "needle:selectable", "plain": "needle:plain"}
 DIMS = 32
+DRAWN_BLOCK = 64
 CROWDED = ("oracle", "mean_key", "bound", "photonic_mean_key", "photonic_bound", "salca_like")
 """Selectors of the rows with a needle in every 32 tokens."""
 
@@ -132,16 +133,12 @@ def draw(result: dict[str, Any], file: Path) -> None:
     """The plots beside the file."""
     groups = result["groups"]
     for label in MODELS:
-        for block in (16, 64, 128):
-            rows = [
-                row for name in groups if name.split()[0] == label and "crowded" not in name for row in groups[name]
-            ]
-            rows = [row for row in rows if row["block"] == block]
-            if len({row["context"] for row in rows}) > 1:
-                plot_contexts(rows, file.with_name(f"{file.stem}_{label}_{block}.svg"))
-    for name in groups:
-        if name.startswith("sweep"):
-            plot_sweeps(groups[name], file.with_name(f"{file.stem}_{name.replace(' ', '_')}.svg"))
+        rows = [row for name in groups if name.split()[0] == label and "crowded" not in name for row in groups[name]]
+        rows = [row for row in rows if row["block"] == DRAWN_BLOCK]
+        if len({row["context"] for row in rows}) > 1:
+            plot_contexts(rows, file.with_name(f"{file.stem}_{label}.svg"))
+    swept = [name for name in groups if name.startswith("sweep")]
+    plot_sweeps(groups[swept[-1]], file.with_name(f"{file.stem}_sweeps.svg"))
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:

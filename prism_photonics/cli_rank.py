@@ -240,7 +240,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         print(
             f"{name:<22} {row['context']:>7} {row['block']:>5} {row['k']:>4} {row['accuracy']:>8.3f} {interval:>13} "
             f"{row['hit']:>6.3f} {row['chance']:>7.3f} {row['recall']:>7.3f} {row['mass_coverage']:>6.3f} "
-            f"{row['delta_nll']:>7.3f} {row['tokens_read']:>7.0f} {row['trials']:>7}"
+            f"{round(row['delta_nll'], 3) + 0.0:>7.3f} {row['tokens_read']:>7.0f} {row['trials']:>7}"
         )
 
 

@@ -30,6 +30,8 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "svg.hashsalt": "prism_photonics",
+    # Letters as letters: drawn as paths they are most of the file.
+    "svg.fonttype": "none",
 }
 
 
