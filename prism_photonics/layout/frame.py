@@ -6,10 +6,13 @@ from kfactory import kdb
 
 from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
 from prism_photonics.layout.metal import SITE_PADS, Pad
-from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm
+from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm, taper
 from prism_photonics.netlist import detector_site
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 
+STREET_UM = 50.0  # half the dicing street; design choice
+OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
 
 
@@ -18,10 +21,18 @@ def draw_frame(floor: Floorplan, pads: list[Pad], *, kcl: kf.KCLayout) -> gf.Com
     frame = gf.Component("frame", kcl=kcl)
     die = die_box(floor, pads)
     frame.kdb_cell.shapes(kcl.layer(*LAYERS.contour)).insert(die)
-    border = kdb.Region(die) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
+    border = kdb.Region(die.enlarged(nm(STREET_UM))) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
     frame.kdb_cell.shapes(kcl.layer(*LAYERS.exclusion)).insert(border)
     frame.kdb_cell.shapes(kcl.layer(*LAYERS.labels)).insert(_labels(floor, pads).merged())
+    overrun(frame, floor.spec.coupler_design, floor.facet, floor.middle)
     return frame
+
+
+def overrun(frame: gf.Component, coupler: EdgeCouplerDesign, facet_um: float, y_um: float) -> None:
+    """Carry a coupler's tip on into the dicing street, so that the cut runs through a guide wherever it falls."""
+    end, slab = facet_um - OVERRUN_UM, coupler.width_um + 2.0 * SLAB_MARGIN_UM
+    for layer, x, width in ((LAYERS.ridge, end, coupler.tip_um), (LAYERS.slab, end - SLAB_MARGIN_UM, slab)):
+        frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(taper(x, facet_um, width, width, y_um))
 
 
 def die_box(floor: Floorplan, pads: list[Pad]) -> kdb.Box:

@@ -118,7 +118,7 @@ def test_writing_twice_replaces_the_files(small: ChipSpec, tmp_path: Path):
         ({"bend_radius_um": 10}, r"photodiode site.*raise waveguide\.bend_radius_um"),
         ({"gap_drop_um": 0.6005}, r"gap_drop_um = 0\.6005 is off the 1 nm grid"),
         ({"radius_um": 10, "lobe_half_angle_deg": 40}, r"ring: electrodes of radius_um = 10.*cannot hold the vias"),
-        ({"electrode_gap_um": 1.5}, r"electrode_gap_um = 1\.5.*want at least 3"),
+        ({"electrode_gap_um": 1.5}, r"electrode_gap_um = 1\.5.*want at least 2\.4"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_one_line(change: dict[str, float], message: str, tmp_path: Path):
