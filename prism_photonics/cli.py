@@ -198,24 +198,22 @@ def layout(
 ) -> None:
     """Draw the matching chip and prove the match.
 
-    Reads SPEC; writes DIR/chip.gds, netlist.yaml, manifest.csv and chip.png; extracts the netlist from the GDS,
-    compares it with the design and simulates both.
+    Reads SPEC; writes DIR/chip.gds, chip.oas, chip.lyp, netlist.yaml, manifest.csv, drc.lyrdb, lvs.json and chip.png.
+    The netlist is extracted from the GDS, compared with the design and simulated beside it. Exit code 1 when a drawing
+    rule is broken or the drawing is not the design.
     """
     chip_spec = _feasible(spec)
     make_folder(out)
     progress.print(f"drawing {chip_spec.name} …")
-    from prism_photonics.job import layout_vs_design
     from prism_photonics.layout.write import write
 
-    files = write(chip_spec, out)
-    error = layout_vs_design(chip_spec, files.gds, seed=0)
-    result = {
-        "gds": str(files.gds),
-        "gds_bytes": files.gds.stat().st_size,
-        "layout_vs_design_max_error": error,
-        "spec_hash": chip_spec.hash,
-    }
-    _print_result(result, as_json)
+    files = write(chip_spec, out, simulate=True, progress=lambda step: progress.print(f"  {step} …"))
+    for fault in files.faults:
+        progress.print(f"fault: {fault}", soft_wrap=True)
+    error = files.lvs.simulation_max_error
+    _print_result({**files.to_json(), "layout_vs_design_max_error": error, "spec_hash": chip_spec.hash}, as_json)
+    if files.faults:
+        raise typer.Exit(1)
 
 
 @command
