@@ -100,13 +100,18 @@ def simulate(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write spectrum.svg here.")
     ] = None,
+    drawing: Annotated[
+        Path | None,
+        typer.Option("--layout", metavar="CHIP.gds", help="Also simulate what this file draws, and compare."),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Simulate the designed chip with the exact row solver, and SAX beside it.
 
     Reads SPEC; prints the rings' figures of merit, the weights at rest and the largest difference of the two solvers;
-    with -o writes the row's spectrum.
+    with -o writes the row's spectrum. With --layout the drawn chip, also one edited by hand, is measured, simulated and
+    held against the design, row by row, in resonance (pm) and in weight.
     """
     from prism_photonics.budget.ring import ring_figures
     from prism_photonics.spec import ChipSpec
@@ -131,6 +136,10 @@ def simulate(
         from prism_photonics.report.page import write_spectrum
 
         result["spectrum"] = str(write_spectrum(out / "spectrum.svg", chip))
+    if drawing is not None:
+        from prism_photonics.layout.annotate import back_annotate
+
+        result["layout"] = back_annotate(drawing, chip).to_json()
     _print_result(result, as_json)
 
 
@@ -198,9 +207,9 @@ def layout(
 ) -> None:
     """Draw the matching chip and prove the match.
 
-    Reads SPEC; writes DIR/chip.gds, chip.oas, chip.lyp, netlist.yaml, manifest.csv, drc.lyrdb, lvs.json and chip.png.
-    The netlist is extracted from the GDS, compared with the design and simulated beside it. Exit code 1 when a drawing
-    rule is broken or the drawing is not the design.
+    Reads SPEC; writes DIR/chip.gds, .oas, .lyp and .png, netlist.yaml, row.pic.yml, manifest.csv, drc.lyrdb and
+    lvs.json. The netlist is extracted from the GDS, compared with the design and simulated beside it. Exit code 1 when
+    a drawing rule is broken or the drawing is not the design.
     """
     chip_spec = _feasible(spec)
     make_folder(out)

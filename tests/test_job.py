@@ -21,7 +21,8 @@ FILES = {
     "summary.json",
     "report.html",
     *(f"record/{name}" for name in ("calibration.nc", "validation.nc")),
-    *(f"layout/{name}" for name in ("chip.gds", "chip.png", "manifest.csv", "netlist.yaml")),
+    *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
+    *(f"layout/{name}" for name in ("manifest.csv", "netlist.yaml", "row.pic.yml", "lvs.json", "drc.lyrdb")),
     *(f"bundle/{name}" for name in ("bundle.json", "bundle.safetensors")),
 }
 

@@ -71,7 +71,8 @@ def rows_um(layout: kdb.Layout) -> dict[int, tuple[float, float]]:
     """Origin of every row in µm: where its instance stands."""
     rows = {
         int(str(inst.property(0)).removeprefix("row_")): _um(inst.trans, layout.dbu)
-        for inst in _named(layout.top_cell(), "row")
+        for inst in layout.top_cell().each_inst()
+        if str(inst.property(0)).startswith("row_")  # an edited row may have a cell of its own, named anew
     }
     return dict(sorted(rows.items()))
 

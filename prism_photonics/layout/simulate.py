@@ -1,12 +1,13 @@
 """The drawn chip simulated from its netlist: SAX on every kind of row, one pass of light through coupler and tree."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from prism_photonics.circuit.models import device_models
@@ -19,6 +20,24 @@ from prism_photonics.units import InputError
 Field = Any  # complex, over wl
 
 
+@dataclass(frozen=True)
+class DrawnRows:
+    """Light in the rows of a drawn block.
+
+    Attributes:
+        arriving: Complex field at each row's entrance for unit field at the block's o1.
+        fields: Complex fields at each row's detectors for unit field at its entrance.
+    """
+
+    arriving: Complex[ndarray, "rows wl"]
+    fields: RowFields
+
+    @property
+    def weights(self) -> Float[ndarray, "rows wl"]:
+        """``w = T_through − T_drop``, dimensionless in [−1, 1]."""
+        return np.abs(np.asarray(self.fields.through)) ** 2 - np.abs(np.asarray(self.fields.drop)) ** 2
+
+
 def drawn_fields(
     netlist: Netlist,
     profile: Profile,
@@ -28,7 +47,21 @@ def drawn_fields(
     shift_pm: Float[ndarray, "rows rings"],
     block: str | None = None,
 ) -> RowFields:
-    """Complex fields at every detector for unit field at the block's o1, from the netlist alone.
+    """Complex fields at every detector for unit field at the block's o1: `drawn_rows`, multiplied out."""
+    rows = drawn_rows(netlist, profile, loss_dB_cm=loss_dB_cm, wl=wl, shift_pm=shift_pm, block=block)
+    return RowFields(rows.arriving * rows.fields.through, rows.arriving * rows.fields.drop)
+
+
+def drawn_rows(
+    netlist: Netlist,
+    profile: Profile,
+    *,
+    loss_dB_cm: float,
+    wl: Float[ndarray, " wl"],
+    shift_pm: Float[ndarray, "rows rings"],
+    block: str | None = None,
+) -> DrawnRows:
+    """Light in every row of a block, from the netlist alone.
 
     The feed sends no light back, so its transmissions multiply; each kind of subtree is followed once. Rows that share
     a cell share one compiled SAX circuit.
@@ -42,7 +75,7 @@ def drawn_fields(
         block: The cell that holds the rows; the chip itself when none is named.
 
     Returns:
-        Fields by detector, leaves (rows, wl): row n is what arrives at ``detector_n``.
+        Row n is what arrives at ``detector_n``.
 
     Raises:
         InputError: A detector or a row is not connected as the design needs it, or a device of the feed reflects.
@@ -51,22 +84,23 @@ def drawn_fields(
     name = block or netlist.top
     cell = netlist.cells[name]
     partner = _partners(cell)
-    arriving = _Feed(netlist, models, jnp.asarray(wl)).to_rows(name)
+    entering = _Feed(netlist, models, jnp.asarray(wl)).to_rows(name)
     circuits: dict[str, Callable[..., Any]] = {}
-    through, drop = [], []
+    arriving, through, drop = [], [], []
     for n in range(shift_pm.shape[0]):
         row, exit_port = _fed_by(partner, f"detector_{n},o1")
         drop_row, drop_port = _fed_by(partner, f"detector_{n},o2")
-        if row != drop_row or row not in arriving:
+        if row != drop_row or row not in entering:
             raise InputError(f"netlist: detector_{n} is fed by {row} and {drop_row}, not by one row; mend the drawing")
         kind = cell.instances[row].component
         if kind not in circuits:
             circuits[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port)
         index = int(row.removeprefix("row_"))
         out, dropped = circuits[kind](jnp.asarray(wl), jnp.asarray(shift_pm[index]))
-        through.append(arriving[row] * np.asarray(out))
-        drop.append(arriving[row] * np.asarray(dropped))
-    return RowFields(jnp.asarray(np.stack(through)), jnp.asarray(np.stack(drop)))
+        arriving.append(np.broadcast_to(entering[row], wl.shape))
+        through.append(np.asarray(out))
+        drop.append(np.asarray(dropped))
+    return DrawnRows(np.stack(arriving), RowFields(jnp.asarray(np.stack(through)), jnp.asarray(np.stack(drop))))
 
 
 class _Feed:

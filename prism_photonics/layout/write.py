@@ -22,6 +22,7 @@ from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.picture import picture
 from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.schematic import schematic_yaml
 from prism_photonics.layout.views import lyp
 from prism_photonics.netlist import Netlist
 from prism_photonics.spec import ChipSpec
@@ -36,6 +37,7 @@ class LayoutFiles:
         gds: The drawing.
         oas: The same as OASIS.
         netlist: The netlist extracted from it, as YAML.
+        schematic: The extracted row as gdsfactory's YAML, which rebuilds it (``row.pic.yml``).
         picture: PNG of the chip, one row, one ring.
         manifest: CSV for automatic measurement.
         drc_report: Marker database of the design-rule check (``.lyrdb``).
@@ -51,6 +53,7 @@ class LayoutFiles:
     gds: Path
     oas: Path
     netlist: Path
+    schematic: Path
     picture: Path
     manifest: Path
     drc_report: Path
@@ -137,6 +140,7 @@ def write(
             with step("lvs"):
                 compared, extracted = lvs(gds, spec, seed=seed, simulate=simulate)
                 (work / "netlist.yaml").write_text(netlist_yaml(extracted), encoding="utf-8")
+                (work / "row.pic.yml").write_text(schematic_yaml(extracted, "row"), encoding="utf-8")
                 report = json.dumps(compared.to_json(), indent=2) + "\n"
                 (work / "lvs.json").write_text(report, encoding="utf-8")
             with step("drc"):
@@ -154,6 +158,7 @@ def write(
         gds=files["chip.gds"],
         oas=files["chip.oas"],
         netlist=files["netlist.yaml"],
+        schematic=files["row.pic.yml"],
         picture=files["chip.png"],
         manifest=files["manifest.csv"],
         drc_report=files["drc.lyrdb"],

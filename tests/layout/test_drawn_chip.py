@@ -21,7 +21,19 @@ from prism_photonics.units import InputError
 from .conftest import DEMO, sized
 
 MARKS = 4  # alignment marks: a rib and four metals each
-FILES = ["chip.gds", "chip.lyp", "chip.oas", "chip.png", "drc.lyrdb", "lvs.json", "manifest.csv", "netlist.yaml"]
+FILES = sorted(
+    (
+        "chip.gds",
+        "chip.oas",
+        "chip.lyp",
+        "chip.png",
+        "drc.lyrdb",
+        "lvs.json",
+        "manifest.csv",
+        "netlist.yaml",
+        "row.pic.yml",
+    )
+)
 
 
 def test_the_extracted_netlist_is_the_design(files: LayoutFiles, spec: ChipSpec):

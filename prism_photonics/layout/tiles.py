@@ -1,0 +1,67 @@
+"""A chip too large for one exposure, cut into tiles of whole rows: every tile is the same die with a coupler of its own."""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+
+from prism_photonics.layout.floorplan import bonded
+from prism_photonics.layout.frame import MARGIN_UM
+from prism_photonics.netlist import detector_site
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+# What one exposure of a stepper covers, in µm.
+# Source: the common full field of 26 mm × 33 mm (SEMI-wide; design choice to use it in full, long side across the rows).
+RETICLE_UM = (26_000.0, 33_000.0)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How a chip is cut.
+
+    Attributes:
+        tile: The spec of one tile; all are alike.
+        count: Number of tiles.
+    """
+
+    tile: ChipSpec
+    count: int
+
+    def rows(self, tile: int) -> range:
+        """The chip's rows that a tile holds, its row 0 first."""
+        each = self.tile.chip.rows
+        return range(tile * each, (tile + 1) * each)
+
+    def map_csv(self) -> str:
+        """The tile map: chip row → tile and row of the tile."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(("row", "tile", "tile_row"))
+        for tile in range(self.count):
+            for n, row in enumerate(self.rows(tile)):
+                table.writerow((row, tile, n))
+        return text.getvalue()
+
+
+def cut(spec: ChipSpec) -> Tiles:
+    """Cut a chip into the fewest equal tiles that fit the reticle; a chip that fits is one tile.
+
+    The light is split between tiles off chip: each has its own edge coupler.
+
+    Raises:
+        InputError: Not even a row or two fit.
+    """
+    rows = spec.chip.rows
+    while _height_um(spec, rows) > max(RETICLE_UM):
+        if rows <= 2:
+            raise InputError(f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: two rows exceed the reticle")
+        rows //= 2
+    tile = spec.model_copy(update={"chip": spec.chip.model_copy(update={"rows": rows})})
+    return Tiles(tile, spec.chip.rows // rows)
+
+
+def _height_um(spec: ChipSpec, rows: int) -> float:
+    """Height of a die of so many rows."""
+    margin = MARGIN_UM if not bonded(spec) else 0.0
+    return math.ceil((rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 2.0 * margin)
