@@ -7,7 +7,7 @@ from pathlib import Path
 
 import klayout.db as kdb
 
-from prism_photonics.layout.extras import EXTRA_METALS, EXTRA_RIBS
+from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.floorplan import bonded
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import SITE_PADS, pad_centers_um, ring_pad, rows_um
@@ -36,19 +36,20 @@ class Checks:
 
 
 def expected_ribs(spec: ChipSpec) -> int:
-    """``1 + N + N·d``: coupler, tree and through buses are one, each drop bus and each ring another; and the marks."""
+    """``1 + N + N·d``, coupler, tree and through buses being one, each drop bus and each ring another; marks, tests."""
     rows, channels = spec.chip.rows, spec.chip.channels
-    return 1 + rows + rows * channels + EXTRA_RIBS
+    return 1 + rows + rows * channels + marks.EXTRA_RIBS + teststructures.EXTRA_RIBS
 
 
 def expected_metals(spec: ChipSpec) -> int:
-    """``N·d`` signals, the grounds, three nets per photodiode site; and the marks.
+    """``N·d`` signals, the grounds, three nets per photodiode site; and marks and tests.
 
     A bonded chip has a ground per column, a flipped one a single ground.
     """
     rows, channels = spec.chip.rows, spec.chip.channels
     grounds = channels if bonded(spec) else 1
-    return rows * channels + grounds + len(SITE_PADS) * rows + EXTRA_METALS
+    circuit = rows * channels + grounds + len(SITE_PADS) * rows
+    return circuit + marks.EXTRA_METALS + teststructures.EXTRA_METALS
 
 
 def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:

@@ -7,12 +7,13 @@ import kfactory as kf
 from kfactory import kdb
 
 from prism_photonics.layout.devices import DEVICES, draw_device
-from prism_photonics.layout.extras import draw_marks
 from prism_photonics.layout.flipchip import draw_bumps
 from prism_photonics.layout.floorplan import Floorplan, bonded, facet_um, middle_um, plan, require_room
 from prism_photonics.layout.frame import bonded_die, draw_frame, flipped_die, labels
+from prism_photonics.layout.marks import draw_marks
 from prism_photonics.layout.metal import draw_metal
-from prism_photonics.lightpath.drawing import nm
+from prism_photonics.layout.teststructures import draw_tests, least_width_um, tests_height_um
+from prism_photonics.lightpath.drawing import PER_UM, nm
 from prism_photonics.netlist import Cell, Netlist, from_spec
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -54,6 +55,11 @@ def _dress(chip: gf.Component, spec: ChipSpec, floor: Floorplan | None) -> None:
         metal, pads = draw_metal(floor, chip)
         die = bonded_die(floor, pads)
     chip.add_ref(metal, name="metal")
+    top = die.bottom
+    right = max(die.right, die.left + nm(least_width_um(spec)))
+    die = kdb.Box(die.left, die.bottom - nm(tests_height_um(spec)), right, die.top)
+    tests = draw_tests(spec, chip, west_um=die.left / PER_UM, east_um=die.right / PER_UM, top_um=top / PER_UM)
+    chip.add_ref(tests, name="tests")
     chip.add_ref(draw_marks(die, kcl=chip.kcl), name="marks")
     chip.add_ref(draw_frame(spec, die, labels(spec, pads), kcl=chip.kcl), name="frame")
 

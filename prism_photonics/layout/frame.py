@@ -31,11 +31,17 @@ def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, *, kcl: kf.KCLa
     return frame
 
 
-def overrun(frame: gf.Component, coupler: EdgeCouplerDesign, facet_um: float, y_um: float) -> None:
+def overrun(
+    frame: gf.Component, coupler: EdgeCouplerDesign, facet_um: float, y_um: float, *, east: bool = False
+) -> None:
     """Carry a coupler's tip on into the dicing street, so that the cut runs through a guide wherever it falls."""
-    end, slab = facet_um - OVERRUN_UM, coupler.width_um + 2.0 * SLAB_MARGIN_UM
-    for layer, x, width in ((LAYERS.ridge, end, coupler.tip_um), (LAYERS.slab, end - SLAB_MARGIN_UM, slab)):
-        frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(taper(x, facet_um, width, width, y_um))
+    slab = coupler.width_um + 2.0 * SLAB_MARGIN_UM
+    for layer, reach, width in (
+        (LAYERS.ridge, OVERRUN_UM, coupler.tip_um),
+        (LAYERS.slab, OVERRUN_UM + SLAB_MARGIN_UM, slab),
+    ):
+        west, end = (facet_um, facet_um + reach) if east else (facet_um - reach, facet_um)
+        frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(taper(west, end, width, width, y_um))
 
 
 def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
@@ -50,23 +56,23 @@ def flipped_die(spec: ChipSpec, pads: list[Pad]) -> kdb.Box:
     """Outline of a flip-chip die: the facet in the west, ``MARGIN_UM`` beyond rows and bumps elsewhere."""
     top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um
     east = max(pad.x_um for pad in pads) + MARGIN_UM
-    return box(facet_um(spec), -MARGIN_UM, math.ceil(east), math.ceil(top + MARGIN_UM))
+    return box(facet_um(spec), -MARGIN_UM, float(math.ceil(east)), float(math.ceil(top + MARGIN_UM)))
 
 
 def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     """Title, names of rows and columns, and of the bond pads."""
-    text = kdb.Region()
+    letters = kdb.Region()
     for pad in pads:
         if pad.edge != NOWHERE:
-            text += _pad_label(pad, pads)
+            letters += _pad_label(pad, pads)
     # West of each row, between its through bus and the U-turn of its drop bus.
     below = spec.ring_designs[0].bus_pitch_um / 2.0 - ROW_TEXT_UM / 2.0
     for row in range(spec.chip.rows):
-        text += _text(f"R{row}", ROW_TEXT_UM, (-ROW_TEXT_UM * 2.2, row * spec.row_pitch_um + below))
+        letters += text(f"R{row}", ROW_TEXT_UM, (-ROW_TEXT_UM * 2.2, row * spec.row_pitch_um + below))
     # Above the top row each column has a strip free of metal.
     top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 8.0
     for c in range(spec.chip.channels):
-        text += _text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
+        letters += text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
     lines = (
         spec.name.upper(),
         f"{spec.chip.rows} ROWS X {spec.chip.channels} RINGS",
@@ -75,13 +81,13 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     )
     for n, line in enumerate(reversed(lines)):
         height = TITLE_UM if n == len(lines) - 1 else TITLE_UM / 2.0
-        text += _text(line, height, (facet_um(spec) + EXCLUSION_UM + 10.0, middle_um(spec) + 40.0 + n * TITLE_UM))
-    return text
+        letters += text(line, height, (facet_um(spec) + EXCLUSION_UM + 10.0, middle_um(spec) + 40.0 + n * TITLE_UM))
+    return letters
 
 
 def _pad_label(pad: Pad, pads: list[Pad]) -> kdb.Region:
     """A pad's name between the outer line of pads and the die edge, turned to fit the pads' pitch."""
-    label = _text(_short(pad.name), PAD_TEXT_UM, (0.0, 0.0))
+    label = text(_short(pad.name), PAD_TEXT_UM, (0.0, 0.0))
     gap = PAD_UM / 2.0 + 8.0
     if pad.edge == EAST:
         line = max(other.x_um for other in pads if other.edge == EAST)
@@ -100,7 +106,8 @@ def _short(name: str) -> str:
     return "".join(rest).upper() if kind == "ring" else f"G{rest[0][1:]}"
 
 
-def _text(text: str, height_um: float, at_um: tuple[float, float]) -> kdb.Region:
+def text(words: str, height_um: float, at_um: tuple[float, float]) -> kdb.Region:
+    """Letters of a height, their lower left corner at a point."""
     generator = kdb.TextGenerator.default_generator()
-    region = generator.text(text, 0.001, height_um / generator.dheight())
+    region = generator.text(words, 0.001, height_um / generator.dheight())
     return region.moved(nm(at_um[0]), nm(at_um[1]))

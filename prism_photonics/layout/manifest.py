@@ -57,10 +57,14 @@ def _ring_centers_um(layout: kdb.Layout) -> dict[int, tuple[float, float]]:
 
 
 def _fibres_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
-    """Where each edge coupler of the top cell meets the facet."""
+    """Where each edge coupler, of the circuit and of the test structures, meets the facet."""
     found = {}
-    for inst in layout.top_cell().each_inst():
-        if inst.cell.name.startswith("edge_coupler"):
-            at = inst.dtrans.disp
-            found[str(inst.property(0))] = (at.x, at.y)
+    for owner in (
+        layout.top_cell(),
+        *(inst.cell for inst in layout.top_cell().each_inst() if inst.cell.name == "tests"),
+    ):
+        for inst in owner.each_inst():
+            if inst.cell.name.startswith("edge_coupler"):
+                at = inst.dtrans.disp
+                found[str(inst.property(0))] = (at.x, at.y)
     return dict(sorted(found.items()))

@@ -1,18 +1,18 @@
-"""A chip too large for one exposure, cut into tiles of whole rows: every tile is the same die with a coupler of its own."""
+"""A chip too large for one exposure, cut into tiles of whole rows: equal dies, each with a coupler of its own."""
 
 import csv
 import io
 import math
 from dataclasses import dataclass
 
-from prism_photonics.layout.floorplan import bonded
-from prism_photonics.layout.frame import MARGIN_UM
+from prism_photonics.layout.frame import MARGIN_UM, STREET_UM
+from prism_photonics.layout.teststructures import tests_height_um
 from prism_photonics.netlist import detector_site
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # What one exposure of a stepper covers, in µm.
-# Source: the common full field of 26 mm × 33 mm (SEMI-wide; design choice to use it in full, long side across the rows).
+# Source: the usual full field of 26 mm × 33 mm; using all of it, long side across the rows, is a design choice.
 RETICLE_UM = (26_000.0, 33_000.0)
 
 
@@ -55,13 +55,15 @@ def cut(spec: ChipSpec) -> Tiles:
     rows = spec.chip.rows
     while _height_um(spec, rows) > max(RETICLE_UM):
         if rows <= 2:
-            raise InputError(f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: two rows exceed the reticle")
+            raise InputError(
+                f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: two rows exceed the reticle"
+            )
         rows //= 2
     tile = spec.model_copy(update={"chip": spec.chip.model_copy(update={"rows": rows})})
     return Tiles(tile, spec.chip.rows // rows)
 
 
 def _height_um(spec: ChipSpec, rows: int) -> float:
-    """Height of a die of so many rows."""
-    margin = MARGIN_UM if not bonded(spec) else 0.0
-    return math.ceil((rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 2.0 * margin)
+    """Height of a flip-chip die of so many rows, streets included."""
+    circuit = (rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um
+    return float(math.ceil(circuit + 2.0 * (MARGIN_UM + STREET_UM) + tests_height_um(spec)))

@@ -21,6 +21,8 @@ from prism_photonics.units import InputError
 from .conftest import DEMO, sized
 
 MARKS = 4  # alignment marks: a rib and four metals each
+# Loopback, reference, two serpentines, two buses with five rings each, every ring with a drop bus and two conductors.
+TEST_RIBS, TEST_METALS = 1 + 1 + 2 + 2 + 10 * 2, 10 * 2
 FILES = sorted(
     (
         "chip.gds",
@@ -43,11 +45,11 @@ def test_the_extracted_netlist_is_the_design(files: LayoutFiles, spec: ChipSpec)
 
 
 def test_every_rib_island_is_expected(files: LayoutFiles):
-    assert files.checks.rib_islands == 1 + 8 + 64 + MARKS
+    assert files.checks.rib_islands == 1 + 8 + 64 + MARKS + TEST_RIBS
 
 
 def test_there_are_as_many_conductors_as_signals_grounds_and_photodiode_contacts(files: LayoutFiles):
-    assert files.checks.metal_nets == 64 + 8 + 3 * 8 + 4 * MARKS
+    assert files.checks.metal_nets == 64 + 8 + 3 * 8 + 4 * MARKS + TEST_METALS
     assert files.checks.ring_nets == 64
 
 
@@ -84,8 +86,20 @@ def test_the_manifest_says_where_rings_and_fibre_are(files: LayoutFiles, spec: C
     ring = next(line for line in manifest(files) if line["name"] == "row_2/ring_3")
     assert float(ring["x_um"]) == pytest.approx(3.5 * spec.ring.pitch_um, abs=1e-3)
     assert float(ring["y_um"]) == pytest.approx(2 * spec.row_pitch_um + spec.ring_designs[3].center_y_um, abs=1e-3)
-    (fibre,) = (line for line in manifest(files) if line["kind"] == "fibre")
-    assert float(fibre["y_um"]) == pytest.approx(3.5 * spec.row_pitch_um)
+    fibres = {line["name"]: line for line in manifest(files) if line["kind"] == "fibre"}
+    assert float(fibres.pop("coupler")["y_um"]) == pytest.approx(3.5 * spec.row_pitch_um)
+    lines = ("reference", "cutback_1", "cutback_2", "gap_sweep", "length_sweep", "loopback")
+    assert set(fibres) == {f"{name}_{end}" for name in lines for end in ("in", "out")}
+
+
+def test_the_test_structures_meet_a_fibre_array(files: LayoutFiles):
+    fibres = [line for line in manifest(files) if line["kind"] == "fibre" and line["name"] != "coupler"]
+    facets = {line["x_um"] for line in fibres}
+    assert len(facets) == 2
+    first = float(fibres[0]["y_um"])
+    for line in fibres:
+        pitches = (float(line["y_um"]) - first) / 127.0
+        assert pitches == pytest.approx(round(pitches), abs=1e-6), line["name"]
 
 
 def test_every_pad_of_the_manifest_is_metal_open_to_a_bond(files: LayoutFiles):
@@ -115,7 +129,7 @@ def test_the_reports_say_what_was_proved(files: LayoutFiles):
     assert files.drc.violations == 0
     found = files.to_json()
     assert found["gds_bytes"] == files.gds.stat().st_size
-    assert found["cells"] <= 8 + 3 + 30
+    assert found["cells"] <= 8 + 3 * 3 + 30  # rings; a tree and two branches per level; the rest
     assert list(found["time_s"]) == ["draw", "write", "lvs", "drc", "picture"]
 
 
@@ -142,17 +156,21 @@ def test_a_second_process_draws_the_same_bytes(files: LayoutFiles, tmp_path: Pat
         assert (files.gds.parent / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
+def test_wider_bends_leave_room_for_themselves(tmp_path: Path):
+    assert write(sized(2, 1, bend_radius_um=45), tmp_path).faults == ()
+
+
 @pytest.mark.parametrize(("rows", "channels"), [(1, 1), (1, 3), (2, 2), (4, 3)])
 def test_other_sizes_are_drawn_right_too(rows: int, channels: int, tmp_path: Path):
     spec = sized(rows, channels)
     files = write(spec, tmp_path)
     assert files.differences == ()
-    assert files.checks.violations == ()
-    assert files.checks.rib_islands == 1 + rows + rows * channels + MARKS
+    assert files.faults == ()
+    assert files.checks.rib_islands == 1 + rows + rows * channels + MARKS + TEST_RIBS
 
 
 def test_sixteen_rows_still_find_room_beside_the_rings(tmp_path: Path):
-    assert write(sized(16, 2), tmp_path).checks.violations == ()
+    assert write(sized(16, 2), tmp_path).faults == ()
 
 
 def test_writing_twice_replaces_the_files(small: ChipSpec, tmp_path: Path):

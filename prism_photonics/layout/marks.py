@@ -1,4 +1,4 @@
-"""What a die carries beside its circuit: alignment marks."""
+"""Alignment marks in the corners of a die."""
 
 import gdsfactory as gf
 import kfactory as kf
@@ -15,7 +15,7 @@ SQUARE_UM = 18.0
 INSET_UM = 70.0  # from the die's edges to the middle of a mark
 MARKS = 4
 EXTRA_RIBS = MARKS
-EXTRA_METALS = 4 * MARKS
+EXTRA_METALS = 4 * MARKS  # squares
 
 
 def draw_marks(die: kdb.Box, *, kcl: kf.KCLayout) -> gf.Component:
