@@ -2,8 +2,8 @@
 
     python benchmarks/layout_sizes.py [--json]
 
-One process per size, so that its peak memory is its own. Imports are not counted. ``draw`` is drawing and writing the GDS
-file, ``lvs`` all four layers with the simulation of every row. CPU seconds: the machine may have other work.
+One process per size, so that its peak memory is its own. Imports are not counted. ``draw`` is drawing and writing the
+GDS file, ``lvs`` all four layers with the simulation of every row. CPU seconds: the machine may have other work.
 """
 
 import json
