@@ -11,6 +11,7 @@ from prism_photonics.layout.polygons import open_layout
 from prism_photonics.process.layers import Deck, Rule, load_deck
 
 PER_UM = 1000
+EUCLIDEAN = kdb.Metrics.Euclidian  # KLayout's spelling
 IGNORE_DEG = 80.0  # edges that meet at more than this belong to a corner, not to a narrow place
 CORNER_SLACK_DEG = 0.5  # short edges of circles on the grid turn a little more than the circle
 MOST_MARKERS = 1000  # per rule, in the report file
@@ -100,16 +101,16 @@ class _Check:
         return getattr(self, f"_{self._rule.kind}")()
 
     def _width(self) -> list[Places]:
-        return [self._layer.width_check(self._least, False, kdb.Metrics.Euclidian, IGNORE_DEG)]
+        return [self._layer.width_check(self._least, False, EUCLIDEAN, IGNORE_DEG)]
 
     def _space(self) -> list[Places]:
-        return [self._layer.space_check(self._least, False, kdb.Metrics.Euclidian, IGNORE_DEG)]
+        return [self._layer.space_check(self._least, False, EUCLIDEAN, IGNORE_DEG)]
 
     def _separation(self) -> list[Places]:
-        return [self._layer.separation_check(self._other, self._least, False, kdb.Metrics.Euclidian, IGNORE_DEG)]
+        return [self._layer.separation_check(self._other, self._least, False, EUCLIDEAN, IGNORE_DEG)]
 
     def _enclosure(self) -> list[Places]:
-        near = self._other.enclosing_check(self._layer, self._least, False, kdb.Metrics.Euclidian, IGNORE_DEG)
+        near = self._other.enclosing_check(self._layer, self._least, False, EUCLIDEAN, IGNORE_DEG)
         return [near, self._layer - self._other]
 
     def _inside(self) -> list[Places]:

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from prism_photonics.layout.views import VIEWS
 from prism_photonics.process.layers import LAYERS
 
+TALL = 2.5  # a die this much higher than wide gets a window of its middle
 BACKGROUND = "#f8f8f4"
 
 
@@ -36,9 +37,10 @@ def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
 
     figure = Figure(figsize=(16.0, 14.0), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.62, 1.0), height_ratios=(4.0, 1.0))
-    whole, ring_axes = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    row_axes = figure.add_subplot(grid[1, :])
+    tall = die.height() > TALL * die.width()
+    grid = figure.add_gridspec(2, 3, width_ratios=(0.2, 1.3, 1.12) if tall else (0.81, 0.81, 1.0), height_ratios=(4, 1))
+    whole = figure.add_subplot(grid[0, 0] if tall else grid[0, :2])
+    ring_axes, row_axes = figure.add_subplot(grid[0, 2]), figure.add_subplot(grid[1, :])
     height = row_box.height() + 60.0
     row_view = kdb.DBox(row_box.left - 30.0, row_box.bottom - 30.0, row_box.right + 260.0, row_box.top + 30.0)
     # A long row is cut: the strip is at most nine times as long as high.
@@ -46,17 +48,26 @@ def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
     center = ring_box.center()
     half = 0.5 * min(ring_box.width(), 1.6 * ring_box.height())
     ring_view = kdb.DBox(center.x - half, center.y - half, center.x + half, center.y + half)
-    views = (
+    views = [
         (whole, die.enlarged(20.0), title),
         (ring_axes, ring_view, f"{ring} of row {row}: signal outside right and inside left, so the lobes add"),
         (row_axes, row_view, f"row {row}: rings, drop bus turned back above them, photodiode site"),
-    )
+    ]
+    boxes = [(row_view, "row"), (ring_view, "ring")]
+    if tall:
+        # Too thin to see anything in it: a window as high as the die is wide, about the edge coupler.
+        middle = next(i for i in top.each_inst() if i.property(0) == "coupler").dtrans.disp.y
+        reach = 0.6 * die.width()
+        window = kdb.DBox(die.left - 20.0, middle - reach, die.right + 20.0, middle + reach)
+        views.append((figure.add_subplot(grid[0, 1]), window, "the middle of the die: edge coupler, tree, rows"))
+        boxes = [(window, "middle"), (row_view, "row")]
     for axes, view, heading in views:
         _paint(axes, layout, top, view)
         axes.set_title(heading, fontsize=10, loc="left")
         # On the whole chip the bar goes below the edge coupler, where no pad label is.
-        _scale_bar(axes, view, share=0.1 if axes is whole else 0.25, height=0.3 if axes is whole else 0.03)
-    for box, name in ((row_view, "row"), (ring_view, "ring")):
+        if not (tall and axes is whole):
+            _scale_bar(axes, view, share=0.1 if axes is whole else 0.25, height=0.3 if axes is whole else 0.03)
+    for box, name in boxes:
         whole.add_patch(Rectangle((box.left, box.bottom), box.width(), box.height(), fill=False, ec="#c1121f", lw=1.0))
         whole.annotate(name, (box.left, box.top), color="#c1121f", fontsize=8, va="bottom")
     handles = [

@@ -49,7 +49,8 @@ def drawn_fields(
 ) -> RowFields:
     """Complex fields at every detector for unit field at the block's o1: `drawn_rows`, multiplied out."""
     rows = drawn_rows(netlist, profile, loss_dB_cm=loss_dB_cm, wl=wl, shift_pm=shift_pm, block=block)
-    return RowFields(rows.arriving * rows.fields.through, rows.arriving * rows.fields.drop)
+    arriving = jnp.asarray(rows.arriving)
+    return RowFields(arriving * rows.fields.through, arriving * rows.fields.drop)
 
 
 def drawn_rows(

@@ -1,7 +1,7 @@
 """The 8×8 as it was last looked at: a change of drawing must be meant.
 
-After a change that is meant: ``prism layout layouts/demo_8x8/spec.toml -o DIR``, look at ``chip.png`` and ``drc.lyrdb``, then
-copy chip.oas, netlist.yaml and manifest.csv over the files of ``golden/``.
+After a change that is meant: ``prism layout layouts/demo_8x8/spec.toml -o DIR``, look at ``chip.png`` and
+``drc.lyrdb``, then copy chip.oas, netlist.yaml and manifest.csv over the files of ``golden/``.
 """
 
 from pathlib import Path
