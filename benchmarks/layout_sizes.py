@@ -28,10 +28,7 @@ SIZES = {
 def measure(rows: int, channels: int, simulate: bool) -> dict[str, float]:
     """Draw and prove one chip in this process."""
     import gdsfactory  # noqa: F401
-    import jax
-    import sax  # noqa: F401
 
-    from prism_photonics.layout import simulate as _  # noqa: F401
     from prism_photonics.layout.chip import draw
     from prism_photonics.layout.drc import run_drc
     from prism_photonics.layout.lvs import lvs
@@ -42,7 +39,6 @@ def measure(rows: int, channels: int, simulate: bool) -> dict[str, float]:
     for key, value in {"rows": rows, "channels": channels}.items():
         text = re.sub(rf"^{key} = \d+", f"{key} = {value}", text, flags=re.M)
     spec = ChipSpec.from_text(text)
-    jax.numpy.zeros(1).block_until_ready()
     found: dict[str, float] = {}
 
     def lap(name: str, start: float) -> None:
@@ -58,6 +54,12 @@ def measure(rows: int, channels: int, simulate: bool) -> dict[str, float]:
         drc = run_drc(gds)
         lap("drc_s", start)
         found["drc_violations"] = drc.violations
+
+        import jax
+
+        import prism_photonics.layout.simulate  # noqa: F401
+
+        jax.numpy.zeros(1).block_until_ready()
         start = time.process_time()
         compared, _ = lvs(gds, spec, simulate=simulate)
         lap("lvs_s", start)

@@ -75,8 +75,9 @@ def layout_vs_design(spec: ChipSpec, gds: Path, *, seed: int) -> float:
         InputError: The drawing has a short or an open, or its netlist is not the design's.
     """
     from prism_photonics.layout.lvs import lvs
+    from prism_photonics.layout.tiles import cut
 
-    compared, _ = lvs(gds, spec, seed=seed)
+    compared, _ = lvs(gds, cut(spec).tile, seed=seed)
     if compared.faults:
         raise InputError(
             f"{gds}: {len(compared.faults)} faults in the drawing, first: {compared.faults[0]}; mend it or redraw"

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from prism_photonics.layout.extract import extract
 from prism_photonics.layout.simulate import drawn_rows
+from prism_photonics.layout.tiles import cut
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.netlist import Cell, Netlist, from_spec
 from prism_photonics.spec import ChipSpec
@@ -63,6 +64,7 @@ def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
     Raises:
         InputError: The file cannot be read, is no chip of ours, or its rows are not connected as the spec needs it.
     """
+    spec = cut(spec).tile
     drawn, design = extract(gds, measured=True), from_spec(spec)
     wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.channels))
     weights = [

@@ -23,6 +23,7 @@ from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.picture import picture
 from prism_photonics.layout.polygons import open_layout
 from prism_photonics.layout.schematic import schematic_yaml
+from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.views import lyp
 from prism_photonics.netlist import Netlist
 from prism_photonics.spec import ChipSpec
@@ -46,6 +47,7 @@ class LayoutFiles:
         extracted: The extracted netlist.
         lvs: The comparison with the design, in four layers.
         drc: The design-rule check.
+        tiles: How many such dies make the chip; more than one when it exceeds the reticle.
         cells: Number of cells.
         time_s: Seconds by step.
     """
@@ -62,6 +64,7 @@ class LayoutFiles:
     extracted: Netlist
     lvs: Lvs
     drc: Drc
+    tiles: int
     cells: int
     time_s: Mapping[str, float] = field(compare=False)
 
@@ -85,6 +88,7 @@ class LayoutFiles:
         return {
             "gds": str(self.gds),
             "gds_bytes": self.gds.stat().st_size,
+            "tiles": self.tiles,
             "cells": self.cells,
             "drc_violations": self.drc.violations,
             "lvs": {key: value for key, value in self.lvs.to_json().items() if key not in ("faults", "seed")},
@@ -103,7 +107,8 @@ def write(
 ) -> LayoutFiles:
     """Draw a chip, read it back from its GDS, prove it, and write its files.
 
-    The same spec gives the same bytes in every process. The files replace older ones only once all are complete.
+    The same spec gives the same bytes in every process. The files replace older ones only once all are complete. Of a
+    chip that exceeds the reticle one tile is drawn, and ``tiles.csv`` says which rows each tile holds.
 
     Args:
         spec: The chip.
@@ -116,6 +121,8 @@ def write(
         InputError: The chip's metal finds no room, or the folder cannot be written.
     """
     folder = Path(folder)
+    tiles = cut(spec)
+    spec = tiles.tile
     time_s: dict[str, float] = {}
 
     @contextmanager
@@ -136,6 +143,8 @@ def write(
                 layout = open_layout(gds)
                 _write_oas(layout, work / "chip.oas")
                 (work / "chip.lyp").write_text(lyp(), encoding="utf-8")
+                if tiles.count > 1:
+                    (work / "tiles.csv").write_text(tiles.map_csv(), encoding="utf-8")
                 (work / "manifest.csv").write_text(manifest_csv(layout), encoding="utf-8")
             with step("lvs"):
                 compared, extracted = lvs(gds, spec, seed=seed, simulate=simulate)
@@ -167,6 +176,7 @@ def write(
         extracted=extracted,
         lvs=compared,
         drc=drc,
+        tiles=tiles.count,
         cells=layout.cells(),
         time_s=time_s,
     )

@@ -12,7 +12,7 @@ from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.lvs import FIELD_TOLERANCE, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.tiles import RETICLE_UM, cut
-from prism_photonics.layout.write import write_gds
+from prism_photonics.layout.write import write, write_gds
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -86,6 +86,13 @@ def test_a_chip_larger_than_the_reticle_is_cut_into_equal_tiles_of_whole_rows():
     assert [int(line["row"]) for line in lines] == list(range(1024))
     assert {int(line["tile"]) for line in lines} == set(range(tiles.count))
     assert all(int(line["row"]) in tiles.rows(int(line["tile"])) for line in lines)
+
+
+def test_of_a_chip_larger_than_the_reticle_one_tile_is_written(tmp_path: Path):
+    files = write(sized(256, 1), tmp_path)
+    assert files.faults == ()
+    assert (files.tiles, files.checks.ring_nets) == (2, 128)
+    assert len((tmp_path / "tiles.csv").read_text(encoding="utf-8").splitlines()) == 257
 
 
 def test_a_chip_that_fits_is_one_tile(spec: ChipSpec):

@@ -13,6 +13,7 @@ from prism_photonics.layout.chip import draw
 from prism_photonics.layout.devices import draw_device
 from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.extract import extract
+from prism_photonics.layout.lvs import FIELD_TOLERANCE, simulation_error
 from prism_photonics.layout.write import write_gds
 from prism_photonics.netlist import Instance, Netlist, connect, from_spec
 from prism_photonics.process.layers import LAYERS
@@ -54,6 +55,15 @@ def test_two_nanometres_more_on_one_ring_are_caught_by_the_netlist(small: ChipSp
     found = design.differences(extract(write_gds(draw(small, changed), tmp_path / "long.gds")))
     assert len(found) == 1
     assert found[0].startswith("row.ring_1.straight_um")
+
+
+def test_two_nanometres_more_on_one_ring_are_caught_by_the_simulation(small: ChipSpec):
+    design = from_spec(small)
+    row = design.cells["row"]
+    ring = longer(row.instances["ring_1"], 0.002)
+    changed = Netlist({**design.cells, "row": replace(row, instances={**row.instances, "ring_1": ring})})
+    assert simulation_error(design, small, seed=0) < FIELD_TOLERANCE
+    assert simulation_error(changed, small, seed=0) > 1e5 * FIELD_TOLERANCE
 
 
 @pytest.mark.parametrize("extra_um", [0.001, 0.002, -0.002])
