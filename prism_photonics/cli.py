@@ -134,13 +134,18 @@ def simulate(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write spectrum.svg here.")
     ] = None,
+    drawing: Annotated[
+        Path | None,
+        typer.Option("--layout", metavar="CHIP.gds", help="Also simulate what this file draws, and compare."),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Simulate the designed chip with the exact row solver, and SAX beside it.
 
     Reads SPEC; prints the rings' figures of merit, the weights at rest and the largest difference of the two solvers;
-    with -o writes the row's spectrum.
+    with -o writes the row's spectrum. With --layout the drawn chip, also one edited by hand, is measured, simulated and
+    held against the design, row by row, in resonance (pm) and in weight.
     """
     from prism_photonics.budget.ring import ring_figures
     from prism_photonics.spec import ChipSpec
@@ -165,6 +170,10 @@ def simulate(
         from prism_photonics.report.page import write_spectrum
 
         result["spectrum"] = str(write_spectrum(out / "spectrum.svg", chip))
+    if drawing is not None:
+        from prism_photonics.layout.annotate import back_annotate
+
+        result["layout"] = back_annotate(drawing, chip).to_json()
     _print_result(result, as_json)
 
 
@@ -237,24 +246,22 @@ def layout(
 ) -> None:
     """Draw the matching chip and prove the match.
 
-    Reads SPEC; writes DIR/chip.gds, netlist.yaml, manifest.csv and chip.png; extracts the netlist from the GDS,
-    compares it with the design and simulates both.
+    Reads SPEC; writes DIR/chip.gds, .oas, .lyp and .png, netlist.yaml, row.pic.yml, manifest.csv, drc.lyrdb and
+    lvs.json. The netlist is extracted from the GDS, compared with the design and simulated beside it. Exit code 1 when
+    a drawing rule is broken or the drawing is not the design.
     """
     chip_spec = _feasible(spec)
     make_folder(out)
     progress.print(f"drawing {chip_spec.name} …")
-    from prism_photonics.job import layout_vs_design
     from prism_photonics.layout.write import write
 
-    files = write(chip_spec, out)
-    error = layout_vs_design(chip_spec, files.gds, seed=0)
-    result = {
-        "gds": str(files.gds),
-        "gds_bytes": files.gds.stat().st_size,
-        "layout_vs_design_max_error": error,
-        "spec_hash": chip_spec.hash,
-    }
-    _print_result(result, as_json)
+    files = write(chip_spec, out, simulate=True, progress=lambda step: progress.print(f"  {step} …"))
+    for fault in files.faults:
+        progress.print(f"fault: {fault}", soft_wrap=True)
+    error = files.lvs.simulation_max_error
+    _print_result({**files.to_json(), "layout_vs_design_max_error": error, "spec_hash": chip_spec.hash}, as_json)
+    if files.faults:
+        raise typer.Exit(1)
 
 
 @command

@@ -62,11 +62,11 @@ def rank(
     accuracy, hits, recall and tokens read. JAX is not loaded (but for --circuit).
     """
     blocks = numbers(block, "--block")
-    chosen: tuple[int, ...] = numbers(k, "--k") if k else ()
+    chosen = numbers(k, "--k") if k else []
     if not model:
         if len(blocks) > 1 or len(chosen) > 1:
             raise InputError("--block, --k: got several, want one without --model; give --model or one number")
-        _rank_keys(bundle, keys, block=blocks[0], k=next(iter(chosen), 8), seed=seed, as_json=as_json)
+        _rank_keys(bundle, keys, block=min(blocks), k=min(chosen, default=8), seed=seed, as_json=as_json)
         return
     from prism_photonics.export.read import load
     from prism_photonics.rank.catalog import NAMES, make_selectors

@@ -25,14 +25,12 @@ from prism_photonics.calibrate.record import read_record, write_record
 from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.circuit.drawn import drawn_fields
-from prism_photonics.circuit.params import BankParams, designed_bank
-from prism_photonics.circuit.row import bank_fields, row_response
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.circuit.row import row_response
 from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
 from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_bytes, write_text
 from prism_photonics.lightpath.modulator.encoding import RAILS, rails
-from prism_photonics.netlist import from_spec
 from prism_photonics.program.score import WeightRange, program_tiles, score_tile
 from prism_photonics.program.validate import Validation, validate
 from prism_photonics.rank.compare import BLOCK, K, bundle_scores, load_keys
@@ -75,32 +73,17 @@ def layout_vs_design(spec: ChipSpec, gds: Path, *, seed: int) -> float:
     """Largest complex difference of the drawn chip's fields (SAX, extracted netlist) and the design's (row solver).
 
     Raises:
-        InputError: The drawing has a short, an open or a distance fault, or its netlist is not the design's.
+        InputError: The drawing has a short or an open, or its netlist is not the design's.
     """
-    from prism_photonics.layout.check import check
-    from prism_photonics.layout.extract import extract
+    from prism_photonics.layout.lvs import lvs
+    from prism_photonics.layout.tiles import cut
 
-    drawn = extract(gds)
-    violations = check(gds, spec).violations
-    if violations:
-        raise InputError(f"{gds}: {len(violations)} faults in the drawing, first: {violations[0]}; mend it or redraw")
-    differences = from_spec(spec).differences(drawn)
-    if differences:
+    compared, _ = lvs(gds, cut(spec).tile, seed=seed)
+    if compared.faults:
         raise InputError(
-            f"{gds}: the drawn netlist differs from the design in {len(differences)} places, first: {differences[0]}"
+            f"{gds}: {len(compared.faults)} faults in the drawing, first: {compared.faults[0]}; mend it or redraw"
         )
-    bank = designed_bank(spec)
-    shift_pm = np.random.default_rng(seed).normal(0.0, 50.0, (spec.chip.rows, spec.chip.rings))
-    shifted: BankParams = eqx.tree_at(lambda b: b.rings.offset_pm, bank, jnp.asarray(shift_pm).reshape(bank.shape))
-    design = jax.jit(bank_fields)(shifted, bank.wl_um, jnp.zeros(shift_pm.shape))
-    simulated = drawn_fields(
-        drawn,
-        spec.profile,
-        loss_dB_cm=spec.waveguide.loss_dB_cm,
-        wl=np.asarray(bank.wl_um),
-        shift_pm=shift_pm,
-    )
-    return max_field_error(design, simulated)
+    return compared.simulation_max_error
 
 
 def chip_scores(
@@ -248,6 +231,7 @@ def run(
     Raises:
         InputError: The spec is not feasible, the keys do not fit, or the folder cannot be written.
     """
+    from prism_photonics.layout.write import require_sound
     from prism_photonics.layout.write import write as write_layout
     from prism_photonics.report.page import write_report
 
@@ -286,8 +270,8 @@ def run(
             f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"
         )
     with step("draw"):
-        drawing = write_layout(spec, folder / "layout")
-        layout_error = layout_vs_design(spec, drawing.gds, seed=seed)
+        drawing = require_sound(write_layout(spec, folder / "layout", simulate=True, seed=seed))
+        layout_error = drawing.lvs.simulation_max_error
         outcome["draw"] = f"drawn against designed fields: {layout_error:.1e}"
     with step("export"):
         model = fit(validation)

@@ -21,7 +21,8 @@ FILES = {
     "summary.json",
     "report.html",
     *(f"record/{name}" for name in ("calibration.nc", "validation.nc")),
-    *(f"layout/{name}" for name in ("chip.gds", "chip.png", "manifest.csv", "netlist.yaml")),
+    *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
+    *(f"layout/{name}" for name in ("manifest.csv", "netlist.yaml", "row.pic.yml", "lvs.json", "drc.lyrdb")),
     *(f"bundle/{name}" for name in ("bundle.json", "bundle.safetensors")),
 }
 
@@ -292,11 +293,15 @@ def test_drawing_by_command_gives_the_runs_drawing(ran, layouts, tmp_path):
     found = answer("layout", layouts / "demo_8x8" / "spec.toml", "-o", tmp_path)
     assert (tmp_path / "chip.gds").read_bytes() == (ran.folder / "layout" / "chip.gds").read_bytes()
     assert found["layout_vs_design_max_error"] < 1e-9
+    assert (found["drc_violations"], found["faults"], found["lvs"]["structural"]) == (0, [], 0)
+    assert list(found["time_s"]) == ["draw", "write", "lvs", "drc", "picture"]
     assert found["spec_hash"] == ran.summary["spec_hash"]
 
 
 def test_simulating_by_command_gives_the_runs_number_and_a_spectrum(ran, layouts, tmp_path):
-    found = answer("simulate", layouts / "demo_8x8" / "spec.toml", "--seed", SEED, "-o", tmp_path)
+    drawn = ran.folder / "layout" / "chip.gds"
+    found = answer("simulate", layouts / "demo_8x8" / "spec.toml", "--seed", SEED, "-o", tmp_path, "--layout", drawn)
+    assert found["layout"] == {"differences": [], "resonance_max_pm": 0.0, "weight_max_change": 0.0, "rows": []}
     assert found["row_solver_vs_sax_max_error"] == ran.summary["row_solver_vs_sax_max_error"]
     assert np.shape(found["weights_at_rest"]) == (8,)
     assert (tmp_path / "spectrum.svg").read_text().rstrip().endswith("</svg>")

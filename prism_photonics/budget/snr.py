@@ -9,12 +9,24 @@ from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A
 from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
 from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C, dB_from_ratio
+from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C, dB_from_ratio, ratio_from_dB
 
 
 def expected_maximum(count: int) -> float:
     """Expected largest magnitude of ``count`` standard Gaussian numbers (Blom's approximation, 1958)."""
     return NormalDist().inv_cdf(1.0 - 0.5 * (1.0 - (count - 0.375) / (count + 0.25)))
+
+
+def evened_line_current_A(spec: ChipSpec) -> float:
+    """Photocurrent of a fully lit line once all lines are evened down to the weakest, as calibration does, in A.
+
+    The weakest of n lines lies ``E_n·σ`` below their mean: σ the scatter of the lines and their tilt, in dB, E_n the
+    expected largest of n standard Gaussian numbers.
+    """
+    sigma_dB = math.hypot(spec.variation.line_power_dB, spec.comb.tilt_dB / math.sqrt(12.0))
+    count = spec.chip.rings
+    weakest_dB = sigma_dB * NormalDist().inv_cdf((count - 0.375) / (count + 0.25)) if count > 1 else 0.0
+    return line_current_A(spec) * ratio_from_dB(-weakest_dB)
 
 
 def score_signal_A2(spec: ChipSpec) -> float:
@@ -23,7 +35,7 @@ def score_signal_A2(spec: ChipSpec) -> float:
     Both are scaled by their largest entries, the signatures (rows × dims of them) to ±weight_limit, the query to ±1.
     """
     dims = spec.chip.rings // RAILS[spec.modulator.encoding]
-    return dims * (_weight_rms(spec) * _query_rms(spec) * line_current_A(spec)) ** 2
+    return dims * (_weight_rms(spec) * _query_rms(spec) * evened_line_current_A(spec)) ** 2
 
 
 def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
@@ -36,7 +48,7 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
         step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y − Σ w), else 1.
     """
     detector, comb = spec.detector_design, spec.comb_design
-    line_A, weight = line_current_A(spec), _weight_rms(spec)
+    line_A, weight = evened_line_current_A(spec), _weight_rms(spec)
     rings, scheme = spec.chip.rings, spec.modulator.encoding
     leak = spec.modulator_design.leak
     light, light2 = _light_moments(spec)

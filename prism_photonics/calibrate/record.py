@@ -141,6 +141,6 @@ def _content_hash(dataset: xr.Dataset) -> str:
             # A file turns Python's numbers into NumPy's; the text of either is the same.
             digest.update(f"{name}={np.ravel(value).tolist()!r};".encode())
     for name in sorted(map(str, dataset.variables)):
-        digest.update(name.encode())
+        digest.update(f"{name}{dataset[name].dims}".encode())
         digest.update(np.ascontiguousarray(dataset[name].values, dtype="<f8").tobytes())
     return digest.hexdigest()

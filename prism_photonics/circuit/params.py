@@ -52,7 +52,7 @@ def path_params(lengths: Lengths, profile: Profile, *, loss_dB_cm: float) -> Pat
 
 def ring_params(design: RingDesign, profile: Profile, *, loss_dB_cm: float) -> RingParams:
     """Optics of one ring from its geometry: κ from gap and coupling length, tuning from V_πL and coverage."""
-    through_rad, drop_rad = coupling_angles(profile, design)
+    through_rad, drop_rad = coupling_angles(profile, design, jnp)
     turn = path_params(design.lengths, profile, loss_dB_cm=loss_dB_cm)
     slope = tuning_pm_V(
         wl=profile.optics.wl0_um.value,

@@ -12,7 +12,7 @@ import safetensors.numpy
 from jaxtyping import Float
 
 from prism_photonics.export import schema
-from prism_photonics.lightpath.modulator.encoding import SHOTS
+from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
 from prism_photonics.units import InputError, nearest
 
 
@@ -98,6 +98,8 @@ def _check_values(file: Path, document: dict[str, Any]) -> None:
             _refuse(file, f"{key} that is no text", "text")
     if document["encoding"] not in SHOTS:
         _refuse(file, f"encoding '{document['encoding'][:40]}'", f"one of {', '.join(SHOTS)}")
+    if document["channels"] % RAILS[document["encoding"]]:
+        _refuse(file, f"{document['channels']} channels for '{document['encoding']}'", "two channels for every value")
     report = document["report"]
     if not isinstance(report, dict) or not all(type(value) is float for value in report.values()):
         _refuse(file, "report that is no table of numbers", "name: number")

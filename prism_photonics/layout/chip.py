@@ -7,10 +7,13 @@ import kfactory as kf
 from kfactory import kdb
 
 from prism_photonics.layout.devices import DEVICES, draw_device
-from prism_photonics.layout.floorplan import Floorplan, plan
-from prism_photonics.layout.frame import draw_frame
+from prism_photonics.layout.flipchip import draw_bumps
+from prism_photonics.layout.floorplan import Floorplan, bonded, facet_um, middle_um, plan, require_room
+from prism_photonics.layout.frame import bonded_die, draw_frame, flipped_die, labels
+from prism_photonics.layout.marks import draw_marks
 from prism_photonics.layout.metal import draw_metal
-from prism_photonics.lightpath.drawing import nm
+from prism_photonics.layout.teststructures import draw_tests, least_width_um, tests_height_um
+from prism_photonics.lightpath.drawing import PER_UM, nm
 from prism_photonics.netlist import Cell, Netlist, from_spec
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -19,7 +22,7 @@ _count = itertools.count()
 
 
 def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
-    """Draw a chip that is bonded along its edges.
+    """Draw a chip: bonded along its edges when it has few rows, else flipped onto a bump per ring.
 
     Hierarchy: leaf devices, ``row``, ``tree_2``, ``tree_4``, …, ``chip``; instance names are those of the netlist. Each
     drawing lives in a layout of its own, so two drawings never share or rename cells.
@@ -29,24 +32,36 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
         netlist: What to draw, when it is not the spec's own design (an experiment, a mutation).
 
     Raises:
-        InputError: A chip that cannot be routed to pads along the edges.
+        InputError: A chip whose metal finds no room.
     """
-    floor = plan(spec)
+    floor = plan(spec) if bonded(spec) else None
+    require_room(spec)
     netlist = netlist or from_spec(spec)
     kcl = kf.KCLayout(f"prism_drawing_{next(_count)}")
     drawn: dict[str, gf.Component] = {}
     for name in _leaves_first(netlist):
-        at = (nm(floor.facet), nm(floor.middle)) if name == netlist.top else (0, 0)
+        at = (nm(facet_um(spec)), nm(middle_um(spec))) if name == netlist.top else (0, 0)
         drawn[name] = _draw_cell(name, netlist.cells[name], drawn, at_nm=at, kcl=kcl)
     chip = drawn[netlist.top]
-    _dress(chip, floor)
+    _dress(chip, spec, floor)
     return chip
 
 
-def _dress(chip: gf.Component, floor: Floorplan) -> None:
-    metal, pads = draw_metal(floor, chip)
+def _dress(chip: gf.Component, spec: ChipSpec, floor: Floorplan | None) -> None:
+    if floor is None:
+        metal, pads = draw_bumps(spec, chip)
+        die = flipped_die(spec, pads)
+    else:
+        metal, pads = draw_metal(floor, chip)
+        die = bonded_die(floor, pads)
     chip.add_ref(metal, name="metal")
-    chip.add_ref(draw_frame(floor, pads, kcl=chip.kcl), name="frame")
+    top = die.bottom
+    right = max(die.right, die.left + nm(least_width_um(spec)))
+    die = kdb.Box(die.left, die.bottom - nm(tests_height_um(spec)), right, die.top)
+    tests = draw_tests(spec, chip, west_um=die.left / PER_UM, east_um=die.right / PER_UM, top_um=top / PER_UM)
+    chip.add_ref(tests, name="tests")
+    chip.add_ref(draw_marks(die, kcl=chip.kcl), name="marks")
+    chip.add_ref(draw_frame(spec, die, labels(spec, pads), kcl=chip.kcl), name="frame")
 
 
 def _leaves_first(netlist: Netlist) -> list[str]:

@@ -14,7 +14,9 @@ from prism_photonics.units import InputError
 PAD_UM = 70.0
 PAD_LINE_PITCH_UM = 100.0  # between pads of one line
 PAD_PITCH_UM = PAD_LINE_PITCH_UM / 2.0  # between neighbours across the two lines
-EDGE_UM = 110.0  # from the outer line of pads (centre) to the die edge: half a pad, its label, the dicing border
+EDGE_UM = (
+    140.0  # from the outer line of pads (centre) to the die edge: half a pad, its label, alignment marks, the border
+)
 EXCLUSION_UM = 30.0  # border kept clear for dicing
 WIRE_UM = 6.0
 GROUND_UM = 10.0
@@ -22,7 +24,7 @@ SPACE_UM = 4.0
 LEAST_WIRE_UM, LEAST_SPACE_UM = 3.5, 3.0
 LANE_PITCH_UM = GROUND_UM + SPACE_UM
 MARGIN_UM = 45.0  # from the outermost buses to the first lane: the eastern pads reach up to 45 µm beyond them
-MOST_ROWS = 16
+MOST_ROWS = 16  # bonded along the edges; more are flipped onto bumps
 MOST_DIE_UM = 20_000.0  # what a die bonded along its edges may measure; design choice
 
 
@@ -64,22 +66,14 @@ class Floorplan:
         return self.spec.chip.channels * self.spec.ring.pitch_um
 
     @property
-    def tree_length(self) -> float:
-        """Length of the splitter tree along x."""
-        levels = tree_levels(self.spec.chip.rows)
-        if levels == 0:
-            return 0.0
-        return levels * (self.spec.splitter_design.length_um + branch_design(self.spec, rows=2, upper=True).dx_um)
-
-    @property
     def facet(self) -> float:
         """Position of the western die edge, where the edge coupler ends."""
-        return -self.tree_length - self.spec.coupler_design.length_um
+        return facet_um(self.spec)
 
     @property
     def middle(self) -> float:
         """Height of the edge coupler."""
-        return (self.spec.chip.rows - 1) * self.spec.row_pitch_um / 2.0
+        return middle_um(self.spec)
 
     @property
     def north_base(self) -> float:
@@ -123,30 +117,51 @@ class Floorplan:
         return (channel + 0.5) * self.spec.ring.pitch_um
 
 
-def plan(spec: ChipSpec) -> Floorplan:
-    """Plan a chip that is bonded along its edges.
+def facet_um(spec: ChipSpec) -> float:
+    """Position of the western die edge, where the edge coupler ends; row 0's first port is the origin."""
+    levels = tree_levels(spec.chip.rows)
+    step = 0.0 if levels == 0 else spec.splitter_design.length_um + branch_design(spec, rows=2, upper=True).dx_um
+    return -levels * step - spec.coupler_design.length_um
+
+
+def middle_um(spec: ChipSpec) -> float:
+    """Height of the edge coupler."""
+    return (spec.chip.rows - 1) * spec.row_pitch_um / 2.0
+
+
+def bonded(spec: ChipSpec) -> bool:
+    """Whether a chip is bonded along its edges; one of more rows is flipped onto bumps."""
+    return spec.chip.rows <= MOST_ROWS
+
+
+def require_room(spec: ChipSpec) -> None:
+    """Refuse rows so near that their photodiode sites would meet.
 
     Raises:
-        InputError: More rows than can be bonded, no room for the tracks beside the rings, or a die too large.
+        InputError: They would.
     """
-    rows, channels = spec.chip.rows, spec.chip.channels
-    if rows > MOST_ROWS:
-        raise InputError(
-            f"chip.rows = {rows}: edge pads serve at most {MOST_ROWS} rows; use fewer rows (flip-chip bumps come later)"
-        )
-    floor = Floorplan(spec, _tracks(spec))
-    site = detector_site(spec)
-    height = 2.0 * site.pad_um + LANE_UM
+    height = 2.0 * detector_site(spec).pad_um + LANE_UM
     if spec.row_pitch_um < height + LEAST_SPACE_UM:
         raise InputError(
             f"rows lie {spec.row_pitch_um:g} µm apart, a photodiode site is {height:g} µm high; "
             "raise waveguide.bend_radius_um"
         )
+
+
+def plan(spec: ChipSpec) -> Floorplan:
+    """Plan a chip that is bonded along its edges.
+
+    Raises:
+        InputError: No room for the tracks beside the rings, or a die too large.
+    """
+    rows, channels = spec.chip.rows, spec.chip.channels
+    floor = Floorplan(spec, _tracks(spec))
+    require_room(spec)
     width = channels * (max(rows - floor.half, floor.half) + 1) * PAD_PITCH_UM
     if max(width, floor.row_length) > MOST_DIE_UM:
         raise InputError(
             f"chip.channels = {channels}: the pads of {rows} rows need {max(width, floor.row_length) / 1e3:.1f} mm of "
-            f"edge, limit {MOST_DIE_UM / 1e3:g} mm; use fewer channels (flip-chip bumps come later)"
+            f"edge, limit {MOST_DIE_UM / 1e3:g} mm; use fewer channels"
         )
     return floor
 

@@ -1,50 +1,78 @@
 """What surrounds the circuit: die outline, dicing border, title, and the labels of rows, columns and pads."""
 
+import math
+
 import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
-from prism_photonics.layout.metal import SITE_PADS, Pad
-from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm
+from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan, facet_um, middle_um
+from prism_photonics.layout.pads import NOWHERE, SITE_PADS, Pad
+from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm, taper
 from prism_photonics.netlist import detector_site
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
+from prism_photonics.spec import ChipSpec
 
+STREET_UM = 50.0  # half the dicing street; design choice
+OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
+MARGIN_UM = 200.0  # round a flip-chip bank: alignment marks; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
 
 
-def draw_frame(floor: Floorplan, pads: list[Pad], *, kcl: kf.KCLayout) -> gf.Component:
-    """The frame cell; the die ends at the facet in the west and ``EDGE_UM`` beyond the outer pads elsewhere."""
+def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, *, kcl: kf.KCLayout) -> gf.Component:
+    """The frame cell: the die's outline, its border and street, the labels, and the coupler's tip in the street."""
     frame = gf.Component("frame", kcl=kcl)
-    die = die_box(floor, pads)
     frame.kdb_cell.shapes(kcl.layer(*LAYERS.contour)).insert(die)
-    border = kdb.Region(die) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
+    border = kdb.Region(die.enlarged(nm(STREET_UM))) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
     frame.kdb_cell.shapes(kcl.layer(*LAYERS.exclusion)).insert(border)
-    frame.kdb_cell.shapes(kcl.layer(*LAYERS.labels)).insert(_labels(floor, pads).merged())
+    frame.kdb_cell.shapes(kcl.layer(*LAYERS.labels)).insert(labels.merged())
+    overrun(frame, spec.coupler_design, facet_um(spec), middle_um(spec))
     return frame
 
 
-def die_box(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
-    """The die's outline."""
+def overrun(
+    frame: gf.Component, coupler: EdgeCouplerDesign, facet_um: float, y_um: float, *, east: bool = False
+) -> None:
+    """Carry a coupler's tip on into the dicing street, so that the cut runs through a guide wherever it falls."""
+    slab = coupler.width_um + 2.0 * SLAB_MARGIN_UM
+    for layer, reach, width in (
+        (LAYERS.ridge, OVERRUN_UM, coupler.tip_um),
+        (LAYERS.slab, OVERRUN_UM + SLAB_MARGIN_UM, slab),
+    ):
+        west, end = (facet_um, facet_um + reach) if east else (facet_um - reach, facet_um)
+        frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(taper(west, end, width, width, y_um))
+
+
+def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
+    """Outline of a bonded die: the facet in the west, ``EDGE_UM`` beyond the outer pads elsewhere."""
     edges = {edge: [pad for pad in pads if pad.edge == edge] for edge in (NORTH, SOUTH, EAST)}
     south = min((pad.y_um for pad in edges[SOUTH]), default=floor.south_base) - EDGE_UM
     north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
     return box(floor.facet, south, max(pad.x_um for pad in pads) + EDGE_UM, north)
 
 
-def _labels(floor: Floorplan, pads: list[Pad]) -> kdb.Region:
-    spec = floor.spec
-    text = kdb.Region()
+def flipped_die(spec: ChipSpec, pads: list[Pad]) -> kdb.Box:
+    """Outline of a flip-chip die: the facet in the west, ``MARGIN_UM`` beyond rows and bumps elsewhere."""
+    top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um
+    east = max(pad.x_um for pad in pads) + MARGIN_UM
+    return box(facet_um(spec), -MARGIN_UM, float(math.ceil(east)), float(math.ceil(top + MARGIN_UM)))
+
+
+def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
+    """Title, names of rows and columns, and of the bond pads."""
+    letters = kdb.Region()
     for pad in pads:
-        text += _pad_label(pad, pads)
+        if pad.edge != NOWHERE:
+            letters += _pad_label(pad, pads)
     # West of each row, between its through bus and the U-turn of its drop bus.
     below = spec.ring_designs[0].bus_pitch_um / 2.0 - ROW_TEXT_UM / 2.0
     for row in range(spec.chip.rows):
-        text += _text(f"R{row}", ROW_TEXT_UM, (-ROW_TEXT_UM * 2.2, row * spec.row_pitch_um + below))
+        letters += text(f"R{row}", ROW_TEXT_UM, (-ROW_TEXT_UM * 2.2, row * spec.row_pitch_um + below))
     # Above the top row each column has a strip free of metal.
     top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 8.0
     for c in range(spec.chip.channels):
-        text += _text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
+        letters += text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
     lines = (
         spec.name.upper(),
         f"{spec.chip.rows} ROWS X {spec.chip.channels} RINGS",
@@ -53,13 +81,13 @@ def _labels(floor: Floorplan, pads: list[Pad]) -> kdb.Region:
     )
     for n, line in enumerate(reversed(lines)):
         height = TITLE_UM if n == len(lines) - 1 else TITLE_UM / 2.0
-        text += _text(line, height, (floor.facet + EXCLUSION_UM + 10.0, floor.middle + 40.0 + n * TITLE_UM))
-    return text
+        letters += text(line, height, (facet_um(spec) + EXCLUSION_UM + 10.0, middle_um(spec) + 40.0 + n * TITLE_UM))
+    return letters
 
 
 def _pad_label(pad: Pad, pads: list[Pad]) -> kdb.Region:
     """A pad's name between the outer line of pads and the die edge, turned to fit the pads' pitch."""
-    label = _text(_short(pad.name), PAD_TEXT_UM, (0.0, 0.0))
+    label = text(_short(pad.name), PAD_TEXT_UM, (0.0, 0.0))
     gap = PAD_UM / 2.0 + 8.0
     if pad.edge == EAST:
         line = max(other.x_um for other in pads if other.edge == EAST)
@@ -78,7 +106,8 @@ def _short(name: str) -> str:
     return "".join(rest).upper() if kind == "ring" else f"G{rest[0][1:]}"
 
 
-def _text(text: str, height_um: float, at_um: tuple[float, float]) -> kdb.Region:
+def text(words: str, height_um: float, at_um: tuple[float, float]) -> kdb.Region:
+    """Letters of a height, their lower left corner at a point."""
     generator = kdb.TextGenerator.default_generator()
-    region = generator.text(text, 0.001, height_um / generator.dheight())
+    region = generator.text(words, 0.001, height_um / generator.dheight())
     return region.moved(nm(at_um[0]), nm(at_um[1]))

@@ -7,6 +7,7 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
+from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.floorplan import (
     LANE_PITCH_UM,
     PAD_LINE_PITCH_UM,
@@ -15,6 +16,7 @@ from prism_photonics.layout.floorplan import (
     SPACE_UM,
     Floorplan,
 )
+from prism_photonics.layout.pads import SITE_PADS, Pad, ring_pad
 from prism_photonics.layout.routing import Point, heading, plan_river, wire
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
@@ -22,18 +24,6 @@ from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import LAYERS
 
 OVERLAP_UM = 2.0  # a wire begins this far inside the contact it leaves
-SITE_PADS = ("cathode", "output", "anode")  # e1, e2, e3 of a photodiode site
-
-
-@dataclass(frozen=True)
-class Pad:
-    """A bond pad: its name, its centre in µm, the edge it serves and whether it stands in the outer line."""
-
-    name: str
-    x_um: float
-    y_um: float
-    edge: int
-    outer: bool
 
 
 @dataclass(frozen=True)
@@ -45,17 +35,12 @@ class _Lead:
     corners: tuple[Point, ...]
 
 
-def ring_pad(row: int, channel: int) -> str:
-    """Name of the pad that drives a ring."""
-    return f"ring_r{row}_c{channel}"
-
-
 def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list[Pad]]:
     """Route every contact of the placed chip to a pad; returns the metal cell and its pads."""
     kcl = chip.kcl
     metal = gf.Component("metal", kcl=kcl)
     rows, channels, half = floor.spec.chip.rows, floor.spec.chip.channels, floor.half
-    contacts = _Contacts(chip)
+    contacts = Contacts(chip)
     north: list[_Lead] = []
     south: list[_Lead] = []
     shapes = kdb.Region()
@@ -98,28 +83,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     return metal, pads
 
 
-class _Contacts:
-    """Where the placed chip's electrical ports are, in µm."""
-
-    def __init__(self, chip: gf.Component):
-        self._chip = {i.name: i for i in kf.KCell(base=chip.base).insts}
-        rings = kf.KCell(base=self._chip["row_0"].cell.base).insts
-        self._rings = {
-            (i.name, name): i.ports[name].trans.disp for i in rings if "ring" in i.name for name in ("e1", "e2")
-        }
-
-    def ring(self, row: int, channel: int, port: str) -> Point:
-        """A contact of a ring."""
-        at = self._chip[f"row_{row}"].trans.disp + self._rings[f"ring_{channel}", port]
-        return at.x / PER_UM, at.y / PER_UM
-
-    def site(self, row: int, port: str, *, inset_um: float) -> Point:
-        """A contact of a photodiode site, that far inside."""
-        at = self._chip[f"detector_{row}"].ports[port].trans.disp
-        return at.x / PER_UM - inset_um, at.y / PER_UM
-
-
-def _signal(floor: Floorplan, contacts: _Contacts, row: int, channel: int) -> tuple[_Lead, kdb.Box]:
+def _signal(floor: Floorplan, contacts: Contacts, row: int, channel: int) -> tuple[_Lead, kdb.Box]:
     """The lead of a ring, and the stub that carries its strap on, equally wide, to the lead's track."""
     (x, y), half = contacts.ring(row, channel, "e1"), STRAP_UM / 2.0
     track, width = floor.signal_track(row, channel), floor.tracks.signal_um
@@ -128,7 +92,7 @@ def _signal(floor: Floorplan, contacts: _Contacts, row: int, channel: int) -> tu
     return _Lead(ring_pad(row, channel), width, ((track, start),)), stub
 
 
-def _ground_stubs(floor: Floorplan, contacts: _Contacts, channel: int) -> kdb.Region:
+def _ground_stubs(floor: Floorplan, contacts: Contacts, channel: int) -> kdb.Region:
     stubs = kdb.Region()
     for row in range(floor.spec.chip.rows):
         x, y = contacts.ring(row, channel, "e2")

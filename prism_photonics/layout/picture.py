@@ -12,21 +12,10 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from prism_photonics.layout.views import VIEWS
 from prism_photonics.process.layers import LAYERS
 
-# Bottom to top: name in the legend, layer, fill, opacity.
-PAINT = (
-    ("slab (100 nm LiNbO3)", LAYERS.slab, "#d7ecd0", 1.0),
-    ("rib (600 nm LiNbO3)", LAYERS.ridge, "#14753b", 1.0),
-    ("metal 1: electrodes", LAYERS.metal1, "#e8a33d", 0.95),
-    ("metal 2: straps, routing", LAYERS.metal2, "#5b6fb5", 0.62),
-    ("via", LAYERS.via, "#7a1f1f", 0.9),
-    ("pad opening", LAYERS.opening, "#f4d35e", 0.9),
-    ("photodiode outline", LAYERS.attach, "none", 1.0),
-    ("label (not fabricated)", LAYERS.labels, "#333333", 1.0),
-    ("die outline", LAYERS.contour, "none", 1.0),
-)
-OUTLINED = {LAYERS.attach: "#a03070", LAYERS.contour: "#222222"}
+TALL = 2.5  # a die this much higher than wide gets a window of its middle
 BACKGROUND = "#f8f8f4"
 
 
@@ -48,9 +37,10 @@ def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
 
     figure = Figure(figsize=(16.0, 14.0), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.62, 1.0), height_ratios=(4.0, 1.0))
-    whole, ring_axes = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
-    row_axes = figure.add_subplot(grid[1, :])
+    tall = die.height() > TALL * die.width()
+    grid = figure.add_gridspec(2, 3, width_ratios=(0.2, 1.3, 1.12) if tall else (0.81, 0.81, 1.0), height_ratios=(4, 1))
+    whole = figure.add_subplot(grid[0, 0] if tall else grid[0, :2])
+    ring_axes, row_axes = figure.add_subplot(grid[0, 2]), figure.add_subplot(grid[1, :])
     height = row_box.height() + 60.0
     row_view = kdb.DBox(row_box.left - 30.0, row_box.bottom - 30.0, row_box.right + 260.0, row_box.top + 30.0)
     # A long row is cut: the strip is at most nine times as long as high.
@@ -58,22 +48,37 @@ def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
     center = ring_box.center()
     half = 0.5 * min(ring_box.width(), 1.6 * ring_box.height())
     ring_view = kdb.DBox(center.x - half, center.y - half, center.x + half, center.y + half)
-    views = (
+    views = [
         (whole, die.enlarged(20.0), title),
         (ring_axes, ring_view, f"{ring} of row {row}: signal outside right and inside left, so the lobes add"),
         (row_axes, row_view, f"row {row}: rings, drop bus turned back above them, photodiode site"),
-    )
+    ]
+    boxes = [(row_view, "row"), (ring_view, "ring")]
+    if tall:
+        # Too thin to see anything in it: a window as high as the die is wide, about the edge coupler.
+        middle = next(i for i in top.each_inst() if i.property(0) == "coupler").dtrans.disp.y
+        reach = 0.6 * die.width()
+        window = kdb.DBox(die.left - 20.0, middle - reach, die.right + 20.0, middle + reach)
+        views.append((figure.add_subplot(grid[0, 1]), window, "the middle of the die: edge coupler, tree, rows"))
+        boxes = [(window, "middle"), (row_view, "row")]
     for axes, view, heading in views:
         _paint(axes, layout, top, view)
         axes.set_title(heading, fontsize=10, loc="left")
         # On the whole chip the bar goes below the edge coupler, where no pad label is.
-        _scale_bar(axes, view, share=0.1 if axes is whole else 0.25, height=0.3 if axes is whole else 0.03)
-    for box, name in ((row_view, "row"), (ring_view, "ring")):
+        if not (tall and axes is whole):
+            _scale_bar(axes, view, share=0.1 if axes is whole else 0.25, height=0.3 if axes is whole else 0.03)
+    for box, name in boxes:
         whole.add_patch(Rectangle((box.left, box.bottom), box.width(), box.height(), fill=False, ec="#c1121f", lw=1.0))
         whole.annotate(name, (box.left, box.top), color="#c1121f", fontsize=8, va="bottom")
     handles = [
-        Patch(fc=fill, ec=OUTLINED.get(layer, "#555555"), alpha=alpha, label=label)
-        for label, layer, fill, alpha in PAINT
+        Patch(
+            fc="none" if view.outlined else view.fill,
+            ec=view.fill if view.outlined else "#555555",
+            alpha=view.opacity,
+            label=view.title,
+        )
+        for view in VIEWS
+        if not top.bbox(layout.layer(*getattr(LAYERS, view.layer))).empty()
     ]
     figure.legend(handles=handles, loc="lower center", ncol=5, fontsize=9, frameon=False)
     figure.subplots_adjust(left=0.015, right=0.985, top=0.97, bottom=0.06, wspace=0.03, hspace=0.06)
@@ -95,8 +100,8 @@ def _placed(top: kdb.Cell, path: Sequence[str]) -> list[kdb.DBox]:
 
 def _paint(axes: Axes, layout: kdb.Layout, top: kdb.Cell, view: kdb.DBox) -> None:
     axes.set_facecolor(BACKGROUND)
-    for _, layer, fill, alpha in PAINT:
-        index = layout.find_layer(*layer)
+    for look in VIEWS:
+        index = layout.find_layer(*getattr(LAYERS, look.layer))
         if index is None:
             continue
         shapes = kdb.Region(kdb.RecursiveShapeIterator(layout, top, index, view.to_itype(layout.dbu), True)).merged()
@@ -104,12 +109,13 @@ def _paint(axes: Axes, layout: kdb.Layout, top: kdb.Cell, view: kdb.DBox) -> Non
         for polygon in shapes.each():
             simple = polygon.to_simple_polygon().to_dtype(layout.dbu)
             polygons.append([(point.x, point.y) for point in simple.each_point()])
-        if layer in OUTLINED:
-            style = {"facecolors": "none", "edgecolors": OUTLINED[layer], "linewidths": 0.8}
+        if look.outlined:
+            paint = {"facecolors": "none", "edgecolors": look.fill, "linewidths": 0.8}
         else:
             # A hairline of the fill keeps ribs visible where they are thinner than a pixel.
-            style = {"facecolors": fill, "edgecolors": fill, "linewidths": 0.35 if layer == LAYERS.ridge else 0.0}
-        axes.add_collection(PolyCollection(polygons, alpha=alpha, **style))
+            hairline = 0.35 if look.layer == "ridge" else 0.0
+            paint = {"facecolors": look.fill, "edgecolors": look.fill, "linewidths": hairline}
+        axes.add_collection(PolyCollection(polygons, alpha=look.opacity, **paint))
     axes.set_xlim(view.left, view.right)
     axes.set_ylim(view.bottom, view.top)
     axes.set_aspect("equal")

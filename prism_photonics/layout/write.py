@@ -1,10 +1,12 @@
-"""A chip's files: GDS, extracted netlist, picture, manifest; written whole or not at all."""
+"""A chip's files: drawing, netlist, proofs, manifest, picture; written whole or not at all."""
 
-import csv
-import io
+import json
 import os
 import tempfile
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,17 @@ import klayout.db as kdb
 import yaml
 from kfactory.utilities import save_layout_options
 
-from prism_photonics.layout.check import Checks, check, pad_centers_um
+from prism_photonics.layout.check import Checks
 from prism_photonics.layout.chip import draw
-from prism_photonics.layout.extract import extract
+from prism_photonics.layout.drc import Drc, run_drc
+from prism_photonics.layout.lvs import Lvs, lvs
+from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.picture import picture
-from prism_photonics.netlist import Netlist, from_spec
+from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.schematic import schematic_yaml
+from prism_photonics.layout.tiles import cut
+from prism_photonics.layout.views import lyp
+from prism_photonics.netlist import Netlist
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -28,44 +36,127 @@ class LayoutFiles:
 
     Attributes:
         gds: The drawing.
+        oas: The same as OASIS.
         netlist: The netlist extracted from it, as YAML.
+        schematic: The extracted row as gdsfactory's YAML, which rebuilds it (``row.pic.yml``).
         picture: PNG of the chip, one row, one ring.
-        manifest: CSV of every bond pad: pad, x_um, y_um, net, row, channel (−1 where a pad serves no single one).
+        manifest: CSV for automatic measurement.
+        drc_report: Marker database of the design-rule check (``.lyrdb``).
+        lvs_report: JSON of the comparison with the design.
+        layer_properties: KLayout's looks of the layers (``.lyp``).
         extracted: The extracted netlist.
-        differences: How it departs from the design; empty when the drawing is the design.
-        checks: Islands, nets and distances on the polygons.
+        lvs: The comparison with the design, in four layers.
+        drc: The design-rule check.
+        tiles: How many such dies make the chip; more than one when it exceeds the reticle.
+        cells: Number of cells.
+        time_s: Seconds by step.
     """
 
     gds: Path
+    oas: Path
     netlist: Path
+    schematic: Path
     picture: Path
     manifest: Path
+    drc_report: Path
+    lvs_report: Path
+    layer_properties: Path
     extracted: Netlist
-    differences: tuple[str, ...]
-    checks: Checks
+    lvs: Lvs
+    drc: Drc
+    tiles: int
+    cells: int
+    time_s: Mapping[str, float] = field(compare=False)
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """How the drawn netlist departs from the design; empty when the drawing is the design."""
+        return self.lvs.structural
+
+    @property
+    def checks(self) -> Checks:
+        """Islands, nets and pads, counted on the polygons."""
+        return self.lvs.checks
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Everything that is wrong with the drawing, one sentence each."""
+        return (*self.lvs.faults, *self.drc.sentences())
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``prism layout --json`` prints."""
+        return {
+            "gds": str(self.gds),
+            "gds_bytes": self.gds.stat().st_size,
+            "tiles": self.tiles,
+            "cells": self.cells,
+            "drc_violations": self.drc.violations,
+            "lvs": {key: value for key, value in self.lvs.to_json().items() if key not in ("faults", "seed")},
+            "faults": list(self.faults),
+            "time_s": dict(self.time_s),
+        }
 
 
-def write(spec: ChipSpec, folder: Path | str) -> LayoutFiles:
-    """Draw a chip, read it back from its GDS, check it, and write its files.
+def write(
+    spec: ChipSpec,
+    folder: Path | str,
+    *,
+    simulate: bool = False,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda step: None,
+) -> LayoutFiles:
+    """Draw a chip, read it back from its GDS, prove it, and write its files.
 
-    The same spec gives the same bytes in every process. The four files replace older ones only once all are complete.
+    The same spec gives the same bytes in every process. The files replace older ones only once all are complete. Of a
+    chip that exceeds the reticle one tile is drawn, and ``tiles.csv`` says which rows each tile holds.
+
+    Args:
+        spec: The chip.
+        folder: Where the files go; made if missing.
+        simulate: Also compare the drawn chip's fields with the design's; that loads JAX and compiles one row.
+        seed: Of that comparison's random resonance shifts.
+        progress: Told of every step as it begins.
 
     Raises:
-        InputError: The chip cannot be routed, or the folder cannot be written.
+        InputError: The chip's metal finds no room, or the folder cannot be written.
     """
     folder = Path(folder)
-    chip = draw(spec)
+    tiles = cut(spec)
+    spec = tiles.tile
+    time_s: dict[str, float] = {}
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        progress(name)
+        start = time.perf_counter()
+        yield
+        time_s[name] = round(time.perf_counter() - start, 3)
+
+    with step("draw"):
+        chip = draw(spec)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".layout_", dir=folder) as name:
             work = Path(name)
-            gds = write_gds(chip, work / "chip.gds")
-            extracted = extract(gds)
-            checks = check(gds, spec)
-            (work / "netlist.yaml").write_text(netlist_yaml(extracted), encoding="utf-8")
-            (work / "manifest.csv").write_text(manifest_csv(gds), encoding="utf-8")
-            title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.channels} rings"
-            (work / "chip.png").write_bytes(picture(gds, title=title, row=spec.chip.rows - 1, ring="ring_0"))
+            with step("write"):
+                gds = write_gds(chip, work / "chip.gds")
+                layout = open_layout(gds)
+                _write_oas(layout, work / "chip.oas")
+                (work / "chip.lyp").write_text(lyp(), encoding="utf-8")
+                if tiles.count > 1:
+                    (work / "tiles.csv").write_text(tiles.map_csv(), encoding="utf-8")
+                (work / "manifest.csv").write_text(manifest_csv(layout), encoding="utf-8")
+            with step("lvs"):
+                compared, extracted = lvs(gds, spec, seed=seed, simulate=simulate)
+                (work / "netlist.yaml").write_text(netlist_yaml(extracted), encoding="utf-8")
+                (work / "row.pic.yml").write_text(schematic_yaml(extracted, "row"), encoding="utf-8")
+                report = json.dumps(compared.to_json(), indent=2) + "\n"
+                (work / "lvs.json").write_text(report, encoding="utf-8")
+            with step("drc"):
+                drc = run_drc(layout, report=work / "drc.lyrdb")
+            with step("picture"):
+                title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.channels} rings"
+                (work / "chip.png").write_bytes(picture(gds, title=title, row=spec.chip.rows - 1, ring="ring_0"))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
             for entry, target in files.items():
                 os.replace(work / entry, target)
@@ -74,13 +165,34 @@ def write(spec: ChipSpec, folder: Path | str) -> LayoutFiles:
         raise InputError(f"{folder}: cannot write the layout ({reason}); give a folder that can be written") from None
     return LayoutFiles(
         gds=files["chip.gds"],
+        oas=files["chip.oas"],
         netlist=files["netlist.yaml"],
+        schematic=files["row.pic.yml"],
         picture=files["chip.png"],
         manifest=files["manifest.csv"],
+        drc_report=files["drc.lyrdb"],
+        lvs_report=files["lvs.json"],
+        layer_properties=files["chip.lyp"],
         extracted=extracted,
-        differences=tuple(from_spec(spec).differences(extracted)),
-        checks=checks,
+        lvs=compared,
+        drc=drc,
+        tiles=tiles.count,
+        cells=layout.cells(),
+        time_s=time_s,
     )
+
+
+def require_sound(files: LayoutFiles) -> LayoutFiles:
+    """The files, if nothing is wrong with the drawing.
+
+    Raises:
+        InputError: A difference from the design, or a broken drawing rule.
+    """
+    if files.faults:
+        raise InputError(
+            f"{files.gds}: {len(files.faults)} faults in the drawing, first: {files.faults[0]}; mend it or redraw"
+        )
+    return files
 
 
 def write_gds(chip: gf.Component, path: Path) -> Path:
@@ -105,23 +217,9 @@ def netlist_yaml(netlist: Netlist) -> str:
     return yaml.safe_dump({"top": netlist.top, "cells": cells}, sort_keys=False, width=200, allow_unicode=True)
 
 
-def manifest_csv(gds: Path) -> str:
-    """Every bond pad of a drawn chip as CSV, positions as they stand in the file."""
-    layout = kdb.Layout()
-    layout.read(str(gds))
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("pad", "x_um", "y_um", "net", "row", "channel"))
-    for pad, (x, y) in pad_centers_um(layout).items():
-        table.writerow((pad, f"{x:.3f}", f"{y:.3f}", *_serves(pad)))
-    return text.getvalue()
-
-
-def _serves(pad: str) -> tuple[str, int, int]:
-    """Net, row and channel of a pad; −1 where it serves no single one."""
-    kind, *rest = pad.split("_")
-    if kind == "ring":
-        return pad, int(rest[0][1:]), int(rest[1][1:])
-    if kind == "ground":
-        return f"ground_{rest[0]}", -1, int(rest[0][1:])
-    return pad, int(rest[0]), -1
+def _write_oas(layout: kdb.Layout, path: Path) -> None:
+    options = kdb.SaveLayoutOptions()
+    options.format = "OASIS"
+    options.oasis_compression_level = 2
+    options.oasis_write_cblocks = True
+    layout.write(str(path), options)

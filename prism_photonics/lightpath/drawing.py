@@ -81,15 +81,18 @@ def add_port(
     *,
     width_um: float,
     layer: Layer = LAYERS.ridge,
+    optical: bool | None = None,
 ) -> None:
-    """Place a port on the grid; on any layer but the ridge it is an electrical one."""
+    """Place a port on the grid; on any layer but the ridge it is an electrical one, unless told otherwise."""
+    if optical is None:
+        optical = layer == LAYERS.ridge
     # Through kfactory: gdsfactory's own add_port needs a globally active PDK.
     kf.DKCell(base=cell.base).create_port(
         name=name,
         width=nm(width_um) / PER_UM,
         trans=kdb.Trans(facing, False, *at_nm),
         layer_info=kdb.LayerInfo(*layer),
-        port_type="optical" if layer == LAYERS.ridge else "electrical",
+        port_type="optical" if optical else "electrical",
     )
 
 

@@ -1,53 +1,189 @@
-"""The drawing layers of the film: GDS layer and datatype of everything that is drawn."""
+"""The drawing layers, vertical stack and drawing rules of a film, read from TOML: a foundry is another file."""
 
-from dataclasses import dataclass, fields
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prism_photonics.units import InputError, nearest
 
 Layer = tuple[int, int]
+HOUSE = "tfln600"
 
 
-@dataclass(frozen=True)
-class Layers:
-    """GDS numbers, as ``(layer, datatype)``.
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    Source: ridge, slab, labels, contour, exclusion, metal 21/0 and heater 21/1 are the numbers of the public TFLN kit
-    lnoi400; via, second metal, pad opening and attach outline are a design choice, the next free numbers.
+
+class Layers(_Table):
+    """GDS numbers, as ``(layer, datatype)``, of everything that is drawn.
 
     Attributes:
-        ridge: Ribs, where the 500 nm etch leaves the film at full height.
-        slab: Sleeve round the ribs, where the 100 nm slab stays; outside it the film is etched away.
+        ridge: Ribs, where the film stays at full height.
+        slab: Sleeve round the ribs, where the thin slab stays; outside it the film is etched away.
         labels: Text, never fabricated.
         attach: Outline of dies attached later (photodiodes), never fabricated.
         contour: Die outline; the dicing cut and the polished facet.
-        exclusion: Border of the die where only edge couplers may lie.
+        exclusion: Border of the die and dicing street, where only edge couplers may lie.
         metal1: First metal, beside the ribs: electrodes.
         heater: Heater metal.
         via: Openings in the oxide between the metals.
         metal2: Second metal, above the oxide: straps and routing; it may cross ribs.
         opening: Openings in the passivation over pads.
+        bump: Solder bumps of a flip-chip die.
     """
 
-    ridge: Layer = (2, 0)
-    slab: Layer = (3, 0)
-    labels: Layer = (4, 0)
-    attach: Layer = (5, 0)
-    contour: Layer = (6, 0)
-    exclusion: Layer = (6, 1)
-    metal1: Layer = (21, 0)
-    heater: Layer = (21, 1)
-    via: Layer = (22, 0)
-    metal2: Layer = (23, 0)
-    opening: Layer = (24, 0)
+    ridge: Layer
+    slab: Layer
+    labels: Layer
+    attach: Layer
+    contour: Layer
+    exclusion: Layer
+    metal1: Layer
+    heater: Layer
+    via: Layer
+    metal2: Layer
+    opening: Layer
+    bump: Layer
 
     def items(self) -> tuple[tuple[str, Layer], ...]:
         """Name and numbers of every layer, in the order above."""
-        return tuple((field.name, getattr(self, field.name)) for field in fields(self))
+        return tuple((name, getattr(self, name)) for name in type(self).model_fields)
 
 
-LAYERS = Layers()
+class Level(_Table):
+    """What one layer makes: its height above the buried oxide, its thickness, its material."""
 
-# Drawing rules in µm. Source: our starter rules (no foundry's); a foundry profile may replace them.
-METAL1_TO_RIB_UM = 2.0
-METAL1_SPACE_UM = 3.0
-METAL2_SPACE_UM = 3.0
-VIA_ENCLOSURE_UM = 0.5
-SLAB_MARGIN_UM = 4.0  # the slab reaches this far beyond a rib; rule: at least 3
+    bottom_um: float
+    thickness_um: float = Field(gt=0)
+    material: str
+
+
+class Rule(_Table):
+    """One drawing rule; which fields it needs depends on its kind (the TOML file explains the kinds)."""
+
+    kind: Literal["width", "space", "separation", "enclosure", "inside", "apart", "corner", "area"]
+    layer: str
+    other: str = ""
+    value_um: float = Field(default=0.0, ge=0)
+    value_deg: float = Field(default=0.0, ge=0, le=90)
+    value_um2: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Rule":
+        given = {field for field in ("value_um", "value_deg", "value_um2") if getattr(self, field) > 0.0}
+        value = {"corner": {"value_deg"}, "area": {"value_um2"}, "apart": set()}.get(self.kind, {"value_um"})
+        if given != value or (self.kind in _OF_TWO) != bool(self.other):
+            wanted = sorted(value | ({"other"} if self.kind in _OF_TWO else set()))
+            raise ValueError(f"a rule of kind {self.kind} wants {', '.join(['layer', *wanted])} and nothing else")
+        return self
+
+
+_OF_TWO = ("separation", "enclosure", "inside", "apart")
+
+
+class Deck(_Table):
+    """Layers, stack and rules of one film or foundry. All lengths in µm.
+
+    Attributes:
+        name: The film's name, as in its profile.
+        grid_um: Every point lies on this grid.
+        curve_tolerance_um: Distances may fall short by this, since points of a circle lie on the grid.
+        layers: GDS numbers.
+        stack: What is made of each layer, for a three-dimensional view.
+        rules: Rule name → rule.
+    """
+
+    name: str
+    grid_um: float = Field(gt=0)
+    curve_tolerance_um: float = Field(ge=0)
+    layers: Layers
+    stack: Mapping[str, Level]
+    rules: Mapping[str, Rule]
+
+    @model_validator(mode="after")
+    def _known_layers(self) -> "Deck":
+        known = Layers.model_fields
+        spoken_of = [(f"stack.{name}", name) for name in self.stack]
+        spoken_of += [
+            (f"rules.{name}", layer) for name, r in self.rules.items() for layer in (r.layer, r.other or r.layer)
+        ]
+        for where, layer in spoken_of:
+            if layer not in known:
+                raise ValueError(f"{where}: unknown layer '{layer}'; {nearest(layer, known)}")
+        numbers = [number for _, number in self.layers.items()]
+        for number in numbers:
+            if numbers.count(number) > 1:
+                raise ValueError(
+                    f"layers: {number[0]}/{number[1]} is given twice; give every layer a number of its own"
+                )
+        return self
+
+    def value_um(self, rule: str) -> float:
+        """The length that a rule demands."""
+        return self.rules[rule].value_um
+
+
+def deck_names() -> list[str]:
+    """Names of the decks that ship with the package."""
+    folder = resources.files(__package__) / "rules"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+@cache
+def load_deck(name: str = HOUSE) -> Deck:
+    """Read a shipped deck by name.
+
+    Raises:
+        InputError: The name is unknown; the message names the nearest one.
+    """
+    if name not in deck_names():
+        raise InputError(f"rules: unknown deck '{name}'; {nearest(name, deck_names())}")
+    text = (resources.files(__package__) / "rules" / f"{name}.toml").read_text(encoding="utf-8")
+    return parse_deck(text, where=name)
+
+
+def read_deck(path: Path | str) -> Deck:
+    """Read a foundry's deck from a file.
+
+    Raises:
+        InputError: The file cannot be read, or its text is no deck.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: cannot read the rules ({reason}); give the path of a TOML file") from None
+    return parse_deck(text, where=str(path))
+
+
+def parse_deck(text: str, *, where: str) -> Deck:
+    """Check a deck given as TOML text; ``where`` names it in errors.
+
+    Raises:
+        InputError: Not TOML, an unknown key or layer, or a rule that lacks its value.
+    """
+    try:
+        return Deck.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not valid TOML ({error}); mend the line") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{where}: {place + ': ' if place else ''}{said}; mend the entry") from None
+
+
+_DECK = load_deck(HOUSE)
+LAYERS = _DECK.layers
+
+METAL1_TO_RIB_UM = _DECK.value_um("metal1_to_ridge")
+METAL1_WIDTH_UM = _DECK.value_um("metal1_width")
+METAL1_SPACE_UM = _DECK.value_um("metal1_space")
+METAL2_SPACE_UM = _DECK.value_um("metal2_space")
+VIA_ENCLOSURE_UM = _DECK.value_um("metal1_around_via")
+SLAB_MARGIN_UM = 4.0  # the slab reaches this far beyond a rib: design choice, the rule asks for 3

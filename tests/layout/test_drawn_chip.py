@@ -1,6 +1,7 @@
 """The drawn 8×8: it is the design, nothing touches that should not, and its files tell the truth."""
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,23 @@ from prism_photonics.units import InputError
 
 from .conftest import DEMO, sized
 
+MARKS = 4  # alignment marks: a rib and four metals each
+# Loopback, reference, two serpentines, two buses with five rings each, every ring with a drop bus and two conductors.
+TEST_RIBS, TEST_METALS = 1 + 1 + 2 + 2 + 10 * 2, 10 * 2
+FILES = sorted(
+    (
+        "chip.gds",
+        "chip.oas",
+        "chip.lyp",
+        "chip.png",
+        "drc.lyrdb",
+        "lvs.json",
+        "manifest.csv",
+        "netlist.yaml",
+        "row.pic.yml",
+    )
+)
+
 
 def test_the_extracted_netlist_is_the_design(files: LayoutFiles, spec: ChipSpec):
     design = from_spec(spec)
@@ -27,11 +45,12 @@ def test_the_extracted_netlist_is_the_design(files: LayoutFiles, spec: ChipSpec)
 
 
 def test_every_rib_island_is_expected(files: LayoutFiles):
-    assert files.checks.rib_islands == 1 + 8 + 64
+    assert files.checks.rib_islands == 1 + 8 + 64 + MARKS + TEST_RIBS
 
 
 def test_there_are_as_many_conductors_as_signals_grounds_and_photodiode_contacts(files: LayoutFiles):
-    assert files.checks.metal_nets == 64 + 8 + 3 * 8
+    assert files.checks.metal_nets == 64 + 8 + 3 * 8 + 4 * MARKS + TEST_METALS
+    assert files.checks.ring_nets == 64
 
 
 def test_nothing_is_shorted_open_or_too_close(files: LayoutFiles):
@@ -50,26 +69,73 @@ def test_metal_keeps_the_designed_distance_from_every_rib_and_never_covers_one(f
     assert metal.merged().separation_check(rib.merged(), round(clear * 1000) - 2).is_empty()
 
 
+def manifest(files: LayoutFiles) -> list[dict[str, str]]:
+    return list(csv.DictReader(files.manifest.read_text(encoding="utf-8").splitlines()))
+
+
 def test_every_ring_has_a_pad_of_its_own_in_the_manifest(files: LayoutFiles):
-    rows = list(csv.DictReader(files.manifest.read_text(encoding="utf-8").splitlines()))
-    rings = {(int(row["row"]), int(row["channel"])) for row in rows if row["net"].startswith("ring")}
-    assert rings == {(r, c) for r in range(8) for c in range(8)}
-    assert len(rows) == 64 + 16 + 24 == files.checks.pads
-    assert len({(row["x_um"], row["y_um"]) for row in rows}) == len(rows)
+    lines = manifest(files)
+    rings = [line for line in lines if line["kind"] == "ring"]
+    assert {(int(line["row"]), int(line["channel"])) for line in rings} == {(r, c) for r in range(8) for c in range(8)}
+    padded = [line for line in lines if line["pad"]]
+    assert len(padded) == 64 + 16 + 24 == files.checks.pads
+    assert len({(line["pad_x_um"], line["pad_y_um"]) for line in padded}) == len(padded)
+
+
+def test_the_manifest_says_where_rings_and_fibre_are(files: LayoutFiles, spec: ChipSpec):
+    ring = next(line for line in manifest(files) if line["name"] == "row_2/ring_3")
+    assert float(ring["x_um"]) == pytest.approx(3.5 * spec.ring.pitch_um, abs=1e-3)
+    assert float(ring["y_um"]) == pytest.approx(2 * spec.row_pitch_um + spec.ring_designs[3].center_y_um, abs=1e-3)
+    fibres = {line["name"]: line for line in manifest(files) if line["kind"] == "fibre"}
+    assert float(fibres.pop("coupler")["y_um"]) == pytest.approx(3.5 * spec.row_pitch_um)
+    lines = ("reference", "cutback_1", "cutback_2", "gap_sweep", "length_sweep", "loopback")
+    assert set(fibres) == {f"{name}_{end}" for name in lines for end in ("in", "out")}
+
+
+def test_the_test_structures_meet_a_fibre_array(files: LayoutFiles):
+    fibres = [line for line in manifest(files) if line["kind"] == "fibre" and line["name"] != "coupler"]
+    facets = {line["x_um"] for line in fibres}
+    assert len(facets) == 2
+    first = float(fibres[0]["y_um"])
+    for line in fibres:
+        pitches = (float(line["y_um"]) - first) / 127.0
+        assert pitches == pytest.approx(round(pitches), abs=1e-6), line["name"]
 
 
 def test_every_pad_of_the_manifest_is_metal_open_to_a_bond(files: LayoutFiles):
     layout = kdb.Layout()
     layout.read(str(files.gds))
     opening = kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*LAYERS.opening)))
-    for row in csv.DictReader(files.manifest.read_text(encoding="utf-8").splitlines()):
-        x, y = round(float(row["x_um"]) * 1000), round(float(row["y_um"]) * 1000)
-        assert not (opening & kdb.Region(kdb.Box(x - 10, y - 10, x + 10, y + 10))).is_empty(), row["pad"]
+    for line in manifest(files):
+        if line["pad"]:
+            x, y = round(float(line["pad_x_um"]) * 1000), round(float(line["pad_y_um"]) * 1000)
+            assert not (opening & kdb.Region(kdb.Box(x - 10, y - 10, x + 10, y + 10))).is_empty(), line["pad"]
+
+
+def test_the_oasis_file_is_the_gds_file(files: LayoutFiles):
+    gds, oas = kdb.Layout(), kdb.Layout()
+    gds.read(str(files.gds))
+    oas.read(str(files.oas))
+    assert {cell.name for cell in gds.each_cell()} == {cell.name for cell in oas.each_cell()}
+    for _, number in LAYERS.items():
+        ours, theirs = (kdb.Region(each.top_cell().begin_shapes_rec(each.layer(*number))) for each in (gds, oas))
+        assert (ours ^ theirs).is_empty()
+    assert files.oas.stat().st_size < files.gds.stat().st_size
+
+
+def test_the_reports_say_what_was_proved(files: LayoutFiles):
+    assert files.faults == ()
+    assert json.loads(files.lvs_report.read_text(encoding="utf-8")) == files.lvs.to_json()
+    assert files.drc.violations == 0
+    found = files.to_json()
+    assert found["gds_bytes"] == files.gds.stat().st_size
+    assert found["cells"] <= 8 + 3 * 3 + 30  # rings; a tree and two branches per level; the rest
+    assert list(found["time_s"]) == ["draw", "write", "lvs", "drc", "picture"]
 
 
 def test_the_files_are_complete_and_the_gds_is_small(files: LayoutFiles):
     folder = files.gds.parent
-    assert sorted(p.name for p in folder.iterdir()) == ["chip.gds", "chip.png", "manifest.csv", "netlist.yaml"]
+    assert sorted(p.name for p in folder.iterdir()) == FILES
     assert files.gds.stat().st_size < 1_000_000
 
 
@@ -86,8 +152,12 @@ def test_a_second_process_draws_the_same_bytes(files: LayoutFiles, tmp_path: Pat
         "write(ChipSpec.from_toml(sys.argv[1]), sys.argv[2])"
     )
     subprocess.run([sys.executable, "-c", script, str(DEMO), str(tmp_path)], check=True)
-    for path in (files.gds, files.netlist, files.manifest, files.picture):
-        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+    for name in FILES:
+        assert (files.gds.parent / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_wider_bends_leave_room_for_themselves(tmp_path: Path):
+    assert write(sized(2, 1, bend_radius_um=45), tmp_path).faults == ()
 
 
 @pytest.mark.parametrize(("rows", "channels"), [(1, 1), (1, 3), (2, 2), (4, 3)])
@@ -95,30 +165,29 @@ def test_other_sizes_are_drawn_right_too(rows: int, channels: int, tmp_path: Pat
     spec = sized(rows, channels)
     files = write(spec, tmp_path)
     assert files.differences == ()
-    assert files.checks.violations == ()
-    assert files.checks.rib_islands == 1 + rows + rows * channels
+    assert files.faults == ()
+    assert files.checks.rib_islands == 1 + rows + rows * channels + MARKS + TEST_RIBS
 
 
 def test_sixteen_rows_still_find_room_beside_the_rings(tmp_path: Path):
-    assert write(sized(16, 2), tmp_path).checks.violations == ()
+    assert write(sized(16, 2), tmp_path).faults == ()
 
 
 def test_writing_twice_replaces_the_files(small: ChipSpec, tmp_path: Path):
     write(small, tmp_path)
     again = write(small, tmp_path)
     assert check(again.gds, small).violations == ()
-    assert len(list(tmp_path.iterdir())) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rows": 32}, r"chip\.rows = 32.*at most 16 rows.*flip-chip"),
         ({"pitch_um": 75}, r"ring\.pitch_um = 75: no room for .* want at least \d+"),
         ({"bend_radius_um": 10}, r"photodiode site.*raise waveguide\.bend_radius_um"),
         ({"gap_drop_um": 0.6005}, r"gap_drop_um = 0\.6005 is off the 1 nm grid"),
         ({"radius_um": 10, "lobe_half_angle_deg": 40}, r"ring: electrodes of radius_um = 10.*cannot hold the vias"),
-        ({"electrode_gap_um": 1.5}, r"electrode_gap_um = 1\.5.*want at least 3"),
+        ({"electrode_gap_um": 1.5}, r"electrode_gap_um = 1\.5.*want at least 2\.4"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_one_line(change: dict[str, float], message: str, tmp_path: Path):

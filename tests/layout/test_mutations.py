@@ -11,7 +11,9 @@ import pytest
 from prism_photonics.layout.check import Checks, check
 from prism_photonics.layout.chip import draw
 from prism_photonics.layout.devices import draw_device
+from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.extract import extract
+from prism_photonics.layout.lvs import FIELD_TOLERANCE, simulation_error
 from prism_photonics.layout.write import write_gds
 from prism_photonics.netlist import Instance, Netlist, connect, from_spec
 from prism_photonics.process.layers import LAYERS
@@ -40,6 +42,11 @@ def faults(spec: ChipSpec, folder: Path, change: Callable[[gf.Component], None])
     return check(mutated(spec, folder, change), spec)
 
 
+def broken(spec: ChipSpec, folder: Path, change: Callable[[gf.Component], None]) -> set[str]:
+    """The drawing rules that the changed chip breaks."""
+    return {name for name, count in run_drc(mutated(spec, folder, change)).counts.items() if count}
+
+
 def test_two_nanometres_more_on_one_ring_are_caught_by_the_netlist(small: ChipSpec, tmp_path: Path):
     design = from_spec(small)
     row = design.cells["row"]
@@ -48,6 +55,15 @@ def test_two_nanometres_more_on_one_ring_are_caught_by_the_netlist(small: ChipSp
     found = design.differences(extract(write_gds(draw(small, changed), tmp_path / "long.gds")))
     assert len(found) == 1
     assert found[0].startswith("row.ring_1.straight_um")
+
+
+def test_two_nanometres_more_on_one_ring_are_caught_by_the_simulation(small: ChipSpec):
+    design = from_spec(small)
+    row = design.cells["row"]
+    ring = longer(row.instances["ring_1"], 0.002)
+    changed = Netlist({**design.cells, "row": replace(row, instances={**row.instances, "ring_1": ring})})
+    assert simulation_error(design, small, seed=0) < FIELD_TOLERANCE
+    assert simulation_error(changed, small, seed=0) > 1e5 * FIELD_TOLERANCE
 
 
 @pytest.mark.parametrize("extra_um", [0.001, 0.002, -0.002])
@@ -128,21 +144,43 @@ def test_a_metal_bridge_between_two_tracks_is_caught_by_the_nets(small: ChipSpec
     assert any("want ring_r1_c0 alone" in line for line in checks.violations)
 
 
-def test_metal_on_a_rib_is_caught_by_the_distances(small: ChipSpec, tmp_path: Path):
+def test_metal_on_a_rib_is_caught_by_the_drawing_rules(small: ChipSpec, tmp_path: Path):
     def cover(chip: gf.Component) -> None:
         chip.kdb_cell.shapes(chip.kcl.layer(*LAYERS.metal1)).insert(kdb.Box(0, -5000, 6000, 5000))
 
-    assert any("metal 1 on rib" in line for line in faults(small, tmp_path, cover).violations)
+    assert broken(small, tmp_path, cover) >= {"metal1_on_ridge"}
 
 
-def test_tracks_too_close_are_caught_by_the_distances(small: ChipSpec, tmp_path: Path):
+def test_tracks_too_close_are_caught_by_the_drawing_rules(small: ChipSpec, tmp_path: Path):
     def crowd(chip: gf.Component) -> None:
-        box = cell_of(chip, "metal").bbox()
-        metal2 = chip.kcl.layer(*LAYERS.metal2)
-        chip.kdb_cell.shapes(metal2).insert(kdb.Box(box.left - 20_000, box.top - 9_000, box.left - 10_000, box.top))
-        chip.kdb_cell.shapes(metal2).insert(kdb.Box(box.left - 32_000, box.top - 9_000, box.left - 22_900, box.top))
+        at = next(inst for inst in cell_of(chip, "metal").each_inst() if inst.property(0) == "ring_r1_c0").trans.disp
+        # Beside the pad, 35 µm from its centre: 2.999 µm of space, where the rule wants 3.
+        shape = kdb.Box(at.x - 35_000 - 2_999 - 10_000, at.y - 5_000, at.x - 35_000 - 2_999, at.y + 5_000)
+        chip.kdb_cell.shapes(chip.kcl.layer(*LAYERS.metal2)).insert(shape)
 
-    assert any("metal 2 to metal 2 below 3" in line for line in faults(small, tmp_path, crowd).violations)
+    assert broken(small, tmp_path, crowd) == {"metal2_space"}
+
+
+def test_text_on_a_metal_is_caught_by_the_drawing_rules_and_the_islands(small: ChipSpec, tmp_path: Path):
+    def write(chip: gf.Component) -> None:
+        text = kdb.TextGenerator.default_generator().text("OOPS", 0.001, 4.0)
+        chip.kdb_cell.shapes(chip.kcl.layer(*LAYERS.metal2)).insert(text.moved(-150_000, 60_000))
+
+    assert broken(small, tmp_path, write) & {"metal2_width", "metal2_area", "metal2_space"}
+    assert any("metal nets" in line for line in faults(small, tmp_path, write).violations)
+
+
+def test_metal_of_a_cell_that_touches_nothing_is_counted_as_often_as_the_cell_stands(small: ChipSpec, tmp_path: Path):
+    def scatter(chip: gf.Component) -> None:
+        stray = chip.kcl.layout.create_cell("stray")
+        stray.shapes(chip.kcl.layer(*LAYERS.metal1)).insert(kdb.Box(0, 0, 9000, 9000))
+        array = kdb.CellInstArray(
+            stray.cell_index(), kdb.Trans(-150_000, 0), kdb.Vector(0, 20_000), kdb.Vector(20_000, 0), 3, 2
+        )
+        chip.kdb_cell.insert(array)
+
+    whole = check(write_gds(draw(small), tmp_path / "whole.gds"), small).metal_nets
+    assert faults(small, tmp_path, scatter).metal_nets == whole + 6
 
 
 def test_a_file_that_is_no_layout_is_refused_in_one_line(tmp_path: Path, small: ChipSpec):

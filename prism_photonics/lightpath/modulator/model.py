@@ -20,15 +20,20 @@ def drive_codes(light: Float[Any, "*axes"], bits: int) -> Float[Any, "*axes"]:
         bits: Resolution of the driver.
 
     Returns:
-        Codes, whole numbers from 0 (dark) to 2^bits − 1 (full).
+        Codes, whole numbers from 0 (dark) to `steps` (full).
     """
     xp = namespace(light)
-    return xp.round(xp.arcsin(xp.sqrt(light)) * (2.0 / math.pi * (2**bits - 1)))
+    return xp.round(xp.arcsin(xp.sqrt(light)) * (2.0 / math.pi * steps(bits)))
+
+
+def steps(bits: int) -> int:
+    """Codes from dark to full: one of the 2^bits stays unused, so that half light is a code."""
+    return max(2**bits - 2, 1)
 
 
 def transmitted(codes: Float[Any, "*axes"], bits: int) -> Float[Any, "*axes"]:
     """Share of the swing from dark to full that a code transmits: ``sin²(π/2·V/V_π)``."""
-    return namespace(codes).sin(codes * (0.5 * math.pi / (2**bits - 1))) ** 2
+    return namespace(codes).sin(codes * (0.5 * math.pi / steps(bits))) ** 2
 
 
 def modulate(light: Float[Any, "*axes"], bits: int) -> Float[Any, "*axes"]:
@@ -50,7 +55,7 @@ def inl_codes(codes: Float[Any, "*axes"], bits: int, inl_lsb: float, phase_rad: 
     Source: one smooth bow per converter, ``inl·sin(π·c/c_max)·cos(2π·c/c_max + φ)``; design choice.
     """
     xp = namespace(codes)
-    share = codes * (math.pi / (2**bits - 1))
+    share = codes * (math.pi / steps(bits))
     return codes + inl_lsb * xp.sin(share) * xp.cos(2.0 * share + phase_rad)
 
 

@@ -1,6 +1,10 @@
 """Which coupling straight puts a ring's resonance where the channel needs it, and how much of the ring is tuned."""
 
 import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.waveguide.design import Lengths
@@ -13,7 +17,7 @@ from prism_photonics.units import PM_PER_UM
 GRID_DECIMALS = 3
 
 
-def optical_lengths_um(profile: Profile, lengths: Lengths) -> tuple[float, float]:
+def optical_lengths_um(profile: Profile, lengths: Lengths) -> tuple[Any, Any]:
     """Optical and group length ``Σ n·L`` and ``Σ n_g·L`` at the film's λ0, in µm; a bend averages both directions."""
     o = profile.optics
     n_x, n_y = o.n_eff_along_x.value, o.n_eff_along_y.value
@@ -75,15 +79,19 @@ def resonance_um(profile: Profile, lengths: Lengths, *, near_um: float) -> float
     return gpl_um / (order + dispersion)
 
 
-def coupling_angles(profile: Profile, design: RingDesign) -> tuple[float, float]:
-    """Angles ``C(g)·L_eff`` of the couplers to the through and the drop bus: κ is their sine, t their cosine."""
+def coupling_angles(profile: Profile, design: RingDesign, xp: ModuleType = np) -> tuple[Any, Any]:
+    """Angles ``C(g)·L_eff`` of the couplers to the through and the drop bus: κ is their sine, t their cosine.
+
+    ``xp`` is the array library of the design's numbers, ``jax.numpy`` under JAX.
+    """
+    law = profile.gap_law
     length = effective_length_um(
-        radius_um=design.radius_um, straight_um=design.straight_um, decay_um=profile.gap_law.decay_um
+        radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um, xp=xp
     )
-    return profile.gap_law.at(design.gap_through_um) * length, profile.gap_law.at(design.gap_drop_um) * length
+    return law.at(design.gap_through_um, xp) * length, law.at(design.gap_drop_um, xp) * length
 
 
-def tuned_share(profile: Profile, design: RingDesign) -> float:
+def tuned_share(profile: Profile, design: RingDesign) -> Any:
     """Electrode coverage F of the whole ring: the lobes' on the turns, all of it on the arms."""
     turns = coverage(two_lobes(design.lobe_half_angle_deg), profile.tensor) * design.lengths.bend_um
     return (turns + design.lengths.y_um) / design.length_um

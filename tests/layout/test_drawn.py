@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.circuit.drawn import drawn_fields
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_fields
 from prism_photonics.circuit.saxrow import max_field_error
+from prism_photonics.layout.simulate import drawn_fields
 from prism_photonics.netlist import from_spec
 from prism_photonics.units import InputError
 

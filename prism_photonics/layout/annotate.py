@@ -1,0 +1,101 @@
+"""Back-annotation: what was drawn, simulated, and where it departs from the design, row by row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.layout.extract import extract
+from prism_photonics.layout.simulate import drawn_rows
+from prism_photonics.layout.tiles import cut
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.place import resonance_um
+from prism_photonics.netlist import Cell, Netlist, from_spec
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM, InputError
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A drawn chip beside its design, rings at rest (no voltage).
+
+    Attributes:
+        differences: How the drawn netlist departs from the design's, one sentence each.
+        resonance_pm: Drawn minus designed resonance of every ring.
+        weight: Weight of every channel as drawn.
+        weight_change: The same, minus the designed weight.
+    """
+
+    differences: tuple[str, ...]
+    resonance_pm: Float[ndarray, "rows rings"]
+    weight: Float[ndarray, "rows channels"]
+    weight_change: Float[ndarray, "rows channels"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Differences, the largest changes, and every row that differs."""
+        rows = [
+            {
+                "row": row,
+                "resonance_pm": self.resonance_pm[row].round(3).tolist(),
+                "weight_change": self.weight_change[row].round(6).tolist(),
+            }
+            for row in self.changed_rows()
+        ]
+        return {
+            "differences": list(self.differences),
+            "resonance_max_pm": round(float(np.abs(self.resonance_pm).max()), 3),
+            "weight_max_change": round(float(np.abs(self.weight_change).max()), 6),
+            "rows": rows,
+        }
+
+    def changed_rows(self) -> list[int]:
+        """Rows in which a resonance moved by 1 fm, or a weight by 1e-9."""
+        moved = (np.abs(self.resonance_pm) > 1e-3).any(axis=1) | (np.abs(self.weight_change) > 1e-9).any(axis=1)
+        return [int(row) for row in np.flatnonzero(moved)]
+
+
+def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
+    """Simulate a drawing as it is, also one of ours that was edited by hand, and compare it with its design.
+
+    Sizes are measured on the polygons; a leaf cell that no design draws is refused.
+
+    Raises:
+        InputError: The file cannot be read, is no chip of ours, or its rows are not connected as the spec needs it.
+    """
+    spec = cut(spec).tile
+    drawn, design = extract(gds, measured=True), from_spec(spec)
+    wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.channels))
+    weights = [
+        drawn_rows(netlist, spec.profile, loss_dB_cm=spec.waveguide.loss_dB_cm, wl=wl, shift_pm=rest).weights
+        for netlist in (drawn, design)
+    ]
+    moved = [[_resonances_um(netlist, row, spec) for row in range(spec.chip.rows)] for netlist in (drawn, design)]
+    return Annotation(
+        differences=tuple(design.differences(drawn)),
+        resonance_pm=(np.asarray(moved[0]) - np.asarray(moved[1])) * PM_PER_UM,
+        weight=weights[0],
+        weight_change=weights[0] - weights[1],
+    )
+
+
+def _resonances_um(netlist: Netlist, row: int, spec: ChipSpec) -> list[float]:
+    """Resonance of every ring of the row that feeds ``detector_row``."""
+    cell = _row_cell(netlist, f"row_{row}")
+    found = []
+    for channel, near in enumerate(spec.comb_design.wl_um):
+        ring = cell.instances.get(f"ring_{channel}")
+        if ring is None:
+            raise InputError(f"row {row}: ring_{channel} is missing from the drawing; draw it again")
+        lengths = RingDesign(**{name: float(value) for name, value in ring.settings.items()}).lengths
+        found.append(resonance_um(spec.profile, lengths, near_um=near))
+    return found
+
+
+def _row_cell(netlist: Netlist, name: str) -> Cell:
+    chip = netlist.cells[netlist.top]
+    if name not in chip.instances:
+        raise InputError(f"{name} is missing from the drawing; draw it again")
+    return netlist.cells[chip.instances[name].component]

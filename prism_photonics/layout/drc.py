@@ -1,0 +1,144 @@
+"""Design-rule check: the rules of a deck on the polygons of a drawing, hierarchically, with KLayout's engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import klayout.db as kdb
+import klayout.rdb as rdb
+
+from prism_photonics.layout.polygons import open_layout
+from prism_photonics.process.layers import Deck, Rule, load_deck
+
+PER_UM = 1000
+EUCLIDEAN = kdb.Metrics.Euclidian  # KLayout's spelling
+IGNORE_DEG = 80.0  # edges that meet at more than this belong to a corner, not to a narrow place
+CORNER_SLACK_DEG = 0.5  # short edges of circles on the grid turn a little more than the circle
+MOST_MARKERS = 1000  # per rule, in the report file
+
+
+@dataclass(frozen=True)
+class Drc:
+    """What the check found.
+
+    Attributes:
+        counts: Violations of every rule; deep mode may count one place twice, so zero is the only pass.
+        first_um: Centre of the first violation of each broken rule.
+    """
+
+    counts: Mapping[str, int]
+    first_um: Mapping[str, tuple[float, float]]
+
+    @property
+    def violations(self) -> int:
+        """Violations of all rules together."""
+        return sum(self.counts.values())
+
+    def sentences(self) -> tuple[str, ...]:
+        """One sentence per broken rule."""
+        return tuple(
+            f"rule {name}: {self.counts[name]} places, first near ({x:g}, {y:g}) µm"
+            for name, (x, y) in self.first_um.items()
+        )
+
+
+def run_drc(gds: Path | str | kdb.Layout, *, deck: Deck | None = None, report: Path | str | None = None) -> Drc:
+    """Check a drawing against every rule of a deck.
+
+    Args:
+        gds: A layout file, or a layout in memory.
+        deck: Layers and rules; our own when none is given.
+        report: Where a KLayout marker database (``.lyrdb``) goes.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    deck = deck or load_deck()
+    layout = open_layout(gds)
+    top = layout.top_cell()
+    store = kdb.DeepShapeStore()
+    # The database's unit is the finest grid of all: off-grid points show as a finer unit.
+    regions = {name: _region(layout, top, number, store) for name, number in deck.layers.items()}
+
+    database = rdb.ReportDatabase("drc")
+    database.description = f"prism_photonics, deck {deck.name}"
+    database.top_cell_name = top.name
+    cell = database.create_cell(top.name)
+    counts: dict[str, int] = {}
+    first: dict[str, tuple[float, float]] = {}
+    found = {"grid": _off_grid(regions, deck, layout)}
+    found |= {name: _Check(rule, regions, deck).run() for name, rule in deck.rules.items()}
+    for name, places in found.items():
+        category = database.create_category(name)
+        category.description = _describe(deck.rules.get(name), deck)
+        counts[name] = sum(shapes.count() for shapes in places)
+        for shapes in places:
+            for shape, _ in zip(shapes.each(), range(MOST_MARKERS), strict=False):
+                item = database.create_item(cell.rdb_id(), category.rdb_id())
+                item.add_value(rdb.RdbItemValue(shape.to_dtype(layout.dbu)))
+                if name not in first:
+                    at = shape.bbox().center()
+                    first[name] = (at.x * layout.dbu, at.y * layout.dbu)
+    if report is not None:
+        database.save(str(report))
+    return Drc(counts, first)
+
+
+Places = kdb.Region | kdb.EdgePairs
+
+
+class _Check:
+    """One rule, applied."""
+
+    def __init__(self, rule: Rule, regions: Mapping[str, kdb.Region], deck: Deck):
+        self._rule = rule
+        self._layer = regions[rule.layer]
+        self._other = regions[rule.other] if rule.other else kdb.Region()
+        exact = rule.value_um if rule.kind != "separation" else rule.value_um - deck.curve_tolerance_um
+        self._least = round(exact * PER_UM)
+
+    def run(self) -> list[Places]:
+        return getattr(self, f"_{self._rule.kind}")()
+
+    def _width(self) -> list[Places]:
+        return [self._layer.width_check(self._least, False, EUCLIDEAN, IGNORE_DEG)]
+
+    def _space(self) -> list[Places]:
+        return [self._layer.space_check(self._least, False, EUCLIDEAN, IGNORE_DEG)]
+
+    def _separation(self) -> list[Places]:
+        return [self._layer.separation_check(self._other, self._least, False, EUCLIDEAN, IGNORE_DEG)]
+
+    def _enclosure(self) -> list[Places]:
+        near = self._other.enclosing_check(self._layer, self._least, False, EUCLIDEAN, IGNORE_DEG)
+        return [near, self._layer - self._other]
+
+    def _inside(self) -> list[Places]:
+        return [self._layer - self._other.sized(-self._least)]
+
+    def _apart(self) -> list[Places]:
+        return [self._layer & self._other]
+
+    def _corner(self) -> list[Places]:
+        turn = 180.0 - self._rule.value_deg + CORNER_SLACK_DEG
+        return [self._layer.corners(turn, 180.0), self._layer.corners(-180.0, -turn)]
+
+    def _area(self) -> list[Places]:
+        return [self._layer.with_area(0, round(self._rule.value_um2 * PER_UM**2), False)]
+
+
+def _off_grid(regions: Mapping[str, kdb.Region], deck: Deck, layout: kdb.Layout) -> list[Places]:
+    step = round(deck.grid_um / layout.dbu)
+    return [] if step <= 1 else [region.grid_check(step, step) for region in regions.values()]
+
+
+def _region(layout: kdb.Layout, top: kdb.Cell, number: tuple[int, int], store: kdb.DeepShapeStore) -> kdb.Region:
+    index = layout.find_layer(*number)
+    return kdb.Region() if index is None else kdb.Region(top.begin_shapes_rec(index), store)
+
+
+def _describe(rule: Rule | None, deck: Deck) -> str:
+    if rule is None:
+        return f"every point on the grid of {deck.grid_um:g} µm"
+    value = f"{rule.value_deg:g}°" if rule.value_deg else f"{rule.value_um2 or rule.value_um:g} µm"
+    return f"{rule.kind} of {rule.layer}{' and ' + rule.other if rule.other else ''}: at least {value}"

@@ -1,0 +1,115 @@
+"""Metal of a flip-chip die: a bump per ring and per photodiode contact, a ground rail per row, one ground for the bank.
+
+A row of many cannot be bonded along the edges: 32 × 256 rings would need 820 mm of perimeter. So every row carries the
+same cell of metal, in the strip between its drop bus and that bus's way back: the bumps' pads, and the rail above them.
+"""
+
+from collections.abc import Mapping
+
+import gdsfactory as gf
+import kfactory as kf
+from kfactory import kdb
+
+from prism_photonics.layout.contacts import Contacts
+from prism_photonics.layout.pads import SITE_PADS, Pad, row_pad
+from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
+from prism_photonics.lightpath.drawing import arc_points, box, nm
+from prism_photonics.lightpath.ring.cell import STRAP_UM
+from prism_photonics.netlist import detector_site
+from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+# Design choices: copper pillars with tin-silver caps of 24 µm, as on interposers.
+BUMP_UM = 24.0
+BUMP_PAD_UM = 32.0
+OPENING_UM = 28.0
+RAIL_UM = 10.0
+RAIL_BELOW_UM = 9.0  # the rail's middle under the way back: it never lies on a guide along its length
+SPACE_UM = 4.0
+TRUNK_UM = -10.0  # where the bank's ground runs across the rows: it meets guides only where they run along x
+SITE_GAP_UM = 8.0  # from a photodiode contact to its bump's pad
+STAGGER_UM = 44.0  # the output's bump stands this much further out
+
+
+def draw_bumps(spec: ChipSpec, block: gf.Component) -> tuple[gf.Component, list[Pad]]:
+    """Metal over the rows of a placed block; returns the metal cell and its bumps, in the block's coordinates.
+
+    Raises:
+        InputError: The strip above the drop bus is too low for bumps and rail.
+    """
+    heights = _heights(spec)
+    kcl, contacts = block.kcl, Contacts(block)
+    row_metal, bumps = _row_metal(spec, contacts, heights, kcl)
+    metal = gf.Component("metal", kcl=kcl)
+    pads: list[Pad] = []
+    origins = {row: contacts.row(row) for row in range(spec.chip.rows)}
+    for row, (x, y) in origins.items():
+        metal.add_ref(row_metal, name=f"row_{row}").instance.transform(kdb.Trans(nm(x), nm(y)))
+        pads += [Pad(row_pad(kind, row), x + dx, y + dy) for kind, (dx, dy) in bumps.items()]
+    x, low = origins[0]
+    high = origins[spec.chip.rows - 1][1]
+    trunk = box(
+        x + TRUNK_UM - RAIL_UM / 2.0,
+        low + heights["bump"],
+        x + TRUNK_UM + RAIL_UM / 2.0,
+        high + heights["rail"] + RAIL_UM / 2.0,
+    )
+    metal.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(trunk)
+    return metal, pads
+
+
+def _heights(spec: ChipSpec) -> dict[str, float]:
+    """Heights above a row's through bus: middle of the bumps, middle of the rail."""
+    drop = spec.ring_designs[0].bus_pitch_um
+    back = detector_site(spec).port_pitch_um
+    rail = back - RAIL_BELOW_UM
+    room = rail - RAIL_UM / 2.0 - SPACE_UM - drop
+    if room < BUMP_PAD_UM + SPACE_UM:
+        need = (back - drop - room + BUMP_PAD_UM + SPACE_UM) / 2.0
+        raise InputError(
+            f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: no room for bumps of {BUMP_PAD_UM:g} µm "
+            f"and a ground rail under the drop bus's way back; want at least {need:g}"
+        )
+    return {"bump": round(drop + room / 2.0, 2), "rail": round(rail, 2)}
+
+
+def _row_metal(
+    spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float], kcl: kf.KCLayout
+) -> tuple[gf.Component, dict[str, tuple[float, float]]]:
+    """The metal that every row carries, and where its bumps are, both from the row's first port."""
+    cell = gf.Component("row_metal", kcl=kcl)
+    metal2 = kdb.Region()
+    bumps: dict[str, tuple[float, float]] = {}
+    half, bump, rail = STRAP_UM / 2.0, heights["bump"], heights["rail"]
+    ground_east = TRUNK_UM
+    for c in range(spec.chip.channels):
+        (x, y), (ground_x, ground_y) = contacts.ring_in_row(c, "e1"), contacts.ring_in_row(c, "e2")
+        middle = round((c + 0.5) * spec.ring.pitch_um, 3)
+        metal2.insert(box(x - STRAP_UM, y - half, x, bump + half))
+        metal2.insert(box(middle, bump - half, x, bump + half))
+        metal2.insert(box(ground_x, ground_y - half, ground_x + STRAP_UM, rail))
+        bumps[f"ring_{c}"] = middle, bump
+        ground_east = ground_x + STRAP_UM
+    metal2.insert(box(TRUNK_UM - RAIL_UM / 2.0, rail - RAIL_UM / 2.0, ground_east, rail + RAIL_UM / 2.0))
+    bumps["ground"] = TRUNK_UM, bump
+    for n, kind in enumerate(SITE_PADS):
+        x, y = contacts.site_in_row(f"e{n + 1}")
+        out = x + SITE_GAP_UM + BUMP_PAD_UM / 2.0 + STAGGER_UM * (kind == "output")
+        metal2.insert(box(x - 2.0, y - SITE_WIRE_UM / 2.0, out, y + SITE_WIRE_UM / 2.0))
+        bumps[kind] = out, y
+    cell.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(metal2.merged())
+    pad = _bump_pad(kcl)
+    for name, (x, y) in bumps.items():
+        cell.add_ref(pad, name=name).instance.transform(kdb.Trans(nm(x), nm(y)))
+    return cell, bumps
+
+
+def _bump_pad(kcl: kf.KCLayout) -> gf.Component:
+    """Pad of the second metal, opening, bump; the origin is its centre."""
+    pad = gf.Component("bump_pad", kcl=kcl)
+    for layer, side in ((LAYERS.metal2, BUMP_PAD_UM), (LAYERS.opening, OPENING_UM)):
+        pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-side / 2.0, -side / 2.0, side / 2.0, side / 2.0))
+    circle = kdb.Polygon(arc_points((0.0, 0.0), BUMP_UM / 2.0, 0.0, 360.0)[:-1])
+    pad.kdb_cell.shapes(kcl.layer(*LAYERS.bump)).insert(circle)
+    return pad

@@ -1,0 +1,70 @@
+"""The measurement manifest: every ring, photodiode contact and fibre port, where it is, and which pad serves it."""
+
+import csv
+import io
+from pathlib import Path
+
+import klayout.db as kdb
+
+from prism_photonics.layout.pads import NOWHERE, pad_centers_um, ring_pad, rows_um, serves
+from prism_photonics.layout.polygons import open_layout
+
+COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "channel", "pad", "pad_x_um", "pad_y_um")
+
+
+def manifest_csv(gds: Path | str | kdb.Layout) -> str:
+    """The manifest of a drawn chip as CSV, positions as they stand in the file.
+
+    One line per ring (its centre, and the pad that drives it), per other pad (``kind`` ground or detector) and per
+    fibre port (``kind`` fibre, at the facet, no pad). Row and channel are −1 where a line speaks of no single one.
+    """
+    layout = open_layout(gds)
+    pads = pad_centers_um(layout)
+    lines: list[tuple[str, str, float, float, str, int, int, str]] = []
+    centers = _ring_centers_um(layout)
+    for row, (x, y) in rows_um(layout).items():
+        for channel, (dx, dy) in centers.items():
+            lines.append(
+                (f"row_{row}/ring_{channel}", "ring", x + dx, y + dy, "e1", row, channel, ring_pad(row, channel))
+            )
+    for pad, (x, y) in pads.items():
+        kind, row, channel = serves(pad)
+        if kind != "ring":
+            lines.append((pad, kind, x, y, "", row, channel, pad))
+    for name, (x, y) in _fibres_um(layout).items():
+        lines.append((name, "fibre", x, y, "o1", NOWHERE, NOWHERE, ""))
+
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for name, kind, x, y, port, row, channel, pad in lines:
+        at = (f"{value:.3f}" for value in pads[pad]) if pad in pads else ("", "")
+        table.writerow((name, kind, f"{x:.3f}", f"{y:.3f}", port, row, channel, pad, *at))
+    return text.getvalue()
+
+
+def _ring_centers_um(layout: kdb.Layout) -> dict[int, tuple[float, float]]:
+    """Centre of every ring in its row, by channel: the middle of its metal, which no bus shifts."""
+    if not layout.has_cell("row"):
+        return {}
+    centers = {}
+    for inst in layout.cell("row").each_inst():
+        name = str(inst.property(0))
+        if name.startswith("ring_"):
+            box = inst.cell.dbbox().moved(inst.dtrans.disp)
+            centers[int(name.removeprefix("ring_"))] = (box.center().x, box.center().y)
+    return dict(sorted(centers.items()))
+
+
+def _fibres_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
+    """Where each edge coupler, of the circuit and of the test structures, meets the facet."""
+    found = {}
+    for owner in (
+        layout.top_cell(),
+        *(inst.cell for inst in layout.top_cell().each_inst() if inst.cell.name == "tests"),
+    ):
+        for inst in owner.each_inst():
+            if inst.cell.name.startswith("edge_coupler"):
+                at = inst.dtrans.disp
+                found[str(inst.property(0))] = (at.x, at.y)
+    return dict(sorted(found.items()))

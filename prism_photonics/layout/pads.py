@@ -1,0 +1,85 @@
+"""Pads and bumps: what they are called, and where a drawing has them."""
+
+from dataclasses import dataclass
+
+import klayout.db as kdb
+
+PAD_CELLS = ("bond_pad", "bump_pad")
+SITE_PADS = ("cathode", "output", "anode")  # e1, e2, e3 of a photodiode site
+NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Pad:
+    """A bond pad or bump: its name, its centre in µm.
+
+    Attributes:
+        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``.
+        x_um: Centre.
+        y_um: Centre.
+        edge: The die edge that a bond pad serves, −1 for a bump.
+        outer: Whether a bond pad stands in its edge's outer line.
+    """
+
+    name: str
+    x_um: float
+    y_um: float
+    edge: int = NOWHERE
+    outer: bool = False
+
+
+def ring_pad(row: int, channel: int) -> str:
+    """Name of the pad that drives a ring."""
+    return f"ring_r{row}_c{channel}"
+
+
+def row_pad(kind: str, row: int) -> str:
+    """Name, on the chip, of a bump that every row's metal has under ``kind``: ``ring_3``, ``ground``, ``output``."""
+    if kind.startswith("ring_"):
+        return ring_pad(row, int(kind.removeprefix("ring_")))
+    return f"ground_r{row}" if kind == "ground" else f"detector_{row}_{kind}"
+
+
+def serves(pad: str) -> tuple[str, int, int]:
+    """Kind (ring, ground, detector), row and channel of a pad; −1 where it serves no single one."""
+    kind, *rest = pad.split("_")
+    if kind == "ring":
+        return kind, int(rest[0][1:]), int(rest[1][1:])
+    if kind == "ground":
+        number = int(rest[0][1:])
+        return (kind, NOWHERE, number) if rest[0][0] == "c" else (kind, number, NOWHERE)
+    return kind, int(rest[0]), NOWHERE
+
+
+def pad_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
+    """Centre of every pad in µm, by name, as placed in the file."""
+    pads: dict[str, tuple[float, float]] = {}
+    for metal in _named(layout.top_cell(), "metal"):
+        for inst in metal.cell.each_inst():
+            name, trans = str(inst.property(0)), metal.trans * inst.trans
+            if inst.cell.name in PAD_CELLS:
+                pads[name] = _um(trans, layout.dbu)
+            elif inst.cell.name == "row_metal":
+                row = int(name.removeprefix("row_"))
+                for bump in inst.cell.each_inst():
+                    if bump.cell.name in PAD_CELLS:
+                        pads[row_pad(str(bump.property(0)), row)] = _um(trans * bump.trans, layout.dbu)
+    return dict(sorted(pads.items()))
+
+
+def rows_um(layout: kdb.Layout) -> dict[int, tuple[float, float]]:
+    """Origin of every row in µm: where its instance stands."""
+    rows = {
+        int(str(inst.property(0)).removeprefix("row_")): _um(inst.trans, layout.dbu)
+        for inst in layout.top_cell().each_inst()
+        if str(inst.property(0)).startswith("row_")  # an edited row may have a cell of its own, named anew
+    }
+    return dict(sorted(rows.items()))
+
+
+def _named(cell: kdb.Cell, name: str) -> list[kdb.Instance]:
+    return [inst for inst in cell.each_inst() if inst.cell.name == name]
+
+
+def _um(trans: kdb.Trans, dbu: float) -> tuple[float, float]:
+    return round(trans.disp.x * dbu, 3), round(trans.disp.y * dbu, 3)

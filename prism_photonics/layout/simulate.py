@@ -1,0 +1,200 @@
+"""The drawn chip simulated from its netlist: SAX on every kind of row, one pass of light through coupler and tree."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Complex, Float
+from numpy import ndarray
+
+from prism_photonics.circuit.models import device_models
+from prism_photonics.circuit.row import RowFields
+from prism_photonics.circuit.saxrow import strict_circuit
+from prism_photonics.netlist import Cell, Instance, Netlist
+from prism_photonics.process.profile import Profile
+from prism_photonics.units import InputError
+
+Field = Any  # complex, over wl
+
+
+@dataclass(frozen=True)
+class DrawnRows:
+    """Light in the rows of a drawn block.
+
+    Attributes:
+        arriving: Complex field at each row's entrance for unit field at the block's o1.
+        fields: Complex fields at each row's detectors for unit field at its entrance.
+    """
+
+    arriving: Complex[ndarray, "rows wl"]
+    fields: RowFields
+
+    @property
+    def weights(self) -> Float[ndarray, "rows wl"]:
+        """``w = T_through − T_drop``, dimensionless in [−1, 1]."""
+        return np.abs(np.asarray(self.fields.through)) ** 2 - np.abs(np.asarray(self.fields.drop)) ** 2
+
+
+def drawn_fields(
+    netlist: Netlist,
+    profile: Profile,
+    *,
+    loss_dB_cm: float,
+    wl: Float[ndarray, " wl"],
+    shift_pm: Float[ndarray, "rows rings"],
+) -> RowFields:
+    """Complex fields at every detector for unit field in each bank's fibre, leaves (rows, buses, wl).
+
+    Arguments and errors as `drawn_rows`, with the shifts of a row's rings bus by bus.
+    """
+    through, drop = [], []
+    for cell, shift in zip(netlist.banks.values(), np.split(shift_pm, len(netlist.banks), axis=1), strict=True):
+        rows = drawn_rows(netlist, profile, loss_dB_cm=loss_dB_cm, wl=wl, shift_pm=shift, block=cell)
+        through.append(rows.arriving * np.asarray(rows.fields.through))
+        drop.append(rows.arriving * np.asarray(rows.fields.drop))
+    return RowFields(jnp.asarray(np.stack(through, 1)), jnp.asarray(np.stack(drop, 1)))
+
+
+def drawn_rows(
+    netlist: Netlist,
+    profile: Profile,
+    *,
+    loss_dB_cm: float,
+    wl: Float[ndarray, " wl"],
+    shift_pm: Float[ndarray, "rows channels"],
+    block: str | None = None,
+) -> DrawnRows:
+    """Light in every row of a block, from the netlist alone.
+
+    The feed sends no light back, so its transmissions multiply; each kind of subtree is followed once. Rows that share
+    a cell share one compiled SAX circuit.
+
+    Args:
+        netlist: The chip's netlist, drawn or designed.
+        profile: The film stack.
+        loss_dB_cm: Waveguide loss.
+        wl: Wavelengths in µm.
+        shift_pm: Resonance shift of every ring in pm.
+        block: The cell that holds the rows; the chip itself when none is named.
+
+    Returns:
+        Row n is what arrives at ``detector_n``.
+
+    Raises:
+        InputError: A detector or a row is not connected as the design needs it, or a device of the feed reflects.
+    """
+    models = device_models(profile, loss_dB_cm=loss_dB_cm)
+    name = block or netlist.top
+    cell = netlist.cells[name]
+    partner = _partners(cell)
+    entering = _Feed(netlist, models, jnp.asarray(wl)).to_rows(name)
+    circuits: dict[str, Callable[..., Any]] = {}
+    arriving, through, drop = [], [], []
+    for n in range(shift_pm.shape[0]):
+        row, exit_port = _fed_by(partner, f"detector_{n},o1")
+        drop_row, drop_port = _fed_by(partner, f"detector_{n},o2")
+        if row != drop_row or row not in entering:
+            raise InputError(f"netlist: detector_{n} is fed by {row} and {drop_row}, not by one row; mend the drawing")
+        kind = cell.instances[row].component
+        if kind not in circuits:
+            circuits[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port)
+        index = int(row.removeprefix("row_"))
+        out, dropped = circuits[kind](jnp.asarray(wl), jnp.asarray(shift_pm[index]))
+        arriving.append(np.broadcast_to(entering[row], wl.shape))
+        through.append(np.asarray(out))
+        drop.append(np.asarray(dropped))
+    return DrawnRows(np.stack(arriving), RowFields(jnp.asarray(np.stack(through)), jnp.asarray(np.stack(drop))))
+
+
+class _Feed:
+    """Follows light through cells and devices that only pass it on."""
+
+    def __init__(self, netlist: Netlist, models: Mapping[str, Callable[..., Any]], wl: Any):
+        self._netlist, self._models, self._wl = netlist, models, wl
+        self._known: dict[Any, dict[str, Field]] = {}
+
+    def to_rows(self, block: str) -> dict[str, Field]:
+        """Field at o1 of every row of a block, by row name, for unit field at the block's o1."""
+        rows: dict[str, Field] = {}
+        self._follow(block, "o1", rows)
+        return rows
+
+    def _through(self, instance: Instance, port: str) -> dict[str, Field]:
+        """Transmissions from one port of a device or cell to its others."""
+        is_device = instance.component in self._models
+        key = (instance.component, port, tuple(sorted(instance.settings.items())))
+        if key not in self._known:
+            self._known[key] = (
+                self._device(instance, port) if is_device else self._follow(instance.component, port, rows=None)
+            )
+        return self._known[key]
+
+    def _device(self, instance: Instance, port: str) -> dict[str, Field]:
+        s = self._models[instance.component](wl=self._wl, **instance.settings)
+        passed = {}
+        for (a, b), value in s.items():
+            field = np.asarray(value)
+            if a == port and np.any(field != 0.0):
+                if b == port:
+                    raise InputError(f"netlist: {instance.component} reflects; its feed cannot be followed one way")
+                passed[b] = field
+        return passed
+
+    def _follow(self, name: str, port: str, rows: dict[str, Field] | None) -> dict[str, Field]:
+        """Transmissions from a cell's port to its others; fields at rows go to ``rows``."""
+        cell = self._netlist.cells[name]
+        partner = _partners(cell)
+        outer = {inner: out for out, inner in cell.ports.items()}
+        left: dict[str, Field] = {}
+        waiting: list[tuple[str, Field]] = [(cell.ports[port], 1.0 + 0.0j)]
+        for end, field in waiting:
+            key, entered = end.split(",")
+            instance = cell.instances[key]
+            if rows is not None and self._has_rings(instance.component):
+                rows[key] = field
+                continue
+            if instance.component == "detector":
+                continue
+            for exit_port, passed in self._through(instance, entered).items():
+                here = f"{key},{exit_port}"
+                if here in outer:
+                    left[outer[here]] = field * passed
+                elif here in partner:
+                    waiting.append((partner[here], field * passed))
+        return left
+
+    def _has_rings(self, component: str) -> bool:
+        inside = self._netlist.cells.get(component)
+        return inside is not None and any(i.component == "ring" for i in inside.instances.values())
+
+
+def _row_circuit(
+    netlist: Netlist, kind: str, models: Mapping[str, Callable[..., Any]], exit_port: str, drop_port: str
+) -> Callable[..., Any]:
+    circuit = strict_circuit(netlist.to_sax(kind), models)
+    rings = sorted(
+        (name for name, inst in netlist.cells[kind].instances.items() if inst.component == "ring"),
+        key=lambda name: int(name.removeprefix("ring_")),
+    )
+
+    @jax.jit
+    def both(wl: Any, shift_pm: Any) -> tuple[Any, Any]:
+        settings = {name: {"shift_pm": shift_pm[c]} for c, name in enumerate(rings)}
+        s = circuit(wl=wl, **settings)
+        return s["o1", exit_port], s["o1", drop_port]
+
+    return both
+
+
+def _partners(cell: Cell) -> dict[str, str]:
+    return {a: b for pair in cell.connections for a, b in (sorted(pair), sorted(pair, reverse=True))}
+
+
+def _fed_by(partner: Mapping[str, str], end: str) -> tuple[str, str]:
+    if end not in partner:
+        raise InputError(f"netlist: {end} is not connected; mend the drawing")
+    instance, port = partner[end].split(",")
+    return instance, port

@@ -1,0 +1,155 @@
+"""Test structures along the die's southern edge: what a laboratory needs to tell the film's faults from the circuit's.
+
+Lines run from the western to the eastern facet at the pitch of a fibre array: a loopback that aligns the array, a
+reference guide, two cutback serpentines, and two rows of single rings that sweep the gap and the length. Their rings'
+electrodes are left unconnected. They are no part of the netlist: their ribs and metals are counted, and the drawing
+rules hold for them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import gdsfactory as gf
+from kfactory import kdb
+
+from prism_photonics.layout.frame import overrun, text
+from prism_photonics.lightpath.coupler.cell import edge_coupler
+from prism_photonics.lightpath.drawing import nm
+from prism_photonics.lightpath.ring.cell import ring
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.waveguide.cell import straight, terminator, uturn
+from prism_photonics.lightpath.waveguide.design import StraightDesign, TerminatorDesign, UTurnDesign
+from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec import ChipSpec
+
+# Design choices.
+FIBRE_PITCH_UM = 127.0
+PASSES = (1, 2)  # double passes of each cutback serpentine
+TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
+GAP_STEPS_UM = (-0.10, -0.05, 0.0, 0.05, 0.10)
+LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
+APART_UM = 110.0  # between two test rings: a terminator for each one's drop bus
+LABEL_UM = 16.0
+CLEAR_UM = 60.0  # from the circuit above to the first line, and below the last one the alignment marks
+
+EXTRA_RIBS = 1 + 1 + len(PASSES) + 2 + 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))
+EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))  # signal and ground of every test ring
+
+
+def tests_height_um(spec: ChipSpec) -> float:
+    """Height of the strip that the test structures take."""
+    slots = 2 + 1 + sum(_slots(spec, passes) for passes in PASSES) + 2
+    return slots * FIBRE_PITCH_UM + 2.0 * CLEAR_UM + 60.0
+
+
+def least_width_um(spec: ChipSpec) -> float:
+    """Least distance of the facets: the longest row of test rings between two couplers."""
+    rings = max(len(GAP_STEPS_UM), len(LENGTH_STEPS_UM))
+    return 2.0 * spec.coupler_design.length_um + rings * (spec.ring.pitch_um + APART_UM) + APART_UM
+
+
+def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: float, top_um: float) -> gf.Component:
+    """The cell of test structures below ``top_um`` between two facets, and the labels of its lines."""
+    block = _Block(spec, chip, west_um, east_um)
+    y = top_um - CLEAR_UM
+    y = block.loopback(y)
+    y = block.line("reference", y, ())
+    for passes in PASSES:
+        y = block.serpentine(passes, y)
+    base = spec.ring_designs[spec.chip.channels // 2]
+    gaps = [
+        replace(base, gap_through_um=round(base.gap_through_um + d, 3), gap_drop_um=round(base.gap_drop_um + d, 3))
+        for d in GAP_STEPS_UM
+    ]
+    lengths = [replace(base, straight_um=round(max(base.straight_um + d, 0.0), 3)) for d in LENGTH_STEPS_UM]
+    y = block.line("gap_sweep", y, gaps)
+    block.line("length_sweep", y, lengths)
+    return block.cell
+
+
+def turn_radius_um(spec: ChipSpec) -> float:
+    """Radius of the serpentines' turns: a double pass ends on the next fibre, unless the film needs wider bends."""
+    return max(FIBRE_PITCH_UM / 4.0, spec.waveguide.bend_radius_um)
+
+
+def _slots(spec: ChipSpec, passes: int) -> int:
+    """Fibre pitches from one serpentine to the next line."""
+    return math.ceil(4.0 * turn_radius_um(spec) * passes / FIBRE_PITCH_UM) + 1
+
+
+class _Block:
+    def __init__(self, spec: ChipSpec, chip: gf.Component, west_um: float, east_um: float):
+        self._spec, self._kcl, self._west, self._east = spec, chip.kcl, west_um, east_um
+        self._width = spec.width_um
+        self._coupler = edge_coupler(spec.coupler_design, kcl=chip.kcl)
+        self._inside = west_um + spec.coupler_design.length_um  # where guides begin
+        self._outside = east_um - spec.coupler_design.length_um  # where they end
+        self.cell = gf.Component("tests", kcl=chip.kcl)
+
+    def loopback(self, y_um: float) -> float:
+        """Two neighbouring fibres joined by a half turn; returns the next free line."""
+        low = y_um - FIBRE_PITCH_UM
+        self._facet_west("loopback_out", low)
+        self._facet_west("loopback_in", y_um)
+        turn = uturn(UTurnDesign(FIBRE_PITCH_UM / 2.0, self._width), kcl=self._kcl)
+        self._put(turn, "loopback_turn", self._inside, low, kdb.Trans.M90)
+        self._label("LOOPBACK", y_um)
+        return low - FIBRE_PITCH_UM
+
+    def line(self, name: str, y_um: float, rings: Sequence[RingDesign]) -> float:
+        """A guide from facet to facet with test rings in it; returns the next free line."""
+        self._facet_west(f"{name}_in", y_um)
+        x = self._guide(name, self._inside, APART_UM, y_um)
+        for n, design in enumerate(rings):
+            self._put(ring(design, kcl=self._kcl), f"{name}_ring_{n}", x, y_um)
+            end = terminator(TerminatorDesign(width_um=design.width_um), kcl=self._kcl)
+            top = y_um + design.bus_pitch_um
+            self._put(end, f"{name}_end_east_{n}", x + design.pitch_um, top)
+            self._put(end, f"{name}_end_west_{n}", x, top, kdb.Trans.M90)
+            x = self._guide(f"{name}_{n}", x + design.pitch_um, APART_UM, y_um)
+        self._guide(f"{name}_out", x, self._outside - x, y_um)
+        self._facet_east(f"{name}_out", y_um)
+        self._label(name.replace("_", " ").upper(), y_um)
+        return y_um - FIBRE_PITCH_UM
+
+    def serpentine(self, passes: int, y_um: float) -> float:
+        """A guide that runs ``passes`` times back and forth before it leaves; returns the next free line."""
+        name = f"cutback_{passes}"
+        radius = turn_radius_um(self._spec)
+        turn = uturn(UTurnDesign(radius, self._width), kcl=self._kcl)
+        low, high = self._inside + radius + TURN_SETBACK_UM, self._outside - radius - TURN_SETBACK_UM
+        self._facet_west(f"{name}_in", y_um)
+        x, y = self._inside, y_um
+        for n in range(passes):
+            # Downwards: the way on lies below.
+            self._guide(f"{name}_out_{n}", x, high - x, y)
+            self._put(turn, f"{name}_turn_east_{n}", high, y, kdb.Trans.R180)
+            self._guide(f"{name}_back_{n}", low, high - low, y - 2.0 * radius)
+            self._put(turn, f"{name}_turn_west_{n}", low, y - 4.0 * radius)
+            x, y = low, y - 4.0 * radius
+        self._guide(f"{name}_last", x, self._outside - x, y)
+        self._facet_east(f"{name}_out", y)
+        self._label(f"CUTBACK {passes}", y_um)
+        return y_um - _slots(self._spec, passes) * FIBRE_PITCH_UM
+
+    def _facet_west(self, name: str, y_um: float) -> None:
+        self._put(self._coupler, name, self._west, y_um)
+        overrun(self.cell, self._spec.coupler_design, self._west, y_um)
+
+    def _facet_east(self, name: str, y_um: float) -> None:
+        self._put(self._coupler, name, self._east, y_um, kdb.Trans.M90)
+        overrun(self.cell, self._spec.coupler_design, self._east, y_um, east=True)
+
+    def _guide(self, name: str, x_um: float, length_um: float, y_um: float) -> float:
+        part = straight(StraightDesign(round(length_um, 3), self._width), kcl=self._kcl)
+        self._put(part, f"{name}_guide", x_um, y_um)
+        return round(x_um + length_um, 3)
+
+    def _put(self, part: gf.Component, name: str, x_um: float, y_um: float, turn: kdb.Trans = kdb.Trans.R0) -> None:
+        at = kdb.Trans(nm(x_um), nm(y_um)) * turn
+        self.cell.add_ref(part, name=name).instance.transform(at)
+
+    def _label(self, words: str, y_um: float) -> None:
+        letters = text(words, LABEL_UM, (self._west + 40.0, y_um + 12.0))
+        self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.labels)).insert(letters.merged())

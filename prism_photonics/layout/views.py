@@ -1,0 +1,60 @@
+"""How the layers look: one table for the picture, the ``.lyp`` file and the three-dimensional view."""
+
+from typing import NamedTuple
+
+from prism_photonics.process.layers import Deck, load_deck
+
+
+class View(NamedTuple):
+    """A layer's look: title in a legend, fill, opacity, and whether only its outline is shown."""
+
+    layer: str
+    title: str
+    fill: str
+    opacity: float
+    outlined: bool = False
+
+
+# Bottom to top.
+VIEWS = (
+    View("exclusion", "dicing street and border", "#d9d9d9", 0.45),
+    View("slab", "slab (thin LiNbO3)", "#d7ecd0", 1.0),
+    View("ridge", "rib (full LiNbO3)", "#14753b", 1.0),
+    View("heater", "heater", "#c0392b", 0.8),
+    View("metal1", "metal 1: electrodes", "#e8a33d", 0.95),
+    View("metal2", "metal 2: straps, routing", "#5b6fb5", 0.62),
+    View("via", "via", "#7a1f1f", 0.9),
+    View("opening", "pad opening", "#f4d35e", 0.9),
+    View("bump", "solder bump", "#9aa0a6", 1.0),
+    View("attach", "photodiode outline", "#a03070", 1.0, outlined=True),
+    View("labels", "label (not fabricated)", "#333333", 1.0),
+    View("contour", "die outline", "#222222", 1.0, outlined=True),
+)
+
+
+def lyp(deck: Deck | None = None) -> str:
+    """KLayout layer properties of a deck's layers, topmost first, as XML."""
+    numbers = dict((deck or load_deck()).layers.items())
+    entries = "\n".join(_entry(view, numbers[view.layer]) for view in reversed(VIEWS))
+    return f'<?xml version="1.0" encoding="utf-8"?>\n<layer-properties>\n{entries}\n</layer-properties>\n'
+
+
+def _entry(view: View, number: tuple[int, int]) -> str:
+    fields = {
+        "frame-color": view.fill,
+        "fill-color": view.fill,
+        "frame-brightness": -40 if not view.outlined else 0,
+        "fill-brightness": 0,
+        # KLayout's stipples: I0 solid, I1 hollow, I5 dotted.
+        "dither-pattern": "I1" if view.outlined else ("I5" if view.opacity < 0.9 else "I0"),
+        "valid": "true",
+        "visible": "true",
+        "transparent": "true" if view.opacity < 0.9 else "false",
+        "width": 1,
+        "marked": "false",
+        "animation": 0,
+        "name": f"{view.layer} {number[0]}/{number[1]}",
+        "source": f"{number[0]}/{number[1]}@1",
+    }
+    lines = "\n".join(f"  <{key}>{value}</{key}>" for key, value in fields.items())
+    return f" <properties>\n{lines}\n </properties>"

@@ -1,0 +1,159 @@
+"""Every drawing rule is checked: one drawing per rule that breaks it and no other of its kind."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import klayout.db as kdb
+import pytest
+
+from prism_photonics.layout.drc import run_drc
+from prism_photonics.layout.write import LayoutFiles
+from prism_photonics.process.layers import deck_names, load_deck, parse_deck, read_deck
+from prism_photonics.units import InputError
+
+DECK = load_deck()
+NUMBERS = dict(DECK.layers.items())
+
+
+def drawing(*shapes: tuple[str, kdb.DPolygon | kdb.DBox], dbu: float = 0.001) -> kdb.Layout:
+    layout = kdb.Layout()
+    layout.dbu = dbu
+    top = layout.create_cell("chip")
+    # Two levels, so that rules across cells are put to the test.
+    leaf = layout.create_cell("leaf")
+    top.insert(kdb.DCellInstArray(leaf.cell_index(), kdb.DTrans(kdb.DVector(3.0, 5.0))))
+    for n, (layer, shape) in enumerate(shapes):
+        polygon = shape if isinstance(shape, kdb.DPolygon) else kdb.DPolygon(shape)
+        owner, moved = (top, polygon) if n % 2 else (leaf, polygon.moved(-3.0, -5.0))
+        owner.shapes(layout.layer(*NUMBERS[layer])).insert(moved)
+    return layout
+
+
+def box(x0: float, y0: float, x1: float, y1: float) -> kdb.DBox:
+    return kdb.DBox(x0, y0, x1, y1)
+
+
+DIE = ("contour", box(-500, -500, 500, 500))
+WEDGE = kdb.DPolygon([kdb.DPoint(0, 0), kdb.DPoint(40, 30), kdb.DPoint(40, 0)])
+NOTCHED = kdb.DPolygon([kdb.DPoint(*p) for p in ((0, 0), (0, 60), (60, 60), (20, 30), (60, 0))])
+SLAB = ("slab", box(-50, -50, 150, 150))
+M2 = ("metal2", box(0, 0, 40, 40))
+BROKEN = {
+    "ridge_width": [SLAB, ("ridge", box(0, 0, 140, 0.199))],
+    "ridge_space": [SLAB, ("ridge", box(0, 0, 100, 1)), ("ridge", box(0, 1.249, 100, 3))],
+    "slab_width": [("slab", box(0, 0, 100, 0.999))],
+    "slab_space": [("slab", box(0, 0, 100, 5)), ("slab", box(0, 5.999, 100, 10))],
+    "metal1_width": [DIE, ("metal1", box(0, 0, 1.999, 50))],
+    "metal1_space": [DIE, ("metal1", box(0, 0, 10, 50)), ("metal1", box(11.999, 0, 20, 50))],
+    "metal2_width": [DIE, ("metal2", box(0, 0, 2.999, 50))],
+    "metal2_space": [DIE, ("metal2", box(0, 0, 10, 50)), ("metal2", box(12.999, 0, 20, 50))],
+    "heater_width": [("heater", box(0, 0, 0.999, 50))],
+    "bump_space": [DIE, ("metal2", box(-2, -2, 90, 40)), ("bump", box(0, 0, 20, 20)), ("bump", box(39.999, 0, 60, 20))],
+    "metal1_to_ridge": [DIE, SLAB, ("ridge", box(0, 0, 100, 1)), ("metal1", box(0, 2.997, 100, 10))],
+    "metal1_on_ridge": [DIE, SLAB, ("ridge", box(0, 0, 100, 1)), ("metal1", box(10, -10, 20, 10))],
+    "metal1_around_via": [
+        DIE,
+        ("metal2", box(-9, 0, 40, 40)),
+        ("metal1", box(0, 0, 20, 20)),
+        ("via", box(0.499, 5, 10, 10)),
+    ],
+    "metal2_around_via": [DIE, ("metal1", box(-5, -5, 40, 40)), M2, ("via", box(0.499, 5, 10, 10))],
+    "metal2_around_bump": [DIE, M2, ("bump", box(0.999, 5, 20, 20))],
+    "metal2_around_opening": [DIE, M2, ("opening", box(0.999, 5, 20, 20))],
+    "slab_around_ridge": [("slab", box(0, 0, 100, 20)), ("ridge", box(2.999, 5, 50, 6))],
+    "metal1_in_die": [DIE, ("metal1", box(0, 0, 470.001, 50))],
+    "metal2_in_die": [DIE, ("metal2", box(600, 0, 620, 50))],
+    "ridge_corner": [SLAB, ("ridge", WEDGE)],
+    "slab_corner": [("slab", NOTCHED)],
+    "metal1_corner": [DIE, ("metal1", WEDGE)],
+    "metal2_corner": [DIE, ("metal2", NOTCHED)],
+    "ridge_area": [SLAB, ("ridge", box(0, 0, 4, 4.99))],
+    "slab_area": [("slab", box(0, 0, 4, 4.99))],
+    "metal1_area": [DIE, ("metal1", box(0, 0, 4, 4.99))],
+    "metal2_area": [DIE, ("metal2", box(0, 0, 4, 4.99))],
+}
+
+
+def test_every_rule_of_the_deck_has_a_drawing_that_breaks_it():
+    assert set(BROKEN) == set(DECK.rules)
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_broken_rule_is_found(rule: str):
+    found = run_drc(drawing(*BROKEN[rule]))
+    assert found.counts[rule] > 0
+    same = {name for name, count in found.counts.items() if count}
+    # A wedge is also narrow at its tip, metal on a rib also too near; nothing else may cry.
+    layer = DECK.rules[rule].layer
+    allowed = {"metal1_on_ridge": {"metal1_to_ridge"}}.get(rule, {f"{layer}_width", f"{layer}_space"})
+    assert same - {rule} <= (allowed if rule.endswith(("corner", "on_ridge")) else set()), same
+    assert any(rule in sentence for sentence in found.sentences())
+
+
+def test_distances_that_just_keep_the_rules_pass():
+    shapes = [
+        DIE, SLAB, ("ridge", box(0, 0, 100, 0.2)), ("ridge", box(0, 0.45, 100, 3)), ("metal1", box(0, 5, 100, 7)),
+        ("metal1", box(0, 9, 100, 30)), ("metal2", box(0, 8, 100, 50)), ("via", box(5, 10, 8, 13)),
+    ]  # fmt: skip
+    assert run_drc(drawing(*shapes)).violations == 0
+
+
+def test_points_off_the_grid_are_found():
+    layout = drawing(("slab", box(0.0, 0.0, 100.0005, 20.0)), dbu=0.0005)
+    assert run_drc(layout).counts["grid"] > 0
+
+
+def test_the_report_opens_in_klayouts_marker_browser(tmp_path: Path):
+    found = run_drc(drawing(*BROKEN["ridge_space"]), report=tmp_path / "drc.lyrdb")
+    root = ElementTree.parse(tmp_path / "drc.lyrdb").getroot()
+    categories = [item.findtext("category") for item in root.iter("item")]
+    assert categories
+    assert {category.strip("'") for category in categories} == {"ridge_space"}
+    assert found.first_um["ridge_space"] == pytest.approx((50.0, 1.1245), abs=1e-3)
+
+
+def test_the_drawn_chip_keeps_every_rule_without_waivers(files: LayoutFiles):
+    assert {name: count for name, count in run_drc(files.gds).counts.items() if count} == {}
+
+
+def test_a_foundrys_rules_replace_ours(files: LayoutFiles):
+    text = (DECK_FILE).read_text(encoding="utf-8")
+    stricter = text.replace('layer = "metal2", value_um = 3.0 }\nheater', 'layer = "metal2", value_um = 6.0 }\nheater')
+    assert stricter != text
+    found = run_drc(files.gds, deck=parse_deck(stricter, where="foundry"))
+    assert {name for name, count in found.counts.items() if count} == {"metal2_space"}
+
+
+DECK_FILE = Path(__file__).parents[2] / "prism_photonics" / "process" / "rules" / "tfln600.toml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("ridge = [2, 0]", "rigde = [2, 0]", "layers.ridge: .*required"),
+        ("slab = [3, 0]", "slab = [2, 0]", "2/0 is given twice"),
+        (
+            'layer = "ridge", value_um = 0.20',
+            'layer = "rib", value_um = 0.20',
+            "rules.ridge_width: unknown layer 'rib'",
+        ),
+        ('layer = "ridge", value_um = 0.20', 'layer = "ridge", value_deg = 20.0', "kind width wants layer, value_um"),
+        ('layer = "metal1", other = "ridge" }', 'layer = "metal1" }', "kind apart wants layer, other"),
+        ("[layers]", "[layers", "not valid TOML"),
+    ],
+)
+def test_a_deck_that_makes_no_sense_is_refused_in_one_line(old: str, new: str, message: str, tmp_path: Path):
+    text = DECK_FILE.read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / "deck.toml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=message) as refusal:
+        read_deck(tmp_path / "deck.toml")
+    assert "\n" not in str(refusal.value)
+
+
+def test_decks_are_found_by_name_and_unknown_ones_refused(tmp_path: Path):
+    assert deck_names() == ["tfln600"]
+    with pytest.raises(InputError, match="unknown deck 'tfln60'; did you mean 'tfln600'"):
+        load_deck("tfln60")
+    with pytest.raises(InputError, match="cannot read the rules"):
+        read_deck(tmp_path / "absent.toml")

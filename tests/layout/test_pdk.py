@@ -1,0 +1,100 @@
+"""The PDK as a gdsfactory user meets it: activate it, place our cells, simulate them, look at them in KLayout."""
+
+from dataclasses import fields
+from pathlib import Path
+from xml.etree import ElementTree
+
+import gdsfactory as gf
+import kfactory as kf
+import klayout.db as kdb
+import pytest
+import sax
+
+from prism_photonics.layout.devices import DEVICES
+from prism_photonics.layout.pdk import PDK, make_pdk, write_technology
+from prism_photonics.layout.views import VIEWS, lyp
+from prism_photonics.process.layers import LAYERS, load_deck, parse_deck
+
+RULES = Path(__file__).parents[2] / "prism_photonics" / "process" / "rules" / "tfln600.toml"
+
+
+@pytest.fixture(autouse=True)
+def active():
+    PDK.activate()
+    return PDK
+
+
+def test_every_device_is_a_cell_with_a_model_of_the_same_settings(active: gf.Pdk):
+    assert active.name == "tfln600"
+    assert set(active.cells) == set(DEVICES)
+    for name, (design, _) in DEVICES.items():
+        assert gf.get_component(name).function_name == name
+        if name != "detector":  # light ends there
+            settings = sax.get_settings(active.models[name])
+            assert {field.name for field in fields(design)} <= set(settings), name
+
+
+def test_a_cell_takes_the_fields_of_its_design_and_nothing_else():
+    assert gf.get_component("ring", radius_um=25.0).settings["radius_um"] == 25.0
+    with pytest.raises(TypeError, match="radius"):
+        gf.get_component("ring", radius=25.0)
+
+
+def test_our_cells_join_gdsfactory_cells_and_simulate_from_the_netlist(active: gf.Pdk):
+    top = gf.Component("row_of_a_user")
+    first = top.add_ref(gf.get_component("ring"), name="first")
+    second = top.add_ref(gf.get_component("ring", straight_um=0.6), name="second")
+    second.connect("o1", first.ports["o2"])
+    for name, port in (("o1", first.ports["o1"]), ("o2", second.ports["o2"]), ("o3", first.ports["o3"])):
+        top.add_port(name, port=port)
+    bend = gf.components.bend_circular(cross_section="strip")
+    assert bend.ports["o1"].width == pytest.approx(1.4)
+    netlist = top.get_netlist(on_dangling_port="ignore")
+    circuit, _ = sax.circuit(netlist, models={"ring": active.models["ring"]})
+    s = sax.sdict(circuit(wl=1.55))
+    power = abs(s["o1", "o2"]) ** 2 + abs(s["o1", "o3"]) ** 2
+    assert 0.5 < float(power) <= 1.0
+
+
+def test_bends_below_the_films_least_radius_are_refused():
+    with pytest.raises(ValueError, match="radius"):
+        gf.components.bend_circular(radius=5.0, cross_section="rib")
+
+
+def test_every_layer_has_a_look_and_the_lyp_file_names_them_all(active: gf.Pdk):
+    assert {view.layer for view in VIEWS} == {name for name, _ in LAYERS.items()}
+    root = ElementTree.fromstring(lyp())
+    sources = {entry.findtext("source") for entry in root.iter("properties")}
+    assert sources == {f"{layer}/{datatype}@1" for _, (layer, datatype) in LAYERS.items()}
+    assert set(active.get_layer_views().get_layer_views()) == {name for name, _ in LAYERS.items()}
+
+
+def test_a_ring_stands_in_three_dimensions_as_high_as_the_stack(active: gf.Pdk):
+    scene = gf.get_component("ring").to_3d()
+    low, high = scene.bounds
+    stack = load_deck().stack
+    assert high[2] - low[2] == pytest.approx(stack["metal2"].bottom_um + stack["metal2"].thickness_um, abs=0.01)
+
+
+def test_klayout_reads_the_technology_folder(tmp_path: Path):
+    write_technology(tmp_path / "tfln600")
+    technology = kdb.Technology()
+    technology.load(str(tmp_path / "tfln600" / "tech.lyt"))
+    assert technology.name == "tfln600"
+    assert technology.eff_layer_properties_file() == str(tmp_path / "tfln600" / "layers.lyp")
+    assert sorted(path.name for path in (tmp_path / "tfln600").iterdir()) == ["layers.lyp", "tech.lyt"]
+
+
+def test_a_foundrys_deck_moves_the_cells_to_its_layers():
+    text = RULES.read_text(encoding="utf-8").replace("ridge = [2, 0]", "ridge = [102, 7]")
+    foundry = parse_deck(text.replace('name = "tfln600"', 'name = "foundry"'), where="test")
+    pdk = make_pdk(deck=foundry)
+    pdk.activate()
+    cell = gf.get_component("ring")
+    ours = kf.KCLayout("ours_beside_a_foundry")
+    design, draw = DEVICES["ring"]
+    drawn = draw(design(**{key: float(value) for key, value in cell.settings.model_dump().items()}), kcl=ours)
+    moved = kdb.Region(cell.kdb_cell.begin_shapes_rec(gf.kcl.layer(102, 7)))
+    assert (moved ^ kdb.Region(drawn.kdb_cell.begin_shapes_rec(ours.layer(2, 0)))).is_empty()
+    assert kdb.Region(cell.kdb_cell.begin_shapes_rec(gf.kcl.layer(2, 0))).is_empty()
+    assert {port.name for port in cell.ports} == {port.name for port in drawn.ports}
