@@ -43,9 +43,9 @@ Seed = Annotated[
 ]
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def command(function: Callable[..., None], group: typer.Typer = app) -> Callable[..., None]:
     """Register a command; bad input ends in one line on stderr and exit code 2."""
-    return app.command()(guard(function))
+    return group.command()(guard(function))
 
 
 def guard(function: Callable[..., None]) -> Callable[..., None]:
@@ -100,6 +100,35 @@ def check(spec: Spec, as_json: Json = False) -> None:
 
 
 @command
+def budget(
+    spec: Spec,
+    plot: Annotated[
+        Path | None,
+        typer.Option("-o", "--plot", metavar="FILE.png", help="Also plot energy and latency against context here."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw up the ledger: link, noise, latency, energy, and the context from which each electronic selector is beaten.
+
+    Reads SPEC; prints every entry with its source, the paper's number beside ours; with -o writes a plot.
+    """
+    from prism_photonics.budget.ledger import ledger
+    from prism_photonics.budget.table import text
+    from prism_photonics.spec import ChipSpec
+
+    chip = ChipSpec.from_toml(spec)
+    result = ledger(chip)
+    if plot is not None:
+        from prism_photonics.report.ledger import write_plot
+
+        write_plot(plot, chip)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        print(text(result))
+
+
+@command
 def simulate(
     spec: Spec,
     out: Annotated[
@@ -124,7 +153,7 @@ def simulate(
     from prism_photonics.circuit.row import bank_weights
     from prism_photonics.job import row_solver_vs_sax
 
-    rest = bank_weights(designed_bank(chip), jnp.zeros((chip.chip.rows, chip.chip.channels)))
+    rest = bank_weights(designed_bank(chip), jnp.zeros((chip.chip.rows, chip.chip.rings)))
     result = {
         "name": chip.name,
         "ring": asdict(ring_figures(chip)),
@@ -146,25 +175,30 @@ def calibrate(
         Path,
         typer.Option("-o", "--out", metavar="RECORD", help="Folder for calibration.nc and validation.nc."),
     ],
-    bench: Annotated[str, typer.Option(help="virtual:SEED, a virtual die.")] = "virtual:0",
+    bench: Annotated[
+        str, typer.Option(help="virtual:SEED, a virtual die, or the bench.toml of real instruments.")
+    ] = "virtual:0",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of the survey; default: the virtual die's, or 0."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with RECORD/journal.jsonl.")] = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
 
-    Reads SPEC; writes RECORD/calibration.nc (survey and fit) and RECORD/validation.nc (held-out measurements).
+    Reads SPEC; writes RECORD/calibration.nc (survey and fit) and RECORD/validation.nc (held-out measurements). Until
+    both are there, RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
-    seed = _virtual_seed(bench)
+    bench_file, seed = cli_bench.chosen(bench, seed)
     chip_spec = _feasible(spec)
-    import jax
-
     from prism_photonics.calibrate.calibration import summary
-    from prism_photonics.chip.virtual import VirtualChip
     from prism_photonics.job import calibrate_and_validate
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
-    chip = VirtualChip.fabricate(chip_spec, jax.random.key(seed))
-    calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+    with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
+        calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
     for doubt in calibration.doubts():
         progress.print(f"warning: {doubt}", soft_wrap=True)
     result = {
@@ -269,7 +303,7 @@ def run(
     load_keys(keys)
     folder = out or Path("out") / chip_spec.name
     make_folder(folder)
-    progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.channels}, seed {seed}")
+    progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.rings}, seed {seed}")
     from prism_photonics import job
 
     result = job.run(chip_spec, folder, keys=keys, seed=seed, progress=_tell)
@@ -299,15 +333,6 @@ def _feasible(path: Path) -> Any:
     return spec
 
 
-def _virtual_seed(bench: str) -> int:
-    kind, _, seed = bench.partition(":")
-    if kind != "virtual" or not (seed.isascii() and seed.isdigit()):
-        raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0")
-    if len(seed) > len(str(LARGEST_SEED)) or int(seed) > LARGEST_SEED:
-        raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
-    return int(seed)
-
-
 def _one_line(message: str) -> str:
     """A message with every line break and control character spelled out: a path or a key may hold any."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
@@ -323,3 +348,7 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
 
 def _print_json(result: Any) -> None:
     print(json.dumps(result, indent=2))
+
+
+# Last, because the commands of `prism bench` are made of what stands above.
+from prism_photonics import cli_bench  # noqa: E402

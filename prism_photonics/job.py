@@ -31,6 +31,7 @@ from prism_photonics.circuit.row import bank_fields, row_response
 from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
 from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_bytes, write_text
+from prism_photonics.lightpath.modulator.encoding import RAILS, rails
 from prism_photonics.netlist import from_spec
 from prism_photonics.program.score import WeightRange, program_tiles, score_tile
 from prism_photonics.program.validate import Validation, validate
@@ -63,7 +64,7 @@ def row_solver_vs_sax(spec: ChipSpec, *, seed: int) -> float:
     """Largest complex difference of the row solver and SAX on a row with random offsets and bus phases."""
     rng = np.random.default_rng(seed)
     bank = designed_bank(spec)
-    rings, buses = jax.tree.map(lambda leaf: leaf[0], (bank.rings, bank.buses))
+    rings, buses = jax.tree.map(lambda leaf: leaf[0, 0], (bank.rings, bank.buses))
     buses = eqx.tree_at(lambda b: b.phase_rad, buses, jnp.asarray(rng.uniform(0, 2 * np.pi, buses.phase_rad.shape)))
     shift_pm = jnp.asarray(rng.normal(0.0, 50.0, spec.chip.channels))
     ours = jax.jit(row_response)(bank.wl_um, rings, buses, shift_pm)
@@ -89,8 +90,8 @@ def layout_vs_design(spec: ChipSpec, gds: Path, *, seed: int) -> float:
             f"{gds}: the drawn netlist differs from the design in {len(differences)} places, first: {differences[0]}"
         )
     bank = designed_bank(spec)
-    shift_pm = np.random.default_rng(seed).normal(0.0, 50.0, (spec.chip.rows, spec.chip.channels))
-    shifted: BankParams = eqx.tree_at(lambda b: b.rings.offset_pm, bank, jnp.asarray(shift_pm))
+    shift_pm = np.random.default_rng(seed).normal(0.0, 50.0, (spec.chip.rows, spec.chip.rings))
+    shifted: BankParams = eqx.tree_at(lambda b: b.rings.offset_pm, bank, jnp.asarray(shift_pm).reshape(bank.shape))
     design = jax.jit(bank_fields)(shifted, bank.wl_um, jnp.zeros(shift_pm.shape))
     simulated = drawn_fields(
         drawn,
@@ -114,13 +115,14 @@ def chip_scores(
 
     The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once.
     """
-    rows, channels = spec.chip.rows, spec.chip.channels
+    rows, encoding = spec.chip.rows, spec.modulator.encoding
+    dims = spec.chip.rings // RAILS[encoding]
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
     banks = [(s, h) for s in range(signatures.shape[0]) for h in range(signatures.shape[1])]
     scale = {bank: np.abs(signatures[bank]).max() or 1.0 for bank in banks}
-    grids = [tiles(signatures[bank] / scale[bank], rows=rows, channels=channels) for bank in banks]
+    grids = [rails(tiles(signatures[bank] / scale[bank], rows=rows, channels=dims), encoding) for bank in banks]
     slices = grids[0].shape[1]
-    all_tiles = np.concatenate([grid.reshape(-1, rows, channels) for grid in grids])
+    all_tiles = np.concatenate([grid.reshape(-1, *grid.shape[2:]) for grid in grids])
     programmed = program_tiles(calibration, all_tiles, weight_range=weight_range)
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     clipped = 0
@@ -138,7 +140,7 @@ def chip_scores(
                 programmed,
                 tile=tile,
                 query_hat=query_hat,
-                encoding=spec.modulator.encoding,
+                encoding=encoding,
             )
             clipped += rails
             return partial
@@ -148,7 +150,7 @@ def chip_scores(
             signatures[bank],
             queries=query / np.where(largest > 0, largest, 1.0),
             rows=rows,
-            channels=channels,
+            channels=dims,
         )
         scores[bank] = dots * largest * scale[bank]
     return scores, len(programmed.programmed.out_of_reach), clipped
@@ -177,7 +179,9 @@ def program_signatures(record: Path, signatures: Path, out: Path) -> dict[str, A
         )
     array = _read_signatures(signatures)
     scale = float(np.abs(array).max()) or 1.0
-    grid = tiles(array / scale, rows=spec.chip.rows, channels=spec.chip.channels)
+    encoding = spec.modulator.encoding
+    grid = tiles(array / scale, rows=spec.chip.rows, channels=spec.chip.rings // RAILS[encoding])
+    grid = rails(grid, encoding)
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
     done = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range).programmed
     volts_V, predicted, residual = (a.reshape(grid.shape) for a in (done.volts, done.predicted, done.residual))

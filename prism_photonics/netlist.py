@@ -20,6 +20,7 @@ from prism_photonics.lightpath.waveguide.design import (
 from prism_photonics.spec import ChipSpec
 
 TOP = "chip"
+BANK = "bank"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Netlist:
             ]
         return {name: _sax_cell(self.cells[name]) for name in dict.fromkeys(order)}
 
+    @property
+    def banks(self) -> dict[str, str]:
+        """The cell of every bank by its place on the chip; a chip of one bank is that bank itself."""
+        chip = self.cells[self.top]
+        placed = {name: i.component for name, i in chip.instances.items() if name.startswith(f"{BANK}_")}
+        return placed or {self.top: self.top}
+
     def differences(self, other: "Netlist", *, tolerance_um: float = 1e-9) -> list[str]:
         """Every way in which ``other`` departs from this netlist, one sentence each; empty when they are equal."""
         found = []
@@ -80,7 +88,11 @@ def connect(*pairs: tuple[str, str]) -> frozenset[frozenset[str]]:
 
 
 def from_spec(spec: ChipSpec) -> Netlist:
-    """The chip's design netlist: edge coupler, splitter tree, identical rows, detectors."""
+    """The chip's design netlist: one bank, or several side by side as cells ``bank`` of the chip.
+
+    A bank is one bus of every row: edge coupler, splitter tree, identical rows, detectors. The photocurrents of the
+    banks are summed row by row in metal, which is no part of the optical netlist.
+    """
     rows = spec.chip.rows
     cells: dict[str, Cell] = {"row": _row(spec)}
     instances = {
@@ -99,8 +111,13 @@ def from_spec(spec: ChipSpec) -> Netlist:
         pairs.append(("coupler,o2", "tree,o1"))
         # Outputs are numbered from the lowest row up.
         pairs += [(f"tree,o{n + 2}", f"row_{n},o1") for n in range(rows)]
-    cells[TOP] = Cell(instances, connect(*pairs), {"o1": "coupler,o1"})
-    return Netlist(cells)
+    bank = Cell(instances, connect(*pairs), {"o1": "coupler,o1"})
+    if spec.chip.buses == 1:
+        return Netlist({**cells, TOP: bank})
+    banks = range(spec.chip.buses)
+    placed = {f"bank_{b}": Instance(BANK, {}) for b in banks}
+    inputs = {f"o{b + 1}": f"bank_{b},o1" for b in banks}
+    return Netlist({**cells, BANK: bank, TOP: Cell(placed, connect(), inputs)})
 
 
 def detector_site(spec: ChipSpec) -> DetectorSiteDesign:

@@ -30,19 +30,26 @@ class _Table(BaseModel):
 
 
 class ChipTable(_Table):
-    """How many rows, buses and channels."""
+    """How many rows, buses and channels.
+
+    A row may have several buses, each with the same wavelengths and its own modulators, splitter tree, rings and
+    detector pair; the photocurrents of a row's buses are summed electrically.
+    """
 
     rows: int = Field(ge=1, le=4096)
     channels: int = Field(ge=1, le=256, description="rings per bus")
     buses: int = Field(default=1, ge=1, le=64)
 
     @model_validator(mode="after")
-    def _one_bus(self) -> "ChipTable":
-        if self.buses != 1:
-            raise ValueError(f"buses = {self.buses}: rows of several buses are not modelled yet; use 1")
+    def _binary_tree(self) -> "ChipTable":
         if self.rows & (self.rows - 1):
             raise ValueError(f"rows = {self.rows}: the splitter tree is binary; use a power of two")
         return self
+
+    @property
+    def rings(self) -> int:
+        """Rings of one row, and modulated channels of the query: buses × channels per bus, bus by bus."""
+        return self.buses * self.channels
 
 
 class CombTable(_Table):
@@ -50,16 +57,22 @@ class CombTable(_Table):
 
     first_wl_nm: float = Field(ge=1400, le=1700)
     spacing_nm: float = Field(gt=0.01, le=20)
-    line_power_dBm: float = Field(ge=-60, le=30)
-    rin_dB_Hz: float = Field(ge=-200, le=-80)
+    line_power_dBm: float = Field(ge=-60, le=30, description="mean of the lines, in dB")
+    tilt_dB: float = Field(ge=-20, le=20, description="last line over first")
+    rin_dB_Hz: float = Field(ge=-200, le=-80, description="of one line, independent of the others")
+    rin_common_dB_Hz: float = Field(ge=-200, le=-80, description="the share that all lines have in common")
+    linewidth_MHz: float = Field(ge=0, le=1e5)
 
 
 class ModulatorTable(_Table):
     """The query modulators, off chip."""
 
     loss_dB: float = Field(ge=0, le=30)
-    dac_bits: int = Field(ge=1, le=24)
-    encoding: Literal["offset", "two_shot"]
+    extinction_dB: float = Field(ge=3, le=80, description="full over dark transmission")
+    v_pi_V: float = Field(gt=0, le=50, description="drive from dark to full")
+    dac_bits: int = Field(ge=1, le=24, description="codes of the drive from dark to full")
+    dac_inl_lsb: float = Field(ge=0, le=100, description="largest integral nonlinearity")
+    encoding: Literal["offset", "two_shot", "dual_rail"]
 
 
 class CouplerTable(_Table):
@@ -78,8 +91,14 @@ class RingTable(_Table):
     """The microrings: geometry and where they rest."""
 
     radius_um: float = Field(ge=1, le=1000)
+    straight_um: float = Field(
+        ge=0, le=500, description="least length of the coupling straights; the channel adds to it"
+    )
     gap_through_um: float = Field(gt=0.05, le=3)
     gap_drop_um: float = Field(gt=0.05, le=3)
+    arm_um: float = Field(
+        default=0.0, ge=0, le=2000, description="racetrack: straight length of each side, with electrodes"
+    )
     pitch_um: float = Field(gt=0, le=5000)
     lobe_half_angle_deg: float = Field(gt=0, le=90)
     electrode_gap_um: float = Field(gt=0, le=50)
@@ -87,11 +106,20 @@ class RingTable(_Table):
     bias_pm: float = Field(ge=-5000, le=5000, description="resonance minus channel at 0 V, as designed")
 
 
+class TrimTable(_Table):
+    """How the fabricated resonances are brought to their channels, once (permanent) or all the time (heater)."""
+
+    method: Literal["none", "permanent", "heater"]
+    residual_pm: float = Field(ge=0, le=1e4, description="rms that is left, ring by ring; unused without trimming")
+    heater_mW_nm: float = Field(ge=0, le=1e4, description="power per nm of red shift; unused without heaters")
+
+
 class DriveTable(_Table):
     """The ring drivers."""
 
     max_voltage_V: float = Field(gt=0, le=200, description="largest magnitude, either sign")
     dac_bits: int = Field(ge=1, le=24)
+    settle_us: float = Field(ge=0, le=1e7, description="from a code to a settled ring")
 
 
 class WaveguideTable(_Table):
@@ -113,18 +141,20 @@ class DetectorTable(_Table):
     bandwidth_GHz: float = Field(gt=0, le=1000)
     adc_bits: int = Field(ge=1, le=24)
     adc_full_scale_uA: float = Field(gt=0, le=1e6)
+    cmrr_dB: float = Field(ge=0, le=100, description="rejection of fast noise common to both photodiodes")
+    saturation_mA: float = Field(gt=0, le=1e6, description="a photodiode gives I/(1 + I/this)")
 
 
 class VariationTable(_Table):
-    """How fabricated chips scatter about the design: standard deviations, one die.
+    """How fabricated chips scatter about the design: standard deviations, one die, as fabricated, before trimming.
 
-    Resonances are meant *after* permanent trimming; no published within-die statistics exist for TFLN rings, so these
-    are design choices.
+    No published within-die statistics exist for TFLN rings, so these are design choices.
     """
 
-    resonance_local_pm: float = Field(ge=0, le=1e4)
-    resonance_correlated_pm: float = Field(ge=0, le=1e4)
+    thickness_nm: float = Field(ge=0, le=100, description="of the film, correlated over the die")
+    width_nm: float = Field(ge=0, le=100, description="of the ribs, correlated over the die")
     correlation_length_um: float = Field(gt=0, le=1e6)
+    resonance_local_pm: float = Field(ge=0, le=1e4, description="ring by ring")
     gap_nm: float = Field(ge=0, le=100)
     loss_log: float = Field(ge=0, le=3, description="sigma of ln(ring loss): a skewed distribution")
     slope_relative: float = Field(ge=0, le=0.3)
@@ -135,12 +165,45 @@ class VariationTable(_Table):
     line_power_dB: float = Field(ge=0, le=3)
 
 
+class DriftTable(_Table):
+    """How the chip moves after it was calibrated; the film's own relaxation is the profile's."""
+
+    temperature_K: float = Field(ge=0, le=50, description="rms of the die's common temperature")
+    gradient_K: float = Field(ge=0, le=50, description="rms of the difference across the die, along x and y")
+    thermal_time_s: float = Field(gt=0, le=1e9, description="correlation time of both")
+    wander_pm_rthour: float = Field(ge=0, le=1e4, description="random walk of every ring by itself")
+
+
 class RankingTable(_Table):
     """What the chip's scores are needed for: the limits of the feasibility report."""
 
     required_snr_dB: float = Field(ge=-20, le=100)
     weight_limit: float = Field(gt=0, le=1, description="the reachable weights must cover ± this")
     spacing_linewidths: float = Field(ge=0, le=1000, description="least channel spacing")
+
+
+class SystemTable(_Table):
+    """What stands around the chip: how often it is asked, and what its electronics and its light cost.
+
+    Only the ledger (`prism budget`) reads it; no optics depends on it.
+    """
+
+    query_rate_Hz: float = Field(gt=0, le=1e10, description="queries per second that share the static power")
+    queries_per_program: float = Field(ge=1, le=1e12, description="queries between two loads of all weights")
+    kv_heads_per_chip: int = Field(ge=1, le=1_000_000, description="KV heads that take turns on the chip")
+    laser_wall_plug: float = Field(gt=0, le=1, description="optical over electrical power of the comb")
+    tec_W: float = Field(ge=0, le=1000, description="thermoelectric cooler")
+    driver_uW_ring: float = Field(ge=0, le=1e6, description="static power of one ring driver")
+    ring_fF: float = Field(gt=0, le=1e6, description="electrodes of one ring with their wire and pad")
+    modulator_bandwidth_GHz: float = Field(gt=0, le=1000)
+    modulator_pJ_symbol: float = Field(ge=0, le=1e6)
+    dac_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")
+    adc_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")
+    tia_mW: float = Field(ge=0, le=1e5, description="one row's amplifier, always on")
+    topk_pJ_row: float = Field(ge=0, le=1e6, description="selecting the largest scores, per row")
+    topk_ns: float = Field(ge=0, le=1e6)
+    host_link_pJ_bit: float = Field(ge=0, le=1e4)
+    host_link_ns: float = Field(ge=0, le=1e6, description="query to the chip and indices back")
 
 
 class ChipSpec(_Table):
@@ -154,15 +217,20 @@ class ChipSpec(_Table):
     coupler: CouplerTable
     splitter: SplitterTable
     ring: RingTable
+    trim: TrimTable
     drive: DriveTable
     waveguide: WaveguideTable
     detector: DetectorTable
     variation: VariationTable
+    drift: DriftTable
     ranking: RankingTable
+    system: SystemTable
 
     @model_validator(mode="after")
     def _devices_fit(self) -> "ChipSpec":
+        # One more guided wavelength, under a µm, may be added to the straights to reach the channel.
         outer = 2.0 * (self.ring.radius_um + self.ring.electrode_gap_um / 2.0 + self.ring.electrode_width_um)
+        outer += self.ring.straight_um + 1.0
         if self.ring.pitch_um < outer:
             raise ValueError(
                 f"ring.pitch_um = {self.ring.pitch_um:g}: ring and electrodes are {outer:g} µm wide; "
@@ -173,9 +241,13 @@ class ChipSpec(_Table):
             gap_um = getattr(self.ring, key)
             if gap_um < least_um:
                 raise ValueError(
-                    f"ring.{key} = {gap_um:g}: below {least_um:.3g} µm the coupling of {self.process} is not known "
-                    "(κ² above one half); widen the gap"
+                    f"ring.{key} = {gap_um:g}: below {least_um:.3g} µm the ribs' sloping walls meet in {self.process}; "
+                    "widen the gap"
                 )
+        if self.modulator.encoding == "dual_rail" and self.chip.channels % 2:
+            raise ValueError(
+                f"chip.channels = {self.chip.channels}: 'dual_rail' needs two wavelengths per value; use an even number"
+            )
         last = self.comb.first_wl_nm + self.comb.spacing_nm * (self.chip.channels - 1)
         if last > 1700:
             raise ValueError(
@@ -239,6 +311,9 @@ class ChipSpec(_Table):
             self.chip.channels,
             watt_from_dBm(c.line_power_dBm),
             c.rin_dB_Hz,
+            c.tilt_dB,
+            c.rin_common_dB_Hz,
+            c.linewidth_MHz * 1e6,
         )
 
     @property
@@ -270,6 +345,8 @@ class ChipSpec(_Table):
             bandwidth_Hz=d.bandwidth_GHz * 1e9,
             adc_bits=d.adc_bits,
             adc_full_scale_A=d.adc_full_scale_uA * 1e-6,
+            cmrr_dB=d.cmrr_dB,
+            saturation_A=d.saturation_mA * 1e-3,
         )
 
     @property
@@ -281,7 +358,14 @@ class ChipSpec(_Table):
     def ring_designs(self) -> tuple[RingDesign, ...]:
         """The ring of each channel; all rows are drawn alike."""
         r = self.ring
-        straights = straights_um(self.profile, radius_um=r.radius_um, wl_um=self.comb_design.wl_um, bias_pm=r.bias_pm)
+        straights = straights_um(
+            self.profile,
+            radius_um=r.radius_um,
+            wl_um=self.comb_design.wl_um,
+            bias_pm=r.bias_pm,
+            arm_um=r.arm_um,
+            least_um=r.straight_um,
+        )
         return tuple(
             RingDesign(
                 r.radius_um,
@@ -293,9 +377,22 @@ class ChipSpec(_Table):
                 r.lobe_half_angle_deg,
                 r.electrode_gap_um,
                 r.electrode_width_um,
+                r.arm_um,
             )
             for straight in straights
         )
+
+    @property
+    def fabricated_pm(self) -> float:
+        """Standard deviation of a resonance as fabricated: thickness, width and local part, in pm."""
+        v, o = self.variation, self.profile.optics
+        correlated = math.hypot(v.thickness_nm * o.thickness_pm_nm.value, v.width_nm * o.width_pm_nm.value)
+        return math.hypot(correlated, v.resonance_local_pm)
+
+    @property
+    def resonance_pm(self) -> float:
+        """Standard deviation of a resonance after trimming, in pm: what the calibration has to find."""
+        return self.fabricated_pm if self.trim.method == "none" else self.trim.residual_pm
 
     @property
     def row_pitch_um(self) -> float:

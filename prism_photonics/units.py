@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 BOLTZMANN_J_K = 1.380649e-23
+SPEED_OF_LIGHT_UM_S = 299_792_458e6
 PM_PER_UM = 1e6
 
 

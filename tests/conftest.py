@@ -56,6 +56,12 @@ def small(demo, altered):
     return altered(demo, name="small_2x3", chip={"rows": 2, "channels": 3}, comb={"line_power_dBm": -3.0})
 
 
+@pytest.fixture(scope="session")
+def two_bus(small, altered):
+    """Two rows of two buses with three channels each."""
+    return altered(small, name="two_bus_2x2x3", chip={"buses": 2})
+
+
 @pytest.fixture
 def make_model():
     """A made-up chip as a behavioral model, with numbers of the size that a calibrated 8×8 chip has."""
@@ -76,6 +82,8 @@ def make_model():
             "noise_floor": 0.01,
             "noise_shot": 0.005,
             "noise_rin": 0.003,
+            "noise_common": 0.002,
+            "leak": 0.001,
             "weight_centre": 0.15,
             "weight_span": 0.6,
         } | changes

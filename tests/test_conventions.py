@@ -85,10 +85,13 @@ def test_wavelengths_are_micrometres_and_ascend_with_the_channel(demo):
 
 def test_currents_are_amperes(demo):
     # 3 dBm, −3 −2 −9.6 −1 dB: a few hundredths of a milliwatt at 0.6 A/W.
-    assert np.asarray(designed_gain_A(demo)) == pytest.approx(np.full(8, 3e-5), rel=0.3)
+    assert np.asarray(designed_gain_A(demo)) == pytest.approx(np.full((8, 1, 8), 3e-5), rel=0.3)
 
 
-UNITS = r"_([unp]m|deg|dBm?|dB_cm|dB_Hz|V|V_um|V_cm|pm_V|pm_V2|pm_K|[un]?A|A_W|p?A_rtHz|W|K|ohm|G?Hz|rad|bits)$"
+UNITS = (
+    r"_([unp]m|deg|dBm?|dB_cm|dB_Hz|V|V_um|V_cm|pm_V|pm_V2|pm_K|[mun]?A|A_W|p?A_rtHz|W|K|ohm|[MG]?Hz|rad|bits"
+    r"|u?s|lsb|mW_nm|pm_rthour)$"
+)
 # Ratios and counts go bare.
 BARE = {
     "spacing_linewidths",
@@ -117,7 +120,7 @@ def has_unit(name):
 
 def test_every_number_of_a_spec_carries_its_unit(demo):
     names = list(numbers_of(type(demo)))
-    assert len(names) == 40
+    assert len(names) == 58
     assert [name for name in names if not has_unit(name.rpartition(".")[2])] == []
 
 

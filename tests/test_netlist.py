@@ -49,6 +49,19 @@ def test_a_tree_of_n_rows_has_one_splitter_less(demo, altered, rows, splitters):
     assert (counts["splitter"], counts["detector"], counts["ring"]) == (splitters, rows, 8 * rows)
 
 
+def test_a_chip_of_one_bus_is_its_own_bank(netlist):
+    assert netlist.banks == {"chip": "chip"}
+
+
+def test_several_buses_are_banks_side_by_side_each_with_its_own_fibre(small, two_bus):
+    one, two = from_spec(small), from_spec(two_bus)
+    assert two.banks == {"bank_0": "bank", "bank_1": "bank"}
+    assert two.cells["bank"] == one.cells["chip"]
+    assert two.cells["chip"].ports == {"o1": "bank_0,o1", "o2": "bank_1,o1"}
+    assert two.cells["chip"].connections == frozenset()
+    assert leaves(two) == {device: 2 * count for device, count in leaves(one).items()}
+
+
 def test_the_settings_of_a_ring_are_the_fields_of_its_design(demo, netlist):
     for c, design in enumerate(demo.ring_designs):
         assert netlist.cells["row"].instances[f"ring_{c}"] == Instance("ring", asdict(design))

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PAGES = ("design", "calibrate", "rank")
+PAGES = ("design", "budget", "calibrate", "rank")
 MAX_NOTEBOOK_BYTES = 1_500_000
 
 

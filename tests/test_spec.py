@@ -76,6 +76,10 @@ def test_an_unknown_table_is_refused(text):
         ("temperature_K", "0.0", "detector.temperature_K"),
         ("rows", "0", "chip.rows"),
         ("slope_relative", "-0.1", "variation.slope_relative"),
+        ("residual_pm", "-1.0", "trim.residual_pm"),
+        ("extinction_dB", "1.0", "modulator.extinction_dB"),
+        ("thermal_time_s", "0.0", "drift.thermal_time_s"),
+        ("saturation_mA", "0.0", "detector.saturation_mA"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_its_place(text, key, value, place):
@@ -91,6 +95,7 @@ def test_a_value_out_of_range_is_refused_by_its_place(text, key, value, place):
         ("name", "8", "name"),
         ("name", '"Demo 8"', "name"),
         ("encoding", '"offst"', "modulator.encoding"),
+        ("method", '"laser"', "trim.method"),
         ("spacing_nm", "[1.0, 2.0]", "comb.spacing_nm"),
     ],
 )
@@ -120,8 +125,29 @@ def test_rows_that_are_no_power_of_two_are_refused(text, rows):
     assert f"rows = {rows}: the splitter tree is binary; use a power of two" in refused(changed(text, "rows", rows))
 
 
-def test_several_buses_are_refused_rather_than_ignored(text):
-    assert "buses = 2" in refused(text.replace("\nrows = 8", "\nrows = 8\nbuses = 2"))
+def test_several_buses_multiply_the_rings_of_a_row(text, demo):
+    several = ChipSpec.from_text(text.replace("\nrows = 8", "\nrows = 8\nbuses = 4"))
+    assert (several.chip.buses, several.chip.channels, several.chip.rings) == (4, 8, 32)
+    assert demo.chip.rings == 8
+    # Every bus has the same wavelengths.
+    assert several.ring_designs == demo.ring_designs
+
+
+@pytest.mark.parametrize("buses", [0, -1, 65])
+def test_a_number_of_buses_that_cannot_be_is_refused(text, buses):
+    assert "chip.buses" in refused(text.replace("\nrows = 8", f"\nrows = 8\nbuses = {buses}"))
+
+
+def test_two_rails_need_an_even_number_of_channels(text):
+    odd = changed(changed(text, "encoding", '"dual_rail"'), "channels", "7")
+    assert "channels = 7: 'dual_rail' needs two wavelengths per value" in refused(odd)
+    assert ChipSpec.from_text(changed(text, "encoding", '"dual_rail"')).modulator.encoding == "dual_rail"
+
+
+def test_untrimmed_rings_rest_where_fabrication_leaves_them(demo, altered):
+    assert demo.resonance_pm == demo.trim.residual_pm
+    raw = altered(demo, trim={"method": "none"})
+    assert raw.resonance_pm == raw.fabricated_pm == demo.fabricated_pm > 10 * demo.trim.residual_pm
 
 
 def test_rings_that_do_not_fit_their_pitch_are_refused(text):
@@ -199,7 +225,8 @@ def test_the_dac_grid_has_all_its_codes_between_plus_and_minus_the_limit(demo):
 
 
 @pytest.mark.parametrize("key", ["gap_through_um", "gap_drop_um"])
-def test_a_gap_below_what_the_film_knows_is_refused(layouts, key):
-    text = (layouts / "demo_8x8" / "spec.toml").read_text(encoding="utf-8")
-    with pytest.raises(InputError, match=rf"ring\.{key} = 0.15: below 0\.278 µm"):
-        ChipSpec.from_text(text.replace(f"{key} = 0.64", f"{key} = 0.15"))
+def test_a_gap_in_which_the_walls_of_two_ribs_meet_is_refused(text, demo, key):
+    least_um = demo.profile.least_gap_um
+    assert least_um == pytest.approx(0.364, abs=1e-3)
+    assert f"ring.{key} = 0.36: below {least_um:.3g} µm" in refused(changed(text, key, "0.36"))
+    assert ChipSpec.from_text(changed(text, key, "0.37")).ring_designs

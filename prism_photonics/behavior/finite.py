@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from prism_photonics.lightpath.modulator.encoding import RAILS
 from prism_photonics.units import InputError
 
 
@@ -62,3 +63,17 @@ def require_scale(scale: float, *, largest: float, place: str) -> None:
             f"signatures ({place}): magnitude {largest:g} exceeds signature_scale {scale:g}; "
             "raise the scale or leave it out"
         )
+
+
+def require_rails(shape: tuple[int, ...], *, encoding: str) -> None:
+    """Raise unless signatures are (blocks, dims), or (blocks, 2, dims) where two rails carry a value."""
+    if len(shape) == 2 or (len(shape) == 3 and shape[1] == RAILS[encoding] == 2):
+        return
+    want = "(blocks, dims) or (blocks, 2, dims)" if RAILS[encoding] == 2 else "(blocks, dims)"
+    raise InputError(f"signatures: got shape {shape}, want {want} for encoding '{encoding}'; check the array")
+
+
+def largest_magnitude(signatures: Shaped[np.ndarray, "blocks *rails dims"]) -> tuple[float, str]:
+    """The largest magnitude of all signatures, and where it is."""
+    place = np.unravel_index(np.argmax(np.abs(signatures)), signatures.shape)
+    return float(np.abs(signatures[place])), f"block {place[0]}, dim {place[-1]}"

@@ -39,7 +39,7 @@ def fit(validation: Validation) -> BehavioralModel:
     study, setting = _noise_study(validation)
     coefficients, below_lsb = fit_noise(study)
     low, high = float(validation.weight_low), float(validation.weight_high)
-    floor, shot, rin = np.sqrt(coefficients)
+    floor, shot, rin, common = np.sqrt(coefficients)
     rows, channels = deviation.shape[1:]
     report = {
         "calibration_residual_rms": float(validation.residual_rms),
@@ -61,6 +61,8 @@ def fit(validation: Validation) -> BehavioralModel:
         noise_floor=jnp.asarray(floor),
         noise_shot=jnp.asarray(shot),
         noise_rin=jnp.asarray(rin),
+        noise_common=jnp.asarray(common),
+        leak=jnp.asarray(float(validation.leak)),
         weight_centre=jnp.asarray((low + high) / 2),
         weight_span=jnp.asarray((high - low) / 2),
         adc_full_scale=jnp.asarray(validation.adc_full_scale, float),
@@ -88,7 +90,7 @@ def _weight_check(deviation: np.ndarray, own_variance: np.ndarray) -> float:
 
 
 def _noise_study(validation: Validation) -> tuple[NoiseStudy, np.ndarray]:
-    light = np.asarray(validation.light, float)
+    light = np.asarray(validation.light, float) + float(validation.leak)
     weights = np.asarray(validation.weights, float)
     reads = np.asarray(validation.reads, float)
     full_scale = np.asarray(validation.adc_full_scale, float)
@@ -110,11 +112,12 @@ def _noise_study(validation: Validation) -> tuple[NoiseStudy, np.ndarray]:
             "raise adc_full_scale or dim the light"
         )
     lit = np.broadcast_to(light.sum(axis=1)[:, None], inside.shape)
-    rin = ((weights * light[:, None, :]) ** 2).sum(axis=2)
+    lines = weights * light[:, None, :]
+    rin, common = (lines**2).sum(axis=2), lines.sum(axis=2) ** 2
     study = NoiseStudy(
         codes=codes.astype(int).transpose(0, 2, 1)[inside],
         step=np.broadcast_to(step, inside.shape)[inside],
-        terms=np.stack([np.ones_like(rin), lit, rin], axis=-1)[inside],
+        terms=np.stack([np.ones_like(rin), lit, rin, common], axis=-1)[inside],
     )
     return study, np.nonzero(inside)[0]
 

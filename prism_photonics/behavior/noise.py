@@ -1,4 +1,4 @@
-"""Three noise coefficients from repeated, quantised readings: by moments or, below an LSB, by likelihood."""
+"""Four noise coefficients from repeated, quantised readings: by moments or, below an LSB, by likelihood."""
 
 from dataclasses import dataclass
 
@@ -20,27 +20,27 @@ class NoiseStudy:
     Attributes:
         codes: Readings in steps of the converter, relative to the lowest of their row.
         step: The converter's step for each line, weight units.
-        terms: What multiplies (noise_floor², noise_shot², noise_rin²): 1, Σp, Σ(W·p)².
+        terms: What multiplies (noise_floor², noise_shot², noise_rin², noise_common²): 1, Σp, Σ(W·p)², (Σ W·p)².
     """
 
     codes: Int[np.ndarray, "lines repeats"]
     step: Float[np.ndarray, " lines"]
-    terms: Float[np.ndarray, "lines 3"]
+    terms: Float[np.ndarray, "lines 4"]
 
 
-def fit_noise(study: NoiseStudy) -> tuple[Float[np.ndarray, " 3"], bool]:
-    """Fit σ² = floor² + shot²·Σp + rin²·Σ(W·p)².
+def fit_noise(study: NoiseStudy) -> tuple[Float[np.ndarray, " 4"], bool]:
+    """Fit σ² = floor² + shot²·Σp + rin²·Σ(W·p)² + common²·(Σ W·p)².
 
     Above half a step the sample variances, less the converter's own step²/12, are fitted by non-negative
     least squares weighted by their own uncertainty. Below it the variance depends on where in its code a
-    reading lies, so the three coefficients maximise the likelihood of the codes seen, every line's true mean
+    reading lies, so the four coefficients maximise the likelihood of the codes seen, every line's true mean
     integrated over a flat prior.
 
     Args:
         study: Readings with their design.
 
     Returns:
-        (floor², shot², rin²), weight units squared, and whether the likelihood was needed.
+        (floor², shot², rin², common²), weight units squared, and whether the likelihood was needed.
 
     Source: moments: weighted least squares; likelihood: the probability of a code is the normal distribution
         between
@@ -53,7 +53,7 @@ def fit_noise(study: NoiseStudy) -> tuple[Float[np.ndarray, " 3"], bool]:
     return _by_likelihood(study), True
 
 
-def _by_moments(study: NoiseStudy) -> Float[np.ndarray, " 3"]:
+def _by_moments(study: NoiseStudy) -> Float[np.ndarray, " 4"]:
     own = study.step**2 / 12
     variance = study.codes.var(axis=1, ddof=1) * study.step**2
     spread = np.full(len(variance), max(variance.mean(), own.mean()))  # of a variance: proportional to the variance
@@ -66,7 +66,7 @@ def _by_moments(study: NoiseStudy) -> Float[np.ndarray, " 3"]:
     return coefficients
 
 
-def _by_likelihood(study: NoiseStudy) -> Float[np.ndarray, " 3"]:
+def _by_likelihood(study: NoiseStudy) -> Float[np.ndarray, " 4"]:
     lowest = study.codes.min(axis=1, keepdims=True)
     width = int((study.codes - lowest).max()) + 1
     counts = np.stack([(study.codes - lowest == code).sum(axis=1) for code in range(width)], axis=1)
@@ -96,10 +96,10 @@ def _by_likelihood(study: NoiseStudy) -> Float[np.ndarray, " 3"]:
     trials = [
         minimize(
             loss_and_slope,
-            np.full(3, start / np.sqrt(3)),
+            np.full(4, start / 2.0),
             jac=True,
             method="L-BFGS-B",
-            bounds=[(0.0, None)] * 3,
+            bounds=[(0.0, None)] * 4,
         )
         for start in _STARTS
     ]

@@ -96,7 +96,7 @@ def tuning_range(spec: ChipSpec) -> Finding:
     """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included."""
     ring, v = ring_figures(spec), spec.variation
     biases_pm = [ring_figures(spec, channel).bias_pm for channel in range(spec.chip.channels)]
-    spread_pm = SPREAD_SIGMAS * math.hypot(v.resonance_local_pm, v.resonance_correlated_pm)
+    spread_pm = SPREAD_SIGMAS * spec.resonance_pm
     swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative)
 
     # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, so in quadrature.

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.netlist import branch_design
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import dB_from_ratio, watt_from_dBm
+from prism_photonics.units import PM_PER_UM, dB_from_ratio, watt_from_dBm
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
         Entries in travel order; the last one's level is what a photodiode pair receives.
     """
     rows, levels = spec.chip.rows, tree_levels(spec.chip.rows)
-    row_cm = (spec.chip.channels * spec.ring.pitch_um) * 1e-4
+    tree = tree_lengths(spec)
+    guide_cm = (tree.x_um + tree.y_um + tree.bend_um + spec.chip.channels * spec.ring.pitch_um) * 1e-4
     losses = [
         ("coupling", spec.coupler.loss_dB, "coupler.loss_dB"),
         ("modulator", spec.modulator.loss_dB, "modulator.loss_dB"),
@@ -35,11 +38,15 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
             10.0 * math.log10(rows) + spec.splitter.excess_loss_dB * levels,
             "10·log10 N + α·⌈log2 N⌉ (arXiv 2603.21576, eq. 8)",
         ),
-        ("waveguide", spec.waveguide.loss_dB_cm * row_cm, "waveguide.loss_dB_cm × bus length"),
+        (
+            "waveguide",
+            spec.waveguide.loss_dB_cm * guide_cm,
+            f"waveguide.loss_dB_cm × {guide_cm:.2f} cm of branches and bus",
+        ),
         (
             "rings",
-            _resting_ring_loss_dB(spec),
-            "1 − T_through − T_drop of the line's own ring at rest, closed form",
+            _ring_loss_dB(spec),
+            "1 − T_through − T_drop of the line's own ring at rest and of the others' tails, mean over lines",
         ),
         ("detector", spec.detector.loss_dB, "detector.loss_dB"),
     ]
@@ -56,9 +63,32 @@ def line_current_A(spec: ChipSpec) -> float:
     return spec.detector.responsivity_A_W * watt_from_dBm(link_budget(spec)[-1].cumulative_dBm)
 
 
-def _resting_ring_loss_dB(spec: ChipSpec) -> float:
-    """What a line loses in its own ring at rest: the share that neither bus gets."""
-    ring = ring_figures(spec)
-    u = 2.0 * spec.ring.bias_pm / ring.fwhm_pm
-    lost = (1.0 - ring.through_min - ring.drop_max) / (1.0 + u * u)
-    return -dB_from_ratio(1.0 - lost)
+def tree_lengths(spec: ChipSpec) -> Lengths:
+    """Waveguide between the edge coupler and a row, the splitters left out: every row's branches are equally long."""
+    levels = range(1, tree_levels(spec.chip.rows) + 1)
+    branches = [branch_design(spec, rows=2**level, upper=True).lengths for level in levels]
+    return Lengths(
+        sum(branch.x_um for branch in branches),
+        sum(branch.y_um for branch in branches),
+        sum(branch.bend_um for branch in branches),
+    )
+
+
+def _ring_loss_dB(spec: ChipSpec) -> float:
+    """What a line loses in the rings of its row at rest, the mean over lines: the share that neither bus gets.
+
+    What another ring drops still reaches the photodiode pair, so only its absorption counts. Powers add here; the exact
+    row adds fields.
+    """
+    ring, lines_pm = ring_figures(spec), [wl * PM_PER_UM for wl in spec.comb_design.wl_um]
+    absorbed, fsr_pm = 1.0 - ring.through_min - ring.drop_max, ring.fsr_nm * 1e3
+
+    def passed(line_pm: float) -> float:
+        share = 1.0
+        for other_pm in lines_pm:
+            # A ring also resonates one free spectral range away.
+            detuning_pm = math.remainder(other_pm + spec.ring.bias_pm - line_pm, fsr_pm)
+            share *= 1.0 - absorbed / (1.0 + (2.0 * detuning_pm / ring.fwhm_pm) ** 2)
+        return share
+
+    return -dB_from_ratio(sum(map(passed, lines_pm)) / len(lines_pm))

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from prism_photonics.lightpath.ring.place import resonance_um
-from prism_photonics.process.electrooptics import coverage, tuning_pm_V, two_lobes
+from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, resonance_um, tuned_share
+from prism_photonics.process.electrooptics import tuning_pm_V
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, attenuation_per_um
 
@@ -51,22 +51,11 @@ def ring_figures(spec: ChipSpec, channel: int = 0, *, loss_factor: float = 1.0) 
     """
     design, optics = spec.ring_designs[channel], spec.profile.optics
     wl = optics.wl0_um.value
-    bend_um = design.length_um - 2.0 * design.straight_um
-    ng_bend = 0.5 * (optics.n_g_along_x.value + optics.n_g_along_y.value)
-    gpl_um = ng_bend * bend_um + optics.n_g_along_x.value * 2.0 * design.straight_um
+    _, gpl_um = optical_lengths_um(spec.profile, design.lengths)
     a = math.exp(-0.5 * attenuation_per_um(loss_factor * spec.waveguide.loss_dB_cm) * design.length_um)
-    kappa2 = [
-        optics.coupler_kappa2.value * math.exp(-(gap - optics.coupler_gap_um.value) / optics.coupler_decay_um.value)
-        for gap in (design.gap_through_um, design.gap_drop_um)
-    ]
+    t1, t2 = (math.cos(angle) for angle in coupling_angles(spec.profile, design))
     line = spec.comb_design.wl_um[channel]
-    resonance = resonance_um(
-        spec.profile,
-        radius_um=design.radius_um,
-        straight_um=design.straight_um,
-        near_um=line + spec.ring.bias_pm / PM_PER_UM,
-    )
-    t1, t2 = (math.sqrt(1.0 - k) for k in kappa2)
+    resonance = resonance_um(spec.profile, design.lengths, near_um=line + spec.ring.bias_pm / PM_PER_UM)
     x = t1 * t2 * a
     fwhm_pm = wl**2 * (1.0 - x) / (math.pi * gpl_um * math.sqrt(x)) * PM_PER_UM
     return RingFigures(
@@ -74,11 +63,11 @@ def ring_figures(spec: ChipSpec, channel: int = 0, *, loss_factor: float = 1.0) 
         fsr_nm=wl**2 / gpl_um * 1e3,
         q_loaded=wl * PM_PER_UM / fwhm_pm,
         through_min=((t1 - t2 * a) / (1.0 - x)) ** 2,
-        drop_max=kappa2[0] * kappa2[1] * a / (1.0 - x) ** 2,
+        drop_max=(1.0 - t1**2) * (1.0 - t2**2) * a / (1.0 - x) ** 2,
         tuning_pm_V=tuning_pm_V(
             wl=wl,
             n_g=gpl_um / design.length_um,
-            coverage=coverage(two_lobes(design.lobe_half_angle_deg), spec.profile.tensor) * bend_um / design.length_um,
+            coverage=tuned_share(spec.profile, design),
             vpil_single_V_cm=2.0 * spec.profile.electrooptics.vpil_push_pull_V_cm.value,
         ),
         bias_pm=(resonance - line) * PM_PER_UM,

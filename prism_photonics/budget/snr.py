@@ -4,9 +4,12 @@ import math
 from statistics import NormalDist
 
 from prism_photonics.budget.link import line_current_A
+from prism_photonics.budget.ring import ring_figures
 from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A2_Hz
+from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
+from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import ELEMENTARY_CHARGE_C, dB_from_ratio
+from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C, dB_from_ratio
 
 
 def expected_maximum(count: int) -> float:
@@ -14,39 +17,83 @@ def expected_maximum(count: int) -> float:
     return NormalDist().inv_cdf(1.0 - 0.5 * (1.0 - (count - 0.375) / (count + 0.25)))
 
 
-def score_snr_dB(spec: ChipSpec) -> float:
-    """Score-referred SNR of one tile (rows × channels) read once, in dB (10·log10 of the power ratio).
+def score_signal_A2(spec: ChipSpec) -> float:
+    """Variance over signatures of one row's score as a current: Gaussian signatures and query, in A².
 
-    Signatures and query are Gaussian and scaled by their largest entries (N·d and d of them) to ±weight_limit and ±1.
-    Signal: the standard deviation over signatures of Σ w·q̂ in units of a line's current. Noise: thermal, shot and
-    intensity noise and the converter's step of every shot, through the query encoding's recovery formula.
+    Both are scaled by their largest entries, the signatures (rows × dims of them) to ±weight_limit, the query to ±1.
+    """
+    dims = spec.chip.rings // RAILS[spec.modulator.encoding]
+    return dims * (_weight_rms(spec) * _query_rms(spec) * line_current_A(spec)) ** 2
 
-    Args:
-        spec: The chip.
+
+def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
+    """Variance of the same current by source of noise, through the query encoding's recovery formula, in A².
 
     Returns:
-        SNR in dB.
-    """
-    channels, rows = spec.chip.channels, spec.chip.rows
-    detector = spec.detector_design
-    line_A = line_current_A(spec)
-    weight_rms = spec.ranking.weight_limit / max(expected_maximum(rows * channels), 1.0)
-    query_rms = 1.0 / max(expected_maximum(channels), 1.0)
-    signal_A2 = channels * (weight_rms * query_rms * line_A) ** 2
+        ``tia``, ``johnson``, ``shot``, ``rin``, ``common_rin``, ``line_width``, ``converter``: they add.
 
+    Source: white noise of a photodiode receiver (thermal, shot, relative intensity), uniform error of a converter's
+        step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y − Σ w), else 1.
+    """
+    detector, comb = spec.detector_design, spec.comb_design
+    line_A, weight = line_current_A(spec), _weight_rms(spec)
+    rings, scheme = spec.chip.rings, spec.modulator.encoding
+    leak = spec.modulator_design.leak
+    light, light2 = _light_moments(spec)
+    # A weight's light is split between both photodiodes; what is not rejected of the sum counts as weight.
+    rejected = 10.0 ** (-spec.detector.cmrr_dB / 20.0)
+    noisy2 = weight**2 + rejected**2
+    slope = _slope_rms_per_pm(spec) * frequency_noise_pm(comb, bandwidth_Hz=detector.bandwidth_Hz)
+    lit_A = (light + leak) * rings * line_A
+    lit_A2 = (light2 + 2.0 * leak * light) * rings * line_A**2
+    johnson = 4.0 * BOLTZMANN_J_K * detector.temperature_K / detector.feedback_ohm
+    own, common = (10.0 ** (rin / 10.0) for rin in (comb.rin_dB_Hz, comb.rin_common_dB_Hz))
+    bandwidth = detector.bandwidth_Hz
+    one_shot = {
+        "tia": bandwidth * (thermal_noise_A2_Hz(detector) - johnson),
+        "johnson": bandwidth * johnson,
+        "shot": bandwidth * 2.0 * ELEMENTARY_CHARGE_C * (lit_A + 2.0 * spec.chip.buses * detector.dark_current_A),
+        "rin": bandwidth * own * noisy2 * lit_A2,
+        # Random weights add up to a random sum; the unrejected part adds up to all the light.
+        "common_rin": bandwidth * common * (weight**2 * lit_A2 + (rejected * lit_A) ** 2),
+        "line_width": slope**2 * lit_A2,
+        "converter": adc_step_A(detector) ** 2 / 12.0,
+    }
+    recovery = SHOTS[scheme] * (4.0 if scheme == "offset" else 1.0)
+    return {name: recovery * variance for name, variance in one_shot.items()}
+
+
+def score_snr_dB(spec: ChipSpec) -> float:
+    """Score-referred SNR of one tile (rows × channels) read once, in dB (10·log10 of the power ratio)."""
+    return dB_from_ratio(score_signal_A2(spec) / sum(score_noise_A2(spec).values()))
+
+
+def _weight_rms(spec: ChipSpec) -> float:
+    """Rms weight of Gaussian signatures whose largest entry of a whole bank is the weight limit."""
+    dims = spec.chip.rings // RAILS[spec.modulator.encoding]
+    return spec.ranking.weight_limit / max(expected_maximum(spec.chip.rows * dims), 1.0)
+
+
+def _query_rms(spec: ChipSpec) -> float:
+    """Rms of a Gaussian query whose largest entry is one."""
+    return 1.0 / max(expected_maximum(spec.chip.rings // RAILS[spec.modulator.encoding]), 1.0)
+
+
+def _light_moments(spec: ChipSpec) -> tuple[float, float]:
+    """Mean and mean square of a channel's light in one shot."""
+    rms = _query_rms(spec)
     if spec.modulator.encoding == "offset":
-        light_sum, light2_sum, shots, recovery = channels / 2.0, channels * (1.0 + query_rms**2) / 4.0, 1, 2.0
-    else:
-        mean_magnitude = query_rms * math.sqrt(2.0 / math.pi)
-        light_sum, light2_sum, shots, recovery = (
-            channels * mean_magnitude / 2.0,
-            channels * query_rms**2 / 2.0,
-            2,
-            1.0,
-        )
-    shot = 2.0 * ELEMENTARY_CHARGE_C * (light_sum * line_A + 2.0 * detector.dark_current_A)
-    rin = 10.0 ** (spec.comb.rin_dB_Hz / 10.0) * light2_sum * (weight_rms * line_A) ** 2
-    white_A2 = detector.bandwidth_Hz * (thermal_noise_A2_Hz(detector) + shot + rin)
-    step_A = adc_step_A(detector)
-    noise_A2 = shots * recovery**2 * (white_A2 + step_A**2 / 12.0)
-    return dB_from_ratio(signal_A2 / noise_A2)
+        return 0.5, (1.0 + rms**2) / 4.0
+    # Half of the time a rail or a shot is dark, else it carries |q|.
+    return rms / math.sqrt(2.0 * math.pi), rms**2 / 2.0
+
+
+def _slope_rms_per_pm(spec: ChipSpec) -> float:
+    """Rms slope dw/dλ of a Lorentzian ring over evenly spread weights, per pm: what a line's wander is turned by."""
+    ring = ring_figures(spec)
+    limit = spec.ranking.weight_limit
+    total = 0.0
+    for step in range(65):
+        u = 2.0 * ring.detuning_pm(limit * (step / 32.0 - 1.0)) / ring.fwhm_pm
+        total += (4.0 * u * (1.0 - ring.through_min + ring.drop_max) / ring.fwhm_pm / (1.0 + u * u) ** 2) ** 2
+    return math.sqrt(total / 65.0)

@@ -15,7 +15,7 @@ from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, on_dac_grid, ta
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, row_model, row_transmission
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.circuit.params import designed_bank
-from prism_photonics.lightpath.modulator.encoding import quantize
+from prism_photonics.lightpath.modulator.model import modulate
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, ratio_from_dB
 
@@ -31,15 +31,16 @@ class Calibration(eqx.Module):
     score is Σ W·p for light p·light_scale.
 
     Attributes:
-        rows: Fitted optics, leaves with a leading rows axis.
+        rows: Fitted optics, leaves with leading axes (rows, buses).
         std: Standard errors of the fit, in units of the spec's scatter (see `Unknowns`); phases in rad.
         estimate: The estimate in the same units.
         scatter: What one unit of each stands for.
         wl_um: Channel wavelengths in µm.
-        dark_A: Reading in the dark, per row.
+        dark_A: Reading without light, per row.
+        leak: Light that a dark modulator lets through, in units of its swing from dark to full.
         light_scale: Modulator transmission that stands for full light, per channel, at most 1.
         unit_A: Current of one unit of weight at full light, per row.
-        residual_rms: Misfit of the survey per row, in units of weight.
+        residual_rms: Misfit of the survey per bus, in units of weight.
         chi2: Mean squared misfit over expected noise, per degree of freedom; one when the model holds.
         triggers: Readings taken (one light and one voltage setting each, all rows at once).
         max_voltage_V: Largest ring voltage, either sign.
@@ -54,10 +55,11 @@ class Calibration(eqx.Module):
     scatter: Scatter
     wl_um: Float[Array, " channels"]
     dark_A: Float[Array, " rows"]
-    light_scale: Float[Array, " channels"]
+    leak: Float[Array, ""]
+    light_scale: Float[Array, " rings"]
     unit_A: Float[Array, " rows"]
-    residual_rms: Float[Array, " rows"]
-    chi2: Float[Array, " rows"]
+    residual_rms: Float[Array, "rows buses"]
+    chi2: Float[Array, "rows buses"]
     triggers: int = eqx.field(static=True)
     max_voltage_V: float = eqx.field(static=True)
     voltage_step_V: float = eqx.field(static=True)
@@ -66,37 +68,49 @@ class Calibration(eqx.Module):
 
     @property
     def readings_per_ring(self) -> float:
-        """Triggers per ring of a bus: all rows are read at once."""
+        """Triggers per ring of a bus: all rows are read at once, the channels of a row one by one."""
         return self.triggers / self.wl_um.shape[0]
 
     @property
     def offset_pm(self) -> Float[Array, "rows rings"]:
         """Each ring's resonance shift from fabrication, in pm."""
-        return self.rows.rings.offset_pm
+        return of_row(self.rows.rings.offset_pm)
 
     @property
     def offset_std_pm(self) -> Float[Array, "rows rings"]:
         """Its standard error, in pm."""
-        return self.std.offset * self.scatter.offset_pm
+        return of_row(self.std.offset * self.scatter.offset_pm)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and rings of a row."""
+        return self.unit_A.shape[0], self.light_scale.shape[0]
 
     def doubts(self) -> tuple[str, ...]:
         """Rows whose fit does not explain their readings, one sentence each."""
+        worst = np.asarray(self.chi2).max(1)
         return tuple(
-            f"row {n}: the fit misses its readings by χ² = {float(chi2):.1f} per degree of freedom (1 when the model "
+            f"row {n}: the fit misses its readings by χ² = {chi2:.1f} per degree of freedom (1 when the model "
             f"holds, {DOUBTFUL_CHI2:g} is allowed); calibrate with more settings, or find what the fit lacks"
-            for n, chi2 in enumerate(self.chi2)
+            for n, chi2 in enumerate(worst)
             if not chi2 <= DOUBTFUL_CHI2
         )
 
-    def effective_scale(self) -> Float[Array, "rows channels"]:
+    @property
+    def weight_leak(self) -> float:
+        """The leak in units of full light as scores mean it, the mean over the evened lines."""
+        return float(self.leak * (1.0 / self.light_scale).mean())
+
+    def effective_scale(self) -> Float[Array, "rows buses channels"]:
         """Effective weight per unit of ``T_through − ρ·T_drop``."""
-        return self.rows.gain_A * self.light_scale / self.unit_A[:, None]
+        scale = self.light_scale.reshape(self.rows.gain_A.shape[1:])
+        return self.rows.gain_A * scale / self.unit_A[:, None, None]
 
     def on_dac_grid(self, volts: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
         """The nearest voltage that the ring drivers can write."""
         return on_dac_grid(volts, max_voltage_V=self.max_voltage_V, step_V=self.voltage_step_V)
 
-    def weights(self, volts: Float[Array, "rows rings"]) -> Float[Array, "rows channels"]:
+    def weights(self, volts: Float[Array, "rows rings"]) -> Float[Array, "rows rings"]:
         """Predicted effective weights at ring voltages in V."""
         return predicted_weights(self, jnp.asarray(volts, dtype=float))
 
@@ -106,18 +120,25 @@ class Calibration(eqx.Module):
 
 
 @eqx.filter_jit
-def predicted_weights(calibration: Calibration, volts: Float[Array, "rows rings"]) -> Float[Array, "rows channels"]:
+def predicted_weights(calibration: Calibration, volts: Float[Array, "rows rings"]) -> Float[Array, "rows rings"]:
     """Effective weights of all rows through their fitted models; differentiable."""
-    transmission = jax.vmap(lambda row, v: row_transmission(calibration.wl_um, row, v))(calibration.rows, volts)
-    return calibration.effective_scale() * transmission
+    one = lambda bus, v: row_transmission(calibration.wl_um, bus, v)  # noqa: E731
+    by_bus = volts.reshape(calibration.rows.gain_A.shape)
+    transmission = jax.vmap(jax.vmap(one))(calibration.rows, by_bus)
+    return of_row(calibration.effective_scale() * transmission)
 
 
-def designed_gain_A(spec: ChipSpec) -> Float[Array, " rows"]:
-    """Current in A that a fully lit line gives when its row passes everything, by design."""
+def of_row(by_bus: Float[Array, "rows buses channels"]) -> Float[Array, "rows rings"]:
+    """A row's rings one after the other, bus by bus."""
+    return by_bus.reshape(by_bus.shape[0], -1)
+
+
+def designed_gain_A(spec: ChipSpec) -> Float[Array, "rows buses channels"]:
+    """Current in A from dark to full light of each line when its bus passes everything, by design."""
     loss_dB = spec.modulator.loss_dB + spec.detector.loss_dB
     bank = designed_bank(spec)
-    power_W = spec.comb_design.line_power_W * ratio_from_dB(-loss_dB) * bank.feed.amplitude**2
-    return spec.detector.responsivity_A_W * power_W
+    lines_W = jnp.asarray(spec.comb_design.line_powers_W) / (1.0 + spec.modulator_design.leak)
+    return spec.detector.responsivity_A_W * ratio_from_dB(-loss_dB) * (bank.feed.amplitude**2)[..., None] * lines_W
 
 
 def calibrate(
@@ -160,42 +181,66 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
             f"({spec.hash[:12]}); calibrate with the chip's own spec"
         )
     design = designed_bank(spec)
-    current_A = jnp.asarray(survey.current_A.values - survey.dark_A.values)
+    current_A = survey.current_A.values - survey.dark_A.values[:, None]
+    dark_A, leak = dark_and_leak(survey.dark_A.values, current_A)
     fit = fit_rows(
         design,
         designed_gain_A(spec),
         Scatter.from_spec(spec),
         jnp.asarray(survey.volts_V.values),
-        current_A,
+        jnp.asarray(current_A),
         jnp.asarray(survey.noise_A.values),
         key,
     )
-    return _from_fit(fit, design.wl_um, jnp.asarray(survey.dark_A.values), int(survey.attrs["triggers"]), spec)
+    return _from_fit(fit, design.wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec)
+
+
+def dark_and_leak(
+    dark_A: Float[ndarray, "settings rows"], current_A: Float[ndarray, "settings channels rows"]
+) -> tuple[Float[ndarray, " rows"], float]:
+    """Each row's reading without light, and the modulators' common leak, from how the dark level follows the rings.
+
+    Least squares of ``dark = offset_row + leak·Σ_c I_c``: one offset for each row, one leak for the chip.
+
+    Args:
+        dark_A: Readings with every modulator dark.
+        current_A: Readings of each channel lit alone, less the dark level.
+
+    Returns:
+        Offsets in A and the leak, dimensionless, not negative.
+    """
+    lit_A = current_A.sum(1)
+    mean_lit, mean_dark = lit_A.mean(0), dark_A.mean(0)
+    swing = lit_A - mean_lit
+    leak = max(float((swing * (dark_A - mean_dark)).sum() / (swing**2).sum()), 0.0)
+    return mean_dark - leak * mean_lit, leak
 
 
 def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
     """A calibration of the right shapes that knows nothing but the design; readers fill it."""
     design, scatter = designed_bank(spec), Scatter.from_spec(spec)
-    rows, rings = spec.chip.rows, spec.chip.channels
-    ring, gap = jnp.zeros((rows, rings)), jnp.zeros((rows, rings - 1))
-    nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, jnp.zeros(rows))
-    gain_A = jnp.broadcast_to(designed_gain_A(spec)[:, None], (rows, rings))
-    model = jax.vmap(lambda u, r, b, g: row_model(u, r, b, g, scatter))(nothing, design.rings, design.buses, gain_A)
-    fit = RowFit(model, nothing, nothing, jnp.zeros(rows), jnp.ones(rows))
-    return _from_fit(fit, design.wl_um, jnp.zeros(rows), triggers, spec)
+    rows, buses, channels = design.shape
+    lane, gap = jnp.zeros((rows, buses)), jnp.zeros((rows, buses, channels - 1))
+    ring = jnp.zeros(design.shape)
+    nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, lane)
+    one = lambda u, r, b, g: row_model(u, r, b, g, scatter)  # noqa: E731
+    model = jax.vmap(jax.vmap(one))(nothing, design.rings, design.buses, designed_gain_A(spec))
+    fit = RowFit(model, nothing, nothing, lane, lane + 1.0)
+    return _from_fit(fit, design.wl_um, jnp.zeros(rows), 0.0, triggers, spec)
 
 
 def _from_fit(
     fit: RowFit,
     wl_um: Float[Array, " channels"],
     dark_A: Float[Array, " rows"],
+    leak: float,
     triggers: int,
     spec: ChipSpec,
 ) -> Calibration:
-    gain_A = fit.model.gain_A
+    gain_A = of_row(fit.model.gain_A)
     line = jnp.exp(jnp.log(gain_A).mean(0))
     # On the modulators' grid, or full light would not be what the calibration says it is.
-    light_scale = quantize(line.min() / line, spec.modulator.dac_bits, 0.0, 1.0)
+    light_scale = modulate(line.min() / line, spec.modulator.dac_bits)
     return Calibration(
         rows=fit.model,
         estimate=fit.unknowns,
@@ -203,6 +248,7 @@ def _from_fit(
         scatter=Scatter.from_spec(spec),
         wl_um=wl_um,
         dark_A=dark_A,
+        leak=jnp.asarray(leak, dtype=float),
         light_scale=light_scale,
         unit_A=(gain_A * light_scale).mean(-1),
         residual_rms=fit.residual_rms,

@@ -13,10 +13,15 @@ from prism_photonics.lightpath.ring.model import RingParams, ring_fields
 
 OFFSET_GRID = 241
 OFFSET_REACH = 4.0
+# Enough to fill the vector units; more would only wait for the slowest.
+BUSES_AT_ONCE = 8
 
 
 class RowFit(eqx.Module):
-    """Best estimate of every row, its error bars, and how well it explains the survey (leading axis: rows)."""
+    """Best estimate of every bus of every row, its error bars, and how well it explains the survey.
+
+    Leaves lead with (rows, buses): each bus is a circuit of its own, lit alone.
+    """
 
     model: RowModel
     unknowns: Unknowns
@@ -28,36 +33,40 @@ class RowFit(eqx.Module):
 @eqx.filter_jit
 def fit_rows(
     design: BankParams,
-    gain_A: Float[Array, " rows"],
+    gain_A: Float[Array, "rows buses channels"],
     scatter: Scatter,
     volts: Float[Array, "settings rows rings"],
-    current_A: Float[Array, "settings channels rows"],
-    noise_A: Float[Array, "settings channels rows"],
+    current_A: Float[Array, "settings rings rows"],
+    noise_A: Float[Array, "settings rings rows"],
     key: PRNGKeyArray,
     *,
     starts: int = 10,
+    scouting: int = 15,
+    finalists: int = 3,
     steps: int = 60,
 ) -> RowFit:
-    """Fit all rows, each from several starts of its bus phases (which are multimodal); keep the best.
+    """Fit every bus of every row, each from several starts of its bus phases (which are multimodal); keep the best.
 
     Args:
         design: The designed bank: where the fit starts.
-        gain_A: Designed current of a fully lit, fully passed line, for each row.
+        gain_A: Designed current of each line, fully lit and fully passed.
         scatter: What one unit of each unknown stands for.
         volts: Survey voltages in V.
-        current_A: Dark-corrected readings in A.
+        current_A: Dark-corrected readings in A, of each channel of a row alone.
         noise_A: Their expected standard deviations in A.
         key: JAX random key of the starts.
-        starts: Starts per row.
-        steps: Most Levenberg–Marquardt steps per start.
+        starts: Starts per bus.
+        scouting: Levenberg–Marquardt steps after which only the best starts go on.
+        finalists: How many go on.
+        steps: Most further steps of each.
 
     Returns:
-        The fit of every row.
+        The fit.
     """
     wl = design.wl_um
 
-    def one_row(rings, buses, gain, row_volts, row_current, row_noise, row_key):
-        gains = jnp.full(wl.shape, gain)
+    def one_bus(lane):
+        rings, buses, gains, row_volts, row_current, row_noise, row_key = lane
 
         coarse = coarse_unknowns(wl, rings, gains, scatter, row_volts, row_current)
         unravel = ravel_pytree(coarse)[1]
@@ -87,13 +96,17 @@ def fit_rows(
 
         phases = jax.random.uniform(row_key, (starts, wl.shape[0] - 1), maxval=2.0 * jnp.pi)
 
-        def from_start(phase_rad):
-            start = eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad)
-            solution = least_squares(residuals, ravel_pytree(start)[0], jacobian=jacobian, steps=steps, rtol=1e-6)
-            return solution.x, solution.cost
+        def climb(flat, most):
+            solution = least_squares(residuals, flat, jacobian=jacobian, steps=most, rtol=1e-6)
+            return solution.x, jnp.where(jnp.isfinite(solution.cost), solution.cost, jnp.inf)
 
-        candidates, costs = jax.vmap(from_start)(phases)
-        flat = candidates[jnp.argmin(jnp.where(jnp.isfinite(costs), costs, jnp.inf))]
+        def from_start(phase_rad):
+            return climb(ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0], scouting)
+
+        scouts, costs = jax.vmap(from_start)(phases)
+        best_scouts = jnp.argsort(costs)[:finalists]
+        candidates, costs = jax.vmap(lambda flat: climb(flat, steps))(scouts[best_scouts])
+        flat = candidates[jnp.argmin(costs)]
         best = unravel(flat)
 
         model = row_model(best, rings, buses, gains, scatter)
@@ -106,16 +119,27 @@ def fit_rows(
         std = unravel(jnp.sqrt(jnp.diagonal(covariance)))
         return RowFit(model, best, std, jnp.sqrt(jnp.mean((error / model.gain_A) ** 2)), chi2)
 
-    keys = jax.random.split(key, gain_A.shape[0])
-    return jax.vmap(one_row)(
-        design.rings,
-        design.buses,
-        gain_A,
-        jnp.moveaxis(volts, 1, 0),
-        jnp.moveaxis(current_A, 2, 0),
-        jnp.moveaxis(noise_A, 2, 0),
-        keys,
+    lanes, channels = design.shape[:2], design.shape[2]
+
+    def by_bus(of_rows: Float[Array, "rows settings rings"]) -> Float[Array, "lanes settings channels"]:
+        split = jnp.moveaxis(of_rows.reshape(*of_rows.shape[:2], lanes[1], channels), 2, 1)
+        return split.reshape(-1, *split.shape[2:])
+
+    def flat(leaf):
+        return leaf.reshape(-1, *leaf.shape[2:])
+
+    fits = jax.lax.map(
+        one_bus,
+        (
+            *jax.tree.map(flat, (design.rings, design.buses, gain_A)),
+            by_bus(jnp.moveaxis(volts, 1, 0)),
+            by_bus(jnp.moveaxis(current_A, 2, 0)),
+            by_bus(jnp.moveaxis(noise_A, 2, 0)),
+            jax.random.split(key, lanes[0] * lanes[1]),
+        ),
+        batch_size=BUSES_AT_ONCE,
     )
+    return jax.tree.map(lambda leaf: leaf.reshape(*lanes, *leaf.shape[1:]), fits)
 
 
 def coarse_unknowns(

@@ -19,7 +19,7 @@ from prism_photonics.files import write_bytes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.record/1"
+SCHEMA = "prism_photonics.record/2"
 
 
 def leaves(calibration: Calibration) -> dict[str, np.ndarray]:

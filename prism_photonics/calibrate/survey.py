@@ -8,13 +8,15 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.lightpath.detector.model import adc_step_A, noise_variance_A2
+from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, white_noise_A2
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # Design choices: about three readings per unknown of a row, and a noise below one code of a 14-bit driver.
 SETTINGS = 32
 AVERAGES = 1024
+# The dark level is subtracted from every channel's reading, so it is averaged longer.
+DARK_AVERAGES = 4
 
 
 def survey_volts(spec: ChipSpec, settings: int, key: PRNGKeyArray) -> Float[ndarray, "settings rows rings"]:
@@ -28,7 +30,7 @@ def survey_volts(spec: ChipSpec, settings: int, key: PRNGKeyArray) -> Float[ndar
     Returns:
         Voltages in V.
     """
-    shape = (spec.chip.rows, spec.chip.channels)
+    shape = (spec.chip.rows, spec.chip.rings)
     order_key, place_key = jax.random.split(key)
     order = jax.random.permutation(
         order_key,
@@ -55,7 +57,9 @@ def take_survey(
     settings: int = SETTINGS,
     averages: int = AVERAGES,
 ) -> xr.Dataset:
-    """Measure every channel alone at random settings of all rings, and the dark level.
+    """Measure every channel alone, and the dark level, at random settings of all rings.
+
+    A modulator that is dark still leaks a little, so the dark level moves with the rings and is taken at each setting.
 
     Args:
         chip: The chip on its bench.
@@ -65,28 +69,31 @@ def take_survey(
         averages: Converter samples per reading.
 
     Returns:
-        Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (row) and the
-        expected standard deviation of each reading ``noise_A`` (setting, channel, row).
+        Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (setting, row)
+        and the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row).
 
     Raises:
         InputError: A reading is not finite or overflows the converter, a ring, line or detector is dead, or the chip
             does not have the spec's shape.
     """
-    if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.channels):
+    if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.rings):
         raise InputError(
-            f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.channels}; "
+            f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.rings}; "
             "calibrate with the chip's own spec"
         )
     if settings < 1:
         raise InputError(f"calibrate: settings = {settings}; a survey needs 1 or more")
     volts_V = survey_volts(spec, settings, key)
-    dark_A = chip.measure(np.zeros(chip.channels), averages=averages)
-    if not np.isfinite(dark_A).all():
-        n = int(np.flatnonzero(~np.isfinite(dark_A))[0])
-        raise InputError(f"calibrate: row {n}: the dark reading is {dark_A[n]}; check the current meter's channel {n}")
+    dark_A = np.empty((settings, chip.rows))
     current_A = np.empty((settings, chip.channels, chip.rows))
     for m in range(settings):
         chip.set(volts_V[m])
+        dark_A[m] = chip.measure(np.zeros(chip.channels), averages=DARK_AVERAGES * averages)
+        if not np.isfinite(dark_A[m]).all():
+            n = int(np.flatnonzero(~np.isfinite(dark_A[m]))[0])
+            raise InputError(
+                f"calibrate: row {n}: the dark reading is {dark_A[m, n]}; check the current meter's channel {n}"
+            )
         for c, light in enumerate(np.eye(chip.channels)):
             current_A[m, c] = chip.measure(light, averages=averages)
     _refuse_dead(current_A, spec)
@@ -95,24 +102,26 @@ def take_survey(
             "volts_V": (("setting", "row", "ring"), volts_V, {"units": "V"}),
             "current_A": (("setting", "channel", "row"), current_A, {"units": "A"}),
             "noise_A": (("setting", "channel", "row"), _noise_A(spec, current_A, averages), {"units": "A"}),
-            "dark_A": ("row", dark_A, {"units": "A"}),
+            "dark_A": (("setting", "row"), dark_A, {"units": "A"}),
         },
-        attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * chip.channels + 1},
+        attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * (chip.channels + 1)},
     )
 
 
 def _noise_A(
     spec: ChipSpec, current_A: Float[ndarray, "settings channels rows"], averages: int
 ) -> Float[ndarray, "..."]:
-    """Expected standard deviation of averaged readings: white noise and the converter's step."""
+    """Expected standard deviation of averaged readings less their dark level: noise and the converter's step."""
     detector = spec.detector_design
     # A ring passes its light to one photodiode or the other: their sum, which sets the shot noise, hardly changes.
     sum_A = np.broadcast_to(np.abs(current_A).max(0), current_A.shape)
-    white = noise_variance_A2(detector, sum_A, current_A[..., None], rin_dB_Hz=spec.comb.rin_dB_Hz)
+    white = white_noise_A2(detector, sum_A, pairs=spec.chip.buses)
+    white = white + intensity_noise_A2(detector, spec.comb_design, current_A[..., None])
     step_A = adc_step_A(detector)
     # Averaging shrinks the converter's error only where noise dithers it.
     dithered = white > (0.5 * step_A) ** 2
-    return np.sqrt(white / averages + step_A**2 / 12.0 / np.where(dithered, averages, 1.0))
+    one = white / averages + step_A**2 / 12.0 / np.where(dithered, averages, 1.0)
+    return np.sqrt((1.0 + 1.0 / DARK_AVERAGES) * one)
 
 
 def _refuse_dead(current_A: Float[ndarray, "settings channels rows"], spec: ChipSpec) -> None:

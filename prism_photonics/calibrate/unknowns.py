@@ -53,9 +53,10 @@ class Scatter(eqx.Module):
             (v.line_power_dB * np.log(10.0) / 10.0) ** 2 + levels * v.splitter_imbalance**2 + v.responsivity_relative**2
         )
         deviations = {
-            "kappa": max(v.gap_nm * 1e-3 / spec.profile.optics.coupler_decay_um.value, 1e-3),
+            # κ² goes with the square of the coupler's angle.
+            "kappa": max(2.0 * v.gap_nm * 1e-3 / spec.profile.gap_law.decay_um, 1e-3),
             "loss": max(v.loss_log, 1e-3),
-            "offset_pm": max(float(np.hypot(v.resonance_local_pm, v.resonance_correlated_pm)), 0.1),
+            "offset_pm": max(spec.resonance_pm, 0.1),
             "slope": max(v.slope_relative, 1e-3),
             "curvature_pm_V2": max(v.curvature_pm_V2, 1e-4),
             "crosstalk": max(v.crosstalk_relative, 1e-5),

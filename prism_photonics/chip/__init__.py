@@ -1,4 +1,4 @@
-"""What can be measured: set ring voltages, send light, read currents. A virtual chip here, a bench later."""
+"""What can be measured: set ring voltages, send light, read currents. A virtual chip, or instruments."""
 
 from prism_photonics.chip.abstract import AbstractChip
 

@@ -1,5 +1,6 @@
 """The one door to a chip, virtual or real: `set`, `measure`, and what is printed on its box."""
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -15,7 +16,7 @@ class AbstractChip(ABC):
 
     def __init__(self, spec: ChipSpec) -> None:
         self._rows = spec.chip.rows
-        self._channels = spec.chip.channels
+        self._channels = spec.chip.rings
         self._max_voltage_V = spec.drive.max_voltage_V
 
     @property
@@ -25,7 +26,7 @@ class AbstractChip(ABC):
 
     @property
     def channels(self) -> int:
-        """Wavelength channels, one ring each per row."""
+        """Modulated channels, one ring each per row; of several buses one after the other."""
         return self._channels
 
     @property
@@ -78,6 +79,20 @@ class AbstractChip(ABC):
         if averages < 1:
             raise InputError(f"chip.measure: averages = {averages}; use 1 or more")
         return self._read(light, averages)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass: on a bench by waiting, on a virtual chip by its own clock.
+
+        Raises:
+            InputError: The time is negative or not finite.
+        """
+        if not 0.0 <= seconds < math.inf:
+            raise InputError(f"chip.wait: {seconds} s; time passes forwards: want 0 or more, finite")
+        self._wait(seconds)
+
+    @abstractmethod
+    def _wait(self, seconds: float) -> None:
+        """Let a checked time pass."""
 
     @abstractmethod
     def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:

@@ -63,6 +63,7 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
         lobe_half_angle_deg: Any = 60.0,
         electrode_gap_um: Any = 5.0,
         electrode_width_um: Any = 8.0,
+        arm_um: Any = 0.0,
         shift_pm: Any = 0.0,
     ) -> sax.SDict:
         # The electrodes' angle tunes, and tuning comes in as shift_pm: their geometry must not be traced.
@@ -76,6 +77,7 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
             60.0,
             electrode_gap_um,
             electrode_width_um,
+            arm_um,
         )
         fields = ring_fields(jnp.asarray(wl), ring_params(design, profile, loss_dB_cm=loss_dB_cm), shift_pm)
         # Half a pitch of bus on each of the four sides.

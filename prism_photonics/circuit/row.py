@@ -62,28 +62,44 @@ def row_response(
 
 def bank_powers(
     bank: BankParams, volts: Float[Array, "rows rings"]
-) -> tuple[Float[Array, "rows channels"], Float[Array, "rows channels"]]:
-    """Power transmissions (through, drop) of every row at every channel, from row entrance to detector."""
+) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"]]:
+    """Power transmissions (through, drop) of every channel in every row, from the bus's entrance to its detector.
 
-    def one(rings, buses, row_volts):
-        fields = row_response(bank.wl_um, rings, buses, resonance_shift_pm(rings, row_volts))
+    Args:
+        bank: The bank.
+        volts: Voltage of every ring of a row in V, bus by bus.
+
+    Returns:
+        Transmissions, one of each channel of a row, bus by bus.
+    """
+    return bank_powers_shifted(bank, resonance_shift_pm(bank.rings, volts.reshape(bank.shape)))
+
+
+def bank_powers_shifted(
+    bank: BankParams, shift_pm: Float[Array, "rows buses channels"]
+) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"]]:
+    """`bank_powers` with every ring's resonance shift given in pm."""
+
+    def one(rings, buses, shift):
+        fields = row_response(bank.wl_um, rings, buses, shift)
         return jnp.abs(fields.through) ** 2, jnp.abs(fields.drop) ** 2
 
-    return jax.vmap(one)(bank.rings, bank.buses, volts)
+    through, drop = jax.vmap(jax.vmap(one))(bank.rings, bank.buses, shift_pm)
+    return through.reshape(bank.shape[0], -1), drop.reshape(bank.shape[0], -1)
 
 
-def bank_weights(bank: BankParams, volts: Float[Array, "rows rings"]) -> Float[Array, "rows channels"]:
+def bank_weights(bank: BankParams, volts: Float[Array, "rows rings"]) -> Float[Array, "rows rings"]:
     """Weights ``w = T_through − T_drop`` of a bank at ring voltages in V, dimensionless in [−1, 1]."""
     through, drop = bank_powers(bank, volts)
     return through - drop
 
 
 def bank_fields(bank: BankParams, wl: Float[Array, " wl"], volts: Float[Array, "rows rings"]) -> RowFields:
-    """Complex fields at every row's exits for unit field in the fibre, leaves (rows, wl)."""
+    """Complex fields at the exits of every bus for unit field in its fibre, leaves (rows, buses, wl)."""
 
-    def one(rings, buses, feed, row_volts):
-        fields = row_response(wl, rings, buses, resonance_shift_pm(rings, row_volts))
+    def one(rings, buses, feed, bus_volts):
+        fields = row_response(wl, rings, buses, resonance_shift_pm(rings, bus_volts))
         arriving = transmission(wl, feed)
         return RowFields(arriving * fields.through, arriving * fields.drop)
 
-    return jax.vmap(one)(bank.rings, bank.buses, bank.feed, volts)
+    return jax.vmap(jax.vmap(one))(bank.rings, bank.buses, bank.feed, volts.reshape(bank.shape))

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Num
 
-from prism_photonics.behavior.finite import require_dims, require_finite, require_scale, require_shape
+from prism_photonics.behavior.finite import (
+    largest_magnitude,
+    require_dims,
+    require_finite,
+    require_rails,
+    require_scale,
+    require_shape,
+)
 from prism_photonics.export.parse import parse
 from prism_photonics.lightpath.modulator import encoding as sign
+from prism_photonics.lightpath.modulator.model import modulate
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Bundle:
     noise_floor: Float[np.ndarray, ""]
     noise_shot: Float[np.ndarray, ""]
     noise_rin: Float[np.ndarray, ""]
+    noise_common: Float[np.ndarray, ""]
+    leak: Float[np.ndarray, ""]
     weight_centre: Float[np.ndarray, ""]
     weight_span: Float[np.ndarray, ""]
     adc_full_scale: Float[np.ndarray, " rows"]
@@ -42,9 +52,14 @@ class Bundle:
     encoding: str
     spec_hash: str
 
-    def error_shape(self, signatures: Num[np.ndarray, "blocks dims"]) -> tuple[int, int, int]:
+    @property
+    def slice_dims(self) -> int:
+        """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
+        return self.channels // sign.RAILS[self.encoding]
+
+    def error_shape(self, signatures: Num[np.ndarray, "blocks *rails dims"]) -> tuple[int, int, int]:
         """Shape of the programming error of these signatures: blocks, slices, channels."""
-        return len(signatures), -(-signatures.shape[1] // self.channels), self.channels
+        return len(signatures), -(-signatures.shape[-1] // self.slice_dims), self.channels
 
     def noise_shape(self, query: Num[np.ndarray, "*batch dims"], programmed: Programmed) -> tuple[int, ...]:
         """Shape of the read noise of these queries: shots, the query's leading axes, blocks, slices."""
@@ -52,7 +67,7 @@ class Bundle:
 
     def program(
         self,
-        signatures: Num[np.ndarray, "blocks dims"],
+        signatures: Num[np.ndarray, "blocks *rails dims"],
         key: int,
         *,
         error: Float[np.ndarray, "blocks slices channels"] | None = None,
@@ -61,7 +76,8 @@ class Bundle:
         """Write signatures into the chip: W = w_target + weight_bias + weight_error_std·N(0, 1).
 
         Args:
-            signatures: One signature per block, any unit.
+            signatures: One signature per block, any unit. For ``dual_rail`` also (blocks, 2, dims): the weights of the
+                positive and of the negative halves of a query, such as a bound's (max, -min).
             key: Seed of the programming error, see ``export.schema.SEED_POLICY``.
             error: Standard normal numbers to use instead, shape ``error_shape``.
             signature_scale: Magnitude written as the full span, unit of the signatures; their largest by
@@ -73,22 +89,24 @@ class Bundle:
         Raises:
             InputError: NaN or infinite signatures, or one beyond ``signature_scale``.
         """
-        require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it")
+        require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it", batched=True)
+        require_rails(signatures.shape, encoding=self.encoding)
         signatures = np.asarray(signatures, float)
-        block, dim = np.unravel_index(np.argmax(np.abs(signatures)), signatures.shape)
-        largest = float(abs(signatures[block, dim]))
+        largest, place = largest_magnitude(signatures)
         scale = (largest or 1.0) if signature_scale is None else signature_scale
-        require_scale(scale, largest=largest, place=f"block {block}, dim {dim}")
+        require_scale(scale, largest=largest, place=place)
         shape = self.error_shape(signatures)
         if error is None:
             error = np.random.Generator(np.random.Philox(key)).standard_normal(shape)
         require_shape("error", got=error.shape, want=shape)
-        target = self.weight_centre + self.weight_span * self._slices(signatures / scale)
+        sliced = self._slices(signatures / scale)
+        share = np.moveaxis(sliced, 1, 2).reshape(*shape) if signatures.ndim == 3 else sign.rails(sliced, self.encoding)
+        target = self.weight_centre + self.weight_span * share
         return Programmed(
             weights=target + self.weight_bias + self.weight_error_std * error,
             row_sum=target.sum(-1),
             signature_scale=scale,
-            dims=signatures.shape[1],
+            dims=signatures.shape[-1],
         )
 
     def read(
@@ -123,26 +141,27 @@ class Bundle:
 
         largest = np.abs(query).max(-1, keepdims=True)
         query_hat = query / np.where(largest > 0, largest, 1.0)
-        light = sign.quantize(sign.encode(self._slices(query_hat), self.encoding), self.dac_bits, 0.0, 1.0)
+        light = self.leak + modulate(sign.encode(self._slices(query_hat), self.encoding), self.dac_bits)
         weights = programmed.weights
+        y = np.einsum("...sc,bsc->...bs", light, weights)
         variance = (
             self.noise_floor**2
             + self.noise_shot**2 * light.sum(-1)[..., None, :]
             + self.noise_rin**2 * np.einsum("...sc,bsc->...bs", light**2, weights**2)
+            + self.noise_common**2 * y**2
         )
-        y = np.einsum("...sc,bsc->...bs", light, weights) + np.sqrt(variance) * noise
+        y = y + np.sqrt(variance) * noise
         full_scale = self.adc_full_scale[np.arange(len(weights)) % self.rows, None]
         y = sign.quantize(y, self.adc_bits, -full_scale, full_scale)
-        dot = sign.decode(y, programmed.row_sum, self.encoding).sum(-1)
-        # Every weight carries the centre, so every block carries centre·Σq̂: a common offset, taken off
-        # exactly.
-        signed = (dot - self.weight_centre * query_hat.sum(-1, keepdims=True)) / self.weight_span
+        dot = sign.decode(y, programmed.row_sum, self.encoding, leak=self.leak).sum(-1)
+        # Every weight carries the centre, so every block carries the same offset: it is taken off exactly.
+        signed = (dot - self.weight_centre * sign.common_share(query_hat, self.encoding)) / self.weight_span
         return signed * largest * programmed.signature_scale
 
     def scores(
         self,
         query: Num[np.ndarray, "*batch query_dims"],
-        signatures: Num[np.ndarray, "blocks dims"],
+        signatures: Num[np.ndarray, "blocks *rails dims"],
         key: int,
     ) -> Float[np.ndarray, "*batch blocks"]:
         """Program the signatures once and score every query against them.
@@ -160,10 +179,10 @@ class Bundle:
         """
         return self.read(query, self.program(signatures, key), key=key)
 
-    def _slices(self, values: Float[np.ndarray, "*batch dims"]) -> Float[np.ndarray, "*batch slices channels"]:
-        slices = -(-values.shape[-1] // self.channels)
-        pad = [(0, 0)] * (values.ndim - 1) + [(0, slices * self.channels - values.shape[-1])]
-        return np.pad(values, pad).reshape(*values.shape[:-1], slices, self.channels)
+    def _slices(self, values: Float[np.ndarray, "*batch dims"]) -> Float[np.ndarray, "*batch slices slice_dims"]:
+        slices = -(-values.shape[-1] // self.slice_dims)
+        pad = [(0, 0)] * (values.ndim - 1) + [(0, slices * self.slice_dims - values.shape[-1])]
+        return np.pad(values, pad).reshape(*values.shape[:-1], slices, self.slice_dims)
 
 
 def load(path: str | os.PathLike[str]) -> Bundle:

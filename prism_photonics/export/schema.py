@@ -1,11 +1,11 @@
-"""What a bundle folder holds, version 1: file names, tensors with units, limits, and its exact JSON bytes."""
+"""What a bundle folder holds, version 2: file names, tensors with units, limits, and its exact JSON bytes."""
 
 import hashlib
 import json
 from typing import Any
 
 SCHEMA = "prism_photonics.behavioral_bundle"
-VERSION = 1
+VERSION = 2
 TENSOR_FILE = "bundle.safetensors"
 DOCUMENT_FILE = "bundle.json"
 
@@ -19,13 +19,15 @@ TENSORS: dict[str, tuple[tuple[str, ...], str]] = {
     "noise_floor": ((), "weight"),
     "noise_shot": ((), "weight / sqrt(lit channel)"),
     "noise_rin": ((), "1"),
+    "noise_common": ((), "1"),
+    "leak": ((), "full light"),
     "weight_centre": ((), "weight"),
     "weight_span": ((), "weight"),
     "adc_full_scale": (("rows",), "weight"),
 }
 """Axes and unit of every tensor. The unit "weight" is T_through - T_drop (dimensionless)."""
 
-NOT_NEGATIVE = {"weight_error_std", "noise_floor", "noise_shot", "noise_rin"}
+NOT_NEGATIVE = {"weight_error_std", "noise_floor", "noise_shot", "noise_rin", "noise_common", "leak"}
 POSITIVE = {"weight_span", "adc_full_scale"}
 
 SEED_POLICY = (

@@ -8,10 +8,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from prism_photonics.behavior.finite import require_dims, require_finite, require_scale, require_shape
+from prism_photonics.behavior.finite import (
+    largest_magnitude,
+    require_dims,
+    require_finite,
+    require_rails,
+    require_scale,
+    require_shape,
+)
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.lightpath.modulator import encoding as sign
+from prism_photonics.lightpath.modulator.model import modulate
 from prism_photonics.units import InputError
 
 _PROGRAMMED = ("weights", "row_sum", "signature_scale")
@@ -34,6 +42,8 @@ class PhotonicSelector(torch.nn.Module):
     noise_floor: Tensor
     noise_shot: Tensor
     noise_rin: Tensor
+    noise_common: Tensor
+    leak: Tensor
     weight_centre: Tensor
     weight_span: Tensor
     adc_full_scale: Tensor
@@ -72,12 +82,17 @@ class PhotonicSelector(torch.nn.Module):
         """
         return cls(load(path), k, dtype=dtype)
 
+    @property
+    def slice_dims(self) -> int:
+        """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
+        return self.channels // sign.RAILS[self.encoding]
+
     def draw_error(
-        self, signatures: Float[Tensor, "blocks dims"], generator: torch.Generator | None = None
+        self, signatures: Float[Tensor, "blocks *rails dims"], generator: torch.Generator | None = None
     ) -> Float[Tensor, "blocks slices channels"]:
         """Standard normal numbers for the programming error of these signatures."""
-        blocks, dims = signatures.shape
-        return self._normal((blocks, -(-dims // self.channels), self.channels), generator)
+        shape = (len(signatures), -(-signatures.shape[-1] // self.slice_dims), self.channels)
+        return self._normal(shape, generator)
 
     def draw_noise(
         self, query: Float[Tensor, "*batch dims"], generator: torch.Generator | None = None
@@ -87,7 +102,7 @@ class PhotonicSelector(torch.nn.Module):
 
     def program(
         self,
-        signatures: Float[Tensor, "blocks dims"],
+        signatures: Float[Tensor, "blocks *rails dims"],
         error: Float[Tensor, "blocks slices channels"] | None = None,
         *,
         signature_scale: float | None = None,
@@ -95,7 +110,8 @@ class PhotonicSelector(torch.nn.Module):
         """Write signatures into the buffers: W = w_target + weight_bias + weight_error_std·error.
 
         Args:
-            signatures: One signature per block, any unit.
+            signatures: One signature per block, any unit. For ``dual_rail`` also (blocks, 2, dims): the weights of the
+                positive and of the negative halves of a query, such as a bound's (max, -min).
             error: Standard normal numbers; none: exactly the mean weights.
             signature_scale: Magnitude written as the full span, unit of the signatures; their largest by
                 default.
@@ -104,22 +120,24 @@ class PhotonicSelector(torch.nn.Module):
             InputError: NaN or infinite signatures, one beyond ``signature_scale``, or fewer than k blocks.
         """
         host = np.asarray(signatures.detach().to("cpu", torch.float64))
-        require_finite("signatures", host, axes=("block", "dim"), cure="mend or drop it first")
+        require_finite("signatures", host, axes=("block", "dim"), cure="mend or drop it first", batched=True)
+        require_rails(host.shape, encoding=self.encoding)
         if len(host) < self.k:
             raise InputError(f"signatures: got {len(host)} blocks, want at least k = {self.k}; lower k")
-        block, dim = np.unravel_index(np.argmax(np.abs(host)), host.shape)
-        largest = float(abs(host[block, dim]))
+        largest, place = largest_magnitude(host)
         scale = (largest or 1.0) if signature_scale is None else signature_scale
-        require_scale(scale, largest=largest, place=f"block {block}, dim {dim}")
+        require_scale(scale, largest=largest, place=place)
         signatures = signatures.to(self.weight_bias)
-        target = self.weight_centre + self.weight_span * self._slices(signatures / scale)
+        sliced = self._slices(signatures / scale)
+        share = sliced.movedim(1, 2).flatten(2) if signatures.ndim == 3 else sign.rails(sliced, self.encoding)
+        target = self.weight_centre + self.weight_span * share
         realised = target + self.weight_bias
         if error is not None:
             require_shape("error", got=tuple(error.shape), want=tuple(target.shape))
             realised = realised + self.weight_error_std * error
         self.weights, self.row_sum = realised, target.sum(-1)
         self.signature_scale = torch.full_like(self.weight_centre, scale)
-        self.dims = signatures.shape[1]
+        self.dims = signatures.shape[-1]
 
     def forward(
         self,
@@ -144,7 +162,8 @@ class PhotonicSelector(torch.nn.Module):
         query = query.to(self.weight_bias)
         largest = query.abs().amax(-1, keepdim=True)
         query_hat = query / torch.where(largest > 0, largest, torch.ones_like(largest))
-        light = _convert(sign.encode(self._slices(query_hat), self.encoding), self.dac_bits, 0.0, 1.0)
+        wanted = sign.encode(self._slices(query_hat), self.encoding)
+        light = self.leak + _straight_through(wanted, modulate(wanted.detach(), self.dac_bits))
         y = torch.einsum("...sc,bsc->...bs", light, self.weights)
         if noise is not None:
             require_shape("noise", got=tuple(noise.shape), want=self._noise_shape(query))
@@ -152,15 +171,16 @@ class PhotonicSelector(torch.nn.Module):
                 self.noise_floor**2
                 + self.noise_shot**2 * light.sum(-1)[..., None, :]
                 + self.noise_rin**2 * torch.einsum("...sc,bsc->...bs", light**2, self.weights**2)
+                + self.noise_common**2 * y**2
             )
             y = y + variance.sqrt() * noise
         row = torch.arange(self.weights.shape[0], device=self.weights.device) % self.rows
         full_scale = self.adc_full_scale[row, None]
-        y = _convert(y, self.adc_bits, -full_scale, full_scale)
-        dot = sign.decode(y, self.row_sum, self.encoding).sum(-1)
-        # Every weight carries the centre, so every block carries centre·Σq̂: a common offset, taken off
-        # exactly.
-        signed = (dot - self.weight_centre * query_hat.sum(-1, keepdim=True)) / self.weight_span
+        y = torch.clip(y, -full_scale, full_scale)
+        y = _straight_through(y, sign.quantize(y.detach(), self.adc_bits, -full_scale, full_scale))
+        dot = sign.decode(y, self.row_sum, self.encoding, leak=self.leak).sum(-1)
+        # Every weight carries the centre, so every block carries the same offset: it is taken off exactly.
+        signed = (dot - self.weight_centre * sign.common_share(query_hat, self.encoding)) / self.weight_span
         scores = signed * largest * self.signature_scale
         # torch.topk leaves the order of ties open, and a coarse converter makes many: a stable sort keeps the
         # rule.
@@ -202,15 +222,11 @@ class PhotonicSelector(torch.nn.Module):
         return torch.randn(shape, generator=generator, **kind)
 
     def _slices(self, values: Tensor) -> Tensor:
-        slices = -(-values.shape[-1] // self.channels)
-        padded = torch.nn.functional.pad(values, (0, slices * self.channels - values.shape[-1]))
-        return padded.reshape(*values.shape[:-1], slices, self.channels)
+        slices = -(-values.shape[-1] // self.slice_dims)
+        padded = torch.nn.functional.pad(values, (0, slices * self.slice_dims - values.shape[-1]))
+        return padded.reshape(*values.shape[:-1], slices, self.slice_dims)
 
 
-def _convert(x: Tensor, bits: int, low: Tensor | float, high: Tensor | float) -> Tensor:
-    """The converter's code; while training, gradients pass straight through, and are zero where it clips."""
-    code = sign.quantize(x, bits, low, high)
-    if not x.requires_grad:
-        return code
-    inside = torch.clamp(x, torch.as_tensor(low).to(x), torch.as_tensor(high).to(x))
-    return inside + (code - inside).detach()
+def _straight_through(x: Tensor, converted: Tensor) -> Tensor:
+    """The converted values with the slope of x itself."""
+    return x + (converted - x.detach()) if x.requires_grad else converted

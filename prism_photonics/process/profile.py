@@ -4,9 +4,11 @@ import math
 import tomllib
 from functools import cache
 from importlib import resources
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prism_photonics.process.coupling import GapLaw
 from prism_photonics.process.electrooptics import PockelsTensor
 from prism_photonics.units import InputError, nearest
 
@@ -24,16 +26,21 @@ class _Table(BaseModel):
 
 
 class Film(_Table):
-    """Cross-section of the rib waveguide, in µm."""
+    """Cross-section of the rib waveguide, in µm; the rib's width is its top's, its walls rise at ``wall_deg``."""
 
     thickness_um: Sourced
     etch_um: Sourced
     rib_width_um: Sourced
+    wall_deg: Sourced
     min_bend_radius_um: Sourced
 
 
 class Optics(_Table):
-    """Mode indices at ``wl0_um`` by direction of travel, loss, and ring–bus coupling."""
+    """Mode indices at ``wl0_um`` by direction of travel, loss, ring–bus coupling, and what moves a resonance.
+
+    ``coupling_*`` describe two parallel ribs (`prism_photonics.process.coupling.GapLaw`); ``thickness_pm_nm`` (etch
+    kept) and ``width_pm_nm`` are ring averages, as is ``thermal_pm_K``.
+    """
 
     wl0_um: Sourced
     n_eff_along_x: Sourced
@@ -43,10 +50,14 @@ class Optics(_Table):
     n_eff_TM_along_y: Sourced
     n_eff_TE_along_y_vectorial: Sourced
     loss_dB_cm: Sourced
-    coupler_kappa2: Sourced
-    coupler_gap_um: Sourced
-    coupler_decay_um: Sourced
+    coupling_per_um: Sourced
+    coupling_gap_um: Sourced
+    coupling_decay_um: Sourced
     thermal_pm_K: Sourced
+    thermal_along_x_pm_K: Sourced
+    thermal_along_y_pm_K: Sourced
+    thickness_pm_nm: Sourced
+    width_pm_nm: Sourced
 
 
 class ElectroOptics(_Table):
@@ -61,20 +72,41 @@ class ElectroOptics(_Table):
     coercive_field_V_um: Sourced
 
 
+class Relaxation(_Table):
+    """How a held bias fades: two exponential parts, and the charge that a past bias leaves behind.
+
+    A share is the part of the electro-optic shift that is lost once its time has long passed.
+    """
+
+    fast_share: Sourced
+    fast_s: Sourced
+    slow_share: Sourced
+    slow_h: Sourced
+    memory_share: Sourced
+    memory_h: Sourced
+
+
 class Profile(_Table):
     """One film stack. Lengths in µm; layout x runs along crystal z, so light along layout y sees r33."""
 
     name: str
     description: str
+    crystal: Literal["LiNbO3", "LiTaO3"]
     film: Film
     optics: Optics
     electrooptics: ElectroOptics
+    relaxation: Relaxation
 
     @property
     def least_gap_um(self) -> float:
-        """Narrowest ring–bus gap at which the exponential coupling still means anything: κ² = 1/2."""
+        """Narrowest gap between the tops of two ribs whose walls do not meet above the slab."""
+        return 2.0 * self.film.etch_um.value / math.tan(math.radians(self.film.wall_deg.value))
+
+    @property
+    def gap_law(self) -> GapLaw:
+        """Coupling of two parallel ribs against their gap."""
         o = self.optics
-        return o.coupler_gap_um.value + o.coupler_decay_um.value * math.log(2.0 * o.coupler_kappa2.value)
+        return GapLaw(o.coupling_per_um.value, o.coupling_gap_um.value, o.coupling_decay_um.value)
 
     @property
     def tensor(self) -> PockelsTensor:

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.lightpath.modulator.encoding import decode, encode
+from prism_photonics.lightpath.modulator.encoding import common_share, decode, encode
 from prism_photonics.program.solve import Programmed, program
 
 
@@ -49,7 +49,7 @@ def program_tiles(
 
     Args:
         calibration: The calibrated chip.
-        tiles: Signatures divided by their largest magnitude, in [−1, 1].
+        tiles: Signatures divided by their largest magnitude, in [−1, 1], as the channels carry them (`rails`).
         weight_range: The weights that −1 and +1 stand for.
 
     Returns:
@@ -68,7 +68,7 @@ def score_tile(
     tiles: ProgrammedTiles,
     *,
     tile: int,
-    query_hat: Float[ndarray, "queries channels"],
+    query_hat: Float[ndarray, "queries dims"],
     encoding: str,
 ) -> tuple[Float[ndarray, "queries rows"], int]:
     """Set one tile and read every query on it.
@@ -91,5 +91,5 @@ def score_tile(
     currents_A = np.stack([[chip.measure(light) for light in shot] for shot in shots])
     clipped = int((np.abs(currents_A) >= (1.0 - 1e-9) * calibration.adc_full_scale_A).sum())
     reads = calibration.weight_of_current(currents_A)
-    dot = decode(reads, tiles.targets[tile].sum(-1), encoding)
-    return (dot - tiles.weight_range.centre * query_hat.sum(-1, keepdims=True)) / tiles.weight_range.span, clipped
+    dot = decode(reads, tiles.targets[tile].sum(-1), encoding, leak=calibration.weight_leak)
+    return (dot - tiles.weight_range.centre * common_share(query_hat, encoding)) / tiles.weight_range.span, clipped

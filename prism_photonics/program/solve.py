@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy import ndarray
 
-from prism_photonics.calibrate.calibration import Calibration
+from prism_photonics.calibrate.calibration import Calibration, of_row
 from prism_photonics.calibrate.levenberg import least_squares
 from prism_photonics.calibrate.unknowns import RowModel, row_transmission
 from prism_photonics.units import InputError
@@ -54,8 +54,8 @@ class Programmed:
     """
 
     volts: Float[ndarray, "pages rows rings"]
-    predicted: Float[ndarray, "pages rows channels"]
-    residual: Float[ndarray, "pages rows channels"]
+    predicted: Float[ndarray, "pages rows rings"]
+    residual: Float[ndarray, "pages rows rings"]
     out_of_reach: tuple[OutOfReach, ...]
 
 
@@ -71,7 +71,7 @@ def reachable_weights(
     return np.asarray(branch.min(0)), np.asarray(branch.max(0))
 
 
-def program(calibration: Calibration, weights: Float[ndarray, "*pages rows channels"]) -> Programmed:
+def program(calibration: Calibration, weights: Float[ndarray, "*pages rows rings"]) -> Programmed:
     """Voltages that realise effective weights, through the fitted coherent row.
 
     A start from each ring's own tuning curve is refined by Levenberg–Marquardt on the whole row with the drive limit
@@ -88,7 +88,7 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows chann
         InputError: NaN or infinite weights, or a wrong shape.
     """
     wanted = np.asarray(weights, dtype=float)
-    shape = (calibration.unit_A.shape[0], calibration.wl_um.shape[0])
+    shape = calibration.shape
     if wanted.ndim not in (2, 3) or wanted.shape[-2:] != shape:
         raise InputError(f"program: weights of shape {wanted.shape}; this chip takes {shape} or pages of it")
     if not np.isfinite(wanted).all():
@@ -121,7 +121,7 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows chann
 @eqx.filter_jit
 def _predict_pages(
     calibration: Calibration, volts: Float[Array, "pages rows rings"]
-) -> Float[Array, "pages rows channels"]:
+) -> Float[Array, "pages rows rings"]:
     return jax.vmap(calibration.weights)(volts)
 
 
@@ -144,15 +144,15 @@ def _scan(calibration: Calibration) -> tuple[Float[Array, " scan"], Float[Array,
 @eqx.filter_jit
 def _tuning_curves(calibration: Calibration, volts: Float[Array, " scan"]) -> Float[Array, "scan rows rings"]:
     """Own-channel weight of each ring swept alone, the others at rest at 0 V."""
-    rings = calibration.wl_um.shape[0]
-    rows = calibration.unit_A.shape[0]
+    by_bus = calibration.rows.gain_A.shape
 
     def at(v):
-        def one(ring):
-            settings = jnp.zeros((rows, rings)).at[:, ring].set(v)
-            return calibration.weights(settings)[:, ring]
+        def one(channel):
+            # Buses are circuits of their own, so one ring of each can be swept at a time.
+            settings = jnp.zeros(by_bus).at[..., channel].set(v)
+            return calibration.weights(of_row(settings)).reshape(by_bus)[..., channel]
 
-        return jax.vmap(one, out_axes=1)(jnp.arange(rings))
+        return of_row(jax.vmap(one, out_axes=-1)(jnp.arange(by_bus[2])))
 
     return jax.lax.map(at, volts)
 
@@ -160,7 +160,7 @@ def _tuning_curves(calibration: Calibration, volts: Float[Array, " scan"]) -> Fl
 @eqx.filter_jit
 def _solve(
     calibration: Calibration,
-    wanted: Float[Array, "pages rows channels"],
+    wanted: Float[Array, "pages rows rings"],
     scan_volts: Float[Array, " scan"],
     branch: Float[Array, "scan rows rings"],
 ) -> Float[Array, "pages rows rings"]:
@@ -174,7 +174,7 @@ def _solve(
         # Flat stretches (beyond the resonance) carry no voltage information: tip them by a hair.
         return jnp.interp(w, xp + 1e-9 * jnp.arange(SCAN), fp)
 
-    def one_row(w, row: RowModel, row_scale, curves, up):
+    def one_bus(w, row: RowModel, row_scale, curves, up):
         first = jax.vmap(start, in_axes=(0, 1, 0))(w, curves, up)
 
         def residuals(v):
@@ -185,8 +185,12 @@ def _solve(
             residuals, first, jacobian=jax.jacfwd(residuals), steps=30, cost_goal=goal, lower=-top_V, upper=top_V
         ).x
 
-    per_row = jax.vmap(one_row)
-    curves = jnp.moveaxis(branch, 1, 0)
+    by_bus = scale.shape
+    per_bus = jax.vmap(jax.vmap(one_bus))
+    curves = jnp.moveaxis(branch.reshape(SCAN, *by_bus), 0, 2)
+    upwards = increasing.reshape(by_bus)
     return jax.lax.map(
-        lambda page: per_row(page, calibration.rows, scale, curves, increasing), wanted, batch_size=PAGES_AT_ONCE
+        lambda page: of_row(per_bus(page.reshape(by_bus), calibration.rows, scale, curves, upwards)),
+        wanted,
+        batch_size=PAGES_AT_ONCE,
     )

@@ -13,12 +13,12 @@ from numpy import ndarray
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.record import read_dataset, write_dataset
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.lightpath.modulator.encoding import encode
+from prism_photonics.lightpath.modulator.encoding import RAILS, encode
 from prism_photonics.program.solve import program, reachable_weights
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.validation/1"
+SCHEMA = "prism_photonics.validation/2"
 TARGETS = 48
 SETTINGS = 16
 REPEATS = 256
@@ -53,6 +53,7 @@ class Validation:
         encoding: Query encoding.
         spec_hash: The chip's spec.
         residual_rms: Misfit of the calibration, in units of weight.
+        leak: Light that a dark modulator lets through, in units of full light.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -69,6 +70,7 @@ class Validation:
     encoding: str
     spec_hash: str
     residual_rms: float
+    leak: float
 
     @property
     def accuracy_bits(self) -> float:
@@ -144,7 +146,7 @@ def validate(
     """
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
-    shape = (spec.chip.rows, spec.chip.channels)
+    shape = calibration.shape
     commanded = rng.uniform(low, high, (targets + settings, *shape))
     programmed = program(calibration, commanded)
     full_light = np.asarray(calibration.light_scale)
@@ -153,16 +155,16 @@ def validate(
     spread = np.empty_like(measured)
     for t in range(targets):
         chip.set(programmed.volts[t])
-        for c in range(spec.chip.channels):
-            light = np.where(np.arange(spec.chip.channels) == c, full_light, 0.0)
+        dark = chip.measure(np.zeros(shape[1]), averages=AVERAGES)
+        for c in range(shape[1]):
+            light = np.where(np.arange(shape[1]) == c, full_light, 0.0)
             # Four readings of one weight also tell how well it is known.
-            quarters = calibration.weight_of_current(
-                np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
-            )
+            readings = np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
+            quarters = (readings - dark) / np.asarray(calibration.unit_A)
             measured[t, :, c] = quarters.mean(0)
             spread[t, :, c] = quarters.std(0, ddof=1) / 2.0
 
-    queries = rng.standard_normal((settings, spec.chip.channels))
+    queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
     queries /= np.abs(queries).max(-1, keepdims=True)
     light = encode(queries, spec.modulator.encoding)[0]
     reads = np.empty((settings, repeats, spec.chip.rows))
@@ -176,6 +178,7 @@ def validate(
         measured=measured,
         measured_std=np.broadcast_to(np.sqrt((spread**2).mean((0, 2), keepdims=True)), measured.shape).copy(),
         light=light,
+        leak=calibration.weight_leak,
         weights=programmed.predicted[targets:],
         reads=reads,
         adc_full_scale=spec.detector_design.adc_full_scale_A / np.asarray(calibration.unit_A),

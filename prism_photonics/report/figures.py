@@ -44,7 +44,7 @@ styled = style.context(["default", STYLE])
 def spectrum(spec: ChipSpec) -> Figure:
     """Through and drop transmission of one designed row at rest, with the channels marked."""
     bank = designed_bank(spec)
-    rings, buses = jax.tree.map(lambda leaf: leaf[0], (bank.rings, bank.buses))
+    rings, buses = jax.tree.map(lambda leaf: leaf[0, 0], (bank.rings, bank.buses))
     spacing = spec.comb.spacing_nm * 1e-3
     wl = jnp.linspace(bank.wl_um[0] - spacing, bank.wl_um[-1] + spacing, 6001)
     rest = resonance_shift_pm(rings, jnp.zeros(spec.chip.channels))
@@ -75,7 +75,7 @@ def spectrum(spec: ChipSpec) -> Figure:
 def tuning(calibration: Calibration, spec: ChipSpec) -> Figure:
     """Fitted weight of every ring against its voltage, the others at 0 V."""
     volts = np.linspace(-spec.drive.max_voltage_V, spec.drive.max_voltage_V, 161)
-    curves = ring_curves(calibration, spec, volts)
+    curves = ring_curves(calibration, volts)
     figure = Figure(figsize=(4.4, 3.2))
     axes = figure.subplots()
     axes.plot(volts, curves.reshape(len(volts), -1), color=BLUE, lw=0.5, alpha=0.5)
@@ -89,11 +89,9 @@ def tuning(calibration: Calibration, spec: ChipSpec) -> Figure:
     return figure
 
 
-def ring_curves(
-    calibration: Calibration, spec: ChipSpec, volts: Float[ndarray, " volts"]
-) -> Float[ndarray, "volts rows rings"]:
+def ring_curves(calibration: Calibration, volts: Float[ndarray, " volts"]) -> Float[ndarray, "volts rows rings"]:
     """Own-channel weight of every ring swept alone."""
-    shape = (spec.chip.rows, spec.chip.channels)
+    shape = calibration.shape
     at = jax.jit(jax.vmap(calibration.weights))
     curves = [
         np.asarray(at(volts[:, None, None] * (np.arange(shape[1]) == c) * np.ones(shape)))[:, :, c]

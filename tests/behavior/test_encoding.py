@@ -5,19 +5,51 @@ import numpy as np
 import pytest
 import torch
 
-from prism_photonics.lightpath.modulator.encoding import SHOTS, decode, encode, quantize, quantizer_step
+from prism_photonics.lightpath.modulator.encoding import (
+    RAILS,
+    SHOTS,
+    common_share,
+    decode,
+    encode,
+    quantize,
+    quantizer_step,
+    rails,
+)
 from prism_photonics.units import InputError
 
 
 @pytest.mark.parametrize("scheme", SHOTS)
-def test_light_is_never_negative_and_decoding_returns_the_signed_dot_product(scheme):
+@pytest.mark.parametrize("leak", [0.0, 0.02])
+def test_light_is_never_negative_and_decoding_returns_the_signed_dot_product(scheme, leak):
     rng = np.random.default_rng(0)
-    weights, query_hat = rng.uniform(-0.4, 0.9, (5, 8)), rng.uniform(-1, 1, (3, 8))
-    light = encode(query_hat, scheme)
-    assert light.shape == (SHOTS[scheme], 3, 8)
+    signatures, query_hat = rng.uniform(-0.4, 0.9, (5, 8)), rng.uniform(-1, 1, (3, 8))
+    weights, light = rails(signatures, scheme), encode(query_hat, scheme)
+    assert light.shape == (SHOTS[scheme], 3, 8 * RAILS[scheme])
     assert light.min() >= 0
     assert light.max() <= 1
-    assert decode(light @ weights.T, weights.sum(1), scheme) == pytest.approx(query_hat @ weights.T, abs=1e-12)
+    found = decode((light + leak) @ weights.T, weights.sum(1), scheme, leak=leak)
+    assert found == pytest.approx(query_hat @ signatures.T, abs=1e-12)
+
+
+@pytest.mark.parametrize("scheme", SHOTS)
+def test_a_weight_common_to_all_channels_adds_its_share_of_every_score(scheme):
+    rng = np.random.default_rng(2)
+    signatures, query_hat = rng.uniform(-0.5, 0.5, (5, 8)), rng.uniform(-1, 1, (3, 8))
+    weights = 0.15 + rails(signatures, scheme)
+    found = decode(encode(query_hat, scheme) @ weights.T, weights.sum(1), scheme)
+    assert found - 0.15 * common_share(query_hat, scheme) == pytest.approx(query_hat @ signatures.T, abs=1e-12)
+
+
+def test_two_rails_weigh_the_halves_of_a_query_by_any_two_numbers():
+    """The bound of a block of keys: Σ max(q·max, q·min), for max and min of any sign."""
+    rng = np.random.default_rng(3)
+    keys, query_hat = rng.normal(0.1, 0.3, (5, 16, 8)), rng.uniform(-1, 1, (3, 8))
+    top, bottom = keys.max(1), keys.min(1)
+    weights = np.concatenate([top, -bottom], axis=-1)
+    found = decode(encode(query_hat, "dual_rail") @ weights.T, weights.sum(1), "dual_rail")
+    bound = np.maximum(query_hat[:, None] * top, query_hat[:, None] * bottom).sum(-1)
+    assert found == pytest.approx(bound, abs=1e-12)
+    assert (found >= np.einsum("qd,bkd->qbk", query_hat, keys).max(-1) - 1e-12).all()
 
 
 @pytest.mark.parametrize("scheme", SHOTS)

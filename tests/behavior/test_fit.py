@@ -14,6 +14,7 @@ from prism_photonics.units import InputError
 
 BIAS = np.linspace(-0.002, 0.003, 8)
 STD = np.linspace(0.002, 0.006, 8)
+LEAK = 0.01
 
 
 Record = partial(
@@ -24,17 +25,23 @@ Record = partial(
     weight_high=0.7,
     spec_hash="f" * 64,
     residual_rms=1e-4,
+    leak=LEAK,
 )
 
 
-def fabricate(floor, shot, rin, *, bits=8, targets=60, settings=60, repeats=64, rows=8, measured_std=0.001, seed=0):
+def fabricate(
+    floor, shot, rin, common=0.0, *, bits=8, targets=60, settings=60, repeats=64, rows=8, measured_std=0.001, seed=0
+):
     rng = np.random.default_rng(seed)
     commanded = rng.uniform(-0.3, 0.7, (targets, rows, 8))
     error = BIAS + STD * rng.standard_normal(commanded.shape)
     light = rng.uniform(0, 1, (settings, 8)) * rng.uniform(0, 1, (settings, 1))
     weights = rng.uniform(-0.3, 0.7, (settings, rows, 8))
-    lit = weights * light[:, None, :]
-    std = np.sqrt(floor**2 + shot**2 * light.sum(1)[:, None] + rin**2 * (lit**2).sum(2))
+    arriving = light + LEAK
+    lit = weights * arriving[:, None, :]
+    std = np.sqrt(
+        floor**2 + shot**2 * arriving.sum(1)[:, None] + rin**2 * (lit**2).sum(2) + common**2 * lit.sum(2) ** 2
+    )
     y = lit.sum(2)[:, None] + std[:, None] * rng.standard_normal((settings, repeats, rows))
     full_scale = np.linspace(3.0, 3.5, rows)
     record = Record(
@@ -59,12 +66,18 @@ def test_the_weight_error_is_found_without_the_error_of_its_own_measurement():
     assert np.mean(model.weight_error_std**2) == pytest.approx(np.mean(STD**2), rel=0.08)
 
 
-def test_three_noise_parts_are_told_apart():
-    model = fit(fabricate(0.02, 0.03, 0.06, bits=12, settings=300, repeats=200)[0])
-    assert float(model.noise_floor) == pytest.approx(0.02, rel=0.1)
-    assert float(model.noise_shot) == pytest.approx(0.03, rel=0.1)
-    assert float(model.noise_rin) == pytest.approx(0.06, rel=0.1)
+def test_four_noise_parts_are_told_apart():
+    truth = {"floor": 0.02, "shot": 0.03, "rin": 0.06, "common": 0.04}
+    model = fit(fabricate(**truth, bits=12, settings=300, repeats=200)[0])
+    for name, value in truth.items():
+        assert float(getattr(model, f"noise_{name}")) == pytest.approx(value, rel=0.1), name
     assert model.report["noise_below_lsb"] == 0
+
+
+def test_noise_that_no_line_shares_is_not_taken_for_common_noise():
+    model = fit(fabricate(0.02, 0.03, 0.06, bits=12, settings=300, repeats=200)[0])
+    assert float(model.noise_rin) == pytest.approx(0.06, rel=0.1)
+    assert float(model.noise_common) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -106,6 +119,7 @@ def test_the_model_takes_range_and_converters_from_the_record():
     model = fit(fabricate(0.02, 0.01, 0.02)[0])
     assert float(model.weight_centre) == pytest.approx(0.2)
     assert float(model.weight_span) == pytest.approx(0.5)
+    assert float(model.leak) == LEAK
     assert (model.rows, model.channels, model.adc_bits, model.encoding) == (8, 8, 8, "offset")
     assert np.asarray(model.adc_full_scale) == pytest.approx(np.linspace(3.0, 3.5, 8))
     assert all(np.isfinite(value) for value in model.report.values())

@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from prism_photonics.lightpath.modulator.encoding import SHOTS, quantizer_step
+from prism_photonics.lightpath.modulator.encoding import SHOTS, encode, quantizer_step
 from prism_photonics.units import InputError
 
 
@@ -59,15 +59,17 @@ def test_the_largest_signature_uses_the_whole_span_and_no_more(ideal):
 
 
 @pytest.mark.parametrize("scheme", SHOTS)
-def test_read_noise_has_the_variance_of_its_three_parts(make_model, scheme):
-    model = make_model(encoding=scheme, adc_bits=40, noise_floor=0.02, noise_shot=0.03, noise_rin=0.05, dac_bits=40)
-    signatures, query = draw(8, 8, ())
+def test_read_noise_has_the_variance_of_its_four_parts(make_model, scheme):
+    parts = {"noise_floor": 0.02, "noise_shot": 0.03, "noise_rin": 0.05, "noise_common": 0.04}
+    model = make_model(encoding=scheme, adc_bits=40, dac_bits=40, leak=0.01, **parts)
+    signatures, query = draw(8, model.slice_dims, ())
     programmed = model.program(signatures, jr.key(0))
     scores = np.asarray(model.scores(np.tile(query, (4000, 1)), programmed, jr.key(1)))
-    query_hat = query / np.abs(query).max()
-    light = [(1 + query_hat) / 2] if scheme == "offset" else [np.maximum(query_hat, 0), np.maximum(-query_hat, 0)]
     weights = np.asarray(programmed.weights)[:, 0]
-    variance = sum(0.02**2 + 0.03**2 * p.sum() + 0.05**2 * ((weights * p) ** 2).sum(1) for p in light)
+    variance = 0.0
+    for shot in 0.01 + encode(query / np.abs(query).max(), scheme):
+        lit = weights * shot
+        variance += 0.02**2 + 0.03**2 * shot.sum() + 0.05**2 * (lit**2).sum(1) + 0.04**2 * lit.sum(1) ** 2
     gain = (2 if scheme == "offset" else 1) / 0.6 * np.abs(query).max() * np.abs(signatures).max()
     # 4000 draws know a standard deviation to 1.1 %; four of these.
     assert scores.std(0) == pytest.approx(gain * np.sqrt(variance), rel=0.045)
@@ -92,7 +94,7 @@ def test_one_key_gives_one_programming_and_another_key_another(make_model):
 
 
 def test_a_block_is_converted_by_the_converter_of_its_own_row(ideal):
-    narrow = np.full(8, 6.0)
+    narrow = np.full(8, 6.5)
     narrow[3] = 0.01
     model = ideal(adc_full_scale=narrow, encoding="two_shot")
     signatures = np.ones((20, 8))
@@ -116,7 +118,8 @@ def test_fewer_converter_bits_cost_accuracy(make_model):
 def test_gradients_agree_with_finite_differences_where_the_chip_is_smooth(make_model, scheme):
     model = make_model(encoding=scheme, dac_bits=44, adc_bits=44)
     signatures, query = draw(5, 10, ())
-    error, noise = jr.normal(jr.key(0), (5, 2, 8)), jr.normal(jr.key(1), (SHOTS[scheme], 5, 2))
+    slices = model.error_shape(signatures)[1]
+    error, noise = jr.normal(jr.key(0), (5, slices, 8)), jr.normal(jr.key(1), (SHOTS[scheme], 5, slices))
     read = jr.normal(jr.key(2), (5,))
 
     def loss(pair):

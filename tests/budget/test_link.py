@@ -46,7 +46,7 @@ def test_a_line_current_is_responsivity_times_the_power_that_arrives(demo):
 @pytest.mark.parametrize("channel", [0, 7])
 def test_the_rings_figures_without_simulation_are_those_of_the_model(demo, channel):
     figures = ring_figures(demo, channel)
-    ring = jax.tree.map(lambda leaf: leaf[0, channel], designed_bank(demo).rings)
+    ring = jax.tree.map(lambda leaf: leaf[0, 0, channel], designed_bank(demo).rings)
     t_min, d_max = extreme_transmissions(ring)
     assert figures.fwhm_pm == pytest.approx(float(fwhm_pm(ring)), rel=1e-9)
     assert figures.fsr_nm == pytest.approx(float(fsr_um(ring)) * 1e3, rel=1e-9)
@@ -65,7 +65,7 @@ def test_the_papers_ring_has_the_papers_range_and_quality(paper):
 
 @pytest.mark.parametrize("detuning_pm", [0.0, 10.0, -25.0, 80.0])
 def test_the_lorentzian_weight_is_the_rings_weight(demo, detuning_pm):
-    ring = jax.tree.map(lambda leaf: leaf[0, 0], designed_bank(demo).rings)
+    ring = jax.tree.map(lambda leaf: leaf[0, 0, 0], designed_bank(demo).rings)
     # At zero bias the designed ring rests on its own resonance, wherever the grid put it.
     order = round(float(ring.opl_um / 1.55))
     ring = type(ring)(**{**vars(ring), "opl_um": jnp.asarray(order * 1.55)})
@@ -104,5 +104,6 @@ def test_snr_grows_with_power_and_falls_with_bandwidth_by_3_dB_an_octave_when_th
 
 @pytest.mark.parametrize(("noise_pA_rtHz", "expected_dB"), [(5.0, 7.0), (2.0, 11.0)])
 def test_the_papers_score_snr_is_that_of_physics_3_7(paper, altered, noise_pA_rtHz, expected_dB):
-    spec = altered(paper, detector={"tia_noise_pA_rtHz": noise_pA_rtHz})
+    # §3.7 has no 2.2 cm of branches to cross: a better film stands for a tree without length.
+    spec = altered(paper, detector={"tia_noise_pA_rtHz": noise_pA_rtHz}, waveguide={"loss_dB_cm": 0.05})
     assert score_snr_dB(spec) == pytest.approx(expected_dB, abs=1)

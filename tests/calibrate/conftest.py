@@ -18,6 +18,9 @@ class Spoiled(AbstractChip):
     def _drive(self, volts):
         self._chip.set(self._volts(volts.copy()))
 
+    def _wait(self, seconds):
+        self._chip.wait(seconds)
+
     def _read(self, light, averages):
         return self._current(self._chip.measure(self._light(light.copy()), averages=averages))
 

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.calibrate.calibration import calibrate, summary
+from prism_photonics.calibrate.calibration import calibrate, dark_and_leak, summary
 from prism_photonics.calibrate.unknowns import Scatter
-from prism_photonics.chip.virtual import VirtualChip, _draw
+from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.chip.virtual import VirtualChip
 
 DIES = 24
 
@@ -18,25 +19,33 @@ def error_bits(chip, calibration, spec, seed):
     top = spec.drive.max_voltage_V
     errors, weights = [], []
     for _ in range(12):
-        volts = rng.uniform(-top, top, (spec.chip.rows, spec.chip.channels))
+        volts = rng.uniform(-top, top, (spec.chip.rows, spec.chip.rings))
         chip.set(volts)
-        for c in range(spec.chip.channels):
-            light = np.where(np.arange(spec.chip.channels) == c, np.asarray(calibration.light_scale), 0.0)
-            measured = calibration.weight_of_current(chip.measure(light, averages=4096))
+        dark_A = chip.measure(np.zeros(spec.chip.rings), averages=4096)
+        for c in range(spec.chip.rings):
+            light = np.where(np.arange(spec.chip.rings) == c, np.asarray(calibration.light_scale), 0.0)
+            measured = (chip.measure(light, averages=4096) - dark_A) / np.asarray(calibration.unit_A)
             weights.append(measured)
             errors.append(measured - np.asarray(calibration.weights(jnp.asarray(volts)))[:, c])
     return np.log2(np.ptp(weights) / np.std(errors))
 
 
 @pytest.fixture(scope="module")
-def dies(small):
+def still(small, altered):
+    """The small chip in a perfect room: a temperature moves the resonances off what was fabricated."""
+    return altered(small, drift={"temperature_K": 0.0, "gradient_K": 0.0, "wander_pm_rthour": 0.0})
+
+
+@pytest.fixture(scope="module")
+def dies(still):
     """(die's truth, its calibration, bits on unseen settings) of many dies."""
     found = []
     for seed in range(DIES):
         key = jax.random.key(seed)
-        chip = VirtualChip.fabricate(small, key)
-        calibration = calibrate(chip, small, key=jax.random.key(1000 + seed))
-        found.append((_draw(small, jax.random.split(key)[0]), calibration, error_bits(chip, calibration, small, seed)))
+        chip = VirtualChip.fabricate(still, key)
+        calibration = calibrate(chip, still, key=jax.random.key(1000 + seed))
+        truth = draw_die(still, jax.random.split(key)[0])
+        found.append((truth, calibration, error_bits(chip, calibration, still, seed)))
     return found
 
 
@@ -59,7 +68,7 @@ def pulls(dies, small):
         rings, fitted, std, estimate = truth.bank.rings, calibration.rows, calibration.std, calibration.estimate
         designed = fitted.rings.slope_pm_V / (1 + scatter.slope * estimate.slope)
         phases = truth.bank.buses.phase_rad
-        turn = estimate.phase_rad - phases[:, 0, 1:-1] - phases[:, 1, 1:-1]
+        turn = estimate.phase_rad - phases[..., 0, 1:-1] - phases[..., 1, 1:-1]
         errors = {
             "offset": (fitted.rings.offset_pm - rings.offset_pm, scatter.offset_pm * std.offset),
             "slope": (fitted.rings.slope_pm_V - rings.slope_pm_V, designed * scatter.slope * std.slope),
@@ -89,9 +98,9 @@ def test_a_resonance_is_found_to_a_small_share_of_the_spread_of_dies(dies, small
     assert bars.max() < 0.25 * scatter.offset_pm
 
 
-def test_a_calibration_knows_what_it_cost_and_whose_it_is(dies, small):
+def test_a_calibration_knows_what_it_cost_and_whose_it_is(dies, still):
     calibration = dies[0][1]
-    assert calibration.spec_hash == small.hash
+    assert calibration.spec_hash == still.hash
     assert calibration.readings_per_ring == pytest.approx(calibration.triggers / 3)
     told = summary(calibration)
     assert told["readings_per_ring"] == pytest.approx(calibration.readings_per_ring, abs=0.01)
@@ -116,15 +125,41 @@ def test_a_looser_line_is_calibrated_too(small, altered):
     v = small.variation
     loose = altered(
         small,
-        variation={
-            "resonance_local_pm": 2 * v.resonance_local_pm,
-            "resonance_correlated_pm": 2 * v.resonance_correlated_pm,
-            "gap_nm": 2 * v.gap_nm,
-            "slope_relative": 2 * v.slope_relative,
-        },
+        trim={"residual_pm": 2 * small.trim.residual_pm},
+        variation={"gap_nm": 2 * v.gap_nm, "slope_relative": 2 * v.slope_relative},
     )
     for seed in range(4):
         chip = VirtualChip.fabricate(loose, jax.random.key(seed))
         calibration = calibrate(chip, loose, key=jax.random.key(seed))
         bits = error_bits(chip, calibration, loose, seed)
         assert bits > 10, seed
+
+
+# ---------------------------------------------------------------- modulators that leak
+
+
+def test_the_leak_is_found_in_every_die(dies, small):
+    found = np.array([float(calibration.leak) for _, calibration, _ in dies])
+    assert found == pytest.approx(np.full(DIES, small.modulator_design.leak), rel=0.1)
+    assert abs(found.mean() / small.modulator_design.leak - 1) < 0.03
+
+
+@pytest.mark.parametrize("extinction_dB", [20.0, 40.0])
+def test_a_leaking_modulator_costs_no_accuracy(small, altered, extinction_dB):
+    spec = altered(small, modulator={"extinction_dB": extinction_dB})
+    chip = VirtualChip.fabricate(spec, jax.random.key(2))
+    calibration = calibrate(chip, spec, key=jax.random.key(3))
+    assert error_bits(chip, calibration, spec, 2) > 10
+    assert float(calibration.leak) == pytest.approx(spec.modulator_design.leak, rel=0.02, abs=5e-5)
+    assert float(calibration.chi2.mean()) == pytest.approx(1.0, abs=0.4)
+
+
+def test_offset_and_leak_are_told_apart_exactly_where_nothing_is_noisy():
+    rng = np.random.default_rng(0)
+    current_A = rng.normal(0.0, 1e-5, (20, 3, 2))
+    offset_A = np.array([2e-8, -3e-8])
+    found_A, leak = dark_and_leak(offset_A + 0.01 * current_A.sum(1), current_A)
+    assert leak == pytest.approx(0.01, rel=1e-9)
+    assert found_A == pytest.approx(offset_A, rel=1e-9)
+    # A negative leak is noise, and no leak.
+    assert dark_and_leak(offset_A - 0.01 * current_A.sum(1), current_A)[1] == 0

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from prism_photonics.calibrate.calibration import dark_and_leak
 from prism_photonics.calibrate.survey import on_dac_grid, survey_volts, take_survey
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.units import InputError
@@ -42,7 +43,9 @@ def test_every_ring_visits_its_whole_range_evenly_and_on_the_dac_grid(small):
 def test_the_record_counts_its_readings_and_names_its_axes(survey, small):
     assert survey.current_A.dims == ("setting", "channel", "row")
     settings = survey.sizes["setting"]
-    assert survey.attrs["triggers"] == settings * 3 + 1
+    assert survey.dark_A.dims == ("setting", "row")
+    # A dark reading beside the channels at every setting.
+    assert survey.attrs["triggers"] == settings * (3 + 1)
     assert survey.attrs["spec_hash"] == small.hash
     assert np.isfinite(survey.current_A.values).all()
 
@@ -50,8 +53,21 @@ def test_the_record_counts_its_readings_and_names_its_axes(survey, small):
 def test_the_expected_noise_is_the_noise(small, survey):
     chip = VirtualChip.fabricate(small, jax.random.key(0))
     chip.set(survey.volts_V.values[0])
-    again = np.array([chip.measure(np.eye(3)[1], averages=1024) for _ in range(300)])
+
+    def difference():
+        return chip.measure(np.eye(3)[1], averages=1024) - chip.measure(np.zeros(3), averages=4096)
+
+    again = np.array([difference() for _ in range(300)])
     assert again.std(0) == pytest.approx(survey.noise_A.values[0, 1], rel=0.3)
+
+
+def test_the_dark_level_follows_what_the_leaking_lines_give(survey, small):
+    lit_A = (survey.current_A.values - survey.dark_A.values[:, None]).sum(1)
+    offset_A, leak = dark_and_leak(survey.dark_A.values, survey.current_A.values - survey.dark_A.values[:, None])
+    assert leak == pytest.approx(small.modulator_design.leak, rel=0.1)
+    assert np.abs(offset_A).max() < 1e-8
+    left_A = survey.dark_A.values - leak * lit_A
+    assert left_A.std() < 0.5 * survey.dark_A.values.std()
 
 
 def test_a_ring_whose_driver_is_dead_is_named(spoiled, small):
@@ -74,8 +90,8 @@ def test_a_reading_that_is_not_a_number_is_named(spoiled, small, wrong):
     count = iter(range(10**6))
 
     def spoil(current):
-        # The first reading is the dark level, which has a message of its own.
-        if next(count) > 0:
+        # A setting's first reading is the dark level, which has a message of its own.
+        if next(count) == 1:
             current[1] = wrong
         return current
 

@@ -6,15 +6,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prism_photonics.circuit.params import coupling_kappa2, designed_bank, in_series, path_params, ring_params
+from prism_photonics.circuit.params import designed_bank, in_series, path_params, ring_params
 from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.process.coupling import kappa
 
 
-def test_a_wider_gap_couples_less_and_10_nm_change_it_by_10_percent(demo):
-    optics = demo.profile.optics
-    at = lambda gap: float(coupling_kappa2(gap, demo.profile))  # noqa: E731
-    assert at(optics.coupler_gap_um.value) == pytest.approx(optics.coupler_kappa2.value)
-    assert at(0.65) / at(0.64) == pytest.approx(0.905, abs=1e-3)
+def test_a_wider_gap_couples_less_and_10_nm_change_it_by_a_tenth(demo):
+    design = demo.ring_designs[0]
+    law = demo.profile.gap_law
+
+    def kappa2(gap_um):
+        ring = ring_params(replace(design, gap_through_um=gap_um), demo.profile, loss_dB_cm=0.27)
+        assert float(ring.t2) == pytest.approx(float(ring_params(design, demo.profile, loss_dB_cm=0.27).t2))
+        return 1.0 - float(ring.t1) ** 2
+
+    for gap_um in (0.4, 0.5, 0.7):
+        by_law = kappa(gap_um, law, radius_um=design.radius_um, straight_um=design.straight_um)
+        assert kappa2(gap_um) == pytest.approx(by_law**2, rel=1e-9)
+    # Where little is coupled, power falls twice as fast as the field.
+    assert kappa2(0.91) / kappa2(0.90) == pytest.approx(math.exp(-0.02 / law.decay_um), rel=1e-3)
+    assert kappa2(0.91) / kappa2(0.90) == pytest.approx(0.9, abs=0.01)
 
 
 def test_a_mm_along_x_and_along_y_have_their_own_indices_and_a_bend_their_mean(demo):
@@ -54,13 +65,23 @@ def test_the_designed_chip_splits_its_light_evenly_and_loses_what_the_spec_says(
     tree_dB = 10 * math.log10(8) + 3 * demo.splitter.excess_loss_dB + demo.coupler.loss_dB
     # The branches' propagation loss is on top: millimetres at 0.27 dB/cm.
     assert (-per_row_dB >= tree_dB).all()
-    assert -per_row_dB == pytest.approx(np.full(8, tree_dB), abs=0.1)
+    assert -per_row_dB == pytest.approx(np.full((8, 1), tree_dB), abs=0.1)
     assert np.ptp(per_row_dB) < 1e-9
 
 
-def test_the_designed_bank_has_rows_rings_and_one_bus_segment_more(small):
-    bank = designed_bank(small)
-    assert bank.wl_um.shape == (3,)
-    assert bank.rings.t1.shape == (2, 3)
-    assert bank.buses.opl_um.shape == (2, 2, 4)
-    assert bank.feed.amplitude.shape == (2,)
+def test_the_designed_bank_has_rows_buses_rings_and_one_bus_segment_more(small, two_bus):
+    for spec, buses in ((small, 1), (two_bus, 2)):
+        bank = designed_bank(spec)
+        assert bank.shape == (2, buses, 3)
+        assert bank.wl_um.shape == (3,)
+        assert bank.rings.t1.shape == (2, buses, 3)
+        assert bank.buses.opl_um.shape == (2, buses, 2, 4)
+        assert bank.feed.amplitude.shape == (2, buses)
+
+
+def test_every_bus_of_a_row_is_designed_alike(small, two_bus):
+    one, two = designed_bank(small), designed_bank(two_bus)
+    for part in ("rings", "buses", "feed"):
+        for name, leaf in vars(getattr(two, part)).items():
+            alone = np.asarray(getattr(getattr(one, part), name))
+            assert np.array_equal(leaf, np.broadcast_to(alone, leaf.shape)), (part, name)

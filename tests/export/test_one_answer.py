@@ -10,18 +10,14 @@ import torch
 from prism_photonics.export.read import load
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
-from prism_photonics.lightpath.modulator.encoding import SHOTS
+from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
 from prism_photonics.units import InputError
 
 
 def draw(scheme, blocks=20, dims=30, batch=(2, 3)):
     rng = np.random.default_rng(3)
-    shapes = (
-        (blocks, dims),
-        (*batch, dims),
-        (blocks, -(-dims // 8), 8),
-        (SHOTS[scheme], *batch, blocks, -(-dims // 8)),
-    )
+    slices = -(-dims * RAILS[scheme] // 8)
+    shapes = ((blocks, dims), (*batch, dims), (blocks, slices, 8), (SHOTS[scheme], *batch, blocks, slices))
     return [rng.standard_normal(shape) for shape in shapes]
 
 

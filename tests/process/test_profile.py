@@ -1,5 +1,7 @@
 """Every number of a film stack says where it comes from."""
 
+import math
+
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -59,3 +61,22 @@ def test_a_number_without_a_source_or_with_an_unknown_neighbour_is_refused():
 def test_no_two_layers_share_their_gds_numbers():
     numbers = [layer for _, layer in LAYERS.items()]
     assert len(set(numbers)) == len(numbers) >= 10
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_held_bias_cannot_lose_more_than_itself(name):
+    r = load_profile(name).relaxation
+    shares = [r.fast_share.value, r.slow_share.value, r.memory_share.value]
+    assert all(0 < share < 1 for share in shares)
+    assert r.fast_share.value + r.slow_share.value < 1
+    assert r.fast_s.value < 3600 * r.slow_h.value
+
+
+def test_the_shares_are_the_published_extinctions():
+    # From quadrature P = (1 + sin φ)/2: a loss of x dB is sin φ = 10^(−x/10) − 1; a share of the π/2 that the bias set.
+    def share(loss_dB):
+        return math.asin(1 - 10 ** (-loss_dB / 10)) / (math.pi / 2)
+
+    niobate, tantalate = (load_profile(name).relaxation for name in ("tfln600", "ltoi300"))
+    assert niobate.fast_share.value + niobate.slow_share.value == pytest.approx(share(5.0), abs=0.005)
+    assert tantalate.fast_share.value + tantalate.slow_share.value == pytest.approx(share(1.0), abs=0.005)

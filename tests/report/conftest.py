@@ -32,6 +32,7 @@ def told(small):
         encoding="two_shot",
         spec_hash=small.hash,
         residual_rms=1e-4,
+        leak=1e-3,
     )
     shares = {"chance": 0.125, "k": 8, "blocks": 64}
     line = {

@@ -32,7 +32,7 @@ def test_the_spectrum_drops_where_each_ring_waits_and_never_shows_gain(small):
 def test_a_tuning_curve_passes_its_resonance_and_stays_within_full_weight(small):
     design = blank_calibration(small, triggers=1)
     volts = np.linspace(-10.0, 10.0, 81)
-    weight = figures.ring_curves(design, small, volts)
+    weight = figures.ring_curves(design, volts)
     assert weight.shape == (81, small.chip.rows, small.chip.channels)
     assert np.abs(weight).max() <= 1.0
     # A ring far off its channel passes the light through; on resonance it drops it.
@@ -45,7 +45,7 @@ def test_a_tuning_curve_passes_its_resonance_and_stays_within_full_weight(small)
 def test_every_ring_is_swept_alone(small):
     design = blank_calibration(small, triggers=1)
     volts = np.array([-4.0, 0.0, 6.0])
-    weight = figures.ring_curves(design, small, volts)
+    weight = figures.ring_curves(design, volts)
     settings = np.zeros((small.chip.rows, small.chip.channels))
     settings[:, 1] = volts[2]
     assert weight[2, :, 1] == pytest.approx(np.asarray(design.weights(jnp.asarray(settings)))[:, 1], abs=1e-12)

@@ -17,6 +17,8 @@ class DetectorDesign:
         bandwidth_Hz: Noise bandwidth of one reading.
         adc_bits: Resolution of the converter.
         adc_full_scale_A: The converter reads from minus to plus this current.
+        cmrr_dB: Rejection of fast noise that both photodiodes have in common, as a current ratio.
+        saturation_A: A photodiode lit with I gives I/(1 + I/saturation).
     """
 
     responsivity_A_W: float
@@ -28,6 +30,8 @@ class DetectorDesign:
     bandwidth_Hz: float
     adc_bits: int
     adc_full_scale_A: float
+    cmrr_dB: float
+    saturation_A: float
 
 
 @dataclass(frozen=True)

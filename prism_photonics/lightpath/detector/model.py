@@ -1,4 +1,4 @@
-"""Balanced detection: the variance of a reading's white noise. Plain arithmetic: NumPy and JAX arrays alike."""
+"""Balanced detection: saturation, and the variance of a reading. Plain arithmetic: NumPy and JAX arrays alike."""
 
 from typing import Any
 
@@ -6,7 +6,13 @@ from jaxtyping import Float
 
 from prism_photonics.lightpath.detector.design import DetectorDesign
 from prism_photonics.lightpath.modulator.encoding import quantizer_step
+from prism_photonics.lightpath.source.design import CombDesign
 from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C
+
+
+def saturated_A(current_A: Float[Any, "..."], design: DetectorDesign) -> Float[Any, "..."]:
+    """What a photodiode gives for the current that its light would give without saturation: ``I/(1 + I/I_sat)``."""
+    return current_A / (1.0 + current_A / design.saturation_A)
 
 
 def thermal_noise_A2_Hz(design: DetectorDesign) -> float:
@@ -20,24 +26,44 @@ def adc_step_A(design: DetectorDesign) -> float:
     return quantizer_step(design.adc_bits, -design.adc_full_scale_A, design.adc_full_scale_A)
 
 
-def noise_variance_A2(
-    design: DetectorDesign,
-    sum_current_A: Float[Any, "..."],
-    line_current_A: Float[Any, "... channels"],
-    rin_dB_Hz: float,
+def noisy_current_A(
+    through_A: Float[Any, "..."], drop_A: Float[Any, "..."], design: DetectorDesign
 ) -> Float[Any, "..."]:
-    """Variance of one reading, ``B·[i_n² + 4kT/R + 2q·(I⁺ + I⁻ + 2·I_dark) + RIN·Σ_c I_c²]``, in A².
+    """The current that carries a line's fast intensity noise: what the pair does not reject of I⁺ and I⁻.
+
+    ``(I⁺ − I⁻) + CMRR·(I⁺ + I⁻)``, the rejection as a current ratio: the two paths are never equally fast.
+    """
+    return (through_A - drop_A) + 10.0 ** (-design.cmrr_dB / 20.0) * (through_A + drop_A)
+
+
+def white_noise_A2(design: DetectorDesign, sum_current_A: Float[Any, "..."], *, pairs: int = 1) -> Float[Any, "..."]:
+    """Variance of one reading by amplifier and shot noise, ``B·[i_n² + 4kT/R + 2q·(I⁺ + I⁻ + 2·pairs·I_dark)]``, in A².
 
     Args:
         design: The receiver.
-        sum_current_A: Sum of the two photocurrents I⁺ + I⁻, which sets the shot noise.
-        line_current_A: *Balanced* current of each line, which sets the intensity noise (each line's is independent,
-            and common to its two outputs, so the pair subtracts it).
-        rin_dB_Hz: Relative intensity noise of a line in dB/Hz.
+        sum_current_A: Sum of all photocurrents I⁺ + I⁻ of the row, which sets the shot noise.
+        pairs: Photodiode pairs on one amplifier: the buses of the row.
 
     Returns:
         Variance in A².
     """
-    shot = 2.0 * ELEMENTARY_CHARGE_C * (sum_current_A + 2.0 * design.dark_current_A)
-    rin = 10.0 ** (rin_dB_Hz / 10.0) * (line_current_A**2).sum(-1)
-    return design.bandwidth_Hz * (thermal_noise_A2_Hz(design) + shot + rin)
+    shot = 2.0 * ELEMENTARY_CHARGE_C * (sum_current_A + 2.0 * pairs * design.dark_current_A)
+    return design.bandwidth_Hz * (thermal_noise_A2_Hz(design) + shot)
+
+
+def intensity_noise_A2(
+    design: DetectorDesign, comb: CombDesign, line_current_A: Float[Any, "... channels"]
+) -> Float[Any, "..."]:
+    """Variance of one reading by the lines' intensity noise, ``B·[RIN·Σ I_c² + RIN_common·(Σ I_c)²]``, in A².
+
+    Args:
+        design: The receiver.
+        comb: The lines, each with noise of its own and a share common to all.
+        line_current_A: `noisy_current_A` of each line.
+
+    Returns:
+        Variance in A².
+    """
+    own = 10.0 ** (comb.rin_dB_Hz / 10.0) * (line_current_A**2).sum(-1)
+    common = 10.0 ** (comb.rin_common_dB_Hz / 10.0) * line_current_A.sum(-1) ** 2
+    return design.bandwidth_Hz * (own + common)

@@ -1,4 +1,4 @@
-"""Geometry of the X-cut add-drop ring: a circle stretched by two short coupling straights.
+"""Geometry of the X-cut add-drop ring: a circle stretched by two short coupling straights, and a racetrack by its arms.
 
 The through bus runs along layout x below the ring, the drop bus above it. Layout x is crystal z, so the light at the
 ring's sides runs along crystal y with its field along z: there stand two electrode lobes of opposite polarity.
@@ -8,6 +8,7 @@ The channel is set by the length of the coupling straights; every ring of a row 
 import math
 from dataclasses import dataclass
 
+from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.layers import METAL1_TO_RIB_UM
 
 # Least radial length of an electrode's end, where the bus cuts it short: no acute tip. Design choice.
@@ -28,6 +29,8 @@ class RingDesign:
         lobe_half_angle_deg: Half the angular width of each electrode lobe, centred on ±x.
         electrode_gap_um: Distance between the edges of inner and outer electrode, the rib midway.
         electrode_width_um: Radial width of the outer electrode.
+        arm_um: Straight length of each side, along y, between the quarter turns: 0 for a circle. The electrodes run on
+            along the arms.
     """
 
     radius_um: float
@@ -39,26 +42,32 @@ class RingDesign:
     lobe_half_angle_deg: float
     electrode_gap_um: float
     electrode_width_um: float
+    arm_um: float = 0.0
+
+    @property
+    def lengths(self) -> Lengths:
+        """Circumference by direction."""
+        return Lengths(2.0 * self.straight_um, 2.0 * self.arm_um, 2.0 * math.pi * self.radius_um)
 
     @property
     def length_um(self) -> float:
         """Circumference in µm."""
-        return 2.0 * math.pi * self.radius_um + 2.0 * self.straight_um
+        return self.lengths.total_um
 
     @property
     def bus_pitch_um(self) -> float:
         """Centre distance of through and drop bus in µm."""
-        return 2.0 * (self.radius_um + self.width_um) + self.gap_through_um + self.gap_drop_um
+        return 2.0 * (self.radius_um + self.width_um) + self.arm_um + self.gap_through_um + self.gap_drop_um
 
     @property
     def center_y_um(self) -> float:
         """Height of the ring's centre above the through bus in µm."""
-        return self.radius_um + self.width_um + self.gap_through_um
+        return self.radius_um + 0.5 * self.arm_um + self.width_um + self.gap_through_um
 
     @property
     def widest_lobe_deg(self) -> float:
         """Largest half angle at which the outer electrodes keep their distance from both buses."""
         half = self.width_um / 2.0 + METAL1_TO_RIB_UM
-        room = min(self.center_y_um, self.bus_pitch_um - self.center_y_um) - half
+        room = min(self.center_y_um, self.bus_pitch_um - self.center_y_um) - 0.5 * self.arm_um - half
         radius = self.radius_um + self.electrode_gap_um / 2.0 + BLUNT_UM
         return math.degrees(math.asin(min(1.0, room / radius)))

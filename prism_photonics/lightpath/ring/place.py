@@ -1,7 +1,11 @@
-"""Which coupling straight puts a ring's resonance where the channel needs it."""
+"""Which coupling straight puts a ring's resonance where the channel needs it, and how much of the ring is tuned."""
 
 import math
 
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.process.coupling import effective_length_um
+from prism_photonics.process.electrooptics import coverage, two_lobes
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import PM_PER_UM
 
@@ -9,53 +13,77 @@ from prism_photonics.units import PM_PER_UM
 GRID_DECIMALS = 3
 
 
+def optical_lengths_um(profile: Profile, lengths: Lengths) -> tuple[float, float]:
+    """Optical and group length ``Σ n·L`` and ``Σ n_g·L`` at the film's λ0, in µm; a bend averages both directions."""
+    o = profile.optics
+    n_x, n_y = o.n_eff_along_x.value, o.n_eff_along_y.value
+    ng_x, ng_y = o.n_g_along_x.value, o.n_g_along_y.value
+    opl_um = n_x * lengths.x_um + n_y * lengths.y_um + 0.5 * (n_x + n_y) * lengths.bend_um
+    gpl_um = ng_x * lengths.x_um + ng_y * lengths.y_um + 0.5 * (ng_x + ng_y) * lengths.bend_um
+    return opl_um, gpl_um
+
+
 def straights_um(
-    profile: Profile, *, radius_um: float, wl_um: tuple[float, ...], bias_pm: float, snap: bool = True
+    profile: Profile,
+    *,
+    radius_um: float,
+    wl_um: tuple[float, ...],
+    bias_pm: float,
+    arm_um: float = 0.0,
+    least_um: float = 0.0,
+    snap: bool = True,
 ) -> tuple[float, ...]:
     """Coupling-straight length of each channel's ring, so that it resonates ``bias_pm`` above its channel at 0 V.
 
-    Solves ``n_eff(λ)·L = m·λ`` with first-order dispersion for one order m common to the row, the highest with
-    non-negative straights. Both straights of a ring are equal; 1 nm more on both moves the resonance by about 21 pm.
+    Solves ``n_eff(λ)·L = m·λ`` with first-order dispersion for one order m common to the row, the lowest whose
+    straights are long enough. Both straights of a ring are equal; 1 nm more on both moves the resonance by about 21 pm.
 
     Args:
         profile: The film stack.
         radius_um: Bend radius.
         wl_um: Channel wavelengths, ascending.
         bias_pm: Resonance minus channel at 0 V.
+        arm_um: Length of each arm of a racetrack.
+        least_um: Least straight length: what the coupling needs.
         snap: Round to the 1 nm grid of the drawing.
 
     Returns:
         Straight lengths in µm.
     """
-    optics = profile.optics
-    wl0 = optics.wl0_um.value
-    n_x, ng_x = optics.n_eff_along_x.value, optics.n_g_along_x.value
-    n_bend = 0.5 * (n_x + optics.n_eff_along_y.value)
-    ng_bend = 0.5 * (ng_x + optics.n_g_along_y.value)
+    wl0 = profile.optics.wl0_um.value
+    fixed = optical_lengths_um(profile, Lengths(y_um=2.0 * arm_um, bend_um=2.0 * math.pi * radius_um))
+    per_um = optical_lengths_um(profile, Lengths(x_um=2.0))
 
-    def dispersed(n_eff: float, n_g: float, wl: float) -> float:
-        return n_eff - (n_g - n_eff) * (wl - wl0) / wl0
+    def dispersed(lengths: tuple[float, float], wl: float) -> float:
+        opl, gpl = lengths
+        return opl - (gpl - opl) * (wl - wl0) / wl0
 
     targets = [wl + bias_pm / PM_PER_UM for wl in wl_um]
-    turn_um = 2.0 * math.pi * radius_um
-    order = math.ceil(dispersed(n_bend, ng_bend, targets[0]) * turn_um / targets[0])
-    exact = [
-        (order * wl - dispersed(n_bend, ng_bend, wl) * turn_um) / (2.0 * dispersed(n_x, ng_x, wl)) for wl in targets
-    ]
+    order = math.ceil((dispersed(fixed, targets[0]) + least_um * dispersed(per_um, targets[0])) / targets[0])
+    exact = [(order * wl - dispersed(fixed, wl)) / dispersed(per_um, wl) for wl in targets]
     return tuple(round(s, GRID_DECIMALS) if snap else s for s in exact)
 
 
-def resonance_um(profile: Profile, *, radius_um: float, straight_um: float, near_um: float) -> float:
-    """Where a ring as drawn resonates: the order nearest to ``near_um``, in µm.
+def resonance_um(profile: Profile, lengths: Lengths, *, near_um: float) -> float:
+    """Where a ring of a circumference resonates: the order nearest to ``near_um``, in µm.
 
     The inverse of `straights_um`: ``λ = n_g·L / (m + (n_g − n_eff)·L/λ0)`` solves ``n_eff(λ)·L = m·λ``.
     """
-    optics = profile.optics
-    turn_um, ends_um = 2.0 * math.pi * radius_um, 2.0 * straight_um
-    opl_um = 0.5 * (optics.n_eff_along_x.value + optics.n_eff_along_y.value) * turn_um
-    gpl_um = 0.5 * (optics.n_g_along_x.value + optics.n_g_along_y.value) * turn_um
-    opl_um += optics.n_eff_along_x.value * ends_um
-    gpl_um += optics.n_g_along_x.value * ends_um
-    dispersion = (gpl_um - opl_um) / optics.wl0_um.value
+    opl_um, gpl_um = optical_lengths_um(profile, lengths)
+    dispersion = (gpl_um - opl_um) / profile.optics.wl0_um.value
     order = round(gpl_um / near_um - dispersion)
     return gpl_um / (order + dispersion)
+
+
+def coupling_angles(profile: Profile, design: RingDesign) -> tuple[float, float]:
+    """Angles ``C(g)·L_eff`` of the couplers to the through and the drop bus: κ is their sine, t their cosine."""
+    length = effective_length_um(
+        radius_um=design.radius_um, straight_um=design.straight_um, decay_um=profile.gap_law.decay_um
+    )
+    return profile.gap_law.at(design.gap_through_um) * length, profile.gap_law.at(design.gap_drop_um) * length
+
+
+def tuned_share(profile: Profile, design: RingDesign) -> float:
+    """Electrode coverage F of the whole ring: the lobes' on the turns, all of it on the arms."""
+    turns = coverage(two_lobes(design.lobe_half_angle_deg), profile.tensor) * design.lengths.bend_um
+    return (turns + design.lengths.y_um) / design.length_um

@@ -16,6 +16,11 @@ class Lengths:
     y_um: float = 0.0
     bend_um: float = 0.0
 
+    @property
+    def total_um(self) -> float:
+        """The whole length in µm."""
+        return self.x_um + self.y_um + self.bend_um
+
 
 @dataclass(frozen=True)
 class StraightDesign:

@@ -1,0 +1,276 @@
+"""From which context on the photonic selector is cheaper, or faster, than each electronic one."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from prism_photonics.budget.baselines import (
+    BASELINES,
+    BLOCK_TOKENS,
+    HBM_LATENCY_S,
+    SIGNATURE_DIMS,
+    SRAM_LEAKAGE_W_BYTE,
+    Baseline,
+    kv_fetch,
+)
+from prism_photonics.budget.energy import (
+    HeaterPower,
+    busy_s,
+    channels,
+    load_s,
+    no_heaters,
+    program_energies_J,
+    query_energies_J,
+    require_rate,
+    static_powers_W,
+)
+from prism_photonics.budget.latency import query_s, symbol_s
+from prism_photonics.lightpath.modulator.encoding import shots
+from prism_photonics.spec import ChipSpec
+
+LARGEST_BLOCKS = 2**17
+"""The longest context looked at: 131,072 blocks, 16,777,216 tokens."""
+MARGIN = 1.1
+"""A selector is beaten when it costs at least 10 % more (design choice): less is no reason to build a chip."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is counted.
+
+    Attributes:
+        name: Key in the ledger.
+        scaling: ``chips``: as many chips as the blocks need, side by side, each with its own laser, cooler and drivers,
+            weights kept for ``queries_per_program`` queries. ``pages``: one chip, loaded anew for every page of every
+            query.
+        says: The case in words.
+        static: ``charged``: all static power, shared by the queries. ``gated``: laser, drivers and amplifiers only
+            while a query is under way, no cooler and no heaters: the paper's way of counting.
+        host_link: Whether the way to and from the chip counts.
+        reprogramming: Whether loading the weights counts.
+        kv_fetch: Whether fetching the chosen blocks, the same for every selector, counts.
+        one_head: Whether each KV head has chips of its own, asked by it alone and loaded anew only as often as a block
+            of tokens completes, instead of taking turns as the spec says.
+    """
+
+    name: str
+    scaling: Literal["chips", "pages"]
+    says: str
+    static: Literal["charged", "gated"] = "charged"
+    host_link: bool = True
+    reprogramming: bool = True
+    kv_fetch: bool = False
+    one_head: bool = False
+
+
+MAIN = Case("main", "chips", "chips side by side; all static power, host link and reprogramming, but no KV fetch")
+ONE_HEAD = Case(
+    "one_head", "chips", "as main, each KV head on chips of its own, loaded once in 128 tokens", one_head=True
+)
+
+CASES: tuple[Case, ...] = (
+    MAIN,
+    Case("with_kv_fetch", "chips", "main and the fetch of the chosen blocks on both sides", kv_fetch=True),
+    Case("no_host_link", "chips", "main without the way to and from the chip", host_link=False),
+    Case("no_reprogramming", "chips", "main with weights that never change", reprogramming=False),
+    ONE_HEAD,
+    Case("gated", "chips", "laser, drivers and amplifiers on for the query alone, no cooler", static="gated"),
+    Case("gated_no_reprogramming", "chips", "gated, with weights that never change", "gated", reprogramming=False),
+    Case(
+        "gated_optics_only",
+        "chips",
+        "gated, no host link, weights that never change: the paper's way of counting",
+        "gated",
+        host_link=False,
+        reprogramming=False,
+    ),
+    Case(
+        "gated_optics_only_with_kv_fetch",
+        "chips",
+        "the same and the fetch of the chosen blocks on both sides",
+        "gated",
+        host_link=False,
+        reprogramming=False,
+        kv_fetch=True,
+    ),
+    Case("pages", "pages", "one chip, loaded for every page of every query; all else as main"),
+    Case("pages_with_kv_fetch", "pages", "pages and the fetch on both sides", kv_fetch=True),
+    Case("pages_no_host_link", "pages", "pages without the way to and from the chip", host_link=False),
+    Case("pages_gated", "pages", "pages, power gated as above", static="gated"),
+)
+"""The cases of the ledger; `MAIN` comes first."""
+
+type Blocks = Float[np.ndarray, " blocks"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one query costs over N blocks.
+
+    Attributes:
+        energy_J: Energy; infinite where the selector cannot keep up with the query rate.
+        time_s: Latency.
+    """
+
+    energy_J: Blocks
+    time_s: Blocks
+
+
+def contexts() -> Blocks:
+    """Every number of blocks from 1 to the largest context looked at."""
+    return np.arange(1.0, LARGEST_BLOCKS + 1)
+
+
+def photonic_cost(spec: ChipSpec, case: Case, blocks: Blocks, heater_W: HeaterPower = no_heaters) -> Cost:
+    """Energy and latency of one query on the photonic selector.
+
+    A chip holds one signature per row. One with fewer lines than a signature's 32 dimensions takes several chips, or
+    pages, per set of rows, whose partial scores are added; one with more lines leaves the rest dark, at full cost.
+
+    Args:
+        spec: The chip.
+        case: What is counted.
+        blocks: Numbers of blocks.
+        heater_W: Heaters' power as a function of the spec.
+    """
+    spec = _shared_by(spec, case)
+    system, rate = spec.system, spec.system.query_rate_Hz
+    fills = np.ceil(blocks / spec.chip.rows) * np.ceil(SIGNATURE_DIMS / channels(spec))
+    chips = fills if case.scaling == "chips" else np.ones_like(fills)
+    # A single page stays as long as a chip's weights do.
+    per_program = np.where((case.scaling == "pages") & (fills > 1), 1.0, system.queries_per_program)
+    light_s = shots(spec.modulator.encoding) * symbol_s(spec)
+    pages = fills / chips
+    energies = query_energies_J(spec)
+    link_J = energies.pop("host_link")
+    energy = fills * sum(energies.values())
+    time = query_s(spec) + (pages - 1.0) * light_s
+    powers = static_powers_W(spec, heater_W)
+    if case.static == "gated":
+        on_W = sum(power for name, power in powers.items() if name not in ("tec", "heaters"))
+        energy = energy + on_W * fills * query_s(spec)
+    else:
+        energy = energy + chips * sum(powers.values()) / rate
+    if case.host_link:
+        # The query goes to a chip once; every page or chip answers.
+        energy, time = energy + fills * link_J, time + system.host_link_ns * 1e-9
+    if case.reprogramming:
+        loads = program_energies_J(spec)
+        if not case.host_link:
+            loads.pop("program_link")
+        energy = energy + fills * sum(loads.values()) / per_program
+        # Chips settle together, but one memory feeds them all.
+        reads_s = fills * (load_s(spec) - spec.drive.settle_us * 1e-6)
+        time = time + (HBM_LATENCY_S + reads_s + pages * spec.drive.settle_us * 1e-6) / per_program
+    busy = rate * pages * (light_s + load_s(spec) / per_program)
+    return _with_fetch(Cost(np.where(busy > 1.0, np.inf, energy), time), case)
+
+
+def baseline_cost(spec: ChipSpec, baseline: Baseline, case: Case, blocks: Blocks) -> Cost:
+    """Energy and latency of one query on a baseline.
+
+    A GPU runs anyway: no static power, no link. A dedicated electronic chip pays the photonic one's link and top-k, and
+    the leakage of its memory where static power is charged.
+    """
+    system = _shared_by(spec, case).system
+    energy, time = baseline.energy_J(blocks), baseline.time_s(blocks)
+    stored = baseline.stored_bytes(blocks)
+    if stored.any():
+        energy = energy + blocks * system.topk_pJ_row * 1e-12
+        time = time + system.topk_ns * 1e-9
+        if case.static == "charged":
+            # It holds the signatures of all heads that take turns, and leaks for all of them between a head's queries.
+            leakage_W = stored * system.kv_heads_per_chip * SRAM_LEAKAGE_W_BYTE
+            energy = energy + leakage_W / system.query_rate_Hz
+        if case.host_link:
+            energy, time = energy + query_energies_J(spec)["host_link"], time + system.host_link_ns * 1e-9
+    return _with_fetch(Cost(energy, time), case)
+
+
+def crossover_tokens(ours: Blocks, theirs: Blocks) -> int | None:
+    """Context from which on we cost less at every longer one looked at, by the margin.
+
+    Args:
+        ours: Our cost for 1, 2, … blocks.
+        theirs: Theirs.
+
+    Returns:
+        Tokens, or ``None`` when we never stay below.
+    """
+    beaten: Bool[np.ndarray, " blocks"] = MARGIN * ours <= theirs
+    if not beaten[-1]:
+        return None
+    missed = np.flatnonzero(~beaten)
+    return BLOCK_TOKENS * (int(missed[-1]) + 2 if missed.size else 1)
+
+
+def crossovers(spec: ChipSpec, case: Case, heater_W: HeaterPower = no_heaters) -> dict[str, dict[str, int | None]]:
+    """Crossover in tokens per baseline, for ``energy`` and for ``latency``."""
+    require_rate(spec)
+    blocks = contexts()
+    ours = photonic_cost(spec, case, blocks, heater_W)
+    found: dict[str, dict[str, int | None]] = {"energy": {}, "latency": {}}
+    for name, baseline in BASELINES.items():
+        theirs = baseline_cost(spec, baseline, case, blocks)
+        found["energy"][name] = crossover_tokens(ours.energy_J, theirs.energy_J)
+        found["latency"][name] = crossover_tokens(ours.time_s, theirs.time_s)
+    return found
+
+
+def break_even_rate_Hz(
+    spec: ChipSpec, case: Case = MAIN, heater_W: HeaterPower = no_heaters
+) -> dict[str, float | None]:
+    """Query rate from which on a full chip beats each baseline in energy; ``None`` where none in its reach does.
+
+    Static power falls as one over the rate; a chip cannot answer faster than its shots and settling allow.
+    """
+    require_rate(spec)
+    blocks = np.array([float(spec.chip.rows)])
+    shared = _shared_by(spec, case)
+    fills = float(np.ceil(SIGNATURE_DIMS / channels(spec)))
+    static_W = fills * sum(static_powers_W(spec, heater_W).values())
+    ours_J = photonic_cost(spec, case, blocks, heater_W).energy_J[0] - static_W / shared.system.query_rate_Hz
+    rates: dict[str, float | None] = {}
+    for name, baseline in BASELINES.items():
+        spare_J = float(baseline_cost(spec, baseline, case, blocks).energy_J[0] / MARGIN - ours_J)
+        rate_Hz = static_W / spare_J if spare_J > 0.0 else np.inf
+        rates[name] = rate_Hz if rate_Hz * busy_s(shared) <= 1.0 else None
+    return rates
+
+
+def to_json(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> dict[str, Any]:
+    """``crossover_tokens`` of the main case, and ``crossover`` with every case and assumption, as plain data."""
+    found = {case.name: crossovers(spec, case, heater_W) for case in CASES}
+    rates = {case.name: break_even_rate_Hz(spec, case, heater_W) for case in (MAIN, ONE_HEAD)}
+    return {
+        "crossover_tokens": found[MAIN.name]["energy"],
+        "crossover": {
+            "cases": {case.name: {**vars(case), **found[case.name]} for case in CASES},
+            "break_even_query_rate_Hz": rates,
+            "largest_context_tokens": LARGEST_BLOCKS * BLOCK_TOKENS,
+            "margin": MARGIN,
+            "assumptions": {name: baseline.assumption for name, baseline in BASELINES.items()},
+        },
+    }
+
+
+def _shared_by(spec: ChipSpec, case: Case) -> ChipSpec:
+    """The spec with the query rate and the programs of the case."""
+    if not case.one_head:
+        return spec
+    system = spec.system
+    alone = {
+        "query_rate_Hz": system.query_rate_Hz / system.kv_heads_per_chip,
+        "queries_per_program": float(BLOCK_TOKENS),
+        "kv_heads_per_chip": 1,
+    }
+    return spec.model_copy(update={"system": system.model_copy(update=alone)})
+
+
+def _with_fetch(cost: Cost, case: Case) -> Cost:
+    if not case.kv_fetch:
+        return cost
+    energy_J, time_s = kv_fetch()
+    return Cost(cost.energy_J + energy_J, cost.time_s + time_s)

@@ -1,0 +1,52 @@
+"""One line of the ledger: what we derive, what the paper states, and on which source or assumption each rests."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+type Section = Literal["counts", "link", "noise", "latency", "energy"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    Attributes:
+        section: The table that the line belongs to.
+        name: What the line counts; unique in its section.
+        derived: Our number, from the spec's geometry, powers, counts and times.
+        paper: The number that arXiv 2603.21576 prints for its own 32×256 point (ring counts: for a chip of this size);
+            ``None`` where it prints none, and for every other chip.
+        unit: Unit of both.
+        source: Where ``derived`` comes from.
+        assumption: What had to be assumed; empty where nothing was.
+    """
+
+    section: Section
+    name: str
+    derived: float
+    paper: float | None
+    unit: str
+    source: str
+    assumption: str = ""
+
+    def columns(self) -> dict[str, float | None]:
+        """The two columns, ``paper`` and ``derived``."""
+        return {"paper": self.paper, "derived": self.derived}
+
+
+def total(entries: list[Entry], name: str, *, paper: float | None, source: str) -> Entry:
+    """A line that adds up others of one section and unit.
+
+    Args:
+        entries: The lines, at least one.
+        name: What the sum is called.
+        paper: The paper's own sum.
+        source: What was added.
+    """
+    first = entries[0]
+    return Entry(first.section, name, sum(entry.derived for entry in entries), paper, first.unit, source)
+
+
+def by_name(entries: list[Entry]) -> dict[str, dict[str, Any]]:
+    """``{name: {"paper": …, "derived": …}}`` of some lines."""
+    return {entry.name: entry.columns() for entry in entries}

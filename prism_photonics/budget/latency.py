@@ -1,0 +1,75 @@
+"""Latency of one query, from the query's codes to the indices of the chosen blocks."""
+
+import math
+
+from prism_photonics.budget import paper
+from prism_photonics.budget.entry import Entry, total
+from prism_photonics.budget.link import tree_lengths
+from prism_photonics.budget.ring import ring_figures
+from prism_photonics.lightpath.modulator.encoding import shots
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM, SPEED_OF_LIGHT_UM_S
+
+NS = 1e9
+
+
+def symbol_s(spec: ChipSpec) -> float:
+    """Time of one shot of light, ``1/B`` of the receiver, in s; the converter then has settled to e^(−2π).
+
+    Source: design choice; at 1 GHz it is the 1 GS/s that arXiv 2603.21576 assumes.
+    """
+    return 1.0 / spec.detector_design.bandwidth_Hz
+
+
+def propagation_s(spec: ChipSpec) -> float:
+    """Group delay of the longest path in s: down the tree, along the row, back on the drop bus, home over the U-turn.
+
+    Source: ``Σ n_g·L/c`` with the film's n_g by direction of travel; the drawn lengths.
+    """
+    optics, tree = spec.profile.optics, tree_lengths(spec)
+    row_um = spec.chip.channels * spec.ring.pitch_um
+    splitters_um = tree_levels(spec.chip.rows) * spec.splitter_design.length_um
+    x_um = tree.x_um + splitters_um + spec.coupler_design.length_um + 3.0 * row_um
+    bend_um = tree.bend_um + math.pi * spec.waveguide.bend_radius_um
+    ng_x, ng_y = optics.n_g_along_x.value, optics.n_g_along_y.value
+    return (ng_x * x_um + ng_y * tree.y_um + 0.5 * (ng_x + ng_y) * bend_um) / SPEED_OF_LIGHT_UM_S
+
+
+def photon_lifetime_s(spec: ChipSpec) -> float:
+    """Photon lifetime of a ring, ``Q/ω = λ²/(2π·c·FWHM)``, in s (10.1002/lpor.201100017)."""
+    wl = spec.profile.optics.wl0_um.value
+    return wl**2 / (2.0 * math.pi * SPEED_OF_LIGHT_UM_S * ring_figures(spec).fwhm_pm / PM_PER_UM)
+
+
+def latency_entries(spec: ChipSpec) -> list[Entry]:
+    """The latency of one query in ns, entry by entry, and their sum; the paper's Table III beside it at its point."""
+    system, symbol_ns = spec.system, symbol_s(spec) * NS
+    more_shots = shots(spec.modulator.encoding) - 1
+    lines = {
+        "dac": (symbol_ns, "one symbol, 1/B of the receiver", ""),
+        "modulator": (0.35 / system.modulator_bandwidth_GHz, "rise time 0.35/B, system.modulator_bandwidth_GHz", ""),
+        "propagation": (propagation_s(spec) * NS, "Σ n_g·L/c of the longest path: tree, row, drop bus, return", ""),
+        "ring": (photon_lifetime_s(spec) * NS, "photon lifetime Q/ω", ""),
+        "photodiode": (
+            0.35 * symbol_ns,
+            "rise time 0.35/B, detector.bandwidth_GHz",
+            "the amplifier limits, not the diode",
+        ),
+        "tia_adc": (symbol_ns, "one conversion, 1/B", "the converter samples once a symbol, without a pipeline"),
+        "further_shots": (more_shots * symbol_ns, f"{more_shots} more symbols of modulator.encoding", ""),
+        "topk": (system.topk_ns, "system.topk_ns", ""),
+        "host_link": (system.host_link_ns, "system.host_link_ns", ""),
+    }
+    stated = paper.TABLE_3_NS if paper.is_paper_point(spec) else {}
+    entries = [
+        Entry("latency", name, ns, stated.get(name), "ns", source, assumption)
+        for name, (ns, source, assumption) in lines.items()
+    ]
+    on_chip = total(entries[:-1], "total", paper=paper.QUERY_NS if stated else None, source="all but the host link")
+    return [*entries, on_chip]
+
+
+def query_s(spec: ChipSpec) -> float:
+    """Latency of one query on the chip in s, the host link left out."""
+    return next(entry.derived for entry in latency_entries(spec) if entry.name == "total") / NS

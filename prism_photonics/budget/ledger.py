@@ -1,0 +1,149 @@
+"""One ledger: link, noise, latency and energy of a spec, our numbers beside the paper's, and what they amount to."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prism_photonics.budget import crossover, paper
+from prism_photonics.budget.energy import HeaterPower, channels, energy_entries, no_heaters, rings
+from prism_photonics.budget.entry import Entry, by_name
+from prism_photonics.budget.latency import latency_entries
+from prism_photonics.budget.link import link_budget
+from prism_photonics.budget.noise import noise_entries
+from prism_photonics.budget.snr import score_snr_dB
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import dB_from_ratio
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    """One element of the link.
+
+    Attributes:
+        element: What the light passes.
+        loss_dB: Its loss, positive.
+        cumulative_dBm: Level of all lines together behind it.
+        paper_dBm: The same level by the paper's Table II; ``None`` but at the paper's point.
+        source: Where the loss comes from.
+    """
+
+    element: str
+    loss_dB: float
+    cumulative_dBm: float
+    paper_dBm: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The whole ledger of a spec.
+
+    Attributes:
+        name: The spec's name.
+        spec_hash: Its hash.
+        link: Elements in travel order, all lines fully lit.
+        entries: Every line of every section.
+        score_snr_dB: Signal-to-noise ratio of one score.
+        crossover: What `budget.crossover.to_json` says.
+    """
+
+    name: str
+    spec_hash: str
+    link: tuple[LinkRow, ...]
+    entries: tuple[Entry, ...]
+    score_snr_dB: float
+    crossover: dict[str, Any]
+
+    def section(self, name: str) -> list[Entry]:
+        """The lines of one section."""
+        return [entry for entry in self.entries if entry.section == name]
+
+    def to_json(self) -> dict[str, Any]:
+        """The ledger as plain data."""
+        return {
+            "name": self.name,
+            "spec_hash": self.spec_hash,
+            "link": [asdict(row) for row in self.link],
+            "score_snr_dB": self.score_snr_dB,
+            "latency_ns": by_name(self.section("latency")),
+            "energy_pJ": by_name(self.section("energy")),
+            **self.crossover,
+            "counts": by_name(self.section("counts")),
+            "noise": by_name(self.section("noise")),
+            "entries": [asdict(entry) for entry in self.entries],
+        }
+
+
+def ledger(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Ledger:
+    """Draw up the ledger of a spec.
+
+    Args:
+        spec: The chip, with its ``[system]`` table.
+        heater_W: Trimming heaters' power in W as a function of the spec.
+
+    Returns:
+        The ledger; the paper's column is filled at the paper's own point alone.
+
+    Raises:
+        InputError: The chip cannot answer at the stated query rate.
+    """
+    rows = link_rows(spec)
+    entries = [
+        *count_entries(spec),
+        *link_entries(spec),
+        *noise_entries(spec),
+        *latency_entries(spec),
+        *energy_entries(spec, heater_W),
+    ]
+    return Ledger(
+        spec.name, spec.hash, tuple(rows), tuple(entries), score_snr_dB(spec), crossover.to_json(spec, heater_W)
+    )
+
+
+def link_rows(spec: ChipSpec) -> list[LinkRow]:
+    """The link with all lines fully lit: what one line keeps, times the lines of all buses."""
+    all_lines_dB = dB_from_ratio(float(channels(spec)))
+    stated = paper.levels_dBm() if paper.is_paper_point(spec) else {}
+    return [
+        LinkRow(line.element, line.loss_dB, line.cumulative_dBm + all_lines_dB, stated.get(line.element), line.source)
+        for line in link_budget(spec)
+    ]
+
+
+def link_entries(spec: ChipSpec) -> list[Entry]:
+    """The link's losses in dB, and the level that a row's photodiodes receive: all lines together, and one of them."""
+    losses = paper.TABLE_2_DB if paper.is_paper_point(spec) else {}
+    rows = link_rows(spec)
+    last, lines = rows[-1], channels(spec)
+    lines_dB = dB_from_ratio(float(lines))
+    return [
+        *(
+            Entry("link", row.element, row.loss_dB, losses.get(row.element), "dB", row.source)
+            for row in rows
+            if row.element != "laser"
+        ),
+        Entry("link", "level_all_lines", last.cumulative_dBm, last.paper_dBm, "dBm", f"{lines} lines, one row"),
+        Entry(
+            "link",
+            "level_one_line",
+            last.cumulative_dBm - lines_dB,
+            None if last.paper_dBm is None else last.paper_dBm - lines_dB,
+            "dBm",
+            "the level of all lines, shared evenly",
+        ),
+    ]
+
+
+def count_entries(spec: ChipSpec) -> list[Entry]:
+    """What is on the chip and around it, by number; the paper's ring count where it has a chip of this size."""
+    chip = spec.chip
+    count = {
+        "rings": (rings(spec), "rows × buses × channels"),
+        "modulators": (channels(spec), "buses × channels"),
+        "photodiode_pairs": (chip.rows * chip.buses, "rows × buses"),
+        "tias_and_adcs": (chip.rows, "one per row: the pairs of its buses are wired together"),
+        "splitters": (chip.buses * (chip.rows - 1), "a binary tree per bus"),
+    }
+    stated = {"rings": paper.RING_COUNTS.get((chip.rows, chip.channels)) if chip.buses == 1 else None}
+    return [
+        Entry("counts", name, float(number), stated.get(name), "", source) for name, (number, source) in count.items()
+    ]

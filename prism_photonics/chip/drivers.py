@@ -1,0 +1,139 @@
+"""What a driver of an instrument must do, and the drivers that are installed.
+
+The SCPI driver serves most instruments by its command templates. For another protocol write a subclass of
+`AbstractDriver` and name it as an entry point of the group ``prism_photonics.drivers``; a bench file picks it by that
+name. A bench file cannot name a module: nothing is imported that was not installed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.chip.instruments import Instrument
+from prism_photonics.chip.link import Link
+from prism_photonics.units import InputError, nearest
+
+GROUP = "prism_photonics.drivers"
+
+
+@final
+class Links:
+    """The open lines of one bench: instruments that share a resource share its line."""
+
+    def __init__(self, library: str = "@py") -> None:
+        self._library = library
+        self._open: dict[str, Link] = {}
+
+    def get(self, entry: Instrument) -> Link:
+        """The line to an instrument, opened the first time."""
+        if entry.resource not in self._open:
+            self._open[entry.resource] = Link(entry.resource, timeout_s=entry.timeout_s, library=self._library)
+        return self._open[entry.resource]
+
+    def close(self) -> None:
+        """Close every line."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+class AbstractDriver(ABC):
+    """One instrument in one role. A subclass implements what its role needs; the rest refuses.
+
+    Attributes:
+        where: Role and number in the bench file, such as ``voltage_source.0``.
+        entry: Its table there.
+        limit_V: Largest voltage that may be written, either sign: the smaller of the spec's and the instrument's.
+    """
+
+    def __init__(self, where: str, entry: Instrument, *, limit_V: float, links: Links) -> None:
+        self.where = where
+        self.entry = entry
+        self.limit_V = limit_V
+        self.links = links
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect."""
+
+    def recover(self) -> None:
+        """Make the instrument listen again after a failed exchange, so that its rings can be parked."""
+        return
+
+    @abstractmethod
+    def idn(self) -> str:
+        """What the instrument says it is."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect; a dead instrument is no error."""
+
+    @final
+    def write_volts(self, channels: Sequence[int], volts: Float[ndarray, " channels"]) -> None:
+        """Write voltages in V; above the limit nothing is written, whoever asked for it.
+
+        Raises:
+            InputError: A voltage is not within the limit.
+            BenchError: The instrument did not take them.
+        """
+        bad = np.flatnonzero(~(np.abs(volts) <= self.limit_V))
+        if bad.size:
+            raise InputError(
+                f"{self.where} ({self.entry.resource}): channel {channels[bad[0]]}: {volts[bad[0]]:.6g} V is not "
+                f"within the ±{self.limit_V:g} V that this instrument may be sent; nothing was written"
+            )
+        self._write_volts(channels, volts)
+
+    def _write_volts(self, channels: Sequence[int], volts: Float[ndarray, " channels"]) -> None:
+        """Write voltages that were checked."""
+        raise self._cannot("write voltages")
+
+    def read_volts(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
+        """Voltages in V as the instrument reports them."""
+        raise self._cannot("read voltages back")
+
+    def set_light(self, channels: Sequence[int], light: Float[ndarray, " channels"]) -> None:
+        """Set transmissions, 0 to 1."""
+        raise self._cannot("set light")
+
+    def arm(self, averages: int) -> None:
+        """Choose how many samples a reading averages."""
+        raise self._cannot("average")
+
+    def trigger(self) -> None:
+        """Begin a reading of all channels."""
+        raise self._cannot("be triggered")
+
+    def read(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
+        """Currents in A of the reading that was triggered; NaN or infinite where the instrument says so."""
+        raise self._cannot("read currents")
+
+    def wait(self, seconds: float) -> bool:
+        """Let simulated time pass; False where time is real and the caller must sleep."""
+        return False
+
+    def _cannot(self, what: str) -> InputError:
+        return InputError(f"{self.where}: driver '{self.entry.driver}' cannot {what}; choose a driver that can")
+
+
+def driver_class(name: str) -> type[AbstractDriver]:
+    """The installed driver of that name.
+
+    Raises:
+        InputError: None is installed; the nearest name is given.
+    """
+    from prism_photonics.chip.scpi import ScpiDriver
+
+    if name == "scpi":
+        return ScpiDriver
+    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in installed:
+        raise InputError(f"driver = '{name}': not installed; {nearest(name, [*installed, 'scpi'])}")
+    found = installed[name].load()
+    if not (isinstance(found, type) and issubclass(found, AbstractDriver)):
+        raise InputError(f"driver = '{name}': the installed entry point is not a subclass of AbstractDriver; mend it")
+    return found

@@ -1,0 +1,184 @@
+"""The instruments of a bench, as its file describes them: address, limits, times, channels, commands."""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from prism_photonics.chip.template import Template
+
+
+class Table(BaseModel):
+    """A table of the file: strict, and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+def _checked(*fields: str) -> AfterValidator:
+    def check(text: str) -> str:
+        # Parsed again where it is used: pydantic then keeps plain text, which prints as it was written.
+        Template.parse(text, fields)
+        return text
+
+    return AfterValidator(check)
+
+
+Fixed = Annotated[str, Field(min_length=1, max_length=4096), _checked()]
+SetChannels = Annotated[str, Field(min_length=1), _checked("channel", "channels", "value", "values")]
+ReadChannels = Annotated[str, _checked("channel", "channels")]
+Span = int | list[int]
+
+
+def _span(span: Span, what: str) -> range:
+    first, last = (span, span) if isinstance(span, int) else (span if len(span) == 2 else (0, -1))
+    if not 0 <= first <= last:
+        raise ValueError(f"{what} = {span}: want a number from 0, or [first, last] with both ends counted")
+    return range(first, last + 1)
+
+
+@final
+class RingBlock(Table):
+    """A block of rings on consecutive channels of a voltage source, row after row."""
+
+    rows: Span
+    rings: Span
+    first_channel: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _spans(self) -> "RingBlock":
+        list(self.places())
+        return self
+
+    def places(self) -> Iterator[tuple[tuple[int, int], int]]:
+        """Each (row, ring) and its channel."""
+        places = [(row, ring) for row in _span(self.rows, "rows") for ring in _span(self.rings, "rings")]
+        return ((place, self.first_channel + i) for i, place in enumerate(places))
+
+
+@final
+class LineBlock(Table):
+    """A block of modulated channels of the chip on consecutive channels of a light source."""
+
+    lines: Span
+    first_channel: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _spans(self) -> "LineBlock":
+        list(self.places())
+        return self
+
+    def places(self) -> Iterator[tuple[tuple[int], int]]:
+        """Each (line,) and its channel."""
+        return (((line,), self.first_channel + i) for i, line in enumerate(_span(self.lines, "lines")))
+
+
+@final
+class RowBlock(Table):
+    """A block of rows on consecutive channels of a current meter."""
+
+    rows: Span
+    first_channel: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _spans(self) -> "RowBlock":
+        list(self.places())
+        return self
+
+    def places(self) -> Iterator[tuple[tuple[int], int]]:
+        """Each (row,) and its channel."""
+        return (((row,), self.first_channel + i) for i, row in enumerate(_span(self.rows, "rows")))
+
+
+class _Commands(Table):
+    idn: Fixed = "*IDN?"
+    error: Annotated[str, _checked()] = Field(default="SYST:ERR?", description="asked after each write; empty: never")
+    start: list[Fixed] = Field(default=[], description="sent once after opening")
+    stop: list[Fixed] = Field(default=[], description="sent before closing, after the rings are parked")
+
+
+@final
+class VoltageCommands(_Commands):
+    """What a voltage source understands."""
+
+    set: SetChannels = "SOUR:VOLT {values:.12g},(@{channels})"
+    query: ReadChannels = Field(default="SOUR:VOLT? (@{channels})", description="read back; empty: it cannot")
+    wait: Annotated[str, _checked("seconds")] = Field(
+        default="", description="lets simulated time pass; empty, as on any real bench: the program sleeps"
+    )
+
+
+@final
+class LightCommands(_Commands):
+    """What the modulators' driver understands."""
+
+    set: SetChannels = "SOUR:TRAN {values:.12g},(@{channels})"
+
+
+@final
+class MeterCommands(_Commands):
+    """What a current meter understands."""
+
+    average: Annotated[str, _checked("averages", "integration_s")] = Field(
+        default="SENS:AVER:COUN {averages}", description="sent when the number of samples changes; empty: never"
+    )
+    trigger: Annotated[str, _checked()] = Field(default="INIT", description="empty: reading triggers")
+    read: Annotated[str, Field(min_length=1), _checked("channel", "channels")] = "FETC? (@{channels})"
+
+
+class Instrument(Table):
+    """What every instrument has."""
+
+    resource: str = Field(
+        min_length=1, max_length=256, description="VISA resource, such as TCPIP::10.0.0.5::5025::SOCKET"
+    )
+    driver: str = Field(default="scpi", pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    idn: str = Field(default="", description="text that the answer to *IDN? must hold")
+    timeout_s: float = Field(default=5.0, gt=0, le=3600)
+    command_s: float = Field(default=1e-3, ge=0, le=60, description="time of one command on the wire, for estimates")
+    settle_s: float = Field(default=0.0, ge=0, le=3600, description="wait after a change")
+    channels_per_command: int = Field(default=64, ge=1, le=65536)
+
+    def commands_for(self, channels: int, template: str) -> int:
+        """How many commands serve that many channels."""
+        listed = "{channels" in template or "{values" in template
+        return math.ceil(channels / (self.channels_per_command if listed else 1))
+
+
+@final
+class VoltageSource(Instrument):
+    """Drives rings."""
+
+    max_voltage_V: float = Field(gt=0, le=200, description="largest magnitude that this instrument may be sent")
+    ramp_V_s: float = Field(default=0.0, ge=0, le=1e6, description="fastest change; 0: at once")
+    verify_V: float = Field(default=0.0, ge=0, le=10, description="allowed error of the value read back; 0: not read")
+    channels: list[RingBlock] = Field(min_length=1)
+    commands: VoltageCommands = VoltageCommands()
+
+
+@final
+class LightSource(Instrument):
+    """Modulates the comb's lines."""
+
+    channels: list[LineBlock] = Field(min_length=1)
+    commands: LightCommands = LightCommands()
+
+
+@final
+class CurrentMeter(Instrument):
+    """Reads the rows' balanced photocurrents in A."""
+
+    sample_s: float = Field(ge=0, le=3600, description="integration time of one converter sample")
+    channels: list[RowBlock] = Field(min_length=1)
+    commands: MeterCommands = MeterCommands()
+
+
+def channel_map(entry: VoltageSource | LightSource | CurrentMeter) -> dict[tuple[int, ...], int]:
+    """Places on the chip, (row, ring), (line,) or (row,), and the instrument's channel of each."""
+    found: dict[tuple[int, ...], int] = {}
+    for block in entry.channels:
+        for place, channel in block.places():
+            if place in found:
+                raise ValueError(f"channels: {place} is mapped twice; keep one")
+            found[place] = channel
+    return found

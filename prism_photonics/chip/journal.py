@@ -1,0 +1,243 @@
+"""A journal of every reading, so that nothing measured is lost: a job that was killed goes on where it stopped.
+
+`JournaledChip` stands between a job and its chip and writes each setting and each reading to a file as it is made, one
+line at a time. Opened again with ``resume``, it answers from the file as long as the job asks what it asked before, and
+from the chip after that. A job is a function of spec and seed, so it asks the same again; should it not, it is refused.
+
+A line is ``CRC32 JSON``. Lines are only ever added, each in one write: whatever kills the program leaves whole lines
+and at most one torn one, which is dropped. They are pushed to the disk once a second and at the end.
+"""
+
+import contextlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.files import make_folder
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+SCHEMA = "prism_photonics.journal/1"
+SYNC_PERIOD_S = 1.0
+
+
+@final
+class JournaledChip(AbstractChip):
+    """A chip whose readings are kept. Close it, or use it in a ``with`` statement."""
+
+    def __init__(
+        self,
+        chip: AbstractChip,
+        spec: ChipSpec,
+        path: str | Path,
+        *,
+        identity: Mapping[str, Any],
+        resume: bool = False,
+        retake: bool = False,
+    ) -> None:
+        """Begin a journal, or go on with one.
+
+        Args:
+            chip: The chip.
+            spec: Its spec.
+            path: The journal. An older one is moved aside unless it is resumed.
+            identity: What else must be the same for a resumed job: instruments, die, seed.
+            resume: Use the readings that are there; without a journal there, begin one.
+            retake: Take them again and compare: for a simulated chip, whose noise and clock then go on as if the job
+                had never stopped.
+
+        Raises:
+            InputError: The journal belongs to another job, is damaged, in use, or cannot be written.
+        """
+        super().__init__(spec)
+        self._max_voltage_V = chip.max_voltage_V
+        self._chip, self._retake = chip, retake
+        self._path = Path(path)
+        # Through JSON, so that it compares with what was read.
+        header = json.loads(json.dumps({"schema": SCHEMA, "spec_hash": spec.hash, **identity}))
+        make_folder(self._path.parent)
+        if self._path.exists() and not resume:
+            _move_aside(self._path)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            _lock(self._file, self._path)
+            self._old, self._size = _read(self._file, self._path, header)
+            self._synced_s = time.monotonic()
+            self._asked = 0
+            self._undriven = np.empty((0, 0))
+            self.kept = sum("A" in entry for entry in self._old)
+            if not self._size:
+                self._write(header)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def close(self) -> None:
+        """Push everything to the disk and let go of the file."""
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                os.fsync(self._file)
+            os.close(self._file)
+            self._file = -1
+
+    def finish(self) -> None:
+        """Remove the journal: all that it holds has become a record."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "JournaledChip":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _wait(self, seconds: float) -> None:
+        """Let time pass, unless it has passed already."""
+        entry = {"wait": seconds}
+        known = self._known(entry) is not None
+        if not known or self._retake:
+            self._catch_up()
+            self._chip.wait(seconds)
+        if not known:
+            self._write(entry)
+
+    def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
+        entry = {"set": volts.tolist()}
+        known = self._known(entry) is not None
+        # On file already: not driven before a new reading needs it.
+        self._undriven = volts
+        if not known or self._retake:
+            self._catch_up()
+        if not known:
+            self._write(entry)
+
+    def _read(self, light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
+        question = {"light": light.tolist(), "averages": averages}
+        kept = self._known(question)
+        if kept is not None and not self._retake:
+            return np.array(kept["A"])
+        self._catch_up()
+        current_A = self._chip.measure(light, averages=averages)
+        if kept is None:
+            self._write({**question, "A": current_A.tolist()})
+        elif not np.array_equal(current_A, kept["A"], equal_nan=True):
+            raise InputError(
+                f"{self._path}: reading {self._asked}: this chip gives {current_A[0]:.6g} A, the journal holds "
+                f"{kept['A'][0]:.6g} A; the journal is another die's: calibrate anew, without --resume"
+            )
+        return current_A
+
+    def _catch_up(self) -> None:
+        """Drive the rings to where the job believes them to be."""
+        if self._undriven.size:
+            self._chip.set(self._undriven)
+            self._undriven = np.empty((0, 0))
+
+    def _known(self, question: dict[str, Any]) -> dict[str, Any] | None:
+        """The entry on file that answers the next question, or None when the file has come to its end."""
+        if self._asked == len(self._old):
+            return None
+        entry = self._old[self._asked]
+        self._asked += 1
+        if {key: value for key, value in entry.items() if key != "A"} != question:
+            raise InputError(
+                f"{self._path}: entry {self._asked}: the journal holds {_named(entry)}, this job asks for "
+                f"{_named(question)}; it is another job's: calibrate anew, without --resume"
+            )
+        return entry
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        text = json.dumps(entry, separators=(",", ":")).encode()
+        line = b"%08x %s\n" % (zlib.crc32(text), text)
+        try:
+            sent = os.write(self._file, line)
+            if sent < len(line):
+                # A full disk takes a part; asking for the rest tells why.
+                sent += os.write(self._file, line[sent:])
+            if sent < len(line):
+                raise OSError("a part of the line was not taken")
+            if time.monotonic() - self._synced_s > SYNC_PERIOD_S:
+                os.fsync(self._file)
+                self._synced_s = time.monotonic()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            raise InputError(
+                f"{self._path}: cannot be written ({error.strerror or error}); the readings before are kept: make room "
+                "and go on with --resume"
+            ) from None
+        self._size += len(line)
+
+
+def _read(file: int, path: Path, header: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """The entries of a journal after its header, and the size of its whole lines; a torn end is cut off."""
+    with os.fdopen(os.dup(file), "rb") as stream:
+        stream.seek(0)
+        content = stream.read()
+    entries, size = [], 0
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):
+        checksum, _, text = line.partition(b" ")
+        entry = _checked(checksum, text)
+        if entry is None:
+            # Only the end can be torn; damage before it is not ours, and what follows cannot be trusted.
+            raise InputError(f"{path}: line {number} is damaged; mend the disk, and calibrate anew without --resume")
+        entries.append(entry)
+        size += len(line) + 1
+    if size < len(content):
+        os.ftruncate(file, size)
+    if not entries:
+        return [], 0
+    found = entries.pop(0)
+    for key in {**header, **found}:
+        if found.get(key) != header.get(key):
+            raise InputError(
+                f"{path}: the journal's {key} is {found.get(key)!r}, this job's {header.get(key)!r}; resume with what "
+                "it was begun with, or calibrate anew without --resume"
+            )
+    return entries, size
+
+
+def _checked(checksum: bytes, text: bytes) -> dict[str, Any] | None:
+    try:
+        if int(checksum, 16) != zlib.crc32(text):
+            return None
+        entry = json.loads(text)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _move_aside(path: Path) -> None:
+    """Keep an older journal under the next free name."""
+    number = 1
+    while (other := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
+        number += 1
+    path.rename(other)
+
+
+def _lock(file: int, path: Path) -> None:
+    """Refuse a second program on the same journal; systems without file locks go without."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise InputError(f"{path}: in use by another program; wait for it, or choose another folder") from None
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+    if "light" in entry:
+        return f"a reading with {entry['averages']} averages"
+    return "a setting" if "set" in entry else f"a wait of {entry.get('wait')} s"

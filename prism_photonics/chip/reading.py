@@ -1,0 +1,90 @@
+"""One reading of a die: light through modulators, rings and photodiodes into amplifier and converter, with noise."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy import ndarray
+
+from prism_photonics.chip.fabricate import Die
+from prism_photonics.circuit.row import bank_powers_shifted
+from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
+from prism_photonics.lightpath.modulator.encoding import quantize
+from prism_photonics.lightpath.modulator.model import drive_codes, inl_codes, transmitted
+from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shift_pm
+from prism_photonics.lightpath.source.model import frequency_noise_pm
+from prism_photonics.spec import ChipSpec
+
+
+class LineCurrents(NamedTuple):
+    """What every line at full light gives, before saturation: A, and A per pm that the line moves; (rows, rings)."""
+
+    through_A: Float[ndarray, "rows rings"]
+    drop_A: Float[ndarray, "rows rings"]
+    slope_A_pm: Float[ndarray, "rows rings"]
+
+
+def line_currents(
+    die: Die, volts: Float[ndarray, "rows rings"], drift_pm: Float[ndarray, "rows rings"]
+) -> LineCurrents:
+    """Photocurrents of a die at acting voltages in V, every ring drifted by so many pm."""
+    return LineCurrents(*(np.asarray(part) for part in _solve(die, jnp.asarray(volts), jnp.asarray(drift_pm))))
+
+
+class Receiver:
+    """Modulators, photodiodes, amplifiers and converters of a chip, with the noise of all."""
+
+    def __init__(self, spec: ChipSpec, die: Die, noise: np.random.Generator) -> None:
+        self._detector, self._modulator, comb = spec.detector_design, spec.modulator_design, spec.comb_design
+        self._shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
+        self._noise = noise
+        self._inl_phase = np.asarray(die.inl_phase_rad)
+        # Relative to a line's current, in one sample.
+        bandwidth_Hz = self._detector.bandwidth_Hz
+        self._own_rin, self._common_rin = (
+            np.sqrt(10.0 ** (rin / 10.0) * bandwidth_Hz) for rin in (comb.rin_dB_Hz, comb.rin_common_dB_Hz)
+        )
+        self._wander_pm = frequency_noise_pm(comb, bandwidth_Hz=bandwidth_Hz)
+
+    def read(
+        self, lines: LineCurrents, light: Float[ndarray, " channels"], *, averages: int
+    ) -> Float[ndarray, " rows"]:
+        """The mean of so many converter samples of every row, in A."""
+        detector, modulator, noise = self._detector, self._modulator, self._noise
+        rows, buses, _ = self._shape
+        bits = modulator.dac_bits
+        codes = inl_codes(drive_codes(light, bits), bits, modulator.dac_inl_lsb, self._inl_phase)
+        level = (transmitted(codes, bits) + modulator.leak) / (1.0 + modulator.leak)
+        through, drop = lines.through_A * level, lines.drop_A * level
+        # Light adds up on a bus's photodiodes; the buses' currents add up in the row's amplifier.
+        plus, minus = (saturated_A(part.reshape(self._shape).sum(-1), detector) for part in (through, drop))
+        mean_A = (plus - minus).sum(-1)
+        white_A = np.sqrt(white_noise_A2(detector, (through + drop).sum(-1), pairs=buses))
+        # Thermal and shot noise belong to a row; a line's intensity and place are the laser's, common to all rows.
+        own = self._own_rin * noise.standard_normal((averages, level.size))
+        common = self._common_rin * noise.standard_normal((averages, 1))
+        places_pm = self._wander_pm * noise.standard_normal((averages, level.size))
+        samples = mean_A + (own + common) @ noisy_current_A(through, drop, detector).T
+        samples += places_pm @ (lines.slope_A_pm * level).T
+        samples += white_A * noise.standard_normal((averages, rows))
+        rail_A = detector.adc_full_scale_A
+        return quantize(samples, detector.adc_bits, -rail_A, rail_A).mean(0)
+
+
+@eqx.filter_jit
+def _solve(
+    die: Die, volts: Float[Array, "rows rings"], drift_pm: Float[Array, "rows rings"]
+) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"], Float[Array, "rows rings"]]:
+    acting = electrode_volts(volts.reshape(die.bank.shape), die.crosstalk)
+    shift_pm = resonance_shift_pm(die.bank.rings, acting) + drift_pm.reshape(die.bank.shape)
+
+    def currents(line_pm: Float[Array, ""]) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"]]:
+        # A line that moves up is a row of rings that moves down.
+        through, drop = bank_powers_shifted(die.bank, shift_pm - line_pm)
+        return die.full_A[0] * through, die.full_A[1] * drop
+
+    (through, drop), (through_slope, drop_slope) = jax.jvp(currents, (jnp.zeros(()),), (jnp.ones(()),))
+    return through, drop, through_slope - drop_slope

@@ -1,0 +1,238 @@
+"""The SCPI driver: command templates filled with checked numbers, and replies read with suspicion."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.chip.drivers import AbstractDriver
+from prism_photonics.chip.instruments import CurrentMeter, Instrument, LightSource, VoltageSource
+from prism_photonics.chip.link import BenchError, Link
+from prism_photonics.chip.template import Template, Value
+from prism_photonics.units import InputError
+
+# SCPI-99, vol. 1, 7.2.1.4 and 7.2.1.5: numbers that stand for what is none.
+SCPI_NAN = 9.91e37
+SCPI_INFINITY = 9.9e37
+LONGEST_ERROR_QUEUE = 64
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WORDS = {"NAN": math.nan, "INF": math.inf, "INFINITY": math.inf, "NINF": -math.inf}
+_ERROR = re.compile(r"([+-]?\d+)\s*(?:,\s*(.*))?")
+_LIST = re.compile(r"\(@[^)]*\)?")
+_LOOSE_NUMBER = re.compile(r"(?<![A-Za-z\d.])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+SET_FIELDS = ("channel", "channels", "value", "values")
+ALL_FIELDS = (*SET_FIELDS, "averages", "integration_s", "seconds")
+
+
+def parse_numbers(reply: str, *, count: int) -> Float[ndarray, " channels"]:
+    """Comma-separated numbers of a SCPI reply; NaN and infinity in any of their spellings.
+
+    Raises:
+        ValueError: Not that many numbers, or something else than a number.
+    """
+    words = [word.strip() for word in reply.split(",")]
+    if len(words) != count or not reply.strip():
+        raise ValueError(f"got {len(words) if reply.strip() else 0} numbers, want {count}")
+    return np.array([_parsed(word) for word in words])
+
+
+@final
+class ScpiDriver(AbstractDriver):
+    """An instrument that takes and answers lines of text; see `instruments` for its templates."""
+
+    def __init__(self, where: str, entry: Instrument, **context: object) -> None:
+        super().__init__(where, entry, **context)  # type: ignore[arg-type]
+        if not isinstance(entry, VoltageSource | LightSource | CurrentMeter):
+            raise InputError(f"{where}: not an instrument that the scpi driver knows; choose another driver")
+        self._commands = entry.commands
+        self._averages = 0
+        self._refuse_fixed_voltages()
+
+    def open(self) -> None:
+        """Connect, forget the errors of whoever was here before, and send the start commands."""
+        self._averages = 0
+        self._complaints()
+        for command in self._commands.start:
+            self._do(command)
+
+    def recover(self) -> None:
+        """Open the line anew where a reply is owed or a command half sent."""
+        if not self._link.clean:
+            self._link.recover()
+            self._complaints()
+
+    def idn(self) -> str:
+        """The answer to ``*IDN?``."""
+        return self._ask(self._commands.idn)
+
+    def close(self) -> None:
+        """Send the stop commands; the bench closes the line."""
+        for command in self._commands.stop:
+            self._do(command)
+
+    def _write_volts(self, channels: Sequence[int], volts: Float[ndarray, " channels"]) -> None:
+        template = Template.parse(self._source.commands.set, SET_FIELDS)
+        field = "values" if template.takes_lists else "value"
+        for channel, value in zip(channels, volts.tolist(), strict=True):
+            # The format rounds: what counts is the number that the instrument will read.
+            if not abs(template.as_sent(field, value)) <= self.limit_V:
+                raise InputError(
+                    f"{self.where}: channel {channel}: {value!r} V is sent as {template.as_sent(field, value)!r} V, "
+                    f"beyond ±{self.limit_V:g} V; give commands.set more digits"
+                )
+        for command in self._filled(template, channels, volts.tolist()):
+            self._do(command)
+
+    def read_volts(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
+        """Voltages in V as the instrument reports them."""
+        return self._read_back(self._source.commands.query, channels, extra_s=0.0)
+
+    def set_light(self, channels: Sequence[int], light: Float[ndarray, " channels"]) -> None:
+        """Set transmissions, 0 to 1."""
+        template = Template.parse(self._light.commands.set, SET_FIELDS)
+        for command in self._filled(template, channels, light.tolist()):
+            self._do(command)
+
+    def arm(self, averages: int) -> None:
+        """Choose how many samples a reading averages; the instrument is told when it changes."""
+        template = self._meter.commands.average
+        if template and averages != self._averages:
+            values: dict[str, Value] = {"averages": averages, "integration_s": averages * self._meter.sample_s}
+            self._do(Template.parse(template, tuple(values)).fill(values))
+        self._averages = averages
+
+    def trigger(self) -> None:
+        """Begin a reading of all channels."""
+        if command := self._meter.commands.trigger:
+            self._say(command)
+
+    def read(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
+        """Currents in A of the reading that was triggered."""
+        extra_s = self._averages * self._meter.sample_s
+        return self._read_back(self._meter.commands.read, channels, extra_s=extra_s)
+
+    def wait(self, seconds: float) -> bool:
+        """Let simulated time pass, where the instrument can."""
+        if not isinstance(self.entry, VoltageSource) or not self.entry.commands.wait:
+            return False
+        self._do(Template.parse(self.entry.commands.wait, ("seconds",)).fill({"seconds": float(seconds)}))
+        return True
+
+    @property
+    def _link(self) -> Link:
+        return self.links.get(self.entry)
+
+    @property
+    def _source(self) -> VoltageSource:
+        if not isinstance(self.entry, VoltageSource):
+            raise self._cannot("drive rings in this role")
+        return self.entry
+
+    @property
+    def _light(self) -> LightSource:
+        if not isinstance(self.entry, LightSource):
+            raise self._cannot("set light in this role")
+        return self.entry
+
+    @property
+    def _meter(self) -> CurrentMeter:
+        if not isinstance(self.entry, CurrentMeter):
+            raise self._cannot("read currents in this role")
+        return self.entry
+
+    def _filled(self, template: Template, channels: Sequence[int], values: list[float]) -> Iterator[str]:
+        size = self.entry.channels_per_command if template.takes_lists else 1
+        for start in range(0, len(channels), size):
+            some, numbers = list(channels[start : start + size]), values[start : start + size]
+            yield template.fill({"channels": some, "values": numbers, "channel": some[0], "value": numbers[0]})
+
+    def _read_back(self, text: str, channels: Sequence[int], *, extra_s: float) -> Float[ndarray, " channels"]:
+        template = Template.parse(text, ("channel", "channels"))
+        single = "channel" in template.fields
+        # A question without fields is answered with every channel at once, in the order of the map.
+        size = 1 if single else self.entry.channels_per_command if template.fields else len(channels)
+        found = []
+        for start in range(0, len(channels), size):
+            some = list(channels[start : start + size])
+            command = template.fill({"channels": some, "channel": some[0]})
+            reply = self._ask(command, extra_s=extra_s)
+            try:
+                found.append(parse_numbers(reply, count=len(some)))
+            except ValueError as error:
+                self._link.clean = False
+                raise BenchError(f"{self._name}: the answer to {command!r} is {_cut(reply)}: {error}") from None
+        return np.concatenate(found)
+
+    def _do(self, command: str) -> None:
+        """Send a command and ask whether it was taken."""
+        self._say(command)
+        if complaints := self._complaints():
+            raise BenchError(
+                f"{self._name}: refused {_cut(command)}: {_cut(complaints[0])}; check the command and its limits"
+            )
+
+    def _complaints(self) -> list[str]:
+        """The instrument's error queue, emptied; the oldest first."""
+        complaints = []
+        while self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
+            reply = self._ask(self._commands.error)
+            match = _ERROR.fullmatch(reply)
+            if not match:
+                self._link.clean = False
+                raise BenchError(
+                    f'{self._name}: the answer to {self._commands.error!r} is {_cut(reply)}, want 0,"No error"'
+                )
+            if int(match[1]) == 0:
+                break
+            complaints.append(reply)
+        return complaints
+
+    def _say(self, command: str) -> None:
+        try:
+            self._link.write(command)
+        except BenchError as error:
+            raise BenchError(f"{self.where}: {error}") from None
+
+    def _ask(self, command: str, *, extra_s: float = 0.0) -> str:
+        try:
+            return self._link.query(command, extra_s=extra_s)
+        except BenchError as error:
+            raise BenchError(f"{self.where}: {error}") from None
+
+    @property
+    def _name(self) -> str:
+        return f"{self.where} ({self.entry.resource})"
+
+    def _refuse_fixed_voltages(self) -> None:
+        """A command of an instrument that holds rings must not spell out what could be a voltage above the limit."""
+        for name, text in self._commands:
+            for command in text if isinstance(text, list) else [text]:
+                literals = _LIST.sub("", Template.parse(command, ALL_FIELDS).literals)
+                for number in _LOOSE_NUMBER.findall(literals):
+                    if abs(float(number)) > self.limit_V:
+                        raise InputError(
+                            f"{self.where}.commands.{name}: {command!r} holds {number}, which could be a voltage above "
+                            f"the ±{self.limit_V:g} V limit; nothing was written; leave it out"
+                        )
+
+
+def _parsed(word: str) -> float:
+    named = _WORDS.get(word.upper().lstrip("+"))
+    if named is not None:
+        return named
+    if word.upper() in ("-INF", "-INFINITY"):
+        return -math.inf
+    if not _NUMBER.fullmatch(word):
+        raise ValueError(f"{_cut(word)} is not a number")
+    value = float(word)
+    if math.isclose(abs(value), SCPI_NAN, rel_tol=1e-6):
+        return math.nan
+    return math.copysign(math.inf, value) if abs(value) >= 0.999 * SCPI_INFINITY else value
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:60]}…")

@@ -1,0 +1,269 @@
+"""A chip as one SCPI instrument: voltage source, modulators and current meter in one box.
+
+Here is what the box understands and how it settles; `serve` puts it on a socket, docs/bench.md has the grammar.
+"""
+
+import itertools
+import math
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.units import InputError
+
+# Design choices: a laboratory source with a 1 ms settling time, a digitiser with one sample per microsecond.
+SETTLE_S = 1e-3
+SAMPLE_S = 1e-6
+# A first-order step is within exp(-10) of its end after ten time constants: below one code of a 14-bit driver.
+TIME_CONSTANTS = 10.0
+LARGEST_AVERAGES = 1 << 20
+ERRORS_KEPT = 16
+_LIST = re.compile(r"\(@\s*([\d:,\s]*)\)\s*$")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+
+
+class _Refusal(Exception):
+    """A command that is answered by an entry of the error queue."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f'{code},"{text}"')
+
+
+@dataclass
+class Client:
+    """What the box remembers of one connection: its errors."""
+
+    errors: deque[str] = field(default_factory=deque)
+
+    def complain(self, text: str) -> None:
+        """Queue an error; a full queue says so in its last entry, as SCPI wants."""
+        if len(self.errors) < ERRORS_KEPT:
+            self.errors.append(text)
+        else:
+            self.errors[-1] = '-350,"Queue overflow"'
+
+
+@final
+class ServedChip:
+    """A chip that understands lines of SCPI.
+
+    Attributes:
+        over_voltage_attempts: Voltages beyond the chip's limit that reached the box; none was applied.
+        triggers: Readings taken.
+    """
+
+    def __init__(self, chip: AbstractChip, *, idn: str, time_scale: float = 1.0) -> None:
+        """Put a chip into the box.
+
+        Args:
+            chip: The chip.
+            idn: Answer to ``*IDN?``.
+            time_scale: Seconds on the wall per second of settling and integration; 0 makes the box infinitely fast.
+        """
+        self.over_voltage_attempts = 0
+        self.triggers = 0
+        self._chip = chip
+        self._idn = idn
+        self._time_scale = time_scale
+        shape = (chip.rows, chip.channels)
+        self._volts, self._from_volts, self._on_chip = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self._changed_s = -math.inf
+        self._light = np.zeros(chip.channels)
+        self._averages = 1
+        self._reading: ndarray = np.zeros(0)
+        self._ready_s = -math.inf
+        self._handlers = dict(_spelled(self._commands()))
+
+    def answer(self, line: str, client: Client) -> tuple[str | None, float]:
+        """Do what one line says.
+
+        Args:
+            line: Commands separated by semicolons, without the line end.
+            client: Whose error queue takes the complaints.
+
+        Returns:
+            The reply, if a question was asked, and the time in s until it may be sent.
+        """
+        replies = []
+        for command in line.split(";"):
+            if not command.strip():
+                continue
+            try:
+                reply = self._obey(command.strip(), client)
+            except _Refusal as refusal:
+                client.complain(str(refusal))
+                continue
+            if reply is not None:
+                replies.append(reply)
+        delay_s = max(0.0, self._ready_s - time.monotonic()) if replies else 0.0
+        return (";".join(replies) if replies else None), delay_s
+
+    def _obey(self, command: str, client: Client) -> str | None:
+        header, _, rest = command.partition(" ")
+        header = header.upper().removeprefix(":")
+        if header in ("SYST:ERR?", "SYSTEM:ERROR?", "SYST:ERR:NEXT?", "SYSTEM:ERROR:NEXT?"):
+            return client.errors.popleft() if client.errors else '0,"No error"'
+        if header == "*CLS":
+            client.errors.clear()
+            return None
+        handler = self._handlers.get(header)
+        if handler is None:
+            raise _Refusal(-113, "Undefined header")
+        try:
+            return handler(rest.strip())
+        except InputError as error:
+            # The chip itself refused: the box has a fault that SCPI files under hardware.
+            text = str(error).replace('"', "'").encode("ascii", "replace").decode()
+            raise _Refusal(-240, f"Hardware error; {text[:200]}") from None
+
+    def _commands(self) -> dict[str, Callable[[str], str | None]]:
+        return {
+            "*IDN?": lambda rest: self._idn,
+            "*OPC?": lambda rest: "1",
+            "*RST": self._reset,
+            "SOURce:VOLTage": self._set_volts,
+            "SOURce:VOLTage?": lambda rest: self._list(self._volts.ravel(), rest),
+            "SOURce:VOLTage:LIMit?": lambda rest: _text(self._chip.max_voltage_V),
+            "SOURce:TRANsmission": self._set_light,
+            "SOURce:TRANsmission?": lambda rest: self._list(self._light, rest),
+            "SENSe:AVERage:COUNt": self._set_averages,
+            "SENSe:AVERage:COUNt?": lambda rest: str(self._averages),
+            "INITiate": self._trigger,
+            "FETCh?": self._fetch,
+            "READ?": lambda rest: (self._trigger(""), self._fetch(rest))[1],
+            "DIAGnostic:OVERvoltage?": lambda rest: str(self.over_voltage_attempts),
+            "DIAGnostic:TRIGgers?": lambda rest: str(self.triggers),
+            "DIAGnostic:WAIT": self._wait,
+        }
+
+    # ------------------------------------------------------------ settings
+
+    def _reset(self, rest: str) -> None:
+        self._apply(np.zeros_like(self._volts))
+        self._light, self._averages = np.zeros_like(self._light), 1
+        self._reading = np.zeros(0)
+
+    def _set_volts(self, rest: str) -> None:
+        values, channels = _values_and_channels(rest, self._volts.size)
+        # NaN is within no limit.
+        beyond = sum(not abs(value) <= self._chip.max_voltage_V for value in values)
+        if beyond:
+            self.over_voltage_attempts += beyond
+            raise _Refusal(-222, "Data out of range")
+        volts = self._volts.copy()
+        volts.ravel()[channels] = values
+        self._apply(volts)
+
+    def _apply(self, volts: Float[ndarray, "rows rings"]) -> None:
+        if not np.array_equal(volts, self._volts):
+            self._from_volts, self._volts, self._changed_s = self._settled(), volts, time.monotonic()
+
+    def _set_light(self, rest: str) -> None:
+        values, channels = _values_and_channels(rest, self._light.size)
+        if not all(0.0 <= value <= 1.0 for value in values):
+            raise _Refusal(-222, "Data out of range")
+        self._light = self._light.copy()
+        self._light[channels] = values
+
+    def _set_averages(self, rest: str) -> None:
+        if not re.fullmatch(r"\+?\d{1,9}", rest):
+            raise _Refusal(-104, "Data type error")
+        if not 1 <= int(rest) <= LARGEST_AVERAGES:
+            raise _Refusal(-222, "Data out of range")
+        self._averages = int(rest)
+
+    def _wait(self, rest: str) -> None:
+        if not _NUMBER.fullmatch(rest) or not 0.0 <= float(rest) < math.inf:
+            raise _Refusal(-222, "Data out of range")
+        wait = getattr(self._chip, "wait", None)
+        if wait is None:
+            raise _Refusal(-241, "Hardware missing; this chip has no clock")
+        wait(float(rest))
+
+    # ------------------------------------------------------------ readings
+
+    def _settled(self) -> Float[ndarray, "rows rings"]:
+        """Where the outputs are by now: exponentially close to where they go, and there after the settling time."""
+        elapsed_s, settle_s = time.monotonic() - self._changed_s, SETTLE_S * self._time_scale
+        if elapsed_s >= settle_s:
+            return self._volts
+        left = math.exp(-TIME_CONSTANTS * elapsed_s / settle_s)
+        return self._volts + (self._from_volts - self._volts) * left
+
+    def _trigger(self, rest: str) -> None:
+        volts = self._settled()
+        if not np.array_equal(volts, self._on_chip):
+            self._chip.set(volts)
+            self._on_chip = volts
+        self._reading = self._chip.measure(self._light, averages=self._averages)
+        self.triggers += 1
+        self._ready_s = time.monotonic() + self._averages * SAMPLE_S * self._time_scale
+
+    def _fetch(self, rest: str) -> str:
+        if not self._reading.size:
+            raise _Refusal(-230, "Data corrupt or stale")
+        return self._list(self._reading, rest)
+
+    def _list(self, values: Float[ndarray, " channels"], rest: str) -> str:
+        channels = _channels(rest, values.size) if rest else range(values.size)
+        return ",".join(_text(values[channel]) for channel in channels)
+
+
+def _text(value: float) -> str:
+    """A number with all its digits; SCPI's own numbers for what is none."""
+    if math.isnan(value):
+        return "9.91E37"
+    return f"{math.copysign(9.9e37, value):.1E}" if math.isinf(value) else f"{value:.16E}"
+
+
+def _values_and_channels(rest: str, count: int) -> tuple[list[float], list[int]]:
+    match = _LIST.search(rest)
+    if not match:
+        raise _Refusal(-109, "Missing parameter; want value,...,(@channel,...)")
+    words = [word.strip() for word in rest[: match.start()].rstrip().removesuffix(",").split(",")]
+    channels = _channels(rest[match.start() :], count)
+    values = [math.nan if word.upper() == "NAN" else float(word) for word in words if _is_number(word)]
+    if len(values) != len(words):
+        raise _Refusal(-104, "Data type error")
+    if len(values) != len(channels):
+        raise _Refusal(-108 if len(values) > len(channels) else -109, "Want one value per channel")
+    return values, channels
+
+
+def _is_number(word: str) -> bool:
+    return bool(_NUMBER.fullmatch(word)) or word.upper() == "NAN"
+
+
+def _channels(text: str, count: int) -> list[int]:
+    """Indices from 0 of a channel list such as ``(@1,3:5)``, whose channels count from 1."""
+    match = _LIST.fullmatch(text.strip())
+    if not match:
+        raise _Refusal(-102, "Syntax error; want (@channel,...)")
+    found: list[int] = []
+    for part in match[1].split(","):
+        ends = [end.strip() for end in part.split(":")]
+        if len(ends) > 2 or not all(re.fullmatch(r"\d{1,9}", end) for end in ends):
+            raise _Refusal(-102, "Syntax error; want (@channel,...)")
+        first, last = int(ends[0]), int(ends[-1])
+        if not 1 <= first <= last <= count:
+            raise _Refusal(-222, "Data out of range; no such channel")
+        found += range(first - 1, last)
+        if len(found) > count:
+            raise _Refusal(-223, "Too much data")
+    return found
+
+
+def _spelled(commands: dict[str, Callable[[str], str | None]]) -> Iterator[tuple[str, Callable[[str], str | None]]]:
+    """Every spelling of every command: each word in its short or its long form."""
+    for header, handler in commands.items():
+        words = [(re.sub("[a-z]", "", word), word.upper()) for word in header.split(":")]
+        for spelling in itertools.product(*words):
+            yield ":".join(spelling), handler

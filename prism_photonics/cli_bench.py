@@ -1,0 +1,178 @@
+"""``prism bench …`` and the choice of a bench: argument parsing and progress only."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prism_photonics import __version__
+from prism_photonics.cli import LARGEST_SEED, Json, Seed, Spec, _print_result, app, command, progress
+from prism_photonics.units import InputError
+
+if TYPE_CHECKING:
+    from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.chip.journal import JournaledChip
+    from prism_photonics.spec import ChipSpec
+
+group = typer.Typer(
+    name="bench", help="Instruments: serve a virtual chip as one, check real ones.", no_args_is_help=True
+)
+app.add_typer(group)
+bench_command = functools.partial(command, group=group)
+
+Bench = Annotated[Path, typer.Argument(metavar="BENCH", help="bench.toml of the instruments", show_default=False)]
+
+
+@bench_command
+def serve(
+    spec: Spec,
+    seed: Seed = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port on 127.0.0.1; 0 takes a free one.")] = 5025,
+    time_scale: Annotated[
+        float, typer.Option(min=0.0, max=1e3, help="Scale of settling and integration times; 0: none.")
+    ] = 1.0,
+) -> None:
+    """Serve a virtual chip as SCPI instruments on loopback TCP, until Ctrl-C.
+
+    Reads SPEC; writes nothing. At the end it tells how many voltages beyond the limit arrived: it must be none.
+    """
+    from prism_photonics.spec import ChipSpec
+
+    chip_spec = ChipSpec.from_toml(spec)
+    from prism_photonics.chip.serve import require_free, resource_name
+    from prism_photonics.chip.serve import serve as serve_chip
+
+    require_free(port)
+    import jax
+
+    from prism_photonics.chip.served import ServedChip
+    from prism_photonics.chip.virtual import VirtualChip
+
+    die = VirtualChip.fabricate(chip_spec, jax.random.key(seed))
+    idn = f"prism_photonics,{chip_spec.name},virtual:{seed},{__version__}"
+    chip = ServedChip(die, idn=idn, time_scale=time_scale)
+
+    def ready(at_port: int) -> None:
+        # Flushed, because a program that waits for this line reads a pipe.
+        print(f"{idn} at {resource_name(at_port)}", flush=True)
+        progress.print("Ctrl-C ends it")
+
+    serve_chip(chip, port, ready=ready)
+    print(f"over_voltage_attempts: {chip.over_voltage_attempts}")
+    print(f"triggers: {chip.triggers}")
+    raise typer.Exit(0 if chip.over_voltage_attempts == 0 else 1)
+
+
+@bench_command
+def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
+    """Do the instruments answer, and do they hold this chip?
+
+    Reads BENCH and SPEC; asks every instrument who it is, parks the rings, and writes nothing. Exit code 0 when all is
+    well, 2 when not.
+    """
+    from prism_photonics.chip.bench import BenchChip
+    from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.chip.instruments import channel_map
+    from prism_photonics.spec import ChipSpec
+
+    bench_file, chip_spec = BenchFile.from_toml(bench), ChipSpec.from_toml(spec)
+    chip = BenchChip(chip_spec, bench_file, report=_warn)
+    with chip:
+        names = list(chip.names)
+    entries = [(f"{role}.{i}", e) for role, found in bench_file.roles() for i, e in enumerate(found)]
+    result: dict[str, Any] = {
+        where: f"{name} at {entry.resource}, {len(channel_map(entry))} channels"
+        for (where, entry), name in zip(entries, names, strict=True)
+    }
+    result |= {
+        "max_voltage_V": chip.max_voltage_V,
+        "safe_voltage_V": bench_file.safe_voltage_V,
+        "calibration_wall_time_s": round(_calibration_wall_time_s(bench_file, chip_spec), 1),
+        "spec_hash": chip_spec.hash,
+    }
+    _print_result(result, as_json)
+    _require_whole_range(chip.max_voltage_V, chip_spec)
+
+
+def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
+    """The bench file that ``--bench`` names, or None for a virtual die, and the seed of the survey."""
+    kind, colon, die = bench.partition(":")
+    if bench.endswith(".toml"):
+        from prism_photonics.chip.benchfile import BenchFile
+
+        return BenchFile.from_toml(bench), seed or 0
+    if kind != "virtual" or not colon or not (die.isascii() and die.isdigit()):
+        raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, or a bench.toml")
+    if len(die) > len(str(LARGEST_SEED)) or int(die) > LARGEST_SEED:
+        raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
+    return None, int(die) if seed is None else seed
+
+
+@contextmanager
+def journaled(
+    bench: str, bench_file: "BenchFile | None", spec: "ChipSpec", path: Path, *, seed: int, resume: bool
+) -> Iterator["JournaledChip"]:
+    """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it."""
+    from prism_photonics.chip.journal import JournaledChip
+
+    identity: dict[str, Any] = {"bench": bench, "seed": seed}
+    if bench_file is None:
+        import jax
+
+        from prism_photonics.chip.virtual import VirtualChip
+
+        die = VirtualChip.fabricate(spec, jax.random.key(int(bench.partition(":")[2])))
+        with JournaledChip(die, spec, path, identity=identity, resume=resume, retake=True) as chip:
+            yield _announced(chip)
+            chip.finish()
+        return
+    from prism_photonics.chip.bench import BenchChip
+
+    with BenchChip(spec, bench_file, report=_warn) as held:
+        _require_whole_range(held.max_voltage_V, spec)
+        identity |= {"bench": bench_file.name, "instruments": list(held.names)}
+        with JournaledChip(held, spec, path, identity=identity, resume=resume) as chip:
+            yield _announced(chip)
+            chip.finish()
+
+
+def _announced(chip: "JournaledChip") -> "JournaledChip":
+    if chip.kept:
+        progress.print(f"{chip.kept} readings are on file")
+    return chip
+
+
+def _require_whole_range(bench_V: float, spec: "ChipSpec") -> None:
+    if bench_V < spec.drive.max_voltage_V:
+        raise InputError(
+            f"voltage_source.max_voltage_V: the bench goes to ±{bench_V:g} V, the spec's drive.max_voltage_V is "
+            f"{spec.drive.max_voltage_V:g}; a calibration needs the whole range: lower it in the spec"
+        )
+
+
+def _calibration_wall_time_s(bench: "BenchFile", spec: "ChipSpec") -> float:
+    """Time of `prism calibrate` on the instruments: survey and held-out targets."""
+    from prism_photonics.calibrate import survey
+    from prism_photonics.chip.benchfile import wall_time_s
+    from prism_photonics.program.validate import AVERAGES, REPEATS, SETTINGS, TARGETS
+
+    channels = spec.chip.rings
+    # Each setting and each target begins with a dark reading.
+    single, held_out, dark = survey.SETTINGS * channels, TARGETS * channels, survey.SETTINGS + TARGETS
+    return wall_time_s(
+        bench,
+        settings=survey.SETTINGS + TARGETS + SETTINGS,
+        lights=dark + single + held_out + SETTINGS,
+        # Each held-out weight is read in four parts.
+        triggers=dark + single + 4 * held_out + SETTINGS * REPEATS,
+        samples=(single + survey.DARK_AVERAGES * survey.SETTINGS) * survey.AVERAGES
+        + (held_out + TARGETS) * AVERAGES
+        + SETTINGS * REPEATS,
+    )
+
+
+def _warn(line: str) -> None:
+    progress.print(f"warning: {line}", soft_wrap=True, markup=False)

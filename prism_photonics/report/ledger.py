@@ -1,0 +1,97 @@
+"""The ledger's figure: energy and latency of one selection against context, photonic and electronic."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prism_photonics.budget.baselines import BASELINES, BLOCK_TOKENS, kv_fetch
+from prism_photonics.budget.crossover import CASES, LARGEST_BLOCKS, MAIN, baseline_cost, photonic_cost
+from prism_photonics.budget.energy import HeaterPower, no_heaters
+from prism_photonics.files import write_bytes
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e2e8f0",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "prism_photonics",
+}
+SHOWN = {
+    "main": ("photonic, all charged", "#c53030", "-"),
+    "one_head": ("photonic, one head a chip", "#c53030", "-."),
+    "pages": ("photonic, pages (to its limit)", "#dd6b20", "-"),
+    "gated_optics_only": ("photonic, gated optics alone", "#dd6b20", ":"),
+}
+BASELINE_STYLE = {
+    "gpu_full_scan": ("GPU, full scan", "#1a365d"),
+    "gpu_d32_bf16": ("GPU, d = 32 bf16", "#2b6cb0"),
+    "gpu_d32_int4": ("GPU, d = 32 int4", "#63b3ed"),
+    "ann": ("GPU, approximate search", "#718096"),
+    "sram_asic": ("SRAM ASIC, int4", "#2f855a"),
+}
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def write_plot(path: Path, spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> None:
+    """Write the figure; the file's name says the format.
+
+    Raises:
+        InputError: The name ends in no known format, or the file cannot be written.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path}: got '{path.suffix}', want a name that ends in {', '.join(FORMATS)}; rename it")
+    stream = io.BytesIO()
+    # A date would make equal runs give unequal files.
+    dates = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    kind = path.suffix.lower()
+    with style.context(["default", STYLE]):
+        selection(spec, heater_W).savefig(stream, format=kind[1:], dpi=150, metadata=dates[kind])
+    write_bytes(path, stream.getvalue())
+
+
+def selection(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Figure:
+    """Energy (left) and latency (right) of one query against context, host link and reprogramming as each line says."""
+    # A chip more for every so many blocks: the photonic lines are stairs, which this grid shows.
+    blocks = np.unique(np.round(np.geomspace(1, LARGEST_BLOCKS, 400)))
+    tokens = blocks * BLOCK_TOKENS
+    figure = Figure(figsize=(10.5, 4.6))
+    energy, latency = figure.subplots(1, 2)
+    for name, (label, colour) in BASELINE_STYLE.items():
+        cost = baseline_cost(spec, BASELINES[name], MAIN, blocks)
+        energy.plot(tokens, cost.energy_J, color=colour, lw=1.2, ls="--", label=label)
+        latency.plot(tokens, cost.time_s, color=colour, lw=1.2, ls="--")
+    for case in CASES:
+        if case.name in SHOWN:
+            label, colour, line = SHOWN[case.name]
+            cost = photonic_cost(spec, case, blocks, heater_W)
+            reached = np.where(np.isfinite(cost.energy_J), cost.energy_J, np.nan)
+            energy.plot(tokens, reached, color=colour, lw=1.6, ls=line, label=label)
+            latency.plot(tokens, cost.time_s, color=colour, lw=1.6, ls=line)
+    fetch_J, fetch_s = kv_fetch()
+    energy.axhline(fetch_J, color="black", lw=0.8, ls=(0, (1, 3)), label="fetch of 32 blocks, atop each")
+    latency.axhline(fetch_s, color="black", lw=0.8, ls=(0, (1, 3)))
+    _axes(energy, "energy per query (J)", f"{spec.name}: energy of one selection")
+    _axes(latency, "latency (s)", "latency of one selection")
+    # Legends fill column by column: electronic above, photonic below.
+    lines = energy.get_lines()
+    pairs = [line for pair in zip(lines[:5], lines[5:], strict=True) for line in pair]
+    figure.legend(handles=pairs, loc="outside lower center", ncols=5, fontsize=8)
+    return figure
+
+
+def _axes(axes: Axes, ylabel: str, title: str) -> None:
+    axes.set(xscale="log", yscale="log", xlabel="context (tokens)", ylabel=ylabel, title=title)
+    ticks = [2**10, 2**13, 2**17, 2**20, 2**24]
+    axes.set_xticks(ticks, labels=["1K", "8K", "128K", "1M", "16M"])
+    axes.set_xticks([], minor=True)

@@ -1,0 +1,195 @@
+"""``prism bench`` and ``prism calibrate --bench``: a lab's way, with a real server process at the other end."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+WIDE = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
+PRISM = [sys.executable, "-c", "from prism_photonics.cli import app; app()"]
+
+
+@pytest.fixture(scope="module")
+def prism():
+    from prism_photonics.cli import app
+
+    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args], env=WIDE)
+
+
+def replaced(text, changes):
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture(scope="module")
+def spec_toml(layouts, tmp_path_factory):
+    """Two rows of three channels as a file."""
+    text = (layouts / "demo_8x8" / "spec.toml").read_text()
+    path = tmp_path_factory.mktemp("spec") / "spec.toml"
+    path.write_text(
+        replaced(
+            text,
+            {
+                'name = "demo_8x8"': 'name = "small_2x3"',
+                "rows = 8": "rows = 2",
+                "channels = 8 ": "channels = 3 ",
+                "line_power_dBm = 3.0": "line_power_dBm = -3.0",
+            },
+        )
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(spec_toml):
+    """``prism bench serve`` in a process of its own: its first line, and what it says when Ctrl-C ends it."""
+    program = subprocess.Popen(
+        [*PRISM, "bench", "serve", str(spec_toml), "--seed", "3", "--port", "0", "--time-scale", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert program.stdout is not None
+    yield program.stdout.readline().strip()
+    program.send_signal(signal.SIGINT)
+    said, _ = program.communicate(timeout=30)
+    assert said.startswith("over_voltage_attempts: 0\n")
+    assert program.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def bench_toml(served, layouts, tmp_path_factory):
+    """The shipped bench file, for the small chip at the served address."""
+    text = (layouts.parent / "calibration" / "demo_8x8" / "bench.toml").read_text()
+    path = tmp_path_factory.mktemp("bench") / "bench.toml"
+    path.write_text(
+        replaced(
+            text,
+            {
+                "TCPIP::127.0.0.1::5025::SOCKET": served.partition(" at ")[2],
+                "prism_photonics,demo_8x8": "prism_photonics,small_2x3",
+                "rows = [0, 7]": "rows = [0, 1]",
+                "rings = [0, 7]": "rings = [0, 2]",
+                "lines = [0, 7]": "lines = [0, 2]",
+                "settle_s = 0.002": "settle_s = 0.0",
+            },
+        )
+    )
+    return path
+
+
+def edited(bench_toml, tmp_path, changes):
+    path = tmp_path / "bench.toml"
+    path.write_text(replaced(bench_toml.read_text(), changes))
+    return path
+
+
+def refused(result):
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert result.exit_code == 2, result.output
+    *progress, line = result.stderr.splitlines()
+    assert line.startswith("prism: ")
+    assert not any(said.startswith("Traceback") for said in progress)
+    return line
+
+
+def test_the_bench_commands_have_help(prism):
+    assert "Serve a virtual chip as SCPI instruments" in prism("bench", "serve", "--help").stdout
+    assert "Do the instruments answer" in prism("bench", "check", "--help").stdout
+
+
+def test_a_bench_that_fits_is_checked(prism, bench_toml, spec_toml, served):
+    result = prism("bench", "check", bench_toml, spec_toml, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["voltage_source.0"] == f"{served}, 6 channels"
+    assert told["max_voltage_V"] == 10.0
+    assert 0.0 < told["calibration_wall_time_s"] < 100.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rings = [0, 2]": "rings = [0, 1]"}, "voltage_source.channels: ring 2 of row 0 has no channel"),
+        (
+            {"max_voltage_V = 10.0": "max_voltage_V = 8.0"},
+            "the bench goes to ±8 V, the spec's drive.max_voltage_V is 10",
+        ),
+        ({'idn = "prism_photonics,small_2x3"': 'idn = "Elsewhere"'}, "the bench file wants 'Elsewhere'"),
+        ({'"SOUR:TRAN {': '"SOUR:TRAM {'}, """'-113,"Undefined header"'"""),
+        ({'driver = "scpi"': 'driver = "mine"'}, "driver = 'mine': not installed"),
+    ],
+)
+def test_a_bench_that_does_not_fit_is_refused_in_one_line(prism, bench_toml, spec_toml, tmp_path, changes, message):
+    bench = edited(bench_toml, tmp_path, changes)
+    assert message in refused(prism("bench", "check", bench, spec_toml))
+    assert message in refused(prism("calibrate", spec_toml, "-o", tmp_path / "out", "--bench", bench))
+    assert not (tmp_path / "out" / "calibration.nc").exists()
+
+
+def test_a_port_that_is_taken_is_one_line(prism, served, spec_toml):
+    port = served.split("::")[2]
+    line = refused(prism("bench", "serve", spec_toml, "--port", port))
+    assert (
+        line == f"prism: --port {port}: cannot be served (Address already in use); choose another, or 0 for a free one"
+    )
+
+
+def test_no_instrument_at_the_address_is_one_line(prism, bench_toml, spec_toml, served, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    bench = edited(bench_toml, tmp_path, {served.split("::")[2]: str(port)})
+    assert "cannot be reached" in refused(prism("bench", "check", bench, spec_toml))
+
+
+@pytest.mark.slow
+def test_a_calibration_killed_on_the_wire_and_resumed_is_the_calibration_in_process(
+    prism, bench_toml, spec_toml, tmp_path
+):
+    """`kill -9` amid the survey, then --resume; the records equal those of the same die in process."""
+    folders = {name: tmp_path / name for name in ("wired", "inside")}
+    journal = folders["wired"] / "journal.jsonl"
+    command = ["calibrate", str(spec_toml), "-o", str(folders["wired"]), "--bench", str(bench_toml), "--seed", "3"]
+    job = subprocess.Popen([*PRISM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while job.poll() is None and not (journal.exists() and journal.read_bytes().count(b'"A"') > 20):
+        time.sleep(0.001)
+    os.kill(job.pid, signal.SIGKILL)
+    job.wait()
+    kept = journal.read_bytes().count(b'"A"')
+    assert not (folders["wired"] / "validation.nc").exists()
+
+    result = prism(*command, "--resume")
+    assert result.exit_code == 0, result.output
+    assert f"{kept} readings are on file" in result.stderr
+    assert not journal.exists()
+    assert prism("calibrate", spec_toml, "-o", folders["inside"], "--bench", "virtual:3").exit_code == 0
+
+    port = int(bench_toml.read_text().split("::")[2])
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(b"DIAG:OVER?;SOUR:VOLT?;DIAG:TRIG?\n")
+        over, volts, triggers = line.makefile().readline().split(";")
+    assert over == "0"
+    assert not any(float(volt) for volt in volts.split(","))
+
+    wired, inside = (
+        xr.load_dataset(folder / "calibration.nc", engine="scipy")[["current_A", "noise_A"]]
+        for folder in folders.values()
+    )
+    readings = [survey.current_A.values.reshape(-1, 2)[: kept - 1] for survey in (wired, inside)]
+    assert np.array_equal(*readings)
+    # A reading in flight when the job was killed is lost, and with it one draw of the die's noise.
+    lost = int(triggers) - 1 - 32 * 3 - 48 * 3 * 4 - 16 * 256
+    assert lost in (0, 1)
+    difference = float(np.abs((wired.current_A - inside.current_A) / inside.noise_A).max())
+    assert difference < (8.0 if lost else 1e-300)
