@@ -66,7 +66,7 @@ def rank(
     if not model:
         if len(blocks) > 1 or len(chosen) > 1:
             raise InputError("--block, --k: got several, want one without --model; give --model or one number")
-        _rank_keys(bundle, keys, block=min(blocks), k=min(chosen, default=8), seed=seed, as_json=as_json)
+        _rank_keys(bundle, keys, block=min(blocks), k=next(iter(chosen), 8), seed=seed, as_json=as_json)
         return
     from prism_photonics.export.read import load
     from prism_photonics.rank.catalog import NAMES, make_selectors
@@ -166,7 +166,7 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         record: Folder that 'prism calibrate' wrote.
 
     Returns:
-        The scorer, as ``rank.readers.BankReader`` takes it, with the chip's rows and channels.
+        The scorer, as ``rank.readers.BankReader`` takes it, with the chip's rows and the dimensions that a row holds.
 
     Raises:
         InputError: A damaged record, or one of no virtual chip.
@@ -176,6 +176,7 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
 
     from prism_photonics.calibrate.record import read_record
     from prism_photonics.chip.virtual import VirtualChip
+    from prism_photonics.lightpath.modulator.encoding import RAILS, rails
     from prism_photonics.program.score import WeightRange, program_tiles, score_tile
     from prism_photonics.program.validate import Validation
     from prism_photonics.rank.tiling import scores_by_tile, tiles
@@ -187,26 +188,26 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
     chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    rows, channels = spec.chip.rows, spec.chip.channels
+    rows, encoding = spec.chip.rows, spec.modulator.encoding
+    dims = spec.chip.rings // RAILS[encoding]
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
         # As the behavioral reader writes: each block at full span, its scale taken back afterwards.
         scale = np.abs(signatures).max(1)
         scale = np.where(scale > 0, scale, 1.0)
         unit = signatures / scale[:, None]
-        grid = tiles(unit, rows=rows, channels=channels)
-        programmed = program_tiles(calibration, grid.reshape(-1, rows, channels), weight_range=weight_range)
+        grid = rails(tiles(unit, rows=rows, channels=dims), encoding)
+        programmed = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range)
         largest = np.abs(queries).max(1, keepdims=True)
 
         def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray) -> np.ndarray:
             number = page * grid.shape[1] + piece
-            encoding = spec.modulator.encoding
             return score_tile(chip, calibration, programmed, tile=number, query_hat=query_hat, encoding=encoding)[0]
 
         query_hat = queries / np.where(largest > 0, largest, 1.0)
-        return scores_by_tile(score, unit, queries=query_hat, rows=rows, channels=channels) * largest * scale
+        return scores_by_tile(score, unit, queries=query_hat, rows=rows, channels=dims) * largest * scale
 
-    return score_bank, rows, channels
+    return score_bank, rows, dims
 
 
 def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int, as_json: bool) -> None:

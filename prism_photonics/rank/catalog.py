@@ -40,6 +40,7 @@ def make_selectors(
         InputError: An unknown name.
     """
     wide = dual_rail or bundle
+    halves = wide.encoding == "dual_rail"
     half = max(1, dims // 2)
     makers = {
         "oracle": lambda name: Oracle(),
@@ -48,7 +49,7 @@ def make_selectors(
         "random_projection": lambda name: FeatureSelector(name, RandomProjection(MeanKey(), half, seed)),
         "pca": lambda name: FeatureSelector(name, PrincipalProjection(MeanKey(), half)),
         "photonic_mean_key": lambda name: FeatureSelector(name, MeanKey(), ChipReader(bundle, seed=seed)),
-        "photonic_bound": lambda name: FeatureSelector(name, Bound(), ChipReader(wide, seed=seed + 1)),
+        "photonic_bound": lambda name: FeatureSelector(name, Bound(), ChipReader(wide, seed=seed + 1, halves=halves)),
         "photonic_learned": lambda name: FeatureSelector(
             name, LearnedProjection(MeanAndBound(), dims, bundle, seed=seed), ChipReader(bundle, seed=seed + 2)
         ),
@@ -57,7 +58,9 @@ def make_selectors(
         "hierarchical_learned": lambda name: Hierarchical(
             name, Bound(), coarse=LearnedProjection(MeanAndBound(), 2 * dims, first=dims, seed=seed)
         ),
-        "photonic_hierarchical": lambda name: Hierarchical(name, Bound(), reader=ChipReader(wide, seed=seed + 3)),
+        "photonic_hierarchical": lambda name: Hierarchical(
+            name, Bound(), reader=ChipReader(wide, seed=seed + 3, halves=halves)
+        ),
         "salca_like": lambda name: SalcaLike(),
         "streaming_llm": lambda name: Streaming(),
         "h2o": lambda name: HeavyHitters(),

@@ -48,7 +48,7 @@ def reading_snr_dB(bundle: Bundle) -> float:
         The ratio; 999 for a noiseless chip.
     """
     lit = bundle.channels / 2
-    variance = bundle.noise_floor**2 + lit * bundle.noise_shot**2 + lit * bundle.noise_rin**2
+    variance = bundle.noise_floor**2 + lit * bundle.noise_shot**2 + lit * bundle.noise_rin**2 + bundle.noise_common**2
     return float(-10 * np.log10(variance)) if variance > 0 else 999.0
 
 

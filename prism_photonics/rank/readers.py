@@ -82,10 +82,14 @@ class ChipReader(Reader):
         bundle: The chip.
         seed: Seed of programming errors and read noise.
         levels: Bits of the signatures before they are written; 0 for no rounding.
+        halves: Whether features come as two halves, one for q⁺ and one for q⁻, each on a rail of its own; for the
+            bound on a chip with the dual-rail encoding.
     """
 
-    def __init__(self, bundle: Bundle, *, seed: int = 0, levels: int = 0):
-        self.bundle, self.seed, self.levels = bundle, seed, levels
+    def __init__(self, bundle: Bundle, *, seed: int = 0, levels: int = 0, halves: bool = False):
+        if halves and bundle.encoding != "dual_rail":
+            raise InputError(f"halves: got a chip with the encoding '{bundle.encoding}', want dual_rail; leave it out")
+        self.bundle, self.seed, self.levels, self.halves = bundle, seed, levels, halves
         self._readings = 0
 
     def write(self, signatures, place):
@@ -96,7 +100,7 @@ class ChipReader(Reader):
         unit = signatures / scale
         if self.levels:
             unit = sign.quantize(unit, self.levels, -1.0, 1.0)
-        shape = self.bundle.error_shape(np.empty((1, width)))[1:]
+        shape = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1:]
         error = np.empty((batch, kv_heads, blocks, int(np.prod(shape))))
         for sequence, head, block in np.ndindex(batch, kv_heads, blocks):
             where = [0, place.block + block, (place.sequence + sequence) * kv_heads + head, place.layer]
@@ -113,9 +117,13 @@ class ChipReader(Reader):
             part.detach().cpu().double().numpy() for part in state.split([width, 1, state.shape[-1] - width - 1], -1)
         )
         light = queries.detach().cpu().double().numpy()
+        if self.halves:
+            # The chip splits the query itself: one shot of (q⁺, q⁻).
+            light = light[..., : width // 2] - light[..., width // 2 :]
         for bank in np.ndindex(batch, kv_heads):
-            shape = self.bundle.error_shape(unit[bank])
-            written = self.bundle.program(unit[bank], 0, error=error[bank].reshape(shape), signature_scale=1.0)
+            signatures = self._on_rails(unit[bank])
+            errors = error[bank].reshape(self.bundle.error_shape(signatures))
+            written = self.bundle.program(signatures, 0, error=errors, signature_scale=1.0)
             self._readings += 1
             key = self.seed * 2**40 + self._readings
             scores[bank] = self.bundle.read(light[bank], written, key=key) * scale[bank].T
@@ -124,8 +132,12 @@ class ChipReader(Reader):
     def cost(self, blocks, width):
         """Pages of rows; every page takes its slices, each its shots of light."""
         pages = -(-blocks // self.bundle.rows)
-        passes = pages * -(-width // self.bundle.channels) * sign.shots(self.bundle.encoding)
+        slices = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1]
+        passes = pages * slices * sign.shots(self.bundle.encoding)
         return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(passes)}
+
+    def _on_rails(self, signatures: np.ndarray) -> np.ndarray:
+        return signatures.reshape(len(signatures), 2, -1) if self.halves else signatures
 
 
 ScoreBank = Callable[[np.ndarray, np.ndarray, int], np.ndarray]

@@ -81,8 +81,11 @@ def sweep(
     for impairment, setting, changes, levels in plan:
         for label, features, chip in (("photonic_mean_key", MeanKey(), bundle), ("photonic_bound", Bound(), dual_rail)):
             worse = impaired(chip, **changes)
+            halves = label == "photonic_bound" and worse.encoding == "dual_rail"
             key = f"{label} {impairment} {setting:g}"
-            selectors[key] = FeatureSelector(label, features, ChipReader(worse, seed=seed, levels=levels))
+            selectors[key] = FeatureSelector(
+                label, features, ChipReader(worse, seed=seed, levels=levels, halves=halves)
+            )
             kind[key] = (label, impairment, setting, reading_snr_dB(worse))
     rows = table(name, model, vocabulary, selectors=selectors, points=[point], seed=seed, tell=tell)
     finished = []

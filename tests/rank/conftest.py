@@ -53,6 +53,8 @@ def demo_bundle():
             "noise_floor": np.asarray(5.3e-3 * (channels / 8) ** 0.5),
             "noise_shot": np.asarray(2.9e-3),
             "noise_rin": np.asarray(2.1e-3),
+            "noise_common": np.asarray(5e-4),
+            "leak": np.asarray(3e-3),
             "weight_centre": np.asarray(0.027),
             "weight_span": np.asarray(0.844),
             "adc_full_scale": np.linspace(4.4, 4.9, 8) * channels / 8,
@@ -74,7 +76,7 @@ def quiet_bundle(demo_bundle):
     """``quiet_bundle(32)``: the same without any error, noise or visible conversion."""
 
     def make(channels):
-        none = {name: np.asarray(0.0) for name in ("noise_floor", "noise_shot", "noise_rin")}
+        none = {name: np.asarray(0.0) for name in ("noise_floor", "noise_shot", "noise_rin", "noise_common")}
         exact = {name: np.zeros(channels) for name in ("weight_bias", "weight_error_std")}
         return demo_bundle(channels, dac_bits=30, adc_bits=32, **none, **exact)
 

@@ -1,5 +1,7 @@
 """A chip behind the reader: blocks are written once, errors stay, noise is fresh, an ideal chip is exact."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -76,6 +78,20 @@ def test_the_dual_rail_bound_costs_twice_the_slices_on_the_same_chip(demo_bundle
     assert narrow.cost(64, Bound().width(32))["passes"] == 32
     assert wide.cost(64, Bound().width(32))["passes"] == 16
     assert FloatReader().cost(64, 32)["signature_bytes"] == 64 * 32 * 2
+
+
+def test_a_dual_rail_chip_scores_the_bound_in_one_shot_of_the_signed_query(bank, quiet_bundle):
+    exact = read(FloatReader(), Bound(), bank)
+    for channels in (8, 16):
+        chip = dataclasses.replace(quiet_bundle(channels), encoding="dual_rail")
+        reader = ChipReader(chip, halves=True)
+        assert read(reader, Bound(), bank).numpy() == pytest.approx(exact.numpy(), abs=2e-4)
+        assert reader.cost(64, 16)["passes"] == 8 * 16 / channels
+        # Signed signatures still go on the same chip, s and -s.
+        signed = read(FloatReader(), MeanKey(), bank)
+        assert read(ChipReader(chip), MeanKey(), bank).numpy() == pytest.approx(signed.numpy(), abs=2e-4)
+    with pytest.raises(InputError, match="want dual_rail"):
+        ChipReader(quiet_bundle(8), halves=True)
 
 
 def test_less_light_lowers_the_signal_to_noise_ratio_and_widening_keeps_the_statistics(demo_bundle):

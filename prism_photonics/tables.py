@@ -1,0 +1,188 @@
+"""The tables of a spec file: every key with its unit, its range and what it means. ChipSpec puts them together."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Table(BaseModel):
+    """A table that knows its keys: an unknown one, a missing one, or a number of another type is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+class ChipTable(Table):
+    """How many rows, buses and channels.
+
+    A row may have several buses, each with the same wavelengths and its own modulators, splitter tree, rings and
+    detector pair; the photocurrents of a row's buses are summed electrically.
+    """
+
+    rows: int = Field(ge=1, le=4096)
+    channels: int = Field(ge=1, le=256, description="rings per bus")
+    buses: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _binary_tree(self) -> "ChipTable":
+        if self.rows & (self.rows - 1):
+            raise ValueError(f"rows = {self.rows}: the splitter tree is binary; use a power of two")
+        return self
+
+    @property
+    def rings(self) -> int:
+        """Rings of one row, and modulated channels of the query: buses × channels per bus, bus by bus."""
+        return self.buses * self.channels
+
+
+class CombTable(Table):
+    """The laser comb."""
+
+    first_wl_nm: float = Field(ge=1400, le=1700)
+    spacing_nm: float = Field(gt=0.01, le=20)
+    line_power_dBm: float = Field(ge=-60, le=30, description="mean of the lines, in dB")
+    tilt_dB: float = Field(ge=-20, le=20, description="last line over first")
+    rin_dB_Hz: float = Field(ge=-200, le=-80, description="of one line, independent of the others")
+    rin_common_dB_Hz: float = Field(ge=-200, le=-80, description="the share that all lines have in common")
+    linewidth_MHz: float = Field(ge=0, le=1e5)
+
+
+class ModulatorTable(Table):
+    """The query modulators, off chip."""
+
+    loss_dB: float = Field(ge=0, le=30)
+    extinction_dB: float = Field(ge=3, le=80, description="full over dark transmission")
+    v_pi_V: float = Field(gt=0, le=50, description="drive from dark to full")
+    dac_bits: int = Field(ge=1, le=24, description="codes of the drive from dark to full")
+    dac_inl_lsb: float = Field(ge=0, le=100, description="largest integral nonlinearity")
+    encoding: Literal["offset", "two_shot", "dual_rail"]
+
+
+class CouplerTable(Table):
+    """The edge coupler."""
+
+    loss_dB: float = Field(ge=0, le=30)
+
+
+class SplitterTable(Table):
+    """The 1×2 splitters of the tree."""
+
+    excess_loss_dB: float = Field(ge=0, le=10)
+
+
+class RingTable(Table):
+    """The microrings: geometry and where they rest."""
+
+    radius_um: float = Field(ge=1, le=1000)
+    straight_um: float = Field(
+        ge=0, le=500, description="least length of the coupling straights; the channel adds to it"
+    )
+    gap_through_um: float = Field(gt=0.05, le=3)
+    gap_drop_um: float = Field(gt=0.05, le=3)
+    arm_um: float = Field(
+        default=0.0, ge=0, le=2000, description="racetrack: straight length of each side, with electrodes"
+    )
+    pitch_um: float = Field(gt=0, le=5000)
+    lobe_half_angle_deg: float = Field(gt=0, le=90)
+    electrode_gap_um: float = Field(gt=0, le=50)
+    electrode_width_um: float = Field(gt=0, le=100)
+    bias_pm: float = Field(ge=-5000, le=5000, description="resonance minus channel at 0 V, as designed")
+
+
+class TrimTable(Table):
+    """How the fabricated resonances are brought to their channels, once (permanent) or all the time (heater)."""
+
+    method: Literal["none", "permanent", "heater"]
+    residual_pm: float = Field(ge=0, le=1e4, description="rms that is left, ring by ring; unused without trimming")
+    heater_mW_nm: float = Field(ge=0, le=1e4, description="power per nm of red shift; unused without heaters")
+
+
+class DriveTable(Table):
+    """The ring drivers."""
+
+    max_voltage_V: float = Field(gt=0, le=200, description="largest magnitude, either sign")
+    dac_bits: int = Field(ge=1, le=24)
+    settle_us: float = Field(ge=0, le=1e7, description="from a code to a settled ring")
+
+
+class WaveguideTable(Table):
+    """Buses and routing."""
+
+    loss_dB_cm: float = Field(ge=0, le=100)
+    bend_radius_um: float = Field(ge=1, le=2000)
+
+
+class DetectorTable(Table):
+    """The balanced receiver of each row."""
+
+    responsivity_A_W: float = Field(gt=0, le=10)
+    loss_dB: float = Field(ge=0, le=30)
+    dark_current_nA: float = Field(ge=0, le=1e6)
+    tia_noise_pA_rtHz: float = Field(ge=0, le=1e6)
+    feedback_ohm: float = Field(gt=0, le=1e9)
+    temperature_K: float = Field(gt=0, le=500)
+    bandwidth_GHz: float = Field(gt=0, le=1000)
+    adc_bits: int = Field(ge=1, le=24)
+    adc_full_scale_uA: float = Field(gt=0, le=1e6)
+    cmrr_dB: float = Field(ge=0, le=100, description="rejection of fast noise common to both photodiodes")
+    saturation_mA: float = Field(gt=0, le=1e6, description="a photodiode gives I/(1 + I/this)")
+
+
+class VariationTable(Table):
+    """How fabricated chips scatter about the design: standard deviations, one die, as fabricated, before trimming.
+
+    No published within-die statistics exist for TFLN rings, so these are design choices.
+    """
+
+    thickness_nm: float = Field(ge=0, le=100, description="of the film, correlated over the die")
+    width_nm: float = Field(ge=0, le=100, description="of the ribs, correlated over the die")
+    correlation_length_um: float = Field(gt=0, le=1e6)
+    resonance_local_pm: float = Field(ge=0, le=1e4, description="ring by ring")
+    gap_nm: float = Field(ge=0, le=100)
+    loss_log: float = Field(ge=0, le=3, description="sigma of ln(ring loss): a skewed distribution")
+    slope_relative: float = Field(ge=0, le=0.3)
+    curvature_pm_V2: float = Field(ge=0, le=10)
+    crosstalk_relative: float = Field(ge=0, le=0.2, description="share of a ring's voltage that its neighbours see")
+    splitter_imbalance: float = Field(ge=0, le=0.3)
+    responsivity_relative: float = Field(ge=0, le=0.3)
+    line_power_dB: float = Field(ge=0, le=3)
+
+
+class DriftTable(Table):
+    """How the chip moves after it was calibrated; the film's own relaxation is the profile's."""
+
+    temperature_K: float = Field(ge=0, le=50, description="rms of the die's common temperature")
+    gradient_K: float = Field(ge=0, le=50, description="rms of the difference across the die, along x and y")
+    thermal_time_s: float = Field(gt=0, le=1e9, description="correlation time of both")
+    wander_pm_rthour: float = Field(ge=0, le=1e4, description="random walk of every ring by itself")
+
+
+class RankingTable(Table):
+    """What the chip's scores are needed for: the limits of the feasibility report."""
+
+    required_snr_dB: float = Field(ge=-20, le=100)
+    weight_limit: float = Field(gt=0, le=1, description="the reachable weights must cover ± this")
+    spacing_linewidths: float = Field(ge=0, le=1000, description="least channel spacing")
+
+
+class SystemTable(Table):
+    """What stands around the chip: how often it is asked, and what its electronics and its light cost.
+
+    Only the ledger (`prism budget`) reads it; no optics depends on it.
+    """
+
+    query_rate_Hz: float = Field(gt=0, le=1e10, description="queries per second that share the static power")
+    queries_per_program: float = Field(ge=1, le=1e12, description="queries between two loads of all weights")
+    kv_heads_per_chip: int = Field(ge=1, le=1_000_000, description="KV heads that take turns on the chip")
+    laser_wall_plug: float = Field(gt=0, le=1, description="optical over electrical power of the comb")
+    tec_W: float = Field(ge=0, le=1000, description="thermoelectric cooler")
+    driver_uW_ring: float = Field(ge=0, le=1e6, description="static power of one ring driver")
+    ring_fF: float = Field(gt=0, le=1e6, description="electrodes of one ring with their wire and pad")
+    modulator_bandwidth_GHz: float = Field(gt=0, le=1000)
+    modulator_pJ_symbol: float = Field(ge=0, le=1e6)
+    dac_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")
+    adc_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")
+    tia_mW: float = Field(ge=0, le=1e5, description="one row's amplifier, always on")
+    topk_pJ_row: float = Field(ge=0, le=1e6, description="selecting the largest scores, per row")
+    topk_ns: float = Field(ge=0, le=1e6)
+    host_link_pJ_bit: float = Field(ge=0, le=1e4)
+    host_link_ns: float = Field(ge=0, le=1e6, description="query to the chip and indices back")
