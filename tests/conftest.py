@@ -53,7 +53,13 @@ def paper():
 @pytest.fixture(scope="session")
 def small(demo, altered):
     """Two rows of three channels, for what is fabricated or compiled often; fewer rows share less light."""
-    return altered(demo, name="small_2x3", chip={"rows": 2, "channels": 3}, comb={"line_power_dBm": -3.0})
+    return altered(
+        demo,
+        name="small_2x3",
+        chip={"rows": 2, "channels": 3},
+        comb={"line_power_dBm": -3.0},
+        drive={"max_voltage_V": 10.0},
+    )
 
 
 @pytest.fixture(scope="session")

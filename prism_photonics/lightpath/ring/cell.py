@@ -12,7 +12,6 @@ from prism_photonics.process.layers import (
     LAYERS,
     METAL1_SPACE_UM,
     METAL1_TO_RIB_UM,
-    METAL1_WIDTH_UM,
     SLAB_MARGIN_UM,
     VIA_ENCLOSURE_UM,
     Layer,
@@ -125,9 +124,9 @@ def _electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     middle, space = (left + right) / 2.0, METAL1_SPACE_UM
     allowed -= kdb.Region(box(middle - space, 0.0, middle + space, design.bus_pitch_um))
     lobes, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
-    for radii, reach in ((inside, angle), (outside, min(angle, _blunt_deg(design)))):
+    for radii in (inside, outside):
         for center, turn in ((right, 0.0), (left, 180.0)):
-            lobes += (sector((center, y), *radii, turn - reach, turn + reach) & allowed).merged()
+            lobes += (sector((center, y), *radii, turn - angle, turn + angle) & allowed).merged()
 
     near, far = (math.sqrt((sum(radii) / 2.0) ** 2 - STRAP_OFFSET_UM**2) for radii in (inside, outside))
     end_east, signal = signal_contact_um(design)
@@ -140,10 +139,3 @@ def _electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     if not (vias.sized(nm(VIA_ENCLOSURE_UM)) - lobes).is_empty():
         raise too_small
     return {LAYERS.metal1: lobes, LAYERS.metal2: straps, LAYERS.via: vias}
-
-
-def _blunt_deg(design: RingDesign) -> float:
-    """Half angle at which an outer electrode, cut short beside a bus, still ends as wide as the metal must be."""
-    clear = METAL1_TO_RIB_UM + design.width_um / 2.0 + METAL1_WIDTH_UM
-    room = min(design.center_y_um, design.bus_pitch_um - design.center_y_um) - clear
-    return math.degrees(math.asin(min(1.0, max(0.0, room / (design.radius_um + design.electrode_gap_um / 2.0)))))

@@ -9,10 +9,7 @@ import math
 from dataclasses import dataclass
 
 from prism_photonics.lightpath.waveguide.design import Lengths
-from prism_photonics.process.layers import METAL1_TO_RIB_UM
-
-# Least radial length of an electrode's end, where the bus cuts it short: no acute tip. Design choice.
-BLUNT_UM = 0.5
+from prism_photonics.process.layers import METAL1_TO_RIB_UM, METAL1_WIDTH_UM
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,7 @@ class RingDesign:
 
     @property
     def widest_lobe_deg(self) -> float:
-        """Largest half angle at which the outer electrodes keep their distance from both buses."""
-        half = self.width_um / 2.0 + METAL1_TO_RIB_UM
-        room = min(self.center_y_um, self.bus_pitch_um - self.center_y_um) - 0.5 * self.arm_um - half
-        radius = self.radius_um + self.electrode_gap_um / 2.0 + BLUNT_UM
-        return math.degrees(math.asin(min(1.0, room / radius)))
+        """Largest half angle at which an outer electrode, cut short at a bus, still ends as wide as metal must be."""
+        clear = self.width_um / 2.0 + METAL1_TO_RIB_UM + METAL1_WIDTH_UM
+        room = min(self.center_y_um, self.bus_pitch_um - self.center_y_um) - 0.5 * self.arm_um - clear
+        return math.degrees(math.asin(min(1.0, max(0.0, room / (self.radius_um + self.electrode_gap_um / 2.0)))))
