@@ -94,6 +94,7 @@ def made_up(small, tmp_path_factory):
         encoding=small.modulator.encoding,
         spec_hash=small.hash,
         residual_rms=1e-4,
+        leak=1e-3,
     )
     validation.write(folder / "record" / "validation.nc")
     write(fit(validation), folder / "bundle")
@@ -266,13 +267,13 @@ def test_a_misused_command_says_how_it_is_used(prism, args, message):
         ("radius_um = 20.0", "radus_um = 20.0", "unknown key 'ring.radus_um'; did you mean 'radius_um'?"),
         ('name = "demo_8x8"', '"na\\nme" = "x"', "unknown key 'na\\nme'; did you mean 'name'?"),
         ("line_power_dBm = 3.0", "", "missing key 'comb.line_power_dBm'; add it"),
-        ("gap_through_um = 0.64", "gap_through_um = 0.0", "ring.gap_through_um = 0.0: input should be greater than"),
-        ("gap_drop_um = 0.64", "gap_drop_um = -0.64", "ring.gap_drop_um = -0.64: input should be greater than"),
-        ("max_voltage_V = 10.0", "max_voltage_V = 1e6", "drive.max_voltage_V = 1000000.0: input should be less than"),
-        ("spacing_nm = 1.0", "spacing_nm = nan", "comb.spacing_nm = nan: input should be a finite number"),
-        ("spacing_nm = 1.0", "spacing_nm = -inf", "comb.spacing_nm = -inf: input should be a finite number"),
-        ("spacing_nm = 1.0", 'spacing_nm = "one"', "comb.spacing_nm = 'one': input should be a valid number"),
-        ("spacing_nm = 1.0", "spacing_nm = 1.0\nspacing_nm = 2.0", "not valid TOML"),
+        ("gap_through_um = 0.40", "gap_through_um = 0.0", "ring.gap_through_um = 0.0: input should be greater than"),
+        ("gap_drop_um = 0.40", "gap_drop_um = -0.40", "ring.gap_drop_um = -0.4: input should be greater than"),
+        ("max_voltage_V = 20.0", "max_voltage_V = 1e6", "drive.max_voltage_V = 1000000.0: input should be less than"),
+        ("spacing_nm = 0.95", "spacing_nm = nan", "comb.spacing_nm = nan: input should be a finite number"),
+        ("spacing_nm = 0.95", "spacing_nm = -inf", "comb.spacing_nm = -inf: input should be a finite number"),
+        ("spacing_nm = 0.95", 'spacing_nm = "one"', "comb.spacing_nm = 'one': input should be a valid number"),
+        ("spacing_nm = 0.95", "spacing_nm = 0.95\nspacing_nm = 2.0", "not valid TOML"),
         ("[comb]", "[[comb]]", "comb = ["),
         ("rows = 8", "rows = 3", "rows = 3: the splitter tree is binary; use a power of two"),
         ("rows = 8", "rows = 8.5", "chip.rows = 8.5: input should be a valid integer"),

@@ -113,7 +113,7 @@ def test_a_bench_that_fits_is_checked(prism, bench_toml, spec_toml, served):
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["voltage_source.0"] == f"{served}, 6 channels"
-    assert told["max_voltage_V"] == 10.0
+    assert told["max_voltage_V"] == 20.0
     assert 0.0 < told["calibration_wall_time_s"] < 100.0
 
 
@@ -122,8 +122,8 @@ def test_a_bench_that_fits_is_checked(prism, bench_toml, spec_toml, served):
     [
         ({"rings = [0, 2]": "rings = [0, 1]"}, "voltage_source.channels: ring 2 of row 0 has no channel"),
         (
-            {"max_voltage_V = 10.0": "max_voltage_V = 8.0"},
-            "the bench goes to ±8 V, the spec's drive.max_voltage_V is 10",
+            {"max_voltage_V = 20.0": "max_voltage_V = 8.0"},
+            "the bench goes to ±8 V, the spec's drive.max_voltage_V is 20",
         ),
         ({'idn = "prism_photonics,small_2x3"': 'idn = "Elsewhere"'}, "the bench file wants 'Elsewhere'"),
         ({'"SOUR:TRAN {': '"SOUR:TRAM {'}, """'-113,"Undefined header"'"""),

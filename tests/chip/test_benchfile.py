@@ -49,11 +49,11 @@ def test_the_shipped_bench_holds_the_demonstrator(shipped, demo):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("max_voltage_V = 10.0", "max_voltage_V = 1e3", "voltage_source.0.max_voltage_V = 1000.0: input should be"),
-        ("max_voltage_V = 10.0", "max_volts = 10.0", "unknown key 'voltage_source.0.max_volts'; did you mean 'max_v"),
-        ("max_voltage_V = 10.0", "", "missing key 'voltage_source.0.max_voltage_V'"),
-        ("max_voltage_V = 10.0", 'max_voltage_V = "10"', "voltage_source.0.max_voltage_V = '10'"),
-        ("max_voltage_V = 10.0", "max_voltage_V = nan", "voltage_source.0.max_voltage_V = nan"),
+        ("max_voltage_V = 20.0", "max_voltage_V = 1e3", "voltage_source.0.max_voltage_V = 1000.0: input should be"),
+        ("max_voltage_V = 20.0", "max_volts = 10.0", "unknown key 'voltage_source.0.max_volts'; did you mean 'max_v"),
+        ("max_voltage_V = 20.0", "", "missing key 'voltage_source.0.max_voltage_V'"),
+        ("max_voltage_V = 20.0", 'max_voltage_V = "10"', "voltage_source.0.max_voltage_V = '10'"),
+        ("max_voltage_V = 20.0", "max_voltage_V = nan", "voltage_source.0.max_voltage_V = nan"),
         ("safe_voltage_V = 0.0", "safe_voltage_V = 11.0", "safe_voltage_V = 11: above voltage_source.0.max_voltage_V"),
         ("lines = [0, 7]", "lanes = [0, 7]", "unknown key 'light_source.0.channels.0.lanes'; did you mean 'lines'"),
         ("rings = [0, 7]", "rings = [7, 0]", "voltage_source.0.channels.0: rings = [7, 0]: want a number from 0"),

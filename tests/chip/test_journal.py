@@ -45,6 +45,9 @@ class Unplugged(AbstractChip):
         self._left -= 1
         return self._chip.measure(light, averages=averages)
 
+    def _wait(self, seconds):
+        self._chip.wait(seconds)
+
 
 @pytest.fixture(scope="module")
 def whole(small, die):
