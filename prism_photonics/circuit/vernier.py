@@ -8,6 +8,7 @@ The product over the row is exact: O(d) per wavelength, and differentiable. Both
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -109,7 +110,7 @@ def designed_vernier_row(
     pairs = _stack([vernier_params(design, profile, loss_dB_cm=loss_dB_cm) for design in designs])
     pitches_um = [design.pitch_um for design in designs]
     spans_um = [pitches_um[0] / 2.0]
-    spans_um += [(a + b) / 2.0 for a, b in zip(pitches_um[:-1], pitches_um[1:], strict=True)]
+    spans_um += [(a + b) / 2.0 for a, b in pairwise(pitches_um)]
     spans_um += [pitches_um[-1] / 2.0]
     bus = _stack([path_params(Lengths(x_um=span), profile, loss_dB_cm=loss_dB_cm) for span in spans_um])
     return pairs, _stack([bus, bus])

@@ -1,9 +1,9 @@
 """Vernier pair optics: coupled-mode closed form of two rings in series, with electro-optic tuning.
 
 Light turns anticlockwise in ring 1 and clockwise in ring 2, so it leaves on the drop bus *forward*, the way it came in
-on the through bus. Let every coupler pass t and cross jκ, κ = √(1 − t²); let h_i = √a_i·e^{jφ_i/2} be half a turn of ring
-i and z_i = h_i² a whole one. Ring 2, seen from the coupler between the rings, is a ring on a bus: what comes back into
-ring 1 over what arrives is
+on the through bus. Let every coupler pass t and cross jκ, κ = √(1 − t²); let h_i = √a_i·e^{jφ_i/2} be half a turn of
+ring i and z_i = h_i² a whole one. Ring 2, seen from the coupler between the rings, is a ring on a bus: what comes back
+into ring 1 over what arrives is
 
     s2 = t12 + (jκ12)²·t2·z2 / (1 − t12·t2·z2) = (t12 − t2·z2) / (1 − t12·t2·z2),
 
@@ -91,7 +91,7 @@ def vernier_fields(
     shift1_pm: Shaped[Array, "..."] | float,
     shift2_pm: Shaped[Array, "..."] | float,
 ) -> VernierFields:
-    """Closed-form transmissions at wavelength ``wl`` (µm) of pairs whose rings are shifted by ``shift1_pm``, ``shift2_pm``.
+    """Closed-form transmissions at wavelength ``wl`` (µm) of pairs; ``shift1_pm`` and ``shift2_pm`` move their rings.
 
     A shift means what it means in `prism_photonics.lightpath.ring.model.ring_fields`.
     """

@@ -1,9 +1,12 @@
 """Which two rings share one resonance only, at the channel, within a wanted band; and how strongly they couple.
 
-The combs of the two rings, free spectral ranges FSR1 and FSR2, meet again after FSR1·FSR2/|FSR1 − FSR2| = λ²/(n_g·|L2 − L1|).
+The combs of the two rings, free spectral ranges FSR1 and FSR2, meet again after
+
+    FSR1·FSR2/|FSR1 − FSR2| = λ²/(n_g·|L2 − L1|).
+
 Short of that they pass each other at a distance, and the least distance within the band decides how weak the false
-resonances are: at ring 1's resonance, with ring 2 off by the phase ψ, |Δ| ≈ 2·g1·|sin(ψ/2)| where both off would leave
-about 2: a large ψ is what suppresses.
+resonances are: where ring 1 resonates and ring 2 is off by the phase ψ, the Δ of the pair's closed form is about
+2·g1·|sin(ψ/2)| instead of g1·g2 + κ12², so the farther off, the weaker.
 """
 
 import math
@@ -13,7 +16,7 @@ from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.coupling import effective_length_um, facing_radius_um
 from prism_photonics.process.profile import Profile
-from prism_photonics.units import PM_PER_UM, InputError
+from prism_photonics.units import InputError
 
 
 def vernier_designs(
@@ -31,7 +34,7 @@ def vernier_designs(
     electrode_gap_um: float,
     electrode_width_um: float,
 ) -> tuple[VernierDesign, ...]:
-    """The pair of every channel of a bus: both rings resonate ``bias_pm`` above the channel, together nowhere else in the comb.
+    """The pair of every channel of a bus: both rings resonate ``bias_pm`` above it and together nowhere else.
 
     Ring 1 has the given radius, ring 2 the larger one (`second_radius_um`) that keeps the false resonances of every
     channel's pair furthest apart as far as the comb reaches on both sides.
@@ -99,7 +102,7 @@ def second_radius_um(profile: Profile, *, radius_um: float, wl: float, band_um: 
 
     radii = [round(radius_um + k * step_um, GRID_DECIMALS) for k in range(1, int(radius_um / step_um) + 1)]
     best = max(radii, key=least_miss, default=radius_um)
-    # A tenth of the range at least; below it the suppression is gone.
+    # A fiftieth of the range, design choice: some five linewidths of the rings that this film carries.
     range_um = wl**2 / optical_lengths_um(profile, Lengths(bend_um=2.0 * math.pi * radius_um))[1]
     if best == radius_um or least_miss(best) < 0.02 * range_um:
         raise InputError(
