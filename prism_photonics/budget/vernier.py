@@ -21,7 +21,7 @@ class VernierFigures:
     """One channel's Vernier pair as designed.
 
     Attributes:
-        fsr_nm: Free spectral ranges of ring 1 and ring 2.
+        fsr_nm: Free spectral ranges of ring 1 and ring 2 at the channel.
         vernier_fsr_nm: FSR1·FSR2/|FSR1 − FSR2|: where the combs meet again.
         least_miss_pm: Least distance of two resonances of the rings within the band, the channel's own left out.
         fwhm_pm: Linewidth of the drop peak with both rings aligned, between its outermost half-maximum points.
@@ -42,7 +42,7 @@ class VernierFigures:
     tuning_pm_V: tuple[float, float]
     bias_pm: tuple[float, float]
     _loss: tuple[float, float]
-    _kappa12_squared: float
+    _coupling: float
 
     @property
     def misaligned_pm(self) -> float:
@@ -68,7 +68,7 @@ class VernierFigures:
         to_rad = [2.0 * math.pi / (fsr * 1e3) for fsr in self.fsr_nm]
         pole1 = self._loss[0] - 1j * to_rad[0] * (at_pm + misaligned_pm / 2.0)
         pole2 = self._loss[1] - 1j * to_rad[1] * (at_pm - misaligned_pm / 2.0)
-        return float((1.0 / np.abs(pole1 * pole2 + self._kappa12_squared) ** 2).max())
+        return float((1.0 / np.abs(pole1 * pole2 + self._coupling) ** 2).max())
 
 
 def vernier_figures(
@@ -86,10 +86,9 @@ def vernier_figures(
     Source: `prism_photonics.lightpath.vernier.model`; the linewidth is the two-pole form's, exact to first order in
     linewidth over free spectral range.
     """
-    wl0 = profile.optics.wl0_um.value
     ring1, ring2 = (ring.lengths for ring in design.rings)
     gpl1_um, gpl2_um = (optical_lengths_um(profile, lengths)[1] for lengths in (ring1, ring2))
-    fsr1_um, fsr2_um = wl0**2 / gpl1_um, wl0**2 / gpl2_um
+    fsr1_um, fsr2_um = channel_um**2 / gpl1_um, channel_um**2 / gpl2_um
     a1, a2 = (math.exp(-0.5 * attenuation_per_um(loss_dB_cm) * lengths.total_um) for lengths in (ring1, ring2))
     t1, t12, t2 = (math.cos(angle) for angle in vernier_angles(profile, design))
     home1_um, home2_um = (resonance_um(profile, lengths, near_um=channel_um) for lengths in (ring1, ring2))
@@ -108,10 +107,12 @@ def vernier_figures(
             drop(2.0 * math.pi * (at1_um - at2_um) / (at1_um**2 / gpl1_um), 0.0),
         )
     ]
-    loss1, loss2 = 1.0 - t1 * t12 * a1, 1.0 - t12 * t2 * a2
+    # Δ over t1·t12·a1·t12·t2·a2, to first order in the phases: (l1 − jφ1)·(l2 − jφ2) + (κ12/t12)².
+    loss1, loss2 = 1.0 / (t1 * t12 * a1) - 1.0, 1.0 / (t12 * t2 * a2) - 1.0
+    coupling = 1.0 / t12**2 - 1.0
     slope1, slope2 = (
         tuning_pm_V(
-            wl=wl0,
+            wl=profile.optics.wl0_um.value,
             n_g=gpl_um / ring.length_um,
             coverage=tuned_share(profile, ring),
             vpil_single_V_cm=2.0 * profile.electrooptics.vpil_push_pull_V_cm.value,
@@ -122,19 +123,19 @@ def vernier_figures(
         fsr_nm=(fsr1_um * 1e3, fsr2_um * 1e3),
         vernier_fsr_nm=fsr1_um * fsr2_um / abs(fsr1_um - fsr2_um) * 1e3,
         least_miss_pm=least_miss_um(profile, ring1, ring2, wl=channel_um, band_um=band_um) * PM_PER_UM,
-        fwhm_pm=_fwhm_um(loss1, loss2, 1.0 - t12**2, 2.0 * math.pi / fsr1_um, 2.0 * math.pi / fsr2_um) * PM_PER_UM,
+        fwhm_pm=_fwhm_um(loss1, loss2, coupling, 2.0 * math.pi / fsr1_um, 2.0 * math.pi / fsr2_um) * PM_PER_UM,
         drop_max=drop(0.0, 0.0),
-        splitting=(1.0 - t12**2) / (loss1 * loss2),
+        splitting=coupling / (loss1 * loss2),
         suppression_dB=dB_from_ratio(drop(0.0, 0.0) / max(false)) if false else math.inf,
         tuning_pm_V=(slope1, slope2),
         bias_pm=((home1_um - channel_um) * PM_PER_UM, (home2_um - channel_um) * PM_PER_UM),
         _loss=(loss1, loss2),
-        _kappa12_squared=1.0 - t12**2,
+        _coupling=coupling,
     )
 
 
 def _fwhm_um(loss1: float, loss2: float, coupling: float, per_um1: float, per_um2: float) -> float:
-    """Where |(g1 − jφ1)(g2 − jφ2) + κ12²|² is twice its value at the centre, a quadratic in the detuning squared."""
+    """Where |(l1 − jφ1)·(l2 − jφ2) + (κ12/t12)²|² is twice its value at the centre, a quadratic in the detuning squared."""
     centre, product = loss1 * loss2 + coupling, per_um1 * per_um2
     linear = (loss1 * per_um2 + loss2 * per_um1) ** 2 - 2.0 * centre * product
     squared = (-linear + math.sqrt(linear**2 + 4.0 * (product * centre) ** 2)) / (2.0 * product**2)

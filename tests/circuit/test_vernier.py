@@ -170,12 +170,12 @@ def test_32_channels_on_one_bus_are_addressable_by_pairs_and_not_by_single_rings
     assert single.mean() > 0.3
 
 
-def test_each_pair_acts_on_its_own_channel_and_a_quarter_as_much_at_most_on_any_other(comb_row):
+def test_each_pair_acts_on_its_own_channel_and_less_than_half_as_much_on_any_other(comb_row):
     pairs, buses, _ = comb_row
     wl = jnp.asarray(COMB_UM)
     at_half = jnp.full(CHANNELS, -125.0 / float(pairs.slope1_pm_V[0]))  # 75 pm above the channel: a weight near zero
     slope = np.abs(jax.jit(jax.jacfwd(lambda v: vernier_weights(wl, pairs, buses, v)))(at_half))
     own = np.diagonal(slope)
     by_pair = (slope - np.diag(own)) / own
-    assert by_pair.max() < 0.25
+    assert by_pair.max() < 0.5
     assert np.median(by_pair) < 1e-3

@@ -268,7 +268,9 @@ def test_linewidth_peak_suppression_and_misalignment_are_those_of_the_spectrum(p
     assert figures.tuning_pm_V == pytest.approx((float(pair.slope1_pm_V), float(pair.slope2_pm_V)))
 
     def drop_at(wl, misaligned_pm):
-        shifts = (-figures.bias_pm[0] - misaligned_pm / 2, -figures.bias_pm[1] + misaligned_pm / 2)
+        # A shift is defined at λ0; at the channel it is λ/λ0 times as large.
+        moves = (-figures.bias_pm[0] - misaligned_pm / 2, -figures.bias_pm[1] + misaligned_pm / 2)
+        shifts = [move * WL0 / channel_um for move in moves]
         return np.abs(vernier_fields(jnp.asarray(wl), pair, *shifts).drop) ** 2
 
     near = channel_um + np.linspace(-100, 100, 4001) / 1e6
