@@ -25,9 +25,9 @@ class VernierFigures:
         vernier_fsr_nm: FSR1·FSR2/|FSR1 − FSR2|: where the combs meet again.
         least_miss_pm: Least distance of two resonances of the rings within the band, the channel's own left out.
         fwhm_pm: Linewidth of the drop peak with both rings aligned, between its outermost half-maximum points.
-        drop_max: Drop transmission of the aligned pair at its centre.
+        drop_centre: Drop transmission of the aligned pair at its centre; a split peak is higher on both sides.
         splitting: κ12²/(g1·g2), dimensionless: about 1 is flattest, the drop peak splits well above.
-        suppression_dB: Peak drop over the strongest false resonance within the band, both of the aligned pair.
+        suppression_dB: Drop at the centre over the strongest false resonance within the band, both of the aligned pair.
         tuning_pm_V: Electro-optic tuning of ring 1 and ring 2.
         bias_pm: Resonance of ring 1 and ring 2 minus channel at 0 V, as drawn on the 1 nm grid.
     """
@@ -36,7 +36,7 @@ class VernierFigures:
     vernier_fsr_nm: float
     least_miss_pm: float
     fwhm_pm: float
-    drop_max: float
+    drop_centre: float
     splitting: float
     suppression_dB: float
     tuning_pm_V: tuple[float, float]
@@ -124,7 +124,7 @@ def vernier_figures(
         vernier_fsr_nm=fsr1_um * fsr2_um / abs(fsr1_um - fsr2_um) * 1e3,
         least_miss_pm=least_miss_um(profile, ring1, ring2, wl=channel_um, band_um=band_um) * PM_PER_UM,
         fwhm_pm=_fwhm_um(loss1, loss2, coupling, 2.0 * math.pi / fsr1_um, 2.0 * math.pi / fsr2_um) * PM_PER_UM,
-        drop_max=drop(0.0, 0.0),
+        drop_centre=drop(0.0, 0.0),
         splitting=coupling / (loss1 * loss2),
         suppression_dB=dB_from_ratio(drop(0.0, 0.0) / max(false)) if false else math.inf,
         tuning_pm_V=(slope1, slope2),
@@ -135,7 +135,7 @@ def vernier_figures(
 
 
 def _fwhm_um(loss1: float, loss2: float, coupling: float, per_um1: float, per_um2: float) -> float:
-    """Where |(l1 − jφ1)·(l2 − jφ2) + (κ12/t12)²|² is twice its value at the centre, a quadratic in the detuning squared."""
+    """Where |(l1 − jφ1)·(l2 − jφ2) + (κ12/t12)²|² is twice that at the centre: quadratic in the detuning²."""
     centre, product = loss1 * loss2 + coupling, per_um1 * per_um2
     linear = (loss1 * per_um2 + loss2 * per_um1) ** 2 - 2.0 * centre * product
     squared = (-linear + math.sqrt(linear**2 + 4.0 * (product * centre) ** 2)) / (2.0 * product**2)
