@@ -54,6 +54,15 @@ def effective_length_um(
     return straight_um + xp.sqrt(2.0 * np.pi * radius_um * decay_um)
 
 
+def facing_radius_um(radius1_um: float, radius2_um: float) -> float:
+    """Radius ``R1·R2/(R1 + R2)`` of the one circle that opens from a straight bus as two circles open from each other.
+
+    Two circles that come within g have a gap g + x²/(2·R1) + x²/(2·R2): between equal rings it opens twice as fast as
+    between ring and bus, and the effective length is shorter by √2.
+    """
+    return radius1_um * radius2_um / (radius1_um + radius2_um)
+
+
 def kappa(
     gap_um: float | Float[Any, "..."],
     law: GapLaw,
