@@ -110,7 +110,9 @@ def _mode_warnings(spec: ChipSpec) -> list[str]:
 def _straight(table: ModeTable, wl: float, angle_deg: int, along: str) -> list[str]:
     if "TM" not in table.file.modes:
         return []
-    te, tm = (float(table.n_eff(table.width_um, wl, angle_deg=angle_deg, polarization=mode)) for mode in ("TE", "TM"))
+    te, tm = (
+        float(table.n_eff(table.width_um, wl, angle_deg=float(angle_deg), polarization=mode)) for mode in ("TE", "TM")
+    )
     if abs(te - tm) >= TE_TM_GAP:
         return []
     return [

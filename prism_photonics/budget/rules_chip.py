@@ -31,7 +31,7 @@ def trimming_power(spec: ChipSpec) -> Finding:
             f"{spec.fabricated_pm:.0f} pm, at most half an FSR) × {spec.trim.heater_mW_nm:g} mW/nm = {value:.3g} W"
         )
     else:
-        explain = f"trim.method = '{spec.trim.method}': no heaters"
+        explain = f"trim.method = '{spec.trim.method}': no heaters, {value:g} W"
     return at_most(
         "trimming_power",
         value,
@@ -83,14 +83,17 @@ def die_area(spec: ChipSpec) -> Finding:
     site_um = site.length_um + 2.0 * site.pad_um
     length_um, height_um = tree_um + row_um + site_um, chip.rows * spec.row_pitch_um
     value, limit = chip.buses * length_um * height_um * 1e-6, RETICLE_MM2
+    spare_um = limit * 1e6 / (chip.buses * height_um) - (length_um - chip.channels * spec.ring.pitch_um)
+    smaller = f" to {math.floor(spare_um / chip.channels):g}" if spare_um > 0.0 else ""
     return at_most(
         "die_area",
         value,
         limit,
         "mm²",
-        cure=f"{math.ceil(value / limit)} fields are needed: share chip.rows among chips, or lower ring.pitch_um",
+        cure=f"{math.ceil(value / limit)} fields are needed: share chip.rows among chips, or "
+        f"lower ring.pitch_um{smaller}",
         explain=f"{chip.buses} banks × {height_um * 1e-3:.1f} mm ({chip.rows} rows of {spec.row_pitch_um:g} µm) × "
         f"{length_um * 1e-3:.2f} mm (tree {tree_um * 1e-3:.2f}, rings {row_um * 1e-3:.2f}, detectors "
-        f"{site_um * 1e-3:.2f}) = {value:.0f} mm², {100.0 * value / limit:.0f} % of the usual stepper field of 26 × 33 mm; "
-        "folded into it, without frame, pads and marks",
+        f"{site_um * 1e-3:.2f}) = {value:.3g} mm², {100.0 * value / limit:.0f} % of the usual stepper field of "
+        "26 × 33 mm; folded into it, without frame, pads and marks",
     )

@@ -136,7 +136,7 @@ def neighbours(spec: ChipSpec) -> Finding:
         explain=f"δw = 4·T·√D·Σ ε·cos φ, ε = neighbour's drop field: {found.uncalibrated:.3g} rms uncalibrated "
         f"(√(1 − L²/3)·√Σε², √Σε² = {found.fields:.3g}); calibrated by a table per ring, neighbours' travel leaves "
         f"{found.tabled:.2g}, {math.hypot(moved.common, moved.own):.2g} pm of drift {drifted:.2g}, {rad:.2g} rad of "
-        f"bus phase {found.per_rad * rad:.2g}; {_need(allowed)}",
+        f"bus phase {found.per_rad * rad:.2g}, together {value:.2g}; {_need(allowed)}",
     )
 
 

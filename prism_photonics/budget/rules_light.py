@@ -55,7 +55,8 @@ def converter_range(spec: ChipSpec) -> Finding:
         "µA",
         cure=f"raise detector.adc_full_scale_uA to {math.ceil(value):g} or lower comb.line_power_dBm",
         explain=f"{line_uA:.3g} µA a line × e^({SPREAD_SIGMAS:g}·{spread:.3f}): scatter of line power, responsivity "
-        f"and {tree_levels(spec.chip.rows)} splitters in quadrature = {value:.3g} µA against detector.adc_full_scale_uA",
+        f"and {tree_levels(spec.chip.rows)} splitters in quadrature = {value:.3g} µA against "
+        "detector.adc_full_scale_uA",
     )
 
 
@@ -93,7 +94,7 @@ def query_dac(spec: ChipSpec) -> Finding:
         "dB",
         cure=f"raise modulator.dac_bits to {bits}",
         explain=f"rms query {query_rms(spec):.3g} over error {error:.2g}: step 1/(2^{modulator.dac_bits} − 1)/√12 and "
-        f"an INL of {modulator.dac_inl_lsb:g} LSB through sin²; limit: ranking.required_snr_dB "
+        f"an INL of {modulator.dac_inl_lsb:g} LSB through sin² = {value:.1f} dB; limit: ranking.required_snr_dB "
         f"{-2.0 * dB_from_ratio(ERROR_SHARE):+.1f} dB (one cause takes {ERROR_SHARE:g} of the error: design choice)",
     )
 
@@ -151,6 +152,6 @@ def ring_power(spec: ChipSpec) -> Finding:
         cure=f"lower comb.line_power_dBm by {math.ceil(10.0 * too_much_dB) / 10.0:g} dB, or lower Q (longer "
         "ring.straight_um)",
         explain=f"{level_dBm:.1f} dBm a line at the row × build-up D_max/κ2² = {build_up:.3g} gives "
-        f"{1e3 * value:.3g} mW (10.1002/lpor.201100017), of which a turn absorbs at most {1e6 * absorbed_W:.2g} µW; limit "
-        f"{1e3 * RING_LIMIT_W:g} mW: design choice, photorefraction (arXiv 2409.12354)",
+        f"{1e3 * value:.3g} mW (10.1002/lpor.201100017), of which a turn absorbs at most {1e6 * absorbed_W:.2g} µW; "
+        f"limit {1e3 * RING_LIMIT_W:g} mW: design choice, photorefraction (arXiv 2409.12354)",
     )
