@@ -37,9 +37,13 @@ def tuning_range(spec: ChipSpec) -> Finding:
         value,
         limit,
         "weight",
-        cure=f"{ring.tuning_pm_V:.1f} pm/V needs ±{needed_V:.1f} V, bias centred, for ±{limit:g} at FWHM "
-        f"{ring.fwhm_pm:.0f} pm and ±{spread_pm:.0f} pm spread; raise drive.max_voltage_V, raise Q (wider gaps), "
-        "trim better, or move ring.bias_pm",
+        cure=(
+            f"{ring.tuning_pm_V:.1f} pm/V needs ±{needed_V:.1f} V, bias centred,"
+            if math.isfinite(needed_V)
+            else "no ring passes all its light: lower ranking.weight_limit;"
+        )
+        + f" for ±{limit:g} at FWHM {ring.fwhm_pm:.0f} pm and ±{spread_pm:.0f} pm spread; raise drive.max_voltage_V, "
+        "raise Q (wider gaps), trim better, or move ring.bias_pm",
         explain=f"w = 1 − (1 − T_min + D_max)/(1 + u²), u = 2·δλ/{ring.fwhm_pm:.1f} pm, T_min {ring.through_min:.2g}, "
         f"D_max {ring.drop_max:.3g} (10.1002/lpor.201100017); δλ from {min(biases_pm):.0f} … {max(biases_pm):.0f} pm "
         f"at 0 V, ± {spread_pm:.0f} pm ({SPREAD_SIGMAS:g} σ of {spec.resonance_pm:.0f} pm after trimming) and ± "

@@ -95,5 +95,7 @@ def _slope_rms_per_pm(spec: ChipSpec) -> float:
     total = 0.0
     for step in range(65):
         u = 2.0 * ring.detuning_pm(limit * (step / 32.0 - 1.0)) / ring.fwhm_pm
-        total += (4.0 * u * (1.0 - ring.through_min + ring.drop_max) / ring.fwhm_pm / (1.0 + u * u) ** 2) ** 2
+        # A weight of exactly 1 is infinitely far: no slope there.
+        if math.isfinite(u):
+            total += (4.0 * u * (1.0 - ring.through_min + ring.drop_max) / ring.fwhm_pm / (1.0 + u * u) ** 2) ** 2
     return math.sqrt(total / 65.0)

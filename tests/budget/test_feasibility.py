@@ -199,3 +199,29 @@ def test_the_report_warns_where_te_and_tm_nearly_meet_and_where_bends_mix_them(d
     # A film whose TM leaks has no TM mode to meet, and its wide bends are pure.
     shallow = altered(demo, process="lnoi400", ring={"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.6})
     assert check(shallow).warnings == ()
+
+
+EXTREMES = {
+    "a weight of one": {"ranking": {"weight_limit": 1.0}},
+    "one ring": {"chip": {"rows": 1, "channels": 1}},
+    "a silent amplifier": {"detector": {"tia_noise_pA_rtHz": 0.0, "dark_current_nA": 0.0}},
+    "nothing drifts": {"drift": {"temperature_K": 0.0, "gradient_K": 0.0, "wander_pm_rthour": 0.0}},
+    "another film": {
+        "process": "ltoi300",
+        "ring": {"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.6, "gap_drop_um": 0.6},
+    },
+    "the largest chip": {"chip": {"rows": 4096, "channels": 256}, "comb": {"spacing_nm": 0.02}},
+    "a comb over all the band": {"comb": {"first_wl_nm": 1400.0, "spacing_nm": 20.0}},
+    "a racetrack": {"ring": {"arm_um": 200.0}},
+    "a dark laser": {"comb": {"line_power_dBm": -60.0}},
+}
+
+
+@pytest.mark.parametrize("extreme", EXTREMES)
+def test_any_valid_spec_gets_finite_numbers_and_one_line_cures(demo, altered, extreme):
+    report = check(altered(demo, **EXTREMES[extreme]))
+    plain = report.to_json(explain=True)
+    json.dumps(plain, allow_nan=False)
+    for finding in report.findings:
+        assert not re.search(r"\b(nan|inf)\b", finding.cure + finding.explain)
+        assert "\n" not in finding.cure
