@@ -9,6 +9,8 @@ there and back. To first order in ε, for a neighbour on either side of a lossle
 Random phases and weights evenly spread over ± L give ⟨8·T²·D⟩ = 1 − L²/3, hence σ² = (1 − L²/3)·Σ_k ε_k². At 10.3
 linewidths, eight channels and L = 0.9 that is 0.064.
 
+Beyond about 0.3 the first order says no more than that it is too much.
+
 Source: derived here from the exact row (`circuit.row`), and held against it in ``tests/budget/test_coherence.py``.
 """
 

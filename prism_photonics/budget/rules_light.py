@@ -81,10 +81,14 @@ def query_dac(spec: ChipSpec) -> Finding:
     """The query's DAC must not spoil the scores: a quarter of the allowed noise power is its to spend."""
     modulator = spec.modulator
     step = 1.0 / (2**modulator.dac_bits - 1)
-    # A drive's error in light: T = sin²(π·v/2) has the rms slope π/(2·√2). INL is taken as even over ± its largest.
-    error = math.pi / (2.0 * math.sqrt(2.0)) * step * math.hypot(1.0, 2.0 * modulator.dac_inl_lsb) / math.sqrt(12.0)
-    error *= 2.0 if modulator.encoding == "offset" else 1.0
-    value = 2.0 * dB_from_ratio(query_rms(spec) / error)
+    rms, offset = query_rms(spec), modulator.encoding == "offset"
+    # Light p of the drive v is sin²(π·v/2), its slope π·√(p·(1 − p)); p is (1 + q)/2, or |q| in the one shot or rail
+    # that is lit.
+    slope2 = 0.25 * (1.0 - rms**2) if offset else rms * math.sqrt(2.0 / math.pi) - rms**2
+    # Even over a step; the bow of the INL, `modulator.model.inl_codes`, has half its largest value as rms.
+    code_error = math.hypot(1.0 / math.sqrt(12.0), 0.5 * modulator.dac_inl_lsb)
+    error = math.pi * math.sqrt(max(slope2, 0.0)) * step * code_error * (2.0 if offset else 1.0)
+    value = 2.0 * dB_from_ratio(rms / max(error, 1e-12))
     limit = spec.ranking.required_snr_dB - 2.0 * dB_from_ratio(ERROR_SHARE)
     bits = modulator.dac_bits + max(1, math.ceil((limit - value) / 6.02))
     return at_least(
@@ -93,8 +97,8 @@ def query_dac(spec: ChipSpec) -> Finding:
         limit,
         "dB",
         cure=f"raise modulator.dac_bits to {bits}",
-        explain=f"rms query {query_rms(spec):.3g} over error {error:.2g}: step 1/(2^{modulator.dac_bits} − 1)/√12 and "
-        f"an INL of {modulator.dac_inl_lsb:g} LSB through sin² = {value:.1f} dB; limit: ranking.required_snr_dB "
+        explain=f"rms query {rms:.3g} over error {error:.2g}: step 1/(2^{modulator.dac_bits} − 1), /√12, and an INL "
+        f"of {modulator.dac_inl_lsb:g} LSB through sin² = {value:.1f} dB; limit: ranking.required_snr_dB "
         f"{-2.0 * dB_from_ratio(ERROR_SHARE):+.1f} dB (one cause takes {ERROR_SHARE:g} of the error: design choice)",
     )
 

@@ -50,8 +50,8 @@ def test_the_papers_point_aliases_cannot_be_tuned_and_drowns_in_noise(paper):
     assert f"{len(broken)} rules broken" in str(caught.value)
 
 
-def test_the_papers_larger_point_also_leaves_the_films_known_range_and_one_reticle(large_paper, paper):
-    assert set(broken_by(large_paper)) == {*broken_by(paper), "comb_range", "die_area"}
+def test_the_papers_larger_point_also_leaves_the_films_known_range_one_reticle_and_its_dac(large_paper, paper):
+    assert set(broken_by(large_paper)) == {*broken_by(paper), "comb_range", "die_area", "query_dac"}
     assert found(large_paper, "die_area").cure.startswith("3 fields")
 
 
