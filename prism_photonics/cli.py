@@ -76,7 +76,11 @@ def main(
 
 
 @command
-def check(spec: Spec, as_json: Json = False) -> None:
+def check(
+    spec: Spec,
+    explain: Annotated[bool, typer.Option("--explain", help="Also print how each number is derived.")] = False,
+    as_json: Json = False,
+) -> None:
     """Is the chip feasible?
 
     Reads SPEC; writes nothing. Exit code 0 when every rule is kept, 1 when one is broken, 2 when the spec is not valid.
@@ -86,13 +90,15 @@ def check(spec: Spec, as_json: Json = False) -> None:
 
     result = check_spec(ChipSpec.from_toml(spec))
     if as_json:
-        _print_json(result.to_json())
+        _print_json(result.to_json(explain=explain))
     else:
         for finding in result.findings:
             mark = "ok " if finding.passed else "NO "
             print(f"{mark} {finding.rule:<20} {finding.value:>10.4g}   limit {finding.limit:>8.4g} {finding.unit}")
             if not finding.passed:
                 print(f"     {finding.cure}")
+            if explain:
+                print(f"     = {finding.explain}")
         for warning in result.warnings:
             print(f"note {warning}")
         print("feasible" if result.feasible else f"not feasible: {len(result.violations)} rules broken")
@@ -114,14 +120,15 @@ def budget(
     """
     from prism_photonics.budget.ledger import ledger
     from prism_photonics.budget.table import text
+    from prism_photonics.budget.trimming import heater_power_W
     from prism_photonics.spec import ChipSpec
 
     chip = ChipSpec.from_toml(spec)
-    result = ledger(chip)
+    result = ledger(chip, heater_power_W)
     if plot is not None:
         from prism_photonics.report.ledger import write_plot
 
-        write_plot(plot, chip)
+        write_plot(plot, chip, heater_power_W)
     if as_json:
         _print_json(result.to_json())
     else:

@@ -203,6 +203,17 @@ def test_check_prints_the_same_verdict_for_people(prism, layouts):
         assert f"NO  {rule}" in result.stdout
 
 
+def test_check_explains_every_number_where_it_is_asked_to(prism, demo_toml):
+    short, long = prism("check", demo_toml), prism("check", demo_toml, "--explain")
+    assert long.exit_code == 0
+    added = [line for line in long.stdout.splitlines() if line not in short.stdout.splitlines()]
+    rules = json.loads(prism("check", demo_toml, "--json").stdout)["findings"]
+    assert len(added) == len(rules)
+    assert all(line.startswith("     = ") for line in added)
+    found = json.loads(prism("check", demo_toml, "--explain", "--json").stdout)
+    assert [f["explain"] for f in found["findings"]] == [line.removeprefix("     = ") for line in added]
+
+
 def test_a_feasible_chip_has_no_violations_in_json(prism, demo_toml):
     found = json.loads(prism("check", demo_toml, "--json").stdout)
     assert found["feasible"] is True

@@ -31,3 +31,13 @@ def test_prism_help_loads_nothing_heavy():
         "assert result.exit_code == 0, result.output"
     )
     assert not loaded & HEAVY
+
+
+def test_prism_check_needs_neither_a_simulator_nor_a_drawing_tool():
+    loaded = loaded_after(
+        "from typer.testing import CliRunner\n"
+        "from prism_photonics.cli import app\n"
+        "result = CliRunner().invoke(app, ['check', 'layouts/paper_64x1024/spec.toml', '--explain'])\n"
+        "assert result.exit_code == 1, result.output"
+    )
+    assert not loaded & HEAVY

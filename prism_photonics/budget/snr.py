@@ -29,13 +29,24 @@ def evened_line_current_A(spec: ChipSpec) -> float:
     return line_current_A(spec) * ratio_from_dB(-weakest_dB)
 
 
+def weight_rms(spec: ChipSpec) -> float:
+    """Rms weight of Gaussian signatures whose largest entry of a whole bank is the weight limit."""
+    dims = spec.chip.rings // RAILS[spec.modulator.encoding]
+    return spec.ranking.weight_limit / max(expected_maximum(spec.chip.rows * dims), 1.0)
+
+
+def query_rms(spec: ChipSpec) -> float:
+    """Rms of a Gaussian query whose largest entry is one."""
+    return 1.0 / max(expected_maximum(spec.chip.rings // RAILS[spec.modulator.encoding]), 1.0)
+
+
 def score_signal_A2(spec: ChipSpec) -> float:
     """Variance over signatures of one row's score as a current: Gaussian signatures and query, in A².
 
     Both are scaled by their largest entries, the signatures (rows × dims of them) to ±weight_limit, the query to ±1.
     """
     dims = spec.chip.rings // RAILS[spec.modulator.encoding]
-    return dims * (_weight_rms(spec) * _query_rms(spec) * evened_line_current_A(spec)) ** 2
+    return dims * (weight_rms(spec) * query_rms(spec) * evened_line_current_A(spec)) ** 2
 
 
 def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
@@ -48,7 +59,7 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
         step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y − Σ w), else 1.
     """
     detector, comb = spec.detector_design, spec.comb_design
-    line_A, weight = evened_line_current_A(spec), _weight_rms(spec)
+    line_A, weight = evened_line_current_A(spec), weight_rms(spec)
     rings, scheme = spec.chip.rings, spec.modulator.encoding
     leak = spec.modulator_design.leak
     light, light2 = _light_moments(spec)
@@ -80,20 +91,9 @@ def score_snr_dB(spec: ChipSpec) -> float:
     return dB_from_ratio(score_signal_A2(spec) / sum(score_noise_A2(spec).values()))
 
 
-def _weight_rms(spec: ChipSpec) -> float:
-    """Rms weight of Gaussian signatures whose largest entry of a whole bank is the weight limit."""
-    dims = spec.chip.rings // RAILS[spec.modulator.encoding]
-    return spec.ranking.weight_limit / max(expected_maximum(spec.chip.rows * dims), 1.0)
-
-
-def _query_rms(spec: ChipSpec) -> float:
-    """Rms of a Gaussian query whose largest entry is one."""
-    return 1.0 / max(expected_maximum(spec.chip.rings // RAILS[spec.modulator.encoding]), 1.0)
-
-
 def _light_moments(spec: ChipSpec) -> tuple[float, float]:
     """Mean and mean square of a channel's light in one shot."""
-    rms = _query_rms(spec)
+    rms = query_rms(spec)
     if spec.modulator.encoding == "offset":
         return 0.5, (1.0 + rms**2) / 4.0
     # Half of the time a rail or a shot is dark, else it carries |q|.
@@ -107,5 +107,7 @@ def _slope_rms_per_pm(spec: ChipSpec) -> float:
     total = 0.0
     for step in range(65):
         u = 2.0 * ring.detuning_pm(limit * (step / 32.0 - 1.0)) / ring.fwhm_pm
-        total += (4.0 * u * (1.0 - ring.through_min + ring.drop_max) / ring.fwhm_pm / (1.0 + u * u) ** 2) ** 2
+        # A weight of exactly 1 is infinitely far: no slope there.
+        if math.isfinite(u):
+            total += (4.0 * u * (1.0 - ring.through_min + ring.drop_max) / ring.fwhm_pm / (1.0 + u * u) ** 2) ** 2
     return math.sqrt(total / 65.0)

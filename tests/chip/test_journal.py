@@ -21,7 +21,7 @@ from prism_photonics.chip.served import ServedChip
 from prism_photonics.units import InputError
 
 KEY, SETTINGS = jax.random.key(1), 8
-READINGS = SETTINGS * 3 + 1
+READINGS = SETTINGS * (3 + 1)
 WHO = {"bench": "virtual:0", "seed": 1}
 
 
@@ -91,7 +91,9 @@ def test_keeping_a_journal_changes_no_reading_and_keeps_each(small, die, path, w
     header, *found = entries(path)
     assert header == {"schema": "prism_photonics.journal/1", "spec_hash": small.hash, **WHO}
     readings = [entry for entry in found if "A" in entry]
-    assert [entry["A"] for entry in readings[1:]] == whole.current_A.values.reshape(-1, 2).tolist()
+    # At each setting the dark level comes first, then the channels.
+    asked = np.concatenate([whole.dark_A.values[:, None], whole.current_A.values], axis=1)
+    assert [entry["A"] for entry in readings] == asked.reshape(-1, 2).tolist()
     assert [entry["set"] for entry in found if "set" in entry] == whole.volts_V.values.tolist()
 
 

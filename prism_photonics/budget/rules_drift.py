@@ -1,0 +1,152 @@
+"""Rules on what moves after the calibration: interference with neighbours, and drift.
+
+Programming anew does not undo drift: the voltages come from the calibration. What does is a refresh, measuring the
+resonances' offsets anew with the weights in place. The spec knows no interval for it; `REFRESH_S` is assumed.
+"""
+
+import math
+from dataclasses import dataclass
+
+from prism_photonics.budget.coherence import coherence
+from prism_photonics.budget.finding import Finding, at_most
+from prism_photonics.budget.need import ERROR_SHARE, detunings_pm, shared_error, slopes, spread
+from prism_photonics.budget.ring import ring_figures
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM
+
+REFRESH_S = 600.0
+"""Offsets are measured anew every ten minutes; design choice."""
+HOUR_S = 3600.0
+SHARED_SOURCE = (
+    "ranking.required_snr_dB allows a weight error of {allowed:.2g}, half of it to one cause (design choice)"
+)
+
+
+@dataclass(frozen=True)
+class Movement:
+    """Rms movement of a resonance between two refreshes, in pm.
+
+    Attributes:
+        common: Of all rings together, with the die's temperature.
+        gradient: By the temperature's gradients along x and y.
+        wander: Each ring's own random walk.
+        relaxation: The film's relaxation under the voltages that correct the fabrication error, from refresh to
+            refresh, and under the programmed swing, from load to load.
+        age_s: Time between two refreshes.
+        held_s: Time between two loads of the weights.
+    """
+
+    common: float
+    gradient: float
+    wander: float
+    relaxation: float
+    age_s: float
+    held_s: float
+
+    @property
+    def own(self) -> float:
+        """All that rings do independently, in quadrature."""
+        return math.hypot(self.gradient, self.wander, self.relaxation)
+
+
+def movement_pm(spec: ChipSpec) -> Movement:
+    """Movement by the laws of `chip.drift`: Ornstein–Uhlenbeck temperature, random walk, exponential relaxation."""
+    drift, film, pm_K = spec.drift, spec.profile.relaxation, spec.profile.optics.thermal_pm_K.value
+    held_s = spec.system.queries_per_program / spec.system.query_rate_Hz
+    age_s = max(REFRESH_S, held_s)
+    # Difference of two states of a stationary process.
+    changed = math.sqrt(-2.0 * math.expm1(-age_s / drift.thermal_time_s))
+
+    def lost(seconds: float, *, fast: bool) -> float:
+        share = film.slow_share.value * -math.expm1(-seconds / (film.slow_h.value * HOUR_S))
+        share += film.memory_share.value * -math.expm1(-seconds / (film.memory_h.value * HOUR_S))
+        # The fast part of a steady voltage has passed before the first refresh.
+        return share - (film.fast_share.value * math.expm1(-seconds / film.fast_s.value) if fast else 0.0)
+
+    swing_pm = spread(detunings_pm(spec, ring_figures(spec)))
+    return Movement(
+        common=drift.temperature_K * pm_K * changed,
+        # Places are even over −1/2 … 1/2 of the die in x and in y: 1/12 of variance each.
+        gradient=drift.gradient_K * pm_K * changed / math.sqrt(6.0),
+        wander=drift.wander_pm_rthour * math.sqrt(age_s / HOUR_S),
+        relaxation=math.hypot(spec.resonance_pm * lost(age_s, fast=False), swing_pm * lost(held_s, fast=True)),
+        age_s=age_s,
+        held_s=held_s,
+    )
+
+
+def drift(spec: ChipSpec) -> Finding:
+    """What rings do independently between refreshes must not cost the ranking, even on a ring's steepest slope."""
+    moved, steepest, allowed = movement_pm(spec), slopes(spec).steepest, shared_error(spec)
+    limit_pm = allowed / steepest
+    wider_pm = math.ceil(moved.own * ring_figures(spec).fwhm_pm / limit_pm)
+    rest2 = limit_pm**2 - moved.own**2 + moved.wander**2
+    calmer = f"lower drift.wander_pm_rthour to {_floor3(math.sqrt(max(rest2, 0.0) / moved.age_s * HOUR_S))}, "
+    return at_most(
+        "drift",
+        moved.own,
+        limit_pm,
+        "pm",
+        cure=(calmer if rest2 > 0.0 else "steady the temperature or hold weights for less, ")
+        + f"or widen the line to {wider_pm} pm (longer ring.straight_um)",
+        explain=f"in {moved.age_s:g} s (a refresh of the offsets; loads every {moved.held_s:.2g} s): gradient "
+        f"{moved.gradient:.2g}, wander {moved.wander:.2g}, relaxation {moved.relaxation:.2g} pm, together "
+        f"{moved.own:.2g} pm × steepest slope {steepest:.3g}/pm; {_need(allowed)}",
+    )
+
+
+def drift_common(spec: ChipSpec) -> Finding:
+    """What all rings do together: the slopes' mean moves all scores alike, their spread disturbs the ranking."""
+    moved, slope, allowed = movement_pm(spec), slopes(spec), shared_error(spec)
+    limit_pm = allowed / slope.spread
+    return at_most(
+        "drift_common",
+        moved.common,
+        limit_pm,
+        "pm",
+        cure=f"lower drift.temperature_K to {_floor3(spec.drift.temperature_K * limit_pm / max(moved.common, 1e-12))} "
+        "or widen the line (longer ring.straight_um)",
+        explain=f"{spec.drift.temperature_K:g} K × {spec.profile.optics.thermal_pm_K.value:g} pm/K × √(2·(1 − "
+        f"e^(−{moved.age_s:g} s/{spec.drift.thermal_time_s:g} s))) = {moved.common:.2g} pm × standard deviation of the "
+        f"slopes over weights, {slope.spread:.3g}/pm; {_need(allowed)}",
+    )
+
+
+def neighbours(spec: ChipSpec) -> Finding:
+    """What coherent neighbours leave of a calibrated weight: their own travel beside a table per ring, and drift.
+
+    A bank that is loaded anew for every query is set from tables, ring by ring; a solve through the whole row would
+    take longer than the query.
+    """
+    found, moved, allowed = coherence(spec), movement_pm(spec), shared_error(spec)
+    drifted = found.per_pm * math.hypot(moved.common, moved.own)
+    o = spec.profile.optics
+    # Through and drop bus between two rings, light along layout x.
+    rad_pm = 2.0 * math.pi * o.n_g_along_x.value * 2.0 * spec.ring.pitch_um / o.wl0_um.value**2 / PM_PER_UM
+    rad = moved.common / o.thermal_pm_K.value * o.thermal_along_x_pm_K.value * rad_pm
+    value = math.hypot(found.tabled, drifted, found.per_rad * rad)
+    least_nm = spec.comb.spacing_nm * math.sqrt(value / allowed)
+    return at_most(
+        "coherence",
+        value,
+        allowed,
+        "weight",
+        cure=f"raise comb.spacing_nm to about {math.ceil(110.0 * least_nm) / 100.0:g} with fewer chip.channels per "
+        "bus, or raise Q (wider gaps)",
+        explain=f"δw = 4·T·√D·Σ ε·cos φ, ε = neighbour's drop field: {found.uncalibrated:.3g} rms uncalibrated "
+        f"(√(1 − L²/3)·√Σε², √Σε² = {found.fields:.3g}); calibrated by a table per ring, neighbours' travel leaves "
+        f"{found.tabled:.2g}, {math.hypot(moved.common, moved.own):.2g} pm of drift {drifted:.2g}, {rad:.2g} rad of "
+        f"bus phase {found.per_rad * rad:.2g}, together {value:.2g}; {_need(allowed)}",
+    )
+
+
+def _need(allowed: float) -> str:
+    return "limit: " + SHARED_SOURCE.format(allowed=allowed / ERROR_SHARE)
+
+
+def _floor3(value: float) -> str:
+    """Three significant digits, rounded down."""
+    if value <= 0.0:
+        return "0"
+    scale = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.floor(value / scale) * scale:.3g}"

@@ -1,0 +1,161 @@
+"""Rules on the light and its reading: level, noise, converters, and power in the guides."""
+
+import math
+
+from prism_photonics.budget.finding import Finding, at_least, at_most
+from prism_photonics.budget.link import line_current_A, link_budget
+from prism_photonics.budget.need import ERROR_SHARE
+from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.snr import query_rms, score_noise_A2, score_signal_A2, score_snr_dB
+from prism_photonics.budget.trimming import SPREAD_SIGMAS
+from prism_photonics.lightpath.detector.model import adc_step_A
+from prism_photonics.lightpath.ring.place import coupling_angles
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import attenuation_per_um, dB_from_ratio, watt_from_dBm
+
+BUS_LIMIT_W = 0.2
+"""All lines together in the first splitter: design choice, a few 10 MW/cm² in a rib of half a µm²."""
+RING_LIMIT_W = 0.01
+"""Circulating light of one line; design choice. Light moves TFLN resonances for hours by the photorefractive effect
+(arXiv 2409.12354), which gives no threshold; 10 mW is a MW/cm², where a drift of its own would have to be budgeted."""
+
+
+def link(spec: ChipSpec) -> Finding:
+    """A fully lit line must stand out of the converter: at least 16 codes, or no weight can be read in one shot."""
+    entries = link_budget(spec)
+    level_dBm, step_A, line_A = entries[-1].cumulative_dBm, adc_step_A(spec.detector_design), line_current_A(spec)
+    limit_dBm = level_dBm + dB_from_ratio(16.0 * step_A / line_A)
+    losses = ", ".join(f"−{entry.loss_dB:.1f} {entry.element}" for entry in entries[1:])
+    return at_least(
+        "link_budget",
+        level_dBm,
+        limit_dBm,
+        "dBm",
+        cure=f"raise comb.line_power_dBm by {max(limit_dBm - level_dBm, 0.0):.1f} dB, use fewer rows per laser, or "
+        "lower detector.adc_full_scale_uA",
+        explain=f"{spec.comb.line_power_dBm:g} dBm a line, {losses} dB = {level_dBm:.2f} dBm, {line_A * 1e6:.3g} µA; "
+        f"limit: 16 steps of {step_A * 1e6:.3g} µA",
+    )
+
+
+def converter_range(spec: ChipSpec) -> Finding:
+    """The converter must hold the brightest fully lit line of a die, or calibration clips."""
+    v, line_uA = spec.variation, line_current_A(spec) * 1e6
+    spread = math.hypot(
+        v.line_power_dB * math.log(10.0) / 10.0,
+        v.responsivity_relative,
+        v.splitter_imbalance * math.sqrt(tree_levels(spec.chip.rows)),
+    )
+    value = line_uA * math.exp(SPREAD_SIGMAS * spread)
+    return at_most(
+        "converter_range",
+        value,
+        spec.detector.adc_full_scale_uA,
+        "µA",
+        cure=f"raise detector.adc_full_scale_uA to {math.ceil(value):g} or lower comb.line_power_dBm",
+        explain=f"{line_uA:.3g} µA a line × e^({SPREAD_SIGMAS:g}·{spread:.3f}): scatter of line power, responsivity "
+        f"and {tree_levels(spec.chip.rows)} splitters in quadrature = {value:.3g} µA against "
+        "detector.adc_full_scale_uA",
+    )
+
+
+def score_snr(spec: ChipSpec) -> Finding:
+    """The scores must stand out of the receiver's noise by what the ranking needs."""
+    value, limit = score_snr_dB(spec), spec.ranking.required_snr_dB
+    line_A, noise = line_current_A(spec), score_noise_A2(spec)
+    parts = ", ".join(f"{name} {math.sqrt(part) / line_A:.2g}" for name, part in noise.items())
+    return at_least(
+        "score_snr",
+        value,
+        limit,
+        "dB",
+        cure="raise comb.line_power_dBm, lower detector.bandwidth_GHz or tia_noise_pA_rtHz, or use fewer rows "
+        "per laser",
+        explain=f"rms in units of a lit line of weight 1: scores {math.sqrt(score_signal_A2(spec)) / line_A:.3g}; "
+        f"noise {parts}; together {value:.2f} dB against ranking.required_snr_dB = {limit:g}",
+    )
+
+
+def query_dac(spec: ChipSpec) -> Finding:
+    """The query's DAC must not spoil the scores: a quarter of the allowed noise power is its to spend."""
+    modulator = spec.modulator
+    step = 1.0 / (2**modulator.dac_bits - 1)
+    rms, offset = query_rms(spec), modulator.encoding == "offset"
+    # Light p of the drive v is sin²(π·v/2), its slope π·√(p·(1 − p)); p is (1 + q)/2, or |q| in the one shot or rail
+    # that is lit.
+    slope2 = 0.25 * (1.0 - rms**2) if offset else rms * math.sqrt(2.0 / math.pi) - rms**2
+    # Even over a step; the bow of the INL, `modulator.model.inl_codes`, has half its largest value as rms.
+    code_error = math.hypot(1.0 / math.sqrt(12.0), 0.5 * modulator.dac_inl_lsb)
+    error = math.pi * math.sqrt(max(slope2, 0.0)) * step * code_error * (2.0 if offset else 1.0)
+    value = 2.0 * dB_from_ratio(rms / max(error, 1e-12))
+    limit = spec.ranking.required_snr_dB - 2.0 * dB_from_ratio(ERROR_SHARE)
+    bits = modulator.dac_bits + max(1, math.ceil((limit - value) / 6.02))
+    return at_least(
+        "query_dac",
+        value,
+        limit,
+        "dB",
+        cure=f"raise modulator.dac_bits to {bits}",
+        explain=f"rms query {rms:.3g} over error {error:.2g}: step 1/(2^{modulator.dac_bits} − 1), /√12, and an INL "
+        f"of {modulator.dac_inl_lsb:g} LSB through sin² = {value:.1f} dB; limit: ranking.required_snr_dB "
+        f"{-2.0 * dB_from_ratio(ERROR_SHARE):+.1f} dB (one cause takes {ERROR_SHARE:g} of the error: design choice)",
+    )
+
+
+def adc_noise(spec: ChipSpec) -> Finding:
+    """The converter's step must not be the largest noise: more light or a better amplifier would then be wasted."""
+    noise = score_noise_A2(spec)
+    converter = noise.pop("converter")
+    largest = max(noise, key=lambda name: noise[name])
+    value = math.sqrt(converter / noise[largest]) if noise[largest] > 0.0 else 1e9
+    bits = spec.detector.adc_bits + max(1, math.ceil(math.log2(max(value, 1e-9))))
+    return at_most(
+        "adc_noise",
+        value,
+        1.0,
+        "ratio",
+        cure=f"raise detector.adc_bits to {bits} or lower detector.adc_full_scale_uA",
+        explain=f"step²/12 of 2·{spec.detector.adc_full_scale_uA:g} µA in {spec.detector.adc_bits} bits against the "
+        f"largest other term of the noise, {largest}: {value:.3g}, both rms",
+    )
+
+
+def bus_power(spec: ChipSpec) -> Finding:
+    """All lines of a bus together, where they enter the splitter tree."""
+    lost_dB = sum(e.loss_dB for e in link_budget(spec) if e.element in ("coupling", "modulator"))
+    value = spec.chip.channels * watt_from_dBm(spec.comb.line_power_dBm - lost_dB)
+    too_much_dB = max(dB_from_ratio(value / BUS_LIMIT_W), 0.0)
+    return at_most(
+        "bus_power",
+        value,
+        BUS_LIMIT_W,
+        "W",
+        cure=f"lower comb.line_power_dBm by {math.ceil(10.0 * too_much_dB) / 10.0:g} dB, lower "
+        "splitter.excess_loss_dB, or spread the lines over more chip.buses",
+        explain=f"{spec.chip.channels} lines × {spec.comb.line_power_dBm:g} dBm − {lost_dB:g} dB of modulator and "
+        f"coupler = {1e3 * value:.3g} mW; limit {1e3 * BUS_LIMIT_W:g} mW: design choice",
+    )
+
+
+def ring_power(spec: ChipSpec) -> Finding:
+    """Circulating light of one line in a ring on resonance: it heats the ring, and moves charges (photorefraction)."""
+    ring, design = ring_figures(spec), spec.ring_designs[0]
+    level_dBm = next(e.cumulative_dBm for e in link_budget(spec) if e.element == "waveguide")
+    # D_max = κ1²·κ2²·a/(1 − x)²: the ring holds D_max/(κ2²·√a) at the drop coupler, after half a turn; √a is 1 here.
+    kappa2 = math.sin(coupling_angles(spec.profile, design)[1])
+    build_up = ring.drop_max / kappa2**2
+    value = watt_from_dBm(level_dBm) * build_up
+    absorbed_W = value * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um
+    too_much_dB = max(dB_from_ratio(value / RING_LIMIT_W), 0.0)
+    return at_most(
+        "ring_power",
+        value,
+        RING_LIMIT_W,
+        "W",
+        cure=f"lower comb.line_power_dBm by {math.ceil(10.0 * too_much_dB) / 10.0:g} dB, or lower Q (longer "
+        "ring.straight_um)",
+        explain=f"{level_dBm:.1f} dBm a line at the row × build-up D_max/κ2² = {build_up:.3g} gives "
+        f"{1e3 * value:.3g} mW (10.1002/lpor.201100017), of which a turn absorbs at most {1e6 * absorbed_W:.2g} µW; "
+        f"limit {1e3 * RING_LIMIT_W:g} mW: design choice, photorefraction (arXiv 2409.12354)",
+    )

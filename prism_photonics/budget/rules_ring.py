@@ -1,0 +1,129 @@
+"""Rules on the ring: what volts, fields and geometry allow."""
+
+import math
+
+from prism_photonics.budget.finding import Finding, at_least, at_most
+from prism_photonics.budget.need import slopes
+from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.trimming import SPREAD_SIGMAS
+from prism_photonics.spec import ChipSpec
+
+COERCIVE_SHARE = 0.5
+"""Half the coercive field: a driver may overshoot, and repeated poling cycles start below the nominal field."""
+
+
+def tuning_range(spec: ChipSpec) -> Finding:
+    """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included."""
+    ring, v = ring_figures(spec), spec.variation
+    biases_pm = [ring_figures(spec, channel).bias_pm for channel in range(spec.chip.channels)]
+    spread_pm = SPREAD_SIGMAS * spec.resonance_pm
+    swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative)
+
+    # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, so in quadrature.
+    lossy = ring_figures(spec, loss_factor=math.exp(SPREAD_SIGMAS * v.loss_log)).drop_max / ring.drop_max
+    weak_drop = math.hypot(1.0 - lossy, SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative)
+
+    def half_range(rest_pm: float) -> float:
+        near, far = rest_pm - swing_pm, rest_pm + swing_pm
+        closest = 0.0 if near <= 0.0 <= far else min(abs(near), abs(far))
+        return min(-ring.weight(closest) - weak_drop, ring.weight(max(abs(near), abs(far))))
+
+    value = min(half_range(max(biases_pm) + spread_pm), half_range(min(biases_pm) - spread_pm))
+    limit = spec.ranking.weight_limit
+    needed_pm = ring.detuning_pm(limit) - ring.detuning_pm(-limit) + max(biases_pm) - min(biases_pm) + 2.0 * spread_pm
+    needed_V = needed_pm / (2.0 * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative))
+    return at_least(
+        "tuning_range",
+        value,
+        limit,
+        "weight",
+        cure=(
+            f"{ring.tuning_pm_V:.1f} pm/V needs ±{needed_V:.1f} V, bias centred,"
+            if math.isfinite(needed_V)
+            else "no ring passes all its light: lower ranking.weight_limit;"
+        )
+        + f" for ±{limit:g} at FWHM {ring.fwhm_pm:.0f} pm and ±{spread_pm:.0f} pm spread; raise drive.max_voltage_V, "
+        "raise Q (wider gaps), trim better, or move ring.bias_pm",
+        explain=f"w = 1 − (1 − T_min + D_max)/(1 + u²), u = 2·δλ/{ring.fwhm_pm:.1f} pm, T_min {ring.through_min:.2g}, "
+        f"D_max {ring.drop_max:.3g} (10.1002/lpor.201100017); δλ from {min(biases_pm):.0f} … {max(biases_pm):.0f} pm "
+        f"at 0 V, ± {spread_pm:.0f} pm ({SPREAD_SIGMAS:g} σ of {spec.resonance_pm:.0f} pm after trimming) and ± "
+        f"{swing_pm:.0f} pm (±{spec.drive.max_voltage_V:g} V × {ring.tuning_pm_V:.2f} pm/V, weak rings); drop peaks "
+        f"lower by {weak_drop:.3f} on lossy rings: ± {value:.3f}",
+    )
+
+
+def coercive_field(spec: ChipSpec) -> Finding:
+    """The field between the electrodes must stay well below the film's coercive field."""
+    volts, gap_um = spec.drive.max_voltage_V, spec.ring.electrode_gap_um
+    coercive = spec.profile.electrooptics.coercive_field_V_um
+    value, limit = volts / gap_um, COERCIVE_SHARE * coercive.value
+    return at_most(
+        "coercive_field",
+        value,
+        limit,
+        "V/µm",
+        cure=f"lower drive.max_voltage_V to {math.floor(limit * gap_um):g} or widen ring.electrode_gap_um",
+        explain=f"{volts:g} V / {gap_um:g} µm = {value:.3g} V/µm against {COERCIVE_SHARE:g} × {coercive.value:g} V/µm "
+        f"({coercive.source}); half of it for overshoot and poling fatigue: design choice",
+    )
+
+
+def electrode_gap(spec: ChipSpec) -> Finding:
+    """V_πL is quoted for one electrode gap; another gap needs another figure."""
+    value, eo = spec.ring.electrode_gap_um, spec.profile.electrooptics
+    limit = eo.electrode_gap_um.value
+    return Finding(
+        "electrode_gap",
+        value,
+        limit,
+        "µm",
+        abs(value - limit) < 1e-9,
+        f"set ring.electrode_gap_um = {limit:g}, or use a process whose V_πL holds for {value:g} µm",
+        f"V_πL = {eo.vpil_push_pull_V_cm.value:g} V·cm push-pull holds for {limit:g} µm "
+        f"({eo.vpil_push_pull_V_cm.source}); drawn: {value:g} µm",
+    )
+
+
+def electrode_lobe(spec: ChipSpec) -> Finding:
+    """The electrodes that are simulated must be the ones that can be drawn: clear of both buses."""
+    value, limit = spec.ring.lobe_half_angle_deg, spec.ring_designs[0].widest_lobe_deg
+    return at_most(
+        "electrode_lobe",
+        value,
+        limit,
+        "deg",
+        cure=f"lower ring.lobe_half_angle_deg to {int(limit)}",
+        explain=f"an outer electrode at R + gap/2 = {spec.ring.radius_um + 0.5 * spec.ring.electrode_gap_um:g} µm "
+        f"keeps 2 µm from the buses' ribs up to ± {limit:.1f}°",
+    )
+
+
+def driver_step(spec: ChipSpec) -> Finding:
+    """One driver code at a ring's steepest slope must move its weight by less than one level of eight bits."""
+    tuning_pm_V, steepest = abs(ring_figures(spec).tuning_pm_V), slopes(spec).steepest
+    value = steepest * tuning_pm_V * spec.voltage_step_V
+    limit = 2.0 * spec.ranking.weight_limit / 2**8
+    return at_most(
+        "driver_step",
+        value,
+        limit,
+        "weight",
+        cure=f"raise drive.dac_bits to {spec.drive.dac_bits + max(1, math.ceil(math.log2(value / limit)))}",
+        explain=f"1.299·(1 − T_min + D_max)/FWHM = {steepest:.3g}/pm × {tuning_pm_V:.2f} pm/V × step "
+        f"{1e3 * spec.voltage_step_V:.3g} mV = {value:.2g}; limit: 2·{spec.ranking.weight_limit:g}/2^8 (signature "
+        "weights of 8 bits: design choice)",
+    )
+
+
+def bend_radius(spec: ChipSpec) -> Finding:
+    """Bends below the film's least radius radiate."""
+    value, least = min(spec.ring.radius_um, spec.waveguide.bend_radius_um), spec.profile.film.min_bend_radius_um
+    return at_least(
+        "bend_radius",
+        value,
+        least.value,
+        "µm",
+        cure=f"raise ring.radius_um and waveguide.bend_radius_um to {least.value:g} µm",
+        explain=f"the tightest of ring ({spec.ring.radius_um:g} µm) and routing ({spec.waveguide.bend_radius_um:g} µm) "
+        f"against {least.value:g} µm ({least.source})",
+    )
