@@ -12,7 +12,7 @@ from prism_photonics.budget.ledger import count_entries, ledger, link_entries, l
 from prism_photonics.budget.link import line_current_A, link_budget, tree_lengths
 from prism_photonics.budget.noise import noise_entries
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.budget.snr import expected_maximum, score_noise_A2, score_snr_dB
+from prism_photonics.budget.snr import evened_line_current_A, expected_maximum, score_noise_A2, score_snr_dB
 from prism_photonics.budget.table import text
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_powers
@@ -79,10 +79,14 @@ def test_a_ring_whose_image_meets_a_line_takes_more_of_it(paper, altered):
 def test_noise_terms_add_up_to_the_scores_signal_to_noise_ratio(demo, altered, encoding):
     spec = altered(demo, modulator={"encoding": encoding})
     channels, cells = spec.chip.channels, spec.chip.channels * spec.chip.rows
-    spread = spec.ranking.weight_limit / expected_maximum(cells) / expected_maximum(channels) * line_current_A(spec)
+    line_A = evened_line_current_A(spec)
+    spread = spec.ranking.weight_limit / expected_maximum(cells) / expected_maximum(channels) * line_A
     terms = score_noise_A2(spec)
+    assert set(terms) == {"tia", "johnson", "shot", "rin", "common_rin", "line_width", "converter"}
     assert 10 * math.log10(channels * spread**2 / sum(terms.values())) == pytest.approx(score_snr_dB(spec), abs=1e-9)
     lines = derived(noise_entries(spec))
+    for name, term in terms.items():
+        assert lines[name] == pytest.approx(math.sqrt(term) / line_current_A(spec))
     assert lines["total"] ** 2 == pytest.approx(sum(lines[name] ** 2 for name in terms))
     assert lines["score_snr"] == score_snr_dB(spec)
 
@@ -99,7 +103,12 @@ def test_each_noise_term_follows_its_own_cause(demo, altered):
     assert ratios(detector={"adc_full_scale_uA": 300.0}) == pytest.approx({"converter": 4.0})
     assert ratios(comb={"rin_dB_Hz": -140.0}) == pytest.approx({"rin": 10.0})
     assert ratios(detector={"bandwidth_GHz": 2.0}) == pytest.approx(dict.fromkeys(before.keys() - {"converter"}, 2.0))
-    assert ratios(comb={"line_power_dBm": 13.0}).keys() == {"shot", "rin"}
+    assert ratios(comb={"rin_common_dB_Hz": -145.0}) == pytest.approx({"common_rin": 10.0})
+    assert ratios(comb={"linewidth_MHz": 0.2}) == pytest.approx({"line_width": 2.0})
+    # Ten times the light: ten times the shot noise but for the dark current's, a hundred times what rides on the light.
+    brighter = ratios(comb={"line_power_dBm": 13.0})
+    assert 9.0 < brighter.pop("shot") < 10.0
+    assert brighter == pytest.approx(dict.fromkeys(("rin", "common_rin", "line_width"), 100.0))
 
 
 # ---------------------------------------------------------------- latency
@@ -108,7 +117,7 @@ def test_each_noise_term_follows_its_own_cause(demo, altered):
 def test_light_takes_the_circuits_group_delay(demo, bank):
     """Second road: every segment of both buses, the branches, then what the circuit holds as a point."""
     points_um = demo.coupler_design.length_um + 3 * demo.splitter_design.length_um
-    group_um = float(bank.feed.gpl_um[-1] + bank.buses.gpl_um[0].sum())
+    group_um = float(bank.feed.gpl_um[-1, 0] + bank.buses.gpl_um[0, 0].sum())
     group_um += demo.profile.optics.n_g_along_x.value * points_um
     assert propagation_s(demo) == pytest.approx(group_um / 299_792_458e6, rel=1e-5)
 
@@ -190,7 +199,10 @@ def test_the_numbers_of_physics_3_9(demo, altered):
 def test_twice_the_voltage_charges_the_electrodes_four_times_as_dearly(demo, altered, energy):
     high = derived(energy_entries(altered(demo, drive={"max_voltage_V": 2 * demo.drive.max_voltage_V})))
     assert high["program_electrodes"] == pytest.approx(4 * energy["program_electrodes"])
-    assert high["program_electrodes"] == pytest.approx(64 * 300e-15 * 20.0**2 * 1e12)
+    # C·V²: 300 fF at twice ± 20 V, 0.48 nJ a ring.
+    assert demo.drive.max_voltage_V == 20.0
+    assert demo.system.ring_fF == 300.0
+    assert high["program_electrodes"] == pytest.approx(64 * 300e-15 * 40.0**2 * 1e12)
 
 
 def test_a_six_bit_converter_at_20_fJ_a_step_takes_1_3_mW_at_1_GHz(paper):
@@ -206,9 +218,8 @@ def test_heaters_are_charged_as_the_function_says(demo, energy):
     assert derived(ledger(demo, lambda spec: 0.5).entries)["heaters"] == heated["heaters"]
 
 
-def test_several_buses_multiply_what_each_has_and_share_a_rows_converter(demo):
-    # The validator refuses several buses today; the counts are ready for them.
-    four = demo.model_copy(update={"chip": demo.chip.model_copy(update={"buses": 4})})
+def test_several_buses_multiply_what_each_has_and_share_a_rows_converter(demo, altered):
+    four = altered(demo, chip={"buses": 4})
     one, more = derived(count_entries(demo)), derived(count_entries(four))
     ratio = {name: more[name] / one[name] for name in one}
     expected = {"rings": 4, "modulators": 4, "photodiode_pairs": 4, "splitters": 4, "tias_and_adcs": 1}

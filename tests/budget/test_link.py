@@ -4,11 +4,12 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from prism_photonics.budget.link import line_current_A, link_budget
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.budget.snr import expected_maximum, score_snr_dB
+from prism_photonics.budget.snr import evened_line_current_A, expected_maximum, score_snr_dB
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.ring.model import extreme_transmissions, fsr_um, fwhm_pm, ring_fields
 
@@ -58,8 +59,17 @@ def test_the_rings_figures_without_simulation_are_those_of_the_model(demo, chann
 
 def test_the_papers_ring_has_the_papers_range_and_quality(paper):
     figures = ring_figures(paper)
-    assert figures.fsr_nm == pytest.approx(8.25, abs=0.05)
-    assert figures.q_loaded == pytest.approx(1.0e4, rel=0.01)
+    # The paper's 8.3 nm is a bare circle's. At the closest gap that can be made, its Q needs 12 µm of coupling straights
+    # on each side: a fifth more path, a sixth less range.
+    optics = paper.profile.optics
+    circle_um = 2 * math.pi * 20.0 * (optics.n_g_along_x.value + optics.n_g_along_y.value) / 2
+    straights_um = 2 * paper.ring_designs[0].straight_um * optics.n_g_along_x.value
+    assert paper.ring_designs[0].straight_um == pytest.approx(12.0, abs=0.45)
+    assert 1.55**2 / circle_um * 1e3 == pytest.approx(8.25, abs=0.05)
+    assert figures.fsr_nm == pytest.approx(1.55**2 / (circle_um + straights_um) * 1e3, rel=1e-9)
+    assert figures.fsr_nm == pytest.approx(6.9, abs=0.05)
+    assert 1.0e4 <= figures.q_loaded <= 1.25e4  # the range that the paper states
+    assert figures.q_loaded == pytest.approx(1.087e4, rel=0.01)
     assert figures.tuning_pm_V < 12
 
 
@@ -104,6 +114,20 @@ def test_snr_grows_with_power_and_falls_with_bandwidth_by_3_dB_an_octave_when_th
 
 @pytest.mark.parametrize(("noise_pA_rtHz", "expected_dB"), [(5.0, 7.0), (2.0, 11.0)])
 def test_the_papers_score_snr_is_that_of_physics_3_7(paper, altered, noise_pA_rtHz, expected_dB):
-    # §3.7 has no 2.2 cm of branches to cross: a better film stands for a tree without length.
-    spec = altered(paper, detector={"tia_noise_pA_rtHz": noise_pA_rtHz}, waveguide={"loss_dB_cm": 0.05})
+    # §3.7 has no 2.2 cm of branches to cross: a better film stands for a tree without length. Its lines are all equally
+    # strong, so none is attenuated to the weakest, and neither wander nor flicker together. Its −0.2 dB at 10 pA/√Hz
+    # belongs to other statistics: half the amplifier's noise gains 6.02 dB at most, and from there to 7 dB it is 7.2.
+    equal = {"linewidth_MHz": 0.0, "rin_common_dB_Hz": -200.0, "tilt_dB": 0.0}
+    noisy = {"detector": {"tia_noise_pA_rtHz": noise_pA_rtHz}, "waveguide": {"loss_dB_cm": 0.05}}
+    spec = altered(paper, **noisy, comb=equal, variation={"line_power_dB": 0.0})
     assert score_snr_dB(spec) == pytest.approx(expected_dB, abs=1)
+    # A real die's lines are attenuated to its weakest, and what that costs the score is no more than the light lost.
+    lost_dB = 20 * math.log10(evened_line_current_A(spec) / evened_line_current_A(altered(paper, **noisy)))
+    assert 0 < score_snr_dB(spec) - score_snr_dB(altered(paper, **noisy)) < lost_dB + 0.01
+
+
+def test_lines_are_evened_down_to_the_weakest_of_them(paper):
+    """Second road: 20,000 dies of 32 lines with the scatter of the spec (the paper's comb has no tilt)."""
+    scatter_dB = np.random.default_rng(5).normal(0.0, paper.variation.line_power_dB, (20_000, 32))
+    weakest = 10 ** (scatter_dB.min(axis=1).mean() / 10)
+    assert evened_line_current_A(paper) == pytest.approx(weakest * line_current_A(paper), rel=3e-3)

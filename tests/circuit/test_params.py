@@ -54,9 +54,12 @@ def test_a_designed_ring_tunes_by_its_two_lobes(demo):
     design = replace(demo.ring_designs[0], lobe_half_angle_deg=60.0)
     ring = ring_params(design, demo.profile, loss_dB_cm=0.27)
     share = 2 * math.pi * design.radius_um / design.length_um
-    # 2 × 0.374 of a circle that is a share of the whole turn, at 2.2 V·cm push-pull.
+    # 2 × 0.374 of a circle that is a share of the whole turn; a single arm's V_π·L is twice the push-pull one.
+    vpil_V_cm = demo.profile.electrooptics.vpil_push_pull_V_cm.value
+    assert vpil_V_cm == 3.57  # at the 5.4 µm between the electrodes
     n_g = float(ring.gpl_um) / design.length_um
-    assert float(ring.slope_pm_V) == pytest.approx(1.55**2 * 2 * 0.3739 * share / (2 * n_g * 4.4e4) * 1e6, rel=1e-3)
+    slope_pm_V = 1.55**2 * 2 * 0.3739 * share / (2 * n_g * 2e4 * vpil_V_cm) * 1e6
+    assert float(ring.slope_pm_V) == pytest.approx(slope_pm_V, rel=1e-3)
 
 
 def test_the_designed_chip_splits_its_light_evenly_and_loses_what_the_spec_says(demo):

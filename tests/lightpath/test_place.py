@@ -107,5 +107,6 @@ def test_the_longer_the_arms_the_more_of_the_ring_is_tuned_and_the_narrower_its_
     assert figures[-1].fsr_nm * lengths[-1] == pytest.approx(figures[0].fsr_nm * lengths[0], rel=0.05)
     # An arm that is tuned over all its length tunes by λ²·1/(2·n_g·V_πL) and no better.
     n_g = demo.profile.optics.n_g_along_y.value
-    limit = 1.55**2 / (2 * n_g * 4.4e4) * 1e6
+    single_um_V = 2e4 * demo.profile.electrooptics.vpil_push_pull_V_cm.value
+    limit = 1.55**2 / (2 * n_g * single_um_V) * 1e6
     assert figures[-1].tuning_pm_V == pytest.approx(limit, rel=0.05)
