@@ -85,8 +85,8 @@ def query_dac(spec: ChipSpec) -> Finding:
     # Light p of the drive v is sin²(π·v/2), its slope π·√(p·(1 − p)); p is (1 + q)/2, or |q| in the one shot or rail
     # that is lit.
     slope2 = 0.25 * (1.0 - rms**2) if offset else rms * math.sqrt(2.0 / math.pi) - rms**2
-    # Even over a step; the bow of the INL, `modulator.model.inl_codes`, has half its largest value as rms.
-    code_error = math.hypot(1.0 / math.sqrt(12.0), 0.5 * modulator.dac_inl_lsb)
+    # Even over a step; the bow of the INL, `modulator.model.inl_codes`, has any phase and is widest at middle codes.
+    code_error = math.hypot(1.0 / math.sqrt(12.0), modulator.dac_inl_lsb / math.sqrt(2.0))
     error = math.pi * math.sqrt(max(slope2, 0.0)) * step * code_error * (2.0 if offset else 1.0)
     value = 2.0 * dB_from_ratio(rms / max(error, 1e-12))
     limit = spec.ranking.required_snr_dB - 2.0 * dB_from_ratio(ERROR_SHARE)
