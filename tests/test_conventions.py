@@ -90,7 +90,7 @@ def test_currents_are_amperes(demo):
 
 UNITS = (
     r"_([unp]m|deg|dBm?|dB_cm|dB_Hz|V|V_um|V_cm|pm_V|pm_V2|pm_K|[mun]?A|A_W|p?A_rtHz|W|K|ohm|[MG]?Hz|rad|bits"
-    r"|u?s|lsb|mW_nm|pm_rthour)$"
+    r"|[un]?s|lsb|mW|mW_nm|uW_ring|pm_rthour|fF|fJ_step|pJ_(symbol|row|bit))$"
 )
 # Ratios and counts go bare.
 BARE = {
@@ -101,6 +101,8 @@ BARE = {
     "splitter_imbalance",
     "loss_log",
     "weight_limit",
+    "queries_per_program",
+    "laser_wall_plug",
 }
 
 

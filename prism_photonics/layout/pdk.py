@@ -32,12 +32,12 @@ from prism_photonics.process.profile import Profile, load_profile
 REFERENCE: dict[str, dict[str, float]] = {
     "ring": {
         "radius_um": 20.0,
-        "straight_um": 0.5,
-        "gap_through_um": 0.64,
-        "gap_drop_um": 0.64,
+        "straight_um": 2.6,
+        "gap_through_um": 0.40,
+        "gap_drop_um": 0.40,
         "width_um": 1.4,
         "pitch_um": 130.0,
-        "lobe_half_angle_deg": 55.0,
+        "lobe_half_angle_deg": 48.5,
         "electrode_gap_um": 5.4,
         "electrode_width_um": 8.0,
     },

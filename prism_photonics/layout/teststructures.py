@@ -27,7 +27,7 @@ from prism_photonics.spec import ChipSpec
 FIBRE_PITCH_UM = 127.0
 PASSES = (1, 2)  # double passes of each cutback serpentine
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
-GAP_STEPS_UM = (-0.10, -0.05, 0.0, 0.05, 0.10)
+GAP_STEPS_UM = (0.0, 0.025, 0.05, 0.075, 0.10)  # upwards: narrower, the walls of two ribs meet
 LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
 APART_UM = 110.0  # between two test rings: a terminator for each one's drop bus
 LABEL_UM = 16.0

@@ -69,7 +69,7 @@ BREAKERS = {
         {"comb": {"spacing_nm": 0.07}, "ranking": {"spacing_linewidths": 2.0}},
         ("comb.spacing_nm", r"about ([\d.]+)"),
     ),
-    "tuning_range": ({"drive": {"max_voltage_V": 15.0}}, ("drive.max_voltage_V", 17.0)),
+    "tuning_range": ({"drive": {"max_voltage_V": 15.0}}, ("drive.max_voltage_V", 20.0)),
     "coercive_field": ({"drive": {"max_voltage_V": 60.0}}, ("drive.max_voltage_V", r"to (\d+)")),
     "electrode_gap": ({"ring": {"electrode_gap_um": 5.6}}, ("ring.electrode_gap_um", r"= ([\d.]+)")),
     "electrode_lobe": ({"ring": {"lobe_half_angle_deg": 60.0}}, ("ring.lobe_half_angle_deg", r"to (\d+)")),

@@ -59,8 +59,8 @@ def test_the_rings_figures_without_simulation_are_those_of_the_model(demo, chann
 
 def test_the_papers_ring_has_the_papers_range_and_quality(paper):
     figures = ring_figures(paper)
-    # The paper's 8.3 nm is a bare circle's. At the closest gap that can be made, its Q needs 12 µm of coupling straights
-    # on each side: a fifth more path, a sixth less range.
+    # The paper's 8.3 nm is a bare circle's. At the closest gap that can be made its Q needs coupling straights of 12 µm
+    # on both sides: a fifth more path, a sixth less range.
     optics = paper.profile.optics
     circle_um = 2 * math.pi * 20.0 * (optics.n_g_along_x.value + optics.n_g_along_y.value) / 2
     straights_um = 2 * paper.ring_designs[0].straight_um * optics.n_g_along_x.value

@@ -71,11 +71,15 @@ def steady(silent):
 
 
 @pytest.fixture(scope="session")
-def die(small):
-    """A fresh small die; the same seed gives the same die and noise."""
-    from prism_photonics.chip.virtual import VirtualChip
+def die(small, altered):
+    """A fresh small die that does not drift, so that only noise tells two jobs apart; a seed gives die and noise."""
+    steady = altered(small, drift=STEADY)
 
-    return lambda seed=0: VirtualChip.fabricate(small, jax.random.key(seed))
+    def make(seed=0):
+        with _unrelaxing():
+            return VirtualChip.fabricate(steady, jax.random.key(seed))
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_a_survey_over_the_wire_is_the_survey_in_process(small, die, box, resour
     inside = take_survey(die(), small, key=KEY, settings=8)
     assert wired.identical(inside)
     assert box.over_voltage_attempts == 0
-    assert box.triggers == wired.attrs["triggers"] == 8 * 3 + 1
+    assert box.triggers == wired.attrs["triggers"] == 8 * (3 + 1)
 
 
 def test_every_setting_light_and_average_gives_the_same_reading(small, die, resource, bench_of):

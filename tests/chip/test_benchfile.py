@@ -54,7 +54,7 @@ def test_the_shipped_bench_holds_the_demonstrator(shipped, demo):
         ("max_voltage_V = 20.0", "", "missing key 'voltage_source.0.max_voltage_V'"),
         ("max_voltage_V = 20.0", 'max_voltage_V = "10"', "voltage_source.0.max_voltage_V = '10'"),
         ("max_voltage_V = 20.0", "max_voltage_V = nan", "voltage_source.0.max_voltage_V = nan"),
-        ("safe_voltage_V = 0.0", "safe_voltage_V = 11.0", "safe_voltage_V = 11: above voltage_source.0.max_voltage_V"),
+        ("safe_voltage_V = 0.0", "safe_voltage_V = 21.0", "safe_voltage_V = 21: above voltage_source.0.max_voltage_V"),
         ("lines = [0, 7]", "lanes = [0, 7]", "unknown key 'light_source.0.channels.0.lanes'; did you mean 'lines'"),
         ("rings = [0, 7]", "rings = [7, 0]", "voltage_source.0.channels.0: rings = [7, 0]: want a number from 0"),
         ("rings = [0, 7]", "rings = [0, 4, 7]", "voltage_source.0.channels.0: rings = [0, 4, 7]: want"),

@@ -126,7 +126,8 @@ def test_a_parked_line_gives_about_the_designed_current(fabricate, small):
     gain = np.asarray(designed_gain_A(small))[:, 0]
     for c, channel in enumerate(np.eye(3)):
         current = chip.measure(channel, averages=64)
-        assert current == pytest.approx(gain[:, c], rel=0.35)
+        # 10 V carry a ring by 42 pm: one that trimming left 28 pm short is not quite clear of its line.
+        assert current == pytest.approx(gain[:, c], rel=0.5)
 
 
 def test_currents_add_over_channels_and_scale_with_light(steady):

@@ -58,7 +58,7 @@ def test_a_row_whose_detector_was_forgotten_is_refused(small):
     lost = frozenset(("row_1,o2", "detector_1,o1"))
     broken = replace(netlist, cells={**netlist.cells, "chip": replace(chip, connections=chip.connections - {lost})})
     with pytest.raises(InputError, match="detector_1,o1 is not connected"):
-        simulate(small, broken, np.zeros((2, 3)))
+        simulate(small, broken, np.zeros((small.chip.rows, small.chip.channels)))
 
 
 def test_guides_of_two_rows_on_one_detector_are_refused(small):
@@ -68,20 +68,20 @@ def test_guides_of_two_rows_on_one_detector_are_refused(small):
     crossed = frozenset(frozenset(swap.get(end, end) for end in pair) for pair in chip.connections)
     broken = replace(netlist, cells={**netlist.cells, "chip": replace(chip, connections=crossed)})
     with pytest.raises(InputError, match="detector_0 is fed by row_0 and row_1"):
-        simulate(small, broken, np.zeros((2, 3)))
+        simulate(small, broken, np.zeros((small.chip.rows, small.chip.channels)))
 
 
 @pytest.fixture(scope="module")
-def two_bus_shift_pm():
-    return np.random.default_rng(12).normal(0.0, 50.0, (2, 6))
+def two_bus_shift_pm(two_bus):
+    return np.random.default_rng(12).normal(0.0, 50.0, (two_bus.chip.rows, two_bus.chip.rings))
 
 
 def test_the_netlist_of_two_banks_gives_the_designs_complex_fields_bus_by_bus(two_bus, two_bus_shift_pm):
     bank = designed_bank(two_bus)
     shifted = eqx.tree_at(lambda b: b.rings.offset_pm, bank, jnp.asarray(two_bus_shift_pm).reshape(bank.shape))
-    designed = eqx.filter_jit(bank_fields)(shifted, bank.wl_um, jnp.zeros((2, 6)))
+    designed = eqx.filter_jit(bank_fields)(shifted, bank.wl_um, jnp.zeros(two_bus_shift_pm.shape))
     drawn = simulate(two_bus, from_spec(two_bus), two_bus_shift_pm)
-    assert drawn.through.shape == designed.through.shape == (2, 2, 3)
+    assert drawn.through.shape == designed.through.shape == (two_bus.chip.rows, 2, two_bus.chip.channels)
     assert max_field_error(designed, drawn) < 1e-9
     # The buses are not alike: an exchange of them would be seen.
     assert np.abs(drawn.through[:, 0] - drawn.through[:, 1]).max() > 0.01

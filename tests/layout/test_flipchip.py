@@ -88,6 +88,22 @@ def test_a_chip_larger_than_the_reticle_is_cut_into_equal_tiles_of_whole_rows():
     assert all(int(line["row"]) in tiles.rows(int(line["tile"])) for line in lines)
 
 
+@pytest.mark.parametrize(("rows", "per_bus"), [(8, 1), (1024, 8)])
+def test_every_bus_of_a_row_lies_on_tiles_of_its_own(altered, rows: int, per_bus: int):
+    one = sized(rows, 8)
+    spec = altered(one, chip={"buses": 3})
+    tiles = cut(spec)
+    assert tiles.tile == cut(one).tile
+    assert tiles.tile.chip.buses == 1
+    assert tiles.per_bus == cut(one).count == per_bus
+    assert (tiles.buses, tiles.count) == (3, 3 * tiles.per_bus)
+    # Each row of each bus is found on one tile, where the map says.
+    held = [(row, tiles.bus(tile), tile, n) for tile in range(tiles.count) for n, row in enumerate(tiles.rows(tile))]
+    assert sorted((row, bus) for row, bus, _, _ in held) == [(row, bus) for row in range(rows) for bus in range(3)]
+    lines = csv.DictReader(tiles.map_csv().splitlines())
+    assert [tuple(int(line[key]) for key in ("row", "bus", "tile", "tile_row")) for line in lines] == held
+
+
 def test_of_a_chip_larger_than_the_reticle_one_tile_is_written(tmp_path: Path):
     files = write(sized(256, 1), tmp_path)
     assert files.faults == ()

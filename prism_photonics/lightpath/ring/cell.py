@@ -44,7 +44,7 @@ def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
     if design.lobe_half_angle_deg > design.widest_lobe_deg:
         raise InputError(
             f"ring: lobe_half_angle_deg = {design.lobe_half_angle_deg:g} brings the electrodes within "
-            f"{METAL1_TO_RIB_UM:g} µm of a bus; want at most {design.widest_lobe_deg:.1f}"
+            f"{METAL1_TO_RIB_UM:g} µm of a bus; want at most {math.floor(10.0 * design.widest_lobe_deg) / 10.0:.1f}"
         )
     metal = _electrodes(design)
     pen = Pen("ring", design, kcl)
