@@ -65,7 +65,7 @@ def small(demo, altered):
 @pytest.fixture(scope="session")
 def two_bus(small, altered):
     """Two rows of two buses with three channels each."""
-    return altered(small, name="two_bus_2x2x3", chip={"buses": 2})
+    return altered(small, name="two_bus_2x2x3", chip={"buses": 2}, drive={"max_voltage_V": 20.0})
 
 
 @pytest.fixture

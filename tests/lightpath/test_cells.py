@@ -22,7 +22,7 @@ from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDes
 from prism_photonics.process.layers import LAYERS, Layer
 from prism_photonics.units import InputError
 
-RING = RingDesign(20.0, 0.421, 0.6, 0.65, 1.4, 130.0, 55.0, 5.4, 8.0)
+RING = RingDesign(20.0, 0.421, 0.6, 0.65, 1.4, 130.0, 49.0, 5.4, 8.0)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_the_two_lobes_have_opposite_polarity_so_their_tuning_adds(kcl: kf.KCLay
 def test_lobes_span_the_designed_angle(kcl: kf.KCLayout):
     metal = region(ring(RING, kcl=kcl), LAYERS.metal1)
     edge = RING.radius_um - RING.electrode_gap_um / 2 - 0.05
-    for angle, covered in ((0.0, True), (54.8, True), (55.3, False), (-54.8, True), (-55.3, False)):
+    for angle, covered in ((0.0, True), (48.8, True), (49.3, False), (-48.8, True), (-49.3, False)):
         for side in (1, -1):
             x = RING.pitch_um / 2 + side * (RING.straight_um / 2 + edge * math.cos(math.radians(angle)))
             y = RING.center_y_um + edge * math.sin(math.radians(angle))

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.budget.link import line_current_A
-from prism_photonics.budget.snr import score_snr_dB
+from prism_photonics.budget.snr import evened_line_current_A, score_snr_dB
 from prism_photonics.calibrate.calibration import calibrate
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.lightpath.modulator.model import modulate
@@ -214,9 +213,10 @@ def test_the_score_snr_is_what_the_budget_says_at_the_light_of_this_die(
         noise.append(again.var(0, ddof=1).mean())
         signal.append((queries @ gaussian_tiles[tile].T).var(1, ddof=1).mean())
     measured_dB = 10 * np.log10(np.mean(signal) / np.mean(noise))
-    evened_dB = 10 * np.log10(float(calibration.unit_A.mean()) / line_current_A(demo))
-    assert -2 < evened_dB < 0
-    at_this_light = altered(demo, comb={"line_power_dBm": demo.comb.line_power_dBm + evened_dB})
+    # This die's weakest line is not the expected one, which the budget counts with.
+    off_dB = 10 * np.log10(float(calibration.unit_A.mean()) / evened_line_current_A(demo))
+    assert -1 < off_dB < 1
+    at_this_light = altered(demo, comb={"line_power_dBm": demo.comb.line_power_dBm + off_dB})
     assert measured_dB == pytest.approx(score_snr_dB(at_this_light), abs=0.3)
 
 
