@@ -38,7 +38,7 @@ LAYOUTS = Path(__file__).parents[1] / "layouts"
 RESULTS = Path(__file__).parent / "results" / "bank_recall.json"
 OWN_PM, COMMON_PM = 1.0, 20.0
 K, QUERIES, CLIP_SIGMAS = 32, 16, 3.0
-# Measured on 16 rows of the bank with the whole procedure: `results/bank_calibration.json`, rounded up.
+# Assumed: about ten times the standard error of a fitted offset on the demo (`Calibration.offset_std_pm`).
 OFFSET_ERROR_PM = 0.2
 
 
