@@ -49,7 +49,8 @@ class Programmed:
     Attributes:
         volts: Ring voltages on the DAC grid in V, (pages, rows, rings).
         predicted: Effective weights that the calibration predicts there.
-        residual: Predicted minus wanted: the drive limit's share and the driver's rounding.
+        residual: Predicted minus wanted: the drive limit's share and the driver's rounding; 0 for excluded rings, which
+            stay at 0 V.
         out_of_reach: Targets that no voltage within the limit meets to `TOLERANCE`, before rounding.
     """
 
@@ -103,6 +104,7 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows rings
     predicted = np.asarray(_predict_pages(calibration, jnp.asarray(volts)))
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
     reached = np.asarray(_predict_pages(calibration, exact))
+    excluded = np.asarray(calibration.excluded)
     low, high = np.asarray(branch.min(0)), np.asarray(branch.max(0))
     missed = tuple(
         OutOfReach(
@@ -113,9 +115,9 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows rings
             float(reached[p, n, c]),
             (float(low[n, c]), float(high[n, c])),
         )
-        for p, n, c in np.argwhere(np.abs(reached - pages) > TOLERANCE)
+        for p, n, c in np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
     )
-    return Programmed(volts, predicted, predicted - pages, missed)
+    return Programmed(volts, predicted, np.where(excluded, 0.0, predicted - pages), missed)
 
 
 @eqx.filter_jit
@@ -166,6 +168,8 @@ def _solve(
 ) -> Float[Array, "pages rows rings"]:
     """Start from single-ring inverses, refine whole rows inside the drive limit."""
     scale, top_V = calibration.effective_scale(), calibration.max_voltage_V
+    # An excluded ring is held at rest and asked for nothing.
+    asked = 1.0 - calibration.excluded.reshape(scale.shape)
     increasing = branch[-1] >= branch[0]
 
     def start(w, curve, up):
@@ -174,15 +178,21 @@ def _solve(
         # Flat stretches (beyond the resonance) carry no voltage information: tip them by a hair.
         return jnp.interp(w, xp + 1e-9 * jnp.arange(SCAN), fp)
 
-    def one_bus(w, row: RowModel, row_scale, curves, up):
+    def one_bus(w, row: RowModel, row_scale, curves, up, ask):
         first = jax.vmap(start, in_axes=(0, 1, 0))(w, curves, up)
 
         def residuals(v):
-            return row_scale * row_transmission(calibration.wl_um, row, v) - w
+            return ask * (row_scale * row_transmission(calibration.wl_um, row, v) - w)
 
         goal = w.shape[0] * SOLVED**2
         return least_squares(
-            residuals, first, jacobian=jax.jacfwd(residuals), steps=30, cost_goal=goal, lower=-top_V, upper=top_V
+            residuals,
+            first,
+            jacobian=jax.jacfwd(residuals),
+            steps=30,
+            cost_goal=goal,
+            lower=-top_V * ask,
+            upper=top_V * ask,
         ).x
 
     by_bus = scale.shape
@@ -190,7 +200,7 @@ def _solve(
     curves = jnp.moveaxis(branch.reshape(SCAN, *by_bus), 0, 2)
     upwards = increasing.reshape(by_bus)
     return jax.lax.map(
-        lambda page: of_row(per_bus(page.reshape(by_bus), calibration.rows, scale, curves, upwards)),
+        lambda page: of_row(per_bus(page.reshape(by_bus), calibration.rows, scale, curves, upwards, asked)),
         wanted,
         batch_size=PAGES_AT_ONCE,
     )
