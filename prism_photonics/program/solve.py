@@ -1,24 +1,34 @@
-"""Programming: the voltages whose exact row gives the wanted weights, all rings of a row at once."""
+"""Programming: the voltages whose exact row gives the wanted weights, all rings of a row at once.
 
+Buses do not see each other, so each is a small problem of its own (a *lane*). Lanes are solved in rounds: few steps for
+all, which settles nearly every one, then many for those that are left, such as lanes with a target out of reach. A
+round is cut into chunks that stay in a core's cache; chunks run side by side.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 from numpy import ndarray
 
-from prism_photonics.calibrate.calibration import Calibration, of_row
+from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.levenberg import least_squares
-from prism_photonics.calibrate.unknowns import RowModel, row_transmission
+from prism_photonics.program.lane import lane_of, tuning_curves, voltages_alone, weights_and_slopes
 from prism_photonics.units import InputError
 
-SCAN = 129
 TOLERANCE = 2e-3
 # A tenth of what one code of a 14-bit driver moves a weight: refining further would be rounded away.
 SOLVED = 2e-5
-PAGES_AT_ONCE = 32
+# Iterations of each round.
+ROUNDS = (4, 30)
+LANES_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Programmed:
     """Voltages for a bank, or for pages of one (leading axis).
 
     Attributes:
-        volts: Ring voltages on the DAC grid in V, (pages, rows, rings).
+        volts: Ring voltages on the DAC grid in V, (pages, rows, rings); of the asked rows only.
         predicted: Effective weights that the calibration predicts there.
         residual: Predicted minus wanted: the drive limit's share and the driver's rounding; 0 for excluded rings, which
             stay at 0 V.
@@ -68,11 +78,14 @@ def reachable_weights(
     Returns:
         (low, high), dimensionless.
     """
-    _, branch = _scan(calibration)
-    return np.asarray(branch.min(0)), np.asarray(branch.max(0))
+    lanes = np.arange(calibration.rows.gain_A.shape[0] * calibration.rows.gain_A.shape[1])
+    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (lanes,))
+    return low.reshape(calibration.shape), high.reshape(calibration.shape)
 
 
-def program(calibration: Calibration, weights: Float[ndarray, "*pages rows rings"]) -> Programmed:
+def program(
+    calibration: Calibration, weights: Float[ndarray, "*pages rows rings"], *, rows: Sequence[int] | None = None
+) -> Programmed:
     """Voltages that realise effective weights, through the fitted coherent row.
 
     A start from each ring's own tuning curve is refined by Levenberg–Marquardt on the whole row with the drive limit
@@ -81,15 +94,17 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows rings
     Args:
         calibration: The calibrated chip; it knows the drive limit and the DAC grid.
         weights: Wanted effective weights; one page or several.
+        rows: The chip's rows that the weights are for, when not all of them: a new block is one row.
 
     Returns:
         Voltages, what they give, and what is out of reach.
 
     Raises:
-        InputError: NaN or infinite weights, or a wrong shape.
+        InputError: NaN or infinite weights, a wrong shape, or rows that the chip does not have.
     """
     wanted = np.asarray(weights, dtype=float)
-    shape = calibration.shape
+    chosen = _chosen_rows(calibration, rows)
+    shape = (len(chosen), calibration.shape[1])
     if wanted.ndim not in (2, 3) or wanted.shape[-2:] != shape:
         raise InputError(f"program: weights of shape {wanted.shape}; this chip takes {shape} or pages of it")
     if not np.isfinite(wanted).all():
@@ -98,109 +113,138 @@ def program(calibration: Calibration, weights: Float[ndarray, "*pages rows rings
             f"program: weight at {place} is {wanted[place]}; weights are finite numbers: mend the signatures"
         )
     pages = wanted.reshape(-1, *shape)
-    scan_volts, branch = _scan(calibration)
-    exact = _solve(calibration, jnp.asarray(pages), scan_volts, branch)
-    volts = calibration.on_dac_grid(np.asarray(exact))
-    predicted = np.asarray(_predict_pages(calibration, jnp.asarray(volts)))
+    buses, channels = calibration.rows.gain_A.shape[1:]
+    lanes = (chosen[:, None] * buses + np.arange(buses)).ravel()
+    solved = _solve(calibration, np.tile(lanes, len(pages)), pages.reshape(-1, channels))
+    volts = calibration.on_dac_grid(solved.volts)
+    predicted = _in_chunks(lambda *chunk: _predict(calibration, *chunk), (np.tile(lanes, len(pages)), volts))[0]
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
-    reached = np.asarray(_predict_pages(calibration, exact))
-    excluded = np.asarray(calibration.excluded)
-    low, high = np.asarray(branch.min(0)), np.asarray(branch.max(0))
+    reached, low, high = (a.reshape(pages.shape) for a in (solved.reached, solved.low, solved.high))
+    excluded = np.asarray(calibration.excluded)[chosen]
     missed = tuple(
         OutOfReach(
             int(p),
-            int(n),
+            int(chosen[n]),
             int(c),
             float(pages[p, n, c]),
             float(reached[p, n, c]),
-            (float(low[n, c]), float(high[n, c])),
+            (float(low[p, n, c]), float(high[p, n, c])),
         )
         for p, n, c in np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
     )
-    return Programmed(volts, predicted, np.where(excluded, 0.0, predicted - pages), missed)
+    predicted = predicted.reshape(pages.shape)
+    residual = np.where(excluded, 0.0, predicted - pages)
+    return Programmed(volts.reshape(pages.shape), predicted, residual, missed)
 
 
-@eqx.filter_jit
-def _predict_pages(
-    calibration: Calibration, volts: Float[Array, "pages rows rings"]
-) -> Float[Array, "pages rows rings"]:
-    return jax.vmap(calibration.weights)(volts)
+class _Solved(NamedTuple):
+    volts: Float[ndarray, "lanes channels"]
+    reached: Float[ndarray, "lanes channels"]
+    low: Float[ndarray, "lanes channels"]
+    high: Float[ndarray, "lanes channels"]
 
 
-def _scan(calibration: Calibration) -> tuple[Float[Array, " scan"], Float[Array, "scan rows rings"]]:
-    """Every ring's own weight against its voltage; beyond its resonance the curve is held flat, so it is monotone.
-
-    A ring's weight falls to its minimum on resonance and rises on both sides; the side with more voltage is used.
-    """
-    volts = jnp.linspace(-calibration.max_voltage_V, calibration.max_voltage_V, SCAN)
-    curves = _tuning_curves(calibration, volts)
-    bottom = jnp.argmin(curves, axis=0)
-    index = jnp.arange(SCAN)[:, None, None]
-    upwards = bottom <= SCAN // 2
-    on_branch = jnp.where(upwards, index >= bottom, index <= bottom)
-    floor = curves.min(0)
-    held = jnp.where(on_branch, curves, floor)
-    return volts, jnp.where(upwards, jax.lax.cummax(held, axis=0), jax.lax.cummax(held, axis=0, reverse=True))
+def _chosen_rows(calibration: Calibration, rows: Sequence[int] | None) -> Int[ndarray, " rows"]:
+    count = calibration.shape[0]
+    if rows is None:
+        return np.arange(count)
+    chosen = np.asarray(rows, dtype=int).reshape(-1)
+    wrong = [int(row) for row in chosen if not 0 <= row < count]
+    if wrong or len(set(chosen.tolist())) != len(chosen) or not len(chosen):
+        raise InputError(
+            f"program: rows {list(rows)}; want different rows of 0 to {count - 1}"
+            + (f", row {wrong[0]} is not on this chip" if wrong else "")
+        )
+    return chosen
 
 
-@eqx.filter_jit
-def _tuning_curves(calibration: Calibration, volts: Float[Array, " scan"]) -> Float[Array, "scan rows rings"]:
-    """Own-channel weight of each ring swept alone, the others at rest at 0 V."""
-    by_bus = calibration.rows.gain_A.shape
-
-    def at(v):
-        def one(channel):
-            # Buses are circuits of their own, so one ring of each can be swept at a time.
-            settings = jnp.zeros(by_bus).at[..., channel].set(v)
-            return calibration.weights(of_row(settings)).reshape(by_bus)[..., channel]
-
-        return of_row(jax.vmap(one, out_axes=-1)(jnp.arange(by_bus[2])))
-
-    return jax.lax.map(at, volts)
-
-
-@eqx.filter_jit
 def _solve(
+    calibration: Calibration, lanes: Int[ndarray, " lanes"], wanted: Float[ndarray, "lanes channels"]
+) -> _Solved:
+    volts, low, high = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, wanted))
+    reached = np.empty_like(volts)
+    left = np.arange(len(lanes))
+    for steps in ROUNDS:
+        problem = (lanes[left], wanted[left], volts[left])
+        found = _in_chunks(lambda *chunk, steps=steps: _refine(calibration, *chunk, steps), problem)
+        volts[left], reached[left], settled = found
+        left = left[~settled]
+        if not len(left):
+            break
+    return _Solved(volts, reached, low, high)
+
+
+def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
+    """A compiled function of lanes over any number of them, chunk by chunk; there are few sizes to compile for."""
+    count = len(lanes[0])
+    size = min(LANES_AT_ONCE, 1 << (count - 1).bit_length())
+    padded = -(-count // size) * size
+    index = np.minimum(np.arange(padded), count - 1).reshape(-1, size)
+
+    def one(chunk: Int[ndarray, " size"]) -> tuple[ndarray, ...]:
+        return tuple(np.array(leaf) for leaf in function(*(jnp.asarray(leaf[chunk]) for leaf in lanes)))
+
+    if len(index) == 1:
+        done = [one(index[0])]
+    else:
+        # A compiled call leaves Python free, so threads fill the cores.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            done = list(pool.map(one, index))
+    return tuple(np.concatenate(leaves)[:count] for leaves in zip(*done, strict=True))
+
+
+@eqx.filter_jit
+def _reach(
+    calibration: Calibration, lanes: Int[Array, " lanes"]
+) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+    def one(number):
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V)
+        return curves.low, curves.high
+
+    return jax.vmap(one)(lanes)
+
+
+@eqx.filter_jit
+def _predict(
+    calibration: Calibration, lanes: Int[Array, " lanes"], volts: Float[Array, "lanes channels"]
+) -> tuple[Float[Array, "lanes channels"]]:
+    return (jax.vmap(lambda number, v: weights_and_slopes(lane_of(calibration, number), v)[0])(lanes, volts),)
+
+
+@eqx.filter_jit
+def _start(
+    calibration: Calibration, lanes: Int[Array, " lanes"], wanted: Float[Array, "lanes channels"]
+) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+    def one(number, w):
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V)
+        return voltages_alone(curves, w), curves.low, curves.high
+
+    return jax.vmap(one)(lanes, wanted)
+
+
+@eqx.filter_jit
+def _refine(
     calibration: Calibration,
-    wanted: Float[Array, "pages rows rings"],
-    scan_volts: Float[Array, " scan"],
-    branch: Float[Array, "scan rows rings"],
-) -> Float[Array, "pages rows rings"]:
-    """Start from single-ring inverses, refine whole rows inside the drive limit."""
-    scale, top_V = calibration.effective_scale(), calibration.max_voltage_V
-    # An excluded ring is held at rest and asked for nothing.
-    asked = 1.0 - calibration.excluded.reshape(scale.shape)
-    increasing = branch[-1] >= branch[0]
+    lanes: Int[Array, " lanes"],
+    wanted: Float[Array, "lanes channels"],
+    start: Float[Array, "lanes channels"],
+    steps: int,
+) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Bool[Array, " lanes"]]:
+    """Voltages, weights there, and whether a lane needs no more."""
+    top_V = calibration.max_voltage_V
 
-    def start(w, curve, up):
-        xp = jnp.where(up, curve, curve[::-1])
-        fp = jnp.where(up, scan_volts, scan_volts[::-1])
-        # Flat stretches (beyond the resonance) carry no voltage information: tip them by a hair.
-        return jnp.interp(w, xp + 1e-9 * jnp.arange(SCAN), fp)
-
-    def one_bus(w, row: RowModel, row_scale, curves, up, ask):
-        first = jax.vmap(start, in_axes=(0, 1, 0))(w, curves, up)
-
-        def residuals(v):
-            return ask * (row_scale * row_transmission(calibration.wl_um, row, v) - w)
-
+    def one(number, w, first):
+        lane = lane_of(calibration, number)
         goal = w.shape[0] * SOLVED**2
-        return least_squares(
-            residuals,
+        found = least_squares(
+            lambda v: lane.asked * (weights_and_slopes(lane, v)[0] - w),
             first,
-            jacobian=jax.jacfwd(residuals),
-            steps=30,
+            jacobian=lambda v: lane.asked[:, None] * weights_and_slopes(lane, v)[1],
+            steps=steps,
             cost_goal=goal,
-            lower=-top_V * ask,
-            upper=top_V * ask,
-        ).x
+            lower=-top_V * lane.asked,
+            upper=top_V * lane.asked,
+        )
+        return found.x, weights_and_slopes(lane, found.x)[0], found.cost <= goal
 
-    by_bus = scale.shape
-    per_bus = jax.vmap(jax.vmap(one_bus))
-    curves = jnp.moveaxis(branch.reshape(SCAN, *by_bus), 0, 2)
-    upwards = increasing.reshape(by_bus)
-    return jax.lax.map(
-        lambda page: of_row(per_bus(page.reshape(by_bus), calibration.rows, scale, curves, upwards, asked)),
-        wanted,
-        batch_size=PAGES_AT_ONCE,
-    )
+    return jax.vmap(one)(lanes, wanted, start)

@@ -106,8 +106,9 @@ def test_volts_are_within_the_limit_and_on_the_drivers_grid(programmed, calibrat
 
 
 def test_predictions_are_those_of_the_calibration_and_residuals_their_difference(programmed, calibration, targets):
+    # Two ways to sum phases of a thousand radians: each rounds at 1e-13, and a resonance is a hundred times steeper.
     assert programmed.predicted[5] == pytest.approx(
-        np.asarray(calibration.weights(jnp.asarray(programmed.volts[5]))), abs=1e-12
+        np.asarray(calibration.weights(jnp.asarray(programmed.volts[5]))), abs=1e-9
     )
     assert np.array_equal(programmed.residual, programmed.predicted - targets)
 

@@ -93,9 +93,7 @@ def electrode_volts(volts: Float[Array, "... rings"], crosstalk: Float[Array, ".
     return acting.at[..., :-1].add(crosstalk * volts[..., 1:])
 
 
-def ring_terms(
-    wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float
-) -> RingTerms:
+def ring_terms(wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float) -> RingTerms:
     """`RingTerms` at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``.
 
     A shift δλ adds the optical path ``n_g·L·δλ/λ0``, which moves every resonance by δλ (to first order in δλ/λ).
