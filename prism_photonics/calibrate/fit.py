@@ -40,7 +40,7 @@ def fit_rows(
     noise_A: Float[Array, "settings rings rows"],
     key: PRNGKeyArray,
     *,
-    starts: int = 10,
+    starts: int = 8,
     scouting: int = 15,
     finalists: int = 3,
     steps: int = 60,
@@ -100,7 +100,7 @@ def fit_rows(
         phases = jax.random.uniform(row_key, (starts, wl.shape[0] - 1), maxval=2.0 * jnp.pi)
 
         def climb(flat, most):
-            solution = least_squares(residuals, flat, jacobian=jacobian, steps=most, rtol=1e-6)
+            solution = least_squares(residuals, flat, jacobian=jacobian, steps=most, rtol=1e-6, accelerate=True)
             return solution.x, jnp.where(jnp.isfinite(solution.cost), solution.cost, jnp.inf)
 
         def from_start(phase_rad):
