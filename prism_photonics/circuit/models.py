@@ -64,6 +64,7 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
         electrode_gap_um: Any = 5.0,
         electrode_width_um: Any = 8.0,
         arm_um: Any = 0.0,
+        heater_um: Any = 0.0,
         shift_pm: Any = 0.0,
     ) -> sax.SDict:
         # The electrodes' angle tunes, and tuning comes in as shift_pm: their geometry must not be traced.

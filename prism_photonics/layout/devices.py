@@ -6,6 +6,7 @@ from typing import Any
 
 import gdsfactory as gf
 import kfactory as kf
+from kfactory import kdb
 
 from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -30,6 +31,25 @@ DEVICES: Mapping[str, tuple[type, Callable[..., gf.Component]]] = {
     "terminator": (TerminatorDesign, terminator),
     "detector": (DetectorSiteDesign, detector),
 }
+
+
+def placed_device(instance: Instance, kcl: kf.KCLayout) -> tuple[gf.Component, kdb.Trans]:
+    """The cell that stands for an instance, and how it is turned: both branches of a fork are one cell, one mirrored.
+
+    Raises:
+        InputError: As `draw_device`.
+    """
+    rise = instance.settings.get("dy_um", 0.0)
+    if instance.component == "branch" and isinstance(rise, (int, float)) and rise < 0:
+        return draw_device(Instance("branch", {**instance.settings, "dy_um": -rise}), kcl), kdb.Trans.M0
+    return draw_device(instance, kcl), kdb.Trans.R0
+
+
+def mirrored(instance: Instance) -> Instance | None:
+    """What a device is when its cell stands mirrored about x; None for one that no design mirrors."""
+    if instance.component != "branch":
+        return None
+    return Instance("branch", {**instance.settings, "dy_um": -float(instance.settings["dy_um"])})
 
 
 def draw_device(instance: Instance, kcl: kf.KCLayout) -> gf.Component:

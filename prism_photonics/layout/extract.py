@@ -7,7 +7,7 @@ from pathlib import Path
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.layout.devices import DEVICES, draw_device
+from prism_photonics.layout.devices import DEVICES, draw_device, mirrored
 from prism_photonics.layout.measure import measure_um
 from prism_photonics.netlist import TOP, Cell, Instance, Netlist
 from prism_photonics.process.layers import LAYERS
@@ -60,7 +60,7 @@ def extract(gds: Path | str, *, measured: bool = False) -> Netlist:
             if _is_device(inner):
                 if inner.name not in checked:
                     checked[inner.name] = _device(inner, scratch, measured=measured, where=str(gds))
-                parts[placed.name] = checked[inner.name]
+                parts[placed.name] = _as_placed(checked[inner.name], placed, where=str(gds))
             else:
                 visit(inner)
                 parts[placed.name] = Instance(_key(inner.name), {})
@@ -96,6 +96,15 @@ def _cell(cell: kf.KCell, parts: dict[str, Instance], *, where: str) -> Cell:
                 raise InputError(f"{where}: cell {cell.name}: port {port.name} lies on no device's free port")
             outer[port.name] = ends[0][0]
     return Cell(parts, frozenset(connections), outer)
+
+
+def _as_placed(device: Instance, placed: kf.Instance, *, where: str) -> Instance:
+    if not placed.trans.mirror:
+        return device
+    turned = mirrored(device)
+    if turned is None:
+        raise InputError(f"{where}: {placed.name} is a mirrored {device.component}; turn it back")
+    return turned
 
 
 def _device(cell: kf.KCell, scratch: kf.KCLayout, *, measured: bool, where: str) -> Instance:

@@ -22,7 +22,7 @@ from prism_photonics.units import InputError
 
 # Design choices: copper pillars with tin-silver caps of 24 µm, as on interposers.
 BUMP_UM = 24.0
-BUMP_PAD_UM = 32.0
+BUMP_PAD_UM = 30.0
 OPENING_UM = 28.0
 RAIL_UM = 10.0
 RAIL_BELOW_UM = 9.0  # the rail's middle under the way back: it never lies on a guide along its length
@@ -33,7 +33,7 @@ STAGGER_UM = 44.0  # the output's bump stands this much further out
 
 
 def draw_bumps(spec: ChipSpec, block: gf.Component) -> tuple[gf.Component, list[Pad]]:
-    """Metal over the rows of a placed block; returns the metal cell and its bumps, in the block's coordinates.
+    """Metal over the rows of a placed bank; returns the metal cell and its bumps, in the bank's coordinates.
 
     Raises:
         InputError: The strip above the drop bus is too low for bumps and rail.

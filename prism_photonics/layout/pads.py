@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import klayout.db as kdb
 
+from prism_photonics.netlist import BANK
+
 PAD_CELLS = ("bond_pad", "bump_pad")
 SITE_PADS = ("cathode", "output", "anode")  # e1, e2, e3 of a photodiode site
 NOWHERE = -1
@@ -14,7 +16,7 @@ class Pad:
     """A bond pad or bump: its name, its centre in µm.
 
     Attributes:
-        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``.
+        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``; with several buses ``b2_ring_r0_c3``.
         x_um: Centre.
         y_um: Centre.
         edge: The die edge that a bond pad serves, −1 for a bump.
@@ -40,45 +42,64 @@ def row_pad(kind: str, row: int) -> str:
     return f"ground_r{row}" if kind == "ground" else f"detector_{row}_{kind}"
 
 
-def serves(pad: str) -> tuple[str, int, int]:
-    """Kind (ring, ground, detector), row and channel of a pad; −1 where it serves no single one."""
+def on_bank(name: str, bus: int, buses: int) -> str:
+    """A pad's or row's name on a chip of so many buses: ``b2_ring_r0_c3`` where there are several."""
+    return f"b{bus}_{name}" if buses > 1 else name
+
+
+def serves(pad: str) -> tuple[str, int, int, int]:
+    """Kind (ring, ground, detector), bus, row and channel of a pad; −1 where it serves no single one."""
     kind, *rest = pad.split("_")
+    bus = 0
+    if kind[1:].isdigit():
+        bus, kind, rest = int(kind[1:]), rest[0], rest[1:]
     if kind == "ring":
-        return kind, int(rest[0][1:]), int(rest[1][1:])
+        return kind, bus, int(rest[0][1:]), int(rest[1][1:])
     if kind == "ground":
         number = int(rest[0][1:])
-        return (kind, NOWHERE, number) if rest[0][0] == "c" else (kind, number, NOWHERE)
-    return kind, int(rest[0]), NOWHERE
+        return (kind, bus, NOWHERE, number) if rest[0][0] == "c" else (kind, bus, number, NOWHERE)
+    return kind, bus, int(rest[0]), NOWHERE
 
 
 def pad_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
     """Centre of every pad in µm, by name, as placed in the file."""
     pads: dict[str, tuple[float, float]] = {}
-    for metal in _named(layout.top_cell(), "metal"):
-        for inst in metal.cell.each_inst():
-            name, trans = str(inst.property(0)), metal.trans * inst.trans
-            if inst.cell.name in PAD_CELLS:
-                pads[name] = _um(trans, layout.dbu)
-            elif inst.cell.name == "row_metal":
-                row = int(name.removeprefix("row_"))
-                for bump in inst.cell.each_inst():
-                    if bump.cell.name in PAD_CELLS:
-                        pads[row_pad(str(bump.property(0)), row)] = _um(trans * bump.trans, layout.dbu)
+    banks = _banks(layout)
+    for bus, (cell, at) in enumerate(banks):
+        for metal in (inst for inst in cell.each_inst() if inst.cell.name == "metal"):
+            for inst in metal.cell.each_inst():
+                name, trans = str(inst.property(0)), at * metal.trans * inst.trans
+                if inst.cell.name in PAD_CELLS:
+                    pads[on_bank(name, bus, len(banks))] = _um(trans, layout.dbu)
+                elif inst.cell.name == "row_metal":
+                    row = int(name.removeprefix("row_"))
+                    for bump in inst.cell.each_inst():
+                        if bump.cell.name in PAD_CELLS:
+                            pad = on_bank(row_pad(str(bump.property(0)), row), bus, len(banks))
+                            pads[pad] = _um(trans * bump.trans, layout.dbu)
     return dict(sorted(pads.items()))
 
 
-def rows_um(layout: kdb.Layout) -> dict[int, tuple[float, float]]:
-    """Origin of every row in µm: where its instance stands."""
+def rows_um(layout: kdb.Layout) -> dict[tuple[int, int], tuple[float, float]]:
+    """Origin of every row of every bus in µm, by bus and row: where its instance stands."""
     rows = {
-        int(str(inst.property(0)).removeprefix("row_")): _um(inst.trans, layout.dbu)
-        for inst in layout.top_cell().each_inst()
+        (bus, int(str(inst.property(0)).removeprefix("row_"))): _um(at * inst.trans, layout.dbu)
+        for bus, (cell, at) in enumerate(_banks(layout))
+        for inst in cell.each_inst()
         if str(inst.property(0)).startswith("row_")  # an edited row may have a cell of its own, named anew
     }
     return dict(sorted(rows.items()))
 
 
-def _named(cell: kdb.Cell, name: str) -> list[kdb.Instance]:
-    return [inst for inst in cell.each_inst() if inst.cell.name == name]
+def _banks(layout: kdb.Layout) -> list[tuple[kdb.Cell, kdb.Trans]]:
+    """The cell of every bank, bus by bus, and where it stands; of a chip of one bus the chip itself."""
+    top = layout.top_cell()
+    placed = {
+        int(str(inst.property(0)).removeprefix(f"{BANK}_")): (inst.cell, inst.trans)
+        for inst in top.each_inst()
+        if str(inst.property(0)).startswith(f"{BANK}_")
+    }
+    return [placed[bus] for bus in sorted(placed)] or [(top, kdb.Trans())]
 
 
 def _um(trans: kdb.Trans, dbu: float) -> tuple[float, float]:

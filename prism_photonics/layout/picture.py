@@ -32,7 +32,8 @@ def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
     layout = kdb.Layout()
     layout.read(str(gds))
     top = layout.top_cell()
-    row_box, ring_box = _placed(top, (f"row_{row}", ring))
+    names = {str(inst.property(0)) for inst in top.each_inst()}
+    row_box, ring_box = _placed(top, (*(["bank_0"] if "bank_0" in names else []), f"row_{row}", ring))[-2:]
     die = top.dbbox(layout.layer(*LAYERS.contour))
 
     figure = Figure(figsize=(16.0, 14.0), dpi=150, facecolor="white")
@@ -56,7 +57,7 @@ def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
     boxes = [(row_view, "row"), (ring_view, "ring")]
     if tall:
         # Too thin to see anything in it: a window as high as the die is wide, about the edge coupler.
-        middle = next(i for i in top.each_inst() if i.property(0) == "coupler").dtrans.disp.y
+        middle = die.center().y
         reach = 0.6 * die.width()
         window = kdb.DBox(die.left - 20.0, middle - reach, die.right + 20.0, middle + reach)
         views.append((figure.add_subplot(grid[0, 1]), window, "the middle of the die: edge coupler, tree, rows"))

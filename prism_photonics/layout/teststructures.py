@@ -13,25 +13,24 @@ from dataclasses import replace
 import gdsfactory as gf
 from kfactory import kdb
 
-from prism_photonics.layout.frame import overrun, text
+from prism_photonics.layout.frame import CLEAR_UM, overrun, text
 from prism_photonics.lightpath.coupler.cell import edge_coupler
-from prism_photonics.lightpath.drawing import nm
+from prism_photonics.lightpath.drawing import nm, taper
 from prism_photonics.lightpath.ring.cell import ring
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.waveguide.cell import straight, terminator, uturn
-from prism_photonics.lightpath.waveguide.design import StraightDesign, TerminatorDesign, UTurnDesign
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.lightpath.waveguide.cell import terminator, uturn
+from prism_photonics.lightpath.waveguide.design import TerminatorDesign, UTurnDesign
+from prism_photonics.netlist import FIBRE_PITCH_UM
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 
 # Design choices.
-FIBRE_PITCH_UM = 127.0
 PASSES = (1, 2)  # double passes of each cutback serpentine
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
 GAP_STEPS_UM = (0.0, 0.025, 0.05, 0.075, 0.10)  # upwards: narrower, the walls of two ribs meet
 LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
 APART_UM = 110.0  # between two test rings: a terminator for each one's drop bus
 LABEL_UM = 16.0
-CLEAR_UM = 60.0  # from the circuit above to the first line, and below the last one the alignment marks
 
 EXTRA_RIBS = 1 + 1 + len(PASSES) + 2 + 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))
 EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))  # signal and ground of every test ring
@@ -100,15 +99,15 @@ class _Block:
     def line(self, name: str, y_um: float, rings: Sequence[RingDesign]) -> float:
         """A guide from facet to facet with test rings in it; returns the next free line."""
         self._facet_west(f"{name}_in", y_um)
-        x = self._guide(name, self._inside, APART_UM, y_um)
+        x = self._guide(self._inside, APART_UM, y_um)
         for n, design in enumerate(rings):
             self._put(ring(design, kcl=self._kcl), f"{name}_ring_{n}", x, y_um)
             end = terminator(TerminatorDesign(width_um=design.width_um), kcl=self._kcl)
             top = y_um + design.bus_pitch_um
             self._put(end, f"{name}_end_east_{n}", x + design.pitch_um, top)
             self._put(end, f"{name}_end_west_{n}", x, top, kdb.Trans.M90)
-            x = self._guide(f"{name}_{n}", x + design.pitch_um, APART_UM, y_um)
-        self._guide(f"{name}_out", x, self._outside - x, y_um)
+            x = self._guide(x + design.pitch_um, APART_UM, y_um)
+        self._guide(x, self._outside - x, y_um)
         self._facet_east(f"{name}_out", y_um)
         self._label(name.replace("_", " ").upper(), y_um)
         return y_um - FIBRE_PITCH_UM
@@ -123,12 +122,12 @@ class _Block:
         x, y = self._inside, y_um
         for n in range(passes):
             # Downwards: the way on lies below.
-            self._guide(f"{name}_out_{n}", x, high - x, y)
+            self._guide(x, high - x, y)
             self._put(turn, f"{name}_turn_east_{n}", high, y, kdb.Trans.R180)
-            self._guide(f"{name}_back_{n}", low, high - low, y - 2.0 * radius)
+            self._guide(low, high - low, y - 2.0 * radius)
             self._put(turn, f"{name}_turn_west_{n}", low, y - 4.0 * radius)
             x, y = low, y - 4.0 * radius
-        self._guide(f"{name}_last", x, self._outside - x, y)
+        self._guide(x, self._outside - x, y)
         self._facet_east(f"{name}_out", y)
         self._label(f"CUTBACK {passes}", y_um)
         return y_um - _slots(self._spec, passes) * FIBRE_PITCH_UM
@@ -141,10 +140,12 @@ class _Block:
         self._put(self._coupler, name, self._east, y_um, kdb.Trans.M90)
         overrun(self.cell, self._spec.coupler_design, self._east, y_um, east=True)
 
-    def _guide(self, name: str, x_um: float, length_um: float, y_um: float) -> float:
-        part = straight(StraightDesign(round(length_um, 3), self._width), kcl=self._kcl)
-        self._put(part, f"{name}_guide", x_um, y_um)
-        return round(x_um + length_um, 3)
+    def _guide(self, x_um: float, length_um: float, y_um: float) -> float:
+        """A guide of the block's own: a cell for every length would say nothing more. Returns its end."""
+        end = round(x_um + length_um, 3)
+        for layer, width in ((LAYERS.ridge, self._width), (LAYERS.slab, self._width + 2.0 * SLAB_MARGIN_UM)):
+            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(taper(x_um, end, width, width, y_um))
+        return end
 
     def _put(self, part: gf.Component, name: str, x_um: float, y_um: float, turn: kdb.Trans = kdb.Trans.R0) -> None:
         at = kdb.Trans(nm(x_um), nm(y_um)) * turn

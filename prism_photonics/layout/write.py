@@ -155,7 +155,7 @@ def write(
             with step("drc"):
                 drc = run_drc(layout, report=work / "drc.lyrdb")
             with step("picture"):
-                title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.channels} rings"
+                title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.rings} rings"
                 (work / "chip.png").write_bytes(picture(gds, title=title, row=spec.chip.rows - 1, ring="ring_0"))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
             for entry, target in files.items():
