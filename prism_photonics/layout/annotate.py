@@ -14,6 +14,7 @@ from prism_photonics.layout.tiles import cut
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.netlist import Cell, Netlist, from_spec
+from prism_photonics.process.layers import film_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
 
@@ -66,7 +67,7 @@ def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
         InputError: The file cannot be read, is no chip of ours, or its rows are not connected as the spec needs it.
     """
     spec = cut(spec).tile
-    drawn, design = extract(gds, measured=True), from_spec(spec)
+    drawn, design = extract(gds, measured=True, deck=film_deck(spec.process)), from_spec(spec)
     wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.rings))
     weights = []
     for netlist in (drawn, design):

@@ -13,6 +13,7 @@ from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import SITE_PADS, on_bank, pad_centers_um, ring_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.process.layers import film_deck
 from prism_photonics.spec import ChipSpec
 
 
@@ -61,7 +62,7 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     Raises:
         InputError: The file cannot be read.
     """
-    layout = open_layout(gds)
+    layout = open_layout(gds, film_deck(spec.process))
     wrong = []
     islands = ribs(layout).count
     if islands != expected_ribs(spec):

@@ -21,11 +21,12 @@ from prism_photonics.layout.drc import Drc, run_drc
 from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.picture import picture
-from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.polygons import open_layout, renumber, save_plain
 from prism_photonics.layout.schematic import schematic_yaml
 from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.views import lyp
 from prism_photonics.netlist import Netlist
+from prism_photonics.process.layers import LAYERS, Deck, film_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -122,7 +123,7 @@ def write(
     """
     folder = Path(folder)
     tiles = cut(spec)
-    spec = tiles.tile
+    spec, deck = tiles.tile, film_deck(spec.process)
     time_s: dict[str, float] = {}
 
     @contextmanager
@@ -139,10 +140,10 @@ def write(
         with tempfile.TemporaryDirectory(prefix=".layout_", dir=folder) as name:
             work = Path(name)
             with step("write"):
-                gds = write_gds(chip, work / "chip.gds")
+                gds = write_gds(chip, work / "chip.gds", deck)
                 layout = open_layout(gds)
                 _write_oas(layout, work / "chip.oas")
-                (work / "chip.lyp").write_text(lyp(), encoding="utf-8")
+                (work / "chip.lyp").write_text(lyp(deck), encoding="utf-8")
                 if tiles.count > 1:
                     (work / "tiles.csv").write_text(tiles.map_csv(), encoding="utf-8")
                 (work / "manifest.csv").write_text(manifest_csv(layout), encoding="utf-8")
@@ -153,10 +154,10 @@ def write(
                 report = json.dumps(compared.to_json(), indent=2) + "\n"
                 (work / "lvs.json").write_text(report, encoding="utf-8")
             with step("drc"):
-                drc = run_drc(layout, report=work / "drc.lyrdb")
+                drc = run_drc(layout, deck=deck, report=work / "drc.lyrdb")
             with step("picture"):
                 title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.rings} rings"
-                (work / "chip.png").write_bytes(picture(gds, title=title, row=spec.chip.rows - 1, ring="ring_0"))
+                (work / "chip.png").write_bytes(picture(open_layout(gds, deck), title=title, row=spec.chip.rows - 1, ring="ring_0"))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
             for entry, target in files.items():
                 os.replace(work / entry, target)
@@ -195,11 +196,14 @@ def require_sound(files: LayoutFiles) -> LayoutFiles:
     return files
 
 
-def write_gds(chip: gf.Component, path: Path) -> Path:
-    """Write a drawing as GDS without time stamps, cell and port metadata included."""
+def write_gds(chip: gf.Component, path: Path, deck: Deck | None = None) -> Path:
+    """Write a drawing as GDS without time stamps, cell and port metadata included, in a deck's numbers or ours."""
     options = save_layout_options()
     options.gds2_write_timestamps = False
-    return Path(chip.write_gds(path, save_options=options))
+    path = Path(chip.write_gds(path, save_options=options))
+    if deck is not None and deck.layers != LAYERS:
+        save_plain(renumber(open_layout(path), dict(LAYERS.items()), dict(deck.layers.items())), path)
+    return path
 
 
 def netlist_yaml(netlist: Netlist) -> str:

@@ -147,6 +147,11 @@ def load_deck(name: str = HOUSE) -> Deck:
     return parse_deck(text, where=name)
 
 
+def film_deck(process: str) -> Deck:
+    """The deck that a film's chips are drawn by: its own where one ships with the package, else ours."""
+    return load_deck(process if process in deck_names() else HOUSE)
+
+
 def read_deck(path: Path | str) -> Deck:
     """Read a foundry's deck from a file.
 
