@@ -40,6 +40,7 @@ from prism_photonics.tables import (
 )
 from prism_photonics.units import InputError, nearest, watt_from_dBm
 
+HEATER_UM = 2.0  # width of a ring's heater; design choice
 MOST_BONDED_ROWS = 16  # whose wires find room beside the rings; design choice
 
 
@@ -215,6 +216,7 @@ class ChipSpec(Table):
                 r.electrode_gap_um,
                 r.electrode_width_um,
                 r.arm_um,
+                HEATER_UM if self.trim.method == "heater" else 0.0,
             )
             for straight in straights
         )
@@ -233,8 +235,8 @@ class ChipSpec(Table):
 
     @property
     def flip_chip(self) -> bool:
-        """Whether the die is flipped onto bumps, as many rows or several buses need it; else its edges are bonded."""
-        return self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1
+        """Whether the die is flipped onto bumps, as many rows, several buses or heaters need it; else its edges are bonded."""
+        return self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1 or self.trim.method == "heater"
 
     @property
     def row_pitch_um(self) -> float:

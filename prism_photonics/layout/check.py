@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import klayout.db as kdb
 
@@ -12,6 +13,7 @@ from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import SITE_PADS, on_bank, pad_centers_um, ring_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout
+from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.layers import film_deck
 from prism_photonics.spec import ChipSpec
@@ -43,13 +45,14 @@ def expected_ribs(spec: ChipSpec) -> int:
 
 
 def expected_metals(spec: ChipSpec) -> int:
-    """``N·d`` signals, the grounds, three nets per photodiode site; and marks and tests.
+    """``N·d`` signals, as many heaters if any, the grounds, three nets per photodiode site; and marks and tests.
 
     A bonded chip has a ground per column, a flipped one a single ground per bus.
     """
     rows, buses = spec.chip.rows, spec.chip.buses
     grounds = buses if spec.flip_chip else spec.chip.channels
-    circuit = rows * spec.chip.rings + grounds + len(SITE_PADS) * rows * buses
+    drives = 2 if spec.trim.method == "heater" else 1
+    circuit = drives * rows * spec.chip.rings + grounds + len(SITE_PADS) * rows * buses
     return circuit + marks.EXTRA_METALS + teststructures.EXTRA_METALS
 
 
@@ -106,6 +109,8 @@ def _pad_faults(
             if served[right_out] != 1 or reached.get(name) != right_out:
                 hit = ", ".join(pad for pad, net in reached.items() if net == right_out) or "none"
                 wrong.append(f"its signal reaches pads {hit}; want {name} alone")
+            if design.heater_um > 0.0:
+                wrong += _heater_faults(nets, reached, design, (x_um + c * design.pitch_um, y_um), name, left_out)
             column = 0 if spec.flip_chip else c
             if grounds.setdefault((bus, column), left_out) != left_out or left_out not in grounded:
                 wrong.append("its ground is not the grounded net of its column")
@@ -113,6 +118,19 @@ def _pad_faults(
                 place = f"{f'bus {bus}, ' if buses > 1 else ''}row {row}, ring {c}"
                 faulty[bus, row, c] = [f"{place}: {sentence}" for sentence in wrong]
     return faulty
+
+
+def _heater_faults(
+    nets: Nets, reached: Mapping[str, Net | None], design: RingDesign, at_um: tuple[float, float], ring: str, ground: Any
+) -> list[str]:
+    """One end of a heater must reach its own pad, the other the ring's ground."""
+    driven, cold = (nets.at("metal2", at_um[0] + x, at_um[1] + y) for x, y in heater_contacts_um(design))
+    wrong, name = [], ring.replace("ring_", "heater_")
+    if driven is None or reached.get(name) != driven or driven == ground:
+        wrong.append(f"its heater does not reach pad {name} alone")
+    if cold != ground:
+        wrong.append("its heater's other end is not grounded")
+    return wrong
 
 
 def electrode_middles_um(design: RingDesign) -> tuple[float, float, float, float]:

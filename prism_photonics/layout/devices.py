@@ -16,6 +16,8 @@ from prism_photonics.lightpath.ring.cell import ring
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.splitter.cell import splitter
 from prism_photonics.lightpath.splitter.design import SplitterDesign
+from prism_photonics.lightpath.vernier.cell import vernier
+from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.waveguide.cell import branch, straight, terminator, uturn
 from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, TerminatorDesign, UTurnDesign
 from prism_photonics.netlist import Instance
@@ -23,6 +25,7 @@ from prism_photonics.units import InputError
 
 DEVICES: Mapping[str, tuple[type, Callable[..., gf.Component]]] = {
     "ring": (RingDesign, ring),
+    "vernier": (VernierDesign, vernier),
     "splitter": (SplitterDesign, splitter),
     "edge_coupler": (EdgeCouplerDesign, edge_coupler),
     "straight": (StraightDesign, straight),

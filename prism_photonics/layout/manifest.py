@@ -6,7 +6,7 @@ from pathlib import Path
 
 import klayout.db as kdb
 
-from prism_photonics.layout.pads import NOWHERE, on_bank, pad_centers_um, ring_pad, rows_um, serves
+from prism_photonics.layout.pads import NOWHERE, on_bank, pad_centers_um, probe_centers_um, ring_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout
 
 COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad", "pad_x_um", "pad_y_um")
@@ -15,8 +15,8 @@ COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad
 def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     """The manifest of a drawn chip as CSV, positions as they stand in the file.
 
-    One line per ring (its centre, and the pad that drives it), per other pad (``kind`` ground or detector) and per
-    fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where a line speaks of no single one.
+    One line per ring (its centre, and the pad that drives it), per other pad (``kind`` heater, ground, detector, or probe of a
+    test ring) and per fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where a line speaks of no single one.
     """
     layout = open_layout(gds)
     pads = pad_centers_um(layout)
@@ -35,6 +35,11 @@ def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     for name, (x, y) in _fibres_um(layout).items():
         bus = 0 if name == "coupler" else int(name.removeprefix("coupler_")) if name.startswith("coupler_") else NOWHERE
         lines.append((name, "fibre", x, y, "o1", NOWHERE, bus, NOWHERE, ""))
+
+    probes = probe_centers_um(layout)
+    for name, (x, y) in sorted(probes.items()):
+        lines.append((name, "probe", x, y, "", NOWHERE, NOWHERE, NOWHERE, name))
+    pads |= probes
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+import gdsfactory as gf
+import kfactory as kf
 import klayout.db as kdb
 
+from prism_photonics.lightpath.drawing import box
 from prism_photonics.netlist import BANK
+from prism_photonics.process.layers import LAYERS
 
+PROBE_CELL = "probe_pad"
 PAD_CELLS = ("bond_pad", "bump_pad")
 SITE_PADS = ("cathode", "output", "anode")  # e1, e2, e3 of a photodiode site
 NOWHERE = -1
@@ -30,15 +35,38 @@ class Pad:
     outer: bool = False
 
 
-def ring_pad(row: int, channel: int) -> str:
-    """Name of the pad that drives a ring."""
-    return f"ring_r{row}_c{channel}"
+def bond_pad(name: str, side_um: float, kcl: kf.KCLayout) -> gf.Component:
+    """Both metals joined over the pad's whole area, the passivation open; the origin is its centre."""
+    if kcl.layout.has_cell(name):
+        return gf.Component(base=kcl[name].base)
+    pad = gf.Component(name, kcl=kcl)
+    for layer, inset in ((LAYERS.metal1, 0.0), (LAYERS.via, 3.0), (LAYERS.metal2, 0.0), (LAYERS.opening, 5.0)):
+        half = side_um / 2.0 - inset
+        pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-half, -half, half, half))
+    return pad
+
+
+def probe_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
+    """Centre of every probe pad of the test structures in µm, by name."""
+    tests = (inst for inst in layout.top_cell().each_inst() if inst.cell.name == "tests")
+    return {
+        str(inst.property(0)): _um(owner.trans * inst.trans, layout.dbu)
+        for owner in tests
+        for inst in owner.cell.each_inst()
+        if inst.cell.name == PROBE_CELL
+    }
+
+
+def ring_pad(row: int, channel: int, device: str = "ring") -> str:
+    """Name of the pad that drives a ring, or its heater."""
+    return f"{device}_r{row}_c{channel}"
 
 
 def row_pad(kind: str, row: int) -> str:
-    """Name, on the chip, of a bump that every row's metal has under ``kind``: ``ring_3``, ``ground``, ``output``."""
-    if kind.startswith("ring_"):
-        return ring_pad(row, int(kind.removeprefix("ring_")))
+    """Name, on the chip, of a bump of every row: ``ring_3``, ``heater_3``, ``ground``, ``output``."""
+    device, _, channel = kind.partition("_")
+    if device in ("ring", "heater"):
+        return ring_pad(row, int(channel), device)
     return f"ground_r{row}" if kind == "ground" else f"detector_{row}_{kind}"
 
 
@@ -48,12 +76,12 @@ def on_bank(name: str, bus: int, buses: int) -> str:
 
 
 def serves(pad: str) -> tuple[str, int, int, int]:
-    """Kind (ring, ground, detector), bus, row and channel of a pad; −1 where it serves no single one."""
+    """Kind (ring, heater, ground, detector), bus, row and channel of a pad; −1 where it serves no single one."""
     kind, *rest = pad.split("_")
     bus = 0
     if kind[1:].isdigit():
         bus, kind, rest = int(kind[1:]), rest[0], rest[1:]
-    if kind == "ring":
+    if kind in ("ring", "heater"):
         return kind, bus, int(rest[0][1:]), int(rest[1][1:])
     if kind == "ground":
         number = int(rest[0][1:])

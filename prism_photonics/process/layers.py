@@ -190,5 +190,6 @@ METAL1_TO_RIB_UM = _DECK.value_um("metal1_to_ridge")
 METAL1_WIDTH_UM = _DECK.value_um("metal1_width")
 METAL1_SPACE_UM = _DECK.value_um("metal1_space")
 METAL2_SPACE_UM = _DECK.value_um("metal2_space")
+BUMP_SPACE_UM = _DECK.value_um("bump_space")
 VIA_ENCLOSURE_UM = _DECK.value_um("metal1_around_via")
 SLAB_MARGIN_UM = 4.0  # the slab reaches this far beyond a rib: design choice, the rule asks for 3
