@@ -80,6 +80,13 @@ class Netlist:
         ordered = sorted(names, key=lambda name: int(name.removeprefix(f"{BANK}_")))
         return {name: chip.instances[name].component for name in ordered} or {self.top: self.top}
 
+    def leaves_first(self) -> list[str]:
+        """Names of the cells from ``top`` downwards, each after the cells that it holds."""
+        order = [self.top]
+        for name in order:
+            order += [i.component for i in self.cells[name].instances.values() if i.component in self.cells]
+        return list(dict.fromkeys(reversed(order)))
+
     def differences(self, other: "Netlist", *, tolerance_um: float = 1e-9) -> list[str]:
         """Every way in which ``other`` departs from this netlist, one sentence each; empty when they are equal."""
         found = []

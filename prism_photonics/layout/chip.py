@@ -22,7 +22,7 @@ from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, fl
 from prism_photonics.layout.metal import draw_metal
 from prism_photonics.layout.teststructures import draw_tests, least_width_um, tests_height_um
 from prism_photonics.lightpath.drawing import PER_UM, nm
-from prism_photonics.netlist import BANK, FIBRE_PITCH_UM, Cell, Netlist, from_spec, tree_length_um
+from prism_photonics.netlist import BANK, FIBRE_PITCH_UM, TOP, Cell, Netlist, from_spec, tree_length_um
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -49,14 +49,18 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
     netlist = netlist or from_spec(spec)
     kcl = kf.KCLayout(f"prism_drawing_{next(_count)}")
     drawn: dict[str, gf.Component] = {}
-    # Where a cell's o1 lies: row 0's first port, of bus 0, is the chip's origin, and so it is of every bank.
-    places = {BANK: (-tree_length_um(spec), middle_um(spec)), netlist.top: (facet_um(spec), coupler_heights_um(spec)[0])}
-    for name in _leaves_first(netlist):
+    places = places_um(spec)
+    for name in netlist.leaves_first():
         x, y = places.get(name, (0.0, 0.0))
         drawn[name] = _draw_cell(name, netlist.cells[name], drawn, at_nm=(nm(x), nm(y)), kcl=kcl)
     chip = drawn[netlist.top]
     _dress(chip, drawn[next(iter(netlist.banks.values()))], spec, floor)
     return chip
+
+
+def places_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:
+    """Where o1 of a chip and of a bank lies: row 0's first port, of bus 0, is a chip's origin, and so it is a bank's."""
+    return {BANK: (-tree_length_um(spec), middle_um(spec)), TOP: (facet_um(spec), coupler_heights_um(spec)[0])}
 
 
 def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorplan | None) -> None:
@@ -79,13 +83,6 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
     tests = draw_tests(spec, chip, west_um=die.left / PER_UM, east_um=die.right / PER_UM, top_um=top / PER_UM)
     chip.add_ref(tests, name="tests")
     chip.add_ref(draw_frame(spec, die, names + labels(spec, pads), kcl=chip.kcl), name="frame")
-
-
-def _leaves_first(netlist: Netlist) -> list[str]:
-    order = [netlist.top]
-    for name in order:
-        order += [i.component for i in netlist.cells[name].instances.values() if i.component in netlist.cells]
-    return list(dict.fromkeys(reversed(order)))
 
 
 def _draw_cell(
