@@ -8,6 +8,7 @@ whose settings are exactly the fields of its design. Optical ports are ``o1…``
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from prism_photonics.lightpath.detector.design import FLIPPED_PAD_UM, DetectorSiteDesign
@@ -147,7 +148,7 @@ def _several(spec: ChipSpec, coupler: Instance) -> Cell:
             f"{BANK}_{b}": Instance(BANK, {}),
         }
         way = (f"coupler_{b}", f"lead_{b}", f"rise_{b}", f"{BANK}_{b}")
-        pairs += [(f"{a},o2", f"{z},o1") for a, z in zip(way, way[1:], strict=False)]
+        pairs += [(f"{a},o2", f"{z},o1") for a, z in pairwise(way)]
     return Cell(instances, connect(*pairs), {f"o{b + 1}": f"coupler_{b},o1" for b in range(spec.chip.buses)})
 
 

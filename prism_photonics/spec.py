@@ -235,12 +235,12 @@ class ChipSpec(Table):
 
     @property
     def flip_chip(self) -> bool:
-        """Whether the die is flipped onto bumps, as many rows, several buses or heaters need it; else its edges are bonded."""
+        """Whether the die is flipped onto bumps (many rows, several buses, heaters) or bonded along its edges."""
         return self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1 or self.trim.method == "heater"
 
     @property
     def row_pitch_um(self) -> float:
-        """Distance between rows on a 10 µm grid: the buses, the drop bus's U-turn, and what must find room beside them."""
+        """Distance between rows on a 10 µm grid: buses, the drop bus's U-turn, what must find room beside them."""
         radius = self.waveguide.bend_radius_um
         height = self.ring_designs[0].bus_pitch_um + 2.0 * radius
         # All distances are design choices that the layout checks prove.

@@ -52,6 +52,14 @@ class Annotation:
             "rows": rows,
         }
 
+    def lines(self) -> list[str]:
+        """The same for people: what differs, then every row that does, ring by ring."""
+        found = [*self.differences]
+        for row in self.changed_rows():
+            found.append(f"row {row}: resonance {_signed(self.resonance_pm[row], 1)} pm")
+            found.append(f"row {row}: weight    {_signed(self.weight_change[row], 4)}")
+        return found or ["the drawing is the design: no ring and no weight differs"]
+
     def changed_rows(self) -> list[int]:
         """Rows in which a resonance moved by 1 fm, or a weight by 1e-9."""
         moved = (np.abs(self.resonance_pm) > 1e-3).any(axis=1) | (np.abs(self.weight_change) > 1e-9).any(axis=1)
@@ -80,6 +88,10 @@ def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
         weight=weights[0],
         weight_change=weights[0] - weights[1],
     )
+
+
+def _signed(values: Float[ndarray, " rings"], digits: int) -> str:
+    return " ".join(f"{value:+.{digits}f}" for value in values)
 
 
 def _resonances_um(netlist: Netlist, row: int, spec: ChipSpec) -> list[float]:

@@ -121,7 +121,12 @@ def _pad_faults(
 
 
 def _heater_faults(
-    nets: Nets, reached: Mapping[str, Net | None], design: RingDesign, at_um: tuple[float, float], ring: str, ground: Any
+    nets: Nets,
+    reached: Mapping[str, Net | None],
+    design: RingDesign,
+    at_um: tuple[float, float],
+    ring: str,
+    ground: Any,
 ) -> list[str]:
     """One end of a heater must reach its own pad, the other the ring's ground."""
     driven, cold = (nets.at("metal2", at_um[0] + x, at_um[1] + y) for x, y in heater_contacts_um(design))

@@ -59,7 +59,7 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
 
 
 def places_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:
-    """Where o1 of a chip and of a bank lies: row 0's first port, of bus 0, is a chip's origin, and so it is a bank's."""
+    """Where o1 of a chip and of a bank lies: row 0's first port (of bus 0) is the origin of both."""
     return {BANK: (-tree_length_um(spec), middle_um(spec)), TOP: (facet_um(spec), coupler_heights_um(spec)[0])}
 
 

@@ -10,8 +10,8 @@ from kfactory import kdb
 
 from prism_photonics.layout.devices import DEVICES, draw_device, mirrored
 from prism_photonics.layout.measure import measure_um
-from prism_photonics.netlist import TOP, Cell, Instance, Netlist
 from prism_photonics.layout.polygons import open_layout, save_plain
+from prism_photonics.netlist import TOP, Cell, Instance, Netlist
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
 

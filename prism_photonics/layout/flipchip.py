@@ -1,4 +1,4 @@
-"""Metal of a flip-chip die: a bump per ring, heater and per photodiode contact, a ground rail per row, one ground for the bank.
+"""Metal of a flip-chip die: bumps for rings, heaters and photodiodes, a ground rail per row, a ground per bank.
 
 A row of many cannot be bonded along the edges: 32 × 256 rings would need 820 mm of perimeter. So every row carries the
 same cell of metal, in the strip between its drop bus and that bus's way back: the bumps' pads, and the rail above them.

@@ -15,8 +15,9 @@ COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad
 def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     """The manifest of a drawn chip as CSV, positions as they stand in the file.
 
-    One line per ring (its centre, and the pad that drives it), per other pad (``kind`` heater, ground, detector, or probe of a
-    test ring) and per fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where a line speaks of no single one.
+    One line per ring (its centre, and the pad that drives it), per other pad (``kind`` heater, ground, detector, or
+    probe of a test ring) and per fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where
+    a line speaks of no single one.
     """
     layout = open_layout(gds)
     pads = pad_centers_um(layout)

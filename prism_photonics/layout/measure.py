@@ -34,7 +34,10 @@ def _ring(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
     hole = kdb.Polygon([point for point in islands[1].each_point_hole(0)]).bbox()
     width = (loop.height() - hole.height()) / 2
     # The ring's only sides along x and along y at its extremes are its straights and its arms.
-    straight, arm = _flat_length(islands[1], loop.top, upright=False), _flat_length(islands[1], loop.right, upright=True)
+    straight, arm = (
+        _flat_length(islands[1], loop.top, upright=False),
+        _flat_length(islands[1], loop.right, upright=True),
+    )
     radius = (loop.height() - width - arm) / 2
     if abs(loop.width() - loop.height() - straight + arm) > 1:
         raise InputError("a ring cell's loop is neither a circle nor a racetrack along x and y")

@@ -21,7 +21,8 @@ class Pad:
     """A bond pad or bump: its name, its centre in µm.
 
     Attributes:
-        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``; with several buses ``b2_ring_r0_c3``.
+        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``; of several buses
+            ``b2_ring_r0_c3``.
         x_um: Centre.
         y_um: Centre.
         edge: The die edge that a bond pad serves, −1 for a bump.

@@ -41,9 +41,7 @@ def save_plain(layout: kdb.Layout, path: Path) -> None:
     layout.write(str(path), options)
 
 
-def renumber(
-    layout: kdb.Layout, old: Mapping[str, tuple[int, int]], new: Mapping[str, tuple[int, int]]
-) -> kdb.Layout:
+def renumber(layout: kdb.Layout, old: Mapping[str, tuple[int, int]], new: Mapping[str, tuple[int, int]]) -> kdb.Layout:
     """The same layout, every layer of ``old`` under its number in ``new``."""
     found = {name: layout.find_layer(*number) for name, number in old.items() if old[name] != new[name]}
     for name, index in found.items():

@@ -91,10 +91,14 @@ def rebuild(text: str) -> gf.Component:
         except (yaml.YAMLError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"schematic: not a cell in gdsfactory's YAML ({reason}); give a chip.pic.yml") from None
-        chip = gf.read.from_yaml(document, label_instance_function=lambda **_: None)
+        chip = gf.read.from_yaml(document, label_instance_function=_unlabelled)
         pdk.cells[name] = partial(_given, chip)
     assert chip is not None
     return chip
+
+
+def _unlabelled(*_: Any, **__: Any) -> None:
+    """No text on the instances: ours have none."""
 
 
 def _given(component: gf.Component) -> gf.Component:

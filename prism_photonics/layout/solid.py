@@ -1,9 +1,12 @@
-"""One ring of a drawn chip with what surrounds it as a three-dimensional model (GLB), from the deck's vertical stack."""
+"""One ring of a drawn chip in three dimensions (GLB), from the deck's vertical stack."""
+
+from collections.abc import Iterable
 
 import klayout.db as kdb
 import trimesh
 from matplotlib.colors import to_rgb
 from shapely.geometry import Polygon
+from trimesh.visual import ColorVisuals
 
 from prism_photonics.layout.views import VIEWS
 from prism_photonics.process.layers import LAYERS, Deck
@@ -34,10 +37,13 @@ def solid_glb(layout: kdb.Layout, deck: Deck, view: kdb.DBox) -> bytes:
             mesh = trimesh.creation.extrude_polygon(outline, level.thickness_um)
             mesh.apply_scale((layout.dbu, layout.dbu, 1.0))
             mesh.apply_translation((-view.center().x, -view.center().y, level.bottom_um))
-            mesh.visual.face_colors = [round(255 * part) for part in (red, green, blue, looks[name].opacity)]
+            color = [round(255 * part) for part in (red, green, blue, looks[name].opacity)]
+            mesh.visual = ColorVisuals(mesh, face_colors=[color] * len(mesh.faces))
             scene.add_geometry(mesh, geom_name=f"{name}_{n}", node_name=f"{name}_{n}")
-    return scene.export(file_type="glb")
+    content = scene.export(file_type="glb")
+    assert isinstance(content, bytes)
+    return content
 
 
-def _points(points) -> list[tuple[int, int]]:
+def _points(points: Iterable[kdb.Point]) -> list[tuple[int, int]]:
     return [(point.x, point.y) for point in points]

@@ -131,7 +131,7 @@ class _Block:
         low, high = self._inside + radius + TURN_SETBACK_UM, self._outside - radius - TURN_SETBACK_UM
         self._facet_west(f"{name}_in", y_um)
         x, y = self._inside, y_um
-        for n in range(passes):
+        for _ in range(passes):
             # Downwards: the way on lies below.
             self._guide(x, high - x, y)
             self._turn((high, y - radius), radius, -90.0)

@@ -55,6 +55,7 @@ def test_the_chip_as_drawn_departs_nowhere(small: ChipSpec, tmp_path: Path):
     assert found.differences == ()
     assert found.changed_rows() == []
     assert np.abs(found.resonance_pm).max() == 0.0
+    assert found.lines() == ["the drawing is the design: no ring and no weight differs"]
 
 
 def test_a_ring_lengthened_in_the_drawing_shows_its_resonance_and_weight(small: ChipSpec, tmp_path: Path):
@@ -76,6 +77,10 @@ def test_a_ring_lengthened_in_the_drawing_shows_its_resonance_and_weight(small: 
     assert np.abs(found.weight_change[0]).max() == 0.0
     assert any("component row__1 instead of row" in line for line in found.differences)
     assert found.to_json()["rows"][0]["row"] == 1
+    said = found.lines()
+    assert any(line.startswith(f"row 1: resonance {found.resonance_pm[1, 0]:+.1f} ") for line in said)
+    assert any(line.startswith(f"row 1: weight    {found.weight_change[1, 0]:+.4f} ") for line in said)
+    assert not any(line.startswith("row 0") for line in said)
 
 
 def test_a_leaf_that_no_design_draws_is_refused(small: ChipSpec, tmp_path: Path):

@@ -80,7 +80,7 @@ def test_no_bend_of_it_is_narrower_than_the_film_bears(foreign: ChipSpec):
 
 def test_a_ring_in_three_dimensions_has_the_decks_stack(foreign: ChipSpec, foreign_files: LayoutFiles):
     scene = trimesh.load(foreign_files.solid)
-    (west, south, low), (east, north, high) = scene.bounds
+    (west, _, low), (east, _, high) = scene.bounds
     stack = load_deck("lnoi400").stack
     assert (low, high) == (0.0, pytest.approx(stack["metal2"].bottom_um + stack["metal2"].thickness_um, abs=1e-6))
     assert east - west == pytest.approx(foreign.ring.pitch_um, abs=0.1)

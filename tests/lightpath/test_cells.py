@@ -138,7 +138,8 @@ def test_one_voltage_moves_both_rings_of_a_pair_alike(kcl: kf.KCLayout):
     base = 2 * 20.0 + 1.4 + 0.4
     for one, y in zip(PAIR.rings, (PAIR.rings[0].center_y_um, base + PAIR.rings[1].center_y_um), strict=True):
         left_out, left_in, right_in, right_out = (
-            tracer.probe_net(tracer.layer_by_name("metal1"), kdb.DPoint(x, y)).cluster_id for x in electrode_middles_um(one)
+            tracer.probe_net(tracer.layer_by_name("metal1"), kdb.DPoint(x, y)).cluster_id
+            for x in electrode_middles_um(one)
         )
         assert right_out == left_in != left_out == right_in
 

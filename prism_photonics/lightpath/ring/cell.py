@@ -108,7 +108,9 @@ def loop(design: RingDesign) -> kdb.Region:
     west = _sector(design, left, (inner, outer), 180.0, 90.0)
     # The joint lies below and above the left centre, so the right half carries both coupling straights.
     reach = design.arm_um / 2.0
-    joint = [kdb.Point(nm(left), nm(y + rise)) for rise in (outer + reach, inner + reach, -inner - reach, -outer - reach)]
+    joint = [
+        kdb.Point(nm(left), nm(y + rise)) for rise in (outer + reach, inner + reach, -inner - reach, -outer - reach)
+    ]
     there = _side(design, right, outer, 0.0, 90.0)
     back = _side(design, right, inner, 0.0, 90.0)[::-1]
     return west + kdb.Region(kdb.Polygon([*there, *joint[:2], *back, *joint[2:]]))
@@ -122,7 +124,7 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     """
     _require_electrodes(design)
     left, right = centers_um(design)
-    y, gap, width = design.center_y_um, design.electrode_gap_um / 2.0, design.electrode_width_um
+    gap, width = design.electrode_gap_um / 2.0, design.electrode_width_um
     outside = (design.radius_um + gap, outer_um(design))
     inside = (max(design.radius_um - gap - width, STRAP_OFFSET_UM), design.radius_um - gap)
     margin = design.width_um / 2.0 + METAL1_TO_RIB_UM

@@ -37,7 +37,10 @@ def vernier(design: VernierDesign, *, kcl: kf.KCLayout | None = None) -> gf.Comp
                 pen.region(layer, region.moved(0, nm(base)))
         buses(pen, design.width_um, design.pitch_um, design.bus_pitch_um)
         half = STRAP_UM / 2.0
-        for name, facing, contact, inward in (("e1", EAST, signal_contact_um, -1.0), ("e2", WEST, ground_contact_um, 1.0)):
+        for name, facing, contact, inward in (
+            ("e1", EAST, signal_contact_um, -1.0),
+            ("e2", WEST, ground_contact_um, 1.0),
+        ):
             ends = [(x, y + base) for (x, y), base in zip(map(contact, (first, second)), bases, strict=True)]
             reach = max(x for x, _ in ends) if facing == EAST else min(x for x, _ in ends)
             joint = kdb.Region(_between(reach, ends[0][1] - half, reach + inward * STRAP_UM, ends[1][1] + half))

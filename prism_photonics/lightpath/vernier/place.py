@@ -145,7 +145,8 @@ def vernier_angles(profile: Profile, design: VernierDesign, xp: ModuleType = np)
     """Angles ``C(g)·L_eff`` of the three couplers, through, between and drop: κ is their sine, t their cosine.
 
     Between the rings both curve away. Where their straights differ, s1 < s2 say, the sum of the two parabolas is one
-    parabola of the facing radius about (s1·R2 + s2·R1)/(R1 + R2)/2, which stands for half the straight. ``xp`` is the array library of the design's numbers, ``jax.numpy`` under JAX.
+    parabola of the facing radius about (s1·R2 + s2·R1)/(R1 + R2)/2, which stands for half the straight.
+    ``xp`` is the array library of the design's numbers, ``jax.numpy`` under JAX.
     """
     law, (r1, r2) = profile.gap_law, (design.radius1_um, design.radius2_um)
     shared_um = (design.straight1_um * r2 + design.straight2_um * r1) / (r1 + r2)
