@@ -78,7 +78,7 @@ def test_a_bridge_on_a_flipped_chip_is_caught_by_the_nets(
 
 
 def test_bumps_without_room_are_refused_in_one_line():
-    with pytest.raises(InputError, match=r"bend_radius_um = 26: no room for bumps .* want at least 26"):
+    with pytest.raises(InputError, match=r"bend_radius_um = 25: no room for bumps .* want at least 26"):
         draw(sized(32, 1, bend_radius_um=25, gap_drop_um=0.9))
 
 
