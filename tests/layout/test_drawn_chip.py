@@ -196,10 +196,10 @@ def test_sixteen_rows_still_find_room_beside_the_rings(tmp_path: Path):
     assert write(sized(16, 2), tmp_path).faults == ()
 
 
-def test_older_files_are_replaced(small: ChipSpec, tmp_path: Path):
+def test_older_files_are_replaced(tiny: ChipSpec, tmp_path: Path):
     (tmp_path / "chip.gds").write_text("older")
-    again = write(small, tmp_path)
-    assert check(again.gds, small).violations == ()
+    again = write(tiny, tmp_path)
+    assert check(again.gds, tiny).violations == ()
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
 
 
@@ -220,10 +220,10 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(change: dict[str, float], m
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_written_is_refused_in_one_line(small: ChipSpec, tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tiny: ChipSpec, tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"file.*cannot write the layout \(.+\); give a folder") as refusal:
-        write(small, tmp_path / "file" / "out")
+        write(tiny, tmp_path / "file" / "out")
     assert "\n" not in str(refusal.value)
 
 

@@ -29,9 +29,9 @@ def test_a_row_rebuilt_from_its_yaml_has_no_other_polygon(spec: ChipSpec, files:
 
 
 @pytest.mark.parametrize("buses", [1, 2])
-def test_the_chip_rebuilt_from_its_yaml_has_no_other_polygon(small: ChipSpec, altered, buses: int):
+def test_the_chip_rebuilt_from_its_yaml_has_no_other_polygon(tiny: ChipSpec, altered, buses: int):
     PDK.activate()
-    spec = altered(small, chip={"buses": buses})
+    spec = altered(tiny, chip={"buses": buses})
     chip, rebuilt = draw(spec), rebuild(chip_yaml(from_spec(spec), places_um(spec)))
     dressing = ("metal", "tests", "frame")  # no part of the netlist
     for name in ("ridge", "slab", "metal1", "via"):
@@ -61,6 +61,6 @@ def test_what_is_no_schematic_is_refused_in_one_line():
         rebuild("nothing: here\n")
 
 
-def test_a_cell_that_is_not_there_is_refused(small: ChipSpec):
+def test_a_cell_that_is_not_there_is_refused(tiny: ChipSpec):
     with pytest.raises(InputError, match="no cell 'rwo'; want one of chip, row, tree_2"):
-        schematic_yaml(from_spec(small), "rwo")
+        schematic_yaml(from_spec(tiny), "rwo")
