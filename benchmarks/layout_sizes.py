@@ -3,51 +3,77 @@
     python benchmarks/layout_sizes.py [--json]
 
 One process per size, so that its peak memory is its own. Imports are not counted. ``draw`` is drawing and writing the
-GDS file, ``lvs`` all four layers with the simulation of every row. CPU seconds: the machine may have other work.
+GDS file, ``lvs`` all four layers, with the simulation of every row where ``simulated`` says so. CPU seconds: the
+machine may have other work. ``--json`` prints what `results/layout_sizes.json` keeps.
+
+``32x256`` is the bank that ships, eight buses side by side on one die. ``64x1024`` is the demonstrator's ring at that
+size in one piece, larger than any reticle; ``64x1024 tile`` is what would be made, as often as ``tiles`` says.
 """
 
+import datetime
 import json
-import re
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
-DEMO = Path(__file__).parents[1] / "layouts" / "demo_8x8" / "spec.toml"
-# rows, channels, simulate, and the contract's limits: draw_s, gds_MB, rss_GB, drc_s, lvs_s.
+LAYOUTS = Path(__file__).parents[1] / "layouts"
+LARGEST = {"chip": {"rows": 1024, "channels": 64}, "waveguide": {"bend_radius_um": 26.0}}
+
+
+class Size(NamedTuple):
+    """A chip, and the contract's limits: draw_s, gds_MB, rss_GB, drc_s, lvs_s (None: none)."""
+
+    chip: str
+    changes: dict[str, dict[str, float]]
+    whole: bool
+    simulate: bool
+    limits: tuple[float | None, ...]
+
+
 SIZES = {
-    "8x8": (8, 8, True, (2.0, 1.0, None, 5.0, 5.0)),
-    "32x256": (256, 32, True, (5.0, 5.0, 0.5, 30.0, 20.0)),
-    "64x1024": (1024, 64, False, (20.0, 10.0, None, 120.0, 60.0)),
-    "bank 8x256": (256, 8, True, (5.0, 5.0, 0.5, 30.0, 20.0)),
+    "8x8": Size("demo_8x8", {}, True, True, (2.0, 1.0, None, 5.0, 5.0)),
+    "32x256": Size("bank_32x256", {}, True, True, (5.0, 5.0, 0.5, 30.0, 20.0)),
+    "64x1024": Size("demo_8x8", LARGEST, True, False, (20.0, 10.0, None, 120.0, 60.0)),
+    "64x1024 tile": Size("demo_8x8", LARGEST, False, True, (20.0, 10.0, None, 120.0, 60.0)),
 }
 
 
-def measure(rows: int, channels: int, simulate: bool) -> dict[str, float]:
+def measure(size: Size) -> dict[str, Any]:
     """Draw and prove one chip in this process."""
     import gdsfactory  # noqa: F401
 
     from prism_photonics.layout.chip import draw
     from prism_photonics.layout.drc import run_drc
     from prism_photonics.layout.lvs import lvs
+    from prism_photonics.layout.tiles import cut
     from prism_photonics.layout.write import write_gds
+    from prism_photonics.lightpath.splitter.design import tree_levels
     from prism_photonics.spec import ChipSpec
 
-    text = DEMO.read_text(encoding="utf-8")
-    for key, value in {"rows": rows, "channels": channels}.items():
-        text = re.sub(rf"^{key} = \d+", f"{key} = {value}", text, flags=re.M)
-    spec = ChipSpec.from_text(text)
-    found: dict[str, float] = {}
+    data = ChipSpec.from_toml(LAYOUTS / size.chip / "spec.toml").model_dump()
+    spec = ChipSpec.model_validate(data | {table: data[table] | values for table, values in size.changes.items()})
+    tiles = cut(spec)
+    spec = spec if size.whole else tiles.tile
+    found: dict[str, Any] = {}
 
     def lap(name: str, start: float) -> None:
         found[name] = round(time.process_time() - start, 2)
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
-        gds = write_gds(draw(spec), Path(folder) / "chip.gds")
+        chip = draw(spec)
+        gds = write_gds(chip, Path(folder) / "chip.gds")
         lap("draw_s", start)
+        box = chip.dbbox()
+        found["die_mm"] = [round(box.width() / 1e3, 2), round(box.height() / 1e3, 2)]
+        found["tiles"] = tiles.count
+        found["cells"] = chip.kcl.layout.cells()
+        found["cells_limit"] = spec.chip.rings + tree_levels(spec.chip.rows) + 30
         found["gds_MB"] = round(gds.stat().st_size / 1e6, 2)
         found["rss_draw_GB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
         start = time.process_time()
@@ -61,10 +87,11 @@ def measure(rows: int, channels: int, simulate: bool) -> dict[str, float]:
 
         jax.numpy.zeros(1).block_until_ready()
         start = time.process_time()
-        compared, _ = lvs(gds, spec, simulate=simulate)
+        compared, _ = lvs(gds, spec, simulate=size.simulate)
         lap("lvs_s", start)
         found["lvs_faults"] = len(compared.faults)
         found["simulated"] = compared.simulated
+        found["simulation_max_error"] = compared.simulation_max_error if compared.simulated else None
         found["rss_GB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     return found
 
@@ -72,18 +99,23 @@ def measure(rows: int, channels: int, simulate: bool) -> dict[str, float]:
 def main() -> None:
     """Measure every size in a process of its own and print."""
     if sys.argv[1:2] == ["--one"]:
-        rows, channels, simulate, _ = SIZES[sys.argv[2]]
-        print(json.dumps(measure(rows, channels, simulate)))
+        print(json.dumps(measure(SIZES[sys.argv[2]])))
         return
     lines = {}
-    for name, (*_, limits) in SIZES.items():
+    for name, size in SIZES.items():
         done = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=True)
         lines[name] = json.loads(done.stdout.splitlines()[-1])
-        lines[name]["limits"] = dict(zip(("draw_s", "gds_MB", "rss_GB", "drc_s", "lvs_s"), limits, strict=True))
+        lines[name]["limits"] = dict(zip(("draw_s", "gds_MB", "rss_GB", "drc_s", "lvs_s"), size.limits, strict=True))
         if "--json" not in sys.argv:
             print(name, lines[name], flush=True)
     if "--json" in sys.argv:
-        print(json.dumps(lines, indent=2))
+        result = {
+            "date": datetime.date.today().isoformat(),
+            "hardware": f"{os.cpu_count()} cores, CPU only, CPU seconds",
+            "command": "python benchmarks/layout_sizes.py --json",
+            "sizes": lines,
+        }
+        print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

@@ -180,7 +180,8 @@ def simulate(
     if drawing is not None:
         from prism_photonics.layout.annotate import back_annotate
 
-        result["layout"] = back_annotate(drawing, chip).to_json()
+        annotation = back_annotate(drawing, chip)
+        result["layout"] = annotation.to_json() if as_json else "".join(f"\n  {line}" for line in annotation.lines())
     _print_result(result, as_json)
 
 
@@ -254,9 +255,9 @@ def layout(
 ) -> None:
     """Draw the matching chip and prove the match.
 
-    Reads SPEC; writes DIR/chip.gds, .oas, .lyp and .png, netlist.yaml, row.pic.yml, manifest.csv, drc.lyrdb and
-    lvs.json. The netlist is extracted from the GDS, compared with the design and simulated beside it. Exit code 1 when
-    a drawing rule is broken or the drawing is not the design.
+    Reads SPEC; writes DIR/chip.gds, .oas, .lyp, .png and .pic.yml, netlist.yaml, row.pic.yml, ring.glb, manifest.csv,
+    drc.lyrdb and lvs.json. The netlist is extracted from the GDS, compared with the design and simulated beside it.
+    Exit code 1 when a drawing rule is broken or the drawing is not the design.
     """
     chip_spec = _feasible(spec)
     make_folder(out)

@@ -5,14 +5,17 @@ device (``ring``, ``splitter``, ``edge_coupler``, ``straight``, ``uturn``, ``bra
 whose settings are exactly the fields of its design. Optical ports are ``o1…``.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from prism_photonics.lightpath.detector.design import DetectorSiteDesign
+from prism_photonics.lightpath.detector.design import FLIPPED_PAD_UM, DetectorSiteDesign
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import (
     BranchDesign,
+    Lengths,
     StraightDesign,
     TerminatorDesign,
     UTurnDesign,
@@ -21,6 +24,12 @@ from prism_photonics.spec import ChipSpec
 
 TOP = "chip"
 BANK = "bank"
+
+# Design choices.
+FIBRE_PITCH_UM = 127.0  # of a fibre array
+FEED_BELOW_UM = 70.0  # from row 0 down to the first of several fibres
+LEAST_LEAD_UM = 20.0  # from the first of several couplers to its rise
+SITE_BUMPS_UM = 120.0  # strip east of a photodiode site for its bumps
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,16 @@ class Netlist:
     def banks(self) -> dict[str, str]:
         """The cell of every bank by its place on the chip; a chip of one bank is that bank itself."""
         chip = self.cells[self.top]
-        placed = {name: i.component for name, i in chip.instances.items() if name.startswith(f"{BANK}_")}
-        return placed or {self.top: self.top}
+        names = [name for name in chip.instances if name.startswith(f"{BANK}_")]
+        ordered = sorted(names, key=lambda name: int(name.removeprefix(f"{BANK}_")))
+        return {name: chip.instances[name].component for name in ordered} or {self.top: self.top}
+
+    def leaves_first(self) -> list[str]:
+        """Names of the cells from ``top`` downwards, each after the cells that it holds."""
+        order = [self.top]
+        for name in order:
+            order += [i.component for i in self.cells[name].instances.values() if i.component in self.cells]
+        return list(dict.fromkeys(reversed(order)))
 
     def differences(self, other: "Netlist", *, tolerance_um: float = 1e-9) -> list[str]:
         """Every way in which ``other`` departs from this netlist, one sentence each; empty when they are equal."""
@@ -90,50 +107,99 @@ def connect(*pairs: tuple[str, str]) -> frozenset[frozenset[str]]:
 def from_spec(spec: ChipSpec) -> Netlist:
     """The chip's design netlist: one bank, or several side by side as cells ``bank`` of the chip.
 
-    A bank is one bus of every row: edge coupler, splitter tree, identical rows, detectors. The photocurrents of the
-    banks are summed row by row in metal, which is no part of the optical netlist.
+    A bank is one bus of every row: splitter tree, identical rows, detectors. The photocurrents of the banks are summed
+    row by row in the electronics, which are no part of the optical netlist.
     """
     rows = spec.chip.rows
     cells: dict[str, Cell] = {"row": _row(spec)}
     instances = {
-        "coupler": Instance("edge_coupler", asdict(spec.coupler_design)),
         **{f"row_{n}": Instance("row", {}) for n in range(rows)},
         **{f"detector_{n}": Instance("detector", asdict(detector_site(spec))) for n in range(rows)},
     }
     pairs = []
     for n in range(rows):
         pairs += [(f"row_{n},o2", f"detector_{n},o1"), (f"row_{n},o3", f"detector_{n},o2")]
-    if rows == 1:
-        pairs.append(("coupler,o2", "row_0,o1"))
-    else:
+    root = "row_0,o1"
+    if rows > 1:
         cells |= _trees(spec)
         instances["tree"] = Instance(f"tree_{rows}", {})
-        pairs.append(("coupler,o2", "tree,o1"))
         # Outputs are numbered from the lowest row up.
         pairs += [(f"tree,o{n + 2}", f"row_{n},o1") for n in range(rows)]
-    bank = Cell(instances, connect(*pairs), {"o1": "coupler,o1"})
+        root = "tree,o1"
+    coupler = Instance("edge_coupler", asdict(spec.coupler_design))
     if spec.chip.buses == 1:
-        return Netlist({**cells, TOP: bank})
-    banks = range(spec.chip.buses)
-    placed = {f"bank_{b}": Instance(BANK, {}) for b in banks}
-    inputs = {f"o{b + 1}": f"bank_{b},o1" for b in banks}
-    return Netlist({**cells, BANK: bank, TOP: Cell(placed, connect(), inputs)})
+        instances["coupler"] = coupler
+        pairs.append(("coupler,o2", root))
+        return Netlist({**cells, TOP: Cell(instances, connect(*pairs), {"o1": "coupler,o1"})})
+    cells[BANK] = Cell(instances, connect(*pairs), {"o1": root})
+    return Netlist({**cells, TOP: _several(spec, coupler)})
+
+
+def _several(spec: ChipSpec, coupler: Instance) -> Cell:
+    """The chip of several banks: each has a coupler, a lead below the rows, and a rise to the root of its tree."""
+    instances: dict[str, Instance] = {}
+    pairs = []
+    for b in range(spec.chip.buses):
+        lead, rise = feed_designs(spec, bus=b)
+        instances |= {
+            f"coupler_{b}": coupler,
+            f"lead_{b}": Instance("straight", asdict(lead)),
+            f"rise_{b}": Instance("branch", asdict(rise)),
+            f"{BANK}_{b}": Instance(BANK, {}),
+        }
+        way = (f"coupler_{b}", f"lead_{b}", f"rise_{b}", f"{BANK}_{b}")
+        pairs += [(f"{a},o2", f"{z},o1") for a, z in pairwise(way)]
+    return Cell(instances, connect(*pairs), {f"o{b + 1}": f"coupler_{b},o1" for b in range(spec.chip.buses)})
 
 
 def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
     """The attach site of one row's balanced pair: its guides arrive at the heights of through bus and drop return."""
     ring = spec.ring_designs[0]
-    return DetectorSiteDesign(
-        port_pitch_um=ring.bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um, width_um=spec.width_um
-    )
+    design = DetectorSiteDesign(ring.bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um, spec.width_um)
+    return replace(design, pad_um=FLIPPED_PAD_UM) if spec.flip_chip else design
 
 
 def branch_design(spec: ChipSpec, *, rows: int, upper: bool) -> BranchDesign:
     """The S from one output of the splitter that feeds ``rows`` rows to the subtree of half of them."""
-    radius = spec.waveguide.bend_radius_um
     rise = spec.row_pitch_um * rows / 4.0 - spec.splitter_design.port_pitch_um / 2.0
-    dx = 2.0 * radius + 20.0
-    return BranchDesign(dx, rise if upper else -rise, radius, spec.width_um)
+    return BranchDesign(_branch_dx_um(spec), rise if upper else -rise, spec.waveguide.bend_radius_um, spec.width_um)
+
+
+def tree_length_um(spec: ChipSpec) -> float:
+    """Length along x of a bank's splitter tree."""
+    return tree_levels(spec.chip.rows) * (spec.splitter_design.length_um + _branch_dx_um(spec))
+
+
+def bank_pitch_um(spec: ChipSpec) -> float:
+    """Distance along x of neighbouring banks: tree, rings, photodiode sites with their bumps, the next bank's rise."""
+    site = detector_site(spec).reach_um + SITE_BUMPS_UM
+    length = tree_length_um(spec) + spec.chip.channels * spec.ring.pitch_um + site + _branch_dx_um(spec)
+    return 10.0 * math.ceil(length / 10.0)
+
+
+def feed_height_um(spec: ChipSpec, *, bus: int) -> float:
+    """Height of a bus's fibre among several: all enter below the rows, the first bus's the highest."""
+    return -max(FEED_BELOW_UM, 2.0 * spec.waveguide.bend_radius_um + 10.0) - bus * FIBRE_PITCH_UM
+
+
+def feed_designs(spec: ChipSpec, *, bus: int) -> tuple[StraightDesign, BranchDesign]:
+    """From a bus's coupler, when there are several buses, to the root of its tree: below the rows, then up."""
+    middle = (spec.chip.rows - 1) * spec.row_pitch_um / 2.0
+    dx, radius = _branch_dx_um(spec), spec.waveguide.bend_radius_um
+    lead = StraightDesign(LEAST_LEAD_UM + bus * bank_pitch_um(spec), spec.width_um)
+    return lead, BranchDesign(dx, middle - feed_height_um(spec, bus=bus), radius, spec.width_um)
+
+
+def feed_lengths(spec: ChipSpec, *, bus: int) -> Lengths:
+    """Waveguide from a bus's coupler to the root of its tree by direction: none on a chip of one bus."""
+    if spec.chip.buses == 1:
+        return Lengths()
+    lead, rise = (design.lengths for design in feed_designs(spec, bus=bus))
+    return Lengths(lead.x_um + rise.x_um, lead.y_um + rise.y_um, lead.bend_um + rise.bend_um)
+
+
+def _branch_dx_um(spec: ChipSpec) -> float:
+    return 2.0 * spec.waveguide.bend_radius_um + 20.0
 
 
 def _row(spec: ChipSpec) -> Cell:

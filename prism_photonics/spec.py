@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
-from prism_photonics.lightpath.detector.design import DetectorDesign
+from prism_photonics.lightpath.detector.design import FLIPPED_PAD_UM, DetectorDesign
 from prism_photonics.lightpath.modulator.design import ModulatorDesign
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import straights_um
@@ -39,6 +39,9 @@ from prism_photonics.tables import (
     WaveguideTable,
 )
 from prism_photonics.units import InputError, nearest, watt_from_dBm
+
+HEATER_UM = 2.0  # width of a ring's heater; design choice
+MOST_BONDED_ROWS = 16  # whose wires find room beside the rings; design choice
 
 
 class ChipSpec(Table):
@@ -213,6 +216,7 @@ class ChipSpec(Table):
                 r.electrode_gap_um,
                 r.electrode_width_um,
                 r.arm_um,
+                HEATER_UM if self.trim.method == "heater" else 0.0,
             )
             for straight in straights
         )
@@ -230,11 +234,21 @@ class ChipSpec(Table):
         return self.fabricated_pm if self.trim.method == "none" else self.trim.residual_pm
 
     @property
+    def flip_chip(self) -> bool:
+        """Whether the die is flipped onto bumps (many rows, several buses, heaters) or bonded along its edges."""
+        return self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1 or self.trim.method == "heater"
+
+    @property
     def row_pitch_um(self) -> float:
-        """Distance between rows: the buses, the drop bus's U-turn, and a strip for the metal, on a 10 µm grid."""
-        # 60 µm keep a row's U-turn and pads clear of the next row: a design choice that the layout checks prove.
-        height = self.ring_designs[0].bus_pitch_um + 2.0 * self.waveguide.bend_radius_um
-        return 10.0 * math.ceil((height + 60.0) / 10.0)
+        """Distance between rows on a 10 µm grid: buses, the drop bus's U-turn, what must find room beside them."""
+        radius = self.waveguide.bend_radius_um
+        height = self.ring_designs[0].bus_pitch_um + 2.0 * radius
+        # All distances are design choices that the layout checks prove.
+        if not self.flip_chip:
+            return 10.0 * math.ceil((height + 60.0) / 10.0)  # pads that hands can reach
+        # From one row's way back to the next row; the tree's last fork, two bends high; two photodiode pads.
+        fork = 4.0 * radius + self.splitter_design.port_pitch_um
+        return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_PAD_UM + 27.0) / 10.0)
 
 
 def _explain(error: ValidationError) -> str:

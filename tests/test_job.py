@@ -22,7 +22,10 @@ FILES = {
     "report.html",
     *(f"record/{name}" for name in ("calibration.nc", "validation.nc")),
     *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
-    *(f"layout/{name}" for name in ("manifest.csv", "netlist.yaml", "row.pic.yml", "lvs.json", "drc.lyrdb")),
+    *(
+        f"layout/{name}"
+        for name in ("manifest.csv", "netlist.yaml", "row.pic.yml", "chip.pic.yml", "ring.glb", "lvs.json", "drc.lyrdb")
+    ),
     *(f"bundle/{name}" for name in ("bundle.json", "bundle.safetensors")),
 }
 

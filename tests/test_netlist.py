@@ -8,7 +8,9 @@ import pytest
 import sax
 
 from prism_photonics.circuit.models import device_models
-from prism_photonics.netlist import Instance, connect, from_spec
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.lightpath.ring.place import optical_lengths_um
+from prism_photonics.netlist import Instance, bank_pitch_um, connect, feed_lengths, from_spec
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +58,32 @@ def test_a_chip_of_one_bus_is_its_own_bank(netlist):
 def test_several_buses_are_banks_side_by_side_each_with_its_own_fibre(small, two_bus):
     one, two = from_spec(small), from_spec(two_bus)
     assert two.banks == {"bank_0": "bank", "bank_1": "bank"}
-    assert two.cells["bank"] == one.cells["chip"]
-    assert two.cells["chip"].ports == {"o1": "bank_0,o1", "o2": "bank_1,o1"}
-    assert two.cells["chip"].connections == frozenset()
-    assert leaves(two) == {device: 2 * count for device, count in leaves(one).items()}
+    bank, chip = two.cells["bank"], two.cells["chip"]
+    alone = one.cells["chip"]
+    assert set(bank.instances) == set(alone.instances) - {"coupler"}
+    assert bank.connections == alone.connections - connect(("coupler,o2", "tree,o1"))
+    assert chip.ports == {"o1": "coupler_0,o1", "o2": "coupler_1,o1"}
+    assert connect(("coupler_1,o2", "lead_1,o1"), ("rise_1,o2", "bank_1,o1")) <= chip.connections
+    # The second bank's light runs one bank further, and starts one fibre lower.
+    lead, rise = (chip.instances[name].settings for name in ("lead_1", "rise_1"))
+    first_lead, first_rise = (chip.instances[name].settings for name in ("lead_0", "rise_0"))
+    assert lead["length_um"] - first_lead["length_um"] == bank_pitch_um(two_bus)
+    assert rise["dy_um"] - first_rise["dy_um"] == pytest.approx(127.0)
+    fed = {device: 2 * count for device, count in leaves(one).items()}
+    assert leaves(two) == fed | {"branch": fed["branch"] + 2, "straight": fed["straight"] + 2}
+
+
+def test_the_way_to_a_bank_is_as_long_in_the_optics_as_in_the_netlist(two_bus):
+    chip = from_spec(two_bus).cells["chip"]
+    feed = designed_bank(two_bus).feed.opl_um
+    for b in (0, 1):
+        lead, rise = (chip.instances[f"{part}_{b}"].settings for part in ("lead", "rise"))
+        there = feed_lengths(two_bus, bus=b)
+        assert there.x_um == lead["length_um"] + rise["dx_um"] - 2 * rise["radius_um"]
+        assert there.y_um == rise["dy_um"] - 2 * rise["radius_um"]
+    more = optical_lengths_um(two_bus.profile, feed_lengths(two_bus, bus=1))[0]
+    more -= optical_lengths_um(two_bus.profile, feed_lengths(two_bus, bus=0))[0]
+    assert (feed[:, 1] - feed[:, 0]).tolist() == pytest.approx([more] * two_bus.chip.rows)
 
 
 def test_the_settings_of_a_ring_are_the_fields_of_its_design(demo, netlist):

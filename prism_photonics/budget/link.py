@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import Lengths
-from prism_photonics.netlist import branch_design
+from prism_photonics.netlist import branch_design, feed_lengths
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, dB_from_ratio, watt_from_dBm
 
@@ -29,7 +29,9 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
     """
     rows, levels = spec.chip.rows, tree_levels(spec.chip.rows)
     tree = tree_lengths(spec)
-    guide_cm = (tree.x_um + tree.y_um + tree.bend_um + spec.chip.channels * spec.ring.pitch_um) * 1e-4
+    buses = range(spec.chip.buses)
+    to_bank_um = sum(feed_lengths(spec, bus=b).total_um for b in buses) / spec.chip.buses
+    guide_cm = (to_bank_um + tree.total_um + spec.chip.channels * spec.ring.pitch_um) * 1e-4
     losses = [
         ("coupling", spec.coupler.loss_dB, "coupler.loss_dB"),
         ("modulator", spec.modulator.loss_dB, "modulator.loss_dB"),
@@ -41,7 +43,7 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
         (
             "waveguide",
             spec.waveguide.loss_dB_cm * guide_cm,
-            f"waveguide.loss_dB_cm × {guide_cm:.2f} cm of branches and bus",
+            f"waveguide.loss_dB_cm × {guide_cm:.2f} cm to the tree (mean over buses), branches and bus",
         ),
         (
             "rings",

@@ -6,12 +6,10 @@ from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.trimming import SPREAD_SIGMAS, heater_power_W, mean_red_shift_nm
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.netlist import branch_design, detector_site
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import MOST_BONDED_ROWS, ChipSpec
 
 HEATER_LIMIT_W = 5.0
 """What a temperature-controlled package carries away while it holds 10 mK; design choice."""
-BOND_ROWS = 16
-"""Rows whose wires still fit beside the rings to the edges; more take bumps. Design choice, the layout's own."""
 BOND_PITCH_UM = 50.0
 """Edge that a bond pad takes: 100 µm pitch, two staggered lines (design choice, the layout's own)."""
 BOND_EDGE_UM = 3 * 20_000.0
@@ -50,7 +48,7 @@ def connections(spec: ChipSpec) -> Finding:
     # A ring's signal, two ground pads a column, three pads a photodiode pair.
     count = chip.rows * chip.rings + 2 * chip.rings + 3 * chip.rows * chip.buses
     bond_um = BOND_EDGE_UM / count
-    if chip.rows <= BOND_ROWS and bond_um >= BOND_PITCH_UM:
+    if not spec.flip_chip and bond_um >= BOND_PITCH_UM:
         value, limit = bond_um, BOND_PITCH_UM
         explain = (
             f"{count} wire bonds on {BOND_EDGE_UM * 1e-3:g} mm of edge: {bond_um:.0f} µm each, {limit:g} µm needed"
@@ -58,7 +56,7 @@ def connections(spec: ChipSpec) -> Finding:
     else:
         value, limit = min(spec.ring.pitch_um, spec.row_pitch_um), BUMP_PITCH_UM
         explain = (
-            f"{count} connections, too many or too far inside for wire bonds (at most {BOND_ROWS} rows and "
+            f"{count} connections, too many or too far inside for wire bonds (at most {MOST_BONDED_ROWS} rows and "
             f"{BOND_EDGE_UM / BOND_PITCH_UM:g} pads): a bump per ring in its cell of {spec.ring.pitch_um:g} × "
             f"{spec.row_pitch_um:g} µm"
         )
@@ -67,7 +65,7 @@ def connections(spec: ChipSpec) -> Finding:
         value,
         limit,
         "µm",
-        cure=f"raise ring.pitch_um to {BUMP_PITCH_UM:g} or more for bumps, or bond at most {BOND_ROWS} rows",
+        cure=f"raise ring.pitch_um to {BUMP_PITCH_UM:g} or more for bumps, or bond at most {MOST_BONDED_ROWS} rows",
         explain=f"{explain}; limit: pitch of pads or bumps, design choice",
     )
 

@@ -8,10 +8,13 @@ import jax.numpy as jnp
 import sax
 
 from prism_photonics.circuit.params import path_params, ring_params
+from prism_photonics.circuit.vernier import vernier_params
 from prism_photonics.lightpath.coupler.model import edge_coupler as edge_coupler_model
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import ring_fields
 from prism_photonics.lightpath.splitter.model import splitter as splitter_model
+from prism_photonics.lightpath.vernier.design import VernierDesign
+from prism_photonics.lightpath.vernier.model import vernier_fields
 from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, StraightDesign, UTurnDesign
 from prism_photonics.lightpath.waveguide.model import transmission
 from prism_photonics.process.profile import Profile
@@ -64,6 +67,7 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
         electrode_gap_um: Any = 5.0,
         electrode_width_um: Any = 8.0,
         arm_um: Any = 0.0,
+        heater_um: Any = 0.0,
         shift_pm: Any = 0.0,
     ) -> sax.SDict:
         # The electrodes' angle tunes, and tuning comes in as shift_pm: their geometry must not be traced.
@@ -87,6 +91,51 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
                 ("o1", "o2"): stubs * fields.through,
                 ("o1", "o3"): stubs * fields.drop,
                 ("o2", "o4"): stubs * fields.drop,
+                ("o3", "o4"): stubs * fields.drop_bus,
+            }
+        )
+
+    def vernier(
+        *,
+        wl: sax.FloatArrayLike = 1.55,
+        radius1_um: Any = 20.0,
+        radius2_um: Any = 23.0,
+        straight1_um: Any = 3.0,
+        straight2_um: Any = 3.0,
+        gap_through_um: Any = 0.4,
+        gap_between_um: Any = 0.78,
+        gap_drop_um: Any = 0.4,
+        width_um: Any = 1.4,
+        pitch_um: Any = 130.0,
+        lobe_half_angle_deg: Any = 60.0,
+        electrode_gap_um: Any = 5.4,
+        electrode_width_um: Any = 8.0,
+        shift1_pm: Any = 0.0,
+        shift2_pm: Any = 0.0,
+    ) -> sax.SDict:
+        # As of the ring: the electrodes tune, and tuning comes in as shifts.
+        design = VernierDesign(
+            radius1_um,
+            radius2_um,
+            straight1_um,
+            straight2_um,
+            gap_through_um,
+            gap_between_um,
+            gap_drop_um,
+            width_um,
+            pitch_um,
+            60.0,
+            electrode_gap_um,
+            electrode_width_um,
+        )
+        pair = vernier_params(design, profile, loss_dB_cm=loss_dB_cm)
+        fields = vernier_fields(jnp.asarray(wl), pair, shift1_pm, shift2_pm)
+        stubs = transmission(jnp.asarray(wl), path_of(Lengths(x_um=pitch_um)))
+        return sax.reciprocal(
+            {
+                ("o1", "o2"): stubs * fields.through,
+                ("o1", "o4"): stubs * fields.drop,
+                ("o3", "o2"): stubs * fields.drop,
                 ("o3", "o4"): stubs * fields.drop_bus,
             }
         )
@@ -123,5 +172,5 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
     ) -> sax.SDict:
         return {("o1", "o1"): jnp.zeros_like(jnp.asarray(wl), dtype=complex)}
 
-    models = (straight, uturn, branch, ring, splitter, edge_coupler, terminator)
+    models = (straight, uturn, branch, ring, vernier, splitter, edge_coupler, terminator)
     return {model.__name__: model for model in models}

@@ -12,7 +12,7 @@ from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.splitter.model import split_amplitudes
 from prism_photonics.lightpath.waveguide.design import Lengths, StraightDesign, UTurnDesign
 from prism_photonics.lightpath.waveguide.model import PathParams
-from prism_photonics.netlist import branch_design
+from prism_photonics.netlist import branch_design, feed_lengths
 from prism_photonics.process.electrooptics import tuning_pm_V
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
@@ -99,17 +99,17 @@ def designed_bank(spec: ChipSpec) -> BankParams:
     home = path_params(StraightDesign(count * pitch).lengths, profile, loss_dB_cm=loss)
     inner = [span] * (count - 1)
     buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, turn, home), *inner, stub])])
-    feeds = _feeds(spec)
+    feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
     return BankParams(
         wl_um=jnp.asarray(spec.comb_design.wl_um),
         rings=_repeat(rings, lanes),
         buses=_repeat(buses, lanes),
-        feed=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:, None], lanes), feeds),
+        feed=jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *feeds),
     )
 
 
-def _feeds(spec: ChipSpec) -> PathParams:
-    """Coupler, then for each tree level a splitter arm and a branch: the row's bits decide upper or lower."""
+def _feeds(spec: ChipSpec, bus: int) -> PathParams:
+    """Coupler, way to the bank, for each tree level a splitter arm and a branch: the row's bits tell which; by row."""
     loss_dB_cm = spec.waveguide.loss_dB_cm
     levels = range(tree_levels(spec.chip.rows), 0, -1)
     # Plain numbers: a tree of a thousand rows would be a graph of a hundred thousand operations.
@@ -118,9 +118,10 @@ def _feeds(spec: ChipSpec) -> PathParams:
         for level in levels
         for upper in (False, True)
     }
+    to_bank = feed_lengths(spec, bus=bus)
     columns = []
     for row in range(spec.chip.rows):
-        passed = [branches[level, bool(row >> (level - 1) & 1)] for level in levels]
+        passed = [to_bank, *(branches[level, bool(row >> (level - 1) & 1)] for level in levels)]
         lengths = Lengths(*(sum(getattr(b, axis) for b in passed) for axis in ("x_um", "y_um", "bend_um")))
         loss_dB = spec.coupler.loss_dB + loss_dB_cm * lengths.total_um * 1e-4
         columns.append((*optical_lengths_um(spec.profile, lengths), 10.0 ** (-loss_dB / 20.0)))

@@ -70,7 +70,7 @@ def vernier_weights(
 
 def vernier_params(design: VernierDesign, profile: Profile, *, loss_dB_cm: float) -> VernierParams:
     """Optics of one pair from its geometry: κ from gaps and coupling lengths, tuning from V_πL and coverage."""
-    through_rad, between_rad, drop_rad = vernier_angles(profile, design)
+    through_rad, between_rad, drop_rad = vernier_angles(profile, design, jnp)
     turns = [path_params(ring.lengths, profile, loss_dB_cm=loss_dB_cm) for ring in design.rings]
     slopes = [
         tuning_pm_V(

@@ -14,6 +14,7 @@ from prism_photonics.layout.tiles import cut
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.netlist import Cell, Netlist, from_spec
+from prism_photonics.process.layers import film_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
 
@@ -25,14 +26,14 @@ class Annotation:
     Attributes:
         differences: How the drawn netlist departs from the design's, one sentence each.
         resonance_pm: Drawn minus designed resonance of every ring.
-        weight: Weight of every channel as drawn.
+        weight: Weight of every ring's channel as drawn.
         weight_change: The same, minus the designed weight.
     """
 
     differences: tuple[str, ...]
     resonance_pm: Float[ndarray, "rows rings"]
-    weight: Float[ndarray, "rows channels"]
-    weight_change: Float[ndarray, "rows channels"]
+    weight: Float[ndarray, "rows rings"]
+    weight_change: Float[ndarray, "rows rings"]
 
     def to_json(self) -> dict[str, Any]:
         """Differences, the largest changes, and every row that differs."""
@@ -51,6 +52,14 @@ class Annotation:
             "rows": rows,
         }
 
+    def lines(self) -> list[str]:
+        """The same for people: what differs, then every row that does, ring by ring."""
+        found = [*self.differences]
+        for row in self.changed_rows():
+            found.append(f"row {row}: resonance {_signed(self.resonance_pm[row], 1)} pm")
+            found.append(f"row {row}: weight    {_signed(self.weight_change[row], 4)}")
+        return found or ["the drawing is the design: no ring and no weight differs"]
+
     def changed_rows(self) -> list[int]:
         """Rows in which a resonance moved by 1 fm, or a weight by 1e-9."""
         moved = (np.abs(self.resonance_pm) > 1e-3).any(axis=1) | (np.abs(self.weight_change) > 1e-9).any(axis=1)
@@ -66,12 +75,12 @@ def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
         InputError: The file cannot be read, is no chip of ours, or its rows are not connected as the spec needs it.
     """
     spec = cut(spec).tile
-    drawn, design = extract(gds, measured=True), from_spec(spec)
-    wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.channels))
-    weights = [
-        drawn_rows(netlist, spec.profile, loss_dB_cm=spec.waveguide.loss_dB_cm, wl=wl, shift_pm=rest).weights
-        for netlist in (drawn, design)
-    ]
+    drawn, design = extract(gds, measured=True, deck=film_deck(spec.process)), from_spec(spec)
+    wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.rings))
+    weights = []
+    for netlist in (drawn, design):
+        banks = drawn_rows(netlist, spec.profile, loss_dB_cm=spec.waveguide.loss_dB_cm, wl=wl, shift_pm=rest)
+        weights.append(np.concatenate([bank.weights for bank in banks], axis=1))
     moved = [[_resonances_um(netlist, row, spec) for row in range(spec.chip.rows)] for netlist in (drawn, design)]
     return Annotation(
         differences=tuple(design.differences(drawn)),
@@ -81,21 +90,26 @@ def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
     )
 
 
+def _signed(values: Float[ndarray, " rings"], digits: int) -> str:
+    return " ".join(f"{value:+.{digits}f}" for value in values)
+
+
 def _resonances_um(netlist: Netlist, row: int, spec: ChipSpec) -> list[float]:
-    """Resonance of every ring of the row that feeds ``detector_row``."""
-    cell = _row_cell(netlist, f"row_{row}")
+    """Resonance of every ring of a row, bus by bus."""
     found = []
-    for channel, near in enumerate(spec.comb_design.wl_um):
-        ring = cell.instances.get(f"ring_{channel}")
-        if ring is None:
-            raise InputError(f"row {row}: ring_{channel} is missing from the drawing; draw it again")
-        lengths = RingDesign(**{name: float(value) for name, value in ring.settings.items()}).lengths
-        found.append(resonance_um(spec.profile, lengths, near_um=near))
+    for bank in netlist.banks.values():
+        cell = _row_cell(netlist, bank, f"row_{row}")
+        for channel, near in enumerate(spec.comb_design.wl_um):
+            ring = cell.instances.get(f"ring_{channel}")
+            if ring is None:
+                raise InputError(f"row {row}: ring_{channel} is missing from the drawing; draw it again")
+            lengths = RingDesign(**{name: float(value) for name, value in ring.settings.items()}).lengths
+            found.append(resonance_um(spec.profile, lengths, near_um=near))
     return found
 
 
-def _row_cell(netlist: Netlist, name: str) -> Cell:
-    chip = netlist.cells[netlist.top]
-    if name not in chip.instances:
+def _row_cell(netlist: Netlist, bank: str, name: str) -> Cell:
+    rows = netlist.cells[bank].instances
+    if name not in rows:
         raise InputError(f"{name} is missing from the drawing; draw it again")
-    return netlist.cells[chip.instances[name].component]
+    return netlist.cells[rows[name].component]

@@ -1,18 +1,21 @@
 """Proofs on the polygons alone: islands of rib, nets of metal, what every pad drives."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import klayout.db as kdb
 
 from prism_photonics.layout import marks, teststructures
-from prism_photonics.layout.floorplan import bonded
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
-from prism_photonics.layout.pads import SITE_PADS, pad_centers_um, ring_pad, rows_um
+from prism_photonics.layout.pads import SITE_PADS, on_bank, pad_centers_um, ring_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout
+from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.process.layers import film_deck
 from prism_photonics.spec import ChipSpec
 
 
@@ -36,19 +39,20 @@ class Checks:
 
 
 def expected_ribs(spec: ChipSpec) -> int:
-    """``1 + N + N·d``, coupler, tree and through buses being one, each drop bus and each ring another; marks, tests."""
-    rows, channels = spec.chip.rows, spec.chip.channels
-    return 1 + rows + rows * channels + marks.EXTRA_RIBS + teststructures.EXTRA_RIBS
+    """``1 + N + N·d`` a bus: coupler, tree and through buses are one, each drop bus and ring another; marks, tests."""
+    rows, buses, rings = spec.chip.rows, spec.chip.buses, spec.chip.rings
+    return buses + rows * buses + rows * rings + marks.EXTRA_RIBS + teststructures.EXTRA_RIBS
 
 
 def expected_metals(spec: ChipSpec) -> int:
-    """``N·d`` signals, the grounds, three nets per photodiode site; and marks and tests.
+    """``N·d`` signals, as many heaters if any, the grounds, three nets per photodiode site; and marks and tests.
 
-    A bonded chip has a ground per column, a flipped one a single ground.
+    A bonded chip has a ground per column, a flipped one a single ground per bus.
     """
-    rows, channels = spec.chip.rows, spec.chip.channels
-    grounds = channels if bonded(spec) else 1
-    circuit = rows * channels + grounds + len(SITE_PADS) * rows
+    rows, buses = spec.chip.rows, spec.chip.buses
+    grounds = buses if spec.flip_chip else spec.chip.channels
+    drives = 2 if spec.trim.method == "heater" else 1
+    circuit = drives * rows * spec.chip.rings + grounds + len(SITE_PADS) * rows * buses
     return circuit + marks.EXTRA_METALS + teststructures.EXTRA_METALS
 
 
@@ -61,7 +65,7 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     Raises:
         InputError: The file cannot be read.
     """
-    layout = open_layout(gds)
+    layout = open_layout(gds, film_deck(spec.process))
     wrong = []
     islands = ribs(layout).count
     if islands != expected_ribs(spec):
@@ -73,29 +77,29 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     pads = pad_centers_um(layout)
     faulty = _pad_faults(nets, pads, layout, spec)
     wrong += [sentence for sentences in faulty.values() for sentence in sentences]
-    rings = spec.chip.rows * spec.chip.channels
+    rings = spec.chip.rows * spec.chip.rings
     return Checks(islands, metals, len(pads), rings - len(faulty), tuple(wrong))
 
 
 def _pad_faults(
     nets: Nets, pads: Mapping[str, tuple[float, float]], layout: kdb.Layout, spec: ChipSpec
-) -> dict[tuple[int, int], list[str]]:
+) -> dict[tuple[int, int, int], list[str]]:
     """Each ring's four electrodes are probed in the middle of their metal, then followed to the pads."""
-    faulty: dict[tuple[int, int], list[str]] = {}
+    faulty: dict[tuple[int, int, int], list[str]] = {}
     reached = {name: nets.at("metal2", *center) for name, center in pads.items()}
     served = Counter(reached.values())
-    grounded = {net for name, net in reached.items() if name.startswith("ground")}
-    grounds: dict[int, Net | None] = {}
-    rows = rows_um(layout)
-    for row in range(spec.chip.rows):
+    grounded = {net for name, net in reached.items() if serves(name)[0] == "ground"}
+    grounds: dict[tuple[int, int], Net | None] = {}
+    rows, buses = rows_um(layout), spec.chip.buses
+    for bus, row in itertools.product(range(buses), range(spec.chip.rows)):
         for c, design in enumerate(spec.ring_designs):
             wrong = []
-            x_um, y_um = rows.get(row, (-1e9, -1e9))  # a missing row has no metal there
+            x_um, y_um = rows.get((bus, row), (-1e9, -1e9))  # a missing row has no metal there
             left_out, left_in, right_in, right_out = (
                 nets.at("metal1", x_um + c * design.pitch_um + x, y_um + design.center_y_um)
                 for x in electrode_middles_um(design)
             )
-            name = ring_pad(row, c)
+            name = on_bank(ring_pad(row, c), bus, buses)
             if right_out is None or right_out != left_in:
                 wrong.append("its two signal electrodes are not joined")
             if left_out is None or left_out != right_in:
@@ -105,12 +109,33 @@ def _pad_faults(
             if served[right_out] != 1 or reached.get(name) != right_out:
                 hit = ", ".join(pad for pad, net in reached.items() if net == right_out) or "none"
                 wrong.append(f"its signal reaches pads {hit}; want {name} alone")
-            column = c if bonded(spec) else 0
-            if grounds.setdefault(column, left_out) != left_out or left_out not in grounded:
+            if design.heater_um > 0.0:
+                wrong += _heater_faults(nets, reached, design, (x_um + c * design.pitch_um, y_um), name, left_out)
+            column = 0 if spec.flip_chip else c
+            if grounds.setdefault((bus, column), left_out) != left_out or left_out not in grounded:
                 wrong.append("its ground is not the grounded net of its column")
             if wrong:
-                faulty[row, c] = [f"row {row}, ring {c}: {sentence}" for sentence in wrong]
+                place = f"{f'bus {bus}, ' if buses > 1 else ''}row {row}, ring {c}"
+                faulty[bus, row, c] = [f"{place}: {sentence}" for sentence in wrong]
     return faulty
+
+
+def _heater_faults(
+    nets: Nets,
+    reached: Mapping[str, Net | None],
+    design: RingDesign,
+    at_um: tuple[float, float],
+    ring: str,
+    ground: Any,
+) -> list[str]:
+    """One end of a heater must reach its own pad, the other the ring's ground."""
+    driven, cold = (nets.at("metal2", at_um[0] + x, at_um[1] + y) for x, y in heater_contacts_um(design))
+    wrong, name = [], ring.replace("ring_", "heater_")
+    if driven is None or reached.get(name) != driven or driven == ground:
+        wrong.append(f"its heater does not reach pad {name} alone")
+    if cold != ground:
+        wrong.append("its heater's other end is not grounded")
+    return wrong
 
 
 def electrode_middles_um(design: RingDesign) -> tuple[float, float, float, float]:

@@ -6,6 +6,8 @@ from kfactory import kdb
 
 from prism_photonics.lightpath.drawing import PER_UM
 
+RING_CONTACTS = ("e1", "e2", "e3", "e4")  # signal and ground, and of a heater driven and ground
+
 Point = tuple[float, float]
 
 
@@ -16,7 +18,11 @@ class Contacts:
         self._block = {i.name: i for i in kf.KCell(base=block.base).insts}
         rings = kf.KCell(base=self._block["row_0"].cell.base).insts
         self._rings = {
-            (i.name, name): i.ports[name].trans.disp for i in rings if "ring" in i.name for name in ("e1", "e2")
+            (i.name, name): i.ports[name].trans.disp
+            for i in rings
+            if "ring" in i.name
+            for name in RING_CONTACTS
+            if name in i.ports
         }
 
     def row(self, row: int) -> Point:

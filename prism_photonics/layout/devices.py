@@ -6,6 +6,7 @@ from typing import Any
 
 import gdsfactory as gf
 import kfactory as kf
+from kfactory import kdb
 
 from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -15,6 +16,8 @@ from prism_photonics.lightpath.ring.cell import ring
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.splitter.cell import splitter
 from prism_photonics.lightpath.splitter.design import SplitterDesign
+from prism_photonics.lightpath.vernier.cell import vernier
+from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.waveguide.cell import branch, straight, terminator, uturn
 from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, TerminatorDesign, UTurnDesign
 from prism_photonics.netlist import Instance
@@ -22,6 +25,7 @@ from prism_photonics.units import InputError
 
 DEVICES: Mapping[str, tuple[type, Callable[..., gf.Component]]] = {
     "ring": (RingDesign, ring),
+    "vernier": (VernierDesign, vernier),
     "splitter": (SplitterDesign, splitter),
     "edge_coupler": (EdgeCouplerDesign, edge_coupler),
     "straight": (StraightDesign, straight),
@@ -30,6 +34,25 @@ DEVICES: Mapping[str, tuple[type, Callable[..., gf.Component]]] = {
     "terminator": (TerminatorDesign, terminator),
     "detector": (DetectorSiteDesign, detector),
 }
+
+
+def placed_device(instance: Instance, kcl: kf.KCLayout) -> tuple[gf.Component, kdb.Trans]:
+    """The cell that stands for an instance, and how it is turned: both branches of a fork are one cell, one mirrored.
+
+    Raises:
+        InputError: As `draw_device`.
+    """
+    rise = instance.settings.get("dy_um", 0.0)
+    if instance.component == "branch" and isinstance(rise, (int, float)) and rise < 0:
+        return draw_device(Instance("branch", {**instance.settings, "dy_um": -rise}), kcl), kdb.Trans.M0
+    return draw_device(instance, kcl), kdb.Trans.R0
+
+
+def mirrored(instance: Instance) -> Instance | None:
+    """What a device is when its cell stands mirrored about x; None for one that no design mirrors."""
+    if instance.component != "branch":
+        return None
+    return Instance("branch", {**instance.settings, "dy_um": -float(instance.settings["dy_um"])})
 
 
 def draw_device(instance: Instance, kcl: kf.KCLayout) -> gf.Component:

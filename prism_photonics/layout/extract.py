@@ -1,16 +1,18 @@
 """From a GDS file back to a netlist: what touches what is found from where the ports are, never from names."""
 
 import itertools
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.layout.devices import DEVICES, draw_device
+from prism_photonics.layout.devices import DEVICES, draw_device, mirrored
 from prism_photonics.layout.measure import measure_um
+from prism_photonics.layout.polygons import open_layout, save_plain
 from prism_photonics.netlist import TOP, Cell, Instance, Netlist
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
 
 GRID_UM = 1e-3
@@ -19,7 +21,7 @@ DIGITS = 12
 _count = itertools.count()
 
 
-def extract(gds: Path | str, *, measured: bool = False) -> Netlist:
+def extract(gds: Path | str, *, measured: bool = False, deck: Deck | None = None) -> Netlist:
     """Read a chip's netlist from its GDS file.
 
     Two optical ports are connected when they lie at the same point of the 1 nm grid and face each other. A device's
@@ -30,6 +32,7 @@ def extract(gds: Path | str, *, measured: bool = False) -> Netlist:
         gds: A file written by `write`, or one edited since.
         measured: Where the polygons of a leaf cell disagree with its metadata, believe the polygons: a chip edited by
             hand is then read as it was edited. Each cell must still be what some design draws.
+        deck: The file's layer numbers; ours when none is given.
 
     Returns:
         The netlist, of the same type as the design's; compare with `Netlist.differences`.
@@ -39,10 +42,13 @@ def extract(gds: Path | str, *, measured: bool = False) -> Netlist:
     """
     number = next(_count)
     kcl, scratch = kf.KCLayout(f"prism_read_{number}"), kf.KCLayout(f"prism_redrawn_{number}")
-    try:
-        kcl.read(str(gds))
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"{gds}: cannot read the layout ({_reason(error)}); give a GDS file of ours") from None
+    if deck is None or deck.layers == LAYERS:
+        _read(kcl, gds, where=str(gds))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            ours = Path(folder) / "ours.gds"
+            save_plain(open_layout(gds, deck), ours)
+            _read(kcl, ours, where=str(gds))
     if not kcl.layout.has_cell(TOP):
         raise InputError(f"{gds}: no cell named '{TOP}'; give a GDS file that `prism layout` wrote")
 
@@ -60,7 +66,7 @@ def extract(gds: Path | str, *, measured: bool = False) -> Netlist:
             if _is_device(inner):
                 if inner.name not in checked:
                     checked[inner.name] = _device(inner, scratch, measured=measured, where=str(gds))
-                parts[placed.name] = checked[inner.name]
+                parts[placed.name] = _as_placed(checked[inner.name], placed, where=str(gds))
             else:
                 visit(inner)
                 parts[placed.name] = Instance(_key(inner.name), {})
@@ -68,6 +74,13 @@ def extract(gds: Path | str, *, measured: bool = False) -> Netlist:
 
     visit(kcl[TOP])
     return Netlist(cells)
+
+
+def _read(kcl: kf.KCLayout, gds: Path | str, *, where: str) -> None:
+    try:
+        kcl.read(str(gds))
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{where}: cannot read the layout ({_reason(error)}); give a GDS file of ours") from None
 
 
 def _cell(cell: kf.KCell, parts: dict[str, Instance], *, where: str) -> Cell:
@@ -96,6 +109,15 @@ def _cell(cell: kf.KCell, parts: dict[str, Instance], *, where: str) -> Cell:
                 raise InputError(f"{where}: cell {cell.name}: port {port.name} lies on no device's free port")
             outer[port.name] = ends[0][0]
     return Cell(parts, frozenset(connections), outer)
+
+
+def _as_placed(device: Instance, placed: kf.Instance, *, where: str) -> Instance:
+    if not placed.trans.mirror:
+        return device
+    turned = mirrored(device)
+    if turned is None:
+        raise InputError(f"{where}: {placed.name} is a mirrored {device.component}; turn it back")
+    return turned
 
 
 def _device(cell: kf.KCell, scratch: kf.KCLayout, *, measured: bool, where: str) -> Instance:

@@ -1,4 +1,4 @@
-"""Metal of a flip-chip die: a bump per ring and per photodiode contact, a ground rail per row, one ground for the bank.
+"""Metal of a flip-chip die: bumps for rings, heaters and photodiodes, a ground rail per row, a ground per bank.
 
 A row of many cannot be bonded along the edges: 32 × 256 rings would need 820 mm of perimeter. So every row carries the
 same cell of metal, in the strip between its drop bus and that bus's way back: the bumps' pads, and the rail above them.
@@ -16,13 +16,13 @@ from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import arc_points, box, nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.netlist import detector_site
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # Design choices: copper pillars with tin-silver caps of 24 µm, as on interposers.
 BUMP_UM = 24.0
-BUMP_PAD_UM = 32.0
+BUMP_PAD_UM = 30.0
 OPENING_UM = 28.0
 RAIL_UM = 10.0
 RAIL_BELOW_UM = 9.0  # the rail's middle under the way back: it never lies on a guide along its length
@@ -33,7 +33,7 @@ STAGGER_UM = 44.0  # the output's bump stands this much further out
 
 
 def draw_bumps(spec: ChipSpec, block: gf.Component) -> tuple[gf.Component, list[Pad]]:
-    """Metal over the rows of a placed block; returns the metal cell and its bumps, in the block's coordinates.
+    """Metal over the rows of a placed bank; returns the metal cell and its bumps, in the bank's coordinates.
 
     Raises:
         InputError: The strip above the drop bus is too low for bumps and rail.
@@ -85,12 +85,21 @@ def _row_metal(
     ground_east = TRUNK_UM
     for c in range(spec.chip.channels):
         (x, y), (ground_x, ground_y) = contacts.ring_in_row(c, "e1"), contacts.ring_in_row(c, "e2")
-        middle = round((c + 0.5) * spec.ring.pitch_um, 3)
+        own = round((c + 0.5) * spec.ring.pitch_um, 3)
+        if spec.trim.method == "heater":
+            (driven, heater_y), (cold, _) = contacts.ring_in_row(c, "e3"), contacts.ring_in_row(c, "e4")
+            at = round(cold + half + SPACE_UM + BUMP_PAD_UM / 2.0, 3)
+            metal2.insert(box(driven - half, heater_y - half, driven + half, bump + half))
+            metal2.insert(box(min(at, driven - half), bump - half, max(at, driven + half), bump + half))
+            metal2.insert(box(cold - half, heater_y - half, cold + half, rail))
+            bumps[f"heater_{c}"] = at, bump
+            ground_east = cold + half
+            own = round(max(at + BUMP_UM + BUMP_SPACE_UM, x - half), 3)
         metal2.insert(box(x - STRAP_UM, y - half, x, bump + half))
-        metal2.insert(box(middle, bump - half, x, bump + half))
+        metal2.insert(box(min(own, x - STRAP_UM), bump - half, max(own, x), bump + half))
         metal2.insert(box(ground_x, ground_y - half, ground_x + STRAP_UM, rail))
-        bumps[f"ring_{c}"] = middle, bump
-        ground_east = ground_x + STRAP_UM
+        bumps[f"ring_{c}"] = own, bump
+        ground_east = max(ground_east, ground_x + STRAP_UM)
     metal2.insert(box(TRUNK_UM - RAIL_UM / 2.0, rail - RAIL_UM / 2.0, ground_east, rail + RAIL_UM / 2.0))
     bumps["ground"] = TRUNK_UM, bump
     for n, kind in enumerate(SITE_PADS):

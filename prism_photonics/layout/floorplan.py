@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from prism_photonics.lightpath.detector.cell import LANE_UM, LEAD_UM, SETBACK_UM
+from prism_photonics.lightpath.detector.cell import LANE_UM
 from prism_photonics.lightpath.ring.cell import outer_um
-from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.netlist import branch_design, detector_site
+from prism_photonics.netlist import bank_pitch_um, detector_site, feed_designs, feed_height_um, tree_length_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -24,7 +23,6 @@ SPACE_UM = 4.0
 LEAST_WIRE_UM, LEAST_SPACE_UM = 3.5, 3.0
 LANE_PITCH_UM = GROUND_UM + SPACE_UM
 MARGIN_UM = 45.0  # from the outermost buses to the first lane: the eastern pads reach up to 45 µm beyond them
-MOST_ROWS = 16  # bonded along the edges; more are flipped onto bumps
 MOST_DIE_UM = 20_000.0  # what a die bonded along its edges may measure; design choice
 
 
@@ -71,11 +69,6 @@ class Floorplan:
         return facet_um(self.spec)
 
     @property
-    def middle(self) -> float:
-        """Height of the edge coupler."""
-        return middle_um(self.spec)
-
-    @property
     def north_base(self) -> float:
         """Where the wires leave the rings northwards."""
         top = (self.spec.chip.rows - 1) * self.spec.row_pitch_um + detector_site(self.spec).port_pitch_um
@@ -89,8 +82,7 @@ class Floorplan:
     @property
     def site_east(self) -> float:
         """Eastern side of the photodiode sites, where their wires begin."""
-        site = detector_site(self.spec)
-        return self.row_length + LEAD_UM + site.length_um + SETBACK_UM + 2.0 * site.pad_um + 10.0
+        return self.row_length + detector_site(self.spec).reach_um
 
     def ground_track(self, channel: int) -> float:
         """Centre of a column's ground track, west of its rings."""
@@ -118,20 +110,28 @@ class Floorplan:
 
 
 def facet_um(spec: ChipSpec) -> float:
-    """Position of the western die edge, where the edge coupler ends; row 0's first port is the origin."""
-    levels = tree_levels(spec.chip.rows)
-    step = 0.0 if levels == 0 else spec.splitter_design.length_um + branch_design(spec, rows=2, upper=True).dx_um
-    return -levels * step - spec.coupler_design.length_um
+    """Position of the western die edge, where the edge couplers end; row 0's first port, of bus 0, is the origin."""
+    root = -tree_length_um(spec) - spec.coupler_design.length_um
+    if spec.chip.buses == 1:
+        return root
+    lead, rise = feed_designs(spec, bus=0)
+    return root - lead.length_um - rise.dx_um
 
 
 def middle_um(spec: ChipSpec) -> float:
-    """Height of the edge coupler."""
+    """Height of the trees' roots."""
     return (spec.chip.rows - 1) * spec.row_pitch_um / 2.0
 
 
-def bonded(spec: ChipSpec) -> bool:
-    """Whether a chip is bonded along its edges; one of more rows is flipped onto bumps."""
-    return spec.chip.rows <= MOST_ROWS
+def coupler_heights_um(spec: ChipSpec) -> list[float]:
+    """Heights of the buses' edge couplers."""
+    buses = spec.chip.buses
+    return [middle_um(spec)] if buses == 1 else [feed_height_um(spec, bus=bus) for bus in range(buses)]
+
+
+def bank_origins_um(spec: ChipSpec) -> list[float]:
+    """Where on x the rows of every bus begin."""
+    return [bus * bank_pitch_um(spec) for bus in range(spec.chip.buses)]
 
 
 def require_room(spec: ChipSpec) -> None:

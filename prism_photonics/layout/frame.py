@@ -6,16 +6,27 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan, facet_um, middle_um
+from prism_photonics.layout.floorplan import (
+    EDGE_UM,
+    EXCLUSION_UM,
+    PAD_UM,
+    Floorplan,
+    bank_origins_um,
+    coupler_heights_um,
+    facet_um,
+    middle_um,
+)
+from prism_photonics.layout.marks import draw_marks
 from prism_photonics.layout.pads import NOWHERE, SITE_PADS, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm, taper
-from prism_photonics.netlist import detector_site
+from prism_photonics.netlist import FIBRE_PITCH_UM, detector_site
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 
 STREET_UM = 50.0  # half the dicing street; design choice
 OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
+CLEAR_UM = 60.0  # from the circuit to the test structures below it; design choice
 MARGIN_UM = 200.0  # round a flip-chip bank: alignment marks; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
 
@@ -27,7 +38,9 @@ def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, *, kcl: kf.KCLa
     border = kdb.Region(die.enlarged(nm(STREET_UM))) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
     frame.kdb_cell.shapes(kcl.layer(*LAYERS.exclusion)).insert(border)
     frame.kdb_cell.shapes(kcl.layer(*LAYERS.labels)).insert(labels.merged())
-    overrun(frame, spec.coupler_design, facet_um(spec), middle_um(spec))
+    for y_um in coupler_heights_um(spec):
+        overrun(frame, spec.coupler_design, facet_um(spec), y_um)
+    draw_marks(frame, die)
     return frame
 
 
@@ -53,18 +66,21 @@ def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
 
 
 def flipped_die(spec: ChipSpec, pads: list[Pad]) -> kdb.Box:
-    """Outline of a flip-chip die: the facet in the west, ``MARGIN_UM`` beyond rows and bumps elsewhere."""
+    """Outline of a flip-chip die: the facet in the west, ``MARGIN_UM`` beyond rows and bumps elsewhere.
+
+    Where several buses' fibres enter below the rows, the tests' follow them at the same pitch.
+    """
     top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um
     east = max(pad.x_um for pad in pads) + MARGIN_UM
-    return box(facet_um(spec), -MARGIN_UM, float(math.ceil(east)), float(math.ceil(top + MARGIN_UM)))
+    south = -MARGIN_UM
+    if spec.chip.buses > 1:
+        south = coupler_heights_um(spec)[-1] - FIBRE_PITCH_UM + CLEAR_UM
+    return box(facet_um(spec), south, float(math.ceil(east)), float(math.ceil(top + MARGIN_UM)))
 
 
-def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
-    """Title, names of rows and columns, and of the bond pads."""
+def row_labels(spec: ChipSpec) -> kdb.Region:
+    """Names of a bank's rows and columns."""
     letters = kdb.Region()
-    for pad in pads:
-        if pad.edge != NOWHERE:
-            letters += _pad_label(pad, pads)
     # West of each row, between its through bus and the U-turn of its drop bus.
     below = spec.ring_designs[0].bus_pitch_um / 2.0 - ROW_TEXT_UM / 2.0
     for row in range(spec.chip.rows):
@@ -73,9 +89,28 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 8.0
     for c in range(spec.chip.channels):
         letters += text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
+    return letters
+
+
+def bank_labels(spec: ChipSpec) -> kdb.Region:
+    """Names of the buses: above each bank, and beside its fibre."""
+    letters = kdb.Region()
+    top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 60.0
+    for bus, (x, y) in enumerate(zip(bank_origins_um(spec), coupler_heights_um(spec), strict=True)):
+        letters += text(f"BUS {bus}", TITLE_UM, (x, top))
+        letters += text(f"BUS {bus}", ROW_TEXT_UM, (facet_um(spec) + EXCLUSION_UM + 10.0, y + 12.0))
+    return letters
+
+
+def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
+    """Title, and the names of the bond pads."""
+    letters = kdb.Region()
+    for pad in pads:
+        if pad.edge != NOWHERE:
+            letters += _pad_label(pad, pads)
     lines = (
         spec.name.upper(),
-        f"{spec.chip.rows} ROWS X {spec.chip.channels} RINGS",
+        f"{spec.chip.rows} ROWS X {spec.chip.rings} RINGS",
         spec.process.upper(),
         spec.hash[:8].upper(),
     )

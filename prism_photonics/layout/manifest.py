@@ -6,40 +6,48 @@ from pathlib import Path
 
 import klayout.db as kdb
 
-from prism_photonics.layout.pads import NOWHERE, pad_centers_um, ring_pad, rows_um, serves
+from prism_photonics.layout.pads import NOWHERE, on_bank, pad_centers_um, probe_centers_um, ring_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout
 
-COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "channel", "pad", "pad_x_um", "pad_y_um")
+COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad", "pad_x_um", "pad_y_um")
 
 
 def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     """The manifest of a drawn chip as CSV, positions as they stand in the file.
 
-    One line per ring (its centre, and the pad that drives it), per other pad (``kind`` ground or detector) and per
-    fibre port (``kind`` fibre, at the facet, no pad). Row and channel are −1 where a line speaks of no single one.
+    One line per ring (its centre, and the pad that drives it), per other pad (``kind`` heater, ground, detector, or
+    probe of a test ring) and per fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where
+    a line speaks of no single one.
     """
     layout = open_layout(gds)
     pads = pad_centers_um(layout)
-    lines: list[tuple[str, str, float, float, str, int, int, str]] = []
-    centers = _ring_centers_um(layout)
-    for row, (x, y) in rows_um(layout).items():
+    lines: list[tuple[str, str, float, float, str, int, int, int, str]] = []
+    centers, rows = _ring_centers_um(layout), rows_um(layout)
+    buses = 1 + max((bus for bus, _ in rows), default=0)
+    for (bus, row), (x, y) in rows.items():
+        owner = f"bank_{bus}/" if buses > 1 else ""
         for channel, (dx, dy) in centers.items():
-            lines.append(
-                (f"row_{row}/ring_{channel}", "ring", x + dx, y + dy, "e1", row, channel, ring_pad(row, channel))
-            )
+            pad = on_bank(ring_pad(row, channel), bus, buses)
+            lines.append((f"{owner}row_{row}/ring_{channel}", "ring", x + dx, y + dy, "e1", row, bus, channel, pad))
     for pad, (x, y) in pads.items():
-        kind, row, channel = serves(pad)
+        kind, bus, row, channel = serves(pad)
         if kind != "ring":
-            lines.append((pad, kind, x, y, "", row, channel, pad))
+            lines.append((pad, kind, x, y, "", row, bus, channel, pad))
     for name, (x, y) in _fibres_um(layout).items():
-        lines.append((name, "fibre", x, y, "o1", NOWHERE, NOWHERE, ""))
+        bus = 0 if name == "coupler" else int(name.removeprefix("coupler_")) if name.startswith("coupler_") else NOWHERE
+        lines.append((name, "fibre", x, y, "o1", NOWHERE, bus, NOWHERE, ""))
+
+    probes = probe_centers_um(layout)
+    for name, (x, y) in sorted(probes.items()):
+        lines.append((name, "probe", x, y, "", NOWHERE, NOWHERE, NOWHERE, name))
+    pads |= probes
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    for name, kind, x, y, port, row, channel, pad in lines:
+    for name, kind, x, y, port, row, bus, channel, pad in lines:
         at = (f"{value:.3f}" for value in pads[pad]) if pad in pads else ("", "")
-        table.writerow((name, kind, f"{x:.3f}", f"{y:.3f}", port, row, channel, pad, *at))
+        table.writerow((name, kind, f"{x:.3f}", f"{y:.3f}", port, row, bus, channel, pad, *at))
     return text.getvalue()
 
 

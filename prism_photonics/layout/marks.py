@@ -1,11 +1,10 @@
 """Alignment marks in the corners of a die."""
 
 import gdsfactory as gf
-import kfactory as kf
 from kfactory import kdb
 
 from prism_photonics.lightpath.drawing import box, nm
-from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, Layer
 
 # A cross of rib between four squares of metal, in each corner of the die: etch to metal, and mask to stepper. Design
 # choices.
@@ -18,26 +17,20 @@ EXTRA_RIBS = MARKS
 EXTRA_METALS = 4 * MARKS  # squares
 
 
-def draw_marks(die: kdb.Box, *, kcl: kf.KCLayout) -> gf.Component:
-    """Alignment marks in the four corners of a die."""
-    mark = _mark(kcl)
-    marks = gf.Component("marks", kcl=kcl)
+def draw_marks(frame: gf.Component, die: kdb.Box) -> None:
+    """Alignment marks in the four corners of a die, into its frame."""
     inner = die.enlarged(-nm(INSET_UM))
-    corners = (("sw", inner.left, inner.bottom), ("se", inner.right, inner.bottom), ("nw", inner.left, inner.top))
-    for name, x, y in (*corners, ("ne", inner.right, inner.top)):
-        marks.add_ref(mark, name=name).instance.transform(kdb.Trans(x, y))
-    return marks
+    for x in (inner.left, inner.right):
+        for y in (inner.bottom, inner.top):
+            for layer, region in _mark().items():
+                frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(region.moved(x, y))
 
 
-def _mark(kcl: kf.KCLayout) -> gf.Component:
-    mark = gf.Component("alignment_mark", kcl=kcl)
+def _mark() -> dict[Layer, kdb.Region]:
     half, arm = MARK_UM / 2.0, ARM_UM / 2.0
-    cross = kdb.Region(box(-half, -arm, half, arm)) + kdb.Region(box(-arm, -half, arm, half))
-    mark.kdb_cell.shapes(kcl.layer(*LAYERS.ridge)).insert(cross.merged())
-    mark.kdb_cell.shapes(kcl.layer(*LAYERS.slab)).insert(cross.merged().sized(nm(SLAB_MARGIN_UM), 2).merged())
+    cross = (kdb.Region(box(-half, -arm, half, arm)) + kdb.Region(box(-arm, -half, arm, half))).merged()
     near, far = half - SQUARE_UM, half
-    for x in (-1.0, 1.0):
-        for y in (-1.0, 1.0):
-            square = box(min(x * near, x * far), min(y * near, y * far), max(x * near, x * far), max(y * near, y * far))
-            mark.kdb_cell.shapes(kcl.layer(*LAYERS.metal1)).insert(square)
-    return mark
+    square, squares = kdb.Region(box(near, near, far, far)), kdb.Region()
+    for turn in (kdb.Trans.R0, kdb.Trans.R90, kdb.Trans.R180, kdb.Trans.R270):
+        squares += square.transformed(turn)
+    return {LAYERS.ridge: cross, LAYERS.slab: cross.sized(nm(SLAB_MARGIN_UM), 2).merged(), LAYERS.metal1: squares}

@@ -33,10 +33,18 @@ def _ring(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
     bus, loop, drop = (polygon.bbox() for polygon in islands)
     hole = kdb.Polygon([point for point in islands[1].each_point_hole(0)]).bbox()
     width = (loop.height() - hole.height()) / 2
-    radius = (loop.height() - width) / 2
+    # The ring's only sides along x and along y at its extremes are its straights and its arms.
+    straight, arm = (
+        _flat_length(islands[1], loop.top, upright=False),
+        _flat_length(islands[1], loop.right, upright=True),
+    )
+    radius = (loop.height() - width - arm) / 2
+    if abs(loop.width() - loop.height() - straight + arm) > 1:
+        raise InputError("a ring cell's loop is neither a circle nor a racetrack along x and y")
     measured = {
         "radius_um": radius,
-        "straight_um": loop.width() - loop.height(),
+        "straight_um": straight,
+        "arm_um": arm,
         "gap_through_um": loop.bottom - bus.top,
         "gap_drop_um": drop.bottom - loop.top,
         "width_um": width,
@@ -50,6 +58,13 @@ def _ring(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
     measured["electrode_gap_um"] = cuts[3][0] - cuts[2][1]
     measured["electrode_width_um"] = cuts[3][1] - cuts[3][0]
     return {field: length / PER_UM for field, length in measured.items()}
+
+
+def _flat_length(polygon: kdb.Polygon, at: int, *, upright: bool) -> int:
+    """Length of the outer sides that lie on an extreme: of height ``at``, or of ``at`` on x where ``upright``."""
+    edges = (edge for edge in polygon.each_edge())
+    on = (e for e in edges if ((e.p1.x, e.p2.x) if upright else (e.p1.y, e.p2.y)) == (at, at))
+    return sum(round(edge.length()) for edge in on)
 
 
 def _straight(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:

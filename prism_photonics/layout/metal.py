@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import gdsfactory as gf
-import kfactory as kf
 from kfactory import kdb
 
 from prism_photonics.layout.contacts import Contacts
@@ -16,7 +15,7 @@ from prism_photonics.layout.floorplan import (
     SPACE_UM,
     Floorplan,
 )
-from prism_photonics.layout.pads import SITE_PADS, Pad, ring_pad
+from prism_photonics.layout.pads import SITE_PADS, Pad, bond_pad, ring_pad
 from prism_photonics.layout.routing import Point, heading, plan_river, wire
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
@@ -76,7 +75,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     pads += placed
 
     metal.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(shapes.merged())
-    pad_cell = _bond_pad(kcl)
+    pad_cell = bond_pad("bond_pad", PAD_UM, kcl)
     for pad in pads:
         reference = metal.add_ref(pad_cell, name=pad.name)
         reference.instance.transform(kdb.Trans(nm(pad.x_um), nm(pad.y_um)))
@@ -133,13 +132,3 @@ def _route(
         x, y = turned((ends_um[n], line))  # each turn is its own inverse
         pads.append(Pad(lead.pad, x, y, direction, outer))
     return shapes.transformed(turn), pads
-
-
-def _bond_pad(kcl: kf.KCLayout) -> gf.Component:
-    """Both metals joined over the pad's whole area, the passivation open; the origin is its centre."""
-    pad = gf.Component("bond_pad", kcl=kcl)
-    half = PAD_UM / 2.0
-    for layer, inset in ((LAYERS.metal1, 0.0), (LAYERS.via, 3.0), (LAYERS.metal2, 0.0), (LAYERS.opening, 5.0)):
-        side = half - inset
-        pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-side, -side, side, side))
-    return pad

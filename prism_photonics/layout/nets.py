@@ -21,6 +21,8 @@ class Nets:
     def __init__(self, layout: kdb.Layout, layers: Sequence[str], joints: Sequence[tuple[str, str]] = ()):
         self._top = layout.top_cell()
         self._tracer = kdb.LayoutToNetlist(kdb.RecursiveShapeIterator(layout, self._top, []))
+        # Banks joined to nothing on the chip are circuits of their own all the same: else two would look like one.
+        self._tracer.include_floating_subcircuits = True
         self._layers = {name: self._tracer.make_layer(layout.layer(*getattr(LAYERS, name)), name) for name in layers}
         for region in self._layers.values():
             self._tracer.connect(region)

@@ -2,8 +2,15 @@
 
 from dataclasses import dataclass
 
+import gdsfactory as gf
+import kfactory as kf
 import klayout.db as kdb
 
+from prism_photonics.lightpath.drawing import box
+from prism_photonics.netlist import BANK
+from prism_photonics.process.layers import LAYERS
+
+PROBE_CELL = "probe_pad"
 PAD_CELLS = ("bond_pad", "bump_pad")
 SITE_PADS = ("cathode", "output", "anode")  # e1, e2, e3 of a photodiode site
 NOWHERE = -1
@@ -14,7 +21,8 @@ class Pad:
     """A bond pad or bump: its name, its centre in µm.
 
     Attributes:
-        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``.
+        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``; of several buses
+            ``b2_ring_r0_c3``.
         x_um: Centre.
         y_um: Centre.
         edge: The die edge that a bond pad serves, −1 for a bump.
@@ -28,57 +36,99 @@ class Pad:
     outer: bool = False
 
 
-def ring_pad(row: int, channel: int) -> str:
-    """Name of the pad that drives a ring."""
-    return f"ring_r{row}_c{channel}"
+def bond_pad(name: str, side_um: float, kcl: kf.KCLayout) -> gf.Component:
+    """Both metals joined over the pad's whole area, the passivation open; the origin is its centre."""
+    if kcl.layout.has_cell(name):
+        return gf.Component(base=kcl[name].base)
+    pad = gf.Component(name, kcl=kcl)
+    for layer, inset in ((LAYERS.metal1, 0.0), (LAYERS.via, 3.0), (LAYERS.metal2, 0.0), (LAYERS.opening, 5.0)):
+        half = side_um / 2.0 - inset
+        pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-half, -half, half, half))
+    return pad
+
+
+def probe_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
+    """Centre of every probe pad of the test structures in µm, by name."""
+    tests = (inst for inst in layout.top_cell().each_inst() if inst.cell.name == "tests")
+    return {
+        str(inst.property(0)): _um(owner.trans * inst.trans, layout.dbu)
+        for owner in tests
+        for inst in owner.cell.each_inst()
+        if inst.cell.name == PROBE_CELL
+    }
+
+
+def ring_pad(row: int, channel: int, device: str = "ring") -> str:
+    """Name of the pad that drives a ring, or its heater."""
+    return f"{device}_r{row}_c{channel}"
 
 
 def row_pad(kind: str, row: int) -> str:
-    """Name, on the chip, of a bump that every row's metal has under ``kind``: ``ring_3``, ``ground``, ``output``."""
-    if kind.startswith("ring_"):
-        return ring_pad(row, int(kind.removeprefix("ring_")))
+    """Name, on the chip, of a bump of every row: ``ring_3``, ``heater_3``, ``ground``, ``output``."""
+    device, _, channel = kind.partition("_")
+    if device in ("ring", "heater"):
+        return ring_pad(row, int(channel), device)
     return f"ground_r{row}" if kind == "ground" else f"detector_{row}_{kind}"
 
 
-def serves(pad: str) -> tuple[str, int, int]:
-    """Kind (ring, ground, detector), row and channel of a pad; −1 where it serves no single one."""
+def on_bank(name: str, bus: int, buses: int) -> str:
+    """A pad's or row's name on a chip of so many buses: ``b2_ring_r0_c3`` where there are several."""
+    return f"b{bus}_{name}" if buses > 1 else name
+
+
+def serves(pad: str) -> tuple[str, int, int, int]:
+    """Kind (ring, heater, ground, detector), bus, row and channel of a pad; −1 where it serves no single one."""
     kind, *rest = pad.split("_")
-    if kind == "ring":
-        return kind, int(rest[0][1:]), int(rest[1][1:])
+    bus = 0
+    if kind[1:].isdigit():
+        bus, kind, rest = int(kind[1:]), rest[0], rest[1:]
+    if kind in ("ring", "heater"):
+        return kind, bus, int(rest[0][1:]), int(rest[1][1:])
     if kind == "ground":
         number = int(rest[0][1:])
-        return (kind, NOWHERE, number) if rest[0][0] == "c" else (kind, number, NOWHERE)
-    return kind, int(rest[0]), NOWHERE
+        return (kind, bus, NOWHERE, number) if rest[0][0] == "c" else (kind, bus, number, NOWHERE)
+    return kind, bus, int(rest[0]), NOWHERE
 
 
 def pad_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
     """Centre of every pad in µm, by name, as placed in the file."""
     pads: dict[str, tuple[float, float]] = {}
-    for metal in _named(layout.top_cell(), "metal"):
-        for inst in metal.cell.each_inst():
-            name, trans = str(inst.property(0)), metal.trans * inst.trans
-            if inst.cell.name in PAD_CELLS:
-                pads[name] = _um(trans, layout.dbu)
-            elif inst.cell.name == "row_metal":
-                row = int(name.removeprefix("row_"))
-                for bump in inst.cell.each_inst():
-                    if bump.cell.name in PAD_CELLS:
-                        pads[row_pad(str(bump.property(0)), row)] = _um(trans * bump.trans, layout.dbu)
+    banks = _banks(layout)
+    for bus, (cell, at) in enumerate(banks):
+        for metal in (inst for inst in cell.each_inst() if inst.cell.name == "metal"):
+            for inst in metal.cell.each_inst():
+                name, trans = str(inst.property(0)), at * metal.trans * inst.trans
+                if inst.cell.name in PAD_CELLS:
+                    pads[on_bank(name, bus, len(banks))] = _um(trans, layout.dbu)
+                elif inst.cell.name == "row_metal":
+                    row = int(name.removeprefix("row_"))
+                    for bump in inst.cell.each_inst():
+                        if bump.cell.name in PAD_CELLS:
+                            pad = on_bank(row_pad(str(bump.property(0)), row), bus, len(banks))
+                            pads[pad] = _um(trans * bump.trans, layout.dbu)
     return dict(sorted(pads.items()))
 
 
-def rows_um(layout: kdb.Layout) -> dict[int, tuple[float, float]]:
-    """Origin of every row in µm: where its instance stands."""
+def rows_um(layout: kdb.Layout) -> dict[tuple[int, int], tuple[float, float]]:
+    """Origin of every row of every bus in µm, by bus and row: where its instance stands."""
     rows = {
-        int(str(inst.property(0)).removeprefix("row_")): _um(inst.trans, layout.dbu)
-        for inst in layout.top_cell().each_inst()
+        (bus, int(str(inst.property(0)).removeprefix("row_"))): _um(at * inst.trans, layout.dbu)
+        for bus, (cell, at) in enumerate(_banks(layout))
+        for inst in cell.each_inst()
         if str(inst.property(0)).startswith("row_")  # an edited row may have a cell of its own, named anew
     }
     return dict(sorted(rows.items()))
 
 
-def _named(cell: kdb.Cell, name: str) -> list[kdb.Instance]:
-    return [inst for inst in cell.each_inst() if inst.cell.name == name]
+def _banks(layout: kdb.Layout) -> list[tuple[kdb.Cell, kdb.Trans]]:
+    """The cell of every bank, bus by bus, and where it stands; of a chip of one bus the chip itself."""
+    top = layout.top_cell()
+    placed = {
+        int(str(inst.property(0)).removeprefix(f"{BANK}_")): (inst.cell, inst.trans)
+        for inst in top.each_inst()
+        if str(inst.property(0)).startswith(f"{BANK}_")
+    }
+    return [placed[bus] for bus in sorted(placed)] or [(top, kdb.Trans())]
 
 
 def _um(trans: kdb.Trans, dbu: float) -> tuple[float, float]:

@@ -12,27 +12,30 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from prism_photonics.layout.polygons import open_layout
 from prism_photonics.layout.views import VIEWS
 from prism_photonics.process.layers import LAYERS
 
 TALL = 2.5  # a die this much higher than wide gets a window of its middle
+PIXELS = 1500  # of the largest view along one side
+FINEST_BLUR = 100  # nm; finer views are painted as drawn
 BACKGROUND = "#f8f8f4"
 
 
 @style.context("default")  # the same bytes whatever the user's matplotlib settings are
-def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
-    """PNG of the chip in a GDS file, with insets of one row and of one of its rings.
+def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str) -> bytes:
+    """PNG of a chip, in our layer numbers, with insets of one row and of one of its rings.
 
     Args:
-        gds: The chip.
+        gds: The chip: a file, or a layout in memory.
         title: Heading.
         row: Which row the insets show.
         ring: Which ring of it, by instance name.
     """
-    layout = kdb.Layout()
-    layout.read(str(gds))
+    layout = open_layout(gds)
     top = layout.top_cell()
-    row_box, ring_box = _placed(top, (f"row_{row}", ring))
+    names = {str(inst.property(0)) for inst in top.each_inst()}
+    row_box, ring_box = _placed(top, (*(["bank_0"] if "bank_0" in names else []), f"row_{row}", ring))[-2:]
     die = top.dbbox(layout.layer(*LAYERS.contour))
 
     figure = Figure(figsize=(16.0, 14.0), dpi=150, facecolor="white")
@@ -56,7 +59,7 @@ def picture(gds: Path, *, title: str, row: int, ring: str) -> bytes:
     boxes = [(row_view, "row"), (ring_view, "ring")]
     if tall:
         # Too thin to see anything in it: a window as high as the die is wide, about the edge coupler.
-        middle = next(i for i in top.each_inst() if i.property(0) == "coupler").dtrans.disp.y
+        middle = die.center().y
         reach = 0.6 * die.width()
         window = kdb.DBox(die.left - 20.0, middle - reach, die.right + 20.0, middle + reach)
         views.append((figure.add_subplot(grid[0, 1]), window, "the middle of the die: edge coupler, tree, rows"))
@@ -104,9 +107,14 @@ def _paint(axes: Axes, layout: kdb.Layout, top: kdb.Cell, view: kdb.DBox) -> Non
         index = layout.find_layer(*getattr(LAYERS, look.layer))
         if index is None:
             continue
-        shapes = kdb.Region(kdb.RecursiveShapeIterator(layout, top, index, view.to_itype(layout.dbu), True)).merged()
+        shapes = kdb.Region(kdb.RecursiveShapeIterator(layout, top, index, view.to_itype(layout.dbu), True))
+        # What a third of a pixel cannot show costs minutes on a large die: points of bends, contacts, vias.
+        blur = round(max(view.width(), view.height()) / (3.0 * PIXELS) / layout.dbu)
+        if blur > FINEST_BLUR:
+            shapes.merged_semantics = False
+            shapes = shapes.with_bbox_max(0, 3 * blur, True).smoothed(blur)
         polygons = []
-        for polygon in shapes.each():
+        for polygon in shapes.merged().each():
             simple = polygon.to_simple_polygon().to_dtype(layout.dbu)
             polygons.append([(point.x, point.y) for point in simple.each_point()])
         if look.outlined:

@@ -1,22 +1,29 @@
-"""A cell of the netlist as gdsfactory's own YAML, from which gdsfactory with our PDK draws the same polygons."""
+"""The netlist as gdsfactory's own YAML, from which gdsfactory with our PDK draws the same polygons."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+import gdsfactory as gf
 import yaml
 
-from prism_photonics.netlist import Netlist
+from prism_photonics.netlist import FIBRE_PITCH_UM, Netlist
 from prism_photonics.units import InputError
 
+Point = tuple[float, float]
 
-def schematic_yaml(netlist: Netlist, cell: str) -> str:
-    """One cell as gdsfactory YAML (``gf.read.from_yaml``): the owner of its first port stands at the origin.
 
-    Every other instance is placed by one connection to an instance already placed; connections that close a loop hold
-    by geometry and are left out.
+def schematic_yaml(netlist: Netlist, cell: str, *, at_um: Point = (0.0, 0.0)) -> str:
+    """One cell as gdsfactory YAML (``gf.read.from_yaml``).
+
+    The owner of its first port is placed, every other instance by one connection to an instance already placed;
+    connections that close a loop hold by geometry and are left out. What hangs on no such connection, the feed of a
+    further bank, starts a fibre pitch below the one before.
 
     Args:
         netlist: The chip's netlist.
         cell: Name of the cell; its instances must be devices, or cells registered in the PDK.
+        at_um: Where the owner of its first port stands.
 
     Raises:
         InputError: There is no such cell, or an instance of it is connected to nothing.
@@ -24,15 +31,22 @@ def schematic_yaml(netlist: Netlist, cell: str) -> str:
     if cell not in netlist.cells:
         raise InputError(f"netlist: no cell '{cell}'; want one of {', '.join(sorted(netlist.cells))}")
     content = netlist.cells[cell]
-    owner = content.ports["o1"].split(",")[0]
-    placed, connections = [owner], {}
-    for name in placed:
-        for pair in sorted(content.connections, key=sorted):
-            for own, other in (sorted(pair), sorted(pair, reverse=True)):
-                neighbour = other.split(",")[0]
-                if own.split(",")[0] == name and neighbour not in placed:
-                    connections[other] = own
-                    placed.append(neighbour)
+    placements: dict[str, dict[str, float]] = {}
+    placed: list[str] = []
+    connections: dict[str, str] = {}
+    for n, outer in enumerate(sorted(content.ports, key=lambda port: int(port[1:]))):
+        owner = content.ports[outer].split(",")[0]
+        if owner in placed:
+            continue
+        placements[owner] = {"x": at_um[0], "y": at_um[1] - n * FIBRE_PITCH_UM}
+        placed.append(owner)
+        for name in placed:
+            for pair in sorted(content.connections, key=sorted):
+                for own, other in (sorted(pair), sorted(pair, reverse=True)):
+                    neighbour = other.split(",")[0]
+                    if own.split(",")[0] == name and neighbour not in placed:
+                        connections[other] = own
+                        placed.append(neighbour)
     loose = sorted(content.instances.keys() - set(placed))
     if loose:
         raise InputError(f"cell {cell}: {', '.join(loose)} is connected to nothing; mend the netlist")
@@ -42,8 +56,50 @@ def schematic_yaml(netlist: Netlist, cell: str) -> str:
             key: {"component": instance.component, "settings": dict(sorted(instance.settings.items()))}
             for key, instance in sorted(content.instances.items())
         },
-        "placements": {owner: {"x": 0.0, "y": 0.0}},
+        "placements": placements,
         "connections": connections,
         "ports": dict(sorted(content.ports.items())),
     }
     return yaml.safe_dump(document, sort_keys=False, width=200, allow_unicode=True)
+
+
+def chip_yaml(netlist: Netlist, places_um: Mapping[str, Point]) -> str:
+    """The whole chip: one YAML document per cell, each after the cells that it holds; `rebuild` reads it.
+
+    Args:
+        netlist: The chip's netlist.
+        places_um: Where the first instance of a cell stands, by cell; the origin for the others.
+
+    Raises:
+        InputError: As `schematic_yaml`.
+    """
+    return "---\n".join(
+        schematic_yaml(netlist, name, at_um=places_um.get(name, (0.0, 0.0))) for name in netlist.leaves_first()
+    )
+
+
+def rebuild(text: str) -> gf.Component:
+    """The chip that a `chip_yaml` describes, drawn by gdsfactory with the active PDK, where its cells are registered.
+
+    Raises:
+        InputError: The text is no such YAML.
+    """
+    pdk, chip = gf.get_active_pdk(), None
+    for document in text.split("---\n"):
+        try:
+            name = yaml.safe_load(document)["name"]
+        except (yaml.YAMLError, KeyError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"schematic: not a cell in gdsfactory's YAML ({reason}); give a chip.pic.yml") from None
+        chip = gf.read.from_yaml(document, label_instance_function=_unlabelled)
+        pdk.cells[name] = partial(_given, chip)
+    assert chip is not None
+    return chip
+
+
+def _unlabelled(*_: Any, **__: Any) -> None:
+    """No text on the instances: ours have none."""
+
+
+def _given(component: gf.Component) -> gf.Component:
+    return component

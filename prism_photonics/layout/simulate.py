@@ -1,6 +1,6 @@
 """The drawn chip simulated from its netlist: SAX on every kind of row, one pass of light through coupler and tree."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,10 @@ Field = Any  # complex, over wl
 
 @dataclass(frozen=True)
 class DrawnRows:
-    """Light in the rows of a drawn block.
+    """Light in the rows of a drawn bank.
 
     Attributes:
-        arriving: Complex field at each row's entrance for unit field at the block's o1.
+        arriving: Complex field at each row's entrance for unit field in the bank's fibre.
         fields: Complex fields at each row's detectors for unit field at its entrance.
     """
 
@@ -48,14 +48,12 @@ def drawn_fields(
 ) -> RowFields:
     """Complex fields at every detector for unit field in each bank's fibre, leaves (rows, buses, wl).
 
-    Arguments and errors as `drawn_rows`, with the shifts of a row's rings bus by bus.
+    Arguments and errors as `drawn_rows`.
     """
-    through, drop = [], []
-    for cell, shift in zip(netlist.banks.values(), np.split(shift_pm, len(netlist.banks), axis=1), strict=True):
-        rows = drawn_rows(netlist, profile, loss_dB_cm=loss_dB_cm, wl=wl, shift_pm=shift, block=cell)
-        through.append(rows.arriving * np.asarray(rows.fields.through))
-        drop.append(rows.arriving * np.asarray(rows.fields.drop))
-    return RowFields(jnp.asarray(np.stack(through, 1)), jnp.asarray(np.stack(drop, 1)))
+    banks = drawn_rows(netlist, profile, loss_dB_cm=loss_dB_cm, wl=wl, shift_pm=shift_pm)
+    through = np.stack([bank.arriving * np.asarray(bank.fields.through) for bank in banks], axis=1)
+    drop = np.stack([bank.arriving * np.asarray(bank.fields.drop) for bank in banks], axis=1)
+    return RowFields(jnp.asarray(through), jnp.asarray(drop))
 
 
 def drawn_rows(
@@ -64,10 +62,9 @@ def drawn_rows(
     *,
     loss_dB_cm: float,
     wl: Float[ndarray, " wl"],
-    shift_pm: Float[ndarray, "rows channels"],
-    block: str | None = None,
-) -> DrawnRows:
-    """Light in every row of a block, from the netlist alone.
+    shift_pm: Float[ndarray, "rows rings"],
+) -> list[DrawnRows]:
+    """Light in every row of every bank, from the netlist alone.
 
     The feed sends no light back, so its transmissions multiply; each kind of subtree is followed once. Rows that share
     a cell share one compiled SAX circuit.
@@ -77,36 +74,39 @@ def drawn_rows(
         profile: The film stack.
         loss_dB_cm: Waveguide loss.
         wl: Wavelengths in µm.
-        shift_pm: Resonance shift of every ring in pm.
-        block: The cell that holds the rows; the chip itself when none is named.
+        shift_pm: Resonance shift of every ring in pm, those of a row bus by bus.
 
     Returns:
-        Row n is what arrives at ``detector_n``.
+        One entry per bank; its row n is what arrives at ``detector_n``.
 
     Raises:
         InputError: A detector or a row is not connected as the design needs it, or a device of the feed reflects.
     """
     models = device_models(profile, loss_dB_cm=loss_dB_cm)
-    name = block or netlist.top
-    cell = netlist.cells[name]
-    partner = _partners(cell)
-    entering = _Feed(netlist, models, jnp.asarray(wl)).to_rows(name)
-    circuits: dict[str, Callable[..., Any]] = {}
-    arriving, through, drop = [], [], []
-    for n in range(shift_pm.shape[0]):
-        row, exit_port = _fed_by(partner, f"detector_{n},o1")
-        drop_row, drop_port = _fed_by(partner, f"detector_{n},o2")
-        if row != drop_row or row not in entering:
-            raise InputError(f"netlist: detector_{n} is fed by {row} and {drop_row}, not by one row; mend the drawing")
-        kind = cell.instances[row].component
-        if kind not in circuits:
-            circuits[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port)
-        index = int(row.removeprefix("row_"))
-        out, dropped = circuits[kind](jnp.asarray(wl), jnp.asarray(shift_pm[index]))
-        arriving.append(np.broadcast_to(entering[row], wl.shape))
-        through.append(np.asarray(out))
-        drop.append(np.asarray(dropped))
-    return DrawnRows(np.stack(arriving), RowFields(jnp.asarray(np.stack(through)), jnp.asarray(np.stack(drop))))
+    feed = _Feed(netlist, models, jnp.asarray(wl))
+    kinds: dict[str, Callable[..., Any]] = {}
+    found = []
+    for (bank, name), shift in zip(netlist.banks.items(), np.split(shift_pm, len(netlist.banks), axis=1), strict=True):
+        cell = netlist.cells[name]
+        partner, entering = _partners(cell), feed.to_rows(bank)
+        arriving, through, drop = [], [], []
+        for n in range(shift.shape[0]):
+            row, exit_port = _fed_by(partner, f"detector_{n},o1")
+            drop_row, drop_port = _fed_by(partner, f"detector_{n},o2")
+            if row != drop_row or row not in entering:
+                raise InputError(
+                    f"netlist: detector_{n} is fed by {row} and {drop_row}, not by one row; mend the drawing"
+                )
+            kind = cell.instances[row].component
+            if kind not in kinds:
+                kinds[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port)
+            out, dropped = kinds[kind](jnp.asarray(wl), jnp.asarray(shift[int(row.removeprefix("row_"))]))
+            arriving.append(np.broadcast_to(entering[row], wl.shape))
+            through.append(np.asarray(out))
+            drop.append(np.asarray(dropped))
+        fields = RowFields(jnp.asarray(np.stack(through)), jnp.asarray(np.stack(drop)))
+        found.append(DrawnRows(np.stack(arriving), fields))
+    return found
 
 
 class _Feed:
@@ -116,20 +116,26 @@ class _Feed:
         self._netlist, self._models, self._wl = netlist, models, wl
         self._known: dict[Any, dict[str, Field]] = {}
 
-    def to_rows(self, block: str) -> dict[str, Field]:
-        """Field at o1 of every row of a block, by row name, for unit field at the block's o1."""
+    def to_rows(self, bank: str) -> dict[str, Field]:
+        """Field at o1 of every row of a bank, by row name, for unit field in the bank's fibre."""
+        chip, banks = self._netlist.top, self._netlist.banks
+        arriving: dict[str, Field] = {chip: 1.0 + 0.0j}
+        if bank != chip:
+            self._follow(chip, f"o{list(banks).index(bank) + 1}", arriving, goals={bank})
+        if bank not in arriving:
+            raise InputError(f"netlist: no light reaches {bank}; mend the drawing")
         rows: dict[str, Field] = {}
-        self._follow(block, "o1", rows)
-        return rows
+        content = self._netlist.cells[banks[bank]].instances
+        goals = {name for name, inside in content.items() if self._has_rings(inside.component)}
+        self._follow(banks[bank], "o1", rows, goals=goals)
+        return {row: field * arriving[bank] for row, field in rows.items()}
 
     def _through(self, instance: Instance, port: str) -> dict[str, Field]:
         """Transmissions from one port of a device or cell to its others."""
         is_device = instance.component in self._models
         key = (instance.component, port, tuple(sorted(instance.settings.items())))
         if key not in self._known:
-            self._known[key] = (
-                self._device(instance, port) if is_device else self._follow(instance.component, port, rows=None)
-            )
+            self._known[key] = self._device(instance, port) if is_device else self._follow(instance.component, port, {})
         return self._known[key]
 
     def _device(self, instance: Instance, port: str) -> dict[str, Field]:
@@ -143,8 +149,10 @@ class _Feed:
                 passed[b] = field
         return passed
 
-    def _follow(self, name: str, port: str, rows: dict[str, Field] | None) -> dict[str, Field]:
-        """Transmissions from a cell's port to its others; fields at rows go to ``rows``."""
+    def _follow(
+        self, name: str, port: str, reached: dict[str, Field], *, goals: Collection[str] = ()
+    ) -> dict[str, Field]:
+        """Transmissions from a cell's port to its others; the field at an instance of ``goals`` goes to ``reached``."""
         cell = self._netlist.cells[name]
         partner = _partners(cell)
         outer = {inner: out for out, inner in cell.ports.items()}
@@ -153,8 +161,8 @@ class _Feed:
         for end, field in waiting:
             key, entered = end.split(",")
             instance = cell.instances[key]
-            if rows is not None and self._has_rings(instance.component):
-                rows[key] = field
+            if key in goals:
+                reached[key] = field
                 continue
             if instance.component == "detector":
                 continue

@@ -1,9 +1,9 @@
 """Test structures along the die's southern edge: what a laboratory needs to tell the film's faults from the circuit's.
 
 Lines run from the western to the eastern facet at the pitch of a fibre array: a loopback that aligns the array, a
-reference guide, two cutback serpentines, and two rows of single rings that sweep the gap and the length. Their rings'
-electrodes are left unconnected. They are no part of the netlist: their ribs and metals are counted, and the drawing
-rules hold for them.
+reference guide, two cutback serpentines, and two rows of single rings that sweep the gap and the length, each with
+two pads for probes. They are no part of the netlist: their ribs and metals are counted, and the drawing rules hold for
+them.
 """
 
 import math
@@ -13,25 +13,28 @@ from dataclasses import replace
 import gdsfactory as gf
 from kfactory import kdb
 
-from prism_photonics.layout.frame import overrun, text
+from prism_photonics.layout.frame import CLEAR_UM, overrun, text
+from prism_photonics.layout.pads import PROBE_CELL, bond_pad
 from prism_photonics.lightpath.coupler.cell import edge_coupler
-from prism_photonics.lightpath.drawing import nm
-from prism_photonics.lightpath.ring.cell import ring
+from prism_photonics.lightpath.drawing import bend, box, nm, taper
+from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.waveguide.cell import straight, terminator, uturn
-from prism_photonics.lightpath.waveguide.design import StraightDesign, TerminatorDesign, UTurnDesign
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.lightpath.waveguide.cell import terminator
+from prism_photonics.lightpath.waveguide.design import TerminatorDesign
+from prism_photonics.netlist import FIBRE_PITCH_UM
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 
 # Design choices.
-FIBRE_PITCH_UM = 127.0
 PASSES = (1, 2)  # double passes of each cutback serpentine
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
 GAP_STEPS_UM = (0.0, 0.025, 0.05, 0.075, 0.10)  # upwards: narrower, the walls of two ribs meet
 LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
 APART_UM = 110.0  # between two test rings: a terminator for each one's drop bus
 LABEL_UM = 16.0
-CLEAR_UM = 60.0  # from the circuit above to the first line, and below the last one the alignment marks
+PROBE_UM = 60.0  # side of a probe pad
+PROBE_PITCH_UM = 100.0  # of the two pads of a ring, at least
+PROBE_BELOW_UM = 45.0  # from the guide down to the pads' middles
 
 EXTRA_RIBS = 1 + 1 + len(PASSES) + 2 + 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))
 EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))  # signal and ground of every test ring
@@ -39,14 +42,14 @@ EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))  # signal and grou
 
 def tests_height_um(spec: ChipSpec) -> float:
     """Height of the strip that the test structures take."""
-    slots = 2 + 1 + sum(_slots(spec, passes) for passes in PASSES) + 2
+    slots = 2 + 1 + sum(_slots(spec, passes) for passes in PASSES) + 2 * _ring_slots(spec)
     return slots * FIBRE_PITCH_UM + 2.0 * CLEAR_UM + 60.0
 
 
 def least_width_um(spec: ChipSpec) -> float:
     """Least distance of the facets: the longest row of test rings between two couplers."""
     rings = max(len(GAP_STEPS_UM), len(LENGTH_STEPS_UM))
-    return 2.0 * spec.coupler_design.length_um + rings * (spec.ring.pitch_um + APART_UM) + APART_UM
+    return 2.0 * spec.coupler_design.length_um + rings * (spec.ring.pitch_um + APART_UM) + APART_UM + 10.0
 
 
 def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: float, top_um: float) -> gf.Component:
@@ -57,7 +60,7 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     y = block.line("reference", y, ())
     for passes in PASSES:
         y = block.serpentine(passes, y)
-    base = spec.ring_designs[spec.chip.channels // 2]
+    base = replace(spec.ring_designs[spec.chip.channels // 2], heater_um=0.0)
     gaps = [
         replace(base, gap_through_um=round(base.gap_through_um + d, 3), gap_drop_um=round(base.gap_drop_um + d, 3))
         for d in GAP_STEPS_UM
@@ -78,6 +81,12 @@ def _slots(spec: ChipSpec, passes: int) -> int:
     return math.ceil(4.0 * turn_radius_um(spec) * passes / FIBRE_PITCH_UM) + 1
 
 
+def _ring_slots(spec: ChipSpec) -> int:
+    """Fibre pitches that a line with rings takes: its rings stand above it, the pads of the line above hang below."""
+    high = max(design.bus_pitch_um for design in spec.ring_designs)
+    return math.ceil((high + PROBE_BELOW_UM + PROBE_UM / 2.0 + 5.0) / FIBRE_PITCH_UM)
+
+
 class _Block:
     def __init__(self, spec: ChipSpec, chip: gf.Component, west_um: float, east_um: float):
         self._spec, self._kcl, self._west, self._east = spec, chip.kcl, west_um, east_um
@@ -92,23 +101,25 @@ class _Block:
         low = y_um - FIBRE_PITCH_UM
         self._facet_west("loopback_out", low)
         self._facet_west("loopback_in", y_um)
-        turn = uturn(UTurnDesign(FIBRE_PITCH_UM / 2.0, self._width), kcl=self._kcl)
-        self._put(turn, "loopback_turn", self._inside, low, kdb.Trans.M90)
+        self._turn((self._inside, low + FIBRE_PITCH_UM / 2.0), FIBRE_PITCH_UM / 2.0, -90.0)
         self._label("LOOPBACK", y_um)
         return low - FIBRE_PITCH_UM
 
     def line(self, name: str, y_um: float, rings: Sequence[RingDesign]) -> float:
         """A guide from facet to facet with test rings in it; returns the next free line."""
+        if rings:
+            y_um -= (_ring_slots(self._spec) - 1) * FIBRE_PITCH_UM
         self._facet_west(f"{name}_in", y_um)
-        x = self._guide(name, self._inside, APART_UM, y_um)
+        x = self._guide(self._inside, APART_UM, y_um)
         for n, design in enumerate(rings):
             self._put(ring(design, kcl=self._kcl), f"{name}_ring_{n}", x, y_um)
+            self._probes(f"{name}_ring_{n}", design, x, y_um)
             end = terminator(TerminatorDesign(width_um=design.width_um), kcl=self._kcl)
             top = y_um + design.bus_pitch_um
             self._put(end, f"{name}_end_east_{n}", x + design.pitch_um, top)
             self._put(end, f"{name}_end_west_{n}", x, top, kdb.Trans.M90)
-            x = self._guide(f"{name}_{n}", x + design.pitch_um, APART_UM, y_um)
-        self._guide(f"{name}_out", x, self._outside - x, y_um)
+            x = self._guide(x + design.pitch_um, APART_UM, y_um)
+        self._guide(x, self._outside - x, y_um)
         self._facet_east(f"{name}_out", y_um)
         self._label(name.replace("_", " ").upper(), y_um)
         return y_um - FIBRE_PITCH_UM
@@ -117,18 +128,17 @@ class _Block:
         """A guide that runs ``passes`` times back and forth before it leaves; returns the next free line."""
         name = f"cutback_{passes}"
         radius = turn_radius_um(self._spec)
-        turn = uturn(UTurnDesign(radius, self._width), kcl=self._kcl)
         low, high = self._inside + radius + TURN_SETBACK_UM, self._outside - radius - TURN_SETBACK_UM
         self._facet_west(f"{name}_in", y_um)
         x, y = self._inside, y_um
-        for n in range(passes):
+        for _ in range(passes):
             # Downwards: the way on lies below.
-            self._guide(f"{name}_out_{n}", x, high - x, y)
-            self._put(turn, f"{name}_turn_east_{n}", high, y, kdb.Trans.R180)
-            self._guide(f"{name}_back_{n}", low, high - low, y - 2.0 * radius)
-            self._put(turn, f"{name}_turn_west_{n}", low, y - 4.0 * radius)
+            self._guide(x, high - x, y)
+            self._turn((high, y - radius), radius, -90.0)
+            self._guide(low, high - low, y - 2.0 * radius)
+            self._turn((low, y - 3.0 * radius), radius, 90.0)
             x, y = low, y - 4.0 * radius
-        self._guide(f"{name}_last", x, self._outside - x, y)
+        self._guide(x, self._outside - x, y)
         self._facet_east(f"{name}_out", y)
         self._label(f"CUTBACK {passes}", y_um)
         return y_um - _slots(self._spec, passes) * FIBRE_PITCH_UM
@@ -141,10 +151,29 @@ class _Block:
         self._put(self._coupler, name, self._east, y_um, kdb.Trans.M90)
         overrun(self.cell, self._spec.coupler_design, self._east, y_um, east=True)
 
-    def _guide(self, name: str, x_um: float, length_um: float, y_um: float) -> float:
-        part = straight(StraightDesign(round(length_um, 3), self._width), kcl=self._kcl)
-        self._put(part, f"{name}_guide", x_um, y_um)
-        return round(x_um + length_um, 3)
+    def _guide(self, x_um: float, length_um: float, y_um: float) -> float:
+        """A guide of the block's own: a cell for every length would say nothing more. Returns its end."""
+        end = round(x_um + length_um, 3)
+        for layer, width in ((LAYERS.ridge, self._width), (LAYERS.slab, self._width + 2.0 * SLAB_MARGIN_UM)):
+            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(taper(x_um, end, width, width, y_um))
+        return end
+
+    def _turn(self, center_um: tuple[float, float], radius_um: float, start_deg: float) -> None:
+        """Half a turn of guide about a centre."""
+        both = bend(center_um, radius_um, start_deg, start_deg + 180.0, width_um=self._width)
+        for layer, region in zip((LAYERS.ridge, LAYERS.slab), both, strict=True):
+            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(region)
+
+    def _probes(self, name: str, design: RingDesign, x_um: float, y_um: float) -> None:
+        """Two pads below a ring's guide, and the wires down from its contacts."""
+        half, metal = STRAP_UM / 2.0, self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.metal2))
+        middle, low = x_um + design.pitch_um / 2.0, y_um - PROBE_BELOW_UM
+        contacts = (("signal", signal_contact_um(design), -1.0), ("ground", ground_contact_um(design), 1.0))
+        for kind, (x, y), inward in contacts:
+            x, y = x_um + x, y_um + y
+            metal.insert(box(min(x, x + inward * STRAP_UM), low, max(x, x + inward * STRAP_UM), y + half))
+            reach = max(PROBE_PITCH_UM / 2.0, abs(x - middle))
+            self._put(bond_pad(PROBE_CELL, PROBE_UM, self._kcl), f"{name}_{kind}", middle - inward * reach, low)
 
     def _put(self, part: gf.Component, name: str, x_um: float, y_um: float, turn: kdb.Trans = kdb.Trans.R0) -> None:
         at = kdb.Trans(nm(x_um), nm(y_um)) * turn

@@ -1,6 +1,6 @@
-"""A chip too large for one exposure, or of several buses, cut into tiles: equal dies, each with a coupler of its own.
+"""A chip too large for one exposure, cut into tiles: equal dies, each with couplers of its own.
 
-A tile holds one bus of whole rows. The photocurrents of a row's buses are summed in the electronics under the dies.
+A tile holds some buses of whole rows. The photocurrents of a row's buses are summed in the electronics under the dies.
 """
 
 import csv
@@ -8,9 +8,10 @@ import io
 import math
 from dataclasses import dataclass
 
+from prism_photonics.layout.floorplan import coupler_heights_um, facet_um
 from prism_photonics.layout.frame import MARGIN_UM, STREET_UM
-from prism_photonics.layout.teststructures import tests_height_um
-from prism_photonics.netlist import detector_site
+from prism_photonics.layout.teststructures import least_width_um, tests_height_um
+from prism_photonics.netlist import bank_pitch_um, detector_site, tree_length_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -35,12 +36,14 @@ class Tiles:
 
     @property
     def count(self) -> int:
-        """Number of tiles; bus by bus, the lowest rows first."""
-        return self.per_bus * self.buses
+        """Number of tiles; the lowest buses first, of each the lowest rows first."""
+        return self.per_bus * self.buses // self.tile.chip.buses
 
-    def bus(self, tile: int) -> int:
-        """The bus that a tile holds."""
-        return tile // self.per_bus
+    def held_buses(self, tile: int) -> range:
+        """The chip's buses that a tile holds, its bus 0 first."""
+        each = self.tile.chip.buses
+        first = tile // self.per_bus * each
+        return range(first, first + each)
 
     def rows(self, tile: int) -> range:
         """The chip's rows that a tile holds, its row 0 first."""
@@ -49,36 +52,57 @@ class Tiles:
         return range(first, first + each)
 
     def map_csv(self) -> str:
-        """The tile map: chip row and bus → tile and row of the tile."""
+        """The tile map: chip row and bus → tile, and row and bus of the tile."""
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(("row", "bus", "tile", "tile_row"))
+        table.writerow(("row", "bus", "tile", "tile_row", "tile_bus"))
         for tile in range(self.count):
-            for n, row in enumerate(self.rows(tile)):
-                table.writerow((row, self.bus(tile), tile, n))
+            for b, bus in enumerate(self.held_buses(tile)):
+                for n, row in enumerate(self.rows(tile)):
+                    table.writerow((row, bus, tile, n, b))
         return text.getvalue()
 
 
 def cut(spec: ChipSpec) -> Tiles:
-    """Cut a chip into the fewest equal tiles of one bus that fit the reticle; a chip of one bus that fits is one tile.
+    """Cut a chip into the fewest equal tiles that fit the reticle: halves of its rows, whole parts of its buses.
 
-    The light is split between tiles off chip: each has its own edge coupler.
+    The light is split between tiles off chip: each has edge couplers of its own.
 
     Raises:
-        InputError: Not even a row or two fit.
+        InputError: Not even a row or two, or one bus, fit.
     """
+    width_um, height_um = RETICLE_UM
+    buses = spec.chip.buses
+    each = next((n for n in range(buses, 0, -1) if buses % n == 0 and _width_um(spec, n) <= width_um), 0)
+    if each == 0:
+        raise InputError(
+            f"chip.channels = {spec.chip.channels}: a row is {_width_um(spec, 1) / 1e3:.1f} mm long, the reticle "
+            f"{width_um / 1e3:g} mm wide; share the channels among more buses"
+        )
     rows = spec.chip.rows
-    while _height_um(spec, rows) > max(RETICLE_UM):
+    while _height_um(spec, rows, each) > height_um:
         if rows <= 2:
             raise InputError(
                 f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: two rows exceed the reticle"
             )
         rows //= 2
-    tile = spec.model_copy(update={"chip": spec.chip.model_copy(update={"rows": rows, "buses": 1})})
-    return Tiles(tile, spec.chip.rows // rows, spec.chip.buses)
+    return Tiles(_part(spec, rows, each), spec.chip.rows // rows, buses)
 
 
-def _height_um(spec: ChipSpec, rows: int) -> float:
-    """Height of a flip-chip die of so many rows, streets included."""
-    circuit = (rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um
-    return float(math.ceil(circuit + 2.0 * (MARGIN_UM + STREET_UM) + tests_height_um(spec)))
+def _part(spec: ChipSpec, rows: int, buses: int) -> ChipSpec:
+    return spec.model_copy(update={"chip": spec.chip.model_copy(update={"rows": rows, "buses": buses})})
+
+
+def _width_um(spec: ChipSpec, buses: int) -> float:
+    """Width of a die of so many buses and all rows, streets included."""
+    part = _part(spec, spec.chip.rows, buses)
+    banks = buses * bank_pitch_um(part)
+    return max(banks - facet_um(part) - tree_length_um(part), least_width_um(part)) + MARGIN_UM + 2.0 * STREET_UM
+
+
+def _height_um(spec: ChipSpec, rows: int, buses: int) -> float:
+    """Height of a flip-chip die of so many rows and buses, streets included."""
+    part = _part(spec, rows, buses)
+    circuit = (rows - 1) * part.row_pitch_um + detector_site(part).port_pitch_um
+    feeds = -coupler_heights_um(part)[-1] if buses > 1 else 0.0
+    return float(math.ceil(circuit + feeds + 2.0 * (MARGIN_UM + STREET_UM) + tests_height_um(part)))

@@ -16,16 +16,19 @@ import yaml
 from kfactory.utilities import save_layout_options
 
 from prism_photonics.layout.check import Checks
-from prism_photonics.layout.chip import draw
+from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.drc import Drc, run_drc
 from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
+from prism_photonics.layout.pads import rows_um
 from prism_photonics.layout.picture import picture
-from prism_photonics.layout.polygons import open_layout
-from prism_photonics.layout.schematic import schematic_yaml
+from prism_photonics.layout.polygons import open_layout, renumber, save_plain
+from prism_photonics.layout.schematic import chip_yaml, schematic_yaml
+from prism_photonics.layout.solid import solid_glb
 from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.views import lyp
-from prism_photonics.netlist import Netlist
+from prism_photonics.netlist import Netlist, detector_site
+from prism_photonics.process.layers import LAYERS, Deck, film_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -39,6 +42,8 @@ class LayoutFiles:
         oas: The same as OASIS.
         netlist: The netlist extracted from it, as YAML.
         schematic: The extracted row as gdsfactory's YAML, which rebuilds it (``row.pic.yml``).
+        chip_schematic: The whole extracted netlist likewise, cell by cell (``chip.pic.yml``).
+        solid: One ring in three dimensions (``ring.glb``).
         picture: PNG of the chip, one row, one ring.
         manifest: CSV for automatic measurement.
         drc_report: Marker database of the design-rule check (``.lyrdb``).
@@ -56,6 +61,8 @@ class LayoutFiles:
     oas: Path
     netlist: Path
     schematic: Path
+    chip_schematic: Path
+    solid: Path
     picture: Path
     manifest: Path
     drc_report: Path
@@ -122,7 +129,7 @@ def write(
     """
     folder = Path(folder)
     tiles = cut(spec)
-    spec = tiles.tile
+    spec, deck = tiles.tile, film_deck(spec.process)
     time_s: dict[str, float] = {}
 
     @contextmanager
@@ -139,10 +146,10 @@ def write(
         with tempfile.TemporaryDirectory(prefix=".layout_", dir=folder) as name:
             work = Path(name)
             with step("write"):
-                gds = write_gds(chip, work / "chip.gds")
+                gds = write_gds(chip, work / "chip.gds", deck)
                 layout = open_layout(gds)
                 _write_oas(layout, work / "chip.oas")
-                (work / "chip.lyp").write_text(lyp(), encoding="utf-8")
+                (work / "chip.lyp").write_text(lyp(deck), encoding="utf-8")
                 if tiles.count > 1:
                     (work / "tiles.csv").write_text(tiles.map_csv(), encoding="utf-8")
                 (work / "manifest.csv").write_text(manifest_csv(layout), encoding="utf-8")
@@ -150,13 +157,18 @@ def write(
                 compared, extracted = lvs(gds, spec, seed=seed, simulate=simulate)
                 (work / "netlist.yaml").write_text(netlist_yaml(extracted), encoding="utf-8")
                 (work / "row.pic.yml").write_text(schematic_yaml(extracted, "row"), encoding="utf-8")
+                (work / "chip.pic.yml").write_text(chip_yaml(extracted, places_um(spec)), encoding="utf-8")
                 report = json.dumps(compared.to_json(), indent=2) + "\n"
                 (work / "lvs.json").write_text(report, encoding="utf-8")
             with step("drc"):
-                drc = run_drc(layout, report=work / "drc.lyrdb")
+                drc = run_drc(layout, deck=deck, report=work / "drc.lyrdb")
             with step("picture"):
-                title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.channels} rings"
-                (work / "chip.png").write_bytes(picture(gds, title=title, row=spec.chip.rows - 1, ring="ring_0"))
+                drawing, row = open_layout(gds, deck), spec.chip.rows - 1
+                title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.rings} rings"
+                (work / "chip.png").write_bytes(picture(drawing, title=title, row=row, ring="ring_0"))
+                x, y = rows_um(drawing)[0, row]
+                around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + detector_site(spec).port_pitch_um + 10.0)
+                (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
             for entry, target in files.items():
                 os.replace(work / entry, target)
@@ -168,6 +180,8 @@ def write(
         oas=files["chip.oas"],
         netlist=files["netlist.yaml"],
         schematic=files["row.pic.yml"],
+        chip_schematic=files["chip.pic.yml"],
+        solid=files["ring.glb"],
         picture=files["chip.png"],
         manifest=files["manifest.csv"],
         drc_report=files["drc.lyrdb"],
@@ -195,11 +209,14 @@ def require_sound(files: LayoutFiles) -> LayoutFiles:
     return files
 
 
-def write_gds(chip: gf.Component, path: Path) -> Path:
-    """Write a drawing as GDS without time stamps, cell and port metadata included."""
+def write_gds(chip: gf.Component, path: Path, deck: Deck | None = None) -> Path:
+    """Write a drawing as GDS without time stamps, cell and port metadata included, in a deck's numbers or ours."""
     options = save_layout_options()
     options.gds2_write_timestamps = False
-    return Path(chip.write_gds(path, save_options=options))
+    path = Path(chip.write_gds(path, save_options=options))
+    if deck is not None and deck.layers != LAYERS:
+        save_plain(renumber(open_layout(path), dict(LAYERS.items()), dict(deck.layers.items())), path)
+    return path
 
 
 def netlist_yaml(netlist: Netlist) -> str:

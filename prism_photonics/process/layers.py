@@ -147,6 +147,11 @@ def load_deck(name: str = HOUSE) -> Deck:
     return parse_deck(text, where=name)
 
 
+def film_deck(process: str) -> Deck:
+    """The deck that a film's chips are drawn by: its own where one ships with the package, else ours."""
+    return load_deck(process if process in deck_names() else HOUSE)
+
+
 def read_deck(path: Path | str) -> Deck:
     """Read a foundry's deck from a file.
 
@@ -185,5 +190,6 @@ METAL1_TO_RIB_UM = _DECK.value_um("metal1_to_ridge")
 METAL1_WIDTH_UM = _DECK.value_um("metal1_width")
 METAL1_SPACE_UM = _DECK.value_um("metal1_space")
 METAL2_SPACE_UM = _DECK.value_um("metal2_space")
+BUMP_SPACE_UM = _DECK.value_um("bump_space")
 VIA_ENCLOSURE_UM = _DECK.value_um("metal1_around_via")
 SLAB_MARGIN_UM = 4.0  # the slab reaches this far beyond a rib: design choice, the rule asks for 3

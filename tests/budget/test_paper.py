@@ -24,7 +24,8 @@ def test_ours_agrees_with_table_2_where_the_spec_takes_its_losses_and_not_where_
     losses = {line.element: line.loss_dB for line in link_budget(paper)}
     for element in ("coupling", "modulator", "splitter", "detector"):
         assert losses[element] == pytest.approx(stated.TABLE_2_DB[element], abs=0.05)
-    assert losses["waveguide"] == pytest.approx(stated.TABLE_2_DB["waveguide"], abs=0.3)
+    # Our rows lie closer together than the paper's decibel of waveguide, which no length explains, would allow.
+    assert 0.5 < losses["waveguide"] < stated.TABLE_2_DB["waveguide"]
     assert losses["rings"] < 0.1
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from prism_photonics.circuit.params import designed_bank, in_series, path_params, ring_params
 from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.netlist import bank_pitch_um, feed_lengths
 from prism_photonics.process.coupling import kappa
 
 
@@ -82,9 +83,17 @@ def test_the_designed_bank_has_rows_buses_rings_and_one_bus_segment_more(small, 
         assert bank.feed.amplitude.shape == (2, buses)
 
 
+def test_a_further_bus_loses_what_its_longer_way_in_costs(two_bus):
+    feed = np.asarray(designed_bank(two_bus).feed.amplitude)
+    ways_um = [feed_lengths(two_bus, bus=b).total_um for b in (0, 1)]
+    assert ways_um[1] - ways_um[0] == pytest.approx(bank_pitch_um(two_bus) + 127.0)
+    lost_dB = two_bus.waveguide.loss_dB_cm * (ways_um[1] - ways_um[0]) * 1e-4
+    assert 20 * np.log10(feed[:, 0] / feed[:, 1]) == pytest.approx(lost_dB, rel=1e-9)
+
+
 def test_every_bus_of_a_row_is_designed_alike(small, two_bus):
     one, two = designed_bank(small), designed_bank(two_bus)
-    for part in ("rings", "buses", "feed"):
+    for part in ("rings", "buses"):
         for name, leaf in vars(getattr(two, part)).items():
             alone = np.asarray(getattr(getattr(one, part), name))
             assert np.array_equal(leaf, np.broadcast_to(alone, leaf.shape)), (part, name)

@@ -24,7 +24,7 @@ def spec() -> ChipSpec:
 
 
 @pytest.fixture(scope="session")
-def small() -> ChipSpec:
+def tiny() -> ChipSpec:
     return sized(2, 2)
 
 

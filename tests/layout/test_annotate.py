@@ -50,23 +50,24 @@ def edited(spec: ChipSpec, folder: Path, extra_um: float) -> Path:
     return path
 
 
-def test_the_chip_as_drawn_departs_nowhere(small: ChipSpec, tmp_path: Path):
-    found = back_annotate(write_gds(draw(small), tmp_path / "chip.gds"), small)
+def test_the_chip_as_drawn_departs_nowhere(tiny: ChipSpec, tmp_path: Path):
+    found = back_annotate(write_gds(draw(tiny), tmp_path / "chip.gds"), tiny)
     assert found.differences == ()
     assert found.changed_rows() == []
     assert np.abs(found.resonance_pm).max() == 0.0
+    assert found.lines() == ["the drawing is the design: no ring and no weight differs"]
 
 
-def test_a_ring_lengthened_in_the_drawing_shows_its_resonance_and_weight(small: ChipSpec, tmp_path: Path):
+def test_a_ring_lengthened_in_the_drawing_shows_its_resonance_and_weight(tiny: ChipSpec, tmp_path: Path):
     layout = kdb.Layout()
-    layout.read(str(edited(small, tmp_path, 0.004)))
+    layout.read(str(edited(tiny, tmp_path, 0.004)))
     names = {cell.name for cell in layout.each_cell() if cell.name.startswith("row")}
     assert names == {"row", "row$1"}
-    found = back_annotate(tmp_path / "edited.gds", small)
-    design = small.ring_designs[0]
-    near = small.comb_design.wl_um[0]
+    found = back_annotate(tmp_path / "edited.gds", tiny)
+    design = tiny.ring_designs[0]
+    near = tiny.comb_design.wl_um[0]
     at = [
-        resonance_um(small.profile, replace(design, straight_um=design.straight_um + extra).lengths, near_um=near)
+        resonance_um(tiny.profile, replace(design, straight_um=design.straight_um + extra).lengths, near_um=near)
         for extra in (0.0, 0.004)
     ]
     assert found.changed_rows() == [1]
@@ -76,12 +77,16 @@ def test_a_ring_lengthened_in_the_drawing_shows_its_resonance_and_weight(small: 
     assert np.abs(found.weight_change[0]).max() == 0.0
     assert any("component row__1 instead of row" in line for line in found.differences)
     assert found.to_json()["rows"][0]["row"] == 1
+    said = found.lines()
+    assert any(line.startswith(f"row 1: resonance {found.resonance_pm[1, 0]:+.1f} ") for line in said)
+    assert any(line.startswith(f"row 1: weight    {found.weight_change[1, 0]:+.4f} ") for line in said)
+    assert not any(line.startswith("row 0") for line in said)
 
 
-def test_a_leaf_that_no_design_draws_is_refused(small: ChipSpec, tmp_path: Path):
+def test_a_leaf_that_no_design_draws_is_refused(tiny: ChipSpec, tmp_path: Path):
     def scratch(chip) -> None:
         ring = next(cell for cell in chip.kcl.layout.each_cell() if cell.name.startswith("ring_"))
         ring.shapes(chip.kcl.layer(*LAYERS.metal1)).insert(kdb.Box(0, -9000, 4000, -5000))
 
     with pytest.raises(InputError, match="metal1 differs from its design"):
-        back_annotate(mutated(small, tmp_path, scratch), small)
+        back_annotate(mutated(tiny, tmp_path, scratch), tiny)

@@ -52,23 +52,23 @@ def test_two_nanometres_more_on_one_ring_are_seen(demo, shift_pm, designed):
     assert max_field_error(designed, simulate(demo, mutant, shift_pm)) > 1e-5
 
 
-def test_a_row_whose_detector_was_forgotten_is_refused(small):
-    netlist = from_spec(small)
+def test_a_row_whose_detector_was_forgotten_is_refused(tiny):
+    netlist = from_spec(tiny)
     chip = netlist.cells["chip"]
     lost = frozenset(("row_1,o2", "detector_1,o1"))
     broken = replace(netlist, cells={**netlist.cells, "chip": replace(chip, connections=chip.connections - {lost})})
     with pytest.raises(InputError, match="detector_1,o1 is not connected"):
-        simulate(small, broken, np.zeros((small.chip.rows, small.chip.channels)))
+        simulate(tiny, broken, np.zeros((tiny.chip.rows, tiny.chip.channels)))
 
 
-def test_guides_of_two_rows_on_one_detector_are_refused(small):
-    netlist = from_spec(small)
+def test_guides_of_two_rows_on_one_detector_are_refused(tiny):
+    netlist = from_spec(tiny)
     chip = netlist.cells["chip"]
     swap = {"row_0,o3": "row_1,o3", "row_1,o3": "row_0,o3"}
     crossed = frozenset(frozenset(swap.get(end, end) for end in pair) for pair in chip.connections)
     broken = replace(netlist, cells={**netlist.cells, "chip": replace(chip, connections=crossed)})
     with pytest.raises(InputError, match="detector_0 is fed by row_0 and row_1"):
-        simulate(small, broken, np.zeros((small.chip.rows, small.chip.channels)))
+        simulate(tiny, broken, np.zeros((tiny.chip.rows, tiny.chip.channels)))
 
 
 @pytest.fixture(scope="module")

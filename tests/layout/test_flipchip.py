@@ -1,23 +1,32 @@
 """Chips of many rows: a bump per ring, one ground, and tiles that fit the reticle."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import klayout.db as kdb
 import pytest
 
+from prism_photonics.layout import marks, teststructures
+from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.check import check
 from prism_photonics.layout.chip import draw
 from prism_photonics.layout.drc import run_drc
+from prism_photonics.layout.extract import extract
 from prism_photonics.layout.lvs import FIELD_TOLERANCE, lvs
 from prism_photonics.layout.manifest import manifest_csv
+from prism_photonics.layout.pads import pad_centers_um
+from prism_photonics.layout.polygons import open_layout
 from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
+from prism_photonics.netlist import Netlist, bank_pitch_um, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 from .conftest import sized
+
+EXTRA_RIBS = marks.EXTRA_RIBS + teststructures.EXTRA_RIBS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +47,7 @@ def test_a_flipped_chip_is_the_design_and_breaks_no_rule(flipped: ChipSpec, gds:
 
 
 def test_every_ring_photodiode_and_row_has_bumps_of_its_own(flipped: ChipSpec, gds: Path):
-    lines = [line for line in csv.DictReader(manifest_csv(gds).splitlines()) if line["pad"]]
+    lines = [line for line in csv.DictReader(manifest_csv(gds).splitlines()) if line["pad"] and line["kind"] != "probe"]
     kinds = [line["kind"] for line in lines]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"ring": 96, "ground": 32, "detector": 96}
     layout = kdb.Layout()
@@ -69,12 +78,12 @@ def test_a_bridge_on_a_flipped_chip_is_caught_by_the_nets(
 
 
 def test_bumps_without_room_are_refused_in_one_line():
-    with pytest.raises(InputError, match=r"bend_radius_um = 26: no room for bumps .* want at least 27"):
-        draw(sized(32, 1, bend_radius_um=26, gap_drop_um=0.9))
+    with pytest.raises(InputError, match=r"bend_radius_um = 25: no room for bumps .* want at least 26"):
+        draw(sized(32, 1, bend_radius_um=25, gap_drop_um=0.9))
 
 
 def test_a_chip_larger_than_the_reticle_is_cut_into_equal_tiles_of_whole_rows():
-    spec = sized(1024, 8)
+    spec = sized(1024, 1)
     tiles = cut(spec)
     assert tiles.count * tiles.tile.chip.rows == 1024
     assert draw(tiles.tile).dbbox().height() <= max(RETICLE_UM)
@@ -88,27 +97,125 @@ def test_a_chip_larger_than_the_reticle_is_cut_into_equal_tiles_of_whole_rows():
     assert all(int(line["row"]) in tiles.rows(int(line["tile"])) for line in lines)
 
 
-@pytest.mark.parametrize(("rows", "per_bus"), [(8, 1), (1024, 8)])
-def test_every_bus_of_a_row_lies_on_tiles_of_its_own(altered, rows: int, per_bus: int):
-    one = sized(rows, 8)
-    spec = altered(one, chip={"buses": 3})
+@pytest.fixture(scope="module")
+def two_banks(altered) -> ChipSpec:
+    return altered(sized(2, 2), name="two_banks", chip={"buses": 2})
+
+
+@pytest.fixture(scope="module")
+def banks_gds(two_banks: ChipSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_gds(draw(two_banks), tmp_path_factory.mktemp("banks") / "chip.gds")
+
+
+def test_all_buses_of_a_row_stand_on_one_die(two_banks: ChipSpec, banks_gds: Path):
+    assert cut(two_banks).count == 1
+    compared, drawn = lvs(banks_gds, two_banks)
+    assert compared.faults == ()
+    assert compared.simulation_max_error < FIELD_TOLERANCE
+    assert (compared.checks.ring_nets, compared.checks.rib_islands - EXTRA_RIBS) == (8, 2 * (1 + 2 + 2 * 2))
+    assert drawn.banks == {"bank_0": "bank", "bank_1": "bank"}
+    assert run_drc(banks_gds).sentences() == ()
+
+
+def test_the_manifest_tells_the_buses_apart(two_banks: ChipSpec, banks_gds: Path):
+    lines = list(csv.DictReader(manifest_csv(banks_gds).splitlines()))
+    first, second = (next(line for line in lines if line["name"] == f"bank_{b}/row_1/ring_0") for b in (0, 1))
+    assert (second["pad"], second["row"], second["bus"], second["channel"]) == ("b1_ring_r1_c0", "1", "1", "0")
+    for key in ("x_um", "pad_x_um"):
+        assert float(second[key]) - float(first[key]) == bank_pitch_um(two_banks)
+    fibres = {line["name"]: float(line["y_um"]) for line in lines if line["kind"] == "fibre"}
+    # The buses' fibres and the loopback fit one fibre array.
+    assert fibres["coupler_0"] - fibres["coupler_1"] == pytest.approx(127.0)
+    assert fibres["coupler_1"] - fibres["loopback_in"] == pytest.approx(127.0)
+
+
+def test_two_banks_exchanged_are_caught_by_the_netlist(two_banks: ChipSpec, tmp_path: Path):
+    design = from_spec(two_banks)
+    chip = design.cells["chip"]
+    swap = {"rise_0,o2": "rise_1,o2", "rise_1,o2": "rise_0,o2"}
+    crossed = frozenset(frozenset(swap.get(end, end) for end in pair) for pair in chip.connections)
+    swapped = Netlist({**design.cells, "chip": replace(chip, connections=crossed)})
+    found = design.differences(extract(write_gds(draw(two_banks, swapped), tmp_path / "swapped.gds")))
+    assert any("rise_0,o2" in line and "bank_1,o1" in line and "added" in line for line in found)
+
+
+def test_metal_that_joins_two_banks_is_caught_by_the_nets(two_banks: ChipSpec, tmp_path: Path):
+    chip = draw(two_banks)
+    at = pad_centers_um(open_layout(write_gds(chip, tmp_path / "whole.gds")))
+    (x0, y0), (x1, _) = at["b0_ring_r0_c0"], at["b1_ring_r0_c0"]
+    bridge = kdb.DBox(x0, y0 - 3.0, x1, y0 + 3.0).to_itype(0.001)
+    chip.kdb_cell.shapes(chip.kcl.layer(*LAYERS.metal2)).insert(bridge)
+    found = check(write_gds(chip, tmp_path / "bridged.gds"), two_banks)
+    assert any(line.startswith("bus 0, row 0, ring 0") and "b0_ring_r0_c0 alone" in line for line in found.violations)
+
+
+def test_a_ring_that_differs_on_one_bank_shows_in_the_back_annotation(two_banks: ChipSpec, banks_gds: Path):
+    found = back_annotate(banks_gds, two_banks)
+    assert found.differences == ()
+    assert found.resonance_pm.shape == found.weight_change.shape == (2, 4)
+    assert found.changed_rows() == []
+
+
+@pytest.fixture(scope="module")
+def heated(altered) -> ChipSpec:
+    return altered(sized(2, 2), name="heated", trim={"method": "heater", "heater_mW_nm": 50.0}, ring={"arm_um": 60.0})
+
+
+def test_heated_racetracks_have_two_bumps_each(heated: ChipSpec, tmp_path: Path):
+    gds = write_gds(draw(heated), tmp_path / "chip.gds")
+    compared, _ = lvs(gds, heated)
+    assert compared.faults == ()
+    assert run_drc(gds).sentences() == ()
+    pads = pad_centers_um(open_layout(gds))
+    assert {"heater_r1_c1", "ring_r1_c1"} <= pads.keys()
+    assert compared.checks.pads == 2 * (2 * 2 + 1 + 3)
+
+
+def test_a_heater_cut_from_its_bump_or_its_ground_is_caught_by_the_nets(heated: ChipSpec, tmp_path: Path):
+    chip = draw(heated)
+    ring = next(cell for cell in chip.kcl.layout.each_cell() if cell.name.startswith("ring_"))
+    shapes = ring.shapes(chip.kcl.layer(*LAYERS.metal2))
+    contact = min(shapes.each(), key=lambda shape: (-shape.bbox().bottom, shape.bbox().left))
+    contact.delete()
+    row = next(cell for cell in chip.kcl.layout.each_cell() if cell.name == "row_metal")
+    wires = row.shapes(chip.kcl.layer(*LAYERS.metal2))
+    left = kdb.Region(wires) - kdb.Region(kdb.Box(-10_000_000, 0, 10_000_000, 130_000))
+    wires.clear()
+    wires.insert(left)
+    found = check(write_gds(chip, tmp_path / "cut.gds"), heated).violations
+    assert any("heater does not reach" in line for line in found)
+    assert any("other end is not grounded" in line for line in found)
+
+
+@pytest.mark.parametrize(("rows", "buses", "count"), [(8, 3, 1), (1024, 3, 4), (256, 24, 3)])
+def test_every_bus_of_every_row_lies_on_one_tile(altered, rows: int, buses: int, count: int):
+    spec = altered(sized(rows, 8), chip={"buses": buses}, waveguide={"bend_radius_um": 26.0})
     tiles = cut(spec)
-    assert tiles.tile == cut(one).tile
-    assert tiles.tile.chip.buses == 1
-    assert tiles.per_bus == cut(one).count == per_bus
-    assert (tiles.buses, tiles.count) == (3, 3 * tiles.per_bus)
+    assert tiles.count == count
     # Each row of each bus is found on one tile, where the map says.
-    held = [(row, tiles.bus(tile), tile, n) for tile in range(tiles.count) for n, row in enumerate(tiles.rows(tile))]
-    assert sorted((row, bus) for row, bus, _, _ in held) == [(row, bus) for row in range(rows) for bus in range(3)]
+    held = [
+        (row, bus, tile, n, b)
+        for tile in range(tiles.count)
+        for b, bus in enumerate(tiles.held_buses(tile))
+        for n, row in enumerate(tiles.rows(tile))
+    ]
+    assert sorted((row, bus) for row, bus, *_ in held) == [(row, bus) for row in range(rows) for bus in range(buses)]
     lines = csv.DictReader(tiles.map_csv().splitlines())
-    assert [tuple(int(line[key]) for key in ("row", "bus", "tile", "tile_row")) for line in lines] == held
+    keys = ("row", "bus", "tile", "tile_row", "tile_bus")
+    assert [tuple(int(line[key]) for key in keys) for line in lines] == held
 
 
-def test_of_a_chip_larger_than_the_reticle_one_tile_is_written(tmp_path: Path):
-    files = write(sized(256, 1), tmp_path)
+def test_a_row_longer_than_the_reticle_is_refused(altered):
+    with pytest.raises(InputError, match=r"a row is 2\d\.\d mm long.*more buses"):
+        cut(altered(sized(16, 128), comb={"spacing_nm": 0.5}, ring={"pitch_um": 200.0}))
+
+
+def test_of_a_chip_larger_than_the_reticle_one_tile_is_written(altered, tmp_path: Path):
+    wide = altered(sized(4, 2), chip={"buses": 64})
+    files = write(wide, tmp_path)
     assert files.faults == ()
-    assert (files.tiles, files.checks.ring_nets) == (2, 128)
-    assert len((tmp_path / "tiles.csv").read_text(encoding="utf-8").splitlines()) == 257
+    assert (files.tiles, files.checks.ring_nets) == (4, 4 * 2 * 16)
+    assert len((tmp_path / "tiles.csv").read_text(encoding="utf-8").splitlines()) == 1 + 4 * 64
 
 
 def test_a_chip_that_fits_is_one_tile(spec: ChipSpec):
@@ -117,10 +224,16 @@ def test_a_chip_that_fits_is_one_tile(spec: ChipSpec):
 
 
 @pytest.mark.slow
-def test_a_bank_of_256_rows_is_the_design_in_all_four_layers(tmp_path: Path):
-    spec = sized(256, 8)
-    gds = write_gds(draw(spec), tmp_path / "chip.gds")
+def test_the_bank_of_32_by_256_is_one_die_and_the_design_in_all_four_layers(layouts: Path, tmp_path: Path):
+    spec = ChipSpec.from_toml(layouts / "bank_32x256" / "spec.toml")
+    chip = draw(spec)
+    width, height = chip.dbbox().width(), chip.dbbox().height()
+    assert cut(spec).tile == spec
+    assert (width, height) < RETICLE_UM
+    assert height < 2.0 * width
+    gds = write_gds(chip, tmp_path / "chip.gds")
     assert gds.stat().st_size < 5_000_000
+    assert chip.kcl.layout.cells() <= spec.chip.rings + 8 + 30
     compared, _ = lvs(gds, spec)
     assert compared.faults == ()
     assert compared.simulation_max_error < FIELD_TOLERANCE
@@ -128,10 +241,14 @@ def test_a_bank_of_256_rows_is_the_design_in_all_four_layers(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_1024_rows_are_the_design_and_break_no_rule(tmp_path: Path):
-    spec = sized(1024, 8)
-    gds = write_gds(draw(spec), tmp_path / "chip.gds")
+def test_a_tile_of_64_by_1024_is_the_design_and_breaks_no_rule(tmp_path: Path):
+    tiles = cut(sized(1024, 64, bend_radius_um=26))
+    assert (tiles.count, tiles.tile.chip.rows) == (4, 256)
+    chip = draw(tiles.tile)
+    assert chip.dbbox().height() < max(RETICLE_UM)
+    gds = write_gds(chip, tmp_path / "chip.gds")
     assert gds.stat().st_size < 10_000_000
-    compared, _ = lvs(gds, spec, simulate=False)
+    assert chip.kcl.layout.cells() <= 64 + 8 + 30
+    compared, _ = lvs(gds, tiles.tile, simulate=False)
     assert compared.faults == ()
     assert run_drc(gds).sentences() == ()

@@ -4,9 +4,9 @@ import gdsfactory as gf
 import klayout.db as kdb
 import pytest
 
-from prism_photonics.layout.chip import draw
+from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.pdk import PDK
-from prism_photonics.layout.schematic import schematic_yaml
+from prism_photonics.layout.schematic import chip_yaml, rebuild, schematic_yaml
 from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.netlist import from_spec
 from prism_photonics.process.layers import LAYERS
@@ -28,6 +28,39 @@ def test_a_row_rebuilt_from_its_yaml_has_no_other_polygon(spec: ChipSpec, files:
     assert {port.name for port in rebuilt.ports} == {"o1", "o2", "o3"}
 
 
-def test_a_cell_that_is_not_there_is_refused(small: ChipSpec):
+@pytest.mark.parametrize("buses", [1, 2])
+def test_the_chip_rebuilt_from_its_yaml_has_no_other_polygon(tiny: ChipSpec, altered, buses: int):
+    PDK.activate()
+    spec = altered(tiny, chip={"buses": buses})
+    chip, rebuilt = draw(spec), rebuild(chip_yaml(from_spec(spec), places_um(spec)))
+    dressing = ("metal", "tests", "frame")  # no part of the netlist
+    for name in ("ridge", "slab", "metal1", "via"):
+        number = getattr(LAYERS, name)
+        theirs = kdb.Region(rebuilt.kdb_cell.begin_shapes_rec(rebuilt.kcl.layer(*number)))
+        ours = kdb.Region()
+        for inst in chip.kdb_cell.each_inst():
+            if inst.cell.name not in dressing:
+                shapes = kdb.Region(inst.cell.begin_shapes_rec(chip.kcl.layer(*number)))
+                ours += shapes.transformed(inst.trans)
+        assert (theirs ^ ours).is_empty(), name
+        assert not ours.is_empty()
+    for instance in list(rebuilt.kcl.layout.each_cell_top_down()):  # the next chip has cells of the same names
+        rebuilt.kcl.layout.cell(instance).name = f"done_{buses}_{instance}"
+
+
+def test_the_files_chip_yaml_is_that_of_its_netlist(files: LayoutFiles, spec: ChipSpec):
+    text = files.chip_schematic.read_text(encoding="utf-8")
+    assert text == chip_yaml(from_spec(spec), places_um(spec))
+    names = [line.split(": ")[1] for line in text.splitlines() if line.startswith("name")]
+    assert sorted(names) == ["chip", "row", "tree_2", "tree_4", "tree_8"]
+    assert names[-1] == "chip"
+
+
+def test_what_is_no_schematic_is_refused_in_one_line():
+    with pytest.raises(InputError, match="not a cell in gdsfactory's YAML"):
+        rebuild("nothing: here\n")
+
+
+def test_a_cell_that_is_not_there_is_refused(tiny: ChipSpec):
     with pytest.raises(InputError, match="no cell 'rwo'; want one of chip, row, tree_2"):
-        schematic_yaml(from_spec(small), "rwo")
+        schematic_yaml(from_spec(tiny), "rwo")

@@ -1,13 +1,15 @@
 """Leaf cells: their ports, their metal, and that what is drawn has the length that is simulated."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import pairwise
 
 import gdsfactory as gf
 import kfactory as kf
 import klayout.db as kdb
 import pytest
 
+from prism_photonics.layout.check import electrode_middles_um
 from prism_photonics.layout.measure import measure_um
 from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -17,6 +19,8 @@ from prism_photonics.lightpath.ring.cell import ring
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.splitter.cell import splitter
 from prism_photonics.lightpath.splitter.design import SplitterDesign
+from prism_photonics.lightpath.vernier.cell import vernier
+from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.waveguide.cell import branch, straight, terminator, uturn
 from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, TerminatorDesign, UTurnDesign
 from prism_photonics.process.layers import LAYERS, Layer
@@ -49,7 +53,7 @@ def test_a_drawn_ring_measures_what_its_design_says(kcl: kf.KCLayout):
     cell = ring(RING, kcl=kcl)
     measured = measure_um("ring", region(cell, LAYERS.ridge), region(cell, LAYERS.metal1))
     said = asdict(RING)
-    assert len(measured) == 8
+    assert len(measured) == 9
     for field, value in measured.items():
         assert value == pytest.approx(said[field], abs=0.9e-3), field
 
@@ -60,26 +64,112 @@ def test_a_drawn_ring_is_as_long_as_the_simulated_one(kcl: kf.KCLayout):
     assert loop.area() / 1e6 / RING.width_um == pytest.approx(RING.length_um, rel=1e-4)
 
 
-def electrode_nets(cell: gf.Component) -> dict[str, int]:
-    """Which conductor each of the four electrodes and two contacts belongs to."""
+TRACK = replace(RING, arm_um=80.0)
+
+
+@pytest.mark.parametrize("design", [RING, TRACK], ids=["circle", "racetrack"])
+def test_a_measured_racetrack_is_its_design_in_every_length(kcl: kf.KCLayout, design: RingDesign):
+    cell = ring(design, kcl=kcl)
+    ribs = region(cell, LAYERS.ridge)
+    measured = measure_um("ring", ribs, region(cell, LAYERS.metal1))
+    assert measured["arm_um"] == pytest.approx(design.arm_um)
+    loop = next(p for p in ribs.each() if p.holes() == 1)
+    assert loop.area() / 1e6 / design.width_um == pytest.approx(design.length_um, rel=1e-4)
+    assert loop.bbox().center().y / 1e3 == pytest.approx(design.center_y_um, abs=1e-3)
+
+
+def test_a_loop_that_is_no_racetrack_is_refused(kcl: kf.KCLayout):
+    cell = ring(TRACK, kcl=kcl)
+    ribs = region(cell, LAYERS.ridge)
+    loop = next(p for p in ribs.each() if p.holes() == 1)
+    notch = kdb.Region(kdb.Box(loop.bbox().right - 50, 40_000, loop.bbox().right, 60_000))
+    with pytest.raises(InputError, match="neither a circle nor a racetrack"):
+        measure_um("ring", (ribs - notch).merged(), region(cell, LAYERS.metal1))
+
+
+def test_a_racetracks_electrodes_run_along_its_arms(kcl: kf.KCLayout):
+    metal = region(ring(TRACK, kcl=kcl), LAYERS.metal1)
+    nets = electrode_nets(ring(TRACK, kcl=kcl), TRACK)
+    assert nets["right_out"] == nets["left_in"] == nets["e1"] != nets["e2"]
+    assert nets["right_in"] == nets["left_out"] == nets["e2"]
+    for rise in (-39.0, 0.0, 39.0):  # at both ends of the arms and in their middle
+        y = round((TRACK.center_y_um + rise) * 1e3)
+        across = (kdb.Edges([kdb.Edge(0, y, 130_000, y)]) & metal).merged()
+        assert sorted(edge.length() for edge in across.each()) == [8000] * 4, rise
+
+
+def test_a_heater_lies_over_the_ring_between_its_contacts(kcl: kf.KCLayout):
+    design = replace(TRACK, heater_um=2.0)
+    cell = ring(design, kcl=kcl)
+    heater, loop = region(cell, LAYERS.heater), region(cell, LAYERS.ridge)
+    assert heater.count() == 1
+    bare = region(ring(TRACK, kcl=kcl), LAYERS.metal2)
+    contacts = region(cell, LAYERS.metal2) - bare
+    assert (contacts - heater).is_empty()
+    assert contacts.count() == 2
+    # Over the ring's northern side, a rib's width of it and more.
+    assert (loop & heater).bbox().top == round((design.center_y_um + 60.0 + design.width_um / 2) * 1e3)
+    assert {"e3", "e4"} <= set(ports_um(cell))
+    assert "e3" not in ports_um(ring(TRACK, kcl=kcl))
+
+
+PAIR = VernierDesign(20.0, 23.0, 2.6, 3.1, 0.4, 0.78, 0.45, 1.4, 130.0, 48.5, 5.4, 8.0)
+
+
+def test_a_vernier_pair_is_two_closed_rings_between_its_buses(kcl: kf.KCLayout):
+    cell = vernier(PAIR, kcl=kcl)
+    islands = sorted(region(cell, LAYERS.ridge).each(), key=lambda p: p.bbox().bottom)
+    assert [p.holes() for p in islands] == [0, 1, 1, 0]
+    boxes = [p.bbox() for p in islands]
+    gaps = [above.bottom - below.top for below, above in pairwise(boxes)]
+    assert gaps == [400, 780, 450]
+    for island, one in zip(islands[1:3], PAIR.rings, strict=True):
+        assert island.area() / 1e6 / PAIR.width_um == pytest.approx(one.length_um, rel=1e-4)
+    assert ports_um(cell)["o4"] == (130, pytest.approx(PAIR.bus_pitch_um), 0)
+
+
+def test_one_voltage_moves_both_rings_of_a_pair_alike(kcl: kf.KCLayout):
+    cell = vernier(PAIR, kcl=kcl)
+    metals = [region(cell, layer) for layer in (LAYERS.metal1, LAYERS.via, LAYERS.metal2)]
+    assert (metals[0] & region(cell, LAYERS.ridge)).is_empty()
+    assert metals[0].separation_check(region(cell, LAYERS.ridge), 1998).is_empty()
+    tracer = metal_nets(cell)
+    assert sum(1 for circuit in tracer.netlist().each_circuit() for _ in circuit.each_net()) == 2
+    base = 2 * 20.0 + 1.4 + 0.4
+    for one, y in zip(PAIR.rings, (PAIR.rings[0].center_y_um, base + PAIR.rings[1].center_y_um), strict=True):
+        left_out, left_in, right_in, right_out = (
+            tracer.probe_net(tracer.layer_by_name("metal1"), kdb.DPoint(x, y)).cluster_id
+            for x in electrode_middles_um(one)
+        )
+        assert right_out == left_in != left_out == right_in
+
+
+def metal_nets(cell: gf.Component) -> kdb.LayoutToNetlist:
+    """The conductors of a cell, over both metals and the vias."""
     tracer = kdb.LayoutToNetlist(kdb.RecursiveShapeIterator(cell.kcl.layout, cell.kdb_cell, []))
-    metals = [
-        tracer.make_layer(cell.kcl.layer(*layer), str(layer)) for layer in (LAYERS.metal1, LAYERS.via, LAYERS.metal2)
-    ]
+    names = ("metal1", "via", "metal2")
+    metals = [tracer.make_layer(cell.kcl.layer(*getattr(LAYERS, name)), name) for name in names]
     for metal in metals:
         tracer.connect(metal)
     tracer.connect(metals[0], metals[1])
     tracer.connect(metals[1], metals[2])
     tracer.extract_netlist()
-    middle, y = RING.pitch_um / 2, RING.center_y_um
+    return tracer
+
+
+def electrode_nets(cell: gf.Component, design: RingDesign = RING) -> dict[str, int]:
+    """Which conductor each of the four electrodes and two contacts belongs to."""
+    tracer = metal_nets(cell)
+    metal1, metal2 = (tracer.layer_by_name(name) for name in ("metal1", "metal2"))
+    names = ("left_out", "left_in", "right_in", "right_out")
     found = {
-        name: tracer.probe_net(metals[0], kdb.DPoint(middle + x, y)).cluster_id
-        for name, x in {"left_out": -27.0, "left_in": -14.0, "right_in": 14.0, "right_out": 27.0}.items()
+        name: tracer.probe_net(metal1, kdb.DPoint(x, design.center_y_um)).cluster_id
+        for name, x in zip(names, electrode_middles_um(design), strict=True)
     }
     places = ports_um(cell)
     for port, inward in (("e1", -0.5), ("e2", 0.5)):
         x, height, _ = places[port]
-        found[port] = tracer.probe_net(metals[2], kdb.DPoint(x + inward, height)).cluster_id
+        found[port] = tracer.probe_net(metal2, kdb.DPoint(x + inward, height)).cluster_id
     return found
 
 

@@ -3,13 +3,11 @@
 import gdsfactory as gf
 import kfactory as kf
 
-from prism_photonics.lightpath.detector.design import DetectorSiteDesign
+from prism_photonics.lightpath.detector.design import BETWEEN_PADS_UM, LEAD_UM, SETBACK_UM, DetectorSiteDesign
 from prism_photonics.lightpath.drawing import EAST, WEST, Pen, taper
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.units import InputError
 
-LEAD_UM = 20.0  # guides run straight this far before the photodiodes; design choice
-SETBACK_UM = 15.0  # from the guides' ends to the first pads; design choice
 WIRE_UM = 10.0
 LANE_UM = 24.0  # between upper and lower pads: the output wire and 7 µm on either side
 
@@ -37,7 +35,7 @@ def detector(design: DetectorSiteDesign, *, kcl: kf.KCLayout | None = None) -> g
         rib, sleeve = taper(0.0, end, w, w), taper(0.0, end + SLAB_MARGIN_UM, slab, slab)
         pen.guide(rib + rib.moved(0, round(pitch * 1000)), sleeve + sleeve.moved(0, round(pitch * 1000)))
         west = end + SETBACK_UM
-        east = west + pad + 10.0
+        east = west + pad + BETWEEN_PADS_UM
         for x in (west, east):
             for y in (middle - offset, middle + offset):
                 _pad(pen, x, y - pad / 2.0, pad)

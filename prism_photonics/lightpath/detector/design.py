@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+# Design choices, to be replaced by the photodiode's drawing.
+LEAD_UM = 20.0  # guides run straight this far before the photodiodes
+SETBACK_UM = 15.0  # from the guides' ends to the first pads
+BETWEEN_PADS_UM = 10.0  # along x
+FLIPPED_PAD_UM = 30.0  # a photodiode attached by machine, as on flip-chip dies
+
 
 @dataclass(frozen=True)
 class DetectorDesign:
@@ -51,3 +57,8 @@ class DetectorSiteDesign:
     width_um: float
     length_um: float = 60.0
     pad_um: float = 60.0
+
+    @property
+    def reach_um(self) -> float:
+        """From the site's ports to the eastern side of its pads."""
+        return LEAD_UM + self.length_um + SETBACK_UM + 2.0 * self.pad_um + BETWEEN_PADS_UM

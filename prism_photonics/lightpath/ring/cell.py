@@ -1,4 +1,4 @@
-"""Drawing of the X-cut add-drop ring with its two electrode lobes of opposite polarity."""
+"""Drawing of the X-cut add-drop ring or racetrack with its two electrode lobes of opposite polarity."""
 
 import math
 
@@ -6,7 +6,7 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.lightpath.drawing import EAST, PER_UM, WEST, Pen, arc_points, box, nm, sector, taper
+from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, WEST, Pen, arc_points, box, nm, taper
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.layers import (
     LAYERS,
@@ -18,43 +18,55 @@ from prism_photonics.process.layers import (
 )
 from prism_photonics.units import InputError
 
-STRAP_UM = 5.0  # width of the straps over the ring
-STRAP_OFFSET_UM = 5.0  # the signal strap lies this far above the ring's centre line, the ground strap below it
+STRAP_UM = 4.0  # width of the straps over the ring
+STRAP_OFFSET_UM = 4.0  # the signal strap lies this far above the ring's centre line, the ground strap below it
 VIA_UM = 3.0
 LEAST_TO_RIB_UM = 0.5  # mask misalignment that must not put metal on the rib; design choice
+HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
+HEATER_CONTACT_UM = 5.0  # side of the heater's two contacts; design choice
 
 
 def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
     """Ring, bus stubs, electrodes and straps; o1 (through, west) is the origin.
 
     Optical ports: o1 and o2 on the through bus, o3 and o4 on the drop bus. Contacts on the second metal: e1 (signal)
-    faces east, e2 (ground) faces west. The crystal's z axis is x, so the radial field of a lobe acts with the sign of
-    its x component: the right lobe carries the signal outside and the left lobe inside, and their tuning adds. Equal
-    polarity would cancel exactly.
+    faces east, e2 (ground) faces west; of a heater e3 (driven) and e4 (ground) face north. The crystal's z axis is x,
+    so the radial field of a lobe acts with the sign of its x component: the right lobe carries the signal outside and
+    the left lobe inside, and their tuning adds. Equal polarity would cancel exactly. The arms of a racetrack carry the
+    lobes on.
 
     Raises:
         InputError: The electrodes are too near the rib, or too small for the straps' vias.
     """
-    least_gap = max(METAL1_SPACE_UM, design.width_um + 2.0 * LEAST_TO_RIB_UM)
-    if design.electrode_gap_um < least_gap:
-        raise InputError(
-            f"ring: electrode_gap_um = {design.electrode_gap_um:g} is too narrow for the rib and the metal's spacing; "
-            f"want at least {least_gap:g}"
-        )
-    if design.lobe_half_angle_deg > design.widest_lobe_deg:
-        raise InputError(
-            f"ring: lobe_half_angle_deg = {design.lobe_half_angle_deg:g} brings the electrodes within "
-            f"{METAL1_TO_RIB_UM:g} µm of a bus; want at most {math.floor(10.0 * design.widest_lobe_deg) / 10.0:.1f}"
-        )
-    metal = _electrodes(design)
+    metal = electrodes(design)
     pen = Pen("ring", design, kcl)
     if pen.fresh:
-        _ribs(pen, design)
+        w, pitch, top = design.width_um, design.pitch_um, design.bus_pitch_um
+        pen.region(LAYERS.ridge, loop(design))
+        buses(pen, w, pitch, top)
         for layer, region in metal.items():
             pen.region(layer, region)
         pen.contact("e1", *signal_contact_um(design), EAST, STRAP_UM)
         pen.contact("e2", *ground_contact_um(design), WEST, STRAP_UM)
+        if design.heater_um > 0.0:
+            _heater(pen, design)
     return pen.cell
+
+
+def buses(pen: Pen, width_um: float, pitch_um: float, top_um: float) -> None:
+    """Through and drop bus of a cell with their ports, and one slab under all of it."""
+    pen.region(LAYERS.ridge, taper(0.0, pitch_um, width_um, width_um))
+    pen.region(LAYERS.ridge, taper(0.0, pitch_um, width_um, width_um, top_um))
+    # The slab stays under buses, ring and electrodes alike: no sleeve of its own, no notches.
+    edge = width_um / 2.0 + SLAB_MARGIN_UM
+    pen.box(LAYERS.slab, 0.0, -edge, pitch_um, top_um + edge)
+    for name, x, y, facing in (
+        ("o1", 0.0, 0.0, WEST),
+        ("o2", pitch_um, 0.0, EAST),
+        ("o3", 0.0, top_um, WEST),
+        ("o4", pitch_um, top_um, EAST),
+    ):
+        pen.port(name, x, y, facing, width_um)
 
 
 def centers_um(design: RingDesign) -> tuple[float, float]:
@@ -80,45 +92,41 @@ def ground_contact_um(design: RingDesign) -> tuple[float, float]:
     return centers_um(design)[0] - outer_um(design), design.center_y_um - STRAP_OFFSET_UM
 
 
-def _ribs(pen: Pen, design: RingDesign) -> None:
-    w, pitch, top = design.width_um, design.pitch_um, design.bus_pitch_um
-    edge = w / 2.0 + SLAB_MARGIN_UM
-    pen.region(LAYERS.ridge, taper(0.0, pitch, w, w) + _racetrack(design) + taper(0.0, pitch, w, w, top))
-    # The slab stays under buses, ring and electrodes alike: no sleeve of its own, no notches.
-    pen.box(LAYERS.slab, 0.0, -edge, pitch, top + edge)
-    pen.port("o1", 0.0, 0.0, WEST, w)
-    pen.port("o2", pitch, 0.0, EAST, w)
-    pen.port("o3", 0.0, top, WEST, w)
-    pen.port("o4", pitch, top, EAST, w)
-
-
-def _racetrack(design: RingDesign) -> kdb.Region:
-    """The ring as two half rings that touch: GDS has no holes, and a cut round one would shift points."""
+def heater_contacts_um(design: RingDesign) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Middles of a heater's eastern and western contact, where its arc ends."""
     left, right = centers_um(design)
-    y, half = design.center_y_um, design.width_um / 2.0
+    angle = math.radians(HEATER_HALF_DEG)
+    reach = round(design.radius_um * math.sin(angle), 3)
+    y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um * math.cos(angle), 3)
+    return (right + reach, y), (left - reach, y)
+
+
+def loop(design: RingDesign) -> kdb.Region:
+    """The ring as two halves that touch: GDS has no holes, and a cut round one would shift points."""
+    (left, right), y, half = centers_um(design), design.center_y_um, design.width_um / 2.0
     inner, outer = design.radius_um - half, design.radius_um + half
-    west = sector((left, y), inner, outer, 90.0, 270.0)
+    west = _sector(design, left, (inner, outer), 180.0, 90.0)
     # The joint lies below and above the left centre, so the right half carries both coupling straights.
-    joint = [kdb.Point(nm(left), nm(y + offset)) for offset in (outer, inner, -inner, -outer)]
-    there = arc_points((right, y), outer, -90.0, 90.0)
-    back = arc_points((right, y), inner, 90.0, -90.0)
+    reach = design.arm_um / 2.0
+    joint = [
+        kdb.Point(nm(left), nm(y + rise)) for rise in (outer + reach, inner + reach, -inner - reach, -outer - reach)
+    ]
+    there = _side(design, right, outer, 0.0, 90.0)
+    back = _side(design, right, inner, 0.0, 90.0)[::-1]
     return west + kdb.Region(kdb.Polygon([*there, *joint[:2], *back, *joint[2:]]))
 
 
-def _electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
-    """Lobes, straps over the ring, and the vias that join them, by layer."""
+def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
+    """Lobes, straps over the ring, and the vias that join them, by layer.
+
+    Raises:
+        InputError: As `ring`.
+    """
+    _require_electrodes(design)
     left, right = centers_um(design)
-    y, gap, width = design.center_y_um, design.electrode_gap_um / 2.0, design.electrode_width_um
-    angle = design.lobe_half_angle_deg
+    gap, width = design.electrode_gap_um / 2.0, design.electrode_width_um
     outside = (design.radius_um + gap, outer_um(design))
     inside = (max(design.radius_um - gap - width, STRAP_OFFSET_UM), design.radius_um - gap)
-    too_small = InputError(
-        f"ring: electrodes of radius_um = {design.radius_um:g}, electrode_width_um = {width:g} and "
-        f"lobe_half_angle_deg = {design.lobe_half_angle_deg:g} cannot hold the vias of their straps; raise one of them"
-    )
-    if inside[1] - inside[0] < VIA_UM + 2.0 * VIA_ENCLOSURE_UM:
-        raise too_small
-
     margin = design.width_um / 2.0 + METAL1_TO_RIB_UM
     allowed = kdb.Region(box(0.0, margin, design.pitch_um, design.bus_pitch_um - margin))
     middle, space = (left + right) / 2.0, METAL1_SPACE_UM
@@ -126,9 +134,9 @@ def _electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     lobes, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
     for radii in (inside, outside):
         for center, turn in ((right, 0.0), (left, 180.0)):
-            lobes += (sector((center, y), *radii, turn - angle, turn + angle) & allowed).merged()
+            lobes += (_sector(design, center, radii, turn, design.lobe_half_angle_deg) & allowed).merged()
 
-    near, far = (math.sqrt((sum(radii) / 2.0) ** 2 - STRAP_OFFSET_UM**2) for radii in (inside, outside))
+    near, far = (_via_distance_um(design, radii) for radii in (inside, outside))
     end_east, signal = signal_contact_um(design)
     end_west, ground = ground_contact_um(design)
     half, via = STRAP_UM / 2.0, VIA_UM / 2.0
@@ -137,5 +145,78 @@ def _electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     for x, height in ((left - near, signal), (right + far, signal), (left - far, ground), (right + near, ground)):
         vias.insert(box(x - via, height - via, x + via, height + via))
     if not (vias.sized(nm(VIA_ENCLOSURE_UM)) - lobes).is_empty():
-        raise too_small
+        raise _no_room_for_vias(design)
     return {LAYERS.metal1: lobes, LAYERS.metal2: straps, LAYERS.via: vias}
+
+
+def _require_electrodes(design: RingDesign) -> None:
+    least_gap = max(METAL1_SPACE_UM, design.width_um + 2.0 * LEAST_TO_RIB_UM)
+    if design.electrode_gap_um < least_gap:
+        raise InputError(
+            f"ring: electrode_gap_um = {design.electrode_gap_um:g} is too narrow for the rib and the metal's spacing; "
+            f"want at least {least_gap:g}"
+        )
+    if design.lobe_half_angle_deg > design.widest_lobe_deg:
+        raise InputError(
+            f"ring: lobe_half_angle_deg = {design.lobe_half_angle_deg:g} brings the electrodes within "
+            f"{METAL1_TO_RIB_UM:g} µm of a bus; want at most {math.floor(10.0 * design.widest_lobe_deg) / 10.0:.1f}"
+        )
+
+
+def _via_distance_um(design: RingDesign, radii_um: tuple[float, float]) -> float:
+    """Where on x, from its half turn's centre, a strap's via stands: midway between the places that just hold it."""
+    half = VIA_UM / 2.0 + VIA_ENCLOSURE_UM
+    # Heights of the via's two sides beyond the arm, where the lobe is an arc.
+    high, low = (max(0.0, STRAP_OFFSET_UM + side - design.arm_um / 2.0) for side in (half, -half))
+    if radii_um[1] <= high or radii_um[0] > radii_um[1]:
+        raise _no_room_for_vias(design)
+    most = math.sqrt(radii_um[1] ** 2 - high**2) - half
+    beside = high / math.tan(math.radians(design.lobe_half_angle_deg))
+    least = max(beside, math.sqrt(max(0.0, radii_um[0] ** 2 - low**2))) + half
+    if least > most:
+        raise _no_room_for_vias(design)
+    return round((least + most) / 2.0, 2)
+
+
+def _no_room_for_vias(design: RingDesign) -> InputError:
+    return InputError(
+        f"ring: electrodes of radius_um = {design.radius_um:g}, electrode_width_um = {design.electrode_width_um:g} and "
+        f"lobe_half_angle_deg = {design.lobe_half_angle_deg:g} cannot hold the vias of their straps; raise one of them"
+    )
+
+
+def _side(
+    design: RingDesign, center_x_um: float, radius_um: float, middle_deg: float, half_deg: float
+) -> list[kdb.Point]:
+    """Points of one side of the racetrack at a radius: an arc, the arm, an arc; anticlockwise about ``middle_deg``."""
+    y, reach = design.center_y_um, design.arm_um / 2.0
+    # The eastern side (middle 0°) is run upwards, the western one (180°) downwards.
+    step = reach if middle_deg == 0.0 else -reach
+    first = arc_points((center_x_um, y - step), radius_um, middle_deg - half_deg, middle_deg)
+    return first + arc_points((center_x_um, y + step), radius_um, middle_deg, middle_deg + half_deg)
+
+
+def _sector(
+    design: RingDesign, center_x_um: float, radii_um: tuple[float, float], middle_deg: float, half_deg: float
+) -> kdb.Region:
+    """The part of one side between two radii."""
+    inner, outer = (_side(design, center_x_um, radius, middle_deg, half_deg) for radius in radii_um)
+    return kdb.Region(kdb.Polygon(outer + inner[::-1]))
+
+
+def _heater(pen: Pen, design: RingDesign) -> None:
+    """A strip of heater metal over the ring's northern side, with a contact of second metal at either end."""
+    (left, right), y = centers_um(design), design.center_y_um + design.arm_um / 2.0
+    half, angle = design.heater_um / 2.0, HEATER_HALF_DEG
+    sides = []
+    for radius in (design.radius_um + half, design.radius_um - half):
+        east = arc_points((right, y), radius, 90.0 - angle, 90.0)
+        sides.append(east + arc_points((left, y), radius, 90.0, 90.0 + angle))
+    strip = kdb.Region(kdb.Polygon(sides[0] + sides[1][::-1]))
+    side = HEATER_CONTACT_UM / 2.0
+    for name, (x, height) in zip(("e3", "e4"), heater_contacts_um(design), strict=True):
+        contact = box(x - side, height - side, x + side, height + side)
+        strip.insert(contact)
+        pen.region(LAYERS.metal2, kdb.Region(contact))
+        pen.contact(name, x, height + side, NORTH, HEATER_CONTACT_UM)
+    pen.region(LAYERS.heater, strip.merged())

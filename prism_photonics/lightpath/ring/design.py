@@ -28,6 +28,7 @@ class RingDesign:
         electrode_width_um: Radial width of the outer electrode.
         arm_um: Straight length of each side, along y, between the quarter turns: 0 for a circle. The electrodes run on
             along the arms.
+        heater_um: Width of the heater over the ring's northern side; 0 for none.
     """
 
     radius_um: float
@@ -40,6 +41,7 @@ class RingDesign:
     electrode_gap_um: float
     electrode_width_um: float
     arm_um: float = 0.0
+    heater_um: float = 0.0
 
     @property
     def lengths(self) -> Lengths:

@@ -44,8 +44,8 @@ def branch(design: BranchDesign, *, kcl: kf.KCLayout | None = None) -> gf.Compon
         reach = w / 2.0 + SLAB_MARGIN_UM
         sleeve += upper_sleeve + _upright(r, r, rise - r, reach) + taper(2.0 * r, dx, 2 * reach, 2 * reach, rise)
         # Beside a second branch from the same splitter the sleeves would part in an acute notch: fill it up to where
-        # this sleeve has left the splitter's axis.
-        sleeve += kdb.Region(box(0.0, -reach, math.sqrt(reach * (2.0 * r + reach)), 0.0))
+        # this sleeve has left the splitter's axis, and a little into the sleeve, so that no corner lies on its side.
+        sleeve += kdb.Region(box(0.0, -reach, math.sqrt(reach * (2.0 * r + reach)), 1.0))
         flip = kdb.Trans.M0 if design.dy_um < 0 else kdb.Trans.R0
         pen.guide(rib.transformed(flip), sleeve.transformed(flip))
         pen.port("o1", 0.0, 0.0, WEST, w)
