@@ -64,13 +64,13 @@ def fit_rows(
         The fit.
     """
     wl = design.wl_um
+    # A reading without weight is nought here and in the model's misfit.
+    current_A = jnp.where(jnp.isfinite(noise_A), current_A, jnp.zeros_like(current_A))
 
     def one_bus(lane):
         rings, buses, gains, row_volts, row_current, row_noise, row_key = lane
 
-        # A reading without weight is nought here and in the model's misfit.
         counted = jnp.isfinite(row_noise)
-        row_current = jnp.where(counted, row_current, 0.0)
         coarse = coarse_unknowns(wl, rings, gains, scatter, row_volts, row_current, counted)
         unravel = ravel_pytree(coarse)[1]
         is_prior = ravel_pytree(
