@@ -30,8 +30,8 @@ HERE = Path(__file__).parent
 SPEC = HERE.parent / "layouts" / "demo_8x8" / "spec.toml"
 # Title, film, correlation time of the temperature in s, interval of the refreshes in s, minutes.
 CASES = (
-    ("LiNbO3, slow 0.1 K", "tfln600", 600.0, 2.0, 60.0),
-    ("LiTaO3, slow 0.1 K", "ltoi300", 600.0, 2.0, 60.0),
+    ("LiNbO3, slow 0.1 K", "tfln600", 600.0, 0.5, 60.0),
+    ("LiTaO3, slow 0.1 K", "ltoi300", 600.0, 0.5, 60.0),
     ("LiNbO3, fast 0.1 K", "tfln600", 60.0, 0.25, 10.0),
 )
 
@@ -70,7 +70,7 @@ def one_die(
 
 def main() -> None:
     """Measure and write."""
-    dies = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+    dies = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     panels: dict[str, dict[str, Hour]] = {}
     cases: list[dict[str, Any]] = []
     for title, film, thermal_time_s, interval_s, minutes in CASES:

@@ -34,7 +34,7 @@ def track(
         ),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, max=1e5, help="How long the weights are held.")] = 60.0,
-    interval: Annotated[float, typer.Option(min=1e-3, max=1e5, help="Time between two refreshes in s.")] = 2.0,
+    interval: Annotated[float, typer.Option(min=1e-3, max=1e5, help="Time between two refreshes in s.")] = 0.5,
     check: Annotated[float, typer.Option(min=1e-3, max=1e6, help="Time between two checks in s.")] = 120.0,
     averages: Annotated[int, typer.Option(min=1, max=1 << 20, help="Converter samples per reading.")] = 256,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the weights.")] = 0,
@@ -52,14 +52,14 @@ def track(
     if mode not in (*MODES, ALL):
         raise InputError(f"--mode {mode}: unknown; use one of {', '.join((*MODES, ALL))}")
     make_folder(out)
-    calibration, chip_spec, bench = _calibrated(what, out, bench)
+    calibration, chip_spec, bench = _calibrated(what, out, bench, resume=resume)
     bench_file, _ = cli_bench.chosen(bench, None)
     import jax
 
     from prism_photonics.program.hour import keep_true
     from prism_photonics.report.hour import write_hours
 
-    done: dict[str, "Hour"] = {}
+    done: dict[str, Hour] = {}
     for each in MODES if mode == ALL else (mode,):
         path, journal = out / f"{each}.nc", out / f"{each}.jsonl"
         asked = {
@@ -109,12 +109,14 @@ def track(
         )
 
 
-def _calibrated(what: Path, out: Path, bench: str | None) -> tuple["Calibration", "ChipSpec", str]:
+def _calibrated(what: Path, out: Path, bench: str | None, *, resume: bool) -> tuple["Calibration", "ChipSpec", str]:
     """The record that was named, or a new one of the spec that was named; and the bench."""
-    if what.is_dir():
+    made = out / "record"
+    if what.is_dir() or (resume and (made / "calibration.nc").exists()):
         from prism_photonics.calibrate.record import read_record
 
-        calibration, chip_spec, extra = read_record(what / "calibration.nc")
+        record = what if what.is_dir() else made
+        calibration, chip_spec, extra = read_record(record / "calibration.nc")
         bench = bench or str(extra.get("bench", "virtual:0"))
         if bench != extra.get("bench", bench):
             raise InputError(f"--bench {bench}: {what} was calibrated on {extra['bench']}; calibrate the other chip")
@@ -129,10 +131,10 @@ def _calibrated(what: Path, out: Path, bench: str | None) -> tuple["Calibration"
 
     survey_key, fit_key = jax.random.split(jax.random.key(seed ^ 0x5EED))
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
-    with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=False) as chip:
+    with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
         survey = take_survey(chip, chip_spec, key=survey_key)
     calibration = from_survey(survey, chip_spec, key=fit_key)
-    write_record(out / "record" / "calibration.nc", calibration, survey, chip_spec, bench=bench, seed=seed)
+    write_record(made / "calibration.nc", calibration, survey, chip_spec, bench=bench, seed=seed)
     return calibration, chip_spec, bench
 
 

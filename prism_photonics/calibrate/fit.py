@@ -113,7 +113,7 @@ def fit_rows(
         best = unravel(flat)
 
         model = row_model(best, rings, buses, gains, scatter)
-        error = jnp.where(counted, predict(flat) - row_current, 0.0)
+        error = counted * (predict(flat) - row_current)
         readings = counted.sum()
         # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
         chi2 = jnp.sum(residuals(flat) ** 2) / jnp.maximum(readings - best.phase_rad.size, 1)

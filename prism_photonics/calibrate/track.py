@@ -7,17 +7,17 @@ in place while they are watched. A ring is true again when its resonance is back
 it, which is a quadratic equation per ring and needs no new solve of the rows.
 """
 
+from dataclasses import dataclass
 from typing import final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration, of_row
-from prism_photonics.calibrate.levenberg import least_squares
 from prism_photonics.calibrate.unknowns import row_transmission
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.lightpath.detector.model import white_noise_A2
@@ -28,13 +28,16 @@ from prism_photonics.units import InputError
 MODES = ("none", "common", "full")
 AVERAGES = 256
 # Design choices: lights of the common-mode refresh, and most full lines at once, where photodiodes are still straight.
-COMMON_LIGHTS = 3
+COMMON_LIGHTS = 2
 MOST_LINES = 2.0
 # What a fitted row leaves on settings that it never saw, as rms weight: 12 bits on the demo.
 MODEL_WEIGHT = 3e-4
 # Of a ring's own shift between two refreshes: its wander, and a tenth of its share of the relaxation (design choice).
 OWN_SHARE = 0.1
-STEPS = 3
+# Gauss–Newton steps of an estimate; it starts at the last one, which is near.
+STEPS = 2
+# Of so many refreshes one looks at each ring by itself: rings wander slower than the temperature (design choice).
+OWN_EVERY = 20
 
 
 class Moved(eqx.Module):
@@ -75,7 +78,8 @@ class Tracker:
             chip: The chip.
             calibration: Its calibration.
             spec: Its spec: how much it may drift is the prior of the estimates.
-            mode: ``none``, ``common`` (what all rings share) or ``full`` (each ring besides).
+            mode: ``none``, ``common`` (what all rings share) or ``full`` (and each ring by itself, at the first of
+                every `OWN_EVERY` refreshes).
             averages: Converter samples per reading.
 
         Raises:
@@ -90,6 +94,7 @@ class Tracker:
             )
         self.mode = mode
         self.triggers = 0
+        self.refreshes = 0
         self.settings = 0
         self._chip, self._calibration, self._averages = chip, calibration, averages
         self._used = ~np.asarray(calibration.excluded)
@@ -99,20 +104,20 @@ class Tracker:
         places = [np.linspace(-0.5, 0.5, count) if count > 1 else np.zeros(1) for count in calibration.shape]
         y, x = np.meshgrid(*places, indexing="ij")
         kelvin = np.array([drift.temperature_K, drift.gradient_K, drift.gradient_K])
-        self._patterns_pm = jnp.asarray(
+        self.patterns_pm = jnp.asarray(
             spec.profile.optics.thermal_pm_K.value * kelvin[:, None, None] * np.stack([np.ones_like(x), x, y])
         )
         self._share = film.fast_share.value + film.slow_share.value + film.memory_share.value
         self._wander_pm = drift.wander_pm_rthour
-        self.lights = _lights(calibration, alone=mode == "full")
-        self._sigma_A = jnp.asarray(_sigma_A(calibration, spec, self.lights, averages))
+        self._looks = {own: _Look.of(calibration, spec, averages, own=own) for own in (False, True)}
+        self._unlooked_s, self._until_own = 0.0, 0
         self._base_V = np.zeros(calibration.shape)
         self.now_V = self._base_V
 
     @property
     def calibration(self) -> Calibration:
         """The calibration as the chip is now: program fresh weights with it."""
-        return moved_calibration(self._calibration, self.moved, self._patterns_pm)
+        return moved_calibration(self._calibration, self.moved, self.patterns_pm)
 
     @property
     def pinned(self) -> list[tuple[int, int]]:
@@ -135,7 +140,7 @@ class Tracker:
 
     def restore(self) -> None:
         """Set the held weights' voltages, corrected by all that is known."""
-        exact = held_volts(self._calibration, jnp.asarray(self._base_V), self.moved, self._patterns_pm)
+        exact = held_volts(self._calibration, jnp.asarray(self._base_V), self.moved, self.patterns_pm)
         # A ring beyond the limit stands at it, and is named by `pinned`.
         volts = self._calibration.on_dac_grid(np.where(self._used, np.asarray(exact), self._base_V))
         self._chip.set(volts)
@@ -150,31 +155,34 @@ class Tracker:
         """
         if self.mode == "none":
             return
-        current_A = np.stack([self._chip.measure(light, averages=self._averages) for light in self.lights])
-        self.triggers += len(self.lights)
-        # A reading that is no number has no weight.
-        sigma_A = jnp.where(np.isfinite(current_A), self._sigma_A, jnp.inf)
-        own_pm = np.hypot(
-            self._wander_pm * np.sqrt(since_s / 3600.0),
-            OWN_SHARE * self._share * np.abs(self._base_V) * np.abs(self._slope_pm_V) * min(since_s / 3600.0, 1.0),
-        )
+        own = self.mode == "full" and self._until_own == 0
+        self._until_own = OWN_EVERY - 1 if own else self._until_own - 1
+        self._unlooked_s += since_s
+        look = self._looks[own]
+        current_A = np.stack([self._chip.measure(light, averages=self._averages) for light in look.lights])
+        self.triggers += len(look.lights)
+        self.refreshes += 1
         self.moved = estimate(
             self._calibration,
             self.moved,
-            self._patterns_pm,
+            self.patterns_pm,
             jnp.asarray(self.now_V),
-            jnp.asarray(self.lights),
+            jnp.asarray(look.lights),
             jnp.asarray(np.nan_to_num(current_A, posinf=0.0, neginf=0.0)),
-            sigma_A,
+            # A reading that is no number has no weight.
+            jnp.asarray(np.where(np.isfinite(current_A), look.sigma_A, np.inf)),
             self._share,
-            jnp.asarray(np.maximum(own_pm, 1e-6)),
-            own=self.mode == "full",
+            jnp.asarray(self._own_step_pm()),
+            own=own,
         )
+        self._unlooked_s *= not own
         self.restore()
 
-    @property
-    def _slope_pm_V(self) -> Float[ndarray, "rows rings"]:
-        return np.asarray(of_row(self._calibration.rows.rings.slope_pm_V))
+    def _own_step_pm(self) -> Float[ndarray, "rows rings"]:
+        """How far each ring may have gone by itself since it was last looked at."""
+        hours = self._unlooked_s / 3600.0
+        relaxed_pm = self._share * np.abs(self._base_V * of_row(self._calibration.rows.rings.slope_pm_V))
+        return np.hypot(self._wander_pm * np.sqrt(hours), OWN_SHARE * relaxed_pm * min(hours, 1.0)) + 1e-6
 
 
 @eqx.filter_jit
@@ -260,12 +268,14 @@ def estimate(
     def shared(z: Float[Array, "4"]) -> Moved:
         return eqx.tree_at(lambda m: m.common, moved, z * unit)
 
-    def common_residuals(z):
-        return jnp.concatenate([misfit(shared(z)).ravel(), z])
+    def common_misfit(z: Float[Array, "4"]) -> Float[Array, " readings"]:
+        return misfit(shared(z)).ravel()
 
-    z = least_squares(
-        common_residuals, moved.common / unit, jacobian=jax.jacfwd(common_residuals), steps=STEPS, rtol=1e-6
-    ).x
+    z = moved.common / unit
+    for _ in range(STEPS):
+        slopes = jax.jacfwd(common_misfit)(z)
+        gradient = slopes.T @ common_misfit(z) + z
+        z = z - jnp.linalg.solve(slopes.T @ slopes + jnp.eye(z.size), gradient)
     found = shared(z)
     if not own:
         return found
@@ -278,7 +288,7 @@ def estimate(
         return misfit(eqx.tree_at(lambda m: m.own_pm, found, base + (shift * step).T))
 
     shift = jnp.zeros_like(step)
-    for _ in range(2):
+    for _ in range(STEPS):
         tangents = jnp.eye(step.shape[0])[:, :, None] * jnp.ones_like(step)
         residual = own_misfit(shift)
         slopes = jax.vmap(lambda t, at=shift: jax.jvp(own_misfit, (at,), (t,))[1])(tangents)
@@ -290,21 +300,24 @@ def estimate(
     return eqx.tree_at(lambda m: m.own_pm, found, own_pm)
 
 
-def _lights(calibration: Calibration, *, alone: bool) -> Float[ndarray, "lights rings"]:
-    """Each line alone, or every third line together, as bright as the photodiodes take it."""
-    full = np.asarray(calibration.light_scale)
-    count = full.size if alone else min(COMMON_LIGHTS, full.size)
-    member: Bool[ndarray, "lights rings"] = np.arange(full.size) % count == np.arange(count)[:, None]
-    return full * member * np.minimum(1.0, MOST_LINES / member.sum(1, keepdims=True))
+@dataclass(frozen=True)
+class _Look:
+    """The readings of one refresh: lights, and what the readings may differ from the fitted rows' by, in A."""
 
+    lights: Float[ndarray, "lights rings"]
+    sigma_A: Float[ndarray, "lights rows"]
 
-def _sigma_A(
-    calibration: Calibration, spec: ChipSpec, lights: Float[ndarray, "lights rings"], averages: int
-) -> Float[ndarray, "lights rows"]:
-    """What readings may differ from the fitted rows' by: noise and model; infinite where an excluded ring is lit."""
-    unit_A = np.asarray(calibration.unit_A)
-    level = lights / np.asarray(calibration.light_scale)
-    white_A2 = white_noise_A2(spec.detector_design, level.sum(1)[:, None] * unit_A, pairs=spec.chip.buses) / averages
-    sigma_A = np.sqrt(white_A2 + (MODEL_WEIGHT * unit_A) ** 2 * np.square(level).sum(1)[:, None])
-    lit = (lights > 0.0).astype(float) @ np.asarray(calibration.excluded).T.astype(float)
-    return np.where(lit > 0.0, np.inf, sigma_A)
+    @classmethod
+    def of(cls, calibration: Calibration, spec: ChipSpec, averages: int, *, own: bool) -> "_Look":
+        """Each line alone, or a few groups of lines, as bright as the photodiodes take them.
+
+        The difference is noise and the model's; it is infinite where an excluded ring is lit.
+        """
+        full, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
+        count = full.size if own else min(COMMON_LIGHTS, full.size)
+        member = np.arange(full.size) % count == np.arange(count)[:, None]
+        level = member * np.minimum(1.0, MOST_LINES / member.sum(1, keepdims=True))
+        white_A2 = white_noise_A2(spec.detector_design, level.sum(1)[:, None] * unit_A, pairs=spec.chip.buses)
+        sigma_A = np.sqrt(white_A2 / averages + (MODEL_WEIGHT * unit_A) ** 2 * np.square(level).sum(1)[:, None])
+        dead = (member[:, None] & np.asarray(calibration.excluded)).any(2)
+        return cls(full * level, np.where(dead, np.inf, sigma_A))

@@ -82,7 +82,7 @@ class Hour:
     def write(self, path: Path, spec: ChipSpec) -> None:
         """Write atomically as netCDF."""
         arrays = {name: ("check", np.array(getattr(self, name))) for name in MEASURED}
-        attrs = {"mode": self.mode, "span": self.span, "told": json.dumps(self.told), "spec_hash": spec.hash}
+        attrs = {"tracking": self.mode, "span": self.span, "told": json.dumps(self.told), "spec_hash": spec.hash}
         write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
 
     @classmethod
@@ -94,7 +94,7 @@ class Hour:
         """
         dataset = read_dataset(path, schema=SCHEMA, arrays=MEASURED)
         try:
-            hour = cls(str(dataset.attrs["mode"]), float(dataset.attrs["span"]))
+            hour = cls(str(dataset.attrs["tracking"]), float(dataset.attrs["span"]))
             hour.told = json.loads(dataset.attrs["told"])
         except (KeyError, ValueError):
             raise InputError(f"{path}: the record's attributes are damaged; track again") from None
@@ -111,7 +111,7 @@ def keep_true(
     key: PRNGKeyArray,
     mode: str,
     seconds: float = 3600.0,
-    interval_s: float = 2.0,
+    interval_s: float = 0.5,
     check_s: float = 120.0,
     averages: int = AVERAGES,
     seen: Callable[[Hour], None] = lambda hour: None,
@@ -221,7 +221,7 @@ def _told(
 
     return {
         "interval_s": interval_s,
-        "readings_per_refresh": 0 if tracker.mode == "none" else len(tracker.lights),
+        "readings_per_refresh": tracker.triggers / max(tracker.refreshes, 1),
         "averages": averages,
         "triggers": tracker.triggers,
         "duty": duty(spec.drive.settle_us * 1e-6, 1.0 / spec.detector_design.bandwidth_Hz),
