@@ -92,14 +92,15 @@ def main() -> None:
             {"case": title, "film": film, "thermal_time_s": thermal_time_s, "minutes": minutes, "dies": lines}
             | {"median_over_dies": medians(lines), "series": series}
         )
-    result = {
-        "date": time.strftime("%Y-%m-%d"),
-        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, shared",
-        "command": " ".join(["python benchmarks/track_hour.py", *sys.argv[1:]]),
-        "cases": cases,
-    }
-    (HERE / "results" / "track_hour.json").write_text(json.dumps(result, indent=1) + "\n")
-    write_hours(HERE / "results" / "track_hour.png", panels)
+        # After every case, so that a run that is stopped leaves what it has.
+        result = {
+            "date": time.strftime("%Y-%m-%d"),
+            "hardware": f"{platform.machine()}, {os.cpu_count()} cores, shared",
+            "command": " ".join(["python benchmarks/track_hour.py", *sys.argv[1:]]),
+            "cases": cases,
+        }
+        (HERE / "results" / "track_hour.json").write_text(json.dumps(result, indent=1) + "\n")
+        write_hours(HERE / "results" / "track_hour.png", panels)
 
 
 def medians(lines: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
