@@ -366,5 +366,6 @@ def _print_json(result: Any) -> None:
     print(json.dumps(result, indent=2))
 
 
-# Last, because the commands of `prism bench` are made of what stands above.
+# Last, because these commands are made of what stands above.
 from prism_photonics import cli_bench  # noqa: E402
+from prism_photonics import cli_track as cli_track  # noqa: E402

@@ -64,13 +64,13 @@ def fit_rows(
         The fit.
     """
     wl = design.wl_um
+    # A reading without weight is nought here and in the model's misfit.
+    current_A = jnp.where(jnp.isfinite(noise_A), current_A, jnp.zeros_like(current_A))
 
     def one_bus(lane):
         rings, buses, gains, row_volts, row_current, row_noise, row_key = lane
 
-        # A reading without weight is nought here and in the model's misfit.
         counted = jnp.isfinite(row_noise)
-        row_current = jnp.where(counted, row_current, 0.0)
         coarse = coarse_unknowns(wl, rings, gains, scatter, row_volts, row_current, counted)
         unravel = ravel_pytree(coarse)[1]
         is_prior = ravel_pytree(
@@ -113,7 +113,7 @@ def fit_rows(
         best = unravel(flat)
 
         model = row_model(best, rings, buses, gains, scatter)
-        error = jnp.where(counted, predict(flat) - row_current, 0.0)
+        error = counted * (predict(flat) - row_current)
         readings = counted.sum()
         # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
         chi2 = jnp.sum(residuals(flat) ** 2) / jnp.maximum(readings - best.phase_rad.size, 1)

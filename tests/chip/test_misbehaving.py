@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prism_photonics.calibrate.calibration import blank_calibration
 from prism_photonics.calibrate.faults import find_faults
 from prism_photonics.calibrate.survey import take_survey
+from prism_photonics.calibrate.track import Tracker
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.link import BenchError
@@ -249,6 +251,24 @@ def test_a_ring_whose_channel_is_stuck_is_named_by_the_survey(small, bench, croo
     (fault,) = find_faults(take_survey(bench, small, key=jax.random.key(0), settings=8), small)
     assert fault.rings == ((1, 2),)
     assert str(fault).startswith("ring 2 of row 1 does not answer to its voltage")
+
+
+def test_an_instrument_that_goes_while_a_chip_is_tracked_is_one_line_and_what_was_read_is_on_file(
+    small, bench, crooked, tmp_path
+):
+    tracker_dies = iter([False] * 30 + [True] * 1000)
+    crooked.spoil = only("FETC", lambda answer: [None] if next(tracker_dies) else [answer])
+    path = tmp_path / "journal.jsonl"
+    with JournaledChip(bench, small, path, identity={}) as chip:
+        tracker = Tracker(chip, blank_calibration(small, triggers=1), small, mode="full")
+        tracker.hold(np.full((2, 3), 2.0))
+        with pytest.raises(BenchError, match="connection lost at 'FETC") as caught:
+            any(tracker.refresh(1.0) for _ in range(100))
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes().count(b'"A"') == 30
+    crooked.spoil = lambda question, answer: [answer]
+    bench.close()
+    assert parked(crooked)
 
 
 def test_errors_of_whoever_was_here_before_are_forgotten(small, bench_of, crooked):
