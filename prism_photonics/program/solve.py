@@ -28,7 +28,8 @@ TOLERANCE = 2e-3
 # A tenth of what one code of a 14-bit driver moves a weight: refining further would be rounded away.
 SOLVED = 2e-5
 ROUNDS, STEPS = 8, 5
-LANES_AT_ONCE, LANES_ON_ACCELERATOR = 128, 16384
+# Two sizes only, one for a row and one for a bank: each is compiled once.
+LANES_AT_ONCE, LANES_ON_ACCELERATOR = (16, 128), (128, 16384)
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,8 @@ def _solve(
 def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
     """A compiled function of lanes over any number of them, chunk by chunk; there are few sizes to compile for."""
     count = len(lanes[0])
-    at_once = LANES_AT_ONCE if jax.default_backend() == "cpu" else LANES_ON_ACCELERATOR
-    size = min(at_once, 1 << (count - 1).bit_length())
+    few, many = LANES_AT_ONCE if jax.default_backend() == "cpu" else LANES_ON_ACCELERATOR
+    size = few if count <= few else many
     padded = -(-count // size) * size
     index = np.minimum(np.arange(padded), count - 1).reshape(-1, size)
 
