@@ -20,7 +20,14 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.levenberg import least_squares
-from prism_photonics.program.lane import lane_of, tuning_curves, voltages_alone, weights_and_slopes
+from prism_photonics.program.lane import (
+    REACH_POINTS,
+    START_POINTS,
+    lane_of,
+    tuning_curves,
+    voltages_alone,
+    weights_and_slopes,
+)
 from prism_photonics.program.rounding import round_lane
 from prism_photonics.units import InputError
 
@@ -78,9 +85,7 @@ def reachable_weights(
     Returns:
         (low, high), dimensionless.
     """
-    lanes = np.arange(calibration.rows.gain_A.shape[0] * calibration.rows.gain_A.shape[1])
-    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (lanes,))
-    return low.reshape(calibration.shape), high.reshape(calibration.shape)
+    return _reachable(calibration, np.arange(calibration.shape[0]))
 
 
 def program(
@@ -113,11 +118,12 @@ def program(
             f"program: weight at {place} is {wanted[place]}; weights are finite numbers: mend the signatures"
         )
     pages = wanted.reshape(-1, *shape)
-    buses, channels = calibration.rows.gain_A.shape[1:]
-    lanes = (chosen[:, None] * buses + np.arange(buses)).ravel()
-    solved = _solve(calibration, np.tile(lanes, len(pages)), pages.reshape(-1, channels))
-    volts, predicted, reached, low, high = (a.reshape(pages.shape) for a in solved)
+    lanes = np.tile(_lanes_of(calibration, chosen), len(pages))
+    solved = _solve(calibration, lanes, pages.reshape(len(lanes), -1))
+    volts, predicted, reached = (a.reshape(pages.shape) for a in solved)
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
+    places = np.argwhere(np.abs(reached - pages) > TOLERANCE)
+    low, high = _reachable(calibration, chosen) if len(places) else (reached[0], reached[0])
     missed = tuple(
         OutOfReach(
             int(p),
@@ -125,9 +131,9 @@ def program(
             int(c),
             float(pages[p, n, c]),
             float(reached[p, n, c]),
-            (float(low[p, n, c]), float(high[p, n, c])),
+            (float(low[n, c]), float(high[n, c])),
         )
-        for p, n, c in np.argwhere(np.abs(reached - pages) > TOLERANCE)
+        for p, n, c in places
     )
     return Programmed(volts, predicted, predicted - pages, missed)
 
@@ -146,11 +152,23 @@ def _chosen_rows(calibration: Calibration, rows: Sequence[int] | None) -> Int[nd
     return chosen
 
 
+def _lanes_of(calibration: Calibration, rows: Int[ndarray, " rows"]) -> Int[ndarray, " lanes"]:
+    buses = calibration.rows.gain_A.shape[1]
+    return (rows[:, None] * buses + np.arange(buses)).ravel()
+
+
+def _reachable(
+    calibration: Calibration, rows: Int[ndarray, " rows"]
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_lanes_of(calibration, rows),))
+    return low.reshape(len(rows), -1), high.reshape(len(rows), -1)
+
+
 def _solve(
     calibration: Calibration, lanes: Int[ndarray, " lanes"], wanted: Float[ndarray, "lanes channels"]
 ) -> tuple[Float[ndarray, "lanes channels"], ...]:
-    """Voltages on the DAC grid, weights there, weights before rounding, and every ring's lowest and highest weight."""
-    volts, low, high = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, wanted))
+    """Voltages on the DAC grid, weights there, and weights before rounding."""
+    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, wanted))
     left = np.arange(len(lanes))
     for _ in range(ROUNDS):
         problem = (lanes[left], wanted[left], volts[left])
@@ -158,8 +176,7 @@ def _solve(
         left = left[~settled]
         if not len(left):
             break
-    rounded, predicted, reached = _in_chunks(lambda *chunk: _round(calibration, *chunk), (lanes, wanted, volts))
-    return rounded, predicted, reached, low, high
+    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (lanes, wanted, volts))
 
 
 def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
@@ -187,7 +204,7 @@ def _reach(
     calibration: Calibration, lanes: Int[Array, " lanes"]
 ) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
     def one(number):
-        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V)
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, REACH_POINTS)
         return curves.low, curves.high
 
     return jax.vmap(one)(lanes)
@@ -196,12 +213,12 @@ def _reach(
 @eqx.filter_jit
 def _start(
     calibration: Calibration, lanes: Int[Array, " lanes"], wanted: Float[Array, "lanes channels"]
-) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+) -> tuple[Float[Array, "lanes channels"]]:
     def one(number, w):
-        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V)
-        return voltages_alone(curves, w), curves.low, curves.high
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, START_POINTS)
+        return voltages_alone(curves, w)
 
-    return jax.vmap(one)(lanes, wanted)
+    return (jax.vmap(one)(lanes, wanted),)
 
 
 @eqx.filter_jit

@@ -65,12 +65,12 @@ def test_the_choice_is_as_good_as_brute_force_over_the_behavioral_model(signatur
     assert best > recall.max() - 0.01
     assert best > recall[-1] + 0.02
     # What was expected is what happens.
-    assert found.recall == pytest.approx(recall, abs=0.03)
+    assert found.recall == pytest.approx(recall, abs=0.05)
 
 
 def test_signatures_of_nothing_and_wrong_questions_are_told(signatures):
     assert choice(np.zeros((BLOCKS, DIMS)), weight_std=0.1, read_std=0.1).scale == 1.0
     with pytest.raises(InputError, match="want 1 to 95"):
         choice(signatures, weight_std=0.1, read_std=0.1, k=BLOCKS)
-    with pytest.raises(InputError, match=r"\(queries, 16\)"):
-        choice(signatures, weight_std=0.1, read_std=0.1, queries=np.zeros((4, 8)))
+    with pytest.raises(InputError, match=r"finite numbers of shape \(queries, 16\)"):
+        choice(signatures, weight_std=0.1, read_std=0.1, queries=np.full((4, DIMS), np.nan))

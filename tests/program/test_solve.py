@@ -123,7 +123,7 @@ def rounded(paper):
     def one(volts):
         lane = lane_of(calibration, jnp.asarray(0))
         wanted = weights_and_slopes(lane, volts)[0]
-        codes, weights, exact = round_lane(lane, volts, wanted, max_voltage_V=top_V, step_V=step_V)
+        codes, weights, _ = round_lane(lane, volts, wanted, max_voltage_V=top_V, step_V=step_V)
         nearest = jnp.round((volts + top_V) / step_V) * step_V - top_V
         return codes, weights - wanted, weights_and_slopes(lane, nearest)[0] - wanted
 
