@@ -67,7 +67,7 @@ def program_signatures(record: Path, signatures: Path, out: Path, *, scale: str 
 
 def _signature_scale(
     array: np.ndarray, scale: str | float, validation: Validation, weight_range: WeightRange, spec: ChipSpec
-) -> tuple[float, dict[str, float]]:
+) -> tuple[float, dict[str, Any]]:
     """The scale in the signatures' unit, and where it was chosen the recall expected of it and of the largest."""
     largest = float(np.abs(array).max()) or 1.0
     if not isinstance(scale, str):
