@@ -209,13 +209,14 @@ def calibrate(
     bench_file, seed = cli_bench.chosen(bench, seed)
     chip_spec = _feasible(spec)
     from prism_photonics.calibrate.calibration import summary
+    from prism_photonics.calibrate.record import recorded_faults
     from prism_photonics.job import calibrate_and_validate
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
-    for doubt in calibration.doubts():
+    for doubt in (*recorded_faults(out / "calibration.nc"), *calibration.doubts()):
         progress.print(f"warning: {doubt}", soft_wrap=True)
     result = {
         "record": str(out),

@@ -1,6 +1,7 @@
 """Settings that must stand before JAX or matplotlib is first imported, and the chips that many tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ["JAX_PLATFORMS"] = "cpu"  # the same digits on every machine
 # One thread per worker: pytest-xdist already fills the cores.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
+# A shell that starts a command in the background makes it ignore Ctrl-C; the tests of parking send one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"
 

@@ -34,7 +34,8 @@ def fit(validation: Validation) -> BehavioralModel:
     _check(validation)
     deviation = np.asarray(validation.measured - validation.commanded, float)
     own_variance = np.asarray(validation.measured_std, float) ** 2
-    weight_bias, weight_std = _weight_error(deviation, own_variance)
+    used = ~np.asarray(validation.excluded)
+    weight_bias, weight_std = _weight_error(deviation, own_variance, used)
 
     study, setting = _noise_study(validation)
     coefficients, below_lsb = fit_noise(study)
@@ -45,12 +46,12 @@ def fit(validation: Validation) -> BehavioralModel:
         "calibration_residual_rms": float(validation.residual_rms),
         "weight_bias_rms": _rms(weight_bias),
         "weight_error_rms": _rms(weight_std),
-        "weight_error_held_out_ratio": _weight_check(deviation, own_variance),
+        "weight_error_held_out_ratio": _weight_check(deviation, own_variance, used),
         "noise_rms": float(np.sqrt(np.mean(study.terms @ coefficients))),
         "noise_held_out_ratio": _noise_check(study, setting),
         "noise_below_lsb": float(below_lsb),
         "adc_step": float(np.mean(study.step)),
-        "lines_clipped": float(validation.reads.shape[0] * rows - len(setting)),
+        "lines_clipped": float(validation.reads.shape[0] * used.any(axis=1).sum() - len(setting)),
         "targets": float(len(deviation)),
         "settings": float(len(validation.light)),
         "repeats": float(validation.reads.shape[1]),
@@ -76,17 +77,19 @@ def fit(validation: Validation) -> BehavioralModel:
     )
 
 
-def _weight_error(deviation: np.ndarray, own_variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    bias = deviation.mean(axis=(0, 1))
-    samples = deviation.shape[0] * deviation.shape[1]
-    variance = ((deviation - bias) ** 2).sum(axis=(0, 1)) / (samples - 1) - own_variance.mean(axis=(0, 1))
-    return bias, np.sqrt(np.maximum(variance, 0.0))
+def _weight_error(deviation: np.ndarray, own_variance: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # A channel that no row uses has neither bias nor error.
+    samples = deviation.shape[0] * used.sum(axis=0)
+    bias = (deviation * used).sum(axis=(0, 1)) / np.maximum(samples, 1)
+    spread = (((deviation - bias) ** 2 * used).sum(axis=(0, 1))) / np.maximum(samples - 1, 1)
+    own = (own_variance * used).sum(axis=(0, 1)) / np.maximum(samples, 1)
+    return bias, np.sqrt(np.maximum(spread - own, 0.0))
 
 
-def _weight_check(deviation: np.ndarray, own_variance: np.ndarray) -> float:
-    bias, std = _weight_error(deviation[::2], own_variance[::2])
-    held_out = ((deviation[1::2] - bias) ** 2 - own_variance[1::2]).mean()
-    return _ratio(np.sqrt(max(held_out, 0.0)), _rms(std))
+def _weight_check(deviation: np.ndarray, own_variance: np.ndarray, used: np.ndarray) -> float:
+    bias, std = _weight_error(deviation[::2], own_variance[::2], used)
+    held_out = ((deviation[1::2] - bias) ** 2 - own_variance[1::2])[:, used].mean()
+    return _ratio(np.sqrt(max(held_out, 0.0)), _rms(std[used.any(axis=0)]))
 
 
 def _noise_study(validation: Validation) -> tuple[NoiseStudy, np.ndarray]:
@@ -105,7 +108,7 @@ def _noise_study(validation: Validation) -> tuple[NoiseStudy, np.ndarray]:
             "give the readings as converted, in weight units"
         )
     # A reading at the rail says only "at least this much": its line is left out.
-    inside = (np.abs(reads) < full_scale - step / 2).all(axis=1)
+    inside = (np.abs(reads) < full_scale - step / 2).all(axis=1) & ~np.asarray(validation.excluded).all(axis=1)
     if inside.sum() < 4:
         raise InputError(
             f"validation.reads: only {inside.sum()} (setting, row) pairs stay inside the converter, want 4; "

@@ -1,5 +1,6 @@
 """The calibrated chip: what a program needs to know of it, and the function that finds it out."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -7,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
+from prism_photonics.calibrate.faults import find_faults, lit_currents_A, usable
 from prism_photonics.calibrate.fit import RowFit, fit_rows
 from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, on_dac_grid, take_survey
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, row_model, row_transmission
@@ -47,6 +49,8 @@ class Calibration(eqx.Module):
         voltage_step_V: One code of the ring drivers.
         adc_full_scale_A: The converters read from minus to plus this current.
         spec_hash: The spec that was calibrated.
+        excluded: Rings that are left out because something is broken; nothing is asked of them. `find_faults` on the
+            survey says why.
     """
 
     rows: RowModel
@@ -65,6 +69,7 @@ class Calibration(eqx.Module):
     voltage_step_V: float = eqx.field(static=True)
     adc_full_scale_A: float = eqx.field(static=True)
     spec_hash: str = eqx.field(static=True)
+    excluded: Bool[Array, "rows rings"]
 
     @property
     def readings_per_ring(self) -> float:
@@ -181,22 +186,28 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
             f"({spec.hash[:12]}); calibrate with the chip's own spec"
         )
     design = designed_bank(spec)
-    current_A = survey.current_A.values - survey.dark_A.values[:, None]
-    dark_A, leak = dark_and_leak(survey.dark_A.values, current_A)
+    use = usable(survey, find_faults(survey, spec), spec)
+    current_A = lit_currents_A(survey)
+    dark_A, leak = dark_and_leak(survey.dark_A.values, current_A, trusted=use.whole_rows)
     fit = fit_rows(
         design,
         designed_gain_A(spec),
         Scatter.from_spec(spec),
-        jnp.asarray(survey.volts_V.values),
+        # A ring that stands still is a ring at one voltage; its offset tells which.
+        jnp.asarray(np.where(use.stuck, 0.0, survey.volts_V.values)),
         jnp.asarray(current_A),
-        jnp.asarray(survey.noise_A.values),
+        jnp.asarray(np.where(use.readings, survey.noise_A.values, np.inf)),
         key,
     )
-    return _from_fit(fit, design.wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec)
+    calibration = _from_fit(fit, design.wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec)
+    return dataclasses.replace(calibration, excluded=jnp.asarray(use.excluded))
 
 
 def dark_and_leak(
-    dark_A: Float[ndarray, "settings rows"], current_A: Float[ndarray, "settings channels rows"]
+    dark_A: Float[ndarray, "settings rows"],
+    current_A: Float[ndarray, "settings channels rows"],
+    *,
+    trusted: Bool[ndarray, " rows"] | bool = True,
 ) -> tuple[Float[ndarray, " rows"], float]:
     """Each row's reading without light, and the modulators' common leak, from how the dark level follows the rings.
 
@@ -204,15 +215,18 @@ def dark_and_leak(
 
     Args:
         dark_A: Readings with every modulator dark.
-        current_A: Readings of each channel lit alone, less the dark level.
+        current_A: Readings of each channel lit alone, less the dark level. Settings with a NaN are left out.
+        trusted: Rows that tell the leak: those whose detectors all work.
 
     Returns:
         Offsets in A and the leak, dimensionless, not negative.
     """
-    lit_A = current_A.sum(1)
-    mean_lit, mean_dark = lit_A.mean(0), dark_A.mean(0)
-    swing = lit_A - mean_lit
-    leak = max(float((swing * (dark_A - mean_dark)).sum() / (swing**2).sum()), 0.0)
+    seen = np.isfinite(current_A).all(1)
+    lit_A, dark_A = (np.where(seen, part, 0.0) for part in (current_A.sum(1), dark_A))
+    count = np.maximum(seen.sum(0), 1)
+    mean_lit, mean_dark = lit_A.sum(0) / count, dark_A.sum(0) / count
+    swing = np.where(seen & trusted, lit_A - mean_lit, 0.0)
+    leak = max(float((swing * (dark_A - mean_dark)).sum() / max((swing**2).sum(), np.finfo(float).tiny)), 0.0)
     return mean_dark - leak * mean_lit, leak
 
 
@@ -258,6 +272,7 @@ def _from_fit(
         voltage_step_V=spec.voltage_step_V,
         adc_full_scale_A=spec.detector_design.adc_full_scale_A,
         spec_hash=spec.hash,
+        excluded=jnp.zeros((spec.chip.rows, spec.chip.rings), dtype=bool),
     )
 
 
@@ -267,5 +282,6 @@ def summary(calibration: Calibration) -> dict[str, Any]:
         "readings_per_ring": round(calibration.readings_per_ring, 2),
         "residual_rms": float(jnp.sqrt(jnp.mean(calibration.residual_rms**2))),
         "chi2": float(calibration.chi2.mean()),
+        "excluded_rings": np.argwhere(np.asarray(calibration.excluded)).tolist(),
         "unit_uA": [round(float(u) * 1e6, 3) for u in calibration.unit_A],
     }

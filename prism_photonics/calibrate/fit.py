@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from prism_photonics.calibrate.levenberg import least_squares
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, channel_transmission, row_model
@@ -53,7 +53,7 @@ def fit_rows(
         scatter: What one unit of each unknown stands for.
         volts: Survey voltages in V.
         current_A: Dark-corrected readings in A, of each channel of a row alone.
-        noise_A: Their expected standard deviations in A.
+        noise_A: Their expected standard deviations in A; infinite where a reading carries no weight.
         key: JAX random key of the starts.
         starts: Starts per bus.
         scouting: Levenberg–Marquardt steps after which only the best starts go on.
@@ -68,7 +68,10 @@ def fit_rows(
     def one_bus(lane):
         rings, buses, gains, row_volts, row_current, row_noise, row_key = lane
 
-        coarse = coarse_unknowns(wl, rings, gains, scatter, row_volts, row_current)
+        # A reading without weight is nought here and in the model's misfit.
+        counted = jnp.isfinite(row_noise)
+        row_current = jnp.where(counted, row_current, 0.0)
+        coarse = coarse_unknowns(wl, rings, gains, scatter, row_volts, row_current, counted)
         unravel = ravel_pytree(coarse)[1]
         is_prior = ravel_pytree(
             eqx.tree_at(lambda u: u.phase_rad, jax.tree.map(jnp.ones_like, coarse), replace_fn=jnp.zeros_like)
@@ -110,14 +113,17 @@ def fit_rows(
         best = unravel(flat)
 
         model = row_model(best, rings, buses, gains, scatter)
-        error = predict(flat) - row_current
+        error = jnp.where(counted, predict(flat) - row_current, 0.0)
+        readings = counted.sum()
         # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
-        chi2 = jnp.sum(residuals(flat) ** 2) / (error.size - best.phase_rad.size)
-        # Unmodelled physics shows as χ² above one; the error bars grow with it.
+        chi2 = jnp.sum(residuals(flat) ** 2) / jnp.maximum(readings - best.phase_rad.size, 1)
+        # Unmodelled physics shows as χ² above one; the error bars grow with it. A phase that nothing tells is uniform.
         final = jacobian(flat)
-        covariance = jnp.linalg.inv(final.T @ final) * jnp.maximum(chi2, 1.0)
+        uniform = jnp.diag((1.0 - is_prior) * 3.0 / jnp.pi**2)
+        covariance = jnp.linalg.inv(final.T @ final + uniform) * jnp.maximum(chi2, 1.0)
         std = unravel(jnp.sqrt(jnp.diagonal(covariance)))
-        return RowFit(model, best, std, jnp.sqrt(jnp.mean((error / model.gain_A) ** 2)), chi2)
+        misfit = jnp.sum((error / model.gain_A) ** 2) / jnp.maximum(readings, 1)
+        return RowFit(model, best, std, jnp.sqrt(misfit), chi2)
 
     lanes, channels = design.shape[:2], design.shape[2]
 
@@ -149,21 +155,25 @@ def coarse_unknowns(
     scatter: Scatter,
     volts: Float[Array, "settings rings"],
     current_A: Float[Array, "settings channels"],
+    counted: Bool[Array, "settings channels"],
 ) -> Unknowns:
-    """Where each ring's resonance is: a grid search on its own channel, neighbours ignored, the gain profiled out."""
+    """Where each ring's resonance is: a grid search on its own channel, neighbours ignored, the gain profiled out.
+
+    Readings that do not count are nought; a ring of which none counts stays as designed.
+    """
     grid = jnp.linspace(-OFFSET_REACH, OFFSET_REACH, OFFSET_GRID)
 
-    def one(ring, wl_c, gain, v, y):
+    def one(ring, wl_c, gain, v, y, counts):
         def misfit(z):
             fields = ring_fields(wl_c, ring, scatter.offset_pm * z + ring.slope_pm_V * v)
-            shape = gain * (jnp.abs(fields.through) ** 2 - jnp.abs(fields.drop) ** 2)
-            scale = jnp.clip(shape @ y / (shape @ shape), 0.3, 3.0)
+            shape = counts * gain * (jnp.abs(fields.through) ** 2 - jnp.abs(fields.drop) ** 2)
+            scale = jnp.where(counts.any(), jnp.clip(shape @ y / (shape @ shape), 0.3, 3.0), 1.0)
             return jnp.sum((scale * shape - y) ** 2), scale
 
         cost, scale = jax.vmap(misfit)(grid)
-        best = jnp.argmin(cost)
+        best = jnp.where(counts.any(), jnp.argmin(cost), OFFSET_GRID // 2)
         return grid[best], jnp.log(scale[best]) / scatter.gain
 
-    offset, gain = jax.vmap(one)(rings, wl, gain_A, volts.T, current_A.T)
+    offset, gain = jax.vmap(one)(rings, wl, gain_A, volts.T, current_A.T, counted.T)
     zero = jnp.zeros_like(offset)
     return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], gain, jnp.zeros(()))

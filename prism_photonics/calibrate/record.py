@@ -15,11 +15,12 @@ import numpy as np
 import xarray as xr
 
 from prism_photonics.calibrate.calibration import Calibration, blank_calibration
+from prism_photonics.calibrate.faults import Fault, find_faults
 from prism_photonics.files import write_bytes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.record/2"
+SCHEMA = "prism_photonics.record/3"
 
 
 def leaves(calibration: Calibration) -> dict[str, np.ndarray]:
@@ -116,6 +117,12 @@ def read_record(path: str | Path) -> tuple[Calibration, ChipSpec, dict[str, Any]
     return _calibration(path, dataset, spec), spec, extra
 
 
+def recorded_faults(path: str | Path) -> tuple[Fault, ...]:
+    """What was broken on the chip of a record, as its survey shows."""
+    _, spec, _ = read_record(path)
+    return find_faults(read_dataset(Path(path), schema=SCHEMA), spec)
+
+
 def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration:
     template = blank_calibration(spec, triggers=int(dataset.attrs["triggers"]))
     flat, tree = jax.tree_util.tree_flatten_with_path(template)
@@ -129,7 +136,7 @@ def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration
             raise InputError(f"{path}: {name} has shape {array.shape}, the spec wants {leaf.shape}; calibrate again")
         if not np.isfinite(array).all():
             raise InputError(f"{path}: {name} holds NaN or infinity; calibrate again")
-        found.append(jnp.asarray(array, dtype=float))
+        found.append(jnp.asarray(array, dtype=leaf.dtype))
     return jax.tree_util.tree_unflatten(tree, found)
 
 

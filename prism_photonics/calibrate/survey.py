@@ -7,6 +7,7 @@ import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
+from prism_photonics.calibrate.faults import find_faults, require_some_alive
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, white_noise_A2
 from prism_photonics.spec import ChipSpec
@@ -73,8 +74,8 @@ def take_survey(
         and the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row).
 
     Raises:
-        InputError: A reading is not finite or overflows the converter, a ring, line or detector is dead, or the chip
-            does not have the spec's shape.
+        InputError: No ring answers at all, or the chip does not have the spec's shape. What is broken without being
+            all is found by `find_faults`, and left out by the fit.
     """
     if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.rings):
         raise InputError(
@@ -89,15 +90,9 @@ def take_survey(
     for m in range(settings):
         chip.set(volts_V[m])
         dark_A[m] = chip.measure(np.zeros(chip.channels), averages=DARK_AVERAGES * averages)
-        if not np.isfinite(dark_A[m]).all():
-            n = int(np.flatnonzero(~np.isfinite(dark_A[m]))[0])
-            raise InputError(
-                f"calibrate: row {n}: the dark reading is {dark_A[m, n]}; check the current meter's channel {n}"
-            )
         for c, light in enumerate(np.eye(chip.channels)):
             current_A[m, c] = chip.measure(light, averages=averages)
-    _refuse_dead(current_A, spec)
-    return xr.Dataset(
+    survey = xr.Dataset(
         {
             "volts_V": (("setting", "row", "ring"), volts_V, {"units": "V"}),
             "current_A": (("setting", "channel", "row"), current_A, {"units": "A"}),
@@ -106,6 +101,8 @@ def take_survey(
         },
         attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * (chip.channels + 1)},
     )
+    require_some_alive(find_faults(survey, spec), spec)
+    return survey
 
 
 def _noise_A(
@@ -114,7 +111,7 @@ def _noise_A(
     """Expected standard deviation of averaged readings less their dark level: noise and the converter's step."""
     detector = spec.detector_design
     # A ring passes its light to one photodiode or the other: their sum, which sets the shot noise, hardly changes.
-    sum_A = np.broadcast_to(np.abs(current_A).max(0), current_A.shape)
+    sum_A = np.broadcast_to(np.nan_to_num(np.abs(current_A), posinf=0.0).max(0), current_A.shape)
     white = white_noise_A2(detector, sum_A, pairs=spec.chip.buses)
     white = white + intensity_noise_A2(detector, spec.comb_design, current_A[..., None])
     step_A = adc_step_A(detector)
@@ -122,30 +119,3 @@ def _noise_A(
     dithered = white > (0.5 * step_A) ** 2
     one = white / averages + step_A**2 / 12.0 / np.where(dithered, averages, 1.0)
     return np.sqrt((1.0 + 1.0 / DARK_AVERAGES) * one)
-
-
-def _refuse_dead(current_A: Float[ndarray, "settings channels rows"], spec: ChipSpec) -> None:
-    """Stop at once, with the place named, where a reading cannot be one."""
-    if not np.isfinite(current_A).all():
-        m, c, n = np.argwhere(~np.isfinite(current_A))[0]
-        raise InputError(
-            f"calibrate: row {n}, channel {c}, setting {m}: the reading is {current_A[m, c, n]}; "
-            f"check the current meter's channel {n}"
-        )
-    full_scale_A = spec.detector_design.adc_full_scale_A
-    # Noise averaged at the rail reads slightly below it.
-    stuck = np.abs(current_A) >= 0.999 * full_scale_A
-    if stuck.any():
-        _, c, n = np.argwhere(stuck)[0]
-        raise InputError(
-            f"calibrate: row {n}, channel {c}: the reading sticks at the converter's full scale of "
-            f"{full_scale_A * 1e6:.4g} µA; raise detector.adc_full_scale_uA or lower comb.line_power_dBm"
-        )
-    swing_A = np.ptp(current_A, axis=0)
-    floor_A = 20.0 * float(_noise_A(spec, np.zeros((1, 1, 1)), 1).max())
-    if (swing_A < floor_A).any():
-        c, n = np.argwhere(swing_A < floor_A)[0]
-        raise InputError(
-            f"calibrate: ring {c} of row {n}: its current swings by {swing_A[c, n]:.2g} A over the survey, below "
-            f"{floor_A:.2g} A; a dead ring, detector or line: check the light on that channel and the ring's driver"
-        )

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.model import RingParams, reciprocal
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase, transmission, unit_phasor
 from prism_photonics.units import PM_PER_UM
 
@@ -91,7 +91,7 @@ def balanced_and_slopes(
         rho, power = carry
         h, t1, t2, k, load = ring
         u, gamma = h * h, load * rho
-        inverse = _reciprocal(1.0 - t1 * t2 * u + k * h * gamma)
+        inverse = reciprocal(1.0 - t1 * t2 * u + k * h * gamma)
         forward = (t1 - t2 * u) * inverse
         return ((gamma * (t1 * t2 - u) - k * h) * inverse, power * _power(forward)), (gamma, inverse)
 
@@ -145,7 +145,7 @@ def balanced_alone(
         rho, power = carry
         h, t1, t2, k, load = ring
         u, gamma = h * h, load * rho
-        inverse = _reciprocal(1.0 - t1 * t2 * u + k * h * gamma)
+        inverse = reciprocal(1.0 - t1 * t2 * u + k * h * gamma)
         after = ((gamma * (t1 * t2 - u) - k * h) * inverse, power * _power((t1 - t2 * u) * inverse))
         return after, (gamma, power)
 
@@ -167,15 +167,10 @@ def balanced_alone(
     h = h0 * unit_phasor(0.5 * row.rad_pm * swept_pm)
     u, kh, tau = h * h, row.kappa * h, row.t1 * row.t2
     up, down = gamma * (tau - u) - kh, 1.0 - tau * u + kh * gamma
-    inverse = _reciprocal(c * up + d * down)
+    inverse = reciprocal(c * up + d * down)
     through = row.through * power * _power((row.t1 - row.t2 * u) * numerators * inverse)
     return through - drop_ratio * row.drop * _power((a * up + b * down) * inverse)
 
 
 def _power(field: Complex[Array, "..."]) -> Float[Array, "..."]:
     return field.real**2 + field.imag**2
-
-
-def _reciprocal(z: Complex[Array, "..."]) -> Complex[Array, "..."]:
-    """1/z; a ring's denominator is neither huge nor zero, and the guarded division costs several times more."""
-    return z.conj() / _power(z)

@@ -7,6 +7,11 @@ from the far end; with bus transmissions p (through) and q (drop) behind ring j 
     f_j = th_j / (1 − dr_j·Γ)          the field that leaves ring j eastward, per unit input
     ρ_j = dr_j + th'_j·Γ·f_j
 
+A ring's numerators over its denominator D (`RingTerms`: N, K and the determinant M) leave one division for both:
+
+    f_j = N / (D − K·Γ)
+    ρ_j = (K + M·Γ) / (D − K·Γ)
+
 The through field is Π p·f, the drop field q_0·ρ_1·p_0. O(d) per wavelength, and differentiable.
 """
 
@@ -16,8 +21,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from prism_photonics.circuit.params import BankParams
-from prism_photonics.lightpath.ring.model import RingParams, resonance_shift_pm, ring_fields
-from prism_photonics.lightpath.waveguide.model import PathParams, transmission
+from prism_photonics.lightpath.ring.model import RingParams, reciprocal, resonance_shift_pm, ring_terms
+from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad, transmission, unit_phasor
 
 
 class RowFields(eqx.Module):
@@ -44,20 +49,27 @@ def row_response(
     segments = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), buses)
 
     def step(carry, this):
-        rho, through = carry
+        rho, through, through_rad = carry
         ring_params, shift, segment = this
         # Computed inside the loop, a ring's fields never leave the cache: faster than one large array of them all.
-        ring = ring_fields(wl, ring_params, shift)
-        p, q = jax.vmap(lambda one: transmission(wl, one))(segment)
-        gamma = p * q * rho
-        forward = ring.through / (1.0 - ring.drop * gamma)
-        return (ring.drop + ring.drop_bus * gamma * forward, through * forward * p), None
+        ring = ring_terms(wl, ring_params, shift)
+        p_rad, q_rad = jax.vmap(lambda one: phase_rad(wl, one))(segment)
+        gamma = jnp.prod(segment.amplitude) * unit_phasor(p_rad + q_rad) * rho
+        share = reciprocal(ring.denominator - ring.drop * gamma)
+        rho = (ring.drop + ring.determinant * gamma) * share
+        # The through bus's phases only add up: one phasor at the end serves them all.
+        return (rho, through * (ring.through * share) * segment.amplitude[0], through_rad + p_rad), None
 
-    nothing, everything = jnp.zeros_like(wl, dtype=complex), jnp.ones_like(wl, dtype=complex)
+    zero = jnp.zeros_like(wl)
+    nothing = (zero.astype(complex), jnp.ones_like(wl, dtype=complex), zero)
     behind = jax.tree.map(lambda leaf: leaf[1:], segments)
-    (rho, through), _ = jax.lax.scan(step, (nothing, everything), (rings, shift_pm, behind), reverse=True)
-    p, q = jax.vmap(lambda one: transmission(wl, one))(jax.tree.map(lambda leaf: leaf[0], segments))
-    return RowFields(through=p * through, drop=p * q * rho)
+    (rho, through, through_rad), _ = jax.lax.scan(step, nothing, (rings, shift_pm, behind), reverse=True)
+    first = jax.tree.map(lambda leaf: leaf[0], segments)
+    p_rad, q_rad = jax.vmap(lambda one: phase_rad(wl, one))(first)
+    return RowFields(
+        through=first.amplitude[0] * unit_phasor(through_rad + p_rad) * through,
+        drop=jnp.prod(first.amplitude) * unit_phasor(p_rad + q_rad) * rho,
+    )
 
 
 def bank_powers(

@@ -22,6 +22,7 @@ class Lane(eqx.Module):
         crosstalk: Share of a voltage that the neighbouring ring sees, across each gap.
         drop_ratio: Responsivity of the drop photodiode over the through one.
         scale: Effective weight per unit of ``T_through − ρ·T_drop``.
+        asked: 1, or 0 for an excluded ring: it is held at rest and asked for nothing.
     """
 
     row: PreparedRow
@@ -29,6 +30,7 @@ class Lane(eqx.Module):
     crosstalk: Float[Array, " gaps"]
     drop_ratio: Float[Array, ""]
     scale: Float[Array, " channels"]
+    asked: Float[Array, " rings"]
 
 
 class Curves(eqx.Module):
@@ -65,6 +67,7 @@ def lane_of(calibration: Calibration, number: Int[Array, ""]) -> Lane:
         crosstalk=model.crosstalk,
         drop_ratio=model.drop_ratio,
         scale=scale,
+        asked=1.0 - calibration.excluded[row].reshape(buses, -1)[bus],
     )
 
 

@@ -34,7 +34,8 @@ def round_lane(
         (voltages on the grid, weights there, weights at the exact voltages).
     """
     exact, slopes = weights_and_slopes(lane, volts)
-    by_code = slopes * step_V
+    # An excluded ring is asked for nothing and stays where it is.
+    by_code = lane.asked[:, None] * slopes * lane.asked * step_V
     top = jnp.round(2.0 * max_voltage_V / step_V)
     position = (volts + max_voltage_V) / step_V
     nearest = jnp.clip(jnp.round(position), 0.0, top)
@@ -47,10 +48,10 @@ def round_lane(
         moved = jnp.clip(codes[ring] - jnp.round(column @ error / length2[ring]), 0.0, top)
         return codes.at[ring].set(moved), error + column * (moved - codes[ring])
 
-    error = exact - wanted + by_code @ (nearest - position)
+    error = lane.asked * (exact - wanted) + by_code @ (nearest - position)
     mended, _ = jax.lax.fori_loop(0, SWEEPS * nearest.shape[0], mend, (nearest, error))
     # Clipped once more: the last code times the step may exceed the limit by a rounding.
     both = jnp.clip(jnp.stack([mended, nearest]) * step_V - max_voltage_V, -max_voltage_V, max_voltage_V)
     weights = jax.vmap(lambda v: weights_and_slopes(lane, v)[0])(both)
-    best = jnp.argmin(jnp.sum((weights - wanted) ** 2, axis=-1))
+    best = jnp.argmin(jnp.sum(lane.asked * (weights - wanted) ** 2, axis=-1))
     return both[best], weights[best], exact

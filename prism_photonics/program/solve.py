@@ -67,7 +67,8 @@ class Programmed:
     Attributes:
         volts: Ring voltages on the DAC grid in V, (pages, rows, rings); of the asked rows only.
         predicted: Effective weights that the calibration predicts there.
-        residual: Predicted minus wanted: the drive limit's share and the driver's rounding.
+        residual: Predicted minus wanted: the drive limit's share and the driver's rounding; 0 for excluded rings, which
+            stay at 0 V.
         out_of_reach: Targets that no voltage within the limit meets to `TOLERANCE`, before rounding.
     """
 
@@ -122,7 +123,8 @@ def program(
     solved = _solve(calibration, lanes, pages.reshape(len(lanes), -1))
     volts, predicted, reached = (a.reshape(pages.shape) for a in solved)
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
-    places = np.argwhere(np.abs(reached - pages) > TOLERANCE)
+    excluded = np.asarray(calibration.excluded)[chosen]
+    places = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
     low, high = _reachable(calibration, chosen) if len(places) else (reached[0], reached[0])
     missed = tuple(
         OutOfReach(
@@ -135,7 +137,7 @@ def program(
         )
         for p, n, c in places
     )
-    return Programmed(volts, predicted, predicted - pages, missed)
+    return Programmed(volts, predicted, np.where(excluded, 0.0, predicted - pages), missed)
 
 
 def _chosen_rows(calibration: Calibration, rows: Sequence[int] | None) -> Int[ndarray, " rows"]:
@@ -235,13 +237,13 @@ def _refine(
         lane = lane_of(calibration, number)
         goal = w.shape[0] * SOLVED**2
         found = least_squares(
-            lambda v: weights_and_slopes(lane, v)[0] - w,
+            lambda v: lane.asked * (weights_and_slopes(lane, v)[0] - w),
             first,
-            jacobian=lambda v: weights_and_slopes(lane, v)[1],
+            jacobian=lambda v: lane.asked[:, None] * weights_and_slopes(lane, v)[1],
             steps=STEPS,
             cost_goal=goal,
-            lower=-top_V,
-            upper=top_V,
+            lower=-top_V * lane.asked,
+            upper=top_V * lane.asked,
         )
         # A lane that stopped before its last step has come as near as it can.
         return found.x, (found.cost <= goal) | (found.steps < STEPS)

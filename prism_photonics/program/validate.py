@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
@@ -18,7 +18,7 @@ from prism_photonics.program.solve import program, reachable_weights
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.validation/2"
+SCHEMA = "prism_photonics.validation/3"
 TARGETS = 48
 SETTINGS = 16
 REPEATS = 256
@@ -31,6 +31,7 @@ DIMENSIONS = {
     "weights": ("setting", "row", "channel"),
     "reads": ("setting", "repeat", "row"),
     "adc_full_scale": ("row",),
+    "excluded": ("row", "channel"),
 }
 
 
@@ -54,6 +55,8 @@ class Validation:
         spec_hash: The chip's spec.
         residual_rms: Misfit of the calibration, in units of weight.
         leak: Light that a dark modulator lets through, in units of full light.
+        excluded: Rings that the calibration left out, (rows, channels). Their measured weights and errors are 0, and so
+            are the reads of a row that has no other rings.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -71,12 +74,19 @@ class Validation:
     spec_hash: str
     residual_rms: float
     leak: float
+    excluded: Bool[ndarray, "rows channels"] | bool = False
+
+    def __post_init__(self) -> None:
+        """By default no ring is left out."""
+        object.__setattr__(self, "excluded", np.array(np.broadcast_to(self.excluded, self.commanded.shape[1:]), bool))
 
     @property
     def accuracy_bits(self) -> float:
         """``log2((w_max − w_min)/σ)``, σ the rms of measured minus commanded: open loop, all rings moving."""
-        sigma = float(np.sqrt(np.mean((self.measured - self.commanded) ** 2)))
-        return float(np.log2((self.commanded.max() - self.commanded.min()) / sigma))
+        used = ~np.asarray(self.excluded)
+        commanded = self.commanded[:, used]
+        sigma = float(np.sqrt(np.mean((self.measured[:, used] - commanded) ** 2)))
+        return float(np.log2((commanded.max() - commanded.min()) / sigma))
 
     def write(self, path: str | Path) -> None:
         """Write atomically as netCDF."""
@@ -103,12 +113,14 @@ class Validation:
 
 
 def common_range(calibration: Calibration) -> tuple[float, float]:
-    """The interval of effective weights that every ring of the chip reaches, with 2 % of it kept in hand.
+    """The interval of effective weights that every ring in use reaches, with 2 % of it kept in hand.
 
     Raises:
         InputError: The rings have no weight in common; the worst one is named.
     """
     low, high = reachable_weights(calibration)
+    excluded = np.asarray(calibration.excluded)
+    low, high = np.where(excluded, -np.inf, low), np.where(excluded, np.inf, high)
     if high.min() <= low.max():
         low_is_worst = -low.max() < high.min()
         row, ring = np.argwhere(low == low.max())[0] if low_is_worst else np.argwhere(high == high.min())[0]
@@ -143,6 +155,9 @@ def validate(
 
     Returns:
         The measurements, in units of weight.
+
+    Raises:
+        InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
@@ -160,9 +175,12 @@ def validate(
             light = np.where(np.arange(shape[1]) == c, full_light, 0.0)
             # Four readings of one weight also tell how well it is known.
             readings = np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
-            quarters = (readings - dark) / np.asarray(calibration.unit_A)
-            measured[t, :, c] = quarters.mean(0)
-            spread[t, :, c] = quarters.std(0, ddof=1) / 2.0
+            # An excluded row's meter may say anything.
+            with np.errstate(invalid="ignore"):
+                quarters = (readings - dark) / np.asarray(calibration.unit_A)
+                measured[t, :, c] = quarters.mean(0)
+                spread[t, :, c] = quarters.std(0, ddof=1) / 2.0
+    measured, spread = (_used_only(calibration, part) for part in (measured, spread))
 
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
     queries /= np.abs(queries).max(-1, keepdims=True)
@@ -172,11 +190,12 @@ def validate(
         chip.set(programmed.volts[targets + m])
         for r in range(repeats):
             reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
+    reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
 
     return Validation(
         commanded=commanded[:targets],
         measured=measured,
-        measured_std=np.broadcast_to(np.sqrt((spread**2).mean((0, 2), keepdims=True)), measured.shape).copy(),
+        measured_std=_used_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
         light=light,
         leak=calibration.weight_leak,
         weights=programmed.predicted[targets:],
@@ -189,4 +208,29 @@ def validate(
         encoding=spec.modulator.encoding,
         spec_hash=spec.hash,
         residual_rms=float(np.sqrt(np.mean(np.asarray(calibration.residual_rms) ** 2))),
+        excluded=np.asarray(calibration.excluded),
     )
+
+
+def _used_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
+    """Weights, 0 for excluded rings.
+
+    Raises:
+        InputError: The weight of a ring in use is no number.
+    """
+    kept = np.where(np.asarray(calibration.excluded), 0.0, weights)
+    if not np.isfinite(kept).all():
+        t, n, c = np.argwhere(~np.isfinite(kept))[0]
+        raise InputError(
+            f"validate: ring {c} of row {n}, target {t}: its reading is {kept[t, n, c]}; check the current meter's "
+            f"channel {n}, and calibrate again"
+        )
+    return kept
+
+
+def _rms_by_row(
+    calibration: Calibration, spread: Float[ndarray, "targets rows channels"]
+) -> Float[ndarray, "1 rows 1"]:
+    """Root mean square over the rings in use of each row."""
+    used = np.maximum((~np.asarray(calibration.excluded)).sum(1), 1)
+    return np.sqrt((spread**2).mean(0).sum(1) / used)[None, :, None]

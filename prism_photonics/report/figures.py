@@ -105,13 +105,15 @@ def accuracy(validation: Validation) -> Figure:
     """Measured against commanded weights on unseen targets, and the error's histogram."""
     figure = Figure(figsize=(8.4, 3.2))
     left, right = figure.subplots(1, 2)
-    left.plot(validation.commanded.ravel(), validation.measured.ravel(), ".", ms=2, color=BLUE)
+    used = ~np.asarray(validation.excluded)
+    commanded, measured = validation.commanded[:, used].ravel(), validation.measured[:, used].ravel()
+    left.plot(commanded, measured, ".", ms=2, color=BLUE)
     left.set(
         xlabel="commanded weight",
         ylabel="measured weight",
         title="Unseen targets, all rings moving, open loop",
     )
-    error = (validation.measured - validation.commanded).ravel() * 1e3
+    error = (measured - commanded) * 1e3
     right.hist(error, bins=60, color=BLUE)
     right.set(
         xlabel="measured − commanded (10⁻³)",

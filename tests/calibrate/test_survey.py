@@ -19,14 +19,6 @@ def refused(chip, spec):
     return str(caught.value)
 
 
-def zeroed(place):
-    def spoil(values):
-        values[place] = 0.0
-        return values
-
-    return spoil
-
-
 def test_every_ring_visits_its_whole_range_evenly_and_on_the_dac_grid(small):
     volts = survey_volts(small, 40, KEY)
     assert volts.shape == (40, 2, 3)
@@ -70,46 +62,9 @@ def test_the_dark_level_follows_what_the_leaking_lines_give(survey, small):
     assert left_A.std() < 0.5 * survey.dark_A.values.std()
 
 
-def test_a_ring_whose_driver_is_dead_is_named(spoiled, small):
-    message = refused(spoiled(volts=zeroed((1, 2))), small)
-    assert message.startswith("calibrate: ring 2 of row 1: ")
-    assert "dead ring" in message
-
-
-def test_a_dark_detector_is_named_by_its_row(spoiled, small):
-    message = refused(spoiled(current=zeroed(0)), small)
-    assert "of row 0: " in message
-
-
-def test_a_dark_line_is_named_by_its_channel(spoiled, small):
-    assert refused(spoiled(light=zeroed(1)), small).startswith("calibrate: ring 1 of row ")
-
-
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_a_reading_that_is_not_a_number_is_named(spoiled, small, wrong):
-    count = iter(range(10**6))
-
-    def spoil(current):
-        # A setting's first reading is the dark level, which has a message of its own.
-        if next(count) == 1:
-            current[1] = wrong
-        return current
-
-    assert f"row 1, channel 0, setting 0: the reading is {wrong}" in refused(spoiled(current=spoil), small)
-
-
 def test_a_chip_of_another_shape_is_refused(spoiled, small, altered):
     other = altered(small, chip={"channels": 4})
     assert "the chip is 2×3, the spec 2×4" in refused(spoiled(), other)
-
-
-def test_a_dark_reading_that_is_not_a_number_is_refused(small, spoiled):
-    count = iter(range(10**6))
-
-    def spoil(current):
-        return current * np.nan if next(count) == 0 else current
-
-    assert "dark" in refused(spoiled(current=spoil), small)
 
 
 def test_a_converter_that_overflows_is_refused(small, altered):

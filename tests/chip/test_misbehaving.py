@@ -1,5 +1,6 @@
 """Instruments that answer late, in pieces, with nonsense, or not at all: one clear line, and nothing worse."""
 
+import re
 import socket
 import threading
 import time
@@ -10,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prism_photonics.calibrate.faults import find_faults
 from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.scpi import parse_numbers
 from prism_photonics.chip.served import Client
-from prism_photonics.units import InputError
 
 LIGHT = np.ones(3)
 
@@ -195,31 +196,44 @@ def test_an_error_after_a_setting_is_told_with_its_text(crooked, bench):
     assert queue == []
 
 
-@pytest.mark.parametrize(
-    ("row_1", "message"),
-    [
-        (lambda word: "0.0", "of row 1: its current swings by 0 A"),
-        (lambda word: "1.5e-4", "row 1, channel 0: the reading sticks at the converter's full scale"),
-        (lambda word: "9.9E37", r"row 1 \(channel 2\): overload: a saturated detector"),
-    ],
-    ids=["dead", "saturated", "overloaded"],
-)
-def test_a_broken_detector_stops_a_survey_by_its_row_and_what_was_read_is_on_file(
-    small, bench, crooked, tmp_path, row_1, message
-):
+def spoiling_row_1(word_of):
     def spoil(answer):
         first, second = answer.decode().strip().split(",")
-        return [f"{first},{row_1(second)}\n".encode()]
+        return [f"{first},{word_of(second)}\n".encode()]
 
+    return only("FETC", spoil)
+
+
+def test_an_overloaded_meter_stops_a_survey_by_its_row(small, bench, crooked, tmp_path):
     bench.measure(LIGHT)
-    crooked.spoil = only("FETC", spoil)
+    crooked.spoil = spoiling_row_1(lambda word: "9.9E37")
     path = tmp_path / "journal.jsonl"
-    with JournaledChip(bench, small, path, identity={}) as chip, pytest.raises(InputError, match=message) as caught:
+    with (
+        JournaledChip(bench, small, path, identity={}) as chip,
+        pytest.raises(BenchError, match=r"row 1 \(channel 2\): overload: a saturated detector") as caught,
+    ):
         take_survey(chip, small, key=jax.random.key(0), settings=4)
     assert "\n" not in str(caught.value)
-    # The box took one reading before the survey; one that is no number is refused, not kept.
-    kept = path.read_bytes().count(b'"A"')
-    assert kept == (0 if "overload" in message else crooked.box.triggers - 1)
+    # One that is no number is refused, not kept.
+    assert path.read_bytes().count(b'"A"') == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("0.0", "the detector of row 1 is dead"), ("1.5e-4", "the detector of row 1 is saturated: .*full scale")],
+    ids=["dead", "saturated"],
+)
+def test_a_broken_detector_on_the_wire_is_named_and_all_that_was_read_is_on_file(
+    small, bench, crooked, tmp_path, word, message
+):
+    crooked.spoil = spoiling_row_1(lambda answer: word)
+    path = tmp_path / "journal.jsonl"
+    with JournaledChip(bench, small, path, identity={}) as chip:
+        faults = find_faults(take_survey(chip, small, key=jax.random.key(0), settings=4), small)
+    assert len(faults) == 1
+    assert re.match(message, str(faults[0]))
+    assert faults[0].rings == ((1, 0), (1, 1), (1, 2))
+    assert path.read_bytes().count(b'"A"') == crooked.box.triggers
 
 
 def test_a_ring_whose_channel_is_stuck_is_named_by_the_survey(small, bench, crooked):
@@ -228,12 +242,13 @@ def test_a_ring_whose_channel_is_stuck_is_named_by_the_survey(small, bench, croo
 
     def stuck(volts):
         volts = volts.copy()
-        volts[1, 2] = 0.0
+        volts[1, 2] = 3.0
         real(volts)
 
     crooked.box._chip.set = stuck
-    with pytest.raises(InputError, match=r"ring 2 of row 1: .*check the light on that channel and the ring's driver"):
-        take_survey(bench, small, key=jax.random.key(0), settings=8)
+    (fault,) = find_faults(take_survey(bench, small, key=jax.random.key(0), settings=8), small)
+    assert fault.rings == ((1, 2),)
+    assert str(fault).startswith("ring 2 of row 1 does not answer to its voltage")
 
 
 def test_errors_of_whoever_was_here_before_are_forgotten(small, bench_of, crooked):

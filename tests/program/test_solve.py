@@ -141,3 +141,14 @@ def test_rounded_voltages_are_codes_within_the_limit(rounded):
     codes = (np.asarray(rounded[0]) + 5.0) * 6.3
     assert codes == pytest.approx(np.rint(codes), abs=1e-9)
     assert np.abs(rounded[0]).max() <= 5.0
+
+
+def test_an_excluded_ring_rests_and_its_neighbours_meet_their_targets(calibration, targets):
+    without = dataclasses.replace(calibration, excluded=calibration.excluded.at[1, 4].set(True))
+    asked = targets.copy()
+    asked[1, 4] = 0.9999
+    done = program(without, asked)
+    assert abs(done.volts[0, 1, 4]) <= 0.5 * calibration.voltage_step_V + 1e-12
+    assert done.residual[0, 1, 4] == 0.0
+    assert done.out_of_reach == ()
+    assert np.abs(done.residual).max() < TOLERANCE

@@ -53,6 +53,27 @@ class RingFields(eqx.Module):
     drop_bus: Complex[Array, "..."]
 
 
+class RingTerms(eqx.Module):
+    """A ring as numerators over one denominator: what a chain of rings needs, without dividing ring by ring.
+
+    With x = a·e^{jφ}: ``through = (t1 − t2·x)/D``, ``drop = K/D``, ``drop_bus = (t2 − t1·x)/D``, and, because the
+    couplers are lossless, ``through·drop_bus − drop² = (t1·t2 − x)/D``.
+
+    Attributes:
+        denominator: D = 1 − t1·t2·x.
+        through: t1 − t2·x.
+        drop: K = −κ1·κ2·√x.
+        drop_bus: t2 − t1·x.
+        determinant: t1·t2 − x.
+    """
+
+    denominator: Complex[Array, "..."]
+    through: Complex[Array, "..."]
+    drop: Complex[Array, "..."]
+    drop_bus: Complex[Array, "..."]
+    determinant: Complex[Array, "..."]
+
+
 def resonance_shift_pm(ring: RingParams, volts: Float[Array, "..."]) -> Float[Array, "..."]:
     """Resonance shift ``δλ = offset + slope·V + curvature·V²`` in pm."""
     return ring.offset_pm + ring.slope_pm_V * volts + ring.curvature_pm_V2 * volts**2
@@ -72,10 +93,8 @@ def electrode_volts(volts: Float[Array, "... rings"], crosstalk: Float[Array, ".
     return acting.at[..., :-1].add(crosstalk * volts[..., 1:])
 
 
-def ring_fields(
-    wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float
-) -> RingFields:
-    """Closed-form transmissions at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``.
+def ring_terms(wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float) -> RingTerms:
+    """`RingTerms` at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``.
 
     A shift δλ adds the optical path ``n_g·L·δλ/λ0``, which moves every resonance by δλ (to first order in δλ/λ).
     """
@@ -83,13 +102,28 @@ def ring_fields(
     phi = path_phase(wl, opl_um, ring.gpl_um, ring.wl0_um)
     half_turn = jnp.sqrt(ring.a) * unit_phasor(0.5 * phi)
     turn = half_turn**2
-    kappa_product = jnp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2))
-    resonance = 1.0 / (1.0 - ring.t1 * ring.t2 * turn)
-    return RingFields(
-        through=(ring.t1 - ring.t2 * turn) * resonance,
-        drop=-kappa_product * half_turn * resonance,
-        drop_bus=(ring.t2 - ring.t1 * turn) * resonance,
+    both = ring.t1 * ring.t2
+    return RingTerms(
+        denominator=1.0 - both * turn,
+        through=ring.t1 - ring.t2 * turn,
+        drop=-jnp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2)) * half_turn,
+        drop_bus=ring.t2 - ring.t1 * turn,
+        determinant=both - turn,
     )
+
+
+def ring_fields(
+    wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float
+) -> RingFields:
+    """Closed-form transmissions at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``."""
+    terms = ring_terms(wl, ring, shift_pm)
+    resonance = reciprocal(terms.denominator)
+    return RingFields(terms.through * resonance, terms.drop * resonance, terms.drop_bus * resonance)
+
+
+def reciprocal(z: Complex[Array, "..."]) -> Complex[Array, "..."]:
+    """1/z as ``z*/|z|²``: for numbers near one several times faster than a division that guards against overflow."""
+    return jnp.conj(z) * (1.0 / (jnp.real(z) ** 2 + jnp.imag(z) ** 2))
 
 
 def fwhm_pm(ring: RingParams) -> Float[Array, "..."]:

@@ -40,9 +40,14 @@ def unit_phasor(phase_rad: Shaped[Array, "..."]) -> Complex[Array, "..."]:
     return jax.lax.complex(jnp.cos(phase_rad), jnp.sin(phase_rad))
 
 
+def phase_rad(wl: Float[Array, "..."] | float, path: PathParams) -> Float[Array, "..."]:
+    """Phase ``βL + φ`` of a path at wavelength ``wl`` (µm), in rad."""
+    return path_phase(wl, path.opl_um, path.gpl_um, path.wl0_um) + path.phase_rad
+
+
 def transmission(wl: Float[Array, "..."] | float, path: PathParams) -> Complex[Array, "..."]:
     """Complex field transmission ``A·exp(j(βL + φ))`` of a path at wavelength ``wl`` (µm)."""
-    return path.amplitude * unit_phasor(path_phase(wl, path.opl_um, path.gpl_um, path.wl0_um) + path.phase_rad)
+    return path.amplitude * unit_phasor(phase_rad(wl, path))
 
 
 def path(
