@@ -235,16 +235,36 @@ def program(
         Path, typer.Argument(metavar="SIGNATURES.npy", help="array (blocks, dims)", show_default=False)
     ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="VOLTS.npz", help="Where the voltages go.")],
+    scale: Annotated[
+        str, typer.Option(help="Signature written as the full weight: best (for recall), max, or a number.")
+    ] = "best",
+    to_bench: Annotated[
+        Path | None,
+        typer.Option(
+            "--to-bench", metavar="BENCH.toml", help="Also set one tile on these instruments.", show_default=False
+        ),
+    ] = None,
+    page: Annotated[int, typer.Option(min=0, help="Page that goes to the bench.")] = 0,
+    piece: Annotated[int, typer.Option("--slice", min=0, help="Slice that goes to the bench.")] = 0,
+    hold_s: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Hold it so long; default: until Ctrl-C.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Turn signatures into ring voltages within the drive limit.
 
     Reads RECORD and a NumPy array of shape (blocks, dims); writes volts_V, predicted and residual weights of every
-    (page, slice) tile. Targets out of reach are listed.
+    (page, slice) tile. Targets out of reach are listed. With --to-bench one tile is set, read back where the bench file
+    has verify_V, and held; then the rings are parked, as on any error.
     """
-    from prism_photonics.job import program_signatures
+    bench_file = cli_bench.read_bench(to_bench)
+    from prism_photonics.job_program import program_signatures
 
-    _print_result(program_signatures(record, signatures, out), as_json)
+    result = program_signatures(record, signatures, out, scale=_scale(scale))
+    _print_result(result, as_json)
+    if bench_file is not None:
+        cli_bench.hold_tile(bench_file, record, out, page=page, piece=piece, hold_s=hold_s)
 
 
 @command
@@ -347,6 +367,13 @@ def _feasible(path: Path) -> Any:
     spec = ChipSpec.from_toml(path)
     require_feasible(spec)
     return spec
+
+
+def _scale(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _one_line(message: str) -> str:

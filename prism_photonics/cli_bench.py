@@ -1,8 +1,10 @@
 """``prism bench …`` and the choice of a bench: argument parsing and progress only."""
 
 import functools
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,6 +97,36 @@ def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
     }
     _print_result(result, as_json)
     _require_whole_range(chip.max_voltage_V, chip_spec)
+
+
+def read_bench(path: Path | None) -> "BenchFile | None":
+    """The bench file that ``--to-bench`` names, if any."""
+    if path is None:
+        return None
+    from prism_photonics.chip.benchfile import BenchFile
+
+    return BenchFile.from_toml(path)
+
+
+def hold_tile(
+    bench_file: "BenchFile", record: Path, volts: Path, *, page: int, piece: int, hold_s: float | None
+) -> None:
+    """Set a programmed tile on a bench and hold it for so long, or until Ctrl-C; then the rings are parked."""
+    from prism_photonics.calibrate.record import read_record
+    from prism_photonics.chip.bench import BenchChip
+    from prism_photonics.job_program import write_to_bench
+
+    _, spec, _ = read_record(record / "calibration.nc")
+    with BenchChip(spec, bench_file, report=_warn) as chip:
+        write_to_bench(chip, volts, page=page, piece=piece)
+        until = "Ctrl-C" if hold_s is None else f"{hold_s:g} s have passed"
+        progress.print(f"page {page}, slice {piece} is on {bench_file.name}; held until {until}")
+        with suppress(KeyboardInterrupt):
+            if hold_s is None:
+                threading.Event().wait()
+            else:
+                time.sleep(hold_s)
+    progress.print("the rings are parked")
 
 
 def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:

@@ -4,7 +4,6 @@ check → simulate → calibrate (a virtual chip) → program → draw → expor
 into the output folder as it goes; ``summary.json`` and ``report.html`` come last.
 """
 
-import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +20,7 @@ import numpy as np
 from prism_photonics.behavior.fit import fit
 from prism_photonics.budget.feasibility import require_feasible
 from prism_photonics.calibrate.calibration import Calibration, from_survey, summary
-from prism_photonics.calibrate.record import read_record, write_record
+from prism_photonics.calibrate.record import write_record
 from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
@@ -29,7 +28,7 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
 from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
 from prism_photonics.export.write import write as write_bundle
-from prism_photonics.files import write_bytes, write_text
+from prism_photonics.files import write_text
 from prism_photonics.lightpath.modulator.encoding import RAILS, rails
 from prism_photonics.program.score import WeightRange, program_tiles, score_tile
 from prism_photonics.program.validate import Validation, validate
@@ -137,75 +136,6 @@ def chip_scores(
         )
         scores[bank] = dots * largest * scale[bank]
     return scores, len(programmed.programmed.out_of_reach), clipped
-
-
-def program_signatures(record: Path, signatures: Path, out: Path) -> dict[str, Any]:
-    """Voltages of an array of signatures for a calibrated chip, written to an npz file.
-
-    Args:
-        record: Folder that `calibrate_and_validate` wrote.
-        signatures: A ``.npy`` file of shape (blocks, dims).
-        out: The ``.npz`` file.
-
-    Returns:
-        Tiles, largest residual and the targets out of reach.
-
-    Raises:
-        InputError: A damaged record, NaN signatures, or a place that cannot be written.
-    """
-    calibration, spec, _ = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc")
-    if validation.spec_hash != spec.hash:
-        raise InputError(
-            f"{record}: validation.nc belongs to spec {validation.spec_hash[:12]}, calibration.nc to {spec.hash[:12]}; "
-            "calibrate again"
-        )
-    array = _read_signatures(signatures)
-    scale = float(np.abs(array).max()) or 1.0
-    encoding = spec.modulator.encoding
-    grid = tiles(array / scale, rows=spec.chip.rows, channels=spec.chip.rings // RAILS[encoding])
-    grid = rails(grid, encoding)
-    weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    done = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range).programmed
-    volts_V, predicted, residual = (a.reshape(grid.shape) for a in (done.volts, done.predicted, done.residual))
-    buffer = io.BytesIO()
-    np.savez(buffer, volts_V=volts_V, predicted=predicted, residual=residual)
-    write_bytes(out, buffer.getvalue())
-    return {
-        "volts": str(out),
-        "pages": grid.shape[0],
-        "slices": grid.shape[1],
-        "signature_scale": scale,
-        "residual_max": float(np.abs(done.residual).max()),
-        "out_of_reach": [str(missed) for missed in done.out_of_reach],
-    }
-
-
-def _read_signatures(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as stream:
-            array = np.lib.format.read_array(stream, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), want a .npy array; check the path") from None
-    except Exception:  # damaged headers raise a dozen different types; a pickle is refused, never run
-        raise InputError(
-            f"{path}: got no readable .npy array of numbers (damaged, an archive, or Python objects), "
-            "want (blocks, dims); save it with numpy.save"
-        ) from None
-    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
-        raise InputError(
-            f"{path}: got {array.dtype} of shape {array.shape}, want real numbers (blocks, dims); "
-            "save one signature per block"
-        )
-    with np.errstate(over="ignore"):
-        array = array.astype(float)
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        raise InputError(
-            f"{path}: block {bad[0][0]}, dim {bad[0][1]}: got {array[tuple(bad[0])]}, want a finite number; "
-            "mend or drop that signature"
-        )
-    return array
 
 
 def run(

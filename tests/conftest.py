@@ -73,6 +73,47 @@ def two_bus(small, altered):
     return altered(small, name="two_bus_2x2x3", chip={"buses": 2}, drive={"max_voltage_V": 20.0})
 
 
+@pytest.fixture(scope="session")
+def made_up(small, tmp_path_factory):
+    """A whole record and bundle of a chip that nobody measured: the files are right, the numbers are made up."""
+    import xarray as xr
+
+    from prism_photonics.behavior.fit import fit
+    from prism_photonics.calibrate.calibration import blank_calibration
+    from prism_photonics.calibrate.record import write_record
+    from prism_photonics.export.write import write
+    from prism_photonics.lightpath.modulator.encoding import quantizer_step
+    from prism_photonics.program.validate import Validation
+
+    folder = tmp_path_factory.mktemp("made_up")
+    rows, channels, rng = small.chip.rows, small.chip.channels, np.random.default_rng(0)
+    survey = xr.Dataset({"dark_A": ("row", np.zeros(rows), {"units": "A"})})
+    calibration = blank_calibration(small, triggers=7)
+    write_record(folder / "record" / "calibration.nc", calibration, survey, small, bench="virtual:0", seed=0)
+    commanded = rng.uniform(-0.5, 0.5, (8, rows, channels))
+    step = float(quantizer_step(small.detector.adc_bits, -2.0, 2.0))
+    validation = Validation(
+        commanded=commanded,
+        measured=commanded + 1e-3 * rng.standard_normal(commanded.shape),
+        measured_std=np.full(commanded.shape, 1e-5),
+        light=rng.uniform(0.0, 1.0, (6, channels)),
+        weights=rng.uniform(-0.5, 0.5, (6, rows, channels)),
+        reads=step * np.rint(20.0 * rng.standard_normal((6, 32, rows))),
+        adc_full_scale=np.full(rows, 2.0),
+        weight_low=-0.5,
+        weight_high=0.5,
+        adc_bits=small.detector.adc_bits,
+        dac_bits=small.modulator.dac_bits,
+        encoding=small.modulator.encoding,
+        spec_hash=small.hash,
+        residual_rms=1e-4,
+        leak=1e-3,
+    )
+    validation.write(folder / "record" / "validation.nc")
+    write(fit(validation), folder / "bundle")
+    return folder
+
+
 @pytest.fixture
 def make_model():
     """A made-up chip as a behavioral model, with numbers of the size that a calibrated 8×8 chip has."""

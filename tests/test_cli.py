@@ -60,47 +60,6 @@ def edited(demo_toml, tmp_path):
     return make
 
 
-@pytest.fixture(scope="module")
-def made_up(small, tmp_path_factory):
-    """A whole record and bundle of a chip that nobody measured: the files are right, the numbers are made up."""
-    import xarray as xr
-
-    from prism_photonics.behavior.fit import fit
-    from prism_photonics.calibrate.calibration import blank_calibration
-    from prism_photonics.calibrate.record import write_record
-    from prism_photonics.export.write import write
-    from prism_photonics.lightpath.modulator.encoding import quantizer_step
-    from prism_photonics.program.validate import Validation
-
-    folder = tmp_path_factory.mktemp("made_up")
-    rows, channels, rng = small.chip.rows, small.chip.channels, np.random.default_rng(0)
-    survey = xr.Dataset({"dark_A": ("row", np.zeros(rows), {"units": "A"})})
-    calibration = blank_calibration(small, triggers=7)
-    write_record(folder / "record" / "calibration.nc", calibration, survey, small, bench="virtual:0", seed=0)
-    commanded = rng.uniform(-0.5, 0.5, (8, rows, channels))
-    step = float(quantizer_step(small.detector.adc_bits, -2.0, 2.0))
-    validation = Validation(
-        commanded=commanded,
-        measured=commanded + 1e-3 * rng.standard_normal(commanded.shape),
-        measured_std=np.full(commanded.shape, 1e-5),
-        light=rng.uniform(0.0, 1.0, (6, channels)),
-        weights=rng.uniform(-0.5, 0.5, (6, rows, channels)),
-        reads=step * np.rint(20.0 * rng.standard_normal((6, 32, rows))),
-        adc_full_scale=np.full(rows, 2.0),
-        weight_low=-0.5,
-        weight_high=0.5,
-        adc_bits=small.detector.adc_bits,
-        dac_bits=small.modulator.dac_bits,
-        encoding=small.modulator.encoding,
-        spec_hash=small.hash,
-        residual_rms=1e-4,
-        leak=1e-3,
-    )
-    validation.write(folder / "record" / "validation.nc")
-    write(fit(validation), folder / "bundle")
-    return folder
-
-
 @pytest.fixture
 def copied(made_up, tmp_path):
     """The made-up record and bundle, to be damaged."""
@@ -593,7 +552,16 @@ def test_a_damaged_bundle_is_refused(refused, copied, tmp_path):
 
 def test_signatures_of_another_size_than_the_chip_are_cut_into_tiles(prism, made_up, signatures, tmp_path):
     given = 7.0 * np.random.default_rng(0).uniform(-1.0, 1.0, (5, 7))
-    result = prism("program", made_up / "record", signatures(given), "-o", tmp_path / "new" / "volts.npz", "--json")
+    result = prism(
+        "program",
+        made_up / "record",
+        signatures(given),
+        "-o",
+        tmp_path / "new" / "volts.npz",
+        "--json",
+        "--scale",
+        "max",
+    )
     found = json.loads(result.stdout)
     assert result.stderr == ""
     assert (found["pages"], found["slices"]) == (3, 3)  # 2 rows and 3 channels

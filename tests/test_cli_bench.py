@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -88,6 +89,18 @@ def bench_toml(served, layouts, tmp_path_factory):
     return path
 
 
+def asked(bench_toml, question):
+    """What the served instrument answers on a line of its own."""
+    port = int(bench_toml.read_text().split("::")[2])
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(question.encode() + b"\n")
+        return line.makefile().readline().strip()
+
+
+def volts_on(bench_toml):
+    return np.array([float(word) for word in asked(bench_toml, "SOUR:VOLT?").split(",")]).reshape(2, 3)
+
+
 def edited(bench_toml, tmp_path, changes):
     path = tmp_path / "bench.toml"
     path.write_text(replaced(bench_toml.read_text(), changes))
@@ -137,6 +150,56 @@ def test_a_bench_that_does_not_fit_is_refused_in_one_line(prism, bench_toml, spe
     assert not (tmp_path / "out" / "calibration.nc").exists()
 
 
+# ---------------------------------------------------------------- programmed voltages on the wire
+
+
+def test_a_programmed_tile_is_held_on_the_bench_and_then_parked(prism, made_up, bench_toml, tmp_path):
+    signatures = np.random.default_rng(1).uniform(-1.0, 1.0, (4, 3))
+    np.save(tmp_path / "signatures.npy", signatures)
+    held, done = [], threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            volts = volts_on(bench_toml)
+            if volts.any():
+                held.append(volts)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    out = tmp_path / "volts.npz"
+    result = prism(
+        "program", made_up / "record", tmp_path / "signatures.npy", "-o", out, "--to-bench", bench_toml,
+        "--page", "1", "--hold-s", "1.5",
+    )  # fmt: skip
+    done.set()
+    watcher.join()
+    assert result.exit_code == 0, result.output
+    with np.load(out) as tiles:
+        assert tiles["volts_V"].shape == (2, 1, 2, 3)
+        assert held[-1] == pytest.approx(tiles["volts_V"][1, 0], abs=1e-6)
+    assert "page 1, slice 0 is on" in result.stderr
+    assert "the rings are parked" in result.stderr
+    assert not volts_on(bench_toml).any()
+    assert asked(bench_toml, "DIAG:OVER?") == "0"
+
+
+def test_a_tile_beyond_the_limit_or_not_there_never_leaves(made_up, bench_toml, tmp_path):
+    from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.cli_bench import hold_tile
+    from prism_photonics.units import InputError
+
+    bench, out = BenchFile.from_toml(bench_toml), tmp_path / "volts.npz"
+    volts = np.ones((1, 1, 2, 3))
+    volts[0, 0, 1, 2] = 10.001  # the record's chip is held to 10 V, the instrument goes to 20 V
+    np.savez(out, volts_V=volts)
+    with pytest.raises(InputError, match="ring 2 of row 1"):
+        hold_tile(bench, made_up / "record", out, page=0, piece=0, hold_s=0.0)
+    with pytest.raises(InputError, match="page 3, slice 0 is not there"):
+        hold_tile(bench, made_up / "record", out, page=3, piece=0, hold_s=0.0)
+    assert not volts_on(bench_toml).any()
+    assert asked(bench_toml, "DIAG:OVER?") == "0"
+
+
 def test_a_port_that_is_taken_is_one_line(prism, served, spec_toml):
     port = served.split("::")[2]
     line = refused(prism("bench", "serve", spec_toml, "--port", port))
@@ -175,10 +238,7 @@ def test_a_calibration_killed_on_the_wire_and_resumed_is_the_calibration_in_proc
     assert not journal.exists()
     assert prism("calibrate", spec_toml, "-o", folders["inside"], "--bench", "virtual:3").exit_code == 0
 
-    port = int(bench_toml.read_text().split("::")[2])
-    with socket.create_connection(("127.0.0.1", port)) as line:
-        line.sendall(b"DIAG:OVER?;SOUR:VOLT?;DIAG:TRIG?\n")
-        over, volts, triggers = line.makefile().readline().split(";")
+    over, volts, triggers = asked(bench_toml, "DIAG:OVER?;SOUR:VOLT?;DIAG:TRIG?").split(";")
     assert over == "0"
     assert not any(float(volt) for volt in volts.split(","))
 

@@ -77,7 +77,7 @@ def balanced_and_slopes(
     """``T_through − ρ·T_drop`` of every channel, and its slope by every ring's resonance shift.
 
     Args:
-        rows: The row.
+        row: The row.
         shift_pm: Resonance shift of every ring in pm, fabrication included.
         drop_ratio: Responsivity of the drop photodiode over the through one.
 

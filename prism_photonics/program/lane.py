@@ -9,7 +9,8 @@ from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.circuit.prepared import PreparedRow, balanced_alone, balanced_and_slopes, prepare_row
 from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
 
-SCAN = 65
+# Points of a curve: a start needs to be near, a reachable range exact (0.1 % of full scale between two points).
+START_POINTS, REACH_POINTS = 33, 129
 
 
 class Lane(eqx.Module):
@@ -56,12 +57,18 @@ class Curves(eqx.Module):
 def lane_of(calibration: Calibration, number: Int[Array, ""]) -> Lane:
     """A lane by its number, counted bus by bus, row by row."""
     buses = calibration.rows.gain_A.shape[1]
-    excluded = calibration.excluded.reshape(calibration.rows.gain_A.shape)
-    rows, scale, out = jax.tree.map(
-        lambda leaf: leaf[number // buses, number % buses], (calibration.rows, calibration.effective_scale(), excluded)
+    row, bus = number // buses, number % buses
+    model = jax.tree.map(lambda leaf: leaf[row, bus], calibration.rows)
+    # `Calibration.effective_scale` of this lane alone: of the whole bank it would cost a row more than its solution.
+    scale = model.gain_A * calibration.light_scale.reshape(buses, -1)[bus] / calibration.unit_A[row]
+    return Lane(
+        row=prepare_row(calibration.wl_um, model.rings, model.buses),
+        rings=model.rings,
+        crosstalk=model.crosstalk,
+        drop_ratio=model.drop_ratio,
+        scale=scale,
+        asked=1.0 - calibration.excluded[row].reshape(buses, -1)[bus],
     )
-    prepared = prepare_row(calibration.wl_um, rows.rings, rows.buses)
-    return Lane(prepared, rows.rings, rows.crosstalk, rows.drop_ratio, scale, 1.0 - out)
 
 
 def weights_and_slopes(
@@ -77,14 +84,14 @@ def weights_and_slopes(
     return lane.scale * balanced, lane.scale[:, None] * slopes
 
 
-def tuning_curves(lane: Lane, max_voltage_V: float) -> Curves:
+def tuning_curves(lane: Lane, max_voltage_V: float, points: int) -> Curves:
     """Curves over the driver's range; the little that a ring's neighbours move with it is left out."""
-    volts = jnp.linspace(-max_voltage_V, max_voltage_V, SCAN)
+    volts = jnp.linspace(-max_voltage_V, max_voltage_V, points)
     swept_pm = resonance_shift_pm(lane.rings, volts[:, None])
     curves = lane.scale * balanced_alone(lane.row, lane.rings.offset_pm, swept_pm, lane.drop_ratio)
     bottom = jnp.argmin(curves, axis=0)
-    index = jnp.arange(SCAN)[:, None]
-    upwards = bottom <= SCAN // 2
+    index = jnp.arange(points)[:, None]
+    upwards = bottom <= points // 2
     held = jnp.where(jnp.where(upwards, index >= bottom, index <= bottom), curves, curves.min(0))
     monotone = jnp.where(upwards, jax.lax.cummax(held, axis=0), jax.lax.cummax(held, axis=0, reverse=True))
     return Curves(volts, monotone)
@@ -98,6 +105,6 @@ def voltages_alone(curves: Curves, weights: Float[Array, " rings"]) -> Float[Arr
         xp = jnp.where(up, curve, curve[::-1])
         fp = jnp.where(up, curves.volts, curves.volts[::-1])
         # Flat stretches (beyond the resonance) carry no voltage information: tip them by a hair.
-        return jnp.interp(w, xp + 1e-9 * jnp.arange(SCAN), fp)
+        return jnp.interp(w, xp + 1e-9 * jnp.arange(len(xp)), fp)
 
     return jax.vmap(one, in_axes=(0, 1, 0))(weights, curves.weights, rising)

@@ -1,15 +1,15 @@
 """Programming: the voltages whose exact row gives the wanted weights, all rings of a row at once.
 
-Buses do not see each other, so each is a small problem of its own (a *lane*). Lanes are solved in rounds: few steps for
-all, which settles nearly every one, then many for those that are left, such as lanes with a target out of reach. A
-round is cut into chunks that stay in a core's cache; chunks run side by side.
+Buses do not see each other, so each is a small problem of its own (a *lane*). Lanes are solved in rounds of few steps:
+the first settles nearly every lane, the next ones go on with what is left, such as lanes with a target out of reach. On
+a CPU a round is cut into chunks that stay in a core's cache, and chunks run side by side; an accelerator takes larger
+ones.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,15 +20,23 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.levenberg import least_squares
-from prism_photonics.program.lane import lane_of, tuning_curves, voltages_alone, weights_and_slopes
+from prism_photonics.program.lane import (
+    REACH_POINTS,
+    START_POINTS,
+    lane_of,
+    tuning_curves,
+    voltages_alone,
+    weights_and_slopes,
+)
+from prism_photonics.program.rounding import round_lane
 from prism_photonics.units import InputError
 
 TOLERANCE = 2e-3
 # A tenth of what one code of a 14-bit driver moves a weight: refining further would be rounded away.
 SOLVED = 2e-5
-# Iterations of each round.
-ROUNDS = (4, 30)
-LANES_AT_ONCE = 128
+ROUNDS, STEPS = 8, 5
+# Two sizes only, one for a row and one for a bank: each is compiled once.
+LANES_AT_ONCE, LANES_ON_ACCELERATOR = (16, 128), (128, 16384)
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,7 @@ def reachable_weights(
     Returns:
         (low, high), dimensionless.
     """
-    lanes = np.arange(calibration.rows.gain_A.shape[0] * calibration.rows.gain_A.shape[1])
-    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (lanes,))
-    return low.reshape(calibration.shape), high.reshape(calibration.shape)
+    return _reachable(calibration, np.arange(calibration.shape[0]))
 
 
 def program(
@@ -89,7 +95,7 @@ def program(
     """Voltages that realise effective weights, through the fitted coherent row.
 
     A start from each ring's own tuning curve is refined by Levenberg–Marquardt on the whole row with the drive limit
-    as a box, then rounded to the DAC grid.
+    as a box, then rounded to the DAC grid row by row (`rounding`).
 
     Args:
         calibration: The calibrated chip; it knows the drive limit and the DAC grid.
@@ -113,14 +119,13 @@ def program(
             f"program: weight at {place} is {wanted[place]}; weights are finite numbers: mend the signatures"
         )
     pages = wanted.reshape(-1, *shape)
-    buses, channels = calibration.rows.gain_A.shape[1:]
-    lanes = (chosen[:, None] * buses + np.arange(buses)).ravel()
-    solved = _solve(calibration, np.tile(lanes, len(pages)), pages.reshape(-1, channels))
-    volts = calibration.on_dac_grid(solved.volts)
-    predicted = _in_chunks(lambda *chunk: _predict(calibration, *chunk), (np.tile(lanes, len(pages)), volts))[0]
+    lanes = np.tile(_lanes_of(calibration, chosen), len(pages))
+    solved = _solve(calibration, lanes, pages.reshape(len(lanes), -1))
+    volts, predicted, reached = (a.reshape(pages.shape) for a in solved)
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
-    reached, low, high = (a.reshape(pages.shape) for a in (solved.reached, solved.low, solved.high))
     excluded = np.asarray(calibration.excluded)[chosen]
+    places = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
+    low, high = _reachable(calibration, chosen) if len(places) else (reached[0], reached[0])
     missed = tuple(
         OutOfReach(
             int(p),
@@ -128,20 +133,11 @@ def program(
             int(c),
             float(pages[p, n, c]),
             float(reached[p, n, c]),
-            (float(low[p, n, c]), float(high[p, n, c])),
+            (float(low[n, c]), float(high[n, c])),
         )
-        for p, n, c in np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
+        for p, n, c in places
     )
-    predicted = predicted.reshape(pages.shape)
-    residual = np.where(excluded, 0.0, predicted - pages)
-    return Programmed(volts.reshape(pages.shape), predicted, residual, missed)
-
-
-class _Solved(NamedTuple):
-    volts: Float[ndarray, "lanes channels"]
-    reached: Float[ndarray, "lanes channels"]
-    low: Float[ndarray, "lanes channels"]
-    high: Float[ndarray, "lanes channels"]
+    return Programmed(volts, predicted, np.where(excluded, 0.0, predicted - pages), missed)
 
 
 def _chosen_rows(calibration: Calibration, rows: Sequence[int] | None) -> Int[ndarray, " rows"]:
@@ -158,26 +154,38 @@ def _chosen_rows(calibration: Calibration, rows: Sequence[int] | None) -> Int[nd
     return chosen
 
 
+def _lanes_of(calibration: Calibration, rows: Int[ndarray, " rows"]) -> Int[ndarray, " lanes"]:
+    buses = calibration.rows.gain_A.shape[1]
+    return (rows[:, None] * buses + np.arange(buses)).ravel()
+
+
+def _reachable(
+    calibration: Calibration, rows: Int[ndarray, " rows"]
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_lanes_of(calibration, rows),))
+    return low.reshape(len(rows), -1), high.reshape(len(rows), -1)
+
+
 def _solve(
     calibration: Calibration, lanes: Int[ndarray, " lanes"], wanted: Float[ndarray, "lanes channels"]
-) -> _Solved:
-    volts, low, high = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, wanted))
-    reached = np.empty_like(volts)
+) -> tuple[Float[ndarray, "lanes channels"], ...]:
+    """Voltages on the DAC grid, weights there, and weights before rounding."""
+    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, wanted))
     left = np.arange(len(lanes))
-    for steps in ROUNDS:
+    for _ in range(ROUNDS):
         problem = (lanes[left], wanted[left], volts[left])
-        found = _in_chunks(lambda *chunk, steps=steps: _refine(calibration, *chunk, steps), problem)
-        volts[left], reached[left], settled = found
+        volts[left], settled = _in_chunks(lambda *chunk: _refine(calibration, *chunk), problem)
         left = left[~settled]
         if not len(left):
             break
-    return _Solved(volts, reached, low, high)
+    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (lanes, wanted, volts))
 
 
 def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
     """A compiled function of lanes over any number of them, chunk by chunk; there are few sizes to compile for."""
     count = len(lanes[0])
-    size = min(LANES_AT_ONCE, 1 << (count - 1).bit_length())
+    few, many = LANES_AT_ONCE if jax.default_backend() == "cpu" else LANES_ON_ACCELERATOR
+    size = few if count <= few else many
     padded = -(-count // size) * size
     index = np.minimum(np.arange(padded), count - 1).reshape(-1, size)
 
@@ -198,28 +206,21 @@ def _reach(
     calibration: Calibration, lanes: Int[Array, " lanes"]
 ) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
     def one(number):
-        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V)
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, REACH_POINTS)
         return curves.low, curves.high
 
     return jax.vmap(one)(lanes)
 
 
 @eqx.filter_jit
-def _predict(
-    calibration: Calibration, lanes: Int[Array, " lanes"], volts: Float[Array, "lanes channels"]
-) -> tuple[Float[Array, "lanes channels"]]:
-    return (jax.vmap(lambda number, v: weights_and_slopes(lane_of(calibration, number), v)[0])(lanes, volts),)
-
-
-@eqx.filter_jit
 def _start(
     calibration: Calibration, lanes: Int[Array, " lanes"], wanted: Float[Array, "lanes channels"]
-) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+) -> tuple[Float[Array, "lanes channels"]]:
     def one(number, w):
-        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V)
-        return voltages_alone(curves, w), curves.low, curves.high
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, START_POINTS)
+        return voltages_alone(curves, w)
 
-    return jax.vmap(one)(lanes, wanted)
+    return (jax.vmap(one)(lanes, wanted),)
 
 
 @eqx.filter_jit
@@ -228,9 +229,8 @@ def _refine(
     lanes: Int[Array, " lanes"],
     wanted: Float[Array, "lanes channels"],
     start: Float[Array, "lanes channels"],
-    steps: int,
-) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Bool[Array, " lanes"]]:
-    """Voltages, weights there, and whether a lane needs no more."""
+) -> tuple[Float[Array, "lanes channels"], Bool[Array, " lanes"]]:
+    """Voltages after one round, and whether a lane needs no other."""
     top_V = calibration.max_voltage_V
 
     def one(number, w, first):
@@ -240,11 +240,26 @@ def _refine(
             lambda v: lane.asked * (weights_and_slopes(lane, v)[0] - w),
             first,
             jacobian=lambda v: lane.asked[:, None] * weights_and_slopes(lane, v)[1],
-            steps=steps,
+            steps=STEPS,
             cost_goal=goal,
             lower=-top_V * lane.asked,
             upper=top_V * lane.asked,
         )
-        return found.x, weights_and_slopes(lane, found.x)[0], found.cost <= goal
+        # A lane that stopped before its last step has come as near as it can.
+        return found.x, (found.cost <= goal) | (found.steps < STEPS)
 
     return jax.vmap(one)(lanes, wanted, start)
+
+
+@eqx.filter_jit
+def _round(
+    calibration: Calibration,
+    lanes: Int[Array, " lanes"],
+    wanted: Float[Array, "lanes channels"],
+    volts: Float[Array, "lanes channels"],
+) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+    def one(number, w, v):
+        limit_V, step_V = calibration.max_voltage_V, calibration.voltage_step_V
+        return round_lane(lane_of(calibration, number), v, w, max_voltage_V=limit_V, step_V=step_V)
+
+    return jax.vmap(one)(lanes, wanted, volts)
