@@ -23,6 +23,7 @@ TARGETS = 48
 SETTINGS = 16
 REPEATS = 256
 AVERAGES = 4096
+DARK_AVERAGES = 16 * AVERAGES
 DIMENSIONS = {
     "commanded": ("target", "row", "channel"),
     "measured": ("target", "row", "channel"),
@@ -120,6 +121,29 @@ def common_range(calibration: Calibration) -> tuple[float, float]:
     return float(low.max() + margin), float(high.min() - margin)
 
 
+def measure_weights(
+    chip: AbstractChip, calibration: Calibration
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """Every effective weight as it stands, one channel lit at a time.
+
+    Returns:
+        The weights and the standard error of each. The dark reading that all rings of a row share is averaged so long
+        that its own error ties them together by little.
+    """
+    rows, rings = calibration.shape
+    full_light = np.asarray(calibration.light_scale)
+    measured, spread = np.empty((rows, rings)), np.empty((rows, rings))
+    dark = chip.measure(np.zeros(rings), averages=DARK_AVERAGES)
+    for c in range(rings):
+        light = np.where(np.arange(rings) == c, full_light, 0.0)
+        # Four readings of one weight also tell how well it is known.
+        readings = np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
+        quarters = (readings - dark) / np.asarray(calibration.unit_A)
+        measured[:, c] = quarters.mean(0)
+        spread[:, c] = quarters.std(0, ddof=1) / 2.0
+    return measured, spread
+
+
 def validate(
     chip: AbstractChip,
     calibration: Calibration,
@@ -155,14 +179,7 @@ def validate(
     spread = np.empty_like(measured)
     for t in range(targets):
         chip.set(programmed.volts[t])
-        dark = chip.measure(np.zeros(shape[1]), averages=AVERAGES)
-        for c in range(shape[1]):
-            light = np.where(np.arange(shape[1]) == c, full_light, 0.0)
-            # Four readings of one weight also tell how well it is known.
-            readings = np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
-            quarters = (readings - dark) / np.asarray(calibration.unit_A)
-            measured[t, :, c] = quarters.mean(0)
-            spread[t, :, c] = quarters.std(0, ddof=1) / 2.0
+        measured[t], spread[t] = measure_weights(chip, calibration)
 
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
     queries /= np.abs(queries).max(-1, keepdims=True)
