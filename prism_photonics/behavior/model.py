@@ -205,7 +205,8 @@ class BehavioralModel(eqx.Module):
 
         Returns:
             Scores in units of query times signature: an estimate of ``query @ signatures.T``. A query of
-            zeros scores zero; a block on a dead row scores minus infinity. Gradients pass straight through both converters, and are zero where a reading
+            zeros scores zero; a block on a dead row scores minus infinity. Gradients pass straight through both
+            converters, and are zero where a reading
             clips.
 
         Raises:

@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 import numpy as np
 import safetensors
 import safetensors.numpy
-from jaxtyping import Float
+from jaxtyping import Shaped
 
 from prism_photonics.export import schema
 from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
 from prism_photonics.units import InputError, nearest
 
 
-def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Float[np.ndarray, "*axes"]]]:
+def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Shaped[np.ndarray, "*axes"]]]:
     """Read and check both files of a bundle.
 
     Args:
