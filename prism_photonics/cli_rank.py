@@ -172,14 +172,13 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         InputError: A damaged record, or one of no virtual chip.
     """
     import jax
-    import numpy as np
 
     from prism_photonics.calibrate.record import read_record
+    from prism_photonics.check import chip_bank
     from prism_photonics.chip.virtual import VirtualChip
-    from prism_photonics.lightpath.modulator.encoding import RAILS, rails
-    from prism_photonics.program.score import WeightRange, program_tiles, score_tile
+    from prism_photonics.lightpath.modulator.encoding import RAILS
+    from prism_photonics.program.score import WeightRange
     from prism_photonics.program.validate import Validation
-    from prism_photonics.rank.tiling import scores_by_tile, tiles
 
     calibration, spec, extra = read_record(record / "calibration.nc")
     validation = Validation.read(record / "validation.nc")
@@ -188,26 +187,8 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
     chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    rows, encoding = spec.chip.rows, spec.modulator.encoding
-    dims = spec.chip.rings // RAILS[encoding]
-
-    def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
-        # As the behavioral reader writes: each block at full span, its scale taken back afterwards.
-        scale = np.abs(signatures).max(1)
-        scale = np.where(scale > 0, scale, 1.0)
-        unit = signatures / scale[:, None]
-        grid = rails(tiles(unit, rows=rows, channels=dims), encoding)
-        programmed = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range)
-        largest = np.abs(queries).max(1, keepdims=True)
-
-        def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray) -> np.ndarray:
-            number = page * grid.shape[1] + piece
-            return score_tile(chip, calibration, programmed, tile=number, query_hat=query_hat, encoding=encoding)[0]
-
-        query_hat = queries / np.where(largest > 0, largest, 1.0)
-        return scores_by_tile(score, unit, queries=query_hat, rows=rows, channels=dims) * largest * scale
-
-    return score_bank, rows, dims
+    score_bank = chip_bank(chip, calibration, spec, weight_range)
+    return score_bank, spec.chip.rows, spec.chip.rings // RAILS[spec.modulator.encoding]
 
 
 def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int, as_json: bool) -> None:

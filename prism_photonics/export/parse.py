@@ -34,11 +34,15 @@ def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Shape
     raw = _bytes(folder / schema.DOCUMENT_FILE, schema.LARGEST_DOCUMENT_BYTES)
     document = _document(folder / schema.DOCUMENT_FILE, raw)
     tensor_file = folder / schema.TENSOR_FILE
-    raw = _bytes(tensor_file, schema.LARGEST_TENSOR_BYTES)
-    found = hashlib.sha256(raw).hexdigest()
+    tensors = _bytes(tensor_file, schema.LARGEST_TENSOR_BYTES)
+    found = hashlib.sha256(tensors).hexdigest()
     if found != document["tensor_sha256"]:
         _refuse(tensor_file, f"SHA-256 {found[:12]}… (truncated or edited)", f"{document['tensor_sha256'][:12]}…")
-    return document, _tensors(tensor_file, raw, document)
+    for name, wanted in document["files"].items():
+        found = hashlib.sha256(_bytes(folder / name, schema.LARGEST_OTHER_BYTES)).hexdigest()
+        if found != wanted:
+            _refuse(folder / name, f"SHA-256 {found[:12]}… (truncated or edited)", f"{wanted[:12]}…")
+    return document, _tensors(tensor_file, tensors, document)
 
 
 def _bytes(file: Path, largest: int) -> bytes:
@@ -109,6 +113,11 @@ def _check_values(file: Path, document: dict[str, Any]) -> None:
     report = document["report"]
     if not isinstance(report, dict) or not all(type(value) is float for value in report.values()):
         _refuse(file, "report that is no table of numbers", "name: number")
+    files = document["files"]
+    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+        _refuse(file, "files that are no table of hashes", "name: SHA-256")
+    if files.keys() - set(schema.OTHER_FILES):
+        _refuse(file, f"unknown file '{min(files.keys() - set(schema.OTHER_FILES))[:40]}'", "those of the schema")
     if document["tensors"] != schema.tensor_entries():
         _refuse(file, "another table of tensors", f"that of schema version {schema.VERSION}")
 

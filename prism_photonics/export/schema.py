@@ -8,9 +8,12 @@ SCHEMA = "prism_photonics.behavioral_bundle"
 VERSION = 3
 TENSOR_FILE = "bundle.safetensors"
 DOCUMENT_FILE = "bundle.json"
+OTHER_FILES = ("selector.safetensors", "selector.onnx", "selector.stablehlo")
+"""Further forms of the bundle, see ``export.formats``; those that are there stand in the document with their hash."""
 
 LARGEST_DOCUMENT_BYTES = 1 << 20
 LARGEST_TENSOR_BYTES = 1 << 24
+LARGEST_OTHER_BYTES = 1 << 26
 """Size limits that are checked before anything is parsed; a chip of a million channels would still fit."""
 
 TENSORS: dict[str, tuple[tuple[str, ...], str, str]] = {
@@ -50,7 +53,7 @@ TIE_RULE = "higher score first; equal scores: lower block index first"
 INTEGERS = ("rows", "channels", "dac_bits", "adc_bits", "drift_times", "drift_powers")
 KEYS = (
     *("schema", "version", *INTEGERS, "encoding", "spec_hash", "spec", "report", "seed_policy", "tie_rule"),
-    *("tensors", "tensor_sha256", "content_sha256"),
+    *("tensors", "tensor_sha256", "files", "content_sha256"),
 )
 
 

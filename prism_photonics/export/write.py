@@ -9,7 +9,7 @@ import safetensors.numpy
 
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.export import schema
-from prism_photonics.files import write_bytes
+from prism_photonics.files import remove, write_bytes
 from prism_photonics.units import InputError
 
 
@@ -52,9 +52,12 @@ def write(model: BehavioralModel, path: str | os.PathLike[str], *, spec: str = "
         "tie_rule": schema.TIE_RULE,
         "tensors": schema.tensor_entries(),
         "tensor_sha256": hashlib.sha256(tensor_bytes).hexdigest(),
+        "files": {},
     }
     document["content_sha256"] = schema.content_sha256(document)
     folder = Path(path)
+    for name in schema.OTHER_FILES:  # of an earlier model: they would not be this one
+        remove(folder / name)
     write_bytes(folder / schema.TENSOR_FILE, tensor_bytes)
     write_bytes(folder / schema.DOCUMENT_FILE, schema.render(document))
     return folder
