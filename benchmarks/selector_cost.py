@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from prism_photonics.export.read import Bundle, load
+from prism_photonics.export.schema import ideal
 from prism_photonics.export.torch import PhotonicSelector
 
 RESULTS = Path(__file__).parent / "results" / "selector_cost.json"
@@ -31,17 +32,14 @@ DIMS, K, TURNS = 32, 32, 15
 SHAPES = ((8, 1), (8, 4), (1, 64))  # banks, queries of each
 
 
-def stated_chip(rows: int = 32, channels: int = DIMS) -> Bundle:
+def stated_chip(encoding: str, line_noise: float, *, rows: int = 32, channels: int = DIMS) -> Bundle:
     """A 32-channel chip with numbers of the size that a calibrated one has."""
     return Bundle(
-        weight_bias=np.zeros(channels), weight_error_std=np.full(channels, 1e-3), weight_error_mix=np.eye(channels),
-        score_gain=np.ones(rows), score_offset=np.zeros(rows), column_of_channel=np.arange(channels),
-        excluded=np.zeros((rows, channels), bool), stuck_weight=np.zeros((rows, channels)),
-        drift_time_s=np.zeros(0), drift_mean=np.zeros((0, 2, channels)), drift_common=np.zeros((0, channels)),
-        drift_own=np.zeros((0, channels)), noise_floor=np.array(0.02), noise_shot=np.array(0.01),
-        noise_rin=np.array(0.003), noise_common=np.array(0.002), leak=np.array(0.001), weight_centre=np.array(0.0),
+        **ideal(rows, channels), weight_bias=np.zeros(channels), weight_error_std=np.full(channels, 1e-3),
+        noise_floor=np.array(0.02), noise_shot=np.array(0.01), noise_rin=np.array(line_noise),
+        noise_common=np.array(line_noise), leak=np.array(0.001), weight_centre=np.array(0.0),
         weight_span=np.array(0.75), adc_full_scale=np.linspace(15.0, 17.0, rows), report={}, rows=rows,
-        channels=channels, dac_bits=10, adc_bits=12, encoding="two_shot", spec_hash="",
+        channels=channels, dac_bits=10, adc_bits=12, encoding=encoding, spec_hash="",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Is the exported model true of a chip that its fit never saw? Another die, its photocurrents against the bundle.
+"""From a record to a bundle, and whether it is true of a chip that its fit never saw: another die's photocurrents.
 
 The die is fabricated from the same spec with another seed and calibrated as the first one was. What the model takes
 over from that calibration is what any user of a chip has to know of it: its weight range, its light and dark levels.
@@ -7,25 +7,33 @@ The statistics of errors and noise stay those of the first die.
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import ks_2samp
 
+from prism_photonics.behavior.fit import fit
 from prism_photonics.calibrate.calibration import Calibration, calibrate
+from prism_photonics.calibrate.record import read_record
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.export.read import Bundle
+from prism_photonics.export.formats import add_formats
+from prism_photonics.export.read import Bundle, load
+from prism_photonics.export.write import write
 from prism_photonics.lightpath.modulator.encoding import RAILS, rails
+from prism_photonics.program.drift import DriftStudy
 from prism_photonics.program.score import WeightRange, program_tiles, score_tile
-from prism_photonics.program.validate import common_range
+from prism_photonics.program.validate import Validation, common_range
 from prism_photonics.rank.compare import BLOCK, K
 from prism_photonics.rank.keys import KeyCache
 from prism_photonics.rank.recall import recall_at_k
 from prism_photonics.rank.signatures import mean_key, query_sketch
 from prism_photonics.rank.tiling import scores_by_tile, tiles
 from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
 
 ScoreBank = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 """(signatures (blocks, dims), queries (queries, dims), number of the bank) -> scores (queries, blocks)."""
@@ -160,6 +168,58 @@ def check_on_other_die(bundle: Bundle, spec: ChipSpec, *, seed: int) -> dict[str
     model = bundle_bank(on_die(bundle, calibration), seed=seed)
     dims = spec.chip.rings // RAILS[spec.modulator.encoding]
     return {"check_die": float(seed)} | held_out(measured, model, dims=dims, seed=seed)
+
+
+def export_record(
+    record: Path,
+    out: Path,
+    *,
+    formats: tuple[str, ...] = (),
+    dims: int | None = None,
+    k: int = K,
+    dtype: str = "float64",
+    die: int | None = None,
+) -> dict[str, Any]:
+    """Fit the behavioral model of a calibrated chip and write its bundle.
+
+    Args:
+        record: Folder with ``calibration.nc`` and ``validation.nc``; ``drift.nc`` is used if it is there.
+        out: The bundle folder.
+        formats: Further forms, keys of ``export.formats.FORMATS``.
+        dims: Dimensions of a signature in those forms.
+        k: Blocks chosen per query in those forms.
+        dtype: Precision of those forms.
+        die: Also check the model on this virtual die, and write the outcome into the bundle's report.
+
+    Returns:
+        The bundle, its files and its report.
+
+    Raises:
+        InputError: A damaged record, records of several specs, or a place that cannot be written.
+    """
+    _, spec, extra = read_record(record / "calibration.nc")
+    validation = Validation.read(record / "validation.nc")
+    drift = DriftStudy.read(record / "drift.nc") if (record / "drift.nc").exists() else None
+    if validation.spec_hash != spec.hash:
+        raise InputError(
+            f"{record}: validation.nc belongs to spec {validation.spec_hash[:12]}, calibration.nc to {spec.hash[:12]}; "
+            "calibrate again"
+        )
+    if die is not None and extra.get("bench") == f"virtual:{die}":
+        raise InputError(f"--check {die}: the fit saw this very die, want another seed; choose another number")
+    model = fit(validation, drift)
+    text = spec.model_dump_json()
+    write(model, out, spec=text)
+    if die is not None:
+        checked = model.report | check_on_other_die(load(out), spec, seed=die)
+        model = dataclasses.replace(model, report=checked)
+        write(model, out, spec=text)
+    files = add_formats(out, formats, dims=dims, k=k, dtype=dtype) if formats else []
+    return {
+        "bundle": str(out),
+        "files": [str(file) for file in files],
+        **{name: float(value) for name, value in model.report.items()},
+    }
 
 
 def _at_full_span(

@@ -199,22 +199,27 @@ def calibrate(
         typer.Option(min=0, max=LARGEST_SEED, help="Seed of the survey; default: the virtual die's, or 0."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with RECORD/journal.jsonl.")] = False,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Also watch programmed weights drift; hours on a bench.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
 
-    Reads SPEC; writes RECORD/calibration.nc (survey and fit) and RECORD/validation.nc (held-out measurements). Until
-    both are there, RECORD/journal.jsonl keeps every reading; --resume goes on from it.
+    Reads SPEC; writes RECORD/calibration.nc (survey and fit), RECORD/validation.nc (held-out measurements) and with
+    --drift RECORD/drift.nc. Until they are there, RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
     bench_file, seed = cli_bench.chosen(bench, seed)
     chip_spec = _feasible(spec)
     from prism_photonics.calibrate.calibration import summary
-    from prism_photonics.job import calibrate_and_validate
+    from prism_photonics.job import calibrate_and_validate, watch_drift
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+        if drift:
+            watch_drift(chip, calibration, chip_spec, out, seed=seed)
     for doubt in calibration.doubts():
         progress.print(f"warning: {doubt}", soft_wrap=True)
     result = {
@@ -275,19 +280,33 @@ def layout(
 def export(
     record: Record,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="BUNDLE", help="Folder for the bundle.")],
+    forms: Annotated[
+        str, typer.Option("--format", metavar="NAME[,NAME…]", help="safetensors,torch,onnx,stablehlo.")
+    ] = "safetensors",
+    dims: Annotated[
+        int | None, typer.Option(min=1, help="Dimensions of a signature in the graphs; default: one slice.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="Blocks chosen per query in the graphs.")] = 8,
+    dtype: Annotated[str, typer.Option(metavar="float64|float32", help="Precision of the graphs.")] = "float64",
+    die: Annotated[
+        int | None,
+        typer.Option("--check", metavar="SEED", min=0, max=LARGEST_SEED, help="Check on this virtual die too."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit the behavioral model of a calibrated chip and export it.
 
-    Reads RECORD; writes BUNDLE/bundle.safetensors and BUNDLE/bundle.json, which need NumPy only to be used.
+    Reads RECORD; writes BUNDLE/bundle.safetensors and BUNDLE/bundle.json, which need NumPy only to be used, and the
+    other forms asked for. With --check the model is held against a die that its fit never saw, on Gaussian and real
+    signatures; the outcome goes into the bundle.
     """
-    from prism_photonics.behavior.fit import fit
-    from prism_photonics.export.write import write
-    from prism_photonics.program.validate import Validation
+    from prism_photonics.export.formats import parse_formats
 
-    model = fit(Validation.read(record / "validation.nc"))
-    write(model, out)
-    _print_result({"bundle": str(out), **{k: float(v) for k, v in model.report.items()}}, as_json)
+    formats = parse_formats(forms)
+    from prism_photonics.check import export_record
+
+    found = export_record(record, out, formats=formats, dims=dims, k=k, dtype=dtype, die=die)
+    _print_result(found, as_json)
 
 
 command(cli_rank.rank)

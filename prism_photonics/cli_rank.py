@@ -98,6 +98,9 @@ def rank(
     found = [
         asdict(row) for row in table(model, network, vocabulary, selectors=made, points=points, seed=seed, tell=_tell)
     ]
+    for row in found:
+        selector = made.get(row["selector"])
+        row |= _energy(row, getattr(getattr(selector, "reader", None), "bundle", chip))
     swept: list[dict[str, Any]] = []
     if sweeps:
         from prism_photonics.rank.sweep import sweep
@@ -113,6 +116,28 @@ def rank(
     if swept:
         print()
         _print_table(swept)
+
+
+def _energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
+    """Energy of choosing the blocks of one query, by the ledger of the chip that is read; empty without its spec.
+
+    A chip's row takes a ledger query per page and slice, shots included; an electronic one reads its signatures from
+    HBM. The fetch of the chosen blocks is not in it.
+    """
+    if not bundle.spec:
+        return {}
+    from prism_photonics.budget.baselines import HBM_PJ_BYTE
+    from prism_photonics.budget.ledger import ledger
+    from prism_photonics.budget.trimming import heater_power_W
+    from prism_photonics.lightpath.modulator.encoding import shots
+    from prism_photonics.spec import ChipSpec
+
+    energy_pJ = row["signature_bytes"] * HBM_PJ_BYTE
+    if row["passes"]:
+        spec = ChipSpec.model_validate_json(bundle.spec)
+        query = ledger(spec, heater_power_W).to_json()["energy_pJ"]["total"]["derived"]
+        energy_pJ += query * row["passes"] / shots(bundle.encoding)
+    return {"energy_pJ": energy_pJ}
 
 
 def needle_train(
@@ -210,9 +235,10 @@ def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    priced = all("energy_pJ" in row for row in rows)
     print(
         f"{'selector':<22} {'context':>7} {'block':>5} {'k':>4} {'accuracy':>8} {'95 %':>13} {'hit':>6} {'chance':>7} "
-        f"{'recall':>7} {'mass':>6} {'ΔNLL':>7} {'read':>7} {'needles':>7}"
+        f"{'recall':>7} {'mass':>6} {'ΔNLL':>7} {'read':>7} {'needles':>7}" + (f" {'nJ':>9}" if priced else "")
     )
     for row in rows:
         name = row["selector"]
@@ -223,6 +249,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             f"{name:<22} {row['context']:>7} {row['block']:>5} {row['k']:>4} {row['accuracy']:>8.3f} {interval:>13} "
             f"{row['hit']:>6.3f} {row['chance']:>7.3f} {row['recall']:>7.3f} {row['mass_coverage']:>6.3f} "
             f"{round(row['delta_nll'], 3) + 0.0:>7.3f} {row['tokens_read']:>7.0f} {row['trials']:>7}"
+            + (f" {row['energy_pJ'] / 1e3:>9.1f}" if priced else "")
         )
 
 

@@ -75,6 +75,7 @@ def make_model():
 
     # Imported here: the run-time type check is laid over the package after this file is read.
     from prism_photonics.behavior.model import BehavioralModel
+    from prism_photonics.export.schema import ideal
 
     def make(**changes):
         settings = {
@@ -98,19 +99,7 @@ def make_model():
             "weight_error_std": np.linspace(0.002, 0.006, settings["channels"]),
             "adc_full_scale": np.linspace(5.5, 6.5, settings["rows"]),
         } | settings
-        rows, channels = settings["rows"], settings["channels"]
-        settings = {
-            "weight_error_mix": np.eye(channels),
-            "score_gain": np.ones(rows),
-            "score_offset": np.zeros(rows),
-            "column_of_channel": np.arange(channels),
-            "excluded": np.zeros((rows, channels), bool),
-            "stuck_weight": np.zeros((rows, channels)),
-            "drift_time_s": np.zeros(0),
-            "drift_mean": np.zeros((0, 2, channels)),
-            "drift_common": np.zeros((0, channels)),
-            "drift_own": np.zeros((0, channels)),
-        } | settings
+        settings = ideal(settings["rows"], settings["channels"]) | settings
         return BehavioralModel(
             **{k: jnp.asarray(v) if isinstance(v, float | np.ndarray) else v for k, v in settings.items()}
         )

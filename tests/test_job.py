@@ -20,7 +20,7 @@ FILES = {
     "spec.json",
     "summary.json",
     "report.html",
-    *(f"record/{name}" for name in ("calibration.nc", "validation.nc")),
+    *(f"record/{name}" for name in ("calibration.nc", "validation.nc", "drift.nc")),
     *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
     *(f"layout/{name}" for name in ("manifest.csv", "netlist.yaml", "row.pic.yml", "lvs.json", "drc.lyrdb")),
     *(f"bundle/{name}" for name in ("bundle.json", "bundle.safetensors")),

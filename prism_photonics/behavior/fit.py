@@ -28,8 +28,8 @@ def fit(
     variance of the measurement itself, with its correlation along the row. The check fits one half of the
     targets and settings and compares it with the other half; the model returned is fitted to all of them.
     Its ``report``: ``weight_error_held_out_ratio`` and ``noise_held_out_ratio`` (held-out over fitted standard
-    deviation, 1 is perfect), their sizes, the converter's step, and ``noise_below_lsb`` = 1 if the noise had to be fitted
-    by likelihood because it hides inside one step.
+    deviation, 1 is perfect), their sizes, the converter's step, and ``noise_below_lsb`` = 1 if the noise had to be
+    fitted by likelihood because it hides inside one step.
 
     Args:
         validation: Measurements on the programmed chip.

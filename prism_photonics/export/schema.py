@@ -4,6 +4,10 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
+
+from prism_photonics.behavior.arithmetic import POWERS
+
 SCHEMA = "prism_photonics.behavioral_bundle"
 VERSION = 3
 TENSOR_FILE = "bundle.safetensors"
@@ -55,6 +59,22 @@ KEYS = (
     *("schema", "version", *INTEGERS, "encoding", "spec_hash", "spec", "report", "seed_policy", "tie_rule"),
     *("tensors", "tensor_sha256", "files", "content_sha256"),
 )
+
+
+def ideal(rows: int, channels: int) -> dict[str, np.ndarray]:
+    """The tensors of a chip whose rings all work, in order, independent of one another, and without drift."""
+    return {
+        "weight_error_mix": np.eye(channels),
+        "score_gain": np.ones(rows),
+        "score_offset": np.zeros(rows),
+        "column_of_channel": np.arange(channels),
+        "excluded": np.zeros((rows, channels), bool),
+        "stuck_weight": np.zeros((rows, channels)),
+        "drift_time_s": np.zeros(0),
+        "drift_mean": np.zeros((0, POWERS, channels)),
+        "drift_common": np.zeros((0, channels)),
+        "drift_own": np.zeros((0, channels)),
+    }
 
 
 def render(document: dict[str, Any]) -> bytes:

@@ -17,8 +17,8 @@ from prism_photonics.program.validate import common_range, measure_weights
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.drift/1"
-TARGETS = 24
-WAITS_S = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
+TARGETS = 16
+WAITS_S = (0.1, 1.0, 10.0, 100.0, 1000.0)
 DIMENSIONS = {
     "commanded": ("target", "row", "channel"),
     "time_s": ("time",),
