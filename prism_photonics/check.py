@@ -39,6 +39,7 @@ ScoreBank = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 """(signatures (blocks, dims), queries (queries, dims), number of the bank) -> scores (queries, blocks)."""
 BANKS, BLOCKS, QUERIES = 4, 256, 64
 REPEATS = 64
+SEQUENCES = 4
 KS_SAMPLES = 1000
 """Scores of each side that the Kolmogorov–Smirnov test compares; many more would tell any two samples apart."""
 
@@ -105,7 +106,9 @@ def on_die(bundle: Bundle, calibration: Calibration) -> Bundle:
     )
 
 
-def held_out(chip_scores: ScoreBank, model_scores: ScoreBank, *, dims: int, seed: int) -> dict[str, float]:
+def held_out(
+    chip_scores: ScoreBank, model_scores: ScoreBank, *, dims: int, seed: int, sequences: int = SEQUENCES
+) -> dict[str, float]:
     """Compare a chip with a model on Gaussian and on real signatures, and their read noise.
 
     Args:
@@ -113,6 +116,7 @@ def held_out(chip_scores: ScoreBank, model_scores: ScoreBank, *, dims: int, seed
         model_scores: The same by the model.
         dims: Dimensions of the Gaussian signatures.
         seed: Seed of signatures and queries.
+        sequences: Sequences of the built-in cache that are scored, with all their KV heads.
 
     Returns:
         For each set: ``check_NAME_ks`` (the Kolmogorov–Smirnov statistic of the score errors over the query's and the
@@ -122,7 +126,7 @@ def held_out(chip_scores: ScoreBank, model_scores: ScoreBank, *, dims: int, seed
     rng = np.random.default_rng([seed, 0xC4EC])
     report: dict[str, float] = {}
     gaussian = [(rng.standard_normal((BLOCKS, dims)), rng.standard_normal((QUERIES, dims))) for _ in range(BANKS)]
-    for name, banks, k in (("gaussian", gaussian, BLOCKS // 8), ("real", _real_banks(), K)):
+    for name, banks, k in (("gaussian", gaussian, BLOCKS // 8), ("real", _real_banks(sequences), K)):
         errors: dict[str, list[np.ndarray]] = {"chip": [], "model": []}
         recalls: dict[str, list[np.ndarray]] = {"chip": [], "model": []}
         for number, (signatures, queries) in enumerate(banks):
@@ -230,9 +234,8 @@ def _at_full_span(
     return signatures / scale[:, None], scale
 
 
-def _real_banks() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Mean keys and query sketches of half of the built-in cache, one bank per sequence and KV head."""
+def _real_banks(sequences: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Mean keys and query sketches of the built-in cache, one bank per sequence and KV head."""
     cache = KeyCache.load(None)
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
-    half = max(1, len(signatures) // 2)
-    return [(signatures[place], sketches[place]) for place in np.ndindex(half, signatures.shape[1])]
+    return [(signatures[place], sketches[place]) for place in np.ndindex(sequences, signatures.shape[1])]

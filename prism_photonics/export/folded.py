@@ -57,12 +57,12 @@ def fold(
     held = torch.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0)[row].mT
     return Folded(
         lines=lines,
-        squares=lines**2 if bool(chip.noise_rin > 0) else lines[..., :0],
+        squares=lines**2 if chip.line_noise else lines[..., :0],
         per_step=1.0 / step,
         middle=chip.score_offset[row] / step + half,
         gain=(per_code * unit)[..., None, :],
         shift=(zero * unit)[..., None, :],
-        held=held * unit[..., None] if bool(chip.excluded.any()) else held[:0],
+        held=held * unit[..., None] if chip.some_excluded else held[:0],
     )
 
 

@@ -40,10 +40,11 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
     noise = graph.take("noise", (sign.shots(bundle.encoding), "queries", "blocks", slices))
     chip = _chip(bundle)
 
-    blocks = graph.add("Shape", [signatures], 1, start=0, end=1)
-    count = graph.add("Squeeze", [blocks, np.array([0], np.int64)], 0)
-    one_by_one = graph.add("Range", [np.array(0, np.int64), count, np.array(1, np.int64)], 1)
-    row = graph.add("Mod", [one_by_one, np.array(bundle.rows, np.int64)], 1)
+    some, whole = signatures.shape[:1], np.int64
+    blocks = graph.add("Shape", [signatures], (1,), whole, start=0, end=1)
+    count = graph.add("Squeeze", [blocks, np.array([0], whole)], (), whole)
+    one_by_one = graph.add("Range", [np.array(0, whole), count, np.array(1, whole)], some, whole)
+    row = graph.add("Mod", [one_by_one, np.array(bundle.rows, whole)], some, whole)
 
     signature_scale = _largest(signatures, None)
     sliced = _sliced(signatures / _or_one(signature_scale), bundle.slice_dims, dims)
@@ -78,11 +79,10 @@ def _chip(bundle: Bundle) -> SimpleNamespace:
 
 def _largest(values: Node, axis: int | None) -> Node:
     """The largest magnitude, of all or along an axis."""
-    axes = np.arange(values.ndim) if axis is None else np.array([axis])
-    keep = axis is not None
-    return values.graph.add(
-        "ReduceMax", [abs(values), axes.astype(np.int64)], values.ndim if keep else 0, keepdims=int(keep)
-    )
+    if axis is None:
+        return values.graph.add("ReduceMax", [abs(values), np.arange(values.ndim)], (), keepdims=0)
+    shape = (*values.shape[:-1], 1)
+    return values.graph.add("ReduceMax", [abs(values), np.array([axis])], shape, keepdims=1)
 
 
 def _or_one(largest: Node) -> Node:
@@ -94,6 +94,7 @@ def _sliced(values: Node, slice_dims: int, dims: int) -> Node:
     slices = -(-dims // slice_dims)
     pads = np.zeros(2 * values.ndim, np.int64)
     pads[-1] = slices * slice_dims - dims
-    padded = values.graph.add("Pad", [values, pads], values.ndim)
-    shape = np.array([0] * (values.ndim - 1) + [slices, slice_dims], np.int64)
-    return values.graph.add("Reshape", [padded, shape], values.ndim + 1)
+    before = values.shape[:-1]
+    padded = values.graph.add("Pad", [values, pads], (*before, slices * slice_dims))
+    shape = np.array([0] * len(before) + [slices, slice_dims], np.int64)
+    return values.graph.add("Reshape", [padded, shape], (*before, slices, slice_dims))

@@ -8,6 +8,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 OPSET = 18
+STANDS_FOR = {"blocks": 1_000_003, "queries": 1_000_033}
+"""Sizes that stand for an axis of any length while the graph is written; no other axis has them."""
 
 
 class Graph:
@@ -28,7 +30,8 @@ class Graph:
         """An input of the graph; an axis that is named may have any length."""
         kind = helper.np_dtype_to_tensor_dtype(self.dtype)
         self._inputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
-        return Node(self, name, len(shape))
+        sizes = tuple(STANDS_FOR[size] if isinstance(size, str) else size for size in shape)
+        return Node(self, name, sizes, self.dtype)
 
     def constant(self, value: Any) -> "Node":
         """A node that holds an array."""
@@ -37,14 +40,16 @@ class Graph:
             array = array.astype(self.dtype)
         name = self._name()
         self._constants.append(numpy_helper.from_array(array, name))
-        return Node(self, name, array.ndim)
+        return Node(self, name, array.shape, array.dtype)
 
-    def add(self, kind: str, inputs: Sequence[Any], ndim: int, **attributes: Any) -> "Node":
+    def add(
+        self, kind: str, inputs: Sequence[Any], shape: tuple[int, ...], dtype: Any = None, **attributes: Any
+    ) -> "Node":
         """The result of an operator; whatever is no node is a constant."""
         names = [value.name if isinstance(value, Node) else self.constant(value).name for value in inputs]
         name = self._name()
         self._nodes.append(helper.make_node(kind, names, [name], **attributes))
-        return Node(self, name, ndim)
+        return Node(self, name, shape, np.dtype(dtype or self.dtype))
 
     def best(self, scores: "Node", k: int) -> "Node":
         """Indices of the k largest; of equal ones the operator promises the lower index first."""
@@ -54,7 +59,7 @@ class Graph:
                 "TopK", [scores.name, self.constant(np.array([k], np.int64)).name], [values, name], axis=-1
             )
         )
-        return Node(self, name, scores.ndim)
+        return Node(self, name, (*scores.shape[:-1], k), np.dtype(np.int64))
 
     def model(self, outputs: dict[str, tuple["Node", Sequence[int | str], int]], metadata: dict[str, str]) -> bytes:
         """The finished model's bytes.
@@ -80,20 +85,25 @@ class Graph:
 
 
 class Node:
-    """A value of the graph with its number of axes; NumPy arrays and numbers mix with it as constants."""
+    """A value of the graph with its shape; NumPy arrays and numbers mix with it as constants."""
 
     __array_ufunc__ = None  # NumPy then leaves mixed arithmetic to this class
 
-    def __init__(self, graph: Graph, name: str, ndim: int):
-        self.graph, self.name, self.ndim = graph, name, ndim
+    def __init__(self, graph: Graph, name: str, shape: tuple[int, ...], dtype: np.dtype):
+        self.graph, self.name, self.shape, self.dtype = graph, name, shape, dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
 
     def __array_namespace__(self) -> type["Namespace"]:
         return Namespace
 
     def _with(self, kind: str, *values: Any) -> "Node":
-        ndim = max(value.ndim if isinstance(value, Node) else np.ndim(value) for value in values)
         cast = [v if isinstance(v, Node) else np.asarray(v, self.graph.dtype) for v in values]
-        return self.graph.add(kind, cast, ndim)
+        shape = np.broadcast_shapes(*(value.shape for value in cast))
+        return self.graph.add(kind, cast, shape, bool if kind == "Greater" else None)
 
     def __add__(self, other: Any) -> "Node":
         return self._with("Add", self, other)
@@ -116,10 +126,10 @@ class Node:
     __radd__, __rmul__ = __add__, __mul__
 
     def __neg__(self) -> "Node":
-        return self.graph.add("Neg", [self], self.ndim)
+        return self.graph.add("Neg", [self], self.shape)
 
     def __abs__(self) -> "Node":
-        return self.graph.add("Abs", [self], self.ndim)
+        return self.graph.add("Abs", [self], self.shape)
 
     def __gt__(self, other: Any) -> "Node":
         return self._with("Greater", self, other)
@@ -129,7 +139,9 @@ class Node:
 
     def sum(self, axis: int) -> "Node":
         """Sum over one axis."""
-        return self.graph.add("ReduceSum", [self, np.array([axis], np.int64)], self.ndim - 1, keepdims=0)
+        left = list(self.shape)
+        del left[axis]
+        return self.graph.add("ReduceSum", [self, np.array([axis], np.int64)], tuple(left), keepdims=0)
 
     def __getitem__(self, key: Any) -> "Node":
         key = key if isinstance(key, tuple) else (key,)
@@ -140,13 +152,16 @@ class Node:
         node, axis = self, 0
         for part in parts:
             if part is None:
-                node = self.graph.add("Unsqueeze", [node, np.array([axis], np.int64)], node.ndim + 1)
+                shape = (*node.shape[:axis], 1, *node.shape[axis:])
+                node = self.graph.add("Unsqueeze", [node, np.array([axis], np.int64)], shape, node.dtype)
             elif isinstance(part, int):
-                node = self.graph.add("Gather", [node, np.array(part, np.int64)], node.ndim - 1, axis=axis)
+                shape = node.shape[:axis] + node.shape[axis + 1 :]
+                node = self.graph.add("Gather", [node, np.array(part, np.int64)], shape, node.dtype, axis=axis)
                 continue
             elif not isinstance(part, slice):
                 index = part if isinstance(part, Node) else np.asarray(part, np.int64)
-                node = self.graph.add("Gather", [node, index], node.ndim, axis=axis)
+                shape = node.shape[:axis] + index.shape + node.shape[axis + 1 :]
+                node = self.graph.add("Gather", [node, index], shape, node.dtype, axis=axis)
             axis += 1
         return node
 
@@ -156,7 +171,8 @@ class Table(np.ndarray):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, Node):
-            return key.graph.add("Gather", [key.graph.constant(self), key], self.ndim)
+            dtype = key.graph.dtype if self.dtype.kind == "f" else self.dtype
+            return key.graph.add("Gather", [key.graph.constant(self), key], key.shape + self.shape[1:], dtype)
         return super().__getitem__(key)
 
 
@@ -166,21 +182,21 @@ class Namespace:
     @staticmethod
     def sqrt(x: Any) -> Any:
         """Square root."""
-        return x.graph.add("Sqrt", [x], x.ndim) if isinstance(x, Node) else np.sqrt(x)
+        return x.graph.add("Sqrt", [x], x.shape) if isinstance(x, Node) else np.sqrt(x)
 
     @staticmethod
     def sin(x: Node) -> Node:
         """Sine."""
-        return x.graph.add("Sin", [x], x.ndim)
+        return x.graph.add("Sin", [x], x.shape)
 
     @staticmethod
     def arcsin(x: Node) -> Node:
         """Arc sine of numbers in [0, 1]."""
         graph = x.graph
         # ONNX Runtime has no arc sine of doubles: one Newton step, sin(y − y₀) = x·cos y₀ − √(1 − x²)·sin y₀, mends it.
-        rough = graph.add("Cast", [x], x.ndim, to=onnx.TensorProto.FLOAT)
-        angle = graph.add("Asin", [rough], x.ndim)
-        angle = graph.add("Cast", [angle], x.ndim, to=helper.np_dtype_to_tensor_dtype(graph.dtype))
+        rough = graph.add("Cast", [x], x.shape, np.float32, to=onnx.TensorProto.FLOAT)
+        angle = graph.add("Asin", [rough], x.shape, np.float32)
+        angle = graph.add("Cast", [angle], x.shape, to=helper.np_dtype_to_tensor_dtype(graph.dtype))
         if graph.dtype == np.float32:
             return angle
         cosine = Namespace.sqrt(Namespace.clip(1.0 - x * x, 0.0, 1.0))
@@ -189,7 +205,7 @@ class Namespace:
     @staticmethod
     def round(x: Node) -> Node:
         """Nearest whole number, halves to the even one."""
-        return x.graph.add("Round", [x], x.ndim)
+        return x.graph.add("Round", [x], x.shape)
 
     @staticmethod
     def clip(x: Node, low: Any, high: Any) -> Node:
@@ -204,9 +220,9 @@ class Namespace:
         if node is None:
             return np.where(condition, x, y).view(Table)
         graph = node.graph
-        ndim = max(value.ndim if isinstance(value, Node) else np.ndim(value) for value in (condition, x, y))
         values = [v if isinstance(v, Node) else np.asarray(v, graph.dtype) for v in (x, y)]
-        return graph.add("Where", [condition, *values], ndim)
+        shape = np.broadcast_shapes(*(np.shape(value) for value in (condition, *values)))
+        return graph.add("Where", [condition, *values], shape)
 
     @staticmethod
     def concatenate(parts: Sequence[Any], axis: int) -> Any:
@@ -214,7 +230,9 @@ class Namespace:
         node = next((part for part in parts if isinstance(part, Node)), None)
         if node is None:
             return np.concatenate(parts, axis)
-        return node.graph.add("Concat", parts, node.ndim, axis=axis)
+        shape = list(node.shape)
+        shape[axis] = sum(np.shape(part)[axis] for part in parts)
+        return node.graph.add("Concat", parts, tuple(shape), axis=axis)
 
     @staticmethod
     def stack(parts: Sequence[Node]) -> Node:
@@ -224,15 +242,23 @@ class Namespace:
     @staticmethod
     def matmul(x: Node, y: Any) -> Node:
         """Matrix product."""
-        return x.graph.add("MatMul", [x, y], x.ndim)
+        return x.graph.add("MatMul", [x, y], (*x.shape[:-1], np.shape(y)[-1]))
 
     @staticmethod
     def einsum(equation: str, x: Any, y: Any) -> Node:
         """Sum of products."""
         node = x if isinstance(x, Node) else y
         terms, out = equation.split("->")
-        first = terms.split(",")
-        wild = {term: (v.ndim if isinstance(v, Node) else np.ndim(v)) for term, v in zip(first, (x, y), strict=True)}
-        spare = max(ndim - len(term.replace("...", "")) for term, ndim in wild.items())
-        ndim = len(out.replace("...", "")) + (spare if "..." in out else 0)
-        return node.graph.add("Einsum", [x, y], ndim, equation=equation)
+        sizes: dict[str, int] = {}
+        spare: tuple[int, ...] = ()
+        for term, value in zip(terms.split(","), (x, y), strict=True):
+            letters, shape = term.replace("...", ""), np.shape(value)
+            sizes |= zip(letters, shape[len(shape) - len(letters) :] if term.startswith(".") else shape, strict=False)
+            if "..." in term:
+                rest = len(shape) - len(letters)
+                spare = shape[:rest] if term.startswith(".") else shape[len(shape) - rest :]
+        letters = tuple(sizes[letter] for letter in out.replace("...", ""))
+        shape = () if "..." not in out else spare
+        return node.graph.add(
+            "Einsum", [x, y], shape + letters if out.startswith(".") else letters + shape, equation=equation
+        )

@@ -41,6 +41,8 @@ class PhotonicSelector(torch.nn.Module):
     Attributes:
         k: Blocks chosen per query.
         dims: Dimensions of the programmed signatures, 0 before ``program``.
+        line_noise: Whether lines have intensity noise of their own, which costs a second matrix product.
+        some_excluded: Whether some ring takes no part.
     """
 
     weights: Tensor
@@ -84,7 +86,7 @@ class PhotonicSelector(torch.nn.Module):
             self.register_buffer(name, value.clone())
         for name in _FOLDED:
             self.register_buffer(name, empty.clone(), persistent=False)
-        self._longest_s = bundle.longest_s
+        self._take_notes()
 
     @classmethod
     def from_bundle(
@@ -234,6 +236,12 @@ class PhotonicSelector(torch.nn.Module):
         unit = (self.signature_scale / self.weight_span)[..., None, None]
         return read(self, folded, query_hat, noise, largest, unit).reshape(*query.shape[:-1], -1)
 
+    def _take_notes(self) -> None:
+        # What decides the road of a reading is plain Python: a compiler needs no look at the tensors.
+        self._longest_s = float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
+        self.line_noise = bool(self.noise_rin > 0)
+        self.some_excluded = bool(self.excluded.any())
+
     def _keep_folded(self) -> None:
         row = self._row(self.weights.shape[-3])
         folded = fold(self, self.weights, self.row_sum, self.signature_scale, row)
@@ -270,7 +278,7 @@ class PhotonicSelector(torch.nn.Module):
             if prefix + name in state_dict:
                 setattr(self, name, torch.empty_like(state_dict[prefix + name]).to(self.weight_bias))
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._longest_s = float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
+        self._take_notes()
         if self.weights.numel():
             self._keep_folded()
 
