@@ -137,13 +137,21 @@ def scored(
     noisy = variance > 0
     std = xp.where(noisy, xp.sqrt(xp.where(noisy, variance, 1.0)), 0.0)
     y = y + chip.score_offset[row][:, None] + std * noise
-    full_scale = chip.adc_full_scale[row][:, None]
-    y = convert(xp.clip(y, -full_scale, full_scale), lambda y: sign.quantize(y, chip.adc_bits, -full_scale, full_scale))
+    full_scale = chip.adc_full_scale[row]
+    step = sign.quantizer_step(chip.adc_bits, -full_scale, full_scale)
+    middle, highest = full_scale / step, max(2**chip.adc_bits - 2, 1)
+    code = convert(xp.clip(y / step[:, None] + middle[:, None], 0.0, highest), xp.round)
+    # Codes are added as whole numbers, which no library rounds in its own way: equal readings stay equal scores.
+    total = code.sum(-1)
+    if sign.shots(chip.encoding) == 2:
+        dot = step * (total[0] - total[1])
+    else:
+        y = step * (total - weights.shape[-2] * middle)
+        dot = sign.decode(y, row_sum.sum(-1), chip.encoding, leak=chip.leak)
     # Every weight carries the centre, so every block carries the same offset: it is taken off exactly. So is what the
     # excluded rings hold.
     held = xp.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0 * chip.stuck_weight)[row]
     values = wanted[0] if sign.RAILS[chip.encoding] == 2 else query_hat[..., chip.column_of_channel]
-    dot = sign.decode(y, row_sum, chip.encoding, leak=chip.leak).sum(-1)
     dot = dot - chip.weight_centre * values.sum(-1).sum(-1)[..., None] - xp.einsum("...sc,bc->...b", values, held)
     return xp.where(dead_rows(chip)[row], -np.inf, dot / chip.weight_span * scale)
 

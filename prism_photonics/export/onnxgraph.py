@@ -134,7 +134,7 @@ class Node:
     def __gt__(self, other: Any) -> "Node":
         return self._with("Greater", self, other)
 
-    def __pow__(self, power: float) -> "Node":
+    def __pow__(self, power: int | float) -> "Node":
         return self * self if power == 2 else Namespace.sqrt(self) if power == 0.5 else self._with("Pow", self, power)
 
     def sum(self, axis: int) -> "Node":
