@@ -182,8 +182,9 @@ class BehavioralModel(eqx.Module):
             raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
         if drift is not None:
             require_shape("drift", got=drift.shape, want=shape)
-            drift, common_drift = jnp.asarray(drift, signatures.dtype), jnp.asarray(common_drift, signatures.dtype)
-        return self._program(signatures, scale, jnp.asarray(error), drift, common_drift)
+            drift = jnp.asarray(drift, signatures.dtype)
+        together = None if common_drift is None else jnp.asarray(common_drift, signatures.dtype)
+        return self._program(signatures, scale, jnp.asarray(error), drift, together)
 
     def scores(
         self,
