@@ -200,23 +200,28 @@ def calibrate(
         typer.Option(min=0, max=LARGEST_SEED, help="Seed of the survey; default: the virtual die's, or 0."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with RECORD/journal.jsonl.")] = False,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Also watch programmed weights drift; hours on a bench.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
 
-    Reads SPEC; writes RECORD/calibration.nc (survey and fit) and RECORD/validation.nc (held-out measurements). Until
-    both are there, RECORD/journal.jsonl keeps every reading; --resume goes on from it.
+    Reads SPEC; writes RECORD/calibration.nc (survey and fit), RECORD/validation.nc (held-out measurements) and with
+    --drift RECORD/drift.nc. Until they are there, RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
     bench_file, seed = cli_bench.chosen(bench, seed)
     chip_spec = _feasible(spec)
     from prism_photonics.calibrate.calibration import summary
     from prism_photonics.calibrate.record import recorded_faults
-    from prism_photonics.job import calibrate_and_validate
+    from prism_photonics.job import calibrate_and_validate, watch_drift
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+        if drift:
+            watch_drift(chip, calibration, chip_spec, out, seed=seed)
     for doubt in (*recorded_faults(out / "calibration.nc"), *calibration.doubts()):
         progress.print(f"warning: {doubt}", soft_wrap=True)
     result = {
@@ -291,25 +296,6 @@ def layout(
     _print_result({**files.to_json(), "layout_vs_design_max_error": error, "spec_hash": chip_spec.hash}, as_json)
     if files.faults:
         raise typer.Exit(1)
-
-
-@command
-def export(
-    record: Record,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="BUNDLE", help="Folder for the bundle.")],
-    as_json: Json = False,
-) -> None:
-    """Fit the behavioral model of a calibrated chip and export it.
-
-    Reads RECORD; writes BUNDLE/bundle.safetensors and BUNDLE/bundle.json, which need NumPy only to be used.
-    """
-    from prism_photonics.behavior.fit import fit
-    from prism_photonics.export.write import write
-    from prism_photonics.program.validate import Validation
-
-    model = fit(Validation.read(record / "validation.nc"))
-    write(model, out)
-    _print_result({"bundle": str(out), **{k: float(v) for k, v in model.report.items()}}, as_json)
 
 
 command(cli_rank.rank)
@@ -395,4 +381,5 @@ def _print_json(result: Any) -> None:
 
 # Last, because these commands are made of what stands above.
 from prism_photonics import cli_bench  # noqa: E402
+from prism_photonics import cli_export as cli_export  # noqa: E402
 from prism_photonics import cli_track as cli_track  # noqa: E402

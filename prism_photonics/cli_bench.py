@@ -189,7 +189,7 @@ def _calibration_wall_time_s(bench: "BenchFile", spec: "ChipSpec") -> float:
     """Time of `prism calibrate` on the instruments: survey and held-out targets."""
     from prism_photonics.calibrate import survey
     from prism_photonics.chip.benchfile import wall_time_s
-    from prism_photonics.program.validate import AVERAGES, REPEATS, SETTINGS, TARGETS
+    from prism_photonics.program.validate import AVERAGES, DARK_AVERAGES, REPEATS, SETTINGS, TARGETS
 
     channels = spec.chip.rings
     # Each setting and each target begins with a dark reading.
@@ -201,7 +201,8 @@ def _calibration_wall_time_s(bench: "BenchFile", spec: "ChipSpec") -> float:
         # Each held-out weight is read in four parts.
         triggers=dark + single + 4 * held_out + SETTINGS * REPEATS,
         samples=(single + survey.DARK_AVERAGES * survey.SETTINGS) * survey.AVERAGES
-        + (held_out + TARGETS) * AVERAGES
+        + held_out * AVERAGES
+        + TARGETS * DARK_AVERAGES
         + SETTINGS * REPEATS,
     )
 

@@ -98,6 +98,9 @@ def rank(
     found = [
         asdict(row) for row in table(model, network, vocabulary, selectors=made, points=points, seed=seed, tell=_tell)
     ]
+    for row in found:
+        selector = made.get(row["selector"])
+        row |= _energy(row, getattr(getattr(selector, "reader", None), "bundle", chip))
     swept: list[dict[str, Any]] = []
     if sweeps:
         from prism_photonics.rank.sweep import sweep
@@ -113,6 +116,31 @@ def rank(
     if swept:
         print()
         _print_table(swept)
+
+
+def _energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
+    """Energy of choosing the blocks of one query, by the ledger of the chip that is read; empty without its spec.
+
+    A chip's row takes a ledger query per page and slice, shots included; an electronic one reads its signatures from
+    HBM. The fetch of the chosen blocks is not in it.
+    """
+    if not bundle.spec:
+        return {}
+    from prism_photonics.budget.baselines import HBM_PJ_BYTE
+    from prism_photonics.budget.ledger import ledger
+    from prism_photonics.budget.trimming import heater_power_W
+    from prism_photonics.lightpath.modulator.encoding import shots
+    from prism_photonics.spec import ChipSpec
+
+    energy_pJ = row["signature_bytes"] * HBM_PJ_BYTE
+    if row["passes"]:
+        try:
+            spec = ChipSpec.model_validate_json(bundle.spec)
+        except ValueError:
+            raise InputError("bundle: the spec in it is damaged; export the bundle again") from None
+        query = ledger(spec, heater_power_W).to_json()["energy_pJ"]["total"]["derived"]
+        energy_pJ += query * row["passes"] / shots(bundle.encoding)
+    return {"energy_pJ": energy_pJ}
 
 
 def needle_train(
@@ -172,14 +200,13 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         InputError: A damaged record, or one of no virtual chip.
     """
     import jax
-    import numpy as np
 
     from prism_photonics.calibrate.record import read_record
+    from prism_photonics.check import chip_bank
     from prism_photonics.chip.virtual import VirtualChip
-    from prism_photonics.lightpath.modulator.encoding import RAILS, rails
-    from prism_photonics.program.score import WeightRange, program_tiles, score_tile
+    from prism_photonics.lightpath.modulator.encoding import RAILS
+    from prism_photonics.program.score import WeightRange
     from prism_photonics.program.validate import Validation
-    from prism_photonics.rank.tiling import scores_by_tile, tiles
 
     calibration, spec, extra = read_record(record / "calibration.nc")
     validation = Validation.read(record / "validation.nc")
@@ -188,26 +215,8 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
     chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    rows, encoding = spec.chip.rows, spec.modulator.encoding
-    dims = spec.chip.rings // RAILS[encoding]
-
-    def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
-        # As the behavioral reader writes: each block at full span, its scale taken back afterwards.
-        scale = np.abs(signatures).max(1)
-        scale = np.where(scale > 0, scale, 1.0)
-        unit = signatures / scale[:, None]
-        grid = rails(tiles(unit, rows=rows, channels=dims), encoding)
-        programmed = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range)
-        largest = np.abs(queries).max(1, keepdims=True)
-
-        def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray) -> np.ndarray:
-            number = page * grid.shape[1] + piece
-            return score_tile(chip, calibration, programmed, tile=number, query_hat=query_hat, encoding=encoding)[0]
-
-        query_hat = queries / np.where(largest > 0, largest, 1.0)
-        return scores_by_tile(score, unit, queries=query_hat, rows=rows, channels=dims) * largest * scale
-
-    return score_bank, rows, dims
+    score_bank = chip_bank(chip, calibration, spec, weight_range)
+    return score_bank, spec.chip.rows, spec.chip.rings // RAILS[spec.modulator.encoding]
 
 
 def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int, as_json: bool) -> None:
@@ -229,9 +238,10 @@ def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    priced = all("energy_pJ" in row for row in rows)
     print(
         f"{'selector':<22} {'context':>7} {'block':>5} {'k':>4} {'accuracy':>8} {'95 %':>13} {'hit':>6} {'chance':>7} "
-        f"{'recall':>7} {'mass':>6} {'ΔNLL':>7} {'read':>7} {'needles':>7}"
+        f"{'recall':>7} {'mass':>6} {'ΔNLL':>7} {'read':>7} {'needles':>7}" + (f" {'nJ':>9}" if priced else "")
     )
     for row in rows:
         name = row["selector"]
@@ -242,6 +252,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             f"{name:<22} {row['context']:>7} {row['block']:>5} {row['k']:>4} {row['accuracy']:>8.3f} {interval:>13} "
             f"{row['hit']:>6.3f} {row['chance']:>7.3f} {row['recall']:>7.3f} {row['mass_coverage']:>6.3f} "
             f"{round(row['delta_nll'], 3) + 0.0:>7.3f} {row['tokens_read']:>7.0f} {row['trials']:>7}"
+            + (f" {row['energy_pJ'] / 1e3:>9.1f}" if priced else "")
         )
 
 

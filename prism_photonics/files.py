@@ -55,6 +55,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise _refusal(path, error) from None
 
 
+def remove(path: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises:
+        InputError: It cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refusal(path, error) from None
+
+
 def _refusal(path: Path, error: OSError) -> InputError:
     # `mkdir` says "File exists" where a file stands in a folder's place.
     in_the_way = isinstance(error, FileExistsError | NotADirectoryError)

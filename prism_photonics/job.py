@@ -30,6 +30,7 @@ from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
 from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_text
 from prism_photonics.lightpath.modulator.encoding import RAILS, rails
+from prism_photonics.program.drift import DriftStudy, study_drift
 from prism_photonics.program.score import WeightRange, program_tiles, score_tile
 from prism_photonics.program.validate import Validation, validate
 from prism_photonics.rank.compare import BLOCK, K, bundle_scores, load_keys
@@ -55,6 +56,13 @@ def calibrate_and_validate(
     validation = validate(chip, calibration, spec, key=check_key)
     validation.write(folder / "validation.nc")
     return calibration, validation
+
+
+def watch_drift(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, folder: Path, *, seed: int) -> DriftStudy:
+    """Study how a calibrated chip drifts, and write the record into ``folder``; the chip has aged by hours then."""
+    study = study_drift(chip, calibration, spec.hash, key=jax.random.key(seed ^ 0xD21F7))
+    study.write(folder / "drift.nc")
+    return study
 
 
 def row_solver_vs_sax(spec: ChipSpec, *, seed: int) -> float:
@@ -107,6 +115,8 @@ def chip_scores(
     all_tiles = np.concatenate([grid.reshape(-1, *grid.shape[2:]) for grid in grids])
     programmed = program_tiles(calibration, all_tiles, weight_range=weight_range)
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
+    # A row without a usable ring says nothing of its block: it is never chosen.
+    dead = np.asarray(calibration.excluded).all(1)
     clipped = 0
     for number, bank in enumerate(banks):
         query = sketches[bank]
@@ -125,7 +135,7 @@ def chip_scores(
                 encoding=encoding,
             )
             clipped += rails
-            return partial
+            return np.where(dead, -np.inf, partial)
 
         dots = scores_by_tile(
             score,
@@ -204,8 +214,9 @@ def run(
         layout_error = drawing.lvs.simulation_max_error
         outcome["draw"] = f"drawn against designed fields: {layout_error:.1e}"
     with step("export"):
-        model = fit(validation)
-        bundle = write_bundle(model, folder / "bundle")
+        # Last of what is measured: the chip ages by it.
+        model = fit(validation, watch_drift(chip, calibration, spec, folder / "record", seed=seed))
+        bundle = write_bundle(model, folder / "bundle", spec=spec.model_dump_json())
         outcome["export"] = (
             f"held out: read noise {model.report['noise_held_out_ratio']:.2f}, "
             f"weight error {model.report['weight_error_held_out_ratio']:.2f} of the fit"

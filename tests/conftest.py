@@ -121,6 +121,7 @@ def make_model():
 
     # Imported here: the run-time type check is laid over the package after this file is read.
     from prism_photonics.behavior.model import BehavioralModel
+    from prism_photonics.export.schema import ideal
 
     def make(**changes):
         settings = {
@@ -144,6 +145,7 @@ def make_model():
             "weight_error_std": np.linspace(0.002, 0.006, settings["channels"]),
             "adc_full_scale": np.linspace(5.5, 6.5, settings["rows"]),
         } | settings
+        settings = ideal(settings["rows"], settings["channels"]) | settings
         return BehavioralModel(
             **{k: jnp.asarray(v) if isinstance(v, float | np.ndarray) else v for k, v in settings.items()}
         )

@@ -20,7 +20,7 @@ FILES = {
     "spec.json",
     "summary.json",
     "report.html",
-    *(f"record/{name}" for name in ("calibration.nc", "validation.nc")),
+    *(f"record/{name}" for name in ("calibration.nc", "validation.nc", "drift.nc")),
     *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
     *(
         f"layout/{name}"
@@ -308,3 +308,43 @@ def test_simulating_by_command_gives_the_runs_number_and_a_spectrum(ran, layouts
     assert found["row_solver_vs_sax_max_error"] == ran.summary["row_solver_vs_sax_max_error"]
     assert np.shape(found["weights_at_rest"]) == (8,)
     assert (tmp_path / "spectrum.svg").read_text().rstrip().endswith("</svg>")
+
+
+# ---------------------------------------------------------------- the exported model
+
+
+def test_the_exported_model_is_true_of_a_die_that_its_fit_never_saw(ran, tmp_path):
+    """Another die, calibrated alike: its errors, its noise and its recall are those that the bundle foretells."""
+    found = answer("export", ran.folder / "record", "-o", tmp_path / "bundle", "--check", 1)
+    assert found["check_noise_ratio"] == pytest.approx(1, abs=0.05)
+    for name in ("gaussian", "real"):
+        assert found[f"check_{name}_ks_p"] > 0.01, name
+        assert found[f"check_{name}_recall_model"] == pytest.approx(found[f"check_{name}_recall_chip"], abs=0.01)
+        assert found[f"check_{name}_recall_chip"] > 0.9
+    from prism_photonics.export.read import load
+
+    report = load(tmp_path / "bundle").report
+    assert {name: value for name, value in found.items() if name.startswith("check_")} == {
+        name: value for name, value in report.items() if name.startswith("check_")
+    }
+
+
+def test_a_check_on_the_die_that_was_fitted_is_refused(ran, tmp_path):
+    refused = prism("export", ran.folder / "record", "-o", tmp_path / "bundle", "--check", SEED)
+    assert refused.exit_code == 2
+    assert "the fit saw this very die" in refused.stderr
+
+
+def test_programmed_weights_drift_and_the_bundle_knows_it(ran):
+    from prism_photonics.export.read import load
+
+    bundle = load(ran.folder / "bundle")
+    rng = np.random.default_rng(0)
+    signatures, query = rng.standard_normal((64, 8)), rng.standard_normal((40, 8))
+    errors = [
+        np.std(bundle.scores(query, signatures, 1, t_since_program_s=t) - query @ signatures.T)
+        for t in (0.0, 1.0, 10.0, 100.0)
+    ]
+    assert errors == sorted(errors)
+    # A tenth of the ring voltages' pull is gone after the film's fast relaxation.
+    assert errors[3] > 3 * errors[0]

@@ -65,6 +65,23 @@ def require_scale(scale: float, *, largest: float, place: str) -> None:
         )
 
 
+def require_drift(time_s: float, *, longest_s: float, drawn: bool) -> None:
+    """Raise unless a time since programming is one that was measured, and the drift's numbers are at hand."""
+    if not 0.0 <= time_s < np.inf:
+        raise InputError(f"t_since_program_s: got {time_s}, want 0 or more, in seconds")
+    if time_s > longest_s:
+        known = (
+            f"at most {longest_s:g} s, what was measured" if longest_s > 0 else "0: this chip's drift was not measured"
+        )
+        raise InputError(
+            f"t_since_program_s: got {time_s:g}, want {known}; study the drift for longer, or program anew"
+        )
+    if time_s > 0 and not drawn:
+        raise InputError(
+            f"t_since_program_s: got {time_s:g}, want numbers to drift by; hand drift and common_drift to program()"
+        )
+
+
 def require_rails(shape: tuple[int, ...], *, encoding: str) -> None:
     """Raise unless signatures are (blocks, dims), or (blocks, 2, dims) where two rails carry a value."""
     if len(shape) == 2 or (len(shape) == 3 and shape[1] == RAILS[encoding] == 2):

@@ -2,27 +2,41 @@
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Int
 
+from prism_photonics.behavior.drift import fit_drift, no_drift
+from prism_photonics.behavior.errors import fit_gain_offset, fit_weight_error
 from prism_photonics.behavior.finite import require_finite
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.behavior.noise import NoiseStudy, fit_noise
 from prism_photonics.lightpath.modulator import encoding as sign
+from prism_photonics.program.drift import DriftStudy
 from prism_photonics.program.validate import DIMENSIONS, Validation
 from prism_photonics.units import InputError
 
 
-def fit(validation: Validation) -> BehavioralModel:
-    """Fit weight bias, weight error and read noise from measurements alone.
+def fit(
+    validation: Validation,
+    drift: DriftStudy | None = None,
+    *,
+    excluded: Bool[np.ndarray, "rows channels"] | None = None,
+    column_of_channel: Int[np.ndarray, " channels"] | None = None,
+) -> BehavioralModel:
+    """Fit weight bias, weight error, drift, gain, offset and read noise from measurements alone.
 
     The weight error is the spread of measured minus commanded weights over targets and rows, less the
-    variance of the measurement itself. The check fits one half of the targets and settings and compares it
-    with the other half; the model returned is fitted to all of them. Its ``report``:
-    ``weight_error_held_out_ratio`` and ``noise_held_out_ratio`` (held-out over fitted standard deviation, 1
-    is perfect), their sizes, the converter's step, and ``noise_below_lsb`` = 1 if the noise had to be fitted
-    by likelihood because it hides inside one step.
+    variance of the measurement itself, with its correlation along the row. The check fits one half of the
+    targets and settings and compares it with the other half; the model returned is fitted to all of them.
+    Its ``report``: ``weight_error_held_out_ratio`` and ``noise_held_out_ratio`` (held-out over fitted standard
+    deviation, 1 is perfect), their sizes, the converter's step, and ``noise_below_lsb`` = 1 if the noise had to be
+    fitted by likelihood because it hides inside one step.
 
     Args:
         validation: Measurements on the programmed chip.
+        drift: Measurements some time after programming; without them the model holds for the moment of programming.
+        excluded: Rings that take no part, dead ones for one: each holds the mean of what was measured of it. A row of
+            nothing else is dead.
+        column_of_channel: The place of a signature that each channel carries; its own by default.
 
     Returns:
         The behavioral model of this chip.
@@ -34,38 +48,59 @@ def fit(validation: Validation) -> BehavioralModel:
     _check(validation)
     deviation = np.asarray(validation.measured - validation.commanded, float)
     own_variance = np.asarray(validation.measured_std, float) ** 2
-    used = ~np.asarray(validation.excluded)
-    weight_bias, weight_std = _weight_error(deviation, own_variance, used)
-
-    study, setting = _noise_study(validation)
-    coefficients, below_lsb = fit_noise(study)
-    low, high = float(validation.weight_low), float(validation.weight_high)
-    floor, shot, rin, common = np.sqrt(coefficients)
     rows, channels = deviation.shape[1:]
+    excluded = np.asarray(validation.excluded if excluded is None else excluded, bool)
+    column = np.arange(channels) if column_of_channel is None else np.asarray(column_of_channel)
+    _check_places(excluded, column, validation, drift)
+    error = fit_weight_error(deviation, own_variance, excluded)
+    low, high = float(validation.weight_low), float(validation.weight_high)
+    centre, span = (low + high) / 2, (high - low) / 2
+    aging = no_drift(channels) if drift is None else fit_drift(drift, centre=centre, span=span, excluded=excluded)
+
+    study, inside, lines = _noise_study(validation, ~excluded.all(1))
+    setting = np.nonzero(inside)[0]
+    coefficients, below_lsb = fit_noise(study)
+    gain, offset = fit_gain_offset(lines, np.asarray(validation.reads, float).mean(1), inside)
+    floor, shot, rin, common = np.sqrt(coefficients)
     report = {
         "calibration_residual_rms": float(validation.residual_rms),
-        "weight_bias_rms": _rms(weight_bias),
-        "weight_error_rms": _rms(weight_std),
-        "weight_error_held_out_ratio": _weight_check(deviation, own_variance, used),
+        "weight_bias_rms": _rms(error.bias),
+        "weight_error_rms": _rms(error.std),
+        "weight_error_held_out_ratio": _weight_check(deviation, own_variance, excluded),
+        "weight_neighbour_correlation": _neighbours(error.mix),
+        "score_gain_rms": _rms(gain - 1.0),
+        "score_offset_rms": _rms(offset),
+        "drift_longest_s": float(aging.time_s[-1]) if len(aging.time_s) else 0.0,
         "noise_rms": float(np.sqrt(np.mean(study.terms @ coefficients))),
         "noise_held_out_ratio": _noise_check(study, setting),
         "noise_below_lsb": float(below_lsb),
         "adc_step": float(np.mean(study.step)),
-        "lines_clipped": float(validation.reads.shape[0] * used.any(axis=1).sum() - len(setting)),
+        "lines_clipped": float(inside.shape[0] * (~excluded.all(1)).sum() - len(setting)),
+        "rings_excluded": float(excluded.sum()),
         "targets": float(len(deviation)),
         "settings": float(len(validation.light)),
         "repeats": float(validation.reads.shape[1]),
     }
     return BehavioralModel(
-        weight_bias=jnp.asarray(weight_bias),
-        weight_error_std=jnp.asarray(weight_std),
+        weight_bias=jnp.asarray(error.bias),
+        weight_error_std=jnp.asarray(error.std),
+        weight_error_mix=jnp.asarray(error.mix),
+        score_gain=jnp.asarray(gain),
+        score_offset=jnp.asarray(offset),
+        column_of_channel=jnp.asarray(column),
+        excluded=jnp.asarray(excluded),
+        stuck_weight=jnp.asarray(np.where(excluded, np.asarray(validation.measured).mean(0), 0.0)),
+        drift_time_s=jnp.asarray(aging.time_s),
+        drift_mean=jnp.asarray(aging.mean),
+        drift_common=jnp.asarray(aging.common),
+        drift_own=jnp.asarray(aging.own),
         noise_floor=jnp.asarray(floor),
         noise_shot=jnp.asarray(shot),
         noise_rin=jnp.asarray(rin),
         noise_common=jnp.asarray(common),
         leak=jnp.asarray(float(validation.leak)),
-        weight_centre=jnp.asarray((low + high) / 2),
-        weight_span=jnp.asarray((high - low) / 2),
+        weight_centre=jnp.asarray(centre),
+        weight_span=jnp.asarray(span),
         adc_full_scale=jnp.asarray(validation.adc_full_scale, float),
         report=report,
         rows=rows,
@@ -77,22 +112,19 @@ def fit(validation: Validation) -> BehavioralModel:
     )
 
 
-def _weight_error(deviation: np.ndarray, own_variance: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # A channel that no row uses has neither bias nor error.
-    samples = deviation.shape[0] * used.sum(axis=0)
-    bias = (deviation * used).sum(axis=(0, 1)) / np.maximum(samples, 1)
-    spread = (((deviation - bias) ** 2 * used).sum(axis=(0, 1))) / np.maximum(samples - 1, 1)
-    own = (own_variance * used).sum(axis=(0, 1)) / np.maximum(samples, 1)
-    return bias, np.sqrt(np.maximum(spread - own, 0.0))
+def _weight_check(deviation: np.ndarray, own_variance: np.ndarray, excluded: np.ndarray) -> float:
+    fitted = fit_weight_error(deviation[::2], own_variance[::2], excluded)
+    seen = ((deviation[1::2] - fitted.bias) ** 2 - own_variance[1::2])[:, ~excluded].mean()
+    return _ratio(np.sqrt(max(seen, 0.0)), _rms(np.broadcast_to(fitted.std, excluded.shape)[~excluded]))
 
 
-def _weight_check(deviation: np.ndarray, own_variance: np.ndarray, used: np.ndarray) -> float:
-    bias, std = _weight_error(deviation[::2], own_variance[::2], used)
-    held_out = ((deviation[1::2] - bias) ** 2 - own_variance[1::2])[:, used].mean()
-    return _ratio(np.sqrt(max(held_out, 0.0)), _rms(std[used.any(axis=0)]))
+def _neighbours(mix: np.ndarray) -> float:
+    """Mean correlation of the weight errors of neighbouring channels."""
+    return float(np.diag(mix.T @ mix, 1).mean()) if len(mix) > 1 else 0.0
 
 
-def _noise_study(validation: Validation) -> tuple[NoiseStudy, np.ndarray]:
+def _noise_study(validation: Validation, living: np.ndarray) -> tuple[NoiseStudy, np.ndarray, np.ndarray]:
+    """The study's lines, which (setting, row) pairs they are, and Σ W·p of all pairs."""
     light = np.asarray(validation.light, float) + float(validation.leak)
     weights = np.asarray(validation.weights, float)
     reads = np.asarray(validation.reads, float)
@@ -108,7 +140,7 @@ def _noise_study(validation: Validation) -> tuple[NoiseStudy, np.ndarray]:
             "give the readings as converted, in weight units"
         )
     # A reading at the rail says only "at least this much": its line is left out.
-    inside = (np.abs(reads) < full_scale - step / 2).all(axis=1) & ~np.asarray(validation.excluded).all(axis=1)
+    inside = (np.abs(reads) < full_scale - step / 2).all(axis=1) & living
     if inside.sum() < 4:
         raise InputError(
             f"validation.reads: only {inside.sum()} (setting, row) pairs stay inside the converter, want 4; "
@@ -122,7 +154,7 @@ def _noise_study(validation: Validation) -> tuple[NoiseStudy, np.ndarray]:
         step=np.broadcast_to(step, inside.shape)[inside],
         terms=np.stack([np.ones_like(rin), lit, rin, common], axis=-1)[inside],
     )
-    return study, np.nonzero(inside)[0]
+    return study, inside, lines.sum(axis=2)
 
 
 def _noise_check(study: NoiseStudy, setting: np.ndarray) -> float:
@@ -141,6 +173,22 @@ def _ratio(held_out: float, fitted: float) -> float:
 
 def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _check_places(excluded: np.ndarray, column: np.ndarray, validation: Validation, drift: DriftStudy | None) -> None:
+    rows, channels = validation.commanded.shape[1:]
+    if excluded.shape != (rows, channels) or excluded.all():
+        raise InputError(
+            f"excluded: got shape {excluded.shape} with {excluded.sum()} rings, want ({rows}, {channels}) and one ring "
+            "at least that works; mend the list"
+        )
+    if sorted(column.tolist()) != list(range(channels)):
+        raise InputError(f"column_of_channel: got {column.tolist()}, want each of 0 to {channels - 1} once; mend it")
+    if drift is not None and drift.spec_hash != validation.spec_hash:
+        raise InputError(
+            f"drift study: belongs to spec {drift.spec_hash[:12]}, the validation to {validation.spec_hash[:12]}; "
+            "study the drift of this chip"
+        )
 
 
 def _check(validation: Validation) -> None:

@@ -8,18 +8,19 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
+from prism_photonics.behavior import arithmetic
 from prism_photonics.behavior.finite import (
     largest_magnitude,
     require_dims,
+    require_drift,
     require_finite,
     require_rails,
     require_scale,
     require_shape,
 )
 from prism_photonics.lightpath.modulator import encoding as sign
-from prism_photonics.lightpath.modulator.model import modulate
 from prism_photonics.units import InputError
 
 AnyArray = Array | np.ndarray
@@ -33,12 +34,16 @@ class ProgrammedSignatures(eqx.Module):
         row_sum: Calibrated sum of the *commanded* weights of each block and slice, weight units.
         signature_scale: The signature magnitude that is written as the full weight span, unit of the
             signatures.
+        drift: Standard normal numbers by which each weight will drift; none: it can only be read at once.
+        common_drift: The one number by which all drift together.
         dims: Dimensions of a signature before padding to whole slices.
     """
 
     weights: Float[Array, "blocks slices channels"]
     row_sum: Float[Array, "blocks slices"]
     signature_scale: Float[Array, ""]
+    drift: Float[Array, "blocks slices channels"] | None
+    common_drift: Float[Array, ""] | None
     dims: int = eqx.field(static=True)
 
 
@@ -53,6 +58,17 @@ class BehavioralModel(eqx.Module):
         weight_bias: Mean of realised minus commanded weight, per channel.
         weight_error_std: Standard deviation of the programming error, per channel; drawn once per
             programming.
+        weight_error_mix: Upper triangular; independent normal numbers of a row times it are correlated along the row
+            as its errors are, each of variance 1.
+        score_gain: Reading per sum of weights times light, per row; 1 is ideal.
+        score_offset: Reading without any light, per row, weight units; 0 is ideal.
+        column_of_channel: The place of a slice that each channel carries, a permutation.
+        excluded: Rings that take no part. A row without any other ring is dead: its blocks score minus infinity.
+        stuck_weight: The weight that an excluded ring holds, weight units.
+        drift_time_s: Times since programming at which drift was measured, rising; none: it was not.
+        drift_mean: Mean change of a weight then, weight units: constant, and per unit of ``(W − centre)/span``.
+        drift_common: Change per unit of the one normal number that all weights share, weight units.
+        drift_own: Standard deviation of each weight's own change, weight units.
         noise_floor: Standard deviation of a dark reading, weight units.
         noise_shot: Standard deviation for one fully lit channel's shot noise, weight units.
         noise_rin: Relative intensity noise of one line in one reading (ratio).
@@ -73,6 +89,16 @@ class BehavioralModel(eqx.Module):
 
     weight_bias: Float[Array, " channels"]
     weight_error_std: Float[Array, " channels"]
+    weight_error_mix: Float[Array, "channels channels"]
+    score_gain: Float[Array, " rows"]
+    score_offset: Float[Array, " rows"]
+    column_of_channel: Int[Array, " channels"]
+    excluded: Bool[Array, "rows channels"]
+    stuck_weight: Float[Array, "rows channels"]
+    drift_time_s: Float[Array, " times"]
+    drift_mean: Float[Array, "times powers channels"]
+    drift_common: Float[Array, "times channels"]
+    drift_own: Float[Array, "times channels"]
     noise_floor: Float[Array, ""]
     noise_shot: Float[Array, ""]
     noise_rin: Float[Array, ""]
@@ -94,6 +120,11 @@ class BehavioralModel(eqx.Module):
         """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
         return self.channels // sign.RAILS[self.encoding]
 
+    @property
+    def longest_s(self) -> float:
+        """The longest time since programming at which drift was measured, in s; 0 if it was not."""
+        return float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
+
     def error_shape(self, signatures: Num[AnyArray, "blocks *rails dims"]) -> tuple[int, int, int]:
         """Shape of the programming error of these signatures: blocks, slices, channels."""
         return signatures.shape[0], -(-signatures.shape[-1] // self.slice_dims), self.channels
@@ -108,6 +139,8 @@ class BehavioralModel(eqx.Module):
         key: PRNGKeyArray | None = None,
         *,
         error: Float[AnyArray, "blocks slices channels"] | None = None,
+        drift: Float[AnyArray, "blocks slices channels"] | None = None,
+        common_drift: Float[AnyArray, ""] | float | None = None,
         signature_scale: float | None = None,
     ) -> ProgrammedSignatures:
         """Write signatures into the chip: pages of ``rows`` blocks, slices of ``channels`` dimensions.
@@ -115,13 +148,15 @@ class BehavioralModel(eqx.Module):
         Args:
             signatures: One signature per block, any unit. For ``dual_rail`` also (blocks, 2, dims): the weights of the
                 positive and of the negative halves of a query, such as a bound's (max, -min).
-            key: Draws the programming error; not needed when ``error`` is given.
+            key: Draws the programming error and the drift; not needed when ``error`` is given.
             error: Standard normal numbers to use instead, shape ``error_shape``.
+            drift: Standard normal numbers of each weight's drift to use instead, of the same shape.
+            common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; their largest by
                 default.
 
         Returns:
-            The programmed signatures: W = w_target + weight_bias + weight_error_std·N(0, 1).
+            The programmed signatures, see ``behavior.arithmetic.written``.
 
         Raises:
             InputError: NaN or infinite signatures, one beyond ``signature_scale``, or neither key nor error.
@@ -135,12 +170,21 @@ class BehavioralModel(eqx.Module):
             _check_scale(signatures, signature_scale)
             scale = jnp.asarray(signature_scale, signatures.dtype)
         shape = self.error_shape(signatures)
+        if key is not None:
+            error_key, drift_key, common_key = jr.split(key, 3)
+            error = jr.normal(error_key, shape, signatures.dtype) if error is None else error
+            drift = jr.normal(drift_key, shape, signatures.dtype) if drift is None else drift
+            common_drift = jr.normal(common_key, (), signatures.dtype) if common_drift is None else common_drift
         if error is None:
-            if key is None:
-                raise InputError("program: got neither key nor error, want one; the programming error must be drawn")
-            error = jr.normal(key, shape, signatures.dtype)
+            raise InputError("program: got neither key nor error, want one; the programming error must be drawn")
         require_shape("error", got=error.shape, want=shape)
-        return self._program(signatures, scale, jnp.asarray(error))
+        if (drift is None) != (common_drift is None):
+            raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
+        if drift is not None:
+            require_shape("drift", got=drift.shape, want=shape)
+            drift = jnp.asarray(drift, signatures.dtype)
+        together = None if common_drift is None else jnp.asarray(common_drift, signatures.dtype)
+        return self._program(signatures, scale, jnp.asarray(error), drift, together)
 
     def scores(
         self,
@@ -149,6 +193,7 @@ class BehavioralModel(eqx.Module):
         key: PRNGKeyArray | None = None,
         *,
         noise: Float[AnyArray, "shots *batch blocks slices"] | None = None,
+        t_since_program_s: float | Float[Array, ""] = 0.0,
     ) -> Float[Array, "*batch blocks"]:
         """Score queries against all programmed blocks in one go.
 
@@ -157,14 +202,17 @@ class BehavioralModel(eqx.Module):
             programmed: What ``program`` returned.
             key: Draws the read noise; not needed when ``noise`` is given.
             noise: Standard normal numbers to use instead, shape ``noise_shape``.
+            t_since_program_s: How long ago the signatures were programmed, at most the last of ``drift_time_s``.
 
         Returns:
             Scores in units of query times signature: an estimate of ``query @ signatures.T``. A query of
-            zeros scores zero. Gradients pass straight through both converters, and are zero where a reading
+            zeros scores zero; a block on a dead row scores minus infinity. Gradients pass straight through both
+            converters, and are zero where a reading
             clips.
 
         Raises:
-            InputError: NaN or infinite queries, another number of dimensions, or neither key nor noise.
+            InputError: NaN or infinite queries, another number of dimensions, neither key nor noise, or a time at
+                which drift was not measured.
         """
         query = _finite("query", query, axes=("dim",), batched=True)
         require_dims("query", got=query.shape[-1], want=programmed.dims)
@@ -174,6 +222,11 @@ class BehavioralModel(eqx.Module):
                 raise InputError("scores: got neither key nor noise, want one; the read noise must be drawn")
             noise = jr.normal(key, shape, query.dtype)
         require_shape("noise", got=noise.shape, want=shape)
+        traced = isinstance(t_since_program_s, Tracer)
+        if not traced and not isinstance(self.drift_time_s, Tracer):
+            require_drift(float(t_since_program_s), longest_s=self.longest_s, drawn=programmed.drift is not None)
+        if traced or t_since_program_s > 0:
+            programmed = self._aged(programmed, jnp.asarray(t_since_program_s, query.dtype))
         return self._scores(query, programmed, jnp.asarray(noise))
 
     @eqx.filter_jit
@@ -182,19 +235,26 @@ class BehavioralModel(eqx.Module):
         signatures: Float[Array, "blocks *rails dims"],
         scale: Float[Array, ""],
         error: Float[Array, "blocks slices channels"],
+        drift: Float[Array, "blocks slices channels"] | None,
+        common_drift: Float[Array, ""] | None,
     ) -> ProgrammedSignatures:
         sliced = self._slices(signatures / scale)
-        if signatures.ndim == 3:
-            share = jnp.moveaxis(sliced, 1, 2).reshape(sliced.shape[0], sliced.shape[2], -1)
-        else:
-            share = sign.rails(sliced, self.encoding)
-        target = self.weight_centre + self.weight_span * share
+        share = arithmetic.channel_shares(sliced, self.encoding, halves=signatures.ndim == 3)
+        commanded, weights = arithmetic.written(self, share, error, self._row(len(signatures)))
         return ProgrammedSignatures(
-            weights=target + self.weight_bias + self.weight_error_std * error,
-            row_sum=jnp.sum(target, -1),
+            weights=weights,
+            row_sum=jnp.sum(commanded, -1),
             signature_scale=scale,
+            drift=drift,
+            common_drift=common_drift,
             dims=signatures.shape[-1],
         )
+
+    @eqx.filter_jit
+    def _aged(self, programmed: ProgrammedSignatures, time_s: Float[Array, ""]) -> ProgrammedSignatures:
+        row = self._row(len(programmed.weights))
+        weights = arithmetic.aged(self, programmed.weights, programmed.drift, programmed.common_drift, time_s, row)
+        return eqx.tree_at(lambda p: p.weights, programmed, weights)
 
     @eqx.filter_jit
     def _scores(
@@ -204,43 +264,25 @@ class BehavioralModel(eqx.Module):
         noise: Float[Array, "shots *batch blocks slices"],
     ) -> Float[Array, "*batch blocks"]:
         largest = jnp.max(jnp.abs(query), -1, keepdims=True)
-        query_hat = query / jnp.where(largest > 0, largest, 1.0)
-        wanted = sign.encode(self._slices(query_hat), self.encoding)
-        light = self.leak + _straight_through(wanted, lambda p: modulate(p, self.dac_bits))
-        y = self._read(programmed.weights, light) + self._read_std(programmed.weights, light) * jnp.asarray(noise)
-        full_scale = self.adc_full_scale[np.arange(programmed.weights.shape[0]) % self.rows, None]
-        y = _straight_through(
-            jnp.clip(y, -full_scale, full_scale), lambda y: sign.quantize(y, self.adc_bits, -full_scale, full_scale)
+        query_hat = self._slices(query / jnp.where(largest > 0, largest, 1.0))
+        return arithmetic.scored(
+            self,
+            programmed.weights,
+            programmed.row_sum,
+            query_hat,
+            noise,
+            self._row(len(programmed.weights)),
+            scale=largest * programmed.signature_scale,
+            convert=_straight_through,
         )
-        dot = jnp.sum(sign.decode(y, programmed.row_sum, self.encoding, leak=self.leak), -1)
-        # Every weight carries the centre, so every block carries the same offset: it is taken off exactly.
-        signed = (dot - self.weight_centre * sign.common_share(query_hat, self.encoding)) / self.weight_span
-        return signed * largest * programmed.signature_scale
+
+    def _row(self, blocks: int) -> np.ndarray:
+        return np.arange(blocks) % self.rows
 
     def _slices(self, values: Float[Array, "*batch dims"]) -> Float[Array, "*batch slices slice_dims"]:
         slices = -(-values.shape[-1] // self.slice_dims)
         pad = [(0, 0)] * (values.ndim - 1) + [(0, slices * self.slice_dims - values.shape[-1])]
         return jnp.pad(values, pad).reshape(*values.shape[:-1], slices, self.slice_dims)
-
-    def _read(
-        self, weights: Float[Array, "blocks slices channels"], light: Float[Array, "*batch slices channels"]
-    ) -> Float[Array, "*batch blocks slices"]:
-        return jnp.einsum("...sc,bsc->...bs", light, weights)
-
-    def _read_std(
-        self, weights: Float[Array, "blocks slices channels"], light: Float[Array, "*batch slices channels"]
-    ) -> Float[Array, "*batch blocks slices"]:
-        lit = jnp.sum(light, -1)[..., None, :]
-        variance = (
-            self.noise_floor**2
-            + self.noise_shot**2 * lit
-            + self.noise_rin**2 * jnp.einsum("...sc,bsc->...bs", light**2, weights**2)
-            + self.noise_common**2 * self._read(weights, light) ** 2
-        )
-        # The root of an exact zero (a noiseless model, a dark shot) has no slope; its gradient is taken as
-        # zero.
-        noisy = variance > 0
-        return jnp.where(noisy, jnp.sqrt(jnp.where(noisy, variance, 1.0)), 0.0)
 
 
 def _straight_through(

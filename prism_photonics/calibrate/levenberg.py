@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-
 # Share of a step at which the second-order correction is looked at, and the largest correction that is believed.
 PROBE, BELIEVED = 0.1, 0.75
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Int, Num
 
+from prism_photonics.behavior import arithmetic
 from prism_photonics.behavior.finite import (
     largest_magnitude,
     require_dims,
+    require_drift,
     require_finite,
     require_rails,
     require_scale,
@@ -17,7 +19,7 @@ from prism_photonics.behavior.finite import (
 )
 from prism_photonics.export.parse import parse
 from prism_photonics.lightpath.modulator import encoding as sign
-from prism_photonics.lightpath.modulator.model import modulate
+from prism_photonics.units import InputError
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Programmed:
     weights: Float[np.ndarray, "blocks slices channels"]
     row_sum: Float[np.ndarray, "blocks slices"]
     signature_scale: float
+    drift: Float[np.ndarray, "blocks slices channels"] | None
+    common_drift: float | None
     dims: int
 
 
@@ -36,6 +40,16 @@ class Bundle:
 
     weight_bias: Float[np.ndarray, " channels"]
     weight_error_std: Float[np.ndarray, " channels"]
+    weight_error_mix: Float[np.ndarray, "channels channels"]
+    score_gain: Float[np.ndarray, " rows"]
+    score_offset: Float[np.ndarray, " rows"]
+    column_of_channel: Int[np.ndarray, " channels"]
+    excluded: Bool[np.ndarray, "rows channels"]
+    stuck_weight: Float[np.ndarray, "rows channels"]
+    drift_time_s: Float[np.ndarray, " times"]
+    drift_mean: Float[np.ndarray, "times powers channels"]
+    drift_common: Float[np.ndarray, "times channels"]
+    drift_own: Float[np.ndarray, "times channels"]
     noise_floor: Float[np.ndarray, ""]
     noise_shot: Float[np.ndarray, ""]
     noise_rin: Float[np.ndarray, ""]
@@ -51,11 +65,17 @@ class Bundle:
     adc_bits: int
     encoding: str
     spec_hash: str
+    spec: str = ""
 
     @property
     def slice_dims(self) -> int:
         """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
         return self.channels // sign.RAILS[self.encoding]
+
+    @property
+    def longest_s(self) -> float:
+        """The longest time since programming at which drift was measured, in s; 0 if it was not."""
+        return float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
 
     def error_shape(self, signatures: Num[np.ndarray, "blocks *rails dims"]) -> tuple[int, int, int]:
         """Shape of the programming error of these signatures: blocks, slices, channels."""
@@ -71,15 +91,19 @@ class Bundle:
         key: int,
         *,
         error: Float[np.ndarray, "blocks slices channels"] | None = None,
+        drift: Float[np.ndarray, "blocks slices channels"] | None = None,
+        common_drift: float | None = None,
         signature_scale: float | None = None,
     ) -> Programmed:
-        """Write signatures into the chip: W = w_target + weight_bias + weight_error_std·N(0, 1).
+        """Write signatures into the chip, see ``behavior.arithmetic.written``.
 
         Args:
             signatures: One signature per block, any unit. For ``dual_rail`` also (blocks, 2, dims): the weights of the
                 positive and of the negative halves of a query, such as a bound's (max, -min).
-            key: Seed of the programming error, see ``export.schema.SEED_POLICY``.
-            error: Standard normal numbers to use instead, shape ``error_shape``.
+            key: Seed of the programming error and the drift, see ``export.schema.SEED_POLICY``.
+            error: Standard normal numbers to use instead, shape ``error_shape``; the drift is then not drawn.
+            drift: Standard normal numbers of each weight's drift, of the same shape.
+            common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; their largest by
                 default.
 
@@ -97,17 +121,19 @@ class Bundle:
         require_scale(scale, largest=largest, place=place)
         shape = self.error_shape(signatures)
         if error is None:
-            error = np.random.Generator(np.random.Philox(key)).standard_normal(shape)
+            stream = np.random.Generator(np.random.Philox(key))
+            error = stream.standard_normal(shape)
+            if self.longest_s > 0 and drift is None:
+                drift, common_drift = stream.standard_normal(shape), float(stream.standard_normal())
         require_shape("error", got=error.shape, want=shape)
+        if (drift is None) != (common_drift is None):
+            raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
+        if drift is not None:
+            require_shape("drift", got=drift.shape, want=shape)
         sliced = self._slices(signatures / scale)
-        share = np.moveaxis(sliced, 1, 2).reshape(*shape) if signatures.ndim == 3 else sign.rails(sliced, self.encoding)
-        target = self.weight_centre + self.weight_span * share
-        return Programmed(
-            weights=target + self.weight_bias + self.weight_error_std * error,
-            row_sum=target.sum(-1),
-            signature_scale=scale,
-            dims=signatures.shape[-1],
-        )
+        share = arithmetic.channel_shares(sliced, self.encoding, halves=signatures.ndim == 3)
+        commanded, weights = arithmetic.written(self, share, error, self._row(len(signatures)))
+        return Programmed(weights, commanded.sum(-1), scale, drift, common_drift, signatures.shape[-1])
 
     def read(
         self,
@@ -116,6 +142,7 @@ class Bundle:
         *,
         key: int = 0,
         noise: Float[np.ndarray, "shots *batch blocks slices"] | None = None,
+        t_since_program_s: float = 0.0,
     ) -> Float[np.ndarray, "*batch blocks"]:
         """Score queries against what is programmed already.
 
@@ -124,12 +151,15 @@ class Bundle:
             programmed: What ``program`` returned.
             key: Seed of the read noise, see ``export.schema.SEED_POLICY``.
             noise: Standard normal numbers to use instead, shape ``noise_shape``.
+            t_since_program_s: How long ago the signatures were programmed, at most ``longest_s``.
 
         Returns:
-            Scores in units of query times signature: an estimate of ``query @ signatures.T``.
+            Scores in units of query times signature: an estimate of ``query @ signatures.T``; minus infinity for a
+            block on a dead row.
 
         Raises:
-            InputError: NaN or infinite queries, or another number of dimensions.
+            InputError: NaN or infinite queries, another number of dimensions, or a time at which drift was not
+                measured.
         """
         require_finite("query", query, axes=("dim",), cure="mend or drop it", batched=True)
         query = np.asarray(query, float)
@@ -139,30 +169,23 @@ class Bundle:
             noise = np.random.Generator(np.random.Philox(key).jumped()).standard_normal(shape)
         require_shape("noise", got=noise.shape, want=shape)
 
+        drawn = programmed.drift is not None
+        require_drift(t_since_program_s, longest_s=self.longest_s, drawn=drawn)
+        row, weights = self._row(len(programmed.weights)), programmed.weights
+        if t_since_program_s > 0:
+            weights = arithmetic.aged(self, weights, programmed.drift, programmed.common_drift, t_since_program_s, row)
         largest = np.abs(query).max(-1, keepdims=True)
-        query_hat = query / np.where(largest > 0, largest, 1.0)
-        light = self.leak + modulate(sign.encode(self._slices(query_hat), self.encoding), self.dac_bits)
-        weights = programmed.weights
-        y = np.einsum("...sc,bsc->...bs", light, weights)
-        variance = (
-            self.noise_floor**2
-            + self.noise_shot**2 * light.sum(-1)[..., None, :]
-            + self.noise_rin**2 * np.einsum("...sc,bsc->...bs", light**2, weights**2)
-            + self.noise_common**2 * y**2
-        )
-        y = y + np.sqrt(variance) * noise
-        full_scale = self.adc_full_scale[np.arange(len(weights)) % self.rows, None]
-        y = sign.quantize(y, self.adc_bits, -full_scale, full_scale)
-        dot = sign.decode(y, programmed.row_sum, self.encoding, leak=self.leak).sum(-1)
-        # Every weight carries the centre, so every block carries the same offset: it is taken off exactly.
-        signed = (dot - self.weight_centre * sign.common_share(query_hat, self.encoding)) / self.weight_span
-        return signed * largest * programmed.signature_scale
+        query_hat = self._slices(query / np.where(largest > 0, largest, 1.0))
+        scale = largest * programmed.signature_scale
+        return arithmetic.scored(self, weights, programmed.row_sum, query_hat, noise, row, scale=scale)
 
     def scores(
         self,
         query: Num[np.ndarray, "*batch query_dims"],
         signatures: Num[np.ndarray, "blocks *rails dims"],
         key: int,
+        *,
+        t_since_program_s: float = 0.0,
     ) -> Float[np.ndarray, "*batch blocks"]:
         """Program the signatures once and score every query against them.
 
@@ -170,6 +193,7 @@ class Bundle:
             query: Queries of any unit, over any leading axes.
             signatures: One signature per block, any unit.
             key: Seed of the programming error and of the read noise.
+            t_since_program_s: How long ago they were programmed.
 
         Returns:
             Scores in units of query times signature.
@@ -177,7 +201,10 @@ class Bundle:
         Raises:
             InputError: NaN, infinite or mismatched input.
         """
-        return self.read(query, self.program(signatures, key), key=key)
+        return self.read(query, self.program(signatures, key), key=key, t_since_program_s=t_since_program_s)
+
+    def _row(self, blocks: int) -> Int[np.ndarray, " blocks"]:
+        return np.arange(blocks) % self.rows
 
     def _slices(self, values: Float[np.ndarray, "*batch dims"]) -> Float[np.ndarray, "*batch slices slice_dims"]:
         slices = -(-values.shape[-1] // self.slice_dims)
@@ -199,5 +226,5 @@ def load(path: str | os.PathLike[str]) -> Bundle:
             newer; a tensor has another name, shape, dtype or an impossible value.
     """
     document, tensors = parse(path)
-    names = ("report", "rows", "channels", "dac_bits", "adc_bits", "encoding", "spec_hash")
+    names = ("report", "rows", "channels", "dac_bits", "adc_bits", "encoding", "spec_hash", "spec")
     return Bundle(**tensors, **{name: document[name] for name in names})

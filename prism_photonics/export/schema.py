@@ -1,47 +1,80 @@
-"""What a bundle folder holds, version 2: file names, tensors with units, limits, and its exact JSON bytes."""
+"""What a bundle folder holds, version 3: file names, tensors with units, limits, and its exact JSON bytes."""
 
 import hashlib
 import json
 from typing import Any
 
+import numpy as np
+
+from prism_photonics.behavior.arithmetic import POWERS
+
 SCHEMA = "prism_photonics.behavioral_bundle"
-VERSION = 2
+VERSION = 3
 TENSOR_FILE = "bundle.safetensors"
 DOCUMENT_FILE = "bundle.json"
+OTHER_FILES = ("selector.safetensors", "selector.onnx", "selector.stablehlo")
+"""Further forms of the bundle, see ``export.formats``; those that are there stand in the document with their hash."""
 
 LARGEST_DOCUMENT_BYTES = 1 << 20
 LARGEST_TENSOR_BYTES = 1 << 24
+LARGEST_OTHER_BYTES = 1 << 26
 """Size limits that are checked before anything is parsed; a chip of a million channels would still fit."""
 
-TENSORS: dict[str, tuple[tuple[str, ...], str]] = {
-    "weight_bias": (("channels",), "weight"),
-    "weight_error_std": (("channels",), "weight"),
-    "noise_floor": ((), "weight"),
-    "noise_shot": ((), "weight / sqrt(lit channel)"),
-    "noise_rin": ((), "1"),
-    "noise_common": ((), "1"),
-    "leak": ((), "full light"),
-    "weight_centre": ((), "weight"),
-    "weight_span": ((), "weight"),
-    "adc_full_scale": (("rows",), "weight"),
+TENSORS: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "weight_bias": (("channels",), "weight", "float64"),
+    "weight_error_std": (("channels",), "weight", "float64"),
+    "weight_error_mix": (("channels", "channels"), "1", "float64"),
+    "score_gain": (("rows",), "1", "float64"),
+    "score_offset": (("rows",), "weight", "float64"),
+    "column_of_channel": (("channels",), "place of a slice", "int64"),
+    "excluded": (("rows", "channels"), "1", "bool"),
+    "stuck_weight": (("rows", "channels"), "weight", "float64"),
+    "drift_time_s": (("drift_times",), "s", "float64"),
+    "drift_mean": (("drift_times", "drift_powers", "channels"), "weight", "float64"),
+    "drift_common": (("drift_times", "channels"), "weight", "float64"),
+    "drift_own": (("drift_times", "channels"), "weight", "float64"),
+    "noise_floor": ((), "weight", "float64"),
+    "noise_shot": ((), "weight / sqrt(lit channel)", "float64"),
+    "noise_rin": ((), "1", "float64"),
+    "noise_common": ((), "1", "float64"),
+    "leak": ((), "full light", "float64"),
+    "weight_centre": ((), "weight", "float64"),
+    "weight_span": ((), "weight", "float64"),
+    "adc_full_scale": (("rows",), "weight", "float64"),
 }
-"""Axes and unit of every tensor. The unit "weight" is T_through - T_drop (dimensionless)."""
+"""Axes, unit and type of every tensor. The unit "weight" is T_through - T_drop (dimensionless)."""
 
-NOT_NEGATIVE = {"weight_error_std", "noise_floor", "noise_shot", "noise_rin", "noise_common", "leak"}
-POSITIVE = {"weight_span", "adc_full_scale"}
+NOT_NEGATIVE = {"weight_error_std", "noise_floor", "noise_shot", "noise_rin", "noise_common", "leak", "drift_own"}
+POSITIVE = {"weight_span", "adc_full_scale", "score_gain"}
 
 SEED_POLICY = (
-    "numpy: the programming error is drawn from numpy.random.Philox(key), the read noise from "
-    "Philox(key).jumped(); error has the shape (blocks, slices, channels), noise "
-    "(shots, *query axes, blocks, slices); both can be handed in"
+    "numpy: the programming error is drawn from numpy.random.Philox(key), after it where drift was measured the drift "
+    "and one common number, the read noise from Philox(key).jumped(); error and drift have the shape "
+    "(blocks, slices, channels), noise (shots, *query axes, blocks, slices); all can be handed in"
 )
 TIE_RULE = "higher score first; equal scores: lower block index first"
 
-INTEGERS = ("rows", "channels", "dac_bits", "adc_bits")
+INTEGERS = ("rows", "channels", "dac_bits", "adc_bits", "drift_times", "drift_powers")
 KEYS = (
-    *("schema", "version", *INTEGERS, "encoding", "spec_hash", "report", "seed_policy", "tie_rule"),
-    *("tensors", "tensor_sha256", "content_sha256"),
+    *("schema", "version", *INTEGERS, "encoding", "spec_hash", "spec", "report", "seed_policy", "tie_rule"),
+    *("tensors", "tensor_sha256", "files", "content_sha256"),
 )
+
+
+def ideal(rows: int, channels: int) -> dict[str, np.ndarray]:
+    """The tensors of a chip whose rings all work, in order, independent of one another, and without drift."""
+    return {
+        "weight_error_mix": np.eye(channels),
+        "score_gain": np.ones(rows),
+        "score_offset": np.zeros(rows),
+        "column_of_channel": np.arange(channels),
+        "excluded": np.zeros((rows, channels), bool),
+        "stuck_weight": np.zeros((rows, channels)),
+        "drift_time_s": np.zeros(0),
+        "drift_mean": np.zeros((0, POWERS, channels)),
+        "drift_common": np.zeros((0, channels)),
+        "drift_own": np.zeros((0, channels)),
+    }
 
 
 def render(document: dict[str, Any]) -> bytes:
@@ -56,4 +89,4 @@ def content_sha256(document: dict[str, Any]) -> str:
 
 def tensor_entries() -> dict[str, dict[str, Any]]:
     """The document's table of tensors."""
-    return {name: {"axes": list(axes), "unit": unit, "dtype": "float64"} for name, (axes, unit) in TENSORS.items()}
+    return {name: {"axes": list(axes), "unit": unit, "dtype": dtype} for name, (axes, unit, dtype) in TENSORS.items()}

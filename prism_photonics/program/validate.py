@@ -23,6 +23,7 @@ TARGETS = 48
 SETTINGS = 16
 REPEATS = 256
 AVERAGES = 4096
+DARK_AVERAGES = 16 * AVERAGES
 DIMENSIONS = {
     "commanded": ("target", "row", "channel"),
     "measured": ("target", "row", "channel"),
@@ -55,8 +56,8 @@ class Validation:
         spec_hash: The chip's spec.
         residual_rms: Misfit of the calibration, in units of weight.
         leak: Light that a dark modulator lets through, in units of full light.
-        excluded: Rings that the calibration left out, (rows, channels). Their measured weights and errors are 0, and so
-            are the reads of a row that has no other rings.
+        excluded: Rings that the calibration left out, (rows, channels). Their measured weights are those at rest,
+            0 where no number was read; the reads of a row that has no other rings are 0.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -132,6 +133,29 @@ def common_range(calibration: Calibration) -> tuple[float, float]:
     return float(low.max() + margin), float(high.min() - margin)
 
 
+def measure_weights(
+    chip: AbstractChip, calibration: Calibration
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """Every effective weight as it stands, one channel lit at a time.
+
+    Returns:
+        The weights and the standard error of each. The dark reading that all rings of a row share is averaged so long
+        that its own error ties them together by little.
+    """
+    rows, rings = calibration.shape
+    full_light = np.asarray(calibration.light_scale)
+    measured, spread = np.empty((rows, rings)), np.empty((rows, rings))
+    dark = chip.measure(np.zeros(rings), averages=DARK_AVERAGES)
+    for c in range(rings):
+        light = np.where(np.arange(rings) == c, full_light, 0.0)
+        # Four readings of one weight also tell how well it is known.
+        readings = np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
+        quarters = (readings - dark) / np.asarray(calibration.unit_A)
+        measured[:, c] = quarters.mean(0)
+        spread[:, c] = quarters.std(0, ddof=1) / 2.0
+    return measured, spread
+
+
 def validate(
     chip: AbstractChip,
     calibration: Calibration,
@@ -170,17 +194,10 @@ def validate(
     spread = np.empty_like(measured)
     for t in range(targets):
         chip.set(programmed.volts[t])
-        dark = chip.measure(np.zeros(shape[1]), averages=AVERAGES)
-        for c in range(shape[1]):
-            light = np.where(np.arange(shape[1]) == c, full_light, 0.0)
-            # Four readings of one weight also tell how well it is known.
-            readings = np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
-            # An excluded row's meter may say anything.
-            with np.errstate(invalid="ignore"):
-                quarters = (readings - dark) / np.asarray(calibration.unit_A)
-                measured[t, :, c] = quarters.mean(0)
-                spread[t, :, c] = quarters.std(0, ddof=1) / 2.0
-    measured, spread = (_used_only(calibration, part) for part in (measured, spread))
+        # An excluded row's meter may say anything.
+        with np.errstate(invalid="ignore"):
+            measured[t], spread[t] = measure_weights(chip, calibration)
+    measured, spread = (_numbers_only(calibration, part) for part in (measured, spread))
 
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
     queries /= np.abs(queries).max(-1, keepdims=True)
@@ -195,7 +212,7 @@ def validate(
     return Validation(
         commanded=commanded[:targets],
         measured=measured,
-        measured_std=_used_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
+        measured_std=_numbers_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
         light=light,
         leak=calibration.weight_leak,
         weights=programmed.predicted[targets:],
@@ -212,13 +229,13 @@ def validate(
     )
 
 
-def _used_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
-    """Weights, 0 for excluded rings.
+def _numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
+    """Weights, 0 for excluded rings of which no number was read.
 
     Raises:
         InputError: The weight of a ring in use is no number.
     """
-    kept = np.where(np.asarray(calibration.excluded), 0.0, weights)
+    kept = np.where(np.asarray(calibration.excluded) & ~np.isfinite(weights), 0.0, weights)
     if not np.isfinite(kept).all():
         t, n, c = np.argwhere(~np.isfinite(kept))[0]
         raise InputError(

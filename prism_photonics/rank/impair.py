@@ -14,7 +14,8 @@ def impaired(bundle: Bundle, *, bits: int | None = None, drift: float = 0.0, lig
     Args:
         bundle: The chip.
         bits: Resolution of both converters; none: as they are. (Signatures are rounded by the reader.)
-        drift: Standard deviation of an independent random walk of every weight since it was written, weight units.
+        drift: Standard deviation of an independent random walk of every weight since it was written, weight units: a
+            what-if. What a chip was measured to do with time is ``t_since_program_s`` of its reader.
         light: Optical power on the detectors over the chip's own; a reading is scaled back, so receiver noise grows
             by its inverse and shot noise by the inverse of its root.
 
@@ -76,6 +77,13 @@ def widened(bundle: Bundle, channels: int) -> Bundle:
         channels=channels,
         weight_bias=np.tile(bundle.weight_bias, times),
         weight_error_std=np.tile(bundle.weight_error_std, times),
+        weight_error_mix=np.kron(np.eye(times), bundle.weight_error_mix),
+        column_of_channel=np.concatenate([bundle.column_of_channel + bundle.channels * n for n in range(times)]),
+        excluded=np.tile(bundle.excluded, times),
+        stuck_weight=np.tile(bundle.stuck_weight, times),
+        drift_mean=np.tile(bundle.drift_mean, times),
+        drift_common=np.tile(bundle.drift_common, times),
+        drift_own=np.tile(bundle.drift_own, times),
         noise_floor=np.asarray(bundle.noise_floor * times**0.5),
         adc_full_scale=bundle.adc_full_scale * times,
     )

@@ -107,17 +107,19 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     with style.context(["default", STYLE]):
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(9, 4.8))
-        grid = figure.subplots(2, 3, sharey="row")
-        panels = (("bits", "setting", "bits of converters and signatures"), ("drift", "setting", "drift (weight, σ)"),
-                  ("light", "snr_dB", "signal-to-noise of a reading (dB)"))  # fmt: skip
+        panels = [("bits", "setting", "bits of converters and signatures"), ("drift", "setting", "drift (weight, σ)"),
+                  ("light", "snr_dB", "signal-to-noise of a reading (dB)")]  # fmt: skip
+        if any(row["impairment"] == "time" for row in rows):
+            panels.insert(2, ("time", "setting", "time since programming (s)"))
+        figure = Figure(figsize=(3 * len(panels), 4.8))
+        grid = figure.subplots(2, len(panels), sharey="row")
         for column, (impairment, against, label) in enumerate(panels):
             for line, quantity in enumerate(("recall", "hit")):
                 axes = grid[line][column]
                 for name, colour, marker in (("mean_key", "#2b6cb0", "o"), ("bound", "#c53030", "s")):
                     mine = [r for r in rows if r["selector"] == f"photonic_{name}" and r["impairment"] == impairment]
                     # No drift has no place on a logarithmic axis; it is next to the float line.
-                    mine = [r for r in mine if impairment != "drift" or r["setting"] > 0]
+                    mine = [r for r in mine if impairment not in ("drift", "time") or r["setting"] > 0]
                     mine.sort(key=lambda row: row[against])
                     axes.plot(
                         [row[against] for row in mine], [row[quantity] for row in mine], color=colour, marker=marker,
@@ -130,7 +132,7 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                 chance = mine[0]["k"] / mine[0]["blocks"]
                 axes.axhline(chance, color="black", ls=":", lw=0.8, label="chance")
                 axes.set(ylim=(0, 1.04), ylabel=f"{quantity} (0–1)" if column == 0 else "")
-                if impairment == "drift":
+                if impairment in ("drift", "time"):
                     axes.set_xscale("log")
                 if line == 1:
                     axes.set(xlabel=label)

@@ -3,12 +3,14 @@
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from prism_photonics.behavior.finite import require_drift
 from prism_photonics.export.read import Bundle
 from prism_photonics.lightpath.modulator import encoding as sign
 from prism_photonics.units import InputError
@@ -84,12 +86,24 @@ class ChipReader(Reader):
         levels: Bits of the signatures before they are written; 0 for no rounding.
         halves: Whether features come as two halves, one for q⁺ and one for q⁻, each on a rail of its own; for the
             bound on a chip with the dual-rail encoding.
+        t_since_program_s: How long after its writing every block is read; its drift, measured on the chip, is drawn
+            as its programming error is, and one number for all blocks of a layer, sequence and KV head.
     """
 
-    def __init__(self, bundle: Bundle, *, seed: int = 0, levels: int = 0, halves: bool = False):
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        seed: int = 0,
+        levels: int = 0,
+        halves: bool = False,
+        t_since_program_s: float = 0.0,
+    ):
         if halves and bundle.encoding != "dual_rail":
             raise InputError(f"halves: got a chip with the encoding '{bundle.encoding}', want dual_rail; leave it out")
+        require_drift(t_since_program_s, longest_s=bundle.longest_s, drawn=True)
         self.bundle, self.seed, self.levels, self.halves = bundle, seed, levels, halves
+        self.t_since_program_s = t_since_program_s
         self._readings = 0
 
     def write(self, signatures, place):
@@ -101,19 +115,24 @@ class ChipReader(Reader):
         if self.levels:
             unit = sign.quantize(unit, self.levels, -1.0, 1.0)
         shape = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1:]
-        error = np.empty((batch, kv_heads, blocks, int(np.prod(shape))))
+        size = int(np.prod(shape))
+        drawn = np.empty((batch, kv_heads, blocks, 2 * size + 1 if self.t_since_program_s else size))
         for sequence, head, block in np.ndindex(batch, kv_heads, blocks):
-            where = [0, place.block + block, (place.sequence + sequence) * kv_heads + head, place.layer]
+            bank = (place.sequence + sequence) * kv_heads + head
+            where = [0, place.block + block, bank, place.layer]
             stream = np.random.Generator(np.random.Philox(key=self.seed, counter=where))
-            error[sequence, head, block] = stream.standard_normal(error.shape[-1])
-        return torch.cat([unit, scale, torch.as_tensor(error).to(unit)], -1)
+            drawn[sequence, head, block, : 2 * size] = stream.standard_normal(min(2 * size, drawn.shape[-1]))
+            if self.t_since_program_s:
+                together = np.random.Generator(np.random.Philox(key=self.seed, counter=[1, 0, bank, place.layer]))
+                drawn[sequence, head, block, -1] = together.standard_normal()
+        return torch.cat([unit, scale, torch.as_tensor(drawn).to(unit)], -1)
 
     def read(self, queries, state):
         """Readings of every (sequence, KV head) bank, each with its own noise."""
         batch, kv_heads, steps, width = queries.shape
         blocks = state.shape[2]
         scores = np.empty((batch, kv_heads, steps, blocks))
-        unit, scale, error = (
+        unit, scale, drawn = (
             part.detach().cpu().double().numpy() for part in state.split([width, 1, state.shape[-1] - width - 1], -1)
         )
         light = queries.detach().cpu().double().numpy()
@@ -122,11 +141,17 @@ class ChipReader(Reader):
             light = light[..., : width // 2] - light[..., width // 2 :]
         for bank in np.ndindex(batch, kv_heads):
             signatures = self._on_rails(unit[bank])
-            errors = error[bank].reshape(self.bundle.error_shape(signatures))
-            written = self.bundle.program(signatures, 0, error=errors, signature_scale=1.0)
+            shape = self.bundle.error_shape(signatures)
+            size = int(np.prod(shape[1:]))
+            numbers: dict[str, Any] = {"error": drawn[bank][:, :size].reshape(shape)}
+            if self.t_since_program_s:
+                drift = drawn[bank][:, size : 2 * size].reshape(shape)
+                numbers |= {"drift": drift, "common_drift": float(drawn[bank][0, -1])}
+            written = self.bundle.program(signatures, 0, **numbers, signature_scale=1.0)
             self._readings += 1
             key = self.seed * 2**40 + self._readings
-            scores[bank] = self.bundle.read(light[bank], written, key=key) * scale[bank].T
+            read = self.bundle.read(light[bank], written, key=key, t_since_program_s=self.t_since_program_s)
+            scores[bank] = read * scale[bank].T
         return torch.as_tensor(scores).to(queries)
 
     def cost(self, blocks, width):

@@ -15,6 +15,8 @@ from prism_photonics.rank.table import Point, TableRow, table
 BITS = (2, 3, 4, 5, 6, 8, 10)
 DRIFT = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Standard deviation of a weight's drift, weight units."""
+TIME_S = (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0)
+"""Time since programming, on chips whose drift was measured."""
 LIGHT = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """Optical power on the detectors over the chip's own."""
 
@@ -24,8 +26,8 @@ class SweepRow(TableRow):
     """A row of the table at one setting of one impairment.
 
     Attributes:
-        impairment: "bits" (converters and signatures alike), "drift" or "light"; "none" for the float rows.
-        setting: Bits, drift in weight units, or light over the chip's own.
+        impairment: "bits" (converters and signatures alike), "drift", "time" or "light"; "none" for the float rows.
+        setting: Bits, drift in weight units, time since programming in s, or light over the chip's own.
         snr_dB: Signal of one fully lit channel of weight 1 over the noise of a reading, 20·log₁₀.
     """
 
@@ -45,6 +47,7 @@ def sweep(
     seed: int = 0,
     bits: tuple[int, ...] = BITS,
     drift: tuple[float, ...] = DRIFT,
+    time_s: tuple[float, ...] = TIME_S,
     light: tuple[float, ...] = LIGHT,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[SweepRow]:
@@ -60,6 +63,7 @@ def sweep(
         seed: Seed of sequences, errors and noise.
         bits: Resolutions.
         drift: Drifts, weight units.
+        time_s: Times since programming; those at which both chips' drift was measured are read.
         light: Powers over the chip's own.
         tell: Told what is being done.
 
@@ -70,6 +74,8 @@ def sweep(
         ("bits", float(value), {"bits": value}, value) for value in bits
     ]
     plan += [("drift", value, {"drift": value}, 0) for value in drift]
+    known_s = min(bundle.longest_s, dual_rail.longest_s)
+    plan += [("time", value, {}, 0) for value in time_s if 0 < known_s >= value]
     plan += [("light", value, {"light": value}, 0) for value in light]
     selectors: dict[str, Selector] = {
         "mean_key": FeatureSelector("mean_key", MeanKey()),
@@ -83,9 +89,9 @@ def sweep(
             worse = impaired(chip, **changes)
             halves = label == "photonic_bound" and worse.encoding == "dual_rail"
             key = f"{label} {impairment} {setting:g}"
-            selectors[key] = FeatureSelector(
-                label, features, ChipReader(worse, seed=seed, levels=levels, halves=halves)
-            )
+            age_s = setting if impairment == "time" else 0.0
+            reader = ChipReader(worse, seed=seed, levels=levels, halves=halves, t_since_program_s=age_s)
+            selectors[key] = FeatureSelector(label, features, reader)
             kind[key] = (label, impairment, setting, reading_snr_dB(worse))
     rows = table(name, model, vocabulary, selectors=selectors, points=[point], seed=seed, tell=tell)
     finished = []

@@ -50,7 +50,7 @@ def test_single_precision_agrees_to_1e_5_of_the_largest_score(make_model, tmp_pa
     selector.program(torch.as_tensor(signatures), torch.as_tensor(error, dtype=torch.float32))
     by_torch, _ = selector(torch.as_tensor(query), torch.as_tensor(noise, dtype=torch.float32))
 
-    single = jax.tree.map(lambda x: x.astype(jnp.float32) if isinstance(x, jax.Array) else x, model)
+    single = jax.tree.map(lambda x: x.astype(jnp.float32) if getattr(x, "dtype", None) == jnp.float64 else x, model)
     signatures, query, error, noise = (jnp.asarray(x, jnp.float32) for x in (signatures, query, error, noise))
     by_jax = single.scores(query, single.program(signatures, error=error), noise=noise)
 

@@ -45,6 +45,7 @@ def selectable():
 def demo_bundle():
     """``demo_bundle(32)``: the demonstrator's statistics at that many channels, a what-if and no measured chip."""
     from prism_photonics.export.read import Bundle
+    from prism_photonics.export.schema import ideal
 
     def make(channels, **changes):
         numbers = {
@@ -66,7 +67,7 @@ def demo_bundle():
             "encoding": "two_shot",
             "spec_hash": "0" * 64,
         }
-        return Bundle(**(numbers | changes))
+        return Bundle(**(ideal(8, channels) | numbers | changes))
 
     return make
 

@@ -6,7 +6,6 @@ codes are even in *voltage*, and the transmitted share follows the interferomete
 
 import math
 import sys
-from types import ModuleType
 from typing import Any
 
 from jaxtyping import Float
@@ -59,7 +58,7 @@ def inl_codes(codes: Float[Any, "*axes"], bits: int, inl_lsb: float, phase_rad: 
     return codes + inl_lsb * xp.sin(share) * xp.cos(2.0 * share + phase_rad)
 
 
-def namespace(x: Any) -> ModuleType:
-    """The library that an array belongs to."""
+def namespace(x: Any) -> Any:
+    """The library that an array belongs to: a module, or what serves as one."""
     # torch tensors do not speak the array-API protocol; whoever holds one has imported torch already.
     return x.__array_namespace__() if hasattr(x, "__array_namespace__") else sys.modules["torch"]

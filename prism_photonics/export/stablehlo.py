@@ -1,0 +1,65 @@
+"""The bundle as StableHLO: the selector traced once by JAX and serialised, for any runtime of XLA."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from prism_photonics.behavior import arithmetic
+from prism_photonics.export import schema
+from prism_photonics.export.read import Bundle
+from prism_photonics.lightpath.modulator import encoding as sign
+
+
+def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> bytes:
+    """The whole selector as a serialised `jax.export`; ``jax.export.deserialize(…).call`` runs it.
+
+    Arguments and results are those of ``export.onnx.onnx_bytes``, in its order; the platform is the CPU or CUDA.
+
+    Args:
+        bundle: The chip.
+        dims: Dimensions of a signature; they fix the slices.
+        k: Blocks chosen per query.
+        dtype: float32 or float64; see ``export.onnx.onnx_bytes``.
+
+    Returns:
+        The serialised program.
+    """
+    chip = SimpleNamespace(**vars(bundle))
+    for name, (_, _, kind) in schema.TENSORS.items():
+        setattr(chip, name, jnp.asarray(getattr(bundle, name), dtype if kind == "float64" else kind))
+    halves, drifts = sign.RAILS[bundle.encoding] == 2, bundle.longest_s > 0
+    slices = -(-dims // bundle.slice_dims)
+
+    def sliced(values):
+        pad = [(0, 0)] * (values.ndim - 1) + [(0, slices * bundle.slice_dims - dims)]
+        return jnp.pad(values, pad).reshape(*values.shape[:-1], slices, bundle.slice_dims)
+
+    def select(signatures, error, query, noise, drift=None, common_drift=None, t_since_program_s=None):
+        row = jnp.arange(signatures.shape[0]) % bundle.rows
+        largest_signature = jnp.max(jnp.abs(signatures))
+        signature_scale = jnp.where(largest_signature > 0, largest_signature, 1.0)
+        share = arithmetic.channel_shares(sliced(signatures / signature_scale), bundle.encoding, halves=halves)
+        commanded, weights = arithmetic.written(chip, share, error, row)
+        if drifts:
+            weights = arithmetic.aged(chip, weights, drift, common_drift, t_since_program_s, row)
+        largest = jnp.max(jnp.abs(query), -1, keepdims=True)
+        query_hat = sliced(query / jnp.where(largest > 0, largest, 1.0))
+        scale = largest * signature_scale
+        scores = arithmetic.scored(chip, weights, commanded.sum(-1), query_hat, noise, row, scale=scale)
+        # Of equal values, lax.top_k promises the lower index first.
+        return scores, jax.lax.top_k(scores, k)[1]
+
+    blocks, queries = export.symbolic_shape("blocks, queries", constraints=[f"blocks >= {k}"])
+    weights_shape = (blocks, slices, bundle.channels)
+    shapes = [
+        (blocks, 2, dims) if halves else (blocks, dims),
+        weights_shape,
+        (queries, dims),
+        (sign.shots(bundle.encoding), queries, blocks, slices),
+        *((weights_shape, (), ()) if drifts else ()),
+    ]
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.dtype(dtype)) for shape in shapes]
+    traced = export.export(jax.jit(select), platforms=("cpu", "cuda"))(*arguments)
+    return bytes(traced.serialize())

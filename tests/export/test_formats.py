@@ -1,0 +1,134 @@
+"""One answer from every form of the bundle, and a form that was tampered with is refused."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from prism_photonics.export import schema
+from prism_photonics.export.formats import FORMATS, add_formats, parse_formats
+from prism_photonics.export.read import load
+from prism_photonics.export.torch import PhotonicSelector
+from prism_photonics.export.write import write
+from prism_photonics.lightpath.modulator.encoding import SHOTS
+from prism_photonics.units import InputError
+
+DIMS, K = 12, 5
+EXCLUDED = np.zeros((8, 8), bool)
+EXCLUDED[3], EXCLUDED[5, 2] = True, True
+DRIFT = {
+    "drift_time_s": np.array([1.0, 100.0]),
+    "drift_mean": np.full((2, 2, 8), 0.02),
+    "drift_common": np.full((2, 8), 0.01),
+    "drift_own": np.full((2, 8), 0.03),
+}
+
+
+def asked(bundle, blocks, queries, seed=0):
+    """Every input by name, as all forms take them, and the NumPy reader's answer."""
+    rng = np.random.default_rng(seed)
+    halves = bundle.encoding == "dual_rail"
+    signatures = rng.standard_normal((blocks, 2, DIMS) if halves else (blocks, DIMS))
+    shape, query = bundle.error_shape(signatures), rng.standard_normal((queries, DIMS))
+    inputs = {"signatures": signatures, "error": rng.standard_normal(shape), "query": query}
+    drift = {"drift": rng.standard_normal(shape), "common_drift": np.array(0.6)} if bundle.longest_s else {}
+    numbers = {"error": inputs["error"]} | {name: float(v) if v.ndim == 0 else v for name, v in drift.items()}
+    programmed = bundle.program(signatures, 0, **numbers)
+    inputs["noise"] = rng.standard_normal(bundle.noise_shape(query, programmed))
+    t = 30.0 if drift else 0.0
+    scores = bundle.read(query, programmed, noise=inputs["noise"], t_since_program_s=t)
+    inputs |= drift | ({"t_since_program_s": np.array(t)} if drift else {})
+    return inputs, scores, np.argsort(-scores, axis=-1, kind="stable")[:, :K]
+
+
+@pytest.fixture(params=SHOTS)
+def exported(request, make_model, tmp_path):
+    """A drifting chip with dead rings and a coarse converter, in all forms; the smaller half without drift."""
+    drift = DRIFT if request.param != "offset" else {}
+    model = make_model(encoding=request.param, adc_bits=5, excluded=EXCLUDED, **drift)
+    path = write(model, tmp_path / "bundle")
+    add_formats(path, tuple(FORMATS), dims=DIMS, k=K)
+    return path
+
+
+def test_onnx_and_stablehlo_give_the_scores_and_blocks_of_numpy(exported):
+    import onnxruntime
+
+    bundle = load(exported)
+    session = onnxruntime.InferenceSession(exported / "selector.onnx")
+    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
+    for blocks, queries in ((20, 3), (41, 2)):
+        inputs, expected, best = asked(bundle, blocks, queries, seed=blocks)
+        scores, chosen = session.run(None, inputs)
+        assert scores == pytest.approx(expected, abs=1e-5)
+        assert np.array_equal(chosen, best)
+        scores, chosen = program.call(*inputs.values())
+        assert np.asarray(scores) == pytest.approx(expected, abs=1e-5)
+        assert np.array_equal(chosen, best)
+
+
+def test_ties_go_to_the_lower_block_in_every_form(exported):
+    import onnxruntime
+
+    bundle = load(exported)
+    inputs, _, _ = asked(bundle, 64, 2)
+    inputs = {name: np.zeros_like(value) for name, value in inputs.items()} | {"query": np.ones((2, DIMS))}
+    scores, by_onnx = onnxruntime.InferenceSession(exported / "selector.onnx").run(None, inputs)
+    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
+    _, by_xla = program.call(*inputs.values())
+    assert len(np.unique(scores)) < 10
+    expected = np.argsort(-scores, axis=-1, kind="stable")[:, :K]
+    assert np.array_equal(by_onnx, expected)
+    assert np.array_equal(by_xla, expected)
+
+
+def test_the_torch_form_is_a_state_dict(exported):
+    bundle = load(exported)
+    selector = PhotonicSelector(bundle, K, dtype=torch.float64)
+    selector.load_state_dict(safetensors.torch.load_file(exported / "selector.safetensors"))
+    inputs, expected, best = asked(bundle, 20, 3)
+    tensors = {name: torch.as_tensor(value) for name, value in inputs.items()}
+    drift = {name: tensors[name] for name in ("drift", "common_drift") if name in tensors}
+    selector.program(tensors["signatures"], tensors["error"], **drift)
+    scores, chosen = selector(tensors["query"], tensors["noise"], float(inputs.get("t_since_program_s", 0.0)))
+    assert scores.numpy() == pytest.approx(expected, abs=1e-9)
+    assert np.array_equal(chosen.numpy(), best)
+
+
+def test_signatures_and_noise_are_inputs_and_no_constant_of_the_graph(exported):
+    import onnx
+
+    graph = onnx.load_model_from_string((exported / "selector.onnx").read_bytes()).graph
+    names = {value.name for value in graph.input}
+    assert {"signatures", "error", "query", "noise"} <= names
+    assert not names & {tensor.name for tensor in graph.initializer}
+
+
+def test_a_form_that_was_edited_cut_or_removed_is_refused_and_a_new_model_drops_it(exported, make_model):
+    for name in schema.OTHER_FILES:
+        file = exported / name
+        whole = file.read_bytes()
+        for broken in (whole[:-1], bytes([whole[0] ^ 1]) + whole[1:], whole + b"x"):
+            file.write_bytes(broken)
+            with pytest.raises(InputError, match=f"{name}: got SHA-256") as caught:
+                load(exported)
+            assert "\n" not in str(caught.value)
+        file.unlink()
+        with pytest.raises(InputError, match="no such file"):
+            load(exported)
+        file.write_bytes(whole)
+    assert set(json.loads((exported / schema.DOCUMENT_FILE).read_text())["files"]) == set(schema.OTHER_FILES)
+    write(make_model(), exported)
+    assert not any((exported / name).exists() for name in schema.OTHER_FILES)
+
+
+def test_formats_are_named_or_refused(bundle_path):
+    assert parse_formats("safetensors") == ()
+    assert parse_formats("onnx, torch,onnx,safetensors") == ("onnx", "torch")
+    with pytest.raises(InputError, match="did you mean 'onnx'"):
+        parse_formats("onxx")
+    with pytest.raises(InputError, match="dims 0"):
+        add_formats(bundle_path, ("onnx",), dims=0)
