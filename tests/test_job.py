@@ -283,8 +283,8 @@ def test_programming_the_record_turns_the_cache_into_voltages(again, demo, tmp_p
         assert np.abs(tiles["residual"]).max() == found["residual_max"] < 2e-3
 
 
-def test_exporting_and_ranking_command_by_command_gives_the_runs_numbers(ran, again, tmp_path):
-    found = answer("export", again.record, "-o", tmp_path / "bundle")
+def test_exporting_and_ranking_command_by_command_gives_the_runs_numbers(ran, tmp_path):
+    found = answer("export", ran.folder / "record", "-o", tmp_path / "bundle")
     for name in ("bundle.json", "bundle.safetensors"):
         assert (tmp_path / "bundle" / name).read_bytes() == (ran.folder / "bundle" / name).read_bytes()
     assert {name: found[name] for name in ran.summary["behavior"]} == ran.summary["behavior"]

@@ -35,6 +35,9 @@ TOLERANCE = 2e-3
 # A tenth of what one code of a 14-bit driver moves a weight: refining further would be rounded away.
 SOLVED = 2e-5
 ROUNDS, STEPS = 8, 5
+# A step may throw a ring onto the bottom of its curve, where no slope leads back. What is left over starts again from
+# weights drawn in by so much, up the slopes.
+RESTARTS = (0.8, 0.5)
 # Two sizes only, one for a row and one for a bank: each is compiled once.
 LANES_AT_ONCE, LANES_ON_ACCELERATOR = (16, 128), (128, 16384)
 
@@ -170,15 +173,38 @@ def _solve(
     calibration: Calibration, lanes: Int[ndarray, " lanes"], wanted: Float[ndarray, "lanes channels"]
 ) -> tuple[Float[ndarray, "lanes channels"], ...]:
     """Voltages on the DAC grid, weights there, and weights before rounding."""
-    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, wanted))
+    volts, cost = _descend(calibration, lanes, wanted, wanted)
+    for share in RESTARTS:
+        left = np.flatnonzero(cost > _goal(wanted.shape[1]))
+        if not left.size:
+            break
+        tried, tried_cost = _descend(calibration, lanes[left], wanted[left], share * wanted[left])
+        better = tried_cost < cost[left]
+        volts[left[better]], cost[left[better]] = tried[better], tried_cost[better]
+    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (lanes, wanted, volts))
+
+
+def _goal(channels: int) -> float:
+    return channels * SOLVED**2
+
+
+def _descend(
+    calibration: Calibration,
+    lanes: Int[ndarray, " lanes"],
+    wanted: Float[ndarray, "lanes channels"],
+    begin: Float[ndarray, "lanes channels"],
+) -> tuple[Float[ndarray, "lanes channels"], Float[ndarray, " lanes"]]:
+    """Voltages and costs, from where each ring alone has the weight to begin at."""
+    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, begin))
+    cost = np.empty(len(lanes))
     left = np.arange(len(lanes))
     for _ in range(ROUNDS):
         problem = (lanes[left], wanted[left], volts[left])
-        volts[left], settled = _in_chunks(lambda *chunk: _refine(calibration, *chunk), problem)
+        volts[left], cost[left], settled = _in_chunks(lambda *chunk: _refine(calibration, *chunk), problem)
         left = left[~settled]
         if not len(left):
             break
-    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (lanes, wanted, volts))
+    return volts, cost
 
 
 def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
@@ -229,13 +255,13 @@ def _refine(
     lanes: Int[Array, " lanes"],
     wanted: Float[Array, "lanes channels"],
     start: Float[Array, "lanes channels"],
-) -> tuple[Float[Array, "lanes channels"], Bool[Array, " lanes"]]:
-    """Voltages after one round, and whether a lane needs no other."""
+) -> tuple[Float[Array, "lanes channels"], Float[Array, " lanes"], Bool[Array, " lanes"]]:
+    """Voltages after one round, their cost, and whether a lane needs no other."""
     top_V = calibration.max_voltage_V
 
     def one(number, w, first):
         lane = lane_of(calibration, number)
-        goal = w.shape[0] * SOLVED**2
+        goal = _goal(w.shape[0])
         found = least_squares(
             lambda v: lane.asked * (weights_and_slopes(lane, v)[0] - w),
             first,
@@ -245,8 +271,8 @@ def _refine(
             lower=-top_V * lane.asked,
             upper=top_V * lane.asked,
         )
-        # A lane that stopped before its last step has come as near as it can.
-        return found.x, (found.cost <= goal) | (found.steps < STEPS)
+        # A lane that stopped before its last step comes no nearer from here.
+        return found.x, found.cost, (found.cost <= goal) | (found.steps < STEPS)
 
     return jax.vmap(one)(lanes, wanted, start)
 

@@ -75,7 +75,8 @@ def test_the_rest_is_programmed_as_well_as_ever(broken, small):
     validation = validate(chip, calibration, small, key=KEY, targets=6, settings=4, repeats=8)
     assert np.argwhere(validation.excluded).tolist() == rings
     assert validation.accuracy_bits > 10.5
-    assert not validation.measured[:, validation.excluded].any()
+    # What is left out holds what it holds: whatever is asked of the others, it stands still but for their stray light.
+    assert np.ptp(validation.measured[:, validation.excluded], axis=0).max() < 0.01
 
 
 def test_an_excluded_ring_is_asked_for_nothing_and_stays_at_rest(broken, small):
