@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prism_photonics.figurestyle import STYLE
 from prism_photonics.files import write_bytes
 
 FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -20,19 +21,8 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 """Panels of the context figure: title, colour, selectors."""
 MARKERS = "os^Dv"
 LINES = ("-", "--", "-.", ":", "-")
-STYLE: dict[str, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e2e8f0",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "svg.hashsalt": "prism_photonics",
-    # Letters as letters: drawn as paths they are most of the file.
-    "svg.fonttype": "none",
-}
+# Letters as letters: drawn as paths they are most of the file.
+LETTERS = {"svg.fonttype": "none"}
 
 
 def plot_contexts(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
@@ -47,7 +37,7 @@ def plot_contexts(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """
     from matplotlib import style
 
-    with style.context(["default", STYLE]):
+    with style.context(["default", STYLE, LETTERS]):
         from matplotlib.figure import Figure
 
         present = {row["selector"] for row in rows}
@@ -104,7 +94,7 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """
     from matplotlib import style
 
-    with style.context(["default", STYLE]):
+    with style.context(["default", STYLE, LETTERS]):
         from matplotlib.figure import Figure
 
         panels = [("bits", "setting", "bits of converters and signatures"), ("drift", "setting", "drift (weight, σ)"),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,26 +14,11 @@ from numpy import ndarray
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
+from prism_photonics.figurestyle import BLUE, GREEN, GREY, RED, STYLE
 from prism_photonics.lightpath.ring.model import resonance_shift_pm
 from prism_photonics.program.validate import Validation
 from prism_photonics.rank.evaluate import Evaluation
 from prism_photonics.spec import ChipSpec
-
-# One palette for the whole report: through/ideal blue, drop/chip red, the rest muted.
-BLUE, RED, GREEN, GREY = "#2b6cb0", "#c53030", "#2f855a", "#718096"
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e2e8f0",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    # Element ids are random without it: equal runs would give different files.
-    "svg.hashsalt": "prism_photonics",
-}
-
 
 styled = style.context(["default", STYLE])
 """Draws a figure in the report's style, whatever the user's matplotlib settings are."""

@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import style
@@ -12,21 +11,11 @@ from matplotlib.figure import Figure
 from prism_photonics.budget.baselines import BASELINES, BLOCK_TOKENS, kv_fetch
 from prism_photonics.budget.crossover import CASES, LARGEST_BLOCKS, MAIN, baseline_cost, photonic_cost
 from prism_photonics.budget.energy import HeaterPower, no_heaters
+from prism_photonics.figurestyle import STYLE
 from prism_photonics.files import write_bytes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-STYLE: dict[str, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e2e8f0",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "svg.hashsalt": "prism_photonics",
-}
 SHOWN = {
     "main": ("photonic, all charged", "#c53030", "-"),
     "one_head": ("photonic, one head a chip", "#c53030", "-."),
