@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prism_photonics.figurestyle import STYLE
 from prism_photonics.files import write_bytes
+from prism_photonics.plotting import STYLE
 
 FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("limits", "#718096", ("full", "oracle", "random")),

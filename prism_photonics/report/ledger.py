@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from prism_photonics.budget.baselines import BASELINES, BLOCK_TOKENS, kv_fetch
 from prism_photonics.budget.crossover import CASES, LARGEST_BLOCKS, MAIN, baseline_cost, photonic_cost
 from prism_photonics.budget.energy import HeaterPower, no_heaters
-from prism_photonics.figurestyle import STYLE
 from prism_photonics.files import write_bytes
+from prism_photonics.plotting import STYLE
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
