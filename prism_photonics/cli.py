@@ -227,7 +227,10 @@ def calibrate(
     result = {
         "record": str(out),
         "accuracy_bits": validation.accuracy_bits,
+        "precision_bits": validation.precision_bits,
         **summary(calibration),
+        "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec), 1),
+        "over_voltage_attempts": chip.over_voltage_attempts,
         "spec_hash": chip_spec.hash,
     }
     _print_result(result, as_json)

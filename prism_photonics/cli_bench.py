@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from prism_photonics.chip.journal import JournaledChip
     from prism_photonics.spec import ChipSpec
 
+# What a laboratory's instruments take, for estimates without a bench file: a source that settles in 1 ms, 1 ms a
+# command, channels written 64 at a time, a digitiser of 1 MS/s. Design choices, as of the served chip.
+LABORATORY_SETTLE_S, LABORATORY_COMMAND_S, LABORATORY_CHANNELS, LABORATORY_SAMPLE_S = 1e-3, 1e-3, 64, 1e-6
+
 group = typer.Typer(
     name="bench", help="Instruments: serve a virtual chip as one, check real ones.", no_args_is_help=True
 )
@@ -92,7 +96,7 @@ def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
     result |= {
         "max_voltage_V": chip.max_voltage_V,
         "safe_voltage_V": bench_file.safe_voltage_V,
-        "calibration_wall_time_s": round(_calibration_wall_time_s(bench_file, chip_spec), 1),
+        "calibration_wall_time_s": round(calibration_wall_time_s(bench_file, chip_spec), 1),
         "spec_hash": chip_spec.hash,
     }
     _print_result(result, as_json)
@@ -185,26 +189,31 @@ def _require_whole_range(bench_V: float, spec: "ChipSpec") -> None:
         )
 
 
-def _calibration_wall_time_s(bench: "BenchFile", spec: "ChipSpec") -> float:
-    """Time of `prism calibrate` on the instruments: survey and held-out targets."""
+def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec") -> float:
+    """Time of `prism calibrate` on a bench's instruments, or on a laboratory's usual ones, in s."""
     from prism_photonics.calibrate import survey
     from prism_photonics.chip.benchfile import wall_time_s
-    from prism_photonics.program.validate import AVERAGES, DARK_AVERAGES, REPEATS, SETTINGS, TARGETS
+    from prism_photonics.program.validate import AGAIN, AVERAGES, DARK_AVERAGES, REPEATS, SETTINGS, TARGETS
 
-    channels = spec.chip.rings
+    channels, targets = spec.chip.rings, TARGETS + AGAIN
     # Each setting and each target begins with a dark reading.
-    single, held_out, dark = survey.SETTINGS * channels, TARGETS * channels, survey.SETTINGS + TARGETS
-    return wall_time_s(
-        bench,
-        settings=survey.SETTINGS + TARGETS + SETTINGS,
-        lights=dark + single + held_out + SETTINGS,
-        # Each held-out weight is read in four parts.
-        triggers=dark + single + 4 * held_out + SETTINGS * REPEATS,
-        samples=(single + survey.DARK_AVERAGES * survey.SETTINGS) * survey.AVERAGES
+    single, held_out, dark = survey.SETTINGS * channels, targets * channels, survey.SETTINGS + targets
+    settings = survey.SETTINGS + targets + SETTINGS
+    lights = dark + single + held_out + SETTINGS
+    # Each held-out weight is read in four parts.
+    triggers = dark + single + 4 * held_out + SETTINGS * REPEATS
+    samples = (
+        (single + survey.DARK_AVERAGES * survey.SETTINGS) * survey.AVERAGES
         + held_out * AVERAGES
-        + TARGETS * DARK_AVERAGES
-        + SETTINGS * REPEATS,
+        + targets * DARK_AVERAGES
+        + SETTINGS * REPEATS
     )
+    if bench is not None:
+        return wall_time_s(bench, settings=settings, lights=lights, triggers=triggers, samples=samples)
+    for_rings, for_lines = (-(-count // LABORATORY_CHANNELS) for count in (spec.chip.rows * channels, channels))
+    # A reading is started and fetched.
+    commands = settings * for_rings + lights * for_lines + 2 * triggers
+    return settings * LABORATORY_SETTLE_S + commands * LABORATORY_COMMAND_S + samples * LABORATORY_SAMPLE_S
 
 
 def _warn(line: str) -> None:

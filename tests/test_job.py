@@ -168,6 +168,13 @@ def test_the_same_seed_gives_the_same_record_byte_for_byte(ran, again):
     assert again.printed["accuracy_bits"] == ran.summary["accuracy_bits"]
 
 
+def test_a_calibration_tells_its_precision_its_time_and_that_no_voltage_was_too_high(again):
+    assert again.printed["precision_bits"] > 11
+    assert 1.0 < again.printed["wall_time_s"] < 600.0
+    assert again.printed["excluded_rings"] == []
+    assert again.printed["over_voltage_attempts"] == 0
+
+
 # ---------------------------------------------------------------- the report
 
 

@@ -18,6 +18,7 @@ class AbstractChip(ABC):
         self._rows = spec.chip.rows
         self._channels = spec.chip.rings
         self._max_voltage_V = spec.drive.max_voltage_V
+        self._over_voltage_attempts = 0
 
     @property
     def rows(self) -> int:
@@ -34,6 +35,11 @@ class AbstractChip(ABC):
         """Largest ring voltage, either sign; it cannot be changed."""
         return self._max_voltage_V
 
+    @property
+    def over_voltage_attempts(self) -> int:
+        """How often a voltage beyond the limit was asked for; each was refused, and nothing was written."""
+        return self._over_voltage_attempts
+
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Drive every ring; the driver rounds to its DAC grid.
 
@@ -48,6 +54,7 @@ class AbstractChip(ABC):
             raise InputError(f"chip.set: volts of shape {volts.shape}; this chip takes ({self.rows}, {self.channels})")
         bad = np.argwhere(~(np.abs(volts) <= self.max_voltage_V))
         if bad.size:
+            self._over_voltage_attempts += 1
             row, ring = bad[0]
             raise InputError(
                 f"ring {ring} of row {row}: {volts[row, ring]:.4g} V is not within the ±{self.max_voltage_V:g} V limit "

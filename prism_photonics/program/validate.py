@@ -18,8 +18,10 @@ from prism_photonics.program.solve import program, reachable_weights
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.validation/3"
+SCHEMA = "prism_photonics.validation/4"
 TARGETS = 48
+# Targets that are written and measured once more when all else is done.
+AGAIN = 8
 SETTINGS = 16
 REPEATS = 256
 AVERAGES = 4096
@@ -33,6 +35,7 @@ DIMENSIONS = {
     "reads": ("setting", "repeat", "row"),
     "adc_full_scale": ("row",),
     "excluded": ("row", "channel"),
+    "again": ("repeated", "row", "channel"),
 }
 
 
@@ -58,6 +61,7 @@ class Validation:
         leak: Light that a dark modulator lets through, in units of full light.
         excluded: Rings that the calibration left out, (rows, channels). Their measured weights are those at rest,
             0 where no number was read; the reads of a row that has no other rings are 0.
+        again: The first targets written and measured once more at the session's end, (repeated, rows, channels).
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -76,9 +80,12 @@ class Validation:
     residual_rms: float
     leak: float
     excluded: Bool[ndarray, "rows channels"] | bool = False
+    again: Float[ndarray, "repeated rows channels"] | tuple[()] = ()
 
     def __post_init__(self) -> None:
-        """By default no ring is left out."""
+        """By default no ring is left out, and nothing was measured again."""
+        shape = self.commanded.shape[1:]
+        object.__setattr__(self, "again", np.asarray(self.again, float).reshape(-1, *shape))
         object.__setattr__(self, "excluded", np.array(np.broadcast_to(self.excluded, self.commanded.shape[1:]), bool))
 
     @property
@@ -87,6 +94,20 @@ class Validation:
         used = ~np.asarray(self.excluded)
         commanded = self.commanded[:, used]
         sigma = float(np.sqrt(np.mean((self.measured[:, used] - commanded) ** 2)))
+        return float(np.log2((commanded.max() - commanded.min()) / sigma))
+
+    @property
+    def precision_bits(self) -> float:
+        """``log2((w_max − w_min)/σ)``, σ how far one and the same target falls apart over the session; NaN untold.
+
+        Two measurements of a target differ by √2·σ rms.
+        """
+        used, again = ~np.asarray(self.excluded), np.asarray(self.again)
+        if not len(again):
+            return float("nan")
+        difference = (again - self.measured[: len(again)])[:, used]
+        commanded = self.commanded[:, used]
+        sigma = float(np.sqrt(np.mean(difference**2) / 2.0))
         return float(np.log2((commanded.max() - commanded.min()) / sigma))
 
     def write(self, path: str | Path) -> None:
@@ -166,7 +187,7 @@ def validate(
     settings: int = SETTINGS,
     repeats: int = REPEATS,
 ) -> Validation:
-    """Programme random targets and measure them; then read random queries many times.
+    """Programme random targets and measure them; read random queries many times; then some targets once more.
 
     Args:
         chip: The calibrated chip.
@@ -190,15 +211,17 @@ def validate(
     programmed = program(calibration, commanded)
     full_light = np.asarray(calibration.light_scale)
 
-    measured = np.empty((targets, *shape))
-    spread = np.empty_like(measured)
-    for t in range(targets):
-        chip.set(programmed.volts[t])
-        # An excluded row's meter may say anything.
-        with np.errstate(invalid="ignore"):
-            measured[t], spread[t] = measure_weights(chip, calibration)
-    measured, spread = (_numbers_only(calibration, part) for part in (measured, spread))
+    def measure(volts: Float[ndarray, "some rows rings"]) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
+        found = []
+        for setting in volts:
+            chip.set(setting)
+            # An excluded row's meter may say anything.
+            with np.errstate(invalid="ignore"):
+                found.append(measure_weights(chip, calibration))
+        measured, spread = (np.array(part) for part in zip(*found, strict=True))
+        return _numbers_only(calibration, measured), _numbers_only(calibration, spread)
 
+    measured, spread = measure(programmed.volts[:targets])
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
     queries /= np.abs(queries).max(-1, keepdims=True)
     light = encode(queries, spec.modulator.encoding)[0]
@@ -208,6 +231,7 @@ def validate(
         for r in range(repeats):
             reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
+    again, _ = measure(programmed.volts[: min(AGAIN, targets)])
 
     return Validation(
         commanded=commanded[:targets],
@@ -226,6 +250,7 @@ def validate(
         spec_hash=spec.hash,
         residual_rms=float(np.sqrt(np.mean(np.asarray(calibration.residual_rms) ** 2))),
         excluded=np.asarray(calibration.excluded),
+        again=again,
     )
 
 

@@ -75,6 +75,7 @@ def test_a_voltage_beyond_the_limit_is_refused_by_ring_and_nothing_is_written(st
     with pytest.raises(InputError, match=r"ring 2 of row 1: .* nothing was written") as caught:
         chip.set(volts)
     assert "\n" not in str(caught.value)
+    assert chip.over_voltage_attempts == 1
     assert chip.measure(ALL) == pytest.approx(before, rel=1e-6)
 
 

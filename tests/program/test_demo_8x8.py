@@ -57,6 +57,26 @@ def test_weights_that_the_calibration_never_saw_are_met_to_better_than_10_bits(v
     assert validation.accuracy_bits > 10
 
 
+def test_the_same_targets_come_out_the_same_at_the_sessions_end(validation):
+    assert len(validation.again) == 8
+    assert validation.precision_bits > 11
+    # Two measurements of one target agree better than one of them with what was commanded, or precision means nothing.
+    assert validation.precision_bits > validation.accuracy_bits
+
+
+def test_precision_is_the_scatter_of_one_measurement(validation):
+    rng = np.random.default_rng(0)
+    first, second = validation.measured[:8], validation.measured[:8] + 1e-2 * rng.standard_normal((8, 8, 8))
+    span = validation.commanded.max() - validation.commanded.min()
+    told = dataclasses.replace(validation, measured=first, again=second).precision_bits
+    # A difference of 0.01 rms is that of two measurements of 0.01/√2 each; 512 numbers tell it to 3 %.
+    assert told == pytest.approx(np.log2(span / (1e-2 / np.sqrt(2))), abs=0.15)
+
+
+def test_without_a_repeat_precision_is_untold(validation):
+    assert np.isnan(dataclasses.replace(validation, again=()).precision_bits)
+
+
 def test_the_calibration_explains_its_survey_down_to_the_noise(calibration):
     assert np.asarray(calibration.chi2) == pytest.approx(np.ones((8, 1)), abs=0.4)
 
@@ -75,6 +95,7 @@ def test_a_validation_comes_back_from_its_file(validation, tmp_path):
         assert np.array_equal(getattr(again, name), value), name
         assert type(getattr(again, name)) is type(value), name
     assert again.accuracy_bits == validation.accuracy_bits
+    assert again.precision_bits == validation.precision_bits
 
 
 def test_a_damaged_validation_is_refused(validation, tmp_path):
