@@ -193,7 +193,8 @@ def _check_places(excluded: np.ndarray, column: np.ndarray, validation: Validati
 
 def _check(validation: Validation) -> None:
     sizes: dict[str, int] = {}
-    for name, axes in DIMENSIONS.items():
+    # What was measured again tells the precision, which is not fitted; there may be none of it.
+    for name, axes in ((name, axes) for name, axes in DIMENSIONS.items() if name != "again"):
         array = np.asarray(getattr(validation, name))
         if array.ndim != len(axes) or any(sizes.setdefault(a, n) != n for a, n in zip(axes, array.shape, strict=True)):
             raise InputError(
