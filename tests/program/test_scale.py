@@ -1,5 +1,7 @@
 """The signature's scale: what clips least where nothing is noisy, smaller under noise, and as good as brute force."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -64,8 +66,25 @@ def test_the_choice_is_as_good_as_brute_force_over_the_behavioral_model(signatur
     best = recall[found.scales == found.scale][0]
     assert best > recall.max() - 0.01
     assert best > recall[-1] + 0.02
-    # What was expected is what happens.
-    assert found.recall == pytest.approx(recall, abs=0.05)
+    # What is expected of these queries is what happens to them.
+    told = choice(signatures, weight_std=weight_std, read_std=read_std, queries=queries)
+    assert np.array_equal(told.scales, found.scales)
+    assert told.recall == pytest.approx(recall, abs=0.03)
+
+
+def test_what_the_calibration_left_out_is_no_noise(made_up):
+    from prism_photonics.program.validate import Validation
+
+    whole = Validation.read(made_up / "record" / "validation.nc")
+    out = np.zeros(whole.commanded.shape[1:], bool)
+    out[0] = True
+    measured, reads = whole.measured.copy(), whole.reads.copy()
+    measured[:, 0], reads[..., 0] = 0.3, 0.0
+    rest = dataclasses.replace(whole, excluded=out, measured=measured, reads=reads)
+    error = (whole.measured - whole.commanded)[:, 1]
+    noise = NoiseLevel.from_validation(rest)
+    assert noise.weight_std == pytest.approx(np.sqrt((error**2 - whole.measured_std[:, 1] ** 2).mean()), rel=1e-12)
+    assert noise.read_std == pytest.approx(np.sqrt(whole.reads.var(axis=1, ddof=1)[:, 1].mean()), rel=1e-12)
 
 
 def test_signatures_of_nothing_and_wrong_questions_are_told(signatures):
