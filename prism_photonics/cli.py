@@ -229,7 +229,7 @@ def calibrate(
         "accuracy_bits": validation.accuracy_bits,
         "precision_bits": validation.precision_bits,
         **summary(calibration),
-        "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec), 1),
+        "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec, looks=validation.looks), 1),
         "over_voltage_attempts": chip.over_voltage_attempts,
         "spec_hash": chip_spec.hash,
     }

@@ -53,14 +53,14 @@ def calibrate_and_validate(
     survey = take_survey(chip, spec, key=survey_key)
     calibration = from_survey(survey, spec, key=fit_key)
     write_record(folder / "calibration.nc", calibration, survey, spec, bench=bench, seed=seed)
-    validation = validate(chip, calibration, spec, key=check_key)
+    validation = validate(chip, calibration, spec, key=check_key, survey=survey)
     validation.write(folder / "validation.nc")
     return calibration, validation
 
 
 def watch_drift(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, folder: Path, *, seed: int) -> DriftStudy:
     """Study how a calibrated chip drifts, and write the record into ``folder``; the chip has aged by hours then."""
-    study = study_drift(chip, calibration, spec.hash, key=jax.random.key(seed ^ 0xD21F7))
+    study = study_drift(chip, calibration, spec, key=jax.random.key(seed ^ 0xD21F7))
     study.write(folder / "drift.nc")
     return study
 

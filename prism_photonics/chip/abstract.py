@@ -19,6 +19,7 @@ class AbstractChip(ABC):
         self._channels = spec.chip.rings
         self._max_voltage_V = spec.drive.max_voltage_V
         self._over_voltage_attempts = 0
+        self._time_s = 0.0
 
     @property
     def rows(self) -> int:
@@ -39,6 +40,11 @@ class AbstractChip(ABC):
     def over_voltage_attempts(self) -> int:
         """How often a voltage beyond the limit was asked for; each was refused, and nothing was written."""
         return self._over_voltage_attempts
+
+    @property
+    def time_s(self) -> float:
+        """When the last reading ended, in s, on the bench's clock; only differences mean something."""
+        return self._time_s
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Drive every ring; the driver rounds to its DAC grid.
@@ -85,7 +91,9 @@ class AbstractChip(ABC):
             )
         if averages < 1:
             raise InputError(f"chip.measure: averages = {averages}; use 1 or more")
-        return self._read(light, averages)
+        current_A = self._read(light, averages)
+        self._time_s = self._clock_s()
+        return current_A
 
     def wait(self, seconds: float) -> None:
         """Let time pass: on a bench by waiting, on a virtual chip by its own clock.
@@ -96,6 +104,10 @@ class AbstractChip(ABC):
         if not 0.0 <= seconds < math.inf:
             raise InputError(f"chip.wait: {seconds} s; time passes forwards: want 0 or more, finite")
         self._wait(seconds)
+
+    @abstractmethod
+    def _clock_s(self) -> float:
+        """The bench's clock now, in s."""
 
     @abstractmethod
     def _wait(self, seconds: float) -> None:

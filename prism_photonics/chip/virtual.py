@@ -20,7 +20,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # The optics is solved anew after this much time without a new setting; slow drift moves a ring by far less than a code.
-REFRESH_S = 0.01
+REFRESH_S = 0.0005
 
 
 @dataclass
@@ -36,11 +36,12 @@ class _Now:
 class VirtualChip(AbstractChip):
     """A seeded die on a perfect bench. Make one with `fabricate`."""
 
-    def __init__(self, spec: ChipSpec, drive: Callable, read: Callable, wait: Callable) -> None:
+    def __init__(self, spec: ChipSpec, drive: Callable, read: Callable, wait: Callable, clock: Callable) -> None:
         super().__init__(spec)
         self._drive_hidden = drive
         self._read_hidden = read
         self._wait_hidden = wait
+        self._clock_hidden = clock
 
     @classmethod
     def fabricate(cls, spec: ChipSpec, key: PRNGKeyArray) -> "VirtualChip":
@@ -65,9 +66,11 @@ class VirtualChip(AbstractChip):
             return _Now(volts, line_currents(die, drift.acting_V(volts), drift.shift_pm()))
 
         now = solve(np.zeros((spec.chip.rows, spec.chip.rings)))
+        time_s = 0.0
 
         def wait(seconds: float) -> None:
-            nonlocal now
+            nonlocal now, time_s
+            time_s += seconds
             drift.advance(seconds, now.volts)
             now.age_s += seconds
             # Between settings the currents hold until the clock ticks: a reading then costs a few microseconds.
@@ -75,11 +78,12 @@ class VirtualChip(AbstractChip):
                 now = solve(now.volts)
 
         def drive(volts: Float[ndarray, "rows rings"]) -> None:
-            nonlocal now
+            nonlocal now, time_s
             # The driver's own guard: whatever reached it, no code stands for more than its rails.
             if not (np.abs(volts) <= top_V).all():
                 raise InputError(f"chip.set: a voltage beyond the driver's ±{top_V:g} V; nothing was written")
             on_grid = np.round((volts + top_V) / step_V) * step_V - top_V
+            time_s += settle_s
             drift.advance(settle_s, on_grid)
             now = solve(on_grid)
 
@@ -88,7 +92,7 @@ class VirtualChip(AbstractChip):
             wait(averages / bandwidth_Hz)
             return current_A
 
-        return cls(spec, drive, read, wait)
+        return cls(spec, drive, read, wait, lambda: time_s)
 
     def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
         self._drive_hidden(volts)
@@ -98,3 +102,6 @@ class VirtualChip(AbstractChip):
 
     def _wait(self, seconds: float) -> None:
         self._wait_hidden(seconds)
+
+    def _clock_s(self) -> float:
+        return self._clock_hidden()

@@ -41,7 +41,8 @@ def test_a_chip_says_what_is_printed_on_its_box(fabricate, small):
     chip = fabricate()
     assert (chip.rows, chip.channels, chip.max_voltage_V) == (2, 3, small.drive.max_voltage_V)
     assert {name for name in dir(chip) if not name.startswith("_")} == {
-        "rows", "channels", "max_voltage_V", "over_voltage_attempts", "set", "measure", "wait", "fabricate",
+        "rows", "channels", "max_voltage_V", "over_voltage_attempts", "set", "measure", "time_s", "wait",
+        "fabricate",
     }  # fmt: skip
 
 
