@@ -7,6 +7,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from prism_photonics.calibrate.levenberg import least_squares
+from prism_photonics.calibrate.starts import find_start
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, channel_transmission, row_model
 from prism_photonics.circuit.params import BankParams
 from prism_photonics.lightpath.ring.model import RingParams, ring_fields
@@ -40,12 +41,9 @@ def fit_rows(
     noise_A: Float[Array, "settings rings rows"],
     key: PRNGKeyArray,
     *,
-    starts: int = 8,
-    scouting: int = 15,
-    finalists: int = 3,
     steps: int = 60,
 ) -> RowFit:
-    """Fit every bus of every row, each from several starts of its bus phases (which are multimodal); keep the best.
+    """Fit every bus of every row, from where `find_start` sends it.
 
     Args:
         design: The designed bank: where the fit starts.
@@ -55,10 +53,7 @@ def fit_rows(
         current_A: Dark-corrected readings in A, of each channel of a row alone.
         noise_A: Their expected standard deviations in A; infinite where a reading carries no weight.
         key: JAX random key of the starts.
-        starts: Starts per bus.
-        scouting: Levenberg–Marquardt steps after which only the best starts go on.
-        finalists: How many go on.
-        steps: Most further steps of each.
+        steps: Most Levenberg–Marquardt steps from there.
 
     Returns:
         The fit.
@@ -88,28 +83,33 @@ def fit_rows(
 
         predict, slopes = over_survey(reading), over_survey(jax.grad(reading))
 
-        def residuals(flat):
-            misfit = (predict(flat) - row_current) / row_noise
-            return jnp.concatenate([misfit.ravel(), is_prior * flat])
+        def misfit(flat, blur):
+            return (predict(flat) - row_current) / jnp.hypot(row_noise, blur * gains)
 
-        def jacobian(flat):
+        def residuals(flat, blur=0.0):
+            return jnp.concatenate([misfit(flat, blur).ravel(), is_prior * flat])
+
+        def jacobian(flat, blur=0.0):
             # Every reading is a scalar of all unknowns: one reverse sweep each, 16 times cheaper than forward mode.
-            data = (slopes(flat) / row_noise[..., None]).reshape(-1, flat.shape[0])
+            data = (slopes(flat) / jnp.hypot(row_noise, blur * gains)[..., None]).reshape(-1, flat.shape[0])
             return jnp.concatenate([data, jnp.diag(is_prior)])
 
-        phases = jax.random.uniform(row_key, (starts, wl.shape[0] - 1), maxval=2.0 * jnp.pi)
-
-        def climb(flat, most):
-            solution = least_squares(residuals, flat, jacobian=jacobian, steps=most, rtol=1e-6, accelerate=True)
+        def climb(flat, blur, most):
+            # Under blur only the valley is sought, not its bottom.
+            solution = least_squares(
+                lambda x: residuals(x, blur),
+                flat,
+                jacobian=lambda x: jacobian(x, blur),
+                steps=most,
+                rtol=jnp.where(blur > 0.0, 1e-2, 1e-6),
+                accelerate=True,
+            )
             return solution.x, jnp.where(jnp.isfinite(solution.cost), solution.cost, jnp.inf)
 
-        def from_start(phase_rad):
-            return climb(ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0], scouting)
+        def misfits(flat, blur):
+            return (misfit(flat, blur) ** 2).sum(0)
 
-        scouts, costs = jax.vmap(from_start)(phases)
-        best_scouts = jnp.argsort(costs)[:finalists]
-        candidates, costs = jax.vmap(lambda flat: climb(flat, steps))(scouts[best_scouts])
-        flat = candidates[jnp.argmin(costs)]
+        flat, _ = climb(find_start(coarse, climb, misfits, row_key), 0.0, steps)
         best = unravel(flat)
 
         model = row_model(best, rings, buses, gains, scatter)
@@ -122,8 +122,8 @@ def fit_rows(
         uniform = jnp.diag((1.0 - is_prior) * 3.0 / jnp.pi**2)
         covariance = jnp.linalg.inv(final.T @ final + uniform) * jnp.maximum(chi2, 1.0)
         std = unravel(jnp.sqrt(jnp.diagonal(covariance)))
-        misfit = jnp.sum((error / model.gain_A) ** 2) / jnp.maximum(readings, 1)
-        return RowFit(model, best, std, jnp.sqrt(misfit), chi2)
+        missed = jnp.sum((error / model.gain_A) ** 2) / jnp.maximum(readings, 1)
+        return RowFit(model, best, std, jnp.sqrt(missed), chi2)
 
     lanes, channels = design.shape[:2], design.shape[2]
 
