@@ -7,7 +7,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from prism_photonics.calibrate.levenberg import least_squares
-from prism_photonics.calibrate.starts import find_start
+from prism_photonics.calibrate.starts import STARTS, find_start
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, channel_transmission, row_model
 from prism_photonics.circuit.params import BankParams
 from prism_photonics.lightpath.ring.model import RingParams, ring_fields
@@ -41,6 +41,7 @@ def fit_rows(
     noise_A: Float[Array, "settings rings rows"],
     key: PRNGKeyArray,
     *,
+    starts: int = STARTS,
     steps: int = 60,
 ) -> RowFit:
     """Fit every bus of every row, from where `find_start` sends it.
@@ -53,6 +54,7 @@ def fit_rows(
         current_A: Dark-corrected readings in A, of each channel of a row alone.
         noise_A: Their expected standard deviations in A; infinite where a reading carries no weight.
         key: JAX random key of the starts.
+        starts: Random starts that it pieces together.
         steps: Most Levenberg–Marquardt steps from there.
 
     Returns:
@@ -107,9 +109,9 @@ def fit_rows(
             return solution.x, jnp.where(jnp.isfinite(solution.cost), solution.cost, jnp.inf)
 
         def misfits(flat, blur):
-            return (misfit(flat, blur) ** 2).sum(0)
+            return (misfit(flat, blur) ** 2).mean(0)
 
-        flat, _ = climb(find_start(coarse, climb, misfits, row_key), 0.0, steps)
+        flat, _ = climb(find_start(coarse, climb, misfits, row_key, starts=starts), 0.0, steps)
         best = unravel(flat)
 
         model = row_model(best, rings, buses, gains, scatter)
