@@ -1,6 +1,6 @@
 """Where a bus's fit starts: the bus phases are multimodal, so several blurred fits are pieced together.
 
-Readings are a hundred thousand times finer than the interference of two rings, so the sum of squares is a maze of narrow
+Readings are ten thousand times finer than the interference of two rings, so the sum of squares is a maze of narrow
 valleys. Two things lead through it. A blur, an error added to every reading's noise and lowered in steps, widens the
 valleys. And a wrong phase spoils mostly the channels on its two sides: of several blurred fits from random phases, each
 right in some places, every ring and gap is taken from the one that explains its own channels best. So the number of
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from prism_photonics.calibrate.unknowns import Unknowns
 
-# Blurs in units of full light: at first what one ring does to its neighbour's channel, at last what the next but one does.
+# Design choices, in units of full light; the first is what a ring at five linewidths does to its neighbour's channel.
 SCOUTING_BLURS = (0.1, 0.03)
 JOINED_BLURS = (0.03, 0.01)
 STARTS, STEPS = 6, 20
