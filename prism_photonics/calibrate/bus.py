@@ -48,6 +48,10 @@ class BusSurvey(eqx.Module):
         ones = jax.tree.map(jnp.ones_like, _nothing(self.wl_um))
         return ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, ones, replace_fn=jnp.zeros_like))[0]
 
+    def blurred(self, blur: Float[Array, ""] | float) -> "BusSurvey":
+        """The same readings, less sure: with an error added, in units of full light."""
+        return eqx.tree_at(lambda bus: bus.noise_A, self, jnp.hypot(self.noise_A, blur * self.gain_A[..., None, :]))
+
     def model(self, flat: Float[Array, " unknowns"]) -> RowModel:
         """The bus that the unknowns describe."""
         return row_model(self.unravel(flat), self.rings, self.buses, self.gain_A, self.scatter)
@@ -67,10 +71,13 @@ class BusSurvey(eqx.Module):
         """All readings."""
         return self._over_readings(self.reading_A)(flat)
 
+    def misfit(self, flat: Float[Array, " unknowns"]) -> Float[Array, "settings channels"]:
+        """Misfits over noise of all readings."""
+        return (self.predict_A(flat) - self.current_A) / self.noise_A
+
     def residuals(self, flat: Float[Array, " unknowns"]) -> Float[Array, " residuals"]:
         """Misfits over noise of all readings, then the priors'."""
-        misfit = (self.predict_A(flat) - self.current_A) / self.noise_A
-        return jnp.concatenate([misfit.ravel(), self.is_prior * flat])
+        return jnp.concatenate([self.misfit(flat).ravel(), self.is_prior * flat])
 
     def jacobian(self, flat: Float[Array, " unknowns"]) -> Float[Array, "residuals unknowns"]:
         """Slopes of `residuals`."""

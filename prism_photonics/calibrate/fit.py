@@ -10,11 +10,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from prism_photonics.calibrate.bus import BusSurvey
 from prism_photonics.calibrate.levenberg import least_squares
+from prism_photonics.calibrate.starts import STARTS, find_start
 from prism_photonics.calibrate.unknowns import RowModel, Unknowns
 from prism_photonics.lightpath.ring.model import ring_fields
 
 OFFSET_GRID = 241
 OFFSET_REACH = 4.0
+STEPS, RTOL = 60, 1e-6
 # Enough to fill the vector units; more would only wait for the slowest.
 BUSES_AT_ONCE = 8
 
@@ -37,20 +39,16 @@ def fit_rows(
     survey: BusSurvey,
     key: PRNGKeyArray,
     *,
-    starts: int = 8,
-    scouting: int = 15,
-    finalists: int = 3,
-    steps: int = 60,
+    starts: int = STARTS,
+    steps: int = STEPS,
 ) -> RowFit:
-    """Fit every bus of every row, each from several starts of its bus phases (which are multimodal); keep the best.
+    """Fit every bus of every row, from where `find_start` sends it.
 
     Args:
         survey: Every bus with its readings, leaves with leading axes (rows, buses).
         key: JAX random key of the starts.
-        starts: Starts per bus.
-        scouting: Levenberg–Marquardt steps after which only the best starts go on.
-        finalists: How many go on.
-        steps: Most further steps of each.
+        starts: Random starts that `find_start` pieces together.
+        steps: Most Levenberg–Marquardt steps from there.
 
     Returns:
         The fit.
@@ -58,16 +56,15 @@ def fit_rows(
 
     def one_bus(lane):
         bus, bus_key = lane
-        coarse = coarse_unknowns(bus)
-        phases = jax.random.uniform(bus_key, (starts, bus.wl_um.size - 1), maxval=2.0 * jnp.pi)
 
-        def from_start(phase_rad):
-            return _climb(bus, ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0], scouting)
+        def climb(flat, blur, most):
+            # Under blur only the valley is sought, not its bottom.
+            return _climb(bus.blurred(blur), flat, most, rtol=jnp.where(blur > 0.0, 1e-2, RTOL))
 
-        scouts, costs = jax.vmap(from_start)(phases)
-        best_scouts = jnp.argsort(costs)[:finalists]
-        candidates, costs = jax.vmap(lambda flat: _climb(bus, flat, steps))(scouts[best_scouts])
-        return candidates[jnp.argmin(costs)]
+        def misfits(flat, blur):
+            return (bus.blurred(blur).misfit(flat) ** 2).mean(0)
+
+        return climb(find_start(coarse_unknowns(bus), climb, misfits, bus_key, starts=starts), 0.0, steps)[0]
 
     rows, buses = survey.wl_um.shape[:2]
     keys = jax.random.split(key, rows * buses).reshape(rows, buses, *key.shape)
@@ -76,7 +73,7 @@ def fit_rows(
 
 
 @eqx.filter_jit
-def refit_rows(survey: BusSurvey, fit: RowFit, *, steps: int = 60) -> RowFit:
+def refit_rows(survey: BusSurvey, fit: RowFit, *, steps: int = STEPS) -> RowFit:
     """The fit of a survey of which more is known now, such as how the chip moved, begun where another fit ended."""
 
     def one_bus(lane):
@@ -112,9 +109,11 @@ def coarse_unknowns(bus: BusSurvey) -> Unknowns:
     return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], gain, jnp.zeros(()))
 
 
-def _climb(bus: BusSurvey, flat: Float[Array, " unknowns"], steps: int) -> tuple[Float[Array, " unknowns"], Array]:
+def _climb(
+    bus: BusSurvey, flat: Float[Array, " unknowns"], steps: int, *, rtol: Float[Array, ""] | float = RTOL
+) -> tuple[Float[Array, " unknowns"], Float[Array, ""]]:
     """The nearest valley's bottom, and its cost."""
-    solution = least_squares(bus.residuals, flat, jacobian=bus.jacobian, steps=steps, rtol=1e-6, accelerate=True)
+    solution = least_squares(bus.residuals, flat, jacobian=bus.jacobian, steps=steps, rtol=rtol, accelerate=True)
     return solution.x, jnp.where(jnp.isfinite(solution.cost), solution.cost, jnp.inf)
 
 

@@ -39,7 +39,7 @@ def least_squares(
     *,
     jacobian: Callable[[Float[Array, " unknowns"]], Float[Array, "residuals unknowns"]],
     steps: int,
-    rtol: float = 1e-9,
+    rtol: Float[Array, ""] | float = 1e-9,
     cost_goal: float = 0.0,
     accelerate: bool = False,
     lower: Float[Array, " unknowns"] | float = -jnp.inf,

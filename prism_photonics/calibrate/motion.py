@@ -50,6 +50,11 @@ class Motion:
     shared: Float[ndarray, "settings rings 3"]
     film: float
 
+    @classmethod
+    def none(cls, time_s: Float[ndarray, "settings rings"]) -> "Motion":
+        """A chip that stands still, on a film as its profile says."""
+        return cls(time_s, np.zeros((*time_s.shape, 3)), 0.0)
+
 
 def thermal_patterns_pm(spec: ChipSpec) -> Float[ndarray, "3 rows rings"]:
     """Shift of each ring by one standard deviation of common temperature and of each gradient, in pm."""

@@ -53,25 +53,8 @@ def fit_moving(
         The fit and the motion, which is none where drift stays below the noise.
     """
     time_s = survey.time_s.values
-    design, moving = designed_bank(spec), _moving(volts, time_s, spec)
-    of_lane = lambda leaf: jnp.broadcast_to(leaf, (*design.shape[:2], *jnp.shape(leaf)))  # noqa: E731
-    wander = wander_A(float(np.ptp(time_s)), spec)[:, :, None]
-    read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
-    still = Motion(time_s, np.zeros((*time_s.shape, 3)), 0.0)
-    readings = moving.placed(
-        BusSurvey(
-            wl_um=of_lane(design.wl_um),
-            rings=design.rings,
-            buses=design.buses,
-            gain_A=designed_gain_A(spec),
-            scatter=jax.tree.map(of_lane, Scatter.from_spec(spec)),
-            volts=moving.lost_V,
-            moved_pm=moving.lost_V,
-            current_A=jnp.where(jnp.isfinite(sigma_A), read_A, 0.0),
-            noise_A=jnp.hypot(sigma_A, wander),
-        ),
-        still,
-    )
+    moving, readings = bus_surveys(volts, current_A, noise_A, time_s, spec)
+    still = Motion.none(time_s)
     if not drift_matters(survey, spec):
         return fit_rows(readings, key), still
     # Which valley the bus phases are in shows through the blur; where in it, without.
@@ -86,17 +69,40 @@ def fit_moving(
     return eqx.tree_at(lambda f: f.std, fit, std), motion
 
 
+def bus_surveys(
+    volts: Float[ndarray, "settings rows rings"],
+    current_A: Float[ndarray, "settings rings rows"],
+    noise_A: Float[ndarray, "settings rings rows"],
+    time_s: Float[ndarray, "settings rings"],
+    spec: ChipSpec,
+) -> tuple[Moving, BusSurvey]:
+    """What moves the rings of every bus, and its readings as if only the film had; leaves lead with (rows, buses)."""
+    design = designed_bank(spec)
+    lost_V = jnp.asarray(lost_volts(volts, time_s, spec))
+    moving = Moving(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
+    read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
+    wander = wander_A(float(np.ptp(time_s)), spec)[:, :, None]
+
+    def of_lane(leaf: Float[Array, "..."]) -> Float[Array, "rows buses ..."]:
+        return jnp.broadcast_to(leaf, (*design.shape[:2], *leaf.shape))
+
+    readings = BusSurvey(
+        wl_um=of_lane(design.wl_um),
+        rings=design.rings,
+        buses=design.buses,
+        gain_A=designed_gain_A(spec),
+        scatter=jax.tree.map(of_lane, Scatter.from_spec(spec)),
+        volts=lost_V,
+        moved_pm=lost_V,
+        current_A=jnp.where(jnp.isfinite(sigma_A), read_A, 0.0),
+        noise_A=jnp.hypot(sigma_A, wander),
+    )
+    return moving, moving.placed(readings, Motion.none(time_s))
+
+
 def _wider(std: Unknowns, more: Float[Array, " unknowns"]) -> Unknowns:
     flat, unravel = ravel_pytree(std)
     return unravel(jnp.hypot(flat, more))
-
-
-def _moving(
-    volts: Float[ndarray, "settings rows rings"], time_s: Float[ndarray, "settings rings"], spec: ChipSpec
-) -> Moving:
-    return Moving(
-        _by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), jnp.asarray(lost_volts(volts, time_s, spec))
-    )
 
 
 def _by_bus(of_chip: Float[ndarray, "some rows rings"], spec: ChipSpec) -> Float[Array, "rows buses some channels"]:

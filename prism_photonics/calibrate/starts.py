@@ -1,0 +1,100 @@
+"""Where a bus's fit starts: the bus phases are multimodal, so several blurred fits are pieced together.
+
+Readings are ten thousand times finer than the interference of two rings, so the sum of squares is a maze of narrow
+valleys. Two things lead through it. A blur, an error added to every reading's noise and lowered in steps, widens the
+valleys. And a wrong phase spoils mostly the channels on its two sides: of several blurred fits from random phases, each
+right in some places, every ring and gap is taken from the one that explains its own channels best. So the number of
+starts need not grow as all phases being right at once would ask.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from prism_photonics.calibrate.unknowns import Unknowns
+
+# Design choices, in units of full light; the first is what a ring at five linewidths does to its neighbour's channel.
+SCOUTING_BLURS = (0.1, 0.03)
+JOINED_BLURS = (0.03, 0.01)
+STARTS, STEPS = 6, 20
+# Another round is for a bus with a channel whose mean square under the last blur is larger than this; where all phases
+# are right the priors' pull leaves 0.06.
+ROUNDS, EXPLAINED = 3, 0.3
+# A neighbouring channel's say in which start explains a ring.
+NEIGHBOUR = 0.5
+
+
+def find_start(
+    coarse: Unknowns,
+    climb: Callable[
+        [Float[Array, " unknowns"], Float[Array, ""], int], tuple[Float[Array, " unknowns"], Float[Array, ""]]
+    ],
+    misfits: Callable[[Float[Array, " unknowns"], float], Float[Array, " channels"]],
+    key: PRNGKeyArray,
+    *,
+    starts: int = STARTS,
+    steps: int = STEPS,
+) -> Float[Array, " unknowns"]:
+    """Unknowns in the right valley: fits from random phases under blur, pieced together and fitted again.
+
+    Args:
+        coarse: Unknowns of the rings; the phases are drawn here.
+        climb: Fits from given unknowns with a blur and a number of steps; returns unknowns and cost.
+        misfits: Each channel's mean square at given unknowns and blur.
+        key: JAX random key of the phases.
+        starts: Random starts.
+        steps: Most steps at each blur.
+
+    Returns:
+        Flat unknowns, fitted under the last blur.
+    """
+    unravel = ravel_pytree(coarse)[1]
+
+    def through(blurs, flat):
+        flat, costs = jax.lax.scan(lambda x, blur: climb(x, blur, steps), flat, jnp.asarray(blurs))
+        return flat, costs[-1]
+
+    def drawn(draw_key):
+        phase_rad = jax.random.uniform(draw_key, coarse.phase_rad.shape, maxval=2.0 * jnp.pi)
+        return ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0]
+
+    def one_round(state):
+        count, best, _ = state
+        keys = jax.random.split(jax.random.fold_in(key, count), starts)
+        # What the round before found is one of the fits to choose from.
+        scouts, costs = jax.vmap(partial(through, SCOUTING_BLURS))(jax.vmap(drawn)(keys).at[0].set(best))
+        missed = jax.vmap(lambda flat: misfits(flat, SCOUTING_BLURS[-1]))(scouts)
+        pieced = ravel_pytree(piece_together(jax.vmap(unravel)(scouts), missed))[0]
+        # Should the pieces not fit together, the best single start stands in.
+        settled, costs = jax.vmap(partial(through, JOINED_BLURS))(jnp.stack([pieced, scouts[jnp.argmin(costs)]]))
+        best = settled[jnp.argmin(costs)]
+        return count + 1, best, misfits(best, JOINED_BLURS[-1]).max()
+
+    first = (jnp.asarray(0), drawn(key), jnp.asarray(jnp.inf))
+    return jax.lax.while_loop(lambda s: (s[0] < ROUNDS) & (s[2] > EXPLAINED), one_round, first)[1]
+
+
+def piece_together(fits: Unknowns, misfits: Float[Array, "starts channels"]) -> Unknowns:
+    """One fit out of many: each ring and each gap from the fit that explains the channels around it best.
+
+    Args:
+        fits: Fits of one bus; leaves lead with starts.
+        misfits: Mean square of each channel in each fit.
+    """
+    padded = jnp.pad(misfits, ((0, 0), (1, 1)))
+    around = misfits + NEIGHBOUR * (padded[:, :-2] + padded[:, 2:])
+    of_ring, of_gap = jnp.argmin(around, axis=0), jnp.argmin(around[:, :-1] + around[:, 1:], axis=0)
+    of_bus = jnp.argmin(misfits.sum(1))
+
+    def chosen(leaf: Float[Array, "starts ..."]) -> Float[Array, "..."]:
+        if leaf.ndim == 1:
+            return leaf[of_bus]
+        owner = of_ring if leaf.shape[1] == misfits.shape[1] else of_gap
+        return jnp.take_along_axis(leaf, owner[None], axis=0)[0]
+
+    return jax.tree.map(chosen, fits)
