@@ -11,7 +11,7 @@ import klayout.db as kdb
 
 from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
-from prism_photonics.layout.pads import SITE_PADS, on_bank, pad_centers_um, ring_pad, rows_um, serves
+from prism_photonics.layout.pads import detector_contacts, on_bank, pad_centers_um, ring_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout
 from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -45,14 +45,14 @@ def expected_ribs(spec: ChipSpec) -> int:
 
 
 def expected_metals(spec: ChipSpec) -> int:
-    """``N·d`` signals, as many heaters if any, the grounds, three nets per photodiode site; and marks and tests.
+    """``N·d`` signals, as many heaters if any, the grounds, the contacts of the photodiodes; and marks and tests.
 
     A bonded chip has a ground per column, a flipped one a single ground per bus.
     """
     rows, buses = spec.chip.rows, spec.chip.buses
     grounds = buses if spec.flip_chip else spec.chip.channels
     drives = 2 if spec.trim.method == "heater" else 1
-    circuit = drives * rows * spec.chip.rings + grounds + len(SITE_PADS) * rows * buses
+    circuit = drives * rows * spec.chip.rings + grounds + len(detector_contacts(spec)) * rows * buses
     return circuit + marks.EXTRA_METALS + teststructures.EXTRA_METALS
 
 

@@ -13,7 +13,7 @@ from numpy import ndarray
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.row import RowFields
 from prism_photonics.circuit.saxrow import strict_circuit
-from prism_photonics.netlist import Cell, Instance, Netlist
+from prism_photonics.netlist import Cell, Instance, Netlist, detector_ends
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import InputError
 
@@ -77,7 +77,7 @@ def drawn_rows(
         shift_pm: Resonance shift of every ring in pm, those of a row bus by bus.
 
     Returns:
-        One entry per bank; its row n is what arrives at ``detector_n``.
+        One entry per bank; its row n is what arrives at that row's detectors.
 
     Raises:
         InputError: A detector or a row is not connected as the design needs it, or a device of the feed reflects.
@@ -91,12 +91,11 @@ def drawn_rows(
         partner, entering = _partners(cell), feed.to_rows(bank)
         arriving, through, drop = [], [], []
         for n in range(shift.shape[0]):
-            row, exit_port = _fed_by(partner, f"detector_{n},o1")
-            drop_row, drop_port = _fed_by(partner, f"detector_{n},o2")
+            ends = detector_ends(cell.instances, n)
+            (row, exit_port), (drop_row, drop_port) = (_fed_by(partner, end) for end in ends)
             if row != drop_row or row not in entering:
-                raise InputError(
-                    f"netlist: detector_{n} is fed by {row} and {drop_row}, not by one row; mend the drawing"
-                )
+                fed = " and ".join(dict.fromkeys(end.split(",")[0] for end in ends))
+                raise InputError(f"netlist: {fed} is fed by {row} and {drop_row}, not by one row; mend the drawing")
             kind = cell.instances[row].component
             if kind not in kinds:
                 kinds[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port)
@@ -164,7 +163,7 @@ class _Feed:
             if key in goals:
                 reached[key] = field
                 continue
-            if instance.component == "detector":
+            if instance.component in ("detector", "photodiode"):
                 continue
             for exit_port, passed in self._through(instance, entered).items():
                 here = f"{key},{exit_port}"

@@ -15,6 +15,7 @@ import klayout.db as kdb
 import yaml
 from kfactory.utilities import save_layout_options
 
+from prism_photonics.floor import row_top_um
 from prism_photonics.layout.check import Checks
 from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.drc import Drc, run_drc
@@ -27,7 +28,7 @@ from prism_photonics.layout.schematic import chip_yaml, schematic_yaml
 from prism_photonics.layout.solid import solid_glb
 from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.views import lyp
-from prism_photonics.netlist import Netlist, detector_site
+from prism_photonics.netlist import Netlist
 from prism_photonics.process.layers import LAYERS, Deck, film_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -167,7 +168,7 @@ def write(
                 title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.rings} rings"
                 (work / "chip.png").write_bytes(picture(drawing, title=title, row=row, ring="ring_0"))
                 x, y = rows_um(drawing)[0, row]
-                around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + detector_site(spec).port_pitch_um + 10.0)
+                around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
                 (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
             for entry, target in files.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 import klayout.db as kdb
 import pytest
 
+from prism_photonics.floor import bank_pitch_um
 from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.check import check
@@ -19,7 +20,7 @@ from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.polygons import open_layout
 from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
-from prism_photonics.netlist import Netlist, bank_pitch_um, from_spec
+from prism_photonics.netlist import Netlist, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
