@@ -1,6 +1,7 @@
 """The whole chip: every cell of the netlist placed by abutting its ports, then metal, pads, frame and labels."""
 
 import itertools
+from collections.abc import Mapping
 
 import gdsfactory as gf
 import kfactory as kf
@@ -48,14 +49,28 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
     require_room(spec)
     netlist = netlist or from_spec(spec)
     kcl = kf.KCLayout(f"prism_drawing_{next(_count)}")
-    drawn: dict[str, gf.Component] = {}
-    places = places_um(spec)
-    for name in netlist.leaves_first():
-        x, y = places.get(name, (0.0, 0.0))
-        drawn[name] = _draw_cell(name, netlist.cells[name], drawn, at_nm=(nm(x), nm(y)), kcl=kcl)
+    drawn = draw_cells(netlist, places_um(spec), kcl)
     chip = drawn[netlist.top]
     _dress(chip, drawn[next(iter(netlist.banks.values()))], spec, floor)
     return chip
+
+
+def draw_cells(
+    netlist: Netlist, places_um: Mapping[str, tuple[float, float]], kcl: kf.KCLayout, *, suffix: str = ""
+) -> dict[str, gf.Component]:
+    """Draw every cell of a netlist, without metal and frame.
+
+    Args:
+        netlist: What to draw.
+        places_um: Where o1 of a cell lies, by cell; at the origin for the others.
+        kcl: The layout that holds them.
+        suffix: Of the drawn cells' names, where the layout has others of theirs.
+    """
+    drawn: dict[str, gf.Component] = {}
+    for name in netlist.leaves_first():
+        x, y = places_um.get(name, (0.0, 0.0))
+        drawn[name] = _draw_cell(name + suffix, netlist.cells[name], drawn, at_nm=(nm(x), nm(y)), kcl=kcl)
+    return drawn
 
 
 def places_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:

@@ -105,14 +105,16 @@ def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float],
         metal2.insert(box(west, y - SITE_WIRE_UM / 2.0, east, y + SITE_WIRE_UM / 2.0))
         bumps[kind] = out, y
     cell.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(metal2.merged())
-    pad = _bump_pad(kcl)
+    pad = bump_pad(kcl)
     for name, (x, y) in bumps.items():
         cell.add_ref(pad, name=name).instance.transform(kdb.Trans(nm(x), nm(y)))
     return cell
 
 
-def _bump_pad(kcl: kf.KCLayout) -> gf.Component:
+def bump_pad(kcl: kf.KCLayout) -> gf.Component:
     """Pad of the second metal, opening, bump; the origin is its centre."""
+    if kcl.layout.has_cell("bump_pad"):
+        return gf.Component(base=kcl["bump_pad"].base)
     pad = gf.Component("bump_pad", kcl=kcl)
     for layer, side in ((LAYERS.metal2, BUMP_PAD_UM), (LAYERS.opening, OPENING_UM)):
         pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-side / 2.0, -side / 2.0, side / 2.0, side / 2.0))

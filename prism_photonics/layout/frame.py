@@ -4,6 +4,7 @@ import gdsfactory as gf
 from kfactory import kdb
 
 from prism_photonics.floor import (
+    LEAST_LEAD_UM,
     STREET_UM,
     bank_origins_um,
     coupler_heights_um,
@@ -17,7 +18,7 @@ from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floo
 from prism_photonics.layout.marks import draw_marks
 from prism_photonics.layout.pads import NOWHERE, SHORT, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
-from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm, taper
+from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, taper
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 
@@ -95,9 +96,16 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
         spec.process.upper(),
         spec.hash[:8].upper(),
     )
+    # Between the facet and the first guide that rises: a long name is written smaller.
+    west = facet_um(spec) + EXCLUSION_UM + 10.0
+    rise = facet_um(spec) + spec.coupler_design.length_um + spec.waveguide.bend_radius_um
+    rise += spec.splitter_design.length_um if spec.chip.buses == 1 else LEAST_LEAD_UM
+    height = min(
+        TITLE_UM, TITLE_UM * (rise - west - 10.0) / (text(lines[0], TITLE_UM, (0.0, 0.0)).bbox().right / PER_UM)
+    )
     for n, line in enumerate(reversed(lines)):
-        height = TITLE_UM if n == len(lines) - 1 else TITLE_UM / 2.0
-        letters += text(line, height, (facet_um(spec) + EXCLUSION_UM + 10.0, middle_um(spec) + 40.0 + n * TITLE_UM))
+        size = height if n == len(lines) - 1 else height / 2.0
+        letters += text(line, size, (west, middle_um(spec) + 40.0 + n * height))
     return letters
 
 
