@@ -87,7 +87,8 @@ def die_area(spec: ChipSpec) -> Finding:
     chip = spec.chip
     width_um, height_um = die_um(spec)
     value, limit = width_um * height_um * 1e-6, RETICLE_MM2
-    spare_um = spec.ring.pitch_um - (value - limit) * 1e6 / (height_um * chip.rings)
+    # Banks stand on a grid of 10 µm, the die's sides on one of 1 µm.
+    spare_um = spec.ring.pitch_um - (value - limit) * 1e6 / (height_um * chip.rings) - 10.0 / chip.channels - 1.0
     smaller = f" to {math.floor(spare_um):g}" if spare_um > 0.0 else ""
     return at_most(
         "die_area",
