@@ -57,8 +57,8 @@ def trimming_power(spec: ChipSpec) -> Finding:
 def connections(spec: ChipSpec) -> Finding:
     """Every ring has a driver of its own: it needs a pad on the edge, or a bump in its cell."""
     chip = spec.chip
-    # A ring's signal, two ground pads a column, three pads a photodiode pair.
-    count = chip.rows * chip.rings + 2 * chip.rings + 3 * chip.rows * chip.buses
+    # A ring's signal, two ground pads a column, three pads a photodiode pair, two a photodiode by itself.
+    count = chip.rows * chip.rings + 2 * chip.rings + (4 if spec.two_sided else 3) * chip.rows * chip.buses
     bond_um = BOND_EDGE_UM / count
     if not spec.flip_chip and bond_um >= BOND_PITCH_UM:
         value, limit = bond_um, BOND_PITCH_UM
