@@ -156,7 +156,10 @@ def test_a_row_taken_out_of_the_drawing_is_named_and_the_others_are_simulated(ti
 
 def test_metal_that_no_design_draws_is_said_and_ribs_are_refused(tiny: ChipSpec, tmp_path: Path):
     def scratch(layer: tuple[int, int]) -> Callable[[kdb.Layout], None]:
-        return lambda layout: ring_of(layout).shapes(layout.layer(*layer)).insert(kdb.Box(0, -9000, 400, -5000))
+        def add(layout: kdb.Layout) -> None:
+            ring_of(layout).shapes(layout.layer(*layer)).insert(kdb.Box(0, -9000, 400, -5000))
+
+        return add
 
     found = back_annotate(edited_gds(tiny, tmp_path, scratch(LAYERS.metal2)), tiny)
     assert any("metal2 differs from its design near" in line for line in found.differences)

@@ -7,8 +7,7 @@ from pathlib import Path
 import klayout.db as kdb
 import numpy as np
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.cli import app
