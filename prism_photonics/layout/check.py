@@ -79,19 +79,19 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     if metals != expected_metals(spec):
         wrong.append(f"{metals} metal nets instead of {expected_metals(spec)}")
     pads = pad_centers_um(layout)
-    faulty = _pad_faults(nets, pads, layout, spec)
+    reached = {name: nets.at("metal2", *center) for name, center in pads.items()}
+    faulty = _pad_faults(nets, reached, layout, spec)
     wrong += [sentence for sentences in faulty.values() for sentence in sentences]
-    wrong += _photodiode_faults(nets, pads, layout, spec)
+    wrong += _photodiode_faults(nets, reached, layout, spec)
     rings = spec.chip.rows * spec.chip.rings
     return Checks(islands, metals, len(pads), rings - len(faulty), tuple(wrong))
 
 
 def _pad_faults(
-    nets: Nets, pads: Mapping[str, tuple[float, float]], layout: kdb.Layout, spec: ChipSpec
+    nets: Nets, reached: Mapping[str, Net | None], layout: kdb.Layout, spec: ChipSpec
 ) -> dict[tuple[int, int, int], list[str]]:
     """Each ring's four electrodes are probed in the middle of their metal, then followed to the pads."""
     faulty: dict[tuple[int, int, int], list[str]] = {}
-    reached = {name: nets.at("metal2", *center) for name, center in pads.items()}
     served = Counter(reached.values())
     grounded = {net for name, net in reached.items() if serves(name)[0] == "ground"}
     grounds: dict[tuple[int, int], Net | None] = {}
@@ -125,15 +125,12 @@ def _pad_faults(
     return faulty
 
 
-def _photodiode_faults(
-    nets: Nets, pads: Mapping[str, tuple[float, float]], layout: kdb.Layout, spec: ChipSpec
-) -> list[str]:
+def _photodiode_faults(nets: Nets, reached: Mapping[str, Net | None], layout: kdb.Layout, spec: ChipSpec) -> list[str]:
     """Every contact of a photodiode must reach its own pad, and no other pad may."""
-    reached = {name: nets.at("metal2", *center) for name, center in pads.items()}
     served = Counter(reached.values())
-    wrong, buses = [], spec.chip.buses
+    wrong, buses, contacts = [], spec.chip.buses, _photodiode_contacts_um(spec)
     for (bus, row), (x_um, y_um) in rows_um(layout).items():
-        for contact, (x, y) in _photodiode_contacts_um(spec).items():
+        for contact, (x, y) in contacts.items():
             net, name = nets.at("metal2", x_um + x, y_um + y), on_bank(row_pad(contact, row), bus, buses)
             if net is None or reached.get(name) != net or served[net] != 1:
                 hit = ", ".join(pad for pad, other in reached.items() if other == net and net is not None) or "none"

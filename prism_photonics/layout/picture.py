@@ -51,9 +51,11 @@ def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str, row_view
     center = ring_box.center()
     half = 0.5 * min(ring_box.width(), 1.6 * ring_box.height())
     ring_view = kdb.DBox(center.x - half, center.y - half, center.x + half, center.y + half)
+    # Below the die there is room for the scale bar; a tall one is drawn small, without.
+    below = 20.0 if tall else 0.05 * die.height()
+    title = title.replace(": ", "\n").replace(" × ", "\n× ") if tall else title
     views = [
-        # Below the die there is room for the scale bar.
-        (whole, kdb.DBox(die.left - 20.0, die.bottom - 0.05 * die.height(), die.right + 20.0, die.top + 20.0), title),
+        (whole, kdb.DBox(die.left - 20.0, die.bottom - below, die.right + 20.0, die.top + 20.0), title),
         (ring_axes, ring_view, f"{ring} of row {row}: signal outside right and inside left, so the lobes add"),
         (row_axes, row_view, f"row {row}: photodiodes, rings, through and drop bus"),
     ]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from prism_photonics.budget.rules_chip import die_um
+from prism_photonics.floor import TEST_RINGS
 from prism_photonics.layout.chip import draw
+from prism_photonics.layout.teststructures import GAP_STEPS_UM, LENGTH_STEPS_UM
 from prism_photonics.spec import ChipSpec
 
 from .conftest import sized
@@ -37,3 +39,7 @@ def test_of_the_bank_that_ships(layouts: Path):
     spec = ChipSpec.from_toml(layouts / "bank_32x256" / "spec.toml")
     box = draw(spec).dbbox()
     assert die_um(spec) == pytest.approx((box.width(), box.height()), abs=1.0)
+
+
+def test_the_strip_of_test_structures_is_planned_for_as_many_rings_as_are_drawn():
+    assert len(GAP_STEPS_UM) == len(LENGTH_STEPS_UM) == TEST_RINGS
