@@ -16,7 +16,7 @@ from prism_photonics.floor import (
 )
 from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
 from prism_photonics.layout.marks import draw_marks
-from prism_photonics.layout.pads import NOWHERE, SHORT, Pad
+from prism_photonics.layout.pads import SHORT, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, taper
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
@@ -88,8 +88,7 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     """Title, and the names of the bond pads."""
     letters = kdb.Region()
     for pad in pads:
-        if pad.edge != NOWHERE:
-            letters += _pad_label(pad, pads)
+        letters += _pad_label(pad, pads)
     lines = (
         spec.name.upper(),
         f"{spec.chip.rows} ROWS X {spec.chip.rings} RINGS",

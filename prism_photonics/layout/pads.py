@@ -24,30 +24,35 @@ APART = {
     "drop_anode": ("drop_diode", "e2"),
 }
 SHORT = {  # on labels
-    **{"cathode": "K", "output": "O", "anode": "A"},
-    **{"through_cathode": "TK", "through_anode": "TA", "drop_cathode": "DK", "drop_anode": "DA"},
+    "cathode": "K",
+    "output": "O",
+    "anode": "A",
+    "through_cathode": "TK",
+    "through_anode": "TA",
+    "drop_cathode": "DK",
+    "drop_anode": "DA",
 }
 NOWHERE = -1
 
 
 @dataclass(frozen=True)
 class Pad:
-    """A bond pad or bump: its name, its centre in µm.
+    """A bond pad: its name, its centre in µm.
 
     Attributes:
-        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``, ``detector_0_drop_anode``;
-            of several buses ``b2_ring_r0_c3``.
+        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``, ``detector_0_drop_anode``. Bumps
+            are called alike, those of several buses ``b2_ring_r0_c3``.
         x_um: Centre.
         y_um: Centre.
-        edge: The die edge that a bond pad serves, −1 for a bump.
-        outer: Whether a bond pad stands in its edge's outer line.
+        edge: The die edge that it serves.
+        outer: Whether it stands in its edge's outer line.
     """
 
     name: str
     x_um: float
     y_um: float
-    edge: int = NOWHERE
-    outer: bool = False
+    edge: int
+    outer: bool
 
 
 def bond_pad(name: str, side_um: float, kcl: kf.KCLayout) -> gf.Component:
