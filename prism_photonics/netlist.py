@@ -1,35 +1,29 @@
 """Who is connected to whom: one type, two origins (the spec, or a drawn layout).
 
 A netlist is hierarchical: a dictionary of cells. An instance's component is another cell of the dictionary or a leaf
-device (``ring``, ``splitter``, ``edge_coupler``, ``straight``, ``uturn``, ``branch``, ``terminator``, ``detector``)
-whose settings are exactly the fields of its design. Optical ports are ``o1…``.
+device (``ring``, ``splitter``, ``edge_coupler``, ``straight``, ``uturn``, ``branch``, ``terminator``, ``detector``,
+``photodiode``) whose settings are exactly the fields of its design. Optical ports are ``o1…``.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from prism_photonics.lightpath.detector.design import FLIPPED_PAD_UM, DetectorSiteDesign
-from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.lightpath.waveguide.design import (
-    BranchDesign,
-    Lengths,
-    StraightDesign,
-    TerminatorDesign,
-    UTurnDesign,
+from prism_photonics.floor import (
+    DROP_LEAD_UM,
+    approach_um,
+    branch_design,
+    detector_site,
+    feed_designs,
+    photodiode_site,
 )
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.design import StraightDesign, TerminatorDesign, UTurnDesign
 from prism_photonics.spec import ChipSpec
 
 TOP = "chip"
 BANK = "bank"
-
-# Design choices.
-FIBRE_PITCH_UM = 127.0  # of a fibre array
-FEED_BELOW_UM = 70.0  # from row 0 down to the first of several fibres
-LEAST_LEAD_UM = 20.0  # from the first of several couplers to its rise
-SITE_BUMPS_UM = 120.0  # strip east of a photodiode site for its bumps
 
 
 @dataclass(frozen=True)
@@ -114,11 +108,12 @@ def from_spec(spec: ChipSpec) -> Netlist:
     cells: dict[str, Cell] = {"row": _row(spec)}
     instances = {
         **{f"row_{n}": Instance("row", {}) for n in range(rows)},
-        **{f"detector_{n}": Instance("detector", asdict(detector_site(spec))) for n in range(rows)},
+        **{name: detector for n in range(rows) for name, detector in _detectors(spec, n).items()},
     }
     pairs = []
     for n in range(rows):
-        pairs += [(f"row_{n},o2", f"detector_{n},o1"), (f"row_{n},o3", f"detector_{n},o2")]
+        through, drop = detector_ends(instances, n)
+        pairs += [(f"row_{n},o2", through), (f"row_{n},o3", drop)]
     root = "row_0,o1"
     if rows > 1:
         cells |= _trees(spec)
@@ -126,6 +121,10 @@ def from_spec(spec: ChipSpec) -> Netlist:
         # Outputs are numbered from the lowest row up.
         pairs += [(f"tree,o{n + 2}", f"row_{n},o1") for n in range(rows)]
         root = "tree,o1"
+    elif spec.two_sided:
+        instances["approach"] = Instance("straight", asdict(StraightDesign(approach_um(spec), spec.width_um)))
+        pairs.append(("approach,o2", root))
+        root = "approach,o1"
     coupler = Instance("edge_coupler", asdict(spec.coupler_design))
     if spec.chip.buses == 1:
         instances["coupler"] = coupler
@@ -152,75 +151,47 @@ def _several(spec: ChipSpec, coupler: Instance) -> Cell:
     return Cell(instances, connect(*pairs), {f"o{b + 1}": f"coupler_{b},o1" for b in range(spec.chip.buses)})
 
 
-def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
-    """The attach site of one row's balanced pair: its guides arrive at the heights of through bus and drop return."""
-    ring = spec.ring_designs[0]
-    design = DetectorSiteDesign(ring.bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um, spec.width_um)
-    return replace(design, pad_um=FLIPPED_PAD_UM) if spec.flip_chip else design
+def detector_ends(instances: Mapping[str, Instance], row: int) -> tuple[str, str]:
+    """Where a row's through bus and its drop bus must end: ports of one site, or of a photodiode at either end."""
+    if f"detector_{row}" in instances:
+        return f"detector_{row},o1", f"detector_{row},o2"
+    return f"through_diode_{row},o1", f"drop_diode_{row},o1"
 
 
-def branch_design(spec: ChipSpec, *, rows: int, upper: bool) -> BranchDesign:
-    """The S from one output of the splitter that feeds ``rows`` rows to the subtree of half of them."""
-    rise = spec.row_pitch_um * rows / 4.0 - spec.splitter_design.port_pitch_um / 2.0
-    return BranchDesign(_branch_dx_um(spec), rise if upper else -rise, spec.waveguide.bend_radius_um, spec.width_um)
-
-
-def tree_length_um(spec: ChipSpec) -> float:
-    """Length along x of a bank's splitter tree."""
-    return tree_levels(spec.chip.rows) * (spec.splitter_design.length_um + _branch_dx_um(spec))
-
-
-def bank_pitch_um(spec: ChipSpec) -> float:
-    """Distance along x of neighbouring banks: tree, rings, photodiode sites with their bumps, the next bank's rise."""
-    site = detector_site(spec).reach_um + SITE_BUMPS_UM
-    length = tree_length_um(spec) + spec.chip.channels * spec.ring.pitch_um + site + _branch_dx_um(spec)
-    return 10.0 * math.ceil(length / 10.0)
-
-
-def feed_height_um(spec: ChipSpec, *, bus: int) -> float:
-    """Height of a bus's fibre among several: all enter below the rows, the first bus's the highest."""
-    return -max(FEED_BELOW_UM, 2.0 * spec.waveguide.bend_radius_um + 10.0) - bus * FIBRE_PITCH_UM
-
-
-def feed_designs(spec: ChipSpec, *, bus: int) -> tuple[StraightDesign, BranchDesign]:
-    """From a bus's coupler, when there are several buses, to the root of its tree: below the rows, then up."""
-    middle = (spec.chip.rows - 1) * spec.row_pitch_um / 2.0
-    dx, radius = _branch_dx_um(spec), spec.waveguide.bend_radius_um
-    lead = StraightDesign(LEAST_LEAD_UM + bus * bank_pitch_um(spec), spec.width_um)
-    return lead, BranchDesign(dx, middle - feed_height_um(spec, bus=bus), radius, spec.width_um)
-
-
-def feed_lengths(spec: ChipSpec, *, bus: int) -> Lengths:
-    """Waveguide from a bus's coupler to the root of its tree by direction: none on a chip of one bus."""
-    if spec.chip.buses == 1:
-        return Lengths()
-    lead, rise = (design.lengths for design in feed_designs(spec, bus=bus))
-    return Lengths(lead.x_um + rise.x_um, lead.y_um + rise.y_um, lead.bend_um + rise.bend_um)
-
-
-def _branch_dx_um(spec: ChipSpec) -> float:
-    return 2.0 * spec.waveguide.bend_radius_um + 20.0
+def _detectors(spec: ChipSpec, row: int) -> dict[str, Instance]:
+    if not spec.two_sided:
+        return {f"detector_{row}": Instance("detector", asdict(detector_site(spec)))}
+    ends = (("through", False), ("drop", True))
+    return {
+        f"{bus}_diode_{row}": Instance("photodiode", asdict(photodiode_site(spec, west=west))) for bus, west in ends
+    }
 
 
 def _row(spec: ChipSpec) -> Cell:
-    """One row: rings in channel order, the drop bus turned back over them to the detectors, its far end terminated."""
+    """One row: rings in channel order, the far end of the drop bus terminated.
+
+    The near end, where the light leaves, is turned back over the rings to the detectors in the east; or it goes on west
+    to a photodiode of its own.
+    """
     rings = spec.ring_designs
     last = len(rings) - 1
     instances = {f"ring_{c}": Instance("ring", asdict(design)) for c, design in enumerate(rings)}
-    instances["uturn"] = Instance("uturn", asdict(UTurnDesign(spec.waveguide.bend_radius_um, spec.width_um)))
-    instances["return_guide"] = Instance(
-        "straight", asdict(StraightDesign(len(rings) * spec.ring.pitch_um, spec.width_um))
-    )
     instances["terminator"] = Instance("terminator", asdict(TerminatorDesign(width_um=spec.width_um)))
     pairs = []
     for c in range(last):
         pairs += [(f"ring_{c},o2", f"ring_{c + 1},o1"), (f"ring_{c},o4", f"ring_{c + 1},o3")]
-    pairs += [
-        ("ring_0,o3", "uturn,o1"),
-        ("uturn,o2", "return_guide,o1"),
-        (f"ring_{last},o4", "terminator,o1"),
-    ]
-    return Cell(instances, connect(*pairs), {"o1": "ring_0,o1", "o2": f"ring_{last},o2", "o3": "return_guide,o2"})
+    pairs.append((f"ring_{last},o4", "terminator,o1"))
+    if spec.two_sided:
+        instances["drop_lead"] = Instance("straight", asdict(StraightDesign(DROP_LEAD_UM, spec.width_um)))
+        pairs.append(("drop_lead,o2", "ring_0,o3"))
+        drop = "drop_lead,o1"
+    else:
+        instances["uturn"] = Instance("uturn", asdict(UTurnDesign(spec.waveguide.bend_radius_um, spec.width_um)))
+        home = StraightDesign(len(rings) * spec.ring.pitch_um, spec.width_um)
+        instances["return_guide"] = Instance("straight", asdict(home))
+        pairs += [("ring_0,o3", "uturn,o1"), ("uturn,o2", "return_guide,o1")]
+        drop = "return_guide,o2"
+    return Cell(instances, connect(*pairs), {"o1": "ring_0,o1", "o2": f"ring_{last},o2", "o3": drop})
 
 
 def _trees(spec: ChipSpec) -> dict[str, Cell]:

@@ -14,7 +14,11 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
-from prism_photonics.lightpath.detector.design import FLIPPED_PAD_UM, DetectorDesign
+from prism_photonics.lightpath.detector.design import (
+    FLIPPED_PAD_UM,
+    DetectorDesign,
+    PhotodiodeSiteDesign,
+)
 from prism_photonics.lightpath.modulator.design import ModulatorDesign
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import straights_um
@@ -239,15 +243,30 @@ class ChipSpec(Table):
         return self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1 or self.trim.method == "heater"
 
     @property
+    def two_sided(self) -> bool:
+        """Whether the drop buses end at photodiodes of their own in the west, between tree and rings."""
+        return self.detector.sides == "both"
+
+    @property
+    def photodiode_design(self) -> PhotodiodeSiteDesign:
+        """The attach site of a single photodiode, heading east."""
+        pad_um = FLIPPED_PAD_UM if self.flip_chip else PhotodiodeSiteDesign.pad_um
+        return PhotodiodeSiteDesign(self.width_um, pad_um=pad_um)
+
+    @property
     def row_pitch_um(self) -> float:
         """Distance between rows on a 10 µm grid: buses, the drop bus's U-turn, what must find room beside them."""
-        radius = self.waveguide.bend_radius_um
-        height = self.ring_designs[0].bus_pitch_um + 2.0 * radius
+        radius, buses = self.waveguide.bend_radius_um, self.ring_designs[0].bus_pitch_um
+        height = buses + 2.0 * radius
         # All distances are design choices that the layout checks prove.
+        # The tree's last fork is two bends high.
+        fork = 4.0 * radius + self.splitter_design.port_pitch_um
+        if self.two_sided:
+            # Above the drop bus: its photodiode's pads, which a fork's lead passes at a distance.
+            return 10.0 * math.ceil(max(buses + self.photodiode_design.top_um + 11.0, fork) / 10.0)
         if not self.flip_chip:
             return 10.0 * math.ceil((height + 60.0) / 10.0)  # pads that hands can reach
-        # From one row's way back to the next row; the tree's last fork, two bends high; two photodiode pads.
-        fork = 4.0 * radius + self.splitter_design.port_pitch_um
+        # From one row's way back to the next row; the fork; two photodiode pads.
         return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_PAD_UM + 27.0) / 10.0)
 
 

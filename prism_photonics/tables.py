@@ -125,6 +125,12 @@ class DetectorTable(Table):
     adc_full_scale_uA: float = Field(gt=0, le=1e6)
     cmrr_dB: float = Field(ge=0, le=100, description="rejection of fast noise common to both photodiodes")
     saturation_mA: float = Field(gt=0, le=1e6, description="a photodiode gives I/(1 + I/this)")
+    # Left out of a dump at its default: specs that are older than the key keep their hash.
+    sides: Literal["east", "both"] = Field(
+        default="east",
+        exclude_if=lambda sides: sides == "east",
+        description="'east': the drop bus turns back over its row; 'both': drop photodiodes stand in the west",
+    )
 
 
 class VariationTable(Table):

@@ -6,6 +6,7 @@ from prism_photonics.budget import paper
 from prism_photonics.budget.entry import Entry, total
 from prism_photonics.budget.link import tree_lengths
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.floor import DROP_LEAD_UM
 from prism_photonics.lightpath.modulator.encoding import shots
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
@@ -23,15 +24,20 @@ def symbol_s(spec: ChipSpec) -> float:
 
 
 def propagation_s(spec: ChipSpec) -> float:
-    """Group delay of the longest path in s: down the tree, along the row, back on the drop bus, home over the U-turn.
+    """Group delay of the longest path in s: down the tree, along the row, back on the drop bus, out to the photodiode.
 
     Source: ``Σ n_g·L/c`` with the film's n_g by direction of travel; the drawn lengths.
     """
     optics, tree = spec.profile.optics, tree_lengths(spec)
     row_um = spec.chip.channels * spec.ring.pitch_um
     splitters_um = tree_levels(spec.chip.rows) * spec.splitter_design.length_um
-    x_um = tree.x_um + splitters_um + spec.coupler_design.length_um + 3.0 * row_um
-    bend_um = tree.bend_um + math.pi * spec.waveguide.bend_radius_um
+    x_um = tree.x_um + splitters_um + spec.coupler_design.length_um + 2.0 * row_um
+    bend_um = tree.bend_um
+    if spec.two_sided:
+        x_um += DROP_LEAD_UM
+    else:  # home over the U-turn
+        x_um += row_um
+        bend_um += math.pi * spec.waveguide.bend_radius_um
     ng_x, ng_y = optics.n_g_along_x.value, optics.n_g_along_y.value
     return (ng_x * x_um + ng_y * tree.y_um + 0.5 * (ng_x + ng_y) * bend_um) / SPEED_OF_LIGHT_UM_S
 
@@ -49,7 +55,7 @@ def latency_entries(spec: ChipSpec) -> list[Entry]:
     lines = {
         "dac": (symbol_ns, "one symbol, 1/B of the receiver", ""),
         "modulator": (0.35 / system.modulator_bandwidth_GHz, "rise time 0.35/B, system.modulator_bandwidth_GHz", ""),
-        "propagation": (propagation_s(spec) * NS, "Σ n_g·L/c of the longest path: tree, row, drop bus, return", ""),
+        "propagation": (propagation_s(spec) * NS, "Σ n_g·L/c of the longest path: tree, row, drop bus, way out", ""),
         "ring": (photon_lifetime_s(spec) * NS, "photon lifetime Q/ω", ""),
         "photodiode": (
             0.35 * symbol_ns,

@@ -4,8 +4,16 @@ import math
 
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.trimming import SPREAD_SIGMAS, heater_power_W, mean_red_shift_nm
-from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.netlist import branch_design, detector_site
+from prism_photonics.floor import (
+    STREET_UM,
+    facet_um,
+    flipped_die_um,
+    row_top_um,
+    site_reach_um,
+    tests_height_um,
+    tests_width_um,
+    west_tracks,
+)
 from prism_photonics.spec import MOST_BONDED_ROWS, ChipSpec
 
 HEATER_LIMIT_W = 5.0
@@ -17,7 +25,11 @@ BOND_EDGE_UM = 3 * 20_000.0
 BUMP_PITCH_UM = 100.0
 """Flip-chip bumps on a die of rings; design choice, usual for solder bumps."""
 RETICLE_MM2 = 26.0 * 33.0
-"""Full field of a usual 4× stepper or scanner; banks alone are held against it, without frame, pads and marks."""
+"""Full field of a usual 4× stepper or scanner."""
+LANE_UM, LANES_PER_PAD = 14.0, 0.45
+"""Pitch of the wires that run sideways on their way to a bonded die's pads, and about how many do so at a time."""
+BOND_EDGE_MARGIN_UM, BEYOND_UM = 140.0, 365.0
+"""On a bonded die: from the outer pads to the edge; from the rows to the edge, two lines of pads between."""
 
 
 def trimming_power(spec: ChipSpec) -> Finding:
@@ -45,8 +57,8 @@ def trimming_power(spec: ChipSpec) -> Finding:
 def connections(spec: ChipSpec) -> Finding:
     """Every ring has a driver of its own: it needs a pad on the edge, or a bump in its cell."""
     chip = spec.chip
-    # A ring's signal, two ground pads a column, three pads a photodiode pair.
-    count = chip.rows * chip.rings + 2 * chip.rings + 3 * chip.rows * chip.buses
+    # A ring's signal, two ground pads a column, three pads a photodiode pair, two a photodiode by itself.
+    count = chip.rows * chip.rings + 2 * chip.rings + (4 if spec.two_sided else 3) * chip.rows * chip.buses
     bond_um = BOND_EDGE_UM / count
     if not spec.flip_chip and bond_um >= BOND_PITCH_UM:
         value, limit = bond_um, BOND_PITCH_UM
@@ -71,18 +83,13 @@ def connections(spec: ChipSpec) -> Finding:
 
 
 def die_area(spec: ChipSpec) -> Finding:
-    """All banks, folded as one likes, must fit one field of the stepper."""
-    chip, levels = spec.chip, tree_levels(spec.chip.rows)
-    row_um = chip.channels * spec.ring.pitch_um + spec.waveguide.bend_radius_um
-    tree_um = spec.coupler_design.length_um
-    if levels:
-        tree_um += levels * (spec.splitter_design.length_um + branch_design(spec, rows=2, upper=True).dx_um)
-    site = detector_site(spec)
-    site_um = site.length_um + 2.0 * site.pad_um
-    length_um, height_um = tree_um + row_um + site_um, chip.rows * spec.row_pitch_um
-    value, limit = chip.buses * length_um * height_um * 1e-6, RETICLE_MM2
-    spare_um = limit * 1e6 / (chip.buses * height_um) - (length_um - chip.channels * spec.ring.pitch_um)
-    smaller = f" to {math.floor(spare_um / chip.channels):g}" if spare_um > 0.0 else ""
+    """The die, in one piece and folded as one likes, must fit one field of the stepper."""
+    chip = spec.chip
+    width_um, height_um = die_um(spec)
+    value, limit = width_um * height_um * 1e-6, RETICLE_MM2
+    # Banks stand on a grid of 10 µm, the die's sides on one of 1 µm.
+    spare_um = spec.ring.pitch_um - (value - limit) * 1e6 / (height_um * chip.rings) - 10.0 / chip.channels - 1.0
+    smaller = f" to {math.floor(spare_um):g}" if spare_um > 0.0 else ""
     return at_most(
         "die_area",
         value,
@@ -90,8 +97,27 @@ def die_area(spec: ChipSpec) -> Finding:
         "mm²",
         cure=f"{math.ceil(value / limit)} fields are needed: share chip.rows among chips, or "
         f"lower ring.pitch_um{smaller}",
-        explain=f"{chip.buses} banks × {height_um * 1e-3:.1f} mm ({chip.rows} rows of {spec.row_pitch_um:g} µm) × "
-        f"{length_um * 1e-3:.2f} mm (tree {tree_um * 1e-3:.2f}, rings {row_um * 1e-3:.2f}, detectors "
-        f"{site_um * 1e-3:.2f}) = {value:.3g} mm², {100.0 * value / limit:.0f} % of the usual stepper field of "
-        "26 × 33 mm; folded into it, without frame, pads and marks",
+        explain=f"{chip.buses} banks of {chip.rows} rows of {spec.row_pitch_um:g} µm with frame, pads and test "
+        f"structures: {width_um * 1e-3:.1f} × {height_um * 1e-3:.1f} mm = {value:.3g} mm², {100.0 * value / limit:.0f} "
+        "% of the usual stepper field of 26 × 33 mm",
     )
+
+
+def die_um(spec: ChipSpec) -> tuple[float, float]:
+    """Width and height of the die in one piece, with half the dicing street all round.
+
+    A flipped die is what the drawing makes; of a bonded one the lanes between rings and pads are an estimate.
+    """
+    if spec.flip_chip:
+        west, south, east, north = flipped_die_um(spec)
+    else:
+        chip, half = spec.chip, (spec.chip.rows + 1) // 2
+        # Of the northern edge: half of the rings, a ground a column, and the photodiodes in the west.
+        pads = chip.channels * (half + 1) + (west_tracks(spec) if spec.two_sided else 0)
+        row_um, beyond_um = chip.channels * spec.ring.pitch_um, LANES_PER_PAD * LANE_UM * pads + BEYOND_UM
+        west = facet_um(spec)
+        pads_um = max(row_um / 2.0 + pads * BOND_PITCH_UM / 2.0, west + pads * BOND_PITCH_UM)
+        east = max(pads_um + BOND_EDGE_MARGIN_UM, row_um + site_reach_um(spec) + BEYOND_UM, west + tests_width_um(spec))
+        north = (chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + beyond_um
+        south = -tests_height_um(spec) - beyond_um
+    return east - west + 2.0 * STREET_UM, north - south + 2.0 * STREET_UM

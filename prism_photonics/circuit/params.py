@@ -5,14 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from prism_photonics.floor import DROP_LEAD_UM, branch_design, feed_lengths
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, tuned_share
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.splitter.model import split_amplitudes
-from prism_photonics.lightpath.waveguide.design import Lengths, StraightDesign, UTurnDesign
+from prism_photonics.lightpath.waveguide.design import Lengths, UTurnDesign
 from prism_photonics.lightpath.waveguide.model import PathParams
-from prism_photonics.netlist import branch_design, feed_lengths
 from prism_photonics.process.electrooptics import tuning_pm_V
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
@@ -95,10 +95,13 @@ def designed_bank(spec: ChipSpec) -> BankParams:
 
     pitch, count = spec.ring.pitch_um, spec.chip.channels
     stub, span = along_x(pitch / 2.0), along_x(pitch)
-    turn = path_params(UTurnDesign(spec.waveguide.bend_radius_um).lengths, profile, loss_dB_cm=loss)
-    home = path_params(StraightDesign(count * pitch).lengths, profile, loss_dB_cm=loss)
+    if spec.two_sided:
+        way_out = [along_x(DROP_LEAD_UM)]
+    else:
+        turn = path_params(UTurnDesign(spec.waveguide.bend_radius_um).lengths, profile, loss_dB_cm=loss)
+        way_out = [turn, along_x(count * pitch)]
     inner = [span] * (count - 1)
-    buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, turn, home), *inner, stub])])
+    buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, *way_out), *inner, stub])])
     feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
     return BankParams(
         wl_um=jnp.asarray(spec.comb_design.wl_um),

@@ -1,5 +1,6 @@
 """Back-annotation: what was drawn, simulated, and where it departs from the design, row by row."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ class Annotation:
     """A drawn chip beside its design, rings at rest (no voltage).
 
     Attributes:
-        differences: How the drawn netlist departs from the design's, one sentence each.
+        differences: How the drawn netlist departs from the design's, one sentence each; and what else was redrawn.
+        broken: Rows that cannot be simulated, each with the reason; zero in the arrays below.
         resonance_pm: Drawn minus designed resonance of every ring.
         weight: Weight of every ring's channel as drawn.
         weight_change: The same, minus the designed weight.
     """
 
     differences: tuple[str, ...]
+    broken: Mapping[int, str]
     resonance_pm: Float[ndarray, "rows rings"]
     weight: Float[ndarray, "rows rings"]
     weight_change: Float[ndarray, "rows rings"]
@@ -47,6 +50,7 @@ class Annotation:
         ]
         return {
             "differences": list(self.differences),
+            "broken_rows": {str(row): reason for row, reason in self.broken.items()},
             "resonance_max_pm": round(float(np.abs(self.resonance_pm).max()), 3),
             "weight_max_change": round(float(np.abs(self.weight_change).max()), 6),
             "rows": rows,
@@ -55,6 +59,7 @@ class Annotation:
     def lines(self) -> list[str]:
         """The same for people: what differs, then every row that does, ring by ring."""
         found = [*self.differences]
+        found += [f"row {row}: cannot be simulated: {reason}" for row, reason in self.broken.items()]
         for row in self.changed_rows():
             found.append(f"row {row}: resonance {_signed(self.resonance_pm[row], 1)} pm")
             found.append(f"row {row}: weight    {_signed(self.weight_change[row], 4)}")
@@ -69,25 +74,46 @@ class Annotation:
 def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
     """Simulate a drawing as it is, also one of ours that was edited by hand, and compare it with its design.
 
-    Sizes are measured on the polygons; a leaf cell that no design draws is refused.
+    Sizes are measured on the polygons; a leaf cell whose ribs no design draws is refused.
 
     Raises:
-        InputError: The file cannot be read, is no chip of ours, or its rows are not connected as the spec needs it.
+        InputError: The file cannot be read, is no chip of ours, or not one of its rows can be simulated.
     """
-    spec = cut(spec).tile
-    drawn, design = extract(gds, measured=True, deck=film_deck(spec.process)), from_spec(spec)
+    spec, notes, broken = cut(spec).tile, [], {}
+    drawn, design = extract(gds, notes=notes, deck=film_deck(spec.process)), from_spec(spec)
     wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.rings))
     weights = []
     for netlist in (drawn, design):
-        banks = drawn_rows(netlist, spec.profile, loss_dB_cm=spec.waveguide.loss_dB_cm, wl=wl, shift_pm=rest)
+        banks = drawn_rows(
+            netlist, spec.profile, loss_dB_cm=spec.waveguide.loss_dB_cm, wl=wl, shift_pm=rest, broken=broken
+        )
         weights.append(np.concatenate([bank.weights for bank in banks], axis=1))
-    moved = [[_resonances_um(netlist, row, spec) for row in range(spec.chip.rows)] for netlist in (drawn, design)]
+    if len(broken) == spec.chip.rows:
+        raise InputError(f"{gds}: no row can be simulated; row 0: {broken[0]}")
+    moved = np.zeros((2, *rest.shape))
+    for row in sorted(set(range(spec.chip.rows)) - broken.keys()):
+        moved[:, row] = [_resonances_um(netlist, row, spec) for netlist in (drawn, design)]
+    change = weights[0] - weights[1]
+    change[list(broken)] = 0.0
     return Annotation(
-        differences=tuple(design.differences(drawn)),
-        resonance_pm=(np.asarray(moved[0]) - np.asarray(moved[1])) * PM_PER_UM,
+        differences=(*design.differences(drawn), *_row_differences(design, drawn), *notes),
+        broken=broken,
+        resonance_pm=(moved[0] - moved[1]) * PM_PER_UM,
         weight=weights[0],
-        weight_change=weights[0] - weights[1],
+        weight_change=change,
     )
+
+
+def _row_differences(design: Netlist, drawn: Netlist) -> list[str]:
+    """What departs inside rows that a hand has given a cell of their own."""
+    found = []
+    for place, bank in drawn.banks.items():
+        for name, instance in sorted(drawn.cells[bank].instances.items()):
+            if name.startswith("row_") and instance.component not in design.cells:
+                one, other = (Netlist({"row": cell}) for cell in (design.cells["row"], drawn.cells[instance.component]))
+                owner = f"{place}, {name}" if len(drawn.banks) > 1 else name
+                found += [f"{owner}: {line.removeprefix('row.')}" for line in one.differences(other)]
+    return found
 
 
 def _signed(values: Float[ndarray, " rings"], digits: int) -> str:

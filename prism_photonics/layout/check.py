@@ -9,14 +9,18 @@ from typing import Any
 
 import klayout.db as kdb
 
+from prism_photonics.floor import DROP_LEAD_UM, detector_site
 from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
-from prism_photonics.layout.pads import SITE_PADS, on_bank, pad_centers_um, ring_pad, rows_um, serves
+from prism_photonics.layout.pads import detector_contacts, on_bank, pad_centers_um, ring_pad, row_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout
+from prism_photonics.lightpath.detector.cell import LANE_UM
 from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.layers import film_deck
 from prism_photonics.spec import ChipSpec
+
+PROBE_INSET_UM = 2.0  # from a contact's outer end to where its net is looked up
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,14 @@ def expected_ribs(spec: ChipSpec) -> int:
 
 
 def expected_metals(spec: ChipSpec) -> int:
-    """``N·d`` signals, as many heaters if any, the grounds, three nets per photodiode site; and marks and tests.
+    """``N·d`` signals, as many heaters if any, the grounds, the contacts of the photodiodes; and marks and tests.
 
     A bonded chip has a ground per column, a flipped one a single ground per bus.
     """
     rows, buses = spec.chip.rows, spec.chip.buses
     grounds = buses if spec.flip_chip else spec.chip.channels
     drives = 2 if spec.trim.method == "heater" else 1
-    circuit = drives * rows * spec.chip.rings + grounds + len(SITE_PADS) * rows * buses
+    circuit = drives * rows * spec.chip.rings + grounds + len(detector_contacts(spec)) * rows * buses
     return circuit + marks.EXTRA_METALS + teststructures.EXTRA_METALS
 
 
@@ -60,7 +64,7 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     """Hold a drawn chip against the counts and connections that its spec demands.
 
     Every ring's signal electrodes, left and right, must meet on exactly one pad, the one that bears its name; its
-    ground electrodes on the ground.
+    ground electrodes on the ground; every contact of a photodiode on its own pad alone.
 
     Raises:
         InputError: The file cannot be read.
@@ -75,18 +79,19 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     if metals != expected_metals(spec):
         wrong.append(f"{metals} metal nets instead of {expected_metals(spec)}")
     pads = pad_centers_um(layout)
-    faulty = _pad_faults(nets, pads, layout, spec)
+    reached = {name: nets.at("metal2", *center) for name, center in pads.items()}
+    faulty = _pad_faults(nets, reached, layout, spec)
     wrong += [sentence for sentences in faulty.values() for sentence in sentences]
+    wrong += _photodiode_faults(nets, reached, layout, spec)
     rings = spec.chip.rows * spec.chip.rings
     return Checks(islands, metals, len(pads), rings - len(faulty), tuple(wrong))
 
 
 def _pad_faults(
-    nets: Nets, pads: Mapping[str, tuple[float, float]], layout: kdb.Layout, spec: ChipSpec
+    nets: Nets, reached: Mapping[str, Net | None], layout: kdb.Layout, spec: ChipSpec
 ) -> dict[tuple[int, int, int], list[str]]:
     """Each ring's four electrodes are probed in the middle of their metal, then followed to the pads."""
     faulty: dict[tuple[int, int, int], list[str]] = {}
-    reached = {name: nets.at("metal2", *center) for name, center in pads.items()}
     served = Counter(reached.values())
     grounded = {net for name, net in reached.items() if serves(name)[0] == "ground"}
     grounds: dict[tuple[int, int], Net | None] = {}
@@ -118,6 +123,33 @@ def _pad_faults(
                 place = f"{f'bus {bus}, ' if buses > 1 else ''}row {row}, ring {c}"
                 faulty[bus, row, c] = [f"{place}: {sentence}" for sentence in wrong]
     return faulty
+
+
+def _photodiode_faults(nets: Nets, reached: Mapping[str, Net | None], layout: kdb.Layout, spec: ChipSpec) -> list[str]:
+    """Every contact of a photodiode must reach its own pad, and no other pad may."""
+    served = Counter(reached.values())
+    wrong, buses, contacts = [], spec.chip.buses, _photodiode_contacts_um(spec)
+    for (bus, row), (x_um, y_um) in rows_um(layout).items():
+        for contact, (x, y) in contacts.items():
+            net, name = nets.at("metal2", x_um + x, y_um + y), on_bank(row_pad(contact, row), bus, buses)
+            if net is None or reached.get(name) != net or served[net] != 1:
+                hit = ", ".join(pad for pad, other in reached.items() if other == net and net is not None) or "none"
+                wrong.append(f"row {row}: a photodiode's {contact} reaches pads {hit}; want {name} alone")
+    return wrong
+
+
+def _photodiode_contacts_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:
+    """Metal of every contact of a row's photodiodes, a little inside the site, from the row's first port."""
+    end = spec.chip.channels * spec.ring.pitch_um - PROBE_INSET_UM
+    if spec.two_sided:
+        site, drop_um = spec.photodiode_design, spec.ring_designs[0].bus_pitch_um
+        east, west = end + site.reach_um, PROBE_INSET_UM - DROP_LEAD_UM - site.reach_um
+        places = [(east, 0.0), (east, site.pad_pitch_um), (west, drop_um), (west, drop_um + site.pad_pitch_um)]
+    else:
+        pair = detector_site(spec)
+        x, middle, apart = end + pair.reach_um, pair.port_pitch_um / 2.0, (pair.pad_um + LANE_UM) / 2.0
+        places = [(x, middle - apart), (x, middle), (x, middle + apart)]
+    return dict(zip(detector_contacts(spec), places, strict=True))
 
 
 def _heater_faults(

@@ -1,28 +1,29 @@
 """The whole chip: every cell of the netlist placed by abutting its ports, then metal, pads, frame and labels."""
 
 import itertools
-from dataclasses import replace
+from collections.abc import Mapping
 
 import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.layout.devices import DEVICES, placed_device
-from prism_photonics.layout.flipchip import draw_bumps
-from prism_photonics.layout.floorplan import (
-    Floorplan,
-    bank_origins_um,
+from prism_photonics.floor import (
+    FIBRE_PITCH_UM,
     coupler_heights_um,
     facet_um,
+    flipped_die_um,
     middle_um,
-    plan,
-    require_room,
+    tests_height_um,
+    tree_length_um,
 )
-from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, flipped_die, labels, row_labels
+from prism_photonics.layout.devices import DEVICES, placed_device
+from prism_photonics.layout.flipchip import draw_bumps
+from prism_photonics.layout.floorplan import Floorplan, plan, require_room
+from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, labels, row_labels
 from prism_photonics.layout.metal import draw_metal
-from prism_photonics.layout.teststructures import draw_tests, least_width_um, tests_height_um
-from prism_photonics.lightpath.drawing import PER_UM, nm
-from prism_photonics.netlist import BANK, FIBRE_PITCH_UM, TOP, Cell, Netlist, from_spec, tree_length_um
+from prism_photonics.layout.teststructures import draw_tests
+from prism_photonics.lightpath.drawing import PER_UM, box, nm
+from prism_photonics.netlist import BANK, TOP, Cell, Netlist, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -48,14 +49,28 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
     require_room(spec)
     netlist = netlist or from_spec(spec)
     kcl = kf.KCLayout(f"prism_drawing_{next(_count)}")
-    drawn: dict[str, gf.Component] = {}
-    places = places_um(spec)
-    for name in netlist.leaves_first():
-        x, y = places.get(name, (0.0, 0.0))
-        drawn[name] = _draw_cell(name, netlist.cells[name], drawn, at_nm=(nm(x), nm(y)), kcl=kcl)
+    drawn = draw_cells(netlist, places_um(spec), kcl)
     chip = drawn[netlist.top]
     _dress(chip, drawn[next(iter(netlist.banks.values()))], spec, floor)
     return chip
+
+
+def draw_cells(
+    netlist: Netlist, places_um: Mapping[str, tuple[float, float]], kcl: kf.KCLayout, *, suffix: str = ""
+) -> dict[str, gf.Component]:
+    """Draw every cell of a netlist, without metal and frame.
+
+    Args:
+        netlist: What to draw.
+        places_um: Where o1 of a cell lies, by cell; at the origin for the others.
+        kcl: The layout that holds them.
+        suffix: Of the drawn cells' names, where the layout has others of theirs.
+    """
+    drawn: dict[str, gf.Component] = {}
+    for name in netlist.leaves_first():
+        x, y = places_um.get(name, (0.0, 0.0))
+        drawn[name] = _draw_cell(name + suffix, netlist.cells[name], drawn, at_nm=(nm(x), nm(y)), kcl=kcl)
+    return drawn
 
 
 def places_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:
@@ -65,10 +80,8 @@ def places_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:
 
 def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorplan | None) -> None:
     if floor is None:
-        metal, bumps = draw_bumps(spec, bank)
-        bank.add_ref(metal, name="metal")
-        pads = [replace(bump, x_um=bump.x_um + x) for x in bank_origins_um(spec) for bump in bumps]
-        die = flipped_die(spec, pads)
+        draw_bumps(spec, bank)
+        pads, die = [], box(*flipped_die_um(spec))
     else:
         metal, pads = draw_metal(floor, chip)
         chip.add_ref(metal, name="metal")
@@ -77,12 +90,9 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
     if spec.chip.buses > 1:
         bank.kdb_cell.shapes(chip.kcl.layer(*LAYERS.labels)).insert(names.merged())
         names = bank_labels(spec)
-    top = die.bottom
-    right = max(die.right, die.left + nm(least_width_um(spec)))
-    die = kdb.Box(die.left, die.bottom - nm(tests_height_um(spec)), right, die.top)
-    tests = draw_tests(spec, chip, west_um=die.left / PER_UM, east_um=die.right / PER_UM, top_um=top / PER_UM)
-    chip.add_ref(tests, name="tests")
-    chip.add_ref(draw_frame(spec, die, names + labels(spec, pads), kcl=chip.kcl), name="frame")
+    west, east, top = die.left / PER_UM, die.right / PER_UM, die.bottom / PER_UM + tests_height_um(spec)
+    chip.add_ref(draw_tests(spec, chip, west_um=west, east_um=east, top_um=top), name="tests")
+    draw_frame(spec, die, names + labels(spec, pads), chip)
 
 
 def _draw_cell(

@@ -4,7 +4,7 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.lightpath.drawing import PER_UM
+from prism_photonics.lightpath.drawing import PER_UM, WEST
 
 RING_CONTACTS = ("e1", "e2", "e3", "e4")  # signal and ground, and of a heater driven and ground
 
@@ -33,19 +33,20 @@ class Contacts:
         """A contact of a ring."""
         return _um(self._block[f"row_{row}"].trans.disp + self._rings[f"ring_{channel}", port])
 
-    def site(self, row: int, port: str, *, inset_um: float) -> Point:
-        """A contact of a photodiode site, that far inside."""
-        x, y = _um(self._block[f"detector_{row}"].ports[port].trans.disp)
-        return x - inset_um, y
+    def site(self, row: int, contact: tuple[str, str], *, inset_um: float) -> Point:
+        """A contact of a photodiode site, that far inside: instance (without its row) and port."""
+        port = self._block[f"{contact[0]}_{row}"].ports[contact[1]]
+        x, y = _um(port.trans.disp)
+        return (x + inset_um if port.trans.angle == WEST else x - inset_um), y
 
     def ring_in_row(self, channel: int, port: str) -> Point:
         """A contact of a ring, from its row's first port; all rows are alike."""
         return _um(self._rings[f"ring_{channel}", port])
 
-    def site_in_row(self, port: str) -> Point:
-        """A contact of a photodiode site, from its row's first port; all rows are alike."""
-        origin = self._block["row_0"].trans.disp
-        return _um(self._block["detector_0"].ports[port].trans.disp - origin)
+    def site_in_row(self, contact: tuple[str, str]) -> Point:
+        """The same, from its row's first port; all rows are alike."""
+        (x, y), (x0, y0) = self.site(0, contact, inset_um=0.0), self.row(0)
+        return x - x0, y - y0
 
 
 def _um(at: kdb.Vector) -> Point:

@@ -10,8 +10,8 @@ from kfactory import kdb
 
 from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
-from prism_photonics.lightpath.detector.cell import detector
-from prism_photonics.lightpath.detector.design import DetectorSiteDesign
+from prism_photonics.lightpath.detector.cell import detector, photodiode
+from prism_photonics.lightpath.detector.design import DetectorSiteDesign, PhotodiodeSiteDesign
 from prism_photonics.lightpath.ring.cell import ring
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.splitter.cell import splitter
@@ -33,6 +33,7 @@ DEVICES: Mapping[str, tuple[type, Callable[..., gf.Component]]] = {
     "branch": (BranchDesign, branch),
     "terminator": (TerminatorDesign, terminator),
     "detector": (DetectorSiteDesign, detector),
+    "photodiode": (PhotodiodeSiteDesign, photodiode),
 }
 
 

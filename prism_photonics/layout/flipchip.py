@@ -10,12 +10,12 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
+from prism_photonics.floor import LAST_BUMP_UM, row_top_um
 from prism_photonics.layout.contacts import Contacts
-from prism_photonics.layout.pads import SITE_PADS, Pad, row_pad
+from prism_photonics.layout.pads import detector_contacts
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import arc_points, box, nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
-from prism_photonics.netlist import detector_site
 from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -29,24 +29,20 @@ RAIL_BELOW_UM = 9.0  # the rail's middle under the way back: it never lies on a 
 SPACE_UM = 4.0
 TRUNK_UM = -10.0  # where the bank's ground runs across the rows: it meets guides only where they run along x
 SITE_GAP_UM = 8.0  # from a photodiode contact to its bump's pad
-STAGGER_UM = 44.0  # the output's bump stands this much further out
 
 
-def draw_bumps(spec: ChipSpec, block: gf.Component) -> tuple[gf.Component, list[Pad]]:
-    """Metal over the rows of a placed bank; returns the metal cell and its bumps, in the bank's coordinates.
+def draw_bumps(spec: ChipSpec, bank: gf.Component) -> None:
+    """Draw the metal over the rows of a placed bank, into its cell: the rows' own, and the ground that joins them.
 
     Raises:
         InputError: The strip above the drop bus is too low for bumps and rail.
     """
     heights = _heights(spec)
-    kcl, contacts = block.kcl, Contacts(block)
-    row_metal, bumps = _row_metal(spec, contacts, heights, kcl)
-    metal = gf.Component("metal", kcl=kcl)
-    pads: list[Pad] = []
+    kcl, contacts = bank.kcl, Contacts(bank)
+    row_metal = _row_metal(spec, contacts, heights, kcl)
     origins = {row: contacts.row(row) for row in range(spec.chip.rows)}
     for row, (x, y) in origins.items():
-        metal.add_ref(row_metal, name=f"row_{row}").instance.transform(kdb.Trans(nm(x), nm(y)))
-        pads += [Pad(row_pad(kind, row), x + dx, y + dy) for kind, (dx, dy) in bumps.items()]
+        bank.add_ref(row_metal, name=f"metal_{row}").instance.transform(kdb.Trans(nm(x), nm(y)))
     x, low = origins[0]
     high = origins[spec.chip.rows - 1][1]
     trunk = box(
@@ -55,14 +51,14 @@ def draw_bumps(spec: ChipSpec, block: gf.Component) -> tuple[gf.Component, list[
         x + TRUNK_UM + RAIL_UM / 2.0,
         high + heights["rail"] + RAIL_UM / 2.0,
     )
-    metal.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(trunk)
-    return metal, pads
+    bank.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(trunk)
 
 
 def _heights(spec: ChipSpec) -> dict[str, float]:
     """Heights above a row's through bus: middle of the bumps, middle of the rail."""
     drop = spec.ring_designs[0].bus_pitch_um
-    back = detector_site(spec).port_pitch_um
+    # The next guide above: the drop bus's way back, or the next row's way in.
+    back = spec.row_pitch_um if spec.two_sided else row_top_um(spec)
     rail = back - RAIL_BELOW_UM
     room = rail - RAIL_UM / 2.0 - SPACE_UM - drop
     if room < BUMP_PAD_UM + SPACE_UM:
@@ -74,10 +70,8 @@ def _heights(spec: ChipSpec) -> dict[str, float]:
     return {"bump": round(drop + room / 2.0, 2), "rail": round(rail, 2)}
 
 
-def _row_metal(
-    spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float], kcl: kf.KCLayout
-) -> tuple[gf.Component, dict[str, tuple[float, float]]]:
-    """The metal that every row carries, and where its bumps are, both from the row's first port."""
+def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float], kcl: kf.KCLayout) -> gf.Component:
+    """The metal that every row carries, bumps included, from the row's first port."""
     cell = gf.Component("row_metal", kcl=kcl)
     metal2 = kdb.Region()
     bumps: dict[str, tuple[float, float]] = {}
@@ -102,20 +96,25 @@ def _row_metal(
         ground_east = max(ground_east, ground_x + STRAP_UM)
     metal2.insert(box(TRUNK_UM - RAIL_UM / 2.0, rail - RAIL_UM / 2.0, ground_east, rail + RAIL_UM / 2.0))
     bumps["ground"] = TRUNK_UM, bump
-    for n, kind in enumerate(SITE_PADS):
-        x, y = contacts.site_in_row(f"e{n + 1}")
-        out = x + SITE_GAP_UM + BUMP_PAD_UM / 2.0 + STAGGER_UM * (kind == "output")
-        metal2.insert(box(x - 2.0, y - SITE_WIRE_UM / 2.0, out, y + SITE_WIRE_UM / 2.0))
+    for kind, contact in detector_contacts(spec).items():
+        x, y = contacts.site_in_row(contact)
+        away = -1.0 if x < 0.0 else 1.0
+        near = x + away * (SITE_GAP_UM + BUMP_PAD_UM / 2.0)
+        out = x + away * LAST_BUMP_UM if kind == "output" or kind.endswith("_anode") else near
+        west, east = sorted((x - 2.0 * away, out))
+        metal2.insert(box(west, y - SITE_WIRE_UM / 2.0, east, y + SITE_WIRE_UM / 2.0))
         bumps[kind] = out, y
     cell.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(metal2.merged())
-    pad = _bump_pad(kcl)
+    pad = bump_pad(kcl)
     for name, (x, y) in bumps.items():
         cell.add_ref(pad, name=name).instance.transform(kdb.Trans(nm(x), nm(y)))
-    return cell, bumps
+    return cell
 
 
-def _bump_pad(kcl: kf.KCLayout) -> gf.Component:
+def bump_pad(kcl: kf.KCLayout) -> gf.Component:
     """Pad of the second metal, opening, bump; the origin is its centre."""
+    if kcl.layout.has_cell("bump_pad"):
+        return gf.Component(base=kcl["bump_pad"].base)
     pad = gf.Component("bump_pad", kcl=kcl)
     for layer, side in ((LAYERS.metal2, BUMP_PAD_UM), (LAYERS.opening, OPENING_UM)):
         pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-side / 2.0, -side / 2.0, side / 2.0, side / 2.0))

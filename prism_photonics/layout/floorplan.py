@@ -3,9 +3,17 @@
 import math
 from dataclasses import dataclass
 
+from prism_photonics.floor import (
+    DROP_LEAD_UM,
+    WEST_CLEAR_UM,
+    WEST_TRACK_UM,
+    detector_site,
+    facet_um,
+    row_top_um,
+    site_reach_um,
+)
 from prism_photonics.lightpath.detector.cell import LANE_UM
 from prism_photonics.lightpath.ring.cell import outer_um
-from prism_photonics.netlist import bank_pitch_um, detector_site, feed_designs, feed_height_um, tree_length_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -22,6 +30,7 @@ GROUND_UM = 10.0
 SPACE_UM = 4.0
 LEAST_WIRE_UM, LEAST_SPACE_UM = 3.5, 3.0
 LANE_PITCH_UM = GROUND_UM + SPACE_UM
+SITE_CLEAR_UM = 8.0  # from a western photodiode's pad to the through bus's lead; design choice
 MARGIN_UM = 45.0  # from the outermost buses to the first lane: the eastern pads reach up to 45 µm beyond them
 MOST_DIE_UM = 20_000.0  # what a die bonded along its edges may measure; design choice
 
@@ -71,8 +80,7 @@ class Floorplan:
     @property
     def north_base(self) -> float:
         """Where the wires leave the rings northwards."""
-        top = (self.spec.chip.rows - 1) * self.spec.row_pitch_um + detector_site(self.spec).port_pitch_um
-        return top + MARGIN_UM
+        return (self.spec.chip.rows - 1) * self.spec.row_pitch_um + row_top_um(self.spec) + MARGIN_UM
 
     @property
     def south_base(self) -> float:
@@ -82,7 +90,7 @@ class Floorplan:
     @property
     def site_east(self) -> float:
         """Eastern side of the photodiode sites, where their wires begin."""
-        return self.row_length + detector_site(self.spec).reach_um
+        return self.row_length + site_reach_um(self.spec)
 
     def ground_track(self, channel: int) -> float:
         """Centre of a column's ground track, west of its rings."""
@@ -90,16 +98,24 @@ class Floorplan:
 
     def signal_track(self, row: int, channel: int) -> float:
         """Centre of a ring's signal track, east of its column: the row nearest its exit has the nearest track."""
-        rows_before = row if row < self.half else self.spec.chip.rows - 1 - row
         pitch = self.tracks.signal_um + self.tracks.space_um
-        return (
-            self._ring(channel) + self._reach + self.tracks.space_um + self.tracks.signal_um / 2.0 + rows_before * pitch
-        )
+        first = self._ring(channel) + self._reach + self.tracks.space_um + self.tracks.signal_um / 2.0
+        return first + self._rows_before(row) * pitch
+
+    def west_track(self, row: int, contact: int) -> float:
+        """Centre of the track of a photodiode in the west (its contact 0 or 1, in the order of leaving)."""
+        nth = 2 * self._rows_before(row) + contact
+        first = -DROP_LEAD_UM - self.spec.photodiode_design.reach_um - WEST_CLEAR_UM
+        return first - (nth + 0.5) * WEST_TRACK_UM
 
     def pads(self, count: int, *, center: float, least: float, pitch: float) -> tuple[float, ...]:
         """Positions of ``count`` pads along an edge, about ``center`` but none below ``least``."""
         first = max(round(center - (count - 1) * pitch / 2.0), math.ceil(least))
         return tuple(first + n * pitch for n in range(count))
+
+    def _rows_before(self, row: int) -> int:
+        """Rows between this one and the edge that it leaves to."""
+        return row if row < self.half else self.spec.chip.rows - 1 - row
 
     @property
     def _reach(self) -> float:
@@ -109,37 +125,21 @@ class Floorplan:
         return (channel + 0.5) * self.spec.ring.pitch_um
 
 
-def facet_um(spec: ChipSpec) -> float:
-    """Position of the western die edge, where the edge couplers end; row 0's first port, of bus 0, is the origin."""
-    root = -tree_length_um(spec) - spec.coupler_design.length_um
-    if spec.chip.buses == 1:
-        return root
-    lead, rise = feed_designs(spec, bus=0)
-    return root - lead.length_um - rise.dx_um
-
-
-def middle_um(spec: ChipSpec) -> float:
-    """Height of the trees' roots."""
-    return (spec.chip.rows - 1) * spec.row_pitch_um / 2.0
-
-
-def coupler_heights_um(spec: ChipSpec) -> list[float]:
-    """Heights of the buses' edge couplers."""
-    buses = spec.chip.buses
-    return [middle_um(spec)] if buses == 1 else [feed_height_um(spec, bus=bus) for bus in range(buses)]
-
-
-def bank_origins_um(spec: ChipSpec) -> list[float]:
-    """Where on x the rows of every bus begin."""
-    return [bus * bank_pitch_um(spec) for bus in range(spec.chip.buses)]
-
-
 def require_room(spec: ChipSpec) -> None:
-    """Refuse rows so near that their photodiode sites would meet.
+    """Refuse rows so near that photodiode sites would meet, and buses so near that a drop photodiode finds no room.
 
     Raises:
-        InputError: They would.
+        InputError: They would; it does not.
     """
+    if spec.two_sided:
+        buses, half = spec.ring_designs[0].bus_pitch_um, spec.photodiode_design.pad_um / 2.0
+        need = half + SITE_CLEAR_UM
+        if buses < need:
+            raise InputError(
+                f"detector.sides = 'both': through and drop bus lie {buses:g} µm apart, a photodiode pad beside the "
+                f"lead needs {need:g}; raise ring.radius_um by {math.ceil(need - buses) / 2.0:g}, or use 'east'"
+            )
+        return
     height = 2.0 * detector_site(spec).pad_um + LANE_UM
     if spec.row_pitch_um < height + LEAST_SPACE_UM:
         raise InputError(

@@ -1,47 +1,41 @@
 """What surrounds the circuit: die outline, dicing border, title, and the labels of rows, columns and pads."""
 
-import math
-
 import gdsfactory as gf
-import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.layout.floorplan import (
-    EDGE_UM,
-    EXCLUSION_UM,
-    PAD_UM,
-    Floorplan,
+from prism_photonics.floor import (
+    LEAST_LEAD_UM,
+    STREET_UM,
     bank_origins_um,
     coupler_heights_um,
     facet_um,
     middle_um,
+    row_top_um,
+    tests_height_um,
+    tests_width_um,
 )
+from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
 from prism_photonics.layout.marks import draw_marks
-from prism_photonics.layout.pads import NOWHERE, SITE_PADS, Pad
+from prism_photonics.layout.pads import SHORT, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
-from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH, box, nm, taper
-from prism_photonics.netlist import FIBRE_PITCH_UM, detector_site
+from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, taper
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 
-STREET_UM = 50.0  # half the dicing street; design choice
 OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
-CLEAR_UM = 60.0  # from the circuit to the test structures below it; design choice
-MARGIN_UM = 200.0  # round a flip-chip bank: alignment marks; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
 
 
-def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, *, kcl: kf.KCLayout) -> gf.Component:
-    """The frame cell: the die's outline, its border and street, the labels, and the coupler's tip in the street."""
-    frame = gf.Component("frame", kcl=kcl)
-    frame.kdb_cell.shapes(kcl.layer(*LAYERS.contour)).insert(die)
+def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, chip: gf.Component) -> None:
+    """Into the chip: the die's outline, its border and street, marks, labels, and the couplers' tips in the street."""
+    shapes, layer = chip.kdb_cell.shapes, chip.kcl.layer
+    shapes(layer(*LAYERS.contour)).insert(die)
     border = kdb.Region(die.enlarged(nm(STREET_UM))) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
-    frame.kdb_cell.shapes(kcl.layer(*LAYERS.exclusion)).insert(border)
-    frame.kdb_cell.shapes(kcl.layer(*LAYERS.labels)).insert(labels.merged())
+    shapes(layer(*LAYERS.exclusion)).insert(border)
+    shapes(layer(*LAYERS.labels)).insert(labels.merged())
     for y_um in coupler_heights_um(spec):
-        overrun(frame, spec.coupler_design, facet_um(spec), y_um)
-    draw_marks(frame, die)
-    return frame
+        overrun(chip, spec.coupler_design, facet_um(spec), y_um)
+    draw_marks(chip, die)
 
 
 def overrun(
@@ -58,35 +52,23 @@ def overrun(
 
 
 def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
-    """Outline of a bonded die: the facet in the west, ``EDGE_UM`` beyond the outer pads elsewhere."""
+    """Outline of a bonded die: facet in the west, ``EDGE_UM`` beyond the outer pads elsewhere, tests in the south."""
     edges = {edge: [pad for pad in pads if pad.edge == edge] for edge in (NORTH, SOUTH, EAST)}
-    south = min((pad.y_um for pad in edges[SOUTH]), default=floor.south_base) - EDGE_UM
+    south = min((pad.y_um for pad in edges[SOUTH]), default=floor.south_base) - EDGE_UM - tests_height_um(floor.spec)
     north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
-    return box(floor.facet, south, max(pad.x_um for pad in pads) + EDGE_UM, north)
-
-
-def flipped_die(spec: ChipSpec, pads: list[Pad]) -> kdb.Box:
-    """Outline of a flip-chip die: the facet in the west, ``MARGIN_UM`` beyond rows and bumps elsewhere.
-
-    Where several buses' fibres enter below the rows, the tests' follow them at the same pitch.
-    """
-    top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um
-    east = max(pad.x_um for pad in pads) + MARGIN_UM
-    south = -MARGIN_UM
-    if spec.chip.buses > 1:
-        south = coupler_heights_um(spec)[-1] - FIBRE_PITCH_UM + CLEAR_UM
-    return box(facet_um(spec), south, float(math.ceil(east)), float(math.ceil(top + MARGIN_UM)))
+    east = max(max(pad.x_um for pad in pads) + EDGE_UM, floor.facet + tests_width_um(floor.spec))
+    return box(floor.facet, south, east, north)
 
 
 def row_labels(spec: ChipSpec) -> kdb.Region:
     """Names of a bank's rows and columns."""
     letters = kdb.Region()
-    # West of each row, between its through bus and the U-turn of its drop bus.
+    # West of each row, between its through bus and where its drop bus goes.
     below = spec.ring_designs[0].bus_pitch_um / 2.0 - ROW_TEXT_UM / 2.0
     for row in range(spec.chip.rows):
         letters += text(f"R{row}", ROW_TEXT_UM, (-ROW_TEXT_UM * 2.2, row * spec.row_pitch_um + below))
     # Above the top row each column has a strip free of metal.
-    top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 8.0
+    top = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + 8.0
     for c in range(spec.chip.channels):
         letters += text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
     return letters
@@ -95,7 +77,7 @@ def row_labels(spec: ChipSpec) -> kdb.Region:
 def bank_labels(spec: ChipSpec) -> kdb.Region:
     """Names of the buses: above each bank, and beside its fibre."""
     letters = kdb.Region()
-    top = (spec.chip.rows - 1) * spec.row_pitch_um + detector_site(spec).port_pitch_um + 60.0
+    top = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + 60.0
     for bus, (x, y) in enumerate(zip(bank_origins_um(spec), coupler_heights_um(spec), strict=True)):
         letters += text(f"BUS {bus}", TITLE_UM, (x, top))
         letters += text(f"BUS {bus}", ROW_TEXT_UM, (facet_um(spec) + EXCLUSION_UM + 10.0, y + 12.0))
@@ -106,17 +88,23 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     """Title, and the names of the bond pads."""
     letters = kdb.Region()
     for pad in pads:
-        if pad.edge != NOWHERE:
-            letters += _pad_label(pad, pads)
+        letters += _pad_label(pad, pads)
     lines = (
         spec.name.upper(),
         f"{spec.chip.rows} ROWS X {spec.chip.rings} RINGS",
         spec.process.upper(),
         spec.hash[:8].upper(),
     )
+    # Between the facet and the first guide that rises: a long name is written smaller.
+    west = facet_um(spec) + EXCLUSION_UM + 10.0
+    rise = facet_um(spec) + spec.coupler_design.length_um + spec.waveguide.bend_radius_um
+    rise += spec.splitter_design.length_um if spec.chip.buses == 1 else LEAST_LEAD_UM
+    height = min(
+        TITLE_UM, TITLE_UM * (rise - west - 10.0) / (text(lines[0], TITLE_UM, (0.0, 0.0)).bbox().right / PER_UM)
+    )
     for n, line in enumerate(reversed(lines)):
-        height = TITLE_UM if n == len(lines) - 1 else TITLE_UM / 2.0
-        letters += text(line, height, (facet_um(spec) + EXCLUSION_UM + 10.0, middle_um(spec) + 40.0 + n * TITLE_UM))
+        size = height if n == len(lines) - 1 else height / 2.0
+        letters += text(line, size, (west, middle_um(spec) + 40.0 + n * height))
     return letters
 
 
@@ -137,7 +125,7 @@ def _pad_label(pad: Pad, pads: list[Pad]) -> kdb.Region:
 def _short(name: str) -> str:
     kind, *rest = name.split("_")
     if kind == "detector":
-        return f"D{rest[0]}{'KOA'[SITE_PADS.index(rest[1])]}"
+        return f"D{rest[0]}{SHORT['_'.join(rest[1:])]}"
     return "".join(rest).upper() if kind == "ring" else f"G{rest[0][1:]}"
 
 

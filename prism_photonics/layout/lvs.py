@@ -2,7 +2,8 @@
 
 (a) *structural*: the netlist extracted from the drawing equals the design's; (b) *simulation*: every row of it, with
 random resonance shifts, gives the design's complex fields; (c) *islands*: ribs and metals are as many as they must be,
-counted on the polygons, since ports are metadata and can lie; (d) *nets*: each ring's electrodes meet on one pad only.
+counted on the polygons, since ports are metadata and can lie; (d) *nets*: each ring's electrodes meet on one pad only,
+each contact of a photodiode on its own.
 """
 
 from collections.abc import Mapping

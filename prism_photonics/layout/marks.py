@@ -17,13 +17,13 @@ EXTRA_RIBS = MARKS
 EXTRA_METALS = 4 * MARKS  # squares
 
 
-def draw_marks(frame: gf.Component, die: kdb.Box) -> None:
-    """Alignment marks in the four corners of a die, into its frame."""
+def draw_marks(chip: gf.Component, die: kdb.Box) -> None:
+    """Alignment marks in the four corners of a die."""
     inner = die.enlarged(-nm(INSET_UM))
     for x in (inner.left, inner.right):
         for y in (inner.bottom, inner.top):
             for layer, region in _mark().items():
-                frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(region.moved(x, y))
+                chip.kdb_cell.shapes(chip.kcl.layer(*layer)).insert(region.moved(x, y))
 
 
 def _mark() -> dict[Layer, kdb.Region]:

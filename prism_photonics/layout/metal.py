@@ -13,9 +13,10 @@ from prism_photonics.layout.floorplan import (
     PAD_PITCH_UM,
     PAD_UM,
     SPACE_UM,
+    WIRE_UM,
     Floorplan,
 )
-from prism_photonics.layout.pads import SITE_PADS, Pad, bond_pad, ring_pad
+from prism_photonics.layout.pads import Pad, bond_pad, detector_contacts, ring_pad
 from prism_photonics.layout.routing import Point, heading, plan_river, wire
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
@@ -53,11 +54,17 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
         north.append(_Lead(f"ground_c{c}_n", floor.tracks.ground_um, ((x, ends[0] - SPACE_UM),)))
         if half:
             south.append(_Lead(f"ground_c{c}_s", floor.tracks.ground_um, ((x, ends[1] + SPACE_UM),)))
-    east = [
-        _Lead(f"detector_{row}_{pad}", SITE_WIRE_UM, (contacts.site(row, f"e{n + 1}", inset_um=OVERLAP_UM),))
-        for row in range(rows)
-        for n, pad in enumerate(SITE_PADS)
-    ]
+    east: list[_Lead] = []
+    for row in range(rows):
+        for n, (pad, contact) in enumerate(detector_contacts(floor.spec).items()):
+            at, name = contacts.site(row, contact, inset_um=OVERLAP_UM), f"detector_{row}_{pad}"
+            if at[0] > 0.0:
+                east.append(_Lead(name, SITE_WIRE_UM, (at,)))
+                continue
+            # In the west: the contact nearest the way out has the nearest track.
+            lead, stub = _western(floor, name, row, n % 2 if row < half else 1 - n % 2, at)
+            (south if row < half else north).append(lead)
+            shapes.insert(stub)
 
     middle = floor.row_length / 2.0
     least = floor.facet + PAD_UM
@@ -68,7 +75,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
         shapes += drawn
         pads += placed
     widest = max(pad.x_um for pad in pads) + PAD_UM
-    pitch = max(PAD_PITCH_UM, float(floor.spec.row_pitch_um // 3))
+    pitch = max(PAD_PITCH_UM, float(floor.spec.row_pitch_um * rows // len(east)))
     ends = floor.pads(len(east), center=sum(lead.corners[0][1] for lead in east) / len(east), least=-1e9, pitch=pitch)
     drawn, placed = _route(EAST, east, ends, base_um=floor.site_east, least_um=widest - PAD_LINE_PITCH_UM - PAD_UM)
     shapes += drawn
@@ -89,6 +96,13 @@ def _signal(floor: Floorplan, contacts: Contacts, row: int, channel: int) -> tup
     stub = box(x - OVERLAP_UM, y - half, track + width / 2.0, y + half)
     start = y + half if row < floor.half else y - half
     return _Lead(ring_pad(row, channel), width, ((track, start),)), stub
+
+
+def _western(floor: Floorplan, name: str, row: int, nth: int, at: Point) -> tuple[_Lead, kdb.Box]:
+    """The lead of a contact of a photodiode in the west, and the stub from the contact to the lead's track."""
+    track, half, (x, y) = floor.west_track(row, nth), WIRE_UM / 2.0, at
+    start = y + half if row < floor.half else y - half
+    return _Lead(name, WIRE_UM, ((track, start),)), box(track - half, y - half, x, y + half)
 
 
 def _ground_stubs(floor: Floorplan, contacts: Contacts, channel: int) -> kdb.Region:

@@ -1,5 +1,6 @@
 """Pads and bumps: what they are called, and where a drawing has them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import gdsfactory as gf
@@ -9,31 +10,49 @@ import klayout.db as kdb
 from prism_photonics.lightpath.drawing import box
 from prism_photonics.netlist import BANK
 from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec import ChipSpec
 
 PROBE_CELL = "probe_pad"
 PAD_CELLS = ("bond_pad", "bump_pad")
-SITE_PADS = ("cathode", "output", "anode")  # e1, e2, e3 of a photodiode site
+METAL_CELLS = ("metal", "row_metal")  # of a bonded chip, of every row of a flipped one
+# Contacts of a row's photodiodes by what their pad is called: the instance they are of, and the port there.
+PAIR = {"cathode": ("detector", "e1"), "output": ("detector", "e2"), "anode": ("detector", "e3")}
+APART = {
+    "through_cathode": ("through_diode", "e1"),
+    "through_anode": ("through_diode", "e2"),
+    "drop_cathode": ("drop_diode", "e1"),
+    "drop_anode": ("drop_diode", "e2"),
+}
+SHORT = {  # on labels
+    "cathode": "K",
+    "output": "O",
+    "anode": "A",
+    "through_cathode": "TK",
+    "through_anode": "TA",
+    "drop_cathode": "DK",
+    "drop_anode": "DA",
+}
 NOWHERE = -1
 
 
 @dataclass(frozen=True)
 class Pad:
-    """A bond pad or bump: its name, its centre in µm.
+    """A bond pad: its name, its centre in µm.
 
     Attributes:
-        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``; of several buses
-            ``b2_ring_r0_c3``.
+        name: ``ring_r0_c3``, ``ground_c3_n``, ``ground_r7``, ``detector_0_output``, ``detector_0_drop_anode``. Bumps
+            are called alike, those of several buses ``b2_ring_r0_c3``.
         x_um: Centre.
         y_um: Centre.
-        edge: The die edge that a bond pad serves, −1 for a bump.
-        outer: Whether a bond pad stands in its edge's outer line.
+        edge: The die edge that it serves.
+        outer: Whether it stands in its edge's outer line.
     """
 
     name: str
     x_um: float
     y_um: float
-    edge: int = NOWHERE
-    outer: bool = False
+    edge: int
+    outer: bool
 
 
 def bond_pad(name: str, side_um: float, kcl: kf.KCLayout) -> gf.Component:
@@ -56,6 +75,11 @@ def probe_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
         for inst in owner.cell.each_inst()
         if inst.cell.name == PROBE_CELL
     }
+
+
+def detector_contacts(spec: ChipSpec) -> Mapping[str, tuple[str, str]]:
+    """Contacts of every row's photodiodes: name of their pad → instance and port."""
+    return APART if spec.two_sided else PAIR
 
 
 def ring_pad(row: int, channel: int, device: str = "ring") -> str:
@@ -95,17 +119,13 @@ def pad_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
     pads: dict[str, tuple[float, float]] = {}
     banks = _banks(layout)
     for bus, (cell, at) in enumerate(banks):
-        for metal in (inst for inst in cell.each_inst() if inst.cell.name == "metal"):
+        for metal in (inst for inst in cell.each_inst() if inst.cell.name in METAL_CELLS):
+            row = str(metal.property(0)).removeprefix("metal_")
             for inst in metal.cell.each_inst():
-                name, trans = str(inst.property(0)), at * metal.trans * inst.trans
                 if inst.cell.name in PAD_CELLS:
-                    pads[on_bank(name, bus, len(banks))] = _um(trans, layout.dbu)
-                elif inst.cell.name == "row_metal":
-                    row = int(name.removeprefix("row_"))
-                    for bump in inst.cell.each_inst():
-                        if bump.cell.name in PAD_CELLS:
-                            pad = on_bank(row_pad(str(bump.property(0)), row), bus, len(banks))
-                            pads[pad] = _um(trans * bump.trans, layout.dbu)
+                    name = str(inst.property(0))
+                    pad = name if metal.cell.name == "metal" else row_pad(name, int(row))
+                    pads[on_bank(pad, bus, len(banks))] = _um(at * metal.trans * inst.trans, layout.dbu)
     return dict(sorted(pads.items()))
 
 

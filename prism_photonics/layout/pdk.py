@@ -1,8 +1,9 @@
-"""The gdsfactory PDK: our leaf cells, layers, cross-sections, layer stack, looks and SAX models under one name.
+"""The gdsfactory PDK: our cells, layers, cross-sections, layer stack, looks and SAX models under one name.
 
     from prism_photonics.layout.pdk import PDK
     PDK.activate()
     gf.get_component("ring", radius_um=25.0)
+    gf.get_component("row", spec="layouts/demo_8x8/spec.toml")
 
 Importing this module loads gdsfactory, JAX and SAX, which takes seconds.
 """
@@ -10,10 +11,11 @@ Importing this module loads gdsfactory, JAX and SAX, which takes seconds.
 import contextlib
 import inspect
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gdsfactory as gf
@@ -22,11 +24,18 @@ from gdsfactory.technology import LayerLevel, LayerStack, LayerView, LayerViews,
 from kfactory import kdb
 
 from prism_photonics.circuit.models import device_models
+from prism_photonics.layout.chip import draw_cells, places_um
 from prism_photonics.layout.devices import DEVICES
+from prism_photonics.layout.flipchip import bump_pad
+from prism_photonics.layout.floorplan import PAD_UM
+from prism_photonics.layout.pads import bond_pad
 from prism_photonics.layout.views import VIEWS, lyp
 from prism_photonics.lightpath.drawing import PER_UM, add_port
+from prism_photonics.netlist import TOP, from_spec
 from prism_photonics.process.layers import HOUSE, LAYERS, SLAB_MARGIN_UM, Deck, load_deck
 from prism_photonics.process.profile import Profile, load_profile
+from prism_photonics.spec import HEATER_UM, ChipSpec
+from prism_photonics.units import InputError
 
 # What a cell is drawn with when its user names nothing: the demonstrator's ring, a site that holds 60 µm pads.
 REFERENCE: dict[str, dict[str, float]] = {
@@ -61,7 +70,10 @@ REFERENCE: dict[str, dict[str, float]] = {
     "uturn": {"radius_um": 30.0},
     "branch": {"dx_um": 80.0, "dy_um": 80.0, "radius_um": 30.0},
     "detector": {"port_pitch_um": 104.0, "width_um": 1.4},
+    "photodiode": {"width_um": 1.4},
 }
+# Rings of other shapes under names of their own.
+VARIANTS: dict[str, dict[str, float]] = {"racetrack": {"arm_um": 60.0}, "heated_ring": {"heater_um": HEATER_UM}}
 
 
 def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> gf.Pdk:
@@ -83,7 +95,7 @@ def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> gf.Pdk:
     return gf.Pdk(
         name=deck.name,
         layers=layers,
-        cells={device: _factory(device, deck) for device in DEVICES},
+        cells=_cells(deck),
         cross_sections=_cross_sections(deck, profile),
         layer_stack=_stack(deck),
         layer_views=_views(deck),
@@ -111,33 +123,72 @@ def write_technology(folder: Path | str, *, deck: Deck | None = None) -> Path:
     return folder
 
 
-def _factory(device: str, deck: Deck) -> Callable[..., gf.Component]:
+def _cells(deck: Deck) -> dict[str, Callable[..., gf.Component]]:
+    """Every device and its variants, pad and bump; and of a spec its row, its tree, and the whole circuit."""
+    cells = {device: _factory(device, deck) for device in DEVICES}
+    cells |= {name: _factory("ring", deck, name=name, fixed=fixed) for name, fixed in VARIANTS.items()}
+    return cells | {
+        "bond_pad": partial(_drawn, partial(bond_pad, "bond_pad", PAD_UM), deck),
+        "bump_pad": partial(_drawn, bump_pad, deck),
+        **{part: partial(_part, part, deck) for part in ("row", "tree", "circuit")},
+    }
+
+
+def _factory(
+    device: str, deck: Deck, *, name: str = "", fixed: Mapping[str, float] = MappingProxyType({})
+) -> Callable[..., gf.Component]:
     """A cell function whose keywords are the fields of the device's design."""
     design, draw = DEVICES[device]
+    reference = {**REFERENCE.get(device, {}), **fixed}
 
     def cell(**settings: Any) -> gf.Component:
-        chosen = {**REFERENCE.get(device, {}), **settings}
-        wanted = design(**{key: float(value) for key, value in chosen.items()})
-        return draw(wanted) if deck.layers == LAYERS else _moved(draw, wanted, deck)
+        wanted = design(**{key: float(value) for key, value in {**reference, **settings}.items()})
+        return _drawn(partial(_of_design, draw, wanted), deck)
 
-    cell.__name__ = cell.__qualname__ = device
+    cell.__name__ = cell.__qualname__ = name or device
     cell.__doc__ = draw.__doc__
     cell.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [_parameter(device, field) for field in fields(design)], return_annotation=gf.Component
+        [_parameter(reference, field) for field in fields(design)], return_annotation=gf.Component
     )
     return cell
 
 
-def _parameter(device: str, field: Any) -> inspect.Parameter:
+def _of_design(draw: Callable[..., gf.Component], design: Any, kcl: kf.KCLayout) -> gf.Component:
+    return draw(design, kcl=kcl)
+
+
+def _part(part: str, deck: Deck, *, spec: Path | str) -> gf.Component:
+    """The row, the splitter tree, or all the light meets on the chip of a spec file; no metal beyond the rings'."""
+    chosen = ChipSpec.from_toml(spec)
+    name = {"row": "row", "tree": f"tree_{chosen.chip.rows}", "circuit": TOP}[part]
+    netlist = from_spec(chosen)
+    if name not in netlist.cells:
+        raise InputError(f"{spec}: a chip of one row has no tree; give a spec of more rows")
+    suffix = f"_{chosen.hash[:8]}"
+
+    def draw(kcl: kf.KCLayout) -> gf.Component:
+        if kcl.layout.has_cell(name + suffix):
+            return gf.Component(base=kcl[name + suffix].base)
+        return draw_cells(netlist, places_um(chosen), kcl, suffix=suffix)[name]
+
+    return _drawn(draw, deck)
+
+
+def _drawn(draw: Callable[[kf.KCLayout], gf.Component], deck: Deck) -> gf.Component:
+    """A cell in the layer numbers of a deck."""
+    return draw(gf.kcl) if deck.layers == LAYERS else _moved(draw, deck)
+
+
+def _parameter(reference: Mapping[str, float], field: Any) -> inspect.Parameter:
     own = inspect.Parameter.empty if field.default is MISSING else field.default
-    default = REFERENCE.get(device, {}).get(field.name, own)
+    default = reference.get(field.name, own)
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type)
 
 
-def _moved(draw: Callable[..., gf.Component], design: Any, deck: Deck) -> gf.Component:
-    """A leaf cell drawn in our numbers, then copied to another deck's."""
+def _moved(draw: Callable[[kf.KCLayout], gf.Component], deck: Deck) -> gf.Component:
+    """A cell drawn in our numbers, then copied, without hierarchy, to another deck's."""
     scratch = kf.KCLayout(f"prism_moved_{deck.name}")
-    drawn = draw(design, kcl=scratch)
+    drawn = draw(scratch)
     name = f"{deck.name}_{drawn.name}"
     if gf.kcl.layout.has_cell(name):
         return gf.Component(base=gf.kcl[name].base)

@@ -23,7 +23,7 @@ BACKGROUND = "#f8f8f4"
 
 
 @style.context("default")  # the same bytes whatever the user's matplotlib settings are
-def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str) -> bytes:
+def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str, row_view: kdb.DBox) -> bytes:
     """PNG of a chip, in our layer numbers, with insets of one row and of one of its rings.
 
     Args:
@@ -31,11 +31,12 @@ def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str) -> bytes
         title: Heading.
         row: Which row the insets show.
         ring: Which ring of it, by instance name.
+        row_view: What the row's inset shows, in µm.
     """
     layout = open_layout(gds)
     top = layout.top_cell()
     names = {str(inst.property(0)) for inst in top.each_inst()}
-    row_box, ring_box = _placed(top, (*(["bank_0"] if "bank_0" in names else []), f"row_{row}", ring))[-2:]
+    ring_box = _placed(top, (*(["bank_0"] if "bank_0" in names else []), f"row_{row}", ring))[-1]
     die = top.dbbox(layout.layer(*LAYERS.contour))
 
     figure = Figure(figsize=(16.0, 14.0), dpi=150, facecolor="white")
@@ -44,17 +45,19 @@ def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str) -> bytes
     grid = figure.add_gridspec(2, 3, width_ratios=(0.2, 1.3, 1.12) if tall else (0.81, 0.81, 1.0), height_ratios=(4, 1))
     whole = figure.add_subplot(grid[0, 0] if tall else grid[0, :2])
     ring_axes, row_axes = figure.add_subplot(grid[0, 2]), figure.add_subplot(grid[1, :])
-    height = row_box.height() + 60.0
-    row_view = kdb.DBox(row_box.left - 30.0, row_box.bottom - 30.0, row_box.right + 260.0, row_box.top + 30.0)
     # A long row is cut: the strip is at most nine times as long as high.
-    row_view = kdb.DBox(row_view.left, row_view.bottom, min(row_view.right, row_view.left + 9.0 * height), row_view.top)
+    east = min(row_view.right, row_view.left + 9.0 * row_view.height())
+    row_view = kdb.DBox(row_view.left, row_view.bottom, east, row_view.top)
     center = ring_box.center()
     half = 0.5 * min(ring_box.width(), 1.6 * ring_box.height())
     ring_view = kdb.DBox(center.x - half, center.y - half, center.x + half, center.y + half)
+    # Below the die there is room for the scale bar; a tall one is drawn small, without.
+    below = 20.0 if tall else 0.05 * die.height()
+    title = title.replace(": ", "\n").replace(" × ", "\n× ") if tall else title
     views = [
-        (whole, die.enlarged(20.0), title),
+        (whole, kdb.DBox(die.left - 20.0, die.bottom - below, die.right + 20.0, die.top + 20.0), title),
         (ring_axes, ring_view, f"{ring} of row {row}: signal outside right and inside left, so the lobes add"),
-        (row_axes, row_view, f"row {row}: rings, drop bus turned back above them, photodiode site"),
+        (row_axes, row_view, f"row {row}: photodiodes, rings, through and drop bus"),
     ]
     boxes = [(row_view, "row"), (ring_view, "ring")]
     if tall:
@@ -67,9 +70,8 @@ def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str) -> bytes
     for axes, view, heading in views:
         _paint(axes, layout, top, view)
         axes.set_title(heading, fontsize=10, loc="left")
-        # On the whole chip the bar goes below the edge coupler, where no pad label is.
         if not (tall and axes is whole):
-            _scale_bar(axes, view, share=0.1 if axes is whole else 0.25, height=0.3 if axes is whole else 0.03)
+            _scale_bar(axes, view, share=0.1 if axes is whole else 0.25)
     for box, name in boxes:
         whole.add_patch(Rectangle((box.left, box.bottom), box.width(), box.height(), fill=False, ec="#c1121f", lw=1.0))
         whole.annotate(name, (box.left, box.top), color="#c1121f", fontsize=8, va="bottom")
@@ -131,9 +133,9 @@ def _paint(axes: Axes, layout: kdb.Layout, top: kdb.Cell, view: kdb.DBox) -> Non
     axes.set_yticks([])
 
 
-def _scale_bar(axes: Axes, view: kdb.DBox, *, share: float, height: float) -> None:
+def _scale_bar(axes: Axes, view: kdb.DBox, *, share: float) -> None:
     length = max(step for step in (10, 20, 50, 100, 200, 500, 1000, 2000) if step <= max(10.0, view.width() * share))
-    x, y = view.left + 0.03 * view.width(), view.bottom + height * view.height()
+    x, y = view.left + 0.03 * view.width(), view.bottom + 0.015 * view.height()
     axes.plot([x, x + length], [y, y], color="black", lw=3, solid_capstyle="butt")
     label = f"{length} µm" if length < 1000 else f"{length // 1000} mm"
     axes.annotate(label, (x, y), xytext=(0, 4), textcoords="offset points", fontsize=9)

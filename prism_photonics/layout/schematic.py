@@ -7,7 +7,8 @@ from typing import Any
 import gdsfactory as gf
 import yaml
 
-from prism_photonics.netlist import FIBRE_PITCH_UM, Netlist
+from prism_photonics.floor import FIBRE_PITCH_UM
+from prism_photonics.netlist import Netlist
 from prism_photonics.units import InputError
 
 Point = tuple[float, float]
@@ -79,20 +80,27 @@ def chip_yaml(netlist: Netlist, places_um: Mapping[str, Point]) -> str:
 
 
 def rebuild(text: str) -> gf.Component:
-    """The chip that a `chip_yaml` describes, drawn by gdsfactory with the active PDK, where its cells are registered.
+    """The chip that a `chip_yaml` describes, drawn by gdsfactory with the active PDK.
 
     Raises:
         InputError: The text is no such YAML.
     """
     pdk, chip = gf.get_active_pdk(), None
-    for document in text.split("---\n"):
-        try:
-            name = yaml.safe_load(document)["name"]
-        except (yaml.YAMLError, KeyError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"schematic: not a cell in gdsfactory's YAML ({reason}); give a chip.pic.yml") from None
-        chip = gf.read.from_yaml(document, label_instance_function=_unlabelled)
-        pdk.cells[name] = partial(_given, chip)
+    cells = dict(pdk.cells)
+    try:
+        for document in text.split("---\n"):
+            try:
+                name = yaml.safe_load(document)["name"]
+            except (yaml.YAMLError, KeyError, TypeError) as error:
+                reason = str(error).splitlines()[0]
+                raise InputError(
+                    f"schematic: not a cell in gdsfactory's YAML ({reason}); give a chip.pic.yml"
+                ) from None
+            chip = gf.read.from_yaml(document, label_instance_function=_unlabelled)
+            pdk.cells[name] = partial(_given, chip)
+    finally:  # the chip's cells have names that other chips' have, too
+        pdk.cells.clear()
+        pdk.cells.update(cells)
     assert chip is not None
     return chip
 

@@ -13,7 +13,7 @@ from numpy import ndarray
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.row import RowFields
 from prism_photonics.circuit.saxrow import strict_circuit
-from prism_photonics.netlist import Cell, Instance, Netlist
+from prism_photonics.netlist import Cell, Instance, Netlist, detector_ends
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import InputError
 
@@ -63,6 +63,7 @@ def drawn_rows(
     loss_dB_cm: float,
     wl: Float[ndarray, " wl"],
     shift_pm: Float[ndarray, "rows rings"],
+    broken: dict[int, str] | None = None,
 ) -> list[DrawnRows]:
     """Light in every row of every bank, from the netlist alone.
 
@@ -75,9 +76,10 @@ def drawn_rows(
         loss_dB_cm: Waveguide loss.
         wl: Wavelengths in µm.
         shift_pm: Resonance shift of every ring in pm, those of a row bus by bus.
+        broken: Given, a row that cannot be simulated is dark instead of an error, and its complaint is kept here.
 
     Returns:
-        One entry per bank; its row n is what arrives at ``detector_n``.
+        One entry per bank; its row n is what arrives at that row's detectors.
 
     Raises:
         InputError: A detector or a row is not connected as the design needs it, or a device of the feed reflects.
@@ -91,15 +93,18 @@ def drawn_rows(
         partner, entering = _partners(cell), feed.to_rows(bank)
         arriving, through, drop = [], [], []
         for n in range(shift.shape[0]):
-            row, exit_port = _fed_by(partner, f"detector_{n},o1")
-            drop_row, drop_port = _fed_by(partner, f"detector_{n},o2")
-            if row != drop_row or row not in entering:
-                raise InputError(
-                    f"netlist: detector_{n} is fed by {row} and {drop_row}, not by one row; mend the drawing"
-                )
-            kind = cell.instances[row].component
-            if kind not in kinds:
-                kinds[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port)
+            try:
+                row, exit_port, drop_port = _row_at(cell, partner, n, entering)
+                kind = cell.instances[row].component
+                if kind not in kinds:
+                    kinds[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port, rings=shift.shape[1])
+            except InputError as error:
+                if broken is None:
+                    raise
+                broken[n] = str(error)
+                for dark in (arriving, through, drop):
+                    dark.append(np.zeros(wl.shape, complex))
+                continue
             out, dropped = kinds[kind](jnp.asarray(wl), jnp.asarray(shift[int(row.removeprefix("row_"))]))
             arriving.append(np.broadcast_to(entering[row], wl.shape))
             through.append(np.asarray(out))
@@ -157,6 +162,8 @@ class _Feed:
         partner = _partners(cell)
         outer = {inner: out for out, inner in cell.ports.items()}
         left: dict[str, Field] = {}
+        if port not in cell.ports:
+            raise InputError(f"netlist: cell {name} has no port {port}; give a GDS file that `prism layout` wrote")
         waiting: list[tuple[str, Field]] = [(cell.ports[port], 1.0 + 0.0j)]
         for end, field in waiting:
             key, entered = end.split(",")
@@ -164,7 +171,7 @@ class _Feed:
             if key in goals:
                 reached[key] = field
                 continue
-            if instance.component == "detector":
+            if instance.component in ("detector", "photodiode"):
                 continue
             for exit_port, passed in self._through(instance, entered).items():
                 here = f"{key},{exit_port}"
@@ -179,18 +186,37 @@ class _Feed:
         return inside is not None and any(i.component == "ring" for i in inside.instances.values())
 
 
+def _row_at(cell: Cell, partner: Mapping[str, str], n: int, entering: Collection[str]) -> tuple[str, str, str]:
+    """The row at a row number's detectors, and the ports that lead to them."""
+    ends = detector_ends(cell.instances, n)
+    (row, exit_port), (drop_row, drop_port) = (_fed_by(partner, end) for end in ends)
+    if row != drop_row or row not in entering:
+        fed = " and ".join(dict.fromkeys(end.split(",")[0] for end in ends))
+        raise InputError(f"netlist: {fed} is fed by {row} and {drop_row}, not by one row; mend the drawing")
+    return row, exit_port, drop_port
+
+
 def _row_circuit(
-    netlist: Netlist, kind: str, models: Mapping[str, Callable[..., Any]], exit_port: str, drop_port: str
+    netlist: Netlist,
+    kind: str,
+    models: Mapping[str, Callable[..., Any]],
+    exit_port: str,
+    drop_port: str,
+    *,
+    rings: int,
 ) -> Callable[..., Any]:
+    held = sum(1 for instance in netlist.cells[kind].instances.values() if instance.component == "ring")
+    if held != rings:
+        raise InputError(f"netlist: cell {kind} holds {held} rings; want {rings}; mend the drawing")
     circuit = strict_circuit(netlist.to_sax(kind), models)
-    rings = sorted(
+    names = sorted(
         (name for name, inst in netlist.cells[kind].instances.items() if inst.component == "ring"),
         key=lambda name: int(name.removeprefix("ring_")),
     )
 
     @jax.jit
     def both(wl: Any, shift_pm: Any) -> tuple[Any, Any]:
-        settings = {name: {"shift_pm": shift_pm[c]} for c, name in enumerate(rings)}
+        settings = {name: {"shift_pm": shift_pm[c]} for c, name in enumerate(names)}
         s = circuit(wl=wl, **settings)
         return s["o1", exit_port], s["o1", drop_port]
 

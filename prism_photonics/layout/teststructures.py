@@ -6,14 +6,24 @@ two pads for probes. They are no part of the netlist: their ribs and metals are 
 them.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import gdsfactory as gf
 from kfactory import kdb
 
-from prism_photonics.layout.frame import CLEAR_UM, overrun, text
+from prism_photonics.floor import (
+    CLEAR_UM,
+    CUTBACK_PASSES,
+    FIBRE_PITCH_UM,
+    PROBE_BELOW_UM,
+    PROBE_UM,
+    RINGS_APART_UM,
+    cutback_slots,
+    ring_slots,
+    turn_radius_um,
+)
+from prism_photonics.layout.frame import overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad
 from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.drawing import bend, box, nm, taper
@@ -21,35 +31,18 @@ from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, rin
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.waveguide.cell import terminator
 from prism_photonics.lightpath.waveguide.design import TerminatorDesign
-from prism_photonics.netlist import FIBRE_PITCH_UM
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 
 # Design choices.
-PASSES = (1, 2)  # double passes of each cutback serpentine
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
 GAP_STEPS_UM = (0.0, 0.025, 0.05, 0.075, 0.10)  # upwards: narrower, the walls of two ribs meet
 LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
-APART_UM = 110.0  # between two test rings: a terminator for each one's drop bus
 LABEL_UM = 16.0
-PROBE_UM = 60.0  # side of a probe pad
 PROBE_PITCH_UM = 100.0  # of the two pads of a ring, at least
-PROBE_BELOW_UM = 45.0  # from the guide down to the pads' middles
 
-EXTRA_RIBS = 1 + 1 + len(PASSES) + 2 + 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))
+EXTRA_RIBS = 1 + 1 + len(CUTBACK_PASSES) + 2 + 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))
 EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))  # signal and ground of every test ring
-
-
-def tests_height_um(spec: ChipSpec) -> float:
-    """Height of the strip that the test structures take."""
-    slots = 2 + 1 + sum(_slots(spec, passes) for passes in PASSES) + 2 * _ring_slots(spec)
-    return slots * FIBRE_PITCH_UM + 2.0 * CLEAR_UM + 60.0
-
-
-def least_width_um(spec: ChipSpec) -> float:
-    """Least distance of the facets: the longest row of test rings between two couplers."""
-    rings = max(len(GAP_STEPS_UM), len(LENGTH_STEPS_UM))
-    return 2.0 * spec.coupler_design.length_um + rings * (spec.ring.pitch_um + APART_UM) + APART_UM + 10.0
 
 
 def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: float, top_um: float) -> gf.Component:
@@ -58,7 +51,7 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     y = top_um - CLEAR_UM
     y = block.loopback(y)
     y = block.line("reference", y, ())
-    for passes in PASSES:
+    for passes in CUTBACK_PASSES:
         y = block.serpentine(passes, y)
     base = replace(spec.ring_designs[spec.chip.channels // 2], heater_um=0.0)
     gaps = [
@@ -69,22 +62,6 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     y = block.line("gap_sweep", y, gaps)
     block.line("length_sweep", y, lengths)
     return block.cell
-
-
-def turn_radius_um(spec: ChipSpec) -> float:
-    """Radius of the serpentines' turns: a double pass ends on the next fibre, unless the film needs wider bends."""
-    return max(FIBRE_PITCH_UM / 4.0, spec.waveguide.bend_radius_um)
-
-
-def _slots(spec: ChipSpec, passes: int) -> int:
-    """Fibre pitches from one serpentine to the next line."""
-    return math.ceil(4.0 * turn_radius_um(spec) * passes / FIBRE_PITCH_UM) + 1
-
-
-def _ring_slots(spec: ChipSpec) -> int:
-    """Fibre pitches that a line with rings takes: its rings stand above it, the pads of the line above hang below."""
-    high = max(design.bus_pitch_um for design in spec.ring_designs)
-    return math.ceil((high + PROBE_BELOW_UM + PROBE_UM / 2.0 + 5.0) / FIBRE_PITCH_UM)
 
 
 class _Block:
@@ -108,9 +85,9 @@ class _Block:
     def line(self, name: str, y_um: float, rings: Sequence[RingDesign]) -> float:
         """A guide from facet to facet with test rings in it; returns the next free line."""
         if rings:
-            y_um -= (_ring_slots(self._spec) - 1) * FIBRE_PITCH_UM
+            y_um -= (ring_slots(self._spec) - 1) * FIBRE_PITCH_UM
         self._facet_west(f"{name}_in", y_um)
-        x = self._guide(self._inside, APART_UM, y_um)
+        x = self._guide(self._inside, RINGS_APART_UM, y_um)
         for n, design in enumerate(rings):
             self._put(ring(design, kcl=self._kcl), f"{name}_ring_{n}", x, y_um)
             self._probes(f"{name}_ring_{n}", design, x, y_um)
@@ -118,7 +95,7 @@ class _Block:
             top = y_um + design.bus_pitch_um
             self._put(end, f"{name}_end_east_{n}", x + design.pitch_um, top)
             self._put(end, f"{name}_end_west_{n}", x, top, kdb.Trans.M90)
-            x = self._guide(x + design.pitch_um, APART_UM, y_um)
+            x = self._guide(x + design.pitch_um, RINGS_APART_UM, y_um)
         self._guide(x, self._outside - x, y_um)
         self._facet_east(f"{name}_out", y_um)
         self._label(name.replace("_", " ").upper(), y_um)
@@ -141,7 +118,7 @@ class _Block:
         self._guide(x, self._outside - x, y)
         self._facet_east(f"{name}_out", y)
         self._label(f"CUTBACK {passes}", y_um)
-        return y_um - _slots(self._spec, passes) * FIBRE_PITCH_UM
+        return y_um - cutback_slots(self._spec, passes) * FIBRE_PITCH_UM
 
     def _facet_west(self, name: str, y_um: float) -> None:
         self._put(self._coupler, name, self._west, y_um)

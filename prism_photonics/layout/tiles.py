@@ -5,13 +5,9 @@ A tile holds some buses of whole rows. The photocurrents of a row's buses are su
 
 import csv
 import io
-import math
 from dataclasses import dataclass
 
-from prism_photonics.layout.floorplan import coupler_heights_um, facet_um
-from prism_photonics.layout.frame import MARGIN_UM, STREET_UM
-from prism_photonics.layout.teststructures import least_width_um, tests_height_um
-from prism_photonics.netlist import bank_pitch_um, detector_site, tree_length_um
+from prism_photonics.floor import STREET_UM, flipped_die_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -94,15 +90,12 @@ def _part(spec: ChipSpec, rows: int, buses: int) -> ChipSpec:
 
 
 def _width_um(spec: ChipSpec, buses: int) -> float:
-    """Width of a die of so many buses and all rows, streets included."""
-    part = _part(spec, spec.chip.rows, buses)
-    banks = buses * bank_pitch_um(part)
-    return max(banks - facet_um(part) - tree_length_um(part), least_width_um(part)) + MARGIN_UM + 2.0 * STREET_UM
+    """Width of a flip-chip die of so many buses and all rows, streets included."""
+    west, _, east, _ = flipped_die_um(_part(spec, spec.chip.rows, buses))
+    return east - west + 2.0 * STREET_UM
 
 
 def _height_um(spec: ChipSpec, rows: int, buses: int) -> float:
     """Height of a flip-chip die of so many rows and buses, streets included."""
-    part = _part(spec, rows, buses)
-    circuit = (rows - 1) * part.row_pitch_um + detector_site(part).port_pitch_um
-    feeds = -coupler_heights_um(part)[-1] if buses > 1 else 0.0
-    return float(math.ceil(circuit + feeds + 2.0 * (MARGIN_UM + STREET_UM) + tests_height_um(part)))
+    _, south, _, north = flipped_die_um(_part(spec, rows, buses))
+    return north - south + 2.0 * STREET_UM

@@ -15,6 +15,7 @@ import klayout.db as kdb
 import yaml
 from kfactory.utilities import save_layout_options
 
+from prism_photonics.floor import approach_um, row_top_um, site_reach_um
 from prism_photonics.layout.check import Checks
 from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.drc import Drc, run_drc
@@ -27,7 +28,7 @@ from prism_photonics.layout.schematic import chip_yaml, schematic_yaml
 from prism_photonics.layout.solid import solid_glb
 from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.views import lyp
-from prism_photonics.netlist import Netlist, detector_site
+from prism_photonics.netlist import Netlist
 from prism_photonics.process.layers import LAYERS, Deck, film_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -165,9 +166,10 @@ def write(
             with step("picture"):
                 drawing, row = open_layout(gds, deck), spec.chip.rows - 1
                 title = f"{spec.name}: {spec.chip.rows} rows × {spec.chip.rings} rings"
-                (work / "chip.png").write_bytes(picture(drawing, title=title, row=row, ring="ring_0"))
                 x, y = rows_um(drawing)[0, row]
-                around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + detector_site(spec).port_pitch_um + 10.0)
+                view = _row_view(spec).moved(x, y)
+                (work / "chip.png").write_bytes(picture(drawing, title=title, row=row, ring="ring_0", row_view=view))
+                around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
                 (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
             for entry, target in files.items():
@@ -232,6 +234,13 @@ def netlist_yaml(netlist: Netlist) -> str:
             "ports": dict(sorted(cell.ports.items())),
         }
     return yaml.safe_dump({"top": netlist.top, "cells": cells}, sort_keys=False, width=200, allow_unicode=True)
+
+
+def _row_view(spec: ChipSpec) -> kdb.DBox:
+    """What the picture's inset shows of a row, from its first port."""
+    west = approach_um(spec) if spec.two_sided else spec.waveguide.bend_radius_um
+    east = spec.chip.channels * spec.ring.pitch_um + site_reach_um(spec)
+    return kdb.DBox(-west - 30.0, -30.0, east + 90.0, row_top_um(spec) + 30.0)
 
 
 def _write_oas(layout: kdb.Layout, path: Path) -> None:

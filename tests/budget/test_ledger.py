@@ -114,12 +114,15 @@ def test_each_noise_term_follows_its_own_cause(demo, altered):
 # ---------------------------------------------------------------- latency
 
 
-def test_light_takes_the_circuits_group_delay(demo, bank):
+@pytest.mark.parametrize("sides", ["east", "both"])
+def test_light_takes_the_circuits_group_delay(demo, altered, sides):
     """Second road: every segment of both buses, the branches, then what the circuit holds as a point."""
-    points_um = demo.coupler_design.length_um + 3 * demo.splitter_design.length_um
+    spec = altered(demo, detector={"sides": sides})
+    bank = designed_bank(spec)
+    points_um = spec.coupler_design.length_um + 3 * spec.splitter_design.length_um
     group_um = float(bank.feed.gpl_um[-1, 0] + bank.buses.gpl_um[0, 0].sum())
-    group_um += demo.profile.optics.n_g_along_x.value * points_um
-    assert propagation_s(demo) == pytest.approx(group_um / 299_792_458e6, rel=1e-5)
+    group_um += spec.profile.optics.n_g_along_x.value * points_um
+    assert propagation_s(spec) == pytest.approx(group_um / 299_792_458e6, rel=1e-5)
 
 
 def test_a_ring_stores_light_for_q_over_omega(demo):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from prism_photonics.circuit.params import designed_bank, in_series, path_params, ring_params
+from prism_photonics.floor import bank_pitch_um, feed_lengths
 from prism_photonics.lightpath.waveguide.design import Lengths
-from prism_photonics.netlist import bank_pitch_um, feed_lengths
 from prism_photonics.process.coupling import kappa
 
 

@@ -1,6 +1,7 @@
 """What was drawn is what is simulated: a chip edited by hand tells where it departs from its design."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import kfactory as kf
@@ -11,6 +12,7 @@ import pytest
 from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.chip import draw
 from prism_photonics.layout.devices import draw_device
+from prism_photonics.layout.simulate import drawn_rows
 from prism_photonics.layout.write import write_gds
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.netlist import from_spec
@@ -18,7 +20,7 @@ from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-from .test_mutations import longer, mutated
+from .test_mutations import longer
 
 
 def edited(spec: ChipSpec, folder: Path, extra_um: float) -> Path:
@@ -76,6 +78,8 @@ def test_a_ring_lengthened_in_the_drawing_shows_its_resonance_and_weight(tiny: C
     assert np.abs(found.weight_change[1, 0]) > 0.01
     assert np.abs(found.weight_change[0]).max() == 0.0
     assert any("component row__1 instead of row" in line for line in found.differences)
+    length = f"row_1: ring_0.straight_um: {round(design.straight_um + 0.004, 3)} instead of {design.straight_um}"
+    assert length in found.differences
     assert found.to_json()["rows"][0]["row"] == 1
     said = found.lines()
     assert any(line.startswith(f"row 1: resonance {found.resonance_pm[1, 0]:+.1f} ") for line in said)
@@ -83,10 +87,91 @@ def test_a_ring_lengthened_in_the_drawing_shows_its_resonance_and_weight(tiny: C
     assert not any(line.startswith("row 0") for line in said)
 
 
-def test_a_leaf_that_no_design_draws_is_refused(tiny: ChipSpec, tmp_path: Path):
-    def scratch(chip) -> None:
-        ring = next(cell for cell in chip.kcl.layout.each_cell() if cell.name.startswith("ring_"))
-        ring.shapes(chip.kcl.layer(*LAYERS.metal1)).insert(kdb.Box(0, -9000, 4000, -5000))
+def edited_gds(spec: ChipSpec, folder: Path, edit: Callable[[kdb.Layout], None]) -> Path:
+    """The chip's file opened, changed and saved, as KLayout does it."""
+    path = write_gds(draw(spec), folder / "edited.gds")
+    layout = kdb.Layout()
+    layout.read(str(path))
+    edit(layout)
+    options = kdb.SaveLayoutOptions()
+    options.write_context_info = True
+    layout.write(str(path), options)
+    return path
 
-    with pytest.raises(InputError, match="metal1 differs from its design"):
-        back_annotate(mutated(tiny, tmp_path, scratch), tiny)
+
+def ring_of(layout: kdb.Layout) -> kdb.Cell:
+    return next(inst for inst in layout.cell("row").each_inst() if inst.property(0) == "ring_0").cell
+
+
+def test_a_ring_pushed_towards_its_drop_bus_shows_in_the_weights_as_the_gaps_do(tiny: ChipSpec, tmp_path: Path):
+    """Only the rib was pushed: that the electrodes stayed behind is said, too."""
+    wanted = asdict(tiny.ring_designs[0])
+    pushed = {}
+
+    def push(layout: kdb.Layout) -> None:
+        leaf = ring_of(layout)
+        pushed["cell"] = leaf.name
+        shapes = leaf.shapes(layout.layer(*LAYERS.ridge))
+        ribs = [kdb.Polygon(shape.polygon) for shape in shapes.each()]
+        shapes.clear()
+        for rib in ribs:
+            shapes.insert(rib if rib.bbox().height() < 2000 else rib.moved(0, 5))  # the buses stay
+
+    found = back_annotate(edited_gds(tiny, tmp_path, push), tiny)
+    assert any(line.startswith(f"cell {pushed['cell']}: metal1 differs") for line in found.differences)
+    for field, change in (("gap_through_um", 0.005), ("gap_drop_um", -0.005)):
+        want = f"row.ring_0.{field}: {round(wanted[field] + change, 3)} instead of {wanted[field]}"
+        assert want in found.differences
+    assert found.changed_rows() == [0, 1]
+    assert np.abs(found.resonance_pm).max() == 0.0
+    design = from_spec(tiny)
+    gaps = {"gap_through_um": 0.405, "gap_drop_um": 0.395}
+    rings = {"ring_0": replace(design.cells["row"].instances["ring_0"], settings={**wanted, **gaps})}
+    row = replace(design.cells["row"], instances={**design.cells["row"].instances, **rings})
+    weights = [
+        drawn_rows(
+            netlist,
+            tiny.profile,
+            loss_dB_cm=tiny.waveguide.loss_dB_cm,
+            wl=np.asarray(tiny.comb_design.wl_um),
+            shift_pm=np.zeros((2, 2)),
+        )[0].weights
+        for netlist in (replace(design, cells={**design.cells, "row": row}), design)
+    ]
+    assert found.weight_change == pytest.approx(weights[0] - weights[1], abs=1e-12)
+    assert np.abs(found.weight_change).max() > 1e-4
+
+
+def test_a_row_taken_out_of_the_drawing_is_named_and_the_others_are_simulated(tiny: ChipSpec, tmp_path: Path):
+    def remove(layout: kdb.Layout) -> None:
+        next(inst for inst in layout.cell("chip").each_inst() if inst.property(0) == "row_1").delete()
+
+    found = back_annotate(edited_gds(tiny, tmp_path, remove), tiny)
+    assert "chip: instance row_1 is missing" in found.differences
+    assert set(found.broken) == set(map(int, found.to_json()["broken_rows"])) == {1}
+    assert found.changed_rows() == []
+    assert np.abs(found.weight[0]).min() > 0.0
+    assert any(line.startswith("row 1: cannot be simulated: netlist: detector_1,o1") for line in found.lines())
+
+
+def test_metal_that_no_design_draws_is_said_and_ribs_are_refused(tiny: ChipSpec, tmp_path: Path):
+    def scratch(layer: tuple[int, int]) -> Callable[[kdb.Layout], None]:
+        def add(layout: kdb.Layout) -> None:
+            ring_of(layout).shapes(layout.layer(*layer)).insert(kdb.Box(0, -9000, 400, -5000))
+
+        return add
+
+    found = back_annotate(edited_gds(tiny, tmp_path, scratch(LAYERS.metal2)), tiny)
+    assert any("metal2 differs from its design near" in line for line in found.differences)
+    assert found.changed_rows() == []
+    with pytest.raises(InputError, match=r"cell ring_\w+: a ring cell has 4 ribs; want two buses and a closed ring"):
+        back_annotate(edited_gds(tiny, tmp_path, scratch(LAYERS.ridge)), tiny)
+
+
+def test_a_chip_of_somebody_elses_is_refused_in_one_line(tiny: ChipSpec, tmp_path: Path):
+    layout = kdb.Layout()
+    layout.create_cell("chip").shapes(layout.layer(2, 0)).insert(kdb.Box(0, 0, 10, 10))
+    layout.write(str(tmp_path / "other.gds"))
+    with pytest.raises(InputError, match="cell chip has no port o1; give a GDS file that") as refusal:
+        back_annotate(tmp_path / "other.gds", tiny)
+    assert "\n" not in str(refusal.value)

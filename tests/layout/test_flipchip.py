@@ -1,12 +1,15 @@
 """Chips of many rows: a bump per ring, one ground, and tiles that fit the reticle."""
 
 import csv
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import klayout.db as kdb
 import pytest
 
+from prism_photonics.floor import bank_pitch_um
 from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.check import check
@@ -19,7 +22,7 @@ from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.polygons import open_layout
 from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
-from prism_photonics.netlist import Netlist, bank_pitch_um, from_spec
+from prism_photonics.netlist import Netlist, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -249,6 +252,30 @@ def test_a_tile_of_64_by_1024_is_the_design_and_breaks_no_rule(tmp_path: Path):
     gds = write_gds(chip, tmp_path / "chip.gds")
     assert gds.stat().st_size < 10_000_000
     assert chip.kcl.layout.cells() <= 64 + 8 + 30
-    compared, _ = lvs(gds, tiles.tile, simulate=False)
+    compared, _ = lvs(gds, tiles.tile)
     assert compared.faults == ()
+    assert compared.simulation_max_error < FIELD_TOLERANCE
     assert run_drc(gds).sentences() == ()
+
+
+@pytest.mark.slow
+def test_64_by_1024_in_one_piece_has_no_more_cells_than_the_contract_allows(tmp_path: Path):
+    spec = sized(1024, 64, bend_radius_um=26)
+    chip = draw(spec)
+    assert chip.kcl.layout.cells() <= 64 + 10 + 30
+    gds = write_gds(chip, tmp_path / "chip.gds")
+    assert gds.stat().st_size < 10_000_000
+    assert check(gds, spec).violations == ()
+
+
+def test_a_second_process_draws_a_flipped_chip_with_the_same_bytes(
+    two_banks: ChipSpec, banks_gds: Path, tmp_path: Path
+):
+    script = (
+        "import sys; from pathlib import Path; from prism_photonics.spec import ChipSpec;"
+        "from prism_photonics.layout.chip import draw; from prism_photonics.layout.write import write_gds;"
+        "write_gds(draw(ChipSpec.model_validate_json(sys.argv[1])), Path(sys.argv[2]))"
+    )
+    again = tmp_path / "chip.gds"
+    subprocess.run([sys.executable, "-c", script, two_banks.model_dump_json(), str(again)], check=True)
+    assert again.read_bytes() == banks_gds.read_bytes()

@@ -13,6 +13,7 @@ import sax
 from prism_photonics.layout.devices import DEVICES
 from prism_photonics.layout.pdk import PDK, make_pdk, write_technology
 from prism_photonics.layout.views import VIEWS, lyp
+from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.process.layers import LAYERS, load_deck, parse_deck
 
 RULES = Path(__file__).parents[2] / "prism_photonics" / "process" / "rules" / "tfln600.toml"
@@ -26,10 +27,11 @@ def active():
 
 def test_every_device_is_a_cell_with_a_model_of_the_same_settings(active: gf.Pdk):
     assert active.name == "tfln600"
-    assert set(active.cells) == set(DEVICES)
+    parts = {"racetrack", "heated_ring", "bond_pad", "bump_pad", "row", "tree", "circuit"}
+    assert set(active.cells) == set(DEVICES) | parts
     for name, (design, _) in DEVICES.items():
         assert gf.get_component(name).function_name == name
-        if name != "detector":  # light ends there
+        if name not in ("detector", "photodiode"):  # light ends there
             settings = sax.get_settings(active.models[name])
             assert {field.name for field in fields(design)} <= set(settings), name
 
@@ -38,6 +40,34 @@ def test_a_cell_takes_the_fields_of_its_design_and_nothing_else():
     assert gf.get_component("ring", radius_um=25.0).settings["radius_um"] == 25.0
     with pytest.raises(TypeError, match="radius"):
         gf.get_component("ring", radius=25.0)
+
+
+def test_rings_of_other_shapes_pad_and_bump_have_names_of_their_own():
+    assert gf.get_component("racetrack").settings["arm_um"] == 60.0
+    assert gf.get_component("racetrack", arm_um=80.0).settings["arm_um"] == 80.0
+    heated = gf.get_component("heated_ring")
+    assert {port.name for port in heated.ports} >= {"e1", "e2", "e3", "e4"}
+    for name, layer in (("bond_pad", LAYERS.opening), ("bump_pad", LAYERS.bump)):
+        pad = gf.get_component(name)
+        shapes = kdb.Region(pad.kdb_cell.begin_shapes_rec(pad.kcl.layer(*layer)))
+        assert shapes.count() == 1
+        assert shapes.bbox().center() == kdb.Point(0, 0)
+
+
+def test_a_specs_row_tree_and_circuit_are_cells_too(layouts: Path, files: LayoutFiles):
+    chip = kdb.Layout()
+    chip.read(str(files.gds))
+    spec = layouts / "demo_8x8" / "spec.toml"
+    for part, name in (("row", "row"), ("tree", "tree_8")):
+        cell = gf.get_component(part, spec=spec)
+        assert gf.get_component(part, spec=spec).name == cell.name
+        for layer in (LAYERS.ridge, LAYERS.metal1):
+            ours = kdb.Region(cell.kdb_cell.begin_shapes_rec(cell.kcl.layer(*layer)))
+            assert (ours ^ kdb.Region(chip.cell(name).begin_shapes_rec(chip.layer(*layer)))).is_empty()
+    assert len(gf.get_component("tree", spec=spec).ports) == 9
+    circuit = gf.get_component("circuit", spec=spec)
+    islands = kdb.Region(circuit.kdb_cell.begin_shapes_rec(circuit.kcl.layer(*LAYERS.ridge))).merged()
+    assert islands.count() == 1 + 8 + 64
 
 
 def test_our_cells_join_gdsfactory_cells_and_simulate_from_the_netlist(active: gf.Pdk):

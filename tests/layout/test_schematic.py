@@ -28,12 +28,12 @@ def test_a_row_rebuilt_from_its_yaml_has_no_other_polygon(spec: ChipSpec, files:
     assert {port.name for port in rebuilt.ports} == {"o1", "o2", "o3"}
 
 
-@pytest.mark.parametrize("buses", [1, 2])
-def test_the_chip_rebuilt_from_its_yaml_has_no_other_polygon(tiny: ChipSpec, altered, buses: int):
+@pytest.mark.parametrize(("buses", "sides"), [(1, "east"), (2, "east"), (1, "both")])
+def test_the_chip_rebuilt_from_its_yaml_has_no_other_polygon(tiny: ChipSpec, altered, buses: int, sides: str):
     PDK.activate()
-    spec = altered(tiny, chip={"buses": buses})
+    spec = altered(tiny, chip={"buses": buses}, detector={"sides": sides})
     chip, rebuilt = draw(spec), rebuild(chip_yaml(from_spec(spec), places_um(spec)))
-    dressing = ("metal", "tests", "frame")  # no part of the netlist
+    dressing = ("metal", "tests")  # no part of the netlist
     for name in ("ridge", "slab", "metal1", "via"):
         number = getattr(LAYERS, name)
         theirs = kdb.Region(rebuilt.kdb_cell.begin_shapes_rec(rebuilt.kcl.layer(*number)))
@@ -45,7 +45,7 @@ def test_the_chip_rebuilt_from_its_yaml_has_no_other_polygon(tiny: ChipSpec, alt
         assert (theirs ^ ours).is_empty(), name
         assert not ours.is_empty()
     for instance in list(rebuilt.kcl.layout.each_cell_top_down()):  # the next chip has cells of the same names
-        rebuilt.kcl.layout.cell(instance).name = f"done_{buses}_{instance}"
+        rebuilt.kcl.layout.cell(instance).name = f"done_{buses}_{sides}_{instance}"
 
 
 def test_the_files_chip_yaml_is_that_of_its_netlist(files: LayoutFiles, spec: ChipSpec):

@@ -1,10 +1,17 @@
-"""Drawing of the attach site of a balanced photodiode pair."""
+"""Drawing of the attach sites of a balanced photodiode pair and of a single photodiode."""
 
 import gdsfactory as gf
 import kfactory as kf
+from kfactory import kdb
 
-from prism_photonics.lightpath.detector.design import BETWEEN_PADS_UM, LEAD_UM, SETBACK_UM, DetectorSiteDesign
-from prism_photonics.lightpath.drawing import EAST, WEST, Pen, taper
+from prism_photonics.lightpath.detector.design import (
+    BETWEEN_PADS_UM,
+    LEAD_UM,
+    SETBACK_UM,
+    DetectorSiteDesign,
+    PhotodiodeSiteDesign,
+)
+from prism_photonics.lightpath.drawing import EAST, WEST, Pen, box, taper
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.units import InputError
 
@@ -48,6 +55,31 @@ def detector(design: DetectorSiteDesign, *, kcl: kf.KCLayout | None = None) -> g
         pen.port("o2", 0.0, pitch, WEST, w)
         for name, y in (("e1", middle - offset), ("e2", middle), ("e3", middle + offset)):
             pen.contact(name, east + pad, y, EAST, WIRE_UM)
+    return pen.cell
+
+
+def photodiode(design: PhotodiodeSiteDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
+    """A guide that ends under a photodiode, and the two pads that it is bonded to.
+
+    Contacts face away from the guide: e1 cathode, beyond its end, e2 anode, above.
+    """
+    pen = Pen("photodiode", design, kcl)
+    if pen.fresh:
+        pad, w, to_west = design.pad_um, design.width_um, design.length_um < 0.0
+        flip = kdb.Trans.M90 if to_west else kdb.Trans.R0
+        end = LEAD_UM + abs(design.length_um)
+        slab = w + 2.0 * SLAB_MARGIN_UM
+        sleeve = taper(0.0, end + SLAB_MARGIN_UM, slab, slab)
+        pen.guide(taper(0.0, end, w, w).transformed(flip), sleeve.transformed(flip))
+        far = design.reach_um
+        inner = -far if to_west else far - pad
+        side, back = (WEST, EAST) if to_west else (EAST, WEST)
+        for name, y in (("e1", 0.0), ("e2", design.pad_pitch_um)):
+            _pad(pen, inner, y - pad / 2.0, pad)
+            pen.contact(name, -far if to_west else far, y, side, WIRE_UM)
+        outline = kdb.Region(box(LEAD_UM - 5.0, -pad / 2.0 - 5.0, far + 5.0, design.top_um + 5.0))
+        pen.region(LAYERS.attach, outline.transformed(flip))
+        pen.port("o1", 0.0, 0.0, back, w)
     return pen.cell
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 # Design choices, to be replaced by the photodiode's drawing.
 LEAD_UM = 20.0  # guides run straight this far before the photodiodes
 SETBACK_UM = 15.0  # from the guides' ends to the first pads
-BETWEEN_PADS_UM = 10.0  # along x
+BETWEEN_PADS_UM = 10.0
 FLIPPED_PAD_UM = 30.0  # a photodiode attached by machine, as on flip-chip dies
 
 
@@ -62,3 +62,35 @@ class DetectorSiteDesign:
     def reach_um(self) -> float:
         """From the site's ports to the eastern side of its pads."""
         return LEAD_UM + self.length_um + SETBACK_UM + 2.0 * self.pad_um + BETWEEN_PADS_UM
+
+
+@dataclass(frozen=True)
+class PhotodiodeSiteDesign:
+    """The drawn attach site of one photodiode, where the two of a pair stand at either end of a row. Lengths in µm.
+
+    Attributes:
+        width_um: Width of the guide.
+        length_um: Length of the absorbing section along x; negative where the light arrives heading west.
+        pad_um: Side of the two attach pads: one beyond the guide's end, one above it.
+
+    Source: the default lengths are a design choice, to be replaced by the photodiode's drawing.
+    """
+
+    width_um: float
+    length_um: float = 60.0
+    pad_um: float = 60.0
+
+    @property
+    def reach_um(self) -> float:
+        """From the site's port to the far side of its pads."""
+        return LEAD_UM + abs(self.length_um) + SETBACK_UM + self.pad_um
+
+    @property
+    def pad_pitch_um(self) -> float:
+        """Height of the upper pad above the guide."""
+        return self.pad_um + BETWEEN_PADS_UM
+
+    @property
+    def top_um(self) -> float:
+        """Height of the upper pad's upper side above the guide."""
+        return self.pad_pitch_um + self.pad_um / 2.0

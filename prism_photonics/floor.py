@@ -1,0 +1,184 @@
+"""Where a chip's parts stand, by arithmetic alone: what netlist, optics, budget and drawing must agree on. All in µm.
+
+Row 0's first through port (of bus 0) is the origin; light runs east. Nothing here draws.
+"""
+
+import math
+from dataclasses import replace
+
+from prism_photonics.lightpath.detector.design import FLIPPED_PAD_UM, DetectorSiteDesign, PhotodiodeSiteDesign
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, StraightDesign
+from prism_photonics.spec import ChipSpec
+
+# Design choices.
+FIBRE_PITCH_UM = 127.0  # of a fibre array
+FEED_BELOW_UM = 70.0  # from row 0 down to the first of several fibres
+LEAST_LEAD_UM = 20.0  # from the first of several couplers to its rise
+SITE_BUMPS_UM = 120.0  # strip beside a photodiode site for its bumps
+LAST_BUMP_UM = 67.0  # from the site to its outermost bump's middle
+DROP_LEAD_UM = 40.0  # from a row's first ring to a photodiode in the west: row label, ground bump
+WEST_TRACK_UM = 10.0  # pitch of the wires from such photodiodes on a bonded die
+WEST_CLEAR_UM = 16.0  # from such a photodiode to its first wire, and from the last wire to the tree
+STREET_UM = 50.0  # half the dicing street
+CLEAR_UM = 60.0  # from the circuit to the test structures below it
+MARGIN_UM = 200.0  # round a flip-chip bank: alignment marks
+# Test structures along the southern edge.
+CUTBACK_PASSES = (1, 2)  # double passes of each cutback serpentine
+TEST_RINGS = 5  # of each sweep, on one guide
+RINGS_APART_UM = 110.0  # between two test rings: a terminator for each one's drop bus
+PROBE_UM = 60.0  # side of a probe pad
+PROBE_BELOW_UM = 45.0  # from a test ring's guide down to its pads' middles
+
+
+def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
+    """The attach site of one row's balanced pair: its guides arrive at the heights of through bus and drop return."""
+    ring = spec.ring_designs[0]
+    design = DetectorSiteDesign(ring.bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um, spec.width_um)
+    return replace(design, pad_um=FLIPPED_PAD_UM) if spec.flip_chip else design
+
+
+def photodiode_site(spec: ChipSpec, *, west: bool) -> PhotodiodeSiteDesign:
+    """The attach site of one photodiode where the two of a pair stand at either end of the row."""
+    design = spec.photodiode_design
+    return replace(design, length_um=-design.length_um) if west else design
+
+
+def site_reach_um(spec: ChipSpec) -> float:
+    """From the rows' eastern end to the eastern side of the photodiodes' pads."""
+    return photodiode_site(spec, west=False).reach_um if spec.two_sided else detector_site(spec).reach_um
+
+
+def row_top_um(spec: ChipSpec) -> float:
+    """Height of what is drawn highest in a row, above its through bus: drop bus's way back, or photodiode pads."""
+    if spec.two_sided:
+        return spec.ring_designs[0].bus_pitch_um + spec.photodiode_design.top_um
+    return detector_site(spec).port_pitch_um
+
+
+def west_tracks(spec: ChipSpec) -> int:
+    """Wires side by side in the strip between tree and western photodiodes of a bonded die: two a row, by half."""
+    return 2 * (spec.chip.rows - spec.chip.rows // 2)
+
+
+def approach_um(spec: ChipSpec) -> float:
+    """Length of the strip between tree and rings where photodiodes stand in the west; 0 where they do not."""
+    if not spec.two_sided:
+        return 0.0
+    contacts = SITE_BUMPS_UM if spec.flip_chip else west_tracks(spec) * WEST_TRACK_UM + 2.0 * WEST_CLEAR_UM
+    return DROP_LEAD_UM + spec.photodiode_design.reach_um + contacts
+
+
+def branch_design(spec: ChipSpec, *, rows: int, upper: bool) -> BranchDesign:
+    """The S from one output of the splitter that feeds ``rows`` rows to the subtree of half of them.
+
+    The last fork's branches run on past the photodiodes in the west, if there are any.
+    """
+    rise = spec.row_pitch_um * rows / 4.0 - spec.splitter_design.port_pitch_um / 2.0
+    dx = _branch_dx_um(spec) + (approach_um(spec) if rows == 2 else 0.0)
+    return BranchDesign(dx, rise if upper else -rise, spec.waveguide.bend_radius_um, spec.width_um)
+
+
+def tree_length_um(spec: ChipSpec) -> float:
+    """Length along x of a bank's splitter tree, and of its way past photodiodes in the west."""
+    return tree_levels(spec.chip.rows) * (spec.splitter_design.length_um + _branch_dx_um(spec)) + approach_um(spec)
+
+
+def bank_pitch_um(spec: ChipSpec) -> float:
+    """Distance along x of neighbouring banks: tree, rings, photodiode sites with their bumps, the next bank's rise."""
+    site = site_reach_um(spec) + SITE_BUMPS_UM
+    length = tree_length_um(spec) + spec.chip.channels * spec.ring.pitch_um + site + _branch_dx_um(spec)
+    return 10.0 * math.ceil(length / 10.0)
+
+
+def bank_origins_um(spec: ChipSpec) -> list[float]:
+    """Where on x the rows of every bus begin."""
+    return [bus * bank_pitch_um(spec) for bus in range(spec.chip.buses)]
+
+
+def feed_height_um(spec: ChipSpec, *, bus: int) -> float:
+    """Height of a bus's fibre among several: all enter below the rows, the first bus's the highest."""
+    return -max(FEED_BELOW_UM, 2.0 * spec.waveguide.bend_radius_um + 10.0) - bus * FIBRE_PITCH_UM
+
+
+def feed_designs(spec: ChipSpec, *, bus: int) -> tuple[StraightDesign, BranchDesign]:
+    """From a bus's coupler, when there are several buses, to the root of its tree: below the rows, then up."""
+    dx, radius = _branch_dx_um(spec), spec.waveguide.bend_radius_um
+    lead = StraightDesign(LEAST_LEAD_UM + bus * bank_pitch_um(spec), spec.width_um)
+    return lead, BranchDesign(dx, middle_um(spec) - feed_height_um(spec, bus=bus), radius, spec.width_um)
+
+
+def feed_lengths(spec: ChipSpec, *, bus: int) -> Lengths:
+    """Waveguide from a bus's coupler to the root of its tree (to the row, where there is no tree) by direction."""
+    straight_um = approach_um(spec) if spec.chip.rows == 1 else 0.0
+    if spec.chip.buses == 1:
+        return Lengths(straight_um)
+    lead, rise = (design.lengths for design in feed_designs(spec, bus=bus))
+    return Lengths(straight_um + lead.x_um + rise.x_um, lead.y_um + rise.y_um, lead.bend_um + rise.bend_um)
+
+
+def middle_um(spec: ChipSpec) -> float:
+    """Height of the trees' roots."""
+    return (spec.chip.rows - 1) * spec.row_pitch_um / 2.0
+
+
+def facet_um(spec: ChipSpec) -> float:
+    """Position of the western die edge, where the edge couplers end."""
+    root = -tree_length_um(spec) - spec.coupler_design.length_um
+    if spec.chip.buses == 1:
+        return root
+    lead, rise = feed_designs(spec, bus=0)
+    return root - lead.length_um - rise.dx_um
+
+
+def coupler_heights_um(spec: ChipSpec) -> list[float]:
+    """Heights of the buses' edge couplers."""
+    buses = spec.chip.buses
+    return [middle_um(spec)] if buses == 1 else [feed_height_um(spec, bus=bus) for bus in range(buses)]
+
+
+def flipped_die_um(spec: ChipSpec) -> tuple[float, float, float, float]:
+    """West, south, east and north side of a flip-chip die, test structures included.
+
+    Where several buses' fibres enter below the rows, the tests' follow them at the same pitch.
+    """
+    rows_end = bank_origins_um(spec)[-1] + spec.chip.channels * spec.ring.pitch_um
+    west = facet_um(spec)
+    east = max(rows_end + site_reach_um(spec) + LAST_BUMP_UM + MARGIN_UM, west + tests_width_um(spec))
+    north = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + MARGIN_UM
+    south = -MARGIN_UM
+    if spec.chip.buses > 1:
+        south = coupler_heights_um(spec)[-1] - FIBRE_PITCH_UM + CLEAR_UM
+    return west, south - tests_height_um(spec), float(math.ceil(east)), float(math.ceil(north))
+
+
+def tests_height_um(spec: ChipSpec) -> float:
+    """Height of the strip that the test structures take."""
+    slots = 2 + 1 + sum(cutback_slots(spec, passes) for passes in CUTBACK_PASSES) + 2 * ring_slots(spec)
+    return slots * FIBRE_PITCH_UM + 2.0 * CLEAR_UM + 60.0
+
+
+def tests_width_um(spec: ChipSpec) -> float:
+    """Least distance of the facets: a row of test rings between two couplers."""
+    rings_um = TEST_RINGS * (spec.ring.pitch_um + RINGS_APART_UM)
+    return 2.0 * spec.coupler_design.length_um + rings_um + RINGS_APART_UM + 10.0
+
+
+def turn_radius_um(spec: ChipSpec) -> float:
+    """Radius of the serpentines' turns: a double pass ends on the next fibre, unless the film needs wider bends."""
+    return max(FIBRE_PITCH_UM / 4.0, spec.waveguide.bend_radius_um)
+
+
+def cutback_slots(spec: ChipSpec, passes: int) -> int:
+    """Fibre pitches from one serpentine to the next line."""
+    return math.ceil(4.0 * turn_radius_um(spec) * passes / FIBRE_PITCH_UM) + 1
+
+
+def ring_slots(spec: ChipSpec) -> int:
+    """Fibre pitches that a line with rings takes: its rings stand above it, the pads of the line above hang below."""
+    high = max(design.bus_pitch_um for design in spec.ring_designs)
+    return math.ceil((high + PROBE_BELOW_UM + PROBE_UM / 2.0 + 5.0) / FIBRE_PITCH_UM)
+
+
+def _branch_dx_um(spec: ChipSpec) -> float:
+    return 2.0 * spec.waveguide.bend_radius_um + 20.0
