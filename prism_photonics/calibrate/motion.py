@@ -68,17 +68,13 @@ def blur_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channel
     """What the common temperature may do to a reading within a time, rms, on the flank of a ring, in A."""
     # From the middle of an Ornstein–Uhlenbeck process either way.
     went_pm = thermal_patterns_pm(spec)[0].max() * np.sqrt(-np.expm1(-seconds / spec.drift.thermal_time_s))
-    return _flank_A_pm(spec) * went_pm
+    # A typical slope of a reading where voltages are random: most of a line's current over a ring's width.
+    return FLANK * went_pm * np.asarray(designed_gain_A(spec) / fwhm_pm(designed_bank(spec).rings))
 
 
-def wander_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
-    """What the rings' own random walks do to readings within a time, rms about their mean, in A."""
-    return _flank_A_pm(spec) * spec.drift.wander_pm_rthour * np.sqrt(seconds / HOUR_S / 6.0)
-
-
-def _flank_A_pm(spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
-    """A typical slope of a reading where voltages are random: most of a line's current over a ring's width, in A/pm."""
-    return FLANK * np.asarray(designed_gain_A(spec) / fwhm_pm(designed_bank(spec).rings))
+def wandered_pm(seconds: float, spec: ChipSpec) -> float:
+    """How far a ring's own random walk is from its mean within a time, rms, in pm."""
+    return spec.drift.wander_pm_rthour * np.sqrt(seconds / HOUR_S / 6.0)
 
 
 def drift_matters(survey: xr.Dataset, spec: ChipSpec) -> bool:

@@ -20,7 +20,7 @@ from prism_photonics.calibrate.motion import (
     lost_volts,
     thermal_patterns_pm,
     unsure,
-    wander_A,
+    wandered_pm,
 )
 from prism_photonics.calibrate.unknowns import Scatter, Unknowns, designed_gain_A
 from prism_photonics.circuit.params import designed_bank
@@ -58,9 +58,11 @@ def fit_moving(
     if not drift_matters(survey, spec):
         return fit_rows(readings, key), still
     # Which valley the bus phases are in shows through the blur; where in it, without.
-    blurred = jnp.hypot(readings.noise_A, blur_A(float(np.ptp(time_s)), spec)[:, :, None])
-    fit, motion = fit_rows(eqx.tree_at(lambda s: s.noise_A, readings, blurred), key), still
+    took_s = float(np.ptp(time_s))
+    fit, motion = fit_rows(_less_sure(readings, jnp.asarray(blur_A(took_s, spec))[:, :, None]), key), still
     flat = jax.vmap(jax.vmap(lambda unknowns: ravel_pytree(unknowns)[0]))
+    # Each ring wanders for itself too, which no reading tells apart from noise: most on the flanks.
+    readings = _less_sure(readings, wandered_pm(took_s, spec) * _steepness_A_pm(readings, flat(fit.unknowns)))
     for _ in range(TURNS):
         motion = find_motion(moving.placed(readings, motion), flat(fit.unknowns), moving, motion, spec)
         fit = refit_rows(moving.placed(readings, motion), fit)
@@ -81,7 +83,6 @@ def bus_surveys(
     lost_V = jnp.asarray(lost_volts(volts, time_s, spec))
     moving = Moving(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
     read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
-    wander = wander_A(float(np.ptp(time_s)), spec)[:, :, None]
 
     def of_lane(leaf: Float[Array, "..."]) -> Float[Array, "rows buses ..."]:
         return jnp.broadcast_to(leaf, (*design.shape[:2], *leaf.shape))
@@ -95,9 +96,26 @@ def bus_surveys(
         volts=lost_V,
         moved_pm=lost_V,
         current_A=jnp.where(jnp.isfinite(sigma_A), read_A, 0.0),
-        noise_A=jnp.hypot(sigma_A, wander),
+        noise_A=sigma_A,
     )
     return moving, moving.placed(readings, Motion.none(time_s))
+
+
+def _less_sure(readings: BusSurvey, error_A: Float[Array, "..."]) -> BusSurvey:
+    return eqx.tree_at(lambda s: s.noise_A, readings, jnp.hypot(readings.noise_A, error_A))
+
+
+@eqx.filter_jit
+def _steepness_A_pm(
+    readings: BusSurvey, flat: Float[Array, "rows buses unknowns"]
+) -> Float[Array, "rows buses settings channels"]:
+    """How much readings change by drifts of single rings, root of the sum of squares over rings, in A/pm."""
+
+    def one_bus(bus, x):
+        by_pm = bus.moving_slopes(x)[1].reshape(*bus.noise_A.shape, -1)
+        return jnp.where(jnp.isfinite(bus.noise_A), bus.noise_A, 0.0) * jnp.linalg.norm(by_pm, axis=-1)
+
+    return jax.vmap(jax.vmap(one_bus))(readings, flat)
 
 
 def _wider(std: Unknowns, more: Float[Array, " unknowns"]) -> Unknowns:
