@@ -1,4 +1,4 @@
-"""Sixteen rings per bus at five linewidths: pieces of several starts have all phases right where a single one has not."""
+"""Sixteen rings per bus at five linewidths: pieces of several starts are right where one start is not."""
 
 import jax
 import jax.numpy as jnp
