@@ -1,4 +1,4 @@
-"""Sixteen rings per bus at five linewidths: no random start has all phases right, pieces of several have."""
+"""Sixteen rings per bus at five linewidths: pieces of several starts are right where one start is not."""
 
 import jax
 import jax.numpy as jnp
