@@ -16,6 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from prism_photonics.behavior.fit import fit
 from prism_photonics.budget.feasibility import require_feasible
@@ -31,7 +32,7 @@ from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_text
 from prism_photonics.lightpath.modulator.encoding import RAILS, rails
 from prism_photonics.program.drift import DriftStudy, study_drift
-from prism_photonics.program.score import WeightRange, program_tiles, score_tile
+from prism_photonics.program.score import WeightRange, held_weights, program_tiles, score_tile
 from prism_photonics.program.validate import Validation, validate
 from prism_photonics.rank.compare import BLOCK, K, bundle_scores, load_keys
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
@@ -100,10 +101,12 @@ def chip_scores(
     cache: KeyCache,
     *,
     weight_range: WeightRange,
+    held: Float[np.ndarray, "rows channels"] | float = 0.0,
 ) -> tuple[np.ndarray, int, int]:
     """Scores of every query of a cache by photocurrent, how many targets were out of reach, how many readings clipped.
 
     The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once.
+    Excluded rings hold the weights ``held``.
     """
     rows, encoding = spec.chip.rows, spec.modulator.encoding
     dims = spec.chip.rings // RAILS[encoding]
@@ -113,7 +116,7 @@ def chip_scores(
     grids = [rails(tiles(signatures[bank] / scale[bank], rows=rows, channels=dims), encoding) for bank in banks]
     slices = grids[0].shape[1]
     all_tiles = np.concatenate([grid.reshape(-1, *grid.shape[2:]) for grid in grids])
-    programmed = program_tiles(calibration, all_tiles, weight_range=weight_range)
+    programmed = program_tiles(calibration, all_tiles, weight_range=weight_range, held=held)
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     # A row without a usable ring says nothing of its block: it is never chosen.
     dead = np.asarray(calibration.excluded).all(1)
@@ -205,7 +208,9 @@ def run(
         )
     with step("program"):
         weight_range = WeightRange(validation.weight_low, validation.weight_high)
-        measured, out_of_reach, clipped = chip_scores(chip, calibration, spec, cache, weight_range=weight_range)
+        measured, out_of_reach, clipped = chip_scores(
+            chip, calibration, spec, cache, weight_range=weight_range, held=held_weights(validation)
+        )
         outcome["program"] = (
             f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"
         )
