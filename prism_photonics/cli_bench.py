@@ -193,9 +193,10 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec") -> floa
     """Time of `prism calibrate` on a bench's instruments, or on a laboratory's usual ones, in s."""
     from prism_photonics.calibrate import survey
     from prism_photonics.chip.benchfile import wall_time_s
+    from prism_photonics.program import trim
     from prism_photonics.program.validate import AGAIN, AVERAGES, DARK_AVERAGES, REPEATS, SETTINGS, TARGETS
 
-    channels, targets = spec.chip.rings, TARGETS + AGAIN
+    channels, targets = spec.chip.rings, TARGETS + AGAIN + trim.TARGETS * (1 + trim.CORRECTIONS)
     # Each setting and each target begins with a dark reading.
     single, held_out, dark = survey.SETTINGS * channels, targets * channels, survey.SETTINGS + targets
     settings = survey.SETTINGS + targets + SETTINGS

@@ -33,6 +33,7 @@ from prism_photonics.files import write_text
 from prism_photonics.lightpath.modulator.encoding import RAILS, rails
 from prism_photonics.program.drift import DriftStudy, study_drift
 from prism_photonics.program.score import WeightRange, held_weights, program_tiles, score_tile
+from prism_photonics.program.trim import Trimmed, trim
 from prism_photonics.program.validate import Validation, validate
 from prism_photonics.rank.compare import BLOCK, K, bundle_scores, load_keys
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
@@ -49,14 +50,26 @@ Progress = Callable[[str, str, float], None]
 def calibrate_and_validate(
     chip: AbstractChip, spec: ChipSpec, folder: Path, *, seed: int, bench: str
 ) -> tuple[Calibration, Validation]:
-    """Calibrate a chip, check it on targets it never saw, and write both records into ``folder``."""
+    """Calibrate a chip, check it on targets it never saw, and write both records and all stages into ``folder``."""
+    from prism_photonics.report.stages import write_stages
+
     survey_key, fit_key, check_key = jax.random.split(jax.random.key(seed ^ 0x5EED), 3)
     survey = take_survey(chip, spec, key=survey_key)
     calibration = from_survey(survey, spec, key=fit_key)
     write_record(folder / "calibration.nc", calibration, survey, spec, bench=bench, seed=seed)
+    write_stages(folder / "stages", calibration, survey)
     validation = validate(chip, calibration, spec, key=check_key)
     validation.write(folder / "validation.nc")
     return calibration, validation
+
+
+def trim_targets(chip: AbstractChip, calibration: Calibration, folder: Path, *, seed: int) -> Trimmed:
+    """Correct random targets in closed loop, and write the stage ``trim`` into ``folder``."""
+    from prism_photonics.report.stages import write_trim
+
+    trimmed = trim(chip, calibration, key=jax.random.key(seed ^ 0x7215))
+    write_trim(folder / "stages", trimmed)
+    return trimmed
 
 
 def watch_drift(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, folder: Path, *, seed: int) -> DriftStudy:
@@ -203,6 +216,7 @@ def run(
         calibration, validation = calibrate_and_validate(
             chip, spec, folder / "record", seed=seed, bench=f"virtual:{seed}"
         )
+        trimmed = trim_targets(chip, calibration, folder / "record", seed=seed)
         outcome["calibrate"] = (
             f"{validation.accuracy_bits:.1f} bits with {calibration.readings_per_ring:.0f} readings per ring"
         )
@@ -243,6 +257,7 @@ def run(
         "row_solver_vs_sax_max_error": sax_error,
         "layout_vs_design_max_error": layout_error,
         "accuracy_bits": validation.accuracy_bits,
+        "closed_loop_bits": trimmed.closed_loop_bits,
         "readings_per_ring": calibration.readings_per_ring,
         "recall": _recalls(whole, "recall"),
         "recall_vs_ideal": _recalls(whole, "recall_vs_ideal"),

@@ -19,6 +19,7 @@ class AbstractChip(ABC):
         self._channels = spec.chip.rings
         self._max_voltage_V = spec.drive.max_voltage_V
         self._over_voltage_attempts = 0
+        self._max_heater_mW = 0.0
 
     @property
     def rows(self) -> int:
@@ -39,6 +40,11 @@ class AbstractChip(ABC):
     def over_voltage_attempts(self) -> int:
         """How often a voltage beyond the limit was asked for; each was refused, and nothing was written."""
         return self._over_voltage_attempts
+
+    @property
+    def max_heater_mW(self) -> float:
+        """Largest power of one ring's heater; 0 on a chip or a bench without heaters."""
+        return self._max_heater_mW
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Drive every ring; the driver rounds to its DAC grid.
@@ -87,6 +93,31 @@ class AbstractChip(ABC):
             raise InputError(f"chip.measure: averages = {averages}; use 1 or more")
         return self._read(light, averages)
 
+    def heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
+        """Heat every ring; a heater moves its ring to the red, and stays on until it is set anew.
+
+        Args:
+            power_mW: Heater powers in mW.
+
+        Raises:
+            InputError: No heaters, wrong shape, NaN, or a power below 0 or above the limit; nothing is written then.
+        """
+        power_mW = np.asarray(power_mW, dtype=float)
+        if not self.max_heater_mW:
+            raise InputError("chip.heat: this chip has no heaters; want trim.method = 'heater' and a bench that heats")
+        if power_mW.shape != (self.rows, self.channels):
+            raise InputError(
+                f"chip.heat: powers of shape {power_mW.shape}; this chip takes ({self.rows}, {self.channels})"
+            )
+        bad = np.argwhere(~((power_mW >= 0.0) & (power_mW <= self.max_heater_mW)))
+        if bad.size:
+            row, ring = bad[0]
+            raise InputError(
+                f"ring {ring} of row {row}: heater power {power_mW[row, ring]:.4g} mW is not within 0 to "
+                f"{self.max_heater_mW:.4g} mW; nothing was written; assign again"
+            )
+        self._heat(power_mW)
+
     def wait(self, seconds: float) -> None:
         """Let time pass: on a bench by waiting, on a virtual chip by its own clock.
 
@@ -96,6 +127,10 @@ class AbstractChip(ABC):
         if not 0.0 <= seconds < math.inf:
             raise InputError(f"chip.wait: {seconds} s; time passes forwards: want 0 or more, finite")
         self._wait(seconds)
+
+    def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
+        """Write checked heater powers; a chip whose `max_heater_mW` is 0 is never asked."""
+        raise NotImplementedError
 
     @abstractmethod
     def _wait(self, seconds: float) -> None:

@@ -219,7 +219,7 @@ def validate(
             with np.errstate(invalid="ignore"):
                 found.append(measure_weights(chip, calibration))
         measured, spread = (np.array(part) for part in zip(*found, strict=True))
-        return _numbers_only(calibration, measured), _numbers_only(calibration, spread)
+        return numbers_only(calibration, measured), numbers_only(calibration, spread)
 
     measured, spread = measure(programmed.volts[:targets])
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
@@ -236,7 +236,7 @@ def validate(
     return Validation(
         commanded=commanded[:targets],
         measured=measured,
-        measured_std=_numbers_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
+        measured_std=numbers_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
         light=light,
         leak=calibration.weight_leak,
         weights=programmed.predicted[targets:],
@@ -254,7 +254,7 @@ def validate(
     )
 
 
-def _numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
+def numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
     """Weights, 0 for excluded rings of which no number was read.
 
     Raises:

@@ -12,9 +12,6 @@ from prism_photonics.calibrate.faults import find_faults
 from prism_photonics.calibrate.record import read_record, recorded_faults, write_record
 from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip import virtual
-from prism_photonics.chip.journal import JournaledChip
-from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.job import calibrate_and_validate
 from prism_photonics.program.score import WeightRange, held_weights, program_tiles, score_tile
 from prism_photonics.program.solve import program
 from prism_photonics.program.validate import Validation, validate
@@ -162,31 +159,3 @@ def test_a_validation_keeps_its_excluded_rings(tmp_path, small):
     )  # fmt: skip
     validation.write(tmp_path / "validation.nc")
     assert np.array_equal(Validation.read(tmp_path / "validation.nc").excluded, np.eye(2, 3, dtype=bool))
-
-
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.95])
-def test_a_calibration_killed_at_any_stage_and_resumed_is_the_same(small, whole, tmp_path, share):
-    """What kill -9 leaves is whole lines and at most a torn one: of the survey, held-out targets, noise study."""
-    folder, journal = whole
-    torn = journal[: int(share * len(journal))]
-    path = tmp_path / "journal.jsonl"
-    path.write_bytes(torn)
-    with JournaledChip(fresh_die(small), small, path, identity={}, resume=True, retake=True) as chip:
-        assert chip.kept == torn.count(b'"A"') - (not torn.endswith(b"\n") and b'"A"' in torn.rpartition(b"\n")[2])
-        calibrate_and_validate(chip, small, tmp_path, seed=3, bench="virtual:0")
-    for name in ("calibration.nc", "validation.nc"):
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
-    assert path.read_bytes() == journal
-
-
-def fresh_die(spec):
-    return VirtualChip.fabricate(spec, jax.random.key(0))
-
-
-@pytest.fixture(scope="module")
-def whole(small, tmp_path_factory):
-    """Records of a calibration that nothing stopped, and its journal."""
-    folder = tmp_path_factory.mktemp("whole")
-    with JournaledChip(fresh_die(small), small, folder / "journal.jsonl", identity={}) as chip:
-        calibrate_and_validate(chip, small, folder, seed=3, bench="virtual:0")
-    return folder, (folder / "journal.jsonl").read_bytes()

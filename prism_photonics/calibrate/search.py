@@ -1,0 +1,184 @@
+"""Resonance search: heaters sweep the rings of an untrimmed die over the comb, ring by ring, all rows at once.
+
+With all lines of a bus lit, a row's current dips wherever the swept ring meets a line. Each dip is named by lighting
+the lines one by one on it and beside it. Where the ring rests without heat follows from all its dips together.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from prism_photonics.calibrate.assign import Assignment, assign
+from prism_photonics.calibrate.calibration import designed_gain_A
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
+from prism_photonics.lightpath.waveguide.model import path_phase
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM, InputError
+
+# Design choices: points per linewidth of the sweep, samples per reading, and the share of the converter's range that
+# all lines of a bus together may fill.
+STEPS_PER_WIDTH = 3.0
+AVERAGES = 64
+FILL = 0.6
+# A dip is at least this share of the deepest one; a dip further from the ring's other dips than so many linewidths is
+# a neighbour's doing.
+SHALLOWEST = 0.4
+ASTRAY_WIDTHS = 3.0
+# Linewidths from a dip to where its lines are read for comparison.
+BESIDE_WIDTHS = 4.0
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where the rings of a die rest, and the heat that brings each to a channel.
+
+    Attributes:
+        offset_pm: Resonance minus design without heat, by place along the bus, of the order nearest to design.
+        std_pm: Its standard error, from how far a ring's dips disagree.
+        dips: Lines that each ring was seen to meet.
+        assignment: Which ring serves which channel.
+        power_mW: Heater power that brings it there.
+    """
+
+    offset_pm: Float[ndarray, "rows buses rings"]
+    std_pm: Float[ndarray, "rows buses rings"]
+    dips: Int[ndarray, "rows buses rings"]
+    assignment: Assignment
+    power_mW: Float[ndarray, "rows buses rings"]
+
+
+def search(chip: AbstractChip, spec: ChipSpec) -> Search:
+    """Find every ring of an untrimmed die by its heater, and assign rings to channels at the least total heat.
+
+    Args:
+        chip: The chip, its rings at 0 V and its heaters off; they are off again afterwards.
+        spec: Its spec, with ``trim.method = "heater"``.
+
+    Returns:
+        Positions, assignment and powers. Nothing is heated yet: `AbstractChip.heat` does, with `Search.power_mW`.
+
+    Raises:
+        InputError: The chip has no heaters, or a ring meets no line.
+    """
+    if spec.trim.method != "heater" or spec.trim.heater_mW_nm <= 0.0:
+        raise InputError(
+            f"search: trim.method = '{spec.trim.method}' with {spec.trim.heater_mW_nm:g} mW/nm; rings are searched by "
+            "their heaters: want 'heater' and a power above 0"
+        )
+    crossing_pm, fsr_pm, width_pm = designed_crossings(spec)
+    mW_pm = spec.trim.heater_mW_nm * 1e-3
+    shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
+    chip.set(np.zeros((chip.rows, chip.channels)))
+    offset_pm, std_pm, dips = np.empty(shape), np.empty(shape), np.empty(shape, dtype=int)
+    for bus in range(shape[1]):
+        for place in range(shape[2]):
+            sweep = _Sweep(chip, spec, bus=bus, place=place, mW_pm=mW_pm, width_pm=float(width_pm[place]))
+            found = sweep.dips(float(fsr_pm[place]))
+            for n, shifts_pm in enumerate(sweep.named(found)):
+                if not len(shifts_pm):
+                    raise InputError(
+                        f"search: ring {place} of row {n}, bus {bus} meets no line within one FSR; a dead ring or "
+                        "heater: check it, and exclude the row"
+                    )
+                at_pm = np.array([crossing_pm[place, line] - shift for line, shift in shifts_pm])
+                kept, rest_pm = _agreed(at_pm, float(fsr_pm[place]), ASTRAY_WIDTHS * float(width_pm[place]))
+                offset_pm[n, bus, place], dips[n, bus, place] = rest_pm, len(kept)
+                spread = kept.std(ddof=1) if len(kept) > 1 else float(width_pm[place]) / STEPS_PER_WIDTH
+                std_pm[n, bus, place] = spread / np.sqrt(len(kept))
+    chip.heat(np.zeros((chip.rows, chip.channels)))
+    target_pm = crossing_pm + spec.ring.bias_pm
+    assignment = assign(offset_pm, target_pm, fsr_pm=fsr_pm, direction="red")
+    return Search(offset_pm, std_pm, dips, assignment, assignment.power_mW(spec.trim.heater_mW_nm))
+
+
+def designed_crossings(
+    spec: ChipSpec,
+) -> tuple[Float[ndarray, "rings channels"], Float[ndarray, " rings"], Float[ndarray, " rings"]]:
+    """Shift of each designed ring that brings it onto each channel; its FSR, with which that repeats; its linewidth.
+
+    Returns:
+        All in pm. A shift turns a ring's phase alike at all wavelengths (first-order dispersion), so it repeats with
+        one FSR whatever the channel.
+    """
+    bank = designed_bank(spec)
+    rings = jax.tree.map(lambda leaf: leaf[0, 0], bank.rings)
+    phase = jax.vmap(lambda r: path_phase(bank.wl_um, r.opl_um, r.gpl_um, r.wl0_um))(rings)
+    turns = np.asarray(phase) / (2.0 * np.pi)
+    fsr_pm = np.asarray(fsr_um(rings)) * PM_PER_UM
+    return (np.round(turns) - turns) * fsr_pm[:, None], fsr_pm, np.asarray(fwhm_pm(rings))
+
+
+class _Sweep:
+    """One ring of every row, moved by its heater while all others rest."""
+
+    def __init__(
+        self, chip: AbstractChip, spec: ChipSpec, *, bus: int, place: int, mW_pm: float, width_pm: float
+    ) -> None:
+        self._chip, self._mW_pm, self._width_pm = chip, mW_pm, width_pm
+        self._ring = bus * spec.chip.channels + place
+        self._lines = np.arange(spec.chip.channels) + bus * spec.chip.channels
+        line_A = np.asarray(designed_gain_A(spec))[:, bus].max()
+        self._level = min(1.0, FILL * spec.detector_design.adc_full_scale_A / (line_A * spec.chip.channels))
+
+    def dips(self, fsr_pm: float) -> list[Float[ndarray, " dips"]]:
+        """For every row the shifts in pm at which some line is dropped."""
+        light = np.zeros(self._chip.channels)
+        light[self._lines] = self._level
+        # A little more than one FSR, so that a dip at its ends is seen whole.
+        grid_pm = np.arange(0.0, fsr_pm + 2.0 * self._width_pm, self._width_pm / STEPS_PER_WIDTH)
+        current_A = np.stack([self._at(np.full(self._chip.rows, pm), light) for pm in grid_pm])
+        depth_A = np.median(current_A, axis=0) - current_A
+        return [_centres(grid_pm, depth) for depth in depth_A.T]
+
+    def named(self, dips: list[Float[ndarray, " dips"]]) -> list[list[tuple[int, float]]]:
+        """For every row its dips as (line, shift in pm)."""
+        named: list[list[tuple[int, float]]] = [[] for _ in dips]
+        for m in range(max(map(len, dips), default=0)):
+            # All rows at once: one with fewer dips is read at its last one again, or at rest, for nothing.
+            on_pm = np.array([row[min(m, len(row) - 1)] if len(row) else 0.0 for row in dips])
+            beside_pm = on_pm + BESIDE_WIDTHS * self._width_pm
+            drop_A = np.stack([self._alone(beside_pm, line) - self._alone(on_pm, line) for line in self._lines])
+            for n, row in enumerate(dips):
+                if m < len(row):
+                    named[n].append((int(drop_A[:, n].argmax()), float(row[m])))
+        return named
+
+    def _alone(self, shift_pm: Float[ndarray, " rows"], line: int) -> Float[ndarray, " rows"]:
+        return self._at(shift_pm, np.where(np.arange(self._chip.channels) == line, 1.0, 0.0))
+
+    def _at(self, shift_pm: Float[ndarray, " rows"], light: Float[ndarray, " channels"]) -> Float[ndarray, " rows"]:
+        power_mW = np.zeros((self._chip.rows, self._chip.channels))
+        power_mW[:, self._ring] = shift_pm * self._mW_pm
+        self._chip.heat(power_mW)
+        return self._chip.measure(light, averages=AVERAGES)
+
+
+def _centres(grid_pm: Float[ndarray, " points"], depth_A: Float[ndarray, " points"]) -> Float[ndarray, " dips"]:
+    """Centres of gravity of the stretches that are deep enough."""
+    deep = depth_A > SHALLOWEST * depth_A.max()
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], deep, [False]])))
+    return np.array(
+        [np.average(grid_pm[a:b], weights=depth_A[a:b]) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    )
+
+
+def _agreed(
+    at_pm: Float[ndarray, " dips"], fsr_pm: float, astray_pm: float
+) -> tuple[Float[ndarray, " kept"], float]:
+    """What most dips say of one resting place, counted modulo the FSR: those that agree, and their mean."""
+
+    def beside(centre_pm: float) -> Float[ndarray, " dips"]:
+        away = at_pm - centre_pm
+        return away - fsr_pm * np.round(away / fsr_pm)
+
+    # The dip with which most others agree is the centre.
+    centre = max(at_pm, key=lambda pm: (np.abs(beside(pm)) < astray_pm).sum())
+    away = beside(centre)
+    kept = centre + away[np.abs(away) < astray_pm]
+    mean = float(kept.mean())
+    return kept, mean - fsr_pm * round(mean / fsr_pm)
