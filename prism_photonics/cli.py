@@ -193,7 +193,11 @@ def calibrate(
         typer.Option("-o", "--out", metavar="RECORD", help="Folder for calibration.nc, validation.nc and stages/."),
     ],
     bench: Annotated[
-        str, typer.Option(help="virtual:SEED, a virtual die, or the bench.toml of real instruments.")
+        str,
+        typer.Option(
+            help="virtual:SEED, a virtual die; untrimmed:SEED, the same as fabricated, with heaters; or the bench.toml "
+            "of real instruments."
+        ),
     ] = "virtual:0",
     seed: Annotated[
         int | None,
@@ -211,15 +215,17 @@ def calibrate(
     RECORD/stages (a record and a plot of each stage) and with --drift RECORD/drift.nc. Until they are there,
     RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
-    bench_file, seed = cli_bench.chosen(bench, seed)
+    bench_file, seed = cli_bench.chosen(bench, seed, untrimmed=True)
     chip_spec = _feasible(spec)
     from prism_photonics.calibrate.calibration import summary
     from prism_photonics.calibrate.record import recorded_faults
-    from prism_photonics.job import calibrate_and_validate, trim_targets, watch_drift
+    from prism_photonics.job import calibrate_and_validate, search_and_assign, trim_targets, watch_drift
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
+        if bench.startswith("untrimmed:"):
+            search_and_assign(chip, chip_spec, out)
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
         trimmed = trim_targets(chip, calibration, out, seed=seed)
         if drift:

@@ -22,6 +22,7 @@ from prism_photonics.behavior.fit import fit
 from prism_photonics.budget.feasibility import require_feasible
 from prism_photonics.calibrate.calibration import Calibration, from_survey, summary
 from prism_photonics.calibrate.record import write_record
+from prism_photonics.calibrate.search import Search, search
 from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
@@ -61,6 +62,16 @@ def calibrate_and_validate(
     validation = validate(chip, calibration, spec, key=check_key)
     validation.write(folder / "validation.nc")
     return calibration, validation
+
+
+def search_and_assign(chip: AbstractChip, spec: ChipSpec, folder: Path) -> Search:
+    """Find the rings of an untrimmed chip, heat each to the channel that it is to serve, write the stage ``search``."""
+    from prism_photonics.report.stages import write_search
+
+    found = search(chip, spec)
+    write_search(folder / "stages", found)
+    chip.assign(found.assignment.channel_of_ring, found.power_mW)
+    return found
 
 
 def trim_targets(chip: AbstractChip, calibration: Calibration, folder: Path, *, seed: int) -> Trimmed:

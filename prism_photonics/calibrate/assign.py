@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 from scipy.optimize import linear_sum_assignment
 
@@ -26,15 +26,10 @@ class Assignment:
         tuning_pm: How far each ring has to be moved, red positive, in pm.
     """
 
-    channel_of_ring: Int[ndarray, "rows buses rings"]
-    tuning_pm: Float[ndarray, "rows buses rings"]
+    channel_of_ring: Int[ndarray, "rows buses channels"]
+    tuning_pm: Float[ndarray, "rows buses channels"]
 
-    @property
-    def ring_of_channel(self) -> Int[ndarray, "rows buses channels"]:
-        """The place along its bus of the ring that serves each channel: the inverse permutation."""
-        return np.argsort(self.channel_of_ring, axis=-1)
-
-    def power_mW(self, heater_mW_nm: float) -> Float[ndarray, "rows buses rings"]:
+    def power_mW(self, heater_mW_nm: float) -> Float[ndarray, "rows buses channels"]:
         """Power of each ring's heater in mW, which moves it by one nm to the red for every ``heater_mW_nm``.
 
         Raises:
@@ -43,17 +38,17 @@ class Assignment:
         if (self.tuning_pm < 0.0).any():
             row, bus, ring = np.argwhere(self.tuning_pm < 0.0)[0]
             raise InputError(
-                f"ring {ring} of row {row}, bus {bus}: {self.tuning_pm[row, bus, ring]:.4g} pm is to the blue, where no "
-                "heater moves a ring; assign with direction 'red'"
+                f"ring {ring} of row {row}, bus {bus}: {self.tuning_pm[row, bus, ring]:.4g} pm is to the blue, where "
+                "no heater moves a ring; assign with direction 'red'"
             )
         return self.tuning_pm * 1e-3 * heater_mW_nm
 
 
 def assign(
-    resonance_pm: Float[ndarray, "rows buses rings"],
-    target_pm: Float[ndarray, "#rings channels"],
+    resonance_pm: Float[ndarray, "rows buses channels"],
+    target_pm: Float[ndarray, "#places channels"],
     *,
-    fsr_pm: Float[ndarray, " #rings"],
+    fsr_pm: Float[ndarray, " #places"],
     direction: Direction,
 ) -> Assignment:
     """Give every channel of every bus the ring with which all rings together have to be moved least.
@@ -69,11 +64,9 @@ def assign(
         The assignment.
 
     Raises:
-        InputError: Not as many rings as channels, a position that is no number, or an FSR that is not positive.
+        InputError: A position that is no number, or an FSR that is not positive.
     """
-    rows, buses, rings = resonance_pm.shape
-    if target_pm.shape[1] != rings:
-        raise InputError(f"assign: {rings} rings of a bus for {target_pm.shape[1]} channels; want one ring for each")
+    rows, buses, _ = resonance_pm.shape
     fsr_pm = np.broadcast_to(fsr_pm, resonance_pm.shape)
     bad = ~np.isfinite(resonance_pm) | ~(fsr_pm > 0.0)
     if bad.any() or not np.isfinite(target_pm).all():
@@ -91,3 +84,17 @@ def assign(
             channel_of_ring[n, b] = linear_sum_assignment(np.abs(way_pm[n, b]))[1]
     tuning_pm = np.take_along_axis(way_pm, channel_of_ring[..., None], axis=-1)[..., 0]
     return Assignment(channel_of_ring, tuning_pm)
+
+
+def by_place(
+    by_channel: Shaped[ndarray, "*some rows rings"], channel_of_ring: Int[ndarray, "rows buses channels"]
+) -> Shaped[ndarray, "*some rows rings"]:
+    """What belongs to channels, ring by ring along the buses; with the inverse permutation the other way."""
+    split = by_channel.reshape(*by_channel.shape[:-1], *channel_of_ring.shape[1:])
+    index = np.broadcast_to(channel_of_ring, split.shape)
+    return np.take_along_axis(split, index, -1).reshape(by_channel.shape)
+
+
+def inverse(channel_of_ring: Int[ndarray, "rows buses channels"]) -> Int[ndarray, "rows buses channels"]:
+    """The place along its bus of the ring that serves each channel."""
+    return np.argsort(channel_of_ring, axis=-1)

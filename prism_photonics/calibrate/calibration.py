@@ -8,15 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.faults import find_faults, lit_currents_A, usable
 from prism_photonics.calibrate.fit import RowFit, fit_rows
 from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, on_dac_grid, take_survey
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, row_model, row_transmission
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.circuit.params import designed_bank
+from prism_photonics.circuit.params import assigned_bank, designed_bank
 from prism_photonics.lightpath.modulator.model import modulate
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, ratio_from_dB
@@ -51,6 +52,8 @@ class Calibration(eqx.Module):
         spec_hash: The spec that was calibrated.
         excluded: Rings that are left out because something is broken; nothing is asked of them. `find_faults` on the
             survey says why.
+        channel_of_ring: The channel that the ring at each place along its bus serves. Rings and voltages count by
+            place; weights, gains and what is excluded by channel.
     """
 
     rows: RowModel
@@ -70,6 +73,7 @@ class Calibration(eqx.Module):
     adc_full_scale_A: float = eqx.field(static=True)
     spec_hash: str = eqx.field(static=True)
     excluded: Bool[Array, "rows rings"]
+    channel_of_ring: Int[Array, "rows buses channels"]
 
     @property
     def readings_per_ring(self) -> float:
@@ -185,7 +189,8 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
             f"calibrate: the survey belongs to spec {str(survey.attrs['spec_hash'])[:12]}, not to {spec.name} "
             f"({spec.hash[:12]}); calibrate with the chip's own spec"
         )
-    design = designed_bank(spec)
+    own = survey.channel_of_ring.values
+    design = assigned_bank(spec, own)
     use = usable(survey, find_faults(survey, spec), spec)
     current_A = lit_currents_A(survey)
     dark_A, leak = dark_and_leak(survey.dark_A.values, current_A, trusted=use.whole_rows)
@@ -194,13 +199,14 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
         designed_gain_A(spec),
         Scatter.from_spec(spec),
         # A ring that stands still is a ring at one voltage; its offset tells which.
-        jnp.asarray(np.where(use.stuck, 0.0, survey.volts_V.values)),
+        jnp.asarray(np.where(by_place(use.stuck, own), 0.0, survey.volts_V.values)),
         jnp.asarray(current_A),
         jnp.asarray(np.where(use.readings, survey.noise_A.values, np.inf)),
         key,
+        channel_of_ring=jnp.asarray(own),
     )
     calibration = _from_fit(fit, design.wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec)
-    return dataclasses.replace(calibration, excluded=jnp.asarray(use.excluded))
+    return dataclasses.replace(calibration, excluded=jnp.asarray(use.excluded), channel_of_ring=jnp.asarray(own))
 
 
 def dark_and_leak(
@@ -273,6 +279,7 @@ def _from_fit(
         adc_full_scale_A=spec.detector_design.adc_full_scale_A,
         spec_hash=spec.hash,
         excluded=jnp.zeros((spec.chip.rows, spec.chip.rings), dtype=bool),
+        channel_of_ring=jnp.broadcast_to(jnp.arange(spec.chip.channels), fit.model.gain_A.shape),
     )
 
 

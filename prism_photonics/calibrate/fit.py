@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from prism_photonics.calibrate.levenberg import least_squares
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, channel_transmission, row_model
@@ -40,6 +40,7 @@ def fit_rows(
     noise_A: Float[Array, "settings rings rows"],
     key: PRNGKeyArray,
     *,
+    channel_of_ring: Int[Array, "rows buses channels"],
     starts: int = 8,
     scouting: int = 15,
     finalists: int = 3,
@@ -55,6 +56,7 @@ def fit_rows(
         current_A: Dark-corrected readings in A, of each channel of a row alone.
         noise_A: Their expected standard deviations in A; infinite where a reading carries no weight.
         key: JAX random key of the starts.
+        channel_of_ring: The channel that the ring at each place along its bus serves.
         starts: Starts per bus.
         scouting: Levenberg–Marquardt steps after which only the best starts go on.
         finalists: How many go on.
@@ -68,10 +70,10 @@ def fit_rows(
     current_A = jnp.where(jnp.isfinite(noise_A), current_A, jnp.zeros_like(current_A))
 
     def one_bus(lane):
-        rings, buses, gains, row_volts, row_current, row_noise, row_key = lane
+        rings, buses, gains, own, row_volts, row_current, row_noise, row_key = lane
 
         counted = jnp.isfinite(row_noise)
-        coarse = coarse_unknowns(wl, rings, gains, scatter, row_volts, row_current, counted)
+        coarse = coarse_unknowns(wl, rings, gains, own, scatter, row_volts, row_current, counted)
         unravel = ravel_pytree(coarse)[1]
         is_prior = ravel_pytree(
             eqx.tree_at(lambda u: u.phase_rad, jax.tree.map(jnp.ones_like, coarse), replace_fn=jnp.zeros_like)
@@ -137,7 +139,7 @@ def fit_rows(
     fits = jax.lax.map(
         one_bus,
         (
-            *jax.tree.map(flat, (design.rings, design.buses, gain_A)),
+            *jax.tree.map(flat, (design.rings, design.buses, gain_A, channel_of_ring)),
             by_bus(jnp.moveaxis(volts, 1, 0)),
             by_bus(jnp.moveaxis(current_A, 2, 0)),
             by_bus(jnp.moveaxis(noise_A, 2, 0)),
@@ -152,12 +154,13 @@ def coarse_unknowns(
     wl: Float[Array, " channels"],
     rings: RingParams,
     gain_A: Float[Array, " channels"],
+    own: Int[Array, " rings"],
     scatter: Scatter,
     volts: Float[Array, "settings rings"],
     current_A: Float[Array, "settings channels"],
     counted: Bool[Array, "settings channels"],
 ) -> Unknowns:
-    """Where each ring's resonance is: a grid search on its own channel, neighbours ignored, the gain profiled out.
+    """Where each ring's resonance is: a grid search on its ``own`` channel, neighbours ignored, the gain profiled out.
 
     Readings that do not count are nought; a ring of which none counts stays as designed.
     """
@@ -174,6 +177,7 @@ def coarse_unknowns(
         best = jnp.where(counts.any(), jnp.argmin(cost), OFFSET_GRID // 2)
         return grid[best], jnp.log(scale[best]) / scatter.gain
 
-    offset, gain = jax.vmap(one)(rings, wl, gain_A, volts.T, current_A.T, counted.T)
+    offset, gain = jax.vmap(one)(rings, wl[own], gain_A[own], volts.T, current_A.T[own], counted.T[own])
     zero = jnp.zeros_like(offset)
-    return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], gain, jnp.zeros(()))
+    by_channel = zero.at[own].set(gain)
+    return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], by_channel, jnp.zeros(()))

@@ -8,21 +8,22 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibrate.assign import Assignment, assign
 from prism_photonics.calibrate.calibration import designed_gain_A
+from prism_photonics.calibrate.stages import SCHEMA
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.circuit.params import designed_bank
+from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
-from prism_photonics.lightpath.waveguide.model import path_phase
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
 
 # Design choices: points per linewidth of the sweep, samples per reading, and the share of the converter's range that
 # all lines of a bus together may fill.
-STEPS_PER_WIDTH = 3.0
+STEPS_PER_WIDTH = 2.0
 AVERAGES = 64
 FILL = 0.6
 # A dip is at least this share of the deepest one; a dip further from the ring's other dips than so many linewidths is
@@ -38,18 +39,38 @@ class Search:
     """Where the rings of a die rest, and the heat that brings each to a channel.
 
     Attributes:
+        power_mW: Heater power that brings each ring to its channel, by place along the row.
         offset_pm: Resonance minus design without heat, by place along the bus, of the order nearest to design.
         std_pm: Its standard error, from how far a ring's dips disagree.
         dips: Lines that each ring was seen to meet.
+        fwhm_pm: Linewidth as designed, for plots.
         assignment: Which ring serves which channel.
-        power_mW: Heater power that brings it there.
+        spec_hash: The chip's spec.
     """
 
-    offset_pm: Float[ndarray, "rows buses rings"]
-    std_pm: Float[ndarray, "rows buses rings"]
-    dips: Int[ndarray, "rows buses rings"]
+    power_mW: Float[ndarray, "rows rings"]
+    offset_pm: Float[ndarray, "rows buses channels"]
+    std_pm: Float[ndarray, "rows buses channels"]
+    dips: Int[ndarray, "rows buses channels"]
+    fwhm_pm: float
     assignment: Assignment
-    power_mW: Float[ndarray, "rows buses rings"]
+    spec_hash: str
+
+    def dataset(self) -> xr.Dataset:
+        """The search as a stage's record."""
+        by_ring = lambda array: np.asarray(array, dtype=float).reshape(len(array), -1)  # noqa: E731
+        arrays = {
+            "offset_pm": (self.offset_pm, "pm", "resonance minus design without heat, of the order nearest to design"),
+            "offset_std_pm": (self.std_pm, "pm", "its standard error"),
+            "dips": (self.dips, "1", "lines that the ring was seen to meet"),
+            "channel": (self.assignment.channel_of_ring, "1", "wavelength that it is to serve, within its bus"),
+            "tuning_pm": (self.assignment.tuning_pm, "pm", "how far heat moves it"),
+            "power_mW": (self.power_mW, "mW", "heater power that does"),
+        }
+        return xr.Dataset(
+            {name: (("row", "ring"), by_ring(a), {"units": u, "long_name": t}) for name, (a, u, t) in arrays.items()},
+            attrs={"schema": SCHEMA, "stage": "search", "spec_hash": self.spec_hash, "fwhm_pm": self.fwhm_pm},
+        )
 
 
 def search(chip: AbstractChip, spec: ChipSpec) -> Search:
@@ -60,7 +81,7 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
         spec: Its spec, with ``trim.method = "heater"``.
 
     Returns:
-        Positions, assignment and powers. Nothing is heated yet: `AbstractChip.heat` does, with `Search.power_mW`.
+        Positions, assignment and powers. Nothing is heated yet: `AbstractChip.assign` does.
 
     Raises:
         InputError: The chip has no heaters, or a ring meets no line.
@@ -70,7 +91,10 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
             f"search: trim.method = '{spec.trim.method}' with {spec.trim.heater_mW_nm:g} mW/nm; rings are searched by "
             "their heaters: want 'heater' and a power above 0"
         )
-    crossing_pm, fsr_pm, width_pm = designed_crossings(spec)
+    bank = designed_bank(spec)
+    rings = jax.tree.map(lambda leaf: leaf[0, 0], bank.rings)
+    crossing_pm = np.asarray(designed_crossings_pm(bank))[0, 0]
+    fsr_pm, width_pm = np.asarray(fsr_um(rings)) * PM_PER_UM, np.asarray(fwhm_pm(rings))
     mW_pm = spec.trim.heater_mW_nm * 1e-3
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
     chip.set(np.zeros((chip.rows, chip.channels)))
@@ -91,26 +115,11 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
                 spread = kept.std(ddof=1) if len(kept) > 1 else float(width_pm[place]) / STEPS_PER_WIDTH
                 std_pm[n, bus, place] = spread / np.sqrt(len(kept))
     chip.heat(np.zeros((chip.rows, chip.channels)))
-    target_pm = crossing_pm + spec.ring.bias_pm
+    # As far from its line as each was designed to rest from its own.
+    target_pm = crossing_pm - np.diagonal(crossing_pm)[:, None]
     assignment = assign(offset_pm, target_pm, fsr_pm=fsr_pm, direction="red")
-    return Search(offset_pm, std_pm, dips, assignment, assignment.power_mW(spec.trim.heater_mW_nm))
-
-
-def designed_crossings(
-    spec: ChipSpec,
-) -> tuple[Float[ndarray, "rings channels"], Float[ndarray, " rings"], Float[ndarray, " rings"]]:
-    """Shift of each designed ring that brings it onto each channel; its FSR, with which that repeats; its linewidth.
-
-    Returns:
-        All in pm. A shift turns a ring's phase alike at all wavelengths (first-order dispersion), so it repeats with
-        one FSR whatever the channel.
-    """
-    bank = designed_bank(spec)
-    rings = jax.tree.map(lambda leaf: leaf[0, 0], bank.rings)
-    phase = jax.vmap(lambda r: path_phase(bank.wl_um, r.opl_um, r.gpl_um, r.wl0_um))(rings)
-    turns = np.asarray(phase) / (2.0 * np.pi)
-    fsr_pm = np.asarray(fsr_um(rings)) * PM_PER_UM
-    return (np.round(turns) - turns) * fsr_pm[:, None], fsr_pm, np.asarray(fwhm_pm(rings))
+    power_mW = assignment.power_mW(spec.trim.heater_mW_nm).reshape(chip.rows, chip.channels)
+    return Search(power_mW, offset_pm, std_pm, dips, float(width_pm.mean()), assignment, spec.hash)
 
 
 class _Sweep:
@@ -142,7 +151,9 @@ class _Sweep:
             # All rows at once: one with fewer dips is read at its last one again, or at rest, for nothing.
             on_pm = np.array([row[min(m, len(row) - 1)] if len(row) else 0.0 for row in dips])
             beside_pm = on_pm + BESIDE_WIDTHS * self._width_pm
-            drop_A = np.stack([self._alone(beside_pm, line) - self._alone(on_pm, line) for line in self._lines])
+            drop_A = np.stack(
+                [self._alone(beside_pm, line) - self._alone(on_pm, line) for line in self._lines.tolist()]
+            )
             for n, row in enumerate(dips):
                 if m < len(row):
                     named[n].append((int(drop_A[:, n].argmax()), float(row[m])))
@@ -167,9 +178,7 @@ def _centres(grid_pm: Float[ndarray, " points"], depth_A: Float[ndarray, " point
     )
 
 
-def _agreed(
-    at_pm: Float[ndarray, " dips"], fsr_pm: float, astray_pm: float
-) -> tuple[Float[ndarray, " kept"], float]:
+def _agreed(at_pm: Float[ndarray, " dips"], fsr_pm: float, astray_pm: float) -> tuple[Float[ndarray, " kept"], float]:
     """What most dips say of one resting place, counted modulo the FSR: those that agree, and their mean."""
 
     def beside(centre_pm: float) -> Float[ndarray, " dips"]:

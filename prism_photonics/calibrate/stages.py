@@ -12,6 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.faults import lit_currents_A
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
@@ -20,7 +21,8 @@ from prism_photonics.units import PM_PER_UM
 
 SCHEMA = "prism_photonics.stage/1"
 STAGES = ("dark", "power", "resonance", "tuning", "rows")
-RING, LANE, GAP = ("row", "ring"), ("row", "bus"), ("row", "bus", "gap")
+RING, LINE = ("row", "ring"), ("row", "line")
+LANE, GAP = ("row", "bus"), ("row", "bus", "gap")
 Entry = tuple[tuple[str, ...], Any, str, str]
 """Axes, values, unit, meaning."""
 
@@ -33,7 +35,8 @@ def stages(calibration: Calibration, survey: xr.Dataset) -> dict[str, xr.Dataset
         survey: The survey that it came from.
 
     Returns:
-        Datasets whose every array says its unit and its meaning. Rings, and channels of a row, count bus by bus.
+        Datasets whose every array says its unit and its meaning. Rings count by place along the row, bus by bus, lines
+        and all that belongs to them by channel.
     """
     found = (_dark(calibration, survey), _power(calibration), _resonance(calibration), _tuning(calibration))
     attrs = {"schema": SCHEMA, "spec_hash": calibration.spec_hash}
@@ -73,16 +76,16 @@ def _power(calibration: Calibration) -> dict[str, Entry]:
     gain_A = _by_ring(calibration.rows.gain_A)
     ratio_dB = 10.0 * np.log10(gain_A / gain_A.mean())
     return {
-        "gain_A": (RING, gain_A, "A", "current of a line, fully lit and fully passed: power times responsivity"),
+        "gain_A": (LINE, gain_A, "A", "current of a line, fully lit and fully passed: power times responsivity"),
         "gain_std_A": (
             RING,
             gain_A * _by_ring(calibration.std.gain * calibration.scatter.gain),
             "A",
             "its standard error",
         ),
-        "line_dB": (("ring",), ratio_dB.mean(0), "dB", "line over the mean of all, averaged over rows"),
+        "line_dB": (("line",), ratio_dB.mean(0), "dB", "line over the mean of all, averaged over rows"),
         "row_dB": (("row",), ratio_dB.mean(1), "dB", "row over the mean of all, averaged over lines"),
-        "light_scale": (("ring",), calibration.light_scale, "1", "modulator transmission that stands for full light"),
+        "light_scale": (("line",), calibration.light_scale, "1", "modulator transmission that stands for full light"),
         "unit_A": (("row",), calibration.unit_A, "A", "current of one unit of weight at full light"),
         "drop_ratio": (LANE, calibration.rows.drop_ratio, "1", "drop photodiode's responsivity over the through one's"),
         "drop_ratio_std": (
@@ -96,9 +99,8 @@ def _power(calibration: Calibration) -> dict[str, Entry]:
 
 def _resonance(calibration: Calibration) -> dict[str, Entry]:
     """Where each ring rests, and how far from the line that it serves."""
-    count = calibration.shape[1]
-    channels = calibration.wl_um.shape[0]
-    served = np.broadcast_to(np.arange(count) % channels, calibration.shape)
+    own = np.asarray(calibration.channel_of_ring)
+    served = _by_ring(own).astype(int)
     std_pm = np.asarray(calibration.offset_std_pm)
     return {
         "channel": (RING, served, "1", "wavelength that the ring serves, counted within its bus"),
@@ -108,7 +110,7 @@ def _resonance(calibration: Calibration) -> dict[str, Entry]:
         "distance_pm": (RING, rest_distance_pm(calibration), "pm", "nearest resonance at 0 V minus its channel"),
         "fwhm_pm": (RING, _by_ring(fwhm_pm(calibration.rows.rings)), "pm", "full width at half maximum"),
         "fsr_nm": (RING, 1e3 * _by_ring(fsr_um(calibration.rows.rings)), "nm", "free spectral range"),
-        "excluded": (RING, calibration.excluded, "1", "left out: something is broken"),
+        "excluded": (RING, by_place(np.asarray(calibration.excluded), own), "1", "left out: something is broken"),
     }
 
 
@@ -116,9 +118,10 @@ def rest_distance_pm(calibration: Calibration) -> Float[ndarray, "rows rings"]:
     """The nearest resonance of every ring at 0 V minus the channel that it serves, in pm."""
     rings = calibration.rows.rings
     opl_um = rings.opl_um + rings.gpl_um * rings.offset_pm / PM_PER_UM / rings.wl0_um
-    phase = np.asarray(path_phase(calibration.wl_um, opl_um, rings.gpl_um, rings.wl0_um))
+    wl = calibration.wl_um[calibration.channel_of_ring]
+    phase = np.asarray(path_phase(wl, opl_um, rings.gpl_um, rings.wl0_um))
     # At a wavelength below its resonance a ring has turned by more than whole turns; one turn is one FSR there.
-    turns, fsr = phase / (2.0 * np.pi), np.asarray(calibration.wl_um**2 / rings.gpl_um)
+    turns, fsr = phase / (2.0 * np.pi), np.asarray(wl**2 / rings.gpl_um)
     return _by_ring((turns - np.round(turns)) * fsr) * PM_PER_UM
 
 

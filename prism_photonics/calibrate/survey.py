@@ -70,8 +70,9 @@ def take_survey(
         averages: Converter samples per reading.
 
     Returns:
-        Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (setting, row)
-        and the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row).
+        Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (setting, row),
+        the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row), and the
+        ``channel_of_ring`` (row, bus, place along the bus).
 
     Raises:
         InputError: No ring answers at all, or the chip does not have the spec's shape. What is broken without being
@@ -98,6 +99,7 @@ def take_survey(
             "current_A": (("setting", "channel", "row"), current_A, {"units": "A"}),
             "noise_A": (("setting", "channel", "row"), _noise_A(spec, current_A, averages), {"units": "A"}),
             "dark_A": (("setting", "row"), dark_A, {"units": "A"}),
+            "channel_of_ring": (("row", "bus", "place"), chip.channel_of_ring),
         },
         attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * (chip.channels + 1)},
     )

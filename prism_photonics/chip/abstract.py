@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.spec import ChipSpec
@@ -20,6 +20,8 @@ class AbstractChip(ABC):
         self._max_voltage_V = spec.drive.max_voltage_V
         self._over_voltage_attempts = 0
         self._max_heater_mW = 0.0
+        places = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
+        self._channel_of_ring = np.broadcast_to(np.arange(spec.chip.channels), places)
 
     @property
     def rows(self) -> int:
@@ -40,6 +42,29 @@ class AbstractChip(ABC):
     def over_voltage_attempts(self) -> int:
         """How often a voltage beyond the limit was asked for; each was refused, and nothing was written."""
         return self._over_voltage_attempts
+
+    @property
+    def channel_of_ring(self) -> Int[ndarray, "rows buses channels"]:
+        """The channel that the ring at each place along its bus serves: its own, unless heaters `assign` another."""
+        return self._channel_of_ring
+
+    def assign(
+        self, channel_of_ring: Int[ndarray, "rows buses channels"], power_mW: Float[ndarray, "rows rings"]
+    ) -> None:
+        """Heat every ring to the channel that it is to serve from now on.
+
+        Args:
+            channel_of_ring: One ring for every channel of every bus.
+            power_mW: Heater powers in mW that bring them there.
+
+        Raises:
+            InputError: A channel without a ring, or powers that `heat` refuses.
+        """
+        want = np.broadcast_to(np.arange(self._channel_of_ring.shape[-1]), self._channel_of_ring.shape)
+        if channel_of_ring.shape != want.shape or (np.sort(channel_of_ring, axis=-1) != want).any():
+            raise InputError("chip.assign: every channel of every bus wants exactly one ring; search and assign again")
+        self.heat(power_mW)
+        self._channel_of_ring = channel_of_ring
 
     @property
     def max_heater_mW(self) -> float:

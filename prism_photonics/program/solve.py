@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place, inverse
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.levenberg import least_squares
 from prism_photonics.program.lane import (
@@ -68,7 +69,8 @@ class Programmed:
     """Voltages for a bank, or for pages of one (leading axis).
 
     Attributes:
-        volts: Ring voltages on the DAC grid in V, (pages, rows, rings); of the asked rows only.
+        volts: Ring voltages on the DAC grid in V, (pages, rows, rings); of the asked rows only. Rings count by their
+            place along the bus, weights by channel.
         predicted: Effective weights that the calibration predicts there.
         residual: Predicted minus wanted: the drive limit's share and the driver's rounding; 0 for excluded rings, which
             stay at 0 V.
@@ -123,8 +125,10 @@ def program(
         )
     pages = wanted.reshape(-1, *shape)
     lanes = np.tile(_lanes_of(calibration, chosen), len(pages))
-    solved = _solve(calibration, lanes, pages.reshape(len(lanes), -1))
-    volts, predicted, reached = (a.reshape(pages.shape) for a in solved)
+    own = np.asarray(calibration.channel_of_ring)[chosen]
+    solved = _solve(calibration, lanes, by_place(pages, own).reshape(len(lanes), -1))
+    volts, *found = (a.reshape(pages.shape) for a in solved)
+    predicted, reached = (by_place(a, inverse(own)) for a in found)
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
     excluded = np.asarray(calibration.excluded)[chosen]
     places = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
@@ -166,7 +170,8 @@ def _reachable(
     calibration: Calibration, rows: Int[ndarray, " rows"]
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
     low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_lanes_of(calibration, rows),))
-    return low.reshape(len(rows), -1), high.reshape(len(rows), -1)
+    places = inverse(np.asarray(calibration.channel_of_ring)[rows])
+    return by_place(low.reshape(len(rows), -1), places), by_place(high.reshape(len(rows), -1), places)
 
 
 def _solve(

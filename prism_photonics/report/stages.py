@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.record import write_dataset
+from prism_photonics.calibrate.search import Search
 from prism_photonics.calibrate.stages import stages
 from prism_photonics.files import write_bytes
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
@@ -33,6 +34,16 @@ def write_stages(folder: Path, calibration: Calibration, survey: xr.Dataset) -> 
         _write(folder / f"{name}.png", FIGURES[name], dataset)
 
 
+def write_search(folder: Path, found: Search) -> None:
+    """Write the resonance search, record and plot, into the same folder.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    write_dataset(found.dataset(), folder / "search.nc")
+    _write(folder / "search.png", search, found.dataset())
+
+
 def write_trim(folder: Path, trimmed: Trimmed) -> None:
     """Write the closed-loop trim, record and plot, into the same folder.
 
@@ -48,6 +59,26 @@ def _write[Stage: (xr.Dataset, Trimmed)](path: Path, draw: Callable[[Stage], Fig
     with style.context(["default", STYLE]):
         draw(stage).savefig(stream, format="png", dpi=120)
     write_bytes(path, stream.getvalue())
+
+
+def search(stage: xr.Dataset) -> Figure:
+    """Where the rings of an untrimmed die rest, and how far heat has to move each to the channel that it serves."""
+    figure = Figure(figsize=(11.0, 3.2))
+    left, middle, right = figure.subplots(1, 3)
+    _by_ring(left, stage.offset_pm.values, stage.offset_std_pm.values)
+    left.set(xlabel="ring, rows side by side", ylabel="resonance − design (pm)", title="As fabricated")
+    image = middle.imshow(stage.channel.values, aspect="auto", cmap="viridis", interpolation="nearest")
+    figure.colorbar(image, ax=middle, label="channel")
+    middle.grid(False)
+    middle.set(xlabel="place of the ring", ylabel="row", title="The channel that it is to serve")
+    _by_ring(right, stage.tuning_pm.values * 1e-3, stage.offset_std_pm.values * 1e-3)
+    total_W = float(stage.power_mW.sum()) * 1e-3
+    right.set(xlabel="ring, rows side by side", ylabel="red shift by heat (nm)", title=f"Heat, {total_W:.3g} W in all")
+    right.set_ylim(bottom=0.0)
+    for axes in (left, middle, right):
+        _whole(axes)
+    middle.yaxis.get_major_locator().set_params(integer=True)
+    return figure
 
 
 def dark(stage: xr.Dataset) -> Figure:
