@@ -26,9 +26,9 @@ from prism_photonics.units import PM_PER_UM, InputError
 STEPS_PER_WIDTH = 2.0
 AVERAGES = 64
 FILL = 0.6
-# A dip is at least this share of the deepest one; a dip further from the ring's other dips than so many linewidths is
-# a neighbour's doing.
-SHALLOWEST = 0.4
+# A dip is at least this share of the deepest one and of a line's designed swing; a dip further from the ring's other
+# dips than so many linewidths is a neighbour's doing.
+SHALLOWEST, LEAST_SWING = 0.4, 0.2
 ASTRAY_WIDTHS = 3.0
 # Linewidths from a dip to where its lines are read for comparison.
 BESIDE_WIDTHS = 4.0
@@ -42,7 +42,7 @@ class Search:
         power_mW: Heater power that brings each ring to its channel, by place along the row.
         offset_pm: Resonance minus design without heat, by place along the bus, of the order nearest to design.
         std_pm: Its standard error, from how far a ring's dips disagree.
-        dips: Lines that each ring was seen to meet.
+        dips: Lines that each ring was seen to meet; none: a dead ring, that stays cold and counts as designed.
         fwhm_pm: Linewidth as designed, for plots.
         assignment: Which ring serves which channel.
         spec_hash: The chip's spec.
@@ -84,7 +84,7 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
         Positions, assignment and powers. Nothing is heated yet: `AbstractChip.assign` does.
 
     Raises:
-        InputError: The chip has no heaters, or a ring meets no line.
+        InputError: The chip has no heaters.
     """
     if spec.trim.method != "heater" or spec.trim.heater_mW_nm <= 0.0:
         raise InputError(
@@ -104,11 +104,10 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
             sweep = _Sweep(chip, spec, bus=bus, place=place, mW_pm=mW_pm, width_pm=float(width_pm[place]))
             found = sweep.dips(float(fsr_pm[place]))
             for n, shifts_pm in enumerate(sweep.named(found)):
-                if not len(shifts_pm):
-                    raise InputError(
-                        f"search: ring {place} of row {n}, bus {bus} meets no line within one FSR; a dead ring or "
-                        "heater: check it, and exclude the row"
-                    )
+                if not shifts_pm:
+                    # Dead, or its heater or detector is: it stays cold, and the survey will name it.
+                    offset_pm[n, bus, place], dips[n, bus, place], std_pm[n, bus, place] = 0.0, 0, spec.fabricated_pm
+                    continue
                 at_pm = np.array([crossing_pm[place, line] - shift for line, shift in shifts_pm])
                 kept, rest_pm = _agreed(at_pm, float(fsr_pm[place]), ASTRAY_WIDTHS * float(width_pm[place]))
                 offset_pm[n, bus, place], dips[n, bus, place] = rest_pm, len(kept)
@@ -118,7 +117,7 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
     # As far from its line as each was designed to rest from its own.
     target_pm = crossing_pm - np.diagonal(crossing_pm)[:, None]
     assignment = assign(offset_pm, target_pm, fsr_pm=fsr_pm, direction="red")
-    power_mW = assignment.power_mW(spec.trim.heater_mW_nm).reshape(chip.rows, chip.channels)
+    power_mW = np.where(dips > 0, assignment.power_mW(spec.trim.heater_mW_nm), 0.0).reshape(chip.rows, chip.channels)
     return Search(power_mW, offset_pm, std_pm, dips, float(width_pm.mean()), assignment, spec.hash)
 
 
@@ -133,6 +132,7 @@ class _Sweep:
         self._lines = np.arange(spec.chip.channels) + bus * spec.chip.channels
         line_A = np.asarray(designed_gain_A(spec))[:, bus].max()
         self._level = min(1.0, FILL * spec.detector_design.adc_full_scale_A / (line_A * spec.chip.channels))
+        self._least_A = LEAST_SWING * float(line_A) * self._level
 
     def dips(self, fsr_pm: float) -> list[Float[ndarray, " dips"]]:
         """For every row the shifts in pm at which some line is dropped."""
@@ -142,7 +142,7 @@ class _Sweep:
         grid_pm = np.arange(0.0, fsr_pm + 2.0 * self._width_pm, self._width_pm / STEPS_PER_WIDTH)
         current_A = np.stack([self._at(np.full(self._chip.rows, pm), light) for pm in grid_pm])
         depth_A = np.median(current_A, axis=0) - current_A
-        return [_centres(grid_pm, depth) for depth in depth_A.T]
+        return [_centres(grid_pm, depth, self._least_A) for depth in depth_A.T]
 
     def named(self, dips: list[Float[ndarray, " dips"]]) -> list[list[tuple[int, float]]]:
         """For every row its dips as (line, shift in pm)."""
@@ -166,12 +166,16 @@ class _Sweep:
         power_mW = np.zeros((self._chip.rows, self._chip.channels))
         power_mW[:, self._ring] = shift_pm * self._mW_pm
         self._chip.heat(power_mW)
-        return self._chip.measure(light, averages=AVERAGES)
+        current_A = self._chip.measure(light, averages=AVERAGES)
+        # A meter that gives no numbers shows no dip.
+        return np.where(np.isfinite(current_A), current_A, 0.0)
 
 
-def _centres(grid_pm: Float[ndarray, " points"], depth_A: Float[ndarray, " points"]) -> Float[ndarray, " dips"]:
+def _centres(
+    grid_pm: Float[ndarray, " points"], depth_A: Float[ndarray, " points"], least_A: float
+) -> Float[ndarray, " dips"]:
     """Centres of gravity of the stretches that are deep enough."""
-    deep = depth_A > SHALLOWEST * depth_A.max()
+    deep = depth_A > max(SHALLOWEST * depth_A.max(), least_A)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], deep, [False]])))
     return np.array(
         [np.average(grid_pm[a:b], weights=depth_A[a:b]) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
@@ -77,7 +78,7 @@ def search(stage: xr.Dataset) -> Figure:
     right.set_ylim(bottom=0.0)
     for axes in (left, middle, right):
         _whole(axes)
-    middle.yaxis.get_major_locator().set_params(integer=True)
+    middle.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -232,4 +233,4 @@ def _by_ring(
 
 def _whole(axes: Axes) -> None:
     """Ticks at whole numbers only: rows, rings, lines."""
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -180,6 +180,17 @@ def test_a_search_leaves_a_record_and_a_plot(found, heated, tmp_path):
     assert (tmp_path / "search.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_ring_that_heat_does_not_move_stays_cold_and_costs_no_other(heated, found):
+    chip = fresh(heated)
+    real = chip._heat
+    chip._heat = lambda power_mW: real(np.where([[False, True, False], [False, False, False]], 0.0, power_mW))
+    again = search(chip, heated)
+    assert again.dips[:, 0].tolist() == [[3, 0, 3], [3, 3, 3]]
+    assert again.power_mW[0, 1] == 0.0
+    others = again.dips > 0
+    assert again.offset_pm[others] == pytest.approx(found.offset_pm[others], abs=4.0)
+
+
 def test_only_heaters_search(small, heated):
     chip = fresh(heated)
     with pytest.raises(InputError, match=r"trim.method = 'permanent'"):

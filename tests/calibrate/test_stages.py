@@ -1,9 +1,12 @@
 """Every stage of a calibration has a record and a plot; its numbers are the die's; a killed job goes on."""
 
 import os
+import re
+import resource as limits
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -34,12 +37,16 @@ def job(chip, spec, folder):
     trim_targets(chip, calibration, folder, seed=3)
 
 
+def journaled_job(spec, folder, **options):
+    with JournaledChip(fresh_die(spec), spec, folder / "journal.jsonl", identity={}, **options) as chip:
+        job(chip, spec, folder)
+
+
 @pytest.fixture(scope="module")
 def whole(small, tmp_path_factory):
     """The folder of a calibration that nothing stopped, its journal beside its records."""
     folder = tmp_path_factory.mktemp("whole")
-    with JournaledChip(fresh_die(small), small, folder / "journal.jsonl", identity={}) as chip:
-        job(chip, small, folder)
+    journaled_job(small, folder)
     return folder
 
 
@@ -148,7 +155,7 @@ def test_a_trim_comes_back_and_no_other_stage_is_taken_for_it(whole, tmp_path):
 # ---------------------------------------------------------------- it survives
 
 
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.97])
 def test_a_calibration_killed_at_any_reading_and_resumed_is_the_same(small, whole, tmp_path, share):
     """What kill -9 leaves is whole lines and at most a torn one: of the survey, held-out targets, noise study, trim."""
     journal = (whole / "journal.jsonl").read_bytes()
@@ -160,6 +167,50 @@ def test_a_calibration_killed_at_any_reading_and_resumed_is_the_same(small, whol
         job(chip, small, tmp_path)
     assert records(tmp_path) == records(whole)
     assert path.read_bytes() == journal
+
+
+@pytest.fixture
+def full_at():
+    """From the moment that a file of this name is being written, no file may grow beyond a kilobyte.
+
+    A real refusal of the operating system.
+    """
+    real, (soft, hard) = os.fdopen, limits.getrlimit(limits.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def fill(name):
+            def full(handle, mode):
+                if Path(os.readlink(f"/proc/self/fd/{handle}")).name.startswith(f".{name}."):
+                    limits.setrlimit(limits.RLIMIT_FSIZE, (1000, hard))
+                return real(handle, mode)
+
+            patch.setattr(os, "fdopen", full)
+
+        yield fill
+    limits.setrlimit(limits.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, old)
+
+
+@pytest.mark.parametrize("name", ["calibration.nc", "rows.png", "validation.nc"])
+def test_a_disk_that_is_full_is_one_clear_line_and_nothing_is_lost(small, whole, tmp_path, full_at, name):
+    full_at(name)
+    with pytest.raises(InputError) as caught:
+        journaled_job(small, tmp_path)
+    assert re.fullmatch(rf".*/{name}: cannot be written \(File too large\); choose a folder .*", str(caught.value))
+    assert name not in {path.name for path in tmp_path.rglob("*")}
+    assert not any(path.name.startswith(".") for path in tmp_path.rglob("*"))
+    assert (whole / "journal.jsonl").read_bytes().startswith((tmp_path / "journal.jsonl").read_bytes())
+
+
+def test_after_a_full_disk_the_job_goes_on(small, whole, tmp_path):
+    """What such a refusal leaves: the journal and the records before it."""
+    journal = (whole / "journal.jsonl").read_bytes()
+    survey_end = [n for n, line in enumerate(journal.split(b"\n")) if b'"set"' in line][32]
+    (tmp_path / "journal.jsonl").write_bytes(b"\n".join(journal.split(b"\n")[:survey_end]) + b"\n")
+    (tmp_path / "calibration.nc").write_bytes((whole / "calibration.nc").read_bytes())
+    journaled_job(small, tmp_path, resume=True, retake=True)
+    assert records(tmp_path) == records(whole)
 
 
 JOB = """
@@ -194,16 +245,15 @@ with JournaledChip(die, spec, folder / "journal.jsonl", identity={}, resume=True
 
 @pytest.mark.slow
 def test_a_job_killed_at_every_stage_one_after_the_other_ends_with_the_same_records(small, whole, tmp_path):
-    """Killed amid the survey, in the fit, and before the first, a middle and the last file has its name."""
+    """Killed amid the survey, in the fit, and before a stage's and the trim's file has its name."""
     folder, cache = tmp_path / "record", {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
-    for dies_at in ("100", "fit", "calibration.nc", "tuning.nc", "validation.nc", "trim.nc", "trim.png"):
+    for dies_at in ("100", "fit", "tuning.nc", "trim.nc"):
         told = [sys.executable, "-c", JOB, small.model_dump_json(), str(folder), dies_at]
         assert subprocess.run(told, env=os.environ | cache, check=False).returncode == -signal.SIGKILL, dies_at
-        assert (folder / "calibration.nc").exists() == (dies_at not in ("100", "fit", "calibration.nc"))
-        assert (folder / "validation.nc").exists() == dies_at.startswith("trim")
+        assert (folder / "calibration.nc").exists() == (dies_at not in ("100", "fit"))
+        assert (folder / "validation.nc").exists() == (dies_at == "trim.nc")
     kept = (folder / "journal.jsonl").read_bytes()
     assert kept == (whole / "journal.jsonl").read_bytes()
-    told[-1] = "never"
-    assert subprocess.run(told, env=os.environ | cache, check=False).returncode == 0
+    journaled_job(small, folder, resume=True, retake=True)
     found = {name: content for name, content in records(folder).items() if not name.name.startswith(".")}
     assert found == records(whole)
