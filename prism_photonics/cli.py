@@ -227,7 +227,7 @@ def calibrate(
         if bench.startswith("untrimmed:"):
             search_and_assign(chip, chip_spec, out)
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
-        trimmed = trim_targets(chip, calibration, out, seed=seed)
+        trimmed = trim_targets(chip, calibration, chip_spec, out, seed=seed)
         if drift:
             watch_drift(chip, calibration, chip_spec, out, seed=seed)
     for doubt in (*recorded_faults(out / "calibration.nc"), *calibration.doubts()):
@@ -238,7 +238,7 @@ def calibrate(
         "precision_bits": validation.precision_bits,
         "closed_loop_bits": trimmed.closed_loop_bits,
         **summary(calibration),
-        "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec), 1),
+        "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec, looks=validation.looks), 1),
         "over_voltage_attempts": chip.over_voltage_attempts,
         "spec_hash": chip_spec.hash,
     }

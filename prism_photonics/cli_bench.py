@@ -192,32 +192,46 @@ def _require_whole_range(bench_V: float, spec: "ChipSpec") -> None:
         )
 
 
-def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec") -> float:
-    """Time of `prism calibrate` on a bench's instruments, or on a laboratory's usual ones, in s."""
-    from prism_photonics.calibrate import survey
-    from prism_photonics.chip.benchfile import wall_time_s
-    from prism_photonics.program import trim
-    from prism_photonics.program.validate import AGAIN, AVERAGES, DARK_AVERAGES, REPEATS, SETTINGS, TARGETS
+def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, looks: int = 0) -> float:
+    """Time of `prism calibrate` on a bench's instruments, or on a laboratory's usual ones, in s.
 
-    channels, targets = spec.chip.rings, TARGETS + AGAIN + trim.TARGETS * (1 + trim.CORRECTIONS)
-    # Each setting and each target begins with a dark reading.
-    single, held_out, dark = survey.SETTINGS * channels, targets * channels, survey.SETTINGS + targets
-    settings = survey.SETTINGS + targets + SETTINGS
-    lights = dark + single + held_out + SETTINGS
-    # Each held-out weight is read in four parts.
-    triggers = dark + single + 4 * held_out + SETTINGS * REPEATS
+    Args:
+        bench: The instruments.
+        spec: The chip.
+        looks: Readings by which its temperature was followed, `Validation.looks`.
+    """
+    from prism_photonics.calibrate import follow, survey
+    from prism_photonics.chip.benchfile import wall_time_s
+    from prism_photonics.program import trim, validate
+
+    channels, tried, targets = spec.chip.rings, survey.settings_for(spec), validate.TARGETS + validate.AGAIN
+    targets += trim.TARGETS * (1 + trim.CORRECTIONS)
+    # Each setting and each target has a dark reading.
+    single, held_out, dark = tried * channels, targets * channels, tried + targets
+    averages, held_out_averages = (
+        survey.averages_for(spec),
+        survey.averages_for(spec, noise=validate.READING_NOISE, most=validate.AVERAGES),
+    )
+    # A look has a setting of its own before, and one after.
+    settings = tried + targets + validate.SETTINGS + 2 * looks // (follow.LIGHTS + 1)
+    lights = dark + single + held_out + validate.SETTINGS + looks
+    # Each held-out weight is read in up to four parts.
+    samples_read = validate.SETTINGS * validate.REPEATS
+    triggers = dark + single + min(4, held_out_averages) * held_out + samples_read + looks
     samples = (
-        (single + survey.DARK_AVERAGES * survey.SETTINGS) * survey.AVERAGES
-        + held_out * AVERAGES
-        + targets * DARK_AVERAGES
-        + SETTINGS * REPEATS
+        (single + survey.DARK_AVERAGES * tried) * averages
+        + held_out * held_out_averages
+        + targets * survey.averages_for(spec, noise=validate.DARK_NOISE, most=validate.DARK_AVERAGES)
+        + samples_read
+        + looks
     )
     if bench is not None:
         return wall_time_s(bench, settings=settings, lights=lights, triggers=triggers, samples=samples)
     for_rings, for_lines = (-(-count // LABORATORY_CHANNELS) for count in (spec.chip.rows * channels, channels))
     # A reading is started and fetched.
     commands = settings * for_rings + lights * for_lines + 2 * triggers
-    return settings * LABORATORY_SETTLE_S + commands * LABORATORY_COMMAND_S + samples * LABORATORY_SAMPLE_S
+    sample_s = max(LABORATORY_SAMPLE_S, 1.0 / spec.detector_design.bandwidth_Hz)
+    return settings * LABORATORY_SETTLE_S + commands * LABORATORY_COMMAND_S + samples * sample_s
 
 
 def _warn(line: str) -> None:

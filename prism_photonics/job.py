@@ -59,7 +59,7 @@ def calibrate_and_validate(
     calibration = from_survey(survey, spec, key=fit_key)
     write_record(folder / "calibration.nc", calibration, survey, spec, bench=bench, seed=seed)
     write_stages(folder / "stages", calibration, survey)
-    validation = validate(chip, calibration, spec, key=check_key)
+    validation = validate(chip, calibration, spec, key=check_key, survey=survey)
     validation.write(folder / "validation.nc")
     return calibration, validation
 
@@ -74,18 +74,18 @@ def search_and_assign(chip: AbstractChip, spec: ChipSpec, folder: Path) -> Searc
     return found
 
 
-def trim_targets(chip: AbstractChip, calibration: Calibration, folder: Path, *, seed: int) -> Trimmed:
+def trim_targets(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, folder: Path, *, seed: int) -> Trimmed:
     """Correct random targets in closed loop, and write the stage ``trim`` into ``folder``."""
     from prism_photonics.report.stages import write_trim
 
-    trimmed = trim(chip, calibration, key=jax.random.key(seed ^ 0x7215))
+    trimmed = trim(chip, calibration, spec, key=jax.random.key(seed ^ 0x7215))
     write_trim(folder / "stages", trimmed)
     return trimmed
 
 
 def watch_drift(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, folder: Path, *, seed: int) -> DriftStudy:
     """Study how a calibrated chip drifts, and write the record into ``folder``; the chip has aged by hours then."""
-    study = study_drift(chip, calibration, spec.hash, key=jax.random.key(seed ^ 0xD21F7))
+    study = study_drift(chip, calibration, spec, key=jax.random.key(seed ^ 0xD21F7))
     study.write(folder / "drift.nc")
     return study
 
@@ -227,7 +227,7 @@ def run(
         calibration, validation = calibrate_and_validate(
             chip, spec, folder / "record", seed=seed, bench=f"virtual:{seed}"
         )
-        trimmed = trim_targets(chip, calibration, folder / "record", seed=seed)
+        trimmed = trim_targets(chip, calibration, spec, folder / "record", seed=seed)
         outcome["calibrate"] = (
             f"{validation.accuracy_bits:.1f} bits with {calibration.readings_per_ring:.0f} readings per ring"
         )

@@ -13,14 +13,22 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.faults import find_faults, lit_currents_A, usable
-from prism_photonics.calibrate.fit import RowFit, fit_rows
-from prism_photonics.calibrate.survey import AVERAGES, SETTINGS, on_dac_grid, take_survey
-from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, row_model, row_transmission
+from prism_photonics.calibrate.fit import RowFit
+from prism_photonics.calibrate.moving import fit_moving
+from prism_photonics.calibrate.survey import on_dac_grid, take_survey
+from prism_photonics.calibrate.unknowns import (
+    RowModel,
+    Scatter,
+    Unknowns,
+    designed_gain_A,
+    row_model,
+    row_transmission,
+)
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.circuit.params import assigned_bank, designed_bank
+from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.modulator.model import modulate
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import InputError, ratio_from_dB
+from prism_photonics.units import InputError
 
 # Noise alone moves χ² of one row by about 0.1; 2 means unmodelled physics as large as the noise.
 DOUBTFUL_CHI2 = 2.0
@@ -54,6 +62,7 @@ class Calibration(eqx.Module):
             survey says why.
         channel_of_ring: The channel that the ring at each place along its bus serves. Rings and voltages count by
             place; weights, gains and what is excluded by channel.
+        film: What the film relaxes over what its profile says, less one; 0 where the survey was too short to tell.
     """
 
     rows: RowModel
@@ -74,6 +83,7 @@ class Calibration(eqx.Module):
     spec_hash: str = eqx.field(static=True)
     excluded: Bool[Array, "rows rings"]
     channel_of_ring: Int[Array, "rows buses channels"]
+    film: Float[Array, ""]
 
     @property
     def readings_per_ring(self) -> float:
@@ -142,21 +152,13 @@ def of_row(by_bus: Float[Array, "rows buses channels"]) -> Float[Array, "rows ri
     return by_bus.reshape(by_bus.shape[0], -1)
 
 
-def designed_gain_A(spec: ChipSpec) -> Float[Array, "rows buses channels"]:
-    """Current in A from dark to full light of each line when its bus passes everything, by design."""
-    loss_dB = spec.modulator.loss_dB + spec.detector.loss_dB
-    bank = designed_bank(spec)
-    lines_W = jnp.asarray(spec.comb_design.line_powers_W) / (1.0 + spec.modulator_design.leak)
-    return spec.detector.responsivity_A_W * ratio_from_dB(-loss_dB) * (bank.feed.amplitude**2)[..., None] * lines_W
-
-
 def calibrate(
     chip: AbstractChip,
     spec: ChipSpec,
     *,
     key: PRNGKeyArray,
-    settings: int = SETTINGS,
-    averages: int = AVERAGES,
+    settings: int | None = None,
+    averages: int | None = None,
 ) -> Calibration:
     """Find out a chip from its photocurrents: survey, then least squares through the exact row.
 
@@ -190,23 +192,18 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
             f"({spec.hash[:12]}); calibrate with the chip's own spec"
         )
     own = survey.channel_of_ring.values
-    design = assigned_bank(spec, own)
     use = usable(survey, find_faults(survey, spec), spec)
     current_A = lit_currents_A(survey)
     dark_A, leak = dark_and_leak(survey.dark_A.values, current_A, trusted=use.whole_rows)
-    fit = fit_rows(
-        design,
-        designed_gain_A(spec),
-        Scatter.from_spec(spec),
-        # A ring that stands still is a ring at one voltage; its offset tells which.
-        jnp.asarray(np.where(by_place(use.stuck, own), 0.0, survey.volts_V.values)),
-        jnp.asarray(current_A),
-        jnp.asarray(np.where(use.readings, survey.noise_A.values, np.inf)),
-        key,
-        channel_of_ring=jnp.asarray(own),
+    # A ring that stands still is a ring at one voltage; its offset tells which.
+    volts = np.where(by_place(use.stuck, own), 0.0, survey.volts_V.values)
+    noise_A = np.where(use.readings, survey.noise_A.values, np.inf)
+    fit, motion = fit_moving(survey, volts, current_A, noise_A, spec, key=key)
+    calibration = _from_fit(
+        fit, designed_bank(spec).wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec
     )
-    calibration = _from_fit(fit, design.wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec)
-    return dataclasses.replace(calibration, excluded=jnp.asarray(use.excluded), channel_of_ring=jnp.asarray(own))
+    told = {"excluded": use.excluded, "film": motion.film, "channel_of_ring": own}
+    return dataclasses.replace(calibration, **{name: jnp.asarray(value) for name, value in told.items()})
 
 
 def dark_and_leak(
@@ -280,6 +277,7 @@ def _from_fit(
         spec_hash=spec.hash,
         excluded=jnp.zeros((spec.chip.rows, spec.chip.rings), dtype=bool),
         channel_of_ring=jnp.broadcast_to(jnp.arange(spec.chip.channels), fit.model.gain_A.shape),
+        film=jnp.zeros(()),
     )
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.calibrate.assign import by_place, inverse
-from prism_photonics.lightpath.detector.model import adc_step_A, white_noise_A2
+from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -81,7 +81,10 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     level_A = np.moveaxis(lit_A, 2, 1)
     swing_A = np.where(lost, -np.inf, lit_A).max(0) - np.where(lost, np.inf, lit_A).min(0)
     swing_A = np.maximum(swing_A.T, 0.0)
-    floor_A = max(20.0 * _one_sample_A(spec), LEAST_SWING * float(np.median(swing_A)))
+    floor_A = max(
+        20.0 * float(sample_noise_A(spec.detector_design, 0.0, pairs=spec.chip.buses)),
+        LEAST_SWING * float(np.median(swing_A)),
+    )
     clipped = _clipped(np.where(lost, np.nan, survey.current_A.values), survey.noise_A.values, spec)
     faults: list[Fault] = []
     taken = np.zeros(swing_A.shape, dtype=bool)
@@ -175,13 +178,6 @@ def require_some_alive(faults: tuple[Fault, ...], spec: ChipSpec) -> None:
         raise InputError(
             f"calibrate: none of the {count} rings can be used; first of {len(faults)} faults: {faults[0]}"
         )
-
-
-def _one_sample_A(spec: ChipSpec) -> float:
-    """Noise of one converter sample in the dark, in A."""
-    detector = spec.detector_design
-    white_A2 = white_noise_A2(detector, np.zeros(1), pairs=spec.chip.buses)
-    return float(np.sqrt(white_A2[0] + adc_step_A(detector) ** 2 / 12.0))
 
 
 def _pairs(spec: ChipSpec) -> list[tuple[int, slice]]:

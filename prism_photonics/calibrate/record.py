@@ -20,7 +20,7 @@ from prism_photonics.files import write_bytes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.record/3"
+SCHEMA = "prism_photonics.record/4"
 
 
 def leaves(calibration: Calibration) -> dict[str, np.ndarray]:

@@ -13,18 +13,19 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibrate.assign import Assignment, assign
-from prism_photonics.calibrate.calibration import designed_gain_A
 from prism_photonics.calibrate.stages import SCHEMA
+from prism_photonics.calibrate.survey import averages_for
+from prism_photonics.calibrate.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
 
-# Design choices: points per linewidth of the sweep, samples per reading, and the share of the converter's range that
-# all lines of a bus together may fill.
+# Design choices: points per linewidth of the sweep, noise of a reading in shares of a line, and the share of the
+# converter's range that all lines of a bus together may fill.
 STEPS_PER_WIDTH = 2.0
-AVERAGES = 64
+READING_NOISE = 1e-3
 FILL = 0.6
 # A dip is at least this share of the deepest one and of a line's designed swing; a dip further from the ring's other
 # dips than so many linewidths is a neighbour's doing.
@@ -132,6 +133,7 @@ class _Sweep:
         self._lines = np.arange(spec.chip.channels) + bus * spec.chip.channels
         line_A = np.asarray(designed_gain_A(spec))[:, bus].max()
         self._level = min(1.0, FILL * spec.detector_design.adc_full_scale_A / (line_A * spec.chip.channels))
+        self._averages = averages_for(spec, noise=READING_NOISE)
         self._least_A = LEAST_SWING * float(line_A) * self._level
 
     def dips(self, fsr_pm: float) -> list[Float[ndarray, " dips"]]:
@@ -166,7 +168,7 @@ class _Sweep:
         power_mW = np.zeros((self._chip.rows, self._chip.channels))
         power_mW[:, self._ring] = shift_pm * self._mW_pm
         self._chip.heat(power_mW)
-        current_A = self._chip.measure(light, averages=AVERAGES)
+        current_A = self._chip.measure(light, averages=self._averages)
         # A meter that gives no numbers shows no dip.
         return np.where(np.isfinite(current_A), current_A, 0.0)
 

@@ -8,13 +8,18 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibrate.faults import find_faults, require_some_alive
+from prism_photonics.calibrate.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, white_noise_A2
+from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, sample_noise_A, white_noise_A2
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-# Design choices: about three readings per unknown of a row, and a noise below one code of a 14-bit driver.
-SETTINGS = 32
+# Design choices: about three readings per unknown of a row where it costs no more than this many readings per ring, and
+# always more readings than unknowns.
+SETTINGS, FEWEST_SETTINGS = 32, 14
+READINGS_PER_RING = 60
+# Design choices: noise of a reading over a fully lit line, below one code of a 14-bit driver; most samples for it.
+READING_NOISE = 1e-4
 AVERAGES = 1024
 # The dark level is subtracted from every channel's reading, so it is averaged longer.
 DARK_AVERAGES = 4
@@ -50,13 +55,29 @@ def on_dac_grid(volts: Float[ndarray, "..."], *, max_voltage_V: float, step_V: f
     return np.clip(codes * step_V - max_voltage_V, -max_voltage_V, max_voltage_V)
 
 
+def settings_for(spec: ChipSpec) -> int:
+    """Voltage settings of a survey: each costs a reading of every line, and one in the dark."""
+    affordable = READINGS_PER_RING * spec.chip.channels // (spec.chip.rings + 1)
+    return min(SETTINGS, max(FEWEST_SETTINGS, affordable))
+
+
+def averages_for(spec: ChipSpec, *, noise: float = READING_NOISE, most: int = AVERAGES) -> int:
+    """Converter samples of one reading: what brings its noise down to a share of a fully lit line, and no more.
+
+    A reading that takes longer has more time to drift.
+    """
+    full_A = float(designed_gain_A(spec).mean())
+    sample_A = float(sample_noise_A(spec.detector_design, full_A, pairs=spec.chip.buses))
+    return int(np.clip(np.ceil((sample_A / (noise * full_A)) ** 2), 1, most))
+
+
 def take_survey(
     chip: AbstractChip,
     spec: ChipSpec,
     *,
     key: PRNGKeyArray,
-    settings: int = SETTINGS,
-    averages: int = AVERAGES,
+    settings: int | None = None,
+    averages: int | None = None,
 ) -> xr.Dataset:
     """Measure every channel alone, and the dark level, at random settings of all rings.
 
@@ -66,13 +87,14 @@ def take_survey(
         chip: The chip on its bench.
         spec: Its spec.
         key: JAX random key for the settings.
-        settings: Number of voltage settings.
-        averages: Converter samples per reading.
+        settings: Number of voltage settings; by default `settings_for` the spec.
+        averages: Converter samples per reading; by default `averages_for` it.
 
     Returns:
         Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (setting, row),
-        the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row), and the
-        ``channel_of_ring`` (row, bus, place along the bus).
+        the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row), when each
+        reading ended, ``time_s`` (setting, channel), from the first one, and the ``channel_of_ring`` (row, bus, place
+        along the bus).
 
     Raises:
         InputError: No ring answers at all, or the chip does not have the spec's shape. What is broken without being
@@ -83,16 +105,20 @@ def take_survey(
             f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.rings}; "
             "calibrate with the chip's own spec"
         )
+    settings = settings_for(spec) if settings is None else settings
+    averages = averages_for(spec) if averages is None else averages
     if settings < 1:
         raise InputError(f"calibrate: settings = {settings}; a survey needs 1 or more")
     volts_V = survey_volts(spec, settings, key)
     dark_A = np.empty((settings, chip.rows))
     current_A = np.empty((settings, chip.channels, chip.rows))
+    time_s = np.empty((settings, chip.channels))
     for m in range(settings):
         chip.set(volts_V[m])
         dark_A[m] = chip.measure(np.zeros(chip.channels), averages=DARK_AVERAGES * averages)
         for c, light in enumerate(np.eye(chip.channels)):
             current_A[m, c] = chip.measure(light, averages=averages)
+            time_s[m, c] = chip.time_s
     survey = xr.Dataset(
         {
             "volts_V": (("setting", "row", "ring"), volts_V, {"units": "V"}),
@@ -100,6 +126,7 @@ def take_survey(
             "noise_A": (("setting", "channel", "row"), _noise_A(spec, current_A, averages), {"units": "A"}),
             "dark_A": (("setting", "row"), dark_A, {"units": "A"}),
             "channel_of_ring": (("row", "bus", "place"), chip.channel_of_ring),
+            "time_s": (("setting", "channel"), time_s - time_s.min(), {"units": "s"}),
         },
         attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * (chip.channels + 1)},
     )
@@ -111,9 +138,9 @@ def _noise_A(
     spec: ChipSpec, current_A: Float[ndarray, "settings channels rows"], averages: int
 ) -> Float[ndarray, "..."]:
     """Expected standard deviation of averaged readings less their dark level: noise and the converter's step."""
-    detector = spec.detector_design
     # A ring passes its light to one photodiode or the other: their sum, which sets the shot noise, hardly changes.
     sum_A = np.broadcast_to(np.nan_to_num(np.abs(current_A), posinf=0.0).max(0), current_A.shape)
+    detector = spec.detector_design
     white = white_noise_A2(detector, sum_A, pairs=spec.chip.buses)
     white = white + intensity_noise_A2(detector, spec.comb_design, current_A[..., None])
     step_A = adc_step_A(detector)

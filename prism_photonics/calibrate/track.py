@@ -14,10 +14,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration, of_row
+from prism_photonics.calibrate.motion import thermal_patterns_pm
 from prism_photonics.calibrate.unknowns import row_transmission
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.lightpath.detector.model import white_noise_A2
@@ -100,16 +101,11 @@ class Tracker:
         self._used = ~np.asarray(calibration.excluded)
         nothing = jnp.zeros(calibration.shape)
         self.moved = Moved(jnp.zeros(4), nothing, nothing, nothing)
-        drift, film = spec.drift, spec.profile.relaxation
-        places = [np.linspace(-0.5, 0.5, count) if count > 1 else np.zeros(1) for count in calibration.shape]
-        y, x = np.meshgrid(*places, indexing="ij")
-        kelvin = np.array([drift.temperature_K, drift.gradient_K, drift.gradient_K])
-        self.patterns_pm = jnp.asarray(
-            spec.profile.optics.thermal_pm_K.value * kelvin[:, None, None] * np.stack([np.ones_like(x), x, y])
-        )
+        film = spec.profile.relaxation
+        self.patterns_pm = jnp.asarray(thermal_patterns_pm(spec))
         self._share = film.fast_share.value + film.slow_share.value + film.memory_share.value
-        self._wander_pm = drift.wander_pm_rthour
-        self._looks = {own: _Look.of(calibration, spec, averages, own=own) for own in (False, True)}
+        self._wander_pm = spec.drift.wander_pm_rthour
+        self._looks = {own: Look.of(calibration, spec, averages, own=own) for own in (False, True)}
         self._unlooked_s, self._until_own = 0.0, 0
         self._base_V = np.zeros(calibration.shape)
         self.now_V = self._base_V
@@ -301,21 +297,32 @@ def estimate(
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """The readings of one refresh: lights, and what the readings may differ from the fitted rows' by, in A."""
 
     lights: Float[ndarray, "lights rings"]
     sigma_A: Float[ndarray, "lights rows"]
 
     @classmethod
-    def of(cls, calibration: Calibration, spec: ChipSpec, averages: int, *, own: bool) -> "_Look":
-        """Each line alone, or a few groups of lines, as bright as the photodiodes take them.
+    def of(cls, calibration: Calibration, spec: ChipSpec, averages: int, *, own: bool) -> "Look":
+        """Each line alone, or a few groups of lines, as bright as the photodiodes take them."""
+        lines = calibration.shape[1]
+        count = lines if own else min(COMMON_LIGHTS, lines)
+        return cls.at(np.arange(lines) % count == np.arange(count)[:, None], calibration, spec, averages)
 
-        The difference is noise and the model's; it is infinite where an excluded ring is lit.
-        """
+    @classmethod
+    def alone(cls, calibration: Calibration, spec: ChipSpec, averages: int, *, lights: int) -> "Look":
+        """So many single lines, evenly spread, each read just as in the survey."""
+        lines = calibration.shape[1]
+        some = np.unique((np.arange(lights) + 0.5) * lines // lights).astype(int)
+        return cls.at(np.arange(lines) == some[:, None], calibration, spec, averages)
+
+    @classmethod
+    def at(
+        cls, member: Bool[ndarray, "lights rings"], calibration: Calibration, spec: ChipSpec, averages: int
+    ) -> "Look":
+        """Given groups of lines; the difference is noise and the model's, infinite where an excluded ring is lit."""
         full, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
-        count = full.size if own else min(COMMON_LIGHTS, full.size)
-        member = np.arange(full.size) % count == np.arange(count)[:, None]
         level = member * np.minimum(1.0, MOST_LINES / member.sum(1, keepdims=True))
         white_A2 = white_noise_A2(spec.detector_design, level.sum(1)[:, None] * unit_A, pairs=spec.chip.buses)
         sigma_A = np.sqrt(white_A2 / averages + (MODEL_WEIGHT * unit_A) ** 2 * np.square(level).sum(1)[:, None])

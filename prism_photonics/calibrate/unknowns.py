@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
 from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.spec import ChipSpec
+from prism_photonics.units import ratio_from_dB
 
 
 class Unknowns(eqx.Module):
@@ -118,9 +120,29 @@ def row_model(
     )
 
 
-def channel_transmission(wl: Float[Array, ""], row: RowModel, volts: Float[Array, " rings"]) -> Float[Array, ""]:
-    """What the row's balanced pair sees of one channel, ``T_through − ρ·T_drop``, dimensionless."""
-    shift_pm = resonance_shift_pm(row.rings, electrode_volts(volts, row.crosstalk))
+def designed_gain_A(spec: ChipSpec) -> Float[Array, "rows buses channels"]:
+    """Current in A from dark to full light of each line when its bus passes everything, by design."""
+    loss_dB = spec.modulator.loss_dB + spec.detector.loss_dB
+    bank = designed_bank(spec)
+    lines_W = jnp.asarray(spec.comb_design.line_powers_W) / (1.0 + spec.modulator_design.leak)
+    return spec.detector.responsivity_A_W * ratio_from_dB(-loss_dB) * (bank.feed.amplitude**2)[..., None] * lines_W
+
+
+def channel_transmission(
+    wl: Float[Array, ""],
+    row: RowModel,
+    volts: Float[Array, " rings"],
+    moved_pm: Float[Array, " rings"] | float = 0.0,
+) -> Float[Array, ""]:
+    """What the row's balanced pair sees of one channel, ``T_through − ρ·T_drop``, dimensionless.
+
+    Args:
+        wl: The channel's wavelength in µm.
+        row: The row.
+        volts: Acting voltages of its rings in V.
+        moved_pm: How far each ring has drifted, in pm.
+    """
+    shift_pm = resonance_shift_pm(row.rings, electrode_volts(volts, row.crosstalk)) + moved_pm
     fields = row_response(wl[None], row.rings, row.buses, shift_pm)
     return (jnp.abs(fields.through) ** 2 - row.drop_ratio * jnp.abs(fields.drop) ** 2)[0]
 

@@ -22,6 +22,7 @@ class AbstractChip(ABC):
         self._max_heater_mW = 0.0
         places = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
         self._channel_of_ring = np.broadcast_to(np.arange(spec.chip.channels), places)
+        self._time_s = 0.0
 
     @property
     def rows(self) -> int:
@@ -42,6 +43,11 @@ class AbstractChip(ABC):
     def over_voltage_attempts(self) -> int:
         """How often a voltage beyond the limit was asked for; each was refused, and nothing was written."""
         return self._over_voltage_attempts
+
+    @property
+    def time_s(self) -> float:
+        """When the last reading ended, in s, on the bench's clock; only differences mean something."""
+        return self._time_s
 
     @property
     def channel_of_ring(self) -> Int[ndarray, "rows buses channels"]:
@@ -116,7 +122,9 @@ class AbstractChip(ABC):
             )
         if averages < 1:
             raise InputError(f"chip.measure: averages = {averages}; use 1 or more")
-        return self._read(light, averages)
+        current_A = self._read(light, averages)
+        self._time_s = self._clock_s()
+        return current_A
 
     def heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         """Heat every ring; a heater moves its ring to the red, and stays on until it is set anew.
@@ -156,6 +164,10 @@ class AbstractChip(ABC):
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         """Write checked heater powers; a chip whose `max_heater_mW` is 0 is never asked."""
         raise NotImplementedError
+
+    @abstractmethod
+    def _clock_s(self) -> float:
+        """The bench's clock now, in s."""
 
     @abstractmethod
     def _wait(self, seconds: float) -> None:

@@ -161,6 +161,10 @@ class BenchChip(AbstractChip):
         if not any(source.driver.wait(seconds) for source in self._sources):
             time.sleep(seconds)
 
+    def _clock_s(self) -> float:
+        simulated = (source.driver.clock_s() for source in self._sources)
+        return next((seconds for seconds in simulated if seconds is not None), time.monotonic())
+
     def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
         with self._saying_what_was_done():
             for source in self._sources:

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.lightpath.ring.relaxation import HOUR_S, FilmCharge
 from prism_photonics.spec import ChipSpec
-
-HOUR_S = 3600.0
 
 
 class Drift:
@@ -19,7 +18,7 @@ class Drift:
 
     def __init__(self, spec: ChipSpec, rng: np.random.Generator) -> None:
         rows, rings = spec.chip.rows, spec.chip.rings
-        drift, film = spec.drift, spec.profile.relaxation
+        drift = spec.drift
         self._rng = rng
         self._time_s = drift.thermal_time_s
         self._rms_K = np.array([drift.temperature_K, drift.gradient_K, drift.gradient_K])
@@ -29,9 +28,7 @@ class Drift:
         self._pm_K = spec.profile.optics.thermal_pm_K.value
         self._wander_pm = drift.wander_pm_rthour
         self._wandered_pm = np.zeros((rows, rings))
-        self._shares = np.array([film.fast_share.value, film.slow_share.value, film.memory_share.value])
-        self._times_s = np.array([film.fast_s.value, film.slow_h.value * HOUR_S, film.memory_h.value * HOUR_S])
-        self._charges_V = np.zeros((3, rows, rings))
+        self._film = FilmCharge(spec.profile, (rows, rings))
 
     def advance(self, seconds: float, volts: Float[ndarray, "rows rings"]) -> None:
         """Let time pass under steady voltages.
@@ -40,15 +37,14 @@ class Drift:
         """
         kept = math.exp(-seconds / self._time_s)
         self._kelvin = kept * self._kelvin + self._rms_K * math.sqrt(1.0 - kept**2) * self._rng.standard_normal(3)
-        held = np.exp(-seconds / self._times_s)[:, None, None]
-        self._charges_V = volts + (self._charges_V - volts) * held
+        self._film.advance(seconds, volts)
         step_pm = self._wander_pm * math.sqrt(seconds / HOUR_S)
         if step_pm > 0.0:
             self._wandered_pm = self._wandered_pm + step_pm * self._rng.standard_normal(self._wandered_pm.shape)
 
     def acting_V(self, volts: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
-        """The voltages that tune, after what the film has relaxed: ``V − Σ share·x``."""
-        return volts - np.tensordot(self._shares, self._charges_V, 1)
+        """The voltages that tune, after what the film has relaxed."""
+        return volts - self._film.lost_V
 
     @property
     def kelvin(self) -> float:

@@ -116,6 +116,10 @@ class AbstractDriver(ABC):
         """Let simulated time pass; False where time is real and the caller must sleep."""
         return False
 
+    def clock_s(self) -> float | None:
+        """Simulated time in s; None where time is real."""
+        return None
+
     def _cannot(self, what: str) -> InputError:
         return InputError(f"{self.where}: driver '{self.entry.driver}' cannot {what}; choose a driver that can")
 

@@ -106,6 +106,9 @@ class VoltageCommands(_Commands):
     wait: Annotated[str, _checked("seconds")] = Field(
         default="", description="lets simulated time pass; empty, as on any real bench: the program sleeps"
     )
+    clock: Annotated[str, _checked()] = Field(
+        default="", description="asks for simulated time in s; empty, as on any real bench: the program's own clock"
+    )
 
 
 @final

@@ -26,7 +26,7 @@ from prism_photonics.files import make_folder
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.journal/1"
+SCHEMA = "prism_photonics.journal/2"
 SYNC_PERIOD_S = 1.0
 
 
@@ -73,6 +73,8 @@ class JournaledChip(AbstractChip):
             self._old, self._size = _read(self._file, self._path, header)
             self._synced_s = time.monotonic()
             self._asked = 0
+            self._read_s = 0.0
+            self._gap_s = 0.0
             self._undriven = self._unheated = np.empty((0, 0))
             self.kept = sum("A" in entry for entry in self._old)
             if not self._size:
@@ -133,17 +135,26 @@ class JournaledChip(AbstractChip):
         question = {"light": light.tolist(), "averages": averages}
         kept = self._known(question)
         if kept is not None and not self._retake:
+            self._read_s = kept["s"]
             return np.array(kept["A"])
         self._catch_up()
         current_A = self._chip.measure(light, averages=averages)
         if kept is None:
-            self._write({**question, "A": current_A.tolist()})
-        elif not np.array_equal(current_A, kept["A"], equal_nan=True):
+            # A program begun anew may have a clock begun anew: time goes on from the last reading.
+            self._gap_s = max(self._gap_s, self._read_s - self._chip.time_s)
+            self._read_s = self._chip.time_s + self._gap_s
+            self._write({**question, "A": current_A.tolist(), "s": self._read_s})
+            return current_A
+        self._read_s = kept["s"]
+        if not np.array_equal(current_A, kept["A"], equal_nan=True):
             raise InputError(
                 f"{self._path}: reading {self._asked}: this chip gives {current_A[0]:.6g} A, the journal holds "
                 f"{kept['A'][0]:.6g} A; the journal is another die's: calibrate anew, without --resume"
             )
         return current_A
+
+    def _clock_s(self) -> float:
+        return self._read_s
 
     def _catch_up(self) -> None:
         """Drive and heat the rings to where the job believes them to be."""
@@ -160,7 +171,7 @@ class JournaledChip(AbstractChip):
             return None
         entry = self._old[self._asked]
         self._asked += 1
-        if {key: value for key, value in entry.items() if key != "A"} != question:
+        if {key: value for key, value in entry.items() if key not in ("A", "s")} != question:
             raise InputError(
                 f"{self._path}: entry {self._asked}: the journal holds {_named(entry)}, this job asks for "
                 f"{_named(question)}; it is another job's: calibrate anew, without --resume"

@@ -122,6 +122,12 @@ class ScpiDriver(AbstractDriver):
         self._do(Template.parse(self.entry.commands.wait, ("seconds",)).fill({"seconds": float(seconds)}))
         return True
 
+    def clock_s(self) -> float | None:
+        """Simulated time in s, where the instrument has one."""
+        if not isinstance(self.entry, VoltageSource) or not self.entry.commands.clock:
+            return None
+        return float(self._read_back(self.entry.commands.clock, [0], extra_s=0.0)[0])
+
     @property
     def _link(self) -> Link:
         return self.links.get(self.entry)

@@ -142,6 +142,7 @@ class ServedChip:
             "DIAGnostic:OVERvoltage?": lambda rest: str(self.over_voltage_attempts),
             "DIAGnostic:TRIGgers?": lambda rest: str(self.triggers),
             "DIAGnostic:WAIT": self._wait,
+            "DIAGnostic:CLOCk?": lambda rest: _text(self._chip.time_s),
         }
 
     # ------------------------------------------------------------ settings

@@ -21,7 +21,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # The optics is solved anew after this much time without a new setting; slow drift moves a ring by far less than a code.
-REFRESH_S = 0.01
+REFRESH_S = 0.0005
 # Design choices: a heater settles in tens of microseconds, and is made for a little more than one FSR.
 HEATER_S, HEATER_FSRS = 1e-4, 1.1
 
@@ -40,7 +40,14 @@ class VirtualChip(AbstractChip):
     """A seeded die on a perfect bench. Make one with `fabricate`."""
 
     def __init__(
-        self, spec: ChipSpec, drive: Callable, read: Callable, wait: Callable, heat: Callable, max_heater_mW: float
+        self,
+        spec: ChipSpec,
+        drive: Callable,
+        read: Callable,
+        wait: Callable,
+        clock: Callable,
+        heat: Callable,
+        max_heater_mW: float,
     ) -> None:
         super().__init__(spec)
         self._max_heater_mW = max_heater_mW
@@ -48,6 +55,7 @@ class VirtualChip(AbstractChip):
         self._drive_hidden = drive
         self._read_hidden = read
         self._wait_hidden = wait
+        self._clock_hidden = clock
 
     @classmethod
     def fabricate(cls, spec: ChipSpec, key: PRNGKeyArray, *, trimmed: bool = True) -> "VirtualChip":
@@ -76,9 +84,11 @@ class VirtualChip(AbstractChip):
             return _Now(volts, line_currents(die, drift.acting_V(volts), drift.shift_pm() + heated_pm))
 
         now = solve(np.zeros((spec.chip.rows, spec.chip.rings)))
+        time_s = 0.0
 
         def wait(seconds: float) -> None:
-            nonlocal now
+            nonlocal now, time_s
+            time_s += seconds
             drift.advance(seconds, now.volts)
             now.age_s += seconds
             # Between settings the currents hold until the clock ticks: a reading then costs a few microseconds.
@@ -86,11 +96,12 @@ class VirtualChip(AbstractChip):
                 now = solve(now.volts)
 
         def drive(volts: Float[ndarray, "rows rings"]) -> None:
-            nonlocal now
+            nonlocal now, time_s
             # The driver's own guard: whatever reached it, no code stands for more than its rails.
             if not (np.abs(volts) <= top_V).all():
                 raise InputError(f"chip.set: a voltage beyond the driver's ±{top_V:g} V; nothing was written")
             on_grid = np.round((volts + top_V) / step_V) * step_V - top_V
+            time_s += settle_s
             drift.advance(settle_s, on_grid)
             now = solve(on_grid)
 
@@ -100,13 +111,14 @@ class VirtualChip(AbstractChip):
             return current_A
 
         def heat(power_mW: Float[ndarray, "rows rings"]) -> None:
-            nonlocal now, heated_pm
+            nonlocal now, heated_pm, time_s
             heated_pm = power_mW / spec.trim.heater_mW_nm * 1e3
             drift.advance(HEATER_S, now.volts)
+            time_s += HEATER_S
             now = solve(now.volts)
 
         widest_mW = HEATER_FSRS * _widest_fsr_nm(die) * spec.trim.heater_mW_nm if heats else 0.0
-        return cls(spec, drive, read, wait, heat, widest_mW)
+        return cls(spec, drive, read, wait, lambda: time_s, heat, widest_mW)
 
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         self._heat_hidden(power_mW)
@@ -119,6 +131,9 @@ class VirtualChip(AbstractChip):
 
     def _wait(self, seconds: float) -> None:
         self._wait_hidden(seconds)
+
+    def _clock_s(self) -> float:
+        return self._clock_hidden()
 
 
 def _untrimmed(spec: ChipSpec) -> ChipSpec:

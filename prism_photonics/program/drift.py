@@ -14,6 +14,7 @@ from prism_photonics.calibrate.record import read_dataset, write_dataset
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.program.solve import program
 from prism_photonics.program.validate import common_range, measure_weights
+from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.drift/1"
@@ -67,7 +68,7 @@ class DriftStudy:
 def study_drift(
     chip: AbstractChip,
     calibration: Calibration,
-    spec_hash: str,
+    spec: ChipSpec,
     *,
     key: PRNGKeyArray,
     targets: int = TARGETS,
@@ -81,7 +82,7 @@ def study_drift(
     Args:
         chip: The calibrated chip.
         calibration: Its calibration.
-        spec_hash: Its spec's hash.
+        spec: Its spec.
         key: JAX random key of the targets.
         targets: Random banks; the common part of the drift is one number for each of them.
         waits_s: Times since programming, rising, all above zero.
@@ -105,9 +106,9 @@ def study_drift(
     spread = np.empty_like(change)
     for t in range(targets):
         chip.set(volts[t])
-        first, first_std = measure_weights(chip, calibration)
+        first, first_std = measure_weights(chip, calibration, spec)
         for n, seconds in enumerate(rising):
             chip.wait(float(seconds))
-            now, now_std = measure_weights(chip, calibration)
+            now, now_std = measure_weights(chip, calibration, spec)
             change[t, n], spread[t, n] = now - first, np.hypot(first_std, now_std)
-    return DriftStudy(commanded, np.asarray(waits_s, float), change, spread, spec_hash)
+    return DriftStudy(commanded, np.asarray(waits_s, float), change, spread, spec.hash)

@@ -15,6 +15,7 @@ from prism_photonics.calibrate.stages import SCHEMA
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.program.solve import program
 from prism_photonics.program.validate import common_range, measure_weights, numbers_only
+from prism_photonics.spec import ChipSpec
 
 TARGETS = 8
 # The first correction comes down to the driver's codes on the demo; the second shows that it does.
@@ -79,6 +80,7 @@ class Trimmed:
 def trim(
     chip: AbstractChip,
     calibration: Calibration,
+    spec: ChipSpec,
     *,
     key: PRNGKeyArray,
     targets: int = TARGETS,
@@ -93,6 +95,7 @@ def trim(
     Args:
         chip: The calibrated chip.
         calibration: Its calibration.
+        spec: Its spec.
         key: JAX random key of the targets.
         targets: Random banks, over the range that every ring reaches.
         corrections: How often each is corrected.
@@ -117,7 +120,7 @@ def trim(
             volts_V[i, t] = done.volts[0]
             chip.set(volts_V[i, t])
             with np.errstate(invalid="ignore"):
-                measured[i, t], _ = measure_weights(chip, calibration)
+                measured[i, t], _ = measure_weights(chip, calibration, spec)
             measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
             asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
     return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash)

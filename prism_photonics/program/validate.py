@@ -1,6 +1,9 @@
 """Held-out measurements of a programmed chip: how true its weights are, and how its readings scatter."""
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +14,33 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
+from prism_photonics.calibrate.follow import Follower
+from prism_photonics.calibrate.motion import thermal_patterns_pm
 from prism_photonics.calibrate.record import read_dataset, write_dataset
+from prism_photonics.calibrate.survey import averages_for
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.lightpath.modulator.encoding import RAILS, encode
 from prism_photonics.program.solve import program, reachable_weights
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.validation/4"
+SCHEMA = "prism_photonics.validation/5"
 TARGETS = 48
 # Targets that are written and measured once more when all else is done.
 AGAIN = 8
 SETTINGS = 16
 REPEATS = 256
+# Most converter samples of one weight, for this noise over a fully lit line; the dark level is averaged longer.
 AVERAGES = 4096
+READING_NOISE = 5e-5
 DARK_AVERAGES = 16 * AVERAGES
+DARK_NOISE = READING_NOISE / 4.0
+# A followed chip is looked at again after so many single samples or channels, and keeps this many standard
+# deviations of temperature in hand of its voltages (design choices).
+SAMPLES_PER_LOOK = LINES_PER_LOOK = 16
+RESERVE = 2.5
 DIMENSIONS = {
     "commanded": ("target", "row", "channel"),
     "measured": ("target", "row", "channel"),
@@ -62,6 +77,7 @@ class Validation:
         excluded: Rings that the calibration left out, (rows, channels). Their measured weights are those at rest,
             0 where no number was read; the reads of a row that has no other rings are 0.
         again: The first targets written and measured once more at the session's end, (repeated, rows, channels).
+        looks: Readings by which the chip's temperature was followed; none where it does not matter.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -81,6 +97,7 @@ class Validation:
     leak: float
     excluded: Bool[ndarray, "rows channels"] | bool = False
     again: Float[ndarray, "repeated rows channels"] | tuple[()] = ()
+    looks: int = 0
 
     def __post_init__(self) -> None:
         """By default no ring is left out, and nothing was measured again."""
@@ -124,7 +141,7 @@ class Validation:
             InputError: Missing, damaged, or of another schema.
         """
         dataset = read_dataset(Path(path), schema=SCHEMA, arrays=tuple(DIMENSIONS))
-        kinds = {"adc_bits": int, "dac_bits": int, "encoding": str, "spec_hash": str}
+        kinds = {"looks": int, "adc_bits": int, "dac_bits": int, "encoding": str, "spec_hash": str}
         values: dict[str, Any] = {name: dataset[name].values for name in DIMENSIONS}
         for entry in fields(cls):
             if entry.name not in DIMENSIONS:
@@ -155,25 +172,44 @@ def common_range(calibration: Calibration) -> tuple[float, float]:
 
 
 def measure_weights(
-    chip: AbstractChip, calibration: Calibration
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    hold: Callable[[], None] = lambda: None,
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
     """Every effective weight as it stands, one channel lit at a time.
 
+    Args:
+        chip: The chip, its voltages set.
+        calibration: Its calibration.
+        spec: Its spec: how long is averaged goes by its noise.
+        hold: Called before the first channel and again after every `LINES_PER_LOOK`, to mend what has drifted.
+
     Returns:
-        The weights and the standard error of each. The dark reading that all rings of a row share is averaged so long
-        that its own error ties them together by little.
+        The weights and the standard error of each: as they scatter, or as expected where fewer than four samples are
+        enough. The dark reading that all rings of a row share is averaged so long that its own error ties them
+        together by little.
     """
     rows, rings = calibration.shape
-    full_light = np.asarray(calibration.light_scale)
+    full_light, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
+    averages = averages_for(spec, noise=READING_NOISE, most=AVERAGES)
+    dark_averages = averages_for(spec, noise=DARK_NOISE, most=DARK_AVERAGES)
+    expected = sample_noise_A(spec.detector_design, unit_A, pairs=spec.chip.buses) / unit_A / np.sqrt(averages)
     measured, spread = np.empty((rows, rings)), np.empty((rows, rings))
-    dark = chip.measure(np.zeros(rings), averages=DARK_AVERAGES)
+    # The light that dark modulators leak moves with the rings: it is read where they are held.
+    hold()
+    dark = chip.measure(np.zeros(rings), averages=dark_averages)
+    # Four readings of one weight also tell how well it is known.
+    parts = min(4, averages)
     for c in range(rings):
+        if c and c % LINES_PER_LOOK == 0:
+            hold()
         light = np.where(np.arange(rings) == c, full_light, 0.0)
-        # Four readings of one weight also tell how well it is known.
-        readings = np.stack([chip.measure(light, averages=AVERAGES // 4) for _ in range(4)])
-        quarters = (readings - dark) / np.asarray(calibration.unit_A)
-        measured[:, c] = quarters.mean(0)
-        spread[:, c] = quarters.std(0, ddof=1) / 2.0
+        readings = np.stack([chip.measure(light, averages=averages // parts) for _ in range(parts)])
+        weights = (readings - dark) / unit_A
+        measured[:, c] = weights.mean(0)
+        spread[:, c] = weights.std(0, ddof=1) / np.sqrt(parts) if parts > 1 else expected
     return measured, spread
 
 
@@ -186,6 +222,7 @@ def validate(
     targets: int = TARGETS,
     settings: int = SETTINGS,
     repeats: int = REPEATS,
+    survey: xr.Dataset | None = None,
 ) -> Validation:
     """Programme random targets and measure them; read random queries many times; then some targets once more.
 
@@ -197,6 +234,8 @@ def validate(
         targets: Random banks whose every weight is measured.
         settings: Random (bank, query) pairs of the noise study.
         repeats: Single samples of each.
+        survey: The survey, where it has just been taken: if the chip drifted by more than the noise during it, its
+            temperature is followed from here on (`calibrate.follow`).
 
     Returns:
         The measurements, in units of weight.
@@ -204,20 +243,31 @@ def validate(
     Raises:
         InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
+    follower = Follower(chip, calibration, spec, survey)
+    if follower.active:
+        reserve_V = (
+            RESERVE * float(thermal_patterns_pm(spec)[0].max()) / float(designed_bank(spec).rings.slope_pm_V.mean())
+        )
+        calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     shape = calibration.shape
     commanded = rng.uniform(low, high, (targets + settings, *shape))
     programmed = program(calibration, commanded)
     full_light = np.asarray(calibration.light_scale)
+    # Where weights answer most to temperature: half-way.
+    pilot = (
+        program(calibration, np.full((1, *shape), 0.5 * (low + high))).volts[0] if follower.active else np.zeros(shape)
+    )
 
     def measure(volts: Float[ndarray, "some rows rings"]) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
         found = []
         for setting in volts:
-            chip.set(setting)
+            follower.set(setting)
+            hold = partial(follower.hold, setting, pilot=pilot)
             # An excluded row's meter may say anything.
             with np.errstate(invalid="ignore"):
-                found.append(measure_weights(chip, calibration))
+                found.append(measure_weights(chip, calibration, spec, hold=hold))
         measured, spread = (np.array(part) for part in zip(*found, strict=True))
         return numbers_only(calibration, measured), numbers_only(calibration, spread)
 
@@ -227,8 +277,10 @@ def validate(
     light = encode(queries, spec.modulator.encoding)[0]
     reads = np.empty((settings, repeats, spec.chip.rows))
     for m in range(settings):
-        chip.set(programmed.volts[targets + m])
+        follower.set(programmed.volts[targets + m])
         for r in range(repeats):
+            if r % SAMPLES_PER_LOOK == 0:
+                follower.hold(programmed.volts[targets + m], pilot=pilot)
             reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
     again, _ = measure(programmed.volts[: min(AGAIN, targets)])
@@ -251,6 +303,7 @@ def validate(
         residual_rms=float(np.sqrt(np.mean(np.asarray(calibration.residual_rms) ** 2))),
         excluded=np.asarray(calibration.excluded),
         again=again,
+        looks=follower.triggers,
     )
 
 

@@ -21,6 +21,9 @@ class Spoiled(AbstractChip):
     def _wait(self, seconds):
         self._chip.wait(seconds)
 
+    def _clock_s(self):
+        return self._chip.time_s
+
     def _read(self, light, averages):
         return self._current(self._chip.measure(self._light(light.copy()), averages=averages))
 

@@ -100,16 +100,16 @@ def test_weights_and_scores_are_the_same_whatever_the_order(ordered, heated):
     rng = np.random.default_rng(2)
     wanted = rng.uniform(low, high, (2, 3))
     chip.set(program(calibration, wanted).volts[0])
-    assert measure_weights(chip, calibration)[0] == pytest.approx(wanted, abs=2e-3)
+    assert measure_weights(chip, calibration, heated)[0] == pytest.approx(wanted, abs=2e-3)
     tile, queries = rng.uniform(-1.0, 1.0, (1, 2, 3)), rng.uniform(-1.0, 1.0, (40, 3))
     tiles = program_tiles(calibration, tile, weight_range=WeightRange(low, high))
     scores, _ = score_tile(chip, calibration, tiles, tile=0, query_hat=queries, encoding="two_shot")
     assert np.sqrt(np.mean((scores - queries @ tile[0].T) ** 2)) < 0.03
 
 
-def test_a_trim_converges_in_any_order(ordered):
+def test_a_trim_converges_in_any_order(ordered, heated):
     chip, _, calibration = ordered
-    assert min(trim(chip, calibration, key=KEY, targets=2, corrections=1).closed_loop_bits) > 11.0
+    assert min(trim(chip, calibration, heated, key=KEY, targets=2, corrections=1).closed_loop_bits) > 11.0
 
 
 def test_the_order_is_in_the_record_and_in_the_stages(ordered, heated, tmp_path):

@@ -34,7 +34,7 @@ def fresh_die(spec):
 def job(chip, spec, folder):
     """What ``prism calibrate`` does between opening the journal and removing it."""
     calibration, _ = calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
-    trim_targets(chip, calibration, folder, seed=3)
+    trim_targets(chip, calibration, spec, folder, seed=3)
 
 
 def journaled_job(spec, folder, **options):
@@ -88,7 +88,7 @@ def test_every_number_has_a_unit_and_a_meaning(stage, small, name):
 
 def test_the_stages_of_a_record_can_be_told_again(whole, stage):
     calibration, _, _ = read_record(whole / "calibration.nc")
-    survey = read_dataset(whole / "calibration.nc", schema="prism_photonics.record/3")
+    survey = read_dataset(whole / "calibration.nc", schema="prism_photonics.record/4")
     for name, again in stages(calibration, survey).items():
         for key, array in again.items():
             assert array.values == pytest.approx(stage(name)[key].values, rel=1e-12, abs=0.0), key
@@ -239,7 +239,7 @@ else:
 die = VirtualChip.fabricate(spec, jax.random.key(0))
 with JournaledChip(die, spec, folder / "journal.jsonl", identity={}, resume=True, retake=True) as chip:
     calibration, _ = job.calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
-    job.trim_targets(chip, calibration, folder, seed=3)
+    job.trim_targets(chip, calibration, spec, folder, seed=3)
 """
 
 

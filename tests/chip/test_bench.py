@@ -43,7 +43,8 @@ def volts_of(resource):
 
 
 def test_a_survey_over_the_wire_is_the_survey_in_process(small, die, box, resource, bench_of):
-    with BenchChip(small, bench_of(resource)) as chip:
+    """To the last bit, and at the same moments of the box's own clock."""
+    with BenchChip(small, bench_of(resource, voltage_source={"commands": {"clock": "DIAG:CLOC?"}})) as chip:
         wired = take_survey(chip, small, key=KEY, settings=8)
     inside = take_survey(die(), small, key=KEY, settings=8)
     assert wired.identical(inside)
@@ -126,6 +127,16 @@ def test_simulated_time_is_moved_and_real_time_is_slept(small, box, resource, be
         chip.wait(3600.0)
         assert time.monotonic() - start < 60
     assert waited == [3600.0]
+
+
+def test_without_a_clock_in_the_box_the_program_tells_when_was_read(small, resource, bench_of):
+    with BenchChip(small, bench_of(resource)) as chip:
+        chip.measure(np.zeros(3))
+        first, before = chip.time_s, time.monotonic()
+        chip.wait(0.05)
+        chip.measure(np.zeros(3))
+        assert 0.05 <= chip.time_s - first <= time.monotonic() - before + 0.05
+        assert chip.time_s <= time.monotonic()
 
 
 # ---------------------------------------------------------------- limits

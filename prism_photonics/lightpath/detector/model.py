@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 
 from prism_photonics.lightpath.detector.design import DetectorDesign
@@ -49,6 +50,14 @@ def white_noise_A2(design: DetectorDesign, sum_current_A: Float[Any, "..."], *, 
     """
     shot = 2.0 * ELEMENTARY_CHARGE_C * (sum_current_A + 2.0 * pairs * design.dark_current_A)
     return design.bandwidth_Hz * (thermal_noise_A2_Hz(design) + shot)
+
+
+def sample_noise_A(
+    design: DetectorDesign, sum_current_A: Float[Any, "..."] | float, *, pairs: int = 1
+) -> Float[Any, "..."]:
+    """Standard deviation in A of one converter sample by amplifier, shot noise and the converter's step."""
+    white_A2 = white_noise_A2(design, np.asarray(sum_current_A), pairs=pairs)
+    return np.sqrt(white_A2 + adc_step_A(design) ** 2 / 12.0)
 
 
 def intensity_noise_A2(

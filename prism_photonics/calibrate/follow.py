@@ -1,0 +1,106 @@
+"""Following a chip's temperature between settings, so that programmed weights are where the calibration puts them.
+
+Before a setting is used, the chip is looked at under voltages of its own, the *pilot*: a few readings of all rows tell
+the common temperature and its gradients (`track.estimate`), and the voltages wanted next are corrected by them and by
+what the film has relaxed under all voltages before. The weights that are held then are never looked at themselves.
+"""
+
+from typing import final
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.calibrate.calibration import Calibration
+from prism_photonics.calibrate.motion import drift_matters, replayed, thermal_patterns_pm
+from prism_photonics.calibrate.survey import averages_for
+from prism_photonics.calibrate.track import Look, Moved, estimate, held_volts
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.spec import ChipSpec
+
+# Design choice: single lines of a look. Dimmed ones would tell of the modulators' drivers too.
+LIGHTS = 4
+
+
+@final
+class Follower:
+    """Sets a chip's voltages, and corrects them for what has moved where drift matters; nobody else may set them.
+
+    Attributes:
+        active: Whether the chip moved by more than the noise of its survey while that was taken.
+        triggers: Readings taken for it.
+    """
+
+    def __init__(self, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: xr.Dataset | None) -> None:
+        """Begin where a survey has just ended.
+
+        Args:
+            chip: The chip.
+            calibration: What the survey told.
+            spec: The chip's spec.
+            survey: The survey: its voltages have charged the film. Without one nothing is followed.
+        """
+        self.triggers = 0
+        self.active = survey is not None and drift_matters(survey, spec)
+        self._chip, self._calibration, self._averages = chip, calibration, averages_for(spec)
+        if survey is None or not self.active:
+            return
+        self._patterns_pm = jnp.asarray(thermal_patterns_pm(spec))
+        self._look = Look.alone(calibration, spec, self._averages, lights=LIGHTS)
+        self._film, self._volts = replayed(survey, spec), survey.volts_V.values[-1]
+        self._film_s = chip.time_s
+        # Readings less their dark level, as the survey's fit takes them.
+        self._lit = eqx.tree_at(lambda c: (c.dark_A, c.leak), calibration, replace_fn=jnp.zeros_like)
+        nothing = jnp.zeros(calibration.shape)
+        self._moved = Moved(jnp.zeros(4), nothing, nothing, nothing)
+
+    def hold(self, volts: Float[ndarray, "rows rings"], *, pilot: Float[ndarray, "rows rings"]) -> None:
+        """Set voltages that the calibration gives for wanted weights, so that they give them now.
+
+        Args:
+            volts: Ring voltages in V, from `program`. Where drift does not matter they are held already, and stay.
+            pilot: Voltages at which the chip is looked at first.
+        """
+        if not self.active:
+            return
+        self.set(pilot)
+        lights = self._look.lights
+        dark, *lit = (
+            self._chip.measure(light, averages=self._averages) for light in (np.zeros_like(lights[0]), *lights)
+        )
+        current_A = np.stack(lit) - dark
+        self.triggers += 1 + len(lights)
+        self._age()
+        self._moved = estimate(
+            self._lit,
+            self._moved,
+            self._patterns_pm,
+            jnp.asarray(self._volts),
+            jnp.asarray(lights),
+            jnp.asarray(np.nan_to_num(current_A, posinf=0.0, neginf=0.0)),
+            jnp.asarray(np.where(np.isfinite(current_A), self._look.sigma_A, np.inf)),
+            # The film's part is known from the voltages that it saw.
+            1.0,
+            jnp.zeros(self._calibration.shape),
+            own=False,
+        )
+        held = held_volts(self._calibration, jnp.asarray(volts), self._moved, self._patterns_pm)
+        # A ring that would need more than the limit stands at it.
+        self.set(self._calibration.on_dac_grid(np.where(self._calibration.excluded, volts, held)))
+
+    def set(self, volts: Float[ndarray, "rows rings"]) -> None:
+        """Set voltages as they are."""
+        if self.active:
+            self._age()
+        self._chip.set(volts)
+        self._volts = volts
+
+    def _age(self) -> None:
+        """Let the film's charge follow the voltage that has been held until the last reading."""
+        self._film.advance(max(self._chip.time_s - self._film_s, 0.0), self._volts)
+        self._film_s = self._chip.time_s
+        kept_V = jnp.asarray((1.0 + float(self._calibration.film)) * self._film.lost_V)
+        self._moved = Moved(self._moved.common, self._moved.own_pm, self._moved.charge_V, kept_V)
