@@ -44,8 +44,14 @@ KS_SAMPLES = 1000
 """Scores of each side that the Kolmogorov–Smirnov test compares; many more would tell any two samples apart."""
 
 
-def chip_bank(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, weight_range: WeightRange) -> ScoreBank:
-    """A scorer that programs and reads a chip tile by tile.
+def chip_bank(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    weight_range: WeightRange,
+    held: Float[np.ndarray, "rows channels"] | float = 0.0,
+) -> ScoreBank:
+    """A scorer that programs and reads a chip tile by tile; excluded rings hold so much (`program.held_weights`).
 
     Each block is written at full span, and its own scale multiplies its score afterwards, as ``rank.readers`` does.
     """
@@ -55,7 +61,8 @@ def chip_bank(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, weig
     def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
         unit, scale = _at_full_span(signatures)
         grid = rails(tiles(unit, rows=rows, channels=dims), encoding)
-        programmed = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range)
+        all_tiles = grid.reshape(-1, *grid.shape[2:])
+        programmed = program_tiles(calibration, all_tiles, weight_range=weight_range, held=held)
         largest = np.abs(queries).max(1, keepdims=True)
 
         def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray) -> np.ndarray:

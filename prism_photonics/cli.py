@@ -190,10 +190,14 @@ def calibrate(
     spec: Spec,
     out: Annotated[
         Path,
-        typer.Option("-o", "--out", metavar="RECORD", help="Folder for calibration.nc and validation.nc."),
+        typer.Option("-o", "--out", metavar="RECORD", help="Folder for calibration.nc, validation.nc and stages/."),
     ],
     bench: Annotated[
-        str, typer.Option(help="virtual:SEED, a virtual die, or the bench.toml of real instruments.")
+        str,
+        typer.Option(
+            help="virtual:SEED, a virtual die; untrimmed:SEED, the same as fabricated, with heaters; or the bench.toml "
+            "of real instruments."
+        ),
     ] = "virtual:0",
     seed: Annotated[
         int | None,
@@ -207,18 +211,22 @@ def calibrate(
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
 
-    Reads SPEC; writes RECORD/calibration.nc (survey and fit), RECORD/validation.nc (held-out measurements) and with
-    --drift RECORD/drift.nc. Until they are there, RECORD/journal.jsonl keeps every reading; --resume goes on from it.
+    Reads SPEC; writes RECORD/calibration.nc (survey and fit), RECORD/validation.nc (held-out measurements),
+    RECORD/stages (a record and a plot of each stage) and with --drift RECORD/drift.nc. Until they are there,
+    RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
-    bench_file, seed = cli_bench.chosen(bench, seed)
+    bench_file, seed = cli_bench.chosen(bench, seed, untrimmed=True)
     chip_spec = _feasible(spec)
     from prism_photonics.calibrate.calibration import summary
     from prism_photonics.calibrate.record import recorded_faults
-    from prism_photonics.job import calibrate_and_validate, watch_drift
+    from prism_photonics.job import calibrate_and_validate, search_and_assign, watch_drift
+    from prism_photonics.program.trim import Trimmed
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
+        if bench.startswith("untrimmed:"):
+            search_and_assign(chip, chip_spec, out)
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
         if drift:
             watch_drift(chip, calibration, chip_spec, out, seed=seed)
@@ -228,6 +236,7 @@ def calibrate(
         "record": str(out),
         "accuracy_bits": validation.accuracy_bits,
         "precision_bits": validation.precision_bits,
+        "closed_loop_bits": Trimmed.read(out / "stages" / "trim.nc").closed_loop_bits,
         **summary(calibration),
         "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec, looks=validation.looks), 1),
         "over_voltage_attempts": chip.over_voltage_attempts,

@@ -133,14 +133,16 @@ def hold_tile(
     progress.print("the rings are parked")
 
 
-def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
+def chosen(bench: str, seed: int | None, *, untrimmed: bool = False) -> tuple["BenchFile | None", int]:
     """The bench file that ``--bench`` names, or None for a virtual die, and the seed of the survey."""
     kind, colon, die = bench.partition(":")
     if bench.endswith(".toml"):
         from prism_photonics.chip.benchfile import BenchFile
 
         return BenchFile.from_toml(bench), seed or 0
-    if kind != "virtual" or not colon or not (die.isascii() and die.isdigit()):
+    if kind == "untrimmed" and not untrimmed:
+        raise InputError(f"--bench {bench}: only 'prism calibrate' searches rings; use virtual:SEED")
+    if kind not in ("virtual", "untrimmed") or not colon or not (die.isascii() and die.isdigit()):
         raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, or a bench.toml")
     if len(die) > len(str(LARGEST_SEED)) or int(die) > LARGEST_SEED:
         raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
@@ -160,7 +162,8 @@ def journaled(
 
         from prism_photonics.chip.virtual import VirtualChip
 
-        die = VirtualChip.fabricate(spec, jax.random.key(int(bench.partition(":")[2])))
+        key = jax.random.key(int(bench.partition(":")[2]))
+        die = VirtualChip.fabricate(spec, key, trimmed=bench.startswith("virtual"))
         with JournaledChip(die, spec, path, identity=identity, resume=resume, retake=True) as chip:
             yield _announced(chip)
             chip.finish()
@@ -199,9 +202,10 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
     """
     from prism_photonics.calibrate import follow, survey
     from prism_photonics.chip.benchfile import wall_time_s
-    from prism_photonics.program import validate
+    from prism_photonics.program import trim, validate
 
     channels, tried, targets = spec.chip.rings, survey.settings_for(spec), validate.TARGETS + validate.AGAIN
+    targets += trim.TARGETS * (1 + trim.CORRECTIONS)
     # Each setting and each target has a dark reading.
     single, held_out, dark = tried * channels, targets * channels, tried + targets
     averages, held_out_averages = (

@@ -205,7 +205,7 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
     from prism_photonics.check import chip_bank
     from prism_photonics.chip.virtual import VirtualChip
     from prism_photonics.lightpath.modulator.encoding import RAILS
-    from prism_photonics.program.score import WeightRange
+    from prism_photonics.program.score import WeightRange, held_weights
     from prism_photonics.program.validate import Validation
 
     calibration, spec, extra = read_record(record / "calibration.nc")
@@ -215,7 +215,7 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
     chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    score_bank = chip_bank(chip, calibration, spec, weight_range)
+    score_bank = chip_bank(chip, calibration, spec, weight_range, held_weights(validation))
     return score_bank, spec.chip.rows, spec.chip.rings // RAILS[spec.modulator.encoding]
 
 

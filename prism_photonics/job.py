@@ -16,11 +16,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from prism_photonics.behavior.fit import fit
 from prism_photonics.budget.feasibility import require_feasible
 from prism_photonics.calibrate.calibration import Calibration, from_survey, summary
 from prism_photonics.calibrate.record import write_record
+from prism_photonics.calibrate.search import Search, search
 from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
@@ -31,7 +33,9 @@ from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_text
 from prism_photonics.lightpath.modulator.encoding import RAILS, rails
 from prism_photonics.program.drift import DriftStudy, study_drift
-from prism_photonics.program.score import WeightRange, program_tiles, score_tile
+from prism_photonics.program.follow import Follower
+from prism_photonics.program.score import WeightRange, held_weights, program_tiles, score_tile
+from prism_photonics.program.trim import Trimmed, trim
 from prism_photonics.program.validate import Validation, validate
 from prism_photonics.rank.compare import BLOCK, K, bundle_scores, load_keys
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
@@ -48,14 +52,32 @@ Progress = Callable[[str, str, float], None]
 def calibrate_and_validate(
     chip: AbstractChip, spec: ChipSpec, folder: Path, *, seed: int, bench: str
 ) -> tuple[Calibration, Validation]:
-    """Calibrate a chip, check it on targets it never saw, and write both records into ``folder``."""
+    """Calibrate a chip, check it on targets it never saw, and correct some in closed loop.
+
+    Both records and all stages are written into ``folder``.
+    """
+    from prism_photonics.report.stages import write_stages, write_trim
+
     survey_key, fit_key, check_key = jax.random.split(jax.random.key(seed ^ 0x5EED), 3)
     survey = take_survey(chip, spec, key=survey_key)
     calibration = from_survey(survey, spec, key=fit_key)
     write_record(folder / "calibration.nc", calibration, survey, spec, bench=bench, seed=seed)
-    validation = validate(chip, calibration, spec, key=check_key, survey=survey)
+    write_stages(folder / "stages", calibration, survey)
+    follower = Follower(chip, calibration, spec, survey)
+    validation = validate(chip, calibration, spec, key=check_key, follower=follower)
     validation.write(folder / "validation.nc")
+    write_trim(folder / "stages", trim(chip, calibration, spec, key=jax.random.key(seed ^ 0x7215), follower=follower))
     return calibration, validation
+
+
+def search_and_assign(chip: AbstractChip, spec: ChipSpec, folder: Path) -> Search:
+    """Find the rings of an untrimmed chip, heat each to the channel that it is to serve, write the stage ``search``."""
+    from prism_photonics.report.stages import write_search
+
+    found = search(chip, spec)
+    write_search(folder / "stages", found)
+    chip.assign(found.assignment.channel_of_ring, found.power_mW)
+    return found
 
 
 def watch_drift(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, folder: Path, *, seed: int) -> DriftStudy:
@@ -100,10 +122,12 @@ def chip_scores(
     cache: KeyCache,
     *,
     weight_range: WeightRange,
+    held: Float[np.ndarray, "rows channels"] | float = 0.0,
 ) -> tuple[np.ndarray, int, int]:
     """Scores of every query of a cache by photocurrent, how many targets were out of reach, how many readings clipped.
 
     The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once.
+    Excluded rings hold the weights ``held``.
     """
     rows, encoding = spec.chip.rows, spec.modulator.encoding
     dims = spec.chip.rings // RAILS[encoding]
@@ -113,7 +137,7 @@ def chip_scores(
     grids = [rails(tiles(signatures[bank] / scale[bank], rows=rows, channels=dims), encoding) for bank in banks]
     slices = grids[0].shape[1]
     all_tiles = np.concatenate([grid.reshape(-1, *grid.shape[2:]) for grid in grids])
-    programmed = program_tiles(calibration, all_tiles, weight_range=weight_range)
+    programmed = program_tiles(calibration, all_tiles, weight_range=weight_range, held=held)
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     # A row without a usable ring says nothing of its block: it is never chosen.
     dead = np.asarray(calibration.excluded).all(1)
@@ -205,7 +229,9 @@ def run(
         )
     with step("program"):
         weight_range = WeightRange(validation.weight_low, validation.weight_high)
-        measured, out_of_reach, clipped = chip_scores(chip, calibration, spec, cache, weight_range=weight_range)
+        measured, out_of_reach, clipped = chip_scores(
+            chip, calibration, spec, cache, weight_range=weight_range, held=held_weights(validation)
+        )
         outcome["program"] = (
             f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"
         )
@@ -238,6 +264,7 @@ def run(
         "row_solver_vs_sax_max_error": sax_error,
         "layout_vs_design_max_error": layout_error,
         "accuracy_bits": validation.accuracy_bits,
+        "closed_loop_bits": Trimmed.read(folder / "record" / "stages" / "trim.nc").closed_loop_bits,
         "readings_per_ring": calibration.readings_per_ring,
         "recall": _recalls(whole, "recall"),
         "recall_vs_ideal": _recalls(whole, "recall_vs_ideal"),

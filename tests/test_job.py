@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 pytestmark = pytest.mark.slow
 
 SEED = 0
+STAGES = ("dark", "power", "resonance", "tuning", "rows")
 STEPS = ["check", "simulate", "calibrate", "program", "draw", "export", "rank", "report"]
 FILES = {
     "spec.json",
     "summary.json",
     "report.html",
     *(f"record/{name}" for name in ("calibration.nc", "validation.nc", "drift.nc")),
+    *(f"record/stages/{name}.{kind}" for name in (*STAGES, "trim") for kind in ("nc", "png")),
     *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
     *(
         f"layout/{name}"
@@ -163,13 +165,18 @@ def test_the_spec_that_the_run_leaves_is_the_spec_that_it_was_given(ran, demo):
 
 
 def test_the_same_seed_gives_the_same_record_byte_for_byte(ran, again):
-    for name in ("calibration.nc", "validation.nc"):
+    records = (path for path in again.record.rglob("*") if path.suffix in (".nc", ".png"))
+    for name in (path.relative_to(again.record) for path in records):
         assert (again.record / name).read_bytes() == (ran.folder / "record" / name).read_bytes(), name
     assert again.printed["accuracy_bits"] == ran.summary["accuracy_bits"]
 
 
 def test_a_calibration_tells_its_precision_its_time_and_that_no_voltage_was_too_high(again):
     assert again.printed["precision_bits"] > 11
+    open_loop, *corrected = again.printed["closed_loop_bits"]
+    assert open_loop == pytest.approx(again.printed["accuracy_bits"], abs=0.4)
+    assert len(corrected) == 2
+    assert min(corrected) > open_loop
     assert 1.0 < again.printed["wall_time_s"] < 600.0
     assert again.printed["excluded_rings"] == []
     assert again.printed["over_voltage_attempts"] == 0

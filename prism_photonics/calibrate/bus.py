@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from prism_photonics.calibrate.unknowns import RowModel, Scatter, Unknowns, channel_transmission, row_model
 from prism_photonics.lightpath.ring.model import RingParams
@@ -18,6 +18,7 @@ class BusSurvey(eqx.Module):
 
     Attributes:
         wl_um: Wavelengths of its channels in µm.
+        channel_of_ring: The channel that the ring at each place serves. Rings, voltages and drift count by place.
         rings: Designed rings.
         buses: Designed bus segments.
         gain_A: Designed current of each line, fully lit and fully passed.
@@ -29,6 +30,7 @@ class BusSurvey(eqx.Module):
     """
 
     wl_um: Float[Array, "*lanes channels"]
+    channel_of_ring: Int[Array, "*lanes channels"]
     rings: RingParams
     buses: PathParams
     gain_A: Float[Array, "*lanes channels"]

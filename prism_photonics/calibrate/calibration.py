@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.faults import find_faults, lit_currents_A, usable
 from prism_photonics.calibrate.fit import RowFit
 from prism_photonics.calibrate.moving import fit_moving
@@ -59,6 +60,8 @@ class Calibration(eqx.Module):
         spec_hash: The spec that was calibrated.
         excluded: Rings that are left out because something is broken; nothing is asked of them. `find_faults` on the
             survey says why.
+        channel_of_ring: The channel that the ring at each place along its bus serves. Rings and voltages count by
+            place; weights, gains and what is excluded by channel.
         film: What the film relaxes over what its profile says, less one; 0 where the survey was too short to tell.
     """
 
@@ -79,6 +82,7 @@ class Calibration(eqx.Module):
     adc_full_scale_A: float = eqx.field(static=True)
     spec_hash: str = eqx.field(static=True)
     excluded: Bool[Array, "rows rings"]
+    channel_of_ring: Int[Array, "rows buses channels"]
     film: Float[Array, ""]
 
     @property
@@ -187,17 +191,19 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
             f"calibrate: the survey belongs to spec {str(survey.attrs['spec_hash'])[:12]}, not to {spec.name} "
             f"({spec.hash[:12]}); calibrate with the chip's own spec"
         )
+    own = survey.channel_of_ring.values
     use = usable(survey, find_faults(survey, spec), spec)
     current_A = lit_currents_A(survey)
     dark_A, leak = dark_and_leak(survey.dark_A.values, current_A, trusted=use.whole_rows)
     # A ring that stands still is a ring at one voltage; its offset tells which.
-    volts = np.where(use.stuck, 0.0, survey.volts_V.values)
+    volts = np.where(by_place(use.stuck, own), 0.0, survey.volts_V.values)
     noise_A = np.where(use.readings, survey.noise_A.values, np.inf)
     fit, motion = fit_moving(survey, volts, current_A, noise_A, spec, key=key)
     calibration = _from_fit(
         fit, designed_bank(spec).wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec
     )
-    return dataclasses.replace(calibration, excluded=jnp.asarray(use.excluded), film=jnp.asarray(motion.film))
+    told = {"excluded": use.excluded, "film": motion.film, "channel_of_ring": own}
+    return dataclasses.replace(calibration, **{name: jnp.asarray(value) for name, value in told.items()})
 
 
 def dark_and_leak(
@@ -270,6 +276,7 @@ def _from_fit(
         adc_full_scale_A=spec.detector_design.adc_full_scale_A,
         spec_hash=spec.hash,
         excluded=jnp.zeros((spec.chip.rows, spec.chip.rings), dtype=bool),
+        channel_of_ring=jnp.broadcast_to(jnp.arange(spec.chip.channels), fit.model.gain_A.shape),
         film=jnp.zeros(()),
     )
 

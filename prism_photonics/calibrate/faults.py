@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place, inverse
 from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -66,13 +67,14 @@ class Usable:
 
 
 def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
-    """The faults that a survey shows, each ring named once, rows and lines before single rings.
+    """The faults that a survey shows, each ring named once by the line that it serves; rows and lines come first.
 
     Args:
         survey: What `take_survey` returned.
         spec: The chip's spec.
     """
     lit_A = lit_currents_A(survey)
+    volts_V = by_place(survey.volts_V.values, inverse(survey.channel_of_ring.values))
     lost = np.isnan(lit_A)
     railed = ~lost & (np.abs(survey.current_A.values) >= RAIL * spec.detector_design.adc_full_scale_A)
     railed = railed.any(0).T
@@ -124,7 +126,7 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     for n, c in np.argwhere((swing_A < floor_A) & ~taken):
         here = np.zeros_like(taken)
         here[n, c] = True
-        other = _driven_by(int(n), int(c), level_A, survey.volts_V.values, spec)
+        other = _driven_by(int(n), int(c), level_A, volts_V, spec)
         if other is not None:
             here[n, other] = True
             blame(here, f"rings {c} and {other} of row {n} share a resonance: line {other} answers to both; trim one")

@@ -102,11 +102,13 @@ def coarse_unknowns(bus: BusSurvey) -> Unknowns:
         best = jnp.where(counts.any(), jnp.argmin(cost), OFFSET_GRID // 2)
         return grid[best], jnp.log(scale[best]) / scatter.gain
 
-    own_volts = jnp.diagonal(bus.volts, axis1=1, axis2=2).T
-    counted = jnp.isfinite(bus.noise_A)
-    offset, gain = jax.vmap(one)(bus.rings, bus.wl_um, bus.gain_A, own_volts, bus.current_A.T, counted.T)
+    own = bus.channel_of_ring
+    own_volts = bus.volts[:, own, jnp.arange(own.size)].T
+    counted = jnp.isfinite(bus.noise_A).T[own]
+    offset, gain = jax.vmap(one)(bus.rings, bus.wl_um[own], bus.gain_A[own], own_volts, bus.current_A.T[own], counted)
     zero = jnp.zeros_like(offset)
-    return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], gain, jnp.zeros(()))
+    by_channel = zero.at[own].set(gain)
+    return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], by_channel, jnp.zeros(()))
 
 
 def _climb(

@@ -6,7 +6,7 @@ the rows *projected out* (what a row's unknowns could explain of a motion is not
 Gauss–Newton step of all unknowns at once by elimination. The prior is the spec's drift, an Ornstein–Uhlenbeck process.
 What the film relaxes meanwhile follows from the voltages that it was given, up to one factor that is found too.
 
-Source of the elimination: G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973).
+Source of the elimination: G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 413 (1973).
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibrate.bus import BusSurvey
@@ -23,7 +23,7 @@ from prism_photonics.calibrate.motion import (
     wandered_pm,
 )
 from prism_photonics.calibrate.unknowns import Scatter, Unknowns, designed_gain_A
-from prism_photonics.circuit.params import designed_bank
+from prism_photonics.circuit.params import assigned_bank
 from prism_photonics.spec import ChipSpec
 
 # Turns of motion and rows: the elimination leaves little to a second one.
@@ -53,7 +53,7 @@ def fit_moving(
         The fit and the motion, which is none where drift stays below the noise.
     """
     time_s = survey.time_s.values
-    moving, readings = bus_surveys(volts, current_A, noise_A, time_s, spec)
+    moving, readings = bus_surveys(volts, current_A, noise_A, time_s, survey.channel_of_ring.values, spec)
     still = Motion.none(time_s)
     if not drift_matters(survey, spec):
         return fit_rows(readings, key), still
@@ -76,10 +76,11 @@ def bus_surveys(
     current_A: Float[ndarray, "settings rings rows"],
     noise_A: Float[ndarray, "settings rings rows"],
     time_s: Float[ndarray, "settings rings"],
+    channel_of_ring: Int[ndarray, "rows buses channels"],
     spec: ChipSpec,
 ) -> tuple[Moving, BusSurvey]:
     """What moves the rings of every bus, and its readings as if only the film had; leaves lead with (rows, buses)."""
-    design = designed_bank(spec)
+    design = assigned_bank(spec, channel_of_ring)
     lost_V = jnp.asarray(lost_volts(volts, time_s, spec))
     moving = Moving(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
     read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
@@ -89,6 +90,7 @@ def bus_surveys(
 
     readings = BusSurvey(
         wl_um=of_lane(design.wl_um),
+        channel_of_ring=jnp.asarray(channel_of_ring),
         rings=design.rings,
         buses=design.buses,
         gain_A=designed_gain_A(spec),

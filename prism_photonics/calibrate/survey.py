@@ -92,8 +92,9 @@ def take_survey(
 
     Returns:
         Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (setting, row),
-        the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row), and when
-        each reading ended, ``time_s`` (setting, channel), from the first one.
+        the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row), when each
+        reading ended, ``time_s`` (setting, channel), from the first one, and the ``channel_of_ring`` (row, bus, place
+        along the bus).
 
     Raises:
         InputError: No ring answers at all, or the chip does not have the spec's shape. What is broken without being
@@ -124,6 +125,7 @@ def take_survey(
             "current_A": (("setting", "channel", "row"), current_A, {"units": "A"}),
             "noise_A": (("setting", "channel", "row"), _noise_A(spec, current_A, averages), {"units": "A"}),
             "dark_A": (("setting", "row"), dark_A, {"units": "A"}),
+            "channel_of_ring": (("row", "bus", "place"), chip.channel_of_ring),
             "time_s": (("setting", "channel"), time_s - time_s.min(), {"units": "s"}),
         },
         attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * (chip.channels + 1)},

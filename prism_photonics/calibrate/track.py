@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.calibration import Calibration, of_row
 from prism_photonics.calibrate.motion import thermal_patterns_pm
 from prism_photonics.calibrate.unknowns import row_transmission
@@ -98,7 +99,8 @@ class Tracker:
         self.refreshes = 0
         self.settings = 0
         self._chip, self._calibration, self._averages = chip, calibration, averages
-        self._used = ~np.asarray(calibration.excluded)
+        # By place along the bus, as voltages are.
+        self._used = ~by_place(np.asarray(calibration.excluded), np.asarray(calibration.channel_of_ring))
         nothing = jnp.zeros(calibration.shape)
         self.moved = Moved(jnp.zeros(4), nothing, nothing, nothing)
         film = spec.profile.relaxation
@@ -129,7 +131,7 @@ class Tracker:
             volts: Ring voltages in V, from `program` with the untouched calibration.
         """
         self._base_V = np.asarray(volts, dtype=float)
-        held = jnp.where(self._calibration.excluded, 0.0, jnp.asarray(self._base_V))
+        held = jnp.where(self._used, jnp.asarray(self._base_V), 0.0)
         common = self.moved.common.at[3].set(0.0)
         self.moved = Moved(common, self.moved.own_pm, held, self.moved.relaxed_V)
         self.restore()
@@ -292,7 +294,9 @@ def estimate(
         normal = jnp.einsum("nlc,nlk->nck", jacobian, jacobian) + jnp.eye(step.shape[0])
         gradient = jnp.einsum("nlc,ln->nc", jacobian, residual) + shift.T
         shift = shift - jnp.linalg.solve(normal, gradient[..., None])[..., 0].T
-    own_pm = jnp.where(calibration.excluded, 0.0, base + (shift * step).T)
+    order = calibration.channel_of_ring
+    excluded = of_row(jnp.take_along_axis(calibration.excluded.reshape(order.shape), order, -1))
+    own_pm = jnp.where(excluded, 0.0, base + (shift * step).T)
     return eqx.tree_at(lambda m: m.own_pm, found, own_pm)
 
 

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.spec import ChipSpec
@@ -19,6 +19,9 @@ class AbstractChip(ABC):
         self._channels = spec.chip.rings
         self._max_voltage_V = spec.drive.max_voltage_V
         self._over_voltage_attempts = 0
+        self._max_heater_mW = 0.0
+        places = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
+        self._channel_of_ring = np.broadcast_to(np.arange(spec.chip.channels), places)
         self._time_s = 0.0
 
     @property
@@ -45,6 +48,34 @@ class AbstractChip(ABC):
     def time_s(self) -> float:
         """When the last reading ended, in s, on the bench's clock; only differences mean something."""
         return self._time_s
+
+    @property
+    def channel_of_ring(self) -> Int[ndarray, "rows buses channels"]:
+        """The channel that the ring at each place along its bus serves: its own, unless heaters `assign` another."""
+        return self._channel_of_ring
+
+    def assign(
+        self, channel_of_ring: Int[ndarray, "rows buses channels"], power_mW: Float[ndarray, "rows rings"]
+    ) -> None:
+        """Heat every ring to the channel that it is to serve from now on.
+
+        Args:
+            channel_of_ring: One ring for every channel of every bus.
+            power_mW: Heater powers in mW that bring them there.
+
+        Raises:
+            InputError: A channel without a ring, or powers that `heat` refuses.
+        """
+        want = np.broadcast_to(np.arange(self._channel_of_ring.shape[-1]), self._channel_of_ring.shape)
+        if channel_of_ring.shape != want.shape or (np.sort(channel_of_ring, axis=-1) != want).any():
+            raise InputError("chip.assign: every channel of every bus wants exactly one ring; search and assign again")
+        self.heat(power_mW)
+        self._channel_of_ring = channel_of_ring
+
+    @property
+    def max_heater_mW(self) -> float:
+        """Largest power of one ring's heater; 0 on a chip or a bench without heaters."""
+        return self._max_heater_mW
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Drive every ring; the driver rounds to its DAC grid.
@@ -95,6 +126,31 @@ class AbstractChip(ABC):
         self._time_s = self._clock_s()
         return current_A
 
+    def heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
+        """Heat every ring; a heater moves its ring to the red, and stays on until it is set anew.
+
+        Args:
+            power_mW: Heater powers in mW.
+
+        Raises:
+            InputError: No heaters, wrong shape, NaN, or a power below 0 or above the limit; nothing is written then.
+        """
+        power_mW = np.asarray(power_mW, dtype=float)
+        if not self.max_heater_mW:
+            raise InputError("chip.heat: this chip has no heaters; want trim.method = 'heater' and a bench that heats")
+        if power_mW.shape != (self.rows, self.channels):
+            raise InputError(
+                f"chip.heat: powers of shape {power_mW.shape}; this chip takes ({self.rows}, {self.channels})"
+            )
+        bad = np.argwhere(~((power_mW >= 0.0) & (power_mW <= self.max_heater_mW)))
+        if bad.size:
+            row, ring = bad[0]
+            raise InputError(
+                f"ring {ring} of row {row}: heater power {power_mW[row, ring]:.4g} mW is not within 0 to "
+                f"{self.max_heater_mW:.4g} mW; nothing was written; assign again"
+            )
+        self._heat(power_mW)
+
     def wait(self, seconds: float) -> None:
         """Let time pass: on a bench by waiting, on a virtual chip by its own clock.
 
@@ -104,6 +160,10 @@ class AbstractChip(ABC):
         if not 0.0 <= seconds < math.inf:
             raise InputError(f"chip.wait: {seconds} s; time passes forwards: want 0 or more, finite")
         self._wait(seconds)
+
+    def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
+        """Write checked heater powers; a chip whose `max_heater_mW` is 0 is never asked."""
+        raise NotImplementedError
 
     @abstractmethod
     def _clock_s(self) -> float:

@@ -59,7 +59,7 @@ class JournaledChip(AbstractChip):
             InputError: The journal belongs to another job, is damaged, in use, or cannot be written.
         """
         super().__init__(spec)
-        self._max_voltage_V = chip.max_voltage_V
+        self._max_voltage_V, self._max_heater_mW = chip.max_voltage_V, chip.max_heater_mW
         self._chip, self._retake = chip, retake
         self._path = Path(path)
         # Through JSON, so that it compares with what was read.
@@ -75,7 +75,7 @@ class JournaledChip(AbstractChip):
             self._asked = 0
             self._read_s = 0.0
             self._gap_s = 0.0
-            self._undriven = np.empty((0, 0))
+            self._undriven = self._unheated = np.empty((0, 0))
             self.kept = sum("A" in entry for entry in self._old)
             if not self._size:
                 self._write(header)
@@ -122,6 +122,15 @@ class JournaledChip(AbstractChip):
         if not known:
             self._write(entry)
 
+    def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
+        entry = {"heat": power_mW.tolist()}
+        known = self._known(entry) is not None
+        self._unheated = power_mW
+        if not known or self._retake:
+            self._catch_up()
+        if not known:
+            self._write(entry)
+
     def _read(self, light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
         question = {"light": light.tolist(), "averages": averages}
         kept = self._known(question)
@@ -148,10 +157,13 @@ class JournaledChip(AbstractChip):
         return self._read_s
 
     def _catch_up(self) -> None:
-        """Drive the rings to where the job believes them to be."""
+        """Drive and heat the rings to where the job believes them to be."""
         if self._undriven.size:
             self._chip.set(self._undriven)
             self._undriven = np.empty((0, 0))
+        if self._unheated.size:
+            self._chip.heat(self._unheated)
+            self._unheated = np.empty((0, 0))
 
     def _known(self, question: dict[str, Any]) -> dict[str, Any] | None:
         """The entry on file that answers the next question, or None when the file has come to its end."""
@@ -251,4 +263,6 @@ def _lock(file: int, path: Path) -> None:
 def _named(entry: Mapping[str, Any]) -> str:
     if "light" in entry:
         return f"a reading with {entry['averages']} averages"
+    if "heat" in entry:
+        return "heater powers"
     return "a setting" if "set" in entry else f"a wait of {entry.get('wait')} s"

@@ -14,13 +14,16 @@ from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.drift import Drift
-from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.chip.fabricate import Die, draw_die
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
+from prism_photonics.lightpath.ring.model import fsr_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # The optics is solved anew after this much time without a new setting; slow drift moves a ring by far less than a code.
 REFRESH_S = 0.0005
+# Design choices: a heater settles in tens of microseconds, and is made for a little more than one FSR.
+HEATER_S, HEATER_FSRS = 1e-4, 1.1
 
 
 @dataclass
@@ -36,34 +39,49 @@ class _Now:
 class VirtualChip(AbstractChip):
     """A seeded die on a perfect bench. Make one with `fabricate`."""
 
-    def __init__(self, spec: ChipSpec, drive: Callable, read: Callable, wait: Callable, clock: Callable) -> None:
+    def __init__(
+        self,
+        spec: ChipSpec,
+        drive: Callable,
+        read: Callable,
+        wait: Callable,
+        clock: Callable,
+        heat: Callable,
+        max_heater_mW: float,
+    ) -> None:
         super().__init__(spec)
+        self._max_heater_mW = max_heater_mW
+        self._heat_hidden = heat
         self._drive_hidden = drive
         self._read_hidden = read
         self._wait_hidden = wait
         self._clock_hidden = clock
 
     @classmethod
-    def fabricate(cls, spec: ChipSpec, key: PRNGKeyArray) -> "VirtualChip":
+    def fabricate(cls, spec: ChipSpec, key: PRNGKeyArray, *, trimmed: bool = True) -> "VirtualChip":
         """Draw a die from the spec's variation; the same key gives the same die, the same drift and the same noise.
 
         Args:
             spec: The chip and how it scatters and drifts.
             key: JAX random key.
+            trimmed: Whether its rings have been brought to their channels, up to ``trim.residual_pm``. Else they rest
+                where fabrication left them, and heaters, if the spec has them, are off.
 
         Returns:
             A chip that can be set and measured.
         """
         die_key, noise_key = jax.random.split(key)
-        die = draw_die(spec, die_key)
+        die = draw_die(spec if trimmed else _untrimmed(spec), die_key)
         noise = np.random.default_rng(np.asarray(jax.random.key_data(noise_key)).tolist())
         drift = Drift(spec, noise.spawn(1)[0])
         receiver = Receiver(spec, die, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
         bandwidth_Hz = spec.detector_design.bandwidth_Hz
+        heated_pm = np.zeros((spec.chip.rows, spec.chip.rings))
+        heats = spec.trim.method == "heater" and spec.trim.heater_mW_nm > 0.0
 
         def solve(volts: Float[ndarray, "rows rings"]) -> _Now:
-            return _Now(volts, line_currents(die, drift.acting_V(volts), drift.shift_pm()))
+            return _Now(volts, line_currents(die, drift.acting_V(volts), drift.shift_pm() + heated_pm))
 
         now = solve(np.zeros((spec.chip.rows, spec.chip.rings)))
         time_s = 0.0
@@ -92,7 +110,18 @@ class VirtualChip(AbstractChip):
             wait(averages / bandwidth_Hz)
             return current_A
 
-        return cls(spec, drive, read, wait, lambda: time_s)
+        def heat(power_mW: Float[ndarray, "rows rings"]) -> None:
+            nonlocal now, heated_pm, time_s
+            heated_pm = power_mW / spec.trim.heater_mW_nm * 1e3
+            drift.advance(HEATER_S, now.volts)
+            time_s += HEATER_S
+            now = solve(now.volts)
+
+        widest_mW = HEATER_FSRS * _widest_fsr_nm(die) * spec.trim.heater_mW_nm if heats else 0.0
+        return cls(spec, drive, read, wait, lambda: time_s, heat, widest_mW)
+
+    def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
+        self._heat_hidden(power_mW)
 
     def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
         self._drive_hidden(volts)
@@ -105,3 +134,12 @@ class VirtualChip(AbstractChip):
 
     def _clock_s(self) -> float:
         return self._clock_hidden()
+
+
+def _untrimmed(spec: ChipSpec) -> ChipSpec:
+    """The same chip before its rings were brought to their channels."""
+    return spec.model_copy(update={"trim": spec.trim.model_copy(update={"method": "none"})})
+
+
+def _widest_fsr_nm(die: Die) -> float:
+    return float(fsr_um(die.bank.rings).max()) * 1e3

@@ -3,20 +3,21 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from prism_photonics.floor import DROP_LEAD_UM, branch_design, feed_lengths
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.model import RingParams, fsr_um
 from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, tuned_share
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.splitter.model import split_amplitudes
 from prism_photonics.lightpath.waveguide.design import Lengths, UTurnDesign
-from prism_photonics.lightpath.waveguide.model import PathParams
+from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 from prism_photonics.process.electrooptics import tuning_pm_V
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import attenuation_per_um
+from prism_photonics.units import PM_PER_UM, attenuation_per_um
 
 
 class BankParams(eqx.Module):
@@ -109,6 +110,26 @@ def designed_bank(spec: ChipSpec) -> BankParams:
         buses=_repeat(buses, lanes),
         feed=jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *feeds),
     )
+
+
+def designed_crossings_pm(bank: BankParams) -> Float[Array, "rows buses places channels"]:
+    """The shift that brings each designed ring onto each channel, in pm; it repeats with one FSR.
+
+    A shift turns a ring's phase alike at all wavelengths (first-order dispersion), so its FSR is one for all channels.
+    """
+    lead = jax.tree.map(lambda leaf: leaf[..., None], bank.rings)
+    turns = path_phase(bank.wl_um, lead.opl_um, lead.gpl_um, lead.wl0_um) / (2.0 * jnp.pi)
+    return (jnp.round(turns) - turns) * fsr_um(lead) * PM_PER_UM
+
+
+def assigned_bank(spec: ChipSpec, channel_of_ring: Int[np.ndarray, "rows buses channels"]) -> BankParams:
+    """The designed chip with every ring brought to the channel that it serves, as far from it as designed."""
+    bank = designed_bank(spec)
+    crossing_pm = designed_crossings_pm(bank)
+    own = jnp.diagonal(crossing_pm, axis1=-2, axis2=-1)
+    moved_pm = jnp.take_along_axis(crossing_pm, jnp.asarray(channel_of_ring)[..., None], -1)[..., 0] - own
+    opl_um = bank.rings.opl_um + bank.rings.gpl_um * moved_pm / PM_PER_UM / bank.rings.wl0_um
+    return eqx.tree_at(lambda b: b.rings.opl_um, bank, opl_um)
 
 
 def _feeds(spec: ChipSpec, bus: int) -> PathParams:

@@ -14,7 +14,7 @@ START_POINTS, REACH_POINTS = 33, 129
 
 
 class Lane(eqx.Module):
-    """A bus and its rings.
+    """A bus and its rings; channels, too, stand in the order of the rings that serve them.
 
     Attributes:
         row: The light's path, voltages apart.
@@ -61,13 +61,14 @@ def lane_of(calibration: Calibration, number: Int[Array, ""]) -> Lane:
     model = jax.tree.map(lambda leaf: leaf[row, bus], calibration.rows)
     # `Calibration.effective_scale` of this lane alone: of the whole bank it would cost a row more than its solution.
     scale = model.gain_A * calibration.light_scale.reshape(buses, -1)[bus] / calibration.unit_A[row]
+    own = calibration.channel_of_ring[row, bus]
     return Lane(
-        row=prepare_row(calibration.wl_um, model.rings, model.buses),
+        row=prepare_row(calibration.wl_um[own], model.rings, model.buses),
         rings=model.rings,
         crosstalk=model.crosstalk,
         drop_ratio=model.drop_ratio,
-        scale=scale,
-        asked=1.0 - calibration.excluded[row].reshape(buses, -1)[bus],
+        scale=scale[own],
+        asked=1.0 - calibration.excluded[row].reshape(buses, -1)[bus][own],
     )
 
 

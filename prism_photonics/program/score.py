@@ -8,8 +8,9 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.lightpath.modulator.encoding import common_share, decode, encode
+from prism_photonics.lightpath.modulator.encoding import RAILS, decode, encode
 from prism_photonics.program.solve import Programmed, program
+from prism_photonics.program.validate import Validation
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,24 @@ class WeightRange:
 
 @dataclass(frozen=True)
 class ProgrammedTiles:
-    """Tiles of signatures with the voltages that realise them, ready to be set one after the other."""
+    """Tiles of signatures with the voltages that realise them, ready to be set one after the other.
+
+    Attributes:
+        programmed: The voltages.
+        targets: Weights as commanded; of excluded rings those that they hold.
+        weight_range: The weights that −1 and +1 stand for.
+        carried: What a weight of each ring holds whatever its signature: the centre, or all of an excluded ring's.
+    """
 
     programmed: Programmed
     targets: Float[ndarray, "tiles rows channels"]
     weight_range: WeightRange
+    carried: Float[ndarray, "rows channels"]
+
+
+def held_weights(validation: Validation) -> Float[ndarray, "rows channels"]:
+    """The weights that excluded rings were measured to hold; 0 for all others."""
+    return np.where(np.asarray(validation.excluded), validation.measured.mean(0), 0.0)
 
 
 def program_tiles(
@@ -44,6 +58,7 @@ def program_tiles(
     tiles: Float[ndarray, "tiles rows channels"],
     *,
     weight_range: WeightRange,
+    held: Float[ndarray, "rows channels"] | float = 0.0,
 ) -> ProgrammedTiles:
     """Voltages of all tiles in one solve.
 
@@ -51,6 +66,7 @@ def program_tiles(
         calibration: The calibrated chip.
         tiles: Signatures divided by their largest magnitude, in [−1, 1], as the channels carry them (`rails`).
         weight_range: The weights that −1 and +1 stand for.
+        held: The weights that excluded rings hold (`held_weights`); those of other rings are not looked at.
 
     Returns:
         The programmed tiles; see `Programmed` for targets out of reach.
@@ -58,8 +74,10 @@ def program_tiles(
     Raises:
         InputError: NaN, or a wrong shape.
     """
-    targets = weight_range.centre + weight_range.span * tiles
-    return ProgrammedTiles(program(calibration, targets), targets, weight_range)
+    excluded = np.asarray(calibration.excluded)
+    targets = np.where(excluded, held, weight_range.centre + weight_range.span * tiles)
+    carried = np.where(excluded, held, weight_range.centre)
+    return ProgrammedTiles(program(calibration, targets), targets, weight_range, carried)
 
 
 def score_tile(
@@ -82,14 +100,19 @@ def score_tile(
         encoding: Query encoding.
 
     Returns:
-        Partial scores Σ s·q̂ of this tile, one converter sample per shot, and how many samples sat at the converter's
-        rails: those were clipped.
+        Partial scores Σ s·q̂ of this tile over the rings in use, one converter sample per shot, and how many samples
+        sat at the converter's rails: those were clipped.
     """
     chip.set(tiles.programmed.volts[tile])
-    full_light = np.asarray(calibration.light_scale)
-    shots = encode(query_hat, encoding) * full_light
-    currents_A = np.stack([[chip.measure(light) for light in shot] for shot in shots])
+    light = encode(query_hat, encoding)
+    shots = light * np.asarray(calibration.light_scale)
+    currents_A = np.stack([[chip.measure(channels) for channels in shot] for shot in shots])
+    # The meter of a row without a usable ring may say anything.
+    dead = np.asarray(calibration.excluded).all(1)
+    currents_A = np.where(dead, np.asarray(calibration.dark_A), currents_A)
     clipped = int((np.abs(currents_A) >= (1.0 - 1e-9) * calibration.adc_full_scale_A).sum())
     reads = calibration.weight_of_current(currents_A)
     dot = decode(reads, tiles.targets[tile].sum(-1), encoding, leak=calibration.weight_leak)
-    return (dot - tiles.weight_range.centre * common_share(query_hat, encoding)) / tiles.weight_range.span, clipped
+    # What the weights carry besides the signature is known, so it is taken off exactly.
+    values = light[0] if RAILS[encoding] == 2 else query_hat
+    return (dot - values @ tiles.carried.T) / tiles.weight_range.span, clipped

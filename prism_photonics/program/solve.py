@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place, inverse
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.levenberg import least_squares
 from prism_photonics.program.lane import (
@@ -68,7 +69,8 @@ class Programmed:
     """Voltages for a bank, or for pages of one (leading axis).
 
     Attributes:
-        volts: Ring voltages on the DAC grid in V, (pages, rows, rings); of the asked rows only.
+        volts: Ring voltages on the DAC grid in V, (pages, rows, rings); of the asked rows only. Rings count by their
+            place along the bus, weights by channel.
         predicted: Effective weights that the calibration predicts there.
         residual: Predicted minus wanted: the drive limit's share and the driver's rounding; 0 for excluded rings, which
             stay at 0 V.
@@ -90,6 +92,26 @@ def reachable_weights(
         (low, high), dimensionless.
     """
     return _reachable(calibration, np.arange(calibration.shape[0]))
+
+
+def common_range(calibration: Calibration) -> tuple[float, float]:
+    """The interval of effective weights that every ring in use reaches, with 2 % of it kept in hand.
+
+    Raises:
+        InputError: The rings have no weight in common; the worst one is named.
+    """
+    low, high = reachable_weights(calibration)
+    excluded = np.asarray(calibration.excluded)
+    low, high = np.where(excluded, -np.inf, low), np.where(excluded, np.inf, high)
+    if high.min() <= low.max():
+        low_is_worst = -low.max() < high.min()
+        row, ring = np.argwhere(low == low.max())[0] if low_is_worst else np.argwhere(high == high.min())[0]
+        raise InputError(
+            f"validate: ring {ring} of row {row} reaches only {low[row, ring]:.2f} to {high[row, ring]:.2f}, so "
+            "the rings have none in common; raise drive.max_voltage_V, trim better, or use another die"
+        )
+    margin = 0.02 * (high.min() - low.max())
+    return float(low.max() + margin), float(high.min() - margin)
 
 
 def program(
@@ -123,8 +145,10 @@ def program(
         )
     pages = wanted.reshape(-1, *shape)
     lanes = np.tile(_lanes_of(calibration, chosen), len(pages))
-    solved = _solve(calibration, lanes, pages.reshape(len(lanes), -1))
-    volts, predicted, reached = (a.reshape(pages.shape) for a in solved)
+    own = np.asarray(calibration.channel_of_ring)[chosen]
+    solved = _solve(calibration, lanes, by_place(pages, own).reshape(len(lanes), -1))
+    volts, *found = (a.reshape(pages.shape) for a in solved)
+    predicted, reached = (by_place(a, inverse(own)) for a in found)
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
     excluded = np.asarray(calibration.excluded)[chosen]
     places = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
@@ -166,7 +190,8 @@ def _reachable(
     calibration: Calibration, rows: Int[ndarray, " rows"]
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
     low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_lanes_of(calibration, rows),))
-    return low.reshape(len(rows), -1), high.reshape(len(rows), -1)
+    places = inverse(np.asarray(calibration.channel_of_ring)[rows])
+    return by_place(low.reshape(len(rows), -1), places), by_place(high.reshape(len(rows), -1), places)
 
 
 def _solve(

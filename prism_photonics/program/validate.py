@@ -1,6 +1,5 @@
 """Held-out measurements of a programmed chip: how true its weights are, and how its readings scatter."""
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
@@ -14,15 +13,13 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibrate.calibration import Calibration
-from prism_photonics.calibrate.follow import Follower
-from prism_photonics.calibrate.motion import thermal_patterns_pm
 from prism_photonics.calibrate.record import read_dataset, write_dataset
 from prism_photonics.calibrate.survey import averages_for
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.lightpath.modulator.encoding import RAILS, encode
-from prism_photonics.program.solve import program, reachable_weights
+from prism_photonics.program.follow import Follower
+from prism_photonics.program.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -37,10 +34,8 @@ AVERAGES = 4096
 READING_NOISE = 5e-5
 DARK_AVERAGES = 16 * AVERAGES
 DARK_NOISE = READING_NOISE / 4.0
-# A followed chip is looked at again after so many single samples or channels, and keeps this many standard
-# deviations of temperature in hand of its voltages (design choices).
+# A followed chip is looked at again after so many single samples or channels (design choice).
 SAMPLES_PER_LOOK = LINES_PER_LOOK = 16
-RESERVE = 2.5
 DIMENSIONS = {
     "commanded": ("target", "row", "channel"),
     "measured": ("target", "row", "channel"),
@@ -151,26 +146,6 @@ class Validation:
         return cls(**values)
 
 
-def common_range(calibration: Calibration) -> tuple[float, float]:
-    """The interval of effective weights that every ring in use reaches, with 2 % of it kept in hand.
-
-    Raises:
-        InputError: The rings have no weight in common; the worst one is named.
-    """
-    low, high = reachable_weights(calibration)
-    excluded = np.asarray(calibration.excluded)
-    low, high = np.where(excluded, -np.inf, low), np.where(excluded, np.inf, high)
-    if high.min() <= low.max():
-        low_is_worst = -low.max() < high.min()
-        row, ring = np.argwhere(low == low.max())[0] if low_is_worst else np.argwhere(high == high.min())[0]
-        raise InputError(
-            f"validate: ring {ring} of row {row} reaches only {low[row, ring]:.2f} to {high[row, ring]:.2f}, so "
-            "the rings have none in common; raise drive.max_voltage_V, trim better, or use another die"
-        )
-    margin = 0.02 * (high.min() - low.max())
-    return float(low.max() + margin), float(high.min() - margin)
-
-
 def measure_weights(
     chip: AbstractChip,
     calibration: Calibration,
@@ -222,7 +197,7 @@ def validate(
     targets: int = TARGETS,
     settings: int = SETTINGS,
     repeats: int = REPEATS,
-    survey: xr.Dataset | None = None,
+    follower: Follower | None = None,
 ) -> Validation:
     """Programme random targets and measure them; read random queries many times; then some targets once more.
 
@@ -234,8 +209,7 @@ def validate(
         targets: Random banks whose every weight is measured.
         settings: Random (bank, query) pairs of the noise study.
         repeats: Single samples of each.
-        survey: The survey, where it has just been taken: if the chip drifted by more than the noise during it, its
-            temperature is followed from here on (`calibrate.follow`).
+        follower: Who sets the chip's voltages and follows its temperature; by default nobody follows it.
 
     Returns:
         The measurements, in units of weight.
@@ -243,33 +217,25 @@ def validate(
     Raises:
         InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
-    follower = Follower(chip, calibration, spec, survey)
-    if follower.active:
-        reserve_V = (
-            RESERVE * float(thermal_patterns_pm(spec)[0].max()) / float(designed_bank(spec).rings.slope_pm_V.mean())
-        )
-        calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
+    follower = follower or Follower(chip, calibration, spec)
+    calibration = follower.calibration
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     shape = calibration.shape
     commanded = rng.uniform(low, high, (targets + settings, *shape))
     programmed = program(calibration, commanded)
     full_light = np.asarray(calibration.light_scale)
-    # Where weights answer most to temperature: half-way.
-    pilot = (
-        program(calibration, np.full((1, *shape), 0.5 * (low + high))).volts[0] if follower.active else np.zeros(shape)
-    )
 
     def measure(volts: Float[ndarray, "some rows rings"]) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
         found = []
         for setting in volts:
             follower.set(setting)
-            hold = partial(follower.hold, setting, pilot=pilot)
+            hold = partial(follower.hold, setting)
             # An excluded row's meter may say anything.
             with np.errstate(invalid="ignore"):
                 found.append(measure_weights(chip, calibration, spec, hold=hold))
         measured, spread = (np.array(part) for part in zip(*found, strict=True))
-        return _numbers_only(calibration, measured), _numbers_only(calibration, spread)
+        return numbers_only(calibration, measured), numbers_only(calibration, spread)
 
     measured, spread = measure(programmed.volts[:targets])
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
@@ -280,7 +246,7 @@ def validate(
         follower.set(programmed.volts[targets + m])
         for r in range(repeats):
             if r % SAMPLES_PER_LOOK == 0:
-                follower.hold(programmed.volts[targets + m], pilot=pilot)
+                follower.hold(programmed.volts[targets + m])
             reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
     again, _ = measure(programmed.volts[: min(AGAIN, targets)])
@@ -288,7 +254,7 @@ def validate(
     return Validation(
         commanded=commanded[:targets],
         measured=measured,
-        measured_std=_numbers_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
+        measured_std=numbers_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
         light=light,
         leak=calibration.weight_leak,
         weights=programmed.predicted[targets:],
@@ -307,7 +273,7 @@ def validate(
     )
 
 
-def _numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
+def numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
     """Weights, 0 for excluded rings of which no number was read.
 
     Raises:

@@ -11,6 +11,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
@@ -77,8 +78,9 @@ def ring_curves(calibration: Calibration, volts: Float[ndarray, " volts"]) -> Fl
     """Own-channel weight of every ring swept alone."""
     shape = calibration.shape
     at = jax.jit(jax.vmap(calibration.weights))
+    own = np.asarray(calibration.channel_of_ring)
     curves = [
-        np.asarray(at(volts[:, None, None] * (np.arange(shape[1]) == c) * np.ones(shape)))[:, :, c]
+        by_place(np.asarray(at(volts[:, None, None] * (np.arange(shape[1]) == c) * np.ones(shape))), own)[:, :, c]
         for c in range(shape[1])
     ]
     return np.stack(curves, -1)

@@ -7,7 +7,6 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from prism_photonics.calibrate.calibration import from_survey
-from prism_photonics.calibrate.follow import Follower
 from prism_photonics.calibrate.motion import (
     Motion,
     _ou_precision,
@@ -22,6 +21,7 @@ from prism_photonics.calibrate.survey import averages_for, settings_for, survey_
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.lightpath.ring.relaxation import FilmCharge
+from prism_photonics.program.follow import Follower
 from prism_photonics.program.validate import validate
 
 from .test_round_trip import pulls
@@ -90,7 +90,8 @@ def test_the_film_is_found_as_its_profile_says(dies):
 
 def test_targets_are_met_while_the_chip_drifts_and_only_when_it_is_followed(dies, slow):
     _, calibration, chip, survey = dies[0]
-    followed = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2, survey=survey)
+    follower = Follower(chip, calibration, slow, survey)
+    followed = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2, follower=follower)
     chip.wait(120.0)
     alone = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2)
     assert followed.accuracy_bits > 10.5
@@ -104,7 +105,7 @@ def test_a_follower_leaves_a_chip_alone_that_does_not_drift(demo, dies):
     survey = take_survey(chip, demo, key=KEY, settings=2)
     follower = Follower(chip, dies[0][1], demo, survey)
     before = chip.time_s
-    follower.hold(np.zeros((8, 8)), pilot=np.ones((8, 8)))
+    follower.hold(np.zeros((8, 8)))
     assert (follower.active, follower.triggers, chip.time_s) == (False, 0, before)
 
 
@@ -116,8 +117,9 @@ def test_a_known_path_of_the_temperature_is_found_up_to_its_mean(slow, dies):
     survey = dies[0][3]
     time_s = survey.time_s.values
     volts = survey_volts(slow, time_s.shape[0], KEY)
+    own = survey.channel_of_ring.values
     nothing, noise = np.zeros(survey.current_A.shape), np.full(survey.current_A.shape, 3e-10)
-    moving, readings = bus_surveys(volts, nothing, noise, time_s, slow)
+    moving, readings = bus_surveys(volts, nothing, noise, time_s, own, slow)
     rng = np.random.default_rng(1)
     walk = np.cumsum(rng.normal(0.0, 2e-3, (time_s.size, 3)), axis=0).reshape(*time_s.shape, 3)
     true = Motion(time_s, walk, 0.1)
@@ -125,7 +127,7 @@ def test_a_known_path_of_the_temperature_is_found_up_to_its_mean(slow, dies):
     predict = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))
     read_A = np.asarray(predict(moving.placed(readings, true), flat)) + rng.normal(0.0, 3e-10, readings.current_A.shape)
     measured = np.moveaxis(read_A[:, 0], 0, 2)
-    moving, readings = bus_surveys(volts, measured, noise, time_s, slow)
+    moving, readings = bus_surveys(volts, measured, noise, time_s, own, slow)
     motion = Motion.none(time_s)
     for _ in range(2):
         motion = find_motion(moving.placed(readings, motion), flat, moving, motion, slow)

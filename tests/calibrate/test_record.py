@@ -22,7 +22,9 @@ def calibration(small):
     rng = np.random.default_rng(4)
     return jax.tree.map(
         lambda leaf: (
-            (leaf + jnp.asarray(rng.normal(size=leaf.shape)) > 1).astype(leaf.dtype)
+            jnp.asarray(rng.permuted(leaf)).astype(leaf.dtype)
+            if leaf.dtype == int
+            else (leaf + jnp.asarray(rng.normal(size=leaf.shape)) > 1).astype(leaf.dtype)
             if leaf.dtype == bool
             else leaf + jnp.asarray(rng.normal(size=leaf.shape))
         ),

@@ -40,9 +40,10 @@ def test_another_key_gives_another_die(fabricate):
 def test_a_chip_says_what_is_printed_on_its_box(fabricate, small):
     chip = fabricate()
     assert (chip.rows, chip.channels, chip.max_voltage_V) == (2, 3, small.drive.max_voltage_V)
+    assert (chip.max_heater_mW, chip.channel_of_ring.tolist()) == (0.0, [[[0, 1, 2]]] * 2)
     assert {name for name in dir(chip) if not name.startswith("_")} == {
-        "rows", "channels", "max_voltage_V", "over_voltage_attempts", "set", "measure", "time_s", "wait",
-        "fabricate",
+        "rows", "channels", "max_voltage_V", "max_heater_mW", "over_voltage_attempts", "channel_of_ring",
+        "set", "heat", "assign", "measure", "time_s", "wait", "fabricate",
     }  # fmt: skip
 
 

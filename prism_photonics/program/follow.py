@@ -5,6 +5,7 @@ the common temperature and its gradients (`track.estimate`), and the voltages wa
 what the film has relaxed under all voltages before. The weights that are held then are never looked at themselves.
 """
 
+import dataclasses
 from typing import final
 
 import equinox as eqx
@@ -14,15 +15,20 @@ import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.motion import drift_matters, replayed, thermal_patterns_pm
 from prism_photonics.calibrate.survey import averages_for
 from prism_photonics.calibrate.track import Look, Moved, estimate, held_volts
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.program.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 
 # Design choice: single lines of a look. Dimmed ones would tell of the modulators' drivers too.
 LIGHTS = 4
+# Standard deviations of the common temperature that are kept in hand of the voltages (design choice).
+RESERVE = 2.5
 
 
 @final
@@ -31,10 +37,13 @@ class Follower:
 
     Attributes:
         active: Whether the chip moved by more than the noise of its survey while that was taken.
+        calibration: The calibration to program with: a followed chip keeps some of its voltages in hand.
         triggers: Readings taken for it.
     """
 
-    def __init__(self, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: xr.Dataset | None) -> None:
+    def __init__(
+        self, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: xr.Dataset | None = None
+    ) -> None:
         """Begin where a survey has just ended.
 
         Args:
@@ -45,10 +54,17 @@ class Follower:
         """
         self.triggers = 0
         self.active = survey is not None and drift_matters(survey, spec)
+        self.calibration = calibration
         self._chip, self._calibration, self._averages = chip, calibration, averages_for(spec)
         if survey is None or not self.active:
             return
         self._patterns_pm = jnp.asarray(thermal_patterns_pm(spec))
+        reserve_V = RESERVE * float(self._patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())
+        self.calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
+        # Where weights answer most to temperature: half-way.
+        half_way = np.full((1, *calibration.shape), 0.5 * sum(common_range(self.calibration)))
+        self._pilot = program(self.calibration, half_way).volts[0]
+        self._excluded = by_place(np.asarray(calibration.excluded), np.asarray(calibration.channel_of_ring))
         self._look = Look.alone(calibration, spec, self._averages, lights=LIGHTS)
         self._film, self._volts = replayed(survey, spec), survey.volts_V.values[-1]
         self._film_s = chip.time_s
@@ -57,16 +73,15 @@ class Follower:
         nothing = jnp.zeros(calibration.shape)
         self._moved = Moved(jnp.zeros(4), nothing, nothing, nothing)
 
-    def hold(self, volts: Float[ndarray, "rows rings"], *, pilot: Float[ndarray, "rows rings"]) -> None:
+    def hold(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Set voltages that the calibration gives for wanted weights, so that they give them now.
 
         Args:
             volts: Ring voltages in V, from `program`. Where drift does not matter they are held already, and stay.
-            pilot: Voltages at which the chip is looked at first.
         """
         if not self.active:
             return
-        self.set(pilot)
+        self.set(self._pilot)
         lights = self._look.lights
         dark, *lit = (
             self._chip.measure(light, averages=self._averages) for light in (np.zeros_like(lights[0]), *lights)
@@ -89,7 +104,7 @@ class Follower:
         )
         held = held_volts(self._calibration, jnp.asarray(volts), self._moved, self._patterns_pm)
         # A ring that would need more than the limit stands at it.
-        self.set(self._calibration.on_dac_grid(np.where(self._calibration.excluded, volts, held)))
+        self.set(self._calibration.on_dac_grid(np.where(self._excluded, volts, held)))
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Set voltages as they are."""
