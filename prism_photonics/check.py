@@ -30,7 +30,7 @@ from prism_photonics.program.validate import Validation, common_range
 from prism_photonics.rank.compare import BLOCK, K
 from prism_photonics.rank.keys import KeyCache
 from prism_photonics.rank.recall import recall_at_k
-from prism_photonics.rank.signatures import mean_key, query_sketch
+from prism_photonics.rank.signatures import at_full_span, mean_key, query_sketch
 from prism_photonics.rank.tiling import scores_by_tile, tiles
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -53,7 +53,7 @@ def chip_bank(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, weig
     dims = spec.chip.rings // RAILS[encoding]
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
-        unit, scale = _at_full_span(signatures)
+        unit, scale = at_full_span(signatures)
         grid = rails(tiles(unit, rows=rows, channels=dims), encoding)
         programmed = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range)
         largest = np.abs(queries).max(1, keepdims=True)
@@ -72,7 +72,7 @@ def bundle_bank(bundle: Bundle, *, seed: int) -> ScoreBank:
     """The same by the bundle; every bank has its own errors and noise."""
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, number: int) -> np.ndarray:
-        unit, scale = _at_full_span(signatures)
+        unit, scale = at_full_span(signatures)
         programmed = bundle.program(unit, seed * 2**20 + number, signature_scale=1.0)
         return bundle.read(queries, programmed, key=seed * 2**20 + number) * scale
 
@@ -226,14 +226,6 @@ def export_record(
         "files": [str(file) for file in files],
         **{name: float(value) for name, value in model.report.items()},
     }
-
-
-def _at_full_span(
-    signatures: Float[np.ndarray, "blocks dims"],
-) -> tuple[Float[np.ndarray, "blocks dims"], Float[np.ndarray, " blocks"]]:
-    scale = np.abs(signatures).max(1)
-    scale = np.where(scale > 0, scale, 1.0)
-    return signatures / scale[:, None], scale
 
 
 def _real_banks(sequences: int) -> list[tuple[np.ndarray, np.ndarray]]:

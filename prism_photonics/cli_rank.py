@@ -17,8 +17,8 @@ _progress = Console(stderr=True, highlight=False)
 
 def rank(
     bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
-    ],
+        Path | None, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
+    ] = None,
     keys: Annotated[
         Path | None,
         typer.Option("--keys", metavar="FILE.npz", help="Keys file; default: the built-in needle keys."),
@@ -50,6 +50,12 @@ def rank(
     sweeps: Annotated[
         bool, typer.Option("--sweeps", help="Also sweep bits, drift and light at the first point.")
     ] = False,
+    paper_mode: Annotated[
+        bool,
+        typer.Option(
+            "--paper-mode", help="Instead: recall@32 of the paper's Gaussian signatures against bits and noise."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write table.json and the plots here.")
     ] = None,
@@ -59,8 +65,13 @@ def rank(
 
     Reads BUNDLE and a keys file; prints needle hits, recall against exact attention mass and against float scores, per
     KV head, chance beside them. With --model, asks needles of a language model under every selector and prints
-    accuracy, hits, recall and tokens read. JAX is not loaded (but for --circuit).
+    accuracy, hits, recall and tokens read. JAX is not loaded (but for --circuit). --paper-mode needs no BUNDLE.
     """
+    if paper_mode:
+        _paper_table(seed=seed, as_json=as_json)
+        return
+    if bundle is None:
+        raise typer.BadParameter("missing; give the folder that 'prism export' wrote.", param_hint="BUNDLE")
     blocks = numbers(block, "--block")
     chosen = numbers(k, "--k") if k else []
     if not model:
@@ -234,6 +245,20 @@ def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int
         print(
             f"{line.scorer:<12} {line.kv_head:>7} {line.hit:>6.3f} {interval:>13} {line.recall:>7.3f} "
             f"{line.recall_vs_ideal:>8.3f} {line.mass_coverage:>6.3f} {line.chance:>7.3f}"
+        )
+
+
+def _paper_table(*, seed: int, as_json: bool) -> None:
+    from prism_photonics.rank.paper_mode import paper_table
+
+    rows = paper_table(seed=seed)
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    print(f"{'impairment':<10} {'setting':>7} {'recall@32':>9} {'sd':>6} {'error':>6} {'paper':>6}")
+    for row in rows:
+        print(
+            f"{row.impairment:<10} {row.setting:>7g} {row.mean:>9.3f} {row.sd:>6.3f} {row.error:>6.3f} {row.quoted:>6.3f}"
         )
 
 
