@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 from scipy.stats import ks_2samp
 
 from prism_photonics.behavior.fit import fit

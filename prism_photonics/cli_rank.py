@@ -257,9 +257,8 @@ def _paper_table(*, seed: int, as_json: bool) -> None:
         return
     print(f"{'impairment':<10} {'setting':>7} {'recall@32':>9} {'sd':>6} {'error':>6} {'paper':>6}")
     for row in rows:
-        print(
-            f"{row.impairment:<10} {row.setting:>7g} {row.mean:>9.3f} {row.sd:>6.3f} {row.error:>6.3f} {row.quoted:>6.3f}"
-        )
+        figures = f"{row.mean:>9.3f} {row.sd:>6.3f} {row.error:>6.3f} {row.quoted:>6.3f}"
+        print(f"{row.impairment:<10} {row.setting:>7g} {figures}")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -32,7 +32,8 @@ def best(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch 
 
 def _first(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
     """The same by one look at all. Single precision: score and index together are one whole number, and those are all
-    different. Double precision is sorted."""
+    different. Double precision is sorted.
+    """
     if scores.dtype != torch.float32:
         return torch.sort(scores, dim=-1, descending=True, stable=True).indices[..., :k]
     # As integers, floats of the IEEE format are in their own order, the negative ones backwards. A zero has one sign.

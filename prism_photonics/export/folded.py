@@ -10,7 +10,6 @@ from prism_photonics.behavior.arithmetic import dead_rows
 from prism_photonics.lightpath.modulator import encoding as sign
 from prism_photonics.lightpath.modulator.model import modulate
 
-
 CACHED_READINGS = 2**18
 """Readings that a CPU works on at once: what a step takes and leaves fits into a core's second cache of 1 MiB."""
 
