@@ -6,9 +6,9 @@ Banks (KV heads of a batch) of N signatures with 32 dimensions, several queries 
 ``torch.topk(queries @ signatures.mT, k)``. The selector reads the same queries with read noise handed in: as it is
 called, and through ``torch.compile``. Both run in turn on one thread, and on a CPU the thread's own processor time is
 taken: what other processes of the machine use is not counted, though they still crowd its caches; the load is in the
-file. A ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated ones of 32 channels: one
-shot of light (offset) or two, without intensity noise of single lines (as the calibrated 8×8's fit finds) or with it.
-On CUDA too where there is one. The result is also written to results/selector_cost.json.
+file. A ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated ones of 32
+channels: one shot of light (offset) or two, without intensity noise of single lines (as the calibrated 8×8's fit
+finds) or with it. On CUDA too where there is one. The result is also written to results/selector_cost.json.
 """
 
 import itertools
