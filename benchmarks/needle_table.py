@@ -25,14 +25,14 @@ from typing import Any
 
 import torch
 
-from prism_photonics.cli_rank import circuit_bank
+from prism_photonics.cli_rank import circuit_reader
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.rank.catalog import NAMES, make_selectors
 from prism_photonics.rank.features import MeanKey
 from prism_photonics.rank.impair import reading_snr_dB, widened
 from prism_photonics.rank.needle.models import load_model
 from prism_photonics.rank.plot import plot_contexts, plot_sweeps
-from prism_photonics.rank.readers import BankReader, ChipReader
+from prism_photonics.rank.readers import ChipReader
 from prism_photonics.rank.selectors import FeatureSelector
 from prism_photonics.rank.sweep import sweep
 from prism_photonics.rank.table import Point, table
@@ -132,11 +132,10 @@ def compute(result: dict[str, Any], file: Path, names: list[str], make: Callable
 
 def circuit_rows(own: Bundle, record: Path, model: Any, vocabulary: Any) -> list[dict[str, Any]]:
     """The calibrated chip itself, in slices of its own channels: behavioral model and whole circuit, mean key."""
-    score_bank, rows, channels = circuit_bank(record)
     selectors = {
         "mean_key": FeatureSelector("mean_key", MeanKey()),
         "behavioral": FeatureSelector("behavioral", MeanKey(), ChipReader(own)),
-        "circuit": FeatureSelector("circuit", MeanKey(), BankReader(score_bank, rows=rows, channels=channels)),
+        "circuit": FeatureSelector("circuit", MeanKey(), circuit_reader(record)),
     }
     return [
         asdict(row) for row in table("selectable", model, vocabulary, selectors=selectors, points=[Point(1024, 16, 8)])

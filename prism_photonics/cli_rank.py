@@ -82,7 +82,6 @@ def rank(
     from prism_photonics.export.read import load
     from prism_photonics.rank.catalog import NAMES, make_selectors
     from prism_photonics.rank.needle.models import load_model
-    from prism_photonics.rank.readers import BankReader
     from prism_photonics.rank.table import LEAST_TRIALS, Point, table
 
     chip = load(bundle)
@@ -102,8 +101,7 @@ def rank(
         from prism_photonics.rank.features import MeanKey
         from prism_photonics.rank.selectors import FeatureSelector
 
-        score_bank, rows, channels = circuit_bank(circuit)
-        made["circuit"] = FeatureSelector("circuit", MeanKey(), BankReader(score_bank, rows=rows, channels=channels))
+        made["circuit"] = FeatureSelector("circuit", MeanKey(), circuit_reader(circuit))
     if trials < LEAST_TRIALS:
         _progress.print(f"warning: {trials} needles a point; quote no row with fewer than {LEAST_TRIALS}")
     found = [
@@ -198,14 +196,14 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def circuit_bank(record: Path) -> tuple[Any, int, int]:
-    """A scorer that programs and reads the whole circuit of a calibrated virtual chip, tile by tile.
+def circuit_reader(record: Path) -> Any:
+    """A reader that programs and reads the whole circuit of a calibrated virtual chip, tile by tile.
 
     Args:
         record: Folder that 'prism calibrate' wrote.
 
     Returns:
-        The scorer, as ``rank.readers.BankReader`` takes it, with the chip's rows and the dimensions that a row holds.
+        A ``rank.readers.BankReader``.
 
     Raises:
         InputError: A damaged record, or one of no virtual chip.
@@ -215,9 +213,10 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
     from prism_photonics.calibrate.record import read_record
     from prism_photonics.check import chip_bank
     from prism_photonics.chip.virtual import VirtualChip
-    from prism_photonics.lightpath.modulator.encoding import RAILS
+    from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
     from prism_photonics.program.score import WeightRange
     from prism_photonics.program.validate import Validation
+    from prism_photonics.rank.readers import BankReader
 
     calibration, spec, extra = read_record(record / "calibration.nc")
     validation = Validation.read(record / "validation.nc")
@@ -226,8 +225,9 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
         raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
     chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    score_bank = chip_bank(chip, calibration, spec, weight_range)
-    return score_bank, spec.chip.rows, spec.chip.rings // RAILS[spec.modulator.encoding]
+    score_bank, encoding = chip_bank(chip, calibration, spec, weight_range), spec.modulator.encoding
+    dims = spec.chip.rings // RAILS[encoding]
+    return BankReader(score_bank, rows=spec.chip.rows, channels=dims, shots=SHOTS[encoding])
 
 
 def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int, as_json: bool) -> None:

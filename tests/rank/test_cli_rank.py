@@ -96,10 +96,10 @@ def test_needle_train_writes_a_model_that_rank_can_ask(prism, bundle_path, tmp_p
 
 
 def test_an_exported_bundle_is_what_the_circuit_option_wants_not_any_folder(tmp_path):
-    from prism_photonics.cli_rank import circuit_bank
+    from prism_photonics.cli_rank import circuit_reader
 
     with pytest.raises(InputError, match="no such file"):
-        circuit_bank(tmp_path)
+        circuit_reader(tmp_path)
 
 
 def test_the_papers_table_needs_no_bundle(prism):
