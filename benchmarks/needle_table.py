@@ -2,16 +2,22 @@
 
     python benchmarks/needle_table.py BUNDLE [--dual-rail BUNDLE] [--record RECORD] [--quick]
 
-BUNDLE is a calibrated chip, the 8×8 demonstrator's for one (`prism run`). If it has fewer channels than a key has
-dimensions, its statistics are repeated to 32 channels, and to 64 for the bound; the file says so. RECORD adds the whole
-circuit of that chip at 1,024 tokens. Finished groups in results/needle_table.json are not computed again, unless the
-bundle is another one.
+BUNDLE is a calibrated chip, and --dual-rail one with two channels for each dimension of a key:
+
+    prism calibrate layouts/bank_32x256/spec.toml -o out/rec32 --drift && prism export out/rec32 -o out/b32
+    prism calibrate layouts/bank_64x64_dual/spec.toml -o out/rec64 --drift && prism export out/rec64 -o out/b64
+    python benchmarks/needle_table.py out/b32 --dual-rail out/b64 --record out/rec32
+
+If BUNDLE has fewer channels than a key has dimensions, its statistics are repeated to 32 channels, and to 64 for the
+bound; the file says so. RECORD adds the whole circuit of that chip at 1,024 tokens. Finished groups in
+results/needle_table.json are not computed again, unless a bundle is another one.
 """
 
 import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -19,14 +25,14 @@ from typing import Any
 
 import torch
 
-from prism_photonics.cli_rank import circuit_bank
+from prism_photonics.cli_rank import circuit_reader
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.rank.catalog import NAMES, make_selectors
 from prism_photonics.rank.features import MeanKey
 from prism_photonics.rank.impair import reading_snr_dB, widened
 from prism_photonics.rank.needle.models import load_model
 from prism_photonics.rank.plot import plot_contexts, plot_sweeps
-from prism_photonics.rank.readers import BankReader, ChipReader
+from prism_photonics.rank.readers import ChipReader
 from prism_photonics.rank.selectors import FeatureSelector
 from prism_photonics.rank.sweep import sweep
 from prism_photonics.rank.table import Point, table
@@ -34,6 +40,7 @@ from prism_photonics.rank.table import Point, table
 RESULTS = Path(__file__).parent / "results"
 MODELS = {"selectable": "needle:selectable", "plain": "needle:plain"}
 DIMS = 32
+BLOCKS = (16, 64, 128)
 DRAWN_BLOCK = 64
 CROWDED = ("oracle", "mean_key", "bound", "photonic_mean_key", "photonic_bound", "salca_like")
 """Selectors of the rows with a needle in every 32 tokens."""
@@ -51,44 +58,40 @@ def main() -> None:
     own = load(args.bundle)
     chip = own if own.channels >= DIMS else widened(own, DIMS)
     wide = load(args.dual_rail) if args.dual_rail else (own if own.channels >= 2 * DIMS else widened(own, 2 * DIMS))
+    what_if = chip is not own or (wide is not own and not args.dual_rail)
     file = RESULTS / ("needle_table_quick.json" if args.quick else "needle_table.json")
-    result = resumed(file, own, chip, wide)
+    result = resumed(file, own, chip, wide, what_if=what_if)
     contexts = (1024,) if args.quick else (1024, 4096, 16384)
+    for context in contexts:
+        for label, name in MODELS.items():
+            points = [Point(context, block, max(1, context // block // 8)) for block in BLOCKS]
+            names = [f"{label} {context} {block}" for block in BLOCKS]
+            compute(result, file, names, lambda n=name, p=points, label=label: rows(label, n, NAMES, p, chip, wide))
+    context = min(4096, contexts[-1])
     for label, name in MODELS.items():
-        asked = load_model(name)
-
-        def rows(
-            names: tuple[str, ...], point: Point, label: str = label, asked: tuple[Any, Any] = asked
-        ) -> list[dict[str, Any]]:
-            selectors = make_selectors(names, chip, dual_rail=wide, dims=DIMS)
-            return [asdict(row) for row in table(label, *asked, selectors=selectors, points=[point])]
-
-        for context in contexts:
-            for block in (16, 64, 128):
-                point = Point(context, block, max(1, context // block // 8))
-                compute(result, file, f"{label} {context} {block}", lambda p=point, r=rows: r(NAMES, p))
-        context = min(4096, contexts[-1])
-        for block in (16, 64, 128):
-            point = Point(context, block, context // block // 8, spacing=32)
-            compute(result, file, f"{label} crowded {block}", lambda p=point, r=rows: r(CROWDED, p))
+        points = [Point(context, block, context // block // 8, spacing=32) for block in BLOCKS]
+        names = [f"{label} crowded {block}" for block in BLOCKS]
+        compute(result, file, names, lambda n=name, p=points, label=label: rows(label, n, CROWDED, p, chip, wide))
     model, vocabulary = load_model(MODELS["selectable"])
     for context, block in ((1024, 16), (contexts[-1] if args.quick else 4096, 64)):
         point = Point(context, block, context // block // 8)
-        compute(result, file, f"sweep {context} {block}", lambda p=point: [
+        compute(result, file, [f"sweep {context} {block}"], lambda p=point: [
             asdict(row) for row in sweep("selectable", model, vocabulary, bundle=chip, dual_rail=wide, point=p)
         ])  # fmt: skip
     if args.record:
-        compute(result, file, "circuit 1024 16", lambda: circuit_rows(own, args.record, model, vocabulary))
+        compute(result, file, ["circuit 1024 16"], lambda: circuit_rows(own, args.record, model, vocabulary))
     draw(result, file)
 
 
-def resumed(file: Path, own: Bundle, chip: Bundle, wide: Bundle) -> dict[str, Any]:
+def resumed(file: Path, own: Bundle, chip: Bundle, wide: Bundle, *, what_if: bool) -> dict[str, Any]:
     """The file's content if it was made with the same chip, else an empty one."""
     what = {
-        "spec_hash": own.spec_hash,
-        "channels": own.channels,
+        "spec_hash": [own.spec_hash, wide.spec_hash],
+        "rows": [own.rows, wide.rows],
+        "channels": [own.channels, wide.channels],
+        "encoding": [chip.encoding, wide.encoding],
         "read_as": [chip.channels, wide.channels],
-        "what_if": chip is not own or wide.channels != own.channels,
+        "what_if": what_if,
         "reading_snr_dB": [reading_snr_dB(chip), reading_snr_dB(wide)],
     }
     if file.is_file():
@@ -98,31 +101,41 @@ def resumed(file: Path, own: Bundle, chip: Bundle, wide: Bundle) -> dict[str, An
     return {
         "date": date.today().isoformat(),
         "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
-        "command": "python benchmarks/needle_table.py BUNDLE --record RECORD",
+        "command": "python benchmarks/needle_table.py BUNDLE32 --dual-rail BUNDLE64 --record RECORD32",
         "chip": what,
         "groups": {},
         "seconds": {},
     }
 
 
-def compute(result: dict[str, Any], file: Path, name: str, rows: Any) -> None:
-    """Compute a group unless it is there, and write the file at once."""
-    if name in result["groups"]:
+def rows(
+    label: str, model: str, names: tuple[str, ...], points: list[Point], chip: Bundle, wide: Bundle
+) -> list[dict[str, Any]]:
+    """The table of one model at several points."""
+    selectors = make_selectors(names, chip, dual_rail=wide, dims=DIMS)
+    return [asdict(row) for row in table(label, *load_model(model), selectors=selectors, points=points)]
+
+
+def compute(result: dict[str, Any], file: Path, names: list[str], make: Callable[[], list[dict[str, Any]]]) -> None:
+    """Compute groups, one for each block size of the rows, unless they are there, and write the file at once."""
+    if all(name in result["groups"] for name in names):
         return
     start = time.process_time()
-    result["groups"][name] = [_rounded(row) for row in rows()]
-    result["seconds"][name] = round(time.process_time() - start, 1)
-    print(f"{name}: {result['seconds'][name]} s", flush=True)
+    made = [_rounded(row) for row in make()]
+    for name in names:
+        size = int(name.split()[-1])
+        result["groups"][name] = [row for row in made if row["block"] == size]
+    result["seconds"][", ".join(names)] = round(time.process_time() - start, 1)
+    print(f"{', '.join(names)}: {round(time.process_time() - start, 1)} s", flush=True)
     file.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def circuit_rows(own: Bundle, record: Path, model: Any, vocabulary: Any) -> list[dict[str, Any]]:
     """The calibrated chip itself, in slices of its own channels: behavioral model and whole circuit, mean key."""
-    score_bank, rows, channels = circuit_bank(record)
     selectors = {
         "mean_key": FeatureSelector("mean_key", MeanKey()),
         "behavioral": FeatureSelector("behavioral", MeanKey(), ChipReader(own)),
-        "circuit": FeatureSelector("circuit", MeanKey(), BankReader(score_bank, rows=rows, channels=channels)),
+        "circuit": FeatureSelector("circuit", MeanKey(), circuit_reader(record)),
     }
     return [
         asdict(row) for row in table("selectable", model, vocabulary, selectors=selectors, points=[Point(1024, 16, 8)])

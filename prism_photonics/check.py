@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import ks_2samp
+from scipy import stats
 
 from prism_photonics.behavior.fit import fit
 from prism_photonics.calibrate.calibration import Calibration, calibrate
@@ -30,7 +30,7 @@ from prism_photonics.program.validate import Validation, common_range
 from prism_photonics.rank.compare import BLOCK, K
 from prism_photonics.rank.keys import KeyCache
 from prism_photonics.rank.recall import recall_at_k
-from prism_photonics.rank.signatures import mean_key, query_sketch
+from prism_photonics.rank.signatures import at_full_span, mean_key, query_sketch
 from prism_photonics.rank.tiling import scores_by_tile, tiles
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -59,7 +59,7 @@ def chip_bank(
     dims = spec.chip.rings // RAILS[encoding]
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
-        unit, scale = _at_full_span(signatures)
+        unit, scale = at_full_span(signatures)
         grid = rails(tiles(unit, rows=rows, channels=dims), encoding)
         all_tiles = grid.reshape(-1, *grid.shape[2:])
         programmed = program_tiles(calibration, all_tiles, weight_range=weight_range, held=held)
@@ -79,7 +79,7 @@ def bundle_bank(bundle: Bundle, *, seed: int) -> ScoreBank:
     """The same by the bundle; every bank has its own errors and noise."""
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, number: int) -> np.ndarray:
-        unit, scale = _at_full_span(signatures)
+        unit, scale = at_full_span(signatures)
         programmed = bundle.program(unit, seed * 2**20 + number, signature_scale=1.0)
         return bundle.read(queries, programmed, key=seed * 2**20 + number) * scale
 
@@ -146,7 +146,7 @@ def held_out(
         chip, model = (np.concatenate(errors[who]) for who in ("chip", "model"))
         few_chip, few_model = (rng.choice(part, min(KS_SAMPLES, part.size), replace=False) for part in (chip, model))
         # (statistic, p-value)
-        whole, tested = tuple(ks_2samp(chip, model)), tuple(ks_2samp(few_chip, few_model))
+        whole, tested = tuple(stats.ks_2samp(chip, model)), tuple(stats.ks_2samp(few_chip, few_model))
         report |= {
             f"check_{name}_ks": float(whole[0]),
             f"check_{name}_ks_p": float(tested[1]),
@@ -233,14 +233,6 @@ def export_record(
         "files": [str(file) for file in files],
         **{name: float(value) for name, value in model.report.items()},
     }
-
-
-def _at_full_span(
-    signatures: Float[np.ndarray, "blocks dims"],
-) -> tuple[Float[np.ndarray, "blocks dims"], Float[np.ndarray, " blocks"]]:
-    scale = np.abs(signatures).max(1)
-    scale = np.where(scale > 0, scale, 1.0)
-    return signatures / scale[:, None], scale
 
 
 def _real_banks(sequences: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -200,9 +200,9 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
         spec: The chip.
         looks: Readings by which its temperature was followed, `Validation.looks`.
     """
-    from prism_photonics.calibrate import follow, survey
+    from prism_photonics.calibrate import survey
     from prism_photonics.chip.benchfile import wall_time_s
-    from prism_photonics.program import trim, validate
+    from prism_photonics.program import follow, trim, validate
 
     channels, tried, targets = spec.chip.rings, survey.settings_for(spec), validate.TARGETS + validate.AGAIN
     targets += trim.TARGETS * (1 + trim.CORRECTIONS)

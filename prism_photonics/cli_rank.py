@@ -17,8 +17,8 @@ _progress = Console(stderr=True, highlight=False)
 
 def rank(
     bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
-    ],
+        Path | None, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
+    ] = None,
     keys: Annotated[
         Path | None,
         typer.Option("--keys", metavar="FILE.npz", help="Keys file; default: the built-in needle keys."),
@@ -50,6 +50,12 @@ def rank(
     sweeps: Annotated[
         bool, typer.Option("--sweeps", help="Also sweep bits, drift and light at the first point.")
     ] = False,
+    paper_mode: Annotated[
+        bool,
+        typer.Option(
+            "--paper-mode", help="Instead: recall@32 of the paper's Gaussian signatures against bits and noise."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write table.json and the plots here.")
     ] = None,
@@ -59,8 +65,13 @@ def rank(
 
     Reads BUNDLE and a keys file; prints needle hits, recall against exact attention mass and against float scores, per
     KV head, chance beside them. With --model, asks needles of a language model under every selector and prints
-    accuracy, hits, recall and tokens read. JAX is not loaded (but for --circuit).
+    accuracy, hits, recall and tokens read. JAX is not loaded (but for --circuit). --paper-mode needs no BUNDLE.
     """
+    if paper_mode:
+        _paper_table(seed=seed, as_json=as_json)
+        return
+    if bundle is None:
+        raise typer.BadParameter("missing; give the folder that 'prism export' wrote.", param_hint="BUNDLE")
     blocks = numbers(block, "--block")
     chosen = numbers(k, "--k") if k else []
     if not model:
@@ -71,7 +82,6 @@ def rank(
     from prism_photonics.export.read import load
     from prism_photonics.rank.catalog import NAMES, make_selectors
     from prism_photonics.rank.needle.models import load_model
-    from prism_photonics.rank.readers import BankReader
     from prism_photonics.rank.table import LEAST_TRIALS, Point, table
 
     chip = load(bundle)
@@ -91,8 +101,7 @@ def rank(
         from prism_photonics.rank.features import MeanKey
         from prism_photonics.rank.selectors import FeatureSelector
 
-        score_bank, rows, channels = circuit_bank(circuit)
-        made["circuit"] = FeatureSelector("circuit", MeanKey(), BankReader(score_bank, rows=rows, channels=channels))
+        made["circuit"] = FeatureSelector("circuit", MeanKey(), circuit_reader(circuit))
     if trials < LEAST_TRIALS:
         _progress.print(f"warning: {trials} needles a point; quote no row with fewer than {LEAST_TRIALS}")
     found = [
@@ -187,14 +196,14 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def circuit_bank(record: Path) -> tuple[Any, int, int]:
-    """A scorer that programs and reads the whole circuit of a calibrated virtual chip, tile by tile.
+def circuit_reader(record: Path) -> Any:
+    """A reader that programs and reads the whole circuit of a calibrated virtual chip, tile by tile.
 
     Args:
         record: Folder that 'prism calibrate' wrote.
 
     Returns:
-        The scorer, as ``rank.readers.BankReader`` takes it, with the chip's rows and the dimensions that a row holds.
+        A ``rank.readers.BankReader``.
 
     Raises:
         InputError: A damaged record, or one of no virtual chip.
@@ -204,9 +213,10 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
     from prism_photonics.calibrate.record import read_record
     from prism_photonics.check import chip_bank
     from prism_photonics.chip.virtual import VirtualChip
-    from prism_photonics.lightpath.modulator.encoding import RAILS
+    from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
     from prism_photonics.program.score import WeightRange, held_weights
     from prism_photonics.program.validate import Validation
+    from prism_photonics.rank.readers import BankReader
 
     calibration, spec, extra = read_record(record / "calibration.nc")
     validation = Validation.read(record / "validation.nc")
@@ -216,7 +226,9 @@ def circuit_bank(record: Path) -> tuple[Any, int, int]:
     chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
     score_bank = chip_bank(chip, calibration, spec, weight_range, held_weights(validation))
-    return score_bank, spec.chip.rows, spec.chip.rings // RAILS[spec.modulator.encoding]
+    encoding = spec.modulator.encoding
+    dims = spec.chip.rings // RAILS[encoding]
+    return BankReader(score_bank, rows=spec.chip.rows, channels=dims, shots=SHOTS[encoding])
 
 
 def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int, as_json: bool) -> None:
@@ -235,6 +247,19 @@ def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int
             f"{line.scorer:<12} {line.kv_head:>7} {line.hit:>6.3f} {interval:>13} {line.recall:>7.3f} "
             f"{line.recall_vs_ideal:>8.3f} {line.mass_coverage:>6.3f} {line.chance:>7.3f}"
         )
+
+
+def _paper_table(*, seed: int, as_json: bool) -> None:
+    from prism_photonics.rank.paper_mode import paper_table
+
+    rows = paper_table(seed=seed)
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    print(f"{'impairment':<10} {'setting':>7} {'recall@32':>9} {'sd':>6} {'error':>6} {'paper':>6}")
+    for row in rows:
+        figures = f"{row.mean:>9.3f} {row.sd:>6.3f} {row.error:>6.3f} {row.quoted:>6.3f}"
+        print(f"{row.impairment:<10} {row.setting:>7g} {figures}")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

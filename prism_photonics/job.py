@@ -40,7 +40,7 @@ from prism_photonics.program.validate import Validation, validate
 from prism_photonics.rank.compare import BLOCK, K, bundle_scores, load_keys
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.rank.keys import KeyCache
-from prism_photonics.rank.signatures import mean_key, query_sketch
+from prism_photonics.rank.signatures import at_full_span, mean_key, query_sketch
 from prism_photonics.rank.tiling import scores_by_tile, tiles
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -126,15 +126,15 @@ def chip_scores(
 ) -> tuple[np.ndarray, int, int]:
     """Scores of every query of a cache by photocurrent, how many targets were out of reach, how many readings clipped.
 
-    The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once.
-    Excluded rings hold the weights ``held``.
+    The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once,
+    each block at full span. Excluded rings hold the weights ``held``.
     """
     rows, encoding = spec.chip.rows, spec.modulator.encoding
     dims = spec.chip.rings // RAILS[encoding]
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
     banks = [(s, h) for s in range(signatures.shape[0]) for h in range(signatures.shape[1])]
-    scale = {bank: np.abs(signatures[bank]).max() or 1.0 for bank in banks}
-    grids = [rails(tiles(signatures[bank] / scale[bank], rows=rows, channels=dims), encoding) for bank in banks]
+    written = {bank: at_full_span(signatures[bank]) for bank in banks}
+    grids = [rails(tiles(written[bank][0], rows=rows, channels=dims), encoding) for bank in banks]
     slices = grids[0].shape[1]
     all_tiles = np.concatenate([grid.reshape(-1, *grid.shape[2:]) for grid in grids])
     programmed = program_tiles(calibration, all_tiles, weight_range=weight_range, held=held)
@@ -168,7 +168,7 @@ def chip_scores(
             rows=rows,
             channels=dims,
         )
-        scores[bank] = dots * largest * scale[bank]
+        scores[bank] = dots * largest * written[bank][1]
     return scores, len(programmed.programmed.out_of_reach), clipped
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from prism_photonics.calibrate.bus import BusSurvey
 from prism_photonics.calibrate.levenberg import least_squares
-from prism_photonics.calibrate.starts import STARTS, find_start
+from prism_photonics.calibrate.starts import STARTS, find_starts
 from prism_photonics.calibrate.unknowns import RowModel, Unknowns
 from prism_photonics.lightpath.ring.model import ring_fields
 
@@ -42,12 +42,12 @@ def fit_rows(
     starts: int = STARTS,
     steps: int = STEPS,
 ) -> RowFit:
-    """Fit every bus of every row, from where `find_start` sends it.
+    """Fit every bus of every row, from where `find_starts` sends it.
 
     Args:
         survey: Every bus with its readings, leaves with leading axes (rows, buses).
         key: JAX random key of the starts.
-        starts: Random starts that `find_start` pieces together.
+        starts: Random starts that are pieced together where rings are many.
         steps: Most Levenberg–Marquardt steps from there.
 
     Returns:
@@ -64,7 +64,9 @@ def fit_rows(
         def misfits(flat, blur):
             return (bus.blurred(blur).misfit(flat) ** 2).mean(0)
 
-        return climb(find_start(coarse_unknowns(bus), climb, misfits, bus_key, starts=starts), 0.0, steps)[0]
+        finalists = find_starts(coarse_unknowns(bus), climb, misfits, bus_key, starts=starts)
+        candidates, costs = jax.vmap(lambda flat: climb(flat, 0.0, steps))(finalists)
+        return candidates[jnp.argmin(costs)]
 
     rows, buses = survey.wl_um.shape[:2]
     keys = jax.random.split(key, rows * buses).reshape(rows, buses, *key.shape)

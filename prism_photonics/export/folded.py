@@ -10,14 +10,17 @@ from prism_photonics.behavior.arithmetic import dead_rows
 from prism_photonics.lightpath.modulator import encoding as sign
 from prism_photonics.lightpath.modulator.model import modulate
 
+CACHED_READINGS = 2**18
+"""Readings that a CPU works on at once: what a step takes and leaves fits into a core's second cache of 1 MiB."""
+
 
 class Folded(NamedTuple):
     """What one bank, or several, answer queries with.
 
     Attributes:
-        lines: Weight of every channel in steps of its row's converter.
+        lines: Weight of every channel, with its row's gain.
         squares: Its square; empty where no line has noise of its own.
-        per_step: One step over one weight unit, inverse.
+        per_step: Steps of the converter per weight unit.
         middle: The converter's middle code, with the row's offset.
         gain: Score per code.
         shift: Score of code 0.
@@ -46,7 +49,7 @@ def fold(
     half = full_scale / step
     # Signatures' scale over the span: a score per unit of weight.
     unit = (scale / chip.weight_span)[..., None]
-    lines = (weights * (chip.score_gain[row] / step)[:, None, None]).movedim(-3, -1).contiguous()
+    lines = (weights * chip.score_gain[row][:, None, None]).movedim(-3, -1).contiguous()
     slices = weights.shape[-2]
     if chip.encoding == "offset":
         per_code, zero = 2.0 * step, -2.0 * step * half * slices - (2.0 * chip.leak + 1.0) * row_sum.sum(-1)
@@ -85,38 +88,71 @@ def read(
         unit: Score per unit of weight, one for each bank.
     """
     banks = folded.lines.dim() - 3
-    wanted = sign.encode(query_hat, chip.encoding)[..., chip.column_of_channel]
+    wanted = _moved(chip, sign.encode(query_hat, chip.encoding))
     light = chip.leak + straight_through(wanted, modulate(wanted.detach(), chip.dac_bits))
-    shots, queries = light.shape[0], light.shape[-3]
     # Shots and queries are the rows of one matrix product a slice, so that the weights are read once for all of them.
-    flat = light.movedim(0, banks).movedim(-2, banks).flatten(banks + 1, banks + 2)
-    y = flat @ folded.lines
+    light = light.movedim(0, banks).movedim(-2, banks)
+    drawn = None if noise is None else noise.to(light.dtype).movedim(0, banks).movedim(-1, banks)
+    values = wanted[0] if sign.RAILS[chip.encoding] == 2 else _moved(chip, query_hat)
+    summed = values.sum(-2)
+    taken_off = chip.weight_centre * unit * summed.sum(-1, keepdim=True) * largest
+    blocks = folded.lines.shape[-1]
+    # Every step of the arithmetic passes over all readings: in pieces that stay in a core's cache. A compiler fuses
+    # the steps itself, and a GPU wants all at once.
+    whole = light.device.type != "cpu" or torch.compiler.is_compiling()
+    width = blocks if whole else max(1, CACHED_READINGS // light[..., 0].numel())
+    parts = [
+        _part(chip, folded, light, drawn, largest, taken_off, slice(first, first + width))
+        for first in range(0, blocks, width)
+    ]
+    score = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+    if folded.held.shape[-2]:
+        score = score - summed @ folded.held * largest
+        row = torch.arange(blocks, device=score.device) % chip.rows
+        score = score.masked_fill(dead_rows(chip)[row], -torch.inf)
+    return score
+
+
+def _part(
+    chip: Any,
+    folded: Folded,
+    light: Float[Tensor, "*banks slices shots queries channels"],
+    noise: Float[Tensor, "*banks slices shots queries blocks"] | None,
+    largest: Float[Tensor, "*banks queries 1"],
+    taken_off: Float[Tensor, "*banks queries 1"],
+    part: slice,
+) -> Float[Tensor, "*banks queries part"]:
+    banks = folded.lines.dim() - 3
+    shots = light.shape[-3]
+    # One matrix product for each bank and slice.
+    lines, rows = folded.lines[..., part].flatten(0, -3), light.flatten(-3, -2).flatten(0, -3)
+    y = rows @ lines
     if noise is not None:
-        drawn = noise.to(y).movedim(0, banks).movedim(-1, banks).flatten(banks + 1, banks + 2)
-        lit = chip.noise_floor**2 + chip.noise_shot**2 * flat.sum(-1, keepdim=True)
-        variance = lit * folded.per_step**2 + (chip.noise_common * y) ** 2
-        if folded.squares.shape[-1]:
-            variance = variance + (chip.noise_rin * flat) ** 2 @ folded.squares
+        lit = chip.noise_floor**2 + chip.noise_shot**2 * rows.sum(-1, keepdim=True)
+        if chip.common_variance or chip.line_noise:
+            variance = torch.addcmul(lit, y, y, value=chip.common_variance)
+            if chip.line_noise:
+                squares = folded.squares[..., part].flatten(0, -3)
+                variance = variance.baddbmm_((chip.noise_rin * rows) ** 2, squares)
+        else:
+            variance = lit
         if variance.requires_grad:
             # The root of an exact zero has no slope; its gradient is taken as zero.
             std = torch.where(variance > 0, torch.where(variance > 0, variance, 1.0).sqrt(), 0.0)
         else:
-            std = variance.sqrt()
-        y = torch.addcmul(y, std, drawn)
-    y = torch.clip(y + folded.middle, 0.0, float(max(2**chip.adc_bits - 2, 1)))
-    code = straight_through(y, torch.round(y.detach())).unflatten(-2, (shots, queries))
+            std = variance.sqrt_()
+        grid = noise[..., part]
+        y = torch.addcmul(y.view(grid.shape), std.view(*grid.shape[:-1], -1), grid)
+    y = torch.addcmul(folded.middle[part], y, folded.per_step[part]).clamp_(0.0, float(max(2**chip.adc_bits - 2, 1)))
+    code = straight_through(y, torch.round(y.detach())) if y.requires_grad else y.round_()
+    code = code.view(*light.shape[:-1], -1)
     code = code[..., 0, :, :] - code[..., 1, :, :] if shots == 2 else code[..., 0, :, :]
     code = code[(slice(None),) * banks + (0,)] if code.shape[banks] == 1 else code.sum(banks)
-    values = wanted[0] if sign.RAILS[chip.encoding] == 2 else query_hat[..., chip.column_of_channel]
-    summed = values.sum(-2)
-    score = code * folded.gain + (folded.shift - chip.weight_centre * unit * summed.sum(-1, keepdim=True))
-    if folded.held.shape[-2]:
-        score = score - summed @ folded.held
-    score = score * largest
-    if folded.held.shape[-2]:
-        row = torch.arange(score.shape[-1], device=score.device) % chip.rows
-        score = score.masked_fill(dead_rows(chip)[row], -torch.inf)
-    return score
+    return torch.addcmul(-taken_off, torch.addcmul(folded.shift[..., part], code, folded.gain[..., part]), largest)
+
+
+def _moved(chip: Any, values: Float[Tensor, "*axes channels"]) -> Float[Tensor, "*axes channels"]:
+    return values[..., chip.column_of_channel] if chip.some_moved else values
 
 
 def straight_through(x: Tensor, converted: Tensor) -> Tensor:

@@ -43,6 +43,8 @@ class PhotonicSelector(torch.nn.Module):
         dims: Dimensions of the programmed signatures, 0 before ``program``.
         line_noise: Whether lines have intensity noise of their own, which costs a second matrix product.
         some_excluded: Whether some ring takes no part.
+        some_moved: Whether some channel carries another place of a slice than its own.
+        common_variance: Square of ``noise_common``.
     """
 
     weights: Tensor
@@ -241,6 +243,9 @@ class PhotonicSelector(torch.nn.Module):
         self._longest_s = float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
         self.line_noise = bool(self.noise_rin > 0)
         self.some_excluded = bool(self.excluded.any())
+        in_place = torch.arange(self.channels, device=self.column_of_channel.device)
+        self.some_moved = not torch.equal(self.column_of_channel, in_place)
+        self.common_variance = float(self.noise_common) ** 2
 
     def _keep_folded(self) -> None:
         row = self._row(self.weights.shape[-3])
@@ -298,6 +303,9 @@ class PhotonicSelector(torch.nn.Module):
         return torch.randn(shape, generator=generator, **kind)
 
     def _slices(self, values: Tensor) -> Tensor:
-        slices = -(-values.shape[-1] // self.slice_dims)
+        slices, rest = divmod(values.shape[-1], self.slice_dims)
+        if rest == 0:
+            return values.unflatten(-1, (slices, self.slice_dims))
+        slices += 1
         padded = torch.nn.functional.pad(values, (0, slices * self.slice_dims - values.shape[-1]))
         return padded.reshape(*values.shape[:-1], slices, self.slice_dims)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.rank.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.rank.keys import KeyCache
-from prism_photonics.rank.signatures import mean_key, query_sketch
+from prism_photonics.rank.signatures import at_full_span, mean_key, query_sketch
 from prism_photonics.units import InputError
 
 BLOCK = 16
@@ -52,6 +52,8 @@ def bundle_scores(
 ) -> Float[np.ndarray, "sequences kv_heads queries blocks"]:
     """Scores of every query of a cache by an exported bundle; each KV head of a sequence is programmed once.
 
+    Each block is written at full span, see ``rank.signatures.at_full_span``.
+
     Args:
         bundle: The bundle, or its folder.
         cache: Keys and queries.
@@ -66,7 +68,9 @@ def bundle_scores(
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     for number, bank in enumerate(np.ndindex(*signatures.shape[:2])):
         # Every bank is programmed and read on its own: its own errors, its own noise.
-        scores[bank] = model.scores(sketches[bank], signatures[bank], seed * 2**20 + number)
+        unit, scale = at_full_span(signatures[bank])
+        key = seed * 2**20 + number
+        scores[bank] = model.read(sketches[bank], model.program(unit, key, signature_scale=1.0), key=key) * scale
     return scores
 
 

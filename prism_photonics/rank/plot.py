@@ -101,6 +101,7 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                   ("light", "snr_dB", "signal-to-noise of a reading (dB)")]  # fmt: skip
         if any(row["impairment"] == "time" for row in rows):
             panels.insert(2, ("time", "setting", "time since programming (s)"))
+        impaired = next(row for row in rows if row["impairment"] != "none")
         figure = Figure(figsize=(3 * len(panels), 4.8))
         grid = figure.subplots(2, len(panels), sharey="row")
         for column, (impairment, against, label) in enumerate(panels):
@@ -119,8 +120,7 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
                     axes.axhline(
                         flat[quantity], color=colour, ls="--", lw=0.8, label=f"float, {name.replace('_', ' ')}"
                     )
-                chance = mine[0]["k"] / mine[0]["blocks"]
-                axes.axhline(chance, color="black", ls=":", lw=0.8, label="chance")
+                axes.axhline(impaired["k"] / impaired["blocks"], color="black", ls=":", lw=0.8, label="chance")
                 axes.set(ylim=(0, 1.04), ylabel=f"{quantity} (0–1)" if column == 0 else "")
                 if impairment in ("drift", "time"):
                     axes.set_xscale("log")
@@ -129,7 +129,7 @@ def plot_sweeps(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
         grid[1][0].legend(fontsize=7)
         first = rows[0]
         figure.suptitle(
-            f"{first['model']}: {first['context']} tokens, blocks of {first['block']}, {mine[0]['k']} chosen"
+            f"{first['model']}: {first['context']} tokens, blocks of {first['block']}, {impaired['k']} chosen"
         )
         return _save(figure, path)
 

@@ -176,10 +176,11 @@ class BankReader(Reader):
         score_bank: Writes the signatures of one KV head and scores its queries; called once per read.
         rows: Blocks that are scored at once.
         channels: Dimensions that are scored at once.
+        shots: Readings that one tile takes for a query.
     """
 
-    def __init__(self, score_bank: ScoreBank, *, rows: int, channels: int):
-        self.score_bank, self.rows, self.channels = score_bank, rows, channels
+    def __init__(self, score_bank: ScoreBank, *, rows: int, channels: int, shots: int = 1):
+        self.score_bank, self.rows, self.channels, self.shots = score_bank, rows, channels, shots
         self._banks = 0
 
     def read(self, queries, state):
@@ -197,6 +198,7 @@ class BankReader(Reader):
         return torch.stack(banks).reshape(*queries.shape[:3], state.shape[2]).to(queries)
 
     def cost(self, blocks, width):
-        """Pages of rows; every page takes its slices."""
+        """Pages of rows; every page takes its slices, each its shots of light."""
         pages = -(-blocks // self.rows)
-        return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(pages * -(-width // self.channels))}
+        passes = pages * -(-width // self.channels) * self.shots
+        return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(passes)}

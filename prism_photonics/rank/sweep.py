@@ -63,7 +63,7 @@ def sweep(
         seed: Seed of sequences, errors and noise.
         bits: Resolutions.
         drift: Drifts, weight units.
-        time_s: Times since programming; those at which both chips' drift was measured are read.
+        time_s: Times since programming; each chip is read at those at which its drift was measured.
         light: Powers over the chip's own.
         tell: Told what is being done.
 
@@ -74,8 +74,7 @@ def sweep(
         ("bits", float(value), {"bits": value}, value) for value in bits
     ]
     plan += [("drift", value, {"drift": value}, 0) for value in drift]
-    known_s = min(bundle.longest_s, dual_rail.longest_s)
-    plan += [("time", value, {}, 0) for value in time_s if 0 < known_s >= value]
+    plan += [("time", value, {}, 0) for value in time_s]
     plan += [("light", value, {"light": value}, 0) for value in light]
     selectors: dict[str, Selector] = {
         "mean_key": FeatureSelector("mean_key", MeanKey()),
@@ -86,6 +85,8 @@ def sweep(
     }
     for impairment, setting, changes, levels in plan:
         for label, features, chip in (("photonic_mean_key", MeanKey(), bundle), ("photonic_bound", Bound(), dual_rail)):
+            if impairment == "time" and not 0 < setting <= chip.longest_s:
+                continue
             worse = impaired(chip, **changes)
             halves = label == "photonic_bound" and worse.encoding == "dual_rail"
             key = f"{label} {impairment} {setting:g}"

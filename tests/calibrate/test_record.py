@@ -145,20 +145,20 @@ def test_another_chips_spec_inside_is_refused(path, tmp_path, small, altered):
 def test_another_schema_is_refused_by_name(path, tmp_path):
     message = refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/99")))
     assert "record/99" in message
-    assert "record/3" in message
+    assert "record/4" in message
 
 
 def test_a_missing_array_is_named(path, tmp_path):
-    dataset = read_dataset(path, schema="prism_photonics.record/3")
+    dataset = read_dataset(path, schema="prism_photonics.record/4")
     short = tmp_path / "short.nc"
     write_dataset(dataset.drop_vars("fit.dark_A"), short)
     assert "lacks fit.dark_A" in refused(short)
     with pytest.raises(InputError, match="lacks nothing_A"):
-        read_dataset(path, schema="prism_photonics.record/3", arrays=("nothing_A",))
+        read_dataset(path, schema="prism_photonics.record/4", arrays=("nothing_A",))
 
 
 def test_not_a_number_inside_is_refused(path, tmp_path):
-    dataset = read_dataset(path, schema="prism_photonics.record/3")
+    dataset = read_dataset(path, schema="prism_photonics.record/4")
     dataset["fit.unit_A"][0] = np.nan
     write_dataset(dataset, tmp_path / "nan.nc")
     assert "fit.unit_A holds NaN" in refused(tmp_path / "nan.nc")

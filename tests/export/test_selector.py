@@ -129,3 +129,29 @@ def test_the_best_are_those_of_a_stable_sort(scale):
     for k in (1, 7, 200):
         assert torch.equal(best(scores, k), expected[:, :k])
         assert torch.equal(best(scores.double(), k), expected[:, :k])
+
+
+@pytest.mark.parametrize(("blocks", "k"), [(700, 3), (2048, 32), (2055, 4), (4101, 8)])
+def test_groups_lose_no_block_and_no_tie(blocks, k):
+    rng = torch.Generator().manual_seed(blocks)
+    scores = torch.randint(-40, 40, (6, blocks), generator=rng).float()  # full of ties, in and across groups
+    scores[1] = torch.randn(blocks, generator=rng)
+    scores[2], scores[3, : blocks // 2] = -torch.inf, -torch.inf
+    scores[4], scores[5, -1] = 0.0, 50.0  # the last block is in no group
+    expected = torch.sort(scores, descending=True, stable=True).indices[:, :k]
+    assert torch.equal(best(scores, k), expected)
+    assert torch.equal(best(scores.double(), k), expected)
+
+
+def test_read_in_pieces_it_gives_the_same_scores(make_model, tmp_path, monkeypatch):
+    bundle = load(write(make_model(**faulty(encoding="two_shot")), tmp_path / "bundle"))
+    selector = PhotonicSelector(bundle, 4)
+    rng = torch.Generator().manual_seed(0)
+    signatures, query = torch.randn(2, 40, 12, generator=rng), torch.randn(2, 3, 12, generator=rng)
+    selector.program(signatures, selector.draw_error(signatures, rng, bank_axes=1), bank_axes=1)
+    noise = selector.draw_noise(query, rng)
+    whole, chosen = selector(query, noise)
+    monkeypatch.setattr("prism_photonics.export.folded.CACHED_READINGS", 7 * 2 * 3 * 2 * 2)
+    pieces, same = selector(query, noise)
+    assert torch.allclose(whole, pieces, atol=1e-6)
+    assert torch.equal(chosen, same)

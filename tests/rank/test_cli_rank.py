@@ -96,7 +96,17 @@ def test_needle_train_writes_a_model_that_rank_can_ask(prism, bundle_path, tmp_p
 
 
 def test_an_exported_bundle_is_what_the_circuit_option_wants_not_any_folder(tmp_path):
-    from prism_photonics.cli_rank import circuit_bank
+    from prism_photonics.cli_rank import circuit_reader
 
     with pytest.raises(InputError, match="no such file"):
-        circuit_bank(tmp_path)
+        circuit_reader(tmp_path)
+
+
+def test_the_papers_table_needs_no_bundle(prism):
+    rows = json.loads(prism("rank", "--paper-mode", "--json", "--seed", 3).stdout)
+    assert len(rows) == 13
+    assert all(abs(row["mean"] - row["quoted"]) < 5 * row["error"] + 0.01 for row in rows)
+    printed = prism("rank", "--paper-mode").stdout.splitlines()
+    assert printed[0].split()[-1] == "paper"
+    assert len(printed) == 14
+    assert "give the folder" in prism("rank").output

@@ -3,18 +3,8 @@
 import numpy as np
 import pytest
 
-from prism_photonics.rank.paper_mode import full_range_levels, paper_table
+from prism_photonics.rank.paper_mode import QUOTED_BITS, QUOTED_NOISE, full_range_levels, paper_table
 
-QUOTED_BITS = {
-    2: (0.457, 0.072),
-    3: (0.693, 0.066),
-    4: (0.841, 0.048),
-    5: (0.927, 0.033),
-    6: (0.960, 0.026),
-    7: (0.980, 0.017),
-    8: (0.988, 0.015),
-}
-QUOTED_NOISE = {0.001: 0.997, 0.005: 0.981, 0.01: 0.959, 0.02: 0.923, 0.05: 0.811, 0.1: 0.656}
 TRIALS = 400
 
 
