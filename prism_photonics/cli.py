@@ -219,8 +219,7 @@ def calibrate(
     chip_spec = _feasible(spec)
     from prism_photonics.calibrate.calibration import summary
     from prism_photonics.calibrate.record import recorded_faults
-    from prism_photonics.job import calibrate_and_validate, search_and_assign, watch_drift
-    from prism_photonics.program.trim import Trimmed
+    from prism_photonics.job import calibrate_and_validate, closed_loop_bits, search_and_assign, watch_drift
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
@@ -236,7 +235,7 @@ def calibrate(
         "record": str(out),
         "accuracy_bits": validation.accuracy_bits,
         "precision_bits": validation.precision_bits,
-        "closed_loop_bits": Trimmed.read(out / "stages" / "trim.nc").closed_loop_bits,
+        "closed_loop_bits": closed_loop_bits(out),
         **summary(calibration),
         "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec, looks=validation.looks), 1),
         "over_voltage_attempts": chip.over_voltage_attempts,
