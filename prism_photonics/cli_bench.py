@@ -200,28 +200,38 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
         spec: The chip.
         looks: Readings by which its temperature was followed, `Validation.looks`.
     """
-    from prism_photonics.calibrate import survey
+    from prism_photonics.calibrate.survey import DARK_AVERAGES, averages_for, settings_for
     from prism_photonics.chip.benchfile import wall_time_s
-    from prism_photonics.program import follow, trim, validate
+    from prism_photonics.program.follow import LIGHTS
+    from prism_photonics.program.trim import CORRECTIONS
+    from prism_photonics.program.trim import TARGETS as TRIMMED
+    from prism_photonics.program.validate import (
+        AGAIN,
+        DARK_NOISE,
+        READING_NOISE,
+        REPEATS,
+        SETTINGS,
+        TARGETS,
+    )
+    from prism_photonics.program.validate import AVERAGES as MOST
+    from prism_photonics.program.validate import DARK_AVERAGES as MOST_DARK
 
-    channels, tried, targets = spec.chip.rings, survey.settings_for(spec), validate.TARGETS + validate.AGAIN
-    targets += trim.TARGETS * (1 + trim.CORRECTIONS)
+    channels, tried = spec.chip.rings, settings_for(spec)
+    targets = TARGETS + AGAIN + TRIMMED * (1 + CORRECTIONS)
     # Each setting and each target has a dark reading.
     single, held_out, dark = tried * channels, targets * channels, tried + targets
-    averages, held_out_averages = (
-        survey.averages_for(spec),
-        survey.averages_for(spec, noise=validate.READING_NOISE, most=validate.AVERAGES),
-    )
+    averages = averages_for(spec)
+    held_out_averages = averages_for(spec, noise=READING_NOISE, most=MOST)
     # A look has a setting of its own before, and one after.
-    settings = tried + targets + validate.SETTINGS + 2 * looks // (follow.LIGHTS + 1)
-    lights = dark + single + held_out + validate.SETTINGS + looks
+    settings = tried + targets + SETTINGS + 2 * looks // (LIGHTS + 1)
+    lights = dark + single + held_out + SETTINGS + looks
     # Each held-out weight is read in up to four parts.
-    samples_read = validate.SETTINGS * validate.REPEATS
+    samples_read = SETTINGS * REPEATS
     triggers = dark + single + min(4, held_out_averages) * held_out + samples_read + looks
     samples = (
-        (single + survey.DARK_AVERAGES * tried) * averages
+        (single + DARK_AVERAGES * tried) * averages
         + held_out * held_out_averages
-        + targets * survey.averages_for(spec, noise=validate.DARK_NOISE, most=validate.DARK_AVERAGES)
+        + targets * averages_for(spec, noise=DARK_NOISE, most=MOST_DARK)
         + samples_read
         + looks
     )

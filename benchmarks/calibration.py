@@ -1,0 +1,109 @@
+"""Calibration on slow instruments in a drifting room: accuracy and precision over many dies of three banks.
+
+    python benchmarks/calibration.py [DIES] [8x8|4x8|16 …] [--json]
+
+The standard bench: 16-bit drivers, 5 pA/√Hz, readings of a millisecond, 0.1 K of slow drift (forgotten in ten minutes)
+that is followed. Survey, fit, held-out targets and closed-loop trim as `prism calibrate` does them. Each die is written
+to ``results/calibration.json`` as it is done, beside the banks that are there.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.cli_bench import calibration_wall_time_s
+from prism_photonics.files import write_text
+from prism_photonics.job import calibrate_and_validate, closed_loop_bits
+from prism_photonics.spec import ChipSpec
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "calibration.json"
+BENCH: dict[str, dict[str, Any]] = {
+    "drive": {"dac_bits": 16},
+    "detector": {"tia_noise_pA_rtHz": 5.0, "bandwidth_GHz": 1e-6, "adc_bits": 18},
+    "drift": {"temperature_K": 0.1, "thermal_time_s": 600.0},
+}
+BANKS: dict[str, dict[str, dict[str, Any]]] = {
+    "8x8": {},
+    # Eight of the rows of a 32-channel bank: rows are calibrated side by side.
+    "4x8": {"chip": {"buses": 4}},
+    # Sixteen of the demo's rings, 5.2 linewidths apart.
+    "16": {"chip": {"channels": 16}, "comb": {"spacing_nm": 0.17}},
+}
+
+
+def bank_spec(name: str) -> ChipSpec:
+    """The demonstrator on the standard bench, with another bank."""
+    data = ChipSpec.from_toml(ROOT / "layouts" / "demo_8x8" / "spec.toml").model_dump()
+    for table, values in (*BENCH.items(), *BANKS[name].items()):
+        data[table] = data[table] | values
+    return ChipSpec.model_validate(data)
+
+
+def one_die(spec: ChipSpec, seed: int) -> dict[str, Any]:
+    """All figures of one seed."""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        chip = VirtualChip.fabricate(spec, jax.random.key(seed))
+        calibration, validation = calibrate_and_validate(chip, spec, Path(name), seed=seed, bench=f"virtual:{seed}")
+        trimmed = closed_loop_bits(Path(name))
+    return {
+        "seed": seed,
+        "accuracy_bits": validation.accuracy_bits,
+        "precision_bits": validation.precision_bits,
+        "closed_loop_bits": trimmed,
+        "readings_per_ring": calibration.readings_per_ring,
+        "wall_time_s": calibration_wall_time_s(None, spec, looks=validation.looks),
+        "weight_low": validation.weight_low,
+        "weight_high": validation.weight_high,
+        "chi2_worst_bus": float(np.max(np.asarray(calibration.chi2))),
+        "excluded_rings": int(np.asarray(calibration.excluded).sum()),
+        "over_voltage_attempts": chip.over_voltage_attempts,
+        "took_s": round(time.perf_counter() - start, 1),
+    }
+
+
+def told(dies: list[dict[str, Any]]) -> dict[str, Any]:
+    """Median and worst over the dies."""
+    figures: dict[str, Any] = {"dies": len(dies), "readings_per_ring": dies[0]["readings_per_ring"]}
+    for name in ("accuracy_bits", "precision_bits"):
+        bits = [die[name] for die in dies]
+        figures[name] = {"median": round(float(np.median(bits)), 2), "worst": round(min(bits), 2)}
+    last = [die["closed_loop_bits"][-1] for die in dies]
+    figures["closed_loop_bits"] = {"median": round(float(np.median(last)), 2), "worst": round(min(last), 2)}
+    figures["wall_time_s"] = round(float(np.median([die["wall_time_s"] for die in dies])), 1)
+    return figures
+
+
+def main() -> None:
+    """Measure, write and print."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    count = next((int(word) for word in words if word.isdigit() and word not in BANKS), 20)
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    for name in [word for word in words if word in BANKS] or list(BANKS):
+        spec, dies = bank_spec(name), []
+        for seed in range(count):
+            dies.append(one_die(spec, seed))
+            banks = found.get("banks", {}) | {name: told(dies) | {"by_die": dies}}
+            found |= {
+                "date": time.strftime("%Y-%m-%d"),
+                "hardware": "2 cores, AMD EPYC, CPU only",
+                "command": "python benchmarks/calibration.py",
+                "bench": BENCH,
+                "banks": banks,
+            }
+            write_text(RESULTS, json.dumps(found, indent=2) + "\n")
+            if "--json" not in sys.argv:
+                print(name, {key: value for key, value in dies[-1].items() if key != "closed_loop_bits"}, flush=True)
+    print(json.dumps({name: told(bank["by_die"]) for name, bank in found["banks"].items()}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
