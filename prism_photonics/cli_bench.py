@@ -209,9 +209,9 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
         AGAIN,
         DARK_NOISE,
         READING_NOISE,
-        REPEATS,
         SETTINGS,
         TARGETS,
+        repeats_for,
     )
     from prism_photonics.program.validate import AVERAGES as MOST
     from prism_photonics.program.validate import DARK_AVERAGES as MOST_DARK
@@ -226,7 +226,7 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
     settings = tried + targets + SETTINGS + 2 * looks // (LIGHTS + 1)
     lights = dark + single + held_out + SETTINGS + looks
     # Each held-out weight is read in up to four parts.
-    samples_read = SETTINGS * REPEATS
+    samples_read = SETTINGS * repeats_for(spec)
     triggers = dark + single + min(4, held_out_averages) * held_out + samples_read + looks
     samples = (
         (single + DARK_AVERAGES * tried) * averages

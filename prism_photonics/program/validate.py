@@ -28,7 +28,8 @@ TARGETS = 48
 # Targets that are written and measured once more when all else is done.
 AGAIN = 8
 SETTINGS = 16
-REPEATS = 256
+# Single samples of each light of the noise study, fewer where they would take longer than so many seconds.
+REPEATS, FEWEST_REPEATS, NOISE_STUDY_S = 256, 64, 1.0
 # Most converter samples of one weight, for this noise over a fully lit line; the dark level is averaged longer.
 AVERAGES = 4096
 READING_NOISE = 5e-5
@@ -188,6 +189,12 @@ def measure_weights(
     return measured, spread
 
 
+def repeats_for(spec: ChipSpec) -> int:
+    """Single samples of each light of the noise study."""
+    in_time = NOISE_STUDY_S * spec.detector_design.bandwidth_Hz / SETTINGS
+    return int(np.clip(in_time, FEWEST_REPEATS, REPEATS))
+
+
 def validate(
     chip: AbstractChip,
     calibration: Calibration,
@@ -196,7 +203,7 @@ def validate(
     key: PRNGKeyArray,
     targets: int = TARGETS,
     settings: int = SETTINGS,
-    repeats: int = REPEATS,
+    repeats: int | None = None,
     follower: Follower | None = None,
 ) -> Validation:
     """Programme random targets and measure them; read random queries many times; then some targets once more.
@@ -208,7 +215,7 @@ def validate(
         key: JAX random key of targets and queries.
         targets: Random banks whose every weight is measured.
         settings: Random (bank, query) pairs of the noise study.
-        repeats: Single samples of each.
+        repeats: Single samples of each; by default `repeats_for` the spec.
         follower: Who sets the chip's voltages and follows its temperature; by default nobody follows it.
 
     Returns:
@@ -217,6 +224,7 @@ def validate(
     Raises:
         InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
+    repeats = repeats_for(spec) if repeats is None else repeats
     follower = follower or Follower(chip, calibration, spec)
     calibration = follower.calibration
     low, high = common_range(calibration)
