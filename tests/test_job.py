@@ -318,7 +318,13 @@ def test_drawing_by_command_gives_the_runs_drawing(ran, layouts, tmp_path):
 def test_simulating_by_command_gives_the_runs_number_and_a_spectrum(ran, layouts, tmp_path):
     drawn = ran.folder / "layout" / "chip.gds"
     found = answer("simulate", layouts / "demo_8x8" / "spec.toml", "--seed", SEED, "-o", tmp_path, "--layout", drawn)
-    assert found["layout"] == {"differences": [], "resonance_max_pm": 0.0, "weight_max_change": 0.0, "rows": []}
+    assert found["layout"] == {
+        "differences": [],
+        "resonance_max_pm": 0.0,
+        "weight_max_change": 0.0,
+        "rows": [],
+        "broken_rows": {},
+    }
     assert found["row_solver_vs_sax_max_error"] == ran.summary["row_solver_vs_sax_max_error"]
     assert np.shape(found["weights_at_rest"]) == (8,)
     assert (tmp_path / "spectrum.svg").read_text().rstrip().endswith("</svg>")

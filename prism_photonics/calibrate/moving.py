@@ -28,6 +28,8 @@ from prism_photonics.spec import ChipSpec
 
 # Turns of motion and rows: the elimination leaves little to a second one.
 TURNS = 3
+# A bus's χ² beyond which it is no unmodelled physics; a motion that is not settled yet leaves less.
+WRONG_VALLEY = 30.0
 
 
 def fit_moving(
@@ -63,9 +65,11 @@ def fit_moving(
     flat = jax.vmap(jax.vmap(lambda unknowns: ravel_pytree(unknowns)[0]))
     # Each ring wanders for itself too, which no reading tells apart from noise: most on the flanks.
     readings = _less_sure(readings, wandered_pm(took_s, spec) * _steepness_A_pm(readings, flat(fit.unknowns)))
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         motion = find_motion(moving.placed(readings, motion), flat(fit.unknowns), moving, motion, spec)
         fit = refit_rows(moving.placed(readings, motion), fit)
+        if turn == 0:
+            fit = _second_try(moving.placed(readings, motion), fit, jax.random.fold_in(key, 1))
     more = unsure(moving.placed(readings, motion), flat(fit.unknowns), moving, motion, spec)
     std = jax.vmap(jax.vmap(_wider))(fit.std, more)
     return eqx.tree_at(lambda f: f.std, fit, std), motion
@@ -101,6 +105,15 @@ def bus_surveys(
         noise_A=sigma_A,
     )
     return moving, moving.placed(readings, Motion.none(time_s))
+
+
+def _second_try(readings: BusSurvey, fit: RowFit, key: PRNGKeyArray) -> RowFit:
+    """The fit with new starts for buses that the first ones left in a wrong valley."""
+    if not bool((fit.chi2 > WRONG_VALLEY).any()):
+        return fit
+    other = fit_rows(readings, key)
+    better = other.chi2 < fit.chi2
+    return jax.tree.map(lambda a, b: jnp.where(better.reshape(*better.shape, *[1] * (a.ndim - 2)), a, b), other, fit)
 
 
 def _less_sure(readings: BusSurvey, error_A: Float[Array, "..."]) -> BusSurvey:

@@ -146,7 +146,7 @@ class _Sweep:
         depth_A = np.median(current_A, axis=0) - current_A
         return [_centres(grid_pm, depth, self._least_A) for depth in depth_A.T]
 
-    def named(self, dips: list[Float[ndarray, " dips"]]) -> list[list[tuple[int, float]]]:
+    def named(self, dips: list[Float[ndarray, "..."]]) -> list[list[tuple[int, float]]]:
         """For every row its dips as (line, shift in pm)."""
         named: list[list[tuple[int, float]]] = [[] for _ in dips]
         for m in range(max(map(len, dips), default=0)):

@@ -295,7 +295,7 @@ def estimate(
         gradient = jnp.einsum("nlc,ln->nc", jacobian, residual) + shift.T
         shift = shift - jnp.linalg.solve(normal, gradient[..., None])[..., 0].T
     order = calibration.channel_of_ring
-    excluded = of_row(jnp.take_along_axis(calibration.excluded.reshape(order.shape), order, -1))
+    excluded = jnp.take_along_axis(calibration.excluded.reshape(order.shape), order, -1).reshape(base.shape)
     own_pm = jnp.where(excluded, 0.0, base + (shift * step).T)
     return eqx.tree_at(lambda m: m.own_pm, found, own_pm)
 

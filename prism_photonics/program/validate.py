@@ -36,7 +36,7 @@ READING_NOISE = 5e-5
 DARK_AVERAGES = 16 * AVERAGES
 DARK_NOISE = READING_NOISE / 4.0
 # A followed chip is looked at again after so many single samples or channels (design choice).
-SAMPLES_PER_LOOK = LINES_PER_LOOK = 16
+SAMPLES_PER_LOOK, LINES_PER_LOOK = 16, 8
 DIMENSIONS = {
     "commanded": ("target", "row", "channel"),
     "measured": ("target", "row", "channel"),

@@ -131,7 +131,7 @@ def resonance(stage: xr.Dataset) -> Figure:
     half_pm = 0.5 * float(np.median(stage.fwhm_pm.values))
     left.axhspan(-half_pm, half_pm, color=GREEN, alpha=0.1, lw=0, label="the channel, one linewidth wide")
     left.set(xlabel="ring, rows side by side", ylabel="resonance − channel (pm)", title="Rings at 0 V")
-    left.legend(loc="upper right")
+    left.legend(loc="lower right")
     right.hist(std_pm[used], bins=24, color=BLUE)
     right.set(xlabel="standard error (pm)", ylabel="rings", title="How well it is known")
     _whole(left)

@@ -39,7 +39,9 @@ def found(crowded):
     through, drop = jax.jit(jax.vmap(lambda v: bank_powers(die.bank, v)))(acting)
     noise_A = NOISE * designed_gain_A(crowded)[:, 0]
     current_A = die.full_A[0] * through - die.full_A[1] * drop + noise_A * jax.random.normal(noise_key, volts.shape)
-    read_A, sigma_A = (np.moveaxis(leaf, 1, 2) for leaf in (current_A, np.broadcast_to(noise_A, volts.shape)))
+    read_A, sigma_A = (
+        np.moveaxis(np.asarray(leaf), 1, 2) for leaf in (current_A, np.broadcast_to(noise_A, volts.shape))
+    )
     own = np.broadcast_to(np.arange(RINGS), (2, 1, RINGS))
     _, survey = bus_surveys(np.asarray(volts), read_A, sigma_A, np.zeros(volts.shape[::2]), own, crowded)
     return die.bank.buses.phase_rad[:, 0, :, 1:-1].sum(1), lambda starts: fit_rows(survey, fit_key, starts=starts)
