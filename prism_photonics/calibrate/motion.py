@@ -32,8 +32,9 @@ from prism_photonics.spec import ChipSpec
 MOST_KNOTS = 300
 # How well a film's relaxation is known beforehand, relative; design choice.
 FILM_SCATTER = 0.3
-# A Lorentzian line's rms slope over voltages that reach a width to either side, times its width.
-FLANK = 0.7
+# A Lorentzian of swing 1.8 between through and drop, over voltages that reach x half widths to either side, has the rms
+# slope 1.8·√(π/2x) per width: 1.0 for the demo's drive, which reaches 2.6 widths.
+FLANK = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def blur_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channel
     """What the common temperature may do to a reading within a time, rms, on the flank of a ring, in A."""
     # From the middle of an Ornstein–Uhlenbeck process either way.
     went_pm = thermal_patterns_pm(spec)[0].max() * np.sqrt(-np.expm1(-seconds / spec.drift.thermal_time_s))
-    # A typical slope of a reading where voltages are random: most of a line's current over a ring's width.
+    # A typical slope of a reading where voltages are random.
     return FLANK * went_pm * np.asarray(designed_gain_A(spec) / fwhm_pm(designed_bank(spec).rings))
 
 

@@ -28,7 +28,8 @@ from prism_photonics.spec import ChipSpec
 
 # Turns of motion and rows: the elimination leaves little to a second one.
 TURNS = 3
-# A bus's χ² beyond which it is no unmodelled physics; a motion that is not settled yet leaves less.
+# A bus's χ² beyond which its valley is taken for a wrong one (design choice): 105 was seen of such, and up to 10 of a
+# motion that is not settled yet.
 WRONG_VALLEY = 30.0
 
 

@@ -137,7 +137,7 @@ class AbstractChip(ABC):
         """
         power_mW = np.asarray(power_mW, dtype=float)
         if not self.max_heater_mW:
-            raise InputError("chip.heat: this chip has no heaters; want trim.method = 'heater' and a bench that heats")
+            raise self._no_heaters()
         if power_mW.shape != (self.rows, self.channels):
             raise InputError(
                 f"chip.heat: powers of shape {power_mW.shape}; this chip takes ({self.rows}, {self.channels})"
@@ -162,8 +162,11 @@ class AbstractChip(ABC):
         self._wait(seconds)
 
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
-        """Write checked heater powers; a chip whose `max_heater_mW` is 0 is never asked."""
-        raise NotImplementedError
+        """Write checked heater powers, on benches that can."""
+        raise self._no_heaters()
+
+    def _no_heaters(self) -> InputError:
+        return InputError("chip.heat: this chip has no heaters; want trim.method = 'heater' and a bench that heats")
 
     @abstractmethod
     def _clock_s(self) -> float:

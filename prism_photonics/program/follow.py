@@ -6,6 +6,7 @@ what the film has relaxed under all voltages before. The weights that are held t
 """
 
 import dataclasses
+import math
 from typing import final
 
 import equinox as eqx
@@ -59,7 +60,9 @@ class Follower:
         if survey is None or not self.active:
             return
         self._patterns_pm = jnp.asarray(thermal_patterns_pm(spec))
-        reserve_V = RESERVE * float(self._patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())
+        wanted_V = RESERVE * float(self._patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())
+        # Whole codes: what is left of the range is on the drivers' grid too.
+        reserve_V = math.ceil(wanted_V / calibration.voltage_step_V) * calibration.voltage_step_V
         self.calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
         # Where weights answer most to temperature: half-way.
         half_way = np.full((1, *calibration.shape), 0.5 * sum(common_range(self.calibration)))

@@ -1,5 +1,6 @@
 """A slow instrument on a drifting chip: rows and temperatures are told apart, and what is programmed stays true."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from prism_photonics.calibrate.calibration import from_survey
+from prism_photonics.calibrate.fit import fit_rows
 from prism_photonics.calibrate.motion import (
     Motion,
     _ou_precision,
@@ -16,7 +18,7 @@ from prism_photonics.calibrate.motion import (
     replayed,
     thermal_patterns_pm,
 )
-from prism_photonics.calibrate.moving import bus_surveys
+from prism_photonics.calibrate.moving import _second_try, bus_surveys
 from prism_photonics.calibrate.survey import averages_for, settings_for, survey_volts, take_survey
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.virtual import VirtualChip
@@ -134,6 +136,26 @@ def test_a_known_path_of_the_temperature_is_found_up_to_its_mean(slow, dies):
     common = motion.shared[..., 0] - walk[..., 0]
     assert np.std(common) < 0.1 * np.std(walk[..., 0])
     assert motion.film == pytest.approx(0.1, abs=0.05)
+
+
+def test_a_bus_in_a_wrong_valley_gets_a_second_try_and_no_other_is_touched(slow, dies):
+    survey = dies[0][3]
+    still_s, own = np.zeros(survey.time_s.shape), survey.channel_of_ring.values
+    noise_A = np.full(survey.current_A.shape, 3e-10)
+    flat = jnp.zeros((4, 1, ravel_pytree(dies[0][1].estimate)[0].size // 4))
+    _, readings = bus_surveys(survey.volts_V.values, np.zeros(survey.current_A.shape), noise_A, still_s, own, slow)
+    read_A = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))(readings, flat)
+    readings = eqx.tree_at(lambda r: r.current_A, readings, read_A)
+    fit = fit_rows(readings, KEY)
+    assert np.asarray(fit.chi2).max() < 1.0
+    lost = eqx.tree_at(
+        lambda f: (f.chi2, f.unknowns.offset), fit, (fit.chi2.at[2].set(105.0), fit.unknowns.offset + 3.0)
+    )
+    found = _second_try(readings, lost, KEY)
+    assert np.asarray(found.chi2[2]).max() < 1.0
+    assert np.abs(np.asarray(found.unknowns.offset[2])).max() < 0.1
+    assert np.array_equal(found.unknowns.offset[1], lost.unknowns.offset[1])
+    assert _second_try(readings, fit, KEY) is fit
 
 
 def test_the_prior_of_the_temperature_is_an_ornstein_uhlenbeck_process():
