@@ -220,6 +220,21 @@ def held_volts(
     return volts + moved.relaxed_V + of_row(-2.0 * delta / (b + jnp.where(b < 0.0, -root, root)))
 
 
+def predicted_A(
+    calibration: Calibration,
+    moved: Moved,
+    patterns_pm: Float[Array, "3 rows rings"],
+    volts: Float[Array, "rows rings"],
+    lights: Float[Array, "lights rings"],
+) -> Float[Array, "lights rows"]:
+    """Readings of a chip that has moved, in A; arguments as of `estimate`."""
+    rows = moved_calibration(calibration, moved, patterns_pm).rows
+    by_bus = volts.reshape(rows.gain_A.shape)
+    one = lambda row, v: row_transmission(calibration.wl_um, row, v)  # noqa: E731
+    full_A = of_row(rows.gain_A * jax.vmap(jax.vmap(one))(rows, by_bus))
+    return calibration.dark_A + (lights + calibration.leak) @ full_A.T
+
+
 @eqx.filter_jit
 def estimate(
     calibration: Calibration,
@@ -253,15 +268,8 @@ def estimate(
     """
     unit = jnp.array([1.0, 1.0, 1.0, share])
 
-    def predicted(candidate: Moved) -> Float[Array, "lights rows"]:
-        rows = moved_calibration(calibration, candidate, patterns_pm).rows
-        by_bus = volts.reshape(rows.gain_A.shape)
-        one = lambda row, v: row_transmission(calibration.wl_um, row, v)  # noqa: E731
-        full_A = of_row(rows.gain_A * jax.vmap(jax.vmap(one))(rows, by_bus))
-        return calibration.dark_A + (lights + calibration.leak) @ full_A.T
-
     def misfit(candidate: Moved) -> Float[Array, "lights rows"]:
-        return (predicted(candidate) - current_A) / sigma_A
+        return (predicted_A(calibration, candidate, patterns_pm, volts, lights) - current_A) / sigma_A
 
     def shared(z: Float[Array, "4"]) -> Moved:
         return eqx.tree_at(lambda m: m.common, moved, z * unit)
@@ -315,11 +323,9 @@ class Look:
         return cls.at(np.arange(lines) % count == np.arange(count)[:, None], calibration, spec, averages)
 
     @classmethod
-    def alone(cls, calibration: Calibration, spec: ChipSpec, averages: int, *, lights: int) -> "Look":
-        """So many single lines, evenly spread, each read just as in the survey."""
-        lines = calibration.shape[1]
-        some = np.unique((np.arange(lights) + 0.5) * lines // lights).astype(int)
-        return cls.at(np.arange(lines) == some[:, None], calibration, spec, averages)
+    def alone(cls, calibration: Calibration, spec: ChipSpec, averages: int) -> "Look":
+        """Every single line, each read just as in the survey."""
+        return cls.at(np.eye(calibration.shape[1], dtype=bool), calibration, spec, averages)
 
     @classmethod
     def at(

@@ -1,8 +1,9 @@
 """Following a chip's temperature between settings, so that programmed weights are where the calibration puts them.
 
-Before a setting is used, the chip is looked at under voltages of its own, the *pilot*: a few readings of all rows tell
-the common temperature and its gradients (`track.estimate`), and the voltages wanted next are corrected by them and by
-what the film has relaxed under all voltages before. The weights that are held then are never looked at themselves.
+Before a setting is used, the chip is looked at under voltages of its own, the *pilot*: readings of a few lines tell the
+common temperature, its gradients, and how those lines' rings have wandered (`wander.told`); every line has its turn.
+The voltages wanted next are corrected by them and by what the film has relaxed under all voltages before. The weights
+that are held then are never looked at themselves.
 """
 
 import dataclasses
@@ -13,14 +14,15 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.calibrate.motion import drift_matters, replayed, thermal_patterns_pm
 from prism_photonics.calibrate.survey import averages_for
-from prism_photonics.calibrate.track import Look, Moved, estimate, held_volts
+from prism_photonics.calibrate.track import Look, held_volts
+from prism_photonics.calibrate.wander import Lapse, told
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.program.solve import common_range, program
@@ -68,13 +70,15 @@ class Follower:
         half_way = np.full((1, *calibration.shape), 0.5 * sum(common_range(self.calibration)))
         self._pilot = program(self.calibration, half_way).volts[0]
         self._excluded = by_place(np.asarray(calibration.excluded), np.asarray(calibration.channel_of_ring))
-        self._look = Look.alone(calibration, spec, self._averages, lights=LIGHTS)
+        self._look = Look.alone(calibration, spec, self._averages)
+        self._turn = 0
         self._film, self._volts = replayed(survey, spec), survey.volts_V.values[-1]
-        self._film_s = chip.time_s
+        self._film_s = self._told_s = chip.time_s
         # Readings less their dark level, as the survey's fit takes them.
         self._lit = eqx.tree_at(lambda c: (c.dark_A, c.leak), calibration, replace_fn=jnp.zeros_like)
-        nothing = jnp.zeros(calibration.shape)
-        self._moved = Moved(jnp.zeros(4), nothing, nothing, nothing)
+        self._lapse = Lapse.of(spec)
+        # The rows were fitted for the middle of the survey.
+        self._known = self._lapse.unwatched(calibration.shape, 0.5 * float(np.ptp(survey.time_s.values)))
 
     def hold(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Set voltages that the calibration gives for wanted weights, so that they give them now.
@@ -85,27 +89,28 @@ class Follower:
         if not self.active:
             return
         self.set(self._pilot)
-        lights = self._look.lights
-        dark, *lit = (
-            self._chip.measure(light, averages=self._averages) for light in (np.zeros_like(lights[0]), *lights)
-        )
-        current_A = np.stack(lit) - dark
-        self.triggers += 1 + len(lights)
+        lines = self._lines()
+        lights = self._look.lights[lines]
+        dark_A = self._chip.measure(np.zeros(lights.shape[1]), averages=self._averages)
+        current_A, time_s = np.empty((len(lines), self._calibration.shape[0])), np.empty(len(lines))
+        for i, light in enumerate(lights):
+            current_A[i] = self._chip.measure(light, averages=self._averages) - dark_A
+            time_s[i] = self._chip.time_s
+        self.triggers += 1 + len(lines)
         self._age()
-        self._moved = estimate(
+        seconds, self._told_s = np.diff(time_s, prepend=self._told_s), time_s[-1]
+        self._known = told(
             self._lit,
-            self._moved,
+            self._known,
+            self._lapse,
             self._patterns_pm,
             jnp.asarray(self._volts),
             jnp.asarray(lights),
             jnp.asarray(np.nan_to_num(current_A, posinf=0.0, neginf=0.0)),
-            jnp.asarray(np.where(np.isfinite(current_A), self._look.sigma_A, np.inf)),
-            # The film's part is known from the voltages that it saw.
-            1.0,
-            jnp.zeros(self._calibration.shape),
-            own=False,
+            jnp.asarray(np.where(np.isfinite(current_A), self._look.sigma_A[lines], np.inf)),
+            jnp.asarray(seconds),
         )
-        held = held_volts(self._calibration, jnp.asarray(volts), self._moved, self._patterns_pm)
+        held = held_volts(self._calibration, jnp.asarray(volts), self._known.moved, self._patterns_pm)
         # A ring that would need more than the limit stands at it.
         self.set(self._calibration.on_dac_grid(np.where(self._excluded, volts, held)))
 
@@ -116,9 +121,15 @@ class Follower:
         self._chip.set(volts)
         self._volts = volts
 
+    def _lines(self) -> Int[ndarray, " some"]:
+        """The next few lines, evenly spread: every line has its turn."""
+        lines = len(self._look.lights)
+        turn, self._turn = self._turn, self._turn + 1
+        return (np.unique(np.arange(LIGHTS) * lines // LIGHTS) + turn) % lines
+
     def _age(self) -> None:
         """Let the film's charge follow the voltage that has been held until the last reading."""
         self._film.advance(max(self._chip.time_s - self._film_s, 0.0), self._volts)
         self._film_s = self._chip.time_s
         kept_V = jnp.asarray((1.0 + float(self._calibration.film)) * self._film.lost_V)
-        self._moved = Moved(self._moved.common, self._moved.own_pm, self._moved.charge_V, kept_V)
+        self._known = eqx.tree_at(lambda k: k.moved.kept_V, self._known, kept_V)

@@ -36,7 +36,7 @@ READING_NOISE = 5e-5
 DARK_AVERAGES = 16 * AVERAGES
 DARK_NOISE = READING_NOISE / 4.0
 # A followed chip is looked at again after so many single samples or channels (design choice).
-SAMPLES_PER_LOOK, LINES_PER_LOOK = 16, 8
+SAMPLES_PER_LOOK, LINES_PER_LOOK = 16, 4
 DIMENSIONS = {
     "commanded": ("target", "row", "channel"),
     "measured": ("target", "row", "channel"),
@@ -179,7 +179,7 @@ def measure_weights(
     # Four readings of one weight also tell how well it is known.
     parts = min(4, averages)
     for c in range(rings):
-        if c and c % LINES_PER_LOOK == 0:
+        if c % LINES_PER_LOOK == 0:
             hold()
         light = np.where(np.arange(rings) == c, full_light, 0.0)
         readings = np.stack([chip.measure(light, averages=averages // parts) for _ in range(parts)])
