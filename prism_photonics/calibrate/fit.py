@@ -10,12 +10,17 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from prism_photonics.calibrate.bus import BusSurvey
 from prism_photonics.calibrate.levenberg import least_squares
-from prism_photonics.calibrate.starts import STARTS, find_starts
-from prism_photonics.calibrate.unknowns import RowModel, Unknowns
-from prism_photonics.lightpath.ring.model import ring_fields
+from prism_photonics.calibrate.starts import MOST_BY_CHANCE, STARTS, find_starts
+from prism_photonics.calibrate.unknowns import RowModel, Unknowns, ring_model
+from prism_photonics.lightpath.ring.model import resonance_shift_pm, ring_fields
 
-OFFSET_GRID = 241
-OFFSET_REACH = 4.0
+# A ring alone: what neighbours add to its channel, in units of full light, and where its resonance is looked for, in
+# standard deviations. Design choices.
+NEIGHBOURS = 0.1
+OFFSET_REACH, STRETCHES, OFFSET_GRID = 4.0, 16, 15
+COARSE_STEPS = 15
+# The place of the offset among a ring's unknowns.
+OFFSET = 3
 STEPS, RTOL = 60, 1e-6
 # Enough to fill the vector units; more would only wait for the slowest.
 BUSES_AT_ONCE = 8
@@ -41,6 +46,7 @@ def fit_rows(
     *,
     starts: int = STARTS,
     steps: int = STEPS,
+    by_chance: int = MOST_BY_CHANCE,
 ) -> RowFit:
     """Fit every bus of every row, from where `find_starts` sends it.
 
@@ -49,6 +55,7 @@ def fit_rows(
         key: JAX random key of the starts.
         starts: Random starts that are pieced together where rings are many.
         steps: Most Levenberg–Marquardt steps from there.
+        by_chance: Most rings whose phases are left to chance.
 
     Returns:
         The fit.
@@ -64,7 +71,7 @@ def fit_rows(
         def misfits(flat, blur):
             return (bus.blurred(blur).misfit(flat) ** 2).mean(0)
 
-        finalists = find_starts(coarse_unknowns(bus), climb, misfits, bus_key, starts=starts)
+        finalists = find_starts(coarse_unknowns(bus), climb, misfits, bus_key, starts=starts, by_chance=by_chance)
         candidates, costs = jax.vmap(lambda flat: climb(flat, 0.0, steps))(finalists)
         return candidates[jnp.argmin(costs)]
 
@@ -86,31 +93,45 @@ def refit_rows(survey: BusSurvey, fit: RowFit, *, steps: int = STEPS) -> RowFit:
 
 
 def coarse_unknowns(bus: BusSurvey) -> Unknowns:
-    """Where each ring's resonance is: a grid search on its own channel, neighbours ignored, the gain profiled out.
+    """Each ring by itself, fitted to its own channel; what its neighbours do to that counts as noise.
 
     Readings that do not count are nought; a ring of which none counts stays as designed.
     """
-    grid = jnp.linspace(-OFFSET_REACH, OFFSET_REACH, OFFSET_GRID)
-    scatter = bus.scatter
+    nothing = jnp.zeros(())
 
-    def one(ring, wl_c, gain, v, y, counts):
-        def misfit(z):
-            fields = ring_fields(wl_c, ring, scatter.offset_pm * z + ring.slope_pm_V * v)
-            shape = counts * gain * (jnp.abs(fields.through) ** 2 - jnp.abs(fields.drop) ** 2)
-            scale = jnp.where(counts.any(), jnp.clip(shape @ y / (shape @ shape), 0.3, 3.0), 1.0)
-            return jnp.sum((scale * shape - y) ** 2), scale
+    def one(design, wl_c, gain_A, volts, current_A, counts):
+        alone = jax.tree.map(lambda leaf: leaf[None], design)
+        gaps = jnp.zeros(0)
 
-        cost, scale = jax.vmap(misfit)(grid)
-        best = jnp.where(counts.any(), jnp.argmin(cost), OFFSET_GRID // 2)
-        return grid[best], jnp.log(scale[best]) / scatter.gain
+        def misfit(z: Float[Array, "7"]) -> Float[Array, " settings"]:
+            unknowns = Unknowns(*z[:6, None], phase_rad=gaps, crosstalk=gaps, gain=z[6:], drop_ratio=nothing)
+            ring = ring_model(unknowns, alone, bus.scatter)
+            fields = ring_fields(wl_c, ring, resonance_shift_pm(ring, volts[:, None]))
+            passed = jnp.abs(fields.through[:, 0]) ** 2 - jnp.abs(fields.drop[:, 0]) ** 2
+            passed *= jnp.exp(bus.scatter.gain * z[6])
+            return counts * (passed - current_A / gain_A) / NEIGHBOURS
+
+        def residuals(z: Float[Array, "7"]) -> Float[Array, " residuals"]:
+            return jnp.concatenate([misfit(z), z])
+
+        # A resonance is found only by who starts near it: the best of each stretch of a grid.
+        grid = jnp.zeros((STRETCHES, OFFSET_GRID, 7))
+        grid = grid.at[..., OFFSET].set(
+            jnp.linspace(-OFFSET_REACH, OFFSET_REACH, grid[..., 0].size).reshape(STRETCHES, -1)
+        )
+        costs = jax.vmap(jax.vmap(lambda z: jnp.sum(misfit(z) ** 2)))(grid)
+        starts = jax.vmap(lambda stretch, best: stretch[best])(grid, jnp.argmin(costs, axis=1))
+        slopes = jax.jacfwd(residuals)
+        found = jax.vmap(lambda z: least_squares(residuals, z, jacobian=slopes, steps=COARSE_STEPS, rtol=1e-3))(starts)
+        return found.x[jnp.argmin(found.cost)]
 
     own = bus.channel_of_ring
     own_volts = bus.volts[:, own, jnp.arange(own.size)].T
     counted = jnp.isfinite(bus.noise_A).T[own]
-    offset, gain = jax.vmap(one)(bus.rings, bus.wl_um[own], bus.gain_A[own], own_volts, bus.current_A.T[own], counted)
-    zero = jnp.zeros_like(offset)
-    by_channel = zero.at[own].set(gain)
-    return Unknowns(zero, zero, zero, offset, zero, zero, zero[1:], zero[1:], by_channel, jnp.zeros(()))
+    found = jax.vmap(one)(bus.rings, bus.wl_um[own], bus.gain_A[own], own_volts, bus.current_A.T[own], counted)
+    zero = jnp.zeros(own.size)
+    by_channel = zero.at[own].set(found[:, 6])
+    return Unknowns(*found.T[:6], phase_rad=zero[1:], crosstalk=zero[1:], gain=by_channel, drop_ratio=nothing)
 
 
 def _climb(

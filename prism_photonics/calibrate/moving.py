@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibrate.bus import BusSurvey
-from prism_photonics.calibrate.fit import RowFit, fit_rows, refit_rows
+from prism_photonics.calibrate.fit import BUSES_AT_ONCE, RowFit, fit_rows, refit_rows
 from prism_photonics.calibrate.motion import (
     Motion,
     Moving,
@@ -28,9 +28,11 @@ from prism_photonics.spec import ChipSpec
 
 # Turns of motion and rows: the elimination leaves little to a second one.
 TURNS = 3
-# A bus's χ² beyond which its valley is taken for a wrong one (design choice): 105 was seen of such, and up to 10 of a
-# motion that is not settled yet.
-WRONG_VALLEY = 30.0
+# Most times that a bus is fitted from new starts.
+TRIES = 3
+# A bus's χ² beyond which its valley is taken for a wrong one: of a chip that stands still, and where the motion may not
+# be settled yet (design choices). Of the latter up to 10 was seen, of wrong valleys 5 to 550.
+WRONG_VALLEY, UNSETTLED = 4.0, 30.0
 
 
 def fit_moving(
@@ -59,7 +61,7 @@ def fit_moving(
     moving, readings = bus_surveys(volts, current_A, noise_A, time_s, survey.channel_of_ring.values, spec)
     still = Motion.none(time_s)
     if not drift_matters(survey, spec):
-        return fit_rows(readings, key), still
+        return _tried_again(readings, fit_rows(readings, key), WRONG_VALLEY, key), still
     # Which valley the bus phases are in shows through the blur; where in it, without.
     took_s = float(np.ptp(time_s))
     fit, motion = fit_rows(_less_sure(readings, jnp.asarray(blur_A(took_s, spec))[:, :, None]), key), still
@@ -70,7 +72,7 @@ def fit_moving(
         motion = find_motion(moving.placed(readings, motion), flat(fit.unknowns), moving, motion, spec)
         fit = refit_rows(moving.placed(readings, motion), fit)
         if turn == 0:
-            fit = _second_try(moving.placed(readings, motion), fit, jax.random.fold_in(key, 1))
+            fit = _tried_again(moving.placed(readings, motion), fit, UNSETTLED, key)
     more = unsure(moving.placed(readings, motion), flat(fit.unknowns), moving, motion, spec)
     std = jax.vmap(jax.vmap(_wider))(fit.std, more)
     return eqx.tree_at(lambda f: f.std, fit, std), motion
@@ -108,13 +110,31 @@ def bus_surveys(
     return moving, moving.placed(readings, Motion.none(time_s))
 
 
-def _second_try(readings: BusSurvey, fit: RowFit, key: PRNGKeyArray) -> RowFit:
-    """The fit with new starts for buses that the first ones left in a wrong valley."""
-    if not bool((fit.chi2 > WRONG_VALLEY).any()):
-        return fit
-    other = fit_rows(readings, key)
-    better = other.chi2 < fit.chi2
-    return jax.tree.map(lambda a, b: jnp.where(better.reshape(*better.shape, *[1] * (a.ndim - 2)), a, b), other, fit)
+def _tried_again(readings: BusSurvey, fit: RowFit, limit: float, key: PRNGKeyArray) -> RowFit:
+    """The fit with starts pieced together for buses whose χ² is above a limit, and only for those."""
+    shape = fit.chi2.shape
+    lanes = fit.chi2.size
+
+    def by_lane(leaf: Shaped[Array, "rows buses ..."]) -> Shaped[Array, "lanes 1 ..."]:
+        return leaf.reshape(lanes, 1, *leaf.shape[2:])
+
+    for again in range(1, TRIES):
+        chi2 = np.asarray(fit.chi2).ravel()
+        count = int((chi2 > limit).sum())
+        if not count:
+            break
+        # The worst, in whole batches, so that few shapes are compiled.
+        worst = np.argsort(-chi2)[: -(-count // BUSES_AT_ONCE) * BUSES_AT_ONCE]
+        taken = jax.tree.map(lambda leaf, of=worst: by_lane(leaf)[of], readings)
+        other = fit_rows(taken, jax.random.fold_in(key, again), by_chance=0)
+        won = (chi2[worst] > limit) & (np.asarray(other.chi2)[:, 0] < chi2[worst])
+        to, of = worst[won], np.flatnonzero(won)
+
+        def mended(new: Array, old: Array, to=to, of=of) -> Shaped[Array, "rows buses ..."]:
+            return by_lane(old).at[to].set(new[of]).reshape(*shape, *old.shape[2:])
+
+        fit = jax.tree.map(mended, other, fit)
+    return fit
 
 
 def _less_sure(readings: BusSurvey, error_A: Float[Array, "..."]) -> BusSurvey:

@@ -26,6 +26,8 @@ MOST_BY_CHANCE, DRAWS, SCOUTING_STEPS, FINALISTS = 8, 8, 15, 3
 SCOUTING_BLURS = (0.1, 0.03)
 JOINED_BLURS = (0.03, 0.01)
 STARTS, STEPS = 6, 20
+# How far a ring's resonance is off where the ring was fitted alone, in the spec's scatter.
+UNSURE = 0.2
 # Another round is for a bus with a channel whose mean square under the last blur is larger than this; where all phases
 # are right the priors' pull leaves 0.06.
 ROUNDS, EXPLAINED = 3, 0.3
@@ -43,6 +45,7 @@ def find_starts(
     *,
     starts: int = STARTS,
     steps: int = STEPS,
+    by_chance: int = MOST_BY_CHANCE,
 ) -> Float[Array, "finalists unknowns"]:
     """Unknowns of which one at least is in the right valley: the best of random phases, or pieced together of such.
 
@@ -53,11 +56,12 @@ def find_starts(
         key: JAX random key of the phases.
         starts: Random starts to be pieced together.
         steps: Most steps at each blur.
+        by_chance: Most rings whose phases are left to chance.
 
     Returns:
         Flat unknowns from which to go on without blur.
     """
-    if coarse.offset.size <= MOST_BY_CHANCE:
+    if coarse.offset.size <= by_chance:
         phases = jax.random.uniform(key, (DRAWS, coarse.phase_rad.size), maxval=2.0 * jnp.pi)
         flat = jax.vmap(lambda phase_rad: ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0])(
             phases
@@ -71,8 +75,10 @@ def find_starts(
         return flat, costs[-1]
 
     def drawn(draw_key):
-        phase_rad = jax.random.uniform(draw_key, coarse.phase_rad.shape, maxval=2.0 * jnp.pi)
-        return ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0]
+        phase_key, offset_key = jax.random.split(draw_key)
+        phase_rad = jax.random.uniform(phase_key, coarse.phase_rad.shape, maxval=2.0 * jnp.pi)
+        offset = coarse.offset + UNSURE * jax.random.normal(offset_key, coarse.offset.shape)
+        return ravel_pytree(eqx.tree_at(lambda u: (u.phase_rad, u.offset), coarse, (phase_rad, offset)))[0]
 
     def one_round(state):
         count, best, _ = state

@@ -87,18 +87,12 @@ class RowModel(eqx.Module):
     drop_ratio: Float[Array, "..."]
 
 
-def row_model(
-    unknowns: Unknowns,
-    design: RingParams,
-    buses: PathParams,
-    gain_A: Float[Array, " channels"],
-    scatter: Scatter,
-) -> RowModel:
-    """The row that a set of unknowns describes; ``gain_A`` is the design's current of a fully passed line."""
+def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter) -> RingParams:
+    """The rings that a set of unknowns describes."""
     # The gap's error is Gaussian, so κ² = 1 − t² is log-normal; a loss error multiplies ln a.
     t1 = jnp.sqrt(1.0 - (1.0 - design.t1**2) * jnp.exp(scatter.kappa * unknowns.kappa1))
     t2 = jnp.sqrt(1.0 - (1.0 - design.t2**2) * jnp.exp(scatter.kappa * unknowns.kappa2))
-    rings = RingParams(
+    return RingParams(
         t1=t1,
         t2=t2,
         a=design.a ** jnp.exp(scatter.loss * unknowns.loss),
@@ -109,10 +103,20 @@ def row_model(
         curvature_pm_V2=scatter.curvature_pm_V2 * unknowns.curvature,
         wl0_um=design.wl0_um,
     )
+
+
+def row_model(
+    unknowns: Unknowns,
+    design: RingParams,
+    buses: PathParams,
+    gain_A: Float[Array, " channels"],
+    scatter: Scatter,
+) -> RowModel:
+    """The row that a set of unknowns describes; ``gain_A`` is the design's current of a fully passed line."""
     # Only the sum of both buses' phases between two rings is seen by intensities; the through bus carries it.
     phases = jnp.zeros_like(buses.phase_rad).at[0, 1:-1].set(unknowns.phase_rad)
     return RowModel(
-        rings,
+        ring_model(unknowns, design, scatter),
         eqx.tree_at(lambda b: b.phase_rad, buses, phases),
         scatter.crosstalk * unknowns.crosstalk,
         gain_A * jnp.exp(scatter.gain * unknowns.gain),

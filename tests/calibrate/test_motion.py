@@ -18,7 +18,7 @@ from prism_photonics.calibrate.motion import (
     replayed,
     thermal_patterns_pm,
 )
-from prism_photonics.calibrate.moving import _second_try, bus_surveys
+from prism_photonics.calibrate.moving import _tried_again, bus_surveys
 from prism_photonics.calibrate.survey import averages_for, settings_for, survey_volts, take_survey
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.virtual import VirtualChip
@@ -138,7 +138,7 @@ def test_a_known_path_of_the_temperature_is_found_up_to_its_mean(slow, dies):
     assert motion.film == pytest.approx(0.1, abs=0.05)
 
 
-def test_a_bus_in_a_wrong_valley_gets_a_second_try_and_no_other_is_touched(slow, dies):
+def test_a_bus_in_a_wrong_valley_is_tried_again_and_no_other_is_touched(slow, dies):
     survey = dies[0][3]
     still_s, own = np.zeros(survey.time_s.shape), survey.channel_of_ring.values
     noise_A = np.full(survey.current_A.shape, 3e-10)
@@ -151,11 +151,11 @@ def test_a_bus_in_a_wrong_valley_gets_a_second_try_and_no_other_is_touched(slow,
     lost = eqx.tree_at(
         lambda f: (f.chi2, f.unknowns.offset), fit, (fit.chi2.at[2].set(105.0), fit.unknowns.offset + 3.0)
     )
-    found = _second_try(readings, lost, KEY)
+    found = _tried_again(readings, lost, 30.0, KEY)
     assert np.asarray(found.chi2[2]).max() < 1.0
     assert np.abs(np.asarray(found.unknowns.offset[2])).max() < 0.1
     assert np.array_equal(found.unknowns.offset[1], lost.unknowns.offset[1])
-    assert _second_try(readings, fit, KEY) is fit
+    assert _tried_again(readings, fit, 30.0, KEY) is fit
 
 
 def test_the_prior_of_the_temperature_is_an_ornstein_uhlenbeck_process():
