@@ -41,6 +41,7 @@ Seed = Annotated[
     int,
     typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the virtual die and of every random choice."),
 ]
+Untrimmed = Annotated[bool, typer.Option("--untrimmed", help="The die as fabricated, its rings brought by heaters.")]
 
 
 def command(function: Callable[..., None], group: typer.Typer = app) -> Callable[..., None]:
@@ -188,25 +189,17 @@ def simulate(
 @command
 def calibrate(
     spec: Spec,
-    out: Annotated[
-        Path,
-        typer.Option("-o", "--out", metavar="RECORD", help="Folder for calibration.nc, validation.nc and stages/."),
-    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="RECORD", help="Folder for the record and its stages.")],
     bench: Annotated[
         str,
-        typer.Option(
-            help="virtual:SEED, a virtual die; untrimmed:SEED, the same as fabricated, with heaters; or the bench.toml "
-            "of real instruments."
-        ),
+        typer.Option(help="virtual:SEED, a virtual die; untrimmed:SEED, as fabricated, with heaters; or a bench.toml."),
     ] = "virtual:0",
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=LARGEST_SEED, help="Seed of the survey; default: the virtual die's, or 0."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with RECORD/journal.jsonl.")] = False,
-    drift: Annotated[
-        bool, typer.Option("--drift", help="Also watch programmed weights drift; hours on a bench.")
-    ] = False,
+    drift: Annotated[bool, typer.Option("--drift", help="Also watch weights drift; hours on a bench.")] = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
@@ -215,30 +208,34 @@ def calibrate(
     RECORD/stages (a record and a plot of each stage) and with --drift RECORD/drift.nc. Until they are there,
     RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
-    bench_file, seed = cli_bench.chosen(bench, seed, untrimmed=True)
+    bench_file, seed = cli_bench.chosen(bench, seed)
     chip_spec = _feasible(spec)
     from prism_photonics.calibrate.calibration import summary
     from prism_photonics.calibrate.record import recorded_faults
-    from prism_photonics.job import calibrate_and_validate, closed_loop_bits, search_and_assign, watch_drift
+    from prism_photonics.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
 
     make_folder(out)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
-        if bench.startswith("untrimmed:"):
-            search_and_assign(chip, chip_spec, out)
+        untrimmed = cli_bench.is_untrimmed(bench, bench_file)
+        searched = search_and_assign(chip, chip_spec, out).together.triggers if untrimmed else 0
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
         if drift:
             watch_drift(chip, calibration, chip_spec, out, seed=seed)
     for doubt in (*recorded_faults(out / "calibration.nc"), *calibration.doubts()):
         progress.print(f"warning: {doubt}", soft_wrap=True)
+    looks = validation.looks + (trimmed := recorded_trim(out)).looks
+    wall_time_s = cli_bench.calibration_wall_time_s(bench_file, chip_spec, looks=looks, searched=searched)
     result = {
         "record": str(out),
         "accuracy_bits": validation.accuracy_bits,
         "precision_bits": validation.precision_bits,
-        "closed_loop_bits": closed_loop_bits(out),
+        "closed_loop_bits": trimmed.closed_loop_bits,
         **summary(calibration),
-        "wall_time_s": round(cli_bench.calibration_wall_time_s(bench_file, chip_spec, looks=validation.looks), 1),
+        "search_readings": searched,
+        "wall_time_s": round(wall_time_s, 1),
         "over_voltage_attempts": chip.over_voltage_attempts,
+        "over_power_attempts": chip.over_power_attempts,
         "spec_hash": chip_spec.hash,
     }
     _print_result(result, as_json)
@@ -326,6 +323,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Output folder; default out/NAME.")
     ] = None,
+    untrimmed: Untrimmed = False,
     as_json: Json = False,
 ) -> None:
     """The main job: from a spec to ranked blocks.
@@ -342,7 +340,7 @@ def run(
     progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.rings}, seed {seed}")
     from prism_photonics import job
 
-    result = job.run(chip_spec, folder, keys=keys, seed=seed, progress=_tell)
+    result = job.run(chip_spec, folder, keys=keys, seed=seed, untrimmed=untrimmed, progress=_tell)
     for warning in result["warnings"]:
         progress.print(f"warning: {warning}", soft_wrap=True)
     if as_json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prism_photonics import __version__
-from prism_photonics.cli import LARGEST_SEED, Json, Seed, Spec, _print_result, app, command, progress
+from prism_photonics.cli import LARGEST_SEED, Json, Seed, Spec, Untrimmed, _print_result, app, command, progress
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
@@ -40,14 +40,19 @@ def serve(
     time_scale: Annotated[
         float, typer.Option(min=0.0, max=1e3, help="Scale of settling and integration times; 0: none.")
     ] = 1.0,
+    untrimmed: Untrimmed = False,
 ) -> None:
     """Serve a virtual chip as SCPI instruments on loopback TCP, until Ctrl-C.
 
-    Reads SPEC; writes nothing. At the end it tells how many voltages beyond the limit arrived: it must be none.
+    Reads SPEC; writes nothing. At the end it tells how many voltages and heater powers beyond their limits arrived: it
+    must be none.
     """
+    from prism_photonics.chip.heaters import require_heaters
     from prism_photonics.spec import ChipSpec
 
     chip_spec = ChipSpec.from_toml(spec)
+    if untrimmed:
+        require_heaters(chip_spec)
     from prism_photonics.chip.serve import require_free, resource_name
     from prism_photonics.chip.serve import serve as serve_chip
 
@@ -57,8 +62,9 @@ def serve(
     from prism_photonics.chip.served import ServedChip
     from prism_photonics.chip.virtual import VirtualChip
 
-    die = VirtualChip.fabricate(chip_spec, jax.random.key(seed))
-    idn = f"prism_photonics,{chip_spec.name},virtual:{seed},{__version__}"
+    die = VirtualChip.fabricate(chip_spec, jax.random.key(seed), trimmed=not untrimmed)
+    kind = "untrimmed" if untrimmed else "virtual"
+    idn = f"prism_photonics,{chip_spec.name},{kind}:{seed},{__version__}"
     chip = ServedChip(die, idn=idn, time_scale=time_scale)
 
     def ready(at_port: int) -> None:
@@ -68,8 +74,9 @@ def serve(
 
     serve_chip(chip, port, ready=ready)
     print(f"over_voltage_attempts: {chip.over_voltage_attempts}")
+    print(f"over_power_attempts: {chip.over_power_attempts}")
     print(f"triggers: {chip.triggers}")
-    raise typer.Exit(0 if chip.over_voltage_attempts == 0 else 1)
+    raise typer.Exit(0 if chip.over_voltage_attempts == chip.over_power_attempts == 0 else 1)
 
 
 @bench_command
@@ -96,6 +103,7 @@ def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
     result |= {
         "max_voltage_V": chip.max_voltage_V,
         "safe_voltage_V": bench_file.safe_voltage_V,
+        "max_heater_mW": chip.max_heater_mW,
         "calibration_wall_time_s": round(calibration_wall_time_s(bench_file, chip_spec), 1),
         "spec_hash": chip_spec.hash,
     }
@@ -115,13 +123,17 @@ def read_bench(path: Path | None) -> "BenchFile | None":
 def hold_tile(
     bench_file: "BenchFile", record: Path, volts: Path, *, page: int, piece: int, hold_s: float | None
 ) -> None:
-    """Set a programmed tile on a bench and hold it for so long, or until Ctrl-C; then the rings are parked."""
-    from prism_photonics.calibrate.record import read_record
+    """Set a programmed tile on a bench and hold it for so long, or until Ctrl-C; then the rings are parked.
+
+    Rings that were held by heaters when the record was taken are heated first.
+    """
+    from prism_photonics.calibrate.record import heat_as_recorded, read_record
     from prism_photonics.chip.bench import BenchChip
     from prism_photonics.job_program import write_to_bench
 
     _, spec, _ = read_record(record / "calibration.nc")
     with BenchChip(spec, bench_file, report=_warn) as chip:
+        heat_as_recorded(chip, record / "calibration.nc")
         write_to_bench(chip, volts, page=page, piece=piece)
         until = "Ctrl-C" if hold_s is None else f"{hold_s:g} s have passed"
         progress.print(f"page {page}, slice {piece} is on {bench_file.name}; held until {until}")
@@ -133,20 +145,23 @@ def hold_tile(
     progress.print("the rings are parked")
 
 
-def chosen(bench: str, seed: int | None, *, untrimmed: bool = False) -> tuple["BenchFile | None", int]:
+def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
     """The bench file that ``--bench`` names, or None for a virtual die, and the seed of the survey."""
     kind, colon, die = bench.partition(":")
     if bench.endswith(".toml"):
         from prism_photonics.chip.benchfile import BenchFile
 
         return BenchFile.from_toml(bench), seed or 0
-    if kind == "untrimmed" and not untrimmed:
-        raise InputError(f"--bench {bench}: only 'prism calibrate' searches rings; use virtual:SEED")
     if kind not in ("virtual", "untrimmed") or not colon or not (die.isascii() and die.isdigit()):
         raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, or a bench.toml")
     if len(die) > len(str(LARGEST_SEED)) or int(die) > LARGEST_SEED:
         raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
     return None, int(die) if seed is None else seed
+
+
+def is_untrimmed(bench: str, bench_file: "BenchFile | None") -> bool:
+    """Whether the rings of what is on a bench are to be searched: an untrimmed die, or a bench with heaters."""
+    return bench.startswith("untrimmed:") if bench_file is None else bool(bench_file.heater_source)
 
 
 @contextmanager
@@ -192,14 +207,16 @@ def _require_whole_range(bench_V: float, spec: "ChipSpec") -> None:
         )
 
 
-def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, looks: int = 0) -> float:
+def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, looks: int = 0, searched: int = 0) -> float:
     """Time of `prism calibrate` on a bench's instruments, or on a laboratory's usual ones, in s.
 
     Args:
         bench: The instruments.
         spec: The chip.
-        looks: Readings by which its temperature was followed, `Validation.looks`.
+        looks: Readings by which its temperature was followed, `Validation.looks` and `Trimmed.looks`.
+        searched: Readings of the search for its rings, each after new heater powers and at most one new light.
     """
+    from prism_photonics.calibrate.search import READING_NOISE as SEARCH_NOISE
     from prism_photonics.calibrate.survey import DARK_AVERAGES, averages_for, settings_for
     from prism_photonics.chip.benchfile import wall_time_s
     from prism_photonics.program.follow import LIGHTS
@@ -224,24 +241,27 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
     held_out_averages = averages_for(spec, noise=READING_NOISE, most=MOST)
     # A look has a setting of its own before, and one after.
     settings = tried + targets + SETTINGS + 2 * looks // (LIGHTS + 1)
-    lights = dark + single + held_out + SETTINGS + looks
+    lights = dark + single + held_out + SETTINGS + looks + searched
     # Each held-out weight is read in up to four parts.
     samples_read = SETTINGS * repeats_for(spec)
-    triggers = dark + single + min(4, held_out_averages) * held_out + samples_read + looks
+    triggers = dark + single + min(4, held_out_averages) * held_out + samples_read + looks + searched
     samples = (
         (single + DARK_AVERAGES * tried) * averages
         + held_out * held_out_averages
         + targets * averages_for(spec, noise=DARK_NOISE, most=MOST_DARK)
         + samples_read
         + looks
+        + searched * averages_for(spec, noise=SEARCH_NOISE)
     )
     if bench is not None:
-        return wall_time_s(bench, settings=settings, lights=lights, triggers=triggers, samples=samples)
+        return wall_time_s(
+            bench, settings=settings, lights=lights, triggers=triggers, samples=samples, heatings=searched
+        )
     for_rings, for_lines = (-(-count // LABORATORY_CHANNELS) for count in (spec.chip.rows * channels, channels))
     # A reading is started and fetched.
-    commands = settings * for_rings + lights * for_lines + 2 * triggers
+    commands = (settings + searched) * for_rings + lights * for_lines + 2 * triggers
     sample_s = max(LABORATORY_SAMPLE_S, 1.0 / spec.detector_design.bandwidth_Hz)
-    return settings * LABORATORY_SETTLE_S + commands * LABORATORY_COMMAND_S + samples * sample_s
+    return (settings + searched) * LABORATORY_SETTLE_S + commands * LABORATORY_COMMAND_S + samples * sample_s
 
 
 def _warn(line: str) -> None:

@@ -210,7 +210,7 @@ def circuit_reader(record: Path) -> Any:
     """
     import jax
 
-    from prism_photonics.calibrate.record import read_record
+    from prism_photonics.calibrate.record import heat_as_recorded, read_record
     from prism_photonics.check import chip_bank
     from prism_photonics.chip.virtual import VirtualChip
     from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
@@ -221,9 +221,10 @@ def circuit_reader(record: Path) -> Any:
     calibration, spec, extra = read_record(record / "calibration.nc")
     validation = Validation.read(record / "validation.nc")
     kind, _, die = str(extra.get("bench", "")).partition(":")
-    if kind != "virtual" or not die.isdigit():
+    if kind not in ("virtual", "untrimmed") or not die.isdigit():
         raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
-    chip = VirtualChip.fabricate(spec, jax.random.key(int(die)))
+    chip = VirtualChip.fabricate(spec, jax.random.key(int(die)), trimmed=kind == "virtual")
+    heat_as_recorded(chip, record / "calibration.nc")
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
     score_bank = chip_bank(chip, calibration, spec, weight_range, held_weights(validation))
     encoding = spec.modulator.encoding

@@ -30,7 +30,8 @@ def track(
     bench: Annotated[
         str | None,
         typer.Option(
-            help="virtual:SEED or a bench.toml; default: the bench of the RECORD, or virtual:0.", show_default=False
+            help="virtual:SEED, untrimmed:SEED or a bench.toml; default: the bench of the RECORD, or virtual:0.",
+            show_default=False,
         ),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, max=1e5, help="How long the weights are held.")] = 60.0,
@@ -52,10 +53,11 @@ def track(
     if mode not in (*MODES, ALL):
         raise InputError(f"--mode {mode}: unknown; use one of {', '.join((*MODES, ALL))}")
     make_folder(out)
-    calibration, chip_spec, bench = _calibrated(what, out, bench, resume=resume)
+    calibration, chip_spec, bench, record = _calibrated(what, out, bench, resume=resume)
     bench_file, _ = cli_bench.chosen(bench, None)
     import jax
 
+    from prism_photonics.calibrate.record import heat_as_recorded
     from prism_photonics.program.hour import keep_true
     from prism_photonics.report.hour import write_hours
 
@@ -84,6 +86,7 @@ def track(
                 progress.print(f"  {hour.time_s[-1] / 60.0:.1f} min  {hour.held_bits[-1]:.1f} bits", end="\r")
 
         with cli_bench.journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume) as chip:
+            heat_as_recorded(chip, record / "calibration.nc")
             done[each] = keep_true(
                 chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,
                 interval_s=interval, check_s=check, averages=averages, seen=seen,
@@ -109,8 +112,10 @@ def track(
         )
 
 
-def _calibrated(what: Path, out: Path, bench: str | None, *, resume: bool) -> tuple["Calibration", "ChipSpec", str]:
-    """The record that was named, or a new one of the spec that was named; and the bench."""
+def _calibrated(
+    what: Path, out: Path, bench: str | None, *, resume: bool
+) -> tuple["Calibration", "ChipSpec", str, Path]:
+    """The record that was named, or a new one of the spec that was named; and the bench, and the record's folder."""
     made = out / "record"
     if what.is_dir() or (resume and (made / "calibration.nc").exists()):
         from prism_photonics.calibrate.record import read_record
@@ -120,7 +125,7 @@ def _calibrated(what: Path, out: Path, bench: str | None, *, resume: bool) -> tu
         bench = bench or str(extra.get("bench", "virtual:0"))
         if bench != extra.get("bench", bench):
             raise InputError(f"--bench {bench}: {what} was calibrated on {extra['bench']}; calibrate the other chip")
-        return calibration, chip_spec, bench
+        return calibration, chip_spec, bench, record
     chip_spec, bench = _feasible(what), bench or "virtual:0"
     bench_file, seed = cli_bench.chosen(bench, None)
     import jax
@@ -128,14 +133,17 @@ def _calibrated(what: Path, out: Path, bench: str | None, *, resume: bool) -> tu
     from prism_photonics.calibrate.calibration import from_survey
     from prism_photonics.calibrate.record import write_record
     from prism_photonics.calibrate.survey import take_survey
+    from prism_photonics.job import search_and_assign
 
     survey_key, fit_key = jax.random.split(jax.random.key(seed ^ 0x5EED))
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
+        if cli_bench.is_untrimmed(bench, bench_file):
+            search_and_assign(chip, chip_spec, made)
         survey = take_survey(chip, chip_spec, key=survey_key)
     calibration = from_survey(survey, chip_spec, key=fit_key)
     write_record(made / "calibration.nc", calibration, survey, chip_spec, bench=bench, seed=seed)
-    return calibration, chip_spec, bench
+    return calibration, chip_spec, bench, made
 
 
 def _finished(path: Path, asked: dict[str, Any]) -> "Hour":

@@ -25,6 +25,7 @@ from prism_photonics.calibrate.record import write_record
 from prism_photonics.calibrate.search import Search, search
 from prism_photonics.calibrate.survey import take_survey
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.heaters import require_heaters
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
@@ -56,6 +57,13 @@ def calibrate_and_validate(
 
     Both records and all stages are written into ``folder``.
     """
+    return calibrate_and_follow(chip, spec, folder, seed=seed, bench=bench)[:2]
+
+
+def calibrate_and_follow(
+    chip: AbstractChip, spec: ChipSpec, folder: Path, *, seed: int, bench: str
+) -> tuple[Calibration, Validation, Follower]:
+    """The same, and who has followed the chip's temperature and goes on."""
     from prism_photonics.report.stages import write_stages, write_trim
 
     survey_key, fit_key, check_key = jax.random.split(jax.random.key(seed ^ 0x5EED), 3)
@@ -67,12 +75,17 @@ def calibrate_and_validate(
     validation = validate(chip, calibration, spec, key=check_key, follower=follower)
     validation.write(folder / "validation.nc")
     write_trim(folder / "stages", trim(chip, calibration, spec, key=jax.random.key(seed ^ 0x7215), follower=follower))
-    return calibration, validation
+    return calibration, validation, follower
+
+
+def recorded_trim(record: Path) -> Trimmed:
+    """The closed-loop trim of a record."""
+    return Trimmed.read(record / "stages" / "trim.nc")
 
 
 def closed_loop_bits(record: Path) -> list[float]:
     """Accuracy of a record's closed-loop trim, open loop first, then after each correction."""
-    return Trimmed.read(record / "stages" / "trim.nc").closed_loop_bits
+    return recorded_trim(record).closed_loop_bits
 
 
 def search_and_assign(chip: AbstractChip, spec: ChipSpec, folder: Path) -> Search:
@@ -128,12 +141,14 @@ def chip_scores(
     *,
     weight_range: WeightRange,
     held: Float[np.ndarray, "rows channels"] | float = 0.0,
+    follower: Follower | None = None,
 ) -> tuple[np.ndarray, int, int]:
     """Scores of every query of a cache by photocurrent, how many targets were out of reach, how many readings clipped.
 
     The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once,
-    each block at full span. Excluded rings hold the weights ``held``.
+    each block at full span. Excluded rings hold the weights ``held``. A follower keeps them true while the chip drifts.
     """
+    calibration = calibration if follower is None else follower.calibration
     rows, encoding = spec.chip.rows, spec.modulator.encoding
     dims = spec.chip.rings // RAILS[encoding]
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
@@ -162,6 +177,7 @@ def chip_scores(
                 tile=tile,
                 query_hat=query_hat,
                 encoding=encoding,
+                follower=follower,
             )
             clipped += rails
             return np.where(dead, -np.inf, partial)
@@ -183,6 +199,7 @@ def run(
     *,
     keys: Path | None,
     seed: int,
+    untrimmed: bool = False,
     progress: Progress = lambda step, outcome, seconds: None,
 ) -> dict[str, Any]:
     """Do the whole job for one chip.
@@ -192,6 +209,7 @@ def run(
         folder: Where everything is written; made if missing.
         keys: A keys file, or None for the built-in needle keys.
         seed: Seed of fabrication, noise and every random choice.
+        untrimmed: Whether the die is as fabricated: its rings are searched and brought to channels by their heaters.
         progress: Told of every step.
 
     Returns:
@@ -215,6 +233,8 @@ def run(
         time_s[name] = round(time.perf_counter() - start, 3)
         progress(name, outcome.get(name, "done"), time_s[name])
 
+    if untrimmed:
+        require_heaters(spec)
     cache = load_keys(keys)
     write_text(folder / "spec.json", spec.model_dump_json(indent=2))
 
@@ -225,9 +245,11 @@ def run(
         sax_error = row_solver_vs_sax(spec, seed=seed)
         outcome["simulate"] = f"row solver against SAX: {sax_error:.1e}"
     with step("calibrate"):
-        chip = VirtualChip.fabricate(spec, jax.random.key(seed))
-        calibration, validation = calibrate_and_validate(
-            chip, spec, folder / "record", seed=seed, bench=f"virtual:{seed}"
+        chip = VirtualChip.fabricate(spec, jax.random.key(seed), trimmed=not untrimmed)
+        if untrimmed:
+            search_and_assign(chip, spec, folder / "record")
+        calibration, validation, follower = calibrate_and_follow(
+            chip, spec, folder / "record", seed=seed, bench=f"{'untrimmed' if untrimmed else 'virtual'}:{seed}"
         )
         outcome["calibrate"] = (
             f"{validation.accuracy_bits:.1f} bits with {calibration.readings_per_ring:.0f} readings per ring"
@@ -235,7 +257,7 @@ def run(
     with step("program"):
         weight_range = WeightRange(validation.weight_low, validation.weight_high)
         measured, out_of_reach, clipped = chip_scores(
-            chip, calibration, spec, cache, weight_range=weight_range, held=held_weights(validation)
+            chip, calibration, spec, cache, weight_range=weight_range, held=held_weights(validation), follower=follower
         )
         outcome["program"] = (
             f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"

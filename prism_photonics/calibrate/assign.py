@@ -29,20 +29,6 @@ class Assignment:
     channel_of_ring: Int[ndarray, "rows buses channels"]
     tuning_pm: Float[ndarray, "rows buses channels"]
 
-    def power_mW(self, heater_mW_nm: float) -> Float[ndarray, "rows buses channels"]:
-        """Power of each ring's heater in mW, which moves it by one nm to the red for every ``heater_mW_nm``.
-
-        Raises:
-            InputError: A ring has to move to the blue, which no heater does.
-        """
-        if (self.tuning_pm < 0.0).any():
-            row, bus, ring = np.argwhere(self.tuning_pm < 0.0)[0]
-            raise InputError(
-                f"ring {ring} of row {row}, bus {bus}: {self.tuning_pm[row, bus, ring]:.4g} pm is to the blue, where "
-                "no heater moves a ring; assign with direction 'red'"
-            )
-        return self.tuning_pm * 1e-3 * heater_mW_nm
-
 
 def assign(
     resonance_pm: Float[ndarray, "rows buses channels"],

@@ -16,6 +16,7 @@ import xarray as xr
 
 from prism_photonics.calibrate.calibration import Calibration, blank_calibration
 from prism_photonics.calibrate.faults import Fault, find_faults
+from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.files import write_bytes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -121,6 +122,23 @@ def recorded_faults(path: str | Path) -> tuple[Fault, ...]:
     """What was broken on the chip of a record, as its survey shows."""
     _, spec, _ = read_record(path)
     return find_faults(read_dataset(Path(path), schema=SCHEMA), spec)
+
+
+def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
+    """Heat a chip as it was heated while it was calibrated; a record without heat leaves it as it is.
+
+    Raises:
+        InputError: Not a record, or heaters that this chip does not have or may not be given.
+    """
+    dataset = read_dataset(Path(path), schema=SCHEMA)
+    if "heater_mW" not in dataset:
+        return
+    if not chip.max_heater_mW:
+        raise InputError(
+            f"{path}: its rings were held by heaters, and this chip has none that can be set; use the bench of its "
+            "calibration, or add a [[heater_source]] to the bench file"
+        )
+    chip.assign(dataset.channel_of_ring.values.astype(int), dataset.heater_mW.values)
 
 
 def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration:

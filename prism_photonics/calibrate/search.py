@@ -1,22 +1,27 @@
 """Resonance search: heaters sweep the rings of an untrimmed die over the comb, ring by ring, all rows at once.
 
 With all lines of a bus lit, a row's current dips wherever the swept ring meets a line. Each dip is named by lighting
-the lines one by one on it and beside it. Where the ring rests without heat follows from all its dips together.
+half of the lines at a time, on it and beside it. Where the ring rests without heat, and how far its heater moves it,
+follow from all its dips together. What heaters do to each other's rings is mended when all are on (`together`).
 """
 
+import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibrate.assign import Assignment, assign
 from prism_photonics.calibrate.stages import SCHEMA
 from prism_photonics.calibrate.survey import averages_for
+from prism_photonics.calibrate.together import Together, bring_together
 from prism_photonics.calibrate.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.heaters import own_shift_pm, require_heaters, shift_by_others_pm
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
 from prism_photonics.spec import ChipSpec
@@ -29,10 +34,14 @@ READING_NOISE = 1e-3
 FILL = 0.6
 # A dip is at least this share of the deepest one and of a line's designed swing; a dip further from the ring's other
 # dips than so many linewidths is a neighbour's doing.
-SHALLOWEST, LEAST_SWING = 0.4, 0.2
+SHALLOWEST, LEAST_SWING = 0.2, 0.15
 ASTRAY_WIDTHS = 3.0
-# Linewidths from a dip to where its lines are read for comparison.
+# Linewidths from a dip to where light is read for comparison.
 BESIDE_WIDTHS = 4.0
+# Design choices: how well a heater's effect is known beforehand, and a dip's place in linewidths.
+GAIN_SIGMA, DIP_SIGMA = 0.02, 0.02
+# Rounds in which assignment and warmth settle.
+WARM_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -43,18 +52,22 @@ class Search:
         power_mW: Heater power that brings each ring to its channel, by place along the row.
         offset_pm: Resonance minus design without heat, by place along the bus, of the order nearest to design.
         std_pm: Its standard error, from how far a ring's dips disagree.
+        gain: What a ring's heater does over what the spec says.
         dips: Lines that each ring was seen to meet; none: a dead ring, that stays cold and counts as designed.
         fwhm_pm: Linewidth as designed, for plots.
         assignment: Which ring serves which channel.
+        together: How the powers were corrected with all heaters on, and what was read for all of it.
         spec_hash: The chip's spec.
     """
 
     power_mW: Float[ndarray, "rows rings"]
     offset_pm: Float[ndarray, "rows buses channels"]
     std_pm: Float[ndarray, "rows buses channels"]
+    gain: Float[ndarray, "rows buses channels"]
     dips: Int[ndarray, "rows buses channels"]
     fwhm_pm: float
     assignment: Assignment
+    together: Together
     spec_hash: str
 
     def dataset(self) -> xr.Dataset:
@@ -63,6 +76,7 @@ class Search:
         arrays = {
             "offset_pm": (self.offset_pm, "pm", "resonance minus design without heat, of the order nearest to design"),
             "offset_std_pm": (self.std_pm, "pm", "its standard error"),
+            "gain": (self.gain, "1", "what its heater does over what the spec says"),
             "dips": (self.dips, "1", "lines that the ring was seen to meet"),
             "channel": (self.assignment.channel_of_ring, "1", "wavelength that it is to serve, within its bus"),
             "tuning_pm": (self.assignment.tuning_pm, "pm", "how far heat moves it"),
@@ -70,8 +84,12 @@ class Search:
         }
         return xr.Dataset(
             {name: (("row", "ring"), by_ring(a), {"units": u, "long_name": t}) for name, (a, u, t) in arrays.items()},
-            attrs={"schema": SCHEMA, "stage": "search", "spec_hash": self.spec_hash, "fwhm_pm": self.fwhm_pm},
-        )
+            attrs={
+                "schema": SCHEMA, "stage": "search", "spec_hash": self.spec_hash, "fwhm_pm": self.fwhm_pm,
+                "crosstalk": self.together.share, "crosstalk_std": self.together.share_std,
+                "triggers": self.together.triggers, "averages": self.together.averages,
+            },
+        )  # fmt: skip
 
 
 def search(chip: AbstractChip, spec: ChipSpec) -> Search:
@@ -87,43 +105,81 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
     Raises:
         InputError: The chip has no heaters.
     """
-    if spec.trim.method != "heater" or spec.trim.heater_mW_nm <= 0.0:
-        raise InputError(
-            f"search: trim.method = '{spec.trim.method}' with {spec.trim.heater_mW_nm:g} mW/nm; rings are searched by "
-            "their heaters: want 'heater' and a power above 0"
-        )
+    require_heaters(spec)
     bank = designed_bank(spec)
     rings = jax.tree.map(lambda leaf: leaf[0, 0], bank.rings)
     crossing_pm = np.asarray(designed_crossings_pm(bank))[0, 0]
     fsr_pm, width_pm = np.asarray(fsr_um(rings)) * PM_PER_UM, np.asarray(fwhm_pm(rings))
     mW_pm = spec.trim.heater_mW_nm * 1e-3
+    widest_mW = float((fsr_pm + 2.0 * width_pm).max()) * mW_pm
+    if 0.0 < chip.max_heater_mW < widest_mW:
+        raise InputError(
+            f"search: a ring is swept over its FSR by {widest_mW:.4g} mW, the bench's heaters go to "
+            f"{chip.max_heater_mW:.4g}; raise heater_source.max_power_mW, or heat with less power per nm"
+        )
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
     chip.set(np.zeros((chip.rows, chip.channels)))
-    offset_pm, std_pm, dips = np.empty(shape), np.empty(shape), np.empty(shape, dtype=int)
+    offset_pm, std_pm, gain, dips = np.empty(shape), np.empty(shape), np.ones(shape), np.empty(shape, dtype=int)
+    triggers = 0
     for bus in range(shape[1]):
         for place in range(shape[2]):
             sweep = _Sweep(chip, spec, bus=bus, place=place, mW_pm=mW_pm, width_pm=float(width_pm[place]))
-            found = sweep.dips(float(fsr_pm[place]))
-            for n, shifts_pm in enumerate(sweep.named(found)):
-                if not shifts_pm:
+            named = sweep.named(float(fsr_pm[place]))
+            triggers += sweep.triggers
+            for n, found in enumerate(named):
+                rest = _rest(found, crossing_pm[place], float(fsr_pm[place]), float(width_pm[place]), sweep.gain[n])
+                if rest is None:
                     # Dead, or its heater or detector is: it stays cold, and the survey will name it.
                     offset_pm[n, bus, place], dips[n, bus, place], std_pm[n, bus, place] = 0.0, 0, spec.fabricated_pm
                     continue
-                at_pm = np.array([crossing_pm[place, line] - shift for line, shift in shifts_pm])
-                kept, rest_pm = _agreed(at_pm, float(fsr_pm[place]), ASTRAY_WIDTHS * float(width_pm[place]))
-                offset_pm[n, bus, place], dips[n, bus, place] = rest_pm, len(kept)
-                spread = kept.std(ddof=1) if len(kept) > 1 else float(width_pm[place]) / STEPS_PER_WIDTH
-                std_pm[n, bus, place] = spread / np.sqrt(len(kept))
+                offset_pm[n, bus, place], std_pm[n, bus, place] = rest.offset_pm, rest.std_pm
+                gain[n, bus, place], dips[n, bus, place] = rest.gain / sweep.gain[n], rest.dips
     chip.heat(np.zeros((chip.rows, chip.channels)))
     # As far from its line as each was designed to rest from its own.
     target_pm = crossing_pm - np.diagonal(crossing_pm)[:, None]
-    assignment = assign(offset_pm, target_pm, fsr_pm=fsr_pm, direction="red")
-    power_mW = np.where(dips > 0, assignment.power_mW(spec.trim.heater_mW_nm), 0.0).reshape(chip.rows, chip.channels)
-    return Search(power_mW, offset_pm, std_pm, dips, float(width_pm.mean()), assignment, spec.hash)
+    alive = dips > 0
+    assignment = _assign_warm(spec, offset_pm, target_pm, fsr_pm, alive)
+    tuning_pm = np.where(alive, assignment.tuning_pm / gain, 0.0)
+    together = bring_together(
+        chip, spec, channel_of_ring=assignment.channel_of_ring, tuning_pm=tuning_pm, alive=alive, width_pm=width_pm,
+        fsr_pm=fsr_pm, beside_pm=-np.diagonal(crossing_pm), triggers=triggers,
+    )  # fmt: skip
+    chip.heat(np.zeros((chip.rows, chip.channels)))
+    return Search(
+        together.power_mW, offset_pm, std_pm, gain, dips, float(width_pm.mean()), assignment, together, spec.hash
+    )
+
+
+def _assign_warm(
+    spec: ChipSpec,
+    offset_pm: Float[ndarray, "rows buses channels"],
+    target_pm: Float[ndarray, "places channels"],
+    fsr_pm: Float[ndarray, " places"],
+    alive: Bool[ndarray, "rows buses channels"],
+) -> Assignment:
+    """The assignment of least total heat, where every ring is warmed by all others as the spec says.
+
+    Warmth moves the least order a little; after a few rounds it stays.
+    """
+    by_ring = lambda array: array.reshape(len(array), -1)  # noqa: E731
+    warmed_pm = np.zeros(offset_pm.shape)
+    for _ in range(WARM_ROUNDS):
+        assignment = assign(offset_pm + warmed_pm, target_pm, fsr_pm=fsr_pm, direction="red")
+        wanted_pm = np.where(alive, assignment.tuning_pm + warmed_pm, 0.0)
+        own_pm = own_shift_pm(spec, by_ring(wanted_pm)).reshape(wanted_pm.shape)
+        before_pm, warmed_pm = warmed_pm, np.where(alive, wanted_pm - own_pm, 0.0)
+        if np.abs(warmed_pm - before_pm).max() < 1.0:
+            break
+    return dataclasses.replace(assignment, tuning_pm=np.where(own_pm < 0.0, own_pm + fsr_pm, own_pm))
 
 
 class _Sweep:
-    """One ring of every row, moved by its heater while all others rest."""
+    """One ring of every row, moved by its heater while all others rest.
+
+    Attributes:
+        gain: What moving all rows alike does to each over what its own heater does, as the spec says.
+        triggers: Readings taken.
+    """
 
     def __init__(
         self, chip: AbstractChip, spec: ChipSpec, *, bus: int, place: int, mW_pm: float, width_pm: float
@@ -132,43 +188,58 @@ class _Sweep:
         self._ring = bus * spec.chip.channels + place
         self._lines = np.arange(spec.chip.channels) + bus * spec.chip.channels
         line_A = np.asarray(designed_gain_A(spec))[:, bus].max()
-        self._level = min(1.0, FILL * spec.detector_design.adc_full_scale_A / (line_A * spec.chip.channels))
+        level = min(1.0, FILL * spec.detector_design.adc_full_scale_A / (line_A * spec.chip.channels))
+        # A few digits: an instrument is told the same number, however many its commands carry.
+        self._level = round(float(level), 3)
         self._averages = averages_for(spec, noise=READING_NOISE)
         self._least_A = LEAST_SWING * float(line_A) * self._level
+        alike_pm = np.zeros((chip.rows, chip.channels))
+        alike_pm[:, self._ring] = 1.0
+        self.gain = 1.0 + spec.trim.heater_crosstalk * shift_by_others_pm(spec, alike_pm)[:, self._ring]
+        self.triggers = 0
 
-    def dips(self, fsr_pm: float) -> list[Float[ndarray, " dips"]]:
-        """For every row the shifts in pm at which some line is dropped."""
-        light = np.zeros(self._chip.channels)
-        light[self._lines] = self._level
+    def named(self, fsr_pm: float) -> list[list[tuple[int, float]]]:
+        """For every row its dips as (line, shift in pm).
+
+        All rows move alike, so that what their heaters do to each other is the same at a dip and when it is named: the
+        lines that are lit count in binary, and where a dip is seen spells its line.
+        """
         # A little more than one FSR, so that a dip at its ends is seen whole.
         grid_pm = np.arange(0.0, fsr_pm + 2.0 * self._width_pm, self._width_pm / STEPS_PER_WIDTH)
-        current_A = np.stack([self._at(np.full(self._chip.rows, pm), light) for pm in grid_pm])
+        every = np.arange(len(self._lines)) + 1
+        current_A = np.stack([self._at(pm, every > 0) for pm in grid_pm])
         depth_A = np.median(current_A, axis=0) - current_A
-        return [_centres(grid_pm, depth, self._least_A) for depth in depth_A.T]
+        dips = [_centres(grid_pm, depth, self._least_A) for depth in depth_A.T]
+        on = [np.abs(grid_pm[:, None] - row).argmin(0) for row in dips]
+        away = round(BESIDE_WIDTHS * STEPS_PER_WIDTH)
+        beside = [np.where(row + away < len(grid_pm), row + away, row - away) for row in on]
+        asked = np.unique(np.concatenate([*on, *beside]))
+        number = np.zeros((len(grid_pm), self._chip.rows), dtype=int)
+        for bit in range(int(every[-1]).bit_length()):
+            lit_A = np.full(current_A.shape, np.nan)
+            for i in asked:
+                lit_A[i] = self._at(float(grid_pm[i]), (every >> bit) % 2 > 0)
+            for n, (i, j) in enumerate(zip(on, beside, strict=True)):
+                seen = lit_A[j, n] - lit_A[i, n] > 0.5 * (current_A[j, n] - current_A[i, n])
+                number[i, n] += seen << bit
+        # A number of no line is of two dips on one place: it names neither.
+        return [
+            [
+                (int(number[i, n]) - 1, float(pm))
+                for i, pm in zip(on[n], dips[n], strict=True)
+                if 0 < number[i, n] <= len(every)
+            ]
+            for n in range(self._chip.rows)
+        ]
 
-    def named(self, dips: list[Float[ndarray, "..."]]) -> list[list[tuple[int, float]]]:
-        """For every row its dips as (line, shift in pm)."""
-        named: list[list[tuple[int, float]]] = [[] for _ in dips]
-        for m in range(max(map(len, dips), default=0)):
-            # All rows at once: one with fewer dips is read at its last one again, or at rest, for nothing.
-            on_pm = np.array([row[min(m, len(row) - 1)] if len(row) else 0.0 for row in dips])
-            beside_pm = on_pm + BESIDE_WIDTHS * self._width_pm
-            drop_A = np.stack(
-                [self._alone(beside_pm, line) - self._alone(on_pm, line) for line in self._lines.tolist()]
-            )
-            for n, row in enumerate(dips):
-                if m < len(row):
-                    named[n].append((int(drop_A[:, n].argmax()), float(row[m])))
-        return named
-
-    def _alone(self, shift_pm: Float[ndarray, " rows"], line: int) -> Float[ndarray, " rows"]:
-        return self._at(shift_pm, np.where(np.arange(self._chip.channels) == line, 1.0, 0.0))
-
-    def _at(self, shift_pm: Float[ndarray, " rows"], light: Float[ndarray, " channels"]) -> Float[ndarray, " rows"]:
+    def _at(self, shift_pm: float, lit: Bool[ndarray, " channels"]) -> Float[ndarray, " rows"]:
         power_mW = np.zeros((self._chip.rows, self._chip.channels))
         power_mW[:, self._ring] = shift_pm * self._mW_pm
+        light = np.zeros(self._chip.channels)
+        light[self._lines[lit]] = self._level
         self._chip.heat(power_mW)
         current_A = self._chip.measure(light, averages=self._averages)
+        self.triggers += 1
         # A meter that gives no numbers shows no dip.
         return np.where(np.isfinite(current_A), current_A, 0.0)
 
@@ -184,16 +255,48 @@ def _centres(
     )
 
 
-def _agreed(at_pm: Float[ndarray, " dips"], fsr_pm: float, astray_pm: float) -> tuple[Float[ndarray, " kept"], float]:
-    """What most dips say of one resting place, counted modulo the FSR: those that agree, and their mean."""
+class _Rest(NamedTuple):
+    """Where a ring rests without heat, its standard error, what its heater does, and how many dips say so."""
 
-    def beside(centre_pm: float) -> Float[ndarray, " dips"]:
-        away = at_pm - centre_pm
-        return away - fsr_pm * np.round(away / fsr_pm)
+    offset_pm: float
+    std_pm: float
+    gain: float
+    dips: int
 
-    # The dip with which most others agree is the centre.
-    centre = max(at_pm, key=lambda pm: (np.abs(beside(pm)) < astray_pm).sum())
-    away = beside(centre)
-    kept = centre + away[np.abs(away) < astray_pm]
-    mean = float(kept.mean())
-    return kept, mean - fsr_pm * round(mean / fsr_pm)
+
+def _rest(
+    named: list[tuple[int, float]],
+    crossing_pm: Float[ndarray, " channels"],
+    fsr_pm: float,
+    width_pm: float,
+    expected: float,
+) -> _Rest | None:
+    """What most dips say of one resting place, counted modulo the FSR: ``crossing = rest + gain·shift``."""
+    if not named:
+        return None
+    lines, shift_pm = (np.array(part) for part in zip(*named, strict=True))
+
+    def agreed(gain: float) -> tuple[Float[ndarray, " dips"], Bool[ndarray, " dips"]]:
+        """Where each dip says that the ring rests, in the order that most agree on, and which do."""
+        at_pm = crossing_pm[lines] - gain * shift_pm
+        away = at_pm[:, None] - at_pm
+        away -= fsr_pm * np.round(away / fsr_pm)
+        # The dip with which most others agree is the centre.
+        centre = (np.abs(away) < ASTRAY_WIDTHS * width_pm).sum(0).argmax()
+        return at_pm[centre] + away[:, centre], np.abs(away[:, centre]) < ASTRAY_WIDTHS * width_pm
+
+    def badness(gain: float) -> tuple[int, float]:
+        at_pm, kept = agreed(gain)
+        return -int(kept.sum()), float(at_pm[kept].std())
+
+    gain = min(expected * (1.0 + GAIN_SIGMA * np.linspace(-3.0, 3.0, 25)), key=badness)
+    at_pm, kept = agreed(gain)
+    count, at_pm, shift_pm = int(kept.sum()), at_pm[kept], shift_pm[kept]
+    # Least squares for rest and gain; what was known of the gain counts as one more reading.
+    spread_pm = float(np.hypot(DIP_SIGMA * width_pm, at_pm.std()))
+    slopes = np.stack([np.append(np.ones(count), 0.0), np.append(shift_pm, spread_pm / GAIN_SIGMA / expected)], 1)
+    wanted = np.append(at_pm - at_pm[0], spread_pm * (expected - gain) / GAIN_SIGMA / expected)
+    rest_pm, more = np.linalg.lstsq(slopes, wanted)[0]
+    rest_pm += at_pm[0]
+    std_pm = spread_pm * float(np.sqrt(np.linalg.inv(slopes.T @ slopes)[0, 0]))
+    return _Rest(float(rest_pm - fsr_pm * np.round(rest_pm / fsr_pm)), std_pm, float(gain + more), count)

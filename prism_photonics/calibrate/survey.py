@@ -94,7 +94,7 @@ def take_survey(
         Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (setting, row),
         the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row), when each
         reading ended, ``time_s`` (setting, channel), from the first one, and the ``channel_of_ring`` (row, bus, place
-        along the bus).
+        along the bus). Of a chip with heaters also the powers held meanwhile, ``heater_mW`` (row, ring).
 
     Raises:
         InputError: No ring answers at all, or the chip does not have the spec's shape. What is broken without being
@@ -130,6 +130,9 @@ def take_survey(
         },
         attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * (chip.channels + 1)},
     )
+    if chip.max_heater_mW:
+        # The record is good only while these are held.
+        survey["heater_mW"] = (("row", "ring"), chip.heater_mW, {"units": "mW"})
     require_some_alive(find_faults(survey, spec), spec)
     return survey
 

@@ -20,6 +20,8 @@ class AbstractChip(ABC):
         self._max_voltage_V = spec.drive.max_voltage_V
         self._over_voltage_attempts = 0
         self._max_heater_mW = 0.0
+        self._over_power_attempts = 0
+        self._heater_mW = np.zeros((self._rows, self._channels))
         places = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
         self._channel_of_ring = np.broadcast_to(np.arange(spec.chip.channels), places)
         self._time_s = 0.0
@@ -76,6 +78,16 @@ class AbstractChip(ABC):
     def max_heater_mW(self) -> float:
         """Largest power of one ring's heater; 0 on a chip or a bench without heaters."""
         return self._max_heater_mW
+
+    @property
+    def heater_mW(self) -> Float[ndarray, "rows rings"]:
+        """Heater powers in mW as they were set last; 0 before."""
+        return self._heater_mW
+
+    @property
+    def over_power_attempts(self) -> int:
+        """How often a heater power beyond the limit was asked for; each was refused, and nothing was written."""
+        return self._over_power_attempts
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Drive every ring; the driver rounds to its DAC grid.
@@ -144,12 +156,14 @@ class AbstractChip(ABC):
             )
         bad = np.argwhere(~((power_mW >= 0.0) & (power_mW <= self.max_heater_mW)))
         if bad.size:
+            self._over_power_attempts += 1
             row, ring = bad[0]
             raise InputError(
                 f"ring {ring} of row {row}: heater power {power_mW[row, ring]:.4g} mW is not within 0 to "
                 f"{self.max_heater_mW:.4g} mW; nothing was written; assign again"
             )
         self._heat(power_mW)
+        self._heater_mW = power_mW
 
     def wait(self, seconds: float) -> None:
         """Let time pass: on a bench by waiting, on a virtual chip by its own clock.

@@ -1,8 +1,9 @@
 """A chip on real instruments: the same door as the virtual chip, over the wires that a bench file names.
 
-Whatever ends the job, the rings are parked at the safe voltage: a bench is a context manager, parks on SIGTERM and
-SIGHUP as on Ctrl-C, and once more at interpreter exit should nobody have closed it. Only ``kill -9`` and a power cut
-leave the rings driven; the next bench that opens parks them first.
+Whatever ends the job, the rings are parked at the safe voltage and then their heaters at 0 mW: a bench is a context
+manager, parks on SIGTERM and SIGHUP as on Ctrl-C, and once more at interpreter exit should nobody have closed it. Only
+``kill -9`` and a power cut leave the rings driven; the next bench that opens parks them first. Volts go before heat,
+because the field that a film bears falls as it gets hot.
 """
 
 import atexit
@@ -20,7 +21,8 @@ from numpy import ndarray
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.drivers import AbstractDriver, Links, driver_class
-from prism_photonics.chip.instruments import CurrentMeter, LightSource, VoltageSource, channel_map
+from prism_photonics.chip.heaters import heater_limit_mW, require_both
+from prism_photonics.chip.instruments import CurrentMeter, HeaterSource, LightSource, VoltageSource, channel_map
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.signals import exit_on_signals, undisturbed
 from prism_photonics.spec import ChipSpec
@@ -35,6 +37,7 @@ class Tally:
     """What a bench has done: the counts that `benchfile.wall_time_s` takes."""
 
     settings: int = 0
+    heatings: int = 0
     lights: int = 0
     triggers: int = 0
     samples: int = 0
@@ -72,7 +75,8 @@ class BenchChip(AbstractChip):
             report: Told, in one line each, of what went wrong while parking.
 
         Raises:
-            InputError: The channel map is not complete, or a driver is not installed.
+            InputError: The channel map is not complete, a driver is not installed, or only one of chip and bench has
+                heaters.
         """
         super().__init__(spec)
         bench.require_complete(self.rows, self.channels)
@@ -84,11 +88,14 @@ class BenchChip(AbstractChip):
                 f"bench {bench.name}: safe_voltage_V = {bench.safe_voltage_V:g}: beyond the ±{self._max_voltage_V:g} V "
                 "limit of spec and instruments; park at a lower voltage"
             )
+        require_both(spec, bench)
+        self._max_heater_mW = min((heater_limit_mW(spec), *(source.max_power_mW for source in bench.heater_source)))
         self.bench = bench
         self.tally = Tally()
         self._report = report
         self._links = Links(bench.visa_library)
         self._sources = [self._wire("voltage_source", i, e) for i, e in enumerate(bench.voltage_source)]
+        self._heaters = [self._wire("heater_source", i, e) for i, e in enumerate(bench.heater_source)]
         self._lights = [self._wire("light_source", i, e) for i, e in enumerate(bench.light_source)]
         self._meters = [self._wire("current_meter", i, e) for i, e in enumerate(bench.current_meter)]
         self.names: tuple[str, ...] = ()
@@ -108,7 +115,8 @@ class BenchChip(AbstractChip):
             self.names = tuple(self._greet(wired) for wired in self._all())
             # After the lines are open: what is registered last runs first, and pyvisa closes its lines at exit too.
             atexit.register(self._close_at_exit)
-            self._park()
+            for source in (*self._sources, *self._heaters):
+                self._park(source)
             self._shine(np.zeros(self.channels))
         except BaseException:
             self.close()
@@ -172,6 +180,13 @@ class BenchChip(AbstractChip):
             _settle(self._sources)
             self._verify()
         self.tally.settings += 1
+
+    def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
+        with self._saying_what_was_done():
+            for source in self._heaters:
+                self._warm(source, power_mW[source.places])
+            _settle(self._heaters)
+        self.tally.heatings += 1
 
     def _read(self, light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
         with self._saying_what_was_done():
@@ -237,30 +252,43 @@ class BenchChip(AbstractChip):
                     "below the source's resolution"
                 )
 
-    def _park(self) -> None:
-        for source in self._sources:
+    def _warm(self, source: _Wired, power_mW: Float[ndarray, " channels"]) -> None:
+        """Write the powers of one source's heaters that change."""
+        changed = np.flatnonzero(~(source.known & (source.sent == power_mW)))
+        if changed.size:
+            source.known = False
+            source.driver.write_powers([source.channels[i] for i in changed], power_mW[changed])
+        source.sent, source.known = power_mW.copy(), True
+
+    def _park(self, source: _Wired) -> None:
+        if isinstance(source.entry, HeaterSource):
+            # Written though they may be off already.
+            source.known = False
+            self._warm(source, np.zeros(len(source.channels)))
+        else:
             self._write(source, np.full(len(source.channels), self.bench.safe_voltage_V))
 
     def _park_best_effort(self) -> list[str]:
         troubles = []
         # One that never answered was never driven by this program.
-        for source in (s for s in self._sources if s.answered):
+        for source in (s for s in (*self._sources, *self._heaters) if s.answered):
             rows = sorted({int(row) for row in source.places[0]})
             trouble = self._parking_trouble(source)
             if trouble:
                 # The first exchange may have shown what the failure before left on the line.
                 trouble = self._parking_trouble(source)
             if trouble:
+                heats = isinstance(source.entry, HeaterSource)
                 troubles.append(
-                    f"the rings of rows {rows[0]} to {rows[-1]} could not be parked and may still be driven "
-                    f"({trouble}); switch that source off by hand"
+                    f"the {'heaters' if heats else 'rings'} of rows {rows[0]} to {rows[-1]} could not be parked and "
+                    f"may still be {'on' if heats else 'driven'} ({trouble}); switch that source off by hand"
                 )
         return troubles
 
     def _parking_trouble(self, source: _Wired) -> str:
         try:
             source.driver.recover()
-            self._write(source, np.full(len(source.channels), self.bench.safe_voltage_V))
+            self._park(source)
         except Exception as error:  # parking goes on whatever one instrument's driver raises
             return str(error) or type(error).__name__
         return ""
@@ -311,15 +339,24 @@ class BenchChip(AbstractChip):
             self.close()
 
     def _all(self) -> Iterator[_Wired]:
-        yield from (*self._sources, *self._lights, *self._meters)
+        yield from (*self._sources, *self._heaters, *self._lights, *self._meters)
 
-    def _wire(self, role: str, number: int, entry: VoltageSource | LightSource | CurrentMeter) -> _Wired:
+    def _wire(self, role: str, number: int, entry: VoltageSource | HeaterSource | LightSource | CurrentMeter) -> _Wired:
         limits = [source.max_voltage_V for source in self.bench.voltage_source if source.resource == entry.resource]
         # An instrument that holds no rings has no voltage to be limited.
         limit_V = min(self._spec_limit_V, *limits) if limits else np.inf
+        heaters = [source for source in self.bench.heater_source if source.resource == entry.resource]
+        most_heat = min((source.sent(self._max_heater_mW) for source in heaters), default=np.inf)
         where = f"{role}.{number}"
         try:
-            driver = driver_class(entry.driver)(where, entry, limit_V=limit_V, links=self._links)
+            driver = driver_class(entry.driver)(
+                where,
+                entry,
+                limit_V=limit_V,
+                limit_mW=self._max_heater_mW,
+                most_heat=most_heat,
+                links=self._links,
+            )
         except InputError as error:
             raise InputError(f"bench {self.bench.name}: {error}") from None
         mapped = channel_map(entry)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from prism_photonics.chip.instruments import (
     CurrentMeter,
+    HeaterSource,
     LightSource,
     LineBlock,
     RingBlock,
@@ -31,6 +32,7 @@ class BenchFile(Table):
     visa_library: Literal["@py", "@ivi"] = Field(default="@py", description="pyvisa-py, or the maker's VISA")
     safe_voltage_V: float = Field(default=0.0, ge=-200, le=200, description="where the rings are parked")
     voltage_source: list[VoltageSource] = Field(min_length=1)
+    heater_source: list[HeaterSource] = Field(default=[], description="of chips whose rings are held by heat")
     light_source: list[LightSource] = Field(min_length=1)
     current_meter: list[CurrentMeter] = Field(min_length=1)
 
@@ -71,7 +73,8 @@ class BenchFile(Table):
 
     def roles(self) -> tuple[tuple[str, list[Any]], ...]:
         """The instruments by role."""
-        return tuple((role, getattr(self, role)) for role in ("voltage_source", "light_source", "current_meter"))
+        roles = ("voltage_source", "heater_source", "light_source", "current_meter")
+        return tuple((role, getattr(self, role)) for role in roles)
 
     def require_complete(self, rows: int, channels: int) -> None:
         """Check that every ring, line and row of a chip is on exactly one channel.
@@ -79,8 +82,10 @@ class BenchFile(Table):
         Raises:
             InputError: One is missing, there twice, or not on the chip.
         """
+        rings = {(row, ring) for row in range(rows) for ring in range(channels)}
         wanted = {
-            "voltage_source": {(row, ring) for row in range(rows) for ring in range(channels)},
+            "voltage_source": rings,
+            "heater_source": rings if self.heater_source else set(),
             "light_source": {(line,) for line in range(channels)},
             "current_meter": {(row,) for row in range(rows)},
         }
@@ -106,7 +111,9 @@ class BenchFile(Table):
                 )
 
 
-def wall_time_s(bench: BenchFile, *, settings: int, lights: int, triggers: int, samples: int) -> float:
+def wall_time_s(
+    bench: BenchFile, *, settings: int, lights: int, triggers: int, samples: int, heatings: int = 0
+) -> float:
     """Time that a job takes on the real instruments, an upper estimate.
 
     Args:
@@ -115,6 +122,7 @@ def wall_time_s(bench: BenchFile, *, settings: int, lights: int, triggers: int, 
         lights: How often the light changes.
         triggers: Readings of all rows.
         samples: Converter samples of all those readings together.
+        heatings: How often heater powers change.
 
     Returns:
         Settling, ramps over the whole range, commands one after the other, and integration, in s.
@@ -122,8 +130,11 @@ def wall_time_s(bench: BenchFile, *, settings: int, lights: int, triggers: int, 
 
     def writing_s(entries: list[Any]) -> float:
         return sum(
-            e.commands_for(len(channel_map(e)), e.commands.set) * (1 + bool(e.commands.error)) * e.command_s
-            for e in entries
+            (
+                e.commands_for(len(channel_map(e)), e.commands.set) * (1 + bool(e.commands.error)) * e.command_s
+                for e in entries
+            ),
+            start=0.0,
         )
 
     ramp_s = max(2.0 * e.max_voltage_V / e.ramp_V_s if e.ramp_V_s else 0.0 for e in bench.voltage_source)
@@ -137,11 +148,13 @@ def wall_time_s(bench: BenchFile, *, settings: int, lights: int, triggers: int, 
         for e in bench.current_meter
     )
     sample_s = max(e.sample_s for e in bench.current_meter)
-    return settings * setting_s + lights * light_s + triggers * reading_s + samples * sample_s
+    heaters = bench.heater_source
+    heating_s = max((e.settle_s for e in heaters), default=0.0) + writing_s(heaters)
+    return settings * setting_s + heatings * heating_s + lights * light_s + triggers * reading_s + samples * sample_s
 
 
 def _place(role: str, place: tuple[int, ...]) -> str:
-    if role == "voltage_source":
+    if role in ("voltage_source", "heater_source"):
         return f"ring {place[1]} of row {place[0]}"
     return f"{'line' if role == 'light_source' else 'row'} {place[0]}"
 
@@ -176,10 +189,11 @@ def _explain(error: ValidationError) -> str:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     """Keys of the table at a place of the file."""
     tables: dict[str, type[BaseModel]] = {
-        "voltage_source": VoltageSource, "light_source": LightSource, "current_meter": CurrentMeter,
+        "voltage_source": VoltageSource, "heater_source": HeaterSource, "light_source": LightSource,
+        "current_meter": CurrentMeter,
     }  # fmt: skip
     blocks: dict[str, type[BaseModel]] = {
-        "voltage_source": RingBlock, "light_source": LineBlock, "current_meter": RowBlock,
+        "voltage_source": RingBlock, "heater_source": RingBlock, "light_source": LineBlock, "current_meter": RowBlock,
     }  # fmt: skip
     names = [str(part) for part in loc if isinstance(part, str)]
     if not names:

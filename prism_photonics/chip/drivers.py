@@ -48,12 +48,26 @@ class AbstractDriver(ABC):
         where: Role and number in the bench file, such as ``voltage_source.0``.
         entry: Its table there.
         limit_V: Largest voltage that may be written, either sign: the smaller of the spec's and the instrument's.
+        limit_mW: Largest power of one heater that may be written, of the same two.
+        most_heat: That power as the instrument is told it, where heaters hang on it in any role: no fixed command may
+            spell out more.
     """
 
-    def __init__(self, where: str, entry: Instrument, *, limit_V: float, links: Links) -> None:
+    def __init__(
+        self,
+        where: str,
+        entry: Instrument,
+        *,
+        limit_V: float,
+        limit_mW: float = np.inf,
+        most_heat: float = np.inf,
+        links: Links,
+    ) -> None:
         self.where = where
         self.entry = entry
         self.limit_V = limit_V
+        self.limit_mW = limit_mW
+        self.most_heat = most_heat
         self.links = links
 
     @abstractmethod
@@ -91,6 +105,26 @@ class AbstractDriver(ABC):
     def _write_volts(self, channels: Sequence[int], volts: Float[ndarray, " channels"]) -> None:
         """Write voltages that were checked."""
         raise self._cannot("write voltages")
+
+    @final
+    def write_powers(self, channels: Sequence[int], power_mW: Float[ndarray, " channels"]) -> None:
+        """Write heater powers in mW; below 0 or above the limit nothing is written, whoever asked for it.
+
+        Raises:
+            InputError: A power is not within the limit.
+            BenchError: The instrument did not take them.
+        """
+        bad = np.flatnonzero(~((power_mW >= 0.0) & (power_mW <= self.limit_mW)))
+        if bad.size:
+            raise InputError(
+                f"{self.where} ({self.entry.resource}): channel {channels[bad[0]]}: {power_mW[bad[0]]:.6g} mW is not "
+                f"within the 0 to {self.limit_mW:.6g} mW that this instrument may be sent; nothing was written"
+            )
+        self._write_powers(channels, power_mW)
+
+    def _write_powers(self, channels: Sequence[int], power_mW: Float[ndarray, " channels"]) -> None:
+        """Write powers that were checked."""
+        raise self._cannot("heat")
 
     def read_volts(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
         """Voltages in V as the instrument reports them."""

@@ -19,12 +19,14 @@ class Die(eqx.Module):
         full_A: Photocurrent of each fully lit line if all of it reached the through or the drop photodiode, in A.
         crosstalk: Share of a ring's voltage that its neighbour sees, across each gap.
         inl_phase_rad: Shape of each modulator driver's nonlinearity.
+        heater_share: Share of each heater's shift that a ring one pitch away sees.
     """
 
     bank: BankParams
     full_A: Float[Array, "2 rows rings"]
     crosstalk: Float[Array, "rows buses gaps"]
     inl_phase_rad: Float[Array, " rings"]
+    heater_share: Float[Array, "rows rings"]
 
 
 @eqx.filter_jit
@@ -65,6 +67,8 @@ def draw_die(spec: ChipSpec, key: PRNGKeyArray) -> Die:
         # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
         crosstalk=v.crosstalk_relative * (1.0 + 0.3 * normal(rows, buses, channels - 1)),
         inl_phase_rad=jax.random.uniform(next(keys), (buses * channels,), maxval=2.0 * jnp.pi),
+        # No published spread of this either: 30 % from heater to heater is a design choice.
+        heater_share=spec.trim.heater_crosstalk * (1.0 + 0.3 * normal(rows, buses * channels)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, final
+from typing import Annotated, Literal, final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -39,7 +39,7 @@ def _span(span: Span, what: str) -> range:
 
 @final
 class RingBlock(Table):
-    """A block of rings on consecutive channels of a voltage source, row after row."""
+    """A block of rings on consecutive channels of a voltage or heater source, row after row."""
 
     rows: Span
     rings: Span
@@ -112,6 +112,13 @@ class VoltageCommands(_Commands):
 
 
 @final
+class HeaterCommands(_Commands):
+    """What a source of heater power understands."""
+
+    set: SetChannels = "SOUR:HEAT {values},(@{channels})"
+
+
+@final
 class LightCommands(_Commands):
     """What the modulators' driver understands."""
 
@@ -160,6 +167,30 @@ class VoltageSource(Instrument):
 
 
 @final
+class HeaterSource(Instrument):
+    """Heats rings: each heater is a resistor."""
+
+    max_power_mW: float = Field(gt=0, le=1e4, description="largest power of one heater from this instrument")
+    unit: Literal["mW", "V", "A"] = Field(default="mW", description="what commands.set is given")
+    resistance_ohm: float = Field(default=0.0, ge=0, le=1e7, description="of a heater with its wire; for V and A")
+    channels: list[RingBlock] = Field(min_length=1)
+    commands: HeaterCommands = HeaterCommands()
+
+    @model_validator(mode="after")
+    def _ohmic(self) -> "HeaterSource":
+        if self.unit != "mW" and not self.resistance_ohm:
+            raise ValueError(f"unit = '{self.unit}': needs resistance_ohm above 0 to turn a power into it; add it")
+        return self
+
+    def sent(self, power_mW: float) -> float:
+        """What is sent for a power in mW: the power, ``√(P·R)`` in V, or ``√(P/R)`` in A."""
+        if self.unit == "mW":
+            return power_mW
+        power_W = 1e-3 * power_mW
+        return math.sqrt(power_W * self.resistance_ohm if self.unit == "V" else power_W / self.resistance_ohm)
+
+
+@final
 class LightSource(Instrument):
     """Modulates the comb's lines."""
 
@@ -176,7 +207,7 @@ class CurrentMeter(Instrument):
     commands: MeterCommands = MeterCommands()
 
 
-def channel_map(entry: VoltageSource | LightSource | CurrentMeter) -> dict[tuple[int, ...], int]:
+def channel_map(entry: VoltageSource | HeaterSource | LightSource | CurrentMeter) -> dict[tuple[int, ...], int]:
     """Places on the chip, (row, ring), (line,) or (row,), and the instrument's channel of each."""
     found: dict[tuple[int, ...], int] = {}
     for block in entry.channels:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.drivers import AbstractDriver
-from prism_photonics.chip.instruments import CurrentMeter, Instrument, LightSource, VoltageSource
+from prism_photonics.chip.instruments import CurrentMeter, HeaterSource, Instrument, LightSource, VoltageSource
 from prism_photonics.chip.link import BenchError, Link
 from prism_photonics.chip.template import Template, Value
 from prism_photonics.units import InputError
@@ -46,11 +46,11 @@ class ScpiDriver(AbstractDriver):
 
     def __init__(self, where: str, entry: Instrument, **context: object) -> None:
         super().__init__(where, entry, **context)  # type: ignore[arg-type]
-        if not isinstance(entry, VoltageSource | LightSource | CurrentMeter):
+        if not isinstance(entry, VoltageSource | HeaterSource | LightSource | CurrentMeter):
             raise InputError(f"{where}: not an instrument that the scpi driver knows; choose another driver")
         self._commands = entry.commands
         self._averages = 0
-        self._refuse_fixed_voltages()
+        self._refuse_fixed_numbers()
 
     def open(self) -> None:
         """Connect, forget the errors of whoever was here before, and send the start commands."""
@@ -75,16 +75,37 @@ class ScpiDriver(AbstractDriver):
             self._do(command)
 
     def _write_volts(self, channels: Sequence[int], volts: Float[ndarray, " channels"]) -> None:
-        template = Template.parse(self._source.commands.set, SET_FIELDS)
+        self._set_within(self._source.commands.set, channels, volts.tolist(), most=self.limit_V, unit="V")
+
+    def _write_powers(self, channels: Sequence[int], power_mW: Float[ndarray, " channels"]) -> None:
+        heater = self._heater
+        numbers = [heater.sent(power) for power in power_mW.tolist()]
+        self._set_within(
+            heater.commands.set, channels, numbers, most=heater.sent(self.limit_mW), least=0.0, unit=heater.unit
+        )
+
+    def _set_within(
+        self,
+        text: str,
+        channels: Sequence[int],
+        numbers: list[float],
+        *,
+        most: float,
+        unit: str,
+        least: float = -np.inf,
+    ) -> None:
+        """Set numbers that are within the limit, if they still are as the instrument will read them."""
+        template = Template.parse(text, SET_FIELDS)
         field = "values" if template.takes_lists else "value"
-        for channel, value in zip(channels, volts.tolist(), strict=True):
+        for channel, value in zip(channels, numbers, strict=True):
             # The format rounds: what counts is the number that the instrument will read.
-            if not abs(template.as_sent(field, value)) <= self.limit_V:
+            if not max(least, -most) <= template.as_sent(field, value) <= most:
                 raise InputError(
-                    f"{self.where}: channel {channel}: {value!r} V is sent as {template.as_sent(field, value)!r} V, "
-                    f"beyond ±{self.limit_V:g} V; give commands.set more digits"
+                    f"{self.where}: channel {channel}: {value!r} {unit} is sent as "
+                    f"{template.as_sent(field, value)!r} {unit}, beyond {'' if least == 0.0 else '±'}{most:g} {unit}; "
+                    "give commands.set more digits"
                 )
-        for command in self._filled(template, channels, volts.tolist()):
+        for command in self._filled(template, channels, numbers):
             self._do(command)
 
     def read_volts(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
@@ -136,6 +157,12 @@ class ScpiDriver(AbstractDriver):
     def _source(self) -> VoltageSource:
         if not isinstance(self.entry, VoltageSource):
             raise self._cannot("drive rings in this role")
+        return self.entry
+
+    @property
+    def _heater(self) -> HeaterSource:
+        if not isinstance(self.entry, HeaterSource):
+            raise self._cannot("heat rings in this role")
         return self.entry
 
     @property
@@ -213,8 +240,11 @@ class ScpiDriver(AbstractDriver):
     def _name(self) -> str:
         return f"{self.where} ({self.entry.resource})"
 
-    def _refuse_fixed_voltages(self) -> None:
-        """A command of an instrument that holds rings must not spell out what could be a voltage above the limit."""
+    def _refuse_fixed_numbers(self) -> None:
+        """A command of an instrument that holds rings must not spell out what could be a voltage above the limit.
+
+        Nor one of an instrument that heats them a power.
+        """
         for name, text in self._commands:
             for command in text if isinstance(text, list) else [text]:
                 literals = _LIST.sub("", Template.parse(command, ALL_FIELDS).literals)
@@ -223,6 +253,11 @@ class ScpiDriver(AbstractDriver):
                         raise InputError(
                             f"{self.where}.commands.{name}: {command!r} holds {number}, which could be a voltage above "
                             f"the ±{self.limit_V:g} V limit; nothing was written; leave it out"
+                        )
+                    if abs(float(number)) > self.most_heat:
+                        raise InputError(
+                            f"{self.where}.commands.{name}: {command!r} holds {number}, which could be a heater's "
+                            f"above the limit of {self.most_heat:.4g}; nothing was written; leave it out"
                         )
 
 

@@ -1,4 +1,4 @@
-"""A chip as one SCPI instrument: voltage source, modulators and current meter in one box.
+"""A chip as one SCPI instrument: voltage source, heater source, modulators and current meter in one box.
 
 Here is what the box understands and how it settles; `serve` puts it on a socket, docs/bench.md has the grammar.
 """
@@ -19,7 +19,7 @@ from numpy import ndarray
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.units import InputError
 
-# Design choices: a laboratory source with a 1 ms settling time, a digitiser with one sample per microsecond.
+# Design choices: laboratory sources with a 1 ms settling time, a digitiser with one sample per microsecond.
 SETTLE_S = 1e-3
 SAMPLE_S = 1e-6
 # A first-order step is within exp(-10) of its end after ten time constants: below one code of a 14-bit driver.
@@ -51,12 +51,34 @@ class Client:
             self.errors[-1] = '-350,"Queue overflow"'
 
 
+@dataclass
+class _Outputs:
+    """A source's channels, on their way from where they were to where they were sent."""
+
+    settle_s: float
+    sent: Float[ndarray, "rows rings"]
+    before: Float[ndarray, "rows rings"]
+    changed_s: float = -math.inf
+
+    def send(self, values: Float[ndarray, "rows rings"]) -> None:
+        if not np.array_equal(values, self.sent):
+            self.before, self.sent, self.changed_s = self.now(), values, time.monotonic()
+
+    def now(self) -> Float[ndarray, "rows rings"]:
+        """Where they are: exponentially close to where they go, and there after the settling time."""
+        elapsed_s = time.monotonic() - self.changed_s
+        if elapsed_s >= self.settle_s:
+            return self.sent
+        return self.sent + (self.before - self.sent) * math.exp(-TIME_CONSTANTS * elapsed_s / self.settle_s)
+
+
 @final
 class ServedChip:
     """A chip that understands lines of SCPI.
 
     Attributes:
         over_voltage_attempts: Voltages beyond the chip's limit that reached the box; none was applied.
+        over_power_attempts: The same of heater powers.
         triggers: Readings taken.
     """
 
@@ -69,13 +91,15 @@ class ServedChip:
             time_scale: Seconds on the wall per second of settling and integration; 0 makes the box infinitely fast.
         """
         self.over_voltage_attempts = 0
+        self.over_power_attempts = 0
         self.triggers = 0
         self._chip = chip
         self._idn = idn
         self._time_scale = time_scale
-        shape = (chip.rows, chip.channels)
-        self._volts, self._from_volts, self._on_chip = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        self._changed_s = -math.inf
+        none, settle_s = np.zeros((chip.rows, chip.channels)), SETTLE_S * time_scale
+        self._volts, self._heat = _Outputs(settle_s, none, none), _Outputs(settle_s, none, none)
+        # The chip is told 0 V too: its driver has a grid of its own, and 0 may lie beside it.
+        self._volts_on_chip, self._heat_on_chip = np.full_like(none, np.nan), none
         self._light = np.zeros(chip.channels)
         self._averages = 1
         self._reading: ndarray = np.zeros(0)
@@ -130,8 +154,11 @@ class ServedChip:
             "*OPC?": lambda rest: "1",
             "*RST": self._reset,
             "SOURce:VOLTage": self._set_volts,
-            "SOURce:VOLTage?": lambda rest: self._list(self._volts.ravel(), rest),
+            "SOURce:VOLTage?": lambda rest: self._list(self._volts.sent.ravel(), rest),
             "SOURce:VOLTage:LIMit?": lambda rest: _text(self._chip.max_voltage_V),
+            "SOURce:HEATer": self._set_heat,
+            "SOURce:HEATer?": lambda rest: self._list(self._heat.sent.ravel(), rest),
+            "SOURce:HEATer:LIMit?": lambda rest: _text(self._chip.max_heater_mW),
             "SOURce:TRANsmission": self._set_light,
             "SOURce:TRANsmission?": lambda rest: self._list(self._light, rest),
             "SENSe:AVERage:COUNt": self._set_averages,
@@ -140,6 +167,7 @@ class ServedChip:
             "FETCh?": self._fetch,
             "READ?": lambda rest: (self._trigger(""), self._fetch(rest))[1],
             "DIAGnostic:OVERvoltage?": lambda rest: str(self.over_voltage_attempts),
+            "DIAGnostic:OVERPower?": lambda rest: str(self.over_power_attempts),
             "DIAGnostic:TRIGgers?": lambda rest: str(self.triggers),
             "DIAGnostic:WAIT": self._wait,
             "DIAGnostic:CLOCk?": lambda rest: _text(self._chip.time_s),
@@ -148,24 +176,36 @@ class ServedChip:
     # ------------------------------------------------------------ settings
 
     def _reset(self, rest: str) -> None:
-        self._apply(np.zeros_like(self._volts))
+        self._apply(np.zeros_like(self._volts.sent))
+        self._heat.send(np.zeros_like(self._heat.sent))
         self._light, self._averages = np.zeros_like(self._light), 1
         self._reading = np.zeros(0)
 
     def _set_volts(self, rest: str) -> None:
-        values, channels = _values_and_channels(rest, self._volts.size)
+        values, channels = _values_and_channels(rest, self._volts.sent.size)
         # NaN is within no limit.
         beyond = sum(not abs(value) <= self._chip.max_voltage_V for value in values)
         if beyond:
             self.over_voltage_attempts += beyond
             raise _Refusal(-222, "Data out of range")
-        volts = self._volts.copy()
+        volts = self._volts.sent.copy()
         volts.ravel()[channels] = values
         self._apply(volts)
 
     def _apply(self, volts: Float[ndarray, "rows rings"]) -> None:
-        if not np.array_equal(volts, self._volts):
-            self._from_volts, self._volts, self._changed_s = self._settled(), volts, time.monotonic()
+        self._volts.send(volts)
+
+    def _set_heat(self, rest: str) -> None:
+        values, channels = _values_and_channels(rest, self._heat.sent.size)
+        if not self._chip.max_heater_mW:
+            raise _Refusal(-241, "Hardware missing; this chip has no heaters")
+        beyond = sum(not 0.0 <= value <= self._chip.max_heater_mW for value in values)
+        if beyond:
+            self.over_power_attempts += beyond
+            raise _Refusal(-222, "Data out of range")
+        power_mW = self._heat.sent.copy()
+        power_mW.ravel()[channels] = values
+        self._heat.send(power_mW)
 
     def _set_light(self, rest: str) -> None:
         values, channels = _values_and_channels(rest, self._light.size)
@@ -191,19 +231,14 @@ class ServedChip:
 
     # ------------------------------------------------------------ readings
 
-    def _settled(self) -> Float[ndarray, "rows rings"]:
-        """Where the outputs are by now: exponentially close to where they go, and there after the settling time."""
-        elapsed_s, settle_s = time.monotonic() - self._changed_s, SETTLE_S * self._time_scale
-        if elapsed_s >= settle_s:
-            return self._volts
-        left = math.exp(-TIME_CONSTANTS * elapsed_s / settle_s)
-        return self._volts + (self._from_volts - self._volts) * left
-
     def _trigger(self, rest: str) -> None:
-        volts = self._settled()
-        if not np.array_equal(volts, self._on_chip):
+        volts, power_mW = self._volts.now(), self._heat.now()
+        if not np.array_equal(volts, self._volts_on_chip):
             self._chip.set(volts)
-            self._on_chip = volts
+            self._volts_on_chip = volts
+        if not np.array_equal(power_mW, self._heat_on_chip):
+            self._chip.heat(power_mW)
+            self._heat_on_chip = power_mW
         self._reading = self._chip.measure(self._light, averages=self._averages)
         self.triggers += 1
         self._ready_s = time.monotonic() + self._averages * SAMPLE_S * self._time_scale

@@ -14,16 +14,16 @@ from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.drift import Drift
-from prism_photonics.chip.fabricate import Die, draw_die
+from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
-from prism_photonics.lightpath.ring.model import fsr_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # The optics is solved anew after this much time without a new setting; slow drift moves a ring by far less than a code.
 REFRESH_S = 0.0005
-# Design choices: a heater settles in tens of microseconds, and is made for a little more than one FSR.
-HEATER_S, HEATER_FSRS = 1e-4, 1.1
+# Design choice: a heater settles in tens of microseconds.
+HEATER_S = 1e-4
 
 
 @dataclass
@@ -78,7 +78,7 @@ class VirtualChip(AbstractChip):
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
         bandwidth_Hz = spec.detector_design.bandwidth_Hz
         heated_pm = np.zeros((spec.chip.rows, spec.chip.rings))
-        heats = spec.trim.method == "heater" and spec.trim.heater_mW_nm > 0.0
+        heater_share = np.asarray(die.heater_share)
 
         def solve(volts: Float[ndarray, "rows rings"]) -> _Now:
             return _Now(volts, line_currents(die, drift.acting_V(volts), drift.shift_pm() + heated_pm))
@@ -112,13 +112,13 @@ class VirtualChip(AbstractChip):
 
         def heat(power_mW: Float[ndarray, "rows rings"]) -> None:
             nonlocal now, heated_pm, time_s
-            heated_pm = power_mW / spec.trim.heater_mW_nm * 1e3
+            own_pm = power_mW / spec.trim.heater_mW_nm * 1e3
+            heated_pm = own_pm + shift_by_others_pm(spec, heater_share * own_pm)
             drift.advance(HEATER_S, now.volts)
             time_s += HEATER_S
             now = solve(now.volts)
 
-        widest_mW = HEATER_FSRS * _widest_fsr_nm(die) * spec.trim.heater_mW_nm if heats else 0.0
-        return cls(spec, drive, read, wait, lambda: time_s, heat, widest_mW)
+        return cls(spec, drive, read, wait, lambda: time_s, heat, heater_limit_mW(spec))
 
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         self._heat_hidden(power_mW)
@@ -139,7 +139,3 @@ class VirtualChip(AbstractChip):
 def _untrimmed(spec: ChipSpec) -> ChipSpec:
     """The same chip before its rings were brought to their channels."""
     return spec.model_copy(update={"trim": spec.trim.model_copy(update={"method": "none"})})
-
-
-def _widest_fsr_nm(die: Die) -> float:
-    return float(fsr_um(die.bank.rings).max()) * 1e3

@@ -9,8 +9,9 @@ from numpy import ndarray
 from prism_photonics.calibrate.calibration import Calibration
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.lightpath.modulator.encoding import RAILS, decode, encode
+from prism_photonics.program.follow import Follower
 from prism_photonics.program.solve import Programmed, program
-from prism_photonics.program.validate import Validation
+from prism_photonics.program.validate import SAMPLES_PER_LOOK, Validation
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def score_tile(
     tile: int,
     query_hat: Float[ndarray, "queries dims"],
     encoding: str,
+    follower: Follower | None = None,
 ) -> tuple[Float[ndarray, "queries rows"], int]:
     """Set one tile and read every query on it.
 
@@ -98,15 +100,26 @@ def score_tile(
         tile: Which of them.
         query_hat: Queries divided by their largest magnitude over all tiles, in [−1, 1].
         encoding: Query encoding.
+        follower: Who sets the chip's voltages and follows its temperature; by default they are set once.
 
     Returns:
         Partial scores Σ s·q̂ of this tile over the rings in use, one converter sample per shot, and how many samples
         sat at the converter's rails: those were clipped.
     """
-    chip.set(tiles.programmed.volts[tile])
+    volts = tiles.programmed.volts[tile]
+    if follower is None:
+        chip.set(volts)
+    else:
+        follower.set(volts)
     light = encode(query_hat, encoding)
     shots = light * np.asarray(calibration.light_scale)
-    currents_A = np.stack([[chip.measure(channels) for channels in shot] for shot in shots])
+    single = shots.reshape(-1, chip.channels)
+    currents_A = np.empty((len(single), chip.rows))
+    for number, channels in enumerate(single):
+        if follower is not None and number % SAMPLES_PER_LOOK == 0:
+            follower.hold(volts)
+        currents_A[number] = chip.measure(channels)
+    currents_A = currents_A.reshape(*shots.shape[:-1], chip.rows)
     # The meter of a row without a usable ring may say anything.
     dead = np.asarray(calibration.excluded).all(1)
     currents_A = np.where(dead, np.asarray(calibration.dark_A), currents_A)

@@ -18,6 +18,7 @@ from prism_photonics.program.follow import Follower
 from prism_photonics.program.solve import common_range, program
 from prism_photonics.program.validate import measure_weights, numbers_only
 from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
 
 TARGETS = 8
 # The first correction comes down to the driver's codes on the demo; the second shows that it does.
@@ -41,6 +42,7 @@ class Trimmed:
         volts_V: The voltages that were measured, in V.
         excluded: Rings that the calibration left out.
         spec_hash: The chip's spec.
+        looks: Readings by which the chip's temperature was followed.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -48,6 +50,7 @@ class Trimmed:
     volts_V: Float[ndarray, "iterations targets rows channels"]
     excluded: Bool[ndarray, "rows channels"]
     spec_hash: str
+    looks: int
 
     @property
     def closed_loop_bits(self) -> list[float]:
@@ -64,7 +67,8 @@ class Trimmed:
             name: (axes, np.asarray(getattr(self, name), float), {"units": unit, "long_name": meaning})
             for name, (axes, unit, meaning) in DIMENSIONS.items()
         }
-        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, "stage": "trim", "spec_hash": self.spec_hash}), path)
+        attrs = {"schema": SCHEMA, "stage": "trim", "spec_hash": self.spec_hash, "looks": self.looks}
+        write_dataset(xr.Dataset(arrays, attrs=attrs), path)
 
     @classmethod
     def read(cls, path: Path) -> "Trimmed":
@@ -76,7 +80,9 @@ class Trimmed:
         dataset = read_dataset(path, schema=SCHEMA, arrays=tuple(DIMENSIONS))
         values = {name: dataset[name].values for name in DIMENSIONS}
         values["excluded"] = values["excluded"].astype(bool)
-        return cls(**values, spec_hash=dataset.attrs["spec_hash"])
+        if "looks" not in dataset.attrs:
+            raise InputError(f"{path}: the record lacks looks; calibrate again")
+        return cls(**values, spec_hash=dataset.attrs["spec_hash"], looks=int(dataset.attrs["looks"]))
 
 
 def trim(
@@ -111,7 +117,7 @@ def trim(
         InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
     follower = follower or Follower(chip, calibration, spec)
-    calibration = follower.calibration
+    calibration, looked = follower.calibration, follower.triggers
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     commanded = rng.uniform(low, high, (targets, *calibration.shape))
@@ -130,4 +136,4 @@ def trim(
                 measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold)
             measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
             asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
-    return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash)
+    return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, looks=follower.triggers - looked)

@@ -69,12 +69,13 @@ def search(stage: xr.Dataset) -> Figure:
     _by_ring(left, stage.offset_pm.values, stage.offset_std_pm.values)
     left.set(xlabel="ring, rows side by side", ylabel="resonance − design (pm)", title="As fabricated")
     image = middle.imshow(stage.channel.values, aspect="auto", cmap="viridis", interpolation="nearest")
-    figure.colorbar(image, ax=middle, label="channel")
+    figure.colorbar(image, ax=middle, label="channel", ticks=MaxNLocator(integer=True))
     middle.grid(False)
     middle.set(xlabel="place of the ring", ylabel="row", title="The channel that it is to serve")
     _by_ring(right, stage.tuning_pm.values * 1e-3, stage.offset_std_pm.values * 1e-3)
     total_W = float(stage.power_mW.sum()) * 1e-3
-    right.set(xlabel="ring, rows side by side", ylabel="red shift by heat (nm)", title=f"Heat, {total_W:.3g} W in all")
+    title = f"Heat, {total_W:.3g} W; {1e2 * stage.attrs['crosstalk']:.2g} % of it a pitch away"
+    right.set(xlabel="ring, rows side by side", ylabel="red shift by heat (nm)", title=title)
     right.set_ylim(bottom=0.0)
     for axes in (left, middle, right):
         _whole(axes)

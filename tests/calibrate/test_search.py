@@ -6,12 +6,17 @@ import pytest
 
 from prism_photonics.calibrate.calibration import from_survey
 from prism_photonics.calibrate.faults import find_faults
-from prism_photonics.calibrate.record import read_dataset, read_record, write_record
+from prism_photonics.calibrate.record import heat_as_recorded, read_dataset, read_record, write_record
 from prism_photonics.calibrate.search import search
 from prism_photonics.calibrate.stages import SCHEMA, stages
 from prism_photonics.calibrate.survey import take_survey
+from prism_photonics.chip.bench import BenchChip
+from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.chip.heaters import shift_by_others_pm
 from prism_photonics.chip.journal import JournaledChip
+from prism_photonics.chip.serve import serving
+from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um
@@ -73,6 +78,123 @@ def test_the_heat_brings_each_ring_to_its_channel(found, truth_pm, heated):
     assert turns == pytest.approx(np.round(turns), abs=4.0 / 7900.0)
 
 
+# ---------------------------------------------------------------- heaters that warm each other, several buses, the wire
+
+
+def left_pm(spec, found, key):
+    """How far each ring of a fresh die stands from where it is to stand, all heaters on, warmth and all."""
+    raw = spec.model_copy(update={"trim": spec.trim.model_copy(update={"method": "none"})})
+    die, bank = draw_die(raw, jax.random.split(key)[0]), designed_bank(spec)
+    crossing_pm = np.asarray(designed_crossings_pm(bank))
+    want = np.take_along_axis(crossing_pm, found.assignment.channel_of_ring[..., None], -1)[..., 0]
+    own_pm = found.power_mW / MW_NM * 1e3
+    warmed_pm = shift_by_others_pm(spec, np.asarray(die.heater_share) * own_pm)
+    stands_pm = np.asarray(die.bank.rings.offset_pm) + (own_pm + warmed_pm).reshape(want.shape)
+    away_pm = stands_pm - want + np.diagonal(crossing_pm, axis1=-2, axis2=-1)
+    fsr_pm = np.asarray(fsr_um(bank.rings)) * 1e6
+    return away_pm - fsr_pm * np.round(away_pm / fsr_pm), float(np.asarray(die.heater_share).mean()), warmed_pm
+
+
+@pytest.fixture(scope="module")
+def warm(heated, altered):
+    """Two buses, and heaters that warm each other by two hundred pm; wide rings, which are searched in fewer steps."""
+    return altered(
+        heated,
+        name="warm_2x2x3",
+        chip={"buses": 2},
+        ring={"straight_um": 12.0},
+        trim={"heater_crosstalk": 0.02},
+        drift={"temperature_K": 0.0, "gradient_K": 0.0, "wander_pm_rthour": 0.0},
+    )
+
+
+@pytest.fixture(scope="module")
+def warm_chip(warm):
+    return fresh(warm)
+
+
+@pytest.fixture(scope="module")
+def warm_found(warm, warm_chip):
+    return search(warm_chip, warm)
+
+
+def test_rings_that_warm_each_other_are_brought_home_on_every_bus(warm, warm_found):
+    away_pm, share, warmed_pm = left_pm(warm, warm_found, KEY)
+    assert warmed_pm.max() > 100.0
+    assert away_pm == pytest.approx(np.zeros((2, 2, 3)), abs=0.04 * warm_found.fwhm_pm)
+    assert warm_found.together.share == pytest.approx(share, abs=0.003)
+    assert 0.0 < warm_found.together.share_std < 0.002
+    assert (warm_found.dips == 3).all()
+
+
+def test_warmth_that_the_spec_does_not_know_is_found_too(warm, altered):
+    found = search(fresh(warm), altered(warm, trim={"heater_crosstalk": 0.0}))
+    away_pm, share, warmed_pm = left_pm(warm, found, KEY)
+    assert warmed_pm.max() > 100.0
+    assert away_pm == pytest.approx(np.zeros((2, 2, 3)), abs=0.04 * found.fwhm_pm)
+    assert found.together.share == pytest.approx(share, rel=0.3)
+
+
+def test_search_and_survey_over_the_wire_are_those_in_process_and_survive_a_kill(warm, warm_chip, warm_found, tmp_path):
+    """The box's die is killed amid the search, and resumed: to the last bit the search and the survey of the other."""
+    inside, wanted = warm_chip, warm_found
+    inside.assign(wanted.assignment.channel_of_ring, wanted.power_mW)
+    survey = take_survey(inside, warm, key=KEY, settings=2)
+    box = ServedChip(fresh(warm), idn="box", time_scale=0.0)
+    with serving(box) as resource:
+        entry = {"resource": resource, "timeout_s": 5.0}
+        rings = [{"rows": [0, 1], "rings": [0, 5], "first_channel": 1}]
+        bench = BenchFile.model_validate(
+            {
+                "name": "warm",
+                "voltage_source": [entry | {"max_voltage_V": 20.0, "channels": rings}],
+                "heater_source": [entry | {"max_power_mW": 50.0, "channels": rings}],
+                "light_source": [entry | {"channels": [{"lines": [0, 5], "first_channel": 1}]}],
+                "current_meter": [
+                    entry | {"sample_s": 0.0, "channels": [{"rows": [0, 1], "first_channel": 1}]},
+                ],
+            }
+        )
+
+        class Killed(BaseException):
+            pass
+
+        def job(readings):
+            with (
+                BenchChip(warm, bench) as held,
+                JournaledChip(held, warm, tmp_path / "journal.jsonl", identity={}, resume=True) as chip,
+            ):
+                real = held._read
+
+                def read(light, averages):
+                    if held.tally.triggers == readings:
+                        raise Killed
+                    return real(light, averages)
+
+                held._read = read
+                found = search(chip, warm)
+                chip.assign(found.assignment.channel_of_ring, found.power_mW)
+                return chip.kept, found, take_survey(chip, warm, key=KEY, settings=2)
+
+        for readings in (250, 450):
+            with pytest.raises(Killed):
+                job(readings)
+        kept, found, wired = job(-1)
+        assert kept == 250 + 450
+        assert (box.over_voltage_attempts, box.over_power_attempts) == (0, 0)
+    assert found.dataset().identical(wanted.dataset())
+    # The film relaxes by what little time differs.
+    assert wired.heater_mW.identical(survey.heater_mW)
+    assert np.abs((wired.current_A - survey.current_A) / survey.noise_A).max() < 1.0
+
+
+def test_heaters_too_weak_for_a_search_are_told(heated):
+    chip = fresh(heated)
+    chip._max_heater_mW = 20.0
+    with pytest.raises(InputError, match=r"swept over its FSR by .* the bench's heaters go to 20; raise"):
+        search(chip, heated)
+
+
 def in_order(heated, found, order):
     """The die with its rings heated to serve channels in this order: (chip, survey, calibration)."""
     bank = designed_bank(heated)
@@ -117,6 +239,10 @@ def test_the_order_is_in_the_record_and_in_the_stages(ordered, heated, tmp_path)
     write_record(tmp_path / "calibration.nc", calibration, survey, heated)
     again, _, _ = read_record(tmp_path / "calibration.nc")
     assert np.array_equal(again.channel_of_ring, chip.channel_of_ring)
+    heated_again = fresh(heated)
+    heat_as_recorded(heated_again, tmp_path / "calibration.nc")
+    assert np.array_equal(heated_again.heater_mW, chip.heater_mW)
+    assert np.array_equal(heated_again.channel_of_ring, chip.channel_of_ring)
     told = stages(again, survey)["resonance"]
     assert told.channel.values.tolist() == chip.channel_of_ring[:, 0].tolist()
     # Found where they were put: as far from their channels as designed, up to the search's and the drawing's grid.

@@ -305,9 +305,9 @@ def test_kill_9_loses_at_most_the_reading_in_flight(small, die, bench_of, path, 
         assert job.wait() == -signal.SIGKILL
         killed_at = box.triggers
         assert 9 <= killed_at < READINGS
-        assert np.abs(box._volts).max() > 0, "nothing can park after kill -9"
+        assert np.abs(box._volts.sent).max() > 0, "nothing can park after kill -9"
         with BenchChip(small, bench) as chip:
-            assert not box._volts.any(), "the next bench parks first"
+            assert not box._volts.sent.any(), "the next bench parks first"
             with JournaledChip(chip, small, path, identity=WHO, resume=True) as kept:
                 assert killed_at - 1 <= kept.kept <= killed_at
                 again = survey(kept, small)

@@ -107,7 +107,7 @@ def only(what, pieces):
 
 
 def parked(crooked):
-    return not crooked.box._volts.any()
+    return not crooked.box._volts.sent.any()
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_lines_that_are_almost_commands_neither_crash_nor_hang_it(box, lines):
             assert delay_s == 0.0
             assert reply is None or reply.isascii()
     assert box.answer("*OPC?", client)[0] == "1"
-    assert np.abs(box._volts).max() <= 10.0
+    assert np.abs(box._volts.sent).max() <= 10.0
     assert box.over_voltage_attempts == 0
 
 

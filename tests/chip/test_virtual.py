@@ -43,6 +43,7 @@ def test_a_chip_says_what_is_printed_on_its_box(fabricate, small):
     assert (chip.max_heater_mW, chip.channel_of_ring.tolist()) == (0.0, [[[0, 1, 2]]] * 2)
     assert {name for name in dir(chip) if not name.startswith("_")} == {
         "rows", "channels", "max_voltage_V", "max_heater_mW", "over_voltage_attempts", "channel_of_ring",
+        "heater_mW", "over_power_attempts",
         "set", "heat", "assign", "measure", "time_s", "wait", "fabricate",
     }  # fmt: skip
 
