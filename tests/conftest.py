@@ -22,6 +22,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 LAYOUTS = Path(__file__).parents[1] / "layouts"
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: the last file of a parallel run should be a short one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def layouts():
     """The folder of the chips that ship with the project."""
