@@ -1,7 +1,5 @@
 """The calibration survey: which voltages and lights are tried, and the record of what came back."""
 
-from functools import cache
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,7 +61,6 @@ def settings_for(spec: ChipSpec) -> int:
     return min(SETTINGS, max(FEWEST_SETTINGS, affordable))
 
 
-@cache  # asked at every page that is measured, and the design's optics take longer than a reading
 def averages_for(spec: ChipSpec, *, noise: float = READING_NOISE, most: int = AVERAGES) -> int:
     """Converter samples of one reading: what brings its noise down to a share of a fully lit line, and no more.
 
