@@ -8,7 +8,8 @@ ALL := .venv/.all-installed
 PIP_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 \
 	--no-header --no-annotate --no-emit-index-url
-PYTEST_FLAGS ?= -n auto --dist loadfile
+# A file's tests stay in one process, which compiles for them once; files go in the order that tests/conftest.py gives.
+PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test lint format notebooks docs lock clean
 .DEFAULT_GOAL := help

@@ -20,7 +20,7 @@ import numpy as np
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.cli_bench import calibration_wall_time_s
 from prism_photonics.files import write_text
-from prism_photonics.job import calibrate_and_validate, closed_loop_bits
+from prism_photonics.job import calibrate_and_validate, recorded_trim
 from prism_photonics.spec import ChipSpec
 
 ROOT = Path(__file__).parents[1]
@@ -53,14 +53,14 @@ def one_die(spec: ChipSpec, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         chip = VirtualChip.fabricate(spec, jax.random.key(seed))
         calibration, validation = calibrate_and_validate(chip, spec, Path(name), seed=seed, bench=f"virtual:{seed}")
-        trimmed = closed_loop_bits(Path(name))
+        trimmed = recorded_trim(Path(name))
     return {
         "seed": seed,
         "accuracy_bits": validation.accuracy_bits,
         "precision_bits": validation.precision_bits,
-        "closed_loop_bits": trimmed,
+        "closed_loop_bits": trimmed.closed_loop_bits,
         "readings_per_ring": calibration.readings_per_ring,
-        "wall_time_s": calibration_wall_time_s(None, spec, looks=validation.looks),
+        "wall_time_s": calibration_wall_time_s(None, spec, looks=validation.looks + trimmed.looks),
         "weight_low": validation.weight_low,
         "weight_high": validation.weight_high,
         "chi2_worst_bus": float(np.max(np.asarray(calibration.chi2))),

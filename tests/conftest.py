@@ -9,14 +9,23 @@ import pytest
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["JAX_PLATFORMS"] = "cpu"  # the same digits on every machine
+# Nearly all the suite's time goes into compiling what then runs for milliseconds: LLVM and the fusion of kernels make
+# that run faster and compile several times as long. The arithmetic stays IEEE's; only roundings may fall differently.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # One thread per worker: pytest-xdist already fills the cores.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false")
 
 # A shell that starts a command in the background makes it ignore Ctrl-C; the tests of parking send one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: the last file of a parallel run should be a short one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from prism_photonics.circuit.params import designed_bank
+from prism_photonics.circuit.params import designed_feed
 from prism_photonics.circuit.row import row_response
 from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
 from prism_photonics.lightpath.splitter.design import tree_levels
@@ -127,9 +127,9 @@ def row_model(
 def designed_gain_A(spec: ChipSpec) -> Float[Array, "rows buses channels"]:
     """Current in A from dark to full light of each line when its bus passes everything, by design."""
     loss_dB = spec.modulator.loss_dB + spec.detector.loss_dB
-    bank = designed_bank(spec)
+    feed = designed_feed(spec)
     lines_W = jnp.asarray(spec.comb_design.line_powers_W) / (1.0 + spec.modulator_design.leak)
-    return spec.detector.responsivity_A_W * ratio_from_dB(-loss_dB) * (bank.feed.amplitude**2)[..., None] * lines_W
+    return spec.detector.responsivity_A_W * ratio_from_dB(-loss_dB) * (feed.amplitude**2)[..., None] * lines_W
 
 
 def channel_transmission(

@@ -103,13 +103,18 @@ def designed_bank(spec: ChipSpec) -> BankParams:
         way_out = [turn, along_x(count * pitch)]
     inner = [span] * (count - 1)
     buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, *way_out), *inner, stub])])
-    feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
     return BankParams(
         wl_um=jnp.asarray(spec.comb_design.wl_um),
         rings=_repeat(rings, lanes),
         buses=_repeat(buses, lanes),
-        feed=jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *feeds),
+        feed=designed_feed(spec),
     )
+
+
+def designed_feed(spec: ChipSpec) -> PathParams:
+    """From the fibre to each bus's entrance as designed, leaves of shape (rows, buses)."""
+    feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *feeds)
 
 
 def designed_crossings_pm(bank: BankParams) -> Float[Array, "rows buses places channels"]:

@@ -1,5 +1,6 @@
 """Every stage of a calibration has a record and a plot; its numbers are the die's; a killed job goes on."""
 
+import json
 import os
 import re
 import resource as limits
@@ -213,7 +214,7 @@ def test_after_a_full_disk_the_job_goes_on(small, whole, tmp_path):
 
 
 JOB = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 import jax
 from prism_photonics import job
@@ -221,35 +222,51 @@ from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.spec import ChipSpec
 
-spec, folder, dies_at = ChipSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+spec, folder = ChipSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])
 kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-if dies_at == "fit":
-    job.from_survey = kill
-elif dies_at.isdigit():
-    real_write, left = JournaledChip._write, [int(dies_at)]
-    def write(self, entry):
-        real_write(self, entry)
-        left[0] -= 1
-        left[0] or kill()
-    JournaledChip._write = write
-else:
-    real = os.replace
-    os.replace = lambda old, new: kill() if str(new).endswith(dies_at) else real(old, new)
-die = VirtualChip.fabricate(spec, jax.random.key(0))
-with JournaledChip(die, spec, folder / "journal.jsonl", identity={}, resume=True, retake=True) as chip:
-    job.calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
+
+def run(dies_at):
+    if dies_at == "fit":
+        job.from_survey = kill
+    elif dies_at.isdigit():
+        real_write, left = JournaledChip._write, [int(dies_at)]
+        def write(self, entry):
+            real_write(self, entry)
+            left[0] -= 1
+            left[0] or kill()
+        JournaledChip._write = write
+    else:
+        real = os.replace
+        os.replace = lambda old, new: kill() if str(new).endswith(dies_at) else real(old, new)
+    die = VirtualChip.fabricate(spec, jax.random.key(0))
+    with JournaledChip(die, spec, folder / "journal.jsonl", identity={}, resume=True, retake=True) as chip:
+        job.calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
+
+for dies_at in sys.argv[3:]:
+    # Each a process of its own; JAX, which must not be forked once it runs, has only been imported.
+    if not (child := os.fork()):
+        run(dies_at)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps([dies_at, code, *((folder / f"{name}.nc").exists() for name in ("calibration", "validation"))]))
 """
 
 
 @pytest.mark.slow
 def test_a_job_killed_at_every_stage_one_after_the_other_ends_with_the_same_records(small, whole, tmp_path):
     """Killed amid the survey, in the fit, and before a stage's and the trim's file has its name."""
-    folder, cache = tmp_path / "record", {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}
-    for dies_at in ("100", "fit", "tuning.nc", "trim.nc"):
-        told = [sys.executable, "-c", JOB, small.model_dump_json(), str(folder), dies_at]
-        assert subprocess.run(told, env=os.environ | cache, check=False).returncode == -signal.SIGKILL, dies_at
-        assert (folder / "calibration.nc").exists() == (dies_at not in ("100", "fit"))
-        assert (folder / "validation.nc").exists() == (dies_at == "trim.nc")
+    folder = tmp_path / "record"
+    # What one process compiled, however quickly, the next ones need not.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    told = [sys.executable, "-c", JOB, small.model_dump_json(), str(folder), "100", "fit", "tuning.nc", "trim.nc"]
+    done = subprocess.run(told, env=os.environ | cache, check=True, stdout=subprocess.PIPE, text=True)
+    # Where each died, how, and whether there was a calibration and a validation by then.
+    assert list(map(json.loads, done.stdout.splitlines())) == [
+        ["100", -signal.SIGKILL, False, False],
+        ["fit", -signal.SIGKILL, False, False],
+        ["tuning.nc", -signal.SIGKILL, True, False],
+        ["trim.nc", -signal.SIGKILL, True, True],
+    ]
     kept = (folder / "journal.jsonl").read_bytes()
     assert kept == (whole / "journal.jsonl").read_bytes()
     journaled_job(small, folder, resume=True, retake=True)
