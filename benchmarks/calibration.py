@@ -1,6 +1,6 @@
 """Calibration on slow instruments in a drifting room: accuracy and precision over many dies of three banks.
 
-    python benchmarks/calibration.py [DIES] [8x8|4x8|16 …] [--json]
+    python benchmarks/calibration.py [DIES] [8x8|4x8|16|32x256 …] [--json]
 
 The standard bench: 16-bit drivers, 5 pA/√Hz, readings of a millisecond, 0.1 K of slow drift (forgotten in ten minutes)
 that is followed. Survey, fit, held-out targets and closed-loop trim as `prism calibrate` does them. Each die is written
@@ -25,15 +25,13 @@ from prism_photonics.spec import ChipSpec
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "calibration.json"
-BENCH: dict[str, dict[str, Any]] = {
-    "drive": {"dac_bits": 16},
-    "detector": {"tia_noise_pA_rtHz": 5.0, "bandwidth_GHz": 1e-6, "adc_bits": 18},
-    "drift": {"temperature_K": 0.1, "thermal_time_s": 600.0},
-}
+BENCH = ROOT / "calibration" / "standard_8x8" / "spec.toml"
 BANKS: dict[str, dict[str, dict[str, Any]]] = {
     "8x8": {},
     # Eight of the rows of a 32-channel bank: rows are calibrated side by side.
     "4x8": {"chip": {"buses": 4}},
+    # All of them: a row has a 32nd of the light, and its converter a range to match.
+    "32x256": {"chip": {"buses": 4, "rows": 256}, "detector": {"adc_full_scale_uA": 5.0}},
     # Sixteen of the demo's rings, 5.2 linewidths apart.
     "16": {"chip": {"channels": 16}, "comb": {"spacing_nm": 0.17}},
 }
@@ -41,8 +39,8 @@ BANKS: dict[str, dict[str, dict[str, Any]]] = {
 
 def bank_spec(name: str) -> ChipSpec:
     """The demonstrator on the standard bench, with another bank."""
-    data = ChipSpec.from_toml(ROOT / "layouts" / "demo_8x8" / "spec.toml").model_dump()
-    for table, values in (*BENCH.items(), *BANKS[name].items()):
+    data = ChipSpec.from_toml(BENCH).model_dump()
+    for table, values in BANKS[name].items():
         data[table] = data[table] | values
     return ChipSpec.model_validate(data)
 
@@ -96,7 +94,7 @@ def main() -> None:
                 "date": time.strftime("%Y-%m-%d"),
                 "hardware": "2 cores, AMD EPYC, CPU only",
                 "command": "python benchmarks/calibration.py",
-                "bench": BENCH,
+                "bench": BENCH.relative_to(ROOT).as_posix(),
                 "banks": banks,
             }
             write_text(RESULTS, json.dumps(found, indent=2) + "\n")

@@ -209,7 +209,7 @@ def calibrate(
     RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
     bench_file, seed = cli_bench.chosen(bench, seed)
-    chip_spec = _feasible(spec)
+    chip_spec = cli_bench.measurable(spec)
     from prism_photonics.calibrate.calibration import summary
     from prism_photonics.calibrate.record import recorded_faults
     from prism_photonics.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift

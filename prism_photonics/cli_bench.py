@@ -145,6 +145,17 @@ def hold_tile(
     progress.print("the rings are parked")
 
 
+def measurable(path: Path) -> "ChipSpec":
+    """The spec of a chip that can be measured without harm; what else is wrong with it is only told."""
+    from prism_photonics.budget.feasibility import MEASURABLE, require_feasible
+    from prism_photonics.spec import ChipSpec
+
+    spec = ChipSpec.from_toml(path)
+    for broken in require_feasible(spec, rules=MEASURABLE).violations:
+        _warn(f"not fit to rank: {broken}")
+    return spec
+
+
 def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
     """The bench file that ``--bench`` names, or None for a virtual die, and the seed of the survey."""
     kind, colon, die = bench.partition(":")

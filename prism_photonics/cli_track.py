@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prism_photonics import cli_bench
-from prism_photonics.cli import Json, _feasible, _print_result, command, make_folder, progress
+from prism_photonics.cli import Json, _print_result, command, make_folder, progress
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _calibrated(
         if bench != extra.get("bench", bench):
             raise InputError(f"--bench {bench}: {what} was calibrated on {extra['bench']}; calibrate the other chip")
         return calibration, chip_spec, bench, record
-    chip_spec, bench = _feasible(what), bench or "virtual:0"
+    chip_spec, bench = cli_bench.measurable(what), bench or "virtual:0"
     bench_file, seed = cli_bench.chosen(bench, None)
     import jax
 

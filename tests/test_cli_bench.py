@@ -51,6 +51,17 @@ def spec_toml(layouts, tmp_path_factory):
     return path
 
 
+def test_a_chip_that_may_not_rank_where_it_stands_can_be_measured_there(layouts, capsys):
+    from prism_photonics.cli_bench import measurable
+
+    assert measurable(layouts.parent / "calibration" / "standard_8x8" / "spec.toml").name == "standard_8x8"
+    told = capsys.readouterr().err
+    assert "warning: not fit to rank: drift_common: 1.42 pm against 1.18; lower drift.temperature_K" in told
+    assert "warning: not fit to rank: adc_noise" in told
+    measurable(layouts / "demo_8x8" / "spec.toml")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.fixture(scope="module")
 def served(spec_toml):
     """``prism bench serve`` in a process of its own: its first line, and what it says when Ctrl-C ends it."""

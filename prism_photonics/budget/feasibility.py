@@ -1,6 +1,6 @@
 """Feasibility: every rule is a function of the spec that answers with a value, a limit and a cure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -74,6 +74,9 @@ RULES: tuple[Callable[[ChipSpec], Finding], ...] = (
     rules_chip.die_area,
 )
 """Every rule, in the order of the report."""
+MEASURABLE = frozenset({"fsr_aliasing", "band", "comb_range", "coercive_field", "bus_power", "ring_power"})
+"""Rules without which lines cannot be told apart, or light or field harm a chip: no calibration either. The others are
+about what a chip is for."""
 
 
 def check(spec: ChipSpec) -> Feasibility:
@@ -81,18 +84,22 @@ def check(spec: ChipSpec) -> Feasibility:
     return Feasibility(tuple(rule(spec) for rule in RULES), tuple(_mode_warnings(spec)))
 
 
-def require_feasible(spec: ChipSpec) -> Feasibility:
+def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) -> Feasibility:
     """Check a spec and refuse one that breaks a rule, naming the first and how many more.
 
+    Args:
+        spec: The spec.
+        rules: Names of the rules that count, such as `MEASURABLE`; by default all.
+
     Raises:
-        InputError: A rule is broken.
+        InputError: A rule that counts is broken.
     """
     feasibility = check(spec)
-    if not feasibility.feasible:
-        first = feasibility.violations[0]
+    broken = [found for found in feasibility.violations if rules is None or found.rule in rules]
+    if broken:
         raise InputError(
-            f"{spec.name}: not feasible, {len(feasibility.violations)} rules broken, first {first.rule}: "
-            f"{first.value:.3g} {first.unit} against {first.limit:.3g}; {first.cure} ('prism check' lists all)"
+            f"{spec.name}: not feasible, {len(feasibility.violations)} rules broken, first {broken[0]} "
+            "('prism check' lists all)"
         )
     return feasibility
 

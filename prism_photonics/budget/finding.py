@@ -25,6 +25,10 @@ class Finding:
     cure: str
     explain: str
 
+    def __str__(self) -> str:
+        """Value, limit and cure in one line."""
+        return f"{self.rule}: {self.value:.3g} {self.unit} against {self.limit:.3g}; {self.cure}"
+
 
 def at_most(rule: str, value: float, limit: float, unit: str, *, cure: str, explain: str) -> Finding:
     """A finding whose value may not exceed its limit."""

@@ -9,10 +9,11 @@ voltages correct, is off by 1 to 11 % more than with the full covariance, which 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from prism_photonics.calibrate.calibration import Calibration
-from prism_photonics.calibrate.track import STEPS, Moved, predicted_A
+from prism_photonics.calibrate.track import STEPS, Moved, moved_calibration
+from prism_photonics.calibrate.unknowns import channel_transmission
 from prism_photonics.lightpath.ring.relaxation import HOUR_S
 from prism_photonics.spec import ChipSpec
 
@@ -80,10 +81,10 @@ def told(
     lapse: Lapse,
     patterns_pm: Float[Array, "3 rows rings"],
     volts: Float[Array, "rows rings"],
-    lights: Float[Array, "lights rings"],
-    current_A: Float[Array, "lights rows"],
-    sigma_A: Float[Array, "lights rows"],
-    seconds: Float[Array, " lights"],
+    lines: Int[Array, " readings"],
+    current_A: Float[Array, "readings rows"],
+    sigma_A: Float[Array, "readings rows"],
+    seconds: Float[Array, " readings"],
 ) -> Known:
     """What is known after some readings.
 
@@ -93,8 +94,8 @@ def told(
         lapse: How the chip drifts.
         patterns_pm: Shift of each ring by one unit of common temperature and of each gradient, in pm.
         volts: Voltages at which was read, in V.
-        lights: Transmissions of the modulators, one reading after the other.
-        current_A: The readings in A.
+        lines: The line that was lit, fully and alone, in each reading.
+        current_A: The readings less their dark level, in A.
         sigma_A: What they may be off by, in A; infinite where a reading has no weight.
         seconds: Time that passed before each, in s.
 
@@ -104,21 +105,27 @@ def told(
     Source: iterated extended Kalman filter (Bar-Shalom, Li, Kirubarajan, Estimation with Applications to Tracking and
     Navigation, 2001, §10.5.2), a reading of all rows at a time.
     """
-    every_row = jnp.eye(known.own_var_pm2.shape[1])[:, None, :] * jnp.ones((known.own_var_pm2.shape[0], 1))
+    rows, buses, channels = calibration.rows.gain_A.shape
+    by_bus_V = volts.reshape(rows, buses, channels)
 
     def one(before: Known, reading) -> tuple[Known, None]:
-        light, read_A, off_A, waited_s = reading
+        line, read_A, off_A, waited_s = reading
         known = lapse.after(before, waited_s)
         first, own_pm = known.moved.common[:3], known.moved.own_pm
+        bus, channel = jnp.divmod(line, channels)
+        places = bus * channels + jnp.arange(channels)
 
         def predicted(shared: Float[Array, "3"], own_pm: Float[Array, "rows rings"]) -> Float[Array, " rows"]:
             at = (known.moved.common.at[:3].set(shared), own_pm)
             moved = eqx.tree_at(lambda m: (m.common, m.own_pm), known.moved, at)
-            return predicted_A(calibration, moved, patterns_pm, volts, light[None])[0]
+            of_bus = jax.tree.map(lambda leaf: leaf[:, bus], moved_calibration(calibration, moved, patterns_pm).rows)
+            passed = jax.vmap(lambda row, v: channel_transmission(calibration.wl_um[channel], row, v))
+            return calibration.light_scale[line] * of_bus.gain_A[:, channel] * passed(of_bus, by_bus_V[:, bus])
 
-        # Rows share no light path: one tangent per ring of a row moves that ring of every row at once.
+        # Rows share no light path: one tangent per ring of a bus moves that ring of every row at once.
         tangent = lambda ring: jax.jvp(lambda own: predicted(first, own), (own_pm,), (ring,))[1]  # noqa: E731
-        by_own = jax.vmap(tangent)(every_row).T
+        every_row = jnp.zeros((channels, *own_pm.shape)).at[jnp.arange(channels), :, places].set(1.0)
+        by_own = jnp.zeros(own_pm.shape).at[:, places].set(jax.vmap(tangent)(every_row).T)
         of_own = known.own_var_pm2 * by_own
         var_A2 = (of_own * by_own).sum(1) + off_A**2
         shared, by_shared = first, jax.jacfwd(predicted)(first, own_pm)
@@ -141,4 +148,4 @@ def told(
         places = lambda k: (k.moved.common, k.moved.own_pm, k.shared_var, k.own_var_pm2)  # noqa: E731
         return eqx.tree_at(places, known, found), None
 
-    return jax.lax.scan(one, known, (lights, current_A, sigma_A, seconds))[0]
+    return jax.lax.scan(one, known, (lines, current_A, sigma_A, seconds))[0]

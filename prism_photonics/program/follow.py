@@ -74,8 +74,6 @@ class Follower:
         self._turn = 0
         self._film, self._volts = replayed(survey, spec), survey.volts_V.values[-1]
         self._film_s = self._told_s = chip.time_s
-        # Readings less their dark level, as the survey's fit takes them.
-        self._lit = eqx.tree_at(lambda c: (c.dark_A, c.leak), calibration, replace_fn=jnp.zeros_like)
         self._lapse = Lapse.of(spec)
         # The rows were fitted for the middle of the survey.
         self._known = self._lapse.unwatched(calibration.shape, 0.5 * float(np.ptp(survey.time_s.values)))
@@ -100,12 +98,12 @@ class Follower:
         self._age()
         seconds, self._told_s = np.diff(time_s, prepend=self._told_s), time_s[-1]
         self._known = told(
-            self._lit,
+            self._calibration,
             self._known,
             self._lapse,
             self._patterns_pm,
             jnp.asarray(self._volts),
-            jnp.asarray(lights),
+            jnp.asarray(lines),
             jnp.asarray(np.nan_to_num(current_A, posinf=0.0, neginf=0.0)),
             jnp.asarray(np.where(np.isfinite(current_A), self._look.sigma_A[lines], np.inf)),
             jnp.asarray(seconds),

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from prism_photonics.budget.feasibility import RULES, check, require_feasible
+from prism_photonics.budget.feasibility import MEASURABLE, RULES, check, require_feasible
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -53,6 +53,17 @@ def test_the_papers_point_aliases_cannot_be_tuned_and_drowns_in_noise(paper):
 def test_the_papers_larger_point_also_leaves_the_films_known_range_and_one_reticle(large_paper, paper):
     assert set(broken_by(large_paper)) == {*broken_by(paper), "comb_range", "die_area"}
     assert found(large_paper, "die_area").cure.startswith("2 fields")
+
+
+def test_a_room_that_drifts_forbids_to_rank_and_not_to_measure(layouts, paper):
+    room = ChipSpec.from_toml(layouts.parent / "calibration" / "standard_8x8" / "spec.toml")
+    assert set(broken_by(room)) == {"adc_noise", "drift_common"}
+    assert [found.rule for found in require_feasible(room, rules=MEASURABLE).violations] == broken_by(room)
+    with pytest.raises(InputError, match="first drift_common"):
+        require_feasible(room)
+    with pytest.raises(InputError, match="fsr_aliasing"):
+        require_feasible(paper, rules=MEASURABLE)
+    assert {finding.rule for finding in check(paper).findings} >= MEASURABLE
 
 
 # What breaks one rule of the demo and no other, and which change follows the cure: a table's key that the cure names,
