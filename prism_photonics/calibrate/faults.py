@@ -24,9 +24,10 @@ CLIPPED_SHARE = 0.06
 CLIPPED_SIGMA = 6.0
 # Readings that are no numbers are left out one by one; beyond this share their detector is.
 LOST_SHARE = 0.1
-# Chance gives such a share of explained variance to one pair of rings in 500 at 32 settings.
+# Chance gives such a share of explained variance to one pair of rings in 500 at 32 settings; with fewer than so many,
+# silent rings are moved alone instead.
 SHARED_R2 = 0.5
-FEWEST_SETTINGS = 24
+TELLING_SETTINGS = 24
 DEGREE = 4
 
 
@@ -75,6 +76,7 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     """
     lit_A = lit_currents_A(survey)
     volts_V = by_place(survey.volts_V.values, inverse(survey.channel_of_ring.values))
+    probes = int(survey.attrs.get("probes", 0))
     lost = np.isnan(lit_A)
     railed = ~lost & (np.abs(survey.current_A.values) >= RAIL * spec.detector_design.adc_full_scale_A)
     railed = railed.any(0).T
@@ -126,7 +128,10 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     for n, c in np.argwhere((swing_A < floor_A) & ~taken):
         here = np.zeros_like(taken)
         here[n, c] = True
-        other = _driven_by(int(n), int(c), level_A, volts_V, spec)
+        if probes:
+            other = _moved_with(int(n), int(c), level_A[-probes - 1 :], floor_A, spec)
+        else:
+            other = _driven_by(int(n), int(c), level_A, volts_V, spec)
         if other is not None:
             here[n, other] = True
             blame(here, f"rings {c} and {other} of row {n} share a resonance: line {other} answers to both; trim one")
@@ -204,6 +209,21 @@ def _clipped(
     return found
 
 
+def _others(ring: int, spec: ChipSpec) -> list[int]:
+    """The other rings of a bus."""
+    d = spec.chip.channels
+    return [c for c in range(ring // d * d, ring // d * d + d) if c != ring]
+
+
+def _moved_with(
+    row: int, ring: int, level_A: Float[ndarray, "settings rows rings"], floor_A: float, spec: ChipSpec
+) -> int | None:
+    """Another ring of the bus whose line moves most while silent rings are moved alone, if it moves like a live one."""
+    swing_A = np.ptp(np.nan_to_num(level_A[:, row]), axis=0)
+    best = max(_others(ring, spec), key=lambda c: swing_A[c], default=None)
+    return best if best is not None and swing_A[best] > floor_A else None
+
+
 def _driven_by(
     row: int,
     ring: int,
@@ -212,10 +232,9 @@ def _driven_by(
     spec: ChipSpec,
 ) -> int | None:
     """Another ring of the bus whose line a silent ring's voltage moves: the share of variance beyond the line's own."""
-    if volts_V.shape[0] < FEWEST_SETTINGS:
+    if volts_V.shape[0] < TELLING_SETTINGS:
         return None
-    d = spec.chip.channels
-    others = [c for c in range(ring // d * d, ring // d * d + d) if c != ring]
+    others = _others(ring, spec)
 
     def polynomials(c: int) -> Float[ndarray, "settings terms"]:
         return np.polynomial.legendre.legvander(volts_V[:, row, c] / spec.drive.max_voltage_V, DEGREE)[:, 1:]

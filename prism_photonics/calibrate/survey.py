@@ -1,5 +1,7 @@
 """The calibration survey: which voltages and lights are tried, and the record of what came back."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
-from prism_photonics.calibrate.faults import find_faults, require_some_alive
+from prism_photonics.calibrate.assign import by_place
+from prism_photonics.calibrate.faults import TELLING_SETTINGS, find_faults, require_some_alive
 from prism_photonics.calibrate.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, sample_noise_A, white_noise_A2
@@ -21,6 +24,8 @@ READINGS_PER_RING = 60
 # Design choices: noise of a reading over a fully lit line, below one code of a 14-bit driver; most samples for it.
 READING_NOISE = 1e-4
 AVERAGES = 1024
+# Where a silent ring is set to see which line it moves, in shares of the drive: no further apart than a dip is wide.
+PROBES = (-2.0 / 3.0, 0.0, 2.0 / 3.0)
 # The dark level is subtracted from every channel's reading, so it is averaged longer.
 DARK_AVERAGES = 4
 
@@ -94,7 +99,8 @@ def take_survey(
         Dataset with ``volts_V`` (setting, row, ring), ``current_A`` (setting, channel, row), ``dark_A`` (setting, row),
         the expected standard deviation of each difference of the two, ``noise_A`` (setting, channel, row), when each
         reading ended, ``time_s`` (setting, channel), from the first one, and the ``channel_of_ring`` (row, bus, place
-        along the bus). Of a chip with heaters also the powers held meanwhile, ``heater_mW`` (row, ring).
+        along the bus). Of a chip with heaters also the powers held meanwhile, ``heater_mW`` (row, ring). Where rings
+        do not answer and settings are few, the last ``probes`` settings (an attribute) move those rings alone.
 
     Raises:
         InputError: No ring answers at all, or the chip does not have the spec's shape. What is broken without being
@@ -109,16 +115,49 @@ def take_survey(
     averages = averages_for(spec) if averages is None else averages
     if settings < 1:
         raise InputError(f"calibrate: settings = {settings}; a survey needs 1 or more")
-    volts_V = survey_volts(spec, settings, key)
-    dark_A = np.empty((settings, chip.rows))
-    current_A = np.empty((settings, chip.channels, chip.rows))
-    time_s = np.empty((settings, chip.channels))
-    for m in range(settings):
-        chip.set(volts_V[m])
-        dark_A[m] = chip.measure(np.zeros(chip.channels), averages=DARK_AVERAGES * averages)
-        for c, light in enumerate(np.eye(chip.channels)):
-            current_A[m, c] = chip.measure(light, averages=averages)
-            time_s[m, c] = chip.time_s
+    taken: list[_Taken] = []
+
+    def take(volts_V: Float[ndarray, "some rows rings"]) -> None:
+        for setting in volts_V:
+            chip.set(setting)
+            dark_A = chip.measure(np.zeros(chip.channels), averages=DARK_AVERAGES * averages)
+            current_A, time_s = np.empty((chip.channels, chip.rows)), np.empty(chip.channels)
+            for c, light in enumerate(np.eye(chip.channels)):
+                current_A[c] = chip.measure(light, averages=averages)
+                time_s[c] = chip.time_s
+            taken.append(_Taken(setting, dark_A, current_A, time_s))
+
+    take(survey_volts(spec, settings, key))
+    survey = _dataset(chip, spec, taken, averages)
+    faults = find_faults(survey, spec)
+    require_some_alive(faults, spec)
+    silent = [place for fault in faults if fault.stuck for place in fault.rings]
+    if silent and settings < TELLING_SETTINGS:
+        # Too few settings to see in them what a silent ring moves: it alone is moved.
+        lines = np.zeros((chip.rows, chip.channels), dtype=bool)
+        lines[tuple(np.transpose(silent))] = True
+        places = by_place(lines, chip.channel_of_ring)
+        levels_V = on_dac_grid(
+            spec.drive.max_voltage_V * np.array(PROBES),
+            max_voltage_V=spec.drive.max_voltage_V,
+            step_V=spec.voltage_step_V,
+        )
+        take(np.where(places, levels_V[:, None, None], taken[-1].volts_V))
+        survey = _dataset(chip, spec, taken, averages, probes=len(PROBES))
+    return survey
+
+
+class _Taken(NamedTuple):
+    """The readings of one setting: voltages, dark level, each line alone, and when."""
+
+    volts_V: Float[ndarray, "rows rings"]
+    dark_A: Float[ndarray, " rows"]
+    current_A: Float[ndarray, "channels rows"]
+    time_s: Float[ndarray, " channels"]
+
+
+def _dataset(chip: AbstractChip, spec: ChipSpec, taken: list[_Taken], averages: int, *, probes: int = 0) -> xr.Dataset:
+    volts_V, dark_A, current_A, time_s = (np.stack(part) for part in zip(*taken, strict=True))
     survey = xr.Dataset(
         {
             "volts_V": (("setting", "row", "ring"), volts_V, {"units": "V"}),
@@ -128,12 +167,16 @@ def take_survey(
             "channel_of_ring": (("row", "bus", "place"), chip.channel_of_ring),
             "time_s": (("setting", "channel"), time_s - time_s.min(), {"units": "s"}),
         },
-        attrs={"spec_hash": spec.hash, "averages": averages, "triggers": settings * (chip.channels + 1)},
+        attrs={
+            "spec_hash": spec.hash,
+            "averages": averages,
+            "triggers": len(taken) * (chip.channels + 1),
+            "probes": probes,
+        },
     )
     if chip.max_heater_mW:
         # The record is good only while these are held.
         survey["heater_mW"] = (("row", "ring"), chip.heater_mW, {"units": "mW"})
-    require_some_alive(find_faults(survey, spec), spec)
     return survey
 
 

@@ -116,7 +116,8 @@ def test_the_record_keeps_what_is_broken(broken, small, tmp_path):
     assert again.excluded.dtype == bool
 
 
-def test_two_rings_on_one_resonance_are_named_together(spoiled, small, monkeypatch):
+@pytest.mark.parametrize("settings", [14, 32])
+def test_two_rings_on_one_resonance_are_named_together(spoiled, small, monkeypatch, settings):
     draw = virtual.draw_die
 
     def crossed(spec, key):
@@ -125,9 +126,18 @@ def test_two_rings_on_one_resonance_are_named_together(spoiled, small, monkeypat
         return eqx.tree_at(lambda d: d.bank.rings.offset_pm, die, offset_pm)
 
     monkeypatch.setattr(virtual, "draw_die", crossed)
-    (fault,) = find_faults(take_survey(spoiled(), small, key=KEY), small)
+    survey = take_survey(spoiled(), small, key=KEY, settings=settings)
+    assert survey.sizes["setting"] == settings + 3 * (settings == 14)
+    (fault,) = find_faults(survey, small)
     assert str(fault).startswith("rings 1 and 2 of row 0 share a resonance")
     assert fault.rings == ((0, 1), (0, 2))
+
+
+def test_a_ring_that_stands_still_shares_no_resonance_however_few_the_settings(spoiled, small):
+    survey = take_survey(spoiled(volts=held((1, 2), 0.0)), small, key=KEY, settings=14)
+    (fault,) = find_faults(survey, small)
+    assert fault.stuck
+    assert survey.attrs["probes"] == 3
 
 
 def test_a_reading_lost_now_and_then_costs_no_ring(spoiled, small):
