@@ -74,7 +74,7 @@ def search(stage: xr.Dataset) -> Figure:
     middle.set(xlabel="place of the ring", ylabel="row", title="The channel that it is to serve")
     _by_ring(right, stage.tuning_pm.values * 1e-3, stage.offset_std_pm.values * 1e-3)
     total_W = float(stage.power_mW.sum()) * 1e-3
-    title = f"Heat, {total_W:.3g} W; {1e2 * stage.attrs['crosstalk']:.2g} % of it a pitch away"
+    title = f"Heat, {total_W:.3g} W; {1e2 * stage.attrs['crosstalk']:.2g} % next door"
     right.set(xlabel="ring, rows side by side", ylabel="red shift by heat (nm)", title=title)
     right.set_ylim(bottom=0.0)
     for axes in (left, middle, right):

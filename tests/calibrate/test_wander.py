@@ -18,7 +18,7 @@ SIGMA_A, STEP_S = 3e-9, 0.05
 def wandering(demo, altered):
     return altered(
         demo,
-        chip={"rows": ROWS, "channels": RINGS},
+        chip={"rows": ROWS, "channels": RINGS // 2, "buses": 2},
         drift={"temperature_K": 0.1, "gradient_K": 0.02, "thermal_time_s": 600.0, "wander_pm_rthour": 2.0},
     )
 
