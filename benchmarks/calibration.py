@@ -30,8 +30,12 @@ BANKS: dict[str, dict[str, dict[str, Any]]] = {
     "8x8": {},
     # Eight of the rows of a 32-channel bank: rows are calibrated side by side.
     "4x8": {"chip": {"buses": 4}},
-    # All of them: a row has a 32nd of the light, and its converter a range to match.
-    "32x256": {"chip": {"buses": 4, "rows": 256}, "detector": {"adc_full_scale_uA": 5.0}},
+    # All of them, with the light and the converter of layouts/bank_32x256.
+    "32x256": {
+        "chip": {"buses": 4, "rows": 256},
+        "comb": {"line_power_dBm": 10.0},
+        "detector": {"adc_full_scale_uA": 20.0},
+    },
     # Sixteen of the demo's rings, 5.2 linewidths apart.
     "16": {"chip": {"channels": 16}, "comb": {"spacing_nm": 0.17}},
 }

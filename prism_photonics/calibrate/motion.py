@@ -24,6 +24,7 @@ from numpy import ndarray
 from prism_photonics.calibrate.bus import BusSurvey
 from prism_photonics.calibrate.unknowns import designed_gain_A
 from prism_photonics.circuit.params import designed_bank
+from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.lightpath.ring.model import fwhm_pm
 from prism_photonics.lightpath.ring.relaxation import HOUR_S, FilmCharge
 from prism_photonics.spec import ChipSpec
@@ -71,6 +72,16 @@ def blur_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channel
     went_pm = thermal_patterns_pm(spec)[0].max() * np.sqrt(-np.expm1(-seconds / spec.drift.thermal_time_s))
     # A typical slope of a reading where voltages are random.
     return FLANK * went_pm * np.asarray(designed_gain_A(spec) / fwhm_pm(designed_bank(spec).rings))
+
+
+def steady_samples(spec: ChipSpec, readings: int) -> int:
+    """Most converter samples worth averaging where several readings pass before the chip is looked at again.
+
+    Noise falls with the samples, and what the temperature does meanwhile grows: they are equal there.
+    """
+    sample_A = sample_noise_A(spec.detector_design, designed_gain_A(spec).mean(), pairs=spec.chip.buses)
+    blurred_A = blur_A(readings / spec.detector_design.bandwidth_Hz, spec).mean()
+    return max(1, int(min(float(sample_A) / max(float(blurred_A), 1e-30), 1e9)))
 
 
 def wandered_pm(seconds: float, spec: ChipSpec) -> float:

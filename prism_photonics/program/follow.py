@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from prism_photonics.calibrate.assign import by_place
 from prism_photonics.calibrate.calibration import Calibration
-from prism_photonics.calibrate.motion import drift_matters, replayed, thermal_patterns_pm
+from prism_photonics.calibrate.motion import drift_matters, replayed, steady_samples, thermal_patterns_pm
 from prism_photonics.calibrate.survey import averages_for
 from prism_photonics.calibrate.track import Look, held_volts
 from prism_photonics.calibrate.wander import Lapse, told
@@ -30,6 +30,7 @@ from prism_photonics.spec import ChipSpec
 
 # Design choice: single lines of a look. Dimmed ones would tell of the modulators' drivers too.
 LIGHTS = 4
+UNLIMITED = 2**31
 # Standard deviations of the common temperature that are kept in hand of the voltages (design choice).
 RESERVE = 2.5
 
@@ -42,6 +43,7 @@ class Follower:
         active: Whether the chip moved by more than the noise of its survey while that was taken.
         calibration: The calibration to program with: a followed chip keeps some of its voltages in hand.
         triggers: Readings taken for it.
+        most_samples: Converter samples that a reading between two looks may take before drift spoils it.
     """
 
     def __init__(
@@ -58,9 +60,12 @@ class Follower:
         self.triggers = 0
         self.active = survey is not None and drift_matters(survey, spec)
         self.calibration = calibration
-        self._chip, self._calibration, self._averages = chip, calibration, averages_for(spec)
+        self.most_samples = UNLIMITED
+        self._chip, self._calibration = chip, calibration
         if survey is None or not self.active:
             return
+        self.most_samples = steady_samples(spec, LIGHTS)
+        self._averages = min(averages_for(spec), self.most_samples)
         self._patterns_pm = jnp.asarray(thermal_patterns_pm(spec))
         wanted_V = RESERVE * float(self._patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())
         # Whole codes: what is left of the range is on the drivers' grid too.

@@ -133,7 +133,7 @@ def trim(
             follower.set(volts_V[i, t])
             hold = partial(follower.hold, volts_V[i, t])
             with np.errstate(invalid="ignore"):
-                measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold)
+                measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold, most=follower.most_samples)
             measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
             asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
     return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, looks=follower.triggers - looked)

@@ -153,6 +153,7 @@ def measure_weights(
     spec: ChipSpec,
     *,
     hold: Callable[[], None] = lambda: None,
+    most: int = AVERAGES,
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
     """Every effective weight as it stands, one channel lit at a time.
 
@@ -161,6 +162,7 @@ def measure_weights(
         calibration: Its calibration.
         spec: Its spec: how long is averaged goes by its noise.
         hold: Called before the first channel and again after every `LINES_PER_LOOK`, to mend what has drifted.
+        most: Most converter samples of one weight.
 
     Returns:
         The weights and the standard error of each: as they scatter, or as expected where fewer than four samples are
@@ -169,7 +171,7 @@ def measure_weights(
     """
     rows, rings = calibration.shape
     full_light, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
-    averages = averages_for(spec, noise=READING_NOISE, most=AVERAGES)
+    averages = averages_for(spec, noise=READING_NOISE, most=min(most, AVERAGES))
     dark_averages = averages_for(spec, noise=DARK_NOISE, most=DARK_AVERAGES)
     expected = sample_noise_A(spec.detector_design, unit_A, pairs=spec.chip.buses) / unit_A / np.sqrt(averages)
     measured, spread = np.empty((rows, rings)), np.empty((rows, rings))
@@ -241,7 +243,7 @@ def validate(
             hold = partial(follower.hold, setting)
             # An excluded row's meter may say anything.
             with np.errstate(invalid="ignore"):
-                found.append(measure_weights(chip, calibration, spec, hold=hold))
+                found.append(measure_weights(chip, calibration, spec, hold=hold, most=follower.most_samples))
         measured, spread = (np.array(part) for part in zip(*found, strict=True))
         return numbers_only(calibration, measured), numbers_only(calibration, spread)
 

@@ -12,16 +12,20 @@ from prism_photonics.calibrate.fit import fit_rows
 from prism_photonics.calibrate.motion import (
     Motion,
     _ou_precision,
+    blur_A,
     drift_matters,
     find_motion,
     lost_volts,
     replayed,
+    steady_samples,
     thermal_patterns_pm,
 )
 from prism_photonics.calibrate.moving import _tried_again, bus_surveys
 from prism_photonics.calibrate.survey import averages_for, settings_for, survey_volts, take_survey
+from prism_photonics.calibrate.unknowns import designed_gain_A
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.lightpath.ring.relaxation import FilmCharge
 from prism_photonics.program.follow import Follower
 from prism_photonics.program.validate import validate
@@ -59,6 +63,17 @@ def dies(slow):
 def test_a_reading_takes_no_longer_than_its_noise_asks(demo, slow):
     assert (averages_for(demo), averages_for(slow)) == (1024, 1)
     assert averages_for(demo, noise=1e-2) == 1
+
+
+def test_between_two_looks_a_reading_is_averaged_until_drift_is_as_large_as_its_noise(demo, slow, altered):
+    noisy = altered(slow, detector={"tia_noise_pA_rtHz": 200.0})
+    samples = steady_samples(noisy, 4)
+    line_A = designed_gain_A(noisy).mean()
+    noise_A = float(sample_noise_A(noisy.detector_design, line_A)) / samples**0.5
+    assert samples > 10
+    assert blur_A(4 * samples / noisy.detector_design.bandwidth_Hz, noisy).mean() == pytest.approx(noise_A, rel=0.1)
+    assert steady_samples(demo, 4) > 1024
+    assert steady_samples(altered(slow, drift={"temperature_K": 0.0}), 4) == 10**9
 
 
 def test_settings_keep_to_sixty_readings_per_ring(demo, slow, altered):
