@@ -66,7 +66,7 @@ def test_a_reading_takes_no_longer_than_its_noise_asks(demo, slow):
 
 
 def test_between_two_looks_a_reading_is_averaged_until_drift_is_as_large_as_its_noise(demo, slow, altered):
-    noisy = altered(slow, detector={"tia_noise_pA_rtHz": 200.0})
+    noisy = altered(slow, detector={"bandwidth_GHz": 1e-3})
     samples = steady_samples(noisy, 4)
     line_A = designed_gain_A(noisy).mean()
     noise_A = float(sample_noise_A(noisy.detector_design, line_A)) / samples**0.5
