@@ -228,8 +228,8 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
         searched: Readings of the search for its rings, each after new heater powers and at most one new light.
     """
     from prism_photonics.calibrate.motion import steady_samples
-    from prism_photonics.calibrate.search import READING_NOISE as SEARCH_NOISE
     from prism_photonics.calibrate.survey import DARK_AVERAGES, averages_for, settings_for
+    from prism_photonics.calibrate.together import READING_NOISE as SEARCH_NOISE
     from prism_photonics.chip.benchfile import wall_time_s
     from prism_photonics.program.follow import LIGHTS
     from prism_photonics.program.trim import CORRECTIONS
@@ -250,8 +250,7 @@ def calibration_wall_time_s(bench: "BenchFile | None", spec: "ChipSpec", *, look
     # Each setting and each target has a dark reading.
     single, held_out, dark = tried * channels, targets * channels, tried + targets
     averages = averages_for(spec)
-    steady = steady_samples(spec, LIGHTS) if looks else MOST
-    held_out_averages = averages_for(spec, noise=READING_NOISE, most=min(MOST, steady))
+    held_out_averages = averages_for(spec, noise=READING_NOISE, most=min(MOST, steady_samples(spec, LIGHTS)))
     # A look has a setting of its own before, and one after.
     settings = tried + targets + SETTINGS + 2 * looks // (LIGHTS + 1)
     lights = dark + single + held_out + SETTINGS + looks + searched

@@ -83,11 +83,6 @@ def recorded_trim(record: Path) -> Trimmed:
     return Trimmed.read(record / "stages" / "trim.nc")
 
 
-def closed_loop_bits(record: Path) -> list[float]:
-    """Accuracy of a record's closed-loop trim, open loop first, then after each correction."""
-    return recorded_trim(record).closed_loop_bits
-
-
 def search_and_assign(chip: AbstractChip, spec: ChipSpec, folder: Path) -> Search:
     """Find the rings of an untrimmed chip, heat each to the channel that it is to serve, write the stage ``search``."""
     from prism_photonics.report.stages import write_search
@@ -291,7 +286,7 @@ def run(
         "row_solver_vs_sax_max_error": sax_error,
         "layout_vs_design_max_error": layout_error,
         "accuracy_bits": validation.accuracy_bits,
-        "closed_loop_bits": closed_loop_bits(folder / "record"),
+        "closed_loop_bits": recorded_trim(folder / "record").closed_loop_bits,
         "readings_per_ring": calibration.readings_per_ring,
         "recall": _recalls(whole, "recall"),
         "recall_vs_ideal": _recalls(whole, "recall_vs_ideal"),

@@ -129,7 +129,7 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
         here = np.zeros_like(taken)
         here[n, c] = True
         if probes:
-            other = _moved_with(int(n), int(c), level_A[-probes - 1 :], floor_A, spec)
+            other = _moved_with(int(n), int(c), level_A[-probes:], floor_A, spec)
         else:
             other = _driven_by(int(n), int(c), level_A, volts_V, spec)
         if other is not None:

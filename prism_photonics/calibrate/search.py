@@ -18,7 +18,7 @@ from numpy import ndarray
 from prism_photonics.calibrate.assign import Assignment, assign
 from prism_photonics.calibrate.stages import SCHEMA
 from prism_photonics.calibrate.survey import averages_for
-from prism_photonics.calibrate.together import Together, bring_together
+from prism_photonics.calibrate.together import READING_NOISE, Together, bring_together
 from prism_photonics.calibrate.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import own_shift_pm, require_heaters, shift_by_others_pm
@@ -27,10 +27,9 @@ from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
 
-# Design choices: points per linewidth of the sweep, noise of a reading in shares of a line, and the share of the
-# converter's range that all lines of a bus together may fill.
+# Design choices: points per linewidth of the sweep, and the share of the converter's range that all lines of a bus
+# together may fill.
 STEPS_PER_WIDTH = 2.0
-READING_NOISE = 1e-3
 FILL = 0.6
 # A dip is at least this share of the deepest one and of a line's designed swing; a dip further from the ring's other
 # dips than so many linewidths is a neighbour's doing.

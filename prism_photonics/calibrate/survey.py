@@ -24,8 +24,8 @@ READINGS_PER_RING = 60
 # Design choices: noise of a reading over a fully lit line, below one code of a 14-bit driver; most samples for it.
 READING_NOISE = 1e-4
 AVERAGES = 1024
-# Where a silent ring is set to see which line it moves, in shares of the drive: no further apart than a dip is wide.
-PROBES = (-2.0 / 3.0, 0.0, 2.0 / 3.0)
+# Where a silent ring is set to see which line it moves, in shares of the drive: 34 pm apart on the demo, a linewidth.
+PROBES = (-0.8, -0.4, 0.0, 0.4, 0.8)
 # The dark level is subtracted from every channel's reading, so it is averaged longer.
 DARK_AVERAGES = 4
 
@@ -133,7 +133,8 @@ def take_survey(
     require_some_alive(faults, spec)
     silent = [place for fault in faults if fault.stuck for place in fault.rings]
     if silent and settings < TELLING_SETTINGS:
-        # Too few settings to see in them what a silent ring moves: it alone is moved.
+        # Too few settings to see in them what a silent ring moves: it alone is moved, the others of its row as far off
+        # their lines as the drive takes them.
         lines = np.zeros((chip.rows, chip.channels), dtype=bool)
         lines[tuple(np.transpose(silent))] = True
         places = by_place(lines, chip.channel_of_ring)
@@ -142,7 +143,8 @@ def take_survey(
             max_voltage_V=spec.drive.max_voltage_V,
             step_V=spec.voltage_step_V,
         )
-        take(np.where(places, levels_V[:, None, None], taken[-1].volts_V))
+        aside_V = np.where(places.any(1, keepdims=True), spec.drive.max_voltage_V, taken[-1].volts_V)
+        take(np.where(places, levels_V[:, None, None], aside_V))
         survey = _dataset(chip, spec, taken, averages, probes=len(PROBES))
     return survey
 

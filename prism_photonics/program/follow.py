@@ -30,7 +30,6 @@ from prism_photonics.spec import ChipSpec
 
 # Design choice: single lines of a look. Dimmed ones would tell of the modulators' drivers too.
 LIGHTS = 4
-UNLIMITED = 2**31
 # Standard deviations of the common temperature that are kept in hand of the voltages (design choice).
 RESERVE = 2.5
 
@@ -60,11 +59,10 @@ class Follower:
         self.triggers = 0
         self.active = survey is not None and drift_matters(survey, spec)
         self.calibration = calibration
-        self.most_samples = UNLIMITED
+        self.most_samples = steady_samples(spec, LIGHTS)
         self._chip, self._calibration = chip, calibration
         if survey is None or not self.active:
             return
-        self.most_samples = steady_samples(spec, LIGHTS)
         self._averages = min(averages_for(spec), self.most_samples)
         self._patterns_pm = jnp.asarray(thermal_patterns_pm(spec))
         wanted_V = RESERVE * float(self._patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())

@@ -161,7 +161,7 @@ def measure_weights(
         chip: The chip, its voltages set.
         calibration: Its calibration.
         spec: Its spec: how long is averaged goes by its noise.
-        hold: Called before the first channel and again after every `LINES_PER_LOOK`, to mend what has drifted.
+        hold: Called before the dark level and before every `LINES_PER_LOOK` channels, to mend what has drifted.
         most: Most converter samples of one weight.
 
     Returns:
