@@ -30,16 +30,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from prism_photonics.budget.ledger import ledger
-from prism_photonics.calibrate.calibration import Calibration, blank_calibration, calibrate
-from prism_photonics.calibrate.unknowns import RowModel
+from prism_photonics.calibration.calibration import Calibration, blank_calibration, calibrate
+from prism_photonics.calibration.unknowns import RowModel
 from prism_photonics.chip.fabricate import Die, draw_die
 from prism_photonics.chip.reading import Receiver, line_currents
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.codec.encoding import decode, encode
+from prism_photonics.codec.modulation import modulate
 from prism_photonics.files import write_text
-from prism_photonics.lightpath.modulator.encoding import decode, encode
-from prism_photonics.lightpath.modulator.model import modulate
-from prism_photonics.program.solve import program
-from prism_photonics.rank.recall import recall_at_k, standard_error
+from prism_photonics.programming.solve import program
+from prism_photonics.ranking.recall import recall_at_k, standard_error
 from prism_photonics.spec import ChipSpec
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"

@@ -18,10 +18,10 @@ import jax
 import numpy as np
 
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.cli_bench import calibration_wall_time_s
+from prism_photonics.cli.bench import calibration_wall_time_s
 from prism_photonics.files import write_text
-from prism_photonics.job import calibrate_and_validate, recorded_trim
 from prism_photonics.spec import ChipSpec
+from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "calibration.json"

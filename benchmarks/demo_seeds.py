@@ -16,12 +16,12 @@ import numpy as np
 from prism_photonics.behavior.fit import fit
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.export.write import write
-from prism_photonics.job import BLOCK, K, calibrate_and_validate, chip_scores
-from prism_photonics.program.score import WeightRange
-from prism_photonics.rank.compare import bundle_scores
-from prism_photonics.rank.evaluate import evaluate, ideal_scores
-from prism_photonics.rank.keys import KeyCache
+from prism_photonics.programming.tiles import WeightRange
+from prism_photonics.ranking.compare import bundle_scores
+from prism_photonics.ranking.evaluate import evaluate, ideal_scores
+from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.spec import ChipSpec
+from prism_photonics.workflow.job import BLOCK, K, calibrate_and_validate, chip_scores
 
 SPEC = Path(__file__).parents[1] / "layouts" / "demo_8x8" / "spec.toml"
 

@@ -25,17 +25,17 @@ from typing import Any
 
 import torch
 
-from prism_photonics.cli_rank import circuit_reader
+from prism_photonics.cli.rank import circuit_reader
 from prism_photonics.export.read import Bundle, load
-from prism_photonics.rank.catalog import NAMES, make_selectors
-from prism_photonics.rank.features import MeanKey
-from prism_photonics.rank.impair import reading_snr_dB, widened
-from prism_photonics.rank.needle.models import load_model
-from prism_photonics.rank.plot import plot_contexts, plot_sweeps
-from prism_photonics.rank.readers import ChipReader
-from prism_photonics.rank.selectors import FeatureSelector
-from prism_photonics.rank.sweep import sweep
-from prism_photonics.rank.table import Point, table
+from prism_photonics.ranking.catalog import NAMES, make_selectors
+from prism_photonics.ranking.features import MeanKey
+from prism_photonics.ranking.impair import reading_snr_dB, widened
+from prism_photonics.ranking.needle.models import load_model
+from prism_photonics.ranking.plot import plot_contexts, plot_sweeps
+from prism_photonics.ranking.readers import ChipReader
+from prism_photonics.ranking.selectors import FeatureSelector
+from prism_photonics.ranking.sweep import sweep
+from prism_photonics.ranking.table import Point, table
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = {"selectable": "needle:selectable", "plain": "needle:plain"}

@@ -24,10 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prism_photonics.calibrate.calibration import Calibration, blank_calibration
-from prism_photonics.program.lane import lane_of, weights_and_slopes
-from prism_photonics.program.rounding import round_lane
-from prism_photonics.program.solve import program, reachable_weights
+from prism_photonics.calibration.calibration import Calibration, blank_calibration
+from prism_photonics.programming.lane import lane_of, weights_and_slopes
+from prism_photonics.programming.rounding import round_lane
+from prism_photonics.programming.solve import program, reachable_weights
 from prism_photonics.spec import ChipSpec
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"

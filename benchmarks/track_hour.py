@@ -19,10 +19,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from prism_photonics.calibrate.calibration import Calibration, calibrate
-from prism_photonics.calibrate.track import MODES
+from prism_photonics.calibration.calibration import Calibration, calibrate
+from prism_photonics.characterize.stability import Hour, keep_true
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.program.hour import Hour, keep_true
+from prism_photonics.drift.tracker import MODES
 from prism_photonics.report.hour import write_hours
 from prism_photonics.spec import ChipSpec
 

@@ -10,7 +10,7 @@ import sys
 __version__ = "0.1.0"
 
 # Phases of thousands of radians are compared to 1e-9, so everything runs in double precision. JAX reads the
-# variable when it is imported; importing JAX here would make `prism --help` and `prism_photonics.rank` slow.
+# variable when it is imported; importing JAX here would make `prism --help` and `prism_photonics.ranking` slow.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 if "jax" in sys.modules:
     sys.modules["jax"].config.update("jax_enable_x64", True)

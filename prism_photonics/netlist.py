@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from prism_photonics.floor import (
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.design import StraightDesign, TerminatorDesign, UTurnDesign
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import (
     DROP_LEAD_UM,
     approach_um,
     branch_design,
@@ -18,9 +21,6 @@ from prism_photonics.floor import (
     feed_designs,
     photodiode_site,
 )
-from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.lightpath.waveguide.design import StraightDesign, TerminatorDesign, UTurnDesign
-from prism_photonics.spec import ChipSpec
 
 TOP = "chip"
 BANK = "bank"

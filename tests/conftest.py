@@ -88,11 +88,11 @@ def made_up(small, tmp_path_factory):
     import xarray as xr
 
     from prism_photonics.behavior.fit import fit
-    from prism_photonics.calibrate.calibration import blank_calibration
-    from prism_photonics.calibrate.record import write_record
+    from prism_photonics.calibration.calibration import blank_calibration
+    from prism_photonics.calibration.record import write_record
+    from prism_photonics.characterize.accuracy import Validation
+    from prism_photonics.codec.encoding import quantizer_step
     from prism_photonics.export.write import write
-    from prism_photonics.lightpath.modulator.encoding import quantizer_step
-    from prism_photonics.program.validate import Validation
 
     folder = tmp_path_factory.mktemp("made_up")
     rows, channels, rng = small.chip.rows, small.chip.channels, np.random.default_rng(0)

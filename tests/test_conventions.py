@@ -9,7 +9,7 @@ import pytest
 import sax
 from pydantic import BaseModel
 
-from prism_photonics.calibrate.calibration import designed_gain_A
+from prism_photonics.calibration.calibration import designed_gain_A
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_powers, bank_weights
 from prism_photonics.circuit.saxrow import strict_circuit

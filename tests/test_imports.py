@@ -17,7 +17,7 @@ def loaded_after(statement: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("module", ["prism_photonics.rank", "prism_photonics.export.read"])
+@pytest.mark.parametrize("module", ["prism_photonics.ranking", "prism_photonics.export.read"])
 def test_a_machine_without_jax_can_read_a_bundle_and_rank(module):
     loaded = loaded_after(f"import {module}")
     assert not loaded & {"jax", "sax", "equinox", "gdsfactory", "torch", "transformers"}
@@ -26,7 +26,7 @@ def test_a_machine_without_jax_can_read_a_bundle_and_rank(module):
 def test_prism_help_loads_nothing_heavy():
     loaded = loaded_after(
         "from typer.testing import CliRunner\n"
-        "from prism_photonics.cli import app\n"
+        "from prism_photonics.cli.app import app\n"
         "result = CliRunner().invoke(app, ['--help'])\n"
         "assert result.exit_code == 0, result.output"
     )
@@ -36,7 +36,7 @@ def test_prism_help_loads_nothing_heavy():
 def test_prism_check_needs_neither_a_simulator_nor_a_drawing_tool():
     loaded = loaded_after(
         "from typer.testing import CliRunner\n"
-        "from prism_photonics.cli import app\n"
+        "from prism_photonics.cli.app import app\n"
         "result = CliRunner().invoke(app, ['check', 'layouts/paper_64x1024/spec.toml', '--explain'])\n"
         "assert result.exit_code == 1, result.output"
     )

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from prism_photonics.behavior.arithmetic import POWERS
-from prism_photonics.program.drift import DriftStudy
+from prism_photonics.characterize.drift_study import DriftStudy
+from prism_photonics.codec.arithmetic import POWERS
 
 
 class DriftFit(NamedTuple):

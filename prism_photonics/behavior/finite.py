@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from prism_photonics.lightpath.modulator.encoding import RAILS
+from prism_photonics.codec.encoding import RAILS
 from prism_photonics.units import InputError
 
 

@@ -9,9 +9,9 @@ from prism_photonics.behavior.errors import fit_gain_offset, fit_weight_error
 from prism_photonics.behavior.finite import require_finite
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.behavior.noise import NoiseStudy, fit_noise
-from prism_photonics.lightpath.modulator import encoding as sign
-from prism_photonics.program.drift import DriftStudy
-from prism_photonics.program.validate import DIMENSIONS, Validation
+from prism_photonics.characterize.accuracy import DIMENSIONS, Validation
+from prism_photonics.characterize.drift_study import DriftStudy
+from prism_photonics.codec import encoding as sign
 from prism_photonics.units import InputError
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from prism_photonics.behavior import arithmetic
 from prism_photonics.behavior.finite import (
     largest_magnitude,
     require_dims,
@@ -20,7 +19,8 @@ from prism_photonics.behavior.finite import (
     require_scale,
     require_shape,
 )
-from prism_photonics.lightpath.modulator import encoding as sign
+from prism_photonics.codec import arithmetic
+from prism_photonics.codec import encoding as sign
 from prism_photonics.units import InputError
 
 AnyArray = Array | np.ndarray
@@ -83,7 +83,7 @@ class BehavioralModel(eqx.Module):
         channels: Modulated channels of a row; longer signatures take several slices.
         dac_bits: Resolution of the light, over [0, 1].
         adc_bits: Resolution of a reading.
-        encoding: A key of ``lightpath.modulator.encoding.SHOTS``.
+        encoding: A key of ``codec.encoding.SHOTS``.
         spec_hash: Hash of the ChipSpec that the chip was built from.
     """
 

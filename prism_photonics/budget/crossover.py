@@ -27,7 +27,7 @@ from prism_photonics.budget.energy import (
     static_powers_W,
 )
 from prism_photonics.budget.latency import query_s, symbol_s
-from prism_photonics.lightpath.modulator.encoding import shots
+from prism_photonics.codec.encoding import shots
 from prism_photonics.spec import ChipSpec
 
 LARGEST_BLOCKS = 2**17

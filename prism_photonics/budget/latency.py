@@ -6,10 +6,10 @@ from prism_photonics.budget import paper
 from prism_photonics.budget.entry import Entry, total
 from prism_photonics.budget.link import tree_lengths
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.floor import DROP_LEAD_UM
-from prism_photonics.lightpath.modulator.encoding import shots
+from prism_photonics.codec.encoding import shots
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import DROP_LEAD_UM
 from prism_photonics.units import PM_PER_UM, SPEED_OF_LIGHT_UM_S
 
 NS = 1e9

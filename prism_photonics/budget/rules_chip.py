@@ -4,7 +4,8 @@ import math
 
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.trimming import SPREAD_SIGMAS, heater_power_W, mean_red_shift_nm
-from prism_photonics.floor import (
+from prism_photonics.spec.chip_spec import MOST_BONDED_ROWS, ChipSpec
+from prism_photonics.spec.geometry import (
     STREET_UM,
     facet_um,
     flipped_die_um,
@@ -14,7 +15,6 @@ from prism_photonics.floor import (
     tests_width_um,
     west_tracks,
 )
-from prism_photonics.spec import MOST_BONDED_ROWS, ChipSpec
 
 HEATER_LIMIT_W = 5.0
 """What a temperature-controlled package carries away while it holds 10 mK; design choice."""

@@ -5,8 +5,8 @@ from statistics import NormalDist
 
 from prism_photonics.budget.link import line_current_A
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A2_Hz
-from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
 from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C, dB_from_ratio, ratio_from_dB

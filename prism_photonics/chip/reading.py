@@ -11,9 +11,9 @@ from numpy import ndarray
 
 from prism_photonics.chip.fabricate import Die
 from prism_photonics.circuit.row import bank_powers_shifted
+from prism_photonics.codec.encoding import quantize
+from prism_photonics.codec.modulation import drive_codes, inl_codes, transmitted
 from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
-from prism_photonics.lightpath.modulator.encoding import quantize
-from prism_photonics.lightpath.modulator.model import drive_codes, inl_codes, transmitted
 from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shift_pm
 from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec

@@ -13,10 +13,10 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.chip.drift import Drift
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
+from prism_photonics.drift.process import Drift
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from prism_photonics.floor import DROP_LEAD_UM, branch_design, feed_lengths
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import RingParams, fsr_um
 from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, tuned_share
@@ -17,6 +16,7 @@ from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 from prism_photonics.process.electrooptics import tuning_pm_V
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import DROP_LEAD_UM, branch_design, feed_lengths
 from prism_photonics.units import PM_PER_UM, attenuation_per_um
 
 

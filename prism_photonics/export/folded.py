@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from prism_photonics.behavior.arithmetic import dead_rows
-from prism_photonics.lightpath.modulator import encoding as sign
-from prism_photonics.lightpath.modulator.model import modulate
+from prism_photonics.codec import encoding as sign
+from prism_photonics.codec.arithmetic import dead_rows
+from prism_photonics.codec.modulation import modulate
 
 CACHED_READINGS = 2**18
 """Readings that a CPU works on at once: what a step takes and leaves fits into a core's second cache of 1 MiB."""

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 from onnx import TensorProto
 
-from prism_photonics.behavior import arithmetic
+from prism_photonics.codec import arithmetic
+from prism_photonics.codec import encoding as sign
 from prism_photonics.export import schema
 from prism_photonics.export.onnxgraph import Graph, Namespace, Node, Table
 from prism_photonics.export.read import Bundle
-from prism_photonics.lightpath.modulator import encoding as sign
 
 
 def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> bytes:

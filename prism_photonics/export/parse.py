@@ -11,8 +11,8 @@ import safetensors
 import safetensors.numpy
 from jaxtyping import Shaped
 
+from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.export import schema
-from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
 from prism_photonics.units import InputError, nearest
 
 

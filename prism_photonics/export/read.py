@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from prism_photonics.behavior import arithmetic
 from prism_photonics.behavior.finite import (
     largest_magnitude,
     require_dims,
@@ -17,8 +16,9 @@ from prism_photonics.behavior.finite import (
     require_scale,
     require_shape,
 )
+from prism_photonics.codec import arithmetic
+from prism_photonics.codec import encoding as sign
 from prism_photonics.export.parse import parse
-from prism_photonics.lightpath.modulator import encoding as sign
 from prism_photonics.units import InputError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from prism_photonics.behavior.arithmetic import POWERS
+from prism_photonics.codec.arithmetic import POWERS
 
 SCHEMA = "prism_photonics.behavioral_bundle"
 VERSION = 3

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from prism_photonics.behavior import arithmetic
+from prism_photonics.codec import arithmetic
+from prism_photonics.codec import encoding as sign
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle
-from prism_photonics.lightpath.modulator import encoding as sign
 
 
 def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> bytes:

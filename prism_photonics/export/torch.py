@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from prism_photonics.behavior import arithmetic
 from prism_photonics.behavior.finite import (
     largest_magnitude,
     require_dims,
@@ -18,11 +17,12 @@ from prism_photonics.behavior.finite import (
     require_scale,
     require_shape,
 )
+from prism_photonics.codec import arithmetic
+from prism_photonics.codec import encoding as sign
 from prism_photonics.export import schema
 from prism_photonics.export.best import best
 from prism_photonics.export.folded import Folded, fold, read
 from prism_photonics.export.read import Bundle, load
-from prism_photonics.lightpath.modulator import encoding as sign
 from prism_photonics.units import InputError
 
 _PROGRAMMED = ("weights", "row_sum", "signature_scale", "drift", "common_drift")

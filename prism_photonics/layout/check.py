@@ -9,7 +9,6 @@ from typing import Any
 
 import klayout.db as kdb
 
-from prism_photonics.floor import DROP_LEAD_UM, detector_site
 from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import detector_contacts, on_bank, pad_centers_um, ring_pad, row_pad, rows_um, serves
@@ -19,6 +18,7 @@ from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.layers import film_deck
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import DROP_LEAD_UM, detector_site
 
 PROBE_INSET_UM = 2.0  # from a contact's outer end to where its net is looked up
 

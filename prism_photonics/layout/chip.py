@@ -7,15 +7,6 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.floor import (
-    FIBRE_PITCH_UM,
-    coupler_heights_um,
-    facet_um,
-    flipped_die_um,
-    middle_um,
-    tests_height_um,
-    tree_length_um,
-)
 from prism_photonics.layout.devices import DEVICES, placed_device
 from prism_photonics.layout.flipchip import draw_bumps
 from prism_photonics.layout.floorplan import Floorplan, plan, require_room
@@ -26,6 +17,15 @@ from prism_photonics.lightpath.drawing import PER_UM, box, nm
 from prism_photonics.netlist import BANK, TOP, Cell, Netlist, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import (
+    FIBRE_PITCH_UM,
+    coupler_heights_um,
+    facet_um,
+    flipped_die_um,
+    middle_um,
+    tests_height_um,
+    tree_length_um,
+)
 from prism_photonics.units import InputError
 
 _count = itertools.count()

@@ -10,7 +10,6 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
-from prism_photonics.floor import LAST_BUMP_UM, row_top_um
 from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.pads import detector_contacts
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
@@ -18,6 +17,7 @@ from prism_photonics.lightpath.drawing import arc_points, box, nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import LAST_BUMP_UM, row_top_um
 from prism_photonics.units import InputError
 
 # Design choices: copper pillars with tin-silver caps of 24 µm, as on interposers.

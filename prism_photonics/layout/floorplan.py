@@ -3,7 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from prism_photonics.floor import (
+from prism_photonics.lightpath.detector.cell import LANE_UM
+from prism_photonics.lightpath.ring.cell import outer_um
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import (
     DROP_LEAD_UM,
     WEST_CLEAR_UM,
     WEST_TRACK_UM,
@@ -12,9 +15,6 @@ from prism_photonics.floor import (
     row_top_um,
     site_reach_um,
 )
-from prism_photonics.lightpath.detector.cell import LANE_UM
-from prism_photonics.lightpath.ring.cell import outer_um
-from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 # Design choices for wire bonding: 25 µm gold wire on 70 µm pads, two staggered lines of pads per edge.

@@ -3,7 +3,14 @@
 import gdsfactory as gf
 from kfactory import kdb
 
-from prism_photonics.floor import (
+from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
+from prism_photonics.layout.marks import draw_marks
+from prism_photonics.layout.pads import SHORT, Pad
+from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, taper
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import (
     LEAST_LEAD_UM,
     STREET_UM,
     bank_origins_um,
@@ -14,13 +21,6 @@ from prism_photonics.floor import (
     tests_height_um,
     tests_width_um,
 )
-from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
-from prism_photonics.layout.marks import draw_marks
-from prism_photonics.layout.pads import SHORT, Pad
-from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
-from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, taper
-from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
-from prism_photonics.spec import ChipSpec
 
 OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0

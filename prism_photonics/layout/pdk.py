@@ -34,7 +34,7 @@ from prism_photonics.lightpath.drawing import PER_UM, add_port
 from prism_photonics.netlist import TOP, from_spec
 from prism_photonics.process.layers import HOUSE, LAYERS, SLAB_MARGIN_UM, Deck, load_deck
 from prism_photonics.process.profile import Profile, load_profile
-from prism_photonics.spec import HEATER_UM, ChipSpec
+from prism_photonics.spec.chip_spec import HEATER_UM, ChipSpec
 from prism_photonics.units import InputError
 
 # What a cell is drawn with when its user names nothing: the demonstrator's ring, a site that holds 60 µm pads.

@@ -7,8 +7,8 @@ from typing import Any
 import gdsfactory as gf
 import yaml
 
-from prism_photonics.floor import FIBRE_PITCH_UM
 from prism_photonics.netlist import Netlist
+from prism_photonics.spec.geometry import FIBRE_PITCH_UM
 from prism_photonics.units import InputError
 
 Point = tuple[float, float]

@@ -12,17 +12,6 @@ from dataclasses import replace
 import gdsfactory as gf
 from kfactory import kdb
 
-from prism_photonics.floor import (
-    CLEAR_UM,
-    CUTBACK_PASSES,
-    FIBRE_PITCH_UM,
-    PROBE_BELOW_UM,
-    PROBE_UM,
-    RINGS_APART_UM,
-    cutback_slots,
-    ring_slots,
-    turn_radius_um,
-)
 from prism_photonics.layout.frame import overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad
 from prism_photonics.lightpath.coupler.cell import edge_coupler
@@ -33,6 +22,17 @@ from prism_photonics.lightpath.waveguide.cell import terminator
 from prism_photonics.lightpath.waveguide.design import TerminatorDesign
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import (
+    CLEAR_UM,
+    CUTBACK_PASSES,
+    FIBRE_PITCH_UM,
+    PROBE_BELOW_UM,
+    PROBE_UM,
+    RINGS_APART_UM,
+    cutback_slots,
+    ring_slots,
+    turn_radius_um,
+)
 
 # Design choices.
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers

@@ -7,8 +7,8 @@ import csv
 import io
 from dataclasses import dataclass
 
-from prism_photonics.floor import STREET_UM, flipped_die_um
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import STREET_UM, flipped_die_um
 from prism_photonics.units import InputError
 
 # What one exposure of a stepper covers, in µm.

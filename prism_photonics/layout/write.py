@@ -15,7 +15,6 @@ import klayout.db as kdb
 import yaml
 from kfactory.utilities import save_layout_options
 
-from prism_photonics.floor import approach_um, row_top_um, site_reach_um
 from prism_photonics.layout.check import Checks
 from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.drc import Drc, run_drc
@@ -31,6 +30,7 @@ from prism_photonics.layout.views import lyp
 from prism_photonics.netlist import Netlist
 from prism_photonics.process.layers import LAYERS, Deck, film_deck
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import approach_um, row_top_um, site_reach_um
 from prism_photonics.units import InputError
 
 

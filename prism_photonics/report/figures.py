@@ -11,14 +11,14 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from prism_photonics.calibrate.assign import by_place
-from prism_photonics.calibrate.calibration import Calibration
+from prism_photonics.calibration.assign import by_place
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
 from prism_photonics.lightpath.ring.model import resonance_shift_pm
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
-from prism_photonics.program.validate import Validation
-from prism_photonics.rank.evaluate import Evaluation
+from prism_photonics.ranking.evaluate import Evaluation
 from prism_photonics.spec import ChipSpec
 
 styled = style.context(["default", STYLE])

@@ -7,9 +7,9 @@ from pathlib import Path
 from matplotlib import style
 from matplotlib.figure import Figure
 
+from prism_photonics.characterize.stability import Hour
 from prism_photonics.files import write_bytes
 from prism_photonics.plotting import STYLE
-from prism_photonics.program.hour import Hour
 
 COLORS = {"none": "#718096", "common": "#2b6cb0", "full": "#c53030"}
 LABELS = {"none": "not tracked", "common": "common-mode", "full": "each ring"}

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from prism_photonics.budget.link import link_budget
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.calibrate.calibration import Calibration
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.files import write_bytes, write_text
-from prism_photonics.program.validate import Validation
-from prism_photonics.rank.evaluate import Evaluation
+from prism_photonics.ranking.evaluate import Evaluation
 from prism_photonics.report import figures
 from prism_photonics.spec import ChipSpec
 

@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
-from prism_photonics.calibrate.calibration import Calibration
-from prism_photonics.calibrate.record import write_dataset
-from prism_photonics.calibrate.search import Search
-from prism_photonics.calibrate.stages import stages
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.record import write_dataset
+from prism_photonics.calibration.resonance_search import Search
+from prism_photonics.calibration.stages import stages
+from prism_photonics.characterize.closed_loop import Trimmed
 from prism_photonics.files import write_bytes
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
-from prism_photonics.program.trim import Trimmed
 
 MANY_ROWS = 12
 

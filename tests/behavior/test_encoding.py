@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from prism_photonics.lightpath.modulator.encoding import (
+from prism_photonics.codec.encoding import (
     RAILS,
     SHOTS,
     common_share,

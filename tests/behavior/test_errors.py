@@ -5,7 +5,7 @@ import pytest
 
 from prism_photonics.behavior.drift import fit_drift
 from prism_photonics.behavior.errors import fit_gain_offset, fit_weight_error
-from prism_photonics.program.drift import DriftStudy
+from prism_photonics.characterize.drift_study import DriftStudy
 
 ALL = np.zeros((8, 8), bool)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from prism_photonics.behavior.fit import fit
-from prism_photonics.lightpath.modulator.encoding import quantize
-from prism_photonics.program.validate import Validation
+from prism_photonics.characterize.accuracy import Validation
+from prism_photonics.codec.encoding import quantize
 from prism_photonics.units import InputError
 
 BIAS = np.linspace(-0.002, 0.003, 8)

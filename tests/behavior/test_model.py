@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from prism_photonics.lightpath.modulator.encoding import SHOTS, encode, quantizer_step
+from prism_photonics.codec.encoding import SHOTS, encode, quantizer_step
 from prism_photonics.units import InputError
 
 

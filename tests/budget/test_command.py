@@ -12,7 +12,7 @@ BASELINES = {"gpu_full_scan", "gpu_d32_bf16", "gpu_d32_int4", "ann", "sram_asic"
 
 @pytest.fixture(scope="module")
 def prism():
-    from prism_photonics.cli import app
+    from prism_photonics.cli.app import app
 
     def call(*args):
         return CliRunner().invoke(app, [str(arg) for arg in args])
@@ -120,7 +120,7 @@ def test_budget_loads_neither_jax_nor_a_layout_tool_nor_matplotlib(layouts):
     code = (
         "import sys\n"
         "from typer.testing import CliRunner\n"
-        "from prism_photonics.cli import app\n"
+        "from prism_photonics.cli.app import app\n"
         f"result = CliRunner().invoke(app, ['budget', {str(layouts / 'demo_8x8' / 'spec.toml')!r}])\n"
         "assert result.exit_code == 0, result.output\n"
         "print(sorted({m.partition('.')[0] for m in sys.modules} & "

@@ -7,8 +7,8 @@ import pytest
 
 from prism_photonics.budget.rules_light import adc_noise, query_dac
 from prism_photonics.budget.snr import query_rms, score_noise_A2
-from prism_photonics.lightpath.modulator.encoding import decode, encode
-from prism_photonics.lightpath.modulator.model import drive_codes, inl_codes, transmitted
+from prism_photonics.codec.encoding import decode, encode
+from prism_photonics.codec.modulation import drive_codes, inl_codes, transmitted
 
 
 @pytest.mark.parametrize("encoding", ["two_shot", "offset"])

@@ -36,7 +36,7 @@ def test_untrimmed_rings_cannot_be_tuned_over_their_spread(demo, altered):
 
 
 def test_the_ledger_charges_the_heaters(layouts, tmp_path, heated):
-    from prism_photonics.cli import app
+    from prism_photonics.cli.app import app
 
     text = (layouts / "demo_8x8" / "spec.toml").read_text(encoding="utf-8")
     for old, new in (('method = "permanent"', 'method = "heater"'), ("heater_mW_nm = 0.0 ", "heater_mW_nm = 20.0 ")):

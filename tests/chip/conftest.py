@@ -5,8 +5,8 @@ from contextlib import contextmanager
 import jax
 import pytest
 
-from prism_photonics import spec as spec_module
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.spec import chip_spec as spec_module
 
 STEADY = {"temperature_K": 0.0, "gradient_K": 0.0, "wander_pm_rthour": 0.0}
 SHARES = ("fast_share", "slow_share", "memory_share")

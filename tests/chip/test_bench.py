@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prism_photonics.calibrate.survey import take_survey
+from prism_photonics.calibration.survey import take_survey
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.drivers import AbstractDriver, Links
 from prism_photonics.chip.link import BenchError

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibrate.survey import take_survey
+from prism_photonics.calibration.survey import take_survey
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.journal import JournaledChip

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prism_photonics.calibrate.calibration import blank_calibration
-from prism_photonics.calibrate.faults import find_faults
-from prism_photonics.calibrate.survey import take_survey
-from prism_photonics.calibrate.track import Tracker
+from prism_photonics.calibration.calibration import blank_calibration
+from prism_photonics.calibration.faults import find_faults
+from prism_photonics.calibration.survey import take_survey
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.scpi import parse_numbers
 from prism_photonics.chip.served import Client
+from prism_photonics.drift.tracker import Tracker
 
 LIGHT = np.ones(3)
 

@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibrate.calibration import designed_gain_A
-from prism_photonics.chip.drift import Drift
+from prism_photonics.calibration.calibration import designed_gain_A
 from prism_photonics.chip.fabricate import Die
 from prism_photonics.chip.reading import LineCurrents, Receiver
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import BankParams
+from prism_photonics.drift.process import Drift
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.units import InputError
 

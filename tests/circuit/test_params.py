@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from prism_photonics.circuit.params import designed_bank, in_series, path_params, ring_params
-from prism_photonics.floor import bank_pitch_um, feed_lengths
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.coupling import kappa
+from prism_photonics.spec.geometry import bank_pitch_um, feed_lengths
 
 
 def test_a_wider_gap_couples_less_and_10_nm_change_it_by_a_tenth(demo):

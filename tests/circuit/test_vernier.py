@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.calibrate.levenberg import least_squares
+from prism_photonics.calibration.levenberg import least_squares
 from prism_photonics.circuit.params import ring_params
 from prism_photonics.circuit.row import row_response
 from prism_photonics.circuit.saxrow import max_field_error

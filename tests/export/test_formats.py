@@ -8,12 +8,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from prism_photonics.codec.encoding import SHOTS
 from prism_photonics.export import schema
 from prism_photonics.export.formats import FORMATS, add_formats, parse_formats
 from prism_photonics.export.read import load
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
-from prism_photonics.lightpath.modulator.encoding import SHOTS
 from prism_photonics.units import InputError
 
 DIMS, K = 12, 5

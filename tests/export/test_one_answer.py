@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.export.read import load
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
-from prism_photonics.lightpath.modulator.encoding import RAILS, SHOTS
 from prism_photonics.units import InputError
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from prism_photonics.codec.encoding import SHOTS
 from prism_photonics.export.best import best
 from prism_photonics.export.read import load
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
-from prism_photonics.lightpath.modulator.encoding import SHOTS
 from prism_photonics.units import InputError
 
 torch.set_num_threads(1)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from prism_photonics.budget.rules_chip import die_um
-from prism_photonics.floor import TEST_RINGS
 from prism_photonics.layout.chip import draw
 from prism_photonics.layout.teststructures import GAP_STEPS_UM, LENGTH_STEPS_UM
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import TEST_RINGS
 
 from .conftest import sized
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import klayout.db as kdb
 import pytest
 
-from prism_photonics.floor import bank_pitch_um
 from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.check import check
@@ -25,6 +24,7 @@ from prism_photonics.layout.write import write, write_gds
 from prism_photonics.netlist import Netlist, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import bank_pitch_um
 from prism_photonics.units import InputError
 
 from .conftest import sized
@@ -272,7 +272,7 @@ def test_a_second_process_draws_a_flipped_chip_with_the_same_bytes(
     two_banks: ChipSpec, banks_gds: Path, tmp_path: Path
 ):
     script = (
-        "import sys; from pathlib import Path; from prism_photonics.spec import ChipSpec;"
+        "import sys; from pathlib import Path; from prism_photonics.spec.chip_spec import ChipSpec;"
         "from prism_photonics.layout.chip import draw; from prism_photonics.layout.write import write_gds;"
         "write_gds(draw(ChipSpec.model_validate_json(sys.argv[1])), Path(sys.argv[2]))"
     )

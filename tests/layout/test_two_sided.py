@@ -10,8 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from prism_photonics.circuit.params import designed_bank
-from prism_photonics.cli import app
-from prism_photonics.floor import DROP_LEAD_UM, approach_um
+from prism_photonics.cli.app import app
 from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.check import check
 from prism_photonics.layout.chip import draw
@@ -23,6 +22,7 @@ from prism_photonics.layout.write import write_gds
 from prism_photonics.netlist import from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import DROP_LEAD_UM, approach_um
 from prism_photonics.units import InputError, attenuation_per_um
 
 from .conftest import sized

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from prism_photonics.lightpath.modulator.model import drive_codes, inl_codes, modulate, transmitted
+from prism_photonics.codec.modulation import drive_codes, inl_codes, modulate, transmitted
 
 BITS = (1, 4, 8, 10)
 

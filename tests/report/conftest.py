@@ -10,8 +10,8 @@ import pytest
 def told(small):
     """The arguments of `write_report` for a chip that is exactly as designed."""
     from prism_photonics.budget.feasibility import check
-    from prism_photonics.calibrate.calibration import blank_calibration, summary
-    from prism_photonics.program.validate import Validation
+    from prism_photonics.calibration.calibration import blank_calibration, summary
+    from prism_photonics.characterize.accuracy import Validation
 
     rng = np.random.default_rng(0)
     rows, channels = small.chip.rows, small.chip.channels

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.calibrate.calibration import blank_calibration
-from prism_photonics.rank.evaluate import Evaluation
+from prism_photonics.calibration.calibration import blank_calibration
+from prism_photonics.ranking.evaluate import Evaluation
 from prism_photonics.report import figures
 
 

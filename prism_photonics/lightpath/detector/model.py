@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from prism_photonics.codec.encoding import quantizer_step
 from prism_photonics.lightpath.detector.design import DetectorDesign
-from prism_photonics.lightpath.modulator.encoding import quantizer_step
 from prism_photonics.lightpath.source.design import CombDesign
 from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C
 

@@ -1,6 +1,0 @@
-"""Measurements in, fitted rings with error bars out. The chip's truth is never read: only its photocurrents."""
-
-from prism_photonics.calibrate.calibration import Calibration, calibrate
-from prism_photonics.calibrate.record import read_record, write_record
-
-__all__ = ["Calibration", "calibrate", "read_record", "write_record"]

@@ -1,0 +1,292 @@
+"""The calibrated chip: what a program needs to know of it, and the function that finds it out."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from numpy import ndarray
+
+from prism_photonics.calibration.assign import by_place
+from prism_photonics.calibration.faults import find_faults, lit_currents_A, usable
+from prism_photonics.calibration.fit import RowFit
+from prism_photonics.calibration.moving import fit_moving
+from prism_photonics.calibration.survey import on_dac_grid, take_survey
+from prism_photonics.calibration.unknowns import (
+    RowModel,
+    Scatter,
+    Unknowns,
+    designed_gain_A,
+    row_model,
+    row_transmission,
+)
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.codec.modulation import modulate
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+# Noise alone moves χ² of one row by about 0.1; 2 means unmodelled physics as large as the noise.
+DOUBTFUL_CHI2 = 2.0
+
+
+class Calibration(eqx.Module):
+    """Fitted model of every row of one chip.
+
+    The *effective weight* W of a ring is what its row's converter reads with that channel alone fully lit, in units of
+    the row's `unit_A`: ``W = (I − I_dark)/unit``. Lines of unequal strength are evened out by `light_scale`, so that a
+    score is Σ W·p for light p·light_scale.
+
+    Attributes:
+        rows: Fitted optics, leaves with leading axes (rows, buses).
+        std: Standard errors of the fit, in units of the spec's scatter (see `Unknowns`); phases in rad.
+        estimate: The estimate in the same units.
+        scatter: What one unit of each stands for.
+        wl_um: Channel wavelengths in µm.
+        dark_A: Reading without light, per row.
+        leak: Light that a dark modulator lets through, in units of its swing from dark to full.
+        light_scale: Modulator transmission that stands for full light, per channel, at most 1.
+        unit_A: Current of one unit of weight at full light, per row.
+        residual_rms: Misfit of the survey per bus, in units of weight.
+        chi2: Mean squared misfit over expected noise, per degree of freedom; one when the model holds.
+        triggers: Readings taken (one light and one voltage setting each, all rows at once).
+        max_voltage_V: Largest ring voltage, either sign.
+        voltage_step_V: One code of the ring drivers.
+        adc_full_scale_A: The converters read from minus to plus this current.
+        spec_hash: The spec that was calibrated.
+        excluded: Rings that are left out because something is broken; nothing is asked of them. `find_faults` on the
+            survey says why.
+        channel_of_ring: The channel that the ring at each place along its bus serves. Rings and voltages count by
+            place; weights, gains and what is excluded by channel.
+        film: What the film relaxes over what its profile says, less one; 0 where the survey was too short to tell.
+    """
+
+    rows: RowModel
+    estimate: Unknowns
+    std: Unknowns
+    scatter: Scatter
+    wl_um: Float[Array, " channels"]
+    dark_A: Float[Array, " rows"]
+    leak: Float[Array, ""]
+    light_scale: Float[Array, " rings"]
+    unit_A: Float[Array, " rows"]
+    residual_rms: Float[Array, "rows buses"]
+    chi2: Float[Array, "rows buses"]
+    triggers: int = eqx.field(static=True)
+    max_voltage_V: float = eqx.field(static=True)
+    voltage_step_V: float = eqx.field(static=True)
+    adc_full_scale_A: float = eqx.field(static=True)
+    spec_hash: str = eqx.field(static=True)
+    excluded: Bool[Array, "rows rings"]
+    channel_of_ring: Int[Array, "rows buses channels"]
+    film: Float[Array, ""]
+
+    @property
+    def readings_per_ring(self) -> float:
+        """Triggers per ring of a bus: all rows are read at once, the channels of a row one by one."""
+        return self.triggers / self.wl_um.shape[0]
+
+    @property
+    def offset_pm(self) -> Float[Array, "rows rings"]:
+        """Each ring's resonance shift from fabrication, in pm."""
+        return of_row(self.rows.rings.offset_pm)
+
+    @property
+    def offset_std_pm(self) -> Float[Array, "rows rings"]:
+        """Its standard error, in pm."""
+        return of_row(self.std.offset * self.scatter.offset_pm)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and rings of a row."""
+        return self.unit_A.shape[0], self.light_scale.shape[0]
+
+    def doubts(self) -> tuple[str, ...]:
+        """Rows whose fit does not explain their readings, one sentence each."""
+        worst = np.asarray(self.chi2).max(1)
+        return tuple(
+            f"row {n}: the fit misses its readings by χ² = {chi2:.1f} per degree of freedom (1 when the model "
+            f"holds, {DOUBTFUL_CHI2:g} is allowed); calibrate with more settings, or find what the fit lacks"
+            for n, chi2 in enumerate(worst)
+            if not chi2 <= DOUBTFUL_CHI2
+        )
+
+    @property
+    def weight_leak(self) -> float:
+        """The leak in units of full light as scores mean it, the mean over the evened lines."""
+        return float(self.leak * (1.0 / self.light_scale).mean())
+
+    def effective_scale(self) -> Float[Array, "rows buses channels"]:
+        """Effective weight per unit of ``T_through − ρ·T_drop``."""
+        scale = self.light_scale.reshape(self.rows.gain_A.shape[1:])
+        return self.rows.gain_A * scale / self.unit_A[:, None, None]
+
+    def on_dac_grid(self, volts: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+        """The nearest voltage that the ring drivers can write."""
+        return on_dac_grid(volts, max_voltage_V=self.max_voltage_V, step_V=self.voltage_step_V)
+
+    def weights(self, volts: Float[Array, "rows rings"]) -> Float[Array, "rows rings"]:
+        """Predicted effective weights at ring voltages in V."""
+        return predicted_weights(self, jnp.asarray(volts, dtype=float))
+
+    def weight_of_current(self, current_A: Float[ndarray, "... rows"]) -> Float[ndarray, "... rows"]:
+        """Readings in A as effective weights."""
+        return (current_A - np.asarray(self.dark_A)) / np.asarray(self.unit_A)
+
+
+@eqx.filter_jit
+def predicted_weights(calibration: Calibration, volts: Float[Array, "rows rings"]) -> Float[Array, "rows rings"]:
+    """Effective weights of all rows through their fitted models; differentiable."""
+    one = lambda bus, v: row_transmission(calibration.wl_um, bus, v)  # noqa: E731
+    by_bus = volts.reshape(calibration.rows.gain_A.shape)
+    transmission = jax.vmap(jax.vmap(one))(calibration.rows, by_bus)
+    return of_row(calibration.effective_scale() * transmission)
+
+
+def of_row(by_bus: Float[Array, "rows buses channels"]) -> Float[Array, "rows rings"]:
+    """A row's rings one after the other, bus by bus."""
+    return by_bus.reshape(by_bus.shape[0], -1)
+
+
+def calibrate(
+    chip: AbstractChip,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    settings: int | None = None,
+    averages: int | None = None,
+) -> Calibration:
+    """Find out a chip from its photocurrents: survey, then least squares through the exact row.
+
+    Args:
+        chip: The chip on its bench.
+        spec: What it was meant to be; the fit starts there.
+        key: JAX random key of survey voltages and fit starts.
+        settings: Voltage settings of the survey; each costs one reading per channel.
+        averages: Converter samples per reading.
+
+    Returns:
+        The calibration.
+
+    Raises:
+        InputError: The chip has another shape, or a ring, line or detector is dead.
+    """
+    survey_key, fit_key = jax.random.split(key)
+    survey = take_survey(chip, spec, key=survey_key, settings=settings, averages=averages)
+    return from_survey(survey, spec, key=fit_key)
+
+
+def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Calibration:
+    """The calibration that a recorded survey supports.
+
+    Raises:
+        InputError: The survey was taken for another spec.
+    """
+    if survey.attrs["spec_hash"] != spec.hash:
+        raise InputError(
+            f"calibrate: the survey belongs to spec {str(survey.attrs['spec_hash'])[:12]}, not to {spec.name} "
+            f"({spec.hash[:12]}); calibrate with the chip's own spec"
+        )
+    own = survey.channel_of_ring.values
+    use = usable(survey, find_faults(survey, spec), spec)
+    current_A = lit_currents_A(survey)
+    dark_A, leak = dark_and_leak(survey.dark_A.values, current_A, trusted=use.whole_rows)
+    # A ring that stands still is a ring at one voltage; its offset tells which.
+    volts = np.where(by_place(use.stuck, own), 0.0, survey.volts_V.values)
+    noise_A = np.where(use.readings, survey.noise_A.values, np.inf)
+    fit, motion = fit_moving(survey, volts, current_A, noise_A, spec, key=key)
+    calibration = _from_fit(
+        fit, designed_bank(spec).wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec
+    )
+    told = {"excluded": use.excluded, "film": motion.film, "channel_of_ring": own}
+    return dataclasses.replace(calibration, **{name: jnp.asarray(value) for name, value in told.items()})
+
+
+def dark_and_leak(
+    dark_A: Float[ndarray, "settings rows"],
+    current_A: Float[ndarray, "settings channels rows"],
+    *,
+    trusted: Bool[ndarray, " rows"] | bool = True,
+) -> tuple[Float[ndarray, " rows"], float]:
+    """Each row's reading without light, and the modulators' common leak, from how the dark level follows the rings.
+
+    Least squares of ``dark = offset_row + leak·Σ_c I_c``: one offset for each row, one leak for the chip.
+
+    Args:
+        dark_A: Readings with every modulator dark.
+        current_A: Readings of each channel lit alone, less the dark level. Settings with a NaN are left out.
+        trusted: Rows that tell the leak: those whose detectors all work.
+
+    Returns:
+        Offsets in A and the leak, dimensionless, not negative.
+    """
+    seen = np.isfinite(current_A).all(1)
+    lit_A, dark_A = (np.where(seen, part, 0.0) for part in (current_A.sum(1), dark_A))
+    count = np.maximum(seen.sum(0), 1)
+    mean_lit, mean_dark = lit_A.sum(0) / count, dark_A.sum(0) / count
+    swing = np.where(seen & trusted, lit_A - mean_lit, 0.0)
+    leak = max(float((swing * (dark_A - mean_dark)).sum() / max((swing**2).sum(), np.finfo(float).tiny)), 0.0)
+    return mean_dark - leak * mean_lit, leak
+
+
+def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
+    """A calibration of the right shapes that knows nothing but the design; readers fill it."""
+    design, scatter = designed_bank(spec), Scatter.from_spec(spec)
+    rows, buses, channels = design.shape
+    lane, gap = jnp.zeros((rows, buses)), jnp.zeros((rows, buses, channels - 1))
+    ring = jnp.zeros(design.shape)
+    nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, lane)
+    one = lambda u, r, b, g: row_model(u, r, b, g, scatter)  # noqa: E731
+    model = jax.vmap(jax.vmap(one))(nothing, design.rings, design.buses, designed_gain_A(spec))
+    fit = RowFit(model, nothing, nothing, lane, lane + 1.0)
+    return _from_fit(fit, design.wl_um, jnp.zeros(rows), 0.0, triggers, spec)
+
+
+def _from_fit(
+    fit: RowFit,
+    wl_um: Float[Array, " channels"],
+    dark_A: Float[Array, " rows"],
+    leak: float,
+    triggers: int,
+    spec: ChipSpec,
+) -> Calibration:
+    gain_A = of_row(fit.model.gain_A)
+    line = jnp.exp(jnp.log(gain_A).mean(0))
+    # On the modulators' grid, or full light would not be what the calibration says it is.
+    light_scale = modulate(line.min() / line, spec.modulator.dac_bits)
+    return Calibration(
+        rows=fit.model,
+        estimate=fit.unknowns,
+        std=fit.std,
+        scatter=Scatter.from_spec(spec),
+        wl_um=wl_um,
+        dark_A=dark_A,
+        leak=jnp.asarray(leak, dtype=float),
+        light_scale=light_scale,
+        unit_A=(gain_A * light_scale).mean(-1),
+        residual_rms=fit.residual_rms,
+        chi2=fit.chi2,
+        triggers=triggers,
+        max_voltage_V=spec.drive.max_voltage_V,
+        voltage_step_V=spec.voltage_step_V,
+        adc_full_scale_A=spec.detector_design.adc_full_scale_A,
+        spec_hash=spec.hash,
+        excluded=jnp.zeros((spec.chip.rows, spec.chip.rings), dtype=bool),
+        channel_of_ring=jnp.broadcast_to(jnp.arange(spec.chip.channels), fit.model.gain_A.shape),
+        film=jnp.zeros(()),
+    )
+
+
+def summary(calibration: Calibration) -> dict[str, Any]:
+    """The calibration's figures for people: units in the names."""
+    return {
+        "readings_per_ring": round(calibration.readings_per_ring, 2),
+        "residual_rms": float(jnp.sqrt(jnp.mean(calibration.residual_rms**2))),
+        "chi2": float(calibration.chi2.mean()),
+        "excluded_rings": np.argwhere(np.asarray(calibration.excluded)).tolist(),
+        "unit_uA": [round(float(u) * 1e6, 3) for u in calibration.unit_A],
+    }

@@ -1,0 +1,307 @@
+"""Held-out measurements of a programmed chip: how true its weights are, and how its readings scatter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float, PRNGKeyArray
+from numpy import ndarray
+
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.record import read_dataset, write_dataset
+from prism_photonics.calibration.survey import averages_for
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.codec.encoding import RAILS, encode
+from prism_photonics.drift.follower import Follower
+from prism_photonics.lightpath.detector.model import sample_noise_A
+from prism_photonics.programming.solve import common_range, program
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+SCHEMA = "prism_photonics.validation/5"
+TARGETS = 48
+# Targets that are written and measured once more when all else is done.
+AGAIN = 8
+SETTINGS = 16
+# Single samples of each light of the noise study, fewer where they would take longer than so many seconds.
+REPEATS, FEWEST_REPEATS, NOISE_STUDY_S = 256, 64, 1.0
+# Most converter samples of one weight, for this noise over a fully lit line; the dark level is averaged longer.
+AVERAGES = 4096
+READING_NOISE = 5e-5
+DARK_AVERAGES = 16 * AVERAGES
+DARK_NOISE = READING_NOISE / 4.0
+# A followed chip is looked at again after so many single samples or channels (design choice).
+SAMPLES_PER_LOOK, LINES_PER_LOOK = 16, 4
+DIMENSIONS = {
+    "commanded": ("target", "row", "channel"),
+    "measured": ("target", "row", "channel"),
+    "measured_std": ("target", "row", "channel"),
+    "light": ("setting", "channel"),
+    "weights": ("setting", "row", "channel"),
+    "reads": ("setting", "repeat", "row"),
+    "adc_full_scale": ("row",),
+    "excluded": ("row", "channel"),
+    "again": ("repeated", "row", "channel"),
+}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was measured after calibration on targets that it never saw. Weights are effective weights.
+
+    Attributes:
+        commanded: Wanted weights, random over the range that every ring reaches, (targets, rows, channels).
+        measured: The same weights by photocurrent, one channel lit, averaged.
+        measured_std: Standard error of each.
+        light: Light vectors of the noise study, (settings, channels).
+        weights: Predicted weights of the noise study, (settings, rows, channels).
+        reads: Single converter samples in units of weight, (settings, repeats, rows).
+        adc_full_scale: The converter's full scale in units of weight, (rows,).
+        weight_low: Lowest weight that every ring reaches.
+        weight_high: Highest weight that every ring reaches.
+        adc_bits: Converter bits.
+        dac_bits: Query modulator bits.
+        encoding: Query encoding.
+        spec_hash: The chip's spec.
+        residual_rms: Misfit of the calibration, in units of weight.
+        leak: Light that a dark modulator lets through, in units of full light.
+        excluded: Rings that the calibration left out, (rows, channels). Their measured weights are those at rest,
+            0 where no number was read; the reads of a row that has no other rings are 0.
+        again: The first targets written and measured once more at the session's end, (repeated, rows, channels).
+        looks: Readings by which the chip's temperature was followed; none where it does not matter.
+    """
+
+    commanded: Float[ndarray, "targets rows channels"]
+    measured: Float[ndarray, "targets rows channels"]
+    measured_std: Float[ndarray, "targets rows channels"]
+    light: Float[ndarray, "settings channels"]
+    weights: Float[ndarray, "settings rows channels"]
+    reads: Float[ndarray, "settings repeats rows"]
+    adc_full_scale: Float[ndarray, " rows"]
+    weight_low: float
+    weight_high: float
+    adc_bits: int
+    dac_bits: int
+    encoding: str
+    spec_hash: str
+    residual_rms: float
+    leak: float
+    excluded: Bool[ndarray, "rows channels"] | bool = False
+    again: Float[ndarray, "repeated rows channels"] | tuple[()] = ()
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        """By default no ring is left out, and nothing was measured again."""
+        shape = self.commanded.shape[1:]
+        object.__setattr__(self, "again", np.asarray(self.again, float).reshape(-1, *shape))
+        object.__setattr__(self, "excluded", np.array(np.broadcast_to(self.excluded, self.commanded.shape[1:]), bool))
+
+    @property
+    def accuracy_bits(self) -> float:
+        """``log2((w_max − w_min)/σ)``, σ the rms of measured minus commanded: open loop, all rings moving."""
+        used = ~np.asarray(self.excluded)
+        commanded = self.commanded[:, used]
+        sigma = float(np.sqrt(np.mean((self.measured[:, used] - commanded) ** 2)))
+        return float(np.log2((commanded.max() - commanded.min()) / sigma))
+
+    @property
+    def precision_bits(self) -> float:
+        """``log2((w_max − w_min)/σ)``, σ how far one and the same target falls apart over the session; NaN untold.
+
+        Two measurements of a target differ by √2·σ rms.
+        """
+        used, again = ~np.asarray(self.excluded), np.asarray(self.again)
+        if not len(again):
+            return float("nan")
+        difference = (again - self.measured[: len(again)])[:, used]
+        commanded = self.commanded[:, used]
+        sigma = float(np.sqrt(np.mean(difference**2) / 2.0))
+        return float(np.log2((commanded.max() - commanded.min()) / sigma))
+
+    def write(self, path: str | Path) -> None:
+        """Write atomically as netCDF."""
+        arrays = {name: (dims, getattr(self, name)) for name, dims in DIMENSIONS.items()}
+        attrs = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DIMENSIONS}
+        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), Path(path))
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Validation":
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: Missing, damaged, or of another schema.
+        """
+        dataset = read_dataset(Path(path), schema=SCHEMA, arrays=tuple(DIMENSIONS))
+        kinds = {"looks": int, "adc_bits": int, "dac_bits": int, "encoding": str, "spec_hash": str}
+        values: dict[str, Any] = {name: dataset[name].values for name in DIMENSIONS}
+        for entry in fields(cls):
+            if entry.name not in DIMENSIONS:
+                if entry.name not in dataset.attrs:
+                    raise InputError(f"{path}: the record lacks {entry.name}; calibrate again")
+                values[entry.name] = kinds.get(entry.name, float)(dataset.attrs[entry.name])
+        return cls(**values)
+
+
+def measure_weights(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    hold: Callable[[], None] = lambda: None,
+    most: int = AVERAGES,
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """Every effective weight as it stands, one channel lit at a time.
+
+    Args:
+        chip: The chip, its voltages set.
+        calibration: Its calibration.
+        spec: Its spec: how long is averaged goes by its noise.
+        hold: Called before the dark level and before every `LINES_PER_LOOK` channels, to mend what has drifted.
+        most: Most converter samples of one weight.
+
+    Returns:
+        The weights and the standard error of each: as they scatter, or as expected where fewer than four samples are
+        enough. The dark reading that all rings of a row share is averaged so long that its own error ties them
+        together by little.
+    """
+    rows, rings = calibration.shape
+    full_light, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
+    averages = averages_for(spec, noise=READING_NOISE, most=min(most, AVERAGES))
+    dark_averages = averages_for(spec, noise=DARK_NOISE, most=DARK_AVERAGES)
+    expected = sample_noise_A(spec.detector_design, unit_A, pairs=spec.chip.buses) / unit_A / np.sqrt(averages)
+    measured, spread = np.empty((rows, rings)), np.empty((rows, rings))
+    # The light that dark modulators leak moves with the rings: it is read where they are held.
+    hold()
+    dark = chip.measure(np.zeros(rings), averages=dark_averages)
+    # Four readings of one weight also tell how well it is known.
+    parts = min(4, averages)
+    for c in range(rings):
+        if c % LINES_PER_LOOK == 0:
+            hold()
+        light = np.where(np.arange(rings) == c, full_light, 0.0)
+        readings = np.stack([chip.measure(light, averages=averages // parts) for _ in range(parts)])
+        weights = (readings - dark) / unit_A
+        measured[:, c] = weights.mean(0)
+        spread[:, c] = weights.std(0, ddof=1) / np.sqrt(parts) if parts > 1 else expected
+    return measured, spread
+
+
+def repeats_for(spec: ChipSpec) -> int:
+    """Single samples of each light of the noise study."""
+    in_time = NOISE_STUDY_S * spec.detector_design.bandwidth_Hz / SETTINGS
+    return int(np.clip(in_time, FEWEST_REPEATS, REPEATS))
+
+
+def validate(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    targets: int = TARGETS,
+    settings: int = SETTINGS,
+    repeats: int | None = None,
+    follower: Follower | None = None,
+) -> Validation:
+    """Programme random targets and measure them; read random queries many times; then some targets once more.
+
+    Args:
+        chip: The calibrated chip.
+        calibration: Its calibration.
+        spec: Its spec.
+        key: JAX random key of targets and queries.
+        targets: Random banks whose every weight is measured.
+        settings: Random (bank, query) pairs of the noise study.
+        repeats: Single samples of each; by default `repeats_for` the spec.
+        follower: Who sets the chip's voltages and follows its temperature; by default nobody follows it.
+
+    Returns:
+        The measurements, in units of weight.
+
+    Raises:
+        InputError: The rings have no weight in common, or a reading of a ring in use is no number.
+    """
+    repeats = repeats_for(spec) if repeats is None else repeats
+    follower = follower or Follower(chip, calibration, spec)
+    calibration = follower.calibration
+    low, high = common_range(calibration)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+    shape = calibration.shape
+    commanded = rng.uniform(low, high, (targets + settings, *shape))
+    programmed = program(calibration, commanded)
+    full_light = np.asarray(calibration.light_scale)
+
+    def measure(volts: Float[ndarray, "some rows rings"]) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
+        found = []
+        for setting in volts:
+            follower.set(setting)
+            hold = partial(follower.hold, setting)
+            # An excluded row's meter may say anything.
+            with np.errstate(invalid="ignore"):
+                found.append(measure_weights(chip, calibration, spec, hold=hold, most=follower.most_samples))
+        measured, spread = (np.array(part) for part in zip(*found, strict=True))
+        return numbers_only(calibration, measured), numbers_only(calibration, spread)
+
+    measured, spread = measure(programmed.volts[:targets])
+    queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
+    queries /= np.abs(queries).max(-1, keepdims=True)
+    light = encode(queries, spec.modulator.encoding)[0]
+    reads = np.empty((settings, repeats, spec.chip.rows))
+    for m in range(settings):
+        follower.set(programmed.volts[targets + m])
+        for r in range(repeats):
+            if r % SAMPLES_PER_LOOK == 0:
+                follower.hold(programmed.volts[targets + m])
+            reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
+    reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
+    again, _ = measure(programmed.volts[: min(AGAIN, targets)])
+
+    return Validation(
+        commanded=commanded[:targets],
+        measured=measured,
+        measured_std=numbers_only(calibration, np.broadcast_to(_rms_by_row(calibration, spread), measured.shape)),
+        light=light,
+        leak=calibration.weight_leak,
+        weights=programmed.predicted[targets:],
+        reads=reads,
+        adc_full_scale=spec.detector_design.adc_full_scale_A / np.asarray(calibration.unit_A),
+        weight_low=low,
+        weight_high=high,
+        adc_bits=spec.detector.adc_bits,
+        dac_bits=spec.modulator.dac_bits,
+        encoding=spec.modulator.encoding,
+        spec_hash=spec.hash,
+        residual_rms=float(np.sqrt(np.mean(np.asarray(calibration.residual_rms) ** 2))),
+        excluded=np.asarray(calibration.excluded),
+        again=again,
+        looks=follower.triggers,
+    )
+
+
+def numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
+    """Weights, 0 for excluded rings of which no number was read.
+
+    Raises:
+        InputError: The weight of a ring in use is no number.
+    """
+    kept = np.where(np.asarray(calibration.excluded) & ~np.isfinite(weights), 0.0, weights)
+    if not np.isfinite(kept).all():
+        t, n, c = np.argwhere(~np.isfinite(kept))[0]
+        raise InputError(
+            f"validate: ring {c} of row {n}, target {t}: its reading is {kept[t, n, c]}; check the current meter's "
+            f"channel {n}, and calibrate again"
+        )
+    return kept
+
+
+def _rms_by_row(
+    calibration: Calibration, spread: Float[ndarray, "targets rows channels"]
+) -> Float[ndarray, "1 rows 1"]:
+    """Root mean square over the rings in use of each row."""
+    used = np.maximum((~np.asarray(calibration.excluded)).sum(1), 1)
+    return np.sqrt((spread**2).mean(0).sum(1) / used)[None, :, None]

@@ -1,0 +1,139 @@
+"""Closed-loop trim: programmed weights are measured, and the voltages corrected through the fitted model."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float, PRNGKeyArray
+from numpy import ndarray
+
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.record import read_dataset, write_dataset
+from prism_photonics.calibration.stages import SCHEMA
+from prism_photonics.characterize.accuracy import measure_weights, numbers_only
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.drift.follower import Follower
+from prism_photonics.programming.solve import common_range, program
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+TARGETS = 8
+# The first correction comes down to the driver's codes on the demo; the second shows that it does.
+CORRECTIONS = 2
+RING = ("target", "row", "channel")
+DIMENSIONS = {
+    "commanded": (RING, "1", "wanted weight"),
+    "measured": (("iteration", *RING), "1", "weight by photocurrent, open loop first, then after each correction"),
+    "volts_V": (("iteration", *RING), "V", "ring voltages that were measured"),
+    "excluded": (("row", "channel"), "1", "left out: something is broken"),
+}
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """Random targets, measured open loop and again after each correction. Weights are effective weights.
+
+    Attributes:
+        commanded: Wanted weights.
+        measured: As measured; the first of the iterations is open loop.
+        volts_V: The voltages that were measured, in V.
+        excluded: Rings that the calibration left out.
+        spec_hash: The chip's spec.
+        looks: Readings by which the chip's temperature was followed.
+    """
+
+    commanded: Float[ndarray, "targets rows channels"]
+    measured: Float[ndarray, "iterations targets rows channels"]
+    volts_V: Float[ndarray, "iterations targets rows channels"]
+    excluded: Bool[ndarray, "rows channels"]
+    spec_hash: str
+    looks: int
+
+    @property
+    def closed_loop_bits(self) -> list[float]:
+        """``log2((w_max − w_min)/σ)`` with σ the rms of measured minus commanded: open loop, then by correction."""
+        used = ~self.excluded
+        commanded = self.commanded[:, used]
+        error = self.measured[:, :, used] - commanded
+        sigma = np.sqrt((error**2).mean((1, 2)))
+        return np.log2((commanded.max() - commanded.min()) / sigma).tolist()
+
+    def write(self, path: Path) -> None:
+        """Write atomically as netCDF, as the stage ``trim``."""
+        arrays = {
+            name: (axes, np.asarray(getattr(self, name), float), {"units": unit, "long_name": meaning})
+            for name, (axes, unit, meaning) in DIMENSIONS.items()
+        }
+        attrs = {"schema": SCHEMA, "stage": "trim", "spec_hash": self.spec_hash, "looks": self.looks}
+        write_dataset(xr.Dataset(arrays, attrs=attrs), path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Trimmed":
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: Missing, damaged, of another schema, or of another stage.
+        """
+        dataset = read_dataset(path, schema=SCHEMA, arrays=tuple(DIMENSIONS))
+        values = {name: dataset[name].values for name in DIMENSIONS}
+        values["excluded"] = values["excluded"].astype(bool)
+        if "looks" not in dataset.attrs:
+            raise InputError(f"{path}: the record lacks looks; calibrate again")
+        return cls(**values, spec_hash=dataset.attrs["spec_hash"], looks=int(dataset.attrs["looks"]))
+
+
+def trim(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    targets: int = TARGETS,
+    corrections: int = CORRECTIONS,
+    follower: Follower | None = None,
+) -> Trimmed:
+    """Programme random targets, measure their weights, and correct the voltages, several times.
+
+    What the model misses at a setting is taken for constant nearby: the next setting solves
+    ``model(V) = wanted − (measured − model(V_now))``, which is Gauss–Newton with the fitted slopes, inside the drive
+    limit and on the driver's grid as all programming is.
+
+    Args:
+        chip: The calibrated chip.
+        calibration: Its calibration.
+        spec: Its spec.
+        key: JAX random key of the targets.
+        targets: Random banks, over the range that every ring reaches.
+        corrections: How often each is corrected.
+        follower: Who sets the chip's voltages and follows its temperature; by default nobody follows it.
+
+    Returns:
+        The measurements.
+
+    Raises:
+        InputError: The rings have no weight in common, or a reading of a ring in use is no number.
+    """
+    follower = follower or Follower(chip, calibration, spec)
+    calibration, looked = follower.calibration, follower.triggers
+    low, high = common_range(calibration)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+    commanded = rng.uniform(low, high, (targets, *calibration.shape))
+    measured = np.empty((corrections + 1, *commanded.shape))
+    volts_V = np.empty_like(measured)
+    excluded = np.asarray(calibration.excluded)
+    for t, wanted in enumerate(commanded):
+        # One target after the other: a correction comes before the chip has drifted on.
+        asked = wanted
+        for i in range(corrections + 1):
+            done = program(calibration, asked)
+            volts_V[i, t] = done.volts[0]
+            follower.set(volts_V[i, t])
+            hold = partial(follower.hold, volts_V[i, t])
+            with np.errstate(invalid="ignore"):
+                measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold, most=follower.most_samples)
+            measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
+            asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
+    return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, looks=follower.triggers - looked)

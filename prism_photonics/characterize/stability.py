@@ -1,0 +1,235 @@
+"""An hour of service: random weights are held, tracked or not, and measured by photocurrent as time goes by."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, PRNGKeyArray
+from numpy import ndarray
+
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.record import read_dataset, write_dataset
+from prism_photonics.characterize.accuracy import common_range
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.drift.tracker import AVERAGES, Tracker
+from prism_photonics.programming.solve import program
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+SCHEMA = "prism_photonics.hour/1"
+# Relaxation and temperature move fast at first: seconds after the weights were loaded, then evenly.
+EARLY_S = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
+FRESH = 2
+CHECK_AVERAGES = 4096
+# Settling of each new setting and each new light, and one sample, with ordinary instruments: as `chip.served` has them.
+LABORATORY_SETTLE_S = 1e-3
+LABORATORY_SAMPLE_S = 1e-6
+MEASURED = ("time_s", "held_error", "fresh_error", "common_pm", "lost_share")
+
+
+@dataclass
+class Hour:
+    """What was seen; one entry per check.
+
+    Attributes:
+        mode: How the chip was tracked.
+        span: Width of the range of the random weights.
+        time_s: When, since the weights were loaded.
+        held_error: Rms of measured minus wanted over the held weights.
+        fresh_error: The same of other random weights, programmed at that moment with the tracked calibration.
+        common_pm: Estimated shift by the common temperature, in pm.
+        lost_share: Estimated share of its voltage that the film has lost.
+        told: Figures of the whole run, see `summary`.
+    """
+
+    mode: str
+    span: float
+    time_s: list[float] = field(default_factory=list)
+    held_error: list[float] = field(default_factory=list)
+    fresh_error: list[float] = field(default_factory=list)
+    common_pm: list[float] = field(default_factory=list)
+    lost_share: list[float] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def held_bits(self) -> Float[ndarray, " checks"]:
+        """``log2(span/σ)`` of the held weights."""
+        return np.log2(self.span / np.array(self.held_error))
+
+    @property
+    def fresh_bits(self) -> Float[ndarray, " checks"]:
+        """``log2(span/σ)`` of the fresh weights."""
+        return np.log2(self.span / np.array(self.fresh_error))
+
+    def summary(self) -> dict[str, Any]:
+        """Worst and median bits after the first minute, and what the tracking cost."""
+        late = np.array(self.time_s) >= 60.0
+        late = late if late.any() else np.ones_like(late)
+        return {
+            "mode": self.mode,
+            "held_bits_median": float(np.median(self.held_bits[late])),
+            "held_bits_worst": float(self.held_bits[late].min()),
+            "fresh_bits_median": float(np.median(self.fresh_bits[late])),
+            "fresh_bits_worst": float(self.fresh_bits[late].min()),
+            **self.told,
+        }
+
+    def write(self, path: Path, spec: ChipSpec) -> None:
+        """Write atomically as netCDF."""
+        arrays = {name: ("check", np.array(getattr(self, name))) for name in MEASURED}
+        attrs = {"tracking": self.mode, "span": self.span, "told": json.dumps(self.told), "spec_hash": spec.hash}
+        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Hour":
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: Missing, damaged, or of another schema.
+        """
+        dataset = read_dataset(path, schema=SCHEMA, arrays=MEASURED)
+        try:
+            hour = cls(str(dataset.attrs["tracking"]), float(dataset.attrs["span"]))
+            hour.told = json.loads(dataset.attrs["told"])
+        except (KeyError, ValueError):
+            raise InputError(f"{path}: the record's attributes are damaged; track again") from None
+        for name in MEASURED:
+            setattr(hour, name, dataset[name].values.tolist())
+        return hour
+
+
+def keep_true(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    mode: str,
+    seconds: float = 3600.0,
+    interval_s: float = 0.5,
+    check_s: float = 120.0,
+    averages: int = AVERAGES,
+    seen: Callable[[Hour], None] = lambda hour: None,
+) -> Hour:
+    """Hold random weights for so long, refresh them at every interval, and measure them now and then.
+
+    A check comes just before a refresh, so the chip has then drifted for a whole interval. Besides the held weights it
+    measures fresh ones, set for a moment. Checks are the judge and no part of the tracking: they are not in its duty.
+
+    Args:
+        chip: The calibrated chip.
+        calibration: Its calibration.
+        spec: Its spec.
+        key: JAX random key of the weights.
+        mode: See `Tracker`.
+        seconds: How long.
+        interval_s: Time between two refreshes.
+        check_s: Time between two checks, after the first minute.
+        averages: Converter samples per reading of a refresh.
+        seen: Told after every check, with all that is known by then.
+
+    Returns:
+        The hour. ``told`` holds duty (settling of the ring drivers and integration over all time), the same with the
+        times of a laboratory's instruments, readings per refresh, refreshes, and the rings that stood at the limit.
+
+    Raises:
+        InputError: Times that are not positive, an unknown mode, or a calibration of another chip.
+    """
+    for name, value in (("seconds", seconds), ("interval", interval_s), ("check", check_s)):
+        if not 0.0 < value < np.inf:
+            raise InputError(f"track: {name} = {value:g} s; give a time above 0")
+    tracker = Tracker(chip, calibration, spec, mode=mode, averages=averages)
+    low, high = common_range(calibration)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+    held = rng.uniform(low, high, calibration.shape)
+    hour = Hour(mode, high - low)
+    tracker.hold(program(calibration, held).volts[0])
+    tracker.settings = 0
+    times = sorted({*(t for t in EARLY_S if t <= seconds), *np.arange(check_s, seconds + 1e-9, check_s).tolist()})
+    steps = [round(t / interval_s) for t in times]
+    taken, pinned = 0, set()
+    for step in sorted(set(steps)):
+        # Unwatched time passes in one go; watched time, refresh by refresh, the last one after the check.
+        if mode == "none":
+            chip.wait((step - taken) * interval_s)
+            taken = step
+        while taken < step:
+            chip.wait(interval_s)
+            taken += 1
+            if taken < step:
+                tracker.refresh(interval_s)
+                pinned |= set(tracker.pinned)
+        _check(chip, tracker, calibration, hour, held, rng.uniform(low, high, (FRESH, *calibration.shape)), spec)
+        hour.time_s.append(step * interval_s)
+        if step:
+            tracker.refresh(interval_s)
+        hour.told = _told(tracker, calibration, spec, interval_s, averages, taken, pinned)
+        seen(hour)
+    return hour
+
+
+def _check(
+    chip: AbstractChip,
+    tracker: Tracker,
+    calibration: Calibration,
+    hour: Hour,
+    held: Float[ndarray, "rows rings"],
+    fresh: Float[ndarray, "fresh rows rings"],
+    spec: ChipSpec,
+) -> None:
+    used = ~np.asarray(calibration.excluded)
+    hour.held_error.append(_rms((_measured(chip, calibration) - held)[used]))
+    errors = []
+    for wanted, volts in zip(fresh, program(tracker.calibration, fresh).volts, strict=True):
+        chip.set(volts)
+        errors.append((_measured(chip, calibration) - wanted)[used])
+    chip.set(tracker.now_V)
+    hour.fresh_error.append(_rms(np.array(errors)))
+    kelvin_pm = spec.drift.temperature_K * spec.profile.optics.thermal_pm_K.value
+    hour.common_pm.append(float(tracker.moved.common[0]) * kelvin_pm)
+    hour.lost_share.append(float(tracker.moved.common[3]))
+
+
+def _measured(chip: AbstractChip, calibration: Calibration) -> Float[ndarray, "rows rings"]:
+    """All weights by photocurrent, one line lit at a time."""
+    dark_A = chip.measure(np.zeros(chip.channels), averages=CHECK_AVERAGES)
+    light = np.diag(np.asarray(calibration.light_scale))
+    with np.errstate(invalid="ignore"):
+        lit_A = np.stack([chip.measure(line, averages=CHECK_AVERAGES) for line in light], -1) - dark_A[:, None]
+    return lit_A / np.asarray(calibration.unit_A)[:, None]
+
+
+def _told(
+    tracker: Tracker,
+    calibration: Calibration,
+    spec: ChipSpec,
+    interval_s: float,
+    averages: int,
+    intervals: int,
+    pinned: set[tuple[int, int]],
+) -> dict[str, Any]:
+    time_s = max(intervals, 1) * interval_s
+    samples = tracker.triggers * averages
+
+    def duty(settle_s: float, sample_s: float) -> float:
+        return (tracker.settings * settle_s + tracker.triggers * settle_s + samples * sample_s) / time_s
+
+    return {
+        "interval_s": interval_s,
+        "readings_per_refresh": tracker.triggers / max(tracker.refreshes, 1),
+        "averages": averages,
+        "triggers": tracker.triggers,
+        "duty": duty(spec.drive.settle_us * 1e-6, 1.0 / spec.detector_design.bandwidth_Hz),
+        "duty_laboratory": duty(LABORATORY_SETTLE_S, LABORATORY_SAMPLE_S),
+        "pinned_rings": sorted(pinned),
+        "excluded_rings": np.argwhere(np.asarray(calibration.excluded)).tolist(),
+    }
+
+
+def _rms(values: Float[ndarray, "..."]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

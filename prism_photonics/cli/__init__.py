@@ -1,0 +1,1 @@
+"""The command line: arguments and progress; the work is done by `prism_photonics.workflow` and the rooms below."""

@@ -1,0 +1,157 @@
+"""``prism track``: argument parsing and progress only."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prism_photonics.cli import bench as cli_bench
+from prism_photonics.cli.app import Json, _print_result, command, make_folder, progress
+from prism_photonics.units import InputError
+
+if TYPE_CHECKING:
+    from prism_photonics.calibration.calibration import Calibration
+    from prism_photonics.characterize.stability import Hour
+    from prism_photonics.spec import ChipSpec
+
+ALL = "all"
+
+
+@command
+def track(
+    what: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECORD|SPEC", help="folder that 'prism calibrate' wrote, or a spec.toml", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the records and the plot.")],
+    mode: Annotated[str, typer.Option(help="none, common, full, or all of them one after the other.")] = ALL,
+    bench: Annotated[
+        str | None,
+        typer.Option(
+            help="virtual:SEED, untrimmed:SEED or a bench.toml; default: the bench of the RECORD, or virtual:0.",
+            show_default=False,
+        ),
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, max=1e5, help="How long the weights are held.")] = 60.0,
+    interval: Annotated[float, typer.Option(min=1e-3, max=1e5, help="Time between two refreshes in s.")] = 0.5,
+    check: Annotated[float, typer.Option(min=1e-3, max=1e6, help="Time between two checks in s.")] = 120.0,
+    averages: Annotated[int, typer.Option(min=1, max=1 << 20, help="Converter samples per reading.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the weights.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the journals in DIR.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Hold weights while the chip drifts, and keep them true.
+
+    Reads RECORD, or SPEC, which is calibrated first; writes DIR/MODE.nc after every check, and DIR/track.png. Until a
+    mode is done, DIR/MODE.jsonl keeps every reading; --resume goes on from there. A virtual chip's clock is moved, a
+    real one is waited for.
+    """
+    from prism_photonics.drift.tracker import MODES
+
+    if mode not in (*MODES, ALL):
+        raise InputError(f"--mode {mode}: unknown; use one of {', '.join((*MODES, ALL))}")
+    make_folder(out)
+    calibration, chip_spec, bench, record = _calibrated(what, out, bench, resume=resume)
+    bench_file, _ = cli_bench.chosen(bench, None)
+    import jax
+
+    from prism_photonics.calibration.record import heat_as_recorded
+    from prism_photonics.characterize.stability import keep_true
+    from prism_photonics.report.hour import write_hours
+
+    done: dict[str, Hour] = {}
+    for each in MODES if mode == ALL else (mode,):
+        path, journal = out / f"{each}.nc", out / f"{each}.jsonl"
+        asked = {
+            "spec_hash": chip_spec.hash,
+            "seed": seed,
+            "mode": each,
+            "minutes": minutes,
+            "interval": interval,
+            "check": check,
+            "averages": averages,
+        }
+        if resume and path.exists() and not journal.exists():
+            done[each] = _finished(path, asked)
+            progress.print(f"{each}: on file")
+            continue
+        progress.print(f"{each}: {minutes:g} minutes on {bench} …")
+
+        def seen(hour: "Hour", path: Path = path, asked: dict[str, Any] = asked) -> None:
+            hour.told |= asked
+            hour.write(path, chip_spec)
+            if progress.is_terminal:
+                progress.print(f"  {hour.time_s[-1] / 60.0:.1f} min  {hour.held_bits[-1]:.1f} bits", end="\r")
+
+        with cli_bench.journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume) as chip:
+            heat_as_recorded(chip, record / "calibration.nc")
+            done[each] = keep_true(
+                chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,
+                interval_s=interval, check_s=check, averages=averages, seen=seen,
+            )  # fmt: skip
+    write_hours(out / "track.png", {chip_spec.name: done})
+    rows = [hour.summary() for hour in done.values()]
+    for row in rows:
+        for n, c in row["pinned_rings"]:
+            progress.print(
+                f"warning: {row['mode']}: ring {c} of row {n} needs more than the drive's limit to be held true; "
+                "lower the weight range or raise drive.max_voltage_V",
+                soft_wrap=True,
+            )
+    result: dict[str, Any] = {"record": str(out), "modes": rows, "spec_hash": chip_spec.hash}
+    if as_json:
+        _print_result(result, as_json)
+        return
+    for row in rows:
+        print(
+            f"{row['mode']:<7} held {row['held_bits_median']:5.2f} bits (worst {row['held_bits_worst']:.2f})  fresh "
+            f"{row['fresh_bits_median']:5.2f} (worst {row['fresh_bits_worst']:.2f})  duty {row['duty']:.2g}, with "
+            f"laboratory instruments {row['duty_laboratory']:.2g}"
+        )
+
+
+def _calibrated(
+    what: Path, out: Path, bench: str | None, *, resume: bool
+) -> tuple["Calibration", "ChipSpec", str, Path]:
+    """The record that was named, or a new one of the spec that was named; and the bench, and the record's folder."""
+    made = out / "record"
+    if what.is_dir() or (resume and (made / "calibration.nc").exists()):
+        from prism_photonics.calibration.record import read_record
+
+        record = what if what.is_dir() else made
+        calibration, chip_spec, extra = read_record(record / "calibration.nc")
+        bench = bench or str(extra.get("bench", "virtual:0"))
+        if bench != extra.get("bench", bench):
+            raise InputError(f"--bench {bench}: {what} was calibrated on {extra['bench']}; calibrate the other chip")
+        return calibration, chip_spec, bench, record
+    chip_spec, bench = cli_bench.measurable(what), bench or "virtual:0"
+    bench_file, seed = cli_bench.chosen(bench, None)
+    import jax
+
+    from prism_photonics.calibration.calibration import from_survey
+    from prism_photonics.calibration.record import write_record
+    from prism_photonics.calibration.survey import take_survey
+    from prism_photonics.workflow.job import search_and_assign
+
+    survey_key, fit_key = jax.random.split(jax.random.key(seed ^ 0x5EED))
+    progress.print(f"calibrating {chip_spec.name} on {bench} …")
+    with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
+        if cli_bench.is_untrimmed(bench, bench_file):
+            search_and_assign(chip, chip_spec, made)
+        survey = take_survey(chip, chip_spec, key=survey_key)
+    calibration = from_survey(survey, chip_spec, key=fit_key)
+    write_record(made / "calibration.nc", calibration, survey, chip_spec, bench=bench, seed=seed)
+    return calibration, chip_spec, bench, made
+
+
+def _finished(path: Path, asked: dict[str, Any]) -> "Hour":
+    """An hour that is on file, if it is the one that is asked for."""
+    from prism_photonics.characterize.stability import Hour
+
+    hour = Hour.read(path)
+    found = {name: hour.told.get(name) for name in asked}
+    if found != asked:
+        raise InputError(f"{path}: holds {found}, asked for is {asked}; choose another folder, or leave out --resume")
+    return hour

@@ -1,0 +1,1 @@
+"""Numbers to light and back: encodings of signed values, tiles of a bank, quantised readings. NumPy alone is enough."""

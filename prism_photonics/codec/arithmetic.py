@@ -1,0 +1,166 @@
+"""The behavioral model's arithmetic, once for every array library: weights as written, as they age, as they are read.
+
+NumPy, JAX and torch arrays and the nodes of an ONNX graph pass through the same lines; ``chip`` is anything with the
+tensors of ``behavior.model.BehavioralModel``. ``row`` names the row that every block sits on.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from prism_photonics.codec import encoding as sign
+from prism_photonics.codec.modulation import modulate, namespace
+
+Convert = Callable[[Any, Callable[[Any], Any]], Any]
+"""How a converter is applied: ``plainly``, or with a straight-through gradient."""
+POWERS = 2
+"""Constant and linear part of a drift in the weight."""
+
+
+def plainly(values: Any, convert: Callable[[Any], Any]) -> Any:
+    """The converted values, whatever their gradient."""
+    return convert(values)
+
+
+def channel_shares(
+    sliced: Float[Any, "*banks_blocks_halves slices slice_dims"], scheme: str, *, halves: bool
+) -> Float[Any, "*banks_blocks slices channels"]:
+    """What every place of a slice is to weigh, in [-1, 1].
+
+    Args:
+        sliced: Signatures over their scale, cut into slices.
+        scheme: A key of ``codec.encoding.SHOTS``.
+        halves: Whether an axis of two, the weights of a query's positive and negative half, comes before the slices.
+    """
+    if not halves:
+        return sign.rails(sliced, scheme)
+    return namespace(sliced).concatenate([sliced[..., 0, :, :], sliced[..., 1, :, :]], -1)
+
+
+def written(
+    chip: Any,
+    share: Float[Any, "*banks blocks slices channels"],
+    error: Float[Any, "*banks blocks slices channels"] | None,
+    row: Int[Any, " blocks"],
+) -> tuple[Float[Any, "*banks blocks slices channels"], Float[Any, "*banks blocks slices channels"]]:
+    """Commanded and realised weights.
+
+    ``W = w + bias + std·(ξ·mix)`` with ``w = centre + span·s``; an excluded ring holds its own weight whatever is
+    commanded.
+
+    Args:
+        chip: The model's tensors.
+        share: What `channel_shares` returned.
+        error: Standard normal numbers ξ, or none for the mean weights.
+        row: Row of each block.
+    """
+    xp = namespace(share)
+    commanded = chip.weight_centre + chip.weight_span * share[..., chip.column_of_channel]
+    weights = commanded + chip.weight_bias
+    if error is not None:
+        weights = weights + chip.weight_error_std * xp.matmul(error, chip.weight_error_mix)
+    excluded, stuck = chip.excluded[row][:, None], chip.stuck_weight[row][:, None]
+    return xp.where(excluded, stuck, commanded), xp.where(excluded, stuck, weights)
+
+
+def aged(
+    chip: Any,
+    weights: Float[Any, "*banks blocks slices channels"],
+    drift: Float[Any, "*banks blocks slices channels"],
+    common: Any,
+    time_s: Any,
+    row: Int[Any, " blocks"],
+) -> Float[Any, "*banks blocks slices channels"]:
+    """Weights some time after programming.
+
+    ``W + m₀ + m₁·s + c·z + o·ξ`` with s the weight's own place in the range. The coefficients are measured at
+    ``drift_time_s`` and run linearly in √t between (a random walk exactly so), from zero at programming.
+
+    Args:
+        chip: The model's tensors.
+        weights: As written.
+        drift: Standard normal numbers ξ, one per weight.
+        common: One standard normal number z for all weights.
+        time_s: Time since programming in s, at most the last of ``drift_time_s``.
+        row: Row of each block.
+    """
+    xp = namespace(weights)
+    reached = xp.sqrt(chip.drift_time_s)
+    length = reached - _shifted(reached)
+    passed = xp.clip((time_s**0.5 - _shifted(reached)) / length, 0.0, 1.0)
+    mean, tied, own = (
+        xp.einsum("t,t...->...", passed, table - _shifted(table))
+        for table in (chip.drift_mean, chip.drift_common, chip.drift_own)
+    )
+    s = (weights - chip.weight_centre) / chip.weight_span
+    change = mean[0] + s * mean[1] + tied * common + own * drift
+    return xp.where(chip.excluded[row][:, None], weights, weights + change)
+
+
+def scored(
+    chip: Any,
+    weights: Float[Any, "blocks slices channels"],
+    row_sum: Float[Any, "blocks slices"],
+    query_hat: Float[Any, "*batch slices slice_dims"],
+    noise: Float[Any, "shots *batch blocks slices"],
+    row: Int[Any, " blocks"],
+    *,
+    scale: Float[Any, "*batch 1"],
+    convert: Convert = plainly,
+) -> Float[Any, "*batch blocks"]:
+    """Scores of queries against the realised weights; minus infinity on a dead row.
+
+    Args:
+        chip: The model's tensors.
+        weights: Realised weights.
+        row_sum: Sum of the commanded weights.
+        query_hat: Queries over their largest magnitude, cut into slices.
+        noise: Standard normal numbers.
+        row: Row of each block.
+        scale: Largest magnitude of each query times that of the signatures.
+        convert: How both converters are applied.
+    """
+    xp = namespace(weights)
+    weights = chip.score_gain[row][:, None, None] * weights
+    wanted = sign.encode(query_hat, chip.encoding)[..., chip.column_of_channel]
+    light = chip.leak + convert(wanted, lambda p: modulate(p, chip.dac_bits))
+    y = xp.einsum("...sc,bsc->...bs", light, weights)
+    variance = (
+        chip.noise_floor**2
+        + chip.noise_shot**2 * light.sum(-1)[..., None, :]
+        + chip.noise_rin**2 * xp.einsum("...sc,bsc->...bs", light**2, weights**2)
+        + chip.noise_common**2 * y**2
+    )
+    # The root of an exact zero (a noiseless model, a dark shot) has no slope; its gradient is taken as zero.
+    noisy = variance > 0
+    std = xp.where(noisy, xp.sqrt(xp.where(noisy, variance, 1.0)), 0.0)
+    y = y + chip.score_offset[row][:, None] + std * noise
+    full_scale = chip.adc_full_scale[row]
+    step = sign.quantizer_step(chip.adc_bits, -full_scale, full_scale)
+    middle, highest = full_scale / step, max(2**chip.adc_bits - 2, 1)
+    code = convert(xp.clip(y / step[:, None] + middle[:, None], 0.0, highest), xp.round)
+    # Codes are added as whole numbers, which no library rounds in its own way: equal readings stay equal scores.
+    total = code.sum(-1)
+    if sign.shots(chip.encoding) == 2:
+        dot = step * (total[0] - total[1])
+    else:
+        y = step * (total - weights.shape[-2] * middle)
+        dot = sign.decode(y, row_sum.sum(-1), chip.encoding, leak=chip.leak)
+    # Every weight carries the centre, so every block carries the same offset: it is taken off exactly. So is what the
+    # excluded rings hold.
+    held = xp.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0 * chip.stuck_weight)[row]
+    values = wanted[0] if sign.RAILS[chip.encoding] == 2 else query_hat[..., chip.column_of_channel]
+    dot = dot - chip.weight_centre * values.sum(-1).sum(-1)[..., None] - xp.einsum("...sc,bc->...b", values, held)
+    return xp.where(dead_rows(chip)[row], -np.inf, dot / chip.weight_span * scale)
+
+
+def dead_rows(chip: Any) -> Bool[Any, " rows"]:
+    """Rows without a single working ring: their blocks score minus infinity."""
+    return chip.excluded.all(-1)
+
+
+def _shifted(table: Float[Any, "times *axes"]) -> Float[Any, "times *axes"]:
+    """The table one step later, zero at first."""
+    return namespace(table).concatenate([0.0 * table[:1], table[:-1]], 0)

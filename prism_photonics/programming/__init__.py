@@ -1,0 +1,5 @@
+"""Weights in, voltages out, within limits: a target out of reach is reported, never clipped in silence."""
+
+from prism_photonics.programming.solve import OutOfReach, Programmed, program, reachable_weights
+
+__all__ = ["OutOfReach", "Programmed", "program", "reachable_weights"]

@@ -1,0 +1,316 @@
+"""Programming: the voltages whose exact row gives the wanted weights, all rings of a row at once.
+
+Buses do not see each other, so each is a small problem of its own (a *lane*). Lanes are solved in rounds of few steps:
+the first settles nearly every lane, the next ones go on with what is left, such as lanes with a target out of reach. On
+a CPU a round is cut into chunks that stay in a core's cache, and chunks run side by side; an accelerator takes larger
+ones.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+from numpy import ndarray
+
+from prism_photonics.calibration.assign import by_place, inverse
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.levenberg import least_squares
+from prism_photonics.programming.lane import (
+    REACH_POINTS,
+    START_POINTS,
+    lane_of,
+    tuning_curves,
+    voltages_alone,
+    weights_and_slopes,
+)
+from prism_photonics.programming.rounding import round_lane
+from prism_photonics.units import InputError
+
+TOLERANCE = 2e-3
+# A tenth of what one code of a 14-bit driver moves a weight: refining further would be rounded away.
+SOLVED = 2e-5
+ROUNDS, STEPS = 8, 5
+# A step may throw a ring onto the bottom of its curve, where no slope leads back. What is left over starts again from
+# weights drawn in by so much, up the slopes.
+RESTARTS = (0.8, 0.5)
+# Two sizes only, one for a row and one for a bank: each is compiled once.
+LANES_AT_ONCE, LANES_ON_ACCELERATOR = (16, 128), (128, 16384)
+
+
+@dataclass(frozen=True)
+class OutOfReach:
+    """A target that no voltage within the limit reaches."""
+
+    page: int
+    row: int
+    ring: int
+    asked: float
+    reached: float
+    reachable: tuple[float, float]
+
+    def __str__(self) -> str:
+        """One line: where, asked, reachable, cure."""
+        low, high = self.reachable
+        return (
+            f"ring {self.ring} of row {self.row}, page {self.page}: weight {self.asked:.3f} is out of reach, "
+            f"got {self.reached:.3f}; its range is {low:.3f} to {high:.3f}; lower the weight scale or raise "
+            "drive.max_voltage_V"
+        )
+
+
+@dataclass(frozen=True)
+class Programmed:
+    """Voltages for a bank, or for pages of one (leading axis).
+
+    Attributes:
+        volts: Ring voltages on the DAC grid in V, (pages, rows, rings); of the asked rows only. Rings count by their
+            place along the bus, weights by channel.
+        predicted: Effective weights that the calibration predicts there.
+        residual: Predicted minus wanted: the drive limit's share and the driver's rounding; 0 for excluded rings, which
+            stay at 0 V.
+        out_of_reach: Targets that no voltage within the limit meets to `TOLERANCE`, before rounding.
+    """
+
+    volts: Float[ndarray, "pages rows rings"]
+    predicted: Float[ndarray, "pages rows rings"]
+    residual: Float[ndarray, "pages rows rings"]
+    out_of_reach: tuple[OutOfReach, ...]
+
+
+def reachable_weights(
+    calibration: Calibration,
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """Lowest and highest effective weight of every ring on the branch that programming uses, neighbours at rest.
+
+    Returns:
+        (low, high), dimensionless.
+    """
+    return _reachable(calibration, np.arange(calibration.shape[0]))
+
+
+def common_range(calibration: Calibration) -> tuple[float, float]:
+    """The interval of effective weights that every ring in use reaches, with 2 % of it kept in hand.
+
+    Raises:
+        InputError: The rings have no weight in common; the worst one is named.
+    """
+    low, high = reachable_weights(calibration)
+    excluded = np.asarray(calibration.excluded)
+    low, high = np.where(excluded, -np.inf, low), np.where(excluded, np.inf, high)
+    if high.min() <= low.max():
+        low_is_worst = -low.max() < high.min()
+        row, ring = np.argwhere(low == low.max())[0] if low_is_worst else np.argwhere(high == high.min())[0]
+        raise InputError(
+            f"validate: ring {ring} of row {row} reaches only {low[row, ring]:.2f} to {high[row, ring]:.2f}, so "
+            "the rings have none in common; raise drive.max_voltage_V, trim better, or use another die"
+        )
+    margin = 0.02 * (high.min() - low.max())
+    return float(low.max() + margin), float(high.min() - margin)
+
+
+def program(
+    calibration: Calibration, weights: Float[ndarray, "*pages rows rings"], *, rows: Sequence[int] | None = None
+) -> Programmed:
+    """Voltages that realise effective weights, through the fitted coherent row.
+
+    A start from each ring's own tuning curve is refined by Levenberg–Marquardt on the whole row with the drive limit
+    as a box, then rounded to the DAC grid row by row (`rounding`).
+
+    Args:
+        calibration: The calibrated chip; it knows the drive limit and the DAC grid.
+        weights: Wanted effective weights; one page or several.
+        rows: The chip's rows that the weights are for, when not all of them: a new block is one row.
+
+    Returns:
+        Voltages, what they give, and what is out of reach.
+
+    Raises:
+        InputError: NaN or infinite weights, a wrong shape, or rows that the chip does not have.
+    """
+    wanted = np.asarray(weights, dtype=float)
+    chosen = _chosen_rows(calibration, rows)
+    shape = (len(chosen), calibration.shape[1])
+    if wanted.ndim not in (2, 3) or wanted.shape[-2:] != shape:
+        raise InputError(f"program: weights of shape {wanted.shape}; this chip takes {shape} or pages of it")
+    if not np.isfinite(wanted).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(wanted))[0])
+        raise InputError(
+            f"program: weight at {place} is {wanted[place]}; weights are finite numbers: mend the signatures"
+        )
+    pages = wanted.reshape(-1, *shape)
+    lanes = np.tile(_lanes_of(calibration, chosen), len(pages))
+    own = np.asarray(calibration.channel_of_ring)[chosen]
+    solved = _solve(calibration, lanes, by_place(pages, own).reshape(len(lanes), -1))
+    volts, *found = (a.reshape(pages.shape) for a in solved)
+    predicted, reached = (by_place(a, inverse(own)) for a in found)
+    # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
+    excluded = np.asarray(calibration.excluded)[chosen]
+    places = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
+    low, high = _reachable(calibration, chosen) if len(places) else (reached[0], reached[0])
+    missed = tuple(
+        OutOfReach(
+            int(p),
+            int(chosen[n]),
+            int(c),
+            float(pages[p, n, c]),
+            float(reached[p, n, c]),
+            (float(low[n, c]), float(high[n, c])),
+        )
+        for p, n, c in places
+    )
+    return Programmed(volts, predicted, np.where(excluded, 0.0, predicted - pages), missed)
+
+
+def _chosen_rows(calibration: Calibration, rows: Sequence[int] | None) -> Int[ndarray, " rows"]:
+    count = calibration.shape[0]
+    if rows is None:
+        return np.arange(count)
+    chosen = np.asarray(rows, dtype=int).reshape(-1)
+    wrong = [int(row) for row in chosen if not 0 <= row < count]
+    if wrong or len(set(chosen.tolist())) != len(chosen) or not len(chosen):
+        raise InputError(
+            f"program: rows {list(rows)}; want different rows of 0 to {count - 1}"
+            + (f", row {wrong[0]} is not on this chip" if wrong else "")
+        )
+    return chosen
+
+
+def _lanes_of(calibration: Calibration, rows: Int[ndarray, " rows"]) -> Int[ndarray, " lanes"]:
+    buses = calibration.rows.gain_A.shape[1]
+    return (rows[:, None] * buses + np.arange(buses)).ravel()
+
+
+def _reachable(
+    calibration: Calibration, rows: Int[ndarray, " rows"]
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_lanes_of(calibration, rows),))
+    places = inverse(np.asarray(calibration.channel_of_ring)[rows])
+    return by_place(low.reshape(len(rows), -1), places), by_place(high.reshape(len(rows), -1), places)
+
+
+def _solve(
+    calibration: Calibration, lanes: Int[ndarray, " lanes"], wanted: Float[ndarray, "lanes channels"]
+) -> tuple[Float[ndarray, "lanes channels"], ...]:
+    """Voltages on the DAC grid, weights there, and weights before rounding."""
+    volts, cost = _descend(calibration, lanes, wanted, wanted)
+    for share in RESTARTS:
+        left = np.flatnonzero(cost > _goal(wanted.shape[1]))
+        if not left.size:
+            break
+        tried, tried_cost = _descend(calibration, lanes[left], wanted[left], share * wanted[left])
+        better = tried_cost < cost[left]
+        volts[left[better]], cost[left[better]] = tried[better], tried_cost[better]
+    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (lanes, wanted, volts))
+
+
+def _goal(channels: int) -> float:
+    return channels * SOLVED**2
+
+
+def _descend(
+    calibration: Calibration,
+    lanes: Int[ndarray, " lanes"],
+    wanted: Float[ndarray, "lanes channels"],
+    begin: Float[ndarray, "lanes channels"],
+) -> tuple[Float[ndarray, "lanes channels"], Float[ndarray, " lanes"]]:
+    """Voltages and costs, from where each ring alone has the weight to begin at."""
+    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, begin))
+    cost = np.empty(len(lanes))
+    left = np.arange(len(lanes))
+    for _ in range(ROUNDS):
+        problem = (lanes[left], wanted[left], volts[left])
+        volts[left], cost[left], settled = _in_chunks(lambda *chunk: _refine(calibration, *chunk), problem)
+        left = left[~settled]
+        if not len(left):
+            break
+    return volts, cost
+
+
+def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
+    """A compiled function of lanes over any number of them, chunk by chunk; there are few sizes to compile for."""
+    count = len(lanes[0])
+    few, many = LANES_AT_ONCE if jax.default_backend() == "cpu" else LANES_ON_ACCELERATOR
+    size = few if count <= few else many
+    padded = -(-count // size) * size
+    index = np.minimum(np.arange(padded), count - 1).reshape(-1, size)
+
+    def one(chunk: Int[ndarray, " size"]) -> tuple[ndarray, ...]:
+        return tuple(np.array(leaf) for leaf in function(*(jnp.asarray(leaf[chunk]) for leaf in lanes)))
+
+    if len(index) == 1:
+        done = [one(index[0])]
+    else:
+        # A compiled call leaves Python free, so threads fill the cores.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            done = list(pool.map(one, index))
+    return tuple(np.concatenate(leaves)[:count] for leaves in zip(*done, strict=True))
+
+
+@eqx.filter_jit
+def _reach(
+    calibration: Calibration, lanes: Int[Array, " lanes"]
+) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+    def one(number):
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, REACH_POINTS)
+        return curves.low, curves.high
+
+    return jax.vmap(one)(lanes)
+
+
+@eqx.filter_jit
+def _start(
+    calibration: Calibration, lanes: Int[Array, " lanes"], wanted: Float[Array, "lanes channels"]
+) -> tuple[Float[Array, "lanes channels"]]:
+    def one(number, w):
+        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, START_POINTS)
+        return voltages_alone(curves, w)
+
+    return (jax.vmap(one)(lanes, wanted),)
+
+
+@eqx.filter_jit
+def _refine(
+    calibration: Calibration,
+    lanes: Int[Array, " lanes"],
+    wanted: Float[Array, "lanes channels"],
+    start: Float[Array, "lanes channels"],
+) -> tuple[Float[Array, "lanes channels"], Float[Array, " lanes"], Bool[Array, " lanes"]]:
+    """Voltages after one round, their cost, and whether a lane needs no other."""
+    top_V = calibration.max_voltage_V
+
+    def one(number, w, first):
+        lane = lane_of(calibration, number)
+        goal = _goal(w.shape[0])
+        found = least_squares(
+            lambda v: lane.asked * (weights_and_slopes(lane, v)[0] - w),
+            first,
+            jacobian=lambda v: lane.asked[:, None] * weights_and_slopes(lane, v)[1],
+            steps=STEPS,
+            cost_goal=goal,
+            lower=-top_V * lane.asked,
+            upper=top_V * lane.asked,
+        )
+        # A lane that stopped before its last step comes no nearer from here.
+        return found.x, found.cost, (found.cost <= goal) | (found.steps < STEPS)
+
+    return jax.vmap(one)(lanes, wanted, start)
+
+
+@eqx.filter_jit
+def _round(
+    calibration: Calibration,
+    lanes: Int[Array, " lanes"],
+    wanted: Float[Array, "lanes channels"],
+    volts: Float[Array, "lanes channels"],
+) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+    def one(number, w, v):
+        limit_V, step_V = calibration.max_voltage_V, calibration.voltage_step_V
+        return round_lane(lane_of(calibration, number), v, w, max_voltage_V=limit_V, step_V=step_V)
+
+    return jax.vmap(one)(lanes, wanted, volts)

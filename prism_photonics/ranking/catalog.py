@@ -1,0 +1,74 @@
+"""The selectors by name, as the command line and the table know them."""
+
+from collections.abc import Iterable
+
+from prism_photonics.export.read import Bundle
+from prism_photonics.ranking.evict import HeavyHitters, Streaming
+from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey, PrincipalProjection, RandomProjection
+from prism_photonics.ranking.hierarchical import Hierarchical
+from prism_photonics.ranking.learned import LearnedProjection
+from prism_photonics.ranking.readers import ChipReader
+from prism_photonics.ranking.salca import SalcaLike
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
+from prism_photonics.units import InputError, nearest
+
+NAMES = (
+    *("oracle", "mean_key", "bound", "random_projection", "pca"),
+    *("photonic_mean_key", "photonic_bound", "photonic_learned"),
+    *("hierarchical", "hierarchical_mean", "hierarchical_learned", "photonic_hierarchical"),
+    *("salca_like", "streaming_llm", "h2o", "random"),
+)
+
+
+def make_selectors(
+    names: Iterable[str], bundle: Bundle, *, dual_rail: Bundle | None = None, dims: int, seed: int = 0
+) -> dict[str, Selector]:
+    """Selectors by name, each with its own random numbers.
+
+    Args:
+        names: Of ``NAMES``.
+        bundle: The chip of the photonic ones.
+        dual_rail: The chip of the photonic bound, with two channels per dimension; by default the same chip, which
+            then takes twice the slices.
+        dims: Dimensions of a key; the projections keep half of them.
+        seed: Seed of projections, programming errors and noise.
+
+    Returns:
+        The selectors.
+
+    Raises:
+        InputError: An unknown name.
+    """
+    wide = dual_rail or bundle
+    halves = wide.encoding == "dual_rail"
+    half = max(1, dims // 2)
+    makers = {
+        "oracle": lambda name: Oracle(),
+        "mean_key": lambda name: FeatureSelector(name, MeanKey()),
+        "bound": lambda name: FeatureSelector(name, Bound()),
+        "random_projection": lambda name: FeatureSelector(name, RandomProjection(MeanKey(), half, seed)),
+        "pca": lambda name: FeatureSelector(name, PrincipalProjection(MeanKey(), half)),
+        "photonic_mean_key": lambda name: FeatureSelector(name, MeanKey(), ChipReader(bundle, seed=seed)),
+        "photonic_bound": lambda name: FeatureSelector(name, Bound(), ChipReader(wide, seed=seed + 1, halves=halves)),
+        "photonic_learned": lambda name: FeatureSelector(
+            name, LearnedProjection(MeanAndBound(), dims, bundle, seed=seed), ChipReader(bundle, seed=seed + 2)
+        ),
+        "hierarchical": lambda name: Hierarchical(name, Bound()),
+        "hierarchical_mean": lambda name: Hierarchical(name, MeanKey(), coarse="mean"),
+        "hierarchical_learned": lambda name: Hierarchical(
+            name, Bound(), coarse=LearnedProjection(MeanAndBound(), 2 * dims, first=dims, seed=seed)
+        ),
+        "photonic_hierarchical": lambda name: Hierarchical(
+            name, Bound(), reader=ChipReader(wide, seed=seed + 3, halves=halves)
+        ),
+        "salca_like": lambda name: SalcaLike(),
+        "streaming_llm": lambda name: Streaming(),
+        "h2o": lambda name: HeavyHitters(),
+        "random": lambda name: RandomChoice(seed),
+    }
+    made = {}
+    for name in names:
+        if name not in makers:
+            raise InputError(f"selector '{name}': unknown, want some of {', '.join(NAMES)}; {nearest(name, NAMES)}")
+        made[name] = makers[name](name)
+    return made

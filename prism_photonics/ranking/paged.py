@@ -1,0 +1,74 @@
+"""Signatures for a paged KV cache: what a serving engine asks of a selector, in the engine's own page numbers.
+
+An engine keeps keys in physical pages that any request may own, and asks for one score per (request, page). A page is
+a block: it is signed once, when it is full, and its signature stays at its physical place until the page is written
+anew. Nothing here knows an engine; docs/rank.md shows the few lines that one needs.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from prism_photonics.ranking.readers import Place
+from prism_photonics.ranking.selectors import Selector
+from prism_photonics.units import InputError
+
+
+class PagedSignatures:
+    """One selector's signatures of all physical pages of all layers.
+
+    Attributes:
+        selector: Signs and scores; needs no evidence and no training.
+        pages: Physical pages of the cache.
+    """
+
+    def __init__(self, selector: Selector, pages: int):
+        if selector.evidence or selector.trained:
+            what = selector.evidence or "training"
+            raise InputError(f"selector {selector.name}: needs {what}, which an engine does not give; choose another")
+        if pages < 1:
+            raise InputError(f"pages: got {pages}, want at least 1; give the number of physical pages of the cache")
+        self.selector, self.pages = selector, pages
+        self._written: dict[int, Tensor] = {}
+        self._known: dict[int, Tensor] = {}
+
+    def sign(self, layer: int, pages: Int[Tensor, " n"], keys: Float[Tensor, "n tokens kv_heads dims"]) -> None:
+        """Sign full pages; one that was signed before is signed anew.
+
+        Args:
+            layer: Layer of the model.
+            pages: Physical page numbers.
+            keys: Their post-RoPE keys, in the layout of a key buffer.
+        """
+        for page, block in zip(pages.tolist(), keys.movedim(2, 1), strict=True):
+            # One by one: a chip draws the programming error of a block from its place.
+            valid = torch.ones(1, 1, block.shape[1], dtype=torch.bool, device=block.device)
+            fresh = self.selector.sign(block[None, :, None], valid, Place(layer, page))[0, :, 0]
+            if layer not in self._written:
+                self._written[layer] = fresh.new_zeros(self.pages, *fresh.shape)
+                self._known[layer] = torch.zeros(self.pages, dtype=torch.bool, device=fresh.device)
+            self._written[layer][page], self._known[layer][page] = fresh, True
+
+    def scores(
+        self, layer: int, pages: Int[Tensor, "requests listed"], queries: Float[Tensor, "requests heads dims"]
+    ) -> Float[Tensor, "requests kv_heads listed"]:
+        """Scores of the pages of each request, per KV head.
+
+        Args:
+            layer: Layer of the model.
+            pages: Physical pages of each request in logical order; anything below zero stands for none.
+            queries: Post-RoPE queries of the step.
+
+        Returns:
+            Scores, minus infinity where there is no page or an unsigned one. An engine that chooses for all heads of a
+            request at once adds them up; ours are chosen per KV head.
+
+        Raises:
+            InputError: No page of the layer is signed.
+        """
+        if layer not in self._written:
+            raise InputError(f"layer {layer}: got queries, want signed pages before them; call sign() first")
+        real = pages.clamp(min=0)
+        state = self._written[layer][real].transpose(1, 2)
+        scores = self.selector.score(queries[:, :, None], state, layer)[:, :, 0]
+        return scores.masked_fill(~(self._known[layer][real] & (pages >= 0))[:, None], -torch.inf)

@@ -1,0 +1,204 @@
+"""How dot products are computed: in float, by an exported bundle, or by a chip that is handed in tile by tile."""
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from prism_photonics.behavior.finite import require_drift
+from prism_photonics.codec import encoding as sign
+from prism_photonics.export.read import Bundle
+from prism_photonics.units import InputError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where signatures stand.
+
+    Attributes:
+        layer: Layer of the model.
+        block: Index of the first of the blocks.
+        sequence: Number of the first sequence of the batch.
+    """
+
+    layer: int
+    block: int = 0
+    sequence: int = 0
+
+
+class Reader(abc.ABC):
+    """Writes signatures once and reads them with any number of queries."""
+
+    def write(
+        self, signatures: Float[Tensor, "batch kv_heads blocks width"], place: Place
+    ) -> Float[Tensor, "batch kv_heads blocks state"]:
+        """What stands there once the signatures are written; one row per block.
+
+        Args:
+            signatures: Features of blocks, any unit.
+            place: Where the blocks stand.
+
+        Returns:
+            The written state, to which later blocks are appended.
+        """
+        return signatures
+
+    @abc.abstractmethod
+    def read(
+        self,
+        queries: Float[Tensor, "batch kv_heads steps width"],
+        state: Float[Tensor, "batch kv_heads blocks state"],
+    ) -> Float[Tensor, "batch kv_heads steps blocks"]:
+        """Scores in units of query times signature."""
+
+    @abc.abstractmethod
+    def cost(self, blocks: int, width: int) -> dict[str, float]:
+        """See ``Selector.cost``."""
+
+
+class FloatReader(Reader):
+    """Exact dot products; an electronic scan reads every signature in two bytes per number."""
+
+    def read(self, queries, state):
+        """Dot products."""
+        return queries @ state.transpose(-1, -2)
+
+    def cost(self, blocks, width):
+        """Bytes of a 16-bit scan."""
+        return {"signature_bytes": 2.0 * blocks * width, "pages": 0.0, "passes": 0.0}
+
+
+class ChipReader(Reader):
+    """Dot products by the behavioral model of a bundle.
+
+    Each block is written at the chip's full span, and its own scale multiplies its score after the converter: a block
+    that arrives later never changes how an earlier one was written. Every block has its own programming error, drawn
+    from (seed, layer, sequence and KV head, block) once and for all; every reading has its own noise.
+
+    Attributes:
+        bundle: The chip.
+        seed: Seed of programming errors and read noise.
+        levels: Bits of the signatures before they are written; 0 for no rounding.
+        halves: Whether features come as two halves, one for q⁺ and one for q⁻, each on a rail of its own; for the
+            bound on a chip with the dual-rail encoding.
+        t_since_program_s: How long after its writing every block is read; its drift, measured on the chip, is drawn
+            as its programming error is, and one number for all blocks of a layer, sequence and KV head.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        seed: int = 0,
+        levels: int = 0,
+        halves: bool = False,
+        t_since_program_s: float = 0.0,
+    ):
+        if halves and bundle.encoding != "dual_rail":
+            raise InputError(f"halves: got a chip with the encoding '{bundle.encoding}', want dual_rail; leave it out")
+        require_drift(t_since_program_s, longest_s=bundle.longest_s, drawn=True)
+        self.bundle, self.seed, self.levels, self.halves = bundle, seed, levels, halves
+        self.t_since_program_s = t_since_program_s
+        self._readings = 0
+
+    def write(self, signatures, place):
+        """Signatures at full span, their scales, and the normal numbers of the programming error."""
+        batch, kv_heads, blocks, width = signatures.shape
+        scale = signatures.abs().amax(-1, keepdim=True)
+        scale = torch.where(scale > 0, scale, 1.0)
+        unit = signatures / scale
+        if self.levels:
+            unit = sign.quantize(unit, self.levels, -1.0, 1.0)
+        shape = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1:]
+        size = int(np.prod(shape))
+        drawn = np.empty((batch, kv_heads, blocks, 2 * size + 1 if self.t_since_program_s else size))
+        for sequence, head, block in np.ndindex(batch, kv_heads, blocks):
+            bank = (place.sequence + sequence) * kv_heads + head
+            where = [0, place.block + block, bank, place.layer]
+            stream = np.random.Generator(np.random.Philox(key=self.seed, counter=where))
+            drawn[sequence, head, block, : 2 * size] = stream.standard_normal(min(2 * size, drawn.shape[-1]))
+            if self.t_since_program_s:
+                together = np.random.Generator(np.random.Philox(key=self.seed, counter=[1, 0, bank, place.layer]))
+                drawn[sequence, head, block, -1] = together.standard_normal()
+        return torch.cat([unit, scale, torch.as_tensor(drawn).to(unit)], -1)
+
+    def read(self, queries, state):
+        """Readings of every (sequence, KV head) bank, each with its own noise."""
+        batch, kv_heads, steps, width = queries.shape
+        blocks = state.shape[2]
+        scores = np.empty((batch, kv_heads, steps, blocks))
+        unit, scale, drawn = (
+            part.detach().cpu().double().numpy() for part in state.split([width, 1, state.shape[-1] - width - 1], -1)
+        )
+        light = queries.detach().cpu().double().numpy()
+        if self.halves:
+            # The chip splits the query itself: one shot of (q⁺, q⁻).
+            light = light[..., : width // 2] - light[..., width // 2 :]
+        for bank in np.ndindex(batch, kv_heads):
+            signatures = self._on_rails(unit[bank])
+            shape = self.bundle.error_shape(signatures)
+            size = int(np.prod(shape[1:]))
+            numbers: dict[str, Any] = {"error": drawn[bank][:, :size].reshape(shape)}
+            if self.t_since_program_s:
+                drift = drawn[bank][:, size : 2 * size].reshape(shape)
+                numbers |= {"drift": drift, "common_drift": float(drawn[bank][0, -1])}
+            written = self.bundle.program(signatures, 0, **numbers, signature_scale=1.0)
+            self._readings += 1
+            key = self.seed * 2**40 + self._readings
+            read = self.bundle.read(light[bank], written, key=key, t_since_program_s=self.t_since_program_s)
+            scores[bank] = read * scale[bank].T
+        return torch.as_tensor(scores).to(queries)
+
+    def cost(self, blocks, width):
+        """Pages of rows; every page takes its slices, each its shots of light."""
+        pages = -(-blocks // self.bundle.rows)
+        slices = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1]
+        passes = pages * slices * sign.shots(self.bundle.encoding)
+        return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(passes)}
+
+    def _on_rails(self, signatures: np.ndarray) -> np.ndarray:
+        return signatures.reshape(len(signatures), 2, -1) if self.halves else signatures
+
+
+ScoreBank = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+"""(signatures (blocks, width), queries (steps, width), number of the bank) -> scores (steps, blocks)."""
+
+
+class BankReader(Reader):
+    """Dot products by a callable that a higher room hands in, such as the whole circuit of a virtual chip.
+
+    Attributes:
+        score_bank: Writes the signatures of one KV head and scores its queries; called once per read.
+        rows: Blocks that are scored at once.
+        channels: Dimensions that are scored at once.
+        shots: Readings that one tile takes for a query.
+    """
+
+    def __init__(self, score_bank: ScoreBank, *, rows: int, channels: int, shots: int = 1):
+        self.score_bank, self.rows, self.channels, self.shots = score_bank, rows, channels, shots
+        self._banks = 0
+
+    def read(self, queries, state):
+        """Scores bank by bank."""
+        banks = []
+        for bank in np.ndindex(*queries.shape[:2]):
+            scores = np.asarray(
+                self.score_bank(state[bank].double().numpy(), queries[bank].double().numpy(), self._banks)
+            )
+            want = (queries.shape[2], state.shape[2])
+            if scores.shape != want:
+                raise InputError(f"score_bank: got shape {scores.shape}, want {want}; one score per query and block")
+            self._banks += 1
+            banks.append(torch.as_tensor(scores))
+        return torch.stack(banks).reshape(*queries.shape[:3], state.shape[2]).to(queries)
+
+    def cost(self, blocks, width):
+        """Pages of rows; every page takes its slices, each its shots of light."""
+        pages = -(-blocks // self.rows)
+        passes = pages * -(-width // self.channels) * self.shots
+        return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(passes)}

@@ -1,0 +1,187 @@
+"""The one interface of all selectors, and those that are features plus a dot product, an oracle, or chance.
+
+A selector signs each complete block once, scores all signed blocks for a query, and chooses. Keys, queries and
+signatures are torch tensors over (batch, KV heads, …); the same object serves any number of layers and sequences.
+"""
+
+import abc
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from prism_photonics.ranking.features import Features
+from prism_photonics.ranking.readers import FloatReader, Place, Reader
+from prism_photonics.units import InputError
+
+
+class Selector(abc.ABC):
+    """Signs blocks, scores them, chooses.
+
+    Attributes:
+        name: What the table calls it.
+        trained: Whether ``fit`` must see keys and queries of the model first.
+        evidence: What it is given besides signatures: "" for nothing, "mass" for the query's exact attention
+            (the oracle), "received" for the attention that each block received during prefill.
+    """
+
+    name: str
+    trained: bool = False
+    evidence: str = ""
+
+    @abc.abstractmethod
+    def sign(
+        self,
+        keys: Float[Tensor, "batch kv_heads blocks tokens dims"],
+        valid: Bool[Tensor, "batch blocks tokens"],
+        place: Place,
+    ) -> Float[Tensor, "batch kv_heads blocks width"]:
+        """The signatures of complete blocks; each block is signed once.
+
+        Args:
+            keys: Post-RoPE keys.
+            valid: Tokens that are no padding.
+            place: Where the blocks stand.
+
+        Returns:
+            Whatever ``score`` needs of a block; blocks signed later are appended.
+        """
+
+    @abc.abstractmethod
+    def score(
+        self,
+        queries: Float[Tensor, "batch heads steps dims"],
+        signatures: Float[Tensor, "batch kv_heads blocks width"],
+        layer: int,
+        evidence: Float[Tensor, "batch kv_heads steps blocks"] | None = None,
+    ) -> Float[Tensor, "batch kv_heads steps blocks"]:
+        """Scores of all signed blocks, the higher the better.
+
+        Args:
+            queries: Post-RoPE queries; consecutive heads share a KV head.
+            signatures: What ``sign`` returned.
+            layer: Layer of the model.
+            evidence: See the attribute.
+
+        Returns:
+            Scores in any unit.
+        """
+
+    def choose(
+        self, scores: Float[Tensor, "*batch blocks"], k: int, candidates: Bool[Tensor, "*batch blocks"]
+    ) -> Int[Tensor, "*batch chosen"]:
+        """The k best candidates, best first, -1 where there are fewer; ties go to the lower index.
+
+        Args:
+            scores: One score per block.
+            k: Blocks to choose.
+            candidates: Blocks that may be chosen.
+
+        Returns:
+            Block indices.
+        """
+        return best(scores, k, candidates)
+
+    def fit(  # noqa: B027  most need none
+        self,
+        keys: Float[Tensor, "batch kv_heads tokens dims"],
+        queries: Float[Tensor, "batch heads steps dims"],
+        *,
+        layer: int,
+        block: int,
+    ) -> None:
+        """Learn from calibration sequences; selectors that are not ``trained`` ignore it."""
+
+    def cost(self, blocks: int, *, dims: int, block: int) -> dict[str, float]:
+        """What one query of one KV head costs: signature bytes read, pages of rows read, passes of light.
+
+        Args:
+            blocks: Blocks that are ranked.
+            dims: Dimensions of a key.
+            block: Tokens per block.
+
+        Returns:
+            ``signature_bytes``, ``pages``, ``passes``.
+        """
+        return {"signature_bytes": 0.0, "pages": 0.0, "passes": 0.0}
+
+
+def best(
+    scores: Float[Tensor, "*batch blocks"], k: int, candidates: Bool[Tensor, "*batch blocks"]
+) -> Int[Tensor, "*batch chosen"]:
+    """The k best candidates above -inf, under the tie rule of ``rank.recall.top_k``; -1 where there are fewer."""
+    if k < 1:
+        raise InputError(f"k: got {k}, want at least 1; choose how many blocks to fetch")
+    barred = torch.where(candidates, scores, -torch.inf)
+    # torch.topk leaves the order of ties open, and a coarse converter makes many.
+    order = torch.sort(barred, dim=-1, descending=True, stable=True).indices[..., :k]
+    return torch.where(torch.gather(barred, -1, order) > -torch.inf, order, -1)
+
+
+class FeatureSelector(Selector):
+    """Scores are dot products of block features and query features, read in float or by a chip.
+
+    Attributes:
+        features: What block and query are turned into.
+        reader: What computes the dot products.
+    """
+
+    def __init__(self, name: str, features: Features, reader: Reader | None = None):
+        self.name, self.features, self.reader = name, features, reader or FloatReader()
+        self.trained = features.trained
+
+    def sign(self, keys, valid, place):
+        """See ``Selector.sign``."""
+        return self.reader.write(self.features.of_blocks(keys, valid, place.layer), place)
+
+    def score(self, queries, signatures, layer, evidence=None):
+        """See ``Selector.score``."""
+        sketch = self.features.of_queries(queries, signatures.shape[1], layer)
+        return self.reader.read(sketch, signatures)
+
+    def fit(self, keys, queries, *, layer, block):
+        """See ``Selector.fit``."""
+        self.features.fit(keys, queries, layer=layer, block=block)
+
+    def cost(self, blocks, *, dims, block):
+        """See ``Selector.cost``."""
+        return self.reader.cost(blocks, self.features.width(dims))
+
+
+class Oracle(Selector):
+    """Chooses by the query's exact attention mass: what no signature can beat."""
+
+    name = "oracle"
+    evidence = "mass"
+
+    def sign(self, keys, valid, place):
+        """An empty signature."""
+        return keys.new_zeros(*keys.shape[:3], 1)
+
+    def score(self, queries, signatures, layer, evidence=None):
+        """The evidence itself."""
+        if evidence is None:
+            raise InputError(f"{self.name}: got no evidence, want {self.evidence}; it works in the table only")
+        return evidence
+
+    def cost(self, blocks, *, dims, block):
+        """Every key is read."""
+        return {"signature_bytes": 2.0 * blocks * block * dims, "pages": 0.0, "passes": 0.0}
+
+
+class RandomChoice(Selector):
+    """Chooses at random, anew at every step: the chance row."""
+
+    name = "random"
+
+    def __init__(self, seed: int = 0):
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def sign(self, keys, valid, place):
+        """An empty signature."""
+        return keys.new_zeros(*keys.shape[:3], 1)
+
+    def score(self, queries, signatures, layer, evidence=None):
+        """Uniform random numbers."""
+        batch, kv_heads, blocks, _ = signatures.shape
+        return torch.rand(batch, kv_heads, queries.shape[2], blocks, generator=self._generator).to(queries.device)

@@ -1,0 +1,290 @@
+"""ChipSpec: everything that defines a chip, read from one TOML file.
+
+Every number carries its unit in its name. A misspelled key is refused and the nearest known key named; a number out of
+range is refused with the range. The spec holds no physics: it hands geometry to the devices' designs.
+"""
+
+import hashlib
+import json
+import math
+import tomllib
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.detector.design import (
+    FLIPPED_PAD_UM,
+    DetectorDesign,
+    PhotodiodeSiteDesign,
+)
+from prism_photonics.lightpath.modulator.design import ModulatorDesign
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.place import straights_um
+from prism_photonics.lightpath.source.design import CombDesign
+from prism_photonics.lightpath.splitter.design import SplitterDesign
+from prism_photonics.process.profile import Profile, load_profile
+from prism_photonics.spec.tables import (
+    ChipTable,
+    CombTable,
+    CouplerTable,
+    DetectorTable,
+    DriftTable,
+    DriveTable,
+    ModulatorTable,
+    RankingTable,
+    RingTable,
+    SplitterTable,
+    SystemTable,
+    Table,
+    TrimTable,
+    VariationTable,
+    WaveguideTable,
+)
+from prism_photonics.units import InputError, nearest, watt_from_dBm
+
+HEATER_UM = 2.0  # width of a ring's heater; design choice
+MOST_BONDED_ROWS = 16  # whose wires find room beside the rings; design choice
+
+
+class ChipSpec(Table):
+    """A chip, complete. Read with `from_toml`; the designs of its devices come from its properties."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    process: str
+    chip: ChipTable
+    comb: CombTable
+    modulator: ModulatorTable
+    coupler: CouplerTable
+    splitter: SplitterTable
+    ring: RingTable
+    trim: TrimTable
+    drive: DriveTable
+    waveguide: WaveguideTable
+    detector: DetectorTable
+    variation: VariationTable
+    drift: DriftTable
+    ranking: RankingTable
+    system: SystemTable
+
+    @model_validator(mode="after")
+    def _devices_fit(self) -> "ChipSpec":
+        # One more guided wavelength, under a µm, may be added to the straights to reach the channel.
+        outer = 2.0 * (self.ring.radius_um + self.ring.electrode_gap_um / 2.0 + self.ring.electrode_width_um)
+        outer += self.ring.straight_um + 1.0
+        if self.ring.pitch_um < outer:
+            raise ValueError(
+                f"ring.pitch_um = {self.ring.pitch_um:g}: ring and electrodes are {outer:g} µm wide; "
+                "raise pitch_um or lower radius_um"
+            )
+        least_um = load_profile(self.process).least_gap_um
+        for key in ("gap_through_um", "gap_drop_um"):
+            gap_um = getattr(self.ring, key)
+            if gap_um < least_um:
+                raise ValueError(
+                    f"ring.{key} = {gap_um:g}: below {least_um:.3g} µm the ribs' sloping walls meet in {self.process}; "
+                    "widen the gap"
+                )
+        if self.modulator.encoding == "dual_rail" and self.chip.channels % 2:
+            raise ValueError(
+                f"chip.channels = {self.chip.channels}: 'dual_rail' needs two wavelengths per value; use an even number"
+            )
+        last = self.comb.first_wl_nm + self.comb.spacing_nm * (self.chip.channels - 1)
+        if last > 1700:
+            raise ValueError(
+                f"comb: channel {self.chip.channels - 1} lies at {last:g} nm, above the 1700 nm limit; lower spacing_nm"
+            )
+        return self
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "ChipSpec":
+        """Read and check a spec file.
+
+        Raises:
+            InputError: The file cannot be read, is not TOML, or holds an unknown key or a value out of range.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise InputError(f"{path}: cannot read the spec ({reason}); give the path of a spec.toml") from None
+        return cls.from_text(text, where=str(path))
+
+    @classmethod
+    def from_text(cls, text: str, *, where: str = "spec") -> "ChipSpec":
+        """Check a spec given as TOML text; ``where`` names it in errors."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{where}: not valid TOML ({error}); mend the line") from None
+        try:
+            spec = cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(f"{where}: {_explain(error)}") from None
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        return spec
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over every field and the film's numbers: two specs with the same hash are the same chip."""
+        content = {"spec": self.model_dump(mode="json"), "profile": self.profile.model_dump(mode="json")}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def profile(self) -> Profile:
+        """The film stack."""
+        return load_profile(self.process)
+
+    @property
+    def voltage_step_V(self) -> float:
+        """One code of the ring drivers' DAC, in V; the grid runs from −max to +max."""
+        return 2.0 * self.drive.max_voltage_V / (2**self.drive.dac_bits - 1)
+
+    @property
+    def comb_design(self) -> CombDesign:
+        """The comb."""
+        c = self.comb
+        return CombDesign(
+            c.first_wl_nm * 1e-3,
+            c.spacing_nm * 1e-3,
+            self.chip.channels,
+            watt_from_dBm(c.line_power_dBm),
+            c.rin_dB_Hz,
+            c.tilt_dB,
+            c.rin_common_dB_Hz,
+            c.linewidth_MHz * 1e6,
+        )
+
+    @property
+    def modulator_design(self) -> ModulatorDesign:
+        """The query modulators."""
+        return ModulatorDesign(**self.modulator.model_dump())
+
+    @property
+    def coupler_design(self) -> EdgeCouplerDesign:
+        """The edge coupler."""
+        return EdgeCouplerDesign(self.coupler.loss_dB, width_um=self.width_um)
+
+    @property
+    def splitter_design(self) -> SplitterDesign:
+        """The 1×2 splitter."""
+        return SplitterDesign(self.splitter.excess_loss_dB, width_um=self.width_um)
+
+    @property
+    def detector_design(self) -> DetectorDesign:
+        """The balanced receiver."""
+        d = self.detector
+        return DetectorDesign(
+            responsivity_A_W=d.responsivity_A_W,
+            loss_dB=d.loss_dB,
+            dark_current_A=d.dark_current_nA * 1e-9,
+            tia_noise_A_rtHz=d.tia_noise_pA_rtHz * 1e-12,
+            feedback_ohm=d.feedback_ohm,
+            temperature_K=d.temperature_K,
+            bandwidth_Hz=d.bandwidth_GHz * 1e9,
+            adc_bits=d.adc_bits,
+            adc_full_scale_A=d.adc_full_scale_uA * 1e-6,
+            cmrr_dB=d.cmrr_dB,
+            saturation_A=d.saturation_mA * 1e-3,
+        )
+
+    @property
+    def width_um(self) -> float:
+        """Rib width of every bus, in µm."""
+        return self.profile.film.rib_width_um.value
+
+    @cached_property
+    def ring_designs(self) -> tuple[RingDesign, ...]:
+        """The ring of each channel; all rows are drawn alike."""
+        r = self.ring
+        straights = straights_um(
+            self.profile,
+            radius_um=r.radius_um,
+            wl_um=self.comb_design.wl_um,
+            bias_pm=r.bias_pm,
+            arm_um=r.arm_um,
+            least_um=r.straight_um,
+        )
+        return tuple(
+            RingDesign(
+                r.radius_um,
+                straight,
+                r.gap_through_um,
+                r.gap_drop_um,
+                self.width_um,
+                r.pitch_um,
+                r.lobe_half_angle_deg,
+                r.electrode_gap_um,
+                r.electrode_width_um,
+                r.arm_um,
+                HEATER_UM if self.trim.method == "heater" else 0.0,
+            )
+            for straight in straights
+        )
+
+    @property
+    def fabricated_pm(self) -> float:
+        """Standard deviation of a resonance as fabricated: thickness, width and local part, in pm."""
+        v, o = self.variation, self.profile.optics
+        correlated = math.hypot(v.thickness_nm * o.thickness_pm_nm.value, v.width_nm * o.width_pm_nm.value)
+        return math.hypot(correlated, v.resonance_local_pm)
+
+    @property
+    def resonance_pm(self) -> float:
+        """Standard deviation of a resonance after trimming, in pm: what the calibration has to find."""
+        return self.fabricated_pm if self.trim.method == "none" else self.trim.residual_pm
+
+    @property
+    def flip_chip(self) -> bool:
+        """Whether the die is flipped onto bumps (many rows, several buses, heaters) or bonded along its edges."""
+        return self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1 or self.trim.method == "heater"
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether the drop buses end at photodiodes of their own in the west, between tree and rings."""
+        return self.detector.sides == "both"
+
+    @property
+    def photodiode_design(self) -> PhotodiodeSiteDesign:
+        """The attach site of a single photodiode, heading east."""
+        pad_um = FLIPPED_PAD_UM if self.flip_chip else PhotodiodeSiteDesign.pad_um
+        return PhotodiodeSiteDesign(self.width_um, pad_um=pad_um)
+
+    @property
+    def row_pitch_um(self) -> float:
+        """Distance between rows on a 10 µm grid: buses, the drop bus's U-turn, what must find room beside them."""
+        radius, buses = self.waveguide.bend_radius_um, self.ring_designs[0].bus_pitch_um
+        height = buses + 2.0 * radius
+        # All distances are design choices that the layout checks prove.
+        # The tree's last fork is two bends high.
+        fork = 4.0 * radius + self.splitter_design.port_pitch_um
+        if self.two_sided:
+            # Above the drop bus: its photodiode's pads, which a fork's lead passes at a distance.
+            return 10.0 * math.ceil(max(buses + self.photodiode_design.top_um + 11.0, fork) / 10.0)
+        if not self.flip_chip:
+            return 10.0 * math.ceil((height + 60.0) / 10.0)  # pads that hands can reach
+        # From one row's way back to the next row; the fork; two photodiode pads.
+        return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_PAD_UM + 27.0) / 10.0)
+
+
+def _explain(error: ValidationError) -> str:
+    """The gravest complaint of a validation, as one line: where, got, want, cure."""
+    # A misspelled key is also a missing one; naming the misspelling is what helps.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        table: type[BaseModel] = ChipSpec
+        for part in first["loc"][:-1]:
+            annotation = table.model_fields[str(part)].annotation
+            assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+            table = annotation
+        return f"unknown key '{place}'; {nearest(str(first['loc'][-1]), table.model_fields)}"
+    if first["type"] == "missing":
+        return f"missing key '{place}'; add it (layouts/demo_8x8/spec.toml shows every key)"
+    if first["type"] == "value_error":
+        return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+    complaint = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{place} = {first['input']!r}: {complaint}; mend the value (its unit is in the key)"

@@ -1,0 +1,41 @@
+"""The survey of a small die, and benches with something broken."""
+
+import jax
+import pytest
+
+from prism_photonics.calibration.survey import take_survey
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.virtual import VirtualChip
+
+
+class Spoiled(AbstractChip):
+    """A chip behind a bench that spoils what is written or read."""
+
+    def __init__(self, chip, spec, *, volts=lambda v: v, light=lambda p: p, current=lambda i: i):
+        super().__init__(spec)
+        self._chip, self._volts, self._light, self._current = chip, volts, light, current
+
+    def _drive(self, volts):
+        self._chip.set(self._volts(volts.copy()))
+
+    def _wait(self, seconds):
+        self._chip.wait(seconds)
+
+    def _clock_s(self):
+        return self._chip.time_s
+
+    def _read(self, light, averages):
+        return self._current(self._chip.measure(self._light(light.copy()), averages=averages))
+
+
+@pytest.fixture(scope="session")
+def spoiled(small):
+    def make(**broken):
+        return Spoiled(VirtualChip.fabricate(small, jax.random.key(0)), small, **broken)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def survey(small):
+    return take_survey(VirtualChip.fabricate(small, jax.random.key(0)), small, key=jax.random.key(1))

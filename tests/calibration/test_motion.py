@@ -1,0 +1,201 @@
+"""A slow instrument on a drifting chip: rows and temperatures are told apart, and what is programmed stays true."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from prism_photonics.calibration.calibration import from_survey
+from prism_photonics.calibration.fit import fit_rows
+from prism_photonics.calibration.motion import (
+    Motion,
+    _ou_precision,
+    blur_A,
+    drift_matters,
+    find_motion,
+    lost_volts,
+    replayed,
+    steady_samples,
+    thermal_patterns_pm,
+)
+from prism_photonics.calibration.moving import _tried_again, bus_surveys
+from prism_photonics.calibration.survey import averages_for, settings_for, survey_volts, take_survey
+from prism_photonics.calibration.unknowns import designed_gain_A
+from prism_photonics.characterize.accuracy import validate
+from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.drift.follower import Follower
+from prism_photonics.lightpath.detector.model import sample_noise_A
+from prism_photonics.lightpath.ring.relaxation import FilmCharge
+
+from .test_round_trip import pulls
+
+DIES = 8
+KEY = jax.random.key(0)
+# A reading takes a millisecond; the common temperature walks 3 mK while a die is surveyed.
+BENCH = {
+    "drive": {"dac_bits": 16},
+    "detector": {"tia_noise_pA_rtHz": 5.0, "bandwidth_GHz": 1e-6, "adc_bits": 18},
+    "drift": {"temperature_K": 0.1, "gradient_K": 0.005, "thermal_time_s": 600.0},
+}
+
+
+@pytest.fixture(scope="module")
+def slow(demo, altered):
+    """Four rows of four rings on slow instruments in a room that drifts."""
+    return altered(demo, name="slow_4x4", chip={"rows": 4, "channels": 4}, comb={"line_power_dBm": 0.0}, **BENCH)
+
+
+@pytest.fixture(scope="module")
+def dies(slow):
+    """(truth, calibration, chip, survey) of many dies."""
+    found = []
+    for seed in range(DIES):
+        key = jax.random.key(seed)
+        chip = VirtualChip.fabricate(slow, key)
+        survey = take_survey(chip, slow, key=jax.random.key(100 + seed))
+        found.append((draw_die(slow, jax.random.split(key)[0]), from_survey(survey, slow, key=KEY), chip, survey))
+    return found
+
+
+def test_a_reading_takes_no_longer_than_its_noise_asks(demo, slow):
+    assert (averages_for(demo), averages_for(slow)) == (1024, 1)
+    assert averages_for(demo, noise=1e-2) == 1
+
+
+def test_between_two_looks_a_reading_is_averaged_until_drift_is_as_large_as_its_noise(demo, slow, altered):
+    noisy = altered(slow, detector={"bandwidth_GHz": 1e-3})
+    samples = steady_samples(noisy, 4)
+    line_A = designed_gain_A(noisy).mean()
+    noise_A = float(sample_noise_A(noisy.detector_design, line_A)) / samples**0.5
+    assert samples > 10
+    assert blur_A(4 * samples / noisy.detector_design.bandwidth_Hz, noisy).mean() == pytest.approx(noise_A, rel=0.1)
+    assert steady_samples(demo, 4) > 1024
+    assert steady_samples(altered(slow, drift={"temperature_K": 0.0}), 4) == 10**9
+
+
+def test_settings_keep_to_sixty_readings_per_ring(demo, slow, altered):
+    assert (settings_for(demo), settings_for(slow)) == (32, 32)
+    many = altered(demo, chip={"buses": 4})
+    assert settings_for(many) * 33 / 8 <= 60
+
+
+def test_drift_matters_to_slow_instruments_only(demo, slow, dies):
+    assert drift_matters(dies[0][3], slow)
+    chip = VirtualChip.fabricate(demo, KEY)
+    assert not drift_matters(take_survey(chip, demo, key=KEY, settings=2), demo)
+
+
+def test_the_rows_explain_a_drifting_survey_to_the_noise(dies):
+    chi2 = np.array([calibration.chi2 for _, calibration, _, _ in dies])
+    assert 0.6 < chi2.mean() < 1.3
+    assert chi2.max() < 2.0
+
+
+def test_the_error_bars_are_honest_although_the_chip_drifted(dies, slow):
+    for name, pull in pulls([(truth, calibration, None) for truth, calibration, _, _ in dies], slow).items():
+        assert 0.75 < pull.std() < 1.25, name
+        assert np.abs(pull).max() < 5, name
+
+
+def test_the_film_is_found_as_its_profile_says(dies):
+    film = np.array([float(calibration.film) for _, calibration, _, _ in dies])
+    assert np.abs(film).max() < 0.1
+
+
+def test_targets_are_met_while_the_chip_drifts_and_only_when_it_is_followed(dies, slow):
+    _, calibration, chip, survey = dies[0]
+    follower = Follower(chip, calibration, slow, survey)
+    followed = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2, follower=follower)
+    chip.wait(120.0)
+    alone = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2)
+    assert followed.accuracy_bits > 10.5
+    assert followed.looks > 0
+    assert alone.accuracy_bits < followed.accuracy_bits - 2.0
+    assert alone.looks == 0
+
+
+def test_a_follower_leaves_a_chip_alone_that_does_not_drift(demo, dies):
+    chip = VirtualChip.fabricate(demo, KEY)
+    survey = take_survey(chip, demo, key=KEY, settings=2)
+    follower = Follower(chip, dies[0][1], demo, survey)
+    before = chip.time_s
+    follower.hold(np.zeros((8, 8)))
+    assert (follower.active, follower.triggers, chip.time_s) == (False, 0, before)
+
+
+# ---------------------------------------------------------------- the parts
+
+
+def test_a_known_path_of_the_temperature_is_found_up_to_its_mean(slow, dies):
+    """Readings made with known rows and a known path: one step finds the path, whatever the rows explain of it."""
+    survey = dies[0][3]
+    time_s = survey.time_s.values
+    volts = survey_volts(slow, time_s.shape[0], KEY)
+    own = survey.channel_of_ring.values
+    nothing, noise = np.zeros(survey.current_A.shape), np.full(survey.current_A.shape, 3e-10)
+    moving, readings = bus_surveys(volts, nothing, noise, time_s, own, slow)
+    rng = np.random.default_rng(1)
+    walk = np.cumsum(rng.normal(0.0, 2e-3, (time_s.size, 3)), axis=0).reshape(*time_s.shape, 3)
+    true = Motion(time_s, walk, 0.1)
+    flat = jnp.zeros((4, 1, ravel_pytree(dies[0][1].estimate)[0].size // 4))
+    predict = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))
+    read_A = np.asarray(predict(moving.placed(readings, true), flat)) + rng.normal(0.0, 3e-10, readings.current_A.shape)
+    measured = np.moveaxis(read_A[:, 0], 0, 2)
+    moving, readings = bus_surveys(volts, measured, noise, time_s, own, slow)
+    motion = Motion.none(time_s)
+    for _ in range(2):
+        motion = find_motion(moving.placed(readings, motion), flat, moving, motion, slow)
+    common = motion.shared[..., 0] - walk[..., 0]
+    assert np.std(common) < 0.1 * np.std(walk[..., 0])
+    assert motion.film == pytest.approx(0.1, abs=0.05)
+
+
+def test_a_bus_in_a_wrong_valley_is_tried_again_and_no_other_is_touched(slow, dies):
+    survey = dies[0][3]
+    still_s, own = np.zeros(survey.time_s.shape), survey.channel_of_ring.values
+    noise_A = np.full(survey.current_A.shape, 3e-10)
+    flat = jnp.zeros((4, 1, ravel_pytree(dies[0][1].estimate)[0].size // 4))
+    _, readings = bus_surveys(survey.volts_V.values, np.zeros(survey.current_A.shape), noise_A, still_s, own, slow)
+    read_A = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))(readings, flat)
+    readings = eqx.tree_at(lambda r: r.current_A, readings, read_A)
+    fit = fit_rows(readings, KEY)
+    assert np.asarray(fit.chi2).max() < 1.0
+    lost = eqx.tree_at(
+        lambda f: (f.chi2, f.unknowns.offset), fit, (fit.chi2.at[2].set(105.0), fit.unknowns.offset + 3.0)
+    )
+    found = _tried_again(readings, lost, 30.0, KEY)
+    assert np.asarray(found.chi2[2]).max() < 1.0
+    assert np.abs(np.asarray(found.unknowns.offset[2])).max() < 0.1
+    assert np.array_equal(found.unknowns.offset[1], lost.unknowns.offset[1])
+    assert _tried_again(readings, fit, 30.0, KEY) is fit
+
+
+def test_the_prior_of_the_temperature_is_an_ornstein_uhlenbeck_process():
+    times_s = np.array([0.0, 0.1, 0.15, 2.0, 7.0])
+    covariance = np.exp(-np.abs(times_s[:, None] - times_s) / 3.0)
+    assert np.linalg.inv(_ou_precision(times_s, 3.0)) == pytest.approx(covariance, abs=1e-12)
+
+
+def test_the_patterns_are_what_the_chip_drifts_by(slow):
+    patterns = thermal_patterns_pm(slow)
+    pm_K = slow.profile.optics.thermal_pm_K.value
+    assert patterns.shape == (3, 4, 4)
+    assert patterns[0] == pytest.approx(0.1 * pm_K)
+    assert patterns[1, :, 3] - patterns[1, :, 0] == pytest.approx(0.005 * pm_K)
+    assert patterns[2, 3] - patterns[2, 0] == pytest.approx(0.005 * pm_K)
+
+
+def test_the_film_is_charged_by_the_survey_that_it_sees(slow, dies):
+    survey = dies[0][3]
+    lost_V = lost_volts(survey.volts_V.values, survey.time_s.values, slow)
+    at_the_end = replayed(survey, slow).lost_V
+    last = int(survey.time_s.values[-1].argmax())
+    assert lost_V[:, 0, -1, last] == pytest.approx(at_the_end, rel=1e-9)
+    film = FilmCharge(slow.profile, (1,))
+    film.advance(1e12, np.array([10.0]))
+    shares = slow.profile.relaxation
+    whole = shares.fast_share.value + shares.slow_share.value + shares.memory_share.value
+    assert film.lost_V == pytest.approx([10.0 * whole])

@@ -1,0 +1,111 @@
+"""``prism track``: an hour of service in little, its records and its plot, resumed after a kill."""
+
+import json
+
+import jax
+import pytest
+from typer.testing import CliRunner
+
+from prism_photonics.calibration.calibration import blank_calibration
+from prism_photonics.calibration.record import write_record
+from prism_photonics.calibration.survey import take_survey
+from prism_photonics.characterize.stability import Hour
+from prism_photonics.chip.virtual import VirtualChip
+
+WIDE = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
+SHORT = ("--minutes", "0.2", "--interval", "1", "--check", "6", "--json")
+
+
+@pytest.fixture(scope="module")
+def prism():
+    from prism_photonics.cli.app import app
+
+    return lambda *args: CliRunner().invoke(app, [str(arg) for arg in args], env=WIDE)
+
+
+@pytest.fixture(scope="module")
+def record(small, tmp_path_factory):
+    """A die's record whose fit knows the design alone: how true the weights are is for tests/calibrate."""
+    folder = tmp_path_factory.mktemp("record")
+    survey = take_survey(VirtualChip.fabricate(small, jax.random.key(4)), small, key=jax.random.key(0), settings=4)
+    calibration = blank_calibration(small, triggers=16)
+    write_record(folder / "calibration.nc", calibration, survey, small, bench="virtual:4", seed=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tracked(prism, record, tmp_path_factory):
+    out = tmp_path_factory.mktemp("track")
+    result = prism("track", record, "-o", out, *SHORT)
+    assert result.exit_code == 0, result.output
+    return out, json.loads(result.stdout)
+
+
+def test_every_mode_has_its_line_its_record_and_a_place_in_the_plot(tracked):
+    out, said = tracked
+    assert [row["mode"] for row in said["modes"]] == ["none", "common", "full"]
+    assert sorted(path.name for path in out.iterdir()) == ["common.nc", "full.nc", "none.nc", "track.png"]
+    assert (out / "track.png").read_bytes().startswith(b"\x89PNG")
+    for row in said["modes"]:
+        hour = Hour.read(out / f"{row['mode']}.nc")
+        assert hour.time_s == [0.0, 1.0, 2.0, 5.0, 6.0, 10.0, 12.0]
+        assert hour.summary() == row
+        assert 0.0 <= row["duty"] < row["duty_laboratory"] < 0.1 or row["mode"] == "none"
+    assert [row["triggers"] for row in said["modes"]] == [0, 24, 25]
+
+
+def test_what_is_done_is_not_done_again(prism, record, tracked):
+    out, said = tracked
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.nc")}
+    result = prism("track", record, "-o", out, *SHORT, "--resume")
+    assert json.loads(result.stdout) == said
+    assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.nc")} == before
+
+
+def test_another_run_in_its_place_is_refused(prism, record, tracked):
+    out, _ = tracked
+    result = prism("track", record, "-o", out, "--minutes", "0.3", "--interval", "1", "--check", "6", "--resume")
+    assert result.exit_code == 2
+    assert "choose another folder, or leave out --resume" in result.stderr
+
+
+def test_a_killed_hour_goes_on_and_ends_as_if_nothing_had_stopped_it(prism, record, tracked, tmp_path, monkeypatch):
+    _, said = tracked
+
+    def full(*more):
+        return prism("track", record, "-o", tmp_path, "--mode", "full", *SHORT, *more)
+
+    write = Hour.write
+
+    def killed(self, path, spec):
+        write(self, path, spec)
+        if len(self.time_s) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Hour, "write", killed)
+    assert full().exit_code == 130
+    monkeypatch.setattr(Hour, "write", write)
+    assert len(Hour.read(tmp_path / "full.nc").time_s) == 4
+    assert (tmp_path / "full.jsonl").read_bytes().count(b'"A"') > 10
+    assert json.loads(full("--resume").stdout)["modes"] == said["modes"][2:]
+    assert not (tmp_path / "full.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--mode", "some"), "--mode some: unknown; use one of none, common, full, all"),
+        (("--bench", "virtual:5"), "was calibrated on virtual:4; calibrate the other chip"),
+    ],
+)
+def test_what_cannot_be_is_one_line(prism, record, tmp_path, options, message):
+    result = prism("track", record, "-o", tmp_path, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_folder_without_a_record_is_one_line(prism, tmp_path):
+    result = prism("track", tmp_path, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "no such file" in result.stderr

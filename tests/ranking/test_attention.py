@@ -1,0 +1,192 @@
+"""The hook on tiny random models: every block chosen gives SDPA's logits exactly; fewer give those of the mask."""
+
+import pytest
+import torch
+import transformers
+
+from prism_photonics.ranking.attention import BlockSparse
+from prism_photonics.ranking.features import Bound, MeanKey
+from prism_photonics.ranking.gather import Reach
+from prism_photonics.ranking.readers import ChipReader
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle
+from prism_photonics.units import InputError
+
+KINDS = ("qwen2", "qwen3", "llama")
+TOKENS, PREFILL, PAD = 47, 40, 9
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(tiny, request):
+    return tiny(request.param)
+
+
+@pytest.fixture
+def sparse():
+    """``sparse(model, k=3)``: a hook that is taken off when the test ends."""
+    made = []
+
+    def make(model, features=None, selector=None, **settings):
+        selector = selector or FeatureSelector("test", features or MeanKey())
+        made.append(BlockSparse(model, selector, **({"block": 4, "sink": 2, "window": 5} | settings)))
+        return made[-1]
+
+    yield make
+    for hook in reversed(made):
+        hook.detach()
+
+
+def batch(padded):
+    ids = torch.randint(1, 97, (2, TOKENS), generator=torch.Generator().manual_seed(2))
+    shown = torch.ones_like(ids)
+    if padded:
+        shown[0, :PAD], ids[0, :PAD] = 0, 0
+    return ids, shown
+
+
+@torch.no_grad()
+def logits(model, ids, shown, cache, padded):
+    """Prefill, then one token at a time."""
+    parts = []
+    for start, end in ((0, PREFILL), *((t, t + 1) for t in range(PREFILL, TOKENS))):
+        mask = {"attention_mask": shown[:, :end]} if padded else {}
+        parts.append(model(ids[:, start:end], past_key_values=cache, **mask).logits)
+    return torch.cat(parts, 1)
+
+
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "left-padded"])
+@pytest.mark.parametrize("k", [None, 100], ids=["all", "more-than-all"])
+def test_every_block_chosen_gives_the_logits_of_sdpa_exactly(model, sparse, padded, k):
+    ids, shown = batch(padded)
+    want = logits(model, ids, shown, transformers.DynamicCache(), padded)
+    hook = sparse(model, k=k)
+    assert torch.equal(logits(model, ids, shown, hook.cache(), padded), want)
+    assert hook.traffic.tokens_read == hook.traffic.tokens_full
+
+
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "left-padded"])
+def test_the_gathered_blocks_give_the_logits_of_the_masked_ones(model, sparse, padded, monkeypatch):
+    ids, shown = batch(padded)
+    hook = sparse(model, Bound(), k=3)
+    got = logits(model, ids, shown, hook.cache(), padded)
+
+    def masked(query, keys, values, mask, *, scaling):
+        spread = mask.repeat_interleave(2, 1)[:, :, None]
+        keys, values = keys.repeat_interleave(2, 1), values.repeat_interleave(2, 1)
+        attend = torch.nn.functional.scaled_dot_product_attention
+        return attend(query, keys, values, attn_mask=spread, scale=scaling).transpose(1, 2)
+
+    monkeypatch.setattr("prism_photonics.ranking.attention.attend_gathered", masked)
+    want = logits(model, ids, shown, hook.cache(), padded)
+    # The random weights are large: logits reach tens.
+    assert (got - want).abs().max() < 2e-5 * want.abs().max()
+
+
+def test_prefill_is_dense_and_decoding_reads_only_sink_window_and_chosen_blocks(model, sparse):
+    ids, shown = batch(False)
+    want = logits(model, ids, shown, transformers.DynamicCache(), False)
+    hook = sparse(model, k=3)
+    got = logits(model, ids, shown, hook.cache(), False)
+    assert torch.equal(got[:, :PREFILL], want[:, :PREFILL])
+    assert (got[:, PREFILL:] - want[:, PREFILL:]).abs().max() > 1e-3
+    steps = 2 * 2 * (TOKENS - PREFILL)
+    assert hook.traffic.steps == steps
+    assert hook.traffic.gathered == hook.traffic.tokens_read <= steps * 2 * (2 + 3 * 4 + 5 + 3)
+    assert hook.chosen[1].shape == (2, 2, 1, 3)
+
+
+@torch.no_grad()
+def test_values_of_blocks_that_were_not_chosen_do_not_matter(tiny, sparse):
+    model = tiny("llama", num_hidden_layers=1)
+    ids, _ = batch(False)
+    hook, step = sparse(model, k=2), ids[:, PREFILL : PREFILL + 1]
+    cache, spoiled = hook.cache(), hook.cache()
+    for each in (cache, spoiled):
+        model(ids[:, :PREFILL], past_key_values=each)
+    want = model(step, past_key_values=cache).logits
+    valid = torch.ones(2, PREFILL + 1, dtype=torch.bool)
+    read = Reach.at_end(valid, block=4, sink=2, window=5).tokens(hook.chosen[0][:, :, 0], valid)[..., :PREFILL]
+    # Signatures stand already, so the choice stays; a token that is read would show in every logit.
+    spoiled.layers[0].values = torch.where(read[..., None], spoiled.layers[0].values, torch.nan)
+    assert read.sum() < read.numel()
+    assert torch.equal(model(step, past_key_values=spoiled).logits, want)
+
+
+def test_each_block_is_signed_once_and_as_if_signed_at_the_end(model, sparse):
+    ids, shown = batch(True)
+    hook = sparse(model, k=3)
+    cache = hook.cache()
+    logits(model, ids, shown, cache, True)
+    blocks = TOKENS // 4
+    for index, layer in enumerate(cache.layers):
+        assert layer.written == blocks
+        cut = layer.keys[:, :, : blocks * 4].unflatten(2, (blocks, 4))
+        valid = shown[:, : blocks * 4].bool().unflatten(1, (blocks, 4))
+        assert torch.equal(layer.signatures, MeanKey().of_blocks(cut, valid, index))
+
+
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "left-padded"])
+@pytest.mark.parametrize("beams", [1, 3])
+def test_generate_gives_the_same_tokens_when_every_block_is_chosen(model, sparse, padded, beams):
+    ids, shown = batch(padded)
+    settings = {"max_new_tokens": 12, "do_sample": False, "num_beams": beams, "attention_mask": shown}
+    want = model.generate(ids, **settings)
+    hook = sparse(model, k=None)
+    assert torch.equal(model.generate(ids, past_key_values=hook.cache(), **settings), want)
+
+
+def test_generate_works_with_a_chip_that_chooses(tiny, sparse, demo_bundle):
+    model = tiny("qwen3")
+    ids, shown = batch(False)
+    hook = sparse(model, selector=FeatureSelector("chip", MeanKey(), ChipReader(demo_bundle(8))), k=2)
+    told = model.generate(ids, past_key_values=hook.cache(), attention_mask=shown, max_new_tokens=8, do_sample=False)
+    assert told.shape == (2, TOKENS + 8)
+    assert 0 < hook.traffic.tokens_read < 0.7 * hook.traffic.tokens_full
+
+
+def test_dense_layers_read_everything(tiny, sparse):
+    model = tiny("qwen2")
+    ids, shown = batch(False)
+    hook = sparse(model, k=2, dense_layers=(0, 1))
+    want = logits(model, ids, shown, hook.cache(), False)
+    hook.detach()
+    assert torch.equal(logits(model, ids, shown, transformers.DynamicCache(), False), want)
+
+
+def test_a_cropped_cache_forgets_the_blocks_it_broke_and_signs_them_again(tiny, sparse):
+    model = tiny("llama")
+    ids, shown = batch(False)
+    hook = sparse(model, k=3)
+    cache, fresh = hook.cache(), hook.cache()
+    logits(model, ids, shown, cache, False)
+    for layer in cache.layers:
+        layer.crop(-(TOKENS - PREFILL) - 2)
+        assert layer.signatures.shape[2] == (PREFILL - 2) // 4
+    with torch.no_grad():
+        again = model(ids[:, PREFILL - 2 :], past_key_values=cache).logits
+        want = model(ids, past_key_values=fresh).logits[:, PREFILL - 2 :]
+    assert again.numpy() == pytest.approx(want.numpy(), abs=1e-4)
+    assert torch.equal(cache.layers[1].signatures, fresh.layers[1].signatures) or torch.allclose(
+        cache.layers[1].signatures, fresh.layers[1].signatures, atol=1e-5
+    )
+    cache.reset()
+    assert [layer.signatures for layer in cache.layers] == [None, None]
+
+
+def test_a_cache_without_signatures_and_other_misuse_is_refused(tiny, sparse):
+    model = tiny("qwen2")
+    hook = sparse(model, k=2)
+    with pytest.raises(InputError, match=r"pass past_key_values=sparse.cache\(\)"):
+        model(torch.ones(1, 5, dtype=torch.long))
+    with pytest.raises(InputError, match="k 0, block 4"):
+        BlockSparse(model, FeatureSelector("t", MeanKey()), k=0, block=4)
+    with pytest.raises(InputError, match="use it in the table"):
+        BlockSparse(model, Oracle(), k=2)
+    hook.detach()
+    assert model.config._attn_implementation == "sdpa"
+    assert model(torch.ones(1, 5, dtype=torch.long)).logits.shape == (1, 5, 97)
+
+
+def test_a_model_with_sliding_windows_is_refused(tiny):
+    model = tiny("qwen2", use_sliding_window=True, sliding_window=8, max_window_layers=0)
+    with pytest.raises(InputError, match="sliding_attention, want full_attention only"):
+        BlockSparse(model, FeatureSelector("t", MeanKey()), k=2)

@@ -1,0 +1,59 @@
+"""Signatures in an engine's physical pages: the scores are those of the same blocks in a row."""
+
+import pytest
+import torch
+
+from prism_photonics.ranking.features import Bound, MeanKey
+from prism_photonics.ranking.paged import PagedSignatures
+from prism_photonics.ranking.readers import ChipReader, Place
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle
+from prism_photonics.units import InputError
+
+PAGES, TOKENS, KV_HEADS, DIMS = 12, 4, 2, 8
+
+
+def buffer():
+    return torch.randn(PAGES, TOKENS, KV_HEADS, DIMS, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("features", [MeanKey, Bound])
+def test_each_request_is_scored_on_its_own_pages_as_on_a_cache_of_its_own(features):
+    keys, queries = buffer(), torch.randn(2, 4, DIMS, generator=torch.Generator().manual_seed(1))
+    selector = FeatureSelector("test", features())
+    paged = PagedSignatures(selector, PAGES)
+    owned = torch.tensor([[7, 2, 11, 4], [0, 9, -1, -1]])
+    for request in owned:
+        mine = request[request >= 0]
+        paged.sign(3, mine, keys[mine])
+    scores = paged.scores(3, owned, queries)
+    for number, request in enumerate(owned):
+        mine = request[request >= 0]
+        valid = torch.ones(1, len(mine), TOKENS, dtype=torch.bool)
+        signed = selector.sign(keys[mine].movedim(2, 0)[None], valid, Place(3))
+        alone = selector.score(queries[None, number, :, None], signed, 3)[0, :, 0]
+        assert torch.allclose(scores[number, :, : len(mine)], alone, atol=1e-5)
+        assert (scores[number, :, len(mine) :] == -torch.inf).all()
+
+
+def test_a_page_keeps_its_programming_error_until_it_is_written_anew(demo_bundle):
+    keys, queries = buffer(), torch.randn(1, 4, DIMS, generator=torch.Generator().manual_seed(1))
+    noiseless = {name: torch.tensor(0.0).numpy() for name in ("noise_floor", "noise_shot", "noise_rin", "noise_common")}
+    chip = FeatureSelector("chip", MeanKey(), ChipReader(demo_bundle(DIMS, **noiseless)))
+    paged, listed = PagedSignatures(chip, PAGES), torch.tensor([[5, 6, 1]])
+    paged.sign(0, torch.tensor([5, 6]), keys[[5, 6]])
+    first = paged.scores(0, listed, queries)
+    assert (first[..., 2] == -torch.inf).all()  # page 1 is not full yet
+    assert torch.equal(paged.scores(0, listed, queries), first)
+    paged.sign(0, torch.tensor([5]), keys[[3]])
+    again = paged.scores(0, listed, queries)
+    assert torch.equal(again[..., 1:], first[..., 1:])
+    assert not torch.equal(again[..., 0], first[..., 0])
+
+
+def test_what_an_engine_cannot_give_is_refused():
+    with pytest.raises(InputError, match="needs mass"):
+        PagedSignatures(Oracle(), PAGES)
+    with pytest.raises(InputError, match="pages: got 0"):
+        PagedSignatures(FeatureSelector("t", MeanKey()), 0)
+    with pytest.raises(InputError, match="call sign"):
+        PagedSignatures(FeatureSelector("t", MeanKey()), 1).scores(0, torch.zeros(1, 1).long(), torch.zeros(1, 2, 8))
