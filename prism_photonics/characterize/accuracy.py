@@ -19,6 +19,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.codec.encoding import RAILS, encode
 from prism_photonics.drift.follower import Follower
 from prism_photonics.lightpath.detector.model import sample_noise_A
+from prism_photonics.programming.scale import NoiseLevel
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -122,6 +123,25 @@ class Validation:
         commanded = self.commanded[:, used]
         sigma = float(np.sqrt(np.mean(difference**2) / 2.0))
         return float(np.log2((commanded.max() - commanded.min()) / sigma))
+
+    @property
+    def noise_level(self) -> NoiseLevel:
+        """The noise that was measured; what its own readings scatter is taken off the weight error.
+
+        Rings that the calibration left out were commanded nothing, and rows without any other were not read.
+        """
+        used = ~np.asarray(self.excluded)
+        error2 = ((self.measured - self.commanded) ** 2 - self.measured_std**2)[:, used]
+        return NoiseLevel(
+            weight_std=float(np.sqrt(max(error2.mean(), 0.0))),
+            read_std=float(np.sqrt(self.reads.var(axis=1, ddof=1)[:, used.any(1)].mean())),
+            adc_full_scale=float(self.adc_full_scale.min()),
+            adc_bits=self.adc_bits,
+        )
+
+    def held_weights(self) -> Float[ndarray, "rows channels"]:
+        """The weights that excluded rings were measured to hold; 0 for all others."""
+        return np.where(np.asarray(self.excluded), self.measured.mean(0), 0.0)
 
     def write(self, path: str | Path) -> None:
         """Write atomically as netCDF."""

@@ -214,7 +214,7 @@ def circuit_reader(record: Path) -> Any:
     from prism_photonics.characterize.accuracy import Validation
     from prism_photonics.chip.virtual import VirtualChip
     from prism_photonics.codec.encoding import RAILS, SHOTS
-    from prism_photonics.programming.tiles import WeightRange, held_weights
+    from prism_photonics.programming.tiles import WeightRange
     from prism_photonics.ranking.readers import BankReader
     from prism_photonics.workflow.export import chip_bank
 
@@ -226,7 +226,7 @@ def circuit_reader(record: Path) -> Any:
     chip = VirtualChip.fabricate(spec, jax.random.key(int(die)), trimmed=kind == "virtual")
     heat_as_recorded(chip, record / "calibration.nc")
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    score_bank = chip_bank(chip, calibration, spec, weight_range, held_weights(validation))
+    score_bank = chip_bank(chip, calibration, spec, weight_range, validation.held_weights())
     encoding = spec.modulator.encoding
     dims = spec.chip.rings // RAILS[encoding]
     return BankReader(score_bank, rows=spec.chip.rows, channels=dims, shots=SHOTS[encoding])

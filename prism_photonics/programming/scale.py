@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.codec.encoding import RAILS, common_share, decode, encode, quantize, rails
 from prism_photonics.programming.tiles import WeightRange
 from prism_photonics.units import InputError
@@ -30,21 +29,6 @@ class NoiseLevel:
     read_std: float
     adc_full_scale: float
     adc_bits: int
-
-    @classmethod
-    def from_validation(cls, validation: Validation) -> "NoiseLevel":
-        """The noise that a validation measured; what its own readings scatter is taken off the weight error.
-
-        Rings that the calibration left out were commanded nothing, and rows without any other were not read.
-        """
-        used = ~np.asarray(validation.excluded)
-        error2 = ((validation.measured - validation.commanded) ** 2 - validation.measured_std**2)[:, used]
-        return cls(
-            weight_std=float(np.sqrt(max(error2.mean(), 0.0))),
-            read_std=float(np.sqrt(validation.reads.var(axis=1, ddof=1)[:, used.any(1)].mean())),
-            adc_full_scale=float(validation.adc_full_scale.min()),
-            adc_bits=validation.adc_bits,
-        )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from prism_photonics.calibration.calibration import Calibration, calibrate
 from prism_photonics.calibration.record import read_record
 from prism_photonics.characterize.accuracy import Validation, common_range
 from prism_photonics.characterize.drift_study import DriftStudy
+from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.codec.encoding import RAILS, rails
@@ -27,7 +28,7 @@ from prism_photonics.codec.tiling import scores_by_tile, tiles
 from prism_photonics.export.formats import add_formats
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.export.write import write
-from prism_photonics.programming.tiles import WeightRange, program_tiles, score_tile
+from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import BLOCK, K
 from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.ranking.recall import recall_at_k
@@ -51,7 +52,7 @@ def chip_bank(
     weight_range: WeightRange,
     held: Float[np.ndarray, "rows channels"] | float = 0.0,
 ) -> ScoreBank:
-    """A scorer that programs and reads a chip tile by tile; excluded rings hold so much (`program.held_weights`).
+    """A scorer that programs and reads a chip tile by tile; excluded rings hold so much (`Validation.held_weights`).
 
     Each block is written at full span, and its own scale multiplies its score afterwards, as ``rank.readers`` does.
     """

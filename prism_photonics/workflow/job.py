@@ -27,6 +27,7 @@ from prism_photonics.calibration.survey import take_survey
 from prism_photonics.characterize.accuracy import Validation, validate
 from prism_photonics.characterize.closed_loop import Trimmed, trim
 from prism_photonics.characterize.drift_study import DriftStudy, study_drift
+from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import require_heaters
 from prism_photonics.chip.virtual import VirtualChip
@@ -38,7 +39,7 @@ from prism_photonics.codec.tiling import scores_by_tile, tiles
 from prism_photonics.drift.follower import Follower
 from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_text
-from prism_photonics.programming.tiles import WeightRange, held_weights, program_tiles, score_tile
+from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import BLOCK, K, bundle_scores, load_keys
 from prism_photonics.ranking.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.ranking.keys import KeyCache
@@ -252,7 +253,7 @@ def run(
     with step("program"):
         weight_range = WeightRange(validation.weight_low, validation.weight_high)
         measured, out_of_reach, clipped = chip_scores(
-            chip, calibration, spec, cache, weight_range=weight_range, held=held_weights(validation), follower=follower
+            chip, calibration, spec, cache, weight_range=weight_range, held=validation.held_weights(), follower=follower
         )
         outcome["program"] = (
             f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"

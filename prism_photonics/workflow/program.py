@@ -12,7 +12,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.codec.encoding import RAILS, rails
 from prism_photonics.codec.tiling import tiles
 from prism_photonics.files import write_bytes
-from prism_photonics.programming.scale import NoiseLevel, choose_scale
+from prism_photonics.programming.scale import choose_scale
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import K
 from prism_photonics.spec import ChipSpec
@@ -81,7 +81,7 @@ def _signature_scale(
         return largest, {}
     chosen = choose_scale(
         array,
-        noise=NoiseLevel.from_validation(validation),
+        noise=validation.noise_level,
         weight_range=weight_range,
         channels=spec.chip.rings,
         encoding=spec.modulator.encoding,

@@ -12,9 +12,10 @@ from prism_photonics.calibration.faults import find_faults
 from prism_photonics.calibration.record import read_record, recorded_faults, write_record
 from prism_photonics.calibration.survey import take_survey
 from prism_photonics.characterize.accuracy import Validation, validate
+from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip import virtual
 from prism_photonics.programming.solve import program
-from prism_photonics.programming.tiles import WeightRange, held_weights, program_tiles, score_tile
+from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.units import InputError
 
 KEY = jax.random.key(5)
@@ -91,7 +92,7 @@ def test_the_light_of_broken_rings_is_taken_off_the_scores(broken, validation, s
     weights = WeightRange(validation.weight_low, validation.weight_high)
     alive = used.any(1)
     for encoding in ("offset", "two_shot"):
-        tiles = program_tiles(calibration, tile, weight_range=weights, held=held_weights(validation))
+        tiles = program_tiles(calibration, tile, weight_range=weights, held=validation.held_weights())
         found, _ = score_tile(chip, calibration, tiles, tile=0, query_hat=queries, encoding=encoding)
         error = (found - queries @ np.where(used, tile[0], 0.0).T)[:, alive]
         assert np.sqrt((error**2).mean()) < 0.05, encoding

@@ -12,6 +12,7 @@ from prism_photonics.calibration.stages import SCHEMA, stages
 from prism_photonics.calibration.survey import take_survey
 from prism_photonics.characterize.accuracy import common_range, measure_weights
 from prism_photonics.characterize.closed_loop import trim
+from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.fabricate import draw_die
@@ -23,7 +24,7 @@ from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um
 from prism_photonics.programming.solve import program
-from prism_photonics.programming.tiles import WeightRange, program_tiles, score_tile
+from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.report.stages import write_search
 from prism_photonics.units import InputError
 

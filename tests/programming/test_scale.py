@@ -82,7 +82,7 @@ def test_what_the_calibration_left_out_is_no_noise(made_up):
     measured[:, 0], reads[..., 0] = 0.3, 0.0
     rest = dataclasses.replace(whole, excluded=out, measured=measured, reads=reads)
     error = (whole.measured - whole.commanded)[:, 1]
-    noise = NoiseLevel.from_validation(rest)
+    noise = rest.noise_level
     assert noise.weight_std == pytest.approx(np.sqrt((error**2 - whole.measured_std[:, 1] ** 2).mean()), rel=1e-12)
     assert noise.read_std == pytest.approx(np.sqrt(whole.reads.var(axis=1, ddof=1)[:, 1].mean()), rel=1e-12)
 
