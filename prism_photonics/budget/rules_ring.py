@@ -4,7 +4,7 @@ import math
 
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.need import slopes
-from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.ring import RingFigures, ring_figures
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.spec import ChipSpec
 
@@ -14,24 +14,28 @@ COERCIVE_SHARE = 0.5
 
 def tuning_range(spec: ChipSpec) -> Finding:
     """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included."""
-    ring, v = ring_figures(spec), spec.variation
-    biases_pm = [ring_figures(spec, channel).bias_pm for channel in range(spec.chip.channels)]
+    v = spec.variation
+    rings = [ring_figures(spec, channel) for channel in range(spec.chip.channels)]
     spread_pm = SPREAD_SIGMAS * spec.resonance_pm
-    swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative)
+    weak = 1.0 - SPREAD_SIGMAS * v.slope_relative
 
-    # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, so in quadrature.
-    lossy = ring_figures(spec, loss_factor=math.exp(SPREAD_SIGMAS * v.loss_log)).drop_max / ring.drop_max
-    weak_drop = math.hypot(1.0 - lossy, SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative)
+    def reach(channel: int) -> tuple[float, float, float]:
+        """Least |weight| that all of a channel's rings reach on both sides, swing, and what a lossy drop peak lacks."""
+        ring = rings[channel]
+        swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * weak
+        # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, in quadrature.
+        lossy = ring_figures(spec, channel, loss_factor=math.exp(SPREAD_SIGMAS * v.loss_log)).drop_max / ring.drop_max
+        weak_drop = math.hypot(1.0 - lossy, SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative)
+        within = least_reach(ring, ring.bias_pm - spread_pm, ring.bias_pm + spread_pm, swing_pm, weak_drop=weak_drop)
+        return within, swing_pm, weak_drop
 
-    def half_range(rest_pm: float) -> float:
-        near, far = rest_pm - swing_pm, rest_pm + swing_pm
-        closest = 0.0 if near <= 0.0 <= far else min(abs(near), abs(far))
-        return min(-ring.weight(closest) - weak_drop, ring.weight(max(abs(near), abs(far))))
-
-    value = min(half_range(max(biases_pm) + spread_pm), half_range(min(biases_pm) - spread_pm))
+    reaches = [reach(channel) for channel in range(spec.chip.channels)]
+    worst = reaches.index(min(reaches))
+    ring, (value, swing_pm, weak_drop) = rings[worst], reaches[worst]
+    biases_pm = [ring.bias_pm for ring in rings]
     limit = spec.ranking.weight_limit
     needed_pm = ring.detuning_pm(limit) - ring.detuning_pm(-limit) + max(biases_pm) - min(biases_pm) + 2.0 * spread_pm
-    needed_V = needed_pm / (2.0 * abs(ring.tuning_pm_V) * (1.0 - SPREAD_SIGMAS * v.slope_relative))
+    needed_V = needed_pm / (2.0 * abs(ring.tuning_pm_V) * weak)
     return at_least(
         "tuning_range",
         value,
@@ -45,11 +49,33 @@ def tuning_range(spec: ChipSpec) -> Finding:
         + f" for ±{limit:g} at FWHM {ring.fwhm_pm:.0f} pm and ±{spread_pm:.0f} pm spread; raise drive.max_voltage_V, "
         "raise Q (wider gaps), trim better, or move ring.bias_pm",
         explain=f"w = 1 − (1 − T_min + D_max)/(1 + u²), u = 2·δλ/{ring.fwhm_pm:.1f} pm, T_min {ring.through_min:.2g}, "
-        f"D_max {ring.drop_max:.3g} (10.1002/lpor.201100017); δλ from {min(biases_pm):.0f} … {max(biases_pm):.0f} pm "
-        f"at 0 V, ± {spread_pm:.0f} pm ({SPREAD_SIGMAS:g} σ of {spec.resonance_pm:.0f} pm after trimming) and ± "
-        f"{swing_pm:.0f} pm (±{spec.drive.max_voltage_V:g} V × {ring.tuning_pm_V:.2f} pm/V, weak rings); drop peaks "
-        f"lower by {weak_drop:.3f} on lossy rings: ± {value:.3f}",
+        f"D_max {ring.drop_max:.3g} (10.1002/lpor.201100017); worst ring, of channel {worst}: any within "
+        f"{ring.bias_pm:.0f} ± {spread_pm:.0f} pm at 0 V ({SPREAD_SIGMAS:g} σ of {spec.resonance_pm:.0f} pm after "
+        f"trimming), driven by ± {swing_pm:.0f} pm (±{spec.drive.max_voltage_V:g} V × {ring.tuning_pm_V:.2f} pm/V, "
+        f"weak rings); drop peaks lower by {weak_drop:.3f} on lossy rings: ± {value:.3f}",
     )
+
+
+def least_reach(ring: RingFigures, low_pm: float, high_pm: float, swing_pm: float, *, weak_drop: float = 0.0) -> float:
+    """Weights ± this are within the drive of every ring that rests anywhere between two detunings.
+
+    A ring at rest ``r`` reaches detunings of ``max(|r| − s, 0)`` to ``|r| + s``. The weight grows with |detuning|, so
+    its lower end is held up by the ring farthest from the line, its upper end by the ring nearest to it: one that
+    rests on the line, where the interval holds it.
+
+    Args:
+        ring: The line shape.
+        low_pm: Least resonance minus line at 0 V.
+        high_pm: Largest.
+        swing_pm: Shift ``s`` at the drive limit, to either side.
+        weak_drop: What the lowest drop peak lacks, in weight.
+
+    Returns:
+        The weight; negative where not even both signs are reached.
+    """
+    farthest = max(abs(low_pm), abs(high_pm))
+    nearest = 0.0 if low_pm <= 0.0 <= high_pm else min(abs(low_pm), abs(high_pm))
+    return min(-ring.weight(max(farthest - swing_pm, 0.0)) - weak_drop, ring.weight(nearest + swing_pm))
 
 
 def coercive_field(spec: ChipSpec) -> Finding:
