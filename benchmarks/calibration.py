@@ -17,8 +17,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from prism_photonics.characterize.cost import calibration_wall_time_s
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.cli.bench import calibration_wall_time_s
 from prism_photonics.files import write_text
 from prism_photonics.spec import ChipSpec
 from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim

@@ -25,7 +25,6 @@ from typing import Any
 
 import torch
 
-from prism_photonics.cli.rank import circuit_reader
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.ranking.catalog import NAMES, make_selectors
 from prism_photonics.ranking.features import MeanKey
@@ -36,6 +35,7 @@ from prism_photonics.ranking.readers import ChipReader
 from prism_photonics.ranking.selectors import FeatureSelector
 from prism_photonics.ranking.sweep import sweep
 from prism_photonics.ranking.table import Point, table
+from prism_photonics.workflow.circuit import circuit_reader
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = {"selectable": "needle:selectable", "plain": "needle:plain"}

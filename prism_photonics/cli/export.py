@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from prism_photonics.cli.app import LARGEST_SEED, Json, Record, _print_result, command
+from prism_photonics.cli.arguments import LARGEST_SEED, Json, Record
+from prism_photonics.cli.output import print_result
 
 
-@command
 def export(
     record: Record,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="BUNDLE", help="Folder for the bundle.")],
@@ -38,4 +38,4 @@ def export(
     from prism_photonics.workflow.export import export_record
 
     found = export_record(record, out, formats=formats, dims=dims, k=k, dtype=dtype, die=die)
-    _print_result(found, as_json)
+    print_result(found, as_json)

@@ -5,19 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prism_photonics.cli import bench as cli_bench
-from prism_photonics.cli.app import Json, _print_result, command, make_folder, progress
+from prism_photonics.cli.arguments import LARGEST_SEED, Json
+from prism_photonics.cli.output import print_result, progress, warn
+from prism_photonics.files import make_folder
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
-    from prism_photonics.calibration.calibration import Calibration
     from prism_photonics.characterize.stability import Hour
-    from prism_photonics.spec import ChipSpec
 
 ALL = "all"
 
 
-@command
 def track(
     what: Annotated[
         Path,
@@ -38,7 +36,7 @@ def track(
     interval: Annotated[float, typer.Option(min=1e-3, max=1e5, help="Time between two refreshes in s.")] = 0.5,
     check: Annotated[float, typer.Option(min=1e-3, max=1e6, help="Time between two checks in s.")] = 120.0,
     averages: Annotated[int, typer.Option(min=1, max=1 << 20, help="Converter samples per reading.")] = 256,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the weights.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journals in DIR.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -53,8 +51,13 @@ def track(
     if mode not in (*MODES, ALL):
         raise InputError(f"--mode {mode}: unknown; use one of {', '.join((*MODES, ALL))}")
     make_folder(out)
-    calibration, chip_spec, bench, record = _calibrated(what, out, bench, resume=resume)
-    bench_file, _ = cli_bench.chosen(bench, None)
+    from prism_photonics.workflow.bench import chosen, journaled
+    from prism_photonics.workflow.track import finished, recorded_or_calibrated
+
+    calibration, chip_spec, bench, record = recorded_or_calibrated(
+        what, out, bench, resume=resume, tell=progress.print, warn=warn
+    )
+    bench_file, _ = chosen(bench, None)
     import jax
 
     from prism_photonics.calibration.record import heat_as_recorded
@@ -74,7 +77,7 @@ def track(
             "averages": averages,
         }
         if resume and path.exists() and not journal.exists():
-            done[each] = _finished(path, asked)
+            done[each] = finished(path, asked)
             progress.print(f"{each}: on file")
             continue
         progress.print(f"{each}: {minutes:g} minutes on {bench} …")
@@ -85,7 +88,9 @@ def track(
             if progress.is_terminal:
                 progress.print(f"  {hour.time_s[-1] / 60.0:.1f} min  {hour.held_bits[-1]:.1f} bits", end="\r")
 
-        with cli_bench.journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume) as chip:
+        with journaled(
+            bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn
+        ) as chip:
             heat_as_recorded(chip, record / "calibration.nc")
             done[each] = keep_true(
                 chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,
@@ -95,14 +100,13 @@ def track(
     rows = [hour.summary() for hour in done.values()]
     for row in rows:
         for n, c in row["pinned_rings"]:
-            progress.print(
-                f"warning: {row['mode']}: ring {c} of row {n} needs more than the drive's limit to be held true; "
-                "lower the weight range or raise drive.max_voltage_V",
-                soft_wrap=True,
+            warn(
+                f"{row['mode']}: ring {c} of row {n} needs more than the drive's limit to be held true; "
+                "lower the weight range or raise drive.max_voltage_V"
             )
     result: dict[str, Any] = {"record": str(out), "modes": rows, "spec_hash": chip_spec.hash}
     if as_json:
-        _print_result(result, as_json)
+        print_result(result, as_json)
         return
     for row in rows:
         print(
@@ -110,48 +114,3 @@ def track(
             f"{row['fresh_bits_median']:5.2f} (worst {row['fresh_bits_worst']:.2f})  duty {row['duty']:.2g}, with "
             f"laboratory instruments {row['duty_laboratory']:.2g}"
         )
-
-
-def _calibrated(
-    what: Path, out: Path, bench: str | None, *, resume: bool
-) -> tuple["Calibration", "ChipSpec", str, Path]:
-    """The record that was named, or a new one of the spec that was named; and the bench, and the record's folder."""
-    made = out / "record"
-    if what.is_dir() or (resume and (made / "calibration.nc").exists()):
-        from prism_photonics.calibration.record import read_record
-
-        record = what if what.is_dir() else made
-        calibration, chip_spec, extra = read_record(record / "calibration.nc")
-        bench = bench or str(extra.get("bench", "virtual:0"))
-        if bench != extra.get("bench", bench):
-            raise InputError(f"--bench {bench}: {what} was calibrated on {extra['bench']}; calibrate the other chip")
-        return calibration, chip_spec, bench, record
-    chip_spec, bench = cli_bench.measurable(what), bench or "virtual:0"
-    bench_file, seed = cli_bench.chosen(bench, None)
-    import jax
-
-    from prism_photonics.calibration.calibration import from_survey
-    from prism_photonics.calibration.record import write_record
-    from prism_photonics.calibration.survey import take_survey
-    from prism_photonics.workflow.job import search_and_assign
-
-    survey_key, fit_key = jax.random.split(jax.random.key(seed ^ 0x5EED))
-    progress.print(f"calibrating {chip_spec.name} on {bench} …")
-    with cli_bench.journaled(bench, bench_file, chip_spec, out / "journal.jsonl", seed=seed, resume=resume) as chip:
-        if cli_bench.is_untrimmed(bench, bench_file):
-            search_and_assign(chip, chip_spec, made)
-        survey = take_survey(chip, chip_spec, key=survey_key)
-    calibration = from_survey(survey, chip_spec, key=fit_key)
-    write_record(made / "calibration.nc", calibration, survey, chip_spec, bench=bench, seed=seed)
-    return calibration, chip_spec, bench, made
-
-
-def _finished(path: Path, asked: dict[str, Any]) -> "Hour":
-    """An hour that is on file, if it is the one that is asked for."""
-    from prism_photonics.characterize.stability import Hour
-
-    hour = Hour.read(path)
-    found = {name: hour.told.get(name) for name in asked}
-    if found != asked:
-        raise InputError(f"{path}: holds {found}, asked for is {asked}; choose another folder, or leave out --resume")
-    return hour

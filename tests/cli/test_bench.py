@@ -51,15 +51,18 @@ def spec_toml(layouts, tmp_path_factory):
     return path
 
 
-def test_a_chip_that_may_not_rank_where_it_stands_can_be_measured_there(layouts, capsys):
-    from prism_photonics.cli.bench import measurable
+def test_a_chip_that_may_not_rank_where_it_stands_can_be_measured_there(layouts):
+    from prism_photonics.workflow.bench import measurable
 
-    assert measurable(layouts.parent / "calibration" / "standard_8x8" / "spec.toml").name == "standard_8x8"
-    told = capsys.readouterr().err
-    assert "warning: not fit to rank: drift_common: 1.42 pm against 1.18; lower drift.temperature_K" in told
-    assert "warning: not fit to rank: adc_noise" in told
-    measurable(layouts / "demo_8x8" / "spec.toml")
-    assert capsys.readouterr().err == ""
+    warnings: list[str] = []
+    standard = layouts.parent / "calibration" / "standard_8x8" / "spec.toml"
+    assert measurable(standard, warn=warnings.append).name == "standard_8x8"
+    told = "\n".join(warnings)
+    assert "not fit to rank: drift_common: 1.42 pm against 1.18; lower drift.temperature_K" in told
+    assert "not fit to rank: adc_noise" in told
+    quiet: list[str] = []
+    measurable(layouts / "demo_8x8" / "spec.toml", warn=quiet.append)
+    assert not quiet
 
 
 @pytest.fixture(scope="module")
@@ -196,17 +199,17 @@ def test_a_programmed_tile_is_held_on_the_bench_and_then_parked(prism, made_up, 
 
 def test_a_tile_beyond_the_limit_or_not_there_never_leaves(made_up, bench_toml, tmp_path):
     from prism_photonics.chip.benchfile import BenchFile
-    from prism_photonics.cli.bench import hold_tile
     from prism_photonics.units import InputError
+    from prism_photonics.workflow.bench import hold_tile
 
     bench, out = BenchFile.from_toml(bench_toml), tmp_path / "volts.npz"
     volts = np.ones((1, 1, 2, 3))
     volts[0, 0, 1, 2] = 10.001  # the record's chip is held to 10 V, the instrument goes to 20 V
     np.savez(out, volts_V=volts)
     with pytest.raises(InputError, match="ring 2 of row 1"):
-        hold_tile(bench, made_up / "record", out, page=0, piece=0, hold_s=0.0)
+        hold_tile(bench, made_up / "record", out, page=0, piece=0, hold_s=0.0, tell=print, warn=print)
     with pytest.raises(InputError, match="page 3, slice 0 is not there"):
-        hold_tile(bench, made_up / "record", out, page=3, piece=0, hold_s=0.0)
+        hold_tile(bench, made_up / "record", out, page=3, piece=0, hold_s=0.0, tell=print, warn=print)
     assert not volts_on(bench_toml).any()
     assert asked(bench_toml, "DIAG:OVER?") == "0"
 

@@ -15,8 +15,8 @@ from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.serve import serving
 from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.cli.bench import hold_tile
 from prism_photonics.units import InputError
+from prism_photonics.workflow.bench import hold_tile
 
 POWER_mW = np.linspace(3.0, 13.0, 6).reshape(2, 3)
 ORDER = np.array([[[1, 2, 0]], [[2, 0, 1]]])
@@ -82,7 +82,7 @@ def test_a_tile_is_held_with_the_records_heat_on_before_and_off_afterwards(recor
     watcher = threading.Thread(target=watch)
     with serving(box) as resource:
         watcher.start()
-        hold_tile(bench(resource), record, tmp_path / "volts.npz", page=0, piece=0, hold_s=0.3)
+        hold_tile(bench(resource), record, tmp_path / "volts.npz", page=0, piece=0, hold_s=0.3, tell=print, warn=print)
         done.set()
         watcher.join()
     held = [heat for driven, heat in seen if driven]
@@ -96,7 +96,9 @@ def test_a_tile_is_held_with_the_records_heat_on_before_and_off_afterwards(recor
 def test_a_bench_without_heaters_cannot_hold_it(record, bench, tmp_path):
     np.savez(tmp_path / "volts.npz", volts_V=np.zeros((1, 1, 2, 3)))
     with pytest.raises(InputError, match=r"no \[\[heater_source\]\], but the rings of heated_2x3 are held by heaters"):
-        hold_tile(bench("x", heats=False), record, tmp_path / "volts.npz", page=0, piece=0, hold_s=0.0)
+        hold_tile(
+            bench("x", heats=False), record, tmp_path / "volts.npz", page=0, piece=0, hold_s=0.0, tell=print, warn=print
+        )
 
 
 def test_a_chip_without_heaters_cannot_serve_it(record, small):
@@ -106,7 +108,7 @@ def test_a_chip_without_heaters_cannot_serve_it(record, small):
 
 
 def test_the_circuit_that_ranks_is_heated_as_recorded(record, fresh, monkeypatch):
-    from prism_photonics.cli.rank import circuit_reader
+    from prism_photonics.workflow.circuit import circuit_reader
 
     made = []
     real = VirtualChip.fabricate

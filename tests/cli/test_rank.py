@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from prism_photonics.cli.rank import numbers
+from prism_photonics.cli.ranking import numbers
 from prism_photonics.export.write import write
 from prism_photonics.units import InputError
 
@@ -96,7 +96,7 @@ def test_needle_train_writes_a_model_that_rank_can_ask(prism, bundle_path, tmp_p
 
 
 def test_an_exported_bundle_is_what_the_circuit_option_wants_not_any_folder(tmp_path):
-    from prism_photonics.cli.rank import circuit_reader
+    from prism_photonics.workflow.circuit import circuit_reader
 
     with pytest.raises(InputError, match="no such file"):
         circuit_reader(tmp_path)

@@ -1,4 +1,4 @@
-"""The commands of the ranking room: ``prism rank`` and ``prism needle train``; ``cli`` registers them."""
+"""``prism rank`` and ``prism needle train``: selectors compared on keys and on language models."""
 
 import json
 from dataclasses import asdict
@@ -6,23 +6,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from prism_photonics.cli.arguments import LARGEST_SEED, Json, Keys
+from prism_photonics.cli.output import print_json, print_result, progress
 from prism_photonics.units import InputError
 
-LARGEST_SEED = 2**31 - 1
 LONGEST_CONTEXT = 1 << 20
-_progress = Console(stderr=True, highlight=False)
 
 
 def rank(
     bundle: Annotated[
         Path | None, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote", show_default=False)
     ] = None,
-    keys: Annotated[
-        Path | None,
-        typer.Option("--keys", metavar="FILE.npz", help="Keys file; default: the built-in needle keys."),
-    ] = None,
+    keys: Keys = None,
     block: Annotated[str, typer.Option(metavar="N[,N…]", help="Tokens per block.")] = "16",
     k: Annotated[
         str, typer.Option("--k", metavar="N[,N…]", help="Blocks chosen per query; default 8, with --model one in 8.")
@@ -59,7 +55,7 @@ def rank(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write table.json and the plots here.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Rank the blocks of a real KV cache with the exported chip.
 
@@ -83,6 +79,7 @@ def rank(
     from prism_photonics.ranking.catalog import NAMES, make_selectors
     from prism_photonics.ranking.needle.models import load_model
     from prism_photonics.ranking.table import LEAST_TRIALS, Point, table
+    from prism_photonics.workflow.circuit import selection_energy
 
     chip = load(bundle)
     wide = load(dual_rail) if dual_rail else chip
@@ -100,16 +97,17 @@ def rank(
     if circuit:
         from prism_photonics.ranking.features import MeanKey
         from prism_photonics.ranking.selectors import FeatureSelector
+        from prism_photonics.workflow.circuit import circuit_reader
 
         made["circuit"] = FeatureSelector("circuit", MeanKey(), circuit_reader(circuit))
     if trials < LEAST_TRIALS:
-        _progress.print(f"warning: {trials} needles a point; quote no row with fewer than {LEAST_TRIALS}")
+        progress.print(f"warning: {trials} needles a point; quote no row with fewer than {LEAST_TRIALS}")
     found = [
         asdict(row) for row in table(model, network, vocabulary, selectors=made, points=points, seed=seed, tell=_tell)
     ]
     for row in found:
         selector = made.get(row["selector"])
-        row |= _energy(row, getattr(getattr(selector, "reader", None), "bundle", chip))
+        row |= selection_energy(row, getattr(getattr(selector, "reader", None), "bundle", chip))
     swept: list[dict[str, Any]] = []
     if sweeps:
         from prism_photonics.ranking.sweep import sweep
@@ -119,37 +117,12 @@ def rank(
     if out is not None:
         _write(out, found, swept)
     if as_json:
-        print(json.dumps(found + swept, indent=2))
+        print_json(found + swept)
         return
     _print_table(found)
     if swept:
         print()
         _print_table(swept)
-
-
-def _energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
-    """Energy of choosing the blocks of one query, by the ledger of the chip that is read; empty without its spec.
-
-    A chip's row takes a ledger query per page and slice, shots included; an electronic one reads its signatures from
-    HBM. The fetch of the chosen blocks is not in it.
-    """
-    if not bundle.spec:
-        return {}
-    from prism_photonics.budget.baselines import HBM_PJ_BYTE
-    from prism_photonics.budget.ledger import ledger
-    from prism_photonics.budget.trimming import heater_power_W
-    from prism_photonics.codec.encoding import shots
-    from prism_photonics.spec import ChipSpec
-
-    energy_pJ = row["signature_bytes"] * HBM_PJ_BYTE
-    if row["passes"]:
-        try:
-            spec = ChipSpec.model_validate_json(bundle.spec)
-        except ValueError:
-            raise InputError("bundle: the spec in it is damaged; export the bundle again") from None
-        query = ledger(spec, heater_power_W).to_json()["energy_pJ"]["total"]["derived"]
-        energy_pJ += query * row["passes"] / shots(bundle.encoding)
-    return {"energy_pJ": energy_pJ}
 
 
 def needle_train(
@@ -161,7 +134,7 @@ def needle_train(
         float | None, typer.Option(min=1.0, help="Processor time; default: what the built-in model took.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of weights and data.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Train a needle model from nothing, on one core.
 
@@ -173,11 +146,7 @@ def needle_train(
     from prism_photonics.ranking.needle.train import train
 
     result = train(out, kind=kind, seconds=seconds, seed=seed, tell=_tell)
-    if as_json:
-        print(json.dumps(result, indent=2))
-    else:
-        for name, value in result.items():
-            print(f"{name}: {value}")
+    print_result(result, as_json)
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:
@@ -196,48 +165,12 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def circuit_reader(record: Path) -> Any:
-    """A reader that programs and reads the whole circuit of a calibrated virtual chip, tile by tile.
-
-    Args:
-        record: Folder that 'prism calibrate' wrote.
-
-    Returns:
-        A ``rank.readers.BankReader``.
-
-    Raises:
-        InputError: A damaged record, or one of no virtual chip.
-    """
-    import jax
-
-    from prism_photonics.calibration.record import heat_as_recorded, read_record
-    from prism_photonics.characterize.accuracy import Validation
-    from prism_photonics.chip.virtual import VirtualChip
-    from prism_photonics.codec.encoding import RAILS, SHOTS
-    from prism_photonics.programming.tiles import WeightRange
-    from prism_photonics.ranking.readers import BankReader
-    from prism_photonics.workflow.export import chip_bank
-
-    calibration, spec, extra = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc")
-    kind, _, die = str(extra.get("bench", "")).partition(":")
-    if kind not in ("virtual", "untrimmed") or not die.isdigit():
-        raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
-    chip = VirtualChip.fabricate(spec, jax.random.key(int(die)), trimmed=kind == "virtual")
-    heat_as_recorded(chip, record / "calibration.nc")
-    weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    score_bank = chip_bank(chip, calibration, spec, weight_range, validation.held_weights())
-    encoding = spec.modulator.encoding
-    dims = spec.chip.rings // RAILS[encoding]
-    return BankReader(score_bank, rows=spec.chip.rows, channels=dims, shots=SHOTS[encoding])
-
-
 def _rank_keys(bundle: Path, keys: Path | None, *, block: int, k: int, seed: int, as_json: bool) -> None:
     from prism_photonics.ranking.compare import compare
 
     lines = compare(bundle, keys, block=block, k=k, seed=seed)
     if as_json:
-        print(json.dumps([asdict(line) for line in lines], indent=2))
+        print_json([asdict(line) for line in lines])
         return
     print(
         f"{'scorer':<12} {'KV head':>7} {'hit':>6} {'95 %':>13} {'recall':>7} {'vs ideal':>8} {'mass':>6} {'chance':>7}"
@@ -255,7 +188,7 @@ def _paper_table(*, seed: int, as_json: bool) -> None:
 
     rows = paper_table(seed=seed)
     if as_json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
+        print_json([asdict(row) for row in rows])
         return
     print(f"{'impairment':<10} {'setting':>7} {'recall@32':>9} {'sd':>6} {'error':>6} {'paper':>6}")
     for row in rows:
@@ -292,8 +225,8 @@ def _write(out: Path, rows: list[dict[str, Any]], swept: list[dict[str, Any]]) -
         plot_contexts([row for row in rows if row["block"] == size], out / f"contexts_block{size}.svg")
     if swept:
         plot_sweeps(swept, out / "sweeps.svg")
-    _progress.print(f"open {out}", soft_wrap=True)
+    progress.print(f"open {out}", soft_wrap=True)
 
 
 def _tell(message: str) -> None:
-    _progress.print(f"  {message}", soft_wrap=True, end="\r" if _progress.is_terminal else "\n")
+    progress.print(f"  {message}", soft_wrap=True, end="\r" if progress.is_terminal else "\n")

@@ -1,0 +1,26 @@
+"""Arguments that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LARGEST_SEED = 2**31 - 1
+
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="spec.toml of the chip", show_default=False)]
+Record = Annotated[
+    Path, typer.Argument(metavar="RECORD", help="folder that 'prism calibrate' wrote", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys", metavar="FILE.npz", help="Keys file; default: the built-in needle keys.", show_default=False
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the virtual die and of every random choice."),
+]
+Untrimmed = Annotated[bool, typer.Option("--untrimmed", help="The die as fabricated, its rings brought by heaters.")]
+Bench = Annotated[Path, typer.Argument(metavar="BENCH", help="bench.toml of the instruments", show_default=False)]

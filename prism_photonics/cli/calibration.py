@@ -1,0 +1,117 @@
+"""``prism calibrate`` and ``program``: from a chip on a bench to a record, and from signatures to volts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prism_photonics.cli.arguments import LARGEST_SEED, Json, Record, Spec
+from prism_photonics.cli.output import print_result, progress, warn
+from prism_photonics.files import make_folder
+
+
+def calibrate(
+    spec: Spec,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="RECORD", help="Folder for the record and its stages.")],
+    bench: Annotated[
+        str,
+        typer.Option(help="virtual:SEED, a virtual die; untrimmed:SEED, as fabricated, with heaters; or a bench.toml."),
+    ] = "virtual:0",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of the survey; default: the virtual die's, or 0."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with RECORD/journal.jsonl.")] = False,
+    drift: Annotated[bool, typer.Option("--drift", help="Also watch weights drift; hours on a bench.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Calibrate a chip from its photocurrents, and check it on targets it never saw.
+
+    Reads SPEC; writes RECORD/calibration.nc (survey and fit), RECORD/validation.nc (held-out measurements),
+    RECORD/stages (a record and a plot of each stage) and with --drift RECORD/drift.nc. Until they are there,
+    RECORD/journal.jsonl keeps every reading; --resume goes on from it.
+    """
+    from prism_photonics.workflow.bench import chosen, is_untrimmed, journaled, measurable
+
+    bench_file, seed = chosen(bench, seed)
+    chip_spec = measurable(spec, warn=warn)
+    from prism_photonics.calibration.calibration import summary
+    from prism_photonics.calibration.record import recorded_faults
+    from prism_photonics.characterize.cost import calibration_wall_time_s
+    from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
+
+    make_folder(out)
+    progress.print(f"calibrating {chip_spec.name} on {bench} …")
+    journal = out / "journal.jsonl"
+    with journaled(
+        bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn
+    ) as chip:
+        untrimmed = is_untrimmed(bench, bench_file)
+        searched = search_and_assign(chip, chip_spec, out).together.triggers if untrimmed else 0
+        calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+        if drift:
+            watch_drift(chip, calibration, chip_spec, out, seed=seed)
+    for doubt in (*recorded_faults(out / "calibration.nc"), *calibration.doubts()):
+        warn(str(doubt))
+    looks = validation.looks + (trimmed := recorded_trim(out)).looks
+    wall_time_s = calibration_wall_time_s(bench_file, chip_spec, looks=looks, searched=searched)
+    result = {
+        "record": str(out),
+        "accuracy_bits": validation.accuracy_bits,
+        "precision_bits": validation.precision_bits,
+        "closed_loop_bits": trimmed.closed_loop_bits,
+        **summary(calibration),
+        "search_readings": searched,
+        "wall_time_s": round(wall_time_s, 1),
+        "over_voltage_attempts": chip.over_voltage_attempts,
+        "over_power_attempts": chip.over_power_attempts,
+        "spec_hash": chip_spec.hash,
+    }
+    print_result(result, as_json)
+
+
+def program(
+    record: Record,
+    signatures: Annotated[
+        Path, typer.Argument(metavar="SIGNATURES.npy", help="array (blocks, dims)", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="VOLTS.npz", help="Where the voltages go.")],
+    scale: Annotated[
+        str, typer.Option(help="Signature written as the full weight: best (for recall), max, or a number.")
+    ] = "best",
+    to_bench: Annotated[
+        Path | None,
+        typer.Option(
+            "--to-bench", metavar="BENCH.toml", help="Also set one tile on these instruments.", show_default=False
+        ),
+    ] = None,
+    page: Annotated[int, typer.Option(min=0, help="Page that goes to the bench.")] = 0,
+    piece: Annotated[int, typer.Option("--slice", min=0, help="Slice that goes to the bench.")] = 0,
+    hold_s: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Hold it so long; default: until Ctrl-C.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn signatures into ring voltages within the drive limit.
+
+    Reads RECORD and a NumPy array of shape (blocks, dims); writes volts_V, predicted and residual weights of every
+    (page, slice) tile. Targets out of reach are listed. With --to-bench one tile is set, read back where the bench file
+    has verify_V, and held; then the rings are parked, as on any error.
+    """
+    from prism_photonics.workflow.bench import hold_tile, read_bench
+
+    bench_file = read_bench(to_bench)
+    from prism_photonics.workflow.program import program_signatures
+
+    result = program_signatures(record, signatures, out, scale=_scale(scale))
+    print_result(result, as_json)
+    if bench_file is not None:
+        hold_tile(bench_file, record, out, page=page, piece=piece, hold_s=hold_s, tell=progress.print, warn=warn)
+
+
+def _scale(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,148 @@
+"""``prism check``, ``budget``, ``simulate`` and ``layout``: what a designer asks of a spec."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prism_photonics.cli.arguments import Json, Seed, Spec
+from prism_photonics.cli.output import print_json, print_result, progress
+from prism_photonics.files import make_folder
+
+
+def check(
+    spec: Spec,
+    explain: Annotated[bool, typer.Option("--explain", help="Also print how each number is derived.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Is the chip feasible?
+
+    Reads SPEC; writes nothing. Exit code 0 when every rule is kept, 1 when one is broken, 2 when the spec is not valid.
+    """
+    from prism_photonics.budget.feasibility import check as check_spec
+    from prism_photonics.spec import ChipSpec
+
+    result = check_spec(ChipSpec.from_toml(spec))
+    if as_json:
+        print_json(result.to_json(explain=explain))
+    else:
+        for finding in result.findings:
+            mark = "ok " if finding.passed else "NO "
+            print(f"{mark} {finding.rule:<20} {finding.value:>10.4g}   limit {finding.limit:>8.4g} {finding.unit}")
+            if not finding.passed:
+                print(f"     {finding.cure}")
+            if explain:
+                print(f"     = {finding.explain}")
+        for warning in result.warnings:
+            print(f"note {warning}")
+        print("feasible" if result.feasible else f"not feasible: {len(result.violations)} rules broken")
+    raise typer.Exit(0 if result.feasible else 1)
+
+
+def budget(
+    spec: Spec,
+    plot: Annotated[
+        Path | None,
+        typer.Option("-o", "--plot", metavar="FILE.png", help="Also plot energy and latency against context here."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw up the ledger: link, noise, latency, energy, and the context from which each electronic selector is beaten.
+
+    Reads SPEC; prints every entry with its source, the paper's number beside ours; with -o writes a plot.
+    """
+    from prism_photonics.budget.ledger import ledger
+    from prism_photonics.budget.table import text
+    from prism_photonics.budget.trimming import heater_power_W
+    from prism_photonics.spec import ChipSpec
+
+    chip = ChipSpec.from_toml(spec)
+    result = ledger(chip, heater_power_W)
+    if plot is not None:
+        from prism_photonics.report.ledger import write_plot
+
+        write_plot(plot, chip, heater_power_W)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        print(text(result))
+
+
+def simulate(
+    spec: Spec,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Also write spectrum.svg here.")
+    ] = None,
+    drawing: Annotated[
+        Path | None,
+        typer.Option("--layout", metavar="CHIP.gds", help="Also simulate what this file draws, and compare."),
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Simulate the designed chip with the exact row solver, and SAX beside it.
+
+    Reads SPEC; prints the rings' figures of merit, the weights at rest and the largest difference of the two solvers;
+    with -o writes the row's spectrum. With --layout the drawn chip, also one edited by hand, is measured, simulated and
+    held against the design, row by row, in resonance (pm) and in weight.
+    """
+    from prism_photonics.budget.ring import ring_figures
+    from prism_photonics.spec import ChipSpec
+
+    chip = ChipSpec.from_toml(spec)
+    import jax.numpy as jnp
+    import numpy as np
+
+    from prism_photonics.circuit.params import designed_bank
+    from prism_photonics.circuit.row import bank_weights
+    from prism_photonics.workflow.job import row_solver_vs_sax
+
+    rest = bank_weights(designed_bank(chip), jnp.zeros((chip.chip.rows, chip.chip.rings)))
+    result = {
+        "name": chip.name,
+        "ring": asdict(ring_figures(chip)),
+        "weights_at_rest": np.asarray(rest[0]).round(6).tolist(),
+        "row_solver_vs_sax_max_error": row_solver_vs_sax(chip, seed=seed),
+        "spec_hash": chip.hash,
+    }
+    if out is not None:
+        from prism_photonics.report.page import write_spectrum
+
+        result["spectrum"] = str(write_spectrum(out / "spectrum.svg", chip))
+    if drawing is not None:
+        from prism_photonics.layout.annotate import back_annotate
+
+        annotation = back_annotate(drawing, chip)
+        result["layout"] = annotation.to_json() if as_json else "".join(f"\n  {line}" for line in annotation.lines())
+    print_result(result, as_json)
+
+
+def layout(
+    spec: Spec,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the drawing.")],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Draw a chip that 'prism check' refuses, too.", show_default=False)
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw the matching chip and prove the match.
+
+    Reads SPEC; writes DIR/chip.gds, .oas, .lyp, .png and .pic.yml, netlist.yaml, row.pic.yml, ring.glb, manifest.csv,
+    drc.lyrdb and lvs.json. The netlist is extracted from the GDS, compared with the design and simulated beside it.
+    Exit code 1 when a drawing rule is broken or the drawing is not the design.
+    """
+    from prism_photonics.workflow.bench import feasible_spec
+
+    chip_spec = feasible_spec(spec, anyway=anyway)
+    make_folder(out)
+    progress.print(f"drawing {chip_spec.name} …")
+    from prism_photonics.layout.write import write
+
+    files = write(chip_spec, out, simulate=True, progress=lambda step: progress.print(f"  {step} …"))
+    for fault in files.faults:
+        progress.print(f"fault: {fault}", soft_wrap=True)
+    error = files.lvs.simulation_max_error
+    print_result({**files.to_json(), "layout_vs_design_max_error": error, "spec_hash": chip_spec.hash}, as_json)
+    if files.faults:
+        raise typer.Exit(1)

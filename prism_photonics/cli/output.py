@@ -1,0 +1,55 @@
+"""How a command speaks: results on stdout, progress and warnings on stderr, bad input in one line and exit code 2."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from prism_photonics.units import InputError
+
+progress = Console(stderr=True, highlight=False)
+
+
+def guard(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, ending in one line on stderr and exit code 2 on bad input."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except InputError as error:
+            print(f"prism: {_one_line(str(error))}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            print("prism: interrupted; what was finished is in the output folder", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return guarded
+
+
+def warn(line: str) -> None:
+    """Print a warning."""
+    progress.print(f"warning: {line}", soft_wrap=True, markup=False)
+
+
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """Print a result line by line, or as JSON."""
+    if as_json:
+        print_json(result)
+        return
+    for key, value in result.items():
+        print(f"{key}: {value}")
+
+
+def print_json(result: Any) -> None:
+    """Print a result as JSON."""
+    print(json.dumps(result, indent=2))
+
+
+def _one_line(message: str) -> str:
+    """A message with every line break and control character spelled out: a path or a key may hold any."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)

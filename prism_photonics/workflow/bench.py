@@ -1,0 +1,179 @@
+"""A chip on its bench, as a command names it: a virtual die or a bench file's instruments, behind a journal."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prism_photonics.units import InputError
+
+if TYPE_CHECKING:
+    from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.chip.journal import JournaledChip
+    from prism_photonics.spec import ChipSpec
+
+LARGEST_SEED = 2**31 - 1
+Tell = Callable[[str], None]
+"""Takes one line for a person who waits."""
+
+
+def feasible_spec(path: Path, *, anyway: bool = False) -> "ChipSpec":
+    """The spec of a chip that `prism check` passes, or any with ``anyway``."""
+    from prism_photonics.budget.feasibility import require_feasible
+    from prism_photonics.spec import ChipSpec
+
+    spec = ChipSpec.from_toml(path)
+    if not anyway:
+        require_feasible(spec)
+    return spec
+
+
+def read_bench(path: Path | None) -> "BenchFile | None":
+    """The bench file that ``--to-bench`` names, if any."""
+    if path is None:
+        return None
+    from prism_photonics.chip.benchfile import BenchFile
+
+    return BenchFile.from_toml(path)
+
+
+def hold_tile(
+    bench_file: "BenchFile",
+    record: Path,
+    volts: Path,
+    *,
+    page: int,
+    piece: int,
+    hold_s: float | None,
+    tell: Tell,
+    warn: Tell,
+) -> None:
+    """Set a programmed tile on a bench and hold it for so long, or until Ctrl-C; then the rings are parked.
+
+    Rings that were held by heaters when the record was taken are heated first.
+
+    Args:
+        bench_file: The instruments.
+        record: Folder that 'prism calibrate' wrote.
+        volts: File that 'prism program' wrote.
+        page: Page of the tile.
+        piece: Slice of the tile.
+        hold_s: How long it is held in s; None: until Ctrl-C.
+        tell: Takes what happens.
+        warn: Takes what an instrument says.
+    """
+    from prism_photonics.calibration.record import heat_as_recorded, read_record
+    from prism_photonics.chip.bench import BenchChip
+    from prism_photonics.workflow.program import write_to_bench
+
+    _, spec, _ = read_record(record / "calibration.nc")
+    with BenchChip(spec, bench_file, report=warn) as chip:
+        heat_as_recorded(chip, record / "calibration.nc")
+        write_to_bench(chip, volts, page=page, piece=piece)
+        until = "Ctrl-C" if hold_s is None else f"{hold_s:g} s have passed"
+        tell(f"page {page}, slice {piece} is on {bench_file.name}; held until {until}")
+        with suppress(KeyboardInterrupt):
+            if hold_s is None:
+                threading.Event().wait()
+            else:
+                time.sleep(hold_s)
+    tell("the rings are parked")
+
+
+def measurable(path: Path, *, warn: Tell) -> "ChipSpec":
+    """The spec of a chip that can be measured without harm; what else is wrong with it goes to ``warn``."""
+    from prism_photonics.budget.feasibility import MEASURABLE, require_feasible
+    from prism_photonics.spec import ChipSpec
+
+    spec = ChipSpec.from_toml(path)
+    for broken in require_feasible(spec, rules=MEASURABLE).violations:
+        warn(f"not fit to rank: {broken}")
+    return spec
+
+
+def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
+    """The bench file that ``--bench`` names, or None for a virtual die, and the seed of the survey."""
+    kind, colon, die = bench.partition(":")
+    if bench.endswith(".toml"):
+        from prism_photonics.chip.benchfile import BenchFile
+
+        return BenchFile.from_toml(bench), seed or 0
+    if kind not in ("virtual", "untrimmed") or not colon or not (die.isascii() and die.isdigit()):
+        raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, or a bench.toml")
+    if len(die) > len(str(LARGEST_SEED)) or int(die) > LARGEST_SEED:
+        raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
+    return None, int(die) if seed is None else seed
+
+
+def is_untrimmed(bench: str, bench_file: "BenchFile | None") -> bool:
+    """Whether the rings of what is on a bench are to be searched: an untrimmed die, or a bench with heaters."""
+    return bench.startswith("untrimmed:") if bench_file is None else bool(bench_file.heater_source)
+
+
+@contextmanager
+def journaled(
+    bench: str,
+    bench_file: "BenchFile | None",
+    spec: "ChipSpec",
+    path: Path,
+    *,
+    seed: int,
+    resume: bool,
+    tell: Tell,
+    warn: Tell,
+) -> Iterator["JournaledChip"]:
+    """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it.
+
+    Args:
+        bench: ``virtual:SEED``, ``untrimmed:SEED`` or the name of a bench file.
+        bench_file: The instruments; None for a virtual die.
+        spec: The chip.
+        path: The journal.
+        seed: Seed of the survey.
+        resume: Go on with the journal that is there.
+        tell: Takes what happens.
+        warn: Takes what an instrument says.
+    """
+    from prism_photonics.chip.journal import JournaledChip
+
+    identity: dict[str, Any] = {"bench": bench, "seed": seed}
+    if bench_file is None:
+        import jax
+
+        from prism_photonics.chip.virtual import VirtualChip
+
+        key = jax.random.key(int(bench.partition(":")[2]))
+        die = VirtualChip.fabricate(spec, key, trimmed=bench.startswith("virtual"))
+        with JournaledChip(die, spec, path, identity=identity, resume=resume, retake=True) as chip:
+            yield _announced(chip, tell)
+            chip.finish()
+        return
+    from prism_photonics.chip.bench import BenchChip
+
+    with BenchChip(spec, bench_file, report=warn) as held:
+        require_whole_range(held.max_voltage_V, spec)
+        identity |= {"bench": bench_file.name, "instruments": list(held.names)}
+        with JournaledChip(held, spec, path, identity=identity, resume=resume) as chip:
+            yield _announced(chip, tell)
+            chip.finish()
+
+
+def _announced(chip: "JournaledChip", tell: Tell) -> "JournaledChip":
+    if chip.kept:
+        tell(f"{chip.kept} readings are on file")
+    return chip
+
+
+def require_whole_range(bench_V: float, spec: "ChipSpec") -> None:
+    """Refuse a bench that cannot go to the voltage that the spec's weights need.
+
+    Raises:
+        InputError: It goes less far.
+    """
+    if bench_V < spec.drive.max_voltage_V:
+        raise InputError(
+            f"voltage_source.max_voltage_V: the bench goes to ±{bench_V:g} V, the spec's drive.max_voltage_V is "
+            f"{spec.drive.max_voltage_V:g}; a calibration needs the whole range: lower it in the spec"
+        )

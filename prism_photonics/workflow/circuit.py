@@ -1,0 +1,65 @@
+"""What the ranking table asks of the rooms below: the energy of a choice by the ledger, the whole circuit's scores."""
+
+from pathlib import Path
+from typing import Any
+
+from prism_photonics.budget.baselines import HBM_PJ_BYTE
+from prism_photonics.budget.ledger import ledger
+from prism_photonics.budget.trimming import heater_power_W
+from prism_photonics.codec.encoding import RAILS, SHOTS, shots
+from prism_photonics.ranking.readers import BankReader
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+
+def selection_energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
+    """Energy of choosing the blocks of one query, by the ledger of the chip that is read; empty without its spec.
+
+    A chip's row takes a ledger query per page and slice, shots included; an electronic one reads its signatures from
+    HBM. The fetch of the chosen blocks is not in it.
+    """
+    if not bundle.spec:
+        return {}
+    energy_pJ = row["signature_bytes"] * HBM_PJ_BYTE
+    if row["passes"]:
+        try:
+            spec = ChipSpec.model_validate_json(bundle.spec)
+        except ValueError:
+            raise InputError("bundle: the spec in it is damaged; export the bundle again") from None
+        query = ledger(spec, heater_power_W).to_json()["energy_pJ"]["total"]["derived"]
+        energy_pJ += query * row["passes"] / shots(bundle.encoding)
+    return {"energy_pJ": energy_pJ}
+
+
+def circuit_reader(record: Path) -> Any:
+    """A reader that programs and reads the whole circuit of a calibrated virtual chip, tile by tile.
+
+    Args:
+        record: Folder that 'prism calibrate' wrote.
+
+    Returns:
+        A `ranking.readers.BankReader`.
+
+    Raises:
+        InputError: A damaged record, or one of no virtual chip.
+    """
+    import jax
+
+    from prism_photonics.calibration.record import heat_as_recorded, read_record
+    from prism_photonics.characterize.accuracy import Validation
+    from prism_photonics.chip.virtual import VirtualChip
+    from prism_photonics.programming.tiles import WeightRange
+    from prism_photonics.workflow.export import chip_bank
+
+    calibration, spec, extra = read_record(record / "calibration.nc")
+    validation = Validation.read(record / "validation.nc")
+    kind, _, die = str(extra.get("bench", "")).partition(":")
+    if kind not in ("virtual", "untrimmed") or not die.isdigit():
+        raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
+    chip = VirtualChip.fabricate(spec, jax.random.key(int(die)), trimmed=kind == "virtual")
+    heat_as_recorded(chip, record / "calibration.nc")
+    weight_range = WeightRange(validation.weight_low, validation.weight_high)
+    score_bank = chip_bank(chip, calibration, spec, weight_range, validation.held_weights())
+    encoding = spec.modulator.encoding
+    dims = spec.chip.rings // RAILS[encoding]
+    return BankReader(score_bank, rows=spec.chip.rows, channels=dims, shots=SHOTS[encoding])
