@@ -1,29 +1,34 @@
 # Everything runs from .venv; a stamp file in it remembers what is installed, so a second call is instant.
-# `demo` needs the core only; `test`, `lint` and `docs` add the rest on top of it (same versions), never remove it.
+# `demo` needs the main job's packages only; `test`, `lint` and `docs` add the rest on top (same versions), never remove
+# it. Every package is checked against its hash in the lock.
 
 PYTHON ?= python3
-BIN := .venv/bin
-CORE := .venv/.core-installed
-ALL := .venv/.all-installed
+VENV ?= .venv
+BIN := $(VENV)/bin
+MAIN := $(VENV)/.main-installed
+ALL := $(VENV)/.all-installed
 PIP_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 # A file's tests stay in one process, which compiles for them once; files go in the order that tests/conftest.py gives.
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test lint format notebooks docs lock clean
+.PHONY: help demo test fast-test lint format notebooks docs wheel lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+: .*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-demo: $(CORE)  ## set up the core, then run the 8x8 chip from spec to ranked blocks
+demo: $(MAIN)  ## set up what it needs, then run the 8x8 chip from spec to ranked blocks
 	$(BIN)/prism run layouts/demo_8x8/spec.toml -o out/demo_8x8
 
 test: $(ALL)  ## set up everything, then run the tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
-lint: $(ALL) notebooks  ## format, style, types, walls, spelling, and the notebooks executed
+fast-test: $(ALL)  ## the tests not marked slow
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow"
+
+lint: $(ALL) notebooks docs  ## format, style, types, walls, spelling; notebooks executed, docs built
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
@@ -42,24 +47,29 @@ docs: $(ALL)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
 	@echo "docs/_build/index.html"
 
-lock: .venv/bin/uv  ## pin new dependencies (make lock UPGRADE=--upgrade moves every pin)
-	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
+wheel: $(ALL)  ## build source and wheel, and check what a package index would read of them
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+lock: $(BIN)/uv  ## pin new dependencies (make lock UPGRADE=--upgrade moves every pin)
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra layout -o requirements.lock
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove the environment and all that was made
-	rm -rf .venv out build dist docs/_build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* out build dist docs/_build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/uv:
+$(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12) and "prism_photonics needs Python 3.12 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Cure: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(CORE): requirements.lock pyproject.toml | .venv/bin/uv
-	$(PIP_INSTALL) -r requirements.lock
+$(MAIN): requirements.lock pyproject.toml | $(BIN)/uv
+	$(PIP_INSTALL) --require-hashes -r requirements.lock
 	$(PIP_INSTALL) --no-deps -e .
 	@touch $@
 
-$(ALL): requirements-dev.lock $(CORE)
-	$(PIP_INSTALL) -r requirements-dev.lock
+$(ALL): requirements-dev.lock $(MAIN)
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@

@@ -7,7 +7,7 @@ The rooms follow the light and the work: ``process`` → ``lightpath`` → ``spe
 import os
 import sys
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Phases of thousands of radians are compared to 1e-9, so everything runs in double precision. JAX reads the
 # variable when it is imported; importing JAX here would make `prism --help` and `prism_photonics.ranking` slow.

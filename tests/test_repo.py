@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 TOP_LEVEL = {
-    *("prism_photonics", "layouts", "calibration", "notebooks", "tests", "benchmarks", "docs", ".ci"),
-    *("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml"),
+    *("prism_photonics", "layouts", "calibration", "notebooks", "tests", "benchmarks", "docs", "findings", ".ci"),
+    *("README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml"),
     *("requirements.lock", "requirements-dev.lock", ".python-version", ".gitignore", ".gitattributes"),
 }
 MAX_MODULE_LINES = 400
