@@ -11,8 +11,6 @@ from typing import Any
 
 from jaxtyping import Float
 
-from prism_photonics.codec.modulation import namespace
-
 
 def centred(
     signatures: Float[Any, "*banks_blocks_halves dims"], *, axis: int = 0
