@@ -7,7 +7,12 @@ import typer
 
 LARGEST_SEED = 2**31 - 1
 
-Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="spec.toml of the chip", show_default=False)]
+Spec = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SPEC", help="spec.toml of the chip, or the name of one that ships, as demo_8x8", show_default=False
+    ),
+]
 Record = Annotated[
     Path, typer.Argument(metavar="RECORD", help="folder that 'prism calibrate' wrote", show_default=False)
 ]

@@ -24,9 +24,9 @@ def serve(
     must be none.
     """
     from prism_photonics.chip.heaters import require_heaters
-    from prism_photonics.spec import ChipSpec
+    from prism_photonics.spec import load_spec
 
-    chip_spec = ChipSpec.from_toml(spec)
+    chip_spec = load_spec(spec)
     if untrimmed:
         require_heaters(chip_spec)
     from prism_photonics.chip.serve import require_free, resource_name
@@ -65,10 +65,10 @@ def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
     from prism_photonics.chip.bench import BenchChip
     from prism_photonics.chip.benchfile import BenchFile
     from prism_photonics.chip.instruments import channel_map
-    from prism_photonics.spec import ChipSpec
+    from prism_photonics.spec import load_spec
     from prism_photonics.workflow.bench import require_whole_range
 
-    bench_file, chip_spec = BenchFile.from_toml(bench), ChipSpec.from_toml(spec)
+    bench_file, chip_spec = BenchFile.from_toml(bench), load_spec(spec)
     chip = BenchChip(chip_spec, bench_file, report=warn)
     with chip:
         names = list(chip.names)

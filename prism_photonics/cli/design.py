@@ -21,9 +21,9 @@ def check(
     Reads SPEC; writes nothing. Exit code 0 when every rule is kept, 1 when one is broken, 2 when the spec is not valid.
     """
     from prism_photonics.budget.feasibility import check as check_spec
-    from prism_photonics.spec import ChipSpec
+    from prism_photonics.spec import load_spec
 
-    result = check_spec(ChipSpec.from_toml(spec))
+    result = check_spec(load_spec(spec))
     if as_json:
         print_json(result.to_json(explain=explain))
     else:
@@ -55,9 +55,9 @@ def budget(
     from prism_photonics.budget.ledger import ledger
     from prism_photonics.budget.table import text
     from prism_photonics.budget.trimming import heater_power_W
-    from prism_photonics.spec import ChipSpec
+    from prism_photonics.spec import load_spec
 
-    chip = ChipSpec.from_toml(spec)
+    chip = load_spec(spec)
     result = ledger(chip, heater_power_W)
     if plot is not None:
         from prism_photonics.report.ledger import write_plot
@@ -88,9 +88,9 @@ def simulate(
     held against the design, row by row, in resonance (pm) and in weight.
     """
     from prism_photonics.budget.ring import ring_figures
-    from prism_photonics.spec import ChipSpec
+    from prism_photonics.spec import load_spec
 
-    chip = ChipSpec.from_toml(spec)
+    chip = load_spec(spec)
     import jax.numpy as jnp
     import numpy as np
 

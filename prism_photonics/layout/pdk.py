@@ -34,7 +34,8 @@ from prism_photonics.lightpath.drawing import PER_UM, add_port
 from prism_photonics.netlist import TOP, from_spec
 from prism_photonics.process.layers import HOUSE, LAYERS, SLAB_MARGIN_UM, Deck, load_deck
 from prism_photonics.process.profile import Profile, load_profile
-from prism_photonics.spec.chip_spec import HEATER_UM, ChipSpec
+from prism_photonics.spec import load_spec
+from prism_photonics.spec.chip_spec import HEATER_UM
 from prism_photonics.units import InputError
 
 # What a cell is drawn with when its user names nothing: the demonstrator's ring, a site that holds 60 µm pads.
@@ -159,7 +160,7 @@ def _of_design(draw: Callable[..., gf.Component], design: Any, kcl: kf.KCLayout)
 
 def _part(part: str, deck: Deck, *, spec: Path | str) -> gf.Component:
     """The row, the splitter tree, or all the light meets on the chip of a spec file; no metal beyond the rings'."""
-    chosen = ChipSpec.from_toml(spec)
+    chosen = load_spec(spec)
     name = {"row": "row", "tree": f"tree_{chosen.chip.rows}", "circuit": TOP}[part]
     netlist = from_spec(chosen)
     if name not in netlist.cells:

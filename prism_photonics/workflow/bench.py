@@ -22,9 +22,9 @@ Tell = Callable[[str], None]
 def feasible_spec(path: Path, *, anyway: bool = False) -> "ChipSpec":
     """The spec of a chip that `prism check` passes, or any with ``anyway``."""
     from prism_photonics.budget.feasibility import require_feasible
-    from prism_photonics.spec import ChipSpec
+    from prism_photonics.spec import load_spec
 
-    spec = ChipSpec.from_toml(path)
+    spec = load_spec(path)
     if not anyway:
         require_feasible(spec)
     return spec
@@ -85,9 +85,9 @@ def hold_tile(
 def measurable(path: Path, *, warn: Tell) -> "ChipSpec":
     """The spec of a chip that can be measured without harm; what else is wrong with it goes to ``warn``."""
     from prism_photonics.budget.feasibility import MEASURABLE, require_feasible
-    from prism_photonics.spec import ChipSpec
+    from prism_photonics.spec import load_spec
 
-    spec = ChipSpec.from_toml(path)
+    spec = load_spec(path)
     for broken in require_feasible(spec, rules=MEASURABLE).violations:
         warn(f"not fit to rank: {broken}")
     return spec

@@ -161,3 +161,13 @@ def test_a_plot_of_no_known_kind_or_in_no_folder_is_refused(refused, layouts, tm
     assert "got '', want a name" in refused(spec, "-o", tmp_path / "p")
     (tmp_path / "file").write_text("in the way")
     assert "cannot be written" in refused(spec, "-o", tmp_path / "file" / "p.png")
+
+
+def test_a_chip_that_ships_is_asked_for_by_name(prism, layouts):
+    named, read = prism("check", "demo_8x8"), prism("check", layouts / "demo_8x8" / "spec.toml")
+    assert named.exit_code == 0
+    assert named.stdout == read.stdout
+    unknown = prism("check", "demo_9x9")
+    assert unknown.exit_code == 2
+    assert "Shipped: bank_32x256, bank_64x64_dual, demo_8x8" in unknown.stderr
+    assert len(unknown.stderr.splitlines()) == 1
