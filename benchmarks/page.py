@@ -1,0 +1,477 @@
+"""Every measured figure that the docs quote, as one page and as the README's table, made from ``benchmarks/results``.
+
+python benchmarks/page.py          # rewrites docs/benchmarks.md and the table in README.md
+python benchmarks/page.py --check  # says what is stale; exit code 1 if anything is
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- figures: made by benchmarks/page.py -->", "<!-- end of figures -->"
+POINTS = [(context, block) for block in (16, 64, 128) for context in (1024, 4096, 16384)]
+SELECTORS = (
+    *("full", "oracle", "mean_key", "photonic_mean_key", "bound", "photonic_bound", "photonic_learned"),
+    *("photonic_hierarchical", "hierarchical_learned", "salca_like", "streaming_llm", "h2o", "random"),
+)
+
+
+def page() -> str:
+    """The page ``docs/benchmarks.md``."""
+    parts = [
+        "# Benchmarks",
+        "Made by `benchmarks/page.py` from `benchmarks/results`: nothing on this page is typed "
+        "by hand. Each section names the script "
+        "that measures it, the day and the machine. Times are those of that machine in that run; "
+        "ratios are side by side in one run.",
+        demo(),
+        standard_bench(),
+        row_solver(),
+        bank(),
+        layout(),
+        programming(),
+        tracking(),
+        held_out(),
+        needles(),
+        selector(),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def readme_table() -> str:
+    """The README's table of results."""
+    demo_8x8, drawn, solver = load("demo_seeds"), load("layout_sizes"), load("row_solver")
+    standard, recall, hour = load("calibration"), load("bank_recall"), load("track_hour")
+    readings = demo_8x8["dies"][0]["readings_per_ring"]
+    slow = case(hour, "LiNbO3, slow 0.1 K")["median_over_dies"]
+    works, paper = recall["recall_at_32"]["bank_32x256"], recall["recall_at_32"]["paper_32x256"]
+    first, last = (solver["lines"][i] for i in (0, -1))
+    error = max(line["max_field_error"] for line in solver["lines"])
+    rows = [
+        (
+            "weight accuracy of the demo, all rings moving, open loop, by photocurrent",
+            f"{bits(demo_8x8['accuracy_bits'])} bits, median (worst) of {len(demo_8x8['dies'])} dies",
+            f"{readings:g} readings per ring",
+            "demo_seeds",
+        ),
+        (
+            "the same on slow instruments in a drifting room: 8 rings on a bus, and 4 buses of 8",
+            f"{bits(standard['banks']['8x8']['accuracy_bits'])} and "
+            f"{bits(standard['banks']['4x8']['accuracy_bits'])} bits, "
+            f"{standard['banks']['8x8']['dies']} dies each",
+            f"{standard['banks']['8x8']['readings_per_ring']:g} and "
+            f"{standard['banks']['4x8']['readings_per_ring']:g} readings per ring",
+            "calibration",
+        ),
+        (
+            "needle's block among the 8 chosen of 64",
+            f"chip {demo_8x8['hit_chip']['mean']:.3f}, chance 0.125",
+            f"the float scorer's choice: {demo_8x8['recall_vs_ideal_chip']:.3f} of it",
+            "demo_seeds",
+        ),
+        (
+            "weights held for an hour while 0.1 K of temperature comes and goes",
+            f"{slow['full']['held_bits']:.1f} bits tracked, {slow['none']['held_bits']:.1f} left alone",
+            f"{slow['full']['duty_laboratory']:.2%} of a laboratory's time",
+            "track_hour",
+        ),
+        (
+            "recall@32 of 256 after 20 pm of common drift: a bank that works, and the paper's point",
+            f"{works['mean']:.2f} ± {works['standard_error']:.2f} and {paper['mean']:.2f} ± "
+            f"{paper['standard_error']:.2f}",
+            f"chance {recall['chance']:g}, {works['banks']} banks each",
+            "bank_recall",
+        ),
+        (
+            "drawn chip against designed chip, complex fields",
+            f"{drawn['sizes']['8x8']['simulation_max_error']:.0e}",
+            "SAX on the netlist extracted from the GDS",
+            "layout_sizes",
+        ),
+        (
+            "exact row solver against SAX, 1,024 rows, 8 to 64 rings",
+            f"{first['bank_over_sax']:,.0f} to {last['bank_over_sax']:,.0f} times faster; against "
+            "SAX under `jax.jit` "
+            f"{first['bank_over_compiled_sax']:.0f} to {last['bank_over_compiled_sax']:.0f}",
+            f"difference {error:.0e}",
+            "row_solver",
+        ),
+    ]
+    lines = ["| | measured | | when, by |", "|---|---|---|---|"]
+    for what, value, note, name in rows:
+        lines.append(
+            f"| {what} | {value} | {note} | {load(name)['date']}, "
+            f"[`{name}.py`](benchmarks/{SCRIPTS.get(name, name)}.py) |"
+        )
+    return "\n".join(lines)
+
+
+SCRIPTS = {"bank_calibrated": "bank_recall"}
+
+
+def demo() -> str:
+    """Dies of the demonstrator through the main job."""
+    found = load("demo_seeds")
+    head = (
+        "die",
+        "accuracy / bits",
+        "readings per ring",
+        "χ² of the worst row",
+        "weights",
+        "hit: chip",
+        "hit: bundle",
+        "of float's choice",
+    )
+    rows = [
+        (
+            die["seed"],
+            f"{die['accuracy_bits']:.2f}",
+            f"{die['readings_per_ring']:g}",
+            f"{die['chi2_worst_row']:.2f}",
+            f"{die['weight_low']:.2f} to {die['weight_high']:.2f}",
+            f"{die['hit_chip']:.3f}",
+            f"{die['hit_behavioral']:.3f}",
+            f"{die['recall_vs_ideal_chip']:.3f}",
+        )
+        for die in found["dies"]
+    ]
+    return section("Demo dies through the main job", "demo_seeds", found, table(head, rows))
+
+
+def standard_bench() -> str:
+    """Calibration in a laboratory's conditions."""
+    found = load("calibration")
+    names = {
+        "8x8": "8 rows of one bus of 8",
+        "4x8": "8 rows of 4 buses of 8",
+        "32x256": "all 256 rows of 4 buses of 8",
+        "16": "8 rows of 16 rings, 5.2 linewidths apart",
+    }
+    head = (
+        "bank",
+        "dies",
+        "accuracy, open loop",
+        "precision over the session",
+        "closed loop",
+        "readings per ring",
+        "instruments' time / s",
+        "computer / s",
+    )
+    rows = [
+        (
+            names[name],
+            bank["dies"],
+            bits(bank["accuracy_bits"], 2),
+            bits(bank["precision_bits"], 2),
+            bits(bank["closed_loop_bits"], 2),
+            f"{bank['readings_per_ring']:g}",
+            f"{bank['wall_time_s']:g}",
+            f"{statistics.median(die['took_s'] for die in bank['by_die']):.0f}",
+        )
+        for name, bank in ((name, found["banks"][name]) for name in names)
+    ]
+    note = (
+        f"Bits as median (worst) of the dies, on `{found['bench']}`: 16-bit drivers, 5 pA/√Hz, "
+        "readings of a millisecond, 0.1 K rms of "
+        "common temperature that forgets itself in ten minutes. The virtual dies are of the fit's own model class."
+    )
+    return section("Calibration on the standard bench", "calibration", found, note + "\n\n" + table(head, rows))
+
+
+def row_solver() -> str:
+    """The exact row against SAX."""
+    found = load("row_solver")
+    head = (
+        "rings",
+        "wavelengths",
+        "largest field difference",
+        "one row / ms",
+        "SAX / ms",
+        "SAX, `jax.jit` / ms",
+        "bank over SAX",
+        "bank over SAX, `jax.jit`",
+    )
+    rows = [
+        (
+            line["rings"],
+            line["wavelengths"],
+            f"{line['max_field_error']:.1e}",
+            f"{line['row_solver_row_ms']:.2f}",
+            f"{line['sax_row_ms']:.1f}",
+            f"{line['sax_compiled_row_ms']:.2f}",
+            f"{line['bank_over_sax']:,.0f} ×",
+            f"{line['bank_over_compiled_sax']:.0f} ×",
+        )
+        for line in found["lines"]
+    ]
+    scaling = found["scaling"]
+    note = (
+        f"Banks of {found['bank_rows']:,} rows. Time grows as "
+        f"N^{scaling['exponent_rows']:.2f}·d^{scaling['exponent_rings']:.2f} with rows N and rings d "
+        "in this range (the law is N·d²; small banks do not fill the machine)."
+    )
+    return section("Row solver against SAX", "row_solver", found, note + "\n\n" + table(head, rows))
+
+
+def bank() -> str:
+    """The 32×256 bank and the paper's point."""
+    found, calibrated = load("bank_recall"), load("bank_calibrated")
+    head = (
+        "chip",
+        "banks",
+        "recall@32 of 256",
+        "worst",
+        "score SNR / dB",
+        "latency / ns",
+        "energy / µJ",
+        "weights out of reach",
+    )
+    rows = [
+        (
+            f"`{name}`",
+            bank["banks"],
+            f"{bank['mean']:.3f} ± {bank['standard_error']:.3f}",
+            f"{bank['worst']:.2f}",
+            f"{found['ledger'][name]['score_snr_dB']:.1f}",
+            f"{found['ledger'][name]['latency_ns']:.1f}",
+            f"{found['ledger'][name]['energy_pJ'] / 1e6:.1f}",
+            f"{bank['out_of_reach_share']:.2%}",
+        )
+        for name, bank in found["recall_at_32"].items()
+    ]
+    whole, assumed = calibrated["calibrated"], calibrated["assumed"]
+    note = (
+        f"After {found['drift_pm']['own']:g} pm of own and {found['drift_pm']['common']:g} pm of "
+        "common drift, all noise and converters; chance "
+        f"{found['chance']:g}. The resonances are taken to be known to "
+        f"{found['offset_error_pm']:g} pm rms. {whole['banks']} dies calibrated by the whole "
+        f"procedure instead gave {whole['mean']:.3f} ± {whole['standard_error']:.3f}, the same "
+        f"dies by assumption {assumed['mean']:.3f} ± "
+        f"{assumed['standard_error']:.3f} ({calibrated['date']})."
+    )
+    return section("Banks of 32 × 256", "bank_recall", found, note + "\n\n" + table(head, rows))
+
+
+def layout() -> str:
+    """Drawing, rules and the proof of the match."""
+    found = load("layout_sizes")
+    head = (
+        "chip",
+        "die / mm",
+        "draw / s",
+        "DRC / s",
+        "LVS / s",
+        "GDS / MB",
+        "cells (limit)",
+        "memory / GB",
+        "largest field difference",
+    )
+    rows = [
+        (
+            name,
+            " × ".join(f"{side:g}" for side in size["die_mm"])
+            + (f" in {size['tiles']} tiles" if size["tiles"] > 1 else ""),
+            f"{size['draw_s']:g}",
+            f"{size['drc_s']:g}, {size['drc_violations']} violations",
+            f"{size['lvs_s']:g}, {size['lvs_faults']} faults",
+            f"{size['gds_MB']:g}",
+            f"{size['cells']} ({size['cells_limit']})",
+            f"{size['rss_GB']:g}",
+            f"{size['simulation_max_error']:.0e}" if size["simulated"] else "–",
+        )
+        for name, size in found["sizes"].items()
+    ]
+    return section("Layout", "layout_sizes", found, table(head, rows))
+
+
+def programming() -> str:
+    """Weights to voltages."""
+    found = load("programming")
+    head = (
+        "bank",
+        "rings",
+        "bank / s",
+        "first call / s",
+        "one row / ms",
+        "residual rms",
+        "out of reach",
+        "memory / MiB",
+    )
+    rows = [
+        (
+            f"`{name}`",
+            f"{bank['rings']:,}",
+            f"{bank['bank_s']:.3f}",
+            f"{bank['bank_first_call_s']:.0f}",
+            f"{bank['row_ms']:.1f}",
+            f"{bank['residual_rms']:.1e}",
+            f"{bank['out_of_reach_share']:.1%}",
+            f"{bank['peak_memory_MiB']:.0f}",
+        )
+        for name, bank in found["banks"].items()
+    ]
+    return section("Programming", "programming", found, table(head, rows))
+
+
+def tracking() -> str:
+    """An hour of service, tracked or not."""
+    found = load("track_hour")
+    head = (
+        "film and drift",
+        "mode",
+        "held / bits",
+        "worst check",
+        "freshly programmed / bits",
+        "of a laboratory's time",
+    )
+    rows = [
+        (
+            one["case"],
+            mode,
+            f"{row['held_bits']:.1f}",
+            f"{row['held_bits_worst']:.1f}",
+            f"{row['fresh_bits']:.1f}",
+            f"{row['duty_laboratory']:.2%}",
+        )
+        for one in found["cases"]
+        for mode, row in one["median_over_dies"].items()
+    ]
+    return section("Holding weights while a chip drifts", "track_hour", found, table(head, rows))
+
+
+def held_out() -> str:
+    """The behavioral model against dies that its fit never saw."""
+    found = load("held_out")
+    head = (
+        "die",
+        "KS p: Gaussian",
+        "real",
+        "noise, model / chip",
+        "recall, Gaussian: chip",
+        "model",
+        "real: chip",
+        "model",
+    )
+    rows = [tuple(die.values()) for die in found["dies"]]
+    note = f"The demonstrator, fitted on die {found['fitted_on_die']}; p-values of the Kolmogorov–Smirnov test of the score errors."
+    return section("The behavioral model on dies it never saw", "held_out", found, note + "\n\n" + table(head, rows))
+
+
+def needles() -> str:
+    """The needle table of both models."""
+    found = load("needle_table")
+    note = (
+        "1 block in 8 chosen per layer and KV head, one needle in 128 tokens. Accuracy / needle "
+        "hit; chance 0.125. The chips are *calibrated* virtual dies: "
+        "die 0 of `bank_32x256` for everything signed, die 0 of `bank_64x64_dual` for the "
+        "bounds. The models are ours: two layers, 131,904 parameters, "
+        "*selectable* trained with block selection in the loop, *plain* without."
+    )
+    parts = [note]
+    for model in ("selectable", "plain"):
+        groups = {point: found["groups"].get(f"{model} {point[0]} {point[1]}", []) for point in POINTS}
+        points = [point for point in POINTS if groups[point]]
+        head = (f"*{model}*", *(f"{context // 1024}K, blocks of {block}" for context, block in points))
+        rows = []
+        for name in SELECTORS:
+            cells = [next((row for row in groups[point] if row["selector"] == name), None) for point in points]
+            if any(cells):
+                rows.append(
+                    (f"`{name}`", *(f"{cell['accuracy']:.2f} / {cell['hit']:.2f}" if cell else "–" for cell in cells))
+                )
+        parts.append(table(head, rows))
+    return section("Needles in a language model", "needle_table", found, "\n\n".join(parts))
+
+
+def selector() -> str:
+    """The torch selector against a plain product and top-k."""
+    found = load("selector_cost")
+    lines = found["lines"]
+    blocks = sorted({line["blocks"] for line in lines})
+    kinds = list(
+        dict.fromkeys(
+            (line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"]) for line in lines
+        )
+    )
+    head = ("encoding", "noise of single lines", "road", "banks × queries", *(f"{count:,} blocks" for count in blocks))
+    rows = []
+    for kind in kinds:
+        of_kind = [
+            line
+            for line in lines
+            if (line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"]) == kind
+        ]
+        ratio = {line["blocks"]: line["ratio"] for line in of_kind}
+        encoding, noisy, road, banks, queries = kind
+        cells = (f"{ratio[count]:.2f}" if count in ratio else "–" for count in blocks)
+        rows.append((encoding, "yes" if noisy else "no", road, f"{banks} × {queries}", *cells))
+    note = (
+        "Time of `PhotonicSelector` over that of one product and top-k on the same tensors; "
+        f"{found['dims']} dims, k = {found['k']}, torch {found['torch']}."
+    )
+    return section(
+        "Selector against a plain product and top-k", "selector_cost", found, note + "\n\n" + table(head, rows)
+    )
+
+
+def section(title: str, name: str, found: dict[str, Any], body: str) -> str:
+    """One section: where its figures come from, then they."""
+    return (
+        f"## {title}\n\n`{found['command']}`, {found['date']}, {found['hardware']} (`results/{name}.json`).\n\n{body}"
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def bits(found: dict[str, float], digits: int = 1) -> str:
+    """Median (worst)."""
+    return f"{found['median']:.{digits}f} ({found['worst']:.{digits}f})"
+
+
+def case(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """One case of the tracking benchmark."""
+    return next(one for one in found["cases"] if one["case"] == name)
+
+
+def load(name: str) -> dict[str, Any]:
+    """A result file."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def made() -> dict[Path, str]:
+    """The files that this script writes, with what they should hold."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return {
+        ROOT / "docs" / "benchmarks.md": page(),
+        readme: f"{before}{BEGIN}\n{readme_table()}\n{END}{after}",
+    }
+
+
+def main() -> int:
+    """Write the files, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is stale")
+    check = parser.parse_args().check
+    stale = [path for path, text in made().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: {'is stale; run python benchmarks/page.py' if check else 'written'}")
+        if not check:
+            path.write_text(made()[path], encoding="utf-8")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
