@@ -359,7 +359,10 @@ def held_out() -> str:
         "model",
     )
     rows = [tuple(die.values()) for die in found["dies"]]
-    note = f"The demonstrator, fitted on die {found['fitted_on_die']}; p-values of the Kolmogorov–Smirnov test of the score errors."
+    note = (
+        f"The demonstrator, fitted on die {found['fitted_on_die']}; p-values of the Kolmogorov–Smirnov test of the "
+        "score errors."
+    )
     return section("The behavioral model on dies it never saw", "held_out", found, note + "\n\n" + table(head, rows))
 
 
