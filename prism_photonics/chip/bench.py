@@ -24,6 +24,7 @@ from prism_photonics.chip.drivers import AbstractDriver, Links, driver_class
 from prism_photonics.chip.heaters import heater_limit_mW, require_both
 from prism_photonics.chip.instruments import CurrentMeter, HeaterSource, LightSource, VoltageSource, channel_map
 from prism_photonics.chip.link import BenchError
+from prism_photonics.chip.resource import same_box
 from prism_photonics.chip.signals import exit_on_signals, undisturbed
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -342,10 +343,12 @@ class BenchChip(AbstractChip):
         yield from (*self._sources, *self._heaters, *self._lights, *self._meters)
 
     def _wire(self, role: str, number: int, entry: VoltageSource | HeaterSource | LightSource | CurrentMeter) -> _Wired:
-        limits = [source.max_voltage_V for source in self.bench.voltage_source if source.resource == entry.resource]
+        limits = [
+            source.max_voltage_V for source in self.bench.voltage_source if same_box(source.resource, entry.resource)
+        ]
         # An instrument that holds no rings has no voltage to be limited.
         limit_V = min(self._spec_limit_V, *limits) if limits else np.inf
-        heaters = [source for source in self.bench.heater_source if source.resource == entry.resource]
+        heaters = [source for source in self.bench.heater_source if same_box(source.resource, entry.resource)]
         most_heat = min((source.sent(self._max_heater_mW) for source in heaters), default=np.inf)
         where = f"{role}.{number}"
         try:

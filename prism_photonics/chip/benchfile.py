@@ -21,6 +21,7 @@ from prism_photonics.chip.instruments import (
     VoltageSource,
     channel_map,
 )
+from prism_photonics.chip.resource import canonical
 from prism_photonics.units import InputError, nearest
 
 
@@ -164,7 +165,7 @@ def _refuse_shared_channels(role: str, entries: list[Any]) -> None:
     taken: dict[tuple[str, int], tuple[int, ...]] = {}
     for i, entry in enumerate(entries):
         for place, channel in channel_map(entry).items():
-            other = taken.setdefault((entry.resource, channel), place)
+            other = taken.setdefault((canonical(entry.resource), channel), place)
             if other != place:
                 raise ValueError(
                     f"{role}.{i}.channels: channel {channel} holds {_place(role, other)} and {_place(role, place)}; "

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from prism_photonics.chip.instruments import Instrument
 from prism_photonics.chip.link import Link
+from prism_photonics.chip.resource import canonical
 from prism_photonics.units import InputError, nearest
 
 GROUP = "prism_photonics.drivers"
@@ -31,9 +32,10 @@ class Links:
 
     def get(self, entry: Instrument) -> Link:
         """The line to an instrument, opened the first time."""
-        if entry.resource not in self._open:
-            self._open[entry.resource] = Link(entry.resource, timeout_s=entry.timeout_s, library=self._library)
-        return self._open[entry.resource]
+        name = canonical(entry.resource)
+        if name not in self._open:
+            self._open[name] = Link(entry.resource, timeout_s=entry.timeout_s, library=self._library)
+        return self._open[name]
 
     def close(self) -> None:
         """Close every line."""

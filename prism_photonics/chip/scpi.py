@@ -10,7 +10,15 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.drivers import AbstractDriver
-from prism_photonics.chip.instruments import CurrentMeter, HeaterSource, Instrument, LightSource, VoltageSource
+from prism_photonics.chip.guard import Guard, is_unlike_volts
+from prism_photonics.chip.instruments import (
+    CurrentMeter,
+    HeaterSource,
+    Instrument,
+    LightSource,
+    VoltageSource,
+    channel_map,
+)
 from prism_photonics.chip.link import BenchError, Link
 from prism_photonics.chip.template import Template, Value
 from prism_photonics.units import InputError
@@ -22,8 +30,6 @@ LONGEST_ERROR_QUEUE = 64
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WORDS = {"NAN": math.nan, "INF": math.inf, "INFINITY": math.inf, "NINF": -math.inf}
 _ERROR = re.compile(r"([+-]?\d+)\s*(?:,\s*(.*))?")
-_LIST = re.compile(r"\(@[^)]*\)?")
-_LOOSE_NUMBER = re.compile(r"(?<![A-Za-z\d.])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 SET_FIELDS = ("channel", "channels", "value", "values")
 ALL_FIELDS = (*SET_FIELDS, "averages", "integration_s", "seconds")
 
@@ -48,9 +54,10 @@ class ScpiDriver(AbstractDriver):
         super().__init__(where, entry, **context)  # type: ignore[arg-type]
         if not isinstance(entry, VoltageSource | HeaterSource | LightSource | CurrentMeter):
             raise InputError(f"{where}: not an instrument that the scpi driver knows; choose another driver")
+        self._mapped = entry
         self._commands = entry.commands
         self._averages = 0
-        self._refuse_fixed_numbers()
+        self._refuse_unproven()
 
     def open(self) -> None:
         """Connect, forget the errors of whoever was here before, and send the start commands."""
@@ -240,25 +247,37 @@ class ScpiDriver(AbstractDriver):
     def _name(self) -> str:
         return f"{self.where} ({self.entry.resource})"
 
-    def _refuse_fixed_numbers(self) -> None:
-        """A command of an instrument that holds rings must not spell out what could be a voltage above the limit.
-
-        Nor one of an instrument that heats them a power.
-        """
+    def _refuse_unproven(self) -> None:
+        """What the bench file says to an instrument that holds rings or heats them must be proven harmless."""
+        limit = min(self.limit_V, self.most_heat)
+        guard = Guard(limit, largest_channel=max(channel_map(self._mapped).values()))
         for name, text in self._commands:
             for command in text if isinstance(text, list) else [text]:
-                literals = _LIST.sub("", Template.parse(command, ALL_FIELDS).literals)
-                for number in _LOOSE_NUMBER.findall(literals):
-                    if abs(float(number)) > self.limit_V:
-                        raise InputError(
-                            f"{self.where}.commands.{name}: {command!r} holds {number}, which could be a voltage above "
-                            f"the ±{self.limit_V:g} V limit; nothing was written; leave it out"
+                template = Template.parse(command, ALL_FIELDS)
+                doubt = guard.doubt(template, setting=name == "set")
+                if name == "set" and not doubt and self._largest_set > limit and not is_unlike_volts(template):
+                    doubt = f"its value goes to {self._largest_set:.4g}, under a header that could be a voltage's"
+                if doubt:
+                    raise InputError(
+                        f"{self.where}.commands.{name}: {command!r}: {doubt}, so it could be a "
+                        + (
+                            f"voltage above the ±{self.limit_V:g} V limit"
+                            if self.limit_V <= self.most_heat
+                            else f"heater's above the limit of {self.most_heat:.4g}"
                         )
-                    if abs(float(number)) > self.most_heat:
-                        raise InputError(
-                            f"{self.where}.commands.{name}: {command!r} holds {number}, which could be a heater's "
-                            f"above the limit of {self.most_heat:.4g}; nothing was written; leave it out"
-                        )
+                        + "; nothing was written; leave it out, or write it as a setting with a limit: a voltage in "
+                        "commands.set under max_voltage_V; docs/bench.md says what a fixed command may hold"
+                    )
+
+    @property
+    def _largest_set(self) -> float:
+        """Largest number that ``commands.set`` is given where that is no voltage; ring voltages have a check of their
+        own.
+        """
+        if isinstance(self.entry, HeaterSource):
+            # A heater's setting is held to its own limit; on a box that holds rings too it must not pass for a voltage.
+            return self.entry.sent(self.limit_mW) if self.limit_V < np.inf else 0.0
+        return 1.0 if isinstance(self.entry, LightSource) else 0.0
 
 
 def _parsed(word: str) -> float:

@@ -20,6 +20,8 @@ _WHOLE_FORMAT = re.compile(r"(0?\d)?d?")
 # What would turn the number that was checked into another one: a digit beside it, an exponent, a sign, a unit prefix.
 _BEFORE = re.compile(r".*(\d[eE]?|[.+-])$")
 _AFTER = re.compile(r"[\d.]|[eE][+-]?\d|\s*[A-Za-z]+V\b")
+# Two fields, one of them no whole number, stand apart by one of these.
+_BETWEEN = re.compile(r"[\s,;:()=]")
 
 Value = float | int | Sequence[float] | Sequence[int]
 
@@ -106,7 +108,10 @@ class Template:
 
     def _refuse_glued_numbers(self) -> None:
         for (_, field, _), (after, follower, _) in itertools.pairwise(self.pieces):
-            if field and field not in WHOLE_FIELDS and (_AFTER.match(after) or (not after and follower)):
+            real = field and field not in WHOLE_FIELDS
+            # `{value}e{channel}` and `{channel}{value}` are one number to an instrument.
+            joined = field and follower and not _BETWEEN.search(after) and (real or follower not in WHOLE_FIELDS)
+            if joined or (real and _AFTER.match(after)):
                 raise InputError(f"{self.text!r}: what follows {{{field}}} would become part of the number")
 
 
