@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import klayout.db as kdb
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.layout.extract import extract
+from prism_photonics.layout.polygons import title
 from prism_photonics.layout.simulate import drawn_rows
 from prism_photonics.layout.tiles import cut
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -71,7 +73,7 @@ class Annotation:
         return [int(row) for row in np.flatnonzero(moved)]
 
 
-def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
+def back_annotate(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Annotation:
     """Simulate a drawing as it is, also one of ours that was edited by hand, and compare it with its design.
 
     Sizes are measured on the polygons; a leaf cell whose ribs no design draws is refused.
@@ -89,7 +91,7 @@ def back_annotate(gds: Path | str, spec: ChipSpec) -> Annotation:
         )
         weights.append(np.concatenate([bank.weights for bank in banks], axis=1))
     if len(broken) == spec.chip.rows:
-        raise InputError(f"{gds}: no row can be simulated; row 0: {broken[0]}")
+        raise InputError(f"{title(gds)}: no row can be simulated; row 0: {broken[0]}")
     moved = np.zeros((2, *rest.shape))
     for row in sorted(set(range(spec.chip.rows)) - broken.keys()):
         moved[:, row] = [_resonances_um(netlist, row, spec) for netlist in (drawn, design)]

@@ -10,9 +10,10 @@ from typing import Any
 import klayout.db as kdb
 
 from prism_photonics.layout import marks, teststructures
+from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import detector_contacts, on_bank, pad_centers_um, ring_pad, row_pad, rows_um, serves
-from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.polygons import open_layout, title
 from prism_photonics.lightpath.detector.cell import LANE_UM
 from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -67,9 +68,10 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     ground electrodes on the ground; every contact of a photodiode on its own pad alone.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or has lost its metadata.
     """
     layout = open_layout(gds, film_deck(spec.process))
+    require_metadata(layout, where=title(gds))
     wrong = []
     islands = ribs(layout).count
     if islands != expected_ribs(spec):

@@ -1,5 +1,6 @@
 """Design-rule check: the rules of a deck on the polygons of a drawing, hierarchically, with KLayout's engine."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,9 @@ from pathlib import Path
 import klayout.db as kdb
 import klayout.rdb as rdb
 
-from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.polygons import WHOLE, in_units, open_layout, steps
 from prism_photonics.process.layers import Deck, Rule, load_deck
 
-PER_UM = 1000
 EUCLIDEAN = kdb.Metrics.Euclidian  # KLayout's spelling
 IGNORE_DEG = 80.0  # edges that meet at more than this belong to a corner, not to a narrow place
 CORNER_SLACK_DEG = 0.5  # short edges of circles on the grid turn a little more than the circle
@@ -43,21 +43,22 @@ class Drc:
 
 
 def run_drc(gds: Path | str | kdb.Layout, *, deck: Deck | None = None, report: Path | str | None = None) -> Drc:
-    """Check a drawing against every rule of a deck.
+    """Check a drawing against every rule of a deck, in µm whatever the drawing's database unit.
+
+    A limit that is no whole number of units counts as the next longer one, so that rounding never lets a fault pass.
 
     Args:
-        gds: A layout file, or a layout in memory.
+        gds: A layout file, or a layout in memory, of any database unit.
         deck: Layers and rules; our own when none is given.
         report: Where a KLayout marker database (``.lyrdb``) goes.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, holds several top cells or none, or its unit is too small for the rules.
     """
     deck = deck or load_deck()
     layout = open_layout(gds)
     top = layout.top_cell()
     store = kdb.DeepShapeStore()
-    # The database's unit is the finest grid of all: off-grid points show as a finer unit.
     regions = {name: _region(layout, top, number, store) for name, number in deck.layers.items()}
 
     database = rdb.ReportDatabase("drc")
@@ -67,7 +68,7 @@ def run_drc(gds: Path | str | kdb.Layout, *, deck: Deck | None = None, report: P
     counts: dict[str, int] = {}
     first: dict[str, tuple[float, float]] = {}
     found = {"grid": _off_grid(regions, deck, layout)}
-    found |= {name: _Check(rule, regions, deck).run() for name, rule in deck.rules.items()}
+    found |= {name: _Check(rule, regions, deck, layout).run() for name, rule in deck.rules.items()}
     for name, places in found.items():
         category = database.create_category(name)
         category.description = _describe(deck.rules.get(name), deck)
@@ -77,8 +78,8 @@ def run_drc(gds: Path | str | kdb.Layout, *, deck: Deck | None = None, report: P
                 item = database.create_item(cell.rdb_id(), category.rdb_id())
                 item.add_value(rdb.RdbItemValue(shape.to_dtype(layout.dbu)))
                 if name not in first:
-                    at = shape.bbox().center()
-                    first[name] = (at.x * layout.dbu, at.y * layout.dbu)
+                    at = shape.bbox().to_dtype(layout.dbu).center()  # not a whole number of units
+                    first[name] = (at.x, at.y)
     if report is not None:
         database.save(str(report))
     return Drc(counts, first)
@@ -90,12 +91,13 @@ Places = kdb.Region | kdb.EdgePairs
 class _Check:
     """One rule, applied."""
 
-    def __init__(self, rule: Rule, regions: Mapping[str, kdb.Region], deck: Deck):
+    def __init__(self, rule: Rule, regions: Mapping[str, kdb.Region], deck: Deck, layout: kdb.Layout):
         self._rule = rule
         self._layer = regions[rule.layer]
         self._other = regions[rule.other] if rule.other else kdb.Region()
         exact = rule.value_um if rule.kind != "separation" else rule.value_um - deck.curve_tolerance_um
-        self._least = round(exact * PER_UM)
+        self._least = in_units(exact, layout)
+        self._least_area = math.ceil(rule.value_um2 / layout.dbu**2 * (1.0 - WHOLE))
 
     def run(self) -> list[Places]:
         return getattr(self, f"_{self._rule.kind}")()
@@ -124,11 +126,11 @@ class _Check:
         return [self._layer.corners(turn, 180.0), self._layer.corners(-180.0, -turn)]
 
     def _area(self) -> list[Places]:
-        return [self._layer.with_area(0, round(self._rule.value_um2 * PER_UM**2), False)]
+        return [self._layer.with_area(0, self._least_area, False)]
 
 
 def _off_grid(regions: Mapping[str, kdb.Region], deck: Deck, layout: kdb.Layout) -> list[Places]:
-    step = round(deck.grid_um / layout.dbu)
+    step = steps(deck.grid_um, layout)
     return [] if step <= 1 else [region.grid_check(step, step) for region in regions.values()]
 
 

@@ -1,4 +1,4 @@
-"""From a GDS file back to a netlist: what touches what is found from where the ports are, never from names."""
+"""From a drawing back to a netlist: what touches what is found from where the ports are, never from names."""
 
 import itertools
 import tempfile
@@ -10,27 +10,28 @@ from kfactory import kdb
 
 from prism_photonics.layout.devices import DEVICES, draw_device, mirrored
 from prism_photonics.layout.measure import measure_um
-from prism_photonics.layout.polygons import open_layout, save_plain
+from prism_photonics.layout.metadata import require_metadata
+from prism_photonics.layout.polygons import GRID_UM, on_our_grid, read_layout, renumber, save_plain, title
 from prism_photonics.netlist import TOP, Cell, Instance, Netlist
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
 
-GRID_UM = 1e-3
 DIGITS = 12
 HAND_NM = 3  # half of what a hand may leave between its ribs and those of the sizes that are measured on them
 
 _count = itertools.count()
 
 
-def extract(gds: Path | str, *, notes: list[str] | None = None, deck: Deck | None = None) -> Netlist:
-    """Read a chip's netlist from its GDS file.
+def extract(gds: Path | str | kdb.Layout, *, notes: list[str] | None = None, deck: Deck | None = None) -> Netlist:
+    """Read a chip's netlist from its drawing.
 
     Two optical ports are connected when they lie at the same point of the 1 nm grid and face each other. A device's
     settings travel as metadata, but the metadata is not believed: every leaf cell is measured, and then compared shape
     by shape with a fresh drawing of the design it claims to be.
 
     Args:
-        gds: A file written by `write`, or one edited since.
+        gds: A file written by `write`, or one edited since; or such a layout in memory. Of any database unit in which
+            its points lie on the 1 nm grid.
         notes: Given, a chip edited by hand is read as it was edited: where the polygons of a leaf cell disagree with
             its metadata, the polygons are believed. Its ribs must still be what some design draws, within
             `HAND_NM`; other layers, which light at rest does not see, may differ, and are noted here.
@@ -40,19 +41,14 @@ def extract(gds: Path | str, *, notes: list[str] | None = None, deck: Deck | Non
         The netlist, of the same type as the design's; compare with `Netlist.differences`.
 
     Raises:
-        InputError: The file is no chip of ours, a leaf cell is not what its metadata says, or a port is not on a rib.
+        InputError: The file is no chip of ours or has lost its metadata, a point lies off the 1 nm grid, a leaf cell is
+            not what its metadata says, or a port is not on a rib.
     """
-    number = next(_count)
-    kcl, scratch = kf.KCLayout(f"prism_read_{number}"), kf.KCLayout(f"prism_redrawn_{number}")
-    if deck is None or deck.layers == LAYERS:
-        _read(kcl, gds, where=str(gds))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            ours = Path(folder) / "ours.gds"
-            save_plain(open_layout(gds, deck), ours)
-            _read(kcl, ours, where=str(gds))
+    where = title(gds)
+    kcl, scratch = _read(gds, deck), kf.KCLayout(f"prism_redrawn_{next(_count)}")
     if not kcl.layout.has_cell(TOP):
-        raise InputError(f"{gds}: no cell named '{TOP}'; give a GDS file that `prism layout` wrote")
+        raise InputError(f"{where}: no cell named '{TOP}'; give a GDS file that `prism layout` wrote")
+    require_metadata(kcl.layout, where=where)
 
     cells: dict[str, Cell] = {}
     checked: dict[str, Instance] = {}
@@ -67,22 +63,33 @@ def extract(gds: Path | str, *, notes: list[str] | None = None, deck: Deck | Non
                 continue  # metal, pads, frame
             if _is_device(inner):
                 if inner.name not in checked:
-                    checked[inner.name] = _device(inner, scratch, notes, where=str(gds))
-                parts[placed.name] = _as_placed(checked[inner.name], placed, where=str(gds))
+                    checked[inner.name] = _device(inner, scratch, notes, where=where)
+                parts[placed.name] = _as_placed(checked[inner.name], placed, where=where)
             else:
                 visit(inner)
                 parts[placed.name] = Instance(_key(inner.name), {})
-        cells[_key(cell.name)] = _cell(cell, parts, where=str(gds))
+        cells[_key(cell.name)] = _cell(cell, parts, where=where)
 
     visit(kcl[TOP])
     return Netlist(cells)
 
 
-def _read(kcl: kf.KCLayout, gds: Path | str, *, where: str) -> None:
-    try:
-        kcl.read(str(gds))
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"{where}: cannot read the layout ({_reason(error)}); give a GDS file of ours") from None
+def _read(gds: Path | str | kdb.Layout, deck: Deck | None) -> kf.KCLayout:
+    """The drawing with its ports, in our layer numbers and in units of 1 nm, in which ports are kept."""
+    kcl = kf.KCLayout(f"prism_read_{next(_count)}")
+    given = read_layout(gds)
+    ours = on_our_grid(given, where=title(gds))
+    if deck is not None and deck.layers != LAYERS:
+        ours = renumber(ours.dup() if ours is gds else ours, dict(deck.layers.items()), dict(LAYERS.items()))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ours.gds"
+        save_plain(ours, path)
+        try:
+            kcl.read(str(path))
+        except (OSError, RuntimeError) as error:
+            reason = str(error).splitlines()[0].split(" in Layout.read")[0]
+            raise InputError(f"{title(gds)}: cannot read the layout ({reason}); give a GDS file of ours") from None
+    return kcl
 
 
 def _cell(cell: kf.KCell, parts: dict[str, Instance], *, where: str) -> Cell:
@@ -143,13 +150,13 @@ def _device(cell: kf.KCell, scratch: kf.KCLayout, notes: list[str] | None, *, wh
             )
     instance = Instance(instance.component, settings)
     fresh = draw_device(instance, scratch)
-    for title, layer in LAYERS.items():
+    for on, layer in LAYERS.items():
         odd = _region(cell, layer) ^ _region(fresh, layer)
         if notes is not None and layer == LAYERS.ridge:
             odd = odd.sized(-HAND_NM)
         if not odd.is_empty():
             at = odd.bbox().center()
-            said = f"{title} differs from its design near ({at.x * GRID_UM:g}, {at.y * GRID_UM:g}) µm"
+            said = f"{on} differs from its design near ({at.x * GRID_UM:g}, {at.y * GRID_UM:g}) µm"
             if notes is None or layer == LAYERS.ridge:
                 raise InputError(f"{name}: {said}; redraw the cell from its design")
             notes.append(f"cell {cell.name}: {said}")
@@ -198,7 +205,3 @@ def _ridge(cell: kf.KCell) -> kdb.Region:
 def _region(cell: kf.ProtoTKCell, layer: tuple[int, int]) -> kdb.Region:
     index = cell.kcl.layout.find_layer(*layer)
     return kdb.Region() if index is None else kdb.Region(cell.kdb_cell.begin_shapes_rec(index)).merged()
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0].split(" in Layout.read")[0]

@@ -13,7 +13,7 @@ from kfactory import kdb
 from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.pads import detector_contacts
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
-from prism_photonics.lightpath.drawing import arc_points, box, nm
+from prism_photonics.lightpath.drawing import arc_points, box, nm, require_nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS
 from prism_photonics.spec import ChipSpec
@@ -113,6 +113,7 @@ def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float],
 
 def bump_pad(kcl: kf.KCLayout) -> gf.Component:
     """Pad of the second metal, opening, bump; the origin is its centre."""
+    require_nm(kcl)
     if kcl.layout.has_cell("bump_pad"):
         return gf.Component(base=kcl["bump_pad"].base)
     pad = gf.Component("bump_pad", kcl=kcl)

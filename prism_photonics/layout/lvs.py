@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import klayout.db as kdb
+
 from prism_photonics.layout.check import Checks, check
 from prism_photonics.layout.extract import extract
 from prism_photonics.netlist import Netlist, from_spec
@@ -64,7 +66,7 @@ class Lvs:
         }
 
 
-def lvs(gds: Path | str, spec: ChipSpec, *, seed: int = 0, simulate: bool = True) -> tuple[Lvs, Netlist]:
+def lvs(gds: Path | str | kdb.Layout, spec: ChipSpec, *, seed: int = 0, simulate: bool = True) -> tuple[Lvs, Netlist]:
     """Hold a drawing against its design; also returns the extracted netlist.
 
     Args:

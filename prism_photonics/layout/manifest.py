@@ -6,8 +6,9 @@ from pathlib import Path
 
 import klayout.db as kdb
 
+from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.pads import NOWHERE, on_bank, pad_centers_um, probe_centers_um, ring_pad, rows_um, serves
-from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.polygons import open_layout, title
 
 COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad", "pad_x_um", "pad_y_um")
 
@@ -18,8 +19,12 @@ def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     One line per ring (its centre, and the pad that drives it), per other pad (``kind`` heater, ground, detector, or
     probe of a test ring) and per fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where
     a line speaks of no single one.
+
+    Raises:
+        InputError: The file cannot be read, or has lost its metadata.
     """
     layout = open_layout(gds)
+    require_metadata(layout, where=title(gds))
     pads = pad_centers_um(layout)
     lines: list[tuple[str, str, float, float, str, int, int, int, str]] = []
     centers, rows = _ring_centers_um(layout), rows_um(layout)

@@ -7,7 +7,7 @@ import gdsfactory as gf
 import kfactory as kf
 import klayout.db as kdb
 
-from prism_photonics.lightpath.drawing import box
+from prism_photonics.lightpath.drawing import box, require_nm
 from prism_photonics.netlist import BANK
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
@@ -57,6 +57,7 @@ class Pad:
 
 def bond_pad(name: str, side_um: float, kcl: kf.KCLayout) -> gf.Component:
     """Both metals joined over the pad's whole area, the passivation open; the origin is its centre."""
+    require_nm(kcl)
     if kcl.layout.has_cell(name):
         return gf.Component(base=kcl[name].base)
     pad = gf.Component(name, kcl=kcl)

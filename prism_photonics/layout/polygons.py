@@ -1,6 +1,8 @@
-"""Reading a drawing's polygons with KLayout, and the layer numbers of a foundry in place of ours."""
+"""Reading a drawing's polygons with KLayout at any database unit, and a foundry's layer numbers in place of ours."""
 
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import klayout.db as kdb
@@ -8,37 +10,127 @@ import klayout.db as kdb
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
 
+GRID_UM = 1e-3  # of our own drawings: their database unit
+WHOLE = 1e-6  # a length this near a whole number of units is one: GDS keeps its unit in 56 bits
+LARGEST = 2**31 - 1  # KLayout's coordinates have 32 bits
+
 
 def open_layout(gds: Path | str | kdb.Layout, deck: Deck | None = None) -> kdb.Layout:
-    """A layout in memory, from a file unless it is one already.
+    """A layout in memory with one top cell, from a file unless it is one already; its database unit stays.
 
     Args:
-        gds: A file, or a layout, which is taken as it is.
-        deck: The file's layer numbers; given these, the layout in memory has ours.
+        gds: A file, or a layout in memory, which is never changed.
+        deck: The drawing's layer numbers; given these, the layout returned has ours.
 
     Raises:
-        InputError: The file cannot be read, or holds several top cells or none.
+        InputError: The file cannot be read, holds several top cells or none, or its database unit is no length.
     """
-    if isinstance(gds, kdb.Layout):
-        return gds
-    layout = kdb.Layout()
-    try:
-        layout.read(str(gds))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0].split(" in Layout.read")[0]
-        raise InputError(f"{gds}: cannot read the layout ({reason}); give a GDS file of ours") from None
+    layout = read_layout(gds)
     tops = [cell.name for cell in layout.top_cells()]
     if len(tops) != 1:
-        raise InputError(f"{gds}: {len(tops)} top cells; want one; give a GDS file that `prism layout` wrote")
-    return layout if deck is None else renumber(layout, dict(deck.layers.items()), dict(LAYERS.items()))
+        raise InputError(
+            f"{title(gds)}: {len(tops)} top cells; want one; give a GDS file that `prism layout` wrote, or delete the "
+            f"others"
+        )
+    if deck is None or deck.layers == LAYERS:
+        return layout
+    own = layout.dup() if layout is gds else layout
+    return renumber(own, dict(deck.layers.items()), dict(LAYERS.items()))
+
+
+def read_layout(gds: Path | str | kdb.Layout) -> kdb.Layout:
+    """As `open_layout`, with as many top cells as there are.
+
+    Raises:
+        InputError: The file cannot be read, or its database unit is no length.
+    """
+    layout = gds
+    if not isinstance(layout, kdb.Layout):
+        layout = kdb.Layout()
+        try:
+            layout.read(str(gds))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0].split(" in Layout.read")[0]
+            raise InputError(f"{gds}: cannot read the layout ({reason}); give a GDS file of ours") from None
+    if not (math.isfinite(layout.dbu) and layout.dbu > 0.0):
+        raise InputError(
+            f"{title(gds)}: a database unit of {layout.dbu:g} µm; want a length above 0; save the layout again with "
+            f"its unit, {GRID_UM:g} µm as a rule"
+        )
+    return layout
+
+
+def title(gds: Path | str | kdb.Layout) -> str:
+    """What messages call a drawing."""
+    return "layout" if isinstance(gds, kdb.Layout) else str(gds)
+
+
+def in_units(length_um: float, layout: kdb.Layout) -> int:
+    """The least whole number of database units that is no shorter than a length: a limit never shrinks.
+
+    Raises:
+        InputError: The unit is so small that the length exceeds KLayout's coordinates.
+    """
+    units = length_um / layout.dbu
+    if units > LARGEST:
+        raise InputError(
+            f"layout: {length_um:g} µm are {units:.3g} units of {layout.dbu * 1e3:g} nm, more than KLayout can hold; "
+            f"save the layout at a database unit of 1 nm"
+        )
+    return round(units) if abs(units - round(units)) < WHOLE * max(1.0, units) else math.ceil(units)
+
+
+def steps(grid_um: float, layout: kdb.Layout) -> int:
+    """A coordinate lies on a grid where it is a multiple of so many database units."""
+    return Fraction(grid_um / layout.dbu).limit_denominator(10**5).numerator
+
+
+def on_our_grid(layout: kdb.Layout, *, where: str) -> kdb.Layout:
+    """The same drawing in units of 1 nm, in µm as it was; itself where it has them already.
+
+    Raises:
+        InputError: A point lies between the points of the 1 nm grid, where none of ours lies.
+    """
+    if abs(layout.dbu - GRID_UM) < WHOLE * GRID_UM:
+        return layout
+    step = steps(GRID_UM, layout)
+    for cell in layout.each_cell() if step > 1 else ():
+        for at in _points_off(cell, step):
+            raise InputError(
+                f"{where}: database unit {layout.dbu * 1e3:g} nm: cell {cell.name} has a point at ({at.x:.7g}, "
+                f"{at.y:.7g}) µm, off the 1 nm grid of our drawings; snap it there"
+            )
+    fresh = kdb.Layout()
+    options = _with_metadata()
+    options.format = "GDS2"
+    options.dbu = GRID_UM
+    fresh.read_bytes(layout.write_bytes(options), kdb.LoadLayoutOptions())
+    return fresh
+
+
+def _points_off(cell: kdb.Cell, step: int) -> list[kdb.DPoint]:
+    """A point of a cell, in its own coordinates, that is no multiple of so many units."""
+    dbu = cell.layout().dbu
+    for inst in cell.each_inst():
+        for vector in (inst.trans.disp, inst.a, inst.b) if inst.is_regular_array() else (inst.trans.disp,):
+            if vector.x % step or vector.y % step:
+                return [kdb.DPoint(vector.x * dbu, vector.y * dbu)]
+    for layer in cell.layout().layer_indexes():
+        for pair in kdb.Region(cell.shapes(layer)).grid_check(step, step).each():
+            return [pair.first.p1.to_dtype(dbu)]
+    return []
 
 
 def save_plain(layout: kdb.Layout, path: Path) -> None:
     """Write GDS with cell and port metadata and without time stamps."""
+    layout.write(str(path), _with_metadata())
+
+
+def _with_metadata() -> kdb.SaveLayoutOptions:
     options = kdb.SaveLayoutOptions()
     options.gds2_write_timestamps = False
     options.write_context_info = True
-    layout.write(str(path), options)
+    return options
 
 
 def renumber(layout: kdb.Layout, old: Mapping[str, tuple[int, int]], new: Mapping[str, tuple[int, int]]) -> kdb.Layout:

@@ -23,6 +23,19 @@ def nm(length_um: float) -> int:
     return round(length_um * PER_UM)
 
 
+def require_nm(kcl: kf.KCLayout) -> None:
+    """Refuse a layout in which our whole nanometres would be other lengths.
+
+    Raises:
+        InputError: Its database unit is not 1 nm.
+    """
+    if abs(kcl.dbu * PER_UM - 1.0) > 1e-6:
+        raise InputError(
+            f"layout {kcl.name}: database unit {kcl.dbu * 1e3:g} nm; our cells are drawn in units of 1 nm; set "
+            f"dbu = 0.001"
+        )
+
+
 class Pen:
     """Draws one leaf cell of a device.
 
@@ -31,11 +44,13 @@ class Pen:
         fresh: False when the layout already holds this very drawing; then nothing need be drawn again.
 
     Raises:
-        InputError: A length of the design is off the grid; rounding it in silence would draw another device.
+        InputError: A length of the design is off the grid; rounding it in silence would draw another device. Or the
+            layout's database unit is not 1 nm.
     """
 
     def __init__(self, device: str, design: Any, kcl: kf.KCLayout | None = None):
         kcl = kcl or gf.kcl
+        require_nm(kcl)
         settings = asdict(design)
         for field, value in settings.items():
             if field.endswith("_um") and abs(value * PER_UM - round(value * PER_UM)) > 1e-3:
