@@ -83,10 +83,32 @@ def two_bus(small, altered):
 
 
 @pytest.fixture(scope="session")
-def made_up(small, tmp_path_factory):
-    """A whole record and bundle of a chip that nobody measured: the files are right, the numbers are made up."""
+def made_up_survey():
+    """``made_up_survey(spec)``: a survey of a chip that nobody measured."""
     import xarray as xr
 
+    def make(spec):
+        rows, rings, rng = spec.chip.rows, spec.chip.rings, np.random.default_rng(3)
+        order = np.broadcast_to(np.arange(spec.chip.channels), (rows, spec.chip.buses, spec.chip.channels))
+        most, current_A = spec.drive.max_voltage_V, 1e-5 * rng.uniform(-1.0, 1.0, (4, rings, rows))
+        return xr.Dataset(
+            {
+                "volts_V": (("setting", "row", "ring"), rng.uniform(-most, most, (4, rows, rings))),
+                "current_A": (("setting", "channel", "row"), current_A),
+                "noise_A": (("setting", "channel", "row"), np.full_like(current_A, 1e-9)),
+                "dark_A": (("setting", "row"), np.zeros((4, rows))),
+                "channel_of_ring": (("row", "bus", "place"), order),
+                "time_s": (("setting", "channel"), np.arange(4.0 * rings).reshape(4, rings)),
+            },
+            attrs={"averages": 1},
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def made_up(small, made_up_survey, tmp_path_factory):
+    """A whole record and bundle of a chip that nobody measured: the files are right, the numbers are made up."""
     from prism_photonics.behavior.fit import fit
     from prism_photonics.calibration.calibration import blank_calibration
     from prism_photonics.calibration.record import write_record
@@ -96,9 +118,10 @@ def made_up(small, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("made_up")
     rows, channels, rng = small.chip.rows, small.chip.channels, np.random.default_rng(0)
-    survey = xr.Dataset({"dark_A": ("row", np.zeros(rows), {"units": "A"})})
     calibration = blank_calibration(small, triggers=7)
-    write_record(folder / "record" / "calibration.nc", calibration, survey, small, bench="virtual:0", seed=0)
+    write_record(
+        folder / "record" / "calibration.nc", calibration, made_up_survey(small), small, bench="virtual:0", seed=0
+    )
     commanded = rng.uniform(-0.5, 0.5, (8, rows, channels))
     step = float(quantizer_step(small.detector.adc_bits, -2.0, 2.0))
     validation = Validation(

@@ -9,7 +9,7 @@ from prism_photonics.behavior.errors import fit_gain_offset, fit_weight_error
 from prism_photonics.behavior.finite import require_finite
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.behavior.noise import NoiseStudy, fit_noise
-from prism_photonics.characterize.accuracy import DIMENSIONS, Validation
+from prism_photonics.characterize.accuracy import ARRAYS, Validation
 from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.codec import encoding as sign
 from prism_photonics.units import InputError
@@ -194,7 +194,7 @@ def _check_places(excluded: np.ndarray, column: np.ndarray, validation: Validati
 def _check(validation: Validation) -> None:
     sizes: dict[str, int] = {}
     # What was measured again tells the precision, which is not fitted; there may be none of it.
-    for name, axes in ((name, axes) for name, axes in DIMENSIONS.items() if name != "again"):
+    for name, axes in ((name, field.axes) for name, field in ARRAYS.items() if name != "again"):
         array = np.asarray(getattr(validation, name))
         if array.ndim != len(axes) or any(sizes.setdefault(a, n) != n for a, n in zip(axes, array.shape, strict=True)):
             raise InputError(

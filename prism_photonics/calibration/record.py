@@ -6,6 +6,7 @@ One file holds the survey as measured and the fit as arrays; the file's attribut
 import hashlib
 import io
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,25 @@ import xarray as xr
 
 from prism_photonics.calibration.calibration import Calibration, blank_calibration
 from prism_photonics.calibration.faults import Fault, find_faults
+from prism_photonics.calibration.record_fields import (
+    ATTRIBUTES,
+    fit_fields,
+    require_permutations,
+    require_survey,
+    sizes,
+    survey_fields,
+)
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.fields import Field, Number, require_arrays, require_values, shown
 from prism_photonics.files import write_bytes
+from prism_photonics.migration import migrated
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.record/4"
+SCHEMA = "prism_photonics.record/5"
+CURE = "calibrate again"
+LARGEST_BYTES = 1 << 31
+"""Size limit that is checked before anything is parsed: two hundred times the record of 32 × 256 rings."""
 
 
 def leaves(calibration: Calibration) -> dict[str, np.ndarray]:
@@ -50,27 +64,49 @@ def write_record(path: str | Path, calibration: Calibration, survey: xr.Dataset,
     dataset = survey.assign(arrays)
     dataset.attrs |= {
         "schema": SCHEMA, "spec": spec.model_dump_json(), "spec_hash": spec.hash, "triggers": calibration.triggers,
-        "extra": json.dumps(attrs),
+        "lost_readings": _lost(survey), "extra": json.dumps(attrs),
     }  # fmt: skip
     write_dataset(dataset, Path(path))
 
 
-def read_dataset(path: Path, *, schema: str, arrays: tuple[str, ...] = ()) -> xr.Dataset:
-    """Read a dataset that `write_dataset` wrote, whole and unedited, or say in one line why not.
+def read_dataset(
+    path: Path,
+    *,
+    schema: str,
+    arrays: Mapping[str, Number] = {},
+    attributes: Mapping[str, Field] = {},
+    sizes: Mapping[str, int] = {},
+    older: Mapping[int, Callable[[xr.Dataset], xr.Dataset]] = {},
+    cure: str = CURE,
+) -> xr.Dataset:
+    """Read a dataset that `write_dataset` wrote, whole and unedited, and with numbers that can be; or say why not.
 
     Args:
         path: The netCDF file.
         schema: The schema that the caller reads.
-        arrays: Arrays that must be there.
+        arrays: What its arrays may be.
+        attributes: What its attributes may be.
+        sizes: Lengths of axes that are known beforehand.
+        older: Steps from the numbers of older schemas that are still read, see `migrated`.
+        cure: How such a file is made anew.
+
+    Returns:
+        The dataset; the attributes that were asked for are numbers and texts of Python.
 
     Raises:
-        InputError: Missing, truncated, edited, of another schema, or without one of the arrays.
+        InputError: Missing, truncated, edited, of another schema, without one of the arrays, or with a number that
+            cannot be.
     """
     try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise InputError(f"{path}: more than {LARGEST_BYTES} bytes, want a record; {cure}")
         # Read whole: a memory map of a damaged file leaves warnings behind, and breaks when the file is cut.
         content = io.BytesIO(path.read_bytes())
         with xr.open_dataset(content, engine="scipy", mask_and_scale=False, decode_times=False) as handle:
             dataset = handle.load()
+        hashed = _content_hash(dataset)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; make it with 'prism calibrate'") from None
     except OSError as error:
@@ -78,19 +114,15 @@ def read_dataset(path: Path, *, schema: str, arrays: tuple[str, ...] = ()) -> xr
             f"{path}: cannot be read ({error.strerror or 'damaged'}); give a folder of 'prism calibrate'"
         ) from None
     except Exception:  # the netCDF reader raises whatever the damage provokes
-        raise InputError(f"{path}: not a readable record (truncated or damaged); calibrate again") from None
-    if dataset.attrs.get("schema") != schema:
-        raise InputError(
-            f"{path}: schema {dataset.attrs.get('schema')!r}, this version reads {schema!r}; calibrate again"
-        )
-    for name in arrays:
-        if name not in dataset:
-            raise InputError(f"{path}: the record lacks {name}; calibrate again")
-    if _content_hash(dataset) != dataset.attrs.get("content_hash"):
-        raise InputError(
-            f"{path}: the content does not match its hash; the file was edited or damaged: calibrate again"
-        )
-    return dataset
+        raise InputError(f"{path}: not a readable record (truncated or damaged); {cure}") from None
+    found = dataset.attrs.get("schema")
+    if hashed != dataset.attrs.get("content_hash"):
+        # A file of another kind or version may have another hash; of that it is told first.
+        migrated(str(path), found, schema, dataset, steps=dict.fromkeys(older, lambda same: same), cure=cure)
+        raise InputError(f"{path}: the content does not match its hash; the file was edited or damaged: {cure}")
+    dataset = migrated(str(path), found, schema, dataset, steps=older, cure=cure)
+    require_arrays(str(path), dataset.variables, arrays, sizes=sizes, cure=cure)
+    return dataset.assign_attrs(require_values(str(path), dataset.attrs, attributes, cure=cure))
 
 
 def read_record(path: str | Path) -> tuple[Calibration, ChipSpec, dict[str, Any]]:
@@ -100,28 +132,22 @@ def read_record(path: str | Path) -> tuple[Calibration, ChipSpec, dict[str, Any]
         The calibration, its spec, and the extra attributes.
 
     Raises:
-        InputError: Not a record, truncated, edited, or of another schema.
+        InputError: Not a record, truncated, edited, of another schema, or with a number that cannot be.
     """
     path = Path(path)
-    dataset = read_dataset(path, schema=SCHEMA)
-    attrs = dataset.attrs
+    dataset, spec = _read(path)
     try:
-        spec = ChipSpec.model_validate_json(attrs["spec"])
-        extra = json.loads(attrs["extra"])
-    except (ValueError, KeyError):
-        raise InputError(f"{path}: the spec inside the record is damaged; calibrate again") from None
-    if spec.hash != attrs.get("spec_hash"):
-        raise InputError(
-            f"{path}: spec hash {str(attrs.get('spec_hash'))[:12]} does not match the spec inside "
-            f"({spec.hash[:12]}); calibrate again"
-        )
+        extra = json.loads(dataset.attrs["extra"])
+    except (ValueError, RecursionError):
+        extra = None
+    if not isinstance(extra, dict) or not isinstance(extra.get("bench", ""), str):
+        raise InputError(f"{path}: extra = {shown(dataset.attrs['extra'])}, want a JSON table; {CURE}")
     return _calibration(path, dataset, spec), spec, extra
 
 
 def recorded_faults(path: str | Path) -> tuple[Fault, ...]:
     """What was broken on the chip of a record, as its survey shows."""
-    _, spec, _ = read_record(path)
-    return find_faults(read_dataset(Path(path), schema=SCHEMA), spec)
+    return find_faults(*_read(Path(path)))
 
 
 def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
@@ -130,7 +156,7 @@ def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
     Raises:
         InputError: Not a record, or heaters that this chip does not have or may not be given.
     """
-    dataset = read_dataset(Path(path), schema=SCHEMA)
+    dataset, _ = _read(Path(path))
     if "heater_mW" not in dataset:
         return
     if not chip.max_heater_mW:
@@ -141,20 +167,47 @@ def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
     chip.assign(dataset.channel_of_ring.values.astype(int), dataset.heater_mW.values)
 
 
+def _read(path: Path) -> tuple[xr.Dataset, ChipSpec]:
+    """A record's dataset, its survey checked against the spec inside."""
+    dataset = read_dataset(path, schema=SCHEMA, attributes=ATTRIBUTES, older={4: _counted})
+    try:
+        spec = ChipSpec.model_validate_json(dataset.attrs["spec"])
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: the spec inside the record is damaged; {CURE}") from None
+    if spec.hash != dataset.attrs["spec_hash"]:
+        raise InputError(
+            f"{path}: spec hash {dataset.attrs['spec_hash'][:12]} does not match the spec inside ({spec.hash[:12]}): "
+            f"another spec, or its film's numbers have changed since; {CURE}"
+        )
+    require_arrays(str(path), dataset.variables, survey_fields(spec), sizes=sizes(spec), cure=CURE)
+    require_survey(str(path), dataset, cure=CURE)
+    return dataset, spec
+
+
+def _counted(dataset: xr.Dataset) -> xr.Dataset:
+    """From schema 4, which did not count the readings that gave no number."""
+    return dataset.assign_attrs(lost_readings=_lost(dataset))
+
+
+def _lost(survey: xr.Dataset) -> int:
+    """Readings that gave no number."""
+    return sum(int((~np.isfinite(survey[name].values)).sum()) for name in ("current_A", "dark_A") if name in survey)
+
+
 def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration:
-    template = blank_calibration(spec, triggers=int(dataset.attrs["triggers"]))
-    flat, tree = jax.tree_util.tree_flatten_with_path(template)
-    found = []
-    for key_path, leaf in flat:
-        name = "fit." + "".join(str(part) for part in key_path).lstrip(".")
-        if name not in dataset:
-            raise InputError(f"{path}: the record lacks {name}; calibrate again")
-        array = dataset[name].values
-        if array.shape != leaf.shape:
-            raise InputError(f"{path}: {name} has shape {array.shape}, the spec wants {leaf.shape}; calibrate again")
-        if not np.isfinite(array).all():
-            raise InputError(f"{path}: {name} holds NaN or infinity; calibrate again")
-        found.append(jnp.asarray(array, dtype=leaf.dtype))
+    template = blank_calibration(spec, triggers=dataset.attrs["triggers"])
+    told = leaves(template)
+    scatter = [name.removeprefix("scatter.") for name in told if name.startswith("scatter.")]
+    arrays = require_arrays(str(path), dataset.variables, fit_fields(tuple(scatter)), sizes=sizes(spec), cure=CURE)
+    for name in ("wl_um", *(f"scatter.{name}" for name in scatter)):
+        if not np.allclose(arrays[f"fit.{name}"], told[name], rtol=1e-9, atol=0.0):
+            raise InputError(
+                f"{path}: fit.{name} = {shown(arrays[f'fit.{name}'].tolist())}, want {shown(told[name].tolist())} as "
+                f"the spec has it; {CURE}"
+            )
+    require_permutations(str(path), "fit.channel_of_ring", arrays["fit.channel_of_ring"], cure=CURE)
+    flat, tree = jax.tree_util.tree_flatten(template)
+    found = [jnp.asarray(arrays[f"fit.{name}"], dtype=leaf.dtype) for name, leaf in zip(told, flat, strict=True)]
     return jax.tree_util.tree_unflatten(tree, found)
 
 

@@ -1,10 +1,9 @@
 """Held-out measurements of a programmed chip: how true its weights are, and how its readings scatter."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,11 +12,22 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.record import read_dataset, write_dataset
+from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
+from prism_photonics.calibration.record_fields import sizes
 from prism_photonics.calibration.survey import averages_for
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.codec.encoding import RAILS, encode
+from prism_photonics.codec.encoding import RAILS, SHOTS, encode
 from prism_photonics.drift.follower import Follower
+from prism_photonics.fields import (
+    SPEC_HASH,
+    YES_NO,
+    Field,
+    Number,
+    Text,
+    require_range,
+    require_spec_hash,
+    shown,
+)
 from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.programming.scale import NoiseLevel
 from prism_photonics.programming.solve import common_range, program
@@ -38,16 +48,31 @@ DARK_AVERAGES = 16 * AVERAGES
 DARK_NOISE = READING_NOISE / 4.0
 # A followed chip is looked at again after so many single samples or channels (design choice).
 SAMPLES_PER_LOOK, LINES_PER_LOOK = 16, 4
-DIMENSIONS = {
-    "commanded": ("target", "row", "channel"),
-    "measured": ("target", "row", "channel"),
-    "measured_std": ("target", "row", "channel"),
-    "light": ("setting", "channel"),
-    "weights": ("setting", "row", "channel"),
-    "reads": ("setting", "repeat", "row"),
-    "adc_full_scale": ("row",),
-    "excluded": ("row", "channel"),
-    "again": ("repeated", "row", "channel"),
+# Far beyond any weight; an excluded ring's meter may say more.
+WEIGHT, MEASURED = Number(low=-100, high=100), Number(low=-1e12, high=1e12)
+RINGS = ("row", "channel")
+ARRAYS = {
+    "commanded": replace(WEIGHT, axes=("target", *RINGS)),
+    "measured": replace(MEASURED, axes=("target", *RINGS)),
+    "measured_std": Number(("target", *RINGS), low=0, high=1e12),
+    # Rounding to the modulators' grid may end a bit beyond full light.
+    "light": Number(("setting", "channel"), low=-1e-9, high=1 + 1e-9),
+    "weights": replace(WEIGHT, axes=("setting", *RINGS)),
+    "reads": replace(MEASURED, axes=("setting", "repeat", "row")),
+    "adc_full_scale": Number(("row",), low=0, high=1e12, above=True),
+    "excluded": replace(YES_NO, axes=RINGS),
+    "again": replace(MEASURED, axes=("repeated", *RINGS), empty=True),
+}
+ATTRIBUTES: dict[str, Field] = {
+    "weight_low": WEIGHT,
+    "weight_high": WEIGHT,
+    "adc_bits": Number(low=1, high=24, unit="bits", whole=True),
+    "dac_bits": Number(low=1, high=24, unit="bits", whole=True),
+    "encoding": Text("|".join(SHOTS), f"one of {', '.join(SHOTS)}"),
+    "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
+    "residual_rms": Number(low=0, high=1e9),
+    "leak": Number(low=0, high=1e3),
+    "looks": Number(low=0, high=1e12, whole=True),
 }
 
 
@@ -145,26 +170,60 @@ class Validation:
 
     def write(self, path: str | Path) -> None:
         """Write atomically as netCDF."""
-        arrays = {name: (dims, getattr(self, name)) for name, dims in DIMENSIONS.items()}
-        attrs = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in DIMENSIONS}
+        arrays = {name: (field.axes, getattr(self, name)) for name, field in ARRAYS.items()}
+        attrs = {name: getattr(self, name) for name in ATTRIBUTES}
         write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), Path(path))
 
     @classmethod
-    def read(cls, path: str | Path) -> "Validation":
+    def read(cls, path: str | Path, spec: ChipSpec | None = None) -> "Validation":
         """Read what `write` wrote.
 
+        Args:
+            path: The netCDF file.
+            spec: The chip that it must have been measured on; by default any.
+
         Raises:
-            InputError: Missing, damaged, or of another schema.
+            InputError: Missing, damaged, of another schema or another chip, or with a number that cannot be.
         """
-        dataset = read_dataset(Path(path), schema=SCHEMA, arrays=tuple(DIMENSIONS))
-        kinds = {"looks": int, "adc_bits": int, "dac_bits": int, "encoding": str, "spec_hash": str}
-        values: dict[str, Any] = {name: dataset[name].values for name in DIMENSIONS}
-        for entry in fields(cls):
-            if entry.name not in DIMENSIONS:
-                if entry.name not in dataset.attrs:
-                    raise InputError(f"{path}: the record lacks {entry.name}; calibrate again")
-                values[entry.name] = kinds.get(entry.name, float)(dataset.attrs[entry.name])
-        return cls(**values)
+        dataset = read_dataset(
+            Path(path),
+            schema=SCHEMA,
+            arrays=ARRAYS,
+            attributes=ATTRIBUTES,
+            sizes={} if spec is None else sizes(spec),
+            older={4: lambda old: old.assign_attrs(looks=0)},
+        )
+        values = {name: dataset.attrs[name] for name in ATTRIBUTES}
+        found = cls(**{name: dataset[name].values for name in ARRAYS}, **values)
+        _require_meaning(str(path), found, spec)
+        return found
+
+
+def _require_meaning(place: str, found: Validation, spec: ChipSpec | None) -> None:
+    """Refuse a validation whose parts do not go together, or not with its chip's spec."""
+    if not found.weight_low < found.weight_high:
+        raise InputError(
+            f"{place}: weight_high = {found.weight_high:g}, want above weight_low = {found.weight_low:g}; {CURE}"
+        )
+    used = ~np.asarray(found.excluded)
+    if len(found.again) > len(found.measured):
+        raise InputError(f"{place}: again holds {len(found.again)} targets, want at most {len(found.measured)}; {CURE}")
+    for name in ("measured", "again"):
+        weights = np.where(used, getattr(found, name), 0.0)
+        require_range(place, name, weights, replace(WEIGHT, axes=ARRAYS[name].axes), cure=CURE)
+    if spec is None:
+        return
+    require_spec_hash(place, found.spec_hash, spec.hash, cure=CURE)
+    told = {
+        "adc_bits": spec.detector.adc_bits,
+        "dac_bits": spec.modulator.dac_bits,
+        "encoding": spec.modulator.encoding,
+    }
+    for name, wanted in told.items():
+        if getattr(found, name) != wanted:
+            raise InputError(
+                f"{place}: {name} = {shown(getattr(found, name))}, want {wanted!r} as the spec has it; {CURE}"
+            )
 
 
 def measure_weights(

@@ -1,6 +1,6 @@
 """Closed-loop trim: programmed weights are measured, and the voltages corrected through the fitted model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,24 +11,33 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.record import read_dataset, write_dataset
+from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
+from prism_photonics.calibration.record_fields import sizes, voltage
 from prism_photonics.calibration.stages import SCHEMA
-from prism_photonics.characterize.accuracy import measure_weights, numbers_only
+from prism_photonics.characterize.accuracy import MEASURED, WEIGHT, measure_weights, numbers_only
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.follower import Follower
+from prism_photonics.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range, require_spec_hash
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import InputError
 
 TARGETS = 8
 # The first correction comes down to the driver's codes on the demo; the second shows that it does.
 CORRECTIONS = 2
 RING = ("target", "row", "channel")
-DIMENSIONS = {
-    "commanded": (RING, "1", "wanted weight"),
-    "measured": (("iteration", *RING), "1", "weight by photocurrent, open loop first, then after each correction"),
-    "volts_V": (("iteration", *RING), "V", "ring voltages that were measured"),
-    "excluded": (("row", "channel"), "1", "left out: something is broken"),
+ARRAYS = {
+    "commanded": (replace(WEIGHT, axes=RING), "wanted weight"),
+    "measured": (
+        replace(MEASURED, axes=("iteration", *RING)),
+        "weight by photocurrent, open loop first, then after each correction",
+    ),
+    "volts_V": (Number(("iteration", *RING), low=-1e6, high=1e6, unit="V"), "ring voltages that were measured"),
+    "excluded": (replace(YES_NO, axes=("row", "channel")), "left out: something is broken"),
+}
+ATTRIBUTES: dict[str, Field] = {
+    "stage": Text("trim", "the stage 'trim'"),
+    "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
+    "looks": Number(low=0, high=1e12, whole=True),
 }
 
 
@@ -64,25 +73,44 @@ class Trimmed:
     def write(self, path: Path) -> None:
         """Write atomically as netCDF, as the stage ``trim``."""
         arrays = {
-            name: (axes, np.asarray(getattr(self, name), float), {"units": unit, "long_name": meaning})
-            for name, (axes, unit, meaning) in DIMENSIONS.items()
+            name: (
+                field.axes,
+                np.asarray(getattr(self, name), float),
+                {"units": field.unit or "1", "long_name": meaning},
+            )
+            for name, (field, meaning) in ARRAYS.items()
         }
         attrs = {"schema": SCHEMA, "stage": "trim", "spec_hash": self.spec_hash, "looks": self.looks}
         write_dataset(xr.Dataset(arrays, attrs=attrs), path)
 
     @classmethod
-    def read(cls, path: Path) -> "Trimmed":
+    def read(cls, path: Path, spec: ChipSpec | None = None) -> "Trimmed":
         """Read what `write` wrote.
 
+        Args:
+            path: The netCDF file.
+            spec: The chip that it must have been measured on; by default any.
+
         Raises:
-            InputError: Missing, damaged, of another schema, or of another stage.
+            InputError: Missing, damaged, of another schema, stage or chip, or with a number that cannot be.
         """
-        dataset = read_dataset(path, schema=SCHEMA, arrays=tuple(DIMENSIONS))
-        values = {name: dataset[name].values for name in DIMENSIONS}
+        arrays = {name: field for name, (field, _) in ARRAYS.items()}
+        if spec is not None:
+            arrays["volts_V"] = voltage(spec, arrays["volts_V"].axes)
+        dataset = read_dataset(
+            path,
+            schema=SCHEMA,
+            arrays=arrays,
+            attributes=ATTRIBUTES,
+            sizes={} if spec is None else sizes(spec),
+        )
+        values = {name: dataset[name].values for name in ARRAYS}
         values["excluded"] = values["excluded"].astype(bool)
-        if "looks" not in dataset.attrs:
-            raise InputError(f"{path}: the record lacks looks; calibrate again")
-        return cls(**values, spec_hash=dataset.attrs["spec_hash"], looks=int(dataset.attrs["looks"]))
+        measured = np.where(values["excluded"], 0.0, values["measured"])
+        require_range(str(path), "measured", measured, replace(WEIGHT, axes=arrays["measured"].axes), cure=CURE)
+        if spec is not None:
+            require_spec_hash(str(path), dataset.attrs["spec_hash"], spec.hash, cure=CURE)
+        return cls(**values, spec_hash=dataset.attrs["spec_hash"], looks=dataset.attrs["looks"])
 
 
 def trim(

@@ -1,6 +1,6 @@
 """How programmed weights move with time: random targets, each read at once and again after waits."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -10,22 +10,26 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.record import read_dataset, write_dataset
-from prism_photonics.characterize.accuracy import common_range, measure_weights
+from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
+from prism_photonics.calibration.record_fields import sizes
+from prism_photonics.characterize.accuracy import MEASURED, WEIGHT, common_range, measure_weights, numbers_only
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.fields import SPEC_HASH, Field, Number, Text, require_spec_hash, shown
 from prism_photonics.programming.solve import program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.drift/1"
-TARGETS = 16
+SCHEMA = "prism_photonics.drift/2"
+TARGETS, LEAST_TARGETS = 16, 8
 WAITS_S = (0.1, 1.0, 10.0, 100.0, 1000.0)
-DIMENSIONS = {
-    "commanded": ("target", "row", "channel"),
-    "time_s": ("time",),
-    "change": ("target", "time", "row", "channel"),
-    "change_std": ("target", "time", "row", "channel"),
+CHANGE = ("target", "time", "row", "channel")
+ARRAYS = {
+    "commanded": replace(WEIGHT, axes=("target", "row", "channel")),
+    "time_s": Number(("time",), low=0, high=1e10, unit="s", above=True),
+    "change": replace(MEASURED, axes=CHANGE),
+    "change_std": Number(CHANGE, low=0, high=1e12),
 }
+ATTRIBUTES: dict[str, Field] = {"spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits")}
 
 
 @dataclass(frozen=True)
@@ -48,21 +52,42 @@ class DriftStudy:
 
     def write(self, path: str | Path) -> None:
         """Write atomically as netCDF."""
-        arrays = {name: (dims, getattr(self, name)) for name, dims in DIMENSIONS.items()}
+        arrays = {name: (field.axes, getattr(self, name)) for name, field in ARRAYS.items()}
         write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, "spec_hash": self.spec_hash}), Path(path))
 
     @classmethod
-    def read(cls, path: str | Path) -> "DriftStudy":
+    def read(cls, path: str | Path, spec: ChipSpec | None = None) -> "DriftStudy":
         """Read what `write` wrote.
 
+        Args:
+            path: The netCDF file.
+            spec: The chip that it must have been measured on; by default any.
+
         Raises:
-            InputError: Missing, damaged, or of another schema.
+            InputError: Missing, damaged, of another schema or another chip, or with a number that cannot be.
         """
-        dataset = read_dataset(Path(path), schema=SCHEMA, arrays=tuple(DIMENSIONS))
-        return cls(
-            **{f.name: dataset[f.name].values for f in fields(cls) if f.name in DIMENSIONS},
-            spec_hash=str(dataset.attrs["spec_hash"]),
+        dataset = read_dataset(
+            Path(path),
+            schema=SCHEMA,
+            arrays=ARRAYS,
+            attributes=ATTRIBUTES,
+            sizes={} if spec is None else sizes(spec),
+            older={1: _numbers_only},
         )
+        found = cls(**{name: dataset[name].values for name in ARRAYS}, spec_hash=dataset.attrs["spec_hash"])
+        if (np.diff(found.time_s) <= 0.0).any():
+            raise InputError(f"{path}: time_s = {shown(found.time_s.tolist())}, want rising times; {CURE}")
+        if len(found.commanded) < LEAST_TARGETS:
+            raise InputError(f"{path}: {len(found.commanded)} targets, want at least {LEAST_TARGETS}; {CURE}")
+        if spec is not None:
+            require_spec_hash(str(path), found.spec_hash, spec.hash, cure=CURE)
+        return found
+
+
+def _numbers_only(dataset: xr.Dataset) -> xr.Dataset:
+    """From schema 1, which kept what the meter of a dead detector says: rings that never gave a number changed by 0."""
+    dead = ~np.isfinite(dataset.change.values).any((0, 1))
+    return dataset.assign({name: dataset[name].where(~dead, 0.0) for name in ("change", "change_std")})
 
 
 def study_drift(
@@ -91,12 +116,13 @@ def study_drift(
         The measurements, in units of weight.
 
     Raises:
-        InputError: Waits that do not rise, or fewer than eight targets.
+        InputError: Waits that do not rise, fewer than eight targets, or a reading of a ring in use is no number.
     """
     rising = np.diff([0.0, *waits_s])
-    if not waits_s or not (rising > 0).all() or targets < 8:
+    if not waits_s or not (rising > 0).all() or targets < LEAST_TARGETS:
         raise InputError(
-            f"study_drift: got {targets} targets and waits {waits_s} s, want at least 8 and rising times above 0"
+            f"study_drift: got {targets} targets and waits {waits_s} s, want at least {LEAST_TARGETS} and "
+            "rising times above 0"
         )
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
@@ -110,5 +136,13 @@ def study_drift(
         for n, seconds in enumerate(rising):
             chip.wait(float(seconds))
             now, now_std = measure_weights(chip, calibration, spec)
-            change[t, n], spread[t, n] = now - first, np.hypot(first_std, now_std)
+            # An excluded row's meter may say anything.
+            with np.errstate(invalid="ignore"):
+                change[t, n], spread[t, n] = now - first, np.hypot(first_std, now_std)
+    change, spread = (
+        numbers_only(calibration, a.swapaxes(0, 1).reshape(-1, *calibration.shape))
+        .reshape(len(waits_s), targets, *calibration.shape)
+        .swapaxes(0, 1)
+        for a in (change, spread)
+    )
     return DriftStudy(commanded, np.asarray(waits_s, float), change, spread, spec.hash)

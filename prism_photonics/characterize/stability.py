@@ -16,12 +16,14 @@ from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import read_dataset, write_dataset
 from prism_photonics.characterize.accuracy import common_range
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.drift.tracker import AVERAGES, Tracker
+from prism_photonics.drift.tracker import AVERAGES, MODES, Tracker
+from prism_photonics.fields import SPEC_HASH, Field, Number, Text, require_values, shown
 from prism_photonics.programming.solve import program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.hour/1"
+CURE = "track again"
 # Relaxation and temperature move fast at first: seconds after the weights were loaded, then evenly.
 EARLY_S = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
 FRESH = 2
@@ -29,7 +31,22 @@ CHECK_AVERAGES = 4096
 # Settling of each new setting and each new light, and one sample, with ordinary instruments: as `chip.served` has them.
 LABORATORY_SETTLE_S = 1e-3
 LABORATORY_SAMPLE_S = 1e-6
-MEASURED = ("time_s", "held_error", "fresh_error", "common_pm", "lost_share")
+_ERROR = Number(("check",), low=0, high=1e12, above=True)
+ARRAYS = {
+    "time_s": Number(("check",), low=0, high=1e10, unit="s"),
+    "held_error": _ERROR,
+    "fresh_error": _ERROR,
+    "common_pm": Number(("check",), low=-1e9, high=1e9, unit="pm"),
+    "lost_share": Number(("check",), low=-1e3, high=1e3),
+}
+ATTRIBUTES: dict[str, Field] = {
+    "tracking": Text("|".join(MODES), f"one of {', '.join(MODES)}"),
+    "span": Number(low=0, high=100, above=True),
+    "told": Text(wanted="figures of the run as JSON"),
+    "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
+}
+_COST = Number(low=0, high=1e15)
+TOLD = dict.fromkeys(("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), _COST)
 
 
 @dataclass
@@ -81,7 +98,7 @@ class Hour:
 
     def write(self, path: Path, spec: ChipSpec) -> None:
         """Write atomically as netCDF."""
-        arrays = {name: ("check", np.array(getattr(self, name))) for name in MEASURED}
+        arrays = {name: (field.axes, np.array(getattr(self, name))) for name, field in ARRAYS.items()}
         attrs = {"tracking": self.mode, "span": self.span, "told": json.dumps(self.told), "spec_hash": spec.hash}
         write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
 
@@ -90,17 +107,33 @@ class Hour:
         """Read what `write` wrote.
 
         Raises:
-            InputError: Missing, damaged, or of another schema.
+            InputError: Missing, damaged, of another schema, or with a number that cannot be.
         """
-        dataset = read_dataset(path, schema=SCHEMA, arrays=MEASURED)
-        try:
-            hour = cls(str(dataset.attrs["tracking"]), float(dataset.attrs["span"]))
-            hour.told = json.loads(dataset.attrs["told"])
-        except (KeyError, ValueError):
-            raise InputError(f"{path}: the record's attributes are damaged; track again") from None
-        for name in MEASURED:
+        dataset = read_dataset(path, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, cure=CURE)
+        hour = cls(dataset.attrs["tracking"], dataset.attrs["span"], told=_read_told(path, dataset.attrs["told"]))
+        for name in ARRAYS:
             setattr(hour, name, dataset[name].values.tolist())
+        if (np.diff(hour.time_s) < 0.0).any():
+            raise InputError(f"{path}: time_s runs backwards, want times that never fall; {CURE}")
         return hour
+
+
+def _read_told(path: Path, text: str) -> dict[str, Any]:
+    """The figures of a run, once they are what a run writes."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise InputError(f"{path}: told = {shown(text)}, want a JSON table; {CURE}")
+    require_values(str(path), told, TOLD, cure=CURE)
+    for name in ("pinned_rings", "excluded_rings"):
+        rings = told.get(name)
+        if not isinstance(rings, list) or not all(
+            isinstance(ring, list) and len(ring) == 2 and all(type(n) is int and n >= 0 for n in ring) for ring in rings
+        ):
+            raise InputError(f"{path}: {name} = {shown(rings)}, want pairs of row and ring; {CURE}")
+    return told
 
 
 def keep_true(

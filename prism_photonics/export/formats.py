@@ -82,6 +82,11 @@ def add_formats(
             "float32 or float64; mend them"
         )
     document = json.loads((folder / schema.DOCUMENT_FILE).read_text("ascii"))
+    if document["version"] != schema.VERSION:
+        raise InputError(
+            f"{folder}: got a bundle of schema version {document['version']}, which cannot hold other forms, want "
+            f"{schema.VERSION}; export the record again with 'prism export'"
+        )
     written = []
     for name in formats:
         file, writer = FORMATS[name]

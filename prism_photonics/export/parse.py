@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,8 +12,11 @@ import safetensors
 import safetensors.numpy
 from jaxtyping import Shaped
 
+from prism_photonics.codec.arithmetic import POWERS
 from prism_photonics.codec.encoding import RAILS, SHOTS
-from prism_photonics.export import schema
+from prism_photonics.export import older, schema
+from prism_photonics.fields import SPEC_HASH, require_range, shown
+from prism_photonics.migration import migrated
 from prism_photonics.units import InputError, nearest
 
 
@@ -34,15 +38,22 @@ def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Shape
     raw = _bytes(folder / schema.DOCUMENT_FILE, schema.LARGEST_DOCUMENT_BYTES)
     document = _document(folder / schema.DOCUMENT_FILE, raw)
     tensor_file = folder / schema.TENSOR_FILE
-    tensors = _bytes(tensor_file, schema.LARGEST_TENSOR_BYTES)
-    found = hashlib.sha256(tensors).hexdigest()
+    raw = _bytes(tensor_file, schema.LARGEST_TENSOR_BYTES)
+    found = hashlib.sha256(raw).hexdigest()
     if found != document["tensor_sha256"]:
         _refuse(tensor_file, f"SHA-256 {found[:12]}… (truncated or edited)", f"{document['tensor_sha256'][:12]}…")
+    tensors = _tensors(tensor_file, raw)
+    if document["version"] == older.VERSION:
+        document = older.document(document)
+        if older.too_large(document["rows"], document["channels"]):
+            _refuse(tensor_file, f"{document['rows']} rows of {document['channels']} channels", "a chip that fits")
+        tensors = older.tensors(tensors, rows=document["rows"], channels=document["channels"])
     for name, wanted in document["files"].items():
         found = hashlib.sha256(_bytes(folder / name, schema.LARGEST_OTHER_BYTES)).hexdigest()
         if found != wanted:
             _refuse(folder / name, f"SHA-256 {found[:12]}… (truncated or edited)", f"{wanted[:12]}…")
-    return document, _tensors(tensor_file, tensors, document)
+    _check_tensors(tensor_file, tensors, document)
+    return document, tensors
 
 
 def _bytes(file: Path, largest: int) -> bytes:
@@ -68,20 +79,20 @@ def _document(file: Path, raw: bytes) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("schema") != schema.SCHEMA:
         _refuse(file, "another kind of file", f"schema {schema.SCHEMA}")
     version = document.get("version")
-    if type(version) is int and version > schema.VERSION:
-        raise InputError(
-            f"{file}: got schema version {str(version)[:20]}, want at most {schema.VERSION}; update prism_photonics"
-        )
-    if type(version) is int and 1 <= version < schema.VERSION:
-        raise InputError(
-            f"{file}: got schema version {version}, want {schema.VERSION}, which knows drift and dead rings; "
-            "export the record again with 'prism export'"
-        )
-    if type(version) is not int or version != schema.VERSION:
-        _refuse(file, f"schema version {str(version)[:20]}", f"{schema.VERSION}")
-    for key in sorted(document.keys() - set(schema.KEYS)):
-        _refuse(file, f"unknown key '{key[:40]}'", nearest(key[:40], schema.KEYS))
-    for key in schema.KEYS:
+    if type(version) is not int:
+        _refuse(file, f"schema version {shown(version)}", f"{schema.VERSION}")
+    migrated(
+        str(file),
+        f"{schema.SCHEMA}/{shown(version)}",
+        f"{schema.SCHEMA}/{schema.VERSION}",
+        document,
+        steps={older.VERSION: older.document},
+        cure="export the record again with 'prism export'",
+    )
+    keys = older.KEYS if version == older.VERSION else schema.KEYS
+    for key in sorted(document.keys() - set(keys)):
+        _refuse(file, f"unknown key '{key[:40]}'", nearest(key[:40], keys))
+    for key in keys:
         if key not in document:
             _refuse(file, f"no '{key}'", "every key of the schema")
     # Written back, the document must give the same bytes: so not even white space or a repeated key goes
@@ -92,7 +103,9 @@ def _document(file: Path, raw: bytes) -> dict[str, Any]:
         as_written = False
     if not as_written:
         _refuse(file, "content that does not match its hash (edited)", "the file as written")
-    _check_values(file, document)
+    if version == older.VERSION and document["tensors"] != older.tensor_entries():
+        _refuse(file, "another table of tensors", f"that of schema version {older.VERSION}")
+    _check_values(file, older.document(document) if version == older.VERSION else document)
     return document
 
 
@@ -102,10 +115,14 @@ def _check_values(file: Path, document: dict[str, Any]) -> None:
         largest = 32 if key.endswith("bits") else 1 << 20
         least = 0 if key == "drift_times" else 1
         if type(document[key]) is not int or not least <= document[key] <= largest:
-            _refuse(file, f"{key} = {str(document[key])[:20]}", "a whole number in range")
+            _refuse(file, f"{key} = {shown(document[key])}", f"a whole number from {least} to {largest}")
+    if document["drift_powers"] != POWERS:
+        _refuse(file, f"drift_powers = {document['drift_powers']}", f"{POWERS}")
     for key in ("encoding", "spec_hash", "spec", "seed_policy", "tie_rule", "tensor_sha256"):
         if not isinstance(document[key], str):
             _refuse(file, f"{key} that is no text", "text")
+    if not re.fullmatch(SPEC_HASH, document["spec_hash"]):
+        _refuse(file, f"spec_hash = {shown(document['spec_hash'])}", "64 hexadecimal digits")
     if document["encoding"] not in SHOTS:
         _refuse(file, f"encoding '{document['encoding'][:40]}'", f"one of {', '.join(SHOTS)}")
     if document["channels"] % RAILS[document["encoding"]]:
@@ -122,11 +139,14 @@ def _check_values(file: Path, document: dict[str, Any]) -> None:
         _refuse(file, "another table of tensors", f"that of schema version {schema.VERSION}")
 
 
-def _tensors(file: Path, raw: bytes, document: dict[str, Any]) -> dict[str, np.ndarray]:
+def _tensors(file: Path, raw: bytes) -> dict[str, np.ndarray]:
     try:
-        tensors = safetensors.numpy.load(raw)
+        return safetensors.numpy.load(raw)
     except Exception:  # the parser raises its own error, KeyError, TypeError or ValueError: as damage has it
         _refuse(file, "no valid safetensors", "the file as written")
+
+
+def _check_tensors(file: Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
     if tensors.keys() != schema.TENSORS.keys():
         odd = sorted(tensors.keys() ^ schema.TENSORS.keys())
         _refuse(file, f"missing or unknown tensor '{odd[0][:40]}'", f"exactly {', '.join(schema.TENSORS)}")
@@ -134,16 +154,11 @@ def _tensors(file: Path, raw: bytes, document: dict[str, Any]) -> dict[str, np.n
         tensor, shape = tensors[name], tuple(document[axis] for axis in axes)
         if tensor.dtype != dtype or tensor.shape != shape:
             _refuse(file, f"{name} as {tensor.dtype}{list(tensor.shape)}", f"{dtype}{list(shape)}")
-        if not np.isfinite(tensor).all():
-            _refuse(file, f"NaN or infinity in {name}", "finite numbers")
-        least = tensor.min(initial=1.0)
-        if (name in schema.NOT_NEGATIVE and least < 0) or (name in schema.POSITIVE and least <= 0):
-            _refuse(file, f"{name} = {least:g}", "positive numbers")
+        require_range(str(file), name, tensor, schema.LIMITS[name], cure="export the bundle again")
     if sorted(tensors["column_of_channel"]) != list(range(document["channels"])):
         _refuse(file, "column_of_channel that leaves a channel out", "a permutation")
     if (np.diff(tensors["drift_time_s"], prepend=0.0) <= 0).any():
         _refuse(file, "drift_time_s that does not rise", "rising times above 0")
-    return tensors
 
 
 def _constant(name: str) -> NoReturn:

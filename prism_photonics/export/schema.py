@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from prism_photonics.codec.arithmetic import POWERS
+from prism_photonics.fields import YES_NO, Number
 
 SCHEMA = "prism_photonics.behavioral_bundle"
 VERSION = 3
@@ -44,8 +46,28 @@ TENSORS: dict[str, tuple[tuple[str, ...], str, str]] = {
 }
 """Axes, unit and type of every tensor. The unit "weight" is T_through - T_drop (dimensionless)."""
 
-NOT_NEGATIVE = {"weight_error_std", "noise_floor", "noise_shot", "noise_rin", "noise_common", "leak", "drift_own"}
-POSITIVE = {"weight_span", "adc_full_scale", "score_gain"}
+# Far beyond any chip, and far from where squares and sums of them overflow, in single precision too.
+_WEIGHT, _NOT_NEGATIVE = Number(low=-1e9, high=1e9), Number(low=0, high=1e9)
+_POSITIVE = Number(low=1e-9, high=1e9)
+_LIMITS = {
+    "weight_error_mix": Number(low=-1e3, high=1e3),
+    "column_of_channel": Number(low=0, high=1 << 20, whole=True),
+    "excluded": YES_NO,
+    "drift_time_s": Number(low=1e-9, high=1e10, unit="s"),
+    **dict.fromkeys(("score_gain", "weight_span", "adc_full_scale"), _POSITIVE),
+    **dict.fromkeys(
+        (
+            *("weight_error_std", "drift_own", "leak"),
+            *("noise_floor", "noise_shot", "noise_rin", "noise_common"),
+        ),
+        _NOT_NEGATIVE,
+    ),
+}
+LIMITS: dict[str, Number] = {
+    name: replace(_LIMITS.get(name, _WEIGHT), axes=axes, kinds=np.dtype(dtype).kind, empty="drift_times" in axes)
+    for name, (axes, _, dtype) in TENSORS.items()
+}
+"""What the numbers of every tensor may be."""
 
 SEED_POLICY = (
     "numpy: the programming error is drawn from numpy.random.Philox(key), after it where drift was measured the drift "

@@ -9,6 +9,7 @@ import safetensors.numpy
 
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.export import schema
+from prism_photonics.fields import require_range
 from prism_photonics.files import remove, write_bytes
 from prism_photonics.units import InputError
 
@@ -27,13 +28,15 @@ def write(model: BehavioralModel, path: str | os.PathLike[str], *, spec: str = "
         The folder.
 
     Raises:
-        InputError: The folder cannot be written, or the model holds NaN or infinity.
+        InputError: The folder cannot be written, or the model holds NaN, infinity or numbers out of range.
     """
     tensors = {name: np.array(getattr(model, name), dtype, order="C") for name, (_, _, dtype) in schema.TENSORS.items()}
     report = {name: float(value) for name, value in model.report.items()}
     for name, value in {**tensors, **{f"report.{name}": value for name, value in report.items()}}.items():
         if not np.isfinite(value).all():
             raise InputError(f"model.{name}: got NaN or infinity, want finite numbers; fit the model again")
+    for name, tensor in tensors.items():
+        require_range("model", name, tensor, schema.LIMITS[name], cure="fit the model again")
     tensor_bytes = safetensors.numpy.save(tensors)
     document = {
         "schema": schema.SCHEMA,

@@ -2,32 +2,37 @@
 
 import importlib.resources
 import os
-import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from prism_photonics.behavior.finite import require_finite
+from prism_photonics.arrays import open_file, read_npz
+from prism_photonics.fields import Number, require_arrays
 from prism_photonics.ranking.signatures import group_size
 from prism_photonics.units import InputError, nearest
 
 LARGEST_BYTES = 1 << 32
 """Unpacked size beyond which a file is refused: a small zip can promise any amount of memory."""
 
-_AXES = {
-    "keys": ("sequence", "kv_head", "token", "dim"),
-    "values": ("sequence", "kv_head", "token", "dim"),
-    "queries": ("sequence", "head", "query", "dim"),
-    "needle_position": ("sequence", "query"),
-    "query_position": ("sequence", "query"),
-    "token_ids": ("sequence", "token"),
-    "recalled": ("sequence", "query"),
-    "attention_scale": (),
+LARGEST = 1e15
+"""Largest magnitude of a key, a value or a query: their products stay numbers."""
+CURE = "dump it again"
+
+_FLOATS = Number(low=-LARGEST, high=LARGEST, kinds="f")
+_TOKENS = Number(low=0, high=2**63 - 1, kinds="iu")
+_ARRAYS = {
+    "keys": replace(_FLOATS, axes=("sequence", "kv_head", "token", "dim")),
+    "values": replace(_FLOATS, axes=("sequence", "kv_head", "token", "dim")),
+    "queries": replace(_FLOATS, axes=("sequence", "head", "query", "dim")),
+    "needle_position": replace(_TOKENS, axes=("sequence", "query")),
+    "query_position": replace(_TOKENS, axes=("sequence", "query")),
+    "token_ids": Number(("sequence", "token"), kinds="iu"),
+    "recalled": Number(("sequence", "query"), low=0, high=1, kinds="b"),
+    "attention_scale": Number(low=0, high=LARGEST, above=True, kinds="f"),
 }
-_KINDS = {"needle_position": "iu", "query_position": "iu", "token_ids": "iu", "recalled": "b"}
 
 
 @dataclass(frozen=True)
@@ -75,59 +80,25 @@ class KeyCache:
             with built_in.open("rb") as stream:
                 return cls(**_checked("built-in keys", _arrays("built-in keys", stream)), source="built-in kv_1k.npz")
         where = f"keys file {path}"
-        try:
-            with Path(path).open("rb") as stream:
-                arrays = _arrays(where, stream)
-        except OSError as error:
-            raise InputError(f"{where}: cannot be read ({error.strerror}), want an npz file; check the path") from error
+        with open_file(where, Path(path), want="an npz file") as stream:
+            arrays = _arrays(where, stream)
         return cls(**_checked(where, arrays), source=str(path))
 
 
 def _arrays(where: str, stream: IO[bytes]) -> dict[str, np.ndarray]:
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > LARGEST_BYTES:
-            _refuse(where, f"{size} bytes unpacked", f"at most {LARGEST_BYTES}", "dump fewer sequences")
-        stream.seek(0)
-        with np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        # NumPy hands a member without the npy mark back as bytes.
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("not an array")
-        return arrays
-    except InputError:
-        raise
-    except Exception:  # damaged zip and npy headers raise a dozen different types
-        _refuse(where, "no readable npz (truncated, damaged or pickled)", "plain arrays", "dump it again")
+    return read_npz(where, stream, largest=LARGEST_BYTES, cure=f"{CURE}, with fewer sequences if it is too large")
 
 
 def _checked(where: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    names = [field.name for field in fields(KeyCache) if field.name != "source"]
-    for name in names:
-        if name not in arrays:
-            _refuse(where, f"no array '{name}'", f"{', '.join(names)}", "dump it again with all arrays")
     for name in arrays:
-        if name not in names:
-            _refuse(where, f"unknown array '{name[:40]}'", "only known ones", nearest(name[:40], names))
-    sizes: dict[str, int] = {}
-    for name in names:
-        array, axes, kind = arrays[name], _AXES[name], _KINDS.get(name, "f")
-        if array.dtype.kind not in kind:
-            _refuse(where, f"{name} of type {array.dtype}", {"f": "floats", "b": "booleans"}.get(kind, "integers"))
-        matches = array.ndim == len(axes) and array.size > 0
-        if not matches or any(sizes.setdefault(a, n) != n for a, n in zip(axes, array.shape, strict=True)):
-            _refuse(where, f"{name} of shape {array.shape}", f"({', '.join(axes)}) with {sizes}")
-        require_finite(f"{where}: {name}", array, axes=axes, cure="dump it again")
-    group_size(sizes["head"], kv_heads=sizes["kv_head"])
-    needle, query = arrays["needle_position"], arrays["query_position"]
-    if needle.min() < 0 or (needle >= query).any() or query.max() >= sizes["token"]:
-        _refuse(where, "a position out of order", f"0 ≤ needle < query < {sizes['token']}")
-    scale = float(arrays["attention_scale"])
-    if scale <= 0:
-        _refuse(where, f"attention_scale = {scale:g}", "a positive number")
-    return {**{name: arrays[name] for name in names}, "attention_scale": scale}
-
-
-def _refuse(where: str, got: str, want: str, cure: str = "dump it again") -> NoReturn:
-    raise InputError(f"{where}: got {got}, want {want}; {cure}")
+        if name not in _ARRAYS:
+            raise InputError(
+                f"{where}: got unknown array '{name[:40]}', want only known ones; {nearest(name, _ARRAYS)}"
+            )
+    found: dict[str, Any] = require_arrays(where, arrays, _ARRAYS, cure=CURE)
+    keys, queries = found["keys"], found["queries"]
+    group_size(queries.shape[1], kv_heads=keys.shape[1])
+    needle, query, tokens = found["needle_position"], found["query_position"], keys.shape[2]
+    if (needle >= query).any() or query.max() >= tokens:
+        raise InputError(f"{where}: got a position out of order, want 0 ≤ needle < query < {tokens}; {CURE}")
+    return found | {"attention_scale": float(found["attention_scale"])}

@@ -1,5 +1,6 @@
 """What the ranking table asks of the rooms below: the energy of a choice by the ledger, the whole circuit's scores."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ from prism_photonics.budget.baselines import HBM_PJ_BYTE
 from prism_photonics.budget.ledger import ledger
 from prism_photonics.budget.trimming import heater_power_W
 from prism_photonics.codec.encoding import RAILS, SHOTS, shots
+from prism_photonics.fields import shown
 from prism_photonics.ranking.readers import BankReader
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
+from prism_photonics.workflow.bench import LARGEST_SEED
 
 
 def selection_energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
@@ -52,11 +55,12 @@ def circuit_reader(record: Path) -> Any:
     from prism_photonics.workflow.export import chip_bank
 
     calibration, spec, extra = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc")
-    kind, _, die = str(extra.get("bench", "")).partition(":")
-    if kind not in ("virtual", "untrimmed") or not die.isdigit():
-        raise InputError(f"{record}: calibrated on '{extra.get('bench')}', want a virtual chip; give another record")
-    chip = VirtualChip.fabricate(spec, jax.random.key(int(die)), trimmed=kind == "virtual")
+    validation = Validation.read(record / "validation.nc", spec)
+    bench = extra.get("bench", "")
+    found = re.fullmatch(r"(virtual|untrimmed):([0-9]{1,10})", bench)
+    if found is None or int(found[2]) > LARGEST_SEED:
+        raise InputError(f"{record}: calibrated on {shown(bench)}, want a virtual chip; give another record")
+    chip = VirtualChip.fabricate(spec, jax.random.key(int(found[2])), trimmed=found[1] == "virtual")
     heat_as_recorded(chip, record / "calibration.nc")
     weight_range = WeightRange(validation.weight_low, validation.weight_high)
     score_bank = chip_bank(chip, calibration, spec, weight_range, validation.held_weights())

@@ -212,13 +212,8 @@ def export_record(
         InputError: A damaged record, records of several specs, or a place that cannot be written.
     """
     _, spec, extra = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc")
-    drift = DriftStudy.read(record / "drift.nc") if (record / "drift.nc").exists() else None
-    if validation.spec_hash != spec.hash:
-        raise InputError(
-            f"{record}: validation.nc belongs to spec {validation.spec_hash[:12]}, calibration.nc to {spec.hash[:12]}; "
-            "calibrate again"
-        )
+    validation = Validation.read(record / "validation.nc", spec)
+    drift = DriftStudy.read(record / "drift.nc", spec) if (record / "drift.nc").exists() else None
     if die is not None and extra.get("bench") == f"virtual:{die}":
         raise InputError(f"--check {die}: the fit saw this very die, want another seed; choose another number")
     model = fit(validation, drift)

@@ -6,17 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from prism_photonics.arrays import open_file, read_npy, read_npz
 from prism_photonics.calibration.record import read_record
 from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.codec.encoding import RAILS, rails
 from prism_photonics.codec.tiling import tiles
+from prism_photonics.fields import Number, require_arrays, require_range
 from prism_photonics.files import write_bytes
 from prism_photonics.programming.scale import choose_scale
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import K
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, nearest
+
+LARGEST_SIGNATURE = 1e100
+"""Squares of signatures, and sums of them, stay numbers."""
 
 
 def program_signatures(record: Path, signatures: Path, out: Path, *, scale: str | float = "best") -> dict[str, Any]:
@@ -37,12 +42,7 @@ def program_signatures(record: Path, signatures: Path, out: Path, *, scale: str 
         InputError: A damaged record, NaN signatures, an unknown scale, or a place that cannot be written.
     """
     calibration, spec, _ = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc")
-    if validation.spec_hash != spec.hash:
-        raise InputError(
-            f"{record}: validation.nc belongs to spec {validation.spec_hash[:12]}, calibration.nc to {spec.hash[:12]}; "
-            "calibrate again"
-        )
+    validation = Validation.read(record / "validation.nc", spec)
     array = _read_signatures(signatures)
     encoding, weight_range = spec.modulator.encoding, WeightRange(validation.weight_low, validation.weight_high)
     full, expected = _signature_scale(array, scale, validation, weight_range, spec)
@@ -104,8 +104,7 @@ def write_to_bench(chip: AbstractChip, volts: Path, *, page: int = 0, piece: int
     Raises:
         InputError: The file lacks that tile, or the chip refuses it.
     """
-    with np.load(volts, allow_pickle=False) as file:
-        volts_V = file["volts_V"]
+    volts_V = _read_volts(volts, chip)
     pages, slices = volts_V.shape[:2]
     if not (0 <= page < pages and 0 <= piece < slices):
         raise InputError(
@@ -114,17 +113,21 @@ def write_to_bench(chip: AbstractChip, volts: Path, *, page: int = 0, piece: int
     chip.set(volts_V[page, piece])
 
 
+def _read_volts(path: Path, chip: AbstractChip) -> np.ndarray:
+    """Ring voltages of every tile, once they are voltages of this chip within its limit."""
+    cure = "make it with 'prism program'"
+    with open_file(str(path), path, want="an npz file of 'prism program'") as stream:
+        arrays = read_npz(str(path), stream, cure=cure)
+    most = chip.max_voltage_V
+    table = {"volts_V": Number(("page", "slice", "row", "ring"), low=-most, high=most, unit="V")}
+    sizes = {"row": chip.rows, "ring": chip.channels}
+    return require_arrays(str(path), arrays, table, sizes=sizes, cure=cure)["volts_V"]
+
+
 def _read_signatures(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as stream:
-            array = np.lib.format.read_array(stream, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), want a .npy array; check the path") from None
-    except Exception:  # damaged headers raise a dozen different types; a pickle is refused, never run
-        raise InputError(
-            f"{path}: got no readable .npy array of numbers (damaged, an archive, or Python objects), "
-            "want (blocks, dims); save it with numpy.save"
-        ) from None
+    want, cure = "(blocks, dims)", "save it with numpy.save"
+    with open_file(str(path), path, want="a .npy array") as stream:
+        array = read_npy(str(path), stream, want=want, cure=cure)
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
         raise InputError(
             f"{path}: got {array.dtype} of shape {array.shape}, want real numbers (blocks, dims); "
@@ -132,10 +135,6 @@ def _read_signatures(path: Path) -> np.ndarray:
         )
     with np.errstate(over="ignore"):
         array = array.astype(float)
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        raise InputError(
-            f"{path}: block {bad[0][0]}, dim {bad[0][1]}: got {array[tuple(bad[0])]}, want a finite number; "
-            "mend or drop that signature"
-        )
+    most = Number(("block", "dim"), low=-LARGEST_SIGNATURE, high=LARGEST_SIGNATURE)
+    require_range(str(path), "signatures", array, most, cure="mend or drop that signature")
     return array

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,26 +11,30 @@ import pytest
 import xarray as xr
 
 from prism_photonics.calibration.calibration import blank_calibration
-from prism_photonics.calibration.record import leaves, read_dataset, read_record, write_dataset, write_record
+from prism_photonics.calibration.record import SCHEMA, leaves, read_dataset, read_record, write_dataset, write_record
+from prism_photonics.fields import Number
 from prism_photonics.units import InputError
 
 FLIPS = 80
+OLD = Path(__file__).parent / "older" / "record_4"
 
 
 @pytest.fixture(scope="module")
 def calibration(small):
     """A calibration of made-up numbers: a record does not ask where they come from."""
     rng = np.random.default_rng(4)
-    return jax.tree.map(
-        lambda leaf: (
-            jnp.asarray(rng.permuted(leaf)).astype(leaf.dtype)
-            if leaf.dtype == int
-            else (leaf + jnp.asarray(rng.normal(size=leaf.shape)) > 1).astype(leaf.dtype)
-            if leaf.dtype == bool
-            else leaf + jnp.asarray(rng.normal(size=leaf.shape))
-        ),
-        blank_calibration(small, triggers=157),
-    )
+
+    def made_up(path, leaf):
+        name = "".join(str(part) for part in path).lstrip(".")
+        if leaf.dtype == int:
+            return jnp.asarray(rng.permuted(leaf, axis=-1)).astype(leaf.dtype)
+        if leaf.dtype == bool:
+            return jnp.asarray(rng.random(leaf.shape) > 0.7)
+        if name == "wl_um" or name.startswith("scatter."):  # the spec tells these
+            return leaf
+        return leaf * jnp.asarray(rng.uniform(0.5, 0.99, leaf.shape)) + jnp.asarray(rng.uniform(0, 1e-3, leaf.shape))
+
+    return jax.tree_util.tree_map_with_path(made_up, blank_calibration(small, triggers=157))
 
 
 @pytest.fixture(scope="module")
@@ -145,23 +150,98 @@ def test_another_chips_spec_inside_is_refused(path, tmp_path, small, altered):
 def test_another_schema_is_refused_by_name(path, tmp_path):
     message = refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/99")))
     assert "record/99" in message
-    assert "record/4" in message
+    assert "record/5" in message
+
+
+def rehashed(path, folder, change):
+    """A copy of the record with its dataset changed by hand and its hash made right: a faulty writer's record."""
+    copy = folder / "rehashed.nc"
+    write_dataset(change(read_dataset(path, schema=SCHEMA)), copy)
+    return copy
 
 
 def test_a_missing_array_is_named(path, tmp_path):
-    dataset = read_dataset(path, schema="prism_photonics.record/4")
-    short = tmp_path / "short.nc"
-    write_dataset(dataset.drop_vars("fit.dark_A"), short)
-    assert "lacks fit.dark_A" in refused(short)
-    with pytest.raises(InputError, match="lacks nothing_A"):
-        read_dataset(path, schema="prism_photonics.record/4", arrays=("nothing_A",))
+    assert "lacks fit.dark_A" in refused(rehashed(path, tmp_path, lambda d: d.drop_vars("fit.dark_A")))
+    assert "lacks volts_V" in refused(rehashed(path, tmp_path, lambda d: d.drop_vars("volts_V")))
+    with pytest.raises(InputError, match="lacks nothing_A, want 0 to 1 A"):
+        read_dataset(path, schema=SCHEMA, arrays={"nothing_A": Number(low=0, high=1, unit="A")})
 
 
-def test_not_a_number_inside_is_refused(path, tmp_path):
-    dataset = read_dataset(path, schema="prism_photonics.record/4")
-    dataset["fit.unit_A"][0] = np.nan
-    write_dataset(dataset, tmp_path / "nan.nc")
-    assert "fit.unit_A holds NaN" in refused(tmp_path / "nan.nc")
+def put(name, value, at=0):
+    def change(dataset):
+        values = dataset[name].values.astype(type(value))
+        values.reshape(-1)[at] = value
+        return dataset.assign({name: (dataset[name].dims, values)})
+
+    return change
+
+
+def attribute(**attrs):
+    return lambda dataset: dataset.assign_attrs(attrs)
+
+
+NAN, INF = float("nan"), float("inf")
+# A faulty writer's change, and what the refusal says: key, value, limit.
+WRONG = {
+    "NaN in the fit": (put("fit.unit_A", NAN), "fit.unit_A = nan at row 0, want above 0, at most 1000 A"),
+    "negative leak": (put("fit.leak", -1.0), "fit.leak = -1.0, want 0 to 1"),
+    "coupling above one": (put("fit.rows.rings.t1", 1.5), "t1 = 1.5 at row 0, bus 0, place 0, want 0 to 1"),
+    "huge gain": (put("fit.rows.gain_A", 1e300), "fit.rows.gain_A = 1e+300"),
+    "another scatter": (put("fit.scatter.offset_pm", 77.0), "as the spec has it"),
+    "another comb": (put("fit.wl_um", 1.6), "fit.wl_um"),
+    "half an excluded ring": (put("fit.excluded", 0.5), "excluded = 0.5 at row 0, channel 0, want whole"),
+    "a line served twice": (put("fit.channel_of_ring", 0.0, at=slice(0, 3)), "want every channel once"),
+    "a line served twice in the survey": (put("channel_of_ring", 1, at=slice(0, 3)), "want every channel once"),
+    "NaN volts": (put("volts_V", NAN), "volts_V = nan at setting 0, row 0, ring 0"),
+    "volts above the limit": (put("volts_V", 10.1), "volts_V = 10.1 at setting 0, row 0, ring 0, want -10 to 10 V"),
+    "NaN noise": (put("noise_A", NAN), "noise_A = nan"),
+    "no noise": (put("noise_A", 0.0), "noise_A = 0.0"),
+    "NaN in the dark": (put("dark_A", NAN), "hold 1 readings that are no numbers, want 0 as the record has counted"),
+    "a lost reading": (put("current_A", NAN), "hold 1 readings that are no numbers"),
+    "an impossible current": (put("current_A", 1e30), "current_A = 1e+30"),
+    "NaN time": (put("time_s", NAN), "time_s = nan"),
+    "time that runs back": (put("time_s", 1e9), "time_s runs backwards"),
+    "negative triggers": (attribute(triggers=-1), "triggers = -1, want whole numbers 0 to"),
+    "half a trigger": (attribute(triggers=1.5), "triggers = 1.5"),
+    "text for a number": (attribute(triggers="many"), "triggers = 'many'"),
+    "probes that are not there": (attribute(probes=1000), "probes = 1000"),
+    "any spec hash": (attribute(spec_hash="0" * 64), "does not match the spec inside"),
+    "a spec hash that is none": (attribute(spec_hash="mine"), "spec_hash = 'mine', want a spec's hash"),
+    "extra that is no table": (attribute(extra="[1]"), "extra = '[1]', want a JSON table"),
+    "extra that is deep": (attribute(extra="[" * 100_000), "want a JSON table"),
+    "a bench that is no name": (attribute(extra='{"bench": 5}'), "want a JSON table"),
+    "another shape": (lambda d: d.isel(channel=slice(0, 2)), "has shape"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_record_with_right_hashes_and_a_wrong_meaning_is_refused(path, tmp_path, kind):
+    change, says = WRONG[kind]
+    assert says in refused(rehashed(path, tmp_path, change))
+
+
+def test_readings_that_gave_no_number_are_kept_and_counted(tmp_path, calibration, survey, small):
+    current_A = survey.current_A.values.copy()
+    current_A[3, 1, 1], current_A[4, 0, 0] = NAN, INF  # a lost reading, an overloaded meter
+    survey = survey.assign(current_A=(survey.current_A.dims, current_A))
+    write_record(tmp_path / "r.nc", calibration, survey, small)
+    assert read_dataset(tmp_path / "r.nc", schema=SCHEMA).attrs["lost_readings"] == 2
+    assert read_record(tmp_path / "r.nc")[1] == small
+
+
+def test_a_record_of_the_schema_before_is_read():
+    calibration, spec, extra = read_record(OLD / "calibration.nc")
+    assert (spec.name, extra) == ("small_2x3", {"bench": "virtual:0", "seed": 0})
+    assert calibration.triggers == 16
+    told = leaves(blank_calibration(spec, triggers=16))
+    assert all(np.allclose(array, told[name], rtol=1e-12) for name, array in leaves(calibration).items())
+
+
+def test_an_older_schema_than_that_is_refused_and_the_oldest_named(path, tmp_path):
+    message = refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/3")))
+    assert "'prism_photonics.record/3' is older than 'prism_photonics.record/4'" in message
+    assert "newer" in refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/6")))
+    assert "this version reads" in refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema=5)))
 
 
 def test_no_file_a_folder_and_a_text_are_refused(tmp_path):

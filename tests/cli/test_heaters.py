@@ -5,7 +5,6 @@ import threading
 import jax
 import numpy as np
 import pytest
-import xarray as xr
 from typer.testing import CliRunner
 
 from prism_photonics.calibration.calibration import blank_calibration
@@ -33,15 +32,11 @@ def fresh(heated):
 
 
 @pytest.fixture(scope="module")
-def record(heated, made_up, tmp_path_factory):
+def record(heated, made_up, made_up_survey, tmp_path_factory):
     """As of an untrimmed die; the fit is made up, the heat and the order are what matters."""
     folder = tmp_path_factory.mktemp("heated") / "record"
-    survey = xr.Dataset(
-        {
-            "dark_A": ("row", np.zeros(2), {"units": "A"}),
-            "heater_mW": (("row", "ring"), POWER_mW, {"units": "mW"}),
-            "channel_of_ring": (("row", "bus", "place"), ORDER),
-        }
+    survey = made_up_survey(heated).assign(
+        heater_mW=(("row", "ring"), POWER_mW, {"units": "mW"}), channel_of_ring=(("row", "bus", "place"), ORDER)
     )
     calibration = blank_calibration(heated, triggers=1)
     write_record(folder / "calibration.nc", calibration, survey, heated, bench="untrimmed:0", seed=0)

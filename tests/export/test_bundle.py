@@ -123,9 +123,13 @@ def test_damage_inside_a_tensor_file_with_matching_hashes_is_refused_too(bundle_
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 4}, "schema version 4, want at most 3; update"),
-        ({"version": 2}, "schema version 2, want 3, which knows drift .* export the record again"),
-        ({"version": "1"}, "schema version 1"),
+        ({"version": schema.VERSION + 1}, "is newer than .*; update"),
+        ({"version": 1}, "bundle/1' is older than '.*bundle/2', the oldest that this version reads; export"),
+        ({"version": 2}, "unknown key 'drift_powers'"),
+        ({"version": "1"}, "schema version '1'"),
+        ({"version": 10**400}, "schema version|schema 'prism"),
+        ({"drift_powers": 1}, "drift_powers = 1"),
+        ({"spec_hash": "abc"}, "spec_hash = 'abc', want 64 hexadecimal digits"),
         ({"schema": "other"}, "another kind of file"),
         ({"encoding_": "offset"}, "did you mean 'encoding'"),
         ({"encoding": None}, "no 'encoding'"),
@@ -152,12 +156,12 @@ def test_a_document_edited_with_care_is_refused(bundle_path, changes, message):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("noise_floor", np.array(np.nan), "NaN or infinity in noise_floor"),
-        ("adc_full_scale", np.full(8, np.inf), "NaN or infinity in adc_full_scale"),
+        ("noise_floor", np.array(np.nan), "noise_floor = nan, want 0 to 1e\\+09"),
+        ("adc_full_scale", np.full(8, np.inf), "adc_full_scale = inf at rows 0, want"),
         ("weight_bias", np.zeros(7), "weight_bias as float64"),
         ("weight_bias", np.zeros(8, np.float32), "weight_bias as float32"),
-        ("weight_error_std", np.full(8, -1.0), "weight_error_std = -1"),
-        ("weight_span", np.array(0.0), "weight_span = 0"),
+        ("weight_error_std", np.full(8, -1.0), r"weight_error_std = -1.0 at channels 0, want 0 to 1e\+09"),
+        ("weight_span", np.array(0.0), r"weight_span = 0.0, want 1e-09 to"),
         ("stowaway", np.zeros(3), "unknown tensor 'stowaway'"),
         ("noise_rin", None, "missing or unknown tensor 'noise_rin'"),
     ],
