@@ -188,6 +188,8 @@ def require_spec_hash(place: str, found: str, wanted: str, *, cure: str) -> None
 
 def shown(value: Any) -> str:
     """A value as a message shows it: one line, not long, and no error whatever it is."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if type(value) is int and value.bit_length() > 128:  # Python refuses to write thousands of digits
         return f"a whole number of {value.bit_length()} bits"
     try:

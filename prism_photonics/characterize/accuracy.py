@@ -193,8 +193,9 @@ class Validation:
             sizes={} if spec is None else sizes(spec),
             older={4: lambda old: old.assign_attrs(looks=0)},
         )
-        values = {name: dataset.attrs[name] for name in ATTRIBUTES}
-        found = cls(**{name: dataset[name].values for name in ARRAYS}, **values)
+        values = {name: dataset[name].values for name in ARRAYS} | {name: dataset.attrs[name] for name in ATTRIBUTES}
+        values["excluded"] = values["excluded"].astype(bool)
+        found = cls(**values)
         _require_meaning(str(path), found, spec)
         return found
 

@@ -46,7 +46,9 @@ ATTRIBUTES: dict[str, Field] = {
     "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
 }
 _COST = Number(low=0, high=1e15)
-TOLD = dict.fromkeys(("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), _COST)
+TOLD: dict[str, Field] = dict.fromkeys(
+    ("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), _COST
+)
 
 
 @dataclass

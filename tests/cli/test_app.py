@@ -355,10 +355,14 @@ def test_keys_that_do_not_fit_are_refused(refused, demo_toml, made_up, keys_file
         return refused(command, *args, "--keys", path)
 
     missing = line(keys_file(queries=None))
-    assert "keys.npz: got no array 'queries', want keys, values, queries" in missing
+    assert "keys.npz: the file lacks queries, want" in missing
     assert "dump it again" in missing
-    assert "got queries of shape (8, 4, 32, 16)" in line(keys_file(queries=built_in["queries"][..., :16]))
-    assert "got nan, want a finite number" in line(keys_file(keys=np.full_like(built_in["keys"], np.nan)))
+    assert "queries has shape (8, 4, 32, 16), want (sequence 8, head 4, query 32, dim 32)" in line(
+        keys_file(queries=built_in["queries"][..., :16])
+    )
+    assert "keys = nan at sequence 0, kv_head 0, token 0, dim 0" in line(
+        keys_file(keys=np.full_like(built_in["keys"], np.nan))
+    )
     whole = keys_file()
     whole.write_bytes(whole.read_bytes()[:5000])
     assert "no readable npz (truncated, damaged or pickled)" in line(whole)
@@ -375,9 +379,12 @@ def test_keys_that_do_not_fit_are_refused(refused, demo_toml, made_up, keys_file
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.array([[0.0, 1.0], [np.nan, 0.0]]), "block 1, dim 0: got nan, want a finite number; mend or drop"),
-        (np.array([[0.0, -np.inf]]), "block 0, dim 1: got -inf, want a finite number; mend or drop"),
-        (np.array([[0, np.longdouble("1e4000")]]), "block 0, dim 1: got inf"),
+        (
+            np.array([[0.0, 1.0], [np.nan, 0.0]]),
+            "signatures = nan at block 1, dim 0, want -1e+100 to 1e+100; mend or drop",
+        ),
+        (np.array([[0.0, -np.inf]]), "signatures = -inf at block 0, dim 1, want -1e+100 to 1e+100; mend or drop"),
+        (np.array([[0, np.longdouble("1e4000")]]), "signatures = inf at block 0, dim 1"),
         (np.zeros(8), "got float64 of shape (8,), want real numbers (blocks, dims); save one"),
         (np.zeros((2, 3, 4)), "got float64 of shape (2, 3, 4), want"),
         (np.zeros((0, 8)), "got float64 of shape (0, 8), want"),
@@ -526,7 +533,7 @@ def test_the_two_files_of_a_record_must_belong_to_one_spec(use, copied, altered,
     other = altered(small, drive={"max_voltage_V": 9.0})
     replace(Validation.read(path), spec_hash=other.hash).write(path)
     line = use("calibration.nc")
-    assert f"validation.nc belongs to spec {other.hash[:12]}, calibration.nc to {small.hash[:12]}" in line
+    assert f"validation.nc: belongs to spec '{other.hash[:12]}', its chip to '{small.hash[:12]}'" in line
     assert "calibrate again" in line
 
 

@@ -4,17 +4,21 @@ import hashlib
 import json
 import os
 import random
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from prism_photonics.export import schema
+from prism_photonics.export.formats import add_formats
 from prism_photonics.export.read import load
 from prism_photonics.export.write import write
 from prism_photonics.units import InputError
 
 MUTATIONS = 1000
+OLD = Path(__file__).parent / "older" / "bundle_2"
 
 
 def rewrite(path, *, replaced=None, **changes):
@@ -220,3 +224,61 @@ def test_a_model_with_nan_is_not_written(make_model, tmp_path):
     with pytest.raises(InputError, match=r"model\.report\.ratio"):
         write(make_model(report={"ratio": float("inf")}), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+WRONG = {"huge": 1e300, "hugely negative": -1e300, "no number": np.nan, "infinite": np.inf}
+
+
+@pytest.mark.parametrize("value", WRONG)
+@pytest.mark.parametrize("name", [name for name, (_, _, dtype) in schema.TENSORS.items() if dtype == "float64"])
+def test_a_number_that_cannot_be_is_refused_in_every_tensor(drifting_path, name, value):
+    tensors = {k: v.copy() for k, v in tensors_of(drifting_path).items()}
+    tensors[name].reshape(-1)[:1] = WRONG[value]
+    assert tensors[name].size > 0
+    rewrite(drifting_path, replaced=tensors)
+    with pytest.raises(InputError, match=rf"{name} = .*, want .*; export the bundle again") as caught:
+        load(drifting_path)
+    assert str(drifting_path) in str(caught.value)
+
+
+@pytest.fixture
+def drifting_path(make_model, tmp_path):
+    """A bundle whose every tensor holds something."""
+    drift = {"drift_time_s": np.array([1.0, 10.0]), "drift_mean": np.full((2, 2, 8), 1e-4)}
+    drift |= {name: np.full((2, 8), 1e-4) for name in ("drift_common", "drift_own")}
+    return write(make_model(**drift), tmp_path / "drifting")
+
+
+def test_a_model_that_no_reader_would_take_is_not_written(make_model, tmp_path):
+    with pytest.raises(InputError, match=r"model: weight_bias = 1e\+300 at channels 0"):
+        write(make_model(weight_bias=np.full(8, 1e300)), tmp_path / "b")
+
+
+def test_a_bundle_of_the_version_before_reads_as_it_did_then():
+    """Its scores were computed by the code of that time, programming error and read noise drawn as now."""
+    rng = np.random.default_rng(1)
+    signatures, queries = rng.standard_normal((4, 5)), rng.standard_normal((3, 5))
+    bundle = load(OLD)
+    assert (bundle.spec, bundle.longest_s, bool(bundle.excluded.any())) == ("", 0.0, False)
+    scores = bundle.read(queries, bundle.program(signatures, 7), key=7)
+    assert scores == pytest.approx(np.load(OLD / "scores.npy"), rel=1e-12)
+
+
+def test_a_damaged_bundle_of_the_version_before_is_refused(tmp_path):
+    copy = shutil.copytree(OLD, tmp_path / "old")
+    tensors = tensors_of(copy)
+    rewrite(copy, replaced=tensors | {"weight_span": np.array(-1.0)})
+    with pytest.raises(InputError, match=r"weight_span = -1\.0"):
+        load(copy)
+    rewrite(copy, replaced={name: value for name, value in tensors.items() if name != "weight_span"})
+    with pytest.raises(InputError, match="missing or unknown tensor 'weight_span'"):
+        load(copy)
+    rewrite(copy, replaced=tensors, channels=1 << 20)
+    with pytest.raises(InputError, match="a chip that fits"):
+        load(copy)
+
+
+def test_other_forms_are_not_added_to_a_bundle_of_the_version_before(tmp_path):
+    copy = shutil.copytree(OLD, tmp_path / "old")
+    with pytest.raises(InputError, match="schema version 2, which cannot hold other forms"):
+        add_formats(copy, ("torch",))
