@@ -26,9 +26,9 @@ from prism_photonics.calibration.record_fields import (
     survey_fields,
 )
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.fields import Field, Number, require_arrays, require_values, shown
 from prism_photonics.files import write_bytes
-from prism_photonics.migration import migrated
+from prism_photonics.files.fields import Field, Number, require_arrays, require_values, shown
+from prism_photonics.files.migration import migrated
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 

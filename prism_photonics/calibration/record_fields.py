@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from prism_photonics.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range
+from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,7 +19,7 @@ from prism_photonics.calibration.survey import averages_for
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.codec.encoding import RAILS, SHOTS, encode
 from prism_photonics.drift.follower import Follower
-from prism_photonics.fields import (
+from prism_photonics.files.fields import (
     SPEC_HASH,
     YES_NO,
     Field,
@@ -193,7 +194,8 @@ class Validation:
             sizes={} if spec is None else sizes(spec),
             older={4: lambda old: old.assign_attrs(looks=0)},
         )
-        values = {name: dataset[name].values for name in ARRAYS} | {name: dataset.attrs[name] for name in ATTRIBUTES}
+        values: dict[str, Any] = {name: dataset[name].values for name in ARRAYS}
+        values |= {name: dataset.attrs[name] for name in ATTRIBUTES}
         values["excluded"] = values["excluded"].astype(bool)
         found = cls(**values)
         _require_meaning(str(path), found, spec)

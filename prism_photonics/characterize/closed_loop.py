@@ -17,7 +17,7 @@ from prism_photonics.calibration.stages import SCHEMA
 from prism_photonics.characterize.accuracy import MEASURED, WEIGHT, measure_weights, numbers_only
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.follower import Follower
-from prism_photonics.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range, require_spec_hash
+from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range, require_spec_hash
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 

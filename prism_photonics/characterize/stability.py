@@ -17,7 +17,7 @@ from prism_photonics.calibration.record import read_dataset, write_dataset
 from prism_photonics.characterize.accuracy import common_range
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.tracker import AVERAGES, MODES, Tracker
-from prism_photonics.fields import SPEC_HASH, Field, Number, Text, require_values, shown
+from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, require_values, shown
 from prism_photonics.programming.solve import program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError

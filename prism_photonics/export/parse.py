@@ -15,8 +15,8 @@ from jaxtyping import Shaped
 from prism_photonics.codec.arithmetic import POWERS
 from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.export import older, schema
-from prism_photonics.fields import SPEC_HASH, require_range, shown
-from prism_photonics.migration import migrated
+from prism_photonics.files.fields import SPEC_HASH, require_range, shown
+from prism_photonics.files.migration import migrated
 from prism_photonics.units import InputError, nearest
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from prism_photonics.codec.arithmetic import POWERS
-from prism_photonics.fields import YES_NO, Number
+from prism_photonics.files.fields import YES_NO, Number
 
 SCHEMA = "prism_photonics.behavioral_bundle"
 VERSION = 3

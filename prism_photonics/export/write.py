@@ -9,8 +9,8 @@ import safetensors.numpy
 
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.export import schema
-from prism_photonics.fields import require_range
 from prism_photonics.files import remove, write_bytes
+from prism_photonics.files.fields import require_range
 from prism_photonics.units import InputError
 
 

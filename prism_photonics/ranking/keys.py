@@ -9,8 +9,8 @@ from typing import IO, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from prism_photonics.arrays import open_file, read_npz
-from prism_photonics.fields import Number, require_arrays
+from prism_photonics.files.arrays import open_file, read_npz
+from prism_photonics.files.fields import Number, require_arrays
 from prism_photonics.ranking.signatures import group_size
 from prism_photonics.units import InputError, nearest
 

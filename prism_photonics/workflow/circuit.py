@@ -8,7 +8,7 @@ from prism_photonics.budget.baselines import HBM_PJ_BYTE
 from prism_photonics.budget.ledger import ledger
 from prism_photonics.budget.trimming import heater_power_W
 from prism_photonics.codec.encoding import RAILS, SHOTS, shots
-from prism_photonics.fields import shown
+from prism_photonics.files.fields import shown
 from prism_photonics.ranking.readers import BankReader
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError

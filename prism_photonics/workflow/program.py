@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from prism_photonics.arrays import open_file, read_npy, read_npz
 from prism_photonics.calibration.record import read_record
 from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.codec.encoding import RAILS, rails
 from prism_photonics.codec.tiling import tiles
-from prism_photonics.fields import Number, require_arrays, require_range
 from prism_photonics.files import write_bytes
+from prism_photonics.files.arrays import open_file, read_npy, read_npz
+from prism_photonics.files.fields import Number, require_arrays, require_range
 from prism_photonics.programming.scale import choose_scale
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import K

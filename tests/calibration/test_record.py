@@ -12,7 +12,7 @@ import xarray as xr
 
 from prism_photonics.calibration.calibration import blank_calibration
 from prism_photonics.calibration.record import SCHEMA, leaves, read_dataset, read_record, write_dataset, write_record
-from prism_photonics.fields import Number
+from prism_photonics.files.fields import Number
 from prism_photonics.units import InputError
 
 FLIPS = 80

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prism_photonics.fields import Number, Text, require_arrays, require_spec_hash, require_values, shown
+from prism_photonics.files.fields import Number, Text, require_arrays, require_spec_hash, require_values, shown
 from prism_photonics.units import InputError
 
 TABLE = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prism_photonics.migration import migrated
+from prism_photonics.files.migration import migrated
 from prism_photonics.units import InputError
 
 STEPS = {3: lambda old: [*old, "3 to 4"], 4: lambda old: [*old, "4 to 5"]}

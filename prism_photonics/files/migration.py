@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from prism_photonics.fields import shown
+from prism_photonics.files.fields import shown
 from prism_photonics.units import InputError
 
 

@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 from jaxtyping import Shaped
 
-from prism_photonics.fields import shown
+from prism_photonics.files.fields import shown
 from prism_photonics.units import InputError
 
 LARGEST_BYTES = 1 << 32
