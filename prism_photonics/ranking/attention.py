@@ -3,8 +3,8 @@
     sparse = BlockSparse(model, selector, block=16, k=8)
     model.generate(ids, past_key_values=sparse.cache())
 
-Works with causal decoders whose layers all keep a full KV cache of post-RoPE keys (Llama, Qwen2, Qwen3 and their kin),
-grouped queries and left-padded batches included.
+Selection is in the layers that attend to everything; layers with a window, chunks or a recurrent state stay as they
+are. Which models that covers, and which are refused and why, is the table of docs/models_table.md.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,15 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.cache_utils import Cache
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
+from prism_photonics.ranking.gate import TICKETS, full_attention
 from prism_photonics.ranking.gather import Reach, attend_gathered
-from prism_photonics.ranking.probe import attention_modules
+from prism_photonics.ranking.interface import Call, Switch
+from prism_photonics.ranking.latent import absorbed_query
 from prism_photonics.ranking.selectors import Selector
 from prism_photonics.ranking.signature_cache import SignatureLayer, signature_cache
 from prism_photonics.units import InputError
-
-NAME = "prism_block_sparse"
 
 
 @dataclass
@@ -33,7 +30,7 @@ class Traffic:
     """What decoding has read so far, summed over layers, KV heads, sequences and steps.
 
     Attributes:
-        steps: Attention calls of one query token each, times sequences.
+        steps: Query tokens that were decoded, times layers and sequences.
         tokens_read: Keys that were read, times KV heads.
         tokens_full: Keys that full attention would have read, times KV heads.
         gathered: Keys that were copied out of the cache; none while every block is chosen.
@@ -46,7 +43,7 @@ class Traffic:
 
 
 class BlockSparse:
-    """Hooks a model; ``detach`` gives it back as it was.
+    """Hooks a model; ``detach`` gives it back as it was. Several hooks may share a model: a cache says whose it is.
 
     Attributes:
         model: The model.
@@ -56,6 +53,7 @@ class BlockSparse:
         sink: First tokens of a sequence that are always read.
         window: Last tokens that are always read.
         dense_layers: Layers that always attend to everything.
+        layers: The layers with full attention, where blocks are chosen.
         traffic: What was read.
         chosen: Blocks of each layer's last decode step, (batch, kv_heads, 1, k), best first, -1 for none.
     """
@@ -86,92 +84,118 @@ class BlockSparse:
         self.dense_layers = frozenset(dense_layers)
         self.traffic = Traffic()
         self.chosen: dict[int, Int[Tensor, "batch kv_heads 1 chosen"]] = {}
-        AttentionInterface.register(NAME, _attention)
-        # Without a mask function of the same name the mask handed over would be None, padding or not.
-        AttentionMaskInterface.register(NAME, sdpa_mask)
-        self._before = model.config._attn_implementation
-        self._hooks = []
-        modules = attention_modules(model)
-        self._layers = len(modules)
-        for module in modules:
-            self._hooks.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
-            self._hooks.append(module.register_forward_hook(self._leave, always_call=True))
-        model.set_attn_implementation(NAME)
+        self.layers = full_attention(model)
+        self._kept: int | None = None
+        self._ticket = next(TICKETS)
+        self._switch = Switch.over(model, self._ticket)
+        self._switch.known = self.layers
+        self._entered: Any = None
+        self._hooks = [model.register_forward_pre_hook(self._begin, with_kwargs=True)]
+        for attention in self.layers.values():
+            self._hooks.append(attention.module.register_forward_pre_hook(self._enter, with_kwargs=True))
+            self._hooks.append(attention.module.register_forward_hook(self._leave, always_call=True))
 
     def cache(self) -> Cache:
         """An empty cache for one batch of sequences; hand it to the model as ``past_key_values``."""
-        return signature_cache(self.selector, block=self.block, layers=self._layers)
+        latent = {index: attention.latent for index, attention in self.layers.items()}
+        return signature_cache(self.model, self.selector, block=self.block, latent=latent, ticket=self._ticket)
 
     def detach(self) -> None:
-        """Take the hooks off and restore the attention that the model had."""
+        """Take the hooks off; with the model's last hook, restore the attention that it had."""
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
-        self.model.set_attn_implementation(self._before)
+        self._switch.back(self.model, self._ticket)
+
+    def _begin(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        self._switch.require(model)
+        # Assisted generation hands over prompt and draft at once; the logits that it keeps tell them apart.
+        kept = kwargs.get("logits_to_keep")
+        self._kept = kept if isinstance(kept, int) and kept > 0 else None
 
     def _enter(self, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
         # The attention function is not told the cache: it is left here for it.
-        cache = kwargs.get("past_key_values")
-        layers = [] if cache is None else cache.layers
-        layer = layers[module.layer_idx] if module.layer_idx < len(layers) else None
-        if cache is not None and not isinstance(layer, SignatureLayer):
+        cache = next((each for each in (*args, *kwargs.values()) if isinstance(each, Cache)), None)
+        if cache is None:
+            return
+        index = module.layer_idx
+        layer = cache.layers[index] if index < len(cache.layers) else None
+        if not isinstance(layer, SignatureLayer):
+            what = type(cache).__name__ + (" (offloaded)" if cache.offloading else "")
             raise InputError(
-                f"layer {module.layer_idx}: got a cache {type(cache).__name__} without signatures, want one with; pass "
+                f"layer {index}: got a cache {what} without signatures, want one with; pass "
                 "past_key_values=sparse.cache(), or use_cache=False"
             )
-        module.prism = (self, layer)
+        if layer.ticket == self._ticket:
+            self._entered = module
+            module.__dict__["prism_attend"] = lambda call: self._attend(call, layer, index)
+        elif layer.ticket not in self._switch.tickets:
+            raise InputError(
+                f"layer {index}: got a cache of another hook, which is not attached to this model, want one of this "
+                "hook's; pass past_key_values=sparse.cache()"
+            )
 
     def _leave(self, module: Any, args: Any, output: Any) -> None:
-        module.__dict__.pop("prism", None)
+        if self._entered is module:
+            self._entered = None
+            module.__dict__.pop("prism_attend", None)
 
-    def read(
-        self, layer: SignatureLayer, index: int, query: Tensor, valid: Bool[Tensor, "batch tokens"], *, kv_heads: int
-    ) -> Bool[Tensor, "batch kv_heads tokens"]:
-        """The tokens that a decode step reads.
+    def _attend(self, call: Call, layer: SignatureLayer, index: int) -> Tensor:
+        queries, form = call.query.shape[2], call.form()
+        layer.sign_complete_blocks(call.seen(queries - 1)[0], layer=index)
+        decoded = range(queries - layer.decoded(queries, kept=self._kept), queries)
+        if not decoded:
+            return call.dense()[0]
+        read = {step: self.read(call, layer, index, step) for step in decoded}
+        if all(bool((mask == call.seen(step)[0][:, None]).all()) for step, mask in read.items()):
+            # Every block is chosen: nothing is to be gathered, and the answer is the model's own, bit for bit.
+            return call.dense()[0]
+        parts = [call.dense()[0][:, : decoded.start]] if decoded.start else []
+        for step, mask in read.items():
+            self.traffic.gathered += int(mask.sum())
+            tokens = mask.shape[-1]
+            parts.append(
+                attend_gathered(
+                    call.query[:, :, step : step + 1],
+                    call.key[:, :, :tokens],
+                    call.value[:, :, :tokens],
+                    # Latents are shared by all heads.
+                    mask.expand(-1, call.key.shape[1], -1),
+                    scaling=form.scaling,
+                    softcap=form.softcap,
+                    sinks=form.sinks,
+                    bias=call.seen(step)[1],
+                )
+            )
+        return torch.cat(parts, 1)
+
+    def read(self, call: Call, layer: SignatureLayer, index: int, step: int) -> Bool[Tensor, "batch kv_heads tokens"]:
+        """The tokens that a query reads.
 
         Args:
-            layer: The cache layer, the step's own key in it.
+            call: The attention call.
+            layer: The cache layer, the call's own keys in it.
             index: Index of the layer.
-            query: Post-RoPE queries (batch, heads, 1, dims).
-            valid: Tokens that are no padding.
-            kv_heads: KV heads.
+            step: Number of the query among those of the call; it sees what it would see if it came alone.
 
         Returns:
-            The mask.
+            The mask, over the tokens up to the query's own.
         """
+        valid, _ = call.seen(step)
         reach = Reach.at_end(valid, block=self.block, sink=self.sink, window=self.window)
-        signatures = layer.sign_complete_blocks(valid, layer=index)
-        if index in self.dense_layers or signatures is None:
-            return valid[:, None].expand(-1, kv_heads, -1)
-        scores = self.selector.score(query, signatures, index)
-        k = scores.shape[-1] if self.k is None else min(self.k, scores.shape[-1])
-        chosen = self.selector.choose(scores, k, reach.candidates[:, None, None].expand_as(scores))
-        self.chosen[index] = chosen
-        return reach.tokens(chosen[:, :, 0], valid)
-
-
-def _attention(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
-) -> tuple[Tensor, None]:
-    sparse, layer = getattr(module, "prism", (None, None))
-    if sparse is None or layer is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    if attention_mask is None:
-        valid = torch.ones(key.shape[0], key.shape[2], dtype=torch.bool, device=key.device)
-    else:
-        # The last query sees every token that is no padding.
-        shown = attention_mask[:, 0, -1, : key.shape[2]]
-        valid = (shown if shown.dtype == torch.bool else shown >= 0).expand(key.shape[0], -1)
-    if query.shape[2] > 1:
-        layer.sign_complete_blocks(valid, layer=module.layer_idx)
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    heads = key.shape[1]
-    mask = sparse.read(layer, module.layer_idx, query, valid, kv_heads=heads)
-    sparse.traffic.steps += len(key)
-    sparse.traffic.tokens_read += int(mask.sum())
-    sparse.traffic.tokens_full += int(valid.sum()) * heads
-    if bool((mask == valid[:, None]).all()):
-        # Every block is chosen: nothing is to be gathered, and the answer is SDPA's own, bit for bit.
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    sparse.traffic.gathered += int(mask.sum())
-    return attend_gathered(query, key, value, mask, scaling=kwargs["scaling"]), None
+        query = call.query[:, :, step : step + 1]
+        kv_heads = 1 if layer.latent else call.key.shape[1]
+        complete = valid.shape[1] // self.block
+        if index in self.dense_layers or layer.signatures is None or not complete:
+            mask = valid[:, None].expand(-1, kv_heads, -1)
+        else:
+            met = absorbed_query(call.module, query) if layer.latent else query
+            scores = self.selector.score(met, layer.signatures[:, :, :complete], index)
+            k = scores.shape[-1] if self.k is None else min(self.k, scores.shape[-1])
+            chosen = self.selector.choose(scores, k, reach.candidates[:, None, None].expand_as(scores))
+            self.chosen[index] = chosen
+            mask = reach.tokens(chosen[:, :, 0], valid)
+        self.traffic.steps += len(valid)
+        self.traffic.tokens_read += int(mask.sum())
+        self.traffic.tokens_full += int(valid.sum()) * kv_heads
+        return mask

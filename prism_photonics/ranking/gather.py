@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from prism_photonics.ranking.signatures import group_size
 from prism_photonics.units import InputError
 
 
@@ -101,6 +102,9 @@ def attend_gathered(
     mask: Bool[Tensor, "batch kv_heads tokens"],
     *,
     scaling: float,
+    softcap: float | None = None,
+    sinks: Float[Tensor, " heads"] | None = None,
+    bias: Float[Tensor, "batch heads tokens"] | None = None,
 ) -> Float[Tensor, "batch 1 heads value_dims"]:
     """Exact softmax attention of one query per sequence over the tokens of the mask; no other key or value is touched.
 
@@ -110,24 +114,41 @@ def attend_gathered(
         values: Values.
         mask: Tokens to read, per KV head.
         scaling: What the dot product is multiplied by before the softmax.
+        softcap: Bound c of the logits, which become c·tanh(logit / c); none for no bound.
+        sinks: One logit more per head, of a token without value; none for no sink.
+        bias: What is added to the logits after the softcap; none for nothing.
 
     Returns:
         Attention outputs in the layout of transformers.
 
-    Source: softmax attention, arXiv 1706.03762; groups as in arXiv 2305.13245.
+    Source: softmax attention, arXiv 1706.03762; groups as in arXiv 2305.13245; softcap as in Gemma 2, arXiv 2408.00118;
+    sinks as in gpt-oss, arXiv 2508.10925.
     """
     index, real = gather_tokens(mask)
     picked_keys = keys.gather(2, index[..., None].expand(*index.shape, keys.shape[-1]))
     picked_values = values.gather(2, index[..., None].expand(*index.shape, values.shape[-1]))
     batch, heads, _, dims = query.shape
     kv_heads = keys.shape[1]
-    grouped = query.reshape(batch, kv_heads, heads // kv_heads, dims)
-    # As transformers does for one query: the group stands on the query axis, so no key is repeated.
-    out = torch.nn.functional.scaled_dot_product_attention(
-        grouped,
-        picked_keys,
-        picked_values,
-        attn_mask=None if bool(real.all()) else real[:, :, None, :],
-        scale=scaling,
-    )
+    group = group_size(heads, kv_heads=kv_heads)
+    grouped = query.reshape(batch, kv_heads, group, dims)
+    shown: Tensor | None = None if bool(real.all()) else real[:, :, None, :]
+    if bias is not None:
+        each = bias.unflatten(1, (kv_heads, group))
+        added = each.gather(3, index[:, :, None, :].expand(-1, -1, group, -1)).to(query.dtype)
+        shown = added.masked_fill(~real[:, :, None, :], -torch.inf)
+    if softcap is None and sinks is None:
+        # As transformers does for one query: the group stands on the query axis, so no key is repeated.
+        attend = torch.nn.functional.scaled_dot_product_attention
+        out = attend(grouped, picked_keys, picked_values, attn_mask=shown, scale=scaling)
+    else:
+        logits = scaling * (grouped @ picked_keys.transpose(-1, -2)).float()
+        if softcap is not None:
+            logits = softcap * torch.tanh(logits / softcap)
+        if shown is not None:
+            logits = logits.masked_fill(~shown, -torch.inf) if shown.dtype == torch.bool else logits + shown
+        if sinks is not None:
+            last = sinks.float().reshape(kv_heads, group, 1).expand(batch, -1, -1, -1)
+            logits = torch.cat([logits, last], -1)
+        weight = logits.softmax(-1)[..., : index.shape[-1]]
+        out = weight.to(values.dtype) @ picked_values
     return out.reshape(batch, heads, 1, values.shape[-1]).transpose(1, 2).contiguous()

@@ -1,24 +1,23 @@
 """One dense prefill, then any number of questions asked of the same cache, one decode step each, under any selector."""
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from prism_photonics.ranking.gather import Reach
-from prism_photonics.ranking.needle.models import import_transformers
 from prism_photonics.ranking.needle.tokens import NeedleSequence
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.selectors import Selector
 from prism_photonics.ranking.signatures import group_size
 from prism_photonics.units import InputError
 
-NAME = "prism_probe"
+if TYPE_CHECKING:  # it needs transformers, which the selectors do without
+    from prism_photonics.ranking.interface import Call, Form
+
 _CHUNK = 1 << 26
 """Logits that are held at once while the received attention is added up."""
 
@@ -57,7 +56,16 @@ class Probe:
         self.values: list[Tensor] = []
         self._queries: list[Tensor] = []
         self._signed: dict[tuple[int, int], list[Tensor]] = {}
-        with torch.no_grad(), listening(model, self._prefill):
+        self._forms: list[Form] = []
+        from prism_photonics.ranking.gate import full_attention, watching
+
+        layers = model.config.get_text_config().num_hidden_layers
+        if len(full := full_attention(model)) != layers:
+            raise InputError(
+                f"model {type(model).__name__}: got full attention in {len(full)} of {layers} layers, want it in all, "
+                "for the table selects in every layer; switch sliding windows off, or use another model"
+            )
+        with torch.no_grad(), watching(model, self._prefill):
             model(torch.as_tensor(sequence.context)[None], use_cache=False, logits_to_keep=1)
 
     @property
@@ -89,14 +97,15 @@ class Probe:
         valid = torch.ones(1, self.tokens + 1, dtype=torch.bool)
         reach = Reach.at_end(valid, block=block, sink=sink, window=window)
 
-        def attend(module: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-            layer = len(steps)
-            out, step = self._attend(layer, query, key, value, scaling, selector=selector, k=k, reach=reach)
+        def attend(call: "Call") -> Tensor:
+            out, step = self._attend(len(steps), call, selector=selector, k=k, reach=reach)
             steps.append(step)
             return out
 
+        from prism_photonics.ranking.gate import watching
+
         question = torch.as_tensor(self.sequence.question)[:, None]
-        with listening(self._model, attend):
+        with watching(self._model, attend):
             logits = self._model(question, position_ids=torch.full_like(question, self.tokens), use_cache=False).logits
         return logits[:, -1].log_softmax(-1), steps
 
@@ -124,41 +133,47 @@ class Probe:
         place = torch.arange(tokens)
         for start in range(0, tokens, rows):
             part = slice(start, start + rows)
-            logits = torch.einsum("hgqd,htd->hgqt", grouped[:, :, part], keys) * dims**-0.5
-            logits = logits.masked_fill(place > place[part, None], -torch.inf)
-            total += logits.softmax(-1).sum((1, 2))
+            logits = torch.einsum("hgqd,htd->hgqt", grouped[:, :, part], keys)
+            hidden = place > place[part, None]
+            total += self._weight(logits, hidden, self._forms[layer]).sum((1, 2))
         blocks = tokens // block
         return total[:, : blocks * block].unflatten(1, (blocks, block)).sum(-1)[None, :, None]
 
-    def _prefill(self, module: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        self.keys.append(key)
-        self.values.append(value)
-        self._queries.append(query)
-        attend = torch.nn.functional.scaled_dot_product_attention
-        out = attend(query, key, value, is_causal=True, scale=scaling, enable_gqa=True)
-        return out.transpose(1, 2).contiguous()
+    def _prefill(self, call: "Call") -> Tensor:
+        self.keys.append(call.key)
+        self.values.append(call.value)
+        self._queries.append(call.query)
+        self._forms.append(call.form())
+        return call.dense()[0]
+
+    @staticmethod
+    def _weight(
+        products: Float[Tensor, "kv_heads group questions tokens"], hidden: Bool[Tensor, "*rows tokens"], form: "Form"
+    ) -> Float[Tensor, "kv_heads group questions tokens"]:
+        """Attention weights of dot products; what a sink takes is not among them."""
+        logits = form.scaling * products
+        if form.softcap is not None:
+            logits = form.softcap * torch.tanh(logits / form.softcap)
+        logits = logits.masked_fill(hidden, -torch.inf)
+        if form.sinks is None:
+            return logits.softmax(-1)
+        sinks = form.sinks.reshape(*logits.shape[:2], 1, 1).expand(*logits.shape[:3], 1).to(logits)
+        return torch.cat([logits, sinks], -1).softmax(-1)[..., :-1]
 
     def _attend(
-        self,
-        layer: int,
-        query: Float[Tensor, "questions heads 1 dims"],
-        key: Float[Tensor, "questions kv_heads 1 dims"],
-        value: Float[Tensor, "questions kv_heads 1 dims"],
-        scaling: float,
-        *,
-        selector: Selector | None,
-        k: int,
-        reach: Reach,
+        self, layer: int, call: "Call", *, selector: Selector | None, k: int, reach: Reach
     ) -> tuple[Float[Tensor, "questions 1 heads dims"], LayerStep]:
+        query, key, value, form = call.query, call.key, call.value, call.form()
         keys, values = self.keys[layer][0], self.values[layer][0]
         questions, heads, _, dims = query.shape
         kv_heads, tokens, _ = keys.shape
         grouped = query.reshape(questions, kv_heads, group_size(heads, kv_heads=kv_heads), dims).permute(1, 2, 0, 3)
-        past = scaling * torch.einsum("hgqd,htd->hgqt", grouped, keys)
-        own = scaling * torch.einsum("hgqd,qhsd->hgqs", grouped, key)
-        logits = torch.cat([past, own], -1)
+        past = torch.einsum("hgqd,htd->hgqt", grouped, keys)
+        own = torch.einsum("hgqd,qhsd->hgqs", grouped, key)
+        products = torch.cat([past, own], -1)
         blocks = tokens // reach.block
-        exact = logits.softmax(-1).mean(1)[None, ..., : blocks * reach.block]
+        hidden = torch.zeros(tokens + 1, dtype=torch.bool)
+        exact = self._weight(products, hidden, form).mean(1)[None, ..., : blocks * reach.block]
         mass = exact.unflatten(-1, (blocks, reach.block)).sum(-1)
         queries = query[:, :, 0].transpose(0, 1)[None]
         chosen = torch.empty(1, kv_heads, questions, 0, dtype=torch.long)
@@ -173,59 +188,8 @@ class Probe:
             valid = torch.ones(1, tokens + 1, dtype=torch.bool)
             mask = reach.tokens(chosen.flatten(1, 2), valid).reshape(kv_heads, 1, questions, tokens + 1)
             read = float(mask.sum(-1).float().mean())
-            logits = logits.masked_fill(~mask, -torch.inf)
-        weight = logits.softmax(-1)
+            hidden = ~mask
+        weight = self._weight(products, hidden, form)
         out = torch.einsum("hgqt,htd->qhgd", weight[..., :tokens], values)
         out = out + torch.einsum("hgqs,qhsd->qhgd", weight[..., tokens:], value)
-        return out.reshape(questions, 1, heads, dims), LayerStep(queries, mass, chosen, read)
-
-
-@contextmanager
-def listening(model: Any, attend: Any) -> Iterator[None]:
-    """While it lasts, ``attend(module, query, key, value, scaling)`` computes every attention of the model."""
-    transformers = import_transformers()
-    transformers.AttentionInterface.register(NAME, _dispatch)
-    before = model.config._attn_implementation
-    modules = attention_modules(model)
-    try:
-        model.set_attn_implementation(NAME)
-        for module in modules:
-            module.prism_attend = attend
-        yield
-    finally:
-        for module in modules:
-            module.__dict__.pop("prism_attend", None)
-        model.set_attn_implementation(before)
-
-
-def attention_modules(model: Any) -> list[Any]:
-    """The attention modules of a causal language model, layer by layer.
-
-    Args:
-        model: A Hugging Face model.
-
-    Returns:
-        One module per layer.
-
-    Raises:
-        InputError: The layers are not all plain causal attention with a full KV cache.
-    """
-    config = model.config.get_text_config()
-    found = [m for m in model.modules() if hasattr(m, "layer_idx") and hasattr(m, "k_proj") and hasattr(m, "q_proj")]
-    found.sort(key=lambda module: module.layer_idx)
-    if [module.layer_idx for module in found] != list(range(config.num_hidden_layers)):
-        raise InputError(
-            f"model {type(model).__name__}: got {len(found)} attention modules for {config.num_hidden_layers} layers, "
-            "want one each; use a decoder such as Llama or Qwen"
-        )
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"}:
-        raise InputError(
-            f"model {type(model).__name__}: got layers of type {', '.join(sorted(kinds))}, want full_attention only; "
-            "switch sliding windows off"
-        )
-    return found
-
-
-def _dispatch(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, **kw: Any) -> Any:
-    return module.prism_attend(module, query, key, value, kw["scaling"]), None
+        return out.reshape(questions, 1, heads, values.shape[-1]), LayerStep(queries, mass, chosen, read)

@@ -1,12 +1,15 @@
 """A KV cache layer that also keeps block signatures, each written once, when its block completes."""
 
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from prism_photonics.ranking.latent import latent_keys
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.selectors import Selector
 
@@ -17,15 +20,51 @@ class SignatureLayer(DynamicLayer):
     Attributes:
         selector: Signs the blocks.
         block: Tokens per block, counted from the cache's first slot.
+        latent: Whether keys and values are the latents and rotated keys of latent attention.
+        ticket: Number of the hook that the layer belongs to.
         signatures: What the selector signed, or None before the first complete block.
         written: Blocks that were signed since the cache was made; each block counts once.
+        record_past: Whether tokens are drafted and may be taken back; transformers sets it for assisted generation.
     """
 
-    def __init__(self, selector: Selector, block: int, **kwargs: Any):
+    def __init__(self, selector: Selector, block: int, *, latent: bool = False, ticket: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.selector, self.block = selector, block
+        self.selector, self.block, self.latent, self.ticket = selector, block, latent, ticket
         self.signatures: Tensor | None = None
         self.written = 0
+        self.record_past = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SignatureLayer":
+        """A copy with the same selector: copies of a cached prompt are read by one chip."""
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        memo[id(self.selector)] = self.selector
+        for name, value in vars(self).items():
+            setattr(made, name, copy.deepcopy(value, memo))
+        return made
+
+    def activate_past_recording(self) -> None:
+        """From now on steps of several tokens are drafts, decoded as if each token came alone."""
+        self.record_past = True
+
+    def decoded(self, queries: int, *, kept: int | None) -> int:
+        """How many of the last queries of a call are decode steps; the others are prefill, which is dense.
+
+        Args:
+            queries: Query tokens of the call, in the cache already.
+            kept: Last tokens whose logits the model was asked for, None for all. Of drafts that come with their prompt
+                it is all drafts, and the prompt's last token.
+
+        Returns:
+            0 to ``queries``.
+        """
+        if queries == 1:
+            return 1
+        if not self.record_past:
+            return 0
+        if kept is not None and kept < queries:
+            return kept - 1
+        return queries if self.get_seq_length() > queries else 0
 
     def sign_complete_blocks(
         self, valid: Bool[Tensor, "batch tokens"], *, layer: int
@@ -41,12 +80,13 @@ class SignatureLayer(DynamicLayer):
         """
         done = 0 if self.signatures is None else self.signatures.shape[2]
         complete = self.get_seq_length() // self.block
-        if complete > done and self.keys is not None:
+        if complete > done and self.keys is not None and self.values is not None:
             part = slice(done * self.block, complete * self.block)
             shape = (complete - done, self.block)
-            fresh = self.selector.sign(
-                self.keys[:, :, part].unflatten(2, shape), valid[:, part].unflatten(1, shape), Place(layer, done)
-            )
+            keys = self.keys[:, :, part]
+            if self.latent:
+                keys = latent_keys(keys, self.values[:, :, part])
+            fresh = self.selector.sign(keys.unflatten(2, shape), valid[:, part].unflatten(1, shape), Place(layer, done))
             self.written += complete - done
             self.signatures = fresh if self.signatures is None else torch.cat([self.signatures, fresh], 2)
         return self.signatures
@@ -54,7 +94,7 @@ class SignatureLayer(DynamicLayer):
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
-        self.signatures, self.written = None, 0
+        self.signatures, self.written, self.record_past = None, 0, False
 
     def crop(self, tokens_to_remove: int) -> None:
         """Drop the last tokens, and the signatures of the blocks that they break."""
@@ -82,15 +122,22 @@ class SignatureLayer(DynamicLayer):
             self.signatures = move(self.signatures)
 
 
-def signature_cache(selector: Selector, *, block: int, layers: int) -> Cache:
+def signature_cache(
+    model: Any, selector: Selector, *, block: int, latent: Mapping[int, bool], ticket: int = -1
+) -> Cache:
     """An empty cache for a model's forward or ``generate()``.
 
     Args:
+        model: The model.
         selector: Signs the blocks.
         block: Tokens per block.
-        layers: Layers of the model.
+        latent: The layers whose blocks are signed, and whether they cache latents.
+        ticket: Number of the hook that the cache belongs to.
 
     Returns:
-        A cache whose layers are ``SignatureLayer``.
+        The model's own kind of cache, the layers named in ``latent`` replaced by ``SignatureLayer``.
     """
-    return Cache(layers=[SignatureLayer(selector, block) for _ in range(layers)])
+    cache = DynamicCache(config=model.config)
+    for index, held in latent.items():
+        cache.layers[index] = SignatureLayer(selector, block, latent=held, ticket=ticket)
+    return cache

@@ -16,6 +16,19 @@ def tiny():
         "qwen2": (transformers.Qwen2Config, transformers.Qwen2ForCausalLM),
         "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
         "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+        "gemma2": (transformers.Gemma2Config, transformers.Gemma2ForCausalLM),
+        "gpt_oss": (transformers.GptOssConfig, transformers.GptOssForCausalLM),
+        "deepseek_v3": (transformers.DeepseekV3Config, transformers.DeepseekV3ForCausalLM),
+    }
+    latent = {
+        "num_key_value_heads": 4, "head_dim": 4, "q_lora_rank": 16, "kv_lora_rank": 12, "qk_nope_head_dim": 8,
+        "qk_rope_head_dim": 4, "v_head_dim": 6, "moe_intermediate_size": 16, "n_routed_experts": 4,
+        "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 1,
+    }  # fmt: skip
+    own = {
+        "gpt_oss": {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 8},
+        "gemma2": {"sliding_window": 8},
+        "deepseek_v3": latent,
     }
 
     def make(kind, **changes):
@@ -26,8 +39,9 @@ def tiny():
             "pad_token_id": 0, "initializer_range": 0.3,
         }  # fmt: skip
         torch.manual_seed(0)
-        made = model(config(**(shape | changes))).eval()
-        made.set_attn_implementation("sdpa")
+        made = model(config(**(shape | own.get(kind, {}) | changes))).eval()
+        if kind not in ("gemma2", "gpt_oss"):  # SDPA knows neither softcap nor sinks
+            made.set_attn_implementation("sdpa")
         return made
 
     return make

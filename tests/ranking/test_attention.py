@@ -1,5 +1,8 @@
 """The hook on tiny random models: every block chosen gives SDPA's logits exactly; fewer give those of the mask."""
 
+import copy
+import itertools
+
 import pytest
 import torch
 import transformers
@@ -69,7 +72,8 @@ def test_the_gathered_blocks_give_the_logits_of_the_masked_ones(model, sparse, p
     hook = sparse(model, Bound(), k=3)
     got = logits(model, ids, shown, hook.cache(), padded)
 
-    def masked(query, keys, values, mask, *, scaling):
+    def masked(query, keys, values, mask, *, scaling, **none):
+        assert set(none.values()) == {None}
         spread = mask.repeat_interleave(2, 1)[:, :, None]
         keys, values = keys.repeat_interleave(2, 1), values.repeat_interleave(2, 1)
         attend = torch.nn.functional.scaled_dot_product_attention
@@ -188,5 +192,152 @@ def test_a_cache_without_signatures_and_other_misuse_is_refused(tiny, sparse):
 
 def test_a_model_with_sliding_windows_is_refused(tiny):
     model = tiny("qwen2", use_sliding_window=True, sliding_window=8, max_window_layers=0)
-    with pytest.raises(InputError, match="sliding_attention, want full_attention only"):
+    with pytest.raises(InputError, match="got no layer with full attention"):
         BlockSparse(model, FeatureSelector("t", MeanKey()), k=2)
+
+
+@torch.no_grad()
+def one_by_one(model, ids, cache, first=PREFILL):
+    """Logits of a prefill and of single steps, without a mask."""
+    cuts = (0, *range(first, ids.shape[1] + 1))
+    return torch.cat([model(ids[:, a:b], past_key_values=cache).logits for a, b in itertools.pairwise(cuts)], 1)
+
+
+def masked_by(hook, monkeypatch, logits_of):
+    """``logits_of(cache)`` with the gathered attention replaced by the model's own under the mask of what is read."""
+
+    def own(query, keys, values, mask, *, scaling, softcap=None, sinks=None, bias=None):
+        group = query.shape[1] // keys.shape[1]
+        keys, values, mask = (each.repeat_interleave(group, 1) for each in (keys, values, mask))
+        logits = scaling * query @ keys.mT
+        logits = logits if softcap is None else softcap * (logits / softcap).tanh()
+        logits = logits if bias is None else logits + bias[:, :, None]
+        logits = logits.masked_fill(~mask[:, :, None], -torch.inf)
+        more = torch.full((*logits.shape[:3], 1), -torch.inf)
+        more = more if sinks is None else sinks.reshape(1, -1, 1, 1).expand_as(more)
+        return (torch.cat([logits, more], -1).softmax(-1)[..., :-1] @ values).transpose(1, 2)
+
+    monkeypatch.setattr("prism_photonics.ranking.attention.attend_gathered", own)
+    return logits_of(hook.cache())
+
+
+@pytest.mark.parametrize("kind", ["gpt_oss", "gemma2"])
+def test_sinks_and_softcap_are_taken_as_the_model_takes_them(tiny, sparse, monkeypatch, kind):
+    model = tiny(kind, layer_types=["full_attention"] * 2)
+    for name, weight in model.named_parameters():
+        if name.endswith("sinks"):
+            torch.nn.init.normal_(weight, 0.0, 3.0)
+    ids, _ = batch(False)
+    want = one_by_one(model, ids, transformers.DynamicCache())
+    every, some = sparse(model, k=None), sparse(model, k=3)
+    assert torch.equal(one_by_one(model, ids, every.cache()), want)
+    got = one_by_one(model, ids, some.cache())
+    assert (got - want).abs().max() > 1e-3 * want.abs().max()
+    masked = masked_by(some, monkeypatch, lambda cache: one_by_one(model, ids, cache))
+    assert (got - masked).abs().max() < 2e-5 * want.abs().max()
+
+
+@torch.no_grad()
+def test_a_finite_negative_bias_is_a_bias_and_hides_nothing(tiny, sparse, monkeypatch):
+    model, (ids, _) = tiny("llama"), batch(False)
+
+    def biased(cache):
+        parts = []
+        for start, end in ((0, PREFILL), *((t, t + 1) for t in range(PREFILL, TOKENS))):
+            back = torch.arange(start, end)[:, None] - torch.arange(end)
+            bias = torch.where(back < 0, torch.finfo(torch.float32).min, -0.1 * back)
+            parts.append(model(ids[:, start:end], attention_mask=bias[None, None], past_key_values=cache).logits)
+        return torch.cat(parts, 1)
+
+    want = biased(transformers.DynamicCache())
+    every, some = sparse(model, k=None), sparse(model, k=3)
+    assert torch.equal(biased(every.cache()), want)
+    assert every.traffic.tokens_read == 2 * 2 * 2 * sum(range(PREFILL + 1, TOKENS + 1))
+    got = biased(some.cache())
+    masked = masked_by(some, monkeypatch, biased)
+    assert (got - masked).abs().max() < 2e-5 * want.abs().max()
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2"])
+def test_a_drafted_step_of_several_tokens_is_decoded_as_if_each_came_alone(tiny, sparse, kind):
+    model, (ids, _) = tiny(kind), batch(False)
+    hook = sparse(model, k=2)
+    want = one_by_one(model, ids, hook.cache())
+    seen, hook.traffic = hook.traffic, type(hook.traffic)()
+    cache = hook.cache()
+    cache.activate_past_recording()
+    with torch.no_grad():
+        # As assisted generation does it: the first draft comes with the prompt.
+        first = model(ids[:, : PREFILL + 3], past_key_values=cache, logits_to_keep=4).logits
+        rest = model(ids[:, PREFILL + 3 :], past_key_values=cache, logits_to_keep=4).logits
+    assert torch.cat([first, rest], 1).numpy() == pytest.approx(want[:, PREFILL - 1 :].numpy(), abs=1e-4)
+    assert hook.traffic == seen
+
+
+@pytest.mark.parametrize("way", ["assistant", "prompt lookup"])
+def test_assisted_decoding_gives_the_tokens_of_sparse_steps(tiny, sparse, way):
+    model, ids = tiny("llama"), batch(False)[0][:1]
+    more = {"assistant_model": tiny("llama")} if way == "assistant" else {"prompt_lookup_num_tokens": 4}
+    hook = sparse(model, k=2)
+    settings = {"max_new_tokens": 16, "do_sample": False}
+    want = model.generate(ids, past_key_values=hook.cache(), **settings)
+    steps = hook.traffic.steps
+    assert torch.equal(model.generate(ids, past_key_values=hook.cache(), **settings, **more), want)
+    assert hook.traffic.steps >= 2 * steps
+
+
+def test_two_hooks_on_a_model_serve_their_own_caches_and_the_last_one_restores_it(tiny, sparse):
+    model, (ids, _) = tiny("llama"), batch(False)
+    before = [sorted(vars(module)) for module in model.modules()]
+    plain = one_by_one(model, ids, transformers.DynamicCache())
+    few, more = sparse(model, k=1), sparse(model, k=4)
+    caches = few.cache(), more.cache(), more.cache()
+    want = one_by_one(model, ids, caches[1])
+    assert not torch.equal(one_by_one(model, ids, caches[0]), want)
+    assert few.traffic.tokens_read < more.traffic.tokens_read
+    few.detach()
+    few.detach()
+    assert torch.equal(one_by_one(model, ids, caches[2]), want)
+    with pytest.raises(InputError, match="got a cache of another hook, which is not attached"):
+        one_by_one(model, ids, caches[0])
+    more.detach()
+    assert [sorted(vars(module)) for module in model.modules()] == before
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert model.config._attn_implementation == "sdpa"
+    assert torch.equal(one_by_one(model, ids, transformers.DynamicCache()), plain)
+
+
+def test_a_copied_prompt_is_read_by_the_same_selector(tiny, sparse):
+    model, (ids, _) = tiny("llama"), batch(False)
+    hook = sparse(model, k=2)
+    cache = hook.cache()
+    one_by_one(model, ids[:, :PREFILL], cache)
+    other = copy.deepcopy(cache)
+    assert other.layers[0].selector is hook.selector
+    assert other.layers[0].signatures is not cache.layers[0].signatures
+    steps = ids[:, PREFILL:]
+    assert torch.equal(one_by_one(model, steps, other, first=1), one_by_one(model, steps, cache, first=1))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_models_in_half_precision_pass_the_gate_and_stay_exact(tiny, sparse, dtype):
+    for kind in ("llama", "gpt_oss", "deepseek_v3"):
+        model, (ids, _) = tiny(kind).to(dtype), batch(False)
+        want = one_by_one(model, ids, transformers.DynamicCache(config=model.config))
+        assert torch.equal(one_by_one(model, ids, sparse(model, k=None).cache()), want)
+
+
+def test_latent_attention_is_selected_on_the_latents_as_on_the_expanded_keys(tiny, sparse):
+    model, (ids, _) = tiny("deepseek_v3"), batch(False)
+    seen = []
+
+    class Watched(FeatureSelector):
+        def score(self, queries, signatures, layer, evidence=None):
+            seen.append((queries, signatures.shape[-1]))
+            return super().score(queries, signatures, layer)
+
+    hook = sparse(model, selector=Watched("test", MeanKey()), k=2)
+    one_by_one(model, ids, hook.cache())
+    assert {(queries.shape[1:], width >= 16) for queries, width in seen} == {((4, 1, 16), True)}
+    assert hook.chosen[1].shape == (2, 1, 1, 2)
+    assert hook.traffic.tokens_full == 2 * 2 * sum(range(PREFILL + 1, TOKENS + 1))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from prism_photonics.ranking.gate import full_attention, watching
 from prism_photonics.ranking.needle import Vocabulary, needle_sequence
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.needle.tokens import filler
@@ -19,7 +20,7 @@ from prism_photonics.ranking.needle.train import (
     selection_loss,
     train,
 )
-from prism_photonics.ranking.probe import Probe, attention_modules, listening
+from prism_photonics.ranking.probe import Probe
 from prism_photonics.units import InputError
 
 WORDS = Vocabulary.needle()
@@ -120,15 +121,13 @@ def test_the_start_is_structured_one_head_attends_to_the_previous_token():
     model = fresh_model(0).eval()
     seen = []
 
-    def attend(module, query, key, value, scaling):
-        seen.append((query[:, 0] @ key[:, 0].transpose(-1, -2) * scaling).tril().softmax(-1))
-        return torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, scale=scaling, enable_gqa=True
-        ).transpose(1, 2)
+    def attend(call):
+        seen.append((call.query[:, 0] @ call.key[:, 0].mT * call.form().scaling).tril().softmax(-1))
+        return call.dense()[0]
 
-    with torch.no_grad(), listening(model, attend):
+    with torch.no_grad(), watching(model, attend):
         model(torch.randint(3, 512, (1, 40), generator=torch.Generator().manual_seed(0)), use_cache=False)
-    assert [module.layer_idx for module in attention_modules(model)] == [0, 1]
+    assert list(full_attention(model)) == [0, 1]
     assert float(seen[0][0].diagonal(-1)[5:].mean()) > 0.5
 
 

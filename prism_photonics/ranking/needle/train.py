@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from prism_photonics.files import make_folder, write_text
+from prism_photonics.ranking.gate import watching
+from prism_photonics.ranking.interface import Call
 from prism_photonics.ranking.needle.models import import_transformers, quiet
 from prism_photonics.ranking.needle.tokens import Vocabulary, filler
-from prism_photonics.ranking.probe import listening
 from prism_photonics.units import InputError
 
 SECONDS: dict[str, float] = {"selectable": 2900.0, "plain": 1500.0}
@@ -284,12 +285,11 @@ class _Run:
     def _step(self, batch: Batch, rate: float, *, blocks: tuple[int, ...]) -> None:
         seen: list[tuple[Tensor, Tensor]] = []
 
-        def attend(module: Any, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-            seen.append((query, key))
-            attention = functional.scaled_dot_product_attention
-            return attention(query, key, value, is_causal=True, scale=scaling, enable_gqa=True).transpose(1, 2)
+        def attend(call: Call) -> Tensor:
+            seen.append((call.query, call.key))
+            return call.dense()[0]
 
-        with listening(self.model, attend):
+        with watching(self.model, attend):
             hidden = self.model.model(batch.ids, use_cache=False).last_hidden_state
         logits = self.model.lm_head(hidden[:, batch.position])
         target = batch.ids[:, batch.position + 1]
