@@ -6,12 +6,12 @@ from jaxtyping import Bool, Int
 
 from prism_photonics.behavior.drift import fit_drift, no_drift
 from prism_photonics.behavior.errors import fit_gain_offset, fit_weight_error
-from prism_photonics.behavior.finite import require_finite
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.behavior.noise import NoiseStudy, fit_noise
 from prism_photonics.characterize.accuracy import ARRAYS, Validation
 from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.codec import encoding as sign
+from prism_photonics.codec.checks import require_finite
 from prism_photonics.units import InputError
 
 

@@ -10,17 +10,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from prism_photonics.behavior.finite import (
-    largest_magnitude,
-    require_dims,
-    require_drift,
-    require_finite,
-    require_rails,
-    require_scale,
-    require_shape,
-)
-from prism_photonics.codec import arithmetic
-from prism_photonics.codec import encoding as sign
+from prism_photonics.codec import arithmetic, checks
+from prism_photonics.codec.centring import centre_score, centred
 from prism_photonics.units import InputError
 
 AnyArray = Array | np.ndarray
@@ -36,6 +27,7 @@ class ProgrammedSignatures(eqx.Module):
             signatures.
         drift: Standard normal numbers by which each weight will drift; none: it can only be read at once.
         common_drift: The one number by which all drift together.
+        centre: What was taken off every signature before it was written, unit of the signatures.
         dims: Dimensions of a signature before padding to whole slices.
     """
 
@@ -44,6 +36,7 @@ class ProgrammedSignatures(eqx.Module):
     signature_scale: Float[Array, ""]
     drift: Float[Array, "blocks slices channels"] | None
     common_drift: Float[Array, ""] | None
+    centre: Float[Array, "*rails dims"]
     dims: int = eqx.field(static=True)
 
 
@@ -118,20 +111,21 @@ class BehavioralModel(eqx.Module):
     @property
     def slice_dims(self) -> int:
         """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
-        return self.channels // sign.RAILS[self.encoding]
+        return arithmetic.slice_dims(self.channels, self.encoding)
 
     @property
     def longest_s(self) -> float:
         """The longest time since programming at which drift was measured, in s; 0 if it was not."""
-        return float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
+        # Through NumPy: under a jit that closes over the model, indexing would be staged and give no number.
+        return float(np.asarray(self.drift_time_s)[-1]) if len(self.drift_time_s) else 0.0
 
-    def error_shape(self, signatures: Num[AnyArray, "blocks *rails dims"]) -> tuple[int, int, int]:
+    def error_shape(self, signatures: Num[AnyArray, "blocks *rails dims"]) -> tuple[int, ...]:
         """Shape of the programming error of these signatures: blocks, slices, channels."""
-        return signatures.shape[0], -(-signatures.shape[-1] // self.slice_dims), self.channels
+        return arithmetic.error_shape(signatures, self.channels, self.encoding)
 
     def noise_shape(self, query: Num[AnyArray, "*batch dims"], programmed: ProgrammedSignatures) -> tuple[int, ...]:
         """Shape of the read noise of these queries: shots, the query's leading axes, blocks, slices."""
-        return sign.shots(self.encoding), *query.shape[:-1], *programmed.weights.shape[:2]
+        return arithmetic.noise_shape(query, programmed.weights, self.encoding)
 
     def program(
         self,
@@ -142,8 +136,12 @@ class BehavioralModel(eqx.Module):
         drift: Float[AnyArray, "blocks slices channels"] | None = None,
         common_drift: Float[AnyArray, ""] | float | None = None,
         signature_scale: float | None = None,
+        centre: Num[AnyArray, "*one_signature"] | None = None,
     ) -> ProgrammedSignatures:
         """Write signatures into the chip: pages of ``rows`` blocks, slices of ``channels`` dimensions.
+
+        What all signatures share would eat the weight range: their mean is taken off first, and `scores` adds its
+        share again, see ``codec.centring``.
 
         Args:
             signatures: One signature per block, any unit. For ``dual_rail`` also (blocks, 2, dims): the weights of the
@@ -152,22 +150,32 @@ class BehavioralModel(eqx.Module):
             error: Standard normal numbers to use instead, shape ``error_shape``.
             drift: Standard normal numbers of each weight's drift to use instead, of the same shape.
             common_drift: The standard normal number of the drift that all weights share.
-            signature_scale: Magnitude written as the full span, unit of the signatures; their largest by
-                default.
+            signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest once
+                the centre is off.
+            centre: What to take off every signature; by default their mean, and nothing where ``signature_scale`` is
+                given: then they are taken as they stand.
 
         Returns:
-            The programmed signatures, see ``behavior.arithmetic.written``.
+            The programmed signatures, see ``codec.arithmetic.programmed_weights``.
 
         Raises:
             InputError: NaN or infinite signatures, one beyond ``signature_scale``, or neither key nor error.
         """
         signatures = _finite("signatures", signatures, axes=("block", "dim"), batched=True)
-        require_rails(signatures.shape, encoding=self.encoding)
-        largest = jnp.max(jnp.abs(signatures))
+        checks.require_rails(signatures.shape, encoding=self.encoding)
+        if centre is None and signature_scale is None:
+            left, middle = centred(signatures)
+        else:
+            middle = jnp.zeros(signatures.shape[1:]) if centre is None else jnp.asarray(centre)
+            if not isinstance(middle, Tracer):
+                checks.require_centre(np.asarray(middle), want=signatures.shape[1:])
+            middle = middle.astype(signatures.dtype)
+            left = signatures - middle
+        _check_scale(left, signature_scale, middle)
         if signature_scale is None:
+            largest = jnp.max(jnp.abs(left))
             scale = jnp.where(largest > 0, largest, 1.0)
         else:
-            _check_scale(signatures, signature_scale)
             scale = jnp.asarray(signature_scale, signatures.dtype)
         shape = self.error_shape(signatures)
         if key is not None:
@@ -177,14 +185,14 @@ class BehavioralModel(eqx.Module):
             common_drift = jr.normal(common_key, (), signatures.dtype) if common_drift is None else common_drift
         if error is None:
             raise InputError("program: got neither key nor error, want one; the programming error must be drawn")
-        require_shape("error", got=error.shape, want=shape)
+        checks.require_shape("error", got=error.shape, want=shape)
         if (drift is None) != (common_drift is None):
             raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
         if drift is not None:
-            require_shape("drift", got=drift.shape, want=shape)
+            checks.require_shape("drift", got=drift.shape, want=shape)
             drift = jnp.asarray(drift, signatures.dtype)
         together = None if common_drift is None else jnp.asarray(common_drift, signatures.dtype)
-        return self._program(signatures, scale, jnp.asarray(error), drift, together)
+        return self._program(left, middle, scale, jnp.asarray(error), drift, together)
 
     def scores(
         self,
@@ -214,17 +222,58 @@ class BehavioralModel(eqx.Module):
             InputError: NaN or infinite queries, another number of dimensions, neither key nor noise, or a time at
                 which drift was not measured.
         """
+        return self._read(query, programmed, key, noise, t_since_program_s)[0]
+
+    def top_k(
+        self,
+        query: Num[AnyArray, "*batch dims"],
+        programmed: ProgrammedSignatures,
+        key: PRNGKeyArray | None = None,
+        *,
+        k: int = 8,
+        noise: Float[AnyArray, "shots *batch blocks slices"] | None = None,
+        t_since_program_s: float | Float[Array, ""] = 0.0,
+    ) -> tuple[Float[Array, "*batch blocks"], Int[Array, "*batch k"]]:
+        """Scores, and the indices of the ``k`` best blocks by ``export.schema.TIE_RULE``, best first.
+
+        Blocks are ranked before the units come back. Traced, where no query can be refused, one that is not finite
+        scores NaN and gets the first ``k`` blocks.
+
+        Args:
+            query: As for `scores`, and so are the others.
+            programmed: What ``program`` returned.
+            key: Draws the read noise.
+            k: Blocks chosen per query.
+            noise: Standard normal numbers to use instead.
+            t_since_program_s: How long ago the signatures were programmed.
+
+        Raises:
+            InputError: What `scores` refuses, or k of fewer blocks.
+        """
+        k = checks.require_count("k", k, most=programmed.weights.shape[0])
+        scores, ranked = self._read(query, programmed, key, noise, t_since_program_s)
+        # Of equal values, lax.top_k promises the lower index first.
+        return scores, jax.lax.top_k(ranked, k)[1]
+
+    def _read(
+        self,
+        query: Num[AnyArray, "*batch dims"],
+        programmed: ProgrammedSignatures,
+        key: PRNGKeyArray | None,
+        noise: Float[AnyArray, "shots *batch blocks slices"] | None,
+        t_since_program_s: float | Float[Array, ""],
+    ) -> tuple[Float[Array, "*batch blocks"], Float[Array, "*batch blocks"]]:
         query = _finite("query", query, axes=("dim",), batched=True)
-        require_dims("query", got=query.shape[-1], want=programmed.dims)
+        checks.require_dims("query", got=query.shape[-1], want=programmed.dims)
         shape = self.noise_shape(query, programmed)
         if noise is None:
             if key is None:
                 raise InputError("scores: got neither key nor noise, want one; the read noise must be drawn")
             noise = jr.normal(key, shape, query.dtype)
-        require_shape("noise", got=noise.shape, want=shape)
+        checks.require_shape("noise", got=noise.shape, want=shape)
         traced = isinstance(t_since_program_s, Tracer)
         if not traced and not isinstance(self.drift_time_s, Tracer):
-            require_drift(float(t_since_program_s), longest_s=self.longest_s, drawn=programmed.drift is not None)
+            checks.require_drift(float(t_since_program_s), longest_s=self.longest_s, drawn=programmed.drift is not None)
         if traced or t_since_program_s > 0:
             programmed = self._aged(programmed, jnp.asarray(t_since_program_s, query.dtype))
         return self._scores(query, programmed, jnp.asarray(noise))
@@ -232,28 +281,31 @@ class BehavioralModel(eqx.Module):
     @eqx.filter_jit
     def _program(
         self,
-        signatures: Float[Array, "blocks *rails dims"],
+        left: Float[Array, "blocks *rails dims"],
+        centre: Float[Array, "*rails dims"],
         scale: Float[Array, ""],
         error: Float[Array, "blocks slices channels"],
         drift: Float[Array, "blocks slices channels"] | None,
         common_drift: Float[Array, ""] | None,
     ) -> ProgrammedSignatures:
-        sliced = self._slices(signatures / scale)
-        share = arithmetic.channel_shares(sliced, self.encoding, halves=signatures.ndim == 3)
-        commanded, weights = arithmetic.written(self, share, error, self._row(len(signatures)))
+        share = arithmetic.channel_shares(left / scale, self.channels, self.encoding, halves=left.ndim == 3)
+        commanded, weights = arithmetic.programmed_weights(self, share, error, self._row(len(left)))
         return ProgrammedSignatures(
             weights=weights,
             row_sum=jnp.sum(commanded, -1),
             signature_scale=scale,
             drift=drift,
             common_drift=common_drift,
-            dims=signatures.shape[-1],
+            centre=centre,
+            dims=left.shape[-1],
         )
 
     @eqx.filter_jit
     def _aged(self, programmed: ProgrammedSignatures, time_s: Float[Array, ""]) -> ProgrammedSignatures:
         row = self._row(len(programmed.weights))
-        weights = arithmetic.aged(self, programmed.weights, programmed.drift, programmed.common_drift, time_s, row)
+        weights = arithmetic.drifted_weights(
+            self, programmed.weights, programmed.drift, programmed.common_drift, time_s, row
+        )
         return eqx.tree_at(lambda p: p.weights, programmed, weights)
 
     @eqx.filter_jit
@@ -262,27 +314,20 @@ class BehavioralModel(eqx.Module):
         query: Float[Array, "*batch dims"],
         programmed: ProgrammedSignatures,
         noise: Float[Array, "shots *batch blocks slices"],
-    ) -> Float[Array, "*batch blocks"]:
-        largest = jnp.max(jnp.abs(query), -1, keepdims=True)
-        query_hat = self._slices(query / jnp.where(largest > 0, largest, 1.0))
-        return arithmetic.scored(
-            self,
-            programmed.weights,
-            programmed.row_sum,
-            query_hat,
-            noise,
-            self._row(len(programmed.weights)),
-            scale=largest * programmed.signature_scale,
-            convert=_straight_through,
+    ) -> tuple[Float[Array, "*batch blocks"], Float[Array, "*batch blocks"]]:
+        row = self._row(len(programmed.weights))
+        query_hat, largest = arithmetic.normalized(query)
+        score_hat = arithmetic.read_hat(
+            self, programmed.weights, programmed.row_sum, query_hat, noise, row, convert=_straight_through
         )
+        shared = centre_score(query, programmed.centre, halves=programmed.centre.ndim == 2)
+        dead = arithmetic.dead_rows(self)[row]
+        scale = programmed.signature_scale
+        scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
+        return scores, arithmetic.rankable(score_hat, largest, dead=dead)
 
     def _row(self, blocks: int) -> np.ndarray:
         return np.arange(blocks) % self.rows
-
-    def _slices(self, values: Float[Array, "*batch dims"]) -> Float[Array, "*batch slices slice_dims"]:
-        slices = -(-values.shape[-1] // self.slice_dims)
-        pad = [(0, 0)] * (values.ndim - 1) + [(0, slices * self.slice_dims - values.shape[-1])]
-        return jnp.pad(values, pad).reshape(*values.shape[:-1], slices, self.slice_dims)
 
 
 def _straight_through(
@@ -298,14 +343,18 @@ def _finite(
 ) -> Float[Array, "*axes"]:
     # A traced array has no values to look at; whoever jits has the concrete ones to check.
     if not isinstance(values, Tracer):
-        require_finite(name, values, axes=axes, cure="mend or drop it", batched=batched)
+        checks.require_finite(name, values, axes=axes, cure="mend or drop it", batched=batched)
     values = jnp.asarray(values)
     # Half precision keys are scored in the model's own precision: 11 bits are fewer than a good chip has.
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 
-def _check_scale(signatures: Float[Array, "blocks *rails dims"], scale: float) -> None:
-    if isinstance(signatures, Tracer) or isinstance(scale, Tracer):
+def _check_scale(
+    left: Float[Array, "blocks *rails dims"], scale: float | None, centre: Float[Array, "*rails dims"]
+) -> None:
+    if isinstance(left, Tracer) or isinstance(centre, Tracer) or isinstance(scale, Tracer):
         return
-    largest, place = largest_magnitude(np.asarray(signatures))
-    require_scale(float(scale), largest=largest, place=place)
+    largest, place = checks.largest_magnitude(np.asarray(left))
+    checks.require_span(largest, shared=float(np.abs(np.asarray(centre)).max()))
+    if scale is not None:
+        checks.require_scale(float(scale), largest=largest, place=place)

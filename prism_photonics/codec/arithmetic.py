@@ -1,7 +1,10 @@
-"""The behavioral model's arithmetic, once for every array library: weights as written, as they age, as they are read.
+"""The behavioral model's arithmetic, once for every array library: weights as programmed, as drifted, as read.
 
 NumPy, JAX and torch arrays and the nodes of an ONNX graph pass through the same lines; ``chip`` is anything with the
 tensors of ``behavior.model.BehavioralModel``. ``row`` names the row that every block sits on.
+
+Signatures go over their scale and queries over their largest magnitude before anything else, and blocks are ranked
+before the units come back: keys and queries of any size, in any dtype, lose no choice to overflow or underflow.
 """
 
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.modulation import modulate, namespace
+from prism_photonics.codec.tiling import sliced, slices_of
 
 Convert = Callable[[Any, Callable[[Any], Any]], Any]
 """How a converter is applied: ``plainly``, or with a straight-through gradient."""
@@ -24,22 +28,48 @@ def plainly(values: Any, convert: Callable[[Any], Any]) -> Any:
     return convert(values)
 
 
+def slice_dims(channels: int, scheme: str) -> int:
+    """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
+    return channels // sign.RAILS[scheme]
+
+
+def error_shape(signatures: Any, channels: int, scheme: str, *, bank_axes: int = 0) -> tuple[int, ...]:
+    """Shape of the programming error of these signatures: banks, blocks, slices, channels."""
+    slices = slices_of(signatures.shape[-1], slice_dims(channels, scheme))
+    return (*signatures.shape[: bank_axes + 1], slices, channels)
+
+
+def noise_shape(query: Any, weights: Any, scheme: str) -> tuple[int, ...]:
+    """Shape of the read noise of these queries: shots, the query's leading axes, blocks, slices."""
+    return (sign.shots(scheme), *query.shape[:-1], *weights.shape[-3:-1])
+
+
 def channel_shares(
-    sliced: Float[Any, "*banks_blocks_halves slices slice_dims"], scheme: str, *, halves: bool
+    signature_hat: Float[Any, "*banks_blocks_halves dims"], channels: int, scheme: str, *, halves: bool
 ) -> Float[Any, "*banks_blocks slices channels"]:
     """What every place of a slice is to weigh, in [-1, 1].
 
     Args:
-        sliced: Signatures over their scale, cut into slices.
+        signature_hat: Signatures over their scale.
+        channels: Channels of a row.
         scheme: A key of ``codec.encoding.SHOTS``.
-        halves: Whether an axis of two, the weights of a query's positive and negative half, comes before the slices.
+        halves: Whether an axis of two, the weights of a query's positive and negative half, comes before the
+            dimensions.
     """
+    cut = sliced(signature_hat, slice_dims(channels, scheme))
     if not halves:
-        return sign.rails(sliced, scheme)
-    return namespace(sliced).concatenate([sliced[..., 0, :, :], sliced[..., 1, :, :]], -1)
+        return sign.rails(cut, scheme)
+    return namespace(cut).concatenate([cut[..., 0, :, :], cut[..., 1, :, :]], -1)
 
 
-def written(
+def normalized(values: Float[Any, "*batch dims"]) -> tuple[Float[Any, "*batch dims"], Float[Any, "*batch 1"]]:
+    """Every vector over its largest magnitude, and that magnitude; a vector of zeros stays as it is."""
+    xp = namespace(values)
+    largest = xp.amax(abs(values), -1)[..., None]
+    return values / xp.where(largest > 0, largest, 1.0), largest
+
+
+def programmed_weights(
     chip: Any,
     share: Float[Any, "*banks blocks slices channels"],
     error: Float[Any, "*banks blocks slices channels"] | None,
@@ -65,7 +95,7 @@ def written(
     return xp.where(excluded, stuck, commanded), xp.where(excluded, stuck, weights)
 
 
-def aged(
+def drifted_weights(
     chip: Any,
     weights: Float[Any, "*banks blocks slices channels"],
     drift: Float[Any, "*banks blocks slices channels"],
@@ -73,7 +103,7 @@ def aged(
     time_s: Any,
     row: Int[Any, " blocks"],
 ) -> Float[Any, "*banks blocks slices channels"]:
-    """Weights some time after programming.
+    """Weights some time after they were programmed.
 
     ``W + m₀ + m₁·s + c·z + o·ξ`` with s the weight's own place in the range. The coefficients are measured at
     ``drift_time_s`` and run linearly in √t between (a random walk exactly so), from zero at programming.
@@ -99,29 +129,28 @@ def aged(
     return xp.where(chip.excluded[row][:, None], weights, weights + change)
 
 
-def scored(
+def read_hat(
     chip: Any,
     weights: Float[Any, "blocks slices channels"],
     row_sum: Float[Any, "blocks slices"],
-    query_hat: Float[Any, "*batch slices slice_dims"],
+    query_hat: Float[Any, "*batch dims"],
     noise: Float[Any, "shots *batch blocks slices"],
     row: Int[Any, " blocks"],
     *,
-    scale: Float[Any, "*batch 1"],
     convert: Convert = plainly,
 ) -> Float[Any, "*batch blocks"]:
-    """Scores of queries against the realised weights; minus infinity on a dead row.
+    """Scores of normalised queries against the realised weights, in units of half a weight range.
 
     Args:
         chip: The model's tensors.
         weights: Realised weights.
         row_sum: Sum of the commanded weights.
-        query_hat: Queries over their largest magnitude, cut into slices.
+        query_hat: Queries over their largest magnitude.
         noise: Standard normal numbers.
         row: Row of each block.
-        scale: Largest magnitude of each query times that of the signatures.
         convert: How both converters are applied.
     """
+    query_hat = sliced(query_hat, slice_dims(chip.channels, chip.encoding))
     xp = namespace(weights)
     weights = chip.score_gain[row][:, None, None] * weights
     wanted = sign.encode(query_hat, chip.encoding)[..., chip.column_of_channel]
@@ -153,7 +182,46 @@ def scored(
     held = xp.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0 * chip.stuck_weight)[row]
     values = wanted[0] if sign.RAILS[chip.encoding] == 2 else query_hat[..., chip.column_of_channel]
     dot = dot - chip.weight_centre * values.sum(-1).sum(-1)[..., None] - xp.einsum("...sc,bc->...b", values, held)
-    return xp.where(dead_rows(chip)[row], -np.inf, dot / chip.weight_span * scale)
+    return dot / chip.weight_span
+
+
+def in_units(
+    score_hat: Float[Any, "*batch blocks"],
+    largest: Float[Any, "*batch 1"],
+    *,
+    scale: Any,
+    shared: Float[Any, "*batch 1"],
+    dead: Bool[Any, " blocks"],
+) -> Float[Any, "*batch blocks"]:
+    """Scores in units of query times signature; a query of zeros scores zero, a dead row minus infinity.
+
+    Args:
+        score_hat: What `read_hat` returned.
+        largest: Largest magnitude of each query.
+        scale: Magnitude that is written as the full span.
+        shared: What the centre adds to all scores of a query, see ``codec.centring``.
+        dead: Blocks on dead rows.
+    """
+    return namespace(score_hat).where(dead, -np.inf, score_hat * largest * scale + shared)
+
+
+def rankable(
+    score_hat: Float[Any, "*batch blocks"], largest: Float[Any, "*batch 1"], *, dead: Bool[Any, " blocks"]
+) -> Float[Any, "*batch blocks"]:
+    """What blocks are ranked by: without units, the same for all living blocks where the query is zero.
+
+    No NaN is left, for a top-k may lose other numbers beside one: it ranks with dead rows. Zero has one sign, because
+    some top-k compare bits.
+
+    Args:
+        score_hat: What `read_hat` returned.
+        largest: Largest magnitude of each query.
+        dead: Blocks on dead rows.
+    """
+    xp = namespace(score_hat)
+    asked = xp.where(largest > 0, score_hat, 0.0)
+    one_zero = xp.where(abs(asked) > 0, asked, 0.0)
+    return xp.where(dead, -np.inf, xp.where(score_hat > -np.inf, one_zero, -np.inf))
 
 
 def dead_rows(chip: Any) -> Bool[Any, " rows"]:

@@ -1,14 +1,40 @@
 """More blocks than rows, more dimensions than channels: tiles, each written once and read by every query."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Num
 
+from prism_photonics.codec.modulation import namespace
 from prism_photonics.units import InputError
 
 ScoreTile = Callable[[int, int, np.ndarray, np.ndarray], np.ndarray]
 """(page, slice, tile (rows, channels), query slices (queries, channels)) -> partial scores."""
+
+
+def sliced(values: Float[Any, "*batch dims"], width: int) -> Float[Any, "*batch slices width"]:
+    """Cut the last axis into slices of ``width``, the last one padded with zeros; of any array library.
+
+    Args:
+        values: Signatures or queries, any unit.
+        width: Values that a row holds at once.
+    """
+    dims = values.shape[-1]
+    slices = slices_of(dims, width)
+    missing = slices * width - dims
+    if missing:
+        xp = namespace(values)
+        if hasattr(xp, "pad"):
+            values = xp.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
+        else:
+            values = xp.constant_pad_nd(values, (0, missing))  # torch's word for it
+    return values.reshape(*values.shape[:-1], slices, width)
+
+
+def slices_of(dims: int, width: int) -> int:
+    """Slices of ``width`` that ``dims`` values take."""
+    return -(-dims // width)
 
 
 def tiles(
@@ -29,10 +55,8 @@ def tiles(
     """
     if rows < 1 or channels < 1:
         raise InputError(f"tile: got {rows} rows × {channels} channels, want at least 1 × 1; check the chip's size")
-    blocks, dims = signatures.shape
-    pages, slices = -(-blocks // rows), -(-dims // channels)
-    padded = np.pad(np.asarray(signatures, float), ((0, pages * rows - blocks), (0, slices * channels - dims)))
-    return padded.reshape(pages, rows, slices, channels).swapaxes(1, 2)
+    pages = np.moveaxis(sliced(np.asarray(signatures, float).T, rows), 0, -1)
+    return sliced(pages, channels).swapaxes(1, 2)
 
 
 def scores_by_tile(

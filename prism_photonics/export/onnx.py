@@ -7,6 +7,8 @@ from onnx import TensorProto
 
 from prism_photonics.codec import arithmetic
 from prism_photonics.codec import encoding as sign
+from prism_photonics.codec.centring import centre_score, centred
+from prism_photonics.codec.tiling import slices_of
 from prism_photonics.export import schema
 from prism_photonics.export.onnxgraph import Graph, Namespace, Node, Table
 from prism_photonics.export.read import Bundle
@@ -32,7 +34,7 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
         The serialised model.
     """
     graph = Graph(dtype)
-    slices, halves = -(-dims // bundle.slice_dims), sign.RAILS[bundle.encoding] == 2
+    slices, halves = slices_of(dims, bundle.slice_dims), sign.RAILS[bundle.encoding] == 2
     weights_shape = ("blocks", slices, bundle.channels)
     signatures = graph.take("signatures", ("blocks", 2, dims) if halves else ("blocks", dims))
     error = graph.take("error", weights_shape)
@@ -46,22 +48,27 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
     one_by_one = graph.add("Range", [np.array(0, whole), count, np.array(1, whole)], some, whole)
     row = graph.add("Mod", [one_by_one, np.array(bundle.rows, whole)], some, whole)
 
-    signature_scale = _largest(signatures, None)
-    sliced = _sliced(signatures / _or_one(signature_scale), bundle.slice_dims, dims)
-    share = arithmetic.channel_shares(sliced, bundle.encoding, halves=halves)
-    commanded, weights = arithmetic.written(chip, share, error, row)
+    left, centre = centred(signatures)
+    largest_left = graph.largest(left)
+    scale = Namespace.where(largest_left > 0.0, largest_left, 1.0)
+    share = arithmetic.channel_shares(left / scale, bundle.channels, bundle.encoding, halves=halves)
+    commanded, weights = arithmetic.programmed_weights(chip, share, error, row)
     if bundle.longest_s > 0:
         drift, common = graph.take("drift", weights_shape), graph.take("common_drift", ())
-        weights = arithmetic.aged(chip, weights, drift, common, graph.take("t_since_program_s", ()), row)
-    largest = _largest(query, -1)
-    query_hat = _sliced(query / _or_one(largest), bundle.slice_dims, dims)
-    scale = largest * _or_one(signature_scale)
-    scores = arithmetic.scored(chip, weights, commanded.sum(-1), query_hat, noise, row, scale=scale)
+        weights = arithmetic.drifted_weights(chip, weights, drift, common, graph.take("t_since_program_s", ()), row)
+    query_hat, largest = arithmetic.normalized(query)
+    score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise, row)
+    # A runtime's maxima and limits may drop a NaN, and then a number would stand where there is none.
+    unknown = _not_finite(query).sum(-1)[..., None] + _not_finite(signatures.reshape(-1)).sum(0)
+    score_hat = Namespace.where(unknown > 0.0, np.nan, score_hat)
+    shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
+    scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
+    ranked = arithmetic.rankable(score_hat, largest, dead=dead)
     kind = TensorProto.DOUBLE if dtype == "float64" else TensorProto.FLOAT
     return graph.model(
         {
             "scores": (scores, ("queries", "blocks"), kind),
-            "indices": (graph.best(scores, k), ("queries", k), TensorProto.INT64),
+            "indices": (graph.top_k(ranked, k), ("queries", k), TensorProto.INT64),
         },
         {"schema": schema.SCHEMA, "version": str(schema.VERSION), "spec_hash": bundle.spec_hash,
          "tie_rule": schema.TIE_RULE},
@@ -77,24 +84,6 @@ def _chip(bundle: Bundle) -> SimpleNamespace:
     return chip
 
 
-def _largest(values: Node, axis: int | None) -> Node:
-    """The largest magnitude, of all or along an axis."""
-    if axis is None:
-        return values.graph.add("ReduceMax", [abs(values), np.arange(values.ndim)], (), keepdims=0)
-    shape = (*values.shape[:-1], 1)
-    return values.graph.add("ReduceMax", [abs(values), np.array([axis])], shape, keepdims=1)
-
-
-def _or_one(largest: Node) -> Node:
-    return Namespace.where(largest > 0.0, largest, 1.0)
-
-
-def _sliced(values: Node, slice_dims: int, dims: int) -> Node:
-    """Padded with zeros to whole slices; a 0 in a shape keeps the axis as it is."""
-    slices = -(-dims // slice_dims)
-    pads = np.zeros(2 * values.ndim, np.int64)
-    pads[-1] = slices * slice_dims - dims
-    before = values.shape[:-1]
-    padded = values.graph.add("Pad", [values, pads], (*before, slices * slice_dims))
-    shape = np.array([0] * len(before) + [slices, slice_dims], np.int64)
-    return values.graph.add("Reshape", [padded, shape], (*before, slices, slice_dims))
+def _not_finite(values: Node) -> Node:
+    """1 where a number is infinite or NaN."""
+    return Namespace.where(np.inf > abs(values), 0.0, 1.0)

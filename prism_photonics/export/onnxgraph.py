@@ -51,7 +51,11 @@ class Graph:
         self._nodes.append(helper.make_node(kind, names, [name], **attributes))
         return Node(self, name, shape, np.dtype(dtype or self.dtype))
 
-    def best(self, scores: "Node", k: int) -> "Node":
+    def largest(self, values: "Node") -> "Node":
+        """The largest magnitude of all."""
+        return self.add("ReduceMax", [abs(values), np.arange(values.ndim)], (), keepdims=0)
+
+    def top_k(self, scores: "Node", k: int) -> "Node":
         """Indices of the k largest; of equal ones the operator promises the lower index first."""
         values, name = self._name(), self._name()
         self._nodes.append(
@@ -131,6 +135,9 @@ class Node:
     def __abs__(self) -> "Node":
         return self.graph.add("Abs", [self], self.shape)
 
+    def __lt__(self, other: Any) -> "Node":
+        return self._with("Greater", other, self)
+
     def __gt__(self, other: Any) -> "Node":
         return self._with("Greater", self, other)
 
@@ -142,6 +149,18 @@ class Node:
         left = list(self.shape)
         del left[axis]
         return self.graph.add("ReduceSum", [self, np.array([axis], np.int64)], tuple(left), keepdims=0)
+
+    def mean(self, axis: int) -> "Node":
+        """Mean over one axis."""
+        left = list(self.shape)
+        del left[axis]
+        return self.graph.add("ReduceMean", [self, np.array([axis], np.int64)], tuple(left), keepdims=0)
+
+    def reshape(self, *shape: int) -> "Node":
+        """Other axes; leading ones that stay may have any length, and a single -1 is a flat list."""
+        kept = [0 if size == own else size for size, own in zip(shape, self.shape, strict=False)]
+        sizes = shape if -1 not in shape else (int(np.prod(self.shape)),)
+        return self.graph.add("Reshape", [self, np.array([*kept, *shape[len(kept) :]], np.int64)], tuple(sizes))
 
     def __getitem__(self, key: Any) -> "Node":
         key = key if isinstance(key, tuple) else (key,)
@@ -206,6 +225,19 @@ class Namespace:
     def round(x: Node) -> Node:
         """Nearest whole number, halves to the even one."""
         return x.graph.add("Round", [x], x.shape)
+
+    @staticmethod
+    def amax(x: Node, axis: int) -> Node:
+        """Largest along one axis."""
+        left = list(x.shape)
+        del left[axis]
+        return x.graph.add("ReduceMax", [x, np.array([axis], np.int64)], tuple(left), keepdims=0)
+
+    @staticmethod
+    def pad(x: Node, widths: Sequence[tuple[int, int]]) -> Node:
+        """Zeros before and after."""
+        pads = np.array(widths, np.int64).T.ravel()
+        return x.graph.add("Pad", [x, pads], tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)))
 
     @staticmethod
     def clip(x: Node, low: Any, high: Any) -> Node:

@@ -1,25 +1,21 @@
-"""Reading a bundle with NumPy alone, and scoring queries with it: the behavioral model's arithmetic again."""
+"""Reading a bundle with NumPy alone, and ranking blocks with it: the behavioral model's arithmetic again."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from prism_photonics.behavior.finite import (
-    largest_magnitude,
-    require_dims,
-    require_drift,
-    require_finite,
-    require_rails,
-    require_scale,
-    require_shape,
-)
-from prism_photonics.codec import arithmetic
-from prism_photonics.codec import encoding as sign
+from prism_photonics.codec import arithmetic, checks
+from prism_photonics.codec.centring import centre_score, centred
+from prism_photonics.codec.topk import top_k
 from prism_photonics.export.parse import parse
 from prism_photonics.units import InputError
+
+if TYPE_CHECKING:
+    from prism_photonics.export.torch import PhotonicSelector
 
 
 @dataclass(frozen=True)
@@ -31,6 +27,7 @@ class Programmed:
     signature_scale: float
     drift: Float[np.ndarray, "blocks slices channels"] | None
     common_drift: float | None
+    centre: Float[np.ndarray, "*halves dims"]
     dims: int
 
 
@@ -70,20 +67,20 @@ class Bundle:
     @property
     def slice_dims(self) -> int:
         """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
-        return self.channels // sign.RAILS[self.encoding]
+        return arithmetic.slice_dims(self.channels, self.encoding)
 
     @property
     def longest_s(self) -> float:
         """The longest time since programming at which drift was measured, in s; 0 if it was not."""
         return float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
 
-    def error_shape(self, signatures: Num[np.ndarray, "blocks *rails dims"]) -> tuple[int, int, int]:
+    def error_shape(self, signatures: Num[np.ndarray, "blocks *rails dims"]) -> tuple[int, ...]:
         """Shape of the programming error of these signatures: blocks, slices, channels."""
-        return len(signatures), -(-signatures.shape[-1] // self.slice_dims), self.channels
+        return arithmetic.error_shape(signatures, self.channels, self.encoding)
 
     def noise_shape(self, query: Num[np.ndarray, "*batch dims"], programmed: Programmed) -> tuple[int, ...]:
         """Shape of the read noise of these queries: shots, the query's leading axes, blocks, slices."""
-        return sign.shots(self.encoding), *query.shape[:-1], *programmed.weights.shape[:2]
+        return arithmetic.noise_shape(query, programmed.weights, self.encoding)
 
     def program(
         self,
@@ -94,8 +91,12 @@ class Bundle:
         drift: Float[np.ndarray, "blocks slices channels"] | None = None,
         common_drift: float | None = None,
         signature_scale: float | None = None,
+        centre: Num[np.ndarray, "*one_signature"] | None = None,
     ) -> Programmed:
-        """Write signatures into the chip, see ``behavior.arithmetic.written``.
+        """Write signatures into the chip, see ``codec.arithmetic.programmed_weights``.
+
+        What all signatures share would eat the weight range: their mean is taken off first, and `read` adds its share
+        of the scores again, see ``codec.centring``.
 
         Args:
             signatures: One signature per block, any unit. For ``dual_rail`` also (blocks, 2, dims): the weights of the
@@ -104,8 +105,10 @@ class Bundle:
             error: Standard normal numbers to use instead, shape ``error_shape``; the drift is then not drawn.
             drift: Standard normal numbers of each weight's drift, of the same shape.
             common_drift: The standard normal number of the drift that all weights share.
-            signature_scale: Magnitude written as the full span, unit of the signatures; their largest by
-                default.
+            signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest once
+                the centre is off.
+            centre: What to take off every signature, such as a mean that also holds earlier pages. By default the mean
+                of these, and nothing where ``signature_scale`` is given: then they are taken as they stand.
 
         Returns:
             The programmed signatures.
@@ -113,27 +116,30 @@ class Bundle:
         Raises:
             InputError: NaN or infinite signatures, or one beyond ``signature_scale``.
         """
-        require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it", batched=True)
-        require_rails(signatures.shape, encoding=self.encoding)
+        checks.require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it", batched=True)
+        checks.require_rails(signatures.shape, encoding=self.encoding)
         signatures = np.asarray(signatures, float)
-        largest, place = largest_magnitude(signatures)
+        with np.errstate(over="ignore", invalid="ignore"):
+            left, centre = self._centred(signatures, centre, fixed=signature_scale is not None)
+        largest, place = checks.largest_magnitude(left)
+        checks.require_span(largest, shared=float(np.abs(centre).max()))
         scale = (largest or 1.0) if signature_scale is None else signature_scale
-        require_scale(scale, largest=largest, place=place)
+        checks.require_scale(scale, largest=largest, place=place)
         shape = self.error_shape(signatures)
         if error is None:
             stream = np.random.Generator(np.random.Philox(key))
             error = stream.standard_normal(shape)
             if self.longest_s > 0 and drift is None:
                 drift, common_drift = stream.standard_normal(shape), float(stream.standard_normal())
-        require_shape("error", got=error.shape, want=shape)
+        checks.require_shape("error", got=error.shape, want=shape)
         if (drift is None) != (common_drift is None):
             raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
         if drift is not None:
-            require_shape("drift", got=drift.shape, want=shape)
-        sliced = self._slices(signatures / scale)
-        share = arithmetic.channel_shares(sliced, self.encoding, halves=signatures.ndim == 3)
-        commanded, weights = arithmetic.written(self, share, error, self._row(len(signatures)))
-        return Programmed(weights, commanded.sum(-1), scale, drift, common_drift, signatures.shape[-1])
+            checks.require_shape("drift", got=drift.shape, want=shape)
+        halves = signatures.ndim == 3
+        share = arithmetic.channel_shares(left / scale, self.channels, self.encoding, halves=halves)
+        commanded, weights = arithmetic.programmed_weights(self, share, error, self._row(len(signatures)))
+        return Programmed(weights, commanded.sum(-1), scale, drift, common_drift, centre, signatures.shape[-1])
 
     def read(
         self,
@@ -147,7 +153,7 @@ class Bundle:
         """Score queries against what is programmed already.
 
         Args:
-            query: Queries of any unit, over any leading axes.
+            query: Queries of any unit, over any leading axes; none of them where a leading axis is empty.
             programmed: What ``program`` returned.
             key: Seed of the read noise, see ``export.schema.SEED_POLICY``.
             noise: Standard normal numbers to use instead, shape ``noise_shape``.
@@ -161,23 +167,7 @@ class Bundle:
             InputError: NaN or infinite queries, another number of dimensions, or a time at which drift was not
                 measured.
         """
-        require_finite("query", query, axes=("dim",), cure="mend or drop it", batched=True)
-        query = np.asarray(query, float)
-        require_dims("query", got=query.shape[-1], want=programmed.dims)
-        shape = self.noise_shape(query, programmed)
-        if noise is None:
-            noise = np.random.Generator(np.random.Philox(key).jumped()).standard_normal(shape)
-        require_shape("noise", got=noise.shape, want=shape)
-
-        drawn = programmed.drift is not None
-        require_drift(t_since_program_s, longest_s=self.longest_s, drawn=drawn)
-        row, weights = self._row(len(programmed.weights)), programmed.weights
-        if t_since_program_s > 0:
-            weights = arithmetic.aged(self, weights, programmed.drift, programmed.common_drift, t_since_program_s, row)
-        largest = np.abs(query).max(-1, keepdims=True)
-        query_hat = self._slices(query / np.where(largest > 0, largest, 1.0))
-        scale = largest * programmed.signature_scale
-        return arithmetic.scored(self, weights, programmed.row_sum, query_hat, noise, row, scale=scale)
+        return self._read(query, programmed, key, noise, t_since_program_s)[0]
 
     def scores(
         self,
@@ -203,13 +193,111 @@ class Bundle:
         """
         return self.read(query, self.program(signatures, key), key=key, t_since_program_s=t_since_program_s)
 
+    def top_k(
+        self,
+        query: Num[np.ndarray, "*batch query_dims"],
+        signatures: Num[np.ndarray, "blocks *rails dims"],
+        k: int = 8,
+        *,
+        seed: int | None = None,
+        t_since_program_s: float = 0.0,
+    ) -> tuple[Float[np.ndarray, "*batch blocks"], Int[np.ndarray, "*batch k"]]:
+        """Program the signatures and choose the best blocks for every query, with NumPy alone.
+
+        Blocks are ranked before units and the shared part of the scores come back, so that no size of keys or queries
+        costs a choice; ties go by ``export.schema.TIE_RULE``.
+
+        Args:
+            query: Queries of any unit, over any leading axes.
+            signatures: One signature per block, any unit.
+            k: Blocks chosen per query.
+            seed: Seed of programming error, drift and read noise; None: the mean chip, which programs and reads
+                without either, as `to_torch` does when no numbers are handed in.
+            t_since_program_s: How long ago they were programmed; needs a seed, for drift is drawn.
+
+        Returns:
+            Scores in units of query times signature, and the indices of the k best blocks, best first.
+
+        Raises:
+            InputError: NaN, infinite or mismatched input, or k of fewer blocks.
+        """
+        k = checks.require_count("k", k, most=len(signatures))
+        error = None if seed is not None else np.zeros(self.error_shape(signatures))
+        programmed = self.program(signatures, seed or 0, error=error)
+        noise = None if seed is not None else np.zeros(self.noise_shape(query, programmed))
+        scores, ranked = self._read(query, programmed, seed or 0, noise, t_since_program_s)
+        return scores, top_k(ranked, k)
+
+    def to_torch(self, k: int = 8, *, dtype: str = "float32") -> "PhotonicSelector":
+        """The same chip as a torch module: ``.program(keys)``, then ``scores, blocks = selector(query)``.
+
+        Args:
+            k: Blocks chosen per query.
+            dtype: Precision of the arithmetic, float32 or float64.
+
+        Raises:
+            InputError: torch is not installed, or k or dtype is none.
+        """
+        try:
+            import torch
+        except ModuleNotFoundError:
+            raise InputError(
+                "to_torch: got no module 'torch', want it installed; pip install 'prism_photonics[ml]'"
+            ) from None
+        from prism_photonics.export.torch import PhotonicSelector
+
+        if dtype not in ("float32", "float64"):
+            raise InputError(f"dtype: got {dtype}, want float32 or float64; queries may still be of less")
+        return PhotonicSelector(self, k, dtype=getattr(torch, dtype))
+
+    def _read(
+        self,
+        query: Num[np.ndarray, "*batch dims"],
+        programmed: Programmed,
+        key: int,
+        noise: Float[np.ndarray, "shots *batch blocks slices"] | None,
+        t_since_program_s: float,
+    ) -> tuple[Float[np.ndarray, "*batch blocks"], Float[np.ndarray, "*batch blocks"]]:
+        """Scores, and what blocks are ranked by."""
+        checks.require_finite("query", query, axes=("dim",), cure="mend or drop it", batched=True)
+        query = np.asarray(query, float)
+        checks.require_dims("query", got=query.shape[-1], want=programmed.dims)
+        shape = self.noise_shape(query, programmed)
+        if noise is None:
+            noise = np.random.Generator(np.random.Philox(key).jumped()).standard_normal(shape)
+        checks.require_shape("noise", got=noise.shape, want=shape)
+        drawn = programmed.drift is not None
+        checks.require_drift(t_since_program_s, longest_s=self.longest_s, drawn=drawn)
+        row, weights = self._row(len(programmed.weights)), programmed.weights
+        if t_since_program_s > 0:
+            weights = arithmetic.drifted_weights(
+                self, weights, programmed.drift, programmed.common_drift, t_since_program_s, row
+            )
+        query_hat, largest = arithmetic.normalized(query)
+        score_hat = arithmetic.read_hat(self, weights, programmed.row_sum, query_hat, noise, row)
+        dead = arithmetic.dead_rows(self)[row]
+        # Beyond the largest float a score is infinite; the ranking is not touched by it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            shared = centre_score(query, programmed.centre, halves=programmed.centre.ndim == 2)
+            scale = programmed.signature_scale
+            scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
+        return scores, arithmetic.rankable(score_hat, largest, dead=dead)
+
+    def _centred(
+        self,
+        signatures: Float[np.ndarray, "blocks *rails dims"],
+        centre: Num[np.ndarray, "*one_signature"] | None,
+        *,
+        fixed: bool,
+    ) -> tuple[Float[np.ndarray, "blocks *rails dims"], Float[np.ndarray, "*rails dims"]]:
+        if centre is None and not fixed:
+            return centred(signatures)
+        centre = np.zeros(signatures.shape[1:]) if centre is None else np.asarray(centre, float)
+        checks.require_centre(centre, want=signatures.shape[1:])
+        return signatures - centre, centre
+
     def _row(self, blocks: int) -> Int[np.ndarray, " blocks"]:
         return np.arange(blocks) % self.rows
-
-    def _slices(self, values: Float[np.ndarray, "*batch dims"]) -> Float[np.ndarray, "*batch slices slice_dims"]:
-        slices = -(-values.shape[-1] // self.slice_dims)
-        pad = [(0, 0)] * (values.ndim - 1) + [(0, slices * self.slice_dims - values.shape[-1])]
-        return np.pad(values, pad).reshape(*values.shape[:-1], slices, self.slice_dims)
 
 
 def load(path: str | os.PathLike[str]) -> Bundle:

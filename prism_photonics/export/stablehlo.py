@@ -8,6 +8,8 @@ from jax import export
 
 from prism_photonics.codec import arithmetic
 from prism_photonics.codec import encoding as sign
+from prism_photonics.codec.centring import centre_score, centred
+from prism_photonics.codec.tiling import slices_of
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle
 
@@ -30,26 +32,23 @@ def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64"
     for name, (_, _, kind) in schema.TENSORS.items():
         setattr(chip, name, jnp.asarray(getattr(bundle, name), dtype if kind == "float64" else kind))
     halves, drifts = sign.RAILS[bundle.encoding] == 2, bundle.longest_s > 0
-    slices = -(-dims // bundle.slice_dims)
-
-    def sliced(values):
-        pad = [(0, 0)] * (values.ndim - 1) + [(0, slices * bundle.slice_dims - dims)]
-        return jnp.pad(values, pad).reshape(*values.shape[:-1], slices, bundle.slice_dims)
+    slices = slices_of(dims, bundle.slice_dims)
 
     def select(signatures, error, query, noise, drift=None, common_drift=None, t_since_program_s=None):
         row = jnp.arange(signatures.shape[0]) % bundle.rows
-        largest_signature = jnp.max(jnp.abs(signatures))
-        signature_scale = jnp.where(largest_signature > 0, largest_signature, 1.0)
-        share = arithmetic.channel_shares(sliced(signatures / signature_scale), bundle.encoding, halves=halves)
-        commanded, weights = arithmetic.written(chip, share, error, row)
+        left, centre = centred(signatures)
+        largest_left = jnp.max(jnp.abs(left))
+        scale = jnp.where(largest_left > 0, largest_left, 1.0)
+        share = arithmetic.channel_shares(left / scale, bundle.channels, bundle.encoding, halves=halves)
+        commanded, weights = arithmetic.programmed_weights(chip, share, error, row)
         if drifts:
-            weights = arithmetic.aged(chip, weights, drift, common_drift, t_since_program_s, row)
-        largest = jnp.max(jnp.abs(query), -1, keepdims=True)
-        query_hat = sliced(query / jnp.where(largest > 0, largest, 1.0))
-        scale = largest * signature_scale
-        scores = arithmetic.scored(chip, weights, commanded.sum(-1), query_hat, noise, row, scale=scale)
+            weights = arithmetic.drifted_weights(chip, weights, drift, common_drift, t_since_program_s, row)
+        query_hat, largest = arithmetic.normalized(query)
+        score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise, row)
+        shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
+        scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
         # Of equal values, lax.top_k promises the lower index first.
-        return scores, jax.lax.top_k(scores, k)[1]
+        return scores, jax.lax.top_k(arithmetic.rankable(score_hat, largest, dead=dead), k)[1]
 
     blocks, queries = export.symbolic_shape("blocks, queries", constraints=[f"blocks >= {k}"])
     weights_shape = (blocks, slices, bundle.channels)

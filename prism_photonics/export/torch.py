@@ -1,36 +1,23 @@
 """The behavioral model as a torch module: queries in, scores and the chosen blocks out."""
 
-import json
 import os
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from prism_photonics.behavior.finite import (
-    largest_magnitude,
-    require_dims,
-    require_drift,
-    require_finite,
-    require_rails,
-    require_scale,
-    require_shape,
-)
-from prism_photonics.codec import arithmetic
-from prism_photonics.codec import encoding as sign
-from prism_photonics.export import schema
-from prism_photonics.export.best import best
-from prism_photonics.export.folded import Folded, fold, read
+from prism_photonics.codec import arithmetic, checks
+from prism_photonics.codec.centring import centre_score, centred
+from prism_photonics.export.buffers import ChipBuffers
+from prism_photonics.export.fused import FusedWeights, fuse, read_hat
 from prism_photonics.export.read import Bundle, load
+from prism_photonics.export.topk import top_k
 from prism_photonics.units import InputError
 
-_PROGRAMMED = ("weights", "row_sum", "signature_scale", "drift", "common_drift")
-_FOLDED = Folded._fields
-_SETTINGS = ("rows", "channels", "dac_bits", "adc_bits", "encoding", "spec_hash", "spec")
+_FUSED = FusedWeights._fields
 
 
-class PhotonicSelector(torch.nn.Module):
+class PhotonicSelector(ChipBuffers):
     """Chooses the ``k`` best blocks as the chip would; its buffers are the model and what is programmed.
 
     Randomness comes in as tensors: draw them with ``draw_error``, ``draw_drift`` and ``draw_noise``, or leave them out
@@ -38,57 +25,16 @@ class PhotonicSelector(torch.nn.Module):
     Queries and signatures may be of half precision; the arithmetic stays in single or double, whatever ``half()`` or
     autocast ask for, because 11 bits are fewer than a good converter has.
 
-    Attributes:
-        k: Blocks chosen per query.
-        dims: Dimensions of the programmed signatures, 0 before ``program``.
-        line_noise: Whether lines have intensity noise of their own, which costs a second matrix product.
-        some_excluded: Whether some ring takes no part.
-        some_moved: Whether some channel carries another place of a slice than its own.
-        common_variance: Square of ``noise_common``.
+    Called plainly it refuses what is not finite. Compiled or exported it cannot look at values: then a query that is
+    not finite, or one asked of signatures that are not, scores NaN on all blocks and gets the first ``k`` of them.
     """
 
-    weights: Tensor
-    row_sum: Tensor
-    signature_scale: Tensor
-    drift: Tensor
-    common_drift: Tensor
-    weight_bias: Tensor
-    noise_floor: Tensor
-    noise_shot: Tensor
-    noise_rin: Tensor
-    noise_common: Tensor
-    leak: Tensor
-    weight_centre: Tensor
-    weight_span: Tensor
-    adc_full_scale: Tensor
-    score_gain: Tensor
-    score_offset: Tensor
-    column_of_channel: Tensor
-    excluded: Tensor
-    stuck_weight: Tensor
-    drift_time_s: Tensor
-
     def __init__(self, bundle: Bundle, k: int, *, dtype: torch.dtype = torch.float32):
-        super().__init__()
-        if k < 1:
-            raise InputError(f"k: got {k}, want at least 1; choose how many blocks to fetch")
         if dtype not in (torch.float32, torch.float64):
             raise InputError(f"dtype: got {dtype}, want torch.float32 or float64; queries may still be of less")
-        self.k = k
-        self.dims = 0
-        self._settings = {name: getattr(bundle, name) for name in _SETTINGS}
-        self.rows, self.channels = bundle.rows, bundle.channels
-        self.dac_bits, self.adc_bits, self.encoding = bundle.dac_bits, bundle.adc_bits, bundle.encoding
-        for name, (_, _, kind) in schema.TENSORS.items():
-            value = torch.as_tensor(np.asarray(getattr(bundle, name)))
-            self.register_buffer(name, value.to(dtype) if kind == "float64" else value)
-        empty = torch.zeros(0, 0, bundle.channels, dtype=dtype)
-        one = torch.ones((), dtype=dtype)
-        for name, value in zip(_PROGRAMMED, (empty, empty[..., 0], one, empty, 0.0 * one), strict=True):
-            self.register_buffer(name, value.clone())
-        for name in _FOLDED:
-            self.register_buffer(name, empty.clone(), persistent=False)
-        self._take_notes()
+        super().__init__(bundle, k, dtype)
+        for name in _FUSED:
+            self.register_buffer(name, self.weights.clone(), persistent=False)
 
     @classmethod
     def from_bundle(
@@ -109,7 +55,7 @@ class PhotonicSelector(torch.nn.Module):
     @property
     def slice_dims(self) -> int:
         """Dimensions of a signature that one row holds: its channels, or half of them on two rails."""
-        return self.channels // sign.RAILS[self.encoding]
+        return arithmetic.slice_dims(self.channels, self.encoding)
 
     @property
     def longest_s(self) -> float:
@@ -124,14 +70,14 @@ class PhotonicSelector(torch.nn.Module):
         bank_axes: int = 0,
     ) -> Float[Tensor, "*banks blocks slices channels"]:
         """Standard normal numbers for the programming error of these signatures; those of the drift are alike."""
-        shape = (*signatures.shape[: bank_axes + 1], -(-signatures.shape[-1] // self.slice_dims), self.channels)
+        shape = arithmetic.error_shape(signatures, self.channels, self.encoding, bank_axes=bank_axes)
         return self._normal(shape, generator)
 
     def draw_noise(
         self, query: Float[Tensor, "*batch dims"], generator: torch.Generator | None = None
     ) -> Float[Tensor, "shots *batch blocks slices"]:
         """Standard normal numbers for the read noise of these queries."""
-        return self._normal(self._noise_shape(query), generator)
+        return self._normal(arithmetic.noise_shape(query, self.weights, self.encoding), generator)
 
     def program(
         self,
@@ -141,9 +87,13 @@ class PhotonicSelector(torch.nn.Module):
         drift: Float[Tensor, "*banks blocks slices channels"] | None = None,
         common_drift: float | Tensor = 0.0,
         signature_scale: float | None = None,
+        centre: Float[Tensor, "*one_signature"] | None = None,
         bank_axes: int = 0,
     ) -> None:
-        """Write signatures into the buffers, see ``behavior.arithmetic.written``.
+        """Write signatures into the buffers, see ``codec.arithmetic.programmed_weights``.
+
+        What all signatures of a bank share would eat the weight range: their mean is taken off first, and its share
+        of the scores is added after reading, see ``codec.centring``.
 
         Args:
             signatures: One signature per block, any unit. For ``dual_rail`` also (blocks, 2, dims): the weights of the
@@ -151,8 +101,10 @@ class PhotonicSelector(torch.nn.Module):
             error: Standard normal numbers; none: exactly the mean weights.
             drift: Standard normal numbers by which the weights will drift; without them they are read at once only.
             common_drift: The standard normal number of the drift that all weights share.
-            signature_scale: Magnitude written as the full span, unit of the signatures; the largest of each bank by
-                default.
+            signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest of each
+                bank once the centre is off.
+            centre: What to take off every signature of a bank, such as a mean that also holds earlier pages. By default
+                the bank's mean, and nothing where ``signature_scale`` is given: then they are taken as they stand.
             bank_axes: How many leading axes (batch, KV heads) hold banks of their own, such as 2 for
                 (batch, kv_heads, blocks, dims).
 
@@ -160,33 +112,39 @@ class PhotonicSelector(torch.nn.Module):
             InputError: NaN or infinite signatures, one beyond ``signature_scale``, or fewer than k blocks.
         """
         banks, bank_shape = signatures.shape[:bank_axes], signatures.shape[bank_axes:]
-        if signature_scale is not None or not bool(torch.isfinite(signatures).all()) or not signatures.numel():
-            # Only what is refused, or may be, has to come to the host.
-            host = signatures.detach().to("cpu", torch.float64).numpy()
-            require_finite("signatures", host, axes=("block", "dim"), cure="mend or drop it first", batched=True)
-            largest, place = largest_magnitude(host.reshape(-1, *bank_shape[1:]))
-            require_scale(largest or 1.0 if signature_scale is None else signature_scale, largest=largest, place=place)
-        require_rails(tuple(bank_shape), encoding=self.encoding)
+        checks.require_rails(tuple(bank_shape), encoding=self.encoding)
         if bank_shape[0] < self.k:
             raise InputError(f"signatures: got {bank_shape[0]} blocks, want at least k = {self.k}; lower k")
-        signatures = signatures.to(self.weight_bias)
-        flat = signatures.detach().reshape(*banks, -1).abs().amax(-1)
-        scale = torch.where(flat > 0, flat, torch.ones_like(flat))
-        if signature_scale is not None:
-            scale = torch.full_like(scale, signature_scale)
-        halves = len(bank_shape) == 3
-        sliced = self._slices(signatures / scale.reshape(*banks, *(1,) * len(bank_shape)))
-        share = arithmetic.channel_shares(sliced, self.encoding, halves=halves)
-        for name, numbers in (("error", error), ("drift", drift)):
-            if numbers is not None:
-                require_shape(name, got=tuple(numbers.shape), want=tuple(share.shape))
-        numbers = None if error is None else error.to(share)
-        commanded, self.weights = arithmetic.written(self, share, numbers, self._row(bank_shape[0]))
-        self.row_sum, self.signature_scale = commanded.sum(-1), scale
-        self.drift = share[..., :0] if drift is None else drift.to(share)
-        self.common_drift = torch.as_tensor(common_drift).to(share)
-        self.dims = signatures.shape[-1]
-        self._keep_folded()
+        if signatures.is_meta:
+            raise InputError(
+                "signatures: got a meta tensor, want numbers; program the selector once the model is loaded"
+            )
+        if not torch.compiler.is_compiling():
+            self.restore_chip()
+        with torch.autocast(signatures.device.type, enabled=False):
+            signatures = self._wide(signatures)
+            left, centre = self._centred(signatures, centre, bank_axes, fixed=signature_scale is not None)
+            if not torch.compiler.is_compiling():
+                self._check_signatures(signatures, left, centre, signature_scale, bank_axes)
+            largest = left.detach().reshape(*banks, -1).abs().amax(-1)
+            scale = torch.where(largest > 0, largest, torch.ones_like(largest))
+            if signature_scale is not None:
+                scale = torch.full_like(scale, signature_scale)
+            halves = len(bank_shape) == 3
+            signature_hat = (left / scale.reshape(*banks, *(1,) * len(bank_shape))).to(self.weight_bias)
+            share = arithmetic.channel_shares(signature_hat, self.channels, self.encoding, halves=halves)
+            for name, numbers in (("error", error), ("drift", drift)):
+                if numbers is not None:
+                    checks.require_shape(name, got=tuple(numbers.shape), want=tuple(share.shape))
+            numbers = None if error is None else error.to(share)
+            commanded, weights = arithmetic.programmed_weights(self, share, numbers, self._row(bank_shape[0]))
+            # Whole tensors of their own: safetensors saves neither views nor what two names share.
+            self.weights, self.row_sum = weights.contiguous(), commanded.sum(-1).contiguous()
+            self.signature_scale, self.centre = scale.to(share).clone(), centre.to(share).contiguous()
+            self.drift = share.new_zeros(*share.shape[:-1], 0) if drift is None else _own(drift.to(share))
+            self.common_drift = _own(torch.as_tensor(common_drift).to(share))
+            self.dims = signatures.shape[-1]
+            self.fuse_weights()
 
     def forward(
         self,
@@ -196,116 +154,139 @@ class PhotonicSelector(torch.nn.Module):
     ) -> tuple[Float[Tensor, "*batch blocks"], Int[Tensor, "*batch k"]]:
         """Score the programmed blocks and choose the best.
 
+        Blocks are ranked before units and the shared part of the scores come back, so that no size of keys or queries
+        costs a choice.
+
         Args:
             query: Finite queries of any unit, over any leading axes, of which the first are the banks.
             noise: Standard normal numbers of the shape that ``draw_noise`` gives; none: the mean reading.
-            t_since_program_s: How long ago the signatures were programmed, at most ``longest_s``. A tensor is not
-                checked: beyond the last measured time the drift stays as it was there.
+            t_since_program_s: How long ago the signatures were programmed, at most ``longest_s``. Compiled, a tensor's
+                value is not checked: beyond the last measured time the drift stays as it was there.
 
         Returns:
             Scores in units of query times signature, minus infinity on a dead row; and the indices of the k best
             blocks, best first.
 
         Raises:
-            InputError: Nothing is programmed, another number of dimensions, or a time at which drift was not measured.
+            InputError: Nothing is programmed, another number of dimensions, a query that is not finite, or a time at
+                which drift was not measured or for which it was not drawn.
         """
         if self.dims == 0:
             raise InputError("PhotonicSelector: got a query, want signatures before it; call program() first")
-        require_dims("query", got=query.shape[-1], want=self.dims)
+        checks.require_dims("query", got=query.shape[-1], want=self.dims)
         banks = self.weights.shape[:-3]
         if query.shape[: len(banks)] != banks:
             raise InputError(f"query: got leading axes {tuple(query.shape[:-1])}, want the banks {tuple(banks)} first")
         if noise is not None:
-            require_shape("noise", got=tuple(noise.shape), want=self._noise_shape(query))
-        if not isinstance(t_since_program_s, Tensor):
-            require_drift(t_since_program_s, longest_s=self._longest_s, drawn=self.drift.numel() > 0)
+            want = arithmetic.noise_shape(query, self.weights, self.encoding)
+            checks.require_shape("noise", got=tuple(noise.shape), want=want)
+        time_s = self._time(t_since_program_s)
         with torch.autocast(query.device.type, enabled=False):
-            scores = self._scores(query.to(self.weight_bias), noise, t_since_program_s)
-            return scores, best(scores, self.k)
+            return self._select(self._wide(query), noise, time_s)
 
-    def _scores(self, query: Tensor, noise: Tensor | None, time_s: float | Tensor) -> Tensor:
-        folded = Folded(*(getattr(self, name) for name in _FOLDED))
+    def _select(self, query: Tensor, noise: Tensor | None, time_s: float | Tensor) -> tuple[Tensor, Tensor]:
+        blocks = self.weights.shape[-3]
+        row = self._row(blocks)
+        fused = FusedWeights(*(getattr(self, name) for name in _FUSED))
         if isinstance(time_s, Tensor) or time_s > 0:
-            row = self._row(self.weights.shape[-3])
-            weights = arithmetic.aged(self, self.weights, self.drift, self.common_drift, time_s, row)
-            folded = fold(self, weights, self.row_sum, self.signature_scale, row)
+            weights = arithmetic.drifted_weights(self, self.weights, self.drift, self.common_drift, time_s, row)
+            fused = fuse(self, weights, self.row_sum, row)
         banks = self.weights.shape[:-3]
-        flat = query.reshape(*banks, -1, query.shape[-1])
+        flat = query.reshape(*banks, query.shape[len(banks) : -1].numel(), query.shape[-1])
         if noise is not None:
             noise = noise.reshape(noise.shape[0], *flat.shape[:-1], *noise.shape[-2:])
-        largest = flat.abs().amax(-1, keepdim=True)
-        query_hat = self._slices(flat / torch.where(largest > 0, largest, torch.ones_like(largest)))
-        unit = (self.signature_scale / self.weight_span)[..., None, None]
-        return read(self, folded, query_hat, noise, largest, unit).reshape(*query.shape[:-1], -1)
+        query_hat, largest = arithmetic.normalized(flat)
+        usual = not torch.compiler.is_compiling() and self._all_usual(query, largest)
+        score_hat, taken_off = read_hat(self, fused, query_hat.to(self.weight_bias), noise)
+        dead = arithmetic.dead_rows(self)[row]
+        if not usual:
+            ranked = arithmetic.rankable(score_hat, largest, dead=dead)
+        else:
+            ranked = score_hat.masked_fill(dead, -torch.inf) if self.some_excluded else score_hat
+        centre = self.centre.unsqueeze(len(banks))
+        shared = centre_score(flat, centre.to(flat), halves=self.centre.dim() - len(banks) == 2)
+        unit = largest * self.signature_scale[..., None, None]
+        offset, unit = (shared - taken_off * unit).to(score_hat), unit.to(score_hat)
+        scores = torch.addcmul(offset, score_hat, unit)
+        if self.some_excluded:
+            scores = scores.masked_fill(dead, -torch.inf)
+        shape = query.shape[:-1]
+        return scores.reshape(*shape, blocks), top_k(ranked, self.k).reshape(*shape, self.k)
 
-    def _take_notes(self) -> None:
-        # What decides the road of a reading is plain Python: a compiler needs no look at the tensors.
-        self._longest_s = float(self.drift_time_s[-1]) if len(self.drift_time_s) else 0.0
-        self.line_noise = bool(self.noise_rin > 0)
-        self.some_excluded = bool(self.excluded.any())
-        in_place = torch.arange(self.channels, device=self.column_of_channel.device)
-        self.some_moved = not torch.equal(self.column_of_channel, in_place)
-        self.common_variance = float(self.noise_common) ** 2
+    def _all_usual(self, query: Tensor, largest: Tensor) -> bool:
+        """Whether no query is zero, refusing one that is not finite; one look at the device."""
+        if bool(((largest > 0) & (largest < torch.inf)).all()):
+            return True
+        host = query.detach().to("cpu", torch.float64).numpy()
+        checks.require_finite("query", host, axes=("dim",), cure="mend or drop it", batched=True)
+        return False
 
-    def _keep_folded(self) -> None:
-        row = self._row(self.weights.shape[-3])
-        folded = fold(self, self.weights, self.row_sum, self.signature_scale, row)
-        for name, value in zip(_FOLDED, folded, strict=True):
+    def _check_signatures(
+        self, signatures: Tensor, left: Tensor, centre: Tensor, signature_scale: float | None, bank_axes: int
+    ) -> None:
+        finite = bool(torch.isfinite(left).all() & torch.isfinite(centre).all())
+        if signature_scale is None and finite:
+            return
+        # Only what is refused, or may be, has to come to the host.
+        host = signatures.detach().to("cpu", torch.float64).numpy()
+        checks.require_finite("signatures", host, axes=("block", "dim"), cure="mend or drop it first", batched=True)
+        host = left.detach().to("cpu", torch.float64).numpy()
+        largest, place = checks.largest_magnitude(host.reshape(-1, *host.shape[bank_axes + 1 :]))
+        checks.require_span(largest, shared=float(centre.detach().abs().amax()))
+        if signature_scale is not None:
+            checks.require_scale(signature_scale, largest=largest, place=place)
+
+    def _centred(
+        self, signatures: Tensor, centre: Tensor | None, bank_axes: int, *, fixed: bool
+    ) -> tuple[Tensor, Tensor]:
+        if centre is None and not fixed:
+            return centred(signatures, axis=bank_axes)
+        want = (*signatures.shape[:bank_axes], *signatures.shape[bank_axes + 1 :])
+        if centre is None:
+            return signatures, signatures.new_zeros(want)
+        if not torch.compiler.is_compiling():
+            checks.require_centre(centre.detach().to("cpu", torch.float64).numpy(), want=want)
+        centre = centre.to(signatures)
+        return signatures - centre.unsqueeze(bank_axes), centre
+
+    def _time(self, time_s: float | Tensor) -> float | Tensor:
+        drawn = self.drift.numel() > 0
+        if not isinstance(time_s, Tensor):
+            checks.require_drift(time_s, longest_s=self._longest_s, drawn=drawn)
+            return time_s
+        if time_s.numel() != 1:
+            raise InputError(
+                f"t_since_program_s: got shape {tuple(time_s.shape)}, want one time for all; give a number"
+            )
+        if torch.compiler.is_compiling():
+            if not drawn or self._longest_s == 0.0:
+                raise InputError(
+                    "t_since_program_s: got a tensor, want none: no drift was measured, or handed to program()"
+                )
+            return time_s.reshape(())
+        seconds = float(time_s)
+        checks.require_drift(seconds, longest_s=self._longest_s, drawn=drawn)
+        return time_s.reshape(()) if drawn else seconds
+
+    def fuse_weights(self) -> None:
+        """Fuse the programmed weights with the converters, see ``export.fused``."""
+        fused = fuse(self, self.weights, self.row_sum, self._row(self.weights.shape[-3]))
+        for name, value in zip(_FUSED, fused, strict=True):
             setattr(self, name, value)
 
     def _row(self, blocks: int) -> Tensor:
         return torch.arange(blocks, device=self.weight_bias.device) % self.rows
 
-    def get_extra_state(self) -> Tensor:
-        """The chip's settings and spec as JSON bytes in a tensor: a state_dict holds tensors only, never a pickle."""
-        text = json.dumps({**self._settings, "k": self.k, "dims": self.dims}, sort_keys=True)
-        return torch.tensor(list(text.encode("ascii")), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Take over k and dims from a state_dict, and refuse one that was made for another chip."""
-        try:
-            settings = json.loads(bytes(state.tolist()).decode("ascii"))
-            k, dims = settings.pop("k"), settings.pop("dims")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise InputError(
-                "state_dict: got no chip settings, want those of a PhotonicSelector; save it again"
-            ) from error
-        for name, want in self._settings.items():
-            if settings.get(name) != want:
-                raise InputError(
-                    f"state_dict: got {name} = {settings.get(name)}, want {want}; load the matching bundle"
-                )
-        self.k, self.dims = k, dims
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        # What is programmed has the size of its signatures, not of the chip: make room for it. So has the drift.
-        for name in (*_PROGRAMMED, "drift_time_s", "drift_mean", "drift_common", "drift_own"):
-            if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name]).to(self.weight_bias))
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        self._take_notes()
-        if self.weights.numel():
-            self._keep_folded()
-
-    def _apply(self, fn, *args):
-        # A device is followed, half precision is not: see the class.
-        def kept(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            return tensor.to(moved.device) if moved.is_floating_point() and moved.itemsize < 4 else moved
-
-        return super()._apply(kept, *args)
-
-    def _noise_shape(self, query: Tensor) -> tuple[int, ...]:
-        return sign.shots(self.encoding), *query.shape[:-1], *self.weights.shape[-3:-1]
+    def _wide(self, values: Tensor) -> Tensor:
+        """In the module's precision, or in the values' own where that is higher: no key overflows on its way."""
+        own = self.weight_bias
+        return values.to(own.device) if values.dtype == torch.float64 else values.to(own)
 
     def _normal(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:
         kind = {"dtype": self.weight_bias.dtype, "device": self.weight_bias.device}
         return torch.randn(shape, generator=generator, **kind)
 
-    def _slices(self, values: Tensor) -> Tensor:
-        slices, rest = divmod(values.shape[-1], self.slice_dims)
-        if rest == 0:
-            return values.unflatten(-1, (slices, self.slice_dims))
-        slices += 1
-        padded = torch.nn.functional.pad(values, (0, slices * self.slice_dims - values.shape[-1]))
-        return padded.reshape(*values.shape[:-1], slices, self.slice_dims)
+
+def _own(values: Tensor) -> Tensor:
+    """A whole tensor that shares its memory with no other."""
+    return values.clone(memory_format=torch.contiguous_format)

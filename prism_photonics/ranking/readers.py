@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from prism_photonics.behavior.finite import require_drift
 from prism_photonics.codec import encoding as sign
+from prism_photonics.codec.checks import require_drift
 from prism_photonics.export.read import Bundle
 from prism_photonics.units import InputError
 

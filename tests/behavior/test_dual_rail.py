@@ -130,12 +130,12 @@ def test_the_gradient_passes_both_converters_as_if_they_were_not_there(make_mode
 def test_a_reading_at_the_rail_has_no_slope(make_model):
     model = make_model(encoding="dual_rail", adc_full_scale=np.full(8, 1e-3))
     signatures, query = draw(queries=())
-    programmed = model.program(signatures, error=np.zeros((20, 2, 8)))
+    scale = float(np.abs(signatures).max())
+    programmed = model.program(signatures, error=np.zeros((20, 2, 8)), signature_scale=scale)
     noise = np.zeros((1, 20, 2))
     weights = np.asarray(programmed.weights)
     others = np.arange(DIMS) != np.abs(query).argmax()
     slope = jax.grad(lambda q: model.scores(q, programmed, noise=noise)[0])(jnp.asarray(query))
     # What is left is the common offset, taken off exactly: −centre/span by the sign of each value.
     assert np.abs(weights[0]).max() > 0.01
-    scale = np.abs(signatures).max()
     assert np.asarray(slope)[others] == pytest.approx(-0.15 / 0.6 * scale * np.sign(query[others]), rel=1e-9)

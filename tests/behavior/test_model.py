@@ -35,6 +35,80 @@ def test_scores_have_the_units_of_query_times_signature(make_model):
     assert np.asarray(scaled) == pytest.approx(35 * np.asarray(once), rel=1e-9)
 
 
+@pytest.mark.parametrize("scheme", SHOTS)
+def test_a_vector_that_all_signatures_share_changes_no_choice_and_is_in_the_scores(make_model, scheme):
+    model = make_model(encoding=scheme)
+    signatures, query = draw()
+    plain, chosen = model.top_k(query, model.program(signatures, jr.key(0)), jr.key(1), k=5)
+    for norm in (22.0, 605.0, 1e5):
+        shared = norm * np.linspace(-1.0, 1.0, 30) / np.sqrt(10.0)
+        scores, moved = model.top_k(query, model.program(signatures + shared, jr.key(0)), jr.key(1), k=5)
+        assert np.array_equal(moved, chosen)
+        assert np.asarray(scores) - query @ shared[:, None] == pytest.approx(np.asarray(plain), abs=1e-13 * norm + 1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e160])
+def test_no_size_of_keys_and_queries_costs_a_choice(make_model, size):
+    model, (signatures, query) = make_model(), draw()
+    _, chosen = model.top_k(query, model.program(signatures, jr.key(0)), jr.key(1), k=5)
+    _, same = model.top_k(query * size, model.program(signatures * size, jr.key(0)), jr.key(1), k=5)
+    assert np.array_equal(same, chosen)
+
+
+def test_a_centre_of_ones_own_is_taken_off_in_place_of_the_mean(make_model):
+    model, (signatures, query) = make_model(), draw()
+    error, noise = np.zeros((20, 4, 8)), np.zeros((1, 3, 20, 4))
+    centre = signatures[:5].mean(0)
+    handed = model.program(signatures, error=error, centre=centre)
+    left = model.program(signatures - centre, error=error, centre=np.zeros(30))
+    assert np.array_equal(handed.weights, left.weights)
+    scores = np.asarray(model.scores(query, left, noise=noise)) + query @ centre[:, None]
+    assert np.asarray(model.scores(query, handed, noise=noise)) == pytest.approx(scores, abs=1e-12)
+    for bad in (np.zeros(29), np.full(30, np.nan)):
+        with pytest.raises(InputError, match=r"centre: got shape .* want finite numbers of shape \(30,\)"):
+            model.program(signatures, error=error, centre=bad)
+
+
+def test_it_runs_under_a_jit_that_closes_over_it_also_where_drift_was_measured(make_model):
+    drift = {
+        "drift_time_s": np.array([1.0, 100.0]), "drift_mean": np.full((2, 2, 8), 0.02),
+        "drift_common": np.full((2, 8), 0.01), "drift_own": np.full((2, 8), 0.03),
+    }  # fmt: skip
+    model, (signatures, query) = make_model(**drift), draw()
+
+    def run(q, t):
+        return model.top_k(q, model.program(signatures, jr.key(0)), jr.key(1), k=5, t_since_program_s=t)
+
+    scores, chosen = jax.jit(lambda q: run(q, 30.0))(query)
+    expected, best = run(query, 30.0)
+    assert np.asarray(scores) == pytest.approx(np.asarray(expected), abs=1e-9)
+    assert np.array_equal(chosen, best)
+    traced, _ = jax.jit(run)(query, 30.0)
+    assert np.asarray(traced) == pytest.approx(np.asarray(expected), abs=1e-9)
+    with pytest.raises(InputError, match="at most 100 s"):
+        jax.jit(lambda q: run(q, 101.0))(query)
+
+
+def test_traced_a_query_that_is_not_finite_scores_nan_and_gets_the_first_blocks(make_model):
+    model, (signatures, query) = make_model(), draw()
+    programmed = model.program(signatures, jr.key(0))
+    asked = jax.jit(lambda q: model.top_k(q, programmed, jr.key(1), k=5))
+    expected = asked(query)
+    for bad in (np.nan, np.inf, -np.inf):
+        broken = query.copy()
+        broken[1, 4] = bad
+        scores, chosen = asked(broken)
+        assert np.isnan(scores[1]).all()
+        assert chosen[1].tolist() == [0, 1, 2, 3, 4]
+        assert np.array_equal(chosen[::2], expected[1][::2])
+
+
+def test_a_step_in_which_nobody_asks_has_no_scores_and_no_blocks(make_model):
+    model, (signatures, _) = make_model(), draw()
+    scores, chosen = model.top_k(np.zeros((0, 30)), model.program(signatures, jr.key(0)), jr.key(1), k=5)
+    assert (scores.shape, chosen.shape) == ((0, 20), (0, 5))
+
+
 def test_a_query_of_zeros_scores_zero_and_has_a_finite_gradient(make_model):
     model = make_model()
     signatures, _ = draw()
@@ -70,7 +144,7 @@ def test_read_noise_has_the_variance_of_its_four_parts(make_model, scheme):
     for shot in 0.01 + encode(query / np.abs(query).max(), scheme):
         lit = weights * shot
         variance += 0.02**2 + 0.03**2 * shot.sum() + 0.05**2 * (lit**2).sum(1) + 0.04**2 * lit.sum(1) ** 2
-    gain = (2 if scheme == "offset" else 1) / 0.6 * np.abs(query).max() * np.abs(signatures).max()
+    gain = (2 if scheme == "offset" else 1) / 0.6 * np.abs(query).max() * np.abs(signatures - signatures.mean(0)).max()
     # 4000 draws know a standard deviation to 1.1 %; four of these.
     assert scores.std(0) == pytest.approx(gain * np.sqrt(variance), rel=0.045)
 
@@ -79,7 +153,8 @@ def test_programming_error_has_its_bias_and_spread_in_every_channel_also_the_pad
     model = make_model()
     signatures, _ = draw(4000, 12)
     target = np.zeros((4000, 16))
-    target[:, :12] = signatures / np.abs(signatures).max()
+    left = signatures - signatures.mean(0)
+    target[:, :12] = left / np.abs(left).max()
     error = np.asarray(model.program(signatures, jr.key(2)).weights).reshape(4000, 16) - (0.15 + 0.6 * target)
     std = np.tile(np.asarray(model.weight_error_std), 2)
     assert error.std(0) == pytest.approx(std, rel=0.05)
@@ -98,7 +173,7 @@ def test_a_block_is_converted_by_the_converter_of_its_own_row(ideal):
     narrow[3] = 0.01
     model = ideal(adc_full_scale=narrow, encoding="two_shot")
     signatures = np.ones((20, 8))
-    scores = np.asarray(model.scores(np.ones(8), model.program(signatures, jr.key(0)), jr.key(1)))
+    scores = np.asarray(model.scores(np.ones(8), model.program(signatures, jr.key(0), signature_scale=1.0), jr.key(1)))
     clipped = np.arange(20) % 8 == 3
     assert scores[~clipped] == pytest.approx(8.0)
     assert (scores[clipped] < 1.0).all()
@@ -136,10 +211,12 @@ def test_gradients_agree_with_finite_differences_where_the_chip_is_smooth(make_m
 def test_gradients_pass_straight_through_coarse_converters(make_model):
     signatures, query = draw(5, 10, ())
     error, noise = jr.normal(jr.key(0), (5, 2, 8)), jnp.zeros((2, 5, 2))
+    scale = float(np.abs(signatures).max())
 
     def slope(bits):
         model = make_model(encoding="two_shot", dac_bits=bits, adc_bits=bits)
-        return jax.grad(lambda q: model.scores(q, model.program(signatures, error=error), noise=noise)[2])(query)
+        programmed = model.program(signatures, error=error, signature_scale=scale)
+        return jax.grad(lambda q: model.scores(q, programmed, noise=noise)[2])(query)
 
     fine, coarse = slope(44), slope(9)
     assert np.abs(coarse).max() > 0
@@ -197,7 +274,9 @@ def test_what_cannot_be_scored_is_refused_in_one_line(make_model):
 def test_one_step_of_the_converter_is_the_grain_of_the_scores(ideal):
     model = ideal(encoding="two_shot", adc_bits=6, adc_full_scale=np.full(8, 6.0))
     signatures, query = draw(8, 8, ())
-    scores = np.asarray(model.scores(query, model.program(signatures, jr.key(0)), jr.key(1)))
+    scale = float(np.abs(signatures).max())
+    programmed = model.program(signatures, jr.key(0), signature_scale=scale)
+    scores = np.asarray(model.scores(query, programmed, jr.key(1)))
     offset = 0.15 * (query / np.abs(query).max()).sum() / 0.6
-    steps = (scores / np.abs(query).max() / np.abs(signatures).max() + offset) * 0.6 / quantizer_step(6, -6.0, 6.0)
+    steps = (scores / np.abs(query).max() / scale + offset) * 0.6 / quantizer_step(6, -6.0, 6.0)
     assert steps == pytest.approx(np.round(steps), abs=1e-9)

@@ -255,12 +255,13 @@ def test_a_model_that_no_reader_would_take_is_not_written(make_model, tmp_path):
 
 
 def test_a_bundle_of_the_version_before_reads_as_it_did_then():
-    """Its scores were computed by the code of that time, programming error and read noise drawn as now."""
+    """Its scores were computed by the code of that time, noise drawn as now; signatures were written as they stood."""
     rng = np.random.default_rng(1)
     signatures, queries = rng.standard_normal((4, 5)), rng.standard_normal((3, 5))
     bundle = load(OLD)
     assert (bundle.spec, bundle.longest_s, bool(bundle.excluded.any())) == ("", 0.0, False)
-    scores = bundle.read(queries, bundle.program(signatures, 7), key=7)
+    programmed = bundle.program(signatures, 7, signature_scale=float(np.abs(signatures).max()))
+    scores = bundle.read(queries, programmed, key=7)
     assert scores == pytest.approx(np.load(OLD / "scores.npy"), rel=1e-12)
 
 

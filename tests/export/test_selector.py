@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from prism_photonics.codec.encoding import SHOTS
-from prism_photonics.export.best import best
 from prism_photonics.export.read import load
+from prism_photonics.export.topk import top_k
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
 from prism_photonics.units import InputError
@@ -35,7 +35,7 @@ def faulty(**changes):
 
 
 @pytest.mark.parametrize("scheme", SHOTS)
-def test_the_folded_reading_is_the_plain_one_whatever_is_wrong_with_the_chip(make_model, tmp_path, scheme):
+def test_the_fused_reading_is_the_plain_one_whatever_is_wrong_with_the_chip(make_model, tmp_path, scheme):
     bundle = load(write(make_model(**faulty(encoding=scheme)), tmp_path / "bundle"))
     rng = np.random.default_rng(0)
     signatures, query = rng.standard_normal((20, 30)), rng.standard_normal((2, 3, 30))
@@ -127,8 +127,8 @@ def test_the_best_are_those_of_a_stable_sort(scale):
     scores[:, 5] = -0.0  # equal to any other zero
     expected = torch.sort(scores, descending=True, stable=True).indices
     for k in (1, 7, 200):
-        assert torch.equal(best(scores, k), expected[:, :k])
-        assert torch.equal(best(scores.double(), k), expected[:, :k])
+        assert torch.equal(top_k(scores, k), expected[:, :k])
+        assert torch.equal(top_k(scores.double(), k), expected[:, :k])
 
 
 @pytest.mark.parametrize(("blocks", "k"), [(700, 3), (2048, 32), (2055, 4), (4101, 8)])
@@ -139,8 +139,8 @@ def test_groups_lose_no_block_and_no_tie(blocks, k):
     scores[2], scores[3, : blocks // 2] = -torch.inf, -torch.inf
     scores[4], scores[5, -1] = 0.0, 50.0  # the last block is in no group
     expected = torch.sort(scores, descending=True, stable=True).indices[:, :k]
-    assert torch.equal(best(scores, k), expected)
-    assert torch.equal(best(scores.double(), k), expected)
+    assert torch.equal(top_k(scores, k), expected)
+    assert torch.equal(top_k(scores.double(), k), expected)
 
 
 def test_read_in_pieces_it_gives_the_same_scores(make_model, tmp_path, monkeypatch):
@@ -151,7 +151,7 @@ def test_read_in_pieces_it_gives_the_same_scores(make_model, tmp_path, monkeypat
     selector.program(signatures, selector.draw_error(signatures, rng, bank_axes=1), bank_axes=1)
     noise = selector.draw_noise(query, rng)
     whole, chosen = selector(query, noise)
-    monkeypatch.setattr("prism_photonics.export.folded.CACHED_READINGS", 7 * 2 * 3 * 2 * 2)
+    monkeypatch.setattr("prism_photonics.export.fused.CACHED_READINGS", 7 * 2 * 3 * 2 * 2)
     pieces, same = selector(query, noise)
     assert torch.allclose(whole, pieces, atol=1e-6)
     assert torch.equal(chosen, same)

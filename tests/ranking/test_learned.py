@@ -37,7 +37,7 @@ def test_training_changes_no_score(demo_bundle):
 
 def test_a_clipped_reading_has_no_slope(demo_bundle):
     chip = PhotonicSelector(demo_bundle(8, adc_full_scale=np.full(8, 0.01)), 1)
-    chip.program(torch.ones(2, 8))
+    chip.program(torch.ones(2, 8), signature_scale=1.0)
     query = torch.ones(1, 8).requires_grad_()
     chip(query)[0].sum().backward()
     # Unclipped it is 2, one per block; what is left is the common offset that is taken off in float.

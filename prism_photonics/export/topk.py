@@ -1,4 +1,7 @@
-"""The k best blocks in torch, ties by ``export.schema.TIE_RULE``: ``torch.topk`` leaves their order open."""
+"""The k best blocks in torch, ties by ``export.schema.TIE_RULE``: ``torch.topk`` leaves their order open.
+
+Eager, compiled and exported alike: nothing here rests on a float operation that a compiler may take for the identity.
+"""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,9 +10,12 @@ from torch import Tensor
 GROUPS = {64: 512, 32: 64}
 """Size of a group, and the blocks for each of the k from which on it pays (measured on a CPU)."""
 
+NEGATIVE_ZERO = -(2**31)
+"""Bits of the float −0.0 as a whole number."""
 
-def best(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
-    """Indices of the k largest scores, best first; of equal ones the lower index first.
+
+def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
+    """Indices of the k largest scores, best first; of equal ones, such as zeros of either sign, the lower index first.
 
     Many blocks are first seen in groups by their largest score. The k best blocks lie in the k best groups (of equal
     groups the lower one): a block elsewhere has k blocks before it, one in each of them.
@@ -36,8 +42,10 @@ def _first(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batc
     """
     if scores.dtype != torch.float32:
         return torch.sort(scores, dim=-1, descending=True, stable=True).indices[..., :k]
-    # As integers, floats of the IEEE format are in their own order, the negative ones backwards. A zero has one sign.
-    bits = (scores.detach() + 0.0).view(torch.int32)
+    # As integers, floats of the IEEE format are in their own order, the negative ones backwards. Zero has one sign
+    # here: adding 0.0 to the scores would do, but compilers take that for nothing.
+    bits = scores.detach().view(torch.int32)
+    bits = torch.where(bits == NEGATIVE_ZERO, 0, bits)
     order = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
     last = scores.shape[-1] - 1
     key = (order << 32) + (last - torch.arange(last + 1, device=scores.device))

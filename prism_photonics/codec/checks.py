@@ -1,5 +1,6 @@
-"""Refusing signatures, queries and keys that hold NaN or infinity, with the place named."""
+"""Checks of what is handed in: signatures, queries, noise, times and counts are refused with the place named."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,14 @@ def require_finite(
         values: The array, any unit.
         axes: What the last axes are called ("block", "dim").
         cure: What the user can do about it.
-        batched: Whether further axes may come before them.
+        batched: Whether further axes may come before them; one of those may be empty: a step in which nobody asks.
 
     Raises:
-        InputError: Some element is NaN or infinite (the message names the first), nothing is there, or
+        InputError: Some element is NaN or infinite (the message names the first), one of the named axes is empty, or
             the number of axes is another.
     """
     array = np.asarray(values)
-    if array.size == 0 or array.ndim < len(axes) or (array.ndim > len(axes) and not batched):
+    if array.ndim < len(axes) or 0 in array.shape[-len(axes) :] or (array.ndim > len(axes) and not batched):
         want = f"{'…, ' if batched else ''}{', '.join(f'{axis}s' for axis in axes)}"
         raise InputError(f"{name}: got shape {array.shape}, want ({want}), none of them 0; check the array")
     bad = np.argwhere(~np.isfinite(array))
@@ -36,6 +37,18 @@ def require_finite(
     names = (*("batch",) * (array.ndim - len(axes)), *axes)
     named = ", ".join(f"{axis} {index}" for axis, index in zip(names, place, strict=True))
     raise InputError(f"{name} ({named}): got {array[tuple(place)]}, want a finite number; {cure}")
+
+
+def require_count(name: str, value: Any, *, most: int | None = None) -> int:
+    """A whole number of at least 1 as an int, or a refusal: 2.5 blocks are none, and neither is True."""
+    try:
+        count = 0 if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        count = 0
+    if count < 1 or (most is not None and count > most):
+        want = "a whole number of at least 1" if most is None else f"a whole number from 1 to {most}, all there are"
+        raise InputError(f"{name}: got {value!r}, want {want}; choose how many blocks to fetch")
+    return count
 
 
 def require_dims(name: str, *, got: int, want: int) -> None:
@@ -65,6 +78,26 @@ def require_scale(scale: float, *, largest: float, place: str) -> None:
         )
 
 
+def require_span(left: float, *, shared: float) -> None:
+    """Raise where signatures differ by more than their floating point holds.
+
+    Args:
+        left: Largest magnitude once their mean is taken off.
+        shared: Largest magnitude of that mean.
+    """
+    if not (np.isfinite(left) and np.isfinite(shared)):
+        raise InputError("signatures: got differences beyond the largest float, want less; scale them down")
+
+
+def require_centre(centre: Shaped[np.ndarray, "*axes"], *, want: tuple[int, ...]) -> None:
+    """Raise unless a vector to take off has the shape of one signature and is finite."""
+    if tuple(centre.shape) != tuple(want) or not np.isfinite(centre).all():
+        raise InputError(
+            f"centre: got shape {tuple(centre.shape)}, want finite numbers of shape {tuple(want)}, one signature; "
+            "leave it out to use the mean"
+        )
+
+
 def require_drift(time_s: float, *, longest_s: float, drawn: bool) -> None:
     """Raise unless a time since programming is one that was measured, and the drift's numbers are at hand."""
     if not 0.0 <= time_s < np.inf:
@@ -91,6 +124,8 @@ def require_rails(shape: tuple[int, ...], *, encoding: str) -> None:
 
 
 def largest_magnitude(signatures: Shaped[np.ndarray, "blocks *rails dims"]) -> tuple[float, str]:
-    """The largest magnitude of all signatures, and where it is."""
+    """The largest magnitude of all signatures, and where it is; 0 of an empty batch."""
+    if signatures.size == 0:
+        return 0.0, "none"
     place = np.unravel_index(np.argmax(np.abs(signatures)), signatures.shape)
     return float(np.abs(signatures[place])), f"block {place[0]}, dim {place[-1]}"

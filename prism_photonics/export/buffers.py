@@ -1,0 +1,153 @@
+"""A torch module that holds a chip's numbers as buffers, and keeps them whatever a loader does to them."""
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prism_photonics.codec.checks import require_count
+from prism_photonics.export import schema
+from prism_photonics.export.read import Bundle
+from prism_photonics.units import InputError
+
+PROGRAMMED = ("weights", "row_sum", "signature_scale", "centre", "drift", "common_drift")
+"""Buffers that stand for what is programmed; their sizes are those of the signatures."""
+_SETTINGS = ("rows", "channels", "dac_bits", "adc_bits", "encoding", "spec_hash", "spec")
+
+
+class ChipBuffers(torch.nn.Module):
+    """The buffers of one chip, and their way into a state dict and back.
+
+    Libraries build models without values (``torch.device("meta")``, ``to_empty``) and fill in what a checkpoint holds;
+    Hugging Face puts uninitialised memory where it holds nothing. The chip's numbers are the bundle's, so they are also
+    kept as NumPy arrays, and put back where a loader left something else.
+
+    Attributes:
+        k: Blocks chosen per query.
+        dims: Dimensions of the programmed signatures, 0 before any are.
+        line_noise: Whether lines have intensity noise of their own, which costs a second matrix product.
+        some_excluded: Whether some ring takes no part.
+        some_permuted: Whether some channel carries another place of a slice than its own.
+        common_variance: Square of ``noise_common``.
+    """
+
+    weights: Tensor
+    row_sum: Tensor
+    signature_scale: Tensor
+    centre: Tensor
+    drift: Tensor
+    common_drift: Tensor
+    weight_bias: Tensor
+    noise_floor: Tensor
+    noise_shot: Tensor
+    noise_rin: Tensor
+    noise_common: Tensor
+    leak: Tensor
+    weight_centre: Tensor
+    weight_span: Tensor
+    adc_full_scale: Tensor
+    score_gain: Tensor
+    score_offset: Tensor
+    column_of_channel: Tensor
+    excluded: Tensor
+    stuck_weight: Tensor
+    drift_time_s: Tensor
+
+    def __init__(self, bundle: Bundle, k: int, dtype: torch.dtype):
+        super().__init__()
+        self.k = require_count("k", k)
+        self.dims = 0
+        self._settings = {name: getattr(bundle, name) for name in _SETTINGS}
+        self.rows, self.channels = bundle.rows, bundle.channels
+        self.dac_bits, self.adc_bits, self.encoding = bundle.dac_bits, bundle.adc_bits, bundle.encoding
+        self._chip = {name: np.array(getattr(bundle, name)) for name in schema.TENSORS}
+        for name, value in self._chip.items():
+            self.register_buffer(name, torch.tensor(value, dtype=dtype if value.dtype.kind == "f" else None))
+        empty, one = torch.zeros(0, 0, bundle.channels, dtype=dtype), torch.ones((), dtype=dtype)
+        nothing = (empty, empty[..., 0], one, torch.zeros(0, dtype=dtype), empty, 0.0 * one)
+        for name, value in zip(PROGRAMMED, nothing, strict=True):
+            self.register_buffer(name, value.clone())
+        self._known = self._chip_buffers()
+        self._take_notes()
+
+    def get_extra_state(self) -> Tensor:
+        """The chip's settings and spec as JSON bytes in a tensor: a state_dict holds tensors only, never a pickle."""
+        text = json.dumps({**self._settings, "k": self.k, "dims": self.dims}, sort_keys=True)
+        return torch.tensor(list(text.encode("ascii")), dtype=torch.uint8, device="cpu")
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over k and dims from a state_dict, and refuse one that was made for another chip."""
+        try:
+            settings = json.loads(bytes(state.tolist()).decode("ascii"))
+            k, dims = settings.pop("k"), settings.pop("dims")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise InputError(
+                "state_dict: got no chip settings, want those of a PhotonicSelector; save it again"
+            ) from error
+        for name, want in self._settings.items():
+            if settings.get(name) != want:
+                raise InputError(
+                    f"state_dict: got {name} = {settings.get(name)}, want {want}; load the matching bundle"
+                )
+        self.k, self.dims = require_count("state_dict: k", k), dims
+
+    def fuse_weights(self) -> None:
+        """Bring what depends on the programmed weights up to date."""
+
+    def restore_chip(self) -> None:
+        """Put the chip's numbers back where a loader replaced them by others; a look at names, not at values."""
+        if any(buffer is not self._known.get(name) for name, buffer in self._chip_buffers().items()):
+            self._mend_chip()
+
+    def _chip_buffers(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in schema.TENSORS}
+
+    def _mend_chip(self) -> None:
+        for name, buffer in self._chip_buffers().items():
+            if not buffer.is_meta:
+                wanted = torch.tensor(self._chip[name], dtype=buffer.dtype, device="cpu")
+                if not torch.equal(buffer.detach().cpu(), wanted):
+                    setattr(self, name, wanted.to(buffer.device))
+        self._known = self._chip_buffers()
+
+    def _take_notes(self) -> None:
+        # What decides the road of a reading is plain Python: neither a compiler nor a model without values has tensors
+        # to look at.
+        times = self._chip["drift_time_s"]
+        self._longest_s = float(times[-1]) if len(times) else 0.0
+        self.line_noise = bool(self._chip["noise_rin"] > 0)
+        self.some_excluded = bool(self._chip["excluded"].any())
+        self.some_permuted = not np.array_equal(self._chip["column_of_channel"], np.arange(self.channels))
+        self.common_variance = float(self._chip["noise_common"]) ** 2
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        older = prefix + "weights" in state_dict and prefix + "centre" not in state_dict
+        if older:  # of a version that took nothing off
+            state_dict[prefix + "centre"] = torch.zeros(0)
+        # What is programmed has the size of its signatures, not of the chip: make room for it. So has the drift.
+        for name in (*PROGRAMMED, "drift_time_s", "drift_mean", "drift_common", "drift_own"):
+            if prefix + name in state_dict:
+                setattr(self, name, torch.empty_like(state_dict[prefix + name]).to(self.weight_bias))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if older:
+            self.centre = self.weights.new_zeros((*self.weights.shape[:-3], self.dims))
+        if prefix + "weight_bias" in state_dict:
+            known = self._chip_buffers()
+            if not any(buffer.is_meta for buffer in known.values()):
+                self._chip = {name: buffer.detach().cpu().numpy().copy() for name, buffer in known.items()}
+        self._known = self._chip_buffers()
+        self._take_notes()
+        if self.weights.numel() and not self.weights.is_meta:
+            self.fuse_weights()
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "ChipBuffers":
+        # A device is followed, half precision is not: 11 bits are fewer than a good converter has.
+        def kept(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return tensor.to(moved.device) if moved.is_floating_point() and moved.itemsize < 4 else moved
+
+        super()._apply(kept, recurse)
+        self._mend_chip()
+        return self
