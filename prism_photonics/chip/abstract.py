@@ -1,6 +1,5 @@
 """The one door to a chip, virtual or real: `set`, `measure`, and what is printed on its box."""
 
-import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -9,6 +8,9 @@ from numpy import ndarray
 
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
+
+# Three years: far beyond any job, and short enough that a clock of doubles still counts nanoseconds.
+LONGEST_WAIT_S = 1e8
 
 
 class AbstractChip(ABC):
@@ -169,10 +171,10 @@ class AbstractChip(ABC):
         """Let time pass: on a bench by waiting, on a virtual chip by its own clock.
 
         Raises:
-            InputError: The time is negative or not finite.
+            InputError: The time is negative, not a number, or beyond three years.
         """
-        if not 0.0 <= seconds < math.inf:
-            raise InputError(f"chip.wait: {seconds} s; time passes forwards: want 0 or more, finite")
+        if not 0.0 <= seconds <= LONGEST_WAIT_S:
+            raise InputError(f"chip.wait: {seconds} s; time passes forwards: want 0 to {LONGEST_WAIT_S:g} s")
         self._wait(seconds)
 
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:

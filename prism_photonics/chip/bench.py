@@ -24,6 +24,7 @@ from prism_photonics.chip.drivers import AbstractDriver, Links, driver_class
 from prism_photonics.chip.heaters import heater_limit_mW, require_both
 from prism_photonics.chip.instruments import CurrentMeter, HeaterSource, LightSource, VoltageSource, channel_map
 from prism_photonics.chip.link import BenchError
+from prism_photonics.chip.lock import InstrumentLocks
 from prism_photonics.chip.resource import same_box
 from prism_photonics.chip.signals import exit_on_signals, undisturbed
 from prism_photonics.spec import ChipSpec
@@ -95,6 +96,7 @@ class BenchChip(AbstractChip):
         self.tally = Tally()
         self._report = report
         self._links = Links(bench.visa_library)
+        self._locks = InstrumentLocks()
         self._sources = [self._wire("voltage_source", i, e) for i, e in enumerate(bench.voltage_source)]
         self._heaters = [self._wire("heater_source", i, e) for i, e in enumerate(bench.heater_source)]
         self._lights = [self._wire("light_source", i, e) for i, e in enumerate(bench.light_source)]
@@ -110,7 +112,10 @@ class BenchChip(AbstractChip):
 
         Raises:
             BenchError: An instrument does not answer, or is not the one that the bench file names.
+            InputError: Another program has one of them.
         """
+        # Before anything is opened or moved: another program may be measuring.
+        self._locks.take([wired.entry.resource for wired in self._all()])
         self._opened = True
         try:
             self.names = tuple(self._greet(wired) for wired in self._all())
@@ -140,7 +145,10 @@ class BenchChip(AbstractChip):
                     wired.driver.close()
                 except InputError as error:
                     troubles.append(f"{error}")
+            for wired in (w for w in self._all() if w.answered):
+                wired.driver.release()
             self._links.close()
+            self._locks.release()
             for trouble in troubles:
                 self._report(f"bench {self.bench.name}: {trouble}")
         if troubles and sys.exception() is None:

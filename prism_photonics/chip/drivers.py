@@ -80,6 +80,10 @@ class AbstractDriver(ABC):
         """Make the instrument listen again after a failed exchange, so that its rings can be parked."""
         return
 
+    def release(self) -> None:
+        """Let other programs have the instrument, as the last that it is told; a dead one is no error."""
+        return
+
     @abstractmethod
     def idn(self) -> str:
         """What the instrument says it is."""

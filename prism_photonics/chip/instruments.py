@@ -27,13 +27,19 @@ def _checked(*fields: str) -> AfterValidator:
 Fixed = Annotated[str, Field(min_length=1, max_length=4096), _checked()]
 SetChannels = Annotated[str, Field(min_length=1), _checked("channel", "channels", "value", "values")]
 ReadChannels = Annotated[str, _checked("channel", "channels")]
-Span = int | list[int]
+Span = int | Annotated[list[int], Field(max_length=2)]
+
+
+# Design choice: four thousand rows of 256 rings, the most that a spec can have.
+LARGEST_BLOCK = 1 << 20
 
 
 def _span(span: Span, what: str) -> range:
     first, last = (span, span) if isinstance(span, int) else (span if len(span) == 2 else (0, -1))
     if not 0 <= first <= last:
         raise ValueError(f"{what} = {span}: want a number from 0, or [first, last] with both ends counted")
+    if last - first >= LARGEST_BLOCK:
+        raise ValueError(f"{what} = {span}: {last - first + 1} of them; a block has at most {LARGEST_BLOCK}")
     return range(first, last + 1)
 
 
@@ -43,7 +49,7 @@ class RingBlock(Table):
 
     rows: Span
     rings: Span
-    first_channel: int = Field(ge=0)
+    first_channel: int = Field(ge=0, le=10**6)
 
     @model_validator(mode="after")
     def _spans(self) -> "RingBlock":
@@ -52,7 +58,10 @@ class RingBlock(Table):
 
     def places(self) -> Iterator[tuple[tuple[int, int], int]]:
         """Each (row, ring) and its channel."""
-        places = [(row, ring) for row in _span(self.rows, "rows") for ring in _span(self.rings, "rings")]
+        rows, rings = _span(self.rows, "rows"), _span(self.rings, "rings")
+        if len(rows) * len(rings) > LARGEST_BLOCK:
+            raise ValueError(f"rows = {self.rows}, rings = {self.rings}: a block has at most {LARGEST_BLOCK} channels")
+        places = [(row, ring) for row in rows for ring in rings]
         return ((place, self.first_channel + i) for i, place in enumerate(places))
 
 
@@ -61,7 +70,7 @@ class LineBlock(Table):
     """A block of modulated channels of the chip on consecutive channels of a light source."""
 
     lines: Span
-    first_channel: int = Field(ge=0)
+    first_channel: int = Field(ge=0, le=10**6)
 
     @model_validator(mode="after")
     def _spans(self) -> "LineBlock":
@@ -78,7 +87,7 @@ class RowBlock(Table):
     """A block of rows on consecutive channels of a current meter."""
 
     rows: Span
-    first_channel: int = Field(ge=0)
+    first_channel: int = Field(ge=0, le=10**6)
 
     @model_validator(mode="after")
     def _spans(self) -> "RowBlock":
@@ -95,6 +104,10 @@ class _Commands(Table):
     error: Annotated[str, _checked()] = Field(default="SYST:ERR?", description="asked after each write; empty: never")
     start: list[Fixed] = Field(default=[], description="sent once after opening")
     stop: list[Fixed] = Field(default=[], description="sent before closing, after the rings are parked")
+    lock: Annotated[str, _checked()] = Field(
+        default="", description="asks for the instrument alone, answered with 1 or 0; empty: it cannot"
+    )
+    unlock: Annotated[str, _checked()] = Field(default="", description="gives it back; empty: closing the line does")
 
 
 @final

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.lock import claim, is_at
 from prism_photonics.files import make_folder
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -65,11 +66,10 @@ class JournaledChip(AbstractChip):
         # Through JSON, so that it compares with what was read.
         header = json.loads(json.dumps({"schema": SCHEMA, "spec_hash": spec.hash, **identity}))
         make_folder(self._path.parent)
-        if self._path.exists() and not resume:
-            _move_aside(self._path)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        self._file = claim(self._path, who=f"the journal {self._path}")
         try:
-            _lock(self._file, self._path)
+            if not resume and os.fstat(self._file).st_size:
+                self._begin_anew()
             self._old, self._size = _read(self._file, self._path, header)
             self._synced_s = time.monotonic()
             self._asked = 0
@@ -93,14 +93,22 @@ class JournaledChip(AbstractChip):
 
     def finish(self) -> None:
         """Remove the journal: all that it holds has become a record."""
+        # While it is locked: afterwards a file of that name may be another program's.
+        if self._file >= 0 and is_at(self._file, self._path):
+            self._path.unlink()
         self.close()
-        self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> "JournaledChip":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _begin_anew(self) -> None:
+        """Move the older journal, which is ours alone now, aside and begin another."""
+        _move_aside(self._path)
+        old, self._file = self._file, claim(self._path, who=f"the journal {self._path}")
+        os.close(old)
 
     def _wait(self, seconds: float) -> None:
         """Let time pass, unless it has passed already."""
@@ -246,18 +254,6 @@ def _move_aside(path: Path) -> None:
     while (other := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
         number += 1
     path.rename(other)
-
-
-def _lock(file: int, path: Path) -> None:
-    """Refuse a second program on the same journal; systems without file locks go without."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise InputError(f"{path}: in use by another program; wait for it, or choose another folder") from None
 
 
 def _named(entry: Mapping[str, Any]) -> str:

@@ -1,14 +1,13 @@
-"""One line to one instrument, by pyvisa: text out, text back, and a clear word when either fails."""
+"""One line to one instrument: text out, text back, and a clear word when either fails."""
 
 import contextlib
-import select
 import socket
 import time
 from typing import Any, final
 
+from prism_photonics.chip.wire import EndlessError, SocketWire, Termination, VisaWire, Wire
 from prism_photonics.units import InputError
 
-LARGEST_REPLY_BYTES = 1 << 20
 # A socket that pyvisa-py reports as open may still be refused: only the first exchange tells.
 OPEN_TIMEOUT_MS = 5000
 
@@ -19,7 +18,7 @@ class BenchError(InputError):
 
 @final
 class Link:
-    """A message-based VISA resource. Lines end with a newline, both ways.
+    """A message-based VISA resource that takes and gives lines.
 
     Attributes:
         resource: The VISA resource name.
@@ -27,59 +26,88 @@ class Link:
             question, and `recover` must come first.
     """
 
-    def __init__(self, resource: str, *, timeout_s: float, library: str = "@py") -> None:
+    def __init__(
+        self,
+        resource: str,
+        *,
+        timeout_s: float,
+        library: str = "@py",
+        read_termination: Termination = "auto",
+        write_termination: str = "\n",
+        encoding: str = "latin-1",
+    ) -> None:
+        """Open it.
+
+        Args:
+            resource: The VISA resource name.
+            timeout_s: Time for a whole answer, from the question's first byte to the answer's last, in s.
+            library: VISA library, as pyvisa names it.
+            read_termination: What ends an answer; ``auto``: CR, LF or both.
+            write_termination: What ends a command.
+            encoding: Of letters beyond ASCII in names and error texts.
+
+        Raises:
+            BenchError: It cannot be opened, or another program has locked it.
+        """
         self.resource = resource
         self.clean = True
         self._timeout_s = timeout_s
+        self._ends: tuple[Termination, str] = (read_termination, write_termination)
+        self._encoding = encoding
         self._heard = False
         self._manager = _manager(library)
         self._session: Any = None
+        self._wire: Wire
         self._open()
 
     def write(self, command: str) -> None:
         """Send one command.
 
         Raises:
-            BenchError: The connection is gone.
+            BenchError: The connection is gone, or the instrument takes nothing.
         """
-        self.clean = False
-        try:
-            self._session.write(command)
-        except (OSError, _visa().Error) as error:
-            raise self._lost(command, _reason(error)) from None
+        self._send(command, self._timeout_s, time.monotonic() + self._timeout_s)
         self.clean = True
 
-    def query(self, command: str, *, extra_s: float = 0.0) -> str:
+    def query(self, command: str, *, extra_s: float = 0.0, text: bool = False) -> str:
         """Send one question and wait for its answer, however it is split on the way.
 
         Args:
             command: The question.
             extra_s: Time that the instrument needs beyond its timeout, such as an integration time.
+            text: Whether letters beyond ASCII may be in the answer.
 
         Raises:
             BenchError: No whole line within the time, or the connection is gone.
         """
         limit_s = self._timeout_s + extra_s
-        self._refuse_unasked(command)
-        self.write(command)
-        self.clean = False
         deadline = time.monotonic() + limit_s
-        self._wait_for_reply(command, limit_s)
+        self._refuse_unasked(command)
+        self._send(command, limit_s, deadline)
         try:
-            self._session.timeout = max(1.0, 1e3 * (deadline - time.monotonic()))
-            reply = self._session.read_bytes(LARGEST_REPLY_BYTES, break_on_termchar=True).decode("ascii")
-        except (OSError, UnicodeDecodeError, _visa().Error) as error:
-            if self._closed():
+            reply = self._wire.receive(deadline)
+        except EndlessError:
+            raise BenchError(
+                f"{self.resource}: the answer to {_short(command)} never ends; check read_termination"
+            ) from None
+        except TimeoutError:
+            raise self._late(command, limit_s) from None
+        except (OSError, _visa().Error) as error:
+            if isinstance(error, ConnectionError) or self._wire.closed():
                 raise self._lost(command) from None
             if getattr(error, "error_code", None) == _visa().constants.StatusCode.error_timeout:
                 raise self._late(command, limit_s) from None
             raise BenchError(f"{self.resource}: no readable answer to {_short(command)} ({_reason(error)})") from None
         self._heard = True
-        if len(reply) == LARGEST_REPLY_BYTES and not reply.endswith("\n"):
-            raise BenchError(f"{self.resource}: the answer to {_short(command)} never ends; check the read termination")
+        if not text and not reply.isascii():
+            raise BenchError(
+                f"{self.resource}: no readable answer to {_short(command)} (bytes beyond ASCII: {_short(repr(reply))})"
+            )
         self.clean = True
         self._refuse_unasked(command)
-        return reply.strip()
+        decoded = reply.decode(self._encoding, "replace").strip()
+        # One line, whatever it held: it may stand in a message.
+        return "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in decoded)
 
     def recover(self) -> None:
         """Drop whatever is half sent or owed by opening the line anew.
@@ -89,7 +117,7 @@ class Link:
         """
         self.close()
         self._open()
-        if not self._socket():
+        if isinstance(self._wire, VisaWire):
             # A bus keeps an instrument's half-read line across sessions; a device clear empties it.
             with contextlib.suppress(OSError, _visa().Error):
                 self._session.clear()
@@ -109,59 +137,49 @@ class Link:
             raise BenchError(
                 f"{self.resource}: takes no text commands; give the resource of a message-based instrument"
             )
-        self._session.write_termination = self._session.read_termination = "\n"
-        self._session.timeout = 1e3 * self._timeout_s
-        if line := self._socket():
-            # A command and the question after it are two writes: with Nagle's algorithm each pair would take 40 ms.
-            # (pyvisa-py 0.8 refuses the VISA attribute that stands for this.)
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line = self._socket()
+        self._wire = SocketWire(line, self._ends[0]) if line else VisaWire(self._session, self._ends[0])
+        if line is None:
+            self._lock()
 
-    def _backend(self) -> Any:
-        """pyvisa-py's own session, or nothing it could be taken for."""
-        sessions = getattr(self._session.visalib, "sessions", {})
-        with contextlib.suppress(Exception):  # a closed session has no handle to look up
-            return sessions[self._session.session]
-        return object()
+    def _lock(self) -> None:
+        """Have the instrument alone, where its interface has locks; sockets have none."""
+        try:
+            self._session.lock_excl(timeout=OPEN_TIMEOUT_MS)
+        except Exception as error:  # a backend without locks says so in many ways
+            codes = _visa().constants.StatusCode
+            if getattr(error, "error_code", None) in (codes.error_resource_locked, codes.error_resource_busy):
+                self.close()
+                raise BenchError(
+                    f"{self.resource} is in use by another program ({_reason(error)}); wait for it to end"
+                ) from None
 
     def _socket(self) -> socket.socket | None:
-        line = getattr(self._backend(), "interface", None)
-        return line if isinstance(line, socket.socket) else None
+        sessions = getattr(self._session.visalib, "sessions", {})
+        with contextlib.suppress(Exception):  # a closed session has no handle to look up
+            line = getattr(sessions[self._session.session], "interface", None)
+            return line if isinstance(line, socket.socket) else None
+        return None
+
+    def _send(self, command: str, limit_s: float, deadline: float) -> None:
+        self.clean = False
+        try:
+            self._wire.send((command + self._ends[1]).encode("ascii"), deadline)
+        except TimeoutError:
+            raise BenchError(
+                f"{self.resource}: does not take {_short(command)} within {limit_s:.3g} s; check the instrument"
+            ) from None
+        except (OSError, ValueError, _visa().Error) as error:
+            raise self._lost(command, _reason(error)) from None
 
     def _refuse_unasked(self, command: str) -> None:
         """More lines than were asked for: from here on every answer would belong to an older question."""
-        line = self._socket()
-        if line is None:
-            return
-        waiting = bytes(getattr(self._backend(), "_pending_buffer", b""))
-        if not waiting and select.select([line], [], [], 0.0)[0] and not self._closed():
-            waiting = line.recv(64, socket.MSG_PEEK)
-        if waiting:
+        if waiting := self._wire.unasked():
             self.clean = False
             raise BenchError(
                 f"{self.resource}: sent {_short(repr(waiting))} without being asked, at {_short(command)}; check that "
                 "each question in the bench file has one line for an answer"
             )
-
-    def _wait_for_reply(self, command: str, limit_s: float) -> None:
-        """Wait for the first byte; pyvisa-py would spin until the timeout on a connection that was closed."""
-        line = self._socket()
-        if line is None:
-            return
-        if not select.select([line], [], [], limit_s)[0]:
-            raise self._late(command, limit_s)
-        if self._closed():
-            raise self._lost(command)
-
-    def _closed(self) -> bool:
-        line = self._socket()
-        if line is None:
-            return False
-        try:
-            return line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
 
     def _lost(self, command: str, reason: str = "closed by the instrument") -> BenchError:
         if not self._heard:

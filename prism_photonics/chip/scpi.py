@@ -1,7 +1,9 @@
 """The SCPI driver: command templates filled with checked numbers, and replies read with suspicion."""
 
+import contextlib
 import math
 import re
+import time
 from collections.abc import Iterator, Sequence
 from typing import final
 
@@ -27,6 +29,8 @@ from prism_photonics.units import InputError
 SCPI_NAN = 9.91e37
 SCPI_INFINITY = 9.9e37
 LONGEST_ERROR_QUEUE = 64
+# Design choices: one that was just left is free within a second, and is asked that often.
+LOCK_PATIENCE_S, LOCK_PERIOD_S = 1.0, 0.05
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WORDS = {"NAN": math.nan, "INF": math.inf, "INFINITY": math.inf, "NINF": -math.inf}
 _ERROR = re.compile(r"([+-]?\d+)\s*(?:,\s*(.*))?")
@@ -60,8 +64,9 @@ class ScpiDriver(AbstractDriver):
         self._refuse_unproven()
 
     def open(self) -> None:
-        """Connect, forget the errors of whoever was here before, and send the start commands."""
+        """Connect, have the instrument alone, forget the errors of whoever was here before, send the start commands."""
         self._averages = 0
+        self._have_alone(min(LOCK_PATIENCE_S, self.entry.timeout_s))
         self._complaints()
         for command in self._commands.start:
             self._do(command)
@@ -70,11 +75,19 @@ class ScpiDriver(AbstractDriver):
         """Open the line anew where a reply is owed or a command half sent."""
         if not self._link.clean:
             self._link.recover()
+            # The instrument may see only later that the line before is gone, and count it as another's.
+            self._have_alone(self.entry.timeout_s)
             self._complaints()
+
+    def release(self) -> None:
+        """Give the instrument back."""
+        if self._commands.unlock:
+            with contextlib.suppress(BenchError):
+                self._say(self._commands.unlock)
 
     def idn(self) -> str:
         """The answer to ``*IDN?``."""
-        return self._ask(self._commands.idn)
+        return self._ask(self._commands.idn, text=True)
 
     def close(self) -> None:
         """Send the stop commands; the bench closes the line."""
@@ -219,7 +232,7 @@ class ScpiDriver(AbstractDriver):
         """The instrument's error queue, emptied; the oldest first."""
         complaints = []
         while self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
-            reply = self._ask(self._commands.error)
+            reply = self._ask(self._commands.error, text=True)
             match = _ERROR.fullmatch(reply)
             if not match:
                 self._link.clean = False
@@ -231,15 +244,30 @@ class ScpiDriver(AbstractDriver):
             complaints.append(reply)
         return complaints
 
+    def _have_alone(self, patience_s: float) -> None:
+        """Ask for the instrument alone, until it is given or patience ends."""
+        deadline = time.monotonic() + patience_s
+        while command := self._commands.lock:
+            reply = self._ask(command)
+            if reply in ("1", "+1"):
+                return
+            if reply not in ("0", "+0"):
+                raise BenchError(f"{self._name}: the answer to {command!r} is {_cut(reply)}, want 1 or 0")
+            if time.monotonic() >= deadline:
+                raise BenchError(
+                    f"{self._name}: is in use by another program ({command} says {reply}); wait for it to end"
+                )
+            time.sleep(LOCK_PERIOD_S)
+
     def _say(self, command: str) -> None:
         try:
             self._link.write(command)
         except BenchError as error:
             raise BenchError(f"{self.where}: {error}") from None
 
-    def _ask(self, command: str, *, extra_s: float = 0.0) -> str:
+    def _ask(self, command: str, *, extra_s: float = 0.0, text: bool = False) -> str:
         try:
-            return self._link.query(command, extra_s=extra_s)
+            return self._link.query(command, extra_s=extra_s, text=text)
         except BenchError as error:
             raise BenchError(f"{self.where}: {error}") from None
 

@@ -6,13 +6,18 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 
-from prism_photonics.chip.served import Client, ServedChip
+from prism_photonics.chip.served import ServedChip
+from prism_photonics.chip.session import Client
 from prism_photonics.units import InputError
 
 HOST = "127.0.0.1"
-LONGEST_LINE_BYTES = 1 << 20
+LONGEST_LINE_BYTES = LONGEST_REPLY_BYTES = 1 << 20
+# Design choices: how long one client's line may keep the others waiting, and how long a reply may wait to be taken.
+LONGEST_TURN_S = 0.02
+LONGEST_SEND_S = 10.0
 
 
 def resource_name(port: int) -> str:
@@ -128,28 +133,55 @@ async def _run(chip: ServedChip, port: int, ready: Callable[[int], None], stop: 
 
 
 async def _talk(chip: ServedChip, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer one client, line by line; a line that its sender did not end is never obeyed."""
-    client, rest, overrun = Client(), b"", False
-    with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-        while data := await reader.read(1 << 16):
-            *lines, rest = (rest + data).split(b"\n")
-            if overrun and lines:
-                # The tail of a line that was too long is no command.
-                del lines[0]
-                overrun = False
-            for line in lines:
-                reply, delay_s = chip.answer(line.decode("ascii", "replace").rstrip("\r"), client)
-                if reply is not None:
-                    await asyncio.sleep(delay_s)
-                    writer.write(reply.encode("ascii") + b"\n")
-                    await writer.drain()
-            if len(rest) > LONGEST_LINE_BYTES:
-                if not overrun:
-                    client.complain('-363,"Input buffer overrun"')
-                rest, overrun = b"", True
-    with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-        writer.close()
-        await writer.wait_closed()
+    """Answer one client until it leaves, or until it takes no answers any more."""
+    client = Client()
+    try:
+        with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
+            async for line in _lines(reader, client):
+                await _answer(chip, line, client, writer)
+            writer.close()
+            await asyncio.wait_for(writer.wait_closed(), LONGEST_SEND_S)
+    finally:
+        chip.leave(client)
+        # What a client does not read would otherwise hold the connection, and the end of the program, for ever.
+        writer.transport.abort()
+
+
+async def _lines(reader: asyncio.StreamReader, client: Client) -> AsyncIterator[str]:
+    """Whole lines; one that its sender did not end is never obeyed, nor the tail of one that is too long."""
+    rest, overrun = b"", False
+    while data := await reader.read(1 << 16):
+        *lines, rest = (rest + data).split(b"\n")
+        if overrun and lines:
+            # The tail of a line that was too long is no command.
+            del lines[0]
+            overrun = False
+        for line in lines:
+            yield line.decode("ascii", "replace").rstrip("\r")
+        if len(rest) > LONGEST_LINE_BYTES:
+            if not overrun:
+                client.complain('-363,"Input buffer overrun"')
+            rest, overrun = b"", True
+
+
+async def _answer(chip: ServedChip, line: str, client: Client, writer: asyncio.StreamWriter) -> None:
+    """Do what one line says, in turns with what other clients ask, and send the reply when it is due."""
+    replies: list[str] = []
+    size, turn_ends_s = 0, time.monotonic() + LONGEST_TURN_S
+    for reply in chip.replies(line, client):
+        if reply is not None:
+            replies.append(reply)
+            size += len(reply) + 1
+        if size > LONGEST_REPLY_BYTES:
+            client.complain('-430,"Query DEADLOCKED; the reply is too long"')
+            return
+        if time.monotonic() > turn_ends_s:
+            await asyncio.sleep(0)
+            turn_ends_s = time.monotonic() + LONGEST_TURN_S
+    if replies:
+        await asyncio.sleep(chip.delay_s())
+        writer.write(";".join(replies).encode("ascii") + b"\n")
+        await asyncio.wait_for(writer.drain(), LONGEST_SEND_S)
 
 
 def _taken(port: int, error: Exception) -> InputError:

@@ -7,16 +7,16 @@ import itertools
 import math
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.abstract import LONGEST_WAIT_S, AbstractChip
+from prism_photonics.chip.session import Client, Ownership, Refusal
 from prism_photonics.units import InputError
 
 # Design choices: laboratory sources with a 1 ms settling time, a digitiser with one sample per microsecond.
@@ -25,30 +25,8 @@ SAMPLE_S = 1e-6
 # A first-order step is within exp(-10) of its end after ten time constants: below one code of a 14-bit driver.
 TIME_CONSTANTS = 10.0
 LARGEST_AVERAGES = 1 << 20
-ERRORS_KEPT = 16
 _LIST = re.compile(r"\(@\s*([\d:,\s]*)\)\s*$")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
-
-
-class _Refusal(Exception):
-    """A command that is answered by an entry of the error queue."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f'{code},"{text}"')
-
-
-@dataclass
-class Client:
-    """What the box remembers of one connection: its errors."""
-
-    errors: deque[str] = field(default_factory=deque)
-
-    def complain(self, text: str) -> None:
-        """Queue an error; a full queue says so in its last entry, as SCPI wants."""
-        if len(self.errors) < ERRORS_KEPT:
-            self.errors.append(text)
-        else:
-            self.errors[-1] = '-350,"Queue overflow"'
 
 
 @dataclass
@@ -104,6 +82,7 @@ class ServedChip:
         self._averages = 1
         self._reading: ndarray = np.zeros(0)
         self._ready_s = -math.inf
+        self._ownership = Ownership()
         self._handlers = dict(_spelled(self._commands()))
 
     def answer(self, line: str, client: Client) -> tuple[str | None, float]:
@@ -116,19 +95,27 @@ class ServedChip:
         Returns:
             The reply, if a question was asked, and the time in s until it may be sent.
         """
-        replies = []
+        replies = [reply for reply in self.replies(line, client) if reply is not None]
+        return (";".join(replies), self.delay_s()) if replies else (None, 0.0)
+
+    def replies(self, line: str, client: Client) -> Iterator[str | None]:
+        """Do what one line says, a command at a time, and give what each answers."""
         for command in line.split(";"):
             if not command.strip():
                 continue
             try:
-                reply = self._obey(command.strip(), client)
-            except _Refusal as refusal:
+                yield self._obey(command.strip(), client)
+            except Refusal as refusal:
                 client.complain(str(refusal))
-                continue
-            if reply is not None:
-                replies.append(reply)
-        delay_s = max(0.0, self._ready_s - time.monotonic()) if replies else 0.0
-        return (";".join(replies) if replies else None), delay_s
+                yield None
+
+    def delay_s(self) -> float:
+        """Time in s until a reply may be sent: a reading takes its time."""
+        return max(0.0, self._ready_s - time.monotonic())
+
+    def leave(self, client: Client) -> None:
+        """A connection has ended: what it had is free."""
+        self._ownership.leave(client)
 
     def _obey(self, command: str, client: Client) -> str | None:
         header, _, rest = command.partition(" ")
@@ -138,15 +125,37 @@ class ServedChip:
         if header == "*CLS":
             client.errors.clear()
             return None
+        if header in _LOCKING:
+            return self._lock(header, client)
         handler = self._handlers.get(header)
         if handler is None:
-            raise _Refusal(-113, "Undefined header")
+            raise Refusal(-113, "Undefined header")
+        if not header.endswith("?") or header in _TRIGGERS:
+            self._ownership.require_change(client)
+        if header in _TRIGGERS:
+            self._ownership.require_own_settings(client)
+            self._ownership.read(client)
+        if header in _FETCHES:
+            self._ownership.require_own_reading(client)
         try:
-            return handler(rest.strip())
+            reply = handler(rest.strip())
+            if header in _SETS:
+                self._ownership.changed(client, _SETS[header])
+            return reply
         except InputError as error:
             # The chip itself refused: the box has a fault that SCPI files under hardware.
             text = str(error).replace('"', "'").encode("ascii", "replace").decode()
-            raise _Refusal(-240, f"Hardware error; {text[:200]}") from None
+            raise Refusal(-240, f"Hardware error; {text[:200]}") from None
+
+    def _lock(self, header: str, client: Client) -> str | None:
+        """What of ``SYSTem:LOCK`` is asked: to have the box alone, to let go of it, or who has it."""
+        if "REQ" in header:
+            return "1" if self._ownership.request(client) else "0"
+        if "OWN" in header:
+            owner = self._ownership.owner
+            return "NONE" if owner is None else "YOU" if owner is client else "OTHER"
+        self._ownership.leave(client)
+        return None
 
     def _commands(self) -> dict[str, Callable[[str], str | None]]:
         return {
@@ -187,7 +196,7 @@ class ServedChip:
         beyond = sum(not abs(value) <= self._chip.max_voltage_V for value in values)
         if beyond:
             self.over_voltage_attempts += beyond
-            raise _Refusal(-222, "Data out of range")
+            raise Refusal(-222, "Data out of range")
         volts = self._volts.sent.copy()
         volts.ravel()[channels] = values
         self._apply(volts)
@@ -198,11 +207,11 @@ class ServedChip:
     def _set_heat(self, rest: str) -> None:
         values, channels = _values_and_channels(rest, self._heat.sent.size)
         if not self._chip.max_heater_mW:
-            raise _Refusal(-241, "Hardware missing; this chip has no heaters")
+            raise Refusal(-241, "Hardware missing; this chip has no heaters")
         beyond = sum(not 0.0 <= value <= self._chip.max_heater_mW for value in values)
         if beyond:
             self.over_power_attempts += beyond
-            raise _Refusal(-222, "Data out of range")
+            raise Refusal(-222, "Data out of range")
         power_mW = self._heat.sent.copy()
         power_mW.ravel()[channels] = values
         self._heat.send(power_mW)
@@ -210,23 +219,23 @@ class ServedChip:
     def _set_light(self, rest: str) -> None:
         values, channels = _values_and_channels(rest, self._light.size)
         if not all(0.0 <= value <= 1.0 for value in values):
-            raise _Refusal(-222, "Data out of range")
+            raise Refusal(-222, "Data out of range")
         self._light = self._light.copy()
         self._light[channels] = values
 
     def _set_averages(self, rest: str) -> None:
         if not re.fullmatch(r"\+?\d{1,9}", rest):
-            raise _Refusal(-104, "Data type error")
+            raise Refusal(-104, "Data type error")
         if not 1 <= int(rest) <= LARGEST_AVERAGES:
-            raise _Refusal(-222, "Data out of range")
+            raise Refusal(-222, "Data out of range")
         self._averages = int(rest)
 
     def _wait(self, rest: str) -> None:
-        if not _NUMBER.fullmatch(rest) or not 0.0 <= float(rest) < math.inf:
-            raise _Refusal(-222, "Data out of range")
+        if not _NUMBER.fullmatch(rest) or not 0.0 <= float(rest) <= LONGEST_WAIT_S:
+            raise Refusal(-222, "Data out of range")
         wait = getattr(self._chip, "wait", None)
         if wait is None:
-            raise _Refusal(-241, "Hardware missing; this chip has no clock")
+            raise Refusal(-241, "Hardware missing; this chip has no clock")
         wait(float(rest))
 
     # ------------------------------------------------------------ readings
@@ -245,7 +254,7 @@ class ServedChip:
 
     def _fetch(self, rest: str) -> str:
         if not self._reading.size:
-            raise _Refusal(-230, "Data corrupt or stale")
+            raise Refusal(-230, "Data corrupt or stale")
         return self._list(self._reading, rest)
 
     def _list(self, values: Float[ndarray, " channels"], rest: str) -> str:
@@ -263,14 +272,14 @@ def _text(value: float) -> str:
 def _values_and_channels(rest: str, count: int) -> tuple[list[float], list[int]]:
     match = _LIST.search(rest)
     if not match:
-        raise _Refusal(-109, "Missing parameter; want value,...,(@channel,...)")
+        raise Refusal(-109, "Missing parameter; want value,...,(@channel,...)")
     words = [word.strip() for word in rest[: match.start()].rstrip().removesuffix(",").split(",")]
     channels = _channels(rest[match.start() :], count)
     values = [math.nan if word.upper() == "NAN" else float(word) for word in words if _is_number(word)]
     if len(values) != len(words):
-        raise _Refusal(-104, "Data type error")
+        raise Refusal(-104, "Data type error")
     if len(values) != len(channels):
-        raise _Refusal(-108 if len(values) > len(channels) else -109, "Want one value per channel")
+        raise Refusal(-108 if len(values) > len(channels) else -109, "Want one value per channel")
     return values, channels
 
 
@@ -282,24 +291,41 @@ def _channels(text: str, count: int) -> list[int]:
     """Indices from 0 of a channel list such as ``(@1,3:5)``, whose channels count from 1."""
     match = _LIST.fullmatch(text.strip())
     if not match:
-        raise _Refusal(-102, "Syntax error; want (@channel,...)")
+        raise Refusal(-102, "Syntax error; want (@channel,...)")
     found: list[int] = []
     for part in match[1].split(","):
         ends = [end.strip() for end in part.split(":")]
         if len(ends) > 2 or not all(re.fullmatch(r"\d{1,9}", end) for end in ends):
-            raise _Refusal(-102, "Syntax error; want (@channel,...)")
+            raise Refusal(-102, "Syntax error; want (@channel,...)")
         first, last = int(ends[0]), int(ends[-1])
         if not 1 <= first <= last <= count:
-            raise _Refusal(-222, "Data out of range; no such channel")
+            raise Refusal(-222, "Data out of range; no such channel")
         found += range(first - 1, last)
         if len(found) > count:
-            raise _Refusal(-223, "Too much data")
+            raise Refusal(-223, "Too much data")
     return found
 
 
-def _spelled(commands: dict[str, Callable[[str], str | None]]) -> Iterator[tuple[str, Callable[[str], str | None]]]:
+def _spelled[T](commands: dict[str, T]) -> Iterator[tuple[str, T]]:
     """Every spelling of every command: each word in its short or its long form."""
-    for header, handler in commands.items():
+    for header, of_it in commands.items():
         words = [(re.sub("[a-z]", "", word), word.upper()) for word in header.split(":")]
         for spelling in itertools.product(*words):
-            yield ":".join(spelling), handler
+            yield ":".join(spelling), of_it
+
+
+# What a command sets, triggers, fetches or locks, by every spelling of its header.
+_SETS = dict(
+    _spelled(
+        {
+            "*RST": ("voltages", "heaters", "light", "averages"),
+            "SOURce:VOLTage": ("voltages",),
+            "SOURce:HEATer": ("heaters",),
+            "SOURce:TRANsmission": ("light",),
+            "SENSe:AVERage:COUNt": ("averages",),
+        }
+    )
+)
+_TRIGGERS = dict(_spelled({"INITiate": True, "READ?": True}))
+_FETCHES = dict(_spelled({"FETCh?": True}))
+_LOCKING = dict(_spelled({"SYSTem:LOCK:REQuest?": True, "SYSTem:LOCK:OWNer?": True, "SYSTem:LOCK:RELease": True}))

@@ -136,6 +136,30 @@ def journaled(
         tell: Takes what happens.
         warn: Takes what an instrument says.
     """
+    from prism_photonics.chip.lock import sole_owner
+    from prism_photonics.files import make_folder
+
+    make_folder(path.parent)
+    # Before the bench is opened, which parks rings, and before an older journal is moved.
+    with (
+        sole_owner(path.with_suffix(".lock"), who=f"the folder {path.parent}"),
+        _on_bench(bench, bench_file, spec, path, seed=seed, resume=resume, tell=tell, warn=warn) as chip,
+    ):
+        yield chip
+
+
+@contextmanager
+def _on_bench(
+    bench: str,
+    bench_file: "BenchFile | None",
+    spec: "ChipSpec",
+    path: Path,
+    *,
+    seed: int,
+    resume: bool,
+    tell: Tell,
+    warn: Tell,
+) -> Iterator["JournaledChip"]:
     from prism_photonics.chip.journal import JournaledChip
 
     identity: dict[str, Any] = {"bench": bench, "seed": seed}

@@ -12,7 +12,8 @@ from prism_photonics.chip.heaters import heater_limit_mW, own_shift_pm, shift_by
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.scpi import ScpiDriver
 from prism_photonics.chip.serve import serving
-from prism_photonics.chip.served import Client, ServedChip
+from prism_photonics.chip.served import ServedChip
+from prism_photonics.chip.session import Client
 from prism_photonics.lightpath.ring.heating import SUBSTRATE_UM, warmed_pm, warming
 from prism_photonics.units import InputError
 

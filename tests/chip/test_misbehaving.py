@@ -18,7 +18,7 @@ from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.scpi import parse_numbers
-from prism_photonics.chip.served import Client
+from prism_photonics.chip.session import Client
 from prism_photonics.drift.tracker import Tracker
 
 LIGHT = np.ones(3)

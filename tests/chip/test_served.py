@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prism_photonics.chip.serve import LONGEST_LINE_BYTES, serving
-from prism_photonics.chip.served import ERRORS_KEPT, Client
+from prism_photonics.chip.session import ERRORS_KEPT, Client
 from prism_photonics.units import InputError
 
 
