@@ -27,7 +27,7 @@ def _checked(*fields: str) -> AfterValidator:
 Fixed = Annotated[str, Field(min_length=1, max_length=4096), _checked()]
 SetChannels = Annotated[str, Field(min_length=1), _checked("channel", "channels", "value", "values")]
 ReadChannels = Annotated[str, _checked("channel", "channels")]
-Span = int | Annotated[list[int], Field(max_length=2)]
+Span = int | list[int]
 
 
 # Design choice: four thousand rows of 256 rings, the most that a spec can have.
