@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields, is_dataclass
+from typing import get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -89,7 +90,7 @@ def test_currents_are_amperes(demo):
 
 
 UNITS = (
-    r"_([unp]m|deg|dBm?|dB_cm|dB_Hz|V|V_um|V_cm|pm_V|pm_V2|pm_K|[mun]?A|A_W|p?A_rtHz|W|K|ohm|[MG]?Hz|rad|bits"
+    r"_([unp]m|deg|dBm?|dB_cm|dB_Hz|V|V_um|V_cm|pm_V|pm_V2|pm_K|[mun]?A|A_W|p?A_rtHz|W|K|ohm|[MGT]?Hz|rad|bits"
     r"|[un]?s|lsb|mW|mW_nm|uW_ring|pm_rthour|fF|fJ_step|pJ_(symbol|row|bit))$"
 )
 # Ratios and counts go bare.
@@ -113,7 +114,7 @@ def numbers_of(table, prefix=""):
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from numbers_of(kind, f"{prefix}{name}.")
-        elif kind is float:
+        elif float in (kind, *get_args(kind)):
             yield f"{prefix}{name}"
 
 
@@ -135,7 +136,10 @@ def test_every_number_of_a_spec_carries_its_unit(demo, altered):
     # No number of a real chip is overlooked, in whatever table and with whatever annotation it stands.
     # A key that is left out where it is 0 is shown by another value.
     whole = altered(demo, trim={"heater_crosstalk": 0.02})
-    assert set(names) == set(decimals_in(whole.model_dump()))
+    # A comb has one of two grids.
+    hertz = {"first_wl_nm": None, "spacing_nm": None, "first_channel_THz": 193.4, "spacing_GHz": 100.0}
+    seen = [decimals_in(spec.model_dump()) for spec in (whole, altered(demo, comb=hertz))]
+    assert set(names) == set().union(*seen)
     assert {"comb.first_wl_nm", "detector.bandwidth_GHz", "drift.wander_pm_rthour", "system.tec_W"} <= set(names)
     assert [name for name in names if not has_unit(name.rpartition(".")[2])] == []
 

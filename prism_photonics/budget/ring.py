@@ -1,12 +1,24 @@
-"""Figures of merit of the spec's ring, in closed form: no simulation, no JAX."""
+"""The rings of a spec as designed: linewidth, range, extremes, tuning and rest, in closed form, without JAX."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, resonance_um, tuned_share
-from prism_photonics.process.electrooptics import tuning_pm_V
+import numpy as np
+
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.figures import (
+    extreme_transmissions,
+    free_spectral_range_um,
+    linewidth_um,
+    tuning_slope_pm_V,
+)
+from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, resonance_um
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import PM_PER_UM, attenuation_per_um
+from prism_photonics.units import PM_PER_UM, InputError, attenuation_per_um
+
+LEAST_COUPLING, MOST_COUPLING = 1e-9, 0.99
+"""Power share κ² of a coupler below which no light crosses it, and above which nothing goes round; design choices."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +56,75 @@ class RingFigures:
         return 0.5 * self.fwhm_pm * math.sqrt(u2) if u2 >= 0.0 else 0.0
 
 
-def ring_figures(spec: ChipSpec, channel: int = 0, *, loss_factor: float = 1.0) -> RingFigures:
-    """Figures of merit of one channel's ring from geometry, film and V_πL; ``loss_factor`` scales its loss.
+def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
+    """Figures of merit of one channel's ring from geometry, film and V_πL.
 
-    Source: linewidth and extremes from the add-drop ring's closed form (10.1002/lpor.201100017, §2).
+    Raises:
+        InputError: No light crosses the ring's couplers, or all of it does.
     """
-    design, optics = spec.ring_designs[channel], spec.profile.optics
-    wl = optics.wl0_um.value
+    return _figures(spec, spec.ring_designs[channel], np.asarray(spec.comb_design.wl_um[channel : channel + 1]))[0]
+
+
+def row_figures(spec: ChipSpec) -> tuple[RingFigures, ...]:
+    """Figures of merit of every channel's ring.
+
+    Raises:
+        InputError: No light crosses a ring's couplers, or all of it does.
+    """
+    return _figures(spec, _all_rings(spec), np.asarray(spec.comb_design.wl_um))
+
+
+def lossy_drop_max(spec: ChipSpec, loss_factor: float) -> tuple[float, ...]:
+    """Drop transmission on resonance of every channel's ring if its loss is so many times the design's."""
+    design = _all_rings(spec)
+    return tuple(extreme_transmissions(*_amplitudes(spec, design, loss_factor=loss_factor))[1].tolist())
+
+
+def _all_rings(spec: ChipSpec) -> RingDesign:
+    """All rings of a row as one design: they differ in their straights, which here are an array over channels."""
+    straights = np.array([design.straight_um for design in spec.ring_designs])
+    return replace(spec.ring_designs[0], straight_um=straights)  # pyright: ignore[reportArgumentType]
+
+
+def _amplitudes(spec: ChipSpec, design: RingDesign, *, loss_factor: float = 1.0) -> tuple[Any, Any, Any]:
+    """Self-couplings t1 and t2, and the round-trip amplitude a."""
+    a = np.exp(-0.5 * attenuation_per_um(loss_factor * spec.waveguide.loss_dB_cm) * design.length_um)
+    angles = coupling_angles(spec.profile, design)
+    least, most = (math.asin(math.sqrt(share)) for share in (LEAST_COUPLING, MOST_COUPLING))
+    for key, angle in zip(("gap_through_um", "gap_drop_um"), angles, strict=True):
+        where = f"ring.{key} = {getattr(spec.ring, key):g} with ring.straight_um = {spec.ring.straight_um:g}"
+        if not np.min(angle) >= least:
+            raise InputError(
+                f"{where}: no light crosses to the bus (κ² = {np.sin(np.min(angle)) ** 2:.1g}, want {LEAST_COUPLING:g} "
+                "or more); narrow the gap"
+            )
+        if np.max(angle) > most:
+            raise InputError(
+                f"{where}: all light crosses to the bus and none goes round (C·L = {np.max(angle):.3g} rad, want "
+                f"{most:.3g} or less); shorten ring.straight_um or widen the gap"
+            )
+    return np.cos(angles[0]), np.cos(angles[1]), a
+
+
+def _figures(spec: ChipSpec, design: RingDesign, lines_um: np.ndarray) -> tuple[RingFigures, ...]:
+    t1, t2, a = _amplitudes(spec, design)
+    wl_um = spec.profile.optics.wl0_um.value
     _, gpl_um = optical_lengths_um(spec.profile, design.lengths)
-    a = math.exp(-0.5 * attenuation_per_um(loss_factor * spec.waveguide.loss_dB_cm) * design.length_um)
-    t1, t2 = (math.cos(angle) for angle in coupling_angles(spec.profile, design))
-    line = spec.comb_design.wl_um[channel]
-    resonance = resonance_um(spec.profile, design.lengths, near_um=line + spec.ring.bias_pm / PM_PER_UM)
-    x = t1 * t2 * a
-    fwhm_pm = wl**2 * (1.0 - x) / (math.pi * gpl_um * math.sqrt(x)) * PM_PER_UM
-    return RingFigures(
-        fwhm_pm=fwhm_pm,
-        fsr_nm=wl**2 / gpl_um * 1e3,
-        q_loaded=wl * PM_PER_UM / fwhm_pm,
-        through_min=((t1 - t2 * a) / (1.0 - x)) ** 2,
-        drop_max=(1.0 - t1**2) * (1.0 - t2**2) * a / (1.0 - x) ** 2,
-        tuning_pm_V=tuning_pm_V(
-            wl=wl,
-            n_g=gpl_um / design.length_um,
-            coverage=tuned_share(spec.profile, design),
-            vpil_single_V_cm=2.0 * spec.profile.electrooptics.vpil_push_pull_V_cm.value,
-        ),
-        bias_pm=(resonance - line) * PM_PER_UM,
+    rests_um = resonance_um(spec.profile, design.lengths, near_um=lines_um + spec.ring.bias_pm / PM_PER_UM)
+    fwhm_pm = linewidth_um(t1, t2, a, wl_um=wl_um, gpl_um=gpl_um) * PM_PER_UM
+    through_min, drop_max = extreme_transmissions(t1, t2, a)
+    columns = (
+        fwhm_pm,
+        free_spectral_range_um(wl_um=wl_um, gpl_um=gpl_um) * 1e3,
+        wl_um * PM_PER_UM / fwhm_pm,
+        through_min,
+        drop_max,
+        tuning_slope_pm_V(spec.profile, design),
+        (rests_um - lines_um) * PM_PER_UM,
     )
+    return tuple(RingFigures(*row) for row in zip(*(_listed(c, len(lines_um)) for c in columns), strict=True))
+
+
+def _listed(column: Any, count: int) -> list[float]:
+    """One plain number per channel: what does not depend on the straights is one number for all."""
+    return np.broadcast_to(column, (count,)).tolist()

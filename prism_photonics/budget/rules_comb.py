@@ -8,7 +8,7 @@ from prism_photonics.budget.ring import ring_figures
 from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.process.modes import load_modes
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.units import PM_PER_UM, SPEED_OF_LIGHT_UM_S
 
 
 def fsr_aliasing(spec: ChipSpec) -> Finding:
@@ -27,8 +27,8 @@ def fsr_aliasing(spec: ChipSpec) -> Finding:
         value,
         limit,
         "FWHM",
-        cure=f"at most {fit} channels of {spec.comb.spacing_nm:g} nm fit on a bus; use more chip.buses, a closer "
-        "comb.spacing_nm, or a smaller ring.radius_um",
+        cure=f"at most {fit} channels of {spec.comb.spacing_text} fit on a bus; use more chip.buses, a closer "
+        f"comb.{spec.comb.spacing_key}, or a smaller ring.radius_um",
         explain=f"resonances λ_m = n_g·L/(m + (n_g − n_eff)·L/λ0) of every ring, all orders m but its own, over the "
         f"travel of its weights; nearest: {who}, {near_pm:.0f} pm / FWHM {ring.fwhm_pm:.1f} pm = {value:.3g} "
         f"(FSR {ring.fsr_nm:.2f} nm); limit: ranking.spacing_linewidths, as for a neighbour",
@@ -41,7 +41,11 @@ def band(spec: ChipSpec) -> Finding:
     An interleaved comb over several orders might dodge the images, but first-order dispersion does not place orders
     well enough to count on it.
     """
-    fsr_nm, spacing_nm = ring_figures(spec).fsr_nm, spec.comb.spacing_nm
+    fsr_nm, spacing_nm = ring_figures(spec).fsr_nm, spec.comb_design.spacing_um * 1e3
+    if spec.comb.spacing_GHz is not None:
+        # Orders are as equal in frequency as such a comb's lines: all steps are one.
+        wl_nm = spec.profile.optics.wl0_um.value * 1e3
+        spacing_nm = spec.comb.spacing_GHz * wl_nm**2 / SPEED_OF_LIGHT_UM_S * 1e6
     band_nm = spec.chip.channels * spacing_nm
     return at_most(
         "band",
@@ -59,8 +63,7 @@ def comb_range(spec: ChipSpec) -> Finding:
     """The comb lies where the film's modes were computed: beyond, no number of the model is known."""
     table_um = load_modes(spec.process).file.axes["wl_um"]
     middle_nm, half_nm = (500.0 * (table_um[-1] + sign * table_um[0]) for sign in (1.0, -1.0))
-    first_nm = spec.comb.first_wl_nm
-    last_nm = first_nm + (spec.chip.channels - 1) * spec.comb.spacing_nm
+    first_nm, last_nm = (1e3 * spec.comb_design.wl_um[end] for end in (0, -1))
     value = max(abs(first_nm - middle_nm), abs(last_nm - middle_nm))
     return at_most(
         "comb_range",
@@ -76,7 +79,8 @@ def comb_range(spec: ChipSpec) -> Finding:
 def spacing_linewidths(spec: ChipSpec) -> Finding:
     """Neighbouring rings interfere coherently: the spacing in linewidths has a floor."""
     fwhm_pm, limit = ring_figures(spec).fwhm_pm, spec.ranking.spacing_linewidths
-    value = spec.comb.spacing_nm * 1e3 / fwhm_pm
+    spacing_nm = spec.comb_design.spacing_um * 1e3
+    value = spacing_nm * 1e3 / fwhm_pm
     least_nm = math.ceil(limit * fwhm_pm) * 1e-3
     return at_least(
         "spacing_linewidths",
@@ -84,7 +88,7 @@ def spacing_linewidths(spec: ChipSpec) -> Finding:
         limit,
         "FWHM",
         cure=f"raise comb.spacing_nm to {least_nm:g} or more, or widen the gaps (FWHM is {fwhm_pm:.0f} pm)",
-        explain=f"{spec.comb.spacing_nm:g} nm / {fwhm_pm:.1f} pm = {value:.3g}; limit: ranking.spacing_linewidths "
+        explain=f"{spacing_nm:.4g} nm / {fwhm_pm:.1f} pm = {value:.3g}; limit: ranking.spacing_linewidths "
         "(3.4 to 4.6 cost 3 dB: Tait 2016, JSTQE 22, 5900214)",
     )
 

@@ -125,7 +125,7 @@ def neighbours(spec: ChipSpec) -> Finding:
     rad_pm = 2.0 * math.pi * o.n_g_along_x.value * 2.0 * spec.ring.pitch_um / o.wl0_um.value**2 / PM_PER_UM
     rad = moved.common / o.thermal_pm_K.value * o.thermal_along_x_pm_K.value * rad_pm
     value = math.hypot(found.tabled, drifted, found.per_rad * rad)
-    least_nm = spec.comb.spacing_nm * math.sqrt(value / allowed)
+    least_nm = spec.comb_design.spacing_um * 1e3 * math.sqrt(value / allowed)
     return at_most(
         "coherence",
         value,

@@ -4,7 +4,7 @@ import math
 
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.need import slopes
-from prism_photonics.budget.ring import RingFigures, ring_figures
+from prism_photonics.budget.ring import RingFigures, lossy_drop_max, ring_figures, row_figures
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.spec import ChipSpec
 
@@ -15,7 +15,8 @@ COERCIVE_SHARE = 0.5
 def tuning_range(spec: ChipSpec) -> Finding:
     """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included."""
     v = spec.variation
-    rings = [ring_figures(spec, channel) for channel in range(spec.chip.channels)]
+    rings = row_figures(spec)
+    lossy = lossy_drop_max(spec, math.exp(SPREAD_SIGMAS * v.loss_log))
     spread_pm = SPREAD_SIGMAS * spec.resonance_pm
     weak = 1.0 - SPREAD_SIGMAS * v.slope_relative
 
@@ -24,8 +25,9 @@ def tuning_range(spec: ChipSpec) -> Finding:
         ring = rings[channel]
         swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * weak
         # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, in quadrature.
-        lossy = ring_figures(spec, channel, loss_factor=math.exp(SPREAD_SIGMAS * v.loss_log)).drop_max / ring.drop_max
-        weak_drop = math.hypot(1.0 - lossy, SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative)
+        weak_drop = math.hypot(
+            1.0 - lossy[channel] / ring.drop_max, SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative
+        )
         within = least_reach(ring, ring.bias_pm - spread_pm, ring.bias_pm + spread_pm, swing_pm, weak_drop=weak_drop)
         return within, swing_pm, weak_drop
 

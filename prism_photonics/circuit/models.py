@@ -7,8 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import sax
 
-from prism_photonics.circuit.params import path_params, ring_params
-from prism_photonics.circuit.vernier import vernier_params
+from prism_photonics.circuit.params import path_params, ring_params, vernier_params
 from prism_photonics.lightpath.coupler.model import edge_coupler as edge_coupler_model
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import ring_fields

@@ -7,13 +7,16 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.figures import tuning_slope_pm_V
 from prism_photonics.lightpath.ring.model import RingParams, fsr_um
-from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, tuned_share
+from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.splitter.model import split_amplitudes
+from prism_photonics.lightpath.vernier.coupling import vernier_angles
+from prism_photonics.lightpath.vernier.design import VernierDesign
+from prism_photonics.lightpath.vernier.model import VernierParams
 from prism_photonics.lightpath.waveguide.design import Lengths, UTurnDesign
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
-from prism_photonics.process.electrooptics import tuning_pm_V
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import DROP_LEAD_UM, branch_design, feed_lengths
@@ -55,12 +58,6 @@ def ring_params(design: RingDesign, profile: Profile, *, loss_dB_cm: float) -> R
     """Optics of one ring from its geometry: κ from gap and coupling length, tuning from V_πL and coverage."""
     through_rad, drop_rad = coupling_angles(profile, design, jnp)
     turn = path_params(design.lengths, profile, loss_dB_cm=loss_dB_cm)
-    slope = tuning_pm_V(
-        wl=profile.optics.wl0_um.value,
-        n_g=1.0,
-        coverage=tuned_share(profile, design),
-        vpil_single_V_cm=2.0 * profile.electrooptics.vpil_push_pull_V_cm.value,
-    ) / (turn.gpl_um / design.length_um)
     return RingParams(
         t1=jnp.cos(through_rad),
         t2=jnp.cos(drop_rad),
@@ -68,9 +65,27 @@ def ring_params(design: RingDesign, profile: Profile, *, loss_dB_cm: float) -> R
         opl_um=turn.opl_um,
         gpl_um=turn.gpl_um,
         offset_pm=jnp.zeros(()),
-        slope_pm_V=slope,
+        slope_pm_V=jnp.asarray(tuning_slope_pm_V(profile, design), dtype=float),
         curvature_pm_V2=jnp.zeros(()),
         wl0_um=turn.wl0_um,
+    )
+
+
+def vernier_params(design: VernierDesign, profile: Profile, *, loss_dB_cm: float) -> VernierParams:
+    """Optics of one Vernier pair from its geometry: κ from gaps and coupling lengths."""
+    through_rad, between_rad, drop_rad = vernier_angles(profile, design, jnp)
+    turn1, turn2 = (path_params(ring.lengths, profile, loss_dB_cm=loss_dB_cm) for ring in design.rings)
+    return VernierParams(
+        t1=jnp.cos(through_rad),
+        t12=jnp.cos(between_rad),
+        t2=jnp.cos(drop_rad),
+        a1=turn1.amplitude,
+        a2=turn2.amplitude,
+        opl1_um=turn1.opl_um,
+        opl2_um=turn2.opl_um,
+        gpl1_um=turn1.gpl_um,
+        gpl2_um=turn2.gpl_um,
+        wl0_um=turn1.wl0_um,
     )
 
 

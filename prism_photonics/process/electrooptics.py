@@ -170,8 +170,8 @@ def two_lobes(half_angle_deg: float) -> tuple[Arc, Arc]:
 
 
 def tuning_pm_V(
-    *, wl: float, n_g: float, coverage: float | Float[Any, ""], vpil_single_V_cm: float
-) -> float | Float[Any, ""]:
+    *, wl: float, n_g: float, coverage: float | Float[Any, "..."], vpil_single_V_cm: float
+) -> float | Float[Any, "..."]:
     """Resonance shift per volt ``dλ/dV = λ²·F / (2·n_g·V_πL)``, in pm/V.
 
     Args:

@@ -30,7 +30,7 @@ def spectrum(spec: ChipSpec) -> Figure:
     """Through and drop transmission of one designed row at rest, with the channels marked."""
     bank = designed_bank(spec)
     rings, buses = jax.tree.map(lambda leaf: leaf[0, 0], (bank.rings, bank.buses))
-    spacing = spec.comb.spacing_nm * 1e-3
+    spacing = spec.comb_design.spacing_um
     wl = jnp.linspace(bank.wl_um[0] - spacing, bank.wl_um[-1] + spacing, 6001)
     rest = resonance_shift_pm(rings, jnp.zeros(spec.chip.channels))
     fields = jax.jit(row_response)(wl, rings, buses, rest)

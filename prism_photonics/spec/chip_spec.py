@@ -22,7 +22,12 @@ from prism_photonics.lightpath.detector.design import (
 from prism_photonics.lightpath.modulator.design import ModulatorDesign
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import straights_um
-from prism_photonics.lightpath.source.design import CombDesign
+from prism_photonics.lightpath.source.design import (
+    CombDesign,
+    itu_channel_THz,
+    lines_equal_in_frequency,
+    lines_equal_in_wavelength,
+)
 from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.process.profile import Profile, load_profile
 from prism_photonics.spec.tables import (
@@ -42,8 +47,9 @@ from prism_photonics.spec.tables import (
     VariationTable,
     WaveguideTable,
 )
-from prism_photonics.units import InputError, nearest, watt_from_dBm
+from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError, nearest, watt_from_dBm
 
+MOST_WL_NM = 1700.0  # of the range in which specs may place a line
 HEATER_UM = 2.0  # width of a ring's heater; design choice
 MOST_BONDED_ROWS = 16  # whose wires find room beside the rings; design choice
 
@@ -90,10 +96,18 @@ class ChipSpec(Table):
             raise ValueError(
                 f"chip.channels = {self.chip.channels}: 'dual_rail' needs two wavelengths per value; use an even number"
             )
-        last = self.comb.first_wl_nm + self.comb.spacing_nm * (self.chip.channels - 1)
-        if last > 1700:
+        comb, last = self.comb, self.chip.channels - 1
+        if comb.spacing_GHz is not None:
+            first_THz, lowest_THz = _first_THz(comb), SPEED_OF_LIGHT_UM_S / MOST_WL_NM * 1e-9
+            last_THz = first_THz - comb.spacing_GHz * last * 1e-3
+            if last_THz < lowest_THz:
+                raise ValueError(
+                    f"comb: channel {last} lies at {last_THz:g} THz, below the limit of {lowest_THz:.4g} THz "
+                    f"({MOST_WL_NM:g} nm); lower spacing_GHz"
+                )
+        elif (last_nm := 1e3 * self.comb_design.wl_um[-1]) > MOST_WL_NM:
             raise ValueError(
-                f"comb: channel {self.chip.channels - 1} lies at {last:g} nm, above the 1700 nm limit; lower spacing_nm"
+                f"comb: channel {last} lies at {last_nm:g} nm, above the {MOST_WL_NM:g} nm limit; lower spacing_nm"
             )
         return self
 
@@ -143,14 +157,21 @@ class ChipSpec(Table):
         """One code of the ring drivers' DAC, in V; the grid runs from −max to +max."""
         return 2.0 * self.drive.max_voltage_V / (2**self.drive.dac_bits - 1)
 
-    @property
+    @cached_property
     def comb_design(self) -> CombDesign:
         """The comb."""
-        c = self.comb
+        c, count = self.comb, self.chip.channels
+        if c.spacing_GHz is not None:
+            # One line more than asked: the step to it is there for a single line too. It is shortest at the first.
+            wl_um = lines_equal_in_frequency(_first_THz(c), c.spacing_GHz, count + 1)
+            spacing_um, wl_um = wl_um[1] - wl_um[0], wl_um[:-1]
+        else:
+            assert c.first_wl_nm is not None and c.spacing_nm is not None
+            spacing_um = c.spacing_nm * 1e-3
+            wl_um = lines_equal_in_wavelength(c.first_wl_nm * 1e-3, spacing_um, count)
         return CombDesign(
-            c.first_wl_nm * 1e-3,
-            c.spacing_nm * 1e-3,
-            self.chip.channels,
+            wl_um,
+            spacing_um,
             watt_from_dBm(c.line_power_dBm),
             c.rin_dB_Hz,
             c.tilt_dB,
@@ -268,6 +289,14 @@ class ChipSpec(Table):
             return 10.0 * math.ceil((height + 60.0) / 10.0)  # pads that hands can reach
         # From one row's way back to the next row; the fork; two photodiode pads.
         return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_PAD_UM + 27.0) / 10.0)
+
+
+def _first_THz(comb: CombTable) -> float:
+    """Frequency of channel 0 on a grid equal in frequency."""
+    if comb.first_itu_channel is not None:
+        return itu_channel_THz(comb.first_itu_channel)
+    assert comb.first_channel_THz is not None
+    return comb.first_channel_THz
 
 
 def _explain(error: ValidationError) -> str:

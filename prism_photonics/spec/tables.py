@@ -11,6 +11,10 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
+def _unused(value: float | int | None) -> bool:
+    return value is None
+
+
 class ChipTable(Table):
     """How many rows, buses and channels.
 
@@ -35,15 +39,63 @@ class ChipTable(Table):
 
 
 class CombTable(Table):
-    """The laser comb."""
+    """The laser comb, on one of two grids.
 
-    first_wl_nm: float = Field(ge=1400, le=1700)
-    spacing_nm: float = Field(gt=0.01, le=20)
+    Equal in frequency, as the lines of every frequency comb and of lasers on the ITU grid: ``spacing_GHz`` with
+    ``first_channel_THz`` or ``first_itu_channel``. Channel 0 has the highest frequency: channels count towards longer
+    wavelengths. Equal in wavelength, for lasers that are set one by one: ``first_wl_nm`` and ``spacing_nm``.
+    """
+
+    # What a grid does not use is left out of a dump: specs that are older than the keys keep their hash.
+    first_wl_nm: float | None = Field(default=None, ge=1400, le=1700, exclude_if=_unused)
+    spacing_nm: float | None = Field(default=None, gt=0.01, le=20, exclude_if=_unused)
+    first_channel_THz: float | None = Field(default=None, ge=177, le=214, exclude_if=_unused)
+    first_itu_channel: int | None = Field(
+        default=None, ge=1, le=100, exclude_if=_unused, description="100 GHz grid: 190 THz + 0.1 THz × this"
+    )
+    spacing_GHz: float | None = Field(default=None, gt=1, le=2500, exclude_if=_unused)
     line_power_dBm: float = Field(ge=-60, le=30, description="mean of the lines, in dB")
     tilt_dB: float = Field(ge=-20, le=20, description="last line over first")
     rin_dB_Hz: float = Field(ge=-200, le=-80, description="of one line, independent of the others")
     rin_common_dB_Hz: float = Field(ge=-200, le=-80, description="the share that all lines have in common")
     linewidth_MHz: float = Field(ge=0, le=1e5)
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> "CombTable":
+        nm = [key for key in ("first_wl_nm", "spacing_nm") if getattr(self, key) is not None]
+        firsts = [key for key in ("first_channel_THz", "first_itu_channel") if getattr(self, key) is not None]
+        hertz = firsts + ["spacing_GHz"] * (self.spacing_GHz is not None)
+        if nm and hertz:
+            raise ValueError(
+                f"'{nm[0]}' and '{hertz[0]}' belong to two grids; give first_wl_nm and spacing_nm for lines equal in "
+                "wavelength, or first_channel_THz (or first_itu_channel) and spacing_GHz for lines equal in frequency"
+            )
+        if len(firsts) == 2:
+            raise ValueError("'first_channel_THz' and 'first_itu_channel' both place channel 0; give one of them")
+        if len(nm) == 1:
+            lacks = "spacing_nm" if self.spacing_nm is None else "first_wl_nm"
+            raise ValueError(f"missing key 'comb.{lacks}'; '{nm[0]}' needs it")
+        if not nm and self.spacing_GHz is None:
+            raise ValueError(
+                "missing key 'comb.spacing_GHz'; add it with first_channel_THz or first_itu_channel (lines equal in "
+                "frequency: frequency combs, ITU lasers), or first_wl_nm and spacing_nm (lines equal in wavelength)"
+            )
+        if not nm and not firsts:
+            raise ValueError(
+                "missing key 'comb.first_channel_THz' (or 'comb.first_itu_channel'); 'spacing_GHz' needs it"
+            )
+        return self
+
+    @property
+    def spacing_key(self) -> str:
+        """Which key holds the spacing: ``spacing_GHz`` or ``spacing_nm``."""
+        return "spacing_nm" if self.spacing_GHz is None else "spacing_GHz"
+
+    @property
+    def spacing_text(self) -> str:
+        """The spacing with its unit."""
+        key = self.spacing_key
+        return f"{getattr(self, key):g} {key.removeprefix('spacing_')}"
 
 
 class ModulatorTable(Table):

@@ -11,7 +11,8 @@ from prism_photonics.budget.link import line_current_A, link_budget
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.snr import evened_line_current_A, expected_maximum, score_snr_dB
 from prism_photonics.circuit.params import designed_bank
-from prism_photonics.lightpath.ring.model import extreme_transmissions, fsr_um, fwhm_pm, ring_fields
+from prism_photonics.lightpath.ring.figures import extreme_transmissions
+from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm, ring_fields
 
 
 def losses(spec):
@@ -48,7 +49,7 @@ def test_a_line_current_is_responsivity_times_the_power_that_arrives(demo):
 def test_the_rings_figures_without_simulation_are_those_of_the_model(demo, channel):
     figures = ring_figures(demo, channel)
     ring = jax.tree.map(lambda leaf: leaf[0, 0, channel], designed_bank(demo).rings)
-    t_min, d_max = extreme_transmissions(ring)
+    t_min, d_max = extreme_transmissions(ring.t1, ring.t2, ring.a)
     assert figures.fwhm_pm == pytest.approx(float(fwhm_pm(ring)), rel=1e-9)
     assert figures.fsr_nm == pytest.approx(float(fsr_um(ring)) * 1e3, rel=1e-9)
     assert figures.through_min == pytest.approx(float(t_min), rel=1e-9)

@@ -31,7 +31,7 @@ QUIET = DetectorDesign(
     saturation_A=0.05,
 )
 NO_RIN = -400.0
-COMB = CombDesign(1.55, 1e-3, 2, 1e-3, rin_dB_Hz=-150.0, tilt_dB=0.0, rin_common_dB_Hz=NO_RIN, linewidth_Hz=0.0)
+COMB = CombDesign((1.55, 1.551), 1e-3, 1e-3, rin_dB_Hz=-150.0, tilt_dB=0.0, rin_common_dB_Hz=NO_RIN, linewidth_Hz=0.0)
 COMMON = replace(COMB, rin_dB_Hz=NO_RIN, rin_common_dB_Hz=-150.0)
 
 

@@ -1,4 +1,4 @@
-"""The Vernier pair before four judges, energy, limits, a second road, finite differences; and where it is placed."""
+"""The Vernier pair before four judges, energy, limits, a second road, finite differences; and how its rings couple."""
 
 import math
 
@@ -9,24 +9,18 @@ import pytest
 import sax
 from scipy.integrate import quad
 
-from prism_photonics.budget.vernier import vernier_figures
-from prism_photonics.circuit.vernier import vernier_params
 from prism_photonics.lightpath.ring.model import RingParams, ring_fields
-from prism_photonics.lightpath.ring.place import resonance_um
-from prism_photonics.lightpath.vernier.model import VernierParams, pair_shift_pm, vernier, vernier_fields
-from prism_photonics.lightpath.vernier.place import second_radius_um, vernier_angles, vernier_designs
+from prism_photonics.lightpath.vernier.coupling import vernier_angles
+from prism_photonics.lightpath.vernier.design import VernierDesign
+from prism_photonics.lightpath.vernier.model import VernierParams, vernier, vernier_fields
 from prism_photonics.lightpath.waveguide.model import path
 from prism_photonics.process.profile import load_profile
-from prism_photonics.units import InputError
 
 WL0 = 1.55
-COMB_UM = tuple(1.5252 + 0.0016 * c for c in range(32))
-BAND_UM = COMB_UM[-1] - COMB_UM[0]
-LOSS_DB_CM = 0.27
 
 
 def make(t1=0.993, t12=0.9999, t2=0.992, a1=0.9996, a2=0.9995, opl1_um=160 * WL0, opl2_um=183 * WL0):
-    leaves = (t1, t12, t2, a1, a2, opl1_um, opl2_um, 1.19 * opl1_um, 1.19 * opl2_um, 0.0, 0.0, 4.8, 4.9, WL0)
+    leaves = (t1, t12, t2, a1, a2, opl1_um, opl2_um, 1.19 * opl1_um, 1.19 * opl2_um, WL0)
     shape = np.broadcast_shapes(*map(np.shape, leaves))
     return VernierParams(*(jnp.broadcast_to(jnp.asarray(leaf, dtype=float), shape) for leaf in leaves))
 
@@ -47,15 +41,6 @@ def transfer(fields):
 @pytest.fixture(scope="module")
 def profile():
     return load_profile("tfln600")
-
-
-@pytest.fixture(scope="module")
-def designs(profile):
-    """32 channels of 1.6 nm from rings of 20 µm, both at the channel."""
-    return vernier_designs(
-        profile, radius_um=20.0, wl_um=COMB_UM, bias_pm=0.0, gap_through_um=0.4, gap_between_um=0.78, gap_drop_um=0.4,
-        pitch_um=130.0, least_um=2.6, lobe_half_angle_deg=55.0, electrode_gap_um=5.4, electrode_width_um=8.0,
-    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- laws
@@ -203,47 +188,12 @@ def test_the_gradient_is_that_of_finite_differences(power_and_slopes, name):
     assert float(slopes[name]) == pytest.approx((up - down) / (2 * STEPS[name]), rel=1e-5)
 
 
-# ---------------------------------------------------------------- placement
+# ---------------------------------------------------------------- coupling
 
 
-def test_both_rings_of_every_pair_resonate_at_the_channel_within_the_drawing_grid(profile, designs):
-    for design, channel_um in zip(designs, COMB_UM, strict=True):
-        for ring in design.rings:
-            miss_pm = (resonance_um(profile, ring.lengths, near_um=channel_um) - channel_um) * 1e6
-            assert abs(miss_pm) <= 11
-            assert round(ring.straight_um * 1e3) == pytest.approx(ring.straight_um * 1e3, abs=1e-6)
-
-
-def test_the_two_combs_do_not_meet_again_within_the_channels_though_each_ring_has_many_orders_there(profile, designs):
-    for channel in (0, 16, 31):
-        figures = vernier_figures(
-            designs[channel], profile, loss_dB_cm=LOSS_DB_CM, channel_um=COMB_UM[channel], band_um=BAND_UM
-        )
-        assert max(figures.fsr_nm) < BAND_UM * 1e3 / 5
-        assert figures.vernier_fsr_nm > BAND_UM * 1e3
-        assert figures.least_miss_pm > 10 * figures.fwhm_pm
-
-
-def test_no_other_second_radius_keeps_the_false_resonances_further_apart(profile):
-    def least_miss_pm(radius2_um):
-        wl = np.asarray(COMB_UM[0])
-        n_g = 0.5 * (profile.optics.n_g_along_x.value + profile.optics.n_g_along_y.value)
-        fsr1, fsr2 = (float(wl**2 / (n_g * (2 * np.pi * r + 5.5))) for r in (20.0, radius2_um))
-        far = [k * fsr1 for k in range(1, 7)]
-        return min(abs(x - round(x / fsr2) * fsr2) for x in far) * 1e6
-
-    best_um = second_radius_um(profile, radius_um=20.0, wl=COMB_UM[0], band_um=BAND_UM, least_um=2.6)
-    # A plain count without dispersion or straights' fine lengths: as good as anything to a tenth.
-    assert least_miss_pm(best_um) > 0.9 * max(least_miss_pm(r) for r in np.arange(20.2, 30.0, 0.02))
-
-
-def test_a_comb_that_no_pair_covers_is_refused(profile):
-    with pytest.raises(InputError, match="no ring up to twice radius_um = 60"):
-        second_radius_um(profile, radius_um=60.0, wl=1.45, band_um=0.2, least_um=2.6)
-
-
-def test_the_facing_rings_couple_as_the_true_circles(profile, designs):
-    design, law = designs[0], profile.gap_law
+def test_the_facing_rings_couple_as_the_true_circles(profile):
+    design = VernierDesign(20.0, 22.978, 3.1, 2.7, 0.4, 0.78, 0.4, 1.4, 130.0, 55.0, 5.4, 8.0)
+    law = profile.gap_law
 
     def opening(x, radius, straight):
         out = max(abs(x) - straight / 2, 0.0)
@@ -255,43 +205,3 @@ def test_the_facing_rings_couple_as_the_true_circles(profile, designs):
 
     true, _ = quad(coupling, -8.0, 8.0, points=[-1.4, 1.4])
     assert vernier_angles(profile, design)[1] == pytest.approx(true, rel=5e-3)
-
-
-# ---------------------------------------------------------------- figures against the spectrum
-
-
-@pytest.mark.parametrize("channel", [0, 15])
-def test_linewidth_peak_suppression_and_misalignment_are_those_of_the_spectrum(profile, designs, channel):
-    design, channel_um = designs[channel], COMB_UM[channel]
-    figures = vernier_figures(design, profile, loss_dB_cm=LOSS_DB_CM, channel_um=channel_um, band_um=BAND_UM)
-    pair = vernier_params(design, profile, loss_dB_cm=LOSS_DB_CM)
-    assert figures.tuning_pm_V == pytest.approx((float(pair.slope1_pm_V), float(pair.slope2_pm_V)))
-
-    def drop_at(wl, misaligned_pm):
-        # A shift is defined at λ0; at the channel it is (λ/λ0)² times as large.
-        moves = (-figures.bias_pm[0] - misaligned_pm / 2, -figures.bias_pm[1] + misaligned_pm / 2)
-        shifts = [move * (WL0 / channel_um) ** 2 for move in moves]
-        return np.abs(vernier_fields(jnp.asarray(wl), pair, *shifts).drop) ** 2
-
-    near = channel_um + np.linspace(-100, 100, 4001) / 1e6
-    aligned = drop_at(near, 0.0)
-    above = near[aligned >= aligned[2000] / 2]
-    assert (above[-1] - above[0]) * 1e6 == pytest.approx(figures.fwhm_pm, rel=0.02)
-    assert aligned[2000] == pytest.approx(figures.drop_centre, rel=1e-3)
-    for misaligned_pm in (10.0, 20.0, 40.0):
-        cost_dB = 10 * math.log10(aligned.max() / drop_at(near, misaligned_pm).max())
-        assert figures.peak_loss_dB(misaligned_pm) == pytest.approx(cost_dB, abs=0.03)
-
-    band = np.linspace(channel_um - BAND_UM, channel_um + BAND_UM, 400_001)
-    away = np.abs(band - channel_um) > 0.0008
-    strongest = drop_at(band[away], 0.0).max()
-    assert figures.suppression_dB == pytest.approx(10 * math.log10(aligned[2000] / strongest), abs=0.15)
-    assert figures.suppression_dB > 27
-
-
-def test_one_voltage_moves_both_rings_nearly_alike(profile, designs):
-    figures = vernier_figures(designs[0], profile, loss_dB_cm=LOSS_DB_CM, channel_um=COMB_UM[0], band_um=BAND_UM)
-    assert abs(figures.walk_off_pm(100.0)) < 1.0
-    pair = vernier_params(designs[0], profile, loss_dB_cm=LOSS_DB_CM)
-    shifts = np.asarray(pair_shift_pm(pair, jnp.asarray(10.0)))
-    assert shifts[1] - shifts[0] == pytest.approx(figures.walk_off_pm(shifts.mean()))

@@ -217,7 +217,7 @@ def test_units_are_converted_once_at_the_door(demo):
     assert detector.bandwidth_Hz == pytest.approx(demo.detector.bandwidth_GHz * 1e9)
     assert detector.adc_full_scale_A == pytest.approx(demo.detector.adc_full_scale_uA * 1e-6)
     assert comb.line_power_W == pytest.approx(1e-3 * 10 ** (demo.comb.line_power_dBm / 10))
-    assert comb.first_wl_um == pytest.approx(demo.comb.first_wl_nm * 1e-3)
+    assert comb.wl_um[0] == pytest.approx(demo.comb.first_wl_nm * 1e-3)
 
 
 def test_the_dac_grid_has_all_its_codes_between_plus_and_minus_the_limit(demo):

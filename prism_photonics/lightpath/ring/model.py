@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import sax
 from jaxtyping import Array, Complex, Float, Shaped
 
+from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
 from prism_photonics.lightpath.waveguide.model import path_phase, unit_phasor
 from prism_photonics.units import PM_PER_UM
 
@@ -128,21 +129,12 @@ def reciprocal(z: Complex[Array, "..."]) -> Complex[Array, "..."]:
 
 def fwhm_pm(ring: RingParams) -> Float[Array, "..."]:
     """Full width at half maximum ``λ²·(1 − t1·t2·a)/(π·n_g·L·√(t1·t2·a))`` of the drop peak, in pm."""
-    x = ring.t1 * ring.t2 * ring.a
-    return ring.wl0_um**2 * (1.0 - x) / (jnp.pi * ring.gpl_um * jnp.sqrt(x)) * PM_PER_UM
+    return linewidth_um(ring.t1, ring.t2, ring.a, wl_um=ring.wl0_um, gpl_um=ring.gpl_um, xp=jnp) * PM_PER_UM
 
 
 def fsr_um(ring: RingParams) -> Float[Array, "..."]:
     """Free spectral range ``λ²/(n_g·L)`` in µm."""
-    return ring.wl0_um**2 / ring.gpl_um
-
-
-def extreme_transmissions(ring: RingParams) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """On resonance: through ``T_min = ((t1 − t2 a)/(1 − t1 t2 a))²``, drop ``D_max = κ1²κ2²a/(1 − t1 t2 a)²``."""
-    denominator = (1.0 - ring.t1 * ring.t2 * ring.a) ** 2
-    t_min = (ring.t1 - ring.t2 * ring.a) ** 2 / denominator
-    d_max = (1.0 - ring.t1**2) * (1.0 - ring.t2**2) * ring.a / denominator
-    return t_min, d_max
+    return free_spectral_range_um(wl_um=ring.wl0_um, gpl_um=ring.gpl_um)
 
 
 def ring(

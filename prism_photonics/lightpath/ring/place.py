@@ -68,15 +68,14 @@ def straights_um(
     return tuple(round(s, GRID_DECIMALS) if snap else s for s in exact)
 
 
-def resonance_um(profile: Profile, lengths: Lengths, *, near_um: float) -> float:
+def resonance_um(profile: Profile, lengths: Lengths, *, near_um: Any) -> Any:
     """Where a ring of a circumference resonates: the order nearest to ``near_um``, in µm.
 
     The inverse of `straights_um`: ``λ = n_g·L / (m + (n_g − n_eff)·L/λ0)`` solves ``n_eff(λ)·L = m·λ``.
     """
     opl_um, gpl_um = optical_lengths_um(profile, lengths)
     dispersion = (gpl_um - opl_um) / profile.optics.wl0_um.value
-    order = round(gpl_um / near_um - dispersion)
-    return gpl_um / (order + dispersion)
+    return gpl_um / (np.rint(gpl_um / near_um - dispersion) + dispersion)
 
 
 def coupling_angles(profile: Profile, design: RingDesign, xp: ModuleType = np) -> tuple[Any, Any]:

@@ -14,6 +14,6 @@ def frequency_noise_pm(comb: CombDesign, *, bandwidth_Hz: float) -> float:
     Source: white frequency noise of one-sided density Δν/π gives a Lorentzian line of full width Δν
     (10.1364/AO.49.004801).
     """
-    wl = comb.first_wl_um + 0.5 * comb.spacing_um * (comb.channels - 1)
+    wl = 0.5 * (comb.wl_um[0] + comb.wl_um[-1])
     sigma_Hz = math.sqrt(comb.linewidth_Hz * bandwidth_Hz / math.pi)
     return wl**2 / SPEED_OF_LIGHT_UM_S * sigma_Hz * PM_PER_UM

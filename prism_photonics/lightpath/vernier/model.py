@@ -1,4 +1,4 @@
-"""Vernier pair optics: coupled-mode closed form of two rings in series, with electro-optic tuning.
+"""Vernier pair optics: coupled-mode closed form of two rings in series.
 
 Light turns anticlockwise in ring 1 and clockwise in ring 2, so it leaves on the drop bus *forward*, the way it came in
 on the through bus. Let every coupler pass t and cross jκ, κ = √(1 − t²); let h_i = √a_i·e^{jφ_i/2} be half a turn of
@@ -48,10 +48,6 @@ class VernierParams(eqx.Module):
         opl2_um: The same of ring 2.
         gpl1_um: Group circumference n_g·L of ring 1 at ``wl0_um``, in µm.
         gpl2_um: The same of ring 2.
-        offset1_pm: Resonance shift of ring 1 from fabrication, in pm.
-        offset2_pm: The same of ring 2.
-        slope1_pm_V: Tuning of ring 1 by the pair's one voltage, in pm/V.
-        slope2_pm_V: The same of ring 2.
         wl0_um: Reference wavelength in µm.
     """
 
@@ -64,10 +60,6 @@ class VernierParams(eqx.Module):
     opl2_um: Float[Array, "..."]
     gpl1_um: Float[Array, "..."]
     gpl2_um: Float[Array, "..."]
-    offset1_pm: Float[Array, "..."]
-    offset2_pm: Float[Array, "..."]
-    slope1_pm_V: Float[Array, "..."]
-    slope2_pm_V: Float[Array, "..."]
     wl0_um: Float[Array, "..."]
 
 
@@ -77,12 +69,6 @@ class VernierFields(eqx.Module):
     through: Complex[Array, "..."]
     drop: Complex[Array, "..."]
     drop_bus: Complex[Array, "..."]
-
-
-def pair_shift_pm(pair: VernierParams, volts: Float[Array, "*pairs"]) -> Float[Array, "*pairs 2"]:
-    """Resonance shifts ``offset + slope·V`` in pm of both rings of each pair, driven by one voltage."""
-    ring1 = pair.offset1_pm + pair.slope1_pm_V * volts
-    return jnp.stack([ring1, pair.offset2_pm + pair.slope2_pm_V * volts], axis=-1)
 
 
 def vernier_fields(
@@ -128,7 +114,7 @@ def vernier(
     Returns:
         S-dictionary with ports o1, o2 (through bus, west and east) and o3, o4 (drop bus, west and east).
     """
-    leaves = (t1, t12, t2, a1, a2, opl1_um, opl2_um, gpl1_um, gpl2_um, 0.0, 0.0, 0.0, 0.0, wl0_um)
+    leaves = (t1, t12, t2, a1, a2, opl1_um, opl2_um, gpl1_um, gpl2_um, wl0_um)
     params = VernierParams(*(jnp.asarray(leaf, dtype=float) for leaf in leaves))
     fields = vernier_fields(jnp.asarray(wl), params, shift1_pm, shift2_pm)
     return sax.reciprocal(
