@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from prism_photonics.codec.centring import centre_score
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.ranking.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.ranking.keys import KeyCache
@@ -52,7 +53,8 @@ def bundle_scores(
 ) -> Float[np.ndarray, "sequences kv_heads queries blocks"]:
     """Scores of every query of a cache by an exported bundle; each KV head of a sequence is programmed once.
 
-    Each block is written at full span, see ``rank.signatures.at_full_span``.
+    Each block is written less the median of its bank and at full span, see ``codec.centring`` and
+    ``ranking.signatures.at_full_span``.
 
     Args:
         bundle: The bundle, or its folder.
@@ -68,9 +70,12 @@ def bundle_scores(
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     for number, bank in enumerate(np.ndindex(*signatures.shape[:2])):
         # Every bank is programmed and read on its own: its own errors, its own noise.
-        unit, scale = at_full_span(signatures[bank])
+        # Not the mean, which one block of large keys would lead astray.
+        centre = np.median(signatures[bank], axis=0)
+        unit, scale = at_full_span(signatures[bank] - centre)
         key = seed * 2**20 + number
-        scores[bank] = model.read(sketches[bank], model.program(unit, key, signature_scale=1.0), key=key) * scale
+        read = model.read(sketches[bank], model.program(unit, key, signature_scale=1.0), key=key)
+        scores[bank] = read * scale + centre_score(sketches[bank], centre, halves=False)
     return scores
 
 

@@ -17,7 +17,7 @@ from prism_photonics.units import InputError
 def sketch(
     queries: Float[Tensor, "batch heads steps dims"], kv_heads: int
 ) -> Float[Tensor, "batch kv_heads steps dims"]:
-    """The sum of the queries of each KV head's group; as ``rank.signatures.query_sketch``, on torch tensors."""
+    """The sum of the queries of each KV head's group; as ``ranking.signatures.query_sketch``, on torch tensors."""
     batch, heads, steps, dims = queries.shape
     return queries.reshape(batch, kv_heads, group_size(heads, kv_heads=kv_heads), steps, dims).sum(2)
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 
+from prism_photonics.ranking.centre import centred, shared_part, widened
 from prism_photonics.ranking.features import Features, MeanAndBound
 from prism_photonics.ranking.learned import LearnedProjection
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
@@ -51,16 +52,19 @@ class Hierarchical(Selector):
 
     def sign(self, keys, valid, place):
         """The block's share of its group's signature, then its own."""
+        keys = widened(keys)
         share = self._base.of_blocks(keys, valid, place.layer)
-        return torch.cat([share, self.reader.write(self.fine.of_blocks(keys, valid, place.layer), place)], -1)
+        left, reference = centred(self.fine.of_blocks(keys, valid, place.layer), valid.any(-1), place.centre)
+        return torch.cat([share, self.reader.write(left, place), reference], -1)
 
     def score(self, queries, signatures, layer, evidence=None):
         """Fine scores of the blocks of the opened groups; -inf for all others."""
-        dims = queries.shape[-1]
+        queries, dims = widened(queries), queries.shape[-1]
         width = self._base.width(dims)
-        share, state = signatures[..., :width], signatures[..., width:]
         kv_heads, blocks = signatures.shape[1:3]
-        fine = self.reader.read(self.fine.of_queries(queries, kv_heads, layer), state)
+        asked = self.fine.of_queries(queries, kv_heads, layer)
+        share, state, reference = signatures.tensor_split([width, signatures.shape[-1] - asked.shape[-1]], -1)
+        fine = self.reader.read(asked, state) + shared_part(asked, reference)
         groups = blocks // self.children
         if groups < 2:
             return fine
@@ -74,7 +78,9 @@ class Hierarchical(Selector):
         else:
             part = slice(0, dims) if self.coarse == "mean" else slice(dims, None)
             plain, sketches = plain[..., part], sketches[..., part]
-        scores = self.reader.read(sketches, self.reader.write(plain, Place(layer, _COARSE_PLACE)))
+        # All groups are written at once, so what they share needs not to be put back.
+        left, _ = centred(plain, torch.ones(len(plain), groups, dtype=torch.bool, device=plain.device), None)
+        scores = self.reader.read(sketches, self.reader.write(left, Place(layer, _COARSE_PLACE)))
         kept = best(scores, self.opened(groups), torch.ones_like(scores, dtype=torch.bool))
         opened = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, kept, True)
         shown = opened.repeat_interleave(self.children, -1)
@@ -87,6 +93,7 @@ class Hierarchical(Selector):
 
     def fit(self, keys, queries, *, layer, block):
         """See ``Selector.fit``."""
+        keys, queries = widened(keys), widened(queries)
         self.fine.fit(keys, queries, layer=layer, block=block)
         if isinstance(self.coarse, LearnedProjection) and keys.shape[2] >= 2 * block * self.children:
             self.coarse.fit(keys, queries, layer=layer, block=block * self.children)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from prism_photonics.export.read import Bundle
 from prism_photonics.export.torch import PhotonicSelector
+from prism_photonics.ranking.centre import centred
 from prism_photonics.ranking.features import Features
 from prism_photonics.ranking.signatures import group_size
 from prism_photonics.units import InputError
@@ -72,7 +73,8 @@ class LearnedProjection(Features):
         blocks, sequences, kv_heads = keys.shape[2] // block, len(keys), keys.shape[1]
         cut = keys[:, :, : blocks * block].unflatten(2, (blocks, block))
         whole = torch.ones(sequences, blocks, block, dtype=torch.bool, device=keys.device)
-        block_features = self.base.of_blocks(cut, whole, layer)
+        # As they are written: less what all blocks share, which no score tells them apart by.
+        block_features, _ = centred(self.base.of_blocks(cut, whole, layer), whole.any(-1), None)
         query_features = self.base.of_queries(queries, kv_heads, layer)
         wanted = _mass(queries, cut)
         held_out = range(max(1, sequences // 4)) if sequences > 1 else range(1)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from prism_photonics.ranking.centre import Centre
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.selectors import Selector
 from prism_photonics.units import InputError
@@ -31,6 +32,7 @@ class PagedSignatures:
         self.selector, self.pages = selector, pages
         self._written: dict[int, Tensor] = {}
         self._known: dict[int, Tensor] = {}
+        self._centres: dict[int, Centre] = {}
 
     def sign(self, layer: int, pages: Int[Tensor, " n"], keys: Float[Tensor, "n tokens kv_heads dims"]) -> None:
         """Sign full pages; one that was signed before is signed anew.
@@ -43,7 +45,8 @@ class PagedSignatures:
         for page, block in zip(pages.tolist(), keys.movedim(2, 1), strict=True):
             # One by one: a chip draws the programming error of a block from its place.
             valid = torch.ones(1, 1, block.shape[1], dtype=torch.bool, device=block.device)
-            fresh = self.selector.sign(block[None, :, None], valid, Place(layer, page))[0, :, 0]
+            centre = self._centres.setdefault(layer, Centre())
+            fresh = self.selector.sign(block[None, :, None], valid, Place(layer, page, centre=centre))[0, :, 0]
             if layer not in self._written:
                 self._written[layer] = fresh.new_zeros(self.pages, *fresh.shape)
                 self._known[layer] = torch.zeros(self.pages, dtype=torch.bool, device=fresh.device)
@@ -60,8 +63,8 @@ class PagedSignatures:
             queries: Post-RoPE queries of the step.
 
         Returns:
-            Scores, minus infinity where there is no page or an unsigned one. An engine that chooses for all heads of a
-            request at once adds them up; ours are chosen per KV head.
+            Scores up to one number per request and KV head, minus infinity where there is no page or an unsigned one.
+            An engine that chooses for all heads of a request at once adds them up; ours are chosen per KV head.
 
         Raises:
             InputError: No page of the layer is signed.
@@ -69,6 +72,9 @@ class PagedSignatures:
         if layer not in self._written:
             raise InputError(f"layer {layer}: got queries, want signed pages before them; call sign() first")
         real = pages.clamp(min=0)
+        known = self._known[layer][real] & (pages >= 0)
+        # What is not signed stands in for by a page that is: scores are relative to the first row's reference.
+        real = torch.where(known, real, real.gather(1, known.int().argmax(1, keepdim=True)))
         state = self._written[layer][real].transpose(1, 2)
         scores = self.selector.score(queries[:, :, None], state, layer)[:, :, 0]
-        return scores.masked_fill(~(self._known[layer][real] & (pages >= 0))[:, None], -torch.inf)
+        return scores.masked_fill(~known[:, None], -torch.inf)

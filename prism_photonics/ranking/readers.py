@@ -13,6 +13,7 @@ from torch import Tensor
 from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.checks import require_drift
 from prism_photonics.export.read import Bundle
+from prism_photonics.ranking.centre import Centre
 from prism_photonics.units import InputError
 
 
@@ -24,11 +25,13 @@ class Place:
         layer: Layer of the model.
         block: Index of the first of the blocks.
         sequence: Number of the first sequence of the batch.
+        centre: Running median of the layer's blocks, told of these; None for their own median.
     """
 
     layer: int
     block: int = 0
     sequence: int = 0
+    centre: Centre | None = None
 
 
 class Reader(abc.ABC):
@@ -109,9 +112,9 @@ class ChipReader(Reader):
     def write(self, signatures, place):
         """Signatures at full span, their scales, and the normal numbers of the programming error."""
         batch, kv_heads, blocks, width = signatures.shape
+        # A block of zeros has the scale 0: its score is 0, without noise.
         scale = signatures.abs().amax(-1, keepdim=True)
-        scale = torch.where(scale > 0, scale, 1.0)
-        unit = signatures / scale
+        unit = signatures / torch.where(scale > 0, scale, 1.0)
         if self.levels:
             unit = sign.quantize(unit, self.levels, -1.0, 1.0)
         shape = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1:]

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from prism_photonics.ranking.centre import centred, shared_part, widened
 from prism_photonics.ranking.features import Features
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
 from prism_photonics.units import InputError
@@ -109,7 +110,7 @@ class Selector(abc.ABC):
 def best(
     scores: Float[Tensor, "*batch blocks"], k: int, candidates: Bool[Tensor, "*batch blocks"]
 ) -> Int[Tensor, "*batch chosen"]:
-    """The k best candidates above -inf, under the tie rule of ``rank.recall.top_k``; -1 where there are fewer."""
+    """The k best candidates above -inf, under the tie rule of ``ranking.recall.top_k``; -1 where there are fewer."""
     if k < 1:
         raise InputError(f"k: got {k}, want at least 1; choose how many blocks to fetch")
     barred = torch.where(candidates, scores, -torch.inf)
@@ -120,6 +121,8 @@ def best(
 
 class FeatureSelector(Selector):
     """Scores are dot products of block features and query features, read in float or by a chip.
+
+    What all blocks share is taken off before they are written (see ``ranking.centre``).
 
     Attributes:
         features: What block and query are turned into.
@@ -132,16 +135,19 @@ class FeatureSelector(Selector):
 
     def sign(self, keys, valid, place):
         """See ``Selector.sign``."""
-        return self.reader.write(self.features.of_blocks(keys, valid, place.layer), place)
+        plain = self.features.of_blocks(widened(keys), valid, place.layer)
+        left, reference = centred(plain, valid.any(-1), place.centre)
+        return torch.cat([self.reader.write(left, place), reference], -1)
 
     def score(self, queries, signatures, layer, evidence=None):
         """See ``Selector.score``."""
-        sketch = self.features.of_queries(queries, signatures.shape[1], layer)
-        return self.reader.read(sketch, signatures)
+        sketch = self.features.of_queries(widened(queries), signatures.shape[1], layer)
+        state, reference = signatures.tensor_split([signatures.shape[-1] - sketch.shape[-1]], -1)
+        return self.reader.read(sketch, state) + shared_part(sketch, reference)
 
     def fit(self, keys, queries, *, layer, block):
         """See ``Selector.fit``."""
-        self.features.fit(keys, queries, layer=layer, block=block)
+        self.features.fit(widened(keys), widened(queries), layer=layer, block=block)
 
     def cost(self, blocks, *, dims, block):
         """See ``Selector.cost``."""

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from prism_photonics.ranking.centre import Centre
 from prism_photonics.ranking.latent import latent_keys
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.selectors import Selector
@@ -23,6 +24,7 @@ class SignatureLayer(DynamicLayer):
         latent: Whether keys and values are the latents and rotated keys of latent attention.
         ticket: Number of the hook that the layer belongs to.
         signatures: What the selector signed, or None before the first complete block.
+        centre: Running median of the blocks' features.
         written: Blocks that were signed since the cache was made; each block counts once.
         record_past: Whether tokens are drafted and may be taken back; transformers sets it for assisted generation.
     """
@@ -31,6 +33,7 @@ class SignatureLayer(DynamicLayer):
         super().__init__(**kwargs)
         self.selector, self.block, self.latent, self.ticket = selector, block, latent, ticket
         self.signatures: Tensor | None = None
+        self.centre = Centre()
         self.written = 0
         self.record_past = False
 
@@ -86,7 +89,8 @@ class SignatureLayer(DynamicLayer):
             keys = self.keys[:, :, part]
             if self.latent:
                 keys = latent_keys(keys, self.values[:, :, part])
-            fresh = self.selector.sign(keys.unflatten(2, shape), valid[:, part].unflatten(1, shape), Place(layer, done))
+            place = Place(layer, done, centre=self.centre)
+            fresh = self.selector.sign(keys.unflatten(2, shape), valid[:, part].unflatten(1, shape), place)
             self.written += complete - done
             self.signatures = fresh if self.signatures is None else torch.cat([self.signatures, fresh], 2)
         return self.signatures
@@ -94,7 +98,7 @@ class SignatureLayer(DynamicLayer):
     def reset(self) -> None:
         """Forget everything."""
         super().reset()
-        self.signatures, self.written, self.record_past = None, 0, False
+        self.signatures, self.written, self.record_past, self.centre = None, 0, False, Centre()
 
     def crop(self, tokens_to_remove: int) -> None:
         """Drop the last tokens, and the signatures of the blocks that they break."""
@@ -120,6 +124,7 @@ class SignatureLayer(DynamicLayer):
     def _rearrange(self, move: Any) -> None:
         if self.signatures is not None:
             self.signatures = move(self.signatures)
+            self.centre.rearrange(move)
 
 
 def signature_cache(

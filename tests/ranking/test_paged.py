@@ -31,7 +31,9 @@ def test_each_request_is_scored_on_its_own_pages_as_on_a_cache_of_its_own(featur
         valid = torch.ones(1, len(mine), TOKENS, dtype=torch.bool)
         signed = selector.sign(keys[mine].movedim(2, 0)[None], valid, Place(3))
         alone = selector.score(queries[None, number, :, None], signed, 3)[0, :, 0]
-        assert torch.allclose(scores[number, :, : len(mine)], alone, atol=1e-5)
+        # Up to one number per KV head: both are relative to what their blocks share.
+        level = scores[number, :, : len(mine)] - alone
+        assert torch.allclose(level, level[:, :1].expand_as(level), atol=1e-5)
         assert (scores[number, :, len(mine) :] == -torch.inf).all()
 
 
@@ -39,15 +41,15 @@ def test_a_page_keeps_its_programming_error_until_it_is_written_anew(demo_bundle
     keys, queries = buffer(), torch.randn(1, 4, DIMS, generator=torch.Generator().manual_seed(1))
     noiseless = {name: torch.tensor(0.0).numpy() for name in ("noise_floor", "noise_shot", "noise_rin", "noise_common")}
     chip = FeatureSelector("chip", MeanKey(), ChipReader(demo_bundle(DIMS, **noiseless)))
-    paged, listed = PagedSignatures(chip, PAGES), torch.tensor([[5, 6, 1]])
-    paged.sign(0, torch.tensor([5, 6]), keys[[5, 6]])
+    paged, listed = PagedSignatures(chip, PAGES), torch.tensor([[5, 6, 1, 7]])
+    paged.sign(0, torch.tensor([5, 6, 7]), keys[[5, 6, 7]])
     first = paged.scores(0, listed, queries)
     assert (first[..., 2] == -torch.inf).all()  # page 1 is not full yet
     assert torch.equal(paged.scores(0, listed, queries), first)
     paged.sign(0, torch.tensor([5]), keys[[3]])
     again = paged.scores(0, listed, queries)
-    assert torch.equal(again[..., 1:], first[..., 1:])
-    assert not torch.equal(again[..., 0], first[..., 0])
+    assert torch.allclose(again[..., 1] - again[..., 3], first[..., 1] - first[..., 3], atol=1e-5)
+    assert not torch.allclose(again[..., 0] - again[..., 3], first[..., 0] - first[..., 3], atol=1e-2)
 
 
 def test_what_an_engine_cannot_give_is_refused():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from prism_photonics.ranking.catalog import NAMES, make_selectors
+from prism_photonics.ranking.centre import Centre
 from prism_photonics.ranking.evict import Streaming
 from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey
 from prism_photonics.ranking.hierarchical import Hierarchical
@@ -13,6 +14,13 @@ from prism_photonics.ranking.recall import top_k
 from prism_photonics.ranking.salca import BINS, SalcaLike, eight_bits
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, best
 from prism_photonics.units import InputError
+
+
+class StandingCentre(Centre):
+    """One whose first reference stands."""
+
+    def take(self, features, shown):
+        return super().take(features, shown) if self.reference is None else self.reference
 
 
 def everywhere(scores):
@@ -41,8 +49,9 @@ def test_every_selector_signs_blocks_one_by_one_as_at_once(bank, demo_bundle, na
             part.steps = 5
     if selector.trained:
         selector.fit(keys.flatten(2, 3), queries, layer=0, block=4)
-    whole = selector.sign(keys, valid, Place(0))
-    parts = [selector.sign(keys[:, :, n : n + 2], valid[:, n : n + 2], Place(0, n)) for n in (0, 2, 4)]
+    centre = StandingCentre()
+    whole = selector.sign(keys, valid, Place(0, centre=centre))
+    parts = [selector.sign(keys[:, :, n : n + 2], valid[:, n : n + 2], Place(0, n, centre=centre)) for n in (0, 2, 4)]
     assert torch.equal(torch.cat(parts, 2), whole)
     scores = selector.score(queries, whole, 0)
     assert scores.shape == (2, 2, 3, 6)
