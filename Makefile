@@ -23,10 +23,10 @@ demo: $(MAIN)  ## set up what it needs, then run the 8x8 chip from spec to ranke
 	$(BIN)/prism run layouts/demo_8x8/spec.toml -o out/demo_8x8
 
 test: $(ALL)  ## set up everything, then run the tests
-	$(BIN)/pytest $(PYTEST_FLAGS)
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not wheel"
 
 fast-test: $(ALL)  ## the tests not marked slow
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not wheel"
 
 lint: $(ALL) notebooks docs  ## format, style, types, walls, spelling; notebooks executed, docs built
 	$(BIN)/ruff format --check
@@ -47,10 +47,11 @@ docs: $(ALL)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
 	@echo "docs/_build/index.html"
 
-wheel: $(ALL)  ## build source and wheel, and check what a package index would read of them
+wheel: $(ALL)  ## build source and wheel, and run the main job and the README's session from it in bare environments
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(BIN)/twine check --strict dist/*
+	$(BIN)/pytest -n 0 -m wheel tests/wheel
 
 lock: $(BIN)/uv  ## pin new dependencies (make lock UPGRADE=--upgrade moves every pin)
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra layout -o requirements.lock
