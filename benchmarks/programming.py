@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from prism_photonics.calibration.calibration import Calibration, blank_calibration
-from prism_photonics.programming.lane import lane_of, weights_and_slopes
-from prism_photonics.programming.rounding import round_lane
+from prism_photonics.programming.bus import bus_of, weights_and_slopes
+from prism_photonics.programming.rounding import round_bus
 from prism_photonics.programming.solve import program, reachable_weights
 from prism_photonics.spec import ChipSpec
 
@@ -101,11 +101,11 @@ def rounding_gain(spec: ChipSpec, *, dac_bits: int) -> dict[str, float]:
 
     @jax.jit
     def errors(number, volts):
-        lane = lane_of(calibration, number)
-        wanted = weights_and_slopes(lane, volts)[0]
+        bus = bus_of(calibration, number)
+        wanted = weights_and_slopes(bus, volts)[0]
         nearest = jnp.round((volts + top_V) / step_V) * step_V - top_V
-        by_row = round_lane(lane, volts, wanted, max_voltage_V=top_V, step_V=step_V)[1]
-        return weights_and_slopes(lane, nearest)[0] - wanted, by_row - wanted
+        by_row = round_bus(bus, volts, wanted, max_voltage_V=top_V, step_V=step_V)[1]
+        return weights_and_slopes(bus, nearest)[0] - wanted, by_row - wanted
 
     nearest, by_row = jax.vmap(errors)(jnp.arange(count), jnp.asarray(exact_V))
     rms = lambda error: float(jnp.sqrt(jnp.mean(error**2)))  # noqa: E731

@@ -20,10 +20,10 @@ import jax
 import numpy as np
 
 from prism_photonics.calibration.calibration import Calibration, calibrate
-from prism_photonics.characterize.stability import Hour, keep_true
+from prism_photonics.characterize.stability import StabilityTest, run_stability_test
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.drift.tracker import MODES
-from prism_photonics.report.hour import write_hours
+from prism_photonics.report.stability import write_stability
 from prism_photonics.spec import ChipSpec
 
 HERE = Path(__file__).parent
@@ -49,12 +49,12 @@ def chip_spec(film: str, thermal_time_s: float) -> ChipSpec:
 
 def one_die(
     spec: ChipSpec, calibration: Calibration, seed: int, *, interval_s: float, minutes: float
-) -> tuple[dict[str, Hour], dict[str, float]]:
+) -> tuple[dict[str, StabilityTest], dict[str, float]]:
     """All modes on one die, and the wall time of each in s."""
     hours, wall_s = {}, {}
     for mode in MODES:
         start = time.perf_counter()
-        hours[mode] = keep_true(
+        hours[mode] = run_stability_test(
             VirtualChip.fabricate(spec, jax.random.key(seed)),
             calibration,
             spec,
@@ -71,7 +71,7 @@ def one_die(
 def main() -> None:
     """Measure and write."""
     dies = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    panels: dict[str, dict[str, Hour]] = {}
+    panels: dict[str, dict[str, StabilityTest]] = {}
     cases: list[dict[str, Any]] = []
     for title, film, thermal_time_s, interval_s, minutes in CASES:
         spec = chip_spec(film, thermal_time_s)
@@ -100,7 +100,7 @@ def main() -> None:
             "cases": cases,
         }
         (HERE / "results" / "track_hour.json").write_text(json.dumps(result, indent=1) + "\n")
-        write_hours(HERE / "results" / "track_hour.png", panels)
+        write_stability(HERE / "results" / "track_hour.png", panels)
 
 
 def medians(lines: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

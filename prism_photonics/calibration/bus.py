@@ -24,21 +24,21 @@ class BusSurvey(eqx.Module):
         gain_A: Designed current of each line, fully lit and fully passed.
         scatter: What one unit of each unknown stands for.
         volts: Voltages that act while each channel is read, in V.
-        moved_pm: How far each ring has drifted meanwhile, in pm.
+        drift_pm: How far each ring has drifted meanwhile, in pm.
         current_A: Dark-corrected readings, 0 where one carries no weight.
         noise_A: Their expected standard deviations; infinite where a reading carries no weight.
     """
 
-    wl_um: Float[Array, "*lanes channels"]
-    channel_of_ring: Int[Array, "*lanes channels"]
+    wl_um: Float[Array, "*buses channels"]
+    channel_of_ring: Int[Array, "*buses channels"]
     rings: RingParams
     buses: PathParams
-    gain_A: Float[Array, "*lanes channels"]
+    gain_A: Float[Array, "*buses channels"]
     scatter: Scatter
-    volts: Float[Array, "*lanes settings channels channels"]
-    moved_pm: Float[Array, "*lanes settings channels channels"]
-    current_A: Float[Array, "*lanes settings channels"]
-    noise_A: Float[Array, "*lanes settings channels"]
+    volts: Float[Array, "*buses settings channels channels"]
+    drift_pm: Float[Array, "*buses settings channels channels"]
+    current_A: Float[Array, "*buses settings channels"]
+    noise_A: Float[Array, "*buses settings channels"]
 
     def unravel(self, flat: Float[Array, " unknowns"]) -> Unknowns:
         """The unknowns of a flat vector."""
@@ -56,18 +56,18 @@ class BusSurvey(eqx.Module):
 
     def model(self, flat: Float[Array, " unknowns"]) -> RowModel:
         """The bus that the unknowns describe."""
-        return row_model(self.unravel(flat), self.rings, self.buses, self.gain_A, self.scatter)
+        return row_model(self.unravel(flat), self.rings, self.buses, gain_A=self.gain_A, scatter=self.scatter)
 
     def reading_A(
         self,
         flat: Float[Array, " unknowns"],
         channel: Array,
         volts: Float[Array, " channels"],
-        moved_pm: Float[Array, " channels"],
+        drift_pm: Float[Array, " channels"],
     ) -> Float[Array, ""]:
         """The current of one channel at acting voltages."""
         model = self.model(flat)
-        return model.gain_A[channel] * channel_transmission(self.wl_um[channel], model, volts, moved_pm)
+        return model.gain_A[channel] * channel_transmission(self.wl_um[channel], model, volts, drift_pm)
 
     def predict_A(self, flat: Float[Array, " unknowns"]) -> Float[Array, "settings channels"]:
         """All readings."""
@@ -88,7 +88,7 @@ class BusSurvey(eqx.Module):
         data = (slopes / self.noise_A[..., None]).reshape(-1, flat.size)
         return jnp.concatenate([data, jnp.diag(self.is_prior)])
 
-    def moving_slopes(self, flat: Float[Array, " unknowns"]) -> tuple[Float[Array, "readings channels"], ...]:
+    def drift_slopes(self, flat: Float[Array, " unknowns"]) -> tuple[Float[Array, "readings channels"], ...]:
         """Slopes of the misfits by each ring's acting voltage (per V) and by its drift (per pm)."""
         slopes = self._over_readings(jax.grad(self.reading_A, argnums=(2, 3)))(flat)
         return tuple((part / self.noise_A[..., None]).reshape(-1, part.shape[-1]) for part in slopes)
@@ -101,7 +101,7 @@ class BusSurvey(eqx.Module):
         by_channel = jax.vmap(function, in_axes=(None, 0, 0, 0))
         by_setting = jax.vmap(by_channel, in_axes=(None, None, 0, 0))
         channels = jnp.arange(self.wl_um.shape[-1])
-        return lambda flat: by_setting(flat, channels, self.volts, self.moved_pm)
+        return lambda flat: by_setting(flat, channels, self.volts, self.drift_pm)
 
 
 def _nothing(wl_um: Float[Array, " channels"]) -> Unknowns:

@@ -14,8 +14,8 @@ from numpy import ndarray
 from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.faults import find_faults, lit_currents_A, usable
 from prism_photonics.calibration.fit import RowFit
-from prism_photonics.calibration.moving import fit_moving
 from prism_photonics.calibration.survey import on_dac_grid, take_survey
+from prism_photonics.calibration.survey_fit import fit_survey
 from prism_photonics.calibration.unknowns import (
     RowModel,
     Scatter,
@@ -198,12 +198,17 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
     # A ring that stands still is a ring at one voltage; its offset tells which.
     volts = np.where(by_place(use.stuck, own), 0.0, survey.volts_V.values)
     noise_A = np.where(use.readings, survey.noise_A.values, np.inf)
-    fit, motion = fit_moving(survey, volts, current_A, noise_A, spec, key=key)
+    fit, drift = fit_survey(survey, spec, volts=volts, current_A=current_A, noise_A=noise_A, key=key)
     calibration = _from_fit(
-        fit, designed_bank(spec).wl_um, jnp.asarray(dark_A), leak, int(survey.attrs["triggers"]), spec
+        fit,
+        designed_bank(spec).wl_um,
+        dark_A=jnp.asarray(dark_A),
+        leak=leak,
+        triggers=int(survey.attrs["triggers"]),
+        spec=spec,
     )
-    told = {"excluded": use.excluded, "film": motion.film, "channel_of_ring": own}
-    return dataclasses.replace(calibration, **{name: jnp.asarray(value) for name, value in told.items()})
+    found = {"excluded": use.excluded, "film": drift.film, "channel_of_ring": own}
+    return dataclasses.replace(calibration, **{name: jnp.asarray(value) for name, value in found.items()})
 
 
 def dark_and_leak(
@@ -237,18 +242,19 @@ def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
     """A calibration of the right shapes that knows nothing but the design; readers fill it."""
     design, scatter = designed_bank(spec), Scatter.from_spec(spec)
     rows, buses, channels = design.shape
-    lane, gap = jnp.zeros((rows, buses)), jnp.zeros((rows, buses, channels - 1))
+    bus, gap = jnp.zeros((rows, buses)), jnp.zeros((rows, buses, channels - 1))
     ring = jnp.zeros(design.shape)
-    nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, lane)
-    one = lambda u, r, b, g: row_model(u, r, b, g, scatter)  # noqa: E731
+    nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, bus)
+    one = lambda u, r, b, g: row_model(u, r, b, gain_A=g, scatter=scatter)  # noqa: E731
     model = jax.vmap(jax.vmap(one))(nothing, design.rings, design.buses, designed_gain_A(spec))
-    fit = RowFit(model, nothing, nothing, lane, lane + 1.0)
-    return _from_fit(fit, design.wl_um, jnp.zeros(rows), 0.0, triggers, spec)
+    fit = RowFit(model, nothing, nothing, bus, bus + 1.0)
+    return _from_fit(fit, design.wl_um, dark_A=jnp.zeros(rows), leak=0.0, triggers=triggers, spec=spec)
 
 
 def _from_fit(
     fit: RowFit,
     wl_um: Float[Array, " channels"],
+    *,
     dark_A: Float[Array, " rows"],
     leak: float,
     triggers: int,

@@ -15,8 +15,9 @@ from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-# Share of a live ring's swing. A ring that stands still is moved by its neighbours by 2 % on the demo; design choice.
-LEAST_SWING = 0.1
+# Share of the median swing below which a ring counts as dead. One that stands still is moved by its neighbours by 2 %
+# on the demo; design choice.
+LIVE_SHARE = 0.1
 # Noise averaged at the converter's rail reads slightly below it.
 RAIL = 0.999
 # A row whose readings of several lines end at one level, this often and this closely, clips there; design choices.
@@ -85,7 +86,7 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     swing_A = np.maximum(swing_A.T, 0.0)
     floor_A = max(
         20.0 * float(sample_noise_A(spec.detector_design, 0.0, pairs=spec.chip.buses)),
-        LEAST_SWING * float(np.median(swing_A)),
+        LIVE_SHARE * float(np.median(swing_A)),
     )
     clipped = _clipped(np.where(lost, np.nan, survey.current_A.values), survey.noise_A.values, spec)
     faults: list[Fault] = []
@@ -129,9 +130,9 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
         here = np.zeros_like(taken)
         here[n, c] = True
         if probes:
-            other = _moved_with(int(n), int(c), level_A[-probes:], floor_A, spec)
+            other = _moved_with(int(n), int(c), level_A=level_A[-probes:], floor_A=floor_A, spec=spec)
         else:
-            other = _driven_by(int(n), int(c), level_A, volts_V, spec)
+            other = _driven_by(int(n), int(c), level_A=level_A, volts_V=volts_V, spec=spec)
         if other is not None:
             here[n, other] = True
             blame(here, f"rings {c} and {other} of row {n} share a resonance: line {other} answers to both; trim one")
@@ -165,9 +166,9 @@ def usable(survey: xr.Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> Usa
     excluded = np.zeros((spec.chip.rows, spec.chip.rings), dtype=bool)
     stuck = np.zeros_like(excluded)
     for fault in faults:
-        for place in fault.rings:
-            excluded[place] = True
-            stuck[place] = fault.stuck
+        for ring in fault.rings:
+            excluded[ring] = True
+            stuck[ring] = fault.stuck
     by_bus = excluded.reshape(spec.chip.rows, spec.chip.buses, spec.chip.channels)
     return Usable(excluded, stuck, np.isfinite(lit_currents_A(survey)) & ~(excluded & ~stuck).T, ~by_bus.all(2).any(1))
 
@@ -216,17 +217,18 @@ def _others(ring: int, spec: ChipSpec) -> list[int]:
 
 
 def _moved_with(
-    row: int, ring: int, level_A: Float[ndarray, "settings rows rings"], floor_A: float, spec: ChipSpec
+    row: int, ring: int, *, level_A: Float[ndarray, "settings rows rings"], floor_A: float, spec: ChipSpec
 ) -> int | None:
     """Another ring of the bus whose line moves most while silent rings are moved alone, if it moves like a live one."""
     swing_A = np.ptp(np.nan_to_num(level_A[:, row]), axis=0)
-    best = max(_others(ring, spec), key=lambda c: swing_A[c], default=None)
-    return best if best is not None and swing_A[best] > floor_A else None
+    moved = max(_others(ring, spec), key=lambda c: swing_A[c], default=None)
+    return moved if moved is not None and swing_A[moved] > floor_A else None
 
 
 def _driven_by(
     row: int,
     ring: int,
+    *,
     level_A: Float[ndarray, "settings rows rings"],
     volts_V: Float[ndarray, "settings rows rings"],
     spec: ChipSpec,
@@ -248,5 +250,5 @@ def _driven_by(
         own = left(line_A, c)
         return 1.0 - left(line_A, c, ring) / own if own > 0.0 else 0.0
 
-    best = max(others, key=share, default=None)
-    return best if best is not None and share(best) > SHARED_R2 else None
+    driven = max(others, key=share, default=None)
+    return driven if driven is not None and share(driven) > SHARED_R2 else None

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from prism_photonics.calibration.bus import BusSurvey
 from prism_photonics.calibration.levenberg import least_squares
-from prism_photonics.calibration.starts import MOST_BY_CHANCE, STARTS, find_starts
+from prism_photonics.calibration.starting_points import MOST_BY_CHANCE, STARTS, find_starting_points
 from prism_photonics.calibration.unknowns import RowModel, Unknowns, ring_model
 from prism_photonics.lightpath.ring.model import resonance_shift_pm, ring_fields
 
@@ -19,7 +19,7 @@ from prism_photonics.lightpath.ring.model import resonance_shift_pm, ring_fields
 NEIGHBOURS = 0.1
 OFFSET_REACH, STRETCHES, OFFSET_GRID = 4.0, 16, 15
 COARSE_STEPS = 15
-# The place of the offset among a ring's unknowns.
+# Index of the offset among a ring's unknowns.
 OFFSET = 3
 STEPS, RTOL = 60, 1e-6
 # Enough to fill the vector units; more would only wait for the slowest.
@@ -27,7 +27,7 @@ BUSES_AT_ONCE = 8
 
 
 class RowFit(eqx.Module):
-    """Best estimate of every bus of every row, its error bars, and how well it explains the survey.
+    """The fit of every bus of every row, its error bars, and how well it explains the survey.
 
     Leaves lead with (rows, buses): each bus is a circuit of its own, lit alone.
     """
@@ -48,7 +48,7 @@ def fit_rows(
     steps: int = STEPS,
     by_chance: int = MOST_BY_CHANCE,
 ) -> RowFit:
-    """Fit every bus of every row, from where `find_starts` sends it.
+    """Fit every bus of every row, from where `find_starting_points` sends it.
 
     Args:
         survey: Every bus with its readings, leaves with leading axes (rows, buses).
@@ -61,35 +61,37 @@ def fit_rows(
         The fit.
     """
 
-    def one_bus(lane):
-        bus, bus_key = lane
+    def one_bus(given):
+        bus, bus_key = given
 
-        def climb(flat, blur, most):
-            # Under blur only the valley is sought, not its bottom.
-            return _climb(bus.blurred(blur), flat, most, rtol=jnp.where(blur > 0.0, 1e-2, RTOL))
+        def descend(flat, blur, most):
+            # Under blur only the basin is sought, not its minimum.
+            return _descend(bus.blurred(blur), flat, most, rtol=jnp.where(blur > 0.0, 1e-2, RTOL))
 
         def misfits(flat, blur):
             return (bus.blurred(blur).misfit(flat) ** 2).mean(0)
 
-        finalists = find_starts(coarse_unknowns(bus), climb, misfits, bus_key, starts=starts, by_chance=by_chance)
-        candidates, costs = jax.vmap(lambda flat: climb(flat, 0.0, steps))(finalists)
+        finalists = find_starting_points(
+            coarse_unknowns(bus), descend, misfits, bus_key, starts=starts, by_chance=by_chance
+        )
+        candidates, costs = jax.vmap(lambda flat: descend(flat, 0.0, steps))(finalists)
         return candidates[jnp.argmin(costs)]
 
     rows, buses = survey.wl_um.shape[:2]
     keys = jax.random.split(key, rows * buses).reshape(rows, buses, *key.shape)
-    flat = _by_lane(one_bus, (survey, keys))
-    return _by_lane(lambda lane: _told(*lane), (survey, flat))
+    flat = _over_buses(one_bus, (survey, keys))
+    return _over_buses(lambda given: _at_optimum(*given), (survey, flat))
 
 
 @eqx.filter_jit
 def refit_rows(survey: BusSurvey, fit: RowFit, *, steps: int = STEPS) -> RowFit:
-    """The fit of a survey of which more is known now, such as how the chip moved, begun where another fit ended."""
+    """The fit of a survey whose drift is known better now, begun where another fit ended."""
 
-    def one_bus(lane):
-        bus, unknowns = lane
-        return _told(bus, _climb(bus, ravel_pytree(unknowns)[0], steps)[0])
+    def one_bus(given):
+        bus, unknowns = given
+        return _at_optimum(bus, _descend(bus, ravel_pytree(unknowns)[0], steps)[0])
 
-    return _by_lane(one_bus, (survey, fit.unknowns))
+    return _over_buses(one_bus, (survey, fit.unknowns))
 
 
 def coarse_unknowns(bus: BusSurvey) -> Unknowns:
@@ -120,7 +122,7 @@ def coarse_unknowns(bus: BusSurvey) -> Unknowns:
             jnp.linspace(-OFFSET_REACH, OFFSET_REACH, grid[..., 0].size).reshape(STRETCHES, -1)
         )
         costs = jax.vmap(jax.vmap(lambda z: jnp.sum(misfit(z) ** 2)))(grid)
-        starts = jax.vmap(lambda stretch, best: stretch[best])(grid, jnp.argmin(costs, axis=1))
+        starts = jax.vmap(lambda stretch, lowest: stretch[lowest])(grid, jnp.argmin(costs, axis=1))
         slopes = jax.jacfwd(residuals)
         found = jax.vmap(lambda z: least_squares(residuals, z, jacobian=slopes, steps=COARSE_STEPS, rtol=1e-3))(starts)
         return found.x[jnp.argmin(found.cost)]
@@ -134,16 +136,16 @@ def coarse_unknowns(bus: BusSurvey) -> Unknowns:
     return Unknowns(*found.T[:6], phase_rad=zero[1:], crosstalk=zero[1:], gain=by_channel, drop_ratio=nothing)
 
 
-def _climb(
+def _descend(
     bus: BusSurvey, flat: Float[Array, " unknowns"], steps: int, *, rtol: Float[Array, ""] | float = RTOL
 ) -> tuple[Float[Array, " unknowns"], Float[Array, ""]]:
-    """The nearest valley's bottom, and its cost."""
+    """The nearest local minimum, and its cost."""
     solution = least_squares(bus.residuals, flat, jacobian=bus.jacobian, steps=steps, rtol=rtol, accelerate=True)
     return solution.x, jnp.where(jnp.isfinite(solution.cost), solution.cost, jnp.inf)
 
 
-def _told(bus: BusSurvey, flat: Float[Array, " unknowns"]) -> RowFit:
-    """What the best point found says, with its error bars."""
+def _at_optimum(bus: BusSurvey, flat: Float[Array, " unknowns"]) -> RowFit:
+    """The model, standard errors and χ² at the optimum."""
     model, counted = bus.model(flat), jnp.isfinite(bus.noise_A)
     readings = counted.sum()
     # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
@@ -156,10 +158,10 @@ def _told(bus: BusSurvey, flat: Float[Array, " unknowns"]) -> RowFit:
     return RowFit(model, bus.unravel(flat), std, jnp.sqrt(misfit), chi2)
 
 
-def _by_lane(function, lanes: Any) -> Any:
+def _over_buses(function, buses: Any) -> Any:
     """Apply a function to every bus of every row, a few at once; leaves lead with (rows, buses)."""
-    shape = jax.tree.leaves(lanes)[0].shape[:2]
+    shape = jax.tree.leaves(buses)[0].shape[:2]
     found = jax.lax.map(
-        function, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), lanes), batch_size=BUSES_AT_ONCE
+        function, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), buses), batch_size=BUSES_AT_ONCE
     )
     return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), found)

@@ -15,6 +15,7 @@ from prism_photonics.calibration.survey import averages_for
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import own_shift_pm, shift_by_others_pm
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.spec import ChipSpec
 
 # Design choices: a step of the sweep and how far it goes, in linewidths; what is near enough; most sweeps of a line.
@@ -24,11 +25,11 @@ MOST_ROUNDS = 10
 # The warmth that the spec foretells is believed to this share; a ring not found there is looked for so much further.
 UNSURE, FURTHER = 0.5, 4.0
 # A dip is at least this share of a line's designed swing; noise of a reading in shares of a line.
-LEAST_SWING, READING_NOISE = 0.2, 1e-3
+LEAST_DIP, SEARCH_NOISE = 0.2, 1e-3
 
 
 @dataclass(frozen=True)
-class Together:
+class HeaterCorrection:
     """Powers that are right with all heaters on.
 
     Attributes:
@@ -50,7 +51,7 @@ class Together:
     averages: int
 
 
-def bring_together(
+def correct_heater_crosstalk(
     chip: AbstractChip,
     spec: ChipSpec,
     *,
@@ -61,7 +62,7 @@ def bring_together(
     fsr_pm: Float[ndarray, " channels"],
     beside_pm: Float[ndarray, " channels"],
     triggers: int = 0,
-) -> Together:
+) -> HeaterCorrection:
     """Heat all rings, and correct their powers until each stands at its line as designed.
 
     Args:
@@ -80,7 +81,14 @@ def bring_together(
     """
     shape = tuning_pm.shape
     by_ring = lambda array: np.broadcast_to(array, shape).reshape(shape[0], -1)  # noqa: E731
-    line = _Line(chip, spec, inverse(channel_of_ring), *map(by_ring, (width_pm, fsr_pm, beside_pm)))
+    line = _Line(
+        chip,
+        spec,
+        place_of_channel=inverse(channel_of_ring),
+        width_pm=by_ring(width_pm),
+        fsr_pm=by_ring(fsr_pm),
+        beside_pm=by_ring(beside_pm),
+    )
     alone_pm, used = by_ring(tuning_pm), by_ring(alive)
     given_pm, left_pm = alone_pm, np.zeros(used.shape)
     warmed_pm = spec.trim.heater_crosstalk * shift_by_others_pm(spec, given_pm)
@@ -102,14 +110,20 @@ def bring_together(
             used, reach = used & seen, narrow
     corrected_pm = given_pm - alone_pm
     corrected_pm = corrected_pm - line.fsr_pm * np.round(corrected_pm / line.fsr_pm)
-    share, share_std = _share(spec, alone_pm, given_pm, corrected_pm, used)
-    return Together(
+    share, share_std = _share(spec, alone_pm=alone_pm, given_pm=given_pm, corrected_pm=corrected_pm, used=used)
+    return HeaterCorrection(
         line.power_mW(given_pm), corrected_pm, left_pm, share, share_std, triggers + line.triggers, line.averages
     )
 
 
+def search_plan(spec: ChipSpec) -> MeasurementPlan:
+    """What one reading of the search asks of a bench: new heater powers, at most one new light."""
+    return MeasurementPlan(heatings=1, lights=1, triggers=1, samples=averages_for(spec, noise=SEARCH_NOISE))
+
+
 def _share(
     spec: ChipSpec,
+    *,
     alone_pm: Float[ndarray, "rows rings"],
     given_pm: Float[ndarray, "rows rings"],
     corrected_pm: Float[ndarray, "rows rings"],
@@ -140,18 +154,19 @@ class _Line:
         self,
         chip: AbstractChip,
         spec: ChipSpec,
+        *,
         place_of_channel: Int[ndarray, "rows buses channels"],
         width_pm: Float[ndarray, "rows rings"],
         fsr_pm: Float[ndarray, "rows rings"],
         beside_pm: Float[ndarray, "rows rings"],
     ) -> None:
         self.width_pm, self.fsr_pm, self._beside_pm = width_pm, fsr_pm, beside_pm
-        self.averages = averages_for(spec, noise=READING_NOISE)
+        self.averages = averages_for(spec, noise=SEARCH_NOISE)
         self.triggers = 0
         self._chip, self._mW_pm = chip, spec.trim.heater_mW_nm * 1e-3
         first = spec.chip.channels * np.arange(spec.chip.buses)
         self._ring_of_line = (place_of_channel + first[:, None]).reshape(chip.rows, -1)
-        self._least_A = LEAST_SWING * np.asarray(designed_gain_A(spec)).reshape(chip.rows, -1)
+        self._least_A = LEAST_DIP * np.asarray(designed_gain_A(spec)).reshape(chip.rows, -1)
 
     def power_mW(self, given_pm: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
         """Heater powers for what each is to do to its own ring."""
@@ -179,7 +194,7 @@ class _Line:
             at_pm = expected_pm + np.concatenate([[-far], steps, [far]])[:, None] * width_pm
             at_pm = np.clip(at_pm, 0.0, self._chip.max_heater_mW / self._mW_pm)
             light = np.where(np.arange(self._chip.channels) == number, 1.0, 0.0)
-            current_A = np.stack([self._read(given_pm, rows, ring, pm, light) for pm in at_pm])
+            current_A = np.stack([self._read(given_pm, rows=rows, ring=ring, at_pm=pm, light=light) for pm in at_pm])
             for n in np.flatnonzero(used[rows, ring]):
                 found_pm = _dip(at_pm[:, n], current_A[:, n], float(self._least_A[n, number]))
                 if found_pm is not None:
@@ -189,6 +204,7 @@ class _Line:
     def _read(
         self,
         given_pm: Float[ndarray, "rows rings"],
+        *,
         rows: Int[ndarray, " rows"],
         ring: Int[ndarray, " rows"],
         at_pm: Float[ndarray, " rows"],

@@ -196,18 +196,18 @@ def _lost(survey: xr.Dataset) -> int:
 
 def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration:
     template = blank_calibration(spec, triggers=dataset.attrs["triggers"])
-    told = leaves(template)
-    scatter = [name.removeprefix("scatter.") for name in told if name.startswith("scatter.")]
+    blank = leaves(template)
+    scatter = [name.removeprefix("scatter.") for name in blank if name.startswith("scatter.")]
     arrays = require_arrays(str(path), dataset.variables, fit_fields(tuple(scatter)), sizes=sizes(spec), cure=CURE)
     for name in ("wl_um", *(f"scatter.{name}" for name in scatter)):
-        if not np.allclose(arrays[f"fit.{name}"], told[name], rtol=1e-9, atol=0.0):
+        if not np.allclose(arrays[f"fit.{name}"], blank[name], rtol=1e-9, atol=0.0):
             raise InputError(
-                f"{path}: fit.{name} = {shown(arrays[f'fit.{name}'].tolist())}, want {shown(told[name].tolist())} as "
+                f"{path}: fit.{name} = {shown(arrays[f'fit.{name}'].tolist())}, want {shown(blank[name].tolist())} as "
                 f"the spec has it; {CURE}"
             )
     require_permutations(str(path), "fit.channel_of_ring", arrays["fit.channel_of_ring"], cure=CURE)
     flat, tree = jax.tree_util.tree_flatten(template)
-    found = [jnp.asarray(arrays[f"fit.{name}"], dtype=leaf.dtype) for name, leaf in zip(told, flat, strict=True)]
+    found = [jnp.asarray(arrays[f"fit.{name}"], dtype=leaf.dtype) for name, leaf in zip(blank, flat, strict=True)]
     return jax.tree_util.tree_unflatten(tree, found)
 
 

@@ -2,7 +2,8 @@
 
 With all lines of a bus lit, a row's current dips wherever the swept ring meets a line. Each dip is named by lighting
 half of the lines at a time, on it and beside it. Where the ring rests without heat, and how far its heater moves it,
-follow from all its dips together. What heaters do to each other's rings is mended when all are on (`together`).
+follow from all its dips together. What heaters do to each other's rings is corrected by
+`heater_crosstalk` with all of them on.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import Assignment, assign
-from prism_photonics.calibration.heater_crosstalk import READING_NOISE, Together, bring_together
+from prism_photonics.calibration.heater_crosstalk import SEARCH_NOISE, HeaterCorrection, correct_heater_crosstalk
 from prism_photonics.calibration.stages import SCHEMA
 from prism_photonics.calibration.survey import averages_for
 from prism_photonics.calibration.unknowns import designed_gain_A
@@ -33,7 +34,7 @@ STEPS_PER_WIDTH = 2.0
 FILL = 0.6
 # A dip is at least this share of the deepest one and of a line's designed swing; a dip further from the ring's other
 # dips than so many linewidths is a neighbour's doing.
-SHALLOWEST, LEAST_SWING = 0.2, 0.15
+SHALLOWEST, LEAST_SWEPT_DIP = 0.2, 0.15
 ASTRAY_WIDTHS = 3.0
 # Linewidths from a dip to where light is read for comparison.
 BESIDE_WIDTHS = 4.0
@@ -55,7 +56,7 @@ class Search:
         dips: Lines that each ring was seen to meet; none: a dead ring, that stays cold and counts as designed.
         fwhm_pm: Linewidth as designed, for plots.
         assignment: Which ring serves which channel.
-        together: How the powers were corrected with all heaters on, and what was read for all of it.
+        heaters: How the powers were corrected with all heaters on, and what was read for all of it.
         spec_hash: The chip's spec.
     """
 
@@ -66,7 +67,7 @@ class Search:
     dips: Int[ndarray, "rows buses channels"]
     fwhm_pm: float
     assignment: Assignment
-    together: Together
+    heaters: HeaterCorrection
     spec_hash: str
 
     def dataset(self) -> xr.Dataset:
@@ -85,8 +86,8 @@ class Search:
             {name: (("row", "ring"), by_ring(a), {"units": u, "long_name": t}) for name, (a, u, t) in arrays.items()},
             attrs={
                 "schema": SCHEMA, "stage": "search", "spec_hash": self.spec_hash, "fwhm_pm": self.fwhm_pm,
-                "crosstalk": self.together.share, "crosstalk_std": self.together.share_std,
-                "triggers": self.together.triggers, "averages": self.together.averages,
+                "crosstalk": self.heaters.share, "crosstalk_std": self.heaters.share_std,
+                "triggers": self.heaters.triggers, "averages": self.heaters.averages,
             },
         )  # fmt: skip
 
@@ -126,7 +127,13 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
             named = sweep.named(float(fsr_pm[place]))
             triggers += sweep.triggers
             for n, found in enumerate(named):
-                rest = _rest(found, crossing_pm[place], float(fsr_pm[place]), float(width_pm[place]), sweep.gain[n])
+                rest = _rest(
+                    found,
+                    crossing_pm[place],
+                    fsr_pm=float(fsr_pm[place]),
+                    width_pm=float(width_pm[place]),
+                    expected=sweep.gain[n],
+                )
                 if rest is None:
                     # Dead, or its heater or detector is: it stays cold, and the survey will name it.
                     offset_pm[n, bus, place], dips[n, bus, place], std_pm[n, bus, place] = 0.0, 0, spec.fabricated_pm
@@ -137,21 +144,22 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
     # As far from its line as each was designed to rest from its own.
     target_pm = crossing_pm - np.diagonal(crossing_pm)[:, None]
     alive = dips > 0
-    assignment = _assign_warm(spec, offset_pm, target_pm, fsr_pm, alive)
+    assignment = _assign_warm(spec, offset_pm, target_pm=target_pm, fsr_pm=fsr_pm, alive=alive)
     tuning_pm = np.where(alive, assignment.tuning_pm / gain, 0.0)
-    together = bring_together(
+    heaters = correct_heater_crosstalk(
         chip, spec, channel_of_ring=assignment.channel_of_ring, tuning_pm=tuning_pm, alive=alive, width_pm=width_pm,
         fsr_pm=fsr_pm, beside_pm=-np.diagonal(crossing_pm), triggers=triggers,
     )  # fmt: skip
     chip.heat(np.zeros((chip.rows, chip.channels)))
     return Search(
-        together.power_mW, offset_pm, std_pm, gain, dips, float(width_pm.mean()), assignment, together, spec.hash
+        heaters.power_mW, offset_pm, std_pm, gain, dips, float(width_pm.mean()), assignment, heaters, spec.hash
     )
 
 
 def _assign_warm(
     spec: ChipSpec,
     offset_pm: Float[ndarray, "rows buses channels"],
+    *,
     target_pm: Float[ndarray, "places channels"],
     fsr_pm: Float[ndarray, " places"],
     alive: Bool[ndarray, "rows buses channels"],
@@ -190,8 +198,8 @@ class _Sweep:
         level = min(1.0, FILL * spec.detector_design.adc_full_scale_A / (line_A * spec.chip.channels))
         # A few digits: an instrument is told the same number, however many its commands carry.
         self._level = round(float(level), 3)
-        self._averages = averages_for(spec, noise=READING_NOISE)
-        self._least_A = LEAST_SWING * float(line_A) * self._level
+        self._averages = averages_for(spec, noise=SEARCH_NOISE)
+        self._least_A = LEAST_SWEPT_DIP * float(line_A) * self._level
         alike_pm = np.zeros((chip.rows, chip.channels))
         alike_pm[:, self._ring] = 1.0
         self.gain = 1.0 + spec.trim.heater_crosstalk * shift_by_others_pm(spec, alike_pm)[:, self._ring]
@@ -266,6 +274,7 @@ class _Rest(NamedTuple):
 def _rest(
     named: list[tuple[int, float]],
     crossing_pm: Float[ndarray, " channels"],
+    *,
     fsr_pm: float,
     width_pm: float,
     expected: float,

@@ -22,7 +22,7 @@ from prism_photonics.units import PM_PER_UM
 SCHEMA = "prism_photonics.stage/1"
 STAGES = ("dark", "power", "resonance", "tuning", "rows")
 RING, LINE = ("row", "ring"), ("row", "line")
-LANE, GAP = ("row", "bus"), ("row", "bus", "gap")
+BUS, GAP = ("row", "bus"), ("row", "bus", "gap")
 Entry = tuple[tuple[str, ...], Any, str, str]
 """Axes, values, unit, meaning."""
 
@@ -59,8 +59,8 @@ def _dark(calibration: Calibration, survey: xr.Dataset) -> dict[str, Entry]:
     swing_A = np.where(seen, lit_A, 0.0)
     swing_A = np.where(seen, swing_A - swing_A.sum(0) / np.maximum(count, 1), 0.0)
     # One leak for all rows: each row's swing tells it as well as the row is quiet.
-    told = np.maximum((swing_A**2).sum(), np.finfo(float).tiny)
-    leak_std = float(np.sqrt(((swing_A * rms_A) ** 2).sum()) / told)
+    power = np.maximum((swing_A**2).sum(), np.finfo(float).tiny)
+    leak_std = float(np.sqrt(((swing_A * rms_A) ** 2).sum()) / power)
     return {
         "reading_A": (("setting", "row"), reading_A, "A", "reading with every modulator dark, at each survey setting"),
         "offset_A": (("row",), offset_A, "A", "reading without light"),
@@ -87,9 +87,9 @@ def _power(calibration: Calibration) -> dict[str, Entry]:
         "row_dB": (("row",), ratio_dB.mean(1), "dB", "row over the mean of all, averaged over lines"),
         "light_scale": (("line",), calibration.light_scale, "1", "modulator transmission that stands for full light"),
         "unit_A": (("row",), calibration.unit_A, "A", "current of one unit of weight at full light"),
-        "drop_ratio": (LANE, calibration.rows.drop_ratio, "1", "drop photodiode's responsivity over the through one's"),
+        "drop_ratio": (BUS, calibration.rows.drop_ratio, "1", "drop photodiode's responsivity over the through one's"),
         "drop_ratio_std": (
-            LANE,
+            BUS,
             calibration.std.drop_ratio * calibration.scatter.drop_ratio,
             "1",
             "its standard error",
@@ -162,8 +162,8 @@ def _rows(calibration: Calibration) -> dict[str, Entry]:
         "loss_std_dB": (RING, loss_dB * _by_ring(std.loss * scatter.loss), "dB", "its standard error"),
         "phase_rad": (GAP, phase_rad, "rad", "sum of both buses' phases between two rings, beyond design"),
         "phase_std_rad": (GAP, std.phase_rad, "rad", "its standard error"),
-        "chi2": (LANE, calibration.chi2, "1", "mean squared misfit over noise, per degree of freedom"),
-        "residual_rms": (LANE, calibration.residual_rms, "1", "misfit of the survey, in units of weight"),
+        "chi2": (BUS, calibration.chi2, "1", "mean squared misfit over noise, per degree of freedom"),
+        "residual_rms": (BUS, calibration.residual_rms, "1", "misfit of the survey, in units of weight"),
     }
 
 

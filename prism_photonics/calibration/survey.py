@@ -13,6 +13,7 @@ from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.faults import TELLING_SETTINGS, find_faults, require_some_alive
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, sample_noise_A, white_noise_A2
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -22,12 +23,11 @@ from prism_photonics.units import InputError
 SETTINGS, FEWEST_SETTINGS = 32, 14
 READINGS_PER_RING = 60
 # Design choices: noise of a reading over a fully lit line, below one code of a 14-bit driver; most samples for it.
-READING_NOISE = 1e-4
-AVERAGES = 1024
+SURVEY_NOISE, MOST_SURVEY_AVERAGES = 1e-4, 1024
 # Where a silent ring is set to see which line it moves, in shares of the drive: 34 pm apart on the demo, a linewidth.
 PROBES = (-0.8, -0.4, 0.0, 0.4, 0.8)
-# The dark level is subtracted from every channel's reading, so it is averaged longer.
-DARK_AVERAGES = 4
+# The dark level is subtracted from every channel's reading, so it is averaged so many times longer.
+DARK_FACTOR = 4
 
 
 def survey_volts(spec: ChipSpec, settings: int, key: PRNGKeyArray) -> Float[ndarray, "settings rows rings"]:
@@ -66,7 +66,7 @@ def settings_for(spec: ChipSpec) -> int:
     return min(SETTINGS, max(FEWEST_SETTINGS, affordable))
 
 
-def averages_for(spec: ChipSpec, *, noise: float = READING_NOISE, most: int = AVERAGES) -> int:
+def averages_for(spec: ChipSpec, *, noise: float = SURVEY_NOISE, most: int = MOST_SURVEY_AVERAGES) -> int:
     """Converter samples of one reading: what brings its noise down to a share of a fully lit line, and no more.
 
     A reading that takes longer has more time to drift.
@@ -74,6 +74,15 @@ def averages_for(spec: ChipSpec, *, noise: float = READING_NOISE, most: int = AV
     full_A = float(designed_gain_A(spec).mean())
     sample_A = float(sample_noise_A(spec.detector_design, full_A, pairs=spec.chip.buses))
     return int(np.clip(np.ceil((sample_A / (noise * full_A)) ** 2), 1, most))
+
+
+def survey_plan(spec: ChipSpec, *, settings: int | None = None, averages: int | None = None) -> MeasurementPlan:
+    """What `take_survey` asks of a bench, whose rings all answer: at each setting the dark level and every line."""
+    settings = settings_for(spec) if settings is None else settings
+    averages = averages_for(spec) if averages is None else averages
+    readings = 1 + spec.chip.rings
+    samples = (DARK_FACTOR + spec.chip.rings) * averages
+    return MeasurementPlan(settings=1, lights=readings, triggers=readings, samples=samples) * settings
 
 
 def take_survey(
@@ -120,7 +129,7 @@ def take_survey(
     def take(volts_V: Float[ndarray, "some rows rings"]) -> None:
         for setting in volts_V:
             chip.set(setting)
-            dark_A = chip.measure(np.zeros(chip.channels), averages=DARK_AVERAGES * averages)
+            dark_A = chip.measure(np.zeros(chip.channels), averages=DARK_FACTOR * averages)
             current_A, time_s = np.empty((chip.channels, chip.rows)), np.empty(chip.channels)
             for c, light in enumerate(np.eye(chip.channels)):
                 current_A[c] = chip.measure(light, averages=averages)
@@ -131,20 +140,20 @@ def take_survey(
     survey = _dataset(chip, spec, taken, averages)
     faults = find_faults(survey, spec)
     require_some_alive(faults, spec)
-    silent = [place for fault in faults if fault.stuck for place in fault.rings]
+    silent = [ring for fault in faults if fault.stuck for ring in fault.rings]
     if silent and settings < TELLING_SETTINGS:
         # Too few settings to see in them what a silent ring moves: it alone is moved, the others of its row as far off
         # their lines as the drive takes them.
         lines = np.zeros((chip.rows, chip.channels), dtype=bool)
         lines[tuple(np.transpose(silent))] = True
-        places = by_place(lines, chip.channel_of_ring)
+        probed = by_place(lines, chip.channel_of_ring)
         levels_V = on_dac_grid(
             spec.drive.max_voltage_V * np.array(PROBES),
             max_voltage_V=spec.drive.max_voltage_V,
             step_V=spec.voltage_step_V,
         )
-        aside_V = np.where(places.any(1, keepdims=True), spec.drive.max_voltage_V, taken[-1].volts_V)
-        take(np.where(places, levels_V[:, None, None], aside_V))
+        aside_V = np.where(probed.any(1, keepdims=True), spec.drive.max_voltage_V, taken[-1].volts_V)
+        take(np.where(probed, levels_V[:, None, None], aside_V))
         survey = _dataset(chip, spec, taken, averages, probes=len(PROBES))
     return survey
 
@@ -195,4 +204,4 @@ def _noise_A(
     # Averaging shrinks the converter's error only where noise dithers it.
     dithered = white > (0.5 * step_A) ** 2
     one = white / averages + step_A**2 / 12.0 / np.where(dithered, averages, 1.0)
-    return np.sqrt((1.0 + 1.0 / DARK_AVERAGES) * one)
+    return np.sqrt((1.0 + 1.0 / DARK_FACTOR) * one)

@@ -109,6 +109,7 @@ def row_model(
     unknowns: Unknowns,
     design: RingParams,
     buses: PathParams,
+    *,
     gain_A: Float[Array, " channels"],
     scatter: Scatter,
 ) -> RowModel:
@@ -136,7 +137,7 @@ def channel_transmission(
     wl: Float[Array, ""],
     row: RowModel,
     volts: Float[Array, " rings"],
-    moved_pm: Float[Array, " rings"] | float = 0.0,
+    drift_pm: Float[Array, " rings"] | float = 0.0,
 ) -> Float[Array, ""]:
     """What the row's balanced pair sees of one channel, ``T_through − ρ·T_drop``, dimensionless.
 
@@ -144,9 +145,9 @@ def channel_transmission(
         wl: The channel's wavelength in µm.
         row: The row.
         volts: Acting voltages of its rings in V.
-        moved_pm: How far each ring has drifted, in pm.
+        drift_pm: How far each ring has drifted, in pm.
     """
-    shift_pm = resonance_shift_pm(row.rings, electrode_volts(volts, row.crosstalk)) + moved_pm
+    shift_pm = resonance_shift_pm(row.rings, electrode_volts(volts, row.crosstalk)) + drift_pm
     fields = row_response(wl[None], row.rings, row.buses, shift_pm)
     return (jnp.abs(fields.through) ** 2 - row.drop_ratio * jnp.abs(fields.drop) ** 2)[0]
 

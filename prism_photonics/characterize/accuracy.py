@@ -1,6 +1,5 @@
 """Held-out measurements of a programmed chip: how true its weights are, and how its readings scatter."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +14,11 @@ from numpy import ndarray
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
 from prism_photonics.calibration.record_fields import sizes
-from prism_photonics.calibration.survey import averages_for
+from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.codec.encoding import RAILS, SHOTS, encode
-from prism_photonics.drift.follower import Follower
+from prism_photonics.drift.tracker import Tracker, pilot_plan
 from prism_photonics.files.fields import (
     SPEC_HASH,
     YES_NO,
@@ -29,7 +29,6 @@ from prism_photonics.files.fields import (
     require_spec_hash,
     shown,
 )
-from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.programming.scale import NoiseLevel
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
@@ -42,13 +41,8 @@ AGAIN = 8
 SETTINGS = 16
 # Single samples of each light of the noise study, fewer where they would take longer than so many seconds.
 REPEATS, FEWEST_REPEATS, NOISE_STUDY_S = 256, 64, 1.0
-# Most converter samples of one weight, for this noise over a fully lit line; the dark level is averaged longer.
-AVERAGES = 4096
-READING_NOISE = 5e-5
-DARK_AVERAGES = 16 * AVERAGES
-DARK_NOISE = READING_NOISE / 4.0
-# A followed chip is looked at again after so many single samples or channels (design choice).
-SAMPLES_PER_LOOK, LINES_PER_LOOK = 16, 4
+# A tracked chip's pilot is read again after so many single samples (design choice).
+SAMPLES_PER_LOOK = 16
 # Far beyond any weight; an excluded ring's meter may say more.
 WEIGHT, MEASURED = Number(low=-100, high=100), Number(low=-1e12, high=1e12)
 RINGS = ("row", "channel")
@@ -100,7 +94,7 @@ class Validation:
         excluded: Rings that the calibration left out, (rows, channels). Their measured weights are those at rest,
             0 where no number was read; the reads of a row that has no other rings are 0.
         again: The first targets written and measured once more at the session's end, (repeated, rows, channels).
-        looks: Readings by which the chip's temperature was followed; none where it does not matter.
+        looks: Readings by which the chip's drift was tracked; none where it does not matter.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -133,12 +127,11 @@ class Validation:
         """``log2((w_max − w_min)/σ)``, σ the rms of measured minus commanded: open loop, all rings moving."""
         used = ~np.asarray(self.excluded)
         commanded = self.commanded[:, used]
-        sigma = float(np.sqrt(np.mean((self.measured[:, used] - commanded) ** 2)))
-        return float(np.log2((commanded.max() - commanded.min()) / sigma))
+        return float(bits(np.ptp(commanded), rms(self.measured[:, used] - commanded)))
 
     @property
     def precision_bits(self) -> float:
-        """``log2((w_max − w_min)/σ)``, σ how far one and the same target falls apart over the session; NaN untold.
+        """``log2((w_max − w_min)/σ)``, σ how far a target falls apart over the session; NaN if not measured.
 
         Two measurements of a target differ by √2·σ rms.
         """
@@ -146,9 +139,7 @@ class Validation:
         if not len(again):
             return float("nan")
         difference = (again - self.measured[: len(again)])[:, used]
-        commanded = self.commanded[:, used]
-        sigma = float(np.sqrt(np.mean(difference**2) / 2.0))
-        return float(np.log2((commanded.max() - commanded.min()) / sigma))
+        return float(bits(np.ptp(self.commanded[:, used]), rms(difference) / np.sqrt(2.0)))
 
     @property
     def noise_level(self) -> NoiseLevel:
@@ -229,48 +220,15 @@ def _require_meaning(place: str, found: Validation, spec: ChipSpec | None) -> No
             )
 
 
-def measure_weights(
-    chip: AbstractChip,
-    calibration: Calibration,
-    spec: ChipSpec,
-    *,
-    hold: Callable[[], None] = lambda: None,
-    most: int = AVERAGES,
-) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
-    """Every effective weight as it stands, one channel lit at a time.
-
-    Args:
-        chip: The chip, its voltages set.
-        calibration: Its calibration.
-        spec: Its spec: how long is averaged goes by its noise.
-        hold: Called before the dark level and before every `LINES_PER_LOOK` channels, to mend what has drifted.
-        most: Most converter samples of one weight.
-
-    Returns:
-        The weights and the standard error of each: as they scatter, or as expected where fewer than four samples are
-        enough. The dark reading that all rings of a row share is averaged so long that its own error ties them
-        together by little.
-    """
-    rows, rings = calibration.shape
-    full_light, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
-    averages = averages_for(spec, noise=READING_NOISE, most=min(most, AVERAGES))
-    dark_averages = averages_for(spec, noise=DARK_NOISE, most=DARK_AVERAGES)
-    expected = sample_noise_A(spec.detector_design, unit_A, pairs=spec.chip.buses) / unit_A / np.sqrt(averages)
-    measured, spread = np.empty((rows, rings)), np.empty((rows, rings))
-    # The light that dark modulators leak moves with the rings: it is read where they are held.
-    hold()
-    dark = chip.measure(np.zeros(rings), averages=dark_averages)
-    # Four readings of one weight also tell how well it is known.
-    parts = min(4, averages)
-    for c in range(rings):
-        if c % LINES_PER_LOOK == 0:
-            hold()
-        light = np.where(np.arange(rings) == c, full_light, 0.0)
-        readings = np.stack([chip.measure(light, averages=averages // parts) for _ in range(parts)])
-        weights = (readings - dark) / unit_A
-        measured[:, c] = weights.mean(0)
-        spread[:, c] = weights.std(0, ddof=1) / np.sqrt(parts) if parts > 1 else expected
-    return measured, spread
+def validation_plan(
+    spec: ChipSpec, *, tracked: bool, targets: int = TARGETS, settings: int = SETTINGS, repeats: int | None = None
+) -> MeasurementPlan:
+    """What `validate` asks of a bench; arguments as there."""
+    repeats = repeats_for(spec) if repeats is None else repeats
+    looks = tracked * -(-repeats // SAMPLES_PER_LOOK)
+    study = MeasurementPlan(settings=1, lights=max(1, looks), triggers=repeats, samples=repeats)
+    study = study + pilot_plan(spec) * looks
+    return weights_plan(spec, tracked=tracked) * (targets + min(AGAIN, targets)) + study * settings
 
 
 def repeats_for(spec: ChipSpec) -> int:
@@ -288,7 +246,7 @@ def validate(
     targets: int = TARGETS,
     settings: int = SETTINGS,
     repeats: int | None = None,
-    follower: Follower | None = None,
+    tracker: Tracker | None = None,
 ) -> Validation:
     """Programme random targets and measure them; read random queries many times; then some targets once more.
 
@@ -300,7 +258,7 @@ def validate(
         targets: Random banks whose every weight is measured.
         settings: Random (bank, query) pairs of the noise study.
         repeats: Single samples of each; by default `repeats_for` the spec.
-        follower: Who sets the chip's voltages and follows its temperature; by default nobody follows it.
+        tracker: Who sets the chip's voltages and corrects them for drift; by default they are set once.
 
     Returns:
         The measurements, in units of weight.
@@ -309,8 +267,8 @@ def validate(
         InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
     repeats = repeats_for(spec) if repeats is None else repeats
-    follower = follower or Follower(chip, calibration, spec)
-    calibration = follower.calibration
+    tracker = tracker or Tracker.after_survey(chip, calibration, spec)
+    calibration = tracker.calibration
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     shape = calibration.shape
@@ -321,11 +279,11 @@ def validate(
     def measure(volts: Float[ndarray, "some rows rings"]) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
         found = []
         for setting in volts:
-            follower.set(setting)
-            hold = partial(follower.hold, setting)
+            tracker.set(setting)
+            hold = partial(tracker.correct, setting)
             # An excluded row's meter may say anything.
             with np.errstate(invalid="ignore"):
-                found.append(measure_weights(chip, calibration, spec, hold=hold, most=follower.most_samples))
+                found.append(measure_weights(chip, calibration, spec, hold=hold, most=tracker.most_samples))
         measured, spread = (np.array(part) for part in zip(*found, strict=True))
         return numbers_only(calibration, measured), numbers_only(calibration, spread)
 
@@ -335,10 +293,10 @@ def validate(
     light = encode(queries, spec.modulator.encoding)[0]
     reads = np.empty((settings, repeats, spec.chip.rows))
     for m in range(settings):
-        follower.set(programmed.volts[targets + m])
+        tracker.set(programmed.volts[targets + m])
         for r in range(repeats):
             if r % SAMPLES_PER_LOOK == 0:
-                follower.hold(programmed.volts[targets + m])
+                tracker.correct(programmed.volts[targets + m])
             reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
     again, _ = measure(programmed.volts[: min(AGAIN, targets)])
@@ -358,27 +316,11 @@ def validate(
         dac_bits=spec.modulator.dac_bits,
         encoding=spec.modulator.encoding,
         spec_hash=spec.hash,
-        residual_rms=float(np.sqrt(np.mean(np.asarray(calibration.residual_rms) ** 2))),
+        residual_rms=float(rms(np.asarray(calibration.residual_rms))),
         excluded=np.asarray(calibration.excluded),
         again=again,
-        looks=follower.triggers,
+        looks=tracker.triggers,
     )
-
-
-def numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
-    """Weights, 0 for excluded rings of which no number was read.
-
-    Raises:
-        InputError: The weight of a ring in use is no number.
-    """
-    kept = np.where(np.asarray(calibration.excluded) & ~np.isfinite(weights), 0.0, weights)
-    if not np.isfinite(kept).all():
-        t, n, c = np.argwhere(~np.isfinite(kept))[0]
-        raise InputError(
-            f"validate: ring {c} of row {n}, target {t}: its reading is {kept[t, n, c]}; check the current meter's "
-            f"channel {n}, and calibrate again"
-        )
-    return kept
 
 
 def _rms_by_row(

@@ -14,9 +14,11 @@ from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
 from prism_photonics.calibration.record_fields import sizes, voltage
 from prism_photonics.calibration.stages import SCHEMA
-from prism_photonics.characterize.accuracy import MEASURED, WEIGHT, measure_weights, numbers_only
+from prism_photonics.characterize.accuracy import MEASURED, WEIGHT
+from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.drift.follower import Follower
+from prism_photonics.chip.plan import MeasurementPlan
+from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range, require_spec_hash
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
@@ -51,7 +53,7 @@ class Trimmed:
         volts_V: The voltages that were measured, in V.
         excluded: Rings that the calibration left out.
         spec_hash: The chip's spec.
-        looks: Readings by which the chip's temperature was followed.
+        looks: Readings by which the chip's drift was tracked.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -66,9 +68,7 @@ class Trimmed:
         """``log2((w_max − w_min)/σ)`` with σ the rms of measured minus commanded: open loop, then by correction."""
         used = ~self.excluded
         commanded = self.commanded[:, used]
-        error = self.measured[:, :, used] - commanded
-        sigma = np.sqrt((error**2).mean((1, 2)))
-        return np.log2((commanded.max() - commanded.min()) / sigma).tolist()
+        return bits(np.ptp(commanded), rms(self.measured[:, :, used] - commanded, axis=(1, 2))).tolist()
 
     def write(self, path: Path) -> None:
         """Write atomically as netCDF, as the stage ``trim``."""
@@ -121,7 +121,7 @@ def trim(
     key: PRNGKeyArray,
     targets: int = TARGETS,
     corrections: int = CORRECTIONS,
-    follower: Follower | None = None,
+    tracker: Tracker | None = None,
 ) -> Trimmed:
     """Programme random targets, measure their weights, and correct the voltages, several times.
 
@@ -136,7 +136,7 @@ def trim(
         key: JAX random key of the targets.
         targets: Random banks, over the range that every ring reaches.
         corrections: How often each is corrected.
-        follower: Who sets the chip's voltages and follows its temperature; by default nobody follows it.
+        tracker: Who sets the chip's voltages and corrects them for drift; by default they are set once.
 
     Returns:
         The measurements.
@@ -144,8 +144,8 @@ def trim(
     Raises:
         InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
-    follower = follower or Follower(chip, calibration, spec)
-    calibration, looked = follower.calibration, follower.triggers
+    tracker = tracker or Tracker.after_survey(chip, calibration, spec)
+    calibration, looked = tracker.calibration, tracker.triggers
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     commanded = rng.uniform(low, high, (targets, *calibration.shape))
@@ -158,10 +158,17 @@ def trim(
         for i in range(corrections + 1):
             done = program(calibration, asked)
             volts_V[i, t] = done.volts[0]
-            follower.set(volts_V[i, t])
-            hold = partial(follower.hold, volts_V[i, t])
+            tracker.set(volts_V[i, t])
+            hold = partial(tracker.correct, volts_V[i, t])
             with np.errstate(invalid="ignore"):
-                measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold, most=follower.most_samples)
+                measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold, most=tracker.most_samples)
             measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
             asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
-    return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, looks=follower.triggers - looked)
+    return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, looks=tracker.triggers - looked)
+
+
+def trim_plan(
+    spec: ChipSpec, *, tracked: bool, targets: int = TARGETS, corrections: int = CORRECTIONS
+) -> MeasurementPlan:
+    """What `trim` asks of a bench; arguments as there."""
+    return weights_plan(spec, tracked=tracked) * (targets * (corrections + 1))

@@ -12,10 +12,11 @@ from numpy import ndarray
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
 from prism_photonics.calibration.record_fields import sizes
-from prism_photonics.characterize.accuracy import MEASURED, WEIGHT, common_range, measure_weights, numbers_only
+from prism_photonics.characterize.accuracy import MEASURED, WEIGHT
+from prism_photonics.characterize.weights import measure_weights, numbers_only
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, require_spec_hash, shown
-from prism_photonics.programming.solve import program
+from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 

@@ -8,7 +8,7 @@ from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.characterize.accuracy import SAMPLES_PER_LOOK
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.codec.encoding import RAILS, decode, encode
-from prism_photonics.drift.follower import Follower
+from prism_photonics.drift.tracker import Tracker
 from prism_photonics.programming.tiles import ProgrammedTiles
 
 
@@ -20,7 +20,7 @@ def score_tile(
     tile: int,
     query_hat: Float[ndarray, "queries dims"],
     encoding: str,
-    follower: Follower | None = None,
+    tracker: Tracker | None = None,
 ) -> tuple[Float[ndarray, "queries rows"], int]:
     """Set one tile and read every query on it.
 
@@ -31,24 +31,24 @@ def score_tile(
         tile: Which of them.
         query_hat: Queries divided by their largest magnitude over all tiles, in [−1, 1].
         encoding: Query encoding.
-        follower: Who sets the chip's voltages and follows its temperature; by default they are set once.
+        tracker: Who sets the chip's voltages and corrects them for drift; by default they are set once.
 
     Returns:
         Partial scores Σ s·q̂ of this tile over the rings in use, one converter sample per shot, and how many samples
         sat at the converter's rails: those were clipped.
     """
     volts = tiles.programmed.volts[tile]
-    if follower is None:
+    if tracker is None:
         chip.set(volts)
     else:
-        follower.set(volts)
+        tracker.set(volts)
     light = encode(query_hat, encoding)
     shots = light * np.asarray(calibration.light_scale)
     single = shots.reshape(-1, chip.channels)
     currents_A = np.empty((len(single), chip.rows))
     for number, channels in enumerate(single):
-        if follower is not None and number % SAMPLES_PER_LOOK == 0:
-            follower.hold(volts)
+        if tracker is not None and number % SAMPLES_PER_LOOK == 0:
+            tracker.correct(volts)
         currents_A[number] = chip.measure(channels)
     currents_A = currents_A.reshape(*shots.shape[:-1], chip.rows)
     # The meter of a row without a usable ring may say anything.

@@ -1,4 +1,4 @@
-"""An hour of service: random weights are held, tracked or not, and measured by photocurrent as time goes by."""
+"""Stability test: random weights are held, tracked or not, and measured by photocurrent as time goes by."""
 
 import json
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import read_dataset, write_dataset
-from prism_photonics.characterize.accuracy import common_range
+from prism_photonics.characterize.weights import bits, measure_weights, rms
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.drift.tracker import AVERAGES, MODES, Tracker
+from prism_photonics.drift.tracker import HELD_AVERAGES, MODES, Tracker
 from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, require_values, shown
-from prism_photonics.programming.solve import program
+from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -27,7 +27,6 @@ CURE = "track again"
 # Relaxation and temperature move fast at first: seconds after the weights were loaded, then evenly.
 EARLY_S = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
 FRESH = 2
-CHECK_AVERAGES = 4096
 # Settling of each new setting and each new light, and one sample, with ordinary instruments: as `chip.served` has them.
 LABORATORY_SETTLE_S = 1e-3
 LABORATORY_SAMPLE_S = 1e-6
@@ -46,14 +45,14 @@ ATTRIBUTES: dict[str, Field] = {
     "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
 }
 _COST = Number(low=0, high=1e15)
-TOLD: dict[str, Field] = dict.fromkeys(
+FIGURES: dict[str, Field] = dict.fromkeys(
     ("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), _COST
 )
 
 
 @dataclass
-class Hour:
-    """What was seen; one entry per check.
+class StabilityTest:
+    """What was measured; one entry per check.
 
     Attributes:
         mode: How the chip was tracked.
@@ -63,7 +62,7 @@ class Hour:
         fresh_error: The same of other random weights, programmed at that moment with the tracked calibration.
         common_pm: Estimated shift by the common temperature, in pm.
         lost_share: Estimated share of its voltage that the film has lost.
-        told: Figures of the whole run, see `summary`.
+        figures: Of the whole run, see `run_stability_test`.
     """
 
     mode: str
@@ -73,17 +72,17 @@ class Hour:
     fresh_error: list[float] = field(default_factory=list)
     common_pm: list[float] = field(default_factory=list)
     lost_share: list[float] = field(default_factory=list)
-    told: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def held_bits(self) -> Float[ndarray, " checks"]:
         """``log2(span/σ)`` of the held weights."""
-        return np.log2(self.span / np.array(self.held_error))
+        return bits(self.span, np.array(self.held_error))
 
     @property
     def fresh_bits(self) -> Float[ndarray, " checks"]:
         """``log2(span/σ)`` of the fresh weights."""
-        return np.log2(self.span / np.array(self.fresh_error))
+        return bits(self.span, np.array(self.fresh_error))
 
     def summary(self) -> dict[str, Any]:
         """Worst and median bits after the first minute, and what the tracking cost."""
@@ -95,50 +94,50 @@ class Hour:
             "held_bits_worst": float(self.held_bits[late].min()),
             "fresh_bits_median": float(np.median(self.fresh_bits[late])),
             "fresh_bits_worst": float(self.fresh_bits[late].min()),
-            **self.told,
+            **self.figures,
         }
 
     def write(self, path: Path, spec: ChipSpec) -> None:
         """Write atomically as netCDF."""
         arrays = {name: (field.axes, np.array(getattr(self, name))) for name, field in ARRAYS.items()}
-        attrs = {"tracking": self.mode, "span": self.span, "told": json.dumps(self.told), "spec_hash": spec.hash}
+        attrs = {"tracking": self.mode, "span": self.span, "told": json.dumps(self.figures), "spec_hash": spec.hash}
         write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
 
     @classmethod
-    def read(cls, path: Path) -> "Hour":
+    def read(cls, path: Path) -> "StabilityTest":
         """Read what `write` wrote.
 
         Raises:
             InputError: Missing, damaged, of another schema, or with a number that cannot be.
         """
         dataset = read_dataset(path, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, cure=CURE)
-        hour = cls(dataset.attrs["tracking"], dataset.attrs["span"], told=_read_told(path, dataset.attrs["told"]))
+        test = cls(dataset.attrs["tracking"], dataset.attrs["span"], figures=_read_figures(path, dataset.attrs["told"]))
         for name in ARRAYS:
-            setattr(hour, name, dataset[name].values.tolist())
-        if (np.diff(hour.time_s) < 0.0).any():
+            setattr(test, name, dataset[name].values.tolist())
+        if (np.diff(test.time_s) < 0.0).any():
             raise InputError(f"{path}: time_s runs backwards, want times that never fall; {CURE}")
-        return hour
+        return test
 
 
-def _read_told(path: Path, text: str) -> dict[str, Any]:
+def _read_figures(path: Path, text: str) -> dict[str, Any]:
     """The figures of a run, once they are what a run writes."""
     try:
-        told = json.loads(text)
+        figures = json.loads(text)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
+        figures = None
+    if not isinstance(figures, dict):
         raise InputError(f"{path}: told = {shown(text)}, want a JSON table; {CURE}")
-    require_values(str(path), told, TOLD, cure=CURE)
+    require_values(str(path), figures, FIGURES, cure=CURE)
     for name in ("pinned_rings", "excluded_rings"):
-        rings = told.get(name)
+        rings = figures.get(name)
         if not isinstance(rings, list) or not all(
             isinstance(ring, list) and len(ring) == 2 and all(type(n) is int and n >= 0 for n in ring) for ring in rings
         ):
             raise InputError(f"{path}: {name} = {shown(rings)}, want pairs of row and ring; {CURE}")
-    return told
+    return figures
 
 
-def keep_true(
+def run_stability_test(
     chip: AbstractChip,
     calibration: Calibration,
     spec: ChipSpec,
@@ -148,9 +147,9 @@ def keep_true(
     seconds: float = 3600.0,
     interval_s: float = 0.5,
     check_s: float = 120.0,
-    averages: int = AVERAGES,
-    seen: Callable[[Hour], None] = lambda hour: None,
-) -> Hour:
+    averages: int = HELD_AVERAGES,
+    seen: Callable[[StabilityTest], None] = lambda test: None,
+) -> StabilityTest:
     """Hold random weights for so long, refresh them at every interval, and measure them now and then.
 
     A check comes just before a refresh, so the chip has then drifted for a whole interval. Besides the held weights it
@@ -166,11 +165,12 @@ def keep_true(
         interval_s: Time between two refreshes.
         check_s: Time between two checks, after the first minute.
         averages: Converter samples per reading of a refresh.
-        seen: Told after every check, with all that is known by then.
+        seen: Called after every check, with all that is measured by then.
 
     Returns:
-        The hour. ``told`` holds duty (settling of the ring drivers and integration over all time), the same with the
-        times of a laboratory's instruments, readings per refresh, refreshes, and the rings that stood at the limit.
+        The measurements. ``figures`` holds duty (settling of the ring drivers and integration over all time), the
+        same with the times of a laboratory's instruments, readings per refresh, refreshes, and the rings that stood at
+        the limit.
 
     Raises:
         InputError: Times that are not positive, an unknown mode, or a calibration of another chip.
@@ -182,7 +182,7 @@ def keep_true(
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     held = rng.uniform(low, high, calibration.shape)
-    hour = Hour(mode, high - low)
+    test = StabilityTest(mode, high - low)
     tracker.hold(program(calibration, held).volts[0])
     tracker.settings = 0
     times = sorted({*(t for t in EARLY_S if t <= seconds), *np.arange(check_s, seconds + 1e-9, check_s).tolist()})
@@ -197,65 +197,71 @@ def keep_true(
             chip.wait(interval_s)
             taken += 1
             if taken < step:
-                tracker.refresh(interval_s)
+                tracker.refresh()
                 pinned |= set(tracker.pinned)
-        _check(chip, tracker, calibration, hour, held, rng.uniform(low, high, (FRESH, *calibration.shape)), spec)
-        hour.time_s.append(step * interval_s)
+        fresh = rng.uniform(low, high, (FRESH, *calibration.shape))
+        _check(chip, calibration, spec, tracker=tracker, test=test, held=held, fresh=fresh)
+        test.time_s.append(step * interval_s)
         if step:
-            tracker.refresh(interval_s)
-        hour.told = _told(tracker, calibration, spec, interval_s, averages, taken, pinned)
-        seen(hour)
-    return hour
+            tracker.refresh()
+        time_s = max(taken, 1) * interval_s
+        test.figures = {"interval_s": interval_s} | _figures(
+            tracker, calibration, spec, time_s=time_s, averages=averages, pinned=pinned
+        )
+        seen(test)
+    return test
 
 
 def _check(
     chip: AbstractChip,
-    tracker: Tracker,
     calibration: Calibration,
-    hour: Hour,
+    spec: ChipSpec,
+    *,
+    tracker: Tracker,
+    test: StabilityTest,
     held: Float[ndarray, "rows rings"],
     fresh: Float[ndarray, "fresh rows rings"],
-    spec: ChipSpec,
 ) -> None:
-    used = ~np.asarray(calibration.excluded)
-    hour.held_error.append(_rms((_measured(chip, calibration) - held)[used]))
+    """Measure the held weights, and fresh ones that are set for a moment."""
+    used, held_V = ~np.asarray(calibration.excluded), tracker.volts
+
+    def error(wanted: Float[ndarray, "rows rings"]) -> Float[ndarray, " used"]:
+        with np.errstate(invalid="ignore"):
+            measured, _ = measure_weights(chip, calibration, spec)
+        return (measured - wanted)[used]
+
+    test.held_error.append(float(rms(error(held))))
     errors = []
-    for wanted, volts in zip(fresh, program(tracker.calibration, fresh).volts, strict=True):
-        chip.set(volts)
-        errors.append((_measured(chip, calibration) - wanted)[used])
-    chip.set(tracker.now_V)
-    hour.fresh_error.append(_rms(np.array(errors)))
+    for wanted, volts in zip(fresh, program(tracker.drifted, fresh).volts, strict=True):
+        tracker.set(volts)
+        errors.append(error(wanted))
+    tracker.set(held_V)
+    test.fresh_error.append(float(rms(np.array(errors))))
     kelvin_pm = spec.drift.temperature_K * spec.profile.optics.thermal_pm_K.value
-    hour.common_pm.append(float(tracker.moved.common[0]) * kelvin_pm)
-    hour.lost_share.append(float(tracker.moved.common[3]))
+    test.common_pm.append(float(tracker.state.temperatures[0]) * kelvin_pm)
+    test.lost_share.append(_lost_share(np.asarray(tracker.state.relaxed_V)[used], held_V[used]))
 
 
-def _measured(chip: AbstractChip, calibration: Calibration) -> Float[ndarray, "rows rings"]:
-    """All weights by photocurrent, one line lit at a time."""
-    dark_A = chip.measure(np.zeros(chip.channels), averages=CHECK_AVERAGES)
-    light = np.diag(np.asarray(calibration.light_scale))
-    with np.errstate(invalid="ignore"):
-        lit_A = np.stack([chip.measure(line, averages=CHECK_AVERAGES) for line in light], -1) - dark_A[:, None]
-    return lit_A / np.asarray(calibration.unit_A)[:, None]
+def _lost_share(lost_V: Float[ndarray, " used"], held_V: Float[ndarray, " used"]) -> float:
+    """The share of their own voltages that rings have lost, by least squares over them."""
+    return float((lost_V * held_V).sum() / max(float((held_V**2).sum()), np.finfo(float).tiny))
 
 
-def _told(
+def _figures(
     tracker: Tracker,
     calibration: Calibration,
     spec: ChipSpec,
-    interval_s: float,
+    *,
+    time_s: float,
     averages: int,
-    intervals: int,
     pinned: set[tuple[int, int]],
 ) -> dict[str, Any]:
-    time_s = max(intervals, 1) * interval_s
     samples = tracker.triggers * averages
 
     def duty(settle_s: float, sample_s: float) -> float:
         return (tracker.settings * settle_s + tracker.triggers * settle_s + samples * sample_s) / time_s
 
     return {
-        "interval_s": interval_s,
         "readings_per_refresh": tracker.triggers / max(tracker.refreshes, 1),
         "averages": averages,
         "triggers": tracker.triggers,
@@ -264,7 +270,3 @@ def _told(
         "pinned_rings": sorted(pinned),
         "excluded_rings": np.argwhere(np.asarray(calibration.excluded)).tolist(),
     }
-
-
-def _rms(values: Float[ndarray, "..."]) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))

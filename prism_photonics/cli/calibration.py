@@ -47,14 +47,14 @@ def calibrate(
         bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn
     ) as chip:
         untrimmed = is_untrimmed(bench, bench_file)
-        searched = search_and_assign(chip, chip_spec, out).together.triggers if untrimmed else 0
+        searched = search_and_assign(chip, chip_spec, out).heaters.triggers if untrimmed else 0
         calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
         if drift:
             watch_drift(chip, calibration, chip_spec, out, seed=seed)
     for doubt in (*recorded_faults(out / "calibration.nc"), *calibration.doubts()):
         warn(str(doubt))
-    looks = validation.looks + (trimmed := recorded_trim(out)).looks
-    wall_time_s = calibration_wall_time_s(bench_file, chip_spec, looks=looks, searched=searched)
+    trimmed, tracked = recorded_trim(out), validation.looks > 0
+    wall_time_s = calibration_wall_time_s(bench_file, chip_spec, tracked=tracked, searched=searched)
     result = {
         "record": str(out),
         "accuracy_bits": validation.accuracy_bits,

@@ -11,7 +11,7 @@ from prism_photonics.files import make_folder
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
-    from prism_photonics.characterize.stability import Hour
+    from prism_photonics.characterize.stability import StabilityTest
 
 ALL = "all"
 
@@ -61,10 +61,10 @@ def track(
     import jax
 
     from prism_photonics.calibration.record import heat_as_recorded
-    from prism_photonics.characterize.stability import keep_true
-    from prism_photonics.report.hour import write_hours
+    from prism_photonics.characterize.stability import run_stability_test
+    from prism_photonics.report.stability import write_stability
 
-    done: dict[str, Hour] = {}
+    done: dict[str, StabilityTest] = {}
     for each in MODES if mode == ALL else (mode,):
         path, journal = out / f"{each}.nc", out / f"{each}.jsonl"
         asked = {
@@ -82,22 +82,22 @@ def track(
             continue
         progress.print(f"{each}: {minutes:g} minutes on {bench} …")
 
-        def seen(hour: "Hour", path: Path = path, asked: dict[str, Any] = asked) -> None:
-            hour.told |= asked
-            hour.write(path, chip_spec)
+        def seen(test: "StabilityTest", path: Path = path, asked: dict[str, Any] = asked) -> None:
+            test.figures |= asked
+            test.write(path, chip_spec)
             if progress.is_terminal:
-                progress.print(f"  {hour.time_s[-1] / 60.0:.1f} min  {hour.held_bits[-1]:.1f} bits", end="\r")
+                progress.print(f"  {test.time_s[-1] / 60.0:.1f} min  {test.held_bits[-1]:.1f} bits", end="\r")
 
         with journaled(
             bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn
         ) as chip:
             heat_as_recorded(chip, record / "calibration.nc")
-            done[each] = keep_true(
+            done[each] = run_stability_test(
                 chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,
                 interval_s=interval, check_s=check, averages=averages, seen=seen,
             )  # fmt: skip
-    write_hours(out / "track.png", {chip_spec.name: done})
-    rows = [hour.summary() for hour in done.values()]
+    write_stability(out / "track.png", {chip_spec.name: done})
+    rows = [test.summary() for test in done.values()]
     for row in rows:
         for n, c in row["pinned_rings"]:
             warn(

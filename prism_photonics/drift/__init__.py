@@ -1,1 +1,1 @@
-"""What moves on a chip with time: the process, its estimate from readings, and the voltages that follow it."""
+"""Drift of a chip: its state and model, the process that draws it, its estimate from readings, and its tracker."""

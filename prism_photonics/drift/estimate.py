@@ -1,9 +1,7 @@
-"""A Kalman filter of what has moved on a chip: temperatures that all rings share, and each ring's own shift.
+"""An extended Kalman filter of a chip's drift, through the rows as fitted, and the voltages that undo the drift.
 
-Temperatures forget (Ornstein–Uhlenbeck), rings wander (random walk), and every reading of a line tells of both: what
-all rows share of its misfit is temperature, what is left is the ring's. The filter keeps the full covariance of the
-shared numbers and one variance per ring. What binds the two together is neglected: a ring's whole shift, which is what
-voltages correct, is off by 1 to 11 % more than with the full covariance, which would have (rows·rings)² numbers.
+Every reading of a lit line sees the temperatures that all rings share and the rings' own shifts: what all rows have in
+common of the innovation is temperature, what is left is the ring's.
 """
 
 import equinox as eqx
@@ -11,141 +9,155 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.unknowns import channel_transmission
-from prism_photonics.drift.tracker import STEPS, Moved, moved_calibration
-from prism_photonics.lightpath.ring.relaxation import HOUR_S
-from prism_photonics.spec import ChipSpec
+from prism_photonics.calibration.calibration import Calibration, of_row
+from prism_photonics.calibration.unknowns import channel_transmission, row_transmission
+from prism_photonics.drift.state import DriftModel, DriftState
+from prism_photonics.lightpath.ring.model import electrode_volts
 
-# Standard deviations beyond which a reading is a surprise (design choice). Where most rows are surprised the chip moves
-# faster than its spec expects, and its temperatures are as unknown as at first; a single row tells of itself only.
-SURPRISE = 4.0
-
-
-class Known(eqx.Module):
-    """An estimate of what has moved, and how far it may be off.
-
-    Attributes:
-        moved: The estimate.
-        shared_var: Covariance of the common temperature and its gradients, in units of the spec's drift.
-        own_var_pm2: Variance of each ring's own shift, in pm².
-    """
-
-    moved: Moved
-    shared_var: Float[Array, "3 3"]
-    own_var_pm2: Float[Array, "rows rings"]
-
-
-class Lapse(eqx.Module):
-    """How a chip's drift goes on between two readings.
-
-    Attributes:
-        thermal_time_s: Correlation time of the temperatures, in s.
-        wander_pm2_s: Variance that each ring's random walk gains in a second, in pm².
-    """
-
-    thermal_time_s: float
-    wander_pm2_s: float
-
-    @classmethod
-    def of(cls, spec: ChipSpec) -> "Lapse":
-        """As the spec expects."""
-        return cls(spec.drift.thermal_time_s, spec.drift.wander_pm_rthour**2 / HOUR_S)
-
-    def unwatched(self, shape: tuple[int, ...], seconds: float) -> Known:
-        """What is known of (rows, rings) so long after they were fitted: how far things move at all."""
-        nothing = jnp.zeros(shape)
-        moved = Moved(jnp.zeros(4), nothing, nothing, nothing)
-        return Known(moved, jnp.eye(3), nothing + self.wander_pm2_s * seconds)
-
-    def after(self, known: Known, seconds: Float[Array, ""]) -> Known:
-        """What is left of an estimate after a time."""
-        kept = jnp.exp(-seconds / self.thermal_time_s)
-        fresh = -jnp.expm1(-2.0 * seconds / self.thermal_time_s)
-        common = known.moved.common
-        return eqx.tree_at(
-            lambda k: (k.moved.common, k.shared_var, k.own_var_pm2),
-            known,
-            (
-                common.at[:3].multiply(kept),
-                kept**2 * known.shared_var + fresh * jnp.eye(3),
-                known.own_var_pm2 + self.wander_pm2_s * seconds,
-            ),
-        )
+# Innovation in standard deviations beyond which a reading is an outlier (design choice). Where most rows are outliers
+# the chip moves faster than its spec expects, and its temperatures are as uncertain as at first; a single row tells of
+# its own rings only.
+OUTLIER = 4.0
+# Gauss–Newton iterations of one update.
+ITERATIONS = 2
 
 
 @eqx.filter_jit
-def told(
+def drifted_calibration(
+    calibration: Calibration, state: DriftState, patterns_pm: Float[Array, "3 rows rings"]
+) -> Calibration:
+    """The calibration of a chip that has drifted, exactly: ``shift(V − x) + δ`` is again a quadratic in V."""
+    rings = calibration.rows.rings
+    x = electrode_volts(state.relaxed_V.reshape(rings.slope_pm_V.shape), calibration.rows.crosstalk)
+    shift_pm = state.shift_pm(patterns_pm).reshape(x.shape)
+    return eqx.tree_at(
+        lambda c: (c.rows.rings.offset_pm, c.rows.rings.slope_pm_V),
+        calibration,
+        (
+            rings.offset_pm + shift_pm - rings.slope_pm_V * x + rings.curvature_pm_V2 * x**2,
+            rings.slope_pm_V - 2.0 * rings.curvature_pm_V2 * x,
+        ),
+    )
+
+
+@eqx.filter_jit
+def corrected_volts(
     calibration: Calibration,
-    known: Known,
-    lapse: Lapse,
+    volts: Float[Array, "rows rings"],
+    state: DriftState,
     patterns_pm: Float[Array, "3 rows rings"],
+) -> Float[Array, "rows rings"]:
+    """Voltages that put every resonance back to where ``volts`` had put it as calibrated: ``V + x + Δ``.
+
+    With s and q a ring's slope and curvature, δ its shift and e its acting voltage, ``q·Δ² + (s + 2·q·e)·Δ + δ = 0``.
+    The crosstalk of the small Δ is neglected.
+    """
+    rings = calibration.rows.rings
+    e = electrode_volts(volts.reshape(rings.slope_pm_V.shape), calibration.rows.crosstalk)
+    delta = state.shift_pm(patterns_pm).reshape(e.shape)
+    q, b = rings.curvature_pm_V2, rings.slope_pm_V + 2.0 * rings.curvature_pm_V2 * e
+    # The root that goes to −δ/b without curvature; where there is none, the nearest voltage.
+    root = jnp.sqrt(jnp.maximum(b**2 - 4.0 * q * delta, 0.0))
+    return volts + state.relaxed_V + of_row(-2.0 * delta / (b + jnp.where(b < 0.0, -root, root)))
+
+
+@eqx.filter_jit
+def predicted_A(
+    calibration: Calibration,
+    state: DriftState,
+    patterns_pm: Float[Array, "3 rows rings"],
+    *,
+    volts: Float[Array, "rows rings"],
+    lights: Float[Array, "lights rings"],
+) -> Float[Array, "lights rows"]:
+    """Readings of a drifted chip at given voltages and transmissions of the modulators, in A."""
+    rows = drifted_calibration(calibration, state, patterns_pm).rows
+    by_bus = volts.reshape(rows.gain_A.shape)
+    one = lambda row, v: row_transmission(calibration.wl_um, row, v)  # noqa: E731
+    full_A = of_row(rows.gain_A * jax.vmap(jax.vmap(one))(rows, by_bus))
+    return calibration.dark_A + (lights + calibration.leak) @ full_A.T
+
+
+@eqx.filter_jit
+def kalman_update(
+    calibration: Calibration,
+    state: DriftState,
+    model: DriftModel,
+    *,
     volts: Float[Array, "rows rings"],
     lines: Int[Array, " readings"],
     current_A: Float[Array, "readings rows"],
     sigma_A: Float[Array, "readings rows"],
     seconds: Float[Array, " readings"],
-) -> Known:
-    """What is known after some readings.
+    own: bool = True,
+) -> DriftState:
+    """Steps of an extended Kalman filter, one for each reading of all rows: predicted in time, then corrected.
 
     Args:
         calibration: As made.
-        known: What was known before them.
-        lapse: How the chip drifts.
-        patterns_pm: Shift of each ring by one unit of common temperature and of each gradient, in pm.
-        volts: Voltages at which was read, in V.
+        state: The estimate before the first reading.
+        model: How the chip drifts.
+        volts: Voltages during the readings, in V.
         lines: The line that was lit, fully and alone, in each reading.
         current_A: The readings less their dark level, in A.
-        sigma_A: What they may be off by, in A; infinite where a reading has no weight.
+        sigma_A: Their standard errors, in A; infinite where a reading has no weight.
         seconds: Time that passed before each, in s.
+        own: Whether each ring's own shift is estimated too; else it counts as noise.
 
     Returns:
-        The new estimate, at the last reading.
+        The estimate at the last reading.
 
     Source: iterated extended Kalman filter (Bar-Shalom, Li, Kirubarajan, Estimation with Applications to Tracking and
-    Navigation, 2001, §10.5.2), a reading of all rows at a time.
+    Navigation, 2001, §10.5.2).
     """
     rows, buses, channels = calibration.rows.gain_A.shape
     by_bus_V = volts.reshape(rows, buses, channels)
 
-    def one(before: Known, reading) -> tuple[Known, None]:
-        line, read_A, off_A, waited_s = reading
-        known = lapse.after(before, waited_s)
-        first, own_pm = known.moved.common[:3], known.moved.own_pm
+    def step(before: DriftState, reading) -> tuple[DriftState, None]:
+        line, read_A, noise_A, waited_s = reading
+        state = model.predict(before, waited_s)
+        first, own_pm = jnp.append(state.temperatures, state.film), state.own_pm
         bus, channel = jnp.divmod(line, channels)
-        places = bus * channels + jnp.arange(channels)
+        on_bus = bus * channels + jnp.arange(channels)
 
-        def predicted(shared: Float[Array, "3"], own_pm: Float[Array, "rows rings"]) -> Float[Array, " rows"]:
-            at = (known.moved.common.at[:3].set(shared), own_pm)
-            moved = eqx.tree_at(lambda m: (m.common, m.own_pm), known.moved, at)
-            of_bus = jax.tree.map(lambda leaf: leaf[:, bus], moved_calibration(calibration, moved, patterns_pm).rows)
+        def predicted(shared: Float[Array, "4"], own_pm: Float[Array, "rows rings"]) -> Float[Array, " rows"]:
+            drifted = _with(state, shared, own_pm)
+            lit = drifted_calibration(calibration, drifted, model.patterns_pm).rows
+            lit = jax.tree.map(lambda leaf: leaf[:, bus], lit)
             passed = jax.vmap(lambda row, v: channel_transmission(calibration.wl_um[channel], row, v))
-            return calibration.light_scale[line] * of_bus.gain_A[:, channel] * passed(of_bus, by_bus_V[:, bus])
+            return calibration.light_scale[line] * lit.gain_A[:, channel] * passed(lit, by_bus_V[:, bus])
 
-        # Rows share no light path: one tangent per ring of a bus moves that ring of every row at once.
+        # Rows share no light path: one tangent per ring of a bus shifts that ring of every row at once.
         tangent = lambda ring: jax.jvp(lambda own: predicted(first, own), (own_pm,), (ring,))[1]  # noqa: E731
-        every_row = jnp.zeros((channels, *own_pm.shape)).at[jnp.arange(channels), :, places].set(1.0)
-        by_own = jnp.zeros(own_pm.shape).at[:, places].set(jax.vmap(tangent)(every_row).T)
-        of_own = known.own_var_pm2 * by_own
-        var_A2 = (of_own * by_own).sum(1) + off_A**2
+        every_row = jnp.zeros((channels, *own_pm.shape)).at[jnp.arange(channels), :, on_bus].set(1.0)
+        by_own = jnp.zeros(own_pm.shape).at[:, on_bus].set(jax.vmap(tangent)(every_row).T)
+        of_own = state.own_var_pm2 * by_own
+        var_A2 = (of_own * by_own).sum(1) + noise_A**2
         shared, by_shared = first, jax.jacfwd(predicted)(first, own_pm)
-        missed_A = read_A - predicted(first, own_pm)
-        expected_A2 = var_A2 + jnp.einsum("np,pq,nq->n", by_shared, known.shared_var, by_shared)
-        missed = jnp.abs(missed_A) / jnp.sqrt(expected_A2)
-        all_lost = jnp.median(missed) > SURPRISE
-        prior = jnp.where(all_lost, jnp.eye(3), jnp.linalg.inv(known.shared_var))
-        weight = jnp.where((missed > SURPRISE) & ~all_lost, 0.0, 1.0 / var_A2)
-        # Little known, a temperature may be off by a good part of a linewidth: the slope is taken anew.
-        for _ in range(STEPS):
-            shared_var = jnp.linalg.inv(prior + (by_shared.T * weight) @ by_shared)
-            shared = first + shared_var @ (by_shared.T @ (weight * missed_A))
+        innovation_A = read_A - predicted(first, own_pm)
+        expected_A2 = var_A2 + jnp.einsum("np,pq,nq->n", by_shared, state.shared_cov, by_shared)
+        outlying = jnp.abs(innovation_A) / jnp.sqrt(expected_A2)
+        all_lost = jnp.median(outlying) > OUTLIER
+        prior_cov = jnp.where(all_lost, state.shared_cov.at[:3, :].set(0.0).at[:, :3].set(0.0), state.shared_cov)
+        prior_cov = prior_cov + jnp.where(all_lost, 1.0, 0.0) * jnp.diag(jnp.array([1.0, 1.0, 1.0, 0.0]))
+        weight = jnp.where((outlying > OUTLIER) & ~all_lost, 0.0, 1.0 / var_A2)
+        shared_cov = prior_cov
+        # A temperature may be uncertain by a good part of a linewidth: the slope is taken anew.
+        for _ in range(ITERATIONS):
+            information = (by_shared.T * weight) @ by_shared
+            shared_cov = prior_cov @ jnp.linalg.inv(jnp.eye(4) + information @ prior_cov)
+            shared = first + shared_cov @ (by_shared.T @ (weight * innovation_A))
             by_shared = jax.jacfwd(predicted)(shared, own_pm)
-            missed_A = read_A - predicted(shared, own_pm) + by_shared @ (shared - first)
-        var_A2 += jnp.einsum("np,pq,nq->n", by_shared, shared_var, by_shared)
-        gain = of_own / var_A2[:, None]
+            innovation_A = read_A - predicted(shared, own_pm) + by_shared @ (shared - first)
+        var_A2 += jnp.einsum("np,pq,nq->n", by_shared, shared_cov, by_shared)
+        gain = of_own / var_A2[:, None] if own else jnp.zeros_like(of_own)
         own_pm = own_pm + gain * (read_A - predicted(shared, own_pm))[:, None]
-        found = (known.moved.common.at[:3].set(shared), own_pm, shared_var, known.own_var_pm2 - gain * of_own)
-        places = lambda k: (k.moved.common, k.moved.own_pm, k.shared_var, k.own_var_pm2)  # noqa: E731
-        return eqx.tree_at(places, known, found), None
+        corrected = (0.5 * (shared_cov + shared_cov.T), state.own_var_pm2 - gain * of_own)
+        return eqx.tree_at(lambda s: (s.shared_cov, s.own_var_pm2), _with(state, shared, own_pm), corrected), None
 
-    return jax.lax.scan(one, known, (lines, current_A, sigma_A, seconds))[0]
+    return jax.lax.scan(step, state, (lines, current_A, sigma_A, seconds))[0]
+
+
+def _with(state: DriftState, shared: Float[Array, "4"], own_pm: Float[Array, "rows rings"]) -> DriftState:
+    """The state with other temperatures, film factor and shifts."""
+    return eqx.tree_at(lambda s: (s.temperatures, s.film, s.own_pm), state, (shared[:3], shared[3], own_pm))

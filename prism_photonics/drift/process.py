@@ -3,32 +3,68 @@
 Every process is integrated exactly over a time step, so a step may be a microsecond or a day.
 """
 
+import dataclasses
 import math
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.lightpath.ring.relaxation import HOUR_S, FilmCharge
+from prism_photonics.drift.state import HOUR_S, DriftState, thermal_patterns_pm
+from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 
 
+class FilmCharge:
+    """Charge state of the film under every electrode, integrated exactly over steps of steady voltage.
+
+    What a held voltage loses of its effect, and what it leaves behind: V acts as ``V − Σ share·x``, where each x
+    relaxes towards V with a time of its own. The sources of shares and times are in the film's profile.
+    """
+
+    def __init__(self, profile: Profile, shape: tuple[int, ...]) -> None:
+        """A film that has long been without voltage.
+
+        Args:
+            profile: The film.
+            shape: Of the voltages.
+        """
+        film = profile.relaxation
+        self._shares = np.array([film.fast_share.value, film.slow_share.value, film.memory_share.value])
+        self._times_s = np.array([film.fast_s.value, film.slow_h.value * HOUR_S, film.memory_h.value * HOUR_S])
+        self._charges_V = np.zeros((3, *shape))
+
+    def advance(self, seconds: float, volts: Float[ndarray, "..."]) -> None:
+        """Let time pass under steady voltages in V."""
+        held = np.exp(-seconds / self._times_s).reshape(3, *(1 for _ in volts.shape))
+        self._charges_V = volts + (self._charges_V - volts) * held
+
+    @property
+    def lost_V(self) -> Float[ndarray, "..."]:
+        """Voltage that does not act any more, ``Σ share·x``, in V."""
+        return np.tensordot(self._shares, self._charges_V, 1)
+
+
 class Drift:
-    """State of a chip's drift, advanced step by step. Seeded; the truth of a virtual chip, never of a fit."""
+    """A chip's drift, drawn step by step. Seeded; the truth of a virtual chip, never of a fit."""
 
     def __init__(self, spec: ChipSpec, rng: np.random.Generator) -> None:
-        rows, rings = spec.chip.rows, spec.chip.rings
-        drift = spec.drift
+        shape = (spec.chip.rows, spec.chip.rings)
         self._rng = rng
-        self._time_s = drift.thermal_time_s
-        self._rms_K = np.array([drift.temperature_K, drift.gradient_K, drift.gradient_K])
-        # The common temperature, and the gradients along x and y over the whole die.
-        self._kelvin = self._rms_K * rng.standard_normal(3)
-        self._pattern = np.stack([np.ones((rows, rings)), *np.meshgrid(_across(rings), _across(rows))])
-        self._pm_K = spec.profile.optics.thermal_pm_K.value
-        self._wander_pm = drift.wander_pm_rthour
-        self._wandered_pm = np.zeros((rows, rings))
-        self._film = FilmCharge(spec.profile, (rows, rings))
+        self._time_s = spec.drift.thermal_time_s
+        self._temperature_K = spec.drift.temperature_K
+        self._patterns_pm = thermal_patterns_pm(spec)
+        self._wander_pm = spec.drift.wander_pm_rthour
+        self._film = FilmCharge(spec.profile, shape)
+        self._temperatures, self._own_pm = rng.standard_normal(3), np.zeros(shape)
+
+    @property
+    def state(self) -> DriftState:
+        """What has moved, exactly: without a covariance."""
+        moved = {"temperatures": self._temperatures, "own_pm": self._own_pm, "lost_V": self._film.lost_V}
+        rest = DriftState.rest(self._own_pm.shape)
+        return dataclasses.replace(rest, **{name: jnp.asarray(value) for name, value in moved.items()})
 
     def advance(self, seconds: float, volts: Float[ndarray, "rows rings"]) -> None:
         """Let time pass under steady voltages.
@@ -36,11 +72,11 @@ class Drift:
         Source: Ornstein–Uhlenbeck temperature, exponential relaxation, Gaussian random walk.
         """
         kept = math.exp(-seconds / self._time_s)
-        self._kelvin = kept * self._kelvin + self._rms_K * math.sqrt(1.0 - kept**2) * self._rng.standard_normal(3)
+        self._temperatures = kept * self._temperatures + math.sqrt(1.0 - kept**2) * self._rng.standard_normal(3)
         self._film.advance(seconds, volts)
         step_pm = self._wander_pm * math.sqrt(seconds / HOUR_S)
         if step_pm > 0.0:
-            self._wandered_pm = self._wandered_pm + step_pm * self._rng.standard_normal(self._wandered_pm.shape)
+            self._own_pm = self._own_pm + step_pm * self._rng.standard_normal(self._own_pm.shape)
 
     def acting_V(self, volts: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
         """The voltages that tune, after what the film has relaxed."""
@@ -49,13 +85,8 @@ class Drift:
     @property
     def kelvin(self) -> float:
         """The die's common temperature above its mean, in K."""
-        return float(self._kelvin[0])
+        return float(self._temperature_K * self._temperatures[0])
 
     def shift_pm(self) -> Float[ndarray, "rows rings"]:
         """Every ring's shift by temperature and its own wander, in pm."""
-        return self._pm_K * np.tensordot(self._kelvin, self._pattern, 1) + self._wandered_pm
-
-
-def _across(count: int) -> Float[ndarray, " count"]:
-    """Places from −1/2 to 1/2."""
-    return np.linspace(-0.5, 0.5, count) if count > 1 else np.zeros(1)
+        return np.tensordot(self._temperatures, self._patterns_pm, 1) + self._own_pm

@@ -1,16 +1,16 @@
-"""Rounding to the drivers' codes with an eye on the whole row: what one ring's code spoils, others may mend."""
+"""Joint rounding of a bus's voltages to the DAC grid by coordinate descent on the weight error."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from prism_photonics.programming.lane import Lane, weights_and_slopes
+from prism_photonics.programming.bus import Bus, weights_and_slopes
 
 SWEEPS = 2
 
 
-def round_lane(
-    lane: Lane,
+def round_bus(
+    bus: Bus,
     volts: Float[Array, " rings"],
     wanted: Float[Array, " channels"],
     *,
@@ -24,7 +24,7 @@ def round_lane(
     than the nearest codes: both are put through the exact row.
 
     Args:
-        lane: The bus.
+        bus: The bus.
         volts: Exact voltages in V, within the limit.
         wanted: Wanted effective weights.
         max_voltage_V: The grid runs from minus this to plus this; no code lies outside.
@@ -33,25 +33,25 @@ def round_lane(
     Returns:
         (voltages on the grid, weights there, weights at the exact voltages).
     """
-    exact, slopes = weights_and_slopes(lane, volts)
+    exact, slopes = weights_and_slopes(bus, volts)
     # An excluded ring is asked for nothing and stays where it is.
-    by_code = lane.asked[:, None] * slopes * lane.asked * step_V
+    by_code = bus.asked[:, None] * slopes * bus.asked * step_V
     top = jnp.round(2.0 * max_voltage_V / step_V)
     position = (volts + max_voltage_V) / step_V
     nearest = jnp.clip(jnp.round(position), 0.0, top)
     length2 = jnp.sum(by_code**2, axis=0) + 1e-30
 
-    def mend(turn, state):
+    def descend(turn, state):
         codes, error = state
         ring = turn % codes.shape[0]
         column = by_code[:, ring]
-        moved = jnp.clip(codes[ring] - jnp.round(column @ error / length2[ring]), 0.0, top)
-        return codes.at[ring].set(moved), error + column * (moved - codes[ring])
+        code = jnp.clip(codes[ring] - jnp.round(column @ error / length2[ring]), 0.0, top)
+        return codes.at[ring].set(code), error + column * (code - codes[ring])
 
-    error = lane.asked * (exact - wanted) + by_code @ (nearest - position)
-    mended, _ = jax.lax.fori_loop(0, SWEEPS * nearest.shape[0], mend, (nearest, error))
+    error = bus.asked * (exact - wanted) + by_code @ (nearest - position)
+    rounded, _ = jax.lax.fori_loop(0, SWEEPS * nearest.shape[0], descend, (nearest, error))
     # Clipped once more: the last code times the step may exceed the limit by a rounding.
-    both = jnp.clip(jnp.stack([mended, nearest]) * step_V - max_voltage_V, -max_voltage_V, max_voltage_V)
-    weights = jax.vmap(lambda v: weights_and_slopes(lane, v)[0])(both)
-    best = jnp.argmin(jnp.sum(lane.asked * (weights - wanted) ** 2, axis=-1))
-    return both[best], weights[best], exact
+    both = jnp.clip(jnp.stack([rounded, nearest]) * step_V - max_voltage_V, -max_voltage_V, max_voltage_V)
+    weights = jax.vmap(lambda v: weights_and_slopes(bus, v)[0])(both)
+    better = jnp.argmin(jnp.sum(bus.asked * (weights - wanted) ** 2, axis=-1))
+    return both[better], weights[better], exact

@@ -96,9 +96,17 @@ def choose_scale(
     if largest == 0.0:
         return ScaleChoice(1.0, 0.0, np.ones(1), np.ones(1), k)
     scales = np.geomspace(rms, largest, SCALES) if rms < largest else np.array([largest])
-    reads = _Reads(asked, signatures.shape, noise, weight_range, channels, encoding, rng)
-    best = np.argsort(-(asked @ signatures.T), axis=-1, kind="stable")[:, :k]
-    recall = np.array([reads.recall(signatures / scale, best) for scale in scales])
+    reads = _Reads(
+        asked,
+        signatures.shape,
+        noise=noise,
+        weight_range=weight_range,
+        channels=channels,
+        encoding=encoding,
+        rng=rng,
+    )
+    top = np.argsort(-(asked @ signatures.T), axis=-1, kind="stable")[:, :k]
+    recall = np.array([reads.recall(signatures / scale, top) for scale in scales])
     # Of equal recalls the larger scale: it clips less.
     chosen = len(scales) - 1 - int(np.argmax(recall[::-1]))
     return ScaleChoice(float(scales[chosen]), float((magnitude > scales[chosen]).mean()), scales, recall, k)
@@ -111,6 +119,7 @@ class _Reads:
         self,
         queries: Float[ndarray, "queries dims"],
         shape: tuple[int, int],
+        *,
         noise: NoiseLevel,
         weight_range: WeightRange,
         channels: int,
@@ -126,7 +135,7 @@ class _Reads:
         self.weight_error = rng.standard_normal((DRAWS, blocks, slices, channels))
         self.read_error = rng.standard_normal((DRAWS, len(self.light), len(queries), blocks, slices))
 
-    def recall(self, shares: Float[ndarray, "blocks dims"], best: ndarray) -> float:
+    def recall(self, shares: Float[ndarray, "blocks dims"], top: ndarray) -> float:
         """Mean share of the best blocks found when signatures are written as these shares of full weight, clipped."""
         written = rails(self._slices(np.clip(shares, -1.0, 1.0)), self.encoding)
         target = self.weight_range.centre + self.weight_range.span * written
@@ -138,8 +147,8 @@ class _Reads:
             dot = decode(y, target.sum(-1), self.encoding).sum(-1)
             share = common_share(self.query_hat, self.encoding).sum(1)
             scores = dot - self.weight_range.centre * share
-            chosen = np.argsort(-scores, axis=-1, kind="stable")[:, : best.shape[1]]
-            found.append((chosen[:, :, None] == best[:, None, :]).any(-1).mean())
+            chosen = np.argsort(-scores, axis=-1, kind="stable")[:, : top.shape[1]]
+            found.append((chosen[:, :, None] == top[:, None, :]).any(-1).mean())
         return float(np.mean(found))
 
     def _slices(self, values: Float[ndarray, "many dims"]) -> Float[ndarray, "many slices slice_dims"]:

@@ -1,7 +1,7 @@
 """Programming: the voltages whose exact row gives the wanted weights, all rings of a row at once.
 
-Buses do not see each other, so each is a small problem of its own (a *lane*). Lanes are solved in rounds of few steps:
-the first settles nearly every lane, the next ones go on with what is left, such as lanes with a target out of reach. On
+Buses do not see each other, so each bus of each row is a small problem of its own. Buses are solved in rounds of few
+steps: the first settles nearly all, the next ones go on with what is left, such as those with a target out of reach. On
 a CPU a round is cut into chunks that stay in a core's cache, and chunks run side by side; an accelerator takes larger
 ones.
 """
@@ -21,15 +21,15 @@ from numpy import ndarray
 from prism_photonics.calibration.assign import by_place, inverse
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.levenberg import least_squares
-from prism_photonics.programming.lane import (
+from prism_photonics.programming.bus import (
     REACH_POINTS,
     START_POINTS,
-    lane_of,
+    bus_of,
     tuning_curves,
     voltages_alone,
     weights_and_slopes,
 )
-from prism_photonics.programming.rounding import round_lane
+from prism_photonics.programming.rounding import round_bus
 from prism_photonics.units import InputError
 
 TOLERANCE = 2e-3
@@ -40,7 +40,7 @@ ROUNDS, STEPS = 8, 5
 # weights drawn in by so much, up the slopes.
 RESTARTS = (0.8, 0.5)
 # Two sizes only, one for a row and one for a bank: each is compiled once.
-LANES_AT_ONCE, LANES_ON_ACCELERATOR = (16, 128), (128, 16384)
+BUSES_AT_ONCE, BUSES_ON_ACCELERATOR = (16, 128), (128, 16384)
 
 
 @dataclass(frozen=True)
@@ -139,20 +139,20 @@ def program(
     if wanted.ndim not in (2, 3) or wanted.shape[-2:] != shape:
         raise InputError(f"program: weights of shape {wanted.shape}; this chip takes {shape} or pages of it")
     if not np.isfinite(wanted).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(wanted))[0])
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(wanted))[0])
         raise InputError(
-            f"program: weight at {place} is {wanted[place]}; weights are finite numbers: mend the signatures"
+            f"program: weight at {index} is {wanted[index]}; weights are finite numbers: mend the signatures"
         )
     pages = wanted.reshape(-1, *shape)
-    lanes = np.tile(_lanes_of(calibration, chosen), len(pages))
+    buses = np.tile(_buses_of(calibration, chosen), len(pages))
     own = np.asarray(calibration.channel_of_ring)[chosen]
-    solved = _solve(calibration, lanes, by_place(pages, own).reshape(len(lanes), -1))
+    solved = _solve(calibration, buses, by_place(pages, own).reshape(len(buses), -1))
     volts, *found = (a.reshape(pages.shape) for a in solved)
     predicted, reached = (by_place(a, inverse(own)) for a in found)
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
     excluded = np.asarray(calibration.excluded)[chosen]
-    places = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
-    low, high = _reachable(calibration, chosen) if len(places) else (reached[0], reached[0])
+    missed_at = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
+    low, high = _reachable(calibration, chosen) if len(missed_at) else (reached[0], reached[0])
     missed = tuple(
         OutOfReach(
             int(p),
@@ -162,7 +162,7 @@ def program(
             float(reached[p, n, c]),
             (float(low[n, c]), float(high[n, c])),
         )
-        for p, n, c in places
+        for p, n, c in missed_at
     )
     return Programmed(volts, predicted, np.where(excluded, 0.0, predicted - pages), missed)
 
@@ -181,32 +181,32 @@ def _chosen_rows(calibration: Calibration, rows: Sequence[int] | None) -> Int[nd
     return chosen
 
 
-def _lanes_of(calibration: Calibration, rows: Int[ndarray, " rows"]) -> Int[ndarray, " lanes"]:
-    buses = calibration.rows.gain_A.shape[1]
-    return (rows[:, None] * buses + np.arange(buses)).ravel()
+def _buses_of(calibration: Calibration, rows: Int[ndarray, " rows"]) -> Int[ndarray, " buses"]:
+    count = calibration.rows.gain_A.shape[1]
+    return (rows[:, None] * count + np.arange(count)).ravel()
 
 
 def _reachable(
     calibration: Calibration, rows: Int[ndarray, " rows"]
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
-    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_lanes_of(calibration, rows),))
-    places = inverse(np.asarray(calibration.channel_of_ring)[rows])
-    return by_place(low.reshape(len(rows), -1), places), by_place(high.reshape(len(rows), -1), places)
+    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_buses_of(calibration, rows),))
+    by_channel = inverse(np.asarray(calibration.channel_of_ring)[rows])
+    return by_place(low.reshape(len(rows), -1), by_channel), by_place(high.reshape(len(rows), -1), by_channel)
 
 
 def _solve(
-    calibration: Calibration, lanes: Int[ndarray, " lanes"], wanted: Float[ndarray, "lanes channels"]
-) -> tuple[Float[ndarray, "lanes channels"], ...]:
+    calibration: Calibration, buses: Int[ndarray, " buses"], wanted: Float[ndarray, "buses channels"]
+) -> tuple[Float[ndarray, "buses channels"], ...]:
     """Voltages on the DAC grid, weights there, and weights before rounding."""
-    volts, cost = _descend(calibration, lanes, wanted, wanted)
+    volts, cost = _descend(calibration, buses, wanted, wanted)
     for share in RESTARTS:
         left = np.flatnonzero(cost > _goal(wanted.shape[1]))
         if not left.size:
             break
-        tried, tried_cost = _descend(calibration, lanes[left], wanted[left], share * wanted[left])
+        tried, tried_cost = _descend(calibration, buses[left], wanted[left], share * wanted[left])
         better = tried_cost < cost[left]
         volts[left[better]], cost[left[better]] = tried[better], tried_cost[better]
-    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (lanes, wanted, volts))
+    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (buses, wanted, volts))
 
 
 def _goal(channels: int) -> float:
@@ -215,16 +215,16 @@ def _goal(channels: int) -> float:
 
 def _descend(
     calibration: Calibration,
-    lanes: Int[ndarray, " lanes"],
-    wanted: Float[ndarray, "lanes channels"],
-    begin: Float[ndarray, "lanes channels"],
-) -> tuple[Float[ndarray, "lanes channels"], Float[ndarray, " lanes"]]:
+    buses: Int[ndarray, " buses"],
+    wanted: Float[ndarray, "buses channels"],
+    begin: Float[ndarray, "buses channels"],
+) -> tuple[Float[ndarray, "buses channels"], Float[ndarray, " buses"]]:
     """Voltages and costs, from where each ring alone has the weight to begin at."""
-    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (lanes, begin))
-    cost = np.empty(len(lanes))
-    left = np.arange(len(lanes))
+    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (buses, begin))
+    cost = np.empty(len(buses))
+    left = np.arange(len(buses))
     for _ in range(ROUNDS):
-        problem = (lanes[left], wanted[left], volts[left])
+        problem = (buses[left], wanted[left], volts[left])
         volts[left], cost[left], settled = _in_chunks(lambda *chunk: _refine(calibration, *chunk), problem)
         left = left[~settled]
         if not len(left):
@@ -232,16 +232,16 @@ def _descend(
     return volts, cost
 
 
-def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
-    """A compiled function of lanes over any number of them, chunk by chunk; there are few sizes to compile for."""
-    count = len(lanes[0])
-    few, many = LANES_AT_ONCE if jax.default_backend() == "cpu" else LANES_ON_ACCELERATOR
+def _in_chunks(function: Callable[..., tuple[Array, ...]], buses: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
+    """A compiled function of buses over any number of them, chunk by chunk; there are few sizes to compile for."""
+    count = len(buses[0])
+    few, many = BUSES_AT_ONCE if jax.default_backend() == "cpu" else BUSES_ON_ACCELERATOR
     size = few if count <= few else many
     padded = -(-count // size) * size
     index = np.minimum(np.arange(padded), count - 1).reshape(-1, size)
 
     def one(chunk: Int[ndarray, " size"]) -> tuple[ndarray, ...]:
-        return tuple(np.array(leaf) for leaf in function(*(jnp.asarray(leaf[chunk]) for leaf in lanes)))
+        return tuple(np.array(leaf) for leaf in function(*(jnp.asarray(leaf[chunk]) for leaf in buses)))
 
     if len(index) == 1:
         done = [one(index[0])]
@@ -254,63 +254,63 @@ def _in_chunks(function: Callable[..., tuple[Array, ...]], lanes: tuple[ndarray,
 
 @eqx.filter_jit
 def _reach(
-    calibration: Calibration, lanes: Int[Array, " lanes"]
-) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+    calibration: Calibration, buses: Int[Array, " buses"]
+) -> tuple[Float[Array, "buses channels"], Float[Array, "buses channels"]]:
     def one(number):
-        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, REACH_POINTS)
+        curves = tuning_curves(bus_of(calibration, number), calibration.max_voltage_V, REACH_POINTS)
         return curves.low, curves.high
 
-    return jax.vmap(one)(lanes)
+    return jax.vmap(one)(buses)
 
 
 @eqx.filter_jit
 def _start(
-    calibration: Calibration, lanes: Int[Array, " lanes"], wanted: Float[Array, "lanes channels"]
-) -> tuple[Float[Array, "lanes channels"]]:
+    calibration: Calibration, buses: Int[Array, " buses"], wanted: Float[Array, "buses channels"]
+) -> tuple[Float[Array, "buses channels"]]:
     def one(number, w):
-        curves = tuning_curves(lane_of(calibration, number), calibration.max_voltage_V, START_POINTS)
+        curves = tuning_curves(bus_of(calibration, number), calibration.max_voltage_V, START_POINTS)
         return voltages_alone(curves, w)
 
-    return (jax.vmap(one)(lanes, wanted),)
+    return (jax.vmap(one)(buses, wanted),)
 
 
 @eqx.filter_jit
 def _refine(
     calibration: Calibration,
-    lanes: Int[Array, " lanes"],
-    wanted: Float[Array, "lanes channels"],
-    start: Float[Array, "lanes channels"],
-) -> tuple[Float[Array, "lanes channels"], Float[Array, " lanes"], Bool[Array, " lanes"]]:
-    """Voltages after one round, their cost, and whether a lane needs no other."""
+    buses: Int[Array, " buses"],
+    wanted: Float[Array, "buses channels"],
+    start: Float[Array, "buses channels"],
+) -> tuple[Float[Array, "buses channels"], Float[Array, " buses"], Bool[Array, " buses"]]:
+    """Voltages after one round, their cost, and whether a bus needs no other."""
     top_V = calibration.max_voltage_V
 
     def one(number, w, first):
-        lane = lane_of(calibration, number)
+        bus = bus_of(calibration, number)
         goal = _goal(w.shape[0])
         found = least_squares(
-            lambda v: lane.asked * (weights_and_slopes(lane, v)[0] - w),
+            lambda v: bus.asked * (weights_and_slopes(bus, v)[0] - w),
             first,
-            jacobian=lambda v: lane.asked[:, None] * weights_and_slopes(lane, v)[1],
+            jacobian=lambda v: bus.asked[:, None] * weights_and_slopes(bus, v)[1],
             steps=STEPS,
             cost_goal=goal,
-            lower=-top_V * lane.asked,
-            upper=top_V * lane.asked,
+            lower=-top_V * bus.asked,
+            upper=top_V * bus.asked,
         )
-        # A lane that stopped before its last step comes no nearer from here.
+        # A bus that stopped before its last step comes no nearer from here.
         return found.x, found.cost, (found.cost <= goal) | (found.steps < STEPS)
 
-    return jax.vmap(one)(lanes, wanted, start)
+    return jax.vmap(one)(buses, wanted, start)
 
 
 @eqx.filter_jit
 def _round(
     calibration: Calibration,
-    lanes: Int[Array, " lanes"],
-    wanted: Float[Array, "lanes channels"],
-    volts: Float[Array, "lanes channels"],
-) -> tuple[Float[Array, "lanes channels"], Float[Array, "lanes channels"], Float[Array, "lanes channels"]]:
+    buses: Int[Array, " buses"],
+    wanted: Float[Array, "buses channels"],
+    volts: Float[Array, "buses channels"],
+) -> tuple[Float[Array, "buses channels"], Float[Array, "buses channels"], Float[Array, "buses channels"]]:
     def one(number, w, v):
         limit_V, step_V = calibration.max_voltage_V, calibration.voltage_step_V
-        return round_lane(lane_of(calibration, number), v, w, max_voltage_V=limit_V, step_V=step_V)
+        return round_bus(bus_of(calibration, number), v, w, max_voltage_V=limit_V, step_V=step_V)
 
-    return jax.vmap(one)(lanes, wanted, volts)
+    return jax.vmap(one)(buses, wanted, volts)

@@ -18,7 +18,7 @@ from scipy import stats
 from prism_photonics.behavior.fit import fit
 from prism_photonics.calibration.calibration import Calibration, calibrate
 from prism_photonics.calibration.record import read_record
-from prism_photonics.characterize.accuracy import Validation, common_range
+from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.abstract import AbstractChip
@@ -28,6 +28,7 @@ from prism_photonics.codec.tiling import scores_by_tile, tiles
 from prism_photonics.export.formats import add_formats
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.export.write import write
+from prism_photonics.programming.solve import common_range
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import BLOCK, K
 from prism_photonics.ranking.keys import KeyCache
@@ -235,4 +236,4 @@ def _real_banks(sequences: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Mean keys and query sketches of the built-in cache, one bank per sequence and KV head."""
     cache = KeyCache.load(None)
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
-    return [(signatures[place], sketches[place]) for place in np.ndindex(sequences, signatures.shape[1])]
+    return [(signatures[bank], sketches[bank]) for bank in np.ndindex(sequences, signatures.shape[1])]

@@ -36,7 +36,7 @@ from prism_photonics.circuit.row import row_response
 from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
 from prism_photonics.codec.encoding import RAILS, rails
 from prism_photonics.codec.tiling import scores_by_tile, tiles
-from prism_photonics.drift.follower import Follower
+from prism_photonics.drift.tracker import Tracker
 from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_text
 from prism_photonics.programming.tiles import WeightRange, program_tiles
@@ -58,13 +58,13 @@ def calibrate_and_validate(
 
     Both records and all stages are written into ``folder``.
     """
-    return calibrate_and_follow(chip, spec, folder, seed=seed, bench=bench)[:2]
+    return calibrate_and_track(chip, spec, folder, seed=seed, bench=bench)[:2]
 
 
-def calibrate_and_follow(
+def calibrate_and_track(
     chip: AbstractChip, spec: ChipSpec, folder: Path, *, seed: int, bench: str
-) -> tuple[Calibration, Validation, Follower]:
-    """The same, and who has followed the chip's temperature and goes on."""
+) -> tuple[Calibration, Validation, Tracker]:
+    """The same, and the tracker that has corrected the chip's drift and goes on."""
     from prism_photonics.report.stages import write_stages, write_trim
 
     survey_key, fit_key, check_key = jax.random.split(jax.random.key(seed ^ 0x5EED), 3)
@@ -72,11 +72,11 @@ def calibrate_and_follow(
     calibration = from_survey(survey, spec, key=fit_key)
     write_record(folder / "calibration.nc", calibration, survey, spec, bench=bench, seed=seed)
     write_stages(folder / "stages", calibration, survey)
-    follower = Follower(chip, calibration, spec, survey)
-    validation = validate(chip, calibration, spec, key=check_key, follower=follower)
+    tracker = Tracker.after_survey(chip, calibration, spec, survey)
+    validation = validate(chip, calibration, spec, key=check_key, tracker=tracker)
     validation.write(folder / "validation.nc")
-    write_trim(folder / "stages", trim(chip, calibration, spec, key=jax.random.key(seed ^ 0x7215), follower=follower))
-    return calibration, validation, follower
+    write_trim(folder / "stages", trim(chip, calibration, spec, key=jax.random.key(seed ^ 0x7215), tracker=tracker))
+    return calibration, validation, tracker
 
 
 def recorded_trim(record: Path) -> Trimmed:
@@ -137,14 +137,14 @@ def chip_scores(
     *,
     weight_range: WeightRange,
     held: Float[np.ndarray, "rows channels"] | float = 0.0,
-    follower: Follower | None = None,
+    tracker: Tracker | None = None,
 ) -> tuple[np.ndarray, int, int]:
     """Scores of every query of a cache by photocurrent, how many targets were out of reach, how many readings clipped.
 
     The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once,
-    each block at full span. Excluded rings hold the weights ``held``. A follower keeps them true while the chip drifts.
+    each block at full span. Excluded rings hold the weights ``held``. A tracker keeps them true while the chip drifts.
     """
-    calibration = calibration if follower is None else follower.calibration
+    calibration = calibration if tracker is None else tracker.calibration
     rows, encoding = spec.chip.rows, spec.modulator.encoding
     dims = spec.chip.rings // RAILS[encoding]
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
@@ -173,7 +173,7 @@ def chip_scores(
                 tile=tile,
                 query_hat=query_hat,
                 encoding=encoding,
-                follower=follower,
+                tracker=tracker,
             )
             clipped += rails
             return np.where(dead, -np.inf, partial)
@@ -244,7 +244,7 @@ def run(
         chip = VirtualChip.fabricate(spec, jax.random.key(seed), trimmed=not untrimmed)
         if untrimmed:
             search_and_assign(chip, spec, folder / "record")
-        calibration, validation, follower = calibrate_and_follow(
+        calibration, validation, tracker = calibrate_and_track(
             chip, spec, folder / "record", seed=seed, bench=f"{'untrimmed' if untrimmed else 'virtual'}:{seed}"
         )
         outcome["calibrate"] = (
@@ -253,7 +253,7 @@ def run(
     with step("program"):
         weight_range = WeightRange(validation.weight_low, validation.weight_high)
         measured, out_of_reach, clipped = chip_scores(
-            chip, calibration, spec, cache, weight_range=weight_range, held=validation.held_weights(), follower=follower
+            chip, calibration, spec, cache, weight_range=weight_range, held=validation.held_weights(), tracker=tracker
         )
         outcome["program"] = (
             f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"

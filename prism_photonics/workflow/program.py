@@ -45,7 +45,7 @@ def program_signatures(record: Path, signatures: Path, out: Path, *, scale: str 
     validation = Validation.read(record / "validation.nc", spec)
     array = _read_signatures(signatures)
     encoding, weight_range = spec.modulator.encoding, WeightRange(validation.weight_low, validation.weight_high)
-    full, expected = _signature_scale(array, scale, validation, weight_range, spec)
+    full, expected = _signature_scale(array, scale, validation=validation, weight_range=weight_range, spec=spec)
     grid = tiles(np.clip(array / full, -1.0, 1.0), rows=spec.chip.rows, channels=spec.chip.rings // RAILS[encoding])
     grid = rails(grid, encoding)
     done = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range).programmed
@@ -66,7 +66,7 @@ def program_signatures(record: Path, signatures: Path, out: Path, *, scale: str 
 
 
 def _signature_scale(
-    array: np.ndarray, scale: str | float, validation: Validation, weight_range: WeightRange, spec: ChipSpec
+    array: np.ndarray, scale: str | float, *, validation: Validation, weight_range: WeightRange, spec: ChipSpec
 ) -> tuple[float, dict[str, Any]]:
     """The scale in the signatures' unit, and where it was chosen the recall expected of it and of the largest."""
     largest = float(np.abs(array).max()) or 1.0

@@ -8,7 +8,7 @@ import jax
 from prism_photonics.calibration.calibration import Calibration, from_survey
 from prism_photonics.calibration.record import read_record, write_record
 from prism_photonics.calibration.survey import take_survey
-from prism_photonics.characterize.stability import Hour
+from prism_photonics.characterize.stability import StabilityTest
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import Tell, chosen, is_untrimmed, journaled, measurable
@@ -56,10 +56,10 @@ def recorded_or_calibrated(
     return calibration, chip_spec, bench, made
 
 
-def finished(path: Path, asked: dict[str, Any]) -> Hour:
-    """An hour that is on file, if it is the one that is asked for."""
-    hour = Hour.read(path)
-    found = {name: hour.told.get(name) for name in asked}
+def finished(path: Path, asked: dict[str, Any]) -> StabilityTest:
+    """An test that is on file, if it is the one that is asked for."""
+    test = StabilityTest.read(path)
+    found = {name: test.figures.get(name) for name in asked}
     if found != asked:
         raise InputError(f"{path}: holds {found}, asked for is {asked}; choose another folder, or leave out --resume")
-    return hour
+    return test

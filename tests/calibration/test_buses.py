@@ -9,11 +9,11 @@ from prism_photonics.behavior.fit import fit
 from prism_photonics.calibration.calibration import calibrate
 from prism_photonics.calibration.record import leaves, read_record, write_record
 from prism_photonics.calibration.survey import take_survey
-from prism_photonics.characterize.accuracy import common_range, validate
+from prism_photonics.characterize.accuracy import validate
 from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.programming.solve import reachable_weights
+from prism_photonics.programming.solve import common_range, reachable_weights
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 
 

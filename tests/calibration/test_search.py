@@ -10,9 +10,9 @@ from prism_photonics.calibration.record import heat_as_recorded, read_dataset, r
 from prism_photonics.calibration.resonance_search import search
 from prism_photonics.calibration.stages import SCHEMA, stages
 from prism_photonics.calibration.survey import take_survey
-from prism_photonics.characterize.accuracy import common_range, measure_weights
 from prism_photonics.characterize.closed_loop import trim
 from prism_photonics.characterize.scores import score_tile
+from prism_photonics.characterize.weights import measure_weights
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.fabricate import draw_die
@@ -23,7 +23,7 @@ from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um
-from prism_photonics.programming.solve import program
+from prism_photonics.programming.solve import common_range, program
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.report.stages import write_search
 from prism_photonics.units import InputError
@@ -123,8 +123,8 @@ def test_rings_that_warm_each_other_are_brought_home_on_every_bus(warm, warm_fou
     away_pm, share, warmed_pm = left_pm(warm, warm_found, KEY)
     assert warmed_pm.max() > 100.0
     assert away_pm == pytest.approx(np.zeros((2, 2, 3)), abs=0.04 * warm_found.fwhm_pm)
-    assert warm_found.together.share == pytest.approx(share, abs=0.003)
-    assert 0.0 < warm_found.together.share_std < 0.002
+    assert warm_found.heaters.share == pytest.approx(share, abs=0.003)
+    assert 0.0 < warm_found.heaters.share_std < 0.002
     assert (warm_found.dips == 3).all()
 
 
@@ -133,7 +133,7 @@ def test_warmth_that_the_spec_does_not_know_is_found_too(warm, altered):
     away_pm, share, warmed_pm = left_pm(warm, found, KEY)
     assert warmed_pm.max() > 100.0
     assert away_pm == pytest.approx(np.zeros((2, 2, 3)), abs=0.04 * found.fwhm_pm)
-    assert found.together.share == pytest.approx(share, rel=0.3)
+    assert found.heaters.share == pytest.approx(share, rel=0.3)
 
 
 def test_search_and_survey_over_the_wire_are_those_in_process_and_survive_a_kill(warm, warm_chip, warm_found, tmp_path):

@@ -11,13 +11,13 @@ from prism_photonics.characterize import accuracy, closed_loop, drift_study, sta
 from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.characterize.closed_loop import Trimmed
 from prism_photonics.characterize.drift_study import DriftStudy
-from prism_photonics.characterize.stability import Hour
+from prism_photonics.characterize.stability import StabilityTest
 from prism_photonics.units import InputError
 
 NAN = float("nan")
 OLD = Path(__file__).parents[1] / "calibration" / "older"
-TOLD = dict.fromkeys(("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), 1.0)
-TOLD |= {"pinned_rings": [[0, 1]], "excluded_rings": []}
+FIGURES = dict.fromkeys(("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), 1.0)
+FIGURES |= {"pinned_rings": [[0, 1]], "excluded_rings": []}
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,13 @@ def folder(made_up, small, tmp_path_factory):
     change = 1e-4 * rng.standard_normal((8, 2, 2, 3))
     DriftStudy(commanded, np.array([1.0, 10.0]), change, abs(change), small.hash).write(folder / "drift.nc")
     checks = [1e-3, 2e-3]
-    Hour("full", 1.2, [0.0, 60.0], checks, checks, [0.0, -5.0], [0.0, 0.1], TOLD).write(folder / "hour.nc", small)
+    StabilityTest("full", 1.2, [0.0, 60.0], checks, checks, [0.0, -5.0], [0.0, 0.1], FIGURES).write(
+        folder / "hour.nc", small
+    )
     return folder
 
 
-READERS = {"validation": Validation, "trim": Trimmed, "drift": DriftStudy, "hour": Hour}
+READERS = {"validation": Validation, "trim": Trimmed, "drift": DriftStudy, "hour": StabilityTest}
 SCHEMAS = {"validation": accuracy, "trim": closed_loop, "drift": drift_study, "hour": stability}
 
 

@@ -263,7 +263,7 @@ def test_an_instrument_that_goes_while_a_chip_is_tracked_is_one_line_and_what_wa
         tracker = Tracker(chip, blank_calibration(small, triggers=1), small, mode="full")
         tracker.hold(np.full((2, 3), 2.0))
         with pytest.raises(BenchError, match="connection lost at 'FETC") as caught:
-            any(tracker.refresh(1.0) for _ in range(100))
+            any(tracker.refresh() for _ in range(100))
     assert "\n" not in str(caught.value)
     assert path.read_bytes().count(b'"A"') == 30
     crooked.spoil = lambda question, answer: [answer]

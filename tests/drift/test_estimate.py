@@ -1,4 +1,4 @@
-"""What has moved is told reading by reading, with honest variances, through jumps and broken rows."""
+"""The drift is estimated reading by reading, with honest variances, through jumps and broken rows."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from prism_photonics.calibration.calibration import blank_calibration
-from prism_photonics.calibration.motion import thermal_patterns_pm
-from prism_photonics.drift.estimate import Lapse, told
-from prism_photonics.drift.tracker import Moved, predicted_A
+from prism_photonics.drift.estimate import kalman_update, predicted_A
+from prism_photonics.drift.state import DriftModel, DriftState, thermal_patterns_pm
 
 ROWS, RINGS = 8, 4
 SIGMA_A, STEP_S = 3e-9, 0.05
@@ -35,41 +34,42 @@ def patterns_pm(wandering):
 
 @eqx.filter_jit
 def read_A(calibration, shared, own_pm, patterns_pm, volts, light):
-    nothing = jnp.zeros(own_pm.shape)
-    moved = Moved(jnp.append(shared, 0.0), own_pm, nothing, nothing)
-    lit, dark = predicted_A(calibration, moved, patterns_pm, volts, jnp.stack([light, jnp.zeros_like(light)]))
+    state = eqx.tree_at(lambda s: (s.temperatures, s.own_pm), DriftState.rest(own_pm.shape), (shared, own_pm))
+    lit, dark = predicted_A(
+        calibration, state, patterns_pm, volts=volts, lights=jnp.stack([light, jnp.zeros_like(light)])
+    )
     return lit - dark
 
 
 class Room:
-    """A chip that is exactly as calibrated but for what has moved, and what is known of it."""
+    """A chip that is exactly as calibrated but for its drift, and the estimate of that."""
 
     def __init__(self, calibration, patterns_pm, spec, seed):
-        self.calibration, self.patterns_pm, self.lapse = calibration, patterns_pm, Lapse.of(spec)
+        self.calibration, self.patterns_pm, self.model = calibration, patterns_pm, DriftModel.from_spec(spec)
         self.rng = np.random.default_rng(seed)
         self.shared = self.rng.standard_normal(3)
         self.own_pm = np.zeros((ROWS, RINGS))
         # The resonance flank, where shifts show.
         self.volts = jnp.full((ROWS, RINGS), 3.0)
-        self.known = self.lapse.unwatched((ROWS, RINGS), 0.0)
+        self.state = self.model.prior(0.0)
 
     def read(self, line, broken=()):
-        kept = np.exp(-STEP_S / self.lapse.thermal_time_s)
+        kept = np.exp(-STEP_S / self.model.thermal_time_s)
         self.shared = kept * self.shared + np.sqrt(1.0 - kept**2) * self.rng.standard_normal(3)
-        self.own_pm += np.sqrt(self.lapse.wander_pm2_s * STEP_S) * self.rng.standard_normal(self.own_pm.shape)
+        self.own_pm += np.sqrt(self.model.wander_pm2_s * STEP_S) * self.rng.standard_normal(self.own_pm.shape)
         light = jnp.eye(RINGS)[line] * self.calibration.light_scale
         current_A = read_A(self.calibration, self.shared, self.own_pm, self.patterns_pm, self.volts, light)
         current_A = np.asarray(current_A) + SIGMA_A * self.rng.standard_normal(ROWS)
         current_A[list(broken)] += 1e-6
-        self.known = told(
-            self.calibration, self.known, self.lapse, self.patterns_pm, self.volts, jnp.array([line]),
-            jnp.asarray(current_A)[None], jnp.full((1, ROWS), SIGMA_A), jnp.array([STEP_S]),
+        self.state = kalman_update(
+            self.calibration, self.state, self.model, volts=self.volts, lines=jnp.array([line]),
+            current_A=jnp.asarray(current_A)[None], sigma_A=jnp.full((1, ROWS), SIGMA_A), seconds=jnp.array([STEP_S]),
         )  # fmt: skip
 
     def off(self):
         """Errors of the common temperature, and of every ring's whole shift in pm."""
-        shared = np.asarray(self.known.moved.common[:3]) - self.shared
-        own_pm = np.asarray(self.known.moved.own_pm) - self.own_pm
+        shared = np.asarray(self.state.temperatures) - self.shared
+        own_pm = np.asarray(self.state.own_pm) - self.own_pm
         return shared, np.tensordot(shared, np.asarray(self.patterns_pm), 1) + own_pm
 
 
@@ -80,8 +80,8 @@ def test_a_ring_is_off_by_what_the_variances_say(calibration, patterns_pm, wande
         room = Room(calibration, patterns_pm, wandering, seed)
         for r in range(24):
             room.read(r % RINGS)
-        shared_pm2 = np.einsum("pnr,pq,qnr->nr", patterns, np.asarray(room.known.shared_var), patterns)
-        pulls.append(room.off()[1] / np.sqrt(shared_pm2 + np.asarray(room.known.own_var_pm2)))
+        shared_pm2 = np.einsum("pnr,pq,qnr->nr", patterns, np.asarray(room.state.shared_cov[:3, :3]), patterns)
+        pulls.append(room.off()[1] / np.sqrt(shared_pm2 + np.asarray(room.state.own_var_pm2)))
     assert 0.8 < np.std(pulls) < 1.2
 
 
@@ -119,8 +119,8 @@ def test_time_without_readings_forgets_temperatures_and_widens_what_is_known(cal
     room = Room(calibration, patterns_pm, wandering, 3)
     for r in range(8):
         room.read(r % RINGS)
-    later = room.lapse.after(room.known, jnp.asarray(1e5))
-    assert np.asarray(later.shared_var) == pytest.approx(np.eye(3), abs=1e-9)
-    assert np.abs(np.asarray(later.moved.common)).max() < 1e-9
+    later = room.model.predict(room.state, jnp.asarray(1e5))
+    assert np.asarray(later.shared_cov[:3, :3]) == pytest.approx(np.eye(3), abs=1e-9)
+    assert np.abs(np.asarray(later.temperatures)).max() < 1e-9
     hours = 1e5 / 3600.0
-    assert np.asarray(later.own_var_pm2 - room.known.own_var_pm2) == pytest.approx(2.0**2 * hours)
+    assert np.asarray(later.own_var_pm2 - room.state.own_var_pm2) == pytest.approx(2.0**2 * hours)

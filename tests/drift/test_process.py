@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from prism_photonics.drift.process import HOUR_S, Drift
-from prism_photonics.units import InputError
 
 SEEDS = 3000
 VOLTS = np.linspace(-9.0, 9.0, 6).reshape(2, 3)
@@ -104,52 +103,3 @@ def test_a_ring_wanders_with_the_root_of_time_whatever_the_step(small, altered, 
     assert np.std(found) == pytest.approx(0.5 * np.sqrt(4), rel=0.07)
     rings = np.corrcoef(np.reshape(found, (400, 6)).T)
     assert np.abs(rings - np.eye(6)).max() < 0.25
-
-
-# ---------------------------------------------------------------- at the chip's door
-
-
-def test_a_chip_of_a_film_that_does_not_relax_in_a_steady_room_stays_where_it_is(steady):
-    chip = steady()
-    chip.set(VOLTS)
-    before = chip.measure(LIGHT)
-    chip.wait(1e8)
-    assert chip.measure(LIGHT) == pytest.approx(before, rel=1e-6)
-
-
-def test_a_chip_left_alone_for_an_hour_reads_differently(fabricate):
-    chip = fabricate()
-    chip.set(VOLTS)
-    before = chip.measure(LIGHT, averages=4096)
-    soon = chip.measure(LIGHT, averages=4096)
-    chip.wait(3600.0)
-    later = chip.measure(LIGHT, averages=4096)
-    assert np.abs(later - before).min() > 20 * np.abs(soon - before).max()
-
-
-@pytest.mark.parametrize("seconds", [-1.0, -1e-12, np.nan, np.inf, -np.inf])
-def test_time_that_does_not_pass_forwards_is_refused(fabricate, seconds):
-    with pytest.raises(InputError, match="time passes forwards") as caught:
-        fabricate().wait(seconds)
-    assert "\n" not in str(caught.value)
-
-
-def test_no_time_at_all_may_pass(fabricate):
-    chip = fabricate()
-    chip.wait(0.0)
-    assert np.isfinite(chip.measure(LIGHT)).all()
-
-
-def test_the_same_key_gives_the_same_drift_and_another_key_another(fabricate):
-    def history(seed):
-        chip = fabricate(seed)
-        chip.set(VOLTS)
-        seen = []
-        for seconds in (10.0, 3600.0, 86400.0):
-            chip.wait(seconds)
-            seen.append(chip.measure(LIGHT, averages=1024))
-        return np.array(seen)
-
-    one, again, other = history(5), history(5), history(6)
-    assert np.array_equal(one, again)
-    assert np.abs(one - other).max() > 0.05 * np.abs(one).max()

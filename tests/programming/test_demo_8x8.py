@@ -9,11 +9,11 @@ import pytest
 
 from prism_photonics.budget.snr import evened_line_current_A, score_snr_dB
 from prism_photonics.calibration.calibration import calibrate
-from prism_photonics.characterize.accuracy import SETTINGS, TARGETS, Validation, common_range, validate
+from prism_photonics.characterize.accuracy import SETTINGS, TARGETS, Validation, validate
 from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.codec.modulation import modulate
-from prism_photonics.programming.solve import TOLERANCE, program, reachable_weights
+from prism_photonics.programming.solve import TOLERANCE, common_range, program, reachable_weights
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.units import InputError
 

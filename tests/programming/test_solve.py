@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism_photonics.calibration.calibration import blank_calibration
-from prism_photonics.programming.lane import lane_of, weights_and_slopes
-from prism_photonics.programming.rounding import round_lane
+from prism_photonics.programming.bus import bus_of, weights_and_slopes
+from prism_photonics.programming.rounding import round_bus
 from prism_photonics.programming.solve import SOLVED, TOLERANCE, program, reachable_weights
 from prism_photonics.units import InputError
 
@@ -49,24 +49,24 @@ def targets(calibration):
 
 
 @pytest.fixture(scope="module")
-def lane(calibration):
-    return lane_of(calibration, jnp.asarray(1))
+def bus(calibration):
+    return bus_of(calibration, jnp.asarray(1))
 
 
-def test_weights_and_slopes_of_a_lane_are_those_of_the_calibration(calibration, lane):
+def test_weights_and_slopes_of_a_bus_are_those_of_the_calibration(calibration, bus):
     volts = jnp.asarray(np.random.default_rng(2).uniform(-20.0, 20.0, calibration.shape))
-    ours, slopes = weights_and_slopes(lane, volts[0, 3:])
+    ours, slopes = weights_and_slopes(bus, volts[0, 3:])
     whole = lambda v: calibration.weights(volts.at[0, 3:].set(v))[0, 3:]  # noqa: E731
     assert ours == pytest.approx(np.asarray(whole(volts[0, 3:])), abs=1e-9)
     assert slopes == pytest.approx(np.asarray(jax.jacfwd(whole)(volts[0, 3:])), abs=1e-9)
 
 
-def test_another_optimiser_finds_the_same_voltages(calibration, lane, targets):
+def test_another_optimiser_finds_the_same_voltages(calibration, bus, targets):
     top_V, wanted = calibration.max_voltage_V, targets[0, 3:]
     fine = dataclasses.replace(calibration, voltage_step_V=2.0 * top_V / (2**24 - 1))
     ours = program(fine, targets).volts[0, 0, 3:]
     found = scipy.optimize.least_squares(
-        lambda v: np.asarray(weights_and_slopes(lane, jnp.asarray(v))[0]) - wanted,
+        lambda v: np.asarray(weights_and_slopes(bus, jnp.asarray(v))[0]) - wanted,
         ours + np.array([0.5, -0.5, 0.3]),
         bounds=(-top_V, top_V),
         xtol=1e-12,
@@ -121,11 +121,11 @@ def rounded(paper):
 
     @jax.jit
     def one(volts):
-        lane = lane_of(calibration, jnp.asarray(0))
-        wanted = weights_and_slopes(lane, volts)[0]
-        codes, weights, _ = round_lane(lane, volts, wanted, max_voltage_V=top_V, step_V=step_V)
+        bus = bus_of(calibration, jnp.asarray(0))
+        wanted = weights_and_slopes(bus, volts)[0]
+        codes, weights, _ = round_bus(bus, volts, wanted, max_voltage_V=top_V, step_V=step_V)
         nearest = jnp.round((volts + top_V) / step_V) * step_V - top_V
-        return codes, weights - wanted, weights_and_slopes(lane, nearest)[0] - wanted
+        return codes, weights - wanted, weights_and_slopes(bus, nearest)[0] - wanted
 
     return jax.lax.map(one, jnp.asarray(rng.uniform(-top_V, top_V, (40, 32))))
 

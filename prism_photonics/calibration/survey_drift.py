@@ -1,10 +1,10 @@
-"""How a chip moved while it was surveyed: its temperature at every reading, found together with the rows.
+"""Drift of a chip while it is surveyed: its temperatures at every reading, estimated together with the rows.
 
 A common temperature and its gradients along x and y shift all rings of all rows at once, and every reading of every row
-sees them: the rows' own unknowns cannot follow. The fit alternates: rows with the motion held, then the motion with
-the rows *projected out* (what a row's unknowns could explain of a motion is not held against it), which is the
-Gauss–Newton step of all unknowns at once by elimination. The prior is the spec's drift, an Ornstein–Uhlenbeck process.
-What the film relaxes meanwhile follows from the voltages that it was given, up to one factor that is found too.
+sees them: the rows' own unknowns cannot follow. The fit alternates between the rows at a given drift, and the drift by
+variable projection: the rows' unknowns are eliminated from the linearised least squares, which gives the Gauss–Newton
+step of all unknowns at once. The prior is the spec's drift, an Ornstein–Uhlenbeck process. What the film relaxes
+meanwhile follows from the voltages that it was given, up to one factor that is estimated too.
 
 Source of the elimination: G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 413 (1973).
 """
@@ -22,81 +22,35 @@ from jaxtyping import Array, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
-from prism_photonics.calibration.unknowns import designed_gain_A
-from prism_photonics.circuit.params import designed_bank
-from prism_photonics.lightpath.detector.model import sample_noise_A
-from prism_photonics.lightpath.ring.model import fwhm_pm
-from prism_photonics.lightpath.ring.relaxation import HOUR_S, FilmCharge
+from prism_photonics.drift.process import FilmCharge
+from prism_photonics.drift.state import FILM_SCATTER
 from prism_photonics.spec import ChipSpec
 
 # Between knots the temperature runs straight.
 MOST_KNOTS = 300
-# How well a film's relaxation is known beforehand, relative; design choice.
-FILM_SCATTER = 0.3
-# A Lorentzian of swing 1.8 between through and drop, over voltages that reach x half widths to either side, has the rms
-# slope 1.8·√(π/2x) per width: 1.0 for the demo's drive, which reaches 2.6 widths.
-FLANK = 1.0
 
 
 @dataclass(frozen=True)
-class Motion:
-    """How a chip moved during a survey.
+class SurveyDrift:
+    """Path of the shared part of a chip's `DriftState` through a survey.
 
     Attributes:
         time_s: When each reading was taken, (settings, rings).
-        shared: Common temperature and gradients along x and y, in units of the spec's drift, (settings, rings, 3).
-        film: What the film relaxed, over what its profile says, less one.
+        temperatures: At each reading, as of `DriftState`.
+        film: The film's factor, as of `DriftState`.
     """
 
     time_s: Float[ndarray, "settings rings"]
-    shared: Float[ndarray, "settings rings 3"]
+    temperatures: Float[ndarray, "settings rings 3"]
     film: float
 
     @classmethod
-    def none(cls, time_s: Float[ndarray, "settings rings"]) -> "Motion":
+    def none(cls, time_s: Float[ndarray, "settings rings"]) -> "SurveyDrift":
         """A chip that stands still, on a film as its profile says."""
         return cls(time_s, np.zeros((*time_s.shape, 3)), 0.0)
 
 
-def thermal_patterns_pm(spec: ChipSpec) -> Float[ndarray, "3 rows rings"]:
-    """Shift of each ring by one standard deviation of common temperature and of each gradient, in pm."""
-    drift, rows, rings = spec.drift, spec.chip.rows, spec.chip.rings
-    y, x = np.meshgrid(*(np.linspace(-0.5, 0.5, n) if n > 1 else np.zeros(1) for n in (rows, rings)), indexing="ij")
-    kelvin = np.array([drift.temperature_K, drift.gradient_K, drift.gradient_K])
-    return spec.profile.optics.thermal_pm_K.value * kelvin[:, None, None] * np.stack([np.ones_like(x), x, y])
-
-
-def blur_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
-    """What the common temperature may do to a reading within a time, rms, on the flank of a ring, in A."""
-    # From the middle of an Ornstein–Uhlenbeck process either way.
-    went_pm = thermal_patterns_pm(spec)[0].max() * np.sqrt(-np.expm1(-seconds / spec.drift.thermal_time_s))
-    # A typical slope of a reading where voltages are random.
-    return FLANK * went_pm * np.asarray(designed_gain_A(spec) / fwhm_pm(designed_bank(spec).rings))
-
-
-def steady_samples(spec: ChipSpec, readings: int) -> int:
-    """Most converter samples worth averaging where several readings pass before the chip is looked at again.
-
-    Noise falls with the samples, and what the temperature does meanwhile grows: they are equal there.
-    """
-    sample_A = sample_noise_A(spec.detector_design, designed_gain_A(spec).mean(), pairs=spec.chip.buses)
-    blurred_A = blur_A(readings / spec.detector_design.bandwidth_Hz, spec).mean()
-    return max(1, int(min(float(sample_A) / max(float(blurred_A), 1e-30), 1e9)))
-
-
-def wandered_pm(seconds: float, spec: ChipSpec) -> float:
-    """How far a ring's own random walk is from its mean within a time, rms, in pm."""
-    return spec.drift.wander_pm_rthour * np.sqrt(seconds / HOUR_S / 6.0)
-
-
-def drift_matters(survey: xr.Dataset, spec: ChipSpec) -> bool:
-    """Whether the chip moved by more than the readings' noise while it was surveyed."""
-    shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
-    noise_A = np.median(survey.noise_A.values, axis=0).T.reshape(shape)
-    return bool(np.median(blur_A(float(np.ptp(survey.time_s.values)), spec) / noise_A) > 1.0)
-
-
-def replayed(survey: xr.Dataset, spec: ChipSpec) -> FilmCharge:
+def film_after(survey: xr.Dataset, spec: ChipSpec) -> FilmCharge:
     """The film's charge at a survey's end."""
     film, start_s = FilmCharge(spec.profile, survey.volts_V.shape[1:]), 0.0
     for volts, end_s in zip(survey.volts_V.values, survey.time_s.values.max(1), strict=True):
@@ -121,8 +75,8 @@ def lost_volts(
     return lost
 
 
-class Moving(eqx.Module):
-    """What moves the rings of every bus, reading by reading.
+class DriftTerms(eqx.Module):
+    """What the drift acts through on the rings of every bus, reading by reading.
 
     Attributes:
         patterns_pm: Shift of each ring by one unit of each shared temperature, in pm.
@@ -134,48 +88,58 @@ class Moving(eqx.Module):
     volts: Float[Array, "rows buses settings channels"]
     lost_V: Float[Array, "rows buses settings channels channels"]
 
-    def placed(self, survey: BusSurvey, motion: Motion) -> BusSurvey:
-        """The survey with its readings where the motion puts them."""
+    def applied(self, survey: BusSurvey, drift: SurveyDrift) -> BusSurvey:
+        """The survey with the drift's shifts, and the voltages that act, in its readings."""
         buses = self.volts.shape[1]
-        shared = jnp.asarray(motion.shared).reshape(motion.shared.shape[0], buses, -1, 3)
-        moved_pm = jnp.einsum("mbcp,nbpr->nbmcr", shared, self.patterns_pm)
-        acting = self.volts[:, :, :, None, :] - (1.0 + motion.film) * self.lost_V
-        return eqx.tree_at(lambda s: (s.volts, s.moved_pm), survey, (acting, moved_pm))
+        shared = jnp.asarray(drift.temperatures).reshape(drift.temperatures.shape[0], buses, -1, 3)
+        drift_pm = jnp.einsum("mbcp,nbpr->nbmcr", shared, self.patterns_pm)
+        acting = self.volts[:, :, :, None, :] - (1.0 + drift.film) * self.lost_V
+        return eqx.tree_at(lambda s: (s.volts, s.drift_pm), survey, (acting, drift_pm))
 
 
-def find_motion(
-    survey: BusSurvey, flat: Float[Array, "rows buses unknowns"], moving: Moving, motion: Motion, spec: ChipSpec
-) -> Motion:
-    """One Gauss–Newton step of the motion, what the rows could explain eliminated.
+def update_drift(
+    survey: BusSurvey,
+    flat: Float[Array, "rows buses unknowns"],
+    *,
+    terms: DriftTerms,
+    drift: SurveyDrift,
+    spec: ChipSpec,
+) -> SurveyDrift:
+    """One Gauss–Newton step of the drift by variable projection: the rows' unknowns are eliminated.
 
     Args:
-        survey: The survey, placed by ``motion``.
+        survey: The survey with ``drift`` applied.
         flat: The rows' unknowns.
-        moving: What moves its rings.
-        motion: The last estimate.
+        terms: What the drift acts through.
+        drift: The last estimate.
         spec: The chip.
     """
-    equations = _Equations.of(survey, flat, moving, motion, spec)
+    equations = _Equations.of(survey, flat, terms=terms, drift=drift, spec=spec)
     step = scipy.linalg.cho_solve(scipy.linalg.cho_factor(equations.normal, lower=True), equations.right)
     found = equations.spread @ (equations.before + step[:-1].reshape(3, -1)).T
-    return Motion(motion.time_s, found.reshape(motion.shared.shape), motion.film + float(step[-1]))
+    return SurveyDrift(drift.time_s, found.reshape(drift.temperatures.shape), drift.film + float(step[-1]))
 
 
-def unsure(
-    survey: BusSurvey, flat: Float[Array, "rows buses unknowns"], moving: Moving, motion: Motion, spec: ChipSpec
+def drift_std(
+    survey: BusSurvey,
+    flat: Float[Array, "rows buses unknowns"],
+    *,
+    terms: DriftTerms,
+    drift: SurveyDrift,
+    spec: ChipSpec,
 ) -> Float[Array, "rows buses unknowns"]:
-    """Standard errors of the rows' unknowns that come from not knowing the motion better; arguments as above."""
-    equations = _Equations.of(survey, flat, moving, motion, spec)
+    """Standard errors of the rows' unknowns that come from the uncertainty of the drift; arguments as above."""
+    equations = _Equations.of(survey, flat, terms=terms, drift=drift, spec=spec)
     root = np.linalg.cholesky(np.linalg.inv(equations.normal))
     count = equations.before.shape[1]
-    of_reading = equations.spread.toarray()[_places(motion.time_s.shape, spec)]
+    of_reading = equations.spread.toarray()[_readings_of_bus(drift.time_s.shape, spec)]
     shared = jnp.einsum("brk,pkm->brpm", of_reading, root[:-1].reshape(3, count, -1))
-    return _spread_of(survey, flat, moving, shared, jnp.asarray(root[-1]))
+    return _drift_std(survey, flat, terms, shared_root=shared, film_root=jnp.asarray(root[-1]))
 
 
 @dataclass(frozen=True)
 class _Equations:
-    """Normal equations of a step of the motion: temperatures at knots, one pattern after the other, then the film.
+    """Normal equations of a step of the drift: temperatures at knots, one pattern after the other, then the film.
 
     Attributes:
         normal: Normal matrix with the prior.
@@ -194,18 +158,19 @@ class _Equations:
         cls,
         survey: BusSurvey,
         flat: Float[Array, "rows buses unknowns"],
-        moving: Moving,
-        motion: Motion,
+        *,
+        terms: DriftTerms,
+        drift: SurveyDrift,
         spec: ChipSpec,
     ) -> "_Equations":
         """Sum over all rows of every bus."""
-        within, with_film, film, pull, film_pull = (np.asarray(part) for part in _normal(survey, flat, moving))
-        knots_s, spread = _knots(motion.time_s)
+        within, with_film, film, pull, film_pull = (np.asarray(part) for part in _normal(survey, flat, terms))
+        knots_s, spread = _knots(drift.time_s)
         count = knots_s.size
         normal, right = np.zeros((3 * count + 1, 3 * count + 1)), np.zeros(3 * count + 1)
         parts = [slice(p * count, (p + 1) * count) for p in range(3)]
-        for b, place in enumerate(_places(motion.time_s.shape, spec)):
-            at = spread[place]
+        for b, readings in enumerate(_readings_of_bus(drift.time_s.shape, spec)):
+            at = spread[readings]
             for p, here in enumerate(parts):
                 right[here] += at.T @ pull[b, p]
                 normal[here, -1] += at.T @ with_film[b, p]
@@ -213,10 +178,10 @@ class _Equations:
                     normal[here, there] += at.T @ (at.T @ within[b, p, :, q].T).T
         normal[-1, :-1] = normal[:-1, -1]
         normal[-1, -1] = film.sum() + 1.0 / FILM_SCATTER**2
-        right[-1] = film_pull.sum() - motion.film / FILM_SCATTER**2
+        right[-1] = film_pull.sum() - drift.film / FILM_SCATTER**2
         prior = _ou_precision(knots_s, spec.drift.thermal_time_s)
-        order = np.argsort(motion.time_s.ravel(), kind="stable")
-        times_s, shared = motion.time_s.ravel()[order], motion.shared.reshape(-1, 3)[order]
+        order = np.argsort(drift.time_s.ravel(), kind="stable")
+        times_s, shared = drift.time_s.ravel()[order], drift.temperatures.reshape(-1, 3)[order]
         before = np.stack([np.interp(knots_s, times_s, part) for part in shared.T])
         for here, level in zip(parts, before, strict=True):
             normal[here, here] += prior
@@ -224,7 +189,7 @@ class _Equations:
         return cls(normal, right, before, spread)
 
 
-def _places(shape: tuple[int, int], spec: ChipSpec) -> Int[ndarray, "buses readings"]:
+def _readings_of_bus(shape: tuple[int, int], spec: ChipSpec) -> Int[ndarray, "buses readings"]:
     """The readings of each bus, setting by setting and channel by channel, among all."""
     by_bus = np.arange(shape[0] * shape[1]).reshape(shape[0], spec.chip.buses, -1)
     return by_bus.swapaxes(0, 1).reshape(spec.chip.buses, -1)
@@ -232,13 +197,13 @@ def _places(shape: tuple[int, int], spec: ChipSpec) -> Int[ndarray, "buses readi
 
 @eqx.filter_jit
 def _normal(
-    survey: BusSurvey, flat: Float[Array, "rows buses unknowns"], moving: Moving
+    survey: BusSurvey, flat: Float[Array, "rows buses unknowns"], terms: DriftTerms
 ) -> tuple[Float[Array, "..."], ...]:
-    """Normal equations of the motion at all readings of each bus, summed over rows, the rows' unknowns eliminated."""
+    """Normal equations of the drift at all readings of each bus, summed over rows, the rows' unknowns eliminated."""
 
     def one_bus(bus: BusSurvey, x, patterns, lost_V):
         jacobian, readings = bus.jacobian(x), bus.current_A.size
-        shared, film = _by_motion(bus, x, patterns, lost_V)
+        shared, film = _by_drift(bus, x, patterns, lost_V)
         data, residual = jacobian[:readings], bus.residuals(x)
         factor = jax.scipy.linalg.cho_factor(bus.normal(jacobian), lower=True)
         kept = jnp.eye(readings) - data @ jax.scipy.linalg.cho_solve(factor, data.T)
@@ -251,25 +216,26 @@ def _normal(
         found = jax.vmap(one_bus)(*row)
         return jax.tree.map(jnp.add, total, found), None
 
-    rows = (survey, flat, moving.patterns_pm, moving.lost_V)
+    rows = (survey, flat, terms.patterns_pm, terms.lost_V)
     first = jax.tree.map(lambda leaf: leaf[0], rows)
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), jax.eval_shape(jax.vmap(one_bus), *first))
     return jax.lax.scan(add, zero, rows)[0]
 
 
 @eqx.filter_jit
-def _spread_of(
+def _drift_std(
     survey: BusSurvey,
     flat: Float[Array, "rows buses unknowns"],
-    moving: Moving,
-    shared_root: Float[Array, "buses readings 3 motions"],
-    film_root: Float[Array, " motions"],
+    terms: DriftTerms,
+    *,
+    shared_root: Float[Array, "buses readings 3 modes"],
+    film_root: Float[Array, " modes"],
 ) -> Float[Array, "rows buses unknowns"]:
-    """How far the rows' unknowns follow a motion that is off by its own standard errors."""
+    """Standard errors of the rows' unknowns by those of the drift, whose covariance is given by its root."""
 
     def one_bus(bus: BusSurvey, x, patterns, lost_V, shared_root):
         jacobian, readings = bus.jacobian(x), bus.current_A.size
-        shared, film = _by_motion(bus, x, patterns, lost_V)
+        shared, film = _by_drift(bus, x, patterns, lost_V)
         misfit = jnp.einsum("rp,rpm->rm", shared, shared_root) + film[:, None] * film_root
         factor = jax.scipy.linalg.cho_factor(bus.normal(jacobian), lower=True)
         follows = jax.scipy.linalg.cho_solve(factor, jacobian[:readings].T @ misfit)
@@ -279,17 +245,17 @@ def _spread_of(
         bus, x, patterns, lost_V = row
         return jax.vmap(one_bus)(bus, x, patterns, lost_V, shared_root)
 
-    return jax.lax.map(one_row, (survey, flat, moving.patterns_pm, moving.lost_V))
+    return jax.lax.map(one_row, (survey, flat, terms.patterns_pm, terms.lost_V))
 
 
-def _by_motion(
+def _by_drift(
     bus: BusSurvey,
     flat: Float[Array, " unknowns"],
     patterns_pm: Float[Array, "3 channels"],
     lost_V: Float[Array, "settings channels channels"],
 ) -> tuple[Float[Array, "readings 3"], Float[Array, " readings"]]:
     """Slopes of the misfits by the shared temperatures and by the film's factor."""
-    by_volt, by_pm = bus.moving_slopes(flat)
+    by_volt, by_pm = bus.drift_slopes(flat)
     return by_pm @ patterns_pm.T, -(by_volt * lost_V.reshape(by_volt.shape)).sum(1)
 
 

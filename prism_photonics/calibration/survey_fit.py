@@ -1,4 +1,4 @@
-"""The fit of a survey during which the chip drifted: rows and motion, turn by turn."""
+"""The fit of a survey during which the chip drifted: rows and drift, by turns."""
 
 import equinox as eqx
 import jax
@@ -10,113 +10,113 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
 from prism_photonics.calibration.fit import BUSES_AT_ONCE, RowFit, fit_rows, refit_rows
-from prism_photonics.calibration.motion import (
-    Motion,
-    Moving,
-    blur_A,
-    drift_matters,
-    find_motion,
-    lost_volts,
-    thermal_patterns_pm,
-    unsure,
-    wandered_pm,
-)
+from prism_photonics.calibration.survey_drift import DriftTerms, SurveyDrift, drift_std, lost_volts, update_drift
 from prism_photonics.calibration.unknowns import Scatter, Unknowns, designed_gain_A
 from prism_photonics.circuit.params import assigned_bank
+from prism_photonics.drift.state import thermal_patterns_pm
 from prism_photonics.spec import ChipSpec
 
-# Turns of motion and rows: the elimination leaves little to a second one.
+# Turns of drift and rows: the elimination leaves little to a second one.
 TURNS = 3
 # Most times that a bus is fitted from new starts.
 TRIES = 3
-# A bus's χ² beyond which its valley is taken for a wrong one: of a chip that stands still, and where the motion may not
-# be settled yet (design choices). Of the latter up to 10 was seen, of wrong valleys 5 to 550.
-WRONG_VALLEY, UNSETTLED = 4.0, 30.0
+# A bus's χ² beyond which it is taken for a wrong local minimum: of a chip that stands still, and where the drift may
+# not be settled yet (design choices). Of the latter up to 10 was seen, of wrong minima 5 to 550.
+WRONG_MINIMUM, UNSETTLED = 4.0, 30.0
 
 
-def fit_moving(
+def fit_survey(
     survey: xr.Dataset,
+    spec: ChipSpec,
+    *,
     volts: Float[ndarray, "settings rows rings"],
     current_A: Float[ndarray, "settings rings rows"],
     noise_A: Float[ndarray, "settings rings rows"],
-    spec: ChipSpec,
-    *,
     key: PRNGKeyArray,
-) -> tuple[RowFit, Motion]:
-    """Fit every bus of every row, and how the chip moved meanwhile where that shows.
+) -> tuple[RowFit, SurveyDrift]:
+    """Fit every bus of every row, and the drift meanwhile where that shows.
 
     Args:
         survey: What `take_survey` returned.
+        spec: The chip: where the fit starts, and how much it scatters and drifts.
         volts: Its voltages in V, 0 for rings that stand still.
         current_A: Its readings less their dark level, in A.
         noise_A: Their expected standard deviations in A; infinite where a reading carries no weight.
-        spec: The chip: where the fit starts, and how much it scatters and drifts.
         key: JAX random key of the starts.
 
     Returns:
-        The fit and the motion, which is none where drift stays below the noise.
+        The fit and the drift, which is none where it stays below the noise.
     """
     time_s = survey.time_s.values
-    moving, readings = bus_surveys(volts, current_A, noise_A, time_s, survey.channel_of_ring.values, spec)
-    still = Motion.none(time_s)
+    terms, readings = bus_surveys(
+        spec,
+        volts=volts,
+        current_A=current_A,
+        noise_A=noise_A,
+        time_s=time_s,
+        channel_of_ring=survey.channel_of_ring.values,
+    )
+    still = SurveyDrift.none(time_s)
     if not drift_matters(survey, spec):
-        return _tried_again(readings, fit_rows(readings, key), WRONG_VALLEY, key), still
-    # Which valley the bus phases are in shows through the blur; where in it, without.
+        return _tried_again(readings, fit_rows(readings, key), WRONG_MINIMUM, key), still
+    # Which local minimum the bus phases are in shows with the drift counted as noise; its bottom, without.
     took_s = float(np.ptp(time_s))
-    fit, motion = fit_rows(_less_sure(readings, jnp.asarray(blur_A(took_s, spec))[:, :, None]), key), still
+    fit, drift = fit_rows(_less_sure(readings, jnp.asarray(blur_A(took_s, spec))[:, :, None]), key), still
     flat = jax.vmap(jax.vmap(lambda unknowns: ravel_pytree(unknowns)[0]))
     # Each ring wanders for itself too, which no reading tells apart from noise: most on the flanks.
     readings = _less_sure(readings, wandered_pm(took_s, spec) * _steepness_A_pm(readings, flat(fit.unknowns)))
     for turn in range(TURNS):
-        motion = find_motion(moving.placed(readings, motion), flat(fit.unknowns), moving, motion, spec)
-        fit = refit_rows(moving.placed(readings, motion), fit)
+        drift = update_drift(terms.applied(readings, drift), flat(fit.unknowns), terms=terms, drift=drift, spec=spec)
+        fit = refit_rows(terms.applied(readings, drift), fit)
         if turn == 0:
-            fit = _tried_again(moving.placed(readings, motion), fit, UNSETTLED, key)
-    more = unsure(moving.placed(readings, motion), flat(fit.unknowns), moving, motion, spec)
+            fit = _tried_again(terms.applied(readings, drift), fit, UNSETTLED, key)
+    more = drift_std(terms.applied(readings, drift), flat(fit.unknowns), terms=terms, drift=drift, spec=spec)
     std = jax.vmap(jax.vmap(_wider))(fit.std, more)
-    return eqx.tree_at(lambda f: f.std, fit, std), motion
+    return eqx.tree_at(lambda f: f.std, fit, std), drift
 
 
 def bus_surveys(
+    spec: ChipSpec,
+    *,
     volts: Float[ndarray, "settings rows rings"],
     current_A: Float[ndarray, "settings rings rows"],
     noise_A: Float[ndarray, "settings rings rows"],
     time_s: Float[ndarray, "settings rings"],
     channel_of_ring: Int[ndarray, "rows buses channels"],
-    spec: ChipSpec,
-) -> tuple[Moving, BusSurvey]:
-    """What moves the rings of every bus, and its readings as if only the film had; leaves lead with (rows, buses)."""
+) -> tuple[DriftTerms, BusSurvey]:
+    """What the drift acts through, and readings as if only the film had drifted; leaves lead with (rows, buses)."""
     design = assigned_bank(spec, channel_of_ring)
     lost_V = jnp.asarray(lost_volts(volts, time_s, spec))
-    moving = Moving(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
+    terms = DriftTerms(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
     read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
 
-    def of_lane(leaf: Float[Array, "..."]) -> Float[Array, "rows buses ..."]:
+    def of_bus(leaf: Float[Array, "..."]) -> Float[Array, "rows buses ..."]:
         return jnp.broadcast_to(leaf, (*design.shape[:2], *leaf.shape))
 
     readings = BusSurvey(
-        wl_um=of_lane(design.wl_um),
+        wl_um=of_bus(design.wl_um),
         channel_of_ring=jnp.asarray(channel_of_ring),
         rings=design.rings,
         buses=design.buses,
         gain_A=designed_gain_A(spec),
-        scatter=jax.tree.map(of_lane, Scatter.from_spec(spec)),
+        scatter=jax.tree.map(of_bus, Scatter.from_spec(spec)),
         volts=lost_V,
-        moved_pm=lost_V,
+        drift_pm=lost_V,
         current_A=jnp.where(jnp.isfinite(sigma_A), read_A, 0.0),
         noise_A=sigma_A,
     )
-    return moving, moving.placed(readings, Motion.none(time_s))
+    return terms, terms.applied(readings, SurveyDrift.none(time_s))
 
 
 def _tried_again(readings: BusSurvey, fit: RowFit, limit: float, key: PRNGKeyArray) -> RowFit:
     """The fit with starts pieced together for buses whose χ² is above a limit, and only for those."""
     shape = fit.chi2.shape
-    lanes = fit.chi2.size
+    count = fit.chi2.size
 
-    def by_lane(leaf: Shaped[Array, "rows buses ..."]) -> Shaped[Array, "lanes 1 ..."]:
-        return leaf.reshape(lanes, 1, *leaf.shape[2:])
+    def one_by_one(leaf: Shaped[Array, "rows buses ..."]) -> Shaped[Array, "count 1 ..."]:
+        return leaf.reshape(count, 1, *leaf.shape[2:])
 
     for again in range(1, TRIES):
         chi2 = np.asarray(fit.chi2).ravel()
@@ -125,13 +125,13 @@ def _tried_again(readings: BusSurvey, fit: RowFit, limit: float, key: PRNGKeyArr
             break
         # The worst, in whole batches, so that few shapes are compiled.
         worst = np.argsort(-chi2)[: -(-count // BUSES_AT_ONCE) * BUSES_AT_ONCE]
-        taken = jax.tree.map(lambda leaf, of=worst: by_lane(leaf)[of], readings)
+        taken = jax.tree.map(lambda leaf, of=worst: one_by_one(leaf)[of], readings)
         other = fit_rows(taken, jax.random.fold_in(key, again), by_chance=0)
         won = (chi2[worst] > limit) & (np.asarray(other.chi2)[:, 0] < chi2[worst])
         to, of = worst[won], np.flatnonzero(won)
 
         def mended(new: Array, old: Array, to=to, of=of) -> Shaped[Array, "rows buses ..."]:
-            return by_lane(old).at[to].set(new[of]).reshape(*shape, *old.shape[2:])
+            return one_by_one(old).at[to].set(new[of]).reshape(*shape, *old.shape[2:])
 
         fit = jax.tree.map(mended, other, fit)
     return fit
@@ -148,7 +148,7 @@ def _steepness_A_pm(
     """How much readings change by drifts of single rings, root of the sum of squares over rings, in A/pm."""
 
     def one_bus(bus, x):
-        by_pm = bus.moving_slopes(x)[1].reshape(*bus.noise_A.shape, -1)
+        by_pm = bus.drift_slopes(x)[1].reshape(*bus.noise_A.shape, -1)
         return jnp.where(jnp.isfinite(bus.noise_A), bus.noise_A, 0.0) * jnp.linalg.norm(by_pm, axis=-1)
 
     return jax.vmap(jax.vmap(one_bus))(readings, flat)

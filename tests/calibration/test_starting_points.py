@@ -7,9 +7,9 @@ import pytest
 
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.calibration.fit import fit_rows
-from prism_photonics.calibration.moving import bus_surveys
-from prism_photonics.calibration.starts import piece_together
+from prism_photonics.calibration.starting_points import piece_together
 from prism_photonics.calibration.survey import survey_volts
+from prism_photonics.calibration.survey_fit import bus_surveys
 from prism_photonics.calibration.unknowns import Unknowns, designed_gain_A
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.circuit.row import bank_powers
@@ -43,7 +43,14 @@ def found(crowded):
         np.moveaxis(np.asarray(leaf), 1, 2) for leaf in (current_A, np.broadcast_to(noise_A, volts.shape))
     )
     own = np.broadcast_to(np.arange(RINGS), (2, 1, RINGS))
-    _, survey = bus_surveys(np.asarray(volts), read_A, sigma_A, np.zeros(volts.shape[::2]), own, crowded)
+    _, survey = bus_surveys(
+        crowded,
+        volts=np.asarray(volts),
+        current_A=read_A,
+        noise_A=sigma_A,
+        time_s=np.zeros(volts.shape[::2]),
+        channel_of_ring=own,
+    )
     return die.bank.buses.phase_rad[:, 0, :, 1:-1].sum(1), lambda starts: fit_rows(survey, fit_key, starts=starts)
 
 

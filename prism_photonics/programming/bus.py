@@ -13,7 +13,7 @@ from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, re
 START_POINTS, REACH_POINTS = 33, 129
 
 
-class Lane(eqx.Module):
+class Bus(eqx.Module):
     """A bus and its rings; channels, too, stand in the order of the rings that serve them.
 
     Attributes:
@@ -54,42 +54,42 @@ class Curves(eqx.Module):
         return self.weights.max(0)
 
 
-def lane_of(calibration: Calibration, number: Int[Array, ""]) -> Lane:
-    """A lane by its number, counted bus by bus, row by row."""
-    buses = calibration.rows.gain_A.shape[1]
-    row, bus = number // buses, number % buses
+def bus_of(calibration: Calibration, number: Int[Array, ""]) -> Bus:
+    """A bus of a row by its number, counted bus by bus, row by row."""
+    count = calibration.rows.gain_A.shape[1]
+    row, bus = number // count, number % count
     model = jax.tree.map(lambda leaf: leaf[row, bus], calibration.rows)
-    # `Calibration.effective_scale` of this lane alone: of the whole bank it would cost a row more than its solution.
-    scale = model.gain_A * calibration.light_scale.reshape(buses, -1)[bus] / calibration.unit_A[row]
+    # `Calibration.effective_scale` of this bus alone: of the whole bank it would cost a row more than its solution.
+    scale = model.gain_A * calibration.light_scale.reshape(count, -1)[bus] / calibration.unit_A[row]
     own = calibration.channel_of_ring[row, bus]
-    return Lane(
+    return Bus(
         row=prepare_row(calibration.wl_um[own], model.rings, model.buses),
         rings=model.rings,
         crosstalk=model.crosstalk,
         drop_ratio=model.drop_ratio,
         scale=scale[own],
-        asked=1.0 - calibration.excluded[row].reshape(buses, -1)[bus][own],
+        asked=1.0 - calibration.excluded[row].reshape(count, -1)[bus][own],
     )
 
 
 def weights_and_slopes(
-    lane: Lane, volts: Float[Array, " rings"]
+    bus: Bus, volts: Float[Array, " rings"]
 ) -> tuple[Float[Array, " channels"], Float[Array, "channels rings"]]:
     """Effective weights at ring voltages in V, and their slopes in 1/V."""
-    acting = electrode_volts(volts, lane.crosstalk)
-    shift_pm = resonance_shift_pm(lane.rings, acting)
-    balanced, by_pm = balanced_and_slopes(lane.row, shift_pm, lane.drop_ratio)
-    by_acting = by_pm * (lane.rings.slope_pm_V + 2.0 * lane.rings.curvature_pm_V2 * acting)[:, None]
+    acting = electrode_volts(volts, bus.crosstalk)
+    shift_pm = resonance_shift_pm(bus.rings, acting)
+    balanced, by_pm = balanced_and_slopes(bus.row, shift_pm, bus.drop_ratio)
+    by_acting = by_pm * (bus.rings.slope_pm_V + 2.0 * bus.rings.curvature_pm_V2 * acting)[:, None]
     # A stray share reaches both neighbours, so the slopes by acting voltage mix as the voltages do.
-    slopes = electrode_volts(by_acting.T, lane.crosstalk)
-    return lane.scale * balanced, lane.scale[:, None] * slopes
+    slopes = electrode_volts(by_acting.T, bus.crosstalk)
+    return bus.scale * balanced, bus.scale[:, None] * slopes
 
 
-def tuning_curves(lane: Lane, max_voltage_V: float, points: int) -> Curves:
+def tuning_curves(bus: Bus, max_voltage_V: float, points: int) -> Curves:
     """Curves over the driver's range; the little that a ring's neighbours move with it is left out."""
     volts = jnp.linspace(-max_voltage_V, max_voltage_V, points)
-    swept_pm = resonance_shift_pm(lane.rings, volts[:, None])
-    curves = lane.scale * balanced_alone(lane.row, lane.rings.offset_pm, swept_pm, lane.drop_ratio)
+    swept_pm = resonance_shift_pm(bus.rings, volts[:, None])
+    curves = bus.scale * balanced_alone(bus.row, bus.rings.offset_pm, swept_pm, bus.drop_ratio)
     bottom = jnp.argmin(curves, axis=0)
     index = jnp.arange(points)[:, None]
     upwards = bottom <= points // 2

@@ -1,12 +1,12 @@
-"""Where a bus's fit starts: the bus phases are multimodal.
+"""Starting points of a bus's fit: the sum of squares has many local minima in the bus phases.
 
-Up to eight rings a random start has all phases right often enough: the best of several go on.
+Up to eight rings, a start with random phases is near the global minimum often enough: the lowest of several go on.
 
-Beyond, readings are ten thousand times finer than the interference of two rings, and the sum of squares is a maze of
-narrow valleys. Two things lead through it. A blur, an error added to every reading's noise and lowered in steps, widens
-the valleys. And a wrong phase spoils mostly the channels on its two sides: of several blurred fits from random phases,
-each right in some places, every ring and gap is taken from the one that explains its own channels best. So the number
-of starts need not grow as all phases being right at once would ask.
+Beyond, readings are ten thousand times finer than the interference of two rings, and the minima are narrow. Two things
+help. A blur, an error added to every reading's noise and lowered in steps, widens their basins (continuation). And a
+wrong phase spoils mostly the channels on its two sides: of several blurred fits from random phases, each right for some
+rings, every ring and gap is taken from the fit with the smallest misfit in the channels around it. So the number of
+starts need not grow exponentially with the number of phases.
 """
 
 from collections.abc import Callable
@@ -35,9 +35,9 @@ ROUNDS, EXPLAINED = 3, 0.3
 NEIGHBOUR = 0.5
 
 
-def find_starts(
+def find_starting_points(
     coarse: Unknowns,
-    climb: Callable[
+    descend: Callable[
         [Float[Array, " unknowns"], Float[Array, ""] | float, int], tuple[Float[Array, " unknowns"], Float[Array, ""]]
     ],
     misfits: Callable[[Float[Array, " unknowns"], float], Float[Array, " channels"]],
@@ -47,11 +47,11 @@ def find_starts(
     steps: int = STEPS,
     by_chance: int = MOST_BY_CHANCE,
 ) -> Float[Array, "finalists unknowns"]:
-    """Unknowns of which one at least is in the right valley: the best of random phases, or pieced together of such.
+    """Unknowns of which one at least is in the global minimum's basin: the lowest of random ones, or joined of such.
 
     Args:
         coarse: Unknowns of the rings; the phases are drawn here.
-        climb: Fits from given unknowns with a blur and a number of steps; returns unknowns and cost.
+        descend: Fits from given unknowns with a blur and a number of steps; returns unknowns and cost.
         misfits: Each channel's mean square at given unknowns and blur.
         key: JAX random key of the phases.
         starts: Random starts to be pieced together.
@@ -66,12 +66,12 @@ def find_starts(
         flat = jax.vmap(lambda phase_rad: ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0])(
             phases
         )
-        scouts, costs = jax.vmap(lambda x: climb(x, 0.0, SCOUTING_STEPS))(flat)
+        scouts, costs = jax.vmap(lambda x: descend(x, 0.0, SCOUTING_STEPS))(flat)
         return scouts[jnp.argsort(costs)[:FINALISTS]]
     unravel = ravel_pytree(coarse)[1]
 
     def through(blurs, flat):
-        flat, costs = jax.lax.scan(lambda x, blur: climb(x, blur, steps), flat, jnp.asarray(blurs))
+        flat, costs = jax.lax.scan(lambda x, blur: descend(x, blur, steps), flat, jnp.asarray(blurs))
         return flat, costs[-1]
 
     def drawn(draw_key):
@@ -81,16 +81,16 @@ def find_starts(
         return ravel_pytree(eqx.tree_at(lambda u: (u.phase_rad, u.offset), coarse, (phase_rad, offset)))[0]
 
     def one_round(state):
-        count, best, _ = state
+        count, lowest, _ = state
         keys = jax.random.split(jax.random.fold_in(key, count), starts)
         # What the round before found is one of the fits to choose from.
-        scouts, costs = jax.vmap(partial(through, SCOUTING_BLURS))(jax.vmap(drawn)(keys).at[0].set(best))
+        scouts, costs = jax.vmap(partial(through, SCOUTING_BLURS))(jax.vmap(drawn)(keys).at[0].set(lowest))
         missed = jax.vmap(lambda flat: misfits(flat, SCOUTING_BLURS[-1]))(scouts)
         pieced = ravel_pytree(piece_together(jax.vmap(unravel)(scouts), missed))[0]
         # Should the pieces not fit together, the best single start stands in.
         settled, costs = jax.vmap(partial(through, JOINED_BLURS))(jnp.stack([pieced, scouts[jnp.argmin(costs)]]))
-        best = settled[jnp.argmin(costs)]
-        return count + 1, best, misfits(best, JOINED_BLURS[-1]).max()
+        lowest = settled[jnp.argmin(costs)]
+        return count + 1, lowest, misfits(lowest, JOINED_BLURS[-1]).max()
 
     first = (jnp.asarray(0), drawn(key), jnp.asarray(jnp.inf))
     return jax.lax.while_loop(lambda s: (s[0] < ROUNDS) & (s[2] > EXPLAINED), one_round, first)[1][None]

@@ -7,28 +7,20 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from prism_photonics.calibration.calibration import from_survey
+from prism_photonics.calibration.calibration import blank_calibration, from_survey
+from prism_photonics.calibration.drift_noise import blur_A, drift_matters, steady_samples
 from prism_photonics.calibration.fit import fit_rows
-from prism_photonics.calibration.motion import (
-    Motion,
-    _ou_precision,
-    blur_A,
-    drift_matters,
-    find_motion,
-    lost_volts,
-    replayed,
-    steady_samples,
-    thermal_patterns_pm,
-)
-from prism_photonics.calibration.moving import _tried_again, bus_surveys
 from prism_photonics.calibration.survey import averages_for, settings_for, survey_volts, take_survey
+from prism_photonics.calibration.survey_drift import SurveyDrift, _ou_precision, film_after, lost_volts, update_drift
+from prism_photonics.calibration.survey_fit import _tried_again, bus_surveys
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.characterize.accuracy import validate
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.drift.follower import Follower
+from prism_photonics.drift.process import FilmCharge
+from prism_photonics.drift.state import thermal_patterns_pm
+from prism_photonics.drift.tracker import Tracker
 from prism_photonics.lightpath.detector.model import sample_noise_A
-from prism_photonics.lightpath.ring.relaxation import FilmCharge
 
 from .test_round_trip import pulls
 
@@ -105,25 +97,26 @@ def test_the_film_is_found_as_its_profile_says(dies):
     assert np.abs(film).max() < 0.1
 
 
-def test_targets_are_met_while_the_chip_drifts_and_only_when_it_is_followed(dies, slow):
+def test_targets_are_met_while_the_chip_drifts_and_only_when_it_is_tracked(dies, slow):
     _, calibration, chip, survey = dies[0]
-    follower = Follower(chip, calibration, slow, survey)
-    followed = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2, follower=follower)
+    tracker = Tracker.after_survey(chip, calibration, slow, survey)
+    tracked = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2, tracker=tracker)
     chip.wait(120.0)
     alone = validate(chip, calibration, slow, key=KEY, targets=6, settings=1, repeats=2)
-    assert followed.accuracy_bits > 10.5
-    assert followed.looks > 0
-    assert alone.accuracy_bits < followed.accuracy_bits - 2.0
+    assert tracked.accuracy_bits > 10.5
+    assert tracked.looks > 0
+    assert alone.accuracy_bits < tracked.accuracy_bits - 2.0
     assert alone.looks == 0
 
 
-def test_a_follower_leaves_a_chip_alone_that_does_not_drift(demo, dies):
+def test_a_tracker_leaves_a_chip_alone_that_does_not_drift(demo):
     chip = VirtualChip.fabricate(demo, KEY)
     survey = take_survey(chip, demo, key=KEY, settings=2)
-    follower = Follower(chip, dies[0][1], demo, survey)
+    of_demo = blank_calibration(demo, triggers=1)
+    tracker = Tracker.after_survey(chip, of_demo, demo, survey)
     before = chip.time_s
-    follower.hold(np.zeros((8, 8)))
-    assert (follower.active, follower.triggers, chip.time_s) == (False, 0, before)
+    tracker.correct(np.zeros((8, 8)))
+    assert (tracker.active, tracker.triggers, chip.time_s) == (False, 0, before)
 
 
 # ---------------------------------------------------------------- the parts
@@ -136,29 +129,40 @@ def test_a_known_path_of_the_temperature_is_found_up_to_its_mean(slow, dies):
     volts = survey_volts(slow, time_s.shape[0], KEY)
     own = survey.channel_of_ring.values
     nothing, noise = np.zeros(survey.current_A.shape), np.full(survey.current_A.shape, 3e-10)
-    moving, readings = bus_surveys(volts, nothing, noise, time_s, own, slow)
+    terms, readings = bus_surveys(
+        slow, volts=volts, current_A=nothing, noise_A=noise, time_s=time_s, channel_of_ring=own
+    )
     rng = np.random.default_rng(1)
     walk = np.cumsum(rng.normal(0.0, 2e-3, (time_s.size, 3)), axis=0).reshape(*time_s.shape, 3)
-    true = Motion(time_s, walk, 0.1)
+    true = SurveyDrift(time_s, walk, 0.1)
     flat = jnp.zeros((4, 1, ravel_pytree(dies[0][1].estimate)[0].size // 4))
     predict = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))
-    read_A = np.asarray(predict(moving.placed(readings, true), flat)) + rng.normal(0.0, 3e-10, readings.current_A.shape)
+    read_A = np.asarray(predict(terms.applied(readings, true), flat)) + rng.normal(0.0, 3e-10, readings.current_A.shape)
     measured = np.moveaxis(read_A[:, 0], 0, 2)
-    moving, readings = bus_surveys(volts, measured, noise, time_s, own, slow)
-    motion = Motion.none(time_s)
+    terms, readings = bus_surveys(
+        slow, volts=volts, current_A=measured, noise_A=noise, time_s=time_s, channel_of_ring=own
+    )
+    drift = SurveyDrift.none(time_s)
     for _ in range(2):
-        motion = find_motion(moving.placed(readings, motion), flat, moving, motion, slow)
-    common = motion.shared[..., 0] - walk[..., 0]
+        drift = update_drift(terms.applied(readings, drift), flat, terms=terms, drift=drift, spec=slow)
+    common = drift.temperatures[..., 0] - walk[..., 0]
     assert np.std(common) < 0.1 * np.std(walk[..., 0])
-    assert motion.film == pytest.approx(0.1, abs=0.05)
+    assert drift.film == pytest.approx(0.1, abs=0.05)
 
 
-def test_a_bus_in_a_wrong_valley_is_tried_again_and_no_other_is_touched(slow, dies):
+def test_a_bus_in_a_wrong_minimum_is_tried_again_and_no_other_is_touched(slow, dies):
     survey = dies[0][3]
     still_s, own = np.zeros(survey.time_s.shape), survey.channel_of_ring.values
     noise_A = np.full(survey.current_A.shape, 3e-10)
     flat = jnp.zeros((4, 1, ravel_pytree(dies[0][1].estimate)[0].size // 4))
-    _, readings = bus_surveys(survey.volts_V.values, np.zeros(survey.current_A.shape), noise_A, still_s, own, slow)
+    _, readings = bus_surveys(
+        slow,
+        volts=survey.volts_V.values,
+        current_A=np.zeros(survey.current_A.shape),
+        noise_A=noise_A,
+        time_s=still_s,
+        channel_of_ring=own,
+    )
     read_A = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))(readings, flat)
     readings = eqx.tree_at(lambda r: r.current_A, readings, read_A)
     fit = fit_rows(readings, KEY)
@@ -191,7 +195,7 @@ def test_the_patterns_are_what_the_chip_drifts_by(slow):
 def test_the_film_is_charged_by_the_survey_that_it_sees(slow, dies):
     survey = dies[0][3]
     lost_V = lost_volts(survey.volts_V.values, survey.time_s.values, slow)
-    at_the_end = replayed(survey, slow).lost_V
+    at_the_end = film_after(survey, slow).lost_V
     last = int(survey.time_s.values[-1].argmax())
     assert lost_V[:, 0, -1, last] == pytest.approx(at_the_end, rel=1e-9)
     film = FilmCharge(slow.profile, (1,))

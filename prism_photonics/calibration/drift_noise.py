@@ -1,0 +1,47 @@
+"""Whether drift shows: what it does to a reading within a time, against the reading's noise."""
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.calibration.unknowns import designed_gain_A
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.drift.state import HOUR_S, thermal_patterns_pm
+from prism_photonics.lightpath.detector.model import sample_noise_A
+from prism_photonics.lightpath.ring.model import fwhm_pm
+from prism_photonics.spec import ChipSpec
+
+# A Lorentzian of swing 1.8 between through and drop, over voltages that reach x half widths to either side, has the rms
+# slope 1.8·√(π/2x) per width: 1.0 for the demo's drive, which reaches 2.6 widths.
+FLANK = 1.0
+
+
+def blur_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
+    """What the common temperature may do to a reading within a time, rms, on the flank of a ring, in A."""
+    # From the middle of an Ornstein–Uhlenbeck process either way.
+    went_pm = thermal_patterns_pm(spec)[0].max() * np.sqrt(-np.expm1(-seconds / spec.drift.thermal_time_s))
+    # A typical slope of a reading where voltages are random.
+    return FLANK * went_pm * np.asarray(designed_gain_A(spec) / fwhm_pm(designed_bank(spec).rings))
+
+
+def steady_samples(spec: ChipSpec, readings: int) -> int:
+    """Most converter samples worth averaging where several readings pass before the chip is looked at again.
+
+    Noise falls with the samples, and what the temperature does meanwhile grows: they are equal there.
+    """
+    sample_A = sample_noise_A(spec.detector_design, designed_gain_A(spec).mean(), pairs=spec.chip.buses)
+    blurred_A = blur_A(readings / spec.detector_design.bandwidth_Hz, spec).mean()
+    return max(1, int(min(float(sample_A) / max(float(blurred_A), 1e-30), 1e9)))
+
+
+def wandered_pm(seconds: float, spec: ChipSpec) -> float:
+    """How far a ring's own random walk is from its mean within a time, rms, in pm."""
+    return spec.drift.wander_pm_rthour * np.sqrt(seconds / HOUR_S / 6.0)
+
+
+def drift_matters(survey: xr.Dataset, spec: ChipSpec) -> bool:
+    """Whether the chip moved by more than the readings' noise while it was surveyed."""
+    shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
+    noise_A = np.median(survey.noise_A.values, axis=0).T.reshape(shape)
+    return bool(np.median(blur_A(float(np.ptp(survey.time_s.values)), spec) / noise_A) > 1.0)

@@ -1,0 +1,109 @@
+"""Effective weights by photocurrent, one line lit at a time."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.survey import averages_for
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.plan import MeasurementPlan
+from prism_photonics.drift.tracker import pilot_plan, pilot_samples
+from prism_photonics.lightpath.detector.model import sample_noise_A
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+# Most converter samples of one weight, for this noise over a fully lit line; the dark level is averaged longer.
+WEIGHT_NOISE, MOST_WEIGHT_AVERAGES = 5e-5, 4096
+WEIGHT_DARK_NOISE, MOST_WEIGHT_DARK_AVERAGES = WEIGHT_NOISE / 4.0, 16 * MOST_WEIGHT_AVERAGES
+# Readings of one weight, whose scatter tells its standard error.
+PARTS = 4
+# A tracked chip's pilot is read again after so many channels (design choice).
+LINES_PER_LOOK = 4
+
+
+def measure_weights(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    hold: Callable[[], None] = lambda: None,
+    most: int = MOST_WEIGHT_AVERAGES,
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """Every effective weight as it stands, one channel lit at a time.
+
+    Args:
+        chip: The chip, its voltages set.
+        calibration: Its calibration.
+        spec: Its spec: how long is averaged goes by its noise.
+        hold: Called before the dark level and before every `LINES_PER_LOOK` channels, to mend what has drifted.
+        most: Most converter samples of one weight.
+
+    Returns:
+        The weights and the standard error of each: as they scatter, or as expected where fewer than four samples are
+        enough. The dark reading that all rings of a row share is averaged so long that its own error ties them
+        together by little.
+    """
+    rows, rings = calibration.shape
+    full_light, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
+    averages, dark_averages = _weight_averages(spec, most)
+    expected = sample_noise_A(spec.detector_design, unit_A, pairs=spec.chip.buses) / unit_A / np.sqrt(averages)
+    measured, spread = np.empty((rows, rings)), np.empty((rows, rings))
+    # The light that dark modulators leak moves with the rings: it is read where they are held.
+    hold()
+    dark = chip.measure(np.zeros(rings), averages=dark_averages)
+    parts = min(PARTS, averages)
+    for c in range(rings):
+        if c % LINES_PER_LOOK == 0:
+            hold()
+        light = np.where(np.arange(rings) == c, full_light, 0.0)
+        readings = np.stack([chip.measure(light, averages=averages // parts) for _ in range(parts)])
+        weights = (readings - dark) / unit_A
+        measured[:, c] = weights.mean(0)
+        spread[:, c] = weights.std(0, ddof=1) / np.sqrt(parts) if parts > 1 else expected
+    return measured, spread
+
+
+def bits(
+    span: Float[ndarray, "..."] | float, sigma: Float[ndarray, "..."] | list[float] | float
+) -> Float[ndarray, "..."]:
+    """Bits of a weight, ``log2(span/σ)``: the range of the weights over the rms of their errors."""
+    return np.asarray(np.log2(np.asarray(span) / np.asarray(sigma)))
+
+
+def rms(errors: Float[ndarray, "..."], axis: tuple[int, ...] | None = None) -> Float[ndarray, "..."]:
+    """Root mean square."""
+    return np.asarray(np.sqrt(np.mean(np.square(errors), axis=axis)))
+
+
+def weights_plan(spec: ChipSpec, *, tracked: bool) -> MeasurementPlan:
+    """What setting voltages and `measure_weights` ask of a bench; tracked, `Tracker.correct` is called within."""
+    averages, dark_averages = _weight_averages(spec, pilot_samples(spec))
+    parts, rings = min(PARTS, averages), spec.chip.rings
+    samples = dark_averages + rings * parts * (averages // parts)
+    once = MeasurementPlan(settings=1, lights=1 + rings, triggers=1 + parts * rings, samples=samples)
+    return once + pilot_plan(spec) * (tracked * (1 + -(-rings // LINES_PER_LOOK)))
+
+
+def numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:
+    """Weights, 0 for excluded rings of which no number was read.
+
+    Raises:
+        InputError: The weight of a ring in use is no number.
+    """
+    kept = np.where(np.asarray(calibration.excluded) & ~np.isfinite(weights), 0.0, weights)
+    if not np.isfinite(kept).all():
+        t, n, c = np.argwhere(~np.isfinite(kept))[0]
+        raise InputError(
+            f"validate: ring {c} of row {n}, target {t}: its reading is {kept[t, n, c]}; check the current meter's "
+            f"channel {n}, and calibrate again"
+        )
+    return kept
+
+
+def _weight_averages(spec: ChipSpec, most: int) -> tuple[int, int]:
+    """Converter samples of a weight, and of the dark level."""
+    weight = averages_for(spec, noise=WEIGHT_NOISE, most=min(most, MOST_WEIGHT_AVERAGES))
+    return weight, averages_for(spec, noise=WEIGHT_DARK_NOISE, most=MOST_WEIGHT_DARK_AVERAGES)
