@@ -6,6 +6,7 @@ import time
 from typing import Any, final
 
 from prism_photonics.chip.wire import EndlessError, SocketWire, Termination, VisaWire, Wire
+from prism_photonics.extras import explained
 from prism_photonics.units import InputError
 
 # A socket that pyvisa-py reports as open may still be refused: only the first exchange tells.
@@ -196,8 +197,8 @@ class Link:
 def _visa() -> Any:
     try:
         import pyvisa
-    except ImportError:
-        raise InputError("a bench needs pyvisa; install prism_photonics[bench]") from None
+    except ModuleNotFoundError as error:
+        raise explained(error, what="a bench") from None
     return pyvisa
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle, load
+from prism_photonics.extras import explained
 from prism_photonics.files import write_bytes
 from prism_photonics.units import InputError, nearest
 
@@ -93,9 +94,7 @@ def add_formats(
         try:
             content = writer(bundle, dims, k, dtype)
         except ModuleNotFoundError as error:
-            raise InputError(
-                f"format {name}: got no module '{error.name}', want it installed; pip install 'prism_photonics[ml]'"
-            ) from None
+            raise explained(error, what=f"format {name}") from None
         write_bytes(folder / file, content)
         document["files"][file] = hashlib.sha256(content).hexdigest()
         written.append(folder / file)

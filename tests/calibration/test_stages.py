@@ -34,7 +34,7 @@ def fresh_die(spec):
 
 def job(chip, spec, folder):
     """What ``prism calibrate`` does between opening the journal and removing it."""
-    calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
+    calibrate_and_validate(chip, folder, seed=3, bench="virtual:0")
 
 
 def journaled_job(spec, folder, **options):
@@ -240,7 +240,7 @@ def run(dies_at):
         os.replace = lambda old, new: kill() if str(new).endswith(dies_at) else real(old, new)
     die = VirtualChip.fabricate(spec, jax.random.key(0))
     with JournaledChip(die, spec, folder / "journal.jsonl", identity={}, resume=True, retake=True) as chip:
-        job.calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
+        job.calibrate_and_validate(chip, folder, seed=3, bench="virtual:0")
 
 for dies_at in sys.argv[3:]:
     # Each a process of its own; JAX, which must not be forked once it runs, has only been imported.

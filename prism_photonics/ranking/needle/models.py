@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from prism_photonics.extras import explained
 from prism_photonics.ranking.needle.tokens import Vocabulary
 from prism_photonics.units import InputError
 
@@ -51,11 +52,8 @@ def import_transformers() -> Any:
     try:
         import torch  # noqa: F401
         import transformers
-    except ImportError as error:
-        raise InputError(
-            f"language models: got no module {error.name}, want torch and transformers; "
-            "install prism_photonics with the extra 'ml'"
-        ) from error
+    except ModuleNotFoundError as error:
+        raise explained(error, what="language models") from error
     return transformers
 
 
