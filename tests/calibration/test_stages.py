@@ -217,7 +217,7 @@ JOB = """
 import json, os, signal, sys
 from pathlib import Path
 import jax
-from prism_photonics.workflow import job
+from prism_photonics.workflow import job, session
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.spec import ChipSpec
@@ -227,7 +227,7 @@ kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 
 def run(dies_at):
     if dies_at == "fit":
-        job.from_survey = kill
+        session.from_survey = kill
     elif dies_at.isdigit():
         real_write, left = JournaledChip._write, [int(dies_at)]
         def write(self, entry):
