@@ -36,6 +36,8 @@ def ring_spectrum(ring: Ring, axes: Axes, *, volts: float = 0.0) -> None:
         axes.plot(wl_nm, _dB(power), color=colour, label=name)
     title = f"One ring at {volts:g} V: {ring.fwhm_pm:.0f} pm wide, Q = {ring.q_loaded:,.0f}"
     axes.set(xlabel="wavelength (nm)", ylabel="transmission (dB)", title=title)
+    axes.xaxis.get_major_formatter().set_useOffset(False)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.legend()
 
 
@@ -64,8 +66,9 @@ def row_spectrum(spec: ChipSpec, axes: Axes) -> None:
         xlabel="wavelength (nm)",
         ylabel="transmission (dB)",
         ylim=(-45, 3),
-        title="One row as designed, rings at 0 V",
     )
+    # Left, so that the legend finds room beside it.
+    axes.set_title("One row as designed, rings at 0 V", loc="left")
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
 
 

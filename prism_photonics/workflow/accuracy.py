@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import read_record
 from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.plotting import drawn
@@ -75,6 +76,22 @@ class Accuracy:
         )
 
 
+def load_calibration(record: str | Path) -> tuple[Calibration, ChipSpec]:
+    """The fitted chip in a record's folder, and its spec: enough to program weights and to plot.
+
+    Args:
+        record: Folder that ``prism calibrate``, or `CalibrationSession.save`, wrote.
+
+    Returns:
+        The calibration as made, and the spec.
+
+    Raises:
+        InputError: A damaged record.
+    """
+    fit, spec, _ = read_record(Path(record) / CALIBRATION_FILE)
+    return fit, spec
+
+
 def load_accuracy(record: str | Path) -> Accuracy:
     """The held-out measurements in a record's folder.
 
@@ -87,5 +104,5 @@ def load_accuracy(record: str | Path) -> Accuracy:
     Raises:
         InputError: A damaged record, or files of two specs.
     """
-    _, spec, _ = read_record(Path(record) / CALIBRATION_FILE)
+    _, spec = load_calibration(record)
     return Accuracy(Validation.read(Path(record) / VALIDATION_FILE, spec), spec)

@@ -40,7 +40,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.accuracy import Accuracy
 from prism_photonics.workflow.behavior import fit_behavior
-from prism_photonics.workflow.drawing import draw_chip
+from prism_photonics.workflow.design import draw_chip
 from prism_photonics.workflow.scores import cut_bank, score_bank
 from prism_photonics.workflow.search import search_rings
 from prism_photonics.workflow.session import CalibrationSession, calibrate_chip
