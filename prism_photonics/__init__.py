@@ -19,8 +19,8 @@ __version__ = "0.2.0"
 # Phases of thousands of radians are compared to 1e-9, so everything runs in double precision. JAX reads the
 # variable when it is imported; importing JAX here would make `prism --help` and `prism_photonics.ranking` slow.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
-if "jax" in sys.modules:
-    sys.modules["jax"].config.update("jax_enable_x64", True)
+if (_jax := sys.modules.get("jax")) is not None:
+    _jax.config.update("jax_enable_x64", True)
 
 # Room, and the name that it has there.
 _HOMES = {

@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prism_photonics.units import InputError
@@ -37,20 +39,26 @@ class MissingExtraError(ModuleNotFoundError, InputError):
     """A part of the toolkit whose packages are not installed: the message says how to install them."""
 
 
-def load(module: str, *, what: str) -> Any:
-    """Import one of our modules.
+@contextmanager
+def asked_by(what: str) -> Iterator[None]:
+    """Imports in a ``with`` statement; a package that is missing is told as the extra to install.
 
     Args:
-        module: Its full name.
         what: Who asks, for the message.
 
     Raises:
-        MissingExtraError: A package that it needs is not installed.
+        MissingExtraError: A package that is imported there is not installed.
     """
     try:
-        return importlib.import_module(module)
+        yield
     except ModuleNotFoundError as error:
-        raise explained(error, what=what) from error
+        raise explained(error, what=what) from None
+
+
+def load(module: str, *, what: str) -> Any:
+    """Import one of our modules by its full name, as in `asked_by`."""
+    with asked_by(what):
+        return importlib.import_module(module)
 
 
 def require(*packages: str, what: str) -> None:

@@ -146,8 +146,8 @@ class Ring:
         return at_rest + float(resonance_shift_pm(self.params, jnp.asarray(volts))) / PM_PER_UM
 
     def spectrum(
-        self, wl_um: Float[ArrayLike, " wl"], volts: float = 0.0
-    ) -> tuple[Float[ndarray, " wl"], Float[ndarray, " wl"]]:
+        self, wl_um: Float[ArrayLike, "*wl"], volts: float = 0.0
+    ) -> tuple[Float[ndarray, "*wl"], Float[ndarray, "*wl"]]:
         """Power transmissions at wavelengths in µm and a voltage in V.
 
         Returns:

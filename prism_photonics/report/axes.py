@@ -36,7 +36,7 @@ def ring_spectrum(ring: Ring, axes: Axes, *, volts: float = 0.0) -> None:
         axes.plot(wl_nm, _dB(power), color=colour, label=name)
     title = f"One ring at {volts:g} V: {ring.fwhm_pm:.0f} pm wide, Q = {ring.q_loaded:,.0f}"
     axes.set(xlabel="wavelength (nm)", ylabel="transmission (dB)", title=title)
-    axes.xaxis.get_major_formatter().set_useOffset(False)
+    axes.ticklabel_format(axis="x", useOffset=False)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.legend()
 

@@ -10,7 +10,7 @@ from numpy import ndarray
 from prism_photonics.budget.feasibility import require_feasible
 from prism_photonics.budget.ledger import Ledger, ledger
 from prism_photonics.budget.trimming import heater_power_W
-from prism_photonics.extras import load
+from prism_photonics.extras import asked_by
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -54,8 +54,12 @@ def simulate_weights(
             f"simulate_weights: {np.abs(given).max():.4g} V is not within the ±{limit_V:g} V limit of "
             "drive.max_voltage_V; lower the voltages or raise the limit"
         )
-    params, row = (load(f"prism_photonics.circuit.{name}", what="simulate_weights") for name in ("params", "row"))
-    return np.asarray(row.bank_weights(params.designed_bank(spec), np.broadcast_to(given, shape)))
+    with asked_by("simulate_weights"):
+        import jax.numpy as jnp
+
+        from prism_photonics.circuit.params import designed_bank
+        from prism_photonics.circuit.row import bank_weights
+    return np.asarray(bank_weights(designed_bank(spec), jnp.broadcast_to(given, shape)))
 
 
 def draw_chip(
@@ -79,6 +83,6 @@ def draw_chip(
     """
     if not anyway:
         require_feasible(spec)
-    # Here, because a drawing tool takes seconds to load.
-    write = load("prism_photonics.layout.write", what="draw_chip")
-    return write.require_sound(write.write(spec, folder, simulate=simulate, seed=seed))
+    with asked_by("draw_chip"):  # here, because a drawing tool takes seconds to load
+        from prism_photonics.layout.write import require_sound, write
+    return require_sound(write(spec, folder, simulate=simulate, seed=seed))

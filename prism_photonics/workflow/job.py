@@ -166,10 +166,10 @@ def chip_scores(
 
 def run(
     spec: ChipSpec,
-    folder: Path,
+    folder: Path | str,
     *,
-    keys: Path | None,
-    seed: int,
+    keys: Path | str | None = None,
+    seed: int = 0,
     untrimmed: bool = False,
     progress: Progress = lambda step, outcome, seconds: None,
 ) -> dict[str, Any]:
@@ -191,6 +191,7 @@ def run(
     """
     from prism_photonics.report.page import write_report
 
+    folder, keys = Path(folder), None if keys is None else Path(keys)
     time_s: dict[str, float] = {}
     outcome: dict[str, str] = {}
 

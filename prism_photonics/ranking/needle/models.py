@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prism_photonics.extras import explained
+from prism_photonics.extras import asked_by
 from prism_photonics.ranking.needle.tokens import Vocabulary
 from prism_photonics.units import InputError
 
@@ -49,11 +49,9 @@ def load_model(name: str | os.PathLike[str]) -> tuple[Any, Vocabulary]:
 
 def import_transformers() -> Any:
     """The transformers package, or an ``InputError`` that says how to get it."""
-    try:
+    with asked_by("language models"):
         import torch  # noqa: F401
         import transformers
-    except ModuleNotFoundError as error:
-        raise explained(error, what="language models") from error
     return transformers
 
 
