@@ -155,7 +155,9 @@ class Ring:
         """
         shift_pm = resonance_shift_pm(self.params, jnp.asarray(volts))
         fields = ring_fields(jnp.asarray(wl_um), self.params, shift_pm)
-        return np.abs(np.asarray(fields.through)) ** 2, np.abs(np.asarray(fields.drop)) ** 2
+        through, drop = (np.square(np.abs(np.asarray(field))) for field in (fields.through, fields.drop))
+        # A square of one number is a NumPy scalar.
+        return np.asarray(through), np.asarray(drop)
 
     def weight(self, volts: Float[ArrayLike, "*volts"], wl_um: float | None = None) -> Float[ndarray, "*volts"]:
         """Weight ``T_through − T_drop`` at voltages in V.
@@ -169,7 +171,7 @@ class Ring:
         """
         wl = self.resonance_um() if wl_um is None else wl_um
         fields = ring_fields(wl, self.params, resonance_shift_pm(self.params, jnp.asarray(volts)))
-        return np.abs(np.asarray(fields.through)) ** 2 - np.abs(np.asarray(fields.drop)) ** 2
+        return np.asarray(np.abs(np.asarray(fields.through)) ** 2 - np.abs(np.asarray(fields.drop)) ** 2)
 
     def plot_spectrum(self, ax: "Axes | None" = None, *, volts: float = 0.0) -> "Axes":
         """Draw through and drop transmission about the resonance.
