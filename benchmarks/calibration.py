@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from prism_photonics.characterize.cost import calibration_wall_time_s
@@ -53,20 +52,20 @@ def one_die(spec: ChipSpec, seed: int) -> dict[str, Any]:
     """All figures of one seed."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
-        chip = VirtualChip.fabricate(spec, jax.random.key(seed))
-        calibration, validation = calibrate_and_validate(chip, spec, Path(name), seed=seed, bench=f"virtual:{seed}")
+        chip = VirtualChip(spec, seed=seed)
+        session, accuracy = calibrate_and_validate(chip, Path(name), seed=seed, bench=chip.label)
         trimmed = recorded_trim(Path(name))
     return {
         "seed": seed,
-        "accuracy_bits": validation.accuracy_bits,
-        "precision_bits": validation.precision_bits,
+        "accuracy_bits": accuracy.accuracy_bits,
+        "precision_bits": accuracy.precision_bits,
         "closed_loop_bits": trimmed.closed_loop_bits,
-        "readings_per_ring": calibration.readings_per_ring,
-        "wall_time_s": calibration_wall_time_s(None, spec, looks=validation.looks + trimmed.looks),
-        "weight_low": validation.weight_low,
-        "weight_high": validation.weight_high,
-        "chi2_worst_bus": float(np.max(np.asarray(calibration.chi2))),
-        "excluded_rings": int(np.asarray(calibration.excluded).sum()),
+        "readings_per_ring": session.readings_per_ring,
+        "wall_time_s": calibration_wall_time_s(None, spec, looks=accuracy.validation.looks + trimmed.looks),
+        "weight_low": accuracy.weight_range.low,
+        "weight_high": accuracy.weight_range.high,
+        "chi2_worst_bus": float(np.max(np.asarray(session.fit.chi2))),
+        "excluded_rings": int(np.asarray(session.fit.excluded).sum()),
         "over_voltage_attempts": chip.over_voltage_attempts,
         "took_s": round(time.perf_counter() - start, 1),
     }

@@ -10,17 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import jax
 import numpy as np
 
-from prism_photonics.behavior.fit import fit
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.export.write import write
-from prism_photonics.programming.tiles import WeightRange
 from prism_photonics.ranking.compare import bundle_scores
 from prism_photonics.ranking.evaluate import evaluate, ideal_scores
 from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.spec import ChipSpec
+from prism_photonics.workflow.behavior import fit_behavior
 from prism_photonics.workflow.job import BLOCK, K, calibrate_and_validate, chip_scores
 
 SPEC = Path(__file__).parents[1] / "layouts" / "demo_8x8" / "spec.toml"
@@ -29,24 +26,25 @@ SPEC = Path(__file__).parents[1] / "layouts" / "demo_8x8" / "spec.toml"
 def one_die(spec: ChipSpec, cache: KeyCache, seed: int) -> dict[str, float]:
     """All figures of one seed."""
     with tempfile.TemporaryDirectory() as name:
-        chip = VirtualChip.fabricate(spec, jax.random.key(seed))
-        calibration, validation = calibrate_and_validate(chip, spec, Path(name), seed=seed, bench=f"virtual:{seed}")
-        weights = WeightRange(validation.weight_low, validation.weight_high)
-        measured, out_of_reach, clipped = chip_scores(chip, calibration, spec, cache, weight_range=weights)
-        model = fit(validation)
+        chip = VirtualChip(spec, seed=seed)
+        session, accuracy = calibrate_and_validate(chip, Path(name), seed=seed, bench=chip.label)
+        span = accuracy.weight_range
+        measured, out_of_reach, clipped = chip_scores(chip, session.fit, spec, cache, weight_range=span)
+        model = fit_behavior(accuracy)
+        model.save(Path(name) / "bundle")
         scores = {
             "ideal": ideal_scores(cache, block=BLOCK),
-            "behavioral": bundle_scores(write(model, Path(name) / "bundle"), cache, block=BLOCK, seed=seed),
+            "behavioral": bundle_scores(Path(name) / "bundle", cache, block=BLOCK, seed=seed),
             "chip": measured,
         }
     whole = {line.scorer: line for line in evaluate(cache, scores, block=BLOCK, k=K) if line.kv_head == "all"}
     return {
         "seed": seed,
-        "accuracy_bits": validation.accuracy_bits,
-        "readings_per_ring": calibration.readings_per_ring,
-        "chi2_worst_row": float(np.max(np.asarray(calibration.chi2))),
-        "weight_low": validation.weight_low,
-        "weight_high": validation.weight_high,
+        "accuracy_bits": accuracy.accuracy_bits,
+        "readings_per_ring": session.readings_per_ring,
+        "chi2_worst_row": float(np.max(np.asarray(session.fit.chi2))),
+        "weight_low": span.low,
+        "weight_high": span.high,
         "out_of_reach": out_of_reach,
         "readings_clipped": clipped,
         "hit_ideal": whole["ideal"].hit,

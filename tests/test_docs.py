@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import prism_photonics
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "prism_photonics"
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -65,6 +67,8 @@ def test_a_module_that_a_page_names_is_there(page):
     for name in set(re.findall(r"\bprism_photonics(?:\.[a-z_]\w*)+", text)):
         parts = name.split(".")
         if name == "prism_photonics.drivers":  # the group of entry points under which drivers of one's own are found
+            continue
+        if parts[1] in dir(prism_photonics):  # a public name
             continue
         # The last one or two parts may be a function, a class, or what it holds.
         if not any((ROOT.joinpath(*parts[:end])).is_dir() or ROOT.joinpath(*parts[:end]).with_suffix(".py").is_file()

@@ -16,7 +16,7 @@ LEAST_TE = 0.9
 """Share of a bend's field in the film's plane under which the warning comes (design choice)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Feasibility:
     """All findings on a spec, and remarks that do not refuse it."""
 
@@ -32,6 +32,32 @@ class Feasibility:
     def violations(self) -> tuple[Finding, ...]:
         """The rules that are broken."""
         return tuple(finding for finding in self.findings if not finding.passed)
+
+    def text(self, *, explain: bool = False) -> str:
+        """The findings as a table, then the remarks, and whether the chip is feasible.
+
+        Args:
+            explain: Whether every finding also carries its derivation.
+        """
+        lines = []
+        for found in self.findings:
+            mark = "ok " if found.passed else "NO "
+            lines.append(f"{mark} {found.rule:<20} {found.value:>10.4g}   limit {found.limit:>8.4g} {found.unit}")
+            lines += [] if found.passed else [f"     {found.cure}"]
+            lines += [f"     = {found.explain}"] if explain else []
+        lines += [f"note {warning}" for warning in self.warnings]
+        lines.append("feasible" if self.feasible else f"not feasible: {len(self.violations)} rules broken")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        """The table."""
+        return self.text()
+
+    def __repr__(self) -> str:
+        """Whether the chip is feasible, in one line."""
+        broken = ", ".join(found.rule for found in self.violations)
+        told = f"not feasible: {broken}" if broken else "feasible"
+        return f"<Feasibility: {told}; {len(self.findings)} rules, {len(self.warnings)} remarks>"
 
     def to_json(self, *, explain: bool = False) -> dict[str, Any]:
         """``feasible``, ``violations``, ``findings`` and ``warnings`` as plain data.

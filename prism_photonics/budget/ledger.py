@@ -33,7 +33,7 @@ class LinkRow:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ledger:
     """The whole ledger of a spec.
 
@@ -52,6 +52,17 @@ class Ledger:
     entries: tuple[Entry, ...]
     score_snr_dB: float
     crossover: dict[str, Any]
+
+    def __str__(self) -> str:
+        """The whole ledger as a table."""
+        # Here, because the table is made of ledgers.
+        from prism_photonics.budget.table import text
+
+        return text(self)
+
+    def __repr__(self) -> str:
+        """What it is of, in one line."""
+        return f"<Ledger of {self.name}: {len(self.entries)} entries, a score's SNR {self.score_snr_dB:.1f} dB>"
 
     def section(self, name: str) -> list[Entry]:
         """The lines of one section."""

@@ -1,6 +1,9 @@
 """Measurements in, fitted rings with error bars out. The chip's truth is never read: only its photocurrents."""
 
-from prism_photonics.calibration.calibration import Calibration, calibrate
-from prism_photonics.calibration.record import read_record, write_record
+from prism_photonics.extras import asked_by
+
+with asked_by("prism_photonics.calibration"):
+    from prism_photonics.calibration.calibration import Calibration, calibrate
+    from prism_photonics.calibration.record import read_record, write_record
 
 __all__ = ["Calibration", "calibrate", "read_record", "write_record"]

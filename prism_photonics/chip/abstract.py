@@ -16,7 +16,8 @@ LONGEST_WAIT_S = 1e8
 class AbstractChip(ABC):
     """A chip on a bench. Nothing that a bench could not do is here."""
 
-    def __init__(self, spec: ChipSpec) -> None:
+    def __init__(self, spec: ChipSpec, *, label: str = "") -> None:
+        self._spec, self._label = spec, label
         self._rows = spec.chip.rows
         self._channels = spec.chip.rings
         self._max_voltage_V = spec.drive.max_voltage_V
@@ -27,6 +28,25 @@ class AbstractChip(ABC):
         places = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
         self._channel_of_ring = np.broadcast_to(np.arange(spec.chip.channels), places)
         self._time_s = 0.0
+
+    def __repr__(self) -> str:
+        """What is printed on the box."""
+        where = f" ({self.label})" if self.label else ""
+        return f"<{type(self).__name__}{where}: {self.spec.name}, {self.rows} × {self.channels} rings>"
+
+    @property
+    def spec(self) -> ChipSpec:
+        """What the chip was meant to be."""
+        return self._spec
+
+    @property
+    def label(self) -> str:
+        """Which chip this is, as records name it: ``virtual:0``, or its bench file; empty where nobody said."""
+        return self._label
+
+    def open(self) -> None:
+        """Make the chip ready to be set and measured; one that is ready stays as it is."""
+        return
 
     @property
     def rows(self) -> int:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -65,7 +66,7 @@ class BenchChip(AbstractChip):
     def __init__(
         self,
         spec: ChipSpec,
-        bench: BenchFile,
+        bench: BenchFile | str | Path,
         *,
         report: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     ) -> None:
@@ -73,14 +74,16 @@ class BenchChip(AbstractChip):
 
         Args:
             spec: The chip; its drive limit holds whatever the instruments could do.
-            bench: The instruments.
+            bench: The instruments, or the path of their bench.toml.
             report: Told, in one line each, of what went wrong while parking.
 
         Raises:
-            InputError: The channel map is not complete, a driver is not installed, or only one of chip and bench has
-                heaters.
+            InputError: The bench file cannot be read, the channel map is not complete, a driver is not installed, or
+                only one of chip and bench has heaters.
         """
-        super().__init__(spec)
+        label = bench.name if isinstance(bench, BenchFile) else str(bench)
+        bench = bench if isinstance(bench, BenchFile) else BenchFile.from_toml(bench)
+        super().__init__(spec, label=label)
         bench.require_complete(self.rows, self.channels)
         self._spec_limit_V = spec.drive.max_voltage_V
         # The tightest of all: a row whose rings hang on two sources must be programmable as one.
@@ -110,10 +113,14 @@ class BenchChip(AbstractChip):
     def open(self) -> None:
         """Connect, check who answers (`names`, in the order of the bench file), and park the rings.
 
+        An open bench stays as it is. One that nobody closes is parked when the interpreter ends.
+
         Raises:
             BenchError: An instrument does not answer, or is not the one that the bench file names.
             InputError: Another program has one of them.
         """
+        if self._opened:
+            return
         # Before anything is opened or moved: another program may be measuring.
         self._locks.take([wired.entry.resource for wired in self._all()])
         self._opened = True

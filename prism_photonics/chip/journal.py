@@ -59,7 +59,7 @@ class JournaledChip(AbstractChip):
         Raises:
             InputError: The journal belongs to another job, is damaged, in use, or cannot be written.
         """
-        super().__init__(spec)
+        super().__init__(spec, label=chip.label)
         self._max_voltage_V, self._max_heater_mW = chip.max_voltage_V, chip.max_heater_mW
         self._chip, self._retake = chip, retake
         self._path = Path(path)

@@ -6,6 +6,7 @@ import time
 from typing import Any, final
 
 from prism_photonics.chip.wire import EndlessError, SocketWire, Termination, VisaWire, Wire
+from prism_photonics.extras import asked_by
 from prism_photonics.units import InputError
 
 # A socket that pyvisa-py reports as open may still be refused: only the first exchange tells.
@@ -194,10 +195,8 @@ class Link:
 
 
 def _visa() -> Any:
-    try:
+    with asked_by("a bench"):
         import pyvisa
-    except ImportError:
-        raise InputError("a bench needs pyvisa; install prism_photonics[bench]") from None
     return pyvisa
 
 

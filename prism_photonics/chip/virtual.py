@@ -3,7 +3,6 @@
 The truth lives in closures of the chip's private functions; no attribute leads to it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -17,6 +16,7 @@ from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
 from prism_photonics.drift.process import Drift
+from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -37,42 +37,38 @@ class _Now:
 
 @final
 class VirtualChip(AbstractChip):
-    """A seeded die on a perfect bench. Make one with `fabricate`."""
+    """A seeded die on a perfect bench."""
 
-    def __init__(
-        self,
-        spec: ChipSpec,
-        drive: Callable,
-        read: Callable,
-        wait: Callable,
-        clock: Callable,
-        heat: Callable,
-        max_heater_mW: float,
-    ) -> None:
-        super().__init__(spec)
-        self._max_heater_mW = max_heater_mW
-        self._heat_hidden = heat
-        self._drive_hidden = drive
-        self._read_hidden = read
-        self._wait_hidden = wait
-        self._clock_hidden = clock
-
-    @classmethod
-    def fabricate(cls, spec: ChipSpec, key: PRNGKeyArray, *, trimmed: bool = True) -> "VirtualChip":
-        """Draw a die from the spec's variation; the same key gives the same die, the same drift and the same noise.
+    def __init__(self, spec: ChipSpec, *, seed: int = 0, trimmed: bool = True) -> None:
+        """Draw a die from the spec's variation; the same seed gives the same die, the same drift and the same noise.
 
         Args:
             spec: The chip and how it scatters and drifts.
-            key: JAX random key.
+            seed: Which die.
             trimmed: Whether its rings have been brought to their channels, up to ``trim.residual_pm``. Else they rest
                 where fabrication left them, and heaters, if the spec has them, are off.
 
-        Returns:
-            A chip that can be set and measured.
+        Raises:
+            InputError: The seed is no whole number from 0.
         """
-        die_key, noise_key = jax.random.split(key)
-        die = draw_die(spec if trimmed else _untrimmed(spec), die_key)
-        noise = np.random.default_rng(np.asarray(jax.random.key_data(noise_key)).tolist())
+        key = die_key(seed)
+        super().__init__(spec, label=f"{'virtual' if trimmed else 'untrimmed'}:{int(seed)}")
+        self._fabricate(key, trimmed=trimmed)
+
+    @classmethod
+    def fabricate(cls, spec: ChipSpec, key: PRNGKeyArray, *, trimmed: bool = True) -> "VirtualChip":
+        """The same from a JAX key, for those who draw many dies."""
+        chip = cls.__new__(cls)
+        AbstractChip.__init__(chip, spec)
+        chip._fabricate(key, trimmed=trimmed)
+        return chip
+
+    def _fabricate(self, key: PRNGKeyArray, *, trimmed: bool) -> None:
+        """Make the die, and the functions through which alone it can be reached."""
+        spec = self.spec
+        of_die, of_noise = jax.random.split(key)
+        die = draw_die(spec if trimmed else _untrimmed(spec), of_die)
+        noise = np.random.default_rng(np.asarray(jax.random.key_data(of_noise)).tolist())
         drift = Drift(spec, noise.spawn(1)[0])
         receiver = Receiver(spec, die, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
@@ -118,7 +114,9 @@ class VirtualChip(AbstractChip):
             time_s += HEATER_S
             now = solve(now.volts)
 
-        return cls(spec, drive, read, wait, lambda: time_s, heat, heater_limit_mW(spec))
+        self._max_heater_mW = heater_limit_mW(spec)
+        self._drive_hidden, self._read_hidden, self._heat_hidden = drive, read, heat
+        self._wait_hidden, self._clock_hidden = wait, lambda: time_s
 
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         self._heat_hidden(power_mW)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-LARGEST_SEED = 2**31 - 1
+from prism_photonics.seeds import LARGEST_SEED
 
 Spec = Annotated[
     Path,

@@ -33,14 +33,11 @@ def serve(
     from prism_photonics.chip.serve import serve as serve_chip
 
     require_free(port)
-    import jax
-
     from prism_photonics.chip.served import ServedChip
     from prism_photonics.chip.virtual import VirtualChip
 
-    die = VirtualChip.fabricate(chip_spec, jax.random.key(seed), trimmed=not untrimmed)
-    kind = "untrimmed" if untrimmed else "virtual"
-    idn = f"prism_photonics,{chip_spec.name},{kind}:{seed},{__version__}"
+    die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed)
+    idn = f"prism_photonics,{chip_spec.name},{die.label},{__version__}"
     chip = ServedChip(die, idn=idn, time_scale=time_scale)
 
     def ready(at_port: int) -> None:

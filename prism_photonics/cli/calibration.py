@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from prism_photonics.cli.arguments import LARGEST_SEED, Json, Record, Spec
+from prism_photonics.cli.arguments import Json, Record, Spec
 from prism_photonics.cli.output import print_result, progress, warn
 from prism_photonics.files import make_folder
+from prism_photonics.seeds import LARGEST_SEED
 
 
 def calibrate(
@@ -36,7 +37,6 @@ def calibrate(
     bench_file, seed = chosen(bench, seed)
     chip_spec = measurable(spec, warn=warn)
     from prism_photonics.calibration.calibration import summary
-    from prism_photonics.calibration.record import recorded_faults
     from prism_photonics.characterize.cost import calibration_wall_time_s
     from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
 
@@ -47,20 +47,20 @@ def calibrate(
         bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn
     ) as chip:
         untrimmed = is_untrimmed(bench, bench_file)
-        searched = search_and_assign(chip, chip_spec, out).heaters.triggers if untrimmed else 0
-        calibration, validation = calibrate_and_validate(chip, chip_spec, out, seed=seed, bench=bench)
+        searched = search_and_assign(chip, out).heaters.triggers if untrimmed else 0
+        session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench)
         if drift:
-            watch_drift(chip, calibration, chip_spec, out, seed=seed)
-    for doubt in (*recorded_faults(out / "calibration.nc"), *calibration.doubts()):
-        warn(str(doubt))
-    trimmed, tracked = recorded_trim(out), validation.looks > 0
+            watch_drift(session, out, seed=seed)
+    for doubt in session.warnings:
+        warn(doubt)
+    trimmed, tracked = recorded_trim(out), accuracy.validation.looks > 0
     wall_time_s = calibration_wall_time_s(bench_file, chip_spec, tracked=tracked, searched=searched)
     result = {
         "record": str(out),
-        "accuracy_bits": validation.accuracy_bits,
-        "precision_bits": validation.precision_bits,
+        "accuracy_bits": accuracy.accuracy_bits,
+        "precision_bits": accuracy.precision_bits,
         "closed_loop_bits": trimmed.closed_loop_bits,
-        **summary(calibration),
+        **summary(session.fit),
         "search_readings": searched,
         "wall_time_s": round(wall_time_s, 1),
         "over_voltage_attempts": chip.over_voltage_attempts,

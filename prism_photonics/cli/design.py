@@ -27,16 +27,7 @@ def check(
     if as_json:
         print_json(result.to_json(explain=explain))
     else:
-        for finding in result.findings:
-            mark = "ok " if finding.passed else "NO "
-            print(f"{mark} {finding.rule:<20} {finding.value:>10.4g}   limit {finding.limit:>8.4g} {finding.unit}")
-            if not finding.passed:
-                print(f"     {finding.cure}")
-            if explain:
-                print(f"     = {finding.explain}")
-        for warning in result.warnings:
-            print(f"note {warning}")
-        print("feasible" if result.feasible else f"not feasible: {len(result.violations)} rules broken")
+        print(result.text(explain=explain))
     raise typer.Exit(0 if result.feasible else 1)
 
 

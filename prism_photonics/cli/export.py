@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from prism_photonics.cli.arguments import LARGEST_SEED, Json, Record
+from prism_photonics.cli.arguments import Json, Record
 from prism_photonics.cli.output import print_result
+from prism_photonics.seeds import LARGEST_SEED
 
 
 def export(

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from prism_photonics.extras import explained
 from prism_photonics.units import InputError
 
 progress = Console(stderr=True, highlight=False)
@@ -23,6 +24,11 @@ def guard(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **kwargs)
         except InputError as error:
             print(f"prism: {_one_line(str(error))}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except ModuleNotFoundError as error:
+            if not isinstance(missing := explained(error, what="this command"), InputError):
+                raise
+            print(f"prism: {missing}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             print("prism: interrupted; what was finished is in the output folder", file=sys.stderr)

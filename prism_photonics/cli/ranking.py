@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from prism_photonics.cli.arguments import LARGEST_SEED, Json, Keys
+from prism_photonics.cli.arguments import Json, Keys
 from prism_photonics.cli.output import print_json, print_result, progress
+from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
 
 LONGEST_CONTEXT = 1 << 20

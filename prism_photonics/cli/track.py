@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prism_photonics.cli.arguments import LARGEST_SEED, Json
+from prism_photonics.cli.arguments import Json
 from prism_photonics.cli.output import print_result, progress, warn
 from prism_photonics.files import make_folder
+from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:

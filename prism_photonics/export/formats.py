@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle, load
+from prism_photonics.extras import asked_by
 from prism_photonics.files import write_bytes
 from prism_photonics.units import InputError, nearest
 
@@ -90,12 +91,8 @@ def add_formats(
     written = []
     for name in formats:
         file, writer = FORMATS[name]
-        try:
+        with asked_by(f"format {name}"):
             content = writer(bundle, dims, k, dtype)
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"format {name}: got no module '{error.name}', want it installed; pip install 'prism_photonics[ml]'"
-            ) from None
         write_bytes(folder / file, content)
         document["files"][file] = hashlib.sha256(content).hexdigest()
         written.append(folder / file)

@@ -2,3 +2,7 @@
 
 Import the modules directly; they load gdsfactory, which takes seconds.
 """
+
+from prism_photonics.extras import require
+
+require("gdsfactory", "klayout", what="prism_photonics.layout")

@@ -1,5 +1,8 @@
 """Weights in, voltages out, within limits: a target out of reach is reported, never clipped in silence."""
 
-from prism_photonics.programming.solve import OutOfReach, Programmed, program, reachable_weights
+from prism_photonics.extras import asked_by
+
+with asked_by("prism_photonics.programming"):
+    from prism_photonics.programming.solve import OutOfReach, Programmed, program, reachable_weights
 
 __all__ = ["OutOfReach", "Programmed", "program", "reachable_weights"]

@@ -3,22 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 from matplotlib import style
 from matplotlib.figure import Figure
-from numpy import ndarray
 
-from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.characterize.accuracy import Validation
-from prism_photonics.circuit.params import designed_bank
-from prism_photonics.circuit.row import row_response
-from prism_photonics.lightpath.ring.model import resonance_shift_pm
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
 from prism_photonics.ranking.evaluate import Evaluation
+from prism_photonics.report import axes
 from prism_photonics.spec import ChipSpec
 
 styled = style.context(["default", STYLE])
@@ -28,62 +21,17 @@ styled = style.context(["default", STYLE])
 @styled
 def spectrum(spec: ChipSpec) -> Figure:
     """Through and drop transmission of one designed row at rest, with the channels marked."""
-    bank = designed_bank(spec)
-    rings, buses = jax.tree.map(lambda leaf: leaf[0, 0], (bank.rings, bank.buses))
-    spacing = spec.comb_design.spacing_um
-    wl = jnp.linspace(bank.wl_um[0] - spacing, bank.wl_um[-1] + spacing, 6001)
-    rest = resonance_shift_pm(rings, jnp.zeros(spec.chip.channels))
-    fields = jax.jit(row_response)(wl, rings, buses, rest)
     figure = Figure(figsize=(9, 2.8))
-    axes = figure.subplots()
-    for name, field, colour in (("through", fields.through, BLUE), ("drop", fields.drop, RED)):
-        axes.plot(
-            np.asarray(wl) * 1e3,
-            10 * np.log10(np.abs(np.asarray(field)) ** 2 + 1e-9),
-            color=colour,
-            lw=0.9,
-            label=name,
-        )
-    for n, line in enumerate(np.asarray(bank.wl_um)):
-        axes.axvline(line * 1e3, color=GREY, lw=0.8, ls=":", label="channel" if n == 0 else None)
-    axes.set(
-        xlabel="wavelength (nm)",
-        ylabel="transmission (dB)",
-        ylim=(-45, 3),
-        title="One row as designed, rings at 0 V",
-    )
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
+    axes.row_spectrum(spec, figure.subplots())
     return figure
 
 
 @styled
 def tuning(calibration: Calibration, spec: ChipSpec) -> Figure:
     """Fitted weight of every ring against its voltage, the others at 0 V."""
-    volts = np.linspace(-spec.drive.max_voltage_V, spec.drive.max_voltage_V, 161)
-    curves = ring_curves(calibration, volts)
     figure = Figure(figsize=(4.4, 3.2))
-    axes = figure.subplots()
-    axes.plot(volts, curves.reshape(len(volts), -1), color=BLUE, lw=0.5, alpha=0.5)
-    axes.axhspan(-spec.ranking.weight_limit, spec.ranking.weight_limit, color=GREEN, alpha=0.08)
-    axes.set(
-        xlabel="ring voltage (V)",
-        ylabel="effective weight",
-        ylim=(-1.1, 1.1),
-        title="Fitted tuning curves, all rings",
-    )
+    axes.tuning_curves(calibration, figure.subplots(), spec=spec)
     return figure
-
-
-def ring_curves(calibration: Calibration, volts: Float[ndarray, " volts"]) -> Float[ndarray, "volts rows rings"]:
-    """Own-channel weight of every ring swept alone."""
-    shape = calibration.shape
-    at = jax.jit(jax.vmap(calibration.weights))
-    own = np.asarray(calibration.channel_of_ring)
-    curves = [
-        by_place(np.asarray(at(volts[:, None, None] * (np.arange(shape[1]) == c) * np.ones(shape))), own)[:, :, c]
-        for c in range(shape[1])
-    ]
-    return np.stack(curves, -1)
 
 
 @styled
@@ -93,12 +41,7 @@ def accuracy(validation: Validation) -> Figure:
     left, right = figure.subplots(1, 2)
     used = ~np.asarray(validation.excluded)
     commanded, measured = validation.commanded[:, used].ravel(), validation.measured[:, used].ravel()
-    left.plot(commanded, measured, ".", ms=2, color=BLUE)
-    left.set(
-        xlabel="commanded weight",
-        ylabel="measured weight",
-        title="Unseen targets, all rings moving, open loop",
-    )
+    axes.accuracy(validation, left)
     error = (measured - commanded) * 1e3
     right.hist(error, bins=60, color=BLUE)
     right.set(
@@ -128,11 +71,11 @@ def ranking(table: Sequence[Evaluation]) -> Figure:
         value = np.array([row["recall"] for row in mine])
         error = 1.96 * np.array([row["recall_error"] for row in mine])
         recall.bar(x, value, width * 0.92, color=colours[scorer], yerr=error, error_kw={"lw": 0.8})
-    for axes, title in (
+    for panel, title in (
         (hit, "needle's block among the chosen"),
         (recall, "recall@k against attention mass"),
     ):
-        axes.axhline(rows[0]["chance"], color=RED, lw=1, ls="--", label="chance")
-        axes.set(xticks=range(len(heads)), xticklabels=[f"KV head {h}" for h in heads], ylim=(0, 1.05), title=title)
+        panel.axhline(rows[0]["chance"], color=RED, lw=1, ls="--", label="chance")
+        panel.set(xticks=range(len(heads)), xticklabels=[f"KV head {h}" for h in heads], ylim=(0, 1.05), title=title)
     figure.legend(*hit.get_legend_handles_labels(), loc="outside lower center", ncols=len(scorers) + 1)
     return figure

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 from matplotlib import style
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import write_dataset
@@ -19,9 +16,8 @@ from prism_photonics.calibration.resonance_search import Search
 from prism_photonics.calibration.stages import stages
 from prism_photonics.characterize.closed_loop import Trimmed
 from prism_photonics.files import write_bytes
-from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
-
-MANY_ROWS = 12
+from prism_photonics.plotting import BLUE, GREY, RED, STYLE
+from prism_photonics.report.axes import by_ring, resonances, whole
 
 
 def write_stages(folder: Path, calibration: Calibration, survey: xr.Dataset) -> None:
@@ -66,19 +62,19 @@ def search(stage: xr.Dataset) -> Figure:
     """Where the rings of an untrimmed die rest, and how far heat has to move each to the channel that it serves."""
     figure = Figure(figsize=(11.0, 3.2))
     left, middle, right = figure.subplots(1, 3)
-    _by_ring(left, stage.offset_pm.values, stage.offset_std_pm.values)
+    by_ring(left, stage.offset_pm.values, stage.offset_std_pm.values)
     left.set(xlabel="ring, rows side by side", ylabel="resonance − design (pm)", title="As fabricated")
     image = middle.imshow(stage.channel.values, aspect="auto", cmap="viridis", interpolation="nearest")
     figure.colorbar(image, ax=middle, label="channel", ticks=MaxNLocator(integer=True))
     middle.grid(False)
     middle.set(xlabel="place of the ring", ylabel="row", title="The channel that it is to serve")
-    _by_ring(right, stage.tuning_pm.values * 1e-3, stage.offset_std_pm.values * 1e-3)
+    by_ring(right, stage.tuning_pm.values * 1e-3, stage.offset_std_pm.values * 1e-3)
     total_W = float(stage.power_mW.sum()) * 1e-3
     title = f"Heat, {total_W:.3g} W; {1e2 * stage.attrs['crosstalk']:.2g} % next door"
     right.set(xlabel="ring, rows side by side", ylabel="red shift by heat (nm)", title=title)
     right.set_ylim(bottom=0.0)
     for axes in (left, middle, right):
-        _whole(axes)
+        whole(axes)
     middle.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
@@ -96,7 +92,7 @@ def dark(stage: xr.Dataset) -> Figure:
     right.errorbar(rows, stage.offset_A.values * 1e9, stage.offset_std_A.values * 1e9, fmt="o", ms=3, color=BLUE)
     leak, error = float(stage.leak), float(stage.leak_std)
     right.set(xlabel="row", ylabel="offset (nA)", title=f"Offset; leak {leak:.2e} ± {error:.0e} of full light")
-    _whole(right)
+    whole(right)
     return figure
 
 
@@ -105,7 +101,7 @@ def power(stage: xr.Dataset) -> Figure:
     figure = Figure(figsize=(11.0, 3.2))
     left, middle, right = figure.subplots(1, 3)
     gain_uA, std_uA = stage.gain_A.values * 1e6, stage.gain_std_A.values * 1e6
-    _by_ring(left, gain_uA, std_uA)
+    by_ring(left, gain_uA, std_uA)
     left.set(xlabel="line, rows side by side", ylabel="current (µA)", title="A line fully lit and fully passed")
     left.set_ylim(0.0, 1.1 * gain_uA.max())
     middle.bar(np.arange(stage.light_scale.size), stage.light_scale.values, color=BLUE)
@@ -118,7 +114,7 @@ def power(stage: xr.Dataset) -> Figure:
     if ratio.shape[1] > 1:
         right.legend()
     for axes in (left, middle, right):
-        _whole(axes)
+        whole(axes)
     return figure
 
 
@@ -126,16 +122,11 @@ def resonance(stage: xr.Dataset) -> Figure:
     """How far every ring rests from the channel that it serves, in linewidths of view."""
     figure = Figure(figsize=(8.4, 3.2))
     left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    resonances(stage, left)
     used = stage.excluded.values == 0
-    distance_pm, std_pm = (np.where(used, stage[n].values, np.nan) for n in ("distance_pm", "offset_std_pm"))
-    _by_ring(left, distance_pm, std_pm)
-    half_pm = 0.5 * float(np.median(stage.fwhm_pm.values))
-    left.axhspan(-half_pm, half_pm, color=GREEN, alpha=0.1, lw=0, label="the channel, one linewidth wide")
-    left.set(xlabel="ring, rows side by side", ylabel="resonance − channel (pm)", title="Rings at 0 V")
-    left.legend(loc="lower right")
+    std_pm = stage.offset_std_pm.values
     right.hist(std_pm[used], bins=24, color=BLUE)
     right.set(xlabel="standard error (pm)", ylabel="rings", title="How well it is known")
-    _whole(left)
     return figure
 
 
@@ -143,17 +134,17 @@ def tuning(stage: xr.Dataset) -> Figure:
     """Slope, curvature and crosstalk of the electrodes, with error bars."""
     figure = Figure(figsize=(11.0, 3.2))
     slope, curvature, crosstalk = figure.subplots(1, 3)
-    _by_ring(slope, stage.slope_pm_V.values, stage.slope_std_pm_V.values)
+    by_ring(slope, stage.slope_pm_V.values, stage.slope_std_pm_V.values)
     slope.set(xlabel="ring, rows side by side", ylabel="slope (pm/V)", title="Linear tuning")
-    _by_ring(curvature, stage.curvature_pm_V2.values * 1e3, stage.curvature_std_pm_V2.values * 1e3)
+    by_ring(curvature, stage.curvature_pm_V2.values * 1e3, stage.curvature_std_pm_V2.values * 1e3)
     curvature.set(xlabel="ring, rows side by side", ylabel="curvature (fm/V²)", title="Curvature")
     share, error = (stage[n].values.reshape(stage.sizes["row"], -1) for n in ("crosstalk", "crosstalk_std"))
-    _by_ring(crosstalk, 1e3 * share, 1e3 * error)
+    by_ring(crosstalk, 1e3 * share, 1e3 * error)
     crosstalk.set(
         xlabel="gap between rings, rows side by side", ylabel="share of a neighbour's voltage (10⁻³)", title="Crosstalk"
     )
     for axes in (slope, curvature, crosstalk):
-        _whole(axes)
+        whole(axes)
     return figure
 
 
@@ -163,13 +154,13 @@ def rows(stage: xr.Dataset) -> Figure:
     (coupling, loss, phase), (chi2, residual, known) = figure.subplots(2, 3)
     for side, colour in (("through", BLUE), ("drop", RED)):
         kappa2, error = stage[f"kappa2_{side}"].values, stage[f"kappa2_{side}_std"].values
-        _by_ring(coupling, 1e3 * kappa2, 1e3 * error, colour=colour, label=f"{side} bus")
+        by_ring(coupling, 1e3 * kappa2, 1e3 * error, colour=colour, label=f"{side} bus")
     coupling.set(xlabel="ring, rows side by side", ylabel="κ² (10⁻³)", title="Couplings")
     coupling.legend()
-    _by_ring(loss, stage.loss_dB.values * 1e3, stage.loss_std_dB.values * 1e3)
+    by_ring(loss, stage.loss_dB.values * 1e3, stage.loss_std_dB.values * 1e3)
     loss.set(xlabel="ring, rows side by side", ylabel="loss (10⁻³ dB)", title="Loss of one round trip")
     between = (stage[n].values.reshape(stage.sizes["row"], -1) for n in ("phase_rad", "phase_std_rad"))
-    _by_ring(phase, *between)
+    by_ring(phase, *between)
     phase.set(
         xlabel="gap between rings, rows side by side", ylabel="phase (rad)", title="Bus phases", ylim=(0.0, 2.0 * np.pi)
     )
@@ -185,7 +176,7 @@ def rows(stage: xr.Dataset) -> Figure:
     known.hist([1e2 * part.ravel() for part in relative], bins=20, color=(BLUE, RED), label=("through", "drop"))
     known.set(xlabel="standard error of κ² (%)", ylabel="rings", title="How well couplings are known")
     for axes in (coupling, loss, phase, chi2, residual):
-        _whole(axes)
+        whole(axes)
     return figure
 
 
@@ -196,7 +187,7 @@ def trim(trimmed: Trimmed) -> Figure:
     bits = trimmed.closed_loop_bits
     left.plot(np.arange(len(bits)), bits, "o-", color=BLUE)
     left.set(xlabel="corrections (0: open loop)", ylabel="accuracy (bits)", title="The same random targets, corrected")
-    _whole(left)
+    whole(left)
     error = 1e3 * (trimmed.measured - trimmed.commanded)[:, :, ~trimmed.excluded].reshape(len(bits), -1)
     edges = np.linspace(error.min(), error.max(), 41)
     right.hist(error[0], bins=edges, color=GREY, label="open loop")
@@ -213,25 +204,3 @@ FIGURES: Mapping[str, Callable[[xr.Dataset], Figure]] = {
     "tuning": tuning,
     "rows": rows,
 }
-
-
-def _by_ring(
-    axes: Axes,
-    values: Float[ndarray, "rows places"],
-    std: Float[ndarray, "rows places"],
-    *,
-    colour: str = BLUE,
-    label: str | None = None,
-) -> None:
-    """Values of every row side by side at each place, with error bars; of many rows paler."""
-    count = len(values)
-    for n, (row, error) in enumerate(zip(values, std, strict=True)):
-        at = np.arange(len(row)) + 0.6 * ((n + 0.5) / count - 0.5)
-        bars = axes.errorbar(at, row, error, fmt="o", ms=2, lw=0.8, color=colour, label=label if n == 0 else None)
-        for part in (bars.lines[0], *bars.lines[2]):
-            part.set_alpha(1.0 if count <= MANY_ROWS else 0.4)
-
-
-def _whole(axes: Axes) -> None:
-    """Ticks at whole numbers only: rows, rings, lines."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -10,6 +10,7 @@ import math
 import tomllib
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -29,6 +30,7 @@ from prism_photonics.lightpath.source.design import (
     lines_equal_in_wavelength,
 )
 from prism_photonics.lightpath.splitter.design import SplitterDesign
+from prism_photonics.plotting import drawn
 from prism_photonics.process.profile import Profile, load_profile
 from prism_photonics.spec.tables import (
     ChipTable,
@@ -48,6 +50,9 @@ from prism_photonics.spec.tables import (
     WaveguideTable,
 )
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError, nearest, watt_from_dBm
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_WL_NM = 1700.0  # of the range in which specs may place a line
 HEATER_UM = 2.0  # width of a ring's heater; design choice
@@ -139,6 +144,32 @@ class ChipSpec(Table):
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         return spec
+
+    def plot_row(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the spectrum of one row as designed, rings at 0 V, with the channels marked.
+
+        Args:
+            ax: Matplotlib axes to draw into; new ones by default.
+
+        Returns:
+            The axes.
+        """
+        return drawn("row_spectrum", self, ax=ax)
+
+    def __repr__(self) -> str:
+        """Which chip this is, in one line."""
+        chip = self.chip
+        buses = f"{chip.buses} buses of {chip.channels} channels" if chip.buses > 1 else f"{chip.channels} channels"
+        return f"<ChipSpec {self.name}: {chip.rows} rows × {buses}, {self.process}, {self.modulator.encoding}>"
+
+    def __str__(self) -> str:
+        """Every table and key of it, as a spec file has them."""
+        tables = self.model_dump(exclude_none=True)
+        lines = [f"{key} = {json.dumps(value)}" for key, value in tables.items() if not isinstance(value, dict)]
+        for name, table in tables.items():
+            if isinstance(table, dict):
+                lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        return "\n".join(lines)
 
     @property
     def hash(self) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from prism_photonics.chip.journal import JournaledChip
     from prism_photonics.spec import ChipSpec
 
-LARGEST_SEED = 2**31 - 1
 Tell = Callable[[str], None]
 """Takes one line for a person who waits."""
 
@@ -164,12 +164,9 @@ def _on_bench(
 
     identity: dict[str, Any] = {"bench": bench, "seed": seed}
     if bench_file is None:
-        import jax
-
         from prism_photonics.chip.virtual import VirtualChip
 
-        key = jax.random.key(int(bench.partition(":")[2]))
-        die = VirtualChip.fabricate(spec, key, trimmed=bench.startswith("virtual"))
+        die = VirtualChip(spec, seed=int(bench.partition(":")[2]), trimmed=bench.startswith("virtual"))
         with JournaledChip(die, spec, path, identity=identity, resume=resume, retake=True) as chip:
             yield _announced(chip, tell)
             chip.finish()

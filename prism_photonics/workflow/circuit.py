@@ -7,12 +7,12 @@ from typing import Any
 from prism_photonics.budget.baselines import HBM_PJ_BYTE
 from prism_photonics.budget.ledger import ledger
 from prism_photonics.budget.trimming import heater_power_W
-from prism_photonics.codec.encoding import RAILS, SHOTS, shots
+from prism_photonics.codec.encoding import SHOTS, shots
 from prism_photonics.files.fields import shown
 from prism_photonics.ranking.readers import BankReader
+from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-from prism_photonics.workflow.bench import LARGEST_SEED
 
 
 def selection_energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
@@ -46,24 +46,20 @@ def circuit_reader(record: Path) -> Any:
     Raises:
         InputError: A damaged record, or one of no virtual chip.
     """
-    import jax
-
     from prism_photonics.calibration.record import heat_as_recorded, read_record
-    from prism_photonics.characterize.accuracy import Validation
     from prism_photonics.chip.virtual import VirtualChip
-    from prism_photonics.programming.tiles import WeightRange
+    from prism_photonics.workflow.accuracy import load_accuracy
     from prism_photonics.workflow.export import chip_bank
+    from prism_photonics.workflow.scores import slice_dims
 
     calibration, spec, extra = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc", spec)
+    accuracy = load_accuracy(record)
     bench = extra.get("bench", "")
     found = re.fullmatch(r"(virtual|untrimmed):([0-9]{1,10})", bench)
     if found is None or int(found[2]) > LARGEST_SEED:
         raise InputError(f"{record}: calibrated on {shown(bench)}, want a virtual chip; give another record")
-    chip = VirtualChip.fabricate(spec, jax.random.key(int(found[2])), trimmed=found[1] == "virtual")
+    chip = VirtualChip(spec, seed=int(found[2]), trimmed=found[1] == "virtual")
     heat_as_recorded(chip, record / "calibration.nc")
-    weight_range = WeightRange(validation.weight_low, validation.weight_high)
-    score_bank = chip_bank(chip, calibration, spec, weight_range, validation.held_weights())
-    encoding = spec.modulator.encoding
-    dims = spec.chip.rings // RAILS[encoding]
-    return BankReader(score_bank, rows=spec.chip.rows, channels=dims, shots=SHOTS[encoding])
+    score_bank = chip_bank(chip, calibration, spec, accuracy.weight_range, accuracy.validation.held_weights())
+    shots_each = SHOTS[spec.modulator.encoding]
+    return BankReader(score_bank, rows=spec.chip.rows, channels=slice_dims(spec), shots=shots_each)

@@ -10,25 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from prism_photonics.behavior.fit import fit
-from prism_photonics.calibration.calibration import Calibration, calibrate
+from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import read_record
-from prism_photonics.characterize.accuracy import Validation
+from prism_photonics.characterize.accuracy import common_range
 from prism_photonics.characterize.drift_study import DriftStudy
-from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.codec.encoding import RAILS, rails
-from prism_photonics.codec.tiling import scores_by_tile, tiles
 from prism_photonics.export.formats import add_formats
-from prism_photonics.export.read import Bundle, load
-from prism_photonics.export.write import write
-from prism_photonics.programming.solve import common_range
+from prism_photonics.export.read import Bundle
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import BLOCK, K
 from prism_photonics.ranking.keys import KeyCache
@@ -36,6 +29,10 @@ from prism_photonics.ranking.recall import recall_at_k
 from prism_photonics.ranking.signatures import at_full_span, mean_key, query_sketch
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
+from prism_photonics.workflow.accuracy import CALIBRATION_FILE, load_accuracy
+from prism_photonics.workflow.behavior import fit_behavior
+from prism_photonics.workflow.scores import cut_bank, score_bank, slice_dims
+from prism_photonics.workflow.session import calibrate_chip
 
 ScoreBank = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 """(signatures (blocks, dims), queries (queries, dims), number of the bank) -> scores (queries, blocks)."""
@@ -57,24 +54,13 @@ def chip_bank(
 
     Each block is written at full span, and its own scale multiplies its score afterwards, as ``rank.readers`` does.
     """
-    rows, encoding = spec.chip.rows, spec.modulator.encoding
-    dims = spec.chip.rings // RAILS[encoding]
 
-    def score_bank(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
-        unit, scale = at_full_span(signatures)
-        grid = rails(tiles(unit, rows=rows, channels=dims), encoding)
-        all_tiles = grid.reshape(-1, *grid.shape[2:])
-        programmed = program_tiles(calibration, all_tiles, weight_range=weight_range, held=held)
-        largest = np.abs(queries).max(1, keepdims=True)
+    def bank_scores(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
+        bank = cut_bank(signatures, spec)
+        programmed = program_tiles(calibration, bank.tiles, weight_range=weight_range, held=held)
+        return score_bank(chip, calibration, programmed, bank, queries=queries, spec=spec)[0]
 
-        def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray) -> np.ndarray:
-            number = page * grid.shape[1] + piece
-            return score_tile(chip, calibration, programmed, tile=number, query_hat=query_hat, encoding=encoding)[0]
-
-        query_hat = queries / np.where(largest > 0, largest, 1.0)
-        return scores_by_tile(score, unit, queries=query_hat, rows=rows, channels=dims) * largest * scale
-
-    return score_bank
+    return bank_scores
 
 
 def bundle_bank(bundle: Bundle, *, seed: int) -> ScoreBank:
@@ -141,8 +127,8 @@ def held_out(
         for number, (signatures, queries) in enumerate(banks):
             exact = queries @ signatures.T
             units = np.abs(queries).max(1)[:, None] * np.abs(signatures).max(1)
-            for who, score_bank in (("chip", chip_scores), ("model", model_scores)):
-                scores = score_bank(signatures, queries, number)
+            for who, scored in (("chip", chip_scores), ("model", model_scores)):
+                scores = scored(signatures, queries, number)
                 errors[who].append(((scores - exact) / np.where(units > 0, units, 1.0)).ravel())
                 recalls[who].append(recall_at_k(scores, exact, k=k))
         chip, model = (np.concatenate(errors[who]) for who in ("chip", "model"))
@@ -159,8 +145,8 @@ def held_out(
     signatures, queries = rng.standard_normal((32, dims)), rng.standard_normal((4, dims))
     repeated = np.repeat(queries, REPEATS, axis=0)
     chip_std, model_std = (
-        np.sqrt(score_bank(signatures, repeated, BANKS).reshape(len(queries), REPEATS, -1).var(axis=1, ddof=1).mean())
-        for score_bank in (chip_scores, model_scores)
+        np.sqrt(scored(signatures, repeated, BANKS).reshape(len(queries), REPEATS, -1).var(axis=1, ddof=1).mean())
+        for scored in (chip_scores, model_scores)
     )
     return report | {"check_noise_ratio": float(model_std / chip_std)}
 
@@ -176,13 +162,12 @@ def check_on_other_die(bundle: Bundle, spec: ChipSpec, *, seed: int) -> dict[str
     Returns:
         What `held_out` returns, with ``check_die``.
     """
-    chip = VirtualChip.fabricate(spec, jax.random.key(seed))
-    calibration = calibrate(chip, spec, key=jax.random.key(seed ^ 0x5EED))
+    chip = VirtualChip(spec, seed=seed)
+    calibration = calibrate_chip(chip, seed=seed).fit
     weight_range = WeightRange(*common_range(calibration))
     measured = chip_bank(chip, calibration, spec, weight_range)
     model = bundle_bank(on_die(bundle, calibration), seed=seed)
-    dims = spec.chip.rings // RAILS[spec.modulator.encoding]
-    return {"check_die": float(seed)} | held_out(measured, model, dims=dims, seed=seed)
+    return {"check_die": float(seed)} | held_out(measured, model, dims=slice_dims(spec), seed=seed)
 
 
 def export_record(
@@ -212,18 +197,16 @@ def export_record(
     Raises:
         InputError: A damaged record, records of several specs, or a place that cannot be written.
     """
-    _, spec, extra = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc", spec)
-    drift = DriftStudy.read(record / "drift.nc", spec) if (record / "drift.nc").exists() else None
-    if die is not None and extra.get("bench") == f"virtual:{die}":
+    accuracy = load_accuracy(record)
+    drift = DriftStudy.read(record / "drift.nc", accuracy.spec) if (record / "drift.nc").exists() else None
+    if die is not None and read_record(record / CALIBRATION_FILE)[2].get("bench") == f"virtual:{die}":
         raise InputError(f"--check {die}: the fit saw this very die, want another seed; choose another number")
-    model = fit(validation, drift)
-    text = spec.model_dump_json()
-    write(model, out, spec=text)
+    model = fit_behavior(accuracy, drift)
+    bundle = model.save(out)
     if die is not None:
-        checked = model.report | check_on_other_die(load(out), spec, seed=die)
-        model = dataclasses.replace(model, report=checked)
-        write(model, out, spec=text)
+        checked = dict(model.report) | check_on_other_die(bundle, accuracy.spec, seed=die)
+        model = dataclasses.replace(model, model=dataclasses.replace(model.model, report=checked))
+        model.save(out)
     files = add_formats(out, formats, dims=dims, k=k, dtype=dtype) if formats else []
     return {
         "bundle": str(out),

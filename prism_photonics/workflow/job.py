@@ -18,65 +18,64 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from prism_photonics.behavior.fit import fit
 from prism_photonics.budget.feasibility import require_feasible
-from prism_photonics.calibration.calibration import Calibration, from_survey, summary
-from prism_photonics.calibration.record import write_record
-from prism_photonics.calibration.resonance_search import Search, search
-from prism_photonics.calibration.survey import take_survey
-from prism_photonics.characterize.accuracy import Validation, validate
-from prism_photonics.characterize.closed_loop import Trimmed, trim
-from prism_photonics.characterize.drift_study import DriftStudy, study_drift
-from prism_photonics.characterize.scores import score_tile
+from prism_photonics.calibration.calibration import Calibration, summary
+from prism_photonics.calibration.resonance_search import Search
+from prism_photonics.characterize.closed_loop import Trimmed
+from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import require_heaters
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
 from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
-from prism_photonics.codec.encoding import RAILS, rails
-from prism_photonics.codec.tiling import scores_by_tile, tiles
 from prism_photonics.drift.tracker import Tracker
-from prism_photonics.export.write import write as write_bundle
 from prism_photonics.files import write_text
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import BLOCK, K, bundle_scores, load_keys
 from prism_photonics.ranking.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.ranking.keys import KeyCache
-from prism_photonics.ranking.signatures import at_full_span, mean_key, query_sketch
+from prism_photonics.ranking.signatures import mean_key, query_sketch
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
+from prism_photonics.workflow.accuracy import Accuracy
+from prism_photonics.workflow.behavior import fit_behavior
+from prism_photonics.workflow.design import draw_chip
+from prism_photonics.workflow.scores import cut_bank, score_bank
+from prism_photonics.workflow.search import search_rings
+from prism_photonics.workflow.session import CalibrationSession, calibrate_chip
 
 Progress = Callable[[str, str, float], None]
 """Called as (step, "", 0) when a step begins and as (step, outcome, seconds) when it is done."""
 
 
 def calibrate_and_validate(
-    chip: AbstractChip, spec: ChipSpec, folder: Path, *, seed: int, bench: str
-) -> tuple[Calibration, Validation]:
+    chip: AbstractChip, folder: Path, *, seed: int, bench: str
+) -> tuple[CalibrationSession, Accuracy]:
     """Calibrate a chip, check it on targets it never saw, and correct some in closed loop.
 
-    Both records and all stages are written into ``folder``.
+    Both records and all stages are written into ``folder`` as soon as they are known.
+
+    Args:
+        chip: The chip.
+        folder: The record's folder.
+        seed: Of the survey and of every random choice after it.
+        bench: What the chip stands on, as the record names it.
+
+    Returns:
+        The calibrated chip, which is followed on, and its held-out measurements.
+
+    Raises:
+        InputError: The chip cannot be calibrated, or the folder cannot be written.
     """
-    return calibrate_and_track(chip, spec, folder, seed=seed, bench=bench)[:2]
+    from prism_photonics.report.stages import write_trim
 
-
-def calibrate_and_track(
-    chip: AbstractChip, spec: ChipSpec, folder: Path, *, seed: int, bench: str
-) -> tuple[Calibration, Validation, Tracker]:
-    """The same, and the tracker that has corrected the chip's drift and goes on."""
-    from prism_photonics.report.stages import write_stages, write_trim
-
-    survey_key, fit_key, check_key = jax.random.split(jax.random.key(seed ^ 0x5EED), 3)
-    survey = take_survey(chip, spec, key=survey_key)
-    calibration = from_survey(survey, spec, key=fit_key)
-    write_record(folder / "calibration.nc", calibration, survey, spec, bench=bench, seed=seed)
-    write_stages(folder / "stages", calibration, survey)
-    tracker = Tracker.after_survey(chip, calibration, spec, survey)
-    validation = validate(chip, calibration, spec, key=check_key, tracker=tracker)
-    validation.write(folder / "validation.nc")
-    write_trim(folder / "stages", trim(chip, calibration, spec, key=jax.random.key(seed ^ 0x7215), tracker=tracker))
-    return calibration, validation, tracker
+    session = calibrate_chip(chip, seed=seed)
+    session.save(folder, bench=bench)
+    accuracy = session.validate(seed=seed)
+    accuracy.save(folder)
+    write_trim(folder / "stages", session.trim(seed=seed))
+    return session, accuracy
 
 
 def recorded_trim(record: Path) -> Trimmed:
@@ -84,19 +83,18 @@ def recorded_trim(record: Path) -> Trimmed:
     return Trimmed.read(record / "stages" / "trim.nc")
 
 
-def search_and_assign(chip: AbstractChip, spec: ChipSpec, folder: Path) -> Search:
-    """Find the rings of an untrimmed chip, heat each to the channel that it is to serve, write the stage ``search``."""
+def search_and_assign(chip: AbstractChip, folder: Path) -> Search:
+    """Bring the rings of an untrimmed chip to their channels (`search_rings`), and write the stage ``search``."""
     from prism_photonics.report.stages import write_search
 
-    found = search(chip, spec)
+    found = search_rings(chip)
     write_search(folder / "stages", found)
-    chip.assign(found.assignment.channel_of_ring, found.power_mW)
     return found
 
 
-def watch_drift(chip: AbstractChip, calibration: Calibration, spec: ChipSpec, folder: Path, *, seed: int) -> DriftStudy:
+def watch_drift(session: CalibrationSession, folder: Path, *, seed: int) -> DriftStudy:
     """Study how a calibrated chip drifts, and write the record into ``folder``; the chip has aged by hours then."""
-    study = study_drift(chip, calibration, spec, key=jax.random.key(seed ^ 0xD21F7))
+    study = session.study_drift(seed=seed)
     study.write(folder / "drift.nc")
     return study
 
@@ -141,60 +139,37 @@ def chip_scores(
 ) -> tuple[np.ndarray, int, int]:
     """Scores of every query of a cache by photocurrent, how many targets were out of reach, how many readings clipped.
 
-    The signatures of one KV head are one bank of blocks × dims, cut into pages and slices; every tile is written once,
-    each block at full span. Excluded rings hold the weights ``held``. A tracker keeps them true while the chip drifts.
+    The signatures of one KV head are one bank of blocks × dims; all banks are programmed in one solve. Excluded rings
+    hold the weights ``held``. A tracker keeps them true while the chip drifts.
     """
     calibration = calibration if tracker is None else tracker.calibration
-    rows, encoding = spec.chip.rows, spec.modulator.encoding
-    dims = spec.chip.rings // RAILS[encoding]
     signatures, sketches = mean_key(cache.keys, block=BLOCK), query_sketch(cache.queries, cache.keys.shape[1])
-    banks = [(s, h) for s in range(signatures.shape[0]) for h in range(signatures.shape[1])]
-    written = {bank: at_full_span(signatures[bank]) for bank in banks}
-    grids = [rails(tiles(written[bank][0], rows=rows, channels=dims), encoding) for bank in banks]
-    slices = grids[0].shape[1]
-    all_tiles = np.concatenate([grid.reshape(-1, *grid.shape[2:]) for grid in grids])
+    banks = {place: cut_bank(signatures[place], spec) for place in np.ndindex(signatures.shape[:2])}
+    all_tiles = np.concatenate([bank.tiles for bank in banks.values()])
     programmed = program_tiles(calibration, all_tiles, weight_range=weight_range, held=held)
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
-    # A row without a usable ring says nothing of its block: it is never chosen.
-    dead = np.asarray(calibration.excluded).all(1)
-    clipped = 0
-    for number, bank in enumerate(banks):
-        query = sketches[bank]
-        largest = np.abs(query).max(-1, keepdims=True)
-        first = number * grids[0].shape[0] * slices
-
-        def score(page: int, piece: int, _: np.ndarray, query_hat: np.ndarray, first: int = first) -> np.ndarray:
-            tile = first + page * slices + piece
-            nonlocal clipped
-            partial, rails = score_tile(
-                chip,
-                calibration,
-                programmed,
-                tile=tile,
-                query_hat=query_hat,
-                encoding=encoding,
-                tracker=tracker,
-            )
-            clipped += rails
-            return np.where(dead, -np.inf, partial)
-
-        dots = scores_by_tile(
-            score,
-            signatures[bank],
-            queries=query / np.where(largest > 0, largest, 1.0),
-            rows=rows,
-            channels=dims,
+    first = clipped = 0
+    for place, bank in banks.items():
+        scores[place], at_rails = score_bank(
+            chip,
+            calibration,
+            programmed,
+            bank,
+            queries=sketches[place],
+            spec=spec,
+            first=first,
+            tracker=tracker,
         )
-        scores[bank] = dots * largest * written[bank][1]
+        first, clipped = first + len(bank.tiles), clipped + at_rails
     return scores, len(programmed.programmed.out_of_reach), clipped
 
 
 def run(
     spec: ChipSpec,
-    folder: Path,
+    folder: Path | str,
     *,
-    keys: Path | None,
-    seed: int,
+    keys: Path | str | None = None,
+    seed: int = 0,
     untrimmed: bool = False,
     progress: Progress = lambda step, outcome, seconds: None,
 ) -> dict[str, Any]:
@@ -214,10 +189,9 @@ def run(
     Raises:
         InputError: The spec is not feasible, the keys do not fit, or the folder cannot be written.
     """
-    from prism_photonics.layout.write import require_sound
-    from prism_photonics.layout.write import write as write_layout
     from prism_photonics.report.page import write_report
 
+    folder, keys = Path(folder), None if keys is None else Path(keys)
     time_s: dict[str, float] = {}
     outcome: dict[str, str] = {}
 
@@ -241,31 +215,36 @@ def run(
         sax_error = row_solver_vs_sax(spec, seed=seed)
         outcome["simulate"] = f"row solver against SAX: {sax_error:.1e}"
     with step("calibrate"):
-        chip = VirtualChip.fabricate(spec, jax.random.key(seed), trimmed=not untrimmed)
+        chip = VirtualChip(spec, seed=seed, trimmed=not untrimmed)
         if untrimmed:
-            search_and_assign(chip, spec, folder / "record")
-        calibration, validation, tracker = calibrate_and_track(
-            chip, spec, folder / "record", seed=seed, bench=f"{'untrimmed' if untrimmed else 'virtual'}:{seed}"
-        )
+            search_and_assign(chip, folder / "record")
+        session, accuracy = calibrate_and_validate(chip, folder / "record", seed=seed, bench=chip.label)
+        calibration, validation = session.fit, accuracy.validation
         outcome["calibrate"] = (
-            f"{validation.accuracy_bits:.1f} bits with {calibration.readings_per_ring:.0f} readings per ring"
+            f"{accuracy.accuracy_bits:.1f} bits with {session.readings_per_ring:.0f} readings per ring"
         )
     with step("program"):
-        weight_range = WeightRange(validation.weight_low, validation.weight_high)
         measured, out_of_reach, clipped = chip_scores(
-            chip, calibration, spec, cache, weight_range=weight_range, held=validation.held_weights(), tracker=tracker
+            chip,
+            calibration,
+            spec,
+            cache,
+            weight_range=accuracy.weight_range,
+            held=validation.held_weights(),
+            tracker=session.tracker,
         )
         outcome["program"] = (
             f"{measured[..., 0, :].size} blocks scored, {out_of_reach} targets out of reach, {clipped} readings clipped"
         )
     with step("draw"):
-        drawing = require_sound(write_layout(spec, folder / "layout", simulate=True, seed=seed))
+        drawing = draw_chip(spec, folder / "layout", seed=seed)
         layout_error = drawing.lvs.simulation_max_error
         outcome["draw"] = f"drawn against designed fields: {layout_error:.1e}"
     with step("export"):
         # Last of what is measured: the chip ages by it.
-        model = fit(validation, watch_drift(chip, calibration, spec, folder / "record", seed=seed))
-        bundle = write_bundle(model, folder / "bundle", spec=spec.model_dump_json())
+        model = fit_behavior(accuracy, watch_drift(session, folder / "record", seed=seed))
+        bundle = folder / "bundle"
+        model.save(bundle)
         outcome["export"] = (
             f"held out: read noise {model.report['noise_held_out_ratio']:.2f}, "
             f"weight error {model.report['weight_error_held_out_ratio']:.2f} of the fit"

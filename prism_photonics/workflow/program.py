@@ -19,6 +19,7 @@ from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import K
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, nearest
+from prism_photonics.workflow.accuracy import load_accuracy
 
 LARGEST_SIGNATURE = 1e100
 """Squares of signatures, and sums of them, stay numbers."""
@@ -42,10 +43,12 @@ def program_signatures(record: Path, signatures: Path, out: Path, *, scale: str 
         InputError: A damaged record, NaN signatures, an unknown scale, or a place that cannot be written.
     """
     calibration, spec, _ = read_record(record / "calibration.nc")
-    validation = Validation.read(record / "validation.nc", spec)
+    accuracy = load_accuracy(record)
     array = _read_signatures(signatures)
-    encoding, weight_range = spec.modulator.encoding, WeightRange(validation.weight_low, validation.weight_high)
-    full, expected = _signature_scale(array, scale, validation=validation, weight_range=weight_range, spec=spec)
+    encoding, weight_range = spec.modulator.encoding, accuracy.weight_range
+    full, expected = _signature_scale(
+        array, scale, validation=accuracy.validation, weight_range=weight_range, spec=spec
+    )
     grid = tiles(np.clip(array / full, -1.0, 1.0), rows=spec.chip.rows, channels=spec.chip.rings // RAILS[encoding])
     grid = rails(grid, encoding)
     done = program_tiles(calibration, grid.reshape(-1, *grid.shape[2:]), weight_range=weight_range).programmed

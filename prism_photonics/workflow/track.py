@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from prism_photonics.calibration.calibration import Calibration, from_survey
-from prism_photonics.calibration.record import read_record, write_record
-from prism_photonics.calibration.survey import take_survey
+from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.record import read_record
 from prism_photonics.characterize.stability import StabilityTest
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import Tell, chosen, is_untrimmed, journaled, measurable
 from prism_photonics.workflow.job import search_and_assign
+from prism_photonics.workflow.session import calibrate_chip
 
 
 def recorded_or_calibrated(
@@ -44,20 +42,19 @@ def recorded_or_calibrated(
         return calibration, chip_spec, bench, record
     chip_spec, bench = measurable(what, warn=warn), bench or "virtual:0"
     bench_file, seed = chosen(bench, None)
-    survey_key, fit_key = jax.random.split(jax.random.key(seed ^ 0x5EED))
     tell(f"calibrating {chip_spec.name} on {bench} …")
     journal = out / "journal.jsonl"
     with journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn) as chip:
         if is_untrimmed(bench, bench_file):
-            search_and_assign(chip, chip_spec, made)
-        survey = take_survey(chip, chip_spec, key=survey_key)
-    calibration = from_survey(survey, chip_spec, key=fit_key)
-    write_record(made / "calibration.nc", calibration, survey, chip_spec, bench=bench, seed=seed)
-    return calibration, chip_spec, bench, made
+            search_and_assign(chip, made)
+        session = calibrate_chip(chip, seed=seed)
+        # Before the journal goes.
+        session.save(made, bench=bench)
+    return session.fit, chip_spec, bench, made
 
 
 def finished(path: Path, asked: dict[str, Any]) -> StabilityTest:
-    """An test that is on file, if it is the one that is asked for."""
+    """A test that is on file, if it is the one that is asked for."""
     test = StabilityTest.read(path)
     found = {name: test.figures.get(name) for name in asked}
     if found != asked:

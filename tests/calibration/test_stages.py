@@ -34,7 +34,7 @@ def fresh_die(spec):
 
 def job(chip, spec, folder):
     """What ``prism calibrate`` does between opening the journal and removing it."""
-    calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
+    calibrate_and_validate(chip, folder, seed=3, bench="virtual:0")
 
 
 def journaled_job(spec, folder, **options):
@@ -217,7 +217,7 @@ JOB = """
 import json, os, signal, sys
 from pathlib import Path
 import jax
-from prism_photonics.workflow import job
+from prism_photonics.workflow import job, session
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.spec import ChipSpec
@@ -227,7 +227,7 @@ kill = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 
 def run(dies_at):
     if dies_at == "fit":
-        job.from_survey = kill
+        session.from_survey = kill
     elif dies_at.isdigit():
         real_write, left = JournaledChip._write, [int(dies_at)]
         def write(self, entry):
@@ -240,7 +240,7 @@ def run(dies_at):
         os.replace = lambda old, new: kill() if str(new).endswith(dies_at) else real(old, new)
     die = VirtualChip.fabricate(spec, jax.random.key(0))
     with JournaledChip(die, spec, folder / "journal.jsonl", identity={}, resume=True, retake=True) as chip:
-        job.calibrate_and_validate(chip, spec, folder, seed=3, bench="virtual:0")
+        job.calibrate_and_validate(chip, folder, seed=3, bench="virtual:0")
 
 for dies_at in sys.argv[3:]:
     # Each a process of its own; JAX, which must not be forked once it runs, has only been imported.

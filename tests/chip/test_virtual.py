@@ -11,6 +11,7 @@ from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import BankParams
 from prism_photonics.drift.process import Drift
 from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 ALL = np.ones(3)
@@ -31,6 +32,19 @@ def test_the_same_key_gives_the_same_die_and_the_same_noise(fabricate):
     assert np.array_equal(readings(fabricate(3)), readings(fabricate(3)))
 
 
+def test_a_seed_names_the_die_that_its_key_draws_and_the_box_says_which(small, fabricate):
+    assert np.array_equal(readings(VirtualChip(small, seed=3)), readings(fabricate(3)))
+    assert repr(VirtualChip(small, seed=3)) == "<VirtualChip (virtual:3): small_2x3, 2 × 3 rings>"
+    assert VirtualChip(small, seed=3, trimmed=False).label == "untrimmed:3"
+    assert fabricate(3).label == ""
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, True])
+def test_a_seed_that_is_no_whole_number_from_zero_is_refused(small, seed):
+    with pytest.raises(InputError, match=r"VirtualChip: seed = .*, want a whole number of 0 to 2147483647"):
+        VirtualChip(small, seed=seed)
+
+
 def test_another_key_gives_another_die(fabricate):
     one, other = readings(fabricate(3), 4096), readings(fabricate(4), 4096)
     # Far beyond the noise of an average.
@@ -44,7 +58,7 @@ def test_a_chip_says_what_is_printed_on_its_box(fabricate, small):
     assert {name for name in dir(chip) if not name.startswith("_")} == {
         "rows", "channels", "max_voltage_V", "max_heater_mW", "over_voltage_attempts", "channel_of_ring",
         "heater_mW", "over_power_attempts",
-        "set", "heat", "assign", "measure", "time_s", "wait", "fabricate",
+        "set", "heat", "assign", "measure", "time_s", "wait", "fabricate", "spec", "label", "open",
     }  # fmt: skip
 
 
@@ -53,7 +67,8 @@ def test_no_public_attribute_leads_to_the_truth(fabricate):
     while queue:
         thing = queue.pop()
         assert not isinstance(thing, TRUTH)
-        if id(thing) in seen or isinstance(thing, (int, float, str, type, np.ndarray)):
+        # The spec is what its maker wrote, and no die.
+        if id(thing) in seen or isinstance(thing, (int, float, str, type, np.ndarray, ChipSpec)):
             continue
         seen.add(id(thing))
         queue += [getattr(thing, name) for name in dir(thing) if not name.startswith("_")]

@@ -6,7 +6,7 @@ import pytest
 
 from prism_photonics.calibration.calibration import blank_calibration
 from prism_photonics.ranking.evaluate import Evaluation
-from prism_photonics.report import figures
+from prism_photonics.report import axes, figures
 
 
 def curves(figure, axes=0):
@@ -32,7 +32,7 @@ def test_the_spectrum_drops_where_each_ring_waits_and_never_shows_gain(small):
 def test_a_tuning_curve_passes_its_resonance_and_stays_within_full_weight(small):
     design = blank_calibration(small, triggers=1)
     volts = np.linspace(-10.0, 10.0, 81)
-    weight = figures.ring_curves(design, volts)
+    weight = axes.ring_curves(design, volts)
     assert weight.shape == (81, small.chip.rows, small.chip.channels)
     assert np.abs(weight).max() <= 1.0
     # A ring far off its channel passes the light through; on resonance it drops it.
@@ -45,7 +45,7 @@ def test_a_tuning_curve_passes_its_resonance_and_stays_within_full_weight(small)
 def test_every_ring_is_swept_alone(small):
     design = blank_calibration(small, triggers=1)
     volts = np.array([-4.0, 0.0, 6.0])
-    weight = figures.ring_curves(design, volts)
+    weight = axes.ring_curves(design, volts)
     settings = np.zeros((small.chip.rows, small.chip.channels))
     settings[:, 1] = volts[2]
     assert weight[2, :, 1] == pytest.approx(np.asarray(design.weights(jnp.asarray(settings)))[:, 1], abs=1e-12)
@@ -66,7 +66,7 @@ def test_the_ranking_figure_shows_each_scorer_on_each_head_beside_chance(told):
     hit, recall = figure.axes
     assert sorted(bar.get_height() for bar in hit.patches) == pytest.approx([0.89, 0.89, 0.9, 0.9, 0.91, 0.91])
     assert sorted(bar.get_height() for bar in recall.patches) == pytest.approx([0.69, 0.69, 0.7, 0.7, 0.71, 0.71])
-    for axes in (hit, recall):
-        chance = next(line for line in axes.get_lines() if line.get_label() == "chance")
+    for panel in (hit, recall):
+        chance = next(line for line in panel.get_lines() if line.get_label() == "chance")
         assert np.all(np.asarray(chance.get_ydata()) == 0.125)
     assert [text.get_text() for text in figure.legends[0].get_texts()].count("chance") == 1

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from prism_photonics.extras import asked_by
 from prism_photonics.ranking.needle.tokens import Vocabulary
 from prism_photonics.units import InputError
 
@@ -48,14 +49,9 @@ def load_model(name: str | os.PathLike[str]) -> tuple[Any, Vocabulary]:
 
 def import_transformers() -> Any:
     """The transformers package, or an ``InputError`` that says how to get it."""
-    try:
+    with asked_by("language models"):
         import torch  # noqa: F401
         import transformers
-    except ImportError as error:
-        raise InputError(
-            f"language models: got no module {error.name}, want torch and transformers; "
-            "install prism_photonics with the extra 'ml'"
-        ) from error
     return transformers
 
 

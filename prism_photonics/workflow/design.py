@@ -1,0 +1,88 @@
+"""A designed chip: what it costs, what its rows do, and its drawing, proved or refused."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import ArrayLike, Float
+from numpy import ndarray
+
+from prism_photonics.budget.feasibility import require_feasible
+from prism_photonics.budget.ledger import Ledger, ledger
+from prism_photonics.budget.trimming import heater_power_W
+from prism_photonics.extras import asked_by
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+if TYPE_CHECKING:
+    from prism_photonics.layout.write import LayoutFiles
+
+
+def compute_ledger(spec: ChipSpec) -> Ledger:
+    """Link, noise, latency, energy, and the context from which electronic selectors are beaten: printed, a table.
+
+    Args:
+        spec: The chip.
+
+    Returns:
+        Every entry with its source, the paper's number beside ours.
+    """
+    return ledger(spec, heater_power_W)
+
+
+def simulate_weights(
+    spec: ChipSpec, volts: Float[ArrayLike, "rows rings"] | float = 0.0
+) -> Float[ndarray, "rows rings"]:
+    """Weights ``T_through − T_drop`` of the chip as designed, by the exact row: every ring and bus phase coherently.
+
+    Args:
+        spec: The chip.
+        volts: Ring voltages in V, one for all or one of each ring of each row.
+
+    Returns:
+        Weights, dimensionless in [−1, 1].
+
+    Raises:
+        InputError: Voltages of another shape, or beyond the spec's limit.
+    """
+    shape, limit_V = (spec.chip.rows, spec.chip.rings), spec.drive.max_voltage_V
+    given = np.asarray(volts, float)
+    if given.shape not in ((), shape):
+        raise InputError(f"simulate_weights: volts of shape {given.shape}, want {shape} or one number; mend the shape")
+    if not (np.abs(given) <= limit_V).all():
+        raise InputError(
+            f"simulate_weights: {np.abs(given).max():.4g} V is not within the ±{limit_V:g} V limit of "
+            "drive.max_voltage_V; lower the voltages or raise the limit"
+        )
+    with asked_by("simulate_weights"):
+        import jax.numpy as jnp
+
+        from prism_photonics.circuit.params import designed_bank
+        from prism_photonics.circuit.row import bank_weights
+    return np.asarray(bank_weights(designed_bank(spec), jnp.broadcast_to(given, shape)))
+
+
+def draw_chip(
+    spec: ChipSpec, folder: Path | str, *, simulate: bool = True, seed: int = 0, anyway: bool = False
+) -> "LayoutFiles":
+    """Draw a chip, prove that the drawing is the design and keeps the film's rules, and write its files.
+
+    Args:
+        spec: The chip.
+        folder: Where the files go; made if missing.
+        simulate: Also compare the drawn chip's fields with the design's.
+        seed: Of that comparison's random resonance shifts.
+        anyway: Draw a chip that `check_spec` finds not feasible, too.
+
+    Returns:
+        The files, and what was proved.
+
+    Raises:
+        InputError: The chip is not feasible, its metal finds no room, the drawing is not the design or breaks a rule,
+            or the folder cannot be written.
+    """
+    if not anyway:
+        require_feasible(spec)
+    with asked_by("draw_chip"):  # here, because a drawing tool takes seconds to load
+        from prism_photonics.layout.write import require_sound, write
+    return require_sound(write(spec, folder, simulate=simulate, seed=seed))

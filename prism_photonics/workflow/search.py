@@ -1,0 +1,24 @@
+"""An untrimmed chip brought to its channels: its rings found, and each heated to the channel that it is to serve."""
+
+from prism_photonics.calibration.resonance_search import Search, search
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.heaters import require_heaters
+
+
+def search_rings(chip: AbstractChip) -> Search:
+    """Find the rings of an untrimmed chip, and heat each to the channel that it is to serve.
+
+    Args:
+        chip: A chip with heaters, its rings where fabrication left them; a bench that is not open yet is opened.
+
+    Returns:
+        Where the rings were found, and the heat that each was given.
+
+    Raises:
+        InputError: The chip has no heaters, or its rings cannot be found or brought to their channels.
+    """
+    chip.open()
+    require_heaters(chip.spec)
+    found = search(chip, chip.spec)
+    chip.assign(found.assignment.channel_of_ring, found.power_mW)
+    return found

@@ -1,0 +1,282 @@
+"""A calibrated chip on its bench: what is known of it, the survey that told, and who follows it while it drifts."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.calibration.calibration import Calibration, from_survey, summary
+from prism_photonics.calibration.faults import Fault, find_faults
+from prism_photonics.calibration.record import write_record
+from prism_photonics.calibration.stages import stages
+from prism_photonics.calibration.survey import take_survey
+from prism_photonics.characterize.accuracy import measure_weights, numbers_only, validate
+from prism_photonics.characterize.closed_loop import Trimmed, trim
+from prism_photonics.characterize.drift_study import DriftStudy, study_drift
+from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.drift.tracker import Tracker
+from prism_photonics.plotting import drawn
+from prism_photonics.programming.solve import Programmed, common_range, program
+from prism_photonics.programming.tiles import WeightRange, program_tiles
+from prism_photonics.seeds import calibration_keys, drift_key, require_seed, trim_key, validation_key
+from prism_photonics.units import InputError
+from prism_photonics.workflow.accuracy import CALIBRATION_FILE, Accuracy
+from prism_photonics.workflow.scores import cut_bank, score_bank
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@final
+class CalibrationSession:
+    """A calibrated chip. Its voltages are set through this object, which corrects them for what has drifted since.
+
+    Attributes:
+        chip: The chip on its bench.
+        spec: What it was meant to be.
+        survey: The readings that the fit came from.
+        fit: The fitted chip, as calibrated.
+        tracker: Who sets the chip's voltages, and follows its temperature where that matters.
+        seed: The seed of survey and fit.
+    """
+
+    def __init__(self, chip: AbstractChip, fit: Calibration, survey: xr.Dataset, *, seed: int) -> None:
+        """Begin where a survey has just ended; see `calibrate_chip`."""
+        self.chip, self.spec, self.fit, self.survey, self.seed = chip, chip.spec, fit, survey, seed
+        self.tracker = Tracker.after_survey(chip, fit, chip.spec, survey)
+        self._applied: ndarray | None = None
+
+    # ------------------------------------------------------------ what is known
+
+    @property
+    def readings_per_ring(self) -> float:
+        """Readings that the survey took per ring of a row: all rows are read at once."""
+        return self.fit.readings_per_ring
+
+    @property
+    def weight_range(self) -> WeightRange:
+        """The effective weights that every ring in use reaches, a margin kept in hand."""
+        return WeightRange(*common_range(self.tracker.calibration))
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is broken on the chip, as the survey shows; its rings are left out."""
+        return find_faults(self.survey, self.spec)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is broken, and where the fit does not explain the readings, one sentence each."""
+        return (*(str(fault) for fault in self.faults), *self.fit.doubts())
+
+    # ------------------------------------------------------------ programming
+
+    def program(self, weights: Float[ndarray, "*pages rows rings"]) -> Programmed:
+        """Voltages that realise effective weights within the drive limit.
+
+        Args:
+            weights: Wanted effective weights of every ring, one page or several; `weight_range` says what all reach.
+
+        Returns:
+            Voltages, the weights predicted there, and what is out of reach.
+
+        Raises:
+            InputError: NaN or infinite weights, or a wrong shape.
+        """
+        return program(self.tracker.calibration, weights)
+
+    def apply(self, programmed: Programmed, *, page: int = 0) -> None:
+        """Set programmed voltages on the chip, corrected for what has drifted since it was calibrated.
+
+        Args:
+            programmed: What `program` returned.
+            page: Which of its pages.
+
+        Raises:
+            InputError: There is no such page, or the chip refuses a voltage.
+        """
+        if not 0 <= page < len(programmed.volts):
+            raise InputError(f"apply: page {page}, want 0 to {len(programmed.volts) - 1}; choose another")
+        self._applied = volts = programmed.volts[page]
+        self.tracker.set(volts)
+        self.tracker.correct(volts)
+
+    def measure_weights(self) -> Float[ndarray, "rows rings"]:
+        """The applied weights by photocurrent, one channel lit at a time, followed while they are read.
+
+        Returns:
+            Effective weights; 0 for excluded rings of which no number was read.
+
+        Raises:
+            InputError: Nothing was applied, or a reading of a ring in use is no number.
+        """
+        if self._applied is None:
+            raise InputError("measure_weights: no weights are on the chip; apply what was programmed first")
+        hold, fit = partial(self.tracker.correct, self._applied), self.tracker.calibration
+        with np.errstate(invalid="ignore"):
+            found, _ = measure_weights(self.chip, fit, self.spec, hold=hold, most=self.tracker.most_samples)
+        return numbers_only(fit, found[None])[0]
+
+    def scores(
+        self,
+        signatures: Float[ndarray, "blocks dims"],
+        queries: Float[ndarray, "queries dims"],
+        accuracy: Accuracy | None = None,
+    ) -> Float[ndarray, "queries blocks"]:
+        """Program signatures tile by tile and score queries on them, every score a photocurrent.
+
+        Args:
+            signatures: One signature per block, any unit and any number of either.
+            queries: Queries of as many dimensions, any unit.
+            accuracy: What `validate` measured: with it the weights that excluded rings hold are taken off.
+
+        Returns:
+            Scores in units of query times signature; minus infinity for a block on a row without a usable ring.
+
+        Raises:
+            InputError: NaN, or dimensions that differ.
+        """
+        fit, bank = self.tracker.calibration, cut_bank(np.asarray(signatures, float), self.spec)
+        span = self.weight_range if accuracy is None else accuracy.weight_range
+        held = 0.0 if accuracy is None else accuracy.validation.held_weights()
+        self._applied = None
+        return score_bank(
+            self.chip,
+            fit,
+            program_tiles(fit, bank.tiles, weight_range=span, held=held),
+            bank,
+            queries=np.asarray(queries, float),
+            spec=self.spec,
+            tracker=self.tracker,
+        )[0]
+
+    # ------------------------------------------------------------ characterizing
+
+    def validate(self, *, seed: int = 0) -> Accuracy:
+        """Measure the chip on random targets and queries that the calibration never saw.
+
+        Args:
+            seed: Of targets and queries.
+
+        Returns:
+            The measurements, and what they say of the chip's accuracy.
+
+        Raises:
+            InputError: The rings have no weight in common, or a reading of a ring in use is no number.
+        """
+        key, self._applied = validation_key(seed), None
+        return Accuracy(validate(self.chip, self.fit, self.spec, key=key, tracker=self.tracker), self.spec)
+
+    def trim(self, *, seed: int = 0) -> Trimmed:
+        """Program random targets, measure them, and correct their voltages in closed loop.
+
+        Args:
+            seed: Of the targets.
+
+        Returns:
+            The measurements; ``closed_loop_bits`` says what the corrections gain.
+
+        Raises:
+            InputError: The rings have no weight in common, or a reading of a ring in use is no number.
+        """
+        key, self._applied = trim_key(seed), None
+        return trim(self.chip, self.fit, self.spec, key=key, tracker=self.tracker)
+
+    def study_drift(self, *, seed: int = 0) -> DriftStudy:
+        """Watch how programmed weights move in half an hour; a real chip is waited for, a virtual one's clock moved.
+
+        Args:
+            seed: Of the targets.
+
+        Returns:
+            The changes, which `fit_behavior` takes.
+
+        Raises:
+            InputError: The rings have no weight in common, or a reading of a ring in use is no number.
+        """
+        key, self._applied = drift_key(seed), None
+        return study_drift(self.chip, self.fit, self.spec, key=key)
+
+    # ------------------------------------------------------------ keeping and showing
+
+    def save(self, folder: str | Path, *, bench: str | None = None) -> Path:
+        """Write the record as ``prism calibrate`` does: ``calibration.nc`` and the stages with their plots.
+
+        Args:
+            folder: The record's folder.
+            bench: What the chip stands on, such as ``virtual:0``; by default its label.
+
+        Returns:
+            The calibration's file.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        from prism_photonics.report.stages import write_stages
+
+        path = Path(folder) / CALIBRATION_FILE
+        bench = self.chip.label if bench is None else bench
+        write_record(path, self.fit, self.survey, self.spec, bench=bench, seed=self.seed)
+        write_stages(Path(folder) / "stages", self.fit, self.survey)
+        return path
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the fitted weight of every ring against its voltage.
+
+        Args:
+            ax: Matplotlib axes to draw into; new ones by default.
+
+        Returns:
+            The axes.
+        """
+        return drawn("tuning_curves", self.fit, ax=ax, spec=self.spec)
+
+    def plot_resonances(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw how far every ring rests from its channel, with standard errors.
+
+        Args:
+            ax: Matplotlib axes to draw into; new ones by default.
+
+        Returns:
+            The axes.
+        """
+        return drawn("resonances", stages(self.fit, self.survey)["resonance"], ax=ax)
+
+    def __repr__(self) -> str:
+        """What was found, in one line."""
+        told = summary(self.fit)
+        return (
+            f"<CalibrationSession of {self.chip!r}: {self.readings_per_ring:.1f} readings per ring, misfit "
+            f"{told['residual_rms']:.1e} of a weight (χ² {told['chi2']:.2f}), "
+            f"{len(told['excluded_rings'])} rings left out, drift {'followed' if self.tracker.active else 'small'}>"
+        )
+
+
+def calibrate_chip(
+    chip: AbstractChip, *, seed: int = 0, settings: int | None = None, averages: int | None = None
+) -> CalibrationSession:
+    """Find out a chip from its photocurrents: a survey, then least squares through the exact row.
+
+    The numbers are those of ``prism calibrate --seed``: one and the same seed gives the same survey voltages, the same
+    fit and, handed to `CalibrationSession.validate` and its like, the same targets.
+
+    Args:
+        chip: The chip; a bench that is not open yet is opened.
+        seed: Of survey voltages and fit starts.
+        settings: Voltage settings of the survey, each of one reading per channel; by default as many as the spec needs.
+        averages: Converter samples per reading; by default as the spec's noise asks.
+
+    Returns:
+        The calibrated chip: what is known of it, its survey, and its drift tracker.
+
+    Raises:
+        InputError: The seed is no whole number, the chip does not answer, or it is too broken to be calibrated.
+    """
+    seed = require_seed(seed, where="calibrate_chip")
+    survey_key, fit_key = calibration_keys(seed)
+    chip.open()
+    survey = take_survey(chip, chip.spec, key=survey_key, settings=settings, averages=averages)
+    return CalibrationSession(chip, from_survey(survey, chip.spec, key=fit_key), survey, seed=seed)

@@ -1,0 +1,157 @@
+"""A script has what the command line has: one road from a chip to its bundle, its drift followed."""
+
+import numpy as np
+import pytest
+
+import prism_photonics as pp
+from prism_photonics.units import InputError
+
+# A reading takes a millisecond, and the common temperature walks while one looks.
+DRIFTING = {
+    "chip": {"rows": 2, "channels": 4},
+    "comb": {"line_power_dBm": -3.0},
+    "drive": {"dac_bits": 16},
+    "detector": {"tia_noise_pA_rtHz": 5.0, "bandwidth_GHz": 1e-6, "adc_bits": 18},
+    "drift": {"temperature_K": 0.1, "gradient_K": 0.005, "thermal_time_s": 600.0},
+}
+
+
+@pytest.fixture(scope="module")
+def calibration(demo, altered):
+    """A small chip on slow instruments in a room that drifts, calibrated."""
+    chip = pp.VirtualChip(altered(demo, name="slow_2x4", **DRIFTING), seed=0)
+    return pp.calibrate_chip(chip, seed=1)
+
+
+@pytest.fixture(scope="module")
+def weights(calibration):
+    span = calibration.weight_range
+    return np.random.default_rng(5).uniform(span.low, span.high, calibration.fit.shape)
+
+
+@pytest.fixture(scope="module")
+def accuracy(calibration):
+    return calibration.validate(seed=2)
+
+
+# ---------------------------------------------------------------- what a session keeps
+
+
+def test_a_session_keeps_its_survey_its_chip_and_its_follower(calibration):
+    assert calibration.survey.attrs["spec_hash"] == calibration.spec.hash == calibration.chip.spec.hash
+    assert calibration.follower.active
+    assert calibration.readings_per_ring == calibration.fit.triggers / 4
+    assert calibration.warnings == ()
+
+
+def test_an_applied_weight_is_corrected_for_what_drifted_since(calibration, weights):
+    """The rings' voltages as calibrated are off two minutes later; those that the session applies are not."""
+    programmed = calibration.program(weights)
+    assert programmed.out_of_reach == ()
+    calibration.chip.wait(120.0)
+    calibration.apply(programmed)
+    followed = calibration.measure_weights() - weights
+    calibration.chip.set(programmed.volts[0])
+    unit = calibration.fit.unit_A
+    dark = calibration.chip.measure(np.zeros(4), averages=64)
+    light = np.diag(np.asarray(calibration.fit.light_scale))
+    alone = np.stack([(calibration.chip.measure(one, averages=64) - dark) / unit for one in light], 1) - weights
+    assert np.sqrt(np.mean(followed**2)) < 2e-3
+    assert np.sqrt(np.mean(alone**2)) > 3.0 * np.sqrt(np.mean(followed**2))
+    assert calibration.chip.over_voltage_attempts == 0
+
+
+def test_pages_are_applied_one_by_one_and_an_unknown_one_is_refused(calibration, weights):
+    programmed = calibration.program(np.stack([weights, weights[::-1]]))
+    calibration.apply(programmed, page=1)
+    assert calibration.measure_weights() == pytest.approx(weights[::-1], abs=1e-2)
+    with pytest.raises(InputError, match=r"apply: page 2, want 0 to 1; choose another"):
+        calibration.apply(programmed, page=2)
+
+
+def test_weights_that_nobody_applied_are_not_measured(calibration, accuracy):
+    calibration.validate(seed=3) if calibration._applied is not None else accuracy
+    with pytest.raises(InputError, match="no weights are on the chip; apply what was programmed first"):
+        calibration.measure_weights()
+
+
+def test_scores_by_photocurrent_are_those_of_arithmetic(calibration):
+    rng = np.random.default_rng(3)
+    signatures, queries = rng.standard_normal((5, 7)), rng.standard_normal((6, 7))
+    scores, exact = calibration.scores(signatures, queries), queries @ signatures.T
+    assert scores.shape == (6, 5)
+    assert np.corrcoef(scores.ravel(), exact.ravel())[0, 1] > 0.999
+
+
+# ---------------------------------------------------------------- one road
+
+
+def test_the_record_that_a_session_saves_is_read_back_as_it_was(calibration, accuracy, tmp_path):
+    calibration.save(tmp_path)
+    accuracy.save(tmp_path)
+    fit, spec = pp.load_calibration(tmp_path)
+    assert spec == calibration.spec
+    assert np.array_equal(fit.offset_pm, calibration.fit.offset_pm)
+    assert np.array_equal(pp.load_accuracy(tmp_path).validation.measured, accuracy.validation.measured)
+    from prism_photonics.calibration.record import read_record
+
+    assert read_record(tmp_path / "calibration.nc")[2] == {"bench": "virtual:0", "seed": 1}
+
+
+def test_the_session_of_a_seed_is_the_calibration_of_that_seed(calibration):
+    """Scripts and commands draw from the same streams."""
+    import jax
+
+    from prism_photonics.calibration.calibration import calibrate
+
+    again = pp.VirtualChip(calibration.spec, seed=0)
+    found = calibrate(again, calibration.spec, key=jax.random.key(1 ^ 0x5EED))
+    assert np.array_equal(found.offset_pm, calibration.fit.offset_pm)
+
+
+def test_a_bundle_carries_the_spec_of_the_chip_that_it_was_fitted_to(calibration, accuracy, tmp_path):
+    behavior = pp.fit_behavior(accuracy)
+    bundle = behavior.save(tmp_path / "bundle")
+    assert isinstance(bundle, pp.Bundle)
+    assert pp.ChipSpec.model_validate_json(bundle.spec) == calibration.spec
+    assert dict(bundle.report) == dict(behavior.report)
+
+
+def test_a_seed_that_is_no_whole_number_is_refused_before_the_chip_is_touched(calibration):
+    before = calibration.chip.time_s
+    with pytest.raises(InputError, match=r"calibrate_chip: seed = -1, want a whole number"):
+        pp.calibrate_chip(calibration.chip, seed=-1)
+    with pytest.raises(InputError, match=r"validate: seed = -1, want a whole number"):
+        calibration.validate(seed=-1)
+    assert calibration.chip.time_s == before
+
+
+# ---------------------------------------------------------------- what is seen
+
+
+def test_every_object_says_in_one_line_what_it_found(calibration, accuracy):
+    told = [repr(calibration), repr(accuracy), repr(pp.fit_behavior(accuracy)), repr(calibration.chip)]
+    assert all("\n" not in line and len(line) < 300 and "slow_2x4" in line for line in told)
+    assert f"{calibration.readings_per_ring:.1f} readings per ring" in told[0]
+    assert "drift followed" in told[0]
+    assert f"{accuracy.accuracy_bits:.2f} bits open loop" in told[1]
+
+
+def test_a_calibration_plots_its_tuning_curves_and_its_resonances(calibration):
+    from matplotlib.figure import Figure
+
+    mine = Figure().subplots()
+    assert calibration.plot(mine) is mine
+    assert len(mine.get_lines()) == 8
+    assert np.abs([line.get_ydata() for line in mine.get_lines()]).max() < 1.1
+    axes = calibration.plot_resonances(Figure().subplots())
+    assert axes.get_ylabel() == "resonance − channel (pm)"
+
+
+def test_an_accuracy_plots_the_points_that_it_measured(accuracy):
+    from matplotlib import pyplot
+
+    axes = accuracy.plot()
+    (points,) = axes.get_lines()
+    assert np.array_equal(points.get_ydata(), accuracy.validation.measured.ravel())
+    pyplot.close(axes.figure)
