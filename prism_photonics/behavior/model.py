@@ -320,6 +320,7 @@ class BehavioralModel(eqx.Module):
         score_hat = arithmetic.read_hat(
             self, programmed.weights, programmed.row_sum, query_hat, noise, row, convert=_straight_through
         )
+        score_hat = arithmetic.without_answer(score_hat, query, programmed.centre)
         shared = centre_score(query, programmed.centre, halves=programmed.centre.ndim == 2)
         dead = arithmetic.dead_rows(self)[row]
         scale = programmed.signature_scale

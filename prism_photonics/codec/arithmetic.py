@@ -185,6 +185,24 @@ def read_hat(
     return dot / chip.weight_span
 
 
+def without_answer(
+    score_hat: Float[Any, "*batch blocks"], query: Float[Any, "*batch dims"], centre: Float[Any, "*halves dims"]
+) -> Float[Any, "*batch blocks"]:
+    """The same with NaN where a query is not finite, or everywhere where a signature was not; for what is traced.
+
+    Called plainly such numbers are refused. Inside a graph they cannot be, and maxima and limits of some runtimes drop
+    a NaN, so that a number would stand where there is none.
+
+    Args:
+        score_hat: What `read_hat` returned.
+        query: Queries.
+        centre: What was taken off the signatures; not finite if one of them is not.
+    """
+    xp = namespace(score_hat)
+    missing = _not_finite(query).sum(-1)[..., None] + _not_finite(centre.reshape(-1)).sum(0)
+    return xp.where(missing > 0, np.nan, score_hat)
+
+
 def in_units(
     score_hat: Float[Any, "*batch blocks"],
     largest: Float[Any, "*batch 1"],
@@ -227,6 +245,11 @@ def rankable(
 def dead_rows(chip: Any) -> Bool[Any, " rows"]:
     """Rows without a single working ring: their blocks score minus infinity."""
     return chip.excluded.all(-1)
+
+
+def _not_finite(values: Float[Any, "*axes"]) -> Float[Any, "*axes"]:
+    """1 where a number is infinite or NaN."""
+    return namespace(values).where(abs(values) < np.inf, 0.0, 1.0)
 
 
 def _shifted(table: Float[Any, "times *axes"]) -> Float[Any, "times *axes"]:

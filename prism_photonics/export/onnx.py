@@ -10,7 +10,7 @@ from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.centring import centre_score, centred
 from prism_photonics.codec.tiling import slices_of
 from prism_photonics.export import schema
-from prism_photonics.export.onnxgraph import Graph, Namespace, Node, Table
+from prism_photonics.export.onnxgraph import Graph, Namespace, Table
 from prism_photonics.export.read import Bundle
 
 
@@ -58,9 +58,7 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
         weights = arithmetic.drifted_weights(chip, weights, drift, common, graph.take("t_since_program_s", ()), row)
     query_hat, largest = arithmetic.normalized(query)
     score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise, row)
-    # A runtime's maxima and limits may drop a NaN, and then a number would stand where there is none.
-    unknown = _not_finite(query).sum(-1)[..., None] + _not_finite(signatures.reshape(-1)).sum(0)
-    score_hat = Namespace.where(unknown > 0.0, np.nan, score_hat)
+    score_hat = arithmetic.without_answer(score_hat, query, centre)
     shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
     scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
     ranked = arithmetic.rankable(score_hat, largest, dead=dead)
@@ -82,8 +80,3 @@ def _chip(bundle: Bundle) -> SimpleNamespace:
         value = np.asarray(getattr(bundle, name))
         setattr(chip, name, value.view(Table) if axes[:1] == ("rows",) else value)
     return chip
-
-
-def _not_finite(values: Node) -> Node:
-    """1 where a number is infinite or NaN."""
-    return Namespace.where(np.inf > abs(values), 0.0, 1.0)

@@ -146,15 +146,20 @@ class Node:
 
     def sum(self, axis: int) -> "Node":
         """Sum over one axis."""
-        left = list(self.shape)
-        del left[axis]
-        return self.graph.add("ReduceSum", [self, np.array([axis], np.int64)], tuple(left), keepdims=0)
+        return self._reduced("ReduceSum", axis)
 
     def mean(self, axis: int) -> "Node":
         """Mean over one axis."""
+        return self._reduced("ReduceMean", axis)
+
+    def _reduced(self, kind: str, axis: int) -> "Node":
         left = list(self.shape)
         del left[axis]
-        return self.graph.add("ReduceMean", [self, np.array([axis], np.int64)], tuple(left), keepdims=0)
+        node = self.graph.add(kind, [self, np.array([axis], np.int64)], tuple(left), keepdims=0)
+        if axis in (-1, self.ndim - 1) and left:
+            # ONNX Runtime keeps the axis where another is empty, a step in which nobody asks: its shape is told again.
+            node = self.graph.add("Reshape", [node, np.zeros(len(left), np.int64)], tuple(left))
+        return node
 
     def reshape(self, *shape: int) -> "Node":
         """Other axes; leading ones that stay may have any length, and a single -1 is a flat list."""
@@ -229,9 +234,7 @@ class Namespace:
     @staticmethod
     def amax(x: Node, axis: int) -> Node:
         """Largest along one axis."""
-        left = list(x.shape)
-        del left[axis]
-        return x.graph.add("ReduceMax", [x, np.array([axis], np.int64)], tuple(left), keepdims=0)
+        return x._reduced("ReduceMax", axis)
 
     @staticmethod
     def pad(x: Node, widths: Sequence[tuple[int, int]]) -> Node:

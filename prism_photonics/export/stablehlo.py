@@ -45,6 +45,7 @@ def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64"
             weights = arithmetic.drifted_weights(chip, weights, drift, common_drift, t_since_program_s, row)
         query_hat, largest = arithmetic.normalized(query)
         score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise, row)
+        score_hat = arithmetic.without_answer(score_hat, query, centre)
         shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
         scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
         # Of equal values, lax.top_k promises the lower index first.

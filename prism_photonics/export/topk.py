@@ -20,6 +20,9 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
     Many blocks are first seen in groups by their largest score. The k best blocks lie in the k best groups (of equal
     groups the lower one): a block elsewhere has k blocks before it, one in each of them.
     """
+    if torch.onnx.is_in_onnx_export():
+        # ONNX has no view of a float's bits; its own TopK keeps the rule that torch leaves open.
+        return torch.topk(scores, k, dim=-1).indices
     blocks = scores.shape[-1]
     group = next((size for size, least in GROUPS.items() if blocks >= least * k), 0)
     if not group:

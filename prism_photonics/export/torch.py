@@ -126,7 +126,7 @@ class PhotonicSelector(ChipBuffers):
             left, centre = self._centred(signatures, centre, bank_axes, fixed=signature_scale is not None)
             if not torch.compiler.is_compiling():
                 self._check_signatures(signatures, left, centre, signature_scale, bank_axes)
-            largest = left.detach().reshape(*banks, -1).abs().amax(-1)
+            largest = left.detach().abs().flatten(bank_axes).amax(-1)
             scale = torch.where(largest > 0, largest, torch.ones_like(largest))
             if signature_scale is not None:
                 scale = torch.full_like(scale, signature_scale)

@@ -85,6 +85,64 @@ def test_ties_go_to_the_lower_block_in_every_form(exported):
     assert np.array_equal(by_xla, expected)
 
 
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_a_query_of_zeros_of_either_sign_gets_the_first_living_blocks_in_every_form(exported, zero):
+    import onnxruntime
+
+    bundle = load(exported)
+    inputs, _, _ = asked(bundle, 64, 2)
+    inputs["query"] = np.full((2, DIMS), zero)
+    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
+    signatures = inputs["signatures"]
+    first = [0, 1, 2, 4, 5]  # row 3 is dead
+    answers = {
+        "onnx": onnxruntime.InferenceSession(exported / "selector.onnx").run(None, inputs)[1],
+        "stablehlo": program.call(*inputs.values())[1],
+        "numpy": bundle.top_k(inputs["query"], signatures, K, seed=3)[1],
+    }
+    for name, blocks in answers.items():
+        assert np.asarray(blocks).tolist() == [first, first], name
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_in_a_graph_what_is_not_finite_scores_nan_and_takes_no_other_querys_blocks(exported, bad):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported / "selector.onnx")
+    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
+    inputs, _, best = asked(load(exported), 40, 4)
+    inputs["query"][1, 4] = bad
+    for scores, blocks in (session.run(None, inputs), program.call(*inputs.values())):
+        assert np.isnan(np.asarray(scores)[1, [0, 1, 2, 4, 5]]).all()
+        assert np.asarray(blocks)[1].tolist() == [0, 1, 2, 3, 4]
+        assert np.array_equal(np.asarray(blocks)[[0, 2, 3]], best[[0, 2, 3]])
+    inputs["signatures"] = inputs["signatures"].copy()
+    inputs["signatures"][7] = bad
+    for scores, blocks in (session.run(None, inputs), program.call(*inputs.values())):
+        assert np.isnan(np.asarray(scores)[:, [0, 1, 2, 4, 5]]).all()
+        assert np.asarray(blocks).tolist() == [[0, 1, 2, 3, 4]] * 4
+
+
+def test_a_step_in_which_nobody_asks_passes_an_onnx_graph(exported):
+    import onnxruntime
+
+    inputs, _, _ = asked(load(exported), 20, 2)
+    inputs["query"], inputs["noise"] = inputs["query"][:0], inputs["noise"][:, :0]
+    scores, blocks = onnxruntime.InferenceSession(exported / "selector.onnx").run(None, inputs)
+    assert (scores.shape, blocks.shape) == ((0, 20), (0, K))
+
+
+def test_a_graph_of_single_precision_is_called_where_jax_has_no_double(exported):
+    _, stablehlo = add_formats(exported, ("onnx", "stablehlo"), dims=DIMS, k=K, dtype="float32")
+    program = jax.export.deserialize(bytearray(stablehlo.read_bytes()))
+    inputs, expected, _ = asked(load(exported), 20, 3)
+    with jax.enable_x64(False):
+        scores, _ = program.call(*(np.asarray(value, np.float32) for value in inputs.values()))
+    assert scores.dtype == np.float32
+    living = np.isfinite(expected)
+    assert np.median(np.abs(np.asarray(scores)[living] - expected[living])) < 1e-4
+
+
 def test_the_torch_form_is_a_state_dict(exported):
     bundle = load(exported)
     selector = PhotonicSelector(bundle, K, dtype=torch.float64)
