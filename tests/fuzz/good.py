@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from prism_photonics.calibration.calibration import blank_calibration
@@ -88,6 +89,7 @@ def write_bundle(folder, validation):
     model, channels = fit(validation), validation.light.shape[1]
     drift = {"drift_time_s": np.array([1.0, 10.0]), "drift_mean": np.full((2, 2, channels), 1e-4)}
     drift |= {name: np.full((2, channels), 1e-4) for name in ("drift_common", "drift_own")}
+    drift = {name: jnp.asarray(table) for name, table in drift.items()}
     write(dataclasses.replace(model, **drift), folder / "bundle")
 
 
