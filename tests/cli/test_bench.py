@@ -206,7 +206,7 @@ def test_a_tile_beyond_the_limit_or_not_there_never_leaves(made_up, bench_toml, 
     volts = np.ones((1, 1, 2, 3))
     volts[0, 0, 1, 2] = 10.001  # the record's chip is held to 10 V, the instrument goes to 20 V
     np.savez(out, volts_V=volts)
-    with pytest.raises(InputError, match="10.001 at page 0, slice 0, row 1, ring 2"):
+    with pytest.raises(InputError, match=r"10\.001 at page 0, slice 0, row 1, ring 2"):
         hold_tile(bench, made_up / "record", out, page=0, piece=0, hold_s=0.0, tell=print, warn=print)
     with pytest.raises(InputError, match="page 3, slice 0 is not there"):
         hold_tile(bench, made_up / "record", out, page=3, piece=0, hold_s=0.0, tell=print, warn=print)

@@ -8,7 +8,7 @@ from fuzz import good
 from fuzz.kinds import KINDS
 from fuzz.run import one
 
-EACH = 25
+EACH = 12
 # These draw, fabricate or compile first, or take long each; the long run has them.
 SLOW = ("drawings", "schematics", "signatures")
 
