@@ -4,7 +4,6 @@ TOML, read by pydantic; an unknown key is refused. Nothing in the file is run: c
 known (`template`), and a driver is looked up by name among the installed ones (`drivers`).
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -22,6 +21,8 @@ from prism_photonics.chip.instruments import (
     channel_map,
 )
 from prism_photonics.chip.resource import canonical
+from prism_photonics.files.fields import shown
+from prism_photonics.files.toml import read_toml
 from prism_photonics.units import InputError, nearest
 
 
@@ -58,13 +59,7 @@ class BenchFile(Table):
         Raises:
             InputError: The file cannot be read, is not TOML, or holds an unknown key, field or value.
         """
-        try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise InputError(f"{path}: cannot read the bench file ({reason}); give the path of a bench.toml") from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path}: not valid TOML ({error}); mend the line") from None
+        data = read_toml(path, what="bench file", name="bench.toml")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -184,7 +179,7 @@ def _explain(error: ValidationError) -> str:
         return f"missing key '{place}'; add it (calibration/demo_8x8/bench.toml shows every key)"
     if first["type"] == "value_error":
         return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-    return f"{place} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}; mend the value"
+    return f"{place} = {shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}; mend the value"
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:

@@ -14,6 +14,7 @@ import os
 import time
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -24,11 +25,16 @@ from numpy import ndarray
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.lock import claim, is_at
 from prism_photonics.files import make_folder
+from prism_photonics.files.fields import Number, require_arrays, require_values, shown
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.journal/2"
 SYNC_PERIOD_S = 1.0
+CURE = "calibrate anew, without --resume"
+# Far beyond any meter and any job; a meter that gave no number is no fault of the journal's.
+READING = {"A": Number(("row",), low=-1e3, high=1e3, unit="A", gaps=True)}
+TIME = Number(low=0, high=1e12, unit="s, never falling")
 
 
 @final
@@ -71,6 +77,7 @@ class JournaledChip(AbstractChip):
             if not resume and os.fstat(self._file).st_size:
                 self._begin_anew()
             self._old, self._size = _read(self._file, self._path, header)
+            _require_readings(self._old, self._path, rows=spec.chip.rows)
             self._synced_s = time.monotonic()
             self._asked = 0
             self._read_s = 0.0
@@ -238,12 +245,28 @@ def _read(file: int, path: Path, header: dict[str, Any]) -> tuple[list[dict[str,
     return entries, size
 
 
+def _require_readings(entries: list[dict[str, Any]], path: Path, *, rows: int) -> None:
+    """Refuse a journal whose sums are right and whose readings cannot be; questions are compared as they are asked."""
+    read_s = 0.0
+    for number, entry in enumerate(entries, start=1):
+        if "light" not in entry:
+            continue
+        place = f"{path}: entry {number}"
+        try:
+            currents = {"A": np.array(entry.get("A"), dtype=float)}
+        except (TypeError, ValueError):
+            raise InputError(f"{place}: A = {shown(entry.get('A'))}, want {rows} currents; {CURE}") from None
+        require_arrays(place, currents, READING, sizes={"row": rows}, cure=CURE)
+        time_s = require_values(place, entry, {"s": replace(TIME, low=read_s)}, cure=CURE)
+        read_s = time_s["s"]
+
+
 def _checked(checksum: bytes, text: bytes) -> dict[str, Any] | None:
     try:
         if int(checksum, 16) != zlib.crc32(text):
             return None
         entry = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
 

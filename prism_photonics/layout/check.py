@@ -13,7 +13,7 @@ from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import detector_contacts, on_bank, pad_centers_um, ring_pad, row_pad, rows_um, serves
-from prism_photonics.layout.polygons import open_layout, title
+from prism_photonics.layout.polygons import open_layout, refusing_damage, title
 from prism_photonics.lightpath.detector.cell import LANE_UM
 from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -70,6 +70,11 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     Raises:
         InputError: The file cannot be read, or has lost its metadata.
     """
+    with refusing_damage(gds):
+        return _check(gds, spec)
+
+
+def _check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
     layout = open_layout(gds, film_deck(spec.process))
     require_metadata(layout, where=title(gds))
     wrong = []

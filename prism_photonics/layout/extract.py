@@ -11,7 +11,15 @@ from kfactory import kdb
 from prism_photonics.layout.devices import DEVICES, draw_device, mirrored
 from prism_photonics.layout.measure import measure_um
 from prism_photonics.layout.metadata import require_metadata
-from prism_photonics.layout.polygons import GRID_UM, on_our_grid, read_layout, renumber, save_plain, title
+from prism_photonics.layout.polygons import (
+    GRID_UM,
+    on_our_grid,
+    read_layout,
+    refusing_damage,
+    renumber,
+    save_plain,
+    title,
+)
 from prism_photonics.netlist import TOP, Cell, Instance, Netlist
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
@@ -44,6 +52,11 @@ def extract(gds: Path | str | kdb.Layout, *, notes: list[str] | None = None, dec
         InputError: The file is no chip of ours or has lost its metadata, a point lies off the 1 nm grid, a leaf cell is
             not what its metadata says, or a port is not on a rib.
     """
+    with refusing_damage(gds):
+        return _extract(gds, notes, deck)
+
+
+def _extract(gds: Path | str | kdb.Layout, notes: list[str] | None, deck: Deck | None) -> Netlist:
     where = title(gds)
     kcl, scratch = _read(gds, deck), kf.KCLayout(f"prism_redrawn_{next(_count)}")
     if not kcl.layout.has_cell(TOP):
@@ -84,11 +97,7 @@ def _read(gds: Path | str | kdb.Layout, deck: Deck | None) -> kf.KCLayout:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ours.gds"
         save_plain(ours, path)
-        try:
-            kcl.read(str(path))
-        except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0].split(" in Layout.read")[0]
-            raise InputError(f"{title(gds)}: cannot read the layout ({reason}); give a GDS file of ours") from None
+        kcl.read(str(path))
     return kcl
 
 

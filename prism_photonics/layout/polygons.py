@@ -1,12 +1,14 @@
 """Reading a drawing's polygons with KLayout at any database unit, and a foundry's layer numbers in place of ours."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import klayout.db as kdb
 
+from prism_photonics.files.fields import shown
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
 
@@ -38,6 +40,28 @@ def open_layout(gds: Path | str | kdb.Layout, deck: Deck | None = None) -> kdb.L
     return renumber(own, dict(deck.layers.items()), dict(LAYERS.items()))
 
 
+@contextmanager
+def refusing_damage(gds: Path | str | kdb.Layout) -> Iterator[None]:
+    """Where a drawing's bytes decide what happens: names that are no text, metadata that is none, broken records.
+
+    KLayout, kfactory and the devices' designs raise whatever the damage provokes.
+
+    Raises:
+        InputError: Anything was raised.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        reason = shown(lines[0].split(" in Layout.read")[0]).strip("'\"")
+        kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "
+        raise InputError(
+            f"{title(gds)}: cannot read the layout ({kind}{reason}); give a GDS file of ours, undamaged"
+        ) from error
+
+
 def read_layout(gds: Path | str | kdb.Layout) -> kdb.Layout:
     """As `open_layout`, with as many top cells as there are.
 
@@ -47,11 +71,10 @@ def read_layout(gds: Path | str | kdb.Layout) -> kdb.Layout:
     layout = gds
     if not isinstance(layout, kdb.Layout):
         layout = kdb.Layout()
-        try:
+        with refusing_damage(gds):
             layout.read(str(gds))
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0].split(" in Layout.read")[0]
-            raise InputError(f"{gds}: cannot read the layout ({reason}); give a GDS file of ours") from None
+            for cell in layout.each_cell():  # a damaged name is found here, not in the middle of what uses it
+                _ = cell.name
     if not (math.isfinite(layout.dbu) and layout.dbu > 0.0):
         raise InputError(
             f"{title(gds)}: a database unit of {layout.dbu:g} µm; want a length above 0; save the layout again with "

@@ -1,5 +1,6 @@
 """The netlist as gdsfactory's own YAML, from which gdsfactory with our PDK draws the same polygons."""
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import gdsfactory as gf
 import yaml
 
+from prism_photonics.files.fields import shown
 from prism_photonics.netlist import Netlist
 from prism_photonics.spec.geometry import FIBRE_PITCH_UM
 from prism_photonics.units import InputError
@@ -89,20 +91,34 @@ def rebuild(text: str) -> gf.Component:
     cells = dict(pdk.cells)
     try:
         for document in text.split("---\n"):
+            name = _cell_name(document)
             try:
-                name = yaml.safe_load(document)["name"]
-            except (yaml.YAMLError, KeyError, TypeError) as error:
-                reason = str(error).splitlines()[0]
+                chip = gf.read.from_yaml(document, label_instance_function=_unlabelled)
+            except Exception as error:  # gdsfactory raises whatever wrong content provokes
+                reason = shown((str(error).splitlines() or [""])[0]).strip("'\"")
                 raise InputError(
-                    f"schematic: not a cell in gdsfactory's YAML ({reason}); give a chip.pic.yml"
-                ) from None
-            chip = gf.read.from_yaml(document, label_instance_function=_unlabelled)
+                    f"schematic: cell {shown(name)} cannot be drawn ({type(error).__name__}: {reason}); give a "
+                    "chip.pic.yml"
+                ) from error
             pdk.cells[name] = partial(_given, chip)
     finally:  # the chip's cells have names that other chips' have, too
         pdk.cells.clear()
         pdk.cells.update(cells)
     assert chip is not None
     return chip
+
+
+def _cell_name(document: str) -> str:
+    """The name of the cell that a document describes, once it is a document of gdsfactory's."""
+    try:
+        found = yaml.safe_load(document)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: dates and numbers that cannot be
+        reason = shown((str(error).splitlines() or [type(error).__name__])[0]).strip("'\"")
+        raise InputError(f"schematic: not a cell in gdsfactory's YAML ({reason}); give a chip.pic.yml") from None
+    name = found.get("name") if isinstance(found, dict) else None
+    if not (isinstance(name, str) and re.fullmatch(r"\w{1,100}", name)):
+        raise InputError(f"schematic: not a cell in gdsfactory's YAML (name = {shown(name)}); give a chip.pic.yml")
+    return name
 
 
 def _unlabelled(*_: Any, **__: Any) -> None:

@@ -1,6 +1,5 @@
 """The drawing layers, vertical stack and drawing rules of a film, read from TOML: a foundry is another file."""
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -9,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from prism_photonics.files.toml import parse_toml, read_text
 from prism_photonics.units import InputError, nearest
 
 Layer = tuple[int, int]
@@ -158,12 +158,7 @@ def read_deck(path: Path | str) -> Deck:
     Raises:
         InputError: The file cannot be read, or its text is no deck.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: cannot read the rules ({reason}); give the path of a TOML file") from None
-    return parse_deck(text, where=str(path))
+    return parse_deck(read_text(path, what="rules", name="TOML file"), where=str(path))
 
 
 def parse_deck(text: str, *, where: str) -> Deck:
@@ -172,10 +167,9 @@ def parse_deck(text: str, *, where: str) -> Deck:
     Raises:
         InputError: Not TOML, an unknown key or layer, or a rule that lacks its value.
     """
+    data = parse_toml(text, where=where)
     try:
-        return Deck.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where}: not valid TOML ({error}); mend the line") from None
+        return Deck.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

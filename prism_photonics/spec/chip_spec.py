@@ -7,13 +7,14 @@ range is refused with the range. The spec holds no physics: it hands geometry to
 import hashlib
 import json
 import math
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from prism_photonics.files.fields import shown
+from prism_photonics.files.toml import parse_toml, read_text
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.detector.design import (
     FLIPPED_PAD_UM,
@@ -123,20 +124,12 @@ class ChipSpec(Table):
         Raises:
             InputError: The file cannot be read, is not TOML, or holds an unknown key or a value out of range.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise InputError(f"{path}: cannot read the spec ({reason}); give the path of a spec.toml") from None
-        return cls.from_text(text, where=str(path))
+        return cls.from_text(read_text(path, what="spec", name="spec.toml"), where=str(path))
 
     @classmethod
     def from_text(cls, text: str, *, where: str = "spec") -> "ChipSpec":
         """Check a spec given as TOML text; ``where`` names it in errors."""
-        try:
-            data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{where}: not valid TOML ({error}); mend the line") from None
+        data = parse_toml(text, where=where)
         try:
             spec = cls.model_validate(data)
         except ValidationError as error:
@@ -347,4 +340,4 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
     complaint = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-    return f"{place} = {first['input']!r}: {complaint}; mend the value (its unit is in the key)"
+    return f"{place} = {shown(first['input'])}: {complaint}; mend the value (its unit is in the key)"
