@@ -40,7 +40,7 @@ def serve(
 
     die = VirtualChip.fabricate(chip_spec, jax.random.key(seed), trimmed=not untrimmed)
     kind = "untrimmed" if untrimmed else "virtual"
-    idn = f"prism_photonics,{chip_spec.name},{kind}:{seed},{__version__}"
+    idn = f"prism_photonics,{chip_spec.name},{kind}:{seed} spec:{chip_spec.hash[:12]},{__version__}"
     chip = ServedChip(die, idn=idn, time_scale=time_scale)
 
     def ready(at_port: int) -> None:

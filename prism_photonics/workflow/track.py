@@ -11,7 +11,7 @@ from prism_photonics.calibration.survey import take_survey
 from prism_photonics.characterize.stability import Hour
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-from prism_photonics.workflow.bench import Tell, chosen, is_untrimmed, journaled, measurable
+from prism_photonics.workflow.bench import Tell, chosen, is_untrimmed, journaled, measurable, require_same_chip
 from prism_photonics.workflow.job import search_and_assign
 
 
@@ -41,8 +41,12 @@ def recorded_or_calibrated(
         bench = bench or str(extra.get("bench", "virtual:0"))
         if bench != extra.get("bench", bench):
             raise InputError(f"--bench {bench}: {what} was calibrated on {extra['bench']}; calibrate the other chip")
+        if not what.is_dir():
+            # --resume with another spec would go on with the chip of the one before.
+            require_same_chip(made, measurable(what, warn=warn), bench)
         return calibration, chip_spec, bench, record
     chip_spec, bench = measurable(what, warn=warn), bench or "virtual:0"
+    require_same_chip(made, chip_spec, bench)
     bench_file, seed = chosen(bench, None)
     survey_key, fit_key = jax.random.split(jax.random.key(seed ^ 0x5EED))
     tell(f"calibrating {chip_spec.name} on {bench} …")
