@@ -110,7 +110,8 @@ class Calibration(eqx.Module):
         worst = np.asarray(self.chi2).max(1)
         return tuple(
             f"row {n}: the fit misses its readings by χ² = {chi2:.1f} per degree of freedom (1 when the model "
-            f"holds, {DOUBTFUL_CHI2:g} is allowed); calibrate with more settings, or find what the fit lacks"
+            f"holds, {DOUBTFUL_CHI2:g} is allowed); is this the right spec? If so, calibrate with more settings, or "
+            "find what the fit lacks"
             for n, chi2 in enumerate(worst)
             if not chi2 <= DOUBTFUL_CHI2
         )

@@ -1,19 +1,21 @@
 """A chip on real instruments: the same door as the virtual chip, over the wires that a bench file names.
 
-Whatever ends the job, the rings are parked at the safe voltage and then their heaters at 0 mW: a bench is a context
+Whatever ends the job, the rings are parked at the safe voltage, then their heaters at 0 mW, and then the light is put
+out: a bench is a context
 manager, parks on SIGTERM and SIGHUP as on Ctrl-C, and once more at interpreter exit should nobody have closed it. Only
 ``kill -9`` and a power cut leave the rings driven; the next bench that opens parks them first. Volts go before heat,
 because the field that a film bears falls as it gets hot.
 """
 
 import atexit
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Float
@@ -21,18 +23,22 @@ from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.benchfile import BenchFile
-from prism_photonics.chip.drivers import AbstractDriver, Links, driver_class
+from prism_photonics.chip.drivers import Links
 from prism_photonics.chip.heaters import heater_limit_mW, require_both
 from prism_photonics.chip.instruments import CurrentMeter, HeaterSource, LightSource, VoltageSource, channel_map
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.lock import InstrumentLocks
+from prism_photonics.chip.registry import driver_class
 from prism_photonics.chip.resource import same_box
 from prism_photonics.chip.signals import exit_on_signals, undisturbed
+from prism_photonics.chip.wired import Wired
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-# Design choice: a ramp is written in steps of this length, or as fast as the instrument takes them.
-RAMP_STEP_S = 0.05
+# How a served chip says in its name which spec it was made by; real instruments do not.
+SPEC_IN_NAME = re.compile(r"spec:([0-9a-f]{12})")
+# Design choice: a meter's range, where the bench file has none; the spec's converter is at its rail long before.
+RANGE_OVER_CONVERTER = 10.0
 
 
 @dataclass
@@ -44,19 +50,6 @@ class Tally:
     lights: int = 0
     triggers: int = 0
     samples: int = 0
-
-
-@dataclass
-class _Wired:
-    """One instrument, the places of the chip that it serves, and what it was last sent, where that is known."""
-
-    driver: AbstractDriver
-    entry: Any
-    places: tuple[ndarray, ...]
-    channels: list[int]
-    sent: Float[ndarray, " channels"]
-    known: bool = False
-    answered: bool = False
 
 
 @final
@@ -107,6 +100,9 @@ class BenchChip(AbstractChip):
         self.names: tuple[str, ...] = ()
         self._opened = False
         self._signals = exit_on_signals()
+        self._clock_was_s = 0.0
+        self._full_scale_A = spec.detector_design.adc_full_scale_A
+        self._spec_hash = spec.hash
 
     # ------------------------------------------------------------ open and close
 
@@ -123,13 +119,13 @@ class BenchChip(AbstractChip):
             return
         # Before anything is opened or moved: another program may be measuring.
         self._locks.take([wired.entry.resource for wired in self._all()])
-        self._opened = True
+        self._opened, self._clock_was_s = True, 0.0
         try:
             self.names = tuple(self._greet(wired) for wired in self._all())
             # After the lines are open: what is registered last runs first, and pyvisa closes its lines at exit too.
             atexit.register(self._close_at_exit)
             for source in (*self._sources, *self._heaters):
-                self._park(source)
+                source.park(self.bench.safe_voltage_V, limit_V=self.max_voltage_V)
             self._shine(np.zeros(self.channels))
         except BaseException:
             self.close()
@@ -186,21 +182,32 @@ class BenchChip(AbstractChip):
             time.sleep(seconds)
 
     def _clock_s(self) -> float:
-        simulated = (source.driver.clock_s() for source in self._sources)
-        return next((seconds for seconds in simulated if seconds is not None), time.monotonic())
+        for source in self._sources:
+            seconds = source.driver.clock_s()
+            if seconds is None:
+                continue
+            if not 0.0 <= self._clock_was_s <= seconds < np.inf:
+                raise BenchError(
+                    f"{source.driver.where} ({source.entry.resource}): its clock says {seconds:g} s after "
+                    f"{self._clock_was_s:g} s; time passes forwards: check commands.clock"
+                )
+            self._clock_was_s = seconds
+            return seconds
+        return time.monotonic()
 
     def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
         with self._saying_what_was_done():
             for source in self._sources:
-                self._write(source, volts[source.places])
+                source.write(volts[source.places], limit_V=self.max_voltage_V)
             _settle(self._sources)
-            self._verify()
+            for source in self._sources:
+                source.verify()
         self.tally.settings += 1
 
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         with self._saying_what_was_done():
             for source in self._heaters:
-                self._warm(source, power_mW[source.places])
+                source.warm(power_mW[source.places])
             _settle(self._heaters)
         self.tally.heatings += 1
 
@@ -215,74 +222,13 @@ class BenchChip(AbstractChip):
             current_A = np.full(self.rows, np.nan)
             for meter in self._meters:
                 found = meter.driver.read(meter.channels)
-                self._refuse_faults(meter, found)
+                meter.refuse_faults(found, limit_A=RANGE_OVER_CONVERTER * self._full_scale_A)
                 current_A[meter.places] = found
         self.tally.triggers += 1
         self.tally.samples += averages
         return current_A
 
-    # ------------------------------------------------------------ voltages
-
-    def _write(self, source: _Wired, volts: Float[ndarray, " channels"]) -> None:
-        """Write one source's voltages, no faster than its ramp allows."""
-        ramp_V_s = source.entry.ramp_V_s
-        if ramp_V_s and not source.known:
-            self._ask_where(source)
-        steps = 1
-        if ramp_V_s and source.known:
-            steps = max(1, int(np.ceil(np.abs(volts - source.sent).max() / (ramp_V_s * RAMP_STEP_S))))
-        start = source.sent
-        for step in range(1, steps + 1):
-            # The last step is the voltage itself, to the last bit.
-            now = volts if step == steps else start + (volts - start) * step / steps
-            source.known = False
-            source.driver.write_volts(source.channels, now)
-            source.sent, source.known = now.copy(), True
-            if step < steps:
-                time.sleep(RAMP_STEP_S)
-
-    def _ask_where(self, source: _Wired) -> None:
-        """Where a ramp begins after a failure or after a program that was killed, where the source can tell."""
-        try:
-            found = source.driver.read_volts(source.channels)
-        except InputError:
-            source.driver.recover()
-            return
-        # From outside the limit no ramp could be written: then there is but the jump.
-        source.sent, source.known = found, bool((np.abs(found) <= self.max_voltage_V).all())
-
-    def _verify(self) -> None:
-        for source in self._sources:
-            allowed_V = source.entry.verify_V
-            if not allowed_V:
-                continue
-            found = source.driver.read_volts(source.channels)
-            wrong = np.flatnonzero(~(np.abs(found - source.sent) <= allowed_V))
-            if wrong.size:
-                i = int(wrong[0])
-                row, ring = (int(place[i]) for place in source.places)
-                raise BenchError(
-                    f"{source.driver.where} ({source.entry.resource}): ring {ring} of row {row} (channel "
-                    f"{source.channels[i]}) was set to {source.sent[i]:.6g} V and reads {found[i]:.6g} V "
-                    f"({wrong.size} channels are off by more than {allowed_V:g} V); a stuck channel, or verify_V is "
-                    "below the source's resolution"
-                )
-
-    def _warm(self, source: _Wired, power_mW: Float[ndarray, " channels"]) -> None:
-        """Write the powers of one source's heaters that change."""
-        changed = np.flatnonzero(~(source.known & (source.sent == power_mW)))
-        if changed.size:
-            source.known = False
-            source.driver.write_powers([source.channels[i] for i in changed], power_mW[changed])
-        source.sent, source.known = power_mW.copy(), True
-
-    def _park(self, source: _Wired) -> None:
-        if isinstance(source.entry, HeaterSource):
-            # Written though they may be off already.
-            source.known = False
-            self._warm(source, np.zeros(len(source.channels)))
-        else:
-            self._write(source, np.full(len(source.channels), self.bench.safe_voltage_V))
+    # ------------------------------------------------------------ parking
 
     def _park_best_effort(self) -> list[str]:
         troubles = []
@@ -299,12 +245,20 @@ class BenchChip(AbstractChip):
                     f"the {'heaters' if heats else 'rings'} of rows {rows[0]} to {rows[-1]} could not be parked and "
                     f"may still be {'on' if heats else 'driven'} ({trouble}); switch that source off by hand"
                 )
+        # Last: dark lines must not wait for rings, nor rings for a light source that is silent.
+        for source in (s for s in self._lights if s.answered):
+            if trouble := self._parking_trouble(source) and self._parking_trouble(source):
+                lines = sorted(int(line) for line in source.places[0])
+                troubles.append(
+                    f"lines {lines[0]} to {lines[-1]} could not be darkened and may still be lit ({trouble}); switch "
+                    "that source off by hand"
+                )
         return troubles
 
-    def _parking_trouble(self, source: _Wired) -> str:
+    def _parking_trouble(self, source: Wired) -> str:
         try:
             source.driver.recover()
-            self._park(source)
+            source.park(self.bench.safe_voltage_V, limit_V=self.max_voltage_V)
         except Exception as error:  # parking goes on whatever one instrument's driver raises
             return str(error) or type(error).__name__
         return ""
@@ -312,33 +266,14 @@ class BenchChip(AbstractChip):
     # ------------------------------------------------------------ light and currents
 
     def _shine(self, light: Float[ndarray, " channels"]) -> None:
-        changed = [s for s in self._lights if not (s.known and np.array_equal(s.sent, light[s.places]))]
-        for source in changed:
-            source.known = False
-            source.driver.set_light(source.channels, light[source.places])
-            source.sent, source.known = light[source.places], True
+        changed = [source for source in self._lights if source.shine(light[source.places])]
         if changed:
             self.tally.lights += 1
             _settle(changed)
 
-    def _refuse_faults(self, meter: _Wired, found: Float[ndarray, " channels"]) -> None:
-        bad = np.flatnonzero(~np.isfinite(found))
-        if bad.size:
-            i = int(bad[0])
-            overload = np.isinf(found[i])
-            raise BenchError(
-                f"{meter.driver.where} ({meter.entry.resource}): row {int(meter.places[0][i])} (channel "
-                f"{meter.channels[i]}): "
-                + (
-                    "overload: a saturated detector, or the meter's range is too small; raise the range"
-                    if overload
-                    else "the reading is not a number; check that channel and its detector"
-                )
-            )
-
     # ------------------------------------------------------------ the rest
 
-    def _greet(self, wired: _Wired) -> str:
+    def _greet(self, wired: Wired) -> str:
         wired.known = wired.answered = False
         wired.driver.open()
         name = wired.driver.idn()
@@ -347,6 +282,11 @@ class BenchChip(AbstractChip):
                 f"{wired.driver.where} ({wired.entry.resource}): says it is {name!r}, the bench file wants "
                 f"{wired.entry.idn!r}; check address and cable"
             )
+        if (said := SPEC_IN_NAME.search(name)) and not self._spec_hash.startswith(said[1]):
+            raise BenchError(
+                f"{wired.driver.where} ({wired.entry.resource}): {name!r} holds a chip of spec {said[1]}, this one is "
+                f"{self._spec_hash[: len(said[1])]}; is this the right spec? give the one that it was made by"
+            )
         wired.answered = True
         return name
 
@@ -354,10 +294,10 @@ class BenchChip(AbstractChip):
         with suppress(BenchError):  # reported already, and nobody is left to catch it
             self.close()
 
-    def _all(self) -> Iterator[_Wired]:
+    def _all(self) -> Iterator[Wired]:
         yield from (*self._sources, *self._heaters, *self._lights, *self._meters)
 
-    def _wire(self, role: str, number: int, entry: VoltageSource | HeaterSource | LightSource | CurrentMeter) -> _Wired:
+    def _wire(self, role: str, number: int, entry: VoltageSource | HeaterSource | LightSource | CurrentMeter) -> Wired:
         limits = [
             source.max_voltage_V for source in self.bench.voltage_source if same_box(source.resource, entry.resource)
         ]
@@ -379,7 +319,7 @@ class BenchChip(AbstractChip):
             raise InputError(f"bench {self.bench.name}: {error}") from None
         mapped = channel_map(entry)
         places = tuple(np.array(axis) for axis in zip(*mapped, strict=True))
-        return _Wired(driver, entry, places, list(mapped.values()), np.zeros(len(mapped)))
+        return Wired(driver, entry, places, list(mapped.values()), np.zeros(len(mapped)))
 
     @contextmanager
     def _saying_what_was_done(self) -> Iterator[None]:
@@ -392,6 +332,6 @@ class BenchChip(AbstractChip):
             raise BenchError(f"{error} [after {done.settings} settings and {done.triggers} readings]") from None
 
 
-def _settle(changed: list[_Wired]) -> None:
+def _settle(changed: list[Wired]) -> None:
     if settle_s := max(wired.entry.settle_s for wired in changed):
         time.sleep(settle_s)

@@ -1,13 +1,7 @@
-"""What a driver of an instrument must do, and the drivers that are installed.
-
-The SCPI driver serves most instruments by its command templates. For another protocol write a subclass of
-`AbstractDriver` and name it as an entry point of the group ``prism_photonics.drivers``; a bench file picks it by that
-name. A bench file cannot name a module: nothing is imported that was not installed.
-"""
+"""What a driver of an instrument must do; `registry` has the drivers that are installed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from typing import final
 
 import numpy as np
@@ -17,9 +11,7 @@ from numpy import ndarray
 from prism_photonics.chip.instruments import Instrument
 from prism_photonics.chip.link import Link
 from prism_photonics.chip.resource import canonical
-from prism_photonics.units import InputError, nearest
-
-GROUP = "prism_photonics.drivers"
+from prism_photonics.units import InputError
 
 
 @final
@@ -34,7 +26,14 @@ class Links:
         """The line to an instrument, opened the first time."""
         name = canonical(entry.resource)
         if name not in self._open:
-            self._open[name] = Link(entry.resource, timeout_s=entry.timeout_s, library=self._library)
+            self._open[name] = Link(
+                entry.resource,
+                timeout_s=entry.timeout_s,
+                library=self._library,
+                read_termination=entry.read_termination,
+                write_termination=entry.write_termination,
+                encoding=entry.encoding,
+            )
         return self._open[name]
 
     def close(self) -> None:
@@ -162,22 +161,3 @@ class AbstractDriver(ABC):
 
     def _cannot(self, what: str) -> InputError:
         return InputError(f"{self.where}: driver '{self.entry.driver}' cannot {what}; choose a driver that can")
-
-
-def driver_class(name: str) -> type[AbstractDriver]:
-    """The installed driver of that name.
-
-    Raises:
-        InputError: None is installed; the nearest name is given.
-    """
-    from prism_photonics.chip.scpi import ScpiDriver
-
-    if name == "scpi":
-        return ScpiDriver
-    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in installed:
-        raise InputError(f"driver = '{name}': not installed; {nearest(name, [*installed, 'scpi'])}")
-    found = installed[name].load()
-    if not (isinstance(found, type) and issubclass(found, AbstractDriver)):
-        raise InputError(f"driver = '{name}': the installed entry point is not a subclass of AbstractDriver; mend it")
-    return found

@@ -6,7 +6,9 @@ from typing import Annotated, Literal, final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from prism_photonics.chip.reply import Separator
 from prism_photonics.chip.template import Template
+from prism_photonics.chip.wire import Termination
 
 
 class Table(BaseModel):
@@ -30,6 +32,10 @@ ReadChannels = Annotated[str, _checked("channel", "channels")]
 Span = int | list[int]
 
 
+AMPERES = {"A": 1.0, "mA": 1e-3, "uA": 1e-6, "nA": 1e-9, "pA": 1e-12}
+"""What one of a meter's units is in A."""
+# No digits, signs or points: what stands beside a number must not become part of it.
+Affix = Annotated[str, Field(pattern=r"^([A-Za-z_:=%/ ]{0,15}[A-DF-Za-df-z_:=%/])?$")]
 # Design choice: four thousand rows of 256 rings, the most that a spec can have.
 LARGEST_BLOCK = 1 << 20
 
@@ -102,6 +108,9 @@ class RowBlock(Table):
 class _Commands(Table):
     idn: Fixed = "*IDN?"
     error: Annotated[str, _checked()] = Field(default="SYST:ERR?", description="asked after each write; empty: never")
+    no_error: str = Field(
+        default="", max_length=64, description="how the answer to error begins if there is none; empty: the number 0"
+    )
     start: list[Fixed] = Field(default=[], description="sent once after opening")
     stop: list[Fixed] = Field(default=[], description="sent before closing, after the rings are parked")
     lock: Annotated[str, _checked()] = Field(
@@ -161,6 +170,12 @@ class Instrument(Table):
     command_s: float = Field(default=1e-3, ge=0, le=60, description="time of one command on the wire, for estimates")
     settle_s: float = Field(default=0.0, ge=0, le=3600, description="wait after a change")
     channels_per_command: int = Field(default=64, ge=1, le=65536)
+    read_termination: Termination = Field(default="auto", description="what ends an answer; auto: CR, LF or both")
+    write_termination: Literal["\n", "\r", "\r\n"] = Field(default="\n", description="what ends a command")
+    encoding: Literal["latin-1", "utf-8", "cp1252"] = Field(default="latin-1", description="of letters beyond ASCII")
+    separator: Separator = Field(default="auto", description="between numbers; auto: commas, or tabs without a comma")
+    prefix: Affix = Field(default="", description="text before each number that means nothing more")
+    suffix: Affix = Field(default="", description="text behind each number that means nothing more")
 
     def commands_for(self, channels: int, template: str) -> int:
         """How many commands serve that many channels."""
@@ -216,6 +231,13 @@ class CurrentMeter(Instrument):
     """Reads the rows' balanced photocurrents in A."""
 
     sample_s: float = Field(ge=0, le=3600, description="integration time of one converter sample")
+    unit: Literal["A", "mA", "uA", "nA", "pA"] = Field(default="A", description="of the numbers that it answers")
+    max_current_A: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e3,
+        description="its range: a reading beyond is refused; 0: ten times the spec's converter",
+    )
     channels: list[RowBlock] = Field(min_length=1)
     commands: MeterCommands = MeterCommands()
 

@@ -1,8 +1,6 @@
 """The SCPI driver: command templates filled with checked numbers, and replies read with suspicion."""
 
 import contextlib
-import math
-import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import final
@@ -14,6 +12,7 @@ from numpy import ndarray
 from prism_photonics.chip.drivers import AbstractDriver
 from prism_photonics.chip.guard import Guard, is_unlike_volts
 from prism_photonics.chip.instruments import (
+    AMPERES,
     CurrentMeter,
     HeaterSource,
     Instrument,
@@ -22,32 +21,15 @@ from prism_photonics.chip.instruments import (
     channel_map,
 )
 from prism_photonics.chip.link import BenchError, Link
+from prism_photonics.chip.reply import NumberFormat, cut, is_no_error
 from prism_photonics.chip.template import Template, Value
 from prism_photonics.units import InputError
 
-# SCPI-99, vol. 1, 7.2.1.4 and 7.2.1.5: numbers that stand for what is none.
-SCPI_NAN = 9.91e37
-SCPI_INFINITY = 9.9e37
 LONGEST_ERROR_QUEUE = 64
 # Design choices: one that was just left is free within a second, and is asked that often.
 LOCK_PATIENCE_S, LOCK_PERIOD_S = 1.0, 0.05
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_WORDS = {"NAN": math.nan, "INF": math.inf, "INFINITY": math.inf, "NINF": -math.inf}
-_ERROR = re.compile(r"([+-]?\d+)\s*(?:,\s*(.*))?")
 SET_FIELDS = ("channel", "channels", "value", "values")
 ALL_FIELDS = (*SET_FIELDS, "averages", "integration_s", "seconds")
-
-
-def parse_numbers(reply: str, *, count: int) -> Float[ndarray, " channels"]:
-    """Comma-separated numbers of a SCPI reply; NaN and infinity in any of their spellings.
-
-    Raises:
-        ValueError: Not that many numbers, or something else than a number.
-    """
-    words = [word.strip() for word in reply.split(",")]
-    if len(words) != count or not reply.strip():
-        raise ValueError(f"got {len(words) if reply.strip() else 0} numbers, want {count}")
-    return np.array([_parsed(word) for word in words])
 
 
 @final
@@ -61,6 +43,12 @@ class ScpiDriver(AbstractDriver):
         self._mapped = entry
         self._commands = entry.commands
         self._averages = 0
+        units = ("V", "VDC", "S") if isinstance(entry, VoltageSource) else ()
+        scale = 1.0
+        if isinstance(entry, CurrentMeter):
+            units, scale = (entry.unit, f"{entry.unit}DC"), AMPERES[entry.unit]
+        suffixes = tuple(text for text in (entry.suffix, *units) if text)
+        self._numbers = NumberFormat(entry.separator, entry.prefix, suffixes, scale)
         self._refuse_unproven()
 
     def open(self) -> None:
@@ -214,10 +202,10 @@ class ScpiDriver(AbstractDriver):
             command = template.fill({"channels": some, "channel": some[0]})
             reply = self._ask(command, extra_s=extra_s)
             try:
-                found.append(parse_numbers(reply, count=len(some)))
+                found.append(self._numbers.parse(reply, count=len(some)))
             except ValueError as error:
                 self._link.clean = False
-                raise BenchError(f"{self._name}: the answer to {command!r} is {_cut(reply)}: {error}") from None
+                raise BenchError(f"{self._name}: the answer to {command!r} is {cut(reply)}: {error}") from None
         return np.concatenate(found)
 
     def _do(self, command: str) -> None:
@@ -225,7 +213,7 @@ class ScpiDriver(AbstractDriver):
         self._say(command)
         if complaints := self._complaints():
             raise BenchError(
-                f"{self._name}: refused {_cut(command)}: {_cut(complaints[0])}; check the command and its limits"
+                f"{self._name}: refused {cut(command)}: {cut(complaints[0])}; check the command and its limits"
             )
 
     def _complaints(self) -> list[str]:
@@ -233,14 +221,15 @@ class ScpiDriver(AbstractDriver):
         complaints = []
         while self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
             reply = self._ask(self._commands.error, text=True)
-            match = _ERROR.fullmatch(reply)
-            if not match:
+            try:
+                if is_no_error(reply, self._commands.no_error):
+                    break
+            except ValueError:
                 self._link.clean = False
                 raise BenchError(
-                    f'{self._name}: the answer to {self._commands.error!r} is {_cut(reply)}, want 0,"No error"'
-                )
-            if int(match[1]) == 0:
-                break
+                    f'{self._name}: the answer to {self._commands.error!r} is {cut(reply)}, want 0,"No error"; if that '
+                    "means none, give its beginning as commands.no_error"
+                ) from None
             complaints.append(reply)
         return complaints
 
@@ -252,7 +241,7 @@ class ScpiDriver(AbstractDriver):
             if reply in ("1", "+1"):
                 return
             if reply not in ("0", "+0"):
-                raise BenchError(f"{self._name}: the answer to {command!r} is {_cut(reply)}, want 1 or 0")
+                raise BenchError(f"{self._name}: the answer to {command!r} is {cut(reply)}, want 1 or 0")
             if time.monotonic() >= deadline:
                 raise BenchError(
                     f"{self._name}: is in use by another program ({command} says {reply}); wait for it to end"
@@ -280,6 +269,9 @@ class ScpiDriver(AbstractDriver):
         limit = min(self.limit_V, self.most_heat)
         guard = Guard(limit, largest_channel=max(channel_map(self._mapped).values()))
         for name, text in self._commands:
+            if name == "no_error":
+                # An answer, which is never sent.
+                continue
             for command in text if isinstance(text, list) else [text]:
                 template = Template.parse(command, ALL_FIELDS)
                 doubt = guard.doubt(template, setting=name == "set")
@@ -306,21 +298,3 @@ class ScpiDriver(AbstractDriver):
             # A heater's setting is held to its own limit; on a box that holds rings too it must not pass for a voltage.
             return self.entry.sent(self.limit_mW) if self.limit_V < np.inf else 0.0
         return 1.0 if isinstance(self.entry, LightSource) else 0.0
-
-
-def _parsed(word: str) -> float:
-    named = _WORDS.get(word.upper().lstrip("+"))
-    if named is not None:
-        return named
-    if word.upper() in ("-INF", "-INFINITY"):
-        return -math.inf
-    if not _NUMBER.fullmatch(word):
-        raise ValueError(f"{_cut(word)} is not a number")
-    value = float(word)
-    if math.isclose(abs(value), SCPI_NAN, rel_tol=1e-6):
-        return math.nan
-    return math.copysign(math.inf, value) if abs(value) >= 0.999 * SCPI_INFINITY else value
-
-
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= 80 else f"{text[:60]}…")

@@ -37,7 +37,7 @@ def serve(
     from prism_photonics.chip.virtual import VirtualChip
 
     die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed)
-    idn = f"prism_photonics,{chip_spec.name},{die.label},{__version__}"
+    idn = f"prism_photonics,{chip_spec.name},{die.label} spec:{chip_spec.hash[:12]},{__version__}"
     chip = ServedChip(die, idn=idn, time_scale=time_scale)
 
     def ready(at_port: int) -> None:

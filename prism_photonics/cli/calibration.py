@@ -32,7 +32,7 @@ def calibrate(
     RECORD/stages (a record and a plot of each stage) and with --drift RECORD/drift.nc. Until they are there,
     RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
-    from prism_photonics.workflow.bench import chosen, is_untrimmed, journaled, measurable
+    from prism_photonics.workflow.bench import chosen, is_untrimmed, journaled, measurable, require_same_chip
 
     bench_file, seed = chosen(bench, seed)
     chip_spec = measurable(spec, warn=warn)
@@ -41,6 +41,7 @@ def calibrate(
     from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
 
     make_folder(out)
+    require_same_chip(out, chip_spec, bench)
     progress.print(f"calibrating {chip_spec.name} on {bench} …")
     journal = out / "journal.jsonl"
     with journaled(

@@ -181,6 +181,36 @@ def _on_bench(
             chip.finish()
 
 
+def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:
+    """Refuse a folder that holds the record of another chip, before it is overwritten.
+
+    Args:
+        record: Folder that 'prism calibrate' is to write.
+        spec: The chip that it is to calibrate.
+        bench: Where that chip is.
+
+    Raises:
+        InputError: The record there is another chip's, or cannot be read.
+    """
+    from prism_photonics.calibration.record import read_record
+
+    path = record / "calibration.nc"
+    if not path.exists():
+        return
+    cure = "choose another folder with -o, or move that record away to begin anew"
+    try:
+        _, recorded, extra = read_record(path)
+    except InputError as error:
+        raise InputError(f"{error} [it would be overwritten: {cure}]") from None
+    if recorded.hash != spec.hash:
+        raise InputError(
+            f"{path}: holds the record of {recorded.name} (spec {recorded.hash[:12]}), this is {spec.name} (spec "
+            f"{spec.hash[:12]}); is this the right spec? If so, {cure}"
+        )
+    if (was := extra.get("bench", bench)) != bench and not (was.endswith(".toml") and bench.endswith(".toml")):
+        raise InputError(f"{path}: holds the record of the chip on {was}, this is the one on {bench}; {cure}")
+
+
 def _announced(chip: "JournaledChip", tell: Tell) -> "JournaledChip":
     if chip.kept:
         tell(f"{chip.kept} readings are on file")

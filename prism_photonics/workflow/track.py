@@ -8,7 +8,7 @@ from prism_photonics.calibration.record import read_record
 from prism_photonics.characterize.stability import StabilityTest
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-from prism_photonics.workflow.bench import Tell, chosen, is_untrimmed, journaled, measurable
+from prism_photonics.workflow.bench import Tell, chosen, is_untrimmed, journaled, measurable, require_same_chip
 from prism_photonics.workflow.job import search_and_assign
 from prism_photonics.workflow.session import calibrate_chip
 
@@ -39,8 +39,12 @@ def recorded_or_calibrated(
         bench = bench or str(extra.get("bench", "virtual:0"))
         if bench != extra.get("bench", bench):
             raise InputError(f"--bench {bench}: {what} was calibrated on {extra['bench']}; calibrate the other chip")
+        if not what.is_dir():
+            # --resume with another spec would go on with the chip of the one before.
+            require_same_chip(made, measurable(what, warn=warn), bench)
         return calibration, chip_spec, bench, record
     chip_spec, bench = measurable(what, warn=warn), bench or "virtual:0"
+    require_same_chip(made, chip_spec, bench)
     bench_file, seed = chosen(bench, None)
     tell(f"calibrating {chip_spec.name} on {bench} …")
     journal = out / "journal.jsonl"

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prism_photonics.calibration.survey import take_survey
+from prism_photonics.chip import registry
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.drivers import AbstractDriver, Links
 from prism_photonics.chip.link import BenchError
@@ -229,6 +230,18 @@ def test_a_refusal_of_the_instrument_is_told_in_its_own_words(small, resource, b
         BenchChip(small, misspelled).__enter__()
 
 
+def test_a_chip_of_another_spec_is_noticed_by_its_name(small, die, bench_of):
+    for said, right in (("0" * 12, False), (small.hash[:12], True)):
+        with serving(ServedChip(die(), idn=f"prism_photonics,small,virtual:0 spec:{said},1")) as resource:
+            chip = BenchChip(small, bench_of(resource))
+            if right:
+                with chip:
+                    assert chip.names
+            else:
+                with pytest.raises(BenchError, match=r"spec 000000000000, this one is .*is this the right spec\?"):
+                    chip.open()
+
+
 # ---------------------------------------------------------------- parking
 
 
@@ -316,6 +329,7 @@ def test_a_channel_that_sticks_is_named(small, box, resource, bench_of):
 
 SCRIPT = """
 import json, os, sys, time
+from prism_photonics.chip import registry
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.spec import ChipSpec
@@ -359,6 +373,7 @@ def test_a_signal_parks_the_rings(small, resource, bench_of, ending, code, how):
     os.kill(program.pid, how)
     program.communicate(timeout=30)
     assert not volts_of(resource).any()
+    assert not any(float(word) for word in asked(resource, "SOUR:TRAN?").split(",")), "a line is left at full light"
     assert program.returncode == code or (code is None and program.returncode != 0)
 
 
@@ -424,11 +439,9 @@ class Shouting(AbstractDriver):
 def test_a_driver_of_ones_own_drives_within_the_limit(small, resource, bench_of, monkeypatch):
     from importlib.metadata import EntryPoint
 
-    import prism_photonics.chip.drivers as drivers
-
-    found = EntryPoint(name="shouting", group=drivers.GROUP, value=f"{__name__}:Shouting")
+    found = EntryPoint(name="shouting", group=registry.GROUP, value=f"{__name__}:Shouting")
     monkeypatch.setattr(EntryPoint, "load", lambda self: Shouting)
-    monkeypatch.setattr(drivers, "entry_points", lambda group: [found] if group == drivers.GROUP else [])
+    monkeypatch.setattr(registry, "entry_points", lambda group: [found] if group == registry.GROUP else [])
     with BenchChip(small, bench_of(resource, voltage_source={"driver": "shouting", "resource": "loud"})) as chip:
         chip.set(RAMP)
         driver = chip._sources[0].driver

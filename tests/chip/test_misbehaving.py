@@ -17,7 +17,7 @@ from prism_photonics.calibration.survey import take_survey
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.link import BenchError
-from prism_photonics.chip.scpi import parse_numbers
+from prism_photonics.chip.reply import parse_numbers
 from prism_photonics.chip.session import Client
 from prism_photonics.drift.tracker import Tracker
 
@@ -304,7 +304,8 @@ def test_rings_that_cannot_be_parked_are_named_beside_the_error(small, bench_of,
 
     with pytest.raises(BenchError, match="connection lost"):
         job()
-    assert len(reports) == 1
+    assert len(reports) == 2
+    assert "lines 0 to 2 could not be darkened and may still be lit" in reports[1]
     assert "the rings of rows 0 to 1 could not be parked and may still be driven" in reports[0]
     assert "switch that source off by hand" in reports[0]
 

@@ -164,6 +164,44 @@ def test_a_bench_that_does_not_fit_is_refused_in_one_line(prism, bench_toml, spe
     assert not (tmp_path / "out" / "calibration.nc").exists()
 
 
+# ---------------------------------------------------------------- a folder that holds a record already
+
+
+def test_a_record_of_another_chip_is_not_overwritten(prism, made_up, spec_toml, tmp_path):
+    before = (made_up / "record" / "calibration.nc").read_bytes()
+    other = tmp_path / "spec.toml"
+    other.write_text(replaced(spec_toml.read_text(), {"line_power_dBm = -3.0": "line_power_dBm = -3.5"}))
+    for more in ([], ["--resume"]):
+        result = prism("calibrate", other, "-o", made_up / "record", *more)
+        assert result.exit_code == 2, result.output
+        assert "is this the right spec? If so, choose another folder with -o, or move that record" in result.stderr
+    assert (made_up / "record" / "calibration.nc").read_bytes() == before
+
+
+def test_a_folder_takes_its_own_chip_again_and_no_other_bench(made_up, spec_toml):
+    from prism_photonics.calibration.record import read_record
+    from prism_photonics.spec import load_spec
+    from prism_photonics.units import InputError
+    from prism_photonics.workflow.bench import require_same_chip
+
+    bench = read_record(made_up / "record" / "calibration.nc")[2].get("bench", "virtual:0")
+    spec = read_record(made_up / "record" / "calibration.nc")[1]
+    require_same_chip(made_up / "record", spec, bench)
+    require_same_chip(made_up / "nothing", load_spec(spec_toml), "virtual:0")
+    with pytest.raises(InputError, match="this is the one on virtual:77; choose another folder"):
+        require_same_chip(made_up / "record", spec, "virtual:77")
+
+
+def test_what_cannot_be_read_is_not_overwritten_either(tmp_path, spec_toml):
+    from prism_photonics.spec import load_spec
+    from prism_photonics.units import InputError
+    from prism_photonics.workflow.bench import require_same_chip
+
+    (tmp_path / "calibration.nc").write_bytes(b"half a record")
+    with pytest.raises(InputError, match="it would be overwritten: choose another folder"):
+        require_same_chip(tmp_path, load_spec(spec_toml), "virtual:0")
+
+
 # ---------------------------------------------------------------- programmed voltages on the wire
 
 

@@ -37,9 +37,9 @@ def accuracy(calibration):
 # ---------------------------------------------------------------- what a session keeps
 
 
-def test_a_session_keeps_its_survey_its_chip_and_its_follower(calibration):
+def test_a_session_keeps_its_survey_its_chip_and_its_tracker(calibration):
     assert calibration.survey.attrs["spec_hash"] == calibration.spec.hash == calibration.chip.spec.hash
-    assert calibration.follower.active
+    assert calibration.tracker.active
     assert calibration.readings_per_ring == calibration.fit.triggers / 4
     assert calibration.warnings == ()
 
