@@ -33,9 +33,9 @@ VIEWS = (
 
 
 def lyp(deck: Deck | None = None) -> str:
-    """KLayout layer properties of a deck's layers, topmost first, as XML."""
+    """KLayout layer properties of a deck's layers, bottom to top, as XML: KLayout paints later entries over earlier."""
     numbers = dict((deck or load_deck()).layers.items())
-    entries = "\n".join(_entry(view, numbers[view.layer]) for view in reversed(VIEWS))
+    entries = "\n".join(_entry(view, numbers[view.layer]) for view in VIEWS)
     return f'<?xml version="1.0" encoding="utf-8"?>\n<layer-properties>\n{entries}\n</layer-properties>\n'
 
 

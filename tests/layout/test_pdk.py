@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import gdsfactory as gf
 import kfactory as kf
 import klayout.db as kdb
+import klayout.lay as lay
 import pytest
 import sax
 
@@ -97,6 +98,25 @@ def test_every_layer_has_a_look_and_the_lyp_file_names_them_all(active: gf.Pdk):
     sources = {entry.findtext("source") for entry in root.iter("properties")}
     assert sources == {f"{layer}/{datatype}@1" for _, (layer, datatype) in LAYERS.items()}
     assert set(active.get_layer_views().get_layer_views()) == {name for name, _ in LAYERS.items()}
+
+
+@pytest.mark.parametrize("upper", ["ridge", "heater", "metal1", "metal2", "via", "opening", "bump"])
+def test_klayout_shows_what_lies_on_the_slab(upper: str, tmp_path: Path):
+    layout = kdb.Layout()
+    top = layout.create_cell("chip")
+    top.shapes(layout.layer(*LAYERS.slab)).insert(kdb.DBox(0, 0, 100, 100))
+    top.shapes(layout.layer(*getattr(LAYERS, upper))).insert(kdb.DBox(20, 20, 80, 80))
+    layout.write(str(tmp_path / "chip.gds"))
+    (tmp_path / "chip.lyp").write_text(lyp(), encoding="utf-8")
+    view = lay.LayoutView()
+    view.load_layout(str(tmp_path / "chip.gds"))
+    view.load_layer_props(str(tmp_path / "chip.lyp"))
+    view.max_hier()
+    pixels = view.get_pixels_with_options(100, 100, 0, 0, 1.0, kdb.DBox(0, 0, 100, 100))
+    seen = {pixels.pixel(x, y) & 0xFFFFFF for x in range(40, 60) for y in range(40, 60)}  # some fills are dotted
+    slab = int(next(view.fill for view in VIEWS if view.layer == "slab").removeprefix("#"), 16)
+    assert seen != {slab}
+    assert {pixels.pixel(x, 5) & 0xFFFFFF for x in range(10, 90)} == {slab}
 
 
 def test_a_ring_stands_in_three_dimensions_as_high_as_the_stack(active: gf.Pdk):
