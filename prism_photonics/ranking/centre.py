@@ -17,10 +17,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from prism_photonics.ranking.features import Features
+
 MEMORY_BLOCKS = 64
 """Blocks over which the median runs; a design choice, 1024 tokens in blocks of 16."""
 TOLERANCE = 0.5
 """How far the median may move from the reference, in the blocks' own spread; it costs an eighth of the range."""
+
+_MOST = 20
+"""Powers of two that a scale may differ from 1."""
 
 
 class Centre:
@@ -62,6 +67,38 @@ class Centre:
         for name, value in vars(self).items():
             if value is not None:
                 setattr(self, name, move(value))
+
+
+def channel_scales(
+    features: Features,
+    keys: Float[Tensor, "batch kv_heads blocks tokens dims"],
+    valid: Bool[Tensor, "batch blocks tokens"],
+    layer: int,
+) -> Float[Tensor, "kv_heads width"]:
+    """How much wider each feature spreads than most: blocks are written less it, queries with it, to the same score.
+
+    A channel that spreads a hundred times wider than the others, and that queries weigh little, would take the whole
+    range. The scales are powers of two, so that float scores do not change by a bit.
+
+    Args:
+        features: Makes the features; of single tokens here, whose spread is there from the first block on.
+        keys: Post-RoPE keys of the first blocks.
+        valid: Tokens that are no padding.
+        layer: Layer of the model.
+
+    Returns:
+        One scale per feature, 1 for the median one.
+
+    Source: the shift of scale between the factors is that of SmoothQuant, arXiv 2211.10438.
+    """
+    tokens = keys.flatten(2, 3)[:, :, :, None]
+    each = features.of_blocks(tokens, valid.flatten(1)[:, :, None], layer)
+    each = each.masked_fill(~valid.flatten(1)[:, None, :, None], torch.nan).transpose(0, 1).flatten(1, 2)
+    spread = (each - each.nanmedian(1, keepdim=True).values).abs().nanmedian(1).values.nan_to_num()
+    usual = spread.median(-1, keepdim=True).values
+    even = (spread > 0) & (usual > 0)
+    ratio = torch.where(even, spread, 1.0) / torch.where(even, usual.expand_as(spread), 1.0)
+    return torch.exp2(ratio.log2().round().clamp(-_MOST, _MOST))
 
 
 def centred(

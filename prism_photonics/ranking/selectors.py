@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from prism_photonics.ranking.centre import centred, shared_part, widened
+from prism_photonics.ranking.centre import centred, channel_scales, shared_part, widened
 from prism_photonics.ranking.features import Features
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
 from prism_photonics.units import InputError
@@ -122,7 +122,8 @@ def best(
 class FeatureSelector(Selector):
     """Scores are dot products of block features and query features, read in float or by a chip.
 
-    What all blocks share is taken off before they are written (see ``ranking.centre``).
+    What all blocks share is taken off before they are written, and each feature is written at the scale of its spread,
+    which the first blocks of a layer tell (see ``ranking.centre``).
 
     Attributes:
         features: What block and query are turned into.
@@ -132,21 +133,32 @@ class FeatureSelector(Selector):
     def __init__(self, name: str, features: Features, reader: Reader | None = None):
         self.name, self.features, self.reader = name, features, reader or FloatReader()
         self.trained = features.trained
+        self._scales: dict[int, Float[Tensor, "kv_heads width"]] = {}
 
     def sign(self, keys, valid, place):
         """See ``Selector.sign``."""
-        plain = self.features.of_blocks(widened(keys), valid, place.layer)
+        keys = widened(keys)
+        plain = self.features.of_blocks(keys, valid, place.layer)
         left, reference = centred(plain, valid.any(-1), place.centre)
+        if place.layer not in self._scales and bool(valid.any()):
+            self._scales[place.layer] = channel_scales(self.features, keys, valid, place.layer)
+        left = left / self._scale(place.layer, left)
         return torch.cat([self.reader.write(left, place), reference], -1)
 
     def score(self, queries, signatures, layer, evidence=None):
         """See ``Selector.score``."""
         sketch = self.features.of_queries(widened(queries), signatures.shape[1], layer)
         state, reference = signatures.tensor_split([signatures.shape[-1] - sketch.shape[-1]], -1)
-        return self.reader.read(sketch, state) + shared_part(sketch, reference)
+        return self.reader.read(sketch * self._scale(layer, sketch), state) + shared_part(sketch, reference)
+
+    def _scale(self, layer: int, features: Tensor) -> Tensor:
+        """The scales of a layer, 1 before its first block."""
+        scale = self._scales.get(layer)
+        return features.new_ones(()) if scale is None else scale[:, None].to(features)
 
     def fit(self, keys, queries, *, layer, block):
         """See ``Selector.fit``."""
+        self._scales.pop(layer, None)
         self.features.fit(widened(keys), widened(queries), layer=layer, block=block)
 
     def cost(self, blocks, *, dims, block):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from prism_photonics.ranking.catalog import NAMES, make_selectors
-from prism_photonics.ranking.centre import MEMORY_BLOCKS, Centre, centred, shared_part
+from prism_photonics.ranking.centre import MEMORY_BLOCKS, Centre, centred, channel_scales, shared_part
 from prism_photonics.ranking.compare import bundle_scores
 from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.hierarchical import Hierarchical
@@ -206,3 +206,31 @@ def test_an_empty_difference_is_read_as_zero_without_noise(demo_bundle):
     chip = FeatureSelector("chip", MeanKey(), ChipReader(demo_bundle(8)))
     scores = chip.score(torch.randn(1, 2, 5, 8), chip.sign(keys, whole(keys), Place(0)), 0)
     assert torch.equal(scores, torch.zeros(1, 1, 5, 3))
+
+
+@pytest.mark.parametrize("features", [MeanKey, Bound])
+@pytest.mark.parametrize("size", [1.0, 100.0, 1000.0])
+def test_a_channel_that_spreads_far_and_that_queries_weigh_little_costs_the_chip_no_block(
+    scene, demo_bundle, features, size
+):
+    keys, query, _ = scene
+    wide = torch.ones(DIMS)
+    wide[5] = size
+    want = choice(FeatureSelector("float", features()), keys * wide, query / wide)
+    got = choice(FeatureSelector("chip", features(), ChipReader(demo_bundle(8))), keys * wide, query / wide)
+    assert shared(got, want) >= 0.8
+
+
+def test_scales_are_powers_of_two_of_the_spread_and_change_no_float_score(scene):
+    keys, query, _ = scene
+    wide = torch.ones(DIMS)
+    wide[[5, 9]] = torch.tensor([64.0, 0.25])
+    scales = channel_scales(Bound(), keys * wide, whole(keys), 0)
+    assert torch.equal(scales, torch.cat([wide, wide]).expand(2, -1))
+    constant = torch.where(torch.arange(DIMS) == 3, 1.0, keys)
+    assert torch.equal(channel_scales(MeanKey(), constant, whole(keys), 0), torch.ones(2, DIMS))
+    selector = FeatureSelector("float", MeanKey())
+    unscaled = FeatureSelector("float", MeanKey())
+    unscaled._scales[0] = torch.ones(2, DIMS)
+    scores = [s.score(query, s.sign(keys * wide, whole(keys), Place(0)), 0) for s in (selector, unscaled)]
+    assert torch.allclose(*scores, rtol=1e-6)
