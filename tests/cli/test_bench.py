@@ -103,6 +103,20 @@ def bench_toml(served, layouts, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def made_up_bench(small, served, bench_toml, tmp_path_factory):
+    """The same bench with the chip of the made-up record: a box that holds another spec's would be refused."""
+    import jax
+
+    from prism_photonics.chip.serve import serving
+    from prism_photonics.chip.served import ServedChip
+    from prism_photonics.chip.virtual import VirtualChip
+
+    idn = f"prism_photonics,small_2x3,virtual:3 spec:{small.hash[:12]},0"
+    with serving(ServedChip(VirtualChip.fabricate(small, jax.random.key(3)), idn=idn, time_scale=0.0)) as resource:
+        yield edited(bench_toml, tmp_path_factory.mktemp("made_up"), {served.partition(" at ")[2]: resource})
+
+
 def asked(bench_toml, question):
     """What the served instrument answers on a line of its own."""
     port = int(bench_toml.read_text().split("::")[2])
@@ -205,14 +219,14 @@ def test_what_cannot_be_read_is_not_overwritten_either(tmp_path, spec_toml):
 # ---------------------------------------------------------------- programmed voltages on the wire
 
 
-def test_a_programmed_tile_is_held_on_the_bench_and_then_parked(prism, made_up, bench_toml, tmp_path):
+def test_a_programmed_tile_is_held_on_the_bench_and_then_parked(prism, made_up, made_up_bench, tmp_path):
     signatures = np.random.default_rng(1).uniform(-1.0, 1.0, (4, 3))
     np.save(tmp_path / "signatures.npy", signatures)
     held, done = [], threading.Event()
 
     def watch():
         while not done.wait(0.02):
-            volts = volts_on(bench_toml)
+            volts = volts_on(made_up_bench)
             if volts.any():
                 held.append(volts)
 
@@ -220,7 +234,7 @@ def test_a_programmed_tile_is_held_on_the_bench_and_then_parked(prism, made_up, 
     watcher.start()
     out = tmp_path / "volts.npz"
     result = prism(
-        "program", made_up / "record", tmp_path / "signatures.npy", "-o", out, "--to-bench", bench_toml,
+        "program", made_up / "record", tmp_path / "signatures.npy", "-o", out, "--to-bench", made_up_bench,
         "--page", "1", "--hold-s", "1.5",
     )  # fmt: skip
     done.set()
@@ -231,25 +245,26 @@ def test_a_programmed_tile_is_held_on_the_bench_and_then_parked(prism, made_up, 
         assert held[-1] == pytest.approx(tiles["volts_V"][1, 0], abs=1e-6)
     assert "page 1, slice 0 is on" in result.stderr
     assert "the rings are parked" in result.stderr
-    assert not volts_on(bench_toml).any()
-    assert asked(bench_toml, "DIAG:OVER?") == "0"
+    assert not volts_on(made_up_bench).any()
+    assert asked(made_up_bench, "DIAG:OVER?") == "0"
 
 
-def test_a_tile_beyond_the_limit_or_not_there_never_leaves(made_up, bench_toml, tmp_path):
+def test_a_tile_beyond_the_limit_or_not_there_never_leaves(made_up, made_up_bench, tmp_path):
     from prism_photonics.chip.benchfile import BenchFile
     from prism_photonics.units import InputError
     from prism_photonics.workflow.bench import hold_tile
 
-    bench, out = BenchFile.from_toml(bench_toml), tmp_path / "volts.npz"
+    bench, out = BenchFile.from_toml(made_up_bench), tmp_path / "volts.npz"
     volts = np.ones((1, 1, 2, 3))
     volts[0, 0, 1, 2] = 10.001  # the record's chip is held to 10 V, the instrument goes to 20 V
     np.savez(out, volts_V=volts)
     with pytest.raises(InputError, match=r"10\.001 at page 0, slice 0, row 1, ring 2"):
         hold_tile(bench, made_up / "record", out, page=0, piece=0, hold_s=0.0, tell=print, warn=print)
+    np.savez(out, volts_V=np.ones((1, 1, 2, 3)))
     with pytest.raises(InputError, match="page 3, slice 0 is not there"):
         hold_tile(bench, made_up / "record", out, page=3, piece=0, hold_s=0.0, tell=print, warn=print)
-    assert not volts_on(bench_toml).any()
-    assert asked(bench_toml, "DIAG:OVER?") == "0"
+    assert not volts_on(made_up_bench).any()
+    assert asked(made_up_bench, "DIAG:OVER?") == "0"
 
 
 def test_a_port_that_is_taken_is_one_line(prism, served, spec_toml):
