@@ -14,7 +14,7 @@ from prism_photonics.calibration.survey import take_survey
 from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.characterize.closed_loop import Trimmed
 from prism_photonics.characterize.drift_study import DriftStudy
-from prism_photonics.characterize.stability import Hour
+from prism_photonics.characterize.stability import StabilityTest
 from prism_photonics.chip.journal import JournaledChip
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.codec.encoding import quantizer_step
@@ -51,7 +51,9 @@ def make(folder):
     told = dict.fromkeys(("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), 1.0)
     told |= {"pinned_rings": [[0, 1]], "excluded_rings": []}
     checks = [1e-3, 2e-3]
-    Hour("full", 1.2, [0.0, 60.0], checks, checks, [0.0, -5.0], [0.0, 0.1], told).write(folder / "hour.nc", small)
+    StabilityTest("full", 1.2, [0.0, 60.0], checks, checks, [0.0, -5.0], [0.0, 0.1], told).write(
+        folder / "hour.nc", small
+    )
     write_bundle(folder, validation)
     write_arrays(folder, rng)
     with JournaledChip(chip, small, folder / "journal.jsonl", identity={"bench": "virtual:0", "seed": 0}) as journal:

@@ -109,9 +109,9 @@ def drift_studies(good):
 
 
 def hours(good):
-    from prism_photonics.characterize.stability import Hour
+    from prism_photonics.characterize.stability import StabilityTest
 
-    return _measured(good, "hour.nc", lambda path, spec: Hour.read(path), "prism_photonics.hour")
+    return _measured(good, "hour.nc", lambda path, spec: StabilityTest.read(path), "prism_photonics.hour")
 
 
 def _measured(good, name, read, schema):
