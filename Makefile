@@ -40,8 +40,8 @@ format: $(ALL)  ## rewrite the sources into the project's format
 	$(BIN)/ruff format
 
 notebooks: $(ALL)  ## execute every notebook; the committed files stay as they are
-	$(BIN)/jupyter nbconvert --log-level WARN --KernelManager.transport_encryption=auto --to notebook --execute \
-		--output-dir out/notebooks notebooks/*.ipynb
+	ls notebooks/*.ipynb | xargs -n 1 -P 2 $(BIN)/jupyter nbconvert --log-level WARN \
+		--KernelManager.transport_encryption=auto --to notebook --execute --output-dir out/notebooks
 
 docs: $(ALL)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build

@@ -1,8 +1,11 @@
 """Sphinx settings: MyST pages, and API pages made from the Google-form docstrings."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+from nbconvert import MarkdownExporter
 
 # autodoc imports with TYPE_CHECKING set, which pydantic models of gdsfactory do not survive: import it before.
 import gdsfactory  # noqa: F401
@@ -15,6 +18,22 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+
+HERE = Path(__file__).parent
+
+
+def write_gallery() -> None:
+    """The executed notebooks as pages of the gallery, their pictures beside them."""
+    folder = HERE / "gallery"
+    folder.mkdir(exist_ok=True)
+    for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
+        text, resources = MarkdownExporter().from_filename(str(notebook), resources={"unique_key": notebook.stem})
+        (folder / f"{notebook.stem}.md").write_text(text, encoding="utf-8")
+        for name, content in resources["outputs"].items():
+            (folder / name).write_bytes(content)
+
+
+write_gallery()
 
 html_theme = "furo"
 html_title = project
