@@ -101,6 +101,7 @@ class CalibrationSession:
         if not 0 <= page < len(programmed.volts):
             raise InputError(f"apply: page {page}, want 0 to {len(programmed.volts) - 1}; choose another")
         self._applied = volts = programmed.volts[page]
+        self._tell_time()
         self.tracker.set(volts)
         self.tracker.correct(volts)
 
@@ -143,6 +144,7 @@ class CalibrationSession:
         span = self.weight_range if accuracy is None else accuracy.weight_range
         held = 0.0 if accuracy is None else accuracy.validation.held_weights()
         self._applied = None
+        self._tell_time()
         return score_bank(
             self.chip,
             fit,
@@ -244,6 +246,14 @@ class CalibrationSession:
             The axes.
         """
         return drawn("resonances", stages(self.fit, self.survey)["resonance"], ax=ax)
+
+    def _tell_time(self) -> None:
+        """Tell the tracker for how long the voltages that stand there have charged the film.
+
+        Its clock is that of the last reading, and a script may have paused since: one more, before anything is set.
+        """
+        if self.tracker.active:
+            self.chip.measure(np.zeros(self.chip.channels))
 
     def __repr__(self) -> str:
         """What was found, in one line."""
