@@ -48,6 +48,7 @@ def chip_bank(
     calibration: Calibration,
     spec: ChipSpec,
     weight_range: WeightRange,
+    *,
     held: Float[np.ndarray, "rows channels"] | float = 0.0,
 ) -> ScoreBank:
     """A scorer that programs and reads a chip tile by tile; excluded rings hold so much (`Validation.held_weights`).
