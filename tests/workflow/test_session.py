@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import prism_photonics as pp
+from prism_photonics.calibration.faults import find_faults
 from prism_photonics.units import InputError
 
 # A reading takes a millisecond, and the common temperature walks while one looks.
@@ -41,6 +42,7 @@ def test_a_session_keeps_its_survey_its_chip_and_its_tracker(calibration):
     assert calibration.survey.attrs["spec_hash"] == calibration.spec.hash == calibration.chip.spec.hash
     assert calibration.tracker.active
     assert calibration.readings_per_ring == calibration.fit.triggers / 4
+    assert calibration.faults == find_faults(calibration.survey, calibration.spec) == ()
     assert calibration.warnings == ()
 
 
