@@ -126,7 +126,10 @@ class CalibrationSession:
         queries: Float[ndarray, "queries dims"],
         accuracy: Accuracy | None = None,
     ) -> Float[ndarray, "queries blocks"]:
-        """Program signatures tile by tile and score queries on them, every score a photocurrent.
+        """Program signatures tile by tile and score queries on them by photocurrent.
+
+        What all signatures share, their median, is not written: its score is computed and added, see
+        ``codec.centring``.
 
         Args:
             signatures: One signature per block, any unit and any number of either.

@@ -85,6 +85,14 @@ def test_scores_by_photocurrent_are_those_of_arithmetic(calibration):
     assert np.corrcoef(scores.ravel(), exact.ravel())[0, 1] > 0.999
 
 
+def test_what_all_signatures_share_costs_their_scores_no_accuracy(calibration):
+    rng = np.random.default_rng(3)
+    own, queries = rng.standard_normal((5, 7)), rng.standard_normal((6, 7))
+    signatures = own + 100.0 * rng.standard_normal(7)
+    errors = calibration.scores(signatures, queries) - queries @ signatures.T
+    assert np.std(errors) < 0.05 * np.std(queries @ own.T)
+
+
 # ---------------------------------------------------------------- one road
 
 
