@@ -192,7 +192,7 @@ class BehavioralModel(eqx.Module):
             checks.require_shape("drift", got=drift.shape, want=shape)
             drift = jnp.asarray(drift, signatures.dtype)
         together = None if common_drift is None else jnp.asarray(common_drift, signatures.dtype)
-        return self._program(left, middle, scale, jnp.asarray(error), drift, together)
+        return self._program(left, middle, scale, jnp.asarray(error), drift=drift, common_drift=together)
 
     def scores(
         self,
@@ -222,7 +222,7 @@ class BehavioralModel(eqx.Module):
             InputError: NaN or infinite queries, another number of dimensions, neither key nor noise, or a time at
                 which drift was not measured.
         """
-        return self._read(query, programmed, key, noise, t_since_program_s)[0]
+        return self._read(query, programmed, key, noise=noise, t_since_program_s=t_since_program_s)[0]
 
     def top_k(
         self,
@@ -251,7 +251,7 @@ class BehavioralModel(eqx.Module):
             InputError: What `scores` refuses, or k of fewer blocks.
         """
         k = checks.require_count("k", k, most=programmed.weights.shape[0])
-        scores, ranked = self._read(query, programmed, key, noise, t_since_program_s)
+        scores, ranked = self._read(query, programmed, key, noise=noise, t_since_program_s=t_since_program_s)
         # Of equal values, lax.top_k promises the lower index first.
         return scores, jax.lax.top_k(ranked, k)[1]
 
@@ -260,6 +260,7 @@ class BehavioralModel(eqx.Module):
         query: Num[AnyArray, "*batch dims"],
         programmed: ProgrammedSignatures,
         key: PRNGKeyArray | None,
+        *,
         noise: Float[AnyArray, "shots *batch blocks slices"] | None,
         t_since_program_s: float | Float[Array, ""],
     ) -> tuple[Float[Array, "*batch blocks"], Float[Array, "*batch blocks"]]:
@@ -285,6 +286,7 @@ class BehavioralModel(eqx.Module):
         centre: Float[Array, "*rails dims"],
         scale: Float[Array, ""],
         error: Float[Array, "blocks slices channels"],
+        *,
         drift: Float[Array, "blocks slices channels"] | None,
         common_drift: Float[Array, ""] | None,
     ) -> ProgrammedSignatures:
@@ -304,7 +306,7 @@ class BehavioralModel(eqx.Module):
     def _aged(self, programmed: ProgrammedSignatures, time_s: Float[Array, ""]) -> ProgrammedSignatures:
         row = self._row(len(programmed.weights))
         weights = arithmetic.drifted_weights(
-            self, programmed.weights, programmed.drift, programmed.common_drift, time_s, row
+            self, programmed.weights, programmed.drift, programmed.common_drift, time_s=time_s, row=row
         )
         return eqx.tree_at(lambda p: p.weights, programmed, weights)
 
@@ -318,7 +320,7 @@ class BehavioralModel(eqx.Module):
         row = self._row(len(programmed.weights))
         query_hat, largest = arithmetic.normalized(query)
         score_hat = arithmetic.read_hat(
-            self, programmed.weights, programmed.row_sum, query_hat, noise, row, convert=_straight_through
+            self, programmed.weights, programmed.row_sum, query_hat, noise=noise, row=row, convert=_straight_through
         )
         score_hat = arithmetic.without_answer(score_hat, query, programmed.centre)
         shared = centre_score(query, programmed.centre, halves=programmed.centre.ndim == 2)

@@ -56,14 +56,17 @@ def fit_noise(study: NoiseStudy) -> tuple[Float[np.ndarray, " 4"], bool]:
 def _by_moments(study: NoiseStudy) -> Float[np.ndarray, " 4"]:
     own = study.step**2 / 12
     variance = study.codes.var(axis=1, ddof=1) * study.step**2
-    spread = np.full(len(variance), max(variance.mean(), own.mean()))  # of a variance: proportional to the variance
-    for _ in range(5):
+
+    def weighted(spread: Float[np.ndarray, " studied"]) -> Float[np.ndarray, " 4"]:
         design = study.terms / spread[:, None]
         size = np.linalg.norm(design, axis=0)
         size[size == 0] = 1.0
-        coefficients = nnls(design / size, (variance - own) / spread)[0] / size
-        spread = study.terms @ coefficients + own
-    return coefficients
+        return nnls(design / size, (variance - own) / spread)[0] / size
+
+    spread = np.full(len(variance), max(variance.mean(), own.mean()))  # of a variance: proportional to the variance
+    for _ in range(4):
+        spread = study.terms @ weighted(spread) + own
+    return weighted(spread)
 
 
 def _by_likelihood(study: NoiseStudy) -> Float[np.ndarray, " 4"]:

@@ -12,9 +12,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place
-from prism_photonics.calibration.faults import find_faults, lit_currents_A, usable
+from prism_photonics.calibration.faults import Fault, find_faults, lit_currents_A, usable
 from prism_photonics.calibration.fit import RowFit
-from prism_photonics.calibration.survey import on_dac_grid, take_survey
+from prism_photonics.calibration.survey import on_dac_grid, survey_and_faults
 from prism_photonics.calibration.survey_fit import fit_survey
 from prism_photonics.calibration.unknowns import (
     RowModel,
@@ -177,12 +177,23 @@ def calibrate(
         InputError: The chip has another shape, or a ring, line or detector is dead.
     """
     survey_key, fit_key = jax.random.split(key)
-    survey = take_survey(chip, spec, key=survey_key, settings=settings, averages=averages)
-    return from_survey(survey, spec, key=fit_key)
+    survey, faults = survey_and_faults(chip, spec, key=survey_key, settings=settings, averages=averages)
+    return from_survey(survey, spec, key=fit_key, faults=faults)
 
 
-def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Calibration:
+def from_survey(
+    survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray, faults: tuple[Fault, ...] | None = None
+) -> Calibration:
     """The calibration that a recorded survey supports.
+
+    Args:
+        survey: What `take_survey` returned.
+        spec: The chip's spec.
+        key: JAX random key of the fit's starts.
+        faults: What `find_faults` returned of this survey, where that is known already.
+
+    Returns:
+        The calibration.
 
     Raises:
         InputError: The survey was taken for another spec.
@@ -193,7 +204,7 @@ def from_survey(survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Cal
             f"({spec.hash[:12]}); calibrate with the chip's own spec"
         )
     own = survey.channel_of_ring.values
-    use = usable(survey, find_faults(survey, spec), spec)
+    use = usable(survey, find_faults(survey, spec) if faults is None else faults, spec)
     current_A = lit_currents_A(survey)
     dark_A, leak = dark_and_leak(survey.dark_A.values, current_A, trusted=use.whole_rows)
     # A ring that stands still is a ring at one voltage; its offset tells which.

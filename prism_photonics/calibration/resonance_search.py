@@ -168,15 +168,20 @@ def _assign_warm(
 
     Warmth moves the least order a little; after a few rounds it stays.
     """
-    by_ring = lambda array: array.reshape(len(array), -1)  # noqa: E731
-    warmed_pm = np.zeros(offset_pm.shape)
-    for _ in range(WARM_ROUNDS):
+
+    def assigned(warmed_pm: ndarray) -> tuple[Assignment, ndarray, ndarray]:
         assignment = assign(offset_pm + warmed_pm, target_pm, fsr_pm=fsr_pm, direction="red")
         wanted_pm = np.where(alive, assignment.tuning_pm + warmed_pm, 0.0)
-        own_pm = own_shift_pm(spec, by_ring(wanted_pm)).reshape(wanted_pm.shape)
-        before_pm, warmed_pm = warmed_pm, np.where(alive, wanted_pm - own_pm, 0.0)
+        own_pm = own_shift_pm(spec, wanted_pm.reshape(len(wanted_pm), -1)).reshape(wanted_pm.shape)
+        return assignment, own_pm, np.where(alive, wanted_pm - own_pm, 0.0)
+
+    before_pm = np.zeros(offset_pm.shape)
+    assignment, own_pm, warmed_pm = assigned(before_pm)
+    for _ in range(1, WARM_ROUNDS):
         if np.abs(warmed_pm - before_pm).max() < 1.0:
             break
+        before_pm = warmed_pm
+        assignment, own_pm, warmed_pm = assigned(before_pm)
     return dataclasses.replace(assignment, tuning_pm=np.where(own_pm < 0.0, own_pm + fsr_pm, own_pm))
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place
-from prism_photonics.calibration.faults import TELLING_SETTINGS, find_faults, require_some_alive
+from prism_photonics.calibration.faults import TELLING_SETTINGS, Fault, find_faults, require_some_alive
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
@@ -115,6 +115,18 @@ def take_survey(
         InputError: No ring answers at all, or the chip does not have the spec's shape. What is broken without being
             all is found by `find_faults`, and left out by the fit.
     """
+    return survey_and_faults(chip, spec, key=key, settings=settings, averages=averages)[0]
+
+
+def survey_and_faults(
+    chip: AbstractChip,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    settings: int | None = None,
+    averages: int | None = None,
+) -> tuple[xr.Dataset, tuple[Fault, ...]]:
+    """The survey, and what it shows to be broken; arguments and errors are those of `take_survey`."""
     if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.rings):
         raise InputError(
             f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.rings}; "
@@ -155,7 +167,8 @@ def take_survey(
         aside_V = np.where(probed.any(1, keepdims=True), spec.drive.max_voltage_V, taken[-1].volts_V)
         take(np.where(probed, levels_V[:, None, None], aside_V))
         survey = _dataset(chip, spec, taken, averages, probes=len(PROBES))
-    return survey
+        faults = find_faults(survey, spec)
+    return survey, faults
 
 
 class _Taken(NamedTuple):

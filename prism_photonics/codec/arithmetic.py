@@ -100,6 +100,7 @@ def drifted_weights(
     weights: Float[Any, "*banks blocks slices channels"],
     drift: Float[Any, "*banks blocks slices channels"],
     common: Any,
+    *,
     time_s: Any,
     row: Int[Any, " blocks"],
 ) -> Float[Any, "*banks blocks slices channels"]:
@@ -134,9 +135,9 @@ def read_hat(
     weights: Float[Any, "blocks slices channels"],
     row_sum: Float[Any, "blocks slices"],
     query_hat: Float[Any, "*batch dims"],
+    *,
     noise: Float[Any, "shots *batch blocks slices"],
     row: Int[Any, " blocks"],
-    *,
     convert: Convert = plainly,
 ) -> Float[Any, "*batch blocks"]:
     """Scores of normalised queries against the realised weights, in units of half a weight range.

@@ -122,7 +122,16 @@ class ChipBuffers(torch.nn.Module):
         self.some_permuted = not np.array_equal(self._chip["column_of_channel"], np.arange(self.channels))
         self.common_variance = float(self._chip["noise_common"]) ** 2
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         older = prefix + "weights" in state_dict and prefix + "centre" not in state_dict
         if older:  # of a version that took nothing off
             state_dict[prefix + "centre"] = torch.zeros(0)
@@ -130,7 +139,9 @@ class ChipBuffers(torch.nn.Module):
         for name in (*PROGRAMMED, "drift_time_s", "drift_mean", "drift_common", "drift_own"):
             if prefix + name in state_dict:
                 setattr(self, name, torch.empty_like(state_dict[prefix + name]).to(self.weight_bias))
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
         if older:
             self.centre = self.weights.new_zeros((*self.weights.shape[:-3], self.dims))
         if prefix + "weight_bias" in state_dict:

@@ -98,7 +98,7 @@ def read_hat(
     # the steps itself, and a GPU wants all at once.
     whole = light.device.type != "cpu" or torch.compiler.is_compiling()
     width = blocks if whole else max(1, CACHED_READINGS // max(1, light[..., 0].numel()))
-    parts = [_part(chip, fused, light, drawn, slice(first, first + width)) for first in range(0, blocks, width)]
+    parts = [_part(chip, fused, light, drawn, part=slice(first, first + width)) for first in range(0, blocks, width)]
     score = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
     if fused.held.shape[-2]:
         score = score - summed @ fused.held
@@ -110,6 +110,7 @@ def _part(
     fused: FusedWeights,
     light: Float[Tensor, "*banks slices shots queries channels"],
     noise: Float[Tensor, "*banks slices shots queries blocks"] | None,
+    *,
     part: slice,
 ) -> Float[Tensor, "*banks queries part"]:
     banks = fused.lines.dim() - 3

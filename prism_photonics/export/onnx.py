@@ -55,9 +55,10 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
     commanded, weights = arithmetic.programmed_weights(chip, share, error, row)
     if bundle.longest_s > 0:
         drift, common = graph.take("drift", weights_shape), graph.take("common_drift", ())
-        weights = arithmetic.drifted_weights(chip, weights, drift, common, graph.take("t_since_program_s", ()), row)
+        time_s = graph.take("t_since_program_s", ())
+        weights = arithmetic.drifted_weights(chip, weights, drift, common, time_s=time_s, row=row)
     query_hat, largest = arithmetic.normalized(query)
-    score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise, row)
+    score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise=noise, row=row)
     score_hat = arithmetic.without_answer(score_hat, query, centre)
     shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
     scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)

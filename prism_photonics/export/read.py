@@ -167,7 +167,7 @@ class Bundle:
             InputError: NaN or infinite queries, another number of dimensions, or a time at which drift was not
                 measured.
         """
-        return self._read(query, programmed, key, noise, t_since_program_s)[0]
+        return self._read(query, programmed, key, noise=noise, t_since_program_s=t_since_program_s)[0]
 
     def scores(
         self,
@@ -225,7 +225,7 @@ class Bundle:
         error = None if seed is not None else np.zeros(self.error_shape(signatures))
         programmed = self.program(signatures, seed or 0, error=error)
         noise = None if seed is not None else np.zeros(self.noise_shape(query, programmed))
-        scores, ranked = self._read(query, programmed, seed or 0, noise, t_since_program_s)
+        scores, ranked = self._read(query, programmed, seed or 0, noise=noise, t_since_program_s=t_since_program_s)
         return scores, top_k(ranked, k)
 
     def to_torch(self, k: int = 8, *, dtype: str = "float32") -> "PhotonicSelector":
@@ -255,6 +255,7 @@ class Bundle:
         query: Num[np.ndarray, "*batch dims"],
         programmed: Programmed,
         key: int,
+        *,
         noise: Float[np.ndarray, "shots *batch blocks slices"] | None,
         t_since_program_s: float,
     ) -> tuple[Float[np.ndarray, "*batch blocks"], Float[np.ndarray, "*batch blocks"]]:
@@ -271,10 +272,10 @@ class Bundle:
         row, weights = self._row(len(programmed.weights)), programmed.weights
         if t_since_program_s > 0:
             weights = arithmetic.drifted_weights(
-                self, weights, programmed.drift, programmed.common_drift, t_since_program_s, row
+                self, weights, programmed.drift, programmed.common_drift, time_s=t_since_program_s, row=row
             )
         query_hat, largest = arithmetic.normalized(query)
-        score_hat = arithmetic.read_hat(self, weights, programmed.row_sum, query_hat, noise, row)
+        score_hat = arithmetic.read_hat(self, weights, programmed.row_sum, query_hat, noise=noise, row=row)
         dead = arithmetic.dead_rows(self)[row]
         # Beyond the largest float a score is infinite; the ranking is not touched by it.
         with np.errstate(over="ignore", invalid="ignore"):

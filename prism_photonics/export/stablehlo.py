@@ -42,9 +42,9 @@ def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64"
         share = arithmetic.channel_shares(left / scale, bundle.channels, bundle.encoding, halves=halves)
         commanded, weights = arithmetic.programmed_weights(chip, share, error, row)
         if drifts:
-            weights = arithmetic.drifted_weights(chip, weights, drift, common_drift, t_since_program_s, row)
+            weights = arithmetic.drifted_weights(chip, weights, drift, common_drift, time_s=t_since_program_s, row=row)
         query_hat, largest = arithmetic.normalized(query)
-        score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise, row)
+        score_hat = arithmetic.read_hat(chip, weights, commanded.sum(-1), query_hat, noise=noise, row=row)
         score_hat = arithmetic.without_answer(score_hat, query, centre)
         shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
         scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)

@@ -125,7 +125,7 @@ class PhotonicSelector(ChipBuffers):
             signatures = self._wide(signatures)
             left, centre = self._centred(signatures, centre, bank_axes, fixed=signature_scale is not None)
             if not torch.compiler.is_compiling():
-                self._check_signatures(signatures, left, centre, signature_scale, bank_axes)
+                self._check_signatures(signatures, left, centre, signature_scale=signature_scale, bank_axes=bank_axes)
             largest = left.detach().abs().flatten(bank_axes).amax(-1)
             scale = torch.where(largest > 0, largest, torch.ones_like(largest))
             if signature_scale is not None:
@@ -189,7 +189,9 @@ class PhotonicSelector(ChipBuffers):
         row = self._row(blocks)
         fused = FusedWeights(*(getattr(self, name) for name in _FUSED))
         if isinstance(time_s, Tensor) or time_s > 0:
-            weights = arithmetic.drifted_weights(self, self.weights, self.drift, self.common_drift, time_s, row)
+            weights = arithmetic.drifted_weights(
+                self, self.weights, self.drift, self.common_drift, time_s=time_s, row=row
+            )
             fused = fuse(self, weights, self.row_sum, row)
         banks = self.weights.shape[:-3]
         flat = query.reshape(*banks, query.shape[len(banks) : -1].numel(), query.shape[-1])
@@ -222,7 +224,7 @@ class PhotonicSelector(ChipBuffers):
         return False
 
     def _check_signatures(
-        self, signatures: Tensor, left: Tensor, centre: Tensor, signature_scale: float | None, bank_axes: int
+        self, signatures: Tensor, left: Tensor, centre: Tensor, *, signature_scale: float | None, bank_axes: int
     ) -> None:
         finite = bool(torch.isfinite(left).all() & torch.isfinite(centre).all())
         if signature_scale is None and finite:

@@ -110,7 +110,7 @@ def require_arrays(
         if array.dtype.kind not in field.kinds:
             want = _KINDS.get(field.kinds, "numbers")
             raise InputError(f"{place}: {name} is of type {array.dtype}, want {want}; {cure}")
-        _require_shape(place, name, array, field, known, cure)
+        _require_shape(place, name, array, field, known=known, cure=cure)
         require_range(place, name, array, field, cure=cure)
         found[name] = array
     return found
@@ -213,6 +213,7 @@ def _require_shape(
     name: str,
     array: Shaped[np.ndarray, "..."],
     field: Number,
+    *,
     known: dict[str, int],
     cure: str,
 ) -> None:

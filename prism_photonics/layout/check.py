@@ -122,7 +122,9 @@ def _pad_faults(
                 hit = ", ".join(pad for pad, net in reached.items() if net == right_out) or "none"
                 wrong.append(f"its signal reaches pads {hit}; want {name} alone")
             if design.heater_um > 0.0:
-                wrong += _heater_faults(nets, reached, design, (x_um + c * design.pitch_um, y_um), name, left_out)
+                wrong += _heater_faults(
+                    nets, reached, design, (x_um + c * design.pitch_um, y_um), ring=name, ground=left_out
+                )
             column = 0 if spec.flip_chip else c
             if grounds.setdefault((bus, column), left_out) != left_out or left_out not in grounded:
                 wrong.append("its ground is not the grounded net of its column")
@@ -164,6 +166,7 @@ def _heater_faults(
     reached: Mapping[str, Net | None],
     design: RingDesign,
     at_um: tuple[float, float],
+    *,
     ring: str,
     ground: Any,
 ) -> list[str]:

@@ -48,7 +48,7 @@ def overrun(
         (LAYERS.slab, OVERRUN_UM + SLAB_MARGIN_UM, slab),
     ):
         west, end = (facet_um, facet_um + reach) if east else (facet_um - reach, facet_um)
-        frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(taper(west, end, width, width, y_um))
+        frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(taper(west, end, width, width, y_um=y_um))
 
 
 def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:

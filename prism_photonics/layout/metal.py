@@ -62,7 +62,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
                 east.append(_Lead(name, SITE_WIRE_UM, (at,)))
                 continue
             # In the west: the contact nearest the way out has the nearest track.
-            lead, stub = _western(floor, name, row, n % 2 if row < half else 1 - n % 2, at)
+            lead, stub = _western(floor, name, row, n % 2 if row < half else 1 - n % 2, at_um=at)
             (south if row < half else north).append(lead)
             shapes.insert(stub)
 
@@ -98,9 +98,9 @@ def _signal(floor: Floorplan, contacts: Contacts, row: int, channel: int) -> tup
     return _Lead(ring_pad(row, channel), width, ((track, start),)), stub
 
 
-def _western(floor: Floorplan, name: str, row: int, nth: int, at: Point) -> tuple[_Lead, kdb.Box]:
+def _western(floor: Floorplan, name: str, row: int, nth: int, *, at_um: Point) -> tuple[_Lead, kdb.Box]:
     """The lead of a contact of a photodiode in the west, and the stub from the contact to the lead's track."""
-    track, half, (x, y) = floor.west_track(row, nth), WIRE_UM / 2.0, at
+    track, half, (x, y) = floor.west_track(row, nth), WIRE_UM / 2.0, at_um
     start = y + half if row < floor.half else y - half
     return _Lead(name, WIRE_UM, ((track, start),)), box(track - half, y - half, x, y + half)
 

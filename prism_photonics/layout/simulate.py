@@ -97,7 +97,9 @@ def drawn_rows(
                 row, exit_port, drop_port = _row_at(cell, partner, n, entering)
                 kind = cell.instances[row].component
                 if kind not in kinds:
-                    kinds[kind] = _row_circuit(netlist, kind, models, exit_port, drop_port, rings=shift.shape[1])
+                    kinds[kind] = _row_circuit(
+                        netlist, kind, models, exit_port=exit_port, drop_port=drop_port, rings=shift.shape[1]
+                    )
             except InputError as error:
                 if broken is None:
                     raise
@@ -200,9 +202,9 @@ def _row_circuit(
     netlist: Netlist,
     kind: str,
     models: Mapping[str, Callable[..., Any]],
+    *,
     exit_port: str,
     drop_port: str,
-    *,
     rings: int,
 ) -> Callable[..., Any]:
     held = sum(1 for instance in netlist.cells[kind].instances.values() if instance.component == "ring")

@@ -94,7 +94,7 @@ class _Block:
             end = terminator(TerminatorDesign(width_um=design.width_um), kcl=self._kcl)
             top = y_um + design.bus_pitch_um
             self._put(end, f"{name}_end_east_{n}", x + design.pitch_um, top)
-            self._put(end, f"{name}_end_west_{n}", x, top, kdb.Trans.M90)
+            self._put(end, f"{name}_end_west_{n}", x, top, turn=kdb.Trans.M90)
             x = self._guide(x + design.pitch_um, RINGS_APART_UM, y_um)
         self._guide(x, self._outside - x, y_um)
         self._facet_east(f"{name}_out", y_um)
@@ -125,14 +125,14 @@ class _Block:
         overrun(self.cell, self._spec.coupler_design, self._west, y_um)
 
     def _facet_east(self, name: str, y_um: float) -> None:
-        self._put(self._coupler, name, self._east, y_um, kdb.Trans.M90)
+        self._put(self._coupler, name, self._east, y_um, turn=kdb.Trans.M90)
         overrun(self.cell, self._spec.coupler_design, self._east, y_um, east=True)
 
     def _guide(self, x_um: float, length_um: float, y_um: float) -> float:
         """A guide of the block's own: a cell for every length would say nothing more. Returns its end."""
         end = round(x_um + length_um, 3)
         for layer, width in ((LAYERS.ridge, self._width), (LAYERS.slab, self._width + 2.0 * SLAB_MARGIN_UM)):
-            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(taper(x_um, end, width, width, y_um))
+            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(taper(x_um, end, width, width, y_um=y_um))
         return end
 
     def _turn(self, center_um: tuple[float, float], radius_um: float, start_deg: float) -> None:
@@ -152,7 +152,7 @@ class _Block:
             reach = max(PROBE_PITCH_UM / 2.0, abs(x - middle))
             self._put(bond_pad(PROBE_CELL, PROBE_UM, self._kcl), f"{name}_{kind}", middle - inward * reach, low)
 
-    def _put(self, part: gf.Component, name: str, x_um: float, y_um: float, turn: kdb.Trans = kdb.Trans.R0) -> None:
+    def _put(self, part: gf.Component, name: str, x_um: float, y_um: float, *, turn: kdb.Trans = kdb.Trans.R0) -> None:
         at = kdb.Trans(nm(x_um), nm(y_um)) * turn
         self.cell.add_ref(part, name=name).instance.transform(at)
 

@@ -70,22 +70,22 @@ class Pen:
         """Draw a region."""
         self.cell.kdb_cell.shapes(self.cell.kcl.layer(*layer)).insert(region)
 
-    def box(self, layer: Layer, x0_um: float, y0_um: float, x1_um: float, y1_um: float) -> None:
-        """Draw a rectangle from its west, south, east and north side in µm."""
-        self.region(layer, kdb.Region(box(x0_um, y0_um, x1_um, y1_um)))
+    def box(self, layer: Layer, low_um: tuple[float, float], high_um: tuple[float, float]) -> None:
+        """Draw a rectangle from its south-western to its north-eastern corner."""
+        self.region(layer, kdb.Region(box(*low_um, *high_um)))
 
     def guide(self, rib: kdb.Region, sleeve: kdb.Region) -> None:
         """Draw ribs and the slab under them."""
         self.region(LAYERS.ridge, rib.merged())
         self.region(LAYERS.slab, sleeve.merged())
 
-    def port(self, name: str, x_um: float, y_um: float, facing: int, width_um: float) -> None:
+    def port(self, name: str, at_um: tuple[float, float], facing: int, width_um: float) -> None:
         """Place an optical port that faces out of the cell (EAST, NORTH, WEST or SOUTH)."""
-        add_port(self.cell, name, (nm(x_um), nm(y_um)), facing, width_um=width_um)
+        add_port(self.cell, name, (nm(at_um[0]), nm(at_um[1])), facing, width_um=width_um)
 
-    def contact(self, name: str, x_um: float, y_um: float, facing: int, width_um: float) -> None:
+    def contact(self, name: str, at_um: tuple[float, float], facing: int, width_um: float) -> None:
         """Place an electrical port on the second metal."""
-        add_port(self.cell, name, (nm(x_um), nm(y_um)), facing, width_um=width_um, layer=LAYERS.metal2)
+        add_port(self.cell, name, (nm(at_um[0]), nm(at_um[1])), facing, width_um=width_um, layer=LAYERS.metal2)
 
 
 def add_port(
@@ -116,7 +116,7 @@ def box(x0_um: float, y0_um: float, x1_um: float, y1_um: float) -> kdb.Box:
     return kdb.Box(nm(x0_um), nm(y0_um), nm(x1_um), nm(y1_um))
 
 
-def taper(x0_um: float, x1_um: float, w0_um: float, w1_um: float, y_um: float = 0.0) -> kdb.Region:
+def taper(x0_um: float, x1_um: float, w0_um: float, w1_um: float, *, y_um: float = 0.0) -> kdb.Region:
     """A straight or linear taper along x, from width ``w0_um`` at ``x0_um`` to ``w1_um`` at ``x1_um``."""
     x0, x1, y = nm(x0_um), nm(x1_um), nm(y_um)
     low0, low1 = nm(w0_um) // 2, nm(w1_um) // 2
@@ -136,7 +136,7 @@ def arc_points(center_um: tuple[float, float], radius_um: float, start_deg: floa
 
 
 def sector(
-    center_um: tuple[float, float], inner_um: float, outer_um: float, start_deg: float, stop_deg: float
+    center_um: tuple[float, float], inner_um: float, outer_um: float, *, start_deg: float, stop_deg: float
 ) -> kdb.Region:
     """The part of an annulus between two radii and two angles."""
     there = arc_points(center_um, outer_um, start_deg, stop_deg)
@@ -149,6 +149,7 @@ def bend(
 ) -> tuple[kdb.Region, kdb.Region]:
     """Rib and slab of a circular bend about ``center_um``."""
     half = width_um / 2.0
-    rib = sector(center_um, radius_um - half, radius_um + half, start_deg, stop_deg)
     reach = half + SLAB_MARGIN_UM
-    return rib, sector(center_um, max(radius_um - reach, 0.01), radius_um + reach, start_deg, stop_deg)
+    radii_um = ((radius_um - half, radius_um + half), (max(radius_um - reach, 0.01), radius_um + reach))
+    rib, slab = (sector(center_um, *radii, start_deg=start_deg, stop_deg=stop_deg) for radii in radii_um)
+    return rib, slab

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.codec.encoding import RAILS, common_share, decode, encode, quantize, rails
+from prism_photonics.codec.tiling import sliced
 from prism_photonics.programming.tiles import WeightRange
 from prism_photonics.units import InputError
 
@@ -129,7 +130,7 @@ class _Reads:
         self.noise, self.weight_range, self.encoding = noise, weight_range, encoding
         self.dims = channels // RAILS[encoding]
         largest = np.abs(queries).max(-1, keepdims=True)
-        self.query_hat = self._slices(queries / np.where(largest > 0, largest, 1.0))
+        self.query_hat = sliced(queries / np.where(largest > 0, largest, 1.0), self.dims)
         self.light = encode(self.query_hat, encoding)
         slices, blocks = self.query_hat.shape[1], shape[0]
         self.weight_error = rng.standard_normal((DRAWS, blocks, slices, channels))
@@ -137,7 +138,7 @@ class _Reads:
 
     def recall(self, shares: Float[ndarray, "blocks dims"], top: ndarray) -> float:
         """Mean share of the best blocks found when signatures are written as these shares of full weight, clipped."""
-        written = rails(self._slices(np.clip(shares, -1.0, 1.0)), self.encoding)
+        written = rails(sliced(np.clip(shares, -1.0, 1.0), self.dims), self.encoding)
         target = self.weight_range.centre + self.weight_range.span * written
         full, found = self.noise.adc_full_scale, []
         for weight_error, read_error in zip(self.weight_error, self.read_error, strict=True):
@@ -150,7 +151,3 @@ class _Reads:
             chosen = np.argsort(-scores, axis=-1, kind="stable")[:, : top.shape[1]]
             found.append((chosen[:, :, None] == top[:, None, :]).any(-1).mean())
         return float(np.mean(found))
-
-    def _slices(self, values: Float[ndarray, "many dims"]) -> Float[ndarray, "many slices slice_dims"]:
-        padding = -values.shape[1] % self.dims
-        return np.pad(values, ((0, 0), (0, padding))).reshape(len(values), -1, self.dims)

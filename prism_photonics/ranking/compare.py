@@ -10,7 +10,7 @@ from prism_photonics.codec.centring import centre_score
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.ranking.evaluate import Evaluation, evaluate, ideal_scores
 from prism_photonics.ranking.keys import KeyCache
-from prism_photonics.ranking.signatures import at_full_span, mean_key, query_sketch
+from prism_photonics.ranking.signatures import centred_at_full_span, mean_key, query_sketch
 from prism_photonics.units import InputError
 
 BLOCK = 16
@@ -53,8 +53,7 @@ def bundle_scores(
 ) -> Float[np.ndarray, "sequences kv_heads queries blocks"]:
     """Scores of every query of a cache by an exported bundle; each KV head of a sequence is programmed once.
 
-    Each block is written less the median of its bank and at full span, see ``codec.centring`` and
-    ``ranking.signatures.at_full_span``.
+    Each block is written as ``ranking.signatures.centred_at_full_span`` says.
 
     Args:
         bundle: The bundle, or its folder.
@@ -70,9 +69,7 @@ def bundle_scores(
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     for number, bank in enumerate(np.ndindex(*signatures.shape[:2])):
         # Every bank is programmed and read on its own: its own errors, its own noise.
-        # Not the mean, which one block of large keys would lead astray.
-        centre = np.median(signatures[bank], axis=0)
-        unit, scale = at_full_span(signatures[bank] - centre)
+        unit, scale, centre = centred_at_full_span(signatures[bank])
         key = seed * 2**20 + number
         read = model.read(sketches[bank], model.program(unit, key, signature_scale=1.0), key=key)
         scores[bank] = read * scale + centre_score(sketches[bank], centre, halves=False)

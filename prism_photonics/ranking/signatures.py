@@ -75,3 +75,24 @@ def at_full_span(
     scale = np.abs(signatures).max(1)
     scale = np.where(scale > 0, scale, 1.0)
     return signatures / scale[:, None], scale
+
+
+def centred_at_full_span(
+    signatures: Float[np.ndarray, "blocks dims"],
+) -> tuple[Float[np.ndarray, "blocks dims"], Float[np.ndarray, " blocks"], Float[np.ndarray, " dims"]]:
+    """The signatures of one bank less their median, each at full span, its scale, and the median.
+
+    What all blocks share would eat the weight range and tells none from another, see ``codec.centring``: a score times
+    its block's scale, plus ``codec.centring.centre_score`` of the median, is that of the whole signature. It is not the
+    mean, which one block of large keys would lead astray.
+
+    Args:
+        signatures: One signature per block, any unit.
+
+    Returns:
+        What is written, in [-1, 1]; each block's scale in the signatures' unit, 0 for a block that is the median, whose
+        reading says nothing; and the median.
+    """
+    centre = np.median(signatures, axis=0)
+    unit, scale = at_full_span(signatures - centre)
+    return unit, np.where(unit.any(1), scale, 0.0), centre

@@ -165,7 +165,7 @@ def table(
     sequences = dict.fromkeys((point.context, point.trials, point.spacing) for point in points)
     for context, trials, spacing in sequences:
         mine = [point for point in points if (point.context, point.trials, point.spacing) == (context, trials, spacing)]
-        rows += _rows_of_one_context(name, model, vocabulary, selectors, mine, seed=seed, tell=tell)
+        rows += _rows_of_one_context(name, model, vocabulary, selectors, points=mine, seed=seed, tell=tell)
     return rows
 
 
@@ -174,8 +174,8 @@ def _rows_of_one_context(
     model: Any,
     vocabulary: Vocabulary,
     selectors: Mapping[str, Selector],
-    points: Sequence[Point],
     *,
+    points: Sequence[Point],
     seed: int,
     tell: Callable[[str], None],
 ) -> list[TableRow]:
@@ -197,12 +197,12 @@ def _rows_of_one_context(
             probe.forget()
             full, steps = probe.ask(block=block)
             for point in mine:
-                _add(sums[point, "full"], probe, full, full, steps, layer, point)
+                _add(sums[point, "full"], probe, full, full, steps=steps, layer=layer, point=point)
                 for label, selector in selectors.items():
                     said, used = probe.ask(selector, k=point.k, block=block, sink=SINK_TOKENS, window=WINDOW_TOKENS)
-                    _add(sums[point, label], probe, said, full, used, layer, point)
+                    _add(sums[point, label], probe, said, full, steps=used, layer=layer, point=point)
         rows += [
-            _row(name, label, selectors.get(label), point, sums[point, label], layer, dims=dims)
+            _row(name, label, selectors.get(label), point, sums=sums[point, label], layer=layer, dims=dims)
             for point in mine
             for label in ("full", *selectors)
         ]
@@ -241,6 +241,7 @@ def _add(
     probe: Probe,
     said: torch.Tensor,
     full: torch.Tensor,
+    *,
     steps: Sequence[LayerStep],
     layer: int,
     point: Point,
@@ -277,7 +278,7 @@ def _candidates(probe: Probe, point: Point) -> torch.Tensor:
 
 
 def _row(
-    name: str, label: str, selector: Selector | None, point: Point, sums: _Sums, layer: int, *, dims: int
+    name: str, label: str, selector: Selector | None, point: Point, *, sums: _Sums, layer: int, dims: int
 ) -> TableRow:
     low, high = wilson_interval(sums.right, trials=sums.trials)
     hit_low, hit_high = wilson_interval(sums.hits, trials=max(sums.pairs, 1))

@@ -60,6 +60,6 @@ def circuit_reader(record: Path) -> Any:
         raise InputError(f"{record}: calibrated on {shown(bench)}, want a virtual chip; give another record")
     chip = VirtualChip(spec, seed=int(found[2]), trimmed=found[1] == "virtual")
     heat_as_recorded(chip, record / "calibration.nc")
-    score_bank = chip_bank(chip, calibration, spec, accuracy.weight_range, accuracy.validation.held_weights())
+    score_bank = chip_bank(chip, calibration, spec, accuracy.weight_range, held=accuracy.validation.held_weights())
     shots_each = SHOTS[spec.modulator.encoding]
     return BankReader(score_bank, rows=spec.chip.rows, channels=slice_dims(spec), shots=shots_each)

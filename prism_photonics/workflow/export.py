@@ -20,13 +20,14 @@ from prism_photonics.characterize.accuracy import common_range
 from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.codec.centring import centre_score
 from prism_photonics.export.formats import add_formats
 from prism_photonics.export.read import Bundle
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.ranking.compare import BLOCK, K
 from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.ranking.recall import recall_at_k
-from prism_photonics.ranking.signatures import at_full_span, mean_key, query_sketch
+from prism_photonics.ranking.signatures import centred_at_full_span, mean_key, query_sketch
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.accuracy import CALIBRATION_FILE, load_accuracy
@@ -48,11 +49,12 @@ def chip_bank(
     calibration: Calibration,
     spec: ChipSpec,
     weight_range: WeightRange,
+    *,
     held: Float[np.ndarray, "rows channels"] | float = 0.0,
 ) -> ScoreBank:
     """A scorer that programs and reads a chip tile by tile; excluded rings hold so much (`Validation.held_weights`).
 
-    Each block is written at full span, and its own scale multiplies its score afterwards, as ``rank.readers`` does.
+    Each block is written as ``ranking.signatures.centred_at_full_span`` says.
     """
 
     def bank_scores(signatures: np.ndarray, queries: np.ndarray, _: int) -> np.ndarray:
@@ -67,9 +69,10 @@ def bundle_bank(bundle: Bundle, *, seed: int) -> ScoreBank:
     """The same by the bundle; every bank has its own errors and noise."""
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, number: int) -> np.ndarray:
-        unit, scale = at_full_span(signatures)
+        unit, scale, centre = centred_at_full_span(signatures)
         programmed = bundle.program(unit, seed * 2**20 + number, signature_scale=1.0)
-        return bundle.read(queries, programmed, key=seed * 2**20 + number) * scale
+        read = bundle.read(queries, programmed, key=seed * 2**20 + number)
+        return read * scale + centre_score(queries, centre, halves=False)
 
     return score_bank
 
@@ -126,7 +129,7 @@ def held_out(
         recalls: dict[str, list[np.ndarray]] = {"chip": [], "model": []}
         for number, (signatures, queries) in enumerate(banks):
             exact = queries @ signatures.T
-            units = np.abs(queries).max(1)[:, None] * np.abs(signatures).max(1)
+            units = np.abs(queries).max(1)[:, None] * centred_at_full_span(signatures)[1]
             for who, scored in (("chip", chip_scores), ("model", model_scores)):
                 scores = scored(signatures, queries, number)
                 errors[who].append(((scores - exact) / np.where(units > 0, units, 1.0)).ravel())

@@ -9,27 +9,30 @@ from numpy import ndarray
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.codec.centring import centre_score
 from prism_photonics.codec.encoding import RAILS, rails
 from prism_photonics.codec.tiling import scores_by_tile, tiles
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.programming.tiles import ProgrammedTiles
-from prism_photonics.ranking.signatures import at_full_span
+from prism_photonics.ranking.signatures import centred_at_full_span
 from prism_photonics.spec import ChipSpec
 
 
 @dataclass(frozen=True)
 class CutBank:
-    """The signatures of one bank as a chip holds them: every block at full span, pages of blocks, slices of dimensions.
+    """The signatures of one bank as a chip holds them: centred, at full span, pages of blocks, slices of dimensions.
 
     Attributes:
-        unit: Signatures divided by their block's largest magnitude.
+        unit: Signatures less what they share, divided by their block's largest magnitude then.
         scale: What a block's score is multiplied by afterwards.
+        centre: What they share; its score is added afterwards.
         tiles: What the channels carry, page by page and slice by slice.
         slices: Tiles of one page.
     """
 
     unit: Float[ndarray, "blocks dims"]
     scale: Float[ndarray, " blocks"]
+    centre: Float[ndarray, " dims"]
     tiles: Float[ndarray, "tiles rows channels"]
     slices: int
 
@@ -41,9 +44,9 @@ def slice_dims(spec: ChipSpec) -> int:
 
 def cut_bank(signatures: Float[ndarray, "blocks dims"], spec: ChipSpec) -> CutBank:
     """Cut one bank of signatures, any unit, for a chip."""
-    unit, scale = at_full_span(signatures)
+    unit, scale, centre = centred_at_full_span(signatures)
     grid = rails(tiles(unit, rows=spec.chip.rows, channels=slice_dims(spec)), spec.modulator.encoding)
-    return CutBank(unit, scale, grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
+    return CutBank(unit, scale, centre, grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
 
 
 def score_bank(
@@ -99,4 +102,5 @@ def score_bank(
     )
     dead = np.asarray(calibration.excluded).all(1)
     row = np.arange(len(bank.unit)) % spec.chip.rows
-    return np.where(dead[row], -np.inf, dots * largest * bank.scale), clipped
+    scores = dots * largest * bank.scale + centre_score(queries, bank.centre, halves=False)
+    return np.where(dead[row], -np.inf, scores), clipped

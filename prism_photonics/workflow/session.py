@@ -10,10 +10,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration, from_survey, summary
-from prism_photonics.calibration.faults import Fault, find_faults
+from prism_photonics.calibration.faults import Fault
 from prism_photonics.calibration.record import write_record
 from prism_photonics.calibration.stages import stages
-from prism_photonics.calibration.survey import take_survey
+from prism_photonics.calibration.survey import survey_and_faults
 from prism_photonics.characterize.accuracy import measure_weights, numbers_only, validate
 from prism_photonics.characterize.closed_loop import Trimmed, trim
 from prism_photonics.characterize.drift_study import DriftStudy, study_drift
@@ -41,12 +41,16 @@ class CalibrationSession:
         survey: The readings that the fit came from.
         fit: The fitted chip, as calibrated.
         tracker: Who sets the chip's voltages, and follows its temperature where that matters.
+        faults: What is broken on the chip, as the survey shows; its rings are left out.
         seed: The seed of survey and fit.
     """
 
-    def __init__(self, chip: AbstractChip, fit: Calibration, survey: xr.Dataset, *, seed: int) -> None:
+    def __init__(
+        self, chip: AbstractChip, fit: Calibration, survey: xr.Dataset, *, faults: tuple[Fault, ...], seed: int
+    ) -> None:
         """Begin where a survey has just ended; see `calibrate_chip`."""
         self.chip, self.spec, self.fit, self.survey, self.seed = chip, chip.spec, fit, survey, seed
+        self.faults = faults
         self.tracker = Tracker.after_survey(chip, fit, chip.spec, survey)
         self._applied: ndarray | None = None
 
@@ -61,11 +65,6 @@ class CalibrationSession:
     def weight_range(self) -> WeightRange:
         """The effective weights that every ring in use reaches, a margin kept in hand."""
         return WeightRange(*common_range(self.tracker.calibration))
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """What is broken on the chip, as the survey shows; its rings are left out."""
-        return find_faults(self.survey, self.spec)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -101,6 +100,7 @@ class CalibrationSession:
         if not 0 <= page < len(programmed.volts):
             raise InputError(f"apply: page {page}, want 0 to {len(programmed.volts) - 1}; choose another")
         self._applied = volts = programmed.volts[page]
+        self._tell_time()
         self.tracker.set(volts)
         self.tracker.correct(volts)
 
@@ -126,7 +126,10 @@ class CalibrationSession:
         queries: Float[ndarray, "queries dims"],
         accuracy: Accuracy | None = None,
     ) -> Float[ndarray, "queries blocks"]:
-        """Program signatures tile by tile and score queries on them, every score a photocurrent.
+        """Program signatures tile by tile and score queries on them by photocurrent.
+
+        What all signatures share, their median, is not written: its score is computed and added, see
+        ``codec.centring``.
 
         Args:
             signatures: One signature per block, any unit and any number of either.
@@ -143,6 +146,7 @@ class CalibrationSession:
         span = self.weight_range if accuracy is None else accuracy.weight_range
         held = 0.0 if accuracy is None else accuracy.validation.held_weights()
         self._applied = None
+        self._tell_time()
         return score_bank(
             self.chip,
             fit,
@@ -245,6 +249,14 @@ class CalibrationSession:
         """
         return drawn("resonances", stages(self.fit, self.survey)["resonance"], ax=ax)
 
+    def _tell_time(self) -> None:
+        """Tell the tracker for how long the voltages that stand there have charged the film.
+
+        Its clock is that of the last reading, and a script may have paused since: one more, before anything is set.
+        """
+        if self.tracker.active:
+            self.chip.measure(np.zeros(self.chip.channels))
+
     def __repr__(self) -> str:
         """What was found, in one line."""
         told = summary(self.fit)
@@ -278,5 +290,6 @@ def calibrate_chip(
     seed = require_seed(seed, where="calibrate_chip")
     survey_key, fit_key = calibration_keys(seed)
     chip.open()
-    survey = take_survey(chip, chip.spec, key=survey_key, settings=settings, averages=averages)
-    return CalibrationSession(chip, from_survey(survey, chip.spec, key=fit_key), survey, seed=seed)
+    survey, faults = survey_and_faults(chip, chip.spec, key=survey_key, settings=settings, averages=averages)
+    fit = from_survey(survey, chip.spec, key=fit_key, faults=faults)
+    return CalibrationSession(chip, fit, survey, faults=faults, seed=seed)

@@ -7,7 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibration.calibration import from_survey, summary
+from prism_photonics.calibration import calibration as fitting
+from prism_photonics.calibration import survey as surveying
+from prism_photonics.calibration.calibration import calibrate, from_survey, summary
 from prism_photonics.calibration.faults import find_faults
 from prism_photonics.calibration.record import read_record, recorded_faults, write_record
 from prism_photonics.calibration.survey import take_survey
@@ -152,6 +154,29 @@ def test_a_reading_lost_now_and_then_costs_no_ring(spoiled, small):
 
 def test_a_healthy_die_has_no_fault(small, survey):
     assert find_faults(survey, small) == ()
+
+
+def test_the_faults_of_a_survey_are_looked_for_once(spoiled, small, monkeypatch):
+    searched, used = [], []
+
+    def search(survey, spec):
+        searched.append(survey)
+        return find_faults(survey, spec)
+
+    def stop(survey, faults, spec):
+        used.append((survey, faults))
+        raise RuntimeError("far enough")
+
+    for module in (surveying, fitting):
+        monkeypatch.setattr(module, "find_faults", search)
+    monkeypatch.setattr(fitting, "usable", stop)
+    with pytest.raises(RuntimeError, match="far enough"):
+        calibrate(spoiled(volts=held((1, 2), 0.0)), small, key=KEY, settings=14)
+    # Silent rings are moved alone afterwards, which makes another survey.
+    assert [survey.attrs["probes"] for survey in searched] == [0, 5]
+    ((survey, faults),) = used
+    assert survey is searched[-1]
+    assert faults == find_faults(survey, small) != ()
 
 
 def test_a_chip_of_which_nothing_answers_is_refused(spoiled, small):

@@ -1,10 +1,11 @@
 """A bundle against float scores on one cache: how its blocks are written."""
 
 import numpy as np
+import pytest
 
 from prism_photonics.ranking.compare import bundle_scores
 from prism_photonics.ranking.keys import KeyCache
-from prism_photonics.ranking.signatures import at_full_span, mean_key, query_sketch
+from prism_photonics.ranking.signatures import at_full_span, centred_at_full_span, mean_key, query_sketch
 
 
 def one_sequence(keys):
@@ -38,3 +39,19 @@ def test_every_block_takes_the_whole_span_and_a_block_of_zeros_stays_one():
     assert np.array_equal(scale, [4.0, 1.0, 0.5])
     assert np.array_equal(unit * scale[:, None], signatures)
     assert np.abs(unit).max(1).tolist() == [1.0, 0.0, 1.0]
+
+
+def test_what_all_blocks_share_takes_none_of_the_span():
+    signatures = np.random.default_rng(0).standard_normal((9, 4))
+    unit, scale, centre = centred_at_full_span(signatures)
+    assert np.abs(unit).max(1) == pytest.approx(1.0)
+    assert unit * scale[:, None] + centre == pytest.approx(signatures)
+    moved, same_scale, moved_centre = centred_at_full_span(signatures + 64.0)
+    assert moved == pytest.approx(unit)
+    assert same_scale == pytest.approx(scale)
+    assert moved_centre == pytest.approx(centre + 64.0)
+
+
+def test_a_block_that_is_the_median_is_scored_without_a_reading():
+    unit, scale, centre = centred_at_full_span(np.array([[3.0, -2.0]]))
+    assert (unit.tolist(), scale.tolist(), centre.tolist()) == ([[0.0, 0.0]], [0.0], [3.0, -2.0])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import prism_photonics as pp
+from prism_photonics.calibration.faults import find_faults
 from prism_photonics.units import InputError
 
 # A reading takes a millisecond, and the common temperature walks while one looks.
@@ -41,6 +42,7 @@ def test_a_session_keeps_its_survey_its_chip_and_its_tracker(calibration):
     assert calibration.survey.attrs["spec_hash"] == calibration.spec.hash == calibration.chip.spec.hash
     assert calibration.tracker.active
     assert calibration.readings_per_ring == calibration.fit.triggers / 4
+    assert calibration.faults == find_faults(calibration.survey, calibration.spec) == ()
     assert calibration.warnings == ()
 
 
@@ -69,8 +71,8 @@ def test_pages_are_applied_one_by_one_and_an_unknown_one_is_refused(calibration,
         calibration.apply(programmed, page=2)
 
 
-def test_weights_that_nobody_applied_are_not_measured(calibration, accuracy):
-    calibration.validate(seed=3) if calibration._applied is not None else accuracy
+def test_weights_that_nobody_applied_are_not_measured(calibration):
+    calibration.scores(np.eye(2), np.eye(2))  # which puts others there
     with pytest.raises(InputError, match="no weights are on the chip; apply what was programmed first"):
         calibration.measure_weights()
 
@@ -81,6 +83,14 @@ def test_scores_by_photocurrent_are_those_of_arithmetic(calibration):
     scores, exact = calibration.scores(signatures, queries), queries @ signatures.T
     assert scores.shape == (6, 5)
     assert np.corrcoef(scores.ravel(), exact.ravel())[0, 1] > 0.999
+
+
+def test_what_all_signatures_share_costs_their_scores_no_accuracy(calibration):
+    rng = np.random.default_rng(3)
+    own, queries = rng.standard_normal((5, 7)), rng.standard_normal((6, 7))
+    signatures = own + 100.0 * rng.standard_normal(7)
+    errors = calibration.scores(signatures, queries) - queries @ signatures.T
+    assert np.std(errors) < 0.05 * np.std(queries @ own.T)
 
 
 # ---------------------------------------------------------------- one road

@@ -15,6 +15,6 @@ def edge_coupler(design: EdgeCouplerDesign, *, kcl: kf.KCLayout | None = None) -
         length, w = design.length_um, design.width_um
         slab = w + 2.0 * SLAB_MARGIN_UM
         pen.guide(taper(0.0, length, design.tip_um, w), taper(0.0, length, slab, slab))
-        pen.port("o1", 0.0, 0.0, WEST, design.tip_um)
-        pen.port("o2", length, 0.0, EAST, w)
+        pen.port("o1", (0.0, 0.0), WEST, design.tip_um)
+        pen.port("o2", (length, 0.0), EAST, w)
     return pen.cell

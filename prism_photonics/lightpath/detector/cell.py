@@ -47,14 +47,14 @@ def detector(design: DetectorSiteDesign, *, kcl: kf.KCLayout | None = None) -> g
             for y in (middle - offset, middle + offset):
                 _pad(pen, x, y - pad / 2.0, pad)
         join = west + pad / 2.0
-        pen.box(LAYERS.metal2, join - WIRE_UM, middle - offset, join + WIRE_UM, middle + offset)
-        pen.box(LAYERS.metal2, join, middle - WIRE_UM / 2.0, east + pad, middle + WIRE_UM / 2.0)
+        pen.box(LAYERS.metal2, (join - WIRE_UM, middle - offset), (join + WIRE_UM, middle + offset))
+        pen.box(LAYERS.metal2, (join, middle - WIRE_UM / 2.0), (east + pad, middle + WIRE_UM / 2.0))
         low, high = min(0.0, middle - offset - pad / 2.0) - 5.0, max(pitch, middle + offset + pad / 2.0) + 5.0
-        pen.box(LAYERS.attach, LEAD_UM - 5.0, low, east + pad + 5.0, high)
-        pen.port("o1", 0.0, 0.0, WEST, w)
-        pen.port("o2", 0.0, pitch, WEST, w)
+        pen.box(LAYERS.attach, (LEAD_UM - 5.0, low), (east + pad + 5.0, high))
+        pen.port("o1", (0.0, 0.0), WEST, w)
+        pen.port("o2", (0.0, pitch), WEST, w)
         for name, y in (("e1", middle - offset), ("e2", middle), ("e3", middle + offset)):
-            pen.contact(name, east + pad, y, EAST, WIRE_UM)
+            pen.contact(name, (east + pad, y), EAST, WIRE_UM)
     return pen.cell
 
 
@@ -76,13 +76,13 @@ def photodiode(design: PhotodiodeSiteDesign, *, kcl: kf.KCLayout | None = None) 
         side, back = (WEST, EAST) if to_west else (EAST, WEST)
         for name, y in (("e1", 0.0), ("e2", design.pad_pitch_um)):
             _pad(pen, inner, y - pad / 2.0, pad)
-            pen.contact(name, -far if to_west else far, y, side, WIRE_UM)
+            pen.contact(name, (-far if to_west else far, y), side, WIRE_UM)
         outline = kdb.Region(box(LEAD_UM - 5.0, -pad / 2.0 - 5.0, far + 5.0, design.top_um + 5.0))
         pen.region(LAYERS.attach, outline.transformed(flip))
-        pen.port("o1", 0.0, 0.0, back, w)
+        pen.port("o1", (0.0, 0.0), back, w)
     return pen.cell
 
 
 def _pad(pen: Pen, x_um: float, y_um: float, side_um: float) -> None:
     for layer, inset in ((LAYERS.metal1, 0.0), (LAYERS.via, 3.0), (LAYERS.metal2, 0.0), (LAYERS.opening, 5.0)):
-        pen.box(layer, x_um + inset, y_um + inset, x_um + side_um - inset, y_um + side_um - inset)
+        pen.box(layer, (x_um + inset, y_um + inset), (x_um + side_um - inset, y_um + side_um - inset))

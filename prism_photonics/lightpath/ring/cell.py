@@ -46,8 +46,8 @@ def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
         buses(pen, w, pitch, top)
         for layer, region in metal.items():
             pen.region(layer, region)
-        pen.contact("e1", *signal_contact_um(design), EAST, STRAP_UM)
-        pen.contact("e2", *ground_contact_um(design), WEST, STRAP_UM)
+        pen.contact("e1", signal_contact_um(design), EAST, STRAP_UM)
+        pen.contact("e2", ground_contact_um(design), WEST, STRAP_UM)
         if design.heater_um > 0.0:
             _heater(pen, design)
     return pen.cell
@@ -56,17 +56,17 @@ def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
 def buses(pen: Pen, width_um: float, pitch_um: float, top_um: float) -> None:
     """Through and drop bus of a cell with their ports, and one slab under all of it."""
     pen.region(LAYERS.ridge, taper(0.0, pitch_um, width_um, width_um))
-    pen.region(LAYERS.ridge, taper(0.0, pitch_um, width_um, width_um, top_um))
+    pen.region(LAYERS.ridge, taper(0.0, pitch_um, width_um, width_um, y_um=top_um))
     # The slab stays under buses, ring and electrodes alike: no sleeve of its own, no notches.
     edge = width_um / 2.0 + SLAB_MARGIN_UM
-    pen.box(LAYERS.slab, 0.0, -edge, pitch_um, top_um + edge)
+    pen.box(LAYERS.slab, (0.0, -edge), (pitch_um, top_um + edge))
     for name, x, y, facing in (
         ("o1", 0.0, 0.0, WEST),
         ("o2", pitch_um, 0.0, EAST),
         ("o3", 0.0, top_um, WEST),
         ("o4", pitch_um, top_um, EAST),
     ):
-        pen.port(name, x, y, facing, width_um)
+        pen.port(name, (x, y), facing, width_um)
 
 
 def centers_um(design: RingDesign) -> tuple[float, float]:
@@ -105,14 +105,14 @@ def loop(design: RingDesign) -> kdb.Region:
     """The ring as two halves that touch: GDS has no holes, and a cut round one would shift points."""
     (left, right), y, half = centers_um(design), design.center_y_um, design.width_um / 2.0
     inner, outer = design.radius_um - half, design.radius_um + half
-    west = _sector(design, left, (inner, outer), 180.0, 90.0)
+    west = _sector(design, left, (inner, outer), 180.0, half_deg=90.0)
     # The joint lies below and above the left centre, so the right half carries both coupling straights.
     reach = design.arm_um / 2.0
     joint = [
         kdb.Point(nm(left), nm(y + rise)) for rise in (outer + reach, inner + reach, -inner - reach, -outer - reach)
     ]
-    there = _side(design, right, outer, 0.0, 90.0)
-    back = _side(design, right, inner, 0.0, 90.0)[::-1]
+    there = _side(design, right, outer, 0.0, half_deg=90.0)
+    back = _side(design, right, inner, 0.0, half_deg=90.0)[::-1]
     return west + kdb.Region(kdb.Polygon([*there, *joint[:2], *back, *joint[2:]]))
 
 
@@ -134,7 +134,7 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     lobes, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
     for radii in (inside, outside):
         for center, turn in ((right, 0.0), (left, 180.0)):
-            lobes += (_sector(design, center, radii, turn, design.lobe_half_angle_deg) & allowed).merged()
+            lobes += (_sector(design, center, radii, turn, half_deg=design.lobe_half_angle_deg) & allowed).merged()
 
     near, far = (_via_distance_um(design, radii) for radii in (inside, outside))
     end_east, signal = signal_contact_um(design)
@@ -186,7 +186,7 @@ def _no_room_for_vias(design: RingDesign) -> InputError:
 
 
 def _side(
-    design: RingDesign, center_x_um: float, radius_um: float, middle_deg: float, half_deg: float
+    design: RingDesign, center_x_um: float, radius_um: float, middle_deg: float, *, half_deg: float
 ) -> list[kdb.Point]:
     """Points of one side of the racetrack at a radius: an arc, the arm, an arc; anticlockwise about ``middle_deg``."""
     y, reach = design.center_y_um, design.arm_um / 2.0
@@ -197,10 +197,10 @@ def _side(
 
 
 def _sector(
-    design: RingDesign, center_x_um: float, radii_um: tuple[float, float], middle_deg: float, half_deg: float
+    design: RingDesign, center_x_um: float, radii_um: tuple[float, float], middle_deg: float, *, half_deg: float
 ) -> kdb.Region:
     """The part of one side between two radii."""
-    inner, outer = (_side(design, center_x_um, radius, middle_deg, half_deg) for radius in radii_um)
+    inner, outer = (_side(design, center_x_um, radius, middle_deg, half_deg=half_deg) for radius in radii_um)
     return kdb.Region(kdb.Polygon(outer + inner[::-1]))
 
 
@@ -218,5 +218,5 @@ def _heater(pen: Pen, design: RingDesign) -> None:
         contact = box(x - side, height - side, x + side, height + side)
         strip.insert(contact)
         pen.region(LAYERS.metal2, kdb.Region(contact))
-        pen.contact(name, x, height + side, NORTH, HEATER_CONTACT_UM)
+        pen.contact(name, (x, height + side), NORTH, HEATER_CONTACT_UM)
     pen.region(LAYERS.heater, strip.merged())

@@ -16,11 +16,11 @@ def splitter(design: SplitterDesign, *, kcl: kf.KCLayout | None = None) -> gf.Co
         start, end = design.taper_length_um, design.taper_length_um + design.mmi_length_um
         rib = taper(0.0, start, w, access) + taper(start, end, design.mmi_width_um, design.mmi_width_um)
         for y in (half, -half):
-            rib += taper(end, design.length_um, access, w, y)
+            rib += taper(end, design.length_um, access, w, y_um=y)
         # One rectangle of slab: sleeves of their own would leave acute notches between the outputs.
         slab = max(design.mmi_width_um, 2 * half + access) + 2.0 * SLAB_MARGIN_UM
         pen.guide(rib, taper(0.0, design.length_um, slab, slab))
-        pen.port("o1", 0.0, 0.0, WEST, w)
-        pen.port("o2", design.length_um, half, EAST, w)
-        pen.port("o3", design.length_um, -half, EAST, w)
+        pen.port("o1", (0.0, 0.0), WEST, w)
+        pen.port("o2", (design.length_um, half), EAST, w)
+        pen.port("o3", (design.length_um, -half), EAST, w)
     return pen.cell

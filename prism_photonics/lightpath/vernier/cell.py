@@ -47,7 +47,7 @@ def vernier(design: VernierDesign, *, kcl: kf.KCLayout | None = None) -> gf.Comp
             for x, y in ends:
                 joint.insert(_between(x + inward * STRAP_UM, y - half, reach, y + half))
             pen.region(LAYERS.metal2, joint.merged())
-            pen.contact(name, reach, ends[0][1], facing, STRAP_UM)
+            pen.contact(name, (reach, ends[0][1]), facing, STRAP_UM)
     return pen.cell
 
 

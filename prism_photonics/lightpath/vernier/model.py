@@ -81,8 +81,8 @@ def vernier_fields(
 
     A shift means what it means in `prism_photonics.lightpath.ring.model.ring_fields`.
     """
-    h1 = _half_turn(wl, pair.a1, pair.opl1_um, pair.gpl1_um, pair.wl0_um, shift1_pm)
-    h2 = _half_turn(wl, pair.a2, pair.opl2_um, pair.gpl2_um, pair.wl0_um, shift2_pm)
+    h1 = _half_turn(wl, pair.a1, pair.opl1_um, pair.gpl1_um, wl0_um=pair.wl0_um, shift_pm=shift1_pm)
+    h2 = _half_turn(wl, pair.a2, pair.opl2_um, pair.gpl2_um, wl0_um=pair.wl0_um, shift_pm=shift2_pm)
     z1, z2, (t1, t12, t2) = h1**2, h2**2, (pair.t1, pair.t12, pair.t2)
     kappas = jnp.sqrt((1.0 - t1**2) * (1.0 - t12**2) * (1.0 - t2**2))
     resonance = 1.0 / (1.0 - t1 * t12 * z1 - t12 * t2 * z2 + t1 * t2 * z1 * z2)
@@ -132,6 +132,7 @@ def _half_turn(
     a: Float[Array, "..."],
     opl_um: Float[Array, "..."],
     gpl_um: Float[Array, "..."],
+    *,
     wl0_um: Float[Array, "..."],
     shift_pm: Shaped[Array, "..."] | float,
 ) -> Complex[Array, "..."]:

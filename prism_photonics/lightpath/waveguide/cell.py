@@ -17,8 +17,8 @@ def straight(design: StraightDesign, *, kcl: kf.KCLayout | None = None) -> gf.Co
     if pen.fresh:
         length, w = design.length_um, design.width_um
         pen.guide(taper(0.0, length, w, w), taper(0.0, length, w + 2 * SLAB_MARGIN_UM, w + 2 * SLAB_MARGIN_UM))
-        pen.port("o1", 0.0, 0.0, WEST, w)
-        pen.port("o2", length, 0.0, EAST, w)
+        pen.port("o1", (0.0, 0.0), WEST, w)
+        pen.port("o2", (length, 0.0), EAST, w)
     return pen.cell
 
 
@@ -28,8 +28,8 @@ def uturn(design: UTurnDesign, *, kcl: kf.KCLayout | None = None) -> gf.Componen
     if pen.fresh:
         r, w = design.radius_um, design.width_um
         pen.guide(*bend((0.0, r), r, 90.0, 270.0, width_um=w))
-        pen.port("o1", 0.0, 0.0, EAST, w)
-        pen.port("o2", 0.0, 2.0 * r, EAST, w)
+        pen.port("o1", (0.0, 0.0), EAST, w)
+        pen.port("o2", (0.0, 2.0 * r), EAST, w)
     return pen.cell
 
 
@@ -40,16 +40,16 @@ def branch(design: BranchDesign, *, kcl: kf.KCLayout | None = None) -> gf.Compon
         r, w, dx, rise = design.radius_um, design.width_um, design.dx_um, abs(design.dy_um)
         rib, sleeve = bend((0.0, r), r, -90.0, 0.0, width_um=w)
         upper_rib, upper_sleeve = bend((2.0 * r, rise - r), r, 180.0, 90.0, width_um=w)
-        rib += upper_rib + _upright(r, r, rise - r, w / 2.0) + taper(2.0 * r, dx, w, w, rise)
+        rib += upper_rib + _upright(r, r, rise - r, w / 2.0) + taper(2.0 * r, dx, w, w, y_um=rise)
         reach = w / 2.0 + SLAB_MARGIN_UM
-        sleeve += upper_sleeve + _upright(r, r, rise - r, reach) + taper(2.0 * r, dx, 2 * reach, 2 * reach, rise)
+        sleeve += upper_sleeve + _upright(r, r, rise - r, reach) + taper(2.0 * r, dx, 2 * reach, 2 * reach, y_um=rise)
         # Beside a second branch from the same splitter the sleeves would part in an acute notch: fill it up to where
         # this sleeve has left the splitter's axis, and a little into the sleeve, so that no corner lies on its side.
         sleeve += kdb.Region(box(0.0, -reach, math.sqrt(reach * (2.0 * r + reach)), 1.0))
         flip = kdb.Trans.M0 if design.dy_um < 0 else kdb.Trans.R0
         pen.guide(rib.transformed(flip), sleeve.transformed(flip))
-        pen.port("o1", 0.0, 0.0, WEST, w)
-        pen.port("o2", dx, design.dy_um, EAST, w)
+        pen.port("o1", (0.0, 0.0), WEST, w)
+        pen.port("o2", (dx, design.dy_um), EAST, w)
     return pen.cell
 
 
@@ -60,7 +60,7 @@ def terminator(design: TerminatorDesign, *, kcl: kf.KCLayout | None = None) -> g
         length, w = design.length_um, design.width_um
         slab = w + 2.0 * SLAB_MARGIN_UM
         pen.guide(taper(0.0, length, w, design.tip_um), taper(0.0, length + SLAB_MARGIN_UM, slab, slab))
-        pen.port("o1", 0.0, 0.0, WEST, w)
+        pen.port("o1", (0.0, 0.0), WEST, w)
     return pen.cell
 
 
