@@ -17,6 +17,9 @@ Source: derived here from the exact row (`circuit.row`), and held against it in 
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from prism_photonics.budget.need import detunings_pm, spread
 from prism_photonics.budget.ring import RingFigures, ring_figures
 from prism_photonics.spec import ChipSpec
@@ -46,19 +49,15 @@ class Coherence:
 def coherence(spec: ChipSpec) -> Coherence:
     """Coherent errors of the spec's row, every line's ring at its channel's distance, all FSR orders included."""
     ring = ring_figures(spec)
-    lines_pm = [wl * PM_PER_UM for wl in spec.comb_design.wl_um]
+    lines_pm = np.asarray(spec.comb_design.wl_um) * PM_PER_UM
     travel_pm = detunings_pm(spec, ring)
     moved_pm = spread(travel_pm)
-    field2 = tabled2 = 0.0
-    for own, line_pm in enumerate(lines_pm):
-        for other, other_pm in enumerate(lines_pm):
-            if other != own:
-                here2 = _dropped(ring, other_pm - line_pm)
-                # dε/dΔ, by the two ends of the neighbour's usual travel.
-                ends = [math.sqrt(_dropped(ring, other_pm - line_pm + end)) for end in (-moved_pm, moved_pm)]
-                field2 += here2
-                tabled2 += (0.5 * (ends[1] - ends[0])) ** 2
-    field2, tabled2 = field2 / len(lines_pm), tabled2 / len(lines_pm)
+    # Every ordered pair of different lines.
+    apart_pm = (lines_pm[None, :] - lines_pm[:, None])[~np.eye(len(lines_pm), dtype=bool)]
+    # dε/dΔ, by the two ends of the neighbour's usual travel.
+    low, high = (np.sqrt(_dropped(ring, apart_pm + end)) for end in (-moved_pm, moved_pm))
+    field2 = float(_dropped(ring, apart_pm).sum()) / len(lines_pm)
+    tabled2 = float(((0.5 * (high - low)) ** 2).sum()) / len(lines_pm)
     # Detunings by weight are evenly spread weights: a mean over them is the mean over weights.
     turned = [_slope(2.0 * detuning_pm / ring.fwhm_pm) for detuning_pm in travel_pm]
     slope_rms = math.sqrt(sum(slope**2 for slope in turned) / len(turned))
@@ -73,10 +72,10 @@ def coherence(spec: ChipSpec) -> Coherence:
     )
 
 
-def _dropped(ring: RingFigures, detuning_pm: float) -> float:
+def _dropped(ring: RingFigures, detuning_pm: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
     """Share of a line's power that a ring drops: the Airy function, so that every order counts."""
     fsr_pm = ring.fsr_nm * 1e3
-    u = 2.0 * fsr_pm / (math.pi * ring.fwhm_pm) * math.sin(math.pi * detuning_pm / fsr_pm)
+    u = 2.0 * fsr_pm / (math.pi * ring.fwhm_pm) * np.sin(math.pi * detuning_pm / fsr_pm)
     return ring.drop_max / (1.0 + u * u)
 
 

@@ -1,10 +1,12 @@
 """Feasibility: every rule is a function of the spec that answers with a value, a limit and a cure."""
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring
+from prism_photonics.budget.cures import find_cures
 from prism_photonics.budget.finding import Finding
 from prism_photonics.process.modes import ModeTable, load_modes
 from prism_photonics.spec import ChipSpec
@@ -106,8 +108,19 @@ about what a chip is for."""
 
 
 def check(spec: ChipSpec) -> Feasibility:
-    """Try every rule on a spec."""
-    return Feasibility(tuple(rule(spec) for rule in RULES), tuple(_mode_warnings(spec)))
+    """Try every rule on a spec, and on a broken one what mends it.
+
+    Raises:
+        InputError: The rings are no resonators, or a number leaves what floating point holds.
+    """
+    findings = _judged(spec)
+    cured = [
+        found
+        if found.passed
+        else replace(found, search=partial(find_cures, found, rule, spec, before=findings, judge=_judged))
+        for found, rule in zip(findings, RULES, strict=True)
+    ]
+    return Feasibility(tuple(cured), tuple(_mode_warnings(spec)))
 
 
 def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) -> Feasibility:
@@ -128,6 +141,18 @@ def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) ->
             "('prism check' lists all)"
         )
     return feasibility
+
+
+def _judged(spec: ChipSpec) -> list[Finding]:
+    try:
+        return [rule(spec) for rule in RULES]
+    except (ArithmeticError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{spec.name}: a number of the spec is so extreme that a rule has no answer ({error}); "
+            "bring it to a usual size"
+        ) from None
 
 
 def _mode_warnings(spec: ChipSpec) -> list[str]:
@@ -168,4 +193,5 @@ def _bent(spec: ChipSpec, table: ModeTable, angle_deg: int, along: str) -> list[
 
 
 def _plain(finding: Finding, left_out: set[str]) -> dict[str, Any]:
-    return {key: value for key, value in asdict(finding).items() if key not in left_out}
+    kept = ("rule", "value", "limit", "unit", "passed", "cure", "explain")
+    return {key: getattr(finding, key) for key in kept if key not in left_out}

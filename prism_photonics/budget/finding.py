@@ -1,6 +1,39 @@
-"""What one rule of the feasibility report found."""
+"""What one rule of the feasibility report found, and what mends it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+MOST_NAMED = 3
+"""Cures that are spelled out, the best first."""
+
+
+@dataclass(frozen=True)
+class Cure:
+    """A change of the spec, tried: with it the rule is kept.
+
+    Attributes:
+        keys: Keys that are set, such as ``("drive.max_voltage_V",)``.
+        value: What each of them is set to.
+        spoils: Rules that are broken with it, and were kept or less broken without.
+    """
+
+    keys: tuple[str, ...]
+    value: float | int
+    spoils: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The change in words, with what it spoils."""
+        spoiled = f" (spoils {', '.join(self.spoils)})" if self.spoils else ""
+        return f"{' and '.join(self.keys)} = {self.value!r}{spoiled}"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search for cures found, and the keys that it tried."""
+
+    cures: tuple[Cure, ...]
+    tried: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -13,8 +46,9 @@ class Finding:
         limit: What it may be.
         unit: Unit of both.
         passed: Whether the spec keeps the rule.
-        cure: What to change.
+        margin: How far the value lies within the limit, in the same unit; negative where it does not.
         explain: The derivation with this spec's numbers: formula, result, source.
+        search: Looks for what mends a broken rule; None where there is nothing to mend.
     """
 
     rule: str
@@ -22,19 +56,48 @@ class Finding:
     limit: float
     unit: str
     passed: bool
-    cure: str
+    margin: float
     explain: str
+    search: Callable[[], Search] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def _searched(self) -> Search:
+        return Search((), ()) if self.passed or self.search is None else self.search()
+
+    @property
+    def cures(self) -> tuple[Cure, ...]:
+        """Changes of single keys that mend a broken rule, least spoiling first; searched when first asked."""
+        return self._searched.cures
+
+    @property
+    def cure(self) -> str:
+        """What to change, in one line; empty where the rule is kept."""
+        if self.passed:
+            return ""
+        clean = [str(cure) for cure in self.cures if not cure.spoils]
+        if clean:
+            return f"set {', or '.join(clean[:MOST_NAMED])}"
+        if self.cures:
+            named = "; ".join(map(str, self.cures[:MOST_NAMED]))
+            return f"no single key mends it and spoils nothing else: {named}"
+        return f"no single key mends it; tried {', '.join(self._searched.tried)}"
 
     def __str__(self) -> str:
         """Value, limit and cure in one line."""
         return f"{self.rule}: {self.value:.3g} {self.unit} against {self.limit:.3g}; {self.cure}"
 
 
-def at_most(rule: str, value: float, limit: float, unit: str, *, cure: str, explain: str) -> Finding:
+def at_most(rule: str, value: float, limit: float, unit: str, *, explain: str) -> Finding:
     """A finding whose value may not exceed its limit."""
-    return Finding(rule, value, limit, unit, value <= limit, cure, explain)
+    return Finding(rule, value, limit, unit, value <= limit, limit - value, explain)
 
 
-def at_least(rule: str, value: float, limit: float, unit: str, *, cure: str, explain: str) -> Finding:
+def at_least(rule: str, value: float, limit: float, unit: str, *, explain: str) -> Finding:
     """A finding whose value may not fall below its limit."""
-    return Finding(rule, value, limit, unit, value >= limit, cure, explain)
+    return Finding(rule, value, limit, unit, value >= limit, value - limit, explain)
+
+
+def exactly(rule: str, value: float, limit: float, unit: str, *, explain: str) -> Finding:
+    """A finding whose value must be its limit."""
+    off = abs(value - limit)
+    return Finding(rule, value, limit, unit, off < 1e-9, -off, explain)

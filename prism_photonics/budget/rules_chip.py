@@ -47,9 +47,6 @@ def trimming_power(spec: ChipSpec) -> Finding:
         value,
         HEATER_LIMIT_W,
         "W",
-        cure=f"trim.method = 'permanent', trim.heater_mW_nm of at most "
-        f"{spec.trim.heater_mW_nm * HEATER_LIMIT_W / max(value, HEATER_LIMIT_W) * 0.99:.3g} (undercut heaters), or "
-        "fewer rings",
         explain=f"{explain}; limit {HEATER_LIMIT_W:g} W: design choice, a cooled package",
     )
 
@@ -77,7 +74,6 @@ def connections(spec: ChipSpec) -> Finding:
         value,
         limit,
         "µm",
-        cure=f"raise ring.pitch_um to {BUMP_PITCH_UM:g} or more for bumps, or bond at most {MOST_BONDED_ROWS} rows",
         explain=f"{explain}; limit: pitch of pads or bumps, design choice",
     )
 
@@ -87,19 +83,15 @@ def die_area(spec: ChipSpec) -> Finding:
     chip = spec.chip
     width_um, height_um = die_um(spec)
     value, limit = width_um * height_um * 1e-6, RETICLE_MM2
-    # Banks stand on a grid of 10 µm, the die's sides on one of 1 µm.
-    spare_um = spec.ring.pitch_um - (value - limit) * 1e6 / (height_um * chip.rings) - 10.0 / chip.channels - 1.0
-    smaller = f" to {math.floor(spare_um):g}" if spare_um > 0.0 else ""
     return at_most(
         "die_area",
         value,
         limit,
         "mm²",
-        cure=f"{math.ceil(value / limit)} fields are needed: share chip.rows among chips, or "
-        f"lower ring.pitch_um{smaller}",
         explain=f"{chip.buses} banks of {chip.rows} rows of {spec.row_pitch_um:g} µm with frame, pads and test "
         f"structures: {width_um * 1e-3:.1f} × {height_um * 1e-3:.1f} mm = {value:.3g} mm², {100.0 * value / limit:.0f} "
-        "% of the usual stepper field of 26 × 33 mm",
+        "% of the usual stepper field of 26 × 33 mm: "
+        f"{max(1, math.ceil(value / limit))} of them",
     )
 
 

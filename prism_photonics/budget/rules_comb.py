@@ -1,10 +1,10 @@
 """Rules on the comb against the rings' orders: every line belongs to one ring, and to none of its images."""
 
-import math
+import numpy as np
 
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.need import detunings_pm
-from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.ring import ring_figures, row_figures
 from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.process.modes import load_modes
 from prism_photonics.spec import ChipSpec
@@ -20,15 +20,12 @@ def fsr_aliasing(spec: ChipSpec) -> Finding:
     else:
         near_pm, own, other = min(pairs)
         who = f"ring {own}'s image against line {other}"
-    fit = min((max(own, other) for pm, own, other in pairs if pm / ring.fwhm_pm < limit), default=spec.chip.channels)
     value = near_pm / ring.fwhm_pm
     return at_least(
         "fsr_aliasing",
         value,
         limit,
         "FWHM",
-        cure=f"at most {fit} channels of {spec.comb.spacing_text} fit on a bus; use more chip.buses, a closer "
-        f"comb.{spec.comb.spacing_key}, or a smaller ring.radius_um",
         explain=f"resonances λ_m = n_g·L/(m + (n_g − n_eff)·L/λ0) of every ring, all orders m but its own, over the "
         f"travel of its weights; nearest: {who}, {near_pm:.0f} pm / FWHM {ring.fwhm_pm:.1f} pm = {value:.3g} "
         f"(FSR {ring.fsr_nm:.2f} nm); limit: ranking.spacing_linewidths, as for a neighbour",
@@ -52,8 +49,6 @@ def band(spec: ChipSpec) -> Finding:
         band_nm,
         fsr_nm,
         "nm",
-        cure=f"use at most {int(fsr_nm / spacing_nm)} chip.channels of {spacing_nm:g} nm and more chip.buses, or "
-        f"comb.spacing_nm of at most {math.floor(1e3 * fsr_nm / spec.chip.channels) / 1e3:g}",
         explain=f"{spec.chip.channels} channels × {spacing_nm:g} nm = {band_nm:.2f} nm against FSR = λ²/(n_g·L) = "
         f"{fsr_nm:.2f} nm",
     )
@@ -70,7 +65,6 @@ def comb_range(spec: ChipSpec) -> Finding:
         value,
         half_nm,
         "nm",
-        cure=f"move comb.first_wl_nm: all lines between {middle_nm - half_nm:g} and {middle_nm + half_nm:g} nm",
         explain=f"lines from {first_nm:g} to {last_nm:g} nm, farthest {value:.1f} nm from {middle_nm:g} nm, the middle "
         f"of the mode table of {spec.process}, which reaches ± {half_nm:g} nm",
     )
@@ -81,13 +75,11 @@ def spacing_linewidths(spec: ChipSpec) -> Finding:
     fwhm_pm, limit = ring_figures(spec).fwhm_pm, spec.ranking.spacing_linewidths
     spacing_nm = spec.comb_design.spacing_um * 1e3
     value = spacing_nm * 1e3 / fwhm_pm
-    least_nm = math.ceil(limit * fwhm_pm) * 1e-3
     return at_least(
         "spacing_linewidths",
         value,
         limit,
         "FWHM",
-        cure=f"raise comb.spacing_nm to {least_nm:g} or more, or widen the gaps (FWHM is {fwhm_pm:.0f} pm)",
         explain=f"{spacing_nm:.4g} nm / {fwhm_pm:.1f} pm = {value:.3g}; limit: ranking.spacing_linewidths "
         "(3.4 to 4.6 cost 3 dB: Tait 2016, JSTQE 22, 5900214)",
     )
@@ -95,20 +87,18 @@ def spacing_linewidths(spec: ChipSpec) -> Finding:
 
 def _image_distances_pm(spec: ChipSpec) -> list[tuple[float, int, int]]:
     """(distance in pm, ring, line) of every ring's nearest image, its own order left out, to every foreign line."""
-    lines_um, profile = spec.comb_design.wl_um, spec.profile
+    lines_um, profile = np.asarray(spec.comb_design.wl_um), spec.profile
     found = []
-    for own, design in enumerate(spec.ring_designs):
-        ring = ring_figures(spec, own)
+    for own, (design, ring) in enumerate(zip(spec.ring_designs, row_figures(spec), strict=True)):
         travel = detunings_pm(spec, ring)
         low_um, high_um = ((end - ring.bias_pm) / PM_PER_UM for end in (min(travel), max(travel)))
         opl_um, gpl_um = optical_lengths_um(profile, design.lengths)
         dispersion = (gpl_um - opl_um) / profile.optics.wl0_um.value
         own_order = round(gpl_um / lines_um[own] - dispersion)
-        for other, line_um in enumerate(lines_um):
-            if other == own:
-                continue
-            nearest = round(gpl_um / line_um - dispersion)
-            at_um = [gpl_um / (order + dispersion) for order in range(nearest - 1, nearest + 2) if order != own_order]
-            gaps_um = [max(at + low_um - line_um, line_um - at - high_um, 0.0) for at in at_um]
-            found.append((min(gaps_um) * PM_PER_UM, own, other))
+        # The three orders about every line, the ring's own left out.
+        orders = np.rint(gpl_um / lines_um - dispersion)[:, None] + np.array([-1.0, 0.0, 1.0])
+        at_um = gpl_um / (orders + dispersion)
+        gaps_um = np.maximum(at_um + low_um - lines_um[:, None], lines_um[:, None] - at_um - high_um)
+        gaps_um = np.where(orders == own_order, np.inf, np.maximum(gaps_um, 0.0)).min(axis=1)
+        found += [(gap, own, other) for other, gap in enumerate((gaps_um * PM_PER_UM).tolist()) if other != own]
     return found

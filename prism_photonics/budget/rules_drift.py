@@ -79,16 +79,11 @@ def drift(spec: ChipSpec) -> Finding:
     """What rings do independently between refreshes must not cost the ranking, even on a ring's steepest slope."""
     moved, steepest, allowed = movement_pm(spec), slopes(spec).steepest, shared_error(spec)
     limit_pm = allowed / steepest
-    wider_pm = math.ceil(moved.own * ring_figures(spec).fwhm_pm / limit_pm)
-    rest2 = limit_pm**2 - moved.own**2 + moved.wander**2
-    calmer = f"lower drift.wander_pm_rthour to {_floor3(math.sqrt(max(rest2, 0.0) / moved.age_s * HOUR_S))}, "
     return at_most(
         "drift",
         moved.own,
         limit_pm,
         "pm",
-        cure=(calmer if rest2 > 0.0 else "steady the temperature or hold weights for less, ")
-        + f"or widen the line to {wider_pm} pm (longer ring.straight_um)",
         explain=f"in {moved.age_s:g} s (a refresh of the offsets; loads every {moved.held_s:.2g} s): gradient "
         f"{moved.gradient:.2g}, wander {moved.wander:.2g}, relaxation {moved.relaxation:.2g} pm, together "
         f"{moved.own:.2g} pm × steepest slope {steepest:.3g}/pm; {_need(allowed)}",
@@ -104,8 +99,6 @@ def drift_common(spec: ChipSpec) -> Finding:
         moved.common,
         limit_pm,
         "pm",
-        cure=f"lower drift.temperature_K to {_floor3(spec.drift.temperature_K * limit_pm / max(moved.common, 1e-12))} "
-        "or widen the line (longer ring.straight_um)",
         explain=f"{spec.drift.temperature_K:g} K × {spec.profile.optics.thermal_pm_K.value:g} pm/K × √(2·(1 − "
         f"e^(−{moved.age_s:g} s/{spec.drift.thermal_time_s:g} s))) = {moved.common:.2g} pm × standard deviation of the "
         f"slopes over weights, {slope.spread:.3g}/pm; {_need(allowed)}",
@@ -125,14 +118,11 @@ def neighbours(spec: ChipSpec) -> Finding:
     rad_pm = 2.0 * math.pi * o.n_g_along_x.value * 2.0 * spec.ring.pitch_um / o.wl0_um.value**2 / PM_PER_UM
     rad = moved.common / o.thermal_pm_K.value * o.thermal_along_x_pm_K.value * rad_pm
     value = math.hypot(found.tabled, drifted, found.per_rad * rad)
-    least_nm = spec.comb_design.spacing_um * 1e3 * math.sqrt(value / allowed)
     return at_most(
         "coherence",
         value,
         allowed,
         "weight",
-        cure=f"raise comb.spacing_nm to about {math.ceil(110.0 * least_nm) / 100.0:g} with fewer chip.channels per "
-        "bus, or raise Q (wider gaps)",
         explain=f"δw = 4·T·√D·Σ ε·cos φ, ε = neighbour's drop field: {found.uncalibrated:.3g} rms uncalibrated "
         f"(√(1 − L²/3)·√Σε², √Σε² = {found.fields:.3g}); calibrated by a table per ring, neighbours' travel leaves "
         f"{found.tabled:.2g}, {math.hypot(moved.common, moved.own):.2g} pm of drift {drifted:.2g}, {rad:.2g} rad of "
@@ -142,11 +132,3 @@ def neighbours(spec: ChipSpec) -> Finding:
 
 def _need(allowed: float) -> str:
     return "limit: " + SHARED_SOURCE.format(allowed=allowed / ERROR_SHARE)
-
-
-def _floor3(value: float) -> str:
-    """Three significant digits, rounded down."""
-    if value <= 0.0:
-        return "0"
-    scale = 10.0 ** (math.floor(math.log10(value)) - 2)
-    return f"{math.floor(value / scale) * scale:.3g}"

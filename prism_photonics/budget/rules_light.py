@@ -32,8 +32,6 @@ def link(spec: ChipSpec) -> Finding:
         level_dBm,
         limit_dBm,
         "dBm",
-        cure=f"raise comb.line_power_dBm by {max(limit_dBm - level_dBm, 0.0):.1f} dB, use fewer rows per laser, or "
-        "lower detector.adc_full_scale_uA",
         explain=f"{spec.comb.line_power_dBm:g} dBm a line, {losses} dB = {level_dBm:.2f} dBm, {line_A * 1e6:.3g} µA; "
         f"limit: 16 steps of {step_A * 1e6:.3g} µA",
     )
@@ -53,7 +51,6 @@ def converter_range(spec: ChipSpec) -> Finding:
         value,
         spec.detector.adc_full_scale_uA,
         "µA",
-        cure=f"raise detector.adc_full_scale_uA to {math.ceil(value):g} or lower comb.line_power_dBm",
         explain=f"{line_uA:.3g} µA a line × e^({SPREAD_SIGMAS:g}·{spread:.3f}): scatter of line power, responsivity "
         f"and {tree_levels(spec.chip.rows)} splitters in quadrature = {value:.3g} µA against "
         "detector.adc_full_scale_uA",
@@ -70,8 +67,6 @@ def score_snr(spec: ChipSpec) -> Finding:
         value,
         limit,
         "dB",
-        cure="raise comb.line_power_dBm, lower detector.bandwidth_GHz or tia_noise_pA_rtHz, or use fewer rows "
-        "per laser",
         explain=f"rms in units of a lit line of weight 1: scores {math.sqrt(score_signal_A2(spec)) / line_A:.3g}; "
         f"noise {parts}; together {value:.2f} dB against ranking.required_snr_dB = {limit:g}",
     )
@@ -90,13 +85,11 @@ def query_dac(spec: ChipSpec) -> Finding:
     error = math.pi * math.sqrt(max(slope2, 0.0)) * step * code_error * (2.0 if offset else 1.0)
     value = 2.0 * dB_from_ratio(rms / max(error, 1e-12))
     limit = spec.ranking.required_snr_dB - 2.0 * dB_from_ratio(ERROR_SHARE)
-    bits = modulator.dac_bits + max(1, math.ceil((limit - value) / 6.02))
     return at_least(
         "query_dac",
         value,
         limit,
         "dB",
-        cure=f"raise modulator.dac_bits to {bits}",
         explain=f"rms query {rms:.3g} over error {error:.2g}: step 1/(2^{modulator.dac_bits} − 1), /√12, and an INL "
         f"of {modulator.dac_inl_lsb:g} LSB through sin² = {value:.1f} dB; limit: ranking.required_snr_dB "
         f"{-2.0 * dB_from_ratio(ERROR_SHARE):+.1f} dB (one cause takes {ERROR_SHARE:g} of the error: design choice)",
@@ -109,13 +102,11 @@ def adc_noise(spec: ChipSpec) -> Finding:
     converter = noise.pop("converter")
     largest = max(noise, key=lambda name: noise[name])
     value = math.sqrt(converter / noise[largest]) if noise[largest] > 0.0 else 1e9
-    bits = spec.detector.adc_bits + max(1, math.ceil(math.log2(max(value, 1e-9))))
     return at_most(
         "adc_noise",
         value,
         1.0,
         "ratio",
-        cure=f"raise detector.adc_bits to {bits} or lower detector.adc_full_scale_uA",
         explain=f"step²/12 of 2·{spec.detector.adc_full_scale_uA:g} µA in {spec.detector.adc_bits} bits against the "
         f"largest other term of the noise, {largest}: {value:.3g}, both rms",
     )
@@ -125,14 +116,11 @@ def bus_power(spec: ChipSpec) -> Finding:
     """All lines of a bus together, where they enter the splitter tree."""
     lost_dB = sum(e.loss_dB for e in link_budget(spec) if e.element in ("coupling", "modulator"))
     value = spec.chip.channels * watt_from_dBm(spec.comb.line_power_dBm - lost_dB)
-    too_much_dB = max(dB_from_ratio(value / BUS_LIMIT_W), 0.0)
     return at_most(
         "bus_power",
         value,
         BUS_LIMIT_W,
         "W",
-        cure=f"lower comb.line_power_dBm by {math.ceil(10.0 * too_much_dB) / 10.0:g} dB, lower "
-        "splitter.excess_loss_dB, or spread the lines over more chip.buses",
         explain=f"{spec.chip.channels} lines × {spec.comb.line_power_dBm:g} dBm − {lost_dB:g} dB of modulator and "
         f"coupler = {1e3 * value:.3g} mW; limit {1e3 * BUS_LIMIT_W:g} mW: design choice",
     )
@@ -147,14 +135,11 @@ def ring_power(spec: ChipSpec) -> Finding:
     build_up = ring.drop_max / kappa2**2
     value = watt_from_dBm(level_dBm) * build_up
     absorbed_W = value * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um
-    too_much_dB = max(dB_from_ratio(value / RING_LIMIT_W), 0.0)
     return at_most(
         "ring_power",
         value,
         RING_LIMIT_W,
         "W",
-        cure=f"lower comb.line_power_dBm by {math.ceil(10.0 * too_much_dB) / 10.0:g} dB, or lower Q (longer "
-        "ring.straight_um)",
         explain=f"{level_dBm:.1f} dBm a line at the row × build-up D_max/κ2² = {build_up:.3g} gives "
         f"{1e3 * value:.3g} mW (10.1002/lpor.201100017), of which a turn absorbs at most {1e6 * absorbed_W:.2g} µW; "
         f"limit {1e3 * RING_LIMIT_W:g} mW: design choice, photorefraction (arXiv 2409.12354)",

@@ -2,7 +2,7 @@
 
 import math
 
-from prism_photonics.budget.finding import Finding, at_least, at_most
+from prism_photonics.budget.finding import Finding, at_least, at_most, exactly
 from prism_photonics.budget.need import slopes
 from prism_photonics.budget.ring import RingFigures, lossy_drop_max, ring_figures, row_figures
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
@@ -34,22 +34,12 @@ def tuning_range(spec: ChipSpec) -> Finding:
     reaches = [reach(channel) for channel in range(spec.chip.channels)]
     worst = reaches.index(min(reaches))
     ring, (value, swing_pm, weak_drop) = rings[worst], reaches[worst]
-    biases_pm = [ring.bias_pm for ring in rings]
     limit = spec.ranking.weight_limit
-    needed_pm = ring.detuning_pm(limit) - ring.detuning_pm(-limit) + max(biases_pm) - min(biases_pm) + 2.0 * spread_pm
-    needed_V = needed_pm / (2.0 * abs(ring.tuning_pm_V) * weak)
     return at_least(
         "tuning_range",
         value,
         limit,
         "weight",
-        cure=(
-            f"{ring.tuning_pm_V:.1f} pm/V needs ±{needed_V:.1f} V, bias centred,"
-            if math.isfinite(needed_V)
-            else "no ring passes all its light: lower ranking.weight_limit;"
-        )
-        + f" for ±{limit:g} at FWHM {ring.fwhm_pm:.0f} pm and ±{spread_pm:.0f} pm spread; raise drive.max_voltage_V, "
-        "raise Q (wider gaps), trim better, or move ring.bias_pm",
         explain=f"w = 1 − (1 − T_min + D_max)/(1 + u²), u = 2·δλ/{ring.fwhm_pm:.1f} pm, T_min {ring.through_min:.2g}, "
         f"D_max {ring.drop_max:.3g} (10.1002/lpor.201100017); worst ring, of channel {worst}: any within "
         f"{ring.bias_pm:.0f} ± {spread_pm:.0f} pm at 0 V ({SPREAD_SIGMAS:g} σ of {spec.resonance_pm:.0f} pm after "
@@ -90,7 +80,6 @@ def coercive_field(spec: ChipSpec) -> Finding:
         value,
         limit,
         "V/µm",
-        cure=f"lower drive.max_voltage_V to {math.floor(limit * gap_um):g} or widen ring.electrode_gap_um",
         explain=f"{volts:g} V / {gap_um:g} µm = {value:.3g} V/µm against {COERCIVE_SHARE:g} × {coercive.value:g} V/µm "
         f"({coercive.source}); half of it for overshoot and poling fatigue: design choice",
     )
@@ -100,14 +89,12 @@ def electrode_gap(spec: ChipSpec) -> Finding:
     """V_πL is quoted for one electrode gap; another gap needs another figure."""
     value, eo = spec.ring.electrode_gap_um, spec.profile.electrooptics
     limit = eo.electrode_gap_um.value
-    return Finding(
+    return exactly(
         "electrode_gap",
         value,
         limit,
         "µm",
-        abs(value - limit) < 1e-9,
-        f"set ring.electrode_gap_um = {limit:g}, or use a process whose V_πL holds for {value:g} µm",
-        f"V_πL = {eo.vpil_push_pull_V_cm.value:g} V·cm push-pull holds for {limit:g} µm "
+        explain=f"V_πL = {eo.vpil_push_pull_V_cm.value:g} V·cm push-pull holds for {limit:g} µm "
         f"({eo.vpil_push_pull_V_cm.source}); drawn: {value:g} µm",
     )
 
@@ -120,7 +107,6 @@ def electrode_lobe(spec: ChipSpec) -> Finding:
         value,
         limit,
         "deg",
-        cure=f"lower ring.lobe_half_angle_deg to {int(limit)}",
         explain=f"an outer electrode at R + gap/2 = {spec.ring.radius_um + 0.5 * spec.ring.electrode_gap_um:g} µm "
         f"keeps 2 µm from the buses' ribs up to ± {limit:.1f}°",
     )
@@ -136,7 +122,6 @@ def driver_step(spec: ChipSpec) -> Finding:
         value,
         limit,
         "weight",
-        cure=f"raise drive.dac_bits to {spec.drive.dac_bits + max(1, math.ceil(math.log2(value / limit)))}",
         explain=f"1.299·(1 − T_min + D_max)/FWHM = {steepest:.3g}/pm × {tuning_pm_V:.2f} pm/V × step "
         f"{1e3 * spec.voltage_step_V:.3g} mV = {value:.2g}; limit: 2·{spec.ranking.weight_limit:g}/2^8 (signature "
         "weights of 8 bits: design choice)",
@@ -151,7 +136,6 @@ def bend_radius(spec: ChipSpec) -> Finding:
         value,
         least.value,
         "µm",
-        cure=f"raise ring.radius_um and waveguide.bend_radius_um to {least.value:g} µm",
         explain=f"the tightest of ring ({spec.ring.radius_um:g} µm) and routing ({spec.waveguide.bend_radius_um:g} µm) "
         f"against {least.value:g} µm ({least.source})",
     )

@@ -129,6 +129,9 @@ def load_profile(name: str) -> Profile:
         InputError: The name is unknown; the message names the nearest one.
     """
     if name not in profile_names():
-        raise InputError(f"process: unknown profile '{name}'; {nearest(name, profile_names())}")
+        near = nearest(name[:100], profile_names())
+        guess = f"{near} " if near.startswith("did") else ""
+        known = ", ".join(sorted(profile_names()))
+        raise InputError(f"process: unknown profile '{name[:100]}'; {guess}Known: {known}")
     text = (resources.files(__package__) / "profiles" / f"{name}.toml").read_text(encoding="utf-8")
     return Profile.model_validate(tomllib.loads(text))

@@ -334,9 +334,20 @@ def _explain(error: ValidationError) -> str:
             annotation = table.model_fields[str(part)].annotation
             assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
             table = annotation
-        return f"unknown key '{place}'; {nearest(str(first['loc'][-1]), table.model_fields)}"
+        key = str(first["loc"][-1])
+        owners = [
+            name
+            for name, field in ChipSpec.model_fields.items()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+            if key in field.annotation.model_fields
+        ]
+        if key not in ChipSpec.model_fields and owners and table is not ChipSpec:
+            return f"unknown key {shown(place)}; '{key}' belongs to {' or '.join(f'[{name}]' for name in owners)}"
+        return f"unknown key {shown(place)}; {nearest(key[:100], table.model_fields)}"
     if first["type"] == "missing":
-        return f"missing key '{place}'; add it (layouts/demo_8x8/spec.toml shows every key)"
+        is_table = len(first["loc"]) == 1 and ChipSpec.model_fields[place].annotation is not str
+        kind = f"table [{place}]" if is_table else f"key '{place}'"
+        return f"missing {kind}; add it (the shipped demo_8x8 shows every key)"
     if first["type"] == "value_error":
         return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
     complaint = f"{first['msg'][0].lower()}{first['msg'][1:]}"

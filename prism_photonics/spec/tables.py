@@ -29,7 +29,11 @@ class ChipTable(Table):
     @model_validator(mode="after")
     def _binary_tree(self) -> "ChipTable":
         if self.rows & (self.rows - 1):
-            raise ValueError(f"rows = {self.rows}: the splitter tree is binary; use a power of two")
+            below = 1 << (self.rows.bit_length() - 1)
+            raise ValueError(
+                f"rows = {self.rows}: the splitter tree is binary; use a power of two, 1 to 4096: {below}"
+                + (f" or {2 * below}" if 2 * below <= 4096 else "")
+            )
         return self
 
     @property

@@ -152,7 +152,7 @@ def test_a_wrong_system_table_is_refused_by_its_place(refused, edited, old, new,
 def test_a_spec_without_a_system_table_is_refused(refused, layouts, tmp_path):
     text = (layouts / "demo_8x8" / "spec.toml").read_text(encoding="utf-8")
     (tmp_path / "spec.toml").write_text(text.partition("[system]")[0], encoding="utf-8")
-    assert "missing key 'system'" in refused(tmp_path / "spec.toml")
+    assert "missing table [system]" in refused(tmp_path / "spec.toml")
 
 
 def test_a_plot_of_no_known_kind_or_in_no_folder_is_refused(refused, layouts, tmp_path):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from prism_photonics.process.profile import profile_names
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -112,7 +113,8 @@ def test_a_missing_key_and_a_missing_table_are_named(text):
     assert "missing key 'comb.spacing_nm'" in refused(
         "\n".join(line for line in text.splitlines() if not line.startswith("spacing_nm"))
     )
-    assert "missing key 'ranking'" in refused(text.partition("[ranking]")[0])
+    assert "missing table [ranking]" in refused(text.partition("[ranking]")[0])
+    assert "missing key 'process'" in refused(text.replace("\nprocess ", "\n# process "))
 
 
 def test_a_default_may_be_left_out(text):
@@ -158,8 +160,25 @@ def test_a_comb_that_leaves_the_band_is_refused(text):
     assert "above the 1700 nm limit" in refused(changed(changed(text, "first_wl_nm", "1699.0"), "spacing_nm", "1.0"))
 
 
-def test_an_unknown_process_names_the_nearest(text):
-    assert "did you mean 'tfln600'" in refused(changed(text, "process", '"tfln6000"'))
+def test_an_unknown_process_names_the_nearest_and_lists_all(text):
+    message = refused(changed(text, "process", '"tfln6000"'))
+    assert "did you mean 'tfln600'?" in message
+    assert all(name in message for name in profile_names())
+    assert all(name in refused(changed(text, "process", '"silicon"')) for name in profile_names())
+
+
+def test_keys_in_the_wrong_table_are_told_where_they_belong(text):
+    swapped = text.replace("[coupler]", "[x]").replace("[splitter]", "[coupler]").replace("[x]", "[splitter]")
+    assert "'excess_loss_dB' belongs to [splitter]" in refused(swapped)
+
+
+def test_numbers_and_tables_that_no_one_writes_are_refused_in_one_short_line(text):
+    digits, deep = "1" + "0" * 5000, "[" * 3000 + "]" * 3000
+    for value in (digits, digits[:4000], "-" + digits[:400], deep, deep[:40] + deep[-40:]):
+        for key in ("rows", "radius_um", "name"):
+            assert len(refused(changed(text, key, value))) < 300
+    assert len(refused(text + "\n[" + ".".join(["a"] * 2000) + "]\n")) < 300
+    assert len(refused(text + "\n" + "k" * 5000 + " = 1\n")) < 400
 
 
 @pytest.mark.parametrize("share", [0.1, 0.35, 0.6, 0.95])

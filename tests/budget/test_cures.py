@@ -1,0 +1,74 @@
+"""Whoever does what `prism check` says is done with that rule, and does not go round in circles."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prism_photonics.budget.cures import applied
+from prism_photonics.budget.feasibility import RULES, check
+from prism_photonics.units import InputError
+
+designs = st.fixed_dictionaries(
+    {
+        "channels": st.sampled_from((1, 2, 4, 8, 12)),
+        "rows": st.sampled_from((1, 8, 32)),
+        "spacing_nm": st.floats(0.1, 2.0),
+        "line_power_dBm": st.floats(-10.0, 20.0),
+        "gap_um": st.floats(0.37, 0.6),
+        "bias_pm": st.floats(-50.0, 100.0),
+        "max_voltage_V": st.floats(3.0, 60.0),
+        "dac_bits": st.integers(6, 16),
+        "adc_bits": st.integers(6, 14),
+        "residual_pm": st.floats(0.0, 30.0),
+    }
+)
+
+
+def designed(demo, altered, d):
+    return altered(
+        demo,
+        chip={"channels": d["channels"], "rows": d["rows"]},
+        comb={"spacing_nm": d["spacing_nm"], "line_power_dBm": d["line_power_dBm"]},
+        ring={"gap_through_um": d["gap_um"], "gap_drop_um": d["gap_um"], "bias_pm": d["bias_pm"]},
+        drive={"max_voltage_V": d["max_voltage_V"], "dac_bits": d["dac_bits"]},
+        detector={"adc_bits": d["adc_bits"]},
+        trim={"residual_pm": d["residual_pm"]},
+    )
+
+
+@pytest.mark.slow
+@given(design=designs)
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_cure_mends_its_rule_and_following_clean_ones_comes_to_an_end(demo, altered, design):
+    spec = designed(demo, altered, design)
+    rule_of = {rule(spec).rule: rule for rule in RULES}
+    report = check(spec)
+    for finding in report.violations:
+        for cure in finding.cures:
+            assert rule_of[finding.rule](applied(spec, cure)).passed
+    while clean := [cure for finding in report.violations for cure in finding.cures if not cure.spoils]:
+        before = len(report.violations)
+        spec = applied(spec, clean[0])
+        report = check(spec)
+        assert len(report.violations) < before
+    assert all("no single key" in finding.cure for finding in report.violations)
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        {"gap_through_um": 1.2, "gap_drop_um": 1.2},
+        {"gap_through_um": 3.0, "gap_drop_um": 3.0},
+        {"lobe_half_angle_deg": 1e-9},
+        {"lobe_half_angle_deg": 1e-300},
+        {"straight_um": 60.0, "gap_through_um": 0.37, "gap_drop_um": 0.37},
+        {"electrode_gap_um": 1e-300},
+    ],
+)
+def test_rings_at_the_ends_of_what_a_spec_may_say_get_a_report_or_one_line(demo, altered, ring):
+    try:
+        lines = [finding.cure for finding in check(altered(demo, ring=ring)).violations]
+    except InputError as error:
+        lines = [str(error)]
+    assert lines
+    assert all(line and "\n" not in line for line in lines)
