@@ -5,10 +5,9 @@ from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from nbconvert import MarkdownExporter
-
 # autodoc imports with TYPE_CHECKING set, which pydantic models of gdsfactory do not survive: import it before.
 import gdsfactory  # noqa: F401
+from nbconvert import MarkdownExporter
 
 project = "prism_photonics"
 author = "prism_photonics contributors"
