@@ -1,29 +1,49 @@
 """SAX models whose settings are the fields of the designs: what a drawn netlist needs to be simulated."""
 
-from collections.abc import Callable
-from functools import partial
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import jax.numpy as jnp
 import sax
 
 from prism_photonics.circuit.params import path_params, ring_params, vernier_params
-from prism_photonics.lightpath.coupler.model import edge_coupler as edge_coupler_model
+from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.coupler.model import edge_coupler
+from prism_photonics.lightpath.defaults import default_settings
+from prism_photonics.lightpath.detector.design import DetectorSiteDesign, PhotodiodeSiteDesign
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import ring_fields
-from prism_photonics.lightpath.splitter.model import splitter as splitter_model
+from prism_photonics.lightpath.sizes import number, require_film, require_mode, require_sizes
+from prism_photonics.lightpath.splitter.design import SplitterDesign
+from prism_photonics.lightpath.splitter.model import splitter
 from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.vernier.model import vernier_fields
-from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, StraightDesign, UTurnDesign
+from prism_photonics.lightpath.waveguide.design import (
+    BranchDesign,
+    Lengths,
+    StraightDesign,
+    TerminatorDesign,
+    UTurnDesign,
+)
 from prism_photonics.lightpath.waveguide.model import transmission
 from prism_photonics.process.profile import Profile
+from prism_photonics.units import InputError, nearest
+
+Model = Callable[..., sax.SDict]
+# What a ring takes beyond its design: a shift by fabrication, its voltage, and which way its electrodes' field points:
+# 1 as drawn, −1 where the cell is turned by half a turn.
+TUNING = {"shift_pm": 0.0, "volts_V": 0.0, "polarity": 1.0}
+TUNING_OF_TWO = {"shift1_pm": 0.0, "shift2_pm": 0.0, "volts_V": 0.0, "polarity": 1.0}
 
 
-def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[..., sax.SDict]]:
-    """SAX models of every drawn device, by component name.
+def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Model]:
+    """SAX models of every drawn device, by component name, and of a ``guide`` given by its `Lengths`.
 
-    The settings are exactly the fields of each device's design; a ring also takes ``shift_pm``, its resonance shift by
-    fabrication and voltage.
+    The settings are exactly the fields of each device's design, with the film's defaults (`default_settings`). A ring
+    also takes ``shift_pm``, its resonance shift by fabrication, ``volts_V``, and ``polarity``. A setting that a model
+    does not take, and a size that cannot be drawn on the film, is an error.
 
     Args:
         profile: The film stack.
@@ -32,59 +52,77 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
     Returns:
         Models for `strict_circuit`, ports as in the drawing.
     """
-    path_of = partial(path_params, profile=profile, loss_dB_cm=loss_dB_cm)
+    optics = _Optics(profile, loss_dB_cm)
+    defaults = default_settings(profile)
+    described: tuple[tuple[str, type, Callable[..., sax.SDict], Mapping[str, float]], ...] = (
+        ("straight", StraightDesign, optics.along, {}),
+        ("uturn", UTurnDesign, optics.along, {}),
+        ("branch", BranchDesign, optics.along, {}),
+        ("ring", RingDesign, optics.ring, TUNING),
+        ("vernier", VernierDesign, optics.vernier, TUNING_OF_TWO),
+        ("splitter", SplitterDesign, optics.splitter, {}),
+        ("edge_coupler", EdgeCouplerDesign, optics.edge_coupler, {}),
+        ("terminator", TerminatorDesign, optics.dark, {}),
+        ("detector", DetectorSiteDesign, optics.dark_pair, {}),
+        ("photodiode", PhotodiodeSiteDesign, optics.dark, {}),
+        ("guide", Lengths, optics.guide, {}),
+    )
+    no_length = {"x_um": 0.0, "y_um": 0.0, "bend_um": 0.0}
+    return {
+        name: _model(name, design, respond, {**defaults.get(name, no_length), **extra}, profile)
+        for name, design, respond, extra in described
+    }
 
-    def along(lengths: Lengths, wl: sax.FloatArrayLike) -> sax.SDict:
-        return sax.reciprocal({("o1", "o2"): transmission(jnp.asarray(wl), path_of(lengths))})
 
-    def straight(*, wl: sax.FloatArrayLike = 1.55, length_um: Any = 1.0, width_um: Any = 1.4) -> sax.SDict:
-        return along(StraightDesign(length_um, width_um).lengths, wl)
+def required_settings(model: Model) -> frozenset[str]:
+    """The fields of a device's design, which a netlist must give: they have defaults for a user at a prompt only."""
+    return getattr(model, "required", frozenset())
 
-    def uturn(*, wl: sax.FloatArrayLike = 1.55, radius_um: Any = 30.0, width_um: Any = 1.4) -> sax.SDict:
-        return along(UTurnDesign(radius_um, width_um).lengths, wl)
 
-    def branch(
-        *,
-        wl: sax.FloatArrayLike = 1.55,
-        dx_um: Any = 80.0,
-        dy_um: Any = 80.0,
-        radius_um: Any = 30.0,
-        width_um: Any = 1.4,
-    ) -> sax.SDict:
-        return along(BranchDesign(dx_um, dy_um, radius_um, width_um).lengths, wl)
+def _model(
+    name: str, design: type, respond: Callable[..., sax.SDict], defaults: Mapping[str, float], profile: Profile
+) -> Model:
+    """A function of the wavelength and of keywords, as SAX reads it from the signature."""
+    sizes = [field.name for field in fields(design)]
 
-    def ring(
-        *,
-        wl: sax.FloatArrayLike = 1.55,
-        radius_um: Any = 20.0,
-        straight_um: Any = 0.5,
-        gap_through_um: Any = 0.6,
-        gap_drop_um: Any = 0.6,
-        width_um: Any = 1.4,
-        pitch_um: Any = 130.0,
-        lobe_half_angle_deg: Any = 60.0,
-        electrode_gap_um: Any = 5.0,
-        electrode_width_um: Any = 8.0,
-        arm_um: Any = 0.0,
-        heater_um: Any = 0.0,
-        shift_pm: Any = 0.0,
-    ) -> sax.SDict:
-        # The electrodes' angle tunes, and tuning comes in as shift_pm: their geometry must not be traced.
-        design = RingDesign(
-            radius_um,
-            straight_um,
-            gap_through_um,
-            gap_drop_um,
-            width_um,
-            pitch_um,
-            60.0,
-            electrode_gap_um,
-            electrode_width_um,
-            arm_um,
-        )
-        fields = ring_fields(jnp.asarray(wl), ring_params(design, profile, loss_dB_cm=loss_dB_cm), shift_pm)
+    def model(**settings: Any) -> sax.SDict:
+        for key in settings.keys() - defaults.keys() - {"wl"}:
+            raise InputError(f"{name}: the model takes no setting '{key}'; {nearest(key, defaults)}")
+        chosen = {**defaults, "wl": 1.55, **settings}
+        chosen = {key: float(value) if isinstance(value, int) else value for key, value in chosen.items()}
+        made = design(**{key: chosen.pop(key) for key in sizes})
+        require_sizes(name, made)
+        require_film(name, made, profile)
+        require_mode(name, made, profile)
+        wl = jnp.asarray(chosen.pop("wl"))
+        return respond(made, wl, **chosen)
+
+    model.__name__ = model.__qualname__ = name
+    model.__doc__ = f"SAX model of the {name}: wavelength in µm, and the fields of `{design.__name__}`."
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(key, kind, default=value) for key, value in {"wl": 1.55, **defaults}.items()]
+    vars(model)["__signature__"] = inspect.Signature(parameters)
+    vars(model)["required"] = frozenset(sizes)
+    return model
+
+
+class _Optics:
+    """What each design does to light on a film of some loss."""
+
+    def __init__(self, profile: Profile, loss_dB_cm: float):
+        self._profile, self._loss_dB_cm = profile, loss_dB_cm
+
+    def along(self, design: Any, wl: Any) -> sax.SDict:
+        return self.guide(design.lengths, wl)
+
+    def guide(self, lengths: Lengths, wl: Any) -> sax.SDict:
+        return sax.reciprocal({("o1", "o2"): self._transmission(lengths, wl)})
+
+    def ring(self, design: RingDesign, wl: Any, *, shift_pm: Any, volts_V: Any, polarity: Any) -> sax.SDict:
+        params = ring_params(self._tunable("ring", design, volts_V), self._profile, loss_dB_cm=self._loss_dB_cm)
+        fields = ring_fields(wl, params, shift_pm + polarity * volts_V * params.slope_pm_V)
         # Half a pitch of bus on each of the four sides.
-        stubs = transmission(jnp.asarray(wl), path_of(Lengths(x_um=pitch_um)))
+        stubs = self._transmission(Lengths(x_um=design.pitch_um), wl)
         return sax.reciprocal(
             {
                 ("o1", "o2"): stubs * fields.through,
@@ -95,41 +133,16 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
         )
 
     def vernier(
-        *,
-        wl: sax.FloatArrayLike = 1.55,
-        radius1_um: Any = 20.0,
-        radius2_um: Any = 23.0,
-        straight1_um: Any = 3.0,
-        straight2_um: Any = 3.0,
-        gap_through_um: Any = 0.4,
-        gap_between_um: Any = 0.78,
-        gap_drop_um: Any = 0.4,
-        width_um: Any = 1.4,
-        pitch_um: Any = 130.0,
-        lobe_half_angle_deg: Any = 60.0,
-        electrode_gap_um: Any = 5.4,
-        electrode_width_um: Any = 8.0,
-        shift1_pm: Any = 0.0,
-        shift2_pm: Any = 0.0,
+        self, design: VernierDesign, wl: Any, *, shift1_pm: Any, shift2_pm: Any, volts_V: Any, polarity: Any
     ) -> sax.SDict:
-        # As of the ring: the electrodes tune, and tuning comes in as shifts.
-        design = VernierDesign(
-            radius1_um,
-            radius2_um,
-            straight1_um,
-            straight2_um,
-            gap_through_um,
-            gap_between_um,
-            gap_drop_um,
-            width_um,
-            pitch_um,
-            60.0,
-            electrode_gap_um,
-            electrode_width_um,
-        )
-        pair = vernier_params(design, profile, loss_dB_cm=loss_dB_cm)
-        fields = vernier_fields(jnp.asarray(wl), pair, shift1_pm, shift2_pm)
-        stubs = transmission(jnp.asarray(wl), path_of(Lengths(x_um=pitch_um)))
+        tuned = self._tunable("vernier", design, volts_V)
+        pair = vernier_params(tuned, self._profile, loss_dB_cm=self._loss_dB_cm)
+        by_volts = [
+            polarity * volts_V * ring_params(ring, self._profile, loss_dB_cm=self._loss_dB_cm).slope_pm_V
+            for ring in tuned.rings
+        ]
+        fields = vernier_fields(wl, pair, shift1_pm + by_volts[0], shift2_pm + by_volts[1])
+        stubs = self._transmission(Lengths(x_um=design.pitch_um), wl)
         return sax.reciprocal(
             {
                 ("o1", "o2"): stubs * fields.through,
@@ -139,37 +152,35 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Callable[
             }
         )
 
-    def splitter(
-        *,
-        wl: sax.FloatArrayLike = 1.55,
-        excess_loss_dB: Any = 0.09,
-        mmi_width_um: Any = 10.0,
-        mmi_length_um: Any = 44.0,
-        taper_length_um: Any = 20.0,
-        taper_width_um: Any = 3.2,
-        port_pitch_um: Any = 5.2,
-        width_um: Any = 1.4,
-    ) -> sax.SDict:
-        return splitter_model(wl=wl, excess_loss_dB=excess_loss_dB)
+    def splitter(self, design: SplitterDesign, wl: Any) -> sax.SDict:
+        return splitter(wl=wl, excess_loss_dB=design.excess_loss_dB)
 
-    def edge_coupler(
-        *,
-        wl: sax.FloatArrayLike = 1.55,
-        loss_dB: Any = 2.0,
-        length_um: Any = 200.0,
-        tip_um: Any = 0.3,
-        width_um: Any = 1.4,
-    ) -> sax.SDict:
-        return edge_coupler_model(wl=wl, loss_dB=loss_dB)
+    def edge_coupler(self, design: EdgeCouplerDesign, wl: Any) -> sax.SDict:
+        return edge_coupler(wl=wl, loss_dB=design.loss_dB)
 
-    def terminator(
-        *,
-        wl: sax.FloatArrayLike = 1.55,
-        length_um: Any = 40.0,
-        tip_um: Any = 0.25,
-        width_um: Any = 1.4,
-    ) -> sax.SDict:
-        return {("o1", "o1"): jnp.zeros_like(jnp.asarray(wl), dtype=complex)}
+    def dark(self, design: Any, wl: Any) -> sax.SDict:
+        """All light that enters ends here."""
+        return {("o1", "o1"): jnp.zeros_like(wl, dtype=complex)}
 
-    models = (straight, uturn, branch, ring, vernier, splitter, edge_coupler, terminator)
-    return {model.__name__: model for model in models}
+    def dark_pair(self, design: Any, wl: Any) -> sax.SDict:
+        nothing = jnp.zeros_like(wl, dtype=complex)
+        return {("o1", "o1"): nothing, ("o2", "o2"): nothing}
+
+    def _transmission(self, lengths: Lengths, wl: Any) -> Any:
+        return transmission(wl, path_params(lengths, self._profile, loss_dB_cm=self._loss_dB_cm))
+
+    def _tunable[Tuned: (RingDesign, VernierDesign)](self, device: str, design: Tuned, volts_V: Any) -> Tuned:
+        """The design with plain electrodes: their angle is integrated over, so it must not be traced.
+
+        Raises:
+            InputError: There is a voltage, but no tuning is known for these electrodes.
+        """
+        driven = number(volts_V) != 0.0
+        angle, gap = number(design.lobe_half_angle_deg), number(design.electrode_gap_um)
+        known = self._profile.electrooptics.electrode_gap_um.value
+        if driven and (angle is None or gap is None or abs(gap - known) > 1e-9):
+            raise InputError(
+                f"{device}: volts_V is given, but the tuning of {self._profile.name} is known for electrode_gap_um = "
+                f"{known:g} and a plain lobe_half_angle_deg; give these, or shift_pm"
+            )
+        return replace(design, lobe_half_angle_deg=60.0 if angle is None else angle)

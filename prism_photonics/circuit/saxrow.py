@@ -9,6 +9,7 @@ import numpy as np
 import sax
 from jaxtyping import Array, Float
 
+from prism_photonics.circuit.models import required_settings
 from prism_photonics.circuit.row import RowFields
 from prism_photonics.lightpath.ring.model import RingParams, ring
 from prism_photonics.lightpath.waveguide.model import PathParams, path
@@ -21,7 +22,10 @@ def strict_circuit(
     *,
     backend: Literal["klu", "filipsson_gunnar"] = "klu",
 ) -> Callable[..., sax.SDict]:
-    """`sax.circuit`, except that an unknown setting is an error instead of being ignored.
+    """`sax.circuit`, except that unknown settings, and devices left to their defaults, are errors.
+
+    SAX drops what a model does not take: a straight of another library, its length called otherwise, would be simulated
+    with our model's default length.
 
     Args:
         netlist: Flat or recursive SAX netlist.
@@ -32,8 +36,10 @@ def strict_circuit(
         The circuit function; call it with ``wl=`` and nested settings.
 
     Raises:
-        InputError: On call, a setting that no instance has; the message names the nearest known one.
+        InputError: An instance has a setting that its model does not take, or lacks one of its design. On call, a
+            setting that no instance has; the message names the nearest known one.
     """
+    _refuse_odd_instances(netlist, models)
     circuit, _ = sax.circuit(dict(netlist), models=dict(models), backend=backend)
     known = sax.get_settings(circuit)
 
@@ -42,6 +48,26 @@ def strict_circuit(
         return sax.sdict(circuit(**settings))
 
     return checked
+
+
+def _refuse_odd_instances(netlist: Mapping[str, Any], models: Mapping[str, Callable[..., sax.SDict]]) -> None:
+    cells = [netlist] if "instances" in netlist else list(netlist.values())
+    for name, instance in ((n, i) for cell in cells for n, i in cell["instances"].items()):
+        component = instance if isinstance(instance, str) else instance["component"]
+        if component not in models or isinstance(instance, str):
+            continue
+        given, known = instance.get("settings", {}), sax.get_settings(models[component])
+        for key in sorted(given.keys() - known.keys()):
+            raise InputError(
+                f"netlist: {name} is a {component} with the setting '{key}', which its model does not take; "
+                f"{nearest(key, known)}"
+            )
+        missing = sorted(required_settings(models[component]) - given.keys())
+        if missing:
+            raise InputError(
+                f"netlist: {name} is a {component} without {', '.join(missing)}; its model would take defaults; give "
+                f"every field of its design"
+            )
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:

@@ -89,6 +89,8 @@ def rebuild(text: str) -> gf.Component:
     """
     pdk, chip = gf.get_active_pdk(), None
     cells = dict(pdk.cells)
+    if "facet_coupler" in cells:  # the chip's couplers have their facet at o1, the PDK's their guide
+        pdk.cells["edge_coupler"] = cells["facet_coupler"]
     try:
         for document in text.split("---\n"):
             name = _cell_name(document)

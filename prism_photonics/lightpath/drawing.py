@@ -9,6 +9,7 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
+from prism_photonics.lightpath.sizes import require_sizes
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, Layer
 from prism_photonics.units import InputError
 
@@ -44,13 +45,14 @@ class Pen:
         fresh: False when the layout already holds this very drawing; then nothing need be drawn again.
 
     Raises:
-        InputError: A length of the design is off the grid; rounding it in silence would draw another device. Or the
-            layout's database unit is not 1 nm.
+        InputError: A size cannot be drawn (`require_sizes`), or is off the grid: rounding it in silence would draw
+            another device. Or the layout's database unit is not 1 nm.
     """
 
     def __init__(self, device: str, design: Any, kcl: kf.KCLayout | None = None):
         kcl = kcl or gf.kcl
         require_nm(kcl)
+        require_sizes(device, design)
         settings = asdict(design)
         for field, value in settings.items():
             if field.endswith("_um") and abs(value * PER_UM - round(value * PER_UM)) > 1e-3:

@@ -54,7 +54,7 @@ def effective_length_um(
     return straight_um + xp.sqrt(2.0 * np.pi * radius_um * decay_um)
 
 
-def facing_radius_um(radius1_um: float, radius2_um: float) -> float:
+def facing_radius_um(radius1_um: float | Float[Any, "..."], radius2_um: float | Float[Any, "..."]) -> Any:
     """Radius ``R1·R2/(R1 + R2)`` of the one circle that opens from a straight bus as two circles open from each other.
 
     Two circles that come within g have a gap g + x²/(2·R1) + x²/(2·R2): between equal rings it opens twice as fast as

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import parse_toml, read_text
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.defaults import HEATER_UM
 from prism_photonics.lightpath.detector.design import (
     FLIPPED_PAD_UM,
     DetectorDesign,
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_WL_NM = 1700.0  # of the range in which specs may place a line
-HEATER_UM = 2.0  # width of a ring's heater; design choice
 MOST_BONDED_ROWS = 16  # whose wires find room beside the rings; design choice
 
 

@@ -8,6 +8,7 @@ from kfactory import kdb
 
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, WEST, Pen, arc_points, box, nm, taper
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.sizes import require_sizes
 from prism_photonics.process.layers import (
     LAYERS,
     METAL1_SPACE_UM,
@@ -21,7 +22,6 @@ from prism_photonics.units import InputError
 STRAP_UM = 4.0  # width of the straps over the ring
 STRAP_OFFSET_UM = 4.0  # the signal strap lies this far above the ring's centre line, the ground strap below it
 VIA_UM = 3.0
-LEAST_TO_RIB_UM = 0.5  # mask misalignment that must not put metal on the rib; design choice
 HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
 HEATER_CONTACT_UM = 5.0  # side of the heater's two contacts; design choice
 
@@ -150,12 +150,7 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
 
 
 def _require_electrodes(design: RingDesign) -> None:
-    least_gap = max(METAL1_SPACE_UM, design.width_um + 2.0 * LEAST_TO_RIB_UM)
-    if design.electrode_gap_um < least_gap:
-        raise InputError(
-            f"ring: electrode_gap_um = {design.electrode_gap_um:g} is too narrow for the rib and the metal's spacing; "
-            f"want at least {least_gap:g}"
-        )
+    require_sizes("ring", design)
     if design.lobe_half_angle_deg > design.widest_lobe_deg:
         raise InputError(
             f"ring: lobe_half_angle_deg = {design.lobe_half_angle_deg:g} brings the electrodes within "

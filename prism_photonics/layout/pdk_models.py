@@ -1,0 +1,126 @@
+"""SAX models under the names of the PDK's cells: our devices, and gdsfactory's straights and bends on our film."""
+
+import inspect
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import gdsfactory as gf
+import jax.numpy as jnp
+import sax
+
+from prism_photonics.circuit.models import Model, device_models
+from prism_photonics.process.profile import Profile
+from prism_photonics.units import InputError
+
+RADII = 1.5  # of a routing bend, in least radii of the film: an Euler bend is sharper in its middle
+
+
+def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str, Model]:
+    """Models for ``sax.circuit`` on netlists that gdsfactory extracts; ports as in the cells, contacts included.
+
+    A straight's direction is in no netlist, so gdsfactory's count as running along layout x: wrong for the others where
+    a film's index differs by direction.
+
+    Args:
+        profile: The film.
+        loss_dB_cm: Waveguide loss; the film's when none is given.
+    """
+    loss = profile.optics.loss_dB_cm.value if loss_dB_cm is None else loss_dB_cm
+    models = device_models(profile, loss_dB_cm=loss)
+    guide = models.pop("guide")
+    radius_um = RADII * profile.film.min_bend_radius_um.value
+    rib_um = profile.film.rib_width_um.value
+
+    def bend_circular(
+        *, wl: sax.FloatArrayLike = 1.55, radius: Any = None, angle: Any = 90.0, cross_section: Any = "rib"
+    ) -> sax.SDict:
+        chosen = radius_um if radius is None else radius
+        return guide(
+            wl=wl, bend_um=_of_our_rib("bend_circular", cross_section, rib_um) * math.radians(abs(angle)) * chosen
+        )
+
+    def bend_euler(
+        *,
+        wl: sax.FloatArrayLike = 1.55,
+        radius: Any = None,
+        angle: Any = 90.0,
+        p: Any = 0.5,
+        cross_section: Any = "rib",
+    ) -> sax.SDict:
+        turns = _of_our_rib("bend_euler", cross_section, rib_um) * _euler_um(float(angle), float(p))
+        return guide(wl=wl, bend_um=turns * (radius_um if radius is None else radius))
+
+    wired = {name: _with_contacts(model, _CONTACTS[name]) for name, model in models.items() if name in _CONTACTS}
+    routed = {"straight": _straight(models["straight"], guide, rib_um)}
+    return {**models, **wired, **routed, "bend_circular": bend_circular, "bend_euler": bend_euler}
+
+
+# Contacts of each device: SAX wants a port in the model for every port that a netlist exports.
+_CONTACTS = {
+    "ring": ("e1", "e2", "e3", "e4"),
+    "vernier": ("e1", "e2", "e3", "e4"),
+    "detector": ("e1", "e2", "e3"),
+    "photodiode": ("e1", "e2"),
+}
+
+
+def _with_contacts(model: Model, contacts: tuple[str, ...]) -> Model:
+    """The model with ports that no light passes."""
+
+    def wired(**settings: Any) -> sax.SDict:
+        fields = model(**settings)
+        nothing = jnp.zeros_like(next(iter(fields.values())))
+        return {**fields, **{(contact, contact): nothing for contact in contacts}}
+
+    _pose_as(wired, model, {})
+    return wired
+
+
+def _straight(ours: Model, guide: Model, rib_um: float) -> Model:
+    """Our straight by its fields, or gdsfactory's by its own."""
+
+    def straight(
+        *, wl: sax.FloatArrayLike = 1.55, length: Any = None, cross_section: Any = "rib", **settings: Any
+    ) -> sax.SDict:
+        width, _ = settings.pop("width", None), settings.pop("npoints", 2)
+        if length is None:
+            return ours(wl=wl, **settings)
+        if width is not None:
+            ours(width_um=width)  # refuses another rib than the film's
+        return guide(wl=wl, x_um=_of_our_rib("straight", cross_section, rib_um) * length)
+
+    _pose_as(straight, ours, {"length": None, "cross_section": "rib", "width": None, "npoints": 2})
+    return straight
+
+
+def _pose_as(wrapper: Callable[..., sax.SDict], model: Model, more: dict[str, Any]) -> None:
+    """Give a wrapper the signature that SAX reads, with more keywords."""
+    signature = inspect.signature(model)
+    extra = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value) for name, value in more.items()]
+    wrapper.__name__ = model.__name__
+    wrapper.__doc__ = model.__doc__
+    vars(wrapper)["__signature__"] = signature.replace(parameters=[*signature.parameters.values(), *extra])
+
+
+def _of_our_rib(device: str, cross_section: Any, rib_um: float) -> float:
+    """1 for a cross-section of the film's rib; the mode of any other is not known."""
+    if isinstance(cross_section, str) and cross_section.startswith("xs_"):
+        return 1.0  # a router has numbered a copy of the one it was given; the netlist says no more of it
+    try:
+        width = gf.get_cross_section(cross_section).width
+    except ValueError as error:
+        raise InputError(f"{device}: cross_section = {cross_section!r}: {error}; give 'rib'") from None
+    if abs(width - rib_um) > 1e-6:
+        raise InputError(
+            f"{device}: cross_section = {cross_section!r} is {width:g} µm wide; the mode is known for {rib_um:g} µm; "
+            f"give 'rib' of this film's PDK"
+        )
+    return 1.0
+
+
+@cache
+def _euler_um(angle_deg: float, p: float) -> float:
+    """Length of an Euler bend over its radius."""
+    return float(gf.path.euler(radius=1000.0, angle=angle_deg, p=p, use_eff=True).length()) / 1000.0
