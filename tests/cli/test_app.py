@@ -265,7 +265,7 @@ def test_a_spec_cut_anywhere_is_refused(refused, demo_toml, tmp_path, end):
     path = tmp_path / "cut.toml"
     path.write_bytes(demo_toml.read_bytes()[:end])
     line = refused("check", path)
-    assert "not valid TOML" in line or "missing key" in line or "not UTF-8 text" in line
+    assert "not valid TOML" in line or "missing key" in line or "missing table" in line or "not UTF-8 text" in line
 
 
 def test_a_spec_that_is_no_text_file_is_refused(refused, tmp_path):
