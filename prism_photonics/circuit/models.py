@@ -69,7 +69,7 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Model]:
     )
     no_length = {"x_um": 0.0, "y_um": 0.0, "bend_um": 0.0}
     return {
-        name: _model(name, design, respond, {**defaults.get(name, no_length), **extra}, profile)
+        name: _model(name, design, respond, defaults={**defaults.get(name, no_length), **extra}, profile=profile)
         for name, design, respond, extra in described
     }
 
@@ -80,7 +80,7 @@ def required_settings(model: Model) -> frozenset[str]:
 
 
 def _model(
-    name: str, design: type, respond: Callable[..., sax.SDict], defaults: Mapping[str, float], profile: Profile
+    name: str, design: type, respond: Callable[..., sax.SDict], *, defaults: Mapping[str, float], profile: Profile
 ) -> Model:
     """A function of the wavelength and of keywords, as SAX reads it from the signature."""
     sizes = [field.name for field in fields(design)]
