@@ -50,6 +50,7 @@ def readme_table() -> str:
     standard, recall, hour = load("calibration"), load("bank_recall"), load("track_hour")
     readings = demo_8x8["dies"][0]["readings_per_ring"]
     slow = case(hour, "LiNbO3, slow 0.1 K")["median_over_dies"]
+    days = {"track_hour": case(hour, "LiNbO3, slow 0.1 K")["date"]}
     works, paper = recall["recall_at_32"]["bank_32x256"], recall["recall_at_32"]["paper_32x256"]
     first, last = (solver["lines"][i] for i in (0, -1))
     error = max(line["max_field_error"] for line in solver["lines"])
@@ -105,14 +106,9 @@ def readme_table() -> str:
     ]
     lines = ["| | measured | | when, by |", "|---|---|---|---|"]
     for what, value, note, name in rows:
-        lines.append(
-            f"| {what} | {value} | {note} | {load(name)['date']}, "
-            f"[`{name}.py`](benchmarks/{SCRIPTS.get(name, name)}.py) |"
-        )
+        script = f"[`{name}.py`](benchmarks/{name}.py)"
+        lines.append(f"| {what} | {value} | {note} | {days.get(name) or load(name)['date']}, {script} |")
     return "\n".join(lines)
-
-
-SCRIPTS = {"bank_calibrated": "bank_recall"}
 
 
 def demo() -> str:
@@ -324,6 +320,7 @@ def tracking() -> str:
     found = load("track_hour")
     head = (
         "film and drift",
+        "measured",
         "mode",
         "held / bits",
         "worst check",
@@ -333,6 +330,7 @@ def tracking() -> str:
     rows = [
         (
             one["case"],
+            one["date"],
             mode,
             f"{row['held_bits']:.1f}",
             f"{row['held_bits_worst']:.1f}",
