@@ -89,7 +89,14 @@ def main() -> None:
                     "fresh_bits": hour.fresh_bits.round(2).tolist(),
                 }
         cases.append(
-            {"case": title, "film": film, "thermal_time_s": thermal_time_s, "minutes": minutes, "dies": lines}
+            {
+                "case": title,
+                "date": time.strftime("%Y-%m-%d"),
+                "film": film,
+                "thermal_time_s": thermal_time_s,
+                "minutes": minutes,
+                "dies": lines,
+            }
             | {"median_over_dies": medians(lines), "series": series}
         )
         # After every case, so that a run that is stopped leaves what it has.
