@@ -34,8 +34,8 @@ from prism_photonics.units import InputError, nearest
 Model = Callable[..., sax.SDict]
 # What a ring takes beyond its design: a shift by fabrication, its voltage, and which way its electrodes' field points:
 # 1 as drawn, −1 where the cell is turned by half a turn.
-TUNING = {"shift_pm": 0.0, "volts_V": 0.0, "polarity": 1.0}
-TUNING_OF_TWO = {"shift1_pm": 0.0, "shift2_pm": 0.0, "volts_V": 0.0, "polarity": 1.0}
+TUNING: Mapping[str, float | None] = {"shift_pm": 0.0, "volts_V": None, "polarity": 1.0}
+TUNING_OF_TWO: Mapping[str, float | None] = {"shift1_pm": 0.0, "shift2_pm": 0.0, "volts_V": None, "polarity": 1.0}
 
 
 def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Model]:
@@ -54,7 +54,7 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Model]:
     """
     optics = _Optics(profile, loss_dB_cm)
     defaults = default_settings(profile)
-    described: tuple[tuple[str, type, Callable[..., sax.SDict], Mapping[str, float]], ...] = (
+    described: tuple[tuple[str, type, Callable[..., sax.SDict], Mapping[str, float | None]], ...] = (
         ("straight", StraightDesign, optics.along, {}),
         ("uturn", UTurnDesign, optics.along, {}),
         ("branch", BranchDesign, optics.along, {}),
@@ -80,7 +80,12 @@ def required_settings(model: Model) -> frozenset[str]:
 
 
 def _model(
-    name: str, design: type, respond: Callable[..., sax.SDict], *, defaults: Mapping[str, float], profile: Profile
+    name: str,
+    design: type,
+    respond: Callable[..., sax.SDict],
+    *,
+    defaults: Mapping[str, float | None],
+    profile: Profile,
 ) -> Model:
     """A function of the wavelength and of keywords, as SAX reads it from the signature."""
     sizes = [field.name for field in fields(design)]
@@ -106,6 +111,11 @@ def _model(
     return model
 
 
+def _volts(volts_V: Any, polarity: Any) -> Any:
+    """The voltage as the electrodes stand to the crystal; none is none."""
+    return 0.0 if volts_V is None else polarity * volts_V
+
+
 class _Optics:
     """What each design does to light on a film of some loss."""
 
@@ -120,7 +130,7 @@ class _Optics:
 
     def ring(self, design: RingDesign, wl: Any, *, shift_pm: Any, volts_V: Any, polarity: Any) -> sax.SDict:
         params = ring_params(self._tunable("ring", design, volts_V), self._profile, loss_dB_cm=self._loss_dB_cm)
-        fields = ring_fields(wl, params, shift_pm + polarity * volts_V * params.slope_pm_V)
+        fields = ring_fields(wl, params, shift_pm + _volts(volts_V, polarity) * params.slope_pm_V)
         # Half a pitch of bus on each of the four sides.
         stubs = self._transmission(Lengths(x_um=design.pitch_um), wl)
         return sax.reciprocal(
@@ -138,7 +148,7 @@ class _Optics:
         tuned = self._tunable("vernier", design, volts_V)
         pair = vernier_params(tuned, self._profile, loss_dB_cm=self._loss_dB_cm)
         by_volts = [
-            polarity * volts_V * ring_params(ring, self._profile, loss_dB_cm=self._loss_dB_cm).slope_pm_V
+            _volts(volts_V, polarity) * ring_params(ring, self._profile, loss_dB_cm=self._loss_dB_cm).slope_pm_V
             for ring in tuned.rings
         ]
         fields = vernier_fields(wl, pair, shift1_pm + by_volts[0], shift2_pm + by_volts[1])
@@ -170,15 +180,14 @@ class _Optics:
         return transmission(wl, path_params(lengths, self._profile, loss_dB_cm=self._loss_dB_cm))
 
     def _tunable[Tuned: (RingDesign, VernierDesign)](self, device: str, design: Tuned, volts_V: Any) -> Tuned:
-        """The design with plain electrodes: their angle is integrated over, so it must not be traced.
+        """The design with plain electrodes: their angle is integrated over, so it must not be traced (`jit`).
 
         Raises:
             InputError: There is a voltage, but no tuning is known for these electrodes.
         """
-        driven = number(volts_V) != 0.0
         angle, gap = number(design.lobe_half_angle_deg), number(design.electrode_gap_um)
         known = self._profile.electrooptics.electrode_gap_um.value
-        if driven and (angle is None or gap is None or abs(gap - known) > 1e-9):
+        if volts_V is not None and (angle is None or gap is None or abs(gap - known) > 1e-9):
             raise InputError(
                 f"{device}: volts_V is given, but the tuning of {self._profile.name} is known for electrode_gap_um = "
                 f"{known:g} and a plain lobe_half_angle_deg; give these, or shift_pm"

@@ -122,7 +122,7 @@ def _slope_pm_V() -> float:
 def test_a_voltage_on_electrodes_whose_tuning_is_not_known_is_refused():
     with pytest.raises(InputError, match=r"ring: volts_V is given, but .* electrode_gap_um = 5.4"):
         PDK.models["ring"](volts_V=3.0, electrode_gap_um=6.0)
-    assert PDK.models["ring"](volts_V=0.0, electrode_gap_um=6.0)
+    assert PDK.models["ring"](shift_pm=3.0, electrode_gap_um=6.0)
 
 
 def test_the_circuit_of_a_spec_is_simulated_and_ends_dark(layouts):
