@@ -11,6 +11,7 @@ PIP_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 # A file's tests stay in one process, which compiles for them once; files go in the order that tests/conftest.py gives.
+FAST := tests/test_*.py $(addprefix tests/,budget codec export files lightpath process ranking spec)
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test fast-test lint format notebooks docs wheel lock clean
@@ -25,8 +26,8 @@ demo: $(MAIN)  ## set up what it needs, then run the 8x8 chip from spec to ranke
 test: $(ALL)  ## set up everything, then run the tests
 	$(BIN)/pytest $(PYTEST_FLAGS) -m "not wheel"
 
-fast-test: $(ALL)  ## the tests not marked slow
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not wheel"
+fast-test: $(ALL)  ## the fast half of the tests: those of the rooms that compile little
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not wheel" $(FAST)
 
 lint: $(ALL) notebooks docs  ## format, style, types, walls, spelling; notebooks executed, docs built
 	$(BIN)/ruff format --check
