@@ -24,7 +24,11 @@ def run(
 
     Reads SPEC and a keys file; writes DIR/record, layout, bundle, summary.json and report.html.
     """
+    from prism_photonics.extras import require
     from prism_photonics.workflow.bench import feasible_spec
+
+    # One line before anything is done: the layout extra brings the simulator too.
+    require("gdsfactory", "equinox", what="prism run")
 
     chip_spec = feasible_spec(spec)
     from prism_photonics.ranking.compare import load_keys
