@@ -31,7 +31,7 @@ def test_a_random_choice_recalls_at_the_chance_level():
 
 @pytest.mark.parametrize("k", [0, 65, -1])
 def test_a_k_that_cannot_be_chosen_is_refused(k):
-    with pytest.raises(InputError, match="want 1 to 64"):
+    with pytest.raises(InputError, match="whole number from 1 to 64"):
         top_k(np.zeros(64), k)
 
 

@@ -61,12 +61,12 @@ class Run:
         )
 
     def coupling(
-        self, stack: Stack, gap_um: float, wl: float, angle_deg: float = 90.0, *, grid: Grid | None = None
+        self, stack: Stack, gap_um: float, wl: float, angle_deg: float = 90.0, grid: Grid | None = None
     ) -> float:
         """C = π·(n_even − n_odd)/λ in rad/µm of two equal ribs along layout x."""
         grid = grid or self.grid
         key = f"coupling {asdict(stack)} {gap_um} {wl} {angle_deg} {asdict(grid)}"
-        return self.once(key, lambda: supermodes(stack, self.crystal, grid, gap_um, wl=wl, angle_deg=angle_deg))
+        return self.once(key, lambda: supermodes(stack, self.crystal, grid, gap_um, wl, angle_deg))
 
     def bend(self, radius_um: float, angle_deg: float) -> dict[str, float]:
         """Loss and polarisation of the bent TE mode."""
@@ -132,7 +132,7 @@ def solve_rib(
     return found
 
 
-def supermodes(stack: Stack, crystal: Crystal, grid: Grid, gap_um: float, *, wl: float, angle_deg: float) -> float:
+def supermodes(stack: Stack, crystal: Crystal, grid: Grid, gap_um: float, wl: float, angle_deg: float) -> float:
     """C in rad/µm: an electric wall between the ribs gives the even supermode of E_x, a magnetic wall the odd one."""
     section = half_pair(stack, grid, gap_um)
     eps = permittivity(section, crystal, wl, angle_deg=angle_deg, temperature_K=TEMPERATURE_K)
