@@ -100,7 +100,7 @@ def survey_fields(spec: ChipSpec) -> dict[str, Number]:
         "volts_V": voltage(spec, ("setting", "row", "ring")),
         "current_A": replace(_CURRENT_A, axes=("setting", "channel", "row"), gaps=True),
         "dark_A": replace(_CURRENT_A, axes=("setting", "row"), gaps=True),
-        "noise_A": replace(_GAIN_A, axes=("setting", "channel", "row")),
+        "noise_A": replace(_GAIN_A, axes=("setting", "channel", "row"), gaps=True),
         "channel_of_ring": Number(_PLACE, low=0, high=spec.chip.channels - 1, whole=True),
         "time_s": Number(("setting", "channel"), low=0, high=LARGEST_TIME_S, unit="s"),
         "heater_mW": Number(("row", "ring"), low=0, high=1e6, unit="mW", optional=True),
@@ -139,6 +139,14 @@ def require_survey(place: str, dataset: xr.Dataset, *, cure: str) -> None:
         raise InputError(
             f"{place}: current_A and dark_A hold {lost} readings that are no numbers, want {said} as the record has "
             f"counted; {cure}"
+        )
+    # What a reading that gave no number may be off by is no number either, and only that.
+    unsure = np.argwhere(~np.isfinite(dataset.noise_A.values) & np.isfinite(dataset.current_A.values))
+    if unsure.size:
+        setting, channel, row = unsure[0]
+        raise InputError(
+            f"{place}: noise_A = {dataset.noise_A.values[setting, channel, row]:g} at setting {setting}, channel "
+            f"{channel}, row {row}, where current_A is a number, want one above 0; {cure}"
         )
     settings = len(dataset.volts_V)
     probes = Number(low=0, high=settings, whole=True)

@@ -113,10 +113,10 @@ def bus_surveys(
 def _tried_again(readings: BusSurvey, fit: RowFit, limit: float, key: PRNGKeyArray) -> RowFit:
     """The fit with starts pieced together for buses whose χ² is above a limit, and only for those."""
     shape = fit.chi2.shape
-    count = fit.chi2.size
+    size = fit.chi2.size
 
-    def one_by_one(leaf: Shaped[Array, "rows buses ..."]) -> Shaped[Array, "count 1 ..."]:
-        return leaf.reshape(count, 1, *leaf.shape[2:])
+    def one_by_one(leaf: Shaped[Array, "rows buses ..."]) -> Shaped[Array, "size 1 ..."]:
+        return leaf.reshape(size, 1, *leaf.shape[2:])
 
     for again in range(1, TRIES):
         chi2 = np.asarray(fit.chi2).ravel()
