@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any
 
+from prism_photonics.deprecation import install
 from prism_photonics.extras import load
 from prism_photonics.units import nearest
 
@@ -21,6 +22,8 @@ __version__ = "0.2.0"
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 if (_jax := sys.modules.get("jax")) is not None:
     _jax.config.update("jax_enable_x64", True)
+
+install()
 
 # Room, and the name that it has there.
 _HOMES = {

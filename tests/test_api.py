@@ -37,7 +37,7 @@ def test_importing_the_package_loads_nothing_that_a_user_did_not_ask_for():
     heavy = {"jax", "equinox", "sax", "gdsfactory", "klayout", "matplotlib", "torch", "xarray", "scipy"}
     assert not loaded & (heavy | {"numpy", "pydantic", "rich", "typer", "safetensors"})
     ours = {name for name in ast.literal_eval(done.stdout) if name.startswith("prism_photonics.")}
-    assert ours == {"prism_photonics.extras", "prism_photonics.units"}
+    assert ours == {f"prism_photonics.{name}" for name in ("deprecation", "extras", "units")}
 
 
 def test_about_forty_names_are_public_and_each_says_what_it_is():
