@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from prism_photonics.budget.need import detunings_pm, spread
 from prism_photonics.budget.ring import RingFigures, ring_figures
+from prism_photonics.budget.slopes import programmed_detunings_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM
 
@@ -50,8 +50,8 @@ def coherence(spec: ChipSpec) -> Coherence:
     """Coherent errors of the spec's row, every line's ring at its channel's distance, all FSR orders included."""
     ring = ring_figures(spec)
     lines_pm = np.asarray(spec.comb_design.wl_um) * PM_PER_UM
-    travel_pm = detunings_pm(spec, ring)
-    moved_pm = spread(travel_pm)
+    travel_pm = programmed_detunings_pm(spec, ring)
+    moved_pm = float(np.std(travel_pm))
     # Every ordered pair of different lines.
     apart_pm = (lines_pm[None, :] - lines_pm[:, None])[~np.eye(len(lines_pm), dtype=bool)]
     # dε/dΔ, by the two ends of the neighbour's usual travel.

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from prism_photonics.budget.cache import cached_by_spec
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import Lengths
@@ -60,6 +63,7 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
     return entries
 
 
+@cached_by_spec
 def line_current_A(spec: ChipSpec) -> float:
     """Photocurrent of one fully lit line: the unit of weight, in A."""
     return spec.detector.responsivity_A_W * watt_from_dBm(link_budget(spec)[-1].cumulative_dBm)
@@ -76,21 +80,17 @@ def tree_lengths(spec: ChipSpec) -> Lengths:
     )
 
 
+@cached_by_spec
 def _ring_loss_dB(spec: ChipSpec) -> float:
     """What a line loses in the rings of its row at rest, the mean over lines: the share that neither bus gets.
 
     What another ring drops still reaches the photodiode pair, so only its absorption counts. Powers add here; the exact
     row adds fields.
     """
-    ring, lines_pm = ring_figures(spec), [wl * PM_PER_UM for wl in spec.comb_design.wl_um]
+    ring, lines_pm = ring_figures(spec), np.asarray(spec.comb_design.wl_um) * PM_PER_UM
     absorbed, fsr_pm = 1.0 - ring.through_min - ring.drop_max, ring.fsr_nm * 1e3
-
-    def passed(line_pm: float) -> float:
-        share = 1.0
-        for other_pm in lines_pm:
-            # A ring also resonates one free spectral range away.
-            detuning_pm = math.remainder(other_pm + spec.ring.bias_pm - line_pm, fsr_pm)
-            share *= 1.0 - absorbed / (1.0 + (2.0 * detuning_pm / ring.fwhm_pm) ** 2)
-        return share
-
-    return -dB_from_ratio(sum(map(passed, lines_pm)) / len(lines_pm))
+    # Every line against every ring, which also resonates one free spectral range away.
+    apart_pm = lines_pm[:, None] + spec.ring.bias_pm - lines_pm[None, :]
+    detuning_pm = apart_pm - fsr_pm * np.rint(apart_pm / fsr_pm)
+    passed = np.prod(1.0 - absorbed / (1.0 + (2.0 * detuning_pm / ring.fwhm_pm) ** 2), axis=0)
+    return -dB_from_ratio(float(np.mean(passed)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from prism_photonics.budget.cache import cached_by_spec
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.figures import (
     extreme_transmissions,
@@ -48,6 +49,16 @@ class RingFigures:
         u = 2.0 * detuning_pm / self.fwhm_pm
         return 1.0 - (1.0 - self.through_min + self.drop_max) / (1.0 + u * u)
 
+    def slope_per_pm(self, detuning_pm: float) -> float:
+        """Slope dw/dλ of `weight` at a detuning, per pm: ``4·u·A/FWHM/(1 + u²)²`` with ``A = 1 − T_min + D_max``."""
+        u = 2.0 * detuning_pm / self.fwhm_pm
+        return 4.0 * u * (1.0 - self.through_min + self.drop_max) / self.fwhm_pm / (1.0 + u * u) ** 2
+
+    @property
+    def steepest_slope_per_pm(self) -> float:
+        """The largest `slope_per_pm`, at ``u = 1/√3``: ``3√3/4·A/FWHM = 1.299·A/FWHM``."""
+        return 0.75 * math.sqrt(3.0) * (1.0 - self.through_min + self.drop_max) / self.fwhm_pm
+
     def detuning_pm(self, weight: float) -> float:
         """Detuning that gives a weight, the inverse of `weight`; infinite where no detuning does."""
         if weight >= 1.0:
@@ -56,6 +67,7 @@ class RingFigures:
         return 0.5 * self.fwhm_pm * math.sqrt(u2) if u2 >= 0.0 else 0.0
 
 
+@cached_by_spec
 def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
     """Figures of merit of one channel's ring from geometry, film and V_πL.
 
@@ -65,6 +77,7 @@ def ring_figures(spec: ChipSpec, channel: int = 0) -> RingFigures:
     return _figures(spec, spec.ring_designs[channel], np.asarray(spec.comb_design.wl_um[channel : channel + 1]))[0]
 
 
+@cached_by_spec
 def row_figures(spec: ChipSpec) -> tuple[RingFigures, ...]:
     """Figures of merit of every channel's ring.
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from prism_photonics.budget.finding import Finding, at_least, at_most
-from prism_photonics.budget.need import detunings_pm
 from prism_photonics.budget.ring import ring_figures, row_figures
+from prism_photonics.budget.slopes import programmed_detunings_pm
 from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.process.modes import load_modes
 from prism_photonics.spec import ChipSpec
@@ -90,7 +90,7 @@ def _image_distances_pm(spec: ChipSpec) -> list[tuple[float, int, int]]:
     lines_um, profile = np.asarray(spec.comb_design.wl_um), spec.profile
     found = []
     for own, (design, ring) in enumerate(zip(spec.ring_designs, row_figures(spec), strict=True)):
-        travel = detunings_pm(spec, ring)
+        travel = programmed_detunings_pm(spec, ring)
         low_um, high_um = ((end - ring.bias_pm) / PM_PER_UM for end in (min(travel), max(travel)))
         opl_um, gpl_um = optical_lengths_um(profile, design.lengths)
         dispersion = (gpl_um - opl_um) / profile.optics.wl0_um.value

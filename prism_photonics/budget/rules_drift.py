@@ -7,10 +7,13 @@ resonances' offsets anew with the weights in place. The spec knows no interval f
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from prism_photonics.budget.coherence import coherence
+from prism_photonics.budget.error_budget import ERROR_SHARE, error_of_one_cause
 from prism_photonics.budget.finding import Finding, at_most
-from prism_photonics.budget.need import ERROR_SHARE, detunings_pm, shared_error, slopes, spread
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.slopes import programmed_detunings_pm, slopes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM
 
@@ -63,7 +66,7 @@ def movement_pm(spec: ChipSpec) -> Movement:
         # The fast part of a steady voltage has passed before the first refresh.
         return share - (film.fast_share.value * math.expm1(-seconds / film.fast_s.value) if fast else 0.0)
 
-    swing_pm = spread(detunings_pm(spec, ring_figures(spec)))
+    swing_pm = float(np.std(programmed_detunings_pm(spec, ring_figures(spec))))
     return Movement(
         common=drift.temperature_K * pm_K * changed,
         # Places are even over −1/2 … 1/2 of the die in x and in y: 1/12 of variance each.
@@ -77,7 +80,7 @@ def movement_pm(spec: ChipSpec) -> Movement:
 
 def drift(spec: ChipSpec) -> Finding:
     """What rings do independently between refreshes must not cost the ranking, even on a ring's steepest slope."""
-    moved, steepest, allowed = movement_pm(spec), slopes(spec).steepest, shared_error(spec)
+    moved, steepest, allowed = movement_pm(spec), slopes(spec).steepest, error_of_one_cause(spec)
     limit_pm = allowed / steepest
     return at_most(
         "drift",
@@ -86,13 +89,13 @@ def drift(spec: ChipSpec) -> Finding:
         "pm",
         explain=f"in {moved.age_s:g} s (a refresh of the offsets; loads every {moved.held_s:.2g} s): gradient "
         f"{moved.gradient:.2g}, wander {moved.wander:.2g}, relaxation {moved.relaxation:.2g} pm, together "
-        f"{moved.own:.2g} pm × steepest slope {steepest:.3g}/pm; {_need(allowed)}",
+        f"{moved.own:.2g} pm × steepest slope {steepest:.3g}/pm; {_error_budget_text(allowed)}",
     )
 
 
 def drift_common(spec: ChipSpec) -> Finding:
     """What all rings do together: the slopes' mean moves all scores alike, their spread disturbs the ranking."""
-    moved, slope, allowed = movement_pm(spec), slopes(spec), shared_error(spec)
+    moved, slope, allowed = movement_pm(spec), slopes(spec), error_of_one_cause(spec)
     limit_pm = allowed / slope.spread
     return at_most(
         "drift_common",
@@ -101,7 +104,7 @@ def drift_common(spec: ChipSpec) -> Finding:
         "pm",
         explain=f"{spec.drift.temperature_K:g} K × {spec.profile.optics.thermal_pm_K.value:g} pm/K × √(2·(1 − "
         f"e^(−{moved.age_s:g} s/{spec.drift.thermal_time_s:g} s))) = {moved.common:.2g} pm × standard deviation of the "
-        f"slopes over weights, {slope.spread:.3g}/pm; {_need(allowed)}",
+        f"slopes over weights, {slope.spread:.3g}/pm; {_error_budget_text(allowed)}",
     )
 
 
@@ -111,7 +114,7 @@ def neighbours(spec: ChipSpec) -> Finding:
     A bank that is loaded anew for every query is set from tables, ring by ring; a solve through the whole row would
     take longer than the query.
     """
-    found, moved, allowed = coherence(spec), movement_pm(spec), shared_error(spec)
+    found, moved, allowed = coherence(spec), movement_pm(spec), error_of_one_cause(spec)
     drifted = found.per_pm * math.hypot(moved.common, moved.own)
     o = spec.profile.optics
     # Through and drop bus between two rings, light along layout x.
@@ -126,9 +129,9 @@ def neighbours(spec: ChipSpec) -> Finding:
         explain=f"δw = 4·T·√D·Σ ε·cos φ, ε = neighbour's drop field: {found.uncalibrated:.3g} rms uncalibrated "
         f"(√(1 − L²/3)·√Σε², √Σε² = {found.fields:.3g}); calibrated by a table per ring, neighbours' travel leaves "
         f"{found.tabled:.2g}, {math.hypot(moved.common, moved.own):.2g} pm of drift {drifted:.2g}, {rad:.2g} rad of "
-        f"bus phase {found.per_rad * rad:.2g}, together {value:.2g}; {_need(allowed)}",
+        f"bus phase {found.per_rad * rad:.2g}, together {value:.2g}; {_error_budget_text(allowed)}",
     )
 
 
-def _need(allowed: float) -> str:
+def _error_budget_text(allowed: float) -> str:
     return "limit: " + SHARED_SOURCE.format(allowed=allowed / ERROR_SHARE)

@@ -2,9 +2,9 @@
 
 import math
 
+from prism_photonics.budget.error_budget import ERROR_SHARE
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.link import line_current_A, link_budget
-from prism_photonics.budget.need import ERROR_SHARE
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.snr import query_rms, score_noise_A2, score_signal_A2, score_snr_dB
 from prism_photonics.budget.trimming import SPREAD_SIGMAS

@@ -3,8 +3,8 @@
 import math
 
 from prism_photonics.budget.finding import Finding, at_least, at_most, exactly
-from prism_photonics.budget.need import slopes
 from prism_photonics.budget.ring import RingFigures, lossy_drop_max, ring_figures, row_figures
+from prism_photonics.budget.slopes import slopes
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.spec import ChipSpec
 

@@ -4,7 +4,7 @@ import math
 from statistics import NormalDist
 
 from prism_photonics.budget.link import line_current_A
-from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.slopes import slopes
 from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A2_Hz
 from prism_photonics.lightpath.source.model import frequency_noise_pm
@@ -66,7 +66,7 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
     # A weight's light is split between both photodiodes; what is not rejected of the sum counts as weight.
     rejected = 10.0 ** (-spec.detector.cmrr_dB / 20.0)
     noisy2 = weight**2 + rejected**2
-    slope = _slope_rms_per_pm(spec) * frequency_noise_pm(comb, bandwidth_Hz=detector.bandwidth_Hz)
+    slope = slopes(spec).rms * frequency_noise_pm(comb, bandwidth_Hz=detector.bandwidth_Hz)
     lit_A = (light + leak) * rings * line_A
     lit_A2 = (light2 + 2.0 * leak * light) * rings * line_A**2
     johnson = 4.0 * BOLTZMANN_J_K * detector.temperature_K / detector.feedback_ohm
@@ -98,16 +98,3 @@ def _light_moments(spec: ChipSpec) -> tuple[float, float]:
         return 0.5, (1.0 + rms**2) / 4.0
     # Half of the time a rail or a shot is dark, else it carries |q|.
     return rms / math.sqrt(2.0 * math.pi), rms**2 / 2.0
-
-
-def _slope_rms_per_pm(spec: ChipSpec) -> float:
-    """Rms slope dw/dλ of a Lorentzian ring over evenly spread weights, per pm: what a line's wander is turned by."""
-    ring = ring_figures(spec)
-    limit = spec.ranking.weight_limit
-    total = 0.0
-    for step in range(65):
-        u = 2.0 * ring.detuning_pm(limit * (step / 32.0 - 1.0)) / ring.fwhm_pm
-        # A weight of exactly 1 is infinitely far: no slope there.
-        if math.isfinite(u):
-            total += (4.0 * u * (1.0 - ring.through_min + ring.drop_max) / ring.fwhm_pm / (1.0 + u * u) ** 2) ** 2
-    return math.sqrt(total / 65.0)

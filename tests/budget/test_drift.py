@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from prism_photonics.budget.need import slopes, weight_error_allowed
+from prism_photonics.budget.error_budget import weight_error_allowed
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.rules_drift import REFRESH_S, drift, drift_common, movement_pm
+from prism_photonics.budget.slopes import slopes
 from prism_photonics.budget.snr import query_rms, weight_rms
 from prism_photonics.drift.process import Drift
 

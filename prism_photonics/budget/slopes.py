@@ -1,0 +1,40 @@
+"""How steeply a ring turns a shift of its resonance into a change of its weight, over the weights it is set to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prism_photonics.budget.ring import RingFigures, ring_figures
+from prism_photonics.spec import ChipSpec
+
+STEPS = 65
+"""Weights, evenly spread over ± weight_limit, that means are taken over."""
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Slope dw/dλ of a Lorentzian ring, per pm.
+
+    Attributes:
+        steepest: The largest at any detuning.
+        spread: Standard deviation over weights evenly spread over ± weight_limit.
+        rms: Root mean square over the same weights.
+    """
+
+    steepest: float
+    spread: float
+    rms: float
+
+
+def slopes(spec: ChipSpec) -> Slopes:
+    """The slopes of channel 0's ring (the line shape: 10.1002/lpor.201100017)."""
+    ring = ring_figures(spec)
+    values = np.array([ring.slope_per_pm(detuning_pm) for detuning_pm in programmed_detunings_pm(spec, ring)])
+    return Slopes(ring.steepest_slope_per_pm, float(np.std(values)), float(np.sqrt(np.mean(values**2))))
+
+
+def programmed_detunings_pm(spec: ChipSpec, ring: RingFigures) -> list[float]:
+    """Resonance minus line in pm, for weights evenly spread over ± weight_limit; none farther than one FSR."""
+    limit = spec.ranking.weight_limit
+    weights = [limit * (2.0 * step / (STEPS - 1) - 1.0) for step in range(STEPS)]
+    return [min(ring.detuning_pm(weight), ring.fsr_nm * 1e3) for weight in weights]
