@@ -4,8 +4,9 @@
 
 Writes results/track_hour.json and track_hour.png. The demo's bank with a common temperature of 0.1 K rms, which wanders
 slowly (a correlation time of ten minutes) or as fast as the demo's spec says (one minute, and then refreshed more
-often). Lithium tantalate stands in the same drawing: its rings are 3.5 times wider and its bends tighter than its own
-rules allow, so the two columns compare films in one geometry, not two designs.
+often). Lithium tantalate stands in the same drawing but for its electrodes' gap, for which its tuning holds: its rings
+are 3.5 times wider in wavelength and its bends tighter than its own rules allow, so the two columns compare films in one
+geometry, not two designs.
 """
 
 import json
@@ -23,6 +24,7 @@ from prism_photonics.calibration.calibration import Calibration, calibrate
 from prism_photonics.characterize.stability import StabilityTest, run_stability_test
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.drift.tracker import MODES
+from prism_photonics.process.profile import load_profile
 from prism_photonics.report.stability import write_stability
 from prism_photonics.spec import ChipSpec
 
@@ -41,6 +43,7 @@ def chip_spec(film: str, thermal_time_s: float) -> ChipSpec:
     data = ChipSpec.from_toml(SPEC).model_dump()
     data["process"] = film
     data["drift"] |= {"temperature_K": 0.1, "thermal_time_s": thermal_time_s}
+    data["ring"]["electrode_gap_um"] = load_profile(film).electrooptics.electrode_gap_um.value
     if film != "tfln600":
         # Wider lines want more volts for the same weights.
         data["drive"]["max_voltage_V"] = 30.0

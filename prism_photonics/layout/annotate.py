@@ -17,7 +17,7 @@ from prism_photonics.layout.tiles import cut
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.netlist import Cell, Netlist, from_spec
-from prism_photonics.process.layers import film_deck
+from prism_photonics.process.layers import load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
 
@@ -82,7 +82,7 @@ def back_annotate(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Annotation:
         InputError: The file cannot be read, is no chip of ours, or not one of its rows can be simulated.
     """
     spec, notes, broken = cut(spec).tile, [], {}
-    drawn, design = extract(gds, notes=notes, deck=film_deck(spec.process)), from_spec(spec)
+    drawn, design = extract(gds, notes=notes, deck=load_deck(spec.process)), from_spec(spec)
     wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.rings))
     weights = []
     for netlist in (drawn, design):

@@ -17,7 +17,7 @@ from prism_photonics.layout.polygons import open_layout, refusing_damage, title
 from prism_photonics.lightpath.detector.cell import LANE_UM
 from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.process.layers import film_deck
+from prism_photonics.process.layers import load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import DROP_LEAD_UM, detector_site
 
@@ -75,7 +75,7 @@ def check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
 
 
 def _check(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Checks:
-    layout = open_layout(gds, film_deck(spec.process))
+    layout = open_layout(gds, load_deck(spec.process))
     require_metadata(layout, where=title(gds))
     wrong = []
     islands = ribs(layout).count

@@ -16,7 +16,7 @@ import klayout.db as kdb
 from prism_photonics.layout.check import Checks, check
 from prism_photonics.layout.extract import extract
 from prism_photonics.netlist import Netlist, from_spec
-from prism_photonics.process.layers import film_deck
+from prism_photonics.process.layers import load_deck
 from prism_photonics.spec import ChipSpec
 
 FIELD_TOLERANCE = 1e-9  # of the field in the fibre; 2 nm of one ring's length show as 2e-4 and more
@@ -78,7 +78,7 @@ def lvs(gds: Path | str | kdb.Layout, spec: ChipSpec, *, seed: int = 0, simulate
     Raises:
         InputError: The file cannot be read, is no chip of ours, or a leaf cell is not what its metadata says.
     """
-    drawn = extract(gds, deck=film_deck(spec.process))
+    drawn = extract(gds, deck=load_deck(spec.process))
     structural = tuple(from_spec(spec).differences(drawn))
     checks = check(gds, spec)
     # A netlist that is not the design's need not be a chip that can be simulated.

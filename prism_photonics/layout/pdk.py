@@ -23,7 +23,7 @@ from kfactory import kdb
 from prism_photonics.layout.pdk_cells import pdk_cells
 from prism_photonics.layout.pdk_models import RADII, pdk_models
 from prism_photonics.layout.views import VIEWS, lyp
-from prism_photonics.process.layers import HOUSE, SLAB_MARGIN_UM, Deck, film_deck, load_deck
+from prism_photonics.process.layers import HOUSE, SLAB_MARGIN_UM, Deck, load_deck
 from prism_photonics.process.profile import Profile, load_profile
 
 
@@ -32,14 +32,14 @@ def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> gf.Pdk:
 
     Args:
         name: The film's profile: widths, least bend radius, optics.
-        deck: Layers, stack and rules; the film's own, or ours where it has none, when none is given. A foundry's deck
-            moves every cell to its layer numbers.
+        deck: Layers, stack and rules; the film's own when none is given. A foundry's deck moves every cell to its
+            layer numbers.
 
     Raises:
         InputError: There is no such profile or deck.
     """
     profile = load_profile(name)
-    title, deck = (deck.name, deck) if deck else (name, film_deck(name))
+    title, deck = (deck.name, deck) if deck else (name, load_deck(name))
     infos = {layer: kdb.LayerInfo(*number, layer) for layer, number in deck.layers.items()}
     layers = gf.kcl.layerenum_from_dict(layers=kf.LayerInfos(**infos))
     return gf.Pdk(

@@ -28,7 +28,7 @@ from prism_photonics.layout.solid import solid_glb
 from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.views import lyp
 from prism_photonics.netlist import Netlist
-from prism_photonics.process.layers import LAYERS, Deck, film_deck
+from prism_photonics.process.layers import LAYERS, Deck, load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import approach_um, row_top_um, site_reach_um
 from prism_photonics.units import InputError
@@ -130,7 +130,7 @@ def write(
     """
     folder = Path(folder)
     tiles = cut(spec)
-    spec, deck = tiles.tile, film_deck(spec.process)
+    spec, deck = tiles.tile, load_deck(spec.process)
     time_s: dict[str, float] = {}
 
     @contextmanager

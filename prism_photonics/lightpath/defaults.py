@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.process.layers import Deck, film_deck
+from prism_photonics.process.layers import Deck, load_deck
 from prism_photonics.process.profile import Profile
 
 HEATER_UM = 2.0  # width of a ring's heater; design choice
@@ -24,7 +24,7 @@ def default_settings(profile: Profile, deck: Deck | None = None) -> dict[str, Ma
         profile: The film: rib width, least bend radius, the gap at which etched walls meet, its electrodes' gap.
         deck: Its drawing rules; the film's own when none is given.
     """
-    deck = deck or film_deck(profile.name)
+    deck = deck or load_deck(profile.name)
     width, least = profile.film.rib_width_um.value, profile.film.min_bend_radius_um.value
     radius, bend = max(RADIUS_UM, least), max(BEND_UM, least)
     between = _up(max(GAP_UM, profile.least_gap_um, deck.value_um("ridge_space")), 2)

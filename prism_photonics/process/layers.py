@@ -136,7 +136,7 @@ def deck_names() -> list[str]:
 
 @cache
 def load_deck(name: str = HOUSE) -> Deck:
-    """Read a shipped deck by name.
+    """Read a shipped deck by its film's name; its chips are drawn, read and judged by it.
 
     Raises:
         InputError: The name is unknown; the message names the nearest one.
@@ -145,11 +145,6 @@ def load_deck(name: str = HOUSE) -> Deck:
         raise InputError(f"rules: unknown deck '{name}'; {nearest(name, deck_names())}")
     text = (resources.files(__package__) / "rules" / f"{name}.toml").read_text(encoding="utf-8")
     return parse_deck(text, where=name)
-
-
-def film_deck(process: str) -> Deck:
-    """The deck that a film's chips are drawn by: its own where one ships with the package, else ours."""
-    return load_deck(process if process in deck_names() else HOUSE)
 
 
 def read_deck(path: Path | str) -> Deck:

@@ -9,9 +9,9 @@ from prism_photonics.spec import ChipSpec
 DEMO = Path(__file__).parents[2] / "layouts" / "demo_8x8" / "spec.toml"
 
 
-def sized(rows: int, channels: int, **ring: float) -> ChipSpec:
-    """The demonstrator with another number of rows and channels, or other keys."""
-    text = DEMO.read_text(encoding="utf-8")
+def sized(rows: int, channels: int, *, process: str = "tfln600", **ring: float) -> ChipSpec:
+    """The demonstrator with another number of rows and channels, on another film, or with other keys."""
+    text = DEMO.read_text(encoding="utf-8").replace('process = "tfln600"', f'process = "{process}"')
     for key, value in {"rows": rows, "channels": channels, **ring}.items():
         text, count = re.subn(rf"^{key} = [-\d.]+", f"{key} = {value}", text, flags=re.M)
         assert count == 1, key

@@ -14,8 +14,8 @@ from prism_photonics.layout.extract import extract
 from prism_photonics.layout.lvs import FIELD_TOLERANCE
 from prism_photonics.layout.write import LayoutFiles, write
 from prism_photonics.netlist import from_spec
-from prism_photonics.process.layers import film_deck, load_deck
-from prism_photonics.process.profile import load_profile
+from prism_photonics.process.layers import deck_names, load_deck
+from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.spec import ChipSpec
 
 
@@ -29,9 +29,9 @@ def foreign_files(foreign: ChipSpec, tmp_path_factory: pytest.TempPathFactory) -
     return write(foreign, tmp_path_factory.mktemp("foreign"), simulate=True)
 
 
-def test_every_film_is_drawn_by_its_own_deck_or_by_ours():
-    assert film_deck("lnoi400") == load_deck("lnoi400") != load_deck("tfln600")
-    assert film_deck("ltoi300") == load_deck("tfln600")
+def test_every_film_has_a_deck_of_its_own():
+    assert deck_names() == profile_names()
+    assert [load_deck(name).name for name in deck_names()] == deck_names()
 
 
 def test_a_foreign_chip_is_the_design_and_keeps_its_own_rules(foreign: ChipSpec, foreign_files: LayoutFiles):
@@ -53,7 +53,7 @@ def test_its_file_has_the_decks_numbers_and_no_others(foreign_files: LayoutFiles
 
 
 def test_it_is_read_back_in_its_numbers_only(foreign: ChipSpec, foreign_files: LayoutFiles):
-    assert extract(foreign_files.gds, deck=film_deck("lnoi400")).cells == from_spec(foreign).cells
+    assert extract(foreign_files.gds, deck=load_deck("lnoi400")).cells == from_spec(foreign).cells
     assert back_annotate(foreign_files.gds, foreign).changed_rows() == []
 
 

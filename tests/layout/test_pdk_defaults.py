@@ -17,7 +17,7 @@ from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.pdk import make_pdk
 from prism_photonics.layout.pdk_cells import VARIANTS
 from prism_photonics.lightpath.defaults import default_settings
-from prism_photonics.process.layers import film_deck
+from prism_photonics.process.layers import load_deck
 from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.units import InputError
 
@@ -47,7 +47,7 @@ def test_a_default_cell_simulates_as_itself_on_every_film(film: gf.Pdk, device: 
 
 @pytest.mark.parametrize("device", [*DEVICES, *VARIANTS])
 def test_a_default_cell_keeps_its_films_rules(film: gf.Pdk, device: str):
-    profile, deck = load_profile(film.name), film_deck(film.name)
+    profile, deck = load_profile(film.name), load_deck(film.name)
     film.activate(force=True)
     cell = gf.get_component(device)
     widths = {round(port.width, 3) for port in cell.ports if port.port_type == "optical"}
@@ -185,7 +185,7 @@ def test_no_device_gains_whatever_its_sizes():
 
 
 def test_a_cell_is_redrawn_when_its_deck_changes_under_its_old_name():
-    deck = film_deck("lnoi400")
+    deck = load_deck("lnoi400")
     moved = deck.model_copy(update={"layers": deck.layers.model_copy(update={"ridge": (77, 3)})})
     cells = [make_pdk("lnoi400", deck=one).cells["straight"](length_um=33.0) for one in (deck, moved)]
     assert cells[0].name != cells[1].name
