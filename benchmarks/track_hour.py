@@ -5,8 +5,8 @@
 Writes results/track_hour.json and track_hour.png. The demo's bank with a common temperature of 0.1 K rms, which wanders
 slowly (a correlation time of ten minutes) or as fast as the demo's spec says (one minute, and then refreshed more
 often). Lithium tantalate stands in the same drawing but for its electrodes' gap, for which its tuning holds: its rings
-are 3.5 times wider in wavelength and its bends tighter than its own rules allow, so the two columns compare films in one
-geometry, not two designs.
+are 3.5 times wider in wavelength and its bends tighter than its own rules allow, so the two columns compare films in
+one geometry, not two designs.
 """
 
 import json
