@@ -15,6 +15,7 @@ from prism_photonics.calibration.record_fields import sizes
 from prism_photonics.characterize.accuracy import MEASURED, WEIGHT
 from prism_photonics.characterize.weights import measure_weights, numbers_only
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, require_spec_hash, shown
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
@@ -99,6 +100,7 @@ def study_drift(
     key: PRNGKeyArray,
     targets: int = TARGETS,
     waits_s: tuple[float, ...] = WAITS_S,
+    tracker: Tracker | None = None,
 ) -> DriftStudy:
     """Programme random targets, read them at once, and again as time passes.
 
@@ -112,6 +114,7 @@ def study_drift(
         key: JAX random key of the targets.
         targets: Random banks; the common part of the drift is one number for each of them.
         waits_s: Times since programming, rising, all above zero.
+        tracker: Who sets the chip's voltages, so that it knows what has charged the film; nothing is corrected here.
 
     Returns:
         The measurements, in units of weight.
@@ -132,7 +135,7 @@ def study_drift(
     change = np.empty((targets, len(waits_s), *calibration.shape))
     spread = np.empty_like(change)
     for t in range(targets):
-        chip.set(volts[t])
+        (chip if tracker is None else tracker).set(volts[t])
         first, first_std = measure_weights(chip, calibration, spec)
         for n, seconds in enumerate(rising):
             chip.wait(float(seconds))

@@ -74,6 +74,11 @@ class AbstractChip(ABC):
         return self._time_s
 
     @property
+    def paused(self) -> bool:
+        """Whether time may have passed since the last reading; a bench of instruments always says so."""
+        return True
+
+    @property
     def channel_of_ring(self) -> Int[ndarray, "rows buses channels"]:
         """The channel that the ring at each place along its bus serves: its own, unless heaters `assign` another."""
         return self._channel_of_ring

@@ -90,6 +90,11 @@ class JournaledChip(AbstractChip):
             os.close(self._file)
             raise
 
+    @property
+    def paused(self) -> bool:
+        """As the chip behind says."""
+        return self._chip.paused
+
     def close(self) -> None:
         """Push everything to the disk and let go of the file."""
         if self._file >= 0:

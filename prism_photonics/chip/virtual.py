@@ -118,6 +118,11 @@ class VirtualChip(AbstractChip):
         self._drive_hidden, self._read_hidden, self._heat_hidden = drive, read, heat
         self._wait_hidden, self._clock_hidden = wait, lambda: time_s
 
+    @property
+    def paused(self) -> bool:
+        """Whether the chip's clock has gone on since the last reading: computing takes it no time."""
+        return self._clock_hidden() > self.time_s
+
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         self._heat_hidden(power_mW)
 

@@ -146,6 +146,16 @@ class Tracker:
         within = np.abs(self._wanted_V) < self._made.max_voltage_V - 0.5 * self._made.voltage_step_V
         return [(int(n), int(c)) for n, c in np.argwhere(at_limit & within & self._used)]
 
+    def catch_up(self) -> None:
+        """Count how long the present voltages have charged the film: to be called after a pause, before others are set.
+
+        The bench's clock is that of the last reading, so a dark one is taken first, unless no time can have passed.
+        """
+        if self.active and self._chip.paused:
+            self._chip.measure(np.zeros(self._chip.channels))
+            self.triggers += 1
+            self._age()
+
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Set voltages as they are."""
         if self.active:

@@ -100,7 +100,7 @@ class CalibrationSession:
         if not 0 <= page < len(programmed.volts):
             raise InputError(f"apply: page {page}, want 0 to {len(programmed.volts) - 1}; choose another")
         self._applied = volts = programmed.volts[page]
-        self._tell_time()
+        self.tracker.catch_up()
         self.tracker.set(volts)
         self.tracker.correct(volts)
 
@@ -115,6 +115,7 @@ class CalibrationSession:
         """
         if self._applied is None:
             raise InputError("measure_weights: no weights are on the chip; apply what was programmed first")
+        self.tracker.catch_up()
         hold, fit = partial(self.tracker.correct, self._applied), self.tracker.calibration
         with np.errstate(invalid="ignore"):
             found, _ = measure_weights(self.chip, fit, self.spec, hold=hold, most=self.tracker.most_samples)
@@ -146,7 +147,7 @@ class CalibrationSession:
         span = self.weight_range if accuracy is None else accuracy.weight_range
         held = 0.0 if accuracy is None else accuracy.validation.held_weights()
         self._applied = None
-        self._tell_time()
+        self.tracker.catch_up()
         return score_bank(
             self.chip,
             fit,
@@ -172,6 +173,7 @@ class CalibrationSession:
             InputError: The rings have no weight in common, or a reading of a ring in use is no number.
         """
         key, self._applied = validation_key(seed), None
+        self.tracker.catch_up()
         return Accuracy(validate(self.chip, self.fit, self.spec, key=key, tracker=self.tracker), self.spec)
 
     def trim(self, *, seed: int = 0) -> Trimmed:
@@ -187,6 +189,7 @@ class CalibrationSession:
             InputError: The rings have no weight in common, or a reading of a ring in use is no number.
         """
         key, self._applied = trim_key(seed), None
+        self.tracker.catch_up()
         return trim(self.chip, self.fit, self.spec, key=key, tracker=self.tracker)
 
     def study_drift(self, *, seed: int = 0) -> DriftStudy:
@@ -202,7 +205,8 @@ class CalibrationSession:
             InputError: The rings have no weight in common, or a reading of a ring in use is no number.
         """
         key, self._applied = drift_key(seed), None
-        return study_drift(self.chip, self.fit, self.spec, key=key)
+        self.tracker.catch_up()
+        return study_drift(self.chip, self.fit, self.spec, key=key, tracker=self.tracker)
 
     # ------------------------------------------------------------ keeping and showing
 
@@ -248,14 +252,6 @@ class CalibrationSession:
             The axes.
         """
         return drawn("resonances", stages(self.fit, self.survey)["resonance"], ax=ax)
-
-    def _tell_time(self) -> None:
-        """Tell the tracker for how long the voltages that stand there have charged the film.
-
-        Its clock is that of the last reading, and a script may have paused since: one more, before anything is set.
-        """
-        if self.tracker.active:
-            self.chip.measure(np.zeros(self.chip.channels))
 
     def __repr__(self) -> str:
         """What was found, in one line."""

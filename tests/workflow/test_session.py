@@ -63,6 +63,39 @@ def test_an_applied_weight_is_corrected_for_what_drifted_since(calibration, weig
     assert calibration.chip.over_voltage_attempts == 0
 
 
+def test_the_voltages_of_a_pause_charge_the_film_whatever_is_done_next(calibration, weights, accuracy):
+    """Ten minutes at the last voltages, which a film that relaxes remembers: accuracy is that of no pause."""
+    bits = accuracy.accuracy_bits
+    calibration.chip.wait(600.0)
+    assert calibration.validate(seed=3).accuracy_bits == pytest.approx(bits, abs=0.5)
+    calibration.chip.wait(600.0)
+    assert calibration.trim(seed=3).closed_loop_bits[0] == pytest.approx(bits, abs=0.5)
+    calibration.apply(calibration.program(weights))
+    calibration.chip.wait(600.0)
+    error = calibration.measure_weights() - weights
+    assert np.sqrt(np.mean(error**2)) < 2e-3
+
+
+def test_a_chip_that_did_not_pause_is_asked_nothing(calibration, weights):
+    """So a job that goes on at once reads no more than it plans."""
+    calibration.apply(calibration.program(weights))
+    calibration.measure_weights()
+    assert not calibration.chip.paused
+    readings = calibration.tracker.triggers
+    calibration.tracker.catch_up()
+    assert calibration.tracker.triggers == readings
+    calibration.chip.wait(1.0)
+    calibration.tracker.catch_up()
+    assert calibration.tracker.triggers == readings + 1
+
+
+def test_a_study_of_drift_tells_the_tracker_what_charged_the_film(calibration, weights):
+    """Hours at other voltages: what is applied next is as right as ever."""
+    calibration.study_drift(seed=4)
+    calibration.apply(calibration.program(weights))
+    assert np.sqrt(np.mean((calibration.measure_weights() - weights) ** 2)) < 2e-3
+
+
 def test_pages_are_applied_one_by_one_and_an_unknown_one_is_refused(calibration, weights):
     programmed = calibration.program(np.stack([weights, weights[::-1]]))
     calibration.apply(programmed, page=1)
