@@ -4,6 +4,9 @@ Lines run from the western to the eastern facet at the pitch of a fibre array: a
 reference guide, two cutback serpentines, and two rows of single rings that sweep the gap and the length, each with
 two pads for probes. They are no part of the netlist: their ribs and metals are counted, and the drawing rules hold for
 them.
+
+Every ring of a row has a resonance of its own. Those of the gap sweep share a drop bus, which leaves by a fibre: five
+peaks a sixth of a free spectral range apart, so that the wider step says where the sweep begins.
 """
 
 from collections.abc import Sequence
@@ -15,9 +18,10 @@ from kfactory import kdb
 from prism_photonics.layout.frame import overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad
 from prism_photonics.lightpath.coupler.cell import edge_coupler
-from prism_photonics.lightpath.drawing import bend, box, nm, taper
+from prism_photonics.lightpath.drawing import bend, box, nm, s_bend, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.place import free_spectral_range_um, resonance_um, straights_um
 from prism_photonics.lightpath.waveguide.cell import terminator
 from prism_photonics.lightpath.waveguide.design import TerminatorDesign
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
@@ -30,7 +34,10 @@ from prism_photonics.spec.geometry import (
     PROBE_UM,
     RINGS_APART_UM,
     cutback_slots,
+    drop_port_um,
     ring_slots,
+    s_length_um,
+    test_lead_um,
     turn_radius_um,
 )
 
@@ -41,7 +48,8 @@ LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
 LABEL_UM = 16.0
 PROBE_PITCH_UM = 100.0  # of the two pads of a ring, at least
 
-EXTRA_RIBS = 1 + 1 + len(CUTBACK_PASSES) + 2 + 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))
+# Loopback, reference, serpentines; a bus, a drop bus and rings; a bus, and rings with a drop bus each.
+EXTRA_RIBS = 1 + 1 + len(CUTBACK_PASSES) + (2 + len(GAP_STEPS_UM)) + (1 + 2 * len(LENGTH_STEPS_UM))
 EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))  # signal and ground of every test ring
 
 
@@ -53,15 +61,43 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     y = block.line("reference", y, ())
     for passes in CUTBACK_PASSES:
         y = block.serpentine(passes, y)
-    base = replace(spec.ring_designs[spec.chip.channels // 2], heater_um=0.0)
-    gaps = [
-        replace(base, gap_through_um=round(base.gap_through_um + d, 3), gap_drop_um=round(base.gap_drop_um + d, 3))
-        for d in GAP_STEPS_UM
-    ]
-    lengths = [replace(base, straight_um=round(max(base.straight_um + d, 0.0), 3)) for d in LENGTH_STEPS_UM]
-    y = block.line("gap_sweep", y, gaps)
-    block.line("length_sweep", y, lengths)
+    y = block.line("gap_sweep", y, gap_sweep(spec), drop_port=True)
+    block.line("length_sweep", y, length_sweep(spec))
     return block.cell
+
+
+def gap_sweep(spec: ChipSpec) -> list[RingDesign]:
+    """Rings of growing gaps, each a sixth of a free spectral range above the one before it."""
+    base, profile = _middle_ring(spec), spec.profile
+    first = resonance_um(profile, base.lengths, near_um=spec.comb_design.wl_um[spec.chip.channels // 2])
+    step = free_spectral_range_um(profile, base.lengths, wl=first) / (len(GAP_STEPS_UM) + 1)
+    straights = straights_um(
+        profile,
+        radius_um=base.radius_um,
+        wl_um=tuple(first + n * step for n in range(len(GAP_STEPS_UM))),
+        bias_pm=0.0,
+        arm_um=base.arm_um,
+        least_um=base.straight_um - 0.01,
+    )
+    return [
+        replace(
+            base,
+            straight_um=float(straight),
+            gap_through_um=round(base.gap_through_um + wider, 3),
+            gap_drop_um=round(base.gap_drop_um + wider, 3),
+        )
+        for straight, wider in zip(straights, GAP_STEPS_UM, strict=True)
+    ]
+
+
+def length_sweep(spec: ChipSpec) -> list[RingDesign]:
+    """Rings of growing coupling straights."""
+    base = _middle_ring(spec)
+    return [replace(base, straight_um=round(max(base.straight_um + d, 0.0), 3)) for d in LENGTH_STEPS_UM]
+
+
+def _middle_ring(spec: ChipSpec) -> RingDesign:
+    return replace(spec.ring_designs[spec.chip.channels // 2], heater_um=0.0)
 
 
 class _Block:
@@ -82,19 +118,29 @@ class _Block:
         self._label("LOOPBACK", y_um)
         return low - FIBRE_PITCH_UM
 
-    def line(self, name: str, y_um: float, rings: Sequence[RingDesign]) -> float:
-        """A guide from facet to facet with test rings in it; returns the next free line."""
+    def line(self, name: str, y_um: float, rings: Sequence[RingDesign], *, drop_port: bool = False) -> float:
+        """A guide from facet to facet with test rings in it; returns the next free line.
+
+        With ``drop_port`` the rings' drop buses are one, which leaves by a western facet: light drops westwards.
+        """
         if rings:
             y_um -= (ring_slots(self._spec) - 1) * FIBRE_PITCH_UM
         self._facet_west(f"{name}_in", y_um)
-        x = self._guide(self._inside, RINGS_APART_UM, y_um)
+        x = self._guide(self._inside, test_lead_um(self._spec) if rings else RINGS_APART_UM, y_um)
+        before = self._drop_port(f"{name}_drop", y_um) if drop_port else None
         for n, design in enumerate(rings):
             self._put(ring(design, kcl=self._kcl), f"{name}_ring_{n}", x, y_um)
             self._probes(f"{name}_ring_{n}", design, x, y_um)
             end = terminator(TerminatorDesign(width_um=design.width_um), kcl=self._kcl)
             top = y_um + design.bus_pitch_um
-            self._put(end, f"{name}_end_east_{n}", x + design.pitch_um, top)
-            self._put(end, f"{name}_end_west_{n}", x, top, turn=kdb.Trans.M90)
+            if before is None:
+                self._put(end, f"{name}_end_west_{n}", x, top, turn=kdb.Trans.M90)
+            else:
+                self._join(before, (x, top))
+            if before is None or n == len(rings) - 1:
+                self._put(end, f"{name}_end_east_{n}", x + design.pitch_um, top)
+            else:
+                before = (x + design.pitch_um, top)
             x = self._guide(x + design.pitch_um, RINGS_APART_UM, y_um)
         self._guide(x, self._outside - x, y_um)
         self._facet_east(f"{name}_out", y_um)
@@ -134,6 +180,25 @@ class _Block:
         for layer, width in ((LAYERS.ridge, self._width), (LAYERS.slab, self._width + 2.0 * SLAB_MARGIN_UM)):
             self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(taper(x_um, end, width, width, y_um=y_um))
         return end
+
+    def _drop_port(self, name: str, y_um: float) -> tuple[float, float]:
+        """A facet in the west and the S down from it; returns where the drop bus begins."""
+        fibre, rise = drop_port_um(self._spec)
+        radius = self._spec.waveguide.bend_radius_um
+        self._facet_west(name, y_um + fibre)
+        both = s_bend((self._inside, y_um + fibre), -rise, radius, width_um=self._width)
+        for layer, region in zip((LAYERS.ridge, LAYERS.slab), both, strict=True):
+            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(region)
+        return self._inside + s_length_um(rise, radius), y_um + fibre - rise
+
+    def _join(self, start_um: tuple[float, float], end_um: tuple[float, float]) -> None:
+        """A guide from the end of one drop bus to the next, which lies a fraction of a µm higher."""
+        for layer, width in ((LAYERS.ridge, self._width), (LAYERS.slab, self._width + 2.0 * SLAB_MARGIN_UM)):
+            low, high = nm(width) // 2, nm(width) - nm(width) // 2
+            (x0, y0), (x1, y1) = ((nm(x), nm(y)) for x, y in (start_um, end_um))
+            corners = [(x0, y0 - low), (x0, y0 + high), (x1, y1 + high), (x1, y1 - low)]
+            polygon = kdb.Polygon([kdb.Point(*corner) for corner in corners])
+            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(polygon)
 
     def _turn(self, center_um: tuple[float, float], radius_um: float, start_deg: float) -> None:
         """Half a turn of guide about a centre."""

@@ -155,3 +155,32 @@ def bend(
     radii_um = ((radius_um - half, radius_um + half), (max(radius_um - reach, 0.01), radius_um + reach))
     rib, slab = (sector(center_um, *radii, start_deg=start_deg, stop_deg=stop_deg) for radii in radii_um)
     return rib, slab
+
+
+def s_bend(
+    start_um: tuple[float, float], rise_um: float, radius_um: float, *, width_um: float
+) -> tuple[kdb.Region, kdb.Region]:
+    """Rib and slab of an S that runs east from a point and ends ``rise_um`` higher, heading east again.
+
+    Two bends of ``radius_um``: quarter turns with an upright between them, or less where the rise is below two radii.
+    """
+    rise, (x, y) = abs(rise_um), start_um
+    turn = math.degrees(math.acos(max(-1.0, 1.0 - rise / (2.0 * radius_um)))) if rise < 2.0 * radius_um else 90.0
+    reach = 2.0 * radius_um * math.sin(math.radians(turn))
+    centers = (x, y + radius_um), (x + reach, y + rise - radius_um)
+
+    def side(offset_um: float) -> list[kdb.Point]:
+        """Points at a distance to the left of the light's way."""
+        first = arc_points(centers[0], radius_um - offset_um, -90.0, turn - 90.0)
+        if rise <= 2.0 * radius_um:
+            first.pop()  # where the bends meet they share a point, which each would round for itself
+        return first + arc_points(centers[1], radius_um + offset_um, 90.0 + turn, 90.0)
+
+    flip = kdb.Trans.M0 if rise_um < 0.0 else kdb.Trans.R0
+    about = kdb.Trans(0, nm(y)) * flip * kdb.Trans(0, -nm(y))
+    half = width_um / 2.0
+    rib, slab = (
+        kdb.Region(kdb.Polygon(side(-wide) + side(wide)[::-1])).transformed(about)
+        for wide in (half, min(half + SLAB_MARGIN_UM, radius_um - 0.01))
+    )
+    return rib, slab

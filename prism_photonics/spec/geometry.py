@@ -26,7 +26,8 @@ MARGIN_UM = 200.0  # round a flip-chip bank: alignment marks
 # Test structures along the southern edge.
 CUTBACK_PASSES = (1, 2)  # double passes of each cutback serpentine
 TEST_RINGS = 5  # of each sweep, on one guide
-RINGS_APART_UM = 110.0  # between two test rings: a terminator for each one's drop bus
+RINGS_APART_UM = 110.0  # between two test rings: terminators of two drop buses
+BEFORE_RING_UM = 10.0  # from the S of a drop port to the first test ring
 PROBE_UM = 60.0  # side of a probe pad
 PROBE_BELOW_UM = 45.0  # from a test ring's guide down to its pads' middles
 
@@ -161,7 +162,26 @@ def tests_height_um(spec: ChipSpec) -> float:
 def tests_width_um(spec: ChipSpec) -> float:
     """Least distance of the facets: a row of test rings between two couplers."""
     rings_um = TEST_RINGS * (spec.ring.pitch_um + RINGS_APART_UM)
-    return 2.0 * spec.coupler_design.length_um + rings_um + RINGS_APART_UM + 10.0
+    return 2.0 * spec.coupler_design.length_um + rings_um + test_lead_um(spec) + 10.0
+
+
+def test_lead_um(spec: ChipSpec) -> float:
+    """From the western coupler to the first test ring: room for the S that brings the common drop bus to a fibre."""
+    _, rise_um = drop_port_um(spec)
+    return max(RINGS_APART_UM, s_length_um(rise_um, spec.waveguide.bend_radius_um) + BEFORE_RING_UM)
+
+
+def drop_port_um(spec: ChipSpec) -> tuple[float, float]:
+    """Height of the drop port's fibre above a line of test rings, and of that fibre above the rings' drop bus."""
+    bus_um = spec.ring_designs[0].bus_pitch_um
+    fibre_um = max(1, round(bus_um / FIBRE_PITCH_UM)) * FIBRE_PITCH_UM
+    return fibre_um, fibre_um - bus_um
+
+
+def s_length_um(rise_um: float, radius_um: float) -> float:
+    """Length along x of an S of two bends: quarter turns, or less where the rise is below two radii."""
+    rise = min(abs(rise_um), 2.0 * radius_um)
+    return math.sqrt(rise * (4.0 * radius_um - rise))
 
 
 def turn_radius_um(spec: ChipSpec) -> float:

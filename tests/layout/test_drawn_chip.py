@@ -25,8 +25,9 @@ from prism_photonics.units import InputError
 from .conftest import DEMO, sized
 
 MARKS = 4  # alignment marks: a rib and four metals each
-# Loopback, reference, two serpentines, two buses with five rings each, every ring with a drop bus and two conductors.
-TEST_RIBS, TEST_METALS = 1 + 1 + 2 + 2 + 10 * 2, 10 * 2
+# Loopback, reference, two serpentines, two buses with five rings each, of which one row shares a drop bus; of every
+# ring two conductors.
+TEST_RIBS, TEST_METALS = 1 + 1 + 2 + (1 + 1 + 5) + (1 + 5 * 2), 10 * 2
 FILES = sorted(
     (
         "chip.gds",
@@ -95,7 +96,7 @@ def test_the_manifest_says_where_rings_and_fibre_are(files: LayoutFiles, spec: C
     fibres = {line["name"]: line for line in manifest(files) if line["kind"] == "fibre"}
     assert float(fibres.pop("coupler")["y_um"]) == pytest.approx(3.5 * spec.row_pitch_um)
     lines = ("reference", "cutback_1", "cutback_2", "gap_sweep", "length_sweep", "loopback")
-    assert set(fibres) == {f"{name}_{end}" for name in lines for end in ("in", "out")}
+    assert set(fibres) == {f"{name}_{end}" for name in lines for end in ("in", "out")} | {"gap_sweep_drop"}
 
 
 def test_every_test_ring_has_two_pads_for_probes(files: LayoutFiles):
