@@ -1,6 +1,7 @@
 """Rules on the light and its reading: level, noise, converters, and power in the guides."""
 
 import math
+from collections.abc import Callable, Iterable
 
 from prism_photonics.budget.error_budget import ERROR_SHARE
 from prism_photonics.budget.finding import Finding, at_least, at_most
@@ -12,7 +13,7 @@ from prism_photonics.lightpath.detector.model import adc_step_A
 from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import attenuation_per_um, dB_from_ratio, watt_from_dBm
+from prism_photonics.units import attenuation_per_um, dB_from_ratio, ratio_from_dB, watt_from_dBm
 
 BUS_LIMIT_W = 0.2
 """All lines together in the first splitter: design choice, a few 10 MW/cm² in a rib of half a µm²."""
@@ -22,9 +23,11 @@ RING_LIMIT_W = 0.01
 
 
 def link(spec: ChipSpec) -> Finding:
-    """A fully lit line must stand out of the converter: at least 16 codes, or no weight can be read in one shot."""
+    """The weakest line, fully lit, must stand out of the converter by 16 codes, or no weight is read in one shot."""
     entries = link_budget(spec)
-    level_dBm, step_A, line_A = entries[-1].cumulative_dBm, adc_step_A(spec.detector_design), line_current_A(spec)
+    weakest_dB = dB_from_ratio(_line_over_mean(spec, min))
+    level_dBm, step_A = entries[-1].cumulative_dBm + weakest_dB, adc_step_A(spec.detector_design)
+    line_A = line_current_A(spec) * ratio_from_dB(weakest_dB)
     limit_dBm = level_dBm + dB_from_ratio(16.0 * step_A / line_A)
     losses = ", ".join(f"−{entry.loss_dB:.1f} {entry.element}" for entry in entries[1:])
     return at_least(
@@ -32,28 +35,29 @@ def link(spec: ChipSpec) -> Finding:
         level_dBm,
         limit_dBm,
         "dBm",
-        explain=f"{spec.comb.line_power_dBm:g} dBm a line, {losses} dB = {level_dBm:.2f} dBm, {line_A * 1e6:.3g} µA; "
-        f"limit: 16 steps of {step_A * 1e6:.3g} µA",
+        explain=f"{spec.comb.line_power_dBm:g} dBm a line, {weakest_dB:+.2g} the weakest by the tilt, {losses} dB = "
+        f"{level_dBm:.2f} dBm, {line_A * 1e6:.3g} µA; limit: 16 steps of {step_A * 1e6:.3g} µA",
     )
 
 
 def converter_range(spec: ChipSpec) -> Finding:
     """The converter must hold the brightest fully lit line of a die, or calibration clips."""
     v, line_uA = spec.variation, line_current_A(spec) * 1e6
-    spread = math.hypot(
+    brightest = _line_over_mean(spec, max)
+    scatter = math.hypot(
         v.line_power_dB * math.log(10.0) / 10.0,
         v.responsivity_relative,
         v.splitter_imbalance * math.sqrt(tree_levels(spec.chip.rows)),
     )
-    value = line_uA * math.exp(SPREAD_SIGMAS * spread)
+    value = line_uA * brightest * math.exp(SPREAD_SIGMAS * scatter)
     return at_most(
         "converter_range",
         value,
         spec.detector.adc_full_scale_uA,
         "µA",
-        explain=f"{line_uA:.3g} µA a line × e^({SPREAD_SIGMAS:g}·{spread:.3f}): scatter of line power, responsivity "
-        f"and {tree_levels(spec.chip.rows)} splitters in quadrature = {value:.3g} µA against "
-        "detector.adc_full_scale_uA",
+        explain=f"{line_uA:.3g} µA a line × {brightest:.3g}, the brightest by comb.tilt_dB, × e^({SPREAD_SIGMAS:g}·"
+        f"{scatter:.3f}): scatter of line power, responsivity and {tree_levels(spec.chip.rows)} splitters in "
+        f"quadrature = {value:.3g} µA against detector.adc_full_scale_uA",
     )
 
 
@@ -97,32 +101,35 @@ def query_dac(spec: ChipSpec) -> Finding:
 
 
 def adc_noise(spec: ChipSpec) -> Finding:
-    """The converter's step must not be the largest noise: more light or a better amplifier would then be wasted."""
+    """The receiver's converter must not spoil the scores: a quarter of the allowed noise power is its to spend."""
     noise = score_noise_A2(spec)
-    converter = noise.pop("converter")
+    value = dB_from_ratio(score_signal_A2(spec) / noise["converter"])
+    limit = spec.ranking.required_snr_dB - 2.0 * dB_from_ratio(ERROR_SHARE)
     largest = max(noise, key=lambda name: noise[name])
-    value = math.sqrt(converter / noise[largest]) if noise[largest] > 0.0 else 1e9
-    return at_most(
+    return at_least(
         "adc_noise",
         value,
-        1.0,
-        "ratio",
-        explain=f"step²/12 of 2·{spec.detector.adc_full_scale_uA:g} µA in {spec.detector.adc_bits} bits against the "
-        f"largest other term of the noise, {largest}: {value:.3g}, both rms",
+        limit,
+        "dB",
+        explain=f"spread of the scores over step²/12 of 2·{spec.detector.adc_full_scale_uA:g} µA in "
+        f"{spec.detector.adc_bits} bits, through the encoding's recovery = {value:.1f} dB (the largest noise is "
+        f"{largest}); limit: ranking.required_snr_dB {-2.0 * dB_from_ratio(ERROR_SHARE):+.1f} dB (one cause takes "
+        f"{ERROR_SHARE:g} of the error: design choice)",
     )
 
 
 def bus_power(spec: ChipSpec) -> Finding:
     """All lines of a bus together, where they enter the splitter tree."""
     lost_dB = sum(e.loss_dB for e in link_budget(spec) if e.element in ("coupling", "modulator"))
-    value = spec.chip.channels * watt_from_dBm(spec.comb.line_power_dBm - lost_dB)
+    value = sum(spec.comb_design.line_powers_W) * ratio_from_dB(-lost_dB)
     return at_most(
         "bus_power",
         value,
         BUS_LIMIT_W,
         "W",
-        explain=f"{spec.chip.channels} lines × {spec.comb.line_power_dBm:g} dBm − {lost_dB:g} dB of modulator and "
-        f"coupler = {1e3 * value:.3g} mW; limit {1e3 * BUS_LIMIT_W:g} mW: design choice",
+        explain=f"{spec.chip.channels} lines × {spec.comb.line_power_dBm:g} dBm, {spec.comb.tilt_dB:g} dB of tilt, − "
+        f"{lost_dB:g} dB of modulator and coupler = {1e3 * value:.3g} mW; limit {1e3 * BUS_LIMIT_W:g} mW: design "
+        "choice",
     )
 
 
@@ -130,6 +137,7 @@ def ring_power(spec: ChipSpec) -> Finding:
     """Circulating light of one line in a ring on resonance: it heats the ring, and moves charges (photorefraction)."""
     ring, design = ring_figures(spec), spec.ring_designs[0]
     level_dBm = next(e.cumulative_dBm for e in link_budget(spec) if e.element == "waveguide")
+    level_dBm += dB_from_ratio(_line_over_mean(spec, max))
     # D_max = κ1²·κ2²·a/(1 − x)²: the ring holds D_max/(κ2²·√a) at the drop coupler, after half a turn; √a is 1 here.
     kappa2 = math.sin(coupling_angles(spec.profile, design)[1])
     build_up = ring.drop_max / kappa2**2
@@ -140,7 +148,13 @@ def ring_power(spec: ChipSpec) -> Finding:
         value,
         RING_LIMIT_W,
         "W",
-        explain=f"{level_dBm:.1f} dBm a line at the row × build-up D_max/κ2² = {build_up:.3g} gives "
+        explain=f"{level_dBm:.1f} dBm of the brightest line at the row × build-up D_max/κ2² = {build_up:.3g} gives "
         f"{1e3 * value:.3g} mW (10.1002/lpor.201100017), of which a turn absorbs at most {1e6 * absorbed_W:.2g} µW; "
         f"limit {1e3 * RING_LIMIT_W:g} mW: design choice, photorefraction (arXiv 2409.12354)",
     )
+
+
+def _line_over_mean(spec: ChipSpec, which: Callable[[Iterable[float]], float]) -> float:
+    """Power of one line, the brightest (``max``) or the weakest (``min``) by the comb's tilt, over the lines' mean."""
+    comb = spec.comb_design
+    return which(comb.line_powers_W) / comb.line_power_W

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prism_photonics.budget.rules_light import adc_noise, query_dac
-from prism_photonics.budget.snr import query_rms, score_noise_A2
+from prism_photonics.budget.snr import query_rms, score_snr_dB
 from prism_photonics.codec.encoding import decode, encode
 from prism_photonics.codec.modulation import drive_codes, inl_codes, transmitted
 
@@ -28,9 +28,22 @@ def test_a_drawn_query_loses_to_its_dac_what_the_rule_says(demo, altered, encodi
 
 def test_two_bits_more_quarter_the_adcs_step_against_the_noise(demo, altered):
     finer = altered(demo, detector={"adc_bits": demo.detector.adc_bits + 2})
-    assert adc_noise(finer).value == pytest.approx(adc_noise(demo).value / 4, rel=0.01)
+    assert adc_noise(finer).value - adc_noise(demo).value == pytest.approx(20.0 * math.log10(4.0), abs=0.01)
 
 
-def test_the_adc_is_held_against_the_largest_of_the_others(demo):
-    noise = score_noise_A2(demo)
-    assert max((name for name in noise if name != "converter"), key=noise.get) in adc_noise(demo).explain
+def test_the_adc_alone_leaves_the_score_the_ratio_that_the_rule_names(demo, altered):
+    # Second road: the score's ratio to all noise, of a receiver whose only noise is the converter's.
+    quiet = altered(
+        demo,
+        detector={"adc_bits": 8, "tia_noise_pA_rtHz": 0.0, "dark_current_nA": 0.0, "bandwidth_GHz": 1e-6},
+        comb={"rin_dB_Hz": -200.0, "rin_common_dB_Hz": -200.0, "linewidth_MHz": 0.0},
+    )
+    assert adc_noise(quiet).value == pytest.approx(score_snr_dB(quiet), abs=0.01)
+    assert adc_noise(quiet).value == adc_noise(altered(demo, detector={"adc_bits": 8})).value
+
+
+def test_a_noisier_amplifier_never_excuses_a_coarse_converter(demo, altered):
+    # A rule that compared the step with the largest other noise was kept by whoever made the amplifier worse.
+    coarse = altered(demo, detector={"adc_bits": 5})
+    assert not adc_noise(coarse).passed
+    assert not adc_noise(altered(coarse, detector={"tia_noise_pA_rtHz": 1e4})).passed

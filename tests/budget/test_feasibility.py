@@ -44,7 +44,8 @@ def test_the_bank_of_32_by_256_keeps_every_rule(bank):
 
 def test_the_papers_point_aliases_cannot_be_tuned_and_drowns_in_noise(paper):
     broken = broken_by(paper)
-    assert set(broken) == {"fsr_aliasing", "band", "coherence", "tuning_range", "link_budget", "query_dac", "score_snr"}
+    light = {"link_budget", "query_dac", "adc_noise", "score_snr"}
+    assert set(broken) == {"fsr_aliasing", "band", "coherence", "tuning_range", *light}
     with pytest.raises(InputError, match="fsr_aliasing") as caught:
         require_feasible(paper)
     assert "\n" not in str(caught.value)
@@ -58,7 +59,7 @@ def test_the_papers_larger_point_also_leaves_the_films_known_range_and_one_retic
 
 def test_a_room_that_drifts_forbids_to_rank_and_not_to_measure(layouts, paper):
     room = ChipSpec.from_toml(layouts.parent / "calibration" / "standard_8x8" / "spec.toml")
-    assert set(broken_by(room)) == {"adc_noise", "drift_common"}
+    assert set(broken_by(room)) == {"drift_common"}
     assert [found.rule for found in require_feasible(room, rules=MEASURABLE).violations] == broken_by(room)
     with pytest.raises(InputError, match="first drift_common"):
         require_feasible(room)
@@ -88,7 +89,15 @@ BREAKERS = {
     "ring_power": ({"comb": {"line_power_dBm": 6.5}}, "comb.line_power_dBm"),
     "converter_range": ({"detector": {"adc_full_scale_uA": 30.0}}, "detector.adc_full_scale_uA"),
     "query_dac": ({"modulator": {"dac_bits": 3}}, "modulator.dac_bits"),
-    "adc_noise": ({"detector": {"adc_bits": 8}}, "detector.adc_bits"),
+    "adc_noise": (
+        {
+            "detector": {"adc_bits": 8},
+            "ranking": {"required_snr_dB": 23.0},
+            "drift": {"wander_pm_rthour": 0.05},
+            "trim": {"residual_pm": 1.0},
+        },
+        "detector.adc_bits",
+    ),
     "score_snr": ({"detector": {"tia_noise_pA_rtHz": 500.0}}, "detector.tia_noise_pA_rtHz"),
     "connections": ({"chip": {"rows": 32}, "ring": {"pitch_um": 92.0}}, "ring.pitch_um"),
     "die_area": (
