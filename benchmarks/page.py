@@ -8,7 +8,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,30 +114,18 @@ def readme_table() -> str:
 def demo() -> str:
     """Dies of the demonstrator through the main job."""
     found = load("demo_seeds")
-    head = (
-        "die",
-        "accuracy / bits",
-        "readings per ring",
-        "χ² of the worst row",
-        "weights",
-        "hit: chip",
-        "hit: bundle",
-        "of float's choice",
-    )
-    rows = [
-        (
-            die["seed"],
-            f"{die['accuracy_bits']:.2f}",
-            f"{die['readings_per_ring']:g}",
-            f"{die['chi2_worst_row']:.2f}",
-            f"{die['weight_low']:.2f} to {die['weight_high']:.2f}",
-            f"{die['hit_chip']:.3f}",
-            f"{die['hit_behavioral']:.3f}",
-            f"{die['recall_vs_ideal_chip']:.3f}",
-        )
-        for die in found["dies"]
-    ]
-    return section("Demo dies through the main job", "demo_seeds", found, table(head, rows))
+    columns = {
+        "die": lambda die: die["seed"],
+        "accuracy / bits": lambda die: f"{die['accuracy_bits']:.2f}",
+        "readings per ring": lambda die: f"{die['readings_per_ring']:g}",
+        "χ² of the worst row": lambda die: f"{die['chi2_worst_row']:.2f}",
+        "weights": lambda die: f"{die['weight_low']:.2f} to {die['weight_high']:.2f}",
+        "hit: chip": lambda die: f"{die['hit_chip']:.3f}",
+        "hit: bundle": lambda die: f"{die['hit_behavioral']:.3f}",
+        "of float's choice": lambda die: f"{die['recall_vs_ideal_chip']:.3f}",
+    }
+    rows = zip(found["dies"])
+    return section("Demo dies through the main job", "demo_seeds", found, table(columns, rows))
 
 
 def standard_bench() -> str:
@@ -149,98 +137,62 @@ def standard_bench() -> str:
         "32x256": "all 256 rows of 4 buses of 8",
         "16": "8 rows of 16 rings, 5.2 linewidths apart",
     }
-    head = (
-        "bank",
-        "dies",
-        "accuracy, open loop",
-        "precision over the session",
-        "closed loop",
-        "readings per ring",
-        "instruments' time / s",
-        "computer / s",
-    )
-    rows = [
-        (
-            names[name],
-            bank["dies"],
-            bits(bank["accuracy_bits"], 2),
-            bits(bank["precision_bits"], 2),
-            bits(bank["closed_loop_bits"], 2),
-            f"{bank['readings_per_ring']:g}",
-            f"{bank['wall_time_s']:g}",
-            f"{statistics.median(die['took_s'] for die in bank['by_die']):.0f}",
-        )
-        for name, bank in ((name, found["banks"][name]) for name in names)
-    ]
+    columns = {
+        "bank": lambda name, bank: names[name],
+        "dies": lambda name, bank: bank["dies"],
+        "accuracy, open loop": lambda name, bank: bits(bank["accuracy_bits"], 2),
+        "precision over the session": lambda name, bank: bits(bank["precision_bits"], 2),
+        "closed loop": lambda name, bank: bits(bank["closed_loop_bits"], 2),
+        "readings per ring": lambda name, bank: f"{bank['readings_per_ring']:g}",
+        "instruments' time / s": lambda name, bank: f"{bank['wall_time_s']:g}",
+        "computer / s": lambda name, bank: f"{statistics.median(die['took_s'] for die in bank['by_die']):.0f}",
+    }
+    rows = ((name, found["banks"][name]) for name in names)
     note = (
         f"Bits as median (worst) of the dies, on `{found['bench']}`: 16-bit drivers, 5 pA/√Hz, "
         "readings of a millisecond, 0.1 K rms of "
         "common temperature that forgets itself in ten minutes. The virtual dies are of the fit's own model class."
     )
-    return section("Calibration on the standard bench", "calibration", found, note + "\n\n" + table(head, rows))
+    return section("Calibration on the standard bench", "calibration", found, note + "\n\n" + table(columns, rows))
 
 
 def row_solver() -> str:
     """The exact row against SAX."""
     found = load("row_solver")
-    head = (
-        "rings",
-        "wavelengths",
-        "largest field difference",
-        "one row / ms",
-        "SAX / ms",
-        "SAX, `jax.jit` / ms",
-        "bank over SAX",
-        "bank over SAX, `jax.jit`",
-    )
-    rows = [
-        (
-            line["rings"],
-            line["wavelengths"],
-            f"{line['max_field_error']:.1e}",
-            f"{line['row_solver_row_ms']:.2f}",
-            f"{line['sax_row_ms']:.1f}",
-            f"{line['sax_compiled_row_ms']:.2f}",
-            f"{line['bank_over_sax']:,.0f} ×",
-            f"{line['bank_over_compiled_sax']:.0f} ×",
-        )
-        for line in found["lines"]
-    ]
+    columns = {
+        "rings": lambda line: line["rings"],
+        "wavelengths": lambda line: line["wavelengths"],
+        "largest field difference": lambda line: f"{line['max_field_error']:.1e}",
+        "one row / ms": lambda line: f"{line['row_solver_row_ms']:.2f}",
+        "SAX / ms": lambda line: f"{line['sax_row_ms']:.1f}",
+        "SAX, `jax.jit` / ms": lambda line: f"{line['sax_compiled_row_ms']:.2f}",
+        "bank over SAX": lambda line: f"{line['bank_over_sax']:,.0f} ×",
+        "bank over SAX, `jax.jit`": lambda line: f"{line['bank_over_compiled_sax']:.0f} ×",
+    }
+    rows = zip(found["lines"])
     scaling = found["scaling"]
     note = (
         f"Banks of {found['bank_rows']:,} rows. Time grows as "
         f"N^{scaling['exponent_rows']:.2f}·d^{scaling['exponent_rings']:.2f} with rows N and rings d "
         "in this range (the law is N·d²; small banks do not fill the machine)."
     )
-    return section("Row solver against SAX", "row_solver", found, note + "\n\n" + table(head, rows))
+    return section("Row solver against SAX", "row_solver", found, note + "\n\n" + table(columns, rows))
 
 
 def bank() -> str:
     """The 32×256 bank and the paper's point."""
     found, calibrated = load("bank_recall"), load("bank_calibrated")
-    head = (
-        "chip",
-        "banks",
-        "recall@32 of 256",
-        "worst",
-        "score SNR / dB",
-        "latency / ns",
-        "energy / µJ",
-        "weights out of reach",
-    )
-    rows = [
-        (
-            f"`{name}`",
-            bank["banks"],
-            f"{bank['mean']:.3f} ± {bank['standard_error']:.3f}",
-            f"{bank['worst']:.2f}",
-            f"{found['ledger'][name]['score_snr_dB']:.1f}",
-            f"{found['ledger'][name]['latency_ns']:.1f}",
-            f"{found['ledger'][name]['energy_pJ'] / 1e6:.1f}",
-            f"{bank['out_of_reach_share']:.2%}",
-        )
-        for name, bank in found["recall_at_32"].items()
-    ]
+    columns = {
+        "chip": lambda name, bank: f"`{name}`",
+        "banks": lambda name, bank: bank["banks"],
+        "recall@32 of 256": lambda name, bank: f"{bank['mean']:.3f} ± {bank['standard_error']:.3f}",
+        "worst": lambda name, bank: f"{bank['worst']:.2f}",
+        "score SNR / dB": lambda name, bank: f"{found['ledger'][name]['score_snr_dB']:.1f}",
+        "latency / ns": lambda name, bank: f"{found['ledger'][name]['latency_ns']:.1f}",
+        "energy / µJ": lambda name, bank: f"{found['ledger'][name]['energy_pJ'] / 1e6:.1f}",
+        "weights out of reach": lambda name, bank: f"{bank['out_of_reach_share']:.2%}",
+    }
+    rows = found["recall_at_32"].items()
     whole, assumed = calibrated["calibrated"], calibrated["assumed"]
     note = (
         f"After {found['drift_pm']['own']:g} pm of own and {found['drift_pm']['common']:g} pm of "
@@ -251,96 +203,63 @@ def bank() -> str:
         f"dies by assumption {assumed['mean']:.3f} ± "
         f"{assumed['standard_error']:.3f} ({calibrated['date']})."
     )
-    return section("Banks of 32 × 256", "bank_recall", found, note + "\n\n" + table(head, rows))
+    return section("Banks of 32 × 256", "bank_recall", found, note + "\n\n" + table(columns, rows))
 
 
 def layout() -> str:
     """Drawing, rules and the proof of the match."""
     found = load("layout_sizes")
-    head = (
-        "chip",
-        "die / mm",
-        "draw / s",
-        "DRC / s",
-        "LVS / s",
-        "GDS / MB",
-        "cells (limit)",
-        "memory / GB",
-        "largest field difference",
-    )
-    rows = [
-        (
-            name,
+    columns = {
+        "chip": lambda name, size: name,
+        "die / mm": lambda name, size: (
             " × ".join(f"{side:g}" for side in size["die_mm"])
-            + (f" in {size['tiles']} tiles" if size["tiles"] > 1 else ""),
-            f"{size['draw_s']:g}",
-            f"{size['drc_s']:g}, {size['drc_violations']} violations",
-            f"{size['lvs_s']:g}, {size['lvs_faults']} faults",
-            f"{size['gds_MB']:g}",
-            f"{size['cells']} ({size['cells_limit']})",
-            f"{size['rss_GB']:g}",
-            f"{size['simulation_max_error']:.0e}" if size["simulated"] else "–",
-        )
-        for name, size in found["sizes"].items()
-    ]
-    return section("Layout", "layout_sizes", found, table(head, rows))
+            + (f" in {size['tiles']} tiles" if size["tiles"] > 1 else "")
+        ),
+        "draw / s": lambda name, size: f"{size['draw_s']:g}",
+        "DRC / s": lambda name, size: f"{size['drc_s']:g}, {size['drc_violations']} violations",
+        "LVS / s": lambda name, size: f"{size['lvs_s']:g}, {size['lvs_faults']} faults",
+        "GDS / MB": lambda name, size: f"{size['gds_MB']:g}",
+        "cells (limit)": lambda name, size: f"{size['cells']} ({size['cells_limit']})",
+        "memory / GB": lambda name, size: f"{size['rss_GB']:g}",
+        "largest field difference": lambda name, size: (
+            f"{size['simulation_max_error']:.0e}" if size["simulated"] else "–"
+        ),
+    }
+    rows = found["sizes"].items()
+    return section("Layout", "layout_sizes", found, table(columns, rows))
 
 
 def programming() -> str:
     """Weights to voltages."""
     found = load("programming")
-    head = (
-        "bank",
-        "rings",
-        "bank / s",
-        "first call / s",
-        "one row / ms",
-        "residual rms",
-        "out of reach",
-        "memory / MiB",
-    )
-    rows = [
-        (
-            f"`{name}`",
-            f"{bank['rings']:,}",
-            f"{bank['bank_s']:.3f}",
-            f"{bank['bank_first_call_s']:.0f}",
-            f"{bank['row_ms']:.1f}",
-            f"{bank['residual_rms']:.1e}",
-            f"{bank['out_of_reach_share']:.1%}",
-            f"{bank['peak_memory_MiB']:.0f}",
-        )
-        for name, bank in found["banks"].items()
-    ]
-    return section("Programming", "programming", found, table(head, rows))
+    columns = {
+        "bank": lambda name, bank: f"`{name}`",
+        "rings": lambda name, bank: f"{bank['rings']:,}",
+        "bank / s": lambda name, bank: f"{bank['bank_s']:.3f}",
+        "first call / s": lambda name, bank: f"{bank['bank_first_call_s']:.0f}",
+        "one row / ms": lambda name, bank: f"{bank['row_ms']:.1f}",
+        "residual rms": lambda name, bank: f"{bank['residual_rms']:.1e}",
+        "out of reach": lambda name, bank: f"{bank['out_of_reach_share']:.1%}",
+        "memory / MiB": lambda name, bank: f"{bank['peak_memory_MiB']:.0f}",
+    }
+    rows = found["banks"].items()
+    return section("Programming", "programming", found, table(columns, rows))
 
 
 def tracking() -> str:
     """An hour of service, tracked or not."""
     found = load("track_hour")
-    head = (
-        "film and drift",
-        "measured",
-        "mode",
-        "held / bits",
-        "worst check",
-        "freshly programmed / bits",
-        "of a laboratory's time",
-    )
-    rows = [
-        (
-            one["case"],
-            one["date"],
-            mode,
-            f"{row['held_bits']:.1f}",
-            f"{row['held_bits_worst']:.1f}",
-            f"{row['fresh_bits']:.1f}",
-            f"{row['duty_laboratory']:.2%}",
-        )
-        for one in found["cases"]
-        for mode, row in one["median_over_dies"].items()
-    ]
-    return section("Holding weights while a chip drifts", "track_hour", found, table(head, rows))
+    columns = {
+        "film and drift": lambda one, mode, row: one["case"],
+        "measured": lambda one, mode, row: one["date"],
+        "mode": lambda one, mode, row: mode,
+        "held / bits": lambda one, mode, row: f"{row['held_bits']:.1f}",
+        "worst check": lambda one, mode, row: f"{row['held_bits_worst']:.1f}",
+        "freshly programmed / bits": lambda one, mode, row: f"{row['fresh_bits']:.1f}",
+        "of a laboratory's time": lambda one, mode, row: f"{row['duty_laboratory']:.2%}",
+    }
+    rows = ((one, mode, row) for one in found["cases"] for mode, row in one["median_over_dies"].items())
+    return section("Holding weights while a chip drifts", "track_hour", found, table(columns, rows))
 
 
 def held_out() -> str:
@@ -361,7 +280,7 @@ def held_out() -> str:
         f"The demonstrator, fitted on die {found['fitted_on_die']}; p-values of the Kolmogorov–Smirnov test of the "
         "score errors."
     )
-    return section("The behavioral model on dies it never saw", "held_out", found, note + "\n\n" + table(head, rows))
+    return section("The behavioral model on dies it never saw", "held_out", found, note + "\n\n" + grid(head, rows))
 
 
 def needles() -> str:
@@ -386,7 +305,7 @@ def needles() -> str:
                 rows.append(
                     (f"`{name}`", *(f"{cell['accuracy']:.2f} / {cell['hit']:.2f}" if cell else "–" for cell in cells))
                 )
-        parts.append(table(head, rows))
+        parts.append(grid(head, rows))
     return section("Needles in a language model", "needle_table", found, "\n\n".join(parts))
 
 
@@ -417,7 +336,7 @@ def selector() -> str:
         f"{found['dims']} dims, k = {found['k']}, torch {found['torch']}."
     )
     return section(
-        "Selector against a plain product and top-k", "selector_cost", found, note + "\n\n" + table(head, rows)
+        "Selector against a plain product and top-k", "selector_cost", found, note + "\n\n" + grid(head, rows)
     )
 
 
@@ -428,8 +347,13 @@ def section(title: str, name: str, found: dict[str, Any], body: str) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table."""
+def table(columns: Mapping[str, Callable[..., Any]], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table: each column makes its cell from a row."""
+    return grid(tuple(columns), [[cell(*row) for cell in columns.values()] for row in rows])
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table of cells."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,8 +11,8 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
-from prism_photonics.calibration.record_fields import sizes
+from prism_photonics.calibration.record import CURE, write_dataset
+from prism_photonics.characterize.records import read_measurements
 from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
@@ -26,7 +25,6 @@ from prism_photonics.files.fields import (
     Number,
     Text,
     require_range,
-    require_spec_hash,
     shown,
 )
 from prism_photonics.programming.scale import NoiseLevel
@@ -177,16 +175,8 @@ class Validation:
         Raises:
             InputError: Missing, damaged, of another schema or another chip, or with a number that cannot be.
         """
-        dataset = read_dataset(
-            Path(path),
-            schema=SCHEMA,
-            arrays=ARRAYS,
-            attributes=ATTRIBUTES,
-            sizes={} if spec is None else sizes(spec),
-            older={4: lambda old: old.assign_attrs(looks=0)},
-        )
-        values: dict[str, Any] = {name: dataset[name].values for name in ARRAYS}
-        values |= {name: dataset.attrs[name] for name in ATTRIBUTES}
+        older = {4: lambda old: old.assign_attrs(looks=0)}
+        values = read_measurements(path, spec, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, older=older)
         values["excluded"] = values["excluded"].astype(bool)
         found = cls(**values)
         _require_meaning(str(path), found, spec)
@@ -207,7 +197,6 @@ def _require_meaning(place: str, found: Validation, spec: ChipSpec | None) -> No
         require_range(place, name, weights, replace(WEIGHT, axes=ARRAYS[name].axes), cure=CURE)
     if spec is None:
         return
-    require_spec_hash(place, found.spec_hash, spec.hash, cure=CURE)
     told = {
         "adc_bits": spec.detector.adc_bits,
         "dac_bits": spec.modulator.dac_bits,

@@ -11,15 +11,16 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
-from prism_photonics.calibration.record_fields import sizes, voltage
+from prism_photonics.calibration.record import CURE, write_dataset
+from prism_photonics.calibration.record_fields import voltage
 from prism_photonics.calibration.stages import SCHEMA
 from prism_photonics.characterize.accuracy import MEASURED, WEIGHT
+from prism_photonics.characterize.records import read_measurements
 from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.drift.tracker import Tracker
-from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range, require_spec_hash
+from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 
@@ -97,20 +98,12 @@ class Trimmed:
         arrays = {name: field for name, (field, _) in ARRAYS.items()}
         if spec is not None:
             arrays["volts_V"] = voltage(spec, arrays["volts_V"].axes)
-        dataset = read_dataset(
-            path,
-            schema=SCHEMA,
-            arrays=arrays,
-            attributes=ATTRIBUTES,
-            sizes={} if spec is None else sizes(spec),
-        )
-        values = {name: dataset[name].values for name in ARRAYS}
+        values = read_measurements(path, spec, schema=SCHEMA, arrays=arrays, attributes=ATTRIBUTES)
+        del values["stage"]
         values["excluded"] = values["excluded"].astype(bool)
         measured = np.where(values["excluded"], 0.0, values["measured"])
         require_range(str(path), "measured", measured, replace(WEIGHT, axes=arrays["measured"].axes), cure=CURE)
-        if spec is not None:
-            require_spec_hash(str(path), dataset.attrs["spec_hash"], spec.hash, cure=CURE)
-        return cls(**values, spec_hash=dataset.attrs["spec_hash"], looks=dataset.attrs["looks"])
+        return cls(**values)
 
 
 def trim(

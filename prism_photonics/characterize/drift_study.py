@@ -10,13 +10,13 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.record import CURE, read_dataset, write_dataset
-from prism_photonics.calibration.record_fields import sizes
+from prism_photonics.calibration.record import CURE, write_dataset
 from prism_photonics.characterize.accuracy import MEASURED, WEIGHT
+from prism_photonics.characterize.records import read_measurements
 from prism_photonics.characterize.weights import measure_weights, numbers_only
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.tracker import Tracker
-from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, require_spec_hash, shown
+from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, shown
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -68,21 +68,12 @@ class DriftStudy:
         Raises:
             InputError: Missing, damaged, of another schema or another chip, or with a number that cannot be.
         """
-        dataset = read_dataset(
-            Path(path),
-            schema=SCHEMA,
-            arrays=ARRAYS,
-            attributes=ATTRIBUTES,
-            sizes={} if spec is None else sizes(spec),
-            older={1: _numbers_only},
-        )
-        found = cls(**{name: dataset[name].values for name in ARRAYS}, spec_hash=dataset.attrs["spec_hash"])
+        older = {1: _numbers_only}
+        found = cls(**read_measurements(path, spec, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, older=older))
         if (np.diff(found.time_s) <= 0.0).any():
             raise InputError(f"{path}: time_s = {shown(found.time_s.tolist())}, want rising times; {CURE}")
         if len(found.commanded) < LEAST_TARGETS:
             raise InputError(f"{path}: {len(found.commanded)} targets, want at least {LEAST_TARGETS}; {CURE}")
-        if spec is not None:
-            require_spec_hash(str(path), found.spec_hash, spec.hash, cure=CURE)
         return found
 
 

@@ -12,6 +12,7 @@ from prism_photonics.codec import arithmetic, checks
 from prism_photonics.codec.centring import centre_score, centred
 from prism_photonics.codec.topk import top_k
 from prism_photonics.export.parse import parse
+from prism_photonics.extras import asked_by
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
@@ -236,14 +237,11 @@ class Bundle:
             dtype: Precision of the arithmetic, float32 or float64.
 
         Raises:
-            InputError: torch is not installed, or k or dtype is none.
+            MissingExtraError: torch is not installed.
+            InputError: k or dtype is none.
         """
-        try:
+        with asked_by("to_torch"):
             import torch
-        except ModuleNotFoundError:
-            raise InputError(
-                "to_torch: got no module 'torch', want it installed; pip install 'prism_photonics[ml]'"
-            ) from None
         from prism_photonics.export.torch import PhotonicSelector
 
         if dtype not in ("float32", "float64"):
