@@ -36,6 +36,8 @@ write_gallery()
 
 html_theme = "furo"
 html_title = project
+html_static_path = ["_static"]
+html_css_files = ["page.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
