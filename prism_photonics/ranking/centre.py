@@ -7,8 +7,11 @@ that were written against an older reference get the difference back after readi
 reference: q·(reference - first reference). The ranking is exact whatever the references are, for mean keys as for
 bounds and projections of both.
 
-A row holds its reference beside what was written, so that rows may be cut, reordered and put together. A machine would
-keep each reference once: a sequence that does not drift takes a handful of them.
+A channel that spreads far wider than the others would eat the range as well: each is written over a scale of its own,
+which the query takes over.
+
+A row holds its reference and scales beside what was written, so that rows may be cut, reordered and put together. A
+machine would keep each once: a sequence that does not drift takes a handful of them.
 """
 
 from collections.abc import Callable
@@ -18,6 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from prism_photonics.ranking.features import Features
+from prism_photonics.units import InputError
 
 MEMORY_BLOCKS = 64
 """Blocks over which the median runs; a design choice, 1024 tokens in blocks of 16."""
@@ -26,17 +30,24 @@ TOLERANCE = 0.5
 
 _MOST = 20
 """Powers of two that a scale may differ from 1."""
+_FAR = 4
+"""Powers of two that blocks must spread wider, or less wide, than their scale says before it follows them."""
+_LEAST_TOKENS, _LEAST_BLOCKS = 8, 4
+"""What must be there before a spread is believed."""
 
 
 class Centre:
-    """The running median of one layer's block features, and the reference that new blocks are written against.
+    """The running median of one layer's block features, and the reference and scales that new blocks are written with.
 
     Attributes:
         reference: Per sequence and KV head; None before the first block.
+        exponent: Powers of two of each feature's scale; None before the first block.
     """
 
     def __init__(self) -> None:
         self.reference: Float[Tensor, "batch kv_heads width"] | None = None
+        self.exponent: Float[Tensor, "batch kv_heads width"] | None = None
+        self._of_tokens: Float[Tensor, "batch kv_heads width"] | None = None
         self._recent: Float[Tensor, "batch kv_heads recent width"] | None = None
 
     def take(
@@ -62,6 +73,46 @@ class Centre:
         self.reference = torch.where((moved > TOLERANCE**2 * spread)[..., None], median, self.reference)
         return self.reference
 
+    def scales(
+        self,
+        features: Float[Tensor, "batch kv_heads blocks width"],
+        shown: Bool[Tensor, "batch blocks"],
+        tokens: Float[Tensor, "batch kv_heads tokens width"] | None,
+    ) -> Float[Tensor, "batch kv_heads width"]:
+        """How much wider each feature spreads than most: blocks are written over it, queries times it.
+
+        The spread of single tokens is there from the first block on. Blocks that come to spread far wider, by a drift
+        or a jump of what they share, move the scale with them. Powers of two, so that float scores do not change by a
+        bit.
+
+        Args:
+            features: Features of new blocks, of which ``take`` was told already.
+            shown: Blocks that hold any token.
+            tokens: Features of their single tokens, NaN for padding; None where there are none.
+
+        Returns:
+            The scale of every feature, 1 for the usual one.
+
+        Source: the shift of scale between the factors is that of SmoothQuant, arXiv 2211.10438.
+        """
+        if self.exponent is None:
+            self.exponent = torch.zeros_like(features[:, :, 0])
+            self._of_tokens = torch.full_like(self.exponent, torch.nan)
+        assert self._of_tokens is not None
+        assert self._recent is not None
+        if tokens is not None and bool(self._of_tokens.isnan().any()):
+            found = _exponents(_deviation(tokens), 0.5, _LEAST_TOKENS)
+            fresh = self._of_tokens.isnan() & ~found.isnan()
+            self._of_tokens = torch.where(fresh, found.round(), self._of_tokens)
+            self.exponent = torch.where(fresh, self._of_tokens, self.exponent)
+        known = features.masked_fill(~shown[:, None, :, None], torch.nan)
+        known = self._recent if known.shape[2] < self._recent.shape[2] else known
+        wanted = _exponents(_deviation(known), 0.9, _LEAST_BLOCKS).round()
+        # Never below the tokens': what a block averages out costs no range.
+        wanted = wanted.maximum(self._of_tokens.nan_to_num())
+        self.exponent = torch.where((wanted - self.exponent).abs() >= _FAR, wanted, self.exponent)
+        return torch.exp2(self.exponent.clamp(-_MOST, _MOST))
+
     def rearrange(self, move: Callable[[Tensor], Tensor]) -> None:
         """Follow sequences that are reordered, repeated or dropped."""
         for name, value in vars(self).items():
@@ -69,36 +120,16 @@ class Centre:
                 setattr(self, name, move(value))
 
 
-def channel_scales(
+def token_features(
     features: Features,
     keys: Float[Tensor, "batch kv_heads blocks tokens dims"],
     valid: Bool[Tensor, "batch blocks tokens"],
     layer: int,
-) -> Float[Tensor, "kv_heads width"]:
-    """How much wider each feature spreads than most: blocks are written less it, queries with it, to the same score.
-
-    A channel that spreads a hundred times wider than the others, and that queries weigh little, would take the whole
-    range. The scales are powers of two, so that float scores do not change by a bit.
-
-    Args:
-        features: Makes the features; of single tokens here, whose spread is there from the first block on.
-        keys: Post-RoPE keys of the first blocks.
-        valid: Tokens that are no padding.
-        layer: Layer of the model.
-
-    Returns:
-        One scale per feature, 1 for the median one.
-
-    Source: the shift of scale between the factors is that of SmoothQuant, arXiv 2211.10438.
-    """
+) -> Float[Tensor, "batch kv_heads all_tokens width"]:
+    """Features of single tokens as if each were a block, NaN for padding."""
     tokens = keys.flatten(2, 3)[:, :, :, None]
     each = features.of_blocks(tokens, valid.flatten(1)[:, :, None], layer)
-    each = each.masked_fill(~valid.flatten(1)[:, None, :, None], torch.nan).transpose(0, 1).flatten(1, 2)
-    spread = (each - each.nanmedian(1, keepdim=True).values).abs().nanmedian(1).values.nan_to_num()
-    usual = spread.median(-1, keepdim=True).values
-    even = (spread > 0) & (usual > 0)
-    ratio = torch.where(even, spread, 1.0) / torch.where(even, usual.expand_as(spread), 1.0)
-    return torch.exp2(ratio.log2().round().clamp(-_MOST, _MOST))
+    return each.masked_fill(~valid.flatten(1)[:, None, :, None], torch.nan)
 
 
 def centred(
@@ -128,3 +159,63 @@ def shared_part(
 def widened(numbers: Tensor) -> Tensor:
     """At least single precision: sums of half-precision keys overflow, and block numbers are rounded."""
     return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+
+
+def widened_keys(
+    keys: Float[Tensor, "batch kv_heads blocks tokens dims"], valid: Bool[Tensor, "batch blocks tokens"], layer: int
+) -> Float[Tensor, "batch kv_heads blocks tokens dims"]:
+    """Keys in at least single precision, padding zero.
+
+    Raises:
+        InputError: A key that counts is not finite.
+    """
+    shown = valid[:, None, :, :, None]
+    _require_finite(f"layer {layer}: keys (sequence, KV head, block, token, dim)", keys, shown)
+    return torch.where(shown, widened(keys), 0.0)
+
+
+def widened_queries(
+    queries: Float[Tensor, "batch heads steps dims"], layer: int
+) -> Float[Tensor, "batch heads steps dims"]:
+    """Queries in at least single precision.
+
+    Raises:
+        InputError: One is not finite.
+    """
+    _require_finite(f"layer {layer}: queries (sequence, head, step, dim)", queries, True)
+    return widened(queries)
+
+
+def _require_finite(name: str, values: Tensor, counts: Tensor | bool) -> None:
+    # NaN and infinity rank no block: the choice that they leave is one that nobody made.
+    bad = ~torch.isfinite(values) & counts
+    if bool(bad.any()):
+        place = tuple(int(index) for index in bad.nonzero()[0])
+        raise InputError(
+            f"{name} {place}: got {float(values[place])}, want finite numbers; the model overflows there: run it in "
+            "bfloat16 or float32"
+        )
+
+
+def _deviation(values: Float[Tensor, "batch kv_heads some width"]) -> Float[Tensor, "batch kv_heads some width"]:
+    """Distance from the median; NaN stays."""
+    return (values - values.nanmedian(2, keepdim=True).values).abs()
+
+
+def _exponents(
+    deviation: Float[Tensor, "batch kv_heads some width"], share: float, least: int
+) -> Float[Tensor, "batch kv_heads width"]:
+    """Powers of two by which a quantile of each feature's deviation exceeds that of the usual feature.
+
+    Args:
+        deviation: Distances from the median, NaN for what does not count.
+        share: Which quantile.
+        least: Numbers that must count; else the exponent is NaN.
+    """
+    count = (~deviation.isnan()).sum(2, keepdim=True)
+    place = ((count - 1).clamp(min=0) * share).long()
+    spread = deviation.sort(2).values.gather(2, place).nan_to_num()[:, :, 0]
+    usual = spread.median(-1, keepdim=True).values.expand_as(spread)
+    even = (spread > 0) & (usual > 0)
+    exponent = torch.where(even, spread.log2() - usual.log2(), 0.0)
+    return torch.where(count[:, :, 0] >= least, exponent, torch.nan)

@@ -69,9 +69,9 @@ def bundle_scores(
     scores = np.empty((*signatures.shape[:2], sketches.shape[2], signatures.shape[2]))
     for number, bank in enumerate(np.ndindex(*signatures.shape[:2])):
         # Every bank is programmed and read on its own: its own errors, its own noise.
-        unit, scale, centre = centred_at_full_span(signatures[bank])
+        unit, scale, centre, wide = centred_at_full_span(signatures[bank])
         key = seed * 2**20 + number
-        read = model.read(sketches[bank], model.program(unit, key, signature_scale=1.0), key=key)
+        read = model.read(sketches[bank] * wide, model.program(unit, key, signature_scale=1.0), key=key)
         scores[bank] = read * scale + centre_score(sketches[bank], centre, halves=False)
     return scores
 

@@ -4,11 +4,12 @@ from typing import Literal
 
 import torch
 
-from prism_photonics.ranking.centre import centred, shared_part, widened
+from prism_photonics.ranking.centre import token_features, widened, widened_keys, widened_queries
 from prism_photonics.ranking.features import Features, MeanAndBound
 from prism_photonics.ranking.learned import LearnedProjection
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
 from prism_photonics.ranking.selectors import Selector, best
+from prism_photonics.ranking.written import read_rows, write_rows
 from prism_photonics.units import InputError
 
 _COARSE_PLACE = 1 << 32
@@ -52,19 +53,20 @@ class Hierarchical(Selector):
 
     def sign(self, keys, valid, place):
         """The block's share of its group's signature, then its own."""
-        keys = widened(keys)
+        keys = widened_keys(keys, valid, place.layer)
         share = self._base.of_blocks(keys, valid, place.layer)
-        left, reference = centred(self.fine.of_blocks(keys, valid, place.layer), valid.any(-1), place.centre)
-        return torch.cat([share, self.reader.write(left, place), reference], -1)
+        plain = self.fine.of_blocks(keys, valid, place.layer)
+        tokens = token_features(self.fine, keys, valid, place.layer)
+        return torch.cat([share, write_rows(self.reader, plain, valid.any(-1), place, tokens=tokens)], -1)
 
     def score(self, queries, signatures, layer, evidence=None):
         """Fine scores of the blocks of the opened groups; -inf for all others."""
-        queries, dims = widened(queries), queries.shape[-1]
+        queries, dims = widened_queries(queries, layer), queries.shape[-1]
         width = self._base.width(dims)
         kv_heads, blocks = signatures.shape[1:3]
         asked = self.fine.of_queries(queries, kv_heads, layer)
-        share, state, reference = signatures.tensor_split([width, signatures.shape[-1] - asked.shape[-1]], -1)
-        fine = self.reader.read(asked, state) + shared_part(asked, reference)
+        share, rows = signatures.tensor_split([width], -1)
+        fine = read_rows(self.reader, asked, rows)
         groups = blocks // self.children
         if groups < 2:
             return fine
@@ -78,9 +80,8 @@ class Hierarchical(Selector):
         else:
             part = slice(0, dims) if self.coarse == "mean" else slice(dims, None)
             plain, sketches = plain[..., part], sketches[..., part]
-        # All groups are written at once, so what they share needs not to be put back.
-        left, _ = centred(plain, torch.ones(len(plain), groups, dtype=torch.bool, device=plain.device), None)
-        scores = self.reader.read(sketches, self.reader.write(left, Place(layer, _COARSE_PLACE)))
+        shown = torch.ones(len(plain), groups, dtype=torch.bool, device=plain.device)
+        scores = read_rows(self.reader, sketches, write_rows(self.reader, plain, shown, Place(layer, _COARSE_PLACE)))
         kept = best(scores, self.opened(groups), torch.ones_like(scores, dtype=torch.bool))
         opened = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, kept, True)
         shown = opened.repeat_interleave(self.children, -1)

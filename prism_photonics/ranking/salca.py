@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from prism_photonics.ranking.centre import widened
+from prism_photonics.ranking.centre import widened, widened_keys, widened_queries
 from prism_photonics.ranking.features import sketch
 from prism_photonics.ranking.selectors import Selector
 from prism_photonics.units import InputError
@@ -44,7 +44,7 @@ class SalcaLike(Selector):
     def sign(self, keys, valid, place):
         """The heavy channels of all tokens of a block as their 2-bit codes stand for, padding marked by NaN."""
         heavy = self._channels(place.layer)[None, :, None, None].expand(*keys.shape[:4], -1)
-        picked = widened(keys).gather(-1, heavy)
+        picked = widened_keys(keys, valid, place.layer).gather(-1, heavy)
         low = picked.amin(-1, keepdim=True)
         step = ((picked.amax(-1, keepdim=True) - low) / 3).clamp(min=1e-12)
         coded = low + step * ((picked - low) / step).round()
@@ -54,7 +54,7 @@ class SalcaLike(Selector):
         """The best token score of each block and its neighbours, in 8 bits."""
         heavy = self._channels(layer)
         kv_heads, blocks = signatures.shape[1:3]
-        picked = sketch(widened(queries), kv_heads).gather(
+        picked = sketch(widened_queries(queries, layer), kv_heads).gather(
             -1, heavy[None, :, None].expand(len(queries), -1, queries.shape[2], -1)
         )
         step = (picked.abs().amax(-1, keepdim=True) / 3).clamp(min=1e-12)

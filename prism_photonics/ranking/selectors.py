@@ -10,9 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from prism_photonics.ranking.centre import centred, channel_scales, shared_part, widened
+from prism_photonics.codec.checks import require_count
+from prism_photonics.ranking.centre import token_features, widened, widened_keys, widened_queries
 from prism_photonics.ranking.features import Features
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
+from prism_photonics.ranking.written import read_rows, write_rows
 from prism_photonics.units import InputError
 
 
@@ -111,9 +113,13 @@ def best(
     scores: Float[Tensor, "*batch blocks"], k: int, candidates: Bool[Tensor, "*batch blocks"]
 ) -> Int[Tensor, "*batch chosen"]:
     """The k best candidates above -inf, under the tie rule of ``ranking.recall.top_k``; -1 where there are fewer."""
-    if k < 1:
-        raise InputError(f"k: got {k}, want at least 1; choose how many blocks to fetch")
+    k = require_count("k", k)
     barred = torch.where(candidates, scores, -torch.inf)
+    if not bool((barred < torch.inf).all()):
+        raise InputError(
+            "scores: got NaN or infinity, want numbers; products of keys and queries are beyond the largest float, and "
+            "so are the attention's: run the model in bfloat16 or float32"
+        )
     # torch.topk leaves the order of ties open, and a coarse converter makes many.
     order = torch.sort(barred, dim=-1, descending=True, stable=True).indices[..., :k]
     return torch.where(torch.gather(barred, -1, order) > -torch.inf, order, -1)
@@ -122,8 +128,8 @@ def best(
 class FeatureSelector(Selector):
     """Scores are dot products of block features and query features, read in float or by a chip.
 
-    What all blocks share is taken off before they are written, and each feature is written at the scale of its spread,
-    which the first blocks of a layer tell (see ``ranking.centre``).
+    What all blocks share is taken off before they are written, and each feature is written over the scale of its spread
+    (see ``ranking.centre``).
 
     Attributes:
         features: What block and query are turned into.
@@ -133,32 +139,21 @@ class FeatureSelector(Selector):
     def __init__(self, name: str, features: Features, reader: Reader | None = None):
         self.name, self.features, self.reader = name, features, reader or FloatReader()
         self.trained = features.trained
-        self._scales: dict[int, Float[Tensor, "kv_heads width"]] = {}
 
     def sign(self, keys, valid, place):
         """See ``Selector.sign``."""
-        keys = widened(keys)
+        keys = widened_keys(keys, valid, place.layer)
         plain = self.features.of_blocks(keys, valid, place.layer)
-        left, reference = centred(plain, valid.any(-1), place.centre)
-        if place.layer not in self._scales and bool(valid.any()):
-            self._scales[place.layer] = channel_scales(self.features, keys, valid, place.layer)
-        left = left / self._scale(place.layer, left)
-        return torch.cat([self.reader.write(left, place), reference], -1)
+        tokens = token_features(self.features, keys, valid, place.layer)
+        return write_rows(self.reader, plain, valid.any(-1), place, tokens=tokens)
 
     def score(self, queries, signatures, layer, evidence=None):
         """See ``Selector.score``."""
-        sketch = self.features.of_queries(widened(queries), signatures.shape[1], layer)
-        state, reference = signatures.tensor_split([signatures.shape[-1] - sketch.shape[-1]], -1)
-        return self.reader.read(sketch * self._scale(layer, sketch), state) + shared_part(sketch, reference)
-
-    def _scale(self, layer: int, features: Tensor) -> Tensor:
-        """The scales of a layer, 1 before its first block."""
-        scale = self._scales.get(layer)
-        return features.new_ones(()) if scale is None else scale[:, None].to(features)
+        sketch = self.features.of_queries(widened_queries(queries, layer), signatures.shape[1], layer)
+        return read_rows(self.reader, sketch, signatures)
 
     def fit(self, keys, queries, *, layer, block):
         """See ``Selector.fit``."""
-        self._scales.pop(layer, None)
         self.features.fit(widened(keys), widened(queries), layer=layer, block=block)
 
     def cost(self, blocks, *, dims, block):

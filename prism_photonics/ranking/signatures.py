@@ -5,6 +5,9 @@ from jaxtyping import Float, Num
 
 from prism_photonics.units import InputError
 
+FAR = 4
+"""Powers of two by which a channel must spread wider than the usual one before it gets a scale; a design choice."""
+
 
 def mean_key(keys: Num[np.ndarray, "*batch tokens dims"], *, block: int) -> Float[np.ndarray, "*batch blocks dims"]:
     """The mean key of each block of ``block`` tokens; a last, shorter block is the mean of what it holds.
@@ -79,20 +82,42 @@ def at_full_span(
 
 def centred_at_full_span(
     signatures: Float[np.ndarray, "blocks dims"],
-) -> tuple[Float[np.ndarray, "blocks dims"], Float[np.ndarray, " blocks"], Float[np.ndarray, " dims"]]:
-    """The signatures of one bank less their median, each at full span, its scale, and the median.
+) -> tuple[
+    Float[np.ndarray, "blocks dims"],
+    Float[np.ndarray, " blocks"],
+    Float[np.ndarray, " dims"],
+    Float[np.ndarray, " dims"],
+]:
+    """The signatures of one bank less their median, each at full span, its scale, the median, and channel scales.
 
-    What all blocks share would eat the weight range and tells none from another, see ``codec.centring``: a score times
-    its block's scale, plus ``codec.centring.centre_score`` of the median, is that of the whole signature. It is not the
-    mean, which one block of large keys would lead astray.
+    What all blocks share would eat the weight range and tells none from another, see ``codec.centring``. It is not the
+    mean, which one block of large keys would lead astray. A channel that spreads far wider than the others would eat
+    the range too: it is written over a scale, by which the query is multiplied. The score of a query q is that of
+    ``q * channel_scale`` with what is written, times its block's scale, plus ``codec.centring.centre_score`` of q and
+    the median.
 
     Args:
         signatures: One signature per block, any unit.
 
     Returns:
         What is written, in [-1, 1]; each block's scale in the signatures' unit, 0 for a block that is the median, whose
-        reading says nothing; and the median.
+        reading says nothing; the median; and each channel's scale, a power of two, 1 for all but the far ones.
+
+    Source: the shift of scale between the factors is that of SmoothQuant, arXiv 2211.10438.
     """
     centre = np.median(signatures, axis=0)
-    unit, scale = at_full_span(signatures - centre)
-    return unit, np.where(unit.any(1), scale, 0.0), centre
+    left = signatures - centre
+    channel_scale = _channel_scales(left)
+    unit, scale = at_full_span(left / channel_scale)
+    return unit, np.where(unit.any(1), scale, 0.0), centre, channel_scale
+
+
+def _channel_scales(left: Float[np.ndarray, "blocks dims"]) -> Float[np.ndarray, " dims"]:
+    if len(left) < 4:  # too few to tell a spread
+        return np.ones(left.shape[1])
+    # The 0.9 quantile, as in ``ranking.centre``: a few blocks of attention sinks are no spread.
+    spread = np.sort(np.abs(left), axis=0)[int(0.9 * (len(left) - 1))]
+    usual = np.median(spread)
+    ratio = np.where((spread > 0) & (usual > 0), spread, 1.0) / np.where(usual > 0, usual, 1.0)
+    exponent = np.where((spread > 0) & (usual > 0), np.round(np.log2(ratio)), 0.0)
+    return np.exp2(np.where(exponent >= FAR, exponent, 0.0))

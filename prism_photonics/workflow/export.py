@@ -69,9 +69,9 @@ def bundle_bank(bundle: Bundle, *, seed: int) -> ScoreBank:
     """The same by the bundle; every bank has its own errors and noise."""
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, number: int) -> np.ndarray:
-        unit, scale, centre = centred_at_full_span(signatures)
+        unit, scale, centre, wide = centred_at_full_span(signatures)
         programmed = bundle.program(unit, seed * 2**20 + number, signature_scale=1.0)
-        read = bundle.read(queries, programmed, key=seed * 2**20 + number)
+        read = bundle.read(queries * wide, programmed, key=seed * 2**20 + number)
         return read * scale + centre_score(queries, centre, halves=False)
 
     return score_bank
@@ -129,7 +129,8 @@ def held_out(
         recalls: dict[str, list[np.ndarray]] = {"chip": [], "model": []}
         for number, (signatures, queries) in enumerate(banks):
             exact = queries @ signatures.T
-            units = np.abs(queries).max(1)[:, None] * centred_at_full_span(signatures)[1]
+            _, scale, _, wide = centred_at_full_span(signatures)
+            units = np.abs(queries * wide).max(1)[:, None] * scale
             for who, scored in (("chip", chip_scores), ("model", model_scores)):
                 scores = scored(signatures, queries, number)
                 errors[who].append(((scores - exact) / np.where(units > 0, units, 1.0)).ravel())

@@ -23,9 +23,11 @@ class CutBank:
     """The signatures of one bank as a chip holds them: centred, at full span, pages of blocks, slices of dimensions.
 
     Attributes:
-        unit: Signatures less what they share, divided by their block's largest magnitude then.
+        unit: Signatures less what they share, over the scale of every channel, divided by their block's largest
+            magnitude then.
         scale: What a block's score is multiplied by afterwards.
         centre: What they share; its score is added afterwards.
+        channel_scale: What queries are multiplied by.
         tiles: What the channels carry, page by page and slice by slice.
         slices: Tiles of one page.
     """
@@ -33,6 +35,7 @@ class CutBank:
     unit: Float[ndarray, "blocks dims"]
     scale: Float[ndarray, " blocks"]
     centre: Float[ndarray, " dims"]
+    channel_scale: Float[ndarray, " dims"]
     tiles: Float[ndarray, "tiles rows channels"]
     slices: int
 
@@ -44,9 +47,9 @@ def slice_dims(spec: ChipSpec) -> int:
 
 def cut_bank(signatures: Float[ndarray, "blocks dims"], spec: ChipSpec) -> CutBank:
     """Cut one bank of signatures, any unit, for a chip."""
-    unit, scale, centre = centred_at_full_span(signatures)
+    unit, scale, centre, channel_scale = centred_at_full_span(signatures)
     grid = rails(tiles(unit, rows=spec.chip.rows, channels=slice_dims(spec)), spec.modulator.encoding)
-    return CutBank(unit, scale, centre, grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
+    return CutBank(unit, scale, centre, channel_scale, grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
 
 
 def score_bank(
@@ -76,7 +79,8 @@ def score_bank(
         Scores in units of query times signature, minus infinity for a block on a row without a usable ring, which is
         so never chosen; and how many readings clipped at the converter's rails.
     """
-    largest = np.abs(queries).max(-1, keepdims=True)
+    asked = queries * bank.channel_scale
+    largest = np.abs(asked).max(-1, keepdims=True)
     clipped = 0
 
     def score(page: int, piece: int, _: ndarray, query_hat: ndarray) -> ndarray:
@@ -96,7 +100,7 @@ def score_bank(
     dots = scores_by_tile(
         score,
         bank.unit,
-        queries=queries / np.where(largest > 0, largest, 1.0),
+        queries=asked / np.where(largest > 0, largest, 1.0),
         rows=spec.chip.rows,
         channels=slice_dims(spec),
     )

@@ -125,10 +125,10 @@ def test_each_block_is_signed_once_and_as_if_signed_at_the_end(model, sparse):
         assert layer.written == blocks
         cut = layer.keys[:, :, : blocks * 4].unflatten(2, (blocks, 4))
         valid = shown[:, : blocks * 4].bool().unflatten(1, (blocks, 4))
-        left, reference = layer.signatures.chunk(2, -1)
+        left, reference, scale = layer.signatures.chunk(3, -1)
         real = valid.any(-1)[:, None, :, None]
         want = MeanKey().of_blocks(cut, valid, index)
-        written = left * hook.selector._scale(index, left) + reference
+        written = left * scale + reference
         assert torch.allclose(torch.where(real, written, 0.0), want, atol=1e-5)
 
 
@@ -173,8 +173,8 @@ def test_a_cropped_cache_forgets_the_blocks_it_broke_and_signs_them_again(tiny, 
         again = model(ids[:, PREFILL - 2 :], past_key_values=cache).logits
         want = model(ids, past_key_values=fresh).logits[:, PREFILL - 2 :]
     assert again.numpy() == pytest.approx(want.numpy(), abs=1e-4)
-    signed = [each.layers[1].signatures.chunk(2, -1) for each in (cache, fresh)]
-    written = [left * hook.selector._scale(1, left) + reference for left, reference in signed]
+    signed = [each.layers[1].signatures.chunk(3, -1) for each in (cache, fresh)]
+    written = [left * scale + reference for left, reference, scale in signed]
     assert torch.allclose(*written, atol=1e-4)
     cache.reset()
     assert [layer.signatures for layer in cache.layers] == [None, None]

@@ -7,14 +7,17 @@ import pytest
 import torch
 
 from prism_photonics.ranking.catalog import NAMES, make_selectors
-from prism_photonics.ranking.centre import MEMORY_BLOCKS, Centre, centred, channel_scales, shared_part
+from prism_photonics.ranking.centre import MEMORY_BLOCKS, Centre, centred, shared_part, token_features
 from prism_photonics.ranking.compare import bundle_scores
+from prism_photonics.ranking.evaluate import ideal_scores
 from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.hierarchical import Hierarchical
 from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.ranking.paged import PagedSignatures
 from prism_photonics.ranking.readers import BankReader, ChipReader, Place
+from prism_photonics.ranking.recall import recall_at_k
 from prism_photonics.ranking.selectors import FeatureSelector
+from prism_photonics.units import InputError
 
 BLOCKS, TOKENS, DIMS = 64, 16, 32
 NORMS = (22.0, 100.0, 605.0, 921.0)
@@ -221,16 +224,144 @@ def test_a_channel_that_spreads_far_and_that_queries_weigh_little_costs_the_chip
     assert shared(got, want) >= 0.8
 
 
+def scales_of(features, keys):
+    """Scales of blocks that are written at once, per KV head and feature."""
+    blocks, shown = features.of_blocks(keys, whole(keys), 0), whole(keys).any(-1)
+    centre = Centre()
+    centre.take(blocks, shown)
+    return centre.scales(blocks, shown, token_features(features, keys, whole(keys), 0))[0]
+
+
 def test_scales_are_powers_of_two_of_the_spread_and_change_no_float_score(scene):
     keys, query, _ = scene
     wide = torch.ones(DIMS)
     wide[[5, 9]] = torch.tensor([64.0, 0.25])
-    scales = channel_scales(Bound(), keys * wide, whole(keys), 0)
-    assert torch.equal(scales, torch.cat([wide, wide]).expand(2, -1))
+    assert torch.equal(scales_of(Bound(), keys * wide), torch.cat([wide, wide]).expand(2, -1))
     constant = torch.where(torch.arange(DIMS) == 3, 1.0, keys)
-    assert torch.equal(channel_scales(MeanKey(), constant, whole(keys), 0), torch.ones(2, DIMS))
+    assert torch.equal(scales_of(MeanKey(), constant), torch.ones(2, DIMS))
+    assert torch.equal(scales_of(MeanKey(), torch.zeros_like(keys)), torch.ones(2, DIMS))
     selector = FeatureSelector("float", MeanKey())
-    unscaled = FeatureSelector("float", MeanKey())
-    unscaled._scales[0] = torch.ones(2, DIMS)
-    scores = [s.score(query, s.sign(keys * wide, whole(keys), Place(0)), 0) for s in (selector, unscaled)]
-    assert torch.allclose(*scores, rtol=1e-6)
+    scores = selector.score(query, selector.sign(keys * wide, whole(keys), Place(0)), 0)
+    features = MeanKey().of_blocks(keys * wide, whole(keys), 0)
+    want = MeanKey().of_queries(query, 2, 0) @ (features - features.median(2, keepdim=True).values).mT
+    assert torch.allclose(scores, want, rtol=1e-5, atol=1e-4)
+
+
+MAKERS = {
+    "mean": lambda reader: FeatureSelector("s", MeanKey(), reader),
+    "bound": lambda reader: FeatureSelector("s", Bound(), reader),
+    "hierarchy": lambda reader: Hierarchical("s", Bound(), reader=reader),
+    "hierarchy of means": lambda reader: Hierarchical("s", MeanKey(), coarse="mean", reader=reader),
+}
+
+
+def page_by_page(selector, keys, valid, query):
+    """The choice when each block is written as it completes."""
+    centre = Centre()
+    parts = [
+        selector.sign(keys[:, :, n : n + 1], valid[:, n : n + 1], Place(0, n, centre=centre)) for n in range(BLOCKS)
+    ]
+    scores = selector.score(query, torch.cat(parts, 2), 0)
+    return selector.choose(scores, 8, torch.ones_like(scores, dtype=torch.bool))
+
+
+@pytest.fixture(scope="module")
+def questions():
+    """Many queries, for a share that one turn of the noise does not change."""
+    return torch.randn(1, 4, 8, DIMS, generator=torch.Generator().manual_seed(4))
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_channels_that_come_to_spread_far_after_the_first_sequence_cost_the_chip_no_block(
+    scene, questions, demo_bundle, make
+):
+    keys, wide = scene[0], torch.ones(DIMS)
+    wide[[3, 9]] = 1000.0
+    chip = make(ChipReader(demo_bundle(DIMS)))
+    choice(chip, keys, questions)
+    got = choice(chip, keys * wide, questions / wide)
+    assert shared(got, choice(make(None), keys * wide, questions / wide)) >= 0.85
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_a_first_block_of_one_token_tells_no_spread_and_costs_no_block(scene, questions, demo_bundle, make):
+    keys, wide = scene[0], torch.ones(DIMS)
+    wide[[3, 9]] = 1000.0
+    valid = whole(keys).clone()
+    valid[:, 0, 1:] = False
+    got, want = (
+        page_by_page(make(reader), keys * wide, valid, questions / wide)
+        for reader in (ChipReader(demo_bundle(DIMS)), None)
+    )
+    assert shared(got, want) >= 0.85
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "page by page"])
+def test_a_shared_vector_that_drifts_far_or_jumps_costs_the_chip_few_blocks(
+    scene, questions, demo_bundle, make, at_once
+):
+    keys = scene[0]
+    asked = questions.clone()
+    asked[..., 3] /= 200.0
+    for moved in (torch.linspace(0, 300, BLOCKS), 500.0 * (torch.arange(BLOCKS) >= BLOCKS // 2)):
+        there = keys.clone()
+        there[..., 3] += moved[None, None, :, None]
+        chip = make(ChipReader(demo_bundle(DIMS)))
+        want = choice(make(None), there, asked)
+        got = choice(chip, there, asked) if at_once else page_by_page(chip, there, whole(there), asked)
+        assert shared(got, want) >= (0.8 if at_once else 0.7)
+
+
+def test_one_selector_serves_models_of_other_shapes_and_sequences_of_other_scales(scene):
+    keys, query, _ = scene
+    selector = FeatureSelector("float", MeanKey())
+    want = choice(selector, keys, query)
+    choice(selector, keys[:, :1, ..., :8], query[:, :1, ..., :8])
+    assert torch.equal(choice(selector, keys, query), want)
+    wide = torch.ones(DIMS)
+    wide[5] = 512.0
+    both = torch.cat([keys, keys * wide])
+    scores = selector.score(torch.cat([query, query / wide]), selector.sign(both, whole(both), Place(0)), 0)
+    assert torch.equal(scores[0], scores[1])
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_keys_and_queries_that_are_not_finite_are_refused_and_padding_may_hold_them(scene, make, bad):
+    keys, query, _ = scene
+    keys, valid = keys.clone(), whole(keys).clone()
+    want = choice(make(None), keys, query)
+    keys[0, 1, 5, 3, 2] = bad
+    with pytest.raises(InputError, match=r"layer 7: keys \(.*\) \(0, 1, 5, 3, 2\): got (nan|-?inf), want finite"):
+        make(None).sign(keys, valid, Place(7))
+    valid[:, 5, 3] = False
+    selector = make(None)
+    signatures = selector.sign(keys, valid, Place(7))
+    scores = selector.score(query, signatures, 7)
+    assert shared(selector.choose(scores, 8, torch.ones_like(scores, dtype=torch.bool)), want) > 0.8
+    asked = query.clone()
+    asked[0, 2, 0, 1] = bad
+    with pytest.raises(InputError, match=r"layer 7: queries \(.*\) \(0, 2, 0, 1\): got (nan|-?inf), want") as caught:
+        selector.score(asked, signatures, 7)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("size", [1e20, 1e30])
+def test_scores_beyond_the_largest_float_are_refused_not_chosen_from(scene, make, size):
+    keys, query, _ = scene
+    with pytest.raises(InputError, match="scores: got NaN or infinity, want numbers"):
+        choice(make(None), keys * size, query * size)
+
+
+def test_the_numpy_path_gives_far_channels_a_scale_too(demo_bundle):
+    cache = KeyCache.load(None)
+    wide = np.ones(cache.keys.shape[-1])
+    wide[[3, 9]] = 1024.0
+    first = dataclasses.replace(cache, keys=cache.keys.astype(float), queries=cache.queries.astype(float))
+    moved = dataclasses.replace(first, keys=first.keys * wide, queries=first.queries / wide)
+    scores = [bundle_scores(demo_bundle(8), each) for each in (first, moved)]
+    ideal = ideal_scores(first, block=16)
+    plain, got = (float(recall_at_k(each, ideal, k=8).mean()) for each in scores)
+    assert got > plain - 0.03

@@ -43,15 +43,16 @@ def test_every_block_takes_the_whole_span_and_a_block_of_zeros_stays_one():
 
 def test_what_all_blocks_share_takes_none_of_the_span():
     signatures = np.random.default_rng(0).standard_normal((9, 4))
-    unit, scale, centre = centred_at_full_span(signatures)
+    unit, scale, centre, wide = centred_at_full_span(signatures)
     assert np.abs(unit).max(1) == pytest.approx(1.0)
     assert unit * scale[:, None] + centre == pytest.approx(signatures)
-    moved, same_scale, moved_centre = centred_at_full_span(signatures + 64.0)
+    assert wide.tolist() == [1.0] * 4
+    moved, same_scale, moved_centre, _ = centred_at_full_span(signatures + 64.0)
     assert moved == pytest.approx(unit)
     assert same_scale == pytest.approx(scale)
     assert moved_centre == pytest.approx(centre + 64.0)
 
 
 def test_a_block_that_is_the_median_is_scored_without_a_reading():
-    unit, scale, centre = centred_at_full_span(np.array([[3.0, -2.0]]))
+    unit, scale, centre, _ = centred_at_full_span(np.array([[3.0, -2.0]]))
     assert (unit.tolist(), scale.tolist(), centre.tolist()) == ([[0.0, 0.0]], [0.0], [3.0, -2.0])

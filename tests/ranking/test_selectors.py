@@ -36,7 +36,7 @@ def test_blocks_that_may_not_be_chosen_are_not_and_missing_ones_are_minus_one():
     scores = torch.tensor([[5.0, 4.0, 3.0, -torch.inf]])
     allowed = torch.tensor([[False, True, True, True]])
     assert best(scores, 4, allowed).tolist() == [[1, 2, -1, -1]]
-    with pytest.raises(InputError, match="want at least 1"):
+    with pytest.raises(InputError, match="want a whole number of at least 1"):
         best(scores, 0, allowed)
 
 
