@@ -115,12 +115,19 @@ def layout(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Draw a chip that 'prism check' refuses, too.", show_default=False)
     ] = False,
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean", help="Also write chip.clean.gds for a mask house: no metadata of ours.", show_default=False
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Draw the matching chip and prove the match.
 
     Reads SPEC; writes DIR/chip.gds, .oas, .lyp, .png and .pic.yml, netlist.yaml, row.pic.yml, ring.glb, manifest.csv,
-    drc.lyrdb and lvs.json. The netlist is extracted from the GDS, compared with the design and simulated beside it.
+    drc.lyrdb and lvs.json; with --clean also chip.clean.gds, cells and polygons alone. The netlist is extracted from
+    the GDS, compared with the design and simulated beside it.
     Exit code 1 when a drawing rule is broken or the drawing is not the design.
     """
     from prism_photonics.workflow.bench import feasible_spec
@@ -130,7 +137,7 @@ def layout(
     progress.print(f"drawing {chip_spec.name} …")
     from prism_photonics.layout.write import write
 
-    files = write(chip_spec, out, simulate=True, progress=lambda step: progress.print(f"  {step} …"))
+    files = write(chip_spec, out, simulate=True, clean=clean, progress=lambda step: progress.print(f"  {step} …"))
     for fault in files.faults:
         progress.print(f"fault: {fault}", soft_wrap=True)
     error = files.lvs.simulation_max_error

@@ -10,6 +10,7 @@ Importing this module loads gdsfactory, JAX and SAX, which takes seconds.
 
 import contextlib
 import io
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,15 +20,39 @@ import gdsfactory as gf
 import kfactory as kf
 from gdsfactory.technology import LayerLevel, LayerStack, LayerView, LayerViews, LogicalLayer
 from kfactory import kdb
+from pydantic import PrivateAttr
 
-from prism_photonics.layout.pdk_cells import pdk_cells
+from prism_photonics.layout.pdk_cells import digest, pdk_cells
 from prism_photonics.layout.pdk_models import RADII, pdk_models
 from prism_photonics.layout.views import VIEWS, lyp
 from prism_photonics.process.layers import HOUSE, SLAB_MARGIN_UM, Deck, load_deck
 from prism_photonics.process.profile import Profile, load_profile
 
 
-def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> gf.Pdk:
+class FilmPdk(gf.Pdk):
+    """A PDK of one film and one deck, whose activation makes gdsfactory draw its own cells anew.
+
+    gdsfactory keeps ``straight(cross_section="rib")`` by these words: after another film's PDK was activated it would
+    return the former film's rib, layers and bends. And it takes a PDK of the active one's name for the active one, even
+    where its deck has changed.
+    """
+
+    _drawn_by: str = PrivateAttr(default="")  # what decides of a drawing: the film, and a digest of the deck
+
+    def activate(self, force: bool = False) -> None:
+        """Make this the active PDK; cells that gdsfactory keeps from a PDK of another film or deck are drawn anew.
+
+        Cells that a layout has already taken stay as they are, under a name that says whose they are.
+        """
+        active = _active_pdk()
+        former = active._drawn_by if isinstance(active, FilmPdk) else "foreign"
+        if active is not None and former != self._drawn_by:
+            _retire_kept_cells(former)
+            force = True
+        super().activate(force=force)
+
+
+def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> FilmPdk:
     """A PDK of one film.
 
     Args:
@@ -42,7 +67,7 @@ def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> gf.Pdk:
     title, deck = (deck.name, deck) if deck else (name, load_deck(name))
     infos = {layer: kdb.LayerInfo(*number, layer) for layer, number in deck.layers.items()}
     layers = gf.kcl.layerenum_from_dict(layers=kf.LayerInfos(**infos))
-    return gf.Pdk(
+    pdk = FilmPdk(
         name=title,
         layers=layers,
         cells=pdk_cells(profile, deck),
@@ -53,6 +78,8 @@ def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> gf.Pdk:
         models=pdk_models(profile),
         connectivity=[("metal1", "via", "metal2")],
     )
+    pdk._drawn_by = f"{name}_{deck.name}_{digest(deck)}"
+    return pdk
 
 
 def write_technology(folder: Path | str, *, deck: Deck | None = None) -> Path:
@@ -72,6 +99,20 @@ def write_technology(folder: Path | str, *, deck: Deck | None = None) -> Path:
     # An empty folder for a stack that gdsfactory does not write.
     (folder / "d25").rmdir()
     return folder
+
+
+def _active_pdk() -> gf.Pdk | None:
+    """The active PDK; none where none has been activated yet, for then gdsfactory would activate its generic one."""
+    return getattr(sys.modules["gdsfactory.pdk"], "_ACTIVE_PDK", None)
+
+
+def _retire_kept_cells(former: str) -> None:
+    """Empty the caches of cell functions, and rename what they hold, so that no new cell takes its name."""
+    for factory in gf.kcl.factories.all():
+        for cell in factory.cache.values():
+            if not cell.destroyed():
+                cell.kdb_cell.name = f"{cell.kdb_cell.name}_{former}"
+        factory.cache.clear()
 
 
 def _mend_electrical_route() -> None:

@@ -23,7 +23,7 @@ from prism_photonics.lightpath.defaults import ARM_UM, HEATER_UM, default_settin
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, WEST, add_port, nm
 from prism_photonics.lightpath.sizes import require_film, require_sizes
 from prism_photonics.netlist import TOP, from_spec
-from prism_photonics.process.layers import LAYERS, Deck
+from prism_photonics.process.layers import LAYERS, Deck, deck_names, load_deck
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import load_spec
 from prism_photonics.units import InputError, nearest
@@ -158,17 +158,23 @@ def _part(part: str, deck: Deck, *, spec: Path | str) -> gf.Component:
     return _drawn(draw, deck)
 
 
+def digest(deck: Deck) -> str:
+    """Six hexadecimal digits of all that a deck says: layers, rules and stack."""
+    return hashlib.sha256(deck.model_dump_json().encode()).hexdigest()[:6]
+
+
 def _drawn(draw: Callable[[kf.KCLayout], gf.Component], deck: Deck) -> gf.Component:
-    """A cell in the layer numbers of a deck."""
-    return draw(gf.kcl) if deck.layers == LAYERS else _moved(draw, deck)
+    """A cell in the layer numbers of a deck; of one of ours as it is drawn, of a foundry's under that deck's name."""
+    ours = deck.layers == LAYERS and deck.name in deck_names() and deck == load_deck(deck.name)
+    return draw(gf.kcl) if ours else _moved(draw, deck)
 
 
 def _moved(draw: Callable[[kf.KCLayout], gf.Component], deck: Deck) -> gf.Component:
     """A cell drawn in our numbers, then copied, without hierarchy, to another deck's."""
     scratch = kf.KCLayout(f"prism_moved_{next(_count)}")
     drawn = draw(scratch)
-    # The numbers are part of the name: a deck that changed under its old name is drawn anew.
-    name = f"{deck.name}_{hashlib.sha256(repr(deck.layers).encode()).hexdigest()[:6]}_{drawn.name}"
+    # The deck is part of the name: one that changed under its old name, in numbers or in rules, is drawn anew.
+    name = f"{deck.name}_{digest(deck)}_{drawn.name}"
     if gf.kcl.layout.has_cell(name):
         return gf.Component(base=gf.kcl[name].base)
     cell = gf.Component(name, settings=drawn.settings.model_dump())

@@ -149,6 +149,26 @@ def save_plain(layout: kdb.Layout, path: Path) -> None:
     layout.write(str(path), _with_metadata())
 
 
+def save_clean(gds: Path | str, path: Path) -> None:
+    """Write a drawing's cells and polygons alone: no metadata, no properties, no time stamps.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    options = kdb.LoadLayoutOptions()
+    options.properties_enabled = False
+    layout = kdb.Layout()
+    with refusing_damage(gds):
+        layout.read(str(gds), options)
+    plain = kdb.SaveLayoutOptions()
+    plain.format = "GDS2"
+    plain.gds2_write_timestamps = False
+    plain.write_context_info = False
+    plain.gds2_write_cell_properties = False
+    plain.gds2_write_file_properties = False
+    layout.write(str(path), plain)
+
+
 def _with_metadata() -> kdb.SaveLayoutOptions:
     options = kdb.SaveLayoutOptions()
     options.gds2_write_timestamps = False

@@ -22,7 +22,7 @@ from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import rows_um
 from prism_photonics.layout.picture import picture
-from prism_photonics.layout.polygons import open_layout, renumber, save_plain
+from prism_photonics.layout.polygons import open_layout, renumber, save_clean, save_plain
 from prism_photonics.layout.schematic import chip_yaml, schematic_yaml
 from prism_photonics.layout.solid import solid_glb
 from prism_photonics.layout.tiles import cut
@@ -32,6 +32,8 @@ from prism_photonics.process.layers import LAYERS, Deck, load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import approach_um, row_top_um, site_reach_um
 from prism_photonics.units import InputError
+
+CLEAN = "chip.clean.gds"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class LayoutFiles:
         drc_report: Marker database of the design-rule check (``.lyrdb``).
         lvs_report: JSON of the comparison with the design.
         layer_properties: KLayout's looks of the layers (``.lyp``).
+        clean: The drawing for a mask house, cells and polygons alone (``chip.clean.gds``); None where not asked for.
         extracted: The extracted netlist.
         lvs: The comparison with the design, in four layers.
         drc: The design-rule check.
@@ -69,6 +72,7 @@ class LayoutFiles:
     drc_report: Path
     lvs_report: Path
     layer_properties: Path
+    clean: Path | None
     extracted: Netlist
     lvs: Lvs
     drc: Drc
@@ -95,6 +99,7 @@ class LayoutFiles:
         """What ``prism layout --json`` prints."""
         return {
             "gds": str(self.gds),
+            **({"clean_gds": str(self.clean)} if self.clean else {}),
             "gds_bytes": self.gds.stat().st_size,
             "tiles": self.tiles,
             "cells": self.cells,
@@ -111,6 +116,7 @@ def write(
     *,
     simulate: bool = False,
     seed: int = 0,
+    clean: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> LayoutFiles:
     """Draw a chip, read it back from its GDS, prove it, and write its files.
@@ -123,6 +129,8 @@ def write(
         folder: Where the files go; made if missing.
         simulate: Also compare the drawn chip's fields with the design's; that loads JAX and compiles one row.
         seed: Of that comparison's random resonance shifts.
+        clean: Also write ``chip.clean.gds`` for a mask house, without our metadata. One that lies in the folder is
+            always written anew, so that it never is another drawing than ``chip.gds``.
         progress: Told of every step as it begins.
 
     Raises:
@@ -150,6 +158,8 @@ def write(
                 gds = write_gds(chip, work / "chip.gds", deck)
                 layout = open_layout(gds)
                 _write_oas(layout, work / "chip.oas")
+                if clean or (folder / CLEAN).exists():
+                    save_clean(gds, work / CLEAN)
                 (work / "chip.lyp").write_text(lyp(deck), encoding="utf-8")
                 if tiles.count > 1:
                     (work / "tiles.csv").write_text(tiles.map_csv(), encoding="utf-8")
@@ -189,6 +199,7 @@ def write(
         drc_report=files["drc.lyrdb"],
         lvs_report=files["lvs.json"],
         layer_properties=files["chip.lyp"],
+        clean=files.get(CLEAN),
         extracted=extracted,
         lvs=compared,
         drc=drc,

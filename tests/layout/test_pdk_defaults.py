@@ -17,7 +17,7 @@ from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.pdk import make_pdk
 from prism_photonics.layout.pdk_cells import VARIANTS
 from prism_photonics.lightpath.defaults import default_settings
-from prism_photonics.process.layers import load_deck
+from prism_photonics.process.layers import Deck, load_deck
 from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.units import InputError
 
@@ -191,3 +191,49 @@ def test_a_cell_is_redrawn_when_its_deck_changes_under_its_old_name():
     assert cells[0].name != cells[1].name
     for cell, number in zip(cells, (deck.layers.ridge, (77, 3)), strict=True):
         assert not kdb.Region(cell.kdb_cell.begin_shapes_rec(kf.kcl.layer(*number))).is_empty()
+
+
+def with_rule(deck: Deck, rule: str, value_um: float) -> Deck:
+    changed = deck.rules[rule].model_copy(update={"value_um": value_um})
+    return deck.model_copy(update={"rules": {**deck.rules, rule: changed}})
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_cell_is_redrawn_when_its_decks_rules_change_under_its_old_name(name: str):
+    deck = load_deck(name)
+    strict = with_rule(deck, "metal1_to_ridge", 2.6)
+    cells = [make_pdk(name, deck=one).cells["straight"](length_um=34.0) for one in (deck, strict, deck)]
+    assert cells[0].name == cells[2].name != cells[1].name
+    # What is left to the defaults keeps the rules of the moment.
+    rings = [make_pdk(name, deck=one).cells["ring"]() for one in (deck, strict)]
+    beside = [(ring.settings["electrode_gap_um"] - ring.settings["width_um"]) / 2.0 for ring in rings]
+    assert beside[1] == pytest.approx(2.6)
+    assert beside[0] >= 2.0 - 1e-9
+    assert rings[0].name != rings[1].name
+
+
+def test_gdsfactorys_own_cells_are_drawn_anew_for_another_film_and_stay_in_layouts_that_have_them():
+    kept = gf.Component()
+    for film in ("tfln600", "lnoi400", "tfln600"):
+        make_pdk(film).activate()
+        guide, bend = gf.components.straight(length=10.0, cross_section="rib"), gf.components.bend_euler()
+        if not list(kept.insts):
+            kept.add_ref(guide)
+        profile = load_profile(film).film
+        assert guide.ports["o1"].width == pytest.approx(profile.rib_width_um.value)
+        assert bend.dbbox().width() > profile.min_bend_radius_um.value
+        assert gf.get_component("straight", length=10.0).ports["o1"].width == pytest.approx(profile.rib_width_um.value)
+    assert next(iter(kept.insts)).cell.dbbox().height() == pytest.approx(1.4 + 8.0)
+    names = [cell.name for cell in gf.kcl.layout.each_cell() if "straight_L10_" in cell.name]
+    assert len(names) == len(set(names))
+
+
+def test_a_deck_that_changed_under_its_old_name_is_activated():
+    deck = load_deck("lnoi400")
+    make_pdk("lnoi400").activate()
+    gf.components.straight(length=11.0, cross_section="rib")
+    moved = deck.model_copy(update={"layers": deck.layers.model_copy(update={"ridge": (77, 3)})})
+    make_pdk("lnoi400", deck=moved).activate()
+    guide = gf.components.straight(length=11.0, cross_section="rib")
+    assert not kdb.Region(guide.kdb_cell.begin_shapes_rec(gf.kcl.layer(77, 3))).is_empty()
+    assert kdb.Region(guide.kdb_cell.begin_shapes_rec(gf.kcl.layer(*deck.layers.ridge))).is_empty()
