@@ -1,16 +1,17 @@
 """A chip on real instruments: the same door as the virtual chip, over the wires that a bench file names.
 
 Whatever ends the job, the rings are parked at the safe voltage, then their heaters at 0 mW, and then the light is put
-out: a bench is a context
-manager, parks on SIGTERM and SIGHUP as on Ctrl-C, and once more at interpreter exit should nobody have closed it. Only
-``kill -9`` and a power cut leave the rings driven; the next bench that opens parks them first. Volts go before heat,
-because the field that a film bears falls as it gets hot.
+out: a bench is a context manager, parks on SIGTERM and SIGHUP as on Ctrl-C, and should nobody have closed it, when the
+chip is not used any more or the interpreter ends. Only ``kill -9`` and a power cut leave the rings driven; the next
+bench that opens parks them first. Volts go before heat, because the field that a film bears falls as it gets hot.
 """
 
 import atexit
+import functools
 import re
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.lock import InstrumentLocks
 from prism_photonics.chip.registry import driver_class
 from prism_photonics.chip.resource import same_box
-from prism_photonics.chip.signals import exit_on_signals, undisturbed
+from prism_photonics.chip.signals import hold_signals, release_signals, undisturbed
 from prism_photonics.chip.wired import Wired
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -55,6 +56,9 @@ class Tally:
 @final
 class BenchChip(AbstractChip):
     """A chip on the instruments of a bench file. Use it in a ``with`` statement."""
+
+    # Here, for `__del__` of a chip that was refused.
+    _opened = False
 
     def __init__(
         self,
@@ -98,8 +102,7 @@ class BenchChip(AbstractChip):
         self._lights = [self._wire("light_source", i, e) for i, e in enumerate(bench.light_source)]
         self._meters = [self._wire("current_meter", i, e) for i, e in enumerate(bench.current_meter)]
         self.names: tuple[str, ...] = ()
-        self._opened = False
-        self._signals = exit_on_signals()
+        self._at_exit = functools.partial(_close_if_open, weakref.ref(self))
         self._clock_was_s = 0.0
         self._full_scale_A = spec.detector_design.adc_full_scale_A
         self._spec_hash = spec.hash
@@ -109,7 +112,8 @@ class BenchChip(AbstractChip):
     def open(self) -> None:
         """Connect, check who answers (`names`, in the order of the bench file), and park the rings.
 
-        An open bench stays as it is. One that nobody closes is parked when the interpreter ends.
+        An open bench stays as it is. One that nobody closes is closed when the chip is not used any more, when the
+        interpreter ends, and on SIGTERM and SIGHUP.
 
         Raises:
             BenchError: An instrument does not answer, or is not the one that the bench file names.
@@ -120,12 +124,21 @@ class BenchChip(AbstractChip):
         # Before anything is opened or moved: another program may be measuring.
         self._locks.take([wired.entry.resource for wired in self._all()])
         self._opened, self._clock_was_s = True, 0.0
+        hold_signals()
         try:
+            # All of them before any is told something.
             self.names = tuple(self._greet(wired) for wired in self._all())
+            self._refuse_aliases()
             # After the lines are open: what is registered last runs first, and pyvisa closes its lines at exit too.
-            atexit.register(self._close_at_exit)
-            for source in (*self._sources, *self._heaters):
-                source.park(self.bench.safe_voltage_V, limit_V=self.max_voltage_V)
+            atexit.register(self._at_exit)
+            for wired in self._all():
+                wired.driver.prepare()
+            # An output that is switched on gives what it was last told, by whoever that was.
+            if any(wired.driver.switches_on for wired in self._all()):
+                self._park()
+            for wired in self._all():
+                wired.driver.switch_on()
+            self._park()
             self._shine(np.zeros(self.channels))
         except BaseException:
             self.close()
@@ -139,39 +152,36 @@ class BenchChip(AbstractChip):
         """
         if not self._opened:
             return
-        with undisturbed():
-            self._opened = False
-            atexit.unregister(self._close_at_exit)
-            troubles = self._park_best_effort()
-            for wired in (w for w in self._all() if w.answered):
-                try:
-                    wired.driver.close()
-                except InputError as error:
-                    troubles.append(f"{error}")
-            for wired in (w for w in self._all() if w.answered):
-                wired.driver.release()
-            self._links.close()
-            self._locks.release()
-            for trouble in troubles:
-                self._report(f"bench {self.bench.name}: {trouble}")
+        try:
+            with undisturbed():
+                self._opened = False
+                atexit.unregister(self._at_exit)
+                troubles = self._park_best_effort()
+                for wired in (w for w in self._all() if w.answered):
+                    try:
+                        wired.driver.close()
+                    except InputError as error:
+                        troubles.append(f"{error}")
+                for wired in (w for w in self._all() if w.answered):
+                    wired.driver.release()
+                self._links.close()
+                self._locks.release()
+                for trouble in troubles:
+                    self._report(f"bench {self.bench.name}: {trouble}")
+        finally:
+            release_signals()
         if troubles and sys.exception() is None:
             raise BenchError(f"bench {self.bench.name}: closed with {len(troubles)} faults, first: {troubles[0]}")
 
     def __enter__(self) -> "BenchChip":
-        self._signals = exit_on_signals()
-        self._signals.__enter__()
-        try:
-            self.open()
-        except BaseException:
-            self._signals.__exit__(None, None, None)
-            raise
+        self.open()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        try:
-            self.close()
-        finally:
-            self._signals.__exit__(None, None, None)
+        self.close()
+
+    def __del__(self) -> None:
+        _close_if_open(lambda: self)
 
     # ------------------------------------------------------------ the chip's door
 
@@ -219,6 +229,9 @@ class BenchChip(AbstractChip):
             _settle(self._meters)
             for meter in self._meters:
                 meter.driver.trigger()
+            # One that has not begun would give its reading before.
+            for meter in self._meters:
+                meter.driver.require_triggered()
             current_A = np.full(self.rows, np.nan)
             for meter in self._meters:
                 found = meter.driver.read(meter.channels)
@@ -229,6 +242,10 @@ class BenchChip(AbstractChip):
         return current_A
 
     # ------------------------------------------------------------ parking
+
+    def _park(self) -> None:
+        for source in (*self._sources, *self._heaters):
+            source.park(self.bench.safe_voltage_V, limit_V=self.max_voltage_V)
 
     def _park_best_effort(self) -> list[str]:
         troubles = []
@@ -290,9 +307,15 @@ class BenchChip(AbstractChip):
         wired.answered = True
         return name
 
-    def _close_at_exit(self) -> None:
-        with suppress(BenchError):  # reported already, and nobody is left to catch it
-            self.close()
+    def _refuse_aliases(self) -> None:
+        """One whose address is no source's, and which gives the name of one, may be that source by another address."""
+        named = list(zip(self.names, self._all(), strict=True))
+        for name, wired in named:
+            same = [other.driver for said, other in named if said == name != ""]
+            limit_V = min((driver.limit_V for driver in same), default=np.inf)
+            most_heat = min((driver.most_heat for driver in same), default=np.inf)
+            if min(wired.driver.limit_V, wired.driver.most_heat) == np.inf > min(limit_V, most_heat):
+                wired.driver.require_harmless(limit_V=limit_V, most_heat=most_heat)
 
     def _all(self) -> Iterator[Wired]:
         yield from (*self._sources, *self._heaters, *self._lights, *self._meters)
@@ -330,6 +353,13 @@ class BenchChip(AbstractChip):
         except BenchError as error:
             done = self.tally
             raise BenchError(f"{error} [after {done.settings} settings and {done.triggers} readings]") from None
+
+
+def _close_if_open(chip: Callable[[], BenchChip | None]) -> None:
+    """Close a chip that nobody closed."""
+    with suppress(BenchError):  # reported already, and nobody is left to catch it
+        if (left := chip()) is not None:
+            left.close()
 
 
 def _settle(changed: list[Wired]) -> None:

@@ -140,13 +140,18 @@ def wall_time_s(
     setting_s = ramp_s + max(e.settle_s for e in bench.voltage_source) + writing_s(bench.voltage_source) + checking_s
     light_s = max(e.settle_s for e in bench.light_source) + writing_s(bench.light_source)
     reading_s = max(e.settle_s for e in bench.current_meter) + sum(
-        (e.commands_for(len(channel_map(e)), e.commands.read) + bool(e.commands.trigger)) * e.command_s
+        (e.commands_for(len(channel_map(e)), e.commands.read) + _triggering(e)) * e.command_s
         for e in bench.current_meter
     )
     sample_s = max(e.sample_s for e in bench.current_meter)
     heaters = bench.heater_source
     heating_s = max((e.settle_s for e in heaters), default=0.0) + writing_s(heaters)
     return settings * setting_s + heatings * heating_s + lights * light_s + triggers * reading_s + samples * sample_s
+
+
+def _triggering(meter: CurrentMeter) -> int:
+    """How many commands begin a reading: the trigger, and the question whether it was taken."""
+    return 1 + bool(meter.commands.error) if meter.commands.trigger else 0
 
 
 def _place(role: str, place: tuple[int, ...]) -> str:

@@ -75,6 +75,31 @@ class AbstractDriver(ABC):
     def open(self) -> None:
         """Connect."""
 
+    @property
+    def switches_on(self) -> bool:
+        """Whether `switch_on` will do something, so that rings have to be parked before it."""
+        return False
+
+    def prepare(self) -> None:
+        """Do what has to be done once, before rings can be parked; the right instrument has answered."""
+        return
+
+    def switch_on(self) -> None:
+        """Switch the outputs on; they have been told to give the safe voltage."""
+        return
+
+    def require_harmless(self, *, limit_V: float, most_heat: float) -> None:
+        """Refuse what the bench file says by the letter, if it could drive more than that.
+
+        Args:
+            limit_V: Largest voltage, either sign, of the sources that are in the same box, if any.
+            most_heat: The same of a heater, as the instrument is told it.
+
+        Raises:
+            InputError: Something is not proven harmless.
+        """
+        return
+
     def recover(self) -> None:
         """Make the instrument listen again after a failed exchange, so that its rings can be parked."""
         return
@@ -146,6 +171,14 @@ class AbstractDriver(ABC):
     def trigger(self) -> None:
         """Begin a reading of all channels."""
         raise self._cannot("be triggered")
+
+    def require_triggered(self) -> None:
+        """Refuse a reading that the instrument did not begin.
+
+        Raises:
+            BenchError: It says so.
+        """
+        return
 
     def read(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
         """Currents in A of the reading that was triggered; NaN or infinite where the instrument says so."""

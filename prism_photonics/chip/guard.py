@@ -1,11 +1,11 @@
-"""The guard over commands as they stand in a bench file: none may hold a number that an instrument reads as a voltage
-above the limit.
+"""The guard over commands as they stand in a bench file: none may make an instrument give a voltage above the limit.
 
-It is an allow-list. A command passes when every number in it is proven harmless: it is read as IEEE 488.2 and SCPI
-read program messages, each of its headers must be one whose numbers can drive nothing (`headers.HARMLESS`), or one
-whose plain number is within the limit (`headers.LEVELS`). What cannot be read that way is refused, because an
-instrument may read it otherwise: a unit multiplier (``0.1KV``), a number glued to letters (``S100;E``), in another base
-(``#H64``), in a block, a string or an expression, a word for a number (``MAX``), a recalled state (``*RCL 1``).
+It is an allow-list. A command passes when all that stands in it is proven harmless: it is read as IEEE 488.2 and SCPI
+read program messages, each of its headers must be one under which nothing can drive an output (`headers.HARMLESS`), one
+whose words cannot (`headers.WORDED`), or one whose plain number is within the limit (`headers.LEVELS`). What cannot be
+read that way is refused, because an instrument may read it otherwise: a unit multiplier (``0.1KV``), a number glued to
+letters (``S100;E``), in another base (``#H64``), in a block, a string or an expression, a word for a number (``MAX``),
+a recalled state (``*RCL 1``), outputs in series (``OUTP:PAIR SER``), another unit (``UNIT:VOLT DBM``), a sweep.
 
 Source: IEEE 488.2-1992, 7.6 and 7.7 (program message units and data); SCPI-99, vol. 1, 6.2 (headers and their paths).
 """
@@ -19,11 +19,16 @@ from typing import final
 from prism_photonics.chip.headers import (
     COMMON,
     COMMON_MASKS,
+    COMMON_QUERIES,
+    DRIVING,
     HARMLESS,
     LEVELS,
     MODES,
     RECALLING,
+    SENSED,
+    SWITCHES,
     UNLIKE_VOLTS,
+    WORDED,
     Headers,
 )
 from prism_photonics.chip.template import Template
@@ -44,6 +49,14 @@ _WORD = re.compile(r"[A-Za-z]+")
 _NUMERIC_WORD = re.compile(r"(MIN|MAX|DEF|UP|DOWN|INF|NINF|NAN)", re.IGNORECASE)
 _TEXT = re.compile(r"\"[A-Za-z0-9 _.:-]*\"|'[A-Za-z0-9 _.:-]*'")
 _CONSTANT = re.compile(r"VOLT(AGE)?|DC|FIX(ED)?", re.IGNORECASE)
+_SENSED = re.compile(r"(?P<q>[\"']?)(CURR(ENT)?|VOLT(AGE)?)(:DC)?(?P=q)", re.IGNORECASE)
+# An output's name, such as `CH1` or `P25V`.
+_OUTPUT = re.compile(r"[A-Za-z]{1,8}\d{1,4}[A-Za-z]{0,2}")
+_SWITCH = re.compile(r"ON|OFF|[01]", re.IGNORECASE)
+# What ends a setting in older languages, such as `X` or `E`: a letter or two that hold no number.
+_EXECUTE = re.compile(r"[A-Za-z]{1,2}")
+# `1,005`: whoever takes the comma for a sign between thousands reads another number.
+_THOUSANDS = re.compile(r"0\d{2}.*")
 _DIGIT = re.compile(rf"[\d{_MARK}]")
 # Test script of Keithley's instruments: no program message, so only these, as they stand.
 _SCRIPT = {
@@ -62,6 +75,7 @@ _AFTER_FIELD = re.compile(r"\s*([,;)\]\"']|$)|\s+\(@|\s*(V|v|A|mW|MW|VOLTS?)\s*(
 _NAME = re.compile(rf"[A-Za-z]{{2,}}(\d{{1,4}}|{_CHANNEL})")
 
 _harmless, _levels, _unlike_volts, _modes = (Headers(*names) for names in (HARMLESS, LEVELS, UNLIKE_VOLTS, MODES))
+_switches, _worded, _sensed = (Headers(*names) for names in (SWITCHES, WORDED, SENSED))
 
 
 @final
@@ -97,6 +111,8 @@ class Guard:
                 doubt = self._doubt_setting(unit)
                 match = _UNIT.fullmatch(unit.strip())
                 path = _nodes(match["header"])[:-1] if match and not match["header"].startswith("*") else ()
+            elif setting and _EXECUTE.fullmatch(unit.strip()):
+                continue
             else:
                 doubt, path = self._doubt_unit(unit.strip(), path)
             if doubt:
@@ -126,7 +142,7 @@ class Guard:
         return "", readings[-1][:-1]
 
     def _doubt_common(self, header: str, query: bool, elements: list[str]) -> str:
-        if not elements and (query or header in COMMON):
+        if not elements and (f"{header}?" in COMMON_QUERIES if query else header in COMMON):
             return ""
         if header in COMMON_MASKS and len(elements) == 1 and _ANY_NUMBER.fullmatch(elements[0]):
             return ""
@@ -136,36 +152,50 @@ class Guard:
         names = tuple(node.rstrip("0123456789\x01") for node in nodes)
         suffixes = [node[len(name) :] for node, name in zip(nodes, names, strict=True)]
         if names in _harmless:
-            wrong = [e for e in elements if not _readable(e)]
+            wrong = [e for e in elements if not (_readable(e) or _OUTPUT.fullmatch(e))]
             glued = [] if elements or query else [s for s in suffixes if s]
             return f"{_shown(unit)} cannot be read as a SCPI command" if wrong or glued else ""
+        if names in _switches and elements:
+            ok = all(any(kind.fullmatch(e) for kind in (_SWITCH, _LIST, _OUTPUT)) or e == _CHANNEL for e in elements)
+            return "" if ok or query else f"{_shown(unit)} is not on or off"
+        if names in _sensed and not query:
+            ok = not any(suffixes) and all(_SENSED.fullmatch(e) or _LIST.fullmatch(e) for e in elements)
+            return "" if ok else f"{_shown(unit)} has a meter read what is no current or voltage"
         if names in _modes and not query:
             ok = all(_CONSTANT.fullmatch(e) for e in elements) and not any(suffixes[-1:])
             return "" if ok else f"{_shown(unit)} chooses an output that is no constant voltage"
-        if any(name.upper() in RECALLING for name in names) and not query:
-            return f"{_shown(unit)} calls up what stands elsewhere"
-        if any(_NUMERIC_WORD.fullmatch(name) for name in names) and not query:
-            return f"{_shown(unit)} has a word for a number"
+        if doubt := self._doubt_names(unit, names, query=query):
+            return doubt
         level = names in _levels
         if doubt := self._doubt_suffixes(unit, names, suffixes, known=level and bool(elements), query=query):
             return doubt
-        for element in elements:
-            if _LIST.fullmatch(element):
-                continue
-            if _WORD.fullmatch(element) and (query or not (level or _NUMERIC_WORD.match(element))):
-                continue
-            if query and element in (_CHANNEL, _CHANNELS):
-                continue
-            if not level and not query:
-                return f"{_shown(element)} stands under a header that the guard does not know, {':'.join(names)}"
-            if element in (_CHANNEL, _CHANNELS) and self.largest_channel <= self.limit:
-                continue
-            number = _PLAIN_V.fullmatch(element)
-            if not number:
-                return f"{_shown(element)} is no plain number in V"
-            if not abs(float(number[1])) <= self.limit:
-                return f"{_shown(element)} is above it"
-        return ""
+        if not (level or query or names in _worded):
+            return f"{_shown(unit)} stands under a header that the guard does not know, {':'.join(names)}"
+        doubts = (self._doubt_element(e, first=not at, level=level, query=query) for at, e in enumerate(elements))
+        return next((doubt for doubt in doubts if doubt), "")
+
+    @staticmethod
+    def _doubt_names(unit: str, names: tuple[str, ...], *, query: bool) -> str:
+        """What the nodes of a header say that drives an output by itself."""
+        upper = {name.upper() for name in names}
+        if query:
+            return f"{_shown(unit)} may drive an output to find its answer" if upper & DRIVING else ""
+        if upper & RECALLING:
+            return f"{_shown(unit)} calls up what stands elsewhere"
+        return f"{_shown(unit)} has a word for a number" if any(map(_NUMERIC_WORD.fullmatch, upper)) else ""
+
+    def _doubt_element(self, element: str, *, first: bool, level: bool, query: bool) -> str:
+        """What is in doubt of one piece of data: a plain number under a level, a word elsewhere, channels anywhere."""
+        if _LIST.fullmatch(element) or (query and element in (_CHANNEL, _CHANNELS)):
+            return ""
+        if _WORD.fullmatch(element) and (query or not (level or _NUMERIC_WORD.match(element))):
+            return ""
+        if element in (_CHANNEL, _CHANNELS) and level and self.largest_channel <= self.limit:
+            return ""
+        number = _PLAIN_V.fullmatch(element)
+        if not number or not (level or query) or (not first and _THOUSANDS.fullmatch(element)):
+            return f"{_shown(element)} is no plain number in V"
+        return "" if abs(float(number[1])) <= self.limit else f"{_shown(element)} is above it"
 
     def _doubt_suffixes(
         self, unit: str, names: tuple[str, ...], suffixes: list[str], *, known: bool, query: bool

@@ -1,7 +1,7 @@
-"""Headers of SCPI commands and what their numbers mean: which can never be a voltage, and which are held to the limit.
+"""Headers of SCPI commands and what stands behind them: which can never be a voltage, and which are held to the limit.
 
 Written as SCPI-99 writes them: capitals are the short form, brackets hold nodes that may be left out. A header that is
-on neither list means nothing to the guard (`guard`), which then lets no number pass under it.
+on no list means nothing to the guard (`guard`), which then lets neither number nor word pass under it.
 """
 
 import itertools
@@ -11,7 +11,7 @@ import re
 HARMLESS = (
     # SENSe, CALCulate's neighbours: how a meter looks at its input.
     "[SENSe]:AVERage[:STATe]", "[SENSe]:AVERage:COUNt", "[SENSe]:AVERage:TCONtrol", "[SENSe]:NPLCycles",
-    "[SENSe]:FUNCtion[:ON]", "[SENSe]:FUNCtion:CONCurrent", "SENSe:CURRent[:DC]:RANGe[:UPPer]",
+    "SENSe:FUNCtion:CONCurrent", "SENSe:CURRent[:DC]:RANGe[:UPPer]",
     "SENSe:CURRent[:DC]:RANGe:AUTO", "[SENSe]:CURRent[:DC]:NPLCycles", "[SENSe]:CURRent[:DC]:APERture",
     "[SENSe]:CURRent[:DC]:AVERage:COUNt", "[SENSe]:CURRent[:DC]:AVERage[:STATe]", "SENSe:VOLTage[:DC]:RANGe[:UPPer]",
     "SENSe:VOLTage[:DC]:RANGe:AUTO", "[SENSe]:VOLTage[:DC]:NPLCycles", "[SENSe]:VOLTage[:DC]:APERture",
@@ -19,8 +19,8 @@ HARMLESS = (
     # INITiate, ARM and TRIGger: when a reading is taken.
     "INITiate:CONTinuous", "TRIGger[:SEQuence]:COUNt", "TRIGger[:SEQuence]:DELay", "TRIGger[:SEQuence]:TIMer",
     "ARM[:SEQuence][:LAYer]:COUNt", "ARM[:SEQuence][:LAYer]:TIMer", "SAMPle:COUNt",
-    # OUTPut, INSTrument and ROUTe: which output, and whether it is on.
-    "OUTPut[:STATe]", "INSTrument[:SELect]", "INSTrument:NSELect", "ROUTe:CLOSe", "ROUTe:OPEN",
+    # INSTrument and ROUTe: which output.
+    "INSTrument[:SELect]", "INSTrument:NSELect", "ROUTe:CLOSe", "ROUTe:OPEN",
     # STATus, FORMat, DISPlay and SYSTem: registers, text and the front panel.
     "STATus:OPERation:ENABle", "STATus:QUEStionable:ENABle", "STATus:OPERation:PTRansition",
     "STATus:OPERation:NTRansition", "STATus:QUEStionable:PTRansition", "STATus:QUEStionable:NTRansition",
@@ -31,6 +31,29 @@ HARMLESS = (
     "DIAGnostic:WAIT",
 )  # fmt: skip
 """No number under these drives an output, whatever it is."""
+
+SWITCHES = ("OUTPut[:STATe]",)
+"""On or off: 1, 0 or the words, for some outputs or all."""
+
+WORDED = (
+    # When something happens.
+    "INITiate[:IMMediate]", "ABORt", "ARM[:SEQuence][:LAYer][:IMMediate]", "ARM[:SEQuence][:LAYer]:SOURce",
+    "TRIGger[:SEQuence][:IMMediate]", "TRIGger[:SEQuence]:SOURce",
+    # How an output is switched off, and what stops it.
+    "OUTPut:PROTection:CLEar", "OUTPut:SMODe", "OUTPut:OFF:MODE", "OUTPut:ENABle[:STATe]", "OUTPut:RELay[:STATe]",
+    "[SOURce]:CLEar[:IMMediate]", "[SOURce]:VOLTage:PROTection:CLEar", "[SOURce]:CURRent:PROTection:CLEar",
+    "[SOURce]:VOLTage:RANGe:AUTO", "[SOURce]:CURRent:RANGe:AUTO", "[SOURce]:CURRent:PROTection:STATe",
+    # How a meter looks at its input, and where readings go.
+    "CONFigure:CURRent[:DC]", "CALCulate:STATe", "TRACe:CLEar", "TRACe:FEED", "TRACe:FEED:CONTrol",
+    "ROUTe:TERMinals", "ROUTe:OPEN:ALL",
+    # Registers, the front panel, and who has the instrument.
+    "STATus:PRESet", "DISPlay:CLEar", "DISPlay[:WINDow]:TEXT:CLEar", "SYSTem:REMote", "SYSTem:RWLock", "SYSTem:LOCal",
+    "SYSTem:LOCK[:STATe]", "SYSTem:LOCK:RELease", "SYSTem:COMMunicate:RLSTate", "SYSTem:CLEar", "LXI:IDENtify[:STATe]",
+)  # fmt: skip
+"""No word under these makes an output give more than it was set to; a number may."""
+
+SENSED = ("SENSe:FUNCtion[:ON]", "SENSe:FUNCtion:OFF")
+"""What a meter reads: current or voltage; to read a resistance it drives what it measures."""
 
 LEVELS = (
     "[SOURce]:VOLTage[:LEVel][:IMMediate][:AMPLitude]", "[SOURce]:VOLTage[:LEVel]:TRIGgered[:AMPLitude]",
@@ -45,16 +68,22 @@ UNLIKE_VOLTS = ("[SOURce]:HEATer", "[SOURce]:POWer[:LEVel][:IMMediate][:AMPLitud
     "[SOURce]:CURRent[:LEVel][:IMMediate][:AMPLitude]")  # fmt: skip
 """Settings that have a limit of their own, in another unit than V."""
 
-MODES = ("[SOURce]:FUNCtion[:MODE]", "[SOURce]:FUNCtion:SHAPe", "[SOURce]:VOLTage:MODE")
+MODES = ("[SOURce]:FUNCtion[:MODE]", "[SOURce]:FUNCtion:SHAPe", "[SOURce]:VOLTage:MODE", "[SOURce]:CURRent:MODE",
+    "[SOURce]:MODE")  # fmt: skip
 """What an output does: only the words for a constant voltage are let through."""
 
 COMMON = ("*CLS", "*OPC", "*RST", "*TRG", "*WAI")
 """IEEE 488.2 common commands without data that recall nothing."""
+COMMON_QUERIES = ("*ESE?", "*ESR?", "*IDN?", "*IST?", "*LRN?", "*OPC?", "*OPT?", "*PRE?", "*PSC?", "*SRE?", "*STB?")
+"""IEEE 488.2 questions that do nothing else; ``*TST?`` and ``*CAL?`` may drive an output."""
 COMMON_MASKS = ("*ESE", "*PSC", "*SRE")
 """IEEE 488.2 common commands whose number is a mask of bits."""
 
 RECALLING = {"EXEC", "EXECUTE", "LIST", "LOAD", "MACR", "MACRO", "PROG", "PROGRAM", "RCL", "REC", "RECALL", "RUN"}
 """Nodes that fetch a state or a program whose voltages stand nowhere in the command."""
+
+DRIVING = {"CAL", "CALIBRATION", "TEST", "TST", "SELF", "RES", "RESISTANCE", "FRES", "FRESISTANCE", "PRES", "PRESET"}
+"""Nodes under which even a question drives an output: what calibrates, tests itself or reads a resistance."""
 
 _NODE = re.compile(r"(\[)?:?([A-Za-z]+)\]?")
 

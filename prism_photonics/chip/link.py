@@ -24,7 +24,7 @@ class Link:
     Attributes:
         resource: The VISA resource name.
         clean: Whether nothing is half sent and no reply is owed: otherwise the next reply may belong to an older
-            question, and `recover` must come first.
+            question, and nothing is sent until `recover` has come first.
     """
 
     def __init__(
@@ -163,6 +163,11 @@ class Link:
         return None
 
     def _send(self, command: str, limit_s: float, deadline: float) -> None:
+        if not self.clean:
+            raise BenchError(
+                f"{self.resource}: is not told {_short(command)}: the answer to an older question may still come and "
+                "be taken for this one's; close the bench and open it anew"
+            )
         self.clean = False
         try:
             self._wire.send((command + self._ends[1]).encode("ascii"), deadline)

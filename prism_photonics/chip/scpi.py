@@ -1,6 +1,7 @@
 """The SCPI driver: command templates filled with checked numbers, and replies read with suspicion."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import final
@@ -29,6 +30,8 @@ LONGEST_ERROR_QUEUE = 64
 # Design choices: one that was just left is free within a second, and is asked that often.
 LOCK_PATIENCE_S, LOCK_PERIOD_S = 1.0, 0.05
 SET_FIELDS = ("channel", "channels", "value", "values")
+# What may put a voltage on a ring that was set before: `OUTP`, `CONF` of a source that measures, and any `… ON`.
+_SWITCHES_ON = re.compile(r"OUTP|CONF|\bON\b", re.IGNORECASE)
 ALL_FIELDS = (*SET_FIELDS, "averages", "integration_s", "seconds")
 
 
@@ -49,14 +52,29 @@ class ScpiDriver(AbstractDriver):
             units, scale = (entry.unit, f"{entry.unit}DC"), AMPERES[entry.unit]
         suffixes = tuple(text for text in (entry.suffix, *units) if text)
         self._numbers = NumberFormat(entry.separator, entry.prefix, suffixes, scale)
-        self._refuse_unproven()
+        start = self._commands.start
+        self._quiet = next((at for at, text in enumerate(start) if _SWITCHES_ON.search(text)), len(start))
+        self.require_harmless(limit_V=self.limit_V, most_heat=self.most_heat)
 
     def open(self) -> None:
-        """Connect, have the instrument alone, forget the errors of whoever was here before, send the start commands."""
+        """Connect, have the instrument alone, forget the errors of whoever was here before."""
         self._averages = 0
         self._have_alone(min(LOCK_PATIENCE_S, self.entry.timeout_s))
         self._complaints()
-        for command in self._commands.start:
+
+    @property
+    def switches_on(self) -> bool:
+        """Whether a start command may switch an output on."""
+        return self._quiet < len(self._commands.start)
+
+    def prepare(self) -> None:
+        """Send the start commands up to the first that may switch an output on."""
+        for command in self._commands.start[: self._quiet]:
+            self._do(command)
+
+    def switch_on(self) -> None:
+        """Send that one and those after it."""
+        for command in self._commands.start[self._quiet :]:
             self._do(command)
 
     def recover(self) -> None:
@@ -139,6 +157,12 @@ class ScpiDriver(AbstractDriver):
         if command := self._meter.commands.trigger:
             self._say(command)
 
+    def require_triggered(self) -> None:
+        """Ask whether the trigger was taken: an instrument that ignores it would give the reading before."""
+        command = self._meter.commands.trigger
+        if command and (complaints := self._complaints(extra_s=self._averages * self._meter.sample_s)):
+            raise self._refused(command, complaints)
+
     def read(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
         """Currents in A of the reading that was triggered."""
         extra_s = self._averages * self._meter.sample_s
@@ -212,15 +236,18 @@ class ScpiDriver(AbstractDriver):
         """Send a command and ask whether it was taken."""
         self._say(command)
         if complaints := self._complaints():
-            raise BenchError(
-                f"{self._name}: refused {cut(command)}: {cut(complaints[0])}; check the command and its limits"
-            )
+            raise self._refused(command, complaints)
 
-    def _complaints(self) -> list[str]:
+    def _refused(self, command: str, complaints: list[str]) -> BenchError:
+        return BenchError(
+            f"{self._name}: refused {cut(command)}: {cut(complaints[0])}; check the command and its limits"
+        )
+
+    def _complaints(self, *, extra_s: float = 0.0) -> list[str]:
         """The instrument's error queue, emptied; the oldest first."""
         complaints = []
         while self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
-            reply = self._ask(self._commands.error, text=True)
+            reply = self._ask(self._commands.error, extra_s=extra_s, text=True)
             try:
                 if is_no_error(reply, self._commands.no_error):
                     break
@@ -264,10 +291,11 @@ class ScpiDriver(AbstractDriver):
     def _name(self) -> str:
         return f"{self.where} ({self.entry.resource})"
 
-    def _refuse_unproven(self) -> None:
+    def require_harmless(self, *, limit_V: float, most_heat: float) -> None:
         """What the bench file says to an instrument that holds rings or heats them must be proven harmless."""
-        limit = min(self.limit_V, self.most_heat)
+        limit = min(limit_V, most_heat)
         guard = Guard(limit, largest_channel=max(channel_map(self._mapped).values()))
+        largest = self._largest_set(rings=limit_V < np.inf)
         for name, text in self._commands:
             if name == "no_error":
                 # An answer, which is never sent.
@@ -275,26 +303,25 @@ class ScpiDriver(AbstractDriver):
             for command in text if isinstance(text, list) else [text]:
                 template = Template.parse(command, ALL_FIELDS)
                 doubt = guard.doubt(template, setting=name == "set")
-                if name == "set" and not doubt and self._largest_set > limit and not is_unlike_volts(template):
-                    doubt = f"its value goes to {self._largest_set:.4g}, under a header that could be a voltage's"
+                if name == "set" and not doubt and largest > limit and not is_unlike_volts(template):
+                    doubt = f"its value goes to {largest:.4g}, under a header that could be a voltage's"
                 if doubt:
                     raise InputError(
                         f"{self.where}.commands.{name}: {command!r}: {doubt}, so it could be a "
                         + (
-                            f"voltage above the ±{self.limit_V:g} V limit"
-                            if self.limit_V <= self.most_heat
-                            else f"heater's above the limit of {self.most_heat:.4g}"
+                            f"voltage above the ±{limit_V:g} V limit"
+                            if limit_V <= most_heat
+                            else f"heater's above the limit of {most_heat:.4g}"
                         )
                         + "; nothing was written; leave it out, or write it as a setting with a limit: a voltage in "
                         "commands.set under max_voltage_V; docs/bench.md says what a fixed command may hold"
                     )
 
-    @property
-    def _largest_set(self) -> float:
+    def _largest_set(self, *, rings: bool) -> float:
         """Largest number that ``commands.set`` is given where that is no voltage; ring voltages have a check of their
         own.
         """
         if isinstance(self.entry, HeaterSource):
             # A heater's setting is held to its own limit; on a box that holds rings too it must not pass for a voltage.
-            return self.entry.sent(self.limit_mW) if self.limit_V < np.inf else 0.0
+            return self.entry.sent(self.limit_mW) if rings else 0.0
         return 1.0 if isinstance(self.entry, LightSource) else 0.0

@@ -2,22 +2,34 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 Handler = Callable[[int, FrameType | None], Any]
 
 
-@contextmanager
-def exit_on_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into SystemExit, so that ``with`` blocks are left in order."""
+_held = 0
+_before: dict[int, Any] = {}
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
 
-    with _handled(("SIGTERM", "SIGHUP"), leave):
-        yield
+def hold_signals() -> None:
+    """From now on SIGTERM and SIGHUP are SystemExit, so that ``with`` blocks are left in order and exit handlers run.
+
+    Whoever holds them lets go of them, in any order; with the last one things are as before.
+    """
+    global _held
+    _held += 1
+    if not _before:
+        _install(("SIGTERM", "SIGHUP"), _leave, _before)
+
+
+def release_signals() -> None:
+    """Let go of signals that were held."""
+    global _held
+    _held -= 1
+    if not _held:
+        _restore(_before)
 
 
 @contextmanager
@@ -32,16 +44,30 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def _handled(names: tuple[str, ...], handler: Handler) -> Iterator[None]:
-    """Handle signals for a while; those that the platform lacks, and threads that may not listen, are left alone."""
+    """Handle signals for a while."""
     old: dict[int, Any] = {}
     try:
-        for name in names:
-            try:
-                number = getattr(signal, name)
-                old[number] = signal.signal(number, handler)
-            except (AttributeError, ValueError):
-                continue
+        _install(names, handler, old)
         yield
     finally:
-        for number, before in old.items():
-            signal.signal(number, before)
+        _restore(old)
+
+
+def _install(names: tuple[str, ...], handler: Handler, old: dict[int, Any]) -> None:
+    """Handle signals; those that the platform lacks, and threads that may not listen, are left alone."""
+    for name in names:
+        with suppress(AttributeError, ValueError):
+            number = getattr(signal, name)
+            old[number] = signal.signal(number, handler)
+
+
+def _restore(old: dict[int, Any]) -> None:
+    """What handled the signals before handles them again."""
+    while old:
+        # ValueError: another thread may not; what is left behind exits in order.
+        with suppress(ValueError):
+            signal.signal(*old.popitem())
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -351,6 +351,8 @@ def drive(chip):
         ("with chip:\n    drive(chip)", 128 + signal.SIGTERM, signal.SIGTERM),
         ("with chip:\n    drive(chip)", None, signal.SIGINT),
         ("chip.open()\ndrive(chip)", None, signal.SIGINT),
+        ("chip.open()\ndrive(chip)", 128 + signal.SIGTERM, signal.SIGTERM),
+        ("chip.open()\ndrive(chip)", 128 + signal.SIGHUP, signal.SIGHUP),
     ],
 )
 def test_a_signal_parks_the_rings(small, resource, bench_of, ending, code, how):

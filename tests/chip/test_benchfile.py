@@ -180,8 +180,9 @@ def test_the_wall_time_adds_up(bench_of):
         light_source={"settle_s": 0.02, "command_s": 0.001},
         current_meter={"sample_s": 0.1, "command_s": 0.002},
     )
-    # Six rings in two commands, each with its error question; one command of light; a trigger and a question.
-    by_hand = 2 * (0.3 + 4 * 0.01) + 3 * (0.02 + 2 * 0.001) + 4 * 2 * 0.002 + 10 * 0.1
+    # Six rings in two commands, each with its error question; one command of light; a trigger with its
+    # error question, and a question.
+    by_hand = 2 * (0.3 + 4 * 0.01) + 3 * (0.02 + 2 * 0.001) + 4 * 3 * 0.002 + 10 * 0.1
     assert wall_time_s(bench, settings=2, lights=3, triggers=4, samples=10) == pytest.approx(by_hand)
 
 

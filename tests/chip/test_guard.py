@@ -120,6 +120,31 @@ def test_what_recalls_computes_or_cannot_be_read_is_refused(text):
     assert doubt(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Another shape than a constant voltage, or one that runs by itself.
+        "FUNC SIN", "FUNC USER", "FUNC RAMP", "FUNC:SHAP PULS", 'FUNC "CURR"', "FUNC:MODE CURR", "SOUR:CURR:MODE LIST",
+        "SOUR:MODE SWE", "SOUR:SWE:STAT ON", "VOLT:SWE:STAT ON", "BURS:STAT ON", "AM:STAT ON", "ARB:STAT ON", "RAMP ON",
+        "STEP:STAT ON", "PATT:STAT ON", "SEQ:STAR", "WAVE:STAR", "APPL:SIN", "APPL", "HCOP", "FOO:BAR ON",
+        # Outputs that add up, follow one another, or are given by something else.
+        "OUTP:PAIR SER", "INST:COMB:SER", "OUTP:TRAC ON", "OUTP:SER ON", "COUP:TRAC ON", "INST:COUP ALL",
+        "OUTP:POL INV", "OUTP:GAIN HIGH", "OUTP:AMPL ON", "VOLT:EXT ON", "VOLT:SOUR EXT", "VOLT:ALC:SOUR EXT",
+        # Another unit for the numbers after it, and limits that are lifted.
+        "TRIG:OUTP ON", "UNIT:VOLT DBM", "UNIT KV", "VOLT:UNIT KV", "UNIT:POW DBM", "VOLT:LIM:STAT OFF",
+        "VOLT:PROT:STAT OFF", "VOLT:PROT 100", "VOLT:PROT MAX", "VOLT:RANG 200", "VOLT:SLEW MAX",
+        # States from elsewhere, and questions that drive an output to find their answer.
+        "SYST:PRES", "SYST:POS LAST", "SYST:PON:TYPE SAV", "SYST:SEC:IMM", "*TST?", "*CAL?", "CAL:ALL?", "TEST:ALL?",
+        "MEAS:RES?", "SYST:PRES?", 'SENS:FUNC "RES"', "SENS:RES:MODE AUTO", "DIAG:TEST", "DIAG:VOLT ON",
+        # On and off have no size, and a comma is none between thousands.
+        "OUTP 100", "OUTP #H64", "OUTP ON,100", "OUTP 1V", "VOLT 1,005", "VOLT 9,000",
+    ],
+)  # fmt: skip
+def test_a_word_that_makes_an_output_give_more_than_it_was_set_to_is_refused(text):
+    assert doubt(text)
+    assert doubt(f"{text};:VOLT {{value}}", setting=True)
+
+
 @given(st.text(alphabet=string.printable[:95].replace("{", "").replace("}", ""), max_size=24))
 @settings(max_examples=2000, deadline=None)
 def test_random_text_that_passes_holds_no_number_that_is_not_known(text):
@@ -154,7 +179,9 @@ LEGITIMATE = [
     "SOUR{channel}:VOLT?", "CH{channel}:VOLT?", "MEAS:CURR? {channel}", "SOUR:VOLT? (@{channels})",
     "*CLS;:OUTP ON;*OPC?",
     "INST:NSEL 3;:OUTP ON", "print(errorqueue.next())", "smua.source.output = smua.OUTPUT_ON", "SOUR:VOLT:LIM?",
-    "SYST:ZCH OFF", "ROUT:CLOS (@101:164)", "TRIG:SOUR BUS", "FOO:BAR ON",
+    "SYST:ZCH OFF", "ROUT:CLOS (@101:164)", "TRIG:SOUR BUS", "OUTP CH1,ON", "INST CH2",
+    "INST:SEL P25V", "VOLT:RANG:AUTO ON", "SYST:COMM:RLST RWL", "SENS:FUNC 'CURR:DC'", "CONF:CURR", "ABOR", "*ESR?",
+    "OUTP? (@1)", "SOUR:CLE", "VOLT:PROT:CLE", "FUNC:SHAP DC", "*LRN?",
 ]  # fmt: skip
 
 
@@ -167,7 +194,7 @@ SETTINGS = [
     "SOUR:VOLT {values:.12g},(@{channels})", "SOUR:VOLT {values},(@{channels})", "SOUR{channel}:VOLT {value}",
     "VOLT {value} V",
     "SOUR:VOLT {value:.6f}V,(@{channel})", "VOLT {value:.2e},(@1{channel:02d})", "set {{{channel}}} to {value:.4f}V",
-    "INST:NSEL {channel};:VOLT {value}", "S{value};E", "V{value}X", "smua.source.levelv = {value}",
+    "INST:NSEL {channel};:VOLT {value}", "S{value};E", "V{value};X", "V{value}X", "smua.source.levelv = {value}",
     "APPL CH{channel},{value},0.1",
     "set_volt({channel}, {value})", "DAC {channel} {value}", "node[2].smub.source.levelv={value:.6e}",
     "VOLT {value},5,(@1)",
@@ -188,7 +215,8 @@ def test_a_setting_in_any_devices_language_passes(text):
         "VOLT 10*{value}",
         "VOLT {value} + 5", "VOLT {value} 5", "VOLT 1 E {value}", "VOLT - {value}", "VOLT {value},(@1;VOLT 100",
         "VOLT (@1,100){value}", "VOLT {channel},{value}", "S{value}E", "VOLT {value} PCT", "VOLT {value};:VOLT MAX",
-        "*RCL 1;:VOLT {value}", "VOLT {value},#H64", "VOLT {value}/2",
+        "*RCL 1;:VOLT {value}", "VOLT {value},#H64", "VOLT {value}/2", "UNIT:VOLT KV;:VOLT {value}",
+        "VOLT {value};:OUTP:PAIR SER",
     ],
 )  # fmt: skip
 def test_nothing_beside_a_settings_value_can_add_to_it(text):
