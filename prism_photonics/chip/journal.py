@@ -39,7 +39,12 @@ TIME = Number(low=0, high=1e12, unit="s, never falling")
 
 @final
 class JournaledChip(AbstractChip):
-    """A chip whose readings are kept. Close it, or use it in a ``with`` statement."""
+    """A chip whose readings are kept. Close it, or use it in a ``with`` statement.
+
+    Attributes:
+        kept: How many readings were on file.
+        aside: Where an older journal was moved, if there was one that is not resumed.
+    """
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class JournaledChip(AbstractChip):
         header = json.loads(json.dumps({"schema": SCHEMA, "spec_hash": spec.hash, **identity}))
         make_folder(self._path.parent)
         self._file = claim(self._path, who=f"the journal {self._path}")
+        self.aside: Path | None = None
         try:
             if not resume and os.fstat(self._file).st_size:
                 self._begin_anew()
@@ -118,7 +124,7 @@ class JournaledChip(AbstractChip):
 
     def _begin_anew(self) -> None:
         """Move the older journal, which is ours alone now, aside and begin another."""
-        _move_aside(self._path)
+        self.aside = _move_aside(self._path)
         old, self._file = self._file, claim(self._path, who=f"the journal {self._path}")
         os.close(old)
 
@@ -276,12 +282,13 @@ def _checked(checksum: bytes, text: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) else None
 
 
-def _move_aside(path: Path) -> None:
-    """Keep an older journal under the next free name."""
+def _move_aside(path: Path) -> Path:
+    """Keep an older journal under the next free name, and say which."""
     number = 1
     while (other := path.with_name(f"{path.stem}-{number}{path.suffix}")).exists():
         number += 1
     path.rename(other)
+    return other
 
 
 def _named(entry: Mapping[str, Any]) -> str:

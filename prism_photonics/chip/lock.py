@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import socket
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def is_at(file: int, path: Path) -> bool:
     """Whether an open file is still the one of that name."""
     try:
         return os.path.samestat(os.fstat(file), os.stat(path, follow_symlinks=False))
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
@@ -119,6 +120,10 @@ def _claims(resource: str) -> dict[str, bool]:
     parts = name.split("::")
     if len(parts) < 3 or not re.fullmatch(r"(TCPIP|VICP)\d+", parts[0]):
         return {name: False}
+    # By its number: another program may know the host by another name. One that has none is not reached either.
+    with contextlib.suppress(OSError, UnicodeError):
+        parts[1] = socket.gethostbyname(parts[1])
+        name = "::".join(parts)
     host = "::".join(parts[:2])
     return {host: True, name: False} if parts[-1] == "SOCKET" else {host: False}
 
@@ -150,10 +155,16 @@ def _lock(file: int, path: Path, *, who: str, shared: bool) -> None:
         return
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         holder = _holder(path)
         raise InputError(
             f"{who} is in use by another program{f' (process {holder})' if holder else ''}; wait for it to end"
+        ) from None
+    except OSError as error:
+        # Some file systems on a network have none.
+        raise InputError(
+            f"{path}: cannot be locked ({error.strerror}), and without a lock a second program could use {who} too; "
+            "choose a folder on a local disk"
         ) from None
 
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from prism_photonics.extras import explained
 from prism_photonics.units import InputError
 
+# By SIGHUP and SIGTERM, as shells number it.
+ENDED_BY_SIGNAL = (128 + 1, 128 + 15)
 progress = Console(stderr=True, highlight=False)
 
 
@@ -33,6 +35,10 @@ def guard(function: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             print("prism: interrupted; what was finished is in the output folder", file=sys.stderr)
             raise typer.Exit(130) from None
+        except SystemExit as error:
+            if error.code in ENDED_BY_SIGNAL:
+                print("prism: told to end; what was finished is in the output folder", file=sys.stderr)
+            raise
 
     return guarded
 

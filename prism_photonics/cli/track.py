@@ -7,7 +7,6 @@ import typer
 
 from prism_photonics.cli.arguments import Json
 from prism_photonics.cli.output import print_result, progress, warn
-from prism_photonics.files import make_folder
 from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
 
@@ -51,53 +50,59 @@ def track(
 
     if mode not in (*MODES, ALL):
         raise InputError(f"--mode {mode}: unknown; use one of {', '.join((*MODES, ALL))}")
-    make_folder(out)
-    from prism_photonics.workflow.bench import chosen, journaled
-    from prism_photonics.workflow.track import finished, recorded_or_calibrated
+    from prism_photonics.workflow.bench import chosen, journaled, sole_folder
+    from prism_photonics.workflow.track import finished, recorded_or_calibrated, require_own_place
 
-    calibration, chip_spec, bench, record = recorded_or_calibrated(
-        what, out, bench, resume=resume, tell=progress.print, warn=warn
-    )
-    bench_file, _ = chosen(bench, None)
-    import jax
+    # One program alone until all modes are done: each would overwrite the plot of the other.
+    with sole_folder(out):
+        calibration, chip_spec, bench, record = recorded_or_calibrated(
+            what, out, bench, resume=resume, tell=progress.print, warn=warn
+        )
+        bench_file, _ = chosen(bench, None)
+        import jax
 
-    from prism_photonics.calibration.record import heat_as_recorded
-    from prism_photonics.characterize.stability import run_stability_test
-    from prism_photonics.report.stability import write_stability
+        from prism_photonics.calibration.record import heat_as_recorded
+        from prism_photonics.characterize.stability import run_stability_test
+        from prism_photonics.report.stability import write_stability
 
-    done: dict[str, StabilityTest] = {}
-    for each in MODES if mode == ALL else (mode,):
-        path, journal = out / f"{each}.nc", out / f"{each}.jsonl"
-        asked = {
-            "spec_hash": chip_spec.hash,
-            "seed": seed,
-            "mode": each,
-            "minutes": minutes,
-            "interval": interval,
-            "check": check,
-            "averages": averages,
-        }
-        if resume and path.exists() and not journal.exists():
-            done[each] = finished(path, asked)
-            progress.print(f"{each}: on file")
-            continue
-        progress.print(f"{each}: {minutes:g} minutes on {bench} …")
+        done: dict[str, StabilityTest] = {}
+        whose = {"spec_hash": chip_spec.hash, "bench": bench if bench_file is None else bench_file.name}
+        modes = MODES if mode == ALL else (mode,)
+        for each in modes:
+            require_own_place(out / f"{each}.nc", whose)
+        for each in modes:
+            path, journal = out / f"{each}.nc", out / f"{each}.jsonl"
+            asked = {
+                **whose,
+                "seed": seed,
+                "mode": each,
+                "minutes": minutes,
+                "interval": interval,
+                "check": check,
+                "averages": averages,
+            }
+            if resume and path.exists() and not journal.exists():
+                done[each] = finished(path, asked)
+                progress.print(f"{each}: on file")
+                continue
+            progress.print(f"{each}: {minutes:g} minutes on {bench} …")
 
-        def seen(test: "StabilityTest", path: Path = path, asked: dict[str, Any] = asked) -> None:
-            test.figures |= asked
-            test.write(path, chip_spec)
-            if progress.is_terminal:
-                progress.print(f"  {test.time_s[-1] / 60.0:.1f} min  {test.held_bits[-1]:.1f} bits", end="\r")
+            def seen(test: "StabilityTest", path: Path = path, asked: dict[str, Any] = asked) -> None:
+                test.figures |= asked
+                test.write(path, chip_spec)
+                if progress.is_terminal:
+                    progress.print(f"  {test.time_s[-1] / 60.0:.1f} min  {test.held_bits[-1]:.1f} bits", end="\r")
 
-        with journaled(
-            bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn
-        ) as chip:
-            heat_as_recorded(chip, record / "calibration.nc")
-            done[each] = run_stability_test(
-                chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,
-                interval_s=interval, check_s=check, averages=averages, seen=seen,
-            )  # fmt: skip
-    write_stability(out / "track.png", {chip_spec.name: done})
+            with journaled(
+                bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn,
+                owned=True,
+            ) as chip:  # fmt: skip
+                heat_as_recorded(chip, record / "calibration.nc")
+                done[each] = run_stability_test(
+                    chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,
+                    interval_s=interval, check_s=check, averages=averages, seen=seen,
+                )  # fmt: skip
+        write_stability(out / "track.png", {chip_spec.name: done})
     rows = [test.summary() for test in done.values()]
     for row in rows:
         for n, c in row["pinned_rings"]:

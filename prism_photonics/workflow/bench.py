@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,7 @@ def journaled(
     resume: bool,
     tell: Tell,
     warn: Tell,
+    owned: bool = False,
 ) -> Iterator["JournaledChip"]:
     """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it.
 
@@ -135,17 +136,29 @@ def journaled(
         resume: Go on with the journal that is there.
         tell: Takes what happens.
         warn: Takes what an instrument says.
+        owned: Whether the caller has the journal's folder to itself.
+    """
+    # Before the bench is opened, which parks rings, and before an older journal is moved.
+    with (
+        nullcontext() if owned else sole_folder(path.parent),
+        _on_bench(bench, bench_file, spec, path, seed=seed, resume=resume, tell=tell, warn=warn) as chip,
+    ):
+        yield chip
+
+
+@contextmanager
+def sole_folder(folder: Path) -> Iterator[None]:
+    """Have a folder of records alone; it is made if it is not there.
+
+    Raises:
+        InputError: Another program has it, or it cannot be made.
     """
     from prism_photonics.chip.lock import sole_owner
     from prism_photonics.files import make_folder
 
-    make_folder(path.parent)
-    # Before the bench is opened, which parks rings, and before an older journal is moved.
-    with (
-        sole_owner(path.with_suffix(".lock"), who=f"the folder {path.parent}"),
-        _on_bench(bench, bench_file, spec, path, seed=seed, resume=resume, tell=tell, warn=warn) as chip,
-    ):
-        yield chip
+    make_folder(folder)
+    with sole_owner(folder / "journal.lock", who=f"the folder {folder}"):
+        yield
 
 
 @contextmanager
@@ -168,7 +181,7 @@ def _on_bench(
 
         die = VirtualChip(spec, seed=int(bench.partition(":")[2]), trimmed=bench.startswith("virtual"))
         with JournaledChip(die, spec, path, identity=identity, resume=resume, retake=True) as chip:
-            yield _announced(chip, tell)
+            yield _announced(chip, path, resume=resume, tell=tell)
             chip.finish()
         return
     from prism_photonics.chip.bench import BenchChip
@@ -177,7 +190,7 @@ def _on_bench(
         require_whole_range(held.max_voltage_V, spec)
         identity |= {"bench": bench_file.name, "instruments": list(held.names)}
         with JournaledChip(held, spec, path, identity=identity, resume=resume) as chip:
-            yield _announced(chip, tell)
+            yield _announced(chip, path, resume=resume, tell=tell)
             chip.finish()
 
 
@@ -207,13 +220,22 @@ def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:
             f"{path}: holds the record of {recorded.name} (spec {recorded.hash[:12]}), this is {spec.name} (spec "
             f"{spec.hash[:12]}); is this the right spec? If so, {cure}"
         )
-    if (was := extra.get("bench", bench)) != bench and not (was.endswith(".toml") and bench.endswith(".toml")):
+    if not is_same_bench(was := extra.get("bench", bench), bench):
         raise InputError(f"{path}: holds the record of the chip on {was}, this is the one on {bench}; {cure}")
 
 
-def _announced(chip: "JournaledChip", tell: Tell) -> "JournaledChip":
+def is_same_bench(one: str, other: str) -> bool:
+    """Whether two names can be one bench: the same, or two files, one of which may be the other that has moved."""
+    return one == other or (one.endswith(".toml") and other.endswith(".toml"))
+
+
+def _announced(chip: "JournaledChip", path: Path, *, resume: bool, tell: Tell) -> "JournaledChip":
     if chip.kept:
         tell(f"{chip.kept} readings are on file")
+    elif resume:
+        tell(f"--resume: {path} holds no reading, so there is nothing to go on from; this begins anew")
+    if chip.aside is not None:
+        tell(f"readings of a job before are kept in {chip.aside}; --resume would have gone on from them")
     return chip
 
 

@@ -262,6 +262,30 @@ def test_a_lock_is_that_of_the_file_that_has_the_name(tmp_path):
     os.close(file)
 
 
+def test_where_files_cannot_be_locked_it_is_said_and_nobody_is_accused(tmp_path, monkeypatch):
+    """A file system on a network without locks."""
+    import errno
+    import fcntl
+
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(InputError, match=r"cannot be locked .*; choose a folder on a local disk") as caught:
+        claim(tmp_path / "x.lock", who="the folder x")
+    assert "in use" not in str(caught.value)
+
+
+def test_a_host_is_held_under_its_name_and_under_its_number(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("socket.gethostbyname", lambda host: {"SOURCE.LAB": "10.9.9.9"}.get(host, host))
+    one, other = InstrumentLocks(), InstrumentLocks()
+    one.take(["TCPIP::source.lab::5025::SOCKET"])
+    with pytest.raises(InputError, match="in use by another program"):
+        other.take(["TCPIP::10.9.9.9::5025::SOCKET"])
+    one.release()
+
+
 def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
     (tmp_path / "x.lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="cannot be opened"):

@@ -91,6 +91,56 @@ def test_a_killed_hour_goes_on_and_ends_as_if_nothing_had_stopped_it(prism, reco
     assert not (tmp_path / "full.jsonl").exists()
 
 
+def test_nothing_to_resume_is_said_in_one_line_that_names_the_place(prism, record, tmp_path):
+    result = prism("track", record, "-o", tmp_path, "--mode", "none", *SHORT, "--resume")
+    assert result.exit_code == 0, result.output
+    said = f"--resume: {tmp_path / 'none.jsonl'} holds no reading, so there is nothing to go on from; this begins anew"
+    assert said in result.stderr.splitlines()
+
+
+def test_the_test_of_another_die_is_neither_taken_for_this_ones_nor_overwritten(
+    prism, small, record, tracked, tmp_path
+):
+    out, _ = tracked
+    survey = take_survey(VirtualChip.fabricate(small, jax.random.key(5)), small, key=jax.random.key(0), settings=4)
+    write_record(
+        tmp_path / "calibration.nc", blank_calibration(small, triggers=16), survey, small, bench="virtual:5", seed=5
+    )
+    before = (out / "none.nc").read_bytes()
+    for more in ([], ["--resume"]):
+        result = prism("track", tmp_path, "-o", out, *SHORT, *more)
+        assert result.exit_code == 2
+        assert "none.nc: holds the test of another chip, of bench virtual:4, this is virtual:5" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    assert (out / "none.nc").read_bytes() == before
+
+
+@pytest.mark.parametrize("extra", [{}, {"bench": ""}])
+def test_a_record_that_does_not_say_where_its_chip_is_wants_it_said(prism, small, record, tmp_path, extra):
+    """No other die stands in for it."""
+    survey = take_survey(VirtualChip.fabricate(small, jax.random.key(4)), small, key=jax.random.key(0), settings=4)
+    folder = tmp_path / "record"
+    write_record(folder / "calibration.nc", blank_calibration(small, triggers=16), survey, small, **extra)
+    result = prism("track", folder, "-o", tmp_path / "out", *SHORT)
+    assert result.exit_code == 2
+    assert "does not say on which bench its chip is; give it as --bench" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    result = prism("track", folder, "-o", tmp_path / "out", "--mode", "none", *SHORT, "--bench", "virtual:4")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_second_track_into_one_folder_is_refused_before_it_measures(prism, record, tmp_path):
+    from prism_photonics.workflow.bench import sole_folder
+
+    with sole_folder(tmp_path):
+        for mode in ("none", "full", "all"):
+            result = prism("track", record, "-o", tmp_path, "--mode", mode, *SHORT)
+            assert result.exit_code == 2
+            assert f"the folder {tmp_path} is in use by another program (process" in result.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["journal.lock"]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
