@@ -10,6 +10,7 @@ from typing import Any, Literal, final
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from prism_photonics.chip.instruments import (
+    LARGEST_BLOCK,
     CurrentMeter,
     HeaterSource,
     LightSource,
@@ -40,6 +41,10 @@ class BenchFile(Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> "BenchFile":
+        for role, entries in self.roles():
+            # Before any is enumerated.
+            if (count := sum(block.count() for entry in entries for block in entry.channels)) > LARGEST_BLOCK:
+                raise ValueError(f"{role}: its blocks hold {count} channels, more than the {LARGEST_BLOCK} of any chip")
         for i, source in enumerate(self.voltage_source):
             if abs(self.safe_voltage_V) > source.max_voltage_V:
                 raise ValueError(

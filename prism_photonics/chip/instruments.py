@@ -1,5 +1,6 @@
 """The instruments of a bench, as its file describes them: address, limits, times, channels, commands."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Annotated, Literal, final
@@ -38,6 +39,8 @@ AMPERES = {"A": 1.0, "mA": 1e-3, "uA": 1e-6, "nA": 1e-9, "pA": 1e-12}
 Affix = Annotated[str, Field(pattern=r"^([A-Za-z_:=%/ ]{0,15}[A-DF-Za-df-z_:=%/])?$")]
 # Design choice: four thousand rows of 256 rings, the most that a spec can have.
 LARGEST_BLOCK = 1 << 20
+# Design choice: rings are parked by the same ramp, and parking is not interrupted.
+LONGEST_RAMP_S = 600.0
 
 
 def _span(span: Span, what: str) -> range:
@@ -59,15 +62,19 @@ class RingBlock(Table):
 
     @model_validator(mode="after")
     def _spans(self) -> "RingBlock":
-        list(self.places())
+        self.count()
         return self
+
+    def count(self) -> int:
+        """How many channels it takes."""
+        count = len(_span(self.rows, "rows")) * len(_span(self.rings, "rings"))
+        if count > LARGEST_BLOCK:
+            raise ValueError(f"rows = {self.rows}, rings = {self.rings}: a block has at most {LARGEST_BLOCK} channels")
+        return count
 
     def places(self) -> Iterator[tuple[tuple[int, int], int]]:
         """Each (row, ring) and its channel."""
-        rows, rings = _span(self.rows, "rows"), _span(self.rings, "rings")
-        if len(rows) * len(rings) > LARGEST_BLOCK:
-            raise ValueError(f"rows = {self.rows}, rings = {self.rings}: a block has at most {LARGEST_BLOCK} channels")
-        places = [(row, ring) for row in rows for ring in rings]
+        places = itertools.product(_span(self.rows, "rows"), _span(self.rings, "rings"))
         return ((place, self.first_channel + i) for i, place in enumerate(places))
 
 
@@ -80,8 +87,12 @@ class LineBlock(Table):
 
     @model_validator(mode="after")
     def _spans(self) -> "LineBlock":
-        list(self.places())
+        self.count()
         return self
+
+    def count(self) -> int:
+        """How many channels it takes."""
+        return len(_span(self.lines, "lines"))
 
     def places(self) -> Iterator[tuple[tuple[int], int]]:
         """Each (line,) and its channel."""
@@ -97,8 +108,12 @@ class RowBlock(Table):
 
     @model_validator(mode="after")
     def _spans(self) -> "RowBlock":
-        list(self.places())
+        self.count()
         return self
+
+    def count(self) -> int:
+        """How many channels it takes."""
+        return len(_span(self.rows, "rows"))
 
     def places(self) -> Iterator[tuple[tuple[int], int]]:
         """Each (row,) and its channel."""
@@ -192,6 +207,17 @@ class VoltageSource(Instrument):
     verify_V: float = Field(default=0.0, ge=0, le=10, description="allowed error of the value read back; 0: not read")
     channels: list[RingBlock] = Field(min_length=1)
     commands: VoltageCommands = VoltageCommands()
+
+    @model_validator(mode="after")
+    def _parked_in_time(self) -> "VoltageSource":
+        least_V_s = 2.0 * self.max_voltage_V / LONGEST_RAMP_S
+        if 0.0 < self.ramp_V_s < least_V_s:
+            raise ValueError(
+                f"ramp_V_s = {self.ramp_V_s:g}: from -{self.max_voltage_V:g} to {self.max_voltage_V:g} V it takes "
+                f"{2.0 * self.max_voltage_V / self.ramp_V_s:.3g} s, and parking with it cannot be interrupted; want "
+                f"0 or at least {least_V_s:.3g}"
+            )
+        return self
 
 
 @final

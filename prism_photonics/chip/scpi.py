@@ -244,9 +244,15 @@ class ScpiDriver(AbstractDriver):
         )
 
     def _complaints(self, *, extra_s: float = 0.0) -> list[str]:
-        """The instrument's error queue, emptied; the oldest first."""
-        complaints = []
+        """The instrument's error queue, emptied; the oldest first.
+
+        One that is never empty has the time of one answer, however slowly it speaks: rings are driven meanwhile.
+        """
+        complaints: list[str] = []
+        ends_s = time.monotonic() + self.entry.timeout_s + extra_s
         while self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
+            if complaints and time.monotonic() > ends_s:
+                break
             reply = self._ask(self._commands.error, extra_s=extra_s, text=True)
             try:
                 if is_no_error(reply, self._commands.no_error):

@@ -1,11 +1,20 @@
 """Arguments that several commands take."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from prism_photonics.seeds import LARGEST_SEED
+
+
+def finite(value: float | None) -> float | None:
+    """A number as an option's callback: ``nan`` lies within any range that is tested by its ends."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
 
 Spec = Annotated[
     Path,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from prism_photonics import __version__
-from prism_photonics.cli.arguments import Bench, Json, Seed, Spec, Untrimmed
+from prism_photonics.cli.arguments import Bench, Json, Seed, Spec, Untrimmed, finite
 from prism_photonics.cli.output import print_result, progress, warn
 
 
@@ -14,7 +14,8 @@ def serve(
     seed: Seed = 0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port on 127.0.0.1; 0 takes a free one.")] = 5025,
     time_scale: Annotated[
-        float, typer.Option(min=0.0, max=1e3, help="Scale of settling and integration times; 0: none.")
+        float,
+        typer.Option(min=0.0, max=1e3, callback=finite, help="Scale of settling and integration times; 0: none."),
     ] = 1.0,
     untrimmed: Untrimmed = False,
 ) -> None:

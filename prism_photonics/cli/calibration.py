@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from prism_photonics.cli.arguments import Json, Record, Spec
+from prism_photonics.cli.arguments import Json, Record, Spec, finite
 from prism_photonics.cli.output import print_result, progress, warn
 from prism_photonics.files import make_folder
 from prism_photonics.seeds import LARGEST_SEED
@@ -90,7 +90,9 @@ def program(
     piece: Annotated[int, typer.Option("--slice", min=0, help="Slice that goes to the bench.")] = 0,
     hold_s: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Hold it so long; default: until Ctrl-C.", show_default=False),
+        typer.Option(
+            min=0.0, max=1e8, callback=finite, help="Hold it so long; default: until Ctrl-C.", show_default=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

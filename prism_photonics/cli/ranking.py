@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prism_photonics.cli.arguments import Json, Keys
+from prism_photonics.cli.arguments import Json, Keys, finite
 from prism_photonics.cli.output import print_json, print_result, progress
 from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
@@ -72,6 +72,9 @@ def rank(
     blocks = numbers(block, "--block")
     chosen = numbers(k, "--k") if k else []
     if not model:
+        idle = {"--dual-rail": dual_rail, "--circuit": circuit, "--selectors": selectors, "--sweeps": sweeps, "-o": out}
+        if named := [name for name, value in idle.items() if value]:
+            raise InputError(f"{', '.join(named)}: only the table of --model has it; give --model, or leave it out")
         if len(blocks) > 1 or len(chosen) > 1:
             raise InputError("--block, --k: got several, want one without --model; give --model or one number")
         _rank_keys(bundle, keys, block=min(blocks), k=next(iter(chosen), 8), seed=seed, as_json=as_json)
@@ -132,7 +135,8 @@ def needle_train(
         str, typer.Option(metavar="selectable|plain", help="With block selection in the loop, or without.")
     ] = "selectable",
     seconds: Annotated[
-        float | None, typer.Option(min=1.0, help="Processor time; default: what the built-in model took.")
+        float | None,
+        typer.Option(min=1.0, callback=finite, help="Processor time; default: what the built-in model took."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of weights and data.")] = 0,
     as_json: Json = False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prism_photonics.cli.arguments import Json
+from prism_photonics.cli.arguments import Json, finite
 from prism_photonics.cli.output import print_result, progress, warn
 from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
@@ -32,9 +32,15 @@ def track(
             show_default=False,
         ),
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.01, max=1e5, help="How long the weights are held.")] = 60.0,
-    interval: Annotated[float, typer.Option(min=1e-3, max=1e5, help="Time between two refreshes in s.")] = 0.5,
-    check: Annotated[float, typer.Option(min=1e-3, max=1e6, help="Time between two checks in s.")] = 120.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, max=1e5, callback=finite, help="How long the weights are held.")
+    ] = 60.0,
+    interval: Annotated[
+        float, typer.Option(min=1e-3, max=1e5, callback=finite, help="Time between two refreshes in s.")
+    ] = 0.5,
+    check: Annotated[
+        float, typer.Option(min=1e-3, max=1e6, callback=finite, help="Time between two checks in s.")
+    ] = 120.0,
     averages: Annotated[int, typer.Option(min=1, max=1 << 20, help="Converter samples per reading.")] = 256,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the weights.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journals in DIR.")] = False,

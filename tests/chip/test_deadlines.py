@@ -183,3 +183,41 @@ def test_a_client_that_asks_and_never_reads_does_not_block_the_end(small):
 def test_a_block_of_more_channels_than_any_chip_has_is_refused_at_once(bench_of, role, block):
     with pytest.raises(ValueError, match=r"a block has at most|less than or equal to 1000000"):
         bench_of("x", **{role: {"channels": [block]}})
+
+
+def test_blocks_that_each_could_be_a_chip_are_refused_together_before_they_are_counted_out(bench_of):
+    """Three hundred blocks of a million lines would take minutes one by one."""
+    blocks = [{"lines": [at << 20, ((at + 1) << 20) - 1], "first_channel": 1} for at in range(300)]
+    with pytest.raises(ValueError, match="its blocks hold 314572800 channels, more than the 1048576 of any chip"):
+        bench_of("x", light_source={"channels": blocks})
+
+
+@pytest.mark.parametrize(("ramp_V_s", "taken"), [(0.0, True), (0.1, True), (0.02, False), (1e-9, False)])
+def test_a_ramp_that_would_park_for_hours_is_refused(bench_of, ramp_V_s, taken):
+    """Parking is not interrupted by a second Ctrl-C: from -10 to 10 V it may take ten minutes."""
+    source = {"ramp_V_s": ramp_V_s}
+    if taken:
+        assert bench_of("x", voltage_source=source).voltage_source[0].ramp_V_s == ramp_V_s
+        return
+    with pytest.raises(ValueError, match=r"parking with it cannot be interrupted; want 0 or at least 0\.0333"):
+        bench_of("x", voltage_source=source)
+
+
+def test_an_error_queue_that_never_empties_has_the_time_of_one_answer(small, box, resource, bench_of):
+    """Sixty-four answers of 0.1 s would hold the rings for seconds."""
+    slow = {"timeout_s": 0.5}
+    with BenchChip(small, bench_of(resource, voltage_source=slow, light_source=slow, current_meter=slow)) as chip:
+        asked, real = [], box._obey
+
+        def obey(command, client):
+            if command != "SYST:ERR?":
+                return real(command, client)
+            asked.append(command)
+            box._ready_s = time.monotonic() + 0.1
+            return '-350,"Queue overflow"'
+
+        box._obey = obey
+        with pytest.raises(BenchError, match=r"refused .*-350"):
+            chip.set(np.ones((2, 3)))
+        box._obey = real
+    assert 1 <= len(asked) < 20

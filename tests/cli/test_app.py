@@ -338,6 +338,32 @@ def test_a_block_as_long_as_the_context_is_refused(refused, made_up, block):
     assert f"block: got {block} tokens, want fewer than the 1024 of built-in kv_1k.npz; choose shorter" in line
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("bench", "serve", "demo_8x8", "--port", "0", "--time-scale"),
+        ("track", "demo_8x8", "-o", "x", "--minutes"),
+        ("track", "demo_8x8", "-o", "x", "--interval"),
+        ("track", "demo_8x8", "-o", "x", "--check"),
+        ("program", "x", "x.npy", "-o", "x.npz", "--hold-s"),
+        ("needle", "train", "x", "--seconds"),
+    ],
+)
+def test_no_option_takes_what_is_no_finite_number(prism, command, number):
+    """``nan`` lies within any range that is tested by its ends."""
+    result = prism(*command, number)
+    assert result.exit_code == 2
+    assert "is not a finite number" in result.stderr or "is not in the range" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--dual-rail", "--circuit", "--selectors", "-o"])
+def test_what_only_the_table_of_a_model_has_is_refused_without_one(refused, made_up, tmp_path, option):
+    """It was left out in silence, whatever it named."""
+    said = refused("rank", made_up / "bundle", option, tmp_path / "nothing")
+    assert f"{option}: only the table of --model has it" in said
+
+
 # ---------------------------------------------------------------- bad keys
 
 
