@@ -1,4 +1,4 @@
-"""What mends a broken rule: single keys of the spec, each tried by the rule itself at the value that is told.
+"""What mends a broken rule: single changes of the spec, each tried by the rule itself at the value that is printed.
 
 A key is moved from where it stands towards an end of its range until the rule is kept; the least such move is rounded
 and tried again. No key of nature is moved: a cure is what a designer decides.
@@ -13,6 +13,7 @@ import annotated_types
 from pydantic import ValidationError
 
 from prism_photonics.budget.finding import Cure, Finding, Search
+from prism_photonics.budget.rules_ring import coercive_field
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -24,6 +25,8 @@ SHARES = tuple(sorted((*NEAR, *FAR, 1.0)))
 """Moves that are tried, as shares of the way to the end of a key's range: finer near its start and near its end."""
 KEY_ITSELF = ("bend_radius", "electrode_gap")
 """Rules that hold a key against a limit: the limit itself is tried first."""
+MENDED_BY_MORE_BUSES = ("fsr_aliasing", "band", "comb_range", "coherence")
+"""Rules that a bus of fewer lines keeps: the same rings on more buses are tried too."""
 BISECTIONS = 10
 ROUNDED_DIGITS = range(2, 8)
 
@@ -124,47 +127,84 @@ def find_cures(
         judge: All rules' findings on another spec: what a cure may spoil.
     """
     stood = {found.rule: found for found in before}
-    knobs = [_of_grid(knob, spec) for knob in KNOBS[finding.rule]]
     cures = []
-    for knob in knobs:
-        value = _least_move(knob, rule, spec, finding)
-        if value is None:
-            continue
-        keys = _moved(knob, spec, value)
-        cured = applied(spec, Cure(keys, value))
+    for cure in candidates(finding, rule, spec):
+        cured = applied(spec, cure)
         assert cured is not None
         try:
             after = judge(cured)
         except InputError:
             continue
         spoils = [f.rule for f in after if not f.passed and f.margin < _worse_from(stood[f.rule])]
-        cures.append(Cure(keys, value, tuple(spoils)))
-    tried = tuple(dict.fromkeys(key for knob in knobs for key in knob.keys))
+        cures.append(replace(cure, spoils=tuple(spoils)))
+    tried = dict.fromkeys(key for knob in KNOBS[finding.rule] for key in _of_grid(knob, spec).keys)
     # Sorting keeps the order of those that spoil equally many.
-    return Search(tuple(sorted(cures, key=lambda cure: len(cure.spoils))), tried)
+    return Search(tuple(sorted(cures, key=lambda cure: len(cure.spoils))), tuple(tried))
+
+
+def candidates(finding: Finding, rule: Rule, spec: ChipSpec) -> Iterator[Cure]:
+    """Changes with which a broken rule is kept, whatever they do to the other rules."""
+    for knob in (_of_grid(knob, spec) for knob in KNOBS[finding.rule]):
+        value = _least_move(knob, rule, spec, finding)
+        if value is not None:
+            keys = _moved(knob, spec, value)
+            yield Cure(keys, (value,) * len(keys))
+    if finding.rule in MENDED_BY_MORE_BUSES and (split := _least_split(rule, spec)) is not None:
+        yield split
+    if finding.rule == "tuning_range" and (driven := _most_drive_and_narrower_lines(rule, spec, finding)) is not None:
+        yield driven
 
 
 def applied(spec: ChipSpec, cure: Cure) -> ChipSpec | None:
-    """The spec with a cure's keys set, or None where no spec may hold that value."""
+    """The spec with a cure's keys set, or None where no spec may hold those values."""
     data = spec.model_dump()
-    for key in cure.keys:
+    for key, value in zip(cure.keys, cure.values, strict=True):
         table, name = key.split(".")
-        data[table][name] = cure.value
+        data[table][name] = value
     try:
         return ChipSpec.model_validate(data)
     except (ValidationError, InputError):
         return None
 
 
+def _most_drive_and_narrower_lines(rule: Rule, spec: ChipSpec, finding: Finding) -> Cure | None:
+    """The drive that the film's coercive field allows, in whole volts, with the least wider gaps that then do."""
+    most_V = float(math.floor(coercive_field(spec).limit * spec.ring.electrode_gap_um))
+    drive = Cure(("drive.max_voltage_V",), (most_V,))
+    driven = applied(spec, drive) if most_V > spec.drive.max_voltage_V else None
+    gaps = _up(*GAPS)
+    gap_um = None if driven is None else _least_move(gaps, rule, driven, finding)
+    if gap_um is None:
+        return None
+    keys = _moved(gaps, spec, gap_um)
+    return Cure((*drive.keys, *keys), (most_V, *[gap_um] * len(keys)))
+
+
+def _keeps(rule: Rule, spec: ChipSpec, cure: Cure) -> bool:
+    changed = applied(spec, cure)
+    try:
+        return changed is not None and rule(changed).passed
+    except (InputError, ArithmeticError):
+        return False
+
+
+def _least_split(rule: Rule, spec: ChipSpec) -> Cure | None:
+    """The fewest buses that share out a bus's channels, so that a row keeps its rings and the rule is kept."""
+    channels, keys = spec.chip.channels, ("chip.channels", "chip.buses")
+    splits = (
+        Cure(keys, (channels // parts, spec.chip.buses * parts))
+        for parts in range(2, channels + 1)
+        if channels % parts == 0
+    )
+    return next((cure for cure in splits if _keeps(rule, spec, cure)), None)
+
+
 def _least_move(knob: Knob, rule: Rule, spec: ChipSpec, finding: Finding) -> float | int | None:
     """The value nearest to the present one at which the rule is kept, in few digits; None if there is none."""
 
     def kept(value: float | int) -> bool:
-        changed = applied(spec, Cure(_moved(knob, spec, value), value))
-        try:
-            return changed is not None and rule(changed).passed
-        except InputError:
-            return False
+        keys = _moved(knob, spec, value)
+        return _keeps(rule, spec, Cure(keys, (value,) * len(keys)))
 
     start, end = _start(knob, spec), _end(knob, spec)
     if start == end:

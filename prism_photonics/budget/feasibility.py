@@ -1,13 +1,15 @@
 """Feasibility: every rule is a function of the spec that answers with a value, a limit and a cure."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring
 from prism_photonics.budget.cures import find_cures
 from prism_photonics.budget.finding import Finding
+from prism_photonics.budget.guard import floating_point_of, require_finite
+from prism_photonics.budget.plan import Plan, find_plan
 from prism_photonics.process.modes import ModeTable, load_modes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -24,6 +26,12 @@ class Feasibility:
 
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
+    search: Callable[[], Plan] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """Which changes together keep every rule, searched when first asked; None for a feasible spec."""
+        return None if self.search is None else self.search()
 
     @property
     def feasible(self) -> bool:
@@ -35,20 +43,25 @@ class Feasibility:
         """The rules that are broken."""
         return tuple(finding for finding in self.findings if not finding.passed)
 
-    def text(self, *, explain: bool = False) -> str:
+    def text(self, *, explain: bool = False, plan: bool = False) -> str:
         """The findings as a table, then the remarks, and whether the chip is feasible.
 
         Args:
             explain: Whether every finding also carries its derivation.
+            plan: Whether to look, for seconds, for changes that together make a refused spec feasible.
         """
-        lines = []
+        lines: list[str] = []
         for found in self.findings:
             mark = "ok " if found.passed else "NO "
             lines.append(f"{mark} {found.rule:<20} {found.value:>10.4g}   limit {found.limit:>8.4g} {found.unit}")
             lines += [] if found.passed else [f"     {found.cure}"]
             lines += [f"     = {found.explain}"] if explain else []
         lines += [f"note {warning}" for warning in self.warnings]
-        lines.append("feasible" if self.feasible else f"not feasible: {len(self.violations)} rules broken")
+        if plan and self.plan is not None:
+            lines.append(f"plan {self.plan}")
+        broken = "1 rule" if len(self.violations) == 1 else f"{len(self.violations)} rules"
+        hint = "" if plan else " (--plan looks for changes that together mend them)"
+        lines.append("feasible" if self.feasible else f"not feasible: {broken} broken{hint}")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -61,11 +74,12 @@ class Feasibility:
         told = f"not feasible: {broken}" if broken else "feasible"
         return f"<Feasibility: {told}; {len(self.findings)} rules, {len(self.warnings)} remarks>"
 
-    def to_json(self, *, explain: bool = False) -> dict[str, Any]:
+    def to_json(self, *, explain: bool = False, plan: bool = False) -> dict[str, Any]:
         """``feasible``, ``violations``, ``findings`` and ``warnings`` as plain data.
 
         Args:
             explain: Whether every finding also carries its derivation.
+            plan: Whether ``plan`` also says, after seconds, which changes together make a refused spec feasible.
         """
         left_out = set() if explain else {"explain"}
         return {
@@ -73,6 +87,7 @@ class Feasibility:
             "violations": [_plain(f, left_out | {"passed"}) for f in self.violations],
             "findings": [_plain(f, left_out) for f in self.findings],
             "warnings": list(self.warnings),
+            **({"plan": "" if self.plan is None else str(self.plan)} if plan else {}),
         }
 
 
@@ -120,7 +135,10 @@ def check(spec: ChipSpec) -> Feasibility:
         else replace(found, search=partial(find_cures, found, rule, spec, before=findings, judge=_judged))
         for found, rule in zip(findings, RULES, strict=True)
     ]
-    return Feasibility(tuple(cured), tuple(_mode_warnings(spec)))
+    rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
+    broken = not all(found.passed for found in findings)
+    search = partial(find_plan, spec, findings, rules=rules, judge=_judged) if broken else None
+    return Feasibility(tuple(cured), tuple(_mode_warnings(spec)), search)
 
 
 def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) -> Feasibility:
@@ -144,15 +162,11 @@ def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) ->
 
 
 def _judged(spec: ChipSpec) -> list[Finding]:
-    try:
-        return [rule(spec) for rule in RULES]
-    except (ArithmeticError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{spec.name}: a number of the spec is so extreme that a rule has no answer ({error}); "
-            "bring it to a usual size"
-        ) from None
+    with floating_point_of(spec):
+        findings = [rule(spec) for rule in RULES]
+    for found in findings:
+        require_finite(spec, f"rule {found.rule}", found.value, found.limit)
+    return findings
 
 
 def _mode_warnings(spec: ChipSpec) -> list[str]:

@@ -14,18 +14,21 @@ class Cure:
 
     Attributes:
         keys: Keys that are set, such as ``("drive.max_voltage_V",)``.
-        value: What each of them is set to.
+        values: What each of them is set to.
         spoils: Rules that are broken with it, and were kept or less broken without.
     """
 
     keys: tuple[str, ...]
-    value: float | int
+    values: tuple[float | int, ...]
     spoils: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The change in words, with what it spoils."""
         spoiled = f" (spoils {', '.join(self.spoils)})" if self.spoils else ""
-        return f"{' and '.join(self.keys)} = {self.value!r}{spoiled}"
+        if len(set(self.values)) == 1:
+            return f"{' and '.join(self.keys)} = {self.values[0]!r}{spoiled}"
+        changes = (f"{key} = {value!r}" for key, value in zip(self.keys, self.values, strict=True))
+        return f"{' and '.join(changes)}{spoiled}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Finding:
 
     @property
     def cures(self) -> tuple[Cure, ...]:
-        """Changes of single keys that mend a broken rule, least spoiling first; searched when first asked."""
+        """Changes that mend a broken rule, least spoiling first; searched when first asked."""
         return self._searched.cures
 
     @property
@@ -79,8 +82,8 @@ class Finding:
             return f"set {', or '.join(clean[:MOST_NAMED])}"
         if self.cures:
             named = "; ".join(map(str, self.cures[:MOST_NAMED]))
-            return f"no single key mends it and spoils nothing else: {named}"
-        return f"no single key mends it; tried {', '.join(self._searched.tried)}"
+            return f"no single change mends it and spoils nothing else: {named}"
+        return f"no single change mends it; tried {', '.join(self._searched.tried)}"
 
     def __str__(self) -> str:
         """Value, limit and cure in one line."""

@@ -6,6 +6,7 @@ from typing import Any
 from prism_photonics.budget import crossover, paper
 from prism_photonics.budget.energy import HeaterPower, channels, energy_entries, no_heaters, rings
 from prism_photonics.budget.entry import Entry, by_name
+from prism_photonics.budget.guard import floating_point_of, require_finite
 from prism_photonics.budget.latency import latency_entries
 from prism_photonics.budget.link import link_budget
 from prism_photonics.budget.noise import noise_entries
@@ -95,8 +96,13 @@ def ledger(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Ledger:
         The ledger; the paper's column is filled at the paper's own point alone.
 
     Raises:
-        InputError: The chip cannot answer at the stated query rate.
+        InputError: The chip cannot answer at the stated query rate, or a number leaves what floating point holds.
     """
+    with floating_point_of(spec):
+        return _ledger(spec, heater_W)
+
+
+def _ledger(spec: ChipSpec, heater_W: HeaterPower) -> Ledger:
     rows = link_rows(spec)
     entries = [
         *count_entries(spec),
@@ -105,6 +111,8 @@ def ledger(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Ledger:
         *latency_entries(spec),
         *energy_entries(spec, heater_W),
     ]
+    for entry in entries:
+        require_finite(spec, f"{entry.section} {entry.name}", entry.derived)
     return Ledger(
         spec.name, spec.hash, tuple(rows), tuple(entries), score_snr_dB(spec), crossover.to_json(spec, heater_W)
     )

@@ -73,7 +73,7 @@ def _wrapped(start: str, rest: str) -> Sequence[str]:
 def _number(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def _tokens(tokens: int | None) -> str:

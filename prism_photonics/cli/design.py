@@ -14,6 +14,9 @@ from prism_photonics.files import make_folder
 def check(
     spec: Spec,
     explain: Annotated[bool, typer.Option("--explain", help="Also print how each number is derived.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Also look for changes that together make the chip feasible (seconds).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Is the chip feasible?
@@ -25,9 +28,9 @@ def check(
 
     result = check_spec(load_spec(spec))
     if as_json:
-        print_json(result.to_json(explain=explain))
+        print_json(result.to_json(explain=explain, plan=plan))
     else:
-        print(result.text(explain=explain))
+        print(result.text(explain=explain, plan=plan))
     raise typer.Exit(0 if result.feasible else 1)
 
 

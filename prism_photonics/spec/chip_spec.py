@@ -351,4 +351,16 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
     complaint = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-    return f"{place} = {shown(first['input'])}: {complaint}; mend the value (its unit is in the key)"
+    return f"{place} = {shown(first['input'])}: {complaint}; mend the value ({_meaning(first['loc'])})"
+
+
+def _meaning(location: tuple[int | str, ...]) -> str:
+    """What is known of a key: what it means, or that its name tells its unit."""
+    table: type[BaseModel] = ChipSpec
+    for part in location[:-1]:
+        annotation = table.model_fields[str(part)].annotation if str(part) in table.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        table = annotation
+    field = table.model_fields.get(str(location[-1]))
+    return (field.description if field else None) or "its unit is in the key"

@@ -22,7 +22,7 @@ class ChipTable(Table):
     detector pair; the photocurrents of a row's buses are summed electrically.
     """
 
-    rows: int = Field(ge=1, le=4096)
+    rows: int = Field(ge=1, le=4096, description="a power of two from 1 to 4096: the splitter tree is binary")
     channels: int = Field(ge=1, le=256, description="rings per bus")
     buses: int = Field(default=1, ge=1, le=64)
 

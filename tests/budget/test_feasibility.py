@@ -133,7 +133,7 @@ def test_following_a_cure_that_spoils_nothing_makes_the_spec_feasible(broken, ru
     assert any(BREAKERS[rule][1] in cure.keys for cure in clean)
     for cure in clean:
         assert broken_by(applied(broken[rule], cure)) == []
-        assert str(cure.value) in str(cure)
+        assert all(str(value) in str(cure) for value in cure.values)
     assert finding.cure.startswith("set ")
     assert str(clean[0]) in finding.cure
 
@@ -180,14 +180,14 @@ def test_an_image_two_orders_away_counts_as_one_next_door(demo, altered):
 
 
 def test_following_the_cure_for_aliasing_ends_the_aliasing(paper, altered):
-    (fitting,) = [c.value for c in found(paper, "fsr_aliasing").cures if c.keys == ("chip.channels",)]
+    (fitting,) = [c.values[0] for c in found(paper, "fsr_aliasing").cures if c.keys == ("chip.channels",)]
     assert "fsr_aliasing" not in broken_by(altered(paper, chip={"channels": fitting}))
     assert "fsr_aliasing" in broken_by(altered(paper, chip={"channels": fitting + 1}))
 
 
 def test_the_tuning_range_names_the_least_volts_that_do(demo, altered):
     weak = altered(demo, drive={"max_voltage_V": 15.0})
-    (needed_V,) = [c.value for c in found(weak, "tuning_range").cures if c.keys == ("drive.max_voltage_V",)]
+    (needed_V,) = [c.values[0] for c in found(weak, "tuning_range").cures if c.keys == ("drive.max_voltage_V",)]
     assert 15.0 < needed_V <= 20.0
     assert "tuning_range" in broken_by(altered(demo, drive={"max_voltage_V": needed_V - 0.2}))
 

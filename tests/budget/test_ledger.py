@@ -263,3 +263,9 @@ def test_the_text_names_every_line_and_fits_120_columns(chip, request):
     firsts = {line.split()[0] for line in lines if line.startswith("  ") and line.split()}
     assert {entry.name for entry in whole.entries if entry.section != "link"} <= firsts
     assert {row.element for row in whole.link} <= firsts
+
+
+def test_a_ledger_of_absurd_energies_still_fits_a_terminal(demo, altered):
+    # A number of 300 digits left no room for its source.
+    lines = text(ledger(altered(demo, system={"laser_wall_plug": 1e-300}))).splitlines()
+    assert max(map(len, lines)) <= 120

@@ -52,6 +52,62 @@ def specs(good):
     return case
 
 
+def extreme_specs(good):
+    """Values that the schema allows, at the ends of their ranges and far beyond what anybody builds."""
+    import re
+    import tomllib
+
+    whole = tomllib.loads((good / "spec.toml").read_text(encoding="utf-8"))
+    keys = [(table, key) for table, values in whole.items() if isinstance(values, dict) for key in values]
+    ends = (
+        0,
+        1,
+        2,
+        4,
+        16,
+        4096,
+        0.0,
+        1e-300,
+        5e-324,
+        1e-30,
+        1e-9,
+        1e-3,
+        0.5,
+        1.0,
+        10.0,
+        88.0,
+        1e3,
+        1e4,
+        1e6,
+        1e9,
+        1e12,
+    )
+    ends += (-1, -20.0, -60.0, -200.0, 1e300, 1.2, 3.0, 0.051, 1450.0, 1699.0, 64, 256)
+
+    def case(rng):
+        spec = json.loads(json.dumps(whole))
+        done = []
+        for _ in range(int(rng.integers(1, 4))):
+            table, key = keys[int(rng.integers(len(keys)))]
+            value = ends[int(rng.integers(len(ends)))]
+            if isinstance(whole[table][key], str):
+                continue
+            spec[table][key] = type(whole[table][key])(min(value, 1e300)) if abs(value) < 1e15 else value
+            done.append(f"{table}.{key} = {value}")
+        lines = [f"{key} = {json.dumps(value)}" for key, value in spec.items() if not isinstance(value, dict)]
+        for name, table in spec.items():
+            if isinstance(table, dict):
+                lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        (good / "extreme.toml").write_text("\n".join(lines), encoding="utf-8")
+        for command in ("check", "budget"):
+            result = invoke(command, good / "extreme.toml")
+            if found := re.search(r"\b(nan|inf|infinity)\b", result.stdout, re.IGNORECASE):
+                raise WrongTaken(f"{command} prints {found[0]} for {done}")
+        return "; ".join(done)
+
+    return case
+
+
 def benches(good):
     from prism_photonics.chip.benchfile import BenchFile
 
@@ -435,7 +491,20 @@ def schematics(good):
 KINDS = {
     kind.__name__: kind
     for kind in (
-        *(specs, benches, decks, calibrations, validations, trims, drift_studies, hours, bundles, keys, volts),
+        *(
+            specs,
+            extreme_specs,
+            benches,
+            decks,
+            calibrations,
+            validations,
+            trims,
+            drift_studies,
+            hours,
+            bundles,
+            keys,
+            volts,
+        ),
         *(signatures, journals, drawings, schematics),
     )
 }

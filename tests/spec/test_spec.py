@@ -127,6 +127,13 @@ def test_rows_that_are_no_power_of_two_are_refused(text, rows):
     assert f"rows = {rows}: the splitter tree is binary; use a power of two" in refused(changed(text, "rows", rows))
 
 
+@pytest.mark.parametrize("rows", [0, -1, 4097, 10**6])
+def test_rows_beyond_their_range_are_told_which_counts_there_are(text, rows):
+    complaint = refused(changed(text, "rows", rows))
+    assert f"chip.rows = {rows}: " in complaint
+    assert "a power of two from 1 to 4096: the splitter tree is binary" in complaint
+
+
 def test_several_buses_multiply_the_rings_of_a_row(text, demo):
     several = ChipSpec.from_text(text.replace("\nrows = 8", "\nrows = 8\nbuses = 4"))
     assert (several.chip.buses, several.chip.channels, several.chip.rings) == (4, 8, 32)
