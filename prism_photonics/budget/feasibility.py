@@ -71,8 +71,8 @@ class Feasibility:
     def __repr__(self) -> str:
         """Whether the chip is feasible, in one line."""
         broken = ", ".join(found.rule for found in self.violations)
-        told = f"not feasible: {broken}" if broken else "feasible"
-        return f"<Feasibility: {told}; {len(self.findings)} rules, {len(self.warnings)} remarks>"
+        verdict = f"not feasible: {broken}" if broken else "feasible"
+        return f"<Feasibility: {verdict}; {len(self.findings)} rules, {len(self.warnings)} remarks>"
 
     def to_json(self, *, explain: bool = False, plan: bool = False) -> dict[str, Any]:
         """``feasible``, ``violations``, ``findings`` and ``warnings`` as plain data.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 MOST_NAMED = 3
-"""Cures that are spelled out, the best first."""
+"""Cures that are spelled out, those that spoil the fewest other rules first."""
 
 
 @dataclass(frozen=True)
