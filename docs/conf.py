@@ -50,6 +50,9 @@ napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Source", "params_style"), ("Sources", "params_style")]
 
 
+LONGEST_SIGNATURE = 300
+
+
 def escape_moduli(app, what, name, obj, options, lines: list[str]) -> None:
     """A bar in our docstrings is a modulus, |S21|², never an RST substitution."""
     for i, line in enumerate(lines):
@@ -58,6 +61,21 @@ def escape_moduli(app, what, name, obj, options, lines: list[str]) -> None:
         lines[i] = "``".join(parts)
 
 
+def keep_sentence(app, what, name, obj, options, lines: list[str]) -> None:
+    """A property's type stands in its signature: napoleon would take the first sentence up to a colon for it."""
+    if what == "property" and lines:
+        lines[0] = lines[0].replace(": ", " – ")
+
+
+def short_signature(app, what, name, obj, options, signature, return_annotation):
+    """What a reader or a fit makes of dozens of fields is not called by hand: its attributes tell more."""
+    if what == "class" and signature and len(signature) > LONGEST_SIGNATURE:
+        return "", return_annotation
+    return None
+
+
 def setup(app) -> None:
-    # After napoleon (priority 500).
+    app.connect("autodoc-process-signature", short_signature)
+    # Before napoleon (priority 500), and after it.
+    app.connect("autodoc-process-docstring", keep_sentence, priority=400)
     app.connect("autodoc-process-docstring", escape_moduli, priority=600)
