@@ -61,7 +61,9 @@ def one_die(spec: ChipSpec, seed: int) -> dict[str, Any]:
         "precision_bits": accuracy.precision_bits,
         "closed_loop_bits": trimmed.closed_loop_bits,
         "readings_per_ring": session.readings_per_ring,
-        "wall_time_s": calibration_wall_time_s(None, spec, looks=accuracy.validation.looks + trimmed.looks),
+        "wall_time_s": calibration_wall_time_s(
+            None, spec, tracked=accuracy.validation.drift_readings + trimmed.drift_readings > 0
+        ),
         "weight_low": accuracy.weight_range.low,
         "weight_high": accuracy.weight_range.high,
         "chi2_worst_bus": float(np.max(np.asarray(session.fit.chi2))),

@@ -22,14 +22,14 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def drawn(name: str, *told: Any, ax: "Axes | None", **options: Any) -> "Axes":
+def drawn(name: str, *subject: Any, ax: "Axes | None", **options: Any) -> "Axes":
     """Draw something by the function of `report.axes` that has this name, and return its axes.
 
     What can be plotted stands in rooms far below the report, and none of them may import it: they name the figure.
 
     Args:
         name: The function.
-        told: What is drawn.
+        subject: The objects to be drawn.
         ax: Matplotlib axes to draw into, which keep their own looks; new ones in ours by default.
         options: Keywords of that function.
 
@@ -38,11 +38,11 @@ def drawn(name: str, *told: Any, ax: "Axes | None", **options: Any) -> "Axes":
     """
     draw = getattr(load("prism_photonics.report.axes", what="a plot"), name)
     if ax is not None:
-        draw(*told, ax, **options)
+        draw(*subject, ax, **options)
         return ax
     from matplotlib import pyplot, style
 
     with style.context(["default", STYLE]):
         _, ax = pyplot.subplots()
-        draw(*told, ax, **options)
+        draw(*subject, ax, **options)
     return ax

@@ -23,7 +23,7 @@ class Assignment:
 
     Attributes:
         channel_of_ring: The channel that the ring at each place along its bus serves.
-        tuning_pm: How far each ring has to be moved, red positive, in pm.
+        tuning_pm: Shift that each ring needs, red positive, in pm.
     """
 
     channel_of_ring: Int[ndarray, "rows buses channels"]
@@ -37,7 +37,7 @@ def assign(
     fsr_pm: Float[ndarray, " #places"],
     direction: Direction,
 ) -> Assignment:
-    """Give every channel of every bus the ring with which all rings together have to be moved least.
+    """Assign the rings of every bus to its channels so that their summed tuning is least.
 
     Args:
         resonance_pm: One resonance of each ring as fabricated, of any order, in pm from any wavelength.
@@ -75,7 +75,7 @@ def assign(
 def by_place(
     by_channel: Shaped[ndarray, "*some rows rings"], channel_of_ring: Int[ndarray, "rows buses channels"]
 ) -> Shaped[ndarray, "*some rows rings"]:
-    """What belongs to channels, ring by ring along the buses; with the inverse permutation the other way."""
+    """Values by channel, reordered ring by ring along the buses; with the inverse permutation the other way."""
     split = by_channel.reshape(*by_channel.shape[:-1], *channel_of_ring.shape[1:])
     index = np.broadcast_to(channel_of_ring, split.shape)
     return np.take_along_axis(split, index, -1).reshape(by_channel.shape)

@@ -18,7 +18,7 @@ FLANK = 1.0
 
 
 def blur_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
-    """What the common temperature may do to a reading within a time, rms, on the flank of a ring, in A."""
+    """Rms change of a reading by the common temperature within a time, on the flank of a ring, in A."""
     # From the middle of an Ornstein–Uhlenbeck process either way.
     went_pm = thermal_patterns_pm(spec)[0].max() * np.sqrt(-np.expm1(-seconds / spec.drift.thermal_time_s))
     # A typical slope of a reading where voltages are random.
@@ -41,7 +41,7 @@ def wandered_pm(seconds: float, spec: ChipSpec) -> float:
 
 
 def drift_matters(survey: xr.Dataset, spec: ChipSpec) -> bool:
-    """Whether the chip moved by more than the readings' noise while it was surveyed."""
+    """Whether the chip drifted by more than the readings' noise during its survey."""
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
     noise_A = np.median(survey.noise_A.values, axis=0).T.reshape(shape)
     return bool(np.median(blur_A(float(np.ptp(survey.time_s.values)), spec) / noise_A) > 1.0)

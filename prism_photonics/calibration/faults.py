@@ -1,4 +1,4 @@
-"""What a survey shows to be broken: dead rings, lines and detectors, stuck channels, saturation, shared resonances.
+"""Faults of a chip in its survey: dead rings, lines and detectors, stuck channels, saturation, shared resonances.
 
 A fault leaves its rings out of fit, programming and validation; the rest of the chip is calibrated as ever.
 """
@@ -53,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Usable:
-    """What of a survey a fit may believe.
+    """The readings of a survey that a fit may use.
 
     Attributes:
         excluded: Rings that are left out.
@@ -158,7 +158,7 @@ def lit_currents_A(survey: xr.Dataset) -> Float[ndarray, "settings rings rows"]:
 
 
 def usable(survey: xr.Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> Usable:
-    """What is left of a survey.
+    """Leave out of a survey what its faults spoil.
 
     A ring that stands still is left out of what is programmed, but its readings tell where it stands: its neighbours
     interfere with it.

@@ -53,7 +53,7 @@ def fit_rows(
     Args:
         survey: Every bus with its readings, leaves with leading axes (rows, buses).
         key: JAX random key of the starts.
-        starts: Random starts that are pieced together where rings are many.
+        starts: Random starts, whose best rings are combined where rings are many.
         steps: Most Levenberg–Marquardt steps from there.
         by_chance: Most rings whose phases are left to chance.
 

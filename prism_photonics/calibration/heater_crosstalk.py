@@ -117,7 +117,7 @@ def correct_heater_crosstalk(
 
 
 def search_plan(spec: ChipSpec) -> MeasurementPlan:
-    """What one reading of the search asks of a bench: new heater powers, at most one new light."""
+    """Cost of one reading of the search: new heater powers, at most one new light."""
     return MeasurementPlan(heatings=1, lights=1, triggers=1, samples=averages_for(spec, noise=SEARCH_NOISE))
 
 

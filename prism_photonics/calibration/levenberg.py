@@ -49,7 +49,7 @@ def least_squares(
 
     Args:
         residuals: r(x).
-        start: First x; it is moved into the box.
+        start: First x; it is clipped to the bounds.
         jacobian: dr/dx. Passed in because the cheap way differs: one gradient per reading where every reading is its
             own scalar function, forward mode elsewhere.
         steps: Most iterations, rejected ones included.
@@ -61,7 +61,7 @@ def least_squares(
         upper: Upper limits of x.
 
     Returns:
-        The best point found, its cost and the iterations used.
+        The point of least cost, its cost, and the iterations used.
     """
 
     def cost_of(x):

@@ -78,6 +78,7 @@ def read_dataset(
     sizes: Mapping[str, int] = {},
     older: Mapping[int, Callable[[xr.Dataset], xr.Dataset]] = {},
     cure: str = CURE,
+    former: str = "",
 ) -> xr.Dataset:
     """Read a dataset that `write_dataset` wrote, whole and unedited, and with numbers that can be; or say why not.
 
@@ -89,6 +90,7 @@ def read_dataset(
         sizes: Lengths of axes that are known beforehand.
         older: Steps from the numbers of older schemas that are still read, see `migrated`.
         cure: How such a file is made anew.
+        former: The schema's name in older versions, see `migrated`.
 
     Returns:
         The dataset; the attributes that were asked for are numbers and texts of Python.
@@ -117,10 +119,12 @@ def read_dataset(
         raise InputError(f"{path}: not a readable record (truncated or damaged); {cure}") from None
     found = dataset.attrs.get("schema")
     if hashed != dataset.attrs.get("content_hash"):
-        # A file of another kind or version may have another hash; of that it is told first.
-        migrated(str(path), found, schema, dataset, steps=dict.fromkeys(older, lambda same: same), cure=cure)
+        # A file of another kind or version may have another hash; that is said first.
+        migrated(
+            str(path), found, schema, dataset, steps=dict.fromkeys(older, lambda same: same), cure=cure, former=former
+        )
         raise InputError(f"{path}: the content does not match its hash; the file was edited or damaged: {cure}")
-    dataset = migrated(str(path), found, schema, dataset, steps=older, cure=cure)
+    dataset = migrated(str(path), found, schema, dataset, steps=older, cure=cure, former=former)
     require_arrays(str(path), dataset.variables, arrays, sizes=sizes, cure=cure)
     return dataset.assign_attrs(require_values(str(path), dataset.attrs, attributes, cure=cure))
 
@@ -146,7 +150,7 @@ def read_record(path: str | Path) -> tuple[Calibration, ChipSpec, dict[str, Any]
 
 
 def recorded_faults(path: str | Path) -> tuple[Fault, ...]:
-    """What was broken on the chip of a record, as its survey shows."""
+    """Faults of a record's chip, found again in its survey."""
     return find_faults(*_read(Path(path)))
 
 

@@ -1,4 +1,4 @@
-"""What a record of a calibration may hold: every array of its survey and of its fit, with its range, for one spec."""
+"""Fields of a calibration record: every array of its survey and of its fit, with its range, for one spec."""
 
 from dataclasses import replace
 
@@ -119,7 +119,7 @@ def fit_fields(scatter: tuple[str, ...]) -> dict[str, Number]:
     return {f"fit.{name}": replace(field, axes=on, empty="gap" in on) for name, (on, field) in table.items()}
 
 
-def require_survey(place: str, dataset: xr.Dataset, *, cure: str) -> None:
+def require_survey(source: str, dataset: xr.Dataset, *, cure: str) -> None:
     """Refuse a survey whose arrays do not go together: time that runs back, lines served twice, readings lost unsaid.
 
     Raises:
@@ -129,15 +129,15 @@ def require_survey(place: str, dataset: xr.Dataset, *, cure: str) -> None:
     if backwards.size:
         setting, channel = np.unravel_index(backwards[0] + 1, dataset.time_s.shape)
         raise InputError(
-            f"{place}: time_s runs backwards at setting {setting}, channel {channel}, want times that never fall; "
+            f"{source}: time_s runs backwards at setting {setting}, channel {channel}, want times that never fall; "
             f"{cure}"
         )
-    require_permutations(place, "channel_of_ring", dataset.channel_of_ring.values, cure=cure)
+    require_permutations(source, "channel_of_ring", dataset.channel_of_ring.values, cure=cure)
     lost = sum(int((~np.isfinite(dataset[name].values)).sum()) for name in ("current_A", "dark_A"))
     said = dataset.attrs["lost_readings"]
     if lost != said:
         raise InputError(
-            f"{place}: current_A and dark_A hold {lost} readings that are no numbers, want {said} as the record has "
+            f"{source}: current_A and dark_A hold {lost} readings that are no numbers, want {said} as the record has "
             f"counted; {cure}"
         )
     # What a reading that gave no number may be off by is no number either, and only that.
@@ -145,15 +145,15 @@ def require_survey(place: str, dataset: xr.Dataset, *, cure: str) -> None:
     if unsure.size:
         setting, channel, row = unsure[0]
         raise InputError(
-            f"{place}: noise_A = {dataset.noise_A.values[setting, channel, row]:g} at setting {setting}, channel "
+            f"{source}: noise_A = {dataset.noise_A.values[setting, channel, row]:g} at setting {setting}, channel "
             f"{channel}, row {row}, where current_A is a number, want one above 0; {cure}"
         )
     settings = len(dataset.volts_V)
     probes = Number(low=0, high=settings, whole=True)
-    require_range(place, "probes", np.asarray(dataset.attrs.get("probes", 0)), probes, cure=cure)
+    require_range(source, "probes", np.asarray(dataset.attrs.get("probes", 0)), probes, cure=cure)
 
 
-def require_permutations(place: str, name: str, served: np.ndarray, *, cure: str) -> None:
+def require_permutations(source: str, name: str, served: np.ndarray, *, cure: str) -> None:
     """Refuse rings of a bus two of which serve one channel.
 
     Raises:
@@ -163,5 +163,5 @@ def require_permutations(place: str, name: str, served: np.ndarray, *, cure: str
     if odd.size:
         row, bus = odd[0]
         raise InputError(
-            f"{place}: {name} = {served[row, bus].tolist()} at row {row}, bus {bus}, want every channel once; {cure}"
+            f"{source}: {name} = {served[row, bus].tolist()} at row {row}, bus {bus}, want every channel once; {cure}"
         )

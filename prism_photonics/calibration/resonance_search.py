@@ -284,7 +284,7 @@ def _rest(
     width_pm: float,
     expected: float,
 ) -> _Rest | None:
-    """What most dips say of one resting place, counted modulo the FSR: ``crossing = rest + gain·shift``."""
+    """The rest position that most dips agree on, modulo the FSR: ``crossing = rest + gain·shift``."""
     if not named:
         return None
     lines, shift_pm = (np.array(part) for part in zip(*named, strict=True))

@@ -1,4 +1,4 @@
-"""What a calibration found, stage by stage: dark, power, resonance, tuning and rows, each a dataset with error bars.
+"""Results of a calibration by stage: dark, power, resonance, tuning and rows, each a dataset with error bars.
 
 All rings answer at once, so one survey and one fit give every stage. The records part what they found by the question
 that a laboratory asks, in its units.
@@ -19,7 +19,7 @@ from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
 from prism_photonics.lightpath.waveguide.model import path_phase
 from prism_photonics.units import PM_PER_UM
 
-SCHEMA = "prism_photonics.stage/1"
+SCHEMA = "prism_photonics.stage/2"
 STAGES = ("dark", "power", "resonance", "tuning", "rows")
 RING, LINE = ("row", "ring"), ("row", "line")
 BUS, GAP = ("row", "bus"), ("row", "bus", "gap")

@@ -54,7 +54,7 @@ def find_starting_points(
         descend: Fits from given unknowns with a blur and a number of steps; returns unknowns and cost.
         misfits: Each channel's mean square at given unknowns and blur.
         key: JAX random key of the phases.
-        starts: Random starts to be pieced together.
+        starts: Random starts whose best rings are combined.
         steps: Most steps at each blur.
         by_chance: Most rings whose phases are left to chance.
 
@@ -87,7 +87,7 @@ def find_starting_points(
         scouts, costs = jax.vmap(partial(through, SCOUTING_BLURS))(jax.vmap(drawn)(keys).at[0].set(lowest))
         missed = jax.vmap(lambda flat: misfits(flat, SCOUTING_BLURS[-1]))(scouts)
         pieced = ravel_pytree(piece_together(jax.vmap(unravel)(scouts), missed))[0]
-        # Should the pieces not fit together, the best single start stands in.
+        # Should the combination fit worse, the best single start is used.
         settled, costs = jax.vmap(partial(through, JOINED_BLURS))(jnp.stack([pieced, scouts[jnp.argmin(costs)]]))
         lowest = settled[jnp.argmin(costs)]
         return count + 1, lowest, misfits(lowest, JOINED_BLURS[-1]).max()

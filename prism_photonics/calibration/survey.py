@@ -77,7 +77,7 @@ def averages_for(spec: ChipSpec, *, noise: float = SURVEY_NOISE, most: int = MOS
 
 
 def survey_plan(spec: ChipSpec, *, settings: int | None = None, averages: int | None = None) -> MeasurementPlan:
-    """What `take_survey` asks of a bench, whose rings all answer: at each setting the dark level and every line."""
+    """Cost of `take_survey` where all rings answer: at each setting the dark level and every line."""
     settings = settings_for(spec) if settings is None else settings
     averages = averages_for(spec) if averages is None else averages
     readings = 1 + spec.chip.rings

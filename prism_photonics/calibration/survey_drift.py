@@ -76,7 +76,7 @@ def lost_volts(
 
 
 class DriftTerms(eqx.Module):
-    """What the drift acts through on the rings of every bus, reading by reading.
+    """Inputs of the drift of every bus's rings, reading by reading.
 
     Attributes:
         patterns_pm: Shift of each ring by one unit of each shared temperature, in pm.

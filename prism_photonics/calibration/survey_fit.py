@@ -86,7 +86,7 @@ def bus_surveys(
     time_s: Float[ndarray, "settings rings"],
     channel_of_ring: Int[ndarray, "rows buses channels"],
 ) -> tuple[DriftTerms, BusSurvey]:
-    """What the drift acts through, and readings as if only the film had drifted; leaves lead with (rows, buses)."""
+    """The inputs of the drift, and the readings, corrected for the film alone; leaves lead with (rows, buses)."""
     design = assigned_bank(spec, channel_of_ring)
     lost_V = jnp.asarray(lost_volts(volts, time_s, spec))
     terms = DriftTerms(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)

@@ -1,4 +1,4 @@
-"""What a calibration estimates for one row, in units of the spec's expected scatter.
+"""Unknowns of a calibration for one row, in units of the spec's expected scatter.
 
 Every unknown but the bus phases has a Gaussian prior of unit variance: the spec's [variation] table. The data decide
 nearly all of them; the prior settles what balanced readings cannot separate, such as a ring's loss and its couplings.
@@ -139,7 +139,7 @@ def channel_transmission(
     volts: Float[Array, " rings"],
     drift_pm: Float[Array, " rings"] | float = 0.0,
 ) -> Float[Array, ""]:
-    """What the row's balanced pair sees of one channel, ``T_through − ρ·T_drop``, dimensionless.
+    """Balanced transmission of a row for one channel, ``T_through − ρ·T_drop``, dimensionless.
 
     Args:
         wl: The channel's wavelength in µm.

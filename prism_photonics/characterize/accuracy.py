@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import CURE, write_dataset
-from prism_photonics.characterize.records import read_measurements
+from prism_photonics.characterize.records import read_measurements, rename_attribute
 from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
@@ -32,7 +32,7 @@ from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.validation/5"
+SCHEMA = "prism_photonics.validation/6"
 TARGETS = 48
 # Targets that are written and measured once more when all else is done.
 AGAIN = 8
@@ -40,7 +40,7 @@ SETTINGS = 16
 # Single samples of each light of the noise study, fewer where they would take longer than so many seconds.
 REPEATS, FEWEST_REPEATS, NOISE_STUDY_S = 256, 64, 1.0
 # A tracked chip's pilot is read again after so many single samples (design choice).
-SAMPLES_PER_LOOK = 16
+SAMPLES_PER_PILOT = 16
 # Far beyond any weight; an excluded ring's meter may say more.
 WEIGHT, MEASURED = Number(low=-100, high=100), Number(low=-1e12, high=1e12)
 RINGS = ("row", "channel")
@@ -65,13 +65,13 @@ ATTRIBUTES: dict[str, Field] = {
     "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
     "residual_rms": Number(low=0, high=1e9),
     "leak": Number(low=0, high=1e3),
-    "looks": Number(low=0, high=1e12, whole=True),
+    "drift_readings": Number(low=0, high=1e12, whole=True),
 }
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What was measured after calibration on targets that it never saw. Weights are effective weights.
+    """Measurements of a calibrated chip on held-out targets. Weights are effective weights.
 
     Attributes:
         commanded: Wanted weights, random over the range that every ring reaches, (targets, rows, channels).
@@ -92,7 +92,7 @@ class Validation:
         excluded: Rings that the calibration left out, (rows, channels). Their measured weights are those at rest,
             0 where no number was read; the reads of a row that has no other rings are 0.
         again: The first targets written and measured once more at the session's end, (repeated, rows, channels).
-        looks: Readings by which the chip's drift was tracked; none where it does not matter.
+        drift_readings: Readings of the pilot, by which the chip's drift was tracked; none where drift does not matter.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -112,7 +112,7 @@ class Validation:
     leak: float
     excluded: Bool[ndarray, "rows channels"] | bool = False
     again: Float[ndarray, "repeated rows channels"] | tuple[()] = ()
-    looks: int = 0
+    drift_readings: int = 0
 
     def __post_init__(self) -> None:
         """By default no ring is left out, and nothing was measured again."""
@@ -175,7 +175,10 @@ class Validation:
         Raises:
             InputError: Missing, damaged, of another schema or another chip, or with a number that cannot be.
         """
-        older = {4: lambda old: old.assign_attrs(looks=0)}
+        older = {
+            4: lambda old: old.assign_attrs(looks=0),
+            5: partial(rename_attribute, old="looks", new="drift_readings"),
+        }
         values = read_measurements(path, spec, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, older=older)
         values["excluded"] = values["excluded"].astype(bool)
         found = cls(**values)
@@ -183,40 +186,42 @@ class Validation:
         return found
 
 
-def _require_meaning(place: str, found: Validation, spec: ChipSpec | None) -> None:
+def _require_meaning(source: str, found: Validation, spec: ChipSpec | None) -> None:
     """Refuse a validation whose parts do not go together, or not with its chip's spec."""
     if not found.weight_low < found.weight_high:
         raise InputError(
-            f"{place}: weight_high = {found.weight_high:g}, want above weight_low = {found.weight_low:g}; {CURE}"
+            f"{source}: weight_high = {found.weight_high:g}, want above weight_low = {found.weight_low:g}; {CURE}"
         )
     used = ~np.asarray(found.excluded)
     if len(found.again) > len(found.measured):
-        raise InputError(f"{place}: again holds {len(found.again)} targets, want at most {len(found.measured)}; {CURE}")
+        raise InputError(
+            f"{source}: again holds {len(found.again)} targets, want at most {len(found.measured)}; {CURE}"
+        )
     for name in ("measured", "again"):
         weights = np.where(used, getattr(found, name), 0.0)
-        require_range(place, name, weights, replace(WEIGHT, axes=ARRAYS[name].axes), cure=CURE)
+        require_range(source, name, weights, replace(WEIGHT, axes=ARRAYS[name].axes), cure=CURE)
     if spec is None:
         return
-    told = {
+    from_spec = {
         "adc_bits": spec.detector.adc_bits,
         "dac_bits": spec.modulator.dac_bits,
         "encoding": spec.modulator.encoding,
     }
-    for name, wanted in told.items():
+    for name, wanted in from_spec.items():
         if getattr(found, name) != wanted:
             raise InputError(
-                f"{place}: {name} = {shown(getattr(found, name))}, want {wanted!r} as the spec has it; {CURE}"
+                f"{source}: {name} = {shown(getattr(found, name))}, want {wanted!r} as the spec has it; {CURE}"
             )
 
 
 def validation_plan(
     spec: ChipSpec, *, tracked: bool, targets: int = TARGETS, settings: int = SETTINGS, repeats: int | None = None
 ) -> MeasurementPlan:
-    """What `validate` asks of a bench; arguments as there."""
+    """Cost of `validate` in operations of a bench; arguments as there."""
     repeats = repeats_for(spec) if repeats is None else repeats
-    looks = tracked * -(-repeats // SAMPLES_PER_LOOK)
-    study = MeasurementPlan(settings=1, lights=max(1, looks), triggers=repeats, samples=repeats)
-    study = study + pilot_plan(spec) * looks
+    pilots = tracked * -(-repeats // SAMPLES_PER_PILOT)
+    study = MeasurementPlan(settings=1, lights=max(1, pilots), triggers=repeats, samples=repeats)
+    study = study + pilot_plan(spec) * pilots
     return weights_plan(spec, tracked=tracked) * (targets + min(AGAIN, targets)) + study * settings
 
 
@@ -284,7 +289,7 @@ def validate(
     for m in range(settings):
         tracker.set(programmed.volts[targets + m])
         for r in range(repeats):
-            if r % SAMPLES_PER_LOOK == 0:
+            if r % SAMPLES_PER_PILOT == 0:
                 tracker.correct(programmed.volts[targets + m])
             reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
@@ -308,7 +313,7 @@ def validate(
         residual_rms=float(rms(np.asarray(calibration.residual_rms))),
         excluded=np.asarray(calibration.excluded),
         again=again,
-        looks=tracker.triggers,
+        drift_readings=tracker.triggers,
     )
 
 

@@ -15,7 +15,7 @@ from prism_photonics.calibration.record import CURE, write_dataset
 from prism_photonics.calibration.record_fields import voltage
 from prism_photonics.calibration.stages import SCHEMA
 from prism_photonics.characterize.accuracy import MEASURED, WEIGHT
-from prism_photonics.characterize.records import read_measurements
+from prism_photonics.characterize.records import read_measurements, rename_attribute
 from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
@@ -40,7 +40,7 @@ ARRAYS = {
 ATTRIBUTES: dict[str, Field] = {
     "stage": Text("trim", "the stage 'trim'"),
     "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
-    "looks": Number(low=0, high=1e12, whole=True),
+    "drift_readings": Number(low=0, high=1e12, whole=True),
 }
 
 
@@ -54,7 +54,7 @@ class Trimmed:
         volts_V: The voltages that were measured, in V.
         excluded: Rings that the calibration left out.
         spec_hash: The chip's spec.
-        looks: Readings by which the chip's drift was tracked.
+        drift_readings: Readings of the pilot, by which the chip's drift was tracked.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -62,7 +62,7 @@ class Trimmed:
     volts_V: Float[ndarray, "iterations targets rows channels"]
     excluded: Bool[ndarray, "rows channels"]
     spec_hash: str
-    looks: int
+    drift_readings: int
 
     @property
     def closed_loop_bits(self) -> list[float]:
@@ -81,7 +81,11 @@ class Trimmed:
             )
             for name, (field, meaning) in ARRAYS.items()
         }
-        attrs = {"schema": SCHEMA, "stage": "trim", "spec_hash": self.spec_hash, "looks": self.looks}
+        attrs = {
+            "schema": SCHEMA,
+            "stage": "trim",
+            **{name: getattr(self, name) for name in ("spec_hash", "drift_readings")},
+        }
         write_dataset(xr.Dataset(arrays, attrs=attrs), path)
 
     @classmethod
@@ -98,7 +102,8 @@ class Trimmed:
         arrays = {name: field for name, (field, _) in ARRAYS.items()}
         if spec is not None:
             arrays["volts_V"] = voltage(spec, arrays["volts_V"].axes)
-        values = read_measurements(path, spec, schema=SCHEMA, arrays=arrays, attributes=ATTRIBUTES)
+        older = {1: partial(rename_attribute, old="looks", new="drift_readings")}
+        values = read_measurements(path, spec, schema=SCHEMA, arrays=arrays, attributes=ATTRIBUTES, older=older)
         del values["stage"]
         values["excluded"] = values["excluded"].astype(bool)
         measured = np.where(values["excluded"], 0.0, values["measured"])
@@ -118,7 +123,7 @@ def trim(
 ) -> Trimmed:
     """Programme random targets, measure their weights, and correct the voltages, several times.
 
-    What the model misses at a setting is taken for constant nearby: the next setting solves
+    The model's error at a setting is taken for constant nearby: the next setting solves
     ``model(V) = wanted − (measured − model(V_now))``, which is Gauss–Newton with the fitted slopes, inside the drive
     limit and on the driver's grid as all programming is.
 
@@ -138,7 +143,7 @@ def trim(
         InputError: The rings have no weight in common, or a reading of a ring in use is no number.
     """
     tracker = tracker or Tracker.after_survey(chip, calibration, spec)
-    calibration, looked = tracker.calibration, tracker.triggers
+    calibration, triggers_before = tracker.calibration, tracker.triggers
     low, high = common_range(calibration)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     commanded = rng.uniform(low, high, (targets, *calibration.shape))
@@ -157,11 +162,12 @@ def trim(
                 measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold, most=tracker.most_samples)
             measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
             asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
-    return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, looks=tracker.triggers - looked)
+    drift_readings = tracker.triggers - triggers_before
+    return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, drift_readings=drift_readings)
 
 
 def trim_plan(
     spec: ChipSpec, *, tracked: bool, targets: int = TARGETS, corrections: int = CORRECTIONS
 ) -> MeasurementPlan:
-    """What `trim` asks of a bench; arguments as there."""
+    """Cost of `trim` in operations of a bench; arguments as there."""
     return weights_plan(spec, tracked=tracked) * (targets * (corrections + 1))

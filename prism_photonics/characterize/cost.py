@@ -1,4 +1,4 @@
-"""What `prism calibrate` costs: the plans of its measurements together, in readings and in seconds."""
+"""Cost of `prism calibrate`: the sum of its measurement plans, in readings and in seconds."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ def calibration_wall_time_s(
     Args:
         bench: The instruments.
         spec: The chip.
-        tracked: Whether its drift is corrected, as `Validation.looks` tells.
+        tracked: Whether its drift is corrected, as `Validation.drift_readings` tells.
         searched: Readings of the search for its rings.
     """
     plan = calibration_plan(spec, tracked=tracked, searched=searched)

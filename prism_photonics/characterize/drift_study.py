@@ -36,7 +36,7 @@ ATTRIBUTES: dict[str, Field] = {"spec_hash": Text(SPEC_HASH, "a spec's hash, 64 
 
 @dataclass(frozen=True)
 class DriftStudy:
-    """What the weights of programmed targets did afterwards. Weights are effective weights.
+    """Change of programmed weights with time. Weights are effective weights.
 
     Attributes:
         commanded: Wanted weights, random over the range that every ring reaches.

@@ -39,3 +39,9 @@ def read_measurements(
     if spec is not None:
         require_spec_hash(str(path), dataset.attrs["spec_hash"], spec.hash, cure=CURE)
     return {name: dataset[name].values for name in arrays} | {name: dataset.attrs[name] for name in attributes}
+
+
+def rename_attribute(dataset: xr.Dataset, *, old: str, new: str) -> xr.Dataset:
+    """A step from an older schema: an attribute under its name of today; a file that lacks it goes on without."""
+    attrs = {new if name == old else name: value for name, value in dataset.attrs.items()}
+    return dataset.drop_attrs(deep=False).assign_attrs(attrs)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.characterize.accuracy import SAMPLES_PER_LOOK
+from prism_photonics.characterize.accuracy import SAMPLES_PER_PILOT
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.codec.encoding import RAILS, decode, encode
 from prism_photonics.drift.tracker import Tracker
@@ -47,7 +47,7 @@ def score_tile(
     single = shots.reshape(-1, chip.channels)
     currents_A = np.empty((len(single), chip.rows))
     for number, channels in enumerate(single):
-        if tracker is not None and number % SAMPLES_PER_LOOK == 0:
+        if tracker is not None and number % SAMPLES_PER_PILOT == 0:
             tracker.correct(volts)
         currents_A[number] = chip.measure(channels)
     currents_A = currents_A.reshape(*shots.shape[:-1], chip.rows)

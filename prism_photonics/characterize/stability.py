@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import read_dataset, write_dataset
+from prism_photonics.characterize.records import rename_attribute
 from prism_photonics.characterize.weights import bits, measure_weights, rms
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.tracker import HELD_AVERAGES, MODES, Tracker
@@ -22,7 +24,8 @@ from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.hour/1"
+SCHEMA = "prism_photonics.stability/2"
+FORMER = "prism_photonics.hour"
 CURE = "track again"
 # Relaxation and temperature move fast at first: seconds after the weights were loaded, then evenly.
 EARLY_S = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0)
@@ -41,7 +44,7 @@ ARRAYS = {
 ATTRIBUTES: dict[str, Field] = {
     "tracking": Text("|".join(MODES), f"one of {', '.join(MODES)}"),
     "span": Number(low=0, high=100, above=True),
-    "told": Text(wanted="figures of the run as JSON"),
+    "figures": Text(wanted="figures of the run as JSON"),
     "spec_hash": Text(SPEC_HASH, "a spec's hash, 64 hexadecimal digits"),
 }
 _COST = Number(low=0, high=1e15)
@@ -52,7 +55,7 @@ FIGURES: dict[str, Field] = dict.fromkeys(
 
 @dataclass
 class StabilityTest:
-    """What was measured; one entry per check.
+    """Measurements of a stability test, one entry per check.
 
     Attributes:
         mode: How the chip was tracked.
@@ -100,7 +103,7 @@ class StabilityTest:
     def write(self, path: Path, spec: ChipSpec) -> None:
         """Write atomically as netCDF."""
         arrays = {name: (field.axes, np.array(getattr(self, name))) for name, field in ARRAYS.items()}
-        attrs = {"tracking": self.mode, "span": self.span, "told": json.dumps(self.figures), "spec_hash": spec.hash}
+        attrs = {"tracking": self.mode, "span": self.span, "figures": json.dumps(self.figures), "spec_hash": spec.hash}
         write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
 
     @classmethod
@@ -110,8 +113,17 @@ class StabilityTest:
         Raises:
             InputError: Missing, damaged, of another schema, or with a number that cannot be.
         """
-        dataset = read_dataset(path, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, cure=CURE)
-        test = cls(dataset.attrs["tracking"], dataset.attrs["span"], figures=_read_figures(path, dataset.attrs["told"]))
+        dataset = read_dataset(
+            path,
+            schema=SCHEMA,
+            arrays=ARRAYS,
+            attributes=ATTRIBUTES,
+            older={1: partial(rename_attribute, old="told", new="figures")},
+            former=FORMER,
+            cure=CURE,
+        )
+        figures = _read_figures(path, dataset.attrs["figures"])
+        test = cls(dataset.attrs["tracking"], dataset.attrs["span"], figures=figures)
         for name in ARRAYS:
             setattr(test, name, dataset[name].values.tolist())
         if (np.diff(test.time_s) < 0.0).any():
@@ -126,7 +138,7 @@ def _read_figures(path: Path, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         figures = None
     if not isinstance(figures, dict):
-        raise InputError(f"{path}: told = {shown(text)}, want a JSON table; {CURE}")
+        raise InputError(f"{path}: figures = {shown(text)}, want a JSON table; {CURE}")
     require_values(str(path), figures, FIGURES, cure=CURE)
     for name in ("pinned_rings", "excluded_rings"):
         rings = figures.get(name)

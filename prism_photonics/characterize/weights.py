@@ -21,7 +21,7 @@ WEIGHT_DARK_NOISE, MOST_WEIGHT_DARK_AVERAGES = WEIGHT_NOISE / 4.0, 16 * MOST_WEI
 # Readings of one weight, whose scatter tells its standard error.
 PARTS = 4
 # A tracked chip's pilot is read again after so many channels (design choice).
-LINES_PER_LOOK = 4
+LINES_PER_PILOT = 4
 
 
 def measure_weights(
@@ -38,7 +38,7 @@ def measure_weights(
         chip: The chip, its voltages set.
         calibration: Its calibration.
         spec: Its spec: how long is averaged goes by its noise.
-        hold: Called before the dark level and before every `LINES_PER_LOOK` channels, to mend what has drifted.
+        hold: Called before the dark level and before every `LINES_PER_PILOT` channels, to mend what has drifted.
         most: Most converter samples of one weight.
 
     Returns:
@@ -56,7 +56,7 @@ def measure_weights(
     dark = chip.measure(np.zeros(rings), averages=dark_averages)
     parts = min(PARTS, averages)
     for c in range(rings):
-        if c % LINES_PER_LOOK == 0:
+        if c % LINES_PER_PILOT == 0:
             hold()
         light = np.where(np.arange(rings) == c, full_light, 0.0)
         readings = np.stack([chip.measure(light, averages=averages // parts) for _ in range(parts)])
@@ -79,12 +79,12 @@ def rms(errors: Float[ndarray, "..."], axis: tuple[int, ...] | None = None) -> F
 
 
 def weights_plan(spec: ChipSpec, *, tracked: bool) -> MeasurementPlan:
-    """What setting voltages and `measure_weights` ask of a bench; tracked, `Tracker.correct` is called within."""
+    """Cost of setting voltages and `measure_weights`; tracked, `Tracker.correct` is called within."""
     averages, dark_averages = _weight_averages(spec, pilot_samples(spec))
     parts, rings = min(PARTS, averages), spec.chip.rings
     samples = dark_averages + rings * parts * (averages // parts)
     once = MeasurementPlan(settings=1, lights=1 + rings, triggers=1 + parts * rings, samples=samples)
-    return once + pilot_plan(spec) * (tracked * (1 + -(-rings // LINES_PER_LOOK)))
+    return once + pilot_plan(spec) * (tracked * (1 + -(-rings // LINES_PER_PILOT)))
 
 
 def numbers_only(calibration: Calibration, weights: Float[ndarray, "targets rows channels"]) -> Float[ndarray, "..."]:

@@ -1,4 +1,4 @@
-"""What can be measured: set ring voltages, send light, read currents. A virtual chip, or instruments."""
+"""Chips to be measured, virtual or on instruments: set ring voltages, send light, read currents."""
 
 from prism_photonics.chip.abstract import AbstractChip
 

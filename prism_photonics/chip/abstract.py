@@ -30,13 +30,13 @@ class AbstractChip(ABC):
         self._time_s = 0.0
 
     def __repr__(self) -> str:
-        """What is printed on the box."""
+        """Class, label, spec and size."""
         where = f" ({self.label})" if self.label else ""
         return f"<{type(self).__name__}{where}: {self.spec.name}, {self.rows} × {self.channels} rings>"
 
     @property
     def spec(self) -> ChipSpec:
-        """What the chip was meant to be."""
+        """The spec that the chip was made to."""
         return self._spec
 
     @property

@@ -44,7 +44,7 @@ RANGE_OVER_CONVERTER = 10.0
 
 @dataclass
 class Tally:
-    """What a bench has done: the counts that `benchfile.wall_time_s` takes."""
+    """Counts of a bench's operations, as `benchfile.wall_time_s` takes them."""
 
     settings: int = 0
     heatings: int = 0
@@ -186,7 +186,7 @@ class BenchChip(AbstractChip):
     # ------------------------------------------------------------ the chip's door
 
     def _wait(self, seconds: float) -> None:
-        """Let time pass: a real bench sleeps, a virtual one may be told to move its clock."""
+        """Let time pass: a real bench sleeps, a virtual one's clock may be moved by a command."""
         # One clock is moved once, however many entries name it.
         if not any(source.driver.wait(seconds) for source in self._sources):
             time.sleep(seconds)

@@ -122,7 +122,7 @@ def wall_time_s(
         settings: How often the ring voltages change.
         lights: How often the light changes.
         triggers: Readings of all rows.
-        samples: Converter samples of all those readings together.
+        samples: Converter samples, summed over all readings.
         heatings: How often heater powers change.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a driver of an instrument must do; `registry` has the drivers that are installed."""
+"""The interface of an instrument's driver; `registry` has the drivers that are installed."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -110,7 +110,7 @@ class AbstractDriver(ABC):
 
     @abstractmethod
     def idn(self) -> str:
-        """What the instrument says it is."""
+        """The instrument's identification, its answer to ``*IDN?``."""
 
     @abstractmethod
     def close(self) -> None:

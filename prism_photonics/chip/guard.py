@@ -81,7 +81,7 @@ _switches, _worded, _sensed = (Headers(*names) for names in (SWITCHES, WORDED, S
 @final
 @dataclass(frozen=True)
 class Guard:
-    """What an instrument may be told by the letter of its bench file.
+    """Holds the fixed commands of a bench file against an allow-list of harmless ones.
 
     Attributes:
         limit: Largest magnitude of a number that could be a voltage, or a heater's setting.
@@ -92,7 +92,7 @@ class Guard:
     largest_channel: int = 0
 
     def doubt(self, command: Template, *, setting: bool = False) -> str:
-        """What of a command is not proven harmless, as a clause for a message; empty if all of it is.
+        """The part of a command that is not proven harmless, as a clause for a message; empty if there is none.
 
         Args:
             command: The command.
@@ -122,7 +122,7 @@ class Guard:
     # ------------------------------------------------------------ one message unit
 
     def _doubt_unit(self, unit: str, path: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-        """What is in doubt of one program message unit, and the header path that holds after it."""
+        """The doubtful part of one program message unit, and the header path that holds after it."""
         if unit in _SCRIPT:
             return "", ()
         match = _UNIT.fullmatch(unit)
@@ -218,7 +218,7 @@ class Guard:
     # ------------------------------------------------------------ the unit with the setting's own field
 
     def _doubt_setting(self, unit: str) -> str:
-        """What could turn the value that is checked into another one, or stands beside it."""
+        """The part of a setting command that could change the checked value, or adds another beside it."""
         before, _, after = unit.partition(_VALUE)
         # A channel list is closed where it is opened, and holds channels only.
         bare_before, bare_after = (_LIST.sub(" ", part) for part in (before, after))

@@ -9,7 +9,7 @@ import re
 
 # Source of the meanings: SCPI-99, vol. 2 (command reference), the chapters named; DIAGnostic is of the served chip.
 HARMLESS = (
-    # SENSe, CALCulate's neighbours: how a meter looks at its input.
+    # SENSe, CALCulate's neighbours: how a meter treats its input.
     "[SENSe]:AVERage[:STATe]", "[SENSe]:AVERage:COUNt", "[SENSe]:AVERage:TCONtrol", "[SENSe]:NPLCycles",
     "SENSe:FUNCtion:CONCurrent", "SENSe:CURRent[:DC]:RANGe[:UPPer]",
     "SENSe:CURRent[:DC]:RANGe:AUTO", "[SENSe]:CURRent[:DC]:NPLCycles", "[SENSe]:CURRent[:DC]:APERture",
@@ -70,7 +70,7 @@ UNLIKE_VOLTS = ("[SOURce]:HEATer", "[SOURce]:POWer[:LEVel][:IMMediate][:AMPLitud
 
 MODES = ("[SOURce]:FUNCtion[:MODE]", "[SOURce]:FUNCtion:SHAPe", "[SOURce]:VOLTage:MODE", "[SOURce]:CURRent:MODE",
     "[SOURce]:MODE")  # fmt: skip
-"""What an output does: only the words for a constant voltage are let through."""
+"""Functions of an output: only the words for a constant voltage are let through."""
 
 COMMON = ("*CLS", "*OPC", "*RST", "*TRG", "*WAI")
 """IEEE 488.2 common commands without data that recall nothing."""

@@ -1,4 +1,4 @@
-"""What the heaters of a chip may be given, and how they warm the rings of others."""
+"""Power limits of a chip's heaters, and their thermal crosstalk."""
 
 from jaxtyping import Float
 from numpy import ndarray
@@ -73,7 +73,7 @@ def shift_by_others_pm(spec: ChipSpec, given_pm: Float[ndarray, "rows rings"]) -
 
 
 def own_shift_pm(spec: ChipSpec, wanted_pm: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
-    """What each heater has to do to its own ring so that all together shift every ring as wanted.
+    """Own shift of each heater that gives every ring its wanted shift: the thermal crosstalk, inverted.
 
     Args:
         spec: The chip; its ``trim.heater_crosstalk`` is believed.
@@ -86,8 +86,8 @@ def own_shift_pm(spec: ChipSpec, wanted_pm: Float[ndarray, "rows rings"]) -> Flo
     if not share:
         return wanted_pm
 
-    def together(own_pm: Float[ndarray, " all"]) -> Float[ndarray, " all"]:
+    def with_crosstalk(own_pm: Float[ndarray, " all"]) -> Float[ndarray, " all"]:
         return own_pm + share * shift_by_others_pm(spec, own_pm.reshape(shape)).ravel()
 
-    matrix = LinearOperator((wanted_pm.size,) * 2, matvec=together, dtype=float)  # type: ignore[call-issue]
+    matrix = LinearOperator((wanted_pm.size,) * 2, matvec=with_crosstalk, dtype=float)  # type: ignore[call-issue]
     return gmres(matrix, wanted_pm.ravel(), rtol=1e-9)[0].reshape(shape)

@@ -34,7 +34,7 @@ Span = int | list[int]
 
 
 AMPERES = {"A": 1.0, "mA": 1e-3, "uA": 1e-6, "nA": 1e-9, "pA": 1e-12}
-"""What one of a meter's units is in A."""
+"""Amperes per unit of a meter."""
 # No digits, signs or points: what stands beside a number must not become part of it.
 Affix = Annotated[str, Field(pattern=r"^([A-Za-z_:=%/ ]{0,15}[A-DF-Za-df-z_:=%/])?$")]
 # Design choice: four thousand rows of 256 rings, the most that a spec can have.
@@ -136,7 +136,7 @@ class _Commands(Table):
 
 @final
 class VoltageCommands(_Commands):
-    """What a voltage source understands."""
+    """Commands of a voltage source."""
 
     set: SetChannels = "SOUR:VOLT {values:.12g},(@{channels})"
     query: ReadChannels = Field(default="SOUR:VOLT? (@{channels})", description="read back; empty: it cannot")
@@ -150,21 +150,21 @@ class VoltageCommands(_Commands):
 
 @final
 class HeaterCommands(_Commands):
-    """What a source of heater power understands."""
+    """Commands of a source of heater power."""
 
     set: SetChannels = "SOUR:HEAT {values},(@{channels})"
 
 
 @final
 class LightCommands(_Commands):
-    """What the modulators' driver understands."""
+    """Commands of the modulators' driver."""
 
     set: SetChannels = "SOUR:TRAN {values:.12g},(@{channels})"
 
 
 @final
 class MeterCommands(_Commands):
-    """What a current meter understands."""
+    """Commands of a current meter."""
 
     average: Annotated[str, _checked("averages", "integration_s")] = Field(
         default="SENS:AVER:COUN {averages}", description="sent when the number of samples changes; empty: never"
@@ -174,7 +174,7 @@ class MeterCommands(_Commands):
 
 
 class Instrument(Table):
-    """What every instrument has."""
+    """Keys of every instrument."""
 
     resource: str = Field(
         min_length=1, max_length=256, description="VISA resource, such as TCPIP::10.0.0.5::5025::SOCKET"
@@ -237,7 +237,7 @@ class HeaterSource(Instrument):
         return self
 
     def sent(self, power_mW: float) -> float:
-        """What is sent for a power in mW: the power, ``√(P·R)`` in V, or ``√(P/R)`` in A."""
+        """The number that sets a heater power in mW: the power itself, ``√(P·R)`` in V, or ``√(P/R)`` in A."""
         if self.unit == "mW":
             return power_mW
         power_W = 1e-3 * power_mW

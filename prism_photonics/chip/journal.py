@@ -262,13 +262,13 @@ def _require_readings(entries: list[dict[str, Any]], path: Path, *, rows: int) -
     for number, entry in enumerate(entries, start=1):
         if "light" not in entry:
             continue
-        place = f"{path}: entry {number}"
+        source = f"{path}: entry {number}"
         try:
             currents = {"A": np.array(entry.get("A"), dtype=float)}
         except (TypeError, ValueError):
-            raise InputError(f"{place}: A = {shown(entry.get('A'))}, want {rows} currents; {CURE}") from None
-        require_arrays(place, currents, READING, sizes={"row": rows}, cure=CURE)
-        time_s = require_values(place, entry, {"s": replace(TIME, low=read_s)}, cure=CURE)
+            raise InputError(f"{source}: A = {shown(entry.get('A'))}, want {rows} currents; {CURE}") from None
+        require_arrays(source, currents, READING, sizes={"row": rows}, cure=CURE)
+        time_s = require_values(source, entry, {"s": replace(TIME, low=read_s)}, cure=CURE)
         read_s = time_s["s"]
 
 

@@ -112,7 +112,7 @@ class InstrumentLocks:
 
 
 def _claims(resource: str) -> dict[str, bool]:
-    """What has to be locked for a resource, and whether others may share it.
+    """The names to be locked for a resource, each with whether others may share it.
 
     A host's own service is the whole box; of its sockets each may be another one's, behind a gateway.
     """

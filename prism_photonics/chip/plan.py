@@ -1,4 +1,4 @@
-"""What a measurement asks of a bench, counted: settings, heater powers, lights, readings and converter samples."""
+"""Cost of a measurement in operations of a bench: settings, heater powers, lights, readings, converter samples."""
 
 from dataclasses import dataclass, fields
 
@@ -12,7 +12,7 @@ class MeasurementPlan:
         heatings: How often heater powers change.
         lights: How often the light changes.
         triggers: Readings of all rows.
-        samples: Converter samples of all those readings together.
+        samples: Converter samples, summed over all readings.
     """
 
     settings: int = 0

@@ -20,7 +20,7 @@ from prism_photonics.spec import ChipSpec
 
 
 class LineCurrents(NamedTuple):
-    """What every line at full light gives, before saturation: A, and A per pm that the line moves; (rows, rings)."""
+    """Photocurrent of every line at full light before saturation, in A, and its slope in A/pm; (rows, rings)."""
 
     through_A: Float[ndarray, "rows rings"]
     drop_A: Float[ndarray, "rows rings"]
@@ -85,7 +85,7 @@ class Receiver:
 
 
 class _Lit(NamedTuple):
-    """What a light gives: each row's mean and white noise in A, each line's current and slope that its noises scale."""
+    """Photocurrents under a light: each row's mean and white noise in A, each line's current and slope."""
 
     lines: LineCurrents
     light: Float[ndarray, " channels"]

@@ -1,4 +1,4 @@
-"""What an instrument answers, read with suspicion: numbers in its maker's form, and its error queue."""
+"""Answers of instruments, parsed with suspicion: numbers in its maker's form, and its error queue."""
 
 import math
 import re

@@ -298,7 +298,7 @@ class ScpiDriver(AbstractDriver):
         return f"{self.where} ({self.entry.resource})"
 
     def require_harmless(self, *, limit_V: float, most_heat: float) -> None:
-        """What the bench file says to an instrument that holds rings or heats them must be proven harmless."""
+        """Refuse fixed commands to a source of voltage or heat that are not proven harmless."""
         limit = min(limit_V, most_heat)
         guard = Guard(limit, largest_channel=max(channel_map(self._mapped).values()))
         largest = self._largest_set(rings=limit_V < np.inf)

@@ -148,7 +148,7 @@ class ServedChip:
             raise Refusal(-240, f"Hardware error; {text[:200]}") from None
 
     def _lock(self, header: str, client: Client) -> str | None:
-        """What of ``SYSTem:LOCK`` is asked: to have the box alone, to let go of it, or who has it."""
+        """Answer ``SYSTem:LOCK``: take the box alone, release it, or name its owner."""
         if "REQ" in header:
             return "1" if self._ownership.request(client) else "0"
         if "OWN" in header:

@@ -17,7 +17,7 @@ class Refusal(Exception):
 @final
 @dataclass(eq=False)
 class Client:
-    """What the box remembers of one connection.
+    """State of one connection to the box.
 
     Attributes:
         errors: Its queue of errors, the oldest first.
@@ -40,7 +40,7 @@ class Ownership:
     """Which client has the box to itself, whose settings hold, and whose the last reading is.
 
     Two programs on one box would measure at each other's settings and fetch each other's readings. One that asks for
-    the box gets it alone; of two that do not ask, the one whose settings were overrun is told so.
+    the box gets it alone; of two that do not ask, the one whose settings were overrun gets an error.
     """
 
     def __init__(self) -> None:

@@ -35,11 +35,11 @@ class Wire(Protocol):
         ...
 
     def unasked(self) -> bytes:
-        """What has come without being received, as far as can be told."""
+        """Bytes that arrived and were not read, as far as the line can say."""
         ...
 
     def closed(self) -> bool:
-        """Whether the other end has hung up, as far as can be told."""
+        """Whether the other end has hung up, as far as the line can say."""
         ...
 
 
@@ -86,7 +86,7 @@ class SocketWire:
                 self._buffer += data
 
     def unasked(self) -> bytes:
-        """What has come; see `Wire.unasked`."""
+        """Bytes that arrived; see `Wire.unasked`."""
         with contextlib.suppress(OSError):
             self._buffer += self._line.recv(64)
         self._drop_line_feed()

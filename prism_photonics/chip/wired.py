@@ -1,4 +1,4 @@
-"""One instrument of a bench: where it stands on the chip, what it was last sent, and what it may be asked and told."""
+"""One instrument of a bench: its place on the chip, its last settings, and the commands that it may be sent."""
 
 import time
 from dataclasses import dataclass

@@ -54,7 +54,7 @@ def calibrate(
             watch_drift(session, out, seed=seed)
     for doubt in session.warnings:
         warn(doubt)
-    trimmed, tracked = recorded_trim(out), accuracy.validation.looks > 0
+    trimmed, tracked = recorded_trim(out), accuracy.validation.drift_readings > 0
     wall_time_s = calibration_wall_time_s(bench_file, chip_spec, tracked=tracked, searched=searched)
     result = {
         "record": str(out),

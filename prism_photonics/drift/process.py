@@ -19,8 +19,8 @@ from prism_photonics.spec import ChipSpec
 class FilmCharge:
     """Charge state of the film under every electrode, integrated exactly over steps of steady voltage.
 
-    What a held voltage loses of its effect, and what it leaves behind: V acts as ``V − Σ share·x``, where each x
-    relaxes towards V with a time of its own. The sources of shares and times are in the film's profile.
+    A held voltage loses part of its effect, and leaves a remnant: V acts as ``V − Σ share·x``, where each x relaxes
+    towards V with its own time constant. The sources of shares and times are in the film's profile.
     """
 
     def __init__(self, profile: Profile, shape: tuple[int, ...]) -> None:
@@ -61,10 +61,10 @@ class Drift:
 
     @property
     def state(self) -> DriftState:
-        """What has moved, exactly: without a covariance."""
-        moved = {"temperatures": self._temperatures, "own_pm": self._own_pm, "lost_V": self._film.lost_V}
+        """The true drift state, without a covariance."""
+        drifted = {"temperatures": self._temperatures, "own_pm": self._own_pm, "lost_V": self._film.lost_V}
         rest = DriftState.rest(self._own_pm.shape)
-        return dataclasses.replace(rest, **{name: jnp.asarray(value) for name, value in moved.items()})
+        return dataclasses.replace(rest, **{name: jnp.asarray(value) for name, value in drifted.items()})
 
     def advance(self, seconds: float, volts: Float[ndarray, "rows rings"]) -> None:
         """Let time pass under steady voltages.

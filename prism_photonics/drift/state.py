@@ -18,7 +18,7 @@ FILM_SCATTER = 0.3
 
 
 class DriftState(eqx.Module):
-    """Mean of what has moved since a chip was calibrated, and its covariance; without one where nothing is estimated.
+    """Mean and covariance of a chip's drift since its calibration; the covariance is zero where the drift is exact.
 
     Shared numbers keep their full covariance and each ring one variance. The covariance between the two is neglected: a
     ring's whole shift, which is what voltages correct, is off by 1 to 11 % more than with the full one of

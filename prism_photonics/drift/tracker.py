@@ -59,7 +59,7 @@ class Tracker:
         triggers: Readings taken.
         refreshes: How often held weights were read.
         settings: How often corrected voltages were set.
-        most_samples: Converter samples that a reading between two looks at the pilot may take before drift spoils it.
+        most_samples: Most converter samples of a reading between two pilots: drift spoils what takes longer.
     """
 
     def __init__(
@@ -247,12 +247,12 @@ class Tracker:
 
 
 def pilot_samples(spec: ChipSpec) -> int:
-    """Most converter samples of a reading between two looks at the pilot: drift spoils what takes longer."""
+    """Most converter samples of a reading between two readings of the pilot: drift spoils what takes longer."""
     return steady_samples(spec, PILOT_LINES)
 
 
 def pilot_plan(spec: ChipSpec) -> MeasurementPlan:
-    """What one `Tracker.correct` asks of a bench: the pilot, its dark level and lines, and the corrected setting."""
+    """Cost of one `Tracker.correct`: the pilot, its dark level and lines, and the corrected setting."""
     readings = 1 + len(_spread_lines(PILOT_LINES, spec.chip.rings))
     samples = readings * _pilot_averages(spec)
     return MeasurementPlan(settings=2, lights=readings, triggers=readings, samples=samples)

@@ -15,11 +15,11 @@ LARGEST_BYTES = 1 << 32
 """Size limit of what is unpacked, checked before anything is."""
 
 
-def open_file(place: str, path: Path, *, want: str) -> IO[bytes]:
+def open_file(source: str, path: Path, *, want: str) -> IO[bytes]:
     """Open a file for reading.
 
     Args:
-        place: What it is called in messages.
+        source: The file, as messages name it.
         path: The file.
         want: What it should be, for the message.
 
@@ -30,16 +30,16 @@ def open_file(place: str, path: Path, *, want: str) -> IO[bytes]:
         return path.open("rb")
     except (OSError, ValueError) as error:  # ValueError: a path that no system could have
         reason = getattr(error, "strerror", None) or "no such path"
-        raise InputError(f"{place}: cannot be read ({reason}), want {want}; check the path") from None
+        raise InputError(f"{source}: cannot be read ({reason}), want {want}; check the path") from None
 
 
 def read_npz(
-    place: str, stream: IO[bytes], *, largest: int = LARGEST_BYTES, cure: str
+    source: str, stream: IO[bytes], *, largest: int = LARGEST_BYTES, cure: str
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The arrays of an npz file by name.
 
     Args:
-        place: The file, for messages.
+        source: The file, as messages name it.
         stream: Its content.
         largest: Most bytes that it may hold unpacked.
         cure: How such a file is made anew.
@@ -51,7 +51,7 @@ def read_npz(
         with zipfile.ZipFile(stream) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > largest:
-            raise InputError(f"{place}: got {size} bytes unpacked, want at most {largest}; {cure}")
+            raise InputError(f"{source}: got {size} bytes unpacked, want at most {largest}; {cure}")
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -59,20 +59,20 @@ def read_npz(
         raise
     except Exception:  # damaged zip and npy headers raise a dozen different types
         raise InputError(
-            f"{place}: got no readable npz (truncated, damaged or pickled), want plain arrays; {cure}"
+            f"{source}: got no readable npz (truncated, damaged or pickled), want plain arrays; {cure}"
         ) from None
     # NumPy hands a member without the npy mark back as bytes.
     odd = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
     if odd:
-        raise InputError(f"{place}: got {shown(odd[0])}, no array, want plain arrays; {cure}")
+        raise InputError(f"{source}: got {shown(odd[0])}, no array, want plain arrays; {cure}")
     return arrays
 
 
-def read_npy(place: str, stream: IO[bytes], *, want: str, cure: str) -> Shaped[np.ndarray, "..."]:
+def read_npy(source: str, stream: IO[bytes], *, want: str, cure: str) -> Shaped[np.ndarray, "..."]:
     """The array of an npy file.
 
     Args:
-        place: The file, for messages.
+        source: The file, as messages name it.
         stream: Its content, from the beginning.
         want: What it should hold, for the message.
         cure: How such a file is made anew.
@@ -92,6 +92,6 @@ def read_npy(place: str, stream: IO[bytes], *, want: str, cure: str) -> Shaped[n
         return np.lib.format.read_array(stream, allow_pickle=False)
     except Exception:  # damaged headers raise a dozen different types; a pickle is refused, never run
         raise InputError(
-            f"{place}: got no readable .npy array of numbers (damaged, an archive, or Python objects), want {want}; "
+            f"{source}: got no readable .npy array of numbers (damaged, an archive, or Python objects), want {want}; "
             f"{cure}"
         ) from None

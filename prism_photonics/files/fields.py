@@ -78,7 +78,7 @@ YES_NO = Number(low=0, high=1, whole=True)
 
 
 def require_arrays(
-    place: str,
+    source: str,
     arrays: Mapping[Any, Any],
     fields: Mapping[str, Number],
     *,
@@ -88,7 +88,7 @@ def require_arrays(
     """The arrays that a table names, once each of them is what the table says.
 
     Args:
-        place: The file, for messages.
+        source: The file, as messages name it.
         arrays: Anything with arrays by name; what the table does not name is left alone.
         fields: The table.
         sizes: Lengths of axes that are known beforehand. An axis of another name is as long as its first array has it.
@@ -105,22 +105,22 @@ def require_arrays(
         if name not in arrays:
             if field.optional:
                 continue
-            raise InputError(f"{place}: the file lacks {name}, want {field.wanted}; {cure}")
+            raise InputError(f"{source}: the file lacks {name}, want {field.wanted}; {cure}")
         array = np.asarray(arrays[name])
         if array.dtype.kind not in field.kinds:
             want = _KINDS.get(field.kinds, "numbers")
-            raise InputError(f"{place}: {name} is of type {array.dtype}, want {want}; {cure}")
-        _require_shape(place, name, array, field, known=known, cure=cure)
-        require_range(place, name, array, field, cure=cure)
+            raise InputError(f"{source}: {name} is of type {array.dtype}, want {want}; {cure}")
+        _require_shape(source, name, array, field, known=known, cure=cure)
+        require_range(source, name, array, field, cure=cure)
         found[name] = array
     return found
 
 
-def require_values(place: str, values: Mapping[str, Any], fields: Mapping[str, Field], *, cure: str) -> dict[str, Any]:
+def require_values(source: str, values: Mapping[str, Any], fields: Mapping[str, Field], *, cure: str) -> dict[str, Any]:
     """The single numbers and texts that a table names, once each of them is what the table says.
 
     Args:
-        place: The file, for messages.
+        source: The file, as messages name it.
         values: The values by name; what the table does not name is left alone.
         fields: The table.
         cure: What the user can do.
@@ -137,22 +137,22 @@ def require_values(place: str, values: Mapping[str, Any], fields: Mapping[str, F
         if name not in values:
             if field.optional:
                 continue
-            raise InputError(f"{place}: the file lacks {name}, want {field.wanted}; {cure}")
+            raise InputError(f"{source}: the file lacks {name}, want {field.wanted}; {cure}")
         value = values[name]
         if isinstance(field, Text):
             if not (isinstance(value, str) and re.fullmatch(field.like, value)):
-                raise InputError(f"{place}: {name} = {shown(value)}, want {field.wanted}; {cure}")
+                raise InputError(f"{source}: {name} = {shown(value)}, want {field.wanted}; {cure}")
             found[name] = str(value)
             continue
         number = _number(value)
         if number is None:
-            raise InputError(f"{place}: {name} = {shown(value)}, want {field.wanted}; {cure}")
-        require_range(place, name, number, field, cure=cure)
+            raise InputError(f"{source}: {name} = {shown(value)}, want {field.wanted}; {cure}")
+        require_range(source, name, number, field, cure=cure)
         found[name] = int(number) if field.whole else float(number)
     return found
 
 
-def require_range(place: str, name: str, array: Shaped[np.ndarray, "..."], field: Number, *, cure: str) -> None:
+def require_range(source: str, name: str, array: Shaped[np.ndarray, "..."], field: Number, *, cure: str) -> None:
     """Refuse an array of numbers one of which lies outside its range, or is none where there must be one.
 
     Raises:
@@ -172,18 +172,18 @@ def require_range(place: str, name: str, array: Shaped[np.ndarray, "..."], field
     where = ", ".join(f"{axis} {index}" for axis, index in zip(field.axes, at, strict=False))
     value = array[at]
     raise InputError(
-        f"{place}: {name} = {shown(value.item())}{' at ' + where if where else ''}, want {field.wanted}; {cure}"
+        f"{source}: {name} = {shown(value.item())}{' at ' + where if where else ''}, want {field.wanted}; {cure}"
     )
 
 
-def require_spec_hash(place: str, found: str, wanted: str, *, cure: str) -> None:
+def require_spec_hash(source: str, found: str, wanted: str, *, cure: str) -> None:
     """Refuse a record of another spec than the one that it stands beside.
 
     Raises:
         InputError: The hashes differ.
     """
     if found != wanted:
-        raise InputError(f"{place}: belongs to spec {shown(found[:12])}, its chip to {wanted[:12]!r}; {cure}")
+        raise InputError(f"{source}: belongs to spec {shown(found[:12])}, its chip to {wanted[:12]!r}; {cure}")
 
 
 def shown(value: Any) -> str:
@@ -209,7 +209,7 @@ def _number(value: Any) -> Shaped[np.ndarray, ""] | None:
 
 
 def _require_shape(
-    place: str,
+    source: str,
     name: str,
     array: Shaped[np.ndarray, "..."],
     field: Number,
@@ -223,4 +223,4 @@ def _require_shape(
     )
     if not fits:
         want = ", ".join(f"{axis} {known[axis]}" if known.get(axis) else axis for axis in field.axes)
-        raise InputError(f"{place}: {name} has shape {array.shape}, want ({want}); {cure}")
+        raise InputError(f"{source}: {name} has shape {array.shape}, want ({want}); {cure}")

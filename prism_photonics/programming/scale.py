@@ -17,7 +17,7 @@ SCALES, QUERIES, DRAWS = 12, 32, 4
 
 @dataclass(frozen=True)
 class NoiseLevel:
-    """What stands between a commanded and a read weight, in units of weight.
+    """Errors and noise between a commanded and a read weight, in units of weight.
 
     Attributes:
         weight_std: Standard deviation of the realised weight about the commanded one.

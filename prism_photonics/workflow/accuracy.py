@@ -1,4 +1,4 @@
-"""What a calibrated chip was measured to do on targets that it never saw, and the spec that it was made to."""
+"""Accuracy of a calibrated chip on held-out targets, with the spec that it was made to."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ class Accuracy:
         return path
 
     def __repr__(self) -> str:
-        """What was found, in one line."""
+        """The figures in one line."""
         low, high = self.validation.weight_low, self.validation.weight_high
         return (
             f"<Accuracy of {self.spec.name}: {self.accuracy_bits:.2f} bits open loop, repeatable to "

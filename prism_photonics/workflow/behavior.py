@@ -48,11 +48,11 @@ class FittedBehavior:
 
     def __repr__(self) -> str:
         """What was found, in one line."""
-        told = self.report
+        report = self.report
         return (
-            f"<FittedBehavior of {self.spec.name}: weight error {told['weight_error_rms']:.2g}, read noise "
-            f"{told['noise_rms']:.2g} rms; held out {told['weight_error_held_out_ratio']:.2f} and "
-            f"{told['noise_held_out_ratio']:.2f} of the fit>"
+            f"<FittedBehavior of {self.spec.name}: weight error {report['weight_error_rms']:.2g}, read noise "
+            f"{report['noise_rms']:.2g} rms; held out {report['weight_error_held_out_ratio']:.2f} and "
+            f"{report['noise_held_out_ratio']:.2f} of the fit>"
         )
 
 

@@ -1,4 +1,4 @@
-"""A calibrated chip on its bench: what is known of it, the survey that told, and who follows it while it drifts."""
+"""A calibrated chip on its bench: its fit, the survey behind it, and the tracker that corrects its drift."""
 
 from functools import partial
 from pathlib import Path
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 @final
 class CalibrationSession:
-    """A calibrated chip. Its voltages are set through this object, which corrects them for what has drifted since.
+    """A calibrated chip. Its voltages are set through this object, which corrects them for drift.
 
     Attributes:
         chip: The chip on its bench.
         spec: What it was meant to be.
         survey: The readings that the fit came from.
         fit: The fitted chip, as calibrated.
-        tracker: Who sets the chip's voltages, and follows its temperature where that matters.
+        tracker: Sets the chip's voltages, and tracks its temperature where drift matters.
         faults: What is broken on the chip, as the survey shows; its rings are left out.
         seed: The seed of survey and fit.
     """
@@ -254,19 +254,19 @@ class CalibrationSession:
         return drawn("resonances", stages(self.fit, self.survey)["resonance"], ax=ax)
 
     def __repr__(self) -> str:
-        """What was found, in one line."""
-        told = summary(self.fit)
+        """The figures in one line."""
+        figures = summary(self.fit)
         return (
             f"<CalibrationSession of {self.chip!r}: {self.readings_per_ring:.1f} readings per ring, misfit "
-            f"{told['residual_rms']:.1e} of a weight (χ² {told['chi2']:.2f}), "
-            f"{len(told['excluded_rings'])} rings left out, drift {'followed' if self.tracker.active else 'small'}>"
+            f"{figures['residual_rms']:.1e} of a weight (χ² {figures['chi2']:.2f}), "
+            f"{len(figures['excluded_rings'])} rings left out, drift {'followed' if self.tracker.active else 'small'}>"
         )
 
 
 def calibrate_chip(
     chip: AbstractChip, *, seed: int = 0, settings: int | None = None, averages: int | None = None
 ) -> CalibrationSession:
-    """Find out a chip from its photocurrents: a survey, then least squares through the exact row.
+    """Calibrate a chip from its photocurrents: a survey, then least squares through the exact row.
 
     The numbers are those of ``prism calibrate --seed``: one and the same seed gives the same survey voltages, the same
     fit and, handed to `CalibrationSession.validate` and its like, the same targets.
@@ -278,7 +278,7 @@ def calibrate_chip(
         averages: Converter samples per reading; by default as the spec's noise asks.
 
     Returns:
-        The calibrated chip: what is known of it, its survey, and its drift tracker.
+        The calibrated chip: its fit, its survey, and its drift tracker.
 
     Raises:
         InputError: The seed is no whole number, the chip does not answer, or it is too broken to be calibrated.

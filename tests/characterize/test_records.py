@@ -30,19 +30,19 @@ def folder(made_up, small, tmp_path_factory):
     commanded = validation.commanded
     Trimmed(
         commanded, np.stack([commanded, commanded]), rng.uniform(-10, 10, (2, *commanded.shape)),
-        np.zeros((2, 3), bool), small.hash, looks=3,
+        np.zeros((2, 3), bool), small.hash, drift_readings=3,
     ).write(folder / "trim.nc")  # fmt: skip
     change = 1e-4 * rng.standard_normal((8, 2, 2, 3))
     DriftStudy(commanded, np.array([1.0, 10.0]), change, abs(change), small.hash).write(folder / "drift.nc")
     checks = [1e-3, 2e-3]
     StabilityTest("full", 1.2, [0.0, 60.0], checks, checks, [0.0, -5.0], [0.0, 0.1], FIGURES).write(
-        folder / "hour.nc", small
+        folder / "stability.nc", small
     )
     return folder
 
 
-READERS = {"validation": Validation, "trim": Trimmed, "drift": DriftStudy, "hour": StabilityTest}
-SCHEMAS = {"validation": accuracy, "trim": closed_loop, "drift": drift_study, "hour": stability}
+READERS = {"validation": Validation, "trim": Trimmed, "drift": DriftStudy, "stability": StabilityTest}
+SCHEMAS = {"validation": accuracy, "trim": closed_loop, "drift": drift_study, "stability": stability}
 
 
 def rehashed(folder, kind, change, to):
@@ -68,7 +68,7 @@ def attribute(**attrs):
 @pytest.mark.parametrize("kind", READERS)
 def test_each_kind_comes_back_as_it_was_written(folder, small, tmp_path, kind):
     found = READERS[kind].read(folder / f"{kind}.nc")
-    if kind == "hour":
+    if kind == "stability":
         found.write(tmp_path / "again.nc", small)
     else:
         found.write(tmp_path / "again.nc")
@@ -86,7 +86,7 @@ WRONG = [
     ("validation", attribute(encoding="triple"), "encoding = 'triple', want one of offset"),
     ("validation", attribute(encoding=3), "encoding = 3"),
     ("validation", attribute(spec_hash="mine"), "spec_hash = 'mine', want a spec's hash"),
-    ("validation", attribute(looks=-1), "looks = -1"),
+    ("validation", attribute(drift_readings=-1), "drift_readings = -1"),
     ("validation", attribute(residual_rms=NAN), "residual_rms = nan"),
     ("validation", put("again", NAN), "again = nan at repeated 0, row 0, channel 0"),
     ("validation", put("measured", NAN), "measured = nan at target 0"),
@@ -105,7 +105,7 @@ WRONG = [
     ("trim", put("volts_V", NAN), "volts_V = nan at iteration 0"),
     ("trim", put("measured", 1e300), r"measured = 1e\+300"),
     ("trim", attribute(stage="dark"), "stage = 'dark', want the stage 'trim'"),
-    ("trim", attribute(looks=NAN), "looks = nan"),
+    ("trim", attribute(drift_readings=NAN), "drift_readings = nan"),
     ("trim", attribute(spec_hash=5), "spec_hash = 5"),
     ("drift", put("time_s", NAN), "time_s = nan at time 0"),
     ("drift", put("time_s", 20.0), r"time_s = \[20.0, 10.0\], want rising times"),
@@ -113,15 +113,15 @@ WRONG = [
     ("drift", put("change", NAN), "change = nan at target 0"),
     ("drift", put("change_std", -1.0), "change_std = -1.0"),
     ("drift", lambda d: d.isel(target=slice(0, 3)), "3 targets, want at least 8"),
-    ("hour", put("time_s", NAN), "time_s = nan at check 0"),
-    ("hour", put("time_s", 100.0), "time_s runs backwards"),
-    ("hour", put("held_error", 0.0), "held_error = 0.0 at check 0, want above 0"),
-    ("hour", attribute(span=-1.0), "span = -1.0"),
-    ("hour", attribute(tracking="both"), "tracking = 'both', want one of none, common, full"),
-    ("hour", attribute(told="{}"), "lacks interval_s"),
-    ("hour", attribute(told="[" * 100_000), "want a JSON table"),
-    ("hour", attribute(told="3"), "told = '3', want a JSON table"),
-    ("hour", lambda d: d.isel(check=slice(0, 0)), "time_s has shape"),
+    ("stability", put("time_s", NAN), "time_s = nan at check 0"),
+    ("stability", put("time_s", 100.0), "time_s runs backwards"),
+    ("stability", put("held_error", 0.0), "held_error = 0.0 at check 0, want above 0"),
+    ("stability", attribute(span=-1.0), "span = -1.0"),
+    ("stability", attribute(tracking="both"), "tracking = 'both', want one of none, common, full"),
+    ("stability", attribute(figures="{}"), "lacks interval_s"),
+    ("stability", attribute(figures="[" * 100_000), "want a JSON table"),
+    ("stability", attribute(figures="3"), "figures = '3', want a JSON table"),
+    ("stability", lambda d: d.isel(check=slice(0, 0)), "time_s has shape"),
 ]
 
 
@@ -163,9 +163,30 @@ def test_records_of_the_schemas_before_are_read():
     _, spec, _ = read_record(OLD / "record_4" / "calibration.nc")
     assert Validation.read(OLD / "record_4" / "validation.nc", spec).commanded.shape == (8, 2, 3)
     before = Validation.read(OLD / "validation_4.nc")
-    assert before.looks == 0
+    assert before.drift_readings == 0
     assert before.measured.shape == (8, 2, 3)
     # Row 1 was a dead detector's: schema 1 kept its NaN.
     study = DriftStudy.read(OLD / "record_4" / "drift.nc", spec)
     assert (study.change[:, :, 1] == 0.0).all()
     assert (study.change[:, :, 0] != 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema", "new", "old"),
+    [
+        ("validation", "prism_photonics.validation/5", "drift_readings", "looks"),
+        ("trim", "prism_photonics.stage/1", "drift_readings", "looks"),
+        ("stability", "prism_photonics.hour/1", "figures", "told"),
+    ],
+)
+def test_records_of_version_0_1_say_the_same_in_words_of_their_own(folder, tmp_path, kind, schema, new, old):
+    def as_before(dataset):
+        attrs = {old if name == new else name: value for name, value in dataset.attrs.items()}
+        return dataset.drop_attrs(deep=False).assign_attrs(attrs | {"schema": schema})
+
+    before, now = (
+        READERS[kind].read(rehashed(folder, kind, as_before, tmp_path)),
+        READERS[kind].read(folder / f"{kind}.nc"),
+    )
+    assert getattr(before, new) == getattr(now, new)
+    assert new in before.__dict__

@@ -45,14 +45,14 @@ def make(folder):
     validation.write(folder / "record" / "validation.nc")
     volts_V = rng.uniform(-9, 9, (3, *commanded.shape))
     out = np.zeros((rows, channels), bool)
-    Trimmed(commanded, np.stack([commanded] * 3), volts_V, out, small.hash, looks=2).write(folder / "trim.nc")
+    Trimmed(commanded, np.stack([commanded] * 3), volts_V, out, small.hash, drift_readings=2).write(folder / "trim.nc")
     change = 1e-4 * rng.standard_normal((8, 2, rows, channels))
     DriftStudy(commanded, np.array([1.0, 10.0]), change, abs(change), small.hash).write(folder / "drift.nc")
     told = dict.fromkeys(("interval_s", "readings_per_refresh", "averages", "triggers", "duty", "duty_laboratory"), 1.0)
     told |= {"pinned_rings": [[0, 1]], "excluded_rings": []}
     checks = [1e-3, 2e-3]
     StabilityTest("full", 1.2, [0.0, 60.0], checks, checks, [0.0, -5.0], [0.0, 0.1], told).write(
-        folder / "hour.nc", small
+        folder / "stability.nc", small
     )
     write_bundle(folder, validation)
     write_arrays(folder, rng)

@@ -164,10 +164,10 @@ def drift_studies(good):
     return _measured(good, "drift.nc", DriftStudy.read, "prism_photonics.drift")
 
 
-def hours(good):
+def stability_tests(good):
     from prism_photonics.characterize.stability import StabilityTest
 
-    return _measured(good, "hour.nc", lambda path, spec: StabilityTest.read(path), "prism_photonics.hour")
+    return _measured(good, "stability.nc", lambda path, spec: StabilityTest.read(path), "prism_photonics.stability")
 
 
 def _measured(good, name, read, schema):
@@ -500,7 +500,7 @@ KINDS = {
             validations,
             trims,
             drift_studies,
-            hours,
+            stability_tests,
             bundles,
             keys,
             volts,
