@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import sax
 
 from prism_photonics.circuit.models import Model, device_models
+from prism_photonics.lightpath.sizes import number
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import InputError
 
@@ -20,8 +21,9 @@ RADII = 1.5  # of a routing bend, in least radii of the film: an Euler bend is s
 def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str, Model]:
     """Models for ``sax.circuit`` on netlists that gdsfactory extracts; ports as in the cells, contacts included.
 
-    A straight's direction is in no netlist, so gdsfactory's count as running along layout x: wrong for the others where
-    a film's index differs by direction.
+    A straight's direction is in no netlist that SAX reads, so a straight counts as running along layout x unless its
+    setting ``along`` says "y". And SAX (0.18.2) drops settings that a model does not take before the model is called.
+    `component_circuit` reads the directions off the layout, and refuses such settings.
 
     Args:
         profile: The film.
@@ -34,9 +36,15 @@ def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str
     rib_um = profile.film.rib_width_um.value
 
     def bend_circular(
-        *, wl: sax.FloatArrayLike = 1.55, radius: Any = None, angle: Any = 90.0, cross_section: Any = "rib"
+        *,
+        wl: sax.FloatArrayLike = 1.55,
+        radius: Any = None,
+        angle: Any = 90.0,
+        cross_section: Any = "rib",
+        width: Any = None,
     ) -> sax.SDict:
         chosen = radius_um if radius is None else radius
+        _require_width("bend_circular", width, rib_um)
         return guide(
             wl=wl, bend_um=_of_our_rib("bend_circular", cross_section, rib_um) * math.radians(abs(angle)) * chosen
         )
@@ -48,7 +56,9 @@ def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str
         angle: Any = 90.0,
         p: Any = 0.5,
         cross_section: Any = "rib",
+        width: Any = None,
     ) -> sax.SDict:
+        _require_width("bend_euler", width, rib_um)
         turns = _of_our_rib("bend_euler", cross_section, rib_um) * _euler_um(float(angle), float(p))
         return guide(wl=wl, bend_um=turns * (radius_um if radius is None else radius))
 
@@ -79,20 +89,37 @@ def _with_contacts(model: Model, contacts: tuple[str, ...]) -> Model:
 
 
 def _straight(ours: Model, guide: Model, rib_um: float) -> Model:
-    """Our straight by its fields, or gdsfactory's by its own."""
+    """Our straight by its fields, or gdsfactory's by its own; along layout x, or along y."""
 
     def straight(
-        *, wl: sax.FloatArrayLike = 1.55, length: Any = None, cross_section: Any = "rib", **settings: Any
+        *,
+        wl: sax.FloatArrayLike = 1.55,
+        length: Any = None,
+        cross_section: Any = "rib",
+        along: str = "x",
+        **settings: Any,
     ) -> sax.SDict:
         width, _ = settings.pop("width", None), settings.pop("npoints", 2)
+        if along not in ("x", "y"):
+            raise InputError(f"straight: along = {along!r}; want 'x' or 'y', the layout's axes")
         if length is None:
-            return ours(wl=wl, **settings)
-        if width is not None:
-            ours(width_um=width)  # refuses another rib than the film's
-        return guide(wl=wl, x_um=_of_our_rib("straight", cross_section, rib_um) * length)
+            along_x = ours(wl=wl, **settings)  # refuses what is no straight of ours
+            length_um = settings.get("length_um", sax.get_settings(ours)["length_um"])
+            return along_x if along == "x" else guide(wl=wl, y_um=length_um)
+        _require_width("straight", width, rib_um)
+        if (um := number(length)) is not None and not um >= 0.0:
+            raise InputError(f"straight: length = {um:g}; want 0 or more (a length)")
+        passed = _of_our_rib("straight", cross_section, rib_um) * length
+        return guide(wl=wl, x_um=passed) if along == "x" else guide(wl=wl, y_um=passed)
 
-    _pose_as(straight, ours, {"length": None, "cross_section": "rib", "width": None, "npoints": 2})
+    _pose_as(straight, ours, {"length": None, "cross_section": "rib", "width": None, "npoints": 2, "along": "x"})
     return straight
+
+
+def _require_width(device: str, width: Any, rib_um: float) -> None:
+    """Refuse a guide of another width than the film's rib."""
+    if width is not None and abs(width - rib_um) > 1e-6:
+        raise InputError(f"{device}: width = {width:g}; the mode is known for ribs of {rib_um:g} µm; give that")
 
 
 def _pose_as(wrapper: Callable[..., sax.SDict], model: Model, more: dict[str, Any]) -> None:
