@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.layout.extract import extract
-from prism_photonics.layout.polygons import title
+from prism_photonics.layout.polygons import refusing_damage, title
 from prism_photonics.layout.simulate import drawn_rows
 from prism_photonics.layout.tiles import cut
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -81,6 +81,11 @@ def back_annotate(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Annotation:
     Raises:
         InputError: The file cannot be read, is no chip of ours, or not one of its rows can be simulated.
     """
+    with refusing_damage(gds):
+        return _back_annotate(gds, spec)
+
+
+def _back_annotate(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Annotation:
     spec, notes, broken = cut(spec).tile, [], {}
     drawn, design = extract(gds, notes=notes, deck=load_deck(spec.process)), from_spec(spec)
     wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.rings))

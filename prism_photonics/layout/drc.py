@@ -8,7 +8,7 @@ from pathlib import Path
 import klayout.db as kdb
 import klayout.rdb as rdb
 
-from prism_photonics.layout.polygons import WHOLE, in_units, open_layout, steps
+from prism_photonics.layout.polygons import WHOLE, in_units, open_layout, refusing_damage, steps
 from prism_photonics.process.layers import Deck, Rule, load_deck
 
 EUCLIDEAN = kdb.Metrics.Euclidian  # KLayout's spelling
@@ -55,8 +55,14 @@ def run_drc(gds: Path | str | kdb.Layout, *, deck: Deck | None = None, report: P
     Raises:
         InputError: The file cannot be read, holds several top cells or none, or its unit is too small for the rules.
     """
-    deck = deck or load_deck()
-    layout = open_layout(gds)
+    with refusing_damage(gds):
+        found, database = _run_drc(open_layout(gds), deck or load_deck())
+    if report is not None:
+        database.save(str(report))
+    return found
+
+
+def _run_drc(layout: kdb.Layout, deck: Deck) -> tuple[Drc, rdb.ReportDatabase]:
     top = layout.top_cell()
     store = kdb.DeepShapeStore()
     regions = {name: _region(layout, top, number, store) for name, number in deck.layers.items()}
@@ -80,9 +86,7 @@ def run_drc(gds: Path | str | kdb.Layout, *, deck: Deck | None = None, report: P
                 if name not in first:
                     at = shape.bbox().to_dtype(layout.dbu).center()  # not a whole number of units
                     first[name] = (at.x, at.y)
-    if report is not None:
-        database.save(str(report))
-    return Drc(counts, first)
+    return Drc(counts, first), database
 
 
 Places = kdb.Region | kdb.EdgePairs

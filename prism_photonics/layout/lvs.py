@@ -15,6 +15,7 @@ import klayout.db as kdb
 
 from prism_photonics.layout.check import Checks, check
 from prism_photonics.layout.extract import extract
+from prism_photonics.layout.polygons import refusing_damage
 from prism_photonics.netlist import Netlist, from_spec
 from prism_photonics.process.layers import load_deck
 from prism_photonics.spec import ChipSpec
@@ -78,6 +79,11 @@ def lvs(gds: Path | str | kdb.Layout, spec: ChipSpec, *, seed: int = 0, simulate
     Raises:
         InputError: The file cannot be read, is no chip of ours, or a leaf cell is not what its metadata says.
     """
+    with refusing_damage(gds):
+        return _lvs(gds, spec, seed=seed, simulate=simulate)
+
+
+def _lvs(gds: Path | str | kdb.Layout, spec: ChipSpec, *, seed: int, simulate: bool) -> tuple[Lvs, Netlist]:
     drawn = extract(gds, deck=load_deck(spec.process))
     structural = tuple(from_spec(spec).differences(drawn))
     checks = check(gds, spec)

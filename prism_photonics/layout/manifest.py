@@ -8,7 +8,7 @@ import klayout.db as kdb
 
 from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.pads import NOWHERE, on_bank, pad_centers_um, probe_centers_um, ring_pad, rows_um, serves
-from prism_photonics.layout.polygons import open_layout, title
+from prism_photonics.layout.polygons import open_layout, refusing_damage, title
 
 COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad", "pad_x_um", "pad_y_um")
 
@@ -23,8 +23,13 @@ def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     Raises:
         InputError: The file cannot be read, or has lost its metadata.
     """
-    layout = open_layout(gds)
-    require_metadata(layout, where=title(gds))
+    with refusing_damage(gds):
+        layout = open_layout(gds)
+        require_metadata(layout, where=title(gds))
+        return _manifest_csv(layout)
+
+
+def _manifest_csv(layout: kdb.Layout) -> str:
     pads = pad_centers_um(layout)
     lines: list[tuple[str, str, float, float, str, int, int, int, str]] = []
     centers, rows = _ring_centers_um(layout), rows_um(layout)

@@ -421,14 +421,26 @@ def _odd_entry(entry, rng):
 
 
 def drawings(good):
+    from prism_photonics.layout.annotate import back_annotate
     from prism_photonics.layout.check import check
     from prism_photonics.layout.drc import run_drc
     from prism_photonics.layout.extract import extract
+    from prism_photonics.layout.lvs import lvs
+    from prism_photonics.layout.manifest import manifest_csv
+    from prism_photonics.layout.polygons import save_clean
     from prism_photonics.spec import ChipSpec
 
     raw, spec = (good / "chip.gds").read_bytes(), ChipSpec.from_toml(good / "tiny.toml")
     extract(good / "chip.gds")
-    doors = {"extract": extract, "check": lambda path: check(path, spec), "drc": run_drc}
+    doors = {
+        "extract": extract,
+        "check": lambda path: check(path, spec),
+        "drc": lambda path: run_drc(path, report=good / "report.lyrdb"),
+        "lvs": lambda path: lvs(path, spec, simulate=False),
+        "annotate": lambda path: back_annotate(path, spec),
+        "manifest": manifest_csv,
+        "clean": lambda path: save_clean(path, good / "clean.gds"),
+    }
 
     def case(rng):
         path = good / "damaged.gds"

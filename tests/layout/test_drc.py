@@ -157,3 +157,16 @@ def test_decks_are_found_by_name_and_unknown_ones_refused(tmp_path: Path):
         load_deck("tfln60")
     with pytest.raises(InputError, match="cannot read the rules"):
         read_deck(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("stage", ["_Check._width", "_Check._corner", "_off_grid", "_region"])
+def test_whatever_a_damaged_drawing_provokes_in_the_rules_is_told_in_one_line(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+):
+    def provoked(*_: object) -> None:
+        raise RuntimeError("Coordinate overflow\nin klayout")
+
+    monkeypatch.setattr(f"prism_photonics.layout.drc.{stage}", provoked)
+    with pytest.raises(InputError, match=r"cannot read the layout \(Coordinate overflow\); give a GDS file") as refusal:
+        run_drc(drawing(DIE, SLAB))
+    assert "\n" not in str(refusal.value)
