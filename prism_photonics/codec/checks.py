@@ -39,15 +39,23 @@ def require_finite(
     raise InputError(f"{name} ({named}): got {array[tuple(place)]}, want a finite number; {cure}")
 
 
-def require_count(name: str, value: Any, *, most: int | None = None) -> int:
-    """A whole number of at least 1 as an int, or a refusal: 2.5 blocks are none, and neither is True."""
+def require_count(
+    name: str, value: Any, *, least: int = 1, most: int | None = None, cure: str = "choose how many blocks to fetch"
+) -> int:
+    """A whole number of at least ``least`` as an int, or a refusal: 2.5 blocks are none, and neither is True."""
+    # Tensors tell by their dtype that they are a truth.
+    truth = isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
     try:
-        count = 0 if isinstance(value, bool | np.bool_) else operator.index(value)
-    except TypeError:
-        count = 0
-    if count < 1 or (most is not None and count > most):
-        want = "a whole number of at least 1" if most is None else f"a whole number from 1 to {most}, all there are"
-        raise InputError(f"{name}: got {value!r}, want {want}; choose how many blocks to fetch")
+        count = least - 1 if truth else operator.index(value)
+    except (TypeError, ValueError):
+        count = least - 1
+    if count < least or (most is not None and count > most):
+        want = (
+            f"a whole number of at least {least}"
+            if most is None
+            else f"a whole number from {least} to {most}, all there are"
+        )
+        raise InputError(f"{name}: got {value!r}, want {want}; {cure}")
     return count
 
 

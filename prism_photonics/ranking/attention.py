@@ -7,7 +7,8 @@ Selection is in the layers that attend to everything; layers with a window, chun
 are. Which models that covers, and which are refused and why, is the table of docs/models_table.md.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,10 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from transformers.cache_utils import Cache
 
+from prism_photonics.codec.checks import require_count
 from prism_photonics.ranking.gate import TICKETS, full_attention
 from prism_photonics.ranking.gather import Reach, attend_gathered
-from prism_photonics.ranking.interface import Call, Switch
+from prism_photonics.ranking.interface import Call, Switch, leave_attend, take_attend
 from prism_photonics.ranking.latent import absorbed_query
 from prism_photonics.ranking.selectors import Selector
 from prism_photonics.ranking.signature_cache import SignatureLayer, signature_cache
@@ -69,11 +71,14 @@ class BlockSparse:
         window: int = 16,
         dense_layers: Sequence[int] = (),
     ):
-        if (k is not None and k < 1) or block < 1 or window < 1 or sink < 0:
+        if not isinstance(selector, Selector):
             raise InputError(
-                f"k {k}, block {block}, window {window}, sink {sink}: want k, block and window of at least 1 and no "
-                "negative sink; choose others"
+                f"selector: got {type(selector).__name__}, want a Selector; see prism_photonics.ranking.selectors"
             )
+        k = k if k is None else require_count("k", k)
+        block = require_count("block", block, cure="choose the tokens of a block")
+        window = require_count("window", window, cure="a query reads itself at least")
+        sink = require_count("sink", sink, least=0, cure="choose how many first tokens are always read")
         if selector.evidence:
             raise InputError(
                 f"selector {selector.name}: needs the exact attention ({selector.evidence}), which decoding does not "
@@ -81,22 +86,33 @@ class BlockSparse:
             )
         self.model, self.selector = model, selector
         self.block, self.k, self.sink, self.window = block, k, sink, window
+        if not isinstance(dense_layers, Iterable):
+            raise InputError(f"dense_layers: got {dense_layers!r}, want a sequence of layer numbers; write [3]")
         self.dense_layers = frozenset(dense_layers)
         self.traffic = Traffic()
         self.chosen: dict[int, Int[Tensor, "batch kv_heads 1 chosen"]] = {}
         self.layers = full_attention(model)
-        self._kept: int | None = None
+        number = model.config.get_text_config(decoder=True).num_hidden_layers
+        for index in self.dense_layers:
+            if index not in range(number):
+                raise InputError(f"dense_layers: got {index}, want layers 0 to {number - 1} of this model; mend it")
+        # By thread: several may decode on one model, each with a cache of its own.
+        self._kept: dict[int, int | None] = {}
+        self._entered: dict[int, Any] = {}
         self._ticket = next(TICKETS)
         self._switch = Switch.over(model, self._ticket)
         self._switch.known = self.layers
-        self._entered: Any = None
-        self._hooks = [model.register_forward_pre_hook(self._begin, with_kwargs=True)]
+        # A compiler need not look inside: what is chosen depends on values.
+        begin, enter, leave = (torch.compiler.disable(part) for part in (self._begin, self._enter, self._leave))
+        self._hooks = [model.register_forward_pre_hook(begin, with_kwargs=True)]
         for attention in self.layers.values():
-            self._hooks.append(attention.module.register_forward_pre_hook(self._enter, with_kwargs=True))
-            self._hooks.append(attention.module.register_forward_hook(self._leave, always_call=True))
+            self._hooks.append(attention.module.register_forward_pre_hook(enter, with_kwargs=True))
+            self._hooks.append(attention.module.register_forward_hook(leave, always_call=True))
 
     def cache(self) -> Cache:
         """An empty cache for one batch of sequences; hand it to the model as ``past_key_values``."""
+        if not self._hooks:
+            raise InputError("cache: got a detached hook, want an attached one; make a new BlockSparse")
         latent = {index: attention.latent for index, attention in self.layers.items()}
         return signature_cache(self.model, self.selector, block=self.block, latent=latent, ticket=self._ticket)
 
@@ -109,26 +125,33 @@ class BlockSparse:
 
     def _begin(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
         self._switch.require(model)
+        asked = kwargs.get("output_attentions")
+        if self._switch.base == "eager" and (model.config.output_attentions if asked is None else asked):
+            raise InputError(
+                f"model {type(model).__name__}: got output_attentions, want none: gathered attention has no weights of "
+                "all tokens; detach the hook to look at them"
+            )
         # Assisted generation hands over prompt and draft at once; the logits that it keeps tell them apart.
         kept = kwargs.get("logits_to_keep")
-        self._kept = kept if isinstance(kept, int) and kept > 0 else None
+        self._kept[threading.get_ident()] = kept if isinstance(kept, int) and kept > 0 else None
 
     def _enter(self, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
         # The attention function is not told the cache: it is left here for it.
         cache = next((each for each in (*args, *kwargs.values()) if isinstance(each, Cache)), None)
         if cache is None:
             return
-        index = module.layer_idx
-        layer = cache.layers[index] if index < len(cache.layers) else None
+        index, layers = module.layer_idx, getattr(cache, "layers", ())
+        layer = layers[index] if index < len(layers) else None
         if not isinstance(layer, SignatureLayer):
-            what = type(cache).__name__ + (" (offloaded)" if cache.offloading else "")
+            what = type(cache).__name__ + (" (offloaded)" if getattr(cache, "offloading", False) else "")
             raise InputError(
                 f"layer {index}: got a cache {what} without signatures, want one with; pass "
                 "past_key_values=sparse.cache(), or use_cache=False"
             )
         if layer.ticket == self._ticket:
-            self._entered = module
-            module.__dict__["prism_attend"] = lambda call: self._attend(call, layer, index)
+            self._entered[threading.get_ident()] = module
+            layer.awaited = True
+            leave_attend(module, lambda call: self._attend(call, layer, index))
         elif layer.ticket not in self._switch.tickets:
             raise InputError(
                 f"layer {index}: got a cache of another hook, which is not attached to this model, want one of this "
@@ -136,14 +159,14 @@ class BlockSparse:
             )
 
     def _leave(self, module: Any, args: Any, output: Any) -> None:
-        if self._entered is module:
-            self._entered = None
-            module.__dict__.pop("prism_attend", None)
+        if self._entered.get(threading.get_ident()) is module:
+            del self._entered[threading.get_ident()]
+            take_attend(module)
 
     def _attend(self, call: Call, layer: SignatureLayer, index: int) -> Tensor:
         queries, form = call.query.shape[2], call.form()
         layer.sign_complete_blocks(call.seen(queries - 1)[0], layer=index)
-        decoded = range(queries - layer.decoded(queries, kept=self._kept), queries)
+        decoded = range(queries - layer.decoded(queries, kept=self._kept.get(threading.get_ident())), queries)
         if not decoded:
             return call.dense()[0]
         read = {step: self.read(call, layer, index, step) for step in decoded}

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from prism_photonics.ranking.gather import attend_gathered
-from prism_photonics.ranking.interface import Attend, Call, Switch, base_of
+from prism_photonics.ranking.interface import Attend, Call, Switch, base_of, leave_attend, take_attend
 from prism_photonics.ranking.latent import absorbed_query, is_latent, latent_keys
 from prism_photonics.units import InputError
 
@@ -107,11 +107,11 @@ def watching(model: Any, attend: Attend) -> Iterator[None]:
     modules = [module for module in model.modules() if hasattr(module, "layer_idx")]
     try:
         for module in modules:
-            module.__dict__["prism_attend"] = attend
+            leave_attend(module, attend)
         yield
     finally:
         for module in modules:
-            module.__dict__.pop("prism_attend", None)
+            take_attend(module)
         switch.back(model, ticket)
 
 

@@ -1,10 +1,11 @@
 """One attention call of a Hugging Face model, as transformers' attention interface hands it over, and how to get it.
 
-While a model is switched over, every attention call of it comes here. A module that carries ``prism_attend`` is
-computed by that; all others by the function that the model had before.
+While a model is switched over, every attention call of it comes here. A module that carries ``prism_attend`` of the
+calling thread is computed by that; all others by the function that the model had before.
 """
 
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -136,12 +137,27 @@ Attend = Callable[[Call], Tensor]
 """Computes a call; outputs in the layout of transformers, (batch, queries, heads, value_dims)."""
 
 
+def leave_attend(module: Any, attend: Attend) -> None:
+    """From now on ``attend`` computes the calls of a module, as far as they come from this thread."""
+    module.__dict__.setdefault("prism_attend", {})[threading.get_ident()] = attend
+
+
+def take_attend(module: Any) -> None:
+    """Undo ``leave_attend``."""
+    left = module.__dict__.get("prism_attend", {})
+    left.pop(threading.get_ident(), None)
+    if not left:
+        module.__dict__.pop("prism_attend", None)
+
+
 def _dispatch(base: str) -> Any:
+    # A compiler need not look inside: what is chosen depends on values.
+    @torch.compiler.disable
     def attend(
         module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **extra: Any
     ) -> tuple[Tensor, Tensor | None]:
         call = Call(module, query, key, value, attention_mask, extra, base)
-        mine: Attend | None = module.__dict__.get("prism_attend")
+        mine: Attend | None = module.__dict__.get("prism_attend", {}).get(threading.get_ident())
         return call.dense() if mine is None else (mine(call), None)
 
     return attend
@@ -154,6 +170,8 @@ def base_of(model: Any) -> str:
         InputError: Another one, or a model whose attention calls cannot come here.
     """
     name = f"model {type(model).__name__}"
+    if not hasattr(model, "config") or not hasattr(model, "set_attn_implementation"):
+        raise InputError(f"{name}: got no model of Hugging Face, want one; load it with transformers")
     switch: Switch | None = model.__dict__.get("prism_switch")
     if switch is not None:
         return switch.base

@@ -13,6 +13,7 @@ from prism_photonics.ranking.centre import Centre
 from prism_photonics.ranking.latent import latent_keys
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.selectors import Selector
+from prism_photonics.units import InputError
 
 
 class SignatureLayer(DynamicLayer):
@@ -26,6 +27,7 @@ class SignatureLayer(DynamicLayer):
         signatures: What the selector signed, or None before the first complete block.
         centre: Running median of the blocks' features.
         written: Blocks that were signed since the cache was made; each block counts once.
+        awaited: Whether the hook knows of the keys that come next.
         record_past: Whether tokens are drafted and may be taken back; transformers sets it for assisted generation.
     """
 
@@ -35,7 +37,18 @@ class SignatureLayer(DynamicLayer):
         self.signatures: Tensor | None = None
         self.centre = Centre()
         self.written = 0
+        self.awaited = ticket < 0
         self.record_past = False
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Take in keys and values that the hook knows of; without it the step would be dense, and no block signed."""
+        if not self.awaited:
+            raise InputError(
+                "cache: got keys of a model without its hook, want the model that the hook is attached to; for dense "
+                "attention pass an ordinary cache such as DynamicCache"
+            )
+        self.awaited = self.ticket < 0
+        return super().update(key_states, value_states, *args, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SignatureLayer":
         """A copy with the same selector: copies of a cached prompt are read by one chip."""

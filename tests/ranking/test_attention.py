@@ -185,7 +185,7 @@ def test_a_cache_without_signatures_and_other_misuse_is_refused(tiny, sparse):
     hook = sparse(model, k=2)
     with pytest.raises(InputError, match=r"pass past_key_values=sparse.cache\(\)"):
         model(torch.ones(1, 5, dtype=torch.long))
-    with pytest.raises(InputError, match="k 0, block 4"):
+    with pytest.raises(InputError, match="k: got 0, want a whole number of at least 1"):
         BlockSparse(model, FeatureSelector("t", MeanKey()), k=0, block=4)
     with pytest.raises(InputError, match="use it in the table"):
         BlockSparse(model, Oracle(), k=2)
