@@ -252,29 +252,29 @@ class BenchChip(AbstractChip):
         # One that never answered was never driven by this program.
         for source in (s for s in (*self._sources, *self._heaters) if s.answered):
             rows = sorted({int(row) for row in source.places[0]})
-            trouble = self._parking_trouble(source)
-            if trouble:
-                # The first exchange may have shown what the failure before left on the line.
-                trouble = self._parking_trouble(source)
-            if trouble:
-                heats = isinstance(source.entry, HeaterSource)
-                troubles.append(
-                    f"the {'heaters' if heats else 'rings'} of rows {rows[0]} to {rows[-1]} could not be parked and "
-                    f"may still be {'on' if heats else 'driven'} ({trouble}); switch that source off by hand"
-                )
+            heats = isinstance(source.entry, HeaterSource)
+            what = f"the {'heaters' if heats else 'rings'} of rows {rows[0]} to {rows[-1]}"
+            troubles += self._park_or_tell(source, what, "parked", "on" if heats else "driven")
         # Last: dark lines must not wait for rings, nor rings for a light source that is silent.
         for source in (s for s in self._lights if s.answered):
-            if trouble := self._parking_trouble(source) and self._parking_trouble(source):
-                lines = sorted(int(line) for line in source.places[0])
-                troubles.append(
-                    f"lines {lines[0]} to {lines[-1]} could not be darkened and may still be lit ({trouble}); switch "
-                    "that source off by hand"
-                )
+            lines = sorted(int(line) for line in source.places[0])
+            troubles += self._park_or_tell(source, f"lines {lines[0]} to {lines[-1]}", "darkened", "lit")
         return troubles
 
-    def _parking_trouble(self, source: Wired) -> str:
+    def _park_or_tell(self, source: Wired, what: str, done: str, still: str) -> list[str]:
+        # Twice: the first exchange may have shown what the failure before left on the line.
+        if not (trouble := self._parking_trouble(source) and self._parking_trouble(source)):
+            return []
+        told = not self._parking_trouble(source, asking=False)
+        outcome = f"were told to be {done} and do not confirm it, so they" if told else f"could not be {done} and"
+        return [f"{what} {outcome} may still be {still} ({trouble}); switch that source off by hand"]
+
+    def _parking_trouble(self, source: Wired, *, asking: bool = True) -> str:
         try:
-            source.driver.recover()
+            if asking:
+                source.driver.recover()
+            else:
+                source.driver.stop_asking()
             source.park(self.bench.safe_voltage_V, limit_V=self.max_voltage_V)
         except Exception as error:  # parking goes on whatever one instrument's driver raises
             return str(error) or type(error).__name__

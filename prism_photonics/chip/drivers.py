@@ -104,6 +104,12 @@ class AbstractDriver(ABC):
         """Make the instrument listen again after a failed exchange, so that its rings can be parked."""
         return
 
+    def stop_asking(self) -> None:
+        """Send without asking whether it was taken, until the instrument is opened again: the last that can be done to
+        park rings on one that listens and does not answer.
+        """
+        return
+
     def release(self) -> None:
         """Let other programs have the instrument, as the last that it is told; a dead one is no error."""
         return

@@ -45,7 +45,7 @@ class ScpiDriver(AbstractDriver):
             raise InputError(f"{where}: not an instrument that the scpi driver knows; choose another driver")
         self._mapped = entry
         self._commands = entry.commands
-        self._averages = 0
+        self._averages, self._asks = 0, True
         units = ("V", "VDC", "S") if isinstance(entry, VoltageSource) else ()
         scale = 1.0
         if isinstance(entry, CurrentMeter):
@@ -58,7 +58,7 @@ class ScpiDriver(AbstractDriver):
 
     def open(self) -> None:
         """Connect, have the instrument alone, forget the errors of whoever was here before."""
-        self._averages = 0
+        self._averages, self._asks = 0, True
         self._have_alone(min(LOCK_PATIENCE_S, self.entry.timeout_s))
         self._complaints()
 
@@ -81,9 +81,17 @@ class ScpiDriver(AbstractDriver):
         """Open the line anew where a reply is owed or a command half sent."""
         if not self._link.clean:
             self._link.recover()
+            if not self._asks:
+                return
             # The instrument may see only later that the line before is gone, and count it as another's.
             self._have_alone(self.entry.timeout_s)
             self._complaints()
+
+    def stop_asking(self) -> None:
+        """Open the line anew, and ask for neither errors nor the lock from now on."""
+        self._asks = False
+        self._link.clean = False
+        self.recover()
 
     def release(self) -> None:
         """Give the instrument back."""
@@ -250,7 +258,7 @@ class ScpiDriver(AbstractDriver):
         """
         complaints: list[str] = []
         ends_s = time.monotonic() + self.entry.timeout_s + extra_s
-        while self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
+        while self._asks and self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
             if complaints and time.monotonic() > ends_s:
                 break
             reply = self._ask(self._commands.error, extra_s=extra_s, text=True)

@@ -310,6 +310,31 @@ def test_rings_that_cannot_be_parked_are_named_beside_the_error(small, bench_of,
     assert "switch that source off by hand" in reports[0]
 
 
+@pytest.mark.parametrize("ramp_V_s", [0.0, 1e4])
+@pytest.mark.parametrize("pieces", [lambda a: [], lambda a: [b"hello\n"], lambda a: [b'-200,"Execution error"\n']])
+def test_rings_of_a_source_that_listens_and_does_not_answer_are_told_to_park_all_the_same(
+    small, bench_of, crooked, pieces, ramp_V_s
+):
+    reports = []
+    quick = {"timeout_s": 0.2}
+    source = quick | {"ramp_V_s": ramp_V_s}
+    bench = bench_of(crooked.resource, voltage_source=source, light_source=quick, current_meter=quick)
+
+    def job():
+        with BenchChip(small, bench, report=reports.append) as chip:
+            chip.set(np.ones((2, 3)))
+            chip.measure(LIGHT)
+            crooked.spoil = only("S", pieces)
+            chip.set(np.full((2, 3), 2.0))
+
+    with pytest.raises(BenchError):
+        job()
+    assert parked(crooked)
+    assert not crooked.box._light.any()
+    assert "the rings of rows 0 to 1 were told to be parked and do not confirm it" in reports[0]
+    assert "lines 0 to 2 were told to be darkened and do not confirm it" in reports[1]
+
+
 def test_a_bench_that_ends_well_but_cannot_park_says_so(small, bench_of, crooked):
     def job():
         with BenchChip(small, bench_of(crooked.resource), report=lambda line: None) as chip:
