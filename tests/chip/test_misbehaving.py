@@ -349,7 +349,7 @@ def test_a_bench_that_ends_well_but_cannot_park_says_so(small, bench_of, crooked
 @given(answer=st.binary(max_size=60) | st.lists(st.floats().map(repr), max_size=3).map(lambda w: ",".join(w).encode()))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_answered_a_reading_is_two_finite_numbers_or_an_error(small, bench_of, crooked, answer):
-    quick = {"timeout_s": 0.1}
+    quick = {"timeout_s": 2.0}
     crooked.spoil = only("FETC", lambda a: [answer + b"\n"])
     with BenchChip(small, bench_of(crooked.resource, current_meter=quick, voltage_source=quick)) as chip:
         try:
