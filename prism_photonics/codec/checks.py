@@ -26,7 +26,7 @@ def require_finite(
         InputError: Some element is NaN or infinite (the message names the first), one of the named axes is empty, or
             the number of axes is another.
     """
-    array = np.asarray(values)
+    array = _numbers(name, values)
     if array.ndim < len(axes) or 0 in array.shape[-len(axes) :] or (array.ndim > len(axes) and not batched):
         want = f"{'…, ' if batched else ''}{', '.join(f'{axis}s' for axis in axes)}"
         raise InputError(f"{name}: got shape {array.shape}, want ({want}), none of them 0; check the array")
@@ -37,6 +37,23 @@ def require_finite(
     names = (*("batch",) * (array.ndim - len(axes)), *axes)
     named = ", ".join(f"{axis} {index}" for axis, index in zip(names, place, strict=True))
     raise InputError(f"{name} ({named}): got {array[tuple(place)]}, want a finite number; {cure}")
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    """Values as an array of real numbers, or a refusal: neither imaginary parts nor masks are dropped in silence."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # of lists that are no array, of tensors NumPy cannot read
+        raise InputError(
+            f"{name}: got a {type(values).__name__} that NumPy cannot read ({str(error).splitlines()[0]}), want an "
+            "array of real numbers; convert it first"
+        ) from error
+    # A library's own kinds of float, such as JAX's bfloat16, have no letter but can be cast.
+    if array.dtype.kind not in "fiub" and not (array.dtype.kind == "V" and np.can_cast(array.dtype, np.float64)):
+        raise InputError(f"{name}: got numbers of dtype {array.dtype}, want real numbers; convert them first")
+    if isinstance(values, np.ma.MaskedArray) and bool(np.ma.is_masked(values)):
+        raise InputError(f"{name}: got a masked array, want every number; fill it first")
+    return array
 
 
 def require_count(
@@ -57,6 +74,12 @@ def require_count(
         )
         raise InputError(f"{name}: got {value!r}, want {want}; {cure}")
     return count
+
+
+def require_drawn(name: str, values: Any) -> None:
+    """Raise unless all numbers that were drawn are finite; NaN would stand in every score."""
+    if not bool((abs(values) < np.inf).all()):
+        raise InputError(f"{name}: got NaN or infinity, want standard normal numbers; draw them again")
 
 
 def require_dims(name: str, *, got: int, want: int) -> None:
@@ -108,7 +131,7 @@ def require_centre(centre: Shaped[np.ndarray, "*axes"], *, want: tuple[int, ...]
 
 def require_drift(time_s: float, *, longest_s: float, drawn: bool) -> None:
     """Raise unless a time since programming is one that was measured, and the drift's numbers are at hand."""
-    if not 0.0 <= time_s < np.inf:
+    if isinstance(time_s, str) or time_s is None or not 0.0 <= time_s < np.inf:
         raise InputError(f"t_since_program_s: got {time_s}, want 0 or more, in seconds")
     if time_s > longest_s:
         known = (

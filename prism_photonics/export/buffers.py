@@ -157,6 +157,10 @@ class ChipBuffers(torch.nn.Module):
         # A device is followed, half precision is not: 11 bits are fewer than a good converter has.
         def kept(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
+            if moved.is_complex():
+                raise InputError(
+                    f"PhotonicSelector: got {moved.dtype}, want real numbers; move it to float32 or float64"
+                )
             return tensor.to(moved.device) if moved.is_floating_point() and moved.itemsize < 4 else moved
 
         super()._apply(kept, recurse)

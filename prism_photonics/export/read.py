@@ -133,10 +133,13 @@ class Bundle:
             if self.longest_s > 0 and drift is None:
                 drift, common_drift = stream.standard_normal(shape), float(stream.standard_normal())
         checks.require_shape("error", got=error.shape, want=shape)
+        checks.require_drawn("error", error)
         if (drift is None) != (common_drift is None):
             raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
         if drift is not None:
             checks.require_shape("drift", got=drift.shape, want=shape)
+            checks.require_drawn("drift", drift)
+            checks.require_drawn("common_drift", np.asarray(common_drift))
         halves = signatures.ndim == 3
         share = arithmetic.channel_shares(left / scale, self.channels, self.encoding, halves=halves)
         commanded, weights = arithmetic.programmed_weights(self, share, error, self._row(len(signatures)))
@@ -222,7 +225,12 @@ class Bundle:
         Raises:
             InputError: NaN, infinite or mismatched input, or k of fewer blocks.
         """
+        checks.require_finite("query", query, axes=("dim",), cure="mend or drop it", batched=True)
+        checks.require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it", batched=True)
+        query, signatures = np.asarray(query), np.asarray(signatures)
         k = checks.require_count("k", k, most=len(signatures))
+        if seed is not None:
+            seed = checks.require_count("seed", seed, least=0, cure="give a whole number, or None for the mean chip")
         error = None if seed is not None else np.zeros(self.error_shape(signatures))
         programmed = self.program(signatures, seed or 0, error=error)
         noise = None if seed is not None else np.zeros(self.noise_shape(query, programmed))
@@ -265,6 +273,7 @@ class Bundle:
         if noise is None:
             noise = np.random.Generator(np.random.Philox(key).jumped()).standard_normal(shape)
         checks.require_shape("noise", got=noise.shape, want=shape)
+        checks.require_drawn("noise", noise)
         drawn = programmed.drift is not None
         checks.require_drift(t_since_program_s, longest_s=self.longest_s, drawn=drawn)
         row, weights = self._row(len(programmed.weights)), programmed.weights

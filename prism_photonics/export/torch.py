@@ -111,6 +111,12 @@ class PhotonicSelector(ChipBuffers):
         Raises:
             InputError: NaN or infinite signatures, one beyond ``signature_scale``, or fewer than k blocks.
         """
+        _require_real("signatures", signatures)
+        if torch.is_inference_mode_enabled() and not torch.compiler.is_compiling():
+            # What is programmed outlives the mode, and may be read with gradients.
+            with torch.inference_mode(False), torch.no_grad():
+                numbers = {"drift": drift, "common_drift": common_drift, "signature_scale": signature_scale}
+                return self.program(signatures, error, **numbers, centre=centre, bank_axes=bank_axes)
         banks, bank_shape = signatures.shape[:bank_axes], signatures.shape[bank_axes:]
         checks.require_rails(tuple(bank_shape), encoding=self.encoding)
         if bank_shape[0] < self.k:
@@ -136,11 +142,20 @@ class PhotonicSelector(ChipBuffers):
             for name, numbers in (("error", error), ("drift", drift)):
                 if numbers is not None:
                     checks.require_shape(name, got=tuple(numbers.shape), want=tuple(share.shape))
+                    if not torch.compiler.is_compiling():
+                        checks.require_drawn(name, numbers)
             numbers = None if error is None else error.to(share)
             commanded, weights = arithmetic.programmed_weights(self, share, numbers, self._row(bank_shape[0]))
             # Whole tensors of their own: safetensors saves neither views nor what two names share.
             self.weights, self.row_sum = weights.contiguous(), commanded.sum(-1).contiguous()
             self.signature_scale, self.centre = scale.to(share).clone(), centre.to(share).contiguous()
+            if torch.as_tensor(common_drift).numel() != 1:
+                raise InputError(
+                    f"common_drift: got shape {tuple(torch.as_tensor(common_drift).shape)}, want one number for all "
+                    "weights; give a number"
+                )
+            if not torch.compiler.is_compiling():
+                checks.require_drawn("common_drift", torch.as_tensor(common_drift))
             self.drift = share.new_zeros(*share.shape[:-1], 0) if drift is None else _own(drift.to(share))
             self.common_drift = _own(torch.as_tensor(common_drift).to(share))
             self.dims = signatures.shape[-1]
@@ -173,6 +188,11 @@ class PhotonicSelector(ChipBuffers):
         """
         if self.dims == 0:
             raise InputError("PhotonicSelector: got a query, want signatures before it; call program() first")
+        _require_real("query", query)
+        if query.is_meta or self.weight_bias.is_meta:
+            raise InputError("query: got a meta tensor or selector, want numbers; load the model first")
+        if self.k > self.weights.shape[-3]:
+            raise InputError(f"k: got {self.k}, want at most {self.weights.shape[-3]}, the blocks programmed; lower it")
         checks.require_dims("query", got=query.shape[-1], want=self.dims)
         banks = self.weights.shape[:-3]
         if query.shape[: len(banks)] != banks:
@@ -180,6 +200,8 @@ class PhotonicSelector(ChipBuffers):
         if noise is not None:
             want = arithmetic.noise_shape(query, self.weights, self.encoding)
             checks.require_shape("noise", got=tuple(noise.shape), want=want)
+            if not torch.compiler.is_compiling():
+                checks.require_drawn("noise", noise)
         time_s = self._time(t_since_program_s)
         with torch.autocast(query.device.type, enabled=False):
             return self._select(self._wide(query), noise, time_s)
@@ -217,8 +239,11 @@ class PhotonicSelector(ChipBuffers):
 
     def _all_usual(self, query: Tensor, largest: Tensor) -> bool:
         """Whether no query is zero, refusing one that is not finite; one look at the device."""
-        if bool(((largest > 0) & (largest < torch.inf)).all()):
-            return True
+        try:
+            if bool(((largest > 0) & (largest < torch.inf)).all()):
+                return True
+        except RuntimeError:  # under vmap there are no values to look at: it answers as compiled
+            return False
         host = query.detach().to("cpu", torch.float64).numpy()
         checks.require_finite("query", host, axes=("dim",), cure="mend or drop it", batched=True)
         return False
@@ -292,3 +317,14 @@ class PhotonicSelector(ChipBuffers):
 def _own(values: Tensor) -> Tensor:
     """A whole tensor that shares its memory with no other."""
     return values.clone(memory_format=torch.contiguous_format)
+
+
+def _require_real(name: str, values: Tensor) -> None:
+    """Refuse what is no tensor of real numbers over at least one axis."""
+    if not isinstance(values, Tensor):
+        raise InputError(f"{name}: got a {type(values).__name__}, want a torch tensor; use torch.as_tensor")
+    if values.is_complex() or values.dim() == 0 or values.shape[-1] == 0:
+        raise InputError(
+            f"{name}: got {values.dtype} of shape {tuple(values.shape)}, want real numbers of at least one "
+            "dimension; convert it first"
+        )
