@@ -1,0 +1,85 @@
+"""The examples of the pages run: every ``python`` block, top to bottom, on a small chip in the demonstrator's place."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples import blocks_of, run_page
+
+import prism_photonics as pp
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = {page.name: page for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if blocks_of(page)}
+# tests/test_readme.py runs the README's session, on the demonstrator itself.
+NOT_RUN = ("pp.calibrate_chip(chip, seed=1)   # keeps its survey",)
+
+
+@pytest.fixture(scope="module")
+def tiny(small, altered):
+    """A chip of two rows that keeps every rule."""
+    return altered(small, name="tiny_2x3", drive={"max_voltage_V": 20.0})
+
+
+@pytest.fixture(scope="module")
+def session(tiny):
+    """It, calibrated once for all pages."""
+    from prism_photonics.workflow.session import calibrate_chip
+
+    return calibrate_chip(pp.VirtualChip(tiny, seed=0), seed=1)
+
+
+@pytest.fixture
+def desk(tiny, altered, made_up, tmp_path, monkeypatch):
+    """A folder with what a reader has by then: records, bundles, a spec with heaters, and a bench that answers."""
+    from prism_photonics.chip.serve import serving
+    from prism_photonics.chip.served import ServedChip
+
+    (tmp_path / "out" / "demo_8x8").mkdir(parents=True)
+    for name in ("out", "out/demo_8x8"):
+        for part in ("record", "bundle"):
+            (tmp_path / name / part).symlink_to(made_up / part)
+    heated = altered(tiny, trim={"method": "heater", "heater_mW_nm": 5.0, "heater_crosstalk": 0.02})
+    (tmp_path / "heated.toml").write_text(str(heated), encoding="utf-8")
+    ours = pp.load_spec
+    monkeypatch.setattr(pp, "load_spec", lambda name: tiny if name == "demo_8x8" else ours(name))
+    monkeypatch.setattr(pp, "example_text", lambda name: str(tiny))
+    monkeypatch.chdir(tmp_path)
+    idn = "prism_photonics,tiny_2x3,virtual:0,test"
+    box = ServedChip(pp.VirtualChip(tiny, seed=0), idn=idn, time_scale=0.0)
+    with serving(box) as resource:
+        bench = (ROOT / "calibration" / "demo_8x8" / "bench.toml").read_text(encoding="utf-8")
+        for shipped, here in (
+            (r"TCPIP::[^\"]*", resource),
+            (r"demo_8x8\"", 'tiny_2x3"'),
+            (r"rows = \[0, 7\]", "rows = [0, 1]"),
+            (r"(rings|lines) = \[0, 7\]", r"\1 = [0, 2]"),
+        ):
+            bench = re.sub(shipped, here, bench)
+        (tmp_path / "bench.toml").write_text(bench, encoding="utf-8")
+        yield tmp_path
+    assert box.over_voltage_attempts == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"api.md"}))
+def test_the_examples_of_a_page_run(page, desk, tiny, request, monkeypatch, capsys):
+    calibrate = pp.calibrate_chip
+
+    def once(chip, *, seed):
+        """The same chip and seed are calibrated once."""
+        the_same = chip.label == "virtual:0" and seed == 1
+        return request.getfixturevalue("session") if the_same else calibrate(chip, seed=seed)
+
+    monkeypatch.setattr(pp, "calibrate_chip", once)
+    weights = np.random.default_rng(0).uniform(-0.3, 0.3, (tiny.chip.rows, tiny.chip.rings))
+    found = run_page(PAGES[page], {"weights": weights}, skip=NOT_RUN)
+    assert set(found) > {"weights"}
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_is_not_run_is_said_for_one_block():
+    blocks = [code for page in PAGES.values() for _, code in blocks_of(page)]
+    assert [sum(mark in code for code in blocks) for mark in NOT_RUN] == [1]
+    for code in blocks:
+        compile(code, "a page", "exec")
