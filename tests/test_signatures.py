@@ -15,8 +15,6 @@ MOST_POSITIONAL = 4
 
 # Functions whose arguments another library hands over in an order of its own, or whose code is pinned by what it made.
 CALLED_BY_OTHERS = {
-    "calibration.fit.coarse_unknowns.one": "jax.vmap maps positional arguments",
-    "calibration.survey_drift._drift_std.one_bus": "jax.vmap maps positional arguments",
     "export.buffers.ChipBuffers._load_from_state_dict": "torch calls this hook of a module",
     "export.stablehlo.stablehlo_bytes.select": "jax.export keeps the inputs of a program in their order",
     "process.solver.tables.Run.coupling": "the mode tables carry the hash of the code that wrote them",

@@ -1,26 +1,33 @@
-"""One bus of one row with its readings: what a set of unknowns leaves unexplained of them, and how that changes."""
+"""Buses with their readings: what a set of unknowns leaves unexplained of them.
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int
+Plain NumPy: a survey has a few hundred readings of a bus, for which no compiler is worth waiting. Buses are independent
+circuits, so every array leads with them, and they are fitted side by side.
+"""
 
-from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, channel_transmission, row_model
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Complex, Float, Int
+from numpy import ndarray
+
+from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, row_model
 from prism_photonics.lightpath.ring.model import RingParams
-from prism_photonics.lightpath.waveguide.model import PathParams
+from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
+from prism_photonics.units import PM_PER_UM
 
 
-class BusSurvey(eqx.Module):
-    """A bus as designed, and what was read of it.
+@dataclass(frozen=True)
+class BusSurvey:
+    """Buses as designed, and what was read of them.
 
-    Unknowns travel as one flat vector, in the order of `Unknowns`.
+    Unknowns travel as one flat vector a bus, in the order of `Unknowns`.
 
     Attributes:
-        wl_um: Wavelengths of its channels in µm.
+        wl_um: Wavelengths of each bus's channels in µm.
         channel_of_ring: The channel that the ring at each place serves. Rings, voltages and drift count by place.
-        rings: Designed rings.
-        buses: Designed bus segments.
+        rings: Designed rings, leaves (buses, rings).
+        paths: Designed bus segments, leaves (buses, 2, rings + 1); see `BankParams`.
         gain_A: Designed current of each line, fully lit and fully passed.
         scatter: What one unit of each unknown stands for.
         volts: Voltages that act while each channel is read, in V.
@@ -29,81 +36,134 @@ class BusSurvey(eqx.Module):
         noise_A: Their expected standard deviations; infinite where a reading carries no weight.
     """
 
-    wl_um: Float[Array, "*buses channels"]
-    channel_of_ring: Int[Array, "*buses channels"]
+    wl_um: Float[ndarray, "buses channels"]
+    channel_of_ring: Int[ndarray, "buses rings"]
     rings: RingParams
-    buses: PathParams
-    gain_A: Float[Array, "*buses channels"]
+    paths: PathParams
+    gain_A: Float[ndarray, "buses channels"]
     scatter: Scatter
-    volts: Float[Array, "*buses settings channels channels"]
-    drift_pm: Float[Array, "*buses settings channels channels"]
-    current_A: Float[Array, "*buses settings channels"]
-    noise_A: Float[Array, "*buses settings channels"]
-
-    def unravel(self, flat: Float[Array, " unknowns"]) -> Unknowns:
-        """The unknowns of a flat vector."""
-        return ravel_pytree(_nothing(self.wl_um))[1](flat)
+    volts: Float[ndarray, "buses settings channels rings"]
+    drift_pm: Float[ndarray, "buses settings channels rings"]
+    current_A: Float[ndarray, "buses settings channels"]
+    noise_A: Float[ndarray, "buses settings channels"]
 
     @property
-    def is_prior(self) -> Float[Array, " unknowns"]:
-        """One for unknowns with a prior, nought for the bus phases."""
-        ones = jax.tree.map(jnp.ones_like, _nothing(self.wl_um))
-        return ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, ones, replace_fn=jnp.zeros_like))[0]
+    def count(self) -> int:
+        """Number of buses."""
+        return self.current_A.shape[0]
 
-    def blurred(self, blur: Float[Array, ""] | float) -> "BusSurvey":
+    @cached_property
+    def light(self) -> "Light":
+        """What the light of each channel meets, unknowns apart."""
+        return Light.of(self.wl_um, self.rings, self.paths)
+
+    def take(self, index: Int[ndarray, " some"]) -> "BusSurvey":
+        """Some of the buses, in that order; one may be taken more than once."""
+        taken = _taken(self, index)
+        # Not worked out again: it is a frozen dataclass, whose cached property is set by hand.
+        taken.__dict__["light"] = _taken(self.light, index)
+        return taken
+
+    def blurred(self, blur: float) -> "BusSurvey":
         """The same readings, less sure: with an error added, in units of full light."""
-        return eqx.tree_at(lambda bus: bus.noise_A, self, jnp.hypot(self.noise_A, blur * self.gain_A[..., None, :]))
+        return self.with_noise(np.hypot(self.noise_A, blur * self.gain_A[:, None, :])) if blur else self
 
-    def model(self, flat: Float[Array, " unknowns"]) -> RowModel:
-        """The bus that the unknowns describe."""
-        return row_model(self.unravel(flat), self.rings, self.buses, gain_A=self.gain_A, scatter=self.scatter)
+    def with_noise(self, noise_A: Float[ndarray, "buses settings channels"]) -> "BusSurvey":
+        """The same readings with other standard deviations, in A."""
+        return self._but(noise_A=noise_A)
 
-    def reading_A(
+    def moved(
         self,
-        flat: Float[Array, " unknowns"],
-        channel: Array,
-        volts: Float[Array, " channels"],
-        drift_pm: Float[Array, " channels"],
-    ) -> Float[Array, ""]:
-        """The current of one channel at acting voltages."""
-        model = self.model(flat)
-        return model.gain_A[channel] * channel_transmission(self.wl_um[channel], model, volts, drift_pm)
+        volts: Float[ndarray, "buses settings channels rings"],
+        drift_pm: Float[ndarray, "buses settings channels rings"],
+    ) -> "BusSurvey":
+        """The same readings, taken at other acting voltages in V and drifts in pm."""
+        return self._but(volts=volts, drift_pm=drift_pm)
 
-    def predict_A(self, flat: Float[Array, " unknowns"]) -> Float[Array, "settings channels"]:
-        """All readings."""
-        return self._over_readings(self.reading_A)(flat)
+    def model(self, flat: Float[ndarray, "buses unknowns"]) -> RowModel:
+        """The buses that the unknowns describe."""
+        unknowns = unravel(flat, self.rings.t1.shape[1])
+        return row_model(unknowns, self.rings, self.paths, gain_A=self.gain_A, scatter=self.scatter)
 
-    def misfit(self, flat: Float[Array, " unknowns"]) -> Float[Array, "settings channels"]:
-        """Misfits over noise of all readings."""
-        return (self.predict_A(flat) - self.current_A) / self.noise_A
-
-    def residuals(self, flat: Float[Array, " unknowns"]) -> Float[Array, " residuals"]:
-        """Misfits over noise of all readings, then the priors'."""
-        return jnp.concatenate([self.misfit(flat).ravel(), self.is_prior * flat])
-
-    def jacobian(self, flat: Float[Array, " unknowns"]) -> Float[Array, "residuals unknowns"]:
-        """Slopes of `residuals`."""
-        # Every reading is a scalar of all unknowns: one reverse sweep each, 16 times cheaper than forward mode.
-        slopes = self._over_readings(jax.grad(self.reading_A))(flat)
-        data = (slopes / self.noise_A[..., None]).reshape(-1, flat.size)
-        return jnp.concatenate([data, jnp.diag(self.is_prior)])
-
-    def drift_slopes(self, flat: Float[Array, " unknowns"]) -> tuple[Float[Array, "readings channels"], ...]:
-        """Slopes of the misfits by each ring's acting voltage (per V) and by its drift (per pm)."""
-        slopes = self._over_readings(jax.grad(self.reading_A, argnums=(2, 3)))(flat)
-        return tuple((part / self.noise_A[..., None]).reshape(-1, part.shape[-1]) for part in slopes)
-
-    def normal(self, jacobian: Float[Array, "residuals unknowns"]) -> Float[Array, "unknowns unknowns"]:
-        """Normal matrix of a jacobian; a phase that nothing tells is uniform, of variance π²/3."""
-        return jacobian.T @ jacobian + jnp.diag((1.0 - self.is_prior) * 3.0 / jnp.pi**2)
-
-    def _over_readings(self, function):
-        by_channel = jax.vmap(function, in_axes=(None, 0, 0, 0))
-        by_setting = jax.vmap(by_channel, in_axes=(None, None, 0, 0))
-        channels = jnp.arange(self.wl_um.shape[-1])
-        return lambda flat: by_setting(flat, channels, self.volts, self.drift_pm)
+    def _but(self, **changed: ndarray) -> "BusSurvey":
+        other = replace(self, **changed)
+        other.__dict__["light"] = self.light
+        return other
 
 
-def _nothing(wl_um: Float[Array, " channels"]) -> Unknowns:
-    ring = jnp.zeros_like(wl_um)
-    return Unknowns(ring, ring, ring, ring, ring, ring, ring[1:], ring[1:], ring, jnp.zeros(()))
+@dataclass(frozen=True)
+class Light:
+    """What the light of each channel meets on each bus, unknowns apart; see `circuit.prepared` for the terms.
+
+    Attributes:
+        half_turn: e^{jφ/2} of the untuned rings, without their loss.
+        load: Transmissions p·q of both buses between a ring and the next one, without the phases that are unknown.
+        through: Power transmission of the through bus alone.
+        drop: Power transmission of both buses before the first ring.
+        rad_pm: Round-trip phase of one pm of resonance shift, in rad/pm.
+    """
+
+    half_turn: Complex[ndarray, "buses rings channels"]
+    load: Complex[ndarray, "buses gaps channels"]
+    through: Float[ndarray, "buses channels"]
+    drop: Float[ndarray, "buses channels"]
+    rad_pm: Float[ndarray, "buses rings"]
+
+    @classmethod
+    def of(cls, wl_um: Float[ndarray, "buses channels"], rings: RingParams, paths: PathParams) -> "Light":
+        """Work it out of designed rings and segments."""
+
+        def turned(path: RingParams | PathParams, wl: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+            return path_phase(wl, path.opl_um[..., None], path.gpl_um[..., None], path.wl0_um[..., None])
+
+        passed = paths.amplitude[..., None] * np.exp(1j * turned(paths, wl_um[:, None, None, :]))
+        both = passed[:, 0] * passed[:, 1]
+        return cls(
+            half_turn=np.exp(0.5j * turned(rings, wl_um[:, None, :])),
+            load=both[:, 1:-1],
+            through=np.abs(np.prod(passed[:, 0], axis=1)) ** 2,
+            drop=np.abs(both[:, 0]) ** 2,
+            rad_pm=2.0 * np.pi * rings.gpl_um / rings.wl0_um**2 / PM_PER_UM,
+        )
+
+
+def columns(rings: int) -> dict[str, slice]:
+    """Where each field of `Unknowns` stands in the flat vector of a bus."""
+    gaps = {"phase_rad": rings - 1, "crosstalk": rings - 1, "drop_ratio": 1}
+    found, first = {}, 0
+    for field in fields(Unknowns):
+        after = first + gaps.get(field.name, rings)
+        found[field.name], first = slice(first, after), after
+    return found
+
+
+def unravel(flat: Float[ndarray, "buses unknowns"], rings: int) -> Unknowns:
+    """The unknowns of flat vectors; leaves lead with buses."""
+    named = {name: flat[:, place] for name, place in columns(rings).items()}
+    return Unknowns(**named | {"drop_ratio": named["drop_ratio"][:, 0]})
+
+
+def ravel(unknowns: Unknowns) -> Float[ndarray, "buses unknowns"]:
+    """The flat vectors of unknowns whose leaves lead with buses."""
+    parts = [np.asarray(getattr(unknowns, field.name)) for field in fields(unknowns)]
+    return np.concatenate([part if part.ndim == 2 else part[:, None] for part in parts], axis=1)
+
+
+def prior_weight(rings: int) -> Float[ndarray, " unknowns"]:
+    """One for unknowns with a prior, nought for the bus phases."""
+    places = columns(rings)
+    weight = np.ones(places["drop_ratio"].stop)
+    weight[places["phase_rad"]] = 0.0
+    return weight
+
+
+def _taken(whole, index: Int[ndarray, " some"]):
+    """A dataclass of arrays, and of such, with some of its buses; numbers stay."""
+    changed = {}
+    for field in fields(whole):
+        leaf = getattr(whole, field.name)
+        if isinstance(leaf, ndarray):
+            changed[field.name] = leaf[index]
+        elif isinstance(leaf, RingParams | PathParams):
+            changed[field.name] = _taken(leaf, index)
+    return replace(whole, **changed)

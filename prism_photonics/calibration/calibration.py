@@ -13,9 +13,8 @@ from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.faults import Fault, find_faults, lit_currents_A, usable
-from prism_photonics.calibration.fit import RowFit
 from prism_photonics.calibration.survey import on_dac_grid, survey_and_faults
-from prism_photonics.calibration.survey_fit import fit_survey
+from prism_photonics.calibration.survey_fit import RowFit, fit_survey
 from prism_photonics.calibration.unknowns import (
     RowModel,
     Scatter,
@@ -254,12 +253,11 @@ def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
     """A calibration of the right shapes that knows nothing but the design; readers fill it."""
     design, scatter = designed_bank(spec), Scatter.from_spec(spec)
     rows, buses, channels = design.shape
-    bus, gap = jnp.zeros((rows, buses)), jnp.zeros((rows, buses, channels - 1))
-    ring = jnp.zeros(design.shape)
+    bus, gap, ring = np.zeros((rows, buses)), np.zeros((rows, buses, channels - 1)), np.zeros(design.shape)
     nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, bus)
-    one = lambda u, r, b, g: row_model(u, r, b, gain_A=g, scatter=scatter)  # noqa: E731
-    model = jax.vmap(jax.vmap(one))(nothing, design.rings, design.buses, designed_gain_A(spec))
-    fit = RowFit(model, nothing, nothing, bus, bus + 1.0)
+    drawn = jax.tree.map(np.asarray, (design.rings, design.buses, designed_gain_A(spec), scatter))
+    model = row_model(nothing, drawn[0], drawn[1], gain_A=drawn[2], scatter=drawn[3])
+    fit = RowFit(*jax.tree.map(jnp.asarray, (model, nothing, nothing, bus, bus + 1.0)))
     return _from_fit(fit, design.wl_um, dark_A=jnp.zeros(rows), leak=0.0, triggers=triggers, spec=spec)
 
 

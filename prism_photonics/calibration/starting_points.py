@@ -1,117 +1,133 @@
-"""Starting points of a bus's fit: the sum of squares has many local minima in the bus phases.
+"""Where the fit of a bus begins: its sum of squares has many local minima in the bus phases.
 
-Up to eight rings, a start with random phases is near the global minimum often enough: the lowest of several go on.
+Relaxed phases (see `bus_slopes`) have nearly none: the fit begins at c = 0, where rings do not interfere, with an error
+added to every reading's noise, which is what the relaxation leaves out. The angles of the c that it finds are the
+phases, and the error is taken away in steps (continuation).
 
-Beyond, readings are ten thousand times finer than the interference of two rings, and the minima are narrow. Two things
-help. A blur, an error added to every reading's noise and lowered in steps, widens their basins (continuation). And a
-wrong phase spoils mostly the channels on its two sides: of several blurred fits from random phases, each right for some
-rings, every ring and gap is taken from the fit with the smallest misfit in the channels around it. So the number of
-starts need not grow exponentially with the number of phases.
+Where that ends in a wrong minimum, chance is next. Up to eight rings, a start with random phases is near the global
+minimum often enough: the lowest of several go on. Beyond, readings are ten thousand times finer than the interference
+of two rings, and a wrong phase spoils mostly the channels on its two sides: of several blurred fits from random phases,
+each right for some rings, every ring and gap is taken from the fit with the smallest misfit in the channels around it.
+So the number of starts need not grow exponentially with the number of phases.
 """
 
-from collections.abc import Callable
-from functools import partial
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PRNGKeyArray
+from prism_photonics.calibration.bus import BusSurvey, columns
+from prism_photonics.calibration.descent import descend, misfits
 
-from prism_photonics.calibration.unknowns import Unknowns
-
-# Chance does it up to so many rings: design choices, 96 % of such starts reach the noise on eight rings of the demo.
+# Errors that are added, in units of full light, first with relaxed phases and then with true ones. What a ring does to
+# its neighbour's channel is 0.03 at ten linewidths and 0.1 at five. Design choices.
+RELAXED_BLURS, LOWERED_BLURS = (0.1, 0.03), (0.01, 0.003)
+CROWDED_BLURS = (0.3, 0.1, 0.05, 0.03, 0.02, 0.01)
+STEPS, RTOL = 20, 1e-2
+# Chance does it up to so many rings: design choices.
 MOST_BY_CHANCE, DRAWS, SCOUTING_STEPS, FINALISTS = 8, 8, 15, 3
-# Design choices, in units of full light; the first is what a ring at five linewidths does to its neighbour's channel.
-SCOUTING_BLURS = (0.1, 0.03)
-JOINED_BLURS = (0.03, 0.01)
-STARTS, STEPS = 6, 20
-# How far a ring's resonance is off where the ring was fitted alone, in the spec's scatter.
-UNSURE = 0.2
-# Another round is for a bus with a channel whose mean square under the last blur is larger than this; where all phases
-# are right the priors' pull leaves 0.06.
-ROUNDS, EXPLAINED = 3, 0.3
+SCOUTING_BLURS, JOINED_BLURS = (0.1, 0.03), (0.03, 0.01)
+# Random starts that are pieced together, and how far a ring's resonance is off where the ring was fitted alone, in the
+# spec's scatter.
+STARTS, UNSURE = 6, 0.2
 # A neighbouring channel's say in which start explains a ring.
 NEIGHBOUR = 0.5
 
 
-def find_starting_points(
-    coarse: Unknowns,
-    descend: Callable[
-        [Float[Array, " unknowns"], Float[Array, ""] | float, int], tuple[Float[Array, " unknowns"], Float[Array, ""]]
-    ],
-    misfits: Callable[[Float[Array, " unknowns"], float], Float[Array, " channels"]],
-    key: PRNGKeyArray,
-    *,
-    starts: int = STARTS,
-    steps: int = STEPS,
-    by_chance: int = MOST_BY_CHANCE,
-) -> Float[Array, "finalists unknowns"]:
-    """Unknowns of which one at least is in the global minimum's basin: the lowest of random ones, or joined of such.
+def relaxed_start(survey: BusSurvey, single: Float[ndarray, "buses unknowns"]) -> Float[ndarray, "buses unknowns"]:
+    """Unknowns found from rings that do not interfere at first.
 
     Args:
-        coarse: Unknowns of the rings; the phases are drawn here.
-        descend: Fits from given unknowns with a blur and a number of steps; returns unknowns and cost.
-        misfits: Each channel's mean square at given unknowns and blur.
-        key: JAX random key of the phases.
-        starts: Random starts whose best rings are combined.
-        steps: Most steps at each blur.
-        by_chance: Most rings whose phases are left to chance.
-
-    Returns:
-        Flat unknowns from which to go on without blur.
+        survey: The buses.
+        single: What `single_rings` found.
     """
-    if coarse.offset.size <= by_chance:
-        phases = jax.random.uniform(key, (DRAWS, coarse.phase_rad.size), maxval=2.0 * jnp.pi)
-        flat = jax.vmap(lambda phase_rad: ravel_pytree(eqx.tree_at(lambda u: u.phase_rad, coarse, phase_rad))[0])(
-            phases
-        )
-        scouts, costs = jax.vmap(lambda x: descend(x, 0.0, SCOUTING_STEPS))(flat)
-        return scouts[jnp.argsort(costs)[:FINALISTS]]
-    unravel = ravel_pytree(coarse)[1]
-
-    def through(blurs, flat):
-        flat, costs = jax.lax.scan(lambda x, blur: descend(x, blur, steps), flat, jnp.asarray(blurs))
-        return flat, costs[-1]
-
-    def drawn(draw_key):
-        phase_key, offset_key = jax.random.split(draw_key)
-        phase_rad = jax.random.uniform(phase_key, coarse.phase_rad.shape, maxval=2.0 * jnp.pi)
-        offset = coarse.offset + UNSURE * jax.random.normal(offset_key, coarse.offset.shape)
-        return ravel_pytree(eqx.tree_at(lambda u: (u.phase_rad, u.offset), coarse, (phase_rad, offset)))[0]
-
-    def one_round(state):
-        count, lowest, _ = state
-        keys = jax.random.split(jax.random.fold_in(key, count), starts)
-        # What the round before found is one of the fits to choose from.
-        scouts, costs = jax.vmap(partial(through, SCOUTING_BLURS))(jax.vmap(drawn)(keys).at[0].set(lowest))
-        missed = jax.vmap(lambda flat: misfits(flat, SCOUTING_BLURS[-1]))(scouts)
-        pieced = ravel_pytree(piece_together(jax.vmap(unravel)(scouts), missed))[0]
-        # Should the combination fit worse, the best single start is used.
-        settled, costs = jax.vmap(partial(through, JOINED_BLURS))(jnp.stack([pieced, scouts[jnp.argmin(costs)]]))
-        lowest = settled[jnp.argmin(costs)]
-        return count + 1, lowest, misfits(lowest, JOINED_BLURS[-1]).max()
-
-    first = (jnp.asarray(0), drawn(key), jnp.asarray(jnp.inf))
-    return jax.lax.while_loop(lambda s: (s[0] < ROUNDS) & (s[2] > EXPLAINED), one_round, first)[1][None]
+    rings = survey.rings.t1.shape[1]
+    flat = np.concatenate([single, np.zeros((survey.count, rings - 1))], axis=1)
+    phases, imaginary = columns(rings)["phase_rad"], slice(single.shape[1], None)
+    flat[:, phases] = 0.0
+    for blur in RELAXED_BLURS if rings <= MOST_BY_CHANCE else CROWDED_BLURS:
+        flat, _ = descend(survey.blurred(blur), flat, steps=STEPS, rtol=RTOL, relaxed=True)
+    found = flat[:, : single.shape[1]].copy()
+    found[:, phases] = np.arctan2(flat[:, imaginary], flat[:, phases])
+    return through_blurs(survey, found, LOWERED_BLURS)
 
 
-def piece_together(fits: Unknowns, misfits: Float[Array, "starts channels"]) -> Unknowns:
-    """One fit out of many: each ring and each gap from the fit that explains the channels around it best.
+def random_starts(
+    survey: BusSurvey, single: Float[ndarray, "buses unknowns"], rng: np.random.Generator
+) -> Float[ndarray, "buses starts unknowns"]:
+    """The lowest of several fits from random phases.
 
     Args:
-        fits: Fits of one bus; leaves lead with starts.
-        misfits: Mean square of each channel in each fit.
+        survey: The buses.
+        single: What `single_rings` found.
+        rng: Draws the phases.
     """
-    padded = jnp.pad(misfits, ((0, 0), (1, 1)))
-    around = misfits + NEIGHBOUR * (padded[:, :-2] + padded[:, 2:])
-    of_ring, of_gap = jnp.argmin(around, axis=0), jnp.argmin(around[:, :-1] + around[:, 1:], axis=0)
-    of_bus = jnp.argmin(misfits.sum(1))
+    flat = np.repeat(single, DRAWS, axis=0)
+    phases = columns(survey.rings.t1.shape[1])["phase_rad"]
+    flat[:, phases] = rng.uniform(0.0, 2.0 * np.pi, flat[:, phases].shape)
+    many = survey.take(np.repeat(np.arange(survey.count), DRAWS))
+    flat, cost = descend(many, flat, steps=SCOUTING_STEPS, rtol=RTOL)
+    lowest = np.argsort(cost.reshape(-1, DRAWS), axis=1)[:, :FINALISTS, None]
+    return np.take_along_axis(flat.reshape(survey.count, DRAWS, -1), lowest, axis=1)
 
-    def chosen(leaf: Float[Array, "starts ..."]) -> Float[Array, "..."]:
-        if leaf.ndim == 1:
-            return leaf[of_bus]
-        owner = of_ring if leaf.shape[1] == misfits.shape[1] else of_gap
-        return jnp.take_along_axis(leaf, owner[None], axis=0)[0]
 
-    return jax.tree.map(chosen, fits)
+def pieced_start(
+    survey: BusSurvey,
+    single: Float[ndarray, "buses unknowns"],
+    lowest: Float[ndarray, "buses unknowns"],
+    rng: np.random.Generator,
+) -> Float[ndarray, "buses 1 unknowns"]:
+    """Pieces of several blurred fits, each right for some rings, that fit together; or the best of the fits.
+
+    Args:
+        survey: The buses.
+        single: What `single_rings` found.
+        lowest: The best unknowns so far: one of the fits that are pieced together.
+        rng: Draws phases and offsets.
+    """
+    rings, count = survey.rings.t1.shape[1], survey.count
+    places = columns(rings)
+    flat = np.repeat(single[:, None], STARTS, axis=1)
+    flat[..., places["phase_rad"]] = rng.uniform(0.0, 2.0 * np.pi, (count, STARTS, rings - 1))
+    flat[..., places["offset"]] += UNSURE * rng.normal(size=(count, STARTS, rings))
+    flat[:, 0] = lowest
+    many = survey.take(np.repeat(np.arange(count), STARTS))
+    scouts = through_blurs(many, flat.reshape(count * STARTS, -1), SCOUTING_BLURS)
+    missed = (misfits(many.blurred(SCOUTING_BLURS[-1]), scouts) ** 2).mean(1).reshape(count, STARTS, -1)
+    scouts = scouts.reshape(flat.shape)
+    pieced = np.stack([piece_together(fits, by_channel) for fits, by_channel in zip(scouts, missed, strict=True)])
+    best = scouts[np.arange(count), missed.sum(2).argmin(1)]
+    # Should the pieces not fit together, the best single fit stands in.
+    both = np.stack([pieced, best], axis=1).reshape(2 * count, -1)
+    twice = survey.take(np.repeat(np.arange(count), 2))
+    settled = through_blurs(twice, both, JOINED_BLURS)
+    left = (misfits(twice.blurred(JOINED_BLURS[-1]), settled) ** 2).sum((1, 2)).reshape(count, 2)
+    return settled.reshape(count, 2, -1)[np.arange(count), left.argmin(1)][:, None]
+
+
+def through_blurs(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], blurs: tuple[float, ...]
+) -> Float[ndarray, "buses unknowns"]:
+    """Descend under each blur in turn."""
+    for blur in blurs:
+        flat, _ = descend(survey.blurred(blur), flat, steps=STEPS, rtol=RTOL)
+    return flat
+
+
+def piece_together(
+    fits: Float[ndarray, "starts unknowns"], missed: Float[ndarray, "starts channels"]
+) -> Float[ndarray, " unknowns"]:
+    """One fit of a bus out of many: each ring and each gap from the fit that explains the channels around it best.
+
+    Args:
+        fits: The fits.
+        missed: Mean square misfit of each channel in each fit.
+    """
+    padded = np.pad(missed, ((0, 0), (1, 1)))
+    around = missed + NEIGHBOUR * (padded[:, :-2] + padded[:, 2:])
+    of_ring, of_gap = around.argmin(0), (around[:, :-1] + around[:, 1:]).argmin(0)
+    pieced = fits[missed.sum(1).argmin()].copy()
+    for place in columns(missed.shape[1]).values():
+        owner = {of_ring.size: of_ring, of_gap.size: of_gap}.get(place.stop - place.start)
+        if owner is not None:
+            pieced[place] = np.take_along_axis(fits[:, place], owner[None], axis=0)[0]
+    return pieced

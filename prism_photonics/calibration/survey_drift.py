@@ -11,17 +11,16 @@ Source of the elimination: G. H. Golub and V. Pereyra, SIAM Journal on Numerical
 
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import scipy.sparse
 import xarray as xr
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
-from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.bus import BusSurvey, prior_weight
+from prism_photonics.calibration.bus_slopes import reading_slopes
+from prism_photonics.calibration.descent import normal
 from prism_photonics.drift.process import FilmCharge
 from prism_photonics.drift.state import FILM_SCATTER
 from prism_photonics.spec import ChipSpec
@@ -75,8 +74,9 @@ def lost_volts(
     return lost
 
 
-class DriftTerms(eqx.Module):
-    """Inputs of the drift of every bus's rings, reading by reading.
+@dataclass(frozen=True)
+class DriftTerms:
+    """Inputs of the drift of every bus's rings, reading by reading; buses are counted row by row.
 
     Attributes:
         patterns_pm: Shift of each ring by one unit of each shared temperature, in pm.
@@ -84,22 +84,24 @@ class DriftTerms(eqx.Module):
         lost_V: What the film has lost of them by its profile.
     """
 
-    patterns_pm: Float[Array, "rows buses 3 channels"]
-    volts: Float[Array, "rows buses settings channels"]
-    lost_V: Float[Array, "rows buses settings channels channels"]
+    patterns_pm: Float[ndarray, "all 3 channels"]
+    volts: Float[ndarray, "all settings channels"]
+    lost_V: Float[ndarray, "all settings channels channels"]
 
     def applied(self, survey: BusSurvey, drift: SurveyDrift) -> BusSurvey:
         """The survey with the drift's shifts, and the voltages that act, in its readings."""
-        buses = self.volts.shape[1]
-        shared = jnp.asarray(drift.temperatures).reshape(drift.temperatures.shape[0], buses, -1, 3)
-        drift_pm = jnp.einsum("mbcp,nbpr->nbmcr", shared, self.patterns_pm)
-        acting = self.volts[:, :, :, None, :] - (1.0 + drift.film) * self.lost_V
-        return eqx.tree_at(lambda s: (s.volts, s.drift_pm), survey, (acting, drift_pm))
+        settings, lines, _ = drift.temperatures.shape
+        channels = self.volts.shape[2]
+        shared = drift.temperatures.reshape(settings, lines // channels, channels, 3)
+        patterns_pm = self.patterns_pm.reshape(-1, lines // channels, 3, channels)
+        drift_pm = np.einsum("mbcp,nbpr->nbmcr", shared, patterns_pm).reshape(self.lost_V.shape)
+        acting = self.volts[:, :, None, :] - (1.0 + drift.film) * self.lost_V
+        return survey.moved(acting, drift_pm)
 
 
 def update_drift(
     survey: BusSurvey,
-    flat: Float[Array, "rows buses unknowns"],
+    flat: Float[ndarray, "all unknowns"],
     *,
     terms: DriftTerms,
     drift: SurveyDrift,
@@ -122,19 +124,25 @@ def update_drift(
 
 def drift_std(
     survey: BusSurvey,
-    flat: Float[Array, "rows buses unknowns"],
+    flat: Float[ndarray, "all unknowns"],
     *,
     terms: DriftTerms,
     drift: SurveyDrift,
     spec: ChipSpec,
-) -> Float[Array, "rows buses unknowns"]:
+) -> Float[ndarray, "all unknowns"]:
     """Standard errors of the rows' unknowns that come from the uncertainty of the drift; arguments as above."""
     equations = _Equations.of(survey, flat, terms=terms, drift=drift, spec=spec)
     root = np.linalg.cholesky(np.linalg.inv(equations.normal))
     count = equations.before.shape[1]
     of_reading = equations.spread.toarray()[_readings_of_bus(drift.time_s.shape, spec)]
-    shared = jnp.einsum("brk,pkm->brpm", of_reading, root[:-1].reshape(3, count, -1))
-    return _drift_std(survey, flat, terms, shared_root=shared, film_root=jnp.asarray(root[-1]))
+    shared_root = np.einsum("brk,pkm->brpm", of_reading, root[:-1].reshape(3, count, -1))
+    found = np.empty_like(flat)
+    for number in range(survey.count):
+        by = _ByDrift.of(survey, flat, terms, number=number)
+        misfit = np.einsum("rp,rpm->rm", by.shared, shared_root[number % spec.chip.buses]) + np.outer(by.film, root[-1])
+        follows = scipy.linalg.cho_solve((by.factor, True), by.rows @ misfit)
+        found[number] = np.sqrt((follows**2).sum(1))
+    return found
 
 
 @dataclass(frozen=True)
@@ -157,14 +165,14 @@ class _Equations:
     def of(
         cls,
         survey: BusSurvey,
-        flat: Float[Array, "rows buses unknowns"],
+        flat: Float[ndarray, "all unknowns"],
         *,
         terms: DriftTerms,
         drift: SurveyDrift,
         spec: ChipSpec,
     ) -> "_Equations":
         """Sum over all rows of every bus."""
-        within, with_film, film, pull, film_pull = (np.asarray(part) for part in _normal(survey, flat, terms))
+        within, with_film, film, pull, film_pull = _normal(survey, flat, terms, buses=spec.chip.buses)
         knots_s, spread = _knots(drift.time_s)
         count = knots_s.size
         normal, right = np.zeros((3 * count + 1, 3 * count + 1)), np.zeros(3 * count + 1)
@@ -195,68 +203,63 @@ def _readings_of_bus(shape: tuple[int, int], spec: ChipSpec) -> Int[ndarray, "bu
     return by_bus.swapaxes(0, 1).reshape(spec.chip.buses, -1)
 
 
-@eqx.filter_jit
+@dataclass(frozen=True)
+class _ByDrift:
+    """One bus's misfits over noise, and their slopes.
+
+    Attributes:
+        misfit: The misfits.
+        rows: Slopes by the bus's unknowns.
+        shared: Slopes by the shared temperatures.
+        film: Slopes by the film's factor.
+        factor: Lower Cholesky factor of the normal matrix of the bus's unknowns.
+        pull: Its right-hand side: the gradient of half the cost.
+    """
+
+    misfit: Float[ndarray, " readings"]
+    rows: Float[ndarray, "unknowns readings"]
+    shared: Float[ndarray, "readings 3"]
+    film: Float[ndarray, " readings"]
+    factor: Float[ndarray, "unknowns unknowns"]
+    pull: Float[ndarray, " unknowns"]
+
+    @classmethod
+    def of(
+        cls, survey: BusSurvey, flat: Float[ndarray, "all unknowns"], terms: DriftTerms, *, number: int
+    ) -> "_ByDrift":
+        """Bus ``number`` of all."""
+        bus, x = survey.take(np.array([number])), flat[[number]]
+        slopes, rings = reading_slopes(bus, x), bus.rings.t1.shape[1]
+        over_noise = lambda part: (part / bus.noise_A).reshape(-1, bus.noise_A.size)  # noqa: E731
+        misfit = over_noise(slopes.current_A - bus.current_A)[0]
+        rows = over_noise(slopes.by_unknown[0])
+        shared = over_noise(slopes.by_shift[0]).T @ terms.patterns_pm[number].T
+        lost_V = np.moveaxis(terms.lost_V[number], -1, 0)
+        film = -over_noise(slopes.by_volt[0] * lost_V).sum(0)
+        factor = np.linalg.cholesky(normal(rows[None], rings)[0])
+        return cls(misfit, rows, shared, film, factor, rows @ misfit + prior_weight(rings) ** 2 * x[0])
+
+
 def _normal(
-    survey: BusSurvey, flat: Float[Array, "rows buses unknowns"], terms: DriftTerms
-) -> tuple[Float[Array, "..."], ...]:
+    survey: BusSurvey, flat: Float[ndarray, "all unknowns"], terms: DriftTerms, *, buses: int
+) -> tuple[Float[ndarray, "..."], ...]:
     """Normal equations of the drift at all readings of each bus, summed over rows, the rows' unknowns eliminated."""
-
-    def one_bus(bus: BusSurvey, x, patterns, lost_V):
-        jacobian, readings = bus.jacobian(x), bus.current_A.size
-        shared, film = _by_drift(bus, x, patterns, lost_V)
-        data, residual = jacobian[:readings], bus.residuals(x)
-        factor = jax.scipy.linalg.cho_factor(bus.normal(jacobian), lower=True)
-        kept = jnp.eye(readings) - data @ jax.scipy.linalg.cho_solve(factor, data.T)
-        left = residual[:readings] - data @ jax.scipy.linalg.cho_solve(factor, jacobian.T @ residual)
-        within = jnp.einsum("rp,sq,rs->prqs", shared, shared, kept)
-        with_film = shared.T * (kept @ film)
-        return within, with_film, film @ kept @ film, -shared.T * left, -film @ left
-
-    def add(total, row):
-        found = jax.vmap(one_bus)(*row)
-        return jax.tree.map(jnp.add, total, found), None
-
-    rows = (survey, flat, terms.patterns_pm, terms.lost_V)
-    first = jax.tree.map(lambda leaf: leaf[0], rows)
-    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), jax.eval_shape(jax.vmap(one_bus), *first))
-    return jax.lax.scan(add, zero, rows)[0]
-
-
-@eqx.filter_jit
-def _drift_std(
-    survey: BusSurvey,
-    flat: Float[Array, "rows buses unknowns"],
-    terms: DriftTerms,
-    *,
-    shared_root: Float[Array, "buses readings 3 modes"],
-    film_root: Float[Array, " modes"],
-) -> Float[Array, "rows buses unknowns"]:
-    """Standard errors of the rows' unknowns by those of the drift, whose covariance is given by its root."""
-
-    def one_bus(bus: BusSurvey, x, patterns, lost_V, shared_root):
-        jacobian, readings = bus.jacobian(x), bus.current_A.size
-        shared, film = _by_drift(bus, x, patterns, lost_V)
-        misfit = jnp.einsum("rp,rpm->rm", shared, shared_root) + film[:, None] * film_root
-        factor = jax.scipy.linalg.cho_factor(bus.normal(jacobian), lower=True)
-        follows = jax.scipy.linalg.cho_solve(factor, jacobian[:readings].T @ misfit)
-        return jnp.sqrt((follows**2).sum(1))
-
-    def one_row(row):
-        bus, x, patterns, lost_V = row
-        return jax.vmap(one_bus)(bus, x, patterns, lost_V, shared_root)
-
-    return jax.lax.map(one_row, (survey, flat, terms.patterns_pm, terms.lost_V))
-
-
-def _by_drift(
-    bus: BusSurvey,
-    flat: Float[Array, " unknowns"],
-    patterns_pm: Float[Array, "3 channels"],
-    lost_V: Float[Array, "settings channels channels"],
-) -> tuple[Float[Array, "readings 3"], Float[Array, " readings"]]:
-    """Slopes of the misfits by the shared temperatures and by the film's factor."""
-    by_volt, by_pm = bus.drift_slopes(flat)
-    return by_pm @ patterns_pm.T, -(by_volt * lost_V.reshape(by_volt.shape)).sum(1)
+    readings = survey.current_A[0].size
+    within, with_film = np.zeros((buses, 3, readings, 3, readings)), np.zeros((buses, 3, readings))
+    film, pull, film_pull = np.zeros(buses), np.zeros((buses, 3, readings)), np.zeros(buses)
+    for number in range(survey.count):
+        b, by = number % buses, _ByDrift.of(survey, flat, terms, number=number)
+        kept = np.eye(readings) - by.rows.T @ scipy.linalg.cho_solve((by.factor, True), by.rows)
+        left = by.misfit - by.rows.T @ scipy.linalg.cho_solve((by.factor, True), by.pull)
+        seen = kept @ by.film
+        for p, of_p in enumerate(by.shared.T):
+            for q, of_q in enumerate(by.shared.T):
+                within[b, p, :, q] += of_p[:, None] * kept * of_q
+        with_film[b] += by.shared.T * seen
+        film[b] += by.film @ seen
+        pull[b] -= by.shared.T * left
+        film_pull[b] -= by.film @ left
+    return within, with_film, film, pull, film_pull
 
 
 def _knots(time_s: Float[ndarray, "settings rings"]) -> tuple[Float[ndarray, " knots"], scipy.sparse.csr_array]:

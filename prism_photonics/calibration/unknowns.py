@@ -4,11 +4,15 @@ Every unknown but the bus phases has a Gaussian prior of unit variance: the spec
 nearly all of them; the prior settles what balanced readings cannot separate, such as a ring's loss and its couplings.
 """
 
+import dataclasses
+from types import ModuleType
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from prism_photonics.circuit.params import designed_feed
 from prism_photonics.circuit.row import row_response
@@ -22,29 +26,29 @@ from prism_photonics.units import ratio_from_dB
 class Unknowns(eqx.Module):
     """Standardised deviations of one row (leading axes may hold rows or starts) from the design; phases in rad."""
 
-    kappa1: Float[Array, "... rings"]
-    kappa2: Float[Array, "... rings"]
-    loss: Float[Array, "... rings"]
-    offset: Float[Array, "... rings"]
-    slope: Float[Array, "... rings"]
-    curvature: Float[Array, "... rings"]
-    phase_rad: Float[Array, "... gaps"]
-    crosstalk: Float[Array, "... gaps"]
-    gain: Float[Array, "... channels"]
-    drop_ratio: Float[Array, "..."]
+    kappa1: Float[Array | ndarray, "... rings"]
+    kappa2: Float[Array | ndarray, "... rings"]
+    loss: Float[Array | ndarray, "... rings"]
+    offset: Float[Array | ndarray, "... rings"]
+    slope: Float[Array | ndarray, "... rings"]
+    curvature: Float[Array | ndarray, "... rings"]
+    phase_rad: Float[Array | ndarray, "... gaps"]
+    crosstalk: Float[Array | ndarray, "... gaps"]
+    gain: Float[Array | ndarray, "... channels"]
+    drop_ratio: Float[Array | ndarray, "..."]
 
 
 class Scatter(eqx.Module):
     """Standard deviations that one unit of each unknown stands for."""
 
-    kappa: Float[Array, ""]
-    loss: Float[Array, ""]
-    offset_pm: Float[Array, ""]
-    slope: Float[Array, ""]
-    curvature_pm_V2: Float[Array, ""]
-    crosstalk: Float[Array, ""]
-    gain: Float[Array, ""]
-    drop_ratio: Float[Array, ""]
+    kappa: Float[Array | ndarray, ""]
+    loss: Float[Array | ndarray, ""]
+    offset_pm: Float[Array | ndarray, ""]
+    slope: Float[Array | ndarray, ""]
+    curvature_pm_V2: Float[Array | ndarray, ""]
+    crosstalk: Float[Array | ndarray, ""]
+    gain: Float[Array | ndarray, ""]
+    drop_ratio: Float[Array | ndarray, ""]
 
     @classmethod
     def from_spec(cls, spec: ChipSpec) -> "Scatter":
@@ -82,20 +86,20 @@ class RowModel(eqx.Module):
 
     rings: RingParams
     buses: PathParams
-    crosstalk: Float[Array, "... gaps"]
-    gain_A: Float[Array, "... channels"]
-    drop_ratio: Float[Array, "..."]
+    crosstalk: Float[Array | ndarray, "... gaps"]
+    gain_A: Float[Array | ndarray, "... channels"]
+    drop_ratio: Float[Array | ndarray, "..."]
 
 
-def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter) -> RingParams:
-    """The rings that a set of unknowns describes."""
+def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter, *, xp: ModuleType = jnp) -> RingParams:
+    """The rings that a set of unknowns describes, in JAX's numbers or in NumPy's (``xp``)."""
     # The gap's error is Gaussian, so κ² = 1 − t² is log-normal; a loss error multiplies ln a.
-    t1 = jnp.sqrt(1.0 - (1.0 - design.t1**2) * jnp.exp(scatter.kappa * unknowns.kappa1))
-    t2 = jnp.sqrt(1.0 - (1.0 - design.t2**2) * jnp.exp(scatter.kappa * unknowns.kappa2))
+    t1 = xp.sqrt(1.0 - (1.0 - design.t1**2) * xp.exp(scatter.kappa * unknowns.kappa1))
+    t2 = xp.sqrt(1.0 - (1.0 - design.t2**2) * xp.exp(scatter.kappa * unknowns.kappa2))
     return RingParams(
         t1=t1,
         t2=t2,
-        a=design.a ** jnp.exp(scatter.loss * unknowns.loss),
+        a=design.a ** xp.exp(scatter.loss * unknowns.loss),
         opl_um=design.opl_um,
         gpl_um=design.gpl_um,
         offset_pm=scatter.offset_pm * unknowns.offset,
@@ -110,17 +114,26 @@ def row_model(
     design: RingParams,
     buses: PathParams,
     *,
-    gain_A: Float[Array, " channels"],
+    gain_A: Float[ndarray, "... channels"],
     scatter: Scatter,
 ) -> RowModel:
-    """The row that a set of unknowns describes; ``gain_A`` is the design's current of a fully passed line."""
+    """The rows that sets of unknowns describe, as NumPy arrays of any leading axes.
+
+    Args:
+        unknowns: The unknowns.
+        design: Designed rings.
+        buses: Designed bus segments.
+        gain_A: The design's current of each fully passed line.
+        scatter: What one unit of each unknown stands for.
+    """
     # Only the sum of both buses' phases between two rings is seen by intensities; the through bus carries it.
-    phases = jnp.zeros_like(buses.phase_rad).at[0, 1:-1].set(unknowns.phase_rad)
+    phases = np.zeros(np.shape(buses.phase_rad))
+    phases[..., 0, 1:-1] = unknowns.phase_rad
     return RowModel(
-        ring_model(unknowns, design, scatter),
-        eqx.tree_at(lambda b: b.phase_rad, buses, phases),
+        ring_model(unknowns, design, scatter, xp=np),
+        dataclasses.replace(buses, phase_rad=phases),
         scatter.crosstalk * unknowns.crosstalk,
-        gain_A * jnp.exp(scatter.gain * unknowns.gain),
+        gain_A * np.exp(scatter.gain * unknowns.gain),
         1.0 + scatter.drop_ratio * unknowns.drop_ratio,
     )
 

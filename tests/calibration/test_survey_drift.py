@@ -1,18 +1,19 @@
 """A slow instrument on a drifting chip: rows and temperatures are told apart, and what is programmed stays true."""
 
-import equinox as eqx
+import dataclasses
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
 
+from prism_photonics.calibration.bus import columns, prior_weight
+from prism_photonics.calibration.bus_slopes import readings_A
 from prism_photonics.calibration.calibration import blank_calibration, from_survey
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, steady_samples
-from prism_photonics.calibration.fit import fit_rows
+from prism_photonics.calibration.fit import fit_buses, try_again
 from prism_photonics.calibration.survey import averages_for, settings_for, survey_volts, take_survey
 from prism_photonics.calibration.survey_drift import SurveyDrift, _ou_precision, film_after, lost_volts, update_drift
-from prism_photonics.calibration.survey_fit import _tried_again, bus_surveys
+from prism_photonics.calibration.survey_fit import bus_surveys
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.characterize.accuracy import validate
 from prism_photonics.chip.fabricate import draw_die
@@ -135,10 +136,9 @@ def test_a_known_path_of_the_temperature_is_found_up_to_its_mean(slow, dies):
     rng = np.random.default_rng(1)
     walk = np.cumsum(rng.normal(0.0, 2e-3, (time_s.size, 3)), axis=0).reshape(*time_s.shape, 3)
     true = SurveyDrift(time_s, walk, 0.1)
-    flat = jnp.zeros((4, 1, ravel_pytree(dies[0][1].estimate)[0].size // 4))
-    predict = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))
-    read_A = np.asarray(predict(terms.applied(readings, true), flat)) + rng.normal(0.0, 3e-10, readings.current_A.shape)
-    measured = np.moveaxis(read_A[:, 0], 0, 2)
+    flat = np.zeros((4, prior_weight(4).size))
+    read_A = readings_A(terms.applied(readings, true), flat) + rng.normal(0.0, 3e-10, readings.current_A.shape)
+    measured = np.moveaxis(read_A, 0, 2)
     terms, readings = bus_surveys(
         slow, volts=volts, current_A=measured, noise_A=noise, time_s=time_s, channel_of_ring=own
     )
@@ -154,7 +154,7 @@ def test_a_bus_in_a_wrong_minimum_is_tried_again_and_no_other_is_touched(slow, d
     survey = dies[0][3]
     still_s, own = np.zeros(survey.time_s.shape), survey.channel_of_ring.values
     noise_A = np.full(survey.current_A.shape, 3e-10)
-    flat = jnp.zeros((4, 1, ravel_pytree(dies[0][1].estimate)[0].size // 4))
+    flat = np.zeros((4, prior_weight(4).size))
     _, readings = bus_surveys(
         slow,
         volts=survey.volts_V.values,
@@ -163,18 +163,17 @@ def test_a_bus_in_a_wrong_minimum_is_tried_again_and_no_other_is_touched(slow, d
         time_s=still_s,
         channel_of_ring=own,
     )
-    read_A = jax.vmap(jax.vmap(lambda bus, x: bus.predict_A(x)))(readings, flat)
-    readings = eqx.tree_at(lambda r: r.current_A, readings, read_A)
-    fit = fit_rows(readings, KEY)
-    assert np.asarray(fit.chi2).max() < 1.0
-    lost = eqx.tree_at(
-        lambda f: (f.chi2, f.unknowns.offset), fit, (fit.chi2.at[2].set(105.0), fit.unknowns.offset + 3.0)
-    )
-    found = _tried_again(readings, lost, 30.0, KEY)
-    assert np.asarray(found.chi2[2]).max() < 1.0
-    assert np.abs(np.asarray(found.unknowns.offset[2])).max() < 0.1
-    assert np.array_equal(found.unknowns.offset[1], lost.unknowns.offset[1])
-    assert _tried_again(readings, fit, 30.0, KEY) is fit
+    readings = dataclasses.replace(readings, current_A=readings_A(readings, flat))
+    fit = fit_buses(readings, np.random.default_rng(0), wrong_chi2=4.0)
+    assert fit.chi2.max() < 1.0
+    offsets, lost = columns(4)["offset"], dataclasses.replace(fit, flat=fit.flat.copy(), chi2=fit.chi2.copy())
+    lost.chi2[2] = 105.0
+    lost.flat[:, offsets] += 3.0
+    found = try_again(readings, lost, np.random.default_rng(1), wrong_chi2=30.0)
+    assert found.chi2[2] < 1.0
+    assert np.abs(found.flat[2, offsets]).max() < 0.1
+    assert np.array_equal(found.flat[1, offsets], lost.flat[1, offsets])
+    assert try_again(readings, fit, np.random.default_rng(1), wrong_chi2=30.0) is fit
 
 
 def test_the_prior_of_the_temperature_is_an_ornstein_uhlenbeck_process():

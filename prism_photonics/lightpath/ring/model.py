@@ -14,6 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import sax
 from jaxtyping import Array, Complex, Float, Shaped
+from numpy import ndarray
 
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
 from prism_photonics.lightpath.waveguide.model import path_phase, unit_phasor
@@ -35,15 +36,15 @@ class RingParams(eqx.Module):
         wl0_um: Reference wavelength in µm.
     """
 
-    t1: Float[Array, "..."]
-    t2: Float[Array, "..."]
-    a: Float[Array, "..."]
-    opl_um: Float[Array, "..."]
-    gpl_um: Float[Array, "..."]
-    offset_pm: Float[Array, "..."]
-    slope_pm_V: Float[Array, "..."]
-    curvature_pm_V2: Float[Array, "..."]
-    wl0_um: Float[Array, "..."]
+    t1: Float[Array | ndarray, "..."]
+    t2: Float[Array | ndarray, "..."]
+    a: Float[Array | ndarray, "..."]
+    opl_um: Float[Array | ndarray, "..."]
+    gpl_um: Float[Array | ndarray, "..."]
+    offset_pm: Float[Array | ndarray, "..."]
+    slope_pm_V: Float[Array | ndarray, "..."]
+    curvature_pm_V2: Float[Array | ndarray, "..."]
+    wl0_um: Float[Array | ndarray, "..."]
 
 
 class RingFields(eqx.Module):

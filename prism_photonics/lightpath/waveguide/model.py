@@ -1,10 +1,14 @@
 """Propagation along a waveguide: phase with first-order dispersion, and loss."""
 
+import math
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import sax
 from jaxtyping import Array, Complex, Float, Shaped
+from numpy import ndarray
 
 
 class PathParams(eqx.Module):
@@ -18,21 +22,19 @@ class PathParams(eqx.Module):
         wl0_um: Reference wavelength in µm.
     """
 
-    opl_um: Float[Array, "..."]
-    gpl_um: Float[Array, "..."]
-    amplitude: Float[Array, "..."]
-    phase_rad: Float[Array, "..."]
-    wl0_um: Float[Array, "..."]
+    opl_um: Float[Array | ndarray, "..."]
+    gpl_um: Float[Array | ndarray, "..."]
+    amplitude: Float[Array | ndarray, "..."]
+    phase_rad: Float[Array | ndarray, "..."]
+    wl0_um: Float[Array | ndarray, "..."]
 
 
-def path_phase(
-    wl: Shaped[Array, "..."] | float,
-    opl_um: Shaped[Array, "..."] | float,
-    gpl_um: Shaped[Array, "..."] | float,
-    wl0_um: Shaped[Array, "..."] | float,
-) -> Shaped[Array, "..."]:
-    """Phase ``βL = (2π/λ)·[n_eff·L − (n_g − n_eff)·L·(λ − λ0)/λ0]`` in rad: first-order dispersion about λ0."""
-    return 2.0 * jnp.pi / jnp.asarray(wl) * (opl_um - (gpl_um - opl_um) * (wl - wl0_um) / wl0_um)
+def path_phase(wl: Any, opl_um: Any, gpl_um: Any, wl0_um: Any) -> Any:
+    """Phase ``βL = (2π/λ)·[n_eff·L − (n_g − n_eff)·L·(λ − λ0)/λ0]`` in rad: first-order dispersion about λ0.
+
+    Python's, NumPy's and JAX's numbers alike.
+    """
+    return 2.0 * math.pi / wl * (opl_um - (gpl_um - opl_um) * (wl - wl0_um) / wl0_um)
 
 
 def unit_phasor(phase_rad: Shaped[Array, "..."]) -> Complex[Array, "..."]:

@@ -1,0 +1,221 @@
+"""Currents of a bus and their slopes by all of its unknowns, in two sweeps over the rings.
+
+The row is solved as in `circuit.prepared`: with u = h², h = √a·e^{jφ/2}, τ = t1·t2, k = κ1·κ2 and the load Γ that a
+ring sees on its far side,
+
+    D = 1 − τ·u + k·h·Γ      N = t1 − t2·u      E = Γ·(τ − u) − k·h
+    f = N/D                  ρ = E/D            Γ_j = p·q·c_j·ρ_{j+1}
+
+and what the balanced pair sees is ``T = |p|²·Π|f|² − r·|q·ρ_1|²``. A change of ring j acts through dN, dD and dE:
+
+    d ln f = dN/N − dD/D     dρ = (dE − ρ·dD)/D     dT = 2·Re(T_through·d ln f + A_j·dρ)
+
+The first sweep, from the far end, finds Γ, f and ρ; the second, from the entrance, carries A_j, what a change of ρ_j
+does to T. So all slopes of a reading cost about three readings.
+
+The phase φ_j between two rings enters as c_j = e^{jφ_j}. *Relaxed*, c_j may be any complex number: T is then smooth in
+c, and nearly linear around c = 0, where the rings do not interfere.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Complex, Float, Shaped
+from numpy import ndarray
+
+from prism_photonics.calibration.bus import BusSurvey, columns, unravel
+from prism_photonics.calibration.unknowns import Unknowns, ring_model
+from prism_photonics.lightpath.ring.model import RingParams
+
+# Far below any power that counts, far above the least number that a float holds.
+TINY = 1e-30
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Currents of all readings in A, and their slopes.
+
+    Attributes:
+        current_A: The currents.
+        by_unknown: Slopes by each unknown; relaxed, the real part of c stands in place of each phase, and the imaginary
+            parts follow at the end.
+        by_shift: Slopes by each ring's resonance shift, in A/pm.
+        by_volt: Slopes by the voltage of each ring, its neighbours' crosstalk included, in A/V.
+    """
+
+    current_A: Float[ndarray, "buses settings channels"]
+    by_unknown: Float[ndarray, "buses unknowns settings channels"]
+    by_shift: Float[ndarray, "buses rings settings channels"]
+    by_volt: Float[ndarray, "buses rings settings channels"]
+
+
+@dataclass(frozen=True)
+class _Ring:
+    """A ring in front of its load, as of the module's equations."""
+
+    u: Complex[ndarray, "buses settings channels"]
+    kh: Complex[ndarray, "buses settings channels"]
+    gamma: Complex[ndarray, "buses settings channels"]
+    inverse: Complex[ndarray, "buses settings channels"]
+    numerator: Complex[ndarray, "buses settings channels"]
+    rho: Complex[ndarray, "buses settings channels"]
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """Buses at their unknowns, solved from the far end."""
+
+    unknowns: Unknowns
+    params: RingParams
+    c: Complex[ndarray, "buses gaps"]
+    volts: Float[ndarray, "buses rings settings channels"]
+    acting: Float[ndarray, "buses rings settings channels"]
+    rings: list[_Ring]
+    gain_A: Float[ndarray, "buses 1 channels"]
+    through: Float[ndarray, "buses settings channels"]
+    drop: Float[ndarray, "buses 1 channels"]
+    drop_ratio: Float[ndarray, "buses 1 1"]
+
+    @property
+    def current_A(self) -> Float[ndarray, "buses settings channels"]:
+        """The currents of all readings."""
+        return self.gain_A * (self.through - self.drop_ratio * self.drop * _power(self.rings[0].rho))
+
+
+def readings_A(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool = False
+) -> Float[ndarray, "buses settings channels"]:
+    """The currents that the unknowns predict, in A.
+
+    Args:
+        survey: The buses.
+        flat: Their unknowns.
+        relaxed: Whether the phases are relaxed, see `Slopes.by_unknown`.
+    """
+    return _solved(survey, flat, relaxed=relaxed).current_A
+
+
+def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool = False) -> Slopes:
+    """The currents that the unknowns predict and their slopes; arguments as of `readings_A`."""
+    bus = _solved(survey, flat, relaxed=relaxed)
+    scatter, params, light = survey.scatter, bus.params, survey.light
+    count, rings = params.t1.shape
+    places = columns(rings)
+    by = np.zeros((count, flat.shape[1], *bus.through.shape[1:]))
+    shape = (count, rings, *bus.through.shape[1:])
+    by_turn, by_loss, by_kappa1, by_kappa2 = (np.empty(shape) for _ in range(4))
+    twice_A, through = 2.0 * bus.gain_A, bus.through
+    pull = bus.drop_ratio * bus.drop * bus.rings[0].rho.conj()
+    by_through, by_drop = np.zeros_like(pull), np.ones_like(pull)
+    for j, ring in enumerate(bus.rings):
+        t1, t2 = _each(params.t1[:, j]), _each(params.t2[:, j])
+        tau_u, inverse, rho = t1 * t2 * ring.u, ring.inverse, ring.rho
+        # Written with |N|² so that a ring that drops everything divides nothing by nothing.
+        of_numerator = through * ring.numerator.conj() / (_power(ring.numerator) + TINY)
+        of_rho = (through * by_through - pull * by_drop) * inverse
+        of_denominator = through * inverse + of_rho * rho
+
+        def moved(numerator, denominator, reflected, weights=(of_numerator, of_denominator, of_rho)):
+            return numerator * weights[0] - denominator * weights[1] + reflected * weights[2]
+
+        kh_gamma = ring.kh * ring.gamma
+        # By ln h: half of it is what ln a does, and j/2 of it what the round-trip phase does.
+        turned = moved(-2.0 * t2 * ring.u, kh_gamma - 2.0 * tau_u, -2.0 * ring.u * ring.gamma - ring.kh)
+        by_turn[:, j], by_loss[:, j] = -0.5 * twice_A * turned.imag, 0.5 * twice_A * turned.real
+        # κ² goes as e^z: dt = −κ²/2t·dz and dk = k/2·dz.
+        slip1, slip2 = 0.5 * (t1 - 1.0 / t1), 0.5 * (t2 - 1.0 / t2)
+        by_kappa1[:, j] = (
+            twice_A * moved(slip1, 0.5 * kh_gamma - slip1 * t2 * ring.u, slip1 * t2 * ring.gamma - 0.5 * ring.kh).real
+        )
+        by_kappa2[:, j] = (
+            twice_A
+            * moved(-slip2 * ring.u, 0.5 * kh_gamma - slip2 * t1 * ring.u, slip2 * t1 * ring.gamma - 0.5 * ring.kh).real
+        )
+        if j < rings - 1:
+            load = light.load[:, j, None, :]
+            arriving = load * bus.rings[j + 1].rho
+            by_c = twice_A * arriving * (of_rho * (t1 * t2 - ring.u) - ring.kh * of_denominator)
+            if relaxed:
+                by[:, places["phase_rad"].start + j], by[:, places["drop_ratio"].stop + j] = by_c.real, -by_c.imag
+            else:
+                by[:, places["phase_rad"].start + j] = -(by_c * _each(bus.c[:, j])).imag
+            onwards = load * _each(bus.c[:, j]) * inverse
+            passing = onwards * (t2 - t1 * ring.u) * ring.numerator * inverse
+            by_through, by_drop = by_through * passing - ring.kh * onwards, by_drop * passing
+    by_shift = by_turn * _ring(light.rad_pm)
+    volts, acting = bus.volts, bus.acting
+    by_acting = by_shift * (_ring(params.slope_pm_V) + 2.0 * _ring(params.curvature_pm_V2) * acting)
+    by_volt, share = by_acting.copy(), _ring(scatter.crosstalk * bus.unknowns.crosstalk)
+    by_volt[:, :-1] += share * by_acting[:, 1:]
+    by_volt[:, 1:] += share * by_acting[:, :-1]
+    by[:, places["kappa1"]], by[:, places["kappa2"]] = scatter.kappa * by_kappa1, scatter.kappa * by_kappa2
+    by[:, places["loss"]] = scatter.loss * _ring(np.log(params.a)) * by_loss
+    by[:, places["offset"]] = scatter.offset_pm * by_shift
+    by[:, places["slope"]] = scatter.slope * _ring(survey.rings.slope_pm_V) * by_shift * acting
+    by[:, places["curvature"]] = scatter.curvature_pm_V2 * by_shift * acting**2
+    by[:, places["crosstalk"]] = scatter.crosstalk * (
+        by_acting[:, 1:] * volts[:, :-1] + by_acting[:, :-1] * volts[:, 1:]
+    )
+    current_A, lines = bus.current_A, np.arange(bus.through.shape[-1])
+    # A line's gain is seen by its own readings alone.
+    by[:, places["gain"]][:, lines, :, lines] = scatter.gain * np.moveaxis(current_A, -1, 0)
+    by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * bus.drop * _power(bus.rings[0].rho)
+    return Slopes(current_A, by, by_shift, by_volt)
+
+
+def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool) -> _Solved:
+    """The sweep from the far end."""
+    light, scatter = survey.light, survey.scatter
+    count, gaps = survey.rings.t1.shape[1], survey.rings.t1.shape[1] - 1
+    unknowns = unravel(flat[:, : columns(count)["drop_ratio"].stop], count)
+    params = ring_model(unknowns, survey.rings, scatter, xp=np)
+    phase = unknowns.phase_rad
+    c = phase + 1j * flat[:, flat.shape[1] - gaps :] if relaxed else np.exp(1j * phase)
+    volts = np.moveaxis(survey.volts, -1, 1)
+    acting, share = volts.copy(), _ring(scatter.crosstalk * unknowns.crosstalk)
+    acting[:, 1:] += share * volts[:, :-1]
+    acting[:, :-1] += share * volts[:, 1:]
+    shift_pm = _ring(params.offset_pm) + (_ring(params.slope_pm_V) + _ring(params.curvature_pm_V2) * acting) * acting
+    half_rad = 0.5 * _ring(light.rad_pm) * (shift_pm + np.moveaxis(survey.drift_pm, -1, 1))
+    half_turn = np.empty(half_rad.shape, dtype=complex)
+    half_turn.real, half_turn.imag = np.cos(half_rad), np.sin(half_rad)
+    half_turn *= (np.sqrt(params.a)[:, :, None] * light.half_turn)[:, :, None, :]
+    kappa = np.sqrt((1.0 - params.t1**2) * (1.0 - params.t2**2))
+    rho, power = np.zeros_like(half_turn[:, 0]), np.ones_like(half_rad[:, 0])
+    rings: list[_Ring] = []
+    for j in reversed(range(count)):
+        t1, t2, h = _each(params.t1[:, j]), _each(params.t2[:, j]), half_turn[:, j]
+        u, kh = h * h, _each(kappa[:, j]) * h
+        gamma = (light.load[:, j] * c[:, j, None])[:, None, :] * rho if j < gaps else np.zeros_like(rho)
+        denominator = 1.0 - t1 * t2 * u + kh * gamma
+        inverse = denominator.conj() / _power(denominator)
+        numerator = t1 - t2 * u
+        rho = (gamma * (t1 * t2 - u) - kh) * inverse
+        power = power * _power(numerator * inverse)
+        rings.append(_Ring(u, kh, gamma, inverse, numerator, rho))
+    return _Solved(
+        unknowns=unknowns,
+        params=params,
+        c=c,
+        volts=volts,
+        acting=acting,
+        rings=rings[::-1],
+        gain_A=(survey.gain_A * np.exp(scatter.gain * unknowns.gain))[:, None, :],
+        through=light.through[:, None, :] * power,
+        drop=light.drop[:, None, :],
+        drop_ratio=_each(1.0 + scatter.drop_ratio * unknowns.drop_ratio),
+    )
+
+
+def _each(of_bus: Shaped[ndarray, " buses"]) -> Shaped[ndarray, "buses 1 1"]:
+    """A number of each bus, for all of its readings."""
+    return of_bus[:, None, None]
+
+
+def _ring(of_ring: Float[ndarray, "buses rings"]) -> Float[ndarray, "buses rings 1 1"]:
+    """A number of each ring, for all readings."""
+    return of_ring[:, :, None, None]
+
+
+def _power(field: Complex[ndarray, "..."]) -> Float[ndarray, "..."]:
+    return field.real**2 + field.imag**2

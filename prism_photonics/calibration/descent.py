@@ -1,0 +1,132 @@
+"""Levenberg–Marquardt on many buses side by side: each goes its own way, and leaves when it is done.
+
+Source: J. J. Moré, "The Levenberg–Marquardt algorithm", Lecture Notes in Mathematics 630, 105 (1978); geodesic
+acceleration: M. K. Transtrum and J. P. Sethna, arXiv 1201.5885.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from prism_photonics.calibration.bus import BusSurvey, prior_weight
+from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
+
+# Share of a step at which the second-order correction is looked at, and the largest correction that is believed.
+PROBE, BELIEVED = 0.1, 0.75
+# Damping at first, least and most, and what a good and a bad step do to it.
+FIRST, LEAST, MOST, BETTER, WORSE = 1e-3, 1e-12, 1e8, 0.2, 6.0
+# As many as fit a core's cache, design choice.
+READINGS_AT_ONCE = 8192
+# Keeps a matrix regular whose readings tell nothing.
+TINY = 1e-30
+# A relaxed phase is a number about as large as one, either part of it.
+RELAXED_STD = 0.7
+
+
+def descend(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, steps: int, rtol: float, relaxed: bool = False
+) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
+    """The nearest local minimum of each bus, and its cost: squared misfits over noise and the priors'.
+
+    Args:
+        survey: The buses.
+        flat: Unknowns to begin with.
+        steps: Most steps, rejected ones included.
+        rtol: A bus is done when an accepted step lowers its cost by less than this share.
+        relaxed: Whether phases are relaxed, see `bus_slopes`.
+
+    Returns:
+        (unknowns, costs); a cost is infinite where the misfits are no numbers.
+    """
+    x, damping, cost = flat.copy(), np.full(survey.count, FIRST), np.empty(survey.count)
+    for some in _portions(survey, np.arange(survey.count)):
+        cost[some] = _costs(survey.take(some), x[some], relaxed=relaxed)
+    going = np.arange(survey.count)
+    for _ in range(steps):
+        done = np.zeros(survey.count, dtype=bool)
+        for some in _portions(survey, going):
+            to, there = _step(survey.take(some), x[some], damping[some], relaxed=relaxed)
+            better = there < cost[some]
+            gained = cost[some] - there <= rtol * cost[some]
+            done[some] = (better & gained) | (~better & (damping[some] > MOST))
+            x[some[better]], cost[some[better]] = to[better], there[better]
+            damping[some] = np.where(better, np.maximum(damping[some] * BETTER, LEAST), damping[some] * WORSE)
+        going = going[~done[going]]
+        if not going.size:
+            break
+    return x, cost
+
+
+def misfits(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Float[ndarray, "buses settings channels"]:
+    """Misfits over noise of all readings."""
+    return (readings_A(survey, flat) - survey.current_A) / survey.noise_A
+
+
+def jacobian(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Float[ndarray, "buses unknowns readings"]:
+    """Slopes of `misfits`, readings setting by setting."""
+    by = reading_slopes(survey, flat).by_unknown / survey.noise_A[:, None]
+    return by.reshape(*flat.shape, -1)
+
+
+def normal(
+    jacobian: Float[ndarray, "buses unknowns readings"], rings: int
+) -> Float[ndarray, "buses unknowns unknowns"]:
+    """Normal matrix with the priors; a phase that nothing tells is uniform, of variance π²/3."""
+    weight = prior_weight(rings)
+    return jacobian @ jacobian.swapaxes(1, 2) + np.diag(np.where(weight > 0.0, weight, 3.0 / np.pi**2))
+
+
+def _portions(survey: BusSurvey, buses: Int[ndarray, " some"]) -> list[Int[ndarray, "..."]]:
+    """The buses, as many at once as fit the cache."""
+    few = max(1, READINGS_AT_ONCE // survey.current_A[0].size)
+    return [buses[first : first + few] for first in range(0, buses.size, few)]
+
+
+def _prior(rings: int, *, relaxed: bool) -> Float[ndarray, " unknowns"]:
+    weight = prior_weight(rings)
+    if not relaxed:
+        return weight
+    free = np.full(rings - 1, 1.0 / RELAXED_STD)
+    return np.concatenate([np.where(weight > 0.0, weight, 1.0 / RELAXED_STD), free])
+
+
+def _costs(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool) -> Float[ndarray, " buses"]:
+    weighted = flat * _prior(survey.rings.t1.shape[1], relaxed=relaxed)
+    # A step too far may leave the numbers: it is not taken.
+    with np.errstate(all="ignore"):
+        misfit = (readings_A(survey, flat, relaxed=relaxed) - survey.current_A) / survey.noise_A
+        cost = (misfit**2).sum((1, 2)) + (weighted**2).sum(1)
+    return np.where(np.isfinite(cost), cost, np.inf)
+
+
+def _step(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], damping: Float[ndarray, " buses"], *, relaxed: bool
+) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
+    """A damped Gauss–Newton step, bent along the valley's curvature, and the cost where it leads."""
+    prior = _prior(survey.rings.t1.shape[1], relaxed=relaxed)
+    slopes = reading_slopes(survey, flat, relaxed=relaxed)
+    by = (slopes.by_unknown / survey.noise_A[:, None]).reshape(*flat.shape, -1)
+    here = ((slopes.current_A - survey.current_A) / survey.noise_A).reshape(survey.count, -1)
+    matrix = by @ by.swapaxes(1, 2)
+    diagonal = np.arange(prior.size)
+    matrix[:, diagonal, diagonal] += prior**2
+    matrix[:, diagonal, diagonal] *= 1.0 + damping[:, None]
+    matrix[:, diagonal, diagonal] += TINY
+    move = -_solve(matrix, _times(by, here) + prior**2 * flat)
+    with np.errstate(all="ignore"):
+        ahead = readings_A(survey, flat + PROBE * move, relaxed=relaxed)
+        ahead = ((ahead - survey.current_A) / survey.noise_A).reshape(survey.count, -1)
+        curvature = 2.0 / PROBE * ((ahead - here) / PROBE - _times(by.swapaxes(1, 2), move))
+        # Priors are straight: they have no curvature.
+        bend = -0.5 * _solve(matrix, _times(by, curvature))
+        small = 2.0 * np.linalg.norm(bend, axis=1) <= BELIEVED * np.linalg.norm(move, axis=1)
+    to = flat + move + np.where(small[:, None], bend, 0.0)
+    return to, _costs(survey, to, relaxed=relaxed)
+
+
+def _times(matrix: Float[ndarray, "buses m n"], vector: Float[ndarray, "buses n"]) -> Float[ndarray, "buses m"]:
+    return (matrix @ vector[..., None])[..., 0]
+
+
+def _solve(matrix: Float[ndarray, "buses n n"], right: Float[ndarray, "buses n"]) -> Float[ndarray, "buses n"]:
+    return np.linalg.solve(matrix, right[..., None])[..., 0]
