@@ -115,30 +115,28 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
         of_rho = (through * by_through - pull * by_drop) * inverse
         of_denominator = through * inverse + of_rho * rho
 
-        def moved(numerator, denominator, reflected, weights=(of_numerator, of_denominator, of_rho)):
-            return numerator * weights[0] - denominator * weights[1] + reflected * weights[2]
-
-        kh_gamma = ring.kh * ring.gamma
+        by_ring, kh_gamma = (of_numerator, of_denominator, of_rho), ring.kh * ring.gamma
         # By ln h: half of it is what ln a does, and j/2 of it what the round-trip phase does.
-        turned = moved(-2.0 * t2 * ring.u, kh_gamma - 2.0 * tau_u, -2.0 * ring.u * ring.gamma - ring.kh)
-        by_turn[:, j], by_loss[:, j] = -0.5 * twice_A * turned.imag, 0.5 * twice_A * turned.real
+        turned = _chained(by_ring, -2.0 * t2 * ring.u, kh_gamma - 2.0 * tau_u, -2.0 * ring.u * ring.gamma - ring.kh)
+        by_turn[:, j], by_loss[:, j] = -0.5 * twice_A * np.imag(turned), 0.5 * twice_A * np.real(turned)
         # κ² goes as e^z: dt = −κ²/2t·dz and dk = k/2·dz.
-        slip1, slip2 = 0.5 * (t1 - 1.0 / t1), 0.5 * (t2 - 1.0 / t2)
-        by_kappa1[:, j] = (
-            twice_A * moved(slip1, 0.5 * kh_gamma - slip1 * t2 * ring.u, slip1 * t2 * ring.gamma - 0.5 * ring.kh).real
-        )
-        by_kappa2[:, j] = (
-            twice_A
-            * moved(-slip2 * ring.u, 0.5 * kh_gamma - slip2 * t1 * ring.u, slip2 * t1 * ring.gamma - 0.5 * ring.kh).real
-        )
+        slip = 0.5 * (t1 - 1.0 / t1)
+        denominator, reflected = 0.5 * kh_gamma - slip * t2 * ring.u, slip * t2 * ring.gamma - 0.5 * ring.kh
+        by_kappa1[:, j] = twice_A * np.real(_chained(by_ring, slip, denominator, reflected))
+        slip = 0.5 * (t2 - 1.0 / t2)
+        denominator, reflected = 0.5 * kh_gamma - slip * t1 * ring.u, slip * t1 * ring.gamma - 0.5 * ring.kh
+        by_kappa2[:, j] = twice_A * np.real(_chained(by_ring, -slip * ring.u, denominator, reflected))
         if j < rings - 1:
             load = light.load[:, j, None, :]
             arriving = load * bus.rings[j + 1].rho
             by_c = twice_A * arriving * (of_rho * (t1 * t2 - ring.u) - ring.kh * of_denominator)
             if relaxed:
-                by[:, places["phase_rad"].start + j], by[:, places["drop_ratio"].stop + j] = by_c.real, -by_c.imag
+                by[:, places["phase_rad"].start + j], by[:, places["drop_ratio"].stop + j] = (
+                    np.real(by_c),
+                    -np.imag(by_c),
+                )
             else:
-                by[:, places["phase_rad"].start + j] = -(by_c * _each(bus.c[:, j])).imag
+                by[:, places["phase_rad"].start + j] = -np.imag(by_c * _each(bus.c[:, j]))
             onwards = load * _each(bus.c[:, j]) * inverse
             passing = onwards * (t2 - t1 * ring.u) * ring.numerator * inverse
             by_through, by_drop = by_through * passing - ring.kh * onwards, by_drop * passing
@@ -217,5 +215,16 @@ def _ring(of_ring: Float[ndarray, "buses rings"]) -> Float[ndarray, "buses rings
     return of_ring[:, :, None, None]
 
 
+def _chained(
+    by_ring: tuple[Complex[ndarray, "..."], ...],
+    numerator: Shaped[ndarray, "..."],
+    denominator: Complex[ndarray, "..."],
+    reflected: Complex[ndarray, "..."],
+) -> Complex[ndarray, "..."]:
+    """What changes dN, dD and dE of a ring do to the reading, before the real part is taken."""
+    of_numerator, of_denominator, of_rho = by_ring
+    return numerator * of_numerator - denominator * of_denominator + reflected * of_rho
+
+
 def _power(field: Complex[ndarray, "..."]) -> Float[ndarray, "..."]:
-    return field.real**2 + field.imag**2
+    return np.real(field) ** 2 + np.imag(field) ** 2

@@ -1,10 +1,10 @@
 """Least squares through the exact row: from currents to rings, bus phases and gains, with error bars."""
 
-import dataclasses
 from dataclasses import dataclass
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight, unravel
@@ -131,15 +131,14 @@ def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Bus
     return BusFit(flat, std, model, np.sqrt(misfit), chi2)
 
 
-def _mended(fit: BusFit, to: ndarray, other: BusFit, of: ndarray) -> BusFit:
+def _mended(fit: BusFit, to: Int[ndarray, " won"], other: BusFit, of: Int[ndarray, " won"]) -> BusFit:
     """The fit with some buses of another."""
 
-    def merged(old, new):
-        if isinstance(old, ndarray):
-            whole = old.copy()
-            whole[to] = new[of]
-            return whole
-        changed = {f.name: merged(getattr(old, f.name), getattr(new, f.name)) for f in dataclasses.fields(old)}
-        return dataclasses.replace(old, **changed)
+    def merged(old: Float[ndarray, "..."], new: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+        whole = old.copy()
+        whole[to] = new[of]
+        return whole
 
-    return merged(fit, other)
+    names = ("flat", "std", "residual_rms", "chi2")
+    parts = {name: merged(getattr(fit, name), getattr(other, name)) for name in names}
+    return BusFit(model=jax.tree.map(merged, fit.model, other.model), **parts)

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from prism_photonics.circuit.params import designed_feed
 from prism_photonics.circuit.row import row_response
+from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.model import PathParams
@@ -26,29 +27,29 @@ from prism_photonics.units import ratio_from_dB
 class Unknowns(eqx.Module):
     """Standardised deviations of one row (leading axes may hold rows or starts) from the design; phases in rad."""
 
-    kappa1: Float[Array | ndarray, "... rings"]
-    kappa2: Float[Array | ndarray, "... rings"]
-    loss: Float[Array | ndarray, "... rings"]
-    offset: Float[Array | ndarray, "... rings"]
-    slope: Float[Array | ndarray, "... rings"]
-    curvature: Float[Array | ndarray, "... rings"]
-    phase_rad: Float[Array | ndarray, "... gaps"]
-    crosstalk: Float[Array | ndarray, "... gaps"]
-    gain: Float[Array | ndarray, "... channels"]
-    drop_ratio: Float[Array | ndarray, "..."]
+    kappa1: Float[Numbers, "... rings"]
+    kappa2: Float[Numbers, "... rings"]
+    loss: Float[Numbers, "... rings"]
+    offset: Float[Numbers, "... rings"]
+    slope: Float[Numbers, "... rings"]
+    curvature: Float[Numbers, "... rings"]
+    phase_rad: Float[Numbers, "... gaps"]
+    crosstalk: Float[Numbers, "... gaps"]
+    gain: Float[Numbers, "... channels"]
+    drop_ratio: Float[Numbers, "..."]
 
 
 class Scatter(eqx.Module):
     """Standard deviations that one unit of each unknown stands for."""
 
-    kappa: Float[Array | ndarray, ""]
-    loss: Float[Array | ndarray, ""]
-    offset_pm: Float[Array | ndarray, ""]
-    slope: Float[Array | ndarray, ""]
-    curvature_pm_V2: Float[Array | ndarray, ""]
-    crosstalk: Float[Array | ndarray, ""]
-    gain: Float[Array | ndarray, ""]
-    drop_ratio: Float[Array | ndarray, ""]
+    kappa: Float[Numbers, ""]
+    loss: Float[Numbers, ""]
+    offset_pm: Float[Numbers, ""]
+    slope: Float[Numbers, ""]
+    curvature_pm_V2: Float[Numbers, ""]
+    crosstalk: Float[Numbers, ""]
+    gain: Float[Numbers, ""]
+    drop_ratio: Float[Numbers, ""]
 
     @classmethod
     def from_spec(cls, spec: ChipSpec) -> "Scatter":
@@ -86,9 +87,9 @@ class RowModel(eqx.Module):
 
     rings: RingParams
     buses: PathParams
-    crosstalk: Float[Array | ndarray, "... gaps"]
-    gain_A: Float[Array | ndarray, "... channels"]
-    drop_ratio: Float[Array | ndarray, "..."]
+    crosstalk: Float[Numbers, "... gaps"]
+    gain_A: Float[Numbers, "... channels"]
+    drop_ratio: Float[Numbers, "..."]
 
 
 def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter, *, xp: ModuleType = jnp) -> RingParams:

@@ -14,8 +14,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import sax
 from jaxtyping import Array, Complex, Float, Shaped
-from numpy import ndarray
 
+from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
 from prism_photonics.lightpath.waveguide.model import path_phase, unit_phasor
 from prism_photonics.units import PM_PER_UM
@@ -36,15 +36,15 @@ class RingParams(eqx.Module):
         wl0_um: Reference wavelength in µm.
     """
 
-    t1: Float[Array | ndarray, "..."]
-    t2: Float[Array | ndarray, "..."]
-    a: Float[Array | ndarray, "..."]
-    opl_um: Float[Array | ndarray, "..."]
-    gpl_um: Float[Array | ndarray, "..."]
-    offset_pm: Float[Array | ndarray, "..."]
-    slope_pm_V: Float[Array | ndarray, "..."]
-    curvature_pm_V2: Float[Array | ndarray, "..."]
-    wl0_um: Float[Array | ndarray, "..."]
+    t1: Float[Numbers, "..."]
+    t2: Float[Numbers, "..."]
+    a: Float[Numbers, "..."]
+    opl_um: Float[Numbers, "..."]
+    gpl_um: Float[Numbers, "..."]
+    offset_pm: Float[Numbers, "..."]
+    slope_pm_V: Float[Numbers, "..."]
+    curvature_pm_V2: Float[Numbers, "..."]
+    wl0_um: Float[Numbers, "..."]
 
 
 class RingFields(eqx.Module):

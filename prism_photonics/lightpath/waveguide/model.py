@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import sax
 from jaxtyping import Array, Complex, Float, Shaped
-from numpy import ndarray
+
+from prism_photonics.lightpath.arrays import Numbers
 
 
 class PathParams(eqx.Module):
@@ -22,11 +23,11 @@ class PathParams(eqx.Module):
         wl0_um: Reference wavelength in µm.
     """
 
-    opl_um: Float[Array | ndarray, "..."]
-    gpl_um: Float[Array | ndarray, "..."]
-    amplitude: Float[Array | ndarray, "..."]
-    phase_rad: Float[Array | ndarray, "..."]
-    wl0_um: Float[Array | ndarray, "..."]
+    opl_um: Float[Numbers, "..."]
+    gpl_um: Float[Numbers, "..."]
+    amplitude: Float[Numbers, "..."]
+    phase_rad: Float[Numbers, "..."]
+    wl0_um: Float[Numbers, "..."]
 
 
 def path_phase(wl: Any, opl_um: Any, gpl_um: Any, wl0_um: Any) -> Any:
