@@ -17,6 +17,9 @@ from prism_photonics.calibration.unknowns import RowModel, Unknowns
 STEPS, RTOL = 60, 1e-6
 # Most times that a bus is fitted from new starts.
 TRIES = 3
+# A bus whose χ² is so many times that of the chip's best may be in a wrong minimum too; noise moves it by a tenth or
+# two.
+OUTLYING = 1.5
 # Buses whose error bars are worked out at once.
 BUSES_AT_ONCE = 64
 
@@ -56,7 +59,8 @@ def fit_buses(survey: BusSurvey, rng: np.random.Generator, *, wrong_chi2: float,
     Args:
         survey: The buses with their readings.
         rng: Draws the random starts.
-        wrong_chi2: A bus with a larger χ² is taken for a wrong local minimum, and tried again.
+        wrong_chi2: A bus with a larger χ² is taken for a wrong local minimum, and tried again, as is one whose χ²
+            stands out among the chip's.
         tries: Most times that such a bus is tried again.
 
     Returns:
@@ -81,7 +85,7 @@ def try_again(
     tries: int = TRIES,
     single: Float[ndarray, "buses unknowns"] | None = None,
 ) -> BusFit:
-    """The fit with buses begun anew whose χ² is above a limit, and only those; the lower χ² stays.
+    """The fit with buses begun anew whose χ² is above a limit or stands out, and only those; the lower χ² stays.
 
     Args:
         survey: The buses with their readings.
@@ -92,7 +96,7 @@ def try_again(
         single: What `single_rings` found of all buses, where that is known already.
     """
     for _ in range(tries):
-        wrong = np.flatnonzero(fit.chi2 > wrong_chi2)
+        wrong = np.flatnonzero(fit.chi2 > min(wrong_chi2, OUTLYING * max(1.0, float(fit.chi2.min()))))
         if not wrong.size:
             break
         some = survey.take(wrong)
