@@ -23,8 +23,10 @@ import numpy as np
 
 from prism_photonics.circuit.row import RowFields, row_response
 from prism_photonics.circuit.saxrow import max_field_error, row_netlist, row_settings, strict_circuit
-from prism_photonics.lightpath.ring.model import RingParams, ring
-from prism_photonics.lightpath.waveguide.model import PathParams, path
+from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.saxmodel import ring
+from prism_photonics.lightpath.waveguide.model import PathParams
+from prism_photonics.lightpath.waveguide.saxmodel import path
 
 BANK, WAVELENGTHS = 1024, 64
 SAX_ROWS, BATCH = 3, 16  # rows that SAX computes one by one, and at once

@@ -36,7 +36,7 @@ _HOMES = {
     "compute_ledger": "workflow.design:compute_ledger",
     "Ring": "circuit.ring:Ring",
     "simulate_weights": "workflow.design:simulate_weights",
-    "sax_ring": "lightpath.ring.model:ring",
+    "sax_ring": "lightpath.ring.saxmodel:ring",
     # its drawing
     "draw_chip": "workflow.design:draw_chip",
     "make_pdk": "layout.pdk:make_pdk",

@@ -14,7 +14,7 @@ from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.extras import MissingExtraError
 from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.pdk import make_pdk
-from prism_photonics.lightpath.ring.model import ring as sax_ring
+from prism_photonics.lightpath.ring.saxmodel import ring as sax_ring
 from prism_photonics.programming.scale import choose_scale
 from prism_photonics.programming.solve import program as program_weights
 from prism_photonics.programming.solve import reachable_weights

@@ -31,6 +31,7 @@ MODULES = {
     "floor": "spec.geometry",
     "job": "workflow.job",
     "job_program": "workflow.program",
+    "lightpath.coupler.model": "lightpath.coupler.saxmodel",
     "lightpath.modulator.encoding": "codec.encoding",
     "lightpath.modulator.model": "codec.modulation",
     "program": "programming",

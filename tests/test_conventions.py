@@ -14,8 +14,8 @@ from prism_photonics.calibration.calibration import designed_gain_A
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_powers, bank_weights
 from prism_photonics.circuit.saxrow import strict_circuit
-from prism_photonics.lightpath.ring.model import ring
-from prism_photonics.lightpath.waveguide.model import path
+from prism_photonics.lightpath.ring.saxmodel import ring
+from prism_photonics.lightpath.waveguide.saxmodel import path
 
 QUARTER_UM = 1.55 / 4
 

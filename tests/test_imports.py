@@ -41,3 +41,13 @@ def test_prism_check_needs_neither_a_simulator_nor_a_drawing_tool():
         "assert result.exit_code == 1, result.output"
     )
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("module", ["workflow.session", "workflow.job", "cli.calibration", "report.page"])
+def test_a_calibration_waits_for_neither_sax_nor_a_drawing_tool(module):
+    assert not loaded_after(f"import prism_photonics.{module}") & {"sax", "gdsfactory", "klayout", "torch", "sympy"}
+
+
+def test_sax_is_there_for_who_solves_a_netlist():
+    loaded = loaded_after("from prism_photonics.circuit import row_response, strict_circuit")
+    assert "sax" in loaded

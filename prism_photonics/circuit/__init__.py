@@ -1,10 +1,14 @@
 """Netlist and device models joined into one differentiable function: the exact row solver, SAX for any netlist."""
 
+from typing import TYPE_CHECKING, Any
+
 from prism_photonics.extras import asked_by
 
 with asked_by("prism_photonics.circuit"):
     from prism_photonics.circuit.params import BankParams, designed_bank
     from prism_photonics.circuit.row import RowFields, bank_fields, bank_weights, row_response
+
+if TYPE_CHECKING:
     from prism_photonics.circuit.saxrow import sax_row_response, strict_circuit
 
 __all__ = [
@@ -17,3 +21,12 @@ __all__ = [
     "sax_row_response",
     "strict_circuit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """SAX is imported where a netlist is solved: that takes seconds, and the row solver needs none of it."""
+    if name not in {"sax_row_response", "strict_circuit"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with asked_by("prism_photonics.circuit"):
+        from prism_photonics.circuit import saxrow
+    return getattr(saxrow, name)

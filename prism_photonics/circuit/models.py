@@ -10,14 +10,14 @@ import sax
 
 from prism_photonics.circuit.params import path_params, ring_params, vernier_params
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
-from prism_photonics.lightpath.coupler.model import edge_coupler
+from prism_photonics.lightpath.coupler.saxmodel import edge_coupler
 from prism_photonics.lightpath.defaults import default_settings
 from prism_photonics.lightpath.detector.design import DetectorSiteDesign, PhotodiodeSiteDesign
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import ring_fields
 from prism_photonics.lightpath.sizes import number, require_film, require_mode, require_sizes
 from prism_photonics.lightpath.splitter.design import SplitterDesign
-from prism_photonics.lightpath.splitter.model import splitter
+from prism_photonics.lightpath.splitter.saxmodel import splitter
 from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.vernier.model import vernier_fields
 from prism_photonics.lightpath.waveguide.design import (

@@ -11,8 +11,10 @@ from jaxtyping import Array, Float
 
 from prism_photonics.circuit.models import required_settings
 from prism_photonics.circuit.row import RowFields
-from prism_photonics.lightpath.ring.model import RingParams, ring
-from prism_photonics.lightpath.waveguide.model import PathParams, path
+from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.saxmodel import ring
+from prism_photonics.lightpath.waveguide.model import PathParams
+from prism_photonics.lightpath.waveguide.saxmodel import path
 from prism_photonics.units import InputError, nearest
 
 

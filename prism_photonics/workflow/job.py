@@ -28,7 +28,6 @@ from prism_photonics.chip.heaters import require_heaters
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
-from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files import write_text
 from prism_photonics.programming.tiles import WeightRange, program_tiles
@@ -101,6 +100,9 @@ def watch_drift(session: CalibrationSession, folder: Path, *, seed: int) -> Drif
 
 def row_solver_vs_sax(spec: ChipSpec, *, seed: int) -> float:
     """Largest complex difference of the row solver and SAX on a row with random offsets and bus phases."""
+    # SAX takes seconds to import: a calibration does without.
+    from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
+
     rng = np.random.default_rng(seed)
     bank = designed_bank(spec)
     rings, buses = jax.tree.map(lambda leaf: leaf[0, 0], (bank.rings, bank.buses))

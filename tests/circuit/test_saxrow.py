@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from prism_photonics.circuit.saxrow import row_netlist, strict_circuit
-from prism_photonics.lightpath.ring.model import ring
-from prism_photonics.lightpath.waveguide.model import path
+from prism_photonics.lightpath.ring.saxmodel import ring
+from prism_photonics.lightpath.waveguide.saxmodel import path
 from prism_photonics.units import InputError
 
 WL = jnp.asarray([1.549, 1.55])

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import sax
 
-from prism_photonics.lightpath.coupler.model import edge_coupler
+from prism_photonics.lightpath.coupler.saxmodel import edge_coupler
 from prism_photonics.lightpath.splitter.design import SplitterDesign, tree_levels
-from prism_photonics.lightpath.splitter.model import split_amplitudes, splitter
+from prism_photonics.lightpath.splitter.model import split_amplitudes
+from prism_photonics.lightpath.splitter.saxmodel import splitter
 from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, UTurnDesign
-from prism_photonics.lightpath.waveguide.model import PathParams, path, path_phase, transmission
+from prism_photonics.lightpath.waveguide.model import PathParams, path_phase, transmission
+from prism_photonics.lightpath.waveguide.saxmodel import path
 
 WL = jnp.linspace(1.53, 1.57, 41)
 

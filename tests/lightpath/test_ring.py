@@ -13,10 +13,10 @@ from prism_photonics.lightpath.ring.model import (
     fsr_um,
     fwhm_pm,
     resonance_shift_pm,
-    ring,
     ring_fields,
 )
-from prism_photonics.lightpath.waveguide.model import path
+from prism_photonics.lightpath.ring.saxmodel import ring
+from prism_photonics.lightpath.waveguide.saxmodel import path
 
 WL0 = 1.55
 ORDER = 160

@@ -12,8 +12,9 @@ from scipy.integrate import quad
 from prism_photonics.lightpath.ring.model import RingParams, ring_fields
 from prism_photonics.lightpath.vernier.coupling import vernier_angles
 from prism_photonics.lightpath.vernier.design import VernierDesign
-from prism_photonics.lightpath.vernier.model import VernierParams, vernier, vernier_fields
-from prism_photonics.lightpath.waveguide.model import path
+from prism_photonics.lightpath.vernier.model import VernierParams, vernier_fields
+from prism_photonics.lightpath.vernier.saxmodel import vernier
+from prism_photonics.lightpath.waveguide.saxmodel import path
 from prism_photonics.process.profile import load_profile
 
 WL0 = 1.55

@@ -12,9 +12,9 @@ exp(+jβL) and with κ entering as jκ.
 
 import equinox as eqx
 import jax.numpy as jnp
-import sax
 from jaxtyping import Array, Complex, Float, Shaped
 
+from prism_photonics.deprecation import UNTIL, moved_names
 from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
 from prism_photonics.lightpath.waveguide.model import path_phase, unit_phasor
@@ -138,30 +138,4 @@ def fsr_um(ring: RingParams) -> Float[Array, "..."]:
     return free_spectral_range_um(wl_um=ring.wl0_um, gpl_um=ring.gpl_um)
 
 
-def ring(
-    *,
-    wl: sax.FloatArrayLike = 1.55,
-    t1: Array | float = 0.99,
-    t2: Array | float = 0.99,
-    a: Array | float = 1.0,
-    opl_um: Array | float = 246.0,
-    gpl_um: Array | float = 291.0,
-    shift_pm: Array | float = 0.0,
-    wl0_um: Array | float = 1.55,
-) -> sax.SDict:
-    """SAX model of the add-drop ring without bus stubs; see `RingParams` for the settings.
-
-    Returns:
-        S-dictionary with ports o1, o2 (through bus, west and east) and o3, o4 (drop bus, west and east).
-    """
-    leaves = (t1, t2, a, opl_um, gpl_um, 0.0, 0.0, 0.0, wl0_um)
-    params = RingParams(*(jnp.asarray(leaf, dtype=float) for leaf in leaves))
-    fields = ring_fields(jnp.asarray(wl), params, shift_pm)
-    return sax.reciprocal(
-        {
-            ("o1", "o2"): fields.through,
-            ("o1", "o3"): fields.drop,
-            ("o2", "o4"): fields.drop,
-            ("o3", "o4"): fields.drop_bus,
-        }
-    )
+__getattr__ = moved_names(__name__, {"ring": "lightpath.ring.saxmodel:ring"}, until=UNTIL)

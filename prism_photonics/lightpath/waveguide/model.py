@@ -6,9 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import sax
 from jaxtyping import Array, Complex, Float, Shaped
 
+from prism_photonics.deprecation import UNTIL, moved_names
 from prism_photonics.lightpath.arrays import Numbers
 
 
@@ -53,19 +53,4 @@ def transmission(wl: Float[Array, "..."] | float, path: PathParams) -> Complex[A
     return path.amplitude * unit_phasor(phase_rad(wl, path))
 
 
-def path(
-    *,
-    wl: sax.FloatArrayLike = 1.55,
-    opl_um: Array | float = 0.0,
-    gpl_um: Array | float = 0.0,
-    amplitude: Array | float = 1.0,
-    phase_rad: Array | float = 0.0,
-    wl0_um: Array | float = 1.55,
-) -> sax.SDict:
-    """SAX model of a reflection-free waveguide path; see `PathParams` for the settings.
-
-    Returns:
-        S-dictionary with ports o1 and o2.
-    """
-    phase = path_phase(jnp.asarray(wl), opl_um, gpl_um, wl0_um) + phase_rad
-    return sax.reciprocal({("o1", "o2"): amplitude * jnp.exp(1j * phase)})
+__getattr__ = moved_names(__name__, {"path": "lightpath.waveguide.saxmodel:path"}, until=UNTIL)
