@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prism_photonics.budget.cache import cached_by_spec
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.spec.geometry import branch_design, feed_lengths
 from prism_photonics.units import PM_PER_UM, dB_from_ratio, watt_from_dBm
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from prism_photonics.budget.cache import cached_by_spec
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.figures import (
     extreme_transmissions,
@@ -16,6 +15,7 @@ from prism_photonics.lightpath.ring.figures import (
 )
 from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, resonance_um
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import PM_PER_UM, InputError, attenuation_per_um
 
 LEAST_COUPLING, MOST_COUPLING = 1e-9, 0.99

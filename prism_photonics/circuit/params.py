@@ -1,17 +1,21 @@
 """Optics of a designed chip: geometry and film in, parameters of the exact solver out."""
 
+import math
+from types import ModuleType
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
+from numpy import ndarray
 
+from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.figures import tuning_slope_pm_V
 from prism_photonics.lightpath.ring.model import RingParams, fsr_um
 from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um
 from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.lightpath.splitter.model import split_amplitudes
 from prism_photonics.lightpath.vernier.coupling import vernier_angles
 from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.vernier.model import VernierParams
@@ -19,8 +23,9 @@ from prism_photonics.lightpath.waveguide.design import Lengths, UTurnDesign
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.spec.geometry import DROP_LEAD_UM, branch_design, feed_lengths
-from prism_photonics.units import PM_PER_UM, attenuation_per_um
+from prism_photonics.units import PM_PER_UM, attenuation_per_um, ratio_from_dB
 
 
 class BankParams(eqx.Module):
@@ -34,7 +39,7 @@ class BankParams(eqx.Module):
         feed: From the fibre to the bus's entrance: coupler and splitter tree, leaves of shape (rows, buses).
     """
 
-    wl_um: Float[Array, " channels"]
+    wl_um: Float[Numbers, " channels"]
     rings: RingParams
     buses: PathParams
     feed: PathParams
@@ -46,27 +51,33 @@ class BankParams(eqx.Module):
         return rows, buses, channels
 
 
-def path_params(lengths: Lengths, profile: Profile, *, loss_dB_cm: float) -> PathParams:
-    """Optics of a waveguide path from its lengths by direction; a bend averages the two directions."""
+def path_params(lengths: Lengths, profile: Profile, *, loss_dB_cm: float, xp: ModuleType = jnp) -> PathParams:
+    """Optics of a waveguide path from its lengths by direction; a bend averages the two directions.
+
+    ``xp`` is the array library of the result: ``numpy`` has nothing to compile, ``jax.numpy`` has gradients.
+    """
     opl_um, gpl_um = optical_lengths_um(profile, lengths)
-    amplitude = jnp.exp(-0.5 * attenuation_per_um(loss_dB_cm) * lengths.total_um)
+    amplitude = xp.exp(-0.5 * attenuation_per_um(loss_dB_cm) * lengths.total_um)
     wl0_um = profile.optics.wl0_um.value
-    return PathParams(*(jnp.asarray(v, dtype=float) for v in (opl_um, gpl_um, amplitude, 0.0, wl0_um)))
+    return PathParams(*(xp.asarray(v, dtype=float) for v in (opl_um, gpl_um, amplitude, 0.0, wl0_um)))
 
 
-def ring_params(design: RingDesign, profile: Profile, *, loss_dB_cm: float) -> RingParams:
-    """Optics of one ring from its geometry: κ from gap and coupling length, tuning from V_πL and coverage."""
-    through_rad, drop_rad = coupling_angles(profile, design, jnp)
-    turn = path_params(design.lengths, profile, loss_dB_cm=loss_dB_cm)
+def ring_params(design: RingDesign, profile: Profile, *, loss_dB_cm: float, xp: ModuleType = jnp) -> RingParams:
+    """Optics of one ring from its geometry: κ from gap and coupling length, tuning from V_πL and coverage.
+
+    ``xp`` is as of `path_params`.
+    """
+    through_rad, drop_rad = coupling_angles(profile, design, xp)
+    turn = path_params(design.lengths, profile, loss_dB_cm=loss_dB_cm, xp=xp)
     return RingParams(
-        t1=jnp.cos(through_rad),
-        t2=jnp.cos(drop_rad),
+        t1=xp.asarray(xp.cos(through_rad)),
+        t2=xp.asarray(xp.cos(drop_rad)),
         a=turn.amplitude,
         opl_um=turn.opl_um,
         gpl_um=turn.gpl_um,
-        offset_pm=jnp.zeros(()),
-        slope_pm_V=jnp.asarray(tuning_slope_pm_V(profile, design), dtype=float),
-        curvature_pm_V2=jnp.zeros(()),
+        offset_pm=xp.zeros(()),
+        slope_pm_V=xp.asarray(tuning_slope_pm_V(profile, design), dtype=float),
+        curvature_pm_V2=xp.zeros(()),
         wl0_um=turn.wl0_um,
     )
 
@@ -91,65 +102,71 @@ def vernier_params(design: VernierDesign, profile: Profile, *, loss_dB_cm: float
 
 def in_series(*paths: PathParams) -> PathParams:
     """One path equivalent to several in a row."""
-    return PathParams(
-        opl_um=sum((p.opl_um for p in paths), jnp.zeros(())),
-        gpl_um=sum((p.gpl_um for p in paths), jnp.zeros(())),
-        amplitude=jnp.prod(jnp.stack([p.amplitude for p in paths]), axis=0),
-        phase_rad=sum((p.phase_rad for p in paths), jnp.zeros(())),
-        wl0_um=paths[0].wl0_um,
-    )
+    opl_um, gpl_um, phase_rad = (sum(getattr(p, name) for p in paths) for name in ("opl_um", "gpl_um", "phase_rad"))
+    amplitude = math.prod(p.amplitude for p in paths)
+    # A sum of NumPy's arrays without axes is a number.
+    as_array = np.asarray if isinstance(paths[0].opl_um, ndarray) else jnp.asarray
+    return PathParams(as_array(opl_um), as_array(gpl_um), as_array(amplitude), as_array(phase_rad), paths[0].wl0_um)
 
 
 def designed_bank(spec: ChipSpec) -> BankParams:
     """The chip as designed: every row and bus alike, no fabrication error, bus phases from the drawn lengths."""
+    return jax.tree.map(jnp.asarray, _designed_bank(spec))
+
+
+def designed_feed(spec: ChipSpec) -> PathParams:
+    """From the fibre to each bus's entrance as designed, leaves of shape (rows, buses)."""
+    return jax.tree.map(jnp.asarray, _designed_bank(spec).feed)
+
+
+@cached_by_spec
+def _designed_bank(spec: ChipSpec) -> BankParams:
+    """`designed_bank` as NumPy arrays: they are many small ones, which JAX would compile one by one."""
     profile, loss = spec.profile, spec.waveguide.loss_dB_cm
-    rings = _stack([ring_params(design, profile, loss_dB_cm=loss) for design in spec.ring_designs])
+    rings = _stack([ring_params(design, profile, loss_dB_cm=loss, xp=np) for design in spec.ring_designs])
     lanes = (spec.chip.rows, spec.chip.buses)
 
+    def path(lengths: Lengths) -> PathParams:
+        return path_params(lengths, profile, loss_dB_cm=loss, xp=np)
+
     def along_x(length_um: float) -> PathParams:
-        return path_params(Lengths(x_um=length_um), profile, loss_dB_cm=loss)
+        return path(Lengths(x_um=length_um))
 
     pitch, count = spec.ring.pitch_um, spec.chip.channels
     stub, span = along_x(pitch / 2.0), along_x(pitch)
     if spec.two_sided:
         way_out = [along_x(DROP_LEAD_UM)]
     else:
-        turn = path_params(UTurnDesign(spec.waveguide.bend_radius_um).lengths, profile, loss_dB_cm=loss)
-        way_out = [turn, along_x(count * pitch)]
+        way_out = [path(UTurnDesign(spec.waveguide.bend_radius_um).lengths), along_x(count * pitch)]
     inner = [span] * (count - 1)
     buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, *way_out), *inner, stub])])
+    feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
     return BankParams(
-        wl_um=jnp.asarray(spec.comb_design.wl_um),
+        wl_um=np.asarray(spec.comb_design.wl_um),
         rings=_repeat(rings, lanes),
         buses=_repeat(buses, lanes),
-        feed=designed_feed(spec),
+        feed=jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *feeds),
     )
 
 
-def designed_feed(spec: ChipSpec) -> PathParams:
-    """From the fibre to each bus's entrance as designed, leaves of shape (rows, buses)."""
-    feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *feeds)
-
-
-def designed_crossings_pm(bank: BankParams) -> Float[Array, "rows buses places channels"]:
+def designed_crossings_pm(bank: BankParams) -> Float[ndarray, "rows buses places channels"]:
     """The shift that brings each designed ring onto each channel, in pm; it repeats with one FSR.
 
     A shift turns a ring's phase alike at all wavelengths (first-order dispersion), so its FSR is one for all channels.
     """
-    lead = jax.tree.map(lambda leaf: leaf[..., None], bank.rings)
-    turns = path_phase(bank.wl_um, lead.opl_um, lead.gpl_um, lead.wl0_um) / (2.0 * jnp.pi)
-    return (jnp.round(turns) - turns) * fsr_um(lead) * PM_PER_UM
+    lead = jax.tree.map(lambda leaf: np.asarray(leaf)[..., None], bank.rings)
+    turns = path_phase(np.asarray(bank.wl_um), lead.opl_um, lead.gpl_um, lead.wl0_um) / (2.0 * np.pi)
+    return (np.round(turns) - turns) * fsr_um(lead) * PM_PER_UM
 
 
-def assigned_bank(spec: ChipSpec, channel_of_ring: Int[np.ndarray, "rows buses channels"]) -> BankParams:
+def assigned_bank(spec: ChipSpec, channel_of_ring: Int[ndarray, "rows buses channels"]) -> BankParams:
     """The designed chip with every ring brought to the channel that it serves, as far from it as designed."""
-    bank = designed_bank(spec)
+    bank = _designed_bank(spec)
     crossing_pm = designed_crossings_pm(bank)
-    own = jnp.diagonal(crossing_pm, axis1=-2, axis2=-1)
-    moved_pm = jnp.take_along_axis(crossing_pm, jnp.asarray(channel_of_ring)[..., None], -1)[..., 0] - own
+    own = np.diagonal(crossing_pm, axis1=-2, axis2=-1)
+    moved_pm = np.take_along_axis(crossing_pm, channel_of_ring[..., None], -1)[..., 0] - own
     opl_um = bank.rings.opl_um + bank.rings.gpl_um * moved_pm / PM_PER_UM / bank.rings.wl0_um
-    return eqx.tree_at(lambda b: b.rings.opl_um, bank, opl_um)
+    return jax.tree.map(jnp.asarray, eqx.tree_at(lambda b: b.rings.opl_um, bank, opl_um))
 
 
 def _feeds(spec: ChipSpec, bus: int) -> PathParams:
@@ -169,15 +186,15 @@ def _feeds(spec: ChipSpec, bus: int) -> PathParams:
         lengths = Lengths(*(sum(getattr(b, axis) for b in passed) for axis in ("x_um", "y_um", "bend_um")))
         loss_dB = spec.coupler.loss_dB + loss_dB_cm * lengths.total_um * 1e-4
         columns.append((*optical_lengths_um(spec.profile, lengths), 10.0 ** (-loss_dB / 20.0)))
-    opl_um, gpl_um, amplitude = (jnp.asarray(column, dtype=float) for column in zip(*columns, strict=True))
-    arm = jnp.abs(split_amplitudes(spec.splitter.excess_loss_dB, 0.0)[0])
-    zero = jnp.zeros_like(opl_um)
+    opl_um, gpl_um, amplitude = (np.asarray(column, dtype=float) for column in zip(*columns, strict=True))
+    arm = math.sqrt(ratio_from_dB(-spec.splitter.excess_loss_dB) / 2.0)
+    zero = np.zeros_like(opl_um)
     return PathParams(opl_um, gpl_um, amplitude * arm ** len(levels), zero, zero + spec.profile.optics.wl0_um.value)
 
 
 def _stack[Params: (PathParams, RingParams)](items: list[Params]) -> Params:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *items)
 
 
 def _repeat[Params: (PathParams, RingParams)](params: Params, lanes: tuple[int, int]) -> Params:
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*lanes, *leaf.shape)), params)
+    return jax.tree.map(lambda leaf: np.broadcast_to(leaf, (*lanes, *leaf.shape)), params)

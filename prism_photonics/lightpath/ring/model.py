@@ -133,7 +133,7 @@ def fwhm_pm(ring: RingParams) -> Float[Array, "..."]:
     return linewidth_um(ring.t1, ring.t2, ring.a, wl_um=ring.wl0_um, gpl_um=ring.gpl_um, xp=jnp) * PM_PER_UM
 
 
-def fsr_um(ring: RingParams) -> Float[Array, "..."]:
+def fsr_um(ring: RingParams) -> Float[Numbers, "..."]:
     """Free spectral range ``λ²/(n_g·L)`` in µm."""
     return free_spectral_range_um(wl_um=ring.wl0_um, gpl_um=ring.gpl_um)
 
