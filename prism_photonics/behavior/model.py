@@ -1,6 +1,7 @@
 """The behavioral model: signature → realised weight, query → light → reading → score, differentiable."""
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -185,14 +186,13 @@ class BehavioralModel(eqx.Module):
             common_drift = jr.normal(common_key, (), signatures.dtype) if common_drift is None else common_drift
         if error is None:
             raise InputError("program: got neither key nor error, want one; the programming error must be drawn")
-        checks.require_shape("error", got=error.shape, want=shape)
+        error = _drawn("error", error, shape, dtype=signatures.dtype)
         if (drift is None) != (common_drift is None):
             raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
         if drift is not None:
-            checks.require_shape("drift", got=drift.shape, want=shape)
-            drift = jnp.asarray(drift, signatures.dtype)
-        together = None if common_drift is None else jnp.asarray(common_drift, signatures.dtype)
-        return self._program(left, middle, scale, jnp.asarray(error), drift=drift, common_drift=together)
+            drift = _drawn("drift", drift, shape, dtype=signatures.dtype)
+        together = None if common_drift is None else _drawn("common_drift", common_drift, (), dtype=signatures.dtype)
+        return self._program(left, middle, scale, error, drift=drift, common_drift=together)
 
     def scores(
         self,
@@ -271,13 +271,18 @@ class BehavioralModel(eqx.Module):
             if key is None:
                 raise InputError("scores: got neither key nor noise, want one; the read noise must be drawn")
             noise = jr.normal(key, shape, query.dtype)
-        checks.require_shape("noise", got=noise.shape, want=shape)
+        noise = _drawn("noise", noise, shape, dtype=query.dtype)
+        t_since_program_s = checks.one_time(t_since_program_s)
         traced = isinstance(t_since_program_s, Tracer)
         if not traced and not isinstance(self.drift_time_s, Tracer):
             checks.require_drift(float(t_since_program_s), longest_s=self.longest_s, drawn=programmed.drift is not None)
+        if traced and programmed.drift is None:
+            raise InputError(
+                "t_since_program_s: got a traced time, want numbers to drift by; hand key or drift to program()"
+            )
         if traced or t_since_program_s > 0:
             programmed = self._aged(programmed, jnp.asarray(t_since_program_s, query.dtype))
-        return self._scores(query, programmed, jnp.asarray(noise))
+        return self._scores(query, programmed, noise)
 
     @eqx.filter_jit
     def _program(
@@ -347,9 +352,22 @@ def _finite(
     # A traced array has no values to look at; whoever jits has the concrete ones to check.
     if not isinstance(values, Tracer):
         checks.require_finite(name, values, axes=axes, cure="mend or drop it", batched=batched)
+    else:
+        checks.require_axes(name, values.shape, axes=axes, batched=batched)
+        if jnp.issubdtype(values.dtype, jnp.complexfloating):
+            raise InputError(f"{name}: got numbers of dtype {values.dtype}, want real numbers; convert them first")
     values = jnp.asarray(values)
     # Half precision keys are scored in the model's own precision: 11 bits are fewer than a good chip has.
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
+
+
+def _drawn(name: str, values: Num[Any, "*axes"], shape: tuple[int, ...], *, dtype: np.dtype) -> Float[Array, "*axes"]:
+    """Standard normal numbers that were handed in, of this shape and finite."""
+    values = values if isinstance(values, Array) else checks.real_numbers(name, values)
+    checks.require_shape(name, got=values.shape, want=shape)
+    if not isinstance(values, Tracer):
+        checks.require_drawn(name, values)
+    return jnp.asarray(values, jnp.promote_types(values.dtype, dtype))
 
 
 def _check_scale(

@@ -26,10 +26,8 @@ def require_finite(
         InputError: Some element is NaN or infinite (the message names the first), one of the named axes is empty, or
             the number of axes is another.
     """
-    array = _numbers(name, values)
-    if array.ndim < len(axes) or 0 in array.shape[-len(axes) :] or (array.ndim > len(axes) and not batched):
-        want = f"{'…, ' if batched else ''}{', '.join(f'{axis}s' for axis in axes)}"
-        raise InputError(f"{name}: got shape {array.shape}, want ({want}), none of them 0; check the array")
+    array = real_numbers(name, values)
+    require_axes(name, array.shape, axes=axes, batched=batched)
     bad = np.argwhere(~np.isfinite(array))
     if len(bad) == 0:
         return
@@ -39,7 +37,14 @@ def require_finite(
     raise InputError(f"{name} ({named}): got {array[tuple(place)]}, want a finite number; {cure}")
 
 
-def _numbers(name: str, values: Any) -> np.ndarray:
+def require_axes(name: str, shape: tuple[int, ...], *, axes: tuple[str, ...], batched: bool) -> None:
+    """Raise unless an array has these axes last, none of them empty, and others only if ``batched``."""
+    if len(shape) < len(axes) or 0 in shape[-len(axes) :] or (len(shape) > len(axes) and not batched):
+        want = f"{'…, ' if batched else ''}{', '.join(f'{axis}s' for axis in axes)}"
+        raise InputError(f"{name}: got shape {tuple(shape)}, want ({want}), none of them 0; check the array")
+
+
+def real_numbers(name: str, values: Any) -> Shaped[np.ndarray, "*shape"]:
     """Values as an array of real numbers, or a refusal: neither imaginary parts nor masks are dropped in silence."""
     try:
         array = np.asarray(values)
@@ -127,6 +132,14 @@ def require_centre(centre: Shaped[np.ndarray, "*axes"], *, want: tuple[int, ...]
             f"centre: got shape {tuple(centre.shape)}, want finite numbers of shape {tuple(want)}, one signature; "
             "leave it out to use the mean"
         )
+
+
+def one_time(time_s: Any) -> Any:
+    """A time since programming that is one number, without axes."""
+    size = getattr(time_s, "size", 1)
+    if isinstance(time_s, str | bytes | bool) or time_s is None or size != 1:
+        raise InputError(f"t_since_program_s: got {time_s!r}, want one number in seconds; give a time for all queries")
+    return time_s.reshape(()) if getattr(time_s, "ndim", 0) else time_s
 
 
 def require_drift(time_s: float, *, longest_s: float, drawn: bool) -> None:

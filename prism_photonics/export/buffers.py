@@ -1,13 +1,15 @@
 """A torch module that holds a chip's numbers as buffers, and keeps them whatever a loader does to them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prism_photonics.codec.checks import require_count
+from prism_photonics.codec import arithmetic
+from prism_photonics.codec.checks import require_count, require_rails
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle
 from prism_photonics.units import InputError
@@ -70,7 +72,40 @@ class ChipBuffers(torch.nn.Module):
         for name, value in zip(PROGRAMMED, nothing, strict=True):
             self.register_buffer(name, value.clone())
         self._known = self._chip_buffers()
+        self._fused_of: Tensor | None = self.weights
         self._take_notes()
+
+    def reserve(self, signatures_shape: Sequence[int], *, bank_axes: int = 0, drift: bool = False) -> None:
+        """Make room for signatures that a checkpoint holds: Hugging Face loads no tensor of another shape.
+
+        To be called in the ``__init__`` of the model that holds the selector. Nothing can be read before a checkpoint
+        is loaded, or `program` called.
+
+        Args:
+            signatures_shape: Shape of what `program` was given: banks, blocks, for bounds 2, dims.
+            bank_axes: How many leading axes hold banks of their own.
+            drift: Whether `program` was given a drift.
+
+        Raises:
+            InputError: The shape is none of signatures.
+        """
+        shape = tuple(
+            require_count("signatures_shape", size, cure="give that of program()") for size in signatures_shape
+        )
+        bank_axes = require_count("bank_axes", bank_axes, least=0, cure="count the leading axes of banks")
+        require_rails(shape[bank_axes:], encoding=self.encoding)
+        signatures, kind = (
+            torch.empty(shape, device="meta"),
+            {"dtype": self.weights.dtype, "device": self.weights.device},
+        )
+        written = arithmetic.error_shape(signatures, self.channels, self.encoding, bank_axes=bank_axes)
+        shapes = (
+            *(written, written[:-1], shape[:bank_axes], shape[:bank_axes] + shape[bank_axes + 1 :]),
+            *(written if drift else (*written[:-1], 0), ()),
+        )
+        for name, size in zip(PROGRAMMED, shapes, strict=True):
+            setattr(self, name, torch.zeros(size, **kind))
+        self.dims, self._fused_of = 0, self.weights
 
     def get_extra_state(self) -> Tensor:
         """The chip's settings and spec as JSON bytes in a tensor: a state_dict holds tensors only, never a pickle."""
@@ -80,7 +115,8 @@ class ChipBuffers(torch.nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         """Take over k and dims from a state_dict, and refuse one that was made for another chip."""
         try:
-            settings = json.loads(bytes(state.tolist()).decode("ascii"))
+            # Loaders that keep a module in single precision make floats of its bytes too.
+            settings = json.loads(bytes(state.to(torch.uint8).tolist()).decode("ascii"))
             k, dims = settings.pop("k"), settings.pop("dims")
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise InputError(
@@ -95,6 +131,37 @@ class ChipBuffers(torch.nn.Module):
 
     def fuse_weights(self) -> None:
         """Bring what depends on the programmed weights up to date."""
+        if not torch.compiler.is_compiling():
+            self._fused_of = self.weights
+
+    def take_over(self) -> None:
+        """Bring what depends on the weights up to date where a loader replaced them; a look at names, not at values.
+
+        Such a loader (Hugging Face's) sets one buffer after the other, and the chip's numbers with the weights: those
+        of the checkpoint count.
+
+        Raises:
+            InputError: It made them half precision.
+        """
+        if self.weights is self._fused_of:
+            return
+        known = self._chip_buffers()
+        if any(buffer is not self._known.get(name) for name, buffer in known.items()):
+            for name, buffer in (*known.items(), ("weights", self.weights)):
+                if buffer.is_floating_point() and buffer.itemsize < 4:
+                    raise InputError(
+                        f"PhotonicSelector.{name}: got {buffer.dtype}, want float32 or float64: a loader rounded "
+                        "what is programmed; name the selector in the model's _keep_in_fp32_modules_strict"
+                    )
+                # To keep a module in single precision, they make floats of truths and places too.
+                kind = self._chip[name].dtype.kind if name in known else "f"
+                if kind != "f" and buffer.is_floating_point():
+                    setattr(self, name, buffer.to(torch.bool if kind == "b" else torch.int64))
+            known = self._chip_buffers()
+            self._chip = {name: buffer.detach().cpu().numpy().copy() for name, buffer in known.items()}
+            self._known = known
+            self._take_notes()
+        self.fuse_weights()
 
     def restore_chip(self) -> None:
         """Put the chip's numbers back where a loader replaced them by others; a look at names, not at values."""
@@ -148,7 +215,7 @@ class ChipBuffers(torch.nn.Module):
             known = self._chip_buffers()
             if not any(buffer.is_meta for buffer in known.values()):
                 self._chip = {name: buffer.detach().cpu().numpy().copy() for name, buffer in known.items()}
-        self._known = self._chip_buffers()
+        self._known, self._fused_of = self._chip_buffers(), self.weights
         self._take_notes()
         if self.weights.numel() and not self.weights.is_meta:
             self.fuse_weights()
@@ -163,6 +230,8 @@ class ChipBuffers(torch.nn.Module):
                 )
             return tensor.to(moved.device) if moved.is_floating_point() and moved.itemsize < 4 else moved
 
+        fused = self.weights is self._fused_of
         super()._apply(kept, recurse)
         self._mend_chip()
+        self._fused_of = self.weights if fused else None
         return self

@@ -191,6 +191,8 @@ class PhotonicSelector(ChipBuffers):
         _require_real("query", query)
         if query.is_meta or self.weight_bias.is_meta:
             raise InputError("query: got a meta tensor or selector, want numbers; load the model first")
+        if not torch.compiler.is_compiling():
+            self.take_over()
         if self.k > self.weights.shape[-3]:
             raise InputError(f"k: got {self.k}, want at most {self.weights.shape[-3]}, the blocks programmed; lower it")
         checks.require_dims("query", got=query.shape[-1], want=self.dims)
@@ -297,6 +299,7 @@ class PhotonicSelector(ChipBuffers):
 
     def fuse_weights(self) -> None:
         """Fuse the programmed weights with the converters, see ``export.fused``."""
+        super().fuse_weights()
         fused = fuse(self, self.weights, self.row_sum, self._row(self.weights.shape[-3]))
         for name, value in zip(_FUSED, fused, strict=True):
             setattr(self, name, value)

@@ -58,8 +58,13 @@ class Features(abc.ABC):
         """Length of a feature vector for keys of ``dims`` dimensions."""
         return dims
 
-    def fit(self, keys, queries, *, layer: int, block: int) -> None:  # noqa: B027  most need none
-        """Learn from calibration keys (batch, kv_heads, tokens, dims) and queries (batch, heads, steps, dims)."""
+    def fit(  # noqa: B027  most need none
+        self, keys, queries, *, layer: int, block: int, scaling: float | None = None, softcap: float | None = None
+    ) -> None:
+        """Learn from calibration keys (batch, kv_heads, tokens, dims) and queries (batch, heads, steps, dims).
+
+        What ``scaling`` and ``softcap`` are: see ``selectors.Selector.fit``.
+        """
 
 
 class MeanKey(Features):
@@ -176,7 +181,7 @@ class PrincipalProjection(Projected):
         super().__init__(base, rank)
         self._axes: dict[int, Tensor] = {}
 
-    def fit(self, keys, queries, *, layer, block):
+    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """Principal axes of the features of the calibration's complete blocks."""
         blocks = keys.shape[2] // block
         cut = keys[:, :, : blocks * block].unflatten(2, (blocks, block))

@@ -92,12 +92,13 @@ class Hierarchical(Selector):
         """Groups whose blocks are scored."""
         return max(1, round(self.keep * groups))
 
-    def fit(self, keys, queries, *, layer, block):
+    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """See ``Selector.fit``."""
         keys, queries = widened(keys), widened(queries)
-        self.fine.fit(keys, queries, layer=layer, block=block)
+        form = {"layer": layer, "scaling": scaling, "softcap": softcap}
+        self.fine.fit(keys, queries, block=block, **form)
         if isinstance(self.coarse, LearnedProjection) and keys.shape[2] >= 2 * block * self.children:
-            self.coarse.fit(keys, queries, layer=layer, block=block * self.children)
+            self.coarse.fit(keys, queries, block=block * self.children, **form)
 
     def cost(self, blocks, *, dims, block):
         """All groups, and the blocks of the opened ones; a group that does not fill a page still takes one."""

@@ -68,7 +68,7 @@ class LearnedProjection(Features):
         """The rank."""
         return self.rank
 
-    def fit(self, keys, queries, *, layer, block):
+    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """Learn from calibration keys and queries; ``coverages[layer]`` is the held-out coverage before and after."""
         blocks, sequences, kv_heads = keys.shape[2] // block, len(keys), keys.shape[1]
         cut = keys[:, :, : blocks * block].unflatten(2, (blocks, block))
@@ -76,7 +76,7 @@ class LearnedProjection(Features):
         # As they are written: less what all blocks share, which no score tells them apart by.
         block_features, _ = centred(self.base.of_blocks(cut, whole, layer), whole.any(-1), None)
         query_features = self.base.of_queries(queries, kv_heads, layer)
-        wanted = _mass(queries, cut)
+        wanted = _mass(queries, cut, scaling=scaling, softcap=softcap)
         held_out = range(max(1, sequences // 4)) if sequences > 1 else range(1)
         studied = range(len(held_out), sequences) if sequences > 1 else range(1)
         generator = torch.Generator().manual_seed(self.seed)
@@ -139,10 +139,17 @@ class LearnedProjection(Features):
 
 
 def _mass(
-    queries: Float[Tensor, "batch heads steps dims"], keys: Float[Tensor, "batch kv_heads blocks tokens dims"]
+    queries: Float[Tensor, "batch heads steps dims"],
+    keys: Float[Tensor, "batch kv_heads blocks tokens dims"],
+    *,
+    scaling: float | None,
+    softcap: float | None,
 ) -> Float[Tensor, "batch kv_heads steps blocks"]:
-    """Exact attention over complete blocks, averaged over the group."""
+    """Exact attention over complete blocks, averaged over the group; a sink would take the same off all of them."""
     _, kv_heads, blocks, tokens, dims = keys.shape
     grouped = queries.unflatten(1, (kv_heads, group_size(queries.shape[1], kv_heads=kv_heads)))
-    logits = torch.einsum("bhgqd,bhtd->bhgqt", grouped, keys.flatten(2, 3)) * dims**-0.5
+    logits = torch.einsum("bhgqd,bhtd->bhgqt", grouped, keys.flatten(2, 3))
+    logits = logits * (dims**-0.5 if scaling is None else scaling)
+    if softcap is not None:
+        logits = softcap * torch.tanh(logits / softcap)
     return logits.softmax(-1).mean(2).unflatten(-1, (blocks, tokens)).sum(-1)

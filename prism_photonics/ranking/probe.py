@@ -47,6 +47,7 @@ class Probe:
         number: Number of the sequence.
         keys: Post-RoPE keys of every layer.
         values: Values of every layer.
+        forms: What the attention of every layer does: its scaling, softcap, sinks.
     """
 
     def __init__(self, model: Any, sequence: NeedleSequence, *, number: int = 0):
@@ -56,7 +57,7 @@ class Probe:
         self.values: list[Tensor] = []
         self._queries: list[Tensor] = []
         self._signed: dict[tuple[int, int], list[Tensor]] = {}
-        self._forms: list[Form] = []
+        self.forms: list[Form] = []
         from prism_photonics.ranking.gate import full_attention, watching
 
         layers = model.config.get_text_config().num_hidden_layers
@@ -135,7 +136,7 @@ class Probe:
             part = slice(start, start + rows)
             logits = torch.einsum("hgqd,htd->hgqt", grouped[:, :, part], keys)
             hidden = place > place[part, None]
-            total += self._weight(logits, hidden, self._forms[layer]).sum((1, 2))
+            total += self._weight(logits, hidden, self.forms[layer]).sum((1, 2))
         blocks = tokens // block
         return total[:, : blocks * block].unflatten(1, (blocks, block)).sum(-1)[None, :, None]
 
@@ -143,7 +144,7 @@ class Probe:
         self.keys.append(call.key)
         self.values.append(call.value)
         self._queries.append(call.query)
-        self._forms.append(call.form())
+        self.forms.append(call.form())
         return call.dense()[0]
 
     @staticmethod

@@ -36,7 +36,7 @@ class SalcaLike(Selector):
         self.share, self.neighbours = share, neighbours
         self._heavy: dict[int, Tensor] = {}
 
-    def fit(self, keys, queries, *, layer, block):
+    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """Find the heavy channels of each KV head."""
         count = max(1, round(self.share * keys.shape[-1]))
         self._heavy[layer] = widened(keys).abs().mean((0, 2)).topk(count, -1).indices.sort(-1).values

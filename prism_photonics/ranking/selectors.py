@@ -92,8 +92,19 @@ class Selector(abc.ABC):
         *,
         layer: int,
         block: int,
+        scaling: float | None = None,
+        softcap: float | None = None,
     ) -> None:
-        """Learn from calibration sequences; selectors that are not ``trained`` ignore it."""
+        """Learn from calibration sequences; selectors that are not ``trained`` ignore it.
+
+        Args:
+            keys: Post-RoPE keys.
+            queries: Post-RoPE queries, asked after all keys.
+            layer: Layer of the model.
+            block: Tokens per block.
+            scaling: What this layer's attention multiplies dot products by; 1/√dims by default.
+            softcap: Bound of its logits, or none.
+        """
 
     def cost(self, blocks: int, *, dims: int, block: int) -> dict[str, float]:
         """What one query of one KV head costs: signature bytes read, pages of rows read, passes of light.
@@ -152,9 +163,9 @@ class FeatureSelector(Selector):
         sketch = self.features.of_queries(widened_queries(queries, layer), signatures.shape[1], layer)
         return read_rows(self.reader, sketch, signatures)
 
-    def fit(self, keys, queries, *, layer, block):
+    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """See ``Selector.fit``."""
-        self.features.fit(widened(keys), widened(queries), layer=layer, block=block)
+        self.features.fit(widened(keys), widened(queries), layer=layer, block=block, scaling=scaling, softcap=softcap)
 
     def cost(self, blocks, *, dims, block):
         """See ``Selector.cost``."""

@@ -232,8 +232,9 @@ def _train(selectors: Sequence[Selector], studied: Sequence[Probe], *, block: in
     for layer in range(len(studied[0].keys)):
         keys = torch.cat([probe.keys[layer] for probe in studied])
         queries = torch.cat([step[layer].queries for step in steps])
+        form = studied[0].forms[layer]
         for selector in selectors:
-            selector.fit(keys, queries, layer=layer, block=block)
+            selector.fit(keys, queries, layer=layer, block=block, scaling=form.scaling, softcap=form.softcap)
 
 
 def _add(

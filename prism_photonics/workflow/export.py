@@ -40,6 +40,10 @@ ScoreBank = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 BANKS, BLOCKS, QUERIES = 4, 256, 64
 REPEATS = 64
 SEQUENCES = 4
+DOUBLE_PRECISION = (
+    "selector.stablehlo is in double precision, which JAX has switched off by default: call it with "
+    "JAX_ENABLE_X64=1, or export it with --dtype float32"
+)
 KS_SAMPLES = 1000
 """Scores of each side that the Kolmogorov–Smirnov test compares; many more would tell any two samples apart."""
 
@@ -196,7 +200,7 @@ def export_record(
         die: Also check the model on this virtual die, and write the outcome into the bundle's report.
 
     Returns:
-        The bundle, its files and its report.
+        The bundle, its files, a note on what a caller of them must know, and its report.
 
     Raises:
         InputError: A damaged record, records of several specs, or a place that cannot be written.
@@ -212,9 +216,11 @@ def export_record(
         model = dataclasses.replace(model, model=dataclasses.replace(model.model, report=checked))
         model.save(out)
     files = add_formats(out, formats, dims=dims, k=k, dtype=dtype) if formats else []
+    note = {"note": DOUBLE_PRECISION} if "stablehlo" in formats and dtype == "float64" else {}
     return {
         "bundle": str(out),
         "files": [str(file) for file in files],
+        **note,
         **{name: float(value) for name, value in model.report.items()},
     }
 

@@ -11,6 +11,7 @@ import torch
 from prism_photonics.codec.encoding import SHOTS
 from prism_photonics.export import schema
 from prism_photonics.export.formats import FORMATS, add_formats, parse_formats
+from prism_photonics.export.program import load_program
 from prism_photonics.export.read import load
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
@@ -123,24 +124,81 @@ def test_in_a_graph_what_is_not_finite_scores_nan_and_takes_no_other_querys_bloc
         assert np.asarray(blocks).tolist() == [[0, 1, 2, 3, 4]] * 4
 
 
-def test_a_step_in_which_nobody_asks_passes_an_onnx_graph(exported):
+def test_a_step_in_which_nobody_asks_passes_every_graph(exported):
     import onnxruntime
 
     inputs, _, _ = asked(load(exported), 20, 2)
     inputs["query"], inputs["noise"] = inputs["query"][:0], inputs["noise"][:, :0]
-    scores, blocks = onnxruntime.InferenceSession(exported / "selector.onnx").run(None, inputs)
-    assert (scores.shape, blocks.shape) == ((0, 20), (0, K))
+    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
+    for scores, blocks in (
+        onnxruntime.InferenceSession(exported / "selector.onnx").run(None, inputs),
+        program.call(*inputs.values()),
+        load_program(exported)(**inputs),
+    ):
+        assert (scores.shape, blocks.shape) == ((0, 20), (0, K))
+
+
+def test_k_may_be_all_blocks_in_every_graph_and_dead_rows_come_last(make_model, tmp_path):
+    import onnxruntime
+
+    path = write(make_model(adc_bits=5, excluded=EXCLUDED), tmp_path / "bundle")
+    add_formats(path, tuple(FORMATS), dims=DIMS, k=20)
+    inputs, expected, _ = asked(load(path), 20, 3)
+    best = np.argsort(-expected, axis=-1, kind="stable")
+    assert best[:, -3:].tolist() == [[3, 11, 19]] * 3
+    assert np.array_equal(onnxruntime.InferenceSession(path / "selector.onnx").run(None, inputs)[1], best)
+    assert np.array_equal(load_program(path)(**inputs)[1], best)
 
 
 def test_a_graph_of_single_precision_is_called_where_jax_has_no_double(exported):
-    _, stablehlo = add_formats(exported, ("onnx", "stablehlo"), dims=DIMS, k=K, dtype="float32")
-    program = jax.export.deserialize(bytearray(stablehlo.read_bytes()))
+    add_formats(exported, ("onnx", "stablehlo"), dims=DIMS, k=K, dtype="float32")
     inputs, expected, _ = asked(load(exported), 20, 3)
     with jax.enable_x64(False):
-        scores, _ = program.call(*(np.asarray(value, np.float32) for value in inputs.values()))
+        scores, _ = load_program(exported)(**inputs)
     assert scores.dtype == np.float32
     living = np.isfinite(expected)
     assert np.median(np.abs(np.asarray(scores)[living] - expected[living])) < 1e-4
+
+
+def test_a_program_in_double_precision_says_so_where_jax_has_none(exported):
+    inputs, expected, _ = asked(load(exported), 20, 3)
+    program = load_program(exported)
+    with jax.enable_x64(False), pytest.raises(InputError, match=r"JAX_ENABLE_X64=1 .*--dtype float32") as caught:
+        program(**inputs)
+    assert "\n" not in str(caught.value)
+    assert np.asarray(program(**inputs)[0]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("query", lambda q: q[:, :5], r"query: got shape \(3, 5\), want \(3, 12\)"),
+        ("query", lambda q: q[0], r"query: got shape \(12,\), want \(12, 12\)"),
+        ("query", lambda q: 1.0, "query: got one number, want an array"),
+        ("query", lambda q: q + 1j, "query: got numbers of dtype complex128, want real numbers"),
+        ("query", lambda q: None, "query: got numbers of dtype object, want real numbers"),
+        ("noise", lambda n: n[:, :2], r"noise: got shape .*, want .*, 3, 20, "),
+        ("error", lambda e: e[:19], r"error: got shape \(19, .*, want \(20, "),
+        ("signatures", lambda s: s[:4], "signatures: got 4 blocks, want at least k = 5"),
+        ("querry", lambda q: q, "querry: got an unknown input, want signatures, error, query, noise.*query"),
+    ],
+)
+def test_what_a_program_is_handed_wrongly_is_refused_by_name(exported, name, change, message):
+    inputs, _, _ = asked(load(exported), 20, 3)
+    inputs[name] = change(inputs.get(name))
+    with pytest.raises(InputError, match=message) as caught:
+        load_program(exported)(**inputs)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_input_that_is_left_out_and_a_bundle_without_a_program_are_refused(exported, make_model):
+    inputs, _, _ = asked(load(exported), 20, 3)
+    del inputs["noise"]
+    with pytest.raises(InputError, match="noise: got none, want an array; all inputs are signatures, error"):
+        load_program(exported)(**inputs)
+    write(make_model(), exported)  # another model drops the forms of the first
+    with pytest.raises(InputError, match=r"got no selector\.stablehlo, want one; .*--format stablehlo"):
+        load_program(exported)
 
 
 def test_the_torch_form_is_a_state_dict(exported):

@@ -137,6 +137,89 @@ def test_a_hugging_face_model_that_holds_one_comes_from_pretrained(path, asked, 
         assert same(whole, model.selector, query)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("calibrated_again", [False, True])
+def test_what_is_programmed_is_part_of_a_hugging_face_checkpoint(
+    make_model, path, asked, tmp_path, dtype, calibrated_again
+):
+    import transformers
+
+    class WithSelector(transformers.LlamaForCausalLM):
+        bundle = path
+
+        def __init__(self, config):
+            super().__init__(config)
+            self.selector = PhotonicSelector.from_bundle(self.bundle, k=2)
+            self.selector.reserve(config.signatures_shape, drift=True)
+
+    class KeptWhole(WithSelector):
+        _keep_in_fp32_modules_strict = ("selector",)
+
+    sizes = {"vocab_size": 17, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    config = transformers.LlamaConfig(
+        **sizes, num_attention_heads=2, num_key_value_heads=1, signatures_shape=[20, 12], dtype=dtype
+    )
+    signatures, query = asked
+    model = WithSelector(config)
+    numbers = model.selector.draw_error(signatures)
+    model.selector.k = 4
+    with pytest.raises(InputError, match="want signatures before it; call program"):
+        model.selector(query)
+    model.selector.program(signatures, numbers, drift=numbers, common_drift=0.5)
+    model.save_pretrained(tmp_path / "model")
+    if calibrated_again:  # what is programmed was read with the checkpoint's numbers, and those count
+        WithSelector.bundle = write(
+            make_model(**DRIFT | {"drift_own": np.full((2, 8), 0.1)}, leak=0.01), tmp_path / "b"
+        )
+    for kind in (WithSelector, KeptWhole):
+        again = kind.from_pretrained(tmp_path / "model", dtype=dtype)
+        for time_s in (0.0, 30.0):
+            for got, want in zip(again.selector(query, None, time_s), model.selector(query, None, time_s), strict=True):
+                assert torch.equal(got, want)
+        again.selector.program(signatures, numbers)
+        model.selector.program(signatures, numbers)
+        assert same(model.selector, again.selector, query)
+        model.selector.program(signatures, numbers, drift=numbers, common_drift=0.5)
+
+
+def test_room_is_made_for_banks_and_bounds_and_refused_for_no_shape_of_signatures(make_model, tmp_path):
+    path = write(make_model(encoding="dual_rail"), tmp_path / "dual")
+    for shape, bank_axes in (((9, 12), 0), ((9, 2, 12), 0), ((2, 3, 9, 12), 2)):
+        whole, other = (PhotonicSelector.from_bundle(path, 4) for _ in range(2))
+        whole.program(torch.randn(shape), bank_axes=bank_axes)
+        other.reserve(shape, bank_axes=bank_axes)
+        want = {name: value.shape for name, value in whole.state_dict().items() if name != "_extra_state"}
+        assert {name: value.shape for name, value in other.state_dict().items() if name != "_extra_state"} == want
+    for shape in ((12,), (9, 0), (9, 3, 12), ("9", 12)):
+        with pytest.raises(InputError, match="signatures"):
+            whole.reserve(shape)
+
+
+def test_weights_that_a_loader_rounded_are_refused_not_read(path, asked):
+    signatures, query = asked
+    selector = PhotonicSelector.from_bundle(path, 4)
+    selector.program(signatures)
+    for name in selector.state_dict():
+        value = getattr(selector, name, None)
+        if value is not None and value.is_floating_point():
+            setattr(selector, name, value.bfloat16())
+    with pytest.raises(InputError, match=r"got torch\.bfloat16, want float32 or float64: a loader rounded") as caught:
+        selector(query)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_replaced_are_the_ones_that_are_read(path, asked):
+    signatures, query = asked
+    one, other = (PhotonicSelector.from_bundle(path, 4) for _ in range(2))
+    one.program(signatures)
+    other.program(-signatures, signature_scale=float(signatures.abs().max()))
+    named = {name: getattr(other, name) for name in ("weights", "row_sum", "signature_scale", "centre")}
+    got = torch.func.functional_call(one, named, query)
+    assert torch.equal(got[0], other(query)[0])
+    one.program(signatures)
+    assert same(one, copy.deepcopy(one), query)
+
+
 def test_copies_and_moves_keep_the_answer(path, asked):
     signatures, query = asked
     selector = PhotonicSelector.from_bundle(path, 4)

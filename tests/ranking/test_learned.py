@@ -6,8 +6,13 @@ import torch
 
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey
-from prism_photonics.ranking.learned import LearnedProjection
+from prism_photonics.ranking.learned import LearnedProjection, _mass
+from prism_photonics.ranking.needle import Vocabulary
+from prism_photonics.ranking.selectors import FeatureSelector
+from prism_photonics.ranking.table import Point, table
 from prism_photonics.units import InputError
+
+FULL = ["full_attention"] * 2
 
 
 def test_gradients_pass_straight_through_both_converters(demo_bundle):
@@ -80,3 +85,37 @@ def test_a_projection_is_refused_before_it_is_trained(bank):
         learned.of_blocks(keys, valid, 0)
     with pytest.raises(InputError, match="want at least 1, 1 and 0"):
         LearnedProjection(MeanKey(), 0)
+
+
+def test_what_is_learned_from_is_the_attention_as_the_layer_scales_and_caps_it(outliers):
+    keys, queries = outliers
+    cut = keys.unflatten(2, (-1, 8))
+    grouped = torch.einsum("bhqd,bhtd->bhqt", queries, keys)
+    for form, logits in (
+        ({"scaling": None, "softcap": None}, grouped * 8**-0.5),
+        ({"scaling": 0.02, "softcap": None}, grouped * 0.02),
+        ({"scaling": 3.0, "softcap": 0.5}, 0.5 * torch.tanh(3.0 * grouped / 0.5)),
+    ):
+        wanted = logits.softmax(-1).unflatten(-1, (-1, 8)).sum(-1)
+        assert torch.allclose(_mass(queries, cut, **form), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "form"),
+    [
+        ("llama", {}, (8**-0.5, None)),
+        ("gemma2", {"query_pre_attn_scalar": 4, "attn_logit_softcapping": 7.0, "layer_types": FULL}, (0.5, 7.0)),
+    ],
+)
+def test_the_table_trains_on_each_models_own_scaling_and_cap(tiny, kind, change, form):
+    told = []
+
+    class Listening(FeatureSelector):
+        def fit(self, keys, queries, **said):
+            told.append((said["scaling"], said["softcap"]))
+
+    selectors = {"listening": Listening("listening", MeanKey())}
+    selectors["listening"].trained = True
+    model, points = tiny(kind, vocab_size=128, **change), [Point(128, 8, 2, trials=1)]
+    table(kind, model, Vocabulary.of_any(128), selectors=selectors, points=points)
+    assert told == [form] * 2
