@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @final
 class CalibrationSession:
-    """A calibrated chip. Its voltages are set through this object, which corrects them for drift.
+    """A calibrated chip. Its voltages are set through this object, which follows its drift.
 
     Attributes:
         chip: The chip on its bench.
@@ -88,7 +88,11 @@ class CalibrationSession:
         return program(self.tracker.calibration, weights)
 
     def apply(self, programmed: Programmed, *, page: int = 0) -> None:
-        """Set programmed voltages on the chip, corrected for what has drifted since it was calibrated.
+        """Set programmed voltages on the chip.
+
+        Where the chip drifted visibly during its survey (the session then says "drift followed"), they are corrected
+        for what has drifted since. Elsewhere they are set as they are; weights that are to stay for longer than a
+        survey takes want `hold`.
 
         Args:
             programmed: What `program` returned.
@@ -103,6 +107,30 @@ class CalibrationSession:
         self.tracker.catch_up()
         self.tracker.set(volts)
         self.tracker.correct(volts)
+
+    def hold(self, programmed: Programmed, *, page: int = 0) -> Tracker:
+        """Set programmed voltages, and keep their weights true at every ``refresh()`` of what is returned.
+
+        A refresh reads a few single lines at the held weights, estimates temperature, each ring's wander and what the
+        film has relaxed, and corrects the voltages within the drive limit. It is wanted every half second or so, for
+        as long as the weights are held; whatever sets other voltages ends the hold.
+
+        Args:
+            programmed: What `program` returned.
+            page: Which of its pages.
+
+        Returns:
+            The tracker that holds them: ``refresh()`` reads and corrects, ``pinned`` names rings at the drive limit.
+
+        Raises:
+            InputError: There is no such page, or the chip refuses a voltage.
+        """
+        self.apply(programmed, page=page)
+        if self.tracker.active:
+            return self.tracker
+        held = Tracker(self.chip, self.fit, self.spec, mode="full")
+        held.hold(programmed.volts[page])
+        return held
 
     def measure_weights(self) -> Float[ndarray, "rows rings"]:
         """The applied weights by photocurrent, one channel lit at a time, followed while they are read.

@@ -63,6 +63,41 @@ def test_an_applied_weight_is_corrected_for_what_drifted_since(calibration, weig
     assert calibration.chip.over_voltage_attempts == 0
 
 
+def test_weights_that_are_held_stay_true_where_applied_ones_are_lost(small, altered):
+    """Fast instruments see no drift in a survey; a minute under the same voltages relaxes the film all the same."""
+    chip = pp.VirtualChip(altered(small, drive={"max_voltage_V": 20.0}), seed=0)
+    calibration = pp.calibrate_chip(chip, seed=1)
+    assert not calibration.tracker.active
+    span = calibration.weight_range
+    wanted = np.random.default_rng(5).uniform(0.7 * span.low, 0.7 * span.high, calibration.fit.shape)
+    programmed = calibration.program(np.stack([np.zeros_like(wanted), wanted]))
+
+    def error() -> float:
+        return float(np.sqrt(np.mean((calibration.measure_weights() - wanted) ** 2)))
+
+    held = calibration.hold(programmed, page=1)
+    for _ in range(30):
+        chip.wait(1.0)
+        held.refresh()
+    assert held.pinned == []
+    assert error() < 3e-3
+    calibration.apply(programmed, page=1)
+    chip.wait(30.0)
+    assert error() > 1e-2
+    with pytest.raises(InputError, match="page 2, want 0 to 1"):
+        calibration.hold(programmed, page=2)
+    assert chip.over_voltage_attempts == 0
+
+
+def test_a_session_that_follows_its_chip_holds_weights_by_the_tracker_it_has(calibration, weights):
+    held = calibration.hold(calibration.program(weights))
+    assert held is calibration.tracker
+    for _ in range(20):
+        calibration.chip.wait(1.0)
+        held.refresh()
+    assert np.sqrt(np.mean((calibration.measure_weights() - weights) ** 2)) < 2e-3
+
+
 def test_the_voltages_of_a_pause_charge_the_film_whatever_is_done_next(calibration, weights, accuracy):
     """Ten minutes at the last voltages, which a film that relaxes remembers: accuracy is that of no pause."""
     bits = accuracy.accuracy_bits
