@@ -154,8 +154,9 @@ def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) ->
     feasibility = check(spec)
     broken = [found for found in feasibility.violations if rules is None or found.rule in rules]
     if broken:
+        count = len(feasibility.violations)
         raise InputError(
-            f"{spec.name}: not feasible, {len(feasibility.violations)} rules broken, first {broken[0]} "
+            f"{spec.name}: not feasible, {count} {'rule' if count == 1 else 'rules'} broken, first {broken[0]} "
             "('prism check' lists all)"
         )
     return feasibility

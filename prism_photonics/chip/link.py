@@ -189,7 +189,8 @@ class Link:
 
     def _lost(self, command: str, reason: str = "closed by the instrument") -> BenchError:
         if not self._heard:
-            return BenchError(f"{self.resource}: cannot be reached ({reason}); check address, power and cable")
+            served = ", and that 'prism bench serve' has said its address" if "::127." in self.resource else ""
+            return BenchError(f"{self.resource}: cannot be reached ({reason}); check address, power and cable{served}")
         return BenchError(f"{self.resource}: connection lost at {_short(command)} ({reason}); check power and cable")
 
     def _late(self, command: str, limit_s: float) -> BenchError:

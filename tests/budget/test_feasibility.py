@@ -52,6 +52,12 @@ def test_the_papers_point_aliases_cannot_be_tuned_and_drowns_in_noise(paper):
     assert f"{len(broken)} rules broken" in str(caught.value)
 
 
+def test_one_broken_rule_is_told_in_the_singular(demo, altered):
+    """Four rows share the light that eight did: one rule breaks, and the line names its cure."""
+    with pytest.raises(InputError, match=r"not feasible, 1 rule broken, first ring_power: .*; set comb.line_power_dBm"):
+        require_feasible(altered(demo, chip={"rows": 4}))
+
+
 def test_the_papers_larger_point_also_leaves_the_films_known_range_and_one_reticle(large_paper, paper):
     assert set(broken_by(large_paper)) == {*broken_by(paper), "comb_range", "die_area"}
     assert found(large_paper, "die_area").explain.endswith(": 2 of them")

@@ -279,7 +279,9 @@ def test_no_instrument_at_the_address_is_one_line(prism, bench_toml, spec_toml, 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     bench = edited(bench_toml, tmp_path, {served.split("::")[2]: str(port)})
-    assert "cannot be reached" in refused(prism("bench", "check", bench, spec_toml))
+    said = refused(prism("bench", "check", bench, spec_toml))
+    assert "cannot be reached" in said
+    assert said.rstrip().endswith("check address, power and cable, and that 'prism bench serve' has said its address")
 
 
 @pytest.mark.slow
