@@ -23,7 +23,9 @@ def calibrate(
         typer.Option(min=0, max=LARGEST_SEED, help="Seed of the survey; default: the virtual die's, or 0."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with RECORD/journal.jsonl.")] = False,
-    drift: Annotated[bool, typer.Option("--drift", help="Also watch weights drift; hours on real instruments.")] = False,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Also watch weights drift; hours on real instruments.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
