@@ -65,11 +65,7 @@ class Program:
                 f"signatures: got {sizes['blocks']} blocks, want at least k = {self.k}; export with a lower --k"
             )
         for name, shape in shapes.items():
-            # An axis is a number, or one of two unknowns: blocks, and queries by an expression that may be 0.
-            want = tuple(
-                size if isinstance(size, int) else sizes["blocks" if str(size) == "blocks" else "queries"]
-                for size in shape
-            )
+            want = tuple(size if isinstance(size, int) else sizes[str(size)] for size in shape)
             if values[name].shape != want:
                 raise InputError(
                     f"{name}: got shape {values[name].shape}, want {want}; check it against the others and the "
@@ -80,6 +76,8 @@ class Program:
                 f"{FILE}: got a JAX without double precision, its default, want it for a float64 program; set "
                 "JAX_ENABLE_X64=1 before JAX is imported, or export with --dtype float32"
             )
+        if not sizes["queries"]:  # an exported size is 1 at least
+            return jnp.zeros((0, sizes["blocks"]), self.dtype), jnp.zeros((0, self.k), jnp.int32)
         scores, blocks = self._exported.call(*(jnp.asarray(values[name], self.dtype) for name in shapes))
         return scores, blocks
 

@@ -51,8 +51,8 @@ def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64"
         # Of equal values, lax.top_k promises the lower index first.
         return scores, jax.lax.top_k(arithmetic.rankable(score_hat, largest, dead=dead), k)[1]
 
-    # An unknown size is 1 at least; nobody may ask, so queries are one fewer than one.
-    blocks, queries = export.symbolic_shape("blocks, queries_and_one - 1", constraints=[f"blocks >= {k}"])
+    # An unknown size is 1 at least: where nobody asks, `export.program` answers.
+    blocks, queries = export.symbolic_shape("blocks, queries", constraints=[f"blocks >= {k}"])
     weights_shape = (blocks, slices, bundle.channels)
     shapes = [
         (blocks, 2, dims) if halves else (blocks, dims),

@@ -30,8 +30,9 @@ TOLERANCE = 0.5
 
 _MOST = 20
 """Powers of two that a scale may differ from 1."""
-_FAR = 4
-"""Powers of two that blocks must spread wider, or less wide, than their scale says before it follows them."""
+_FAR = 1
+"""Powers of two that blocks must spread wider, or less wide, than their scale says before it follows them: the smallest
+loses the fewest blocks, of drifting keys as of a real model's that are written page by page."""
 _LEAST_TOKENS, _LEAST_BLOCKS = 8, 4
 """What must be there before a spread is believed."""
 
