@@ -27,6 +27,8 @@ KEY_ITSELF = ("bend_radius", "electrode_gap")
 """Rules that hold a key against a limit: the limit itself is tried first."""
 MENDED_BY_MORE_BUSES = ("fsr_aliasing", "band", "comb_range", "coherence")
 """Rules that a bus of fewer lines keeps: the same rings on more buses are tried too."""
+MENDED_BY_TRIMMING = ("coherence", "tuning_range", "drift")
+"""Rules that rings off their lines break: where nothing trims them, permanent trimming is tried."""
 BISECTIONS = 10
 ROUNDED_DIGITS = range(2, 8)
 
@@ -56,7 +58,13 @@ KNOBS: Mapping[str, tuple[Knob, ...]] = {
     "band": (_down("chip.channels"), _down(SPACING), _down("ring.radius_um")),
     "comb_range": (_up(FIRST), _down(FIRST), _down("chip.channels"), _down(SPACING)),
     "spacing_linewidths": (_up(SPACING), _up(*GAPS), _down("ring.straight_um")),
-    "coherence": (_up(SPACING), _up(*GAPS), _down("ring.straight_um"), _down("chip.channels")),
+    "coherence": (
+        _up(SPACING),
+        _up(*GAPS),
+        _down("ring.straight_um"),
+        _down("chip.channels"),
+        _down("trim.residual_pm"),
+    ),
     "tuning_range": (
         _up("ring.bias_pm"),
         _down("ring.bias_pm"),
@@ -82,6 +90,7 @@ KNOBS: Mapping[str, tuple[Knob, ...]] = {
         _up("ring.straight_um"),
         _down(*GAPS),
         _down("drift.gradient_K"),
+        _down("trim.residual_pm"),
         _down("system.queries_per_program"),
         _down("ranking.required_snr_dB"),
     ),
@@ -137,18 +146,24 @@ def find_cures(
             continue
         spoils = [f.rule for f in after if not f.passed and f.margin < _worse_from(stood[f.rule])]
         cures.append(replace(cure, spoils=tuple(spoils)))
-    tried = dict.fromkeys(key for knob in KNOBS[finding.rule] for key in _of_grid(knob, spec).keys)
+    tried = dict.fromkeys(key for knob in _knobs(finding, spec) for key in knob.keys)
     # Sorting keeps the order of those that spoil equally many.
     return Search(tuple(sorted(cures, key=lambda cure: len(cure.spoils))), tuple(tried))
 
 
 def candidates(finding: Finding, rule: Rule, spec: ChipSpec) -> Iterator[Cure]:
-    """Changes with which a broken rule is kept, whatever they do to the other rules."""
-    for knob in (_of_grid(knob, spec) for knob in KNOBS[finding.rule]):
+    """Changes with which a broken rule is kept, whatever they do to the other rules; each once."""
+    if finding.rule in MENDED_BY_TRIMMING and spec.trim.method == "none":
+        trimmed = Cure(("trim.method",), ("permanent",))
+        if _keeps(rule, spec, trimmed):
+            yield trimmed
+    by_one_key: dict[tuple[Any, ...], Cure] = {}  # two knobs come to one change where one of them moves no key more
+    for knob in _knobs(finding, spec):
         value = _least_move(knob, rule, spec, finding)
         if value is not None:
             keys = _moved(knob, spec, value)
-            yield Cure(keys, (value,) * len(keys))
+            by_one_key.setdefault((keys, value), Cure(keys, (value,) * len(keys)))
+    yield from by_one_key.values()
     if finding.rule in MENDED_BY_MORE_BUSES and (split := _least_split(rule, spec)) is not None:
         yield split
     if finding.rule == "tuning_range" and (driven := _most_drive_and_narrower_lines(rule, spec, finding)) is not None:
@@ -251,6 +266,12 @@ def _whole(knob: Knob, start: int, end: int) -> Iterator[int]:
             yield start
         return
     yield from range(start + 1, end + 1) if knob.up else range(start - 1, end - 1, -1)
+
+
+def _knobs(finding: Finding, spec: ChipSpec) -> list[Knob]:
+    """What may mend a rule on this spec: what is left by trimming counts only where something trims."""
+    knobs = [_of_grid(knob, spec) for knob in KNOBS[finding.rule]]
+    return [knob for knob in knobs if spec.trim.method != "none" or "trim.residual_pm" not in knob.keys]
 
 
 def _of_grid(knob: Knob, spec: ChipSpec) -> Knob:

@@ -19,7 +19,7 @@ class Cure:
     """
 
     keys: tuple[str, ...]
-    values: tuple[float | int, ...]
+    values: tuple[float | int | str, ...]
     spoils: tuple[str, ...] = ()
 
     def __str__(self) -> str:

@@ -122,8 +122,15 @@ def link_rows(spec: ChipSpec) -> list[LinkRow]:
     """The link with all lines fully lit: what one line keeps, times the lines of all buses."""
     all_lines_dB = dB_from_ratio(float(channels(spec)))
     stated = paper.levels_dBm() if paper.is_paper_point(spec) else {}
+    sources = {"laser": f"comb.line_power_dBm × {channels(spec)} lines"}
     return [
-        LinkRow(line.element, line.loss_dB, line.cumulative_dBm + all_lines_dB, stated.get(line.element), line.source)
+        LinkRow(
+            line.element,
+            line.loss_dB,
+            line.cumulative_dBm + all_lines_dB,
+            stated.get(line.element),
+            sources.get(line.element, line.source),
+        )
         for line in link_budget(spec)
     ]
 

@@ -94,7 +94,7 @@ class _Tried:
         return tuple(found.rule for found in self.findings if not found.passed)
 
     @property
-    def key(self) -> tuple[tuple[str, float | int], ...]:
+    def key(self) -> tuple[tuple[str, float | int | str], ...]:
         """Every key that was set, whatever the order."""
         return tuple(sorted(pair for cure in self.changes for pair in zip(cure.keys, cure.values, strict=True)))
 

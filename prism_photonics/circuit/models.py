@@ -1,6 +1,7 @@
 """SAX models whose settings are the fields of the designs: what a drawn netlist needs to be simulated."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -93,6 +94,7 @@ def _model(
     def model(**settings: Any) -> sax.SDict:
         for key in settings.keys() - defaults.keys() - {"wl"}:
             raise InputError(f"{name}: the model takes no setting '{key}'; {nearest(key, defaults)}")
+        _require_numbers(name, settings)
         chosen = {**defaults, "wl": 1.55, **settings}
         chosen = {key: float(value) if isinstance(value, int) else value for key, value in chosen.items()}
         made = design(**{key: chosen.pop(key) for key in sizes})
@@ -109,6 +111,21 @@ def _model(
     vars(model)["__signature__"] = inspect.Signature(parameters)
     vars(model)["required"] = frozenset(sizes)
     return model
+
+
+def _require_numbers(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a word for a number, a shift or voltage that is none, and a polarity that is not a turn's.
+
+    Sizes are held against their limits elsewhere; what JAX traces, and arrays, are not looked at.
+    """
+    for key, value in settings.items():
+        if isinstance(value, str | bool):
+            raise InputError(f"{name}: {key} = {value!r}; want a number")
+        plain = None if value is None else number(value)
+        if key == "polarity" and plain is not None and abs(plain) != 1.0:
+            raise InputError(f"{name}: polarity = {plain:g}; want 1 (as drawn) or -1 (turned by half a turn)")
+        if plain is not None and not math.isfinite(plain):
+            raise InputError(f"{name}: {key} = {plain:g}; want a finite number")
 
 
 def _volts(volts_V: Any, polarity: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gdsfactory as gf
 import sax
+from gdsfactory.get_netlist import function_namer
 
 from prism_photonics.circuit.models import Model
 from prism_photonics.circuit.saxrow import strict_circuit
@@ -16,6 +17,8 @@ from prism_photonics.units import InputError
 
 # How gdsfactory draws its bends, which light does not see.
 _DRAWING_ONLY = frozenset(("with_arc_floorplan", "npoints", "angular_step", "layer", "allow_min_radius_violation"))
+NO_LIGHT = "no_light"
+SETTING_DIGITS = 12  # of the netlist's settings: gdsfactory's own 3 make a loss of 0.2345 dB one of 0.234
 _ALONG_X_ONLY = ("ring", "vernier", "branch")  # whose optics is known as they are drawn, not across
 
 
@@ -23,7 +26,8 @@ def component_circuit(component: gf.Component, *, pdk: gf.Pdk | None = None) -> 
     """The SAX circuit of a layout of one's own, as `sax.circuit` makes it, except that nothing is dropped or guessed.
 
     Straights are simulated along the direction in which they lie, and a ring that is turned by half a turn has its
-    electrodes' field reversed. Cells of one's own are gone through, turned as they are placed.
+    electrodes' field reversed. Cells of one's own are gone through, turned as they are placed; pads and wires, which no
+    light meets, are left out.
 
     Args:
         component: The layout; its optical ports are the circuit's.
@@ -37,10 +41,24 @@ def component_circuit(component: gf.Component, *, pdk: gf.Pdk | None = None) -> 
             optics is not known. On call, a setting that no instance has.
     """
     models = (pdk or gf.get_active_pdk()).models
-    drawn: Mapping[str, Any] = component.get_netlist(recursive=True, on_dangling_port="ignore")
+    drawn: Mapping[str, Any] = component.get_netlist(
+        recursive=True,
+        on_dangling_port="ignore",
+        serialization_max_digits=SETTING_DIGITS,
+        component_namer=_light_or_none,
+    )
     cells: dict[str, Any] = {}
-    _visit(component.name or "", 0, drawn=drawn, models=models, cells=cells)
+    # A cell that a function made stands under that function's name; the top comes first either way.
+    top = next(iter(drawn), component.name or "")
+    _visit(top, 0, drawn=drawn, models=models, cells=cells)
     return strict_circuit(cells, models)
+
+
+def _light_or_none(cell: Any) -> str:
+    """A part's name in the netlist: its function's, or one word for all that no light meets, such as pads and wires."""
+    ports = list(cell.ports)
+    dark = bool(ports) and all(port.port_type != "optical" for port in ports)
+    return NO_LIGHT if dark else function_namer(cell)
 
 
 def _visit(
@@ -50,11 +68,18 @@ def _visit(
     key = name if turn_deg == 0 else f"{name}_turned_{turn_deg}"
     if key in cells:
         return key
-    if name not in drawn:
-        raise InputError(f"netlist: no cell {name}; give a component that holds instances")
+    if not drawn.get(name, {}).get("instances"):
+        raise InputError(f"netlist: {name or 'the component'} holds no instances; place it in a component of your own")
     cells[key] = {}  # first, so that the top cell stands first
     instances = {}
     for own, part in drawn[name]["instances"].items():
+        if part["component"].startswith(NO_LIGHT):  # of several cells gdsfactory numbers the names
+            continue
+        if part.get("array"):
+            raise InputError(
+                f"netlist: {own} is an array of {part['component']}, whose ports SAX cannot name; place its parts one by "
+                "one"
+            )
         place = drawn[name]["placements"].get(own, {})
         turned = _turned_deg(turn_deg, place, where=f"{own} ({part['component']})")
         component, settings = part["component"], dict(part.get("settings") or {})
@@ -71,11 +96,14 @@ def _visit(
                 f"netlist: {own} is a {component}, which has no model; add one to the PDK's models, or use a cell that "
                 f"has one: {', '.join(sorted(models))}"
             )
-    inside = {f"{own}," for own in instances}
     cells[key] = {
         "instances": instances,
-        "nets": [dict(net) for net in drawn[name].get("nets", ())],
-        "ports": {port: end for port, end in drawn[name]["ports"].items() if any(end.startswith(i) for i in inside)},
+        "nets": [
+            dict(net)
+            for net in drawn[name].get("nets", ())
+            if all(net[end].split(",")[0] in instances for end in ("p1", "p2"))
+        ],
+        "ports": {port: end for port, end in drawn[name]["ports"].items() if end.split(",")[0] in instances},
     }
     return key
 

@@ -57,11 +57,22 @@ def extract(gds: Path | str | kdb.Layout, *, notes: list[str] | None = None, dec
 
 
 def _extract(gds: Path | str | kdb.Layout, notes: list[str] | None, deck: Deck | None) -> Netlist:
-    where = title(gds)
-    kcl, scratch = _read(gds, deck), kf.KCLayout(f"prism_redrawn_{next(_count)}")
+    given = read_layout(gds)
+    where, unit_nm = title(gds), given.dbu * 1e3
+    if unit_nm > 1.0 + 1e-9:
+        where = f"{where}: database unit {unit_nm:g} nm, coarser than the 1 nm of our drawings"
+    kcl, scratch = (
+        _read(given, deck, where=title(gds), owned=given is not gds),
+        kf.KCLayout(f"prism_redrawn_{next(_count)}"),
+    )
     if not kcl.layout.has_cell(TOP):
         raise InputError(f"{where}: no cell named '{TOP}'; give a GDS file that `prism layout` wrote")
     require_metadata(kcl.layout, where=where)
+    if not any(_optical(placed.cell) for placed in kcl[TOP].insts):
+        raise InputError(
+            f"{where}: cell {TOP} holds no devices, its cells were flattened or deleted; give the file that "
+            "`prism layout` wrote, or one edited cell by cell"
+        )
 
     cells: dict[str, Cell] = {}
     checked: dict[str, Instance] = {}
@@ -87,13 +98,17 @@ def _extract(gds: Path | str | kdb.Layout, notes: list[str] | None, deck: Deck |
     return Netlist(cells)
 
 
-def _read(gds: Path | str | kdb.Layout, deck: Deck | None) -> kf.KCLayout:
-    """The drawing with its ports, in our layer numbers and in units of 1 nm, in which ports are kept."""
+def _read(given: kdb.Layout, deck: Deck | None, *, where: str, owned: bool) -> kf.KCLayout:
+    """The drawing with its ports, in our layer numbers and in units of 1 nm, in which ports are kept.
+
+    What is not ``owned`` is a user's layout in memory and stays as it is.
+    """
     kcl = kf.KCLayout(f"prism_read_{next(_count)}")
-    given = read_layout(gds)
-    ours = on_our_grid(given, where=title(gds))
+    ours = on_our_grid(given, where=where)
     if deck is not None and deck.layers != LAYERS:
-        ours = renumber(ours.dup() if ours is gds else ours, dict(deck.layers.items()), dict(LAYERS.items()))
+        ours = renumber(
+            ours if owned or ours is not given else ours.dup(), dict(deck.layers.items()), dict(LAYERS.items())
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ours.gds"
         save_plain(ours, path)

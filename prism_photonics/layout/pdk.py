@@ -133,22 +133,23 @@ def _cross_sections(deck: Deck, profile: Profile) -> dict[str, Callable[..., gf.
             width=width, layer=numbers["ridge"], sections=(slab,), radius=radius, radius_min=least, **keywords
         )
 
-    def metal(layer: str, width: float, **keywords: Any) -> gf.CrossSection:
-        return gf.cross_section.cross_section(
-            width=width,
-            layer=numbers[layer],
-            port_names=gf.cross_section.port_names_electrical,
-            port_types=gf.cross_section.port_types_electrical,
-            **keywords,
-        )
+    def metal(layer: str, usual_um: float) -> Callable[..., gf.CrossSection]:
+        def wire(width: float = usual_um, **keywords: Any) -> gf.CrossSection:
+            electrical = {
+                "port_names": gf.cross_section.port_names_electrical,
+                "port_types": gf.cross_section.port_types_electrical,
+            }
+            return gf.cross_section.cross_section(width=width, layer=numbers[layer], **{**electrical, **keywords})
+
+        return wire
 
     return {
         "rib": rib,
         "strip": rib,  # the name that gdsfactory's own cells ask for
-        "metal1": partial(metal, "metal1", 4.0),
-        "metal2": partial(metal, "metal2", 10.0),
-        "metal_routing": partial(metal, "metal2", 10.0),
-        "heater": partial(metal, "heater", 2.0),
+        "metal1": metal("metal1", 4.0),
+        "metal2": metal("metal2", 10.0),
+        "metal_routing": metal("metal2", 10.0),
+        "heater": metal("heater", 2.0),
     }
 
 

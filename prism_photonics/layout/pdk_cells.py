@@ -21,7 +21,8 @@ from prism_photonics.layout.floorplan import PAD_UM
 from prism_photonics.layout.pads import bond_pad
 from prism_photonics.lightpath.defaults import ARM_UM, HEATER_UM, default_settings
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, WEST, add_port, nm
-from prism_photonics.lightpath.sizes import require_film, require_sizes
+from prism_photonics.lightpath.ring.cell import require_metal
+from prism_photonics.lightpath.sizes import number, require_film, require_sizes
 from prism_photonics.netlist import TOP, from_spec
 from prism_photonics.process.layers import LAYERS, Deck, deck_names, load_deck
 from prism_photonics.process.profile import Profile
@@ -53,7 +54,7 @@ def pdk_cells(profile: Profile, deck: Deck) -> dict[str, Factory]:
     return makers | {
         "bond_pad": partial(_drawn, partial(_with_contacts, partial(bond_pad, "bond_pad", PAD_UM), PAD_UM), deck),
         "bump_pad": partial(_drawn, partial(_with_contacts, bump_pad, BUMP_PAD_UM), deck),
-        **{part: partial(_part, part, deck) for part in ("row", "tree", "circuit")},
+        **{part: partial(_part, part, profile, deck) for part in ("row", "tree", "circuit")},
         **{name: getattr(gf.components, name) for name in ROUTED},
         "mmi1x2": makers["splitter"],  # the name that gdsfactory's interferometers ask for
     }
@@ -75,9 +76,14 @@ def _factory(
     def cell(**settings: Any) -> gf.Component:
         for key in settings.keys() - reference.keys():
             raise TypeError(f"{name or device}: unknown setting '{key}'; {nearest(key, reference)}")
+        for key, value in settings.items():
+            if isinstance(value, str | bool) or number(value) is None:
+                raise InputError(f"{name or device}: {key} = {value!r}; want a number")
         wanted = design(**{key: float(value) for key, value in {**reference, **settings}.items()})
         require_sizes(device, wanted)
         require_film(device, wanted, profile)
+        if device in ("ring", "vernier"):
+            require_metal(device, deck)
         return _drawn(lambda kcl: around(draw(wanted, kcl=kcl)), deck)
 
     cell.__name__ = cell.__qualname__ = name or device
@@ -141,9 +147,13 @@ def _with_contacts(draw: Draw, side_um: float, kcl: kf.KCLayout) -> gf.Component
     return pad
 
 
-def _part(part: str, deck: Deck, *, spec: Path | str) -> gf.Component:
+def _part(part: str, profile: Profile, deck: Deck, *, spec: Path | str) -> gf.Component:
     """The row, the splitter tree, or all the light meets on the chip of a spec file; no metal beyond the rings'."""
     chosen = load_spec(spec)
+    if chosen.process != profile.name:
+        raise InputError(
+            f"{spec}: a chip of {chosen.process}, this PDK is of {profile.name}; activate make_pdk({chosen.process!r})"
+        )
     name = {"row": "row", "tree": f"tree_{chosen.chip.rows}", "circuit": TOP}[part]
     netlist = from_spec(chosen)
     if name not in netlist.cells:
@@ -180,8 +190,8 @@ def _moved(draw: Callable[[kf.KCLayout], gf.Component], deck: Deck) -> gf.Compon
     cell = gf.Component(name, settings=drawn.settings.model_dump())
     cell.function_name = drawn.function_name
     numbers = dict(deck.layers.items())
-    for layer, number in LAYERS.items():
-        region = kdb.Region(drawn.kdb_cell.begin_shapes_rec(scratch.layer(*number)))
+    for layer, ours in LAYERS.items():
+        region = kdb.Region(drawn.kdb_cell.begin_shapes_rec(scratch.layer(*ours)))
         if not region.is_empty():
             cell.kdb_cell.shapes(gf.kcl.layer(*numbers[layer])).insert(region)
     for port in kf.KCell(base=drawn.base).ports:

@@ -35,6 +35,8 @@ def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str
     radius_um = RADII * profile.film.min_bend_radius_um.value
     rib_um = profile.film.rib_width_um.value
 
+    least_um = profile.film.min_bend_radius_um.value
+
     def bend_circular(
         *,
         wl: sax.FloatArrayLike = 1.55,
@@ -44,6 +46,7 @@ def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str
         width: Any = None,
     ) -> sax.SDict:
         chosen = radius_um if radius is None else radius
+        _require_bend("bend_circular", least_um, radius=chosen, angle=angle)
         _require_width("bend_circular", width, rib_um)
         return guide(
             wl=wl, bend_um=_of_our_rib("bend_circular", cross_section, rib_um) * math.radians(abs(angle)) * chosen
@@ -58,9 +61,11 @@ def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str
         cross_section: Any = "rib",
         width: Any = None,
     ) -> sax.SDict:
+        chosen = radius_um if radius is None else radius
+        _require_bend("bend_euler", least_um, radius=chosen, angle=angle, p=p)
         _require_width("bend_euler", width, rib_um)
         turns = _of_our_rib("bend_euler", cross_section, rib_um) * _euler_um(float(angle), float(p))
-        return guide(wl=wl, bend_um=turns * (radius_um if radius is None else radius))
+        return guide(wl=wl, bend_um=turns * chosen)
 
     wired = {name: _with_contacts(model, _CONTACTS[name]) for name, model in models.items() if name in _CONTACTS}
     routed = {"straight": _straight(models["straight"], guide, rib_um)}
@@ -90,6 +95,7 @@ def _with_contacts(model: Model, contacts: tuple[str, ...]) -> Model:
 
 def _straight(ours: Model, guide: Model, rib_um: float) -> Model:
     """Our straight by its fields, or gdsfactory's by its own; along layout x, or along y."""
+    own = sax.get_settings(ours)
 
     def straight(
         *,
@@ -99,15 +105,25 @@ def _straight(ours: Model, guide: Model, rib_um: float) -> Model:
         along: str = "x",
         **settings: Any,
     ) -> sax.SDict:
-        width, _ = settings.pop("width", None), settings.pop("npoints", 2)
+        width = settings.pop("width", None)
+        settings.pop("npoints", None)
         if along not in ("x", "y"):
             raise InputError(f"straight: along = {along!r}; want 'x' or 'y', the layout's axes")
         if length is None:
+            if width is not None:
+                raise InputError("straight: width is gdsfactory's, length is not given; give length too, or width_um")
             along_x = ours(wl=wl, **settings)  # refuses what is no straight of ours
-            length_um = settings.get("length_um", sax.get_settings(ours)["length_um"])
+            length_um = settings.get("length_um", own["length_um"])
             return along_x if along == "x" else guide(wl=wl, y_um=length_um)
+        # SAX hands over every setting, those that nobody gave at their defaults.
+        mixed = sorted(key for key, value in settings.items() if number(value) not in (None, own.get(key)))
+        if mixed:
+            raise InputError(
+                f"straight: length is gdsfactory's, {', '.join(mixed)} is not; give length_um and width_um, or length, "
+                "cross_section and width"
+            )
         _require_width("straight", width, rib_um)
-        if (um := number(length)) is not None and not um >= 0.0:
+        if (um := _number("straight", "length", length)) is not None and not 0.0 <= um < math.inf:
             raise InputError(f"straight: length = {um:g}; want 0 or more (a length)")
         passed = _of_our_rib("straight", cross_section, rib_um) * length
         return guide(wl=wl, x_um=passed) if along == "x" else guide(wl=wl, y_um=passed)
@@ -118,8 +134,29 @@ def _straight(ours: Model, guide: Model, rib_um: float) -> Model:
 
 def _require_width(device: str, width: Any, rib_um: float) -> None:
     """Refuse a guide of another width than the film's rib."""
-    if width is not None and abs(width - rib_um) > 1e-6:
-        raise InputError(f"{device}: width = {width:g}; the mode is known for ribs of {rib_um:g} µm; give that")
+    um = None if width is None else _number(device, "width", width)
+    if um is not None and not abs(um - rib_um) <= 1e-6:
+        raise InputError(f"{device}: width = {um:g}; the mode is known for ribs of {rib_um:g} µm; give that")
+
+
+def _require_bend(device: str, least_um: float, *, radius: Any, angle: Any, p: Any = 0.0) -> None:
+    """Refuse a bend that gdsfactory would not draw on the film."""
+    um, turn_deg, share = (
+        _number(device, key, value) for key, value in (("radius", radius), ("angle", angle), ("p", p))
+    )
+    if um is not None and not least_um - 1e-9 <= um < math.inf:
+        raise InputError(f"{device}: radius = {um:g}; want at least {least_um:g}, the least radius of the film")
+    if turn_deg is not None and not 0.0 < abs(turn_deg) <= 360.0:
+        raise InputError(f"{device}: angle = {turn_deg:g}; want above 0° and up to 360°, either way")
+    if share is not None and not 0.0 <= share <= 1.0:
+        raise InputError(f"{device}: p = {share:g}; want 0 (an arc) to 1 (no arc)")
+
+
+def _number(device: str, key: str, value: Any) -> float | None:
+    """A setting as a plain number, None where it is traced; anything else is refused."""
+    if isinstance(value, str | bool):
+        raise InputError(f"{device}: {key} = {value!r}; want a number")
+    return number(value)
 
 
 def _pose_as(wrapper: Callable[..., sax.SDict], model: Model, more: dict[str, Any]) -> None:

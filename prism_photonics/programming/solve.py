@@ -45,7 +45,16 @@ BUSES_AT_ONCE, BUSES_ON_ACCELERATOR = (16, 128), (128, 16384)
 
 @dataclass(frozen=True)
 class OutOfReach:
-    """A target that no voltage within the limit reaches."""
+    """A target that no voltage within the limit reaches beside what the row's other rings were asked for.
+
+    Attributes:
+        page: The page of weights.
+        row: The chip's row.
+        ring: The ring, by channel.
+        asked: The weight that was asked for.
+        reached: The weight that the voltages found give it.
+        reachable: Lowest and highest weight of the ring with its neighbours at rest.
+    """
 
     page: int
     row: int
@@ -57,10 +66,12 @@ class OutOfReach:
     def __str__(self) -> str:
         """One line: where, asked, reachable, cure."""
         low, high = self.reachable
+        reach = f"with its neighbours at rest it reaches {low:.3f} to {high:.3f}"
+        if low <= self.asked <= high:
+            reach += ", but not beside the weights asked of them"
         return (
             f"ring {self.ring} of row {self.row}, page {self.page}: weight {self.asked:.3f} is out of reach, "
-            f"got {self.reached:.3f}; its range is {low:.3f} to {high:.3f}; lower the weight scale or raise "
-            "drive.max_voltage_V"
+            f"got {self.reached:.3f}; {reach}; lower the weight scale or raise drive.max_voltage_V"
         )
 
 

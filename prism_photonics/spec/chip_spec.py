@@ -109,11 +109,13 @@ class ChipSpec(Table):
             if last_THz < lowest_THz:
                 raise ValueError(
                     f"comb: channel {last} lies at {last_THz:g} THz, below the limit of {lowest_THz:.4g} THz "
-                    f"({MOST_WL_NM:g} nm); lower spacing_GHz"
+                    f"({MOST_WL_NM:g} nm); lower spacing_GHz or channels, or raise "
+                    f"{'first_channel_THz' if comb.first_itu_channel is None else 'first_itu_channel'}"
                 )
         elif (last_nm := 1e3 * self.comb_design.wl_um[-1]) > MOST_WL_NM:
             raise ValueError(
-                f"comb: channel {last} lies at {last_nm:g} nm, above the {MOST_WL_NM:g} nm limit; lower spacing_nm"
+                f"comb: channel {last} lies at {last_nm:g} nm, above the {MOST_WL_NM:g} nm limit; lower first_wl_nm, "
+                "spacing_nm or channels"
             )
         return self
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from prism_photonics.budget.cures import applied
 from prism_photonics.budget.feasibility import RULES, check
+from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 designs = st.fixed_dictionaries(
@@ -113,3 +114,70 @@ def test_a_plan_that_falls_short_says_which_rules_it_leaves(demo, altered):
     report = check(altered(demo, drift={"wander_pm_rthour": 5000.0}))
     assert "drift" in report.plan.remaining
     assert "no 6 changes that were tried make it feasible" in report.text(plan=True)
+
+
+@pytest.mark.parametrize("ring_um", [10.0, 20.0])
+def test_a_cure_is_printed_once(demo, altered, ring_um):
+    spec = altered(demo, ring={"radius_um": ring_um}, waveguide={"bend_radius_um": 5.0 if ring_um == 20.0 else 30.0})
+    for finding in check(spec).violations:
+        changes = [(cure.keys, cure.values) for cure in finding.cures]
+        assert len(changes) == len(set(changes))
+
+
+def test_rings_that_nothing_trims_are_told_to_be_trimmed(demo, altered):
+    report = check(altered(demo, trim={"method": "none"}))
+    broken = {finding.rule: finding for finding in report.violations}
+    assert broken.keys() == {"tuning_range", "drift"}
+    assert broken["tuning_range"].cure == broken["drift"].cure.split(",")[0] == "set trim.method = 'permanent'"
+    # What is left by trimming is no key of a chip that is not trimmed.
+    assert "trim.residual_pm" not in str([finding.cures for finding in broken.values()])
+    assert str(report.plan) == "feasible with all of these: set trim.method = 'permanent'"
+
+
+def test_drift_of_badly_trimmed_rings_is_mended_by_better_trimming(demo, altered):
+    (drift,) = [f for f in check(altered(demo, trim={"residual_pm": 1e4})).violations if f.rule == "drift"]
+    (residual_pm,) = [cure.values[0] for cure in drift.cures if cure.keys == ("trim.residual_pm",)]
+    assert 14.0 <= residual_pm < 1e4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        (
+            "paper_32x256",
+            {
+                "chip.channels": 4,
+                "chip.buses": 8,
+                "comb.line_power_dBm": 10.2,
+                "detector.bandwidth_GHz": 0.24,
+                "modulator.dac_bits": 6,
+                "drive.max_voltage_V": 56.0,
+                "ring.gap_through_um": 0.42,
+                "ring.gap_drop_um": 0.42,
+                "drive.dac_bits": 11,
+            },
+        ),
+        (
+            "paper_64x1024",
+            {
+                "chip.channels": 4,
+                "chip.rows": 16,
+                "detector.adc_full_scale_uA": 25.0,
+                "drive.max_voltage_V": 56.0,
+                "ring.gap_through_um": 0.42,
+                "ring.gap_drop_um": 0.42,
+                "comb.first_wl_nm": 1510.0,
+                "drive.dac_bits": 11,
+            },
+        ),
+    ],
+)
+def test_what_the_papers_chips_need_together(layouts, name, changes):
+    spec = ChipSpec.from_toml(layouts / name / "spec.toml")
+    plan = check(spec).plan
+    assert plan.remaining == ()
+    made = dict(pair for cure in plan.changes for pair in zip(cure.keys, cure.values, strict=True))
+    assert made.keys() == changes.keys()
+    assert {key: value for key, value in made.items() if value != pytest.approx(changes[key], rel=0.02)} == {}
+    assert check(followed(spec, plan)).feasible

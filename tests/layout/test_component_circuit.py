@@ -143,3 +143,60 @@ def test_on_another_film_directions_are_that_films():
     guide = device_models(film, loss_dB_cm=film.optics.loss_dB_cm.value)["guide"]
     got = transmission(one_straight(90.0, length=700.0))
     assert np.allclose(got, guide(wl=WL, y_um=700.0)["o1", "o2"], atol=1e-12)
+
+
+def series(*parts: gf.Component) -> gf.Component:
+    top, ends = gf.Component(), []
+    for part in parts:
+        placed = top.add_ref(part)
+        if ends:
+            placed.connect("o1", ends[-1].ports["o2"])
+        ends.append(placed)
+    top.add_port("o1", port=ends[0].ports["o1"])
+    top.add_port("o2", port=ends[-1].ports["o2"])
+    return top
+
+
+def test_gdsfactorys_interferometer_is_a_circuit_by_itself_or_placed():
+    mzi = gf.components.mzi(delta_length=20.0)
+    assert np.allclose(transmission(mzi), transmission(series(mzi)), atol=1e-12)
+
+
+def test_two_cells_of_one_function_keep_their_own_settings():
+    short, long = (gf.components.mzi(delta_length=length) for length in (20.0, 60.0))
+    both = transmission(series(short, long))
+    assert np.allclose(both, transmission(short) * transmission(long), atol=1e-12)
+    assert not np.allclose(both, transmission(short) ** 2, atol=0.1)
+
+
+def test_a_setting_is_simulated_to_its_last_digit():
+    lossy = series(gf.get_component("edge_coupler", loss_dB=1.23456))
+    assert 20.0 * np.log10(abs(transmission(lossy))) == pytest.approx(np.full(WL.shape, -1.23456), abs=1e-9)
+
+
+def test_a_component_that_holds_nothing_is_refused():
+    with pytest.raises(InputError, match="holds no instances; place it in a component of your own"):
+        component_circuit(gf.get_component("straight", length_um=20.0))
+
+
+def test_a_ring_wired_to_a_pad_is_simulated_as_the_ring_alone():
+    def drawn(*, wired: bool) -> gf.Component:
+        top = gf.Component()
+        ring = top.add_ref(gf.get_component("ring"), name="ring")
+        if wired:
+            pad = top.add_ref(gf.get_component("bond_pad"), name="pad")
+            pad.dmove((600, 300))
+            gf.routing.route_single_electrical(top, ring.ports["e1"], pad.ports["e1"], cross_section="metal2")
+        top.add_ports([port for port in ring.ports if port.port_type == "optical"])
+        return top
+
+    alone, wired = (transmission(drawn(wired=wired), ring={"volts_V": 2.0}) for wired in (False, True))
+    assert np.array_equal(alone, wired)
+
+
+def test_an_array_is_refused_by_name():
+    top = gf.Component()
+    row = top.add_ref(gf.get_component("straight", length=10.0), name="row", columns=3, rows=1, column_pitch=10.0)
+    top.add_port("o1", port=row.ports["o1", 0, 0])
+    with pytest.raises(InputError, match=r"row is an array of straight, .* place its parts one by one"):
+        component_circuit(top)

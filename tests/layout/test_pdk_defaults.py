@@ -201,15 +201,39 @@ def with_rule(deck: Deck, rule: str, value_um: float) -> Deck:
 @pytest.mark.parametrize("name", FILMS)
 def test_a_cell_is_redrawn_when_its_decks_rules_change_under_its_old_name(name: str):
     deck = load_deck(name)
-    strict = with_rule(deck, "metal1_to_ridge", 2.6)
+    strict = with_rule(deck, "ridge_space", 0.62)
     cells = [make_pdk(name, deck=one).cells["straight"](length_um=34.0) for one in (deck, strict, deck)]
     assert cells[0].name == cells[2].name != cells[1].name
     # What is left to the defaults keeps the rules of the moment.
     rings = [make_pdk(name, deck=one).cells["ring"]() for one in (deck, strict)]
-    beside = [(ring.settings["electrode_gap_um"] - ring.settings["width_um"]) / 2.0 for ring in rings]
-    assert beside[1] == pytest.approx(2.6)
-    assert beside[0] >= 2.0 - 1e-9
+    gaps = [ring.settings["gap_through_um"] for ring in rings]
+    assert gaps[1] == pytest.approx(0.62)
+    assert deck.value_um("ridge_space") <= gaps[0] < 0.62
     assert rings[0].name != rings[1].name
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "drawn"),
+    [
+        ("metal1_to_ridge", 2.6, 2.0),
+        ("metal1_width", 2.5, 2.0),
+        ("metal1_space", 2.1, 2.0),
+        ("metal1_around_via", 0.6, 0.5),
+        ("metal2_around_via", 0.6, 0.5),
+        ("metal2_width", 4.5, 4.0),
+        ("metal2_space", 4.5, 4.0),
+    ],
+)
+@pytest.mark.parametrize("name", FILMS)
+def test_a_deck_that_asks_more_of_a_rings_metal_than_is_drawn_is_refused_and_guides_are_drawn(
+    name: str, rule: str, asked: float, drawn: float
+):
+    cells = make_pdk(name, deck=with_rule(load_deck(name), rule, asked)).cells
+    want = f"rule {rule} of deck {name} asks for {asked:g} µm, its metal is drawn with {drawn:g} µm; draw"
+    for device in ("ring", "heated_ring", "racetrack", "vernier"):
+        with pytest.raises(InputError, match=want):
+            cells[device]()
+    assert cells["straight"](length_um=20.0).ports["o1"].width > 0.0
 
 
 def test_gdsfactorys_own_cells_are_drawn_anew_for_another_film_and_stay_in_layouts_that_have_them():

@@ -7,7 +7,7 @@ import pytest
 import sax
 
 from prism_photonics.circuit.params import ring_params
-from prism_photonics.layout.pdk import PDK
+from prism_photonics.layout.pdk import PDK, make_pdk
 from prism_photonics.layout.pdk_cells import VARIANTS
 from prism_photonics.lightpath.defaults import default_settings
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -129,3 +129,62 @@ def test_the_circuit_of_a_spec_is_simulated_and_ends_dark(layouts):
     circuit = gf.get_component("circuit", spec=layouts / "demo_8x8" / "spec.toml")
     whole, _ = sax.circuit(circuit.get_netlist(recursive=True, on_dangling_port="ignore"), models=PDK.models)
     assert complex(sax.sdict(whole(wl=1.55))["o1", "o1"]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "says"),
+    [
+        ("straight", {"length": 5.0, "length_um": 3.0}, "length is gdsfactory's, length_um is not; give length_um and"),
+        ("straight", {"length_um": 3.0, "width": 1.4}, "width is gdsfactory's, length is not given"),
+        ("straight", {"length": "5"}, "length = '5'; want a number"),
+        ("straight", {"length": float("inf")}, "length = inf; want 0 or more"),
+        ("bend_euler", {"radius": 0.0}, "radius = 0; want at least 15, the least radius of the film"),
+        ("bend_euler", {"radius": 5.0}, "radius = 5; want at least 15"),
+        ("bend_euler", {"radius": float("nan")}, "radius = nan; want at least 15"),
+        ("bend_circular", {"radius": -30.0}, "radius = -30; want at least 15"),
+        ("bend_circular", {"angle": 1000.0}, "angle = 1000; want above 0° and up to 360°"),
+        ("bend_euler", {"angle": "90"}, "angle = '90'; want a number"),
+        ("bend_euler", {"p": 2.0}, r"p = 2; want 0 \(an arc\) to 1 \(no arc\)"),
+        ("ring", {"polarity": 5.0}, r"polarity = 5; want 1 \(as drawn\) or -1"),
+        ("ring", {"volts_V": float("nan")}, "volts_V = nan; want a finite number"),
+        ("vernier", {"shift1_pm": float("inf")}, "shift1_pm = inf; want a finite number"),
+        ("ring", {"gap_through_um": "0.4"}, "gap_through_um = '0.4'; want a number"),
+        ("splitter", {"excess_loss_dB": True}, "excess_loss_dB = True; want a number"),
+    ],
+)
+def test_a_model_refuses_what_its_cell_would_not_draw_and_what_is_no_number(model: str, settings: dict, says: str):
+    with pytest.raises(InputError, match=f"{model}: {says}") as refusal:
+        PDK.models[model](**settings)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_bundle_of_wires_joins_heaters_to_pads():
+    top = gf.Component()
+    rings = [top.add_ref(gf.get_component("heated_ring")) for _ in range(3)]
+    pads = [top.add_ref(gf.get_component("bond_pad")) for _ in range(3)]
+    for n, (ring, pad) in enumerate(zip(rings, pads, strict=True)):
+        ring.dmove((500.0 * n, 0.0))
+        pad.dmove((500.0 * n + 40.0, 800.0))
+    ends = [ring.ports["e3"] for ring in rings], [pad.ports["e4"] for pad in pads]
+    routes = gf.routing.route_bundle_electrical(top, *ends, cross_section="metal2", auto_taper=False)
+    assert len(routes) == 3
+
+
+@pytest.mark.parametrize("section", ["metal1", "metal2", "heater"])
+def test_a_metals_width_may_be_given(section: str):
+    assert gf.get_cross_section(section, width=7.0).width == pytest.approx(7.0)
+
+
+@pytest.mark.parametrize("wrong", ["wide", None, True])
+def test_a_cells_size_that_is_no_number_is_refused(wrong: object):
+    with pytest.raises(InputError, match=r"ring: radius_um = .*; want a number"):
+        gf.get_component("ring", radius_um=wrong)
+
+
+def test_a_part_of_another_films_chip_is_refused(layouts):
+    cells = make_pdk("lnoi400").cells
+    for part in ("row", "tree", "circuit"):
+        with pytest.raises(
+            InputError, match=r"a chip of tfln600, this PDK is of lnoi400; activate make_pdk\('tfln600'"
+        ):
+            cells[part](spec=layouts / "demo_8x8" / "spec.toml")

@@ -158,10 +158,20 @@ def test_a_chip_saved_again_at_a_finer_unit_is_the_same_chip(
 
 def test_a_chip_saved_at_a_coarser_unit_is_not_taken_for_its_design(spec: ChipSpec, files: LayoutFiles, tmp_path: Path):
     gds = at_unit(files.gds, 10.0, tmp_path)
-    with pytest.raises(InputError, match=r"cell \w+: .*; redraw the cell from its design"):
+    want = r"database unit 10 nm, coarser than the 1 nm of our drawings: cell \w+: .*; redraw the cell from its design"
+    with pytest.raises(InputError, match=want):
         extract(gds)
-    with pytest.raises(InputError, match=r"cell \w+: .*; redraw the cell from its design"):
+    with pytest.raises(InputError, match=want):
         lvs(gds, spec, simulate=False)
+
+
+def test_a_chip_whose_cells_were_flattened_is_told_so(spec: ChipSpec, files: LayoutFiles):
+    layout = kdb.Layout()
+    layout.read(str(files.gds))
+    layout.cell("chip").flatten(True)
+    for judge in (lambda: extract(layout), lambda: lvs(layout, spec, simulate=False)):
+        with pytest.raises(InputError, match="cell chip holds no devices, its cells were flattened or deleted; give"):
+            judge()
 
 
 def test_a_point_between_ours_is_refused_by_unit_and_place(spec: ChipSpec, files: LayoutFiles, tmp_path: Path):

@@ -13,7 +13,7 @@ from prism_photonics.characterize.accuracy import SETTINGS, TARGETS, Validation,
 from prism_photonics.characterize.scores import score_tile
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.codec.modulation import modulate
-from prism_photonics.programming.solve import TOLERANCE, common_range, program, reachable_weights
+from prism_photonics.programming.solve import TOLERANCE, OutOfReach, common_range, program, reachable_weights
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.units import InputError
 
@@ -163,6 +163,14 @@ def test_a_target_out_of_reach_is_listed_with_ring_asked_and_range(calibration, 
     assert "ring 6 of row 2, page 4: weight 0.999 is out of reach" in str(one)
     assert "\n" not in str(one)
     assert abs(result.residual[4, 2, 6]) > TOLERANCE
+
+
+@pytest.mark.parametrize(("asked", "held_back"), [(0.94, False), (0.93, True), (-0.81, True), (-0.83, False)])
+def test_a_target_within_its_rings_own_range_is_said_to_be_missed_for_its_neighbours(asked, held_back):
+    line = str(OutOfReach(page=0, row=3, ring=5, asked=asked, reached=0.9, reachable=(-0.82, 0.93)))
+    assert "with its neighbours at rest it reaches -0.820 to 0.930" in line
+    assert ("but not beside the weights asked of them" in line) is held_back
+    assert line.endswith("lower the weight scale or raise drive.max_voltage_V")
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

@@ -164,7 +164,9 @@ def test_rings_that_do_not_fit_their_pitch_are_refused(text):
 
 
 def test_a_comb_that_leaves_the_band_is_refused(text):
-    assert "above the 1700 nm limit" in refused(changed(changed(text, "first_wl_nm", "1699.0"), "spacing_nm", "1.0"))
+    assert "above the 1700 nm limit; lower first_wl_nm, spacing_nm or channels" in refused(
+        changed(changed(text, "first_wl_nm", "1699.0"), "spacing_nm", "1.0")
+    )
 
 
 def test_an_unknown_process_names_the_nearest_and_lists_all(text):

@@ -13,8 +13,10 @@ from prism_photonics.process.layers import (
     LAYERS,
     METAL1_SPACE_UM,
     METAL1_TO_RIB_UM,
+    METAL1_WIDTH_UM,
     SLAB_MARGIN_UM,
     VIA_ENCLOSURE_UM,
+    Deck,
     Layer,
 )
 from prism_photonics.units import InputError
@@ -24,6 +26,33 @@ STRAP_OFFSET_UM = 4.0  # the signal strap lies this far above the ring's centre 
 VIA_UM = 3.0
 HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
 HEATER_CONTACT_UM = 5.0  # side of the heater's two contacts; design choice
+
+# What a ring's metal is drawn with, as the rules name it: kind, layer, other.
+DRAWN_UM = {
+    ("separation", "metal1", "ridge"): METAL1_TO_RIB_UM,
+    ("width", "metal1", ""): METAL1_WIDTH_UM,
+    ("space", "metal1", ""): METAL1_SPACE_UM,
+    ("width", "via", ""): VIA_UM,
+    ("enclosure", "via", "metal1"): VIA_ENCLOSURE_UM,
+    ("enclosure", "via", "metal2"): (STRAP_UM - VIA_UM) / 2.0,
+    ("width", "metal2", ""): STRAP_UM,
+    ("space", "metal2", ""): 2.0 * STRAP_OFFSET_UM - STRAP_UM,
+}
+
+
+def require_metal(device: str, deck: Deck) -> None:
+    """Refuse a deck that asks more of electrodes, vias and straps than they are drawn with.
+
+    Raises:
+        InputError: The message names the rule, what it asks and what is drawn.
+    """
+    for name, rule in deck.rules.items():
+        drawn = DRAWN_UM.get((rule.kind, rule.layer, rule.other))
+        if drawn is not None and rule.value_um > drawn + 1e-9:
+            raise InputError(
+                f"{device}: rule {name} of deck {deck.name} asks for {rule.value_um:g} µm, its metal is drawn with "
+                f"{drawn:g} µm; draw electrodes of your own round guides, or ask the foundry for a waiver"
+            )
 
 
 def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
