@@ -77,8 +77,8 @@ def _visit(
             continue
         if part.get("array"):
             raise InputError(
-                f"netlist: {own} is an array of {part['component']}, whose ports SAX cannot name; place its parts one by "
-                "one"
+                f"netlist: {own} is an array of {part['component']}, whose ports SAX cannot name; "
+                "place its parts one by one"
             )
         place = drawn[name]["placements"].get(own, {})
         turned = _turned_deg(turn_deg, place, where=f"{own} ({part['component']})")
