@@ -40,8 +40,9 @@ def wandered_pm(seconds: float, spec: ChipSpec) -> float:
     return spec.drift.wander_pm_rthour * np.sqrt(seconds / HOUR_S / 6.0)
 
 
-def drift_matters(survey: xr.Dataset, spec: ChipSpec) -> bool:
-    """Whether the chip drifted by more than the readings' noise during its survey."""
+def drift_matters(survey: xr.Dataset, spec: ChipSpec, *, seconds: float | None = None) -> bool:
+    """Whether a chip drifts by more than its survey's noise, while that is taken or in another time in s."""
+    seconds = float(np.ptp(survey.time_s.values)) if seconds is None else seconds
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
     noise_A = np.median(survey.noise_A.values, axis=0).T.reshape(shape)
-    return bool(np.median(blur_A(float(np.ptp(survey.time_s.values)), spec) / noise_A) > 1.0)
+    return bool(np.median(blur_A(seconds, spec) / noise_A) > 1.0)

@@ -97,6 +97,8 @@ class Tracker:
         self.state, self._state_s = self._model.prior(HOUR_S), chip.time_s
         self._sigma_A = _line_noise_A(calibration, spec, averages)
         self._pilot_V: Float[ndarray, "rows rings"] | None = None
+        self._spec = spec
+        self._survey: xr.Dataset | None = None
         self.volts = self._wanted_V = np.zeros(calibration.shape)
 
     @classmethod
@@ -109,29 +111,16 @@ class Tracker:
             chip: The chip.
             calibration: Fitted to the survey.
             spec: The chip's spec.
-            survey: The survey: its voltages have charged the film. Without one, and where the chip drifts by less than
-                the noise of its survey while that is taken, voltages are set as they are.
+            survey: The survey: its voltages have charged the film. Without one, voltages are set as they are; and so
+                long as the chip has drifted by less than the noise of its survey since that began.
         """
-        matters = survey is not None and drift_matters(survey, spec)
-        tracker = cls(chip, calibration, spec, mode="full" if matters else "none")
-        if survey is None or not matters:
+        tracker = cls(chip, calibration, spec, mode="none")
+        if survey is None:
             return tracker
-        tracker._averages = _pilot_averages(spec)
-        tracker._lines = PILOT_LINES
-        tracker._sigma_A = _line_noise_A(calibration, spec, tracker._averages)
-        # The film's factor is known from the survey.
-        tracker._model = DriftModel.from_spec(spec)
-        reserve_V = RESERVE * float(tracker._model.patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())
-        # Whole codes: what is left of the range is on the drivers' grid too.
-        reserve_V = math.ceil(reserve_V / calibration.voltage_step_V) * calibration.voltage_step_V
-        tracker.calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
-        # Where weights answer most to temperature: half-way.
-        half_way = np.full((1, *calibration.shape), 0.5 * sum(common_range(tracker.calibration)))
-        tracker._pilot_V = program(tracker.calibration, half_way).volts[0]
+        tracker._survey = survey
         tracker._film, tracker.volts = film_after(survey, spec), survey.volts_V.values[-1]
-        # The rows were fitted for the middle of the survey.
-        prior = tracker._model.prior(0.5 * float(np.ptp(survey.time_s.values)))
-        tracker.state = eqx.tree_at(lambda s: s.film, prior, jnp.asarray(calibration.film))
+        if drift_matters(survey, spec):
+            tracker._follow(survey)
         return tracker
 
     @property
@@ -146,20 +135,46 @@ class Tracker:
         within = np.abs(self._wanted_V) < self._made.max_voltage_V - 0.5 * self._made.voltage_step_V
         return [(int(n), int(c)) for n, c in np.argwhere(at_limit & within & self._used)]
 
+    def _follow(self, survey: xr.Dataset) -> None:
+        """Read a pilot before each setting from now on."""
+        calibration, spec = self._made, self._spec
+        self.mode, self.active = "full", True
+        self._averages, self._lines = _pilot_averages(spec), PILOT_LINES
+        self._sigma_A = _line_noise_A(calibration, spec, self._averages)
+        # The film's factor is known from the survey.
+        self._model = DriftModel.from_spec(spec)
+        reserve_V = RESERVE * float(self._model.patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())
+        # Whole codes: what is left of the range is on the drivers' grid too.
+        reserve_V = math.ceil(reserve_V / calibration.voltage_step_V) * calibration.voltage_step_V
+        self.calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
+        # Where weights answer most to temperature: half-way.
+        half_way = np.full((1, *calibration.shape), 0.5 * sum(common_range(self.calibration)))
+        self._pilot_V = program(self.calibration, half_way).volts[0]
+        # The rows were fitted for the middle of the survey.
+        read_s = survey.time_s.values
+        since_s = max(self._chip.time_s - 0.5 * float(read_s.min() + read_s.max()), 0.0)
+        self.state, self._state_s = self._model.prior(since_s), self._chip.time_s
+        self.state = eqx.tree_at(lambda s: s.film, self.state, jnp.asarray(calibration.film))
+
     def catch_up(self) -> None:
         """Count how long the present voltages have charged the film: to be called after a pause, before others are set.
 
+        A chip that stood still while it was surveyed may have moved since then: from then on it is followed too.
         The bench's clock is that of the last reading, so a dark one is taken first, unless no time can have passed.
         """
-        if self.active and self._chip.paused:
-            self._chip.measure(np.zeros(self._chip.channels))
-            self.triggers += 1
-            self._age()
+        if not (self.active or self._survey is not None) or not self._chip.paused:
+            return
+        self._chip.measure(np.zeros(self._chip.channels))
+        self.triggers += 1
+        if not self.active and self._survey is not None:
+            since_s = self._chip.time_s - float(self._survey.time_s.values.min())
+            if drift_matters(self._survey, self._spec, seconds=since_s):
+                self._follow(self._survey)
+        self._age()
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
         """Set voltages as they are."""
-        if self.active:
-            self._age()
+        self._age()
         self._chip.set(volts)
         self.volts = volts
 
@@ -243,6 +258,8 @@ class Tracker:
         """Let the film's charge follow the voltage that has been held until the last reading."""
         self._film.advance(max(self._chip.time_s - self._film_s, 0.0), self.volts)
         self._film_s = self._chip.time_s
+        if not self.active:
+            return
         self.state = dataclasses.replace(self.state, lost_V=jnp.asarray(self._film.lost_V))
 
 
