@@ -120,7 +120,7 @@ class Tracker:
         tracker._survey = survey
         tracker._film, tracker.volts = film_after(survey, spec), survey.volts_V.values[-1]
         if drift_matters(survey, spec):
-            tracker._follow(survey)
+            tracker.follow()
         return tracker
 
     @property
@@ -135,9 +135,11 @@ class Tracker:
         within = np.abs(self._wanted_V) < self._made.max_voltage_V - 0.5 * self._made.voltage_step_V
         return [(int(n), int(c)) for n, c in np.argwhere(at_limit & within & self._used)]
 
-    def _follow(self, survey: xr.Dataset) -> None:
-        """Read a pilot before each setting from now on."""
-        calibration, spec = self._made, self._spec
+    def follow(self) -> None:
+        """Read a pilot before each setting from now on, whether drift matters yet or not; it needs the survey."""
+        if self.active or self._survey is None:
+            return
+        calibration, spec, read_s = self._made, self._spec, self._survey.time_s.values
         self.mode, self.active = "full", True
         self._averages, self._lines = _pilot_averages(spec), PILOT_LINES
         self._sigma_A = _line_noise_A(calibration, spec, self._averages)
@@ -151,7 +153,6 @@ class Tracker:
         half_way = np.full((1, *calibration.shape), 0.5 * sum(common_range(self.calibration)))
         self._pilot_V = program(self.calibration, half_way).volts[0]
         # The rows were fitted for the middle of the survey.
-        read_s = survey.time_s.values
         since_s = max(self._chip.time_s - 0.5 * float(read_s.min() + read_s.max()), 0.0)
         self.state, self._state_s = self._model.prior(since_s), self._chip.time_s
         self.state = eqx.tree_at(lambda s: s.film, self.state, jnp.asarray(calibration.film))
@@ -162,14 +163,15 @@ class Tracker:
         A chip that stood still while it was surveyed may have moved since then: from then on it is followed too.
         The bench's clock is that of the last reading, so a dark one is taken first, unless no time can have passed.
         """
-        if not (self.active or self._survey is not None) or not self._chip.paused:
+        if not self.active and self._survey is None:
             return
-        self._chip.measure(np.zeros(self._chip.channels))
-        self.triggers += 1
+        if self._chip.paused:
+            self._chip.measure(np.zeros(self._chip.channels))
+            self.triggers += 1
         if not self.active and self._survey is not None:
             since_s = self._chip.time_s - float(self._survey.time_s.values.min())
             if drift_matters(self._survey, self._spec, seconds=since_s):
-                self._follow(self._survey)
+                self.follow()
         self._age()
 
     def set(self, volts: Float[ndarray, "rows rings"]) -> None:
@@ -189,8 +191,7 @@ class Tracker:
 
     def restore(self) -> None:
         """Set the held weights' voltages, corrected by all that is known."""
-        if self.active:
-            self._age()
+        self._age()
         exact = corrected_volts(self._made, jnp.asarray(self._wanted_V), self.state, self._model.patterns_pm)
         # A ring beyond the limit stands at it, and is named by `pinned`.
         self.set(self._made.on_dac_grid(np.where(self._used, np.asarray(exact), self._wanted_V)))

@@ -88,11 +88,10 @@ class CalibrationSession:
         return program(self.tracker.calibration, weights)
 
     def apply(self, programmed: Programmed, *, page: int = 0) -> None:
-        """Set programmed voltages on the chip.
+        """Set programmed voltages on the chip, corrected for what has drifted since it was calibrated.
 
-        Where the chip drifted visibly during its survey (the session then says "drift followed"), they are corrected
-        for what has drifted since. Elsewhere they are set as they are; weights that are to stay for longer than a
-        survey takes want `hold`.
+        As soon as that is more than the survey's noise, the chip is followed (the session says so): some single lines
+        are read before each setting. Weights that are to stay true while they are held want `hold`.
 
         Args:
             programmed: What `program` returned.
@@ -125,12 +124,9 @@ class CalibrationSession:
         Raises:
             InputError: There is no such page, or the chip refuses a voltage.
         """
+        self.tracker.follow()
         self.apply(programmed, page=page)
-        if self.tracker.active:
-            return self.tracker
-        held = Tracker(self.chip, self.fit, self.spec, mode="full")
-        held.hold(programmed.volts[page])
-        return held
+        return self.tracker
 
     def measure_weights(self) -> Float[ndarray, "rows rings"]:
         """The applied weights by photocurrent, one channel lit at a time, followed while they are read.
