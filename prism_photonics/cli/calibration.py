@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from prism_photonics.cli.arguments import Json, Record, Spec, finite
-from prism_photonics.cli.output import print_result, progress, warn
+from prism_photonics.cli.output import print_result, tell, warn
 from prism_photonics.files import make_folder
 from prism_photonics.seeds import LARGEST_SEED
 
@@ -44,11 +44,9 @@ def calibrate(
 
     make_folder(out)
     require_same_chip(out, chip_spec, bench)
-    progress.print(f"calibrating {chip_spec.name} on {bench} …")
+    tell(f"calibrating {chip_spec.name} on {bench} …")
     journal = out / "journal.jsonl"
-    with journaled(
-        bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn
-    ) as chip:
+    with journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn) as chip:
         untrimmed = is_untrimmed(bench, bench_file)
         searched = search_and_assign(chip, out).heaters.triggers if untrimmed else 0
         session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench)
@@ -112,7 +110,7 @@ def program(
     result = program_signatures(record, signatures, out, scale=_scale(scale))
     print_result(result, as_json)
     if bench_file is not None:
-        hold_tile(bench_file, record, out, page=page, piece=piece, hold_s=hold_s, tell=progress.print, warn=warn)
+        hold_tile(bench_file, record, out, page=page, piece=piece, hold_s=hold_s, tell=tell, warn=warn)
 
 
 def _scale(text: str) -> str | float:

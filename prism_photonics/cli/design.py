@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from prism_photonics.cli.arguments import Json, Seed, Spec
-from prism_photonics.cli.output import print_json, print_result, progress
+from prism_photonics.cli.output import print_json, print_result, progress, tell
 from prism_photonics.files import make_folder
 
 
@@ -142,7 +142,7 @@ def layout(
 
     files = write(chip_spec, out, simulate=True, clean=clean, progress=lambda step: progress.print(f"  {step} …"))
     for fault in files.faults:
-        progress.print(f"fault: {fault}", soft_wrap=True)
+        tell(f"fault: {fault}")
     error = files.lvs.simulation_max_error
     print_result({**files.to_json(), "layout_vs_design_max_error": error, "spec_hash": chip_spec.hash}, as_json)
     if files.faults:

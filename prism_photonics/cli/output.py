@@ -43,6 +43,11 @@ def guard(function: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+def tell(line: str) -> None:
+    """Print a line of progress as it is: paths in it are neither broken nor taken for markup."""
+    progress.print(line, soft_wrap=True, markup=False)
+
+
 def warn(line: str) -> None:
     """Print a warning."""
     progress.print(f"warning: {line}", soft_wrap=True, markup=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prism_photonics.cli.arguments import Json, finite
-from prism_photonics.cli.output import print_result, progress, warn
+from prism_photonics.cli.output import print_result, progress, tell, warn
 from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
 
@@ -62,7 +62,7 @@ def track(
     # One program alone until all modes are done: each would overwrite the plot of the other.
     with sole_folder(out):
         calibration, chip_spec, bench, record = recorded_or_calibrated(
-            what, out, bench, resume=resume, tell=progress.print, warn=warn
+            what, out, bench, resume=resume, tell=tell, warn=warn
         )
         bench_file, _ = chosen(bench, None)
         import jax
@@ -91,7 +91,7 @@ def track(
                 done[each] = finished(path, asked)
                 progress.print(f"{each}: on file")
                 continue
-            progress.print(f"{each}: {minutes:g} minutes on {bench} …")
+            tell(f"{each}: {minutes:g} minutes on {bench} …")
 
             def seen(test: "StabilityTest", path: Path = path, asked: dict[str, Any] = asked) -> None:
                 test.figures |= asked
@@ -100,7 +100,7 @@ def track(
                     progress.print(f"  {test.time_s[-1] / 60.0:.1f} min  {test.held_bits[-1]:.1f} bits", end="\r")
 
             with journaled(
-                bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=progress.print, warn=warn,
+                bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn,
                 owned=True,
             ) as chip:  # fmt: skip
                 heat_as_recorded(chip, record / "calibration.nc")

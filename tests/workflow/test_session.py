@@ -96,7 +96,8 @@ def test_weights_stay_true_that_are_held_or_applied_again_and_are_lost_left_alon
     assert chip.over_voltage_attempts == 0
 
 
-def test_a_session_that_follows_its_chip_holds_weights_by_the_tracker_it_has(calibration, weights):
+def test_a_session_that_follows_its_chip_holds_weights_by_the_tracker_it_has(demo, altered, weights):
+    calibration = pp.calibrate_chip(pp.VirtualChip(altered(demo, name="slow_2x4", **DRIFTING), seed=0), seed=1)
     held = calibration.hold(calibration.program(weights))
     assert held is calibration.tracker
     for _ in range(20):
