@@ -17,6 +17,10 @@ from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.lightpath.waveguide.saxmodel import path
 from prism_photonics.units import InputError, nearest
 
+_KEPT: list[Callable[..., sax.SType]] = []
+"""Circuits made so far. A circuit owns KLU's analysis of its matrix, of which a solve that JAX has started, or
+compiled, knows the address alone: were it forgotten before its result is there, klujax 0.5 would read freed memory."""
+
 
 def strict_circuit(
     netlist: Mapping[str, Any],
@@ -43,6 +47,7 @@ def strict_circuit(
     """
     _refuse_odd_instances(netlist, models)
     circuit, _ = sax.circuit(dict(netlist), models=dict(models), backend=backend)
+    _KEPT.append(circuit)
     known = sax.get_settings(circuit)
 
     def checked(**settings: Any) -> sax.SDict:

@@ -1,9 +1,13 @@
 """SAX circuits that refuse what they do not know."""
 
+import gc
+import weakref
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from prism_photonics.circuit import saxrow
 from prism_photonics.circuit.saxrow import row_netlist, strict_circuit
 from prism_photonics.lightpath.ring.saxmodel import ring
 from prism_photonics.lightpath.waveguide.saxmodel import path
@@ -50,3 +54,15 @@ def test_the_other_exact_backend_agrees(random_row):
     ]
     for ports in (("in", "through"), ("in", "drop"), ("in", "far")):
         assert np.abs(answers[0][ports] - answers[1][ports]).max() < 1e-9
+
+
+def test_a_circuit_outlives_whoever_forgets_it(random_row):
+    """JAX may still be solving with KLU's analysis, which goes with the circuit."""
+    wl = random_row(2)[0]
+    circuit = strict_circuit(row_netlist(2), {"ring": ring, "path": path})
+    analysed = weakref.ref(saxrow._KEPT[-1])
+    answer = circuit(wl=wl)
+    del circuit
+    gc.collect()
+    assert analysed() is not None
+    assert np.isfinite(np.asarray(answer["in", "through"])).all()
