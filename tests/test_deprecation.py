@@ -16,7 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(autouse=True)
 def forgotten():
     """Old names are asked for anew in each test: Python remembers what it has once imported."""
+    _forget()
     yield
+    _forget()
+
+
+def _forget():
     for name in [name for name, module in sys.modules.items() if isinstance(module, deprecation._OldModule)]:
         del sys.modules[name]
 

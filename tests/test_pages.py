@@ -1,6 +1,7 @@
 """The examples of the pages run: every ``python`` block, top to bottom, on a small chip in the demonstrator's place."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ def desk(tiny, altered, made_up, tmp_path, monkeypatch):
     (tmp_path / "out" / "demo_8x8").mkdir(parents=True)
     for name in ("out", "out/demo_8x8"):
         for part in ("record", "bundle"):
-            (tmp_path / name / part).symlink_to(made_up / part)
+            # Copies: the pages write into them.
+            shutil.copytree(made_up / part, tmp_path / name / part)
     heated = altered(tiny, trim={"method": "heater", "heater_mW_nm": 5.0, "heater_crosstalk": 0.02})
     (tmp_path / "heated.toml").write_text(str(heated), encoding="utf-8")
     ours = pp.load_spec

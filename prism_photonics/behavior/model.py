@@ -361,7 +361,7 @@ def _finite(
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 
-def _drawn(name: str, values: Num[Any, "*axes"], shape: tuple[int, ...], *, dtype: np.dtype) -> Float[Array, "*axes"]:
+def _drawn(name: str, values: Any, shape: tuple[int, ...], *, dtype: np.dtype) -> Float[Array, "*axes"]:
     """Standard normal numbers that were handed in, of this shape and finite."""
     values = values if isinstance(values, Array) else checks.real_numbers(name, values)
     checks.require_shape(name, got=values.shape, want=shape)

@@ -111,7 +111,7 @@ def _retire_kept_cells(former: str) -> None:
     for factory in gf.kcl.factories.all():
         for cell in factory.cache.values():
             if not cell.destroyed():
-                cell.kdb_cell.name = f"{cell.kdb_cell.name}_{former}"
+                cell.kdb_cell.name = gf.kcl.layout.unique_cell_name(f"{cell.kdb_cell.name}_{former}")
         factory.cache.clear()
 
 

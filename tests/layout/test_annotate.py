@@ -172,6 +172,8 @@ def test_a_chip_of_somebody_elses_is_refused_in_one_line(tiny: ChipSpec, tmp_pat
     layout = kdb.Layout()
     layout.create_cell("chip").shapes(layout.layer(2, 0)).insert(kdb.Box(0, 0, 10, 10))
     layout.write(str(tmp_path / "other.gds"))
-    with pytest.raises(InputError, match="cell chip has no port o1; give a GDS file that") as refusal:
+    with pytest.raises(
+        InputError, match="cell chip holds no devices, its cells were flattened or deleted; give the file that"
+    ) as refusal:
         back_annotate(tmp_path / "other.gds", tiny)
     assert "\n" not in str(refusal.value)
