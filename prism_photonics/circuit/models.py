@@ -16,7 +16,7 @@ from prism_photonics.lightpath.defaults import default_settings
 from prism_photonics.lightpath.detector.design import DetectorSiteDesign, PhotodiodeSiteDesign
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import ring_fields
-from prism_photonics.lightpath.sizes import number, require_film, require_mode, require_sizes
+from prism_photonics.lightpath.sizes import number, require_film, require_mode, require_number, require_sizes
 from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.lightpath.splitter.saxmodel import splitter
 from prism_photonics.lightpath.vernier.design import VernierDesign
@@ -119,9 +119,7 @@ def _require_numbers(name: str, settings: Mapping[str, Any]) -> None:
     Sizes are held against their limits elsewhere; what JAX traces, and arrays, are not looked at.
     """
     for key, value in settings.items():
-        if isinstance(value, str | bool):
-            raise InputError(f"{name}: {key} = {value!r}; want a number")
-        plain = None if value is None else number(value)
+        plain = require_number(name, key, value)
         if key == "polarity" and plain is not None and abs(plain) != 1.0:
             raise InputError(f"{name}: polarity = {plain:g}; want 1 (as drawn) or -1 (turned by half a turn)")
         if plain is not None and not math.isfinite(plain):

@@ -81,32 +81,32 @@ def back_annotate(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Annotation:
     Raises:
         InputError: The file cannot be read, is no chip of ours, or not one of its rows can be simulated.
     """
-    with refusing_damage(gds):
-        return _back_annotate(gds, spec)
-
-
-def _back_annotate(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Annotation:
     spec, notes, broken = cut(spec).tile, [], {}
     drawn, design = extract(gds, notes=notes, deck=load_deck(spec.process)), from_spec(spec)
     wl, rest = np.asarray(spec.comb_design.wl_um), np.zeros((spec.chip.rows, spec.chip.rings))
-    weights = []
-    for netlist in (drawn, design):
+
+    def weights(netlist: Netlist) -> Float[ndarray, "rows rings"]:
         banks = drawn_rows(
             netlist, spec.profile, loss_dB_cm=spec.waveguide.loss_dB_cm, wl=wl, shift_pm=rest, broken=broken
         )
-        weights.append(np.concatenate([bank.weights for bank in banks], axis=1))
-    if len(broken) == spec.chip.rows:
-        raise InputError(f"{title(gds)}: no row can be simulated; row 0: {broken[0]}")
-    moved = np.zeros((2, *rest.shape))
-    for row in sorted(set(range(spec.chip.rows)) - broken.keys()):
-        moved[:, row] = [_resonances_um(netlist, row, spec) for netlist in (drawn, design)]
-    change = weights[0] - weights[1]
+        return np.concatenate([bank.weights for bank in banks], axis=1)
+
+    designed = weights(design)  # first: for what it raises no drawing is to blame
+    with refusing_damage(gds):
+        weight = weights(drawn)
+        if len(broken) == spec.chip.rows:
+            raise InputError(f"{title(gds)}: no row can be simulated; row 0: {broken[0]}")
+        moved = np.zeros((2, *rest.shape))
+        for row in sorted(set(range(spec.chip.rows)) - broken.keys()):
+            moved[:, row] = [_resonances_um(netlist, row, spec) for netlist in (drawn, design)]
+        differences = (*design.differences(drawn), *_row_differences(design, drawn), *notes)
+    change = weight - designed
     change[list(broken)] = 0.0
     return Annotation(
-        differences=(*design.differences(drawn), *_row_differences(design, drawn), *notes),
+        differences=differences,
         broken=broken,
         resonance_pm=(moved[0] - moved[1]) * PM_PER_UM,
-        weight=weights[0],
+        weight=weight,
         weight_change=change,
     )
 

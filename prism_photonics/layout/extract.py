@@ -13,6 +13,7 @@ from prism_photonics.layout.measure import measure_um
 from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.polygons import (
     GRID_UM,
+    WHOLE,
     on_our_grid,
     read_layout,
     refusing_damage,
@@ -58,9 +59,9 @@ def extract(gds: Path | str | kdb.Layout, *, notes: list[str] | None = None, dec
 
 def _extract(gds: Path | str | kdb.Layout, notes: list[str] | None, deck: Deck | None) -> Netlist:
     given = read_layout(gds)
-    where, unit_nm = title(gds), given.dbu * 1e3
-    if unit_nm > 1.0 + 1e-9:
-        where = f"{where}: database unit {unit_nm:g} nm, coarser than the 1 nm of our drawings"
+    where = title(gds)
+    if given.dbu > GRID_UM * (1.0 + WHOLE):
+        where = f"{where}: database unit {given.dbu * 1e3:g} nm, coarser than the 1 nm of our drawings"
     kcl, scratch = (
         _read(given, deck, where=title(gds), owned=given is not gds),
         kf.KCLayout(f"prism_redrawn_{next(_count)}"),

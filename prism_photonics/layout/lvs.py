@@ -79,15 +79,12 @@ def lvs(gds: Path | str | kdb.Layout, spec: ChipSpec, *, seed: int = 0, simulate
     Raises:
         InputError: The file cannot be read, is no chip of ours, or a leaf cell is not what its metadata says.
     """
+    design, drawn = from_spec(spec), extract(gds, deck=load_deck(spec.process))
     with refusing_damage(gds):
-        return _lvs(gds, spec, seed=seed, simulate=simulate)
-
-
-def _lvs(gds: Path | str | kdb.Layout, spec: ChipSpec, *, seed: int, simulate: bool) -> tuple[Lvs, Netlist]:
-    drawn = extract(gds, deck=load_deck(spec.process))
-    structural = tuple(from_spec(spec).differences(drawn))
+        structural = tuple(design.differences(drawn))
     checks = check(gds, spec)
-    # A netlist that is not the design's need not be a chip that can be simulated.
+    # A netlist that is not the design's need not be a chip that can be simulated; one that is cannot be to blame for
+    # what the simulation raises.
     error = simulation_error(drawn, spec, seed=seed) if simulate and not structural else float("nan")
     return Lvs(structural, error, checks, seed), drawn
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import sax
 
 from prism_photonics.circuit.models import Model, device_models
-from prism_photonics.lightpath.sizes import number
+from prism_photonics.lightpath.sizes import number, require_number
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import InputError
 
@@ -32,10 +32,8 @@ def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str
     loss = profile.optics.loss_dB_cm.value if loss_dB_cm is None else loss_dB_cm
     models = device_models(profile, loss_dB_cm=loss)
     guide = models.pop("guide")
-    radius_um = RADII * profile.film.min_bend_radius_um.value
-    rib_um = profile.film.rib_width_um.value
-
-    least_um = profile.film.min_bend_radius_um.value
+    least_um, rib_um = profile.film.min_bend_radius_um.value, profile.film.rib_width_um.value
+    radius_um = RADII * least_um
 
     def bend_circular(
         *,
@@ -123,7 +121,7 @@ def _straight(ours: Model, guide: Model, rib_um: float) -> Model:
                 "cross_section and width"
             )
         _require_width("straight", width, rib_um)
-        if (um := _number("straight", "length", length)) is not None and not 0.0 <= um < math.inf:
+        if (um := require_number("straight", "length", length)) is not None and not 0.0 <= um < math.inf:
             raise InputError(f"straight: length = {um:g}; want 0 or more (a length)")
         passed = _of_our_rib("straight", cross_section, rib_um) * length
         return guide(wl=wl, x_um=passed) if along == "x" else guide(wl=wl, y_um=passed)
@@ -134,7 +132,7 @@ def _straight(ours: Model, guide: Model, rib_um: float) -> Model:
 
 def _require_width(device: str, width: Any, rib_um: float) -> None:
     """Refuse a guide of another width than the film's rib."""
-    um = None if width is None else _number(device, "width", width)
+    um = None if width is None else require_number(device, "width", width)
     if um is not None and not abs(um - rib_um) <= 1e-6:
         raise InputError(f"{device}: width = {um:g}; the mode is known for ribs of {rib_um:g} µm; give that")
 
@@ -142,7 +140,7 @@ def _require_width(device: str, width: Any, rib_um: float) -> None:
 def _require_bend(device: str, least_um: float, *, radius: Any, angle: Any, p: Any = 0.0) -> None:
     """Refuse a bend that gdsfactory would not draw on the film."""
     um, turn_deg, share = (
-        _number(device, key, value) for key, value in (("radius", radius), ("angle", angle), ("p", p))
+        require_number(device, key, value) for key, value in (("radius", radius), ("angle", angle), ("p", p))
     )
     if um is not None and not least_um - 1e-9 <= um < math.inf:
         raise InputError(f"{device}: radius = {um:g}; want at least {least_um:g}, the least radius of the film")
@@ -150,13 +148,6 @@ def _require_bend(device: str, least_um: float, *, radius: Any, angle: Any, p: A
         raise InputError(f"{device}: angle = {turn_deg:g}; want above 0° and up to 360°, either way")
     if share is not None and not 0.0 <= share <= 1.0:
         raise InputError(f"{device}: p = {share:g}; want 0 (an arc) to 1 (no arc)")
-
-
-def _number(device: str, key: str, value: Any) -> float | None:
-    """A setting as a plain number, None where it is traced; anything else is refused."""
-    if isinstance(value, str | bool):
-        raise InputError(f"{device}: {key} = {value!r}; want a number")
-    return number(value)
 
 
 def _pose_as(wrapper: Callable[..., sax.SDict], model: Model, more: dict[str, Any]) -> None:

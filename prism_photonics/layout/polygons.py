@@ -9,6 +9,7 @@ from pathlib import Path
 import klayout.db as kdb
 
 from prism_photonics.files.fields import shown
+from prism_photonics.files.write import write_bytes
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
 
@@ -150,10 +151,10 @@ def save_plain(layout: kdb.Layout, path: Path) -> None:
 
 
 def save_clean(gds: Path | str, path: Path) -> None:
-    """Write a drawing's cells and polygons alone: no metadata, no properties, no time stamps.
+    """Write a drawing's cells and polygons alone, in one step: no metadata, no properties, no time stamps.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or the other not written.
     """
     options = kdb.LoadLayoutOptions()
     options.properties_enabled = False
@@ -166,7 +167,7 @@ def save_clean(gds: Path | str, path: Path) -> None:
     plain.write_context_info = False
     plain.gds2_write_cell_properties = False
     plain.gds2_write_file_properties = False
-    layout.write(str(path), plain)
+    write_bytes(path, layout.write_bytes(plain))
 
 
 def _with_metadata() -> kdb.SaveLayoutOptions:

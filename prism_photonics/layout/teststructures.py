@@ -21,7 +21,8 @@ from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.drawing import bend, box, nm, s_bend, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.ring.place import free_spectral_range_um, resonance_um, straights_um
+from prism_photonics.lightpath.ring.figures import free_spectral_range_um
+from prism_photonics.lightpath.ring.place import optical_lengths_um, resonance_um, straights_um
 from prism_photonics.lightpath.waveguide.cell import terminator
 from prism_photonics.lightpath.waveguide.design import TerminatorDesign
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
@@ -70,14 +71,15 @@ def gap_sweep(spec: ChipSpec) -> list[RingDesign]:
     """Rings of growing gaps, each a sixth of a free spectral range above the one before it."""
     base, profile = _middle_ring(spec), spec.profile
     first = resonance_um(profile, base.lengths, near_um=spec.comb_design.wl_um[spec.chip.channels // 2])
-    step = free_spectral_range_um(profile, base.lengths, wl=first) / (len(GAP_STEPS_UM) + 1)
+    _, gpl_um = optical_lengths_um(profile, base.lengths)
+    step = free_spectral_range_um(wl_um=first, gpl_um=gpl_um) / (len(GAP_STEPS_UM) + 1)
     straights = straights_um(
         profile,
         radius_um=base.radius_um,
         wl_um=tuple(first + n * step for n in range(len(GAP_STEPS_UM))),
         bias_pm=0.0,
         arm_um=base.arm_um,
-        least_um=base.straight_um - 0.01,
+        least_um=base.straight_um - 0.01,  # the base ring's order, whatever the rounding: the next is 0.4 µm away
     )
     return [
         replace(
@@ -186,9 +188,7 @@ class _Block:
         fibre, rise = drop_port_um(self._spec)
         radius = self._spec.waveguide.bend_radius_um
         self._facet_west(name, y_um + fibre)
-        both = s_bend((self._inside, y_um + fibre), -rise, radius, width_um=self._width)
-        for layer, region in zip((LAYERS.ridge, LAYERS.slab), both, strict=True):
-            self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(region)
+        self._insert(s_bend((self._inside, y_um + fibre), -rise, radius, width_um=self._width))
         return self._inside + s_length_um(rise, radius), y_um + fibre - rise
 
     def _join(self, start_um: tuple[float, float], end_um: tuple[float, float]) -> None:
@@ -202,8 +202,10 @@ class _Block:
 
     def _turn(self, center_um: tuple[float, float], radius_um: float, start_deg: float) -> None:
         """Half a turn of guide about a centre."""
-        both = bend(center_um, radius_um, start_deg, start_deg + 180.0, width_um=self._width)
-        for layer, region in zip((LAYERS.ridge, LAYERS.slab), both, strict=True):
+        self._insert(bend(center_um, radius_um, start_deg, start_deg + 180.0, width_um=self._width))
+
+    def _insert(self, rib_and_slab: tuple[kdb.Region, kdb.Region]) -> None:
+        for layer, region in zip((LAYERS.ridge, LAYERS.slab), rib_and_slab, strict=True):
             self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(region)
 
     def _probes(self, name: str, design: RingDesign, x_um: float, y_um: float) -> None:

@@ -26,6 +26,17 @@ def number(value: Any) -> float | None:
         return None
 
 
+def require_number(device: str, field: str, value: Any) -> float | None:
+    """As `number`, of what must not be a word.
+
+    Raises:
+        InputError: The value is a word or a truth value.
+    """
+    if isinstance(value, str | bool):
+        raise InputError(f"{device}: {field} = {value!r}; want a number")
+    return number(value)
+
+
 def require_sizes(device: str, design: Any) -> None:
     """Refuse a design that cannot be drawn or has no optics.
 

@@ -177,3 +177,15 @@ def test_a_chip_of_somebody_elses_is_refused_in_one_line(tiny: ChipSpec, tmp_pat
     ) as refusal:
         back_annotate(tmp_path / "other.gds", tiny)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_fault_of_our_simulation_is_not_told_as_a_damaged_drawing(
+    tiny: ChipSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fault(*_: object, **__: object) -> None:
+        raise ValueError("a fault of our own")
+
+    gds = write_gds(draw(tiny), tmp_path / "chip.gds")
+    monkeypatch.setattr("prism_photonics.layout.annotate.drawn_rows", fault)
+    with pytest.raises(ValueError, match=r"^a fault of our own$"):
+        back_annotate(gds, tiny)

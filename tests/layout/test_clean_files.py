@@ -106,3 +106,10 @@ def test_a_file_that_is_no_drawing_is_not_cleaned(tmp_path: Path):
         save_clean(tmp_path / "no.gds", tmp_path / "clean.gds")
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "clean.gds").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused_in_one_line(cleaned: LayoutFiles, tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match=r"clean\.gds: cannot be written") as refusal:
+        save_clean(cleaned.gds, tmp_path / "file" / "clean.gds")
+    assert "\n" not in str(refusal.value)

@@ -134,6 +134,8 @@ def test_a_cell_without_a_model_and_a_slanted_one_are_refused_by_name():
     top.add_port("o1", port=guide.ports["o1"])
     with pytest.raises(InputError, match="widening is a taper, which has no model"):
         component_circuit(top)
+    with pytest.raises(InputError, match=r"guide \(straight\) is turned by 45°; .* turn by 90° steps"):
+        component_circuit(one_straight(45.0, length=50.0))
 
 
 def test_on_another_film_directions_are_that_films():

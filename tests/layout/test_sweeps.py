@@ -17,7 +17,8 @@ from prism_photonics.layout.measure import measure_um
 from prism_photonics.layout.teststructures import GAP_STEPS_UM, gap_sweep, length_sweep
 from prism_photonics.layout.write import LayoutFiles, write_gds
 from prism_photonics.lightpath.drawing import s_bend
-from prism_photonics.lightpath.ring.place import free_spectral_range_um, resonance_um
+from prism_photonics.lightpath.ring.figures import free_spectral_range_um
+from prism_photonics.lightpath.ring.place import optical_lengths_um, resonance_um
 from prism_photonics.process.layers import LAYERS, load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import s_length_um
@@ -57,9 +58,15 @@ def drop_spectrum(spec: ChipSpec, rings: list[dict[str, float]], wl: np.ndarray)
     return np.abs(np.asarray(sax.sdict(circuit(wl=jnp.asarray(wl)))["o1", "o3"])) ** 2
 
 
+def fsr_um(spec: ChipSpec) -> float:
+    """Free spectral range of the sweep's first ring."""
+    _, gpl_um = optical_lengths_um(spec.profile, gap_sweep(spec)[0].lengths)
+    return float(free_spectral_range_um(wl_um=1.55, gpl_um=gpl_um))
+
+
 def test_the_five_rings_of_the_drawn_gap_sweep_are_told_apart_in_one_spectrum(files: LayoutFiles, spec: ChipSpec):
     rings, designs = drawn_sizes(files.gds), gap_sweep(spec)
-    fsr = free_spectral_range_um(spec.profile, designs[0].lengths, wl=1.55)
+    fsr = fsr_um(spec)
     first = resonance_um(spec.profile, designs[0].lengths, near_um=1.55)
     wl = np.arange(first - fsr / 12.0, first + fsr * 11.0 / 12.0, 0.5e-6)
     power = drop_spectrum(spec, rings, wl)
@@ -114,7 +121,7 @@ def test_on_a_film_of_wide_bends_the_drop_port_finds_its_way_too(layouts: Path, 
     assert run_drc(gds, deck=deck).sentences() == ()
     designs = gap_sweep(spec)
     near = [float(resonance_um(spec.profile, design.lengths, near_um=1.55)) for design in designs]
-    fsr = float(free_spectral_range_um(spec.profile, designs[0].lengths, wl=1.55))
+    fsr = fsr_um(spec)
     turns = np.mod(np.diff(near), fsr) / fsr
     assert turns == pytest.approx(np.full(4, 1.0 / 6.0), abs=0.02)
 

@@ -174,6 +174,17 @@ def test_a_chip_whose_cells_were_flattened_is_told_so(spec: ChipSpec, files: Lay
             judge()
 
 
+def test_a_fault_of_our_simulation_is_not_told_as_a_damaged_drawing(
+    spec: ChipSpec, files: LayoutFiles, monkeypatch: pytest.MonkeyPatch
+):
+    def fault(*_: object, **__: object) -> float:
+        raise ValueError("a fault of our own")
+
+    monkeypatch.setattr("prism_photonics.layout.lvs.simulation_error", fault)
+    with pytest.raises(ValueError, match=r"^a fault of our own$"):
+        lvs(files.gds, spec)
+
+
 def test_a_point_between_ours_is_refused_by_unit_and_place(spec: ChipSpec, files: LayoutFiles, tmp_path: Path):
     layout = kdb.Layout()
     layout.read(str(at_unit(files.gds, 0.5, tmp_path)))

@@ -78,11 +78,6 @@ def resonance_um(profile: Profile, lengths: Lengths, *, near_um: Any) -> Any:
     return gpl_um / (np.rint(gpl_um / near_um - dispersion) + dispersion)
 
 
-def free_spectral_range_um(profile: Profile, lengths: Lengths, *, wl: float) -> float:
-    """Distance ``λ²/(n_g·L)`` of two resonances of a ring near a wavelength, in µm."""
-    return wl**2 / optical_lengths_um(profile, lengths)[1]
-
-
 def coupling_angles(profile: Profile, design: RingDesign, xp: ModuleType = np) -> tuple[Any, Any]:
     """Angles ``C(g)·L_eff`` of the couplers to the through and the drop bus: κ is their sine, t their cosine.
 
