@@ -354,8 +354,7 @@ def _finite(
         checks.require_finite(name, values, axes=axes, cure="mend or drop it", batched=batched)
     else:
         checks.require_axes(name, values.shape, axes=axes, batched=batched)
-        if jnp.issubdtype(values.dtype, jnp.complexfloating):
-            raise InputError(f"{name}: got numbers of dtype {values.dtype}, want real numbers; convert them first")
+        _require_real(name, values)
     values = jnp.asarray(values)
     # Half precision keys are scored in the model's own precision: 11 bits are fewer than a good chip has.
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
@@ -363,11 +362,19 @@ def _finite(
 
 def _drawn(name: str, values: Any, shape: tuple[int, ...], *, dtype: np.dtype) -> Float[Array, "*axes"]:
     """Standard normal numbers that were handed in, of this shape and finite."""
-    values = values if isinstance(values, Array) else checks.real_numbers(name, values)
-    checks.require_shape(name, got=values.shape, want=shape)
-    if not isinstance(values, Tracer):
-        checks.require_drawn(name, values)
+    if not isinstance(values, Array):
+        values = checks.drawn_numbers(name, values, want=shape)
+    else:  # stays where it is: noise may be large, and on another device
+        _require_real(name, values)
+        checks.require_shape(name, got=values.shape, want=shape)
+        if not isinstance(values, Tracer):
+            checks.require_drawn(name, values)
     return jnp.asarray(values, jnp.promote_types(values.dtype, dtype))
+
+
+def _require_real(name: str, values: Array) -> None:
+    if jnp.issubdtype(values.dtype, jnp.complexfloating):
+        raise InputError(f"{name}: got numbers of dtype {values.dtype}, want real numbers; convert them first")
 
 
 def _check_scale(

@@ -81,6 +81,14 @@ def require_count(
     return count
 
 
+def drawn_numbers(name: str, values: Any, *, want: tuple[int, ...]) -> Shaped[np.ndarray, "*shape"]:
+    """Standard normal numbers that were handed in as an array of this shape, or a refusal."""
+    array = real_numbers(name, values)
+    require_shape(name, got=array.shape, want=want)
+    require_drawn(name, array)
+    return array
+
+
 def require_drawn(name: str, values: Any) -> None:
     """Raise unless all numbers that were drawn are finite; NaN would stand in every score."""
     if not bool((abs(values) < np.inf).all()):

@@ -118,8 +118,8 @@ class Bundle:
             InputError: NaN or infinite signatures, or one beyond ``signature_scale``.
         """
         checks.require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it", batched=True)
-        checks.require_rails(signatures.shape, encoding=self.encoding)
         signatures = np.asarray(signatures, float)
+        checks.require_rails(signatures.shape, encoding=self.encoding)
         with np.errstate(over="ignore", invalid="ignore"):
             left, centre = self._centred(signatures, centre, fixed=signature_scale is not None)
         largest, place = checks.largest_magnitude(left)
@@ -132,14 +132,12 @@ class Bundle:
             error = stream.standard_normal(shape)
             if self.longest_s > 0 and drift is None:
                 drift, common_drift = stream.standard_normal(shape), float(stream.standard_normal())
-        checks.require_shape("error", got=error.shape, want=shape)
-        checks.require_drawn("error", error)
+        error = checks.drawn_numbers("error", error, want=shape)
         if (drift is None) != (common_drift is None):
             raise InputError("program: got one of drift and common_drift, want both or neither; give the other too")
         if drift is not None:
-            checks.require_shape("drift", got=drift.shape, want=shape)
-            checks.require_drawn("drift", drift)
-            checks.require_drawn("common_drift", np.asarray(common_drift))
+            drift = checks.drawn_numbers("drift", drift, want=shape)
+            common_drift = float(checks.drawn_numbers("common_drift", common_drift, want=()))
         halves = signatures.ndim == 3
         share = arithmetic.channel_shares(left / scale, self.channels, self.encoding, halves=halves)
         commanded, weights = arithmetic.programmed_weights(self, share, error, self._row(len(signatures)))
@@ -272,8 +270,7 @@ class Bundle:
         shape = self.noise_shape(query, programmed)
         if noise is None:
             noise = np.random.Generator(np.random.Philox(key).jumped()).standard_normal(shape)
-        checks.require_shape("noise", got=noise.shape, want=shape)
-        checks.require_drawn("noise", noise)
+        noise = checks.drawn_numbers("noise", noise, want=shape)
         drawn = programmed.drift is not None
         checks.require_drift(t_since_program_s, longest_s=self.longest_s, drawn=drawn)
         row, weights = self._row(len(programmed.weights)), programmed.weights

@@ -141,23 +141,22 @@ class PhotonicSelector(ChipBuffers):
             share = arithmetic.channel_shares(signature_hat, self.channels, self.encoding, halves=halves)
             for name, numbers in (("error", error), ("drift", drift)):
                 if numbers is not None:
-                    checks.require_shape(name, got=tuple(numbers.shape), want=tuple(share.shape))
-                    if not torch.compiler.is_compiling():
-                        checks.require_drawn(name, numbers)
+                    _require_drawn(name, numbers, want=tuple(share.shape))
+            together = torch.as_tensor(common_drift)
+            if together.numel() != 1:
+                raise InputError(
+                    f"common_drift: got shape {tuple(together.shape)}, want one number for all weights; give a number"
+                )
+            if not torch.compiler.is_compiling():
+                checks.require_drawn("common_drift", together)
+            # From here on nothing is refused: what is programmed is replaced as a whole.
             numbers = None if error is None else error.to(share)
             commanded, weights = arithmetic.programmed_weights(self, share, numbers, self._row(bank_shape[0]))
             # Whole tensors of their own: safetensors saves neither views nor what two names share.
             self.weights, self.row_sum = weights.contiguous(), commanded.sum(-1).contiguous()
             self.signature_scale, self.centre = scale.to(share).clone(), centre.to(share).contiguous()
-            if torch.as_tensor(common_drift).numel() != 1:
-                raise InputError(
-                    f"common_drift: got shape {tuple(torch.as_tensor(common_drift).shape)}, want one number for all "
-                    "weights; give a number"
-                )
-            if not torch.compiler.is_compiling():
-                checks.require_drawn("common_drift", torch.as_tensor(common_drift))
             self.drift = share.new_zeros(*share.shape[:-1], 0) if drift is None else _own(drift.to(share))
-            self.common_drift = _own(torch.as_tensor(common_drift).to(share))
+            self.common_drift = _own(together.to(share))
             self.dims = signatures.shape[-1]
             self.fuse_weights()
 
@@ -200,10 +199,7 @@ class PhotonicSelector(ChipBuffers):
         if query.shape[: len(banks)] != banks:
             raise InputError(f"query: got leading axes {tuple(query.shape[:-1])}, want the banks {tuple(banks)} first")
         if noise is not None:
-            want = arithmetic.noise_shape(query, self.weights, self.encoding)
-            checks.require_shape("noise", got=tuple(noise.shape), want=want)
-            if not torch.compiler.is_compiling():
-                checks.require_drawn("noise", noise)
+            _require_drawn("noise", noise, want=arithmetic.noise_shape(query, self.weights, self.encoding))
         time_s = self._time(t_since_program_s)
         with torch.autocast(query.device.type, enabled=False):
             return self._select(self._wide(query), noise, time_s)
@@ -241,11 +237,11 @@ class PhotonicSelector(ChipBuffers):
 
     def _all_usual(self, query: Tensor, largest: Tensor) -> bool:
         """Whether no query is zero, refusing one that is not finite; one look at the device."""
-        try:
-            if bool(((largest > 0) & (largest < torch.inf)).all()):
-                return True
-        except RuntimeError:  # under vmap there are no values to look at: it answers as compiled
+        usual = _holds((largest > 0) & (largest < torch.inf))
+        if usual is None:  # it answers as compiled
             return False
+        if usual:
+            return True
         host = query.detach().to("cpu", torch.float64).numpy()
         checks.require_finite("query", host, axes=("dim",), cure="mend or drop it", batched=True)
         return False
@@ -331,3 +327,21 @@ def _require_real(name: str, values: Tensor) -> None:
             f"{name}: got {values.dtype} of shape {tuple(values.shape)}, want real numbers of at least one "
             "dimension; convert it first"
         )
+
+
+def _require_drawn(name: str, values: Tensor, *, want: tuple[int, ...]) -> None:
+    """Refuse what are no standard normal numbers of this shape, as far as there are values to look at."""
+    _require_real(name, values)
+    checks.require_shape(name, got=tuple(values.shape), want=want)
+    if not torch.compiler.is_compiling() and _holds(torch.isfinite(values)) is False:
+        checks.require_drawn(name, values)
+
+
+def _holds(condition: Tensor) -> bool | None:
+    """Whether all of it is true; None under vmap, where there are no values to look at."""
+    try:
+        return bool(condition.all())
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return None

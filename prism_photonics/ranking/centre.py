@@ -31,9 +31,12 @@ TOLERANCE = 0.5
 _MOST = 20
 """Powers of two that a scale may differ from 1."""
 _FAR = 2
-"""Powers of two by which one feature's scale must be off before all of a KV head's are set anew. A design choice: each
-setting costs one more reading of every query. Of the built-in keys, 64 blocks written page by page, 2 leaves 18 readings
-at most, and 3 falls below 0.95 of float's choice. Were each feature's scale to follow alone, and at once, it were 52."""
+"""Powers of two by which one feature's scale must be off before all of a KV head's are set anew.
+
+A design choice: each setting costs one more reading of every query. Of the built-in keys, 64 blocks written page by
+page, 2 leaves 18 readings at most, and 3 falls below 0.95 of float's choice; were each scale to follow at once and
+alone, it were 52 readings.
+"""
 _LEAST_TOKENS, _LEAST_BLOCKS = 8, 4
 """What must be there before a spread is believed."""
 

@@ -78,7 +78,9 @@ def test_drawn_numbers_that_are_not_finite_are_refused(model, bad, name):
     )
 
 
-@pytest.mark.parametrize("noise", [[1.0], [[1.0], [1.0, 2.0]], "noise", np.full((1, 3, 20, 2), 1j)])
+@pytest.mark.parametrize(
+    "noise", [[1.0], [[1.0], [1.0, 2.0]], "noise", np.full((1, 3, 20, 2), 1j), jnp.full((1, 3, 20, 2), 1j)]
+)
 def test_noise_that_is_no_array_of_real_numbers_of_its_shape_is_refused(model, noise):
     programmed = model.program(SIGNATURES, KEY)
     refused(lambda: model.scores(QUERY, programmed, noise=noise), "^noise: got ")

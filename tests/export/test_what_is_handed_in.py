@@ -125,3 +125,35 @@ def test_under_vmap_it_answers_as_called(selector, asked):
     want, same = selector(query)
     assert torch.allclose(scores, want, atol=1e-5)
     assert torch.equal(blocks, same)
+    noise = torch.randn(1, 4, BLOCKS, 2, dtype=query.dtype, generator=torch.Generator().manual_seed(0))
+    scores, blocks = torch.func.vmap(selector, in_dims=(0, 1))(query, noise)
+    want, same = selector(query, noise)
+    assert torch.allclose(scores, want, atol=1e-5)
+    assert torch.equal(blocks, same)
+
+
+@pytest.mark.parametrize("wrong", [{"common_drift": np.nan}, {"common_drift": torch.ones(3)}, {"drift": torch.ones(3)}])
+def test_a_refused_programming_leaves_what_was_programmed(selector, asked, wrong):
+    signatures, query = map(torch.as_tensor, asked)
+    want = selector(query)
+    with pytest.raises(InputError, match="drift: got"):
+        selector.program(-signatures, **wrong)
+    assert all(torch.equal(*pair) for pair in zip(selector(query), want, strict=True))
+
+
+@pytest.mark.parametrize("wrong", [[1.0], [[1.0], [1.0, 2.0]], "numbers", np.full((BLOCKS, 2, 8), 1j), 1.0])
+def test_numpy_refuses_drawn_numbers_that_are_no_array_of_real_numbers(bundle_path, asked, wrong):
+    bundle, (signatures, query) = load(bundle_path), asked
+    refused(lambda: bundle.program(signatures, 0, error=wrong), "^error: got")
+    drift = np.zeros((BLOCKS, 2, 8))
+    refused(lambda: bundle.program(signatures, 0, drift=wrong, common_drift=0.0), "^drift: got")
+    refused(lambda: bundle.program(signatures, 0, drift=drift, common_drift="0"), "^common_drift: got")
+    refused(lambda: bundle.read(query, bundle.program(signatures, 0), noise=wrong), "^noise: got")
+
+
+@pytest.mark.parametrize("wrong", [1j * torch.ones(BLOCKS, 2, 8), np.zeros((BLOCKS, 2, 8)), [1.0]])
+def test_torch_refuses_drawn_numbers_that_are_no_tensor_of_real_numbers(selector, asked, wrong):
+    signatures, query = map(torch.as_tensor, asked)
+    refused(lambda: selector.program(signatures, wrong), "^error: got")
+    refused(lambda: selector.program(signatures, drift=wrong), "^drift: got")
+    refused(lambda: selector(query, wrong), "^noise: got")

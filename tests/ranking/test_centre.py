@@ -14,7 +14,7 @@ from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.hierarchical import Hierarchical
 from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.ranking.paged import PagedSignatures
-from prism_photonics.ranking.readers import BankReader, ChipReader, FloatReader, Place
+from prism_photonics.ranking.readers import BankReader, ChipReader, Place
 from prism_photonics.ranking.recall import recall_at_k
 from prism_photonics.ranking.selectors import FeatureSelector
 from prism_photonics.units import InputError
@@ -324,46 +324,6 @@ def test_real_keys_written_page_by_page_lose_few_blocks_against_float(demo_bundl
     for each in (slice(0, 4), slice(4, 8)):
         part = (keys[each], whole(keys[each]), queries[each])
         assert shared(page_by_page(chip, *part), page_by_page(ideal, *part)) >= least
-
-
-class Counting(FloatReader):
-    """Dot products, and how many readings they took."""
-
-    readings = 0
-
-    def read(self, queries, state):
-        """Count, then read."""
-        self.readings += 1
-        return super().read(queries, state)
-
-
-@pytest.mark.parametrize(("features", "most"), [(MeanKey, 9), (Bound, 18)])
-def test_scales_that_follow_page_by_page_cost_few_readings_more_and_none_where_all_is_written_at_once(features, most):
-    cache = KeyCache.load(None)
-    keys = torch.as_tensor(np.asarray(cache.keys, np.float32)).unflatten(2, (BLOCKS, TOKENS))
-    queries = torch.as_tensor(np.asarray(cache.queries, np.float32))
-    for each in (slice(0, 4), slice(4, 8)):
-        reader = Counting()
-        selector = FeatureSelector("s", features(), reader)
-        page_by_page(selector, keys[each], whole(keys[each]), queries[each])
-        assert 1 < reader.readings <= most
-        reader.readings = 0
-        choice(selector, keys[each], queries[each])
-        assert reader.readings == 1
-
-
-def test_pages_of_channels_of_every_width_settle_on_a_few_sets_of_scales():
-    g = torch.Generator().manual_seed(0)
-    width = torch.exp(torch.randn(DIMS, generator=g))
-    keys = width * (torch.randn(1, 2, 256, 16, DIMS, generator=g) + 0.5 * torch.randn(1, 2, 256, 1, DIMS, generator=g))
-    for features in (MeanKey(), Bound()):
-        centre, scales = Centre(), []
-        for page in keys.split(1, 2):
-            blocks, shown = features.of_blocks(page, whole(page), 0), whole(page).any(-1)
-            centre.take(blocks, shown)
-            scales.append(centre.scales(blocks, shown, token_features(features, page, whole(page), 0)))
-        for head in torch.stack(scales, 2)[0]:
-            assert len(head.unique(dim=0)) <= 6
 
 
 def test_one_selector_serves_models_of_other_shapes_and_sequences_of_other_scales(scene):
