@@ -26,6 +26,7 @@ MODULES = {
     "calibrate.search": "calibration.resonance_search",
     "calibrate.starts": "calibration.starting_points",
     "calibrate.together": "calibration.heater_crosstalk",
+    "calibrate.levenberg": "programming.levenberg",
     "check": "workflow.export",
     "chip.drift": "drift.process",
     "floor": "spec.geometry",

@@ -5,7 +5,6 @@ circuits, so every array leads with them, and they are fitted side by side.
 """
 
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
@@ -34,6 +33,7 @@ class BusSurvey:
         drift_pm: How far each ring has drifted meanwhile, in pm.
         current_A: Dark-corrected readings, 0 where one carries no weight.
         noise_A: Their expected standard deviations; infinite where a reading carries no weight.
+        light: What the light of each channel meets, unknowns apart: `Light.of` wavelengths, rings and paths.
     """
 
     wl_um: Float[ndarray, "buses channels"]
@@ -46,23 +46,16 @@ class BusSurvey:
     drift_pm: Float[ndarray, "buses settings channels rings"]
     current_A: Float[ndarray, "buses settings channels"]
     noise_A: Float[ndarray, "buses settings channels"]
+    light: "Light"
 
     @property
     def count(self) -> int:
         """Number of buses."""
         return self.current_A.shape[0]
 
-    @cached_property
-    def light(self) -> "Light":
-        """What the light of each channel meets, unknowns apart."""
-        return Light.of(self.wl_um, self.rings, self.paths)
-
     def take(self, index: Int[ndarray, " some"]) -> "BusSurvey":
         """Some of the buses, in that order; one may be taken more than once."""
-        taken = _taken(self, index)
-        # Not worked out again: it is a frozen dataclass, whose cached property is set by hand.
-        taken.__dict__["light"] = _taken(self.light, index)
-        return taken
+        return _taken(self, index)
 
     def blurred(self, blur: float) -> "BusSurvey":
         """The same readings, less sure: with an error added, in units of full light."""
@@ -70,7 +63,7 @@ class BusSurvey:
 
     def with_noise(self, noise_A: Float[ndarray, "buses settings channels"]) -> "BusSurvey":
         """The same readings with other standard deviations, in A."""
-        return self._but(noise_A=noise_A)
+        return replace(self, noise_A=noise_A)
 
     def moved(
         self,
@@ -78,17 +71,12 @@ class BusSurvey:
         drift_pm: Float[ndarray, "buses settings channels rings"],
     ) -> "BusSurvey":
         """The same readings, taken at other acting voltages in V and drifts in pm."""
-        return self._but(volts=volts, drift_pm=drift_pm)
+        return replace(self, volts=volts, drift_pm=drift_pm)
 
     def model(self, flat: Float[ndarray, "buses unknowns"]) -> RowModel:
         """The buses that the unknowns describe."""
         unknowns = unravel(flat, self.rings.t1.shape[1])
         return row_model(unknowns, self.rings, self.paths, gain_A=self.gain_A, scatter=self.scatter)
-
-    def _but(self, **changed: ndarray) -> "BusSurvey":
-        other = replace(self, **changed)
-        other.__dict__["light"] = self.light
-        return other
 
 
 @dataclass(frozen=True)
@@ -164,6 +152,6 @@ def _taken(whole, index: Int[ndarray, " some"]):
         leaf = getattr(whole, field.name)
         if isinstance(leaf, ndarray):
             changed[field.name] = leaf[index]
-        elif isinstance(leaf, RingParams | PathParams):
+        elif isinstance(leaf, RingParams | PathParams | Light):
             changed[field.name] = _taken(leaf, index)
     return replace(whole, **changed)

@@ -57,9 +57,11 @@ def descend(
     return x, cost
 
 
-def misfits(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Float[ndarray, "buses settings channels"]:
-    """Misfits over noise of all readings."""
-    return (readings_A(survey, flat) - survey.current_A) / survey.noise_A
+def misfits(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool = False
+) -> Float[ndarray, "buses settings channels"]:
+    """Misfits over noise of all readings; ``relaxed`` as of `descend`."""
+    return (readings_A(survey, flat, relaxed=relaxed) - survey.current_A) / survey.noise_A
 
 
 def jacobian(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Float[ndarray, "buses unknowns readings"]:
@@ -94,8 +96,7 @@ def _costs(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed
     weighted = flat * _prior(survey.rings.t1.shape[1], relaxed=relaxed)
     # A step too far may leave the numbers: it is not taken.
     with np.errstate(all="ignore"):
-        misfit = (readings_A(survey, flat, relaxed=relaxed) - survey.current_A) / survey.noise_A
-        cost = (misfit**2).sum((1, 2)) + (weighted**2).sum(1)
+        cost = (misfits(survey, flat, relaxed=relaxed) ** 2).sum((1, 2)) + (weighted**2).sum(1)
     return np.where(np.isfinite(cost), cost, np.inf)
 
 
@@ -114,8 +115,7 @@ def _step(
     matrix[:, diagonal, diagonal] += TINY
     move = -_solve(matrix, _times(by, here) + prior**2 * flat)
     with np.errstate(all="ignore"):
-        ahead = readings_A(survey, flat + PROBE * move, relaxed=relaxed)
-        ahead = ((ahead - survey.current_A) / survey.noise_A).reshape(survey.count, -1)
+        ahead = misfits(survey, flat + PROBE * move, relaxed=relaxed).reshape(survey.count, -1)
         curvature = 2.0 / PROBE * ((ahead - here) / PROBE - _times(by.swapaxes(1, 2), move))
         # Priors are straight: they have no curvature.
         bend = -0.5 * _solve(matrix, _times(by, curvature))

@@ -62,7 +62,15 @@ def _alone(survey: BusSurvey) -> BusSurvey:
     gain_A = survey.gain_A[bus, own]
     counts = np.isfinite(survey.noise_A[bus, :, own])
     noise_A = np.where(counts, NEIGHBOURS * gain_A[:, :, None], np.inf)
-    single = BusSurvey(
+    half_turn, one = survey.light.half_turn[bus, places, own], np.ones((own.size, 1))
+    light = Light(
+        half_turn=ring_by_ring(half_turn)[..., None],
+        load=np.zeros((own.size, 0, 1), dtype=complex),
+        through=one,
+        drop=one,
+        rad_pm=ring_by_ring(survey.light.rad_pm),
+    )
+    return BusSurvey(
         wl_um=ring_by_ring(survey.wl_um[bus, own]),
         channel_of_ring=np.zeros((own.size, 1), dtype=int),
         rings=jax.tree.map(ring_by_ring, survey.rings),
@@ -74,18 +82,8 @@ def _alone(survey: BusSurvey) -> BusSurvey:
         drift_pm=by_setting(survey.drift_pm[bus, :, own, places])[..., None],
         current_A=by_setting(survey.current_A[bus, :, own]),
         noise_A=by_setting(noise_A),
+        light=light,
     )
-    one = np.ones((own.size, 1))
-    half_turn = survey.light.half_turn[bus, places, own]
-    light = Light(
-        ring_by_ring(half_turn)[..., None],
-        np.zeros((own.size, 0, 1), dtype=complex),
-        one,
-        one,
-        ring_by_ring(survey.light.rad_pm),
-    )
-    single.__dict__["light"] = light
-    return single
 
 
 def _grid_costs(alone: BusSurvey, offsets: Float[ndarray, " points"]) -> Float[ndarray, "singles points"]:

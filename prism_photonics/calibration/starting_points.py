@@ -18,8 +18,8 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey, columns
 from prism_photonics.calibration.descent import descend, misfits
 
-# Errors that are added, in units of full light, first with relaxed phases and then with true ones. What a ring does to
-# its neighbour's channel is 0.03 at ten linewidths and 0.1 at five. Design choices.
+# Errors that are added, in units of full light, first with relaxed phases and then with true ones. A ring's field at x
+# linewidths is 1/√(1 + 4x²) of that on resonance, 0.1 at five: about so much is left out at first. Design choices.
 RELAXED_BLURS, LOWERED_BLURS = (0.1, 0.03), (0.01, 0.003)
 CROWDED_BLURS = (0.3, 0.1, 0.05, 0.03, 0.02, 0.01)
 STEPS, RTOL = 20, 1e-2
@@ -126,8 +126,8 @@ def piece_together(
     around = missed + NEIGHBOUR * (padded[:, :-2] + padded[:, 2:])
     of_ring, of_gap = around.argmin(0), (around[:, :-1] + around[:, 1:]).argmin(0)
     pieced = fits[missed.sum(1).argmin()].copy()
-    for place in columns(missed.shape[1]).values():
-        owner = {of_ring.size: of_ring, of_gap.size: of_gap}.get(place.stop - place.start)
-        if owner is not None:
+    for name, place in columns(missed.shape[1]).items():
+        if name != "drop_ratio":
+            owner = of_gap if name in ("phase_rad", "crosstalk") else of_ring
             pieced[place] = np.take_along_axis(fits[:, place], owner[None], axis=0)[0]
     return pieced

@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
-from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.bus import BusSurvey, Light
 from prism_photonics.calibration.bus_slopes import reading_slopes
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
 from prism_photonics.calibration.fit import BusFit, fit_buses, refit_buses, try_again
@@ -116,17 +116,20 @@ def bus_surveys(
     lost_V = _flat(lost_volts(volts, time_s, spec))
     terms = DriftTerms(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
     read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
+    wl_um = np.broadcast_to(design.wl_um, (lost_V.shape[0], design.wl_um.size))
+    rings, paths = jax.tree.map(_flat, (design.rings, design.buses))
     readings = BusSurvey(
-        wl_um=np.broadcast_to(design.wl_um, (lost_V.shape[0], design.wl_um.size)),
+        wl_um=wl_um,
         channel_of_ring=_flat(channel_of_ring),
-        rings=jax.tree.map(_flat, design.rings),
-        paths=jax.tree.map(_flat, design.buses),
+        rings=rings,
+        paths=paths,
         gain_A=_flat(np.asarray(designed_gain_A(spec))),
         scatter=jax.tree.map(np.asarray, Scatter.from_spec(spec)),
         volts=lost_V,
         drift_pm=lost_V,
         current_A=np.where(np.isfinite(sigma_A), read_A, 0.0),
         noise_A=sigma_A,
+        light=Light.of(wl_um, rings, paths),
     )
     return terms, terms.applied(readings, SurveyDrift.none(time_s))
 

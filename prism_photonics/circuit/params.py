@@ -100,13 +100,12 @@ def vernier_params(design: VernierDesign, profile: Profile, *, loss_dB_cm: float
     )
 
 
-def in_series(*paths: PathParams) -> PathParams:
-    """One path equivalent to several in a row."""
+def in_series(*paths: PathParams, xp: ModuleType = jnp) -> PathParams:
+    """One path equivalent to several in a row; ``xp`` as of `path_params`."""
     opl_um, gpl_um, phase_rad = (sum(getattr(p, name) for p in paths) for name in ("opl_um", "gpl_um", "phase_rad"))
     amplitude = math.prod(p.amplitude for p in paths)
     # A sum of NumPy's arrays without axes is a number.
-    as_array = np.asarray if isinstance(paths[0].opl_um, ndarray) else jnp.asarray
-    return PathParams(as_array(opl_um), as_array(gpl_um), as_array(amplitude), as_array(phase_rad), paths[0].wl0_um)
+    return PathParams(*(xp.asarray(v) for v in (opl_um, gpl_um, amplitude, phase_rad, paths[0].wl0_um)))
 
 
 def designed_bank(spec: ChipSpec) -> BankParams:
@@ -139,7 +138,7 @@ def _designed_bank(spec: ChipSpec) -> BankParams:
     else:
         way_out = [path(UTurnDesign(spec.waveguide.bend_radius_um).lengths), along_x(count * pitch)]
     inner = [span] * (count - 1)
-    buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, *way_out), *inner, stub])])
+    buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, *way_out, xp=np), *inner, stub])])
     feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
     return BankParams(
         wl_um=np.asarray(spec.comb_design.wl_um),

@@ -20,7 +20,6 @@ from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place, inverse
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.levenberg import least_squares
 from prism_photonics.programming.bus import (
     REACH_POINTS,
     START_POINTS,
@@ -29,6 +28,7 @@ from prism_photonics.programming.bus import (
     voltages_alone,
     weights_and_slopes,
 )
+from prism_photonics.programming.levenberg import least_squares
 from prism_photonics.programming.rounding import round_bus
 from prism_photonics.units import InputError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from prism_photonics.calibration.levenberg import least_squares
+from prism_photonics.programming.levenberg import least_squares
 
 
 def problem(seed):

@@ -2,8 +2,7 @@
 
 Written here rather than taken from a solver library because thousands of rows are solved at once (normal equations by
 Cholesky, fixed shapes, box limits by projection), and because the library's QR needs a newer JAX than SAX allows.
-Source: J. J. Moré, "The Levenberg–Marquardt algorithm", Lecture Notes in Mathematics 630, 105 (1978); geodesic
-acceleration: M. K. Transtrum and J. P. Sethna, arXiv 1201.5885.
+Source: J. J. Moré, "The Levenberg–Marquardt algorithm", Lecture Notes in Mathematics 630, 105 (1978).
 """
 
 from collections.abc import Callable
@@ -12,9 +11,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
-
-# Share of a step at which the second-order correction is looked at, and the largest correction that is believed.
-PROBE, BELIEVED = 0.1, 0.75
 
 
 class Solution(NamedTuple):
@@ -41,7 +37,6 @@ def least_squares(
     steps: int,
     rtol: Float[Array, ""] | float = 1e-9,
     cost_goal: float = 0.0,
-    accelerate: bool = False,
     lower: Float[Array, " unknowns"] | float = -jnp.inf,
     upper: Float[Array, " unknowns"] | float = jnp.inf,
 ) -> Solution:
@@ -55,8 +50,6 @@ def least_squares(
         steps: Most iterations, rejected ones included.
         rtol: Stop when an accepted step lowers the cost by less than this share.
         cost_goal: Stop when the cost is this low: for problems whose residuals can vanish.
-        accelerate: Bend each step along the valley's curvature, for one evaluation of the residuals more: for problems
-            whose valley is narrow and bent.
         lower: Lower limits of x.
         upper: Upper limits of x.
 
@@ -78,12 +71,6 @@ def least_squares(
         normal = jnp.where(free[:, None] & free[None, :], normal, 0.0) + jnp.diag(state.damping * scale + held * scale)
         factor = jax.scipy.linalg.cho_factor(normal, lower=True)
         move = -jax.scipy.linalg.cho_solve(factor, jnp.where(free, gradient, 0.0))
-        if accelerate:
-            ahead = residuals(state.x + PROBE * move)
-            curvature = 2.0 / PROBE * ((ahead - here) / PROBE - slopes @ move)
-            bend = -0.5 * jax.scipy.linalg.cho_solve(factor, jnp.where(free, slopes.T @ curvature, 0.0))
-            small = 2.0 * jnp.linalg.norm(bend) <= BELIEVED * jnp.linalg.norm(move)
-            move = move + jnp.where(small, bend, 0.0)
         x = jnp.clip(state.x + move, lower, upper)
         cost = cost_of(x)
         better = cost < state.cost
