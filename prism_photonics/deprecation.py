@@ -147,7 +147,7 @@ class _OldModule(ModuleType):
         self.old = name.removeprefix(f"{PACKAGE}.")
         self.new = _new_place(self.old) or ""
         # Its own, and empty: with the path of today's package, Python would load its files again under old names.
-        self.__path__: list[str] = []
+        self.__path__ = []
         self.__doc__ = f"``{PACKAGE}.{self.new}`` under its name of version 0.1."
 
     def __setattr__(self, name: str, value: Any) -> None:
