@@ -59,8 +59,7 @@ def coherence(spec: ChipSpec) -> Coherence:
     field2 = float(_dropped(ring, apart_pm).sum()) / len(lines_pm)
     tabled2 = float(((0.5 * (high - low)) ** 2).sum()) / len(lines_pm)
     # Detunings by weight are evenly spread weights: a mean over them is the mean over weights.
-    turned = [_slope(2.0 * detuning_pm / ring.fwhm_pm) for detuning_pm in travel_pm]
-    slope_rms = math.sqrt(sum(slope**2 for slope in turned) / len(turned))
+    slope_rms = float(np.sqrt(np.mean(_slopes(2.0 * travel_pm / ring.fwhm_pm) ** 2)))
     over_weights = math.sqrt(max(1.0 - spec.ranking.weight_limit**2 / 3.0, 0.0))
     uncalibrated = over_weights * math.sqrt(field2)
     return Coherence(
@@ -79,6 +78,6 @@ def _dropped(ring: RingFigures, detuning_pm: Float[np.ndarray, " pairs"]) -> Flo
     return ring.drop_max / (1.0 + u * u)
 
 
-def _slope(u: float) -> float:
+def _slopes(u: Float[np.ndarray, " weights"]) -> Float[np.ndarray, " weights"]:
     """Slope of ``T·√D = u²/(1 + u²)^{3/2}`` with u."""
     return u * (2.0 - u * u) / (1.0 + u * u) ** 2.5

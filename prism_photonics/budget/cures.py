@@ -5,7 +5,7 @@ and tried again. No key of nature is moved: a cure is what a designer decides.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -151,14 +151,23 @@ def find_cures(
     return Search(tuple(sorted(cures, key=lambda cure: len(cure.spoils))), tuple(tried))
 
 
-def candidates(finding: Finding, rule: Rule, spec: ChipSpec) -> Iterator[Cure]:
-    """Changes with which a broken rule is kept, whatever they do to the other rules; each once."""
+def candidates(finding: Finding, rule: Rule, spec: ChipSpec, *, fixed: Collection[str] = ()) -> Iterator[Cure]:
+    """Changes with which a broken rule is kept, whatever they do to the other rules; each once.
+
+    Args:
+        finding: What the rule found.
+        rule: The rule.
+        spec: The spec that breaks it.
+        fixed: Keys that must stand: a search that could move nothing else is left out.
+    """
     if finding.rule in MENDED_BY_TRIMMING and spec.trim.method == "none":
         trimmed = Cure(("trim.method",), ("permanent",))
         if _keeps(rule, spec, trimmed):
             yield trimmed
     by_one_key: dict[tuple[Any, ...], Cure] = {}  # two knobs come to one change where one of them moves no key more
     for knob in _knobs(finding, spec):
+        if set(knob.keys) <= set(fixed):
+            continue
         value = _least_move(knob, rule, spec, finding)
         if value is not None:
             keys = _moved(knob, spec, value)

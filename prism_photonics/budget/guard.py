@@ -19,13 +19,15 @@ def floating_point_of(spec: ChipSpec) -> Iterator[None]:
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             yield
-    except InputError:
-        raise
     except (ArithmeticError, ValueError) as error:
+        # `math` raises a plain ValueError; those of its own kind, such as an InputError, say something else.
+        if isinstance(error, ValueError) and type(error) is not ValueError:
+            raise
+        # With its cause: should the fault be ours after all, the traceback tells.
         raise InputError(
             f"{spec.name}: a number of the spec is so extreme that it leaves what floating point holds ({error}); "
             "bring it to a usual size"
-        ) from None
+        ) from error
 
 
 def require_finite(spec: ChipSpec, where: str, *numbers: float | None) -> None:

@@ -18,6 +18,8 @@ MOST_CHANGES = 6
 """Changes in a row that are tried; more is another chip."""
 BEAM = 3
 """Specs that are followed at each step."""
+COUNTS = {"chip.rows", "chip.buses", "chip.channels"}
+"""Keys of which each alone is only ever lowered: fewer rings."""
 
 
 @dataclass(frozen=True)
@@ -113,17 +115,18 @@ def _changed(
     start: _Tried, rules: dict[str, Rule], judge: Callable[[ChipSpec], list[Finding]], fewer_rings: bool
 ) -> list[_Tried]:
     found = []
+    made = {key for change in start.changes for key in change.keys}
+    # A plan asks no less of the chip: what the ranking needs stands.
+    needs = {f"ranking.{name}" for name in type(start.spec.ranking).model_fields}
+    fixed = made | needs | (set() if fewer_rings else COUNTS)
     for finding in start.findings:
         if finding.passed:
             continue
-        for cure in candidates(finding, rules[finding.rule], start.spec):
+        for cure in candidates(finding, rules[finding.rule], start.spec, fixed=fixed):
             spec = applied(start.spec, cure)
             assert spec is not None
-            # A plan asks no less of the chip: what the ranking needs stands.
-            if any(key.startswith("ranking.") for key in cure.keys):
-                continue
             # A key that is set twice would be a change taken back.
-            if {key for made in start.changes for key in made.keys} & set(cure.keys):
+            if (made | needs) & set(cure.keys):
                 continue
             if not fewer_rings and spec.chip.rows * spec.chip.rings < start.spec.chip.rows * start.spec.chip.rings:
                 continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.figures import (
@@ -49,22 +50,22 @@ class RingFigures:
         u = 2.0 * detuning_pm / self.fwhm_pm
         return 1.0 - (1.0 - self.through_min + self.drop_max) / (1.0 + u * u)
 
-    def slope_per_pm(self, detuning_pm: float) -> float:
-        """Slope dw/dλ of `weight` at a detuning, per pm: ``4·u·A/FWHM/(1 + u²)²`` with ``A = 1 − T_min + D_max``."""
+    def slopes_per_pm(self, detuning_pm: Float[np.ndarray, "*weights"]) -> Float[np.ndarray, "*weights"]:
+        """Slope dw/dλ of `weight` at detunings, per pm: ``4·u·A/FWHM/(1 + u²)²`` with ``A = 1 − T_min + D_max``."""
         u = 2.0 * detuning_pm / self.fwhm_pm
         return 4.0 * u * (1.0 - self.through_min + self.drop_max) / self.fwhm_pm / (1.0 + u * u) ** 2
 
     @property
     def steepest_slope_per_pm(self) -> float:
-        """The largest `slope_per_pm`, at ``u = 1/√3``: ``3√3/4·A/FWHM = 1.299·A/FWHM``."""
+        """The largest of `slopes_per_pm`, at ``u = 1/√3``: ``3√3/4·A/FWHM = 1.299·A/FWHM``."""
         return 0.75 * math.sqrt(3.0) * (1.0 - self.through_min + self.drop_max) / self.fwhm_pm
 
-    def detuning_pm(self, weight: float) -> float:
-        """Detuning that gives a weight, the inverse of `weight`; infinite where no detuning does."""
-        if weight >= 1.0:
-            return math.inf
-        u2 = (1.0 - self.through_min + self.drop_max) / (1.0 - weight) - 1.0
-        return 0.5 * self.fwhm_pm * math.sqrt(u2) if u2 >= 0.0 else 0.0
+    def detunings_pm(self, weights: Float[np.ndarray, "*weights"]) -> Float[np.ndarray, "*weights"]:
+        """Detunings that give weights, the inverse of `weight`; infinite or 0 beyond what a ring reaches."""
+        below_one = np.maximum(1.0 - weights, 0.0)
+        depth_over = np.full_like(below_one, np.inf)
+        np.divide(1.0 - self.through_min + self.drop_max, below_one, out=depth_over, where=below_one > 0.0)
+        return 0.5 * self.fwhm_pm * np.sqrt(np.maximum(depth_over - 1.0, 0.0))
 
 
 @cached_by_spec

@@ -91,7 +91,7 @@ def _image_distances_pm(spec: ChipSpec) -> list[tuple[float, int, int]]:
     found = []
     for own, (design, ring) in enumerate(zip(spec.ring_designs, row_figures(spec), strict=True)):
         travel = programmed_detunings_pm(spec, ring)
-        low_um, high_um = ((end - ring.bias_pm) / PM_PER_UM for end in (min(travel), max(travel)))
+        low_um, high_um = ((end - ring.bias_pm) / PM_PER_UM for end in (travel.min(), travel.max()))
         opl_um, gpl_um = optical_lengths_um(profile, design.lengths)
         dispersion = (gpl_um - opl_um) / profile.optics.wl0_um.value
         own_order = round(gpl_um / lines_um[own] - dispersion)

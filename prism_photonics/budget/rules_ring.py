@@ -16,22 +16,17 @@ def tuning_range(spec: ChipSpec) -> Finding:
     """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included."""
     v = spec.variation
     rings = row_figures(spec)
-    lossy = lossy_drop_max(spec, math.exp(SPREAD_SIGMAS * v.loss_log))
     spread_pm = SPREAD_SIGMAS * spec.resonance_pm
     weak = 1.0 - SPREAD_SIGMAS * v.slope_relative
-
-    def reach(channel: int) -> tuple[float, float, float]:
-        """Least |weight| that all of a channel's rings reach on both sides, swing, and what a lossy drop peak lacks."""
-        ring = rings[channel]
+    mismatch = SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative
+    # Of each channel's rings: the least |weight| that all reach on both sides, swing, what a lossy drop peak lacks.
+    reaches = []
+    for ring, lossy in zip(rings, lossy_drop_max(spec, math.exp(SPREAD_SIGMAS * v.loss_log)), strict=True):
         swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * weak
         # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, in quadrature.
-        weak_drop = math.hypot(
-            1.0 - lossy[channel] / ring.drop_max, SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative
-        )
+        weak_drop = math.hypot(1.0 - lossy / ring.drop_max, mismatch)
         within = least_reach(ring, ring.bias_pm - spread_pm, ring.bias_pm + spread_pm, swing_pm, weak_drop=weak_drop)
-        return within, swing_pm, weak_drop
-
-    reaches = [reach(channel) for channel in range(spec.chip.channels)]
+        reaches.append((within, swing_pm, weak_drop))
     worst = reaches.index(min(reaches))
     ring, (value, swing_pm, weak_drop) = rings[worst], reaches[worst]
     limit = spec.ranking.weight_limit

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from prism_photonics.budget.ring import RingFigures, ring_figures
 from prism_photonics.spec import ChipSpec
@@ -29,12 +30,11 @@ class Slopes:
 def slopes(spec: ChipSpec) -> Slopes:
     """The slopes of channel 0's ring (the line shape: 10.1002/lpor.201100017)."""
     ring = ring_figures(spec)
-    values = np.array([ring.slope_per_pm(detuning_pm) for detuning_pm in programmed_detunings_pm(spec, ring)])
+    values = ring.slopes_per_pm(programmed_detunings_pm(spec, ring))
     return Slopes(ring.steepest_slope_per_pm, float(np.std(values)), float(np.sqrt(np.mean(values**2))))
 
 
-def programmed_detunings_pm(spec: ChipSpec, ring: RingFigures) -> list[float]:
+def programmed_detunings_pm(spec: ChipSpec, ring: RingFigures) -> Float[np.ndarray, " weights"]:
     """Resonance minus line in pm, for weights evenly spread over ± weight_limit; none farther than one FSR."""
-    limit = spec.ranking.weight_limit
-    weights = [limit * (2.0 * step / (STEPS - 1) - 1.0) for step in range(STEPS)]
-    return [min(ring.detuning_pm(weight), ring.fsr_nm * 1e3) for weight in weights]
+    weights = spec.ranking.weight_limit * np.linspace(-1.0, 1.0, STEPS)
+    return np.minimum(ring.detunings_pm(weights), ring.fsr_nm * 1e3)

@@ -246,7 +246,7 @@ class ChipSpec(Table):
     @cached_property
     def ring_designs(self) -> tuple[RingDesign, ...]:
         """The ring of each channel; all rows are drawn alike."""
-        r = self.ring
+        r, width_um = self.ring, self.width_um
         straights = straights_um(
             self.profile,
             radius_um=r.radius_um,
@@ -261,7 +261,7 @@ class ChipSpec(Table):
                 straight,
                 r.gap_through_um,
                 r.gap_drop_um,
-                self.width_um,
+                width_um,
                 r.pitch_um,
                 r.lobe_half_angle_deg,
                 r.electrode_gap_um,

@@ -31,7 +31,7 @@ def exact(spec):
     count, limit = spec.chip.channels, spec.ranking.weight_limit
     biases = np.array([ring_figures(spec, c).bias_pm for c in range(count)])
     weights = rng.uniform(-limit, limit, (DRAWS, count))
-    travel = np.vectorize(ring.detuning_pm)(weights)
+    travel = ring.detunings_pm(weights)
     parked = float(np.mean(travel)) * np.ones((DRAWS, count))
     phases = jnp.asarray(rng.uniform(0, 2 * np.pi, (DRAWS, *bank.buses.phase_rad.shape)))
 

@@ -87,16 +87,17 @@ def test_the_lorentzian_weight_is_the_rings_weight(demo, detuning_pm):
 
 def test_weight_and_detuning_are_each_others_inverse(demo):
     figures = ring_figures(demo)
-    for weight in (-0.9, -0.5, 0.0, 0.5, 0.9, 0.99):
-        assert figures.weight(figures.detuning_pm(weight)) == pytest.approx(weight, abs=1e-12)
-    assert figures.detuning_pm(1.0) == math.inf
-    assert figures.detuning_pm(-1.0) == 0
+    weights = np.array([-0.9, -0.5, 0.0, 0.5, 0.9, 0.99])
+    for weight, detuning_pm in zip(weights, figures.detunings_pm(weights), strict=True):
+        assert figures.weight(detuning_pm) == pytest.approx(weight, abs=1e-12)
+    assert figures.detunings_pm(np.array([-1.0, 1.0])).tolist() == [0.0, math.inf]
 
 
 def test_a_weight_of_0_9_needs_2_2_linewidths(demo, altered):
     """physics.md §3.4, in the lossless limit."""
     figures = ring_figures(altered(demo, waveguide={"loss_dB_cm": 0.0}))
-    assert figures.detuning_pm(0.9) / figures.fwhm_pm == pytest.approx(2.2, abs=0.03)
+    (needed_pm,) = figures.detunings_pm(np.array([0.9]))
+    assert needed_pm / figures.fwhm_pm == pytest.approx(2.2, abs=0.03)
 
 
 def test_the_expected_maximum_of_gaussians_is_blom_s(demo):

@@ -55,16 +55,13 @@ def straights_um(
         Straight lengths in µm.
     """
     wl0 = profile.optics.wl0_um.value
-    fixed = optical_lengths_um(profile, Lengths(y_um=2.0 * arm_um, bend_um=2.0 * math.pi * radius_um))
-    per_um = optical_lengths_um(profile, Lengths(x_um=2.0))
-
-    def dispersed(lengths: tuple[float, float], wl: float) -> float:
-        opl, gpl = lengths
-        return opl - (gpl - opl) * (wl - wl0) / wl0
-
-    targets = [wl + bias_pm / PM_PER_UM for wl in wl_um]
-    order = math.ceil((dispersed(fixed, targets[0]) + least_um * dispersed(per_um, targets[0])) / targets[0])
-    exact = [(order * wl - dispersed(fixed, wl)) / dispersed(per_um, wl) for wl in targets]
+    targets_um = np.asarray(wl_um) + bias_pm / PM_PER_UM
+    turns = optical_lengths_um(profile, Lengths(y_um=2.0 * arm_um, bend_um=2.0 * math.pi * radius_um))
+    both_straights = optical_lengths_um(profile, Lengths(x_um=2.0))
+    # Optical lengths at every target, of what is fixed and of each µm of straight.
+    fixed_um, per_um = (opl - (gpl - opl) * (targets_um - wl0) / wl0 for opl, gpl in (turns, both_straights))
+    order = math.ceil((fixed_um[0] + least_um * per_um[0]) / targets_um[0])
+    exact = ((order * targets_um - fixed_um) / per_um).tolist()
     return tuple(round(s, GRID_DECIMALS) if snap else s for s in exact)
 
 
