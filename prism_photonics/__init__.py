@@ -45,6 +45,7 @@ _HOMES = {
     "VirtualChip": "chip.virtual:VirtualChip",
     "BenchChip": "chip.bench:BenchChip",
     "BenchFile": "chip.benchfile:BenchFile",
+    "draft_bench": "chip.draft:draft",
     # its calibration
     "search_rings": "workflow.search:search_rings",
     "calibrate_chip": "workflow.session:calibrate_chip",

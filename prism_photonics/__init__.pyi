@@ -4,6 +4,7 @@ from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.budget.feasibility import check as check_spec
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.benchfile import BenchFile
+from prism_photonics.chip.draft import draft as draft_bench
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.ring import Ring
 from prism_photonics.drift.tracker import Tracker
@@ -60,6 +61,7 @@ __all__ = [
     "check_spec",
     "choose_scale",
     "compute_ledger",
+    "draft_bench",
     "draw_chip",
     "evaluate_scores",
     "example_names",

@@ -1,4 +1,4 @@
-"""What a plain installation leaves out, and the line that says which extra brings it."""
+"""Packages that a plain installation leaves out, and the message that names the extra which brings them."""
 
 import importlib
 import importlib.util

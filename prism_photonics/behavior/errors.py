@@ -1,4 +1,4 @@
-"""What a row does to its weights and to its readings: bias, spread and correlation of weights, gain and offset."""
+"""Errors of a row: bias, spread and correlation of its weights, gain and offset of its readings."""
 
 from typing import NamedTuple
 

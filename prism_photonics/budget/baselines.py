@@ -1,4 +1,4 @@
-"""What the same selection costs in electronics: energy and time per query as functions of the number of blocks.
+"""Electronic baselines of the same selection: energy and time per query against the number of blocks.
 
 Each baseline is meant to be the strongest of its kind: arithmetic and top-k on the GPU cost nothing beside the reads,
 kernels are fused into the attention, memory runs at its full rate.
@@ -28,7 +28,7 @@ HBM_BYTES_S = 3.35e12
 HBM_LATENCY_S = 0.5e-6
 """First byte of a read on a GPU, s; design choice."""
 SCATTERED_EFFICIENCY = 0.30 / 0.95
-"""What scattered reads leave of the memory's rate (arXiv 2604.24820, from a digest)."""
+"""Rate of scattered reads over the memory's full rate (arXiv 2604.24820, from a digest)."""
 
 ANN_PROBES = 8
 """Lists that the approximate search looks into; design choice."""

@@ -38,7 +38,7 @@ MARGIN = 1.1
 
 @dataclass(frozen=True)
 class Case:
-    """What is counted.
+    """Way of counting energy and time.
 
     Attributes:
         name: Key in the ledger.
@@ -107,7 +107,7 @@ type Blocks = Float[np.ndarray, " blocks"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one query costs over N blocks.
+    """Cost of one query over N blocks.
 
     Attributes:
         energy_J: Energy; infinite where the selector cannot keep up with the query rate.

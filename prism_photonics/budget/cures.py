@@ -1,4 +1,4 @@
-"""What mends a broken rule: single changes of the spec, each tried by the rule itself at the value that is printed.
+"""Cures of a broken rule: single changes of the spec, each tried by the rule itself at the printed value.
 
 A key is moved from where it stands towards an end of its range until the rule is kept; the least such move is rounded
 and tried again. No key of nature is moved: a cure is what a designer decides.
@@ -126,7 +126,7 @@ KNOBS: Mapping[str, tuple[Knob, ...]] = {
 def find_cures(
     finding: Finding, rule: Rule, spec: ChipSpec, *, before: list[Finding], judge: Callable[[ChipSpec], list[Finding]]
 ) -> Search:
-    """What mends a broken rule.
+    """Search for single changes of the spec that mend a broken rule.
 
     Args:
         finding: What the rule found.
@@ -278,7 +278,7 @@ def _whole(knob: Knob, start: int, end: int) -> Iterator[int]:
 
 
 def _knobs(finding: Finding, spec: ChipSpec) -> list[Knob]:
-    """What may mend a rule on this spec: what is left by trimming counts only where something trims."""
+    """Keys that may mend a rule on this spec; the residual of trimming is among them only if the rings are trimmed."""
     knobs = [_of_grid(knob, spec) for knob in KNOBS[finding.rule]]
     return [knob for knob in knobs if spec.trim.method != "none" or "trim.residual_pm" not in knob.keys]
 

@@ -171,7 +171,7 @@ def _judged(spec: ChipSpec) -> list[Finding]:
 
 
 def _mode_warnings(spec: ChipSpec) -> list[str]:
-    """What the mode table says about TE and TM where light runs along layout y (0°) and x (90°)."""
+    """Warnings on TE and TM from the mode table, for light along layout y (0°) and x (90°)."""
     table, wl = load_modes(spec.process), spec.profile.optics.wl0_um.value
     return [
         warning

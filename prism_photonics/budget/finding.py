@@ -1,4 +1,4 @@
-"""What one rule of the feasibility report found, and what mends it."""
+"""Finding of one rule of the feasibility report, with its cures."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Cure:
 
 @dataclass(frozen=True)
 class Search:
-    """What a search for cures found, and the keys that it tried."""
+    """Cures that a search found, and the keys that it tried."""
 
     cures: tuple[Cure, ...]
     tried: tuple[str, ...]
@@ -41,12 +41,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule found.
+    """Result of one rule.
 
     Attributes:
         rule: Name of the rule.
-        value: What the spec gives.
-        limit: What it may be.
+        value: The spec's value.
+        limit: Its limit.
         unit: Unit of both.
         passed: Whether the spec keeps the rule.
         margin: How far the value lies within the limit, in the same unit; negative where it does not.
@@ -74,7 +74,7 @@ class Finding:
 
     @property
     def cure(self) -> str:
-        """What to change, in one line; empty where the rule is kept."""
+        """Changes to make, in one line; empty where the rule is kept."""
         if self.passed:
             return ""
         clean = [str(cure) for cure in self.cures if not cure.spoils]

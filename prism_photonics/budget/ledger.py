@@ -62,7 +62,7 @@ class Ledger:
         return text(self)
 
     def __repr__(self) -> str:
-        """What it is of, in one line."""
+        """Name, size and SNR in one line."""
         return f"<Ledger of {self.name}: {len(self.entries)} entries, a score's SNR {self.score_snr_dB:.1f} dB>"
 
     def section(self, name: str) -> list[Entry]:
@@ -160,7 +160,7 @@ def link_entries(spec: ChipSpec) -> list[Entry]:
 
 
 def count_entries(spec: ChipSpec) -> list[Entry]:
-    """What is on the chip and around it, by number; the paper's ring count where it has a chip of this size."""
+    """Numbers of devices on and around the chip; the paper's ring count where it has a chip of this size."""
     chip = spec.chip
     count = {
         "rings": (rings(spec), "rows × buses × channels"),

@@ -82,7 +82,7 @@ def tree_lengths(spec: ChipSpec) -> Lengths:
 
 @cached_by_spec
 def _ring_loss_dB(spec: ChipSpec) -> float:
-    """What a line loses in the rings of its row at rest, the mean over lines: the share that neither bus gets.
+    """Loss of a line in the untuned rings of its row, mean over lines: the share that leaves on neither bus.
 
     What another ring drops still reaches the photodiode pair, so only its absorption counts. Powers add here; the exact
     row adds fields.

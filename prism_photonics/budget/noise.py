@@ -16,7 +16,7 @@ SOURCES = {
     "line_width": "shots·recovery²·(dw/dλ·σ_λ)²·Σ I_c²; comb.linewidth_MHz on the rings' slopes",
     "converter": "shots·recovery²·step²/12; detector.adc_bits",
 }
-"""What each term is, by its name."""
+"""Formula and source of each noise term, by name."""
 
 
 def noise_entries(spec: ChipSpec) -> list[Entry]:

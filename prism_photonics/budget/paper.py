@@ -1,4 +1,4 @@
-"""What arXiv 2603.21576 states for its own chips, and what its three energies per query need to be true.
+"""Numbers of arXiv 2603.21576 for its own chips, and a reconstruction of its three energies per query.
 
 Tables II and III, eq. 8 and the ring counts are the paper's own numbers. Its three energies are printed as totals. How
 each is made up is *our reconstruction*: powers and times that the paper states, and one number that we solve for.

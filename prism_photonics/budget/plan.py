@@ -24,7 +24,7 @@ COUNTS = {"chip.rows", "chip.buses", "chip.channels"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search for changes of the whole spec came to.
+    """Result of a search for changes that make a spec feasible.
 
     Attributes:
         changes: The changes, in the order in which they are made.

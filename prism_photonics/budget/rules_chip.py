@@ -17,7 +17,7 @@ from prism_photonics.spec.geometry import (
 )
 
 HEATER_LIMIT_W = 5.0
-"""What a temperature-controlled package carries away while it holds 10 mK; design choice."""
+"""Heat that a package carries away while it holds its temperature to 10 mK; design choice."""
 BOND_PITCH_UM = 50.0
 """Edge that a bond pad takes: 100 µm pitch, two staggered lines (design choice, the layout's own)."""
 BOND_EDGE_UM = 3 * 20_000.0

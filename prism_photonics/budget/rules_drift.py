@@ -79,7 +79,7 @@ def movement_pm(spec: ChipSpec) -> Movement:
 
 
 def drift(spec: ChipSpec) -> Finding:
-    """What rings do independently between refreshes must not cost the ranking, even on a ring's steepest slope."""
+    """Rule on independent drift of rings between refreshes: within the error budget, on a ring's steepest slope too."""
     moved, steepest, allowed = movement_pm(spec), slopes(spec).steepest, error_of_one_cause(spec)
     limit_pm = allowed / steepest
     return at_most(
@@ -94,7 +94,7 @@ def drift(spec: ChipSpec) -> Finding:
 
 
 def drift_common(spec: ChipSpec) -> Finding:
-    """What all rings do together: the slopes' mean moves all scores alike, their spread disturbs the ranking."""
+    """Rule on common drift: the mean slope moves all scores alike, only the spread of slopes disturbs the ranking."""
     moved, slope, allowed = movement_pm(spec), slopes(spec), error_of_one_cause(spec)
     limit_pm = allowed / slope.spread
     return at_most(
@@ -109,7 +109,7 @@ def drift_common(spec: ChipSpec) -> Finding:
 
 
 def neighbours(spec: ChipSpec) -> Finding:
-    """What coherent neighbours leave of a calibrated weight: their own travel beside a table per ring, and drift.
+    """Rule on coherent neighbours, whose tuning and drift change a weight that is set from a table per ring.
 
     A bank that is loaded anew for every query is set from tables, ring by ring; a solve through the whole row would
     take longer than the query.

@@ -1,4 +1,4 @@
-"""What trimming the resonances costs in power."""
+"""Heater power that trimming the resonances costs."""
 
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.spec import ChipSpec

@@ -81,7 +81,7 @@ class BusSurvey:
 
 @dataclass(frozen=True)
 class Light:
-    """What the light of each channel meets on each bus, unknowns apart; see `circuit.prepared` for the terms.
+    """Known factors of each bus's transmission at each channel's wavelength; see `circuit.prepared` for the terms.
 
     Attributes:
         half_turn: e^{jφ/2} of the untuned rings, without their loss.

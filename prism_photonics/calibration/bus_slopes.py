@@ -221,7 +221,7 @@ def _chained(
     denominator: Complex[ndarray, "..."],
     reflected: Complex[ndarray, "..."],
 ) -> Complex[ndarray, "..."]:
-    """What changes dN, dD and dE of a ring do to the reading, before the real part is taken."""
+    """Change of the reading by changes dN, dD and dE of a ring, before the real part is taken."""
     of_numerator, of_denominator, of_rho = by_ring
     return numerator * of_numerator - denominator * of_denominator + reflected * of_rho
 

@@ -154,6 +154,16 @@ def recorded_faults(path: str | Path) -> tuple[Fault, ...]:
     return find_faults(*_read(Path(path)))
 
 
+def recorded_survey(path: str | Path) -> xr.Dataset:
+    """The survey that a record's calibration was fitted to.
+
+    Raises:
+        InputError: Not a record, or one with a number that cannot be.
+    """
+    dataset, _ = _read(Path(path))
+    return dataset.drop_vars([str(name) for name in dataset.variables if str(name).startswith("fit.")])
+
+
 def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
     """Heat a chip as it was heated while it was calibrated; a record without heat leaves it as it is.
 

@@ -160,6 +160,7 @@ def run_stability_test(
     interval_s: float = 0.5,
     check_s: float = 120.0,
     averages: int = HELD_AVERAGES,
+    share: float = 1.0,
     seen: Callable[[StabilityTest], None] = lambda test: None,
 ) -> StabilityTest:
     """Hold random weights for so long, refresh them at every interval, and measure them now and then.
@@ -177,6 +178,8 @@ def run_stability_test(
         interval_s: Time between two refreshes.
         check_s: Time between two checks, after the first minute.
         averages: Converter samples per reading of a refresh.
+        share: Share of the weight range that the weights use, about its middle, above 0 up to 1; corrections need the
+            rest of the voltages.
         seen: Called after every check, with all that is measured by then.
 
     Returns:
@@ -185,13 +188,18 @@ def run_stability_test(
         the limit.
 
     Raises:
-        InputError: Times that are not positive, an unknown mode, or a calibration of another chip.
+        InputError: Times that are not positive, a share beyond 0 to 1, an unknown mode, or a calibration of another
+            chip.
     """
     for name, value in (("seconds", seconds), ("interval", interval_s), ("check", check_s)):
         if not 0.0 < value < np.inf:
             raise InputError(f"track: {name} = {value:g} s; give a time above 0")
+    if not 0.0 < share <= 1.0:
+        raise InputError(f"track: share = {share:g} of the weight range, want above 0 up to 1; choose another")
     tracker = Tracker(chip, calibration, spec, mode=mode, averages=averages)
     low, high = common_range(calibration)
+    in_hand = 0.5 * (1.0 - share) * (high - low)
+    low, high = low + in_hand, high - in_hand
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     held = rng.uniform(low, high, calibration.shape)
     test = StabilityTest(mode, high - low)

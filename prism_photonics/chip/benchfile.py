@@ -26,6 +26,9 @@ from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import read_toml
 from prism_photonics.units import InputError, nearest
 
+MARK = "FILL IN"
+"""How a value begins that `prism bench new` leaves to the user."""
+
 
 @final
 class BenchFile(Table):
@@ -62,9 +65,14 @@ class BenchFile(Table):
         """Read and check a bench file.
 
         Raises:
-            InputError: The file cannot be read, is not TOML, or holds an unknown key, field or value.
+            InputError: The file cannot be read, is not TOML, holds an unknown key, field or value, or a mark that
+                `prism bench new` left and nobody filled in.
         """
         data = read_toml(path, what="bench file", name="bench.toml")
+        if unfilled := marks(data):
+            place, text = next(iter(unfilled.items()))
+            more = f" ({len(unfilled) - 1} more are marked {MARK})" if len(unfilled) > 1 else ""
+            raise InputError(f"{path}: {place} = {shown(text)}: not filled in yet; write your instrument's there{more}")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -110,6 +118,20 @@ class BenchFile(Table):
                     f"bench {self.name}: {role}.channels: {_place(role, missing[0])} has no channel "
                     f"({len(missing)} missing of {len(wanted[role])}); map every one"
                 )
+
+
+def marks(data: dict[str, Any]) -> dict[str, str]:
+    """Values of a bench file's data that are still to be filled in, by key, such as ``voltage_source.0.idn``."""
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, Any]] = [("", data)]
+    # Not recursive: a file may nest as deeply as its reader goes.
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str) and value.startswith(MARK):
+            found[place] = value
+        entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        waiting += [(f"{place}.{key}" if place else str(key), entry) for key, entry in entries][::-1]
+    return found
 
 
 def wall_time_s(

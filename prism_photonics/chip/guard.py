@@ -176,7 +176,7 @@ class Guard:
 
     @staticmethod
     def _doubt_names(unit: str, names: tuple[str, ...], *, query: bool) -> str:
-        """What the nodes of a header say that drives an output by itself."""
+        """Reason for refusal if a header by itself may drive an output; empty if none."""
         upper = {name.upper() for name in names}
         if query:
             return f"{_shown(unit)} may drive an output to find its answer" if upper & DRIVING else ""
@@ -185,7 +185,7 @@ class Guard:
         return f"{_shown(unit)} has a word for a number" if any(map(_NUMERIC_WORD.fullmatch, upper)) else ""
 
     def _doubt_element(self, element: str, *, first: bool, level: bool, query: bool) -> str:
-        """What is in doubt of one piece of data: a plain number under a level, a word elsewhere, channels anywhere."""
+        """Reason to refuse an element of data: numbers pass under a level, words elsewhere, channel lists anywhere."""
         if _LIST.fullmatch(element) or (query and element in (_CHANNEL, _CHANNELS)):
             return ""
         if _WORD.fullmatch(element) and (query or not (level or _NUMERIC_WORD.match(element))):

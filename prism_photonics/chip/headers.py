@@ -53,7 +53,7 @@ WORDED = (
 """No word under these makes an output give more than it was set to; a number may."""
 
 SENSED = ("SENSe:FUNCtion[:ON]", "SENSe:FUNCtion:OFF")
-"""What a meter reads: current or voltage; to read a resistance it drives what it measures."""
+"""Headers that choose a meter's quantity: current or voltage; to read a resistance it drives its input."""
 
 LEVELS = (
     "[SOURce]:VOLTage[:LEVel][:IMMediate][:AMPLitude]", "[SOURce]:VOLTage[:LEVel]:TRIGgered[:AMPLitude]",

@@ -62,7 +62,7 @@ def _install(names: tuple[str, ...], handler: Handler, old: dict[int, Any]) -> N
 
 
 def _restore(old: dict[int, Any]) -> None:
-    """What handled the signals before handles them again."""
+    """Give the signals back to the handlers that were installed before."""
     while old:
         # ValueError: another thread may not; what is left behind exits in order.
         with suppress(ValueError):

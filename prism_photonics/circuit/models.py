@@ -132,7 +132,7 @@ def _volts(volts_V: Any, polarity: Any) -> Any:
 
 
 class _Optics:
-    """What each design does to light on a film of some loss."""
+    """SAX models of the designs, on a film of given propagation loss."""
 
     def __init__(self, profile: Profile, loss_dB_cm: float):
         self._profile, self._loss_dB_cm = profile, loss_dB_cm

@@ -26,7 +26,7 @@ TINY = 1e-30
 
 
 class PreparedRow(eqx.Module):
-    """What the light of each channel meets, voltages apart.
+    """Voltage-independent factors of a row's transmission at each channel's wavelength.
 
     Attributes:
         half_turn: √a·e^{jφ/2} of the untuned rings.

@@ -42,9 +42,11 @@ for _command in (
     app.command()(guard(_command))
 
 _bench = typer.Typer(
-    name="bench", help="Instruments: serve a virtual chip as one, check real ones.", no_args_is_help=True
+    name="bench",
+    help="Instruments: write their file, check them, or serve a virtual chip as one.",
+    no_args_is_help=True,
 )
-for _command in (bench.serve, bench.check):
+for _command in (bench.new, bench.check, bench.serve):
     _bench.command()(guard(_command))
 app.add_typer(_bench)
 

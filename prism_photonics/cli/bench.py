@@ -1,5 +1,6 @@
-"""``prism bench …``: serve a virtual chip as instruments, and check real ones."""
+"""``prism bench …``: write a bench file, serve a virtual chip as instruments, and check real ones."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,6 +8,51 @@ import typer
 from prism_photonics import __version__
 from prism_photonics.cli.arguments import Bench, Json, Seed, Spec, Untrimmed, finite
 from prism_photonics.cli.output import print_result, progress, warn
+from prism_photonics.units import InputError
+
+
+def _instruments(what: str) -> typer.models.OptionInfo:
+    return typer.Option(metavar="RESOURCE", help=f"VISA resource of {what}; several share its channels.")
+
+
+def new(
+    spec: Spec,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="BENCH", help="The file.")] = Path("bench.toml"),
+    voltage_source: Annotated[list[str] | None, _instruments("the rings' voltage source")] = None,
+    heater_source: Annotated[list[str] | None, _instruments("the rings' heater source")] = None,
+    light_source: Annotated[list[str] | None, _instruments("the modulators' driver")] = None,
+    current_meter: Annotated[list[str] | None, _instruments("the rows' current meter")] = None,
+    served: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, metavar="PORT", help="For 'prism bench serve SPEC --port PORT' instead of instruments.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Write a bench file for this chip, with a mark wherever your instruments are to be filled in.
+
+    Reads SPEC; writes BENCH, which must not be there yet. Rings, lines and rows are put on consecutive channels. Every
+    command refuses the file in one line until all that begins with FILL IN has been filled in.
+    """
+    from prism_photonics.chip.benchfile import marks
+    from prism_photonics.chip.draft import ROLES, draft, draft_served
+    from prism_photonics.files import write_text
+    from prism_photonics.files.toml import parse_toml
+    from prism_photonics.spec import load_spec
+
+    chip_spec = load_spec(spec)
+    given = zip(ROLES, (voltage_source, heater_source, light_source, current_meter), strict=True)
+    resources = {role: found for role, found in given if found}
+    if served is not None and resources:
+        role = next(iter(resources))
+        raise InputError(f"--served {served}: a served chip is all instruments; leave out --{role.replace('_', '-')}")
+    if out.exists():
+        raise InputError(f"{out}: is there already, and may be filled in; choose another file with -o")
+    text = draft(chip_spec, resources=resources) if served is None else draft_served(chip_spec, served)
+    write_text(out, text)
+    print_result({"bench": str(out), "fill_in": list(marks(parse_toml(text, where=str(out))))}, as_json)
 
 
 def serve(

@@ -42,6 +42,15 @@ def track(
         float, typer.Option(min=1e-3, max=1e6, callback=finite, help="Time between two checks in s.")
     ] = 120.0,
     averages: Annotated[int, typer.Option(min=1, max=1 << 20, help="Converter samples per reading.")] = 256,
+    share: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=1.0,
+            callback=finite,
+            help="Share of the weight range that the weights use; the rest is in hand for corrections.",
+        ),
+    ] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the weights.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the journals in DIR.")] = False,
     as_json: Json = False,
@@ -86,6 +95,7 @@ def track(
                 "interval": interval,
                 "check": check,
                 "averages": averages,
+                "share": share,
             }
             if resume and path.exists() and not journal.exists():
                 done[each] = finished(path, asked)
@@ -106,15 +116,15 @@ def track(
                 heat_as_recorded(chip, record / "calibration.nc")
                 done[each] = run_stability_test(
                     chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,
-                    interval_s=interval, check_s=check, averages=averages, seen=seen,
+                    interval_s=interval, check_s=check, averages=averages, share=share, seen=seen,
                 )  # fmt: skip
         write_stability(out / "track.png", {chip_spec.name: done})
     rows = [test.summary() for test in done.values()]
     for row in rows:
         for n, c in row["pinned_rings"]:
             warn(
-                f"{row['mode']}: ring {c} of row {n} needs more than the drive's limit to be held true; "
-                "lower the weight range or raise drive.max_voltage_V"
+                f"{row['mode']}: ring {c} of row {n} needs more than the drive's limit to be held true; hold less of "
+                f"the weight range with --share {0.8 * share:.2g}, or raise drive.max_voltage_V in the spec"
             )
     result: dict[str, Any] = {"record": str(out), "modes": rows, "spec_hash": chip_spec.hash}
     if as_json:

@@ -47,7 +47,7 @@ def noise_shape(query: Any, weights: Any, scheme: str) -> tuple[int, ...]:
 def channel_shares(
     signature_hat: Float[Any, "*banks_blocks_halves dims"], channels: int, scheme: str, *, halves: bool
 ) -> Float[Any, "*banks_blocks slices channels"]:
-    """What every place of a slice is to weigh, in [-1, 1].
+    """Wanted weight of every channel of a slice, in [-1, 1].
 
     Args:
         signature_hat: Signatures over their scale.
@@ -227,7 +227,7 @@ def in_units(
 def rankable(
     score_hat: Float[Any, "*batch blocks"], largest: Float[Any, "*batch 1"], *, dead: Bool[Any, " blocks"]
 ) -> Float[Any, "*batch blocks"]:
-    """What blocks are ranked by: without units, the same for all living blocks where the query is zero.
+    """Ranking scores: dimensionless, and equal for all blocks on working rows where the query is zero.
 
     No NaN is left, for a top-k may lose other numbers beside one: it ranks with dead rows. Zero has one sign, because
     some top-k compare bits.

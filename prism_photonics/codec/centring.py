@@ -37,7 +37,7 @@ def centred(
 def centre_score(
     query: Float[Any, "*batch dims"], centre: Float[Any, "*banks_halves dims"], *, halves: bool
 ) -> Float[Any, "*batch 1"]:
-    """What the centre adds to every score of a query: ``q·c``, or ``q⁺·c⁺ + q⁻·c⁻`` where halves have one each.
+    """Score of the centre itself, which every score of a query contains: ``q·c``, or ``q⁺·c⁺ + q⁻·c⁻`` with halves.
 
     Args:
         query: Queries, any unit.

@@ -85,7 +85,7 @@ def decode(y: Float[Any, "shots *batch"], row_sum: Any, scheme: str, *, leak: An
 
 
 def common_share(query_hat: Float[Any, "*batch dims"], scheme: str) -> Float[Any, "*batch 1"]:
-    """What a weight common to all channels adds to `decode`, per unit: Σ q̂, or Σ |q̂| where two rails share a value."""
+    """Score that one unit of weight, common to all channels, adds to `decode`: Σ q̂, or Σ |q̂| on two rails."""
     shots(scheme)
     carried = abs(query_hat) if scheme == "dual_rail" else query_hat
     return carried.sum(-1)[..., None]

@@ -36,7 +36,7 @@ def transmitted(codes: Float[Any, "*axes"], bits: int) -> Float[Any, "*axes"]:
 
 
 def modulate(light: Float[Any, "*axes"], bits: int) -> Float[Any, "*axes"]:
-    """What the modulator makes of a wanted share of full light: the nearest its driver can set, both ends exact.
+    """Transmission that the modulator's driver sets: the nearest of its levels, both ends of the range exact.
 
     Args:
         light: Wanted share of the swing from dark to full, in [0, 1].

@@ -42,6 +42,11 @@ PILOT_LINES, HELD_LINES = 4, 2
 HELD_AVERAGES = 256
 # Standard deviations of the common temperature for which voltages are kept in hand (design choice).
 RESERVE = 2.5
+# Standard deviation of what voltages of a pause have left in the film, over the drive limit (design choice), and how
+# often all lines are read for it: the rows are linear in a ring's shift over a small part of its width only.
+REMNANT, ROUNDS = 0.05, 4
+# Rms misfit of the readings below which no other round is wanted, in units of weight: 10 bits.
+ENOUGH_WEIGHT = 2e-3
 # What a fitted row leaves on settings that it never saw, as rms weight: 12 bits on the demo.
 MODEL_WEIGHT = 3e-4
 
@@ -135,8 +140,39 @@ class Tracker:
         within = np.abs(self._wanted_V) < self._made.max_voltage_V - 0.5 * self._made.voltage_step_V
         return [(int(n), int(c)) for n, c in np.argwhere(at_limit & within & self._used)]
 
-    def follow(self) -> None:
-        """Read a pilot before each setting from now on, whether drift matters yet or not; it needs the survey."""
+    @classmethod
+    def after_pause(
+        cls, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: xr.Dataset, *, since_s: float
+    ) -> "Tracker":
+        """Begin with a chip that was surveyed some time ago and has been without voltage since; it is followed.
+
+        Args:
+            chip: The chip, whose clock is another one than the survey's.
+            calibration: Fitted to the survey.
+            spec: The chip's spec.
+            survey: The survey: its voltages had charged the film.
+            since_s: Time since the survey in s: how far rings may have wandered, and how much charge is left.
+
+        Returns:
+            A tracker that follows; `catch_up_after_pause` gives it its first estimate.
+        """
+        # The bench's clock is that of the last reading.
+        chip.measure(np.zeros(chip.channels))
+        tracker = cls(chip, calibration, spec, mode="none")
+        tracker.triggers, tracker._survey, tracker._film = 1, survey, film_after(survey, spec)
+        tracker._film.advance(since_s, tracker.volts)
+        tracker.follow(since_s=since_s)
+        slope_pm_V = jnp.asarray(calibration.rows.rings.slope_pm_V).reshape(calibration.shape)
+        left_pm2 = (REMNANT * calibration.max_voltage_V * slope_pm_V) ** 2
+        tracker.state = eqx.tree_at(lambda s: s.own_var_pm2, tracker.state, tracker.state.own_var_pm2 + left_pm2)
+        return tracker
+
+    def follow(self, *, since_s: float | None = None) -> None:
+        """Read a pilot before each setting from now on, whether drift matters yet or not; it needs the survey.
+
+        Args:
+            since_s: Time since the middle of the survey in s; by default as the chip's clock says.
+        """
         if self.active or self._survey is None:
             return
         calibration, spec, read_s = self._made, self._spec, self._survey.time_s.values
@@ -153,7 +189,8 @@ class Tracker:
         half_way = np.full((1, *calibration.shape), 0.5 * sum(common_range(self.calibration)))
         self._pilot_V = program(self.calibration, half_way).volts[0]
         # The rows were fitted for the middle of the survey.
-        since_s = max(self._chip.time_s - 0.5 * float(read_s.min() + read_s.max()), 0.0)
+        if since_s is None:
+            since_s = max(self._chip.time_s - 0.5 * float(read_s.min() + read_s.max()), 0.0)
         self.state, self._state_s = self._model.prior(since_s), self._chip.time_s
         self.state = eqx.tree_at(lambda s: s.film, self.state, jnp.asarray(calibration.film))
 
@@ -213,13 +250,47 @@ class Tracker:
         """
         if not self.active or self._pilot_V is None:
             return
-        self.set(self._pilot_V)
-        self._observe(self._chip.measure(np.zeros(self._chip.channels), averages=self._averages))
-        self.triggers += 1
+        self._read_pilot()
         self.hold(volts)
 
-    def _observe(self, dark_A: Float[ndarray, " rows"] | None = None) -> None:
-        """Read the next few lines, and update the estimate; a dark level that is not given is predicted."""
+    def catch_up_after_pause(self) -> None:
+        """Read every line under the pilot until the estimate explains the readings, a few times at most."""
+        before_pm2 = self.state.own_var_pm2
+        for number in range(ROUNDS if self._pilot_V is not None else 0):
+            # Each round begins at the last one's estimate, as uncertain as before: Gauss–Newton.
+            self.state = eqx.tree_at(lambda s: s.own_var_pm2, self.state, before_pm2) if number else self.state
+            lit_A = np.full((self._chip.channels, self._chip.rows), np.nan)
+            for _ in range(-(-self._chip.channels // self._lines)):
+                lines, read_A = self._read_pilot()
+                lit_A[lines] = read_A
+            if self._misfit(lit_A) < ENOUGH_WEIGHT:
+                return
+
+    def _misfit(self, lit_A: Float[ndarray, "rings rows"]) -> float:
+        """Rms misfit of readings of all lines, above the dark level, in units of weight."""
+        lights = jnp.concatenate([jnp.zeros((1, self._chip.channels)), jnp.diag(self._made.light_scale)])
+        volts, patterns_pm = jnp.asarray(self.volts), self._model.patterns_pm
+        expected_A = np.asarray(predicted_A(self._made, self.state, patterns_pm, volts=volts, lights=lights))
+        misfit = (lit_A - (expected_A[1:] - expected_A[0])) / np.asarray(self._made.unit_A)
+        used = np.isfinite(self._sigma_A) & np.isfinite(misfit)
+        return float(np.sqrt(np.mean(misfit[used] ** 2))) if used.any() else 0.0
+
+    def _read_pilot(self) -> tuple[Int[ndarray, " some"], Float[ndarray, "some rows"]]:
+        """Set the pilot, read its dark level and the next few lines, and update the estimate."""
+        assert self._pilot_V is not None
+        self.set(self._pilot_V)
+        dark_A = self._chip.measure(np.zeros(self._chip.channels), averages=self._averages)
+        self.triggers += 1
+        return self._observe(dark_A)
+
+    def _observe(
+        self, dark_A: Float[ndarray, " rows"] | None = None
+    ) -> tuple[Int[ndarray, " some"], Float[ndarray, "some rows"]]:
+        """Read the next few lines, and update the estimate; a dark level that is not given is predicted.
+
+        Returns:
+            The lines, and their readings above the dark level in A.
+        """
         lines = self._next_lines()
         current_A, time_s = np.empty((len(lines), self._chip.rows)), np.empty(len(lines))
         for i, line in enumerate(lines):
@@ -249,6 +320,7 @@ class Tracker:
             seconds=jnp.asarray(seconds),
             own=self.mode == "full",
         )
+        return lines, lit_A
 
     def _next_lines(self) -> Int[ndarray, " some"]:
         """The next few lines, evenly spread: every line has its turn."""

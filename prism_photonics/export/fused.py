@@ -16,7 +16,7 @@ CACHED_READINGS = 2**18
 
 
 class FusedWeights(NamedTuple):
-    """What one bank, or several, answer queries with.
+    """Tensors with which one bank, or several, answer queries.
 
     Attributes:
         lines: Weight of every channel, with its row's gain.

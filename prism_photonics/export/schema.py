@@ -1,4 +1,4 @@
-"""What a bundle folder holds, version 3: file names, tensors with units, limits, and its exact JSON bytes."""
+"""Bundle format, version 3: file names, tensors with units, limits, and the exact bytes of its JSON."""
 
 import hashlib
 import json
@@ -67,7 +67,7 @@ LIMITS: dict[str, Number] = {
     name: replace(_LIMITS.get(name, _WEIGHT), axes=axes, kinds=np.dtype(dtype).kind, empty="drift_times" in axes)
     for name, (axes, _, dtype) in TENSORS.items()
 }
-"""What the numbers of every tensor may be."""
+"""Type, axes and range of every tensor."""
 
 SEED_POLICY = (
     "numpy: the programming error is drawn from numpy.random.Philox(key), after it where drift was measured the drift "

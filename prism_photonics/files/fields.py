@@ -1,4 +1,4 @@
-"""What the numbers of a file may be: kind, axes and range of each, stated as a table, checked the same way everywhere.
+"""Tables of the numbers and texts of a file, with kind, axes and range of each, and their check.
 
 A hash proves that a file is as it was written, not that it was written right. So every reader states what it reads as a
 table of `Number` and `Text`, and lets `require_arrays` and `require_values` refuse what cannot be, in one line that

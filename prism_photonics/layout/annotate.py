@@ -112,7 +112,7 @@ def back_annotate(gds: Path | str | kdb.Layout, spec: ChipSpec) -> Annotation:
 
 
 def _row_differences(design: Netlist, drawn: Netlist) -> list[str]:
-    """What departs inside rows that a hand has given a cell of their own."""
+    """Differences from the design in rows that were edited by hand and so have a cell of their own."""
     found = []
     for place, bank in drawn.banks.items():
         for name, instance in sorted(drawn.cells[bank].instances.items()):

@@ -26,7 +26,7 @@ PROBE_INSET_UM = 2.0  # from a contact's outer end to where its net is looked up
 
 @dataclass(frozen=True)
 class Checks:
-    """What was counted, and everything that is wrong, one sentence each.
+    """Counts of a drawing's connectivity check, and its violations, one sentence each.
 
     Attributes:
         rib_islands: Ribs that touch nothing else.

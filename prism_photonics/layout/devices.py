@@ -50,7 +50,7 @@ def placed_device(instance: Instance, kcl: kf.KCLayout) -> tuple[gf.Component, k
 
 
 def mirrored(instance: Instance) -> Instance | None:
-    """What a device is when its cell stands mirrored about x; None for one that no design mirrors."""
+    """The device whose cell is this one's mirror image about x; None where no design mirrors it."""
     if instance.component != "branch":
         return None
     return Instance("branch", {**instance.settings, "dy_um": -float(instance.settings["dy_um"])})

@@ -19,7 +19,7 @@ MOST_MARKERS = 1000  # per rule, in the report file
 
 @dataclass(frozen=True)
 class Drc:
-    """What the check found.
+    """Result of the design-rule check.
 
     Attributes:
         counts: Violations of every rule; deep mode may count one place twice, so zero is the only pass.

@@ -1,4 +1,4 @@
-"""What surrounds the circuit: die outline, dicing border, title, and the labels of rows, columns and pads."""
+"""Frame of the circuit: die outline, dicing border, title, and the labels of rows, columns and pads."""
 
 import gdsfactory as gf
 from kfactory import kdb

@@ -26,7 +26,7 @@ SHIFT_PM = 50.0  # spread of the random resonance shifts
 
 @dataclass(frozen=True)
 class Lvs:
-    """What was compared.
+    """Result of the comparison of layout and schematic.
 
     Attributes:
         structural: How the drawn netlist departs from the design's, one sentence each.

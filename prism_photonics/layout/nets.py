@@ -10,7 +10,7 @@ Net = tuple[str, ...]
 
 
 class Nets:
-    """What is joined over the given layers; shapes on one layer that touch are one net.
+    """Electrical or optical nets over the given layers; shapes on one layer that touch are one net.
 
     Args:
         layout: The drawing.

@@ -85,7 +85,7 @@ def read_layout(gds: Path | str | kdb.Layout) -> kdb.Layout:
 
 
 def title(gds: Path | str | kdb.Layout) -> str:
-    """What messages call a drawing."""
+    """Name of a drawing in messages."""
     return "layout" if isinstance(gds, kdb.Layout) else str(gds)
 
 

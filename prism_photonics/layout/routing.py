@@ -65,7 +65,7 @@ def plan_river(starts_um: Sequence[float], ends_um: Sequence[float], *, clearanc
 
 
 def heading(direction: int) -> kdb.Trans:
-    """What turns a drawing that heads north, ordered west to east, towards ``direction``, keeping x or y ascending."""
+    """Transformation of a drawing that heads north, ordered west to east, to ``direction``, with x or y ascending."""
     return {
         NORTH: kdb.Trans.R0,
         SOUTH: kdb.Trans.M0,  # mirrored about the x axis: east stays east

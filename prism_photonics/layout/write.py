@@ -38,7 +38,7 @@ CLEAN = "chip.clean.gds"
 
 @dataclass(frozen=True)
 class LayoutFiles:
-    """What `write` left in the folder, and what it proved.
+    """Files that `write` made, and the results of its checks.
 
     Attributes:
         gds: The drawing.
@@ -96,7 +96,7 @@ class LayoutFiles:
         return (*self.lvs.faults, *self.drc.sentences())
 
     def to_json(self) -> dict[str, Any]:
-        """What ``prism layout --json`` prints."""
+        """The result as plain data, as ``prism layout --json`` prints it."""
         return {
             "gds": str(self.gds),
             **({"clean_gds": str(self.clean)} if self.clean else {}),
@@ -248,7 +248,7 @@ def netlist_yaml(netlist: Netlist) -> str:
 
 
 def _row_view(spec: ChipSpec) -> kdb.DBox:
-    """What the picture's inset shows of a row, from its first port."""
+    """Part of a row that the picture's inset shows, in µm from its first port."""
     west = approach_um(spec) if spec.two_sided else spec.waveguide.bend_radius_um
     east = spec.chip.channels * spec.ring.pitch_um + site_reach_um(spec)
     return kdb.DBox(-west - 30.0, -30.0, east + 90.0, row_top_um(spec) + 30.0)

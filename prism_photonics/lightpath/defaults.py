@@ -1,4 +1,4 @@
-"""What a device is where its user names nothing: one table for the PDK's cells and models, made for each film."""
+"""Default dimensions of devices: one table for the PDK's cells and models, made for each film."""
 
 import math
 from collections.abc import Mapping

@@ -56,7 +56,7 @@ class Layers(_Table):
 
 
 class Level(_Table):
-    """What one layer makes: its height above the buried oxide, its thickness, its material."""
+    """Solid that one mask layer makes: height above the buried oxide, thickness, material."""
 
     bottom_um: float
     thickness_um: float = Field(gt=0)

@@ -29,7 +29,7 @@ from prism_photonics.units import InputError
 
 @dataclass
 class Traffic:
-    """What decoding has read so far, summed over layers, KV heads, sequences and steps.
+    """Count of keys read while decoding, summed over layers, KV heads, sequences and steps.
 
     Attributes:
         steps: Query tokens that were decoded, times layers and sequences.

@@ -38,7 +38,7 @@ page, 2 leaves 18 readings at most, and 3 falls below 0.95 of float's choice; we
 alone, it were 52 readings.
 """
 _LEAST_TOKENS, _LEAST_BLOCKS = 8, 4
-"""What must be there before a spread is believed."""
+"""Fewest tokens and blocks from which a spread is estimated; design choice."""
 
 
 class Centre:
@@ -160,7 +160,7 @@ def centred(
 def shared_part(
     sketches: Float[Tensor, "batch kv_heads steps width"], references: Float[Tensor, "batch kv_heads blocks width"]
 ) -> Float[Tensor, "batch kv_heads steps blocks"]:
-    """What makes scores of blocks with different references comparable: 0 while all have the first one's."""
+    """Score of each block's reference less the first one's, which makes blocks with different references comparable."""
     return sketches @ (references - references[:, :, :1]).mT
 
 

@@ -1,4 +1,4 @@
-"""What a block and a query are turned into before they are compared by a dot product.
+"""Features of blocks and queries, which are compared by a dot product.
 
 The sketch of a query is the sum of the queries that share a KV head. Features are written in float; what a chip makes
 of them is the reader's business.

@@ -12,7 +12,7 @@ from prism_photonics.units import InputError
 
 @dataclass(frozen=True)
 class Reach:
-    """What a decode step at the end of a cache may choose from, and what it reads in any case.
+    """Candidates for selection in a decode step at the end of a cache, and tokens that are read in any case.
 
     Attributes:
         always: Tokens that are read in any case: sink, local window, the block that is not complete yet.

@@ -54,7 +54,7 @@ def reading_snr_dB(bundle: Bundle) -> float:
 
 
 def widened(bundle: Bundle, channels: int) -> Bundle:
-    """What a chip of the same statistics with more channels per row would be: a what-if, not a measured chip.
+    """Bundle of a hypothetical chip with the same statistics and more channels per row; no such chip was measured.
 
     Every channel's error statistics are repeated. The receiver's noise grows as the root of the number of channels (as
     many equal detector pairs, added up), the converter's range in proportion.

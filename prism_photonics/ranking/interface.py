@@ -20,7 +20,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 from prism_photonics.units import InputError
 
 NAMES = {"sdpa": "prism_block_sparse", "eager": "prism_block_sparse_eager"}
-"""What the model's attention is called while it is switched over, by what it was called before."""
+"""Name of the model's attention implementation while selection is on, by its original name."""
 _UNDERSTOOD = ("scaling", "softcap", "s_aux", "sliding_window", "dropout", "is_causal")
 _NEUTRAL = (
     *("position_ids", "cache_position", "use_cache", "output_attentions", "output_hidden_states"),
@@ -31,10 +31,10 @@ _NEUTRAL = (
 
 @dataclass(frozen=True)
 class Form:
-    """What an attention does besides softmax(scaling · q·k) v.
+    """Terms of an attention beside softmax(scaling · q·k) v.
 
     Attributes:
-        scaling: What the dot product is multiplied by.
+        scaling: Factor of the dot product.
         softcap: Bound of the logits, or none.
         sinks: A logit per head of a token without value, or none.
         window: Last tokens that a query sees, or none for all.
@@ -82,7 +82,7 @@ class Call:
         return attend(self.module, self.query, self.key, self.value, self.mask, **self.extra)
 
     def form(self) -> Form:
-        """What this attention does, every argument of it understood.
+        """Terms of this attention, with every argument accounted for.
 
         Raises:
             InputError: An argument that would be dropped.
@@ -113,7 +113,7 @@ class Call:
         )
 
     def seen(self, step: int) -> tuple[Bool[Tensor, "batch tokens"], Float[Tensor, "batch heads tokens"] | None]:
-        """What the query number ``step`` sees of the tokens up to its own, and what is added to its logits.
+        """Tokens that the query number ``step`` may attend to, up to its own, and the bias of their logits.
 
         A finite entry of an additive mask is a bias, however negative; only what lies at the end of the number range
         hides a token.

@@ -16,7 +16,7 @@ QUOTED_BITS = {
     7: (0.980, 0.017),
     8: (0.988, 0.015),
 }
-"""What arXiv 2603.21576 gives for recall@32 against bits: mean and standard deviation of 100 trials."""
+"""Recall@32 against bits as printed in arXiv 2603.21576: mean and standard deviation of 100 trials."""
 QUOTED_NOISE = {0.001: 0.997, 0.005: 0.981, 0.01: 0.959, 0.02: 0.923, 0.05: 0.811, 0.1: 0.656}
 """The same against the standard deviation of weight noise: mean."""
 

@@ -24,7 +24,7 @@ _CHUNK = 1 << 26
 
 @dataclass
 class LayerStep:
-    """What happened in one layer of a decode step.
+    """Record of one layer in a decode step.
 
     Attributes:
         queries: Post-RoPE queries, as this step really had them.
@@ -111,7 +111,7 @@ class Probe:
         return logits[:, -1].log_softmax(-1), steps
 
     def signatures(self, selector: Selector, *, block: int) -> list[Tensor]:
-        """What the selector keeps of every layer's complete blocks; signed once per block size."""
+        """The selector's signatures of every layer's complete blocks, computed once per block size."""
         known = self._signed.get((id(selector), block))
         if known is None:
             known = []

@@ -40,7 +40,7 @@ class Reader(abc.ABC):
     def write(
         self, signatures: Float[Tensor, "batch kv_heads blocks width"], place: Place
     ) -> Float[Tensor, "batch kv_heads blocks state"]:
-        """What stands there once the signatures are written; one row per block.
+        """State of the chip after the signatures have been written, one row per block.
 
         Args:
             signatures: Features of blocks, any unit.

@@ -107,7 +107,7 @@ class Selector(abc.ABC):
         """
 
     def cost(self, blocks: int, *, dims: int, block: int) -> dict[str, float]:
-        """What one query of one KV head costs: signature bytes read, pages of rows read, passes of light.
+        """Cost of one query of one KV head: signature bytes read, pages of rows read, passes of light.
 
         Args:
             blocks: Blocks that are ranked.

@@ -1,4 +1,4 @@
-"""What is compared: a block's signature (its mean key) and a query's sketch (its group's queries, summed)."""
+"""Vectors that are compared: a block's signature (its mean key) and a query's sketch (its group's queries, summed)."""
 
 import numpy as np
 from jaxtyping import Float, Num

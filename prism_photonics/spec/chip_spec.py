@@ -357,7 +357,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _meaning(location: tuple[int | str, ...]) -> str:
-    """What is known of a key: what it means, or that its name tells its unit."""
+    """Description of a key for an error message, or the remark that its name tells its unit."""
     table: type[BaseModel] = ChipSpec
     for part in location[:-1]:
         annotation = table.model_fields[str(part)].annotation if str(part) in table.model_fields else None

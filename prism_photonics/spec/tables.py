@@ -227,7 +227,7 @@ class DriftTable(Table):
 
 
 class RankingTable(Table):
-    """What the chip's scores are needed for: the limits of the feasibility report."""
+    """Requirements of the ranking: limits of the feasibility report."""
 
     required_snr_dB: float = Field(ge=-20, le=100)
     weight_limit: float = Field(gt=0, le=1, description="the reachable weights must cover ± this")
@@ -235,7 +235,7 @@ class RankingTable(Table):
 
 
 class SystemTable(Table):
-    """What stands around the chip: how often it is asked, and what its electronics and its light cost.
+    """System around the chip: query rate, energy of the electronics, efficiency of the light source.
 
     Only the ledger (`prism budget`) reads it; no optics depends on it.
     """

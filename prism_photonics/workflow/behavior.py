@@ -47,7 +47,7 @@ class FittedBehavior:
         return load(write(self.model, folder, spec=self.spec.model_dump_json()))
 
     def __repr__(self) -> str:
-        """What was found, in one line."""
+        """Fitted errors and their held-out ratios in one line."""
         report = self.report
         return (
             f"<FittedBehavior of {self.spec.name}: weight error {report['weight_error_rms']:.2g}, read noise "

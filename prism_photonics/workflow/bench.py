@@ -229,6 +229,14 @@ def is_same_bench(one: str, other: str) -> bool:
     return one == other or (one.endswith(".toml") and other.endswith(".toml"))
 
 
+def may_be_same_die(one: str, other: str) -> bool:
+    """Whether two labels of chips can be one die's: a virtual die has its own, a bench one that may have moved."""
+    if not one or not other:
+        return True
+    virtual = [label.partition(":")[0] in ("virtual", "untrimmed") for label in (one, other)]
+    return one == other if any(virtual) else True
+
+
 def _announced(chip: "JournaledChip", path: Path, *, resume: bool, tell: Tell) -> "JournaledChip":
     if chip.kept:
         tell(f"{chip.kept} readings are on file")

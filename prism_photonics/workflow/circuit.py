@@ -1,4 +1,4 @@
-"""What the ranking table asks of the rooms below: the energy of a choice by the ledger, the whole circuit's scores."""
+"""Inputs of the ranking table: energy of a selection by the ledger, and scores of the simulated circuit."""
 
 import re
 from pathlib import Path

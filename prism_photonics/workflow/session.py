@@ -30,6 +30,8 @@ from prism_photonics.workflow.scores import cut_bank, score_bank
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+DAY_S = 86_400.0
+
 
 @final
 class CalibrationSession:
@@ -46,13 +48,44 @@ class CalibrationSession:
     """
 
     def __init__(
-        self, chip: AbstractChip, fit: Calibration, survey: xr.Dataset, *, faults: tuple[Fault, ...], seed: int
+        self,
+        chip: AbstractChip,
+        fit: Calibration,
+        survey: xr.Dataset,
+        *,
+        faults: tuple[Fault, ...],
+        seed: int,
+        tracker: Tracker | None = None,
     ) -> None:
-        """Begin where a survey has just ended; see `calibrate_chip`."""
+        """Begin where a survey has just ended, or with the tracker given; see `calibrate_chip` and `load`."""
         self.chip, self.spec, self.fit, self.survey, self.seed = chip, chip.spec, fit, survey, seed
         self.faults = faults
-        self.tracker = Tracker.after_survey(chip, fit, chip.spec, survey)
+        self.tracker = Tracker.after_survey(chip, fit, chip.spec, survey) if tracker is None else tracker
         self._applied: ndarray | None = None
+
+    @classmethod
+    def load(cls, record: str | Path, chip: AbstractChip, *, since_s: float = DAY_S) -> "CalibrationSession":
+        """Go on with a chip that was calibrated before, such as yesterday.
+
+        Rings that heaters held during the calibration are heated as they were. Every line is then read at fixed
+        voltages, which gives the drift since, and weights that are programmed with it must be true.
+
+        Args:
+            record: Folder that ``prism calibrate``, or `save`, wrote.
+            chip: The chip on its bench; a bench that is not open yet is opened.
+            since_s: About how long ago it was calibrated, in s, its rings without voltage since; by default a day.
+                What it is wrong by, the readings have to make up for.
+
+        Returns:
+            The calibrated chip, followed from now on.
+
+        Raises:
+            InputError: A damaged record, a chip of another spec, another die, or a time that is negative or no number.
+        """
+        from prism_photonics.workflow.recorded import open_record
+
+        found = open_record(Path(record), chip, since_s=since_s)
+        return cls(chip, found.calibration, found.survey, faults=found.faults, seed=found.seed, tracker=found.tracker)
 
     # ------------------------------------------------------------ what is known
 
@@ -68,7 +101,7 @@ class CalibrationSession:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is broken, and where the fit does not explain the readings, one sentence each."""
+        """Faults of the chip, and rows whose readings the fit does not explain, one sentence each."""
         return (*(str(fault) for fault in self.faults), *self.fit.doubts())
 
     # ------------------------------------------------------------ programming

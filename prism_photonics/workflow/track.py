@@ -1,4 +1,4 @@
-"""What ``prism track`` begins with: a record, or a chip calibrated for it; and a finished test of a run before."""
+"""Inputs of ``prism track``: a record, or a chip calibrated for it; and a finished test of a run before."""
 
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,10 @@ def recorded_or_calibrated(
             )
         bench = bench or was
         if was and not is_same_bench(was, bench):
-            raise InputError(f"--bench {bench}: {what} was calibrated on {was}; calibrate the other chip")
+            raise InputError(
+                f"--bench {bench}: {what} was calibrated on {was}; leave out --bench, or calibrate the other chip with "
+                f"'prism calibrate SPEC --bench {bench} -o DIR' and give that DIR"
+            )
         if not what.is_dir():
             # --resume with another spec would go on with the chip of the one before.
             require_same_chip(made, measurable(what, warn=warn), bench)
@@ -104,7 +107,10 @@ def require_own_place(path: Path, whose: dict[str, Any]) -> None:
 def finished(path: Path, asked: dict[str, Any]) -> StabilityTest:
     """A test that is on file, if it is the one that is asked for."""
     test = StabilityTest.read(path)
-    found = {name: test.figures.get(name) for name in asked}
+    # What an earlier version wrote used the whole range.
+    found = {name: test.figures.get(name, 1.0 if name == "share" else None) for name in asked}
     if found != asked:
-        raise InputError(f"{path}: holds {found}, asked for is {asked}; choose another folder, or leave out --resume")
+        raise InputError(
+            f"{path}: holds {found}, asked for is {asked}; choose another folder with -o, or leave out --resume"
+        )
     return test

@@ -177,6 +177,28 @@ def test_a_bench_that_does_not_fit_is_refused_in_one_line(prism, bench_toml, spe
     assert not (tmp_path / "out" / "calibration.nc").exists()
 
 
+def test_a_bench_file_of_ones_own_is_written_once_and_refused_until_it_is_filled_in(prism, spec_toml, tmp_path):
+    bench = tmp_path / "bench.toml"
+    result = prism("bench", "new", spec_toml, "-o", bench, "--current-meter", "USB0::1::2::3::INSTR", "--json")
+    assert result.exit_code == 0, result.output
+    left = json.loads(result.stdout)["fill_in"]
+    assert left[0] == "voltage_source.0.resource"
+    assert "current_meter.0.idn" in left
+    assert "current_meter.0.resource" not in left
+    assert "voltage_source.0.resource = 'FILL IN: VISA" in refused(prism("bench", "check", bench, spec_toml))
+    assert "is there already, and may be filled in" in refused(prism("bench", "new", spec_toml, "-o", bench))
+    clash = prism("bench", "new", spec_toml, "-o", tmp_path / "b.toml", "--served", "5025", "--light-source", "A")
+    assert "a served chip is all instruments; leave out --light-source" in refused(clash)
+
+
+def test_the_bench_file_for_a_served_chip_is_complete(prism, spec_toml, served, tmp_path):
+    bench, port = tmp_path / "bench.toml", served.split("::")[2]
+    assert json.loads(prism("bench", "new", spec_toml, "-o", bench, "--served", port, "--json").stdout)["fill_in"] == []
+    result = prism("bench", "check", bench, spec_toml, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["current_meter.0"] == f"{served}, 2 channels"
+
+
 # ---------------------------------------------------------------- a folder that holds a record already
 
 

@@ -66,7 +66,7 @@ def test_another_run_in_its_place_is_refused(prism, record, tracked):
     out, _ = tracked
     result = prism("track", record, "-o", out, "--minutes", "0.3", "--interval", "1", "--check", "6", "--resume")
     assert result.exit_code == 2
-    assert "choose another folder, or leave out --resume" in result.stderr
+    assert "choose another folder with -o, or leave out --resume" in result.stderr
 
 
 def test_a_killed_hour_goes_on_and_ends_as_if_nothing_had_stopped_it(prism, record, tracked, tmp_path, monkeypatch):
@@ -89,6 +89,23 @@ def test_a_killed_hour_goes_on_and_ends_as_if_nothing_had_stopped_it(prism, reco
     assert (tmp_path / "full.jsonl").read_bytes().count(b'"A"') > 10
     assert json.loads(full("--resume").stdout)["modes"] == said["modes"][2:]
     assert not (tmp_path / "full.jsonl").exists()
+
+
+def test_a_ring_at_the_limit_is_named_with_the_option_that_frees_it_and_the_option_does(
+    prism, record, tracked, tmp_path, monkeypatch
+):
+    from prism_photonics.drift.tracker import Tracker
+
+    monkeypatch.setattr(Tracker, "pinned", property(lambda tracker: [(1, 2)]))
+    result = prism("track", record, "-o", tmp_path, "--mode", "full", *SHORT, "--share", "0.5")
+    assert result.exit_code == 0, result.output
+    assert "ring 2 of row 1 needs more than the drive's limit to be held true; hold less of" in result.stderr
+    assert "with --share 0.4, or raise drive.max_voltage_V in the spec" in result.stderr
+    whole = StabilityTest.read(tracked[0] / "full.nc").span
+    assert StabilityTest.read(tmp_path / "full.nc").span == pytest.approx(0.5 * whole)
+    result = prism("track", record, "-o", tmp_path, "--mode", "full", *SHORT, "--resume")
+    assert result.exit_code == 2
+    assert "choose another folder with -o" in result.stderr
 
 
 def test_nothing_to_resume_is_said_in_one_line_that_names_the_place(prism, record, tmp_path):
@@ -145,7 +162,10 @@ def test_a_second_track_into_one_folder_is_refused_before_it_measures(prism, rec
     ("options", "message"),
     [
         (("--mode", "some"), "--mode some: unknown; use one of none, common, full, all"),
-        (("--bench", "virtual:5"), "was calibrated on virtual:4; calibrate the other chip"),
+        (
+            ("--bench", "virtual:5"),
+            "was calibrated on virtual:4; leave out --bench, or calibrate the other chip with 'prism",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(prism, record, tmp_path, options, message):

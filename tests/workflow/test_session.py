@@ -212,6 +212,80 @@ def test_a_seed_that_is_no_whole_number_is_refused_before_the_chip_is_touched(ca
     assert calibration.chip.time_s == before
 
 
+# ---------------------------------------------------------------- calibrated yesterday
+
+
+@pytest.fixture(scope="module")
+def yesterday(calibration, tmp_path_factory):
+    """The record of the calibration, and its die a day later on a bench whose clock began anew."""
+    folder = tmp_path_factory.mktemp("yesterday")
+    calibration.save(folder)
+    chip = pp.VirtualChip(calibration.spec, seed=0)
+    chip.wait(86_400.0)
+    return folder, chip
+
+
+def test_a_chip_that_was_calibrated_yesterday_is_programmed_applied_and_held_today(yesterday, calibration, weights):
+    folder, chip = yesterday
+    today = pp.CalibrationSession.load(folder, chip)
+    assert (today.fit.triggers, today.faults, today.seed) == (calibration.fit.triggers, (), 1)
+    assert today.survey.equals(calibration.survey)
+    programmed = today.program(weights)
+    today.apply(programmed)
+    followed = today.measure_weights() - weights
+    chip.set(programmed.volts[0])
+    alone, _ = measure_weights(chip, today.fit, today.spec)
+    assert np.sqrt(np.mean(followed**2)) < 2e-3
+    assert np.sqrt(np.mean((alone - weights) ** 2)) > 3.0 * np.sqrt(np.mean(followed**2))
+    held = today.hold(programmed)
+    for _ in range(20):
+        chip.wait(1.0)
+        held.refresh()
+    assert np.sqrt(np.mean((today.measure_weights() - weights) ** 2)) < 2e-3
+    assert chip.over_voltage_attempts == 0
+
+
+def test_a_chip_that_was_driven_since_is_followed_too_and_a_wrong_time_is_made_up_for(yesterday, weights):
+    """Ten minutes under voltages that nobody recorded leave charge in the film; two minutes without do not end it."""
+    folder, _ = yesterday
+    chip = pp.VirtualChip(pp.load_calibration(folder)[1], seed=0)
+    chip.wait(86_400.0)
+    chip.set(np.random.default_rng(8).uniform(-15.0, 15.0, weights.shape))
+    chip.wait(600.0)
+    chip.set(np.zeros(weights.shape))
+    chip.wait(120.0)
+    today = pp.CalibrationSession.load(folder, chip, since_s=60.0)
+    today.apply(today.program(weights))
+    assert np.sqrt(np.mean((today.measure_weights() - weights) ** 2)) < 3e-3
+
+
+def test_a_chip_of_another_spec_or_another_die_is_refused_before_it_is_touched(yesterday, calibration, altered):
+    folder, _ = yesterday
+    other = pp.VirtualChip(altered(calibration.spec, drive={"max_voltage_V": 15.0}), seed=0)
+    with pytest.raises(
+        InputError, match=r"calibrated was slow_2x4 \(spec .*\), the chip is slow_2x4 .* calibrate this"
+    ):
+        pp.CalibrationSession.load(folder, other)
+    other = pp.VirtualChip(calibration.spec, seed=1)
+    with pytest.raises(InputError, match=r"calibrated was the chip on virtual:0, this is the one on virtual:1; take"):
+        pp.CalibrationSession.load(folder, other)
+    with pytest.raises(InputError, match=r"since_s = -1 s, want 0 to 1e\+08; give the time since"):
+        pp.CalibrationSession.load(folder, pp.VirtualChip(calibration.spec, seed=0), since_s=-1.0)
+    assert other.time_s == 0.0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_another_die_is_told_by_its_readings_where_no_label_tells_it(calibration, tmp_path, seed):
+    """Its rings' shifts can be followed, but not their tuning."""
+    calibration.save(tmp_path, bench="")
+    chip = pp.VirtualChip(calibration.spec, seed=seed)
+    with pytest.raises(
+        InputError, match=r"from it are off by 0\.[3-9]\d* \(rms\) on this chip, want at most 0.05: another"
+    ):
+        pp.CalibrationSession.load(tmp_path, chip)
+    assert chip.over_voltage_attempts == 0
+
+
 # ---------------------------------------------------------------- what is seen
 
 

@@ -12,7 +12,7 @@ from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C
 
 
 def saturated_A(current_A: Float[Any, "..."], design: DetectorDesign) -> Float[Any, "..."]:
-    """What a photodiode gives for the current that its light would give without saturation: ``I/(1 + I/I_sat)``."""
+    """Photocurrent with saturation, ``I/(1 + I/I_sat)``, from the current that would flow without."""
     return current_A / (1.0 + current_A / design.saturation_A)
 
 
