@@ -149,6 +149,7 @@ def test_every_extra_that_is_named_is_declared_and_brings_the_package():
         "pyvisa_py": "pyvisa-py",
         "jaxlib": "jax",
         "kfactory": "gdsfactory",
+        "skrf": "scikit-rf",
     }
     for package, extra in EXTRA_OF.items():
         wanted = named.get(package, package)

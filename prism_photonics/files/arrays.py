@@ -1,5 +1,6 @@
 """NumPy files from outside, read without running anything in them: every damage is one line."""
 
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -34,7 +35,7 @@ def open_file(source: str, path: Path, *, want: str) -> IO[bytes]:
 
 
 def read_npz(
-    source: str, stream: IO[bytes], *, largest: int = LARGEST_BYTES, cure: str
+    source: str, stream: IO[bytes] | io.BytesIO, *, largest: int = LARGEST_BYTES, cure: str
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The arrays of an npz file by name.
 

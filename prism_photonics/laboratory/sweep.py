@@ -61,6 +61,7 @@ class Sweep:
         wl_nm: Wavelengths in nm, ascending, each once.
         traces: By name, in the order of the file.
         conditions: What the file says of the measurement, by names with units, such as ``bias_V``.
+        device: What was measured, as the file names it; empty where it does not.
         notes: What was understood, what was set aside, and what the file leaves open.
     """
 
@@ -69,6 +70,7 @@ class Sweep:
     wl_nm: Float[np.ndarray, " wavelengths"]
     traces: dict[str, Trace]
     conditions: dict[str, float] = field(default_factory=dict)
+    device: str = ""
     notes: tuple[str, ...] = ()
 
     @property

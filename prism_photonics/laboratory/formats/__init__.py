@@ -1,0 +1,1 @@
+"""Formats that instruments and laboratory software write, one family a file."""

@@ -1,0 +1,63 @@
+"""NumPy's npz, and parquet: arrays by names that carry units, such as ``wl_nm`` and ``channel_1_dBm``."""
+
+import io
+import zipfile
+
+import numpy as np
+
+from prism_photonics.extras import load
+from prism_photonics.files.arrays import read_npz
+from prism_photonics.laboratory.leaves import from_leaves
+from prism_photonics.laboratory.recorded import MOST_SAMPLES, Recorded
+from prism_photonics.laboratory.source import Source
+from prism_photonics.units import InputError
+
+
+def recognise(source: Source) -> bool:
+    """Whether it is a zip of arrays, or parquet."""
+    return source.raw.startswith((b"PK\x03\x04", b"PAR1"))
+
+
+def read(source: Source) -> Recorded:
+    """Arrays by name; Python objects are never unpickled.
+
+    Raises:
+        InputError: It is damaged, or holds something else.
+        MissingExtraError: Parquet, and pyarrow is not installed.
+    """
+    if source.raw.startswith(b"PAR1"):
+        return _parquet(source)
+    try:
+        with zipfile.ZipFile(io.BytesIO(source.raw)) as archive:
+            names = archive.namelist()
+    except Exception:  # damaged archives raise a dozen different types
+        names = []
+    if names and not any(name.endswith(".npy") for name in names):
+        what = "a spreadsheet" if any(name.startswith("xl/") for name in names) else "a zip archive without arrays"
+        raise InputError(f"{source.path}: got {what}, want a spectrum; export it as csv")
+    arrays = read_npz(
+        str(source.path), io.BytesIO(source.raw), largest=8 * MOST_SAMPLES, cure="save it again with numpy.savez"
+    )
+    return from_leaves(source.path, arrays, format_name="npz")
+
+
+def _parquet(source: Source) -> Recorded:
+    parquet = load("pyarrow.parquet", what=f"{source.path} (parquet)")
+    try:
+        file = parquet.ParquetFile(io.BytesIO(source.raw))
+        size = file.metadata.num_rows * file.metadata.num_columns
+        if size > MOST_SAMPLES:
+            raise InputError(f"{source.path}: got {size} numbers, want at most {MOST_SAMPLES}; export less")
+        table = file.read()
+        leaves = {
+            name: np.asarray(column.to_numpy())
+            for name, column in zip(table.column_names, table.columns, strict=True)
+            if str(column.type) in ("double", "float", "halffloat") or "int" in str(column.type)
+        }
+    except InputError:
+        raise
+    except Exception:  # arrow raises what it likes at damaged files
+        raise InputError(
+            f"{source.path}: got no readable parquet (truncated or damaged), want columns of numbers; save it again"
+        ) from None
+    return from_leaves(source.path, leaves, format_name="parquet")

@@ -1,0 +1,267 @@
+"""From what a file holds to a spectrum in known units: what it leaves open is told apart, asked for, or refused."""
+
+import numpy as np
+from jaxtyping import Float
+
+from prism_photonics.laboratory.quantity import (
+    AXIS_UNITS,
+    HIGHEST_NM,
+    LOWEST_NM,
+    POWER_UNITS,
+    to_nm,
+    to_values,
+    unit_named,
+    units_that_fit,
+)
+from prism_photonics.laboratory.recorded import LEAST_SAMPLES, MOST_SAMPLES, Column, Recorded
+from prism_photonics.laboratory.stretches import in_floor, saturated, stuck_at_start
+from prism_photonics.laboratory.sweep import Sweep, Trace, Unit
+from prism_photonics.units import InputError, nearest
+
+EMPTY_dB = -200.0
+"""Optical spectrum analysers write −210 where they have no reading; no meter hears less than −200 dBm."""
+HIGHEST = {"dBm": 40.0, "dB": 3.0, "W": 10.0, "ratio": 2.0}
+"""10 W burn a waveguide; a passive chip gives back no more than it got, but for a reference taken a little wrong."""
+MOST_REPEATED = 0.01
+"""The share of wavelengths that may stand twice."""
+
+
+def resolved(recorded: Recorded, *, wavelength_unit: str | None, power_unit: str | None) -> Sweep:
+    """A file's spectrum in nm, and in dB, dBm, W or as a ratio.
+
+    Args:
+        recorded: What the file holds.
+        wavelength_unit: Of the axis, where the file does not name it.
+        power_unit: Of the traces, where the file does not name it.
+
+    Raises:
+        InputError: The file says otherwise, the unit stays open, or the numbers cannot be in it.
+    """
+    samples = len(recorded.axis)
+    if samples < LEAST_SAMPLES:
+        raise InputError(
+            f"{recorded.path}: got {samples} wavelengths, want at least {LEAST_SAMPLES}; export the whole sweep"
+        )
+    if samples * (1 + len(recorded.columns)) > MOST_SAMPLES:
+        raise InputError(f"{recorded.path}: got more than {MOST_SAMPLES} numbers, want at most so many; export less")
+    wavelength_unit, power_unit = _known(wavelength_unit, AXIS_UNITS), _known(power_unit, POWER_UNITS)
+    notes = list(recorded.notes)
+    wl_nm = _wavelengths(recorded, wavelength_unit, notes)
+    columns = [(column, *_levels(recorded, column, power_unit, notes)) for column in recorded.columns]
+    order, keep = _order(recorded, wl_nm, [values for _, values, _ in columns], notes)
+    sorted_wl = wl_nm[order]
+    traces = {
+        column.name: _trace(
+            column.name, _at_each(values[order], keep), unit, sorted_wl[keep], notes=notes, turned=_turned(wl_nm)
+        )
+        for column, values, unit in columns
+    }
+    if not any(np.isfinite(trace.values).any() for trace in traces.values()):
+        raise InputError(f"{recorded.path}: got no number in any trace, want readings; measure it again")
+    return Sweep(
+        path=recorded.path,
+        format=recorded.format,
+        wl_nm=sorted_wl[keep],
+        traces=traces,
+        conditions=dict(recorded.conditions),
+        device=recorded.device,
+        notes=tuple(notes),
+    )
+
+
+def _known(unit: str | None, allowed: tuple[str, ...]) -> str | None:
+    if unit is None:
+        return None
+    found = unit_named(unit)
+    if found not in allowed:
+        raise InputError(f"got unit {unit!r}, want one of {', '.join(allowed)}; {nearest(unit, allowed)}")
+    return found
+
+
+def _wavelengths(recorded: Recorded, asked: str | None, notes: list[str]) -> Float[np.ndarray, " samples"]:
+    axis, path = recorded.axis, recorded.path
+    lost = np.flatnonzero(~np.isfinite(axis))
+    if len(lost):
+        raise InputError(
+            f"{recorded.place(int(lost[0]))}: got no wavelength, want one for each reading (two columns of different "
+            f"length?); mend the file"
+        )
+    if asked is not None and recorded.axis_unit not in (None, asked):
+        raise InputError(
+            f"{path}: the file says {recorded.axis_unit}, the option {asked}, want one of them; leave "
+            f"--wavelength-unit out"
+        )
+    unit = recorded.axis_unit or asked
+    if unit is None:
+        fitting = units_that_fit(axis, recorded.axis_kind)
+        if len(fitting) != 1:
+            got = f"{axis.min():g} to {axis.max():g} without a unit"
+            which = (
+                f"could be {' or '.join(fitting)}" if fitting else f"are {LOWEST_NM:g} to {HIGHEST_NM:g} nm in no unit"
+            )
+            raise InputError(f"{path}: got an axis of {got}, which {which}; say it by --wavelength-unit")
+        unit = fitting[0]
+        notes.append(f"the axis names no unit: only {unit} puts it between {LOWEST_NM:g} and {HIGHEST_NM:g} nm")
+    wl_nm = to_nm(axis, unit)
+    wrong = np.flatnonzero(~((wl_nm >= LOWEST_NM) & (wl_nm <= HIGHEST_NM)))
+    if len(wrong):
+        fitting = units_that_fit(axis, recorded.axis_kind)
+        hint = f"in {' or '.join(fitting)} it would fit: probably the wrong unit" if fitting else "mend the file"
+        raise InputError(
+            f"{recorded.place(int(wrong[0]))}: got {axis[wrong[0]]:g} {unit}, which is {wl_nm[wrong[0]]:g} nm, want "
+            f"{LOWEST_NM:g} to {HIGHEST_NM:g} nm; {hint}"
+        )
+    return wl_nm
+
+
+def _levels(
+    recorded: Recorded, column: Column, asked: str | None, notes: list[str]
+) -> tuple[Float[np.ndarray, " samples"], Unit]:
+    name, path = column.name, recorded.path
+    if asked is not None and column.unit not in (None, asked):
+        raise InputError(
+            f"{path}: {name} is in {column.unit} by the file and in {asked} by the option, want one of them; leave "
+            f"--power-unit out"
+        )
+    unit = column.unit or asked
+    raw = np.where(np.isposinf(column.values), np.nan, column.values)
+    there = raw[np.isfinite(raw)]
+    if unit is None and recorded.assumed_unit is not None and not column.loss:
+        unit, source = recorded.assumed_unit
+        _note(notes, f"no unit of power is named: {unit}, as {source}")
+    if unit is None and column.loss:
+        unit = "dB"
+        _note(notes, f"{name} names no unit: a loss is taken to be in dB")
+    if unit is None and len(there):
+        if there.min() >= 0:
+            raise InputError(
+                f"{path}: {name} has values of {there.min():g} to {there.max():g} without a unit, want to know it; "
+                f"say it by --power-unit dB, dBm, mW, W or ratio"
+            )
+        unit = "dB"
+        _note(
+            notes,
+            "no unit of power is named: some values are negative, so decibels, and whether they are dBm is left open "
+            "(--power-unit); shapes do not depend on it",
+        )
+    values, known = to_values(raw, unit or "dB")
+    if known == "dB" and column.loss and len(there) and np.median(there) > 0:
+        values = -values
+        notes.append(f"{name} counts loss as positive: turned into transmission")
+    there = values[np.isfinite(values)]
+    if len(there) and there.max() > HIGHEST[known]:
+        at = int(np.nanargmax(np.where(np.isfinite(values), values, -np.inf)))
+        shown = {"ratio": "", "W": " W"}.get(known, f" {known}")
+        cure = {
+            "dB": "dBm where dB was said, or a loss counted as positive? say so in the column's name",
+            "dBm": "probably another unit, or no power; name it in the column's name, or by --power-unit",
+            "W": "probably mW or dBm; name it in the column's name, or by --power-unit",
+            "ratio": "probably a percentage or a power; name it in the column's name, or by --power-unit",
+        }[known]
+        raise InputError(
+            f"{recorded.place(at)}: {name} = {there.max():g}{shown}, want at most {HIGHEST[known]:g}{shown}; {cure}"
+        )
+    if known in ("dB", "dBm"):
+        empty = np.isfinite(values) & (values <= EMPTY_dB)
+        if empty.any():
+            notes.append(f"{name}: {_share(empty)} stand at {EMPTY_dB:g} dB or less, no reading: left out")
+            values = np.where(empty, np.nan, values)
+    return values, known
+
+
+def _order(recorded: Recorded, wl_nm: Float[np.ndarray, " samples"], columns: list, notes: list[str]):
+    """The order in which wavelengths ascend, and which samples then begin a new one."""
+    steps = np.diff(wl_nm)
+    span = float(np.ptp(wl_nm))
+    if span == 0:
+        raise InputError(f"{recorded.path}: got one wavelength alone, {wl_nm[0]:g} nm, want a sweep; measure it again")
+    if np.sum(np.abs(steps)) > 1.5 * span:
+        back = int(np.argmax(np.sign(steps) == -np.sign(np.sum(steps) or steps[0]))) + 1
+        raise InputError(
+            f"{recorded.place(back)}: the axis turns back to {wl_nm[back]:g} nm, want one sweep a file; cut it there"
+        )
+    # A laser that had not started yet: only the last reading at the first wavelength belongs to it.
+    waiting = int(np.argmax(steps != 0))
+    first = waiting if waiting >= 2 else 0
+    if first:
+        notes.append(f"the axis stands still over the first {first + 1} samples: the last of them is kept")
+    order = first + np.argsort(wl_nm[first:], kind="stable")
+    if np.any(np.diff(order) < 0):
+        turned = _turned(wl_nm)
+        if turned and np.all(steps[first:] <= 0):
+            notes.append("the axis descends: turned")
+        else:
+            notes.append(f"the axis does not run one way ({int(np.sum((steps < 0) != turned))} steps back): sorted")
+    new = np.r_[True, np.diff(wl_nm[order]) > 0]
+    repeated = int(np.sum(~new))
+    if repeated > MOST_REPEATED * len(order):
+        at = int(order[np.argmin(new)])
+        raise InputError(
+            f"{recorded.place(at)}: {wl_nm[at]:.10g} nm stands again ({repeated} of {len(order)} samples repeat a "
+            f"wavelength), want each once; export the axis with more digits, with ; between columns of decimal commas"
+        )
+    if repeated:
+        notes.append(f"{repeated} wavelengths stand twice: the mean of both readings is kept")
+    return order, np.flatnonzero(new)
+
+
+def _at_each(values: Float[np.ndarray, " samples"], keep: np.ndarray) -> Float[np.ndarray, " wavelengths"]:
+    """Readings of each wavelength: the mean where one stands twice."""
+    if len(keep) == len(values):
+        return values
+    there = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.add.reduceat(np.where(there, values, 0.0), keep) / np.add.reduceat(there.astype(float), keep)
+
+
+def _turned(wl_nm: Float[np.ndarray, " samples"]) -> bool:
+    return bool(wl_nm[-1] < wl_nm[0])
+
+
+def _trace(
+    name: str,
+    values: Float[np.ndarray, " wavelengths"],
+    unit: Unit,
+    wl_nm: Float[np.ndarray, " wavelengths"],
+    *,
+    notes: list[str],
+    turned: bool,
+) -> Trace:
+    as_swept = values[::-1] if turned else values
+    if stuck := stuck_at_start(as_swept):
+        place = slice(-stuck, None) if turned else slice(0, stuck)
+        notes.append(
+            f"{name}: the first {stuck} samples, {_range(wl_nm[place])}, repeat one reading (the meter "
+            f"had not begun): left out"
+        )
+        values = values.copy()
+        values[place] = np.nan
+    full = saturated(values)
+    if full.any():
+        notes.append(f"{name}: saturated over {_share(full)}, {_range(wl_nm[full])}: left out")
+        values = np.where(full, np.nan, values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = values if unit in ("dB", "dBm") else 10 * np.log10(np.maximum(values, 0.0))
+    floor = in_floor(level)
+    if floor.any():
+        notes.append(f"{name}: no more than the noise of its meter at {_share(floor)}, {_range(wl_nm[floor])}: marked")
+    values = np.where(np.isneginf(values), np.nan, values)
+    gaps = np.isnan(values) & ~full
+    if gaps.all():
+        notes.append(f"{name}: holds no reading")
+    elif gaps.any():
+        notes.append(f"{name}: no reading at {_share(gaps)}")
+    return Trace(name, unit, values, floor)
+
+
+def _note(notes: list[str], text: str) -> None:
+    if text not in notes:
+        notes.append(text)
+
+
+def _share(where: np.ndarray) -> str:
+    return f"{np.sum(where)} of {len(where)} samples ({100 * np.mean(where):.3g} %)"
+
+
+def _range(wl_nm: Float[np.ndarray, " some"]) -> str:
+    return f"{wl_nm[0]:.3f} to {wl_nm[-1]:.3f} nm"
