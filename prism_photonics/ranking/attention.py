@@ -99,6 +99,7 @@ class BlockSparse:
         # By thread: several may decode on one model, each with a cache of its own.
         self._kept: dict[int, int | None] = {}
         self._entered: dict[int, Any] = {}
+        self._last_reach: tuple[Any, Reach] | None = None
         self._ticket = next(TICKETS)
         self._switch = Switch.over(model, self._ticket)
         self._switch.known = self.layers
@@ -169,13 +170,17 @@ class BlockSparse:
         decoded = range(queries - layer.decoded(queries, kept=self._kept.get(threading.get_ident())), queries)
         if not decoded:
             return call.dense()[0]
-        read = {step: self.read(call, layer, index, step) for step in decoded}
-        if all(bool((mask == call.seen(step)[0][:, None]).all()) for step, mask in read.items()):
+        masks = {step: self.read(call, layer, index, step) for step in decoded}
+        count = {step: int(mask.sum()) for step, mask in masks.items()}
+        self.traffic.tokens_read += sum(count.values())
+        every = {step: int(call.seen(step)[0].sum()) * mask.shape[1] for step, mask in masks.items()}
+        self.traffic.tokens_full += sum(every.values())
+        if count == every:
             # Every block is chosen: nothing is to be gathered, and the answer is the model's own, bit for bit.
             return call.dense()[0]
         parts = [call.dense()[0][:, : decoded.start]] if decoded.start else []
-        for step, mask in read.items():
-            self.traffic.gathered += int(mask.sum())
+        for step, mask in masks.items():
+            self.traffic.gathered += count[step]
             tokens = mask.shape[-1]
             parts.append(
                 attend_gathered(
@@ -205,7 +210,7 @@ class BlockSparse:
             The mask, over the tokens up to the query's own.
         """
         valid, _ = call.seen(step)
-        reach = Reach.at_end(valid, block=self.block, sink=self.sink, window=self.window)
+        reach = self._reach(call, valid)
         query = call.query[:, :, step : step + 1]
         kv_heads = 1 if layer.latent else call.key.shape[1]
         complete = valid.shape[1] // self.block
@@ -219,6 +224,13 @@ class BlockSparse:
             self.chosen[index] = chosen
             mask = reach.tokens(chosen[:, :, 0], valid)
         self.traffic.steps += len(valid)
-        self.traffic.tokens_read += int(mask.sum())
-        self.traffic.tokens_full += int(valid.sum()) * kv_heads
         return mask
+
+    def _reach(self, call: Call, valid: Bool[Tensor, "batch tokens"]) -> Reach:
+        """The reach of a step; without padding it is the same in all layers."""
+        key = (tuple(valid.shape), valid.device, torch.is_inference_mode_enabled()) if call.mask is None else None
+        known = self._last_reach
+        if key is None or known is None or known[0] != key:
+            known = key, Reach.at_end(valid, block=self.block, sink=self.sink, window=self.window)
+            self._last_reach = known
+        return known[1]

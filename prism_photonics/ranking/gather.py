@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from prism_photonics.ranking.growing import rows_of
 from prism_photonics.ranking.signatures import group_size
 from prism_photonics.units import InputError
 
@@ -68,7 +69,7 @@ class Reach:
         blocks = self.candidates.shape[1]
         picked = torch.zeros(batch, heads, blocks + 1, dtype=torch.bool, device=chosen.device)
         picked.scatter_(2, torch.where(chosen < 0, blocks, chosen), True)
-        spread = picked[..., :blocks].repeat_interleave(self.block, -1)
+        spread = picked[..., :blocks, None].expand(-1, -1, -1, self.block).flatten(2)
         tail = valid.shape[1] - spread.shape[-1]
         spread = torch.nn.functional.pad(spread, (0, tail))
         return (spread & valid[:, None]) | self.always[:, None]
@@ -87,6 +88,10 @@ def gather_tokens(
     """
     count = mask.sum(-1)
     most = int(count.max())
+    if int(count.min()) == most:
+        # All rows read as many tokens: what is set lies row by row already.
+        index = mask.nonzero()[:, -1].view(*mask.shape[:2], most)
+        return index, torch.ones_like(index, dtype=torch.bool)
     place = mask.cumsum(-1) - 1
     # Unset tokens all land in one column more, which is cut off again.
     place = torch.where(mask, place, most)
@@ -125,8 +130,7 @@ def attend_gathered(
     sinks as in gpt-oss, arXiv 2508.10925.
     """
     index, real = gather_tokens(mask)
-    picked_keys = keys.gather(2, index[..., None].expand(*index.shape, keys.shape[-1]))
-    picked_values = values.gather(2, index[..., None].expand(*index.shape, values.shape[-1]))
+    picked_keys, picked_values = rows_of(keys, index), rows_of(values, index)
     batch, heads, _, dims = query.shape
     kv_heads = keys.shape[1]
     group = group_size(heads, kv_heads=kv_heads)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from prism_photonics.codec.checks import require_count
+from prism_photonics.export.topk import top_k
 from prism_photonics.ranking.centre import token_features, widened, widened_keys, widened_queries
 from prism_photonics.ranking.features import Features
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
@@ -126,13 +127,12 @@ def best(
     """The k best candidates above -inf, under the tie rule of ``ranking.recall.top_k``; -1 where there are fewer."""
     k = require_count("k", k)
     barred = torch.where(candidates, scores, -torch.inf)
-    if not bool((barred < torch.inf).all()):
+    if barred.numel() and not bool(barred.amax() < torch.inf):  # NaN is not below it either
         raise InputError(
             "scores: got NaN or infinity, want numbers; products of keys and queries are beyond the largest float, and "
             "so are the attention's: run the model in bfloat16 or float32"
         )
-    # torch.topk leaves the order of ties open, and a coarse converter makes many.
-    order = torch.sort(barred, dim=-1, descending=True, stable=True).indices[..., :k]
+    order = top_k(barred, min(k, barred.shape[-1]))
     return torch.where(torch.gather(barred, -1, order) > -torch.inf, order, -1)
 
 

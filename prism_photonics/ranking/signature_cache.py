@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from prism_photonics.ranking.centre import Centre
+from prism_photonics.ranking.growing import Growing
 from prism_photonics.ranking.latent import latent_keys
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.selectors import Selector
@@ -39,6 +40,7 @@ class SignatureLayer(DynamicLayer):
         self.written = 0
         self.awaited = ticket < 0
         self.record_past = False
+        self._grown = Growing(), Growing()
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Take in keys and values that the hook knows of; without it the step would be dense, and no block signed."""
@@ -48,7 +50,11 @@ class SignatureLayer(DynamicLayer):
                 "attention pass an ordinary cache such as DynamicCache"
             )
         self.awaited = self.ticket < 0
-        return super().update(key_states, value_states, *args, **kwargs)
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        self.keys = self._grown[0].append(self.keys, key_states)
+        self.values = self._grown[1].append(self.values, value_states)
+        return self.keys, self.values
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SignatureLayer":
         """A copy with the same selector: copies of a cached prompt are read by one chip."""
@@ -112,6 +118,7 @@ class SignatureLayer(DynamicLayer):
         """Forget everything."""
         super().reset()
         self.signatures, self.written, self.record_past, self.centre = None, 0, False, Centre()
+        self._grown = Growing(), Growing()
 
     def crop(self, tokens_to_remove: int) -> None:
         """Drop the last tokens, and the signatures of the blocks that they break."""

@@ -50,6 +50,8 @@ def read_rows(
     """
     width = sketches.shape[-1]
     state, reference, scale = rows.split([rows.shape[-1] - 2 * width, width, width], -1)
+    if rows.shape[2] and not bool((scale - scale[:, :, :1]).any()):
+        return reader.read(sketches * scale[:, :, :1], state) + shared_part(sketches, reference)
     scores: Tensor | None = None
     unread = torch.ones(rows.shape[:3], dtype=torch.bool, device=rows.device)
     while bool(unread.any()):
