@@ -42,16 +42,26 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
 
 def _first(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
     """The same by one look at all."""
-    # NumPy partitions several times faster than torch. Where something is traced or batched there are no values.
-    plain = type(scores) is Tensor and scores.device.type == "cpu" and not torch._C._functorch.maybe_current_level()
-    if plain and scores.numel() and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
-        return _partitioned(scores, k)
-    return _keyed(scores, k)
+    # NumPy partitions several times faster than torch.
+    values = array_of(scores)
+    return _keyed(scores, k) if values is None or not values.size else _partitioned(scores, k, values)
 
 
-def _partitioned(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
+def array_of(values: Tensor) -> np.ndarray | None:
+    """A tensor's own memory as an array; None where it has none that may be looked at: traced, batched, on a device."""
+    if type(values) is not Tensor or values.device.type != "cpu":
+        return None
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return None
+    try:
+        return values.detach().numpy()
+    except (RuntimeError, TypeError):  # batched by vmap, or of a type that NumPy has not
+        return None
+
+
+def _partitioned(scores: Float[Tensor, "*batch blocks"], k: int, values: np.ndarray) -> Int[Tensor, "*batch k"]:
     """The same by the k-th largest score: what is not below it are the k best, and what equals the last of them."""
-    values = scores.detach().numpy().reshape(-1, scores.shape[-1])
+    values = values.reshape(-1, values.shape[-1])
     last = np.partition(values, values.shape[-1] - k, axis=-1)[:, -k, None]
     rows, blocks = np.nonzero(values >= last)
     count = np.bincount(rows, minlength=len(values))

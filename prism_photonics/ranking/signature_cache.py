@@ -52,6 +52,8 @@ class SignatureLayer(DynamicLayer):
         self.awaited = self.ticket < 0
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
+        assert self.keys is not None
+        assert self.values is not None
         self.keys = self._grown[0].append(self.keys, key_states)
         self.values = self._grown[1].append(self.values, value_states)
         return self.keys, self.values
