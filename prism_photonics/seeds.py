@@ -7,6 +7,7 @@ survey, its validation, its trim and its drift study then share no random number
 import numbers
 from typing import TYPE_CHECKING
 
+from prism_photonics.threefry import make_key, split
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
@@ -54,14 +55,9 @@ def drift_key(seed: int) -> "PRNGKeyArray":
 
 
 def _calibration_keys(seed: int, *, where: str) -> "tuple[PRNGKeyArray, PRNGKeyArray, PRNGKeyArray]":
-    import jax
-
-    survey, fit, validation = jax.random.split(_key(seed, _CALIBRATION, where=where), 3)
+    survey, fit, validation = split(_key(seed, _CALIBRATION, where=where), 3)
     return survey, fit, validation
 
 
 def _key(seed: int, stream: int, *, where: str) -> "PRNGKeyArray":
-    # Here, so that whoever needs no random number does not load JAX.
-    import jax
-
-    return jax.random.key(require_seed(seed, where=where) ^ stream)
+    return make_key(require_seed(seed, where=where) ^ stream)

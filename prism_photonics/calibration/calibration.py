@@ -27,6 +27,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.codec.modulation import modulate
 from prism_photonics.spec import ChipSpec
+from prism_photonics.threefry import split
 from prism_photonics.units import InputError
 
 # Noise alone moves χ² of one row by about 0.1; 2 means unmodelled physics as large as the noise.
@@ -175,7 +176,7 @@ def calibrate(
     Raises:
         InputError: The chip has another shape, or a ring, line or detector is dead.
     """
-    survey_key, fit_key = jax.random.split(key)
+    survey_key, fit_key = split(key)
     survey, faults = survey_and_faults(chip, spec, key=survey_key, settings=settings, averages=averages)
     return from_survey(survey, spec, key=fit_key, faults=faults)
 

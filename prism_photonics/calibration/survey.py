@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
@@ -16,6 +14,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, sample_noise_A, white_noise_A2
 from prism_photonics.spec import ChipSpec
+from prism_photonics.threefry import shuffled, split, uniform
 from prism_photonics.units import InputError
 
 # Design choices: about three readings per unknown of a row where it costs no more than this many readings per ring, and
@@ -42,16 +41,11 @@ def survey_volts(spec: ChipSpec, settings: int, key: PRNGKeyArray) -> Float[ndar
         Voltages in V.
     """
     shape = (spec.chip.rows, spec.chip.rings)
-    order_key, place_key = jax.random.split(key)
-    order = jax.random.permutation(
-        order_key,
-        jnp.broadcast_to(jnp.arange(settings)[:, None, None], (settings, *shape)),
-        axis=0,
-        independent=True,
-    )
-    share = (order + jax.random.uniform(place_key, (settings, *shape))) / settings
+    order_key, place_key = split(key)
+    order = shuffled(order_key, np.broadcast_to(np.arange(settings)[:, None, None], (settings, *shape)))
+    share = (order + uniform(place_key, (settings, *shape))) / settings
     top = spec.drive.max_voltage_V
-    return on_dac_grid(np.asarray((2.0 * share - 1.0) * top), max_voltage_V=top, step_V=spec.voltage_step_V)
+    return on_dac_grid((2.0 * share - 1.0) * top, max_voltage_V=top, step_V=spec.voltage_step_V)
 
 
 def on_dac_grid(volts: Float[ndarray, "..."], *, max_voltage_V: float, step_V: float) -> Float[ndarray, "..."]:

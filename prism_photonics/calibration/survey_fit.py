@@ -19,6 +19,7 @@ from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, de
 from prism_photonics.circuit.params import assigned_bank
 from prism_photonics.drift.state import thermal_patterns_pm
 from prism_photonics.spec import ChipSpec
+from prism_photonics.threefry import key_words
 
 # Turns of drift and rows: the elimination leaves little to a second one.
 TURNS = 3
@@ -73,7 +74,7 @@ def fit_survey(
     Returns:
         The fit and the drift, which is none where it stays below the noise.
     """
-    rng, rows = np.random.default_rng(np.asarray(jax.random.key_data(key))), spec.chip.rows
+    rng, rows = np.random.default_rng(key_words(key)), spec.chip.rows
     time_s = survey.time_s.values
     terms, readings = bus_surveys(
         spec,

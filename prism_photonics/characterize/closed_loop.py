@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, PRNGKeyArray
@@ -23,6 +22,7 @@ from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
+from prism_photonics.threefry import key_words
 
 TARGETS = 8
 # The first correction comes down to the driver's codes on the demo; the second shows that it does.
@@ -145,7 +145,7 @@ def trim(
     tracker = tracker or Tracker.after_survey(chip, calibration, spec)
     calibration, triggers_before = tracker.calibration, tracker.triggers
     low, high = common_range(calibration)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+    rng = np.random.default_rng(key_words(key).tolist())
     commanded = rng.uniform(low, high, (targets, *calibration.shape))
     measured = np.empty((corrections + 1, *commanded.shape))
     volts_V = np.empty_like(measured)

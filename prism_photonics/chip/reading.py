@@ -2,15 +2,12 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.fabricate import Die
-from prism_photonics.circuit.row import bank_powers_shifted
+from prism_photonics.circuit.prepared import exit_powers
 from prism_photonics.codec.encoding import quantize
 from prism_photonics.codec.modulation import drive_codes, inl_codes, transmitted
 from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
@@ -31,7 +28,14 @@ def line_currents(
     die: Die, volts: Float[ndarray, "rows rings"], drift_pm: Float[ndarray, "rows rings"]
 ) -> LineCurrents:
     """Photocurrents of a die at acting voltages in V, every ring drifted by so many pm."""
-    return LineCurrents(*(np.asarray(part) for part in _solve(die, jnp.asarray(volts), jnp.asarray(drift_pm))))
+    shape, lines = die.bank.shape, die.full_A.shape[1:]
+    acting = electrode_volts(volts.reshape(shape), die.crosstalk)
+    shift_pm = resonance_shift_pm(die.bank.rings, acting) + drift_pm.reshape(shape)
+    powers, slopes = exit_powers(die.light, shift_pm)
+    through_A, drop_A = die.full_A * powers.reshape(2, *lines)
+    # A line that moves up is a row of rings that moves down.
+    through_slope, drop_slope = -die.full_A * slopes.reshape(2, *lines)
+    return LineCurrents(through_A, drop_A, through_slope - drop_slope)
 
 
 class Receiver:
@@ -41,7 +45,7 @@ class Receiver:
         self._detector, self._modulator, comb = spec.detector_design, spec.modulator_design, spec.comb_design
         self._shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
         self._noise = noise
-        self._inl_phase = np.asarray(die.inl_phase_rad)
+        self._inl_phase = die.inl_phase_rad
         # Relative to a line's current, in one sample.
         bandwidth_Hz = self._detector.bandwidth_Hz
         self._own_rin, self._common_rin = (
@@ -93,19 +97,3 @@ class _Lit(NamedTuple):
     white_A: Float[ndarray, " rows"]
     noisy_A: Float[ndarray, "rows rings"]
     slope_A_pm: Float[ndarray, "rows rings"]
-
-
-@eqx.filter_jit
-def _solve(
-    die: Die, volts: Float[Array, "rows rings"], drift_pm: Float[Array, "rows rings"]
-) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"], Float[Array, "rows rings"]]:
-    acting = electrode_volts(volts.reshape(die.bank.shape), die.crosstalk)
-    shift_pm = resonance_shift_pm(die.bank.rings, acting) + drift_pm.reshape(die.bank.shape)
-
-    def currents(line_pm: Float[Array, ""]) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"]]:
-        # A line that moves up is a row of rings that moves down.
-        through, drop = bank_powers_shifted(die.bank, shift_pm - line_pm)
-        return die.full_A[0] * through, die.full_A[1] * drop
-
-    (through, drop), (through_slope, drop_slope) = jax.jvp(currents, (jnp.zeros(()),), (jnp.ones(()),))
-    return through, drop, through_slope - drop_slope

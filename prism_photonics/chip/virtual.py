@@ -6,7 +6,6 @@ The truth lives in closures of the chip's private functions; no attribute leads 
 from dataclasses import dataclass
 from typing import final
 
-import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
@@ -18,6 +17,7 @@ from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
 from prism_photonics.drift.process import Drift
 from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
+from prism_photonics.threefry import key_words, split
 from prism_photonics.units import InputError
 
 # The optics is solved anew after this much time without a new setting; slow drift moves a ring by far less than a code.
@@ -66,15 +66,14 @@ class VirtualChip(AbstractChip):
     def _fabricate(self, key: PRNGKeyArray, *, trimmed: bool) -> None:
         """Make the die, and the functions through which alone it can be reached."""
         spec = self.spec
-        of_die, of_noise = jax.random.split(key)
+        of_die, of_noise = split(key)
         die = draw_die(spec if trimmed else _untrimmed(spec), of_die)
-        noise = np.random.default_rng(np.asarray(jax.random.key_data(of_noise)).tolist())
+        noise = np.random.default_rng(key_words(of_noise).tolist())
         drift = Drift(spec, noise.spawn(1)[0])
         receiver = Receiver(spec, die, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
         bandwidth_Hz = spec.detector_design.bandwidth_Hz
         heated_pm = np.zeros((spec.chip.rows, spec.chip.rings))
-        heater_share = np.asarray(die.heater_share)
 
         def solve(volts: Float[ndarray, "rows rings"]) -> _Now:
             return _Now(volts, line_currents(die, drift.acting_V(volts), drift.shift_pm() + heated_pm))
@@ -109,7 +108,7 @@ class VirtualChip(AbstractChip):
         def heat(power_mW: Float[ndarray, "rows rings"]) -> None:
             nonlocal now, heated_pm, time_s
             own_pm = power_mW / spec.trim.heater_mW_nm * 1e3
-            heated_pm = own_pm + shift_by_others_pm(spec, heater_share * own_pm)
+            heated_pm = own_pm + shift_by_others_pm(spec, die.heater_share * own_pm)
             drift.advance(HEATER_S, now.volts)
             time_s += HEATER_S
             now = solve(now.volts)

@@ -108,14 +108,17 @@ def in_series(*paths: PathParams, xp: ModuleType = jnp) -> PathParams:
     return PathParams(*(xp.asarray(v) for v in (opl_um, gpl_um, amplitude, phase_rad, paths[0].wl0_um)))
 
 
-def designed_bank(spec: ChipSpec) -> BankParams:
-    """The chip as designed: every row and bus alike, no fabrication error, bus phases from the drawn lengths."""
-    return jax.tree.map(jnp.asarray, _designed_bank(spec))
+def designed_bank(spec: ChipSpec, *, xp: ModuleType = jnp) -> BankParams:
+    """The chip as designed: every row and bus alike, no fabrication error, bus phases from the drawn lengths.
+
+    ``xp`` is as of `path_params`.
+    """
+    return jax.tree.map(xp.asarray, _designed_bank(spec))
 
 
-def designed_feed(spec: ChipSpec) -> PathParams:
-    """From the fibre to each bus's entrance as designed, leaves of shape (rows, buses)."""
-    return jax.tree.map(jnp.asarray, _designed_bank(spec).feed)
+def designed_feed(spec: ChipSpec, *, xp: ModuleType = jnp) -> PathParams:
+    """From the fibre to each bus's entrance as designed, leaves of shape (rows, buses); ``xp`` as of `path_params`."""
+    return jax.tree.map(xp.asarray, _designed_bank(spec).feed)
 
 
 @cached_by_spec
@@ -158,14 +161,19 @@ def designed_crossings_pm(bank: BankParams) -> Float[ndarray, "rows buses places
     return (np.round(turns) - turns) * fsr_um(lead) * PM_PER_UM
 
 
-def assigned_bank(spec: ChipSpec, channel_of_ring: Int[ndarray, "rows buses channels"]) -> BankParams:
-    """The designed chip with every ring brought to the channel that it serves, as far from it as designed."""
+def assigned_bank(
+    spec: ChipSpec, channel_of_ring: Int[ndarray, "rows buses channels"], *, xp: ModuleType = jnp
+) -> BankParams:
+    """The designed chip with every ring brought to the channel that it serves, as far from it as designed.
+
+    ``xp`` is as of `path_params`.
+    """
     bank = _designed_bank(spec)
     crossing_pm = designed_crossings_pm(bank)
     own = np.diagonal(crossing_pm, axis1=-2, axis2=-1)
     moved_pm = np.take_along_axis(crossing_pm, channel_of_ring[..., None], -1)[..., 0] - own
     opl_um = bank.rings.opl_um + bank.rings.gpl_um * moved_pm / PM_PER_UM / bank.rings.wl0_um
-    return jax.tree.map(jnp.asarray, eqx.tree_at(lambda b: b.rings.opl_um, bank, opl_um))
+    return jax.tree.map(xp.asarray, eqx.tree_at(lambda b: b.rings.opl_um, bank, opl_um))
 
 
 def _feeds(spec: ChipSpec, bus: int) -> PathParams:

@@ -12,11 +12,16 @@ One sweep from the far end finds Γ of every ring; a second one from the entranc
 the exits. The slopes of a channel by all rings so cost no more than two row.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+import numpy as np
+from jaxtyping import Complex, Float
+from numpy import ndarray
 
+from prism_photonics.codec.modulation import namespace
+from prism_photonics.lightpath.arrays import Numbers, scan
 from prism_photonics.lightpath.ring.model import RingParams, reciprocal
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase, transmission, unit_phasor
 from prism_photonics.units import PM_PER_UM
@@ -26,7 +31,7 @@ TINY = 1e-30
 
 
 class PreparedRow(eqx.Module):
-    """Voltage-independent factors of a row's transmission at each channel's wavelength.
+    """Voltage-independent factors of the transmission of one row, or of many, at each channel's wavelength.
 
     Attributes:
         half_turn: √a·e^{jφ/2} of the untuned rings.
@@ -39,138 +44,199 @@ class PreparedRow(eqx.Module):
         rad_pm: Round-trip phase of one pm of resonance shift, in rad/pm.
     """
 
-    half_turn: Complex[Array, "rings channels"]
-    t1: Float[Array, " rings"]
-    t2: Float[Array, " rings"]
-    kappa: Float[Array, " rings"]
-    load: Complex[Array, "rings channels"]
-    through: Float[Array, " channels"]
-    drop: Float[Array, " channels"]
-    rad_pm: Float[Array, " rings"]
+    half_turn: Complex[Numbers, "rings ... channels"]
+    t1: Float[Numbers, "rings ... 1"]
+    t2: Float[Numbers, "rings ... 1"]
+    kappa: Float[Numbers, "rings ... 1"]
+    load: Complex[Numbers, "rings ... channels"]
+    through: Float[Numbers, "... channels"]
+    drop: Float[Numbers, "... channels"]
+    rad_pm: Float[Numbers, "rings ... 1"]
 
 
-def prepare_row(wl: Float[Array, " channels"], rings: RingParams, buses: PathParams) -> PreparedRow:
-    """Prepare one row.
+def prepare_row(wl: Float[Numbers, "... channels"], rings: RingParams, buses: PathParams) -> PreparedRow:
+    """Prepare one row or many, in the arrays that are given: NumPy's or JAX's.
 
     Args:
         wl: Channel wavelengths in µm.
-        rings: Ring optics, leaves (rings,); their offsets are not used: shifts are given whole.
-        buses: Bus segments, leaves (2, rings + 1).
+        rings: Ring optics, leaves (..., rings); their offsets are not used: shifts are given whole.
+        buses: Bus segments, leaves (..., 2, rings + 1).
     """
-    phase = jax.vmap(lambda r: path_phase(wl, r.opl_um, r.gpl_um, r.wl0_um))(rings)
-    p, q = jax.vmap(jax.vmap(lambda s: transmission(wl, s)))(buses)
+    xp = namespace(rings.t1)
+    ring, segment = (jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part) for part in (rings, buses))
+    both = transmission(wl[..., None, :], segment)
+    p, q = both[..., 0, :], both[..., 1, :]
     return PreparedRow(
-        half_turn=jnp.sqrt(rings.a)[:, None] * unit_phasor(0.5 * phase),
-        t1=rings.t1,
-        t2=rings.t2,
-        kappa=jnp.sqrt((1.0 - rings.t1**2) * (1.0 - rings.t2**2)),
-        load=(p * q)[1:].at[-1].set(0.0),
-        through=_power(jnp.prod(p, axis=0)),
+        half_turn=xp.sqrt(ring.a) * unit_phasor(0.5 * path_phase(wl, ring.opl_um, ring.gpl_um, ring.wl0_um)),
+        t1=ring.t1,
+        t2=ring.t2,
+        kappa=xp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2)),
+        load=xp.concatenate([(p * q)[1:-1], xp.zeros_like(p[:1])]),
+        through=_power(xp.prod(p, axis=0)),
         drop=_power(p[0] * q[0]),
-        rad_pm=2.0 * jnp.pi * rings.gpl_um / rings.wl0_um**2 / PM_PER_UM,
+        rad_pm=2.0 * np.pi * ring.gpl_um / ring.wl0_um**2 / PM_PER_UM,
     )
 
 
+def exit_powers(
+    row: PreparedRow, shift_pm: Float[ndarray, "... rings"]
+) -> tuple[Float[ndarray, "2 ... channels"], Float[ndarray, "2 ... channels"]]:
+    """Power transmissions to the through and the drop exit, and their slopes by a shift that all rings share, per pm.
+
+    NumPy alone.
+
+    Args:
+        row: The row, or many.
+        shift_pm: Resonance shift of every ring in pm, fabrication included.
+    """
+    half_turn = _turned(row, shift_pm)
+    rho = rho_slope = np.zeros_like(half_turn[0])
+    power, ln_slope = np.ones_like(rho.real), np.zeros_like(rho.real)
+    for j in reversed(range(len(half_turn))):
+        h, t1, t2 = half_turn[j], row.t1[j], row.t2[j]
+        u, kh, gamma, gamma_slope = h * h, row.kappa[j] * h, row.load[j] * rho, row.load[j] * rho_slope
+        # By the ring's phase first: u' = ju and h' = jh/2.
+        turn = 1j * row.rad_pm[j]
+        u_slope, kh_slope = turn * u, 0.5 * turn * kh
+        inverse = reciprocal(1.0 - t1 * t2 * u + kh * gamma)
+        denominator_slope = kh_slope * gamma + kh * gamma_slope - t1 * t2 * u_slope
+        numerator, tau_u = t1 - t2 * u, t1 * t2 - u
+        # Written with |N|² so that a ring that drops everything divides nothing by nothing.
+        own = t2 * u_slope * numerator.conj() / (_power(numerator) + TINY) + denominator_slope * inverse
+        ln_slope = ln_slope - 2.0 * own.real
+        power = power * _power(numerator * inverse)
+        rho = (gamma * tau_u - kh) * inverse
+        rho_slope = (gamma_slope * tau_u - gamma * u_slope - kh_slope - rho * denominator_slope) * inverse
+    through = row.through * power
+    return (
+        np.stack([through, row.drop * _power(rho)]),
+        np.stack([through * ln_slope, 2.0 * row.drop * (rho.conj() * rho_slope).real]),
+    )
+
+
+def balanced(
+    row: PreparedRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
+) -> Float[Numbers, "... channels"]:
+    """The transmission of `balanced_and_slopes` alone: one sweep."""
+    rho1, passed, _ = _solved(row, _turned(row, shift_pm))
+    return row.through * passed - drop_ratio[..., None] * row.drop * _power(rho1)
+
+
 def balanced_and_slopes(
-    row: PreparedRow, shift_pm: Float[Array, " rings"], drop_ratio: Float[Array, ""]
-) -> tuple[Float[Array, " channels"], Float[Array, "rings channels"]]:
+    row: PreparedRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
+) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "rings ... channels"]]:
     """``T_through − ρ·T_drop`` of every channel, and its slope by every ring's resonance shift.
 
     Args:
-        row: The row.
+        row: The row, or many.
         shift_pm: Resonance shift of every ring in pm, fabrication included.
         drop_ratio: Responsivity of the drop photodiode over the through one.
 
     Returns:
         (transmission, slopes per pm).
     """
-    half_turn = row.half_turn * unit_phasor(0.5 * row.rad_pm * shift_pm)[:, None]
-    rings = (half_turn, row.t1[:, None], row.t2[:, None], row.kappa[:, None], row.load)
-
-    def inwards(carry, ring):
-        rho, power = carry
-        h, t1, t2, k, load = ring
-        u, gamma = h * h, load * rho
-        inverse = reciprocal(1.0 - t1 * t2 * u + k * h * gamma)
-        forward = (t1 - t2 * u) * inverse
-        return ((gamma * (t1 * t2 - u) - k * h) * inverse, power * _power(forward)), (gamma, inverse)
-
-    nothing = jnp.zeros_like(half_turn[0])
-    (rho1, passed), (gammas, inverses) = jax.lax.scan(
-        inwards, (nothing, jnp.ones_like(nothing.real)), rings, reverse=True
-    )
-    through, drop = row.through * passed, drop_ratio * row.drop
+    xp = namespace(row.half_turn)
+    half_turn = _turned(row, shift_pm)
+    rho1, passed, (gammas, inverses) = _solved(row, half_turn)
+    through, drop = row.through * passed, drop_ratio[..., None] * row.drop
     echo = drop * rho1.conj()
 
     def outwards(carry, this):
         # What a change of ρ_j does to ln(through field) and to ρ_1.
         by_through, by_drop = carry
-        (h, t1, t2, k, load), gamma, inverse = this
-        u = h * h
+        h, t1, t2, k, load, gamma, inverse = this
+        u, kh = h * h, k * h
         numerator = t1 - t2 * u
-        bend = 1j * (0.5 * k * h * gamma - t1 * t2 * u) * inverse
-        rho = (gamma * (t1 * t2 - u) - k * h) * inverse
-        turned = -1j * (gamma * u + 0.5 * k * h) * inverse - rho * bend
+        bend = 1j * (0.5 * kh * gamma - t1 * t2 * u) * inverse
+        rho = (gamma * (t1 * t2 - u) - kh) * inverse
+        turned = -1j * (gamma * u + 0.5 * kh) * inverse - rho * bend
         # d ln f/dθ; written with |t1 − t2·u|² so that a ring that drops everything divides nothing by nothing.
         own = (-1j * t2 * u * numerator.conj()) / (_power(numerator) + TINY) - bend
         slope = 2.0 * (through * (own + by_through * turned).real - (echo * by_drop * turned).real)
         onwards = (t2 - t1 * u) * numerator * inverse * inverse * load
-        return (by_through * onwards - k * h * inverse * load, by_drop * onwards), slope
+        return (by_through * onwards - kh * inverse * load, by_drop * onwards), (slope,)
 
-    _, slopes = jax.lax.scan(outwards, (nothing, jnp.ones_like(nothing)), (rings, gammas, inverses))
-    return through - drop * _power(rho1), slopes * row.rad_pm[:, None]
+    nothing, rings = xp.zeros_like(rho1), (half_turn, row.t1, row.t2, row.kappa, row.load, gammas, inverses)
+    _, (slopes,) = scan(outwards, (nothing, xp.ones_like(nothing)), rings)
+    return through - drop * _power(rho1), slopes * row.rad_pm
 
 
 def balanced_alone(
     row: PreparedRow,
-    rest_pm: Float[Array, " rings"],
-    swept_pm: Float[Array, "points rings"],
-    drop_ratio: Float[Array, ""],
-) -> Float[Array, "points rings"]:
+    rest_pm: Float[Numbers, "... rings"],
+    swept_pm: Float[Numbers, "points ... rings"],
+    drop_ratio: Float[Numbers, "..."],
+) -> Float[Numbers, "points ... rings"]:
     """``T_through − ρ·T_drop`` of each ring's own channel when that ring alone is swept; the row has ring per channel.
 
     Möbius maps compose as matrices: what stands before the ring is one matrix, what stands behind it one load, and a
     whole curve costs one ring.
 
     Args:
-        row: The row.
+        row: The row, or many.
         rest_pm: Resonance shift of the rings that are not swept, in pm.
         swept_pm: Resonance shifts of the swept one, in pm.
         drop_ratio: Responsivity of the drop photodiode over the through one.
     """
-    half_turn = row.half_turn * unit_phasor(0.5 * row.rad_pm * rest_pm)[:, None]
-    rings = (half_turn, row.t1[:, None], row.t2[:, None], row.kappa[:, None], row.load)
+    xp = namespace(row.half_turn)
+    half_turn = _turned(row, rest_pm)
+    rings = (half_turn, row.t1, row.t2, row.kappa, row.load)
 
     def behind(carry, ring):
         rho, power = carry
         h, t1, t2, k, load = ring
-        u, gamma = h * h, load * rho
-        inverse = reciprocal(1.0 - t1 * t2 * u + k * h * gamma)
-        after = ((gamma * (t1 * t2 - u) - k * h) * inverse, power * _power((t1 - t2 * u) * inverse))
+        u, kh, gamma = h * h, k * h, load * rho
+        inverse = reciprocal(1.0 - t1 * t2 * u + kh * gamma)
+        after = ((gamma * (t1 * t2 - u) - kh) * inverse, power * _power((t1 - t2 * u) * inverse))
         return after, (gamma, power)
 
     def before(carry, ring):
         # (ρ_1·x, x) = matrix·(ρ_j, 1), and the fields passed are Π(t1 − t2·u)/x.
-        (a, b, c, d), numerators = carry
+        a, b, c, d, numerators = carry
         h, t1, t2, k, load = ring
         u = h * h
         e, f, g, i = (t1 * t2 - u) * load, -k * h, k * h * load, 1.0 - t1 * t2 * u
-        return ((a * e + b * g, a * f + b * i, c * e + d * g, c * f + d * i), numerators * (t1 - t2 * u)), carry
+        return (a * e + b * g, a * f + b * i, c * e + d * g, c * f + d * i, numerators * (t1 - t2 * u)), carry
 
-    nothing = jnp.zeros_like(half_turn[0])
-    one = jnp.ones_like(nothing)
-    _, behind_each = jax.lax.scan(behind, (nothing, one.real), rings, reverse=True)
-    _, before_each = jax.lax.scan(before, ((one, nothing, nothing, one), one), rings)
-    (gamma, power), ((a, b, c, d), numerators), h0 = jax.tree.map(
-        jnp.diagonal, (behind_each, before_each, row.half_turn)
+    nothing = xp.zeros_like(half_turn[0])
+    one = xp.ones_like(nothing)
+    _, behind_each = scan(behind, (nothing, one.real), rings, reverse=True)
+    _, before_each = scan(before, (one, nothing, nothing, one, one), rings)
+    # Each ring at its own channel; the axis of rings comes last.
+    gamma, power, a, b, c, d, numerators, h0 = (
+        xp.diagonal(leaf, axis1=0, axis2=-1) for leaf in (*behind_each, *before_each, row.half_turn)
     )
-    h = h0 * unit_phasor(0.5 * row.rad_pm * swept_pm)
-    u, kh, tau = h * h, row.kappa * h, row.t1 * row.t2
+    t1, t2, kappa, rad_pm = (xp.moveaxis(leaf[..., 0], 0, -1) for leaf in (row.t1, row.t2, row.kappa, row.rad_pm))
+    h = h0 * unit_phasor(0.5 * rad_pm * swept_pm)
+    u, kh, tau = h * h, kappa * h, t1 * t2
     up, down = gamma * (tau - u) - kh, 1.0 - tau * u + kh * gamma
     inverse = reciprocal(c * up + d * down)
-    through = row.through * power * _power((row.t1 - row.t2 * u) * numerators * inverse)
-    return through - drop_ratio * row.drop * _power((a * up + b * down) * inverse)
+    through = row.through * power * _power((t1 - t2 * u) * numerators * inverse)
+    return through - drop_ratio[..., None] * row.drop * _power((a * up + b * down) * inverse)
 
 
-def _power(field: Complex[Array, "..."]) -> Float[Array, "..."]:
+def _solved(row: PreparedRow, half_turn: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
+    """From the far end: ρ of the first ring, the power that passes all, and each ring's load and 1/D."""
+
+    def inwards(carry, ring):
+        rho, power = carry
+        h, t1, t2, k, load = ring
+        u, kh, gamma = h * h, k * h, load * rho
+        inverse = reciprocal(1.0 - t1 * t2 * u + kh * gamma)
+        forward = (t1 - t2 * u) * inverse
+        return ((gamma * (t1 * t2 - u) - kh) * inverse, power * _power(forward)), (gamma, inverse)
+
+    xp, rings = namespace(half_turn), (half_turn, row.t1, row.t2, row.kappa, row.load)
+    nothing = xp.zeros_like(half_turn[0])
+    (rho1, passed), kept = scan(inwards, (nothing, xp.ones_like(nothing.real)), rings, reverse=True)
+    return rho1, passed, kept
+
+
+def _turned(row: PreparedRow, shift_pm: Float[Numbers, "... rings"]) -> Complex[Numbers, "rings ... channels"]:
+    """Half turns of shifted rings."""
+    shift = namespace(row.rad_pm).moveaxis(shift_pm, -1, 0)[..., None]
+    return row.half_turn * unit_phasor(0.5 * row.rad_pm * shift)
+
+
+def _power(field: Complex[Any, "..."]) -> Float[Any, "..."]:
     return field.real**2 + field.imag**2

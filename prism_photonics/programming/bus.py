@@ -1,12 +1,17 @@
-"""One bus of one row in units of weight: what programming asks of a calibration, cheap to ask many times."""
+"""Buses in units of weight: what programming asks of a calibration, cheap to ask many times.
+
+The same lines serve one bus in JAX's arrays, which is mapped over many and compiled, and many buses in NumPy's.
+"""
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Float, Int
 
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.circuit.prepared import PreparedRow, balanced_alone, balanced_and_slopes, prepare_row
+from prism_photonics.circuit.prepared import PreparedRow, balanced, balanced_alone, balanced_and_slopes, prepare_row
+from prism_photonics.codec.modulation import namespace
+from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
 
 # Points of a curve: a start needs to be near, a reachable range exact (0.1 % of full scale between two points).
@@ -14,7 +19,7 @@ START_POINTS, REACH_POINTS = 33, 129
 
 
 class Bus(eqx.Module):
-    """A bus and its rings; channels, too, stand in the order of the rings that serve them.
+    """A bus and its rings, or many; channels, too, stand in the order of the rings that serve them.
 
     Attributes:
         row: The light's path, voltages apart.
@@ -27,10 +32,10 @@ class Bus(eqx.Module):
 
     row: PreparedRow
     rings: RingParams
-    crosstalk: Float[Array, " gaps"]
-    drop_ratio: Float[Array, ""]
-    scale: Float[Array, " channels"]
-    asked: Float[Array, " rings"]
+    crosstalk: Float[Numbers, "... gaps"]
+    drop_ratio: Float[Numbers, "..."]
+    scale: Float[Numbers, "... channels"]
+    asked: Float[Numbers, "... rings"]
 
 
 class Curves(eqx.Module):
@@ -40,72 +45,89 @@ class Curves(eqx.Module):
     Beyond the resonance the curve is held flat, so that it is monotone.
     """
 
-    volts: Float[Array, " scan"]
-    weights: Float[Array, "scan rings"]
+    volts: Float[Numbers, " scan"]
+    weights: Float[Numbers, "scan ... rings"]
 
     @property
-    def low(self) -> Float[Array, " rings"]:
+    def low(self) -> Float[Numbers, "... rings"]:
         """Lowest weight of every ring."""
         return self.weights.min(0)
 
     @property
-    def high(self) -> Float[Array, " rings"]:
+    def high(self) -> Float[Numbers, "... rings"]:
         """Highest weight of every ring."""
         return self.weights.max(0)
 
 
-def bus_of(calibration: Calibration, number: Int[Array, ""]) -> Bus:
-    """A bus of a row by its number, counted bus by bus, row by row."""
+def bus_of(calibration: Calibration, number: Int[Numbers, "..."]) -> Bus:
+    """A bus by its number, counted bus by bus, row by row; or many, in the arrays of the calibration."""
+    xp = namespace(calibration.unit_A)
     count = calibration.rows.gain_A.shape[1]
     row, bus = number // count, number % count
     model = jax.tree.map(lambda leaf: leaf[row, bus], calibration.rows)
-    # `Calibration.effective_scale` of this bus alone: of the whole bank it would cost a row more than its solution.
-    scale = model.gain_A * calibration.light_scale.reshape(count, -1)[bus] / calibration.unit_A[row]
+    # `Calibration.effective_scale` of these buses alone: of the whole bank it would cost a row more than its solution.
+    light, unit_A = calibration.light_scale.reshape(count, -1)[bus], calibration.unit_A[row][..., None]
     own = calibration.channel_of_ring[row, bus]
+    excluded = calibration.excluded.reshape(calibration.rows.gain_A.shape)[row, bus]
     return Bus(
         row=prepare_row(calibration.wl_um[own], model.rings, model.buses),
         rings=model.rings,
         crosstalk=model.crosstalk,
         drop_ratio=model.drop_ratio,
-        scale=scale[own],
-        asked=1.0 - calibration.excluded[row].reshape(count, -1)[bus][own],
+        scale=xp.take_along_axis(model.gain_A * light / unit_A, own, -1),
+        asked=1.0 - xp.take_along_axis(excluded, own, -1),
     )
 
 
+def weights_at(bus: Bus, volts: Float[Numbers, "... rings"]) -> Float[Numbers, "... channels"]:
+    """Effective weights at ring voltages in V."""
+    shift_pm = resonance_shift_pm(bus.rings, electrode_volts(volts, bus.crosstalk))
+    return bus.scale * balanced(bus.row, shift_pm, bus.drop_ratio)
+
+
 def weights_and_slopes(
-    bus: Bus, volts: Float[Array, " rings"]
-) -> tuple[Float[Array, " channels"], Float[Array, "channels rings"]]:
+    bus: Bus, volts: Float[Numbers, "... rings"]
+) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "... channels rings"]]:
     """Effective weights at ring voltages in V, and their slopes in 1/V."""
     acting = electrode_volts(volts, bus.crosstalk)
     shift_pm = resonance_shift_pm(bus.rings, acting)
-    balanced, by_pm = balanced_and_slopes(bus.row, shift_pm, bus.drop_ratio)
-    by_acting = by_pm * (bus.rings.slope_pm_V + 2.0 * bus.rings.curvature_pm_V2 * acting)[:, None]
+    transmission, by_pm = balanced_and_slopes(bus.row, shift_pm, bus.drop_ratio)
+    pm_V = bus.rings.slope_pm_V + 2.0 * bus.rings.curvature_pm_V2 * acting
+    by_acting = namespace(by_pm).moveaxis(by_pm, 0, -1) * pm_V[..., None, :]
     # A stray share reaches both neighbours, so the slopes by acting voltage mix as the voltages do.
-    slopes = electrode_volts(by_acting.T, bus.crosstalk)
-    return bus.scale * balanced, bus.scale[:, None] * slopes
+    slopes = electrode_volts(by_acting, bus.crosstalk[..., None, :])
+    return bus.scale * transmission, bus.scale[..., None] * slopes
 
 
 def tuning_curves(bus: Bus, max_voltage_V: float, points: int) -> Curves:
     """Curves over the driver's range; the little that a ring's neighbours move with it is left out."""
-    volts = jnp.linspace(-max_voltage_V, max_voltage_V, points)
-    swept_pm = resonance_shift_pm(bus.rings, volts[:, None])
+    xp = namespace(bus.scale)
+    volts = xp.linspace(-max_voltage_V, max_voltage_V, points)
+    along = (points, *(1 for _ in bus.scale.shape))
+    swept_pm = resonance_shift_pm(bus.rings, volts.reshape(along))
     curves = bus.scale * balanced_alone(bus.row, bus.rings.offset_pm, swept_pm, bus.drop_ratio)
-    bottom = jnp.argmin(curves, axis=0)
-    index = jnp.arange(points)[:, None]
+    bottom = xp.argmin(curves, axis=0)
+    index = xp.arange(points).reshape(along)
     upwards = bottom <= points // 2
-    held = jnp.where(jnp.where(upwards, index >= bottom, index <= bottom), curves, curves.min(0))
-    monotone = jnp.where(upwards, jax.lax.cummax(held, axis=0), jax.lax.cummax(held, axis=0, reverse=True))
+    held = xp.where(xp.where(upwards, index >= bottom, index <= bottom), curves, curves.min(0))
+    monotone = xp.where(upwards, _running_max(held), _running_max(held[::-1])[::-1])
     return Curves(volts, monotone)
 
 
-def voltages_alone(curves: Curves, weights: Float[Array, " rings"]) -> Float[Array, " rings"]:
+def voltages_alone(curves: Curves, weights: Float[Numbers, "... rings"]) -> Float[Numbers, "... rings"]:
     """Voltage at which every ring, alone, has its weight; the nearest end of its curve where it has none."""
+    xp, points = namespace(curves.weights), len(curves.volts)
     rising = curves.weights[-1] >= curves.weights[0]
+    # Flat stretches (beyond the resonance) carry no voltage information: tip them by a hair.
+    tip = 1e-9 * xp.arange(points).reshape(points, *(1 for _ in rising.shape))
+    curve = xp.where(rising, curves.weights, curves.weights[::-1]) + tip
+    volts = xp.where(rising, curves.volts.reshape(tip.shape), curves.volts[::-1].reshape(tip.shape))
+    after = xp.clip((curve <= weights).sum(0), 1, points - 1)[None]
+    (w0, w1), (v0, v1) = (
+        (xp.take_along_axis(leaf, after - 1, 0)[0], xp.take_along_axis(leaf, after, 0)[0]) for leaf in (curve, volts)
+    )
+    return v0 + xp.clip((weights - w0) / (w1 - w0), 0.0, 1.0) * (v1 - v0)
 
-    def one(w, curve, up):
-        xp = jnp.where(up, curve, curve[::-1])
-        fp = jnp.where(up, curves.volts, curves.volts[::-1])
-        # Flat stretches (beyond the resonance) carry no voltage information: tip them by a hair.
-        return jnp.interp(w, xp + 1e-9 * jnp.arange(len(xp)), fp)
 
-    return jax.vmap(one, in_axes=(0, 1, 0))(weights, curves.weights, rising)
+def _running_max(curves: Float[Numbers, "scan ... rings"]) -> Float[Numbers, "scan ... rings"]:
+    return np.maximum.accumulate(curves) if isinstance(curves, np.ndarray) else jax.lax.cummax(curves, axis=0)

@@ -1,22 +1,22 @@
 """Joint rounding of a bus's voltages to the DAC grid by coordinate descent on the weight error."""
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from prism_photonics.programming.bus import Bus, weights_and_slopes
+from prism_photonics.codec.modulation import namespace
+from prism_photonics.lightpath.arrays import Numbers, scan
+from prism_photonics.programming.bus import Bus, weights_and_slopes, weights_at
 
 SWEEPS = 2
 
 
 def round_bus(
     bus: Bus,
-    volts: Float[Array, " rings"],
-    wanted: Float[Array, " channels"],
+    volts: Float[Numbers, "... rings"],
+    wanted: Float[Numbers, "... channels"],
     *,
     max_voltage_V: float,
     step_V: float,
-) -> tuple[Float[Array, " rings"], Float[Array, " channels"], Float[Array, " channels"]]:
+) -> tuple[Float[Numbers, "... rings"], Float[Numbers, "... channels"], Float[Numbers, "... channels"]]:
     """Voltages on the DAC grid that keep a bus near its weights.
 
     From each ring's nearest code, ring after ring is moved by the whole codes that lower ``|W(v) − w|²`` most, with W
@@ -24,7 +24,7 @@ def round_bus(
     than the nearest codes: both are put through the exact row.
 
     Args:
-        bus: The bus.
+        bus: The bus, or many.
         volts: Exact voltages in V, within the limit.
         wanted: Wanted effective weights.
         max_voltage_V: The grid runs from minus this to plus this; no code lies outside.
@@ -33,25 +33,31 @@ def round_bus(
     Returns:
         (voltages on the grid, weights there, weights at the exact voltages).
     """
+    xp = namespace(volts)
     exact, slopes = weights_and_slopes(bus, volts)
     # An excluded ring is asked for nothing and stays where it is.
-    by_code = bus.asked[:, None] * slopes * bus.asked * step_V
-    top = jnp.round(2.0 * max_voltage_V / step_V)
+    by_code = bus.asked[..., :, None] * slopes * bus.asked[..., None, :] * step_V
+    top = round(2.0 * max_voltage_V / step_V)
     position = (volts + max_voltage_V) / step_V
-    nearest = jnp.clip(jnp.round(position), 0.0, top)
-    length2 = jnp.sum(by_code**2, axis=0) + 1e-30
+    nearest = xp.clip(xp.round(position), 0.0, top)
 
-    def descend(turn, state):
-        codes, error = state
-        ring = turn % codes.shape[0]
-        column = by_code[:, ring]
-        code = jnp.clip(codes[ring] - jnp.round(column @ error / length2[ring]), 0.0, top)
-        return codes.at[ring].set(code), error + column * (code - codes[ring])
+    def descend(error, ring):
+        old, column, length2 = ring
+        code = xp.clip(old - xp.round((column * error).sum(-1) / length2), 0.0, top)
+        return error + column * (code - old)[..., None], (code,)
 
-    error = bus.asked * (exact - wanted) + by_code @ (nearest - position)
-    rounded, _ = jax.lax.fori_loop(0, SWEEPS * nearest.shape[0], descend, (nearest, error))
+    error = bus.asked * (exact - wanted) + (by_code @ (nearest - position)[..., None])[..., 0]
+    columns = xp.moveaxis(by_code, -1, 0)
+    length2, codes = (columns**2).sum(-1) + 1e-30, xp.moveaxis(nearest, -1, 0)
+    for _ in range(SWEEPS):
+        error, (codes,) = scan(descend, error, (codes, columns, length2))
     # Clipped once more: the last code times the step may exceed the limit by a rounding.
-    both = jnp.clip(jnp.stack([rounded, nearest]) * step_V - max_voltage_V, -max_voltage_V, max_voltage_V)
-    weights = jax.vmap(lambda v: weights_and_slopes(bus, v)[0])(both)
-    better = jnp.argmin(jnp.sum(bus.asked * (weights - wanted) ** 2, axis=-1))
-    return both[better], weights[better], exact
+    both = [
+        xp.clip(code * step_V - max_voltage_V, -max_voltage_V, max_voltage_V)
+        for code in (xp.moveaxis(codes, 0, -1), nearest)
+    ]
+    weights = [weights_at(bus, some) for some in both]
+    misses = [(bus.asked * (some - wanted) ** 2).sum(-1) for some in weights]
+    # Of two that are as good, the one that was descended to.
+    better = (misses[0] <= misses[1])[..., None]
+    return xp.where(better, *both), xp.where(better, *weights), exact

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,6 +21,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place, inverse
 from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.programming.bus import (
     REACH_POINTS,
     START_POINTS,
@@ -27,6 +29,7 @@ from prism_photonics.programming.bus import (
     tuning_curves,
     voltages_alone,
     weights_and_slopes,
+    weights_at,
 )
 from prism_photonics.programming.levenberg import least_squares
 from prism_photonics.programming.rounding import round_bus
@@ -41,6 +44,10 @@ ROUNDS, STEPS = 8, 5
 RESTARTS = (0.8, 0.5)
 # Two sizes only, one for a row and one for a bank: each is compiled once.
 BUSES_AT_ONCE, BUSES_ON_ACCELERATOR = (16, 128), (128, 16384)
+# Buses times slopes of each up to which no compiler, which takes some ten seconds, is worth waiting for.
+MOST_UNCOMPILED = 2**17
+# Numbers of an array that NumPy works on at once: what stays in a core's cache.
+NUMBERS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -200,7 +207,7 @@ def _buses_of(calibration: Calibration, rows: Int[ndarray, " rows"]) -> Int[ndar
 def _reachable(
     calibration: Calibration, rows: Int[ndarray, " rows"]
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
-    low, high = _in_chunks(lambda chunk: _reach(calibration, chunk), (_buses_of(calibration, rows),))
+    low, high = _in_chunks(_reach, calibration, (_buses_of(calibration, rows),))
     by_channel = inverse(np.asarray(calibration.channel_of_ring)[rows])
     return by_place(low.reshape(len(rows), -1), by_channel), by_place(high.reshape(len(rows), -1), by_channel)
 
@@ -217,7 +224,7 @@ def _solve(
         tried, tried_cost = _descend(calibration, buses[left], wanted[left], share * wanted[left])
         better = tried_cost < cost[left]
         volts[left[better]], cost[left[better]] = tried[better], tried_cost[better]
-    return _in_chunks(lambda *chunk: _round(calibration, *chunk), (buses, wanted, volts))
+    return _in_chunks(_round, calibration, (buses, wanted, volts))
 
 
 def _goal(channels: int) -> float:
@@ -231,28 +238,34 @@ def _descend(
     begin: Float[ndarray, "buses channels"],
 ) -> tuple[Float[ndarray, "buses channels"], Float[ndarray, " buses"]]:
     """Voltages and costs, from where each ring alone has the weight to begin at."""
-    (volts,) = _in_chunks(lambda *chunk: _start(calibration, *chunk), (buses, begin))
+    (volts,) = _in_chunks(_start, calibration, (buses, begin))
     cost = np.empty(len(buses))
     left = np.arange(len(buses))
     for _ in range(ROUNDS):
         problem = (buses[left], wanted[left], volts[left])
-        volts[left], cost[left], settled = _in_chunks(lambda *chunk: _refine(calibration, *chunk), problem)
+        volts[left], cost[left], settled = _in_chunks(_refine, calibration, problem)
         left = left[~settled]
         if not len(left):
             break
     return volts, cost
 
 
-def _in_chunks(function: Callable[..., tuple[Array, ...]], buses: tuple[ndarray, ...]) -> tuple[ndarray, ...]:
-    """A compiled function of buses over any number of them, chunk by chunk; there are few sizes to compile for."""
-    count = len(buses[0])
+def _in_chunks(
+    function: Callable[..., tuple[Any, ...]], calibration: Calibration, buses: tuple[ndarray, ...]
+) -> tuple[ndarray, ...]:
+    """A function of buses over any number of them, chunk by chunk: NumPy's where they are few, else compiled."""
+    count, channels = len(buses[0]), calibration.wl_um.shape[0]
+    if count * channels**2 <= MOST_UNCOMPILED:
+        return _uncompiled(function, calibration, buses)
     few, many = BUSES_AT_ONCE if jax.default_backend() == "cpu" else BUSES_ON_ACCELERATOR
+    # There are few sizes to compile for.
     size = few if count <= few else many
     padded = -(-count // size) * size
     index = np.minimum(np.arange(padded), count - 1).reshape(-1, size)
 
     def one(chunk: Int[ndarray, " size"]) -> tuple[ndarray, ...]:
-        return tuple(np.array(leaf) for leaf in function(*(jnp.asarray(leaf[chunk]) for leaf in buses)))
+        found = _compiled(function, calibration, tuple(jnp.asarray(leaf[chunk]) for leaf in buses))
+        return tuple(np.array(leaf) for leaf in found)
 
     if len(index) == 1:
         done = [one(index[0])]
@@ -263,65 +276,73 @@ def _in_chunks(function: Callable[..., tuple[Array, ...]], buses: tuple[ndarray,
     return tuple(np.concatenate(leaves)[:count] for leaves in zip(*done, strict=True))
 
 
+def _uncompiled(
+    function: Callable[..., tuple[Any, ...]], calibration: Calibration, buses: tuple[ndarray, ...]
+) -> tuple[ndarray, ...]:
+    """The function by NumPy: slower than compiled, and done long before a compiler is."""
+    plain = jax.tree.map(np.asarray, calibration)
+    channels = calibration.wl_um.shape[0]
+    size = max(NUMBERS_AT_ONCE // channels, 1)
+    done = [function(plain, *(leaf[first : first + size] for leaf in buses)) for first in range(0, len(buses[0]), size)]
+    return tuple(np.concatenate(leaves) for leaves in zip(*done, strict=True))
+
+
 @eqx.filter_jit
+def _compiled(
+    function: Callable[..., tuple[Any, ...]], calibration: Calibration, buses: tuple[Array, ...]
+) -> tuple[Array, ...]:
+    return jax.vmap(lambda *one: function(calibration, *one))(*buses)
+
+
+# What follows takes one bus in JAX's arrays or many in NumPy's: see `bus_of`.
+
+
 def _reach(
-    calibration: Calibration, buses: Int[Array, " buses"]
-) -> tuple[Float[Array, "buses channels"], Float[Array, "buses channels"]]:
-    def one(number):
-        curves = tuning_curves(bus_of(calibration, number), calibration.max_voltage_V, REACH_POINTS)
-        return curves.low, curves.high
-
-    return jax.vmap(one)(buses)
+    calibration: Calibration, buses: Int[Numbers, "..."]
+) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "... channels"]]:
+    curves = tuning_curves(bus_of(calibration, buses), calibration.max_voltage_V, REACH_POINTS)
+    return curves.low, curves.high
 
 
-@eqx.filter_jit
 def _start(
-    calibration: Calibration, buses: Int[Array, " buses"], wanted: Float[Array, "buses channels"]
-) -> tuple[Float[Array, "buses channels"]]:
-    def one(number, w):
-        curves = tuning_curves(bus_of(calibration, number), calibration.max_voltage_V, START_POINTS)
-        return voltages_alone(curves, w)
-
-    return (jax.vmap(one)(buses, wanted),)
+    calibration: Calibration, buses: Int[Numbers, "..."], wanted: Float[Numbers, "... channels"]
+) -> tuple[Float[Numbers, "... channels"]]:
+    curves = tuning_curves(bus_of(calibration, buses), calibration.max_voltage_V, START_POINTS)
+    return (voltages_alone(curves, wanted),)
 
 
-@eqx.filter_jit
 def _refine(
     calibration: Calibration,
-    buses: Int[Array, " buses"],
-    wanted: Float[Array, "buses channels"],
-    start: Float[Array, "buses channels"],
-) -> tuple[Float[Array, "buses channels"], Float[Array, " buses"], Bool[Array, " buses"]]:
+    buses: Int[Numbers, "..."],
+    wanted: Float[Numbers, "... channels"],
+    start: Float[Numbers, "... channels"],
+) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "..."], Bool[Numbers, "..."]]:
     """Voltages after one round, their cost, and whether a bus needs no other."""
-    top_V = calibration.max_voltage_V
+    top_V, goal = calibration.max_voltage_V, _goal(wanted.shape[-1])
+    bus = bus_of(calibration, buses)
 
-    def one(number, w, first):
-        bus = bus_of(calibration, number)
-        goal = _goal(w.shape[0])
-        found = least_squares(
-            lambda v: bus.asked * (weights_and_slopes(bus, v)[0] - w),
-            first,
-            jacobian=lambda v: bus.asked[:, None] * weights_and_slopes(bus, v)[1],
-            steps=STEPS,
-            cost_goal=goal,
-            lower=-top_V * bus.asked,
-            upper=top_V * bus.asked,
-        )
-        # A bus that stopped before its last step comes no nearer from here.
-        return found.x, found.cost, (found.cost <= goal) | (found.steps < STEPS)
+    def linearized(volts):
+        weights, slopes = weights_and_slopes(bus, volts)
+        return bus.asked * (weights - wanted), bus.asked[..., None] * slopes
 
-    return jax.vmap(one)(buses, wanted, start)
+    found = least_squares(
+        lambda volts: bus.asked * (weights_at(bus, volts) - wanted),
+        start,
+        linearized=linearized,
+        steps=STEPS,
+        cost_goal=goal,
+        lower=-top_V * bus.asked,
+        upper=top_V * bus.asked,
+    )
+    # A bus that stopped before its last step comes no nearer from here.
+    return found.x, found.cost, (found.cost <= goal) | (found.steps < STEPS)
 
 
-@eqx.filter_jit
 def _round(
     calibration: Calibration,
-    buses: Int[Array, " buses"],
-    wanted: Float[Array, "buses channels"],
-    volts: Float[Array, "buses channels"],
-) -> tuple[Float[Array, "buses channels"], Float[Array, "buses channels"], Float[Array, "buses channels"]]:
-    def one(number, w, v):
-        limit_V, step_V = calibration.max_voltage_V, calibration.voltage_step_V
-        return round_bus(bus_of(calibration, number), v, w, max_voltage_V=limit_V, step_V=step_V)
-
-    return jax.vmap(one)(buses, wanted, volts)
+    buses: Int[Numbers, "..."],
+    wanted: Float[Numbers, "... channels"],
+    volts: Float[Numbers, "... channels"],
+) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "... channels"], Float[Numbers, "... channels"]]:
+    limit_V, step_V = calibration.max_voltage_V, calibration.voltage_step_V
+    return round_bus(bus_of(calibration, buses), volts, wanted, max_voltage_V=limit_V, step_V=step_V)

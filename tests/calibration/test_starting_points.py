@@ -37,8 +37,9 @@ def _readings(spec, *, rows):
     die_key, volts_key, noise_key = jax.random.split(jax.random.key(3), 4)[:3]
     die, channels = draw_die(spec, die_key), spec.chip.channels
     volts = jnp.asarray(survey_volts(spec, 32, volts_key))
-    acting = jax.vmap(lambda v: electrode_volts(v, die.crosstalk[:, 0]))(volts)
-    through, drop = jax.jit(jax.vmap(lambda v: bank_powers(die.bank, v)))(acting)
+    acting = jax.vmap(lambda v: electrode_volts(v, jnp.asarray(die.crosstalk[:, 0])))(volts)
+    bank = jax.tree.map(jnp.asarray, die.bank)
+    through, drop = jax.jit(jax.vmap(lambda v: bank_powers(bank, v)))(acting)
     noise_A = NOISE * designed_gain_A(spec)[:, 0]
     current_A = die.full_A[0] * through - die.full_A[1] * drop + noise_A * jax.random.normal(noise_key, volts.shape)
     read_A, sigma_A = (

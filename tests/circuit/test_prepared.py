@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.circuit.prepared import balanced_alone, balanced_and_slopes, prepare_row
+from prism_photonics.circuit.prepared import balanced, balanced_alone, balanced_and_slopes, exit_powers, prepare_row
 from prism_photonics.circuit.row import row_response
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.waveguide.model import PathParams
@@ -86,3 +86,39 @@ def test_a_ring_that_drops_everything_has_finite_slopes(row):
     balanced, slopes = balanced_and_slopes(prepared, jnp.zeros(1), jnp.asarray(1.0))
     assert balanced[0] == pytest.approx(-float(prepared.drop[0]), abs=1e-12)
     assert np.asarray(slopes) == pytest.approx(np.zeros((1, 1)), abs=1e-12)
+
+
+# ---------------------------------------------------------------- the same in NumPy's arrays
+
+
+def test_exit_powers_and_their_slopes_by_a_shared_shift_are_those_of_the_row_solver(row):
+    wl, rings, buses = row
+
+    @jax.jit
+    def powers(shift_pm, line_pm):
+        fields = row_response(wl, rings, buses, shift_pm + line_pm)
+        return jnp.stack([jnp.abs(fields.through) ** 2, jnp.abs(fields.drop) ** 2])
+
+    by_line = jax.jit(jax.jacfwd(powers, argnums=1))
+    ours, slopes = exit_powers(prepare_row(*jax.tree.map(np.asarray, row)), np.asarray(SHIFTS[0]))
+    assert ours == pytest.approx(np.asarray(powers(SHIFTS[0], 0.0)), abs=1e-10)
+    assert slopes == pytest.approx(np.asarray(by_line(SHIFTS[0], 0.0)), abs=1e-10)
+    assert np.abs(slopes).max() > 1e-3
+
+
+def test_many_rows_of_numpys_are_one_row_of_jaxs_each(row):
+    wl, rings, buses = jax.tree.map(np.asarray, row)
+    many = [jax.tree.map(lambda leaf: np.stack([leaf, leaf[..., ::-1]]), part) for part in (rings, buses)]
+    shifts, ratio = np.asarray(SHIFTS[:2]), np.array([RATIO, 1.1])
+    prepared = prepare_row(np.stack([wl, wl]), *many)
+    alone, (whole, slopes) = balanced(prepared, shifts, ratio), balanced_and_slopes(prepared, shifts, ratio)
+    swept = balanced_alone(prepared, shifts, np.linspace(-200.0, 200.0, 7)[:, None, None] * np.ones((2, RINGS)), ratio)
+    assert np.array_equal(alone, whole)
+    for n in range(2):
+        one = prepare_row(jnp.asarray(wl), *jax.tree.map(lambda leaf, n=n: jnp.asarray(leaf[n]), tuple(many)))
+        theirs, their_slopes = balanced_and_slopes(one, jnp.asarray(shifts[n]), jnp.asarray(ratio[n]))
+        points = jnp.linspace(-200.0, 200.0, 7)[:, None] * jnp.ones(RINGS)
+        their_curves = balanced_alone(one, jnp.asarray(shifts[n]), points, jnp.asarray(ratio[n]))
+        assert whole[n] == pytest.approx(np.asarray(theirs), abs=1e-11)
+        assert slopes[:, n] == pytest.approx(np.asarray(their_slopes), abs=1e-11)
+        assert swept[:, n] == pytest.approx(np.asarray(their_curves), abs=1e-11)

@@ -16,9 +16,13 @@ def problem(seed):
     return lambda x: jnp.tanh(a @ x) + 0.1 * (a @ x) - b
 
 
+def linearized(residuals):
+    return lambda x: (residuals(x), jax.jacfwd(residuals)(x))
+
+
 def solve(residuals, start, **options):
     return least_squares(
-        residuals, jnp.asarray(start), jacobian=jax.jacfwd(residuals), steps=200, rtol=1e-14, **options
+        residuals, jnp.asarray(start), linearized=linearized(residuals), steps=200, rtol=1e-14, **options
     )
 
 
@@ -58,7 +62,7 @@ def test_every_point_that_is_tried_lies_in_the_box():
         return jnp.stack([10 * (x[1] - x[0] ** 2), 1 - x[0]])
 
     solution = least_squares(
-        residuals, jnp.asarray([-1.2, 1.0]), jacobian=jax.jacfwd(residuals), steps=100, lower=-1.5, upper=0.5
+        residuals, jnp.asarray([-1.2, 1.0]), linearized=linearized(residuals), steps=100, lower=-1.5, upper=0.5
     )
     jax.effects_barrier()
     assert len(tried) > 5
@@ -79,7 +83,7 @@ def test_a_start_at_the_minimum_stays_there():
 
 def test_it_stops_after_its_steps():
     residuals = problem(0)
-    solution = least_squares(residuals, jnp.full(4, 3.0), jacobian=jax.jacfwd(residuals), steps=2)
+    solution = least_squares(residuals, jnp.full(4, 3.0), linearized=linearized(residuals), steps=2)
     assert int(solution.steps) <= 2
 
 
@@ -89,3 +93,28 @@ def test_it_is_the_same_batched():
     batched = jax.vmap(lambda start: solve(residuals, start))(starts)
     one = solve(residuals, starts[2])
     assert np.asarray(batched.x[2]) == pytest.approx(np.asarray(one.x), abs=1e-9)
+
+
+def test_many_problems_of_numpys_are_one_of_jaxs_each():
+    rng = np.random.default_rng(3)
+    a, b, starts = rng.normal(size=(12, 4)), rng.normal(size=12), rng.normal(size=(5, 4))
+    lower, upper = np.full(4, -0.4), np.full(4, 0.5)
+
+    def residuals(x):
+        return np.tanh(x @ a.T) + 0.1 * (x @ a.T) - b
+
+    def with_slopes(x):
+        return residuals(x), (1.1 - np.tanh(x @ a.T) ** 2)[..., None] * a
+
+    def in_jax(x):
+        return jnp.tanh(jnp.asarray(a) @ x) + 0.1 * (jnp.asarray(a) @ x) - b
+
+    for steps in (3, 60):
+        many = least_squares(residuals, starts, linearized=with_slopes, steps=steps, lower=lower, upper=upper)
+        for n, start in enumerate(starts):
+            one = least_squares(
+                in_jax, jnp.asarray(start), linearized=linearized(in_jax), steps=steps, lower=lower, upper=upper
+            )
+            assert many.x[n] == pytest.approx(np.asarray(one.x), abs=1e-9)
+            assert (many.cost[n], many.steps[n]) == (pytest.approx(float(one.cost), rel=1e-9), int(one.steps))
+    assert len(set(many.steps.tolist())) > 1

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism_photonics.calibration.calibration import blank_calibration
+from prism_photonics.programming import solve
 from prism_photonics.programming.bus import bus_of, weights_and_slopes
 from prism_photonics.programming.rounding import round_bus
 from prism_photonics.programming.solve import SOLVED, TOLERANCE, program, reachable_weights
@@ -99,6 +100,18 @@ def test_more_lanes_than_a_chunk_are_programmed_as_few(calibration, targets):
     many, few = program(calibration, pages), program(calibration, targets)
     assert many.volts == pytest.approx(np.broadcast_to(few.volts, pages.shape), abs=1.01 * calibration.voltage_step_V)
     assert np.abs(many.residual).max() < TOLERANCE
+
+
+def test_few_buses_are_programmed_without_a_compiler_and_as_with_it(calibration, targets, monkeypatch):
+    pages = np.stack([targets, 0.5 * targets, np.full(targets.shape, 0.97)])
+    plain, reach = program(calibration, pages), reachable_weights(calibration)
+    monkeypatch.setattr(solve, "MOST_UNCOMPILED", 0)
+    compiled, compiled_reach = program(calibration, pages), reachable_weights(calibration)
+    assert plain.volts == pytest.approx(compiled.volts, abs=1e-12)
+    assert plain.predicted == pytest.approx(compiled.predicted, abs=1e-9)
+    assert np.array(reach) == pytest.approx(np.array(compiled_reach), abs=1e-9)
+    missed = [[(o.page, o.row, o.ring) for o in found.out_of_reach] for found in (plain, compiled)]
+    assert missed[0] == missed[1] != []
 
 
 @settings(max_examples=25, deadline=None)

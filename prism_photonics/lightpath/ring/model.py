@@ -12,6 +12,7 @@ exp(+jβL) and with κ entering as jκ.
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Shaped
 
 from prism_photonics.deprecation import UNTIL, moved_names
@@ -76,12 +77,14 @@ class RingTerms(eqx.Module):
     determinant: Complex[Array, "..."]
 
 
-def resonance_shift_pm(ring: RingParams, volts: Float[Array, "..."]) -> Float[Array, "..."]:
+def resonance_shift_pm(ring: RingParams, volts: Float[Numbers, "..."]) -> Float[Numbers, "..."]:
     """Resonance shift ``δλ = offset + slope·V + curvature·V²`` in pm."""
     return ring.offset_pm + ring.slope_pm_V * volts + ring.curvature_pm_V2 * volts**2
 
 
-def electrode_volts(volts: Float[Array, "... rings"], crosstalk: Float[Array, "... gaps"]) -> Float[Array, "... rings"]:
+def electrode_volts(
+    volts: Float[Numbers, "... rings"], crosstalk: Float[Numbers, "... gaps"]
+) -> Float[Numbers, "... rings"]:
     """Voltages that act on the rings of a row: each sees a share of its neighbours' (stray field between electrodes).
 
     Args:
@@ -91,6 +94,11 @@ def electrode_volts(volts: Float[Array, "... rings"], crosstalk: Float[Array, ".
     Returns:
         Acting voltages in V.
     """
+    if isinstance(volts, np.ndarray):
+        acting = volts.copy()
+        acting[..., 1:] += crosstalk * volts[..., :-1]
+        acting[..., :-1] += crosstalk * volts[..., 1:]
+        return acting
     acting = volts.at[..., 1:].add(crosstalk * volts[..., :-1])
     return acting.at[..., :-1].add(crosstalk * volts[..., 1:])
 
@@ -123,9 +131,9 @@ def ring_fields(
     return RingFields(terms.through * resonance, terms.drop * resonance, terms.drop_bus * resonance)
 
 
-def reciprocal(z: Complex[Array, "..."]) -> Complex[Array, "..."]:
+def reciprocal(z: Complex[Numbers, "..."]) -> Complex[Numbers, "..."]:
     """1/z as ``z*/|z|²``: for numbers near one several times faster than a division that guards against overflow."""
-    return jnp.conj(z) * (1.0 / (jnp.real(z) ** 2 + jnp.imag(z) ** 2))
+    return z.conj() * (1.0 / (z.real**2 + z.imag**2))
 
 
 def fwhm_pm(ring: RingParams) -> Float[Array, "..."]:

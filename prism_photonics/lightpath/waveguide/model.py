@@ -6,7 +6,8 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Shaped
+import numpy as np
+from jaxtyping import Complex, Float, Shaped
 
 from prism_photonics.deprecation import UNTIL, moved_names
 from prism_photonics.lightpath.arrays import Numbers
@@ -38,17 +39,19 @@ def path_phase(wl: Any, opl_um: Any, gpl_um: Any, wl0_um: Any) -> Any:
     return 2.0 * math.pi / wl * (opl_um - (gpl_um - opl_um) * (wl - wl0_um) / wl0_um)
 
 
-def unit_phasor(phase_rad: Shaped[Array, "..."]) -> Complex[Array, "..."]:
-    """``exp(jφ)`` of a real phase; cosine and sine apart are several times faster than the complex exponential."""
+def unit_phasor(phase_rad: Shaped[Numbers, "..."]) -> Complex[Numbers, "..."]:
+    """``exp(jφ)`` of a real phase; cosine and sine apart are several times faster than JAX's complex exponential."""
+    if isinstance(phase_rad, np.ndarray):
+        return np.exp(1j * phase_rad)
     return jax.lax.complex(jnp.cos(phase_rad), jnp.sin(phase_rad))
 
 
-def phase_rad(wl: Float[Array, "..."] | float, path: PathParams) -> Float[Array, "..."]:
+def phase_rad(wl: Float[Numbers, "..."] | float, path: PathParams) -> Float[Numbers, "..."]:
     """Phase ``βL + φ`` of a path at wavelength ``wl`` (µm), in rad."""
     return path_phase(wl, path.opl_um, path.gpl_um, path.wl0_um) + path.phase_rad
 
 
-def transmission(wl: Float[Array, "..."] | float, path: PathParams) -> Complex[Array, "..."]:
+def transmission(wl: Float[Numbers, "..."] | float, path: PathParams) -> Complex[Numbers, "..."]:
     """Complex field transmission ``A·exp(j(βL + φ))`` of a path at wavelength ``wl`` (µm)."""
     return path.amplitude * unit_phasor(phase_rad(wl, path))
 

@@ -1,0 +1,112 @@
+"""JAX's random numbers, drawn by NumPy: the same keys give the same numbers, and nothing is compiled for them.
+
+JAX compiles a program for each shape that is drawn, and takes seconds for what is a fraction of a millisecond of work.
+
+Source: J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11 (2011), 10.1145/2063384.2063405
+(Threefry-2×32, 20 rounds), counted as ``jax.random`` counts with ``jax_threefry_partitionable``, its default.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+from numpy import ndarray
+
+from prism_photonics.units import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+IMPLEMENTATION = "threefry2x32"
+_ROTATIONS, _PARITY = ((13, 15, 26, 6), (17, 29, 16, 24)), np.uint32(0x1BD11BDA)
+_MANTISSA_BITS, _ONE = 52, np.float64(1.0).view(np.uint64)
+
+
+def make_key(seed: int) -> "PRNGKeyArray":
+    """The key that ``jax.random.key`` makes of a seed.
+
+    Args:
+        seed: A whole number from 0, below 2⁶³.
+    """
+    return _wrapped(np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32))
+
+
+def key_words(key: "PRNGKeyArray") -> Shaped[ndarray, "... 2"]:
+    """The two words of each key.
+
+    Raises:
+        InputError: The key is of another generator.
+    """
+    # Here, so that whoever needs no random number does not load JAX.
+    import jax
+
+    words = np.asarray(jax.random.key_data(key))
+    if words.shape[-1:] != (2,):
+        raise InputError(
+            f"key: {jax.random.key_impl(key)}, want {IMPLEMENTATION}; make it by "
+            f"jax.random.key(seed, impl='{IMPLEMENTATION}')"
+        )
+    return words
+
+
+def split(key: "PRNGKeyArray", count: int = 2) -> "list[PRNGKeyArray]":
+    """Independent keys, those of ``jax.random.split``."""
+    return [_wrapped(words) for words in np.stack(_hashed(key, (count,)), axis=-1)]
+
+
+def uniform(key: "PRNGKeyArray", shape: tuple[int, ...], *, top: float = 1.0) -> Float[ndarray, "..."]:
+    """Numbers of [0, top), those of ``jax.random.uniform``."""
+    return np.asarray(_zero_to_one(key, shape) * top)
+
+
+def normal(key: "PRNGKeyArray", shape: tuple[int, ...]) -> Float[ndarray, "..."]:
+    """Standard normal numbers, those of ``jax.random.normal`` to the last digit but one."""
+    # Here, so that whoever draws none does not load SciPy.
+    from scipy.special import erfinv
+
+    low = np.nextafter(-1.0, 0.0)
+    between = np.maximum(low, _zero_to_one(key, shape) * (1.0 - low) + low)
+    return np.asarray(math.sqrt(2.0) * erfinv(between))
+
+
+def shuffled(key: "PRNGKeyArray", values: Int[ndarray, "..."]) -> Int[ndarray, "..."]:
+    """Values shuffled along the first axis, each place of the other axes for itself: ``jax.random.permutation``."""
+    # So many rounds that values of equal sorting keys in all of them do not occur.
+    rounds = math.ceil(3 * math.log(max(1, values.size)) / math.log(2**32 - 1))
+    for _ in range(rounds):
+        key, round_key = split(key)
+        high, low = _hashed(round_key, values.shape)
+        values = np.take_along_axis(values, np.argsort(high ^ low, axis=0, kind="stable"), axis=0)
+    return values
+
+
+def _zero_to_one(key: "PRNGKeyArray", shape: tuple[int, ...]) -> Any:
+    """Random bits as the mantissas of numbers from 1 to 2, less one."""
+    high, low = (word.astype(np.uint64) for word in _hashed(key, shape))
+    bits = (high << np.uint64(32)) | low
+    return ((bits >> np.uint64(64 - _MANTISSA_BITS)) | _ONE).view(np.float64) - 1.0
+
+
+def _hashed(key: "PRNGKeyArray", shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Two random words for each place of an array, which count as one number from 0."""
+    counts = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
+    first, second = key_words(key)
+    keys = (first, second, first ^ second ^ _PARITY)
+    # Words wrap around by design.
+    with np.errstate(over="ignore"):
+        x = (counts >> np.uint64(32)).astype(np.uint32) + keys[0]
+        y = counts.astype(np.uint32) + keys[1]
+        for group in range(5):
+            for bits in _ROTATIONS[group % 2]:
+                x = x + y
+                y = x ^ ((y << np.uint32(bits)) | (y >> np.uint32(32 - bits)))
+            x = x + keys[(group + 1) % 3]
+            y = y + keys[(group + 2) % 3] + np.uint32(group + 1)
+    return x, y
+
+
+def _wrapped(words: Shaped[ndarray, " 2"]) -> "PRNGKeyArray":
+    import jax
+
+    return jax.random.wrap_key_data(jax.numpy.asarray(words), impl=IMPLEMENTATION)
