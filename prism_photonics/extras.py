@@ -39,7 +39,7 @@ EXTRA_OF = {
 
 
 class MissingExtraError(ModuleNotFoundError, InputError):
-    """A part of the toolkit whose packages are not installed: the message says how to install them."""
+    """Raised where a part of the toolkit lacks its packages; the message says how to install them."""
 
 
 @contextmanager

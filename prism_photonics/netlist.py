@@ -1,4 +1,4 @@
-"""Who is connected to whom: one type, two origins (the spec, or a drawn layout).
+"""Netlists of instances and connections, from a spec or from a drawn layout.
 
 A netlist is hierarchical: a dictionary of cells. An instance's component is another cell of the dictionary or a leaf
 device (``ring``, ``splitter``, ``edge_coupler``, ``straight``, ``uturn``, ``branch``, ``terminator``, ``detector``,

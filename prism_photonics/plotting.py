@@ -1,4 +1,4 @@
-"""How our figures look, whatever the user's matplotlib settings are."""
+"""Style of the figures, independent of the user's matplotlib settings."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""How weights move after programming, from a drift study: a mean, a part that all share, and a part of each."""
+"""Drift of weights after programming, fitted to a drift study: mean, part common to all weights, part of each."""
 
 from typing import NamedTuple
 

@@ -10,7 +10,7 @@ SMALLEST_EIGENVALUE = 1e-6
 
 
 class WeightError(NamedTuple):
-    """The programming error of a row: mean, standard deviation, and what makes it correlated (see the model)."""
+    """Programming error of a row: mean, standard deviation, and correlation between channels (see the model)."""
 
     bias: Float[ndarray, " channels"]
     std: Float[ndarray, " channels"]

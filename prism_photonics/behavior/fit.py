@@ -1,4 +1,4 @@
-"""The behavioral model that a chip's validation record supports, with a held-out check of both its noises."""
+"""Fit of the behavioral model to a chip's validation record, with a held-out check of both noises."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -124,7 +124,7 @@ def _neighbours(mix: np.ndarray) -> float:
 
 
 def _noise_study(validation: Validation, living: np.ndarray) -> tuple[NoiseStudy, np.ndarray, np.ndarray]:
-    """The study's lines, which (setting, row) pairs they are, and Σ W·p of all pairs."""
+    """Lines of the noise study, their (setting, row) pairs, and Σ W·p of all pairs."""
     light = np.asarray(validation.light, float) + float(validation.leak)
     weights = np.asarray(validation.weights, float)
     reads = np.asarray(validation.reads, float)

@@ -42,7 +42,7 @@ class ProgrammedSignatures(eqx.Module):
 
 
 class BehavioralModel(eqx.Module):
-    """A calibrated chip of ``rows × channels`` weights as statistics: programmed, lit, read, converted.
+    """Statistical model of a calibrated chip of ``rows × channels`` weights, from signatures and queries to scores.
 
     Weight units are dimensionless: w = T_through - T_drop, and a fully lit channel of weight 1 reads y = 1. A
     reading has variance σ² = noise_floor² + noise_shot²·Σp + noise_rin²·Σ(W·p)² + noise_common²·(Σ W·p)²: receiver,

@@ -1,1 +1,1 @@
-"""Feasibility, link and score signal-to-noise ratio: what a spec promises before anything is drawn."""
+"""Feasibility, link budget, noise, latency and energy of a spec."""

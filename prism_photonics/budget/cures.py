@@ -35,7 +35,7 @@ ROUNDED_DIGITS = range(2, 8)
 
 @dataclass(frozen=True)
 class Knob:
-    """Keys that are turned together, and which way: each is set to one value, unless it lies beyond it already."""
+    """Keys that are changed together, and direction: each is set to one value, unless it lies beyond it already."""
 
     keys: tuple[str, ...]
     up: bool

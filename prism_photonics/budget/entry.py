@@ -1,4 +1,4 @@
-"""One line of the ledger: what we derive, what the paper states, and on which source or assumption each rests."""
+"""One line of the ledger: derived number, the paper's number, and source or assumption of each."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

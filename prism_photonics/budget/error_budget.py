@@ -1,4 +1,4 @@
-"""Error budget: the weight error that the required score SNR allows, and what one cause may take of it."""
+"""Error budget: weight error that the required score SNR allows, and the share of one cause."""
 
 import math
 
@@ -24,5 +24,5 @@ def weight_error_allowed(spec: ChipSpec) -> float:
 
 
 def error_of_one_cause(spec: ChipSpec) -> float:
-    """Rms weight error that one cause, such as drift, may take of `weight_error_allowed`."""
+    """Share of `weight_error_allowed` for one cause, such as drift, as rms weight error."""
     return ERROR_SHARE * weight_error_allowed(spec)

@@ -30,7 +30,7 @@ class Feasibility:
 
     @cached_property
     def plan(self) -> Plan | None:
-        """Which changes together keep every rule, searched when first asked; None for a feasible spec."""
+        """Set of changes with which every rule is kept, searched at first access; None for a feasible spec."""
         return None if self.search is None else self.search()
 
     @property
@@ -123,7 +123,7 @@ about what a chip is for."""
 
 
 def check(spec: ChipSpec) -> Feasibility:
-    """Try every rule on a spec, and on a broken one what mends it.
+    """Apply every rule to a spec, and search for cures of broken ones.
 
     Raises:
         InputError: The rings are no resonators, or a number leaves what floating point holds.

@@ -10,7 +10,7 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Cure:
-    """A change of the spec, tried: with it the rule is kept.
+    """A change of the spec with which the rule was found to be kept.
 
     Attributes:
         keys: Keys that are set, such as ``("drive.max_voltage_V",)``.
@@ -69,7 +69,7 @@ class Finding:
 
     @property
     def cures(self) -> tuple[Cure, ...]:
-        """Changes that mend a broken rule, least spoiling first; searched when first asked."""
+        """Changes that mend a broken rule, those that break fewest other rules first; searched at first access."""
         return self._searched.cures
 
     @property

@@ -1,4 +1,4 @@
-"""Specs whose numbers leave what floating point holds are refused in one line, by every report on a spec."""
+"""Refusal of specs whose numbers leave the range of floating point, in one line, by every report on a spec."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""One ledger: link, noise, latency and energy of a spec, our numbers beside the paper's, and what they amount to."""
+"""Ledger of a spec: link, noise, latency and energy, derived numbers beside the paper's."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -119,7 +119,7 @@ def _ledger(spec: ChipSpec, heater_W: HeaterPower) -> Ledger:
 
 
 def link_rows(spec: ChipSpec) -> list[LinkRow]:
-    """The link with all lines fully lit: what one line keeps, times the lines of all buses."""
+    """Link with all lines fully lit: power of one line behind each element, times the lines of all buses."""
     all_lines_dB = dB_from_ratio(float(channels(spec)))
     stated = paper.levels_dBm() if paper.is_paper_point(spec) else {}
     sources = {"laser": f"comb.line_power_dBm × {channels(spec)} lines"}

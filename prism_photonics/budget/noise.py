@@ -1,4 +1,4 @@
-"""Noise of one score, term by term: what the score's signal-to-noise ratio is made of."""
+"""Noise of one score, term by term, and the score's signal-to-noise ratio."""
 
 import math
 

@@ -52,7 +52,7 @@ RECEIVER_UW = 49.0
 
 @dataclass(frozen=True)
 class PaperEnergy:
-    """One of the paper's energies per query, taken apart.
+    """One of the paper's energies per query, by component.
 
     Attributes:
         total_pJ: As the paper prints it.
@@ -102,7 +102,7 @@ def splitter_loss_dB(rows: int) -> float:
 
 
 def energies() -> tuple[PaperEnergy, PaperEnergy, PaperEnergy]:
-    """The paper's 931, 1570 and 2290 pJ per query, each with the assumption that makes it.
+    """The paper's 931, 1570 and 2290 pJ per query, each with the assumption that reproduces it.
 
     Stated by the paper: +20 dBm of laser (Table II), 9 ns per query and 2 ns of TIA and ADC (Table III), 49 µW of TIA
     and ADC per row, the chips' sizes. Not stated in what we hold: which chip and which window each total belongs to,

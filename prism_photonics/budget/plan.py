@@ -1,4 +1,4 @@
-"""Which few changes together make a refused spec feasible: the cures of all broken rules, tried one after another.
+"""Search for a few changes that together make a refused spec feasible: cures of all broken rules, in sequence.
 
 A beam search: from each of the best specs so far every candidate cure of every broken rule is tried, and the specs that
 break the fewest rules, and break them least, are kept. It promises no least number of changes, and what it finds was
@@ -72,7 +72,7 @@ def find_plan(
 def _searched(
     start: "_Tried", rules: dict[str, Rule], judge: Callable[[ChipSpec], list[Finding]], *, fewer_rings: bool
 ) -> "_Tried":
-    """The best that the beam finds; unless ``fewer_rings``, every change leaves the chip all its rings."""
+    """Result of the beam search; unless ``fewer_rings``, every change leaves the chip all its rings."""
     best, beam = start, [start]
     for _ in range(MOST_CHANGES):
         after = {tried.key: tried for start in beam for tried in _changed(start, rules, judge, fewer_rings)}

@@ -79,7 +79,7 @@ def connections(spec: ChipSpec) -> Finding:
 
 
 def die_area(spec: ChipSpec) -> Finding:
-    """The die, in one piece and folded as one likes, must fit one field of the stepper."""
+    """The die's area must not exceed one field of the stepper; its aspect ratio is free."""
     chip = spec.chip
     width_um, height_um = die_um(spec)
     value, limit = width_um * height_um * 1e-6, RETICLE_MM2

@@ -1,4 +1,4 @@
-"""Rules on what moves after the calibration: interference with neighbours, and drift.
+"""Rules on changes after the calibration: coherent interference with neighbours, and drift.
 
 Programming anew does not undo drift: the voltages come from the calibration. What does is a refresh, measuring the
 resonances' offsets anew with the weights in place. The spec knows no interval for it; `REFRESH_S` is assumed.

@@ -1,4 +1,4 @@
-"""Rules on the ring: what volts, fields and geometry allow."""
+"""Rules on the ring: drive voltage, field and geometry."""
 
 import math
 

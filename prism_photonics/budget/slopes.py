@@ -1,4 +1,4 @@
-"""How steeply a ring turns a shift of its resonance into a change of its weight, over the weights it is set to."""
+"""Slope of weight against resonance shift, over the weights that a ring is programmed to."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Signal-to-noise ratio of a score: how far signatures' scores spread against the receiver's noise."""
+"""Signal-to-noise ratio of a score: spread of the signatures' scores over the receiver's noise."""
 
 import math
 from statistics import NormalDist

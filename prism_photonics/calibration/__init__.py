@@ -1,4 +1,4 @@
-"""Measurements in, fitted rings with error bars out. The chip's truth is never read: only its photocurrents."""
+"""Calibration: fit of all rings, with error bars, to photocurrents alone."""
 
 from prism_photonics.extras import asked_by
 

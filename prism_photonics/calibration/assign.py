@@ -1,4 +1,4 @@
-"""Which ring serves which channel: fabricated resonances lie anywhere in the FSR, in any order.
+"""Assignment of rings to channels: fabricated resonances lie anywhere in the FSR, in any order.
 
 A ring answers once per free spectral range, so its distance to a channel counts modulo the FSR: whichever order comes
 first is brought to the line. Of all ways to give every channel of a bus one ring, the one of least tuning is taken.

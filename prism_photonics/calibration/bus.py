@@ -1,4 +1,4 @@
-"""Buses with their readings: what a set of unknowns leaves unexplained of them.
+"""Buses with their readings, and the residuals of a set of unknowns.
 
 Plain NumPy: a survey has a few hundred readings of a bus, for which no compiler is worth waiting. Buses are independent
 circuits, so every array leads with them, and they are fitted side by side.
@@ -18,7 +18,7 @@ from prism_photonics.units import PM_PER_UM
 
 @dataclass(frozen=True)
 class BusSurvey:
-    """Buses as designed, and what was read of them.
+    """Buses as designed, with their readings.
 
     Unknowns travel as one flat vector a bus, in the order of `Unknowns`.
 
@@ -58,7 +58,7 @@ class BusSurvey:
         return _taken(self, index)
 
     def blurred(self, blur: float) -> "BusSurvey":
-        """The same readings, less sure: with an error added, in units of full light."""
+        """The same readings with an added standard deviation, in units of full light."""
         return self.with_noise(np.hypot(self.noise_A, blur * self.gain_A[:, None, :])) if blur else self
 
     def with_noise(self, noise_A: Float[ndarray, "buses settings channels"]) -> "BusSurvey":
@@ -99,7 +99,7 @@ class Light:
 
     @classmethod
     def of(cls, wl_um: Float[ndarray, "buses channels"], rings: RingParams, paths: PathParams) -> "Light":
-        """Work it out of designed rings and segments."""
+        """Compute them from designed rings and segments."""
 
         def turned(path: RingParams | PathParams, wl: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
             return path_phase(wl, path.opl_um[..., None], path.gpl_um[..., None], path.wl0_um[..., None])
@@ -138,7 +138,7 @@ def ravel(unknowns: Unknowns) -> Float[ndarray, "buses unknowns"]:
 
 
 def prior_weight(rings: int) -> Float[ndarray, " unknowns"]:
-    """One for unknowns with a prior, nought for the bus phases."""
+    """1 for unknowns with a prior, 0 for the bus phases."""
     places = columns(rings)
     weight = np.ones(places["drop_ratio"].stop)
     weight[places["phase_rad"]] = 0.0

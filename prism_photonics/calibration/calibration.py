@@ -1,4 +1,4 @@
-"""The calibrated chip: what a program needs to know of it, and the function that finds it out."""
+"""The calibrated chip: fitted model of its rows, and the calibration that fits it."""
 
 import dataclasses
 from typing import Any
@@ -161,7 +161,7 @@ def calibrate(
     settings: int | None = None,
     averages: int | None = None,
 ) -> Calibration:
-    """Find out a chip from its photocurrents: survey, then least squares through the exact row.
+    """Calibrate a chip from its photocurrents: survey, then least squares through the exact row.
 
     Args:
         chip: The chip on its bench.
@@ -184,7 +184,7 @@ def calibrate(
 def from_survey(
     survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray, faults: tuple[Fault, ...] | None = None
 ) -> Calibration:
-    """The calibration that a recorded survey supports.
+    """Fit a calibration to a recorded survey.
 
     Args:
         survey: What `take_survey` returned.
@@ -229,7 +229,7 @@ def dark_and_leak(
     *,
     trusted: Bool[ndarray, " rows"] | bool = True,
 ) -> tuple[Float[ndarray, " rows"], float]:
-    """Each row's reading without light, and the modulators' common leak, from how the dark level follows the rings.
+    """Each row's reading without light, and the modulators' common leak, from the dark level's dependence on the rings.
 
     Least squares of ``dark = offset_row + leak·Σ_c I_c``: one offset for each row, one leak for the chip.
 
@@ -251,7 +251,7 @@ def dark_and_leak(
 
 
 def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
-    """A calibration of the right shapes that knows nothing but the design; readers fill it."""
+    """A calibration with the design's values, whose arrays readers of files replace."""
     design, scatter = designed_bank(spec), Scatter.from_spec(spec)
     rows, buses, channels = design.shape
     bus, gap, ring = np.zeros((rows, buses)), np.zeros((rows, buses, channels - 1)), np.zeros(design.shape)
@@ -299,7 +299,7 @@ def _from_fit(
 
 
 def summary(calibration: Calibration) -> dict[str, Any]:
-    """The calibration's figures for people: units in the names."""
+    """The calibration's figures as plain data, with units in the names."""
     return {
         "readings_per_ring": round(calibration.readings_per_ring, 2),
         "residual_rms": float(jnp.sqrt(jnp.mean(calibration.residual_rms**2))),

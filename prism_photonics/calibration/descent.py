@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt on many buses side by side: each goes its own way, and leaves when it is done.
+"""Levenberg–Marquardt on many buses in parallel, each with its own damping and its own end.
 
 Source: J. J. Moré, "The Levenberg–Marquardt algorithm", Lecture Notes in Mathematics 630, 105 (1978); geodesic
 acceleration: M. K. Transtrum and J. P. Sethna, arXiv 1201.5885.
@@ -73,13 +73,13 @@ def jacobian(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Float
 def normal(
     jacobian: Float[ndarray, "buses unknowns readings"], rings: int
 ) -> Float[ndarray, "buses unknowns unknowns"]:
-    """Normal matrix with the priors; a phase that nothing tells is uniform, of variance π²/3."""
+    """Normal matrix with the priors; an undetermined phase is uniform, of variance π²/3."""
     weight = prior_weight(rings)
     return jacobian @ jacobian.swapaxes(1, 2) + np.diag(np.where(weight > 0.0, weight, 3.0 / np.pi**2))
 
 
 def _portions(survey: BusSurvey, buses: Int[ndarray, " some"]) -> list[Int[ndarray, "..."]]:
-    """The buses, as many at once as fit the cache."""
+    """Groups of buses that fit the cache."""
     few = max(1, READINGS_AT_ONCE // survey.current_A[0].size)
     return [buses[first : first + few] for first in range(0, buses.size, few)]
 
@@ -103,7 +103,7 @@ def _costs(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed
 def _step(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], damping: Float[ndarray, " buses"], *, relaxed: bool
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
-    """A damped Gauss–Newton step, bent along the valley's curvature, and the cost where it leads."""
+    """A damped Gauss–Newton step with geodesic acceleration, and the cost at its end."""
     prior = _prior(survey.rings.t1.shape[1], relaxed=relaxed)
     slopes = reading_slopes(survey, flat, relaxed=relaxed)
     by = (slopes.by_unknown / survey.noise_A[:, None]).reshape(*flat.shape, -1)

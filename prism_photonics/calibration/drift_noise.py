@@ -1,4 +1,4 @@
-"""Whether drift shows: what it does to a reading within a time, against the reading's noise."""
+"""Drift against noise: change of a reading by drift within a time, over the reading's noise."""
 
 import numpy as np
 import xarray as xr
@@ -36,7 +36,7 @@ def steady_samples(spec: ChipSpec, readings: int) -> int:
 
 
 def wandered_pm(seconds: float, spec: ChipSpec) -> float:
-    """How far a ring's own random walk is from its mean within a time, rms, in pm."""
+    """Rms distance of a ring's random walk from its mean over a time, in pm."""
     return spec.drift.wander_pm_rthour * np.sqrt(seconds / HOUR_S / 6.0)
 
 

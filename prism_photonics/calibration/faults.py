@@ -34,7 +34,7 @@ DEGREE = 4
 
 @dataclass(frozen=True)
 class Fault:
-    """One broken thing and the rings that it costs.
+    """One fault, and the rings that are lost by it.
 
     Attributes:
         rings: (row, ring) of each ring that is left out.
@@ -158,7 +158,7 @@ def lit_currents_A(survey: xr.Dataset) -> Float[ndarray, "settings rings rows"]:
 
 
 def usable(survey: xr.Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> Usable:
-    """Leave out of a survey what its faults spoil.
+    """The readings of a survey without those that its faults spoil.
 
     A ring that stands still is left out of what is programmed, but its readings tell where it stands: its neighbours
     interfere with it.
@@ -174,7 +174,7 @@ def usable(survey: xr.Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> Usa
 
 
 def require_some_alive(faults: tuple[Fault, ...], spec: ChipSpec) -> None:
-    """Refuse a chip of which nothing is left.
+    """Refuse a chip without a usable ring.
 
     Raises:
         InputError: Every ring is out.

@@ -54,7 +54,7 @@ class BusFit:
 
 
 def fit_buses(survey: BusSurvey, rng: np.random.Generator, *, wrong_chi2: float, tries: int = TRIES) -> BusFit:
-    """Fit every bus: from where relaxed phases lead, and where that misses the readings, from random starts too.
+    """Fit every bus from the relaxed start, and from random starts too where χ² is too high.
 
     Args:
         survey: The buses with their readings.
@@ -72,7 +72,7 @@ def fit_buses(survey: BusSurvey, rng: np.random.Generator, *, wrong_chi2: float,
 
 
 def refit_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusFit:
-    """The fit of a survey that is known better now, begun where another fit ended."""
+    """Fit of an updated survey, started at another fit's optimum."""
     return at_optimum(survey, descend(survey, flat, steps=STEPS, rtol=RTOL)[0])
 
 
@@ -85,7 +85,7 @@ def try_again(
     tries: int = TRIES,
     single: Float[ndarray, "buses unknowns"] | None = None,
 ) -> BusFit:
-    """The fit with buses begun anew whose χ² is above a limit or stands out, and only those; the lower χ² stays.
+    """The fit, with buses of high or outlying χ² fitted again from new starts; the lower χ² is kept.
 
     Args:
         survey: The buses with their readings.
@@ -136,7 +136,7 @@ def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Bus
 
 
 def _mended(fit: BusFit, to: Int[ndarray, " won"], other: BusFit, of: Int[ndarray, " won"]) -> BusFit:
-    """The fit with some buses of another."""
+    """The fit with some buses replaced by another fit's."""
 
     def merged(old: Float[ndarray, "..."], new: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
         whole = old.copy()

@@ -1,4 +1,4 @@
-"""All heaters on at once: rings warm each other, so their powers are corrected until each stands as designed.
+"""Correction of thermal crosstalk: with all heaters on, powers are corrected until each ring stands as designed.
 
 One line after the other is lit alone, and the ring that serves it in each row is moved across it by its heater, all
 rows at once, all other rings heated. From where its current dips, it is brought as far beside the line as designed.
@@ -30,7 +30,7 @@ LEAST_DIP, SEARCH_NOISE = 0.2, 1e-3
 
 @dataclass(frozen=True)
 class HeaterCorrection:
-    """Powers that are right with all heaters on.
+    """Heater powers corrected for thermal crosstalk.
 
     Attributes:
         power_mW: Heater powers, by place along the row.
@@ -129,7 +129,7 @@ def _share(
     corrected_pm: Float[ndarray, "rows rings"],
     used: Bool[ndarray, "rows rings"],
 ) -> tuple[float, float]:
-    """The share that explains the corrections best, and its standard error: what warmth does need not be given."""
+    """Least-squares share of thermal crosstalk that explains the corrections, and its standard error."""
     whole_pm = shift_by_others_pm(spec, given_pm)[used]
     warmed_pm = spec.trim.heater_crosstalk * shift_by_others_pm(spec, alone_pm)[used] - corrected_pm[used]
     power = float((whole_pm**2).sum())
@@ -169,13 +169,13 @@ class _Line:
         self._least_A = LEAST_DIP * np.asarray(designed_gain_A(spec)).reshape(chip.rows, -1)
 
     def power_mW(self, given_pm: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
-        """Heater powers for what each is to do to its own ring."""
+        """Heater powers for a wanted shift of each heater's own ring."""
         return np.clip(given_pm * self._mW_pm, 0.0, self._chip.max_heater_mW)
 
     def look(
         self, given_pm: Float[ndarray, "rows rings"], used: Bool[ndarray, "rows rings"], *, reach: float
     ) -> tuple[Float[ndarray, "rows rings"], Bool[ndarray, "rows rings"]]:
-        """How much further each ring has to be moved, and which were seen at their lines; 0 for others.
+        """Remaining shift of each ring in pm, 0 for rings not found, and which rings were found at their lines.
 
         Args:
             given_pm: What each heater does to its own ring now.
@@ -220,7 +220,7 @@ class _Line:
 
 
 def _dip(at_pm: Float[ndarray, " points"], current_A: Float[ndarray, " points"], least_A: float) -> float | None:
-    """Where the current is lowest: over a Lorentzian dip 1/depth is a parabola. None where nothing dips within."""
+    """Position of the minimum: over a Lorentzian dip 1/depth is a parabola. None without a dip."""
     at_pm, first = np.unique(at_pm, return_index=True)
     depth_A = current_A.max() - current_A[first]
     deepest = int(depth_A.argmax())

@@ -72,7 +72,7 @@ _UNKNOWNS = ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "phase_
 
 
 def sizes(spec: ChipSpec) -> dict[str, int]:
-    """Lengths of the axes that a spec tells."""
+    """Lengths of the axes that follow from a spec."""
     chip = spec.chip
     return {
         "row": chip.rows,
@@ -108,7 +108,7 @@ def survey_fields(spec: ChipSpec) -> dict[str, Number]:
 
 
 def fit_fields(scatter: tuple[str, ...]) -> dict[str, Number]:
-    """The arrays of a fit; ``scatter`` names the standard deviations that the spec tells."""
+    """The arrays of a fit; ``scatter`` names the standard deviations that follow from the spec."""
     axes = {"phase_rad": _GAP, "crosstalk": _GAP, "drop_ratio": _LANE}
     table = dict(_FIT)
     for name in _UNKNOWNS:
@@ -120,7 +120,7 @@ def fit_fields(scatter: tuple[str, ...]) -> dict[str, Number]:
 
 
 def require_survey(source: str, dataset: xr.Dataset, *, cure: str) -> None:
-    """Refuse a survey whose arrays do not go together: time that runs back, lines served twice, readings lost unsaid.
+    """Refuse an inconsistent survey: decreasing time, lines served twice, or a wrong count of lost readings.
 
     Raises:
         InputError: It names the first thing that is wrong.

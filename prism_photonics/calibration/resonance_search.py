@@ -46,7 +46,7 @@ WARM_ROUNDS = 20
 
 @dataclass(frozen=True)
 class Search:
-    """Where the rings of a die rest, and the heat that brings each to a channel.
+    """Resonances of a die's rings without heat, and the heater power that brings each to a channel.
 
     Attributes:
         power_mW: Heater power that brings each ring to its channel, by place along the row.
@@ -268,7 +268,7 @@ def _centres(
 
 
 class _Rest(NamedTuple):
-    """Where a ring rests without heat, its standard error, what its heater does, and how many dips say so."""
+    """Resonance of a ring without heat, its standard error, its heater's gain, and the number of dips that agree."""
 
     offset_pm: float
     std_pm: float
@@ -284,13 +284,13 @@ def _rest(
     width_pm: float,
     expected: float,
 ) -> _Rest | None:
-    """The rest position that most dips agree on, modulo the FSR: ``crossing = rest + gain·shift``."""
+    """Resonance without heat on which most dips agree, modulo the FSR: ``crossing = rest + gain·shift``."""
     if not named:
         return None
     lines, shift_pm = (np.array(part) for part in zip(*named, strict=True))
 
     def agreed(gain: float) -> tuple[Float[ndarray, " dips"], Bool[ndarray, " dips"]]:
-        """Where each dip says that the ring rests, in the order that most agree on, and which do."""
+        """Resonance without heat by each dip, in the order on which most agree, and which dips agree."""
         at_pm = crossing_pm[lines] - gain * shift_pm
         away = at_pm[:, None] - at_pm
         away -= fsr_pm * np.round(away / fsr_pm)

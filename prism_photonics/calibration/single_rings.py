@@ -1,4 +1,4 @@
-"""Each ring by itself, fitted to its own channel: where the fit of whole buses begins.
+"""Fit of each ring by itself to its own channel: the starting point of the fit of whole buses.
 
 What neighbours do to a ring's channel counts as noise. A resonance is found only by who starts near it, so a grid of
 offsets comes first, in the closed form of one ring's powers with x = cos φ and the round-trip amplitude a:
@@ -24,7 +24,7 @@ STEPS, RTOL = 15, 1e-3
 
 
 def single_rings(survey: BusSurvey) -> Float[ndarray, "buses unknowns"]:
-    """Unknowns of buses whose rings were fitted one by one; bus phases, crosstalk and drop ratio are nought.
+    """Unknowns of buses whose rings were fitted one by one; bus phases, crosstalk and drop ratio are 0.
 
     Readings that do not count are left out; a ring of which none counts stays as designed.
     """

@@ -47,7 +47,7 @@ def stages(calibration: Calibration, survey: xr.Dataset) -> dict[str, xr.Dataset
 
 
 def _dark(calibration: Calibration, survey: xr.Dataset) -> dict[str, Entry]:
-    """Each row's reading without light, and what of the light a dark modulator lets through."""
+    """Each row's reading without light, and the leak of dark modulators."""
     reading_A = np.asarray(survey.dark_A.values)
     lit_A = lit_currents_A(survey).sum(1)
     offset_A, leak = np.asarray(calibration.dark_A), float(calibration.leak)
@@ -72,7 +72,7 @@ def _dark(calibration: Calibration, survey: xr.Dataset) -> dict[str, Entry]:
 
 
 def _power(calibration: Calibration) -> dict[str, Entry]:
-    """How much current each line gives in each row, and what evens them out."""
+    """Photocurrent of each line in each row, and the transmissions that even the lines out."""
     gain_A = _by_ring(calibration.rows.gain_A)
     ratio_dB = 10.0 * np.log10(gain_A / gain_A.mean())
     return {
@@ -98,7 +98,7 @@ def _power(calibration: Calibration) -> dict[str, Entry]:
 
 
 def _resonance(calibration: Calibration) -> dict[str, Entry]:
-    """Where each ring rests, and how far from the line that it serves."""
+    """Resonance of each ring at 0 V, and its distance from the line that it serves."""
     own = np.asarray(calibration.channel_of_ring)
     served = _by_ring(own).astype(int)
     std_pm = np.asarray(calibration.offset_std_pm)
@@ -126,7 +126,7 @@ def rest_distance_pm(calibration: Calibration) -> Float[ndarray, "rows rings"]:
 
 
 def _tuning(calibration: Calibration) -> dict[str, Entry]:
-    """How far voltages move the resonances, the neighbours' included."""
+    """Tuning of the resonances by voltage, by the neighbours' voltages too."""
     rings, std, scatter = calibration.rows.rings, calibration.std, calibration.scatter
     designed_pm_V = rings.slope_pm_V / (1.0 + scatter.slope * calibration.estimate.slope)
     curvature_std = _by_ring(std.curvature * scatter.curvature_pm_V2)
@@ -146,7 +146,7 @@ def _tuning(calibration: Calibration) -> dict[str, Entry]:
 
 
 def _rows(calibration: Calibration) -> dict[str, Entry]:
-    """The coherent row: couplings, losses, bus phases, and how well they explain the survey."""
+    """The coherent row: couplings, losses, bus phases, and residuals of the survey."""
     rings, std, scatter = calibration.rows.rings, calibration.std, calibration.scatter
     entries: dict[str, Entry] = {}
     for bus, t, error in (("through", rings.t1, std.kappa1), ("drop", rings.t2, std.kappa2)):

@@ -1,4 +1,4 @@
-"""Where the fit of a bus begins: its sum of squares has many local minima in the bus phases.
+"""Starting points of a bus's fit, whose sum of squares has many local minima in the bus phases.
 
 Relaxed phases (see `bus_slopes`) have nearly none: the fit begins at c = 0, where rings do not interfere, with an error
 added to every reading's noise, which is what the relaxation leaves out. The angles of the c that it finds are the
@@ -76,7 +76,7 @@ def pieced_start(
     lowest: Float[ndarray, "buses unknowns"],
     rng: np.random.Generator,
 ) -> Float[ndarray, "buses 1 unknowns"]:
-    """Pieces of several blurred fits, each right for some rings, that fit together; or the best of the fits.
+    """Starting point joined from several blurred fits, each right for some rings; or the best of the fits.
 
     Args:
         survey: The buses.
@@ -107,7 +107,7 @@ def pieced_start(
 def through_blurs(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], blurs: tuple[float, ...]
 ) -> Float[ndarray, "buses unknowns"]:
-    """Descend under each blur in turn."""
+    """Minimise with each blur in turn."""
     for blur in blurs:
         flat, _ = descend(survey.blurred(blur), flat, steps=STEPS, rtol=RTOL)
     return flat
@@ -116,7 +116,7 @@ def through_blurs(
 def piece_together(
     fits: Float[ndarray, "starts unknowns"], missed: Float[ndarray, "starts channels"]
 ) -> Float[ndarray, " unknowns"]:
-    """One fit of a bus out of many: each ring and each gap from the fit that explains the channels around it best.
+    """One fit of a bus joined from many: each ring and each gap from the fit of least χ² in the channels around it.
 
     Args:
         fits: The fits.

@@ -1,4 +1,4 @@
-"""The calibration survey: which voltages and lights are tried, and the record of what came back."""
+"""The calibration survey: choice of voltages and lights, and their readings."""
 
 from typing import NamedTuple
 
@@ -61,7 +61,7 @@ def settings_for(spec: ChipSpec) -> int:
 
 
 def averages_for(spec: ChipSpec, *, noise: float = SURVEY_NOISE, most: int = MOST_SURVEY_AVERAGES) -> int:
-    """Converter samples of one reading: what brings its noise down to a share of a fully lit line, and no more.
+    """Converter samples of one reading, just enough to bring its noise down to a share of a fully lit line.
 
     A reading that takes longer has more time to drift.
     """
@@ -120,7 +120,7 @@ def survey_and_faults(
     settings: int | None = None,
     averages: int | None = None,
 ) -> tuple[xr.Dataset, tuple[Fault, ...]]:
-    """The survey, and what it shows to be broken; arguments and errors are those of `take_survey`."""
+    """The survey, and the faults that it shows; arguments and errors are those of `take_survey`."""
     if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.rings):
         raise InputError(
             f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.rings}; "

@@ -45,7 +45,7 @@ class SurveyDrift:
 
     @classmethod
     def none(cls, time_s: Float[ndarray, "settings rings"]) -> "SurveyDrift":
-        """A chip that stands still, on a film as its profile says."""
+        """No drift, on a film as its profile says."""
         return cls(time_s, np.zeros((*time_s.shape, 3)), 0.0)
 
 

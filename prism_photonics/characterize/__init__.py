@@ -1,1 +1,1 @@
-"""How good a calibrated chip is: accuracy, closed-loop trim, stability, drift of programmed weights."""
+"""Characterization of a calibrated chip: accuracy, closed-loop trim, stability, drift of programmed weights."""

@@ -1,4 +1,4 @@
-"""Held-out measurements of a programmed chip: how true its weights are, and how its readings scatter."""
+"""Held-out measurements of a programmed chip: errors of its weights, and noise of its readings."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -141,7 +141,7 @@ class Validation:
 
     @property
     def noise_level(self) -> NoiseLevel:
-        """The noise that was measured; what its own readings scatter is taken off the weight error.
+        """The measured noise; the variance of the measurement itself is subtracted from the weight error.
 
         Rings that the calibration left out were commanded nothing, and rows without any other were not read.
         """
@@ -187,7 +187,7 @@ class Validation:
 
 
 def _require_meaning(source: str, found: Validation, spec: ChipSpec | None) -> None:
-    """Refuse a validation whose parts do not go together, or not with its chip's spec."""
+    """Refuse a validation whose parts are inconsistent with each other or with the chip's spec."""
     if not found.weight_low < found.weight_high:
         raise InputError(
             f"{source}: weight_high = {found.weight_high:g}, want above weight_low = {found.weight_low:g}; {CURE}"

@@ -1,4 +1,4 @@
-"""How programmed weights move with time: random targets, each read at once and again after waits."""
+"""Drift of programmed weights with time: random targets, each read at once and again after waits."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -163,7 +163,7 @@ def run_stability_test(
     share: float = 1.0,
     seen: Callable[[StabilityTest], None] = lambda test: None,
 ) -> StabilityTest:
-    """Hold random weights for so long, refresh them at every interval, and measure them now and then.
+    """Hold random weights for a time, refresh them at every interval, and measure them at every check.
 
     A check comes just before a refresh, so the chip has then drifted for a whole interval. Besides the held weights it
     measures fresh ones, set for a moment. Checks are the judge and no part of the tracking: they are not in its duty.

@@ -1,4 +1,4 @@
-"""The one door to a chip, virtual or real: `set`, `measure`, and what is printed on its box."""
+"""Interface of a chip, virtual or real: `set`, `measure`, and its ratings."""
 
 from abc import ABC, abstractmethod
 
@@ -14,7 +14,7 @@ LONGEST_WAIT_S = 1e8
 
 
 class AbstractChip(ABC):
-    """A chip on a bench. Nothing that a bench could not do is here."""
+    """A chip on a bench, with only what a bench of instruments can do."""
 
     def __init__(self, spec: ChipSpec, *, label: str = "") -> None:
         self._spec, self._label = spec, label

@@ -1,4 +1,4 @@
-"""A chip on real instruments: the same door as the virtual chip, over the wires that a bench file names.
+"""A chip on the instruments of a bench file, with the interface of the virtual chip.
 
 Whatever ends the job, the rings are parked at the safe voltage, then their heaters at 0 mW, and then the light is put
 out: a bench is a context manager, parks on SIGTERM and SIGHUP as on Ctrl-C, and should nobody have closed it, when the
@@ -217,7 +217,7 @@ class BenchChip(AbstractChip):
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         with self._saying_what_was_done():
             for source in self._heaters:
-                source.warm(power_mW[source.places])
+                source.set_powers(power_mW[source.places])
             _settle(self._heaters)
         self.tally.heatings += 1
 
@@ -283,7 +283,7 @@ class BenchChip(AbstractChip):
     # ------------------------------------------------------------ light and currents
 
     def _shine(self, light: Float[ndarray, " channels"]) -> None:
-        changed = [source for source in self._lights if source.shine(light[source.places])]
+        changed = [source for source in self._lights if source.set_light(light[source.places])]
         if changed:
             self.tally.lights += 1
             _settle(changed)
@@ -308,7 +308,7 @@ class BenchChip(AbstractChip):
         return name
 
     def _refuse_aliases(self) -> None:
-        """One whose address is no source's, and which gives the name of one, may be that source by another address."""
+        """Hold an instrument to the limits of a source of the same name: it may be that source at another address."""
         named = list(zip(self.names, self._all(), strict=True))
         for name, wired in named:
             same = [other.driver for said, other in named if said == name != ""]

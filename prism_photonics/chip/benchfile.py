@@ -177,7 +177,7 @@ def wall_time_s(
 
 
 def _triggering(meter: CurrentMeter) -> int:
-    """How many commands begin a reading: the trigger, and the question whether it was taken."""
+    """Number of commands that begin a reading: the trigger, and the query whether it was accepted."""
     return 1 + bool(meter.commands.error) if meter.commands.trigger else 0
 
 
@@ -188,7 +188,7 @@ def _place(role: str, place: tuple[int, ...]) -> str:
 
 
 def _refuse_shared_channels(role: str, entries: list[Any]) -> None:
-    """Two places on one channel would be driven or read as one."""
+    """Refuse two rings, lines or rows on one channel: they would be driven or read as one."""
     taken: dict[tuple[str, int], tuple[int, ...]] = {}
     for i, entry in enumerate(entries):
         for place, channel in channel_map(entry).items():
@@ -201,7 +201,7 @@ def _refuse_shared_channels(role: str, entries: list[Any]) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    """The gravest complaint of a validation, as one line: where, got, want, cure."""
+    """The most serious error of a validation, as one line: where, got, want, cure."""
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -85,15 +85,15 @@ class AbstractDriver(ABC):
         return
 
     def switch_on(self) -> None:
-        """Switch the outputs on; they have been told to give the safe voltage."""
+        """Switch the outputs on, which are set to the safe voltage."""
         return
 
     def require_harmless(self, *, limit_V: float, most_heat: float) -> None:
-        """Refuse what the bench file says by the letter, if it could drive more than that.
+        """Refuse the bench file's fixed commands if they could drive more than the limit.
 
         Args:
             limit_V: Largest voltage, either sign, of the sources that are in the same box, if any.
-            most_heat: The same of a heater, as the instrument is told it.
+            most_heat: The same of a heater, in the unit that the instrument is sent.
 
         Raises:
             InputError: Something is not proven harmless.
@@ -101,7 +101,7 @@ class AbstractDriver(ABC):
         return
 
     def recover(self) -> None:
-        """Make the instrument listen again after a failed exchange, so that its rings can be parked."""
+        """Restore communication after a failed exchange, so that the instrument's rings can be parked."""
         return
 
     def stop_asking(self) -> None:
@@ -111,7 +111,7 @@ class AbstractDriver(ABC):
         return
 
     def release(self) -> None:
-        """Let other programs have the instrument, as the last that it is told; a dead one is no error."""
+        """Release the instrument for other programs, as its last command; one that does not answer is no error."""
         return
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""One die as the foundry might deliver it: the design, scattered as the spec's variation says."""
+"""One fabricated die: the design with random errors as of the spec's variation."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,7 +40,7 @@ class Die:
 
 
 def draw_die(spec: ChipSpec, key: PRNGKeyArray) -> Die:
-    """Draw a die: see `VariationTable` and `TrimTable` for what scatters and by how much."""
+    """Draw a die: see `VariationTable` and `TrimTable` for the standard deviations."""
     v = spec.variation
     design = designed_bank(spec, xp=np)
     shape, (rows, buses, channels) = design.shape, design.shape

@@ -1,4 +1,4 @@
-"""The guard over commands as they stand in a bench file: none may make an instrument give a voltage above the limit.
+"""Guard over the fixed commands of a bench file: none may make an instrument give a voltage above the limit.
 
 It is an allow-list. A command passes when all that stands in it is proven harmless: it is read as IEEE 488.2 and SCPI
 read program messages, each of its headers must be one under which nothing can drive an output (`headers.HARMLESS`), one

@@ -1,4 +1,4 @@
-"""Headers of SCPI commands and what stands behind them: which can never be a voltage, and which are held to the limit.
+"""Headers of SCPI commands, by whether their parameters can be a voltage and so are held to the limit.
 
 Written as SCPI-99 writes them: capitals are the short form, brackets hold nodes that may be left out. A header that is
 on no list means nothing to the guard (`guard`), which then lets neither number nor word pass under it.

@@ -6,7 +6,7 @@ from scipy.sparse.linalg import LinearOperator, gmres
 
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.circuit.params import designed_bank
-from prism_photonics.lightpath.ring.heating import warmed_pm
+from prism_photonics.lightpath.ring.heating import crosstalk_shift_pm
 from prism_photonics.lightpath.ring.model import fsr_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -69,7 +69,7 @@ def shift_by_others_pm(spec: ChipSpec, given_pm: Float[ndarray, "rows rings"]) -
     Returns:
         Shifts in pm.
     """
-    return warmed_pm(given_pm, pitch_um=spec.ring.pitch_um, row_pitch_um=spec.row_pitch_um)
+    return crosstalk_shift_pm(given_pm, pitch_um=spec.ring.pitch_um, row_pitch_um=spec.row_pitch_um)
 
 
 def own_shift_pm(spec: ChipSpec, wanted_pm: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:

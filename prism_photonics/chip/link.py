@@ -1,4 +1,4 @@
-"""One line to one instrument: text out, text back, and a clear word when either fails."""
+"""Connection to one instrument: commands out, answers back, and one clear error when either fails."""
 
 import contextlib
 import socket
@@ -111,7 +111,7 @@ class Link:
         return "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in decoded)
 
     def recover(self) -> None:
-        """Drop whatever is half sent or owed by opening the line anew.
+        """Discard partial commands and pending answers by opening the connection anew.
 
         Raises:
             BenchError: The instrument cannot be reached.
@@ -179,7 +179,7 @@ class Link:
             raise self._lost(command, _reason(error)) from None
 
     def _refuse_unasked(self, command: str) -> None:
-        """More lines than were asked for: from here on every answer would belong to an older question."""
+        """Refuse more lines than were asked for: from here on every answer would belong to an earlier query."""
         if waiting := self._wire.unasked():
             self.clean = False
             raise BenchError(

@@ -1,4 +1,4 @@
-"""One owner: a file that only one program at a time can hold, on this machine."""
+"""Lock files: each is held by one program at a time, on this machine."""
 
 import contextlib
 import hashlib

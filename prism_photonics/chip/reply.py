@@ -1,4 +1,4 @@
-"""Answers of instruments, parsed with suspicion: numbers in its maker's form, and its error queue."""
+"""Strict parsing of instruments' answers: numbers in the maker's form, and the error queue."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The SCPI driver: command templates filled with checked numbers, and replies read with suspicion."""
+"""The SCPI driver: command templates filled with checked numbers, and replies parsed strictly."""
 
 import contextlib
 import re
@@ -57,10 +57,10 @@ class ScpiDriver(AbstractDriver):
         self.require_harmless(limit_V=self.limit_V, most_heat=self.most_heat)
 
     def open(self) -> None:
-        """Connect, have the instrument alone, forget the errors of whoever was here before."""
+        """Connect, lock the instrument, and clear the error queue of earlier programs."""
         self._averages, self._asks = 0, True
-        self._have_alone(min(LOCK_PATIENCE_S, self.entry.timeout_s))
-        self._complaints()
+        self._request_lock(min(LOCK_PATIENCE_S, self.entry.timeout_s))
+        self._read_errors()
 
     @property
     def switches_on(self) -> bool:
@@ -84,8 +84,8 @@ class ScpiDriver(AbstractDriver):
             if not self._asks:
                 return
             # The instrument may see only later that the line before is gone, and count it as another's.
-            self._have_alone(self.entry.timeout_s)
-            self._complaints()
+            self._request_lock(self.entry.timeout_s)
+            self._read_errors()
 
     def stop_asking(self) -> None:
         """Open the line anew, and ask for neither errors nor the lock from now on."""
@@ -153,7 +153,7 @@ class ScpiDriver(AbstractDriver):
             self._do(command)
 
     def arm(self, averages: int) -> None:
-        """Choose how many samples a reading averages; the instrument is told when it changes."""
+        """Choose how many samples a reading averages; sent to the instrument when it changes."""
         template = self._meter.commands.average
         if template and averages != self._averages:
             values: dict[str, Value] = {"averages": averages, "integration_s": averages * self._meter.sample_s}
@@ -166,9 +166,9 @@ class ScpiDriver(AbstractDriver):
             self._say(command)
 
     def require_triggered(self) -> None:
-        """Ask whether the trigger was taken: an instrument that ignores it would give the reading before."""
+        """Query whether the trigger was accepted: an instrument that ignores it would return the previous reading."""
         command = self._meter.commands.trigger
-        if command and (complaints := self._complaints(extra_s=self._averages * self._meter.sample_s)):
+        if command and (complaints := self._read_errors(extra_s=self._averages * self._meter.sample_s)):
             raise self._refused(command, complaints)
 
     def read(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
@@ -241,9 +241,9 @@ class ScpiDriver(AbstractDriver):
         return np.concatenate(found)
 
     def _do(self, command: str) -> None:
-        """Send a command and ask whether it was taken."""
+        """Send a command and query whether it was accepted."""
         self._say(command)
-        if complaints := self._complaints():
+        if complaints := self._read_errors():
             raise self._refused(command, complaints)
 
     def _refused(self, command: str, complaints: list[str]) -> BenchError:
@@ -251,7 +251,7 @@ class ScpiDriver(AbstractDriver):
             f"{self._name}: refused {cut(command)}: {cut(complaints[0])}; check the command and its limits"
         )
 
-    def _complaints(self, *, extra_s: float = 0.0) -> list[str]:
+    def _read_errors(self, *, extra_s: float = 0.0) -> list[str]:
         """The instrument's error queue, emptied; the oldest first.
 
         One that is never empty has the time of one answer, however slowly it speaks: rings are driven meanwhile.
@@ -274,8 +274,8 @@ class ScpiDriver(AbstractDriver):
             complaints.append(reply)
         return complaints
 
-    def _have_alone(self, patience_s: float) -> None:
-        """Ask for the instrument alone, until it is given or patience ends."""
+    def _request_lock(self, patience_s: float) -> None:
+        """Request the instrument's lock until it is granted or the time is up."""
         deadline = time.monotonic() + patience_s
         while command := self._commands.lock:
             reply = self._ask(command)

@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 
 @dataclass
 class _Outputs:
-    """A source's channels, on their way from where they were to where they were sent."""
+    """Outputs of a source, settling from their last values to those that were set."""
 
     settle_s: float
     sent: Float[ndarray, "rows rings"]
@@ -43,7 +43,7 @@ class _Outputs:
             self.before, self.sent, self.changed_s = self.now(), values, time.monotonic()
 
     def now(self) -> Float[ndarray, "rows rings"]:
-        """Where they are: exponentially close to where they go, and there after the settling time."""
+        """Present outputs: settling exponentially, and exact after the settling time."""
         elapsed_s = time.monotonic() - self.changed_s
         if elapsed_s >= self.settle_s:
             return self.sent
@@ -114,7 +114,7 @@ class ServedChip:
         return max(0.0, self._ready_s - time.monotonic())
 
     def leave(self, client: Client) -> None:
-        """A connection has ended: what it had is free."""
+        """End a connection, and release what it had locked."""
         self._ownership.leave(client)
 
     def _obey(self, command: str, client: Client) -> str | None:

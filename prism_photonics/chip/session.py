@@ -1,4 +1,4 @@
-"""Who talks to a served box: one session for each connection, and which of them has the box."""
+"""Clients of a served chip: one session for each connection, and the owner of the instrument."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Client:
 
 @final
 class Ownership:
-    """Which client has the box to itself, whose settings hold, and whose the last reading is.
+    """Owner of the instrument, and the clients of its present settings and of its last reading.
 
     Two programs on one box would measure at each other's settings and fetch each other's readings. One that asks for
     the box gets it alone; of two that do not ask, the one whose settings were overrun gets an error.

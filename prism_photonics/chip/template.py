@@ -1,4 +1,4 @@
-"""Command templates: what a lab writes into its bench file, and nothing more than that is ever done with it.
+"""Command templates of a bench file: text with fields for numbers, and nothing that is run.
 
 A template is text with fields in braces, such as ``SOUR:VOLT {values:.12g},(@{channels})``. It is cut into pieces once
 and put together by hand: no attribute, index, conversion or call can be reached from it.

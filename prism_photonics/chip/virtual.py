@@ -1,4 +1,4 @@
-"""A virtual chip: the exact circuit with hidden fabrication errors, drift and noise, behind the bench's door.
+"""A virtual chip: the exact circuit with hidden fabrication errors, drift and noise, with the interface of a bench.
 
 The truth lives in closures of the chip's private functions; no attribute leads to it.
 """
@@ -28,7 +28,7 @@ HEATER_S = 1e-4
 
 @dataclass
 class _Now:
-    """The driver's setting, the currents that it gives, and how long ago they were worked out."""
+    """The driver's setting, its photocurrents, and the time since they were computed."""
 
     volts: Float[ndarray, "rows rings"]
     lines: LineCurrents

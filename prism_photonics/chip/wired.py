@@ -20,7 +20,7 @@ RAMP_STEP_S = 0.05
 @final
 @dataclass
 class Wired:
-    """One instrument, the places of the chip that it serves, and what it was last sent, where that is known."""
+    """One instrument, the rings, lines or rows that it serves, and its last settings where they are certain."""
 
     driver: AbstractDriver
     entry: Any
@@ -34,7 +34,7 @@ class Wired:
         """Write voltages in V, no faster than the source's ramp allows; from beyond the limit there is but the jump."""
         ramp_V_s = self.entry.ramp_V_s
         if ramp_V_s and not self.known:
-            self._ask_where(limit_V)
+            self._read_back(limit_V)
         steps = 1
         if ramp_V_s and self.known:
             steps = max(1, int(np.ceil(np.abs(volts - self.sent).max() / (ramp_V_s * RAMP_STEP_S))))
@@ -48,8 +48,8 @@ class Wired:
             if step < steps:
                 time.sleep(RAMP_STEP_S)
 
-    def _ask_where(self, limit_V: float) -> None:
-        """Where a ramp begins after a failure or after a program that was killed, where the source can tell."""
+    def _read_back(self, limit_V: float) -> None:
+        """Read back the voltages from which a ramp begins after a failure, where the source can report them."""
         try:
             found = self.driver.read_volts(self.channels)
         except InputError:
@@ -79,7 +79,7 @@ class Wired:
                 "below the source's resolution"
             )
 
-    def warm(self, power_mW: Float[ndarray, " channels"]) -> None:
+    def set_powers(self, power_mW: Float[ndarray, " channels"]) -> None:
         """Write the powers in mW of the heaters that change."""
         changed = np.flatnonzero(~(self.known & (self.sent == power_mW)))
         if changed.size:
@@ -90,15 +90,15 @@ class Wired:
     def park(self, safe_voltage_V: float, *, limit_V: float) -> None:
         """Bring rings to the safe voltage in V, heaters to 0 mW, or put lines out."""
         if isinstance(self.entry, LightSource):
-            self.darken()
+            self.set_dark()
         elif isinstance(self.entry, HeaterSource):
             # Written though they may be off already.
             self.known = False
-            self.warm(np.zeros(len(self.channels)))
+            self.set_powers(np.zeros(len(self.channels)))
         else:
             self.write(np.full(len(self.channels), safe_voltage_V), limit_V=limit_V)
 
-    def shine(self, light: Float[ndarray, " channels"]) -> bool:
+    def set_light(self, light: Float[ndarray, " channels"]) -> bool:
         """Set transmissions, 0 to 1; whether they had to be changed."""
         if self.known and np.array_equal(self.sent, light):
             return False
@@ -107,9 +107,9 @@ class Wired:
         self.sent, self.known = light, True
         return True
 
-    def darken(self) -> None:
+    def set_dark(self) -> None:
         """Put the lines out, unless they are known to be."""
-        self.shine(np.zeros(len(self.channels)))
+        self.set_light(np.zeros(len(self.channels)))
 
     def refuse_faults(self, found: Float[ndarray, " channels"], *, limit_A: float) -> None:
         """Refuse readings in A that are no numbers, or beyond a meter's range.

@@ -1,4 +1,4 @@
-"""SAX models whose settings are the fields of the designs: what a drawn netlist needs to be simulated."""
+"""SAX models of the drawn devices, whose settings are the fields of the designs."""
 
 import inspect
 import math

@@ -29,7 +29,7 @@ from prism_photonics.units import PM_PER_UM, attenuation_per_um, ratio_from_dB
 
 
 class BankParams(eqx.Module):
-    """Everything the light of one chip meets, ready for `row_response`.
+    """Optical parameters of a whole chip, for `row_response`.
 
     Attributes:
         wl_um: Wavelengths of a bus's channels in µm; every bus has the same.

@@ -1,4 +1,4 @@
-"""A row with all that voltages do not move worked out beforehand: exit powers and all their slopes in two sweeps.
+"""A row with its voltage-independent factors computed in advance: exit powers and all slopes in two sweeps.
 
 A voltage turns nothing but a ring's round-trip phase, by the same θ at every wavelength: ``opl + gpl·δλ/λ0`` under
 first-order dispersion gives ``θ = 2π·gpl·δλ/λ0²``. What is left of ring j in front of the load Γ = p·q·ρ_{j+1} (see

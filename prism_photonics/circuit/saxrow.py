@@ -1,4 +1,4 @@
-"""SAX circuits that refuse what they do not know, and the row as a SAX netlist: the second road to the same fields."""
+"""Strict SAX circuits, and the row as a SAX netlist: an independent solution of the same fields."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal

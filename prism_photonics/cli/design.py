@@ -1,4 +1,4 @@
-"""``prism check``, ``budget``, ``simulate`` and ``layout``: what a designer asks of a spec."""
+"""``prism check``, ``budget``, ``simulate`` and ``layout``: from a spec to its feasibility, ledger and drawing."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How a command speaks: results on stdout, progress and warnings on stderr, bad input in one line and exit code 2."""
+"""Output of commands: results on stdout, progress and warnings on stderr, bad input in one line and exit code 2."""
 
 import functools
 import json

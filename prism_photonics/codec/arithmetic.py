@@ -1,4 +1,4 @@
-"""The behavioral model's arithmetic, once for every array library: weights as programmed, as drifted, as read.
+"""Arithmetic of the behavioral model for every array library: programming, drift, reading.
 
 NumPy, JAX and torch arrays and the nodes of an ONNX graph pass through the same lines; ``chip`` is anything with the
 tensors of ``behavior.model.BehavioralModel``. ``row`` names the row that every block sits on.
@@ -189,7 +189,7 @@ def read_hat(
 def without_answer(
     score_hat: Float[Any, "*batch blocks"], query: Float[Any, "*batch dims"], centre: Float[Any, "*halves dims"]
 ) -> Float[Any, "*batch blocks"]:
-    """The same with NaN where a query is not finite, or everywhere where a signature was not; for what is traced.
+    """The same with NaN where a query is not finite, or everywhere if a signature was not; for traced code.
 
     Called plainly such numbers are refused. Inside a graph they cannot be, and maxima and limits of some runtimes drop
     a NaN, so that a number would stand where there is none.

@@ -1,4 +1,4 @@
-"""Signatures less the vector that they all share: what is left takes the whole weight range of the chip.
+"""Signatures less their common vector, so that the rest uses the whole weight range of the chip.
 
 A vector c that is added to all signatures adds ``q·c`` to all scores of a query: neither a ranking nor softmax sees it.
 Written on the chip it would eat the range: keys of real models share vectors many times their spread (a bias of norm

@@ -1,4 +1,4 @@
-"""Checks of what is handed in: signatures, queries, noise, times and counts are refused with the place named."""
+"""Checks of inputs: bad signatures, queries, noise, times and counts are refused with their index."""
 
 import operator
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a signed query becomes light and its photocurrents a signed score: arithmetic of any array library.
+"""Encoding of signed queries as light, and decoding of photocurrents to signed scores, for any array library.
 
 Optical power is not negative. Three schemes write a query q̂ in [-1, 1] as light p in [0, 1]:
 

@@ -1,4 +1,4 @@
-"""More blocks than rows, more dimensions than channels: tiles, each written once and read by every query."""
+"""Tiling of more blocks than rows and dimensions than channels: each tile is written once, read by every query."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a chip moves with time: temperature, electro-optic relaxation, charge memory, and each ring's own wander.
+"""Drift processes of a chip: temperature, electro-optic relaxation, charge memory, and each ring's random walk.
 
 Every process is integrated exactly over a time step, so a step may be a microsecond or a day.
 """
@@ -47,7 +47,7 @@ class FilmCharge:
 
 
 class Drift:
-    """A chip's drift, drawn step by step. Seeded; the truth of a virtual chip, never of a fit."""
+    """Random drift of a virtual chip, drawn step by step from a seed; never used by a fit."""
 
     def __init__(self, spec: ChipSpec, rng: np.random.Generator) -> None:
         shape = (spec.chip.rows, spec.chip.rings)

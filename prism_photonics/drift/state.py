@@ -1,4 +1,4 @@
-"""State of a chip's drift, and the model by which it goes on: the same for the truth of a virtual chip and an estimate.
+"""State of a chip's drift and its stochastic model, shared by virtual chips and by estimates.
 
 Temperatures forget (Ornstein–Uhlenbeck) and are common to all rings, each ring wanders for itself (random walk), and
 the film takes back a share of each voltage (`process.FilmCharge`), up to one factor.
@@ -57,7 +57,7 @@ class DriftState(eqx.Module):
 
 
 class DriftModel(eqx.Module):
-    """How a chip's drift goes on.
+    """Stochastic model of a chip's drift.
 
     Attributes:
         patterns_pm: Shift of each ring by one unit of each temperature, in pm.
@@ -81,7 +81,7 @@ class DriftModel(eqx.Module):
         return cls(patterns_pm, spec.drift.thermal_time_s, wander_pm2_s, film_var, film_var_s)
 
     def prior(self, seconds: float) -> DriftState:
-        """The state so long after a calibration, nothing read since: how far things move at all."""
+        """Prior state a time after the calibration, without readings since."""
         rest = DriftState.rest(self.wander_pm2_s.shape)
         shared_cov = jnp.diag(jnp.array([1.0, 1.0, 1.0, self.film_var]))
         return eqx.tree_at(lambda s: (s.shared_cov, s.own_var_pm2), rest, (shared_cov, self.wander_pm2_s * seconds))

@@ -1,4 +1,4 @@
-"""Keeping programmed weights where the calibration puts them while the chip drifts: read, estimate, correct.
+"""Tracking of a drifting chip: single lines are read, the drift is estimated, the voltages are corrected.
 
 Single lines are read by turns, the chip's drift is estimated from them through the fitted rows (`estimate`), and
 voltages are corrected so that every resonance is back where its programmed voltage had put it, which is a quadratic
@@ -130,7 +130,7 @@ class Tracker:
 
     @property
     def drifted(self) -> Calibration:
-        """The calibration of the chip as it is now: fresh weights that are programmed with it need no correction."""
+        """The calibration of the chip as drifted: weights that are programmed with it need no correction."""
         return drifted_calibration(self._made, self.state, self._model.patterns_pm)
 
     @property
@@ -323,7 +323,7 @@ class Tracker:
         return lines, lit_A
 
     def _next_lines(self) -> Int[ndarray, " some"]:
-        """The next few lines, evenly spread: every line has its turn."""
+        """The next few lines, evenly spread and in rotation."""
         turn, self._turn = self._turn, self._turn + 1
         return (_spread_lines(self._lines, self._chip.channels) + turn) % self._chip.channels
 
@@ -353,7 +353,7 @@ def _pilot_averages(spec: ChipSpec) -> int:
 
 
 def _spread_lines(count: int, lines: int) -> Int[ndarray, " some"]:
-    """At most so many of the lines, evenly spread."""
+    """At most ``count`` of the lines, evenly spread."""
     return np.unique(np.arange(count) * lines // count)
 
 

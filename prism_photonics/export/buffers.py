@@ -1,4 +1,4 @@
-"""A torch module that holds a chip's numbers as buffers, and keeps them whatever a loader does to them."""
+"""A torch module that holds a chip's numbers as buffers, and keeps them when a loader replaces tensors."""
 
 import json
 from collections.abc import Sequence
@@ -130,12 +130,12 @@ class ChipBuffers(torch.nn.Module):
         self.k, self.dims = require_count("state_dict: k", k), dims
 
     def fuse_weights(self) -> None:
-        """Bring what depends on the programmed weights up to date."""
+        """Update buffers that depend on the programmed weights."""
         if not torch.compiler.is_compiling():
             self._fused_of = self.weights
 
     def take_over(self) -> None:
-        """Bring what depends on the weights up to date where a loader replaced them; a look at names, not at values.
+        """Update buffers that depend on the weights after a loader replaced them; compares identities, not values.
 
         Such a loader (Hugging Face's) sets one buffer after the other, and the chip's numbers with the weights: those
         of the checkpoint count.
@@ -164,7 +164,7 @@ class ChipBuffers(torch.nn.Module):
         self.fuse_weights()
 
     def restore_chip(self) -> None:
-        """Put the chip's numbers back where a loader replaced them by others; a look at names, not at values."""
+        """Restore the chip's numbers after a loader replaced them; compares identities, not values."""
         if any(buffer is not self._known.get(name) for name, buffer in self._chip_buffers().items()):
             self._mend_chip()
 

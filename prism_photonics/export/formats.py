@@ -1,4 +1,4 @@
-"""A bundle's other forms beside it: a torch state dict, an ONNX graph, a StableHLO program, each under its hash."""
+"""Further formats of a bundle: a torch state dict, an ONNX graph, a StableHLO program, each under its hash."""
 
 import hashlib
 import json

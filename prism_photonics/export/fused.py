@@ -1,4 +1,4 @@
-"""A bank's reading in the converter's own steps, all constants fused into its weights: the selector's pace."""
+"""Reading of a bank in units of the converter's step, with all constants fused into its weights, for speed."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""The bundle as an ONNX graph: programming, drift, reading and choice, written by the behavioral model's arithmetic."""
+"""The bundle as an ONNX graph: programming, drift, reading and selection, by the behavioral model's arithmetic."""
 
 from types import SimpleNamespace
 

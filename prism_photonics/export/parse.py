@@ -1,4 +1,4 @@
-"""From the bytes of a bundle folder to checked numbers: every doubt is one InputError, nothing is run."""
+"""Parsing of a bundle folder into checked numbers: every fault is one InputError, nothing is run."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The StableHLO program of a bundle, read and called: what its arguments must be is said by name, in one line."""
+"""The StableHLO program of a bundle, read and called, with its arguments checked by name."""
 
 import hashlib
 import os

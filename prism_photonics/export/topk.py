@@ -41,7 +41,7 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
 
 
 def _first(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
-    """The same by one look at all."""
+    """The same in one pass over all scores."""
     # NumPy partitions several times faster than torch.
     values = array_of(scores)
     return _keyed(scores, k) if values is None or not values.size else _partitioned(scores, k, values)

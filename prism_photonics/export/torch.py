@@ -236,7 +236,7 @@ class PhotonicSelector(ChipBuffers):
         return scores.reshape(*shape, blocks), top_k(ranked, self.k).reshape(*shape, self.k)
 
     def _all_usual(self, query: Tensor, largest: Tensor) -> bool:
-        """Whether no query is zero, refusing one that is not finite; one look at the device."""
+        """Whether no query is zero, refusing one that is not finite; one transfer from the device."""
         usual = _holds((largest > 0) & (largest < torch.inf))
         if usual is None:  # it answers as compiled
             return False
@@ -330,7 +330,7 @@ def _require_real(name: str, values: Tensor) -> None:
 
 
 def _require_drawn(name: str, values: Tensor, *, want: tuple[int, ...]) -> None:
-    """Refuse what are no standard normal numbers of this shape, as far as there are values to look at."""
+    """Refuse noise that is not finite or of another shape; under tracing only the shape is checked."""
     _require_real(name, values)
     checks.require_shape(name, got=tuple(values.shape), want=want)
     if not torch.compiler.is_compiling() and _holds(torch.isfinite(values)) is False:
@@ -338,7 +338,7 @@ def _require_drawn(name: str, values: Tensor, *, want: tuple[int, ...]) -> None:
 
 
 def _holds(condition: Tensor) -> bool | None:
-    """Whether all of it is true; None under vmap, where there are no values to look at."""
+    """Whether all elements are true; None under vmap, where values are not accessible."""
     try:
         return bool(condition.all())
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Files: written in one step (`write`), and read with care: what may stand in them (`fields`), NumPy's (`arrays`), and
+"""Files: written in one step (`write`), and read with checks of their contents (`fields`), NumPy's (`arrays`), and
 those of earlier versions (`migration`).
 """
 

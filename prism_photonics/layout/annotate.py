@@ -1,4 +1,4 @@
-"""Back-annotation: what was drawn, simulated, and where it departs from the design, row by row."""
+"""Back-annotation: simulation of the drawing, and its differences from the design, row by row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Proofs on the polygons alone: islands of rib, nets of metal, what every pad drives."""
+"""Connectivity check on the polygons alone: islands of rib, nets of metal, and the device of every pad."""
 
 import itertools
 from collections import Counter

@@ -1,4 +1,4 @@
-"""From a drawing back to a netlist: what touches what is found from where the ports are, never from names."""
+"""Extraction of a netlist from a drawing: connections follow from the positions of ports, never from names."""
 
 import itertools
 import tempfile

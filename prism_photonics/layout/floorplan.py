@@ -1,4 +1,4 @@
-"""Where everything stands: tracks beside the rings, pads along three edges, the die's outline. All lengths in µm."""
+"""Floorplan: tracks beside the rings, pads along three edges, the die's outline. All lengths in µm."""
 
 import math
 from dataclasses import dataclass

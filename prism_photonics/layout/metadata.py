@@ -1,4 +1,4 @@
-"""Whether a drawing still says what its cells are: names and settings travel beside the polygons, and can be lost."""
+"""Check for lost metadata: names and settings of cells are stored beside the polygons."""
 
 import klayout.db as kdb
 

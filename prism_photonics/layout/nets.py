@@ -1,4 +1,4 @@
-"""Conductors and ribs of a drawing as KLayout traces them, level by level: how many, and which one is where."""
+"""Conductors and ribs of a drawing, traced by KLayout through the hierarchy: their number, and the one at a point."""
 
 from collections.abc import Sequence
 

@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class River:
-    """Wires that run north, sideways on a lane of their own, and north again; none crosses another.
+    """Wires that run north, sideways on a track of their own (a lane), and north again; none crosses another.
 
     Attributes:
         starts_um: Across position of each wire's start, ascending.

@@ -1,4 +1,4 @@
-"""Test structures along the die's southern edge: what a laboratory needs to tell the film's faults from the circuit's.
+"""Test structures along the die's southern edge, which separate errors of the film from errors of the circuit.
 
 Lines run from the western to the eastern facet at the pitch of a fibre array: a loopback that aligns the array, a
 reference guide, two cutback serpentines, and two rows of single rings that sweep the gap and the length, each with

@@ -1,4 +1,4 @@
-"""How the layers look: one table for the picture, the ``.lyp`` file and the three-dimensional view."""
+"""Colours and titles of the layers: one table for the picture, the ``.lyp`` file and the three-dimensional view."""
 
 from typing import NamedTuple
 

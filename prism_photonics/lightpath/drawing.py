@@ -1,4 +1,4 @@
-"""A pen for leaf cells: shapes on the 1 nm grid, ports, and the design's fields kept with the drawing."""
+"""Drawing of leaf cells: shapes on the 1 nm grid, ports, and the design's fields as metadata."""
 
 import hashlib
 import math

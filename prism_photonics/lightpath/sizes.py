@@ -1,4 +1,4 @@
-"""Which sizes make a device at all, and which a film bears: one table, so that drawing and optics refuse alike.
+"""Limits of the sizes of devices on a film, in one table for drawing and optics.
 
 Sizes that are traced by JAX are not looked at; a drawing has none.
 """

@@ -1,4 +1,4 @@
-"""X-cut electro-optics: how much of a ring's circumference tunes, and by how many pm per volt.
+"""X-cut electro-optics: tuned share of a ring's circumference, and tuning in pm/V.
 
 On an X-cut film light runs in the y–z plane. With θ the angle between the in-plane field and crystal z, and
 light polarised along that field, the effective Pockels coefficient is (physics of the index ellipsoid; the tensor of

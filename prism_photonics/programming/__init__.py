@@ -1,4 +1,4 @@
-"""Weights in, voltages out, within limits: a target out of reach is reported, never clipped in silence."""
+"""Programming of weights as voltages within the drive limit; a target out of reach is reported, never clipped."""
 
 from prism_photonics.extras import asked_by
 

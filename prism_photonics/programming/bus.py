@@ -1,4 +1,4 @@
-"""Buses in units of weight: what programming asks of a calibration, cheap to ask many times.
+"""Buses in units of weight: the part of a calibration that programming evaluates many times.
 
 The same lines serve one bus in JAX's arrays, which is mapped over many and compiled, and many buses in NumPy's.
 """

@@ -17,7 +17,7 @@ from prism_photonics.lightpath.arrays import Numbers
 
 
 class Solution(NamedTuple):
-    """Where the iteration stopped."""
+    """Result of the iteration."""
 
     x: Float[Numbers, "... unknowns"]
     cost: Float[Numbers, "..."]

@@ -1,4 +1,4 @@
-"""Which signature stands for the full weight: a small scale clips the tails, a large one drowns the rest in noise."""
+"""Scale of signatures, the value written as full weight: a small one clips the tails, a large one loses in noise."""
 
 from dataclasses import dataclass
 
@@ -114,7 +114,7 @@ def choose_scale(
 
 
 class _Reads:
-    """Queries read off a noisy bank, with one set of draws for every scale."""
+    """Readings of queries on a noisy bank, with one set of random numbers for every scale."""
 
     def __init__(
         self,

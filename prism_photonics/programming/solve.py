@@ -1,4 +1,4 @@
-"""Programming: the voltages whose exact row gives the wanted weights, all rings of a row at once.
+"""Programming: voltages at which the exact row has the wanted weights, solved for all rings of a row together.
 
 Buses do not see each other, so each bus of each row is a small problem of its own. Buses are solved in rounds of few
 steps: the first settles nearly all, the next ones go on with what is left, such as those with a target out of reach. On
@@ -52,7 +52,7 @@ NUMBERS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class OutOfReach:
-    """A target that no voltage within the limit reaches beside what the row's other rings were asked for.
+    """A target that no voltage within the limit reaches, given the targets of the row's other rings.
 
     Attributes:
         page: The page of weights.
@@ -237,7 +237,7 @@ def _descend(
     wanted: Float[ndarray, "buses channels"],
     begin: Float[ndarray, "buses channels"],
 ) -> tuple[Float[ndarray, "buses channels"], Float[ndarray, " buses"]]:
-    """Voltages and costs, from where each ring alone has the weight to begin at."""
+    """Voltages and costs, started at the voltages at which each ring alone has its weight."""
     (volts,) = _in_chunks(_start, calibration, (buses, begin))
     cost = np.empty(len(buses))
     left = np.arange(len(buses))

@@ -1,4 +1,4 @@
-"""Tiles of signatures as weights: which weights they are written as, and the voltages that realise them."""
+"""Tiles of signatures as weights: the range of weights used, and the voltages that realise them."""
 
 from dataclasses import dataclass
 

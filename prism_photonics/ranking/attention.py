@@ -20,7 +20,7 @@ from transformers.cache_utils import Cache
 from prism_photonics.codec.checks import require_count
 from prism_photonics.ranking.gate import TICKETS, full_attention
 from prism_photonics.ranking.gather import Reach, attend_gathered
-from prism_photonics.ranking.interface import Call, Switch, leave_attend, take_attend
+from prism_photonics.ranking.interface import Call, Switch, override_attention, restore_attention
 from prism_photonics.ranking.latent import absorbed_query
 from prism_photonics.ranking.selectors import Selector
 from prism_photonics.ranking.signature_cache import SignatureLayer, signature_cache
@@ -102,7 +102,7 @@ class BlockSparse:
         self._last_reach: tuple[Any, Reach] | None = None
         self._ticket = next(TICKETS)
         self._switch = Switch.over(model, self._ticket)
-        self._switch.known = self.layers
+        self._switch.checked_layers = self.layers
         # A compiler need not look inside: what is chosen depends on values.
         begin, enter, leave = (torch.compiler.disable(part) for part in (self._begin, self._enter, self._leave))
         self._hooks = [model.register_forward_pre_hook(begin, with_kwargs=True)]
@@ -152,7 +152,7 @@ class BlockSparse:
         if layer.ticket == self._ticket:
             self._entered[threading.get_ident()] = module
             layer.awaited = True
-            leave_attend(module, lambda call: self._attend(call, layer, index))
+            override_attention(module, lambda call: self._attend(call, layer, index))
         elif layer.ticket not in self._switch.tickets:
             raise InputError(
                 f"layer {index}: got a cache of another hook, which is not attached to this model, want one of this "
@@ -162,7 +162,7 @@ class BlockSparse:
     def _leave(self, module: Any, args: Any, output: Any) -> None:
         if self._entered.get(threading.get_ident()) is module:
             del self._entered[threading.get_ident()]
-            take_attend(module)
+            restore_attention(module)
 
     def _attend(self, call: Call, layer: SignatureLayer, index: int) -> Tensor:
         queries, form = call.query.shape[2], call.form()

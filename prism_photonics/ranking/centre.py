@@ -91,7 +91,7 @@ class Centre:
         a reading of its own. Powers of two, so that float scores do not change by a bit.
 
         Args:
-            features: Features of new blocks, of which ``take`` was told already.
+            features: Features of new blocks, which ``take`` has counted already.
             shown: Blocks that hold any token.
             tokens: Features of their single tokens, NaN for padding; None where there are none.
 

@@ -1,4 +1,4 @@
-"""The one gate for what an attention is: hook, probe and table take a model's attention as it takes it, or refuse.
+"""Check of a model's attention before selection: hook, probe and table accept exactly the same models.
 
 A few tokens go through the model twice: as it is, and with every attention call watched. Each call is computed beside
 the model's own function by the gathered attention with every token chosen, and the two must agree.
@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from prism_photonics.ranking.gather import attend_gathered
-from prism_photonics.ranking.interface import Attend, Call, Switch, base_of, leave_attend, take_attend
+from prism_photonics.ranking.interface import Attend, Call, Switch, base_of, override_attention, restore_attention
 from prism_photonics.ranking.latent import absorbed_query, is_latent, latent_keys
 from prism_photonics.units import InputError
 
@@ -56,8 +56,8 @@ def full_attention(model: Any) -> dict[int, Attention]:
     name = f"model {type(model).__name__}"
     base_of(model)
     switch: Switch | None = model.__dict__.get("prism_switch")
-    if switch is not None and switch.known:
-        return switch.known  # a hooked model takes the caches of its hooks only
+    if switch is not None and switch.checked_layers:
+        return switch.checked_layers  # a hooked model takes the caches of its hooks only
     cache = DynamicCache(config=model.config)
     wanted = {index for index, layer in enumerate(cache.layers) if type(layer) is DynamicLayer}
     own = _decode(model, name, cache)
@@ -107,11 +107,11 @@ def watching(model: Any, attend: Attend) -> Iterator[None]:
     modules = [module for module in model.modules() if hasattr(module, "layer_idx")]
     try:
         for module in modules:
-            leave_attend(module, attend)
+            override_attention(module, attend)
         yield
     finally:
         for module in modules:
-            take_attend(module)
+            restore_attention(module)
         switch.back(model, ticket)
 
 

@@ -1,4 +1,4 @@
-"""Which tokens a decode step reads, and exact attention over just those: the chosen blocks are gathered, not masked."""
+"""Exact attention of a decode step over the chosen tokens alone, which are gathered, not masked."""
 
 from dataclasses import dataclass
 

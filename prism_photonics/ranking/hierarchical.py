@@ -8,7 +8,7 @@ from prism_photonics.ranking.centre import token_features, widened, widened_keys
 from prism_photonics.ranking.features import Features, MeanAndBound
 from prism_photonics.ranking.learned import LearnedProjection
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
-from prism_photonics.ranking.selectors import Selector, best
+from prism_photonics.ranking.selectors import Selector, top_candidates
 from prism_photonics.ranking.written import read_rows, write_rows
 from prism_photonics.units import InputError
 
@@ -82,7 +82,7 @@ class Hierarchical(Selector):
             plain, sketches = plain[..., part], sketches[..., part]
         shown = torch.ones(len(plain), groups, dtype=torch.bool, device=plain.device)
         scores = read_rows(self.reader, sketches, write_rows(self.reader, plain, shown, Place(layer, _COARSE_PLACE)))
-        kept = best(scores, self.opened(groups), torch.ones_like(scores, dtype=torch.bool))
+        kept = top_candidates(scores, self.opened(groups), torch.ones_like(scores, dtype=torch.bool))
         opened = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, kept, True)
         shown = opened.repeat_interleave(self.children, -1)
         shown = torch.nn.functional.pad(shown, (0, blocks - shown.shape[-1]), value=True)

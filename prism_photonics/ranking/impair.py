@@ -1,4 +1,4 @@
-"""A bundle made worse (or wider) on purpose, for sweeps: fewer bits, drift since programming, less light."""
+"""Impaired (or wider) copies of a bundle for sweeps: fewer bits, drift since programming, less light."""
 
 import dataclasses
 

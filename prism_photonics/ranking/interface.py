@@ -137,13 +137,13 @@ Attend = Callable[[Call], Tensor]
 """Computes a call; outputs in the layout of transformers, (batch, queries, heads, value_dims)."""
 
 
-def leave_attend(module: Any, attend: Attend) -> None:
+def override_attention(module: Any, attend: Attend) -> None:
     """From now on ``attend`` computes the calls of a module, as far as they come from this thread."""
     module.__dict__.setdefault("prism_attend", {})[threading.get_ident()] = attend
 
 
-def take_attend(module: Any) -> None:
-    """Undo ``leave_attend``."""
+def restore_attention(module: Any) -> None:
+    """Undo ``override_attention``."""
     left = module.__dict__.get("prism_attend", {})
     left.pop(threading.get_ident(), None)
     if not left:
@@ -196,13 +196,13 @@ class Switch:
     Attributes:
         base: The implementation that the model had.
         tickets: Who holds it.
-        known: What the gate found out about the model, for the next hook; empty before.
+        checked_layers: Attention layers that the gate has checked, for the next hook; empty before.
     """
 
     def __init__(self, model: Any):
         self.base = base_of(model)
         self.tickets: set[int] = set()
-        self.known: dict[int, Any] = {}
+        self.checked_layers: dict[int, Any] = {}
         # Sub-models may each have an implementation of their own.
         held = [m.config for m in model.modules() if hasattr(getattr(m, "config", None), "_attn_implementation")]
         self._before = [(config, config._attn_implementation) for config in {id(c): c for c in held}.values()]

@@ -1,4 +1,4 @@
-"""The reference of all ranking: how much of the exact attention falls on each block."""
+"""Reference of all rankings: share of the exact attention on each block."""
 
 import numpy as np
 from jaxtyping import Float, Int, Num

@@ -1,4 +1,4 @@
-"""Signatures for a paged KV cache: what a serving engine asks of a selector, in the engine's own page numbers.
+"""Signatures for a paged KV cache, by the serving engine's own page numbers.
 
 An engine keeps keys in physical pages that any request may own, and asks for one score per (request, page). A page is
 a block: it is signed once, when it is full, and its signature stays at its physical place until the page is written

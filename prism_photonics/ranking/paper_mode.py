@@ -1,4 +1,4 @@
-"""The recall tables of arXiv 2603.21576 on Gaussian signatures: what bits and weight noise alone cost."""
+"""The recall tables of arXiv 2603.21576 on Gaussian signatures: recall against bits and against weight noise."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How dot products are computed: in float, by an exported bundle, or by a chip that is handed in tile by tile."""
+"""Readers, which compute dot products in float, by an exported bundle, or by a chip tile by tile."""
 
 import abc
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from prism_photonics.units import InputError
 
 @dataclass(frozen=True)
 class Place:
-    """Where signatures stand.
+    """Position of signatures: layer, first block and sequences.
 
     Attributes:
         layer: Layer of the model.
         block: Index of the first of the blocks.
         sequence: Number of the first sequence of the batch.
-        centre: Running median of the layer's blocks, told of these; None for their own median.
+        centre: Running median of the layer's blocks, updated with these; None for their own median.
     """
 
     layer: int

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from prism_photonics.codec.checks import require_count
+from prism_photonics.deprecation import UNTIL, moved_names
 from prism_photonics.export.topk import top_k
 from prism_photonics.ranking.centre import token_features, widened, widened_keys, widened_queries
 from prism_photonics.ranking.features import Features
@@ -84,7 +85,7 @@ class Selector(abc.ABC):
         Returns:
             Block indices.
         """
-        return best(scores, k, candidates)
+        return top_candidates(scores, k, candidates)
 
     def fit(  # noqa: B027  most need none
         self,
@@ -121,7 +122,7 @@ class Selector(abc.ABC):
         return {"signature_bytes": 0.0, "pages": 0.0, "passes": 0.0}
 
 
-def best(
+def top_candidates(
     scores: Float[Tensor, "*batch blocks"], k: int, candidates: Bool[Tensor, "*batch blocks"]
 ) -> Int[Tensor, "*batch chosen"]:
     """The k best candidates above -inf, under the tie rule of ``ranking.recall.top_k``; -1 where there are fewer."""
@@ -173,7 +174,7 @@ class FeatureSelector(Selector):
 
 
 class Oracle(Selector):
-    """Chooses by the query's exact attention mass: what no signature can beat."""
+    """Chooses by the query's exact attention mass: the upper bound of every signature."""
 
     name = "oracle"
     evidence = "mass"
@@ -209,3 +210,6 @@ class RandomChoice(Selector):
         """Uniform random numbers."""
         batch, kv_heads, blocks, _ = signatures.shape
         return torch.rand(batch, kv_heads, queries.shape[2], blocks, generator=self._generator).to(queries.device)
+
+
+__getattr__ = moved_names(__name__, {"best": "ranking.selectors:top_candidates"}, until=UNTIL)

@@ -14,7 +14,7 @@ from prism_photonics.ranking.gather import Reach
 from prism_photonics.ranking.needle.tokens import Vocabulary, needle_sequence
 from prism_photonics.ranking.probe import LayerStep, Probe
 from prism_photonics.ranking.recall import wilson_interval
-from prism_photonics.ranking.selectors import Selector, best
+from prism_photonics.ranking.selectors import Selector, top_candidates
 from prism_photonics.units import InputError
 
 LEAST_TRIALS = 100
@@ -256,7 +256,7 @@ def _add(
     step = steps[layer]
     candidates = _candidates(probe, point)
     allowed = candidates.expand_as(step.mass)
-    chosen = step.chosen if step.chosen.shape[-1] else best(step.mass, int(candidates.sum()), allowed)
+    chosen = step.chosen if step.chosen.shape[-1] else top_candidates(step.mass, int(candidates.sum()), allowed)
     needle = (torch.as_tensor(probe.sequence.answer_position) // point.block)[None, None, :, None]
     rankable = candidates[needle.clamp(max=candidates.numel() - 1)] & (needle < candidates.numel())
     hit = ((chosen == needle).any(-1, keepdim=True) & rankable).sum()
@@ -265,7 +265,7 @@ def _add(
     real = chosen >= 0
     count = real.sum(-1).float()
     sums.chance += float(count.mean()) / int(candidates.sum())
-    wanted = best(step.mass, min(point.k, int(candidates.sum())), allowed)
+    wanted = top_candidates(step.mass, min(point.k, int(candidates.sum())), allowed)
     found = (chosen[..., :, None] == wanted[..., None, :]).any(-2).float().mean(-1)
     sums.recall += float(found.mean())
     covered = (step.mass.gather(-1, chosen.clamp(min=0)) * real).sum(-1)

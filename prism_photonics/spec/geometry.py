@@ -1,4 +1,4 @@
-"""Where a chip's parts stand, by arithmetic alone: what netlist, optics, budget and drawing must agree on. All in µm.
+"""Positions of a chip's parts, shared by netlist, optics, budget and drawing. All lengths in µm.
 
 Row 0's first through port (of bus 0) is the origin; light runs east. Nothing here draws.
 """

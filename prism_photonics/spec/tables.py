@@ -126,7 +126,7 @@ class SplitterTable(Table):
 
 
 class RingTable(Table):
-    """The microrings: geometry and where they rest."""
+    """The microrings: geometry and resonance bias."""
 
     radius_um: float = Field(ge=1, le=1000)
     straight_um: float = Field(
@@ -145,7 +145,7 @@ class RingTable(Table):
 
 
 class TrimTable(Table):
-    """How the fabricated resonances are brought to their channels, once (permanent) or all the time (heater)."""
+    """Trimming of the fabricated resonances to their channels, once (permanent) or continuously (heater)."""
 
     method: Literal["none", "permanent", "heater"]
     residual_pm: float = Field(ge=0, le=1e4, description="rms that is left, ring by ring; unused without trimming")
@@ -198,7 +198,7 @@ class DetectorTable(Table):
 
 
 class VariationTable(Table):
-    """How fabricated chips scatter about the design: standard deviations, one die, as fabricated, before trimming.
+    """Fabrication scatter: standard deviations about the design of one die before trimming.
 
     No published within-die statistics exist for TFLN rings, so these are design choices.
     """
@@ -218,7 +218,7 @@ class VariationTable(Table):
 
 
 class DriftTable(Table):
-    """How the chip moves after it was calibrated; the film's own relaxation is the profile's."""
+    """Drift of the chip after its calibration; the film's relaxation is the profile's."""
 
     temperature_K: float = Field(ge=0, le=50, description="rms of the die's common temperature")
     gradient_K: float = Field(ge=0, le=50, description="rms of the difference across the die, along x and y")

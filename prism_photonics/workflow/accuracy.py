@@ -37,7 +37,7 @@ class Accuracy:
 
     @property
     def precision_bits(self) -> float:
-        """The same with σ how far one and the same target falls apart over the session; NaN untold."""
+        """``log2((w_max − w_min)/σ)``, σ the rms change of repeated targets over the session; NaN if not measured."""
         return self.validation.precision_bits
 
     @property

@@ -1,4 +1,4 @@
-"""From what a chip was measured to do to a behavioral model of it, and to the bundle that others rank with."""
+"""Behavioral model of a measured chip, and its bundle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

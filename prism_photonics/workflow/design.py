@@ -1,4 +1,4 @@
-"""A designed chip: what it costs, what its rows do, and its drawing, proved or refused."""
+"""A designed chip: its ledger, its simulated weights, and its verified drawing."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""From a record to a bundle, and whether it is true of a chip that its fit never saw: another die's photocurrents.
+"""Export of a record as a bundle, and its check against the photocurrents of a die that the fit never saw.
 
 The die is fabricated from the same spec with another seed and calibrated as the first one was. What the model takes
 over from that calibration is what any user of a chip has to know of it: its weight range, its light and dark levels.
@@ -70,7 +70,7 @@ def chip_bank(
 
 
 def bundle_bank(bundle: Bundle, *, seed: int) -> ScoreBank:
-    """The same by the bundle; every bank has its own errors and noise."""
+    """A scorer by the bundle; every bank has its own errors and noise."""
 
     def score_bank(signatures: np.ndarray, queries: np.ndarray, number: int) -> np.ndarray:
         unit, scale, centre, wide = centred_at_full_span(signatures)

@@ -20,7 +20,7 @@ from prism_photonics.spec import ChipSpec
 
 @dataclass(frozen=True)
 class CutBank:
-    """The signatures of one bank as a chip holds them: centred, at full span, pages of blocks, slices of dimensions.
+    """Signatures of one bank, cut for a chip: centred, at full span, in pages of blocks and slices of dimensions.
 
     Attributes:
         unit: Signatures less what they share, over the scale of every channel, divided by their block's largest

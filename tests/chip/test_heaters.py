@@ -14,7 +14,7 @@ from prism_photonics.chip.scpi import ScpiDriver
 from prism_photonics.chip.serve import serving
 from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.session import Client
-from prism_photonics.lightpath.ring.heating import SUBSTRATE_UM, warmed_pm, warming
+from prism_photonics.lightpath.ring.heating import SUBSTRATE_UM, crosstalk_shift_pm, temperature_rise
 from prism_photonics.units import InputError
 
 POWER_mW = np.linspace(1.0, 31.0, 6).reshape(2, 3)
@@ -59,18 +59,18 @@ def hot_bench(bench_of):
 
 def test_near_a_heater_warmth_falls_as_one_over_the_distance_and_far_away_the_back_is_cold():
     near_um = np.array([5.0, 10.0])
-    near = warming(near_um) * near_um
+    near = temperature_rise(near_um) * near_um
     assert near == pytest.approx([1.0, 1.0], abs=0.02)
     # The images' own limit: beyond the thickness only the slowest mode of the slab is left, K₀(πr/2H).
     far_um = SUBSTRATE_UM * np.array([2.0, 3.0])
     slowest = np.exp(-np.pi * np.diff(far_um)[0] / (2.0 * SUBSTRATE_UM)) * np.sqrt(far_um[0] / far_um[1])
-    assert np.divide(*warming(far_um)[::-1]) == pytest.approx(slowest, rel=0.05)
+    assert np.divide(*temperature_rise(far_um)[::-1]) == pytest.approx(slowest, rel=0.05)
 
 
 def test_all_heat_leaves_through_the_back():
     """Heated evenly all over, a slab of thickness H and conductivity k is q·H/k warmer above: ∫G dA = 2π·H."""
     r_um = np.geomspace(1e-3, 5.0 * SUBSTRATE_UM, 4000)
-    total = np.trapezoid(warming(r_um) * 2.0 * np.pi * r_um, r_um)
+    total = np.trapezoid(temperature_rise(r_um) * 2.0 * np.pi * r_um, r_um)
     assert total == pytest.approx(2.0 * np.pi * SUBSTRATE_UM, rel=3e-3)
 
 
@@ -81,9 +81,9 @@ def test_rings_are_warmed_by_each_other_heater_one_by_one():
     for n, (y, x) in enumerate(places):
         for m, (v, u) in enumerate(places):
             if n != m:
-                share = warming(np.array([np.hypot(y - v, x - u)])) / warming(np.array([130.0]))
+                share = temperature_rise(np.array([np.hypot(y - v, x - u)])) / temperature_rise(np.array([130.0]))
                 by_hand.ravel()[n] += share[0] * given_pm.ravel()[m]
-    assert warmed_pm(given_pm, pitch_um=130.0, row_pitch_um=110.0) == pytest.approx(by_hand, rel=1e-9)
+    assert crosstalk_shift_pm(given_pm, pitch_um=130.0, row_pitch_um=110.0) == pytest.approx(by_hand, rel=1e-9)
 
 
 def test_what_each_heater_has_to_do_adds_up_to_what_is_wanted(heated):

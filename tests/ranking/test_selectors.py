@@ -12,7 +12,7 @@ from prism_photonics.ranking.learned import LearnedProjection
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.recall import top_k
 from prism_photonics.ranking.salca import BINS, SalcaLike, eight_bits
-from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, best
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, top_candidates
 from prism_photonics.units import InputError
 
 
@@ -29,15 +29,15 @@ def everywhere(scores):
 
 def test_ties_follow_the_rule_of_the_numpy_room():
     scores = torch.randint(0, 4, (50, 20), generator=torch.Generator().manual_seed(0)).float()
-    assert torch.equal(best(scores, 7, everywhere(scores)), torch.as_tensor(top_k(scores.numpy(), 7)))
+    assert torch.equal(top_candidates(scores, 7, everywhere(scores)), torch.as_tensor(top_k(scores.numpy(), 7)))
 
 
 def test_blocks_that_may_not_be_chosen_are_not_and_missing_ones_are_minus_one():
     scores = torch.tensor([[5.0, 4.0, 3.0, -torch.inf]])
     allowed = torch.tensor([[False, True, True, True]])
-    assert best(scores, 4, allowed).tolist() == [[1, 2, -1, -1]]
+    assert top_candidates(scores, 4, allowed).tolist() == [[1, 2, -1, -1]]
     with pytest.raises(InputError, match="want a whole number of at least 1"):
-        best(scores, 0, allowed)
+        top_candidates(scores, 0, allowed)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("oracle", "h2o")])
@@ -111,7 +111,7 @@ def test_the_histogram_takes_all_blocks_of_the_bin_where_the_kth_lies():
 def test_the_histogram_finds_what_a_sort_finds_when_no_two_share_a_bin():
     scores = torch.stack([torch.randperm(BINS, generator=torch.Generator().manual_seed(s)) for s in range(20)]).float()
     chosen = SalcaLike().choose(scores, 32, everywhere(scores))
-    assert torch.equal(chosen, best(scores, 32, everywhere(scores)).sort(-1).values)
+    assert torch.equal(chosen, top_candidates(scores, 32, everywhere(scores)).sort(-1).values)
 
 
 def test_scores_in_eight_bits_keep_the_order_and_the_ends():
@@ -139,14 +139,14 @@ def sketch_of(queries):
 def test_streaming_keeps_the_last_blocks_whatever_is_asked(bank):
     keys, valid, queries = bank
     scores = Streaming().score(queries, Streaming().sign(keys, valid, Place(0)), 0)
-    assert best(scores, 2, everywhere(scores)).unique().tolist() == [4, 5]
+    assert top_candidates(scores, 2, everywhere(scores)).unique().tolist() == [4, 5]
 
 
 def test_a_random_choice_hits_as_often_as_chance_says():
     chooser = RandomChoice(0)
     signatures, queries = torch.zeros(1, 1, 16, 1), torch.zeros(1, 1, 4000, 1)
     scores = chooser.score(queries, signatures, 0)
-    hit = (best(scores, 4, everywhere(scores)) == 7).any(-1).float().mean()
+    hit = (top_candidates(scores, 4, everywhere(scores)) == 7).any(-1).float().mean()
     assert float(hit) == pytest.approx(0.25, abs=3 * (0.25 * 0.75 / 4000) ** 0.5)
 
 

@@ -11,12 +11,16 @@ import scipy.signal
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.deprecation import UNTIL, moved_names
+
 # A common wafer's thickness (design choice), and images enough for seven digits of it.
 SUBSTRATE_UM = 500.0
 IMAGES = 64
 
 
-def warming(distance_um: Float[ndarray, "*sites"], *, substrate_um: float = SUBSTRATE_UM) -> Float[ndarray, "*sites"]:
+def temperature_rise(
+    distance_um: Float[ndarray, "*sites"], *, substrate_um: float = SUBSTRATE_UM
+) -> Float[ndarray, "*sites"]:
     """Temperature at a distance from a point of heat on the surface of a substrate, in any unit.
 
     ``G(r) = 1/r + 2·Σ (−1)ⁿ/√(r² + (2nH)²)``: the point and its images in the cold back and in the insulated surface,
@@ -38,7 +42,7 @@ def warming(distance_um: Float[ndarray, "*sites"], *, substrate_um: float = SUBS
     return 1.0 / np.asarray(distance_um) + 2.0 * images @ signs
 
 
-def warmed_pm(
+def crosstalk_shift_pm(
     heated_pm: Float[ndarray, "rows rings"], *, pitch_um: float, row_pitch_um: float
 ) -> Float[ndarray, "rows rings"]:
     """By how much the heaters of all other rings would shift each ring, were the share at one pitch 1.
@@ -49,7 +53,7 @@ def warmed_pm(
         row_pitch_um: Distance of rows.
 
     Returns:
-        Shifts in pm; the share falls with the distance as `warming` does.
+        Shifts in pm; the share falls with the distance as `temperature_rise` does.
     """
     rows, rings = heated_pm.shape
     shares = _shares(rows, rings, pitch_um, row_pitch_um)
@@ -63,6 +67,16 @@ def _shares(rows: int, rings: int, pitch_um: float, row_pitch_um: float) -> Floa
     x_um = pitch_um * np.arange(1 - rings, rings)
     distance_um = np.hypot(x_um, y_um)
     distance_um[rows - 1, rings - 1] = np.inf
-    shares = warming(distance_um) / warming(np.array([pitch_um]))
+    shares = temperature_rise(distance_um) / temperature_rise(np.array([pitch_um]))
     shares[rows - 1, rings - 1] = 0.0
     return shares
+
+
+__getattr__ = moved_names(
+    __name__,
+    {
+        "warming": "lightpath.ring.heating:temperature_rise",
+        "warmed_pm": "lightpath.ring.heating:crosstalk_shift_pm",
+    },
+    until=UNTIL,
+)

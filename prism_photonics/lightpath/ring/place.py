@@ -1,4 +1,4 @@
-"""Which coupling straight puts a ring's resonance where the channel needs it, and how much of the ring is tuned."""
+"""Straights that place a ring's resonance at its channel, and the tuned share of the ring."""
 
 import math
 from types import ModuleType
