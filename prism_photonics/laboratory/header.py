@@ -1,5 +1,6 @@
 """What is taken from a header: conditions and the device, by a list. All else stays there, names of people first."""
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -26,7 +27,7 @@ _CONDITIONS = (
     (re.compile(r"^resln$|^resolution", re.I), "resolution_nm", "nm"),
 )
 _DEVICE = re.compile(r"^(?:device|component|structure)(?:[ _]?(?:id|name))?$", re.I)
-_ALIGNMENT = re.compile(r"\balign(?:ment)?\b", re.I)
+_ALIGNMENT = re.compile(r"\balign", re.I)
 
 
 def pairs_of(lines: Iterable[str]) -> list[tuple[str, str]]:
@@ -69,6 +70,8 @@ def _number(value: str, key: str, unit: str) -> float | None:
     if match is None:
         return None
     number = float(match[0].replace(",", "."))
+    if not math.isfinite(number):
+        return None
     named = value[match.end() :].strip(" ()[]") or "".join(re.findall(r"[\[(]([^\])]*)[\])]\s*$", key))
     if unit == "dBm":
         if named in ("", "dBm"):

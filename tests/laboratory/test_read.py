@@ -49,6 +49,11 @@ def test_a_siepic_header_gives_conditions_the_device_and_the_unit_of_the_axis(re
     assert "no unit of power is named: dBm, as SiEPIC's stages write it" in sweep.notes
 
 
+def test_a_condition_that_is_no_finite_number_is_left_out(read):
+    conditions = read(written.siepic().replace("40 nm/s", "1e400 nm/s")).conditions
+    assert "sweep_speed_nm_s" not in conditions
+
+
 def test_a_failed_alignment_is_said(read):
     sweep = read(written.siepic(align="Failed"))
     assert sweep.conditions["alignment_passed"] == 0.0

@@ -41,7 +41,7 @@ def test_ports_are_numbered_as_the_channels_are_and_else_as_they_stand():
 @pytest.mark.parametrize(
     ("ports", "says"),
     [
-        ({"trough": 1}, "a.csv: got port 'trough', want one of input, through, drop, add; did you mean 'through'?"),
+        ({"throughh": 1}, "a.csv: got port 'throughh', want one of input, through, drop, add; did you mean 'through'?"),
         ({"through": 7}, "a.csv: through = channel 7, want one of the file's: channel_1, channel_2; mend the ports"),
         ({"through": "chanel_1"}, "a.csv: through = 'chanel_1', want a channel of the file; did you mean 'channel_1'?"),
         ({"through": 1, "drop": 1}, "a.csv: drop = 1 is channel_1, which is through already"),

@@ -25,6 +25,11 @@ def read(source: Source) -> Recorded:
         InputError: Elements are missing.
     """
     table = read_table(source.path, source.lines)
+    if not table.headed:
+        raise InputError(
+            f"{source.path}, line {int(table.lines[0])}: got {len(table.columns)} columns of numbers, want as many as "
+            f"the line above names; the file is damaged, save it again"
+        )
     axes = [
         i for i, label in enumerate(table.labels) if is_axis(*split_label(label)[:2]) and "axis" in label.casefold()
     ]
