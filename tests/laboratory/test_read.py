@@ -1,6 +1,7 @@
 """Files of every format give back what was written into them to the last digit, whatever they are called."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -282,19 +283,19 @@ def test_ports_are_assigned_to_what_was_read(read):
     np.testing.assert_array_equal(ports["drop"].values, DROP)
 
 
-def test_matlab_7_3_and_parquet_are_read_or_say_what_to_install(tmp_path, read):
-    """Both come with the extra `lab`: where it is installed they are read, elsewhere one line names it."""
-    for package, write in (("h5py", hdf5), ("pyarrow", parquet)):
-        try:
-            content = write(tmp_path / "made")
-        except ModuleNotFoundError:
-            mark = b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" if package == "h5py" else b"PAR1\x15\x00"
-            with pytest.raises(MissingExtraError, match=rf"no module '{package}', want .*prism_photonics\[lab\]"):
-                read(mark)
-            continue
-        sweep = read(content)
-        np.testing.assert_array_equal(sweep.wl_nm, WL)
-        np.testing.assert_array_equal(values(sweep)["channel_1"], THROUGH)
+@pytest.mark.parametrize("package", ["h5py", "pyarrow"])
+def test_matlab_7_3_and_parquet_are_read(tmp_path, read, package):
+    sweep = read(WRITE[package](tmp_path / "made"))
+    np.testing.assert_array_equal(sweep.wl_nm, WL)
+    np.testing.assert_array_equal(values(sweep)["channel_1"], THROUGH)
+
+
+@pytest.mark.parametrize("package", ["h5py", "pyarrow"])
+def test_where_the_extra_lab_is_missing_one_line_names_it(tmp_path, read, package, monkeypatch):
+    content = WRITE[package](tmp_path / "made")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"no module '{package}', want .*prism_photonics\[lab\]"):
+        read(content)
 
 
 def hdf5(path):
@@ -314,3 +315,6 @@ def parquet(path):
 
     pyarrow.parquet.write_table(pyarrow.table({"wl_nm": WL, "channel_1_dBm": THROUGH}), path)
     return path.read_bytes()
+
+
+WRITE = {"h5py": hdf5, "pyarrow": parquet}
