@@ -1,6 +1,7 @@
 """The examples of the pages run: every ``python`` block, top to bottom, on a small chip in the demonstrator's place."""
 
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -101,3 +102,46 @@ def test_what_is_not_run_is_said_for_one_block():
     assert [sum(mark in code for code in blocks) for mark in NOT_RUN] == [1]
     for code in blocks:
         compile(code, "a page", "exec")
+
+
+COMMANDS = [
+    pytest.param(line, id=f"{page.name}: {line}")
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+    for line in block.splitlines()
+    if line.startswith("prism ")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_that_a_page_prints_is_one_that_prism_takes(line):
+    """Its name, its options, their values' kinds, and as many arguments as it wants; nothing is done."""
+    import typer
+
+    from prism_photonics.cli.app import app
+
+    _, *words = shlex.split(line.removesuffix("&").replace(" & ", " "), comments=True)
+    words = [word for word in words if word != "&"]
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        name, *words = words
+        command = command.commands[name]
+    context = command.make_context(command.name, words)
+    assert context.params
+
+
+def test_the_pages_print_commands_of_every_group():
+    said = {tuple(param.values[0].split()[1:3]) for param in COMMANDS}
+    assert len(COMMANDS) > 40
+    assert {("bench", "new"), ("bench", "check"), ("bench", "serve")} <= said
+    assert {name for name, _ in said} >= {
+        "check",
+        "simulate",
+        "layout",
+        "calibrate",
+        "program",
+        "export",
+        "rank",
+        "track",
+        "run",
+    }
