@@ -194,6 +194,8 @@ def test_whatever_is_estimated_no_ring_is_driven_beyond_its_limit(designed, smal
         ({"interval_s": 0.0}, "interval = 0 s"),
         ({"seconds": np.inf}, "seconds = inf s"),
         ({"check_s": -1.0}, "check = -1 s"),
+        ({"share": 0.0}, "share = 0 of the weight range, want above 0 up to 1"),
+        ({"share": float("nan")}, "share = nan of the weight range"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(designed, small, changes, message):
