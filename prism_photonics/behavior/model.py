@@ -28,7 +28,7 @@ class ProgrammedSignatures(eqx.Module):
             signatures.
         drift: Standard normal numbers by which each weight will drift; none: it can only be read at once.
         common_drift: The one number by which all drift together.
-        centre: What was taken off every signature before it was written, unit of the signatures.
+        centre: Vector subtracted from every signature before writing, unit of the signatures.
         dims: Dimensions of a signature before padding to whole slices.
     """
 
@@ -153,8 +153,8 @@ class BehavioralModel(eqx.Module):
             common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest once
                 the centre is off.
-            centre: What to take off every signature; by default their mean, and nothing where ``signature_scale`` is
-                given: then they are taken as they stand.
+            centre: Vector to subtract from every signature; by default their mean, and nothing where
+                ``signature_scale`` is given: then they are taken as they stand.
 
         Returns:
             The programmed signatures, see ``codec.arithmetic.programmed_weights``.
@@ -207,7 +207,7 @@ class BehavioralModel(eqx.Module):
 
         Args:
             query: Queries of any unit, over any leading axes.
-            programmed: What ``program`` returned.
+            programmed: Result of ``program``.
             key: Draws the read noise; not needed when ``noise`` is given.
             noise: Standard normal numbers to use instead, shape ``noise_shape``.
             t_since_program_s: How long ago the signatures were programmed, at most the last of ``drift_time_s``.
@@ -241,7 +241,7 @@ class BehavioralModel(eqx.Module):
 
         Args:
             query: As for `scores`, and so are the others.
-            programmed: What ``program`` returned.
+            programmed: Result of ``program``.
             key: Draws the read noise.
             k: Blocks chosen per query.
             noise: Standard normal numbers to use instead.

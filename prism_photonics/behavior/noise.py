@@ -20,7 +20,7 @@ class NoiseStudy:
     Attributes:
         codes: Readings in steps of the converter, relative to the lowest of their row.
         step: The converter's step for each line, weight units.
-        terms: What multiplies (noise_floor², noise_shot², noise_rin², noise_common²): 1, Σp, Σ(W·p)², (Σ W·p)².
+        terms: Factors of (noise_floor², noise_shot², noise_rin², noise_common²): 1, Σp, Σ(W·p)², (Σ W·p)².
     """
 
     codes: Int[np.ndarray, "lines repeats"]

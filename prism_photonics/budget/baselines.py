@@ -53,8 +53,8 @@ class Baseline:
         name: Key in the ledger.
         energy_J: Reads and arithmetic of one query over N blocks.
         time_s: Time of one query over N blocks.
-        stored_bytes: What a dedicated chip keeps in its own memory for N blocks; zero for a GPU.
-        assumption: What was assumed.
+        stored_bytes: Memory of a dedicated chip for N blocks; zero for a GPU.
+        assumption: Assumptions in words.
     """
 
     name: str

@@ -33,9 +33,9 @@ class Coherence:
     Attributes:
         fields: ``√(mean over lines of Σ ε_k²)``.
         uncalibrated: Error against rings that stand alone.
-        tabled: What is left when each ring was measured in its row with the neighbours parked in the middle of their
+        tabled: Remaining error if each ring was measured in its row with the neighbours parked in the middle of their
             travel, and is set by that table: the neighbours then stand elsewhere.
-        per_pm: What is left of a calibrated weight for each pm that its resonance has drifted.
+        per_pm: Error of a calibrated weight for each pm that its resonance has drifted.
         per_rad: The same for each rad of the phase between two rings.
     """
 

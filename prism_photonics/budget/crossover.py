@@ -131,7 +131,7 @@ def photonic_cost(spec: ChipSpec, case: Case, blocks: Blocks, heater_W: HeaterPo
 
     Args:
         spec: The chip.
-        case: What is counted.
+        case: Way of counting.
         blocks: Numbers of blocks.
         heater_W: Heaters' power as a function of the spec.
     """

@@ -129,7 +129,7 @@ def find_cures(
     """Search for single changes of the spec that mend a broken rule.
 
     Args:
-        finding: What the rule found.
+        finding: The rule's finding.
         rule: The rule.
         spec: The spec that breaks it.
         before: All rules' findings on the spec.
@@ -155,7 +155,7 @@ def candidates(finding: Finding, rule: Rule, spec: ChipSpec, *, fixed: Collectio
     """Changes with which a broken rule is kept, whatever they do to the other rules; each once.
 
     Args:
-        finding: What the rule found.
+        finding: The rule's finding.
         rule: The rule.
         spec: The spec that breaks it.
         fixed: Keys that must stand: a search that could move nothing else is left out.

@@ -12,13 +12,13 @@ class Entry:
 
     Attributes:
         section: The table that the line belongs to.
-        name: What the line counts; unique in its section.
+        name: Quantity; unique in its section.
         derived: Our number, from the spec's geometry, powers, counts and times.
         paper: The number that arXiv 2603.21576 prints for its own 32×256 point (ring counts: for a chip of this size);
             ``None`` where it prints none, and for every other chip.
         unit: Unit of both.
         source: Where ``derived`` comes from.
-        assumption: What had to be assumed; empty where nothing was.
+        assumption: Assumption; empty where there is none.
     """
 
     section: Section
@@ -39,9 +39,9 @@ def total(entries: list[Entry], name: str, *, paper: float | None, source: str) 
 
     Args:
         entries: The lines, at least one.
-        name: What the sum is called.
+        name: Name of the sum.
         paper: The paper's own sum.
-        source: What was added.
+        source: Terms of the sum.
     """
     first = entries[0]
     return Entry(first.section, name, sum(entry.derived for entry in entries), paper, first.unit, source)

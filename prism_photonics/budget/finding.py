@@ -14,7 +14,7 @@ class Cure:
 
     Attributes:
         keys: Keys that are set, such as ``("drive.max_voltage_V",)``.
-        values: What each of them is set to.
+        values: Value that each of them is set to.
         spoils: Rules that are broken with it, and were kept or less broken without.
     """
 

@@ -35,7 +35,7 @@ def require_finite(spec: ChipSpec, where: str, *numbers: float | None) -> None:
 
     Args:
         spec: The spec.
-        where: What the numbers are of, such as ``"rule drift"``.
+        where: Origin of the numbers, such as ``"rule drift"``.
         numbers: The numbers; None stands for one that there is not.
 
     Raises:

@@ -20,7 +20,7 @@ class LinkRow:
     """One element of the link.
 
     Attributes:
-        element: What the light passes.
+        element: Element that the light passes.
         loss_dB: Its loss, positive.
         cumulative_dBm: Level of all lines together behind it.
         paper_dBm: The same level by the paper's Table II; ``None`` but at the paper's point.
@@ -44,7 +44,7 @@ class Ledger:
         link: Elements in travel order, all lines fully lit.
         entries: Every line of every section.
         score_snr_dB: Signal-to-noise ratio of one score.
-        crossover: What `budget.crossover.to_json` says.
+        crossover: Result of `budget.crossover.to_json`.
     """
 
     name: str

@@ -61,8 +61,8 @@ class PaperEnergy:
         wall_plug: Electrical-to-optical efficiency of the laser; 1 counts the optical power alone.
         laser_pJ: Laser over the query's 9 ns.
         receiver_pJ: TIAs and ADCs over the time that they are counted for.
-        rest_pJ: What is left for DACs, modulators and top-k.
-        assumption: What makes the total, and which number was solved for.
+        rest_pJ: Remainder for DACs, modulators and top-k.
+        assumption: Assumption that reproduces the total, and the number that was solved for.
     """
 
     total_pJ: float

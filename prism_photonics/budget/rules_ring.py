@@ -55,7 +55,7 @@ def least_reach(ring: RingFigures, low_pm: float, high_pm: float, swing_pm: floa
         low_pm: Least resonance minus line at 0 V.
         high_pm: Largest.
         swing_pm: Shift ``s`` at the drive limit, to either side.
-        weak_drop: What the lowest drop peak lacks, in weight.
+        weak_drop: Shortfall of the lowest drop peak, in weight.
 
     Returns:
         The weight; negative where not even both signs are reached.

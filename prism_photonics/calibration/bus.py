@@ -28,12 +28,12 @@ class BusSurvey:
         rings: Designed rings, leaves (buses, rings).
         paths: Designed bus segments, leaves (buses, 2, rings + 1); see `BankParams`.
         gain_A: Designed current of each line, fully lit and fully passed.
-        scatter: What one unit of each unknown stands for.
+        scatter: Standard deviation that one unit of each unknown stands for.
         volts: Voltages that act while each channel is read, in V.
         drift_pm: How far each ring has drifted meanwhile, in pm.
         current_A: Dark-corrected readings, 0 where one carries no weight.
         noise_A: Their expected standard deviations; infinite where a reading carries no weight.
-        light: What the light of each channel meets, unknowns apart: `Light.of` wavelengths, rings and paths.
+        light: Known factors of the transmission: `Light.of` wavelengths, rings and paths.
     """
 
     wl_um: Float[ndarray, "buses channels"]

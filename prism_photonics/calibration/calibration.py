@@ -45,7 +45,7 @@ class Calibration(eqx.Module):
         rows: Fitted optics, leaves with leading axes (rows, buses).
         std: Standard errors of the fit, in units of the spec's scatter (see `Unknowns`); phases in rad.
         estimate: The estimate in the same units.
-        scatter: What one unit of each stands for.
+        scatter: Standard deviation that one unit of each unknown stands for.
         wl_um: Channel wavelengths in µm.
         dark_A: Reading without light, per row.
         leak: Light that a dark modulator lets through, in units of its swing from dark to full.
@@ -62,7 +62,7 @@ class Calibration(eqx.Module):
             survey says why.
         channel_of_ring: The channel that the ring at each place along its bus serves. Rings and voltages count by
             place; weights, gains and what is excluded by channel.
-        film: What the film relaxes over what its profile says, less one; 0 where the survey was too short to tell.
+        film: Ratio of the film's relaxation to its profile's, less one; 0 where the survey was too short.
     """
 
     rows: RowModel
@@ -165,7 +165,7 @@ def calibrate(
 
     Args:
         chip: The chip on its bench.
-        spec: What it was meant to be; the fit starts there.
+        spec: Its spec, where the fit starts.
         key: JAX random key of survey voltages and fit starts.
         settings: Voltage settings of the survey; each costs one reading per channel.
         averages: Converter samples per reading.
@@ -187,10 +187,10 @@ def from_survey(
     """Fit a calibration to a recorded survey.
 
     Args:
-        survey: What `take_survey` returned.
+        survey: Result of `take_survey`.
         spec: The chip's spec.
         key: JAX random key of the fit's starts.
-        faults: What `find_faults` returned of this survey, where that is known already.
+        faults: Result of `find_faults` of this survey; computed if not given.
 
     Returns:
         The calibration.

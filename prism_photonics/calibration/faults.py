@@ -38,7 +38,7 @@ class Fault:
 
     Attributes:
         rings: (row, ring) of each ring that is left out.
-        says: What is wrong, how it shows, and what to check, in one sentence.
+        says: The fault, its evidence, and what to check, in one sentence.
         stuck: The rings stand still: their voltages do nothing.
     """
 
@@ -72,7 +72,7 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     """The faults that a survey shows, each ring named once by the line that it serves; rows and lines come first.
 
     Args:
-        survey: What `take_survey` returned.
+        survey: Result of `take_survey`.
         spec: The chip's spec.
     """
     lit_A = lit_currents_A(survey)

@@ -93,7 +93,7 @@ def try_again(
         rng: Draws the random starts.
         wrong_chi2: The limit.
         tries: Most times that a bus is tried again.
-        single: What `single_rings` found of all buses, where that is known already.
+        single: Result of `single_rings` of all buses; computed if not given.
     """
     for _ in range(tries):
         wrong = np.flatnonzero(fit.chi2 > min(wrong_chi2, OUTLYING * max(1.0, float(fit.chi2.min()))))

@@ -178,7 +178,7 @@ class _Line:
         """Remaining shift of each ring in pm, 0 for rings not found, and which rings were found at their lines.
 
         Args:
-            given_pm: What each heater does to its own ring now.
+            given_pm: Present shift of each heater's own ring in pm.
             used: Rings that are looked for.
             reach: How far from where they are expected, in linewidths.
         """

@@ -85,8 +85,8 @@ def read_dataset(
     Args:
         path: The netCDF file.
         schema: The schema that the caller reads.
-        arrays: What its arrays may be.
-        attributes: What its attributes may be.
+        arrays: Axes, kind and range of its arrays.
+        attributes: Range or pattern of its attributes.
         sizes: Lengths of axes that are known beforehand.
         older: Steps from the numbers of older schemas that are still read, see `migrated`.
         cure: How such a file is made anew.

@@ -52,7 +52,7 @@ class Search:
         power_mW: Heater power that brings each ring to its channel, by place along the row.
         offset_pm: Resonance minus design without heat, by place along the bus, of the order nearest to design.
         std_pm: Its standard error, from how far a ring's dips disagree.
-        gain: What a ring's heater does over what the spec says.
+        gain: Ratio of a ring's heater efficiency to the spec's.
         dips: Lines that each ring was seen to meet; none: a dead ring, that stays cold and counts as designed.
         fwhm_pm: Linewidth as designed, for plots.
         assignment: Which ring serves which channel.

@@ -38,7 +38,7 @@ def relaxed_start(survey: BusSurvey, single: Float[ndarray, "buses unknowns"]) -
 
     Args:
         survey: The buses.
-        single: What `single_rings` found.
+        single: Result of `single_rings`.
     """
     rings = survey.rings.t1.shape[1]
     flat = np.concatenate([single, np.zeros((survey.count, rings - 1))], axis=1)
@@ -58,7 +58,7 @@ def random_starts(
 
     Args:
         survey: The buses.
-        single: What `single_rings` found.
+        single: Result of `single_rings`.
         rng: Draws the phases.
     """
     flat = np.repeat(single, DRAWS, axis=0)
@@ -80,7 +80,7 @@ def pieced_start(
 
     Args:
         survey: The buses.
-        single: What `single_rings` found.
+        single: Result of `single_rings`.
         lowest: The best unknowns so far: one of the fits that are pieced together.
         rng: Draws phases and offsets.
     """

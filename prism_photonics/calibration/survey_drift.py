@@ -81,7 +81,7 @@ class DriftTerms:
     Attributes:
         patterns_pm: Shift of each ring by one unit of each shared temperature, in pm.
         volts: Voltages of the survey, in V.
-        lost_V: What the film has lost of them by its profile.
+        lost_V: Part of them that the film has lost by its profile, in V.
     """
 
     patterns_pm: Float[ndarray, "all 3 channels"]
@@ -112,7 +112,7 @@ def update_drift(
     Args:
         survey: The survey with ``drift`` applied.
         flat: The rows' unknowns.
-        terms: What the drift acts through.
+        terms: Inputs of the drift.
         drift: The last estimate.
         spec: The chip.
     """

@@ -64,7 +64,7 @@ def fit_survey(
     """Fit every bus of every row, and the drift meanwhile where that shows.
 
     Args:
-        survey: What `take_survey` returned.
+        survey: Result of `take_survey`.
         spec: The chip: where the fit starts, and how much it scatters and drifts.
         volts: Its voltages in V, 0 for rings that stand still.
         current_A: Its readings less their dark level, in A.

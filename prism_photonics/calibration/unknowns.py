@@ -125,7 +125,7 @@ def row_model(
         design: Designed rings.
         buses: Designed bus segments.
         gain_A: The design's current of each fully passed line.
-        scatter: What one unit of each unknown stands for.
+        scatter: Standard deviation that one unit of each unknown stands for.
     """
     # Only the sum of both buses' phases between two rings is seen by intensities; the through bus carries it.
     phases = np.zeros(np.shape(buses.phase_rad))

@@ -27,8 +27,8 @@ def read_measurements(
         path: The netCDF file.
         spec: The chip that it must have been measured on; None: any.
         schema: The schema that the caller reads.
-        arrays: What its arrays may be.
-        attributes: What its attributes may be; ``spec_hash`` is one of them.
+        arrays: Axes, kind and range of its arrays.
+        attributes: Range or pattern of its attributes; ``spec_hash`` is one of them.
         older: Steps from older schemas that are still read, see `read_dataset`.
 
     Raises:

@@ -27,7 +27,7 @@ def score_tile(
     Args:
         chip: The chip.
         calibration: Its calibration.
-        tiles: What `program_tiles` returned.
+        tiles: Result of `program_tiles`.
         tile: Which of them.
         query_hat: Queries divided by their largest magnitude over all tiles, in [−1, 1].
         encoding: Query encoding.

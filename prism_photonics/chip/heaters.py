@@ -64,7 +64,7 @@ def shift_by_others_pm(spec: ChipSpec, given_pm: Float[ndarray, "rows rings"]) -
 
     Args:
         spec: The chip; rings count as evenly spaced, the buses of a row side by side.
-        given_pm: What each heater does to its own ring, times the share of it that a ring one pitch away sees.
+        given_pm: Shift of each heater's own ring in pm, times the share of it that a ring one pitch away sees.
 
     Returns:
         Shifts in pm.

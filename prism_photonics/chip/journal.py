@@ -62,7 +62,7 @@ class JournaledChip(AbstractChip):
             chip: The chip.
             spec: Its spec.
             path: The journal. An older one is moved aside unless it is resumed.
-            identity: What else must be the same for a resumed job: instruments, die, seed.
+            identity: Further properties that a resumed job must share: instruments, die, seed.
             resume: Use the readings that are there; without a journal there, begin one.
             retake: Take them again and compare: for a simulated chip, whose noise and clock then go on as if the job
                 had never stopped.

@@ -43,8 +43,8 @@ class Link:
             resource: The VISA resource name.
             timeout_s: Time for a whole answer, from the question's first byte to the answer's last, in s.
             library: VISA library, as pyvisa names it.
-            read_termination: What ends an answer; ``auto``: CR, LF or both.
-            write_termination: What ends a command.
+            read_termination: End of an answer; ``auto``: CR, LF or both.
+            write_termination: End of a command.
             encoding: Of letters beyond ASCII in names and error texts.
 
         Raises:

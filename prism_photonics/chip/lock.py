@@ -25,7 +25,7 @@ def claim(path: Path, *, who: str, shared: bool = False) -> int:
     Args:
         path: The file; made if it is not there. It is the file of that name when it is locked, also where a holder
             before took its own away or moved it.
-        who: What is held, for the message.
+        who: Name of the locked thing, for the message.
         shared: Let others share it; nobody who wants it alone gets it then.
 
     Returns:

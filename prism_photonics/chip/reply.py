@@ -25,10 +25,10 @@ class NumberFormat:
     """The form of the numbers in an answer.
 
     Attributes:
-        separator: What stands between them; ``auto``: commas, or tabs where there is no comma.
+        separator: Text between them; ``auto``: commas, or tabs where there is no comma.
         prefix: Text before each number that means nothing more, such as ``NDCA``.
         suffixes: Texts behind a number that mean nothing more: its unit, which is the one that the bench expects.
-        scale: What a number is multiplied by.
+        scale: Factor of every number.
     """
 
     separator: Separator = "auto"

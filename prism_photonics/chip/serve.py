@@ -41,7 +41,7 @@ def serve(chip: ServedChip, port: int, *, ready: Callable[[int], None]) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        chip: What is served.
+        chip: The chip to serve.
         port: TCP port on the loopback interface; 0 takes a free one.
         ready: Told the port as soon as clients can connect.
 
@@ -64,7 +64,7 @@ def serving(chip: ServedChip, *, port: int = 0) -> Iterator[str]:
     """Serve from a thread of this program, for tests and notebooks.
 
     Args:
-        chip: What is served.
+        chip: The chip to serve.
         port: TCP port; 0 takes a free one.
 
     Yields:

@@ -22,7 +22,7 @@ class Wire(Protocol):
         """Send all of it.
 
         Args:
-            data: What is sent.
+            data: Bytes to send.
             deadline: By `time.monotonic`.
 
         Raises:

@@ -82,7 +82,7 @@ def programmed_weights(
 
     Args:
         chip: The model's tensors.
-        share: What `channel_shares` returned.
+        share: Result of `channel_shares`.
         error: Standard normal numbers ξ, or none for the mean weights.
         row: Row of each block.
     """
@@ -195,9 +195,9 @@ def without_answer(
     a NaN, so that a number would stand where there is none.
 
     Args:
-        score_hat: What `read_hat` returned.
+        score_hat: Result of `read_hat`.
         query: Queries.
-        centre: What was taken off the signatures; not finite if one of them is not.
+        centre: Vector subtracted from the signatures; not finite if one of them is not.
     """
     xp = namespace(score_hat)
     missing = _not_finite(query).sum(-1)[..., None] + _not_finite(centre.reshape(-1)).sum(0)
@@ -215,10 +215,10 @@ def in_units(
     """Scores in units of query times signature; a query of zeros scores zero, a dead row minus infinity.
 
     Args:
-        score_hat: What `read_hat` returned.
+        score_hat: Result of `read_hat`.
         largest: Largest magnitude of each query.
         scale: Magnitude that is written as the full span.
-        shared: What the centre adds to all scores of a query, see ``codec.centring``.
+        shared: Score of the centre, which is added to all scores of a query, see ``codec.centring``.
         dead: Blocks on dead rows.
     """
     return namespace(score_hat).where(dead, -np.inf, score_hat * largest * scale + shared)
@@ -233,7 +233,7 @@ def rankable(
     some top-k compare bits.
 
     Args:
-        score_hat: What `read_hat` returned.
+        score_hat: Result of `read_hat`.
         largest: Largest magnitude of each query.
         dead: Blocks on dead rows.
     """

@@ -41,7 +41,7 @@ def centre_score(
 
     Args:
         query: Queries, any unit.
-        centre: What `centred` took off; broadcasts against the queries.
+        centre: The vector that `centred` subtracted; broadcasts against the queries.
         halves: Whether an axis of two, for the positive and the negative half of a query, comes before the dimensions.
     """
     if not halves:

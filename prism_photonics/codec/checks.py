@@ -16,10 +16,10 @@ def require_finite(
     """Raise unless every element is a finite number.
 
     Args:
-        name: What the array is, for the message ("signatures").
+        name: Name of the array, for the message ("signatures").
         values: The array, any unit.
-        axes: What the last axes are called ("block", "dim").
-        cure: What the user can do about it.
+        axes: Names of the last axes ("block", "dim").
+        cure: How the user mends it.
         batched: Whether further axes may come before them; one of those may be empty: a step in which nobody asks.
 
     Raises:

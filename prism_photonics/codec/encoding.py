@@ -98,7 +98,7 @@ def quantize(x: Float[Any, "*axes"], bits: int, low: Any, high: Any) -> Float[An
     exact. That leaves one of the 2^bits codes unused.
 
     Args:
-        x: What is converted, in any unit.
+        x: Values to be converted, in any unit.
         bits: Resolution, at least 1 (at 1 bit only the two ends are codes).
         low: Lower end of the range, unit of ``x``; a number or an array that broadcasts against ``x``.
         high: Upper end of the range, unit of ``x``; the same kind as ``low``.

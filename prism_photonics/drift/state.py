@@ -26,7 +26,7 @@ class DriftState(eqx.Module):
 
     Attributes:
         temperatures: Common temperature and its gradients along x and y, in units of the spec's drift.
-        film: What the film has relaxed over what its profile says, less one.
+        film: Ratio of the film's relaxation to its profile's, less one.
         lost_V: Voltage that the film has taken back of each ring by its profile, in V.
         own_pm: Each ring's shift beside the temperatures', in pm.
         shared_cov: Covariance of the three temperatures and of ``film``.

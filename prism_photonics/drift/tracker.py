@@ -76,7 +76,7 @@ class Tracker:
             chip: The chip.
             calibration: Its calibration.
             spec: Its spec: how much it may drift is the prior of the estimate.
-            mode: What is estimated, see the attributes.
+            mode: Quantities that are estimated, see the attributes.
             averages: Converter samples per reading.
 
         Raises:

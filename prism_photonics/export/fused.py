@@ -25,7 +25,7 @@ class FusedWeights(NamedTuple):
         middle: The converter's middle code, with the row's offset.
         gain: Score per code, in half weight ranges as all scores here.
         shift: Score of code 0.
-        held: What excluded rings add per channel; empty without any.
+        held: Weights of excluded rings per channel; empty without any.
     """
 
     lines: Float[Tensor, "*banks slices channels blocks"]
@@ -77,7 +77,7 @@ def read_hat(
 
     Args:
         chip: The model's tensors and settings.
-        fused: What `fuse` returned.
+        fused: Result of `fuse`.
         query_hat: Queries over their largest magnitude.
         noise: Standard normal numbers, or none for the mean reading.
 

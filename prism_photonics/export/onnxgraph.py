@@ -70,7 +70,7 @@ class Graph:
 
         Args:
             outputs: Name to node, shape and ONNX type.
-            metadata: What is written beside the graph.
+            metadata: Texts to be stored in the model file.
         """
         for name, (node, _, _) in outputs.items():
             self._nodes.append(helper.make_node("Identity", [node.name], [name]))

@@ -108,8 +108,8 @@ class Bundle:
             common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest once
                 the centre is off.
-            centre: What to take off every signature, such as a mean that also holds earlier pages. By default the mean
-                of these, and nothing where ``signature_scale`` is given: then they are taken as they stand.
+            centre: Vector to subtract from every signature, such as a mean that also holds earlier pages. By default
+                the mean of these, and nothing where ``signature_scale`` is given: then they are taken as they stand.
 
         Returns:
             The programmed signatures.
@@ -156,7 +156,7 @@ class Bundle:
 
         Args:
             query: Queries of any unit, over any leading axes; none of them where a leading axis is empty.
-            programmed: What ``program`` returned.
+            programmed: Result of ``program``.
             key: Seed of the read noise, see ``export.schema.SEED_POLICY``.
             noise: Standard normal numbers to use instead, shape ``noise_shape``.
             t_since_program_s: How long ago the signatures were programmed, at most ``longest_s``.

@@ -103,8 +103,9 @@ class PhotonicSelector(ChipBuffers):
             common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest of each
                 bank once the centre is off.
-            centre: What to take off every signature of a bank, such as a mean that also holds earlier pages. By default
-                the bank's mean, and nothing where ``signature_scale`` is given: then they are taken as they stand.
+            centre: Vector to subtract from every signature of a bank, such as a mean that also holds earlier pages. By
+                default the bank's mean, and nothing where ``signature_scale`` is given: then they are taken as they
+                stand.
             bank_axes: How many leading axes (batch, KV heads) hold banks of their own, such as 2 for
                 (batch, kv_heads, blocks, dims).
 

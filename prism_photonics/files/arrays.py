@@ -22,7 +22,7 @@ def open_file(source: str, path: Path, *, want: str) -> IO[bytes]:
     Args:
         source: The file, as messages name it.
         path: The file.
-        want: What it should be, for the message.
+        want: Expected kind of file, for the message.
 
     Raises:
         InputError: There is none, or it cannot be read.
@@ -75,7 +75,7 @@ def read_npy(source: str, stream: IO[bytes], *, want: str, cure: str) -> Shaped[
     Args:
         source: The file, as messages name it.
         stream: Its content, from the beginning.
-        want: What it should hold, for the message.
+        want: Expected content, for the message.
         cure: How such a file is made anew.
 
     Raises:

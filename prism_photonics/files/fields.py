@@ -63,7 +63,7 @@ class Text:
 
     Attributes:
         like: Regular expression that all of it must match.
-        wanted: What that is, in words.
+        wanted: The pattern in words.
         optional: Whether it may be missing.
     """
 
@@ -92,7 +92,7 @@ def require_arrays(
         arrays: Anything with arrays by name; what the table does not name is left alone.
         fields: The table.
         sizes: Lengths of axes that are known beforehand. An axis of another name is as long as its first array has it.
-        cure: What the user can do.
+        cure: How the user mends it.
 
     Returns:
         The arrays by name; those that are optional and missing are left out.
@@ -123,7 +123,7 @@ def require_values(source: str, values: Mapping[str, Any], fields: Mapping[str, 
         source: The file, as messages name it.
         values: The values by name; what the table does not name is left alone.
         fields: The table.
-        cure: What the user can do.
+        cure: How the user mends it.
 
     Returns:
         Numbers as ``int`` where they are whole and as ``float`` otherwise, and texts, by name; those that are optional

@@ -28,7 +28,7 @@ def migrated[Content](
         source: The file, as messages name it.
         found: The schema that the file names.
         wanted: The current one.
-        content: What was read.
+        content: Content as read.
         steps: From each older number that is still read to the number after it.
         cure: How such a file is made anew.
         former: The name that the schema had in older versions; its numbers go on.

@@ -16,7 +16,7 @@ def read_toml(path: str | Path, *, what: str, name: str) -> dict[str, Any]:
 
     Args:
         path: The file.
-        what: What it is, for messages: "spec".
+        what: Kind of file, for messages: "spec".
         name: How such a file is called, for messages: "spec.toml".
 
     Raises:

@@ -40,7 +40,7 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
 
     Args:
         spec: The chip.
-        netlist: What to draw, when it is not the spec's own design (an experiment, a mutation).
+        netlist: Netlist to draw, if not the spec's own design (an experiment, a mutation).
 
     Raises:
         InputError: A chip whose metal finds no room.
@@ -61,7 +61,7 @@ def draw_cells(
     """Draw every cell of a netlist, without metal and frame.
 
     Args:
-        netlist: What to draw.
+        netlist: Netlist to draw.
         places_um: Where o1 of a cell lies, by cell; at the origin for the others.
         kcl: The layout that holds them.
         suffix: Of the drawn cells' names, where the layout has others of theirs.

@@ -31,7 +31,7 @@ def picture(gds: Path | kdb.Layout, *, title: str, row: int, ring: str, row_view
         title: Heading.
         row: Which row the insets show.
         ring: Which ring of it, by instance name.
-        row_view: What the row's inset shows, in µm.
+        row_view: Part of the row that its inset shows, in µm.
     """
     layout = open_layout(gds)
     top = layout.top_cell()

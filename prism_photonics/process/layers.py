@@ -94,7 +94,7 @@ class Deck(_Table):
         grid_um: Every point lies on this grid.
         curve_tolerance_um: Distances may fall short by this, since points of a circle lie on the grid.
         layers: GDS numbers.
-        stack: What is made of each layer, for a three-dimensional view.
+        stack: Solid made of each layer, for a three-dimensional view.
         rules: Rule name → rule.
     """
 

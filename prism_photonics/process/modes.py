@@ -53,7 +53,7 @@ class ModeTable:
     """The modes of one profile. Lengths in µm, temperatures in K, angles in degrees to crystal y.
 
     Attributes:
-        file: What the table's file holds, with ``provenance``, ``checks`` and ``convergence``.
+        file: Content of the table's file, with ``provenance``, ``checks`` and ``convergence``.
     """
 
     file: _File

@@ -36,7 +36,7 @@ class ProgrammedTiles:
         programmed: The voltages.
         targets: Weights as commanded; of excluded rings those that they hold.
         weight_range: The weights that −1 and +1 stand for.
-        carried: What a weight of each ring holds whatever its signature: the centre, or all of an excluded ring's.
+        carried: Part of each ring's weight that no signature changes: the centre, or all of an excluded ring's.
     """
 
     programmed: Programmed

@@ -56,7 +56,7 @@ class BlockSparse:
         window: Last tokens that are always read.
         dense_layers: Layers that always attend to everything.
         layers: The layers with full attention, where blocks are chosen.
-        traffic: What was read.
+        traffic: Count of keys read.
         chosen: Blocks of each layer's last decode step, (batch, kv_heads, 1, k), best first, -1 for none.
     """
 

@@ -118,10 +118,10 @@ def attend_gathered(
         keys: Post-RoPE keys.
         values: Values.
         mask: Tokens to read, per KV head.
-        scaling: What the dot product is multiplied by before the softmax.
+        scaling: Factor of the dot product before the softmax.
         softcap: Bound c of the logits, which become c·tanh(logit / c); none for no bound.
         sinks: One logit more per head, of a token without value; none for no sink.
-        bias: What is added to the logits after the softcap; none for nothing.
+        bias: Added to the logits after the softcap; none for no bias.
 
     Returns:
         Attention outputs in the layout of transformers.

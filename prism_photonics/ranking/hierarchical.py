@@ -21,7 +21,7 @@ class Hierarchical(Selector):
 
     Attributes:
         fine: Features of the blocks.
-        coarse: What a group's signature is: the bound over all its keys, the mean of its mean keys (which loses
+        coarse: Kind of a group's signature: the bound over all its keys, the mean of its mean keys (which loses
             needles: a row to be compared with), or a projection of both that is learned on groups.
         children: Blocks of a group.
         keep: Share of the groups that are opened (at least one).

@@ -47,7 +47,7 @@ class KeyCache:
         query_position: Token index of each query; tokens after it are in its future.
         token_ids: The tokens.
         recalled: Whether full attention's answer was right.
-        attention_scale: What the dot product is multiplied by before the softmax.
+        attention_scale: Factor of the dot product before the softmax.
         source: Where it was read from.
     """
 

@@ -22,7 +22,7 @@ def attention_mass(
         keys: Post-RoPE keys.
         query_position: Token index of each query; it sees itself and all before.
         block: Tokens per block.
-        scale: What the dot product is multiplied by, 1/√dims in most models.
+        scale: Factor of the dot product, 1/√dims in most models.
 
     Returns:
         Shares of attention, ≥ 0; they sum to 1 over the blocks.

@@ -47,7 +47,7 @@ class Probe:
         number: Number of the sequence.
         keys: Post-RoPE keys of every layer.
         values: Values of every layer.
-        forms: What the attention of every layer does: its scaling, softcap, sinks.
+        forms: Terms of every layer's attention: scaling, softcap, sinks.
     """
 
     def __init__(self, model: Any, sequence: NeedleSequence, *, number: int = 0):

@@ -17,7 +17,7 @@ def recall_at_k(
 
     Args:
         scores: One score per block, any unit.
-        reference: What the blocks are truly worth, any unit.
+        reference: True scores of the blocks, any unit.
         k: Blocks chosen.
 
     Returns:

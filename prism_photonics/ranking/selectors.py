@@ -24,9 +24,9 @@ class Selector(abc.ABC):
     """Signs blocks, scores them, chooses.
 
     Attributes:
-        name: What the table calls it.
+        name: Its name in the table.
         trained: Whether ``fit`` must see keys and queries of the model first.
-        evidence: What it is given besides signatures: "" for nothing, "mass" for the query's exact attention
+        evidence: Further input besides signatures: "" for nothing, "mass" for the query's exact attention
             (the oracle), "received" for the attention that each block received during prefill.
     """
 
@@ -64,7 +64,7 @@ class Selector(abc.ABC):
 
         Args:
             queries: Post-RoPE queries; consecutive heads share a KV head.
-            signatures: What ``sign`` returned.
+            signatures: Result of ``sign``.
             layer: Layer of the model.
             evidence: See the attribute.
 
@@ -104,7 +104,7 @@ class Selector(abc.ABC):
             queries: Post-RoPE queries, asked after all keys.
             layer: Layer of the model.
             block: Tokens per block.
-            scaling: What this layer's attention multiplies dot products by; 1/√dims by default.
+            scaling: Factor of the dot products in this layer's attention; 1/√dims by default.
             softcap: Bound of its logits, or none.
         """
 
@@ -144,8 +144,8 @@ class FeatureSelector(Selector):
     (see ``ranking.centre``).
 
     Attributes:
-        features: What block and query are turned into.
-        reader: What computes the dot products.
+        features: Features of blocks and queries.
+        reader: Computes the dot products.
     """
 
     def __init__(self, name: str, features: Features, reader: Reader | None = None):

@@ -25,7 +25,7 @@ class SignatureLayer(DynamicLayer):
         block: Tokens per block, counted from the cache's first slot.
         latent: Whether keys and values are the latents and rotated keys of latent attention.
         ticket: Number of the hook that the layer belongs to.
-        signatures: What the selector signed, or None before the first complete block.
+        signatures: The selector's signatures, or None before the first complete block.
         centre: Running median of the blocks' features.
         written: Blocks that were signed since the cache was made; each block counts once.
         awaited: Whether the hook knows of the keys that come next.

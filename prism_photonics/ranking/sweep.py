@@ -54,7 +54,7 @@ def sweep(
     """Mean key and bound on the impaired chip, float beside them, all on the same sequences.
 
     Args:
-        name: What the rows call the model.
+        name: The model's name in the rows.
         model: A causal language model of Hugging Face.
         vocabulary: Its needle vocabulary.
         bundle: The chip of the mean key.

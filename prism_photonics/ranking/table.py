@@ -150,7 +150,7 @@ def table(
     Each sequence is prefilled once, densely, and feeds every selector and every point of its length.
 
     Args:
-        name: What the rows call the model.
+        name: The model's name in the rows.
         model: A causal language model of Hugging Face.
         vocabulary: Its needle vocabulary.
         selectors: Selectors by the names that the rows shall have.

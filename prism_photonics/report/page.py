@@ -34,7 +34,7 @@ def write_report(
     Args:
         path: The HTML file.
         spec: The chip.
-        summary: What ``summary.json`` holds.
+        summary: Content of ``summary.json``.
         calibration: The fitted chip.
         validation: Its held-out measurements.
         picture: PNG of the layout.

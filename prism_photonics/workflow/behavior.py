@@ -60,8 +60,8 @@ def fit_behavior(accuracy: Accuracy, drift: DriftStudy | None = None) -> FittedB
     """Fit the behavioral model that a chip's held-out measurements support.
 
     Args:
-        accuracy: What `CalibrationSession.validate` measured.
-        drift: What `CalibrationSession.study_drift` measured; without it the model holds for the moment of programming.
+        accuracy: Result of `CalibrationSession.validate`.
+        drift: Result of `CalibrationSession.study_drift`; without it the model holds for the moment of programming.
 
     Returns:
         The model, ready to be saved as a bundle.

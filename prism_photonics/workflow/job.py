@@ -59,7 +59,7 @@ def calibrate_and_validate(
         chip: The chip.
         folder: The record's folder.
         seed: Of the survey and of every random choice after it.
-        bench: What the chip stands on, as the record names it.
+        bench: Name of the bench, as in the record.
 
     Returns:
         The calibrated chip, which is followed on, and its held-out measurements.

@@ -25,10 +25,10 @@ class CutBank:
     Attributes:
         unit: Signatures less what they share, over the scale of every channel, divided by their block's largest
             magnitude then.
-        scale: What a block's score is multiplied by afterwards.
-        centre: What they share; its score is added afterwards.
-        channel_scale: What queries are multiplied by.
-        tiles: What the channels carry, page by page and slice by slice.
+        scale: Factor of each block's score, applied afterwards.
+        centre: Their common vector, whose score is added afterwards.
+        channel_scale: Factors of the queries.
+        tiles: Values of the channels, page by page and slice by slice.
         slices: Tiles of one page.
     """
 
@@ -67,7 +67,7 @@ def score_bank(
 
     Args:
         chip: The chip.
-        calibration: What the tiles were programmed with.
+        calibration: The calibration that the tiles were programmed with.
         programmed: Voltages of the bank's tiles, and perhaps of others.
         bank: The bank.
         queries: Queries of any unit.

@@ -39,11 +39,11 @@ class CalibrationSession:
 
     Attributes:
         chip: The chip on its bench.
-        spec: What it was meant to be.
+        spec: Its spec.
         survey: The readings that the fit came from.
         fit: The fitted chip, as calibrated.
         tracker: Sets the chip's voltages, and tracks its temperature where drift matters.
-        faults: What is broken on the chip, as the survey shows; its rings are left out.
+        faults: Faults that the survey shows; rings lost by them are left out.
         seed: The seed of survey and fit.
     """
 
@@ -127,7 +127,7 @@ class CalibrationSession:
         are read before each setting. Weights that are to stay true while they are held want `hold`.
 
         Args:
-            programmed: What `program` returned.
+            programmed: Result of `program`.
             page: Which of its pages.
 
         Raises:
@@ -148,7 +148,7 @@ class CalibrationSession:
         as long as the weights are held; whatever sets other voltages ends the hold.
 
         Args:
-            programmed: What `program` returned.
+            programmed: Result of `program`.
             page: Which of its pages.
 
         Returns:
@@ -192,7 +192,7 @@ class CalibrationSession:
         Args:
             signatures: One signature per block, any unit and any number of either.
             queries: Queries of as many dimensions, any unit.
-            accuracy: What `validate` measured: with it the weights that excluded rings hold are taken off.
+            accuracy: Result of `validate`, with which the weights of excluded rings are subtracted.
 
         Returns:
             Scores in units of query times signature; minus infinity for a block on a row without a usable ring.
@@ -272,7 +272,7 @@ class CalibrationSession:
 
         Args:
             folder: The record's folder.
-            bench: What the chip stands on, such as ``virtual:0``; by default its label.
+            bench: Name of the bench, such as ``virtual:0``; by default its label.
 
         Returns:
             The calibration's file.

@@ -48,7 +48,7 @@ def crosstalk_shift_pm(
     """By how much the heaters of all other rings would shift each ring, were the share at one pitch 1.
 
     Args:
-        heated_pm: What each heater does to its own ring, times the share that it gives away.
+        heated_pm: Shift of each heater's own ring in pm, times the share that it gives away.
         pitch_um: Distance of rings along a row, buses side by side.
         row_pitch_um: Distance of rows.
 
