@@ -83,7 +83,7 @@ class JournaledChip(AbstractChip):
             if not resume and os.fstat(self._file).st_size:
                 self._begin_anew()
             self._old, self._size = _read(self._file, self._path, header)
-            _require_readings(self._old, self._path, rows=spec.chip.rows)
+            require_readings(self._old, self._path, rows=spec.chip.rows)
             self._synced_s = time.monotonic()
             self._asked = 0
             self._read_s = 0.0
@@ -236,7 +236,7 @@ def _read(file: int, path: Path, header: dict[str, Any]) -> tuple[list[dict[str,
     lines = content.split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):
         checksum, _, text = line.partition(b" ")
-        entry = _checked(checksum, text)
+        entry = checked_line(checksum, text)
         if entry is None:
             # Only the end can be torn; damage before it is not ours, and what follows cannot be trusted.
             raise InputError(f"{path}: line {number} is damaged; mend the disk, and calibrate anew without --resume")
@@ -256,7 +256,7 @@ def _read(file: int, path: Path, header: dict[str, Any]) -> tuple[list[dict[str,
     return entries, size
 
 
-def _require_readings(entries: list[dict[str, Any]], path: Path, *, rows: int) -> None:
+def require_readings(entries: list[dict[str, Any]], path: Path, *, rows: int, cure: str = CURE) -> None:
     """Refuse a journal whose sums are right and whose readings cannot be; questions are compared as they are asked."""
     read_s = 0.0
     for number, entry in enumerate(entries, start=1):
@@ -266,13 +266,14 @@ def _require_readings(entries: list[dict[str, Any]], path: Path, *, rows: int) -
         try:
             currents = {"A": np.array(entry.get("A"), dtype=float)}
         except (TypeError, ValueError):
-            raise InputError(f"{source}: A = {shown(entry.get('A'))}, want {rows} currents; {CURE}") from None
-        require_arrays(source, currents, READING, sizes={"row": rows}, cure=CURE)
-        time_s = require_values(source, entry, {"s": replace(TIME, low=read_s)}, cure=CURE)
+            raise InputError(f"{source}: A = {shown(entry.get('A'))}, want {rows} currents; {cure}") from None
+        require_arrays(source, currents, READING, sizes={"row": rows}, cure=cure)
+        time_s = require_values(source, entry, {"s": replace(TIME, low=read_s)}, cure=cure)
         read_s = time_s["s"]
 
 
-def _checked(checksum: bytes, text: bytes) -> dict[str, Any] | None:
+def checked_line(checksum: bytes, text: bytes) -> dict[str, Any] | None:
+    """The entry of a line, or None where it is damaged."""
     try:
         if int(checksum, 16) != zlib.crc32(text):
             return None

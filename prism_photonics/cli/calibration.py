@@ -16,7 +16,10 @@ def calibrate(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="RECORD", help="Folder for the record and its stages.")],
     bench: Annotated[
         str,
-        typer.Option(help="virtual:SEED, a virtual die; untrimmed:SEED, as fabricated, with heaters; or a bench.toml."),
+        typer.Option(
+            help="virtual:SEED, a virtual die; untrimmed:SEED, as fabricated, with heaters; recorded:FOLDER, what was "
+            "measured before; or a bench.toml."
+        ),
     ] = "virtual:0",
     seed: Annotated[
         int | None,
@@ -26,6 +29,12 @@ def calibrate(
     drift: Annotated[
         bool, typer.Option("--drift", help="Also watch weights drift; hours on real instruments.")
     ] = False,
+    recording: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Keep all readings there too, for --bench recorded:FOLDER.", show_default=False
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
@@ -34,7 +43,14 @@ def calibrate(
     RECORD/stages (a record and a plot of each stage) and with --drift RECORD/drift.nc. Until they are there,
     RECORD/journal.jsonl keeps every reading; --resume goes on from it.
     """
-    from prism_photonics.workflow.bench import chosen, is_untrimmed, journaled, measurable, require_same_chip
+    from prism_photonics.workflow.bench import (
+        chosen,
+        is_untrimmed,
+        journaled,
+        measurable,
+        recorded_to,
+        require_same_chip,
+    )
 
     bench_file, seed = chosen(bench, seed)
     chip_spec = measurable(spec, warn=warn)
@@ -46,8 +62,11 @@ def calibrate(
     require_same_chip(out, chip_spec, bench)
     tell(f"calibrating {chip_spec.name} on {bench} …")
     journal = out / "journal.jsonl"
-    with journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn) as chip:
-        untrimmed = is_untrimmed(bench, bench_file)
+    untrimmed = is_untrimmed(bench, bench_file)
+    with (
+        journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn) as held,
+        recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
+    ):
         searched = search_and_assign(chip, out).heaters.triggers if untrimmed else 0
         session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench)
         if drift:

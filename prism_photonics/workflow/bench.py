@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,13 @@ from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
+    from prism_photonics.chip.abstract import AbstractChip
     from prism_photonics.chip.benchfile import BenchFile
     from prism_photonics.chip.journal import JournaledChip
     from prism_photonics.spec import ChipSpec
 
+RECORDED = "recorded"
+"""The kind of bench that is a folder of what was measured."""
 Tell = Callable[[str], None]
 """Takes one line for a person who waits."""
 
@@ -94,14 +97,20 @@ def measurable(path: Path, *, warn: Tell) -> "ChipSpec":
 
 
 def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
-    """The bench file that ``--bench`` names, or None for a virtual die, and the seed of the survey."""
+    """The bench file that ``--bench`` names, or None for a virtual die or a recording, and the seed of the survey."""
     kind, colon, die = bench.partition(":")
+    if kind == RECORDED and die:
+        from prism_photonics.chip.recorded import recorded_job
+
+        return None, recorded_job(die)["seed"] if seed is None else seed
     if bench.endswith(".toml"):
         from prism_photonics.chip.benchfile import BenchFile
 
         return BenchFile.from_toml(bench), seed or 0
     if kind not in ("virtual", "untrimmed") or not colon or not (die.isascii() and die.isdigit()):
-        raise InputError(f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, or a bench.toml")
+        raise InputError(
+            f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, recorded:FOLDER, or a bench.toml"
+        )
     if len(die) > len(str(LARGEST_SEED)) or int(die) > LARGEST_SEED:
         raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
     return None, int(die) if seed is None else seed
@@ -109,7 +118,12 @@ def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
 
 def is_untrimmed(bench: str, bench_file: "BenchFile | None") -> bool:
     """Whether the rings of what is on a bench are to be searched: an untrimmed die, or a bench with heaters."""
-    return bench.startswith("untrimmed:") if bench_file is None else bool(bench_file.heater_source)
+    kind, _, folder = bench.partition(":")
+    if kind == RECORDED:
+        from prism_photonics.chip.recorded import recorded_job
+
+        return bool(recorded_job(folder)["untrimmed"])
+    return kind == "untrimmed" if bench_file is None else bool(bench_file.heater_source)
 
 
 @contextmanager
@@ -128,8 +142,8 @@ def journaled(
     """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it.
 
     Args:
-        bench: ``virtual:SEED``, ``untrimmed:SEED`` or the name of a bench file.
-        bench_file: The instruments; None for a virtual die.
+        bench: ``virtual:SEED``, ``untrimmed:SEED``, ``recorded:FOLDER`` or the name of a bench file.
+        bench_file: The instruments; None for a virtual die or a recording.
         spec: The chip.
         path: The journal.
         seed: Seed of the survey.
@@ -177,9 +191,7 @@ def _on_bench(
 
     identity: dict[str, Any] = {"bench": bench, "seed": seed}
     if bench_file is None:
-        from prism_photonics.chip.virtual import VirtualChip
-
-        die = VirtualChip(spec, seed=int(bench.partition(":")[2]), trimmed=bench.startswith("virtual"))
+        die = _without_instruments(bench, spec)
         with JournaledChip(die, spec, path, identity=identity, resume=resume, retake=True) as chip:
             yield _announced(chip, path, resume=resume, tell=tell)
             chip.finish()
@@ -192,6 +204,29 @@ def _on_bench(
         with JournaledChip(held, spec, path, identity=identity, resume=resume) as chip:
             yield _announced(chip, path, resume=resume, tell=tell)
             chip.finish()
+
+
+def recorded_to(
+    folder: Path | None, chip: "AbstractChip", *, seed: int, untrimmed: bool
+) -> AbstractContextManager["AbstractChip"]:
+    """The chip, whose settings and readings are also kept in a folder, if one is named."""
+    if folder is None:
+        return nullcontext(chip)
+    from prism_photonics.chip.recorded import recording
+
+    return recording(chip, folder, seed=seed, untrimmed=untrimmed)
+
+
+def _without_instruments(bench: str, spec: "ChipSpec") -> "AbstractChip":
+    """A virtual die, or the recording of a chip."""
+    kind, _, which = bench.partition(":")
+    if kind == RECORDED:
+        from prism_photonics.chip.recorded import RecordedChip
+
+        return RecordedChip(spec, which)
+    from prism_photonics.chip.virtual import VirtualChip
+
+    return VirtualChip(spec, seed=int(which), trimmed=kind == "virtual")
 
 
 def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:
