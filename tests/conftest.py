@@ -12,6 +12,8 @@ os.environ["JAX_PLATFORMS"] = "cpu"  # the same digits on every machine
 # Nearly all the suite's time goes into compiling what then runs for milliseconds: LLVM and the fusion of kernels make
 # that run faster and compile several times as long. The arithmetic stays IEEE's; only roundings may fall differently.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# No test depends on what an earlier run left on this machine.
+os.environ["PRISM_CACHE_DIR"] = "off"
 # One thread per worker: pytest-xdist already fills the cores.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false")
 

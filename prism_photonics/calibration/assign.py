@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
-from scipy.optimize import linear_sum_assignment
 
 from prism_photonics.units import InputError
 
@@ -61,6 +60,9 @@ def assign(
             f"assign: ring {ring} of row {row}, bus {bus}: resonance {resonance_pm[row, bus, ring]:g} pm, FSR "
             f"{fsr_pm[row, bus, ring]:g} pm; want finite numbers and an FSR above 0; search for the ring again"
         )
+    # Here: importing SciPy takes as long as calibrating a small chip, and few chips are assigned.
+    from scipy.optimize import linear_sum_assignment
+
     way_pm = (target_pm - resonance_pm[..., None]) % fsr_pm[..., None]
     if direction == "either":
         way_pm = np.where(way_pm > 0.5 * fsr_pm[..., None], way_pm - fsr_pm[..., None], way_pm)

@@ -119,7 +119,7 @@ class Calibration(eqx.Module):
     @property
     def weight_leak(self) -> float:
         """The leak in units of full light as scores mean it, the mean over the evened lines."""
-        return float(self.leak * (1.0 / self.light_scale).mean())
+        return float(self.leak) * float(np.mean(1.0 / np.asarray(self.light_scale)))
 
     def effective_scale(self) -> Float[Array, "rows buses channels"]:
         """Effective weight per unit of ``T_through − ρ·T_drop``."""
@@ -213,8 +213,8 @@ def from_survey(
     fit, drift = fit_survey(survey, spec, volts=volts, current_A=current_A, noise_A=noise_A, key=key)
     calibration = _from_fit(
         fit,
-        designed_bank(spec).wl_um,
-        dark_A=jnp.asarray(dark_A),
+        np.asarray(spec.comb_design.wl_um),
+        dark_A=dark_A,
         leak=leak,
         triggers=int(survey.attrs["triggers"]),
         spec=spec,
@@ -252,27 +252,28 @@ def dark_and_leak(
 
 def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
     """A calibration with the design's values, whose arrays readers of files replace."""
-    design, scatter = designed_bank(spec), Scatter.from_spec(spec)
+    design, scatter = designed_bank(spec, xp=np), Scatter.from_spec(spec)
     rows, buses, channels = design.shape
     bus, gap, ring = np.zeros((rows, buses)), np.zeros((rows, buses, channels - 1)), np.zeros(design.shape)
     nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, bus)
-    drawn = jax.tree.map(np.asarray, (design.rings, design.buses, designed_gain_A(spec), scatter))
-    model = row_model(nothing, drawn[0], drawn[1], gain_A=drawn[2], scatter=drawn[3])
+    scatter = jax.tree.map(np.asarray, scatter)
+    model = row_model(nothing, design.rings, design.buses, gain_A=designed_gain_A(spec), scatter=scatter)
     fit = RowFit(*jax.tree.map(jnp.asarray, (model, nothing, nothing, bus, bus + 1.0)))
-    return _from_fit(fit, design.wl_um, dark_A=jnp.zeros(rows), leak=0.0, triggers=triggers, spec=spec)
+    return _from_fit(fit, design.wl_um, dark_A=np.zeros(rows), leak=0.0, triggers=triggers, spec=spec)
 
 
 def _from_fit(
     fit: RowFit,
-    wl_um: Float[Array, " channels"],
+    wl_um: Float[ndarray, " channels"],
     *,
-    dark_A: Float[Array, " rows"],
+    dark_A: Float[ndarray, " rows"],
     leak: float,
     triggers: int,
     spec: ChipSpec,
 ) -> Calibration:
-    gain_A = of_row(fit.model.gain_A)
-    line = jnp.exp(jnp.log(gain_A).mean(0))
+    shape = fit.model.gain_A.shape
+    gain_A = np.asarray(fit.model.gain_A).reshape(shape[0], -1)
+    line = np.exp(np.log(gain_A).mean(0))
     # On the modulators' grid, or full light would not be what the calibration says it is.
     light_scale = modulate(line.min() / line, spec.modulator.dac_bits)
     return Calibration(
@@ -280,11 +281,11 @@ def _from_fit(
         estimate=fit.unknowns,
         std=fit.std,
         scatter=Scatter.from_spec(spec),
-        wl_um=wl_um,
-        dark_A=dark_A,
+        wl_um=jnp.asarray(wl_um),
+        dark_A=jnp.asarray(dark_A),
         leak=jnp.asarray(leak, dtype=float),
-        light_scale=light_scale,
-        unit_A=(gain_A * light_scale).mean(-1),
+        light_scale=jnp.asarray(light_scale),
+        unit_A=jnp.asarray((gain_A * light_scale).mean(-1)),
         residual_rms=fit.residual_rms,
         chi2=fit.chi2,
         triggers=triggers,
@@ -292,9 +293,9 @@ def _from_fit(
         voltage_step_V=spec.voltage_step_V,
         adc_full_scale_A=spec.detector_design.adc_full_scale_A,
         spec_hash=spec.hash,
-        excluded=jnp.zeros((spec.chip.rows, spec.chip.rings), dtype=bool),
-        channel_of_ring=jnp.broadcast_to(jnp.arange(spec.chip.channels), fit.model.gain_A.shape),
-        film=jnp.zeros(()),
+        excluded=jnp.asarray(np.zeros((spec.chip.rows, spec.chip.rings), dtype=bool)),
+        channel_of_ring=jnp.asarray(np.broadcast_to(np.arange(spec.chip.channels), shape)),
+        film=jnp.asarray(0.0),
     )
 
 
@@ -302,8 +303,8 @@ def summary(calibration: Calibration) -> dict[str, Any]:
     """The calibration's figures as plain data, with units in the names."""
     return {
         "readings_per_ring": round(calibration.readings_per_ring, 2),
-        "residual_rms": float(jnp.sqrt(jnp.mean(calibration.residual_rms**2))),
-        "chi2": float(calibration.chi2.mean()),
+        "residual_rms": float(np.sqrt(np.mean(np.square(calibration.residual_rms)))),
+        "chi2": float(np.mean(calibration.chi2)),
         "excluded_rings": np.argwhere(np.asarray(calibration.excluded)).tolist(),
         "unit_uA": [round(float(u) * 1e6, 3) for u in calibration.unit_A],
     }

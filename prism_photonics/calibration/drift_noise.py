@@ -22,7 +22,7 @@ def blur_A(seconds: float, spec: ChipSpec) -> Float[ndarray, "rows buses channel
     # From the middle of an Ornstein–Uhlenbeck process either way.
     went_pm = thermal_patterns_pm(spec)[0].max() * np.sqrt(-np.expm1(-seconds / spec.drift.thermal_time_s))
     # A typical slope of a reading where voltages are random.
-    return FLANK * went_pm * np.asarray(designed_gain_A(spec) / fwhm_pm(designed_bank(spec).rings))
+    return FLANK * went_pm * designed_gain_A(spec) / fwhm_pm(designed_bank(spec, xp=np).rings)
 
 
 def steady_samples(spec: ChipSpec, readings: int) -> int:

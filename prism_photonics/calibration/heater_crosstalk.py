@@ -166,7 +166,7 @@ class _Line:
         self._chip, self._mW_pm = chip, spec.trim.heater_mW_nm * 1e-3
         first = spec.chip.channels * np.arange(spec.chip.buses)
         self._ring_of_line = (place_of_channel + first[:, None]).reshape(chip.rows, -1)
-        self._least_A = LEAST_DIP * np.asarray(designed_gain_A(spec)).reshape(chip.rows, -1)
+        self._least_A = LEAST_DIP * designed_gain_A(spec).reshape(chip.rows, -1)
 
     def power_mW(self, given_pm: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
         """Heater powers for a wanted shift of each heater's own ring."""

@@ -106,10 +106,10 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
         InputError: The chip has no heaters.
     """
     require_heaters(spec)
-    bank = designed_bank(spec)
+    bank = designed_bank(spec, xp=np)
     rings = jax.tree.map(lambda leaf: leaf[0, 0], bank.rings)
-    crossing_pm = np.asarray(designed_crossings_pm(bank))[0, 0]
-    fsr_pm, width_pm = np.asarray(fsr_um(rings)) * PM_PER_UM, np.asarray(fwhm_pm(rings))
+    crossing_pm = designed_crossings_pm(bank)[0, 0]
+    fsr_pm, width_pm = fsr_um(rings) * PM_PER_UM, fwhm_pm(rings)
     mW_pm = spec.trim.heater_mW_nm * 1e-3
     widest_mW = float((fsr_pm + 2.0 * width_pm).max()) * mW_pm
     if 0.0 < chip.max_heater_mW < widest_mW:
@@ -199,7 +199,7 @@ class _Sweep:
         self._chip, self._mW_pm, self._width_pm = chip, mW_pm, width_pm
         self._ring = bus * spec.chip.channels + place
         self._lines = np.arange(spec.chip.channels) + bus * spec.chip.channels
-        line_A = np.asarray(designed_gain_A(spec))[:, bus].max()
+        line_A = designed_gain_A(spec)[:, bus].max()
         level = min(1.0, FILL * spec.detector_design.adc_full_scale_A / (line_A * spec.chip.channels))
         # A few digits: an instrument is told the same number, however many its commands carry.
         self._level = round(float(level), 3)

@@ -10,10 +10,9 @@ Source of the elimination: G. H. Golub and V. Pereyra, SIAM Journal on Numerical
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
 import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
@@ -117,7 +116,7 @@ def update_drift(
         spec: The chip.
     """
     equations = _Equations.of(survey, flat, terms=terms, drift=drift, spec=spec)
-    step = scipy.linalg.cho_solve(scipy.linalg.cho_factor(equations.normal, lower=True), equations.right)
+    step = _cho_solve(np.linalg.cholesky(equations.normal), equations.right)
     found = equations.spread @ (equations.before + step[:-1].reshape(3, -1)).T
     return SurveyDrift(drift.time_s, found.reshape(drift.temperatures.shape), drift.film + float(step[-1]))
 
@@ -140,7 +139,7 @@ def drift_std(
     for number in range(survey.count):
         by = _ByDrift.of(survey, flat, terms, number=number)
         misfit = np.einsum("rp,rpm->rm", by.shared, shared_root[number % spec.chip.buses]) + np.outer(by.film, root[-1])
-        follows = scipy.linalg.cho_solve((by.factor, True), by.rows @ misfit)
+        follows = _cho_solve(by.factor, by.rows @ misfit)
         found[number] = np.sqrt((follows**2).sum(1))
     return found
 
@@ -153,13 +152,13 @@ class _Equations:
         normal: Normal matrix with the prior.
         right: Right-hand side.
         before: The last estimate at the knots.
-        spread: Weights of the knots in each reading, in the order of (setting, ring).
+        spread: Weights of the knots in each reading, in the order of (setting, ring), a SciPy sparse array.
     """
 
     normal: Float[ndarray, "unknowns unknowns"]
     right: Float[ndarray, " unknowns"]
     before: Float[ndarray, "3 knots"]
-    spread: scipy.sparse.csr_array
+    spread: Any
 
     @classmethod
     def of(
@@ -249,8 +248,8 @@ def _normal(
     film, pull, film_pull = np.zeros(buses), np.zeros((buses, 3, readings)), np.zeros(buses)
     for number in range(survey.count):
         b, by = number % buses, _ByDrift.of(survey, flat, terms, number=number)
-        kept = np.eye(readings) - by.rows.T @ scipy.linalg.cho_solve((by.factor, True), by.rows)
-        left = by.misfit - by.rows.T @ scipy.linalg.cho_solve((by.factor, True), by.pull)
+        kept = np.eye(readings) - by.rows.T @ _cho_solve(by.factor, by.rows)
+        left = by.misfit - by.rows.T @ _cho_solve(by.factor, by.pull)
         seen = kept @ by.film
         for p, of_p in enumerate(by.shared.T):
             for q, of_q in enumerate(by.shared.T):
@@ -262,8 +261,18 @@ def _normal(
     return within, with_film, film, pull, film_pull
 
 
-def _knots(time_s: Float[ndarray, "settings rings"]) -> tuple[Float[ndarray, " knots"], scipy.sparse.csr_array]:
-    """Times at which the temperature is estimated, and the weights of the straight lines between them."""
+def _cho_solve(factor: Float[ndarray, "n n"], right: Float[ndarray, "n *some"]) -> Float[ndarray, "n *some"]:
+    """The solution of equations whose matrix has the lower Cholesky factor."""
+    # Here: importing SciPy takes as long as calibrating a small chip, and few drift while they are surveyed.
+    import scipy.linalg
+
+    return scipy.linalg.cho_solve((factor, True), right)
+
+
+def _knots(time_s: Float[ndarray, "settings rings"]) -> tuple[Float[ndarray, " knots"], Any]:
+    """Times at which the temperature is estimated, and the weights of the straight lines between them, sparse."""
+    import scipy.sparse
+
     times = time_s.ravel()
     knots = np.unique(np.quantile(times, np.linspace(0.0, 1.0, min(MOST_KNOTS, times.size)), method="nearest"))
     right = np.clip(np.searchsorted(knots, times), 1, max(knots.size - 1, 1))

@@ -113,7 +113,7 @@ def bus_surveys(
     channel_of_ring: Int[ndarray, "rows buses channels"],
 ) -> tuple[DriftTerms, BusSurvey]:
     """The inputs of the drift, and the readings, corrected for the film alone; leaves lead with all buses."""
-    design = jax.tree.map(np.asarray, assigned_bank(spec, channel_of_ring))
+    design = assigned_bank(spec, channel_of_ring, xp=np)
     lost_V = _flat(lost_volts(volts, time_s, spec))
     terms = DriftTerms(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
     read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
@@ -124,7 +124,7 @@ def bus_surveys(
         channel_of_ring=_flat(channel_of_ring),
         rings=rings,
         paths=paths,
-        gain_A=_flat(np.asarray(designed_gain_A(spec))),
+        gain_A=_flat(designed_gain_A(spec)),
         scatter=jax.tree.map(np.asarray, Scatter.from_spec(spec)),
         volts=lost_V,
         drift_pm=lost_V,

@@ -139,11 +139,11 @@ def row_model(
     )
 
 
-def designed_gain_A(spec: ChipSpec) -> Float[Array, "rows buses channels"]:
+def designed_gain_A(spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
     """Current in A from dark to full light of each line when its bus passes everything, by design."""
     loss_dB = spec.modulator.loss_dB + spec.detector.loss_dB
-    feed = designed_feed(spec)
-    lines_W = jnp.asarray(spec.comb_design.line_powers_W) / (1.0 + spec.modulator_design.leak)
+    feed = designed_feed(spec, xp=np)
+    lines_W = np.asarray(spec.comb_design.line_powers_W) / (1.0 + spec.modulator_design.leak)
     return spec.detector.responsivity_A_W * ratio_from_dB(-loss_dB) * (feed.amplitude**2)[..., None] * lines_W
 
 

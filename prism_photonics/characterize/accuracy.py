@@ -291,7 +291,8 @@ def validate(
         for r in range(repeats):
             if r % SAMPLES_PER_PILOT == 0:
                 tracker.correct(programmed.volts[targets + m])
-            reads[m, r] = calibration.weight_of_current(chip.measure(light[m] * full_light))
+            reads[m, r] = chip.measure(light[m] * full_light)
+    reads = calibration.weight_of_current(reads)
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
     again, _ = measure(programmed.volts[: min(AGAIN, targets)])
 

@@ -1,8 +1,8 @@
 """Power limits of a chip's heaters, and their thermal crosstalk."""
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.circuit.params import designed_bank
@@ -24,7 +24,7 @@ def heater_limit_mW(spec: ChipSpec) -> float:
     """Largest power of one ring's heater in mW; 0 for a chip without heaters."""
     if not has_heaters(spec):
         return 0.0
-    return HEATER_FSRS * float(fsr_um(designed_bank(spec).rings).max()) * 1e3 * spec.trim.heater_mW_nm
+    return HEATER_FSRS * float(fsr_um(designed_bank(spec, xp=np).rings).max()) * 1e3 * spec.trim.heater_mW_nm
 
 
 def require_heaters(spec: ChipSpec) -> None:
@@ -88,6 +88,9 @@ def own_shift_pm(spec: ChipSpec, wanted_pm: Float[ndarray, "rows rings"]) -> Flo
 
     def with_crosstalk(own_pm: Float[ndarray, " all"]) -> Float[ndarray, " all"]:
         return own_pm + share * shift_by_others_pm(spec, own_pm.reshape(shape)).ravel()
+
+    # Here: importing SciPy takes as long as calibrating a small chip, and few chips have heaters.
+    from scipy.sparse.linalg import LinearOperator, gmres
 
     matrix = LinearOperator((wanted_pm.size,) * 2, matvec=with_crosstalk, dtype=float)  # type: ignore[call-issue]
     return gmres(matrix, wanted_pm.ravel(), rtol=1e-9)[0].reshape(shape)

@@ -62,12 +62,12 @@ class Receiver:
         lit = self._lit_by(lines, light)
         rows, count = lit.noisy_A.shape
         # Thermal and shot noise belong to a row; a line's intensity and place are the laser's, common to all rows.
-        own = self._own_rin * noise.standard_normal((averages, count))
-        common = self._common_rin * noise.standard_normal((averages, 1))
-        places_pm = self._wander_pm * noise.standard_normal((averages, count))
-        samples = lit.mean_A + (own + common) @ lit.noisy_A.T
-        samples += places_pm @ lit.slope_A_pm.T
+        own, common = noise.standard_normal((averages, count)), noise.standard_normal((averages, 1))
+        samples = own @ (self._own_rin * lit.noisy_A.T)
+        samples += common * (self._common_rin * lit.noisy_A.sum(1))
+        samples += noise.standard_normal((averages, count)) @ (self._wander_pm * lit.slope_A_pm.T)
         samples += lit.white_A * noise.standard_normal((averages, rows))
+        samples += lit.mean_A
         return quantize(samples, self._detector.adc_bits, -rail_A, rail_A).mean(0)
 
     def _lit_by(self, lines: LineCurrents, light: Float[ndarray, " channels"]) -> "_Lit":

@@ -39,7 +39,8 @@ for _command in (
     export.export,
     track.track,
 ):
-    app.command()(guard(_command))
+    # The others load no JAX.
+    app.command()(guard(_command, compiles=_command not in (design.check, design.budget, ranking.rank)))
 
 _bench = typer.Typer(
     name="bench",

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from prism_photonics.compiled import keep_on_disk
 from prism_photonics.extras import explained
 from prism_photonics.units import InputError
 
@@ -17,12 +18,19 @@ ENDED_BY_SIGNAL = (128 + 1, 128 + 15)
 progress = Console(stderr=True, highlight=False)
 
 
-def guard(function: Callable[..., None]) -> Callable[..., None]:
-    """The function, ending in one line on stderr and exit code 2 on bad input."""
+def guard(function: Callable[..., None], *, compiles: bool = False) -> Callable[..., None]:
+    """The function, ending in one line on stderr and exit code 2 on bad input.
+
+    Args:
+        function: A command.
+        compiles: Whether it computes with JAX: its compiled programs are then kept on disk.
+    """
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
+            if compiles:
+                keep_on_disk()
             function(*args, **kwargs)
         except InputError as error:
             print(f"prism: {_one_line(str(error))}", file=sys.stderr)

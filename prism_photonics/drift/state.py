@@ -43,8 +43,8 @@ class DriftState(eqx.Module):
     @classmethod
     def rest(cls, shape: tuple[int, ...]) -> "DriftState":
         """A chip of (rows, rings) exactly as calibrated."""
-        ring = jnp.zeros(shape)
-        return cls(jnp.zeros(3), jnp.zeros(()), ring, ring, jnp.zeros((4, 4)), ring)
+        three, number, ring, shared = (jnp.asarray(np.zeros(size)) for size in (3, (), shape, (4, 4)))
+        return cls(three, number, ring, ring, shared, ring)
 
     @property
     def relaxed_V(self) -> Float[Array, "rows rings"]:
@@ -77,13 +77,13 @@ class DriftModel(eqx.Module):
     def from_spec(cls, spec: ChipSpec, *, film_var: float = 0.0, film_var_s: float = 0.0) -> "DriftModel":
         """As the spec expects; by default of a film whose factor is known."""
         patterns_pm = jnp.asarray(thermal_patterns_pm(spec))
-        wander_pm2_s = jnp.full(patterns_pm.shape[1:], spec.drift.wander_pm_rthour**2 / HOUR_S)
+        wander_pm2_s = jnp.asarray(np.full(patterns_pm.shape[1:], spec.drift.wander_pm_rthour**2 / HOUR_S))
         return cls(patterns_pm, spec.drift.thermal_time_s, wander_pm2_s, film_var, film_var_s)
 
     def prior(self, seconds: float) -> DriftState:
         """Prior state a time after the calibration, without readings since."""
         rest = DriftState.rest(self.wander_pm2_s.shape)
-        shared_cov = jnp.diag(jnp.array([1.0, 1.0, 1.0, self.film_var]))
+        shared_cov = jnp.asarray(np.diag([1.0, 1.0, 1.0, self.film_var]))
         return eqx.tree_at(lambda s: (s.shared_cov, s.own_var_pm2), rest, (shared_cov, self.wander_pm2_s * seconds))
 
     def predict(self, state: DriftState, seconds: Float[Array, ""]) -> DriftState:

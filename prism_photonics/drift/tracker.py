@@ -181,7 +181,8 @@ class Tracker:
         self._sigma_A = _line_noise_A(calibration, spec, self._averages)
         # The film's factor is known from the survey.
         self._model = DriftModel.from_spec(spec)
-        reserve_V = RESERVE * float(self._model.patterns_pm[0].max() / designed_bank(spec).rings.slope_pm_V.mean())
+        slope_pm_V = designed_bank(spec, xp=np).rings.slope_pm_V.mean()
+        reserve_V = RESERVE * float(np.max(self._model.patterns_pm[0]) / slope_pm_V)
         # Whole codes: what is left of the range is on the drivers' grid too.
         reserve_V = math.ceil(reserve_V / calibration.voltage_step_V) * calibration.voltage_step_V
         self.calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
@@ -268,7 +269,7 @@ class Tracker:
 
     def _misfit(self, lit_A: Float[ndarray, "rings rows"]) -> float:
         """Rms misfit of readings of all lines, above the dark level, in units of weight."""
-        lights = jnp.concatenate([jnp.zeros((1, self._chip.channels)), jnp.diag(self._made.light_scale)])
+        lights = jnp.asarray(np.vstack([np.zeros(self._chip.channels), np.diag(self._made.light_scale)]))
         volts, patterns_pm = jnp.asarray(self.volts), self._model.patterns_pm
         expected_A = np.asarray(predicted_A(self._made, self.state, patterns_pm, volts=volts, lights=lights))
         misfit = (lit_A - (expected_A[1:] - expected_A[0])) / np.asarray(self._made.unit_A)
@@ -302,7 +303,7 @@ class Tracker:
         self._age()
         volts = jnp.asarray(self.volts)
         if dark_A is None:
-            dark = jnp.zeros((1, self._chip.channels))
+            dark = jnp.asarray(np.zeros((1, self._chip.channels)))
             dark_A = np.asarray(
                 predicted_A(self._made, self.state, self._model.patterns_pm, volts=volts, lights=dark)[0]
             )

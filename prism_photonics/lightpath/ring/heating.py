@@ -7,7 +7,6 @@ surface above is insulated, the back of the substrate is held at the package's t
 import functools
 
 import numpy as np
-import scipy.signal
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -55,6 +54,9 @@ def crosstalk_shift_pm(
     Returns:
         Shifts in pm; the share falls with the distance as `temperature_rise` does.
     """
+    # Here: importing SciPy takes as long as calibrating a small chip, and few chips have heaters.
+    import scipy.signal
+
     rows, rings = heated_pm.shape
     shares = _shares(rows, rings, pitch_um, row_pitch_um)
     return scipy.signal.convolve(heated_pm, shares)[rows - 1 : 2 * rows - 1, rings - 1 : 2 * rings - 1]

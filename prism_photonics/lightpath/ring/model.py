@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Shaped
 
+from prism_photonics.codec.modulation import namespace
 from prism_photonics.deprecation import UNTIL, moved_names
 from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
@@ -136,9 +137,10 @@ def reciprocal(z: Complex[Numbers, "..."]) -> Complex[Numbers, "..."]:
     return z.conj() * (1.0 / (z.real**2 + z.imag**2))
 
 
-def fwhm_pm(ring: RingParams) -> Float[Array, "..."]:
+def fwhm_pm(ring: RingParams) -> Float[Numbers, "..."]:
     """Full width at half maximum ``λ²·(1 − t1·t2·a)/(π·n_g·L·√(t1·t2·a))`` of the drop peak, in pm."""
-    return linewidth_um(ring.t1, ring.t2, ring.a, wl_um=ring.wl0_um, gpl_um=ring.gpl_um, xp=jnp) * PM_PER_UM
+    xp = namespace(ring.t1)
+    return linewidth_um(ring.t1, ring.t2, ring.a, wl_um=ring.wl0_um, gpl_um=ring.gpl_um, xp=xp) * PM_PER_UM
 
 
 def fsr_um(ring: RingParams) -> Float[Numbers, "..."]:
