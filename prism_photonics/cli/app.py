@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from prism_photonics import __version__
-from prism_photonics.cli import bench, calibration, design, export, ranking, run, track
+from prism_photonics.cli import bench, calibration, design, export, laboratory, ranking, run, track
 from prism_photonics.cli.output import guard
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for _command in (
     design.check,
     design.budget,
     design.simulate,
+    laboratory.extract,
     calibration.calibrate,
     calibration.program,
     design.layout,

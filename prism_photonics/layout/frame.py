@@ -92,7 +92,7 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     lines = (
         spec.name.upper(),
         f"{spec.chip.rows} ROWS X {spec.chip.rings} RINGS",
-        spec.process.upper(),
+        spec.profile.name.upper(),
         spec.hash[:8].upper(),
     )
     # Between the facet and the first guide that rises: a long name is written smaller.

@@ -150,9 +150,10 @@ def _with_contacts(draw: Draw, side_um: float, kcl: kf.KCLayout) -> gf.Component
 def _part(part: str, profile: Profile, deck: Deck, *, spec: Path | str) -> gf.Component:
     """The row, the splitter tree, or all the light meets on the chip of a spec file; no metal beyond the rings'."""
     chosen = load_spec(spec)
-    if chosen.process != profile.name:
+    if chosen.profile.name != profile.name:
         raise InputError(
-            f"{spec}: a chip of {chosen.process}, this PDK is of {profile.name}; activate make_pdk({chosen.process!r})"
+            f"{spec}: a chip of {chosen.profile.name}, this PDK is of {profile.name}; activate "
+            f"make_pdk({chosen.profile.name!r})"
         )
     name = {"row": "row", "tree": f"tree_{chosen.chip.rows}", "circuit": TOP}[part]
     netlist = from_spec(chosen)

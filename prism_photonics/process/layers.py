@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from prism_photonics.files.toml import parse_toml, read_text
+from prism_photonics.process.profile import film_name
 from prism_photonics.units import InputError, nearest
 
 Layer = tuple[int, int]
@@ -136,11 +137,13 @@ def deck_names() -> list[str]:
 
 @cache
 def load_deck(name: str = HOUSE) -> Deck:
-    """Read a shipped deck by its film's name; its chips are drawn, read and judged by it.
+    """Read a shipped deck by its film's name; its chips are drawn, read and judged by it. A measured profile keeps
+    its film's.
 
     Raises:
         InputError: The name is unknown; the message names the nearest one.
     """
+    name = film_name(name)
     if name not in deck_names():
         raise InputError(f"rules: unknown deck '{name}'; {nearest(name, deck_names())}")
     text = (resources.files(__package__) / "rules" / f"{name}.toml").read_text(encoding="utf-8")

@@ -2,12 +2,14 @@
 
 import math
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from prism_photonics.files.fields import shown
+from prism_photonics.files.toml import read_toml
 from prism_photonics.process.coupling import GapLaw
 from prism_photonics.process.electrooptics import PockelsTensor
 from prism_photonics.units import InputError, nearest
@@ -121,13 +123,78 @@ def profile_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-@cache
 def load_profile(name: str) -> Profile:
-    """Read a shipped profile by name.
+    """Read a shipped profile by name, or a measured one (`read_measured`) by the path of its ``.toml``.
 
     Raises:
-        InputError: The name is unknown; the message names the nearest one.
+        InputError: The name is unknown; the message names the nearest one. Or the file is no measured profile.
     """
+    return read_measured(name) if is_path(name) else _shipped(name)
+
+
+def is_path(name: str) -> bool:
+    """Whether a spec's ``process`` is a file of its own, and no film that ships."""
+    return name.endswith(".toml")
+
+
+def film_name(name: str) -> str:
+    """The shipped film that a process is, or that a measured one overlays.
+
+    Raises:
+        InputError: The measured profile cannot be read.
+    """
+    return load_profile(name).name if is_path(name) else name
+
+
+class Measured(_Table):
+    """A measured profile: a shipped film's name, and the numbers that replace the film's, each with its source."""
+
+    base: str
+    description: str = ""
+    film: dict[str, Sourced] = Field(default_factory=dict)
+    optics: dict[str, Sourced] = Field(default_factory=dict)
+    electrooptics: dict[str, Sourced] = Field(default_factory=dict)
+    relaxation: dict[str, Sourced] = Field(default_factory=dict)
+
+
+@lru_cache(maxsize=64)
+def read_measured(path: str) -> Profile:
+    """Read a measured profile, as ``prism extract`` writes it: its numbers laid over those of the film that it names.
+
+    It is read once a process: a chip does not change while it is designed.
+
+    Args:
+        path: The TOML file: ``base``, and any of a profile's tables with the entries that were measured.
+
+    Returns:
+        A whole profile under the base film's name, whose drawing rules and mode table it keeps.
+
+    Raises:
+        InputError: It cannot be read, or holds a key that no profile has.
+    """
+    table = read_toml(path, what="measured profile", name="process.toml")
+    try:
+        measured = Measured.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{path}: {shown(where)}: {first['msg']}; want base and [optics] as prism extract writes them"
+        ) from None
+    base = _shipped(measured.base)
+    content = base.model_dump()
+    for name in ("film", "optics", "electrooptics", "relaxation"):
+        for key, number in getattr(measured, name).items():
+            if key not in content[name]:
+                raise InputError(f"{path}: [{name}] has no key {shown(key)}; {nearest(key[:100], content[name])}")
+            content[name][key] = number.model_dump()
+    if measured.description:
+        content["description"] = f"{base.description}; {measured.description}"
+    return Profile.model_validate(content)
+
+
+@cache
+def _shipped(name: str) -> Profile:
     if name not in profile_names():
         near = nearest(name[:100], profile_names())
         guess = f"{near} " if near.startswith("did") else ""

@@ -1,7 +1,6 @@
 """The HTML report: one self-contained page that opens offline."""
 
 import base64
-import io
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.files import write_bytes, write_text
 from prism_photonics.ranking.evaluate import Evaluation
 from prism_photonics.report import figures
+from prism_photonics.report.svg import svg_bytes
 from prism_photonics.spec import ChipSpec
 
 
@@ -68,19 +68,12 @@ def write_report(
 def write_spectrum(path: Path, spec: ChipSpec) -> Path:
     """Write the designed row's spectrum as an SVG file."""
     with mpl.rc_context(rc=figures.STYLE):
-        write_bytes(path, _svg_bytes(figures.spectrum(spec)))
+        write_bytes(path, svg_bytes(figures.spectrum(spec)))
     return path
 
 
 def _svg(figure: Figure) -> str:
-    return _data_url(_svg_bytes(figure), "svg+xml")
-
-
-def _svg_bytes(figure: Figure) -> bytes:
-    """A figure as SVG, without a date, so that equal runs give equal files."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+    return _data_url(svg_bytes(figure), "svg+xml")
 
 
 def _data_url(content: bytes, kind: str) -> str:

@@ -33,7 +33,7 @@ from prism_photonics.lightpath.source.design import (
 )
 from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.plotting import drawn
-from prism_photonics.process.profile import Profile, load_profile
+from prism_photonics.process.profile import Profile, is_path, load_profile
 from prism_photonics.spec.tables import (
     ChipTable,
     CombTable,
@@ -126,12 +126,16 @@ class ChipSpec(Table):
         Raises:
             InputError: The file cannot be read, is not TOML, or holds an unknown key or a value out of range.
         """
-        return cls.from_text(read_text(path, what="spec", name="spec.toml"), where=str(path))
+        text = read_text(path, what="spec", name="spec.toml")
+        return cls.from_text(text, where=str(path), folder=Path(path).parent)
 
     @classmethod
-    def from_text(cls, text: str, *, where: str = "spec") -> "ChipSpec":
-        """Check a spec given as TOML text; ``where`` names it in errors."""
+    def from_text(cls, text: str, *, where: str = "spec", folder: Path | None = None) -> "ChipSpec":
+        """Check a spec given as TOML text; ``where`` names it in errors, ``folder`` holds its measured ``process``."""
         data = parse_toml(text, where=where)
+        process = data.get("process")
+        if folder is not None and isinstance(process, str) and is_path(process):
+            data["process"] = (folder / process).as_posix()
         try:
             spec = cls.model_validate(data)
         except ValidationError as error:
@@ -170,6 +174,8 @@ class ChipSpec(Table):
     def hash(self) -> str:
         """SHA-256 over every field and the film's numbers: two specs with the same hash are the same chip."""
         content = {"spec": self.model_dump(mode="json"), "profile": self.profile.model_dump(mode="json")}
+        # Where a measured profile lies is no part of the chip; its numbers are.
+        content["spec"]["process"] = content["profile"]["name"]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

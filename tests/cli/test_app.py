@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-COMMANDS = ("check", "budget", "simulate", "calibrate", "track", "program", "layout", "export", "rank", "run")
+COMMANDS = (
+    "check",
+    "budget",
+    "simulate",
+    "extract",
+    "calibrate",
+    "track",
+    "program",
+    "layout",
+    "export",
+    "rank",
+    "run",
+)
 WIDE = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
 
 

@@ -1,0 +1,91 @@
+"""What ``prism extract`` finds in the measured spectra and laboratory files of ``../shared/data``, and what it costs.
+
+    python benchmarks/extract.py [--json]
+
+All files of both folders in one process, reading included, imports not. ``--json`` prints what
+`results/extract.json` keeps.
+"""
+
+import datetime
+import json
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+TURNS_UM = {"si_gap": 2 * np.pi * 10.0, "sin_r60": 2 * np.pi * 60.0, "sin_r50": 2 * np.pi * 50.0}
+
+
+def main() -> None:
+    """Extract everything, and print the figures."""
+    from prism_photonics.laboratory.extract import gap_of
+    from prism_photonics.workflow.extract import Request, run
+
+    start, cpu = time.perf_counter(), time.process_time()
+    measured = sorted((DATA / "measured").glob("*.npz"))
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def of(name: str, files: list[Path], **known: Any) -> dict[str, Any]:
+            return run(Request(files=tuple(files), **known), Path(folder) / name, say=lambda line: None).numbers
+
+        gaps = [path for path in measured if (gap_of(path) or 0) >= 140]
+        series = of("gaps", gaps, length_um=TURNS_UM["si_gap"])
+        found["gap_law"] = series["gap_law"]
+        found["gap_n_g_range"] = float(np.ptp([comb["n_g"] for comb in series["combs"]]))
+        found["residuals_percent"] = residuals(series)
+        of("wide_gaps", [path for path in measured if 0 < (gap_of(path) or 0) < 140], length_um=TURNS_UM["si_gap"])
+        for name in ("si_rr_mrr3", "si_r75", "si_ringmux4ch_C", "sin_r60_g550", "sin_r50_g575"):
+            turn_um = next((turn for start_of, turn in TURNS_UM.items() if name.startswith(start_of)), None)
+            numbers = of(name, [DATA / "measured" / f"{name}.npz"], length_um=turn_um)
+            q = [row["q_loaded"] for row in numbers["rings"]]
+            found[name] = {
+                "rings": len({row["ring"] for row in numbers["rings"]}),
+                "q_loaded_median": float(np.median(q)),
+                "comb": numbers["comb"],
+                "residuals_percent": residuals(numbers),
+            }
+            if name == "si_ringmux4ch_C":
+                near = [row["residual_through"] for row in numbers["rings"] if 1548 < row["wl_nm"] < 1553]
+                found[name]["residual_1548_1553_percent"] = 100 * float(np.median(near))
+        lab = of("lab", [DATA / "lab_files"], fsr_nm=9.18)
+        found["lab_files"] = {
+            "tuning": lab["tuning"],
+            "near_1546_9_nm": [row for row in lab["rings"] if abs(row["wl_nm"] - 1546.9) < 0.05],
+        }
+    found["wall_s"], found["cpu_s"] = time.perf_counter() - start, time.process_time() - cpu
+    found["peak_GB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    if "--json" in sys.argv:
+        head = {
+            "command": "python benchmarks/extract.py --json",
+            "date": datetime.date.today().isoformat(),
+            "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
+        }
+        print(json.dumps({**head, **found}, indent=1))
+        return
+    for key, value in found.items():
+        print(f"{key}: {value}")
+
+
+def residuals(numbers: dict[str, Any]) -> dict[str, list[float]]:
+    """Median over resonances of what the fit leaves, through and drop, of each file."""
+    files: dict[str, list[float]] = {}
+    for file in sorted({row["file"] for row in numbers["rings"]}):
+        left = [(row["residual_through"], row["residual_drop"]) for row in numbers["rings"] if row["file"] == file]
+        values = np.array(left, float)
+        files[file] = [
+            float(100 * np.median(column[np.isfinite(column)])) if np.isfinite(column).any() else float("nan")
+            for column in values.T
+        ]
+    return files
+
+
+if __name__ == "__main__":
+    main()

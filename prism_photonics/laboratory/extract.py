@@ -1,0 +1,170 @@
+"""From sweeps to rings: one file at a time, then what all files tell together."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ConfigDict
+
+from prism_photonics.laboratory.comb import Comb
+from prism_photonics.laboratory.ports import Ports, ports_of
+from prism_photonics.laboratory.resonance import Resonance
+from prism_photonics.laboratory.rings import RingFit, SweepFit, fit_rings
+from prism_photonics.laboratory.series import LEAST_GAPS, GapLaw, gap_law
+from prism_photonics.laboratory.sweep import Sweep, mirrored
+from prism_photonics.laboratory.tuning import Tuning, tuning_of
+
+BRIGHT_NM, BRIGHT_dB = 1.0, 10.0
+"""How far below the brightest resonance one may lie to count for laws over many: fainter, stray light ripples it."""
+_GAP = re.compile(r"(?:^|[_\-. ])g(?:ap)?_?(\d{2,4})(?:nm)?(?=$|[_\-. ])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Device:
+    """What is known of a ring before it is measured.
+
+    Attributes:
+        length_um: Circumference, or None.
+        gap_nm: Gap of its couplers, or None.
+        fsr_nm: Free spectral range, where fewer than three resonances show it.
+        dropped: Whether it has a drop bus of the same gap; None where only a measured drop port would tell.
+    """
+
+    length_um: float | None = None
+    gap_nm: float | None = None
+    fsr_nm: float | None = None
+    dropped: bool | None = None
+
+
+@dataclass(frozen=True)
+class RingRecord:
+    """One ring, as later steps need it.
+
+    Attributes:
+        resonances: Ascending in wavelength.
+        bright: Those with light enough to count for laws over many, by their places.
+        comb: Their comb, or None.
+    """
+
+    resonances: tuple[Resonance, ...]
+    bright: tuple[int, ...]
+    comb: Comb | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One file, characterised: what is kept of it.
+
+    Attributes:
+        file: Its name.
+        format: What it was read as.
+        conditions: What it says of the measurement.
+        device: What was known of its ring.
+        rings: The one with most light first.
+        wander_pm: How the laser's wavelength strays from step to step.
+        notes: What was understood and left out.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+    file: str
+    format: str
+    conditions: dict[str, float]
+    device: Device
+    rings: tuple[RingRecord, ...]
+    wander_pm: float
+    notes: tuple[str, ...]
+
+
+def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = ()) -> tuple[Record, SweepFit]:
+    """Characterise the rings of one sweep.
+
+    Args:
+        sweep: What was measured.
+        device: What is known of the ring.
+        ports: What the user says of ports and channels.
+
+    Returns:
+        What is kept, and the fit itself, for pictures.
+
+    Raises:
+        InputError: No ring is there, or its width is not resolved.
+    """
+    told = ports_of(sweep, ports)
+    dropped = device.dropped if device.dropped is not None else bool(told.drops)
+    notes = [*sweep.notes, told.note]
+    if not dropped:
+        notes.append(
+            "no drop port: taken for an all-pass ring, whose coupling and loss may be exchanged (both branches "
+            "are given); "
+            "--add-drop if it has a second bus of the same gap"
+        )
+    elif told.through is None:
+        notes.append("no through port: coupling and loss are told apart by nothing, only Q and splitting are given")
+    fit = fit_rings(
+        str(sweep.path),
+        sweep.wl_nm,
+        through=np.zeros(0) if told.through is None else told.through.linear,
+        drops=[trace.linear for trace in told.drops],
+        dropped=dropped,
+        fsr_nm=device.fsr_nm,
+    )
+    first = fit.rings[0]
+    if first.comb is not None:
+        place, std = (np.array([getattr(one, name) for one in first.resonances]) for name in ("wl_nm", "wl_nm_std"))
+        if mirrored(place, np.hypot(std, 1e-3 * first.comb.rms_pm)):
+            notes.append("the free spectral range falls with wavelength, want it to grow: is the axis mirrored?")
+    rings = tuple(RingRecord(ring.resonances, _bright(sweep, told, ring), ring.comb) for ring in fit.rings)
+    record = Record(
+        file=sweep.path.name,
+        format=sweep.format,
+        conditions=dict(sweep.conditions),
+        device=device,
+        rings=rings,
+        wander_pm=1e3 * fit.wander.std_nm,
+        notes=(*notes, *fit.notes),
+    )
+    return record, fit
+
+
+def _bright(sweep: Sweep, ports: Ports, ring: RingFit) -> tuple[int, ...]:
+    power = (ports.through or ports.drops[0]).linear
+    level_dB = []
+    for one in ring.resonances:
+        near = power[(np.abs(sweep.wl_nm - one.wl_nm) < BRIGHT_NM) & np.isfinite(power)]
+        level_dB.append(10.0 * math.log10(max(float(np.percentile(near, 90)), 1e-30)) if len(near) else -300.0)
+    return tuple(n for n, each in enumerate(level_dB) if each > max(level_dB) - BRIGHT_dB)
+
+
+def gap_of(path: Path) -> float | None:
+    """Gap in nm that a file's name tells, as ``…_g250.npz``; None where it tells none."""
+    match = _GAP.search(path.stem)
+    return float(match[1]) if match else None
+
+
+def law_over_gaps(records: Sequence[Record]) -> GapLaw | None:
+    """The gap law of files whose gaps are known, each by its first ring; None of fewer than three gaps."""
+    known = []
+    for one in records:
+        ring = one.rings[0]
+        kept = [ring.resonances[n] for n in ring.bright if math.isfinite(ring.resonances[n].kappa2_through)]
+        if one.device.gap_nm is not None and kept:
+            known.append((one.device.gap_nm, kept))
+    if len({gap for gap, _ in known}) < LEAST_GAPS:
+        return None
+    return gap_law([gap for gap, _ in known], [kept for _, kept in known])
+
+
+def tuning_over_files(records: Sequence[Record]) -> Tuning | None:
+    """How bias moves a resonance, of files that record it; None of fewer than three settings."""
+    biased = [one for one in records if "bias_V" in one.conditions]
+    if len({one.conditions["bias_V"] for one in biased}) < LEAST_GAPS:
+        return None
+    fsr = [r.fsr_nm for one in biased for r in one.rings[0].resonances if math.isfinite(r.fsr_nm)]
+    return tuning_of(
+        [one.conditions for one in biased],
+        [[(r.wl_nm, r.wl_nm_std) for r in one.rings[0].resonances] for one in biased],
+        fsr_nm=float(np.median(fsr)) if fsr else None,
+    )

@@ -1,0 +1,262 @@
+"""The fit of one window by weighted least squares, and its error bars.
+
+A window is fitted twice. First alone (`fit_window`): its rings from several beginnings (one line, two lines apart),
+then
+ripple that stands out of what is left. Then, once all windows of a sweep have told together how its laser wanders
+(`noise.pooled`), again with that wander in the weights and in the error bars (`refit`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.optimize import least_squares
+
+from prism_photonics.laboratory.noise import Evidence, Wander, evidence, score_covariance, spread
+from prism_photonics.laboratory.ripple import strongest_period_nm
+from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
+
+RIPPLES = 3
+WIDEST_SPLIT_PM = 150.0
+"""Linewidth above which a splitting says nothing: what bends so broad a dip is the envelope. Source: fits of the
+rings of
+SiEPIC/openEBL-2024-10, with and without it.
+"""
+LEAST_RELATIVE = 2e-4
+"""Of a reading: a power meter repeats no better; design choice."""
+EVEN = 0.02
+"""Error by which readings are weighed, of the baseline and of themselves; only its ratio to the meters' noise
+matters."""
+SINGULAR = 1e-13
+FLAT = 0.01
+"""Change over a step, of a port's peak, below which wander does not show; design choice."""
+UNKNOWN_RELATIVE = 3e-3
+FAR = 1e8
+STILL = Wander(0.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class WindowFit:
+    """A fitted window.
+
+    Attributes:
+        model: What was fitted.
+        p: Its numbers.
+        covariance: Of all its numbers; zero for those that were held.
+        variance: Of each reading, without wander; infinite where there is none.
+        residuals: Readings minus model, by port; NaN where there is no reading.
+        evidence: What it tells of the laser's wander.
+        chi2: Mean square of what is left over what was expected.
+    """
+
+    model: WindowModel
+    p: Float[ndarray, " numbers"]
+    covariance: Float[ndarray, "numbers numbers"]
+    variance: Float[ndarray, "ports wl"]
+    residuals: Float[ndarray, "ports wl"]
+    evidence: Evidence
+    chi2: float
+
+    def rms(self, port: int) -> float:
+        """Root mean square of what is left at a port, over its own baseline (at a drop port: over its peak)."""
+        w = self.model.window
+        behind = int(len(w.through) > 0)
+        over = self.model.baseline(self.p, port) if port < behind else 1.0
+        return float(np.sqrt(np.nanmean((self.residuals[port] / over) ** 2)))
+
+
+def fit_window(
+    window: Window,
+    starts: Sequence[Float[ndarray, " numbers"]],
+    *,
+    meters: Sequence[float],
+    equal: bool = True,
+    split: bool = True,
+    ripples: int = RIPPLES,
+    through_order: int = 3,
+) -> WindowFit:
+    """Fit the rings of a window, whatever the laser's wander is.
+
+    Args:
+        window: The stretch.
+        starts: Beginnings for the numbers of its rings, six each.
+        meters: Noise of each port's meter, in the units of its trace.
+        equal: Whether the two couplers of a ring are alike.
+        split: Whether splitting is fitted.
+        ripples: Most sinusoids of each port.
+        through_order: Degree of the through port's polynomial.
+
+    Returns:
+        The best fit.
+    """
+    y = window.traces
+    model = WindowModel.plain(window, equal=equal, through_order=through_order)
+    if split:
+        model = model.freed([RING * k + n for k in range(model.rings) for n in (4, 5)])
+    weights = _weights(y, meters)
+    tries = [_minimum(model, _with_envelope(model, start), weights, most=15) for start in starts]
+    p = min(tries, key=lambda one: one[1])[0]
+    for _ in range(ripples):
+        before = model
+        for port in range(len(y)):
+            period_nm = _ripple(model, p, port)
+            if period_nm:
+                model, p = model.with_ripple(port, p, period_nm)
+        if model is before:
+            break
+        p, _ = _minimum(model, p, weights, most=12)
+    p, _ = _minimum(model, p, weights, most=12)
+    return _finished(model, p, meters, STILL)
+
+
+def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_nm: float | None = None) -> WindowFit:
+    """The fit with a laser's wander in its error bars.
+
+    Args:
+        fit: The fit without it.
+        wander: Of the sweep's wavelength.
+        meters: Noise of each port's meter, in the units of its trace.
+        slope_per_nm: Change of ln κ² per nm, where the comb has told it.
+    """
+    model, p = fit.model, fit.p
+    if slope_per_nm is not None:
+        model = replace(model, window=replace(model.window, slope_per_nm=slope_per_nm))
+        p, _ = _minimum(model, p, _weights(model.window.traces, meters), most=15)
+    return _finished(model, p, meters, wander)
+
+
+def _with_envelope(model: WindowModel, rings: ndarray) -> ndarray:
+    """A vector with the beginnings of its rings, and constant envelopes that suit the data."""
+    y, p = model.window.traces, np.zeros(model.size)
+    p[: len(rings)] = rings
+    m, _, _ = model.evaluate(p, model.window.wl_nm)
+    for port, row in enumerate(y):
+        behind = port < int(len(model.window.through) > 0)
+        of = np.nanmedian if behind else np.nanmax
+        p[model.envelope(port).start] = np.log(of(row) / of(m[port]))
+    return p
+
+
+def _weights(y: ndarray, meters: Sequence[float]) -> ndarray:
+    """One weight for all but what is in the noise: what strays on a flank is wander, and a fit that follows its own
+    slopes
+    in its weights is led astray by it.
+    """
+    seen, meter = np.isfinite(y), np.asarray(meters)[:, None]
+    return np.where(seen, 1.0 / (EVEN**2 * (1.0 + np.square(np.where(seen, y, 0.0))) + meter**2), 0.0)
+
+
+def _variance(model: WindowModel, p: ndarray, meters: Sequence[float]) -> ndarray:
+    """Variance of each reading from what is left where no slope is: a share of it, and the meter's own."""
+    w, y = model.window, model.window.traces
+    m, _, slopes = model.evaluate(p, w.wl_nm)
+    left, seen = y - m, np.isfinite(y)
+    step_nm = float(np.median(np.diff(w.wl_nm)))
+    variance = np.full(y.shape, np.inf)
+    relative = UNKNOWN_RELATIVE
+    for port, meter in enumerate(meters):
+        peak = np.max(np.abs(m[port]))
+        flat = seen[port] & (np.abs(slopes[port]) * step_nm < FLAT * peak) & (m[port] > 0.05 * peak)
+        # A narrow peak is all flank: what its port repeats is then taken from the port before.
+        if flat.sum() >= 30:
+            relative = max(spread((left[port] / m[port])[flat]), LEAST_RELATIVE)
+        low = seen[port] & (np.abs(m[port]) < 0.02 * peak)
+        ground = spread(left[port][low]) if low.sum() > 20 else 0.0
+        variance[port] = np.where(seen[port], (relative * m[port]) ** 2 + max(meter, ground) ** 2 + 1e-10, np.inf)
+    return variance
+
+
+def _ripple(model: WindowModel, p: ndarray, port: int) -> float | None:
+    """Period of a sinusoid that stands out of what is left where there is light, in nm."""
+    w = model.window
+    m, _, _ = model.evaluate(p, w.wl_nm)
+    y, base = w.traces[port], model.baseline(p, port)
+    behind = port < int(len(w.through) > 0)
+    clear = np.isfinite(y) & (m[port] > (0.3 * base if behind else 0.05))
+    left = (y / m[port] - 1.0)[clear]
+    return strongest_period_nm(
+        w.wl_nm[clear], left, step_nm=float(np.median(np.diff(w.wl_nm))), longest_nm=2.0 * w.half_nm
+    )
+
+
+def _minimum(model: WindowModel, p: ndarray, weights: ndarray, *, most: int) -> tuple[ndarray, float]:
+    """Weighted least squares by Levenberg and Marquardt (MINPACK), with exact derivatives."""
+    free, wl_nm, y = model.free, model.window.wl_nm, model.window.traces
+    scale = np.sqrt(weights)
+    data, full = np.where(np.isfinite(y), y, 0.0), p.copy()
+    seen: dict[bytes, tuple[ndarray, ndarray]] = {}
+
+    def both(numbers: ndarray) -> tuple[ndarray, ndarray]:
+        key = numbers.tobytes()
+        if key not in seen:
+            seen.clear()
+            full[free] = numbers
+            # A step may leave what numbers hold; it is then so bad that it is taken back.
+            with np.errstate(all="ignore"):
+                m, jacobian, _ = model.evaluate(full, wl_nm)
+                j = (jacobian[:, free] * scale[:, None]).transpose(0, 2, 1).reshape(data.size, -1)
+                left = ((m - data) * scale).ravel()
+            seen[key] = (
+                np.nan_to_num(np.clip(left, -FAR, FAR), nan=FAR),
+                np.nan_to_num(np.clip(j, -FAR, FAR), nan=0.0),
+            )
+        return seen[key]
+
+    found = least_squares(
+        lambda numbers: both(numbers)[0],
+        p[free],
+        cast(Any, lambda numbers: both(numbers)[1]),  # SciPy's types know no function here
+        method="lm",
+        x_scale="jac",
+        max_nfev=most,
+        ftol=1e-5,
+        xtol=1e-6,
+    )
+    full[free] = found.x
+    return full, float(found.cost)
+
+
+def _finished(model: WindowModel, p: ndarray, meters: Sequence[float], wander: Wander) -> WindowFit:
+    free, w = model.free, model.window
+    m, jacobian, slopes = model.evaluate(p, w.wl_nm)
+    y = w.traces
+    seen, weights, variance = np.isfinite(y), _weights(y, meters), _variance(model, p, meters)
+    left, scale = np.where(seen, y - m, 0.0), np.sqrt(weights)
+    j = (jacobian[:, free] * scale[:, None]).transpose(0, 2, 1)
+    flat = j.reshape(-1, j.shape[2])
+    size = np.sqrt(np.sum(flat**2, axis=0))
+    size = np.where(size > 0.0, size, 1.0)
+    values, vectors = np.linalg.eigh((flat / size).T @ (flat / size))
+    lower = np.where(values > SINGULAR * values[-1], 1.0 / np.sqrt(np.maximum(values, 1e-300)), 0.0) * vectors
+    # What wander explains is counted by its own law; the rest as it is measured.
+    calm = np.where(seen, 1.0 / np.sqrt(1.0 + (wander.std_nm * slopes) ** 2 / variance), 0.0)
+    middle = score_covariance(j / size, left * scale * calm, slopes * scale, wander)
+    middle = middle + _unseen_ripple(model, p, j / size, m * scale)
+    inverse = lower @ lower.T
+    covariance = np.zeros((model.size, model.size))
+    covariance[np.ix_(free, free)] = inverse @ middle @ inverse / np.outer(size, size)
+    lowered = (jacobian[:, free].transpose(0, 2, 1) / size) @ lower
+    told = evidence(left, slopes, weights=weights, variance=variance, lowered=lowered)
+    expected = variance + (wander.std_nm * slopes) ** 2
+    chi2 = float(np.mean(np.square(left)[seen] / expected[seen]))
+    return WindowFit(model, p, covariance, variance, np.where(seen, left, np.nan), told, chi2)
+
+
+def _unseen_ripple(model: WindowModel, p: ndarray, j: ndarray, scaled: ndarray) -> ndarray:
+    """Covariance by ripple at drop ports whose peak is too narrow to show it: taken to be as the through port's."""
+    total = np.zeros((j.shape[2],) * 2)
+    if not len(model.window.through):
+        return total
+    own = p[model.envelope(0)]
+    for n in range(model.ripples[0]):
+        cosine, sine, period_nm = own[len(own) - RIPPLE * (n + 1) : len(own) - RIPPLE * n]
+        angle = 2.0 * np.pi * model.window.wl_nm / period_nm
+        for port in range(1, len(model.orders)):
+            if model.ripples[port] == 0:
+                for wave in (np.cos(angle), np.sin(angle)):
+                    moved = j[port].T @ (scaled[port] * wave)
+                    total += 0.5 * (cosine**2 + sine**2) * np.outer(moved, moved)
+    return total

@@ -1,0 +1,162 @@
+"""Errors of a swept laser's spectrum: its meters, a wavelength that wanders along the slopes, and ripple that no
+model holds.
+
+Ports of one sweep see the same laser: a step that came early or late moves them all along their slopes m'. The wander
+of
+real lasers is not white, its neighbours are alike over a few steps. With a variance v of each reading, a wander of σ
+that
+falls off as ρ^|i−k| over the steps, and what is left alike of ripple between neighbours, readings scatter as
+
+    C = diag(v) + ripple + σ²·ρ^|i−k|·m'_i·m'_k        over all ports together
+
+The fit weighs with the diagonal of C, since a wander is not known well enough to be inverted, and its error bars are
+those
+of such a fit under all of C (the sandwich A⁻¹·JᵀWCWJ·A⁻¹ of weighted least squares).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+ALIKE = np.linspace(0.0, 0.7, 15)
+"""Correlations of neighbouring steps that are tried: a wander that is more alike moves a resonance as one, and is its
+error."""
+CLEAR = 3.0
+"""How far what is left on the flanks must stand over meters and ripple to tell of the laser; design choice."""
+FAILED = 4.0
+"""Times the median beyond which a window's fit is taken to have failed; design choice."""
+LEAST_SLOPE = 0.4
+"""Share of the steepest slope from which a step's error is told from its residual; design choice."""
+CORRELATED = 0.05
+"""Autocorrelation below which neighbours are taken as strangers; design choice."""
+
+
+class Wander(NamedTuple):
+    """How a laser's wavelength errs: standard deviation in nm, and the correlation of neighbouring steps."""
+
+    std_nm: float
+    alike: float
+
+
+class Evidence(NamedTuple):
+    """What one window tells of the wander.
+
+    With ``a`` what is left along the slopes of the steps on the flanks: Σ a², Σ a_i·a_{i+1}, and what both would be
+    at a wander
+    of 1 nm for each correlation of `ALIKE`. A fit bends towards the wander of its own flanks; that share is counted.
+    """
+
+    squares: float
+    neighbours: float
+    squares_1nm: Float[ndarray, " alike"]
+    neighbours_1nm: Float[ndarray, " alike"]
+    meters: float
+
+
+def evidence(
+    residuals: Float[ndarray, "ports wl"],
+    slopes: Float[ndarray, "ports wl"],
+    *,
+    weights: Float[ndarray, "ports wl"],
+    variance: Float[ndarray, "ports wl"],
+    lowered: Float[ndarray, "ports wl numbers"],
+) -> Evidence:
+    """Evidence of the wander from what a fit leaves.
+
+    Args:
+        residuals: Readings minus model; 0 where there is no reading.
+        slopes: Of the model by wavelength, per nm.
+        weights: Of the fit: inverse squares; 0 where there is no reading.
+        variance: Of each reading without wander.
+        lowered: J·L, where L·Lᵀ is the inverse of JᵀWJ.
+    """
+    steep = np.sum(slopes**2 * weights, axis=0)
+    core = np.flatnonzero(steep > LEAST_SLOPE**2 * np.max(steep))
+    s, w = slopes[:, core], weights[:, core]
+    shared = np.einsum("pw,pwn->wn", s * w, lowered[:, core])
+    kept = np.diag(steep[core]) - shared @ shared.T
+    left = np.sum(slopes * weights * residuals, axis=0)[core]
+    noise = float(np.sum(s**2 * w**2 * np.where(w > 0.0, variance[:, core], 0.0)))
+    next_to = np.diff(core) == 1
+    lags = np.abs(core[:, None] - core[None, :])
+    squares, neighbours = [], []
+    for alike in ALIKE:
+        covariance = kept @ np.power(alike, lags) @ kept.T
+        squares.append(float(np.trace(covariance)))
+        neighbours.append(float(np.sum(np.diag(covariance, 1)[next_to])))
+    return Evidence(
+        float(np.sum(left**2)),
+        float(np.sum((left[:-1] * left[1:])[next_to])),
+        np.array(squares),
+        np.array(neighbours),
+        noise,
+    )
+
+
+def pooled(windows: Sequence[Evidence], *, step_nm: float) -> Wander:
+    """The wander that all windows of a sweep tell together, by their mean, without those far over their median.
+
+    A fit that failed is no evidence.
+    """
+    clear = [e for e in windows if e.squares_1nm[0] > 0.0 and e.squares > CLEAR * e.meters]
+    if not clear:
+        return Wander(0.0, 0.0)
+    ratio = np.array([(e.squares - e.meters) / e.squares_1nm[0] for e in clear])
+    kept = [e for e, r in zip(clear, ratio, strict=True) if r <= FAILED * np.median(ratio)]
+    alike = np.array([e.neighbours / e.squares for e in kept])
+    expected = np.array([e.neighbours_1nm / e.squares_1nm for e in kept])
+    # The correlation whose expected ratio is the measured one.
+    at = int(np.argmin(np.abs(np.mean(expected - alike[:, None], axis=0))))
+    # Few steps tell it in each window: the median of their squares lies below the mean, which is what counts.
+    variance = np.array([(e.squares - e.meters) / e.squares_1nm[at] for e in clear])
+    mean = float(np.mean(variance[variance <= FAILED * np.median(variance)]))
+    # A laser that strays by more than a step does not sweep: that would be another fault.
+    return Wander(min(float(np.sqrt(mean)), step_nm), float(ALIKE[at]))
+
+
+def spread(values: Float[ndarray, " any"]) -> float:
+    """Standard deviation, by the median of what lies off the median."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else 0.0
+
+
+def score_covariance(
+    jacobian: Float[ndarray, "ports wl numbers"],
+    residuals: Float[ndarray, "ports wl"],
+    tilts: Float[ndarray, "ports wl"],
+    wander: Wander,
+) -> Float[ndarray, "numbers numbers"]:
+    """Covariance of JᵀWr, all already divided by the readings' standard deviations.
+
+    Args:
+        jacobian: Derivatives.
+        residuals: What is left, without what wander explains.
+        tilts: Slopes, per nm.
+        wander: Of the wavelength.
+    """
+    total = np.zeros((jacobian.shape[2],) * 2)
+    for j, r in zip(jacobian, residuals, strict=True):
+        total += j.T @ _smoothed(j, _autocovariance(r))
+    if wander.std_nm > 0.0:
+        moved = np.sum(jacobian * tilts[:, :, None], axis=0)
+        lags = np.arange(len(moved))
+        total += moved.T @ _smoothed(moved, wander.std_nm**2 * np.power(wander.alike, lags))
+    return 0.5 * (total + total.T)
+
+
+def _autocovariance(r: ndarray) -> ndarray:
+    """Measured covariance of a residual with itself over the lags, to where it is first lost in its own error."""
+    n = len(r)
+    kernel = np.fft.irfft(np.abs(np.fft.rfft(r, 2 * n)) ** 2, 2 * n)[:n] / n
+    lost = np.flatnonzero(kernel < CORRELATED * kernel[0])
+    kernel[int(lost[0]) if len(lost) else n :] = 0.0
+    return kernel
+
+
+def _smoothed(j: ndarray, kernel: ndarray) -> ndarray:
+    """A symmetric kernel over the lags, applied along the steps."""
+    n = len(kernel)
+    both = np.fft.rfft(np.concatenate([kernel, [0.0], kernel[:0:-1]]))
+    return np.fft.irfft(np.fft.rfft(j, 2 * n, axis=0) * both[:, None], 2 * n, axis=0)[:n]

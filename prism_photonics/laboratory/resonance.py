@@ -1,0 +1,156 @@
+"""One resonance in a designer's numbers, with errors carried over from the fit's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prism_photonics.laboratory.fit import WindowFit
+from prism_photonics.laboratory.response import RingShape
+from prism_photonics.laboratory.window import RING
+
+DB = 10.0 / np.log(10.0)
+DIFFERENCE = 1e-4
+"""Step, in standard errors, of the derivatives by which errors are carried over."""
+LEAST_KAPPA2_SURE = 0.7
+"""Relative error of κ² or Q beyond which a resonance says nothing."""
+
+
+@dataclass(frozen=True)
+class Resonance:
+    """What a resonance tells; NaN where it cannot.
+
+    Attributes:
+        wl_nm: Wavelength in nm.
+        fsr_nm: Free spectral range there, in nm.
+        q_loaded: λ/FWHM of one of its two standing waves.
+        q_intrinsic: The same without buses.
+        kappa2_through: Power coupling to the through bus.
+        kappa2_drop: To the drop bus; 0 without one.
+        loss_dB_turn: Loss of a turn, couplers aside, in dB.
+        splitting_pm: Distance of the two standing waves, in pm; NaN on a ring too wide to tell.
+        splitting_limit_pm: What it surely is below (two standard errors).
+        extinction_dB: Depth of the dip behind the ring.
+        fwhm_pm: Linewidth in pm.
+        other_kappa2: κ² on the other branch of an all-pass ring, which the same powers fit; NaN where there is none.
+        other_loss_dB_turn: The loss on that branch.
+        residual_through: Root mean square of what the fit leaves behind the ring, of the baseline.
+        residual_drop: The same at the drop port, of its peak.
+    """
+
+    wl_nm: float
+    wl_nm_std: float
+    fsr_nm: float
+    q_loaded: float
+    q_loaded_std: float
+    q_intrinsic: float
+    q_intrinsic_std: float
+    kappa2_through: float
+    kappa2_through_std: float
+    kappa2_drop: float
+    kappa2_drop_std: float
+    loss_dB_turn: float
+    loss_dB_turn_std: float
+    splitting_pm: float
+    splitting_pm_std: float
+    splitting_limit_pm: float
+    extinction_dB: float
+    fwhm_pm: float
+    other_kappa2: float
+    other_loss_dB_turn: float
+    residual_through: float
+    residual_drop: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether its width is known at all."""
+        return bool(self.q_loaded > 0.0 and self.q_loaded_std < LEAST_KAPPA2_SURE * self.q_loaded)
+
+
+def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool) -> Resonance:
+    """The k-th ring of a window as a resonance.
+
+    Args:
+        fit: The fitted window.
+        k: Which of its rings.
+        fsr_known: Whether its free spectral range is; without it neither coupling nor loss is.
+        split: Whether its splitting was fitted.
+    """
+    at = slice(RING * k, RING * (k + 1))
+    numbers, covariance = fit.p[at], fit.covariance[at, at]
+    window = fit.model.window
+    fsr_nm = window.fsr_nm[k]
+    values = _figures(numbers, fsr_nm, dropped=window.dropped)
+    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    by = np.zeros((len(values), RING))
+    for n in np.flatnonzero(std > 0.0):
+        step = DIFFERENCE * std[n]
+        up, down = numbers.copy(), numbers.copy()
+        up[n], down[n] = up[n] + step, down[n] - step
+        by[:, n] = (_figures(up, fsr_nm, dropped=window.dropped) - _figures(down, fsr_nm, dropped=window.dropped)) / (
+            2.0 * step
+        )
+    errors = np.sqrt(np.maximum(np.einsum("an,nm,am->a", by, covariance, by), 0.0))
+    q_loaded, q_intrinsic, kappa2, kappa2_drop, loss_dB, fwhm_pm = values
+    # A peak alone has a width and no depth to tell coupling from loss by.
+    through = len(window.through) > 0
+    known = 1.0 if fsr_known and through else np.nan
+    splitting, splitting_std, limit = _splitting(numbers, covariance) if split else (np.nan, np.nan, np.nan)
+    drops = [n for n, of in enumerate(window.drop_of) if of == k]
+    other = not window.dropped
+    ring = RingShape(*numbers)
+    survives = np.exp(-ring.loss)
+    return Resonance(
+        wl_nm=float(numbers[0]),
+        wl_nm_std=float(std[0]),
+        fsr_nm=fsr_nm if fsr_known else np.nan,
+        q_loaded=q_loaded,
+        q_loaded_std=errors[0],
+        q_intrinsic=q_intrinsic if through and q_intrinsic > 0.0 else np.nan,
+        q_intrinsic_std=errors[1] if through and q_intrinsic > 0.0 else np.nan,
+        kappa2_through=kappa2 * known,
+        kappa2_through_std=errors[2] * known,
+        kappa2_drop=kappa2_drop * known,
+        kappa2_drop_std=errors[3] * known,
+        loss_dB_turn=loss_dB * known,
+        loss_dB_turn_std=errors[4] * known,
+        splitting_pm=splitting,
+        splitting_pm_std=splitting_std,
+        splitting_limit_pm=limit,
+        extinction_dB=_extinction_dB(fit) if through else np.nan,
+        fwhm_pm=fwhm_pm,
+        other_kappa2=(1.0 - survives) * known if other else np.nan,
+        other_loss_dB_turn=-DB * np.log1p(-np.exp(ring.log_kappa2)) * known if other else np.nan,
+        residual_through=fit.rms(0) if through else np.nan,
+        residual_drop=fit.rms(int(through) + drops[0]) if drops else np.nan,
+    )
+
+
+def _figures(numbers: np.ndarray, fsr_nm: float, *, dropped: bool) -> np.ndarray:
+    ring = RingShape(*numbers)
+    # A fit that ran away keeps its figures finite; it is told by its errors.
+    kappa2 = np.exp(np.clip(ring.log_kappa2, -60.0, 60.0))
+    kappa2_drop = kappa2 * np.exp(np.clip(ring.log_ratio, -60.0, 60.0)) if dropped else 0.0
+    a = np.exp(np.clip(-0.5 * ring.loss, -60.0, 60.0))
+    x = np.sqrt(max((1.0 - kappa2) * (1.0 - kappa2_drop), 1e-12)) * a
+    fwhm_nm = fsr_nm * (1.0 - x) / (np.pi * np.sqrt(x))
+    own_nm = fsr_nm * (1.0 - a) / (np.pi * np.sqrt(a))
+    intrinsic = ring.wl_nm / own_nm if own_nm > 0.0 else np.nan
+    return np.array([ring.wl_nm / fwhm_nm, intrinsic, kappa2, kappa2_drop, DB * ring.loss, 1e3 * fwhm_nm])
+
+
+def _splitting(numbers: np.ndarray, covariance: np.ndarray) -> tuple[float, float, float]:
+    """Distance of the standing waves: the real part of the root of the squared splitting, its error and limit."""
+    square = complex(numbers[4], numbers[5])
+    root = np.sqrt(square + 0j)
+    distance = float(np.real(root))
+    by = np.array([1.0, 1.0j]) / (2.0 * (abs(root) + 1e-9)) * np.exp(-1j * np.angle(root))
+    linear = float(np.sqrt(max(np.real(by) @ covariance[4:6, 4:6] @ np.real(by), 0.0)))
+    # Near zero the square is known and not the root.
+    blur = float(np.sqrt(max(covariance[4, 4], 0.0)))
+    std = min(linear, float(np.sqrt(distance**2 + blur) - distance) if distance**2 < blur else linear)
+    return distance, std, float(np.sqrt(max(numbers[4], 0.0) + 2.0 * blur))
+
+
+def _extinction_dB(fit: WindowFit) -> float:
+    m, _, _ = fit.model.evaluate(fit.p, fit.model.window.wl_nm)
+    return float(-10.0 * np.log10(max(np.min(m[0] / fit.model.baseline(fit.p, 0)), 1e-9)))

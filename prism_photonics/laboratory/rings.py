@@ -1,0 +1,258 @@
+"""Rings of one sweep: found, fitted window by window, and each resonance told in the numbers of a designer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.laboratory.comb import Comb, fit_comb
+from prism_photonics.laboratory.find import LEAST_COMB, Tooth, combs, lone, refuse_unresolved, teeth
+from prism_photonics.laboratory.fit import WIDEST_SPLIT_PM, WindowFit, fit_window, refit
+from prism_photonics.laboratory.noise import Wander, pooled, spread
+from prism_photonics.laboratory.resonance import Resonance, resonance
+from prism_photonics.laboratory.window import Window
+from prism_photonics.units import InputError
+
+WIDTHS, LEAST_HALF_NM = 10.0, 0.8
+"""Half a window: so many linewidths, and room for the ripple of facets; design choice."""
+LARGE_SHIFT = 0.005
+"""Change of κ² from the middle of a window to its end from which it is followed within the window."""
+NARROW, SPLIT_STARTS = 0.3, (0.0, 0.6, 1.0)
+UNKNOWN_TURNS = 40.0
+STEPS_ACROSS = 16.0
+"""Steps across a linewidth that suffice: of finer sweeps every second, third … reading is fitted."""
+
+
+@dataclass(frozen=True, eq=False)
+class RingFit:
+    """One ring of a sweep: its resonances, and the comb that they make if there are three.
+
+    Attributes:
+        resonances: Ascending in wavelength.
+        fits: The window of each, and which of its rings it is.
+        comb: Their comb, or None.
+    """
+
+    resonances: tuple[Resonance, ...]
+    fits: tuple[tuple[WindowFit, int], ...]
+    comb: Comb | None
+
+
+@dataclass(frozen=True, eq=False)
+class SweepFit:
+    """All rings of a sweep.
+
+    Attributes:
+        rings: The one with most light first.
+        windows: All windows.
+        wander: Of the laser's wavelength.
+        notes: What was left out, and why.
+    """
+
+    rings: tuple[RingFit, ...]
+    windows: tuple[WindowFit, ...]
+    wander: Wander
+    notes: tuple[str, ...]
+
+
+def fit_rings(
+    where: str,
+    wl_nm: Float[ndarray, " wl"],
+    *,
+    through: Float[ndarray, " any"],
+    drops: Sequence[Float[ndarray, " wl"]] = (),
+    dropped: bool = True,
+    fsr_nm: float | None = None,
+) -> SweepFit:
+    """Find and fit the rings of a sweep.
+
+    Args:
+        where: The file, for messages.
+        wl_nm: Wavelengths, ascending, in nm.
+        through: Power behind the rings, linear, any unit; NaN where there is no reading; empty if not measured.
+        drops: Powers at drop ports.
+        dropped: Whether the rings have drop buses (of the through bus's coupling), measured or not.
+        fsr_nm: Free spectral range, where fewer than three resonances tell it.
+
+    Returns:
+        The rings.
+
+    Raises:
+        InputError: No ring is seen, or its width is not resolved.
+    """
+    step_nm = float(np.median(np.diff(wl_nm)))
+    found = teeth(wl_nm, through, drops)
+    chains = combs(found)
+    if not chains:
+        chains = [[t] for t in lone(found)]
+    if not chains:
+        raise InputError(
+            f"{where}: no resonance stands out of ripple and noise, want a dip of a ring or a peak at its drop "
+            "port; was "
+            "the alignment lost? give other ports, or measure again"
+        )
+    refuse_unresolved(where, [t for chain in chains for t in chain], step_nm)
+    rough = [fit_comb([t.wl_nm for t in chain]) if len(chain) >= LEAST_COMB else None for chain in chains]
+    notes: list[str] = []
+    if len(chains[0]) < LEAST_COMB and fsr_nm is None:
+        notes.append(
+            f"{len(chains)} resonance{'s' * (len(chains) > 1)}, want 3 or more for a free spectral range: no "
+            "couplings, losses "
+            "or group index, only Q and splitting; sweep wider or give --fsr-nm"
+        )
+    jobs = _groups(chains, rough, fsr_nm)
+    first = [_fit_group(wl_nm, through, drops, group, dropped=dropped) for group in jobs]
+    wander = pooled([fit.evidence for fit, _ in first if fit is not None], step_nm=step_nm)
+    slopes = _coupling_slope([fit for fit, _ in first if fit is not None])
+    windows: list[WindowFit] = []
+    members: list[list[tuple[Resonance, WindowFit, int]]] = [[] for _ in chains]
+    poor = 0
+    for (fit, meters), group in zip(first, jobs, strict=True):
+        if fit is None:
+            poor += len(group)
+            continue
+        wide = abs(slopes) * fit.model.window.half_nm > LARGE_SHIFT and max(t.fwhm_nm for _, t, _ in group) > 0.1
+        fit = refit(fit, wander, meters=meters, slope_per_nm=slopes if wide else None)
+        windows.append(fit)
+        for k, (chain, tooth, told) in enumerate(group):
+            one = resonance(fit, k, fsr_known=told is not None, split=_splits(group))
+            if not _sound(one, tooth, step_nm):
+                poor += 1
+                continue
+            members[chain].append((one, fit, k))
+    if poor:
+        notes.append(f"{poor} resonance{'s' * (poor > 1)} too faint or too disturbed to be fitted")
+    rings = []
+    for group, expected in zip(members, rough, strict=True):
+        if not group:
+            continue
+        group.sort(key=lambda one: one[0].wl_nm)
+        comb = None
+        if len(group) >= LEAST_COMB:
+            comb = fit_comb([one.wl_nm for one, _, _ in group], [one.wl_nm_std for one, _, _ in group], rough=expected)
+        rings.append(RingFit(tuple(one for one, _, _ in group), tuple((fit, k) for _, fit, k in group), comb))
+    if not rings:
+        raise InputError(
+            f"{where}: got {len(found)} dips or peaks, none of which a ring explains, want a resonance over the "
+            "noise; measure with more light"
+        )
+    return SweepFit(tuple(rings), tuple(windows), wander, tuple(notes))
+
+
+def _splits(group: Sequence[tuple[int, Tooth, float | None]]) -> bool:
+    return 1e3 * max(t.fwhm_nm for _, t, _ in group) < WIDEST_SPLIT_PM
+
+
+def _sound(one: Resonance, tooth: Tooth, step_nm: float) -> bool:
+    near = abs(one.wl_nm - tooth.wl_nm) < max(tooth.fwhm_nm, 3.0 * step_nm)
+    return near and one.sure
+
+
+def _groups(
+    chains: Sequence[Sequence[Tooth]], rough: Sequence[Comb | None], fsr_nm: float | None
+) -> list[list[tuple[int, Tooth, float | None]]]:
+    """Teeth that lie in each other's windows, to be fitted together; each with its ring and free spectral range."""
+    single = len(chains) == 1 or any(comb is None for comb in rough)
+    teeth_of = sorted(
+        (
+            (n, t, comb.fsr_nm(t.wl_nm) if comb else fsr_nm)
+            for n, (chain, comb) in enumerate(zip(chains, rough, strict=True))
+            for t in chain
+        ),
+        key=lambda one: one[1].wl_nm,
+    )
+    groups: list[list[tuple[int, Tooth, float | None]]] = []
+    for one in teeth_of:
+        last = groups[-1][-1] if groups else None
+        close = (
+            last is not None
+            and one[1].wl_nm - last[1].wl_nm < _half_nm(one[1], one[2])
+            and all(one[0] != n for n, _, _ in groups[-1])
+        )
+        if close and (not single or fsr_nm is None):
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return groups
+
+
+def _half_nm(tooth: Tooth, fsr_nm: float | None) -> float:
+    half = max(WIDTHS * tooth.fwhm_nm, LEAST_HALF_NM)
+    return half if fsr_nm is None else min(half, 0.5 * fsr_nm)
+
+
+def _fit_group(wl_nm, through, drops, group, *, dropped):
+    """Fit a window; None where nothing is left of it."""
+    half = max(_half_nm(t, fsr) for _, t, fsr in group)
+    low, high = group[0][1].wl_nm - half, group[-1][1].wl_nm + half
+    at = (wl_nm >= low) & (wl_nm <= high)
+    step_nm = float(np.median(np.diff(wl_nm)))
+    stride = max(1, int(min(t.fwhm_nm for _, t, _ in group) / (STEPS_ACROSS * step_nm)))
+    at = np.flatnonzero(at)[::stride]
+    ports = sorted({t.drop for _, t, _ in group if t.drop >= 0})
+    y_through = through[at] if len(through) else through
+    y_drops = [drops[n][at] for n in ports]
+    base = float(np.nanmedian(y_through)) if len(through) and np.isfinite(y_through).any() else 0.0
+    if len(at) < 20 or (len(through) and base <= 0.0) or (not len(through) and not ports):
+        return None, ()
+    y_through = y_through / base if base else y_through
+    peaks = [float(np.nanmax(y)) for y in y_drops]
+    meters = [_meter(through) / base] if base else []
+    meters += [_meter(drops[n]) / peak for n, peak in zip(ports, peaks, strict=True)]
+    # Without a free spectral range only rates are known, and any range far wider than the window tells them.
+    ranges = tuple(fsr if fsr is not None else max(UNKNOWN_TURNS * t.fwhm_nm, 4.0 * half) for _, t, fsr in group)
+    drop_of = tuple(next(k for k, (_, t, _) in enumerate(group) if t.drop == n) for n in ports)
+    window = Window(
+        wl_nm[at],
+        y_through,
+        tuple(y / peak for y, peak in zip(y_drops, peaks, strict=True)),
+        drop_of,
+        ranges,
+        dropped=dropped,
+    )
+    split = _splits(group)
+    starts = [
+        np.concatenate([_start(t, fsr, share, dropped=dropped) for (_, t, _), fsr in zip(group, ranges, strict=True)])
+        for share in (SPLIT_STARTS if split and len(group) == 1 else SPLIT_STARTS[: 1 + split])
+    ]
+    order = 3 if len(group) == 1 else 4
+    fit = fit_window(window, starts, meters=meters, split=split, through_order=order)
+    if not np.isfinite(fit.p).all() or not np.isfinite(fit.covariance).all():
+        return None, ()
+    return fit, meters
+
+
+def _meter(power: ndarray) -> float:
+    """Noise of a meter by the steps between neighbours where a trace has least light."""
+    there = power[np.isfinite(power)]
+    low = there[:-1] <= np.percentile(there, 10)
+    return spread(np.diff(there)[low]) / np.sqrt(2.0) if low.sum() > 10 else 0.0
+
+
+def _start(tooth: Tooth, fsr_nm: float, share: float, *, dropped: bool) -> ndarray:
+    """Numbers of a ring as its width and depth tell them, for a splitting that makes up a share of the width."""
+    total = 2.0 * np.pi * tooth.fwhm_nm / fsr_nm * max(1.0 - 0.6 * share, NARROW)
+    # On resonance √T = (decay by all else)/(all decay) on the side of weak coupling.
+    rest = float(np.clip(np.sqrt(1.0 - min(tooth.depth, 0.9999)), 0.02, 0.98)) if tooth.depth > 0.0 else 0.5
+    if share > 0.5:
+        rest = max(rest, 0.5)
+    kappa2 = 0.5 * total * (1.0 - rest)
+    loss = total - 2.0 * kappa2 if dropped else total - kappa2
+    return np.array(
+        [tooth.wl_nm, np.log(min(kappa2, 0.9)), 0.0, max(loss, 0.02 * total), (1e3 * share * tooth.fwhm_nm) ** 2, 0.0]
+    )
+
+
+def _coupling_slope(fits: Sequence[WindowFit]) -> float:
+    """Change of ln κ² per nm over a comb, by the median over pairs; 0 where too few tell it."""
+    place = np.array([fit.p[0] for fit in fits])
+    log_kappa2 = np.array([fit.p[1] for fit in fits])
+    good = np.array([fit.covariance[1, 1] < 0.1**2 for fit in fits], bool)
+    place, log_kappa2 = place[good], log_kappa2[good]
+    if len(place) < 5:
+        return 0.0
+    apart = place[:, None] - place[None, :]
+    pairs = apart > 0.25 * np.ptp(place)
+    return float(np.median((log_kappa2[:, None] - log_kappa2[None, :])[pairs] / apart[pairs]))

@@ -1,0 +1,210 @@
+"""What a set of files tells together: couplings against gaps, losses against lengths, and resonances against what
+moves them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.laboratory.resonance import Resonance
+from prism_photonics.units import InputError
+
+LEAST_GAPS, TURNS = 3, 8
+SHARED = 0.05
+"""Error of ln κ² of one resonance that its own error bar does not hold, design choice: ripple moves neighbours
+together."""
+LOSS_SHARED_dB = 0.003
+FABRICATED_UM = 2e-5
+"""Scatter of neighbouring rings' resonances by fabrication, where fewer than four tell it; design choice."""
+NEAR = 0.25
+"""Share of a free spectral range by which a resonance may be moved from one setting to the next; further, another
+tooth may
+be its nearest."""
+
+
+@dataclass(frozen=True)
+class GapLaw:
+    """κ² = κ0²·exp(−gap/decay) at one wavelength.
+
+    Attributes:
+        wl_nm: Where it holds.
+        decay_nm: Gap over which κ² falls by e, with its standard error.
+        kappa2_0: κ² at no gap.
+        scatter: Root mean square of what the rings scatter about it, of κ².
+        loss_dB_turn_median: Median loss of a turn over the rings.
+        loss_spread: Standard deviation of their losses, in dB.
+        gap_nm: Gap of each ring.
+        kappa2: κ² of each ring at ``wl_nm``.
+        kappa2_std: Its standard error.
+        loss_dB_turn: Loss of each ring.
+        slope_per_nm: Change of ln κ² per nm of wavelength, of all rings.
+    """
+
+    wl_nm: float
+    decay_nm: float
+    decay_nm_std: float
+    kappa2_0: float
+    scatter: float
+    loss_dB_turn_median: float
+    loss_spread: float
+    gap_nm: tuple[float, ...]
+    kappa2: tuple[float, ...]
+    kappa2_std: tuple[float, ...]
+    loss_dB_turn: tuple[float, ...]
+    slope_per_nm: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fitted polynomial: its numbers from the constant upwards, their standard errors, and what is left."""
+
+    numbers: tuple[float, ...]
+    std: tuple[float, ...]
+    rms: float
+
+
+def gap_law(gap_nm: Sequence[float], rings: Sequence[Sequence[Resonance]]) -> GapLaw:
+    """The law of couplings over gaps, from the resonances of one ring at each.
+
+    Raises:
+        InputError: Fewer than three gaps.
+    """
+    gaps = np.asarray(gap_nm, float)
+    if len(np.unique(gaps)) < LEAST_GAPS:
+        raise InputError(f"gap law: got {len(np.unique(gaps))} gaps, want {LEAST_GAPS} or more; give more files")
+    wl_nm = float(np.median([one.wl_nm for ring in rings for one in ring]))
+    log_kappa2 = [np.array([np.log(one.kappa2_through) for one in ring]) for ring in rings]
+    weights = [
+        1.0 / (np.array([one.kappa2_through_std / one.kappa2_through for one in ring]) ** 2 + SHARED**2)
+        for ring in rings
+    ]
+    away = [np.array([one.wl_nm for one in ring]) - wl_nm for ring in rings]
+    # One slope for all rings: what a single ring tells of it is mostly ripple.
+    top = bottom = 0.0
+    for x, y, w in zip(away, log_kappa2, weights, strict=True):
+        x0, y0 = np.average(x, weights=w), np.average(y, weights=w)
+        top, bottom = top + np.sum(w * (x - x0) * (y - y0)), bottom + np.sum(w * (x - x0) ** 2)
+    slope = float(top / bottom) if bottom > 0.0 else 0.0
+    values = np.array([np.average(y - slope * x, weights=w) for x, y, w in zip(away, log_kappa2, weights, strict=True)])
+    errors = np.array([1.0 / np.sqrt(np.sum(w)) for w in weights])
+    spare, scatter = max(len(gaps) - 2, 1), 0.0
+    line = polynomial(gaps, values, errors, 1)
+    for _ in range(TURNS):
+        off = values - line.numbers[0] - line.numbers[1] * gaps
+        scatter = float(np.sqrt(max(np.sum(off**2) / spare - np.mean(errors**2), 0.0)))
+        line = polynomial(gaps, values, np.hypot(errors, scatter), 1)
+    off = values - line.numbers[0] - line.numbers[1] * gaps
+    decay = -1.0 / line.numbers[1]
+    losses = tuple(loss_dB_turn(ring)[0] for ring in rings)
+    return GapLaw(
+        wl_nm=wl_nm,
+        decay_nm=float(decay),
+        decay_nm_std=float(line.std[1] * decay**2),
+        kappa2_0=float(np.exp(line.numbers[0])),
+        scatter=float(np.sqrt(np.sum(off**2) / spare)),
+        loss_dB_turn_median=float(np.median(losses)),
+        loss_spread=float(np.std(losses, ddof=1)),
+        gap_nm=tuple(map(float, gaps)),
+        kappa2=tuple(map(float, np.exp(values))),
+        kappa2_std=tuple(map(float, np.exp(values) * errors)),
+        loss_dB_turn=losses,
+        slope_per_nm=slope,
+    )
+
+
+def loss_dB_turn(ring: Sequence[Resonance]) -> tuple[float, float]:
+    """Loss of a turn of one ring over its resonances, in dB, and its standard error."""
+    loss = np.array([one.loss_dB_turn for one in ring])
+    weights = 1.0 / (np.array([one.loss_dB_turn_std for one in ring]) ** 2 + LOSS_SHARED_dB**2)
+    mean = float(np.average(loss, weights=weights))
+    over = float(np.average((loss - mean) ** 2, weights=weights)) / max(len(ring) - 1, 1)
+    return mean, float(np.sqrt(max(over, 1.0 / np.sum(weights))))
+
+
+def polynomial(
+    x: Float[ndarray, " points"], y: Float[ndarray, " points"], std: Float[ndarray, " points"], degree: int
+) -> Line:
+    """Weighted least squares; where more points than numbers scatter beyond their errors, the errors grow with them."""
+    scale = float(np.max(np.abs(x))) or 1.0
+    basis = (np.asarray(x)[:, None] / scale) ** np.arange(degree + 1)
+    weighted = basis / std[:, None]
+    covariance = np.linalg.pinv(weighted.T @ weighted)
+    numbers = covariance @ weighted.T @ (y / std)
+    off = y - basis @ numbers
+    spare = len(y) - degree - 1
+    grown = max(float(np.sum((off / std) ** 2)) / spare, 1.0) if spare > 0 else 1.0
+    powers = scale ** np.arange(degree + 1)
+    errors = np.sqrt(np.diag(covariance) * grown) / powers
+    return Line(tuple(map(float, numbers / powers)), tuple(map(float, errors)), float(np.sqrt(np.mean(off**2))))
+
+
+def cutback_dB_cm(length_um: Sequence[float], transmission_dB: Sequence[float]) -> tuple[float, float]:
+    """Propagation loss from guides of several lengths between the same couplers, and its standard error, in dB/cm.
+
+    Raises:
+        InputError: Fewer than two lengths.
+    """
+    x = np.asarray(length_um, float) * 1e-4
+    if len(np.unique(x)) < 2:
+        raise InputError(f"cutback: got {len(np.unique(x))} lengths, want 2 or more; give more files")
+    line = polynomial(x, -np.asarray(transmission_dB, float), np.full(len(x), 0.05), 1)
+    return line.numbers[1], line.std[1]
+
+
+def length_index(length_um: Sequence[float], wl_nm: Sequence[float], *, turn_um: float) -> tuple[float, float]:
+    """Effective index from resonances of one order on rings whose lengths differ a little, and its standard error.
+
+    On resonance n_eff·L = m·λ, and n_eff falls as λ grows: dλ/dL = λ·n_eff/(n_g·L), so that n_eff = n_g·L/λ·dλ/dL.
+
+    Args:
+        length_um: Circumferences.
+        wl_nm: Their resonances of the same order.
+        turn_um: n_g·L of the ring in the middle.
+
+    Raises:
+        InputError: Fewer than three lengths.
+    """
+    if len(np.unique(length_um)) < LEAST_GAPS:
+        raise InputError(
+            f"length sweep: got {len(np.unique(length_um))} lengths, want {LEAST_GAPS} or more; give more files"
+        )
+    x, y = np.asarray(length_um, float), 1e-3 * np.asarray(wl_nm, float)
+    line = polynomial(x - x.mean(), y, np.full(len(x), FABRICATED_UM), 1)
+    per = turn_um / float(np.mean(y))
+    return per * line.numbers[1], per * line.std[1]
+
+
+def loopback_dB(transmission_dB: Sequence[float]) -> tuple[float, float]:
+    """Loss of one coupler from a loop of two, in dB, and its standard error over the sweep."""
+    loss = -0.5 * np.asarray(transmission_dB, float)
+    return float(np.median(loss)), float(1.4826 * np.median(np.abs(loss - np.median(loss))))
+
+
+def followed_nm(
+    settings: Float[ndarray, " settings"], found_nm: Sequence[Sequence[float]], fsr_nm: float | None
+) -> list[float]:
+    """One resonance through the settings, from where it rests: at each, the tooth nearest to where the last two point.
+
+    Raises:
+        InputError: It moves by so much between two settings that another tooth may be meant.
+    """
+    order = np.argsort(np.abs(settings))
+    first = found_nm[order[0]]
+    place = {int(order[0]): float(first[len(first) // 2])}
+    for side in (1.0, -1.0):
+        path = [int(n) for n in order if n == order[0] or side * settings[n] > side * settings[order[0]]]
+        for before, n in pairwise(path):
+            expected = place[before]
+            nearest = min(found_nm[n], key=lambda wl: abs(wl - expected))
+            if fsr_nm is not None and abs(nearest - expected) > NEAR * fsr_nm:
+                raise InputError(
+                    f"tuning: a resonance at {expected:.3f} nm moves by {abs(nearest - expected):.3f} nm from "
+                    f"{settings[before]:g} to "
+                    f"{settings[n]:g}, want less than {NEAR * fsr_nm:.3f} nm; measure at smaller steps"
+                )
+            place[n] = float(nearest)
+    return [place[n] for n in range(len(settings))]

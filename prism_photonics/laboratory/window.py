@@ -1,0 +1,188 @@
+"""A stretch of a measured spectrum about one resonance, or about the rings of one bus: rings × envelope × ripple.
+
+    through = exp(E(λ)) · ∏ T_k(λ)          drop = exp(F(λ)) · D_k(λ) + floor
+
+E and F are what grating couplers, facets and meters do: a polynomial in wavelength, and sinusoids where facets or
+gratings face each other. They are free of each other: two ports of a chip never have one gain.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from prism_photonics.laboratory.response import RingShape, ring_response
+
+RING = len(RingShape._fields)
+RIPPLE = 3  # cosine, sine, period
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Measured powers in a stretch of wavelengths; NaN where there is no reading.
+
+    Attributes:
+        wl_nm: Wavelengths, ascending, in nm.
+        through: Power behind the rings over its own baseline; empty where it was not measured.
+        drops: Powers at drop ports, each over its own peak.
+        drop_of: The ring that each drop port belongs to.
+        fsr_nm: Free spectral range of each ring there, in nm.
+        slope_per_nm: Change of ln κ² per nm.
+        dropped: Whether the rings have drop buses, measured or not.
+    """
+
+    wl_nm: Float[ndarray, " wl"]
+    through: Float[ndarray, " any"]
+    drops: tuple[Float[ndarray, " wl"], ...]
+    drop_of: tuple[int, ...]
+    fsr_nm: tuple[float, ...]
+    slope_per_nm: float = 0.0
+    dropped: bool = True
+
+    @property
+    def traces(self) -> Float[ndarray, "ports wl"]:
+        """The measured ports, the through port first."""
+        return np.array([self.through, *self.drops] if len(self.through) else self.drops)
+
+    @property
+    def centre_nm(self) -> float:
+        """The middle of the stretch, in nm."""
+        return 0.5 * float(self.wl_nm[0] + self.wl_nm[-1])
+
+    @property
+    def half_nm(self) -> float:
+        """Half its width, in nm."""
+        return 0.5 * float(self.wl_nm[-1] - self.wl_nm[0])
+
+
+@dataclass(frozen=True, eq=False)
+class WindowModel:
+    """The model of a window: how its numbers lie in one vector, which of them are free, and what they predict.
+
+    Attributes:
+        window: The stretch.
+        orders: Degree of each port's polynomial.
+        ripples: Number of sinusoids of each port.
+        free: Which numbers are fitted.
+    """
+
+    window: Window
+    orders: tuple[int, ...]
+    ripples: tuple[int, ...]
+    free: Bool[ndarray, " numbers"]
+
+    @classmethod
+    def plain(cls, window: Window, *, through_order: int = 3, drop_order: int = 1, equal: bool = True) -> "WindowModel":
+        """Without ripple and splitting; ``equal`` ties the two couplers of a ring together."""
+        orders = (*((through_order,) if len(window.through) else ()), *(drop_order for _ in window.drops))
+        ripples = tuple(0 for _ in orders)
+        model = cls(window, orders, ripples, np.zeros(0, bool))
+        free = np.ones(model.size, bool)
+        for k in range(len(window.fsr_nm)):
+            free[RING * k + 2] = window.dropped and not equal
+            free[RING * k + 4 : RING * k + 6] = False
+        return replace(model, free=free)
+
+    @property
+    def rings(self) -> int:
+        """Number of rings."""
+        return len(self.window.fsr_nm)
+
+    @property
+    def size(self) -> int:
+        """Number of all numbers, free or not."""
+        return RING * self.rings + sum(self._length(port) for port in range(len(self.orders)))
+
+    def ring(self, p: Float[ndarray, " numbers"], k: int) -> RingShape:
+        """The k-th ring of a vector."""
+        return RingShape(*p[RING * k : RING * (k + 1)])
+
+    def envelope(self, port: int) -> slice:
+        """Where a port's polynomial, floor (drop ports) and ripples lie."""
+        start = RING * self.rings + sum(self._length(before) for before in range(port))
+        return slice(start, start + self._length(port))
+
+    def freed(self, numbers: Sequence[int]) -> "WindowModel":
+        """With more numbers free."""
+        free = self.free.copy()
+        free[list(numbers)] = True
+        return replace(self, free=free)
+
+    def with_ripple(self, port: int, p: Float[ndarray, " numbers"], period_nm: float) -> tuple["WindowModel", ndarray]:
+        """The model with one more sinusoid at a port, and the vector with it at zero."""
+        end = self.envelope(port).stop
+        ripples = tuple(count + (n == port) for n, count in enumerate(self.ripples))
+        free = np.insert(self.free, end, [True] * RIPPLE)
+        # A period that is longer than the stretch is not told from the polynomial.
+        free[end + 2] = period_nm < self.window.half_nm
+        return replace(self, ripples=ripples, free=free), np.insert(p, end, [0.0, 0.0, period_nm])
+
+    def evaluate(
+        self, p: Float[ndarray, " numbers"], wl_nm: Float[ndarray, " wl"]
+    ) -> tuple[Float[ndarray, "ports wl"], Float[ndarray, "ports numbers wl"], Float[ndarray, "ports wl"]]:
+        """What the vector predicts at the ports.
+
+        Returns:
+            Powers, their derivatives by every number, and by the wavelength of the light in the rings, per nm.
+        """
+        w = self.window
+        responses = [
+            ring_response(wl_nm, self.ring(p, k), fsr_nm=w.fsr_nm[k], slope_per_nm=w.slope_per_nm, dropped=w.dropped)
+            for k in range(self.rings)
+        ]
+        ports = len(self.orders)
+        powers, slopes = np.zeros((ports, len(wl_nm))), np.zeros((ports, len(wl_nm)))
+        jacobian = np.zeros((ports, self.size, len(wl_nm)))
+        behind = int(len(w.through) > 0)
+        for port in range(ports):
+            log_gain, by_gain = self._gain(p, port, wl_nm)
+            gain = np.exp(log_gain)
+            if port < behind:
+                whole = np.prod([r.through for r in responses], axis=0)
+                for k, r in enumerate(responses):
+                    rest = np.prod([o.through for n, o in enumerate(responses) if n != k], axis=0)
+                    jacobian[port, RING * k : RING * (k + 1)] = gain * rest * r.d_through[:RING]
+                    slopes[port] += gain * rest * r.d_through[RING]
+                powers[port] = gain * whole
+            else:
+                k = w.drop_of[port - behind]
+                r = responses[k]
+                jacobian[port, RING * k : RING * (k + 1)] = gain * r.d_drop[:RING]
+                slopes[port] = gain * r.d_drop[RING]
+                powers[port] = gain * r.drop
+            at = self.envelope(port)
+            jacobian[port, at] = powers[port] * by_gain
+            if port >= behind:
+                floor = at.start + self.orders[port] + 1
+                powers[port] = powers[port] + p[floor]
+                jacobian[port, floor] = 1.0
+        return powers, jacobian, slopes
+
+    def baseline(self, p: Float[ndarray, " numbers"], port: int) -> Float[ndarray, " wl"]:
+        """What the port would receive without a ring, at the window's wavelengths (at the drop port, if all were
+        dropped).
+        """
+        return np.exp(self._gain(p, port, self.window.wl_nm)[0])
+
+    def _length(self, port: int) -> int:
+        drop = port >= int(len(self.window.through) > 0)
+        return self.orders[port] + 1 + drop + RIPPLE * self.ripples[port]
+
+    def _gain(self, p: ndarray, port: int, wl_nm: ndarray) -> tuple[ndarray, ndarray]:
+        """Logarithm of a port's gain and its derivatives by that port's numbers."""
+        w, at = self.window, self.envelope(port)
+        numbers, away_nm = p[at], wl_nm - self.window.centre_nm
+        order = self.orders[port]
+        by = np.zeros((len(numbers), len(wl_nm)))
+        by[: order + 1] = np.polynomial.legendre.legvander(away_nm / w.half_nm, order).T
+        log_gain = numbers[: order + 1] @ by[: order + 1]
+        start = len(numbers) - RIPPLE * self.ripples[port]
+        for n in range(start, len(numbers), RIPPLE):
+            cosine, sine, period_nm = numbers[n : n + RIPPLE]
+            angle = 2.0 * np.pi * away_nm / period_nm
+            by[n], by[n + 1] = np.cos(angle), np.sin(angle)
+            log_gain = log_gain + cosine * by[n] + sine * by[n + 1]
+            by[n + 2] = (cosine * by[n + 1] - sine * by[n]) * angle / period_nm
+        return log_gain, by

@@ -1,0 +1,183 @@
+"""What a laboratory reads of its rings: fits over the data and what they leave, trends, the gap law, a page."""
+
+import base64
+import html
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prism_photonics.files import write_bytes, write_text
+from prism_photonics.laboratory.extract import Record
+from prism_photonics.laboratory.fit import WindowFit
+from prism_photonics.laboratory.rings import SweepFit
+from prism_photonics.laboratory.series import GapLaw
+from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
+from prism_photonics.report.svg import svg_bytes
+
+MOST_WINDOWS = 3
+WIDTHS_SHOWN, LEAST_SHOWN_PM = 5.0, 60.0
+COLOURS = (BLUE, RED, GREEN, GREY)
+
+
+def write_sweep(path: Path, record: Record, fit: SweepFit) -> None:
+    """Draw fits over the data of one sweep: a window at each end of the light, one in the middle, what is left."""
+    with mpl.rc_context(rc=STYLE):
+        bright = [fit.rings[0].fits[n] for n in record.rings[0].bright] or list(fit.rings[0].fits)
+        chosen = [bright[n] for n in sorted({0, len(bright) // 2, len(bright) - 1})][:MOST_WINDOWS]
+        figure = Figure(figsize=(3.6 * len(chosen) + 0.6, 4.6))
+        grid = figure.subplots(2, len(chosen), squeeze=False, sharex="col", height_ratios=(3.0, 1.0))
+        for column, (window, k) in enumerate(chosen):
+            _window(window, k, grid[0, column], grid[1, column], first=column == 0)
+        figure.suptitle(f"{record.file}: {sum(len(r.resonances) for r in record.rings)} resonances", fontsize=10)
+        write_bytes(path, svg_bytes(figure))
+
+
+def write_overview(folder: Path, records: Sequence[Record], law: GapLaw | None) -> None:
+    """Draw trends over wavelength of all files, and the gap law if there is one."""
+    with mpl.rc_context(rc=STYLE):
+        figure = Figure(figsize=(9.6, 6.4))
+        panels = figure.subplots(2, 2, sharex=True).ravel()
+        wanted = (
+            ("q_loaded", "loaded Q", True),
+            ("kappa2_through", "κ² of the coupler", True),
+            ("loss_dB_turn", "loss of a turn (dB)", False),
+            ("splitting_pm", "splitting (pm)", False),
+        )
+        for axes, (name, label, log) in zip(panels, wanted, strict=True):
+            _trend(axes, records, name, log=log)
+            axes.set(ylabel=label)
+        for axes in panels[2:]:
+            axes.set(xlabel="wavelength (nm)")
+        if 1 < len(records) <= 12:
+            panels[0].legend(fontsize=7, ncols=2)
+        write_bytes(folder / "trends.svg", svg_bytes(figure))
+        if law is not None:
+            figure = Figure(figsize=(6.0, 5.2))
+            above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.0, 1.0))
+            _gap_law(law, above, below)
+            write_bytes(folder / "gap_law.svg", svg_bytes(figure))
+
+
+def write_page(
+    path: Path, numbers: dict[str, Any], records: Sequence[Record], refused: Sequence[str], *, folder: Path
+) -> None:
+    """Write one page that opens offline: what was found, each file's fit, and what was left out."""
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Measured rings</title>",
+        _LOOKS,
+        "</head><body>",
+    ]
+    parts.append(f"<h1>Measured rings</h1><p>{len(numbers['rings'])} resonances in {len(records)} sweeps.</p>")
+    for title, key in (("Gap law", "gap_law"), ("Comb", "comb"), ("Tuning", "tuning")):
+        if numbers[key]:
+            cells = "".join(f"<tr><td>{html.escape(k)}</td><td>{_cell(v)}</td></tr>" for k, v in numbers[key].items())
+            parts.append(f"<h2>{title}</h2><table>{cells}</table>")
+    parts += [_picture(folder / name) for name in ("gap_law.svg", "trends.svg") if (folder / name).is_file()]
+    for record in records:
+        parts.append(
+            f"<h2>{html.escape(record.file)}</h2>"
+            f"<p>{html.escape(record.format)}. {html.escape('; '.join(record.notes))}</p>"
+        )
+        picture = folder / f"{record.file}.svg"
+        if picture.is_file():
+            parts.append(_picture(picture))
+        rows = [row for row in numbers["rings"] if row["file"] == record.file]
+        parts.append(_table(rows))
+    if refused:
+        parts.append("<h2>Left out</h2><ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in refused) + "</ul>")
+    write_text(path, "".join(parts) + "</body></html>\n")
+
+
+def _window(fit: WindowFit, k: int, above: Axes, below: Axes, *, first: bool) -> None:
+    model, p = fit.model, fit.p
+    window = model.window
+    centre_nm = float(p[6 * k])
+    wide_pm = max(WIDTHS_SHOWN * _fwhm_pm(fit, k), LEAST_SHOWN_PM)
+    at = np.abs(window.wl_nm - centre_nm) * 1e3 < wide_pm
+    fine_nm = np.linspace(window.wl_nm[at][0], window.wl_nm[at][-1], 600)
+    smooth, _, _ = model.evaluate(p, fine_nm)
+    names = [*(["through"] if len(window.through) else []), *(f"drop {n + 1}" for n in range(len(window.drops)))]
+    for port, name in enumerate(names):
+        colour = COLOURS[port % len(COLOURS)]
+        above.plot(1e3 * (window.wl_nm[at] - centre_nm), window.traces[port][at], ".", ms=3, color=colour)
+        above.plot(1e3 * (fine_nm - centre_nm), smooth[port], color=colour, lw=0.9, label=name)
+        below.plot(1e3 * (window.wl_nm[at] - centre_nm), 100.0 * fit.residuals[port][at], color=colour, lw=0.8)
+    above.set(title=f"{centre_nm:.3f} nm")
+    below.set(xlabel="from resonance (pm)")
+    if first:
+        above.set(ylabel="of baseline, of peak")
+        below.set(ylabel="left (%)")
+        above.legend(fontsize=7)
+
+
+def _fwhm_pm(fit: WindowFit, k: int) -> float:
+    numbers = fit.p[6 * k : 6 * k + 6]
+    fsr_nm = fit.model.window.fsr_nm[k]
+    decay = math.exp(numbers[1]) * (2.0 if fit.model.window.dropped else 1.0) + max(numbers[3], 0.0)
+    return 1e3 * fsr_nm * decay / (2.0 * math.pi) + math.sqrt(max(numbers[4], 0.0))
+
+
+def _trend(axes: Axes, records: Sequence[Record], name: str, *, log: bool) -> None:
+    for n, record in enumerate(records):
+        for ring in record.rings:
+            kept = [ring.resonances[k] for k in ring.bright]
+            values = np.array([getattr(one, name) for one in kept], float)
+            errors = np.array([getattr(one, f"{name}_std") for one in kept], float)
+            there = np.isfinite(values) & (values > 0.0 if log else np.isfinite(errors))
+            if there.any():
+                wl = np.array([one.wl_nm for one in kept])[there]
+                colour = mpl.colormaps["viridis"](n / max(len(records) - 1, 1) * 0.9)
+                label = record.file if ring is record.rings[0] else None
+                axes.errorbar(wl, values[there], errors[there], fmt="o-", ms=2.5, lw=0.7, color=colour, label=label)
+    if log:
+        axes.set_yscale("log")
+
+
+def _gap_law(law: GapLaw, above: Axes, below: Axes) -> None:
+    gaps = np.asarray(law.gap_nm)
+    line = np.linspace(gaps.min(), gaps.max(), 50)
+    above.errorbar(gaps, law.kappa2, law.kappa2_std, fmt="o", ms=4, color=BLUE)
+    above.plot(line, law.kappa2_0 * np.exp(-line / law.decay_nm), color=RED, lw=1.0)
+    title = f"κ² falls by e over {law.decay_nm:.1f} ± {law.decay_nm_std:.1f} nm, scatter {100 * law.scatter:.1f} %"
+    above.set(yscale="log", ylabel=f"κ² at {law.wl_nm:.0f} nm", title=title)
+    below.plot(gaps, law.loss_dB_turn, "o", ms=4, color=BLUE)
+    below.axhline(law.loss_dB_turn_median, color=RED, lw=1.0)
+    below.set(
+        xlabel="gap (nm)",
+        ylabel="loss of a turn (dB)",
+        ylim=(min(0.0, min(law.loss_dB_turn)), 1.15 * max(law.loss_dB_turn)),
+    )
+
+
+def _picture(path: Path) -> str:
+    """An SVG file in the page itself, as an image: nothing in it is run."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return f"<p><img src='data:image/svg+xml;base64,{content}' alt='{html.escape(path.name)}'></p>"
+
+
+_COLUMNS = ("wl_nm", "fsr_nm", "n_g", "q_loaded", "q_intrinsic", "kappa2_through", "loss_dB_turn", "splitting_pm")
+_LOOKS = (
+    "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem}"
+    "img{max-width:100%}table{border-collapse:collapse;font-size:.85rem}"
+    "td,th{padding:.2rem .6rem;border-bottom:1px solid #e2e8f0;text-align:right}"
+    "p{overflow-wrap:anywhere}</style>"
+)
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(row[name])} ± {_cell(row[f'{name}_std'], 2)}</td>" for name in _COLUMNS) + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _cell(value: Any, digits: int = 6) -> str:
+    return "–" if value is None else f"{value:.{digits}g}" if isinstance(value, float) else html.escape(str(value))

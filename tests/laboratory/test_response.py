@@ -1,0 +1,58 @@
+"""The fit's ring is the simulator's, and its derivatives are true."""
+
+import numpy as np
+import pytest
+from laboratory.simulated import FSR_NM, WL0_NM, fields
+
+from prism_photonics.laboratory.response import RingShape, ring_response
+
+WL_NM = np.linspace(WL0_NM - 1.0, WL0_NM + 1.0, 401)
+LN10 = np.log(10.0) / 10.0
+
+
+def shape(**changes):
+    numbers = {"wl_nm": WL0_NM, "log_kappa2": np.log(0.05), "log_ratio": 0.2, "loss": 0.03, "split2_pm2": 900.0}
+    return RingShape(**({**numbers, "split2_im_pm2": 300.0} | changes))
+
+
+@pytest.mark.parametrize("split_pm", [0.0, 30.0])
+def test_a_measured_ring_is_the_ring_that_the_simulator_knows(split_pm):
+    through, drop = fields(WL_NM, kappa2=0.05, kappa2_drop=0.03, loss_dB=0.1, split_pm=split_pm)
+    square = complex(split_pm) ** 2
+    ring = RingShape(WL0_NM, np.log(0.05), np.log(0.03 / 0.05), 0.1 * LN10, square.real, square.imag)
+    response = ring_response(WL_NM, ring, fsr_nm=FSR_NM)
+    assert response.through == pytest.approx(np.abs(through) ** 2, abs=3e-6)
+    assert response.drop == pytest.approx(np.abs(drop) ** 2, abs=3e-6)
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+@pytest.mark.parametrize("number", range(6))
+def test_the_fit_s_derivatives_are_those_of_finite_differences(number, dropped):
+    ring, step = shape(), 1e-2 if number > 3 else 1e-6
+    up, down = (
+        ring_response(WL_NM, RingShape(*at), fsr_nm=FSR_NM, slope_per_nm=0.012, dropped=dropped)
+        for at in (np.array(ring) + sign * step * np.eye(6)[number] for sign in (1, -1))
+    )
+    exact = ring_response(WL_NM, ring, fsr_nm=FSR_NM, slope_per_nm=0.012, dropped=dropped)
+    for name in ("through", "drop"):
+        numeric = (getattr(up, name) - getattr(down, name)) / (2 * step)
+        assert getattr(exact, f"d_{name}")[number] == pytest.approx(
+            numeric, rel=1e-5, abs=1e-6 * np.abs(numeric).max() + 1e-12
+        )
+
+
+def test_the_slope_by_wavelength_is_true():
+    up, down = (ring_response(WL_NM + sign * 1e-6, shape(), fsr_nm=FSR_NM) for sign in (1, -1))
+    slope = ring_response(WL_NM, shape(), fsr_nm=FSR_NM).d_through[6]
+    assert slope == pytest.approx((up.through - down.through) / 2e-6, abs=1e-5 * np.abs(slope).max())
+
+
+def test_no_ring_gives_more_light_than_it_gets():
+    response = ring_response(WL_NM, shape(split2_im_pm2=0.0), fsr_nm=FSR_NM)
+    assert (response.through + response.drop <= 1.0 + 1e-12).all()
+
+
+def test_an_unsplit_ring_is_the_limit_of_a_split_one():
+    none, little = (ring_response(WL_NM, shape(split2_pm2=s, split2_im_pm2=0.0), fsr_nm=FSR_NM) for s in (0.0, 0.01))
+    assert none.through == pytest.approx(little.through, abs=1e-5)
+    assert none.d_through[4] == pytest.approx(little.d_through[4], rel=1e-3, abs=1e-9)
