@@ -71,6 +71,7 @@ class _Solved:
     volts: Float[ndarray, "buses rings settings channels"]
     acting: Float[ndarray, "buses rings settings channels"]
     rings: list[_Ring]
+    entrance: Complex[ndarray, "buses settings channels"]
     gain_A: Float[ndarray, "buses 1 channels"]
     through: Float[ndarray, "buses settings channels"]
     drop: Float[ndarray, "buses 1 channels"]
@@ -79,7 +80,7 @@ class _Solved:
     @property
     def current_A(self) -> Float[ndarray, "buses settings channels"]:
         """The currents of all readings."""
-        return self.gain_A * (self.through - self.drop_ratio * self.drop * _power(self.rings[0].rho))
+        return self.gain_A * (self.through - self.drop_ratio * self.drop * _power(self.entrance))
 
 
 def readings_A(
@@ -92,12 +93,12 @@ def readings_A(
         flat: Their unknowns.
         relaxed: Whether the phases are relaxed, see `Slopes.by_unknown`.
     """
-    return _solved(survey, flat, relaxed=relaxed).current_A
+    return _solved(survey, flat, relaxed=relaxed, keep=False).current_A
 
 
 def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool = False) -> Slopes:
     """The currents that the unknowns predict and their slopes; arguments as of `readings_A`."""
-    bus = _solved(survey, flat, relaxed=relaxed)
+    bus = _solved(survey, flat, relaxed=relaxed, keep=True)
     scatter, params, light = survey.scatter, bus.params, survey.light
     count, rings = params.t1.shape
     places = columns(rings)
@@ -105,7 +106,7 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
     shape = (count, rings, *bus.through.shape[1:])
     by_turn, by_loss, by_kappa1, by_kappa2 = (np.empty(shape) for _ in range(4))
     twice_A, through = 2.0 * bus.gain_A, bus.through
-    pull = bus.drop_ratio * bus.drop * bus.rings[0].rho.conj()
+    pull = bus.drop_ratio * bus.drop * bus.entrance.conj()
     by_through, by_drop = np.zeros_like(pull), np.ones_like(pull)
     for j, ring in enumerate(bus.rings):
         t1, t2 = _each(params.t1[:, j]), _each(params.t2[:, j])
@@ -147,7 +148,9 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
     by_volt[:, :-1] += share * by_acting[:, 1:]
     by_volt[:, 1:] += share * by_acting[:, :-1]
     by[:, places["kappa1"]], by[:, places["kappa2"]] = scatter.kappa * by_kappa1, scatter.kappa * by_kappa2
-    by[:, places["loss"]] = scatter.loss * _ring(np.log(params.a)) * by_loss
+    # Of the logarithm, not of what is left of the light: far from the minimum that may be nothing.
+    log_a = np.log(survey.rings.a) * np.exp(scatter.loss * bus.unknowns.loss)
+    by[:, places["loss"]] = scatter.loss * _ring(log_a) * by_loss
     by[:, places["offset"]] = scatter.offset_pm * by_shift
     by[:, places["slope"]] = scatter.slope * _ring(survey.rings.slope_pm_V) * by_shift * acting
     by[:, places["curvature"]] = scatter.curvature_pm_V2 * by_shift * acting**2
@@ -157,12 +160,12 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
     current_A, lines = bus.current_A, np.arange(bus.through.shape[-1])
     # A line's gain is seen by its own readings alone.
     by[:, places["gain"]][:, lines, :, lines] = scatter.gain * np.moveaxis(current_A, -1, 0)
-    by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * bus.drop * _power(bus.rings[0].rho)
+    by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * bus.drop * _power(bus.entrance)
     return Slopes(current_A, by, by_shift, by_volt)
 
 
-def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool) -> _Solved:
-    """The sweep from the far end."""
+def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool, keep: bool) -> _Solved:
+    """The sweep from the far end; without ``keep`` the rings are let go, and what is at hand stays in the cache."""
     light, scatter = survey.light, survey.scatter
     count, gaps = survey.rings.t1.shape[1], survey.rings.t1.shape[1] - 1
     unknowns = unravel(flat[:, : columns(count)["drop_ratio"].stop], count)
@@ -183,14 +186,20 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
     rings: list[_Ring] = []
     for j in reversed(range(count)):
         t1, t2, h = _each(params.t1[:, j]), _each(params.t2[:, j]), half_turn[:, j]
-        u, kh = h * h, _each(kappa[:, j]) * h
-        gamma = (light.load[:, j] * c[:, j, None])[:, None, :] * rho if j < gaps else np.zeros_like(rho)
-        denominator = 1.0 - t1 * t2 * u + kh * gamma
-        inverse = denominator.conj() / _power(denominator)
+        u, kh, tau = h * h, _each(kappa[:, j]) * h, t1 * t2
         numerator = t1 - t2 * u
-        rho = (gamma * (t1 * t2 - u) - kh) * inverse
-        power = power * _power(numerator * inverse)
-        rings.append(_Ring(u, kh, gamma, inverse, numerator, rho))
+        if j < gaps:
+            gamma = (light.load[:, j] * c[:, j, None])[:, None, :] * rho
+            denominator = (1.0 - tau * u) + kh * gamma
+            rho = gamma * (tau - u) - kh
+        else:
+            gamma, denominator, rho = np.zeros_like(rho), 1.0 - tau * u, -kh
+        over = 1.0 / _power(denominator)
+        inverse = denominator.conj() * over
+        rho *= inverse
+        power *= _power(numerator) * over
+        if keep:
+            rings.append(_Ring(u, kh, gamma, inverse, numerator, rho))
     return _Solved(
         unknowns=unknowns,
         params=params,
@@ -198,6 +207,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
         volts=volts,
         acting=acting,
         rings=rings[::-1],
+        entrance=rho,
         gain_A=(survey.gain_A * np.exp(scatter.gain * unknowns.gain))[:, None, :],
         through=light.through[:, None, :] * power,
         drop=light.drop[:, None, :],
@@ -227,4 +237,7 @@ def _chained(
 
 
 def _power(field: Complex[ndarray, "..."]) -> Float[ndarray, "..."]:
-    return np.real(field) ** 2 + np.imag(field) ** 2
+    real, imaginary = np.real(field), np.imag(field)
+    power = real * real
+    power += imaginary * imaginary
+    return power

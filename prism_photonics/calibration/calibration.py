@@ -11,10 +11,11 @@ import xarray as xr
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
-from prism_photonics.calibration.assign import by_place
-from prism_photonics.calibration.faults import Fault, find_faults, lit_currents_A, usable
-from prism_photonics.calibration.survey import on_dac_grid, survey_and_faults
+from prism_photonics.calibration.faults import Fault, find_faults
+from prism_photonics.calibration.head_start import HeadStart, head_start
+from prism_photonics.calibration.survey import head_of, on_dac_grid, survey_and_faults
 from prism_photonics.calibration.survey_fit import RowFit, fit_survey
+from prism_photonics.calibration.survey_readings import fit_readings
 from prism_photonics.calibration.unknowns import (
     RowModel,
     Scatter,
@@ -177,12 +178,20 @@ def calibrate(
         InputError: The chip has another shape, or a ring, line or detector is dead.
     """
     survey_key, fit_key = split(key)
-    survey, faults = survey_and_faults(chip, spec, key=survey_key, settings=settings, averages=averages)
-    return from_survey(survey, spec, key=fit_key, faults=faults)
+    with HeadStart(spec, key=fit_key) as ahead:
+        survey, faults = survey_and_faults(
+            chip, spec, key=survey_key, settings=settings, averages=averages, at_head=ahead.begin
+        )
+        return from_survey(survey, spec, key=fit_key, faults=faults, start=ahead.result())
 
 
 def from_survey(
-    survey: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray, faults: tuple[Fault, ...] | None = None
+    survey: xr.Dataset,
+    spec: ChipSpec,
+    *,
+    key: PRNGKeyArray,
+    faults: tuple[Fault, ...] | None = None,
+    start: Float[ndarray, "all unknowns"] | None = None,
 ) -> Calibration:
     """Fit a calibration to a recorded survey.
 
@@ -191,6 +200,7 @@ def from_survey(
         spec: The chip's spec.
         key: JAX random key of the fit's starts.
         faults: Result of `find_faults` of this survey; computed if not given.
+        start: Result of `head_start` of its first settings; computed if not given.
 
     Returns:
         The calibration.
@@ -204,13 +214,12 @@ def from_survey(
             f"({spec.hash[:12]}); calibrate with the chip's own spec"
         )
     own = survey.channel_of_ring.values
-    use = usable(survey, find_faults(survey, spec) if faults is None else faults, spec)
-    current_A = lit_currents_A(survey)
-    dark_A, leak = dark_and_leak(survey.dark_A.values, current_A, trusted=use.whole_rows)
-    # A ring that stands still is a ring at one voltage; its offset tells which.
-    volts = np.where(by_place(use.stuck, own), 0.0, survey.volts_V.values)
-    noise_A = np.where(use.readings, survey.noise_A.values, np.inf)
-    fit, drift = fit_survey(survey, spec, volts=volts, current_A=current_A, noise_A=noise_A, key=key)
+    readings = fit_readings(survey, find_faults(survey, spec) if faults is None else faults, spec)
+    if start is None and (head := head_of(survey, spec)) is not None:
+        start = head_start(head, spec, key=key)
+    use = readings.use
+    dark_A, leak = dark_and_leak(survey.dark_A.values, readings.current_A, trusted=use.whole_rows)
+    fit, drift = fit_survey(survey, spec, readings, key=key, start=start)
     calibration = _from_fit(
         fit,
         np.asarray(spec.comb_design.wl_um),

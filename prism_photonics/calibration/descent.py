@@ -10,13 +10,12 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight
 from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
+from prism_photonics.calibration.portions import in_portions, portions
 
 # Share of a step at which the second-order correction is looked at, and the largest correction that is believed.
 PROBE, BELIEVED = 0.1, 0.75
 # Damping at first, least and most, and what a good and a bad step do to it.
 FIRST, LEAST, MOST, BETTER, WORSE = 1e-3, 1e-12, 1e8, 0.2, 6.0
-# As many as fit a core's cache, design choice.
-READINGS_AT_ONCE = 8192
 # Keeps a matrix regular whose readings tell nothing.
 TINY = 1e-30
 # A relaxed phase is a number about as large as one, either part of it.
@@ -24,7 +23,13 @@ RELAXED_STD = 0.7
 
 
 def descend(
-    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, steps: int, rtol: float, relaxed: bool = False
+    survey: BusSurvey,
+    flat: Float[ndarray, "buses unknowns"],
+    *,
+    steps: int,
+    rtol: float,
+    relaxed: bool = False,
+    damping: float = FIRST,
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
     """The nearest local minimum of each bus, and its cost: squared misfits over noise and the priors'.
 
@@ -34,26 +39,18 @@ def descend(
         steps: Most steps, rejected ones included.
         rtol: A bus is done when an accepted step lowers its cost by less than this share.
         relaxed: Whether phases are relaxed, see `bus_slopes`.
+        damping: Damping of the first step.
 
     Returns:
         (unknowns, costs); a cost is infinite where the misfits are no numbers.
     """
-    x, damping, cost = flat.copy(), np.full(survey.count, FIRST), np.empty(survey.count)
-    for some in _portions(survey, np.arange(survey.count)):
-        cost[some] = _costs(survey.take(some), x[some], relaxed=relaxed)
-    going = np.arange(survey.count)
-    for _ in range(steps):
-        done = np.zeros(survey.count, dtype=bool)
-        for some in _portions(survey, going):
-            to, there = _step(survey.take(some), x[some], damping[some], relaxed=relaxed)
-            better = there < cost[some]
-            gained = cost[some] - there <= rtol * cost[some]
-            done[some] = (better & gained) | (~better & (damping[some] > MOST))
-            x[some[better]], cost[some[better]] = to[better], there[better]
-            damping[some] = np.where(better, np.maximum(damping[some] * BETTER, LEAST), damping[some] * WORSE)
-        going = going[~done[going]]
-        if not going.size:
-            break
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
+        return _descended(
+            survey.take(some), flat[some].copy(), steps=steps, rtol=rtol, relaxed=relaxed, damping=damping
+        )
+
+    x, cost = in_portions(survey, one_portion)
     return x, cost
 
 
@@ -78,10 +75,36 @@ def normal(
     return jacobian @ jacobian.swapaxes(1, 2) + np.diag(np.where(weight > 0.0, weight, 3.0 / np.pi**2))
 
 
-def _portions(survey: BusSurvey, buses: Int[ndarray, " some"]) -> list[Int[ndarray, "..."]]:
-    """Groups of buses that fit the cache."""
-    few = max(1, READINGS_AT_ONCE // survey.current_A[0].size)
-    return [buses[first : first + few] for first in range(0, buses.size, few)]
+def _descended(
+    survey: BusSurvey,
+    x: Float[ndarray, "buses unknowns"],
+    *,
+    steps: int,
+    rtol: float,
+    relaxed: bool,
+    damping: float,
+) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
+    """`descend` of one portion, as many buses a step as fit the cache."""
+    damped, cost = np.full(survey.count, damping), np.empty(survey.count)
+    for some in portions(survey):
+        cost[some] = _costs(survey.take(some), x[some], relaxed=relaxed)
+    going = np.arange(survey.count)
+    now = [(some, survey.take(some)) for some in portions(survey)]
+    for _ in range(steps):
+        done = np.zeros(survey.count, dtype=bool)
+        for some, taken in now:
+            to, there = _step(taken, x[some], damped[some], relaxed=relaxed)
+            better = there < cost[some]
+            gained = cost[some] - there <= rtol * cost[some]
+            done[some] = (better & gained) | (~better & (damped[some] > MOST))
+            x[some[better]], cost[some[better]] = to[better], there[better]
+            damped[some] = np.where(better, np.maximum(damped[some] * BETTER, LEAST), damped[some] * WORSE)
+        if done.any():
+            going = going[~done[going]]
+            now = [(some, survey.take(some)) for some in portions(survey, going)]
+        if not going.size:
+            break
+    return x, cost
 
 
 def _prior(rings: int, *, relaxed: bool) -> Float[ndarray, " unknowns"]:
@@ -106,7 +129,9 @@ def _step(
     """A damped Gauss–Newton step with geodesic acceleration, and the cost at its end."""
     prior = _prior(survey.rings.t1.shape[1], relaxed=relaxed)
     slopes = reading_slopes(survey, flat, relaxed=relaxed)
-    by = (slopes.by_unknown / survey.noise_A[:, None]).reshape(*flat.shape, -1)
+    by = slopes.by_unknown
+    by *= (1.0 / survey.noise_A)[:, None]
+    by = by.reshape(*flat.shape, -1)
     here = ((slopes.current_A - survey.current_A) / survey.noise_A).reshape(survey.count, -1)
     matrix = by @ by.swapaxes(1, 2)
     diagonal = np.arange(prior.size)

@@ -10,18 +10,19 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey, prior_weight, unravel
 from prism_photonics.calibration.bus_slopes import readings_A
 from prism_photonics.calibration.descent import descend, jacobian, normal
+from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.single_rings import single_rings
 from prism_photonics.calibration.starting_points import MOST_BY_CHANCE, pieced_start, random_starts, relaxed_start
 from prism_photonics.calibration.unknowns import RowModel, Unknowns
 
 STEPS, RTOL = 60, 1e-6
+# Of a fit that is only begun with: another one follows, of readings that are known better.
+ROUGH_RTOL = 1e-3
 # Most times that a bus is fitted from new starts.
 TRIES = 3
 # A bus whose χ² is so many times that of the chip's best may be in a wrong minimum too; noise moves it by a tenth or
 # two.
 OUTLYING = 1.5
-# Buses whose error bars are worked out at once.
-BUSES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -53,27 +54,41 @@ class BusFit:
         return unravel(self.std, self.model.rings.t1.shape[-1])
 
 
-def fit_buses(survey: BusSurvey, rng: np.random.Generator, *, wrong_chi2: float, tries: int = TRIES) -> BusFit:
-    """Fit every bus from the relaxed start, and from random starts too where χ² is too high.
+def fit_buses(
+    survey: BusSurvey,
+    rng: np.random.Generator,
+    *,
+    wrong_chi2: float,
+    start: Float[ndarray, "buses unknowns"] | None = None,
+    tries: int = TRIES,
+    rtol: float = RTOL,
+) -> BusFit:
+    """Fit every bus from a start, and from random starts too where χ² is too high.
 
     Args:
         survey: The buses with their readings.
         rng: Draws the random starts.
         wrong_chi2: A bus with a larger χ² is taken for a wrong local minimum, and tried again, as is one whose χ²
             stands out among the chip's.
+        start: Unknowns to begin with; by default where relaxed phases lead.
         tries: Most times that such a bus is tried again.
+        rtol: A bus is done when a step lowers its cost by less than this share.
 
     Returns:
         The fit.
     """
-    single = single_rings(survey)
-    flat, _ = descend(survey, relaxed_start(survey, single), steps=STEPS, rtol=RTOL)
-    return try_again(survey, at_optimum(survey, flat), rng, wrong_chi2=wrong_chi2, tries=tries, single=single)
+    single = None
+    if start is None:
+        single = single_rings(survey)
+        start = relaxed_start(survey, single)
+    flat, _ = descend(survey, start, steps=STEPS, rtol=rtol)
+    fit = at_optimum(survey, flat)
+    return try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
 
 
-def refit_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusFit:
-    """Fit of an updated survey, started at another fit's optimum."""
-    return at_optimum(survey, descend(survey, flat, steps=STEPS, rtol=RTOL)[0])
+def refit_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rtol: float = RTOL) -> BusFit:
+    """Fit of an updated survey, started at another fit's optimum; ``rtol`` as of `fit_buses`."""
+    return at_optimum(survey, descend(survey, flat, steps=STEPS, rtol=rtol)[0])
 
 
 def try_again(
@@ -84,6 +99,8 @@ def try_again(
     wrong_chi2: float,
     tries: int = TRIES,
     single: Float[ndarray, "buses unknowns"] | None = None,
+    rtol: float = RTOL,
+    outlying: float = OUTLYING,
 ) -> BusFit:
     """The fit, with buses of high or outlying χ² fitted again from new starts; the lower χ² is kept.
 
@@ -94,9 +111,11 @@ def try_again(
         wrong_chi2: The limit.
         tries: Most times that a bus is tried again.
         single: Result of `single_rings` of all buses; computed if not given.
+        rtol: As of `fit_buses`.
+        outlying: A χ² stands out that is so many times the least one.
     """
     for _ in range(tries):
-        wrong = np.flatnonzero(fit.chi2 > min(wrong_chi2, OUTLYING * max(1.0, float(fit.chi2.min()))))
+        wrong = np.flatnonzero(fit.chi2 > min(wrong_chi2, outlying * max(1.0, float(fit.chi2.min()))))
         if not wrong.size:
             break
         some = survey.take(wrong)
@@ -107,7 +126,7 @@ def try_again(
             starts = pieced_start(some, alone, fit.flat[wrong], rng)
         count = starts.shape[1]
         many = some.take(np.repeat(np.arange(wrong.size), count))
-        flat, cost = descend(many, starts.reshape(wrong.size * count, -1), steps=STEPS, rtol=RTOL)
+        flat, cost = descend(many, starts.reshape(wrong.size * count, -1), steps=STEPS, rtol=rtol)
         lowest = np.arange(wrong.size) * count + cost.reshape(-1, count).argmin(1)
         other = at_optimum(some, flat[lowest])
         won = np.flatnonzero(other.chi2 < fit.chi2[wrong])
@@ -117,22 +136,24 @@ def try_again(
 
 def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusFit:
     """The model, standard errors and χ² at the optimum."""
-    rings, model = survey.rings.t1.shape[1], survey.model(flat)
-    counted = np.isfinite(survey.noise_A)
-    readings = counted.sum((1, 2))
-    error_A = counted * (readings_A(survey, flat) - survey.current_A)
-    # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
-    cost = ((error_A / survey.noise_A) ** 2).sum((1, 2)) + ((prior_weight(rings) * flat) ** 2).sum(1)
-    chi2 = cost / np.maximum(readings - (rings - 1), 1)
-    variance = np.empty_like(flat)
-    for first in range(0, survey.count, BUSES_AT_ONCE):
-        some = np.arange(first, min(first + BUSES_AT_ONCE, survey.count))
-        inverse = np.linalg.inv(normal(jacobian(survey.take(some), flat[some]), rings))
-        variance[some] = np.diagonal(inverse, axis1=1, axis2=2)
-    # Unmodelled physics shows as χ² above one; the error bars grow with it.
-    std = np.sqrt(variance * np.maximum(chi2, 1.0)[:, None])
-    misfit = ((error_A / model.gain_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
-    return BusFit(flat, std, model, np.sqrt(misfit), chi2)
+    rings = survey.rings.t1.shape[1]
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
+        buses, x = survey.take(some), flat[some]
+        counted = np.isfinite(buses.noise_A)
+        readings = counted.sum((1, 2))
+        error_A = counted * (readings_A(buses, x) - buses.current_A)
+        # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
+        cost = ((error_A / buses.noise_A) ** 2).sum((1, 2)) + ((prior_weight(rings) * x) ** 2).sum(1)
+        chi2 = cost / np.maximum(readings - (rings - 1), 1)
+        variance = np.diagonal(np.linalg.inv(normal(jacobian(buses, x), rings)), axis1=1, axis2=2)
+        # Unmodelled physics shows as χ² above one; the error bars grow with it.
+        std = np.sqrt(variance * np.maximum(chi2, 1.0)[:, None])
+        misfit = ((error_A / buses.model(x).gain_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
+        return std, np.sqrt(misfit), chi2
+
+    std, residual_rms, chi2 = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
+    return BusFit(flat, std, survey.model(flat), residual_rms, chi2)
 
 
 def _mended(fit: BusFit, to: Int[ndarray, " won"], other: BusFit, of: Int[ndarray, " won"]) -> BusFit:

@@ -8,11 +8,12 @@ offsets comes first, in the closed form of one ring's powers with x = cos φ and
 
 import jax
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, Light, columns
 from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.portions import in_portions
 
 # What neighbours add to a ring's channel, in units of full light, and where its resonance is looked for, in standard
 # deviations. Design choices.
@@ -21,6 +22,8 @@ OFFSET_REACH, STRETCHES, OFFSET_GRID = 4.0, 16, 15
 # The lowest points of so many stretches go on.
 STARTS = 3
 STEPS, RTOL = 15, 1e-3
+# Each is looked at with the ring at every point of the grid.
+READINGS_ON_GRID = 512
 
 
 def single_rings(survey: BusSurvey) -> Float[ndarray, "buses unknowns"]:
@@ -31,9 +34,9 @@ def single_rings(survey: BusSurvey) -> Float[ndarray, "buses unknowns"]:
     buses, rings = survey.channel_of_ring.shape
     alone = _alone(survey)
     offsets = np.linspace(-OFFSET_REACH, OFFSET_REACH, STRETCHES * OFFSET_GRID)
-    costs = _grid_costs(alone, offsets).reshape(-1, STRETCHES, OFFSET_GRID)
-    of_stretch = costs.argmin(2) + OFFSET_GRID * np.arange(STRETCHES)
-    lowest = np.take_along_axis(of_stretch, np.argsort(costs.min(2), axis=1)[:, :STARTS], axis=1)
+    (lowest,) = in_portions(
+        alone, lambda some: (_lowest_stretches(alone.take(some), offsets),), readings=READINGS_ON_GRID
+    )
     starts = np.zeros((lowest.size, columns(1)["drop_ratio"].stop))
     starts[:, columns(1)["offset"].start] = offsets[lowest.ravel()]
     found, cost = descend(alone.take(np.repeat(np.arange(alone.count), STARTS)), starts, steps=STEPS, rtol=RTOL)
@@ -84,6 +87,13 @@ def _alone(survey: BusSurvey) -> BusSurvey:
         noise_A=by_setting(noise_A),
         light=light,
     )
+
+
+def _lowest_stretches(alone: BusSurvey, offsets: Float[ndarray, " points"]) -> Int[ndarray, "singles starts"]:
+    """The lowest point of each of the lowest stretches of a ring's offsets."""
+    costs = _grid_costs(alone, offsets).reshape(-1, STRETCHES, OFFSET_GRID)
+    of_stretch = costs.argmin(2) + OFFSET_GRID * np.arange(STRETCHES)
+    return np.take_along_axis(of_stretch, np.argsort(costs.min(2), axis=1)[:, :STARTS], axis=1)
 
 
 def _grid_costs(alone: BusSurvey, offsets: Float[ndarray, " points"]) -> Float[ndarray, "singles points"]:

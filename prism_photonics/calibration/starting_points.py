@@ -16,13 +16,15 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, columns
-from prism_photonics.calibration.descent import descend, misfits
+from prism_photonics.calibration.descent import FIRST, descend, misfits
 
 # Errors that are added, in units of full light, first with relaxed phases and then with true ones. A ring's field at x
 # linewidths is 1/√(1 + 4x²) of that on resonance, 0.1 at five: about so much is left out at first. Design choices.
 RELAXED_BLURS, LOWERED_BLURS = (0.1, 0.03), (0.01, 0.003)
 CROWDED_BLURS = (0.3, 0.1, 0.05, 0.03, 0.02, 0.01)
 STEPS, RTOL = 20, 1e-2
+# Far from any minimum the first steps go only where they are damped.
+FAR_DAMPING = 1.0
 # Chance does it up to so many rings: design choices.
 MOST_BY_CHANCE, DRAWS, SCOUTING_STEPS, FINALISTS = 8, 8, 15, 3
 SCOUTING_BLURS, JOINED_BLURS = (0.1, 0.03), (0.03, 0.01)
@@ -44,8 +46,10 @@ def relaxed_start(survey: BusSurvey, single: Float[ndarray, "buses unknowns"]) -
     flat = np.concatenate([single, np.zeros((survey.count, rings - 1))], axis=1)
     phases, imaginary = columns(rings)["phase_rad"], slice(single.shape[1], None)
     flat[:, phases] = 0.0
+    damping = FAR_DAMPING
     for blur in RELAXED_BLURS if rings <= MOST_BY_CHANCE else CROWDED_BLURS:
-        flat, _ = descend(survey.blurred(blur), flat, steps=STEPS, rtol=RTOL, relaxed=True)
+        flat, _ = descend(survey.blurred(blur), flat, steps=STEPS, rtol=RTOL, relaxed=True, damping=damping)
+        damping = FIRST
     found = flat[:, : single.shape[1]].copy()
     found[:, phases] = np.arctan2(flat[:, imaginary], flat[:, phases])
     return through_blurs(survey, found, LOWERED_BLURS)

@@ -1,5 +1,7 @@
 """The calibration survey: choice of voltages and lights, and their readings."""
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,9 @@ READINGS_PER_RING = 60
 SURVEY_NOISE, MOST_SURVEY_AVERAGES = 1e-4, 1024
 # Where a silent ring is set to see which line it moves, in shares of the drive: 34 pm apart on the demo, a linewidth.
 PROBES = (-0.8, -0.4, 0.0, 0.4, 0.8)
+# Share of a survey's settings with which the fit begins while the others are read; that many at least, which is more
+# readings than unknowns. Design choices.
+HEAD, FEWEST_HEAD_SETTINGS = 0.75, 10
 # The dark level is subtracted from every channel's reading, so it is averaged so many times longer.
 DARK_FACTOR = 4
 
@@ -58,6 +63,12 @@ def settings_for(spec: ChipSpec) -> int:
     """Voltage settings of a survey: each costs a reading of every line, and one in the dark."""
     affordable = READINGS_PER_RING * spec.chip.channels // (spec.chip.rings + 1)
     return min(SETTINGS, max(FEWEST_SETTINGS, affordable))
+
+
+def head_settings(settings: int) -> int:
+    """The first settings of a survey, with which its fit begins; 0 where they are too few to tell anything."""
+    head = max(math.ceil(HEAD * settings), FEWEST_HEAD_SETTINGS)
+    return head if head < settings else 0
 
 
 def averages_for(spec: ChipSpec, *, noise: float = SURVEY_NOISE, most: int = MOST_SURVEY_AVERAGES) -> int:
@@ -119,8 +130,12 @@ def survey_and_faults(
     key: PRNGKeyArray,
     settings: int | None = None,
     averages: int | None = None,
+    at_head: Callable[[xr.Dataset], None] = lambda head: None,
 ) -> tuple[xr.Dataset, tuple[Fault, ...]]:
-    """The survey, and the faults that it shows; arguments and errors are those of `take_survey`."""
+    """The survey, and the faults that it shows; arguments and errors are those of `take_survey`.
+
+    ``at_head`` is given the survey's first settings, as of `head_of`, as soon as they are read.
+    """
     if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.rings):
         raise InputError(
             f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.rings}; "
@@ -141,7 +156,10 @@ def survey_and_faults(
                 current_A[c] = chip.measure(light, averages=averages)
                 time_s[c] = chip.time_s
             taken.append(_Taken(setting, dark_A, current_A, time_s))
+            if len(taken) == head:
+                at_head(_dataset(chip, spec, taken, averages))
 
+    head = head_settings(settings)
     take(survey_volts(spec, settings, key))
     survey = _dataset(chip, spec, taken, averages)
     faults = find_faults(survey, spec)
@@ -163,6 +181,19 @@ def survey_and_faults(
         survey = _dataset(chip, spec, taken, averages, probes=len(PROBES))
         faults = find_faults(survey, spec)
     return survey, faults
+
+
+def head_of(survey: xr.Dataset, spec: ChipSpec) -> xr.Dataset | None:
+    """The first settings of a survey, as if it had ended there; None where they are too few to tell anything."""
+    probes = int(survey.attrs.get("probes", 0))
+    settings = head_settings(survey.sizes["setting"] - probes)
+    if not settings:
+        return None
+    head = survey.isel(setting=slice(0, settings))
+    noise_A = _noise_A(spec, head.current_A.values, int(survey.attrs["averages"]))
+    head["noise_A"] = (head.noise_A.dims, noise_A, head.noise_A.attrs)
+    triggers = settings * (spec.chip.rings + 1)
+    return head.assign_attrs(probes=0, triggers=triggers)
 
 
 class _Taken(NamedTuple):

@@ -20,12 +20,15 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey, prior_weight
 from prism_photonics.calibration.bus_slopes import reading_slopes
 from prism_photonics.calibration.descent import normal
+from prism_photonics.calibration.portions import each_portion, in_portions
 from prism_photonics.drift.process import FilmCharge
 from prism_photonics.drift.state import FILM_SCATTER
 from prism_photonics.spec import ChipSpec
 
 # Between knots the temperature runs straight.
 MOST_KNOTS = 300
+# As of `portions`; a matrix of all readings by all goes with each bus.
+READINGS_OF_DRIFT = 2048
 
 
 @dataclass(frozen=True)
@@ -130,18 +133,28 @@ def drift_std(
     spec: ChipSpec,
 ) -> Float[ndarray, "all unknowns"]:
     """Standard errors of the rows' unknowns that come from the uncertainty of the drift; arguments as above."""
+    import scipy.sparse
+
     equations = _Equations.of(survey, flat, terms=terms, drift=drift, spec=spec)
-    root = np.linalg.cholesky(np.linalg.inv(equations.normal))
-    count = equations.before.shape[1]
-    of_reading = equations.spread.toarray()[_readings_of_bus(drift.time_s.shape, spec)]
-    shared_root = np.einsum("brk,pkm->brpm", of_reading, root[:-1].reshape(3, count, -1))
-    found = np.empty_like(flat)
-    for number in range(survey.count):
-        by = _ByDrift.of(survey, flat, terms, number=number)
-        misfit = np.einsum("rp,rpm->rm", by.shared, shared_root[number % spec.chip.buses]) + np.outer(by.film, root[-1])
-        follows = _cho_solve(by.factor, by.rows @ misfit)
-        found[number] = np.sqrt((follows**2).sum(1))
-    return found
+    buses, lines = spec.chip.buses, drift.time_s.size // spec.chip.buses
+    # Covariance of what the drift is at a bus's readings: temperatures one pattern after the other, then the film.
+    covariance = np.linalg.inv(equations.normal)
+    of_bus = []
+    for readings in _readings_of_bus(drift.time_s.shape, spec):
+        at = scipy.sparse.block_diag([equations.spread[readings]] * 3 + [np.ones((1, 1))], format="csr")
+        of_bus.append(at @ (at @ covariance).T)
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some unknowns"]]:
+        by = _ByDrift.of(survey, flat, terms, some=some)
+        moved = np.linalg.solve(by.normal, by.rows)
+        slopes = np.empty((*moved.shape[:2], 3 * lines + 1))
+        for p in range(3):
+            slopes[..., p * lines : (p + 1) * lines] = moved * by.shared[:, None, :, p]
+        slopes[..., -1] = (moved @ by.film[..., None])[..., 0]
+        spread = np.concatenate([one @ of_bus[number % buses] for one, number in zip(slopes, some, strict=True)])
+        return (np.sqrt((spread.reshape(slopes.shape) * slopes).sum(2)),)
+
+    return in_portions(survey, one_portion, readings=READINGS_OF_DRIFT)[0]
 
 
 @dataclass(frozen=True)
@@ -204,61 +217,83 @@ def _readings_of_bus(shape: tuple[int, int], spec: ChipSpec) -> Int[ndarray, "bu
 
 @dataclass(frozen=True)
 class _ByDrift:
-    """One bus's misfits over noise, and their slopes.
+    """Misfits of some buses over noise, and their slopes.
 
     Attributes:
         misfit: The misfits.
-        rows: Slopes by the bus's unknowns.
+        rows: Slopes by the buses' own unknowns.
         shared: Slopes by the shared temperatures.
         film: Slopes by the film's factor.
-        factor: Lower Cholesky factor of the normal matrix of the bus's unknowns.
+        normal: Normal matrix of the buses' unknowns.
         pull: Its right-hand side: the gradient of half the cost.
     """
 
-    misfit: Float[ndarray, " readings"]
-    rows: Float[ndarray, "unknowns readings"]
-    shared: Float[ndarray, "readings 3"]
-    film: Float[ndarray, " readings"]
-    factor: Float[ndarray, "unknowns unknowns"]
-    pull: Float[ndarray, " unknowns"]
+    misfit: Float[ndarray, "some readings"]
+    rows: Float[ndarray, "some unknowns readings"]
+    shared: Float[ndarray, "some readings 3"]
+    film: Float[ndarray, "some readings"]
+    normal: Float[ndarray, "some unknowns unknowns"]
+    pull: Float[ndarray, "some unknowns"]
 
     @classmethod
     def of(
-        cls, survey: BusSurvey, flat: Float[ndarray, "all unknowns"], terms: DriftTerms, *, number: int
+        cls,
+        survey: BusSurvey,
+        flat: Float[ndarray, "all unknowns"],
+        terms: DriftTerms,
+        *,
+        some: Int[ndarray, " some"],
     ) -> "_ByDrift":
-        """Bus ``number`` of all."""
-        bus, x = survey.take(np.array([number])), flat[[number]]
-        slopes, rings = reading_slopes(bus, x), bus.rings.t1.shape[1]
-        over_noise = lambda part: (part / bus.noise_A).reshape(-1, bus.noise_A.size)  # noqa: E731
-        misfit = over_noise(slopes.current_A - bus.current_A)[0]
-        rows = over_noise(slopes.by_unknown[0])
-        shared = over_noise(slopes.by_shift[0]).T @ terms.patterns_pm[number].T
-        lost_V = np.moveaxis(terms.lost_V[number], -1, 0)
-        film = -over_noise(slopes.by_volt[0] * lost_V).sum(0)
-        factor = np.linalg.cholesky(normal(rows[None], rings)[0])
-        return cls(misfit, rows, shared, film, factor, rows @ misfit + prior_weight(rings) ** 2 * x[0])
+        """Of some of all buses."""
+        buses, x, rings = survey.take(some), flat[some], survey.rings.t1.shape[1]
+        slopes, weight = reading_slopes(buses, x), 1.0 / buses.noise_A
+
+        def over_noise(slope: Float[ndarray, "some by settings channels"]) -> Float[ndarray, "some by readings"]:
+            return (slope * weight[:, None]).reshape(*slope.shape[:2], -1)
+
+        misfit = over_noise((slopes.current_A - buses.current_A)[:, None])[:, 0]
+        rows = over_noise(slopes.by_unknown)
+        shared = over_noise(slopes.by_shift).swapaxes(1, 2) @ terms.patterns_pm[some].swapaxes(1, 2)
+        lost_V = np.moveaxis(terms.lost_V[some], -1, 1)
+        film = -over_noise((slopes.by_volt * lost_V).sum(1, keepdims=True))[:, 0]
+        pull = (rows @ misfit[..., None])[..., 0] + prior_weight(rings) ** 2 * x
+        return cls(misfit, rows, shared, film, normal(rows, rings), pull)
 
 
 def _normal(
     survey: BusSurvey, flat: Float[ndarray, "all unknowns"], terms: DriftTerms, *, buses: int
 ) -> tuple[Float[ndarray, "..."], ...]:
     """Normal equations of the drift at all readings of each bus, summed over rows, the rows' unknowns eliminated."""
-    readings = survey.current_A[0].size
-    within, with_film = np.zeros((buses, 3, readings, 3, readings)), np.zeros((buses, 3, readings))
-    film, pull, film_pull = np.zeros(buses), np.zeros((buses, 3, readings)), np.zeros(buses)
-    for number in range(survey.count):
-        b, by = number % buses, _ByDrift.of(survey, flat, terms, number=number)
-        kept = np.eye(readings) - by.rows.T @ _cho_solve(by.factor, by.rows)
-        left = by.misfit - by.rows.T @ _cho_solve(by.factor, by.pull)
-        seen = kept @ by.film
-        for p, of_p in enumerate(by.shared.T):
-            for q, of_q in enumerate(by.shared.T):
-                within[b, p, :, q] += of_p[:, None] * kept * of_q
-        with_film[b] += by.shared.T * seen
-        film[b] += by.film @ seen
-        pull[b] -= by.shared.T * left
-        film_pull[b] -= by.film @ left
-    return within, with_film, film, pull, film_pull
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "..."], ...]:
+        by, readings = _ByDrift.of(survey, flat, terms, some=some), survey.current_A[0].size
+        known = np.concatenate([by.rows, by.pull[..., None]], axis=2)
+        moved = np.linalg.solve(by.normal, known)
+        through = by.rows.swapaxes(1, 2) @ moved
+        kept, left = np.eye(readings) - through[..., :-1], by.misfit - through[..., -1]
+        seen = (kept @ by.film[..., None])[..., 0]
+        within, with_film = np.zeros((buses, 3, readings, 3, readings)), np.zeros((buses, 3, readings))
+        film, pull, film_pull = np.zeros(buses), np.zeros((buses, 3, readings)), np.zeros(buses)
+        for b in np.unique(some % buses):
+            mine = some % buses == b
+            shared, here = by.shared[mine], kept[mine]
+            for p in range(3):
+                weighted = shared[:, :, p, None] * here
+                for q in range(p, 3):
+                    within[b, p, :, q] = np.einsum("nrs,ns->rs", weighted, shared[..., q])
+                    # The matrix is symmetric.
+                    within[b, q, :, p] = within[b, p, :, q].T
+            with_film[b] = np.einsum("nrp,nr->pr", shared, seen[mine])
+            pull[b] = -np.einsum("nrp,nr->pr", shared, left[mine])
+            film[b], film_pull[b] = (by.film[mine] * seen[mine]).sum(), -(by.film[mine] * left[mine]).sum()
+        return within, with_film, film, pull, film_pull
+
+    portions = each_portion(survey, one_portion, readings=READINGS_OF_DRIFT)
+    whole = next(portions)
+    for part in portions:
+        for total, more in zip(whole, part, strict=True):
+            total += more
+    return whole
 
 
 def _cho_solve(factor: Float[ndarray, "n n"], right: Float[ndarray, "n *some"]) -> Float[ndarray, "n *some"]:

@@ -13,20 +13,25 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey, Light
 from prism_photonics.calibration.bus_slopes import reading_slopes
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
-from prism_photonics.calibration.fit import BusFit, fit_buses, refit_buses, try_again
+from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, BusFit, fit_buses, refit_buses, try_again
+from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.survey_drift import DriftTerms, SurveyDrift, drift_std, lost_volts, update_drift
+from prism_photonics.calibration.survey_readings import FitReadings
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, designed_gain_A
 from prism_photonics.circuit.params import assigned_bank
 from prism_photonics.drift.state import thermal_patterns_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import key_words
 
-# Turns of drift and rows: the elimination leaves little to a second one.
-TURNS = 3
+# Turns of drift and rows, and how closely the rows are fitted in each: the elimination leaves little to a second one.
+RTOLS = (ROUGH_RTOL, ROUGH_RTOL, RTOL)
 # A bus's χ² beyond which it is taken for a wrong local minimum: of a chip that stands still, with the drift counted as
 # noise, and where the drift may not be settled yet (design choices). Of the last up to 10 was seen, of wrong minima 5
 # to 550.
 WRONG_MINIMUM, BLURRED, UNSETTLED = 4.0, 2.0, 30.0
+# With few readings and the drift not settled, more buses stand out than are wrong: those that are by far are begun anew
+# while the survey goes on, the others after it.
+OUTLYING_HEAD = 4.0
 
 
 class RowFit(eqx.Module):
@@ -52,55 +57,90 @@ class RowFit(eqx.Module):
         return cls(*jax.tree.map(by_row, parts))
 
 
+def rough_start(
+    head: xr.Dataset, spec: ChipSpec, readings: FitReadings, *, key: PRNGKeyArray
+) -> Float[ndarray, "all unknowns"]:
+    """Unknowns of every bus that roughly explain a survey's first settings.
+
+    Args:
+        head: Those settings.
+        spec: The chip.
+        readings: What of them a fit may use.
+        key: JAX random key of the starts.
+    """
+    terms, buses = _of_survey(head, spec, readings)
+    # Starts of its own: those of the whole survey's fit stay what they are.
+    (rng,) = _generator(key).spawn(1)
+    if not drift_matters(head, spec):
+        return fit_buses(buses, rng, wrong_chi2=WRONG_MINIMUM, rtol=ROUGH_RTOL).flat
+    return _settled(
+        buses, terms, spec, rng=rng, time_s=head.time_s.values, rtols=(ROUGH_RTOL,), outlying=OUTLYING_HEAD
+    )[0].flat
+
+
 def fit_survey(
     survey: xr.Dataset,
     spec: ChipSpec,
+    given: FitReadings,
     *,
-    volts: Float[ndarray, "settings rows rings"],
-    current_A: Float[ndarray, "settings rings rows"],
-    noise_A: Float[ndarray, "settings rings rows"],
     key: PRNGKeyArray,
+    start: Float[ndarray, "all unknowns"] | None = None,
 ) -> tuple[RowFit, SurveyDrift]:
     """Fit every bus of every row, and the drift meanwhile where that shows.
 
     Args:
         survey: Result of `take_survey`.
         spec: The chip: where the fit starts, and how much it scatters and drifts.
-        volts: Its voltages in V, 0 for rings that stand still.
-        current_A: Its readings less their dark level, in A.
-        noise_A: Their expected standard deviations in A; infinite where a reading carries no weight.
+        given: What of the survey a fit may use.
         key: JAX random key of the starts.
+        start: Unknowns of every bus to begin with; by default they are searched.
 
     Returns:
         The fit and the drift, which is none where it stays below the noise.
     """
-    rng, rows = np.random.default_rng(key_words(key)), spec.chip.rows
+    rng, rows = _generator(key), spec.chip.rows
     time_s = survey.time_s.values
-    terms, readings = bus_surveys(
-        spec,
-        volts=volts,
-        current_A=current_A,
-        noise_A=noise_A,
-        time_s=time_s,
-        channel_of_ring=survey.channel_of_ring.values,
-    )
+    terms, readings = _of_survey(survey, spec, given)
     still = SurveyDrift.none(time_s)
     if not drift_matters(survey, spec):
-        return RowFit.of(fit_buses(readings, rng, wrong_chi2=WRONG_MINIMUM), rows=rows), still
+        return RowFit.of(fit_buses(readings, rng, wrong_chi2=WRONG_MINIMUM, start=start), rows=rows), still
+    fit, drift, applied = _settled(readings, terms, spec, rng=rng, time_s=time_s, rtols=RTOLS, start=start)
+    more = drift_std(applied, fit.flat, terms=terms, drift=drift, spec=spec)
+    return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), rows=rows), drift
+
+
+def _settled(
+    readings: BusSurvey,
+    terms: DriftTerms,
+    spec: ChipSpec,
+    *,
+    rng: np.random.Generator,
+    time_s: Float[ndarray, "settings rings"],
+    rtols: tuple[float, ...],
+    start: Float[ndarray, "all unknowns"] | None = None,
+    outlying: float = OUTLYING,
+) -> tuple[BusFit, SurveyDrift, BusSurvey]:
+    """Rows and drift by turns, as many as there are ``rtols``: the fit, the drift, and the readings with both."""
     # Which local minimum the bus phases are in shows with the drift counted as noise; its bottom, without.
     took_s = float(np.ptp(time_s))
-    walked_A = blur_A(took_s, spec).reshape(readings.count, 1, -1)
-    fit, drift = fit_buses(_less_sure(readings, walked_A), rng, wrong_chi2=BLURRED), still
+    walked = _less_sure(readings, blur_A(took_s, spec).reshape(readings.count, 1, -1))
+    fit, drift = fit_buses(walked, rng, wrong_chi2=BLURRED, start=start, rtol=ROUGH_RTOL), SurveyDrift.none(time_s)
+
+    def by_pm(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some settings channels"]]:
+        slopes = reading_slopes(readings.take(some), fit.flat[some])
+        return (np.linalg.norm(slopes.by_shift, axis=1),)
+
     # Each ring wanders for itself too, which no reading tells apart from noise: most on the flanks.
-    by_pm = np.linalg.norm(reading_slopes(readings, fit.flat).by_shift, axis=1)
-    readings = _less_sure(readings, wandered_pm(took_s, spec) * by_pm)
-    for turn in range(TURNS):
-        drift = update_drift(terms.applied(readings, drift), fit.flat, terms=terms, drift=drift, spec=spec)
-        fit = refit_buses(terms.applied(readings, drift), fit.flat)
+    (flanks,) = in_portions(readings, by_pm, readings=READINGS_AT_ONCE)
+    readings = _less_sure(readings, wandered_pm(took_s, spec) * flanks)
+    applied = terms.applied(readings, drift)
+    for turn, rtol in enumerate(rtols):
+        drift = update_drift(applied, fit.flat, terms=terms, drift=drift, spec=spec)
+        applied = terms.applied(readings, drift)
+        fit = refit_buses(applied, fit.flat, rtol=rtol)
         if turn == 0:
-            fit = try_again(terms.applied(readings, drift), fit, rng, wrong_chi2=UNSETTLED)
-    more = drift_std(terms.applied(readings, drift), fit.flat, terms=terms, drift=drift, spec=spec)
-    return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), rows=rows), drift
+            fit = try_again(applied, fit, rng, wrong_chi2=UNSETTLED, rtol=rtol, outlying=outlying)
+    return fit, drift, applied
 
 
 def bus_surveys(
@@ -133,6 +173,21 @@ def bus_surveys(
         light=Light.of(wl_um, rings, paths),
     )
     return terms, terms.applied(readings, SurveyDrift.none(time_s))
+
+
+def _of_survey(survey: xr.Dataset, spec: ChipSpec, given: FitReadings) -> tuple[DriftTerms, BusSurvey]:
+    return bus_surveys(
+        spec,
+        volts=given.volts,
+        current_A=given.current_A,
+        noise_A=given.noise_A,
+        time_s=survey.time_s.values,
+        channel_of_ring=survey.channel_of_ring.values,
+    )
+
+
+def _generator(key: PRNGKeyArray) -> np.random.Generator:
+    return np.random.default_rng(key_words(key))
 
 
 def _less_sure(readings: BusSurvey, error_A: Float[ndarray, "..."]) -> BusSurvey:

@@ -83,6 +83,7 @@ def calibrate(
         **summary(session.fit),
         "search_readings": searched,
         "wall_time_s": round(wall_time_s, 1),
+        "fit_wait_s": round(session.fit_wait_s, 1),
         "over_voltage_attempts": chip.over_voltage_attempts,
         "over_power_attempts": chip.over_power_attempts,
         "spec_hash": chip_spec.hash,

@@ -1,5 +1,6 @@
 """A calibrated chip on its bench: its fit, the survey behind it, and the tracker that corrects its drift."""
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -11,6 +12,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration, from_survey, summary
 from prism_photonics.calibration.faults import Fault
+from prism_photonics.calibration.head_start import HeadStart
 from prism_photonics.calibration.record import write_record
 from prism_photonics.calibration.stages import stages
 from prism_photonics.calibration.survey import survey_and_faults
@@ -45,6 +47,7 @@ class CalibrationSession:
         tracker: Sets the chip's voltages, and tracks its temperature where drift matters.
         faults: Faults that the survey shows; rings lost by them are left out.
         seed: The seed of survey and fit.
+        fit_wait_s: How long the chip waited for the fit after the survey's last reading, in s of the wall clock.
     """
 
     def __init__(
@@ -56,10 +59,11 @@ class CalibrationSession:
         faults: tuple[Fault, ...],
         seed: int,
         tracker: Tracker | None = None,
+        fit_wait_s: float = 0.0,
     ) -> None:
         """Begin where a survey has just ended, or with the tracker given; see `calibrate_chip` and `load`."""
         self.chip, self.spec, self.fit, self.survey, self.seed = chip, chip.spec, fit, survey, seed
-        self.faults = faults
+        self.faults, self.fit_wait_s = faults, fit_wait_s
         self.tracker = Tracker.after_survey(chip, fit, chip.spec, survey) if tracker is None else tracker
         self._applied: ndarray | None = None
 
@@ -343,6 +347,11 @@ def calibrate_chip(
     seed = require_seed(seed, where="calibrate_chip")
     survey_key, fit_key = calibration_keys(seed)
     chip.open()
-    survey, faults = survey_and_faults(chip, chip.spec, key=survey_key, settings=settings, averages=averages)
-    fit = from_survey(survey, chip.spec, key=fit_key, faults=faults)
-    return CalibrationSession(chip, fit, survey, faults=faults, seed=seed)
+    with HeadStart(chip.spec, key=fit_key) as ahead:
+        survey, faults = survey_and_faults(
+            chip, chip.spec, key=survey_key, settings=settings, averages=averages, at_head=ahead.begin
+        )
+        read_s = time.perf_counter()
+        fit = from_survey(survey, chip.spec, key=fit_key, faults=faults, start=ahead.result())
+    waited_s = time.perf_counter() - read_s
+    return CalibrationSession(chip, fit, survey, faults=faults, seed=seed, fit_wait_s=waited_s)

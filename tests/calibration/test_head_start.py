@@ -1,0 +1,202 @@
+"""A fit begins while the bench still reads: nothing that is measured or found changes by it."""
+
+import threading
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+from prism_photonics.calibration import head_start as module
+from prism_photonics.calibration import portions
+from prism_photonics.calibration.bus import prior_weight
+from prism_photonics.calibration.calibration import calibrate, from_survey
+from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.faults import find_faults
+from prism_photonics.calibration.head_start import HeadStart
+from prism_photonics.calibration.record import leaves
+from prism_photonics.calibration.survey import head_of, head_settings, survey_and_faults, take_survey
+from prism_photonics.calibration.survey_fit import bus_surveys
+from prism_photonics.calibration.survey_readings import fit_readings
+from prism_photonics.units import InputError
+
+KEY = jax.random.key(3)
+SETTINGS = 14
+# Only a fault waits so long.
+PATIENCE_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def readings_of_head(small):
+    """Readings until the fit can begin, and all of them."""
+    of_setting = small.chip.rings + 1
+    return head_settings(SETTINGS) * of_setting, SETTINGS * of_setting
+
+
+def counting(log, at):
+    """Counts readings, and does something at some of them."""
+
+    def read(current_A):
+        log.append(f"reading {sum(entry.startswith('reading') for entry in log) + 1}")
+        at.get(log[-1], lambda: None)()
+        return current_A
+
+    return read
+
+
+def test_three_quarters_of_a_survey_are_its_head_and_of_a_short_one_nothing():
+    assert [head_settings(settings) for settings in (32, 14, 11, 10, 4, 1)] == [24, 11, 10, 0, 0, 0]
+
+
+def test_the_head_that_is_handed_over_is_that_of_the_record(spoiled, small):
+    handed = []
+    whole, _ = survey_and_faults(spoiled(), small, key=KEY, settings=SETTINGS, at_head=handed.append)
+    assert len(handed) == 1
+    assert handed[0].sizes["setting"] == head_settings(SETTINGS)
+    xr.testing.assert_identical(handed[0], head_of(whole, small))
+
+
+def test_who_takes_a_head_changes_no_voltage_and_no_reading(spoiled, small):
+    taken = survey_and_faults(spoiled(), small, key=KEY, settings=SETTINGS, at_head=lambda head: None)[0]
+    xr.testing.assert_identical(taken, take_survey(spoiled(), small, key=KEY, settings=SETTINGS))
+
+
+def test_the_fit_is_begun_before_the_last_readings_and_may_end_before_them(
+    spoiled, small, monkeypatch, readings_of_head
+):
+    first, last = readings_of_head
+    log, done, fit = [], threading.Event(), module.head_start
+
+    def logged(*args, **kwargs):
+        log.append("fit begins")
+        found = fit(*args, **kwargs)
+        log.append("fit ends")
+        done.set()
+        return found
+
+    def wait():
+        assert done.wait(PATIENCE_S)
+
+    monkeypatch.setattr(module, "head_start", logged)
+    chip = spoiled(current=counting(log, {f"reading {last}": wait}))
+    calibrate(chip, small, key=KEY, settings=SETTINGS)
+    assert log.index(f"reading {first}") < log.index("fit begins") < log.index("fit ends")
+    assert log.count("fit begins") == 1
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, 4])
+def test_a_calibration_fitted_meanwhile_is_that_of_its_record_bit_for_bit(spoiled, small, settings):
+    meanwhile = calibrate(spoiled(), small, key=KEY, settings=settings)
+    survey_key, fit_key = jax.random.split(KEY)
+    survey = take_survey(spoiled(), small, key=survey_key, settings=settings)
+    afterwards = from_survey(survey, small, key=fit_key)
+    for name, found in leaves(meanwhile).items():
+        np.testing.assert_array_equal(found, leaves(afterwards)[name], err_msg=name)
+
+
+def test_a_fit_that_fails_meanwhile_is_told_in_one_line_after_the_last_reading(
+    spoiled, small, monkeypatch, readings_of_head
+):
+    def failing(*args, **kwargs):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    log = []
+    monkeypatch.setattr(module, "head_start", failing)
+    with pytest.raises(InputError) as caught:
+        calibrate(spoiled(current=counting(log, {})), small, key=KEY, settings=SETTINGS)
+    assert str(caught.value) == (
+        "calibrate: the fit of the first settings failed with LinAlgError: Singular matrix; all readings are kept: go "
+        "on with --resume, and report this"
+    )
+    assert len(log) == readings_of_head[1]
+
+
+def test_what_the_fit_refuses_meanwhile_is_told_as_it_is(small, monkeypatch, survey):
+    def refusing(*args, **kwargs):
+        raise InputError("row 1: no")
+
+    monkeypatch.setattr(module, "head_start", refusing)
+    with HeadStart(small, key=KEY) as ahead:
+        ahead.begin(survey)
+        with pytest.raises(InputError, match=r"^row 1: no$"):
+            ahead.result()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, InputError])
+def test_an_interrupted_survey_does_not_wait_for_its_fit(spoiled, small, monkeypatch, readings_of_head, kind):
+    released, ended = threading.Event(), threading.Event()
+
+    def endless(*args, **kwargs):
+        released.wait(PATIENCE_S)
+        ended.set()
+
+    def interrupt():
+        raise kind("now")
+
+    monkeypatch.setattr(module, "head_start", endless)
+    chip = spoiled(current=counting([], {f"reading {readings_of_head[1]}": interrupt}))
+    with pytest.raises(kind, match="now"):
+        calibrate(chip, small, key=KEY, settings=SETTINGS)
+    # Control is back, for the rings to be parked, and the fit is still at work.
+    assert not ended.is_set()
+    released.set()
+    assert ended.wait(PATIENCE_S)
+
+
+@pytest.fixture(scope="module")
+def buses(small, survey):
+    """The buses of a survey, and unknowns to begin with."""
+    given = fit_readings(survey, find_faults(survey, small), small)
+    _, found = bus_surveys(
+        small,
+        volts=given.volts,
+        current_A=given.current_A,
+        noise_A=given.noise_A,
+        time_s=survey.time_s.values,
+        channel_of_ring=survey.channel_of_ring.values,
+    )
+    many = found.take(np.arange(12) % found.count)
+    return many, np.random.default_rng(0).normal(0.0, 0.3, (12, prior_weight(small.chip.channels).size))
+
+
+def test_numbers_do_not_depend_on_how_many_cores_share_the_buses(buses, monkeypatch):
+    survey, flat = buses
+    monkeypatch.setattr(portions.in_portions, "__kwdefaults__", {"readings": 2 * survey.current_A[0].size})
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr(portions, "cores", lambda cores=cores: cores)
+        found.append(descend(survey, flat, steps=5, rtol=1e-3))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_portions_come_in_order_whole_and_their_errors_come_out(buses, monkeypatch, cores):
+    survey, _ = buses
+    monkeypatch.setattr(portions, "cores", lambda: cores)
+    (numbers,) = portions.in_portions(survey, lambda some: (some,), readings=1)
+    np.testing.assert_array_equal(numbers, np.arange(12))
+
+    def failing(some):
+        raise ValueError(f"bus {some[0]}")
+
+    with pytest.raises(ValueError, match="bus 0"):
+        portions.in_portions(survey, failing, readings=1)
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_work_that_nobody_waits_for_ends_at_the_next_portion(buses, monkeypatch, cores):
+    survey, _ = buses
+    left, begun = threading.Event(), []
+    monkeypatch.setattr(portions, "cores", lambda: cores)
+
+    def work(some):
+        begun.append(int(some[0]))
+        left.set()
+        return (some,)
+
+    with portions.abandonable(left), pytest.raises(portions.AbandonedError):
+        portions.in_portions(survey, work, readings=1)
+    assert len(begun) <= cores
+    # Other work goes on.
+    assert len(portions.in_portions(survey, work, readings=1)[0]) == 12
