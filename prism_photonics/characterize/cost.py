@@ -38,7 +38,11 @@ def calibration_wall_time_s(
         tracked: Whether its drift is corrected, as `Validation.drift_readings` tells.
         searched: Readings of the search for its rings.
     """
-    plan = calibration_plan(spec, tracked=tracked, searched=searched)
+    return plan_wall_time_s(bench, spec, calibration_plan(spec, tracked=tracked, searched=searched))
+
+
+def plan_wall_time_s(bench: BenchFile | None, spec: ChipSpec, plan: MeasurementPlan) -> float:
+    """Time of any plan on a bench's instruments, or on a laboratory's usual ones, in s."""
     if bench is not None:
         return wall_time_s(bench, **dataclasses.asdict(plan))
     rings, lines = spec.chip.rows * spec.chip.rings, spec.chip.rings

@@ -171,7 +171,7 @@ def test_the_faults_of_a_survey_are_looked_for_once(spoiled, small, monkeypatch)
 
     for module in (surveying, fitting):
         monkeypatch.setattr(module, "find_faults", search)
-    monkeypatch.setattr(fitting, "usable", stop)
+    monkeypatch.setattr(fitting, "fit_readings", stop)
     with pytest.raises(RuntimeError, match="far enough"):
         calibrate(spoiled(volts=held((1, 2), 0.0)), small, key=KEY, settings=14)
     # Silent rings are moved alone afterwards, which makes another survey.

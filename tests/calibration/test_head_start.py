@@ -1,5 +1,8 @@
 """A fit begins while the bench still reads: nothing that is measured or found changes by it."""
 
+import signal
+import subprocess
+import sys
 import threading
 
 import jax
@@ -141,6 +144,39 @@ def test_an_interrupted_survey_does_not_wait_for_its_fit(spoiled, small, monkeyp
     assert not ended.is_set()
     released.set()
     assert ended.wait(PATIENCE_S)
+
+
+PROGRAM = """
+import os, sys, threading
+import jax
+from prism_photonics.calibration import head_start
+from prism_photonics.calibration.calibration import calibrate
+from prism_photonics.chip.signals import hold_signals
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.spec import ChipSpec
+
+def endless(*args, **kwargs):
+    print("fit begins", flush=True)
+    os.kill(os.getpid(), int(sys.argv[2]))
+    threading.Event().wait()
+
+spec = ChipSpec.model_validate_json(sys.argv[1])
+head_start.head_start = endless
+hold_signals()
+try:
+    calibrate(VirtualChip(spec), spec, key=jax.random.key(0), settings=14)
+finally:
+    print("parked", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_that_is_told_to_end_parks_and_ends_although_its_fit_never_would(small, number):
+    told = [sys.executable, "-c", PROGRAM, small.model_dump_json(), str(int(number))]
+    ended = subprocess.run(told, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert ended.stdout.split("\n")[:2] == ["fit begins", "parked"], ended.stderr
+    assert ended.returncode in (-number, 128 + number)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,155 @@
+"""How a calibration's fit grows with rings a bus, buses and rows: processor time, memory and waiting, now and before.
+
+    python benchmarks/calibration_scaling.py [COMMIT [CASE …]]
+
+Each case is a process of its own: a die is drawn and surveyed, and the survey is fitted, twice where that takes no
+minutes; the second time nothing is compiled any more. With a COMMIT the same is done in its source tree, case by case
+in turn; what each line was measured against stands in it. Memory is the most that the process held, the virtual die
+included. Cases that are not named keep the figures that the file has of them.
+
+The wait is what a bench waits for the fit after its survey's last reading: the same survey, at the pace of a
+laboratory's usual instruments, is calibrated by `calibrate_chip`.
+
+Writes results/calibration_scaling.json.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from prism_photonics.files import write_text
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "calibration_scaling.json"
+DEMO, BENCH = "layouts/demo_8x8/spec.toml", "calibration/standard_8x8/spec.toml"
+# All rows of the 32-channel bank on slow instruments: with the light and the converter that its splitters ask for.
+WHOLE = {"comb": {"line_power_dBm": 10.0}, "detector": {"adc_full_scale_uA": 20.0}}
+CROWDED = {"comb": {"spacing_nm": 0.17}}
+# (spec, rows, buses, rings a bus, other changes): a chip that stands still, then one that drifts.
+CASES: dict[str, tuple[str, int, int, int, dict[str, Any]]] = {
+    "2 rings": (DEMO, 8, 1, 2, {}),
+    "4 rings": (DEMO, 8, 1, 4, {}),
+    "8 rings": (DEMO, 8, 1, 8, {}),
+    "16 rings": (DEMO, 8, 1, 16, CROWDED),
+    "32 rings": (DEMO, 8, 1, 32, {"comb": {"spacing_nm": 0.17}}),
+    "2 buses": (BENCH, 8, 2, 8, {}),
+    "4 buses": (BENCH, 8, 4, 8, {}),
+    "32 rows": (BENCH, 32, 4, 8, {}),
+    "256 rows": (BENCH, 256, 4, 8, WHOLE),
+}
+# A second fit of these would only take time.
+ONCE = ("256 rows",)
+SEED = 0
+TURN = """
+import json, resource, sys, time
+import jax
+from pathlib import Path
+from prism_photonics.calibration.calibration import from_survey
+from prism_photonics.calibration.survey import survey_and_faults
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.spec import ChipSpec
+
+spec, again = ChipSpec.model_validate_json(sys.argv[1]), json.loads(sys.argv[2])
+chip = VirtualChip(spec, seed=SEED)
+survey, faults = survey_and_faults(chip, spec, key=jax.random.key(1))
+peak_MB = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+found = {"settings": survey.sizes["setting"], "MB_before": peak_MB()}
+for name in ("first", "warm")[: 1 + again]:
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    fit = jax.block_until_ready(from_survey(survey, spec, key=jax.random.key(2), faults=faults))
+    found[f"{name}_cpu_s"], found[f"{name}_wall_s"] = time.process_time() - cpu_s, time.perf_counter() - wall_s
+found |= {"MB": peak_MB(), "chi2_mean": float(fit.chi2.mean()), "chi2_worst": float(fit.chi2.max())}
+print(json.dumps(found))
+""".replace("SEED", str(SEED))
+WAIT = """
+import json, sys, time
+from prism_photonics.calibration.survey import survey_plan
+from prism_photonics.characterize.cost import plan_wall_time_s
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.spec import ChipSpec
+from prism_photonics.workflow.session import calibrate_chip
+
+spec = ChipSpec.model_validate_json(sys.argv[1])
+plan, chip = survey_plan(spec), VirtualChip(spec, seed=SEED)
+survey_s = plan_wall_time_s(None, spec, plan)
+measure, began_s, readings = chip.measure, time.perf_counter(), [0]
+
+def paced(light, *, averages=1):
+    # No earlier than a laboratory's instruments would have it; a virtual die that is slower than they is not hurried.
+    current_A = measure(light, averages=averages)
+    readings[0] += 1
+    time.sleep(max(0.0, began_s + survey_s * readings[0] / plan.triggers - time.perf_counter()))
+    return current_A
+
+chip.measure = paced
+session = calibrate_chip(chip, seed=1)
+print(json.dumps({"survey_s": survey_s, "wait_s": session.fit_wait_s, "readings": readings[0]}))
+""".replace("SEED", str(SEED))
+
+
+def spec_json(name: str) -> str:
+    """The spec of a case."""
+    from prism_photonics.spec import ChipSpec
+
+    path, rows, buses, channels, changes = CASES[name]
+    data = ChipSpec.from_toml(ROOT / path).model_dump()
+    for table, values in ({"chip": {"rows": rows, "buses": buses, "channels": channels}} | changes).items():
+        data[table] = data[table] | values
+    return ChipSpec.model_validate(data).model_dump_json()
+
+
+def run(tree: Path, script: str, *arguments: str) -> dict[str, Any]:
+    """A script in a fresh process of a source tree; BLAS has one thread, so that only ours count."""
+    alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(tree)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=tree, env=os.environ | alone, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def keep(name: str, line: dict[str, Any], commit: str | None) -> None:
+    """Write a case's figures beside those of the others."""
+    lines = json.loads(RESULTS.read_text(encoding="utf-8"))["lines"] if RESULTS.exists() else {}
+    lines[name] = line
+    found = {
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, CPU only",
+        "command": "python benchmarks/calibration_scaling.py" + (f" {commit}" if commit else ""),
+        "lines": {case: lines[case] for case in CASES if case in lines},
+    }
+    write_text(RESULTS, json.dumps(found, indent=2) + "\n")
+
+
+def main() -> None:
+    """Measure, write and print."""
+    commit, names = (sys.argv[1] if len(sys.argv) > 1 else None), sys.argv[2:] or list(CASES)
+    if unknown := [name for name in names if name not in CASES]:
+        sys.exit(f"calibration_scaling: got case {unknown[0]!r}, want one of {', '.join(map(repr, CASES))}")
+    git = ["git", "-C", str(ROOT)]
+    with tempfile.TemporaryDirectory() as folder:
+        other = Path(folder) / "other"
+        if commit:
+            subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(other), commit], check=True)
+        try:
+            for name in names:
+                spec, again = spec_json(name), json.dumps(name not in ONCE)
+                _, rows, buses, channels, _ = CASES[name]
+                line = {"rows": rows, "buses": buses, "rings": channels, "date": time.strftime("%Y-%m-%d")}
+                before = {"before": run(other, TURN, spec, again) | {"commit": commit}} if commit else {}
+                line |= {"now": run(ROOT, TURN, spec, again), "bench": run(ROOT, WAIT, spec)} | before
+                print(name, json.dumps(line), flush=True)
+                keep(name, line, commit)
+        finally:
+            if commit:
+                subprocess.run([*git, "worktree", "remove", "--force", str(other)], check=True)
+
+
+if __name__ == "__main__":
+    main()
