@@ -255,6 +255,27 @@ def test_a_file_that_unpacks_to_more_than_a_spectrum_is_refused(refused, monkeyp
     assert "bytes unpacked, want at most 800" in refused(written.ALL["npz"]())
 
 
+def test_links_out_of_an_hdf5_file_are_not_followed(read, tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["secret_dBm"] = DROP
+    with h5py.File(tmp_path / "made.h5", "w") as file:
+        file["wl_nm"], file["through_dBm"] = WL, THROUGH
+        file["drop_dBm"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "secret_dBm")
+        file["circle"] = h5py.SoftLink("/")
+        layout = h5py.VirtualLayout((written.N,), "f8")
+        layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "secret_dBm", (written.N,))
+        file.create_virtual_dataset("add_dBm", layout)
+    sweep = read((tmp_path / "made.h5").read_bytes())
+    assert list(sweep.traces) == ["through"]
+
+
+def test_objects_and_functions_of_matlab_stay_unread(read):
+    sweep = read(written.mat(wl_nm=WL, through_dBm=THROUGH, note="quit", parts=np.array([{"a": 1}, "b"], object)))
+    assert list(sweep.traces) == ["through"]
+
+
 def outcome(read, content):
     """What reading gives: a sweep and nothing, or nothing and the line that refuses."""
     try:
