@@ -331,13 +331,30 @@ def selector() -> str:
         encoding, noisy, road, banks, queries = kind
         cells = (f"{ratio[count]:.2f}" if count in ratio else "–" for count in blocks)
         rows.append((encoding, "yes" if noisy else "no", road, f"{banks} × {queries}", *cells))
+    drawn = [line for line in lines if line["road"] == "noise drawn inside"]
+    inside = [line["ratio_to_called"] for line in drawn]
+    called = [line["ratio_to_compiled"] for line in lines if line["road"] == "called" and line["queries"] > 1]
+    buffers = max(line["buffers_over_signatures"] for line in lines)
+    low, high = found["load_average"]
     note = (
         "Time of `PhotonicSelector` over that of one product and top-k on the same tensors; "
-        f"{found['dims']} dims, k = {found['k']}, torch {found['torch']}."
+        f"{found['dims']} dims, k = {found['k']}, torch {found['torch']}, load of the machine {low:.1f} to {high:.1f}. "
+        f"Called, it takes {min(called):.2f} to {max(called):.2f} of the time compiled where several ask. With noise "
+        f"drawn inside it takes {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. All buffers "
+        f"together take {buffers:.2f} of the signatures' memory."
     )
-    return section(
-        "Selector against a plain product and top-k", "selector_cost", found, note + "\n\n" + grid(head, rows)
+    columns = {
+        "tokens": lambda line: f"{line['tokens']:,}",
+        "dense / ms": lambda line: f"{line['dense_ms']:.0f}",
+        "chosen blocks / ms": lambda line: f"{line['sparse_ms']:.0f}",
+        "ratio": lambda line: f"{line['ratio']:.2f}",
+    }
+    decode = (
+        "One decode step of a random Llama of SmolLM2-135M's shape, 32 blocks of 16 tokens chosen in every layer, "
+        "against the same model over everything; median of the turns' ratios."
     )
+    body = "\n\n".join((note, grid(head, rows), decode, table(columns, zip(found["decode"]))))
+    return section("Selector against a plain product and top-k", "selector_cost", found, body)
 
 
 def section(title: str, name: str, found: dict[str, Any], body: str) -> str:

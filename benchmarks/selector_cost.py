@@ -2,13 +2,18 @@
 
     python benchmarks/selector_cost.py [--json]
 
-Banks (KV heads of a batch) of N signatures with 32 dimensions, several queries each. The plain road is
-``torch.topk(queries @ signatures.mT, k)``. The selector reads the same queries with read noise handed in: as it is
-called, and through ``torch.compile``. Both run in turn on one thread, and on a CPU the thread's own processor time is
-taken: what other processes of the machine use is not counted, though they still crowd its caches; the load is in the
-file. A ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated ones of 32
-channels: one shot of light (offset) or two, without intensity noise of single lines (as the calibrated 8×8's fit
-finds) or with it. On CUDA too where there is one. The result is also written to results/selector_cost.json.
+Banks (KV heads of a batch) of N signatures with 32 dimensions, several queries each, or one query, which is what a
+decode step asks. The plain road is ``torch.topk(queries @ signatures.mT, k)``. The selector reads the same queries with
+read noise handed in: as it is called, through ``torch.compile``, and called with the noise drawn inside. All run in
+turn on one thread with queries that change from call to call, and on a CPU the thread's own processor time is taken:
+what other processes of the machine use is not counted, though they still crowd its caches; the load is in the file. A
+ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated ones of 32 channels:
+one shot of light (offset) or two, without intensity noise of single lines (as the calibrated 8×8's fit finds) or with
+it. On CUDA too where there is one.
+
+Then one decode step of a random Llama of SmolLM2-135M's shape, blocks of 16 tokens, 32 of them chosen by their mean
+keys, against the same model with its own SDPA over everything and transformers' own cache. Both are in
+results/selector_cost.json.
 """
 
 import itertools
@@ -20,18 +25,33 @@ import sys
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 
 from prism_photonics.export.read import Bundle
 from prism_photonics.export.schema import ideal
 from prism_photonics.export.torch import PhotonicSelector
+from prism_photonics.ranking.attention import BlockSparse
+from prism_photonics.ranking.features import MeanKey
+from prism_photonics.ranking.selectors import FeatureSelector
 
 RESULTS = Path(__file__).parent / "results" / "selector_cost.json"
 BLOCKS = (1024, 4096, 16384, 65536)
 DIMS, K, TURNS = 32, 32, 25
-SHAPES = ((8, 4), (1, 32))  # banks, queries of each
+SHAPES = ((1, 1), (8, 4), (1, 32))  # banks, queries of each
+ROADS = ("called", "compiled", "noise drawn inside")
+QUERIES = 16
+"""Queries that take turns, so that no branch predictor knows the answer."""
+CONTEXTS, DECODE_TURNS = (2048, 8192), 15
+LLAMA = {
+    "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+    "num_attention_heads": 9, "num_key_value_heads": 3, "head_dim": 64, "tie_word_embeddings": True,
+    "max_position_embeddings": 16384, "rope_theta": 100000.0,
+}  # fmt: skip
+"""The shape of SmolLM2-135M; source: its config.json, huggingface.co/HuggingFaceTB/SmolLM2-135M."""
 CHIPS = (("offset", 0.0), ("two_shot", 0.0), ("two_shot", 0.003))
 
 
@@ -59,43 +79,100 @@ def one_turn(function, device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def side_by_side(plain, ours, device: torch.device, turns: int = TURNS) -> dict[str, float]:
-    """Shortest times of both roads, and the median of their ratio turn by turn."""
-    for _ in range(3):
-        plain(), ours()
-    pairs = [(one_turn(plain, device), one_turn(ours, device)) for _ in range(turns)]
-    return {
-        "plain_us": 1e6 * min(a for a, _ in pairs),
-        "selector_us": 1e6 * min(b for _, b in pairs),
-        "ratio": statistics.median(b / a for a, b in pairs),
-    }
+def side_by_side(roads: dict[str, Any], queries: list[torch.Tensor], device: torch.device) -> dict[str, list[float]]:
+    """Seconds a query of every road, turn by turn, after some to warm up."""
+    calls = max(1, min(QUERIES, 2**17 // max(1, roads["readings"] // 8)))
+    measured = {name: function for name, function in roads.items() if name != "readings"}
+    for function in measured.values():
+        for query in queries[:3]:
+            function(query)
+
+    def some(function):
+        for query in queries[:calls]:
+            function(query)
+
+    seconds: dict[str, list[float]] = {name: [] for name in measured}
+    for _ in range(TURNS):
+        for name, function in measured.items():
+            seconds[name].append(one_turn(lambda function=function: some(function), device) / calls)
+    return seconds
 
 
 def lines(device: torch.device) -> list[dict[str, object]]:
-    """Every chip, shape, road and number of blocks."""
+    """Every chip, shape, number of blocks and road."""
     found: list[dict[str, object]] = []
     generator = torch.Generator().manual_seed(0)
-    for (encoding, line_noise), (banks, queries), road in itertools.product(CHIPS, SHAPES, ("called", "compiled")):
+    for (encoding, line_noise), (banks, asked) in itertools.product(CHIPS, SHAPES):
         torch._dynamo.reset()
         for blocks in BLOCKS:
             signatures = torch.randn(banks, blocks, DIMS, generator=generator).to(device)
-            query = torch.randn(banks, queries, DIMS, generator=generator).to(device)
+            queries = [torch.randn(banks, asked, DIMS, generator=generator).to(device) for _ in range(QUERIES)]
             selector = PhotonicSelector(stated_chip(encoding, line_noise), K).to(device)
             selector.program(signatures, selector.draw_error(signatures, bank_axes=1), bank_axes=1)
-            noise = selector.draw_noise(query)
-            ours = torch.compile(selector, dynamic=False) if road == "compiled" else selector
+            noise, compiled = selector.draw_noise(queries[0]), torch.compile(selector, dynamic=False)
+            roads = {
+                "readings": banks * asked * blocks,
+                "plain": lambda query, signatures=signatures: torch.topk(query @ signatures.mT, K),
+                "called": lambda query, selector=selector, noise=noise: selector(query, noise),
+                "compiled": lambda query, compiled=compiled, noise=noise: compiled(query, noise),
+                "noise drawn inside": lambda query, selector=selector: selector(query, selector.draw_noise(query)),
+            }
             with torch.inference_mode():
-                cost = side_by_side(
-                    lambda query=query, signatures=signatures: torch.topk(query @ signatures.mT, K),
-                    lambda ours=ours, query=query, noise=noise: ours(query, noise),
-                    device,
-                )
-            line = {"device": device.type, "encoding": encoding, "line_noise": line_noise, "road": road}
-            line |= {"banks": banks, "queries": queries, "blocks": blocks} | cost
-            line |= {"selector_ns_per_block": 1e3 * cost["selector_us"] / blocks / banks / queries}
-            found.append(line)
-            shown = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items())
-            print("  ".join(shown), file=sys.stderr, flush=True)
+                seconds = side_by_side(roads, queries, device)
+            held = sum(buffer.numel() * buffer.itemsize for buffer in selector.buffers())
+            for road in ROADS:
+                line = {"device": device.type, "encoding": encoding, "line_noise": line_noise, "road": road}
+                line |= {"banks": banks, "queries": asked, "blocks": blocks}
+                line |= {"plain_us": 1e6 * min(seconds["plain"]), "selector_us": 1e6 * min(seconds[road])}
+                line["ratio"] = _ratio(seconds[road], seconds["plain"])
+                line["ratio_to_called"] = _ratio(seconds[road], seconds["called"])
+                line["ratio_to_compiled"] = _ratio(seconds[road], seconds["compiled"])
+                line["selector_ns_per_block"] = 1e3 * line["selector_us"] / blocks / banks / asked
+                line["buffers_over_signatures"] = held / (signatures.numel() * signatures.itemsize)
+                found.append(line)
+                shown = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items())
+                print("  ".join(shown), file=sys.stderr, flush=True)
+    return found
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def decode_steps() -> list[dict[str, object]]:
+    """One decode step over a cache of random keys and values: chosen blocks against everything."""
+    torch.manual_seed(0)
+    config = LlamaConfig(**LLAMA)
+    dense, sparse = LlamaForCausalLM(config).eval(), LlamaForCausalLM(config).eval()
+    sparse.load_state_dict(dense.state_dict(), assign=True)
+    hook = BlockSparse(sparse, FeatureSelector("mean_key", MeanKey()), k=K, block=16)
+    found: list[dict[str, object]] = []
+    for tokens in CONTEXTS:
+        caches = DynamicCache(config=config), hook.cache()
+        for cache in caches:
+            generator = torch.Generator().manual_seed(tokens)
+            for layer in cache.layers:
+                shape = (1, config.num_key_value_heads, tokens, config.head_dim)
+                layer.awaited = True  # as the hook tells it before every step
+                layer.update(torch.randn(shape, generator=generator), torch.randn(shape, generator=generator))
+
+        def step(model, cache):
+            with torch.inference_mode():
+                model(torch.tensor([[5]]), past_key_values=cache)
+
+        pairs = []
+        for turn in range(DECODE_TURNS + 2):
+            pair = [
+                one_turn(lambda model=model, cache=cache: step(model, cache), torch.device("cpu"))
+                for model, cache in zip((dense, sparse), caches, strict=True)
+            ]
+            pairs += [pair] if turn > 1 else []
+        line = {"tokens": tokens, "dense_ms": 1e3 * statistics.median(a for a, _ in pairs)}
+        line |= {"sparse_ms": 1e3 * statistics.median(b for _, b in pairs)}
+        line["ratio"] = statistics.median(b / a for a, b in pairs)
+        found.append(line)
+        print(line, file=sys.stderr, flush=True)
+    hook.detach()
     return found
 
 
@@ -111,6 +188,7 @@ def main() -> None:
         + (torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"),
         "torch": torch.__version__,
         "dims": DIMS, "k": K,
+        "decode": decode_steps(),
         "lines": [line for device in devices for line in lines(device)],
     }  # fmt: skip
     result["load_average"] = [*load, os.getloadavg()[1]]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,18 @@ from prism_photonics.codec.checks import require_count, require_rails
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle
 from prism_photonics.units import InputError
+
+
+class ChipNumbers(NamedTuple):
+    """The chip's single numbers; units in ``export.schema.TENSORS``."""
+
+    leak: float
+    weight_centre: float
+    weight_span: float
+    noise_floor: float
+    noise_shot: float
+    noise_rin: float
+
 
 PROGRAMMED = ("weights", "row_sum", "signature_scale", "centre", "drift", "common_drift")
 """Buffers that stand for what is programmed; their sizes are those of the signatures."""
@@ -32,7 +44,9 @@ class ChipBuffers(torch.nn.Module):
         line_noise: Whether lines have intensity noise of their own, which costs a second matrix product.
         some_excluded: Whether some ring takes no part.
         some_permuted: Whether some channel carries another place of a slice than its own.
+        some_gained: Whether some row's gain is not 1.
         common_variance: Square of ``noise_common``.
+        numbers: The chip's single numbers.
     """
 
     weights: Tensor
@@ -187,7 +201,9 @@ class ChipBuffers(torch.nn.Module):
         self.line_noise = bool(self._chip["noise_rin"] > 0)
         self.some_excluded = bool(self._chip["excluded"].any())
         self.some_permuted = not np.array_equal(self._chip["column_of_channel"], np.arange(self.channels))
+        self.some_gained = bool((self._chip["score_gain"] != 1.0).any())
         self.common_variance = float(self._chip["noise_common"]) ** 2
+        self.numbers = ChipNumbers(*(float(self._chip[name]) for name in ChipNumbers._fields))
 
     def _load_from_state_dict(
         self,

@@ -1,7 +1,13 @@
-"""Reading of a bank in units of the converter's step, with all constants fused into its weights, for speed."""
+"""Reading of a bank in units of the converter's step, in few passes over its readings, for speed.
 
+The weights are read where they lie. The queries, which are small, come as NumPy arrays where they can: a step of theirs
+then costs half of one of torch's.
+"""
+
+import math
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,40 +21,52 @@ CACHED_READINGS = 2**18
 """Readings that a CPU works on at once: what a step takes and leaves fits into a core's second cache of 1 MiB."""
 
 
-class FusedWeights(NamedTuple):
-    """Tensors with which one bank, or several, answer queries.
+class FusedConverter(NamedTuple):
+    """Converter and decoding of a bank's blocks, which turn photocurrents into scores.
 
     Attributes:
-        lines: Weight of every channel, with its row's gain.
-        squares: Its square; empty where no line has noise of its own.
         per_step: Steps of the converter per weight unit.
         middle: The converter's middle code, with the row's offset.
         gain: Score per code, in half weight ranges as all scores here.
         shift: Score of code 0.
         held: Weights of excluded rings per channel; empty without any.
+        row_gain: Gain of each block's row; empty where all are 1.
     """
 
-    lines: Float[Tensor, "*banks slices channels blocks"]
-    squares: Float[Tensor, "*banks slices channels blocks"]
     per_step: Float[Tensor, " blocks"]
     middle: Float[Tensor, " blocks"]
     gain: Float[Tensor, " blocks"]
     shift: Float[Tensor, "*banks 1 blocks"]
     held: Float[Tensor, "channels blocks"]
+    row_gain: Float[Tensor, " blocks"]
+
+    def part(self, blocks: slice) -> "FusedConverter":
+        """That of some blocks."""
+        return FusedConverter(*(held[..., blocks] for held in self))
 
 
-def fuse(
-    chip: Any,
-    weights: Float[Tensor, "*banks blocks slices channels"],
-    row_sum: Float[Tensor, "*banks blocks slices"],
-    row: Tensor,
-) -> FusedWeights:
-    """Fuse converter and decoding into the weights; see ``codec.arithmetic.read_hat`` for the plain road."""
+class Lit(NamedTuple):
+    """Queries as the rows receive them, of NumPy or torch.
+
+    Attributes:
+        light: Light of every channel.
+        variance: Share of floor and shot noise in a reading's variance.
+        summed: Query values that each channel carries, over all slices.
+        taken_off: Score of the weights' common centre, to be subtracted from all scores of a query.
+    """
+
+    light: Float[Any, "*banks slices shots_queries channels"]
+    variance: Float[Any, "*banks slices shots_queries 1"]
+    summed: Float[Any, "*banks queries channels"]
+    taken_off: Float[Any, "*banks queries 1"]
+
+
+def fuse(chip: Any, row_sum: Float[Tensor, "*banks blocks slices"], row: Tensor) -> FusedConverter:
+    """Fuse converter and decoding; see ``codec.arithmetic.read_hat`` for the plain road."""
     full_scale = chip.adc_full_scale[row]
     step = sign.quantizer_step(chip.adc_bits, -full_scale, full_scale)
     half = full_scale / step
-    lines = (weights * chip.score_gain[row][:, None, None]).movedim(-3, -1).contiguous()
-    slices = weights.shape[-2]
+    slices = row_sum.shape[-1]
     if chip.encoding == "offset":
         per_code, zero = 2.0 * step, -2.0 * step * half * slices - (2.0 * chip.leak + 1.0) * row_sum.sum(-1)
     elif chip.encoding == "two_shot":
@@ -56,94 +74,123 @@ def fuse(
     else:
         per_code, zero = step, -step * half * slices - chip.leak * row_sum.sum(-1)
     held = torch.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0)[row].mT / chip.weight_span
-    return FusedWeights(
-        lines=lines,
-        squares=lines**2 if chip.line_noise else lines[..., :0],
+    return FusedConverter(
         per_step=1.0 / step,
         middle=chip.score_offset[row] / step + half,
         gain=per_code / chip.weight_span,
         shift=(zero / chip.weight_span)[..., None, :],
         held=held if chip.some_excluded else held[:0],
+        row_gain=chip.score_gain[row] if chip.some_gained else full_scale[:0],
     )
 
 
-def read_hat(
-    chip: Any,
-    fused: FusedWeights,
-    query_hat: Float[Tensor, "*banks queries dims"],
-    noise: Float[Tensor, "shots *banks queries blocks slices"] | None,
-) -> tuple[Float[Tensor, "*banks queries blocks"], Float[Tensor, "*banks queries 1"]]:
-    """Scores of all queries of every bank.
+def lit(chip: Any, query_hat: Float[Any, "*banks queries dims"], column: Any) -> Lit:
+    """Modulate queries.
 
     Args:
-        chip: The model's tensors and settings.
-        fused: Result of `fuse`.
-        query_hat: Queries over their largest magnitude.
-        noise: Standard normal numbers, or none for the mean reading.
-
-    Returns:
-        Scores for a weight range of 2, and what is to be taken off all scores of a query: the weights' common centre.
+        chip: The model's settings and numbers.
+        query_hat: Queries over their largest magnitude, of NumPy or torch.
+        column: Place of a slice that each channel carries, of the same library.
     """
-    banks = fused.lines.dim() - 3
-    query_hat = sliced(query_hat, slice_dims(chip.channels, chip.encoding))
-    wanted = _permuted(chip, sign.encode(query_hat, chip.encoding))
-    light = chip.leak + straight_through(wanted, modulate(wanted.detach(), chip.dac_bits))
+    numbers, banks = chip.numbers, query_hat.ndim - 2
+    cut = sliced(query_hat, slice_dims(chip.channels, chip.encoding))
+    wanted = sign.encode(cut, chip.encoding)
+    values = wanted[0] if sign.RAILS[chip.encoding] == 2 else cut
+    if chip.some_permuted:
+        wanted, values = wanted[..., column], values[..., column]
+    if isinstance(wanted, Tensor):
+        light = numbers.leak + straight_through(wanted, modulate(wanted.detach(), chip.dac_bits))
+    else:
+        light = numbers.leak + modulate(wanted, chip.dac_bits)
     # Shots and queries are the rows of one matrix product a slice, so that the weights are read once for all of them.
-    light = light.movedim(0, banks).movedim(-2, banks)
-    drawn = None if noise is None else noise.to(light.dtype).movedim(0, banks).movedim(-1, banks)
-    values = wanted[0] if sign.RAILS[chip.encoding] == 2 else _permuted(chip, query_hat)
+    shots, *_, slices, channels = light.shape
+    if slices > 1 or (shots > 1 and math.prod(query_hat.shape[:banks]) != 1):
+        move: Any = torch.movedim if isinstance(light, Tensor) else np.moveaxis
+        light = move(move(light, 0, banks), -2, banks)
+    light = light.reshape(*query_hat.shape[:banks], slices, shots * query_hat.shape[-2], channels)
     summed = values.sum(-2)
-    blocks = fused.lines.shape[-1]
-    # Every step of the arithmetic passes over all readings: in pieces that stay in a core's cache. A compiler fuses
-    # the steps itself, and a GPU wants all at once.
-    whole = light.device.type != "cpu" or torch.compiler.is_compiling()
-    width = blocks if whole else max(1, CACHED_READINGS // max(1, light[..., 0].numel()))
-    parts = [_part(chip, fused, light, drawn, part=slice(first, first + width)) for first in range(0, blocks, width)]
-    score = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
-    if fused.held.shape[-2]:
-        score = score - summed @ fused.held
-    return score, chip.weight_centre / chip.weight_span * summed.sum(-1, keepdim=True)
+    return Lit(
+        light,
+        numbers.noise_floor**2 + numbers.noise_shot**2 * light.sum(-1)[..., None],
+        summed,
+        numbers.weight_centre / numbers.weight_span * summed.sum(-1)[..., None],
+    )
 
 
-def _part(
+def score_hat(
     chip: Any,
-    fused: FusedWeights,
-    light: Float[Tensor, "*banks slices shots queries channels"],
-    noise: Float[Tensor, "*banks slices shots queries blocks"] | None,
+    fused: FusedConverter,
+    weights: Float[Tensor, "*banks blocks slices channels"],
+    asked: Lit,
     *,
-    part: slice,
-) -> Float[Tensor, "*banks queries part"]:
-    banks = fused.lines.dim() - 3
-    shots = light.shape[-3]
-    # One matrix product for each bank and slice.
-    lines, rows = fused.lines[..., part].flatten(0, -3), light.flatten(-3, -2).flatten(0, -3)
-    y = rows @ lines
+    noise: Float[Tensor, "*banks slices shots queries blocks"] | None,
+    room: Float[Tensor, " readings"] | None = None,
+) -> Float[Tensor, "*banks queries blocks"]:
+    """Scores of all queries of every bank, for a weight range of 2; ``taken_off`` is not yet subtracted.
+
+    Args:
+        chip: The model's settings and numbers.
+        fused: Result of `fuse`.
+        weights: Realised weights.
+        asked: Result of `lit`, of torch.
+        noise: Standard normal numbers, or none for the mean reading.
+        room: Memory for the readings, where nobody asks for a gradient and nothing is batched; then every step
+            overwrites the one before, and so does the next call what is returned.
+    """
+    numbers, light = chip.numbers, asked.light
+    shots = sign.SHOTS[chip.encoding]
+    banks, blocks = light.shape[:-3], weights.shape[-3]
+    own = room is not None
+    y = _currents(light, weights, room)
+    if chip.some_gained:
+        y = torch.mul(y, fused.row_gain, out=y if own else None)
+    grid = (*banks, y.shape[-3], shots, light.shape[-2] // shots)
     if noise is not None:
-        lit = chip.noise_floor**2 + chip.noise_shot**2 * rows.sum(-1, keepdim=True)
-        if chip.common_variance or chip.line_noise:
-            variance = torch.addcmul(lit, y, y, value=chip.common_variance)
-            if chip.line_noise:
-                squares = fused.squares[..., part].flatten(0, -3)
-                variance = variance.baddbmm_((chip.noise_rin * rows) ** 2, squares)
-        else:
-            variance = lit
-        if variance.requires_grad:
-            # The root of an exact zero has no slope; its gradient is taken as zero.
-            std = torch.where(variance > 0, torch.where(variance > 0, variance, 1.0).sqrt(), 0.0)
-        else:
-            std = variance.sqrt_()
-        grid = noise[..., part]
-        y = torch.addcmul(y.view(grid.shape), std.view(*grid.shape[:-1], std.shape[-1]), grid)
-    y = torch.addcmul(fused.middle[part], y, fused.per_step[part]).clamp_(0.0, float(max(2**chip.adc_bits - 2, 1)))
+        variance = asked.variance
+        if chip.common_variance:
+            variance = torch.addcmul(variance, y, y, value=chip.common_variance)
+        if chip.line_noise:
+            gained = weights * fused.row_gain[:, None, None] if chip.some_gained else weights
+            variance = variance + _currents((numbers.noise_rin * light) ** 2, gained**2)
+        y, std = y.view(*grid, blocks), _root(variance).view(*grid, variance.shape[-1])
+        y = torch.addcmul(y, std, noise, out=y if own else None)
+    y = torch.addcmul(fused.middle, y, fused.per_step, out=y if own else None)
+    y = y.clamp_(0.0, float(max(2**chip.adc_bits - 2, 1)))
     code = straight_through(y, torch.round(y.detach())) if y.requires_grad else y.round_()
-    code = code.view(*light.shape[:-1], code.shape[-1])
-    code = code[..., 0, :, :] - code[..., 1, :, :] if shots == 2 else code[..., 0, :, :]
-    code = code[(slice(None),) * banks + (0,)] if code.shape[banks] == 1 else code.sum(banks)
-    return torch.addcmul(fused.shift[..., part], code, fused.gain[part])
+    code = code.view(*grid, blocks)
+    first = code[..., 0, :, :]
+    code = torch.sub(first, code[..., 1, :, :], out=first if own else None) if shots == 2 else first
+    code = code[..., 0, :, :] if code.shape[-3] == 1 else code.sum(-3)
+    score = torch.addcmul(fused.shift, code, fused.gain, out=code if own else None)
+    return score - asked.summed @ fused.held if chip.some_excluded else score
 
 
-def _permuted(chip: Any, values: Float[Tensor, "*axes channels"]) -> Float[Tensor, "*axes channels"]:
-    return values[..., chip.column_of_channel] if chip.some_permuted else values
+def _currents(
+    light: Float[Tensor, "*banks slices rows channels"],
+    weights: Float[Tensor, "*banks blocks slices channels"],
+    room: Float[Tensor, " readings"] | None = None,
+) -> Float[Tensor, "*banks slices rows blocks"]:
+    """One matrix product for each bank and slice; weights are read where they lie."""
+    *banks, slices, rows, channels = light.shape
+    blocks, lines, count = weights.shape[-3], weights.movedim(-2, -3), slices * math.prod(banks)
+    if slices > 1 and math.prod(banks) > 1 and rows < channels:
+        # Several strides: a product would copy the weights first, which here are more than the readings.
+        return torch.stack([light[..., s, :, :] @ lines[..., s, :, :].mT for s in range(slices)], -3)
+    if count == 1:
+        out = None if room is None else room[: rows * blocks].view(rows, blocks)
+        y = torch.mm(light.reshape(rows, channels), lines.reshape(blocks, channels).mT, out=out)
+    else:
+        flat = light.reshape(count, rows, channels)
+        out = None if room is None else room[: count * rows * blocks].view(count, rows, blocks)
+        y = torch.bmm(flat, lines.reshape(count, blocks, channels).mT, out=out)
+    return y.view(*banks, slices, rows, blocks)
+
+
+def _root(variance: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    if not variance.requires_grad:
+        return variance.sqrt()
+    # The root of an exact zero has no slope; its gradient is taken as zero.
+    return torch.where(variance > 0, torch.where(variance > 0, variance, 1.0).sqrt(), 0.0)
 
 
 def straight_through(x: Tensor, converted: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 GROUPS = {64: 512, 32: 64}
 """Size of a group, and the blocks for each of the k from which on it pays (measured on a CPU)."""
+PARTITIONED_GROUPS = {64: 1024, 32: 512}
+"""The same where NumPy partitions."""
 
 NEGATIVE_ZERO = -(2**31)
 """Bits of the float −0.0 as a whole number."""
@@ -21,16 +23,26 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
     Many blocks are first seen in groups by their largest score. The k best blocks lie in the k best groups (of equal
     groups the lower one): a block elsewhere has k blocks before it, one in each of them.
     """
-    if torch.onnx.is_in_onnx_export():
+    if (torch.compiler.is_compiling() or torch.jit.is_tracing()) and torch.onnx.is_in_onnx_export():
         # ONNX has no view of a float's bits; its own TopK keeps the rule that torch leaves open.
         return torch.topk(scores, k, dim=-1).indices
+    traced = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+    if traced and scores.device.type == "cpu" and scores.shape[:-1].numel() > 1:
+        # Of many queries: what a compiler has for this is torch.topk, which takes longer than all the rest. One query
+        # is not worth a call out of the compiled code, and what is exported shall need no library of ours.
+        return torch.ops.prism_photonics.best_blocks(scores.detach(), k)
+    return _by_groups(scores, k)
+
+
+def _by_groups(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
     blocks = scores.shape[-1]
-    group = next((size for size, least in GROUPS.items() if blocks >= least * k), 0)
+    groups = GROUPS if array_of(scores) is None else PARTITIONED_GROUPS
+    group = next((size for size, least in groups.items() if blocks >= least * k), 0)
     if not group:
         return _first(scores, k)
     whole = blocks - blocks % group
     largest = scores[..., :whole].unflatten(-1, (-1, group)).amax(-1)
-    groups = torch.sort(_first(largest, k), dim=-1).values
+    groups = _rising(_first(largest, k))
     inside = torch.arange(group, device=scores.device)
     candidates = (groups[..., None] * group + inside).flatten(-2)
     if whole < blocks:
@@ -38,6 +50,11 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
         candidates = torch.cat([candidates, rest.expand(*candidates.shape[:-1], -1)], -1)
     # Candidates rise, so that the lower of two equal ones is the lower block.
     return candidates.gather(-1, _first(scores.gather(-1, candidates), k))
+
+
+def _rising(index: Int[Tensor, "*batch k"]) -> Int[Tensor, "*batch k"]:
+    array = array_of(index)
+    return torch.sort(index, dim=-1).values if array is None else torch.from_numpy(np.sort(array, axis=-1))
 
 
 def _first(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
@@ -62,8 +79,17 @@ def array_of(values: Tensor) -> np.ndarray | None:
 def _partitioned(scores: Float[Tensor, "*batch blocks"], k: int, values: np.ndarray) -> Int[Tensor, "*batch k"]:
     """The same by the k-th largest score: what is not below it are the k best, and what equals the last of them."""
     values = values.reshape(-1, values.shape[-1])
+    if len(values) == 1:
+        row = values[0]
+        # Blocks rise, so that the lower of two equal ones comes first.
+        blocks = (row >= np.partition(row, len(row) - k)[len(row) - k]).nonzero()[0]
+        if len(blocks) < k:
+            return _keyed(scores, k)
+        best = blocks[(-row[blocks]).argsort(kind="stable")[:k]]
+        return torch.from_numpy(best).view(*scores.shape[:-1], k)
     last = np.partition(values, values.shape[-1] - k, axis=-1)[:, -k, None]
-    rows, blocks = np.nonzero(values >= last)
+    # Over one axis: over two, NumPy takes ten times as long.
+    rows, blocks = np.divmod(np.flatnonzero(values >= last), values.shape[-1])
     count = np.bincount(rows, minlength=len(values))
     if count.min() < k:  # beside NaN, a place in the order is what the keys say
         return _keyed(scores, k)
@@ -95,3 +121,12 @@ def _keyed(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batc
     last = scores.shape[-1] - 1
     key = (order << 32) + (last - torch.arange(last + 1, device=scores.device))
     return last - (torch.topk(key, k, dim=-1).values & 0xFFFFFFFF)
+
+
+if not hasattr(torch.ops.prism_photonics, "best_blocks"):  # once a process, however often this file is loaded
+    torch.library.define("prism_photonics::best_blocks", "(Tensor scores, int k) -> Tensor")
+    torch.library.impl("prism_photonics::best_blocks", "CPU", lambda scores, k: _by_groups(scores, k).contiguous())
+    torch.library.register_fake(
+        "prism_photonics::best_blocks",
+        lambda scores, k: scores.new_empty((*scores.shape[:-1], k), dtype=torch.long),
+    )

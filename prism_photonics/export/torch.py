@@ -1,20 +1,21 @@
 """The behavioral model as a torch module: queries in, scores and the chosen blocks out."""
 
 import os
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from prism_photonics.codec import arithmetic, checks
-from prism_photonics.codec.centring import centre_score, centred
+from prism_photonics.codec.centring import centred
+from prism_photonics.export.answer import answer, finite
 from prism_photonics.export.buffers import ChipBuffers
-from prism_photonics.export.fused import FusedWeights, fuse, read_hat
+from prism_photonics.export.fused import FusedConverter, fuse
 from prism_photonics.export.read import Bundle, load
-from prism_photonics.export.topk import top_k
 from prism_photonics.units import InputError
 
-_FUSED = FusedWeights._fields
+_FUSED = FusedConverter._fields
 
 
 class PhotonicSelector(ChipBuffers):
@@ -200,52 +201,29 @@ class PhotonicSelector(ChipBuffers):
         if query.shape[: len(banks)] != banks:
             raise InputError(f"query: got leading axes {tuple(query.shape[:-1])}, want the banks {tuple(banks)} first")
         if noise is not None:
-            _require_drawn("noise", noise, want=arithmetic.noise_shape(query, self.weights, self.encoding))
+            _require_shape("noise", noise, want=arithmetic.noise_shape(query, self.weights, self.encoding))
         time_s = self._time(t_since_program_s)
+        if not torch.is_autocast_enabled(query.device.type):
+            return self._select(self._wide(query), noise, time_s)
         with torch.autocast(query.device.type, enabled=False):
             return self._select(self._wide(query), noise, time_s)
 
     def _select(self, query: Tensor, noise: Tensor | None, time_s: float | Tensor) -> tuple[Tensor, Tensor]:
-        blocks = self.weights.shape[-3]
-        row = self._row(blocks)
-        fused = FusedWeights(*(getattr(self, name) for name in _FUSED))
+        # Looked up here, not by attributes: a module takes longer to find a buffer than NumPy to add a query's values.
+        held: dict[str, Any] = self._buffers
+        weights, banks = held["weights"], held["weights"].shape[:-3]
+        blocks = weights.shape[-3]
         if isinstance(time_s, Tensor) or time_s > 0:
             weights = arithmetic.drifted_weights(
-                self, self.weights, self.drift, self.common_drift, time_s=time_s, row=row
+                self, weights, self.drift, self.common_drift, time_s=time_s, row=self._row(blocks)
             )
-            fused = fuse(self, weights, self.row_sum, row)
-        banks = self.weights.shape[:-3]
         flat = query.reshape(*banks, query.shape[len(banks) : -1].numel(), query.shape[-1])
         if noise is not None:
             noise = noise.reshape(noise.shape[0], *flat.shape[:-1], *noise.shape[-2:])
-        query_hat, largest = arithmetic.normalized(flat)
-        usual = not torch.compiler.is_compiling() and self._all_usual(query, largest)
-        score_hat, taken_off = read_hat(self, fused, query_hat.to(self.weight_bias), noise)
-        dead = arithmetic.dead_rows(self)[row]
-        if not usual:
-            ranked = arithmetic.rankable(score_hat, largest, dead=dead)
-        else:
-            ranked = score_hat.masked_fill(dead, -torch.inf) if self.some_excluded else score_hat
-        centre = self.centre.unsqueeze(len(banks))
-        shared = centre_score(flat, centre.to(flat), halves=self.centre.dim() - len(banks) == 2)
-        unit = largest * self.signature_scale[..., None, None]
-        offset, unit = (shared - taken_off * unit).to(score_hat), unit.to(score_hat)
-        scores = torch.addcmul(offset, score_hat, unit)
-        if self.some_excluded:
-            scores = scores.masked_fill(dead, -torch.inf)
+        fused = FusedConverter(*(held[name] for name in _FUSED))
+        scores, chosen = answer(self, fused, weights, flat, noise=noise, given=query)
         shape = query.shape[:-1]
-        return scores.reshape(*shape, blocks), top_k(ranked, self.k).reshape(*shape, self.k)
-
-    def _all_usual(self, query: Tensor, largest: Tensor) -> bool:
-        """Whether no query is zero, refusing one that is not finite; one transfer from the device."""
-        usual = _holds((largest > 0) & (largest < torch.inf))
-        if usual is None:  # it answers as compiled
-            return False
-        if usual:
-            return True
-        host = query.detach().to("cpu", torch.float64).numpy()
-        checks.require_finite("query", host, axes=("dim",), cure="mend or drop it", batched=True)
-        return False
+        return scores.reshape(*shape, blocks), chosen.reshape(*shape, self.k)
 
     def _check_signatures(
         self, signatures: Tensor, left: Tensor, centre: Tensor, *, signature_scale: float | None, bank_axes: int
@@ -297,7 +275,7 @@ class PhotonicSelector(ChipBuffers):
     def fuse_weights(self) -> None:
         """Fuse the programmed weights with the converters, see ``export.fused``."""
         super().fuse_weights()
-        fused = fuse(self, self.weights, self.row_sum, self._row(self.weights.shape[-3]))
+        fused = fuse(self, self.row_sum, self._row(self.weights.shape[-3]))
         for name, value in zip(_FUSED, fused, strict=True):
             setattr(self, name, value)
 
@@ -330,19 +308,14 @@ def _require_real(name: str, values: Tensor) -> None:
         )
 
 
-def _require_drawn(name: str, values: Tensor, *, want: tuple[int, ...]) -> None:
-    """Refuse noise that is not finite or of another shape; under tracing only the shape is checked."""
+def _require_shape(name: str, values: Tensor, *, want: tuple[int, ...]) -> None:
+    """Refuse noise of another shape, or that is no tensor of real numbers."""
     _require_real(name, values)
     checks.require_shape(name, got=tuple(values.shape), want=want)
-    if not torch.compiler.is_compiling() and _holds(torch.isfinite(values)) is False:
+
+
+def _require_drawn(name: str, values: Tensor, *, want: tuple[int, ...]) -> None:
+    """Refuse noise that is not finite or of another shape; under tracing only the shape is checked."""
+    _require_shape(name, values, want=want)
+    if not torch.compiler.is_compiling() and not finite(values):
         checks.require_drawn(name, values)
-
-
-def _holds(condition: Tensor) -> bool | None:
-    """Whether all elements are true; None under vmap, where values are not accessible."""
-    try:
-        return bool(condition.all())
-    except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
-        return None

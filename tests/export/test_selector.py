@@ -131,7 +131,7 @@ def test_the_best_are_those_of_a_stable_sort(scale):
         assert torch.equal(top_k(scores.double(), k), expected[:, :k])
 
 
-@pytest.mark.parametrize(("blocks", "k"), [(700, 3), (2048, 32), (2055, 4), (4101, 8)])
+@pytest.mark.parametrize(("blocks", "k"), [(700, 3), (2048, 32), (2055, 4), (4101, 8), (4201, 4)])
 def test_groups_lose_no_block_and_no_tie(blocks, k):
     rng = torch.Generator().manual_seed(blocks)
     scores = torch.randint(-40, 40, (6, blocks), generator=rng).float()  # full of ties, in and across groups
@@ -155,3 +155,30 @@ def test_read_in_pieces_it_gives_the_same_scores(make_model, tmp_path, monkeypat
     pieces, same = selector(query, noise)
     assert torch.allclose(whole, pieces, atol=1e-6)
     assert torch.equal(chosen, same)
+
+
+def test_its_buffers_take_little_more_than_the_signatures(make_model, tmp_path):
+    model = make_model(rows=32, channels=32, noise_rin=0.003, score_gain=np.linspace(0.98, 1.01, 32))
+    selector = PhotonicSelector(load(write(model, tmp_path / "bundle")), 4)
+    signatures = torch.randn(2, 1000, 32, generator=torch.Generator().manual_seed(0))
+    selector.program(signatures, bank_axes=1)
+    of_blocks = [buffer for buffer in selector.buffers() if 1000 in buffer.shape]
+    assert sum(buffer.numel() for buffer in of_blocks) <= 1.2 * signatures.numel()
+    assert len({buffer.untyped_storage().data_ptr() for buffer in of_blocks}) == len(of_blocks)
+
+
+@pytest.mark.parametrize("scheme", SHOTS)
+@pytest.mark.parametrize("batch", [(), (1,), (3,)], ids=["one", "one in a batch", "three"])
+def test_called_and_with_gradients_it_gives_the_same_scores_and_blocks(make_model, tmp_path, scheme, batch):
+    bundle = load(write(make_model(**faulty(encoding=scheme)), tmp_path / "bundle"))
+    selector, rng = PhotonicSelector(bundle, 4, dtype=torch.float64), torch.Generator().manual_seed(0)
+    for banks in ((), (2,), (2, 3)):
+        signatures = torch.randn(*banks, 40, 20, generator=rng, dtype=torch.float64)
+        query = torch.randn(*banks, *batch, 20, generator=rng, dtype=torch.float64)
+        selector.program(signatures, selector.draw_error(signatures, rng, bank_axes=len(banks)), bank_axes=len(banks))
+        noise = selector.draw_noise(query, rng)
+        scores, chosen = selector(query, noise)
+        with_slope, same = selector(query.clone().requires_grad_(), noise)
+        assert with_slope.requires_grad
+        assert torch.allclose(scores, with_slope.detach(), atol=1e-9)
+        assert torch.equal(chosen, same)

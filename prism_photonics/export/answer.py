@@ -1,0 +1,201 @@
+"""Scores in units and the best blocks of a programmed bank; on a CPU in pieces that fit into its cache.
+
+Called plainly on a CPU, queries are prepared by NumPy and blocks chosen by it; with gradients, traced, batched or on
+another device everything stays with torch. The lines of the arithmetic are the same.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from prism_photonics.codec import arithmetic, checks
+from prism_photonics.codec.centring import centre_score
+from prism_photonics.export import fused as fusing
+from prism_photonics.export.fused import FusedConverter, Lit
+from prism_photonics.export.topk import array_of, top_k
+
+
+class Asked(NamedTuple):
+    """Queries, and offset and factor of their scores in units.
+
+    Attributes:
+        lit: As the rows receive them.
+        offset: Number added to all scores of a query.
+        unit: Factor of the scores before that.
+        largest: Largest magnitude of each query.
+    """
+
+    lit: Lit
+    offset: Float[Any, "*banks queries 1"]
+    unit: Float[Any, "*banks queries 1"]
+    largest: Float[Any, "*banks queries 1"]
+
+
+def answer(
+    chip: Any,
+    fused: FusedConverter,
+    weights: Float[Tensor, "*banks blocks slices channels"],
+    query: Float[Tensor, "*banks queries dims"],
+    *,
+    noise: Float[Tensor, "shots *banks queries blocks slices"] | None,
+    given: Float[Tensor, "*batch dims"],
+) -> tuple[Float[Tensor, "*banks queries blocks"], Int[Tensor, "*banks queries k"]]:
+    """Scores of all blocks, and the k best.
+
+    Args:
+        chip: The selector.
+        fused: Its converter.
+        weights: Its weights, as they are now.
+        query: Queries in at least single precision.
+        noise: Standard normal numbers, or none.
+        given: The queries as they were handed in, by which a refusal names the place.
+
+    Returns:
+        Scores in units of query times signature, and block indices, best first.
+
+    Raises:
+        InputError: A query is not finite, or a number of the noise; only where there are values to look at.
+    """
+    banks = weights.dim() - 3
+    if noise is not None:
+        noise = noise.to(weights.dtype).movedim(0, banks).movedim(-1, banks)
+    asks = torch.is_grad_enabled() and (query.requires_grad or weights.requires_grad)
+    array = None if asks or (noise is not None and array_of(noise) is None) else array_of(query)
+    if array is None:
+        asked = _asked(chip, query, chip.centre, chip.signature_scale, chip.column_of_channel)
+        usual = _all_usual(given, asked.largest)
+        return _read(chip, fused, weights, asked, noise=_finite(noise), usual=usual)
+    with np.errstate(all="ignore"):  # what is not finite is refused, in one line
+        found = _asked(
+            chip,
+            array,
+            chip.centre.detach().numpy(),
+            chip.signature_scale.detach().numpy(),
+            chip.column_of_channel.numpy(),
+        )
+    low, high = (found.largest.min(), found.largest.max()) if found.largest.size else (1.0, 1.0)
+    if not high < np.inf:
+        _refuse(given)
+    asked = Asked(Lit(*map(torch.from_numpy, found.lit)), *map(torch.from_numpy, found[1:]))
+    return _in_pieces(chip, fused, weights, asked, noise=noise, usual=bool(low > 0))
+
+
+def _asked(chip: Any, query: Any, centre: Any, scale: Any, column: Any) -> Asked:
+    query_hat, largest = arithmetic.normalized(query)
+    if query.dtype != scale.dtype:  # units may be beyond single precision, what the chip sees is not
+        query_hat = query_hat.to(scale.dtype) if isinstance(query, Tensor) else query_hat.astype(scale.dtype)
+    lit = fusing.lit(chip, query_hat, column)
+    banks = query.ndim - 2
+    shared = centre_score(query, centre[(slice(None),) * banks + (None,)], halves=centre.ndim - banks == 2)
+    unit = largest * scale[..., None, None]
+    offset = shared - lit.taken_off * unit
+    if query.dtype != scale.dtype:
+        offset, unit = ((x.to(scale.dtype) if isinstance(x, Tensor) else x.astype(scale.dtype)) for x in (offset, unit))
+    return Asked(lit, offset, unit, largest)
+
+
+def _in_pieces(
+    chip: Any, fused: FusedConverter, weights: Tensor, asked: Asked, *, noise: Tensor | None, usual: bool
+) -> tuple[Tensor, Tensor]:
+    """All steps for some blocks, then for the next: nothing but what is asked for leaves a core's cache."""
+    blocks, light = weights.shape[-3], asked.lit.light
+    rows = max(1, light[..., 0].numel())
+    width = max(1, fusing.CACHED_READINGS // rows)
+    if width >= blocks:
+        return _read(
+            chip, fused, weights, asked, noise=_finite(noise), usual=usual, room=weights.new_empty(rows * blocks)
+        )
+    shape = (*asked.unit.shape[:-1], blocks)
+    scores, hats = weights.new_empty(shape), weights.new_empty(shape)
+    # Memory that is asked for anew costs more than the steps on it.
+    room = weights.new_empty(rows * width)
+    for first in range(0, blocks, width):
+        part = slice(first, first + width)
+        drawn = None if noise is None else _finite(noise[..., part])
+        hat = fusing.score_hat(chip, fused.part(part), weights[..., part, :, :], asked.lit, noise=drawn, room=room)
+        torch.addcmul(asked.offset, hat, asked.unit, out=scores[..., part])
+        hats[..., part] = hat
+    if chip.some_excluded:
+        scores.masked_fill_(_dead(chip, hats), -torch.inf)
+    return scores, top_k(_ranked(chip, hats, asked.largest, usual=usual), chip.k)
+
+
+def _read(
+    chip: Any,
+    fused: FusedConverter,
+    weights: Tensor,
+    asked: Asked,
+    *,
+    noise: Tensor | None,
+    usual: bool,
+    room: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    hat = fusing.score_hat(chip, fused, weights, asked.lit, noise=noise, room=room)
+    scores = torch.addcmul(asked.offset, hat, asked.unit)
+    if chip.some_excluded:
+        scores = scores.masked_fill(_dead(chip, hat), -torch.inf)
+    return scores, top_k(_ranked(chip, hat, asked.largest, usual=usual), chip.k)
+
+
+def _ranked(chip: Any, hat: Tensor, largest: Tensor, *, usual: bool) -> Tensor:
+    if usual:
+        return hat.masked_fill(_dead(chip, hat), -torch.inf) if chip.some_excluded else hat
+    return arithmetic.rankable(hat, largest, dead=_dead(chip, hat))
+
+
+def _dead(chip: Any, hat: Tensor) -> Tensor:
+    row = torch.arange(hat.shape[-1], device=hat.device) % chip.rows
+    return arithmetic.dead_rows(chip)[row]
+
+
+def _all_usual(given: Tensor, largest: Tensor) -> bool:
+    """Whether no query is zero, refusing one that is not finite; one transfer from the device. Traced: not known."""
+    if torch.compiler.is_compiling():
+        return False
+    usual = holds((largest > 0) & (largest < torch.inf))
+    if usual is False:
+        _refuse(given)
+    return bool(usual)
+
+
+def _refuse(given: Tensor) -> None:
+    host = given.detach().to("cpu", torch.float64).numpy()
+    checks.require_finite("query", host, axes=("dim",), cure="mend or drop it", batched=True)
+
+
+def _finite(noise: Tensor | None) -> Tensor | None:
+    """The same noise, refused if it is not finite; not under tracing."""
+    if noise is None or torch.compiler.is_compiling():
+        return noise
+    if not finite(noise):
+        checks.require_drawn("noise", noise)
+    return noise
+
+
+def holds(condition: Tensor) -> bool | None:
+    """Whether all elements are true; None under vmap, where values are not accessible."""
+    try:
+        return bool(condition.all())
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return None
+
+
+def finite(values: Tensor) -> bool:
+    """Whether all values are finite; under vmap, where they are not accessible, yes.
+
+    A sum is finite only if all its terms are, and takes one pass; where it overflows, the terms are looked at.
+    """
+    try:
+        if math.isfinite(float(values.detach().sum())):
+            return True
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return True
+    return holds(torch.isfinite(values)) is not False
