@@ -66,7 +66,7 @@ def answer(
     asks = torch.is_grad_enabled() and (query.requires_grad or weights.requires_grad)
     array = None if asks or (noise is not None and array_of(noise) is None) else array_of(query)
     if array is None:
-        asked = _asked(chip, query, chip.centre, chip.signature_scale, chip.column_of_channel)
+        asked = _asked(chip, query, chip.centre, chip.signature_scale, column=chip.column_of_channel)
         usual = _all_usual(given, asked.largest)
         return _read(chip, fused, weights, asked, noise=_finite(noise), usual=usual)
     with np.errstate(all="ignore"):  # what is not finite is refused, in one line
@@ -75,7 +75,7 @@ def answer(
             array,
             chip.centre.detach().numpy(),
             chip.signature_scale.detach().numpy(),
-            chip.column_of_channel.numpy(),
+            column=chip.column_of_channel.numpy(),
         )
     low, high = (found.largest.min(), found.largest.max()) if found.largest.size else (1.0, 1.0)
     if not high < np.inf:
@@ -84,7 +84,7 @@ def answer(
     return _in_pieces(chip, fused, weights, asked, noise=noise, usual=bool(low > 0))
 
 
-def _asked(chip: Any, query: Any, centre: Any, scale: Any, column: Any) -> Asked:
+def _asked(chip: Any, query: Any, centre: Any, scale: Any, *, column: Any) -> Asked:
     query_hat, largest = arithmetic.normalized(query)
     if query.dtype != scale.dtype:  # units may be beyond single precision, what the chip sees is not
         query_hat = query_hat.to(scale.dtype) if isinstance(query, Tensor) else query_hat.astype(scale.dtype)
