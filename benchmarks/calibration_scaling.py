@@ -1,6 +1,6 @@
 """How a calibration's fit grows with rings a bus, buses and rows: processor time, memory and waiting, now and before.
 
-    python benchmarks/calibration_scaling.py [COMMIT [CASE …]]
+    python benchmarks/calibration_scaling.py [COMMIT [CASE …]]    # - in place of a COMMIT: now alone
 
 Each case is a process of its own: a die is drawn and surveyed, and the survey is fitted, twice where that takes no
 minutes; the second time nothing is compiled any more. With a COMMIT the same is done in its source tree, case by case
@@ -129,7 +129,7 @@ def keep(name: str, line: dict[str, Any], commit: str | None) -> None:
 
 def main() -> None:
     """Measure, write and print."""
-    commit, names = (sys.argv[1] if len(sys.argv) > 1 else None), sys.argv[2:] or list(CASES)
+    commit, names = (sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != "-" else None), sys.argv[2:] or list(CASES)
     if unknown := [name for name in names if name not in CASES]:
         sys.exit(f"calibration_scaling: got case {unknown[0]!r}, want one of {', '.join(map(repr, CASES))}")
     git = ["git", "-C", str(ROOT)]

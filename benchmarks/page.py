@@ -32,6 +32,7 @@ def page() -> str:
         "ratios are side by side in one run.",
         demo(),
         standard_bench(),
+        fit_cost(),
         row_solver(),
         bank(),
         layout(),
@@ -154,6 +155,42 @@ def standard_bench() -> str:
         "common temperature that forgets itself in ten minutes. The virtual dies are of the fit's own model class."
     )
     return section("Calibration on the standard bench", "calibration", found, note + "\n\n" + table(columns, rows))
+
+
+def fit_cost() -> str:
+    """Processor time, memory and waiting of a calibration's fit, by size."""
+    found = load("calibration_scaling")
+
+    def ratio(line: dict[str, Any], name: str) -> str:
+        return f"{line['now'][name] / line['before'][name]:.2f}" if "before" in line else "–"
+
+    def seconds(line: dict[str, Any]) -> str:
+        # A fit that is done once has compiled nothing but the calibration's own few functions.
+        return "warm_cpu_s" if "warm_cpu_s" in line["now"] else "first_cpu_s"
+
+    columns = {
+        "rows × buses × rings": lambda line: f"{line['rows']} × {line['buses']} × {line['rings']}",
+        "settings": lambda line: line["now"]["settings"],
+        "fit, processor / s": lambda line: f"{line['now'][seconds(line)]:.2f}",
+        "per bus / ms": lambda line: f"{1e3 * line['now'][seconds(line)] / (line['rows'] * line['buses']):.0f}",
+        "of the time before": lambda line: ratio(line, seconds(line)),
+        "in a fresh process": lambda line: ratio(line, "first_cpu_s"),
+        "memory / MiB": lambda line: f"{line['now']['MB']:.0f}",
+        "of the memory before": lambda line: ratio(line, "MB"),
+        "survey on instruments / s": lambda line: f"{line['bench']['survey_s']:.1f}",
+        "wait after it / s": lambda line: f"{line['bench']['wait_s']:.1f}",
+        "mean χ²": lambda line: f"{line['now']['chi2_mean']:.2f}",
+    }
+    commits = sorted({line["before"]["commit"] for line in found["lines"].values() if "before" in line})
+    note = (
+        f"Before is commit {', '.join(commits)}, in turn in the same run. Chips with several buses are on "
+        "slow instruments and drift, so temperatures are fitted too; the others stand still. The wait is from "
+        "the survey's last reading to the fitted chip, where readings come at the pace of a laboratory's usual "
+        "instruments (`characterize.cost`) and the fit begins meanwhile; it includes what JAX compiles. Memory "
+        "includes the virtual die. Processor time is that of all cores."
+    )
+    rows = zip(found["lines"].values())
+    return section("What a calibration's fit costs", "calibration_scaling", found, note + "\n\n" + table(columns, rows))
 
 
 def row_solver() -> str:
