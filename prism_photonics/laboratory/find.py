@@ -2,8 +2,7 @@
 to.
 
 Ripple of facets is as deep as the dips of a weakly coupled ring, and a bus of several rings shows several combs at
-once. So a
-dip counts only as one of a comb, or with a peak at a drop port, or when it is far deeper than all ripple.
+once. So a dip counts only as one of a comb, or with a peak at a drop port, or when it is far deeper than all ripple.
 """
 
 from collections.abc import Sequence
@@ -20,8 +19,7 @@ from prism_photonics.units import InputError
 LEAST_DIP_dB, LEAST_PEAK_dB = 0.4, 5.0
 LONE_DEPTH = 0.29
 """Depth (1.5 dB) of a dip that counts by itself: facets ripple by 0.7 dB peak to peak at most. Source: the measured
-spectra
-of SiEPIC/openEBL-2024-10."""
+spectra of SiEPIC/openEBL-2024-10."""
 SHALLOWEST = 0.12
 """Depth (0.55 dB) of the dips of a comb behind a ring, where no drop port speaks for it."""
 BASELINE_NM = 2.0

@@ -1,9 +1,8 @@
 """The fit of one window by weighted least squares, and its error bars.
 
-A window is fitted twice. First alone (`fit_window`): its rings from several beginnings (one line, two lines apart),
-then
-ripple that stands out of what is left. Then, once all windows of a sweep have told together how its laser wanders
-(`noise.pooled`), again with that wander in the weights and in the error bars (`refit`).
+`fit_window` fits the rings from several beginnings (one line, two lines apart), then ripple that stands out of what is
+left. Once all windows of a sweep have told together how its laser wanders (`noise.pooled`), `refit` counts that wander
+in the error bars, and follows κ² over wavelength within a wide window.
 """
 
 from collections.abc import Sequence
@@ -22,8 +21,7 @@ from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
 RIPPLES = 3
 WIDEST_SPLIT_PM = 150.0
 """Linewidth above which a splitting says nothing: what bends so broad a dip is the envelope. Source: fits of the
-rings of
-SiEPIC/openEBL-2024-10, with and without it.
+rings of SiEPIC/openEBL-2024-10, with and without it.
 """
 LEAST_RELATIVE = 2e-4
 """Of a reading: a power meter repeats no better; design choice."""
@@ -142,8 +140,7 @@ def _with_envelope(model: WindowModel, rings: ndarray) -> ndarray:
 
 def _weights(y: ndarray, meters: Sequence[float]) -> ndarray:
     """One weight for all but what is in the noise: what strays on a flank is wander, and a fit that follows its own
-    slopes
-    in its weights is led astray by it.
+    slopes in its weights is led astray by it.
     """
     seen, meter = np.isfinite(y), np.asarray(meters)[:, None]
     return np.where(seen, 1.0 / (EVEN**2 * (1.0 + np.square(np.where(seen, y, 0.0))) + meter**2), 0.0)

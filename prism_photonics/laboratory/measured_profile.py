@@ -31,8 +31,7 @@ def process_toml(records: Sequence[Record], spec: ChipSpec, ring: RingDesign) ->
 
     Returns:
         TOML: ``base``, and the numbers that were measured. Loss of a turn goes over into dB/cm whole, bends and
-        couplers
-        included; group indices of both directions are scaled together by the ring's.
+        couplers included; group indices of both directions are scaled together by the ring's.
 
     Raises:
         InputError: The rings are not of this film.

@@ -2,16 +2,13 @@
 model holds.
 
 Ports of one sweep see the same laser: a step that came early or late moves them all along their slopes m'. The wander
-of
-real lasers is not white, its neighbours are alike over a few steps. With a variance v of each reading, a wander of σ
-that
-falls off as ρ^|i−k| over the steps, and what is left alike of ripple between neighbours, readings scatter as
+of real lasers is not white, its neighbours are alike over a few steps. With a variance v of each reading, a wander of
+σ that falls off as ρ^|i−k| over the steps, and what is left alike of ripple between neighbours, readings scatter as
 
     C = diag(v) + ripple + σ²·ρ^|i−k|·m'_i·m'_k        over all ports together
 
-The fit weighs with the diagonal of C, since a wander is not known well enough to be inverted, and its error bars are
-those
-of such a fit under all of C (the sandwich A⁻¹·JᵀWCWJ·A⁻¹ of weighted least squares).
+The fit weighs all light alike (a weight that follows the slopes of its own model leads it astray), and its error bars
+are those of such a fit under all of C: the sandwich A⁻¹·JᵀWCWJ·A⁻¹ of weighted least squares.
 """
 
 from collections.abc import Sequence
@@ -45,8 +42,8 @@ class Evidence(NamedTuple):
     """What one window tells of the wander.
 
     With ``a`` what is left along the slopes of the steps on the flanks: Σ a², Σ a_i·a_{i+1}, and what both would be
-    at a wander
-    of 1 nm for each correlation of `ALIKE`. A fit bends towards the wander of its own flanks; that share is counted.
+    at a wander of 1 nm for each correlation of `ALIKE`. A fit bends towards the wander of its own flanks; that share
+    is counted.
     """
 
     squares: float

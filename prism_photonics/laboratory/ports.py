@@ -14,8 +14,7 @@ from prism_photonics.units import InputError
 
 LIT_SHARE, LIT_OVER = 0.1, 20.0
 """A port of a ring is light in a tenth of its readings, or in one that stands this far over the rest: noise of a dark
-meter
-reaches about nine times its mean in ten thousand readings.
+meter reaches about nine times its mean in ten thousand readings.
 """
 SAME_NM = 0.15
 FAINT = 0.02

@@ -5,8 +5,7 @@ The fields are those of `prism_photonics.lightpath.ring.model`, with x = a·e^{j
     th(φ) = (t1 − t2·x)/(1 − t1·t2·x)        dr(φ) = −κ1·κ2·√x/(1 − t1·t2·x)
 
 Light that scatters backwards couples the two directions in a ring; its two standing waves then resonate at φ ± δ and
-share
-the light equally, so that both outputs are means over the pair:
+share the light equally, so that both outputs are means over the pair:
 
     th = ½·[th(φ + δ) + th(φ − δ)]           dr = ½·[dr(φ + δ) + dr(φ − δ)]
 

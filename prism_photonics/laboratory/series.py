@@ -22,8 +22,7 @@ FABRICATED_UM = 2e-5
 """Scatter of neighbouring rings' resonances by fabrication, where fewer than four tell it; design choice."""
 NEAR = 0.25
 """Share of a free spectral range by which a resonance may be moved from one setting to the next; further, another
-tooth may
-be its nearest."""
+tooth may be its nearest."""
 
 
 @dataclass(frozen=True)
