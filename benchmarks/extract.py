@@ -36,12 +36,16 @@ def main() -> None:
         def of(name: str, files: list[Path], **known: Any) -> dict[str, Any]:
             return run(Request(files=tuple(files), **known), Path(folder) / name, say=lambda line: None).numbers
 
-        gaps = [path for path in measured if (gap_of(path) or 0) >= 140]
+        gaps = [path for path in measured if path.name.startswith("si_gap") and (gap_of(path) or 0) >= 140]
         series = of("gaps", gaps, length_um=TURNS_UM["si_gap"])
         found["gap_law"] = series["gap_law"]
         found["gap_n_g_range"] = float(np.ptp([comb["n_g"] for comb in series["combs"]]))
         found["residuals_percent"] = residuals(series)
-        of("wide_gaps", [path for path in measured if 0 < (gap_of(path) or 0) < 140], length_um=TURNS_UM["si_gap"])
+        of(
+            "wide_gaps",
+            [path for path in measured if path.name.startswith("si_gap") and (gap_of(path) or 0) < 140],
+            length_um=TURNS_UM["si_gap"],
+        )
         for name in ("si_rr_mrr3", "si_r75", "si_ringmux4ch_C", "sin_r60_g550", "sin_r50_g575"):
             turn_um = next((turn for start_of, turn in TURNS_UM.items() if name.startswith(start_of)), None)
             numbers = of(name, [DATA / "measured" / f"{name}.npz"], length_um=turn_um)

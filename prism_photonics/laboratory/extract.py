@@ -17,6 +17,8 @@ from prism_photonics.laboratory.series import LEAST_GAPS, GapLaw, gap_law
 from prism_photonics.laboratory.sweep import Sweep, mirrored
 from prism_photonics.laboratory.tuning import Tuning, tuning_of
 
+ALIKE = 0.02
+"""Relative difference of n_g·L up to which rings are of one kind; design choice."""
 BRIGHT_NM, BRIGHT_dB = 1.0, 10.0
 """How far below the brightest resonance one may lie to count for laws over many: fainter, stray light ripples it."""
 _GAP = re.compile(r"(?:^|[_\-. ])g(?:ap)?_?(\d{2,4})(?:nm)?(?=$|[_\-. ])", re.IGNORECASE)
@@ -145,10 +147,18 @@ def gap_of(path: Path) -> float | None:
 
 
 def law_over_gaps(records: Sequence[Record]) -> GapLaw | None:
-    """The gap law of files whose gaps are known, each by its first ring; None of fewer than three gaps."""
+    """The gap law of files whose gaps are known and whose rings are of one kind, each by its first ring.
+
+    None of fewer than three gaps.
+    """
     known = []
+    turns_um = [one.rings[0].comb.turn_um for one in records if one.device.gap_nm is not None and one.rings[0].comb]
+    usual_um = float(np.median(turns_um)) if turns_um else math.nan
     for one in records:
         ring = one.rings[0]
+        # Rings of another film or size follow another law.
+        if ring.comb is not None and abs(ring.comb.turn_um / usual_um - 1.0) > ALIKE:
+            continue
         kept = [ring.resonances[n] for n in ring.bright if math.isfinite(ring.resonances[n].kappa2_through)]
         if one.device.gap_nm is not None and kept:
             known.append((one.device.gap_nm, kept))
