@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -52,6 +54,24 @@ print(json.dumps({"cpu_s": laps, "accuracy_bits": bits, "chi2_worst_bus": float(
 """
 
 
+@contextmanager
+def other_tree(commit: str) -> Iterator[Path]:
+    """A source tree of another commit, for as long as it is asked."""
+    git = ["git", "-C", str(ROOT)]
+    with tempfile.TemporaryDirectory() as folder:
+        other = Path(folder) / "other"
+        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(other), commit], check=True)
+        try:
+            yield other
+        finally:
+            subprocess.run([*git, "worktree", "remove", "--force", str(other)], check=True)
+
+
+def hardware() -> str:
+    """What the figures were measured on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, CPU only, one thread a process"
+
+
 def turn(tree: Path) -> dict[str, Any]:
     """One fresh process in a source tree."""
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
@@ -78,19 +98,13 @@ def main() -> None:
             "calibration_speed: got no commit, want one to compare with; python benchmarks/calibration_speed.py COMMIT"
         )
     commit, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    git = ["git", "-C", str(ROOT)]
-    with tempfile.TemporaryDirectory() as folder:
-        other = Path(folder) / "other"
-        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(other), commit], check=True)
-        try:
-            pairs = [(turn(other), turn(ROOT)) for _ in range(rounds)]
-        finally:
-            subprocess.run([*git, "worktree", "remove", "--force", str(other)], check=True)
+    with other_tree(commit) as other:
+        pairs = [(turn(other), turn(ROOT)) for _ in range(rounds)]
     before, now = ([pair[i] for pair in pairs] for i in (0, 1))
     steps = list(now[0]["cpu_s"])
     found = {
         "date": time.strftime("%Y-%m-%d"),
-        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, CPU only, one thread a process",
+        "hardware": hardware(),
         "command": f"python benchmarks/calibration_speed.py {commit} {rounds}",
         "spec": "demo_8x8",
         "cpu_s": {step: {"before": lowest(before, step), "now": lowest(now, step)} for step in steps},
