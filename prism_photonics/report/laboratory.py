@@ -137,6 +137,18 @@ def _trend(axes: Axes, records: Sequence[Record], name: str, *, log: bool) -> No
                 axes.errorbar(wl, values[there], errors[there], fmt="o-", ms=2.5, lw=0.7, color=colour, label=label)
     if log:
         axes.set_yscale("log")
+    # Error bars of rings that hardly show would flatten all others.
+    axes.set_ylim(*_limits(axes, log=log))
+
+
+def _limits(axes: Axes, *, log: bool) -> tuple[float, float]:
+    """Limits that hold every drawn value, and of the error bars what lies a third of the values' range beyond."""
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [np.ones(1)])
+    scale = np.log if log else np.asarray
+    low, high = scale(drawn.min()), scale(drawn.max())
+    margin = max((high - low) / 3.0, 1e-3 * max(abs(low), abs(high)), 1e-9)
+    ends = np.array([low - margin, high + margin])
+    return tuple(map(float, np.exp(ends) if log else ends))
 
 
 def _gap_law(law: GapLaw, above: Axes, below: Axes) -> None:
