@@ -19,6 +19,7 @@ import stat
 import tempfile
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from prism_photonics import __version__
@@ -123,17 +124,24 @@ def _begun(store: Path) -> Path:
     """A private copy of what is whole in the store; what is not is removed."""
     session = Path(tempfile.mkdtemp(prefix=_SESSION, dir=store))
     for path in store.iterdir():
-        kept = _KEPT.fullmatch(path.name)
-        if path.name.startswith(_SESSION):
-            if path.lstat().st_mtime < time.time() - STALE_S:
-                shutil.rmtree(path, ignore_errors=True)
-        elif kept is None or not stat.S_ISREG(path.lstat().st_mode):
-            continue
-        elif hashlib.sha256(content := path.read_bytes()).hexdigest() == kept["digest"]:
-            (session / kept["entry"]).write_bytes(content)
-        else:
-            path.unlink(missing_ok=True)
+        # Another process may tidy up at the same time.
+        with suppress(FileNotFoundError):
+            _take(path, session)
     return session
+
+
+def _take(path: Path, session: Path) -> None:
+    """Copy what is kept, if it is whole, and remove what is not, or was left by a process long gone."""
+    kept = _KEPT.fullmatch(path.name)
+    if path.name.startswith(_SESSION):
+        if path.lstat().st_mtime < time.time() - STALE_S:
+            shutil.rmtree(path, ignore_errors=True)
+    elif kept is None or not stat.S_ISREG(path.lstat().st_mode):
+        return
+    elif hashlib.sha256(content := path.read_bytes()).hexdigest() == kept["digest"]:
+        (session / kept["entry"]).write_bytes(content)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _ended(store: Path, session: Path) -> None:
