@@ -75,9 +75,8 @@ def extract(
     """Characterise rings from measured spectra.
 
     Reads FILES; writes DIR/rings.csv, extract.nc, plots, report.html and process.toml, a measured profile that a spec
-    may
-    name as its process. A file in which no ring is seen is told in one line and left out; the command fails if none
-    is left.
+    may name as its process. A file in which no ring is seen is told in one line and left out; the command fails if
+    none is left.
     """
     from prism_photonics.workflow.extract import Request, run
 
