@@ -147,8 +147,8 @@ def _limits(axes: Axes, *, log: bool) -> tuple[float, float]:
     scale = np.log if log else np.asarray
     low, high = scale(drawn.min()), scale(drawn.max())
     margin = max((high - low) / 3.0, 1e-3 * max(abs(low), abs(high)), 1e-9)
-    ends = np.array([low - margin, high + margin])
-    return tuple(map(float, np.exp(ends) if log else ends))
+    low, high = low - margin, high + margin
+    return (float(np.exp(low)), float(np.exp(high))) if log else (float(low), float(high))
 
 
 def _gap_law(law: GapLaw, above: Axes, below: Axes) -> None:
