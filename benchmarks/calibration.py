@@ -94,9 +94,10 @@ def main() -> None:
         spec, dies = bank_spec(name), []
         for seed in range(count):
             dies.append(one_die(spec, seed))
-            banks = found.get("banks", {}) | {name: told(dies) | {"by_die": dies}}
+            today = time.strftime("%Y-%m-%d")
+            banks = found.get("banks", {}) | {name: {"date": today} | told(dies) | {"by_die": dies}}
             found |= {
-                "date": time.strftime("%Y-%m-%d"),
+                "date": today,
                 "hardware": "2 cores, AMD EPYC, CPU only",
                 "command": "python benchmarks/calibration.py",
                 "bench": BENCH.relative_to(ROOT).as_posix(),

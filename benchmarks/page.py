@@ -33,6 +33,8 @@ def page() -> str:
         demo(),
         standard_bench(),
         fit_cost(),
+        cold_start(),
+        measured_rings(),
         row_solver(),
         bank(),
         layout(),
@@ -140,6 +142,7 @@ def standard_bench() -> str:
     }
     columns = {
         "bank": lambda name, bank: names[name],
+        "measured": lambda name, bank: bank["date"],
         "dies": lambda name, bank: bank["dies"],
         "accuracy, open loop": lambda name, bank: bits(bank["accuracy_bits"], 2),
         "precision over the session": lambda name, bank: bits(bank["precision_bits"], 2),
@@ -191,6 +194,71 @@ def fit_cost() -> str:
     )
     rows = zip(found["lines"].values())
     return section("What a calibration's fit costs", "calibration_scaling", found, note + "\n\n" + table(columns, rows))
+
+
+def cold_start() -> str:
+    """Commands in fresh processes."""
+    found = load("cold_start")
+    columns = {
+        "in a process of its own": lambda name, one: name,
+        "processor / s, before": lambda name, one: f"{one['before']['cpu_s']:.1f}",
+        "now": lambda name, one: f"{one['now']['cpu_s']:.1f}",
+        "of it": lambda name, one: f"{one['ratio']['cpu']:.2f}",
+        "wall / s, before": lambda name, one: f"{one['before']['wall_s']:.1f}",
+        "wall now": lambda name, one: f"{one['now']['wall_s']:.1f}",
+    }
+    note = (
+        "Fresh: nothing compiled is on disk. Second: what the process before left is (the commit before kept nothing). "
+        "Both commits take turns in one run; one thread a process."
+    )
+    return section("Cold starts", "cold_start", found, note + "\n\n" + table(columns, found["commands"].items()))
+
+
+def measured_rings() -> str:
+    """What is found in public spectra of silicon and silicon nitride rings."""
+    found = load("extract")
+    law, across = found["gap_law"], found["gap_n_g_range"]
+
+    def left(one: dict[str, Any]) -> str:
+        pairs = list(one["residuals_percent"].values())
+        return " / ".join(f"{max(values):.2f}" for values in zip(*pairs, strict=True))
+
+    lines = [
+        (
+            f"{len(found['residuals_percent'])} silicon rings, gaps from 143 nm",
+            f"κ² falls by e over {law['decay_nm']:.1f} ± {law['decay_nm_std']:.1f} nm, scatter "
+            f"{100 * law['scatter']:.1f} %; loss {law['loss_dB_turn_median']:.4f} dB a turn (spread "
+            f"{law['loss_spread']:.4f}); n_g within {across:.4f} of each other",
+            left(found),
+        ),
+        ("`si_rr_mrr3`", f"loaded Q {found['si_rr_mrr3']['q_loaded_median']:,.0f}", left(found["si_rr_mrr3"])),
+        (
+            "`si_ringmux4ch_C`",
+            f"{found['si_ringmux4ch_C']['rings']} rings on one bus; left at 1548 to 1553 nm "
+            f"{found['si_ringmux4ch_C']['residual_1548_1553_percent']:.2f} %",
+            left(found["si_ringmux4ch_C"]),
+        ),
+        *(
+            (
+                f"`{name}`, silicon nitride",
+                f"n_g {found[name]['comb']['n_g']:.4f}, slope {found[name]['comb']['dn_g_per_um']:.3f} /µm, comb to "
+                f"{found[name]['comb']['rms_pm']:.1f} pm",
+                left(found[name]),
+            )
+            for name in ("sin_r60_g550", "sin_r50_g575")
+        ),
+    ]
+    columns = {
+        "files": lambda files, told, residual: files,
+        "found": lambda files, told, residual: told,
+        "left, through / drop, % of baseline and peak": lambda files, told, residual: residual,
+    }
+    note = (
+        "Spectra of SiEPIC's openEBL (MIT licence), which are not part of this project, by `prism extract`. What is "
+        "left is the median over a file's resonances, of the worst file. All files of both folders take "
+        f"{found['cpu_s']:.0f} s of processor time and {found['peak_GB']:.2f} GB."
+    )
+    return section("Measured rings", "extract", found, note + "\n\n" + table(columns, lines))
 
 
 def row_solver() -> str:
