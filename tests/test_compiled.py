@@ -137,7 +137,6 @@ def test_a_killed_processs_copy_is_removed_after_a_day(store):
     assert young.exists()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_a_folder_that_others_can_write_is_refused_in_one_line(tmp_path, monkeypatch):
     folder = tmp_path / "compiled"
     folder.mkdir()
