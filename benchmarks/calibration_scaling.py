@@ -18,14 +18,15 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from calibration_speed import ROOT, other_tree
+
 from prism_photonics.files import write_text
 
-ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "calibration_scaling.json"
 DEMO, BENCH = "layouts/demo_8x8/spec.toml", "calibration/standard_8x8/spec.toml"
 # All rows of the 32-channel bank on slow instruments: with the light and the converter that its splitters ask for.
@@ -37,7 +38,7 @@ CASES: dict[str, tuple[str, int, int, int, dict[str, Any]]] = {
     "4 rings": (DEMO, 8, 1, 4, {}),
     "8 rings": (DEMO, 8, 1, 8, {}),
     "16 rings": (DEMO, 8, 1, 16, CROWDED),
-    "32 rings": (DEMO, 8, 1, 32, {"comb": {"spacing_nm": 0.17}}),
+    "32 rings": (DEMO, 8, 1, 32, CROWDED),
     "2 buses": (BENCH, 8, 2, 8, {}),
     "4 buses": (BENCH, 8, 4, 8, {}),
     "32 rows": (BENCH, 32, 4, 8, {}),
@@ -132,23 +133,15 @@ def main() -> None:
     commit, names = (sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != "-" else None), sys.argv[2:] or list(CASES)
     if unknown := [name for name in names if name not in CASES]:
         sys.exit(f"calibration_scaling: got case {unknown[0]!r}, want one of {', '.join(map(repr, CASES))}")
-    git = ["git", "-C", str(ROOT)]
-    with tempfile.TemporaryDirectory() as folder:
-        other = Path(folder) / "other"
-        if commit:
-            subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(other), commit], check=True)
-        try:
-            for name in names:
-                spec, again = spec_json(name), json.dumps(name not in ONCE)
-                _, rows, buses, channels, _ = CASES[name]
-                line = {"rows": rows, "buses": buses, "rings": channels, "date": time.strftime("%Y-%m-%d")}
-                before = {"before": run(other, TURN, spec, again) | {"commit": commit}} if commit else {}
-                line |= {"now": run(ROOT, TURN, spec, again), "bench": run(ROOT, WAIT, spec)} | before
-                print(name, json.dumps(line), flush=True)
-                keep(name, line, commit)
-        finally:
-            if commit:
-                subprocess.run([*git, "worktree", "remove", "--force", str(other)], check=True)
+    with other_tree(commit) if commit else nullcontext(ROOT) as other:
+        for name in names:
+            spec, again = spec_json(name), json.dumps(name not in ONCE)
+            _, rows, buses, channels, _ = CASES[name]
+            line = {"rows": rows, "buses": buses, "rings": channels, "date": time.strftime("%Y-%m-%d")}
+            before = {"before": run(other, TURN, spec, again) | {"commit": commit}} if commit else {}
+            line |= {"now": run(ROOT, TURN, spec, again), "bench": run(ROOT, WAIT, spec)} | before
+            print(name, json.dumps(line), flush=True)
+            keep(name, line, commit)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ def key_words(key: "PRNGKeyArray") -> Shaped[ndarray, "... 2"]:
     return words
 
 
+def generator(key: "PRNGKeyArray") -> np.random.Generator:
+    """NumPy's generator, seeded by a key's words: for many numbers that need not be JAX's."""
+    return np.random.default_rng(key_words(key))
+
+
 def split(key: "PRNGKeyArray", count: int = 2) -> "list[PRNGKeyArray]":
     """Independent keys, those of ``jax.random.split``."""
     return [_wrapped(words) for words in np.stack(_hashed(key, (count,)), axis=-1)]

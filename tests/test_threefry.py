@@ -45,6 +45,13 @@ def test_shuffled_values_are_jaxs_and_every_column_keeps_its_own(settings):
     assert np.array_equal(np.sort(ours, axis=0), values)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_numpys_generator_of_a_key_is_seeded_by_its_two_words(seed):
+    key = jax.random.key(seed)
+    theirs = np.random.default_rng([int(word) for word in jax.random.key_data(key)])
+    assert np.array_equal(threefry.generator(key).normal(size=5), theirs.normal(size=5))
+
+
 def test_a_key_of_another_generator_is_refused():
     with pytest.raises(InputError, match=r"key: .*rbg.*, want threefry2x32; make it by jax.random.key\(seed"):
         threefry.uniform(jax.random.key(0, impl="rbg"), (2,))

@@ -23,7 +23,6 @@ class BusSurvey:
     Unknowns travel as one flat vector a bus, in the order of `Unknowns`.
 
     Attributes:
-        wl_um: Wavelengths of each bus's channels in µm.
         channel_of_ring: The channel that the ring at each place serves. Rings, voltages and drift count by place.
         rings: Designed rings, leaves (buses, rings).
         paths: Designed bus segments, leaves (buses, 2, rings + 1); see `BankParams`.
@@ -36,7 +35,6 @@ class BusSurvey:
         light: Known factors of the transmission: `Light.of` wavelengths, rings and paths.
     """
 
-    wl_um: Float[ndarray, "buses channels"]
     channel_of_ring: Int[ndarray, "buses rings"]
     rings: RingParams
     paths: PathParams
@@ -98,16 +96,16 @@ class Light:
     rad_pm: Float[ndarray, "buses rings"]
 
     @classmethod
-    def of(cls, wl_um: Float[ndarray, "buses channels"], rings: RingParams, paths: PathParams) -> "Light":
-        """Compute them from designed rings and segments."""
+    def of(cls, wl_um: Float[ndarray, " channels"], rings: RingParams, paths: PathParams) -> "Light":
+        """Compute them from the channels' wavelengths in µm, which all buses share, and designed rings and segments."""
 
-        def turned(path: RingParams | PathParams, wl: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
-            return path_phase(wl, path.opl_um[..., None], path.gpl_um[..., None], path.wl0_um[..., None])
+        def turned(path: RingParams | PathParams) -> Float[ndarray, "..."]:
+            return path_phase(wl_um, path.opl_um[..., None], path.gpl_um[..., None], path.wl0_um[..., None])
 
-        passed = paths.amplitude[..., None] * np.exp(1j * turned(paths, wl_um[:, None, None, :]))
+        passed = paths.amplitude[..., None] * np.exp(1j * turned(paths))
         both = passed[:, 0] * passed[:, 1]
         return cls(
-            half_turn=np.exp(0.5j * turned(rings, wl_um[:, None, :])),
+            half_turn=np.exp(0.5j * turned(rings)),
             load=both[:, 1:-1],
             through=np.abs(np.prod(passed[:, 0], axis=1)) ** 2,
             drop=np.abs(both[:, 0]) ** 2,

@@ -169,7 +169,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
     light, scatter = survey.light, survey.scatter
     count, gaps = survey.rings.t1.shape[1], survey.rings.t1.shape[1] - 1
     unknowns = unravel(flat[:, : columns(count)["drop_ratio"].stop], count)
-    params = ring_model(unknowns, survey.rings, scatter, xp=np)
+    params = ring_model(unknowns, survey.rings, scatter)
     phase = unknowns.phase_rad
     c = phase + 1j * flat[:, flat.shape[1] - gaps :] if relaxed else np.exp(1j * phase)
     volts = np.moveaxis(survey.volts, -1, 1)

@@ -265,7 +265,6 @@ def blank_calibration(spec: ChipSpec, *, triggers: int) -> Calibration:
     rows, buses, channels = design.shape
     bus, gap, ring = np.zeros((rows, buses)), np.zeros((rows, buses, channels - 1)), np.zeros(design.shape)
     nothing = Unknowns(ring, ring, ring, ring, ring, ring, gap, gap, ring, bus)
-    scatter = jax.tree.map(np.asarray, scatter)
     model = row_model(nothing, design.rings, design.buses, gain_A=designed_gain_A(spec), scatter=scatter)
     fit = RowFit(*jax.tree.map(jnp.asarray, (model, nothing, nothing, bus, bus + 1.0)))
     return _from_fit(fit, design.wl_um, dark_A=np.zeros(rows), leak=0.0, triggers=triggers, spec=spec)
@@ -289,7 +288,7 @@ def _from_fit(
         rows=fit.model,
         estimate=fit.unknowns,
         std=fit.std,
-        scatter=Scatter.from_spec(spec),
+        scatter=jax.tree.map(jnp.asarray, Scatter.from_spec(spec)),
         wl_um=jnp.asarray(wl_um),
         dark_A=jnp.asarray(dark_A),
         leak=jnp.asarray(leak, dtype=float),

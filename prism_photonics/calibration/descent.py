@@ -12,9 +12,10 @@ from prism_photonics.calibration.bus import BusSurvey, prior_weight
 from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
 from prism_photonics.calibration.portions import in_portions, portions
 
-# Share of a step at which the second-order correction is looked at, and the largest correction that is believed.
+# Share of a step at which the second-order correction is looked at, and the largest correction that is believed: h of
+# Transtrum and Sethna, and the default (avmax) of the GNU Scientific Library.
 PROBE, BELIEVED = 0.1, 0.75
-# Damping at first, least and most, and what a good and a bad step do to it.
+# Damping at first, least and most, and what a good and a bad step do to it (design choices).
 FIRST, LEAST, MOST, BETTER, WORSE = 1e-3, 1e-12, 1e8, 0.2, 6.0
 # Keeps a matrix regular whose readings tell nothing.
 TINY = 1e-30
@@ -61,18 +62,10 @@ def misfits(
     return (readings_A(survey, flat, relaxed=relaxed) - survey.current_A) / survey.noise_A
 
 
-def jacobian(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Float[ndarray, "buses unknowns readings"]:
-    """Slopes of `misfits`, readings setting by setting."""
-    by = reading_slopes(survey, flat).by_unknown / survey.noise_A[:, None]
-    return by.reshape(*flat.shape, -1)
-
-
-def normal(
-    jacobian: Float[ndarray, "buses unknowns readings"], rings: int
-) -> Float[ndarray, "buses unknowns unknowns"]:
-    """Normal matrix with the priors; an undetermined phase is uniform, of variance π²/3."""
+def normal(slopes: Float[ndarray, "buses unknowns readings"], rings: int) -> Float[ndarray, "buses unknowns unknowns"]:
+    """Normal matrix of the misfits' slopes and the priors; an undetermined phase is uniform, of variance π²/3."""
     weight = prior_weight(rings)
-    return jacobian @ jacobian.swapaxes(1, 2) + np.diag(np.where(weight > 0.0, weight, 3.0 / np.pi**2))
+    return slopes @ slopes.swapaxes(1, 2) + np.diag(np.where(weight > 0.0, weight, 3.0 / np.pi**2))
 
 
 def _descended(

@@ -8,13 +8,14 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight, unravel
-from prism_photonics.calibration.bus_slopes import readings_A
-from prism_photonics.calibration.descent import descend, jacobian, normal
+from prism_photonics.calibration.bus_slopes import reading_slopes
+from prism_photonics.calibration.descent import descend, normal
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.single_rings import single_rings
 from prism_photonics.calibration.starting_points import MOST_BY_CHANCE, pieced_start, random_starts, relaxed_start
 from prism_photonics.calibration.unknowns import RowModel, Unknowns
 
+# Design choices, as are those below.
 STEPS, RTOL = 60, 1e-6
 # Of a fit that is only begun with: another one follows, of readings that are known better.
 ROUGH_RTOL = 1e-3
@@ -142,11 +143,13 @@ def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Bus
         buses, x = survey.take(some), flat[some]
         counted = np.isfinite(buses.noise_A)
         readings = counted.sum((1, 2))
-        error_A = counted * (readings_A(buses, x) - buses.current_A)
+        slopes = reading_slopes(buses, x)
+        error_A = counted * (slopes.current_A - buses.current_A)
         # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
         cost = ((error_A / buses.noise_A) ** 2).sum((1, 2)) + ((prior_weight(rings) * x) ** 2).sum(1)
         chi2 = cost / np.maximum(readings - (rings - 1), 1)
-        variance = np.diagonal(np.linalg.inv(normal(jacobian(buses, x), rings)), axis1=1, axis2=2)
+        by = (slopes.by_unknown / buses.noise_A[:, None]).reshape(*x.shape, -1)
+        variance = np.diagonal(np.linalg.inv(normal(by, rings)), axis1=1, axis2=2)
         # Unmodelled physics shows as χ² above one; the error bars grow with it.
         std = np.sqrt(variance * np.maximum(chi2, 1.0)[:, None])
         misfit = ((error_A / buses.model(x).gain_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)

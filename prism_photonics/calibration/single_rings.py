@@ -74,7 +74,6 @@ def _alone(survey: BusSurvey) -> BusSurvey:
         rad_pm=ring_by_ring(survey.light.rad_pm),
     )
     return BusSurvey(
-        wl_um=ring_by_ring(survey.wl_um[bus, own]),
         channel_of_ring=np.zeros((own.size, 1), dtype=int),
         rings=jax.tree.map(ring_by_ring, survey.rings),
         # Without neighbours a bus does nothing but pass light: they are not looked at.

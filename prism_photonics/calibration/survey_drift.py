@@ -25,9 +25,9 @@ from prism_photonics.drift.process import FilmCharge
 from prism_photonics.drift.state import FILM_SCATTER
 from prism_photonics.spec import ChipSpec
 
-# Between knots the temperature runs straight.
+# Between knots the temperature runs straight. Design choice.
 MOST_KNOTS = 300
-# As of `portions`; a matrix of all readings by all goes with each bus.
+# As of `portions`; a matrix of all readings by all goes with each bus. Design choice.
 READINGS_OF_DRIFT = 2048
 
 

@@ -21,7 +21,7 @@ from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, de
 from prism_photonics.circuit.params import assigned_bank
 from prism_photonics.drift.state import thermal_patterns_pm
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words
+from prism_photonics.threefry import generator
 
 # Turns of drift and rows, and how closely the rows are fitted in each: the elimination leaves little to a second one.
 RTOLS = (ROUGH_RTOL, ROUGH_RTOL, RTOL)
@@ -30,7 +30,7 @@ RTOLS = (ROUGH_RTOL, ROUGH_RTOL, RTOL)
 # to 550.
 WRONG_MINIMUM, BLURRED, UNSETTLED = 4.0, 2.0, 30.0
 # With few readings and the drift not settled, more buses stand out than are wrong: those that are by far are begun anew
-# while the survey goes on, the others after it.
+# while the survey goes on, the others after it (design choice).
 OUTLYING_HEAD = 4.0
 
 
@@ -70,7 +70,7 @@ def rough_start(
     """
     terms, buses = _of_survey(head, spec, readings)
     # Starts of its own: those of the whole survey's fit stay what they are.
-    (rng,) = _generator(key).spawn(1)
+    (rng,) = generator(key).spawn(1)
     if not drift_matters(head, spec):
         return fit_buses(buses, rng, wrong_chi2=WRONG_MINIMUM, rtol=ROUGH_RTOL).flat
     return _settled(
@@ -98,7 +98,7 @@ def fit_survey(
     Returns:
         The fit and the drift, which is none where it stays below the noise.
     """
-    rng, rows = _generator(key), spec.chip.rows
+    rng, rows = generator(key), spec.chip.rows
     time_s = survey.time_s.values
     terms, readings = _of_survey(survey, spec, given)
     still = SurveyDrift.none(time_s)
@@ -157,20 +157,18 @@ def bus_surveys(
     lost_V = _flat(lost_volts(volts, time_s, spec))
     terms = DriftTerms(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
     read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
-    wl_um = np.broadcast_to(design.wl_um, (lost_V.shape[0], design.wl_um.size))
     rings, paths = jax.tree.map(_flat, (design.rings, design.buses))
     readings = BusSurvey(
-        wl_um=wl_um,
         channel_of_ring=_flat(channel_of_ring),
         rings=rings,
         paths=paths,
         gain_A=_flat(designed_gain_A(spec)),
-        scatter=jax.tree.map(np.asarray, Scatter.from_spec(spec)),
+        scatter=Scatter.from_spec(spec),
         volts=lost_V,
         drift_pm=lost_V,
         current_A=np.where(np.isfinite(sigma_A), read_A, 0.0),
         noise_A=sigma_A,
-        light=Light.of(wl_um, rings, paths),
+        light=Light.of(design.wl_um, rings, paths),
     )
     return terms, terms.applied(readings, SurveyDrift.none(time_s))
 
@@ -184,10 +182,6 @@ def _of_survey(survey: xr.Dataset, spec: ChipSpec, given: FitReadings) -> tuple[
         time_s=survey.time_s.values,
         channel_of_ring=survey.channel_of_ring.values,
     )
-
-
-def _generator(key: PRNGKeyArray) -> np.random.Generator:
-    return np.random.default_rng(key_words(key))
 
 
 def _less_sure(readings: BusSurvey, error_A: Float[ndarray, "..."]) -> BusSurvey:

@@ -5,7 +5,6 @@ nearly all of them; the prior settles what balanced readings cannot separate, su
 """
 
 import dataclasses
-from types import ModuleType
 
 import equinox as eqx
 import jax
@@ -70,8 +69,7 @@ class Scatter(eqx.Module):
             "gain": max(float(np.sqrt(gain2)), 1e-3),
             "drop_ratio": max(np.sqrt(2.0) * v.responsivity_relative, 1e-3),
         }
-        # Arrays, not Python numbers: another spec then reuses the compiled fit.
-        return cls(**{name: jnp.asarray(value, dtype=float) for name, value in deviations.items()})
+        return cls(**{name: np.asarray(value, dtype=float) for name, value in deviations.items()})
 
 
 class RowModel(eqx.Module):
@@ -92,15 +90,15 @@ class RowModel(eqx.Module):
     drop_ratio: Float[Numbers, "..."]
 
 
-def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter, *, xp: ModuleType = jnp) -> RingParams:
-    """The rings that a set of unknowns describes, in JAX's numbers or in NumPy's (``xp``)."""
+def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter) -> RingParams:
+    """The rings that a set of unknowns describes, as NumPy arrays."""
     # The gap's error is Gaussian, so κ² = 1 − t² is log-normal; a loss error multiplies ln a.
-    t1 = xp.sqrt(1.0 - (1.0 - design.t1**2) * xp.exp(scatter.kappa * unknowns.kappa1))
-    t2 = xp.sqrt(1.0 - (1.0 - design.t2**2) * xp.exp(scatter.kappa * unknowns.kappa2))
+    t1 = np.sqrt(1.0 - (1.0 - design.t1**2) * np.exp(scatter.kappa * unknowns.kappa1))
+    t2 = np.sqrt(1.0 - (1.0 - design.t2**2) * np.exp(scatter.kappa * unknowns.kappa2))
     return RingParams(
         t1=t1,
         t2=t2,
-        a=design.a ** xp.exp(scatter.loss * unknowns.loss),
+        a=design.a ** np.exp(scatter.loss * unknowns.loss),
         opl_um=design.opl_um,
         gpl_um=design.gpl_um,
         offset_pm=scatter.offset_pm * unknowns.offset,
@@ -131,7 +129,7 @@ def row_model(
     phases = np.zeros(np.shape(buses.phase_rad))
     phases[..., 0, 1:-1] = unknowns.phase_rad
     return RowModel(
-        ring_model(unknowns, design, scatter, xp=np),
+        ring_model(unknowns, design, scatter),
         dataclasses.replace(buses, phase_rad=phases),
         scatter.crosstalk * unknowns.crosstalk,
         gain_A * np.exp(scatter.gain * unknowns.gain),

@@ -29,7 +29,7 @@ from prism_photonics.files.fields import (
 from prism_photonics.programming.scale import NoiseLevel
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words
+from prism_photonics.threefry import generator
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.validation/6"
@@ -264,7 +264,7 @@ def validate(
     tracker = tracker or Tracker.after_survey(chip, calibration, spec)
     calibration = tracker.calibration
     low, high = common_range(calibration)
-    rng = np.random.default_rng(key_words(key).tolist())
+    rng = generator(key)
     shape = calibration.shape
     commanded = rng.uniform(low, high, (targets + settings, *shape))
     programmed = program(calibration, commanded)

@@ -22,7 +22,7 @@ from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words
+from prism_photonics.threefry import generator
 
 TARGETS = 8
 # The first correction comes down to the driver's codes on the demo; the second shows that it does.
@@ -145,7 +145,7 @@ def trim(
     tracker = tracker or Tracker.after_survey(chip, calibration, spec)
     calibration, triggers_before = tracker.calibration, tracker.triggers
     low, high = common_range(calibration)
-    rng = np.random.default_rng(key_words(key).tolist())
+    rng = generator(key)
     commanded = rng.uniform(low, high, (targets, *calibration.shape))
     measured = np.empty((corrections + 1, *commanded.shape))
     volts_V = np.empty_like(measured)

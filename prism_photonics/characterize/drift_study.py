@@ -18,7 +18,7 @@ from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, shown
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words
+from prism_photonics.threefry import generator
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.drift/2"
@@ -120,7 +120,7 @@ def study_drift(
             "rising times above 0"
         )
     low, high = common_range(calibration)
-    rng = np.random.default_rng(key_words(key).tolist())
+    rng = generator(key)
     commanded = rng.uniform(low, high, (targets, *calibration.shape))
     volts = program(calibration, commanded).volts
     change = np.empty((targets, len(waits_s), *calibration.shape))

@@ -21,7 +21,7 @@ from prism_photonics.drift.tracker import HELD_AVERAGES, MODES, Tracker
 from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, require_values, shown
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words
+from prism_photonics.threefry import generator
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.stability/2"
@@ -200,7 +200,7 @@ def run_stability_test(
     low, high = common_range(calibration)
     in_hand = 0.5 * (1.0 - share) * (high - low)
     low, high = low + in_hand, high - in_hand
-    rng = np.random.default_rng(key_words(key).tolist())
+    rng = generator(key)
     held = rng.uniform(low, high, calibration.shape)
     test = StabilityTest(mode, high - low)
     tracker.hold(program(calibration, held).volts[0])

@@ -17,7 +17,7 @@ from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
 from prism_photonics.drift.process import Drift
 from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words, split
+from prism_photonics.threefry import generator, split
 from prism_photonics.units import InputError
 
 # The optics is solved anew after this much time without a new setting; slow drift moves a ring by far less than a code.
@@ -68,7 +68,7 @@ class VirtualChip(AbstractChip):
         spec = self.spec
         of_die, of_noise = split(key)
         die = draw_die(spec if trimmed else _untrimmed(spec), of_die)
-        noise = np.random.default_rng(key_words(of_noise).tolist())
+        noise = generator(of_noise)
         drift = Drift(spec, noise.spawn(1)[0])
         receiver = Receiver(spec, die, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6

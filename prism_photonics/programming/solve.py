@@ -6,7 +6,6 @@ a CPU a round is cut into chunks that stay in a core's cache, and chunks run sid
 ones.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place, inverse
 from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.portions import cores
 from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.programming.bus import (
     REACH_POINTS,
@@ -271,7 +271,7 @@ def _in_chunks(
         done = [one(index[0])]
     else:
         # A compiled call leaves Python free, so threads fill the cores.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             done = list(pool.map(one, index))
     return tuple(np.concatenate(leaves)[:count] for leaves in zip(*done, strict=True))
 

@@ -18,9 +18,14 @@ RINGS, SETTINGS = 4, 5
 
 
 @pytest.fixture(scope="module")
-def survey(demo, altered):
-    """Two rows of two buses of four rings, at random voltages and drifts, with readings of random buses."""
-    spec = altered(demo, chip={"rows": 2, "buses": 2, "channels": RINGS})
+def spec(demo, altered):
+    """Two rows of two buses of four rings."""
+    return altered(demo, chip={"rows": 2, "buses": 2, "channels": RINGS})
+
+
+@pytest.fixture(scope="module")
+def survey(spec):
+    """All of its buses at random voltages and drifts, with readings of random buses."""
     rng = np.random.default_rng(0)
     volts = rng.uniform(-8.0, 8.0, (SETTINGS, 2, 2 * RINGS))
     own = np.tile([[0, 1, 2, 3], [1, 0, 2, 3]], (2, 1, 1))
@@ -36,7 +41,7 @@ def flat(survey):
     return np.random.default_rng(1).normal(0.0, 1.0, (survey.count, prior_weight(RINGS).size))
 
 
-def by_jax(survey, flat):
+def by_jax(survey, flat, wl_um):
     """All currents of one bus after the other, through the exact row."""
 
     def one_bus(bus, x, volts, drift_pm):
@@ -62,17 +67,16 @@ def by_jax(survey, flat):
             jnp.asarray(one.gain_A[0]) * jnp.exp(s.gain * u.gain),
             1.0 + s.drop_ratio * u.drop_ratio,
         )
-        wl_um = jnp.asarray(one.wl_um[0])
         passed = jax.vmap(channel_transmission, in_axes=(0, None, 0, 0))
-        return row.gain_A * jax.vmap(lambda v, d: passed(wl_um, row, v, d))(volts, drift_pm)
+        return row.gain_A * jax.vmap(lambda v, d: passed(jnp.asarray(wl_um), row, v, d))(volts, drift_pm)
 
     return one_bus
 
 
 @pytest.mark.parametrize("bus", [0, 1, 3])
-def test_currents_and_all_slopes_are_those_of_the_exact_row(survey, flat, bus):
+def test_currents_and_all_slopes_are_those_of_the_exact_row(spec, survey, flat, bus):
     given = tuple(jnp.asarray(part[bus]) for part in (flat, survey.volts, survey.drift_pm))
-    current = lambda *given: by_jax(survey, flat)(bus, *given)  # noqa: E731
+    current = lambda *given: by_jax(survey, flat, spec.comb_design.wl_um)(bus, *given)  # noqa: E731
     found = reading_slopes(survey, flat)
     scale = np.abs(found.current_A).max()
     assert np.asarray(current(*given)) == pytest.approx(found.current_A[bus], abs=1e-9 * scale)
