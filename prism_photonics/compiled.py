@@ -26,9 +26,9 @@ from prism_photonics import __version__
 from prism_photonics.units import InputError
 
 PLACE, OFF = "PRISM_CACHE_DIR", "off"
-# What is kept of one set of versions, oldest out first; one main job compiles some 5 MB.
+# What is kept of one set of versions, oldest out first; one main job compiles some 5 MB. Design choice.
 MOST_BYTES = 256 * 2**20
-# What a process that was killed has left is removed after so long.
+# What a process that was killed has left is removed after so long (design choice).
 STALE_S = 24 * 3600.0
 _KEPT = re.compile(r"(?P<entry>[\w.-]+-cache)\.(?P<digest>[0-9a-f]{64})")
 _SESSION = "session-"

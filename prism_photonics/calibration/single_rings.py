@@ -19,7 +19,7 @@ from prism_photonics.calibration.portions import in_portions
 # deviations. Design choices.
 NEIGHBOURS = 0.1
 OFFSET_REACH, STRETCHES, OFFSET_GRID = 4.0, 16, 15
-# The lowest points of so many stretches go on.
+# The lowest points of so many stretches go on. Design choices, as is what follows.
 STARTS = 3
 STEPS, RTOL = 15, 1e-3
 # Each is looked at with the ring at every point of the grid.

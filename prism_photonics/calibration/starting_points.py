@@ -22,16 +22,17 @@ from prism_photonics.calibration.descent import FIRST, descend, misfits
 # linewidths is 1/√(1 + 4x²) of that on resonance, 0.1 at five: about so much is left out at first. Design choices.
 RELAXED_BLURS, LOWERED_BLURS = (0.1, 0.03), (0.01, 0.003)
 CROWDED_BLURS = (0.3, 0.1, 0.05, 0.03, 0.02, 0.01)
+# A start needs to be no nearer to the bottom of its minimum (design choices).
 STEPS, RTOL = 20, 1e-2
-# Far from any minimum the first steps go only where they are damped.
+# Far from any minimum the first steps go only where they are damped (design choice).
 FAR_DAMPING = 1.0
 # Chance does it up to so many rings: design choices.
 MOST_BY_CHANCE, DRAWS, SCOUTING_STEPS, FINALISTS = 8, 8, 15, 3
 SCOUTING_BLURS, JOINED_BLURS = (0.1, 0.03), (0.03, 0.01)
 # Random starts that are pieced together, and how far a ring's resonance is off where the ring was fitted alone, in the
-# spec's scatter.
+# spec's scatter (design choices).
 STARTS, UNSURE = 6, 0.2
-# A neighbouring channel's say in which start explains a ring.
+# A neighbouring channel's say in which start explains a ring (design choice).
 NEIGHBOUR = 0.5
 
 

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from prism_photonics.calibration.descent import BETTER, FIRST, LEAST, MOST, TINY, WORSE
 from prism_photonics.codec.modulation import namespace
 from prism_photonics.lightpath.arrays import Numbers
 
@@ -75,7 +76,7 @@ def least_squares(
         held = ((state.x <= lower) & (gradient > 0)) | ((state.x >= upper) & (gradient < 0))
         free = ~held
         normal = transposed @ slopes
-        scale = xp.diagonal(normal, axis1=-2, axis2=-1) + 1e-30
+        scale = xp.diagonal(normal, axis1=-2, axis2=-1) + TINY
         normal = xp.where(free[..., :, None] & free[..., None, :], normal, 0.0)
         normal = normal + (state.damping[..., None] * scale + held * scale)[..., None] * xp.eye(scale.shape[-1])
         move = -_solved(normal, xp.where(free, gradient, 0.0))
@@ -83,18 +84,18 @@ def least_squares(
         cost = cost_of(x)
         better = cost < state.cost
         converged = better & (state.cost - cost <= rtol * state.cost)
-        stuck = ~better & (state.damping > 1e8)
+        stuck = ~better & (state.damping > MOST)
         return _State(
             xp.where(better[..., None], x, state.x),
             xp.where(better, cost, state.cost),
-            xp.where(better, xp.maximum(state.damping * 0.2, 1e-12), state.damping * 6.0),
+            xp.where(better, xp.maximum(state.damping * BETTER, LEAST), state.damping * WORSE),
             state.steps + 1,
             converged | stuck | (cost <= cost_goal),
         )
 
     x0 = xp.clip(start, lower, upper)
     cost0 = cost_of(x0)
-    first = _State(x0, cost0, xp.full(cost0.shape, 1e-3), xp.zeros(cost0.shape, dtype=int), cost0 <= cost_goal)
+    first = _State(x0, cost0, xp.full(cost0.shape, FIRST), xp.zeros(cost0.shape, dtype=int), cost0 <= cost_goal)
     if xp is np:
         last = _while_any(step, first, steps)
     else:

@@ -35,18 +35,21 @@ from prism_photonics.programming.levenberg import least_squares
 from prism_photonics.programming.rounding import round_bus
 from prism_photonics.units import InputError
 
+# A target that is missed by more, in units of weight, is named as out of reach (design choice).
 TOLERANCE = 2e-3
 # A tenth of what one code of a 14-bit driver moves a weight: refining further would be rounded away.
 SOLVED = 2e-5
+# Most rounds of a bus, and steps of each (design choices).
 ROUNDS, STEPS = 8, 5
 # A step may throw a ring onto the bottom of its curve, where no slope leads back. What is left over starts again from
 # weights drawn in by so much, up the slopes.
 RESTARTS = (0.8, 0.5)
 # Two sizes only, one for a row and one for a bank: each is compiled once.
 BUSES_AT_ONCE, BUSES_ON_ACCELERATOR = (16, 128), (128, 16384)
-# Buses times slopes of each up to which no compiler, which takes some ten seconds, is worth waiting for.
+# Buses times slopes of each up to which no compiler, which takes some ten seconds, is worth waiting for (design
+# choice).
 MOST_UNCOMPILED = 2**17
-# Numbers of an array that NumPy works on at once: what stays in a core's cache.
+# Numbers of an array that NumPy works on at once: what stays in a core's cache (design choice).
 NUMBERS_AT_ONCE = 4096
 
 
