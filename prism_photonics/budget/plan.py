@@ -15,9 +15,9 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 MOST_CHANGES = 6
-"""Changes in a row that are tried; more is another chip."""
+"""Changes in a row that are tried; more is another chip (design choice)."""
 BEAM = 3
-"""Specs that are followed at each step."""
+"""Specs that are followed at each step; design choice."""
 COUNTS = {"chip.rows", "chip.buses", "chip.channels"}
 """Keys of which each alone is only ever lowered: fewer rings."""
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from prism_photonics.chip.benchfile import MARK
 from prism_photonics.chip.heaters import has_heaters, heater_limit_mW
 from prism_photonics.chip.serve import resource_name
+from prism_photonics.chip.served import SAMPLE_S, SETTLE_S
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -17,8 +18,8 @@ _SETTLE = {
     LIGHT: "time in s in which a modulator settles, such as 0.001",
     METER: "time in s in which its input settles, such as 0.001",
 }
-# Of what a served chip does in 1 ms, twice.
-_SERVED_SETTLE_S = 0.002
+# Design choice: twice the settling time of a served chip.
+_SERVED_SETTLE_S = 2 * SETTLE_S
 _COMMANDS = {
     VOLTAGE: {"set": "SOUR:VOLT {values:.12g},(@{channels})", "query": "SOUR:VOLT? (@{channels})"},
     HEATER: {"set": "SOUR:HEAT {values},(@{channels})"},
@@ -114,7 +115,7 @@ def _instrument(spec: ChipSpec, role: str, resource: str | None, *, span: str, s
         lines.append(f"max_power_mW = {heater_limit_mW(spec):.6g}  # lower it if a heater bears less")
         lines.append('unit = "mW"  # of commands.set: mW, or V or A with the heaters\' resistance_ohm')
     if role == METER:
-        lines.append(f"sample_s = {1e-6 if served else _mark('integration time of one sample in s, such as 1e-3')}")
+        lines.append(f"sample_s = {SAMPLE_S if served else _mark('integration time of one sample in s, such as 1e-3')}")
         lines.append('unit = "A"  # of the numbers that it answers: A, mA, uA, nA or pA')
     lines.append(f"channels = [{{ {channels}first_channel = 1 }}]  # one after the other from this channel on")
     lines += [

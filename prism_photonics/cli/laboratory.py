@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from prism_photonics.cli.arguments import Json, finite
 from prism_photonics.cli.output import print_json, tell
+from prism_photonics.units import InputError
 
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILES…", help="measured spectra, or folders of them", show_default=False)
@@ -26,15 +28,23 @@ def extract(
         ),
     ] = None,
     radius_um: Annotated[
-        float | None, typer.Option("--radius-um", min=1e-3, help="Radius of the circular rings.", show_default=False)
+        float | None,
+        typer.Option(
+            "--radius-um", min=1e-3, callback=finite, help="Radius of the circular rings.", show_default=False
+        ),
     ] = None,
     length_um: Annotated[
-        float | None, typer.Option("--length-um", min=1e-3, help="Circumference of the rings.", show_default=False)
+        float | None,
+        typer.Option("--length-um", min=1e-3, callback=finite, help="Circumference of the rings.", show_default=False),
     ] = None,
     gap_nm: Annotated[
         float | None,
         typer.Option(
-            "--gap-nm", min=0.0, help="Gap of their couplers; by default from names as _g250.", show_default=False
+            "--gap-nm",
+            min=0.0,
+            callback=finite,
+            help="Gap of their couplers; by default from names as _g250.",
+            show_default=False,
         ),
     ] = None,
     fsr_nm: Annotated[
@@ -42,6 +52,7 @@ def extract(
         typer.Option(
             "--fsr-nm",
             min=1e-6,
+            callback=finite,
             help="Free spectral range, for sweeps of fewer than three resonances.",
             show_default=False,
         ),
@@ -70,7 +81,7 @@ def extract(
         str | None,
         typer.Option("--power-unit", help="Where the files leave it open: dB, dBm, mW, W.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Characterise rings from measured spectra.
 
@@ -78,8 +89,15 @@ def extract(
     may name as its process. A file in which no ring is seen is told in one line and left out; the command fails if
     none is left.
     """
+    from prism_photonics.files.fields import shown
     from prism_photonics.workflow.extract import Request, run
 
+    if radius_um is not None and length_um is not None:
+        raise InputError(
+            f"--radius-um {radius_um:g} and --length-um {length_um:g}: got both, want one size; leave one of them out"
+        )
+    if device is not None and spec is None:
+        raise InputError(f"--device {shown(device)}: got no spec, want the chip that has it; give it with --spec")
     request = Request(
         files=tuple(files),
         ports=ports,

@@ -14,11 +14,13 @@ from prism_photonics.characterize.weights import measure_weights, rms
 from prism_photonics.chip.abstract import LONGEST_WAIT_S, AbstractChip
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.programming.solve import common_range, program
+from prism_photonics.seeds import require_seed
 from prism_photonics.units import InputError
 from prism_photonics.workflow.accuracy import CALIBRATION_FILE
 from prism_photonics.workflow.bench import may_be_same_die
 
-# Rms (design choice): on a virtual chip that has drifted for a day it is 0.003, on other dies of its spec 0.5.
+# Rms error of weights; design choice. On a virtual chip that has drifted for a day it is 0.003,
+# on other dies of its spec 0.5.
 LARGEST_ERROR = 0.05
 
 
@@ -73,7 +75,8 @@ def open_record(record: Path, chip: AbstractChip, *, since_s: float) -> OpenedRe
             f"{path}: calibrated was the chip on {was}, this is the one on {chip.label}; take that chip's record, or "
             "calibrate this one"
         )
-    survey, faults, seed = recorded_survey(path), recorded_faults(path), extra.get("seed", 0)
+    seed = require_seed(extra.get("seed", 0), where=str(path))
+    survey, faults = recorded_survey(path), recorded_faults(path)
     chip.open()
     heat_as_recorded(chip, path)
     tracker = Tracker.after_pause(chip, calibration, spec, survey, since_s=since_s)
@@ -84,7 +87,7 @@ def open_record(record: Path, chip: AbstractChip, *, since_s: float) -> OpenedRe
             f"{LARGEST_ERROR:g}: another die, or one that was driven until now or has changed; leave it without "
             "voltage for some minutes, or calibrate it again"
         )
-    return OpenedRecord(calibration, survey, faults, seed if isinstance(seed, int) else 0, tracker)
+    return OpenedRecord(calibration, survey, faults, seed, tracker)
 
 
 def _weight_error(chip: AbstractChip, tracker: Tracker) -> float:

@@ -78,7 +78,7 @@ class CalibrationSession:
             record: Folder that ``prism calibrate``, or `save`, wrote.
             chip: The chip on its bench; a bench that is not open yet is opened.
             since_s: About how long ago it was calibrated, in s, its rings without voltage since; by default a day.
-                What it is wrong by, the readings have to make up for.
+                The readings make up for an error of it.
 
         Returns:
             The calibrated chip, followed from now on.

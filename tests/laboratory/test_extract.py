@@ -184,6 +184,27 @@ def test_what_was_fitted_before_is_not_fitted_again(tmp_path):
     assert not (out / "ring.npz.svg").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--radius-um", "nan"), "nan is not a finite number"),
+        (("--length-um", "inf"), "inf is not a finite number"),
+        (("--gap-nm", "nan"), "nan is not a finite number"),
+        (("--fsr-nm", "inf"), "inf is not a finite number"),
+        (
+            ("--radius-um", "10", "--length-um", "60"),
+            "--radius-um 10 and --length-um 60: got both, want one size; leave one of them out",
+        ),
+        (("--device", "channel_0"), "--device 'channel_0': got no spec, want the chip that has it; give it with"),
+    ],
+)
+def test_a_size_that_cannot_be_or_is_given_twice_is_refused_before_a_file_is_read(tmp_path, options, line):
+    result = called(tmp_path / "none.csv", "-o", tmp_path / "out", *options)
+    assert result.exit_code == 2
+    assert line in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_structure_given_twice_counts_once(tmp_path):
     file = written(tmp_path, "ring.npz")
     copy = tmp_path / "copy.npz"

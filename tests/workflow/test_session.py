@@ -5,6 +5,7 @@ import pytest
 
 import prism_photonics as pp
 from prism_photonics.calibration.faults import find_faults
+from prism_photonics.calibration.record import write_record
 from prism_photonics.characterize.weights import measure_weights
 from prism_photonics.units import InputError
 
@@ -272,6 +273,17 @@ def test_a_chip_of_another_spec_or_another_die_is_refused_before_it_is_touched(y
     with pytest.raises(InputError, match=r"since_s = -1 s, want 0 to 1e\+08; give the time since"):
         pp.CalibrationSession.load(folder, pp.VirtualChip(calibration.spec, seed=0), since_s=-1.0)
     assert other.time_s == 0.0
+
+
+@pytest.mark.parametrize("seed", ["1", True, -1, 1.5, None])
+def test_a_record_whose_seed_is_none_is_refused_before_the_chip_is_touched(calibration, tmp_path, seed):
+    write_record(
+        tmp_path / "calibration.nc", calibration.fit, calibration.survey, calibration.spec, bench="virtual:0", seed=seed
+    )
+    chip = pp.VirtualChip(calibration.spec, seed=0)
+    with pytest.raises(InputError, match=r"calibration\.nc: seed = .*, want a whole number of 0 to"):
+        pp.CalibrationSession.load(tmp_path, chip)
+    assert chip.time_s == 0.0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
