@@ -59,7 +59,11 @@ def recording(chip: AbstractChip, folder: str | Path, *, seed: int, untrimmed: b
         "always_paused": int(chip.paused),
     }
     kept = JournaledChip(chip, chip.spec, Path(folder) / FILE, identity=identity)
-    write_text(Path(folder) / "spec.toml", str(chip.spec))
+    try:
+        write_text(Path(folder) / "spec.toml", str(chip.spec))
+    except BaseException:
+        kept.close()  # or its lock would be held until the program ends
+        raise
     return kept
 
 

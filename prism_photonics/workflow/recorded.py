@@ -82,6 +82,8 @@ def open_record(record: Path, chip: AbstractChip, *, since_s: float) -> OpenedRe
     tracker = Tracker.after_pause(chip, calibration, spec, survey, since_s=since_s)
     tracker.catch_up_after_pause()
     if not (error := _weight_error(chip, tracker)) <= LARGEST_ERROR:
+        # The chip stays open, and its film would go on charging under the check's voltages.
+        chip.set(np.zeros(calibration.shape))
         raise InputError(
             f"{path}: weights programmed from it are off by {error:.2g} (rms) on this chip, want at most "
             f"{LARGEST_ERROR:g}: another die, or one that was driven until now or has changed; leave it without "

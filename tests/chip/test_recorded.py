@@ -183,3 +183,12 @@ def test_a_torn_last_line_is_not_read(folder, spec, tmp_path):
 def test_another_chip_s_recording_and_no_recording_are_refused(folder, demo, tmp_path):
     assert "take the spec.toml beside it" in refused(lambda: RecordedChip(demo, folder))
     assert "cannot be read (No such file or directory)" in refused(lambda: RecordedChip(demo, tmp_path / "none"))
+
+
+def test_a_recording_whose_spec_cannot_be_written_lets_go_of_its_folder(die, tmp_path):
+    (tmp_path / "spec.toml").mkdir()
+    assert "spec.toml: cannot be written" in refused(lambda: recording(die(), tmp_path, seed=0))
+    (tmp_path / "spec.toml").rmdir()
+    with recording(die(), tmp_path, seed=0) as chip:
+        chip.measure(ONE)
+    assert recorded_job(tmp_path)["seed"] == 0

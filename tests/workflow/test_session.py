@@ -287,15 +287,19 @@ def test_a_record_whose_seed_is_none_is_refused_before_the_chip_is_touched(calib
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_another_die_is_told_by_its_readings_where_no_label_tells_it(calibration, tmp_path, seed):
-    """Its rings' shifts can be followed, but not their tuning."""
+def test_another_die_is_told_by_its_readings_where_no_label_tells_it(calibration, tmp_path, monkeypatch, seed):
+    """Its rings' shifts can be followed, but not their tuning; it is left without voltage, as the line advises."""
     calibration.save(tmp_path, bench="")
     chip = pp.VirtualChip(calibration.spec, seed=seed)
+    given, drive = [], chip.set
+    monkeypatch.setattr(chip, "set", lambda volts: (given.append(volts), drive(volts)))
     with pytest.raises(
         InputError, match=r"from it are off by 0\.[3-9]\d* \(rms\) on this chip, want at most 0.05: another"
     ):
         pp.CalibrationSession.load(tmp_path, chip)
     assert chip.over_voltage_attempts == 0
+    assert np.any(given[-2])
+    assert not np.any(given[-1])
 
 
 # ---------------------------------------------------------------- what is seen
