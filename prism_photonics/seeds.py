@@ -7,7 +7,6 @@ survey, its validation, its trim and its drift study then share no random number
 import numbers
 from typing import TYPE_CHECKING
 
-from prism_photonics.threefry import make_key, split
 from prism_photonics.units import InputError
 
 if TYPE_CHECKING:
@@ -55,9 +54,14 @@ def drift_key(seed: int) -> "PRNGKeyArray":
 
 
 def _calibration_keys(seed: int, *, where: str) -> "tuple[PRNGKeyArray, PRNGKeyArray, PRNGKeyArray]":
+    from prism_photonics.threefry import split
+
     survey, fit, validation = split(_key(seed, _CALIBRATION, where=where), 3)
     return survey, fit, validation
 
 
 def _key(seed: int, stream: int, *, where: str) -> "PRNGKeyArray":
+    # Here: every command knows the range of seeds, and NumPy takes most of the start of one that draws nothing.
+    from prism_photonics.threefry import make_key
+
     return make_key(require_seed(seed, where=where) ^ stream)
