@@ -63,20 +63,16 @@ def answer(
     banks = weights.dim() - 3
     if noise is not None:
         noise = noise.to(weights.dtype).movedim(0, banks).movedim(-1, banks)
-    asks = torch.is_grad_enabled() and (query.requires_grad or weights.requires_grad)
-    array = None if asks or (noise is not None and array_of(noise) is None) else array_of(query)
-    if array is None:
+    arrays = [
+        _plain(values) for values in (query, chip.centre, chip.signature_scale, weights, noise) if values is not None
+    ]
+    array, centre, scale, *_ = arrays
+    if any(values is None for values in arrays):
         asked = _asked(chip, query, chip.centre, chip.signature_scale, column=chip.column_of_channel)
         usual = _all_usual(given, asked.largest)
         return _read(chip, fused, weights, asked, noise=_finite(noise), usual=usual)
     with np.errstate(all="ignore"):  # what is not finite is refused, in one line
-        found = _asked(
-            chip,
-            array,
-            chip.centre.detach().numpy(),
-            chip.signature_scale.detach().numpy(),
-            column=chip.column_of_channel.numpy(),
-        )
+        found = _asked(chip, array, centre, scale, column=chip.column_of_channel.numpy())
     low, high = (found.largest.min(), found.largest.max()) if found.largest.size else (1.0, 1.0)
     if not high < np.inf:
         _refuse(given)
@@ -96,6 +92,14 @@ def _asked(chip: Any, query: Any, centre: Any, scale: Any, *, column: Any) -> As
     if query.dtype != scale.dtype:
         offset, unit = ((x.to(scale.dtype) if isinstance(x, Tensor) else x.astype(scale.dtype)) for x in (offset, unit))
     return Asked(lit, offset, unit, largest)
+
+
+def _plain(values: Tensor) -> np.ndarray | None:
+    """A tensor's memory as an array; None where it has none to look at, or a derivative is to pass through it."""
+    if values.requires_grad and not torch.is_grad_enabled():
+        values = values.detach()
+    array = array_of(values)
+    return None if array is None or fusing.has_slope(values) else array
 
 
 def _in_pieces(

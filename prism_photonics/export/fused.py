@@ -156,7 +156,7 @@ def score_hat(
         y = torch.addcmul(y, std, noise, out=y if own else None)
     y = torch.addcmul(fused.middle, y, fused.per_step, out=y if own else None)
     y = y.clamp_(0.0, float(max(2**chip.adc_bits - 2, 1)))
-    code = straight_through(y, torch.round(y.detach())) if y.requires_grad else y.round_()
+    code = straight_through(y, torch.round(y.detach())) if has_slope(y) else y.round_()
     code = code.view(*grid, blocks)
     first = code[..., 0, :, :]
     code = torch.sub(first, code[..., 1, :, :], out=first if own else None) if shots == 2 else first
@@ -187,7 +187,7 @@ def _currents(
 
 
 def _root(variance: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
-    if not variance.requires_grad:
+    if not has_slope(variance):
         return variance.sqrt()
     # The root of an exact zero has no slope; its gradient is taken as zero.
     return torch.where(variance > 0, torch.where(variance > 0, variance, 1.0).sqrt(), 0.0)
@@ -195,4 +195,11 @@ def _root(variance: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
 
 def straight_through(x: Tensor, converted: Tensor) -> Tensor:
     """The converted values with the slope of x itself."""
-    return x + (converted - x.detach()) if x.requires_grad else converted
+    return x + (converted - x.detach()) if has_slope(x) else converted
+
+
+def has_slope(x: Tensor) -> bool:
+    """Whether a derivative passes through, backward or forward."""
+    if x.requires_grad or torch.compiler.is_compiling():
+        return x.requires_grad
+    return torch.autograd.forward_ad.unpack_dual(x).tangent is not None

@@ -36,8 +36,8 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
 
 def _by_groups(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
     blocks = scores.shape[-1]
-    groups = GROUPS if array_of(scores) is None else PARTITIONED_GROUPS
-    group = next((size for size, least in groups.items() if blocks >= least * k), 0)
+    sizes = GROUPS if array_of(scores) is None else PARTITIONED_GROUPS
+    group = next((size for size, least in sizes.items() if blocks >= least * k), 0)
     if not group:
         return _first(scores, k)
     whole = blocks - blocks % group

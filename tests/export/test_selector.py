@@ -6,6 +6,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from prism_photonics.codec.encoding import SHOTS
 from prism_photonics.export.read import load
@@ -182,3 +183,32 @@ def test_called_and_with_gradients_it_gives_the_same_scores_and_blocks(make_mode
         assert with_slope.requires_grad
         assert torch.allclose(scores, with_slope.detach(), atol=1e-9)
         assert torch.equal(chosen, same)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning", "ignore:`torch.jit.script`:FutureWarning")
+@pytest.mark.parametrize("name", ["query", "noise", "weights", "centre", "signature_scale"])
+def test_derivatives_of_every_input_pass_backward_and_forward_and_inputs_are_batched(make_model, tmp_path, name):
+    bundle = load(write(make_model(**faulty(encoding="two_shot")), tmp_path / "bundle"))
+    selector, rng = PhotonicSelector(bundle, 4, dtype=torch.float64), torch.Generator().manual_seed(0)
+    selector.program(torch.randn(2, 40, 20, generator=rng, dtype=torch.float64), bank_axes=1)
+    query = torch.randn(2, 3, 20, generator=rng, dtype=torch.float64)
+    inputs = {"query": query, "noise": selector.draw_noise(query, rng)}
+    inputs |= {buffer: getattr(selector, buffer).clone() for buffer in ("weights", "centre", "signature_scale")}
+
+    def score(value):
+        given = inputs | {name: value}
+        asked = given.pop("query"), given.pop("noise")
+        scores = torch.func.functional_call(selector, given, asked)[0]
+        return torch.where(scores.isinf(), 0.0, scores).sum()
+
+    value = inputs[name]
+    way = torch.randn(value.shape, generator=rng, dtype=torch.float64)
+    free = value.clone().requires_grad_()
+    score(free).backward()
+    along = (free.grad * way).sum()
+    assert along != 0
+    with forward_ad.dual_level():
+        moved = forward_ad.unpack_dual(score(forward_ad.make_dual(value, way))).tangent
+    assert torch.allclose(moved, along)
+    both = torch.func.vmap(score)(torch.stack([value, value + 0.1 * way]))
+    assert torch.allclose(both, torch.stack([score(value), score(value + 0.1 * way)]))
