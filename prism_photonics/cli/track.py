@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from prism_photonics.characterize.stability import StabilityTest
 
 ALL = "all"
+# Of the weight range, design choice: less is lost in the drivers' steps.
+LEAST_SHARE = 0.01
 
 
 def track(
@@ -45,7 +47,7 @@ def track(
     share: Annotated[
         float,
         typer.Option(
-            min=0.01,
+            min=LEAST_SHARE,
             max=1.0,
             callback=finite,
             help="Share of the weight range that the weights use; the rest is in hand for corrections.",
@@ -122,9 +124,10 @@ def track(
     rows = [test.summary() for test in done.values()]
     for row in rows:
         for n, c in row["pinned_rings"]:
+            less = max(LEAST_SHARE, 0.8 * share)
             warn(
                 f"{row['mode']}: ring {c} of row {n} needs more than the drive's limit to be held true; hold less of "
-                f"the weight range with --share {0.8 * share:.2g}, or raise drive.max_voltage_V in the spec"
+                f"the weight range with --share {less:.2g}, or raise drive.max_voltage_V in the spec"
             )
     result: dict[str, Any] = {"record": str(out), "modes": rows, "spec_hash": chip_spec.hash}
     if as_json:

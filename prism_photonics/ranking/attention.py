@@ -228,7 +228,8 @@ class BlockSparse:
 
     def _reach(self, call: Call, valid: Bool[Tensor, "batch tokens"]) -> Reach:
         """The reach of a step; without padding it is the same in all layers."""
-        key = (tuple(valid.shape), valid.device, torch.is_inference_mode_enabled()) if call.mask is None else None
+        sizes = (self.block, self.sink, self.window)
+        key = (*valid.shape, *sizes, valid.device, torch.is_inference_mode_enabled()) if call.mask is None else None
         known = self._last_reach
         if key is None or known is None or known[0] != key:
             known = key, Reach.at_end(valid, block=self.block, sink=self.sink, window=self.window)

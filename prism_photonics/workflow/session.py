@@ -72,7 +72,8 @@ class CalibrationSession:
         """Go on with a chip that was calibrated before, such as yesterday.
 
         Rings that heaters held during the calibration are heated as they were. Every line is then read at fixed
-        voltages, which gives the drift since, and weights that are programmed with it must be true.
+        voltages, which gives the drift since, and weights that are programmed with it must be true. Their voltages
+        stand until others are applied.
 
         Args:
             record: Folder that ``prism calibrate``, or `save`, wrote.

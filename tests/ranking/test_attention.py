@@ -99,6 +99,20 @@ def test_prefill_is_dense_and_decoding_reads_only_sink_window_and_chosen_blocks(
 
 
 @torch.no_grad()
+def test_a_window_that_is_changed_between_two_steps_counts_from_the_next(model, sparse):
+    ids, _ = batch(False)
+    hook, step = sparse(model, k=2), ids[:, PREFILL : PREFILL + 1]
+    read = []
+    for window in (5, 9):
+        cache, before = hook.cache(), hook.traffic.tokens_read
+        model(ids[:, :PREFILL], past_key_values=cache)
+        hook.window = window
+        model(step, past_key_values=cache)
+        read.append(hook.traffic.tokens_read - before)
+    assert read[0] < read[1]
+
+
+@torch.no_grad()
 def test_values_of_blocks_that_were_not_chosen_do_not_matter(tiny, sparse):
     model = tiny("llama", num_hidden_layers=1)
     ids, _ = batch(False)
