@@ -178,7 +178,7 @@ def length_index(length_um: Sequence[float], wl_nm: Sequence[float], *, turn_um:
 
 
 def loopback_dB(transmission_dB: Sequence[float]) -> tuple[float, float]:
-    """Loss of one coupler from a loop of two, in dB, and its standard error over the sweep."""
+    """Loss of one coupler from a loop of two, in dB, and its robust standard deviation over the sweep."""
     loss = -0.5 * np.asarray(transmission_dB, float)
     return float(np.median(loss)), float(1.4826 * np.median(np.abs(loss - np.median(loss))))
 

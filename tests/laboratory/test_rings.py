@@ -25,7 +25,8 @@ def starts(wl_nm, drop, share):
 def test_error_bars_hold_with_wander_imbalance_and_ripple():
     """Pulls (found − true)/error of 208 resonances: within 10 % of one for place and loss.
 
-    Those of κ² and splitting, which trade off against each other, are 1.3: their errors are told that much too small.
+    Wanted of κ² and splitting too, and not reached: they trade off against each other, and their pulls are 1.3, their
+    errors told that much too small.
     """
     rng, found, meters = np.random.default_rng(7), [], (1.2e-4, 1.2e-4)
     truth = np.array([WL0_NM, np.log(0.0062), 0.02 / DB, 22.0**2])
