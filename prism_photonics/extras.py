@@ -34,6 +34,9 @@ EXTRA_OF = {
     "torch": "ml",
     "transformers": "ml",
     "skfem": "modes",
+    "dask": "explore",
+    "distributed": "explore",
+    "optuna": "explore",
 }
 """The extra of ``pip install 'prism_photonics[…]'`` that brings each optional package."""
 
