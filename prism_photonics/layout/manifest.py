@@ -6,11 +6,14 @@ from pathlib import Path
 
 import klayout.db as kdb
 
+from prism_photonics.layout.measurable import Line, measured_lines
 from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.pads import NOWHERE, on_bank, pad_centers_um, probe_centers_um, ring_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout, refusing_damage, title
 
 COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad", "pad_x_um", "pad_y_um")
+MEASURED = ("structure", "gap_nm", "length_um", "passes", "fibre_in", "through", "drop", "file")
+"""Columns for whoever measures: what a line belongs to, its sizes, where light enters and leaves, its file's name."""
 
 
 def manifest_csv(gds: Path | str | kdb.Layout) -> str:
@@ -19,6 +22,11 @@ def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     One line per ring (its centre, and the pad that drives it), per other pad (``kind`` heater, ground, detector, or
     probe of a test ring) and per fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where
     a line speaks of no single one.
+
+    Then what is to be measured: a line per row of rings and per test structure (``kind`` structure, at its input) with
+    the fibre where light enters, where it leaves, and the name, without its end, of the file of its spectrum; and a
+    line per test ring. ``gap_nm`` is a ring's gap to its through bus; ``length_um`` is a ring's circumference, or the
+    length of a guide between its two couplers.
 
     Raises:
         InputError: The file cannot be read, or has lost its metadata.
@@ -31,7 +39,7 @@ def manifest_csv(gds: Path | str | kdb.Layout) -> str:
 
 def _manifest_csv(layout: kdb.Layout) -> str:
     pads = pad_centers_um(layout)
-    lines: list[tuple[str, str, float, float, str, int, int, int, str]] = []
+    lines: list[Line] = []
     centers, rows = _ring_centers_um(layout), rows_um(layout)
     buses = 1 + max((bus for bus, _ in rows), default=0)
     for (bus, row), (x, y) in rows.items():
@@ -51,13 +59,15 @@ def _manifest_csv(layout: kdb.Layout) -> str:
     for name, (x, y) in sorted(probes.items()):
         lines.append((name, "probe", x, y, "", NOWHERE, NOWHERE, NOWHERE, name))
     pads |= probes
+    measured = measured_lines(layout, lines, buses=buses)
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for name, kind, x, y, port, row, bus, channel, pad in lines:
+    table.writerow((*COLUMNS, *MEASURED))
+    for name, kind, x, y, port, row, bus, channel, pad in (*lines, *measured.added):
         at = (f"{value:.3f}" for value in pads[pad]) if pad in pads else ("", "")
-        table.writerow((name, kind, f"{x:.3f}", f"{y:.3f}", port, row, bus, channel, pad, *at))
+        more = (measured.columns.get(name, {}).get(column, "") for column in MEASURED)
+        table.writerow((name, kind, f"{x:.3f}", f"{y:.3f}", port, row, bus, channel, pad, *at, *more))
     return text.getvalue()
 
 

@@ -9,8 +9,8 @@ Every ring of a row has a resonance of its own. Those of the gap sweep share a d
 peaks a sixth of a free spectral range apart, so that the wider step says where the sweep begins.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import gdsfactory as gf
 from kfactory import kdb
@@ -21,8 +21,6 @@ from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.drawing import bend, box, nm, s_bend, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.ring.figures import free_spectral_range_um
-from prism_photonics.lightpath.ring.place import optical_lengths_um, resonance_um, straights_um
 from prism_photonics.lightpath.waveguide.cell import terminator
 from prism_photonics.lightpath.waveguide.design import TerminatorDesign
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
@@ -41,11 +39,10 @@ from prism_photonics.spec.geometry import (
     test_lead_um,
     turn_radius_um,
 )
+from prism_photonics.spec.structures import GAP_STEPS_UM, LENGTH_STEPS_UM, gap_sweep, length_sweep
 
 # Design choices.
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
-GAP_STEPS_UM = (0.0, 0.025, 0.05, 0.075, 0.10)  # upwards: narrower, the walls of two ribs meet
-LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
 LABEL_UM = 16.0
 PROBE_PITCH_UM = 100.0  # of the two pads of a ring, at least
 
@@ -67,39 +64,11 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     return block.cell
 
 
-def gap_sweep(spec: ChipSpec) -> list[RingDesign]:
-    """Rings of growing gaps, each a sixth of a free spectral range above the one before it."""
-    base, profile = _middle_ring(spec), spec.profile
-    first = resonance_um(profile, base.lengths, near_um=spec.comb_design.wl_um[spec.chip.channels // 2])
-    _, gpl_um = optical_lengths_um(profile, base.lengths)
-    step = free_spectral_range_um(wl_um=first, gpl_um=gpl_um) / (len(GAP_STEPS_UM) + 1)
-    straights = straights_um(
-        profile,
-        radius_um=base.radius_um,
-        wl_um=tuple(first + n * step for n in range(len(GAP_STEPS_UM))),
-        bias_pm=0.0,
-        arm_um=base.arm_um,
-        least_um=base.straight_um - 0.01,  # the base ring's order, whatever the rounding: the next is 0.4 µm away
-    )
-    return [
-        replace(
-            base,
-            straight_um=float(straight),
-            gap_through_um=round(base.gap_through_um + wider, 3),
-            gap_drop_um=round(base.gap_drop_um + wider, 3),
-        )
-        for straight, wider in zip(straights, GAP_STEPS_UM, strict=True)
-    ]
-
-
-def length_sweep(spec: ChipSpec) -> list[RingDesign]:
-    """Rings of growing coupling straights."""
-    base = _middle_ring(spec)
-    return [replace(base, straight_um=round(max(base.straight_um + d, 0.0), 3)) for d in LENGTH_STEPS_UM]
-
-
-def _middle_ring(spec: ChipSpec) -> RingDesign:
-    return replace(spec.ring_designs[spec.chip.channels // 2], heater_um=0.0)
+def serpentine_length_um(passes: int, *, guide_um: float, radius_um: float) -> float:
+    """Length of a serpentine's guide between its two couplers, which a straight one of ``guide_um`` would join."""
+    inner_um = guide_um - 2.0 * (radius_um + TURN_SETBACK_UM)
+    # Eastwards from the coupler, back, and again; at the end once more to the far coupler.
+    return guide_um + 2.0 * passes * (inner_um + math.pi * radius_um)
 
 
 class _Block:

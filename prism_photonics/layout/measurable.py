@@ -1,0 +1,132 @@
+"""What of a drawn chip is to be measured: rows of rings and test structures, their sizes, fibres and files."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import klayout.db as kdb
+
+from prism_photonics.layout.pads import NOWHERE, on_bank
+from prism_photonics.layout.teststructures import serpentine_length_um
+from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.spec.geometry import FIBRE_PITCH_UM
+
+Line = tuple[str, str, float, float, str, int, int, int, str]
+"""Name, kind, place in µm, port, row, bus, channel and pad of a line of the manifest."""
+SWEEPS = ("gap_sweep", "length_sweep")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the manifest says beyond places.
+
+    Attributes:
+        added: Lines of structures and test rings.
+        columns: By a line's name, what stands in its columns for measurement.
+    """
+
+    added: tuple[Line, ...]
+    columns: Mapping[str, Mapping[str, str]]
+
+
+def measured_lines(layout: kdb.Layout, lines: Sequence[Line], *, buses: int) -> Measured:
+    """The structures of a chip, from its drawing and the lines of its rings.
+
+    Args:
+        layout: The drawing, with its metadata.
+        lines: Lines of rings and fibres.
+        buses: How many buses a row has.
+    """
+    columns: dict[str, dict[str, str]] = {}
+    added: list[Line] = []
+    fibres = {name: (x, y) for name, kind, x, y, *_ in lines if kind == "fibre"}
+    sizes = _row_ring_sizes(layout)
+    rows: dict[tuple[int, int], str] = {}
+    for name, kind, _, _, _, row, bus, channel, _ in lines:
+        if kind == "ring":
+            file = rows[bus, row] = name.rpartition("/")[0].replace("/", "_")
+            columns[name] = {"structure": "row", "file": file, **sizes.get(channel, {})}
+    for (bus, row), file in rows.items():
+        entrance = "coupler" if buses == 1 else f"coupler_{bus}"
+        if entrance not in fibres:
+            continue
+        added.append((file, "structure", *fibres[entrance], "", row, bus, NOWHERE, ""))
+        pads = {str(pad) for *_, pad in lines}
+        through, drop = (
+            next((pad for name in names if (pad := on_bank(f"detector_{row}_{name}", bus, buses)) in pads), "")
+            for names in (("cathode", "through_anode"), ("anode", "drop_anode"))
+        )
+        columns[file] = {"structure": "row", "fibre_in": entrance, "through": through, "drop": drop, "file": file}
+    for name, kind, at, told in _tests(layout, fibres):
+        added.append((name, kind, *at, "", NOWHERE, NOWHERE, NOWHERE, ""))
+        columns[name] = told
+    return Measured(tuple(added), columns)
+
+
+def _tests(
+    layout: kdb.Layout, fibres: Mapping[str, tuple[float, float]]
+) -> Iterator[tuple[str, str, tuple[float, float], dict[str, str]]]:
+    """Test structures in the order of their inputs from the north, each followed by its rings from the west."""
+    for owner in layout.top_cell().each_inst():
+        if owner.cell.name != "tests":
+            continue
+        placed = {str(inst.property(0)): inst for inst in owner.cell.each_inst()}
+        for entrance in sorted((n for n in placed if n.endswith("_in")), key=lambda n: -placed[n].dtrans.disp.y):
+            name = entrance.removesuffix("_in")
+            away = f"{name}_out"
+            if away not in placed or entrance not in fibres:
+                continue
+            kind, passes = ("cutback", int(name[8:])) if name.startswith("cutback_") else (name, 0)
+            told = {"structure": kind, "fibre_in": entrance, "through": away, "file": name}
+            if f"{name}_drop" in placed:
+                told["drop"] = f"{name}_drop"
+            if kind not in SWEEPS:
+                told["length_um"] = f"{_guide_um(placed[entrance], placed[away], passes):.3f}"
+                told["passes"] = str(passes)
+            yield name, "structure", fibres[entrance], told
+            rings = sorted(
+                (n for n in placed if n.startswith(f"{name}_ring_") and not n.endswith(("_signal", "_ground"))),
+                key=lambda n: placed[n].dtrans.disp.x,
+            )
+            for ring in rings:
+                box = (owner.dtrans * placed[ring].dtrans) * placed[ring].cell.dbbox()
+                at = (box.center().x, box.center().y)
+                yield ring, "test_ring", at, {"structure": kind, "file": name, **_ring_sizes(placed[ring].cell)}
+
+
+def _guide_um(entrance: kdb.Instance, away: kdb.Instance, passes: int) -> float:
+    """Length of the guide between two couplers: a half turn, a straight, or a serpentine."""
+    (x0, y0), (x1, y1) = ((inst.dtrans.disp.x, inst.dtrans.disp.y) for inst in (entrance, away))
+    if abs(x1 - x0) < FIBRE_PITCH_UM:
+        return math.pi * abs(y1 - y0) / 2.0
+    guide_um = abs(x1 - x0) - 2.0 * float(_settings(entrance.cell)["length_um"])
+    if passes == 0:
+        return guide_um
+    return serpentine_length_um(passes, guide_um=guide_um, radius_um=abs(y1 - y0) / (4.0 * passes))
+
+
+def _row_ring_sizes(layout: kdb.Layout) -> dict[int, dict[str, str]]:
+    """Sizes of a row's rings by channel; all rows are drawn alike."""
+    if not layout.has_cell("row"):
+        return {}
+    placed = {str(inst.property(0)): inst for inst in layout.cell("row").each_inst()}
+    return {
+        int(name.removeprefix("ring_")): _ring_sizes(inst.cell)
+        for name, inst in placed.items()
+        if name.startswith("ring_")
+    }
+
+
+def _ring_sizes(cell: kdb.Cell) -> dict[str, str]:
+    said = {key: float(value) for key, value in _settings(cell).items() if isinstance(value, (int, float))}
+    if not {"gap_through_um", "straight_um", "radius_um"} <= said.keys():
+        return {}
+    lengths = Lengths(2.0 * said["straight_um"], 2.0 * said.get("arm_um", 0.0), 2.0 * math.pi * said["radius_um"])
+    return {"gap_nm": f"{1e3 * said['gap_through_um']:.0f}", "length_um": f"{lengths.total_um:.4f}"}
+
+
+def _settings(cell: kdb.Cell) -> Mapping[str, Any]:
+    """What a leaf cell says of its design."""
+    said = cell.meta_info("kfactory:settings")
+    return said.value if said is not None else {}

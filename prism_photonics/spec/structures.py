@@ -1,0 +1,47 @@
+"""Rings of the test structures: two sweeps on one guide each, over the gap and over the length."""
+
+from dataclasses import replace
+
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.figures import free_spectral_range_um
+from prism_photonics.lightpath.ring.place import optical_lengths_um, resonance_um, straights_um
+from prism_photonics.spec.chip_spec import ChipSpec
+
+# Design choices.
+GAP_STEPS_UM = (0.0, 0.025, 0.05, 0.075, 0.10)  # upwards: narrower, the walls of two ribs meet
+LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
+
+
+def gap_sweep(spec: ChipSpec) -> list[RingDesign]:
+    """Rings of growing gaps, each a sixth of a free spectral range above the one before it."""
+    base, profile = _middle_ring(spec), spec.profile
+    first = resonance_um(profile, base.lengths, near_um=spec.comb_design.wl_um[spec.chip.channels // 2])
+    _, gpl_um = optical_lengths_um(profile, base.lengths)
+    step = free_spectral_range_um(wl_um=first, gpl_um=gpl_um) / (len(GAP_STEPS_UM) + 1)
+    straights = straights_um(
+        profile,
+        radius_um=base.radius_um,
+        wl_um=tuple(first + n * step for n in range(len(GAP_STEPS_UM))),
+        bias_pm=0.0,
+        arm_um=base.arm_um,
+        least_um=base.straight_um - 0.01,  # the base ring's order, whatever the rounding: the next is 0.4 µm away
+    )
+    return [
+        replace(
+            base,
+            straight_um=float(straight),
+            gap_through_um=round(base.gap_through_um + wider, 3),
+            gap_drop_um=round(base.gap_drop_um + wider, 3),
+        )
+        for straight, wider in zip(straights, GAP_STEPS_UM, strict=True)
+    ]
+
+
+def length_sweep(spec: ChipSpec) -> list[RingDesign]:
+    """Rings of growing coupling straights."""
+    base = _middle_ring(spec)
+    return [replace(base, straight_um=round(max(base.straight_um + d, 0.0), 3)) for d in LENGTH_STEPS_UM]
+
+
+def _middle_ring(spec: ChipSpec) -> RingDesign:
+    return replace(spec.ring_designs[spec.chip.channels // 2], heater_um=0.0)
