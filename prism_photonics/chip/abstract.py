@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from prism_photonics.chip.laser import LaserRange, Sweep, checked_wavelengths, lit_line
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -28,6 +29,7 @@ class AbstractChip(ABC):
         places = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
         self._channel_of_ring = np.broadcast_to(np.arange(spec.chip.channels), places)
         self._time_s = 0.0
+        self._laser: LaserRange | None = None
 
     def __repr__(self) -> str:
         """Class, label, spec and size."""
@@ -77,6 +79,11 @@ class AbstractChip(ABC):
     def paused(self) -> bool:
         """Whether time may have passed since the last reading; a bench of instruments always says so."""
         return True
+
+    @property
+    def laser(self) -> LaserRange | None:
+        """The tunable laser that lights the chip, one line at a time; None where a comb and its modulators do."""
+        return self._laser
 
     @property
     def channel_of_ring(self) -> Int[ndarray, "rows buses channels"]:
@@ -142,14 +149,16 @@ class AbstractChip(ABC):
         """Light the channels and read every row's balanced photocurrent.
 
         Args:
-            light: Transmission of each channel's modulator, 0 (dark) to 1 (full line).
+            light: Transmission of each channel's modulator, 0 (dark) to 1 (full line). A bench with one tunable laser
+                lights no line or one of them fully: the laser goes to the design's wavelength of that channel.
             averages: Number of converter samples that are averaged.
 
         Returns:
             Currents in A.
 
         Raises:
-            InputError: Wrong number of channels, NaN or light outside 0 to 1, or averages below 1.
+            InputError: Wrong number of channels, NaN or light outside 0 to 1, averages below 1, or light that one laser
+                cannot give.
         """
         light = np.asarray(light, dtype=float)
         if light.shape != (self.channels,):
@@ -161,9 +170,40 @@ class AbstractChip(ABC):
             )
         if averages < 1:
             raise InputError(f"chip.measure: averages = {averages}; use 1 or more")
+        if self.laser is not None:
+            lit_line(light)
         current_A = self._read(light, averages)
         self._time_s = self._clock_s()
         return current_A
+
+    def sweep(self, wavelength_nm: Float[ndarray, " points"], *, averages: int = 1, bus: int | None = None) -> Sweep:
+        """Sweep the laser at full power over one bus of every row, and read the rows' balanced currents on the way.
+
+        Args:
+            wavelength_nm: Ascending wavelengths in nm. Where they jump, the laser stops and starts a new stretch.
+            averages: Number of converter samples that are averaged at each point.
+            bus: Whose fibre the laser is in; not needed where the chip's rows have one bus.
+
+        Returns:
+            Logged wavelengths, currents and times.
+
+        Raises:
+            InputError: A bench without a laser, wavelengths that it cannot sweep, averages below 1, or no such bus.
+        """
+        if self.laser is None:
+            raise self._no_laser()
+        wavelength_nm = checked_wavelengths(wavelength_nm, self.laser)
+        if averages < 1:
+            raise InputError(f"chip.sweep: averages = {averages}; use 1 or more")
+        buses = self._spec.chip.buses
+        if bus is None and buses > 1:
+            raise InputError(f"chip.sweep: rows of {buses} buses, and one laser; say which bus, 0 to {buses - 1}")
+        bus = 0 if bus is None else bus
+        if not 0 <= bus < buses:
+            raise InputError(f"chip.sweep: bus {bus}, want 0 to {buses - 1}; this chip has no other")
+        found = self._sweep(wavelength_nm, averages, bus)
+        self._time_s = self._clock_s()
+        return found
 
     def heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         """Heat every ring; a heater moves its ring to the red, and stays on until it is set anew.
@@ -208,6 +248,15 @@ class AbstractChip(ABC):
 
     def _no_heaters(self) -> InputError:
         return InputError("chip.heat: this chip has no heaters; want trim.method = 'heater' and a bench that heats")
+
+    def _sweep(self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
+        """Sweep over checked wavelengths, on benches that can."""
+        raise self._no_laser()
+
+    def _no_laser(self) -> InputError:
+        return InputError(
+            "chip.sweep: this bench has a comb and no tunable laser; want one with light = 'tunable_laser'"
+        )
 
     @abstractmethod
     def _clock_s(self) -> float:

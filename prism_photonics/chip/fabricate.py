@@ -22,6 +22,7 @@ class Die:
     Attributes:
         bank: Its optics.
         full_A: Photocurrent of each fully lit line if all of it reached the through or the drop photodiode, in A.
+        line_W: Power of each fully lit line before the chip, in W; all rows share it.
         crosstalk: Share of a ring's voltage that its neighbour sees, across each gap.
         inl_phase_rad: Shape of each modulator driver's nonlinearity.
         heater_share: Share of each heater's shift that a ring one pitch away sees.
@@ -29,6 +30,7 @@ class Die:
 
     bank: BankParams
     full_A: Float[ndarray, "2 rows rings"]
+    line_W: Float[ndarray, " rings"]
     crosstalk: Float[ndarray, "rows buses gaps"]
     inl_phase_rad: Float[ndarray, " rings"]
     heater_share: Float[ndarray, "rows rings"]
@@ -73,6 +75,7 @@ def draw_die(spec: ChipSpec, key: PRNGKeyArray) -> Die:
     return Die(
         bank=BankParams(design.wl_um, rings, replace(design.buses, phase_rad=phases), feed),
         full_A=full_A.reshape(2, rows, -1),
+        line_W=line_W.ravel(),
         # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
         crosstalk=v.crosstalk_relative * (1.0 + 0.3 * drawn(rows, buses, channels - 1)),
         inl_phase_rad=uniform(next(keys), (buses * channels,), top=2.0 * np.pi),

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.laser import Sweep
 from prism_photonics.chip.lock import claim, is_at
 from prism_photonics.files import make_folder
 from prism_photonics.files.fields import Number, require_arrays, require_values, shown
@@ -35,6 +36,13 @@ CURE = "calibrate anew, without --resume"
 # Far beyond any meter and any job; a meter that gave no number is no fault of the journal's.
 READING = {"A": Number(("row",), low=-1e3, high=1e3, unit="A", gaps=True)}
 TIME = Number(low=0, high=1e12, unit="s, never falling")
+SWEEP = {
+    "nm": Number(("point",), low=100.0, high=1e5, unit="nm"),
+    "A": Number(("point", "row"), low=-1e3, high=1e3, unit="A", gaps=True),
+    "t": Number(("point",), low=0, high=1e12, unit="s"),
+}
+ANSWERS = ("A", "s", "nm", "t")
+"""What of an entry was answered; the rest was asked."""
 
 
 @final
@@ -72,6 +80,7 @@ class JournaledChip(AbstractChip):
         """
         super().__init__(spec, label=chip.label)
         self._max_voltage_V, self._max_heater_mW = chip.max_voltage_V, chip.max_heater_mW
+        self._laser = chip.laser
         self._chip, self._retake = chip, retake
         self._path = Path(path)
         # Through JSON, so that it compares with what was read.
@@ -166,18 +175,48 @@ class JournaledChip(AbstractChip):
         self._catch_up()
         current_A = self._chip.measure(light, averages=averages)
         if kept is None:
-            # A program begun anew may have a clock begun anew: time goes on from the last reading.
-            self._gap_s = max(self._gap_s, self._read_s - self._chip.time_s)
-            self._read_s = self._chip.time_s + self._gap_s
+            self._tick()
             self._write({**question, "A": current_A.tolist(), "s": self._read_s})
             return current_A
-        self._read_s = kept["s"]
-        if not np.array_equal(current_A, kept["A"], equal_nan=True):
-            raise InputError(
-                f"{self._path}: reading {self._asked}: this chip gives {current_A[0]:.6g} A, the journal holds "
-                f"{kept['A'][0]:.6g} A; the journal is another die's: calibrate anew, without --resume"
-            )
+        self._retaken(current_A, kept)
         return current_A
+
+    def _sweep(self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
+        question = {"sweep": wavelength_nm.tolist(), "averages": averages, "bus": bus}
+        kept = self._known(question)
+        if kept is not None and not self._retake:
+            self._read_s = kept["s"]
+            return Sweep(*(np.array(kept[name], dtype=float) for name in SWEEP))
+        self._catch_up()
+        found = self._chip.sweep(wavelength_nm, averages=averages, bus=bus)
+        if kept is None:
+            self._tick()
+            time_s = found.time_s + self._gap_s
+            arrays = (found.wavelength_nm, found.current_A, time_s)
+            self._write({**question, **{n: a.tolist() for n, a in zip(SWEEP, arrays, strict=True)}, "s": self._read_s})
+            return replace(found, time_s=time_s)
+        self._retaken(found.current_A, kept)
+        return replace(found, time_s=np.array(kept["t"], dtype=float))
+
+    def _tick(self) -> None:
+        """Take the time of a new reading."""
+        # A program begun anew may have a clock begun anew: time goes on from the last reading.
+        self._gap_s = max(self._gap_s, self._read_s - self._chip.time_s)
+        self._read_s = self._chip.time_s + self._gap_s
+
+    def _retaken(self, current_A: Float[ndarray, "..."], kept: dict[str, Any]) -> None:
+        """Compare currents that were taken again with those on file.
+
+        Raises:
+            InputError: They differ.
+        """
+        self._read_s = kept["s"]
+        before_A = np.array(kept["A"], dtype=float)
+        if not np.array_equal(current_A, before_A, equal_nan=True):
+            raise InputError(
+                f"{self._path}: reading {self._asked}: this chip gives {current_A.flat[0]:.6g} A, the journal holds "
+                f"{before_A.flat[0]:.6g} A; the journal is another die's: calibrate anew, without --resume"
+            )
 
     def _clock_s(self) -> float:
         return self._read_s
@@ -197,7 +236,7 @@ class JournaledChip(AbstractChip):
             return None
         entry = self._old[self._asked]
         self._asked += 1
-        if {key: value for key, value in entry.items() if key not in ("A", "s")} != question:
+        if {key: value for key, value in entry.items() if key not in ANSWERS} != question:
             raise InputError(
                 f"{self._path}: entry {self._asked}: the journal holds {_named(entry)}, this job asks for "
                 f"{_named(question)}; it is another job's: calibrate anew, without --resume"
@@ -260,14 +299,23 @@ def require_readings(entries: list[dict[str, Any]], path: Path, *, rows: int, cu
     """Refuse a journal whose sums are right and whose readings cannot be; questions are compared as they are asked."""
     read_s = 0.0
     for number, entry in enumerate(entries, start=1):
-        if "light" not in entry:
+        if "light" not in entry and "sweep" not in entry:
             continue
         source = f"{path}: entry {number}"
-        try:
-            currents = {"A": np.array(entry.get("A"), dtype=float)}
-        except (TypeError, ValueError):
-            raise InputError(f"{source}: A = {shown(entry.get('A'))}, want {rows} currents; {cure}") from None
-        require_arrays(source, currents, READING, sizes={"row": rows}, cure=cure)
+        fields, sizes = READING, {"row": rows}
+        if "sweep" in entry:
+            asked = entry["sweep"]
+            if not isinstance(asked, list):
+                raise InputError(f"{source}: sweep = {shown(asked)}, want a list of wavelengths; {cure}")
+            fields, sizes = SWEEP, sizes | {"point": len(asked)}
+        arrays = {}
+        for name in fields:
+            try:
+                arrays[name] = np.array(entry.get(name), dtype=float)
+            except (TypeError, ValueError):
+                want = f"{rows} currents" if name == "A" else "numbers"
+                raise InputError(f"{source}: {name} = {shown(entry.get(name))}, want {want}; {cure}") from None
+        require_arrays(source, arrays, fields, sizes=sizes, cure=cure)
         time_s = require_values(source, entry, {"s": replace(TIME, low=read_s)}, cure=cure)
         read_s = time_s["s"]
 
@@ -293,6 +341,8 @@ def _move_aside(path: Path) -> Path:
 
 
 def _named(entry: Mapping[str, Any]) -> str:
+    if "sweep" in entry:
+        return f"a sweep of {len(entry['sweep'])} wavelengths"
     if "light" in entry:
         return f"a reading with {entry['averages']} averages"
     if "heat" in entry:

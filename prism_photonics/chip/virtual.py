@@ -13,7 +13,9 @@ from numpy import ndarray
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
+from prism_photonics.chip.laser import Sweep, lit_line
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
+from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.drift.process import Drift
 from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
@@ -22,6 +24,10 @@ from prism_photonics.units import InputError
 
 # The optics is solved anew after this much time without a new setting; slow drift moves a ring by far less than a code.
 REFRESH_S = 0.0005
+# A sweep is read in parts of so many seconds, between which the chip drifts: by a hundredth of a picometre.
+SWEEP_REFRESH_S = 0.05
+COMB, TUNABLE_LASER = LIGHTS = ("comb", "tunable_laser")
+"""The kinds of light that a bench can have."""
 # Design choice: a heater settles in tens of microseconds.
 HEATER_S = 1e-4
 
@@ -37,9 +43,17 @@ class _Now:
 
 @final
 class VirtualChip(AbstractChip):
-    """A seeded die on a perfect bench."""
+    """A seeded die on a bench with a comb and its modulators, or with one tunable laser."""
 
-    def __init__(self, spec: ChipSpec, *, seed: int = 0, trimmed: bool = True) -> None:
+    def __init__(
+        self,
+        spec: ChipSpec,
+        *,
+        seed: int = 0,
+        trimmed: bool = True,
+        light: str = COMB,
+        laser: TunableLaser | None = None,
+    ) -> None:
         """Draw a die from the spec's variation; the same seed gives the same die, the same drift and the same noise.
 
         Args:
@@ -47,29 +61,35 @@ class VirtualChip(AbstractChip):
             seed: Which die.
             trimmed: Whether its rings have been brought to their channels, up to ``trim.residual_pm``. Else they rest
                 where fabrication left them, and heaters, if the spec has them, are off.
+            light: ``comb``, a line and a modulator for each channel, or ``tunable_laser``, one laser for all of them:
+                the same die either way.
+            laser: How good that laser is; by default as usual data sheets say.
 
         Raises:
-            InputError: The seed is no whole number from 0.
+            InputError: The seed is no whole number from 0, or there is no such light.
         """
         key = die_key(seed)
         super().__init__(spec, label=f"{'virtual' if trimmed else 'untrimmed'}:{int(seed)}")
-        self._fabricate(key, trimmed=trimmed)
+        self._fabricate(key, trimmed=trimmed, laser=_laser_of(light, laser))
 
     @classmethod
-    def fabricate(cls, spec: ChipSpec, key: PRNGKeyArray, *, trimmed: bool = True) -> "VirtualChip":
-        """The same from a JAX key, for those who draw many dies."""
+    def fabricate(
+        cls, spec: ChipSpec, key: PRNGKeyArray, *, trimmed: bool = True, laser: TunableLaser | None = None
+    ) -> "VirtualChip":
+        """The same from a JAX key, for those who draw many dies; with a ``laser``, in place of the comb."""
         chip = cls.__new__(cls)
         AbstractChip.__init__(chip, spec)
-        chip._fabricate(key, trimmed=trimmed)
+        chip._fabricate(key, trimmed=trimmed, laser=laser)
         return chip
 
-    def _fabricate(self, key: PRNGKeyArray, *, trimmed: bool) -> None:
+    def _fabricate(self, key: PRNGKeyArray, *, trimmed: bool, laser: TunableLaser | None) -> None:
         """Make the die, and the functions through which alone it can be reached."""
         spec = self.spec
         of_die, of_noise = split(key)
         die = draw_die(spec if trimmed else _untrimmed(spec), of_die)
         noise = generator(of_noise)
-        drift = Drift(spec, noise.spawn(1)[0])
+        of_drift, of_laser = noise.spawn(2)
+        drift = Drift(spec, of_drift)
         receiver = Receiver(spec, die, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
         bandwidth_Hz = spec.detector_design.bandwidth_Hz
@@ -114,6 +134,38 @@ class VirtualChip(AbstractChip):
             now = solve(now.volts)
 
         self._max_heater_mW = heater_limit_mW(spec)
+        if laser is not None:
+            lit = LaserLight(spec, die, laser, of_laser)
+            self._laser = laser.range_for(spec)
+            dwell_s = 1.0 / bandwidth_Hz
+
+            def seen(true_nm: Float[ndarray, " points"], averages: int, bus: int) -> Float[ndarray, "points rows"]:
+                acting_V, shift_pm = drift.acting_V(now.volts), drift.shift_pm() + heated_pm
+                return lit.read(true_nm, acting_V, shift_pm, averages=averages, bus=bus)
+
+            def read(light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
+                line = lit_line(light)
+                if line is None:
+                    current_A = lit.dark(averages=averages)
+                else:
+                    true_nm, moved = lit.tuned_to(line)
+                    wait(laser.step_s * moved)
+                    current_A = seen(np.array([true_nm]), averages, line // spec.chip.channels)[0]
+                wait(averages * dwell_s)
+                return current_A
+
+            def sweep(asked_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
+                logged_nm, began_s = lit.logged_nm(asked_nm), time_s
+                true_nm = lit.true_nm(logged_nm)
+                at_s = laser.range_for(spec).sweep_s(asked_nm, dwell_s=averages * dwell_s)
+                current_A = np.empty((asked_nm.size, spec.chip.rows))
+                parts = np.flatnonzero(np.diff(np.floor(at_s / SWEEP_REFRESH_S))) + 1
+                for part in np.split(np.arange(asked_nm.size), parts):
+                    wait(began_s + float(at_s[part[-1]]) - time_s)
+                    current_A[part] = seen(true_nm[part], averages, bus)
+                return Sweep(logged_nm, current_A, began_s + at_s)
+
+            self._sweep_hidden = sweep
         self._drive_hidden, self._read_hidden, self._heat_hidden = drive, read, heat
         self._wait_hidden, self._clock_hidden = wait, lambda: time_s
 
@@ -131,11 +183,27 @@ class VirtualChip(AbstractChip):
     def _read(self, light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
         return self._read_hidden(light, averages)
 
+    def _sweep(self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
+        return self._sweep_hidden(wavelength_nm, averages, bus)
+
     def _wait(self, seconds: float) -> None:
         self._wait_hidden(seconds)
 
     def _clock_s(self) -> float:
         return self._clock_hidden()
+
+
+def _laser_of(light: str, laser: TunableLaser | None) -> TunableLaser | None:
+    """The laser of a kind of light; None with a comb.
+
+    Raises:
+        InputError: There is no such kind, or a laser beside a comb.
+    """
+    if light not in LIGHTS:
+        raise InputError(f"VirtualChip: light = {light!r}, want one of {', '.join(LIGHTS)}; choose one")
+    if light == COMB and laser is not None:
+        raise InputError(f"VirtualChip: a laser and light = '{COMB}'; want light = '{TUNABLE_LASER}' with it")
+    return None if light == COMB else laser or TunableLaser()
 
 
 def _untrimmed(spec: ChipSpec) -> ChipSpec:

@@ -63,9 +63,9 @@ def silent(small, quiet):
 def steady(silent):
     """Fabricate a silent chip that does not move."""
 
-    def make(seed=0, spec=silent):
+    def make(seed=0, spec=silent, laser=None):
         with _unrelaxing():
-            return VirtualChip.fabricate(spec, jax.random.key(seed))
+            return VirtualChip.fabricate(spec, jax.random.key(seed), laser=laser)
 
     return make
 
