@@ -51,3 +51,29 @@ def test_a_calibration_waits_for_neither_sax_nor_a_drawing_tool(module):
 def test_sax_is_there_for_who_solves_a_netlist():
     loaded = loaded_after("from prism_photonics.circuit import row_response, strict_circuit")
     assert "sax" in loaded
+
+
+def test_sax_comes_without_the_libraries_that_solve_no_netlist():
+    loaded = loaded_after("from prism_photonics.saxlib import sax\nassert callable(sax.circuit) and sax.fit")
+    assert not loaded & {"skrf", "sympy", "pandas", "xarray", "optax", "matplotlib"}
+
+
+def test_a_library_that_sax_has_postponed_is_there_for_sax_and_for_who_imports_it():
+    loaded = loaded_after(
+        "from prism_photonics.saxlib import sax\n"
+        "import xarray\n"
+        "assert str(sax.fit.sympy.Symbol('x')) == 'x' and xarray.DataArray([1.0]).sum() == 1.0"
+    )
+    assert loaded >= {"sympy", "xarray", "pandas"}
+    assert "skrf" not in loaded
+
+
+def test_prism_simulate_loads_neither_the_calibration_nor_a_drawing_tool_nor_what_plots():
+    loaded = loaded_after(
+        "from typer.testing import CliRunner\n"
+        "from prism_photonics.cli.app import app\n"
+        "result = CliRunner().invoke(app, ['simulate', 'layouts/demo_8x8/spec.toml'])\n"
+        "assert result.exit_code == 0, result.output"
+    )
+    assert "sax" in loaded
+    assert not loaded & {"skrf", "sympy", "pandas", "xarray", "scipy", "matplotlib", "gdsfactory", "klayout", "torch"}

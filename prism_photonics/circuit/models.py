@@ -7,7 +7,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 import jax.numpy as jnp
-import sax
 
 from prism_photonics.circuit.params import path_params, ring_params, vernier_params
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -30,6 +29,7 @@ from prism_photonics.lightpath.waveguide.design import (
 )
 from prism_photonics.lightpath.waveguide.model import transmission
 from prism_photonics.process.profile import Profile
+from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError, nearest
 
 Model = Callable[..., sax.SDict]

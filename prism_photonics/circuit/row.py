@@ -17,10 +17,11 @@ The through field is Π p·f, the drop field q_0·ρ_1·p_0. O(d) per wavelength
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+import numpy as np
+from jaxtyping import Complex, Float
 
 from prism_photonics.circuit.params import BankParams
+from prism_photonics.lightpath.arrays import Numbers, library, scan
 from prism_photonics.lightpath.ring.model import RingParams, reciprocal, resonance_shift_pm, ring_terms
 from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad, transmission, unit_phasor
 
@@ -28,53 +29,64 @@ from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad, tra
 class RowFields(eqx.Module):
     """Fields at a row's two exits for unit field at its entrance."""
 
-    through: Complex[Array, "..."]
-    drop: Complex[Array, "..."]
+    through: Complex[Numbers, "..."]
+    drop: Complex[Numbers, "..."]
 
 
 def row_response(
-    wl: Float[Array, " wl"], rings: RingParams, buses: PathParams, shift_pm: Float[Array, " rings"]
+    wl: Float[Numbers, "... wl"], rings: RingParams, buses: PathParams, shift_pm: Float[Numbers, "... rings"]
 ) -> RowFields:
-    """Exact through and drop fields of one row.
+    """Exact through and drop fields of one row, or of many.
+
+    NumPy's numbers alone give NumPy's, at once; one of JAX's among them gives JAX's, to compile and to differentiate.
 
     Args:
         wl: Wavelengths in µm.
-        rings: Ring optics, leaves (rings,).
-        buses: Bus segments, leaves (2, rings + 1); see `BankParams`.
+        rings: Ring optics, leaves (..., rings).
+        buses: Bus segments, leaves (..., 2, rings + 1); see `BankParams`.
         shift_pm: Resonance shift of each ring in pm (fabrication and voltage together).
 
     Returns:
-        Fields of shape (wl,).
+        Fields of shape (..., wl).
     """
-    segments = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), buses)
+    xp = library(*jax.tree.leaves((wl, rings, buses, shift_pm)))
+    # Rings lead, wavelengths come last.
+    ring_leaves, segments, shifts = jax.tree.map(
+        lambda leaf: xp.moveaxis(xp.asarray(leaf), -1, 0)[..., None], (rings, buses, shift_pm)
+    )
+
+    def along(segment):
+        # Amplitude of the through bus and of both, phases of each, up to the next ring.
+        turned = phase_rad(wl[..., None, :], segment)
+        return segment.amplitude[..., 0, :], xp.prod(segment.amplitude, axis=-2), turned[..., 0, :], turned[..., 1, :]
 
     def step(carry, this):
         rho, through, through_rad = carry
         ring_params, shift, segment = this
         # Computed inside the loop, a ring's fields never leave the cache: faster than one large array of them all.
         ring = ring_terms(wl, ring_params, shift)
-        p_rad, q_rad = jax.vmap(lambda one: phase_rad(wl, one))(segment)
-        gamma = jnp.prod(segment.amplitude) * unit_phasor(p_rad + q_rad) * rho
+        p, p_q, p_rad, q_rad = along(segment)
+        gamma = p_q * unit_phasor(p_rad + q_rad) * rho
         share = reciprocal(ring.denominator - ring.drop * gamma)
         rho = (ring.drop + ring.determinant * gamma) * share
         # The through bus's phases only add up: one phasor at the end serves them all.
-        return (rho, through * (ring.through * share) * segment.amplitude[0], through_rad + p_rad), None
+        return (rho, through * (ring.through * share) * p, through_rad + p_rad), ()
 
-    zero = jnp.zeros_like(wl)
-    nothing = (zero.astype(complex), jnp.ones_like(wl, dtype=complex), zero)
+    shape = np.broadcast_shapes(wl.shape, *(leaf.shape[1:] for leaf in jax.tree.leaves((ring_leaves, shifts))))
+    zero = xp.zeros(shape, dtype=wl.dtype)
+    nothing = (zero.astype(complex), xp.ones_like(zero, dtype=complex), zero)
     behind = jax.tree.map(lambda leaf: leaf[1:], segments)
-    (rho, through, through_rad), _ = jax.lax.scan(step, nothing, (rings, shift_pm, behind), reverse=True)
-    first = jax.tree.map(lambda leaf: leaf[0], segments)
-    p_rad, q_rad = jax.vmap(lambda one: phase_rad(wl, one))(first)
+    (rho, through, through_rad), _ = scan(step, nothing, (ring_leaves, shifts, behind), reverse=True)
+    p, p_q, p_rad, q_rad = along(jax.tree.map(lambda leaf: leaf[0], segments))
     return RowFields(
-        through=first.amplitude[0] * unit_phasor(through_rad + p_rad) * through,
-        drop=jnp.prod(first.amplitude) * unit_phasor(p_rad + q_rad) * rho,
+        through=p * unit_phasor(through_rad + p_rad) * through,
+        drop=p_q * unit_phasor(p_rad + q_rad) * rho,
     )
 
 
 def bank_powers(
-    bank: BankParams, volts: Float[Array, "rows rings"]
-) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"]]:
+    bank: BankParams, volts: Float[Numbers, "rows rings"]
+) -> tuple[Float[Numbers, "rows rings"], Float[Numbers, "rows rings"]]:
     """Power transmissions (through, drop) of every channel in every row, from the bus's entrance to its detector.
 
     Args:
@@ -88,30 +100,23 @@ def bank_powers(
 
 
 def bank_powers_shifted(
-    bank: BankParams, shift_pm: Float[Array, "rows buses channels"]
-) -> tuple[Float[Array, "rows rings"], Float[Array, "rows rings"]]:
+    bank: BankParams, shift_pm: Float[Numbers, "rows buses channels"]
+) -> tuple[Float[Numbers, "rows rings"], Float[Numbers, "rows rings"]]:
     """`bank_powers` with every ring's resonance shift given in pm."""
-
-    def one(rings, buses, shift):
-        fields = row_response(bank.wl_um, rings, buses, shift)
-        return jnp.abs(fields.through) ** 2, jnp.abs(fields.drop) ** 2
-
-    through, drop = jax.vmap(jax.vmap(one))(bank.rings, bank.buses, shift_pm)
+    fields = row_response(bank.wl_um, bank.rings, bank.buses, shift_pm)
+    through, drop = (abs(field) ** 2 for field in (fields.through, fields.drop))
     return through.reshape(bank.shape[0], -1), drop.reshape(bank.shape[0], -1)
 
 
-def bank_weights(bank: BankParams, volts: Float[Array, "rows rings"]) -> Float[Array, "rows rings"]:
+def bank_weights(bank: BankParams, volts: Float[Numbers, "rows rings"]) -> Float[Numbers, "rows rings"]:
     """Weights ``w = T_through − T_drop`` of a bank at ring voltages in V, dimensionless in [−1, 1]."""
     through, drop = bank_powers(bank, volts)
     return through - drop
 
 
-def bank_fields(bank: BankParams, wl: Float[Array, " wl"], volts: Float[Array, "rows rings"]) -> RowFields:
+def bank_fields(bank: BankParams, wl: Float[Numbers, " wl"], volts: Float[Numbers, "rows rings"]) -> RowFields:
     """Complex fields at the exits of every bus for unit field in its fibre, leaves (rows, buses, wl)."""
-
-    def one(rings, buses, feed, bus_volts):
-        fields = row_response(wl, rings, buses, resonance_shift_pm(rings, bus_volts))
-        arriving = transmission(wl, feed)
-        return RowFields(arriving * fields.through, arriving * fields.drop)
-
-    return jax.vmap(jax.vmap(one))(bank.rings, bank.buses, bank.feed, volts.reshape(bank.shape))
+    shift_pm = resonance_shift_pm(bank.rings, volts.reshape(bank.shape))
+    fields = row_response(wl, bank.rings, bank.buses, shift_pm)
+    arriving = transmission(wl, jax.tree.map(lambda leaf: leaf[..., None], bank.feed))
+    return RowFields(arriving * fields.through, arriving * fields.drop)

@@ -1,25 +1,28 @@
 """Strict SAX circuits, and the row as a SAX netlist: an independent solution of the same fields."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import sax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from prism_photonics.circuit.models import required_settings
 from prism_photonics.circuit.row import RowFields
+from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.saxmodel import ring
 from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.lightpath.waveguide.saxmodel import path
+from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError, nearest
 
 _KEPT: list[Callable[..., sax.SType]] = []
 """Circuits made so far. A circuit owns KLU's analysis of its matrix, of which a solve that JAX has started, or
-compiled, knows the address alone: were it forgotten before its result is there, klujax 0.5 would read freed memory."""
+compiled, knows the address alone: were it forgotten before its result is there, klujax 0.5 would read freed memory.
+Some kilobytes each; who solves one netlist many times should make its circuit once."""
 
 
 def strict_circuit(
@@ -107,7 +110,7 @@ def row_netlist(rings: int) -> dict[str, Any]:
     return {"instances": instances, "connections": connections, "ports": ports}
 
 
-def row_settings(rings: RingParams, buses: PathParams, shift_pm: Float[Array, " rings"]) -> dict[str, dict[str, Any]]:
+def row_settings(rings: RingParams, buses: PathParams, shift_pm: Float[Numbers, " rings"]) -> dict[str, dict[str, Any]]:
     """Settings of `row_netlist` for the parameters of one row."""
     count = shift_pm.shape[0]
     settings: dict[str, dict[str, Any]] = {}
@@ -125,12 +128,18 @@ def row_settings(rings: RingParams, buses: PathParams, shift_pm: Float[Array, " 
 
 
 def sax_row_response(
-    wl: Float[Array, " wl"], rings: RingParams, buses: PathParams, shift_pm: Float[Array, " rings"]
+    wl: Float[Numbers, " wl"], rings: RingParams, buses: PathParams, shift_pm: Float[Numbers, " rings"]
 ) -> RowFields:
     """The fields of `row_response`, computed by SAX's KLU backend on the row's netlist."""
-    circuit = strict_circuit(row_netlist(shift_pm.shape[0]), {"ring": ring, "path": path})
-    s = circuit(wl=wl, **row_settings(rings, buses, shift_pm))
+    s = _row_circuit(shift_pm.shape[0])(wl=wl, **row_settings(rings, buses, shift_pm))
     return RowFields(jnp.asarray(s["in", "through"]), jnp.asarray(s["in", "drop"]))
+
+
+@functools.cache
+def _row_circuit(rings: int) -> Callable[..., sax.SDict]:
+    """The circuit of a row: it is kept anyway, so one serves all rows of so many rings."""
+    # Op by op, either model would be some thirty programs to compile.
+    return strict_circuit(row_netlist(rings), {"ring": jax.jit(ring), "path": jax.jit(path)})
 
 
 def max_field_error(ours: RowFields, theirs: RowFields) -> float:

@@ -85,18 +85,12 @@ def simulate(
     from prism_photonics.spec import load_spec
 
     chip = load_spec(spec)
-    import jax.numpy as jnp
-    import numpy as np
+    from prism_photonics.workflow.design import row_solver_vs_sax, simulate_weights
 
-    from prism_photonics.circuit.params import designed_bank
-    from prism_photonics.circuit.row import bank_weights
-    from prism_photonics.workflow.job import row_solver_vs_sax
-
-    rest = bank_weights(designed_bank(chip), jnp.zeros((chip.chip.rows, chip.chip.rings)))
     result = {
         "name": chip.name,
         "ring": asdict(ring_figures(chip)),
-        "weights_at_rest": np.asarray(rest[0]).round(6).tolist(),
+        "weights_at_rest": simulate_weights(chip)[0].round(6).tolist(),
         "row_solver_vs_sax_max_error": row_solver_vs_sax(chip, seed=seed),
         "spec_hash": chip.hash,
     }

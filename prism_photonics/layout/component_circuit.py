@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gdsfactory as gf
-import sax
 from gdsfactory.get_netlist import function_namer
 
 from prism_photonics.circuit.models import Model
 from prism_photonics.circuit.saxrow import strict_circuit
+from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError
 
 # How gdsfactory draws its bends, which light does not see.

@@ -8,11 +8,11 @@ from typing import Any
 
 import gdsfactory as gf
 import jax.numpy as jnp
-import sax
 
 from prism_photonics.circuit.models import Model, device_models
 from prism_photonics.lightpath.sizes import number, require_number
 from prism_photonics.process.profile import Profile
+from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError
 
 RADII = 1.5  # of a routing bend, in least radii of the film: an Euler bend is sharper in its middle

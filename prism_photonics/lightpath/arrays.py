@@ -1,8 +1,11 @@
 """Numbers of JAX, which have gradients, or of NumPy, which need no compiler: their type, and one loop for both."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 if TYPE_CHECKING:
@@ -15,29 +18,37 @@ else:
     Numbers = Array | ndarray
 
 
+def library(*numbers: Any) -> ModuleType:
+    """The library that computes with some numbers: JAX where one of them is JAX's or traced, NumPy where none is.
+
+    What NumPy computes needs no compiler: for a row, or a bank at one setting, that takes longer than the arithmetic.
+    """
+    plain = all(isinstance(number, (np.ndarray, np.generic, float, int)) for number in numbers)
+    return np if plain else jnp
+
+
 def scan(
-    step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, rings: tuple[Any, ...], *, reverse: bool = False
+    step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, rings: Any, *, reverse: bool = False
 ) -> tuple[Any, Any]:
     """``jax.lax.scan`` along the first axis, as a plain loop where the arrays are NumPy's.
 
     Args:
         step: From what is carried and the arrays of one ring to what is carried on and a tuple of arrays to be kept.
         carry: Carried into the first step.
-        rings: Arrays, all NumPy's or all JAX's, that lead with rings.
+        rings: Arrays, all NumPy's or all JAX's, that lead with rings; also in tuples or modules.
         reverse: Whether the last ring is the first.
 
     Returns:
         What the last step carries, and what was kept, leading with rings.
     """
-    if not isinstance(rings[0], np.ndarray):
-        import jax
-
+    leaves, tree = jax.tree.flatten(rings)
+    if library(*leaves) is not np:
         return jax.lax.scan(step, carry, rings, reverse=reverse)
-    order = range(len(rings[0]))[:: -1 if reverse else 1]
+    order = range(len(leaves[0]))[:: -1 if reverse else 1]
     kept = []
     for ring in order:
-        carry, found = step(carry, tuple(leaf[ring] for leaf in rings))
+        carry, found = step(carry, tree.unflatten(leaf[ring] for leaf in leaves))
         kept.append(found)
     if reverse:
         kept.reverse()
-    return carry, tuple(np.stack(leaves) for leaves in zip(*kept, strict=True))
+    return carry, tuple(np.stack(each) for each in zip(*kept, strict=True))

@@ -55,11 +55,28 @@ def simulate_weights(
             "drive.max_voltage_V; lower the voltages or raise the limit"
         )
     with asked_by("simulate_weights"):
-        import jax.numpy as jnp
-
         from prism_photonics.circuit.params import designed_bank
         from prism_photonics.circuit.row import bank_weights
-    return np.asarray(bank_weights(designed_bank(spec), jnp.broadcast_to(given, shape)))
+    return bank_weights(designed_bank(spec, xp=np), np.broadcast_to(given, shape))
+
+
+def row_solver_vs_sax(spec: ChipSpec, *, seed: int) -> float:
+    """Largest complex difference of the row solver and SAX on a row with random offsets and bus phases."""
+    with asked_by("row_solver_vs_sax"):  # here, because SAX takes a second to load
+        import equinox as eqx
+        import jax
+
+        from prism_photonics.circuit.params import designed_bank
+        from prism_photonics.circuit.row import row_response
+        from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
+
+    rng = np.random.default_rng(seed)
+    bank = designed_bank(spec, xp=np)
+    rings, buses = jax.tree.map(lambda leaf: leaf[0, 0], (bank.rings, bank.buses))
+    buses = eqx.tree_at(lambda b: b.phase_rad, buses, rng.uniform(0, 2 * np.pi, buses.phase_rad.shape))
+    shift_pm = rng.normal(0.0, 50.0, spec.chip.channels)
+    ours = row_response(bank.wl_um, rings, buses, shift_pm)
+    return max_field_error(ours, sax_row_response(bank.wl_um, rings, buses, shift_pm))
 
 
 def draw_chip(

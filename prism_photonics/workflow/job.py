@@ -12,9 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -26,8 +23,6 @@ from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import require_heaters
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.circuit.params import designed_bank
-from prism_photonics.circuit.row import row_response
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files import write_text
 from prism_photonics.programming.tiles import WeightRange, program_tiles
@@ -39,7 +34,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.accuracy import Accuracy
 from prism_photonics.workflow.behavior import fit_behavior
-from prism_photonics.workflow.design import draw_chip
+from prism_photonics.workflow.design import draw_chip, row_solver_vs_sax
 from prism_photonics.workflow.scores import cut_bank, score_bank
 from prism_photonics.workflow.search import search_rings
 from prism_photonics.workflow.session import CalibrationSession, calibrate_chip
@@ -96,20 +91,6 @@ def watch_drift(session: CalibrationSession, folder: Path, *, seed: int) -> Drif
     study = session.study_drift(seed=seed)
     study.write(folder / "drift.nc")
     return study
-
-
-def row_solver_vs_sax(spec: ChipSpec, *, seed: int) -> float:
-    """Largest complex difference of the row solver and SAX on a row with random offsets and bus phases."""
-    # SAX takes seconds to import: a calibration does without.
-    from prism_photonics.circuit.saxrow import max_field_error, sax_row_response
-
-    rng = np.random.default_rng(seed)
-    bank = designed_bank(spec)
-    rings, buses = jax.tree.map(lambda leaf: leaf[0, 0], (bank.rings, bank.buses))
-    buses = eqx.tree_at(lambda b: b.phase_rad, buses, jnp.asarray(rng.uniform(0, 2 * np.pi, buses.phase_rad.shape)))
-    shift_pm = jnp.asarray(rng.normal(0.0, 50.0, spec.chip.channels))
-    ours = jax.jit(row_response)(bank.wl_um, rings, buses, shift_pm)
-    return max_field_error(ours, sax_row_response(bank.wl_um, rings, buses, shift_pm))
 
 
 def layout_vs_design(spec: ChipSpec, gds: Path, *, seed: int) -> float:

@@ -1,8 +1,9 @@
 """Edge coupler optics: a matched, reciprocal loss. Its phase is common to all rows and left out."""
 
 import jax.numpy as jnp
-import sax
 from jaxtyping import Array
+
+from prism_photonics.saxlib import sax
 
 
 def edge_coupler(*, wl: sax.FloatArrayLike = 1.55, loss_dB: Array | float = 2.0) -> sax.SDict:

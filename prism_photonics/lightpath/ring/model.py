@@ -11,13 +11,12 @@ exp(+jβL) and with κ entering as jκ.
 """
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Shaped
+from jaxtyping import Complex, Float, Shaped
 
 from prism_photonics.codec.modulation import namespace
 from prism_photonics.deprecation import UNTIL, moved_names
-from prism_photonics.lightpath.arrays import Numbers
+from prism_photonics.lightpath.arrays import Numbers, library
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
 from prism_photonics.lightpath.waveguide.model import path_phase, unit_phasor
 from prism_photonics.units import PM_PER_UM
@@ -52,9 +51,9 @@ class RingParams(eqx.Module):
 class RingFields(eqx.Module):
     """Field transmissions of a ring between its four ports."""
 
-    through: Complex[Array, "..."]
-    drop: Complex[Array, "..."]
-    drop_bus: Complex[Array, "..."]
+    through: Complex[Numbers, "..."]
+    drop: Complex[Numbers, "..."]
+    drop_bus: Complex[Numbers, "..."]
 
 
 class RingTerms(eqx.Module):
@@ -71,11 +70,11 @@ class RingTerms(eqx.Module):
         determinant: t1·t2 − x.
     """
 
-    denominator: Complex[Array, "..."]
-    through: Complex[Array, "..."]
-    drop: Complex[Array, "..."]
-    drop_bus: Complex[Array, "..."]
-    determinant: Complex[Array, "..."]
+    denominator: Complex[Numbers, "..."]
+    through: Complex[Numbers, "..."]
+    drop: Complex[Numbers, "..."]
+    drop_bus: Complex[Numbers, "..."]
+    determinant: Complex[Numbers, "..."]
 
 
 def resonance_shift_pm(ring: RingParams, volts: Float[Numbers, "..."]) -> Float[Numbers, "..."]:
@@ -104,27 +103,30 @@ def electrode_volts(
     return acting.at[..., :-1].add(crosstalk * volts[..., 1:])
 
 
-def ring_terms(wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float) -> RingTerms:
+def ring_terms(
+    wl: Shaped[Numbers, "..."] | float, ring: RingParams, shift_pm: Shaped[Numbers, "..."] | float
+) -> RingTerms:
     """`RingTerms` at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``.
 
     A shift δλ adds the optical path ``n_g·L·δλ/λ0``, which moves every resonance by δλ (to first order in δλ/λ).
     """
     opl_um = ring.opl_um + ring.gpl_um * shift_pm / PM_PER_UM / ring.wl0_um
     phi = path_phase(wl, opl_um, ring.gpl_um, ring.wl0_um)
-    half_turn = jnp.sqrt(ring.a) * unit_phasor(0.5 * phi)
+    xp = library(ring.a, ring.t1, ring.t2)
+    half_turn = xp.sqrt(ring.a) * unit_phasor(0.5 * phi)
     turn = half_turn**2
     both = ring.t1 * ring.t2
     return RingTerms(
         denominator=1.0 - both * turn,
         through=ring.t1 - ring.t2 * turn,
-        drop=-jnp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2)) * half_turn,
+        drop=-xp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2)) * half_turn,
         drop_bus=ring.t2 - ring.t1 * turn,
         determinant=both - turn,
     )
 
 
 def ring_fields(
-    wl: Shaped[Array, "..."] | float, ring: RingParams, shift_pm: Shaped[Array, "..."] | float
+    wl: Shaped[Numbers, "..."] | float, ring: RingParams, shift_pm: Shaped[Numbers, "..."] | float
 ) -> RingFields:
     """Closed-form transmissions at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``."""
     terms = ring_terms(wl, ring, shift_pm)

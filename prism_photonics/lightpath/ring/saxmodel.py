@@ -1,10 +1,10 @@
 """SAX model of the add-drop ring."""
 
 import jax.numpy as jnp
-import sax
 from jaxtyping import Array
 
 from prism_photonics.lightpath.ring.model import RingParams, ring_fields
+from prism_photonics.saxlib import sax
 
 
 def ring(

@@ -1,10 +1,10 @@
 """SAX model of a splitter."""
 
 import jax.numpy as jnp
-import sax
 from jaxtyping import Array
 
 from prism_photonics.lightpath.splitter.model import split_amplitudes
+from prism_photonics.saxlib import sax
 
 
 def splitter(

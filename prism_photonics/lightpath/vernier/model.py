@@ -27,10 +27,10 @@ Source: our own elimination, above; the elements are those of Bogaerts et al., L
 """
 
 import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Shaped
+from jaxtyping import Complex, Float, Shaped
 
 from prism_photonics.deprecation import UNTIL, moved_names
+from prism_photonics.lightpath.arrays import Numbers, library
 from prism_photonics.lightpath.waveguide.model import path_phase, unit_phasor
 from prism_photonics.units import PM_PER_UM
 
@@ -51,31 +51,31 @@ class VernierParams(eqx.Module):
         wl0_um: Reference wavelength in µm.
     """
 
-    t1: Float[Array, "..."]
-    t12: Float[Array, "..."]
-    t2: Float[Array, "..."]
-    a1: Float[Array, "..."]
-    a2: Float[Array, "..."]
-    opl1_um: Float[Array, "..."]
-    opl2_um: Float[Array, "..."]
-    gpl1_um: Float[Array, "..."]
-    gpl2_um: Float[Array, "..."]
-    wl0_um: Float[Array, "..."]
+    t1: Float[Numbers, "..."]
+    t12: Float[Numbers, "..."]
+    t2: Float[Numbers, "..."]
+    a1: Float[Numbers, "..."]
+    a2: Float[Numbers, "..."]
+    opl1_um: Float[Numbers, "..."]
+    opl2_um: Float[Numbers, "..."]
+    gpl1_um: Float[Numbers, "..."]
+    gpl2_um: Float[Numbers, "..."]
+    wl0_um: Float[Numbers, "..."]
 
 
 class VernierFields(eqx.Module):
     """Field transmissions of a pair; the reverse of each is the same (reciprocity)."""
 
-    through: Complex[Array, "..."]
-    drop: Complex[Array, "..."]
-    drop_bus: Complex[Array, "..."]
+    through: Complex[Numbers, "..."]
+    drop: Complex[Numbers, "..."]
+    drop_bus: Complex[Numbers, "..."]
 
 
 def vernier_fields(
-    wl: Shaped[Array, "..."] | float,
+    wl: Shaped[Numbers, "..."] | float,
     pair: VernierParams,
-    shift1_pm: Shaped[Array, "..."] | float,
-    shift2_pm: Shaped[Array, "..."] | float,
+    shift1_pm: Shaped[Numbers, "..."] | float,
+    shift2_pm: Shaped[Numbers, "..."] | float,
 ) -> VernierFields:
     """Closed-form transmissions at wavelength ``wl`` (µm) of pairs; ``shift1_pm`` and ``shift2_pm`` move their rings.
 
@@ -84,7 +84,7 @@ def vernier_fields(
     h1 = _half_turn(wl, pair.a1, pair.opl1_um, pair.gpl1_um, wl0_um=pair.wl0_um, shift_pm=shift1_pm)
     h2 = _half_turn(wl, pair.a2, pair.opl2_um, pair.gpl2_um, wl0_um=pair.wl0_um, shift_pm=shift2_pm)
     z1, z2, (t1, t12, t2) = h1**2, h2**2, (pair.t1, pair.t12, pair.t2)
-    kappas = jnp.sqrt((1.0 - t1**2) * (1.0 - t12**2) * (1.0 - t2**2))
+    kappas = library(t1, t12, t2).sqrt((1.0 - t1**2) * (1.0 - t12**2) * (1.0 - t2**2))
     resonance = 1.0 / (1.0 - t1 * t12 * z1 - t12 * t2 * z2 + t1 * t2 * z1 * z2)
     return VernierFields(
         through=(t1 - t12 * z1 - t1 * t12 * t2 * z2 + t2 * z1 * z2) * resonance,
@@ -94,16 +94,16 @@ def vernier_fields(
 
 
 def _half_turn(
-    wl: Shaped[Array, "..."] | float,
-    a: Float[Array, "..."],
-    opl_um: Float[Array, "..."],
-    gpl_um: Float[Array, "..."],
+    wl: Shaped[Numbers, "..."] | float,
+    a: Float[Numbers, "..."],
+    opl_um: Float[Numbers, "..."],
+    gpl_um: Float[Numbers, "..."],
     *,
-    wl0_um: Float[Array, "..."],
-    shift_pm: Shaped[Array, "..."] | float,
-) -> Complex[Array, "..."]:
+    wl0_um: Float[Numbers, "..."],
+    shift_pm: Shaped[Numbers, "..."] | float,
+) -> Complex[Numbers, "..."]:
     shifted_um = opl_um + gpl_um * shift_pm / PM_PER_UM / wl0_um
-    return jnp.sqrt(a) * unit_phasor(0.5 * path_phase(wl, shifted_um, gpl_um, wl0_um))
+    return library(a).sqrt(a) * unit_phasor(0.5 * path_phase(wl, shifted_um, gpl_um, wl0_um))
 
 
 __getattr__ = moved_names(__name__, {"vernier": "lightpath.vernier.saxmodel:vernier"}, until=UNTIL)

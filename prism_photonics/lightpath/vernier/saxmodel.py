@@ -1,10 +1,10 @@
 """SAX model of a Vernier pair."""
 
 import jax.numpy as jnp
-import sax
 from jaxtyping import Array
 
 from prism_photonics.lightpath.vernier.model import VernierParams, vernier_fields
+from prism_photonics.saxlib import sax
 
 
 def vernier(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Shaped
 
 from prism_photonics.deprecation import UNTIL, moved_names
-from prism_photonics.lightpath.arrays import Numbers
+from prism_photonics.lightpath.arrays import Numbers, library
 
 
 class PathParams(eqx.Module):
@@ -41,7 +41,7 @@ def path_phase(wl: Any, opl_um: Any, gpl_um: Any, wl0_um: Any) -> Any:
 
 def unit_phasor(phase_rad: Shaped[Numbers, "..."]) -> Complex[Numbers, "..."]:
     """``exp(jφ)`` of a real phase; cosine and sine apart are several times faster than JAX's complex exponential."""
-    if isinstance(phase_rad, np.ndarray):
+    if library(phase_rad) is np:
         return np.exp(1j * phase_rad)
     return jax.lax.complex(jnp.cos(phase_rad), jnp.sin(phase_rad))
 

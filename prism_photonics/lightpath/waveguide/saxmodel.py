@@ -1,10 +1,10 @@
 """SAX model of a waveguide path."""
 
 import jax.numpy as jnp
-import sax
 from jaxtyping import Array
 
 from prism_photonics.lightpath.waveguide.model import path_phase
+from prism_photonics.saxlib import sax
 
 
 def path(
