@@ -1,10 +1,10 @@
-"""Whether broken specs are mended by what `prism check` prints: cures followed by hand, and `--plan`.
+"""Whether broken specs are mended by what `prism check` prints: its edits in their order, and single cures by hand.
 
-    python benchmarks/cures.py [CPU_SECONDS] [--json]
+    python benchmarks/cures.py [SPECS] [--json]
 
-Random specs about demo_8x8 that break some rule. *By hand*: the first cure that spoils nothing, of the first rule that
-has one, is followed until the spec is feasible or no such cure is printed. *Plan*: the changes of `prism check --plan`,
-made and checked again.
+Random specs about demo_8x8 that break some rule, on every film that ships. *Edits*: what `prism check` prints last,
+made in its order and checked again. *By hand*: the first cure that spoils nothing, of the first rule that has one, is
+followed until the spec is feasible or no such cure is printed.
 """
 
 import json
@@ -19,6 +19,7 @@ import numpy as np
 from prism_photonics.budget.cures import applied
 from prism_photonics.budget.feasibility import Feasibility, check
 from prism_photonics.budget.finding import Cure
+from prism_photonics.process.profile import profile_names
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -46,7 +47,8 @@ def random_spec(rng: np.random.Generator, demo: ChipSpec) -> ChipSpec:
         "detector": {"adc_bits": int(rng.integers(6, 15))},
         "trim": {"residual_pm": float(rng.uniform(0.0, 30.0))},
     }
-    data = demo.model_dump()
+    # A designer who begins with the demonstrator's file and names another film.
+    data = demo.model_dump() | {"process": str(rng.choice(profile_names()))}
     return ChipSpec.model_validate({**data, **{table: data[table] | keys for table, keys in changes.items()}})
 
 
@@ -75,30 +77,32 @@ def edits_by_hand(spec: ChipSpec, report: Feasibility) -> int | str:
     return NEVER
 
 
-def edits_by_plan(spec: ChipSpec, report: Feasibility) -> int | str:
-    """How many changes the plan has.
+def edits_in_order(spec: ChipSpec, report: Feasibility) -> int | str:
+    """How many edits make the spec feasible.
 
     Raises:
-        AssertionError: The spec with all changes is not what the plan says it is.
+        AssertionError: An edit is no spec, or with all of them some rule is broken.
     """
-    plan = report.plan
-    assert plan is not None
-    for change in plan.changes:
-        changed = applied(spec, change)
-        assert changed is not None, f"{change} is no spec"
-        spec = changed
-    assert check(spec).feasible is (not plan.remaining), f"{plan} is not true"
-    return NEVER if plan.remaining else len(plan.changes)
+    if not report.edits:
+        return NEVER
+    for edit in report.edits:
+        edited = applied(spec, edit)
+        assert edited is not None, f"{edit} is no spec"
+        spec = edited
+    assert check(spec).feasible, f"{report.edits} do not mend {spec}"
+    return len(report.edits)
 
 
 def main() -> None:
-    """Mend specs until the processor time is spent, and print in how many edits they become feasible."""
+    """Mend random specs, and print in how many edits they become feasible."""
     numbers = [arg for arg in sys.argv[1:] if not arg.startswith("--")]
-    budget_s = float(numbers[0]) if numbers else 300.0
+    wanted = int(numbers[0]) if numbers else 200
     demo, rng = ChipSpec.from_toml(SPEC), np.random.default_rng(SEED)
-    rules, by_hand, by_plan = Counter[int](), Counter[int | str](), Counter[int | str]()
+    rules, films, keys = Counter[int](), Counter[str](), Counter[int]()
+    in_order, by_hand = Counter[int | str](), Counter[int | str]()
     left, skipped = Counter[str](), Counter[str]()
-    while time.process_time() < budget_s:
+    seconds = []
+    while sum(rules.values()) < wanted:
         try:
             spec = random_spec(rng, demo)
             report = check(spec)
@@ -109,20 +113,28 @@ def main() -> None:
             skipped["feasible"] += 1
             continue
         rules[len(report.violations)] += 1
+        films[spec.process] += 1
+        start = time.process_time()
+        edits = edits_in_order(spec, report)
+        seconds.append(time.process_time() - start)
+        in_order[edits] += 1
+        if edits == NEVER:
+            left[", ".join(found.rule for found in report.violations)] += 1
+        else:
+            keys[sum(len(edit.keys) for edit in report.edits)] += 1
         by_hand[edits_by_hand(spec, report)] += 1
-        planned = edits_by_plan(spec, report)
-        by_plan[planned] += 1
-        if planned == NEVER and report.plan is not None:
-            left[", ".join(report.plan.remaining)] += 1
     found = {
         "seed": SEED,
         "broken_specs": sum(rules.values()),
-        "cpu_s": round(time.process_time()),
+        "by_film": dict(sorted(films.items())),
         "drawn_besides": dict(skipped),
-        "specs_by_rules_broken": in_order(rules),
-        "edits_by_hand": in_order(by_hand),
-        "edits_by_plan": in_order(by_plan),
-        "rules_left_by_plan": dict(left.most_common()),
+        "specs_by_rules_broken": by_count(rules),
+        "edits": by_count(in_order),
+        "keys_in_all_edits": by_count(keys),
+        "not_mended": dict(left.most_common()),
+        "edits_cpu_s_median": round(float(np.median(seconds)), 2),
+        "edits_cpu_s_largest": round(max(seconds), 2),
+        "single_cures_by_hand": by_count(by_hand),
     }
     if "--json" in sys.argv:
         print(json.dumps(found, indent=2))
@@ -131,7 +143,7 @@ def main() -> None:
         print(f"{key:<22} {value}")
 
 
-def in_order(counted: Counter[Any]) -> dict[str, int]:
+def by_count(counted: Counter[Any]) -> dict[str, int]:
     """Counts by number of edits, what was not mended last."""
     return {str(key): counted[key] for key in sorted(counted, key=lambda key: (isinstance(key, str), key))}
 

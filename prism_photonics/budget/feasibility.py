@@ -6,10 +6,11 @@ from functools import cached_property, partial
 from typing import Any
 
 from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring
-from prism_photonics.budget.cures import find_cures
-from prism_photonics.budget.finding import Finding
+from prism_photonics.budget.cures import Rule, find_cures
+from prism_photonics.budget.finding import Cure, Finding
 from prism_photonics.budget.guard import floating_point_of, require_finite
 from prism_photonics.budget.plan import Plan, find_plan
+from prism_photonics.budget.repair import repair
 from prism_photonics.process.modes import ModeTable, load_modes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -26,12 +27,19 @@ class Feasibility:
 
     findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
-    search: Callable[[], Plan] | None = field(default=None, repr=False, compare=False)
+    search: "_Search | None" = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def edits(self) -> tuple[Cure, ...]:
+        """At most three edits that make the spec feasible, in their order, searched at first access; empty if none."""
+        return () if self.search is None else self.search.repair()
 
     @cached_property
     def plan(self) -> Plan | None:
-        """Set of changes with which every rule is kept, searched at first access; None for a feasible spec."""
-        return None if self.search is None else self.search()
+        """The edits, or where they do not suffice what a longer search of single changes finds; None if feasible."""
+        if self.search is None:
+            return None
+        return Plan(self.edits, ()) if self.edits else self.search.plan()
 
     @property
     def feasible(self) -> bool:
@@ -44,11 +52,11 @@ class Feasibility:
         return tuple(finding for finding in self.findings if not finding.passed)
 
     def text(self, *, explain: bool = False, plan: bool = False) -> str:
-        """The findings as a table, then the remarks, and whether the chip is feasible.
+        """The findings as a table, then the remarks, whether the chip is feasible, and the edits that make it so.
 
         Args:
             explain: Whether every finding also carries its derivation.
-            plan: Whether to look, for seconds, for changes that together make a refused spec feasible.
+            plan: Whether to look on, for seconds, where three edits do not suffice.
         """
         lines: list[str] = []
         for found in self.findings:
@@ -57,11 +65,17 @@ class Feasibility:
             lines += [] if found.passed else [f"     {found.cure}"]
             lines += [f"     = {found.explain}"] if explain else []
         lines += [f"note {warning}" for warning in self.warnings]
-        if plan and self.plan is not None:
-            lines.append(f"plan {self.plan}")
         broken = "1 rule" if len(self.violations) == 1 else f"{len(self.violations)} rules"
-        hint = "" if plan else " (--plan looks for changes that together mend them)"
-        lines.append("feasible" if self.feasible else f"not feasible: {broken} broken{hint}")
+        if self.feasible:
+            lines.append("feasible")
+        elif self.edits:
+            counted = "this edit" if len(self.edits) == 1 else f"these {len(self.edits)} edits, in this order"
+            lines.append(f"not feasible: {broken} broken; feasible after {counted}:")
+            lines += [f"  {n}. set {edit}" for n, edit in enumerate(self.edits, 1)]
+        elif plan:
+            lines += [f"plan {self.plan}", f"not feasible: {broken} broken"]
+        else:
+            lines.append(f"not feasible: {broken} broken, no three edits mend them (--plan looks for more)")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -79,7 +93,7 @@ class Feasibility:
 
         Args:
             explain: Whether every finding also carries its derivation.
-            plan: Whether ``plan`` also says, after seconds, which changes together make a refused spec feasible.
+            plan: Whether ``plan`` and ``edits`` also say, after seconds, which changes make a refused spec feasible.
         """
         left_out = set() if explain else {"explain"}
         return {
@@ -87,8 +101,12 @@ class Feasibility:
             "violations": [_plain(f, left_out | {"passed"}) for f in self.violations],
             "findings": [_plain(f, left_out) for f in self.findings],
             "warnings": list(self.warnings),
-            **({"plan": "" if self.plan is None else str(self.plan)} if plan else {}),
+            **(self._planned() if plan else {}),
         }
+
+    def _planned(self) -> dict[str, Any]:
+        edits = [dict(zip(edit.keys, edit.values, strict=True)) for edit in self.edits]
+        return {"plan": "" if self.plan is None else str(self.plan), "edits": edits}
 
 
 RULES: tuple[Callable[[ChipSpec], Finding], ...] = (
@@ -137,7 +155,7 @@ def check(spec: ChipSpec) -> Feasibility:
     ]
     rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
     broken = not all(found.passed for found in findings)
-    search = partial(find_plan, spec, findings, rules=rules, judge=_judged) if broken else None
+    search = _Search(spec, findings, rules) if broken else None
     return Feasibility(tuple(cured), tuple(_mode_warnings(spec)), search)
 
 
@@ -160,6 +178,21 @@ def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) ->
             "('prism check' lists all)"
         )
     return feasibility
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Searches for what makes a refused spec feasible, each begun when it is asked for."""
+
+    spec: ChipSpec
+    findings: list[Finding]
+    rules: dict[str, Rule]
+
+    def repair(self) -> tuple[Cure, ...]:
+        return repair(self.spec, self.findings, _judged) or ()
+
+    def plan(self) -> Plan:
+        return find_plan(self.spec, self.findings, rules=self.rules, judge=_judged)
 
 
 def _judged(spec: ChipSpec) -> list[Finding]:

@@ -54,11 +54,30 @@ class Movement:
 
 def movement_pm(spec: ChipSpec) -> Movement:
     """Movement by the laws of `chip.drift`: Ornstein–Uhlenbeck temperature, random walk, exponential relaxation."""
-    drift, film, pm_K = spec.drift, spec.profile.relaxation, spec.profile.optics.thermal_pm_K.value
-    held_s = spec.system.queries_per_program / spec.system.query_rate_Hz
-    age_s = max(REFRESH_S, held_s)
+    drift, pm_K = spec.drift, spec.profile.optics.thermal_pm_K.value
+    age_s, held_s = _age_and_held_s(spec)
     # Difference of two states of a stationary process.
     changed = math.sqrt(-2.0 * math.expm1(-age_s / drift.thermal_time_s))
+
+    of_error, of_swing = relaxation_shares(spec)
+    swing_pm = float(np.std(programmed_detunings_pm(spec, ring_figures(spec))))
+    return Movement(
+        common=drift.temperature_K * pm_K * changed,
+        # Places are even over −1/2 … 1/2 of the die in x and in y: 1/12 of variance each.
+        gradient=drift.gradient_K * pm_K * changed / math.sqrt(6.0),
+        wander=drift.wander_pm_rthour * math.sqrt(age_s / HOUR_S),
+        relaxation=math.hypot(spec.resonance_pm * of_error, swing_pm * of_swing),
+        age_s=age_s,
+        held_s=held_s,
+    )
+
+
+def relaxation_shares(spec: ChipSpec) -> tuple[float, float]:
+    """Share of a fabrication error's correction, and share of a programmed swing, that the film gives back.
+
+    The former between two refreshes, the latter between two loads of the weights.
+    """
+    film, (age_s, held_s) = spec.profile.relaxation, _age_and_held_s(spec)
 
     def lost(seconds: float, *, fast: bool) -> float:
         share = film.slow_share.value * -math.expm1(-seconds / (film.slow_h.value * HOUR_S))
@@ -66,16 +85,7 @@ def movement_pm(spec: ChipSpec) -> Movement:
         # The fast part of a steady voltage has passed before the first refresh.
         return share - (film.fast_share.value * math.expm1(-seconds / film.fast_s.value) if fast else 0.0)
 
-    swing_pm = float(np.std(programmed_detunings_pm(spec, ring_figures(spec))))
-    return Movement(
-        common=drift.temperature_K * pm_K * changed,
-        # Places are even over −1/2 … 1/2 of the die in x and in y: 1/12 of variance each.
-        gradient=drift.gradient_K * pm_K * changed / math.sqrt(6.0),
-        wander=drift.wander_pm_rthour * math.sqrt(age_s / HOUR_S),
-        relaxation=math.hypot(spec.resonance_pm * lost(age_s, fast=False), swing_pm * lost(held_s, fast=True)),
-        age_s=age_s,
-        held_s=held_s,
-    )
+    return lost(age_s, fast=False), lost(held_s, fast=True)
 
 
 def drift(spec: ChipSpec) -> Finding:
@@ -131,6 +141,12 @@ def neighbours(spec: ChipSpec) -> Finding:
         f"{found.tabled:.2g}, {math.hypot(moved.common, moved.own):.2g} pm of drift {drifted:.2g}, {rad:.2g} rad of "
         f"bus phase {found.per_rad * rad:.2g}, together {value:.2g}; {_error_budget_text(allowed)}",
     )
+
+
+def _age_and_held_s(spec: ChipSpec) -> tuple[float, float]:
+    """Time between two refreshes of the offsets, and between two loads of the weights."""
+    held_s = spec.system.queries_per_program / spec.system.query_rate_Hz
+    return max(REFRESH_S, held_s), held_s
 
 
 def _error_budget_text(allowed: float) -> str:

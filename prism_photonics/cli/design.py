@@ -15,11 +15,11 @@ def check(
     spec: Spec,
     explain: Annotated[bool, typer.Option("--explain", help="Also print how each number is derived.")] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Also look for changes that together make the chip feasible (seconds).")
+        bool, typer.Option("--plan", help="Look on (seconds) where three edits make no feasible chip of it.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Is the chip feasible?
+    """Is the chip feasible, and if not, after which edits is it?
 
     Reads SPEC; writes nothing. Exit code 0 when every rule is kept, 1 when one is broken, 2 when the spec is not valid.
     """

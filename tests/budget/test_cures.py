@@ -81,7 +81,6 @@ def followed(spec, plan):
     return spec
 
 
-@pytest.mark.slow
 def test_the_plan_for_several_broken_rules_makes_the_spec_feasible_with_all_its_rings(demo, altered):
     spec = altered(demo, drive={"max_voltage_V": 15.0, "dac_bits": 8}, comb={"line_power_dBm": -25.0})
     report = check(spec)
@@ -92,7 +91,7 @@ def test_the_plan_for_several_broken_rules_makes_the_spec_feasible_with_all_its_
     assert changed.chip == spec.chip
     # What the ranking needs is no knob of a plan.
     assert changed.ranking == spec.ranking
-    assert str(report.plan) in report.text(plan=True)
+    assert all(f"{n}. set {change}" in report.text() for n, change in enumerate(report.plan.changes, 1))
     assert check(changed).plan is None
 
 
@@ -140,44 +139,20 @@ def test_drift_of_badly_trimmed_rings_is_mended_by_better_trimming(demo, altered
     assert 14.0 <= residual_pm < 1e4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "changes"),
+    ("name", "rows", "rings"),
     [
-        (
-            "paper_32x256",
-            {
-                "chip.channels": 4,
-                "chip.buses": 8,
-                "comb.line_power_dBm": 10.2,
-                "detector.bandwidth_GHz": 0.24,
-                "modulator.dac_bits": 6,
-                "drive.max_voltage_V": 56.0,
-                "ring.gap_through_um": 0.42,
-                "ring.gap_drop_um": 0.42,
-                "drive.dac_bits": 11,
-            },
-        ),
-        (
-            "paper_64x1024",
-            {
-                "chip.channels": 4,
-                "chip.rows": 16,
-                "detector.adc_full_scale_uA": 25.0,
-                "drive.max_voltage_V": 56.0,
-                "ring.gap_through_um": 0.42,
-                "ring.gap_drop_um": 0.42,
-                "comb.first_wl_nm": 1510.0,
-                "drive.dac_bits": 11,
-            },
-        ),
+        pytest.param("paper_32x256", 256, 32, marks=pytest.mark.slow),
+        # 1,024 rows of 64 rings are no die of one stepper field.
+        pytest.param("paper_64x1024", 256, 64, marks=pytest.mark.slow),
     ],
 )
-def test_what_the_papers_chips_need_together(layouts, name, changes):
+def test_what_the_papers_chips_need_together(layouts, name, rows, rings):
     spec = ChipSpec.from_toml(layouts / name / "spec.toml")
     plan = check(spec).plan
     assert plan.remaining == ()
-    made = dict(pair for cure in plan.changes for pair in zip(cure.keys, cure.values, strict=True))
-    assert made.keys() == changes.keys()
-    assert {key: value for key, value in made.items() if value != pytest.approx(changes[key], rel=0.02)} == {}
-    assert check(followed(spec, plan)).feasible
+    assert len(plan.changes) <= 3
+    changed = followed(spec, plan)
+    assert check(changed).feasible
+    assert (changed.chip.rows, changed.chip.rings) == (rows, rings)
+    assert changed.ranking == spec.ranking

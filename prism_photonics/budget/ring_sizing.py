@@ -1,0 +1,242 @@
+"""Size the rings of a spec: linewidth, gap, radius, straights, bias and drive from reach, lines and drift.
+
+The linewidth lies between two walls. A wider line needs more drive to reach the same weights: ``FWHM ≤ 4·(s −
+k·σ)/(u_high − u_low)``, s the swing of the drive, u the detunings of ± weight_limit in half linewidths. A narrower one
+turns drift into weight error: ``FWHM ≥ 1.3·A·drift/error``. Between them the gap follows in closed form, the bias is
+the middle of the travel, and of all radii, straights and arms the ones with the most room on both sides are taken.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from prism_photonics.budget.ring_margins import (
+    RingDemand,
+    best_bias_pm,
+    reach_headroom,
+    ring_demand,
+    ring_numbers,
+    shape_headrooms,
+)
+from prism_photonics.budget.rules_ring import COERCIVE_SHARE
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.place import optical_lengths_um, straights_um
+from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.process.coupling import effective_length_um
+from prism_photonics.process.layers import load_deck
+from prism_photonics.process.profile import film_name
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM, attenuation_per_um
+
+ENOUGH = 0.25
+"""Headroom beyond which no more drive voltage is bought: fabrication 25 % worse than stated (design choice)."""
+RADII = 7
+FWHM_PM = np.geomspace(2.0, 3000.0, 73)
+"""Linewidths that are tried: 10 % apart."""
+STRAIGHTS_UM = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0)
+"""Least lengths of the coupling straights that are tried; a longer one couples more through the same gap."""
+GAP_ABOVE_LEAST_UM = 0.02
+"""Distance of a gap from the least that can be etched; design choice."""
+TRACK_UM, GROUND_TRACK_UM, BUMP_PITCH_UM = 10.0, 18.0, 130.0
+"""Room beside a ring for each wire to a bonded pad and for the ground; pitch on a die with bumps: the layout's own."""
+
+
+@dataclass(frozen=True)
+class RingChoice:
+    """Rings that were found best.
+
+    Attributes:
+        keys: Keys of the spec and their values.
+        headroom: Smallest headroom of the rules on rings.
+        rule: The rule that has it.
+        fwhm_pm: Linewidth.
+    """
+
+    keys: dict[str, float | int]
+    headroom: float
+    rule: str
+    fwhm_pm: float
+
+
+def size_rings(
+    spec: ChipSpec,
+    *,
+    voltages_V: Sequence[float],
+    arms_um: Sequence[float] = (0.0,),
+    radii_um: Sequence[float] | None = None,
+    straights: Sequence[float] = STRAIGHTS_UM,
+) -> RingChoice:
+    """The rings with the most headroom for a spec's lines, ranking, drift and trimming.
+
+    Args:
+        spec: The spec; its rings and its drive are not looked at.
+        voltages_V: Drive limits to choose from, ascending: the least one with which `ENOUGH` is reached, if any.
+        arms_um: Arms to choose from; 0 is a circle.
+        radii_um: Radii to choose from; by default from the film's least to where one FSR holds all lines.
+        straights: Least lengths of the coupling straights to choose from.
+    """
+    demand = ring_demand(spec)
+    most_V = COERCIVE_SHARE * _coercive_V_um(spec) * _electrode_gap_um(spec)
+    allowed_V = [volts for volts in voltages_V if volts <= most_V] or [min(voltages_V)]
+    grid = _grid(spec, demand, _radii_um(spec, demand) if radii_um is None else radii_um, (arms_um, straights))
+    with np.errstate(all="ignore"):
+        # The first ring of a row is the narrowest in linewidth, which drift holds up; the last one needs most drive.
+        first, last = (
+            ring_numbers(
+                spec,
+                radius_um=grid["radius"],
+                arm_um=grid["arm"],
+                straight_um=grid[straight],
+                gap_um=grid["gap"],
+                lobe_deg=grid["lobe"],
+            )
+            for straight in ("first_straight", "last_straight")
+        )
+        shape = shape_headrooms(demand, first)
+        bias = best_bias_pm(demand, last)
+        best: tuple[float, int, float, str] | None = None
+        for volts in allowed_V:
+            reach = reach_headroom(demand, last, bias_pm=bias, voltage_V=volts)
+            by_rule = {**shape, "tuning_range": reach}
+            # One FSR holds the lines or does not: no scatter moves that.
+            by_rule["band"] = np.where(by_rule["band"] >= 0.0, np.inf, by_rule["band"])
+            room = np.min(np.array(list(by_rule.values())), axis=0)
+            room = np.where(grid["drawn"] & np.isfinite(room), room, -np.inf)
+            at = int(np.argmax(room))
+            if best is None or room[at] > best[0] + 1e-9:
+                rule = min(by_rule, key=lambda name: float(by_rule[name][at]))
+                best = float(room[at]), at, volts, rule
+            if best[0] >= ENOUGH:
+                break
+    assert best is not None
+    headroom, at, volts, rule = best
+    keys = _keys(spec, {name: float(values[at]) for name, values in grid.items()}, float(bias[at]), volts)
+    return RingChoice(keys, headroom, rule, float(first.fwhm_pm[at]))
+
+
+def gap_um(spec: ChipSpec, *, fwhm_pm: Any, radius_um: Any, arm_um: Any, straight_um: Any) -> Any:
+    """Gap, equal on both sides, that gives a ring a linewidth; infinite where its loss alone is wider.
+
+    ``FWHM = λ²·(1 − x)/(π·n_g·L·√x)`` with ``x = t²·a`` is solved for x, then ``κ = sin(C(g)·L_eff)`` for g.
+    """
+    profile = spec.profile
+    lengths = Lengths(2.0 * straight_um, 2.0 * arm_um, 2.0 * math.pi * radius_um)
+    _, gpl_um = optical_lengths_um(profile, lengths)
+    a = np.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * lengths.total_um)
+    width = fwhm_pm / PM_PER_UM * math.pi * gpl_um / profile.optics.wl0_um.value**2
+    root_x = 0.5 * (np.sqrt(width**2 + 4.0) - width)
+    angle = np.arcsin(np.sqrt(np.clip(1.0 - root_x**2 / a, 0.0, 0.98)))
+    law = profile.gap_law
+    reach_um = effective_length_um(radius_um=radius_um, straight_um=straight_um, decay_um=law.decay_um)
+    with np.errstate(divide="ignore"):
+        return law.gap_um - law.decay_um * np.log(angle / reach_um / law.coupling_per_um)
+
+
+def least_gap_um(spec: ChipSpec) -> float:
+    """Narrowest gap that rings are given: what the walls and the drawing rules leave, and a little more."""
+    deck = load_deck(film_name(spec.process)).rules
+    rule_um = max(
+        (rule.value_um for rule in deck.values() if rule.kind == "space" and rule.layer == "ridge"), default=0
+    )
+    return round(max(spec.profile.least_gap_um, rule_um) + GAP_ABOVE_LEAST_UM, 3)
+
+
+def least_pitch_um(spec: ChipSpec, *, radius_um: float, straight_um: float) -> float:
+    """Pitch of rings of a radius that leaves room for the wires beside them, on a grid of 5 µm."""
+    reach_um = radius_um + 0.5 * _electrode_gap_um(spec) + spec.ring.electrode_width_um
+    outer_um = 2.0 * reach_um + straight_um + 1.0
+    if spec.flip_chip:
+        # Bump pads of 30 µm beside each other and beside the ring's own straps.
+        need_um = max(outer_um + (60.0 if spec.trim.method == "heater" else 5.0), BUMP_PITCH_UM)
+    else:
+        need_um = outer_um + TRACK_UM * ((spec.chip.rows + 1) // 2) + GROUND_TRACK_UM
+    return 5.0 * math.ceil(need_um / 5.0)
+
+
+def widest_lobe_deg(spec: ChipSpec, *, radius_um: float, arm_um: float, gap_um: float) -> float:
+    """The widest electrode lobe that clears both buses, in tenths of a degree."""
+    design = RingDesign(
+        radius_um=radius_um,
+        straight_um=0.0,
+        gap_through_um=gap_um,
+        gap_drop_um=gap_um,
+        width_um=spec.width_um,
+        pitch_um=0.0,
+        lobe_half_angle_deg=0.0,
+        electrode_gap_um=_electrode_gap_um(spec),
+        electrode_width_um=spec.ring.electrode_width_um,
+        arm_um=arm_um,
+    )
+    return max(math.floor(design.widest_lobe_deg * 10.0 - 1e-6) / 10.0, 0.1)
+
+
+def _grid(
+    spec: ChipSpec, demand: RingDemand, radii_um: Sequence[float], lengths: tuple[Sequence[float], Sequence[float]]
+) -> dict[str, Any]:
+    """All geometries that are tried, as flat arrays; the straights are those of a row's first and last ring."""
+    profile, wl_um, least_um = spec.profile, spec.comb_design.wl_um, least_gap_um(spec)
+    rows = []
+    for radius in radii_um:
+        for arm in lengths[0]:
+            lobe = widest_lobe_deg(spec, radius_um=radius, arm_um=arm, gap_um=least_um)
+            for least in lengths[1]:
+                placed = straights_um(
+                    profile,
+                    radius_um=radius,
+                    wl_um=(wl_um[0], wl_um[-1]),
+                    bias_pm=0.0,
+                    arm_um=arm,
+                    least_um=least,
+                )
+                rows.append((radius, arm, *placed, lobe))
+    columns = np.repeat(np.array(rows), len(FWHM_PM), axis=0).T
+    grid: dict[str, Any] = dict(zip(("radius", "arm", "first_straight", "last_straight", "lobe"), columns, strict=True))
+    fwhm_pm = np.tile(FWHM_PM, len(rows))
+    with np.errstate(all="ignore"):
+        gaps = gap_um(
+            spec, fwhm_pm=fwhm_pm, radius_um=grid["radius"], arm_um=grid["arm"], straight_um=grid["first_straight"]
+        )
+    grid["drawn"] = (gaps >= least_um) & (gaps <= 2.9)
+    if not grid["drawn"].any():
+        grid["drawn"] = np.isfinite(gaps)
+    grid["gap"] = np.round(np.clip(np.nan_to_num(gaps, posinf=2.9), least_um, 2.9), 3)
+    return grid
+
+
+def _radii_um(spec: ChipSpec, demand: RingDemand) -> list[float]:
+    """From the film's least radius to the one whose FSR just holds the lines and one spacing of guard."""
+    o, least_um = spec.profile.optics, spec.profile.film.min_bend_radius_um.value
+    n_g = 0.5 * (o.n_g_along_x.value + o.n_g_along_y.value)
+    band_um = demand.channels * float(demand.spacing_pm) / PM_PER_UM
+    most_um = min(max(o.wl0_um.value**2 / (n_g * band_um) / (2.0 * math.pi), least_um), 4.0 * least_um, 1000.0)
+    steps = np.unique(np.round(np.linspace(least_um, most_um, RADII), 1))
+    return [float(radius) for radius in steps]
+
+
+def _keys(spec: ChipSpec, at: dict[str, float], bias_pm: float, volts: float) -> dict[str, float | int]:
+    """Keys of the spec for one geometry of the grid."""
+    radius_um, arm_um, gap = at["radius"], at["arm"], at["gap"]
+    straight_um = max(math.floor(at["first_straight"] * 10.0 - 0.5) / 10.0, 0.0)
+    return {
+        "ring.radius_um": radius_um,
+        "ring.arm_um": arm_um,
+        "ring.straight_um": straight_um,
+        "ring.gap_through_um": gap,
+        "ring.gap_drop_um": gap,
+        "ring.lobe_half_angle_deg": at["lobe"],
+        "ring.electrode_gap_um": _electrode_gap_um(spec),
+        "ring.pitch_um": least_pitch_um(spec, radius_um=radius_um, straight_um=straight_um + 1.0),
+        "ring.bias_pm": float(round(bias_pm)),
+        "drive.max_voltage_V": volts,
+    }
+
+
+def _coercive_V_um(spec: ChipSpec) -> float:
+    return spec.profile.electrooptics.coercive_field_V_um.value
+
+
+def _electrode_gap_um(spec: ChipSpec) -> float:
+    return spec.profile.electrooptics.electrode_gap_um.value
