@@ -6,8 +6,9 @@ from prism_photonics.calibration.heater_crosstalk import search_plan
 from prism_photonics.calibration.survey import survey_plan
 from prism_photonics.characterize.accuracy import validation_plan
 from prism_photonics.characterize.closed_loop import trim_plan
-from prism_photonics.chip.benchfile import BenchFile, wall_time_s
+from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.plan import MeasurementPlan
+from prism_photonics.chip.walltime import wall_time_s
 from prism_photonics.spec import ChipSpec
 
 # What a laboratory's instruments take, for estimates without a bench file: a source that settles in 1 ms, 1 ms a

@@ -14,7 +14,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -26,31 +25,25 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.drivers import Links
 from prism_photonics.chip.heaters import heater_limit_mW, require_both
-from prism_photonics.chip.instruments import CurrentMeter, HeaterSource, LightSource, VoltageSource, channel_map
+from prism_photonics.chip.instruments import Entry
+from prism_photonics.chip.laser import Sweep, lit_line
+from prism_photonics.chip.lasing import TunedLaser
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.lock import InstrumentLocks
+from prism_photonics.chip.metering import Meters
+from prism_photonics.chip.parking import Parking
 from prism_photonics.chip.registry import driver_class
 from prism_photonics.chip.resource import same_box
 from prism_photonics.chip.signals import hold_signals, release_signals, undisturbed
+from prism_photonics.chip.swept import Tally, take_sweep
 from prism_photonics.chip.wired import Wired
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import InputError
+from prism_photonics.units import PM_PER_UM, InputError
 
 # How a served chip says in its name which spec it was made by; real instruments do not.
 SPEC_IN_NAME = re.compile(r"spec:([0-9a-f]{12})")
 # Design choice: a meter's range, where the bench file has none; the spec's converter is at its rail long before.
 RANGE_OVER_CONVERTER = 10.0
-
-
-@dataclass
-class Tally:
-    """Counts of a bench's operations, as `benchfile.wall_time_s` takes them."""
-
-    settings: int = 0
-    heatings: int = 0
-    lights: int = 0
-    triggers: int = 0
-    samples: int = 0
 
 
 @final
@@ -100,12 +93,21 @@ class BenchChip(AbstractChip):
         self._sources = [self._wire("voltage_source", i, e) for i, e in enumerate(bench.voltage_source)]
         self._heaters = [self._wire("heater_source", i, e) for i, e in enumerate(bench.heater_source)]
         self._lights = [self._wire("light_source", i, e) for i, e in enumerate(bench.light_source)]
-        self._meters = [self._wire("current_meter", i, e) for i, e in enumerate(bench.current_meter)]
+        self._lights += [self._wire("laser", i, e) for i, e in enumerate(bench.laser)]
+        self._wired_meters = [self._wire("current_meter", i, e) for i, e in enumerate(bench.current_meter)]
         self.names: tuple[str, ...] = ()
         self._at_exit = functools.partial(_close_if_open, weakref.ref(self))
         self._clock_was_s = 0.0
-        self._full_scale_A = spec.detector_design.adc_full_scale_A
+        largest_A = RANGE_OVER_CONVERTER * spec.detector_design.adc_full_scale_A
+        self._meters = Meters(self._wired_meters, rows=self.rows, largest_A=largest_A)
+        self._parking = Parking(
+            rings=(*self._sources, *self._heaters),
+            lights=tuple(self._lights),
+            safe_voltage_V=bench.safe_voltage_V,
+            limit_V=self._max_voltage_V,
+        )
         self._spec_hash = spec.hash
+        self._tunable = self._laser_of(spec, bench)
 
     # ------------------------------------------------------------ open and close
 
@@ -124,6 +126,9 @@ class BenchChip(AbstractChip):
         # Before anything is opened or moved: another program may be measuring.
         self._locks.take([wired.entry.resource for wired in self._all()])
         self._opened, self._clock_was_s = True, 0.0
+        self._meters.forget()
+        if self._tunable is not None:
+            self._tunable.forget()
         hold_signals()
         try:
             # All of them before any is told something.
@@ -135,10 +140,10 @@ class BenchChip(AbstractChip):
                 wired.driver.prepare()
             # An output that is switched on gives what it was last told, by whoever that was.
             if any(wired.driver.switches_on for wired in self._all()):
-                self._park()
+                self._parking.park()
             for wired in self._all():
                 wired.driver.switch_on()
-            self._park()
+            self._parking.park()
             self._shine(np.zeros(self.channels))
         except BaseException:
             self.close()
@@ -156,7 +161,7 @@ class BenchChip(AbstractChip):
             with undisturbed():
                 self._opened = False
                 atexit.unregister(self._at_exit)
-                troubles = self._park_best_effort()
+                troubles = self._parking.best_effort()
                 for wired in (w for w in self._all() if w.answered):
                     try:
                         wired.driver.close()
@@ -224,65 +229,35 @@ class BenchChip(AbstractChip):
     def _read(self, light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
         with self._saying_what_was_done():
             self._shine(light)
-            for meter in self._meters:
-                meter.driver.arm(averages)
-            _settle(self._meters)
-            for meter in self._meters:
-                meter.driver.trigger()
-            # One that has not begun would give its reading before.
-            for meter in self._meters:
-                meter.driver.require_triggered()
-            current_A = np.full(self.rows, np.nan)
-            for meter in self._meters:
-                found = meter.driver.read(meter.channels)
-                meter.refuse_faults(found, limit_A=RANGE_OVER_CONVERTER * self._full_scale_A)
-                current_A[meter.places] = found
-        self.tally.triggers += 1
-        self.tally.samples += averages
+            current_A, taken = self._meters.read(averages)
+        self.tally.triggers += taken
+        self.tally.samples += taken * averages
         return current_A
 
-    # ------------------------------------------------------------ parking
+    def _sweep(self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
+        if self._tunable is None:
+            raise self._no_laser()
+        with self._saying_what_was_done():
+            return take_sweep(
+                wavelength_nm,
+                laser=self._tunable,
+                entry=self.bench.laser[0],
+                meters=self._meters,
+                averages=averages,
+                bus=bus,
+                clock_s=self._clock_s,
+                tally=self.tally,
+            )
 
-    def _park(self) -> None:
-        for source in (*self._sources, *self._heaters):
-            source.park(self.bench.safe_voltage_V, limit_V=self.max_voltage_V)
-
-    def _park_best_effort(self) -> list[str]:
-        troubles = []
-        # One that never answered was never driven by this program.
-        for source in (s for s in (*self._sources, *self._heaters) if s.answered):
-            rows = sorted({int(row) for row in source.places[0]})
-            heats = isinstance(source.entry, HeaterSource)
-            what = f"the {'heaters' if heats else 'rings'} of rows {rows[0]} to {rows[-1]}"
-            troubles += self._park_or_tell(source, what, "parked", "on" if heats else "driven")
-        # Last: dark lines must not wait for rings, nor rings for a light source that is silent.
-        for source in (s for s in self._lights if s.answered):
-            lines = sorted(int(line) for line in source.places[0])
-            troubles += self._park_or_tell(source, f"lines {lines[0]} to {lines[-1]}", "darkened", "lit")
-        return troubles
-
-    def _park_or_tell(self, source: Wired, what: str, done: str, still: str) -> list[str]:
-        # Twice: the first exchange may have shown what the failure before left on the line.
-        if not (trouble := self._parking_trouble(source) and self._parking_trouble(source)):
-            return []
-        told = not self._parking_trouble(source, asking=False)
-        outcome = f"were told to be {done} and do not confirm it, so they" if told else f"could not be {done} and"
-        return [f"{what} {outcome} may still be {still} ({trouble}); switch that source off by hand"]
-
-    def _parking_trouble(self, source: Wired, *, asking: bool = True) -> str:
-        try:
-            if asking:
-                source.driver.recover()
-            else:
-                source.driver.stop_asking()
-            source.park(self.bench.safe_voltage_V, limit_V=self.max_voltage_V)
-        except Exception as error:  # parking goes on whatever one instrument's driver raises
-            return str(error) or type(error).__name__
-        return ""
-
-    # ------------------------------------------------------------ light and currents
+    # ------------------------------------------------------------ light
 
     def _shine(self, light: Float[ndarray, " channels"]) -> None:
+        if self._tunable is not None:
+            line = lit_line(light)
+            bus = 0 if line is None else line // self.spec.chip.channels
+            changed = self._tunable.darken() if line is None else self._tunable.tune(self._lines_nm[line], bus=bus)
+            self.tally.lights += changed
+            return
         changed = [source for source in self._lights if source.set_light(light[source.places])]
         if changed:
             self.tally.lights += 1
@@ -318,9 +293,24 @@ class BenchChip(AbstractChip):
                 wired.driver.require_harmless(limit_V=limit_V, most_heat=most_heat)
 
     def _all(self) -> Iterator[Wired]:
-        yield from (*self._sources, *self._heaters, *self._lights, *self._meters)
+        yield from (*self._sources, *self._heaters, *self._lights, *self._wired_meters)
 
-    def _wire(self, role: str, number: int, entry: VoltageSource | HeaterSource | LightSource | CurrentMeter) -> Wired:
+    def _laser_of(self, spec: ChipSpec, bench: BenchFile) -> TunedLaser | None:
+        """The laser of a bench that has one, and what it can do, once it is known to reach the chip's channels."""
+        if not bench.laser:
+            return None
+        tunable = TunedLaser(self._lights[0])
+        self._laser = tunable.data_sheet
+        if spec.chip.buses > 1 and not bench.laser[0].commands.bus:
+            raise InputError(
+                f"bench {bench.name}: laser.0.commands.bus is empty, and rows of {spec.name} have {spec.chip.buses} "
+                "buses; give the command that puts the light on one of them"
+            )
+        self._lines_nm = [1e-3 * PM_PER_UM * wl_um for wl_um in spec.comb_design.wl_um] * spec.chip.buses
+        self._laser.require_within(np.array(self._lines_nm), where=f"bench {bench.name}: laser.0: the chip's channels")
+        return tunable
+
+    def _wire(self, role: str, number: int, entry: Entry) -> Wired:
         limits = [
             source.max_voltage_V for source in self.bench.voltage_source if same_box(source.resource, entry.resource)
         ]
@@ -340,9 +330,7 @@ class BenchChip(AbstractChip):
             )
         except InputError as error:
             raise InputError(f"bench {self.bench.name}: {error}") from None
-        mapped = channel_map(entry)
-        places = tuple(np.array(axis) for axis in zip(*mapped, strict=True))
-        return Wired(driver, entry, places, list(mapped.values()), np.zeros(len(mapped)))
+        return Wired.of(driver, entry)
 
     @contextmanager
     def _saying_what_was_done(self) -> Iterator[None]:
@@ -352,7 +340,10 @@ class BenchChip(AbstractChip):
             yield
         except BenchError as error:
             done = self.tally
-            raise BenchError(f"{error} [after {done.settings} settings and {done.triggers} readings]") from None
+            what = f"{done.settings} settings and {done.triggers} readings"
+            if self._tunable is not None:
+                what = f"{done.settings} settings, {done.triggers} readings and {done.sweeps} sweeps"
+            raise BenchError(f"{error} [after {what}]") from None
 
 
 def _close_if_open(chip: Callable[[], BenchChip | None]) -> None:

@@ -9,23 +9,17 @@ from typing import Any, Literal, final
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from prism_photonics.chip.instruments import (
-    LARGEST_BLOCK,
-    CurrentMeter,
-    HeaterSource,
-    LightSource,
-    LineBlock,
-    RingBlock,
-    RowBlock,
-    Table,
-    VoltageSource,
-    channel_map,
-)
+from prism_photonics.chip.filetables import LARGEST_BLOCK, Table
+from prism_photonics.chip.instruments import HeaterSource, LightSource, LineBlock, RingBlock, VoltageSource, channel_map
+from prism_photonics.chip.laserfile import Laser, Light
+from prism_photonics.chip.meterfile import CurrentMeter, RowBlock
 from prism_photonics.chip.resource import canonical
 from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import read_toml
 from prism_photonics.units import InputError, nearest
 
+COMB, TUNABLE_LASER = "comb", "tunable_laser"
+"""The kinds of light."""
 MARK = "FILL IN"
 """How a value begins that `prism bench new` leaves to the user."""
 
@@ -39,11 +33,14 @@ class BenchFile(Table):
     safe_voltage_V: float = Field(default=0.0, ge=-200, le=200, description="where the rings are parked")
     voltage_source: list[VoltageSource] = Field(min_length=1)
     heater_source: list[HeaterSource] = Field(default=[], description="of chips whose rings are held by heat")
-    light_source: list[LightSource] = Field(min_length=1)
+    light: Light = Light()
+    light_source: list[LightSource] = Field(default=[], description="modulators of a comb's lines")
+    laser: list[Laser] = Field(default=[], max_length=1, description="the one light of kind tunable_laser")
     current_meter: list[CurrentMeter] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> "BenchFile":
+        self._refuse_wrong_light()
         for role, entries in self.roles():
             # Before any is enumerated.
             if (count := sum(block.count() for entry in entries for block in entry.channels)) > LARGEST_BLOCK:
@@ -59,6 +56,26 @@ class BenchFile(Table):
         for role, entries in self.roles():
             _refuse_shared_channels(role, entries)
         return self
+
+    def _refuse_wrong_light(self) -> None:
+        """Refuse two kinds of light, or none."""
+        swept = self.light.kind == TUNABLE_LASER
+        if self.laser and self.light_source:
+            raise ValueError(
+                "both kinds of light, a [[laser]] and a [[light_source]]: want one of them: [light] kind = "
+                "'tunable_laser' with [[laser]], or 'comb' with the modulators' [[light_source]]; leave the other out"
+            )
+        if self.laser and not swept:
+            raise ValueError(
+                "light.kind = 'comb', and a [[laser]]: want kind = 'tunable_laser' with it, or a [[light_source]]"
+            )
+        if self.light_source and swept:
+            raise ValueError(
+                "light.kind = 'tunable_laser', and a [[light_source]]: want a [[laser]] with it, or kind = 'comb'"
+            )
+        if not (self.laser or self.light_source):
+            key = "laser" if swept else "light_source"
+            raise ValueError(f"missing key '{key}'; add it (docs/bench.md shows every key)")
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "BenchFile":
@@ -82,7 +99,7 @@ class BenchFile(Table):
 
     def roles(self) -> tuple[tuple[str, list[Any]], ...]:
         """The instruments by role."""
-        roles = ("voltage_source", "heater_source", "light_source", "current_meter")
+        roles = ("voltage_source", "heater_source", "light_source", "laser", "current_meter")
         return tuple((role, getattr(self, role)) for role in roles)
 
     def require_complete(self, rows: int, channels: int) -> None:
@@ -95,13 +112,17 @@ class BenchFile(Table):
         wanted = {
             "voltage_source": rings,
             "heater_source": rings if self.heater_source else set(),
-            "light_source": {(line,) for line in range(channels)},
+            "light_source": {(line,) for line in range(channels)} if self.light_source else set(),
+            "laser": set(),
             "current_meter": {(row,) for row in range(rows)},
         }
         for role, entries in self.roles():
-            seen: set[tuple[int, ...]] = set()
+            seen: set[tuple[int | str, ...]] = set()
             for i, entry in enumerate(entries):
                 for place, channel in channel_map(entry).items():
+                    if role == "current_meter" and len(place) == 2 and place[:1] in wanted[role]:
+                        # Two channels make a row.
+                        wanted[role] |= {(place[0], "through"), (place[0], "drop")}
                     if place not in wanted[role]:
                         raise InputError(
                             f"bench {self.name}: {role}.{i}.channels: {_place(role, place)} (channel {channel}) is not "
@@ -112,6 +133,14 @@ class BenchFile(Table):
                             f"bench {self.name}: {role}.{i}.channels: {_place(role, place)} is mapped twice; keep one"
                         )
                     seen.add(place)
+            halves = {place[0] for place in wanted[role] if len(place) == 2} if role == "current_meter" else set()
+            for row in halves:
+                if (row,) in seen:
+                    raise InputError(
+                        f"bench {self.name}: {role}.channels: row {row} has a channel for its difference and one for "
+                        "a photodiode of it; keep one kind"
+                    )
+                wanted[role].discard((row,))
             missing = sorted(wanted[role] - seen)
             if missing:
                 raise InputError(
@@ -134,62 +163,16 @@ def marks(data: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def wall_time_s(
-    bench: BenchFile, *, settings: int, lights: int, triggers: int, samples: int, heatings: int = 0
-) -> float:
-    """Time that a job takes on the real instruments, an upper estimate.
-
-    Args:
-        bench: The bench.
-        settings: How often the ring voltages change.
-        lights: How often the light changes.
-        triggers: Readings of all rows.
-        samples: Converter samples, summed over all readings.
-        heatings: How often heater powers change.
-
-    Returns:
-        Settling, ramps over the whole range, commands one after the other, and integration, in s.
-    """
-
-    def writing_s(entries: list[Any]) -> float:
-        return sum(
-            (
-                e.commands_for(len(channel_map(e)), e.commands.set) * (1 + bool(e.commands.error)) * e.command_s
-                for e in entries
-            ),
-            start=0.0,
-        )
-
-    ramp_s = max(2.0 * e.max_voltage_V / e.ramp_V_s if e.ramp_V_s else 0.0 for e in bench.voltage_source)
-    checking_s = sum(
-        e.commands_for(len(channel_map(e)), e.commands.query) * e.command_s for e in bench.voltage_source if e.verify_V
-    )
-    setting_s = ramp_s + max(e.settle_s for e in bench.voltage_source) + writing_s(bench.voltage_source) + checking_s
-    light_s = max(e.settle_s for e in bench.light_source) + writing_s(bench.light_source)
-    reading_s = max(e.settle_s for e in bench.current_meter) + sum(
-        (e.commands_for(len(channel_map(e)), e.commands.read) + _triggering(e)) * e.command_s
-        for e in bench.current_meter
-    )
-    sample_s = max(e.sample_s for e in bench.current_meter)
-    heaters = bench.heater_source
-    heating_s = max((e.settle_s for e in heaters), default=0.0) + writing_s(heaters)
-    return settings * setting_s + heatings * heating_s + lights * light_s + triggers * reading_s + samples * sample_s
-
-
-def _triggering(meter: CurrentMeter) -> int:
-    """Number of commands that begin a reading: the trigger, and the query whether it was accepted."""
-    return 1 + bool(meter.commands.error) if meter.commands.trigger else 0
-
-
-def _place(role: str, place: tuple[int, ...]) -> str:
+def _place(role: str, place: tuple[int | str, ...]) -> str:
     if role in ("voltage_source", "heater_source"):
         return f"ring {place[1]} of row {place[0]}"
-    return f"{'line' if role == 'light_source' else 'row'} {place[0]}"
+    port = f"the {place[1]} port of " if len(place) == 2 else ""
+    return f"{port}{'line' if role == 'light_source' else 'row'} {place[0]}"
 
 
 def _refuse_shared_channels(role: str, entries: list[Any]) -> None:
     """Refuse two rings, lines or rows on one channel: they would be driven or read as one."""
-    taken: dict[tuple[str, int], tuple[int, ...]] = {}
+    taken: dict[tuple[str, int], tuple[int | str, ...]] = {}
     for i, entry in enumerate(entries):
         for place, channel in channel_map(entry).items():
             other = taken.setdefault((canonical(entry.resource), channel), place)
@@ -217,8 +200,8 @@ def _explain(error: ValidationError) -> str:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     """Keys of the table at a place of the file."""
     tables: dict[str, type[BaseModel]] = {
-        "voltage_source": VoltageSource, "heater_source": HeaterSource, "light_source": LightSource,
-        "current_meter": CurrentMeter,
+        "voltage_source": VoltageSource, "heater_source": HeaterSource, "light_source": LightSource, "light": Light,
+        "laser": Laser, "current_meter": CurrentMeter,
     }  # fmt: skip
     blocks: dict[str, type[BaseModel]] = {
         "voltage_source": RingBlock, "heater_source": RingBlock, "light_source": LineBlock, "current_meter": RowBlock,

@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.chip.instruments import Instrument
+from prism_photonics.chip.filetables import Instrument
+from prism_photonics.chip.laserfile import Laser
 from prism_photonics.chip.link import Link
 from prism_photonics.chip.resource import canonical
+from prism_photonics.chip.sweeping import SweepRun
 from prism_photonics.units import InputError
 
 
@@ -170,6 +172,84 @@ class AbstractDriver(ABC):
         """Set transmissions, 0 to 1."""
         raise self._cannot("set light")
 
+    @final
+    def tune(self, wavelength_nm: float) -> None:
+        """Set a laser's wavelength in nm; outside its range nothing is written, whoever asked for it.
+
+        Raises:
+            InputError: It is outside.
+            BenchError: The laser did not take it.
+        """
+        require_in_range(self.where, self.entry, np.array([wavelength_nm]))
+        self._tune(wavelength_nm)
+
+    def _tune(self, wavelength_nm: float) -> None:
+        """Set a wavelength that was checked."""
+        raise self._cannot("set a wavelength")
+
+    def tuned(self) -> bool:
+        """Whether a laser has come to its wavelength; one that cannot tell has, after its settling time."""
+        return True
+
+    def read_wavelength_nm(self) -> float | None:
+        """The wavelength in nm that a laser says it has; None where it cannot tell."""
+        return None
+
+    def shine(self, *, lit: bool) -> None:
+        """Switch a laser's light on or off."""
+        raise self._cannot("switch a laser's light")
+
+    def choose_bus(self, bus: int) -> None:
+        """Put a laser's light on a bus of rows with several, counted from 0."""
+        raise self._cannot("put its light on another bus")
+
+    @final
+    def begin_sweep(self, run: SweepRun) -> None:
+        """Start a laser's continuous sweep; outside its range nothing is written.
+
+        Raises:
+            InputError: It goes outside.
+            BenchError: The laser did not take it.
+        """
+        require_in_range(self.where, self.entry, run.wavelength_nm)
+        self._begin_sweep(run)
+
+    def _begin_sweep(self, run: SweepRun) -> None:
+        """Start a sweep that was checked."""
+        raise self._cannot("sweep")
+
+    def is_sweeping(self) -> bool:
+        """Whether the sweep still runs."""
+        raise self._cannot("sweep")
+
+    def end_sweep(self) -> None:
+        """End a sweep that was not over in time."""
+        return
+
+    def read_logged_nm(self, run: SweepRun) -> Float[ndarray, " points"] | None:
+        """The laser's wavelengths in nm at the triggers of the last sweep; None where it keeps none."""
+        return None
+
+    def set_range(self, channels: Sequence[int], number: int) -> None:
+        """Choose a meter's range, counted from 0."""
+        raise self._cannot("choose a range")
+
+    def arm_log(self, channels: Sequence[int], run: SweepRun) -> None:
+        """Make a meter take one sample at each trigger of a sweep."""
+        raise self._cannot("log a sweep")
+
+    def is_logging(self) -> bool:
+        """Whether samples of a sweep are still missing, as far as the meter says."""
+        return False
+
+    def read_log(self, channels: Sequence[int], run: SweepRun) -> Float[ndarray, "channels points"]:
+        """Currents in A of the last sweep; NaN or infinite where the meter says so."""
+        raise self._cannot("log a sweep")
+
+    def end_log(self, channels: Sequence[int]) -> None:
+        """Make a meter take readings again that are asked for."""
+        return
+
     def arm(self, averages: int) -> None:
         """Choose how many samples a reading averages."""
         raise self._cannot("average")
@@ -200,3 +280,20 @@ class AbstractDriver(ABC):
 
     def _cannot(self, what: str) -> InputError:
         return InputError(f"{self.where}: driver '{self.entry.driver}' cannot {what}; choose a driver that can")
+
+
+def require_in_range(where: str, entry: Instrument, wavelength_nm: Float[ndarray, " points"]) -> None:
+    """Refuse wavelengths in nm that a laser cannot have.
+
+    Raises:
+        InputError: One is outside its range, or no number.
+    """
+    if not isinstance(entry, Laser):
+        raise InputError(f"{where}: is no laser; want a [[laser]]")
+    bad = np.flatnonzero(~((wavelength_nm >= entry.shortest_nm) & (wavelength_nm <= entry.longest_nm)))
+    if bad.size:
+        raise InputError(
+            f"{where} ({entry.resource}): {wavelength_nm[bad[0]]:.4f} nm is outside the laser's range of "
+            f"{entry.shortest_nm:g} to {entry.longest_nm:g} nm; nothing was written: mend shortest_nm and longest_nm "
+            "if it can do more, or take a laser that reaches the chip's channels"
+        )

@@ -5,7 +5,7 @@ import socket
 import time
 from typing import Any, final
 
-from prism_photonics.chip.wire import EndlessError, SocketWire, Termination, VisaWire, Wire
+from prism_photonics.chip.wire import EndlessError, NoBlockError, SocketWire, Termination, VisaWire, Wire
 from prism_photonics.extras import asked_by
 from prism_photonics.units import InputError
 
@@ -81,12 +81,45 @@ class Link:
         Raises:
             BenchError: No whole line within the time, or the connection is gone.
         """
+        reply = self._asked(command, extra_s, block=False)
+        self._heard = True
+        if not text and not reply.isascii():
+            raise BenchError(
+                f"{self.resource}: no readable answer to {_short(command)} (bytes beyond ASCII: {_short(repr(reply))})"
+            )
+        self.clean = True
+        self._refuse_unasked(command)
+        decoded = reply.decode(self._encoding, "replace").strip()
+        # One line, whatever it held: it may stand in a message.
+        return "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in decoded)
+
+    def query_block(self, command: str, *, extra_s: float = 0.0) -> bytes:
+        """Send one question and wait for its answer, a definite-length block of IEEE 488.2.
+
+        Args:
+            command: The question.
+            extra_s: Time that the instrument needs beyond its timeout.
+
+        Raises:
+            BenchError: No block, not all of it within the time, or the connection is gone.
+        """
+        reply = self._asked(command, extra_s, block=True)
+        self._heard = self.clean = True
+        return reply
+
+    def _asked(self, command: str, extra_s: float, *, block: bool) -> bytes:
+        """The answer to a question; the line is not clean yet."""
         limit_s = self._timeout_s + extra_s
         deadline = time.monotonic() + limit_s
         self._refuse_unasked(command)
         self._send(command, limit_s, deadline)
         try:
-            reply = self._wire.receive(deadline)
+            return (self._wire.receive_block if block else self._wire.receive)(deadline)
+        except NoBlockError as error:
+            raise BenchError(
+                f"{self.resource}: the answer to {_short(command)} is {error}, want a block that begins with #; "
+                "check the command, or give log_format = 'ascii'"
+            ) from None
         except EndlessError:
             raise BenchError(
                 f"{self.resource}: the answer to {_short(command)} never ends; check read_termination"
@@ -99,16 +132,6 @@ class Link:
             if getattr(error, "error_code", None) == _visa().constants.StatusCode.error_timeout:
                 raise self._late(command, limit_s) from None
             raise BenchError(f"{self.resource}: no readable answer to {_short(command)} ({_reason(error)})") from None
-        self._heard = True
-        if not text and not reply.isascii():
-            raise BenchError(
-                f"{self.resource}: no readable answer to {_short(command)} (bytes beyond ASCII: {_short(repr(reply))})"
-            )
-        self.clean = True
-        self._refuse_unasked(command)
-        decoded = reply.decode(self._encoding, "replace").strip()
-        # One line, whatever it held: it may stand in a message.
-        return "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in decoded)
 
     def recover(self) -> None:
         """Discard partial commands and pending answers by opening the connection anew.

@@ -13,6 +13,10 @@ class MeasurementPlan:
         lights: How often the light changes.
         triggers: Readings of all rows.
         samples: Converter samples, summed over all readings.
+        sweeps: Stretches that a tunable laser sweeps over.
+        points: Points of all sweeps.
+        swept_nm: Wavelengths that they pass over in nm.
+        swept_samples: Converter samples, summed over all points of all sweeps.
     """
 
     settings: int = 0
@@ -20,6 +24,10 @@ class MeasurementPlan:
     lights: int = 0
     triggers: int = 0
     samples: int = 0
+    sweeps: int = 0
+    points: int = 0
+    swept_nm: float = 0.0
+    swept_samples: int = 0
 
     def __add__(self, other: "MeasurementPlan") -> "MeasurementPlan":
         """One measurement and then another."""

@@ -36,8 +36,12 @@ class NumberFormat:
     suffixes: tuple[str, ...] = ()
     scale: float = 1.0
 
-    def parse(self, reply: str, *, count: int) -> Float[ndarray, " channels"]:
+    def parse(self, reply: str, *, count: int | None = None) -> Float[ndarray, " channels"]:
         """The numbers of an answer; NaN and infinity in any of their spellings.
+
+        Args:
+            reply: The answer.
+            count: How many are wanted; None: as many as there are.
 
         Raises:
             ValueError: Not that many numbers, or something else than a number.
@@ -46,8 +50,10 @@ class NumberFormat:
         if separator == "auto":
             separator = "," if "," in reply or "\t" not in reply else "\t"
         words = [word.strip() for word in (reply.split() if separator == " " else reply.split(separator))]
-        if len(words) != count or not reply.strip():
-            raise ValueError(f"got {len(words) if reply.strip() else 0} numbers, want {count}")
+        if (count is not None and len(words) != count) or not reply.strip():
+            raise ValueError(
+                f"got {len(words) if reply.strip() else 0} numbers, want {'some' if count is None else count}"
+            )
         return self.scale * np.array([_parsed(self._bare(word)) for word in words])
 
     def _bare(self, word: str) -> str:
@@ -66,6 +72,25 @@ class NumberFormat:
 def parse_numbers(reply: str, *, count: int) -> Float[ndarray, " channels"]:
     """Numbers of an answer in SCPI's own form; see `NumberFormat.parse`."""
     return NumberFormat().parse(reply, count=count)
+
+
+def block_numbers(block: bytes, form: str, byte_order: str) -> Float[ndarray, " numbers"]:
+    """The numbers in the data of an arbitrary block.
+
+    Args:
+        block: The bytes behind its header.
+        form: ``float32``, ``float64`` or ``int32``.
+        byte_order: ``little`` or ``big``.
+
+    Raises:
+        ValueError: Not a whole number of them.
+    """
+    kind = np.dtype(form).newbyteorder("<" if byte_order == "little" else ">")
+    if len(block) % kind.itemsize:
+        raise ValueError(f"{len(block)} bytes, want a multiple of the {kind.itemsize} of {form}; check log_format")
+    found = np.frombuffer(block, dtype=kind).astype(float)
+    found[np.isclose(np.abs(found), SCPI_NAN, rtol=1e-6)] = np.nan
+    return np.where(np.abs(found) >= 0.999 * SCPI_INFINITY, np.copysign(np.inf, found), found)
 
 
 def is_no_error(reply: str, expected: str) -> bool:

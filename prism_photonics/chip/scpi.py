@@ -1,112 +1,29 @@
 """The SCPI driver: command templates filled with checked numbers, and replies parsed strictly."""
 
-import contextlib
-import re
-import time
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.chip.drivers import AbstractDriver
-from prism_photonics.chip.guard import Guard, is_unlike_volts
-from prism_photonics.chip.instruments import (
-    AMPERES,
-    CurrentMeter,
-    HeaterSource,
-    Instrument,
-    LightSource,
-    VoltageSource,
-    channel_map,
-)
-from prism_photonics.chip.link import BenchError, Link
-from prism_photonics.chip.reply import NumberFormat, cut, is_no_error
+from prism_photonics.chip.exchange import SET_FIELDS, Exchange
+from prism_photonics.chip.instruments import HeaterSource, LightSource, VoltageSource, channel_map
+from prism_photonics.chip.laserfile import METRES, Laser
+from prism_photonics.chip.link import BenchError
+from prism_photonics.chip.meterfile import DBM, CurrentMeter
+from prism_photonics.chip.sweeping import SweepRun
 from prism_photonics.chip.template import Template, Value
 from prism_photonics.units import InputError
 
-LONGEST_ERROR_QUEUE = 64
-# Design choices: one that was just left is free within a second, and is asked that often.
-LOCK_PATIENCE_S, LOCK_PERIOD_S = 1.0, 0.05
-SET_FIELDS = ("channel", "channels", "value", "values")
-# What may put a voltage on a ring that was set before: `OUTP`, `CONF` of a source that measures, and any `… ON`.
-_SWITCHES_ON = re.compile(r"OUTP|CONF|\bON\b", re.IGNORECASE)
-ALL_FIELDS = (*SET_FIELDS, "averages", "integration_s", "seconds")
+NM_PER_M = 1e9
+_PORT = ("channel", "slot", "port")
 
 
 @final
-class ScpiDriver(AbstractDriver):
+class ScpiDriver(Exchange):
     """An instrument that takes and answers lines of text; see `instruments` for its templates."""
-
-    def __init__(self, where: str, entry: Instrument, **context: object) -> None:
-        super().__init__(where, entry, **context)  # type: ignore[arg-type]
-        if not isinstance(entry, VoltageSource | HeaterSource | LightSource | CurrentMeter):
-            raise InputError(f"{where}: not an instrument that the scpi driver knows; choose another driver")
-        self._mapped = entry
-        self._commands = entry.commands
-        self._averages, self._asks = 0, True
-        units = ("V", "VDC", "S") if isinstance(entry, VoltageSource) else ()
-        scale = 1.0
-        if isinstance(entry, CurrentMeter):
-            units, scale = (entry.unit, f"{entry.unit}DC"), AMPERES[entry.unit]
-        suffixes = tuple(text for text in (entry.suffix, *units) if text)
-        self._numbers = NumberFormat(entry.separator, entry.prefix, suffixes, scale)
-        start = self._commands.start
-        self._quiet = next((at for at, text in enumerate(start) if _SWITCHES_ON.search(text)), len(start))
-        self.require_harmless(limit_V=self.limit_V, most_heat=self.most_heat)
-
-    def open(self) -> None:
-        """Connect, lock the instrument, and clear the error queue of earlier programs."""
-        self._averages, self._asks = 0, True
-        self._request_lock(min(LOCK_PATIENCE_S, self.entry.timeout_s))
-        self._read_errors()
-
-    @property
-    def switches_on(self) -> bool:
-        """Whether a start command may switch an output on."""
-        return self._quiet < len(self._commands.start)
-
-    def prepare(self) -> None:
-        """Send the start commands up to the first that may switch an output on."""
-        for command in self._commands.start[: self._quiet]:
-            self._do(command)
-
-    def switch_on(self) -> None:
-        """Send that one and those after it."""
-        for command in self._commands.start[self._quiet :]:
-            self._do(command)
-
-    def recover(self) -> None:
-        """Open the line anew where a reply is owed or a command half sent."""
-        if not self._link.clean:
-            self._link.recover()
-            if not self._asks:
-                return
-            # The instrument may see only later that the line before is gone, and count it as another's.
-            self._request_lock(self.entry.timeout_s)
-            self._read_errors()
-
-    def stop_asking(self) -> None:
-        """Open the line anew, and ask for neither errors nor the lock from now on."""
-        self._asks = False
-        self._link.clean = False
-        self.recover()
-
-    def release(self) -> None:
-        """Give the instrument back."""
-        if self._commands.unlock:
-            with contextlib.suppress(BenchError):
-                self._say(self._commands.unlock)
-
-    def idn(self) -> str:
-        """The answer to ``*IDN?``."""
-        return self._ask(self._commands.idn, text=True)
-
-    def close(self) -> None:
-        """Send the stop commands; the bench closes the line."""
-        for command in self._commands.stop:
-            self._do(command)
 
     def _write_volts(self, channels: Sequence[int], volts: Float[ndarray, " channels"]) -> None:
         self._set_within(self._source.commands.set, channels, volts.tolist(), most=self.limit_V, unit="V")
@@ -152,29 +69,164 @@ class ScpiDriver(AbstractDriver):
         for command in self._filled(template, channels, light.tolist()):
             self._do(command)
 
+    # ------------------------------------------------------------ meters
+
     def arm(self, averages: int) -> None:
         """Choose how many samples a reading averages; sent to the instrument when it changes."""
-        template = self._meter.commands.average
-        if template and averages != self._averages:
-            values: dict[str, Value] = {"averages": averages, "integration_s": averages * self._meter.sample_s}
-            self._do(Template.parse(template, tuple(values)).fill(values))
+        meter = self._meter
+        if meter.commands.average and averages != self._averages:
+            # Should it be refused, it is sent anew.
+            self._averages = 0
+            values: dict[str, Value] = {"averages": averages, "integration_s": averages * meter.sample_s}
+            self._do_all([meter.commands.average], self._channels, values)
         self._averages = averages
 
     def trigger(self) -> None:
         """Begin a reading of all channels."""
-        if command := self._meter.commands.trigger:
-            self._say(command)
+        if text := self._meter.commands.trigger:
+            for command in self._for_ports(text, self._channels, {}):
+                self._say(command)
 
     def require_triggered(self) -> None:
         """Query whether the trigger was accepted: an instrument that ignores it would return the previous reading."""
         command = self._meter.commands.trigger
-        if command and (complaints := self._read_errors(extra_s=self._averages * self._meter.sample_s)):
+        if command and (complaints := self._read_errors(extra_s=self._reading_s())):
             raise self._refused(command, complaints)
 
     def read(self, channels: Sequence[int]) -> Float[ndarray, " channels"]:
         """Currents in A of the reading that was triggered."""
-        extra_s = self._averages * self._meter.sample_s
-        return self._read_back(self._meter.commands.read, channels, extra_s=extra_s)
+        found = self._read_back(self._meter.commands.read, channels, extra_s=self._reading_s())
+        return _amperes(self._meter, found)
+
+    def set_range(self, channels: Sequence[int], number: int) -> None:
+        """Choose a range, counted from 0."""
+        self._do_all([self._meter.commands.range], channels, dict(self._meter.range_values(number)))
+
+    def arm_log(self, channels: Sequence[int], run: SweepRun) -> None:
+        """Make it take one sample at each trigger of a sweep."""
+        self._averages = 0
+        self._do_all(self._meter.commands.log, channels, dict(run.values()))
+
+    def is_logging(self) -> bool:
+        """Whether samples of a sweep are still missing, as far as the meter says."""
+        commands = self._meter.commands
+        return bool(commands.log_state) and not _begins(self._ask(commands.log_state, text=True), commands.log_done)
+
+    def read_log(self, channels: Sequence[int], run: SweepRun) -> Float[ndarray, "channels points"]:
+        """Currents in A of the last sweep, fewer points where the meter missed some."""
+        meter = self._meter
+        text = meter.commands.log_read
+        fields = Template.parse(text, (*_PORT, "channels", "points")).fields
+        size = len(channels) if not fields & set(_PORT) else 1
+        if "channels" in fields:
+            size = meter.channels_per_command
+        found: list[ndarray] = []
+        for start in range(0, len(channels), size):
+            some = list(channels[start : start + size])
+            numbers = self._ask_numbers(
+                text,
+                values={"points": run.points, "channels": some, **meter.port_values(some[0])},
+                form=meter.log_format,
+                byte_order=meter.log_byte_order,
+                extra_s=self._reading_s(),
+            )
+            if len(numbers) % len(some):
+                raise BenchError(
+                    f"{self._name}: logged {len(numbers)} numbers for {len(some)} channels, want as many for each; "
+                    "check commands.log_read"
+                )
+            # One channel after the other.
+            found += list(numbers.reshape(len(some), -1))
+        counts = [len(samples) for samples in found]
+        least = min(counts)
+        if least < run.points or max(counts) > run.points:
+            channel = channels[int(np.argmin(counts) if least < run.points else np.argmax(counts))]
+            raise BenchError(
+                f"{self._name}: channel {channel} logged {least if least < run.points else max(counts)} of "
+                f"{run.points} points; check the trigger cable, or lower fastest_nm_s or highest_trigger_Hz"
+            )
+        return _amperes(meter, np.array(found))
+
+    def end_log(self, channels: Sequence[int]) -> None:
+        """Make it take readings again that are asked for."""
+        self._do_all(self._meter.commands.log_stop, channels, {})
+
+    # ------------------------------------------------------------ the laser
+
+    def prepare(self) -> None:
+        """Send the start commands up to the first that may switch an output on, and a laser's power."""
+        super().prepare()
+        if isinstance(self.entry, Laser) and self.entry.commands.power:
+            power_mW = self.entry.power_mW
+            values = {"power_mW": power_mW, "power_W": 1e-3 * power_mW, "power_dBm": 10.0 * math.log10(power_mW)}
+            self._do(Template.parse(self.entry.commands.power, tuple(values)).fill(values))
+
+    def _tune(self, wavelength_nm: float) -> None:
+        values = {"wavelength_nm": wavelength_nm, "wavelength_m": wavelength_nm / NM_PER_M}
+        template = Template.parse(self._laser.commands.wavelength, tuple(values))
+        for field in template.fields:
+            factor = 1.0 if field == "wavelength_nm" else NM_PER_M
+            sent_pm = 1e3 * abs(factor * template.as_sent(field, values[field]) - wavelength_nm)
+            if sent_pm > self._laser.wavelength_error_pm:
+                raise InputError(
+                    f"{self.where}: {wavelength_nm:.6f} nm is sent {sent_pm:.3g} pm off by commands.wavelength, more "
+                    f"than the laser's error of {self._laser.wavelength_error_pm:g} pm; give it more digits"
+                )
+        self._do(template.fill(values))
+
+    def tuned(self) -> bool:
+        """Whether it has come to its wavelength."""
+        commands = self._laser.commands
+        return not commands.state or _begins(self._ask(commands.state, text=True), commands.ready)
+
+    def read_wavelength_nm(self) -> float | None:
+        """The wavelength in nm that it says it has."""
+        if not self._laser.commands.query:
+            return None
+        found = self._read_back(self._laser.commands.query, [0], extra_s=0.0)
+        return float(found[0]) * METRES[self._laser.wavelength_unit] * NM_PER_M
+
+    def shine(self, *, lit: bool) -> None:
+        """Switch its light on or off."""
+        self._do(self._laser.commands.lit if lit else self._laser.commands.dark)
+
+    def choose_bus(self, bus: int) -> None:
+        """Put its light on a bus of rows with several."""
+        if text := self._laser.commands.bus:
+            self._do(Template.parse(text, ("bus",)).fill({"bus": bus + self._laser.first_bus}))
+
+    def _begin_sweep(self, run: SweepRun) -> None:
+        commands, values = self._laser.commands, run.values()
+        for text in commands.sweep:
+            self._do(Template.parse(text, tuple(values)).fill(values))
+        self._do(commands.sweep_start)
+
+    def is_sweeping(self) -> bool:
+        """Whether the sweep still runs."""
+        commands = self._laser.commands
+        return not _begins(self._ask(commands.sweep_state, text=True), commands.sweep_done)
+
+    def end_sweep(self) -> None:
+        """End a sweep that was not over in time."""
+        if command := self._laser.commands.sweep_stop:
+            self._do(command)
+
+    def read_logged_nm(self, run: SweepRun) -> Float[ndarray, " points"] | None:
+        """Its wavelengths in nm at the triggers of the last sweep; None where it keeps none."""
+        laser = self._laser
+        if not laser.commands.logged:
+            return None
+        found = self._ask_numbers(
+            laser.commands.logged, values={}, form=laser.log_format, byte_order=laser.log_byte_order, extra_s=0.0
+        )
+        if len(found) != run.points:
+            raise BenchError(
+                f"{self._name}: logged {len(found)} of {run.points} points from {run.wavelength_nm[0]:.4f} to "
+                f"{run.wavelength_nm[-1]:.4f} nm; a sweep that stopped half way, or largest_points is more than it has"
+            )
+        return found * METRES[laser.log_unit] * NM_PER_M
+
+    # ------------------------------------------------------------ time
 
     def wait(self, seconds: float) -> bool:
         """Let simulated time pass, where the instrument can."""
@@ -190,8 +242,23 @@ class ScpiDriver(AbstractDriver):
         return float(self._read_back(self.entry.commands.clock, [0], extra_s=0.0)[0])
 
     @property
-    def _link(self) -> Link:
-        return self.links.get(self.entry)
+    def _channels(self) -> list[int]:
+        return list(channel_map(self._meter).values())
+
+    def _for_ports(self, text: str, channels: Sequence[int], values: dict[str, Value]) -> list[str]:
+        """A command with its fields filled: once for each channel where it names one, else once."""
+        names = {**values, **self._meter.port_values(1)}
+        template = Template.parse(text, tuple(names))
+        several = channels if template.fields & set(_PORT) else channels[:1]
+        return list(dict.fromkeys(template.fill({**values, **self._meter.port_values(c)}) for c in several))
+
+    def _do_all(self, texts: Sequence[str], channels: Sequence[int], values: dict[str, Value]) -> None:
+        for text in texts:
+            for command in self._for_ports(text, channels, values):
+                self._do(command)
+
+    def _reading_s(self) -> float:
+        return self._averages * self._meter.sample_s + self._meter.range_s
 
     @property
     def _source(self) -> VoltageSource:
@@ -217,125 +284,23 @@ class ScpiDriver(AbstractDriver):
             raise self._cannot("read currents in this role")
         return self.entry
 
-    def _filled(self, template: Template, channels: Sequence[int], values: list[float]) -> Iterator[str]:
-        size = self.entry.channels_per_command if template.takes_lists else 1
-        for start in range(0, len(channels), size):
-            some, numbers = list(channels[start : start + size]), values[start : start + size]
-            yield template.fill({"channels": some, "values": numbers, "channel": some[0], "value": numbers[0]})
-
-    def _read_back(self, text: str, channels: Sequence[int], *, extra_s: float) -> Float[ndarray, " channels"]:
-        template = Template.parse(text, ("channel", "channels"))
-        single = "channel" in template.fields
-        # A question without fields is answered with every channel at once, in the order of the map.
-        size = 1 if single else self.entry.channels_per_command if template.fields else len(channels)
-        found = []
-        for start in range(0, len(channels), size):
-            some = list(channels[start : start + size])
-            command = template.fill({"channels": some, "channel": some[0]})
-            reply = self._ask(command, extra_s=extra_s)
-            try:
-                found.append(self._numbers.parse(reply, count=len(some)))
-            except ValueError as error:
-                self._link.clean = False
-                raise BenchError(f"{self._name}: the answer to {command!r} is {cut(reply)}: {error}") from None
-        return np.concatenate(found)
-
-    def _do(self, command: str) -> None:
-        """Send a command and query whether it was accepted."""
-        self._say(command)
-        if complaints := self._read_errors():
-            raise self._refused(command, complaints)
-
-    def _refused(self, command: str, complaints: list[str]) -> BenchError:
-        return BenchError(
-            f"{self._name}: refused {cut(command)}: {cut(complaints[0])}; check the command and its limits"
-        )
-
-    def _read_errors(self, *, extra_s: float = 0.0) -> list[str]:
-        """The instrument's error queue, emptied; the oldest first.
-
-        One that is never empty has the time of one answer, however slowly it speaks: rings are driven meanwhile.
-        """
-        complaints: list[str] = []
-        ends_s = time.monotonic() + self.entry.timeout_s + extra_s
-        while self._asks and self._commands.error and len(complaints) < LONGEST_ERROR_QUEUE:
-            if complaints and time.monotonic() > ends_s:
-                break
-            reply = self._ask(self._commands.error, extra_s=extra_s, text=True)
-            try:
-                if is_no_error(reply, self._commands.no_error):
-                    break
-            except ValueError:
-                self._link.clean = False
-                raise BenchError(
-                    f'{self._name}: the answer to {self._commands.error!r} is {cut(reply)}, want 0,"No error"; if that '
-                    "means none, give its beginning as commands.no_error"
-                ) from None
-            complaints.append(reply)
-        return complaints
-
-    def _request_lock(self, patience_s: float) -> None:
-        """Request the instrument's lock until it is granted or the time is up."""
-        deadline = time.monotonic() + patience_s
-        while command := self._commands.lock:
-            reply = self._ask(command)
-            if reply in ("1", "+1"):
-                return
-            if reply not in ("0", "+0"):
-                raise BenchError(f"{self._name}: the answer to {command!r} is {cut(reply)}, want 1 or 0")
-            if time.monotonic() >= deadline:
-                raise BenchError(
-                    f"{self._name}: is in use by another program ({command} says {reply}); wait for it to end"
-                )
-            time.sleep(LOCK_PERIOD_S)
-
-    def _say(self, command: str) -> None:
-        try:
-            self._link.write(command)
-        except BenchError as error:
-            raise BenchError(f"{self.where}: {error}") from None
-
-    def _ask(self, command: str, *, extra_s: float = 0.0, text: bool = False) -> str:
-        try:
-            return self._link.query(command, extra_s=extra_s, text=text)
-        except BenchError as error:
-            raise BenchError(f"{self.where}: {error}") from None
-
     @property
-    def _name(self) -> str:
-        return f"{self.where} ({self.entry.resource})"
+    def _laser(self) -> Laser:
+        if not isinstance(self.entry, Laser):
+            raise self._cannot("tune light in this role")
+        return self.entry
 
-    def require_harmless(self, *, limit_V: float, most_heat: float) -> None:
-        """Refuse fixed commands to a source of voltage or heat that are not proven harmless."""
-        limit = min(limit_V, most_heat)
-        guard = Guard(limit, largest_channel=max(channel_map(self._mapped).values()))
-        largest = self._largest_set(rings=limit_V < np.inf)
-        for name, text in self._commands:
-            if name == "no_error":
-                # An answer, which is never sent.
-                continue
-            for command in text if isinstance(text, list) else [text]:
-                template = Template.parse(command, ALL_FIELDS)
-                doubt = guard.doubt(template, setting=name == "set")
-                if name == "set" and not doubt and largest > limit and not is_unlike_volts(template):
-                    doubt = f"its value goes to {largest:.4g}, under a header that could be a voltage's"
-                if doubt:
-                    raise InputError(
-                        f"{self.where}.commands.{name}: {command!r}: {doubt}, so it could be a "
-                        + (
-                            f"voltage above the ±{limit_V:g} V limit"
-                            if limit_V <= most_heat
-                            else f"heater's above the limit of {most_heat:.4g}"
-                        )
-                        + "; nothing was written; leave it out, or write it as a setting with a limit: a voltage in "
-                        "commands.set under max_voltage_V; docs/bench.md says what a fixed command may hold"
-                    )
 
-    def _largest_set(self, *, rings: bool) -> float:
-        """Largest number that ``commands.set`` is given where that is no voltage; ring voltages have a check of their
-        own.
-        """
-        if isinstance(self.entry, HeaterSource):
-            # A heater's setting is held to its own limit; on a box that holds rings too it must not pass for a voltage.
-            return self.entry.sent(self.limit_mW) if rings else 0.0
-        return 1.0 if isinstance(self.entry, LightSource) else 0.0
+def _begins(reply: str, text: str) -> bool:
+    """Whether an answer begins with what is wanted; the sign of a number is its form."""
+    return reply.strip().lstrip("+").upper().startswith(text.lstrip("+").upper())
+
+
+def _amperes(meter: CurrentMeter, found: ndarray) -> ndarray:
+    """Currents in A of what a meter answered."""
+    if meter.unit == DBM:
+        # A number that stands for none stays one.
+        with np.errstate(over="ignore"):
+            watts = 1e-3 * 10.0 ** (found / 10.0)
+        return np.where(np.isfinite(found) | (found < 0.0), watts * meter.amperes, found)
+    return found * meter.amperes

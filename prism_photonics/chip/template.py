@@ -14,7 +14,7 @@ from prism_photonics.units import InputError, nearest
 
 LIST_FIELDS = {"channels": "channel", "values": "value"}
 """Fields that hold a whole list, comma separated, and the field that holds one entry of it."""
-WHOLE_FIELDS = ("channel", "channels", "averages")
+WHOLE_FIELDS = ("channel", "channels", "averages", "slot", "port", "bus", "points", "range_number")
 _REAL_FORMAT = re.compile(r"(\.\d{1,2})?[efg]?")
 _WHOLE_FORMAT = re.compile(r"(0?\d)?d?")
 # What would turn the number that was checked into another one: a digit beside it, an exponent, a sign, a unit prefix.

@@ -7,12 +7,18 @@ import time
 from typing import Any, Literal, Protocol, final
 
 LARGEST_REPLY_BYTES = 1 << 20
+# A million samples of eight bytes.
+LARGEST_BLOCK_BYTES = 1 << 24
 Termination = Literal["auto", "\n", "\r", "\r\n"]
 _CHUNK_BYTES = 1 << 16
 
 
 class EndlessError(Exception):
-    """A line longer than `LARGEST_REPLY_BYTES`."""
+    """A line longer than `LARGEST_REPLY_BYTES`, or a block longer than `LARGEST_BLOCK_BYTES`."""
+
+
+class NoBlockError(Exception):
+    """An answer that does not begin as a block does; the message is its beginning."""
 
 
 class Wire(Protocol):
@@ -34,6 +40,13 @@ class Wire(Protocol):
         """The next line, without its end; the errors of `send`, and `EndlessError`."""
         ...
 
+    def receive_block(self, deadline: float) -> bytes:
+        """The data of the next definite-length block, whatever bytes it holds; as `receive`, and `NoBlockError`.
+
+        Source: IEEE 488.2-1992, 8.7.9 (definite length arbitrary block response data).
+        """
+        ...
+
     def unasked(self) -> bytes:
         """Bytes that arrived and were not read, as far as the line can say."""
         ...
@@ -51,7 +64,7 @@ class SocketWire:
         self._line = line
         self._ends = (b"\r", b"\n") if termination == "auto" else (termination.encode(),)
         self._buffer = bytearray()
-        self._after_return = False
+        self._after_return = self._after_block = False
         # A command and the question after it are two writes: with Nagle's algorithm each pair would take 40 ms.
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.setblocking(False)
@@ -77,13 +90,29 @@ class SocketWire:
                 raise EndlessError
             # The end may be two bytes, of which one has come.
             searched = max(0, len(self._buffer) - 1)
-            if not select.select([self._line], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise TimeoutError
-            with contextlib.suppress(BlockingIOError):
-                data = self._line.recv(_CHUNK_BYTES)
-                if not data:
-                    raise ConnectionResetError
-                self._buffer += data
+            self._more(deadline)
+
+    def receive_block(self, deadline: float) -> bytes:
+        """The data of the next block; see `Wire.receive_block`."""
+        while True:
+            self._drop_line_feed()
+            if (cut := block_ends(self._buffer)) is not None and len(self._buffer) >= cut[1]:
+                block = bytes(self._buffer[cut[0] : cut[1]])
+                del self._buffer[: cut[1]]
+                # Its line end may come later, or not at all.
+                self._after_block = True
+                return block
+            self._more(deadline)
+
+    def _more(self, deadline: float) -> None:
+        """Wait for bytes."""
+        if not select.select([self._line], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError
+        with contextlib.suppress(BlockingIOError):
+            data = self._line.recv(_CHUNK_BYTES)
+            if not data:
+                raise ConnectionResetError
+            self._buffer += data
 
     def unasked(self) -> bytes:
         """Bytes that arrived; see `Wire.unasked`."""
@@ -109,7 +138,13 @@ class SocketWire:
         return line
 
     def _drop_line_feed(self) -> None:
-        """The second half of a CR LF whose first half ended the line."""
+        """The second half of a CR LF whose first half ended the line, and the line end behind a block."""
+        while self._after_block and self._buffer:
+            if self._buffer[0] not in b"\r\n":
+                self._after_block = False
+            else:
+                self._after_block = self._buffer[0] != ord("\n")
+                del self._buffer[0]
         if self._after_return and self._buffer:
             self._after_return = False
             if self._buffer[0] == ord("\n"):
@@ -145,6 +180,26 @@ class VisaWire:
                 return bytes(reply)
         raise EndlessError
 
+    def receive_block(self, deadline: float) -> bytes:
+        """The data of the next block; see `Wire.receive_block`."""
+        # A byte of the data may be the one that ends a line.
+        ends = self._session.read_termination
+        self._session.read_termination = None
+        try:
+            reply, more = bytearray(), True
+            while True:
+                # More may follow, if only the line end, where VISA stopped because its buffer was full.
+                if (cut := block_ends(reply)) is not None and len(reply) >= cut[1] and not more:
+                    return bytes(reply[cut[0] : cut[1]])
+                left_s = deadline - time.monotonic()
+                if left_s <= 0.0:
+                    raise TimeoutError
+                self._session.timeout = max(1.0, 1e3 * left_s)
+                piece, status = self._session.visalib.read(self._session.session, _CHUNK_BYTES)
+                reply, more = reply + piece, status == _max_count()
+        finally:
+            self._session.read_termination = ends
+
     def unasked(self) -> bytes:
         """Nothing: a bus instrument speaks only when it is addressed."""
         return b""
@@ -158,3 +213,25 @@ def _max_count() -> Any:
     from pyvisa.constants import StatusCode
 
     return StatusCode.success_max_count_read
+
+
+def block_ends(data: bytes | bytearray) -> tuple[int, int] | None:
+    """Where the data of a block begin and end, or None where its header is not complete yet.
+
+    Raises:
+        NoBlockError: It is no block.
+        EndlessError: It is longer than any that is taken.
+    """
+    if not data:
+        return None
+    if data[0] != ord("#") or (len(data) > 1 and not 1 <= data[1] - ord("0") <= 9):
+        raise NoBlockError(repr(bytes(data[:40])))
+    first = 2 + (data[1] - ord("0")) if len(data) > 1 else 2
+    if len(data) < first or len(data) < 2:
+        return None
+    digits = bytes(data[2:first])
+    if not digits.isdigit():
+        raise NoBlockError(repr(bytes(data[:40])))
+    if int(digits) > LARGEST_BLOCK_BYTES:
+        raise EndlessError
+    return first, first + int(digits)

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.drivers import AbstractDriver
-from prism_photonics.chip.instruments import HeaterSource, LightSource
+from prism_photonics.chip.instruments import HeaterSource, LightSource, channel_map
+from prism_photonics.chip.laserfile import Laser
 from prism_photonics.chip.link import BenchError
 from prism_photonics.units import InputError
 
@@ -29,6 +30,15 @@ class Wired:
     sent: Float[ndarray, " channels"]
     known: bool = False
     answered: bool = False
+
+    @classmethod
+    def of(cls, driver: AbstractDriver, entry: Any) -> "Wired":
+        """An instrument at rest, on the channels of its table."""
+        mapped = channel_map(entry)
+        # Of a row with two channels, which of them it is stands beside its place.
+        length = min(map(len, mapped), default=0)
+        places = tuple(np.array([place[i] for place in mapped]) for i in range(length))
+        return cls(driver, entry, places, list(mapped.values()), np.zeros(len(mapped)))
 
     def write(self, volts: Float[ndarray, " channels"], *, limit_V: float) -> None:
         """Write voltages in V, no faster than the source's ramp allows; from beyond the limit there is but the jump."""
@@ -89,7 +99,9 @@ class Wired:
 
     def park(self, safe_voltage_V: float, *, limit_V: float) -> None:
         """Bring rings to the safe voltage in V, heaters to 0 mW, or put lines out."""
-        if isinstance(self.entry, LightSource):
+        if isinstance(self.entry, Laser):
+            self.driver.shine(lit=False)
+        elif isinstance(self.entry, LightSource):
             self.set_dark()
         elif isinstance(self.entry, HeaterSource):
             # Written though they may be off already.
@@ -110,32 +122,3 @@ class Wired:
     def set_dark(self) -> None:
         """Put the lines out, unless they are known to be."""
         self.set_light(np.zeros(len(self.channels)))
-
-    def refuse_faults(self, found: Float[ndarray, " channels"], *, limit_A: float) -> None:
-        """Refuse readings in A that are no numbers, or beyond a meter's range.
-
-        Raises:
-            BenchError: One is.
-        """
-        limit_A = self.entry.max_current_A or limit_A
-        beyond = np.flatnonzero(np.isfinite(found) & (np.abs(found) > limit_A))
-        if beyond.size:
-            i = int(beyond[0])
-            raise BenchError(
-                f"{self.driver.where} ({self.entry.resource}): row {int(self.places[0][i])} (channel "
-                f"{self.channels[i]}): reads {found[i]:.4g} A, beyond the meter's range of {limit_A:.4g} A; check "
-                "unit and range, or raise max_current_A"
-            )
-        bad = np.flatnonzero(~np.isfinite(found))
-        if bad.size:
-            i = int(bad[0])
-            overload = np.isinf(found[i])
-            raise BenchError(
-                f"{self.driver.where} ({self.entry.resource}): row {int(self.places[0][i])} (channel "
-                f"{self.channels[i]}): "
-                + (
-                    "overload: a saturated detector, or the meter's range is too small; raise the range"
-                    if overload
-                    else "the reading is not a number; check that channel and its detector"
-                )
-            )

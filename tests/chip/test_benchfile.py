@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_photonics.chip.bench import BenchChip
-from prism_photonics.chip.benchfile import BenchFile, wall_time_s
+from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.instruments import channel_map
 from prism_photonics.chip.template import Template
+from prism_photonics.chip.walltime import wall_time_s
 from prism_photonics.units import InputError
 
 FIELDS = ("channel", "channels", "value", "values")
@@ -62,7 +63,7 @@ def test_the_shipped_bench_holds_the_demonstrator(shipped, demo):
         ("trigger =", "trigg =", "unknown key 'current_meter.0.commands.trigg'; did you mean 'trigger'"),
         ("{values:.12g}", "{volts:.12g}", "unknown field {volts}; did you mean 'values'?"),
         ("FETC? (@{channels})", "FETC? (@{values})", "unknown field {values}"),
-        ('trigger = "INIT"', 'trigger = "INIT {channel}"', "unknown field {channel}"),
+        ('trigger = "INIT"', 'trigger = "INIT {value}"', "unknown field {value}"),
         ('name = "demo_8x8_virtual"', 'name = "Demo 8×8"', "name = 'Demo 8×8'"),
         ("[[current_meter]]", "[[current_meters]]", "unknown key 'current_meters'; did you mean 'current_meter'"),
         ('name = "demo_8x8_virtual"', 'name = "demo"\nvisa_library = "@os"', "visa_library = '@os'"),

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism_photonics.chip.bench import BenchChip
+from prism_photonics.chip.exchange import ALL_FIELDS
 from prism_photonics.chip.guard import Guard
 from prism_photonics.chip.resource import canonical, same_box
-from prism_photonics.chip.scpi import ALL_FIELDS
 from prism_photonics.chip.template import Template
 from prism_photonics.units import InputError
 

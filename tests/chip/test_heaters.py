@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prism_photonics.chip.bench import BenchChip
-from prism_photonics.chip.benchfile import BenchFile, wall_time_s
+from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.drivers import Links
 from prism_photonics.chip.heaters import heater_limit_mW, own_shift_pm, shift_by_others_pm
 from prism_photonics.chip.link import BenchError
@@ -14,6 +14,7 @@ from prism_photonics.chip.scpi import ScpiDriver
 from prism_photonics.chip.serve import serving
 from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.session import Client
+from prism_photonics.chip.walltime import wall_time_s
 from prism_photonics.lightpath.ring.heating import SUBSTRATE_UM, crosstalk_shift_pm, temperature_rise
 from prism_photonics.units import InputError
 

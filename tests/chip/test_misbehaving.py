@@ -186,7 +186,7 @@ def test_a_late_reply_is_never_taken_for_the_next_one(crooked, bench):
         bench.measure(LIGHT)
     crooked.spoil = lambda question, answer: [answer]
     time.sleep(0.6)
-    bench._meters[0].driver.recover()
+    bench._wired_meters[0].driver.recover()
     assert (np.abs(bench.measure(LIGHT)) < 1e-3).all()
 
 

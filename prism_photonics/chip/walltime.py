@@ -1,0 +1,120 @@
+"""Time that a job takes on the instruments of a bench file, dead times included."""
+
+from typing import Any
+
+from prism_photonics.chip.benchfile import BenchFile
+from prism_photonics.chip.instruments import channel_map
+from prism_photonics.chip.laserfile import Laser
+from prism_photonics.chip.meterfile import CurrentMeter
+
+
+def wall_time_s(bench: BenchFile, **counts: Any) -> float:
+    """Time that a job takes on the real instruments, an upper estimate.
+
+    Args:
+        bench: The bench.
+        **counts: As `wall_times_s` takes them.
+
+    Returns:
+        Settling, ramps over the whole range, commands one after the other, integration and sweeps, in s.
+    """
+    return sum(wall_times_s(bench, **counts).values())
+
+
+def wall_times_s(
+    bench: BenchFile,
+    *,
+    settings: int = 0,
+    lights: int = 0,
+    triggers: int = 0,
+    samples: int = 0,
+    heatings: int = 0,
+    sweeps: int = 0,
+    points: int = 0,
+    swept_nm: float | int = 0,
+    swept_samples: int = 0,
+) -> dict[str, float]:
+    """The same by what takes it.
+
+    Args:
+        bench: The bench.
+        settings: How often the ring voltages change.
+        lights: How often the light changes.
+        triggers: Readings of all rows.
+        samples: Converter samples, summed over all readings.
+        heatings: How often heater powers change.
+        sweeps: Stretches that the laser sweeps over.
+        points: Points of all sweeps.
+        swept_nm: Wavelengths that they pass over in nm.
+        swept_samples: Converter samples, summed over all points of all sweeps.
+
+    Returns:
+        Times in s: of voltage_source, heater_source, light_source or laser, and current_meter.
+    """
+    ramp_s = max(2.0 * e.max_voltage_V / e.ramp_V_s if e.ramp_V_s else 0.0 for e in bench.voltage_source)
+    checking_s = sum(
+        e.commands_for(len(channel_map(e)), e.commands.query) * e.command_s for e in bench.voltage_source if e.verify_V
+    )
+    setting_s = ramp_s + _settling_s(bench.voltage_source) + _writing_s(bench.voltage_source) + checking_s
+    meters_s = triggers * sum((_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter))
+    meters_s += samples * max(m.sample_s for m in bench.current_meter)
+    found = {"voltage_source": settings * setting_s}
+    if bench.heater_source:
+        found["heater_source"] = heatings * (_settling_s(bench.heater_source) + _writing_s(bench.heater_source))
+    if not bench.laser:
+        light_s = _settling_s(bench.light_source) + _writing_s(bench.light_source)
+        return found | {"light_source": lights * light_s, "current_meter": meters_s}
+    laser = bench.laser[0]
+    tuning_s = _tuning_s(laser)
+    found["laser"] = lights * tuning_s
+    # Each stretch: one question whether it is over more often than not, and the logs.
+    if laser.fastest_nm_s and all(m.commands.log for m in bench.current_meter):
+        commands = len(laser.commands.sweep) + 3
+        starting_s = laser.sweep_s + commands * (1 + bool(laser.commands.error)) * laser.command_s
+        sample_s = max(m.sample_s for m in bench.current_meter)
+        # The slower of laser and meters: a meter integrates within a step.
+        sweeping_s = max(swept_nm / laser.fastest_nm_s, swept_samples * sample_s, points / laser.highest_trigger_Hz)
+        found["laser"] += sweeps * starting_s + sweeping_s
+        meters_s += sweeps * sum(_logging_s(m) for m in bench.current_meter)
+    else:
+        found["laser"] += points * tuning_s
+        meters_s += points * sum((_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter))
+        meters_s += swept_samples * max(m.sample_s for m in bench.current_meter)
+    return found | {"current_meter": meters_s}
+
+
+def _settling_s(entries: list[Any]) -> float:
+    return max((e.settle_s for e in entries), default=0.0)
+
+
+def _writing_s(entries: list[Any]) -> float:
+    return sum(
+        (e.commands_for(len(channel_map(e)), e.commands.set) * (1 + bool(e.commands.error)) * e.command_s)
+        for e in entries
+    )
+
+
+def _tuning_s(laser: Laser) -> float:
+    """Time of one step to another wavelength: the command, its errors, settling and reading back."""
+    asked = 1 + bool(laser.commands.error) + bool(laser.commands.query) + bool(laser.commands.state)
+    return laser.settle_s + asked * laser.command_s
+
+
+def _reading_s(meter: CurrentMeter) -> float:
+    """Time of the commands of one reading: the trigger, the query whether it was accepted, and the answers."""
+    begun = 1 + bool(meter.commands.error) if meter.commands.trigger else 0
+    channels = len(channel_map(meter))
+    ranged_s = 0.0 if meter.commands.range else meter.range_s
+    return (meter.commands_for(channels, meter.commands.read) + begun) * meter.command_s + ranged_s
+
+
+def _logging_s(meter: CurrentMeter) -> float:
+    """Time of the commands that arm one meter for a sweep and fetch what it logged."""
+    channels, commands = len(channel_map(meter)), meter.commands
+    armed = sum(_times(text, channels) for text in (*commands.log, *commands.log_stop)) * (1 + bool(commands.error))
+    return (armed + _times(commands.log_read, channels) + bool(commands.log_state)) * meter.command_s
+
+
+def _times(text: str, channels: int) -> int:
+    """How often a command is sent: once for each channel where it names one."""
+    return channels if any(field in text for field in ("{channel}", "{slot", "{port")) else 1
