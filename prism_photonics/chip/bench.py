@@ -161,7 +161,7 @@ class BenchChip(AbstractChip):
             with undisturbed():
                 self._opened = False
                 atexit.unregister(self._at_exit)
-                troubles = self._parking.best_effort()
+                troubles = self._park_best_effort()
                 for wired in (w for w in self._all() if w.answered):
                     try:
                         wired.driver.close()
@@ -248,6 +248,9 @@ class BenchChip(AbstractChip):
                 clock_s=self._clock_s,
                 tally=self.tally,
             )
+
+    def _park_best_effort(self) -> list[str]:
+        return self._parking.best_effort()
 
     # ------------------------------------------------------------ light
 

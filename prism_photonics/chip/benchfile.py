@@ -43,7 +43,9 @@ class BenchFile(Table):
         self._refuse_wrong_light()
         for role, entries in self.roles():
             # Before any is enumerated.
-            if (count := sum(block.count() for entry in entries for block in entry.channels)) > LARGEST_BLOCK:
+            if (
+                count := sum(block.count() for entry in entries for block in getattr(entry, "channels", ()))
+            ) > LARGEST_BLOCK:
                 raise ValueError(f"{role}: its blocks hold {count} channels, more than the {LARGEST_BLOCK} of any chip")
         for i, source in enumerate(self.voltage_source):
             if abs(self.safe_voltage_V) > source.max_voltage_V:

@@ -29,16 +29,20 @@ HARMLESS = (
     "SYSTem:BEEPer[:IMMediate]", "SYSTem:BEEPer:STATe", "SYSTem:AZERo[:STATe]", "SYSTem:RSENse", "SYSTem:DATE",
     "SYSTem:TIME", "SYSTem:LFRequency", "SYSTem:KLOCk", "SYSTem:ZCHeck[:STATe]",
     "DIAGnostic:WAIT",
+    # Light, and how it is logged: a wavelength is no voltage, whatever box it is sent to.
+    "[SOURce]:WAVelength", "[SOURce]:WAVelength:SWEep:STARt", "[SOURce]:WAVelength:SWEep:STOP",
+    "[SOURce]:WAVelength:SWEep:STEP", "[SOURce]:WAVelength:SWEep:SPEed", "SENSe:LOGGing:POINts", "SENSe:RANGe",
+    "SENSe:RANGe:AUTO", "ROUTe:BUS",
 )  # fmt: skip
 """No number under these drives an output, whatever it is."""
 
-SWITCHES = ("OUTPut[:STATe]",)
+SWITCHES = ("OUTPut[:STATe]", "[SOURce]:POWer:STATe", "[SOURce]:WAVelength:SWEep:STATe")
 """On or off: 1, 0 or the words, for some outputs or all."""
 
 WORDED = (
     # When something happens.
-    "INITiate[:IMMediate]", "ABORt", "ARM[:SEQuence][:LAYer][:IMMediate]", "ARM[:SEQuence][:LAYer]:SOURce",
-    "TRIGger[:SEQuence][:IMMediate]", "TRIGger[:SEQuence]:SOURce",
+    "INITiate[:IMMediate]", "INITiate:LOGGing", "ABORt", "ARM[:SEQuence][:LAYer][:IMMediate]",
+    "ARM[:SEQuence][:LAYer]:SOURce", "TRIGger[:SEQuence][:IMMediate]", "TRIGger[:SEQuence]:SOURce",
     # How an output is switched off, and what stops it.
     "OUTPut:PROTection:CLEar", "OUTPut:SMODe", "OUTPut:OFF:MODE", "OUTPut:ENABle[:STATe]", "OUTPut:RELay[:STATe]",
     "[SOURce]:CLEar[:IMMediate]", "[SOURce]:VOLTage:PROTection:CLEar", "[SOURce]:CURRent:PROTection:CLEar",

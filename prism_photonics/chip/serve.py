@@ -180,7 +180,8 @@ async def _answer(chip: ServedChip, line: str, client: Client, writer: asyncio.S
             turn_ends_s = time.monotonic() + LONGEST_TURN_S
     if replies:
         await asyncio.sleep(chip.delay_s())
-        writer.write(";".join(replies).encode("ascii") + b"\n")
+        # A block of numbers has any byte; all else is ASCII.
+        writer.write(";".join(replies).encode("latin-1") + b"\n")
         await asyncio.wait_for(writer.drain(), LONGEST_SEND_S)
 
 

@@ -1,9 +1,8 @@
-"""A chip as one SCPI instrument: voltage source, heater source, modulators and current meter in one box.
+"""A chip as one SCPI instrument: voltage source, heater source, modulators or a laser, and current meter in one box.
 
 Here is what the box understands and how it settles; `serve` puts it on a socket, docs/bench.md has the grammar.
 """
 
-import itertools
 import math
 import re
 import time
@@ -16,6 +15,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import LONGEST_WAIT_S, AbstractChip
+from prism_photonics.chip.served_laser import LaserBox
+from prism_photonics.chip.served_text import NUMBER, channels_of, number_text, spelled, values_and_channels
 from prism_photonics.chip.session import Client, Ownership, Refusal
 from prism_photonics.units import InputError
 
@@ -25,8 +26,6 @@ SAMPLE_S = 1e-6
 # A first-order step is within exp(-10) of its end after ten time constants: below one code of a 14-bit driver.
 TIME_CONSTANTS = 10.0
 LARGEST_AVERAGES = 1 << 20
-_LIST = re.compile(r"\(@\s*([\d:,\s]*)\)\s*$")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 
 
 @dataclass
@@ -58,6 +57,7 @@ class ServedChip:
         over_voltage_attempts: Voltages beyond the chip's limit that reached the box; none was applied.
         over_power_attempts: The same of heater powers.
         triggers: Readings taken.
+        laser: The laser of a chip that has one.
     """
 
     def __init__(self, chip: AbstractChip, *, idn: str, time_scale: float = 1.0) -> None:
@@ -83,7 +83,10 @@ class ServedChip:
         self._reading: ndarray = np.zeros(0)
         self._ready_s = -math.inf
         self._ownership = Ownership()
-        self._handlers = dict(_spelled(self._commands()))
+        self.laser = (
+            None if chip.laser is None else LaserBox(chip, chip.laser, sample_s=SAMPLE_S, time_scale=time_scale)
+        )
+        self._handlers = dict(spelled(self._commands()))
 
     def answer(self, line: str, client: Client) -> tuple[str | None, float]:
         """Do what one line says.
@@ -158,16 +161,18 @@ class ServedChip:
         return None
 
     def _commands(self) -> dict[str, Callable[[str], str | None]]:
+        swept = {} if self.laser is None else self.laser.commands(lambda: self._averages, self._settle)
         return {
+            **swept,
             "*IDN?": lambda rest: self._idn,
             "*OPC?": lambda rest: "1",
             "*RST": self._reset,
             "SOURce:VOLTage": self._set_volts,
             "SOURce:VOLTage?": lambda rest: self._list(self._volts.sent.ravel(), rest),
-            "SOURce:VOLTage:LIMit?": lambda rest: _text(self._chip.max_voltage_V),
+            "SOURce:VOLTage:LIMit?": lambda rest: number_text(self._chip.max_voltage_V),
             "SOURce:HEATer": self._set_heat,
             "SOURce:HEATer?": lambda rest: self._list(self._heat.sent.ravel(), rest),
-            "SOURce:HEATer:LIMit?": lambda rest: _text(self._chip.max_heater_mW),
+            "SOURce:HEATer:LIMit?": lambda rest: number_text(self._chip.max_heater_mW),
             "SOURce:TRANsmission": self._set_light,
             "SOURce:TRANsmission?": lambda rest: self._list(self._light, rest),
             "SENSe:AVERage:COUNt": self._set_averages,
@@ -179,7 +184,7 @@ class ServedChip:
             "DIAGnostic:OVERPower?": lambda rest: str(self.over_power_attempts),
             "DIAGnostic:TRIGgers?": lambda rest: str(self.triggers),
             "DIAGnostic:WAIT": self._wait,
-            "DIAGnostic:CLOCk?": lambda rest: _text(self._chip.time_s),
+            "DIAGnostic:CLOCk?": lambda rest: number_text(self._chip.time_s),
         }
 
     # ------------------------------------------------------------ settings
@@ -189,9 +194,11 @@ class ServedChip:
         self._heat.send(np.zeros_like(self._heat.sent))
         self._light, self._averages = np.zeros_like(self._light), 1
         self._reading = np.zeros(0)
+        if self.laser is not None:
+            self.laser.reset()
 
     def _set_volts(self, rest: str) -> None:
-        values, channels = _values_and_channels(rest, self._volts.sent.size)
+        values, channels = values_and_channels(rest, self._volts.sent.size)
         # NaN is within no limit.
         beyond = sum(not abs(value) <= self._chip.max_voltage_V for value in values)
         if beyond:
@@ -205,7 +212,7 @@ class ServedChip:
         self._volts.send(volts)
 
     def _set_heat(self, rest: str) -> None:
-        values, channels = _values_and_channels(rest, self._heat.sent.size)
+        values, channels = values_and_channels(rest, self._heat.sent.size)
         if not self._chip.max_heater_mW:
             raise Refusal(-241, "Hardware missing; this chip has no heaters")
         beyond = sum(not 0.0 <= value <= self._chip.max_heater_mW for value in values)
@@ -217,7 +224,9 @@ class ServedChip:
         self._heat.send(power_mW)
 
     def _set_light(self, rest: str) -> None:
-        values, channels = _values_and_channels(rest, self._light.size)
+        if self.laser is not None:
+            raise Refusal(-241, "Hardware missing; one laser lights this chip, and no modulators")
+        values, channels = values_and_channels(rest, self._light.size)
         if not all(0.0 <= value <= 1.0 for value in values):
             raise Refusal(-222, "Data out of range")
         self._light = self._light.copy()
@@ -231,7 +240,7 @@ class ServedChip:
         self._averages = int(rest)
 
     def _wait(self, rest: str) -> None:
-        if not _NUMBER.fullmatch(rest) or not 0.0 <= float(rest) <= LONGEST_WAIT_S:
+        if not NUMBER.fullmatch(rest) or not 0.0 <= float(rest) <= LONGEST_WAIT_S:
             raise Refusal(-222, "Data out of range")
         wait = getattr(self._chip, "wait", None)
         if wait is None:
@@ -240,7 +249,8 @@ class ServedChip:
 
     # ------------------------------------------------------------ readings
 
-    def _trigger(self, rest: str) -> None:
+    def _settle(self) -> None:
+        """Bring the chip to the present voltages and heater powers."""
         volts, power_mW = self._volts.now(), self._heat.now()
         if not np.array_equal(volts, self._volts_on_chip):
             self._chip.set(volts)
@@ -248,9 +258,16 @@ class ServedChip:
         if not np.array_equal(power_mW, self._heat_on_chip):
             self._chip.heat(power_mW)
             self._heat_on_chip = power_mW
-        self._reading = self._chip.measure(self._light, averages=self._averages)
+
+    def _trigger(self, rest: str) -> None:
+        self._settle()
+        ranging_s = 0.0
+        if self.laser is None:
+            self._reading = self._chip.measure(self._light, averages=self._averages)
+        else:
+            self._reading, ranging_s = self.laser.measure(self._averages)
         self.triggers += 1
-        self._ready_s = time.monotonic() + self._averages * SAMPLE_S * self._time_scale
+        self._ready_s = time.monotonic() + (self._averages * SAMPLE_S + ranging_s) * self._time_scale
 
     def _fetch(self, rest: str) -> str:
         if not self._reading.size:
@@ -258,74 +275,25 @@ class ServedChip:
         return self._list(self._reading, rest)
 
     def _list(self, values: Float[ndarray, " channels"], rest: str) -> str:
-        channels = _channels(rest, values.size) if rest else range(values.size)
-        return ",".join(_text(values[channel]) for channel in channels)
-
-
-def _text(value: float) -> str:
-    """A number with all its digits; SCPI's own numbers for what is none."""
-    if math.isnan(value):
-        return "9.91E37"
-    return f"{math.copysign(9.9e37, value):.1E}" if math.isinf(value) else f"{value:.16E}"
-
-
-def _values_and_channels(rest: str, count: int) -> tuple[list[float], list[int]]:
-    match = _LIST.search(rest)
-    if not match:
-        raise Refusal(-109, "Missing parameter; want value,...,(@channel,...)")
-    words = [word.strip() for word in rest[: match.start()].rstrip().removesuffix(",").split(",")]
-    channels = _channels(rest[match.start() :], count)
-    values = [math.nan if word.upper() == "NAN" else float(word) for word in words if _is_number(word)]
-    if len(values) != len(words):
-        raise Refusal(-104, "Data type error")
-    if len(values) != len(channels):
-        raise Refusal(-108 if len(values) > len(channels) else -109, "Want one value per channel")
-    return values, channels
-
-
-def _is_number(word: str) -> bool:
-    return bool(_NUMBER.fullmatch(word)) or word.upper() == "NAN"
-
-
-def _channels(text: str, count: int) -> list[int]:
-    """Indices from 0 of a channel list such as ``(@1,3:5)``, whose channels count from 1."""
-    match = _LIST.fullmatch(text.strip())
-    if not match:
-        raise Refusal(-102, "Syntax error; want (@channel,...)")
-    found: list[int] = []
-    for part in match[1].split(","):
-        ends = [end.strip() for end in part.split(":")]
-        if len(ends) > 2 or not all(re.fullmatch(r"\d{1,9}", end) for end in ends):
-            raise Refusal(-102, "Syntax error; want (@channel,...)")
-        first, last = int(ends[0]), int(ends[-1])
-        if not 1 <= first <= last <= count:
-            raise Refusal(-222, "Data out of range; no such channel")
-        found += range(first - 1, last)
-        if len(found) > count:
-            raise Refusal(-223, "Too much data")
-    return found
-
-
-def _spelled[T](commands: dict[str, T]) -> Iterator[tuple[str, T]]:
-    """Every spelling of every command: each word in its short or its long form."""
-    for header, of_it in commands.items():
-        words = [(re.sub("[a-z]", "", word), word.upper()) for word in header.split(":")]
-        for spelling in itertools.product(*words):
-            yield ":".join(spelling), of_it
+        channels = channels_of(rest, values.size) if rest else range(values.size)
+        return ",".join(number_text(values[channel]) for channel in channels)
 
 
 # What a command sets, triggers, fetches or locks, by every spelling of its header.
 _SETS = dict(
-    _spelled(
+    spelled(
         {
             "*RST": ("voltages", "heaters", "light", "averages"),
             "SOURce:VOLTage": ("voltages",),
             "SOURce:HEATer": ("heaters",),
             "SOURce:TRANsmission": ("light",),
+            "SOURce:WAVelength": ("light",),
+            "SOURce:POWer:STATe": ("light",),
+            "ROUTe:BUS": ("light",),
             "SENSe:AVERage:COUNt": ("averages",),
         }
     )
 )
-_TRIGGERS = dict(_spelled({"INITiate": True, "READ?": True}))
-_FETCHES = dict(_spelled({"FETCh?": True}))
-_LOCKING = dict(_spelled({"SYSTem:LOCK:REQuest?": True, "SYSTem:LOCK:OWNer?": True, "SYSTem:LOCK:RELease": True}))
+_TRIGGERS = dict(spelled({"INITiate": True, "READ?": True, "SOURce:WAVelength:SWEep:STATe": True}))
+_FETCHES = dict(spelled({"FETCh?": True, "FETCh:LOGGing?": True, "READout:DATA?": True}))
+_LOCKING = dict(spelled({"SYSTem:LOCK:REQuest?": True, "SYSTem:LOCK:OWNer?": True, "SYSTem:LOCK:RELease": True}))

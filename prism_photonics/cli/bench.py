@@ -10,6 +10,11 @@ from prism_photonics.cli.arguments import Bench, Json, Seed, Spec, Untrimmed, fi
 from prism_photonics.cli.output import print_result, progress, warn
 from prism_photonics.units import InputError
 
+_Light = Annotated[
+    str,
+    typer.Option(metavar="KIND", help="comb: a modulator for each line; tunable_laser: one laser, one line at a time."),
+]
+
 
 def _instruments(what: str) -> typer.models.OptionInfo:
     return typer.Option(metavar="RESOURCE", help=f"VISA resource of {what}; several share its channels.")
@@ -20,7 +25,11 @@ def new(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="BENCH", help="The file.")] = Path("bench.toml"),
     voltage_source: Annotated[list[str] | None, _instruments("the rings' voltage source")] = None,
     heater_source: Annotated[list[str] | None, _instruments("the rings' heater source")] = None,
+    light: _Light = "comb",
     light_source: Annotated[list[str] | None, _instruments("the modulators' driver")] = None,
+    laser: Annotated[
+        list[str] | None, typer.Option(metavar="RESOURCE", help="VISA resource of the tunable laser.")
+    ] = None,
     current_meter: Annotated[list[str] | None, _instruments("the rows' current meter")] = None,
     served: Annotated[
         int | None,
@@ -43,14 +52,17 @@ def new(
     from prism_photonics.spec import load_spec
 
     chip_spec = load_spec(spec)
-    given = zip(ROLES, (voltage_source, heater_source, light_source, current_meter), strict=True)
+    given = zip(ROLES, (voltage_source, heater_source, light_source, laser, current_meter), strict=True)
     resources = {role: found for role, found in given if found}
     if served is not None and resources:
         role = next(iter(resources))
         raise InputError(f"--served {served}: a served chip is all instruments; leave out --{role.replace('_', '-')}")
     if out.exists():
         raise InputError(f"{out}: is there already, and may be filled in; choose another file with -o")
-    text = draft(chip_spec, resources=resources) if served is None else draft_served(chip_spec, served)
+    if served is None:
+        text = draft(chip_spec, resources=resources, light=light)
+    else:
+        text = draft_served(chip_spec, served, light=light)
     write_text(out, text)
     print_result({"bench": str(out), "fill_in": list(marks(parse_toml(text, where=str(out))))}, as_json)
 
@@ -64,6 +76,7 @@ def serve(
         typer.Option(min=0.0, max=1e3, callback=finite, help="Scale of settling and integration times; 0: none."),
     ] = 1.0,
     untrimmed: Untrimmed = False,
+    light: _Light = "comb",
 ) -> None:
     """Serve a virtual chip as SCPI instruments on loopback TCP, until Ctrl-C.
 
@@ -76,14 +89,16 @@ def serve(
     chip_spec = load_spec(spec)
     if untrimmed:
         require_heaters(chip_spec)
+    from prism_photonics.chip.draft import require_light
     from prism_photonics.chip.serve import require_free, resource_name
     from prism_photonics.chip.serve import serve as serve_chip
 
+    require_light(light)
     require_free(port)
     from prism_photonics.chip.served import ServedChip
     from prism_photonics.chip.virtual import VirtualChip
 
-    die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed)
+    die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed, light=light)
     idn = f"prism_photonics,{chip_spec.name},{die.label} spec:{chip_spec.hash[:12]},{__version__}"
     chip = ServedChip(die, idn=idn, time_scale=time_scale)
 
@@ -96,6 +111,8 @@ def serve(
     print(f"over_voltage_attempts: {chip.over_voltage_attempts}")
     print(f"over_power_attempts: {chip.over_power_attempts}")
     print(f"triggers: {chip.triggers}")
+    if chip.laser is not None:
+        print(f"sweeps: {chip.laser.sweeps}")
     raise typer.Exit(0 if chip.over_voltage_attempts == chip.over_power_attempts == 0 else 1)
 
 
@@ -109,6 +126,7 @@ def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
     from prism_photonics.chip.bench import BenchChip
     from prism_photonics.chip.benchfile import BenchFile
     from prism_photonics.chip.instruments import channel_map
+    from prism_photonics.chip.laserfile import Laser
     from prism_photonics.spec import load_spec
     from prism_photonics.workflow.bench import require_whole_range
 
@@ -118,9 +136,19 @@ def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
         names = list(chip.names)
     entries = [(f"{role}.{i}", e) for role, found in bench_file.roles() for i, e in enumerate(found)]
     result: dict[str, Any] = {
-        where: f"{name} at {entry.resource}, {len(channel_map(entry))} channels"
+        where: f"{name} at {entry.resource}, "
+        + (
+            f"{entry.shortest_nm:g} to {entry.longest_nm:g} nm"
+            if isinstance(entry, Laser)
+            else f"{len(channel_map(entry))} channels"
+        )
         for (where, entry), name in zip(entries, names, strict=True)
     }
+    result["light"] = (
+        "tunable_laser: one line at a time, full power only"
+        if bench_file.laser
+        else "comb: all lines, each at any power"
+    )
     result |= {
         "max_voltage_V": chip.max_voltage_V,
         "safe_voltage_V": bench_file.safe_voltage_V,

@@ -1,5 +1,7 @@
 """A bench file for one's own chip is complete but for its marks, and refused until the last one is filled in."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from prism_photonics.units import InputError
 FILLED = {
     "resource": '"TCPIP::10.0.0.5::5025::SOCKET"',
     "idn": '"Maker,Type"',
+    "error": '"SYST:ERR?"',
     "settle_s": "0.002",
     "sample_s": "1e-3",
     "set": '"VOLT {value},(@{channel})"',
@@ -51,6 +54,63 @@ def test_a_filled_in_draft_holds_the_chip(which, request, tmp_path):
     assert channel_map(chip.bench.voltage_source[0])[(spec.chip.rows - 1, spec.chip.rings - 1)] == (
         spec.chip.rows * spec.chip.rings
     )
+
+
+LASER_FILLED = FILLED | {
+    "shortest_nm": "1500.0",
+    "longest_nm": "1600.0",
+    "wavelength_error_pm": "10.0",
+    "jitter_pm": "1.0",
+    "slowest_nm_s": "0.5",
+    "fastest_nm_s": "50.0",
+    "sweep_s": "1.0",
+    "wavelength_unit": '"m"',
+    "log_unit": '"m"',
+    "log_format": '"float64"',
+    "ranges_A": "[1e-6, 1e-4]",
+}
+
+
+def fill_laser(text):
+    """A laser's file after its user has taken the commands that each mark suggests."""
+    lines = []
+    for line in text.splitlines():
+        line = re.sub(f'"{MARK}: what makes[^"]*"', "[1.0, 1.1]", line)
+        key, _, value = line.partition(" = ")
+        if value.startswith((f'"{MARK}', f'["{MARK}')):
+            suggested = re.sub(f'{MARK}: such as ([^"]*)', r"\1", value)
+            line = f"{key} = {LASER_FILLED.get(key, suggested)}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def test_a_draft_for_a_laser_holds_a_pair_of_meter_channels_for_each_row(small, tmp_path):
+    path, text = tmp_path / "bench.toml", draft(small, light="tunable_laser")
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"not filled in yet; .* more are marked FILL IN"):
+        BenchFile.from_toml(path)
+    path.write_text(fill_laser(text))
+    chip = BenchChip(small, path)
+    assert chip.laser is not None
+    assert (chip.laser.shortest_nm, chip.laser.speed_nm_s, chip.laser.dead_s) == (1500.0, 50.0, 1.0)
+    assert channel_map(chip.bench.current_meter[0]) == {
+        (0, "through"): 1, (0, "drop"): 2, (1, "through"): 3, (1, "drop"): 4,
+    }  # fmt: skip
+    assert chip.bench.current_meter[0].weights()[(1, "drop")] == -1.1
+
+
+@pytest.mark.parametrize(
+    ("light", "resources", "message"),
+    [
+        ("tunable_laser", {"light_source": ["A"]}, "light_source A: a bench whose light is 'tunable_laser' has none"),
+        ("comb", {"laser": ["A"]}, "laser A: a bench whose light is 'comb' has none; leave it out, or give the other"),
+        ("tunable_laser", {"laser": ["A", "B"]}, "laser: 2 instruments for 1 bench"),
+        ("laser", {}, r"--light laser: unknown kind of light; did you mean 'tunable_laser'\?"),
+    ],
+)
+def test_light_that_does_not_fit_is_refused(small, light, resources, message):
+    with pytest.raises(InputError, match=message):
+        draft(small, light=light, resources=resources)
 
 
 def test_a_draft_is_refused_in_one_line_until_its_last_mark_is_filled_in(small, tmp_path):
