@@ -24,7 +24,8 @@ _SETTLE = {
     LASER: "time in s in which it comes to another wavelength, such as 0.3",
     METER: "time in s in which its input settles, such as 0.001",
 }
-# Design choices: twice the settling time of a served chip; what its laser logs is off at most, by ten sigma.
+# Design choices: twice the settling time of a served chip; what its laser logs is off at most, by ten sigma; and a time
+# in which a busy machine has compiled its first reading.
 _SERVED_SETTLE_S, SERVED_ERROR_PM, SERVED_TIMEOUT_S = 2 * SETTLE_S, 2.0, 60.0
 _LASER_KEYS = {
     "shortest_nm": "end of its range in nm, such as 1500.0",
