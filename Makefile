@@ -1,13 +1,14 @@
 # Everything runs from .venv; a stamp file in it remembers what is installed, so a second call is instant.
 # `demo` needs the main job's packages only; `test`, `lint` and `docs` add the rest on top (same versions), never remove
-# it. Every package is checked against its hash in the lock.
+# it. Every package is checked against its hash in the lock, and compiled to bytecode once: uv leaves that to the first
+# import, and where Python may write none every process compiles JAX anew, seconds each.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 MAIN := $(VENV)/.main-installed
 ALL := $(VENV)/.all-installed
-PIP_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PIP_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 # A file's tests stay in one process, which compiles for them once; files go in the order that tests/conftest.py gives.

@@ -43,9 +43,16 @@ def test_prism_check_needs_neither_a_simulator_nor_a_drawing_tool():
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("module", ["workflow.session", "workflow.job", "cli.calibration", "report.page"])
+@pytest.mark.parametrize("module", ["cli.calibration", "workflow.job", "report.page"])
 def test_a_calibration_waits_for_neither_sax_nor_a_drawing_tool(module):
     assert not loaded_after(f"import prism_photonics.{module}") & {"sax", "gdsfactory", "klayout", "torch", "sympy"}
+
+
+def test_the_circuit_and_the_calibration_load_no_file_format_no_optimizer_and_nothing_that_plots():
+    modules = ("circuit.row", "calibration.calibration", "chip.virtual", "workflow.session")
+    loaded = loaded_after(f"import {', '.join(f'prism_photonics.{module}' for module in modules)}")
+    assert "equinox" in loaded
+    assert not loaded & {"sax", "xarray", "pandas", "scipy", "matplotlib", "dask", "gdsfactory", "torch"}
 
 
 def test_sax_is_there_for_who_solves_a_netlist():

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import minimize, nnls
-from scipy.special import ndtr
 
 SMALLEST_FOR_MOMENTS = 0.5
 """LSB. Sheppard's correction step²/12 errs by exp(-2π²σ²/step²) of its size: 0.7 % at half a step."""
@@ -54,6 +52,9 @@ def fit_noise(study: NoiseStudy) -> tuple[Float[np.ndarray, " 4"], bool]:
 
 
 def _by_moments(study: NoiseStudy) -> Float[np.ndarray, " 4"]:
+    # Here and below: SciPy's optimizer takes long to load, and whoever only calibrates needs none of it.
+    from scipy.optimize import nnls
+
     own = study.step**2 / 12
     variance = study.codes.var(axis=1, ddof=1) * study.step**2
 
@@ -70,6 +71,9 @@ def _by_moments(study: NoiseStudy) -> Float[np.ndarray, " 4"]:
 
 
 def _by_likelihood(study: NoiseStudy) -> Float[np.ndarray, " 4"]:
+    from scipy.optimize import minimize
+    from scipy.special import ndtr
+
     lowest = study.codes.min(axis=1, keepdims=True)
     width = int((study.codes - lowest).max()) + 1
     counts = np.stack([(study.codes - lowest == code).sum(axis=1) for code in range(width)], axis=1)

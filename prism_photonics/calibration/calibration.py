@@ -7,7 +7,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
@@ -27,6 +26,8 @@ from prism_photonics.calibration.unknowns import (
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.codec.modulation import modulate
+from prism_photonics.files.datasets import Dataset
+from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import split
 from prism_photonics.units import InputError
@@ -92,12 +93,12 @@ class Calibration(eqx.Module):
         return self.triggers / self.wl_um.shape[0]
 
     @property
-    def offset_pm(self) -> Float[Array, "rows rings"]:
+    def offset_pm(self) -> Float[Numbers, "rows rings"]:
         """Each ring's resonance shift from fabrication, in pm."""
         return of_row(self.rows.rings.offset_pm)
 
     @property
-    def offset_std_pm(self) -> Float[Array, "rows rings"]:
+    def offset_std_pm(self) -> Float[Numbers, "rows rings"]:
         """Its standard error, in pm."""
         return of_row(self.std.offset * self.scatter.offset_pm)
 
@@ -149,7 +150,7 @@ def predicted_weights(calibration: Calibration, volts: Float[Array, "rows rings"
     return of_row(calibration.effective_scale() * transmission)
 
 
-def of_row(by_bus: Float[Array, "rows buses channels"]) -> Float[Array, "rows rings"]:
+def of_row(by_bus: Float[Numbers, "rows buses channels"]) -> Float[Numbers, "rows rings"]:
     """A row's rings one after the other, bus by bus."""
     return by_bus.reshape(by_bus.shape[0], -1)
 
@@ -186,7 +187,7 @@ def calibrate(
 
 
 def from_survey(
-    survey: xr.Dataset,
+    survey: Dataset,
     spec: ChipSpec,
     *,
     key: PRNGKeyArray,

@@ -1,13 +1,13 @@
 """Drift against noise: change of a reading by drift within a time, over the reading's noise."""
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.drift.state import HOUR_S, thermal_patterns_pm
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.lightpath.ring.model import fwhm_pm
 from prism_photonics.spec import ChipSpec
@@ -40,7 +40,7 @@ def wandered_pm(seconds: float, spec: ChipSpec) -> float:
     return spec.drift.wander_pm_rthour * np.sqrt(seconds / HOUR_S / 6.0)
 
 
-def drift_matters(survey: xr.Dataset, spec: ChipSpec, *, seconds: float | None = None) -> bool:
+def drift_matters(survey: Dataset, spec: ChipSpec, *, seconds: float | None = None) -> bool:
     """Whether a chip drifts by more than its survey's noise, while that is taken or in another time in s."""
     seconds = float(np.ptp(survey.time_s.values)) if seconds is None else seconds
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)

@@ -6,11 +6,11 @@ A fault leaves its rings out of fit, programming and validation; the rest of the
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place, inverse
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -68,7 +68,7 @@ class Usable:
     whole_rows: Bool[ndarray, " rows"]
 
 
-def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
+def find_faults(survey: Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     """The faults that a survey shows, each ring named once by the line that it serves; rows and lines come first.
 
     Args:
@@ -150,14 +150,14 @@ def find_faults(survey: xr.Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     return tuple(faults)
 
 
-def lit_currents_A(survey: xr.Dataset) -> Float[ndarray, "settings rings rows"]:
+def lit_currents_A(survey: Dataset) -> Float[ndarray, "settings rings rows"]:
     """Readings less their dark level in A; NaN where either is no number."""
     current_A, dark_A = survey.current_A.values, survey.dark_A.values[:, None]
     seen = np.isfinite(current_A) & np.isfinite(dark_A)
     return np.where(seen, np.where(seen, current_A, 0.0) - np.where(seen, dark_A, 0.0), np.nan)
 
 
-def usable(survey: xr.Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> Usable:
+def usable(survey: Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> Usable:
     """The readings of a survey without those that its faults spoil.
 
     A ring that stands still is left out of what is programmed, but its readings tell where it stands: its neighbours

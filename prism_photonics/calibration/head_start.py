@@ -10,7 +10,6 @@ import threading
 from types import TracebackType
 from typing import final
 
-import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
@@ -18,11 +17,12 @@ from prism_photonics.calibration.faults import find_faults
 from prism_photonics.calibration.portions import abandonable
 from prism_photonics.calibration.survey_fit import rough_start
 from prism_photonics.calibration.survey_readings import fit_readings
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 
-def head_start(head: xr.Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Float[ndarray, "all unknowns"]:
+def head_start(head: Dataset, spec: ChipSpec, *, key: PRNGKeyArray) -> Float[ndarray, "all unknowns"]:
     """Unknowns of every bus of every row, from which the fit of the whole survey begins.
 
     Args:
@@ -46,7 +46,7 @@ class HeadStart:
         self._found: Float[ndarray, "all unknowns"] | None = None
         self._error: BaseException | None = None
 
-    def begin(self, head: xr.Dataset) -> None:
+    def begin(self, head: Dataset) -> None:
         """Begin with a survey's first settings; the caller goes on reading."""
         # A daemon: should the program be told to end, it does not wait for a fit.
         self._thread = threading.Thread(target=self._work, args=(head,), name="head start", daemon=True)
@@ -78,7 +78,7 @@ class HeadStart:
         # Not waited for: after Ctrl-C the rings are to be parked at once.
         self._left.set()
 
-    def _work(self, head: xr.Dataset) -> None:
+    def _work(self, head: Dataset) -> None:
         try:
             with abandonable(self._left):
                 self._found = head_start(head, self._spec, key=self._key)

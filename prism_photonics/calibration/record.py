@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 
 from prism_photonics.calibration.calibration import Calibration, blank_calibration
 from prism_photonics.calibration.faults import Fault, find_faults
@@ -27,6 +26,7 @@ from prism_photonics.calibration.record_fields import (
 )
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.files import write_bytes
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.files.fields import Field, Number, require_arrays, require_values, shown
 from prism_photonics.files.migration import migrated
 from prism_photonics.spec import ChipSpec
@@ -44,7 +44,7 @@ def leaves(calibration: Calibration) -> dict[str, np.ndarray]:
     return {"".join(str(part) for part in path).lstrip("."): np.asarray(leaf) for path, leaf in flat}
 
 
-def write_dataset(dataset: xr.Dataset, path: Path) -> None:
+def write_dataset(dataset: Dataset, path: Path) -> None:
     """Write a dataset to ``path`` in one step: a reader sees the old file or the new one, never half.
 
     Raises:
@@ -56,7 +56,7 @@ def write_dataset(dataset: xr.Dataset, path: Path) -> None:
     write_bytes(path, content)
 
 
-def write_record(path: str | Path, calibration: Calibration, survey: xr.Dataset, spec: ChipSpec, **attrs: Any) -> None:
+def write_record(path: str | Path, calibration: Calibration, survey: Dataset, spec: ChipSpec, **attrs: Any) -> None:
     """Write a calibration with the survey that it came from and the spec that it belongs to."""
     arrays = {
         f"fit.{name}": (tuple(f"{name}.{i}" for i in range(a.ndim)), a) for name, a in leaves(calibration).items()
@@ -76,10 +76,10 @@ def read_dataset(
     arrays: Mapping[str, Number] = {},
     attributes: Mapping[str, Field] = {},
     sizes: Mapping[str, int] = {},
-    older: Mapping[int, Callable[[xr.Dataset], xr.Dataset]] = {},
+    older: Mapping[int, Callable[[Dataset], Dataset]] = {},
     cure: str = CURE,
     former: str = "",
-) -> xr.Dataset:
+) -> Dataset:
     """Read a dataset that `write_dataset` wrote, whole and unedited, and with numbers that can be; or say why not.
 
     Args:
@@ -99,6 +99,8 @@ def read_dataset(
         InputError: Missing, truncated, edited, of another schema, without one of the arrays, or with a number that
             cannot be.
     """
+    import xarray as xr
+
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise InputError(f"{path}: more than {LARGEST_BYTES} bytes, want a record; {cure}")
@@ -154,7 +156,7 @@ def recorded_faults(path: str | Path) -> tuple[Fault, ...]:
     return find_faults(*_read(Path(path)))
 
 
-def recorded_survey(path: str | Path) -> xr.Dataset:
+def recorded_survey(path: str | Path) -> Dataset:
     """The survey that a record's calibration was fitted to.
 
     Raises:
@@ -181,7 +183,7 @@ def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
     chip.assign(dataset.channel_of_ring.values.astype(int), dataset.heater_mW.values)
 
 
-def _read(path: Path) -> tuple[xr.Dataset, ChipSpec]:
+def _read(path: Path) -> tuple[Dataset, ChipSpec]:
     """A record's dataset, its survey checked against the spec inside."""
     dataset = read_dataset(path, schema=SCHEMA, attributes=ATTRIBUTES, older={4: _counted})
     try:
@@ -198,17 +200,17 @@ def _read(path: Path) -> tuple[xr.Dataset, ChipSpec]:
     return dataset, spec
 
 
-def _counted(dataset: xr.Dataset) -> xr.Dataset:
+def _counted(dataset: Dataset) -> Dataset:
     """From schema 4, which did not count the readings that gave no number."""
     return dataset.assign_attrs(lost_readings=_lost(dataset))
 
 
-def _lost(survey: xr.Dataset) -> int:
+def _lost(survey: Dataset) -> int:
     """Readings that gave no number."""
     return sum(int((~np.isfinite(survey[name].values)).sum()) for name in ("current_A", "dark_A") if name in survey)
 
 
-def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration:
+def _calibration(path: Path, dataset: Dataset, spec: ChipSpec) -> Calibration:
     template = blank_calibration(spec, triggers=dataset.attrs["triggers"])
     blank = leaves(template)
     scatter = [name.removeprefix("scatter.") for name in blank if name.startswith("scatter.")]
@@ -225,7 +227,7 @@ def _calibration(path: Path, dataset: xr.Dataset, spec: ChipSpec) -> Calibration
     return jax.tree_util.tree_unflatten(tree, found)
 
 
-def _content_hash(dataset: xr.Dataset) -> str:
+def _content_hash(dataset: Dataset) -> str:
     """SHA-256 over every array and attribute by name: one changed number is noticed."""
     digest = hashlib.sha256()
     for name, value in sorted(dataset.attrs.items()):

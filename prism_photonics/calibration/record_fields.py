@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-import xarray as xr
 
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -119,7 +119,7 @@ def fit_fields(scatter: tuple[str, ...]) -> dict[str, Number]:
     return {f"fit.{name}": replace(field, axes=on, empty="gap" in on) for name, (on, field) in table.items()}
 
 
-def require_survey(source: str, dataset: xr.Dataset, *, cure: str) -> None:
+def require_survey(source: str, dataset: Dataset, *, cure: str) -> None:
     """Refuse an inconsistent survey: decreasing time, lines served twice, or a wrong count of lost readings.
 
     Raises:

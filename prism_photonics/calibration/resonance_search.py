@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
@@ -24,6 +23,7 @@ from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import own_shift_pm, require_heaters, shift_by_others_pm
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
+from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
@@ -70,7 +70,7 @@ class Search:
     heaters: HeaterCorrection
     spec_hash: str
 
-    def dataset(self) -> xr.Dataset:
+    def dataset(self) -> Dataset:
         """The search as a stage's record."""
         by_ring = lambda array: np.asarray(array, dtype=float).reshape(len(array), -1)  # noqa: E731
         arrays = {
@@ -82,7 +82,7 @@ class Search:
             "tuning_pm": (self.assignment.tuning_pm, "pm", "how far heat moves it"),
             "power_mW": (self.power_mW, "mW", "heater power that does"),
         }
-        return xr.Dataset(
+        return dataset_of(
             {name: (("row", "ring"), by_ring(a), {"units": u, "long_name": t}) for name, (a, u, t) in arrays.items()},
             attrs={
                 "schema": SCHEMA, "stage": "search", "spec_hash": self.spec_hash, "fwhm_pm": self.fwhm_pm,

@@ -7,14 +7,15 @@ that a laboratory asks, in its units.
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.faults import lit_currents_A
+from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
 from prism_photonics.lightpath.waveguide.model import path_phase
 from prism_photonics.units import PM_PER_UM
@@ -27,7 +28,7 @@ Entry = tuple[tuple[str, ...], Any, str, str]
 """Axes, values, unit, meaning."""
 
 
-def stages(calibration: Calibration, survey: xr.Dataset) -> dict[str, xr.Dataset]:
+def stages(calibration: Calibration, survey: Dataset) -> dict[str, Dataset]:
     """The stages of a calibration by name, in the order of `STAGES`; a ``…_std`` is the standard error of its like.
 
     Args:
@@ -38,6 +39,8 @@ def stages(calibration: Calibration, survey: xr.Dataset) -> dict[str, xr.Dataset
         Datasets whose every array says its unit and its meaning. Rings count by place along the row, bus by bus, lines
         and all that belongs to them by channel.
     """
+    # What is computed here is a few sums of many sizes: JAX would compile a program for each.
+    calibration = jax.tree.map(np.asarray, calibration)
     found = (_dark(calibration, survey), _power(calibration), _resonance(calibration), _tuning(calibration))
     attrs = {"schema": SCHEMA, "spec_hash": calibration.spec_hash}
     return {
@@ -46,7 +49,7 @@ def stages(calibration: Calibration, survey: xr.Dataset) -> dict[str, xr.Dataset
     }
 
 
-def _dark(calibration: Calibration, survey: xr.Dataset) -> dict[str, Entry]:
+def _dark(calibration: Calibration, survey: Dataset) -> dict[str, Entry]:
     """Each row's reading without light, and the leak of dark modulators."""
     reading_A = np.asarray(survey.dark_A.values)
     lit_A = lit_currents_A(survey).sum(1)
@@ -173,9 +176,9 @@ def _by_ring(by_bus: Any) -> Float[ndarray, "rows rings"]:
     return array.reshape(array.shape[0], -1)
 
 
-def _dataset(entries: Mapping[str, Entry], attrs: Mapping[str, Any]) -> xr.Dataset:
+def _dataset(entries: Mapping[str, Entry], attrs: Mapping[str, Any]) -> Dataset:
     arrays = {}
     for name, (axes, values, unit, meaning) in entries.items():
         numbers = np.asarray(values, dtype=float)
         arrays[name] = (axes, numbers, {"units": unit, "long_name": meaning})
-    return xr.Dataset(arrays, attrs=dict(attrs))
+    return dataset_of(arrays, attrs)

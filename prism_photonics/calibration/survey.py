@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
@@ -14,6 +13,7 @@ from prism_photonics.calibration.faults import TELLING_SETTINGS, Fault, find_fau
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
+from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, sample_noise_A, white_noise_A2
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import shuffled, split, uniform
@@ -97,7 +97,7 @@ def take_survey(
     key: PRNGKeyArray,
     settings: int | None = None,
     averages: int | None = None,
-) -> xr.Dataset:
+) -> Dataset:
     """Measure every channel alone, and the dark level, at random settings of all rings.
 
     A modulator that is dark still leaks a little, so the dark level moves with the rings and is taken at each setting.
@@ -130,8 +130,8 @@ def survey_and_faults(
     key: PRNGKeyArray,
     settings: int | None = None,
     averages: int | None = None,
-    at_head: Callable[[xr.Dataset], None] = lambda head: None,
-) -> tuple[xr.Dataset, tuple[Fault, ...]]:
+    at_head: Callable[[Dataset], None] = lambda head: None,
+) -> tuple[Dataset, tuple[Fault, ...]]:
     """The survey, and the faults that it shows; arguments and errors are those of `take_survey`.
 
     ``at_head`` is given the survey's first settings, as of `head_of`, as soon as they are read.
@@ -183,7 +183,7 @@ def survey_and_faults(
     return survey, faults
 
 
-def head_of(survey: xr.Dataset, spec: ChipSpec) -> xr.Dataset | None:
+def head_of(survey: Dataset, spec: ChipSpec) -> Dataset | None:
     """The first settings of a survey, as if it had ended there; None where they are too few to tell anything."""
     probes = int(survey.attrs.get("probes", 0))
     settings = head_settings(survey.sizes["setting"] - probes)
@@ -205,9 +205,9 @@ class _Taken(NamedTuple):
     time_s: Float[ndarray, " channels"]
 
 
-def _dataset(chip: AbstractChip, spec: ChipSpec, taken: list[_Taken], averages: int, *, probes: int = 0) -> xr.Dataset:
+def _dataset(chip: AbstractChip, spec: ChipSpec, taken: list[_Taken], averages: int, *, probes: int = 0) -> Dataset:
     volts_V, dark_A, current_A, time_s = (np.stack(part) for part in zip(*taken, strict=True))
-    survey = xr.Dataset(
+    survey = dataset_of(
         {
             "volts_V": (("setting", "row", "ring"), volts_V, {"units": "V"}),
             "current_A": (("setting", "channel", "row"), current_A, {"units": "A"}),

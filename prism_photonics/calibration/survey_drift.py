@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -23,6 +22,7 @@ from prism_photonics.calibration.descent import normal
 from prism_photonics.calibration.portions import each_portion, in_portions
 from prism_photonics.drift.process import FilmCharge
 from prism_photonics.drift.state import FILM_SCATTER
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.spec import ChipSpec
 
 # Between knots the temperature runs straight. Design choice.
@@ -51,7 +51,7 @@ class SurveyDrift:
         return cls(time_s, np.zeros((*time_s.shape, 3)), 0.0)
 
 
-def film_after(survey: xr.Dataset, spec: ChipSpec) -> FilmCharge:
+def film_after(survey: Dataset, spec: ChipSpec) -> FilmCharge:
     """The film's charge at a survey's end."""
     film, start_s = FilmCharge(spec.profile, survey.volts_V.shape[1:]), 0.0
     for volts, end_s in zip(survey.volts_V.values, survey.time_s.values.max(1), strict=True):

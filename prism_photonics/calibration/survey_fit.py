@@ -6,7 +6,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
@@ -20,6 +19,7 @@ from prism_photonics.calibration.survey_readings import FitReadings
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, designed_gain_A
 from prism_photonics.circuit.params import assigned_bank
 from prism_photonics.drift.state import thermal_patterns_pm
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import generator
 
@@ -58,7 +58,7 @@ class RowFit(eqx.Module):
 
 
 def rough_start(
-    head: xr.Dataset, spec: ChipSpec, readings: FitReadings, *, key: PRNGKeyArray
+    head: Dataset, spec: ChipSpec, readings: FitReadings, *, key: PRNGKeyArray
 ) -> Float[ndarray, "all unknowns"]:
     """Unknowns of every bus that roughly explain a survey's first settings.
 
@@ -79,7 +79,7 @@ def rough_start(
 
 
 def fit_survey(
-    survey: xr.Dataset,
+    survey: Dataset,
     spec: ChipSpec,
     given: FitReadings,
     *,
@@ -173,7 +173,7 @@ def bus_surveys(
     return terms, terms.applied(readings, SurveyDrift.none(time_s))
 
 
-def _of_survey(survey: xr.Dataset, spec: ChipSpec, given: FitReadings) -> tuple[DriftTerms, BusSurvey]:
+def _of_survey(survey: Dataset, spec: ChipSpec, given: FitReadings) -> tuple[DriftTerms, BusSurvey]:
     return bus_surveys(
         spec,
         volts=given.volts,

@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.faults import Fault, Usable, lit_currents_A, usable
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.spec import ChipSpec
 
 
@@ -28,7 +28,7 @@ class FitReadings(NamedTuple):
     use: Usable
 
 
-def fit_readings(survey: xr.Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> FitReadings:
+def fit_readings(survey: Dataset, faults: tuple[Fault, ...], spec: ChipSpec) -> FitReadings:
     """Leave out of a survey what its faults spoil."""
     use = usable(survey, faults, spec)
     # A ring that stands still is a ring at one voltage; its offset tells which.

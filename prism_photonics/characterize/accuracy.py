@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
@@ -17,6 +16,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.codec.encoding import RAILS, SHOTS, encode
 from prism_photonics.drift.tracker import Tracker, pilot_plan
+from prism_photonics.files.datasets import dataset_of
 from prism_photonics.files.fields import (
     SPEC_HASH,
     YES_NO,
@@ -162,7 +162,7 @@ class Validation:
         """Write atomically as netCDF."""
         arrays = {name: (field.axes, getattr(self, name)) for name, field in ARRAYS.items()}
         attrs = {name: getattr(self, name) for name in ATTRIBUTES}
-        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), Path(path))
+        write_dataset(dataset_of(arrays, attrs={"schema": SCHEMA, **attrs}), Path(path))
 
     @classmethod
     def read(cls, path: str | Path, spec: ChipSpec | None = None) -> "Validation":

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float, PRNGKeyArray
 from numpy import ndarray
 
@@ -19,6 +18,7 @@ from prism_photonics.characterize.weights import bits, measure_weights, numbers_
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.drift.tracker import Tracker
+from prism_photonics.files.datasets import dataset_of
 from prism_photonics.files.fields import SPEC_HASH, YES_NO, Field, Number, Text, require_range
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
@@ -86,7 +86,7 @@ class Trimmed:
             "stage": "trim",
             **{name: getattr(self, name) for name in ("spec_hash", "drift_readings")},
         }
-        write_dataset(xr.Dataset(arrays, attrs=attrs), path)
+        write_dataset(dataset_of(arrays, attrs=attrs), path)
 
     @classmethod
     def read(cls, path: Path, spec: ChipSpec | None = None) -> "Trimmed":

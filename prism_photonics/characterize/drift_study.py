@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
@@ -15,6 +14,7 @@ from prism_photonics.characterize.records import read_measurements
 from prism_photonics.characterize.weights import measure_weights, numbers_only
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.tracker import Tracker
+from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, shown
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
@@ -55,7 +55,7 @@ class DriftStudy:
     def write(self, path: str | Path) -> None:
         """Write atomically as netCDF."""
         arrays = {name: (field.axes, getattr(self, name)) for name, field in ARRAYS.items()}
-        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, "spec_hash": self.spec_hash}), Path(path))
+        write_dataset(dataset_of(arrays, attrs={"schema": SCHEMA, "spec_hash": self.spec_hash}), Path(path))
 
     @classmethod
     def read(cls, path: str | Path, spec: ChipSpec | None = None) -> "DriftStudy":
@@ -77,7 +77,7 @@ class DriftStudy:
         return found
 
 
-def _numbers_only(dataset: xr.Dataset) -> xr.Dataset:
+def _numbers_only(dataset: Dataset) -> Dataset:
     """From schema 1, which kept what the meter of a dead detector says: rings that never gave a number changed by 0."""
     dead = ~np.isfinite(dataset.change.values).any((0, 1))
     return dataset.assign({name: dataset[name].where(~dead, 0.0) for name in ("change", "change_std")})

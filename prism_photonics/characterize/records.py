@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from prism_photonics.calibration.record import CURE, read_dataset
 from prism_photonics.calibration.record_fields import sizes
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.files.fields import Field, Number, require_spec_hash
 from prism_photonics.spec import ChipSpec
 
@@ -19,7 +18,7 @@ def read_measurements(
     schema: str,
     arrays: Mapping[str, Number],
     attributes: Mapping[str, Field],
-    older: Mapping[int, Callable[[xr.Dataset], xr.Dataset]] = {},
+    older: Mapping[int, Callable[[Dataset], Dataset]] = {},
 ) -> dict[str, Any]:
     """The values of a file by their names: NumPy arrays, and attributes as numbers and texts.
 
@@ -41,7 +40,7 @@ def read_measurements(
     return {name: dataset[name].values for name in arrays} | {name: dataset.attrs[name] for name in attributes}
 
 
-def rename_attribute(dataset: xr.Dataset, *, old: str, new: str) -> xr.Dataset:
+def rename_attribute(dataset: Dataset, *, old: str, new: str) -> Dataset:
     """A step from an older schema: an attribute under its name of today; a file that lacks it goes on without."""
     attrs = {new if name == old else name: value for name, value in dataset.attrs.items()}
     return dataset.drop_attrs(deep=False).assign_attrs(attrs)

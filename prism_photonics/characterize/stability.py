@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
@@ -18,6 +17,7 @@ from prism_photonics.characterize.records import rename_attribute
 from prism_photonics.characterize.weights import bits, measure_weights, rms
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.tracker import HELD_AVERAGES, MODES, Tracker
+from prism_photonics.files.datasets import dataset_of
 from prism_photonics.files.fields import SPEC_HASH, Field, Number, Text, require_values, shown
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
@@ -104,7 +104,7 @@ class StabilityTest:
         """Write atomically as netCDF."""
         arrays = {name: (field.axes, np.array(getattr(self, name))) for name, field in ARRAYS.items()}
         attrs = {"tracking": self.mode, "span": self.span, "figures": json.dumps(self.figures), "spec_hash": spec.hash}
-        write_dataset(xr.Dataset(arrays, attrs={"schema": SCHEMA, **attrs}), path)
+        write_dataset(dataset_of(arrays, attrs={"schema": SCHEMA, **attrs}), path)
 
     @classmethod
     def read(cls, path: Path) -> "StabilityTest":

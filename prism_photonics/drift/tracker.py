@@ -15,7 +15,6 @@ from typing import final
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -30,6 +29,7 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.drift.estimate import corrected_volts, drifted_calibration, kalman_update, predicted_A
 from prism_photonics.drift.process import FilmCharge
 from prism_photonics.drift.state import FILM_SCATTER, HOUR_S, DriftModel
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.lightpath.detector.model import white_noise_A2
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
@@ -103,12 +103,12 @@ class Tracker:
         self._sigma_A = _line_noise_A(calibration, spec, averages)
         self._pilot_V: Float[ndarray, "rows rings"] | None = None
         self._spec = spec
-        self._survey: xr.Dataset | None = None
+        self._survey: Dataset | None = None
         self.volts = self._wanted_V = np.zeros(calibration.shape)
 
     @classmethod
     def after_survey(
-        cls, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: xr.Dataset | None = None
+        cls, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: Dataset | None = None
     ) -> "Tracker":
         """Begin where a survey has just ended, and read a pilot before each setting where drift matters.
 
@@ -142,7 +142,7 @@ class Tracker:
 
     @classmethod
     def after_pause(
-        cls, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: xr.Dataset, *, since_s: float
+        cls, chip: AbstractChip, calibration: Calibration, spec: ChipSpec, survey: Dataset, *, since_s: float
     ) -> "Tracker":
         """Begin with a chip that was surveyed some time ago and has been without voltage since; it is followed.
 

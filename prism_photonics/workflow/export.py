@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import read_record
@@ -125,6 +124,9 @@ def held_out(
         block's scale), ``check_NAME_ks_p`` (its p-value), ``check_NAME_recall_chip`` and ``check_NAME_recall_model``
         against exact scores. And ``check_noise_ratio``: read noise of the model over that of the chip.
     """
+    # SciPy's statistics take longer to load than a chip is calibrated in.
+    from scipy import stats
+
     rng = np.random.default_rng([seed, 0xC4EC])
     report: dict[str, float] = {}
     gaussian = [(rng.standard_normal((BLOCKS, dims)), rng.standard_normal((QUERIES, dims))) for _ in range(BANKS)]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-import xarray as xr
 
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.faults import Fault
@@ -13,6 +12,7 @@ from prism_photonics.calibration.record import heat_as_recorded, read_record, re
 from prism_photonics.characterize.weights import measure_weights, rms
 from prism_photonics.chip.abstract import LONGEST_WAIT_S, AbstractChip
 from prism_photonics.drift.tracker import Tracker
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.seeds import require_seed
 from prism_photonics.units import InputError
@@ -38,7 +38,7 @@ class OpenedRecord:
     """
 
     calibration: Calibration
-    survey: xr.Dataset
+    survey: Dataset
     faults: tuple[Fault, ...]
     seed: int
     tracker: Tracker

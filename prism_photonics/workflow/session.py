@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -21,6 +20,7 @@ from prism_photonics.characterize.closed_loop import Trimmed, trim
 from prism_photonics.characterize.drift_study import DriftStudy, study_drift
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.tracker import Tracker
+from prism_photonics.files.datasets import Dataset
 from prism_photonics.plotting import drawn
 from prism_photonics.programming.solve import Programmed, common_range, program
 from prism_photonics.programming.tiles import WeightRange, program_tiles
@@ -54,7 +54,7 @@ class CalibrationSession:
         self,
         chip: AbstractChip,
         fit: Calibration,
-        survey: xr.Dataset,
+        survey: Dataset,
         *,
         faults: tuple[Fault, ...],
         seed: int,
