@@ -36,6 +36,7 @@ def page() -> str:
         cold_start(),
         measured_rings(),
         row_solver(),
+        reflecting_row(),
         bank(),
         layout(),
         programming(),
@@ -282,6 +283,24 @@ def row_solver() -> str:
         "in this range (the law is N·d²; small banks do not fill the machine)."
     )
     return section("Row solver against SAX", "row_solver", found, note + "\n\n" + table(columns, rows))
+
+
+def reflecting_row() -> str:
+    """The row with everything that reflects against the row without."""
+    found = load("reflecting_row")
+    columns = {
+        "rows": lambda line: f"{line['rows']:,}",
+        "rings": lambda line: line["rings"],
+        "without / ms": lambda line: f"{line['plain_ms']:.2f}",
+        "with all that reflects / ms": lambda line: f"{line['reflecting_ms']:.2f}",
+        "ratio": lambda line: f"{line['reflecting_over_plain']:.2f}",
+    }
+    note = (
+        "Every ring splits and every end reflects; processor time, the two solvers taking turns. The plain solver "
+        "spends its time on sines and cosines, and computes them for each of the numbers that a ring hands on; the "
+        "other computes them once."
+    )
+    return section("Row with reflections", "reflecting_row", found, note + "\n\n" + table(columns, zip(found["lines"])))
 
 
 def bank() -> str:

@@ -6,17 +6,33 @@ from prism_photonics.extras import asked_by
 
 with asked_by("prism_photonics.circuit"):
     from prism_photonics.circuit.params import BankParams, designed_bank
+    from prism_photonics.circuit.reflecting import (
+        EndReflectors,
+        ReflectingFields,
+        RowReflections,
+        end_reflectors,
+        no_reflections,
+        reflecting_row,
+    )
     from prism_photonics.circuit.row import RowFields, bank_fields, bank_weights, row_response
+    from prism_photonics.lightpath.ring.backscatter import Backscatter
 
 if TYPE_CHECKING:
     from prism_photonics.circuit.saxrow import sax_row_response, strict_circuit
 
 __all__ = [
+    "Backscatter",
     "BankParams",
+    "EndReflectors",
+    "ReflectingFields",
     "RowFields",
+    "RowReflections",
     "bank_fields",
     "bank_weights",
     "designed_bank",
+    "end_reflectors",
+    "no_reflections",
+    "reflecting_row",
     "row_response",
     "sax_row_response",
     "strict_circuit",

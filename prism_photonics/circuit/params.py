@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from prism_photonics.circuit.reflecting import RowReflections
 from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.figures import tuning_slope_pm_V
@@ -37,12 +38,14 @@ class BankParams(eqx.Module):
         buses: Bus segments, leaves of shape (rows, buses, 2, channels + 1): through bus first, then drop bus; segment
             j lies before ring j, the last one behind the last ring. The drop bus's segment 0 reaches to the exit.
         feed: From the fibre to the bus's entrance: coupler and splitter tree, leaves of shape (rows, buses).
+        reflections: What sends light back, leaves of shape (rows, buses, …); ``None`` where nothing does.
     """
 
     wl_um: Float[Numbers, " channels"]
     rings: RingParams
     buses: PathParams
     feed: PathParams
+    reflections: RowReflections | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

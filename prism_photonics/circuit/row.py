@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from prism_photonics.circuit.params import BankParams
+from prism_photonics.circuit.reflecting import RowReflections, reflecting_row
 from prism_photonics.lightpath.arrays import Numbers, library, scan
 from prism_photonics.lightpath.ring.model import RingParams, reciprocal, resonance_shift_pm, ring_terms
 from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad, transmission, unit_phasor
@@ -34,7 +35,12 @@ class RowFields(eqx.Module):
 
 
 def row_response(
-    wl: Float[Numbers, "... wl"], rings: RingParams, buses: PathParams, shift_pm: Float[Numbers, "... rings"]
+    wl: Float[Numbers, "... wl"],
+    rings: RingParams,
+    buses: PathParams,
+    shift_pm: Float[Numbers, "... rings"],
+    *,
+    reflections: RowReflections | None = None,
 ) -> RowFields:
     """Exact through and drop fields of one row, or of many.
 
@@ -45,10 +51,14 @@ def row_response(
         rings: Ring optics, leaves (..., rings).
         buses: Bus segments, leaves (..., 2, rings + 1); see `BankParams`.
         shift_pm: Resonance shift of each ring in pm (fabrication and voltage together).
+        reflections: What sends light back, by `reflecting_row`; without it, light runs one way on each bus.
 
     Returns:
         Fields of shape (..., wl).
     """
+    if reflections is not None:
+        fields = reflecting_row(wl, rings, buses, shift_pm=shift_pm, reflections=reflections)
+        return RowFields(fields.through, fields.drop)
     xp = library(*jax.tree.leaves((wl, rings, buses, shift_pm)))
     # Rings lead, wavelengths come last.
     ring_leaves, segments, shifts = jax.tree.map(
@@ -103,7 +113,7 @@ def bank_powers_shifted(
     bank: BankParams, shift_pm: Float[Numbers, "rows buses channels"]
 ) -> tuple[Float[Numbers, "rows rings"], Float[Numbers, "rows rings"]]:
     """`bank_powers` with every ring's resonance shift given in pm."""
-    fields = row_response(bank.wl_um, bank.rings, bank.buses, shift_pm)
+    fields = row_response(bank.wl_um, bank.rings, bank.buses, shift_pm, reflections=bank.reflections)
     through, drop = (abs(field) ** 2 for field in (fields.through, fields.drop))
     return through.reshape(bank.shape[0], -1), drop.reshape(bank.shape[0], -1)
 
@@ -117,6 +127,6 @@ def bank_weights(bank: BankParams, volts: Float[Numbers, "rows rings"]) -> Float
 def bank_fields(bank: BankParams, wl: Float[Numbers, " wl"], volts: Float[Numbers, "rows rings"]) -> RowFields:
     """Complex fields at the exits of every bus for unit field in its fibre, leaves (rows, buses, wl)."""
     shift_pm = resonance_shift_pm(bank.rings, volts.reshape(bank.shape))
-    fields = row_response(wl, bank.rings, bank.buses, shift_pm)
+    fields = row_response(wl, bank.rings, bank.buses, shift_pm, reflections=bank.reflections)
     arriving = transmission(wl, jax.tree.map(lambda leaf: leaf[..., None], bank.feed))
     return RowFields(arriving * fields.through, arriving * fields.drop)

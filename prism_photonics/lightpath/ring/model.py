@@ -103,23 +103,30 @@ def electrode_volts(
     return acting.at[..., :-1].add(crosstalk * volts[..., 1:])
 
 
-def ring_terms(
+def half_turn(
     wl: Shaped[Numbers, "..."] | float, ring: RingParams, shift_pm: Shaped[Numbers, "..."] | float
-) -> RingTerms:
-    """`RingTerms` at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``.
+) -> Complex[Numbers, "..."]:
+    """√a·e^{jφ/2} at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``.
 
     A shift δλ adds the optical path ``n_g·L·δλ/λ0``, which moves every resonance by δλ (to first order in δλ/λ).
     """
     opl_um = ring.opl_um + ring.gpl_um * shift_pm / PM_PER_UM / ring.wl0_um
     phi = path_phase(wl, opl_um, ring.gpl_um, ring.wl0_um)
+    return library(ring.a).sqrt(ring.a) * unit_phasor(0.5 * phi)
+
+
+def ring_terms(
+    wl: Shaped[Numbers, "..."] | float, ring: RingParams, shift_pm: Shaped[Numbers, "..."] | float
+) -> RingTerms:
+    """`RingTerms` at wavelength ``wl`` (µm) of rings shifted by ``shift_pm``."""
     xp = library(ring.a, ring.t1, ring.t2)
-    half_turn = xp.sqrt(ring.a) * unit_phasor(0.5 * phi)
-    turn = half_turn**2
+    half = half_turn(wl, ring, shift_pm)
+    turn = half**2
     both = ring.t1 * ring.t2
     return RingTerms(
         denominator=1.0 - both * turn,
         through=ring.t1 - ring.t2 * turn,
-        drop=-xp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2)) * half_turn,
+        drop=-xp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2)) * half,
         drop_bus=ring.t2 - ring.t1 * turn,
         determinant=both - turn,
     )

@@ -1,0 +1,359 @@
+"""`prepared` for a row with everything that reflects: exit powers and all slopes in two sweeps.
+
+One sweep from the far ends finds what every ring has behind it: the reflections Γ and the way v out to the through
+exit. A second one from the near ends carries three fields eastward: lit from the entrance, from the drop exit, and from
+the through exit. All is reciprocal, so what a change dS of a ring's scattering does to the transmission from port i to
+port k follows from the light that enters the ring's four ports when either is lit:
+
+    d(k ← i) = a_k^T · dS · a_i
+
+The slopes of a channel by all rings so cost no more than two rows. NumPy's and JAX's arrays alike.
+
+Source: Lorentz reciprocity, to first order in dS; written out for this chain by us.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Complex, Float
+from numpy import ndarray
+
+from prism_photonics.circuit.reflecting import (
+    End,
+    RowReflections,
+    behind_bus,
+    eastward,
+    passage,
+    row_ends,
+    seen_before,
+)
+from prism_photonics.codec.modulation import namespace
+from prism_photonics.lightpath.arrays import Numbers, scan
+from prism_photonics.lightpath.ring.backscatter import RingPorts, Splitting, ports_of_turn, splitting
+from prism_photonics.lightpath.ring.model import RingParams, reciprocal
+from prism_photonics.lightpath.waveguide.model import PathParams, path_phase, transmission, unit_phasor
+from prism_photonics.units import PM_PER_UM
+
+
+class PreparedReflectingRow(eqx.Module):
+    """Voltage-independent factors of one row, or of many, at each channel's wavelength.
+
+    Attributes:
+        half_turn: √a·e^{jφ/2} of the untuned rings.
+        t1: Self-couplings at the through bus.
+        t2: Self-couplings at the drop bus.
+        split: The rings' backscatter.
+        p: Transmissions of the through bus's segments.
+        q: Those of the drop bus's.
+        ends: The four ends of the buses.
+        rad_pm: Round-trip phase of one pm of resonance shift, in rad/pm.
+    """
+
+    half_turn: Complex[Numbers, "rings ... channels"]
+    t1: Float[Numbers, "rings ... 1"]
+    t2: Float[Numbers, "rings ... 1"]
+    split: Splitting
+    p: Complex[Numbers, "segments ... channels"]
+    q: Complex[Numbers, "segments ... channels"]
+    ends: tuple[End, End, End, End]
+    rad_pm: Float[Numbers, "rings ... 1"]
+
+
+def prepare_reflecting_row(
+    wl: Float[Numbers, "... channels"], rings: RingParams, buses: PathParams, reflections: RowReflections
+) -> PreparedReflectingRow:
+    """Prepare one row or many, in the arrays that are given: NumPy's or JAX's.
+
+    Args:
+        wl: Channel wavelengths in µm.
+        rings: Ring optics, leaves (..., rings); their offsets are not used: shifts are given whole.
+        buses: Bus segments, leaves (..., 2, rings + 1).
+        reflections: Everything that reflects, leaves (..., rings) and (..., 4, reflectors).
+    """
+    xp = namespace(rings.t1)
+    split = splitting(rings, reflections.backscatter)
+    ring, segment, split = (
+        jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part) for part in (rings, buses, split)
+    )
+    both = transmission(wl[..., None, :], segment)
+    return PreparedReflectingRow(
+        half_turn=xp.sqrt(ring.a) * unit_phasor(0.5 * path_phase(wl, ring.opl_um, ring.gpl_um, ring.wl0_um)),
+        t1=ring.t1,
+        t2=ring.t2,
+        split=split,
+        p=both[..., 0, :],
+        q=both[..., 1, :],
+        ends=row_ends(wl, reflections.ends),
+        rad_pm=2.0 * np.pi * ring.gpl_um / ring.wl0_um**2 / PM_PER_UM,
+    )
+
+
+def exit_powers(
+    row: PreparedReflectingRow, shift_pm: Float[ndarray, "... rings"]
+) -> tuple[Float[ndarray, "2 ... channels"], Float[ndarray, "2 ... channels"]]:
+    """Power transmissions to the through and the drop exit, and their slopes by a shift that all rings share, per pm.
+
+    Args:
+        row: The row, or many.
+        shift_pm: Resonance shift of every ring in pm, fabrication included.
+    """
+    xp = namespace(row.half_turn)
+    fields, by_rings = _fields_and_slopes(row, shift_pm)
+    slopes = [2.0 * (field.conj() * by.sum(0)).real for field, by in zip(fields, by_rings, strict=True)]
+    return xp.stack([_power(field) for field in fields]), xp.stack(slopes)
+
+
+def balanced(
+    row: PreparedReflectingRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
+) -> Float[Numbers, "... channels"]:
+    """The transmission of `balanced_and_slopes` alone: one sweep."""
+    gamma, out, _ = _swept(row, _turned(row, shift_pm))
+    through, drop = _left(row, gamma, out)
+    return _power(through) - drop_ratio[..., None] * _power(drop)
+
+
+def balanced_and_slopes(
+    row: PreparedReflectingRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
+) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "rings ... channels"]]:
+    """``T_through − ρ·T_drop`` of every channel, and its slope by every ring's resonance shift; as `prepared`'s.
+
+    Args:
+        row: The row, or many.
+        shift_pm: Resonance shift of every ring in pm, fabrication included.
+        drop_ratio: Responsivity of the drop photodiode over the through one.
+
+    Returns:
+        (transmission, slopes per pm).
+    """
+    (through, drop), (by_through, by_drop) = _fields_and_slopes(row, shift_pm)
+    ratio = drop_ratio[..., None]
+    slopes = 2.0 * ((through.conj() * by_through).real - ratio * (drop.conj() * by_drop).real)
+    return _power(through) - ratio * _power(drop), slopes
+
+
+def balanced_alone(
+    row: PreparedReflectingRow,
+    rest_pm: Float[Numbers, "... rings"],
+    swept_pm: Float[Numbers, "points ... rings"],
+    drop_ratio: Float[Numbers, "..."],
+) -> Float[Numbers, "points ... rings"]:
+    """``T_through − ρ·T_drop`` of each ring's own channel when that ring alone is swept; the row has ring per channel.
+
+    What lies west of the ring is one scattering matrix, what lies east of it another: a whole curve costs one ring.
+
+    Args:
+        row: The row, or many.
+        rest_pm: Resonance shift of the rings that are not swept, in pm.
+        swept_pm: Resonance shifts of the swept one, in pm.
+        drop_ratio: Responsivity of the drop photodiode over the through one.
+    """
+    xp = namespace(row.half_turn)
+    half = _turned(row, rest_pm)
+    _, _, (gammas, outs) = _swept(row, half)
+    entrance, _, drop_exit, _ = row.ends
+    nothing = xp.zeros_like(half[0])
+
+    def before(carry, this):
+        (west, lit, by_drop, direct), (half, t1, t2, split, p, q) = carry, this
+        west, lit = behind_bus(west, lit, p, q)
+        _, by_drop = behind_bus(west, by_drop, p, q)
+        ports = ports_of_turn(half, t1, t2, split)
+        # The same two lines as from the far end, with west and east exchanged.
+        turned = _seen_from_the_east(ports)
+        n = passage(turned, west)
+        after = (
+            seen_before(turned, west, n),
+            (n[0] * lit[0] + n[2] * lit[1], n[1] * lit[0] + n[3] * lit[1]),
+            (n[0] * by_drop[0] + n[2] * by_drop[1], n[1] * by_drop[0] + n[3] * by_drop[1]),
+            direct + _bilinear(by_drop, _reflected_west(ports), _lit_alone(west, ports, lit)),
+        )
+        return after, (*west, *lit, *by_drop, direct)
+
+    start = (
+        (entrance.inside + nothing, nothing, drop_exit.inside + nothing),
+        (entrance.passed + nothing, nothing),
+        (nothing, drop_exit.passed + nothing),
+        nothing,
+    )
+    _, kept = scan(before, start, (half, row.t1, row.t2, row.split, row.p[:-1], row.q[:-1]))
+    # Each ring at its own channel; the axis of rings comes last.
+    own = lambda leaf: xp.diagonal(leaf, axis1=0, axis2=-1)  # noqa: E731
+    last = lambda leaf: xp.moveaxis(leaf[..., 0], 0, -1)  # noqa: E731
+    w1, w2, w3, lit1, lit2, drop1, drop2, direct = (own(leaf) for leaf in kept)
+    g1, g2, g3, out1, out2, h0 = (own(leaf) for leaf in (*gammas, *outs, row.half_turn))
+    h = h0 * unit_phasor(0.5 * last(row.rad_pm) * swept_pm)
+    ports = ports_of_turn(h, last(row.t1), last(row.t2), jax.tree.map(last, row.split))
+    n = passage(ports, (g1, g2, g3))
+    a, b, d = seen_before(ports, (g1, g2, g3), n)
+    # (1 − W·Γ)⁻¹ on the light that comes from the west.
+    m11, m12, m21, m22 = 1.0 - w1 * a - w2 * b, -w1 * b - w2 * d, -w2 * a - w3 * b, 1.0 - w2 * b - w3 * d
+    inverse = reciprocal(m11 * m22 - m12 * m21)
+    e1, e2 = (m22 * lit1 - m12 * lit2) * inverse, (m11 * lit2 - m21 * lit1) * inverse
+    through = out1 * (n[0] * e1 + n[1] * e2) + out2 * (n[2] * e1 + n[3] * e2)
+    drop = direct + drop1 * (a * e1 + b * e2) + drop2 * (b * e1 + d * e2)
+    return _power(through) - drop_ratio[..., None] * _power(drop)
+
+
+def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
+    """From the far ends: Γ and the way out as the first segment's near side sees them, and as every ring has them."""
+    _, through_exit, _, far = row.ends
+    nothing = namespace(half).zeros_like(half[0])
+
+    def inwards(carry, this):
+        half, t1, t2, split, p, q = this
+        gamma, out = behind_bus(*carry, p, q)
+        ports = ports_of_turn(half, t1, t2, split)
+        n = passage(ports, gamma)
+        before = (out[0] * n[0] + out[1] * n[2], out[0] * n[1] + out[1] * n[3])
+        return (seen_before(ports, gamma, n), before), (*gamma, *out)
+
+    end = (
+        (through_exit.inside + nothing, nothing, far.inside + nothing),
+        (through_exit.passed + nothing, nothing),
+    )
+    rings = (half, row.t1, row.t2, row.split, row.p[1:], row.q[1:])
+    carry, kept = scan(inwards, end, rings, reverse=True)
+    gamma, out = behind_bus(*carry, row.p[0], row.q[0])
+    return gamma, out, (kept[:3], kept[3:])
+
+
+def _left(row: PreparedReflectingRow, gamma: Any, out: Any) -> tuple[Any, Any]:
+    """Fields that leave by the through and the drop exit."""
+    entrance, _, drop_exit, _ = row.ends
+    e1, e2 = eastward(gamma, (entrance, drop_exit))
+    through = entrance.passed * (out[0] * e1 + out[1] * e2)
+    return through, entrance.passed * drop_exit.passed * (gamma[1] * e1 + gamma[2] * e2)
+
+
+def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Fields at both exits, and their slopes by the shift of every ring, per pm."""
+    half = _turned(row, shift_pm)
+    gamma, out, (gammas, outs) = _swept(row, half)
+    entrance, _, drop_exit, _ = row.ends
+
+    def set_out(from1, from2):
+        # Light that starts eastward at the near ends, with all of its echoes between them and the row.
+        r1, r2, (a, b, d) = entrance.inside, drop_exit.inside, gamma
+        m11, m12, m21, m22 = 1.0 - r1 * a, -r1 * b, -r2 * b, 1.0 - r2 * d
+        inverse = reciprocal(m11 * m22 - m12 * m21)
+        return (m22 * from1 - m12 * from2) * inverse, (m11 * from2 - m21 * from1) * inverse
+
+    def outwards(carry, this):
+        half, t1, t2, split, p, q, gamma, v = this
+        lit = [(x * p, y * q) for x, y in carry]
+        ports = ports_of_turn(half, t1, t2, split)
+        n = passage(ports, gamma)
+        beyond = [(n[0] * x + n[1] * y, n[2] * x + n[3] * y) for x, y in lit]
+        echo = _echo_of(ports, gamma, v)
+        beyond[2] = (beyond[2][0] + echo[0], beyond[2][1] + echo[1])
+        back = [(gamma[0] * x + gamma[1] * y, gamma[1] * x + gamma[2] * y) for x, y in beyond]
+        back[2] = (back[2][0] + v[0], back[2][1] + v[1])
+        enters = [(*west, *east) for west, east in zip(lit, back, strict=True)]
+        changed = _turned_by_a_radian(half, (t1, t2), split, ports)
+        return tuple(beyond), tuple(_scattered(enters[k], changed, enters[0]) for k in (2, 1))
+
+    nothing = namespace(half).zeros_like(half[0])
+    start = (
+        set_out(entrance.passed + nothing, nothing),
+        set_out(nothing, drop_exit.passed + nothing),
+        set_out(entrance.inside * out[0], drop_exit.inside * out[1]),
+    )
+    rings = (half, row.t1, row.t2, row.split, row.p[:-1], row.q[:-1], gammas, outs)
+    _, (by_through, by_drop) = scan(outwards, start, rings)
+    return _left(row, gamma, out), (by_through * row.rad_pm, by_drop * row.rad_pm)
+
+
+def _echo_of(ports: RingPorts, gamma: Any, v: Any) -> tuple[Any, Any]:
+    """(1 − S_ee·Γ)⁻¹·S_ee·v: what comes back eastward of light v that falls on a ring from the east."""
+    a, b, d = gamma
+    e11, e12, e22 = ports.back_through * ports.to_cw, ports.drop, ports.back_drop * ports.to_ccw
+    m11, m12, m21, m22 = 1.0 - e11 * a - e12 * b, -e11 * b - e12 * d, -e12 * a - e22 * b, 1.0 - e12 * b - e22 * d
+    inverse = reciprocal(m11 * m22 - m12 * m21)
+    s1, s2 = e11 * v[0] + e12 * v[1], e12 * v[0] + e22 * v[1]
+    return (m22 * s1 - m12 * s2) * inverse, (m11 * s2 - m21 * s1) * inverse
+
+
+def _turned_by_a_radian(half: Any, couplers: tuple[Any, Any], split: Splitting, ports: RingPorts) -> RingPorts:
+    """Slopes of a ring's fields by its round-trip phase: x' = jx and h' = jh/2."""
+    (t1, t2), xp = couplers, namespace(half)
+    both, k1, k2 = t1 * t2, 1.0 - t1**2, 1.0 - t2**2
+    turn, cosine = half * half, 1.0 - split.versed
+    inverse = reciprocal((1.0 - both * turn) ** 2 + 2.0 * both * turn * split.versed)
+    under = 2j * both * turn * (both * turn - cosine)
+    coupled = xp.sqrt(k1 * k2) * half
+    by = lambda numerator, field: (numerator - field * under) * inverse  # noqa: E731
+    along = lambda t, other, field: by(1j * turn * (2.0 * other * both * turn - (both * t + other) * cosine), field)  # noqa: E731
+    across = 0.5 * split.half_sine * coupled * (1.0 + 3.0 * both * turn)
+    back = split.sine * turn
+    return RingPorts(
+        through=along(t1, t2, ports.through),
+        drop_bus=along(t2, t1, ports.drop_bus),
+        drop=by(-0.5j * split.half_cosine * coupled * (1.0 - 3.0 * both * turn), ports.drop),
+        across_ccw=by(across * split.to_ccw, ports.across_ccw),
+        across_cw=by(across * split.to_cw, ports.across_cw),
+        back_through=by(back * t2 * k1, ports.back_through),
+        back_drop=by(back * t1 * k2, ports.back_drop),
+        to_ccw=split.to_ccw,
+        to_cw=split.to_cw,
+    )
+
+
+def _scattered(k: Any, ring: RingPorts, i: Any) -> Any:
+    """a_k^T·dS·a_i; light that enters from west on the through and the drop bus, then from east."""
+    (kw1, kw2, ke1, ke2), (iw1, iw2, ie1, ie2) = k, i
+    return (
+        ring.through * (kw1 * ie1 + ke1 * iw1)
+        + ring.drop_bus * (kw2 * ie2 + ke2 * iw2)
+        + ring.drop * (kw1 * iw2 + kw2 * iw1 + ke1 * ie2 + ke2 * ie1)
+        + ring.across_ccw * (kw1 * ie2 + ke2 * iw1)
+        + ring.across_cw * (kw2 * ie1 + ke1 * iw2)
+        + ring.back_through * (ring.to_ccw * kw1 * iw1 + ring.to_cw * ke1 * ie1)
+        + ring.back_drop * (ring.to_cw * kw2 * iw2 + ring.to_ccw * ke2 * ie2)
+    )
+
+
+def _seen_from_the_east(ports: RingPorts) -> RingPorts:
+    """The ring with west and east exchanged: clockwise becomes counter-clockwise."""
+    return RingPorts(
+        through=ports.through,
+        drop_bus=ports.drop_bus,
+        drop=ports.drop,
+        across_ccw=ports.across_cw,
+        across_cw=ports.across_ccw,
+        back_through=ports.back_through,
+        back_drop=ports.back_drop,
+        to_ccw=ports.to_cw,
+        to_cw=ports.to_ccw,
+    )
+
+
+def _reflected_west(ports: RingPorts) -> tuple[Any, Any, Any]:
+    """S_ww."""
+    return ports.back_through * ports.to_ccw, ports.drop, ports.back_drop * ports.to_cw
+
+
+def _lit_alone(west: Any, ports: RingPorts, lit: Any) -> tuple[Any, Any]:
+    """(1 − W·S_ww)⁻¹·lit: what runs eastward into a ring that has nothing behind it."""
+    (w1, w2, w3), (a, b, d) = west, _reflected_west(ports)
+    m11, m12, m21, m22 = 1.0 - w1 * a - w2 * b, -w1 * b - w2 * d, -w2 * a - w3 * b, 1.0 - w2 * b - w3 * d
+    inverse = reciprocal(m11 * m22 - m12 * m21)
+    return (m22 * lit[0] - m12 * lit[1]) * inverse, (m11 * lit[1] - m21 * lit[0]) * inverse
+
+
+def _bilinear(x: Any, matrix: Any, y: Any) -> Any:
+    a, b, d = matrix
+    return x[0] * (a * y[0] + b * y[1]) + x[1] * (b * y[0] + d * y[1])
+
+
+def _turned(
+    row: PreparedReflectingRow, shift_pm: Float[Numbers, "... rings"]
+) -> Complex[Numbers, "rings ... channels"]:
+    """Half turns of shifted rings."""
+    shift = namespace(row.rad_pm).moveaxis(shift_pm, -1, 0)[..., None]
+    return row.half_turn * unit_phasor(0.5 * row.rad_pm * shift)
+
+
+def _power(field: Complex[Any, "..."]) -> Float[Any, "..."]:
+    return field.real**2 + field.imag**2

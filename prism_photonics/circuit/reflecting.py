@@ -1,0 +1,234 @@
+"""The exact row when light runs both ways on both buses: rings that scatter back, and buses whose ends reflect.
+
+Every ring is now a four-port, and what the row behind it sends back is a symmetric 2×2 matrix Γ in the basis (through
+bus, drop bus). With the ring's scattering from west and east,
+
+    N_j = (1 − S_ee·Γ)⁻¹·S_ew          what runs eastward behind the ring, per unit that enters it from the west
+    Γ_j = S_ww + S_we·Γ·N_j            what the ring and all behind it send back
+
+and Γ = P·Γ_{j+1}·P through the two buses' transmissions P = diag(p, q). It begins with the reflections of the two far
+ends and ends with those of the two near ones. O(d) per wavelength, as without reflections, and differentiable.
+
+Source: the star product of scattering matrices (R. Redheffer, J. Math. Phys. 41, 1 (1962)), for a chain that is closed
+at its far end.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Complex, Float
+
+from prism_photonics.lightpath.arrays import Numbers, library, scan
+from prism_photonics.lightpath.ring.backscatter import Backscatter, RingPorts, ports_of_turn, splitting
+from prism_photonics.lightpath.ring.model import RingParams, half_turn, reciprocal
+from prism_photonics.lightpath.waveguide.model import PathParams, transmission
+
+ENDS = ("entrance", "through_exit", "drop_exit", "drop_far_end")
+
+
+class EndReflectors(eqx.Module):
+    """What reflects beyond the four ends of a row's buses: facets, splitters, U-turns, photodiodes.
+
+    Leaves have the shape (..., 4, reflectors): the ends in the order of `ENDS`, and at each end one reflector or more,
+    counted outwards from the bus. A reflector of amplitude r passes √(1 − r²) and loses nothing; what all of an end's
+    reflectors let out is what leaves the row.
+
+    Attributes:
+        way: From the bus's end, or from the reflector before, to this one; passed once by what leaves.
+        amplitude: Field reflection, 0 to 1.
+        phase_rad: Phase of the reflection, seen from the bus.
+    """
+
+    way: PathParams
+    amplitude: Float[Numbers, "... 4 reflectors"]
+    phase_rad: Float[Numbers, "... 4 reflectors"]
+
+
+class RowReflections(eqx.Module):
+    """Everything that sends light back in a row, or in many.
+
+    Attributes:
+        backscatter: Of the rings, leaves (..., rings).
+        ends: Beyond the buses' ends.
+    """
+
+    backscatter: Backscatter
+    ends: EndReflectors
+
+
+class ReflectingFields(eqx.Module):
+    """Fields that leave a row for unit field at its entrance.
+
+    Attributes:
+        through: By the through exit.
+        drop: By the drop exit.
+        reflected: Back out of the entrance.
+    """
+
+    through: Complex[Numbers, "..."]
+    drop: Complex[Numbers, "..."]
+    reflected: Complex[Numbers, "..."]
+
+
+class End(eqx.Module):
+    """One end of a bus as a two-port: reflection seen from the bus, transmission, and reflection seen from outside."""
+
+    inside: Complex[Numbers, "..."]
+    passed: Complex[Numbers, "..."]
+    outside: Complex[Numbers, "..."]
+
+
+def end_reflectors(
+    amplitude: Float[Numbers, "... 4"], phase_rad: Float[Numbers, "... 4"], *, wl0_um: float = 1.55
+) -> EndReflectors:
+    """One reflector right at each end of the buses, in the order of `ENDS`."""
+    xp = np if isinstance(amplitude, np.ndarray) else jnp
+    one, phase = (xp.asarray(leaf, dtype=float)[..., None] for leaf in (amplitude, phase_rad))
+    nothing = xp.zeros_like(one)
+    return EndReflectors(PathParams(nothing, nothing, nothing + 1.0, nothing, nothing + wl0_um), one, phase)
+
+
+def no_reflections(shape: tuple[int, ...], *, wl0_um: float = 1.55) -> RowReflections:
+    """Reflections that are all zero, of rows of shape (..., rings): a start for a fit, or for a few that are not."""
+    nothing, ends = jnp.zeros(shape, dtype=complex), jnp.zeros((*shape[:-1], len(ENDS)))
+    return RowReflections(Backscatter(nothing, nothing), end_reflectors(ends, ends, wl0_um=wl0_um))
+
+
+def row_ends(wl: Float[Numbers, "... wl"], ends: EndReflectors) -> tuple[End, End, End, End]:
+    """The four ends of a row's buses as two-ports, in the order of `ENDS`, over the wavelengths."""
+    way, amplitude, phase = ends.way, ends.amplitude, ends.phase_rad
+    many = amplitude.shape[-1]
+
+    def one(n: int) -> End:
+        # From the bus outwards: a path, then a mirror, again and again.
+        at = lambda leaf, k: leaf[..., n, k, None]  # noqa: E731
+        inside, passed, outside = 0.0 * wl + 0j, 0.0 * wl + 1.0 + 0j, 0.0 * wl + 0j
+        for k in range(many):
+            along = transmission(wl, jax.tree.map(lambda leaf, k=k: at(leaf, k), way))
+            strength, angle = at(amplitude, k), at(phase, k)
+            mirror = strength * library(wl, strength, angle).exp(1j * angle)
+            share = (1.0 - strength**2) ** 0.5
+            passed, outside = passed * along, outside * along * along
+            between = reciprocal(1.0 - outside * mirror)
+            inside, passed, outside = (
+                inside + passed * passed * mirror * between,
+                passed * share * between,
+                share * share * outside * between - mirror.conj(),
+            )
+        return End(inside, passed, outside)
+
+    return one(0), one(1), one(2), one(3)
+
+
+def reflecting_row(
+    wl: Float[Numbers, "... wl"],
+    rings: RingParams,
+    buses: PathParams,
+    *,
+    shift_pm: Float[Numbers, "... rings"],
+    reflections: RowReflections,
+) -> ReflectingFields:
+    """Exact fields at the exits of one row, or of many, with everything that reflects; see `row.row_response`."""
+    xp = library(*jax.tree.leaves((wl, rings, buses, shift_pm, reflections)))
+    entrance, through_exit, drop_exit, drop_far_end = row_ends(wl, reflections.ends)
+    # Rings lead, wavelengths come last.
+    leading = lambda part: jax.tree.map(lambda leaf: xp.moveaxis(xp.asarray(leaf), -1, 0)[..., None], part)  # noqa: E731
+    ring_leaves, segments, shifts = leading((rings, buses, shift_pm))
+    splits = leading(splitting(rings, reflections.backscatter))
+
+    def phasors(ring, shift, segment):
+        both = transmission(wl[..., None, :], segment)
+        return both[..., 0, :], both[..., 1, :], half_turn(wl, ring, shift)
+
+    def step(carry, this):
+        gamma, out = carry
+        ring, shift, split, segment = this
+        p, q, half = _computed_once(wl, phasors, ring, shift, segment)
+        gamma, out = behind_bus(gamma, out, p, q)
+        ports = ports_of_turn(half, ring.t1, ring.t2, split)
+        return _before_ring(ports, gamma, out), ()
+
+    shape = np.broadcast_shapes(wl.shape, *(leaf.shape[1:] for leaf in jax.tree.leaves((ring_leaves, shifts))))
+    zero = xp.zeros(shape, dtype=complex)
+    end = ((through_exit.inside + zero, zero, drop_far_end.inside + zero), (through_exit.passed + zero, zero))
+    behind = jax.tree.map(lambda leaf: leaf[1:], segments)
+    (gamma, out), _ = scan(step, end, (ring_leaves, shifts, splits, behind), reverse=True)
+    first = transmission(wl[..., None, :], jax.tree.map(lambda leaf: leaf[0], segments))
+    gamma, out = behind_bus(gamma, out, first[..., 0, :], first[..., 1, :])
+    through, drop = eastward(gamma, (entrance, drop_exit))
+    back = (gamma[0] * through + gamma[1] * drop, gamma[1] * through + gamma[2] * drop)
+    return ReflectingFields(
+        through=entrance.passed * (out[0] * through + out[1] * drop),
+        drop=entrance.passed * drop_exit.passed * back[1],
+        reflected=entrance.outside + entrance.passed**2 * back[0],
+    )
+
+
+def behind_bus(gamma: Any, out: Any, p: Any, q: Any) -> tuple[Any, Any]:
+    """Γ, and the transmission to an exit, as they are seen through a segment of both buses."""
+    a, b, d = gamma
+    return (a * p * p, b * p * q, d * q * q), (out[0] * p, out[1] * q)
+
+
+def eastward(gamma: Any, ends: tuple[End, End]) -> tuple[Any, Any]:
+    """Fields that set out eastward on both buses for unit field that comes in by the through bus's near end."""
+    a, b, d = gamma
+    near, near_drop = ends[0].inside, ends[1].inside
+    m11, m12, m21, m22 = 1.0 - near * a, -near * b, -near_drop * b, 1.0 - near_drop * d
+    inverse = reciprocal(m11 * m22 - m12 * m21)
+    return m22 * inverse, -m21 * inverse
+
+
+def passage(ports: RingPorts, gamma: Any) -> tuple[Any, Any, Any, Any]:
+    """N = (1 − S_ee·Γ)⁻¹·S_ew, row by row."""
+    a, b, d = gamma
+    e11, e12, e22 = ports.back_through * ports.to_cw, ports.drop, ports.back_drop * ports.to_ccw
+    m11, m12 = 1.0 - e11 * a - e12 * b, -e11 * b - e12 * d
+    m21, m22 = -e12 * a - e22 * b, 1.0 - e12 * b - e22 * d
+    inverse = reciprocal(m11 * m22 - m12 * m21)
+    t11, t12, t21, t22 = ports.through, ports.across_cw, ports.across_ccw, ports.drop_bus
+    return (
+        (m22 * t11 - m12 * t21) * inverse,
+        (m22 * t12 - m12 * t22) * inverse,
+        (m11 * t21 - m21 * t11) * inverse,
+        (m11 * t22 - m21 * t12) * inverse,
+    )
+
+
+def seen_before(ports: RingPorts, gamma: Any, n: Any) -> tuple[Any, Any, Any]:
+    """Γ_j = S_ww + S_ew^T·Γ·N, the three entries of a symmetric matrix."""
+    a, b, d = gamma
+    n11, n12, n21, n22 = n
+    u11, u21 = a * n11 + b * n21, b * n11 + d * n21
+    u12, u22 = a * n12 + b * n22, b * n12 + d * n22
+    return (
+        ports.back_through * ports.to_ccw + ports.through * u11 + ports.across_ccw * u21,
+        ports.drop + ports.through * u12 + ports.across_ccw * u22,
+        ports.back_drop * ports.to_cw + ports.across_cw * u12 + ports.drop_bus * u22,
+    )
+
+
+def _computed_once(wl: Float[Numbers, "... wl"], function: Callable[..., Any], *arguments: Any) -> Any:
+    """The function's value, as a value.
+
+    XLA's compiler for CPUs otherwise computes all sines and cosines again for each number that a ring hands on, five
+    times as long, and drops `jax.lax.optimization_barrier` before it does so. It never merges across a condition: here
+    one that holds for every wavelength there is. At others there are no fields: they are NaN.
+    """
+    if library(wl, *jax.tree.leaves(arguments)) is np:
+        return function(*arguments)
+
+    def nothing(*arguments: Any) -> Any:
+        shapes = jax.eval_shape(function, *arguments)
+        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
+
+    return jax.lax.cond(jnp.all(wl > 0.0), function, nothing, *arguments)
+
+
+def _before_ring(ports: RingPorts, gamma: Any, out: Any) -> tuple[Any, Any]:
+    n = passage(ports, gamma)
+    return seen_before(ports, gamma, n), (out[0] * n[0] + out[1] * n[2], out[0] * n[1] + out[1] * n[3])
