@@ -203,7 +203,7 @@ def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channel
 
     def inwards(carry, this):
         half, t1, t2, split, p, q = this
-        gamma, out = behind_bus(*carry, p, q)
+        gamma, out = behind_bus(carry[0], carry[1], p, q)
         ports = ports_of_turn(half, t1, t2, split)
         n = passage(ports, gamma)
         before = (out[0] * n[0] + out[1] * n[2], out[0] * n[1] + out[1] * n[3])
@@ -214,8 +214,8 @@ def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channel
         (through_exit.passed + nothing, nothing),
     )
     rings = (half, row.t1, row.t2, row.split, row.p[1:], row.q[1:])
-    carry, kept = scan(inwards, end, rings, reverse=True)
-    gamma, out = behind_bus(*carry, row.p[0], row.q[0])
+    (gamma, out), kept = scan(inwards, end, rings, reverse=True)
+    gamma, out = behind_bus(gamma, out, row.p[0], row.q[0])
     return gamma, out, (kept[:3], kept[3:])
 
 
