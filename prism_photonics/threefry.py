@@ -19,6 +19,8 @@ from prism_photonics.units import InputError
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
+Words = Shaped[ndarray, "2"]
+"""A key as NumPy has it."""
 IMPLEMENTATION = "threefry2x32"
 _NORMAL = NormalDist()
 _ROTATIONS, _PARITY = ((13, 15, 26, 6), (17, 29, 16, 24)), np.uint32(0x1BD11BDA)
@@ -34,12 +36,14 @@ def make_key(seed: int) -> "PRNGKeyArray":
     return _wrapped(np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32))
 
 
-def key_words(key: "PRNGKeyArray") -> Shaped[ndarray, "... 2"]:
-    """The two words of each key.
+def key_words(key: "PRNGKeyArray | Words") -> Shaped[ndarray, "... 2"]:
+    """The two words of each key; words are keys too, and `split` then gives words: JAX is asked for nothing.
 
     Raises:
         InputError: The key is of another generator.
     """
+    if isinstance(key, ndarray):
+        return key
     # Here, so that whoever needs no random number does not load JAX.
     import jax
 
@@ -52,22 +56,25 @@ def key_words(key: "PRNGKeyArray") -> Shaped[ndarray, "... 2"]:
     return words
 
 
-def generator(key: "PRNGKeyArray") -> np.random.Generator:
+def generator(key: "PRNGKeyArray | Words") -> np.random.Generator:
     """NumPy's generator, seeded by a key's words: for many numbers that need not be JAX's."""
     return np.random.default_rng(key_words(key))
 
 
-def split(key: "PRNGKeyArray", count: int = 2) -> "list[PRNGKeyArray]":
-    """Independent keys, those of ``jax.random.split``."""
-    return [_wrapped(words) for words in np.stack(_hashed(key, (count,)), axis=-1)]
+def split[K](key: K, count: int = 2) -> list[K]:
+    """Independent keys, those of ``jax.random.split``: keys of a key, words of words."""
+    given: Any = key
+    words = np.stack(_hashed(given, (count,)), axis=-1)
+    made: list[Any] = list(words) if isinstance(given, ndarray) else [_wrapped(one) for one in words]
+    return made
 
 
-def uniform(key: "PRNGKeyArray", shape: tuple[int, ...], *, top: float = 1.0) -> Float[ndarray, "..."]:
+def uniform(key: "PRNGKeyArray | Words", shape: tuple[int, ...], *, top: float = 1.0) -> Float[ndarray, "..."]:
     """Numbers of [0, top), those of ``jax.random.uniform``."""
     return np.asarray(_zero_to_one(key, shape) * top)
 
 
-def normal(key: "PRNGKeyArray", shape: tuple[int, ...]) -> Float[ndarray, "..."]:
+def normal(key: "PRNGKeyArray | Words", shape: tuple[int, ...]) -> Float[ndarray, "..."]:
     """Standard normal numbers, those of ``jax.random.normal`` to the last digit but one."""
     low = np.nextafter(-1.0, 0.0)
     u = np.asarray(np.maximum(low, _zero_to_one(key, shape) * (1.0 - low) + low))
@@ -89,14 +96,14 @@ def shuffled(key: "PRNGKeyArray", values: Int[ndarray, "..."]) -> Int[ndarray, "
     return values
 
 
-def _zero_to_one(key: "PRNGKeyArray", shape: tuple[int, ...]) -> Any:
+def _zero_to_one(key: "PRNGKeyArray | Words", shape: tuple[int, ...]) -> Any:
     """Random bits as the mantissas of numbers from 1 to 2, less one."""
     high, low = (word.astype(np.uint64) for word in _hashed(key, shape))
     bits = (high << np.uint64(32)) | low
     return ((bits >> np.uint64(64 - _MANTISSA_BITS)) | _ONE).view(np.float64) - 1.0
 
 
-def _hashed(key: "PRNGKeyArray", shape: tuple[int, ...]) -> tuple[Any, Any]:
+def _hashed(key: "PRNGKeyArray | Words", shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Two random words for each place of an array, which count as one number from 0."""
     counts = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
     first, second = key_words(key)

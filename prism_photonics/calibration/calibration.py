@@ -71,21 +71,21 @@ class Calibration(eqx.Module):
     estimate: Unknowns
     std: Unknowns
     scatter: Scatter
-    wl_um: Float[Array, " channels"]
-    dark_A: Float[Array, " rows"]
-    leak: Float[Array, ""]
-    light_scale: Float[Array, " rings"]
-    unit_A: Float[Array, " rows"]
-    residual_rms: Float[Array, "rows buses"]
-    chi2: Float[Array, "rows buses"]
+    wl_um: Float[Numbers, " channels"]
+    dark_A: Float[Numbers, " rows"]
+    leak: Float[Numbers, ""]
+    light_scale: Float[Numbers, " rings"]
+    unit_A: Float[Numbers, " rows"]
+    residual_rms: Float[Numbers, "rows buses"]
+    chi2: Float[Numbers, "rows buses"]
     triggers: int = eqx.field(static=True)
     max_voltage_V: float = eqx.field(static=True)
     voltage_step_V: float = eqx.field(static=True)
     adc_full_scale_A: float = eqx.field(static=True)
     spec_hash: str = eqx.field(static=True)
-    excluded: Bool[Array, "rows rings"]
-    channel_of_ring: Int[Array, "rows buses channels"]
-    film: Float[Array, ""]
+    excluded: Bool[Numbers, "rows rings"]
+    channel_of_ring: Int[Numbers, "rows buses channels"]
+    film: Float[Numbers, ""]
 
     @property
     def readings_per_ring(self) -> float:

@@ -144,7 +144,7 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
     # As far from its line as each was designed to rest from its own.
     target_pm = crossing_pm - np.diagonal(crossing_pm)[:, None]
     alive = dips > 0
-    assignment = _assign_warm(spec, offset_pm, target_pm=target_pm, fsr_pm=fsr_pm, alive=alive)
+    assignment = assign_warm(spec, offset_pm, target_pm=target_pm, fsr_pm=fsr_pm, alive=alive)
     tuning_pm = np.where(alive, assignment.tuning_pm / gain, 0.0)
     heaters = correct_heater_crosstalk(
         chip, spec, channel_of_ring=assignment.channel_of_ring, tuning_pm=tuning_pm, alive=alive, width_pm=width_pm,
@@ -156,7 +156,7 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
     )
 
 
-def _assign_warm(
+def assign_warm(
     spec: ChipSpec,
     offset_pm: Float[ndarray, "rows buses channels"],
     *,

@@ -11,8 +11,11 @@ from prism_photonics.circuit.params import BankParams, designed_bank
 from prism_photonics.circuit.prepared import PreparedRow, prepare_row
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import normal, split, uniform
+from prism_photonics.threefry import Words, key_words, normal, split, uniform
 from prism_photonics.units import ratio_from_dB
+
+RESONANCE_DRAW = 3
+"""Place of the resonances among the draws of a die."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +44,56 @@ class Die:
         return prepare_row(self.bank.wl_um, self.bank.rings, self.bank.buses)
 
 
-def draw_die(spec: ChipSpec, key: PRNGKeyArray) -> Die:
-    """Draw a die: see `VariationTable` and `TrimTable` for the standard deviations."""
+@dataclass(frozen=True)
+class DieShift:
+    """How a die as a whole lies off the design: the parts of its lot, its wafer and its place, without its rings' own.
+
+    Numbers, or one of each ring, (rows, rings), where the wafer's field changes across the die.
+
+    Attributes:
+        thickness_nm: Of the film.
+        width_nm: Of the ribs.
+        gap_nm: Of both couplers' gaps.
+        loss_log: Natural logarithm of the factor on the rings' loss.
+    """
+
+    thickness_nm: Float[ndarray, "rows rings"] | float = 0.0
+    width_nm: Float[ndarray, "rows rings"] | float = 0.0
+    gap_nm: Float[ndarray, "rows rings"] | float = 0.0
+    loss_log: Float[ndarray, "rows rings"] | float = 0.0
+
+
+NO_SHIFT = DieShift()
+"""A die of an average wafer: what a virtual chip is."""
+
+
+def draw_die(spec: ChipSpec, key: PRNGKeyArray | Words, *, shift: DieShift = NO_SHIFT) -> Die:
+    """Draw a die: see `VariationTable` and `TrimTable` for the standard deviations.
+
+    Args:
+        spec: The chip.
+        key: Of what its rings have of their own.
+        shift: What lot, wafer and place have in common for all of them.
+    """
     v = spec.variation
     design = designed_bank(spec, xp=np)
     shape, (rows, buses, channels) = design.shape, design.shape
-    keys = iter(split(key, 16))
+    # As words: so many keys of JAX's would take longer than the numbers themselves.
+    keys = iter(split(key_words(key), 16))
 
     def drawn(*size: int) -> Float[ndarray, "..."]:
         return normal(next(keys), size)
 
     # An error of the gap scales the coupler's angle C(g)·L.
-    gap_scale = [np.exp(-v.gap_nm * 1e-3 * drawn(*shape) / spec.profile.gap_law.decay_um) for _ in range(2)]
+    common_um, decay_um = 1e-3 * _by_bus(shift.gap_nm, shape), spec.profile.gap_law.decay_um
+    gap_scale = [np.exp((-v.gap_nm * 1e-3 * drawn(*shape) - common_um) / decay_um) for _ in range(2)]
     rings = replace(
         design.rings,
         t1=np.cos(np.arccos(design.rings.t1) * gap_scale[0]),
         t2=np.cos(np.arccos(design.rings.t2) * gap_scale[1]),
         # ln a scales with the loss, so a log-normal loss is a skewed Q with a heavy tail.
-        a=design.rings.a ** np.exp(v.loss_log * drawn(*shape)),
-        offset_pm=resonance_errors_pm(spec, next(keys)).reshape(shape),
+        a=design.rings.a ** np.exp(v.loss_log * drawn(*shape) + _by_bus(shift.loss_log, shape)),
+        offset_pm=resonance_errors_pm(spec, next(keys), shift=shift).reshape(shape),
         slope_pm_V=design.rings.slope_pm_V * (1.0 + v.slope_relative * drawn(*shape)),
         curvature_pm_V2=v.curvature_pm_V2 * drawn(*shape),
     )
@@ -84,19 +118,37 @@ def draw_die(spec: ChipSpec, key: PRNGKeyArray) -> Die:
     )
 
 
-def resonance_errors_pm(spec: ChipSpec, key: PRNGKeyArray) -> Float[ndarray, "rows rings"]:
-    """Resonance minus design of every ring in pm: thickness, width and a local part, or what trimming left."""
+def resonance_errors_pm(
+    spec: ChipSpec, key: PRNGKeyArray | Words, *, shift: DieShift = NO_SHIFT
+) -> Float[ndarray, "rows rings"]:
+    """Resonance minus design of every ring in pm: thickness, width and a local part, or what trimming left.
+
+    Of a trimmed chip the shift of the whole die is gone with the rest.
+    """
     v, optics = spec.variation, spec.profile.optics
     thickness_key, width_key, local_key = split(key, 3)
     shape = (spec.chip.rows, spec.chip.rings)
     local = normal(local_key, shape)
     if spec.trim.method != "none":
         return spec.trim.residual_pm * local
+    common_pm = optics.thickness_pm_nm.value * shift.thickness_nm + optics.width_pm_nm.value * shift.width_nm
     return (
         optics.thickness_pm_nm.value * v.thickness_nm * _correlated(spec, normal(thickness_key, shape))
         + optics.width_pm_nm.value * v.width_nm * _correlated(spec, normal(width_key, shape))
         + v.resonance_local_pm * local
+        + common_pm
     )
+
+
+def _by_bus(
+    shift: Float[ndarray, "rows rings"] | float, shape: tuple[int, int, int]
+) -> Float[ndarray, "rows buses channels"]:
+    return np.broadcast_to(shift, (shape[0], shape[1] * shape[2])).reshape(shape)
+
+
+def resonance_key(key: PRNGKeyArray | Words) -> Words:
+    """Of `draw_die`'s key, that of the die's resonances: the same errors can be asked for before trimming."""
+    return split(key_words(key), 16)[RESONANCE_DRAW]
 
 
 def _correlated(spec: ChipSpec, white: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
@@ -112,7 +164,7 @@ def _correlated(spec: ChipSpec, white: Float[ndarray, "rows rings"]) -> Float[nd
     return factor(sites[0]) @ white @ factor(sites[1]).T
 
 
-def _tree_shares(spec: ChipSpec, key: PRNGKeyArray) -> Float[ndarray, " rows"]:
+def _tree_shares(spec: ChipSpec, key: PRNGKeyArray | Words) -> Float[ndarray, " rows"]:
     """Power of each row relative to an even split: every splitter of the tree has its own imbalance."""
     shares = np.ones(1)
     for level, level_key in enumerate(split(key, tree_levels(spec.chip.rows) + 1)[1:]):

@@ -11,7 +11,7 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.chip.fabricate import NO_SHIFT, DieShift, draw_die
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.laser import Sweep, lit_line
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
@@ -74,19 +74,27 @@ class VirtualChip(AbstractChip):
 
     @classmethod
     def fabricate(
-        cls, spec: ChipSpec, key: PRNGKeyArray, *, trimmed: bool = True, laser: TunableLaser | None = None
+        cls,
+        spec: ChipSpec,
+        key: PRNGKeyArray,
+        *,
+        trimmed: bool = True,
+        laser: TunableLaser | None = None,
+        shift: DieShift = NO_SHIFT,
     ) -> "VirtualChip":
-        """The same from a JAX key, for those who draw many dies; with a ``laser``, in place of the comb."""
+        """The same from a JAX key, for many dies: of any wafer, and with a ``laser`` in the comb's place."""
         chip = cls.__new__(cls)
         AbstractChip.__init__(chip, spec)
-        chip._fabricate(key, trimmed=trimmed, laser=laser)
+        chip._fabricate(key, trimmed=trimmed, laser=laser, shift=shift)
         return chip
 
-    def _fabricate(self, key: PRNGKeyArray, *, trimmed: bool, laser: TunableLaser | None) -> None:
+    def _fabricate(
+        self, key: PRNGKeyArray, *, trimmed: bool, laser: TunableLaser | None, shift: DieShift = NO_SHIFT
+    ) -> None:
         """Make the die, and the functions through which alone it can be reached."""
         spec = self.spec
         of_die, of_noise = split(key)
-        die = draw_die(spec if trimmed else _untrimmed(spec), of_die)
+        die = draw_die(spec if trimmed else _untrimmed(spec), of_die, shift=shift)
         noise = generator(of_noise)
         of_drift, of_laser = noise.spawn(2)
         drift = Drift(spec, of_drift)

@@ -22,6 +22,7 @@ COMMANDS = (
     "export",
     "rank",
     "run",
+    "yield",
 )
 WIDE = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
 

@@ -1,0 +1,230 @@
+"""Plan of a yield study: which die comes from which lot, wafer and place, and what its rings have in common there.
+
+Everything of a die follows from the study's seed and the die's number alone, whoever computes it and beside which
+others.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.rules_chip import die_um
+from prism_photonics.chip.fabricate import DieShift
+from prism_photonics.explore.wafer import QUANTITIES, Fab
+from prism_photonics.programming.solve import MOST_UNCOMPILED
+from prism_photonics.seeds import LARGEST_SEED, require_seed
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+MOST_DIES = 100_000_000
+LEAST_WAFERS, SAMPLED_PER_LOT = 40, 4
+"""Design choices: a study of few dies takes them from many wafers, and from no more wafers of one lot than this."""
+MOST_IN_BATCH = 128
+"""Dies that are computed together at most (design choice)."""
+OFFSET_ERROR_WIDTHS = 1.5e-3
+"""What a calibration leaves of a resonance unknown, in linewidths: weights are then off by some 3e-3 rms, which is no
+less than whole calibrations leave: `prism yield --verify` shows both."""
+FEATURES = 64
+"""Plane waves of a random field."""
+TWIN_EVERY = 8
+"""Of so many dies one is drawn again with other rings at the same place: it tells the rings' part of the variance."""
+_LOT, _WAFER, _DIE, _TWIN, _SITES = range(5)
+
+
+class Place(NamedTuple):
+    """Where a die comes from; positions are of its middle from the wafer's, in mm."""
+
+    lot: int
+    wafer: int
+    site: int
+    x_mm: float
+    y_mm: float
+
+
+class Waves(NamedTuple):
+    """A smooth random field of unit variance as plane waves, ``√(2/K)·Σ cos(k·r + φ)``.
+
+    Normally distributed wave numbers give the correlation ``exp(−d²/2ℓ²)``.
+
+    Source: Rahimi and Recht, NIPS 20, 1177 (2007).
+    """
+
+    kx_mm: Float[ndarray, " waves"]
+    ky_mm: Float[ndarray, " waves"]
+    phase: Float[ndarray, " waves"]
+
+    def on_grid(
+        self, x_mm: Float[ndarray, " columns"], y_mm: Float[ndarray, " rows"]
+    ) -> Float[ndarray, "rows columns"]:
+        """The field where the columns and rows of a grid cross."""
+        along_y = np.exp(1j * (np.multiply.outer(y_mm, self.ky_mm) + self.phase))
+        along_x = np.exp(1j * np.multiply.outer(x_mm, self.kx_mm))
+        return math.sqrt(2.0 / len(self.phase)) * np.real(np.einsum("rk,ck->rc", along_y, along_x))
+
+
+@dataclass(frozen=True)
+class YieldPlan:
+    """A study, complete: two with the same `hash` give the same numbers, die by die.
+
+    Attributes:
+        spec: The chip.
+        fab: The line that makes it.
+        dies: Dies drawn.
+        wafers: Wafers that they are taken from.
+        seed: Of everything random.
+        k: Blocks that the chip is to find among its rows.
+        offset_error_pm: What a calibration leaves of a ring's resonance unknown, rms: see `explore.surrogate`.
+        batch: Dies that are computed together.
+    """
+
+    spec: ChipSpec
+    fab: Fab
+    dies: int
+    wafers: int
+    seed: int
+    k: int
+    offset_error_pm: float
+    batch: int
+
+    @classmethod
+    def make(
+        cls,
+        spec: ChipSpec,
+        *,
+        dies: int,
+        fab: Fab | None = None,
+        wafers: int | None = None,
+        seed: int = 0,
+        k: int | None = None,
+        offset_error_pm: float | None = None,
+        batch: int | None = None,
+    ) -> "YieldPlan":
+        """A study with the usual choices where none is given.
+
+        Raises:
+            InputError: Not 1 to 10⁸ dies, more dies than its wafers have, no whole die on a wafer, or k out of range.
+        """
+        fab, rows = fab or Fab(), spec.chip.rows
+        require_seed(seed, where="yield")
+        if not 1 <= dies <= MOST_DIES:
+            raise InputError(f"yield: dies = {dies}, want 1 to {MOST_DIES}; choose --dies in this range")
+        if rows < 2:
+            raise InputError(f"yield: {spec.name} has 1 row, and nothing is ranked among one; want 2 rows or more")
+        # As of 32 blocks among 256 rows, the share at which banks are compared.
+        k = max(1, rows // 8) if k is None else k
+        if not 1 <= k < rows:
+            raise InputError(f"yield: k = {k}, want 1 to {rows - 1}, less than the {rows} rows; choose another --k")
+        sites = len(_sites_mm(spec, fab))
+        if wafers is None:
+            wafers = max(math.ceil(dies / sites), min(LEAST_WAFERS, dies))
+        if not 1 <= wafers <= dies or dies > wafers * sites:
+            raise InputError(
+                f"yield: {dies} dies of {wafers} wafers, and a wafer holds {sites} of {spec.name}; want "
+                f"{math.ceil(dies / sites)} to {dies} wafers; choose --wafers in this range"
+            )
+        if offset_error_pm is None:
+            offset_error_pm = OFFSET_ERROR_WIDTHS * ring_figures(spec).fwhm_pm
+        if batch is None:
+            # As many as are programmed without waiting for a compiler, in every process anew.
+            batch = max(1, min(MOST_IN_BATCH, MOST_UNCOMPILED // (rows * spec.chip.rings * spec.chip.channels)))
+        return cls(spec, fab, dies, wafers, seed, k, offset_error_pm, batch)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over all that decides a number."""
+        content = {
+            "spec": self.spec.hash,
+            "fab": self.fab.model_dump(mode="json"),
+            **self.numbers,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def sites_mm(self) -> Float[ndarray, "sites 2"]:
+        """Middles of the whole dies of a wafer, from its own, in mm."""
+        return _sites_mm(self.spec, self.fab)
+
+    @property
+    def batches(self) -> int:
+        """Batches of the study."""
+        return math.ceil(self.dies / self.batch)
+
+    @property
+    def wafers_per_lot(self) -> int:
+        """Wafers that are taken from one lot."""
+        return min(SAMPLED_PER_LOT, self.fab.wafer.wafers_per_lot)
+
+    @property
+    def numbers(self) -> dict[str, int | float]:
+        """What is a plain number of it, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, int | float)}
+
+    def dies_of(self, batch: int) -> range:
+        """The dies of a batch."""
+        return range(batch * self.batch, min((batch + 1) * self.batch, self.dies))
+
+    def place(self, die: int) -> Place:
+        """Where a die comes from: dies are shared out evenly over the wafers, on sites drawn without repetition."""
+        each, more = divmod(self.dies, self.wafers)
+        # The first wafers have one die more.
+        if die < more * (each + 1):
+            wafer, nth = divmod(die, each + 1)
+        else:
+            wafer, nth = divmod(die - more * (each + 1), each)
+            wafer += more
+        site = int(self._draws(_SITES, wafer).permutation(len(self.sites_mm))[nth])
+        x_mm, y_mm = self.sites_mm[site].tolist()
+        return Place(wafer // self.wafers_per_lot, wafer, site, x_mm, y_mm)
+
+    def die_seed(self, die: int, *, twin: bool = False) -> int:
+        """Seed of a die's rings: the same rings on an average wafer are the bench ``virtual:SEED``."""
+        return int(self._draws(_TWIN if twin else _DIE, die).integers(LARGEST_SEED + 1))
+
+    def shift(self, place: Place) -> DieShift:
+        """What lot, wafer and place do to all rings of a die."""
+        spec, wafer = self.spec, self.fab.wafer
+        lots, wafers = self._draws(_LOT, place.lot), self._draws(_WAFER, place.wafer)
+        columns_mm = 1e-3 * spec.ring.pitch_um * (np.arange(spec.chip.rings) - 0.5 * (spec.chip.rings - 1))
+        rows_mm = 1e-3 * spec.row_pitch_um * (np.arange(spec.chip.rows) - 0.5 * (spec.chip.rows - 1))
+        x_mm, y_mm = place.x_mm + columns_mm, place.y_mm + rows_mm
+        radius_mm = np.hypot(x_mm, y_mm[:, None])
+        rim = np.exp(-np.maximum(0.5 * wafer.diameter_mm - radius_mm, 0.0) / wafer.edge_mm)
+        parts = {}
+        for name in QUANTITIES:
+            scatter = getattr(self.fab, name)
+            common = scatter.lot * lots.standard_normal() + scatter.wafer * wafers.standard_normal()
+            kx_mm, ky_mm = wafers.standard_normal((2, FEATURES)) / wafer.correlation_mm
+            waves = Waves(kx_mm, ky_mm, wafers.uniform(0.0, 2.0 * np.pi, FEATURES))
+            parts[name] = common + scatter.place * waves.on_grid(x_mm, y_mm) + scatter.edge * rim
+        return DieShift(**parts)
+
+    def _draws(self, stream: int, number: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, stream, number))
+
+
+def _sites_mm(spec: ChipSpec, fab: Fab) -> Float[ndarray, "sites 2"]:
+    """Dies in a square grid, one in the wafer's middle, as far as their corners lie within the rim.
+
+    Raises:
+        InputError: Not one die fits on the wafer.
+    """
+    pitch_mm = np.array(die_um(spec)) * 1e-3
+    inner_mm = 0.5 * fab.wafer.diameter_mm - fab.wafer.exclusion_mm
+    count = np.floor(inner_mm / pitch_mm).astype(int)
+    grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in count), indexing="ij"), -1).reshape(-1, 2)
+    corners_mm = (np.abs(grid) + 0.5) * pitch_mm
+    sites_mm = grid[np.hypot(*corners_mm.T) <= inner_mm] * pitch_mm
+    if not len(sites_mm):
+        raise InputError(
+            f"yield: a die of {spec.name} is {pitch_mm[0]:.1f} × {pitch_mm[1]:.1f} mm, too large for a wafer of "
+            f"{fab.wafer.diameter_mm:g} mm; want a larger wafer.diameter_mm, or fewer rows or buses"
+        )
+    return sites_mm
