@@ -150,6 +150,7 @@ def test_every_extra_that_is_named_is_declared_and_brings_the_package():
         "jaxlib": "jax",
         "kfactory": "gdsfactory",
         "skrf": "scikit-rf",
+        "dask": "distributed",
     }
     for package, extra in EXTRA_OF.items():
         wanted = named.get(package, package)
