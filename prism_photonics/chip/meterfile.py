@@ -20,7 +20,17 @@ Side = Literal["through", "drop"]
 SIGNS = {"difference": 1.0, "through": 1.0, "drop": -1.0}
 _NAMED = re.compile(r"[A-Za-z_ ]{0,16}(\d{1,6})")
 _PORT = ("channel", "slot", "port")
-LOG_FIELDS = (*_PORT, "points", "averages", "integration_s", "start_nm", "stop_nm", "step_nm", "speed_nm_s")
+LOG_FIELDS = (
+    *_PORT,
+    "points",
+    "averages",
+    "integration_s",
+    "integration_ms",
+    "start_nm",
+    "stop_nm",
+    "step_nm",
+    "speed_nm_s",
+)
 
 
 @final
@@ -93,7 +103,7 @@ class RowBlock(Table):
 class MeterCommands(Commands):
     """Commands of a current meter or a power meter."""
 
-    average: Annotated[str, checked("averages", "integration_s", *_PORT)] = Field(
+    average: Annotated[str, checked("averages", "integration_s", "integration_ms", *_PORT)] = Field(
         default="SENS:AVER:COUN {averages}", description="sent when the number of samples changes; empty: never"
     )
     trigger: Annotated[str, checked(*_PORT)] = Field(default="INIT", description="empty: reading triggers")

@@ -77,7 +77,12 @@ class ScpiDriver(Exchange):
         if meter.commands.average and averages != self._averages:
             # Should it be refused, it is sent anew.
             self._averages = 0
-            values: dict[str, Value] = {"averages": averages, "integration_s": averages * meter.sample_s}
+            integration_s = averages * meter.sample_s
+            values: dict[str, Value] = {
+                "averages": averages,
+                "integration_s": integration_s,
+                "integration_ms": 1e3 * integration_s,
+            }
             self._do_all([meter.commands.average], self._channels, values)
         self._averages = averages
 

@@ -2,18 +2,38 @@
 
 import asyncio
 import contextlib
+import functools
 import os
+import re
 import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
-from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.session import Client
 from prism_photonics.units import InputError
 
 HOST = "127.0.0.1"
+
+
+@runtime_checkable
+class Box(Protocol):
+    """What answers lines: a served chip, or an instrument of a rehearsal."""
+
+    def replies(self, line: str, client: Client) -> Iterator[str | None]:
+        """Do what one line says, a command at a time, and give what each answers."""
+        ...
+
+    def delay_s(self) -> float:
+        """Time in s until a reply may be sent."""
+        ...
+
+    def leave(self, client: Client) -> None:
+        """End a connection."""
+
+
 LONGEST_LINE_BYTES = LONGEST_REPLY_BYTES = 1 << 20
 # Design choices: how long one client's line may keep the others waiting, and how long a reply may wait to be taken.
 LONGEST_TURN_S = 0.02
@@ -37,16 +57,16 @@ def require_free(port: int) -> None:
         raise _taken(port, error) from None
 
 
-def serve(chip: ServedChip, port: int, *, ready: Callable[[int], None]) -> None:
+def serve(boxes: Sequence[Box], port: int, *, ready: Callable[[list[int]], None]) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        chip: The chip to serve.
-        port: TCP port on the loopback interface; 0 takes a free one.
-        ready: Told the port as soon as clients can connect.
+        boxes: What to serve, each on a port of its own.
+        port: TCP port on the loopback interface of the first, the others follow; 0 takes free ones.
+        ready: Told the ports as soon as clients can connect.
 
     Raises:
-        InputError: The port is taken.
+        InputError: A port is taken.
     """
 
     async def until_told() -> None:
@@ -54,13 +74,13 @@ def serve(chip: ServedChip, port: int, *, ready: Callable[[int], None]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        await _run(chip, port, ready, stop)
+        await _run(boxes, port, ready, stop)
 
     asyncio.run(until_told())
 
 
 @contextlib.contextmanager
-def serving(chip: ServedChip, *, port: int = 0) -> Iterator[str]:
+def serving(chip: Box, *, port: int = 0) -> Iterator[str]:
     """Serve from a thread of this program, for tests and notebooks.
 
     Args:
@@ -73,20 +93,38 @@ def serving(chip: ServedChip, *, port: int = 0) -> Iterator[str]:
     Raises:
         InputError: The port is taken.
     """
+    with serving_all([chip], port=port) as resources:
+        yield resources[0]
+
+
+@contextlib.contextmanager
+def serving_all(boxes: Sequence[Box], *, port: int = 0) -> Iterator[list[str]]:
+    """The same of several boxes, each on a port of its own, one after the other; one thread serves them all.
+
+    Args:
+        boxes: What to serve.
+        port: TCP port of the first; 0 takes free ones.
+
+    Yields:
+        The VISA resources.
+
+    Raises:
+        InputError: A port is taken.
+    """
     started = threading.Event()
     ports: list[int] = []
     failures: list[InputError] = []
     stops: list[Callable[[], object]] = []
 
-    def ready(port: int) -> None:
-        ports.append(port)
+    def ready(taken: list[int]) -> None:
+        ports.extend(taken)
         started.set()
 
     async def until_told() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         stops.append(lambda: loop.call_soon_threadsafe(stop.set))
-        await _run(chip, port, ready, stop)
+        await _run(boxes, port, ready, stop)
 
     def work() -> None:
         try:
@@ -101,38 +139,41 @@ def serving(chip: ServedChip, *, port: int = 0) -> Iterator[str]:
     if failures:
         raise failures[0]
     try:
-        yield resource_name(ports[0])
+        yield [resource_name(taken) for taken in ports]
     finally:
         stops[0]()
         thread.join()
 
 
-async def _run(chip: ServedChip, port: int, ready: Callable[[int], None], stop: asyncio.Event) -> None:
+async def _run(boxes: Sequence[Box], port: int, ready: Callable[[list[int]], None], stop: asyncio.Event) -> None:
     talks: set[asyncio.Task[None]] = set()
 
-    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def begin(box: Box, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         talks.add(task)
         try:
-            await _talk(chip, reader, writer)
+            await _talk(box, reader, writer)
         finally:
             talks.discard(task)
 
-    try:
-        server = await asyncio.start_server(begin, HOST, port)
-    except (OSError, OverflowError) as error:
-        raise _taken(port, error) from None
-    async with server:
-        ready(server.sockets[0].getsockname()[1])
+    async with contextlib.AsyncExitStack() as servers:
+        ports = []
+        for i, box in enumerate(boxes):
+            try:
+                server = await asyncio.start_server(functools.partial(begin, box), HOST, port + i if port else 0)
+            except (OSError, OverflowError) as error:
+                raise _taken(port + i, error) from None
+            await servers.enter_async_context(server)
+            ports.append(server.sockets[0].getsockname()[1])
+        ready(ports)
         await stop.wait()
-        server.close()
         for task in tuple(talks):
             task.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
 
 
-async def _talk(chip: ServedChip, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _talk(chip: Box, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer one client until it leaves, or until it takes no answers any more."""
     client = Client()
     try:
@@ -151,7 +192,8 @@ async def _lines(reader: asyncio.StreamReader, client: Client) -> AsyncIterator[
     """Whole lines; one that its sender did not end is never obeyed, nor the tail of one that is too long."""
     rest, overrun = b"", False
     while data := await reader.read(1 << 16):
-        *lines, rest = (rest + data).split(b"\n")
+        # A bench file may end its commands with either.
+        *lines, rest = re.split(rb"[\r\n]", rest + data)
         if overrun and lines:
             # The tail of a line that was too long is no command.
             del lines[0]
@@ -164,7 +206,7 @@ async def _lines(reader: asyncio.StreamReader, client: Client) -> AsyncIterator[
             rest, overrun = b"", True
 
 
-async def _answer(chip: ServedChip, line: str, client: Client, writer: asyncio.StreamWriter) -> None:
+async def _answer(chip: Box, line: str, client: Client, writer: asyncio.StreamWriter) -> None:
     """Do what one line says, in turns with what other clients ask, and send the reply when it is due."""
     replies: list[str] = []
     size, turn_ends_s = 0, time.monotonic() + LONGEST_TURN_S

@@ -74,6 +74,7 @@ class SweepRun:
             "dwell_s": self.integration_s,
             "averages": self.averages,
             "integration_s": self.integration_s,
+            "integration_ms": 1e3 * self.integration_s,
         }
 
 

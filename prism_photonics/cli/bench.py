@@ -77,11 +77,20 @@ def serve(
     ] = 1.0,
     untrimmed: Untrimmed = False,
     light: _Light = "comb",
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BENCH", help="Understand this bench file's commands: a rehearsal of it.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="BENCH", help="With --like: the same file at the served addresses.")
+    ] = Path("rehearsed.toml"),
 ) -> None:
     """Serve a virtual chip as SCPI instruments on loopback TCP, until Ctrl-C.
 
-    Reads SPEC; writes nothing. At the end it tells how many voltages and heater powers beyond their limits arrived: it
-    must be none.
+    Reads SPEC; writes nothing, or with --like the bench file to be used meanwhile. At the end it tells how many
+    voltages and heater powers beyond their limits arrived: it must be none.
     """
     from prism_photonics.chip.heaters import require_heaters
     from prism_photonics.spec import load_spec
@@ -95,19 +104,33 @@ def serve(
 
     require_light(light)
     require_free(port)
+    from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.chip.rehearsal import Rehearsal, laser_like, rehearsed_text
     from prism_photonics.chip.served import ServedChip
     from prism_photonics.chip.virtual import VirtualChip
+    from prism_photonics.files import write_text
 
-    die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed, light=light)
+    bench_file = None if like is None else BenchFile.from_toml(like)
+    if bench_file is not None:
+        bench_file.require_complete(chip_spec.chip.rows, chip_spec.chip.rings)
+        light = bench_file.light.kind
+    laser = None if bench_file is None else laser_like(bench_file)
+    die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed, light=light, laser=laser)
     idn = f"prism_photonics,{chip_spec.name},{die.label} spec:{chip_spec.hash[:12]},{__version__}"
     chip = ServedChip(die, idn=idn, time_scale=time_scale)
+    played = {} if bench_file is None else Rehearsal(bench_file, chip, rings=chip_spec.chip.rings).instruments
 
-    def ready(at_port: int) -> None:
+    def ready(at_ports: list[int]) -> None:
         # Flushed, because a program that waits for this line reads a pipe.
-        print(f"{idn} at {resource_name(at_port)}", flush=True)
+        if like is None or bench_file is None:
+            print(f"{idn} at {resource_name(at_ports[0])}", flush=True)
+        else:
+            addresses = dict(zip(played, map(resource_name, at_ports), strict=True))
+            write_text(out, rehearsed_text(like, bench_file, addresses))
+            print(f"{idn} plays {len(played)} instruments of {like}: use {out}", flush=True)
         progress.print("Ctrl-C ends it")
 
-    serve_chip(chip, port, ready=ready)
+    serve_chip(list(played.values()) or [chip], port, ready=ready)
     print(f"over_voltage_attempts: {chip.over_voltage_attempts}")
     print(f"over_power_attempts: {chip.over_power_attempts}")
     print(f"triggers: {chip.triggers}")

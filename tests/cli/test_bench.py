@@ -344,3 +344,41 @@ def test_a_calibration_killed_on_the_wire_and_resumed_is_the_calibration_in_proc
     difference = np.abs((wired.current_A - inside.current_A) / inside.noise_A)
     assert float(difference[: kept // 4].max()) < 1.0
     assert float(difference.max()) < 8.0
+
+
+# ---------------------------------------------------------------- one tunable laser
+
+
+def test_a_laser_bench_is_rehearsed_by_its_own_commands(spec_toml, layouts, tmp_path, prism):
+    """In a process of its own, and checked by the file that it writes."""
+    example = layouts.parent / "calibration" / "laser_benches" / "keysight.toml"
+    rehearsed = tmp_path / "rehearsed.toml"
+    program = subprocess.Popen(
+        [*PRISM, "bench", "serve", str(spec_toml), "--like", str(example), "-o", str(rehearsed), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert program.stdout is not None
+    try:
+        assert "plays 4 instruments of" in program.stdout.readline()
+        result = prism("bench", "check", rehearsed, spec_toml, "--json")
+    finally:
+        program.send_signal(signal.SIGINT)
+        said, _ = program.communicate(timeout=30)
+    told = json.loads(result.stdout)
+    assert told["laser.0"].endswith("1490 to 1640 nm")
+    assert told["light"] == "tunable_laser: one line at a time, full power only"
+    assert said.startswith("over_voltage_attempts: 0\n")
+    assert "sweeps: 0" in said
+
+
+def test_a_served_laser_has_a_bench_file_that_is_complete(spec_toml, tmp_path, prism):
+    bench = tmp_path / "bench.toml"
+    made = prism("bench", "new", spec_toml, "-o", bench, "--served", 5099, "--light", "tunable_laser", "--json")
+    assert json.loads(made.stdout)["fill_in"] == []
+    assert "--light tunable_laser" in bench.read_text()
+    refused_line = refused(prism("bench", "new", spec_toml, "-o", tmp_path / "b.toml", "--light", "lamp"))
+    assert "--light lamp: unknown kind of light" in refused_line
+    line = refused(prism("bench", "serve", spec_toml, "--light", "lamp"))
+    assert "--light lamp: unknown kind of light" in line
