@@ -26,7 +26,8 @@ from prism_photonics.budget.energy import (
     require_rate,
     static_powers_W,
 )
-from prism_photonics.budget.latency import query_s, symbol_s
+from prism_photonics.budget.latency import query_s
+from prism_photonics.budget.symbol import symbol_s
 from prism_photonics.codec.encoding import shots
 from prism_photonics.spec import ChipSpec
 

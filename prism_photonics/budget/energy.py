@@ -5,7 +5,7 @@ from collections.abc import Callable
 from prism_photonics.budget import paper
 from prism_photonics.budget.baselines import CHOSEN, HBM_BYTES_S, HBM_PJ_BYTE, SIGNATURE_BYTES
 from prism_photonics.budget.entry import Entry, total
-from prism_photonics.budget.latency import symbol_s
+from prism_photonics.budget.symbol import symbol_s
 from prism_photonics.codec.encoding import shots
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, watt_from_dBm

@@ -5,22 +5,14 @@ import math
 from prism_photonics.budget import paper
 from prism_photonics.budget.entry import Entry, total
 from prism_photonics.budget.link import tree_lengths
-from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.symbol import photon_lifetime_s, rates_per_s, settling_s, symbol_s
 from prism_photonics.codec.encoding import shots
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import DROP_LEAD_UM
-from prism_photonics.units import PM_PER_UM, SPEED_OF_LIGHT_UM_S
+from prism_photonics.units import SPEED_OF_LIGHT_UM_S
 
 NS = 1e9
-
-
-def symbol_s(spec: ChipSpec) -> float:
-    """Time of one shot of light, ``1/B`` of the receiver, in s; the converter then has settled to e^(−2π).
-
-    Source: design choice; at 1 GHz it is the 1 GS/s that arXiv 2603.21576 assumes.
-    """
-    return 1.0 / spec.detector_design.bandwidth_Hz
 
 
 def propagation_s(spec: ChipSpec) -> float:
@@ -42,27 +34,26 @@ def propagation_s(spec: ChipSpec) -> float:
     return (ng_x * x_um + ng_y * tree.y_um + 0.5 * (ng_x + ng_y) * bend_um) / SPEED_OF_LIGHT_UM_S
 
 
-def photon_lifetime_s(spec: ChipSpec) -> float:
-    """Photon lifetime of a ring, ``Q/ω = λ²/(2π·c·FWHM)``, in s (10.1002/lpor.201100017)."""
-    wl = spec.profile.optics.wl0_um.value
-    return wl**2 / (2.0 * math.pi * SPEED_OF_LIGHT_UM_S * ring_figures(spec).fwhm_pm / PM_PER_UM)
-
-
 def latency_entries(spec: ChipSpec) -> list[Entry]:
     """The latency of one query in ns, entry by entry, and their sum; the paper's Table III beside it at its point."""
     system, symbol_ns = spec.system, symbol_s(spec) * NS
+    bits = spec.detector_design.adc_bits
+    # What each part needs by itself to follow a step to half a step of the converter, the slowest first.
+    alone = {name: settling_s([rate], 2.0 ** -(bits + 1)) for name, rate in rates_per_s(spec).items()}
+    slowest = max(alone, key=lambda name: alone[name])
+    settled = f"settled to half a step of {bits} bits; the {slowest} alone takes {alone[slowest] * NS:.3g} ns"
     more_shots = shots(spec.modulator.encoding) - 1
     lines = {
-        "dac": (symbol_ns, "one symbol, 1/B of the receiver", ""),
+        "dac": (symbol_ns, "one symbol: modulator, ring, photodiode and amplifier in chain", settled),
         "modulator": (0.35 / system.modulator_bandwidth_GHz, "rise time 0.35/B, system.modulator_bandwidth_GHz", ""),
         "propagation": (propagation_s(spec) * NS, "Σ n_g·L/c of the longest path: tree, row, drop bus, way out", ""),
         "ring": (photon_lifetime_s(spec) * NS, "photon lifetime Q/ω", ""),
         "photodiode": (
-            0.35 * symbol_ns,
+            0.35 * NS / spec.detector_design.bandwidth_Hz,
             "rise time 0.35/B, detector.bandwidth_GHz",
             "the amplifier limits, not the diode",
         ),
-        "tia_adc": (symbol_ns, "one conversion, 1/B", "the converter samples once a symbol, without a pipeline"),
+        "tia_adc": (symbol_ns, "one conversion, one symbol", "the converter samples once a symbol, without a pipeline"),
         "further_shots": (more_shots * symbol_ns, f"{more_shots} more symbols of modulator.encoding", ""),
         "topk": (system.topk_ns, "system.topk_ns", ""),
         "host_link": (system.host_link_ns, "system.host_link_ns", ""),

@@ -6,6 +6,7 @@ from typing import Any
 from prism_photonics.budget import crossover, paper
 from prism_photonics.budget.energy import HeaterPower, channels, energy_entries, no_heaters, rings
 from prism_photonics.budget.entry import Entry, by_name
+from prism_photonics.budget.floors import floor_entries
 from prism_photonics.budget.guard import floating_point_of, require_finite
 from prism_photonics.budget.latency import latency_entries
 from prism_photonics.budget.link import link_budget
@@ -81,6 +82,7 @@ class Ledger:
             **self.crossover,
             "counts": by_name(self.section("counts")),
             "noise": by_name(self.section("noise")),
+            "floors": by_name(self.section("floors")),
             "entries": [asdict(entry) for entry in self.entries],
         }
 
@@ -110,6 +112,7 @@ def _ledger(spec: ChipSpec, heater_W: HeaterPower) -> Ledger:
         *noise_entries(spec),
         *latency_entries(spec),
         *energy_entries(spec, heater_W),
+        *floor_entries(spec, heater_W),
     ]
     for entry in entries:
         require_finite(spec, f"{entry.section} {entry.name}", entry.derived)

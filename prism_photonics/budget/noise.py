@@ -15,6 +15,7 @@ SOURCES = {
     "common_rin": "shots·recovery²·B·RIN_common·(Σ I_c)²; comb.rin_common_dB_Hz, detector.cmrr_dB",
     "line_width": "shots·recovery²·(dw/dλ·σ_λ)²·Σ I_c²; comb.linewidth_MHz on the rings' slopes",
     "converter": "shots·recovery²·step²/12; detector.adc_bits",
+    "intersymbol": "√2·r(T) of the scores' scatter: what the symbol before left in the chain after one symbol T",
 }
 """Formula and source of each noise term, by name."""
 

@@ -5,6 +5,7 @@ from statistics import NormalDist
 
 from prism_photonics.budget.link import line_current_A
 from prism_photonics.budget.slopes import slopes
+from prism_photonics.budget.symbol import intersymbol_share
 from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A2_Hz
 from prism_photonics.lightpath.source.model import frequency_noise_pm
@@ -53,7 +54,8 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
     """Variance of the same current by source of noise, through the query encoding's recovery formula, in A².
 
     Returns:
-        ``tia``, ``johnson``, ``shot``, ``rin``, ``common_rin``, ``line_width``, ``converter``: they add.
+        ``tia``, ``johnson``, ``shot``, ``rin``, ``common_rin``, ``line_width``, ``converter``, ``intersymbol``: they
+            add.
 
     Source: white noise of a photodiode receiver (thermal, shot, relative intensity), uniform error of a converter's
         step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y − Σ w), else 1.
@@ -83,7 +85,9 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
         "converter": adc_step_A(detector) ** 2 / 12.0,
     }
     recovery = SHOTS[scheme] * (4.0 if scheme == "offset" else 1.0)
-    return {name: recovery * variance for name, variance in one_shot.items()}
+    noise = {name: recovery * variance for name, variance in one_shot.items()}
+    # A share of the score before, whatever the encoding: both went the same way.
+    return noise | {"intersymbol": intersymbol_share(spec) ** 2 * score_signal_A2(spec)}
 
 
 def score_snr_dB(spec: ChipSpec) -> float:

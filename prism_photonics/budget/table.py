@@ -12,6 +12,7 @@ TITLES = {
     "noise": "noise of one score",
     "latency": "latency of one query",
     "energy": "energy of one query",
+    "floors": "floors",
 }
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from prism_photonics.budget.energy import busy_s, energy_entries, static_powers_W
-from prism_photonics.budget.latency import latency_entries, photon_lifetime_s, propagation_s
+from prism_photonics.budget.latency import latency_entries, propagation_s
 from prism_photonics.budget.ledger import count_entries, ledger, link_entries, link_rows
 from prism_photonics.budget.link import line_current_A, link_budget, tree_lengths
 from prism_photonics.budget.noise import noise_entries
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.snr import evened_line_current_A, expected_maximum, score_noise_A2, score_snr_dB
+from prism_photonics.budget.symbol import photon_lifetime_s, symbol_s
 from prism_photonics.budget.table import text
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_powers
@@ -82,7 +83,7 @@ def test_noise_terms_add_up_to_the_scores_signal_to_noise_ratio(demo, altered, e
     line_A = evened_line_current_A(spec)
     spread = spec.ranking.weight_limit / expected_maximum(cells) / expected_maximum(channels) * line_A
     terms = score_noise_A2(spec)
-    assert set(terms) == {"tia", "johnson", "shot", "rin", "common_rin", "line_width", "converter"}
+    assert set(terms) == {"tia", "johnson", "shot", "rin", "common_rin", "line_width", "converter", "intersymbol"}
     assert 10 * math.log10(channels * spread**2 / sum(terms.values())) == pytest.approx(score_snr_dB(spec), abs=1e-9)
     lines = derived(noise_entries(spec))
     for name, term in terms.items():
@@ -102,13 +103,17 @@ def test_each_noise_term_follows_its_own_cause(demo, altered):
     assert ratios(detector={"feedback_ohm": 10000.0}) == pytest.approx({"johnson": 0.5})
     assert ratios(detector={"adc_full_scale_uA": 300.0}) == pytest.approx({"converter": 4.0})
     assert ratios(comb={"rin_dB_Hz": -140.0}) == pytest.approx({"rin": 10.0})
-    assert ratios(detector={"bandwidth_GHz": 2.0}) == pytest.approx(dict.fromkeys(before.keys() - {"converter"}, 2.0))
+    faster = ratios(detector={"bandwidth_GHz": 2.0})
+    # A symbol lasts until half a step of the converter is left, whatever the bandwidth.
+    assert faster == pytest.approx(dict.fromkeys(before.keys() - {"converter", "intersymbol"}, 2.0))
     assert ratios(comb={"rin_common_dB_Hz": -145.0}) == pytest.approx({"common_rin": 10.0})
     assert ratios(comb={"linewidth_MHz": 0.2}) == pytest.approx({"line_width": 2.0})
     # Ten times the light: ten times the shot noise but for the dark current's, a hundred times what rides on the light.
     brighter = ratios(comb={"line_power_dBm": 13.0})
     assert 9.0 < brighter.pop("shot") < 10.0
-    assert brighter == pytest.approx(dict.fromkeys(("rin", "common_rin", "line_width"), 100.0))
+    assert brighter == pytest.approx(dict.fromkeys(("rin", "common_rin", "line_width", "intersymbol"), 100.0))
+    # One bit more of the converter leaves half as much of the symbol before.
+    assert ratios(detector={"adc_bits": 13}) == pytest.approx({"converter": 0.25, "intersymbol": 0.25}, rel=1e-3)
 
 
 # ---------------------------------------------------------------- latency
@@ -134,7 +139,7 @@ def test_a_ring_stores_light_for_q_over_omega(demo):
 def test_two_shots_take_one_symbol_more_than_one(demo, altered):
     once = derived(latency_entries(altered(demo, modulator={"encoding": "offset"})))
     twice = derived(latency_entries(demo))
-    assert twice["total"] - once["total"] == pytest.approx(1.0 / demo.detector.bandwidth_GHz)
+    assert twice["total"] - once["total"] == pytest.approx(symbol_s(demo) * 1e9)
 
 
 def test_the_total_is_every_entry_but_the_link(demo):
@@ -248,7 +253,7 @@ def test_every_line_has_a_name_of_its_own_a_finite_number_and_a_source(chip, req
     whole = ledger(request.getfixturevalue(chip))
     names = [(entry.section, entry.name) for entry in whole.entries]
     assert len(set(names)) == len(names)
-    assert {section for section, _ in names} == {"counts", "link", "noise", "latency", "energy"}
+    assert {section for section, _ in names} == {"counts", "link", "noise", "latency", "energy", "floors"}
     for entry in whole.entries:
         assert math.isfinite(entry.derived)
         assert len(entry.source) > 4
