@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
 LARGEST_SEED = 2**31 - 1
-_CALIBRATION, _TRIM, _DRIFT = 0x5EED, 0x7215, 0xD21F7
+_CALIBRATION, _TRIM, _DRIFT, _STRUCTURES = 0x5EED, 0x7215, 0xD21F7, 0x57A9
 
 
 def require_seed(seed: object, *, where: str) -> int:
@@ -30,6 +30,14 @@ def require_seed(seed: object, *, where: str) -> int:
 def die_key(seed: int) -> "PRNGKeyArray":
     """The stream of a virtual die: its fabrication, drift and noise."""
     return _key(seed, 0, where="VirtualChip")
+
+
+def structures_keys(seed: int) -> "tuple[PRNGKeyArray, PRNGKeyArray]":
+    """The streams of a virtual die's test structures and of the errors of those who measure them."""
+    from prism_photonics.threefry import split
+
+    made, measured = split(_key(seed, _STRUCTURES, where="measure"), 2)
+    return made, measured
 
 
 def calibration_keys(seed: int) -> "tuple[PRNGKeyArray, PRNGKeyArray]":

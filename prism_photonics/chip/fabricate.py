@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
-from prism_photonics.circuit.params import BankParams, designed_bank
+from prism_photonics.circuit.params import BankParams, designed_bank, rings_on_film
 from prism_photonics.circuit.prepared import PreparedRow, prepare_row
 from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import Words, key_words, normal, split, uniform
 from prism_photonics.units import ratio_from_dB
@@ -67,16 +68,21 @@ NO_SHIFT = DieShift()
 """A die of an average wafer: what a virtual chip is."""
 
 
-def draw_die(spec: ChipSpec, key: PRNGKeyArray | Words, *, shift: DieShift = NO_SHIFT) -> Die:
+def draw_die(
+    spec: ChipSpec, key: PRNGKeyArray | Words, *, shift: DieShift = NO_SHIFT, film: Profile | None = None
+) -> Die:
     """Draw a die: see `VariationTable` and `TrimTable` for the standard deviations.
 
     Args:
         spec: The chip.
         key: Of what its rings have of their own.
         shift: What lot, wafer and place have in common for all of them.
+        film: The film as it came out of the foundry; the one that the chip was designed on by default.
     """
-    v = spec.variation
+    v, profile = spec.variation, spec.profile if film is None else film
     design = designed_bank(spec, xp=np)
+    if film is not None:
+        design = replace(design, rings=rings_on_film(spec, film, trimmed=spec.trim.method != "none"))
     shape, (rows, buses, channels) = design.shape, design.shape
     # As words: so many keys of JAX's would take longer than the numbers themselves.
     keys = iter(split(key_words(key), 16))
@@ -85,7 +91,7 @@ def draw_die(spec: ChipSpec, key: PRNGKeyArray | Words, *, shift: DieShift = NO_
         return normal(next(keys), size)
 
     # An error of the gap scales the coupler's angle C(g)·L.
-    common_um, decay_um = 1e-3 * _by_bus(shift.gap_nm, shape), spec.profile.gap_law.decay_um
+    common_um, decay_um = 1e-3 * _by_bus(shift.gap_nm, shape), profile.gap_law.decay_um
     gap_scale = [np.exp((-v.gap_nm * 1e-3 * drawn(*shape) - common_um) / decay_um) for _ in range(2)]
     rings = replace(
         design.rings,
@@ -151,17 +157,60 @@ def resonance_key(key: PRNGKeyArray | Words) -> Words:
     return split(key_words(key), 16)[RESONANCE_DRAW]
 
 
+def untrimmed(spec: ChipSpec) -> ChipSpec:
+    """The same chip before its rings were brought to their channels."""
+    return spec.model_copy(update={"trim": spec.trim.model_copy(update={"method": "none"})})
+
+
+def film_shift_pm(
+    spec: ChipSpec, of_die: PRNGKeyArray | Words, sites_um: Float[ndarray, "sites 2"], key: PRNGKeyArray | Words
+) -> Float[ndarray, " sites"]:
+    """How far the film of a die moves resonances at other places than its rings': the field that these see goes on.
+
+    Args:
+        spec: The chip.
+        of_die: The key that `draw_die` drew the die from.
+        sites_um: Places x, y, counted from the ring of row 0 and channel 0.
+        key: Of what the rings do not tell of those places.
+
+    Returns:
+        Shifts in pm by thickness and width, before trimming.
+    """
+    v, optics = spec.variation, spec.profile.optics
+    thickness_key, width_key, _ = split(resonance_key(of_die), 3)
+    shape, length_um = (spec.chip.rows, spec.chip.rings), v.correlation_length_um
+    known = []
+    for at_um, there_um in zip(_sites_um(spec), (sites_um[:, 1], sites_um[:, 0]), strict=True):
+        kernel = np.exp(-((at_um[:, None] - there_um[None]) ** 2) / (2.0 * length_um**2))
+        known.append(np.linalg.solve(_factor(at_um, length_um), kernel))
+    apart2 = ((sites_um[:, None] - sites_um[None]) ** 2).sum(-1)
+    # A Gaussian field given its values at the rings: mean and covariance in closed form.
+    covariance = np.exp(-apart2 / (2.0 * length_um**2)) - (known[0].T @ known[0]) * (known[1].T @ known[1])
+    values, vectors = np.linalg.eigh(covariance)
+    own = vectors * np.sqrt(np.maximum(values, 0.0))
+    shift_pm = np.zeros(len(sites_um))
+    sizes = (optics.thickness_pm_nm.value * v.thickness_nm, optics.width_pm_nm.value * v.width_nm)
+    for field_key, own_key, size_pm in zip((thickness_key, width_key), split(key, 2), sizes, strict=True):
+        mean = np.einsum("rs,rc,cs->s", known[0], normal(field_key, shape), known[1])
+        shift_pm += size_pm * (mean + own @ normal(own_key, (len(sites_um),)))
+    return shift_pm
+
+
 def _correlated(spec: ChipSpec, white: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
     """Unit-variance Gaussian field over the die with correlation ``exp(−d²/2ℓ²)``, sampled at the rings."""
-    sites = (np.arange(spec.chip.rows) * spec.row_pitch_um, np.arange(spec.chip.rings) * spec.ring.pitch_um)
-
-    def factor(where_um: Float[ndarray, " sites"]) -> Float[ndarray, "sites sites"]:
-        distance2 = (where_um[:, None] - where_um[None]) ** 2
-        covariance = np.exp(-distance2 / (2.0 * spec.variation.correlation_length_um**2))
-        return np.linalg.cholesky(covariance + 1e-6 * np.eye(where_um.size))
-
     # The kernel is separable: one factor per direction instead of one for all pairs of rings.
-    return factor(sites[0]) @ white @ factor(sites[1]).T
+    rows, rings = (_factor(at_um, spec.variation.correlation_length_um) for at_um in _sites_um(spec))
+    return rows @ white @ rings.T
+
+
+def _sites_um(spec: ChipSpec) -> tuple[Float[ndarray, " rows"], Float[ndarray, " rings"]]:
+    return np.arange(spec.chip.rows) * spec.row_pitch_um, np.arange(spec.chip.rings) * spec.ring.pitch_um
+
+
+def _factor(where_um: Float[ndarray, " sites"], length_um: float) -> Float[ndarray, "sites sites"]:
+    distance2 = (where_um[:, None] - where_um[None]) ** 2
+    covariance = np.exp(-distance2 / (2.0 * length_um**2))
+    return np.linalg.cholesky(covariance + 1e-6 * np.eye(where_um.size))
 
 
 def _tree_shares(spec: ChipSpec, key: PRNGKeyArray | Words) -> Float[ndarray, " rows"]:

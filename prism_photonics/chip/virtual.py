@@ -11,7 +11,7 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.chip.fabricate import NO_SHIFT, DieShift, draw_die
+from prism_photonics.chip.fabricate import NO_SHIFT, DieShift, draw_die, untrimmed
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.laser import Sweep, lit_line
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
@@ -94,7 +94,7 @@ class VirtualChip(AbstractChip):
         """Make the die, and the functions through which alone it can be reached."""
         spec = self.spec
         of_die, of_noise = split(key)
-        die = draw_die(spec if trimmed else _untrimmed(spec), of_die, shift=shift)
+        die = draw_die(spec if trimmed else untrimmed(spec), of_die, shift=shift)
         noise = generator(of_noise)
         of_drift, of_laser = noise.spawn(2)
         drift = Drift(spec, of_drift)
@@ -212,8 +212,3 @@ def _laser_of(light: str, laser: TunableLaser | None) -> TunableLaser | None:
     if light == COMB and laser is not None:
         raise InputError(f"VirtualChip: a laser and light = '{COMB}'; want light = '{TUNABLE_LASER}' with it")
     return None if light == COMB else laser or TunableLaser()
-
-
-def _untrimmed(spec: ChipSpec) -> ChipSpec:
-    """The same chip before its rings were brought to their channels."""
-    return spec.model_copy(update={"trim": spec.trim.model_copy(update={"method": "none"})})

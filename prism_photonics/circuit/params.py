@@ -15,7 +15,7 @@ from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.figures import tuning_slope_pm_V
 from prism_photonics.lightpath.ring.model import RingParams, fsr_um
-from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um
+from prism_photonics.lightpath.ring.place import coupling_angles, optical_lengths_um, resonance_um
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.vernier.coupling import vernier_angles
 from prism_photonics.lightpath.vernier.design import VernierDesign
@@ -152,6 +152,31 @@ def _designed_bank(spec: ChipSpec) -> BankParams:
         buses=_repeat(buses, lanes),
         feed=jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *feeds),
     )
+
+
+def rings_on_film(spec: ChipSpec, film: Profile, *, trimmed: bool) -> RingParams:
+    """The rings as drawn, on a film other than the one that they were designed on; leaves (rows, buses, channels).
+
+    Args:
+        spec: The chip.
+        film: The film.
+        trimmed: Whether they have been brought to where they were designed to resonate, whatever the film.
+    """
+    loss = film.optics.loss_dB_cm.value
+    rings = _stack([ring_params(design, film, loss_dB_cm=loss, xp=np) for design in spec.ring_designs])
+    if trimmed:
+        near_um = np.asarray(spec.comb_design.wl_um)
+        want_um = np.array(
+            [
+                resonance_um(spec.profile, design.lengths, near_um=wl_um)
+                for design, wl_um in zip(spec.ring_designs, near_um, strict=True)
+            ]
+        )
+        # The optical length whose resonance, of the nearest order, is the wanted one.
+        orders = np.rint(rings.gpl_um / want_um - (rings.gpl_um - rings.opl_um) / rings.wl0_um)
+        opl_um = rings.gpl_um - rings.wl0_um * (rings.gpl_um / want_um - orders)
+        rings = eqx.tree_at(lambda ring: ring.opl_um, rings, opl_um)
+    return _repeat(rings, (spec.chip.rows, spec.chip.buses))
 
 
 def designed_crossings_pm(bank: BankParams) -> Float[ndarray, "rows buses places channels"]:

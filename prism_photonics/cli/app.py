@@ -31,6 +31,7 @@ for _command in (
     design.check,
     design.budget,
     design.simulate,
+    laboratory.measure,
     laboratory.extract,
     calibration.calibrate,
     calibration.program,

@@ -72,6 +72,12 @@ def simulate(
         Path | None,
         typer.Option("--layout", metavar="CHIP.gds", help="Also simulate what this file draws, and compare."),
     ] = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            "--measured", metavar="DIR", help="Also hold the design against a die that 'prism extract' wrote here."
+        ),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +85,9 @@ def simulate(
 
     Reads SPEC; prints the rings' figures of merit, the weights at rest and the largest difference of the two solvers;
     with -o writes the row's spectrum. With --layout the drawn chip, also one edited by hand, is measured, simulated and
-    held against the design, row by row, in resonance (pm) and in weight.
+    held against the design, row by row, in resonance (pm) and in weight. With --measured a measured die is held against
+    the design, ring by ring, in resonance, Q, depth and in what the difference costs in bits; with -o measured.svg is
+    written too.
     """
     from prism_photonics.budget.ring import ring_figures
     from prism_photonics.spec import load_spec
@@ -103,6 +111,15 @@ def simulate(
 
         annotation = back_annotate(drawing, chip)
         result["layout"] = annotation.to_json() if as_json else "".join(f"\n  {line}" for line in annotation.lines())
+    if measured is not None:
+        from prism_photonics.workflow.compare import compare_measured
+
+        comparison = compare_measured(chip, measured)
+        result["measured"] = comparison.to_json() if as_json else "".join(f"\n  {one}" for one in comparison.lines())
+        if out is not None:
+            from prism_photonics.report.compare import write_comparison
+
+            result["measured_plot"] = str(write_comparison(out / "measured.svg", comparison.rings))
     print_result(result, as_json)
 
 

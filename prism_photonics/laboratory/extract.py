@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import ConfigDict
 
 from prism_photonics.laboratory.comb import Comb
-from prism_photonics.laboratory.ports import Ports, ports_of
+from prism_photonics.laboratory.ports import ports_of
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit, SweepFit, fit_rings
 from prism_photonics.laboratory.series import LEAST_GAPS, GapLaw, gap_law
@@ -68,6 +69,7 @@ class Record:
         rings: The one with most light first.
         wander_pm: How the laser's wavelength strays from step to step.
         notes: What was understood and left out.
+        name: Of its ring, where the manifest of a drawn chip tells it.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
@@ -78,6 +80,7 @@ class Record:
     rings: tuple[RingRecord, ...]
     wander_pm: float
     notes: tuple[str, ...]
+    name: str = ""
 
 
 def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = ()) -> tuple[Record, SweepFit]:
@@ -118,7 +121,8 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
         place, std = (np.array([getattr(one, name) for one in first.resonances]) for name in ("wl_nm", "wl_nm_std"))
         if mirrored(place, np.hypot(std, 1e-3 * first.comb.rms_pm)):
             notes.append("the free spectral range falls with wavelength, want it to grow: is the axis mirrored?")
-    rings = tuple(RingRecord(ring.resonances, _bright(sweep, told, ring), ring.comb) for ring in fit.rings)
+    behind = (told.through or told.drops[0]).linear
+    rings = tuple(RingRecord(ring.resonances, bright_of(sweep.wl_nm, behind, ring), ring.comb) for ring in fit.rings)
     record = Record(
         file=sweep.path.name,
         format=sweep.format,
@@ -131,11 +135,11 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
     return record, fit
 
 
-def _bright(sweep: Sweep, ports: Ports, ring: RingFit) -> tuple[int, ...]:
-    power = (ports.through or ports.drops[0]).linear
+def bright_of(wl_nm: Float[np.ndarray, " wl"], power: Float[np.ndarray, " wl"], ring: RingFit) -> tuple[int, ...]:
+    """Places of a ring's resonances that have light enough to count for laws over many."""
     level_dB = []
     for one in ring.resonances:
-        near = power[(np.abs(sweep.wl_nm - one.wl_nm) < BRIGHT_NM) & np.isfinite(power)]
+        near = power[(np.abs(wl_nm - one.wl_nm) < BRIGHT_NM) & np.isfinite(power)]
         level_dB.append(10.0 * math.log10(max(float(np.percentile(near, 90)), 1e-30)) if len(near) else -300.0)
     return tuple(n for n, each in enumerate(level_dB) if each > max(level_dB) - BRIGHT_dB)
 

@@ -28,6 +28,10 @@ TOGETHER_NM = 0.12
 LEAST_COMB = 3
 OFF_STEP, OFF_WIDTH = 0.015, 0.25
 """How far a tooth may lie from where the comb expects it, in free spectral ranges or in its own widths."""
+CLOSE_NM = 0.06
+"""The same on a bus of several rings that were drawn, whose resonances may come to lie as close as `TOGETHER_NM`."""
+OFF_DESIGN = 0.08
+"""Share by which a ring's free spectral range may be off its design; a film's group index is known to some per cent."""
 WIDE = 1.6
 """A resonance that spans this many steps or fewer has no width that can be told."""
 RANGE_dB = 22.0
@@ -55,7 +59,11 @@ class Tooth:
 
 
 def teeth(
-    wl_nm: Float[ndarray, " wl"], through: Float[ndarray, " any"], drops: Sequence[Float[ndarray, " wl"]]
+    wl_nm: Float[ndarray, " wl"],
+    through: Float[ndarray, " any"],
+    drops: Sequence[Float[ndarray, " wl"]],
+    *,
+    together_nm: float = TOGETHER_NM,
 ) -> list[Tooth]:
     """All that looks like a resonance, ascending; NaN where there is no reading.
 
@@ -63,26 +71,33 @@ def teeth(
         wl_nm: Wavelengths in nm.
         through: Power behind the rings; empty if not measured.
         drops: Powers at the drop ports.
+        together_nm: Peaks that lie closer are the two lines of one split resonance.
     """
     step_nm = float(np.median(np.diff(wl_nm)))
     found: list[Tooth] = []
     for port, drop in enumerate(drops):
-        found += _peaks(wl_nm, drop, port)
+        found += _peaks(wl_nm, drop, port, together_nm)
     if len(through):
         by_drop = [t.wl_nm for t in found]
-        dips = _dips(wl_nm, through, step_nm)
+        dips = _dips(wl_nm, through, step_nm, together_nm)
         seen = []
         for tooth in found:
-            near = [d for d in dips if abs(d.wl_nm - tooth.wl_nm) < max(TOGETHER_NM, 0.5 * tooth.fwhm_nm)]
+            near = [d for d in dips if abs(d.wl_nm - tooth.wl_nm) < max(together_nm, 0.5 * tooth.fwhm_nm)]
             depth = max((d.depth for d in near), default=0.0)
             seen.append(Tooth(tooth.wl_nm, tooth.fwhm_nm, depth, tooth.height, tooth.drop))
-        alone = [d for d in dips if all(abs(d.wl_nm - wl) > max(TOGETHER_NM, 0.5 * d.fwhm_nm) for wl in by_drop)]
+        alone = [d for d in dips if all(abs(d.wl_nm - wl) > max(together_nm, 0.5 * d.fwhm_nm) for wl in by_drop)]
         found = seen + alone
     return sorted(found, key=lambda t: t.wl_nm)
 
 
-def combs(found: Sequence[Tooth]) -> list[list[Tooth]]:
-    """The combs among the teeth, one a ring, from the one with most light; empty where no three teeth make one."""
+def combs(found: Sequence[Tooth], *, designed_nm: float | None = None) -> list[list[Tooth]]:
+    """The combs among the teeth, one a ring, from the one with most light; empty where no three teeth make one.
+
+    Args:
+        found: The teeth.
+        designed_nm: Free spectral range as designed, where the drawing tells it: of rings on one bus that lie closer
+            to each other, teeth alone would tell another.
+    """
     dropped = [t for t in found if t.drop >= 0]
     if dropped:
         # Where drop ports were measured, a dip without a peak is a ring whose drop port was not; ripple is no such dip.
@@ -91,7 +106,7 @@ def combs(found: Sequence[Tooth]) -> list[list[Tooth]]:
         found = [replace(t, strength=_strength(t, top)) for t in found]
     else:
         found = [replace(t, strength=t.depth) for t in found]
-    step = _common_step(found)
+    step = _common_step(found, designed_nm)
     if step is None:
         return []
     left, rings = list(found), []
@@ -143,7 +158,7 @@ def _strength(tooth: Tooth, top: float) -> float:
     return max(tooth.depth, 0.05 + 0.95 * float(np.clip(1.0 + np.log10(tooth.height / top) / 3.0, 0.0, 1.0)))
 
 
-def _peaks(wl_nm: ndarray, drop: ndarray, port: int) -> list[Tooth]:
+def _peaks(wl_nm: ndarray, drop: ndarray, port: int, together_nm: float) -> list[Tooth]:
     there = np.isfinite(drop)
     filled = np.interp(wl_nm, wl_nm[there], drop[there]) if there.any() else np.zeros_like(drop)
     smooth = uniform_filter1d(filled, 3)
@@ -154,10 +169,10 @@ def _peaks(wl_nm: ndarray, drop: ndarray, port: int) -> list[Tooth]:
     at, _ = find_peaks(
         level_dB, prominence=LEAST_PEAK_dB, height=max(top - 2.0 * RANGE_dB, 10.0 * np.log10(floor + 12.0 * noise))
     )
-    return _joined(wl_nm, filled, at, port=port)
+    return _joined(wl_nm, filled, at, port=port, together_nm=together_nm)
 
 
-def _dips(wl_nm: ndarray, through: ndarray, step_nm: float) -> list[Tooth]:
+def _dips(wl_nm: ndarray, through: ndarray, step_nm: float, together_nm: float) -> list[Tooth]:
     there = np.isfinite(through) & (through > 0.0)
     if not there.any():
         return []
@@ -169,15 +184,15 @@ def _dips(wl_nm: ndarray, through: ndarray, step_nm: float) -> list[Tooth]:
     at, _ = find_peaks(depth_dB, prominence=max(LEAST_DIP_dB, 8.0 * noise))
     bright = base_dB > np.max(base_dB) - RANGE_dB
     share = np.clip(1.0 - 10.0 ** (-0.1 * depth_dB), 0.0, None)
-    found = _joined(wl_nm, share, at[bright[at]], port=-1)
+    found = _joined(wl_nm, share, at[bright[at]], port=-1, together_nm=together_nm)
     return [Tooth(t.wl_nm, t.fwhm_nm, t.height, 0.0, -1) for t in found]
 
 
-def _joined(wl_nm: ndarray, height: ndarray, at: ndarray, *, port: int) -> list[Tooth]:
+def _joined(wl_nm: ndarray, height: ndarray, at: ndarray, *, port: int, together_nm: float) -> list[Tooth]:
     """Peaks as teeth, the two lines of a split resonance as one."""
     groups: list[list[int]] = []
     for n in at:
-        if groups and wl_nm[n] - wl_nm[groups[-1][-1]] < TOGETHER_NM:
+        if groups and wl_nm[n] - wl_nm[groups[-1][-1]] < together_nm:
             groups[-1].append(int(n))
         else:
             groups.append([int(n)])
@@ -186,7 +201,7 @@ def _joined(wl_nm: ndarray, height: ndarray, at: ndarray, *, port: int) -> list[
         top = float(max(height[n] for n in group))
         ends = []
         for n, way in ((group[0], -1), (group[-1], 1)):
-            n = _edge(wl_nm, height, n, way=way, half=0.5 * top)
+            n = _edge(wl_nm, height, n, way=way, half=0.5 * top, together_nm=together_nm)
             inner = n - way
             drop = height[inner] - height[n]
             ends.append(
@@ -199,12 +214,12 @@ def _joined(wl_nm: ndarray, height: ndarray, at: ndarray, *, port: int) -> list[
     return found
 
 
-def _edge(wl_nm: ndarray, height: ndarray, n: int, *, way: int, half: float) -> int:
+def _edge(wl_nm: ndarray, height: ndarray, n: int, *, way: int, half: float, together_nm: float) -> int:
     """First reading below half height beyond a peak and beyond a second line close to it."""
     while True:
         while 0 < n < len(wl_nm) - 1 and height[n] > half:
             n += way
-        reach = np.abs(wl_nm - wl_nm[n]) < 0.5 * TOGETHER_NM
+        reach = np.abs(wl_nm - wl_nm[n]) < 0.5 * together_nm
         beyond = np.flatnonzero(reach & (height > half) & (way * (np.arange(len(wl_nm)) - n) > 0))
         if not len(beyond):
             return n
@@ -213,8 +228,10 @@ def _edge(wl_nm: ndarray, height: ndarray, n: int, *, way: int, half: float) -> 
             return n
 
 
-def _common_step(found: Sequence[Tooth]) -> float | None:
-    """Spacing of the teeth in 1/λ, 1/nm: the smallest at which nearly as many have a neighbour as at any."""
+def _common_step(found: Sequence[Tooth], designed_nm: float | None) -> float | None:
+    """Spacing of the teeth in 1/λ, 1/nm: the smallest at which nearly as many have a neighbour as at any, or that near
+    the designed one at which most have.
+    """
     if len(found) < LEAST_COMB:
         return None
     k = np.array([1.0 / t.wl_nm for t in found])
@@ -224,6 +241,9 @@ def _common_step(found: Sequence[Tooth]) -> float | None:
     # Below this two teeth are one resonance.
     least = 3.0 * float(np.median([t.fwhm_nm for t in found])) * float(np.median(k)) ** 2
     low, high = max(least, TOGETHER_NM * np.median(k) ** 2), 0.5 * (k.max() - k.min()) + 1e-12
+    if designed_nm is not None:
+        designed = designed_nm / float(np.median(1.0 / k)) ** 2
+        low, high = (1.0 - OFF_DESIGN) * designed, (1.0 + OFF_DESIGN) * designed
     tried = np.unique(differences[(differences > low) & (differences <= high * 1.02)])
     if not len(tried):
         return None
@@ -235,6 +255,9 @@ def _common_step(found: Sequence[Tooth]) -> float | None:
         inside_up, inside_down = k + step < k.max(), k - step > k.min()
         hits = np.sum(weight * (up & inside_up)) + np.sum(weight * (down & inside_down))
         scores.append(hits / (np.sum(weight * inside_up) + np.sum(weight * inside_down) + 1e-30))
+    if designed_nm is not None:
+        # Differences of one ring's teeth, and of two that lie close, match as well: the true one is in their midst.
+        return float(np.median(tried[np.array(scores) > max(scores) - 1e-9]))
     good = np.flatnonzero(np.array(scores) > max(0.75 * max(scores), 0.5))
     return float(tried[good[0]]) if len(good) else None
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -92,14 +92,20 @@ def process_toml(records: Sequence[Record], spec: ChipSpec, ring: RingDesign) ->
             f"measured, scatter of κ² {100 * law.scatter:.1f} %, over an effective length of {reach_um:.4g} µm: "
             f"{files}",
         )
-    text = [
-        f'base = "{film_name(spec.process)}"',
-        f"description = {json.dumps(_what(records), ensure_ascii=False)}",
-        "",
-        "[optics]",
-    ]
+    return profile_text(film_name(spec.process), _what(records), lines)
+
+
+def profile_text(base: str, description: str, lines: Mapping[str, tuple[float, str]]) -> str:
+    """TOML of a measured profile.
+
+    Args:
+        base: The film that it overlays.
+        description: What was measured.
+        lines: Numbers of ``[optics]``, each with where it comes from.
+    """
+    text = [f'base = "{base}"', f"description = {json.dumps(description, ensure_ascii=False)}", "", "[optics]"]
     text += [
-        f"{key} = {{ value = {value:.6g}, source = {json.dumps(source, ensure_ascii=False)} }}"
+        f"{key} = {{ value = {value:.9g}, source = {json.dumps(source, ensure_ascii=False)} }}"
         for key, (value, source) in lines.items()
     ]
     return "\n".join(text) + "\n"

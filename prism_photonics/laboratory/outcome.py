@@ -30,15 +30,19 @@ TOLD = (
 ALSO = ("loss_dB_cm", "splitting_limit_pm", "extinction_dB", "fwhm_pm", "residual_through", "residual_drop")
 
 
-def outcome(files: Sequence[Record]) -> dict[str, Any]:
+def outcome(files: Sequence[Record], *, law: GapLaw | None = None) -> dict[str, Any]:
     """All numbers, as ``--json`` prints them: ``rings``, ``gap_law``, ``comb`` and ``tuning``.
 
     ``gap_law`` is None where fewer than three gaps are known, ``tuning`` where fewer than three biases are recorded,
     ``comb`` where no ring shows three resonances; a number that cannot be told is None.
+
+    Args:
+        files: What was characterised.
+        law: The gap law, where it is known already.
     """
     rings = [row for one in files for row in rows(one)]
-    law, tuning = law_over_gaps(files), tuning_over_files(files)
-    return _plain(
+    law, tuning = law or law_over_gaps(files), tuning_over_files(files)
+    return plain(
         {
             "rings": rings,
             "gap_law": law and _law(law),
@@ -54,7 +58,8 @@ def rows(one: Record) -> list[dict[str, Any]]:
     found = []
     for n, ring in enumerate(one.rings):
         for resonance in ring.resonances:
-            found.append({"file": one.file, "ring": n, **_row(one, ring, resonance)})
+            name = {"name": one.name} if one.name else {}
+            found.append({"file": one.file, "ring": n, **name, **_row(one, ring, resonance)})
     return found
 
 
@@ -105,13 +110,15 @@ def rings_csv(files: Sequence[Record]) -> str:
 def dataset(files: Sequence[Record]) -> xr.Dataset:
     """``extract.nc``: every resonance as a row, and what its file was read as."""
     table = [row for one in files for row in rows(one)]
-    numbers = [name for name in (table[0] if table else {}) if name not in ("file", "ring", "other_branch")]
+    numbers = [name for name in (table[0] if table else {}) if name not in ("file", "ring", "name", "other_branch")]
     data: dict[str, Any] = {
         name: ("resonance", np.array([math.nan if row[name] is None else float(row[name]) for row in table]))
         for name in numbers
     }
     data["ring"] = ("resonance", np.array([row["ring"] for row in table], int))
     data["file"] = ("resonance", np.array([row["file"] for row in table], str))
+    if table and "name" in table[0]:
+        data["name"] = ("resonance", np.array([row["name"] for row in table], str))
     data["format"] = ("sweep", np.array([one.format for one in files], str))
     data["sweep_file"] = ("sweep", np.array([one.file for one in files], str))
     data["wander_pm"] = ("sweep", np.array([one.wander_pm for one in files]))
@@ -176,12 +183,12 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Numbers that JSON knows: what is no number is None."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.floating | float):
         return float(value) if math.isfinite(value) else None
     return value

@@ -8,7 +8,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.laboratory.comb import Comb, fit_comb
-from prism_photonics.laboratory.find import LEAST_COMB, Tooth, combs, lone, refuse_unresolved, teeth
+from prism_photonics.laboratory.find import (
+    CLOSE_NM,
+    LEAST_COMB,
+    TOGETHER_NM,
+    Tooth,
+    combs,
+    lone,
+    refuse_unresolved,
+    teeth,
+)
 from prism_photonics.laboratory.fit import WIDEST_SPLIT_PM, WindowFit, fit_window, refit
 from prism_photonics.laboratory.noise import Wander, pooled, spread
 from prism_photonics.laboratory.resonance import Resonance, resonance
@@ -65,6 +74,7 @@ def fit_rings(
     drops: Sequence[Float[ndarray, " wl"]] = (),
     dropped: bool = True,
     fsr_nm: float | None = None,
+    designed_nm: float | None = None,
 ) -> SweepFit:
     """Find and fit the rings of a sweep.
 
@@ -75,6 +85,7 @@ def fit_rings(
         drops: Powers at drop ports.
         dropped: Whether the rings have drop buses (of the through bus's coupling), measured or not.
         fsr_nm: Free spectral range, where fewer than three resonances tell it.
+        designed_nm: Free spectral range as designed, by which the combs of several rings on a bus are told apart.
 
     Returns:
         The rings.
@@ -83,8 +94,8 @@ def fit_rings(
         InputError: No ring is seen, or its width is not resolved.
     """
     step_nm = float(np.median(np.diff(wl_nm)))
-    found = teeth(wl_nm, through, drops)
-    chains = combs(found)
+    found = teeth(wl_nm, through, drops, together_nm=TOGETHER_NM if designed_nm is None else CLOSE_NM)
+    chains = combs(found, designed_nm=designed_nm)
     if not chains:
         chains = [[t] for t in lone(found)]
     if not chains:

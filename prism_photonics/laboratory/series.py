@@ -141,8 +141,15 @@ def polynomial(
     return Line(tuple(map(float, numbers / powers)), tuple(map(float, errors)), float(np.sqrt(np.mean(off**2))))
 
 
-def cutback_dB_cm(length_um: Sequence[float], transmission_dB: Sequence[float]) -> tuple[float, float]:
+def cutback_dB_cm(
+    length_um: Sequence[float], transmission_dB: Sequence[float], *, scatter_dB: float = 0.05
+) -> tuple[float, float]:
     """Propagation loss from guides of several lengths between the same couplers, and its standard error, in dB/cm.
+
+    Args:
+        length_um: Lengths of the guides.
+        transmission_dB: What passes each, couplers included.
+        scatter_dB: How far the couplers of one guide are from those of another, design choice by default.
 
     Raises:
         InputError: Fewer than two lengths.
@@ -150,11 +157,13 @@ def cutback_dB_cm(length_um: Sequence[float], transmission_dB: Sequence[float]) 
     x = np.asarray(length_um, float) * 1e-4
     if len(np.unique(x)) < 2:
         raise InputError(f"cutback: got {len(np.unique(x))} lengths, want 2 or more; give more files")
-    line = polynomial(x, -np.asarray(transmission_dB, float), np.full(len(x), 0.05), 1)
+    line = polynomial(x, -np.asarray(transmission_dB, float), np.full(len(x), scatter_dB), 1)
     return line.numbers[1], line.std[1]
 
 
-def length_index(length_um: Sequence[float], wl_nm: Sequence[float], *, turn_um: float) -> tuple[float, float]:
+def length_index(
+    length_um: Sequence[float], wl_nm: Sequence[float], *, turn_um: float, scatter_um: float = FABRICATED_UM
+) -> tuple[float, float]:
     """Effective index from resonances of one order on rings whose lengths differ a little, and its standard error.
 
     On resonance n_eff·L = m·λ, and n_eff falls as λ grows: dλ/dL = λ·n_eff/(n_g·L), so that n_eff = n_g·L/λ·dλ/dL.
@@ -163,6 +172,7 @@ def length_index(length_um: Sequence[float], wl_nm: Sequence[float], *, turn_um:
         length_um: Circumferences.
         wl_nm: Their resonances of the same order.
         turn_um: n_g·L of the ring in the middle.
+        scatter_um: How far neighbouring rings' resonances scatter by fabrication.
 
     Raises:
         InputError: Fewer than three lengths.
@@ -172,7 +182,7 @@ def length_index(length_um: Sequence[float], wl_nm: Sequence[float], *, turn_um:
             f"length sweep: got {len(np.unique(length_um))} lengths, want {LEAST_GAPS} or more; give more files"
         )
     x, y = np.asarray(length_um, float), 1e-3 * np.asarray(wl_nm, float)
-    line = polynomial(x - x.mean(), y, np.full(len(x), FABRICATED_UM), 1)
+    line = polynomial(x - x.mean(), y, np.full(len(x), scatter_um), 1)
     per = turn_um / float(np.mean(y))
     return per * line.numbers[1], per * line.std[1]
 

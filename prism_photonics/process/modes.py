@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from prism_photonics.process.coupling import GapLaw
 from prism_photonics.process.electrooptics import vpil_single_V_cm
 from prism_photonics.process.materials import crystal_named, sellmeier
+from prism_photonics.process.profile import film_name
 from prism_photonics.units import PM_PER_UM, InputError, nearest
 
 Polarization = Literal["TE", "TM"]
@@ -264,11 +265,12 @@ class ModeTable:
 
 @cache
 def load_modes(profile_name: str) -> ModeTable:
-    """Read the mode table of a shipped profile.
+    """Read the mode table of a shipped profile; a measured one keeps its film's.
 
     Raises:
         InputError: There is no table of that name; the message names the nearest one.
     """
+    profile_name = film_name(profile_name)
     folder = resources.files(__package__) / "tables"
     names = [entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json")]
     if profile_name not in names:

@@ -70,25 +70,25 @@ def write_page(
     """Write one page that opens offline: what was found, each file's fit, and what was left out."""
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Measured rings</title>",
-        _LOOKS,
+        LOOKS,
         "</head><body>",
     ]
     parts.append(f"<h1>Measured rings</h1><p>{len(numbers['rings'])} resonances in {len(records)} sweeps.</p>")
     for title, key in (("Gap law", "gap_law"), ("Comb", "comb"), ("Tuning", "tuning")):
         if numbers[key]:
-            cells = "".join(f"<tr><td>{html.escape(k)}</td><td>{_cell(v)}</td></tr>" for k, v in numbers[key].items())
+            cells = "".join(f"<tr><td>{html.escape(k)}</td><td>{cell(v)}</td></tr>" for k, v in numbers[key].items())
             parts.append(f"<h2>{title}</h2><table>{cells}</table>")
-    parts += [_picture(folder / name) for name in ("gap_law.svg", "trends.svg") if (folder / name).is_file()]
+    parts += [picture(folder / name) for name in ("gap_law.svg", "trends.svg") if (folder / name).is_file()]
     for record in records:
         parts.append(
             f"<h2>{html.escape(record.file)}</h2>"
             f"<p>{html.escape(record.format)}. {html.escape('; '.join(record.notes))}</p>"
         )
-        picture = folder / f"{record.file}.svg"
-        if picture.is_file():
-            parts.append(_picture(picture))
+        drawn = folder / f"{record.file}.svg"
+        if drawn.is_file():
+            parts.append(picture(drawn))
         rows = [row for row in numbers["rings"] if row["file"] == record.file]
-        parts.append(_table(rows))
+        parts.append(table(rows))
     if refused:
         parts.append("<h2>Left out</h2><ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in refused) + "</ul>")
     write_text(path, "".join(parts) + "</body></html>\n")
@@ -167,29 +167,33 @@ def _gap_law(law: GapLaw, above: Axes, below: Axes) -> None:
     )
 
 
-def _picture(path: Path) -> str:
+def picture(path: Path) -> str:
     """An SVG file in the page itself, as an image: nothing in it is run."""
     content = base64.b64encode(path.read_bytes()).decode()
     return f"<p><img src='data:image/svg+xml;base64,{content}' alt='{html.escape(path.name)}'></p>"
 
 
 _COLUMNS = ("wl_nm", "fsr_nm", "n_g", "q_loaded", "q_intrinsic", "kappa2_through", "loss_dB_turn", "splitting_pm")
-_LOOKS = (
-    "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem}"
+LOOKS = (
+    "<meta name='viewport' content='width=device-width,initial-scale=1'>"
+    "<style>.wide{overflow-x:auto}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem}"
     "img{max-width:100%}table{border-collapse:collapse;font-size:.85rem}"
     "td,th{padding:.2rem .6rem;border-bottom:1px solid #e2e8f0;text-align:right}"
     "p{overflow-wrap:anywhere}</style>"
 )
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Resonances as a table of a page."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(row[name])} ± {_cell(row[f'{name}_std'], 2)}</td>" for name in _COLUMNS) + "</tr>"
+        "<tr>" + "".join(f"<td>{cell(row[name])} ± {cell(row[f'{name}_std'], 2)}</td>" for name in _COLUMNS) + "</tr>"
         for row in rows
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
 
 
-def _cell(value: Any, digits: int = 6) -> str:
+def cell(value: Any, digits: int = 6) -> str:
+    """A value in a cell of a page's table."""
     return "–" if value is None else f"{value:.{digits}g}" if isinstance(value, float) else html.escape(str(value))

@@ -9,7 +9,7 @@ import json
 import math
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -79,6 +79,17 @@ class ChipSpec(Table):
     drift: DriftTable
     ranking: RankingTable
     system: SystemTable
+
+    @model_validator(mode="before")
+    @classmethod
+    def _film_loss(cls, data: Any) -> Any:
+        """A spec without ``waveguide.loss_dB_cm`` takes the film's: of a measured profile, what was measured."""
+        if isinstance(data, dict) and isinstance(data.get("process"), str):
+            guide = data.get("waveguide")
+            if isinstance(guide, dict) and "loss_dB_cm" not in guide:
+                loss = load_profile(data["process"]).optics.loss_dB_cm.value
+                return {**data, "waveguide": {**guide, "loss_dB_cm": loss}}
+        return data
 
     @model_validator(mode="after")
     def _devices_fit(self) -> "ChipSpec":

@@ -171,7 +171,7 @@ class DriveTable(Table):
 class WaveguideTable(Table):
     """Buses and routing."""
 
-    loss_dB_cm: float = Field(ge=0, le=100)
+    loss_dB_cm: float = Field(ge=0, le=100, description="the film's where it is left out")
     bend_radius_um: float = Field(ge=1, le=2000)
 
 

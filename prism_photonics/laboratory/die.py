@@ -1,0 +1,131 @@
+"""A die, one sweep at a time: its rings by the names that they were drawn with, or the light that a guide passes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import ConfigDict
+
+from prism_photonics.laboratory.assign import assigned
+from prism_photonics.laboratory.extract import Device, Record, RingRecord, bright_of
+from prism_photonics.laboratory.manifest import Structure
+from prism_photonics.laboratory.ports import ports_of
+from prism_photonics.laboratory.rings import SweepFit, fit_rings
+from prism_photonics.laboratory.sweep import Sweep
+from prism_photonics.units import InputError
+
+GROUP_INDEX = 2.27
+"""Of a ridge in thin-film lithium niobate, where no spec tells the film's. Source: the shipped films, 2.2 to 2.35."""
+THROUGH, DROP = "1", "2"
+"""Channels of the ports in the file of a structure."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """The light that passes a structure without rings.
+
+    Attributes:
+        transmission_dB: Median over the sweep; of received power where the laser's was not recorded.
+        ripple_dB: Robust standard deviation over the sweep.
+        relative: Whether the laser's power was known, so that the transmission is one.
+    """
+
+    transmission_dB: float
+    ripple_dB: float
+    relative: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """One structure, characterised: what is kept of it.
+
+    Attributes:
+        structure: Its name in the manifest.
+        file: Name of its file.
+        records: One a ring, in the order of the drawing, each with its name.
+        guide: Its light, where it has no rings.
+        notes: What was understood and left out.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+    structure: str
+    file: str
+    records: tuple[Record, ...]
+    guide: Guide | None
+    notes: tuple[str, ...]
+
+
+def characterised(
+    sweep: Sweep, one: Structure, *, group_index: float | None = None, ports: Sequence[tuple[str, str]] = ()
+) -> tuple[Part, Record | None, SweepFit | None]:
+    """Characterise a structure of a die.
+
+    Args:
+        sweep: What was measured of it.
+        one: What was drawn.
+        group_index: Of the film; `GROUP_INDEX` by default.
+        ports: Which channel is which; by default channel 1 through and channel 2 drop.
+
+    Returns:
+        What is kept; of rings also the whole sweep's record and fit, for pictures.
+
+    Raises:
+        InputError: None of its rings is there, or no light.
+    """
+    told = ports or (("through", THROUGH), *((("drop", DROP),) if one.dropped and len(sweep.traces) > 1 else ()))
+    through = ports_of(sweep, tuple(told)).through
+    if through is None:
+        raise InputError(f"{sweep.path}: got no through port, want it of {one.name}; name its channel by --ports")
+    if not one.rings:
+        return Part(one.name, sweep.path.name, (), _guide(sweep, through.name), tuple(sweep.notes)), None, None
+    lengths = [ring.length_um for ring in one.rings]
+    middle_nm = float(np.median(sweep.wl_nm))
+    designed_nm = 1e-3 * middle_nm**2 / ((group_index or GROUP_INDEX) * float(np.mean(lengths)))
+    # The drop bus that several rings share shows the peak of each over the tails of the others: how much of it is a
+    # ring's own is not known, and the dips behind the rings tell coupling and loss alone.
+    fit = fit_rings(
+        str(sweep.path), sweep.wl_nm, through=through.linear, dropped=True, fsr_nm=None, designed_nm=designed_nm
+    )
+    places = assigned(fit.rings, lengths)
+    notes = [*sweep.notes, *fit.notes]
+    records, whole = [], []
+    for n, drawn in enumerate(one.rings):
+        if n not in places:
+            notes.append(f"{drawn.name} is not seen")
+            continue
+        ring = fit.rings[places.index(n)]
+        kept = RingRecord(ring.resonances, bright_of(sweep.wl_nm, through.linear, ring), ring.comb)
+        whole.append(kept)
+        records.append(
+            Record(
+                file=sweep.path.name,
+                format=sweep.format,
+                conditions=dict(sweep.conditions),
+                device=Device(length_um=drawn.length_um, gap_nm=drawn.gap_nm, dropped=True),
+                rings=(kept,),
+                wander_pm=1e3 * fit.wander.std_nm,
+                notes=(),
+                name=drawn.name,
+            )
+        )
+    left = sum(place is None for place in places)
+    if left:
+        notes.append(f"{left} comb{'s' * (left > 1)} of no drawn ring")
+    if not records:
+        raise InputError(f"{sweep.path}: got no comb of a drawn ring, want those of {one.name}; is it another's file?")
+    order = [places.index(n) for n in range(len(one.rings)) if n in places]
+    shown = replace(records[0], rings=tuple(whole), name=one.name, notes=tuple(notes))
+    part = Part(one.name, sweep.path.name, tuple(records), None, tuple(notes))
+    return part, shown, replace(fit, rings=tuple(fit.rings[n] for n in order))
+
+
+def _guide(sweep: Sweep, channel: str) -> Guide:
+    trace = sweep.traces[channel]
+    level_dB = 10.0 * np.log10(np.maximum(trace.linear, 1e-30))
+    power_dBm = sweep.conditions.get("laser_power_dBm", math.nan)
+    relative = not trace.is_power or math.isfinite(power_dBm)
+    if trace.is_power and relative:
+        level_dB = level_dB + 30.0 - power_dBm
+    middle = float(np.nanmedian(level_dB))
+    return Guide(middle, 1.4826 * float(np.nanmedian(np.abs(level_dB - middle))), relative)

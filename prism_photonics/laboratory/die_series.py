@@ -1,0 +1,273 @@
+"""What the structures of a die tell together: couplings over gaps, losses, indices, couplers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from prism_photonics.laboratory.die import Part
+from prism_photonics.laboratory.extract import Record, law_over_gaps
+from prism_photonics.laboratory.manifest import Structure
+from prism_photonics.laboratory.resonance import DB
+from prism_photonics.laboratory.series import (
+    LEAST_GAPS,
+    SHARED,
+    GapLaw,
+    cutback_dB_cm,
+    length_index,
+    loss_dB_turn,
+)
+
+UM_PER_CM = 1e4
+FACETS_dB = 0.15
+"""Scatter of a line's two couplers together, design choice: facets of one die, the fibres brought to them by hand."""
+COUPLERS = 0.05
+"""Relative scatter of κ² between couplers that were drawn alike, where too few gaps tell it; design choice."""
+LOCAL_UM = 5e-5
+"""Scatter of neighbouring rings' resonances by fabrication, 50 pm, design choice: as the shipped specs have it."""
+TURNS = 50
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over rings with its standard error, and what the rings scatter beyond their own errors."""
+
+    value: float
+    std: float
+    spread: float
+    count: int
+
+
+@dataclass(frozen=True)
+class RingMean:
+    """One ring over all its resonances."""
+
+    name: str
+    file: str
+    gap_nm: float
+    length_um: float
+    wl_nm: float
+    kappa2: float
+    kappa2_std: float
+    loss_dB_turn: float
+    loss_dB_turn_std: float
+    n_g: float
+    n_g_std: float
+    splitting_pm: float
+    splitting_pm_std: float
+    q_loaded: float
+    q_loaded_std: float
+    extinction_dB: float
+
+
+@dataclass(frozen=True)
+class DieSeries:
+    """What a die tells; None where its structures do not.
+
+    Attributes:
+        gap_law: κ² over the gaps of the test rings.
+        couplers: Relative scatter of κ² between couplers that were drawn alike.
+        rings: One a ring, those of rows too.
+        loss_dB_turn: Loss of a turn over the test rings.
+        loss_rings_dB_cm: The same per length.
+        loss_cutback_dB_cm: By guides of several lengths.
+        loss_dB_cm: By both.
+        n_g: Group index, over the test rings.
+        n_eff: Effective index along the straights, by the length sweep.
+        coupler_dB: Loss of one coupler, by the loopback.
+        cutback: Length in µm and transmission in dB of each guide.
+        length_sweep: Length in µm and resonance of one order in nm of each ring.
+    """
+
+    gap_law: GapLaw | None
+    couplers: float
+    rings: tuple[RingMean, ...]
+    loss_dB_turn: Mean | None
+    loss_rings_dB_cm: Mean | None
+    loss_cutback_dB_cm: tuple[float, float] | None
+    loss_dB_cm: tuple[float, float] | None
+    n_g: Mean | None
+    n_eff: tuple[float, float] | None
+    coupler_dB: tuple[float, float] | None
+    cutback: tuple[tuple[float, float], ...]
+    length_sweep: tuple[tuple[float, float], ...]
+
+
+def die_series(parts: Sequence[Part], structures: Mapping[str, Structure]) -> DieSeries:
+    """Put the structures of a die together.
+
+    Args:
+        parts: Those that were measured.
+        structures: All that were drawn, by name.
+    """
+    kinds = {part.structure: structures[part.structure].kind for part in parts}
+    tests = [
+        record for part in parts if kinds[part.structure] in ("gap_sweep", "length_sweep") for record in part.records
+    ]
+    law = law_over_gaps(tests)
+    couplers = max(law.scatter, 0.5 * COUPLERS) if law is not None else COUPLERS
+    rings = tuple(ring_mean(record, couplers) for part in parts for record in part.records)
+    alone = [ring for ring in rings if ring.name in {record.name for record in tests}] or list(rings)
+    loss = mean_over([ring.loss_dB_turn for ring in alone], [ring.loss_dB_turn_std for ring in alone])
+    # A film is worth its loss a length: rings of a sweep are equally long to some parts in a thousand.
+    length_um = float(np.mean([ring.length_um for ring in alone])) if alone else math.nan
+    per = UM_PER_CM / length_um
+    loss_rings = loss and Mean(loss.value * per, loss.std * per, loss.spread * per, loss.count)
+    guides = [
+        (structures[part.structure].length_um, part.guide.transmission_dB)
+        for part in parts
+        if part.guide is not None and kinds[part.structure] in ("reference", "cutback")
+    ]
+    cutback = None
+    if len({length for length, _ in guides}) >= 2:
+        cutback = cutback_dB_cm([x for x, _ in guides], [y for _, y in guides], scatter_dB=FACETS_dB)
+    swept = _same_order(parts, kinds, structures)
+    turns_um = [record.rings[0].comb.turn_um for record in tests if record.rings[0].comb is not None]
+    n_eff = None
+    if len(swept) >= LEAST_GAPS and turns_um:
+        n_eff = length_index(
+            [x for x, _ in swept], [y for _, y in swept], turn_um=float(np.median(turns_um)), scatter_um=LOCAL_UM
+        )
+    return DieSeries(
+        gap_law=law,
+        couplers=couplers,
+        rings=rings,
+        loss_dB_turn=loss,
+        loss_rings_dB_cm=loss_rings,
+        loss_cutback_dB_cm=cutback,
+        loss_dB_cm=_together([(loss_rings.value, loss_rings.std)] if loss_rings else [], cutback),
+        n_g=mean_over([ring.n_g for ring in alone], [ring.n_g_std for ring in alone]),
+        n_eff=n_eff,
+        coupler_dB=_coupler_dB(parts, kinds),
+        cutback=tuple(sorted(guides)),
+        length_sweep=tuple(sorted(swept)),
+    )
+
+
+def ring_mean(record: Record, couplers: float) -> RingMean:
+    """One ring over its resonances that have light.
+
+    The drop coupler is drawn as the through coupler and is as wide to some per cent: loss and drop coupling cannot be
+    told apart, and that scatter is in the error of the loss.
+
+    Args:
+        record: The ring.
+        couplers: Relative scatter of κ² between couplers that were drawn alike.
+    """
+    ring, nothing = record.rings[0], (math.nan, math.nan)
+    kept = [ring.resonances[n] for n in ring.bright if math.isfinite(ring.resonances[n].kappa2_through)]
+    middle_nm = float(np.median([one.wl_nm for one in ring.resonances]))
+    near = min(ring.resonances, key=lambda one: abs(one.wl_nm - middle_nm))
+    kappa2, loss, length_um = nothing, nothing, record.device.length_um or math.nan
+    if kept:
+        log = [math.log(one.kappa2_through) for one in kept]
+        relative = [math.hypot(one.kappa2_through_std / one.kappa2_through, SHARED) for one in kept]
+        mean, std = _weighted(log, relative)
+        kappa2 = math.exp(mean), math.exp(mean) * std
+        value, std = loss_dB_turn(kept)
+        loss = value, math.hypot(std, DB * kappa2[0] * math.sqrt(2.0) * couplers)
+    split = [one for one in kept if math.isfinite(one.splitting_pm) and math.isfinite(one.splitting_pm_std)]
+    splitting = nothing
+    if split:
+        splitting = _weighted([one.splitting_pm for one in split], [max(one.splitting_pm_std, 0.3) for one in split])
+    quality = _weighted([one.q_loaded for one in ring.resonances], [one.q_loaded_std for one in ring.resonances])
+    comb = ring.comb
+    index = nothing
+    if comb is not None:
+        index = float(comb.turn_at_um(near.wl_nm)) / length_um, float(comb.turn_std_um) / length_um
+    return RingMean(
+        record.name,
+        record.file,
+        record.device.gap_nm if record.device.gap_nm is not None else math.nan,
+        length_um,
+        near.wl_nm,
+        *kappa2,
+        *loss,
+        *index,
+        *splitting,
+        *quality,
+        float(np.median([one.extinction_dB for one in ring.resonances])),
+    )
+
+
+def with_couplers(record: Record, couplers: float) -> Record:
+    """The record with the couplers' scatter in the errors of what they cannot be told from."""
+    ring = record.rings[0]
+    told = tuple(
+        replace(
+            one,
+            kappa2_drop_std=math.hypot(one.kappa2_drop_std, math.sqrt(2.0) * couplers * one.kappa2_drop),
+            loss_dB_turn_std=math.hypot(one.loss_dB_turn_std, DB * math.sqrt(2.0) * couplers * one.kappa2_through),
+        )
+        for one in ring.resonances
+    )
+    return replace(record, rings=(replace(ring, resonances=told),))
+
+
+def mean_over(values: Sequence[float], std: Sequence[float]) -> Mean | None:
+    """Mean of values that scatter by more than their errors: the spread that makes what is left of them one.
+
+    Source: R. C. Paule & J. Mandel, J. Res. Natl. Bur. Stand. 87, 377 (1982), 10.6028/jres.087.022.
+    """
+    known = [(v, s) for v, s in zip(values, std, strict=True) if math.isfinite(v) and math.isfinite(s) and s > 0.0]
+    if not known:
+        return None
+    y, s = (np.array(column) for column in zip(*known, strict=True))
+    if len(y) == 1:
+        return Mean(float(y[0]), float(s[0]), 0.0, 1)
+
+    def left(spread2: float) -> float:
+        w = 1.0 / (s**2 + spread2)
+        return float(np.sum(w * (y - np.sum(w * y) / np.sum(w)) ** 2)) - (len(y) - 1)
+
+    low, high = 0.0, float(np.var(y, ddof=1)) + float(np.max(s)) ** 2
+    if left(0.0) > 0.0:
+        for _ in range(TURNS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if left(middle) > 0.0 else (low, middle)
+    w = 1.0 / (s**2 + low)
+    return Mean(float(np.sum(w * y) / np.sum(w)), float(1.0 / np.sqrt(np.sum(w))), math.sqrt(low), len(y))
+
+
+def _weighted(values: Sequence[float], std: Sequence[float]) -> tuple[float, float]:
+    """Weighted mean and its error, grown by what the values scatter beyond theirs."""
+    y, s = np.asarray(values, float), np.asarray(std, float)
+    good = np.isfinite(y) & np.isfinite(s) & (s > 0.0)
+    if not good.any():
+        return math.nan, math.nan
+    w = 1.0 / s[good] ** 2
+    mean = float(np.sum(w * y[good]) / np.sum(w))
+    grown = float(np.sum(w * (y[good] - mean) ** 2)) / max(int(good.sum()) - 1, 1)
+    return mean, float(np.sqrt(max(grown, 1.0) / np.sum(w)))
+
+
+def _together(known: list[tuple[float, float]], more: tuple[float, float] | None) -> tuple[float, float] | None:
+    known = [*known, *([more] if more is not None else [])]
+    return _weighted([v for v, _ in known], [s for _, s in known]) if known else None
+
+
+def _same_order(
+    parts: Sequence[Part], kinds: Mapping[str, str], structures: Mapping[str, Structure]
+) -> list[tuple[float, float]]:
+    """Circumferences of the length sweep and resonances of one order; neighbours lie far closer than another order."""
+    found: list[tuple[float, float]] = []
+    for part in parts:
+        if kinds[part.structure] != "length_sweep" or not part.records:
+            continue
+        middle = [one.wl_nm for one in part.records[len(part.records) // 2].rings[0].resonances]
+        at_nm = middle[len(middle) // 2]
+        for record in part.records:
+            near = min((one.wl_nm for one in record.rings[0].resonances), key=lambda wl: abs(wl - at_nm))
+            range_nm = record.rings[0].comb.fsr_nm(at_nm) if record.rings[0].comb is not None else math.inf
+            if record.device.length_um is not None and abs(near - at_nm) < 0.5 * range_nm:
+                found.append((record.device.length_um, near))
+    return found
+
+
+def _coupler_dB(parts: Sequence[Part], kinds: Mapping[str, str]) -> tuple[float, float] | None:
+    """Loss of one coupler, and how well one pair stands for all of the die."""
+    for part in parts:
+        if kinds[part.structure] == "loopback" and part.guide is not None and part.guide.relative:
+            return -0.5 * part.guide.transmission_dB, 0.5 * math.hypot(FACETS_dB, part.guide.ripple_dB / 3.0)
+    return None

@@ -1,0 +1,151 @@
+"""`prism measure`: files as a laboratory writes them, gone on with where they were ended, and no truth in them."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+from laboratory.dies import small_text
+
+from prism_photonics.laboratory.manifest import chosen_structures, read_manifest
+from prism_photonics.laboratory.read import read_sweep
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+from prism_photonics.workflow import measure
+from prism_photonics.workflow.measure import Request, run, wavelengths_nm
+
+GUIDES = "loopback,reference,cutback"
+
+
+@pytest.fixture(scope="module")
+def spec_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("spec") / "spec.toml"
+    path.write_text(small_text(), encoding="utf-8")
+    return path
+
+
+def silent(line: str) -> None:
+    assert "\n" not in line
+
+
+@pytest.fixture(scope="module")
+def guides(spec_path, tmp_path_factory):
+    """The guides of die 4, measured without a break."""
+    folder = tmp_path_factory.mktemp("guides")
+    return run(Request(spec_path, "virtual:4", structures=GUIDES, step_pm=5.0), folder, say=silent)
+
+
+def test_every_file_is_one_that_the_readers_know_by_units_in_its_names(guides):
+    assert [path.name for path in guides.files] == ["loopback.npz", "reference.npz", "cutback_1.npz", "cutback_2.npz"]
+    for path in guides.files:
+        sweep = read_sweep(path)
+        assert list(sweep.traces) == ["channel_1"]
+        assert sweep.traces["channel_1"].unit == "dBm"
+        assert sweep.conditions["laser_power_dBm"] == 0.0
+        assert sweep.step_nm == pytest.approx(5e-3, abs=1e-6)
+
+
+def test_light_of_a_loopback_is_the_lasers_less_two_couplers(guides):
+    level = float(np.median(read_sweep(guides.out / "loopback.npz").traces["channel_1"].values))
+    assert level == pytest.approx(-2.0 * 2.0, abs=0.6)
+
+
+def test_the_manifest_beside_the_files_is_that_of_the_drawing(guides, tmp_path):
+    structures = read_manifest(guides.out / "manifest.csv")
+    assert {one.file for one in structures} >= {path.stem for path in guides.files}
+    assert [one.name for one in chosen_structures(structures, "rows")] == ["row_0", "row_1"]
+    lines = list(csv.DictReader((guides.out / "manifest.csv").read_text(encoding="utf-8").splitlines()))
+    assert sum(line["kind"] == "test_ring" for line in lines) == 10
+
+
+def test_no_file_holds_what_a_laboratory_does_not_know(guides):
+    for path in guides.files:
+        with np.load(path) as arrays:
+            assert sorted(arrays.files) == ["channel_1_dBm", "laser_power_dBm", "wl_nm"]
+    text = (guides.out / "sweep.toml").read_text(encoding="utf-8")
+    assert not re.search(r"kappa|loss|n_g|splitting|jitter", text)
+
+
+def test_a_sweep_that_was_ended_goes_on_and_ends_as_one_that_was_not(guides, spec_path, tmp_path, monkeypatch):
+    # The whole sweep in several stretches, of which the third one of the second structure is never reached.
+    monkeypatch.setattr(measure, "BLOCK", 2000)
+    request = Request(spec_path, "virtual:4", structures=GUIDES, step_pm=5.0)
+    whole = run(request, tmp_path / "whole", say=silent)
+    written = measure.write_bytes
+    count = 0
+
+    def dying(path, content):
+        nonlocal count
+        count += 1
+        if count == 8:
+            raise KeyboardInterrupt
+        written(path, content)
+
+    monkeypatch.setattr(measure, "write_bytes", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(request, tmp_path / "ended", say=silent)
+    assert (tmp_path / "ended" / "loopback.npz").is_file()
+    assert not (tmp_path / "ended" / "cutback_1.npz").exists()
+    assert sorted(path.name for path in (tmp_path / "ended" / "parts").glob("reference.*"))
+    monkeypatch.setattr(measure, "write_bytes", written)
+    again = run(request, tmp_path / "ended", say=silent)
+    assert [path.name for path in again.kept] == ["loopback.npz"]
+    for one, other in zip(whole.files, again.files, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert not (tmp_path / "ended" / "parts").exists()
+
+
+def test_what_else_is_measured_does_not_change_a_structure(guides, spec_path, tmp_path):
+    alone = run(Request(spec_path, "virtual:4", structures="cutback_2", step_pm=5.0), tmp_path, say=silent)
+    assert alone.files[0].read_bytes() == (guides.out / "cutback_2.npz").read_bytes()
+
+
+def test_a_sweep_holds_four_resonances_of_each_ring_at_a_step_that_resolves_them(spec_path):
+    spec = ChipSpec.from_toml(spec_path)
+    wl_nm = wavelengths_nm(spec, Request(spec_path, "virtual:0"))
+    assert np.ptp(wl_nm) > 4.0 * 7.9
+    assert 1e3 * np.diff(wl_nm)[0] < 12.5 / 10.0
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"structures": "gap_swep"}, "got 'gap_swep', want all, or some of .*; did you mean 'gap_sweep'"),
+        ({"bench": "virtual:-1"}, "unknown bench"),
+        ({"from_nm": 1300.0}, "--from-nm 1300 --to-nm .*: want from below to, both within the laser's 1400 to 1700 nm"),
+        ({"from_nm": 1560.0, "to_nm": 1550.0}, "want from below to"),
+        ({"step_pm": 0.01}, "--step-pm 0.01: want 0.1 to 20 pm"),
+        ({"from_nm": 1550.0, "to_nm": 1550.1, "step_pm": 10.0}, "got 11 wavelengths, want 100 to"),
+        ({"film": "tfln700"}, "unknown profile 'tfln700'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(spec_path, tmp_path, given, said):
+    with pytest.raises(InputError, match=said) as caught:
+        run(Request(**{"spec": spec_path, "bench": "virtual:0", **given}), tmp_path / "out", say=silent)
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "out").glob("*.npz")) if (tmp_path / "out").exists() else True
+
+
+def test_a_folder_keeps_to_one_die_and_one_laser(guides, spec_path):
+    before = {path.name: path.read_bytes() for path in guides.out.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match=r"bench was 'virtual:4', is now 'virtual:5'"):
+        run(Request(spec_path, "virtual:5", structures=GUIDES, step_pm=5.0), guides.out, say=silent)
+    with pytest.raises(InputError, match=r"step_pm was 5\.0, is now 2\.0"):
+        run(Request(spec_path, "virtual:4", structures=GUIDES, step_pm=2.0), guides.out, say=silent)
+    assert {path.name: path.read_bytes() for path in guides.out.iterdir() if path.is_file()} == before
+
+
+def test_spectra_of_others_are_not_written_over(spec_path, tmp_path):
+    (tmp_path / "reference.npz").write_bytes(b"somebody's")
+    with pytest.raises(InputError, match=r"got npz files and no sweep.toml"):
+        run(Request(spec_path, "virtual:0", structures=GUIDES, step_pm=5.0), tmp_path, say=silent)
+    assert (tmp_path / "reference.npz").read_bytes() == b"somebody's"
+
+
+def test_a_bench_of_instruments_is_told_where_its_sweeps_go(spec_path, tmp_path):
+    from prism_photonics.chip.draft import draft_served
+
+    bench = tmp_path / "bench.toml"
+    bench.write_text(draft_served(ChipSpec.from_toml(spec_path), 5025), encoding="utf-8")
+    with pytest.raises(InputError, match=r"want virtual:SEED; put your laser's sweeps into a folder"):
+        run(Request(spec_path, str(bench)), tmp_path / "out", say=silent)
