@@ -5,6 +5,7 @@ has the folder and the spec can then run the same job again, or argue about it, 
 each recorded reading once, to the question that it answered. What was never measured is refused, never interpolated.
 """
 
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, final
 
@@ -13,7 +14,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import LONGEST_WAIT_S, AbstractChip
-from prism_photonics.chip.journal import SCHEMA, JournaledChip, checked_line, require_readings
+from prism_photonics.chip.journal import SCHEMA, SWEEP, JournaledChip, checked_line, require_readings
+from prism_photonics.chip.laser import LaserRange, Sweep
 from prism_photonics.files import write_text
 from prism_photonics.files.arrays import open_file
 from prism_photonics.files.fields import SPEC_HASH, YES_NO, Number, Text, require_values, shown
@@ -27,6 +29,7 @@ CURE = "record it again"
 # On one machine questions repeat to the last digit; on another, roundings of the last digit stay far within these.
 LIGHT_TOLERANCE = 1e-9
 HEATER_TOLERANCE_mW = 1e-6
+WAVELENGTH_TOLERANCE_nm = 1e-6
 HEADER = {
     "spec_hash": Text(SPEC_HASH, "the hash of a spec"),
     "label": Text(r"[^\n]{0,400}", "the label of a chip"),
@@ -57,6 +60,7 @@ def recording(chip: AbstractChip, folder: str | Path, *, seed: int, untrimmed: b
         "max_heater_mW": chip.max_heater_mW,
         "untrimmed": int(untrimmed),
         "always_paused": int(chip.paused),
+        "laser": None if chip.laser is None else asdict(chip.laser),
     }
     kept = JournaledChip(chip, chip.spec, Path(folder) / FILE, identity=identity)
     try:
@@ -101,6 +105,7 @@ class RecordedChip(AbstractChip):
         require_readings(self._entries, self._path, rows=self.rows, cure=CURE)
         self._max_voltage_V, self._max_heater_mW = header["max_voltage_V"], header["max_heater_mW"]
         self._always_paused = bool(header["always_paused"])
+        self._laser = _laser(self._path, header.get("laser"))
         self._readings = _Readings(self._path, self._entries, spec)
         self._volts = self._power_mW = np.full((self.rows, self.channels), np.nan)
         self._at = 0
@@ -114,8 +119,8 @@ class RecordedChip(AbstractChip):
 
     @property
     def left(self) -> int:
-        """How many recorded readings were not asked for yet."""
-        return int(np.sum(~self._readings.used))
+        """How many recorded readings and sweeps were not asked for yet."""
+        return int(np.sum(~self._readings.used)) + sum(not used for used in self._readings.swept.values())
 
     def _drive(self, volts: Float[ndarray, "rows rings"]) -> None:
         self._volts = volts
@@ -131,10 +136,17 @@ class RecordedChip(AbstractChip):
         self._waited = False
         return np.array(entry["A"], dtype=float)
 
+    def _sweep(self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
+        at = self._readings.answer_sweep(self._volts, self._power_mW, wavelength_nm, averages=averages, bus=bus)
+        self._at, entry = at + 1, self._entries[at]
+        self._read_s = max(self._read_s, entry["s"])
+        self._waited = False
+        return Sweep(*(np.array(entry[name], dtype=float) for name in SWEEP))
+
     def _wait(self, seconds: float) -> None:
         for k in range(self._at, len(self._entries)):
             entry = self._entries[k]
-            if "light" in entry:
+            if "light" in entry or "sweep" in entry:
                 break
             if "wait" in entry and abs(entry["wait"] - seconds) <= 1e-9 * max(1.0, seconds):
                 self._at, self._waited = k + 1, True
@@ -157,6 +169,8 @@ class _Readings:
         # What a chip was at before it was first set is not known.
         volts, power = [np.full(shape, np.nan)], [np.full(shape, np.nan)]
         place, light, averages, setting = [], [], [], []
+        self.swept: dict[int, bool] = {}
+        self._sweeps: dict[int, tuple[ndarray, int, int, tuple[int, int]]] = {}
         for k, entry in enumerate(entries):
             if "set" in entry:
                 volts.append(_array(path, k, entry["set"], shape))
@@ -167,9 +181,15 @@ class _Readings:
                 light.append(_array(path, k, entry["light"], shape[1:]))
                 averages.append(_whole(path, k, entry.get("averages")))
                 setting.append((len(volts) - 1, len(power) - 1))
+            elif "sweep" in entry:
+                asked = entry["sweep"]
+                wavelength_nm = _array(path, k, asked, (len(asked) if isinstance(asked, list) else 0,))
+                bus, samples = _whole(path, k, entry.get("bus"), least=0), _whole(path, k, entry.get("averages"))
+                self._sweeps[k] = wavelength_nm, samples, bus, (len(volts) - 1, len(power) - 1)
+                self.swept[k] = False
             elif not _is_wait(entry):
                 raise InputError(
-                    f"{path}: entry {k + 1} is {shown(entry)}, want a setting, a reading or a wait; {CURE}"
+                    f"{path}: entry {k + 1} is {shown(entry)}, want a setting, a reading, a sweep or a wait; {CURE}"
                 )
         self._volts, self._power = np.array(volts), np.array(power)
         self._light = np.array(light).reshape(-1, shape[1])
@@ -201,6 +221,46 @@ class _Readings:
                 self._next = which + 1
                 return which
         raise InputError(self._refusal(volts, power_mW, light, averages))
+
+    def answer_sweep(
+        self,
+        volts: Float[ndarray, "rows rings"],
+        power_mW: Float[ndarray, "rows rings"],
+        wavelength_nm: Float[ndarray, " points"],
+        *,
+        averages: int,
+        bus: int,
+    ) -> int:
+        """The entry of the sweep that answers a question: the first such one that is left."""
+        alike = [
+            k
+            for k, (recorded_nm, samples, lit, _) in self._sweeps.items()
+            if (samples, lit, len(recorded_nm)) == (averages, bus, len(wavelength_nm))
+            and np.all(np.abs(recorded_nm - wavelength_nm) <= WAVELENGTH_TOLERANCE_nm)
+        ]
+        at = [k for k in alike if self._stood(self._sweeps[k][3], volts, power_mW)]
+        for k in at:
+            if not self.swept[k]:
+                self.swept[k] = True
+                return k
+        asked = (
+            f"{self._path}: a sweep of {len(wavelength_nm)} points from {wavelength_nm[0]:.4f} to "
+            f"{wavelength_nm[-1]:.4f} nm with {averages} averages"
+        )
+        cure = "want what was measured; run the job that was recorded, with its seed, or measure it"
+        if not alike:
+            raise InputError(f"{asked} was never taken, {cure}")
+        if not at:
+            raise InputError(f"{asked} was never taken at these voltages and heater powers, {cure}")
+        raise InputError(f"{asked} was taken as often as is asked for at these voltages already, {cure}")
+
+    def _stood(self, setting: tuple[int, int], volts: ndarray, power_mW: ndarray) -> bool:
+        """Whether a setting is this one."""
+        at = np.array(setting)
+        return bool(
+            self._is_at(self._volts, at[:1], volts, self._step_V / 2)[0]
+            and self._is_at(self._power, at[1:], power_mW, HEATER_TOLERANCE_mW)[0]
+        )
 
     def _is_at(self, settings: ndarray, index: ndarray, asked: ndarray, tolerance: float) -> ndarray:
         """Which of some readings were taken at a setting; one that was never set is like itself alone."""
@@ -256,7 +316,7 @@ def _entries(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not entries or entries[0].get("schema") != SCHEMA:
         found = shown(entries[0].get("schema")) if entries else "no line"
         raise InputError(f"{path}: got {found}, want a recording of schema '{SCHEMA}'; {CURE}")
-    return require_values(str(path), entries[0], HEADER, cure=CURE), entries[1:]
+    return {**require_values(str(path), entries[0], HEADER, cure=CURE), "laser": entries[0].get("laser")}, entries[1:]
 
 
 def _array(path: Path, k: int, values: Any, shape: tuple[int, ...]) -> ndarray:
@@ -269,10 +329,25 @@ def _array(path: Path, k: int, values: Any, shape: tuple[int, ...]) -> ndarray:
     return array
 
 
-def _whole(path: Path, k: int, value: Any) -> int:
-    if type(value) is not int or not 1 <= value < 1 << 62:
-        raise InputError(f"{path}: entry {k + 1}: averages = {shown(value)}, want a whole number from 1; {CURE}")
+def _whole(path: Path, k: int, value: Any, *, least: int = 1) -> int:
+    if type(value) is not int or not least <= value < 1 << 62:
+        name = "averages" if least else "bus"
+        raise InputError(f"{path}: entry {k + 1}: {name} = {shown(value)}, want a whole number from {least}; {CURE}")
     return value
+
+
+def _laser(path: Path, values: Any) -> LaserRange | None:
+    """The laser of a recording that has one."""
+    if values is None:
+        return None
+    names = [field.name for field in fields(LaserRange)]
+    numbers = list(values.values()) if isinstance(values, dict) and set(values) == set(names) else [None]
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+        raise InputError(f"{path}: laser = {shown(values)}, want {', '.join(names)} as numbers; {CURE}")
+    try:
+        return LaserRange(**{name: float(number) for name, number in values.items()})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _is_wait(entry: dict[str, Any]) -> bool:

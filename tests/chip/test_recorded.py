@@ -9,6 +9,7 @@ import pytest
 
 from prism_photonics.calibration.survey import take_survey
 from prism_photonics.chip.recorded import RecordedChip, recorded_job, recording
+from prism_photonics.chip.tunable import TunableLaser
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -164,7 +165,7 @@ def line(entry):
             "entry 1: A has shape (1,)",
         ),
         (lambda lines: [lines[0], line({"light": [0, 0, 0], "averages": 1, "A": [0, 0], "s": -1})], "entry 1: s = -1"),
-        (lambda lines: [lines[0], line({"sit": 1})], "entry 1 is {'sit': 1}, want a setting, a reading or a wait"),
+        (lambda lines: [lines[0], line({"sit": 1})], "entry 1 is {'sit': 1}, want a setting, a reading, a sweep or a wait"),
         (lambda lines: [lines[0], line({"wait": -1})], "entry 1 is {'wait': -1}"),
     ],
 )
@@ -192,3 +193,76 @@ def test_a_recording_whose_spec_cannot_be_written_lets_go_of_its_folder(die, tmp
     with recording(die(), tmp_path, seed=0) as chip:
         chip.measure(ONE)
     assert recorded_job(tmp_path)["seed"] == 0
+
+
+# ---------------------------------------------------------------- sweeps of a laser
+
+
+@pytest.fixture(scope="module")
+def swept(steady, tmp_path_factory):
+    """Two sweeps and a line of a chip under a laser, and what it gave."""
+    chip = steady(laser=TunableLaser())
+    folder = tmp_path_factory.mktemp("swept")
+    grid_nm = 1e3 * chip.spec.comb_design.wl_um[0] + 0.005 * np.arange(-10, 10)
+    found = []
+    with recording(chip, folder, seed=1) as kept:
+        for volts in (0.0, 3.0):
+            kept.set(np.full((2, 3), volts))
+            found.append(kept.sweep(grid_nm, averages=2))
+        kept.measure(ONE)
+    return folder, grid_nm, found
+
+
+@pytest.fixture
+def swept_chip(swept, silent):
+    return RecordedChip(silent, swept[0])
+
+
+def test_a_recorded_sweep_is_the_sweep_that_was_taken(swept, swept_chip, steady):
+    _, grid_nm, found = swept
+    assert swept_chip.laser == steady(laser=TunableLaser()).laser
+    assert swept_chip.left == 3
+    # In another order than they were taken.
+    for volts, before in ((3.0, found[1]), (0.0, found[0])):
+        swept_chip.set(np.full((2, 3), volts))
+        again = swept_chip.sweep(grid_nm, averages=2)
+        assert np.array_equal(again.current_A, before.current_A)
+        assert np.array_equal(again.wavelength_nm, before.wavelength_nm)
+        assert np.array_equal(again.time_s, before.time_s)
+    assert swept_chip.left == 1
+
+
+@pytest.mark.parametrize(
+    ("volts", "shift_nm", "averages", "said"),
+    [
+        (0.0, 0.001, 2, "was never taken, want what was measured"),
+        (0.0, 0.0, 3, "was never taken, want what was measured"),
+        (1.0, 0.0, 2, "was never taken at these voltages and heater powers, want what was measured"),
+    ],
+)
+def test_a_sweep_that_was_never_taken_is_refused(swept, swept_chip, volts, shift_nm, averages, said):
+    swept_chip.set(np.full((2, 3), volts))
+    line = refused(lambda: swept_chip.sweep(swept[1] + shift_nm, averages=averages))
+    assert said in line
+    assert "a sweep of 20 points from" in line
+
+
+def test_a_sweep_is_given_as_often_as_it_was_taken(swept, swept_chip):
+    swept_chip.set(np.zeros((2, 3)))
+    swept_chip.sweep(swept[1], averages=2)
+    assert "was taken as often as is asked for" in refused(lambda: swept_chip.sweep(swept[1], averages=2))
+
+
+@pytest.mark.parametrize(
+    ("laser", "said"),
+    [
+        ({"shortest_nm": 1500.0}, "laser = {'shortest_nm': 1500.0}, want shortest_nm, longest_nm,"),
+        ("a laser", "laser = 'a laser', want shortest_nm"),
+    ],
+)
+def test_a_recording_of_a_laser_that_cannot_be_is_refused(swept, silent, tmp_path, laser, said):
+    lines = (swept[0] / "readings.jsonl").read_bytes().split(b"\n")
+    header = json.loads(lines[0].partition(b" ")[2]) | {"laser": laser}
+    text = json.dumps(header).encode()
+    (tmp_path / "readings.jsonl").write_bytes(b"\n".join([b"%08x %s" % (zlib.crc32(text), text), *lines[1:]]))
+    assert said in refused(lambda: RecordedChip(silent, tmp_path))
