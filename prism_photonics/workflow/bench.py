@@ -255,21 +255,19 @@ def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:
             f"{path}: holds the record of {recorded.name} (spec {recorded.hash[:12]}), this is {spec.name} (spec "
             f"{spec.hash[:12]}); is this the right spec? If so, {cure}"
         )
-    if not is_same_bench(was := extra.get("bench", bench), bench):
+    if not may_be_same_chip(was := extra.get("bench", bench), bench):
         raise InputError(f"{path}: holds the record of the chip on {was}, this is the one on {bench}; {cure}")
 
 
-def is_same_bench(one: str, other: str) -> bool:
-    """Whether two names can be one bench: the same, or two files, one of which may be the other that has moved."""
-    return one == other or (one.endswith(".toml") and other.endswith(".toml"))
+def may_be_same_chip(one: str, other: str) -> bool:
+    """Whether two names of benches, or labels of chips, can be one chip's.
 
-
-def may_be_same_die(one: str, other: str) -> bool:
-    """Whether two labels of chips can be one die's: a virtual die has its own, a bench one that may have moved."""
+    A virtual die and a recording are named exactly; a bench file may have moved, and where nobody said, it may be.
+    """
     if not one or not other:
         return True
-    virtual = [label.partition(":")[0] in ("virtual", "untrimmed") for label in (one, other)]
-    return one == other if any(virtual) else True
+    exact = any(name.partition(":")[0] in ("virtual", "untrimmed", RECORDED) for name in (one, other))
+    return one == other if exact else True
 
 
 def _announced(chip: "JournaledChip", path: Path, *, resume: bool, tell: Tell) -> "JournaledChip":

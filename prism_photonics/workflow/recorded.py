@@ -17,7 +17,7 @@ from prism_photonics.programming.solve import common_range, program
 from prism_photonics.seeds import require_seed
 from prism_photonics.units import InputError
 from prism_photonics.workflow.accuracy import CALIBRATION_FILE
-from prism_photonics.workflow.bench import may_be_same_die
+from prism_photonics.workflow.bench import may_be_same_chip
 
 # Rms error of weights; design choice. On a virtual chip that has drifted for a day it is 0.003,
 # on other dies of its spec 0.5.
@@ -70,7 +70,7 @@ def open_record(record: Path, chip: AbstractChip, *, since_s: float) -> OpenedRe
             f"{chip.spec.hash[:12]}); take that chip's record, or calibrate this one"
         )
     was = str(extra.get("bench", ""))
-    if not may_be_same_die(was, chip.label):
+    if not may_be_same_chip(was, chip.label):
         raise InputError(
             f"{path}: calibrated was the chip on {was}, this is the one on {chip.label}; take that chip's record, or "
             "calibrate this one"

@@ -11,9 +11,9 @@ from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import (
     Tell,
     chosen,
-    is_same_bench,
     is_untrimmed,
     journaled,
+    may_be_same_chip,
     measurable,
     require_same_chip,
     sole_folder,
@@ -52,7 +52,7 @@ def recorded_or_calibrated(
                 "or a bench.toml"
             )
         bench = bench or was
-        if was and not is_same_bench(was, bench):
+        if was and not may_be_same_chip(was, bench):
             raise InputError(
                 f"--bench {bench}: {what} was calibrated on {was}; leave out --bench, or calibrate the other chip with "
                 f"'prism calibrate SPEC --bench {bench} -o DIR' and give that DIR"

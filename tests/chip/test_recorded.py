@@ -165,7 +165,10 @@ def line(entry):
             "entry 1: A has shape (1,)",
         ),
         (lambda lines: [lines[0], line({"light": [0, 0, 0], "averages": 1, "A": [0, 0], "s": -1})], "entry 1: s = -1"),
-        (lambda lines: [lines[0], line({"sit": 1})], "entry 1 is {'sit': 1}, want a setting, a reading, a sweep or a wait"),
+        (
+            lambda lines: [lines[0], line({"sit": 1})],
+            "entry 1 is {'sit': 1}, want a setting, a reading, a sweep or a wait",
+        ),
         (lambda lines: [lines[0], line({"wait": -1})], "entry 1 is {'wait': -1}"),
     ],
 )

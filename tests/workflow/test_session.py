@@ -7,7 +7,12 @@ import prism_photonics as pp
 from prism_photonics.calibration.faults import find_faults
 from prism_photonics.calibration.record import write_record
 from prism_photonics.characterize.weights import measure_weights
+from prism_photonics.chip.draft import draft_served
+from prism_photonics.chip.serve import serving
+from prism_photonics.chip.served import ServedChip
 from prism_photonics.units import InputError
+from prism_photonics.workflow.bench import may_be_same_chip
+from prism_photonics.workflow.search import search_rings
 
 # A reading takes a millisecond, and the common temperature walks while one looks.
 DRIFTING = {
@@ -331,3 +336,55 @@ def test_an_accuracy_plots_the_points_that_it_measured(accuracy):
     (points,) = axes.get_lines()
     assert np.array_equal(points.get_ydata(), accuracy.validation.measured.ravel())
     pyplot.close(axes.figure)
+
+
+# ---------------------------------------------------------------- on instruments
+
+
+@pytest.fixture(scope="module")
+def heated_record(demo, altered, tmp_path_factory):
+    """The record of an untrimmed chip of that size, whose rings a search brought to their channels."""
+    spec = altered(demo, name="heated_2x4", **DRIFTING, trim={"method": "heater", "heater_mW_nm": 5.0})
+    chip = pp.VirtualChip(spec, seed=0, trimmed=False)
+    search_rings(chip)
+    folder = tmp_path_factory.mktemp("heated")
+    pp.calibrate_chip(chip, seed=1).save(folder, bench="old/place/bench.toml")
+    return folder, spec, chip.heater_mW.copy()
+
+
+@pytest.mark.slow
+def test_a_heated_chip_on_instruments_is_programmed_from_its_record(heated_record, tmp_path):
+    """Another program, another day: its bench file has moved, and its heaters are on before a ring is driven."""
+    folder, spec, heater_mW = heated_record
+    box = ServedChip(pp.VirtualChip(spec, seed=0, trimmed=False), idn=f"prism_photonics,{spec.name}", time_scale=0.0)
+    with serving(box) as resource:
+        path = tmp_path / "bench.toml"
+        path.write_text(draft_served(spec, int(resource.split("::")[2])).replace("settle_s = 0.002", "settle_s = 0.0"))
+        with pp.BenchChip(spec, path) as chip:
+            chip.wait(86_400.0)
+            today = pp.CalibrationSession.load(folder, chip)
+            assert np.allclose(box._heat.sent, heater_mW)
+            span = today.weight_range
+            wanted = np.random.default_rng(6).uniform(span.low, span.high, today.fit.shape)
+            today.apply(today.program(wanted))
+            assert np.sqrt(np.mean((today.measure_weights() - wanted) ** 2)) < 3e-3
+    assert not box._volts.sent.any()
+    assert not box._heat.sent.any()
+    assert box.over_voltage_attempts == box.over_power_attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may_be"),
+    [
+        ("virtual:0", "virtual:0", True),
+        ("virtual:0", "virtual:1", False),
+        ("virtual:0", "untrimmed:0", False),
+        ("a/bench.toml", "b/bench.toml", True),
+        ("a/bench.toml", "virtual:0", False),
+        ("recorded:a", "recorded:b", False),
+        ("recorded:a", "bench.toml", False),
+        ("", "virtual:0", True),
+    ],
+)
+def test_a_bench_file_may_have_moved_and_a_die_has_its_name(one, other, may_be):
+    assert may_be_same_chip(one, other) is may_be_same_chip(other, one) is may_be
