@@ -37,6 +37,7 @@ def page() -> str:
         measured_rings(),
         row_solver(),
         reflecting_row(),
+        intersymbol(),
         bank(),
         layout(),
         programming(),
@@ -301,6 +302,27 @@ def reflecting_row() -> str:
         "other computes them once."
     )
     return section("Row with reflections", "reflecting_row", found, note + "\n\n" + table(columns, zip(found["lines"])))
+
+
+def intersymbol() -> str:
+    """Symbols that disturb each other, by rate and Q."""
+    found = load("intersymbol")
+    by_q: dict[float, list[dict[str, float]]] = {}
+    for line in found["lines"]:
+        by_q.setdefault(line["q_loaded"], []).append(line)
+    rates = [line["rate_GHz"] for line in next(iter(by_q.values()))]
+    columns = {"loaded Q": lambda q, lines: f"{q:,.0f}", "behind": lambda q, lines: "optics<br>receiver"}
+    for n, rate in enumerate(rates):
+        columns[f"{rate:g} GHz"] = lambda q, lines, n=n: f"{lines[n]['optics']:.1e}<br>{lines[n]['receiver']:.1e}"
+    derived = found["derived"]
+    note = (
+        "Rms error of a score by the symbols before it, over the scores' standard deviation, of the demonstrator's row "
+        "with other couplings. *optics*: modulator, rings and photodiode; below 5e-4 it is what the steps of time leave. "
+        "*receiver*: with the amplifier of 1 GHz too. At the symbol time that the ledger derives, "
+        f"{derived['symbol_ns']:.2f} ns, its closed form says {derived['budget']:.1e} and the row in time "
+        f"{derived['transient']:.1e}."
+    )
+    return section("Symbols in time", "intersymbol", found, note + "\n\n" + table(columns, sorted(by_q.items())))
 
 
 def bank() -> str:

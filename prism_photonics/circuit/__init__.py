@@ -15,6 +15,7 @@ with asked_by("prism_photonics.circuit"):
         reflecting_row,
     )
     from prism_photonics.circuit.row import RowFields, bank_fields, bank_weights, row_response
+    from prism_photonics.circuit.transient import Receivers, Transient, transmit, voltage_step
     from prism_photonics.lightpath.ring.backscatter import Backscatter
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ __all__ = [
     "Backscatter",
     "BankParams",
     "EndReflectors",
+    "Receivers",
     "ReflectingFields",
     "RowFields",
     "RowReflections",
+    "Transient",
     "bank_fields",
     "bank_weights",
     "designed_bank",
@@ -36,6 +39,8 @@ __all__ = [
     "row_response",
     "sax_row_response",
     "strict_circuit",
+    "transmit",
+    "voltage_step",
 ]
 
 

@@ -17,6 +17,7 @@ from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.ring import Ring
 from prism_photonics.circuit.row import row_response
+from prism_photonics.circuit.transient import Transient
 from prism_photonics.lightpath.ring.model import resonance_shift_pm
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED
 from prism_photonics.spec import ChipSpec
@@ -146,3 +147,15 @@ def whole(axes: Axes) -> None:
 
 def _dB(power: ndarray) -> ndarray:
     return 10.0 * np.log10(power + FLOOR)
+
+
+def eye_diagram(transient: Transient, axes: Axes) -> None:
+    """Two symbols of a row's current, every symbol laid over the others, and the instant at which it is sampled."""
+    per_symbol = transient.eye.shape[1]
+    time_ns = np.arange(2 * per_symbol + 1) * transient.symbol_s / per_symbol * 1e9
+    for start in range(len(transient.settled)):
+        window = np.take(transient.current, np.arange(2 * per_symbol + 1) + start * per_symbol, mode="wrap")
+        axes.plot(time_ns, window, color="C0", linewidth=0.6, alpha=0.5)
+    axes.axvline(transient.delay_s * 1e9, color="C1", linewidth=1.0)
+    axes.annotate("sampled", (transient.delay_s * 1e9, axes.get_ylim()[1]), color="C1", ha="center", va="bottom")
+    axes.set(xlabel="time (ns)", ylabel="balanced current, of one fully lit line")
