@@ -2,10 +2,10 @@
 
     python benchmarks/intersymbol.py [--json] [EYE.png]
 
-One designed row of demo_8x8, its rings within ± one linewidth of their lines and random bus phases; random queries of 48
-symbols through a modulator of 35 GHz and photodiodes of 80 GHz. *optics* ends there; *receiver* has the spec's amplifier
-of 1 GHz behind it. The coupling of both buses is scaled for other Qs. The figure is the rms of sampled minus settled
-scores over the settled scores' standard deviation. With a file's name, the eye of the spec's own row at 0.5 GHz.
+One designed row of demo_8x8, its rings within ± one linewidth of their lines and random bus phases; random queries of
+48 symbols through a modulator of 35 GHz and photodiodes of 80 GHz. *optics* ends there; *receiver* has the spec's
+amplifier of 1 GHz behind it. The coupling of both buses is scaled for other Qs. The figure is the rms of sampled minus
+settled scores over the settled scores' standard deviation. With a file's name, the eye of the spec's row at 0.5 GHz.
 """
 
 import datetime
@@ -47,9 +47,9 @@ def sent(coupling: float, rate_GHz: float, amplifier_Hz: float) -> tuple[Transie
     light = rng.uniform(0.0, 1.0, (SYMBOLS, bank.shape[2]))
     chain = Receivers(spec.system.modulator_bandwidth_GHz * 1e9, 80e9, amplifier_Hz)
     q = float(1e6 * bank.wl_um[0] / width_pm[0])
-    return transmit(
-        light, bank.wl_um, respond, symbol_s=1e-9 / rate_GHz, receivers=chain, samples=256 if rate_GHz >= 1 else None
-    ), q
+    samples = 256 if rate_GHz >= 1.0 else None
+    there = transmit(light, bank.wl_um, respond, symbol_s=1e-9 / rate_GHz, receivers=chain, samples=samples)
+    return there, q
 
 
 def main() -> None:

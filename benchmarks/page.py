@@ -317,8 +317,8 @@ def intersymbol() -> str:
     derived = found["derived"]
     note = (
         "Rms error of a score by the symbols before it, over the scores' standard deviation, of the demonstrator's row "
-        "with other couplings. *optics*: modulator, rings and photodiode; below 5e-4 it is what the steps of time leave. "
-        "*receiver*: with the amplifier of 1 GHz too. At the symbol time that the ledger derives, "
+        "with other couplings. *optics*: modulator, rings and photodiode; below 5e-4 it is what the steps of time "
+        "leave. *receiver*: with the amplifier of 1 GHz too. At the symbol time that the ledger derives, "
         f"{derived['symbol_ns']:.2f} ns, its closed form says {derived['budget']:.1e} and the row in time "
         f"{derived['transient']:.1e}."
     )
