@@ -1,11 +1,12 @@
 """What a command costs in a fresh process, with nothing cached and with what the last one left, against another commit.
 
-    python benchmarks/cold_start.py COMMIT [ROUNDS]
+    python benchmarks/cold_start.py COMMIT [ROUNDS [COMMAND …]]
 
 Both commits take turns, so that other work on the machine burdens both. Each turn runs every command twice in processes
 of its own: the first finds an empty cache, the second what the first left there (a commit without a cache finds
 nothing). Every tree's bytecode is written beforehand, as an installer leaves it. Writes results/cold_start.json: the
-lowest processor time of each command and its wall time in that turn.
+lowest processor time of each command and its wall time in that turn. Commands that are not named keep the figures that
+the file has of them.
 """
 
 import json
@@ -23,7 +24,13 @@ from calibration_speed import ROOT, hardware, other_tree
 from prism_photonics.files import write_text
 
 RESULTS = ROOT / "benchmarks" / "results" / "cold_start.json"
+# What the commands load, and what xarray loads when it writes.
+WARM = (
+    "import sax, xarray, prism_photonics.workflow.job, prism_photonics.report.page, prism_photonics.layout.write; "
+    "xarray.Dataset({'a': ('x', [1.0])}).to_netcdf(engine='scipy')"
+)
 PRISM = "from prism_photonics.cli.app import app; app()"
+KINDS = ("fresh", "second")
 COMMANDS = {
     "import circuit and calibration": (
         "import prism_photonics.circuit.row, prism_photonics.calibration.calibration, prism_photonics.chip.virtual",
@@ -52,14 +59,31 @@ def timed(tree: Path, command: tuple[str, ...], folder: Path, bytecode: Path) ->
     return {"cpu_s": cpu_s, "wall_s": time.perf_counter() - began}
 
 
-def turn(tree: Path, bytecode: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Every command in two fresh processes of a source tree."""
-    found = {}
-    for name, command in COMMANDS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            found[name] = {kind: timed(tree, command, Path(folder), bytecode) for kind in ("fresh", "second")}
-        print(f"{tree.name}: {name}: {found[name]}", file=sys.stderr)
+def turn(tree: Path, name: str, bytecode: Path) -> dict[str, dict[str, float]]:
+    """A command in two fresh processes of a source tree."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {kind: timed(tree, COMMANDS[name], Path(folder), bytecode) for kind in KINDS}
+    print(f"{tree.name}: {name}: {found}", file=sys.stderr)
     return found
+
+
+def compared(pairs: list[tuple[Any, Any]], kind: str) -> dict[str, Any]:
+    """The lowest figures before and now, and their ratio."""
+    before, now = (min((pair[side][kind] for pair in pairs), key=lambda one: one["cpu_s"]) for side in (0, 1))
+    ratio = {key.removesuffix("_s"): round(now[key] / before[key], 3) for key in before}
+    return {"before": before, "now": now, "ratio": ratio, "date": time.strftime("%Y-%m-%d")}
+
+
+def keep(lines: dict[str, Any], commit: str, rounds: int) -> None:
+    """Write some commands' figures beside those of the others."""
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))["commands"] if RESULTS.exists() else {}
+    found = {
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": hardware(),
+        "command": f"python benchmarks/cold_start.py {commit} {rounds}",
+        "commands": kept | lines,
+    }
+    write_text(RESULTS, json.dumps(found, indent=2) + "\n")
 
 
 def main() -> None:
@@ -67,30 +91,18 @@ def main() -> None:
     if len(sys.argv) < 2:
         sys.exit("cold_start: got no commit, want one to compare with; python benchmarks/cold_start.py COMMIT")
     commit, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 2
-    with other_tree(commit) as other, tempfile.TemporaryDirectory() as written, tempfile.TemporaryDirectory() as unused:
+    names = sys.argv[3:] or list(COMMANDS)
+    if unknown := [name for name in names if name not in COMMANDS]:
+        sys.exit(f"cold_start: got command {unknown[0]!r}, want one of {', '.join(map(repr, COMMANDS))}")
+    with other_tree(commit) as other, tempfile.TemporaryDirectory() as written:
         bytecode = Path(written)
         for tree in (other, ROOT):
-            # Its main job loads what the others load.
-            timed(tree, COMMANDS["prism run"], Path(unused), bytecode)
-        pairs = [(turn(other, bytecode), turn(ROOT, bytecode)) for _ in range(rounds)]
-
-    def best(side: int, name: str, kind: str) -> dict[str, float]:
-        return min((pair[side][name][kind] for pair in pairs), key=lambda one: one["cpu_s"])
-
-    commands: dict[str, Any] = {}
-    for name in COMMANDS:
-        for kind in ("fresh", "second"):
-            before, now = best(0, name, kind), best(1, name, kind)
-            ratio = {key.removesuffix("_s"): round(now[key] / before[key], 3) for key in before}
-            commands[f"{name}, {kind}"] = {"before": before, "now": now, "ratio": ratio}
-    found = {
-        "date": time.strftime("%Y-%m-%d"),
-        "hardware": hardware(),
-        "command": f"python benchmarks/cold_start.py {commit} {rounds}",
-        "commands": commands,
-    }
-    write_text(RESULTS, json.dumps(found, indent=2) + "\n")
-    print(json.dumps(found, indent=2))
+            timed(tree, (WARM,), bytecode, bytecode)
+        for name in names:
+            pairs = [(turn(other, name, bytecode), turn(ROOT, name, bytecode)) for _ in range(rounds)]
+            lines = {f"{name}, {kind}": compared(pairs, kind) for kind in KINDS}
+            print(json.dumps(lines, indent=2), flush=True)
+            keep(lines, commit, rounds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from typing import get_args
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import sax
 from pydantic import BaseModel
 
 from prism_photonics.calibration.calibration import designed_gain_A
@@ -16,6 +15,7 @@ from prism_photonics.circuit.row import bank_powers, bank_weights
 from prism_photonics.circuit.saxrow import strict_circuit
 from prism_photonics.lightpath.ring.saxmodel import ring
 from prism_photonics.lightpath.waveguide.saxmodel import path
+from prism_photonics.saxlib import sax
 
 QUARTER_UM = 1.55 / 4
 

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 
 import jax.numpy as jnp
 import pytest
-import sax
 
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.netlist import Instance, connect, from_spec
+from prism_photonics.saxlib import sax
 from prism_photonics.spec.geometry import bank_pitch_um, feed_lengths
 
 

@@ -4,6 +4,7 @@ Sizes that are traced by JAX are not looked at; a drawing has none.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,10 @@ Sizes = Mapping[str, float]
 
 def number(value: Any) -> float | None:
     """A size as a plain number; None where it is traced or an array."""
+    # Asked for a float, a traced value searches all that was traced before for where it came from, to say so in its
+    # refusal: a circuit of 64 rings spends a minute on such messages. Who has traced anything has loaded JAX.
+    if (jax := sys.modules.get("jax")) is not None and isinstance(value, jax.core.Tracer):
+        return None
     try:
         return float(value)
     except TypeError:

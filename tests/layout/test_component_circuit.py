@@ -3,12 +3,12 @@
 import gdsfactory as gf
 import numpy as np
 import pytest
-import sax
 
 from prism_photonics.circuit.models import device_models
 from prism_photonics.layout.component_circuit import component_circuit
 from prism_photonics.layout.pdk import PDK, make_pdk
 from prism_photonics.process.profile import load_profile
+from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError
 
 FILM = load_profile("tfln600")

@@ -9,13 +9,13 @@ import kfactory as kf
 import klayout.db as kdb
 import klayout.lay as lay
 import pytest
-import sax
 
 from prism_photonics.layout.devices import DEVICES
 from prism_photonics.layout.pdk import PDK, make_pdk, write_technology
 from prism_photonics.layout.views import VIEWS, lyp
 from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.process.layers import LAYERS, load_deck, parse_deck
+from prism_photonics.saxlib import sax
 
 RULES = Path(__file__).parents[2] / "prism_photonics" / "process" / "rules" / "tfln600.toml"
 

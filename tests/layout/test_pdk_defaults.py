@@ -8,7 +8,6 @@ import kfactory as kf
 import klayout.db as kdb
 import numpy as np
 import pytest
-import sax
 
 from prism_photonics.circuit.models import device_models, required_settings
 from prism_photonics.circuit.saxrow import strict_circuit
@@ -19,6 +18,7 @@ from prism_photonics.layout.pdk_cells import VARIANTS
 from prism_photonics.lightpath.defaults import default_settings
 from prism_photonics.process.layers import Deck, load_deck
 from prism_photonics.process.profile import load_profile, profile_names
+from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError
 
 WL = jnp.linspace(1.549, 1.551, 7)

@@ -4,7 +4,6 @@ import gdsfactory as gf
 import klayout.db as kdb
 import numpy as np
 import pytest
-import sax
 
 from prism_photonics.circuit.params import ring_params
 from prism_photonics.layout.pdk import PDK, make_pdk
@@ -12,6 +11,7 @@ from prism_photonics.layout.pdk_cells import VARIANTS
 from prism_photonics.lightpath.defaults import default_settings
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.profile import load_profile
+from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError
 
 FILM = load_profile("tfln600")

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import klayout.db as kdb
 import numpy as np
 import pytest
-import sax
 from scipy.signal import find_peaks, peak_widths
 
 from prism_photonics.circuit.models import device_models
@@ -20,6 +19,7 @@ from prism_photonics.lightpath.drawing import s_bend
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um
 from prism_photonics.lightpath.ring.place import optical_lengths_um, resonance_um
 from prism_photonics.process.layers import LAYERS, load_deck
+from prism_photonics.saxlib import sax
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import s_length_um
 

@@ -1,17 +1,19 @@
 """Waveguides, splitters and edge couplers: passive, reciprocal, and their phases add."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import sax
 
 from prism_photonics.lightpath.coupler.saxmodel import edge_coupler
+from prism_photonics.lightpath.sizes import number
 from prism_photonics.lightpath.splitter.design import SplitterDesign, tree_levels
 from prism_photonics.lightpath.splitter.model import split_amplitudes
 from prism_photonics.lightpath.splitter.saxmodel import splitter
 from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, UTurnDesign
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase, transmission
 from prism_photonics.lightpath.waveguide.saxmodel import path
+from prism_photonics.saxlib import sax
 
 WL = jnp.linspace(1.53, 1.57, 41)
 
@@ -102,3 +104,15 @@ def test_every_design_knows_its_length_by_direction():
 @pytest.mark.parametrize(("rows", "levels"), [(1, 0), (2, 1), (3, 2), (8, 3), (256, 8), (1024, 10)])
 def test_a_tree_needs_the_rounded_up_logarithm_of_its_rows(rows, levels):
     assert tree_levels(rows) == levels
+
+
+def test_a_traced_size_is_not_asked_for_its_value(monkeypatch):
+    # JAX would search the whole trace for where it came from, only to say so in its refusal.
+    def refused(traced):
+        raise AssertionError(f"{traced} is traced")
+
+    monkeypatch.setattr(jax.core.Tracer, "__float__", refused)
+    found = []
+    jax.jit(lambda size_um: found.append(number(size_um)) or size_um)(1.0)
+    assert found == [None]
+    assert number(jnp.float64(2.5)) == number(2.5) == 2.5

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import sax
 
 from prism_photonics.lightpath.ring.figures import extreme_transmissions
 from prism_photonics.lightpath.ring.model import (
@@ -17,6 +16,7 @@ from prism_photonics.lightpath.ring.model import (
 )
 from prism_photonics.lightpath.ring.saxmodel import ring
 from prism_photonics.lightpath.waveguide.saxmodel import path
+from prism_photonics.saxlib import sax
 
 WL0 = 1.55
 ORDER = 160

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import sax
 from scipy.integrate import quad
 
 from prism_photonics.lightpath.ring.model import RingParams, ring_fields
@@ -16,6 +15,7 @@ from prism_photonics.lightpath.vernier.model import VernierParams, vernier_field
 from prism_photonics.lightpath.vernier.saxmodel import vernier
 from prism_photonics.lightpath.waveguide.saxmodel import path
 from prism_photonics.process.profile import load_profile
+from prism_photonics.saxlib import sax
 
 WL0 = 1.55
 
