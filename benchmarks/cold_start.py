@@ -71,7 +71,7 @@ def compared(pairs: list[tuple[Any, Any]], kind: str) -> dict[str, Any]:
     """The lowest figures before and now, and their ratio."""
     before, now = (min((pair[side][kind] for pair in pairs), key=lambda one: one["cpu_s"]) for side in (0, 1))
     ratio = {key.removesuffix("_s"): round(now[key] / before[key], 3) for key in before}
-    return {"before": before, "now": now, "ratio": ratio, "date": time.strftime("%Y-%m-%d")}
+    return {"before": before, "now": now, "ratio": ratio, "date": time.strftime("%Y-%m-%d"), "bytecode": True}
 
 
 def keep(lines: dict[str, Any], commit: str, rounds: int) -> None:
