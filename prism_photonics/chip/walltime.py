@@ -1,5 +1,6 @@
 """Time that a job takes on the instruments of a bench file, dead times included."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from prism_photonics.chip.benchfile import BenchFile
@@ -81,6 +82,19 @@ def wall_times_s(
         meters_s += points * sum((_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter))
         meters_s += swept_samples * max(m.sample_s for m in bench.current_meter)
     return found | {"current_meter": meters_s}
+
+
+def spelled(times_s: Mapping[str, float]) -> str:
+    """What takes how long on a bench, the longest first, in words for a person who waits."""
+    parts = sorted(times_s.items(), key=lambda part: -part[1])
+    each = ", ".join(f"{role.replace('_', ' ')} {_duration(time_s)}" for role, time_s in parts if time_s > 0.0)
+    return f"about {_duration(sum(times_s.values()))} on these instruments ({each}), computing not counted"
+
+
+def _duration(time_s: float) -> str:
+    if time_s < 99.5:
+        return f"{time_s:.3g} s"
+    return f"{time_s / 60.0:.3g} min" if time_s < 99.5 * 60.0 else f"{time_s / 3600.0:.3g} h"
 
 
 def _settling_s(entries: list[Any]) -> float:

@@ -1,5 +1,6 @@
 """``prism calibrate`` and ``program``: from a chip on a bench to a record, and from signatures to volts."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -55,12 +56,18 @@ def calibrate(
     bench_file, seed = chosen(bench, seed)
     chip_spec = measurable(spec, warn=warn)
     from prism_photonics.calibration.calibration import summary
-    from prism_photonics.characterize.cost import calibration_wall_time_s
+    from prism_photonics.characterize.cost import calibration_plan, calibration_wall_time_s
+    from prism_photonics.chip.walltime import spelled, wall_times_s
     from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
 
     make_folder(out)
     require_same_chip(out, chip_spec, bench)
     tell(f"calibrating {chip_spec.name} on {bench} …")
+    times_s = None
+    if bench_file is not None:
+        plan = calibration_plan(chip_spec)
+        times_s = wall_times_s(bench_file, **dataclasses.asdict(plan))
+        tell(spelled(times_s))
     journal = out / "journal.jsonl"
     untrimmed = is_untrimmed(bench, bench_file)
     with (
@@ -68,7 +75,7 @@ def calibrate(
         recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
     ):
         searched = search_and_assign(chip, out).heaters.triggers if untrimmed else 0
-        session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench)
+        session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench, wall_times_s=times_s)
         if drift:
             watch_drift(session, out, seed=seed)
     for doubt in session.warnings:

@@ -44,7 +44,7 @@ Progress = Callable[[str, str, float], None]
 
 
 def calibrate_and_validate(
-    chip: AbstractChip, folder: Path, *, seed: int, bench: str
+    chip: AbstractChip, folder: Path, *, seed: int, bench: str, wall_times_s: Mapping[str, float] | None = None
 ) -> tuple[CalibrationSession, Accuracy]:
     """Calibrate a chip, check it on targets it never saw, and correct some in closed loop.
 
@@ -55,6 +55,7 @@ def calibrate_and_validate(
         folder: The record's folder.
         seed: Of the survey and of every random choice after it.
         bench: Name of the bench, as in the record.
+        wall_times_s: Time in s that it is expected to take on the instruments, by what takes it.
 
     Returns:
         The calibrated chip, which is followed on, and its held-out measurements.
@@ -65,7 +66,7 @@ def calibrate_and_validate(
     from prism_photonics.report.stages import write_trim
 
     session = calibrate_chip(chip, seed=seed)
-    session.save(folder, bench=bench)
+    session.save(folder, bench=bench, wall_times_s=wall_times_s)
     accuracy = session.validate(seed=seed)
     accuracy.save(folder)
     write_trim(folder / "stages", session.trim(seed=seed))

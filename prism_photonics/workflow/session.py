@@ -1,6 +1,7 @@
 """A calibrated chip on its bench: its fit, the survey behind it, and the tracker that corrects its drift."""
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -272,12 +273,15 @@ class CalibrationSession:
 
     # ------------------------------------------------------------ keeping and showing
 
-    def save(self, folder: str | Path, *, bench: str | None = None) -> Path:
+    def save(
+        self, folder: str | Path, *, bench: str | None = None, wall_times_s: Mapping[str, float] | None = None
+    ) -> Path:
         """Write the record as ``prism calibrate`` does: ``calibration.nc`` and the stages with their plots.
 
         Args:
             folder: The record's folder.
             bench: Name of the bench, such as ``virtual:0``; by default its label.
+            wall_times_s: Time in s that it takes on the bench's instruments, by what takes it, to be kept too.
 
         Returns:
             The calibration's file.
@@ -289,7 +293,8 @@ class CalibrationSession:
 
         path = Path(folder) / CALIBRATION_FILE
         bench = self.chip.label if bench is None else bench
-        write_record(path, self.fit, self.survey, self.spec, bench=bench, seed=self.seed)
+        times = {} if wall_times_s is None else {"wall_times_s": dict(wall_times_s)}
+        write_record(path, self.fit, self.survey, self.spec, bench=bench, seed=self.seed, **times)
         write_stages(Path(folder) / "stages", self.fit, self.survey)
         return path
 

@@ -11,7 +11,7 @@ from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.instruments import channel_map
 from prism_photonics.chip.template import Template
-from prism_photonics.chip.walltime import wall_time_s
+from prism_photonics.chip.walltime import spelled, wall_time_s
 from prism_photonics.units import InputError
 
 FIELDS = ("channel", "channels", "value", "values")
@@ -198,3 +198,12 @@ def test_the_files_own_numbers_are_those_of_its_text(shipped):
     data = tomllib.loads(shipped.read_text())
     assert BenchFile.from_toml(shipped).voltage_source[0].settle_s == data["voltage_source"][0]["settle_s"]
     assert np.isclose(BenchFile.from_toml(shipped).current_meter[0].sample_s, 1e-6)
+
+
+def test_what_takes_how_long_is_said_by_instrument():
+    times_s = {"voltage_source": 30.0, "laser": 600.0, "current_meter": 0.5, "heater_source": 0.0}
+    assert spelled(times_s) == (
+        "about 10.5 min on these instruments (laser 10 min, voltage source 30 s, current meter 0.5 s), computing not "
+        "counted"
+    )
+    assert spelled({"laser": 7200.0}).startswith("about 2 h on these instruments (laser 2 h)")

@@ -325,6 +325,9 @@ def test_a_calibration_killed_on_the_wire_and_resumed_is_the_calibration_in_proc
     result = prism(*command, "--resume")
     assert result.exit_code == 0, result.output
     assert f"{kept} readings are on file" in result.stderr
+    assert " on these instruments (" in result.stderr
+    extra = json.loads(xr.load_dataset(folders["wired"] / "calibration.nc", engine="scipy").attrs["extra"])
+    assert set(extra["wall_times_s"]) == {"voltage_source", "light_source", "current_meter"}
     assert not journal.exists()
     assert prism("calibrate", spec_toml, "-o", folders["inside"], "--bench", "virtual:3").exit_code == 0
 
