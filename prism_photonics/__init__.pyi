@@ -8,6 +8,8 @@ from prism_photonics.chip.draft import draft as draft_bench
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.ring import Ring
 from prism_photonics.drift.tracker import Tracker
+from prism_photonics.explore.design import design
+from prism_photonics.explore.wishes import Wishes
 from prism_photonics.export.formats import add_formats
 from prism_photonics.export.read import Bundle
 from prism_photonics.export.read import load as load_bundle
@@ -54,6 +56,7 @@ __all__ = [
     "Ring",
     "Tracker",
     "VirtualChip",
+    "Wishes",
     "__version__",
     "add_formats",
     "back_annotate",
@@ -61,6 +64,7 @@ __all__ = [
     "check_spec",
     "choose_scale",
     "compute_ledger",
+    "design",
     "draft_bench",
     "draw_chip",
     "evaluate_scores",

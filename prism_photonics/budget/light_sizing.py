@@ -18,7 +18,7 @@ Changes = dict[str, float | int | str]
 
 ON_LIGHT = ("ring_power", "bus_power", "link_budget", "score_snr")
 STEP_dB, LEAST_POWER_DBM = 0.5, -30.0
-FULL_SCALE_ROOM = 1.25
+FULL_SCALE_ROOM = 1.35
 """Full scale over what the brightest line of a die gives; design choice."""
 BANDWIDTH_STEP = 0.8
 LEAST_BANDWIDTH_GHZ = 0.01

@@ -176,7 +176,7 @@ def ring_options(spec: ChipSpec, judge: Judge) -> Iterator[Changes]:
         try:
             sized = with_keys(changed, keys)
             keys |= settle(sized, judge, keys=keys)
-            yield keys | _heat(with_keys(sized, keys), judge)
+            yield keys | driver_and_heat(with_keys(sized, keys), judge)
         except ValueError:
             continue
 
@@ -201,7 +201,7 @@ def _same_shape(spec: ChipSpec, judge: Judge) -> Iterator[Changes]:
             changed = with_keys(spec, keys | trim)
             lobe_deg = min(ring.lobe_half_angle_deg, math.floor(changed.ring_designs[0].widest_lobe_deg * 10.0) / 10.0)
             lobed: Changes = keys | trim | {"ring.lobe_half_angle_deg": max(lobe_deg, 0.1)}
-            yield lobed | _heat(with_keys(spec, lobed), judge)
+            yield lobed | driver_and_heat(with_keys(spec, lobed), judge)
         except ValueError:
             continue
 
@@ -248,7 +248,7 @@ def _routing(spec: ChipSpec, judge: Judge) -> Changes:
     return {"waveguide.bend_radius_um": least_um} if spec.waveguide.bend_radius_um < least_um else {}
 
 
-def _heat(spec: ChipSpec, judge: Judge) -> Changes:
+def driver_and_heat(spec: ChipSpec, judge: Judge) -> Changes:
     """Drivers with the codes that small weights need, heaters that the package can cool."""
     found = {finding.rule: finding for finding in judge(spec)}
     changes: Changes = {}

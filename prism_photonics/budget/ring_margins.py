@@ -201,7 +201,9 @@ def shape_headrooms(demand: RingDemand, ring: RingNumbers, xp: ModuleType = np) 
         "fsr_aliasing": image_pm / (demand.least_spacing_fwhm * ring.fwhm_pm + 1e-300),
     }
     if demand.channels > 1:
-        error = _coherent_error(demand, ring, moved_pm=swing_pm, own_pm=own_pm, slope=_field_slope(ring, travel_pm, xp))
+        error = _coherent_error(
+            demand, ring, xp, moved_pm=swing_pm, own_pm=own_pm, slope=_field_slope(ring, travel_pm, xp)
+        )
         headrooms["coherence"] = demand.allowed / (error + 1e-300)
     return {rule: xp.minimum(share - 1.0, MOST_HEADROOM) for rule, share in headrooms.items()}
 
@@ -247,9 +249,10 @@ def _field_slope(ring: RingNumbers, travel_pm: Any, xp: ModuleType) -> Any:
     return xp.sqrt(xp.mean(slope**2, axis=-1)) * 2.0 / ring.fwhm_pm
 
 
-def _coherent_error(demand: RingDemand, ring: RingNumbers, *, moved_pm: Any, own_pm: Any, slope: Any) -> Any:
+def _coherent_error(
+    demand: RingDemand, ring: RingNumbers, xp: ModuleType, *, moved_pm: Any, own_pm: Any, slope: Any
+) -> Any:
     """Weight error by coherent neighbours as `coherence` has it, of evenly spaced lines; bus phases are left out."""
-    xp: Any = np if isinstance(ring.fwhm_pm, np.ndarray | float) else _library(ring.fwhm_pm)
     apart = np.arange(1, demand.channels)
     # Pairs so far apart, in both orders, for each line.
     pairs = 2.0 * (demand.channels - apart) / demand.channels
@@ -265,7 +268,3 @@ def _coherent_error(demand: RingDemand, ring: RingNumbers, *, moved_pm: Any, own
     over_weights2 = max(1.0 - demand.weight_limit**2 / 3.0, 0.0)
     drifted2 = 8.0 * field2 * slope**2 * (demand.common_pm**2 + own_pm**2)
     return xp.sqrt(over_weights2 * tabled2 + drifted2 + 1e-300)
-
-
-def _library(array: Any) -> Any:
-    return array.__array_namespace__()

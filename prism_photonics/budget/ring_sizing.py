@@ -8,7 +8,7 @@ the middle of the travel, and of all radii, straights and arms the ones with the
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ from prism_photonics.units import PM_PER_UM, attenuation_per_um
 
 ENOUGH = 0.25
 """Headroom beyond which no more drive voltage is bought: fabrication 25 % worse than stated (design choice)."""
+BAND_ROUNDING = 2e-3
+"""Share of a band by which closed forms and rule may differ: a spacing in frequency is no even one in wavelength."""
 RADII = 7
 FWHM_PM = np.geomspace(2.0, 3000.0, 73)
 """Linewidths that are tried: 10 % apart."""
@@ -68,6 +70,7 @@ def size_rings(
     arms_um: Sequence[float] = (0.0,),
     radii_um: Sequence[float] | None = None,
     straights: Sequence[float] = STRAIGHTS_UM,
+    on_grid: bool = True,
 ) -> RingChoice:
     """The rings with the most headroom for a spec's lines, ranking, drift and trimming.
 
@@ -77,6 +80,8 @@ def size_rings(
         arms_um: Arms to choose from; 0 is a circle.
         radii_um: Radii to choose from; by default from the film's least to where one FSR holds all lines.
         straights: Least lengths of the coupling straights to choose from.
+        on_grid: Whether resonances may miss their places by the grid of the drawing; a bound on what any drawing
+            reaches does without.
     """
     demand = ring_demand(spec)
     most_V = COERCIVE_SHARE * _coercive_V_um(spec) * _electrode_gap_um(spec)
@@ -95,6 +100,7 @@ def size_rings(
             )
             for straight in ("first_straight", "last_straight")
         )
+        last = last if on_grid else replace(last, grid_pm=0.0)
         shape = shape_headrooms(demand, first)
         bias = best_bias_pm(demand, last)
         best: tuple[float, int, float, str] | None = None
@@ -102,7 +108,7 @@ def size_rings(
             reach = reach_headroom(demand, last, bias_pm=bias, voltage_V=volts)
             by_rule = {**shape, "tuning_range": reach}
             # One FSR holds the lines or does not: no scatter moves that.
-            by_rule["band"] = np.where(by_rule["band"] >= 0.0, np.inf, by_rule["band"])
+            by_rule["band"] = np.where(by_rule["band"] >= -BAND_ROUNDING, np.inf, by_rule["band"])
             room = np.min(np.array(list(by_rule.values())), axis=0)
             room = np.where(grid["drawn"] & np.isfinite(room), room, -np.inf)
             at = int(np.argmax(room))

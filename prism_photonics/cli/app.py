@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from prism_photonics import __version__
-from prism_photonics.cli import bench, calibration, design, export, laboratory, ranking, run, track, yields
+from prism_photonics.cli import bench, calibration, design, export, laboratory, ranking, run, track, wishes, yields
 from prism_photonics.cli.output import guard
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ def main(
 
 
 for _command in (
+    wishes.design,
     design.check,
     design.budget,
     design.simulate,

@@ -1,1 +1,1 @@
-"""From a spec to better ones (`search`), and from a spec to the share of its dies that will work (`yields`)."""
+"""From a wish to a chip, to better ones (`search`), and to the share of its dies that will work (`yields`)."""

@@ -1,0 +1,101 @@
+"""Least drive voltage at which rings of each film keep every rule on rings, against trimming and reach.
+
+    python benchmarks/least_voltage.py [--json]
+
+One channel a bus, so that neither neighbours nor the free spectral range forbid anything, every radius from the film's
+least to four times it, circles and racetracks, straights, gaps and biases: the closed forms of `budget.ring_sizing`
+over their whole grid, resonances exactly where they are wanted. What is not reached here, no chip of more channels
+reaches. Where the voltage is at most 5 V, a whole chip is designed at 5 V and checked.
+"""
+
+import json
+import sys
+from typing import Any
+
+from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.ring_sizing import RingChoice, size_rings
+from prism_photonics.explore.candidates import candidates
+from prism_photonics.explore.design import design
+from prism_photonics.explore.wishes import Wishes
+from prism_photonics.process.profile import profile_names
+
+RESIDUALS_PM = (14.0, 7.0, 3.0, 1.0)
+REACHES = (0.75, 0.5)
+VOLTS = tuple(0.25 * step for step in range(4, 161))
+ARMS_IN_RADII = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def least_voltage(process: str, residual_pm: float, reach: float) -> tuple[float | None, str, float]:
+    """Least voltage in V, the rule that forbids 5 V, and its headroom there."""
+    wishes = Wishes.of(
+        {
+            "dims": 1,
+            "rows": 8,
+            "process": process,
+            "residual_pm": residual_pm,
+            "weight_limit": reach,
+            "encoding": "two_shot",
+            "spacing_nm": 0.4,
+        }
+    )
+    spec = next(candidates(wishes))
+    least_um = spec.profile.film.min_bend_radius_um.value
+    radii_um = [least_um * factor for factor in (1.0, 1.3, 1.7, 2.2, 3.0, 4.0)]
+    arms_um = [share * least_um for share in ARMS_IN_RADII]
+
+    def at(volts: float) -> RingChoice:
+        return size_rings(spec, voltages_V=[volts], arms_um=arms_um, radii_um=radii_um, on_grid=False)
+
+    five = at(5.0)
+    low, high = 0, len(VOLTS) - 1
+    if at(VOLTS[high]).headroom < 0.0:
+        return None, five.rule, five.headroom
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if at(VOLTS[middle]).headroom >= 0.0 else (middle + 1, high)
+    return VOLTS[low], five.rule, five.headroom
+
+
+def chip_at_5V(process: str, residual_pm: float, reach: float) -> dict[str, Any] | None:
+    """A 4 × 4 chip of 5 V that keeps every rule, if there is one."""
+    found = design(dims=4, rows=4, process=process, max_voltage_V=5.0, residual_pm=residual_pm, weight_limit=reach)
+    if not found.feasible:
+        return None
+    assert check(found.spec).feasible
+    ring, chip = found.spec.ring, found.spec.chip
+    return {
+        "channels": chip.channels,
+        "buses": chip.buses,
+        "radius_um": ring.radius_um,
+        "arm_um": ring.arm_um,
+        "gap_um": ring.gap_through_um,
+        "bias_pm": ring.bias_pm,
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    rows = []
+    for process in profile_names():
+        for reach in REACHES:
+            for residual_pm in RESIDUALS_PM:
+                volts, rule, headroom = least_voltage(process, residual_pm, reach)
+                chip = chip_at_5V(process, residual_pm, reach) if volts is not None and volts <= 5.0 else None
+                rows.append(
+                    {
+                        "film": process,
+                        "reach": reach,
+                        "residual_pm": residual_pm,
+                        "least_voltage_V": volts,
+                        "forbids_5V": None if headroom >= 0.0 else rule,
+                        "headroom_at_5V": round(headroom, 3),
+                        "chip_4x4_at_5V": chip,
+                    }
+                )
+                print(rows[-1], file=sys.stderr)
+    if "--json" in sys.argv:
+        print(json.dumps({"rows": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

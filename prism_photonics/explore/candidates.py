@@ -1,0 +1,117 @@
+"""Discrete choices behind a wish: encodings, buses by channels, lines on the wished grid; each as an unsized spec."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from prism_photonics.codec.encoding import RAILS, SHOTS
+from prism_photonics.explore.wishes import Wishes
+from prism_photonics.process.profile import Profile, load_profile
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import SPEED_OF_LIGHT_UM_S
+
+WIDEST_SHARE = 0.99
+"""Share of the least ring's free spectral range that lines may fill: first-order dispersion is no better."""
+SPACINGS = (1.0, 0.6, 0.36)
+"""Spacings that are tried, in units of the widest."""
+
+
+def candidates(wishes: Wishes) -> Iterator[ChipSpec]:
+    """Unsized specs for all discrete choices that a wish leaves, few buses and wide spacings first."""
+    profile = load_profile(wishes.process)
+    found: list[tuple[tuple[int, int], ChipSpec]] = []
+    for encoding in [wishes.encoding] if wishes.encoding else list(SHOTS):
+        rings = wishes.dims * RAILS[encoding]
+        for channels in range(min(rings, 256), 0, -1):
+            buses = rings // channels
+            if rings % channels or channels % RAILS[encoding] or buses > wishes.most_buses:
+                continue
+            for comb in _combs(wishes, profile, channels):
+                try:
+                    spec = unsized(wishes, profile, (encoding, channels, buses), comb)
+                except ValueError:  # lines beyond the band
+                    continue
+                # Two shots take twice the time, two rails twice the rings.
+                found.append(((buses * RAILS[encoding], list(SHOTS).index(encoding)), spec))
+    yield from (spec for _, spec in sorted(found, key=lambda pair: pair[0]))
+
+
+def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: dict[str, Any]) -> ChipSpec:
+    """The base spec with what the wishes fix, on the wished film; its rings are still to be sized.
+
+    Args:
+        wishes: The wishes.
+        profile: The film.
+        row: Encoding, channels of a bus, buses.
+        comb: Keys of the lines.
+    """
+    base = wishes.base_spec.model_dump()
+    encoding, channels, buses = row
+    radius_um = profile.film.min_bend_radius_um.value
+    flipped_um = 30.0
+    lines = {key: value for key, value in base["comb"].items() if not key.startswith(("first_", "spacing_"))}
+    changes: dict[str, dict[str, Any]] = {
+        "chip": {"rows": wishes.tree_rows, "channels": channels, "buses": buses},
+        "modulator": base["modulator"] | {"encoding": encoding},
+        "comb": lines | comb,
+        "ring": base["ring"]
+        | {
+            "radius_um": radius_um,
+            "arm_um": 0.0,
+            "gap_through_um": 1.0,
+            "gap_drop_um": 1.0,
+            "electrode_gap_um": profile.electrooptics.electrode_gap_um.value,
+            "pitch_um": 2.0 * radius_um + 200.0,
+        },
+        "trim": base["trim"]
+        | {"method": wishes.trimming, "residual_pm": wishes.residual_pm}
+        | ({"heater_mW_nm": base["trim"]["heater_mW_nm"] or HEATER_MW_NM} if wishes.trimming == "heater" else {}),
+        "waveguide": {
+            "loss_dB_cm": profile.optics.loss_dB_cm.value,
+            "bend_radius_um": max(base["waveguide"]["bend_radius_um"], radius_um, flipped_um),
+        },
+        "ranking": base["ranking"] | {"required_snr_dB": wishes.snr_dB, "weight_limit": wishes.weight_limit},
+    }
+    return ChipSpec.model_validate({**base, "name": wishes.name, "process": wishes.process, **changes})
+
+
+HEATER_MW_NM = 20.0
+"""Power of a heater on a thermally isolated ring; design choice where the base spec has no heaters."""
+
+
+def _combs(wishes: Wishes, profile: Profile, channels: int) -> Iterator[dict[str, Any]]:
+    """Keys of the lines: the wished spacing, multiples of the wished grid, or shares of the free spectral range."""
+    o = profile.optics
+    wl_um, radius_um = o.wl0_um.value, profile.film.min_bend_radius_um.value
+    n_g = 0.5 * (o.n_g_along_x.value + o.n_g_along_y.value)
+    widest_nm = WIDEST_SHARE * 1e3 * wl_um**2 / (n_g * 2.0 * math.pi * radius_um) / channels
+    widest_GHz = widest_nm * 1e-3 / wl_um**2 * SPEED_OF_LIGHT_UM_S * 1e-9
+    if wishes.spacing_nm is not None:
+        yield _in_wavelength(wishes.spacing_nm, channels, wl_um)
+    elif wishes.spacing_GHz is not None:
+        yield _in_frequency(wishes, wishes.spacing_GHz, channels, wl_um)
+    elif wishes.itu_grid_GHz is not None:
+        most = math.floor(widest_GHz / wishes.itu_grid_GHz)
+        for step in dict.fromkeys(max(round(share * most), 1) for share in SPACINGS):
+            yield _in_frequency(wishes, step * wishes.itu_grid_GHz, channels, wl_um)
+    elif wishes.first_itu_channel is not None:
+        for share in SPACINGS:
+            yield _in_frequency(wishes, max(math.floor(share * widest_GHz / 5.0) * 5.0, 5.0), channels, wl_um)
+    else:
+        for share in SPACINGS:
+            yield _in_wavelength(max(math.floor(share * widest_nm * 100.0) / 100.0, 0.02), channels, wl_um)
+
+
+def _in_wavelength(spacing_nm: float, channels: int, middle_um: float) -> dict[str, Any]:
+    first_nm = round(1e3 * middle_um - 0.5 * (channels - 1) * spacing_nm, 1)
+    return {"first_wl_nm": first_nm, "spacing_nm": spacing_nm}
+
+
+def _in_frequency(wishes: Wishes, spacing_GHz: float, channels: int, middle_um: float) -> dict[str, Any]:
+    if wishes.first_itu_channel is not None:
+        return {"first_itu_channel": wishes.first_itu_channel, "spacing_GHz": spacing_GHz}
+    # About the film's reference wavelength, the first line on a channel of the grid.
+    first_THz = SPEED_OF_LIGHT_UM_S / middle_um * 1e-12 + 0.5e-3 * (channels - 1) * spacing_GHz
+    if wishes.itu_grid_GHz is not None:
+        return {"first_itu_channel": round((first_THz - 190.0) / 0.1), "spacing_GHz": spacing_GHz}
+    return {"first_channel_THz": round(first_THz, 2), "spacing_GHz": spacing_GHz}

@@ -1,0 +1,148 @@
+"""From wishes to the most robust spec that keeps every rule: every discrete choice sized, the best one polished."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.finding import Finding
+from prism_photonics.budget.headroom import headrooms
+from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
+from prism_photonics.budget.repair import VOLTS, driver_and_heat
+from prism_photonics.budget.ring_sizing import ENOUGH, RingChoice, size_rings
+from prism_photonics.budget.rules_chip import die_um
+from prism_photonics.budget.settle import settle
+from prism_photonics.explore.candidates import candidates
+from prism_photonics.explore.wishes import Wishes
+from prism_photonics.spec import ChipSpec
+
+MOST_FINISHED, QUICK = 4, 2
+"""Discrete choices that are finished by the rules, for a design and for a look whether there is one; design choice."""
+ARMS_IN_RADII = (0.0, 0.5, 1.5)
+"""Arms that are tried, in units of the film's least radius: 0 is a circle."""
+PREFERRED = ("two_shot", "dual_rail", "offset")
+"""Encodings, those first that need no calibrated pedestal, then those of few wavelengths; design choice."""
+WORTH_TRYING = -0.15
+"""Headroom by the closed forms from which a choice is finished: settling on the drawing's grid moves it so much."""
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A choice, sized and judged.
+
+    Attributes:
+        spec: The spec.
+        choice: Its rings as the closed forms saw them.
+        headrooms: Headroom of every rule.
+        broken: What it breaks: findings of rules, in their order.
+        area_mm2: Area of the die.
+    """
+
+    spec: ChipSpec
+    choice: RingChoice
+    headrooms: dict[str, float]
+    broken: tuple[Finding, ...]
+    area_mm2: float
+
+    @property
+    def least(self) -> tuple[float, str]:
+        """The smallest headroom, and its rule."""
+        rule = min(self.headrooms, key=lambda name: self.headrooms[name])
+        return self.headrooms[rule], rule
+
+    @property
+    def rank(self) -> tuple[bool, float, int, int, float]:
+        """Larger is better: kept rules, headroom up to what is enough, few buses, easy encoding, headroom beyond."""
+        chip, encoding = self.spec.chip, PREFERRED.index(self.spec.modulator.encoding)
+        return not self.broken, round(min(self.least[0], ENOUGH), 2), -chip.buses, -encoding, self.least[0]
+
+
+def sized(wishes: Wishes, *, most: int = MOST_FINISHED) -> list[Sized]:
+    """The most promising discrete choices, sized, the best first.
+
+    Args:
+        wishes: The wishes.
+        most: How many are finished by the rules.
+    """
+    finished = []
+    for spec, choice in _by_promise(_scanned(wishes, quick=False))[:most]:
+        try:
+            finished.append(finish(wishes, spec, choice))
+        except ValueError:  # rings that no spec may hold
+            continue
+    return sorted(finished, key=lambda found: found.rank, reverse=True)
+
+
+def first_feasible(wishes: Wishes) -> Sized | None:
+    """A chip that keeps every rule, looked for among circles with the preferred encoding; not the most robust one."""
+    if wishes.encoding is None:
+        wishes = wishes.model_copy(update={"encoding": PREFERRED[0]})
+    for spec, choice in _by_promise(_scanned(wishes, quick=True))[:QUICK]:
+        if choice.headroom < WORTH_TRYING:
+            break
+        try:
+            found = finish(wishes, spec, choice)
+        except ValueError:
+            continue
+        if not found.broken:
+            return found
+    return None
+
+
+def finish(wishes: Wishes, spec: ChipSpec, choice: RingChoice) -> Sized:
+    """An unsized spec with the rings of a choice, settled on the grid of the drawing, and with light and receiver.
+
+    Raises:
+        ValueError: No spec may hold these rings.
+    """
+    changes: Changes = dict(choice.keys)
+    ringed = with_keys(spec, changes)
+    if choice.headroom > WORTH_TRYING:
+        changes |= settle(ringed, findings_of, keys=changes)
+    changes |= driver_and_heat(with_keys(spec, changes), findings_of)
+    ringed = with_keys(spec, changes)
+    light = size_light(
+        ringed, findings_of, most_dBm=wishes.most_line_power_dBm, least_bandwidth_GHz=wishes.least_bandwidth_GHz
+    )
+    return judged(wishes, with_keys(ringed, light), choice)
+
+
+def judged(wishes: Wishes, spec: ChipSpec, choice: RingChoice) -> Sized:
+    """A sized spec with the headroom of its rules and what it breaks; the wished area counts as a rule."""
+    findings = findings_of(spec)
+    width_um, height_um = die_um(spec)
+    area_mm2 = width_um * height_um * 1e-6
+    broken = tuple(found for found in findings if not found.passed)
+    if area_mm2 > wishes.most_area_mm2 and not any(found.rule == "die_area" for found in broken):
+        broken += tuple(found for found in findings if found.rule == "die_area")
+    return Sized(spec, choice, headrooms(spec, findings), broken, area_mm2)
+
+
+def findings_of(spec: ChipSpec) -> list[Finding]:
+    """All rules' findings on a spec."""
+    return list(check(spec).findings)
+
+
+def voltages_V(wishes: Wishes) -> list[float]:
+    """Drive limits to choose from, ascending."""
+    if wishes.max_voltage_V is None:
+        return list(VOLTS)
+    return [volts for volts in VOLTS if volts < wishes.max_voltage_V] + [wishes.max_voltage_V]
+
+
+def _scanned(wishes: Wishes, *, quick: bool) -> Iterator[tuple[ChipSpec, RingChoice]]:
+    for spec in candidates(wishes):
+        least_um = spec.profile.film.min_bend_radius_um.value
+        arms_um = (0.0,) if quick else [share * least_um for share in ARMS_IN_RADII]
+        straights = (0.0, 8.0) if quick else (0.0, 2.0, 8.0, 20.0)
+        yield spec, size_rings(spec, voltages_V=voltages_V(wishes), arms_um=arms_um, straights=straights)
+
+
+def _by_promise(scanned: Iterable[tuple[ChipSpec, RingChoice]]) -> list[tuple[ChipSpec, RingChoice]]:
+    """The most promising first, as far as rings tell."""
+
+    def promise(pair: tuple[ChipSpec, RingChoice]) -> tuple[float, int, int, float]:
+        spec, choice = pair
+        encoding = PREFERRED.index(spec.modulator.encoding)
+        return round(min(choice.headroom, ENOUGH), 2), -spec.chip.buses, -encoding, choice.headroom
+
+    return sorted(scanned, key=promise, reverse=True)

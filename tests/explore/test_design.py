@@ -1,0 +1,156 @@
+"""From wishes comes a spec that keeps every rule; or the law that forbids it, and the change that makes it possible."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from prism_photonics.budget.feasibility import RULES, check
+from prism_photonics.budget.headroom import least_headroom
+from prism_photonics.budget.ring_margins import ring_demand
+from prism_photonics.cli.app import app
+from prism_photonics.explore.design import design
+from prism_photonics.explore.laws import LAWS
+from prism_photonics.explore.polish import ring_rooms
+from prism_photonics.explore.wishes import Wishes
+from prism_photonics.spec import ChipSpec
+
+STORY = {"dims": 6, "rows": 12, "process": "ltoi300", "itu_grid_GHz": 100.0, "encoding": "two_shot"}
+
+
+@pytest.fixture(scope="module")
+def story():
+    """Six values by twelve blocks on lithium tantalate with lasers on the ITU grid, as a new user wishes it."""
+    return design(STORY)
+
+
+def test_a_new_users_wish_becomes_a_chip_that_keeps_every_rule(story):
+    assert story.feasible
+    assert check(story.spec).feasible
+    spec = story.spec
+    assert (spec.chip.rows, spec.chip.rings) == (16, 6)
+    assert spec.comb.first_itu_channel is not None
+    assert spec.comb.spacing_GHz % 100.0 == 0.0
+    assert spec.process == "ltoi300"
+    assert spec.ring.electrode_gap_um == 5.6
+    assert least_headroom(spec, check(spec).findings)[0] >= 0.2
+
+
+def test_every_designed_number_says_its_law(story):
+    laws = {reason.key: reason.law for reason in story.reasons}
+    assert "12 wished, rounded up" in laws["chip.rows"]
+    assert "ITU grid of 100 GHz" in laws["comb.spacing_GHz"]
+    assert "FSR" in laws["chip.buses"]
+    assert "FWHM" in laws["ring.gap_through_um"]
+    assert all(laws.values())
+    assert "feasible; least headroom" in str(story)
+    assert json.loads(json.dumps(story.to_json(), allow_nan=False))["feasible"]
+
+
+def test_the_written_spec_is_the_designed_one_with_its_laws_as_comments(story, tmp_path):
+    path = story.write(tmp_path / "mine.toml")
+    assert ChipSpec.from_toml(path) == story.spec
+    assert "# middle of the detunings" in path.read_text()
+    table = (tmp_path / "mine_tradeoff.csv").read_text().splitlines()
+    assert table[0].startswith("max_voltage_V,headroom")
+    assert len(table) == 1 + len(story.tradeoff)
+
+
+def test_more_drive_reaches_more_and_the_trade_off_says_what_binds(story):
+    reach = [point.reach for point in story.tradeoff]
+    assert reach == sorted(reach)
+    assert reach[0] == 0.0 < story.spec.ranking.weight_limit < reach[-1]
+    assert {point.rule for point in story.tradeoff} <= set(LAWS)
+
+
+def test_every_rule_has_its_law(demo):
+    assert {rule(demo).rule for rule in RULES} == set(LAWS)
+
+
+def test_the_gradient_that_polishes_rings_is_that_of_finite_differences(demo):
+    demand = ring_demand(demo)
+
+    def rooms(x):
+        return ring_rooms(demo, demand, x)
+
+    at, steps = np.array([0.42, 25.0, 3.0]), np.array([1e-6, 1e-3, 1e-5])
+    exact = np.asarray(jax.jit(jax.jacfwd(rooms))(at))
+    for n, step in enumerate(steps):
+        move = step * np.eye(3)[n]
+        slope = (np.asarray(rooms(at + move)) - np.asarray(rooms(at - move))) / (2.0 * step)
+        assert exact[:, n] == pytest.approx(slope, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_5_V_drive_is_refused_by_V_pi_L_and_the_change_that_is_named_does():
+    asked = {"dims": 2, "rows": 4, "process": "tfln600", "max_voltage_V": 5.0, "encoding": "two_shot"}
+    found = design(asked)
+    assert not found.feasible
+    assert any("V_πL" in law for law in found.forbidden_by)
+    assert "possible with any of" in str(found)
+    assert check(found.spec).feasible
+    named = {key for change in found.changes for key in change.wishes}
+    assert named == {"max_voltage_V", "residual_pm"}
+    # Whoever wishes so gets a chip.
+    relaxed = design(found.relaxed)
+    assert relaxed.feasible
+    assert check(relaxed.spec).feasible
+
+
+wished = st.fixed_dictionaries(
+    {
+        "dims": st.sampled_from((1, 2, 3, 8)),
+        "rows": st.integers(1, 40),
+        "process": st.sampled_from(("tfln600", "ltoi300", "lnoi400")),
+        "encoding": st.sampled_from(("offset", "two_shot", "dual_rail")),
+        "weight_limit": st.floats(0.3, 0.95),
+        "residual_pm": st.floats(0.0, 40.0),
+        "max_voltage_V": st.floats(1.0, 60.0),
+        "most_line_power_dBm": st.floats(-10.0, 20.0),
+        "required_snr_dB": st.floats(5.0, 30.0),
+    }
+)
+
+
+@pytest.mark.slow
+@given(wishes=wished)
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_any_wishes_end_in_a_feasible_spec_or_in_a_law_and_a_change_that_makes_one(wishes):
+    found = design(wishes)
+    assert check(found.spec).feasible
+    if not found.feasible:
+        assert found.forbidden_by
+        assert found.changes[0].wishes
+        assert found.relaxed != Wishes.of(wishes)
+
+
+def test_the_command_writes_spec_table_and_figure(tmp_path):
+    out = tmp_path / "spec.toml"
+    run = CliRunner().invoke(
+        app,
+        ["design", "--channels", "2", "--rows", "3", "--process", "lnoi400", "--encoding", "two_shot", "-o", str(out)],
+    )
+    assert run.exit_code == 0, run.output
+    assert check(ChipSpec.from_toml(out)).feasible
+    assert (tmp_path / "spec_tradeoff.svg").read_text().lstrip().startswith("<?xml")
+    assert (tmp_path / "spec_tradeoff.csv").is_file()
+    assert "3 wished, rounded up" in run.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--channels", "2", "--rows", "3"], "missing wish 'process'"),
+        (["--channels", "2", "--rows", "3", "--process", "lnoi400", "--itu-grid", "wide"], "no number of GHz"),
+        (["no_such.toml"], "cannot read the wishes"),
+    ],
+)
+def test_the_command_refuses_bad_wishes_in_one_line(arguments, said):
+    run = CliRunner().invoke(app, ["design", *arguments])
+    assert run.exit_code == 2
+    assert said in run.output
+    assert run.output.count("\n") == 1
