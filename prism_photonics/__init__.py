@@ -33,7 +33,6 @@ _HOMES = {
     "example_text": "spec.examples:example_text",
     "ChipSpec": "spec.chip_spec:ChipSpec",
     "design": "explore.design:design",
-    "Wishes": "explore.wishes:Wishes",
     "check_spec": "budget.feasibility:check",
     "compute_ledger": "workflow.design:compute_ledger",
     "Ring": "circuit.ring:Ring",

@@ -9,7 +9,6 @@ from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.ring import Ring
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.explore.design import design
-from prism_photonics.explore.wishes import Wishes
 from prism_photonics.export.formats import add_formats
 from prism_photonics.export.read import Bundle
 from prism_photonics.export.read import load as load_bundle
@@ -56,7 +55,6 @@ __all__ = [
     "Ring",
     "Tracker",
     "VirtualChip",
-    "Wishes",
     "__version__",
     "add_formats",
     "back_annotate",
