@@ -135,7 +135,7 @@ class Design:
 
 
 def design(wishes: Wishes | dict[str, Any] | None = None, **wished: Any) -> Design:
-    """Design a chip.
+    """Design a chip from wishes: the most robust spec that keeps every rule, or the law that forbids one.
 
     Args:
         wishes: Wishes, or a table of them; or each of them by name:

@@ -36,20 +36,21 @@ def tradeoff_figure(design: Design) -> Figure:
     room.plot(volts, [100.0 * point.headroom for point in points], "o-", color="#2f855a", ms=4)
     room.axhline(0.0, color="#c53030", lw=1.0, label="a rule is broken below")
     room.set(xlabel="drive limit (V)", ylabel="least headroom of the rules on rings (%)")
-    last = ""
+    last, above = "", False
     for point in points:
         if point.rule != last:
             room.annotate(
                 point.rule,
                 (point.max_voltage_V, 100.0 * point.headroom),
                 textcoords="offset points",
-                xytext=(5, -9),
+                xytext=(5, 6 if above else -9),
                 fontsize=7,
             )
+            above = not above
         last = point.rule
     for axes in (reach, room):
         axes.axvline(spec.drive.max_voltage_V, color="black", ls=":", lw=1.0, label=f"{spec.name}")
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower right")
     figure.suptitle(
         f"{spec.name} on {spec.process}: R = {spec.ring.radius_um:g} µm, gap and bias sized at each voltage"
     )
