@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from prism_photonics.extras import asked_by
 
 with asked_by("prism_photonics.circuit"):
+    from prism_photonics.circuit.dispersion import ring_dispersion
     from prism_photonics.circuit.params import BankParams, designed_bank
     from prism_photonics.circuit.reflecting import (
         EndReflectors,
@@ -17,6 +18,7 @@ with asked_by("prism_photonics.circuit"):
     from prism_photonics.circuit.row import RowFields, bank_fields, bank_weights, row_response
     from prism_photonics.circuit.transient import Receivers, Transient, transmit, voltage_step
     from prism_photonics.lightpath.ring.backscatter import Backscatter
+    from prism_photonics.lightpath.ring.dispersion import RingDispersion, dispersed
 
 if TYPE_CHECKING:
     from prism_photonics.circuit.saxrow import sax_row_response, strict_circuit
@@ -27,15 +29,18 @@ __all__ = [
     "EndReflectors",
     "Receivers",
     "ReflectingFields",
+    "RingDispersion",
     "RowFields",
     "RowReflections",
     "Transient",
     "bank_fields",
     "bank_weights",
     "designed_bank",
+    "dispersed",
     "end_reflectors",
     "no_reflections",
     "reflecting_row",
+    "ring_dispersion",
     "row_response",
     "sax_row_response",
     "strict_circuit",
