@@ -116,7 +116,7 @@ def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool) -> Resona
         splitting_pm=splitting,
         splitting_pm_std=splitting_std,
         splitting_limit_pm=limit,
-        extinction_dB=_extinction_dB(fit) if through else np.nan,
+        extinction_dB=_extinction_dB(fit, float(numbers[0]), fwhm_pm) if through else np.nan,
         fwhm_pm=fwhm_pm,
         other_kappa2=(1.0 - survives) * known if other else np.nan,
         other_loss_dB_turn=-DB * np.log1p(-np.exp(ring.log_kappa2)) * known if other else np.nan,
@@ -151,6 +151,10 @@ def _splitting(numbers: np.ndarray, covariance: np.ndarray) -> tuple[float, floa
     return distance, std, float(np.sqrt(max(numbers[4], 0.0) + 2.0 * blur))
 
 
-def _extinction_dB(fit: WindowFit) -> float:
+def _extinction_dB(fit: WindowFit, wl_nm: float, fwhm_pm: float) -> float:
+    """Depth of the dip at one ring's resonance: others of the window may be deeper."""
     m, _, _ = fit.model.evaluate(fit.p, fit.model.window.wl_nm)
-    return float(-10.0 * np.log10(max(np.min(m[0] / fit.model.baseline(fit.p, 0)), 1e-9)))
+    passed = m[0] / fit.model.baseline(fit.p, 0)
+    away_pm = 1e3 * np.abs(fit.model.window.wl_nm - wl_nm)
+    near = away_pm <= max(0.5 * fwhm_pm, float(np.min(away_pm)))
+    return float(-10.0 * np.log10(max(np.min(passed[near]), 1e-9)))

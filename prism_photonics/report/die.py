@@ -15,7 +15,7 @@ from prism_photonics.files import write_bytes, write_text
 from prism_photonics.laboratory.die import Part
 from prism_photonics.laboratory.die_series import DieSeries
 from prism_photonics.plotting import BLUE, GREY, RED, STYLE
-from prism_photonics.report.laboratory import LOOKS, cell, picture, table
+from prism_photonics.report.laboratory import LOOKS, picture, table
 from prism_photonics.report.svg import svg_bytes
 
 SAID = (
@@ -31,7 +31,7 @@ SAID = (
 def write_die(path: Path, series: DieSeries) -> None:
     """Draw what a die's structures tell: losses over lengths, resonances over lengths, loss and splitting by ring."""
     with mpl.rc_context(rc=STYLE):
-        figure = Figure(figsize=(9.6, 6.8))
+        figure = Figure(figsize=(9.6, 6.8), layout="constrained")
         panels = figure.subplots(2, 2).ravel()
         _cutback(panels[0], series)
         _length_sweep(panels[1], series)
@@ -49,9 +49,7 @@ def write_die_page(
     rows = []
     for key, title, unit in SAID:
         if die[key] is not None and die[key]["value"] is not None:
-            rows.append(
-                f"<tr><td>{title}</td><td>{cell(die[key]['value'], 5)} ± {cell(die[key]['std'], 2)} {unit}</td></tr>"
-            )
+            rows.append(f"<tr><td>{title}</td><td>{_with_error(die[key]['value'], die[key]['std'])} {unit}</td></tr>")
     law = numbers["gap_law"]
     if law:
         rows.append(
@@ -80,6 +78,14 @@ def write_die_page(
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>A measured die</title>{LOOKS}</head><body>"
     )
     write_text(path, head + "".join(body) + "</body></html>\n")
+
+
+def _with_error(value: float, std: float | None) -> str:
+    """A number to the second digit of its error."""
+    if std is None or not std > 0.0:
+        return f"{value:.5g}"
+    digits = max(0, 1 - math.floor(math.log10(std)))
+    return f"{value:.{digits}f} ± {std:.{digits}f}"
 
 
 def _cutback(axes: Axes, series: DieSeries) -> None:
@@ -116,7 +122,7 @@ def _length_sweep(axes: Axes, series: DieSeries) -> None:
 
 
 def _by_gap(axes: Axes, series: DieSeries, name: str, label: str) -> None:
-    for rows, colour, what in ((False, BLUE, "test rings"), (True, GREY, "rings of rows")):
+    for rows, colour, what in ((False, BLUE, "test rings"), (True, GREY, "rings of rows, moved left")):
         rings = [ring for ring in series.rings if ("/" in ring.name) == rows and math.isfinite(getattr(ring, name))]
         if rings:
             # Side by side where many have one gap.

@@ -133,7 +133,7 @@ def _trend(axes: Axes, records: Sequence[Record], name: str, *, log: bool) -> No
             if there.any():
                 wl = np.array([one.wl_nm for one in kept])[there]
                 colour = mpl.colormaps["viridis"](n / max(len(records) - 1, 1) * 0.9)
-                label = record.file if ring is record.rings[0] else None
+                label = (record.name or record.file) if ring is record.rings[0] else None
                 axes.errorbar(wl, values[there], errors[there], fmt="o-", ms=2.5, lw=0.7, color=colour, label=label)
     if log:
         axes.set_yscale("log")

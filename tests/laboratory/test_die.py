@@ -131,6 +131,11 @@ def test_what_was_hidden_lies_within_the_error_bars(laboratory, truth):
     assert abs(series.coupler_dB[0] - 2.0) < 3.0 * series.coupler_dB[1]
 
 
+def test_rings_that_share_a_window_have_depths_of_their_own(laboratory):
+    depths = [ring.extinction_dB for ring in laboratory.result.series.rings if ring.name.startswith("length_sweep")]
+    assert len({round(depth, 2) for depth in depths}) == 5
+
+
 def test_splittings_that_stand_out_of_their_lines_are_found(laboratory, truth):
     hidden = of_rings(truth, laboratory.spec)
     rings = [ring for ring in laboratory.result.series.rings if ring.name in hidden]
