@@ -7,7 +7,7 @@ from prism_photonics.chip.draft_commands import COMMANDS, SERVED_COMMANDS, SWEPT
 from prism_photonics.chip.heaters import has_heaters, heater_limit_mW
 from prism_photonics.chip.serve import resource_name
 from prism_photonics.chip.served import SAMPLE_S, SETTLE_S
-from prism_photonics.chip.served_laser import DROP_GAIN, RANGES
+from prism_photonics.chip.served_laser import DROP_GAIN, FINEST_STEP_NM, RANGES
 from prism_photonics.chip.tunable import TunableLaser
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, nearest
@@ -189,6 +189,7 @@ def _served_laser(spec: ChipSpec) -> list[str]:
         f"longest_nm = {sheet.longest_nm:.9g}",
         f"wavelength_error_pm = {SERVED_ERROR_PM}  # a wavelength that it reads back or logs further off is refused",
         f"jitter_pm = {sheet.jitter_pm}",
+        f"smallest_step_pm = {1e3 * FINEST_STEP_NM}  # a finer one is stepped to",
         "slowest_nm_s = 0.1",
         f"fastest_nm_s = {sheet.speed_nm_s}",
         f"sweep_s = {sheet.dead_s}  # dead time of each sweep",

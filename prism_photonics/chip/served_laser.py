@@ -28,6 +28,8 @@ AUTORANGE_S = 5e-3
 DROP_GAIN = 1.07
 RANGES = 4
 LARGEST_POINTS = 100_001
+# It triggers by its own wavelength meter, as finely as a calibration's windows on narrow rings ask. Design choice.
+FINEST_STEP_NM = 1e-6
 # Wavelengths that differ by less are the same, in nm.
 SAME_NM = 1e-9
 Handler = Callable[[str], str | None]
@@ -156,7 +158,7 @@ class LaserBox:
         self.bus = int(self._number(rest, low=1.0, high=1.0 * self._chip.spec.chip.buses)) - 1
 
     def _prepare(self, word: str, rest: str) -> None:
-        low, high = {"STEP": (1e-4, 1e3), "SPE": (0.1, self._laser.speed_nm_s)}.get(
+        low, high = {"STEP": (FINEST_STEP_NM, 1e3), "SPE": (0.1, self._laser.speed_nm_s)}.get(
             word, (self._laser.shortest_nm, self._laser.longest_nm)
         )
         self._sweep[word] = self._number(rest, low=low, high=high)

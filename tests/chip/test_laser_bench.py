@@ -126,6 +126,17 @@ def test_uneven_wavelengths_are_swept_where_they_are_even(silent, bench, box, li
         assert chip.tally.sweeps == sweeps
 
 
+def test_windows_finer_than_a_laser_triggers_are_stepped_to(silent, bench, lines_nm):
+    """A calibration's windows on narrow rings have steps below a tenth of a picometre."""
+    window_nm = lines_nm[0] + 8e-5 * np.arange(-10, 10)
+    with BenchChip(silent, bench()) as chip:
+        chip.sweep(window_nm)
+        assert chip.tally.sweeps > 0
+    with BenchChip(silent, bench(laser={"smallest_step_pm": 0.1})) as chip:
+        chip.sweep(window_nm)
+        assert chip.tally.sweeps == 0
+
+
 def test_the_sweep_slows_down_to_what_the_meters_integrate(silent, bench, box, around):
     """A thousand samples of a microsecond in a step of 5 pm: at most 5 nm/s."""
     with BenchChip(silent, bench()) as chip:
