@@ -14,8 +14,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.optimize import least_squares
 
-from prism_photonics.laboratory.noise import Evidence, Wander, evidence, score_covariance, spread
-from prism_photonics.laboratory.ripple import strongest_period_nm
+from prism_photonics.laboratory.noise import Evidence, Wander, evidence, score_covariance, spread, stray_nm
+from prism_photonics.laboratory.ripple import SHORTEST_STEPS, strongest_period_nm
 from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
 
 RIPPLES = 3
@@ -29,6 +29,14 @@ EVEN = 0.02
 """Error by which readings are weighed, of the baseline and of themselves; only its ratio to the meters' noise
 matters."""
 SINGULAR = 1e-13
+LIT_BEHIND, LIT = 0.3, 0.05
+"""Share of the baseline behind a ring, and of the peak at a drop port, from which ripple of a gain shows; design
+choice."""
+LEAST_KAPPA2 = 1e-6
+"""Where a fit goes on that ran to no coupling at all; design choice."""
+FACETS_NM = 0.2
+"""The shortest period of ripple by facets and gratings: a port that is bright over less shows none. Source: the
+spectra of SiEPIC/openEBL-2024-10."""
 FLAT = 0.01
 """Change over a step, of a port's peak, below which wander does not show; design choice."""
 UNKNOWN_RELATIVE = 3e-3
@@ -99,14 +107,13 @@ def fit_window(
     p = min(tries, key=lambda one: one[1])[0]
     for _ in range(ripples):
         before = model
-        for port in range(len(y)):
-            period_nm = _ripple(model, p, port)
-            if period_nm:
+        for port, period_nm in enumerate(_periods_nm(model, p, meters)):
+            if period_nm is not None:
                 model, p = model.with_ripple(port, p, period_nm)
         if model is before:
             break
         p, _ = _minimum(model, p, weights, most=12)
-    p, _ = _minimum(model, p, weights, most=12)
+    p, _ = _minimum(model, _lossy(model, p), weights, most=12)
     return _finished(model, p, meters, STILL)
 
 
@@ -138,6 +145,21 @@ def _with_envelope(model: WindowModel, rings: ndarray) -> ndarray:
     return p
 
 
+def _lossy(model: WindowModel, p: ndarray) -> ndarray:
+    """The same powers by rings that lose light.
+
+    They depend on t1 and on t2·a, and stay as they are when both are exchanged; of two couplers that are alike, a ring
+    of loss −l and κ² is one of loss l and 1 − (1 − κ²)·e^l.
+    """
+    p = p.copy()
+    for at in (RING * k for k in range(model.rings)):
+        kappa2, loss = np.exp(p[at + 1]), p[at + 3]
+        # Where the couplers are free or there is but one, both branches lose light.
+        if loss < 0.0 and model.window.dropped and not model.free[at + 2]:
+            p[at + 1], p[at + 3] = np.log(max(1.0 - (1.0 - kappa2) * np.exp(-loss), LEAST_KAPPA2)), -loss
+    return p
+
+
 def _weights(y: ndarray, meters: Sequence[float]) -> ndarray:
     """One weight for all but what is in the noise: what strays on a flank is wander, and a fit that follows its own
     slopes in its weights is led astray by it.
@@ -166,17 +188,40 @@ def _variance(model: WindowModel, p: ndarray, meters: Sequence[float]) -> ndarra
     return variance
 
 
-def _ripple(model: WindowModel, p: ndarray, port: int) -> float | None:
-    """Period of a sinusoid that stands out of what is left where there is light, in nm."""
+def _periods_nm(model: WindowModel, p: ndarray, meters: Sequence[float]) -> list[float | None]:
+    """The period of a sinusoid for each port whose gain shows one in what is left.
+
+    What strays along the flanks of a line is the laser's wander: it is no ripple, and counts by how little a step that
+    came early or late moves a reading.
+    """
     w = model.window
-    m, _, _ = model.evaluate(p, w.wl_nm)
-    y, base = w.traces[port], model.baseline(p, port)
-    behind = port < int(len(w.through) > 0)
-    clear = np.isfinite(y) & (m[port] > (0.3 * base if behind else 0.05))
-    left = (y / m[port] - 1.0)[clear]
-    return strongest_period_nm(
-        w.wl_nm[clear], left, step_nm=float(np.median(np.diff(w.wl_nm))), longest_nm=2.0 * w.half_nm
-    )
+    m, jacobian, slopes = model.evaluate(p, w.wl_nm)
+    y = w.traces
+    seen, behind = np.isfinite(y), int(len(w.through) > 0)
+    left = np.where(seen, y - m, 0.0)
+    shift_nm = stray_nm(left, slopes, _weights(y, meters))
+    scale = np.zeros(y.shape)
+    for port, meter in enumerate(meters):
+        bright = seen[port] & (m[port] > (LIT_BEHIND * model.baseline(p, port) if port < behind else LIT))
+        if not bright.any() or np.ptp(w.wl_nm[bright]) < FACETS_NM:
+            continue
+        tilt = np.abs(slopes[port] / np.where(bright, m[port], 1.0))
+        even = bright & (tilt <= np.median(tilt[bright]))
+        calm = max(spread((left[port] / np.where(even, m[port], 1.0))[even]), LEAST_RELATIVE)
+        variance = (calm * m[port]) ** 2 + meter**2 + (shift_nm * slopes[port]) ** 2
+        scale[port] = np.where(bright, 1.0 / np.sqrt(variance + 1e-30), 0.0)
+    step_nm = float(np.median(np.diff(w.wl_nm)))
+    return [
+        strongest_period_nm(
+            w.wl_nm - w.centre_nm,
+            port,
+            jacobian=(jacobian[:, model.free] * scale[:, None]).transpose(0, 2, 1),
+            left=left * scale,
+            light=m[port] * scale[port],
+            shortest_nm=SHORTEST_STEPS * step_nm,
+        )
+        for port in range(len(y))
+    ]
 
 
 def _minimum(model: WindowModel, p: ndarray, weights: ndarray, *, most: int) -> tuple[ndarray, float]:

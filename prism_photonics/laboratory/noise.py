@@ -23,10 +23,13 @@ ALIKE = np.linspace(0.0, 0.7, 15)
 error."""
 CLEAR = 3.0
 """How far what is left on the flanks must stand over meters and ripple to tell of the laser; design choice."""
-FAILED = 4.0
+FAILED = 10.0
 """Times the median beyond which a window's fit is taken to have failed; design choice."""
 LEAST_SLOPE = 0.4
 """Share of the steepest slope from which a step's error is told from its residual; design choice."""
+USUALLY_ALIKE = 0.4
+"""Correlation of neighbouring steps of a swept laser, where a window alone must do. Source: the gap series of
+SiEPIC/openEBL-2024-10."""
 CORRELATED = 0.05
 """Autocorrelation below which neighbours are taken as strangers; design choice."""
 
@@ -91,6 +94,20 @@ def evidence(
         np.array(neighbours),
         noise,
     )
+
+
+def stray_nm(
+    residuals: Float[ndarray, "ports wl"], slopes: Float[ndarray, "ports wl"], weights: Float[ndarray, "ports wl"]
+) -> float:
+    """How far steps stray on the flanks of lines by what one fit leaves, in nm.
+
+    Rough: by neighbours' differences alone, to which ripple adds little.
+    """
+    steep = np.sum(slopes**2 * weights, axis=0)
+    core = np.flatnonzero(steep > LEAST_SLOPE**2 * np.max(steep))
+    shift_nm = np.sum(slopes * weights * residuals, axis=0)[core] / steep[core]
+    apart = np.diff(shift_nm)[np.diff(core) == 1]
+    return float(np.sqrt(np.mean(apart**2) / (2.0 * (1.0 - USUALLY_ALIKE)))) if len(apart) else 0.0
 
 
 def pooled(windows: Sequence[Evidence], *, step_nm: float) -> Wander:

@@ -30,6 +30,8 @@ LARGE_SHIFT = 0.005
 """Change of κ² from the middle of a window to its end from which it is followed within the window."""
 NARROW, SPLIT_STARTS = 0.3, (0.0, 0.6, 1.0)
 UNKNOWN_TURNS = 40.0
+DARK = 0.02
+"""Share of a trace's peak which a tenth of its readings must lie below, to tell its meter's noise; design choice."""
 STEPS_ACROSS = 16.0
 """Steps across a linewidth that suffice: of finer sweeps every second, third … reading is fitted."""
 
@@ -129,7 +131,7 @@ def fit_rings(
         windows.append(fit)
         for k, (chain, tooth, told) in enumerate(group):
             one = resonance(fit, k, fsr_known=told is not None, split=_splits(group))
-            if not _sound(one, tooth, step_nm):
+            if not _sound(one, tooth, wl_nm):
                 poor += 1
                 continue
             members[chain].append((one, fit, k))
@@ -156,9 +158,11 @@ def _splits(group: Sequence[tuple[int, Tooth, float | None]]) -> bool:
     return 1e3 * max(t.fwhm_nm for _, t, _ in group) < WIDEST_SPLIT_PM
 
 
-def _sound(one: Resonance, tooth: Tooth, step_nm: float) -> bool:
-    near = abs(one.wl_nm - tooth.wl_nm) < max(tooth.fwhm_nm, 3.0 * step_nm)
-    return near and one.sure
+def _sound(one: Resonance, tooth: Tooth, wl_nm: ndarray) -> bool:
+    """Whether a fit stayed at its tooth, and saw both flanks of it."""
+    near = abs(one.wl_nm - tooth.wl_nm) < max(tooth.fwhm_nm, 3.0 * float(np.median(np.diff(wl_nm))))
+    whole = wl_nm[0] + tooth.fwhm_nm < tooth.wl_nm < wl_nm[-1] - tooth.fwhm_nm
+    return bool(near and whole and one.sure)
 
 
 def _groups(
@@ -236,10 +240,14 @@ def _fit_group(wl_nm, through, drops, group, *, dropped):
 
 
 def _meter(power: ndarray) -> float:
-    """Noise of a meter by the steps between neighbours where a trace has least light."""
+    """Noise of a meter by the steps between neighbours where a trace has least light; 0 where it is never dark."""
     there = power[np.isfinite(power)]
-    low = there[:-1] <= np.percentile(there, 10)
-    return spread(np.diff(there)[low]) / np.sqrt(2.0) if low.sum() > 10 else 0.0
+    dark = float(np.percentile(there, 10)) if len(there) else np.inf
+    low = there[:-1] <= dark
+    # Dips alone are dark nowhere but on their flanks.
+    if low.sum() <= 10 or dark > DARK * float(np.max(there)):
+        return 0.0
+    return spread(np.diff(there)[low]) / np.sqrt(2.0)
 
 
 def _start(tooth: Tooth, fsr_nm: float, share: float, *, dropped: bool) -> ndarray:

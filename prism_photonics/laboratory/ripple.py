@@ -1,26 +1,77 @@
-"""Ripple: the periods that stand out of what a fit leaves."""
+"""Ripple: the sinusoids that stand out of what a fit leaves, apart from all that its other numbers could explain."""
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.signal import lombscargle
 
 SHORTEST_STEPS = 8.0
+"""Steps in the shortest period that is looked for; design choice: what is faster is noise of neighbours."""
+FINE = 0.2
+"""Step between frequencies that are tried, in ones of the window's width; design choice."""
 LEAST_GAIN = 0.15
-"""Share of the variance that a sinusoid must explain to be taken in."""
+"""Share of what is left that a sinusoid must explain to be worth its three numbers; design choice."""
+FALSE_ALARM = 1e-3
+"""Chance that noise alone is taken for a ripple in one search; design choice: a false one costs a resonance half of
+what its couplings are known to."""
+FAR_OUT = 4.0
+"""Robust standard deviations to which readings are drawn in before ripple is looked for; design choice."""
+SAME = 1e-3
+"""Share of a sinusoid that must be none of the other numbers' doing; design choice."""
 
 
 def strongest_period_nm(
-    wl_nm: Float[ndarray, " wl"], relative: Float[ndarray, " wl"], *, step_nm: float, longest_nm: float
+    away_nm: Float[ndarray, " wl"],
+    port: int,
+    *,
+    jacobian: Float[ndarray, "ports wl numbers"],
+    left: Float[ndarray, "ports wl"],
+    light: Float[ndarray, " wl"],
+    shortest_nm: float,
 ) -> float | None:
-    """Period of the sinusoid that explains most of a residual, in nm; None where none explains enough of it."""
-    if len(wl_nm) < 40:
+    """Period in nm of the sinusoid that explains most of what a fit leaves of a port; None where noise could look so.
+
+    What the fit's own numbers could explain is taken out of both, the residual and each sinusoid, so that a bend of a
+    line is not taken for ripple.
+
+    Args:
+        away_nm: Wavelengths from the middle of the window.
+        port: Which.
+        jacobian: Derivatives by the fit's numbers.
+        left: What the fit leaves; it, ``jacobian`` and ``light`` are over the readings' errors.
+        light: What the port receives.
+        shortest_nm: The shortest period that is looked for.
+
+    Source: the score test of nested least squares; its false alarms as those of a periodogram normalised by its
+    variance, Baluev, MNRAS 385, 1279 (2008), 10.1111/j.1365-2966.2008.12689.x.
+    """
+    span_nm = float(np.ptp(away_nm))
+    if span_nm <= shortest_nm:
         return None
-    shortest_nm = SHORTEST_STEPS * step_nm
-    span = wl_nm[-1] - wl_nm[0]
-    frequencies = np.arange(1.0 / longest_nm, 1.0 / shortest_nm, 0.2 / span)
-    values = relative - np.mean(relative)
-    values = np.clip(values, *(np.array([-4.0, 4.0]) * (1.4826 * np.median(np.abs(values)) + 1e-12)))
-    power = lombscargle(wl_nm - wl_nm.mean(), values, 2.0 * np.pi * frequencies, normalize=True)
-    best = int(np.argmax(power))
-    return float(1.0 / frequencies[best]) if power[best] > LEAST_GAIN else None
+    frequencies = np.arange(1.0 / span_nm, 1.0 / shortest_nm, FINE / span_nm)
+    ports, readings = left.shape
+    flat = jacobian.reshape(ports * readings, -1)
+    size = np.sqrt(np.sum(flat**2, axis=0))
+    basis, _ = np.linalg.qr(flat[:, size > 0.0] / size[size > 0.0])
+    reach = np.array([[FAR_OUT * 1.4826 * np.median(np.abs(row[row != 0.0])) if row.any() else 0.0] for row in left])
+    drawn = np.clip(left, -reach, reach).ravel()
+    own = (drawn - basis @ (basis.T @ drawn)).reshape(ports, readings)[port]
+    basis = basis.reshape(ports, readings, -1)[port]
+    angle = 2.0 * np.pi * away_nm[:, None] * frequencies
+    c, s = light[:, None] * np.cos(angle), light[:, None] * np.sin(angle)
+    in_c, in_s = basis.T @ c, basis.T @ s
+    cc, ss, cs = (np.sum(a * b, axis=0) - np.sum(p * q, axis=0) for a, b, p, q in
+                  ((c, c, in_c, in_c), (s, s, in_s, in_s), (c, s, in_c, in_s)))  # fmt: skip
+    by_c, by_s = own @ c, own @ s
+    determinant = cc * ss - cs**2
+    clear = determinant > SAME * np.sum(c * c, axis=0) * np.sum(s * s, axis=0)
+    if not clear.any() or not own.any():
+        return None
+    determinant = np.where(clear, determinant, np.inf)
+    gain = (by_c**2 * ss - 2.0 * by_c * by_s * cs + by_s**2 * cc) / determinant
+    best = int(np.argmax(gain))
+    share = float(gain[best] / np.sum(own**2))
+    # Neighbours that are alike count for half.
+    spare = 0.5 * np.count_nonzero(light) - jacobian.shape[2]
+    independent = max(span_nm * float(np.ptp(frequencies)), 1.0)
+    by_chance = 1.0 - (FALSE_ALARM / independent) ** (2.0 / max(spare, 1.0))
+    return float(1.0 / frequencies[best]) if share > max(LEAST_GAIN, by_chance) else None

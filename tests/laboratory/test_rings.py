@@ -22,30 +22,55 @@ def starts(wl_nm, drop, share):
     return np.array([wl_nm[np.argmax(drop)], np.log(0.004), 0.0, 0.006, (1e3 * share * 0.03) ** 2, 0.0])
 
 
+@pytest.mark.slow
 def test_error_bars_hold_with_wander_imbalance_and_ripple():
-    """Pulls (found − true)/error of 208 resonances: within 10 % of one for place and loss.
-
-    Wanted of κ² and splitting too, and not reached: they trade off against each other, and their pulls are 1.3, their
-    errors told that much too small.
-    """
-    rng, found, meters = np.random.default_rng(7), [], (1.2e-4, 1.2e-4)
+    """Pulls (found − true)/error of 400 resonances (`benchmarks/error_bars.py` has many more, of other rings, too)."""
+    rng, found, meters = np.random.default_rng(11), [], (1.2e-4, 1.2e-4)
     truth = np.array([WL0_NM, np.log(0.0062), 0.02 / DB, 22.0**2])
-    for _ in range(208):
+    for _ in range(400):
         wl_nm, through, drop = sweep(rng, low_nm=WL0_NM - 0.8, high_nm=WL0_NM + 0.8, split_pm=22.0)
         window = window_of(wl_nm, through, drop)
-        tried = [starts(wl_nm, drop, share) for share in (0.0, 0.6, 1.0)]
-        found.append(fit_window(window, tried, meters=meters))
+        found.append(fit_window(window, [starts(wl_nm, drop, 0.6)], meters=meters))
     wander = pooled([fit.evidence for fit in found], step_nm=0.004)
-    assert wander.std_nm == pytest.approx(0.8e-3, rel=0.25)
+    assert wander.std_nm == pytest.approx(0.8e-3, rel=0.1)
+    assert wander.alike == pytest.approx(0.4, abs=0.1)
     numbers = [0, 1, 3, 4]
     fits = [refit(fit, wander, meters=meters) for fit in found]
     pulls = np.array([(fit.p[numbers] - truth) / np.sqrt(np.diag(fit.covariance)[numbers]) for fit in fits])
-    place, kappa2, loss, splitting = np.std(pulls, axis=0)
-    assert place == pytest.approx(1.0, abs=0.1)
-    assert loss == pytest.approx(1.0, abs=0.1)
-    assert 0.9 < kappa2 < 1.35
-    assert 0.9 < splitting < 1.35
+    assert np.std(pulls, axis=0) == pytest.approx(1.0, abs=0.1)
     assert (np.abs(np.mean(pulls, axis=0)) < 0.5).all()
+
+
+def test_wander_along_a_narrow_peak_is_not_taken_for_ripple():
+    rng = np.random.default_rng(5)
+    for _ in range(6):
+        wl_nm, through, drop = sweep(rng, low_nm=WL0_NM - 0.8, high_nm=WL0_NM + 0.8, split_pm=22.0, ripple=0.0)
+        fit = fit_window(window_of(wl_nm, through, drop), [starts(wl_nm, drop, 0.6)], meters=(1.2e-4, 1.2e-4))
+        assert fit.model.ripples == (0, 0)
+
+
+def test_a_broad_ring_s_wander_and_ripple_are_in_its_error_bars():
+    """A wide dip is dark on its flanks alone, which is no noise of a meter; alike couplers have one lossy branch."""
+    ring = {"kappa2": 0.2, "loss_dB": 0.1, "fsr_nm": 3.0}
+    pulls, splits = [], []
+    for seed in range(8):
+        wl_nm, through, drop = sweep(np.random.default_rng(seed), low_nm=1542.0, high_nm=1555.0, **ring)
+        fit = fit_rings("broad", wl_nm, through=through, drops=[drop])
+        for one in fit.rings[0].resonances:
+            pulls.append([(one.kappa2_through - 0.2) / one.kappa2_through_std, one.loss_dB_turn])
+            splits.append(one.splitting_pm)
+    kappa2, loss_dB = np.transpose(pulls)
+    assert len(kappa2) == 32
+    assert 0.7 < np.std(kappa2) < 1.3
+    assert (loss_dB > 0.0).all()
+    assert np.isnan(splits).all()
+
+
+def test_a_resonance_that_the_sweep_cuts_is_left_out():
+    wl_nm, through, drop = sweep(np.random.default_rng(1), low_nm=1536.0, high_nm=1556.16, kappa2=0.02)
+    fit = fit_rings("cut", wl_nm, through=through, drops=[drop])
+    assert max(one.wl_nm for one in fit.rings[0].resonances) < 1550.0
+    assert "1 resonance too faint or too disturbed to be fitted" in fit.notes
 
 
 @pytest.mark.parametrize(("step_nm", "within_pm"), [(0.004, 2.5), (0.001, 1.0)])
