@@ -500,6 +500,53 @@ def schematics(good):
     return case
 
 
+def _spectra(good, formats):
+    """Files of laboratories, each format damaged as its bytes or, if it is text, its lines are."""
+    from laboratory import written
+
+    from prism_photonics.laboratory.read import read_sweep
+    from prism_photonics.laboratory.resolve import HIGHEST
+
+    whole = {}
+    for name, make in formats(written).items():
+        raw = make()
+        whole[name] = raw.encode() if isinstance(raw, str) else raw
+        (good / "measured.dat").write_bytes(whole[name])
+        read_sweep(good / "measured.dat", power_unit="dBm" if name == "santec" else None)
+
+    def case(rng):
+        name = list(whole)[int(rng.integers(len(whole)))]
+        raw, path, way = whole[name], good / "damaged.dat", "bytes"
+        if b"\0" in raw or rng.random() < 0.4:
+            path.write_bytes(damage.damaged_bytes(raw, rng))
+        else:
+            separator = ("\t", ",", ":")[int(rng.integers(3))]
+            path.write_text(damage.damaged_text(raw.decode(), rng, separator), encoding="utf-8")
+            way = "text"
+        sweep = read_sweep(path)
+        wl_nm = sweep.wl_nm
+        if not (np.isfinite(wl_nm).all() and (np.diff(wl_nm) > 0).all() and 200 <= wl_nm[0] <= wl_nm[-1] <= 20_000):
+            raise WrongTaken(f"{name}, {way}: an axis of {wl_nm[:5]} … {wl_nm[-5:]}")
+        for trace in sweep.traces.values():
+            there = trace.values[~np.isnan(trace.values)]
+            if len(trace.values) != len(wl_nm) or not np.isfinite(there).all() or (there > HIGHEST[trace.unit]).any():
+                raise WrongTaken(f"{name}, {way}: {trace.name} of {there[:5]} {trace.unit}")
+        if any("Feynman" in text for text in (*sweep.notes, *sweep.traces, sweep.device)):
+            raise WrongTaken(f"{name}, {way}: the operator's name came through")
+        return f"{name}, {way}"
+
+    return case
+
+
+def spectra(good):
+    return _spectra(good, lambda written: written.ALL)
+
+
+def packed_spectra(good):
+    """HDF5 and parquet, whose readers are compiled: only where each has a worker of its own."""
+    return _spectra(good, lambda written: {"hdf5": written.hdf5, "parquet": written.parquet})
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
@@ -517,6 +564,6 @@ KINDS = {
             keys,
             volts,
         ),
-        *(signatures, journals, drawings, schematics),
+        *(signatures, journals, drawings, schematics, spectra, packed_spectra),
     )
 }

@@ -10,7 +10,7 @@ from fuzz.run import one
 
 EACH = 12
 # These draw, fabricate or compile first, or take long each; the long run has them.
-SLOW = ("drawings", "schematics", "signatures")
+SLOW = ("drawings", "schematics", "signatures", "packed_spectra")
 
 
 @pytest.fixture(scope="module")

@@ -77,9 +77,28 @@ def test_santec_files_look_alike_and_that_is_said(read):
     assert sweep.format == "Santec STS csv"
     assert list(sweep.traces) == ["MPM1Slot0Ch1", "MPM1Slot0Ch2"]
     assert sweep.traces["MPM1Slot0Ch1"].unit == "dB"
-    assert any("raw, reference and loss files look alike" in note for note in sweep.notes)
+    assert any("measurement, raw and reference files look alike" in note for note in sweep.notes)
     assert any("whether they are dBm is left open (--power-unit)" in note for note in sweep.notes)
     assert read(written.santec(), power_unit="dBm").traces["MPM1Slot0Ch2"].unit == "dBm"
+
+
+def test_santec_s_measurements_count_loss_as_positive(read):
+    sweep = read("Wavelength(nm),Slot0Ch1,Slot0Ch3\n" + written.rows(written.WL, -THROUGH, -DROP))
+    assert list(sweep.traces) == ["Slot0Ch1", "Slot0Ch3"]
+    np.testing.assert_array_equal(sweep.traces["Slot0Ch3"].values, DROP)
+    assert sweep.traces["Slot0Ch3"].unit == "dB"
+    assert any("counts loss as positive" in note for note in sweep.notes)
+
+
+@pytest.mark.parametrize(
+    "names", ["Slot0Ch1,Monitor", "Slot1Ch1_MPMPower,Slot1Ch1_TSLPower", "Slot1Ch1R2_MPMPower,Slot1Ch1R2_TSLPower"]
+)
+def test_santec_s_raw_files_are_powers_and_the_laser_s_monitor_is_no_port(read, names):
+    sweep = read(f"Wavelength(nm),{names}\n" + written.rows(written.WL, THROUGH, 0 * DROP - 5.5))
+    (trace,) = sweep.traces.values()
+    assert trace.unit == "dBm"
+    np.testing.assert_array_equal(trace.values, THROUGH)
+    assert any("the laser's own monitor, left out" in note for note in sweep.notes)
 
 
 def test_an_analyser_s_traces_come_with_gaps_where_it_wrote_none(read):

@@ -65,8 +65,8 @@ PHASES = np.stack([0.01 * np.arange(N), 0.3 + 0 * WL, -0.2 + 0 * WL, 0.02 * np.a
 
 def luna(*, phases=True):
     head = ["Luna Technologies", "Operator: R. Feynman", "Jones matrix", "", "Center: 1550", "", "", ""]
-    labels = ["X Axis Wavelength (nm)", "X Axis Frequency (THz)", *(f"JM Element {e} Amplitude" for e in "abcd")]
-    columns = [WL, SPEED_nm_THz / WL, *JONES]
+    labels = ["X Axis - Wavelength (nm)", "X Axis - Frequency (GHz)", *(f"JM Element {e} Amplitude" for e in "abcd")]
+    columns = [WL, 1e3 * SPEED_nm_THz / WL, *JONES]
     if phases:
         labels += [f"JM Element {e} Phase (rad)" for e in "abcd"]
         columns += [*PHASES]
@@ -135,6 +135,25 @@ def testresult():
 def npz(**arrays):
     stream = io.BytesIO()
     np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def hdf5():
+    import h5py
+
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file["testResult/header/wavelength"] = WL
+        file["testResult/rows/channel_1"] = THROUGH
+    return stream.getvalue()
+
+
+def parquet():
+    import pyarrow
+    from pyarrow import parquet
+
+    stream = io.BytesIO()
+    parquet.write_table(pyarrow.table({"wl_nm": WL, "through_dBm": THROUGH, "drop_dBm": DROP}), stream)
     return stream.getvalue()
 
 

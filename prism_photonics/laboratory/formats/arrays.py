@@ -7,6 +7,7 @@ import numpy as np
 
 from prism_photonics.extras import load
 from prism_photonics.files.arrays import read_npz
+from prism_photonics.laboratory.formats.guard import refusing_damage
 from prism_photonics.laboratory.leaves import from_leaves
 from prism_photonics.laboratory.recorded import MOST_SAMPLES, Recorded
 from prism_photonics.laboratory.source import Source
@@ -27,12 +28,12 @@ def read(source: Source) -> Recorded:
     """
     if source.raw.startswith(b"PAR1"):
         return _parquet(source)
-    try:
-        with zipfile.ZipFile(io.BytesIO(source.raw)) as archive:
-            names = archive.namelist()
-    except Exception:  # damaged archives raise a dozen different types
-        names = []
-    if names and not any(name.endswith(".npy") for name in names):
+    with (
+        refusing_damage(source.path, got="npz", want="arrays by name", cure="save it again with numpy.savez"),
+        zipfile.ZipFile(io.BytesIO(source.raw)) as archive,
+    ):
+        names = archive.namelist()
+    if not any(name.endswith(".npy") for name in names):
         what = "a spreadsheet" if any(name.startswith("xl/") for name in names) else "a zip archive without arrays"
         raise InputError(f"{source.path}: got {what}, want a spectrum; export it as csv")
     arrays = read_npz(
@@ -43,7 +44,7 @@ def read(source: Source) -> Recorded:
 
 def _parquet(source: Source) -> Recorded:
     parquet = load("pyarrow.parquet", what=f"{source.path} (parquet)")
-    try:
+    with refusing_damage(source.path, got="parquet", want="columns of numbers", cure="save it again"):
         file = parquet.ParquetFile(io.BytesIO(source.raw))
         size = file.metadata.num_rows * file.metadata.num_columns
         if size > MOST_SAMPLES:
@@ -54,10 +55,4 @@ def _parquet(source: Source) -> Recorded:
             for name, column in zip(table.column_names, table.columns, strict=True)
             if str(column.type) in ("double", "float", "halffloat") or "int" in str(column.type)
         }
-    except InputError:
-        raise
-    except Exception:  # arrow raises what it likes at damaged files
-        raise InputError(
-            f"{source.path}: got no readable parquet (truncated or damaged), want columns of numbers; save it again"
-        ) from None
     return from_leaves(source.path, leaves, format_name="parquet")

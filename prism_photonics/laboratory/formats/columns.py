@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from prism_photonics.laboratory.formats.santec import santec_columns
 from prism_photonics.laboratory.header import pairs_of, understood
 from prism_photonics.laboratory.quantity import axis_kind, is_axis, split_label, unit_named
 from prism_photonics.laboratory.recorded import Recorded, columns_of
@@ -34,6 +35,7 @@ def _labels_say(*patterns: str) -> Callable[[Table], bool]:
     return lambda table: all(any(re.search(p, label, re.I) for label in table.labels) for p in patterns)
 
 
+SANTEC = "Santec STS csv"
 DIALECTS = (
     Dialect("EHVA or EXFO csv", _header_says(r"^(?:result|domain) unit symbol\s*:")),
     Dialect(
@@ -43,9 +45,9 @@ DIALECTS = (
         "polarisation that is stays open, and the largest is no spectrum of one mode",
     ),
     Dialect(
-        "Santec STS csv",
+        SANTEC,
         _labels_say(r"^wavelength ?\(nm\)$", r"slot.{0,4}\d|mpm|\bch ?\d"),
-        "raw, reference and loss files look alike: that this is a measurement and no reference is for you to know",
+        "measurement, raw and reference files look alike: that this is no reference is for you to know",
     ),
     Dialect("Keysight csv", _header_says(r"keysight|agilent|n77\d\d|photonic application suite")),
 )
@@ -70,6 +72,9 @@ def read(source: Source) -> Recorded:
     stated = {key.casefold(): unit_named(value) for key, value in pairs if key.casefold().endswith("unit symbol")}
     power = stated.get("result unit symbol")
     columns = tuple(column if column.unit else replace(column, unit=power) for column in columns)
+    if dialect.name == SANTEC:
+        columns, told = santec_columns(columns)
+        left_out = (*left_out, *told)
     return Recorded(
         path=source.path,
         format=dialect.name,

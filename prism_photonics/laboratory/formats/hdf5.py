@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from prism_photonics.extras import load
+from prism_photonics.laboratory.formats.guard import refusing_damage
 from prism_photonics.laboratory.leaves import Leaf, from_leaves
 from prism_photonics.laboratory.recorded import MOST_SAMPLES, Recorded
 from prism_photonics.laboratory.source import Source
@@ -32,15 +33,11 @@ def read(source: Source) -> Recorded:
     """
     h5py = load("h5py", what=f"{source.path} (HDF5)")
     matlab = source.raw[:6] == b"MATLAB"
-    try:
-        with h5py.File(io.BytesIO(source.raw), "r") as file:
-            leaves = dict(_leaves(h5py, file, "", depth=0, room=[MOST_SAMPLES]))
-    except InputError:
-        raise
-    except Exception:  # h5py raises what it likes at damaged files
-        raise InputError(
-            f"{source.path}: got no readable HDF5 (truncated or damaged), want groups of numbers; save it again"
-        ) from None
+    with (
+        refusing_damage(source.path, got="HDF5", want="groups of numbers", cure="save it again"),
+        h5py.File(io.BytesIO(source.raw), "r") as file,
+    ):
+        leaves = dict(_leaves(h5py, file, "", depth=0, room=[MOST_SAMPLES]))
     return from_leaves(source.path, leaves, format_name="MATLAB 7.3" if matlab else "HDF5")
 
 

@@ -1,4 +1,8 @@
-"""Luna's optical vector analyser: tab separated, Jones elements, column names on line nine."""
+"""Luna's optical vector analyser: tab separated, Jones elements, column names on line nine.
+
+Source: names of columns as public scripts read them, ``X Axis - Wavelength (nm)``, ``X Axis - Frequency (GHz)``,
+``Insertion Loss (dB)``, ``JM Element a Amplitude`` (of the field, linear) and ``JM Element a Phase (rad)``.
+"""
 
 import re
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from prism_photonics.extras import load
+from prism_photonics.laboratory.formats.guard import refusing_damage
 from prism_photonics.laboratory.leaves import Leaf, from_leaves
 from prism_photonics.laboratory.recorded import MOST_SAMPLES, Recorded
 from prism_photonics.laboratory.source import Source
@@ -31,13 +32,9 @@ def read(source: Source) -> Recorded:
     """
     _refuse_bomb(source)
     scipy_io = load("scipy.io", what=f"{source.path} (MATLAB)")
-    try:
+    with refusing_damage(source.path, got="MATLAB 5 file", want="numbers", cure="save it again with -v7"):
         content = scipy_io.loadmat(io.BytesIO(source.raw), struct_as_record=True, squeeze_me=False)
         leaves = dict(_leaves("", content, 0))
-    except Exception:  # SciPy raises what it likes at damaged files
-        raise InputError(
-            f"{source.path}: got no readable MATLAB 5 file (truncated or damaged), want numbers; save it again with -v7"
-        ) from None
     return from_leaves(source.path, leaves, format_name="MATLAB 5")
 
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from prism_photonics.extras import load
+from prism_photonics.laboratory.formats.guard import refusing_damage
 from prism_photonics.laboratory.recorded import MOST_SAMPLES, Column, Recorded
 from prism_photonics.laboratory.source import Source
 from prism_photonics.units import InputError
@@ -31,17 +32,15 @@ def read(source: Source) -> Recorded:
     skrf = load("skrf", what=f"{source.path} (Touchstone)")
     stream = io.StringIO(source.text)
     stream.name = f"measured.s{ports}p"  # by which scikit-rf learns the number of ports
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            network = skrf.Network()
-            network.read_touchstone(stream)
-            frequency, s = np.asarray(network.f, float), np.asarray(network.s)
-    except Exception:  # scikit-rf raises what it likes at damaged files
-        raise InputError(
-            f"{source.path}: got no readable Touchstone of {ports} ports (truncated or damaged), want scattering "
-            f"parameters; export it again"
-        ) from None
+    what = f"Touchstone of {ports} ports"
+    with (
+        refusing_damage(source.path, got=what, want="scattering parameters", cure="export it again"),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        network = skrf.Network()
+        network.read_touchstone(stream)
+        frequency, s = np.asarray(network.f, float), np.asarray(network.s)
     if s.ndim != 3 or s.shape[1:] != (ports, ports) or len(frequency) != len(s) or s.size > MOST_SAMPLES:
         raise InputError(
             f"{source.path}: got parameters of shape {s.shape}, want those of {ports} ports; export it again"
