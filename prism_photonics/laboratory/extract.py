@@ -16,12 +16,16 @@ from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit, SweepFit, fit_rings
 from prism_photonics.laboratory.series import LEAST_GAPS, GapLaw, gap_law
 from prism_photonics.laboratory.sweep import Sweep, mirrored
-from prism_photonics.laboratory.tuning import Tuning, tuning_of
+from prism_photonics.laboratory.tuning import LEAST_SETTINGS, Thermal, Tuning, thermal_of, tuning_of
+from prism_photonics.units import InputError
 
 ALIKE = 0.02
 """Relative difference of n_g·L up to which rings are of one kind; design choice."""
+SAME_dB = 0.1
+"""Up to which a laser's power in a name and in a file are one; design choice."""
 BRIGHT_NM, BRIGHT_dB = 1.0, 10.0
 """How far below the brightest resonance one may lie to count for laws over many: fainter, stray light ripples it."""
+_LASER_POWER = re.compile(r"(?:^|[_ .])(-?\d+(?:[.p]\d+)?)(dBm|mW)(?=[_ .-]|$)", re.IGNORECASE)
 _GAP = re.compile(r"(?:^|[_\-. ])g(?:ap)?_?(\d{2,4})(?:nm)?(?=$|[_\-. ])", re.IGNORECASE)
 
 
@@ -121,12 +125,19 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
         place, std = (np.array([getattr(one, name) for one in first.resonances]) for name in ("wl_nm", "wl_nm_std"))
         if mirrored(place, np.hypot(std, 1e-3 * first.comb.rms_pm)):
             notes.append("the free spectral range falls with wavelength, want it to grow: is the axis mirrored?")
+    conditions, named_dBm = dict(sweep.conditions), laser_power_of(sweep.path)
+    if named_dBm is not None:
+        told_dBm = conditions.setdefault("laser_power_dBm", named_dBm)
+        if abs(told_dBm - named_dBm) > SAME_dB:
+            notes.append(
+                f"the file says {told_dBm:g} dBm of laser power, its name {named_dBm:.3g} dBm: the file's counts"
+            )
     behind = (told.through or told.drops[0]).linear
     rings = tuple(RingRecord(ring.resonances, bright_of(sweep.wl_nm, behind, ring), ring.comb) for ring in fit.rings)
     record = Record(
         file=sweep.path.name,
         format=sweep.format,
-        conditions=dict(sweep.conditions),
+        conditions=conditions,
         device=device,
         rings=rings,
         wander_pm=1e3 * fit.wander.std_nm,
@@ -171,14 +182,47 @@ def law_over_gaps(records: Sequence[Record]) -> GapLaw | None:
     return gap_law([gap for gap, _ in known], [kept for _, kept in known])
 
 
+def laser_power_of(path: Path) -> float | None:
+    """The laser's power in dBm that a file's name tells, as ``…_3dBm.csv`` or ``…_0.5mW.npz``; None without."""
+    match = _LASER_POWER.search(path.name)
+    if match is None:
+        return None
+    value = float(match[1].replace("p", "."))
+    if match[2].casefold() == "dbm":
+        return value
+    return 10.0 * math.log10(value) if value > 0.0 else None
+
+
+def thermal_over_files(records: Sequence[Record]) -> Thermal | None:
+    """How the laser's power moves a resonance, of files that record it; None of fewer than three powers.
+
+    Files of several biases or gaps are no such set, nor those in which no one resonance can be followed: the other
+    differences between them are far larger.
+    """
+    known = [one for one in records if "laser_power_dBm" in one.conditions]
+    powers = [one.conditions["laser_power_dBm"] for one in known]
+    biases = {one.conditions.get("bias_V", 0.0) for one in known}
+    if len(set(powers)) < LEAST_SETTINGS or len(biases) > 1 or len({one.device for one in known}) > 1:
+        return None
+    found = [[(r.wl_nm, r.wl_nm_std) for r in one.rings[0].resonances] for one in known]
+    try:
+        return thermal_of([10.0 ** (0.1 * power) for power in powers], found, fsr_nm=_median_fsr_nm(known))
+    except InputError:
+        return None
+
+
+def _median_fsr_nm(records: Sequence[Record]) -> float | None:
+    fsr = [r.fsr_nm for one in records for r in one.rings[0].resonances if math.isfinite(r.fsr_nm)]
+    return float(np.median(fsr)) if fsr else None
+
+
 def tuning_over_files(records: Sequence[Record]) -> Tuning | None:
     """How bias moves a resonance, of files that record it; None of fewer than three settings."""
     biased = [one for one in records if "bias_V" in one.conditions]
-    if len({one.conditions["bias_V"] for one in biased}) < LEAST_GAPS:
+    if len({one.conditions["bias_V"] for one in biased}) < LEAST_SETTINGS:
         return None
-    fsr = [r.fsr_nm for one in biased for r in one.rings[0].resonances if math.isfinite(r.fsr_nm)]
     return tuning_of(
         [one.conditions for one in biased],
         [[(r.wl_nm, r.wl_nm_std) for r in one.rings[0].resonances] for one in biased],
-        fsr_nm=float(np.median(fsr)) if fsr else None,
+        fsr_nm=_median_fsr_nm(biased),
     )

@@ -17,15 +17,18 @@ from scipy.signal import find_peaks
 from prism_photonics.units import InputError
 
 LEAST_DIP_dB, LEAST_PEAK_dB = 0.4, 5.0
+"""What a dip and a peak stand out by at least; design choice: facets ripple by less than both."""
 LONE_DEPTH = 0.29
 """Depth (1.5 dB) of a dip that counts by itself: facets ripple by 0.7 dB peak to peak at most. Source: the measured
 spectra of SiEPIC/openEBL-2024-10."""
 SHALLOWEST = 0.12
 """Depth (0.55 dB) of the dips of a comb behind a ring, where no drop port speaks for it."""
 BASELINE_NM = 2.0
+"""Over which the light behind a ring has a median of its own; design choice."""
 TOGETHER_NM = 0.12
 """Peaks that lie closer are the two lines of one split resonance."""
 LEAST_COMB = 3
+"""Teeth whose two spacings show that they are alike."""
 OFF_STEP, OFF_WIDTH = 0.015, 0.25
 """How far a tooth may lie from where the comb expects it, in free spectral ranges or in its own widths."""
 CLOSE_NM = 0.06
@@ -35,6 +38,7 @@ OFF_DESIGN = 0.08
 WIDE = 1.6
 """A resonance that spans this many steps or fewer has no width that can be told."""
 RANGE_dB = 22.0
+"""How far below the brightest light a dip still counts; design choice: grating couplers pass no more than that."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from prism_photonics.laboratory.ripple import SHORTEST_STEPS, strongest_period_n
 from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
 
 RIPPLES = 3
+"""Most sinusoids of a port: two facets and a pair of gratings; design choice."""
 WIDEST_SPLIT_PM = 150.0
 """Linewidth above which a splitting says nothing: what bends so broad a dip is the envelope. Source: fits of the
 rings of SiEPIC/openEBL-2024-10, with and without it.
@@ -29,6 +30,7 @@ EVEN = 0.02
 """Error by which readings are weighed, of the baseline and of themselves; only its ratio to the meters' noise
 matters."""
 SINGULAR = 1e-13
+"""Share of the largest eigenvalue below which a direction is not told at all: rounding."""
 LIT_BEHIND, LIT = 0.3, 0.05
 """Share of the baseline behind a ring, and of the peak at a drop port, from which ripple of a gain shows; design
 choice."""
@@ -40,7 +42,9 @@ spectra of SiEPIC/openEBL-2024-10."""
 FLAT = 0.01
 """Change over a step, of a port's peak, below which wander does not show; design choice."""
 UNKNOWN_RELATIVE = 3e-3
+"""Of a reading, where no stretch is flat enough to tell it; design choice."""
 FAR = 1e8
+"""Residual of a step that left what numbers hold."""
 STILL = Wander(0.0, 0.0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from prism_photonics.laboratory.extract import Record, RingRecord, law_over_gaps, tuning_over_files
+from prism_photonics.laboratory.extract import Record, RingRecord, law_over_gaps, thermal_over_files, tuning_over_files
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.series import GapLaw
 
@@ -31,17 +31,18 @@ ALSO = ("loss_dB_cm", "splitting_limit_pm", "extinction_dB", "fwhm_pm", "residua
 
 
 def outcome(files: Sequence[Record], *, law: GapLaw | None = None) -> dict[str, Any]:
-    """All numbers, as ``--json`` prints them: ``rings``, ``gap_law``, ``comb`` and ``tuning``.
+    """All numbers, as ``--json`` prints them: ``rings``, ``gap_law``, ``comb``, ``tuning`` and ``thermal``.
 
-    ``gap_law`` is None where fewer than three gaps are known, ``tuning`` where fewer than three biases are recorded,
-    ``comb`` where no ring shows three resonances; a number that cannot be told is None.
+    ``gap_law`` is None where fewer than three gaps are known, ``tuning`` and ``thermal`` where fewer than three biases
+    or powers of the laser are recorded, ``comb`` where no ring shows three resonances; a number that cannot be told is
+    None.
 
     Args:
         files: What was characterised.
         law: The gap law, where it is known already.
     """
     rings = [row for one in files for row in rows(one)]
-    law, tuning = law or law_over_gaps(files), tuning_over_files(files)
+    law, tuning, thermal = law or law_over_gaps(files), tuning_over_files(files), thermal_over_files(files)
     return plain(
         {
             "rings": rings,
@@ -49,6 +50,7 @@ def outcome(files: Sequence[Record], *, law: GapLaw | None = None) -> dict[str, 
             "comb": _comb([each for one in files for each in combs_of(one)]),
             "combs": [each for one in files for each in combs_of(one)],
             "tuning": tuning and {k: v for k, v in asdict(tuning).items() if not isinstance(v, tuple)},
+            "thermal": thermal and {k: v for k, v in asdict(thermal).items() if not isinstance(v, tuple)},
         }
     )
 

@@ -28,12 +28,16 @@ WIDTHS, LEAST_HALF_NM = 10.0, 0.8
 """Half a window: so many linewidths, and room for the ripple of facets; design choice."""
 LARGE_SHIFT = 0.005
 """Change of κ² from the middle of a window to its end from which it is followed within the window."""
-NARROW, SPLIT_STARTS = 0.3, (0.0, 0.6, 1.0)
+SPLIT_STARTS = (0.0, 0.6, 1.0)
+"""Shares of its width that the splitting of a line is first taken to be; design choice."""
+NARROW = 0.3
+"""Share of its width that one of two lines has at least, at first; design choice."""
 UNKNOWN_TURNS = 40.0
+"""Linewidths in a free spectral range that is not known; design choice: a rate does not depend on it."""
 DARK = 0.02
 """Share of a trace's peak which a tenth of its readings must lie below, to tell its meter's noise; design choice."""
 STEPS_ACROSS = 16.0
-"""Steps across a linewidth that suffice: of finer sweeps every second, third … reading is fitted."""
+"""Steps across a linewidth that suffice: of finer sweeps every second, third … reading is fitted; design choice."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,16 +13,19 @@ from numpy import ndarray
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.units import InputError
 
-LEAST_GAPS, TURNS = 3, 8
+LEAST_GAPS = LEAST_LENGTHS = 3
+TURNS = 8
+"""Rounds in which the scatter of a gap law settles; design choice."""
 SHARED = 0.05
 """Error of ln κ² of one resonance that its own error bar does not hold, design choice: ripple moves neighbours
 together."""
 LOSS_SHARED_dB = 0.003
+"""Error of a turn's loss that resonances of one ring share beyond their own; design choice: ripple again."""
 FABRICATED_UM = 2e-5
 """Scatter of neighbouring rings' resonances by fabrication, where fewer than four tell it; design choice."""
 NEAR = 0.25
 """Share of a free spectral range by which a resonance may be moved from one setting to the next; further, another
-tooth may be its nearest."""
+tooth may be its nearest; design choice."""
 
 
 @dataclass(frozen=True)
@@ -177,9 +180,9 @@ def length_index(
     Raises:
         InputError: Fewer than three lengths.
     """
-    if len(np.unique(length_um)) < LEAST_GAPS:
+    if len(np.unique(length_um)) < LEAST_LENGTHS:
         raise InputError(
-            f"length sweep: got {len(np.unique(length_um))} lengths, want {LEAST_GAPS} or more; give more files"
+            f"length sweep: got {len(np.unique(length_um))} lengths, want {LEAST_LENGTHS} or more; give more files"
         )
     x, y = np.asarray(length_um, float), 1e-3 * np.asarray(wl_nm, float)
     line = polynomial(x - x.mean(), y, np.full(len(x), scatter_um), 1)

@@ -89,6 +89,11 @@ class Result:
                 f"tuning: {tuning['pm_per_V']:.3g} ± {tuning['pm_per_V_std']:.2g} pm/V, {tuning['pm_per_V2']:.3g} ± "
                 f"{tuning['pm_per_V2_std']:.2g} pm/V² (rms {tuning['rms_V_pm']:.2g} pm)"
             )
+        if thermal := self.numbers["thermal"]:
+            told.append(
+                f"shift by the laser's light: {thermal['pm_per_mW']:.3g} ± {thermal['pm_per_mW_std']:.2g} pm/mW "
+                f"(rms {thermal['rms_pm']:.2g} pm)"
+            )
         return [*told, f"written: {self.out}"]
 
 
