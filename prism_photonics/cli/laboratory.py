@@ -63,6 +63,15 @@ def extract(
             "--add-drop/--all-pass", help="A second bus of the same gap, measured or not; by default if a drop port is."
         ),
     ] = None,
+    balance_dB: Annotated[
+        float | None,
+        typer.Option(
+            "--balance-dB",
+            callback=finite,
+            help="Gain of the drop port's path over the through port's: then couplers need not be alike.",
+            show_default=False,
+        ),
+    ] = None,
     spec: Annotated[
         Path | None,
         typer.Option(
@@ -139,6 +148,7 @@ def extract(
         gap_nm=gap_nm,
         fsr_nm=fsr_nm,
         dropped=add_drop,
+        balance_dB=balance_dB,
         spec=spec,
         device=device,
         wavelength_unit=wavelength_unit,

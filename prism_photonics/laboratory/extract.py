@@ -37,13 +37,16 @@ class Device:
         length_um: Circumference, or None.
         gap_nm: Gap of its couplers, or None.
         fsr_nm: Free spectral range, where fewer than three resonances show it.
-        dropped: Whether it has a drop bus of the same gap; None where only a measured drop port would tell.
+        dropped: Whether it has a drop bus; None where only a measured drop port would tell.
+        balance_dB: Gain of the drop port's path over the through port's, which tells unlike couplers apart; None where
+            it is not known, and both couplers are taken to be alike.
     """
 
     length_um: float | None = None
     gap_nm: float | None = None
     fsr_nm: float | None = None
     dropped: bool | None = None
+    balance_dB: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
         drops=[trace.linear for trace in told.drops],
         dropped=dropped,
         fsr_nm=device.fsr_nm,
+        balance_dB=device.balance_dB,
     )
     first = fit.rings[0]
     if first.comb is not None:

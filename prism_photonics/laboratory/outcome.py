@@ -85,7 +85,11 @@ def _row(one: Record, ring: RingRecord, each: Resonance) -> dict[str, Any]:
     numbers["loss_dB_cm"] = each.loss_dB_turn / length_um * UM_PER_CM if length_um else math.nan
     row |= {name: numbers[name] for name in ALSO}
     if math.isfinite(each.other_kappa2):
-        row["other_branch"] = {"kappa2_through": each.other_kappa2, "loss_dB_turn": each.other_loss_dB_turn}
+        row["other_branch"] = {
+            "kappa2_through": each.other_kappa2,
+            "kappa2_drop": each.other_kappa2_drop,
+            "loss_dB_turn": each.other_loss_dB_turn,
+        }
     return row
 
 
@@ -98,6 +102,7 @@ def rings_csv(files: Sequence[Record]) -> str:
             {
                 **row,
                 "other_kappa2_through": other.get("kappa2_through"),
+                "other_kappa2_drop": other.get("kappa2_drop"),
                 "other_loss_dB_turn": other.get("loss_dB_turn"),
             }
         )

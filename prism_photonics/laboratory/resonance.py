@@ -1,9 +1,10 @@
 """One resonance in a designer's numbers, with errors carried over from the fit's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from prism_photonics.laboratory.couplers import Branch, branches
 from prism_photonics.laboratory.fit import WindowFit
 from prism_photonics.laboratory.response import RingShape
 from prism_photonics.laboratory.window import RING
@@ -31,7 +32,9 @@ class Resonance:
         splitting_limit_pm: What it surely is below (two standard errors).
         extinction_dB: Depth of the dip behind the ring.
         fwhm_pm: Linewidth in pm.
-        other_kappa2: κ² on the other branch of an all-pass ring, which the same powers fit; NaN where there is none.
+        other_kappa2: κ² of the through coupler on the other branch, which the same powers fit: of an all-pass ring, or
+            of one whose couplers differ; NaN where there is none.
+        other_kappa2_drop: Of the drop coupler there.
         other_loss_dB_turn: The loss on that branch.
         residual_through: Root mean square of what the fit leaves behind the ring, of the baseline.
         residual_drop: The same at the drop port, of its peak.
@@ -56,6 +59,7 @@ class Resonance:
     extinction_dB: float
     fwhm_pm: float
     other_kappa2: float
+    other_kappa2_drop: float
     other_loss_dB_turn: float
     residual_through: float
     residual_drop: float
@@ -66,7 +70,7 @@ class Resonance:
         return bool(self.q_loaded > 0.0 and self.q_loaded_std < LEAST_KAPPA2_SURE * self.q_loaded)
 
 
-def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool) -> Resonance:
+def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool, balance_dB: float | None = None) -> Resonance:
     """The k-th ring of a window as a resonance.
 
     Args:
@@ -74,6 +78,7 @@ def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool) -> Resona
         k: Which of its rings.
         fsr_known: Whether its free spectral range is; without it neither coupling nor loss is.
         split: Whether its splitting was fitted.
+        balance_dB: Gain of the drop port's path over the through port's; None where couplers are taken to be alike.
     """
     at = slice(RING * k, RING * (k + 1))
     numbers, covariance = fit.p[at], fit.covariance[at, at]
@@ -99,7 +104,7 @@ def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool) -> Resona
     other = not window.dropped
     ring = RingShape(*numbers)
     survives = np.exp(-ring.loss)
-    return Resonance(
+    one = Resonance(
         wl_nm=float(numbers[0]),
         wl_nm_std=float(std[0]),
         fsr_nm=fsr_nm if fsr_known else np.nan,
@@ -119,9 +124,40 @@ def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool) -> Resona
         extinction_dB=_extinction_dB(fit, float(numbers[0]), fwhm_pm) if through else np.nan,
         fwhm_pm=fwhm_pm,
         other_kappa2=(1.0 - survives) * known if other else np.nan,
+        other_kappa2_drop=np.nan,
         other_loss_dB_turn=-DB * np.log1p(-np.exp(ring.log_kappa2)) * known if other else np.nan,
         residual_through=fit.rms(0) if through else np.nan,
         residual_drop=fit.rms(int(through) + drops[0]) if drops else np.nan,
+    )
+    if balance_dB is None or not (known == 1.0 and drops):
+        return one
+    return _unlike(one, branches(fit, k, 1 + drops[0], balance_dB=balance_dB))
+
+
+def _unlike(one: Resonance, found: list[Branch]) -> Resonance:
+    """The resonance with couplers of their own, on the weaker coupled branch; the other beside it, if it may be."""
+    if not found:
+        # No ring drops so much light: the balance is another.
+        return replace(
+            one,
+            **{
+                f"{name}{end}": np.nan
+                for name in ("kappa2_through", "kappa2_drop", "loss_dB_turn")
+                for end in ("", "_std")
+            },
+        )
+    first, other = found[0], found[1] if len(found) > 1 else None
+    a = np.exp(-0.5 * first.loss_dB_turn / DB)
+    own_nm = one.fsr_nm * (1.0 - a) / (np.pi * np.sqrt(a))
+    intrinsic = one.wl_nm / own_nm if own_nm > 0.0 else np.nan
+    return replace(
+        one,
+        **first._asdict(),
+        q_intrinsic=intrinsic,
+        q_intrinsic_std=intrinsic * first.loss_dB_turn_std / first.loss_dB_turn if own_nm > 0.0 else np.nan,
+        other_kappa2=other.kappa2_through if other else np.nan,
+        other_kappa2_drop=other.kappa2_drop if other else np.nan,
+        other_loss_dB_turn=other.loss_dB_turn if other else np.nan,
     )
 
 

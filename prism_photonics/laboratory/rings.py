@@ -81,6 +81,7 @@ def fit_rings(
     dropped: bool = True,
     fsr_nm: float | None = None,
     designed_nm: float | None = None,
+    balance_dB: float | None = None,
 ) -> SweepFit:
     """Find and fit the rings of a sweep.
 
@@ -92,6 +93,8 @@ def fit_rings(
         dropped: Whether the rings have drop buses (of the through bus's coupling), measured or not.
         fsr_nm: Free spectral range, where fewer than three resonances tell it.
         designed_nm: Free spectral range as designed, by which the combs of several rings on a bus are told apart.
+        balance_dB: Gain of the drop port's path over the through port's, where it is known: then the two couplers of a
+            ring need not be alike.
 
     Returns:
         The rings.
@@ -134,7 +137,7 @@ def fit_rings(
         fit = refit(fit, wander, meters=meters, slope_per_nm=slopes if wide else None)
         windows.append(fit)
         for k, (chain, tooth, told) in enumerate(group):
-            one = resonance(fit, k, fsr_known=told is not None, split=_splits(group))
+            one = resonance(fit, k, fsr_known=told is not None, split=_splits(group), balance_dB=balance_dB)
             if not _sound(one, tooth, wl_nm):
                 poor += 1
                 continue
@@ -230,6 +233,7 @@ def _fit_group(wl_nm, through, drops, group, *, dropped):
         drop_of,
         ranges,
         dropped=dropped,
+        drop_over=tuple(peak / base for peak in peaks) if base else (),
     )
     split = _splits(group)
     starts = [

@@ -31,6 +31,7 @@ class Window:
         fsr_nm: Free spectral range of each ring there, in nm.
         slope_per_nm: Change of ln κ² per nm.
         dropped: Whether the rings have drop buses, measured or not.
+        drop_over: What each drop port's powers were divided by, over what the through port's were.
     """
 
     wl_nm: Float[ndarray, " wl"]
@@ -40,6 +41,7 @@ class Window:
     fsr_nm: tuple[float, ...]
     slope_per_nm: float = 0.0
     dropped: bool = True
+    drop_over: tuple[float, ...] = ()
 
     @property
     def traces(self) -> Float[ndarray, "ports wl"]:

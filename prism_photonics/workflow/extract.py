@@ -24,7 +24,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, nearest
 
 PARTS = "parts"
-VERSION = 1
+VERSION = 2
 """Of what is kept of a file; another makes it be fitted again."""
 SUFFIXES = frozenset(
     (".csv", ".txt", ".mat", ".h5", ".hdf5", ".json", ".npz", ".parquet", ".s1p", ".s2p", ".s3p", ".s4p")
@@ -42,6 +42,7 @@ class Request:
     gap_nm: float | None = None
     fsr_nm: float | None = None
     dropped: bool | None = None
+    balance_dB: float | None = None
     spec: Path | None = None
     device: str | None = None
     wavelength_unit: str | None = None
@@ -191,6 +192,7 @@ def _device(request: Request, path: Path, spec: ChipSpec | None) -> Device:
         gap_nm=request.gap_nm if request.gap_nm is not None else gap_of(path),
         fsr_nm=request.fsr_nm,
         dropped=request.dropped,
+        balance_dB=request.balance_dB,
     )
 
 
