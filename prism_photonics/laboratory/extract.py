@@ -105,7 +105,7 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
         InputError: No ring is there, or its width is not resolved.
     """
     told = ports_of(sweep, ports)
-    dropped = device.dropped if device.dropped is not None else bool(told.drops)
+    dropped = device.dropped if device.dropped is not None else bool(told.drops or told.dark)
     notes = [*sweep.notes, told.note]
     if not dropped:
         notes.append(

@@ -78,6 +78,8 @@ class WindowFit:
         return float(np.sqrt(np.nanmean((self.residuals[port] / over) ** 2)))
 
 
+# A fit that runs away leaves what numbers hold; it is known by what it finds, and left out by who asked for it.
+@np.errstate(all="ignore")
 def fit_window(
     window: Window,
     starts: Sequence[Float[ndarray, " numbers"]],
@@ -121,6 +123,7 @@ def fit_window(
     return _finished(model, p, meters, STILL)
 
 
+@np.errstate(all="ignore")
 def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_nm: float | None = None) -> WindowFit:
     """The fit with a laser's wander in its error bars.
 
@@ -275,7 +278,8 @@ def _finished(model: WindowModel, p: ndarray, meters: Sequence[float], wander: W
     flat = j.reshape(-1, j.shape[2])
     size = np.sqrt(np.sum(flat**2, axis=0))
     size = np.where(size > 0.0, size, 1.0)
-    values, vectors = np.linalg.eigh((flat / size).T @ (flat / size))
+    curvature = np.nan_to_num((flat / size).T @ (flat / size), nan=0.0, posinf=0.0, neginf=0.0)
+    values, vectors = np.linalg.eigh(curvature)
     lower = np.where(values > SINGULAR * values[-1], 1.0 / np.sqrt(np.maximum(values, 1e-300)), 0.0) * vectors
     # What wander explains is counted by its own law; the rest as it is measured.
     calm = np.where(seen, 1.0 / np.sqrt(1.0 + (wander.std_nm * slopes) ** 2 / variance), 0.0)

@@ -29,11 +29,13 @@ class Ports:
         through: Behind the rings, or None.
         drops: At drop ports, the brightest first.
         note: How they were told.
+        dark: Drop ports that the user names and that hear no more than their meters' noise; they are not fitted.
     """
 
     through: Trace | None
     drops: tuple[Trace, ...]
     note: str
+    dark: tuple[str, ...] = ()
 
 
 def parse_ports(text: str) -> tuple[tuple[str, str], ...]:
@@ -74,7 +76,17 @@ def ports_of(sweep: Sweep, said: Sequence[tuple[str, str]] = ()) -> Ports:
         drops = tuple(trace for port, trace in found if port == "drop")
         if through is None and not drops:
             raise InputError(f"{sweep.path}: --ports names neither through nor drop, want one of them; add it")
-        return Ports(through, drops, "ports as told")
+        dark = tuple(trace.name for trace in drops if not _lit(trace))
+        if (through is None and len(dark) == len(drops)) or (through is not None and not _lit(through)):
+            name = ", ".join(dark) if through is None else through.name
+            raise InputError(
+                f"{sweep.path}: {name} hears no more than the noise of its meter, want light from the device; give "
+                "other --ports, or measure again"
+            )
+        note = "ports as told"
+        if dark:
+            note += f"; {', '.join(dark)} hears no more than the noise of its meter, left out"
+        return Ports(through, tuple(trace for trace in drops if trace.name not in dark), note, dark)
     lit = {name: trace for name, trace in sweep.traces.items() if _lit(trace)}
     if not lit:
         raise InputError(

@@ -21,6 +21,7 @@ from prism_photonics.laboratory.find import (
 from prism_photonics.laboratory.fit import WIDEST_SPLIT_PM, WindowFit, fit_window, refit
 from prism_photonics.laboratory.noise import Wander, pooled, spread
 from prism_photonics.laboratory.resonance import Resonance, resonance
+from prism_photonics.laboratory.sweep import mirrored
 from prism_photonics.laboratory.window import Window
 from prism_photonics.units import InputError
 
@@ -113,9 +114,13 @@ def fit_rings(
             "port; was "
             "the alignment lost? give other ports, or measure again"
         )
+    notes: list[str] = []
+    if len(chains[0]) == 1 and mirrored(np.array([chain[0].wl_nm for chain in chains])):
+        notes.append(
+            "dips or peaks lie the closer the longer their wavelength, and make no comb: is the axis mirrored?"
+        )
     refuse_unresolved(where, [t for chain in chains for t in chain], step_nm)
     rough = [fit_comb([t.wl_nm for t in chain]) if len(chain) >= LEAST_COMB else None for chain in chains]
-    notes: list[str] = []
     if len(chains[0]) < LEAST_COMB and fsr_nm is None:
         notes.append(
             f"{len(chains)} resonance{'s' * (len(chains) > 1)}, want 3 or more for a free spectral range: no "

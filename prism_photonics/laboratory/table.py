@@ -209,6 +209,11 @@ def _refuse_uneven(
         if cell or not len(read):
             continue
         end = int(read[-1])
+        if end + 2 == len(rows):
+            raise InputError(
+                f"{path}, line {numbers[-1] + 1}: got no value in column {j + 1}, want one as in the lines above; the "
+                f"sweep stopped or the file is cut short there: take the line out, or export it again"
+            )
         if not any(manner.cells(row)[j] for row in rows[end + 1 :]):
             raise InputError(
                 f"{path}, line {numbers[end + 1] + 1}, column {j + 1}: ends here, others at line {numbers[-1] + 1}, "

@@ -303,3 +303,25 @@ def test_a_damaged_file_is_a_spectrum_or_one_line(read, kind):
             assert 200 <= sweep.wl_nm[0] <= sweep.wl_nm[-1] <= 20_000
             assert not any(np.isinf(trace.values).any() for trace in sweep.traces.values())
     assert refusals > 0
+
+
+def test_a_sweep_that_stopped_within_a_line_says_which(refused):
+    text = written.plain()
+    line = refused(text[: text.rstrip().rfind(",") + 1])
+    assert line == (
+        "measured.dat, line 61: got no value in column 3, want one as in the lines above; the sweep stopped or the "
+        "file is cut short there: take the line out, or export it again"
+    )
+
+
+def test_a_port_that_is_named_and_dark_is_left_out_or_refused(read):
+    from prism_photonics.laboratory.ports import ports_of
+
+    rng = np.random.default_rng(0)
+    dark_W = 1e-12 * np.abs(rng.standard_normal(written.N))
+    text = "wl_nm,through_dBm,drop_W\n" + written.rows(written.WL, written.THROUGH, dark_W)
+    told = ports_of(read(text), [("through", "1"), ("drop", "2")])
+    assert (told.drops, told.dark) == ((), ("drop",))
+    assert "drop hears no more than the noise of its meter, left out" in told.note
+    with pytest.raises(InputError, match="drop hears no more than the noise of its meter, want light from the device"):
+        ports_of(read(text), [("drop", "2")])

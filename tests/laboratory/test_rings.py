@@ -173,3 +173,9 @@ def test_a_comb_with_dispersion_is_fitted_to_its_last_picometre():
     assert comb.rms_pm < 0.01
     assert comb.turn_at_um(1530.0) == pytest.approx(turn_um, rel=1e-6)
     assert comb.slope == pytest.approx(-bend / 1.53**2, rel=0.02)
+
+
+def test_dips_on_a_mirrored_axis_make_no_comb_and_that_is_said():
+    wl_nm, through, _ = sweep(np.random.default_rng(1), low_nm=1505.0, high_nm=1588.0, step_nm=0.01, kappa2=0.06)
+    fit = fit_rings("mirrored", wl_nm, through=through[::-1], dropped=True)
+    assert any("is the axis mirrored?" in note for note in fit.notes)
