@@ -21,6 +21,8 @@ from prism_photonics.units import InputError
 
 ALIKE = 0.02
 """Relative difference of n_g·L up to which rings are of one kind; design choice."""
+LEAST_N_G, MOST_N_G = 1.0, 8.0
+"""Group indices of guides, with room: air, and germanium. Source: design choice."""
 SAME_dB = 0.1
 """Up to which a laser's power in a name and in a file are one; design choice."""
 BRIGHT_NM, BRIGHT_dB = 1.0, 10.0
@@ -126,6 +128,7 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
     )
     first = fit.rings[0]
     if first.comb is not None:
+        _refuse_other_ring(sweep, device, first.comb)
         place, std = (np.array([getattr(one, name) for one in first.resonances]) for name in ("wl_nm", "wl_nm_std"))
         if mirrored(place, np.hypot(std, 1e-3 * first.comb.rms_pm)):
             notes.append("the free spectral range falls with wavelength, want it to grow: is the axis mirrored?")
@@ -157,6 +160,19 @@ def bright_of(wl_nm: Float[np.ndarray, " wl"], power: Float[np.ndarray, " wl"], 
         near = power[(np.abs(wl_nm - one.wl_nm) < BRIGHT_NM) & np.isfinite(power)]
         level_dB.append(10.0 * math.log10(max(float(np.percentile(near, 90)), 1e-30)) if len(near) else -300.0)
     return tuple(n for n, each in enumerate(level_dB) if each > max(level_dB) - BRIGHT_dB)
+
+
+def _refuse_other_ring(sweep: Sweep, device: Device, comb: Comb) -> None:
+    """Refuse a comb that no ring of the known length has: ripple of facets, or a file of another device."""
+    if device.length_um is None:
+        return
+    n_g = comb.turn_um / device.length_um
+    if not LEAST_N_G < n_g < MOST_N_G:
+        raise InputError(
+            f"{sweep.path}: got a comb of {comb.fsr_nm(comb.wl0_nm):.4g} nm, which is a group index of {n_g:.3g} for a "
+            f"ring of {device.length_um:.5g} µm, want {LEAST_N_G:g} to {MOST_N_G:g}; another device, or no ring but "
+            "ripple? give the size of the ring that was measured"
+        )
 
 
 def gap_of(path: Path) -> float | None:

@@ -1,4 +1,4 @@
-"""A ring that the laser's own light warms: its shift against power is found, in files whose names tell the power."""
+"""Sets of one ring: warmed by the laser's own light, in files whose names tell the power; a file of another ring."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from laboratory.simulated import FSR_NM, WL0_NM, sweep
 
 from prism_photonics.laboratory.extract import Device, extract, laser_power_of, thermal_over_files
 from prism_photonics.laboratory.read import read_sweep
+from prism_photonics.units import InputError
 
 PM_PER_MW, PM_PER_MW2 = 12.0, 1.5
 
@@ -55,6 +56,16 @@ def test_three_powers_tell_a_line(records):
     thermal = thermal_over_files(records[:3])
     assert (thermal.pm_per_mW2, thermal.pm_per_mW2_std) == (0.0, 0.0)
     assert 10.0 < thermal.pm_per_mW < 20.0
+
+
+def test_a_file_of_another_device_is_refused_by_the_size_that_was_said(tmp_path):
+    wl_nm, through, drop = sweep(np.random.default_rng(0), low_nm=1535.0, high_nm=1558.5)
+    np.savez(tmp_path / "other.npz", wl_nm=wl_nm, through_W=through, drop_W=drop)
+    with pytest.raises(
+        InputError,
+        match=r"other\.npz: got a comb of 9\.18 nm, which is a group index of 26.* want 1 to 8; another device",
+    ):
+        extract(read_sweep(tmp_path / "other.npz"), Device(length_um=10.0), ports=[("through", "1"), ("drop", "2")])
 
 
 def test_two_powers_are_no_set(records):
