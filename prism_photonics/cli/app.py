@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from prism_photonics import __version__
-from prism_photonics.cli import bench, calibration, design, export, laboratory, ranking, run, track, wishes, yields
+from prism_photonics.cli import (
+    bench,
+    calibration,
+    design,
+    explore,
+    export,
+    laboratory,
+    ranking,
+    run,
+    track,
+    wishes,
+    yields,
+)
 from prism_photonics.cli.output import guard
 
 app = typer.Typer(
@@ -45,6 +57,7 @@ for _command in (
     # The others load no JAX.
     app.command()(guard(_command, compiles=_command not in (design.check, design.budget, ranking.rank)))
 
+app.command()(guard(explore.explore))
 app.command("yield")(guard(yields.study, compiles=True))
 
 _bench = typer.Typer(

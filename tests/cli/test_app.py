@@ -22,6 +22,7 @@ COMMANDS = (
     "export",
     "rank",
     "run",
+    "explore",
     "yield",
 )
 WIDE = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}

@@ -1,0 +1,170 @@
+"""A search over designs: what a choice becomes, what is wanted, and how a study goes on."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.ring import ring_figures
+from prism_photonics.explore.objectives import OBJECTIVES, blocks_of, expected_recall, objectives_of
+from prism_photonics.explore.search import Search, dominates, feasible_values, finished, front, run_search
+from prism_photonics.explore.space import choice_of, knobs, spec_of, usual_choices
+from prism_photonics.spec import load_spec
+from prism_photonics.units import InputError
+from prism_photonics.workflow.explore import explore_designs, spread
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return load_spec("bank_32x256")
+
+
+@pytest.fixture(scope="module")
+def search(demo, tmp_path_factory):
+    """Energy and area of the demonstrator, whose designs cost no recall to judge."""
+    storage = f"sqlite:///{tmp_path_factory.mktemp('search') / 'study.db'}"
+    return Search(demo, objectives_of("energy,area"), 1, storage)
+
+
+@pytest.fixture(scope="module")
+def study(search):
+    return run_search(search, trials=26)
+
+
+def test_a_spec_read_as_a_choice_is_nearly_itself_again(bank):
+    again = spec_of(bank, choice_of(bank))
+    assert again.chip == bank.chip
+    assert ring_figures(again).q_loaded == pytest.approx(ring_figures(bank).q_loaded, rel=0.01)
+    assert again.drive.max_voltage_V == pytest.approx(bank.drive.max_voltage_V, abs=0.1)
+    assert again.waveguide.bend_radius_um == bank.waveguide.bend_radius_um
+    assert check(again).feasible
+
+
+def test_every_usual_choice_is_a_chip_of_the_wanted_size_on_every_film(demo):
+    for process in ("tfln600", "lnoi400", "ltoi300"):
+        base = demo.model_copy(update={"process": process})
+        for choice in usual_choices(base):
+            made = spec_of(base, choice)
+            assert (made.chip.rows, made.chip.rings, made.process) == (8, 8, process)
+            assert ring_figures(made).q_loaded == pytest.approx(float(choice["q_loaded"]), rel=0.05)
+
+
+def test_two_rails_take_twice_the_channels_for_as_many_dimensions(demo):
+    choice = choice_of(demo) | {"encoding": "dual_rail", "buses": 2}
+    made = spec_of(demo, choice)
+    assert (made.chip.buses, made.chip.channels) == (2, 8)
+
+
+def test_a_narrower_band_costs_longer_symbols(bank):
+    slow, fast = (spec_of(bank, choice_of(bank) | {"bandwidth_GHz": hertz}) for hertz in (0.05, 0.1))
+    assert slow.system.modulator_pJ_symbol == pytest.approx(2.0 * fast.system.modulator_pJ_symbol)
+
+
+def test_the_bank_s_recall_in_closed_form_is_what_its_dies_were_measured_to_have(bank):
+    # benchmarks/results/bank_recall.json: 0.921 ± 0.013 over 20 dies with coherent rows and whole receivers.
+    assert expected_recall(bank, 32) == pytest.approx(0.921, abs=0.02)
+    assert expected_recall(bank, 32, smooth=True) == pytest.approx(expected_recall(bank, 32), abs=0.01)
+
+
+@pytest.mark.parametrize("change", [{"comb": {"line_power_dBm": -5.0}}, {"detector": {"bandwidth_GHz": 10.0}}])
+def test_less_light_or_more_noise_costs_recall(bank, altered, change):
+    assert expected_recall(altered(bank, **change), 32) < expected_recall(bank, 32) - 0.02
+
+
+def test_the_search_s_numbers_are_the_ledger_s(bank):
+    assert OBJECTIVES["energy"].of(bank, 32) == pytest.approx(46.84, abs=0.01)
+    assert OBJECTIVES["area"].of(bank, 32) == pytest.approx(541.0, abs=0.1)
+
+
+def test_a_share_of_good_dies_is_a_share(four_rows):
+    assert 0.0 <= OBJECTIVES["yield"].of(four_rows, 1) <= 1.0
+
+
+def test_no_design_of_the_front_is_beaten_and_all_pass_the_check(search, study):
+    found = front(search, study)
+    assert found
+    for design in found:
+        assert check(design.spec).feasible
+        assert not any(dominates(other, design.values) for other in feasible_values(study))
+
+
+def test_a_search_goes_on_where_it_was_and_does_nothing_when_it_is_done(search, study):
+    before = finished(study)
+    assert finished(run_search(search, trials=before)) == before
+    assert finished(run_search(search, trials=before + 3)) == before + 3
+
+
+def test_polished_designs_are_written_as_specs_that_pass_the_check(search, study, tmp_path):
+    numbers = explore_designs(search, tmp_path, trials=finished(study))
+    assert {path.name for path in tmp_path.iterdir()} == {row["spec"] for row in numbers["designs"]} | {
+        "explore.json", "pareto.svg",
+    }  # fmt: skip
+    found = {design.number: design for design in spread(front(search, study))}
+    for row in numbers["designs"]:
+        made = load_spec(tmp_path / row["spec"])
+        assert check(made).feasible
+        assert OBJECTIVES["energy"].of(made, 1) == pytest.approx(row["energy"])
+        was = found[row["trial"]].values
+        assert all(np.array([row["energy"], row["area"]]) <= np.array(was) + 1e-12)
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_storage_make_one_study(demo, tmp_path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    search = Search(demo, objectives_of("energy,area"), 1, storage)
+    code = (
+        "from prism_photonics.spec import load_spec; from prism_photonics.explore.search import *; "
+        "from prism_photonics.explore.objectives import objectives_of; "
+        f"run_search(Search(load_spec('demo_8x8'), objectives_of('energy,area'), 1, {storage!r}, 1), trials=5)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as other:
+        study = run_search(search, trials=5)
+        assert other.wait(120) == 0
+    numbers = [trial.number for trial in study.get_trials(deepcopy=False)]
+    assert finished(study) >= 5
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("recall,enegy", "'enegy' does not exist, want some of recall, energy, area, yield; did you mean 'energy'?"),
+        ("", "want each of recall, energy, area, yield at most once"),
+        ("area,area", "want each of recall, energy, area, yield at most once"),
+    ],
+)
+def test_objectives_that_do_not_exist_are_refused_in_one_line(names, told):
+    with pytest.raises(InputError) as refused:
+        objectives_of(names)
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_storage_of_another_study_is_refused_in_one_line(search, study, demo, altered):
+    other = Search(demo, objectives_of("recall,area"), 1, search.storage)
+    with pytest.raises(InputError, match=r"holds another study of demo_8x8 .*choose another storage"):
+        other.study()
+    with pytest.raises(InputError, match=r"holds another study, 'prism demo_8x8'"):
+        Search(altered(demo, name="another"), search.objectives, 1, search.storage).study()
+
+
+@pytest.mark.parametrize("storage", ["nonsense", "sqlite:////nowhere/at/all/study.db", "oracle://nobody"])
+def test_a_storage_that_cannot_be_used_is_refused_in_one_line(demo, storage):
+    with pytest.raises(InputError, match=r"--storage .*cannot be used") as refused:
+        Search(demo, objectives_of("area"), 1, storage).study()
+    assert "\n" not in str(refused.value)
+
+
+def test_no_trial_and_too_many_blocks_are_refused(search, demo):
+    with pytest.raises(InputError, match="explore: trials = 0, want 1 or more"):
+        run_search(search, trials=0)
+    with pytest.raises(InputError, match="--k 8: want 1 to 7, less than the 8 rows"):
+        blocks_of(demo, 8)
+
+
+def test_numbers_of_a_choice_lie_within_their_ranges(bank):
+    for knob in knobs(bank):
+        value = choice_of(bank)[knob.name]
+        assert value in knob.options if knob.options else knob.low <= float(value) <= knob.high
