@@ -1,5 +1,6 @@
 """A study's batches on a cluster of dask workers: what a lost worker had is computed by others, all is kept here."""
 
+import logging
 from itertools import islice
 from typing import Any
 
@@ -39,6 +40,8 @@ def run_on_cluster(
     Raises:
         InputError: Nobody answers at the address, no worker comes, the scheduler goes away, or a batch fails.
     """
+    # What a lost connection means is told in one line here, not by its client's traceback.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     kept = f"what was finished is kept in {store.path}: start the scheduler again and give the same command"
     try:
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
@@ -83,7 +86,7 @@ def _hand_out(client: Client, plan: YieldPlan, store: DieStore, seen: Seen) -> N
         threads: Any = client.nthreads()
         return AHEAD * max(sum(threads.values()), 1)
 
-    finished = as_completed([submit(number) for number in islice(missing, window())])
+    finished = as_completed([submit(number) for number in islice(missing, window())], loop=client.loop)
     for future in finished:
         number = running.pop(future)
         try:

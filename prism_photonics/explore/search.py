@@ -22,7 +22,7 @@ from prism_photonics.units import InputError
 
 with asked_by("prism explore"):
     import optuna
-    import sqlalchemy
+    import sqlalchemy.event
     import sqlalchemy.exc
 
 POPULATION = 60
