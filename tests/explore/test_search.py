@@ -98,6 +98,7 @@ def test_a_search_goes_on_where_it_was_and_does_nothing_when_it_is_done(search, 
 
 def test_polished_designs_are_written_as_specs_that_pass_the_check(search, study, tmp_path, monkeypatch):
     monkeypatch.setattr("prism_photonics.workflow.explore.MOST_DESIGNS", 1)
+    monkeypatch.setattr("prism_photonics.explore.refine.STEPS", 2)
     numbers = explore_designs(search, tmp_path, trials=finished(study))
     assert {path.name for path in tmp_path.iterdir()} == {row["spec"] for row in numbers["designs"]} | {
         "explore.json", "pareto.svg",
