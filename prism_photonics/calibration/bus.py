@@ -20,15 +20,16 @@ from prism_photonics.units import PM_PER_UM
 class BusSurvey:
     """Buses as designed, with their readings.
 
-    Unknowns travel as one flat vector a bus, in the order of `Unknowns`.
+    Unknowns travel as one flat vector a bus, in the order of `Unknowns`. A channel may be read at several wavelengths,
+    all channels at equally many: its ``nodes`` stand one after the other on the axis of wavelengths.
 
     Attributes:
         channel_of_ring: The channel that the ring at each place serves. Rings, voltages and drift count by place.
         rings: Designed rings, leaves (buses, rings).
         paths: Designed bus segments, leaves (buses, 2, rings + 1); see `BankParams`.
-        gain_A: Designed current of each line, fully lit and fully passed.
+        gain_A: Designed current at each wavelength, fully lit and fully passed.
         scatter: Standard deviation that one unit of each unknown stands for.
-        volts: Voltages that act while each channel is read, in V.
+        volts: Voltages that act during each reading, in V.
         drift_pm: How far each ring has drifted meanwhile, in pm.
         current_A: Dark-corrected readings, 0 where one carries no weight.
         noise_A: Their expected standard deviations; infinite where a reading carries no weight.
@@ -38,18 +39,23 @@ class BusSurvey:
     channel_of_ring: Int[ndarray, "buses rings"]
     rings: RingParams
     paths: PathParams
-    gain_A: Float[ndarray, "buses channels"]
+    gain_A: Float[ndarray, "buses wavelengths"]
     scatter: Scatter
-    volts: Float[ndarray, "buses settings channels rings"]
-    drift_pm: Float[ndarray, "buses settings channels rings"]
-    current_A: Float[ndarray, "buses settings channels"]
-    noise_A: Float[ndarray, "buses settings channels"]
+    volts: Float[ndarray, "buses settings wavelengths rings"]
+    drift_pm: Float[ndarray, "buses settings wavelengths rings"]
+    current_A: Float[ndarray, "buses settings wavelengths"]
+    noise_A: Float[ndarray, "buses settings wavelengths"]
     light: "Light"
 
     @property
     def count(self) -> int:
         """Number of buses."""
         return self.current_A.shape[0]
+
+    @property
+    def nodes(self) -> int:
+        """Wavelengths of each channel."""
+        return self.current_A.shape[2] // self.rings.t1.shape[1]
 
     def take(self, index: Int[ndarray, " some"]) -> "BusSurvey":
         """Some of the buses, in that order; one may be taken more than once."""
@@ -59,14 +65,14 @@ class BusSurvey:
         """The same readings with an added standard deviation, in units of full light."""
         return self.with_noise(np.hypot(self.noise_A, blur * self.gain_A[:, None, :])) if blur else self
 
-    def with_noise(self, noise_A: Float[ndarray, "buses settings channels"]) -> "BusSurvey":
+    def with_noise(self, noise_A: Float[ndarray, "buses settings wavelengths"]) -> "BusSurvey":
         """The same readings with other standard deviations, in A."""
         return replace(self, noise_A=noise_A)
 
     def moved(
         self,
-        volts: Float[ndarray, "buses settings channels rings"],
-        drift_pm: Float[ndarray, "buses settings channels rings"],
+        volts: Float[ndarray, "buses settings wavelengths rings"],
+        drift_pm: Float[ndarray, "buses settings wavelengths rings"],
     ) -> "BusSurvey":
         """The same readings, taken at other acting voltages in V and drifts in pm."""
         return replace(self, volts=volts, drift_pm=drift_pm)
@@ -74,12 +80,15 @@ class BusSurvey:
     def model(self, flat: Float[ndarray, "buses unknowns"]) -> RowModel:
         """The buses that the unknowns describe."""
         unknowns = unravel(flat, self.rings.t1.shape[1])
-        return row_model(unknowns, self.rings, self.paths, gain_A=self.gain_A, scatter=self.scatter)
+        # A line's gain is that of all its wavelengths together.
+        by_line = self.gain_A.reshape(self.count, -1, self.nodes)
+        gain_A = by_line[..., 0] if self.nodes == 1 else np.exp(np.log(by_line).mean(2))
+        return row_model(unknowns, self.rings, self.paths, gain_A=gain_A, scatter=self.scatter)
 
 
 @dataclass(frozen=True)
 class Light:
-    """Known factors of each bus's transmission at each channel's wavelength; see `circuit.prepared` for the terms.
+    """Known factors of each bus's transmission at each wavelength; see `circuit.prepared` for the terms.
 
     Attributes:
         half_turn: e^{jφ/2} of the untuned rings, without their loss.
@@ -89,15 +98,15 @@ class Light:
         rad_pm: Round-trip phase of one pm of resonance shift, in rad/pm.
     """
 
-    half_turn: Complex[ndarray, "buses rings channels"]
-    load: Complex[ndarray, "buses gaps channels"]
-    through: Float[ndarray, "buses channels"]
-    drop: Float[ndarray, "buses channels"]
+    half_turn: Complex[ndarray, "buses rings wavelengths"]
+    load: Complex[ndarray, "buses gaps wavelengths"]
+    through: Float[ndarray, "buses wavelengths"]
+    drop: Float[ndarray, "buses wavelengths"]
     rad_pm: Float[ndarray, "buses rings"]
 
     @classmethod
-    def of(cls, wl_um: Float[ndarray, " channels"], rings: RingParams, paths: PathParams) -> "Light":
-        """Compute them from the channels' wavelengths in µm, which all buses share, and designed rings and segments."""
+    def of(cls, wl_um: Float[ndarray, " wavelengths"], rings: RingParams, paths: PathParams) -> "Light":
+        """Compute them from wavelengths in µm, which all buses share, and designed rings and segments."""
 
         def turned(path: RingParams | PathParams) -> Float[ndarray, "..."]:
             return path_phase(wl_um, path.opl_um[..., None], path.gpl_um[..., None], path.wl0_um[..., None])

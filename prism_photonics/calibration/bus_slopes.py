@@ -43,22 +43,22 @@ class Slopes:
         by_volt: Slopes by the voltage of each ring, its neighbours' crosstalk included, in A/V.
     """
 
-    current_A: Float[ndarray, "buses settings channels"]
-    by_unknown: Float[ndarray, "buses unknowns settings channels"]
-    by_shift: Float[ndarray, "buses rings settings channels"]
-    by_volt: Float[ndarray, "buses rings settings channels"]
+    current_A: Float[ndarray, "buses settings wavelengths"]
+    by_unknown: Float[ndarray, "buses unknowns settings wavelengths"]
+    by_shift: Float[ndarray, "buses rings settings wavelengths"]
+    by_volt: Float[ndarray, "buses rings settings wavelengths"]
 
 
 @dataclass(frozen=True)
 class _Ring:
     """A ring in front of its load, as of the module's equations."""
 
-    u: Complex[ndarray, "buses settings channels"]
-    kh: Complex[ndarray, "buses settings channels"]
-    gamma: Complex[ndarray, "buses settings channels"]
-    inverse: Complex[ndarray, "buses settings channels"]
-    numerator: Complex[ndarray, "buses settings channels"]
-    rho: Complex[ndarray, "buses settings channels"]
+    u: Complex[ndarray, "buses settings wavelengths"]
+    kh: Complex[ndarray, "buses settings wavelengths"]
+    gamma: Complex[ndarray, "buses settings wavelengths"]
+    inverse: Complex[ndarray, "buses settings wavelengths"]
+    numerator: Complex[ndarray, "buses settings wavelengths"]
+    rho: Complex[ndarray, "buses settings wavelengths"]
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,24 @@ class _Solved:
     unknowns: Unknowns
     params: RingParams
     c: Complex[ndarray, "buses gaps"]
-    volts: Float[ndarray, "buses rings settings channels"]
-    acting: Float[ndarray, "buses rings settings channels"]
+    volts: Float[ndarray, "buses rings settings wavelengths"]
+    acting: Float[ndarray, "buses rings settings wavelengths"]
     rings: list[_Ring]
-    entrance: Complex[ndarray, "buses settings channels"]
-    gain_A: Float[ndarray, "buses 1 channels"]
-    through: Float[ndarray, "buses settings channels"]
-    drop: Float[ndarray, "buses 1 channels"]
+    entrance: Complex[ndarray, "buses settings wavelengths"]
+    gain_A: Float[ndarray, "buses 1 wavelengths"]
+    through: Float[ndarray, "buses settings wavelengths"]
+    drop: Float[ndarray, "buses 1 wavelengths"]
     drop_ratio: Float[ndarray, "buses 1 1"]
 
     @property
-    def current_A(self) -> Float[ndarray, "buses settings channels"]:
+    def current_A(self) -> Float[ndarray, "buses settings wavelengths"]:
         """The currents of all readings."""
         return self.gain_A * (self.through - self.drop_ratio * self.drop * _power(self.entrance))
 
 
 def readings_A(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool = False
-) -> Float[ndarray, "buses settings channels"]:
+) -> Float[ndarray, "buses settings wavelengths"]:
     """The currents that the unknowns predict, in A.
 
     Args:
@@ -157,9 +157,9 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
     by[:, places["crosstalk"]] = scatter.crosstalk * (
         by_acting[:, 1:] * volts[:, :-1] + by_acting[:, :-1] * volts[:, 1:]
     )
-    current_A, lines = bus.current_A, np.arange(bus.through.shape[-1])
+    current_A, wavelengths = bus.current_A, np.arange(bus.through.shape[-1])
     # A line's gain is seen by its own readings alone.
-    by[:, places["gain"]][:, lines, :, lines] = scatter.gain * np.moveaxis(current_A, -1, 0)
+    by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
     by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * bus.drop * _power(bus.entrance)
     return Slopes(current_A, by, by_shift, by_volt)
 
@@ -208,7 +208,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
         acting=acting,
         rings=rings[::-1],
         entrance=rho,
-        gain_A=(survey.gain_A * np.exp(scatter.gain * unknowns.gain))[:, None, :],
+        gain_A=(survey.gain_A * np.exp(scatter.gain * np.repeat(unknowns.gain, survey.nodes, axis=1)))[:, None, :],
         through=light.through[:, None, :] * power,
         drop=light.drop[:, None, :],
         drop_ratio=_each(1.0 + scatter.drop_ratio * unknowns.drop_ratio),

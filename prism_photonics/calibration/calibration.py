@@ -219,7 +219,11 @@ def from_survey(
     if start is None and (head := head_of(survey, spec)) is not None:
         start = head_start(head, spec, key=key)
     use = readings.use
-    dark_A, leak = dark_and_leak(survey.dark_A.values, readings.current_A, trusted=use.whole_rows)
+    if readings.laser is None:
+        dark_A, leak = dark_and_leak(survey.dark_A.values, readings.current_A, trusted=use.whole_rows)
+    else:
+        # A laser that is off is dark.
+        dark_A, leak = np.nan_to_num(survey.dark_A.values).mean(0), 0.0
     fit, drift = fit_survey(survey, spec, readings, key=key, start=start)
     calibration = _from_fit(
         fit,
@@ -228,6 +232,7 @@ def from_survey(
         leak=leak,
         triggers=int(survey.attrs["triggers"]),
         spec=spec,
+        modulated=readings.laser is None,
     )
     found = {"excluded": use.excluded, "film": drift.film, "channel_of_ring": own}
     return dataclasses.replace(calibration, **{name: jnp.asarray(value) for name, value in found.items()})
@@ -279,12 +284,14 @@ def _from_fit(
     leak: float,
     triggers: int,
     spec: ChipSpec,
+    modulated: bool = True,
 ) -> Calibration:
     shape = fit.model.gain_A.shape
     gain_A = np.asarray(fit.model.gain_A).reshape(shape[0], -1)
     line = np.exp(np.log(gain_A).mean(0))
     # On the modulators' grid, or full light would not be what the calibration says it is.
-    light_scale = modulate(line.min() / line, spec.modulator.dac_bits)
+    # One laser without a modulator is read at full power, and its lines are weighed as they are.
+    light_scale = modulate(line.min() / line, spec.modulator.dac_bits) if modulated else np.ones_like(line)
     return Calibration(
         rows=fit.model,
         estimate=fit.unknowns,

@@ -57,7 +57,7 @@ def descend(
 
 def misfits(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool = False
-) -> Float[ndarray, "buses settings channels"]:
+) -> Float[ndarray, "buses settings wavelengths"]:
     """Misfits over noise of all readings; ``relaxed`` as of `descend`."""
     return (readings_A(survey, flat, relaxed=relaxed) - survey.current_A) / survey.noise_A
 

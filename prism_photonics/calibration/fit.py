@@ -152,7 +152,8 @@ def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Bus
         variance = np.diagonal(np.linalg.inv(normal(by, rings)), axis1=1, axis2=2)
         # Unmodelled physics shows as χ² above one; the error bars grow with it.
         std = np.sqrt(variance * np.maximum(chi2, 1.0)[:, None])
-        misfit = ((error_A / buses.model(x).gain_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
+        full_A = np.repeat(buses.model(x).gain_A, buses.nodes, axis=1)
+        misfit = ((error_A / full_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
         return std, np.sqrt(misfit), chi2
 
     std, residual_rms, chi2 = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)

@@ -59,16 +59,20 @@ def _alone(survey: BusSurvey) -> BusSurvey:
     def ring_by_ring(leaf: Shaped[ndarray, "buses rings ..."]) -> Shaped[ndarray, "singles 1 ..."]:
         return leaf.reshape(-1, 1, *leaf.shape[2:])
 
-    def by_setting(leaf: Float[ndarray, "buses rings settings"]) -> Float[ndarray, "singles settings 1"]:
-        return leaf.reshape(-1, leaf.shape[2])[:, :, None]
+    def by_setting(
+        leaf: Float[ndarray, "buses rings nodes settings"],
+    ) -> Float[ndarray, "singles settings nodes"]:
+        return np.moveaxis(leaf, 3, 2).reshape(own.size, leaf.shape[3], -1)
 
-    gain_A = survey.gain_A[bus, own]
-    counts = np.isfinite(survey.noise_A[bus, :, own])
-    noise_A = np.where(counts, NEIGHBOURS * gain_A[:, :, None], np.inf)
-    half_turn, one = survey.light.half_turn[bus, places, own], np.ones((own.size, 1))
+    # A ring is read at all wavelengths of its channel.
+    bus, seen = bus[..., None], own[..., None] * survey.nodes + np.arange(survey.nodes)
+    gain_A = survey.gain_A[bus, seen]
+    noise_A = np.moveaxis(survey.noise_A[bus, :, seen], 3, 2)
+    noise_A = np.where(np.isfinite(noise_A), NEIGHBOURS * gain_A[:, :, None], np.inf)
+    half_turn, one = survey.light.half_turn[bus, places[:, None], seen], np.ones((own.size, survey.nodes))
     light = Light(
-        half_turn=ring_by_ring(half_turn)[..., None],
-        load=np.zeros((own.size, 0, 1), dtype=complex),
+        half_turn=ring_by_ring(half_turn),
+        load=np.zeros((own.size, 0, survey.nodes), dtype=complex),
         through=one,
         drop=one,
         rad_pm=ring_by_ring(survey.light.rad_pm),
@@ -78,12 +82,12 @@ def _alone(survey: BusSurvey) -> BusSurvey:
         rings=jax.tree.map(ring_by_ring, survey.rings),
         # Without neighbours a bus does nothing but pass light: they are not looked at.
         paths=jax.tree.map(lambda leaf: np.repeat(leaf, own.shape[1], axis=0), survey.paths),
-        gain_A=ring_by_ring(gain_A),
+        gain_A=gain_A.reshape(own.size, -1),
         scatter=survey.scatter,
-        volts=by_setting(survey.volts[bus, :, own, places])[..., None],
-        drift_pm=by_setting(survey.drift_pm[bus, :, own, places])[..., None],
-        current_A=by_setting(survey.current_A[bus, :, own]),
-        noise_A=by_setting(noise_A),
+        volts=by_setting(survey.volts[bus, :, seen, places[:, None]])[..., None],
+        drift_pm=by_setting(survey.drift_pm[bus, :, seen, places[:, None]])[..., None],
+        current_A=by_setting(survey.current_A[bus, :, seen]),
+        noise_A=noise_A.reshape(own.size, -1, survey.nodes),
         light=light,
     )
 
@@ -98,14 +102,15 @@ def _lowest_stretches(alone: BusSurvey, offsets: Float[ndarray, " points"]) -> I
 def _grid_costs(alone: BusSurvey, offsets: Float[ndarray, " points"]) -> Float[ndarray, "singles points"]:
     """Squared misfits over noise of each ring as designed, at each offset in units of the scatter."""
     ring, light = alone.rings, alone.light
-    volts = alone.volts[:, :, 0, 0]
-    phase0 = 2.0 * np.angle(light.half_turn[:, 0]) + light.rad_pm * (
-        ring.slope_pm_V * volts + alone.drift_pm[:, :, 0, 0]
-    )
+    # A reading is one setting at one wavelength.
+    shift_pm = ring.slope_pm_V[..., None] * alone.volts[..., 0] + alone.drift_pm[..., 0]
+    phase0 = 2.0 * np.angle(light.half_turn) + light.rad_pm[..., None] * shift_pm
+    phase0 = phase0.reshape(alone.count, -1)
     x = np.cos(phase0[:, None, :] + (alone.scatter.offset_pm * offsets)[:, None] * light.rad_pm[:, :, None])
     t1, t2, a = (part[:, :, None] for part in (ring.t1, ring.t2, ring.a))
     turn = t1 * t2 * a
     dropped = (1.0 - t1**2) * (1.0 - t2**2) * a
     balanced = (t1**2 + (t2 * a) ** 2 - dropped - 2.0 * turn * x) / (1.0 + turn**2 - 2.0 * turn * x)
     wanted, weight = alone.current_A / alone.gain_A[:, None, :], alone.gain_A[:, None, :] / alone.noise_A
-    return (((balanced - wanted[:, None, :, 0]) * weight[:, None, :, 0]) ** 2).sum(2)
+    wanted, weight = (part.reshape(alone.count, 1, -1) for part in (wanted, weight))
+    return (((balanced - wanted) * weight) ** 2).sum(2)

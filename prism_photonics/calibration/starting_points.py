@@ -97,7 +97,8 @@ def pieced_start(
     flat[:, 0] = lowest
     many = survey.take(np.repeat(np.arange(count), STARTS))
     scouts = through_blurs(many, flat.reshape(count * STARTS, -1), SCOUTING_BLURS)
-    missed = (misfits(many.blurred(SCOUTING_BLURS[-1]), scouts) ** 2).mean(1).reshape(count, STARTS, -1)
+    missed = (misfits(many.blurred(SCOUTING_BLURS[-1]), scouts) ** 2).mean(1)
+    missed = missed.reshape(count, STARTS, rings, survey.nodes).mean(3)
     scouts = scouts.reshape(flat.shape)
     pieced = np.stack([piece_together(fits, by_channel) for fits, by_channel in zip(scouts, missed, strict=True)])
     best = scouts[np.arange(count), missed.sum(2).argmin(1)]

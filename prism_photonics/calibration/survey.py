@@ -30,6 +30,8 @@ PROBES = (-0.8, -0.4, 0.0, 0.4, 0.8)
 # Share of a survey's settings with which the fit begins while the others are read; that many at least, which is more
 # readings than unknowns. Design choices.
 HEAD, FEWEST_HEAD_SETTINGS = 0.75, 10
+SPECTRUM = "spectrum_A"
+"""What a survey with a tunable laser has, and one with a comb has not: see `spectra`."""
 # The dark level is subtracted from every channel's reading, so it is averaged so many times longer.
 DARK_FACTOR = 4
 
@@ -136,11 +138,7 @@ def survey_and_faults(
 
     ``at_head`` is given the survey's first settings, as of `head_of`, as soon as they are read.
     """
-    if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.rings):
-        raise InputError(
-            f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.rings}; "
-            "calibrate with the chip's own spec"
-        )
+    require_same_shape(chip, spec)
     settings = settings_for(spec) if settings is None else settings
     averages = averages_for(spec) if averages is None else averages
     if settings < 1:
@@ -183,8 +181,24 @@ def survey_and_faults(
     return survey, faults
 
 
+def require_same_shape(chip: AbstractChip, spec: ChipSpec) -> None:
+    """Refuse a chip that does not have the spec's rows and rings.
+
+    Raises:
+        InputError: It has others.
+    """
+    if (chip.rows, chip.channels) != (spec.chip.rows, spec.chip.rings):
+        raise InputError(
+            f"calibrate: the chip is {chip.rows}×{chip.channels}, the spec {spec.chip.rows}×{spec.chip.rings}; "
+            "calibrate with the chip's own spec"
+        )
+
+
 def head_of(survey: Dataset, spec: ChipSpec) -> Dataset | None:
     """The first settings of a survey, as if it had ended there; None where they are too few to tell anything."""
+    if SPECTRUM in survey:
+        # Of spectra few settings tell enough: their fit begins when all are read.
+        return None
     probes = int(survey.attrs.get("probes", 0))
     settings = head_settings(survey.sizes["setting"] - probes)
     if not settings:

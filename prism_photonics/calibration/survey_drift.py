@@ -6,11 +6,15 @@ variable projection: the rows' unknowns are eliminated from the linearised least
 step of all unknowns at once. The prior is the spec's drift, an Ornstein–Uhlenbeck process. What the film relaxes
 meanwhile follows from the voltages that it was given, up to one factor that is estimated too.
 
+A tunable laser misses its wavelength by as much in all rows at each reading, which shifts all rings alike: one more
+temperature so to say, that forgets at once. It is estimated, and eliminated, with the others.
+
 Source of the elimination: G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 413 (1973).
 """
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -36,19 +40,20 @@ class SurveyDrift:
     """Path of the shared part of a chip's `DriftState` through a survey.
 
     Attributes:
-        time_s: When each reading was taken, (settings, rings).
-        temperatures: At each reading, as of `DriftState`.
+        time_s: When each reading was taken, bus by bus and channel by channel.
+        temperatures: At each reading, as of `DriftState`; of a survey with a tunable laser also the shift in pm by
+            which the laser missed.
         film: The film's factor, as of `DriftState`.
     """
 
-    time_s: Float[ndarray, "settings rings"]
-    temperatures: Float[ndarray, "settings rings 3"]
+    time_s: Float[ndarray, "settings wavelengths"]
+    temperatures: Float[ndarray, "settings wavelengths patterns"]
     film: float
 
     @classmethod
-    def none(cls, time_s: Float[ndarray, "settings rings"]) -> "SurveyDrift":
+    def none(cls, time_s: Float[ndarray, "settings wavelengths"], *, patterns: int = 3) -> "SurveyDrift":
         """No drift, on a film as its profile says."""
-        return cls(time_s, np.zeros((*time_s.shape, 3)), 0.0)
+        return cls(time_s, np.zeros((*time_s.shape, patterns)), 0.0)
 
 
 def film_after(survey: Dataset, spec: ChipSpec) -> FilmCharge:
@@ -61,17 +66,17 @@ def film_after(survey: Dataset, spec: ChipSpec) -> FilmCharge:
 
 
 def lost_volts(
-    volts: Float[ndarray, "settings rows rings"], time_s: Float[ndarray, "settings rings"], spec: ChipSpec
-) -> Float[ndarray, "rows buses settings channels channels"]:
-    """Voltage in V that each ring of a bus has lost to the film while each channel of the bus is read."""
+    volts: Float[ndarray, "settings rows rings"], time_s: Float[ndarray, "settings wavelengths"], spec: ChipSpec
+) -> Float[ndarray, "rows buses settings readings channels"]:
+    """Voltage in V that each ring of a bus has lost to the film during each reading of the bus."""
     rows, buses, channels = spec.chip.rows, spec.chip.buses, spec.chip.channels
-    film, now_s = FilmCharge(spec.profile, volts.shape[1:]), time_s.min()
-    lost = np.empty((rows, buses, *time_s.shape[:1], channels, channels))
+    film, now_s, readings = FilmCharge(spec.profile, volts.shape[1:]), time_s.min(), time_s.shape[1] // buses
+    lost = np.empty((rows, buses, *time_s.shape[:1], readings, channels))
     for m in range(time_s.shape[0]):
         for c in np.argsort(time_s[m]):
             film.advance(max(time_s[m, c] - now_s, 0.0), volts[m])
             now_s = max(time_s[m, c], now_s)
-            b, own = divmod(int(c), channels)
+            b, own = divmod(int(c), readings)
             lost[:, b, m, own] = film.lost_V.reshape(rows, buses, channels)[:, b]
     return lost
 
@@ -84,18 +89,20 @@ class DriftTerms:
         patterns_pm: Shift of each ring by one unit of each shared temperature, in pm.
         volts: Voltages of the survey, in V.
         lost_V: Part of them that the film has lost by its profile, in V.
+        laser_pm: Standard deviation of the shift by which the laser missed at each reading, in pm; none of a comb.
     """
 
-    patterns_pm: Float[ndarray, "all 3 channels"]
+    patterns_pm: Float[ndarray, "all patterns channels"]
     volts: Float[ndarray, "all settings channels"]
-    lost_V: Float[ndarray, "all settings channels channels"]
+    lost_V: Float[ndarray, "all settings wavelengths channels"]
+    laser_pm: Float[ndarray, "settings wavelengths"] | None = None
 
     def applied(self, survey: BusSurvey, drift: SurveyDrift) -> BusSurvey:
         """The survey with the drift's shifts, and the voltages that act, in its readings."""
-        settings, lines, _ = drift.temperatures.shape
-        channels = self.volts.shape[2]
-        shared = drift.temperatures.reshape(settings, lines // channels, channels, 3)
-        patterns_pm = self.patterns_pm.reshape(-1, lines // channels, 3, channels)
+        settings, lines, patterns = drift.temperatures.shape
+        readings, channels = self.lost_V.shape[2:]
+        shared = drift.temperatures.reshape(settings, lines // readings, readings, patterns)
+        patterns_pm = self.patterns_pm.reshape(-1, lines // readings, patterns, channels)
         drift_pm = np.einsum("mbcp,nbpr->nbmcr", shared, patterns_pm).reshape(self.lost_V.shape)
         acting = self.volts[:, :, None, :] - (1.0 + drift.film) * self.lost_V
         return survey.moved(acting, drift_pm)
@@ -120,7 +127,8 @@ def update_drift(
     """
     equations = _Equations.of(survey, flat, terms=terms, drift=drift, spec=spec)
     step = _cho_solve(np.linalg.cholesky(equations.normal), equations.right)
-    found = equations.spread @ (equations.before + step[:-1].reshape(3, -1)).T
+    after = np.split(equations.before + step[:-1], np.cumsum([spread.shape[1] for spread in equations.spreads])[:-1])
+    found = np.stack([spread @ level for spread, level in zip(equations.spreads, after, strict=True)], axis=1)
     return SurveyDrift(drift.time_s, found.reshape(drift.temperatures.shape), drift.film + float(step[-1]))
 
 
@@ -136,19 +144,20 @@ def drift_std(
     import scipy.sparse
 
     equations = _Equations.of(survey, flat, terms=terms, drift=drift, spec=spec)
-    buses, lines = spec.chip.buses, drift.time_s.size // spec.chip.buses
+    buses, lines, patterns = spec.chip.buses, drift.time_s.size // spec.chip.buses, len(equations.spreads)
     # Covariance of what the drift is at a bus's readings: temperatures one pattern after the other, then the film.
     covariance = np.linalg.inv(equations.normal)
     of_bus = []
     for readings in _readings_of_bus(drift.time_s.shape, spec):
-        at = scipy.sparse.block_diag([equations.spread[readings]] * 3 + [np.ones((1, 1))], format="csr")
+        parts = [spread[readings] for spread in equations.spreads]
+        at = scipy.sparse.block_diag([*parts, np.ones((1, 1))], format="csr")
         of_bus.append(at @ (at @ covariance).T)
 
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some unknowns"]]:
         by = _ByDrift.of(survey, flat, terms, some=some)
         moved = np.linalg.solve(by.normal, by.rows)
-        slopes = np.empty((*moved.shape[:2], 3 * lines + 1))
-        for p in range(3):
+        slopes = np.empty((*moved.shape[:2], patterns * lines + 1))
+        for p in range(patterns):
             slopes[..., p * lines : (p + 1) * lines] = moved * by.shared[:, None, :, p]
         slopes[..., -1] = (moved @ by.film[..., None])[..., 0]
         spread = np.concatenate([one @ of_bus[number % buses] for one, number in zip(slopes, some, strict=True)])
@@ -164,14 +173,15 @@ class _Equations:
     Attributes:
         normal: Normal matrix with the prior.
         right: Right-hand side.
-        before: The last estimate at the knots.
-        spread: Weights of the knots in each reading, in the order of (setting, ring), a SciPy sparse array.
+        before: The last estimate at the knots, one pattern after the other.
+        spreads: Of each pattern the weights of its knots in each reading, in the order of (setting, wavelength), a
+            SciPy sparse array.
     """
 
     normal: Float[ndarray, "unknowns unknowns"]
     right: Float[ndarray, " unknowns"]
-    before: Float[ndarray, "3 knots"]
-    spread: Any
+    before: Float[ndarray, " knots"]
+    spreads: list[Any]
 
     @classmethod
     def of(
@@ -185,28 +195,26 @@ class _Equations:
     ) -> "_Equations":
         """Sum over all rows of every bus."""
         within, with_film, film, pull, film_pull = _normal(survey, flat, terms, buses=spec.chip.buses)
-        knots_s, spread = _knots(drift.time_s)
-        count = knots_s.size
-        normal, right = np.zeros((3 * count + 1, 3 * count + 1)), np.zeros(3 * count + 1)
-        parts = [slice(p * count, (p + 1) * count) for p in range(3)]
+        knots = _knots_of(drift, terms, spec)
+        spreads = [pattern.spread for pattern in knots]
+        ends = np.cumsum([0] + [spread.shape[1] for spread in spreads])
+        normal, right = np.zeros((ends[-1] + 1, ends[-1] + 1)), np.zeros(ends[-1] + 1)
+        parts = [slice(first, after) for first, after in pairwise(ends)]
         for b, readings in enumerate(_readings_of_bus(drift.time_s.shape, spec)):
-            at = spread[readings]
+            at = [spread[readings] for spread in spreads]
             for p, here in enumerate(parts):
-                right[here] += at.T @ pull[b, p]
-                normal[here, -1] += at.T @ with_film[b, p]
+                right[here] += at[p].T @ pull[b, p]
+                normal[here, -1] += at[p].T @ with_film[b, p]
                 for q, there in enumerate(parts):
-                    normal[here, there] += at.T @ (at.T @ within[b, p, :, q].T).T
+                    normal[here, there] += at[p].T @ (at[q].T @ within[b, p, :, q].T).T
         normal[-1, :-1] = normal[:-1, -1]
         normal[-1, -1] = film.sum() + 1.0 / FILM_SCATTER**2
         right[-1] = film_pull.sum() - drift.film / FILM_SCATTER**2
-        prior = _ou_precision(knots_s, spec.drift.thermal_time_s)
-        order = np.argsort(drift.time_s.ravel(), kind="stable")
-        times_s, shared = drift.time_s.ravel()[order], drift.temperatures.reshape(-1, 3)[order]
-        before = np.stack([np.interp(knots_s, times_s, part) for part in shared.T])
-        for here, level in zip(parts, before, strict=True):
-            normal[here, here] += prior
-            right[here] -= prior @ level
-        return cls(normal, right, before, spread)
+        before = np.concatenate([pattern.before for pattern in knots])
+        for here, pattern in zip(parts, knots, strict=True):
+            normal[here, here] += pattern.precision
+            right[here] -= pattern.precision @ before[here]
+        return cls(normal, right, before, spreads)
 
 
 def _readings_of_bus(shape: tuple[int, int], spec: ChipSpec) -> Int[ndarray, "buses readings"]:
@@ -230,7 +238,7 @@ class _ByDrift:
 
     misfit: Float[ndarray, "some readings"]
     rows: Float[ndarray, "some unknowns readings"]
-    shared: Float[ndarray, "some readings 3"]
+    shared: Float[ndarray, "some readings patterns"]
     film: Float[ndarray, "some readings"]
     normal: Float[ndarray, "some unknowns unknowns"]
     pull: Float[ndarray, "some unknowns"]
@@ -272,14 +280,18 @@ def _normal(
         through = by.rows.swapaxes(1, 2) @ moved
         kept, left = np.eye(readings) - through[..., :-1], by.misfit - through[..., -1]
         seen = (kept @ by.film[..., None])[..., 0]
-        within, with_film = np.zeros((buses, 3, readings, 3, readings)), np.zeros((buses, 3, readings))
-        film, pull, film_pull = np.zeros(buses), np.zeros((buses, 3, readings)), np.zeros(buses)
+        patterns = terms.patterns_pm.shape[1]
+        within, with_film = (
+            np.zeros((buses, patterns, readings, patterns, readings)),
+            np.zeros((buses, patterns, readings)),
+        )
+        film, pull, film_pull = np.zeros(buses), np.zeros((buses, patterns, readings)), np.zeros(buses)
         for b in np.unique(some % buses):
             mine = some % buses == b
             shared, here = by.shared[mine], kept[mine]
-            for p in range(3):
+            for p in range(patterns):
                 weighted = shared[:, :, p, None] * here
-                for q in range(p, 3):
+                for q in range(p, patterns):
                     within[b, p, :, q] = np.einsum("nrs,ns->rs", weighted, shared[..., q])
                     # The matrix is symmetric.
                     within[b, q, :, p] = within[b, p, :, q].T
@@ -304,7 +316,30 @@ def _cho_solve(factor: Float[ndarray, "n n"], right: Float[ndarray, "n *some"]) 
     return scipy.linalg.cho_solve((factor, True), right)
 
 
-def _knots(time_s: Float[ndarray, "settings rings"]) -> tuple[Float[ndarray, " knots"], Any]:
+class _Knots(NamedTuple):
+    """A pattern's temperature: weights of its knots in each reading, the last estimate there, and the prior."""
+
+    spread: Any
+    before: Float[ndarray, " knots"]
+    precision: Float[ndarray, "knots knots"]
+
+
+def _knots_of(drift: SurveyDrift, terms: DriftTerms, spec: ChipSpec) -> list[_Knots]:
+    """Each pattern's knots: temperatures remember, a laser's misses do not."""
+    import scipy.sparse
+
+    knots_s, spread = _knots(drift.time_s)
+    precision = _ou_precision(knots_s, spec.drift.thermal_time_s)
+    order = np.argsort(drift.time_s.ravel(), kind="stable")
+    times_s, shared = drift.time_s.ravel()[order], drift.temperatures.reshape(drift.time_s.size, -1)
+    found = [_Knots(spread, np.interp(knots_s, times_s, part[order]), precision) for part in shared.T[:3]]
+    if terms.laser_pm is not None:
+        each = scipy.sparse.eye_array(drift.time_s.size, format="csr")
+        found.append(_Knots(each, shared[:, 3], np.diag(terms.laser_pm.ravel() ** -2.0)))
+    return found
+
+
+def _knots(time_s: Float[ndarray, "settings wavelengths"]) -> tuple[Float[ndarray, " knots"], Any]:
     """Times at which the temperature is estimated, and the weights of the straight lines between them, sparse."""
     import scipy.sparse
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, Light
-from prism_photonics.calibration.bus_slopes import reading_slopes
+from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
 from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, BusFit, fit_buses, refit_buses, try_again
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
@@ -22,7 +22,10 @@ from prism_photonics.drift.state import thermal_patterns_pm
 from prism_photonics.files.datasets import Dataset
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import generator
+from prism_photonics.units import PM_PER_UM
 
+AT_THE_LINE = np.zeros(1)
+"""Where a channel is read by a comb: at its own wavelength."""
 # Turns of drift and rows, and how closely the rows are fitted in each: the elimination leaves little to a second one.
 RTOLS = (ROUGH_RTOL, ROUGH_RTOL, RTOL)
 # A bus's χ² beyond which it is taken for a wrong local minimum: of a chip that stands still, with the drift counted as
@@ -32,6 +35,8 @@ WRONG_MINIMUM, BLURRED, UNSETTLED = 4.0, 2.0, 30.0
 # With few readings and the drift not settled, more buses stand out than are wrong: those that are by far are begun anew
 # while the survey goes on, the others after it (design choice).
 OUTLYING_HEAD = 4.0
+# A laser's power within a ring's linewidth is even to so much: what seems more is a wrong minimum (design choice).
+POWER_RANGE = (0.9, 1.1)
 
 
 class RowFit(eqx.Module):
@@ -73,9 +78,7 @@ def rough_start(
     (rng,) = generator(key).spawn(1)
     if not drift_matters(head, spec):
         return fit_buses(buses, rng, wrong_chi2=WRONG_MINIMUM, rtol=ROUGH_RTOL).flat
-    return _settled(
-        buses, terms, spec, rng=rng, time_s=head.time_s.values, rtols=(ROUGH_RTOL,), outlying=OUTLYING_HEAD
-    )[0].flat
+    return _settled(buses, terms, spec, rng=rng, given=readings, rtols=(ROUGH_RTOL,), outlying=OUTLYING_HEAD)[0].flat
 
 
 def fit_survey(
@@ -99,12 +102,12 @@ def fit_survey(
         The fit and the drift, which is none where it stays below the noise.
     """
     rng, rows = generator(key), spec.chip.rows
-    time_s = survey.time_s.values
     terms, readings = _of_survey(survey, spec, given)
-    still = SurveyDrift.none(time_s)
-    if not drift_matters(survey, spec):
+    still = SurveyDrift.none(given.time_s)
+    # A laser misses by more than noise, whether the chip drifts or not.
+    if given.laser is None and not drift_matters(survey, spec):
         return RowFit.of(fit_buses(readings, rng, wrong_chi2=WRONG_MINIMUM, start=start), rows=rows), still
-    fit, drift, applied = _settled(readings, terms, spec, rng=rng, time_s=time_s, rtols=RTOLS, start=start)
+    fit, drift, applied = _settled(readings, terms, spec, rng=rng, given=given, rtols=RTOLS, start=start)
     more = drift_std(applied, fit.flat, terms=terms, drift=drift, spec=spec)
     return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), rows=rows), drift
 
@@ -115,16 +118,20 @@ def _settled(
     spec: ChipSpec,
     *,
     rng: np.random.Generator,
-    time_s: Float[ndarray, "settings rings"],
+    given: FitReadings,
     rtols: tuple[float, ...],
     start: Float[ndarray, "all unknowns"] | None = None,
     outlying: float = OUTLYING,
 ) -> tuple[BusFit, SurveyDrift, BusSurvey]:
     """Rows and drift by turns, as many as there are ``rtols``: the fit, the drift, and the readings with both."""
     # Which local minimum the bus phases are in shows with the drift counted as noise; its bottom, without.
-    took_s = float(np.ptp(time_s))
-    walked = _less_sure(readings, blur_A(took_s, spec).reshape(readings.count, 1, -1))
-    fit, drift = fit_buses(walked, rng, wrong_chi2=BLURRED, start=start, rtol=ROUGH_RTOL), SurveyDrift.none(time_s)
+    took_s = float(np.ptp(given.time_s))
+    blurred_A = np.repeat(blur_A(took_s, spec).reshape(readings.count, 1, -1), readings.nodes, axis=2)
+    if given.laser is not None:
+        blurred_A = np.hypot(blurred_A, _by_bus(given.laser.missed_A.swapaxes(1, 2), spec))
+    walked = _less_sure(readings, blurred_A)
+    drift = SurveyDrift.none(given.time_s, patterns=terms.patterns_pm.shape[1])
+    fit = fit_buses(walked, rng, wrong_chi2=BLURRED, start=start, rtol=ROUGH_RTOL)
 
     def by_pm(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some settings channels"]]:
         slopes = reading_slopes(readings.take(some), fit.flat[some])
@@ -135,6 +142,9 @@ def _settled(
     readings = _less_sure(readings, wandered_pm(took_s, spec) * flanks)
     applied = terms.applied(readings, drift)
     for turn, rtol in enumerate(rtols):
+        if given.laser is not None:
+            readings = _evened(readings, applied, fit.flat, buses=spec.chip.buses)
+            applied = terms.applied(readings, drift)
         drift = update_drift(applied, fit.flat, terms=terms, drift=drift, spec=spec)
         applied = terms.applied(readings, drift)
         fit = refit_buses(applied, fit.flat, rtol=rtol)
@@ -147,30 +157,39 @@ def bus_surveys(
     spec: ChipSpec,
     *,
     volts: Float[ndarray, "settings rows rings"],
-    current_A: Float[ndarray, "settings rings rows"],
-    noise_A: Float[ndarray, "settings rings rows"],
-    time_s: Float[ndarray, "settings rings"],
+    current_A: Float[ndarray, "settings wavelengths rows"],
+    noise_A: Float[ndarray, "settings wavelengths rows"],
+    time_s: Float[ndarray, "settings wavelengths"],
     channel_of_ring: Int[ndarray, "rows buses channels"],
+    node_pm: Float[ndarray, " nodes"] = AT_THE_LINE,
+    laser_pm: Float[ndarray, "settings wavelengths"] | None = None,
 ) -> tuple[DriftTerms, BusSurvey]:
-    """The inputs of the drift, and the readings, corrected for the film alone; leaves lead with all buses."""
+    """The inputs of the drift, and the readings, corrected for the film alone; leaves lead with all buses.
+
+    A channel may be read at several ``node_pm`` from its wavelength, by a laser that misses by ``laser_pm``.
+    """
     design = assigned_bank(spec, channel_of_ring, xp=np)
     lost_V = _flat(lost_volts(volts, time_s, spec))
-    terms = DriftTerms(_by_bus(thermal_patterns_pm(spec), spec), _by_bus(volts, spec), lost_V)
+    patterns_pm = thermal_patterns_pm(spec)
+    if laser_pm is not None:
+        patterns_pm = np.concatenate([patterns_pm, np.ones_like(patterns_pm[:1])])
+    terms = DriftTerms(_by_bus(patterns_pm, spec), _by_bus(volts, spec), lost_V, laser_pm)
     read_A, sigma_A = (_by_bus(part.swapaxes(1, 2), spec) for part in (current_A, noise_A))
+    wl_um = (design.wl_um[:, None] + node_pm / PM_PER_UM).ravel()
     rings, paths = jax.tree.map(_flat, (design.rings, design.buses))
     readings = BusSurvey(
         channel_of_ring=_flat(channel_of_ring),
         rings=rings,
         paths=paths,
-        gain_A=_flat(designed_gain_A(spec)),
+        gain_A=np.repeat(_flat(designed_gain_A(spec, laser=laser_pm is not None)), node_pm.size, axis=1),
         scatter=Scatter.from_spec(spec),
         volts=lost_V,
         drift_pm=lost_V,
         current_A=np.where(np.isfinite(sigma_A), read_A, 0.0),
         noise_A=sigma_A,
-        light=Light.of(design.wl_um, rings, paths),
+        light=Light.of(wl_um, rings, paths),
     )
-    return terms, terms.applied(readings, SurveyDrift.none(time_s))
+    return terms, terms.applied(readings, SurveyDrift.none(time_s, patterns=len(patterns_pm)))
 
 
 def _of_survey(survey: Dataset, spec: ChipSpec, given: FitReadings) -> tuple[DriftTerms, BusSurvey]:
@@ -179,9 +198,31 @@ def _of_survey(survey: Dataset, spec: ChipSpec, given: FitReadings) -> tuple[Dri
         volts=given.volts,
         current_A=given.current_A,
         noise_A=given.noise_A,
-        time_s=survey.time_s.values,
+        time_s=given.time_s,
         channel_of_ring=survey.channel_of_ring.values,
+        node_pm=AT_THE_LINE if given.laser is None else given.laser.node_pm,
+        laser_pm=None if given.laser is None else given.laser.missed_pm,
     )
+
+
+def _evened(readings: BusSurvey, applied: BusSurvey, flat: Float[ndarray, "all unknowns"], *, buses: int) -> BusSurvey:
+    """The readings with the laser's power at each wavelength about a line, as seen by all rows and settings alike.
+
+    Facets and lasers ripple; over a channel's middle wavelength nothing is said: that is the line's gain.
+    """
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some wavelengths"], ...]:
+        now = applied.take(some)
+        found_A, weight = readings_A(now, flat[some]), now.noise_A**-2.0
+        return (weight * found_A * now.current_A).sum(1), (weight * found_A**2).sum(1)
+
+    seen, wanted = in_portions(applied, one_portion, readings=READINGS_AT_ONCE)
+    seen, wanted = (part.reshape(-1, buses, part.shape[1]).sum(0) for part in (seen, wanted))
+    power = np.divide(seen, wanted, out=np.ones_like(seen), where=wanted > 0.0)
+    by_line = np.clip(power, *POWER_RANGE).reshape(buses, -1, readings.nodes)
+    by_line = by_line / np.exp(np.log(by_line).mean(2, keepdims=True))
+    gain_A = readings.gain_A.reshape(-1, buses, power.shape[1]) * by_line.reshape(buses, -1)
+    return dataclasses.replace(readings, gain_A=gain_A.reshape(readings.gain_A.shape))
 
 
 def _less_sure(readings: BusSurvey, error_A: Float[ndarray, "..."]) -> BusSurvey:
@@ -193,7 +234,7 @@ def _flat(by_row: Shaped[ndarray, "rows buses ..."]) -> Shaped[ndarray, "all ...
     return by_row.reshape(-1, *by_row.shape[2:])
 
 
-def _by_bus(of_chip: Float[ndarray, "some rows rings"], spec: ChipSpec) -> Float[ndarray, "all some channels"]:
-    """Numbers of every ring, bus by bus."""
-    split = of_chip.reshape(-1, spec.chip.rows, spec.chip.buses, spec.chip.channels)
+def _by_bus(of_chip: Float[ndarray, "some rows each"], spec: ChipSpec) -> Float[ndarray, "all some mine"]:
+    """Numbers of every ring, or of every reading, bus by bus."""
+    split = of_chip.reshape(len(of_chip), spec.chip.rows, spec.chip.buses, -1)
     return _flat(np.moveaxis(split, 0, 2))

@@ -137,11 +137,15 @@ def row_model(
     )
 
 
-def designed_gain_A(spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
-    """Current in A from dark to full light of each line when its bus passes everything, by design."""
+def designed_gain_A(spec: ChipSpec, *, laser: bool = False) -> Float[ndarray, "rows buses channels"]:
+    """Current in A from dark to full light of each line when its bus passes everything, by design.
+
+    A tunable ``laser`` has no tilt, gives the chip as much as a line behind its modulator, and is dark when it is off.
+    """
     loss_dB = spec.modulator.loss_dB + spec.detector.loss_dB
-    feed = designed_feed(spec, xp=np)
-    lines_W = np.asarray(spec.comb_design.line_powers_W) / (1.0 + spec.modulator_design.leak)
+    feed, comb = designed_feed(spec, xp=np), spec.comb_design
+    lines_W = np.asarray(comb.line_powers_W) / (1.0 + spec.modulator_design.leak)
+    lines_W = np.full(comb.channels, comb.line_power_W) if laser else lines_W
     return spec.detector.responsivity_A_W * ratio_from_dB(-loss_dB) * (feed.amplitude**2)[..., None] * lines_W
 
 

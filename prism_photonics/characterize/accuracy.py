@@ -11,6 +11,7 @@ from numpy import ndarray
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import CURE, write_dataset
 from prism_photonics.characterize.records import read_measurements, rename_attribute
+from prism_photonics.characterize.single_lines import ONE_BY_ONE, ROADS, TOGETHER, composed_plan, composed_reads_A
 from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
@@ -32,7 +33,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import generator
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.validation/6"
+SCHEMA = "prism_photonics.validation/7"
 TARGETS = 48
 # Targets that are written and measured once more when all else is done.
 AGAIN = 8
@@ -66,6 +67,7 @@ ATTRIBUTES: dict[str, Field] = {
     "residual_rms": Number(low=0, high=1e9),
     "leak": Number(low=0, high=1e3),
     "drift_readings": Number(low=0, high=1e12, whole=True),
+    "noise_study": Text("|".join(ROADS), f"one of {', '.join(ROADS)}"),
 }
 
 
@@ -93,6 +95,9 @@ class Validation:
             0 where no number was read; the reads of a row that has no other rings are 0.
         again: The first targets written and measured once more at the session's end, (repeated, rows, channels).
         drift_readings: Readings of the pilot, by which the chip's drift was tracked; none where drift does not matter.
+        noise_study: How its lines were lit: all of a query's together, or, under one laser, one by one; ``reads`` are
+            then put together from single lines (`single_lines.composed_reads_A`), and weights are without the laser's
+            misses (`weights.without_miss`).
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -113,6 +118,7 @@ class Validation:
     excluded: Bool[ndarray, "rows channels"] | bool = False
     again: Float[ndarray, "repeated rows channels"] | tuple[()] = ()
     drift_readings: int = 0
+    noise_study: str = TOGETHER
 
     def __post_init__(self) -> None:
         """By default no ring is left out, and nothing was measured again."""
@@ -178,6 +184,7 @@ class Validation:
         older = {
             4: lambda old: old.assign_attrs(looks=0),
             5: partial(rename_attribute, old="looks", new="drift_readings"),
+            6: lambda old: old.assign_attrs(noise_study=TOGETHER),
         }
         values = read_measurements(path, spec, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, older=older)
         values["excluded"] = values["excluded"].astype(bool)
@@ -215,10 +222,19 @@ def _require_meaning(source: str, found: Validation, spec: ChipSpec | None) -> N
 
 
 def validation_plan(
-    spec: ChipSpec, *, tracked: bool, targets: int = TARGETS, settings: int = SETTINGS, repeats: int | None = None
+    spec: ChipSpec,
+    *,
+    tracked: bool,
+    laser: bool = False,
+    targets: int = TARGETS,
+    settings: int = SETTINGS,
+    repeats: int | None = None,
 ) -> MeasurementPlan:
-    """Cost of `validate` in operations of a bench; arguments as there."""
+    """Cost of `validate` in operations of a bench, one with a tunable ``laser`` or with a comb; arguments as there."""
     repeats = repeats_for(spec) if repeats is None else repeats
+    if laser:
+        weights = weights_plan(spec, tracked=tracked, laser=True) * (targets + min(AGAIN, targets) + settings)
+        return weights + composed_plan(spec, repeats) * settings
     pilots = tracked * -(-repeats // SAMPLES_PER_PILOT)
     study = MeasurementPlan(settings=1, lights=max(1, pilots), triggers=repeats, samples=repeats)
     study = study + pilot_plan(spec) * pilots
@@ -270,23 +286,35 @@ def validate(
     programmed = program(calibration, commanded)
     full_light = np.asarray(calibration.light_scale)
 
-    def measure(volts: Float[ndarray, "some rows rings"]) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
-        found = []
-        for setting in volts:
-            tracker.set(setting)
-            hold = partial(tracker.correct, setting)
-            # An excluded row's meter may say anything.
-            with np.errstate(invalid="ignore"):
-                found.append(measure_weights(chip, calibration, spec, hold=hold, most=tracker.most_samples))
+    def measured_at(index: int) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+        setting, expected = programmed.volts[index], programmed.predicted[index]
+        tracker.set(setting)
+        hold = partial(tracker.correct, setting)
+        # An excluded row's meter may say anything.
+        with np.errstate(invalid="ignore"):
+            return measure_weights(
+                chip, calibration, spec, hold=hold, most=tracker.most_samples, lead=tracker.lead, expected=expected
+            )
+
+    def measure(count: int) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
+        found = [measured_at(t) for t in range(count)]
         measured, spread = (np.array(part) for part in zip(*found, strict=True))
         return numbers_only(calibration, measured), numbers_only(calibration, spread)
 
-    measured, spread = measure(programmed.volts[:targets])
+    measured, spread = measure(targets)
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
     queries /= np.abs(queries).max(-1, keepdims=True)
     light = encode(queries, spec.modulator.encoding)[0]
     reads = np.empty((settings, repeats, spec.chip.rows))
+    one_by_one = chip.laser is not None
     for m in range(settings):
+        if one_by_one:
+            weights, _ = measured_at(targets + m)
+            weights = numbers_only(calibration, weights[None])[0]
+            reads[m] = composed_reads_A(
+                chip, calibration, spec, light=light[m] * full_light, weights=weights, repeats=repeats
+            )
+            continue
         tracker.set(programmed.volts[targets + m])
         for r in range(repeats):
             if r % SAMPLES_PER_PILOT == 0:
@@ -294,7 +322,7 @@ def validate(
             reads[m, r] = chip.measure(light[m] * full_light)
     reads = calibration.weight_of_current(reads)
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
-    again, _ = measure(programmed.volts[: min(AGAIN, targets)])
+    again, _ = measure(min(AGAIN, targets))
 
     return Validation(
         commanded=commanded[:targets],
@@ -315,6 +343,7 @@ def validate(
         excluded=np.asarray(calibration.excluded),
         again=again,
         drift_readings=tracker.triggers,
+        noise_study=ONE_BY_ONE if one_by_one else TOGETHER,
     )
 
 

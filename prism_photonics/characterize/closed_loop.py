@@ -159,7 +159,9 @@ def trim(
             tracker.set(volts_V[i, t])
             hold = partial(tracker.correct, volts_V[i, t])
             with np.errstate(invalid="ignore"):
-                measured[i, t], _ = measure_weights(chip, calibration, spec, hold=hold, most=tracker.most_samples)
+                measured[i, t], _ = measure_weights(
+                    chip, calibration, spec, hold=hold, most=tracker.most_samples, lead=tracker.lead, expected=wanted
+                )
             measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
             asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
     drift_readings = tracker.triggers - triggers_before
@@ -167,7 +169,7 @@ def trim(
 
 
 def trim_plan(
-    spec: ChipSpec, *, tracked: bool, targets: int = TARGETS, corrections: int = CORRECTIONS
+    spec: ChipSpec, *, tracked: bool, laser: bool = False, targets: int = TARGETS, corrections: int = CORRECTIONS
 ) -> MeasurementPlan:
-    """Cost of `trim` in operations of a bench; arguments as there."""
-    return weights_plan(spec, tracked=tracked) * (targets * (corrections + 1))
+    """Cost of `trim` in operations of a bench, one with a tunable ``laser`` or with a comb; arguments as there."""
+    return weights_plan(spec, tracked=tracked, laser=laser) * (targets * (corrections + 1))

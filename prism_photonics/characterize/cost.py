@@ -3,10 +3,12 @@
 import dataclasses
 
 from prism_photonics.calibration.heater_crosstalk import search_plan
+from prism_photonics.calibration.spectra import spectra_plan
 from prism_photonics.calibration.survey import survey_plan
 from prism_photonics.characterize.accuracy import validation_plan
 from prism_photonics.characterize.closed_loop import trim_plan
 from prism_photonics.chip.benchfile import BenchFile
+from prism_photonics.chip.laser import LaserRange
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.chip.walltime import wall_time_s
 from prism_photonics.spec import ChipSpec
@@ -16,20 +18,28 @@ from prism_photonics.spec import ChipSpec
 LABORATORY_SETTLE_S, LABORATORY_COMMAND_S, LABORATORY_CHANNELS, LABORATORY_SAMPLE_S = 1e-3, 1e-3, 64, 1e-6
 
 
-def calibration_plan(spec: ChipSpec, *, tracked: bool = False, searched: int = 0) -> MeasurementPlan:
+def calibration_plan(
+    spec: ChipSpec, *, tracked: bool = False, searched: int = 0, laser: bool = False
+) -> MeasurementPlan:
     """Survey, validation and closed loop of a chip without faults.
 
     Args:
         spec: The chip.
         tracked: Whether its drift is corrected before each setting (`Tracker.after_survey`).
         searched: Readings of the search for its rings.
+        laser: Whether one tunable laser lights it, and no comb.
     """
-    measured = validation_plan(spec, tracked=tracked) + trim_plan(spec, tracked=tracked)
-    return survey_plan(spec) + measured + search_plan(spec) * searched
+    measured = validation_plan(spec, tracked=tracked, laser=laser) + trim_plan(spec, tracked=tracked, laser=laser)
+    return (spectra_plan(spec) if laser else survey_plan(spec)) + measured + search_plan(spec) * searched
 
 
 def calibration_wall_time_s(
-    bench: BenchFile | None, spec: ChipSpec, *, tracked: bool = False, searched: int = 0
+    bench: BenchFile | None,
+    spec: ChipSpec,
+    *,
+    tracked: bool = False,
+    searched: int = 0,
+    laser: LaserRange | None = None,
 ) -> float:
     """Time of `prism calibrate` on a bench's instruments, or on a laboratory's usual ones, in s.
 
@@ -38,18 +48,29 @@ def calibration_wall_time_s(
         spec: The chip.
         tracked: Whether its drift is corrected, as `Validation.drift_readings` tells.
         searched: Readings of the search for its rings.
+        laser: The tunable laser, if one lights the chip.
     """
-    return plan_wall_time_s(bench, spec, calibration_plan(spec, tracked=tracked, searched=searched))
+    plan = calibration_plan(spec, tracked=tracked, searched=searched, laser=laser is not None)
+    return plan_wall_time_s(bench, spec, plan, laser=laser)
 
 
-def plan_wall_time_s(bench: BenchFile | None, spec: ChipSpec, plan: MeasurementPlan) -> float:
-    """Time of any plan on a bench's instruments, or on a laboratory's usual ones, in s."""
+def plan_wall_time_s(
+    bench: BenchFile | None, spec: ChipSpec, plan: MeasurementPlan, *, laser: LaserRange | None = None
+) -> float:
+    """Time of any plan on a bench's instruments, or on a laboratory's usual ones, in s, with a laser's dead times."""
     if bench is not None:
         return wall_time_s(bench, **dataclasses.asdict(plan))
     rings, lines = spec.chip.rows * spec.chip.rings, spec.chip.rings
     for_rings, for_lines = (-(-count // LABORATORY_CHANNELS) for count in (rings, lines))
     # A reading is started and fetched.
     settings = plan.settings + plan.heatings
-    commands = settings * for_rings + plan.lights * for_lines + 2 * plan.triggers
+    commands = settings * for_rings + plan.lights * for_lines + 2 * (plan.triggers + plan.sweeps)
     sample_s = max(LABORATORY_SAMPLE_S, 1.0 / spec.detector_design.bandwidth_Hz)
-    return settings * LABORATORY_SETTLE_S + commands * LABORATORY_COMMAND_S + plan.samples * sample_s
+    # A laser starts for each stretch, and steps for each line that is held.
+    dead_s = 0.0 if laser is None else plan.sweeps * laser.dead_s + plan.lights * laser.step_s
+    return (
+        dead_s
+        + settings * LABORATORY_SETTLE_S
+        + commands * LABORATORY_COMMAND_S
+        + (plan.samples + plan.swept_samples) * sample_s
+    )

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import Calibration
+from prism_photonics.calibration.lit_lines import read_lit_lines, reading_s
+from prism_photonics.calibration.spectra import swept_plan
 from prism_photonics.calibration.survey import averages_for
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
@@ -20,6 +22,9 @@ WEIGHT_NOISE, MOST_WEIGHT_AVERAGES = 5e-5, 4096
 WEIGHT_DARK_NOISE, MOST_WEIGHT_DARK_AVERAGES = WEIGHT_NOISE / 4.0, 16 * MOST_WEIGHT_AVERAGES
 # Readings of one weight, whose scatter tells its standard error.
 PARTS = 4
+# How far a laser may miss a line together with what the chip drifts meanwhile, and what else a weight may be off by
+# (design choices): they settle a line on which no row has a slope.
+MISS_PM, LEAST_ERROR = 2.0, 1e-3
 # A tracked chip's pilot is read again after so many channels (design choice).
 LINES_PER_PILOT = 4
 
@@ -31,6 +36,8 @@ def measure_weights(
     *,
     hold: Callable[[], None] = lambda: None,
     most: int = MOST_WEIGHT_AVERAGES,
+    lead: Callable[[float], None] = lambda seconds: None,
+    expected: Float[ndarray, "rows rings"] | None = None,
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
     """Every effective weight as it stands, one channel lit at a time.
 
@@ -40,12 +47,17 @@ def measure_weights(
         spec: Its spec: how long is averaged goes by its noise.
         hold: Called before the dark level and before every `LINES_PER_PILOT` channels, to mend what has drifted.
         most: Most converter samples of one weight.
+        lead: Of a bench with one laser: called before each line with the seconds until the middle of its reading.
+        expected: Of a bench with one laser: about what the weights are. A shift that all rows have in common at a line
+            is then the laser's miss, and is taken out (`without_miss`); by default it stays in, and in the error.
 
     Returns:
         The weights and the standard error of each: as they scatter, or as expected where fewer than four samples are
         enough. The dark reading that all rings of a row share is averaged so long that its own error ties them
         together by little.
     """
+    if chip.laser is not None:
+        return _from_windows(chip, calibration, spec, hold=hold, lead=lead, expected=expected)
     rows, rings = calibration.shape
     full_light, unit_A = np.asarray(calibration.light_scale), np.asarray(calibration.unit_A)
     averages, dark_averages = _weight_averages(spec, most)
@@ -66,6 +78,70 @@ def measure_weights(
     return measured, spread
 
 
+def _from_windows(
+    chip: AbstractChip,
+    calibration: Calibration,
+    spec: ChipSpec,
+    *,
+    hold: Callable[[], None],
+    lead: Callable[[float], None],
+    expected: Float[ndarray, "rows rings"] | None,
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """`measure_weights` by short sweeps of a laser about each line."""
+    rings, unit_A = calibration.shape[1], np.asarray(calibration.unit_A)
+    hold()
+    dark_A = chip.measure(np.zeros(rings), averages=averages_for(spec))
+    ahead_s, found = reading_s(chip, spec), []
+    for line in range(rings):
+        lead(ahead_s)
+        found.append(read_lit_lines(chip, spec, np.array([line]), light_scale=np.ones(rings), averages=1))
+    current_A, slope_A_pm, white_A, shift_pm = (
+        np.concatenate(part)
+        for part in zip(*((r.current_A, r.slope_A_pm, r.white_A, r.shift_pm) for r in found), strict=True)
+    )
+    measured, slope, white = (part.T / unit_A[:, None] for part in (current_A - dark_A, slope_A_pm, white_A))
+    if expected is None:
+        return measured, np.hypot(white, slope * shift_pm)
+    return without_miss(measured, expected, slope, white=white, used=~np.asarray(calibration.excluded))
+
+
+def without_miss(
+    measured: Float[ndarray, "rows rings"],
+    expected: Float[ndarray, "rows rings"],
+    slope: Float[ndarray, "rows rings"],
+    *,
+    white: Float[ndarray, "rows rings"],
+    used: Bool[ndarray, "rows rings"],
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """Weights less what one shift of a line's wavelength, the same in all rows, explains of their errors.
+
+    A laser that misses its wavelength does that, and so does the common temperature while it goes from line to line; a
+    comb does neither. The shift takes one of a line's ``n`` errors with it, so that those left are too small by
+    ``√(1 − 1/n)``, which is mended. Of one row alone the shift is not told, and stays.
+
+    Args:
+        measured: The weights as read.
+        expected: What they should be.
+        slope: Their slopes by the wavelength, per pm.
+        white: Their standard errors otherwise.
+        used: Rings in use.
+
+    Returns:
+        The weights, and their standard errors.
+    """
+    told = np.where(used & np.isfinite(measured), slope, 0.0)
+    error = np.where(told != 0.0, measured - expected, 0.0)
+    information = (told**2).sum(0) + LEAST_ERROR**2 / MISS_PM**2
+    shift_pm = (told * error).sum(0) / information
+    left = error - told * shift_pm
+    count = used.sum(0)
+    several = (count > 1) & used
+    grown = np.where(several, np.sqrt(count / np.maximum(count - 1, 1)), 1.0)
+    shift_std_pm = np.sqrt((left**2).sum(0) / np.maximum(count - 1, 1) / information)
+    mended = np.where(several, expected + grown * left, measured)
+    return mended, np.where(several, np.hypot(white, slope * shift_std_pm), white)
+
+
 def bits(
     span: Float[ndarray, "..."] | float, sigma: Float[ndarray, "..."] | list[float] | float
 ) -> Float[ndarray, "..."]:
@@ -78,8 +154,15 @@ def rms(errors: Float[ndarray, "..."], axis: tuple[int, ...] | None = None) -> F
     return np.asarray(np.sqrt(np.mean(np.square(errors), axis=axis)))
 
 
-def weights_plan(spec: ChipSpec, *, tracked: bool) -> MeasurementPlan:
-    """Cost of setting voltages and `measure_weights`; tracked, `Tracker.correct` is called within."""
+def weights_plan(spec: ChipSpec, *, tracked: bool, laser: bool = False) -> MeasurementPlan:
+    """Cost of setting voltages and `measure_weights`; tracked, `Tracker.correct` is called within.
+
+    A ``laser`` sets voltages anew before each line.
+    """
+    if laser:
+        settings = 1 + spec.chip.rings * tracked
+        dark = MeasurementPlan(settings=settings, triggers=1, samples=averages_for(spec))
+        return dark + swept_plan(spec) + pilot_plan(spec, laser=True) * tracked
     averages, dark_averages = _weight_averages(spec, pilot_samples(spec))
     parts, rings = min(PARTS, averages), spec.chip.rings
     samples = dark_averages + rings * parts * (averages // parts)

