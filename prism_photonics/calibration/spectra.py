@@ -9,7 +9,15 @@ from numpy import ndarray
 from prism_photonics.calibration.faults import Fault, find_faults, require_some_alive
 from prism_photonics.calibration.survey import SURVEY_NOISE, averages_for, require_same_shape, survey_volts
 from prism_photonics.calibration.unknowns import designed_gain_A
-from prism_photonics.calibration.windows import NM_PER_UM, PM_PER_NM, POINTS, Windows, half_width_pm, read_windows
+from prism_photonics.calibration.windows import (
+    NM_PER_UM,
+    PM_PER_NM,
+    POINTS,
+    Windows,
+    half_width_pm,
+    point_averages,
+    read_windows,
+)
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.circuit.params import designed_bank
@@ -49,7 +57,7 @@ def swept_plan(spec: ChipSpec, *, nodes: int = 1) -> MeasurementPlan:
     lines = spec.chip.rings
     points = lines * nodes * POINTS
     swept_nm = lines * nodes * 2.0 * half_width_pm(ring_width_pm(spec)) / PM_PER_NM
-    return MeasurementPlan(sweeps=lines, points=points, swept_nm=swept_nm, swept_samples=points)
+    return MeasurementPlan(sweeps=lines, points=points, swept_nm=swept_nm, swept_samples=points * point_averages(spec))
 
 
 def spectra_and_faults(

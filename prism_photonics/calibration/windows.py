@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.calibration.survey import averages_for
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.laser import LaserRange, Sweep
 from prism_photonics.lightpath.detector.model import sample_noise_A
@@ -25,6 +26,8 @@ NM_PER_UM, PM_PER_NM = 1e3, 1e3
 # 1.8·(3/35)·(2·half/FWHM)⁴, 3e-4 of full light for a ring 40 pm wide.
 HALF_WIDTH, POINTS = 0.11, 90
 TURNS = 4
+# Design choices: noise of a point over a fully lit line, a sixth of which is left of a window, and most samples for it.
+POINT_NOISE, MOST_POINT_AVERAGES = 6e-4, 64
 # A laser that says it has no jitter has this much, in pm: what is said is rounded.
 LEAST_JITTER_PM = 1e-4
 
@@ -83,9 +86,16 @@ def read_windows(
         points: Points of each window.
     """
     asked_nm = window_points_nm(middle_nm, half_pm=half_pm, points=points)
-    swept = chip.sweep(asked_nm.ravel(), bus=bus)
+    averages = point_averages(spec)
+    swept = chip.sweep(asked_nm.ravel(), averages=averages, bus=bus)
     assert chip.laser is not None
-    return reduced(swept, middle_nm, chip.laser, noise_A=_sample_noise_A(spec, swept.current_A))
+    noise_A = _sample_noise_A(spec, swept.current_A) / np.sqrt(averages)
+    return reduced(swept, middle_nm, chip.laser, noise_A=noise_A)
+
+
+def point_averages(spec: ChipSpec) -> int:
+    """Converter samples of each point: a fast receiver is noisy, and waits for the laser anyway."""
+    return averages_for(spec, noise=POINT_NOISE, most=MOST_POINT_AVERAGES)
 
 
 def reduced(

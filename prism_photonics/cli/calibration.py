@@ -36,6 +36,12 @@ def calibrate(
             metavar="FOLDER", help="Keep all readings there too, for --bench recorded:FOLDER.", show_default=False
         ),
     ] = None,
+    light: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND", help="Of a virtual die: comb, or tunable_laser: one laser, no modulators, spectra."
+        ),
+    ] = "comb",
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
@@ -71,7 +77,9 @@ def calibrate(
     journal = out / "journal.jsonl"
     untrimmed = is_untrimmed(bench, bench_file)
     with (
-        journaled(bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn) as held,
+        journaled(
+            bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn, light=light
+        ) as held,
         recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
     ):
         searched = search_and_assign(chip, out).heaters.triggers if untrimmed else 0
@@ -81,7 +89,7 @@ def calibrate(
     for doubt in session.warnings:
         warn(doubt)
     trimmed, tracked = recorded_trim(out), accuracy.validation.drift_readings > 0
-    wall_time_s = calibration_wall_time_s(bench_file, chip_spec, tracked=tracked, searched=searched)
+    wall_time_s = calibration_wall_time_s(bench_file, chip_spec, tracked=tracked, searched=searched, laser=chip.laser)
     result = {
         "record": str(out),
         "accuracy_bits": accuracy.accuracy_bits,

@@ -137,6 +137,7 @@ def journaled(
     resume: bool,
     tell: Tell,
     warn: Tell,
+    light: str = "comb",
     owned: bool = False,
 ) -> Iterator["JournaledChip"]:
     """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it.
@@ -150,12 +151,13 @@ def journaled(
         resume: Go on with the journal that is there.
         tell: Takes what happens.
         warn: Takes what an instrument says.
+        light: What lights a virtual die: ``comb`` or ``tunable_laser``. Bench files and recordings say it themselves.
         owned: Whether the caller has the journal's folder to itself.
     """
     # Before the bench is opened, which parks rings, and before an older journal is moved.
     with (
         nullcontext() if owned else sole_folder(path.parent),
-        _on_bench(bench, bench_file, spec, path, seed=seed, resume=resume, tell=tell, warn=warn) as chip,
+        _on_bench(bench, bench_file, spec, path, seed=seed, resume=resume, tell=tell, warn=warn, light=light) as chip,
     ):
         yield chip
 
@@ -186,12 +188,15 @@ def _on_bench(
     resume: bool,
     tell: Tell,
     warn: Tell,
+    light: str,
 ) -> Iterator["JournaledChip"]:
     from prism_photonics.chip.journal import JournaledChip
 
     identity: dict[str, Any] = {"bench": bench, "seed": seed}
     if bench_file is None:
-        die = _without_instruments(bench, spec)
+        die = _without_instruments(bench, spec, light)
+        # A journal of the other light answers other questions; one of a comb stays what it was.
+        identity |= {"light": light} if die.laser is not None else {}
         with JournaledChip(die, spec, path, identity=identity, resume=resume, retake=True) as chip:
             yield _announced(chip, path, resume=resume, tell=tell)
             chip.finish()
@@ -217,7 +222,7 @@ def recorded_to(
     return recording(chip, folder, seed=seed, untrimmed=untrimmed)
 
 
-def _without_instruments(bench: str, spec: "ChipSpec") -> "AbstractChip":
+def _without_instruments(bench: str, spec: "ChipSpec", light: str) -> "AbstractChip":
     """A virtual die, or the recording of a chip."""
     kind, _, which = bench.partition(":")
     if kind == RECORDED:
@@ -226,7 +231,7 @@ def _without_instruments(bench: str, spec: "ChipSpec") -> "AbstractChip":
         return RecordedChip(spec, which)
     from prism_photonics.chip.virtual import VirtualChip
 
-    return VirtualChip(spec, seed=int(which), trimmed=kind == "virtual")
+    return VirtualChip(spec, seed=int(which), trimmed=kind == "virtual", light=light)
 
 
 def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:
