@@ -102,7 +102,7 @@ def spectra_and_faults(
         dark_A.append(chip.measure(np.zeros(chip.channels), averages=averages))
         found.append([read_windows(chip, spec, middle_nm, half_pm=half_pm, bus=b) for b in range(spec.chip.buses)])
         progress(m + 1, settings)
-    survey = _dataset(chip, spec, volts_V, np.stack(dark_A), found, places_pm=places_pm, averages=averages)
+    survey = _dataset(chip, spec, volts_V, np.stack(dark_A), found=found, places_pm=places_pm, averages=averages)
     faults = find_faults(survey, spec)
     require_some_alive(faults, spec)
     return survey, faults
@@ -113,8 +113,8 @@ def _dataset(
     spec: ChipSpec,
     volts_V: Float[ndarray, "settings rows rings"],
     dark_A: Float[ndarray, "settings rows"],
-    found: list[list[Windows]],
     *,
+    found: list[list[Windows]],
     places_pm: Float[ndarray, " nodes"],
     averages: int,
 ) -> Dataset:
