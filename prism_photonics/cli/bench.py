@@ -176,7 +176,7 @@ def check(bench: Bench, spec: Spec, as_json: Json = False) -> None:
         "max_voltage_V": chip.max_voltage_V,
         "safe_voltage_V": bench_file.safe_voltage_V,
         "max_heater_mW": chip.max_heater_mW,
-        "calibration_wall_time_s": round(calibration_wall_time_s(bench_file, chip_spec), 1),
+        "calibration_wall_time_s": round(calibration_wall_time_s(bench_file, chip_spec, laser=chip.laser), 1),
         "spec_hash": chip_spec.hash,
     }
     print_result(result, as_json)

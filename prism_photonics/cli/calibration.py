@@ -71,7 +71,7 @@ def calibrate(
     tell(f"calibrating {chip_spec.name} on {bench} …")
     times_s = None
     if bench_file is not None:
-        plan = calibration_plan(chip_spec)
+        plan = calibration_plan(chip_spec, laser=bool(bench_file.laser))
         times_s = wall_times_s(bench_file, **dataclasses.asdict(plan))
         tell(spelled(times_s))
     journal = out / "journal.jsonl"

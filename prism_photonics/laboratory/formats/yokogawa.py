@@ -1,7 +1,7 @@
 """Yokogawa's optical spectrum analysers: sections of settings, then up to seven pairs of wavelength and level.
 
-Source: the manuals IM AQ6370C-01EN and IM AQ6370D-01EN; public scripts read the same headings, ``Tr A(WL)`` and
-``Tr A(LEVEL)`` (or ``Tr A(FREQ)``), and take levels at −200 and below for none.
+Source: public scripts that read these files: headings ``Tr A(WL)`` and ``Tr A(LEVEL)`` (or ``Tr A(FREQ)``), levels at
+−200 and below for none. The maker's manuals were not at hand.
 """
 
 import re
