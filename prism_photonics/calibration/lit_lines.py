@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.spectra import line_nm, ring_width_pm
-from prism_photonics.calibration.windows import POINTS, half_width_pm, point_averages, read_windows
+from prism_photonics.calibration.windows import half_width_pm, point_averages, points_of, read_windows
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.spec import ChipSpec
 
@@ -65,7 +65,8 @@ def reading_s(chip: AbstractChip, spec: ChipSpec) -> float:
     """Time from the start of a laser's sweep over one line to its middle, in s; 0 with a comb."""
     if chip.laser is None:
         return 0.0
-    return chip.laser.dead_s + 0.5 * POINTS * point_averages(spec) / spec.detector_design.bandwidth_Hz
+    points = points_of(half_width_pm(ring_width_pm(spec)))
+    return chip.laser.dead_s + 0.5 * points * point_averages(spec) / spec.detector_design.bandwidth_Hz
 
 
 def _swept(chip: AbstractChip, spec: ChipSpec, lines: Int[ndarray, " lines"]) -> LitLines:

@@ -12,10 +12,10 @@ from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.calibration.windows import (
     NM_PER_UM,
     PM_PER_NM,
-    POINTS,
     Windows,
     half_width_pm,
     point_averages,
+    points_of,
     read_windows,
 )
 from prism_photonics.chip.abstract import AbstractChip
@@ -55,8 +55,9 @@ def spectra_plan(spec: ChipSpec, *, settings: int = SETTINGS) -> MeasurementPlan
 def swept_plan(spec: ChipSpec, *, nodes: int = 1) -> MeasurementPlan:
     """Cost of reading all lines by a laser, each at so many places side by side: a stretch for each line."""
     lines = spec.chip.rings
-    points = lines * nodes * POINTS
-    swept_nm = lines * nodes * 2.0 * half_width_pm(ring_width_pm(spec)) / PM_PER_NM
+    half_pm = half_width_pm(ring_width_pm(spec))
+    points = lines * nodes * points_of(half_pm)
+    swept_nm = lines * nodes * 2.0 * half_pm / PM_PER_NM
     return MeasurementPlan(sweeps=lines, points=points, swept_nm=swept_nm, swept_samples=points * point_averages(spec))
 
 

@@ -24,7 +24,9 @@ from prism_photonics.spec import ChipSpec
 NM_PER_UM, PM_PER_NM = 1e3, 1e3
 # Design choices: half width of a window and its points. A quadratic misses a Lorentzian line's top by
 # 1.8·(3/35)·(2·half/FWHM)⁴, 3e-4 of full light for a ring 40 pm wide.
-HALF_WIDTH, POINTS = 0.11, 90
+HALF_WIDTH, MOST_POINTS, FEWEST_POINTS = 0.11, 90, 10
+# Design choice: steps are no finer than this, in pm, so that a usual laser sweeps over them and need not stop at each.
+FINEST_STEP_PM = 0.1
 TURNS = 4
 # Design choices: noise of a point over a fully lit line, a sixth of which is left of a window, and most samples for it.
 POINT_NOISE, MOST_POINT_AVERAGES = 6e-4, 64
@@ -58,10 +60,15 @@ def half_width_pm(fwhm_pm: float) -> float:
     return HALF_WIDTH * fwhm_pm
 
 
-def window_points_nm(
-    middle_nm: Float[ndarray, " windows"], *, half_pm: float, points: int = POINTS
-) -> Float[ndarray, "windows points"]:
+def points_of(half_pm: float) -> int:
+    """Points of a window of a half width in pm: as many as a laser triggers at while it sweeps over it."""
+    # A hair above, so that a step of exactly the finest is none too fine by rounding.
+    return int(np.clip(2.0 * half_pm / (FINEST_STEP_PM * (1.0 + 1e-6)), FEWEST_POINTS, MOST_POINTS))
+
+
+def window_points_nm(middle_nm: Float[ndarray, " windows"], *, half_pm: float) -> Float[ndarray, "windows points"]:
     """Wavelengths of windows in nm; neighbours that touch share no point."""
+    points = points_of(half_pm)
     across = (np.arange(points) + 0.5) / points * 2.0 - 1.0
     return middle_nm[:, None] + half_pm / PM_PER_NM * across
 
@@ -73,7 +80,6 @@ def read_windows(
     *,
     half_pm: float,
     bus: int,
-    points: int = POINTS,
 ) -> Windows:
     """Sweep the laser over windows of one bus, and reduce each.
 
@@ -83,9 +89,8 @@ def read_windows(
         middle_nm: Ascending middles in nm, at least a window apart.
         half_pm: Half of a window's width, in pm.
         bus: The bus.
-        points: Points of each window.
     """
-    asked_nm = window_points_nm(middle_nm, half_pm=half_pm, points=points)
+    asked_nm = window_points_nm(middle_nm, half_pm=half_pm)
     averages = point_averages(spec)
     swept = chip.sweep(asked_nm.ravel(), averages=averages, bus=bus)
     assert chip.laser is not None

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from prism_photonics.chip.filetables import LARGEST_BLOCK, Table
 from prism_photonics.chip.instruments import HeaterSource, LightSource, LineBlock, RingBlock, VoltageSource, channel_map
+from prism_photonics.chip.laser import TUNABLE_LASER
 from prism_photonics.chip.laserfile import Laser, Light
 from prism_photonics.chip.meterfile import CurrentMeter, RowBlock
 from prism_photonics.chip.resource import canonical
@@ -18,7 +19,6 @@ from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import read_toml
 from prism_photonics.units import InputError, nearest
 
-COMB, TUNABLE_LASER = "comb", "tunable_laser"
 """The kinds of light."""
 MARK = "FILL IN"
 """How a value begins that `prism bench new` leaves to the user."""

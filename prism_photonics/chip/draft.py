@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from prism_photonics.chip.benchfile import COMB, MARK, TUNABLE_LASER
+from prism_photonics.chip.benchfile import MARK
 from prism_photonics.chip.draft_commands import COMMANDS, SERVED_COMMANDS, SWEPT_COMMANDS
 from prism_photonics.chip.heaters import has_heaters, heater_limit_mW
+from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER
 from prism_photonics.chip.serve import resource_name
 from prism_photonics.chip.served import SAMPLE_S, SETTLE_S
 from prism_photonics.chip.served_laser import DROP_GAIN, FINEST_STEP_NM, RANGES
@@ -95,8 +96,8 @@ def require_light(light: str) -> str:
     Raises:
         InputError: There is none of that name.
     """
-    if light not in (COMB, TUNABLE_LASER):
-        raise InputError(f"--light {light}: unknown kind of light; {nearest(light, (COMB, TUNABLE_LASER))}")
+    if light not in LIGHTS:
+        raise InputError(f"--light {light}: unknown kind of light; {nearest(light, LIGHTS)}")
     return light
 
 

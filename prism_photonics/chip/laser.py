@@ -9,6 +9,8 @@ from numpy import ndarray
 
 from prism_photonics.units import InputError
 
+COMB, TUNABLE_LASER = LIGHTS = ("comb", "tunable_laser")
+"""The kinds of light that a bench can have."""
 # A step so many times the finest one of a sweep is a jump: the laser stops, tunes and starts again (design choice).
 JUMP = 4.0
 MOST_POINTS = 1 << 20

@@ -13,7 +13,7 @@ from numpy import ndarray
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.fabricate import NO_SHIFT, DieShift, draw_die, untrimmed
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
-from prism_photonics.chip.laser import Sweep, lit_line
+from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER, Sweep, lit_line
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.drift.process import Drift
@@ -26,8 +26,6 @@ from prism_photonics.units import InputError
 REFRESH_S = 0.0005
 # A sweep is read in parts of so many seconds, between which the chip drifts: by a hundredth of a picometre.
 SWEEP_REFRESH_S = 0.05
-COMB, TUNABLE_LASER = LIGHTS = ("comb", "tunable_laser")
-"""The kinds of light that a bench can have."""
 # Design choice: a heater settles in tens of microseconds.
 HEATER_S = 1e-4
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STEPS_OF_A_RISE = 8.0
-"""Steps of time in one over the modulator's bandwidth; on the demonstrator four times as many move the error by less than 2 %."""
+"""Steps of time in one over the modulator's bandwidth; four times as many move the demonstrator's error by < 2 %."""
 
 type RowResponse = Callable[[ndarray], tuple[ndarray, ndarray]]
 """Complex through and drop fields of a row at wavelengths in µm, as `row_response` gives them."""

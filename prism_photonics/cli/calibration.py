@@ -37,11 +37,13 @@ def calibrate(
         ),
     ] = None,
     light: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="KIND", help="Of a virtual die: comb, or tunable_laser: one laser, no modulators, spectra."
+            metavar="KIND",
+            help="Of a virtual die: comb (the default), or tunable_laser: one laser, no modulators, spectra.",
+            show_default=False,
         ),
-    ] = "comb",
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
@@ -57,9 +59,11 @@ def calibrate(
         measurable,
         recorded_to,
         require_same_chip,
+        virtual_light,
     )
 
     bench_file, seed = chosen(bench, seed)
+    kind = virtual_light(light, bench)
     chip_spec = measurable(spec, warn=warn)
     from prism_photonics.calibration.calibration import summary
     from prism_photonics.characterize.cost import calibration_plan, calibration_wall_time_s
@@ -78,7 +82,7 @@ def calibrate(
     untrimmed = is_untrimmed(bench, bench_file)
     with (
         journaled(
-            bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn, light=light
+            bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn, light=kind
         ) as held,
         recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
     ):

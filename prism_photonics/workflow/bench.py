@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prism_photonics.seeds import LARGEST_SEED
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, nearest
 
 if TYPE_CHECKING:
     from prism_photonics.chip.abstract import AbstractChip
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from prism_photonics.chip.journal import JournaledChip
     from prism_photonics.spec import ChipSpec
 
-RECORDED = "recorded"
-"""The kind of bench that is a folder of what was measured."""
+VIRTUAL, UNTRIMMED, RECORDED = "virtual", "untrimmed", "recorded"
+"""Kinds of bench without instruments: a virtual die, one as fabricated, and a folder of what was measured."""
 Tell = Callable[[str], None]
 """Takes one line for a person who waits."""
 
@@ -107,7 +107,7 @@ def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
         from prism_photonics.chip.benchfile import BenchFile
 
         return BenchFile.from_toml(bench), seed or 0
-    if kind not in ("virtual", "untrimmed") or not colon or not (die.isascii() and die.isdigit()):
+    if kind not in (VIRTUAL, UNTRIMMED) or not colon or not (die.isascii() and die.isdigit()):
         raise InputError(
             f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, recorded:FOLDER, or a bench.toml"
         )
@@ -123,7 +123,7 @@ def is_untrimmed(bench: str, bench_file: "BenchFile | None") -> bool:
         from prism_photonics.chip.recorded import recorded_job
 
         return bool(recorded_job(folder)["untrimmed"])
-    return kind == "untrimmed" if bench_file is None else bool(bench_file.heater_source)
+    return kind == UNTRIMMED if bench_file is None else bool(bench_file.heater_source)
 
 
 @contextmanager
@@ -160,6 +160,37 @@ def journaled(
         _on_bench(bench, bench_file, spec, path, seed=seed, resume=resume, tell=tell, warn=warn, light=light) as chip,
     ):
         yield chip
+
+
+def virtual_light(light: str | None, bench: str) -> str:
+    """What lights a virtual die, by option; a comb where nobody said.
+
+    Args:
+        light: The option, or None.
+        bench: As of `journaled`.
+
+    Raises:
+        InputError: No such light, a bench that says itself what lights it, or rings that a laser cannot search for.
+    """
+    from prism_photonics.chip.laser import COMB, LIGHTS
+    from prism_photonics.files.fields import shown
+
+    if light is None:
+        return COMB
+    kind = bench.partition(":")[0]
+    if light not in LIGHTS:
+        raise InputError(f"--light {shown(light)}: unknown kind of light; {nearest(light, LIGHTS)}")
+    if kind not in (VIRTUAL, UNTRIMMED):
+        raise InputError(
+            f"--light {light}: got the bench {shown(bench)}, which says what lights it, want a virtual die; leave "
+            "--light out"
+        )
+    if kind == UNTRIMMED and light != COMB:
+        raise InputError(
+            f"--light {light}: got {bench}, want rings near their lines: the search for others lights several lines at "
+            "once, which one laser cannot; calibrate it by a comb"
+        )
+    return light
 
 
 @contextmanager
@@ -231,7 +262,7 @@ def _without_instruments(bench: str, spec: "ChipSpec", light: str) -> "AbstractC
         return RecordedChip(spec, which)
     from prism_photonics.chip.virtual import VirtualChip
 
-    return VirtualChip(spec, seed=int(which), trimmed=kind == "virtual", light=light)
+    return VirtualChip(spec, seed=int(which), trimmed=kind == VIRTUAL, light=light)
 
 
 def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:
@@ -271,7 +302,7 @@ def may_be_same_chip(one: str, other: str) -> bool:
     """
     if not one or not other:
         return True
-    exact = any(name.partition(":")[0] in ("virtual", "untrimmed", RECORDED) for name in (one, other))
+    exact = any(name.partition(":")[0] in (VIRTUAL, UNTRIMMED, RECORDED) for name in (one, other))
     return one == other if exact else True
 
 

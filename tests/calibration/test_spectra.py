@@ -9,7 +9,7 @@ from prism_photonics.calibration.bus import prior_weight
 from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
 from prism_photonics.calibration.spectra import line_nm, node_pm, ring_width_pm, spectra_plan
 from prism_photonics.calibration.survey_fit import bus_surveys
-from prism_photonics.calibration.windows import half_width_pm, point_averages, reduced, window_points_nm
+from prism_photonics.calibration.windows import half_width_pm, point_averages, points_of, reduced, window_points_nm
 from prism_photonics.characterize.accuracy import validate
 from prism_photonics.characterize.weights import without_miss
 from prism_photonics.chip.laser import LaserRange, Sweep
@@ -53,6 +53,15 @@ def one_window(rng, jitter_pm):
 
 
 # ---------------------------------------------------------------- windows
+
+
+@pytest.mark.parametrize("fwhm_pm", [5.0, 33.2, 200.0])
+def test_a_window_asks_for_no_step_that_a_usual_laser_cannot_trigger(fwhm_pm):
+    half_pm = half_width_pm(fwhm_pm)
+    asked_pm = 1e3 * (window_points_nm(np.array([1550.0, 1551.0]), half_pm=half_pm) - [[1550.0], [1551.0]])
+    assert np.diff(asked_pm).min() > 0.1 - 1e-6
+    assert np.abs(asked_pm).max() < half_pm
+    assert asked_pm.shape[1] <= 90
 
 
 def test_a_quiet_window_reads_what_is_at_its_middle():
@@ -149,7 +158,9 @@ def test_the_shift_of_one_row_alone_is_not_told():
 def test_the_plan_counts_a_stretch_for_each_line(small):
     plan = spectra_plan(small, settings=4)
     assert (plan.settings, plan.sweeps, plan.lights) == (4, 12, 0)
-    assert plan.points == plan.swept_samples / point_averages(small) == 12 * 270
+    assert (
+        plan.points == plan.swept_samples / point_averages(small) == 36 * points_of(half_width_pm(ring_width_pm(small)))
+    )
 
 
 def test_an_ideal_laser_is_quiet():

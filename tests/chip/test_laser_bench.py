@@ -127,7 +127,7 @@ def test_uneven_wavelengths_are_swept_where_they_are_even(silent, bench, box, li
 
 
 def test_windows_finer_than_a_laser_triggers_are_stepped_to(silent, bench, lines_nm):
-    """A calibration's windows on narrow rings have steps below a tenth of a picometre."""
+    """A laser of 0.1 pm cannot be triggered each 0.08 pm."""
     window_nm = lines_nm[0] + 8e-5 * np.arange(-10, 10)
     with BenchChip(silent, bench()) as chip:
         chip.sweep(window_nm)

@@ -282,6 +282,27 @@ def test_a_spec_cut_anywhere_is_refused(refused, demo_toml, tmp_path, end):
     assert "not valid TOML" in line or "missing key" in line or "missing table" in line or "not UTF-8 text" in line
 
 
+@pytest.mark.parametrize(
+    ("bench", "light", "message"),
+    [
+        ("virtual:0", "tunable_lazer", "tunable_laser"),
+        ("bench.toml", "tunable_laser", "leave --light out"),
+        ("recorded:somewhere", "comb", "leave --light out"),
+        ("untrimmed:0", "tunable_laser", "calibrate it by a comb"),
+    ],
+)
+def test_light_that_a_bench_cannot_have_is_refused(refused, demo_toml, tmp_path, bench, light, message):
+    """One line, and nothing is written."""
+    from prism_photonics.units import InputError
+    from prism_photonics.workflow.bench import virtual_light
+
+    with pytest.raises(InputError, match=message):
+        virtual_light(light, bench)
+    if not bench.startswith(("bench", "recorded")):
+        assert message in refused("calibrate", demo_toml, "-o", tmp_path / "out", "--bench", bench, "--light", light)
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_spec_that_is_no_text_file_is_refused(refused, tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     assert "not UTF-8 text" in refused("check", tmp_path / "bytes.toml")
