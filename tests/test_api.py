@@ -98,8 +98,8 @@ def test_the_examples_of_the_api_page_use_public_names_only():
          "pip install 'prism_photonics[sim]'"),
         (("sax",), "from prism_photonics.circuit import strict_circuit", "prism_photonics.circuit: got no module "
          "'sax', want it installed; pip install 'prism_photonics[sim]'"),
-        (("xarray",), "import prism_photonics.calibration.record", "prism_photonics.calibration: got no module "
-         "'xarray', want it installed; pip install 'prism_photonics[sim]'"),
+        (("xarray",), "from prism_photonics.files.datasets import dataset_of\ndataset_of({}, {})", "a dataset: got no "
+         "module 'xarray', want it installed; pip install 'prism_photonics[sim]'"),
         (("gdsfactory",), "pp.draw_chip(pp.load_spec('demo_8x8'), sys.argv[1])", "prism_photonics.layout: got no "
          "module 'gdsfactory', want it installed; pip install 'prism_photonics[layout]'"),
         (("matplotlib",), "pp.load_spec('demo_8x8').plot_row()", "a plot: got no module 'matplotlib', want it "

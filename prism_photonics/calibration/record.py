@@ -25,6 +25,7 @@ from prism_photonics.calibration.record_fields import (
     survey_fields,
 )
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.extras import asked_by
 from prism_photonics.files import write_bytes
 from prism_photonics.files.datasets import Dataset
 from prism_photonics.files.fields import Field, Number, require_arrays, require_values, shown
@@ -99,7 +100,8 @@ def read_dataset(
         InputError: Missing, truncated, edited, of another schema, without one of the arrays, or with a number that
             cannot be.
     """
-    import xarray as xr
+    with asked_by("a record"):
+        import xarray as xr
 
     try:
         if path.stat().st_size > LARGEST_BYTES:

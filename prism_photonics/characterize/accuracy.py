@@ -16,7 +16,8 @@ from prism_photonics.characterize.weights import bits, measure_weights, numbers_
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.codec.encoding import RAILS, SHOTS, encode
-from prism_photonics.drift.tracker import Tracker, pilot_plan
+from prism_photonics.drift.pilot import pilot_plan
+from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.datasets import dataset_of
 from prism_photonics.files.fields import (
     SPEC_HASH,

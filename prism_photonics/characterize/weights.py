@@ -12,7 +12,7 @@ from prism_photonics.calibration.spectra import swept_plan
 from prism_photonics.calibration.survey import averages_for
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
-from prism_photonics.drift.tracker import pilot_plan, pilot_samples
+from prism_photonics.drift.pilot import pilot_plan, pilot_samples
 from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError

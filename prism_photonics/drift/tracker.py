@@ -21,30 +21,24 @@ from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.drift_noise import drift_matters, steady_samples
+from prism_photonics.calibration.drift_noise import drift_matters
 from prism_photonics.calibration.lit_lines import read_lit_lines
-from prism_photonics.calibration.spectra import swept_plan
-from prism_photonics.calibration.survey import averages_for
 from prism_photonics.calibration.survey_drift import film_after
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.drift.estimate import corrected_volts, drifted_calibration, kalman_update, predicted_A
+from prism_photonics.drift.pilot import line_noise_A, pilot_averages, pilot_lines, pilot_samples, spread_lines
 from prism_photonics.drift.process import FilmCharge
 from prism_photonics.drift.state import FILM_SCATTER, HOUR_S, DriftModel
 from prism_photonics.files.datasets import Dataset
-from prism_photonics.lightpath.detector.model import white_noise_A2
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 MODES = ("none", "common", "full")
-# Design choices: lines read under the pilot before a setting is used, and at each refresh of weights that are held,
-# with so many converter samples each. Dimmed lines would tell of the modulators' drivers too.
-PILOT_LINES, HELD_LINES = 4, 2
-HELD_AVERAGES = 256
-# How well a survey by one laser tells the film's factor (design choice; 0.003 was seen).
-FILM_LEFT = 5e-3
+# Design choices: lines read at each refresh of weights that are held, with so many converter samples each. Dimmed lines
+# would tell of the modulators' drivers too.
+HELD_LINES, HELD_AVERAGES = 2, 256
 # Standard deviations of the common temperature for which voltages are kept in hand (design choice).
 RESERVE = 2.5
 # Standard deviation of what voltages of a pause have left in the film, over the drive limit (design choice), and how
@@ -52,8 +46,6 @@ RESERVE = 2.5
 REMNANT, ROUNDS = 0.05, 4
 # Rms misfit of the readings below which no other round is wanted, in units of weight: 10 bits.
 ENOUGH_WEIGHT = 2e-3
-# What a fitted row leaves on settings that it never saw, as rms weight: 12 bits on the demo.
-MODEL_WEIGHT = 3e-4
 
 
 @final
@@ -105,7 +97,7 @@ class Tracker:
         self._film, self._film_s = FilmCharge(spec.profile, calibration.shape), chip.time_s
         # A record is hours old.
         self.state, self._state_s = self._model.prior(HOUR_S), chip.time_s
-        self._sigma_A = _line_noise_A(calibration, spec, averages)
+        self._sigma_A = line_noise_A(calibration, spec, averages)
         self._pilot_V: Float[ndarray, "rows rings"] | None = None
         self._spec = spec
         self._survey: Dataset | None = None
@@ -184,10 +176,10 @@ class Tracker:
         calibration, spec, read_s = self._made, self._spec, self._survey.time_s.values
         self.mode, self.active = "full", True
         # One laser takes so long from line to line that each ring has wandered before its turn comes again.
-        self._averages, self._lines = _pilot_averages(spec), pilot_lines(spec, laser=self._chip.laser is not None)
-        self._sigma_A = _line_noise_A(calibration, spec, self._averages)
-        # The film's factor is known from the survey; what settings of seconds leave of it shows under a laser.
-        self._model = DriftModel.from_spec(spec, film_var=float(__import__("os").environ.get("FV", "0")))
+        self._averages, self._lines = pilot_averages(spec), pilot_lines(spec, laser=self._chip.laser is not None)
+        self._sigma_A = line_noise_A(calibration, spec, self._averages)
+        # The film's factor is known from the survey.
+        self._model = DriftModel.from_spec(spec)
         slope_pm_V = designed_bank(spec, xp=np).rings.slope_pm_V.mean()
         reserve_V = RESERVE * float(np.max(self._model.patterns_pm[0]) / slope_pm_V)
         # Whole codes: what is left of the range is on the drivers' grid too.
@@ -358,7 +350,7 @@ class Tracker:
     def _next_lines(self) -> Int[ndarray, " some"]:
         """The next few lines, evenly spread and in rotation."""
         turn, self._turn = self._turn, self._turn + 1
-        return (_spread_lines(self._lines, self._chip.channels) + turn) % self._chip.channels
+        return (spread_lines(self._lines, self._chip.channels) + turn) % self._chip.channels
 
     def _age(self, until_s: float | None = None) -> None:
         """Let the film's charge follow the voltage that has been held until a time, by default the last reading's."""
@@ -368,40 +360,3 @@ class Tracker:
         if not self.active:
             return
         self.state = dataclasses.replace(self.state, lost_V=jnp.asarray(self._film.lost_V))
-
-
-def pilot_lines(spec: ChipSpec, *, laser: bool) -> int:
-    """Lines that are read before a setting is used."""
-    return spec.chip.rings if laser else min(PILOT_LINES, spec.chip.rings)
-
-
-def pilot_samples(spec: ChipSpec) -> int:
-    """Most converter samples of a reading between two readings of the pilot: drift spoils what takes longer."""
-    return steady_samples(spec, PILOT_LINES)
-
-
-def pilot_plan(spec: ChipSpec, *, laser: bool = False) -> MeasurementPlan:
-    """Cost of one `Tracker.correct`: the pilot, its dark level and lines, and the corrected setting."""
-    if laser:
-        dark = MeasurementPlan(settings=2, triggers=1, samples=_pilot_averages(spec))
-        return dark + swept_plan(spec)
-    readings = 1 + len(_spread_lines(PILOT_LINES, spec.chip.rings))
-    samples = readings * _pilot_averages(spec)
-    return MeasurementPlan(settings=2, lights=readings, triggers=readings, samples=samples)
-
-
-def _pilot_averages(spec: ChipSpec) -> int:
-    return min(averages_for(spec), pilot_samples(spec))
-
-
-def _spread_lines(count: int, lines: int) -> Int[ndarray, " some"]:
-    """At most ``count`` of the lines, evenly spread."""
-    return np.unique(np.arange(count) * lines // count)
-
-
-def _line_noise_A(calibration: Calibration, spec: ChipSpec, averages: int) -> Float[ndarray, "lines rows"]:
-    """Expected error of a reading of each line against the fitted rows: noise and the model's; infinite of excluded."""
-    unit_A = np.asarray(calibration.unit_A)
-    white_A2 = white_noise_A2(spec.detector_design, unit_A, pairs=spec.chip.buses)
-    sigma_A = np.sqrt(white_A2 / averages + (MODEL_WEIGHT * unit_A) ** 2)
-    return np.where(np.asarray(calibration.excluded).T, np.inf, sigma_A)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from prism_photonics.extras import asked_by
+
 if TYPE_CHECKING:
     from xarray import Dataset as Dataset
 else:
@@ -14,6 +16,7 @@ else:
 
 def dataset_of(arrays: Mapping[str, Any], attrs: Mapping[str, Any]) -> Dataset:
     """A dataset of arrays, each with its axes, and with its attributes if it has any."""
-    import xarray as xr
+    with asked_by("a dataset"):
+        import xarray as xr
 
     return xr.Dataset(dict(arrays), attrs=dict(attrs))

@@ -123,8 +123,8 @@ def test_the_record_keeps_what_is_broken(broken, small, tmp_path):
 def test_two_rings_on_one_resonance_are_named_together(spoiled, small, monkeypatch, settings, seed):
     draw = virtual.draw_die
 
-    def crossed(spec, key):
-        die = draw(spec, key)
+    def crossed(spec, key, **options):
+        die = draw(spec, key, **options)
         offset_pm = die.bank.rings.offset_pm.copy()
         offset_pm[0, 0, 1] += 1e3 * small.comb.spacing_nm
         rings = dataclasses.replace(die.bank.rings, offset_pm=offset_pm)

@@ -144,7 +144,7 @@ class Silent(AbstractChip):
     def _drive(self, volts): pass
     def _read(self, light, averages): return light[:2]
 box = ServedChip(Silent(ChipSpec.model_validate_json(sys.argv[1])), idn="x" * 10000)
-serve(box, 0, ready=lambda port: print(port, flush=True))
+serve([box], 0, ready=lambda ports: print(ports[0], flush=True))
 """
 
 

@@ -171,7 +171,10 @@ def test_check_refuses_the_papers_point_by_name_and_with_a_cure(prism, layouts):
 def test_check_prints_the_same_verdict_for_people(prism, layouts):
     result = prism("check", layouts / "paper_32x256" / "spec.toml")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1].startswith("not feasible: ")
+    lines = result.stdout.splitlines()
+    (verdict,) = (i for i, line in enumerate(lines) if line.startswith("not feasible: "))
+    # After it only what to edit, in order.
+    assert [line[:5] for line in lines[verdict + 1 :] if line.startswith("  ")] == ["  1. ", "  2. ", "  3. "]
     for rule in ("fsr_aliasing", "tuning_range", "score_snr"):
         assert f"NO  {rule}" in result.stdout
 
