@@ -84,6 +84,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
         before = json.loads(RESULTS.read_text(encoding="utf-8"))["by_die"] if RESULTS.exists() else []
         dies = sorted([old for old in before if old["seed"] != seed] + [die], key=lambda one: one["seed"])
         found = {
+            "command": f"python benchmarks/tunable_laser.py {len(dies)}",
             "date": datetime.date.today().isoformat(),
             "hardware": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             "spec_hash": spec.hash,
