@@ -23,11 +23,17 @@ from numpy import ndarray
 from prism_photonics.circuit.reflecting import (
     End,
     RowReflections,
+    before_ring,
     behind_bus,
-    eastward,
+    echoed,
+    joined,
+    leaving,
+    near_ends,
     passage,
+    passed,
     row_ends,
     seen_before,
+    sent_back,
 )
 from prism_photonics.codec.modulation import namespace
 from prism_photonics.lightpath.arrays import Numbers, scan
@@ -110,8 +116,8 @@ def balanced(
 ) -> Float[Numbers, "... channels"]:
     """The transmission of `balanced_and_slopes` alone: one sweep."""
     gamma, out, _ = _swept(row, _turned(row, shift_pm))
-    through, drop = _left(row, gamma, out)
-    return _power(through) - drop_ratio[..., None] * _power(drop)
+    fields = leaving(gamma, out, (row.ends[0], row.ends[2]))
+    return _power(fields.through) - drop_ratio[..., None] * _power(fields.drop)
 
 
 def balanced_and_slopes(
@@ -158,16 +164,18 @@ def balanced_alone(
     def before(carry, this):
         (west, lit, by_drop, direct), (half, t1, t2, split, p, q) = carry, this
         west, lit = behind_bus(west, lit, p, q)
-        _, by_drop = behind_bus(west, by_drop, p, q)
+        by_drop = (by_drop[0] * p, by_drop[1] * q)
         ports = ports_of_turn(half, t1, t2, split)
         # The same two lines as from the far end, with west and east exchanged.
         turned = _seen_from_the_east(ports)
         n = passage(turned, west)
+        # What runs eastward into the ring while it has nothing behind it.
+        (entering,) = echoed(west, ports.west, lit)
         after = (
             seen_before(turned, west, n),
-            (n[0] * lit[0] + n[2] * lit[1], n[1] * lit[0] + n[3] * lit[1]),
-            (n[0] * by_drop[0] + n[2] * by_drop[1], n[1] * by_drop[0] + n[3] * by_drop[1]),
-            direct + _bilinear(by_drop, _reflected_west(ports), _lit_alone(west, ports, lit)),
+            (joined(lit, n[0]), joined(lit, n[1])),
+            (joined(by_drop, n[0]), joined(by_drop, n[1])),
+            direct + joined(by_drop, sent_back(ports.west, entering)),
         )
         return after, (*west, *lit, *by_drop, direct)
 
@@ -186,13 +194,10 @@ def balanced_alone(
     h = h0 * unit_phasor(0.5 * last(row.rad_pm) * swept_pm)
     ports = ports_of_turn(h, last(row.t1), last(row.t2), jax.tree.map(last, row.split))
     n = passage(ports, (g1, g2, g3))
-    a, b, d = seen_before(ports, (g1, g2, g3), n)
-    # (1 − W·Γ)⁻¹ on the light that comes from the west.
-    m11, m12, m21, m22 = 1.0 - w1 * a - w2 * b, -w1 * b - w2 * d, -w2 * a - w3 * b, 1.0 - w2 * b - w3 * d
-    inverse = reciprocal(m11 * m22 - m12 * m21)
-    e1, e2 = (m22 * lit1 - m12 * lit2) * inverse, (m11 * lit2 - m21 * lit1) * inverse
-    through = out1 * (n[0] * e1 + n[1] * e2) + out2 * (n[2] * e1 + n[3] * e2)
-    drop = direct + drop1 * (a * e1 + b * e2) + drop2 * (b * e1 + d * e2)
+    gamma = seen_before(ports, (g1, g2, g3), n)
+    (light,) = echoed((w1, w2, w3), gamma, (lit1, lit2))
+    through = joined((out1, out2), passed(n, light))
+    drop = direct + joined((drop1, drop2), sent_back(gamma, light))
     return _power(through) - drop_ratio[..., None] * _power(drop)
 
 
@@ -204,10 +209,7 @@ def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channel
     def inwards(carry, this):
         half, t1, t2, split, p, q = this
         gamma, out = behind_bus(carry[0], carry[1], p, q)
-        ports = ports_of_turn(half, t1, t2, split)
-        n = passage(ports, gamma)
-        before = (out[0] * n[0] + out[1] * n[2], out[0] * n[1] + out[1] * n[3])
-        return (seen_before(ports, gamma, n), before), (*gamma, *out)
+        return before_ring(ports_of_turn(half, t1, t2, split), gamma, out), (*gamma, *out)
 
     end = (
         (through_exit.inside + nothing, nothing, far.inside + nothing),
@@ -219,60 +221,39 @@ def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channel
     return gamma, out, (kept[:3], kept[3:])
 
 
-def _left(row: PreparedReflectingRow, gamma: Any, out: Any) -> tuple[Any, Any]:
-    """Fields that leave by the through and the drop exit."""
-    entrance, _, drop_exit, _ = row.ends
-    e1, e2 = eastward(gamma, (entrance, drop_exit))
-    through = entrance.passed * (out[0] * e1 + out[1] * e2)
-    return through, entrance.passed * drop_exit.passed * (gamma[1] * e1 + gamma[2] * e2)
-
-
 def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Fields at both exits, and their slopes by the shift of every ring, per pm."""
     half = _turned(row, shift_pm)
     gamma, out, (gammas, outs) = _swept(row, half)
     entrance, _, drop_exit, _ = row.ends
 
-    def set_out(from1, from2):
-        # Light that starts eastward at the near ends, with all of its echoes between them and the row.
-        r1, r2, (a, b, d) = entrance.inside, drop_exit.inside, gamma
-        m11, m12, m21, m22 = 1.0 - r1 * a, -r1 * b, -r2 * b, 1.0 - r2 * d
-        inverse = reciprocal(m11 * m22 - m12 * m21)
-        return (m22 * from1 - m12 * from2) * inverse, (m11 * from2 - m21 * from1) * inverse
-
     def outwards(carry, this):
         half, t1, t2, split, p, q, gamma, v = this
         lit = [(x * p, y * q) for x, y in carry]
         ports = ports_of_turn(half, t1, t2, split)
         n = passage(ports, gamma)
-        beyond = [(n[0] * x + n[1] * y, n[2] * x + n[3] * y) for x, y in lit]
-        echo = _echo_of(ports, gamma, v)
+        beyond = [passed(n, light) for light in lit]
+        # The light v that falls on the ring from the east, as it comes back eastward.
+        (echo,) = echoed(ports.east, gamma, sent_back(ports.east, v))
         beyond[2] = (beyond[2][0] + echo[0], beyond[2][1] + echo[1])
-        back = [(gamma[0] * x + gamma[1] * y, gamma[1] * x + gamma[2] * y) for x, y in beyond]
+        back = [sent_back(gamma, light) for light in beyond]
         back[2] = (back[2][0] + v[0], back[2][1] + v[1])
         enters = [(*west, *east) for west, east in zip(lit, back, strict=True)]
         changed = _turned_by_a_radian(half, (t1, t2), split, ports)
         return tuple(beyond), tuple(_scattered(enters[k], changed, enters[0]) for k in (2, 1))
 
     nothing = namespace(half).zeros_like(half[0])
-    start = (
-        set_out(entrance.passed + nothing, nothing),
-        set_out(nothing, drop_exit.passed + nothing),
-        set_out(entrance.inside * out[0], drop_exit.inside * out[1]),
+    start = echoed(
+        near_ends((entrance, drop_exit)),
+        gamma,
+        (entrance.passed + nothing, nothing),
+        (nothing, drop_exit.passed + nothing),
+        (entrance.inside * out[0], drop_exit.inside * out[1]),
     )
     rings = (half, row.t1, row.t2, row.split, row.p[:-1], row.q[:-1], gammas, outs)
     _, (by_through, by_drop) = scan(outwards, start, rings)
-    return _left(row, gamma, out), (by_through * row.rad_pm, by_drop * row.rad_pm)
-
-
-def _echo_of(ports: RingPorts, gamma: Any, v: Any) -> tuple[Any, Any]:
-    """(1 − S_ee·Γ)⁻¹·S_ee·v: what comes back eastward of light v that falls on a ring from the east."""
-    a, b, d = gamma
-    e11, e12, e22 = ports.back_through * ports.to_cw, ports.drop, ports.back_drop * ports.to_ccw
-    m11, m12, m21, m22 = 1.0 - e11 * a - e12 * b, -e11 * b - e12 * d, -e12 * a - e22 * b, 1.0 - e12 * b - e22 * d
-    inverse = reciprocal(m11 * m22 - m12 * m21)
-    s1, s2 = e11 * v[0] + e12 * v[1], e12 * v[0] + e22 * v[1]
-    return (m22 * s1 - m12 * s2) * inverse, (m11 * s2 - m21 * s1) * inverse
+    fields = leaving(gamma, out, (entrance, drop_exit))
+    return (fields.through, fields.drop), (by_through * row.rad_pm, by_drop * row.rad_pm)
 
 
 def _turned_by_a_radian(half: Any, couplers: tuple[Any, Any], split: Splitting, ports: RingPorts) -> RingPorts:
@@ -327,24 +308,6 @@ def _seen_from_the_east(ports: RingPorts) -> RingPorts:
         to_ccw=ports.to_cw,
         to_cw=ports.to_ccw,
     )
-
-
-def _reflected_west(ports: RingPorts) -> tuple[Any, Any, Any]:
-    """S_ww."""
-    return ports.back_through * ports.to_ccw, ports.drop, ports.back_drop * ports.to_cw
-
-
-def _lit_alone(west: Any, ports: RingPorts, lit: Any) -> tuple[Any, Any]:
-    """(1 − W·S_ww)⁻¹·lit: what runs eastward into a ring that has nothing behind it."""
-    (w1, w2, w3), (a, b, d) = west, _reflected_west(ports)
-    m11, m12, m21, m22 = 1.0 - w1 * a - w2 * b, -w1 * b - w2 * d, -w2 * a - w3 * b, 1.0 - w2 * b - w3 * d
-    inverse = reciprocal(m11 * m22 - m12 * m21)
-    return (m22 * lit[0] - m12 * lit[1]) * inverse, (m11 * lit[1] - m21 * lit[0]) * inverse
-
-
-def _bilinear(x: Any, matrix: Any, y: Any) -> Any:
-    a, b, d = matrix
-    return x[0] * (a * y[0] + b * y[1]) + x[1] * (b * y[0] + d * y[1])
 
 
 def _turned(

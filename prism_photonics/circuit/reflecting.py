@@ -149,8 +149,7 @@ def reflecting_row(
         ring, shift, split, segment = this
         p, q, half = _computed_once(wl, phasors, ring, shift, segment)
         gamma, out = behind_bus(gamma, out, p, q)
-        ports = ports_of_turn(half, ring.t1, ring.t2, split)
-        return _before_ring(ports, gamma, out), ()
+        return before_ring(ports_of_turn(half, ring.t1, ring.t2, split), gamma, out), ()
 
     shape = np.broadcast_shapes(wl.shape, *(leaf.shape[1:] for leaf in jax.tree.leaves((ring_leaves, shifts))))
     zero = xp.zeros(shape, dtype=complex)
@@ -159,13 +158,7 @@ def reflecting_row(
     (gamma, out), _ = scan(step, end, (ring_leaves, shifts, splits, behind), reverse=True)
     first = transmission(wl[..., None, :], jax.tree.map(lambda leaf: leaf[0], segments))
     gamma, out = behind_bus(gamma, out, first[..., 0, :], first[..., 1, :])
-    through, drop = eastward(gamma, (entrance, drop_exit))
-    back = (gamma[0] * through + gamma[1] * drop, gamma[1] * through + gamma[2] * drop)
-    return ReflectingFields(
-        through=entrance.passed * (out[0] * through + out[1] * drop),
-        drop=entrance.passed * drop_exit.passed * back[1],
-        reflected=entrance.outside + entrance.passed**2 * back[0],
-    )
+    return leaving(gamma, out, (entrance, drop_exit))
 
 
 def behind_bus(gamma: Any, out: Any, p: Any, q: Any) -> tuple[Any, Any]:
@@ -174,42 +167,69 @@ def behind_bus(gamma: Any, out: Any, p: Any, q: Any) -> tuple[Any, Any]:
     return (a * p * p, b * p * q, d * q * q), (out[0] * p, out[1] * q)
 
 
-def eastward(gamma: Any, ends: tuple[End, End]) -> tuple[Any, Any]:
-    """Fields that set out eastward on both buses for unit field that comes in by the through bus's near end."""
-    a, b, d = gamma
-    near, near_drop = ends[0].inside, ends[1].inside
-    m11, m12, m21, m22 = 1.0 - near * a, -near * b, -near_drop * b, 1.0 - near_drop * d
-    inverse = reciprocal(m11 * m22 - m12 * m21)
-    return m22 * inverse, -m21 * inverse
-
-
-def passage(ports: RingPorts, gamma: Any) -> tuple[Any, Any, Any, Any]:
-    """N = (1 − S_ee·Γ)⁻¹·S_ew, row by row."""
-    a, b, d = gamma
-    e11, e12, e22 = ports.back_through * ports.to_cw, ports.drop, ports.back_drop * ports.to_ccw
-    m11, m12 = 1.0 - e11 * a - e12 * b, -e11 * b - e12 * d
-    m21, m22 = -e12 * a - e22 * b, 1.0 - e12 * b - e22 * d
-    inverse = reciprocal(m11 * m22 - m12 * m21)
-    t11, t12, t21, t22 = ports.through, ports.across_cw, ports.across_ccw, ports.drop_bus
-    return (
-        (m22 * t11 - m12 * t21) * inverse,
-        (m22 * t12 - m12 * t22) * inverse,
-        (m11 * t21 - m21 * t11) * inverse,
-        (m11 * t22 - m21 * t12) * inverse,
+def leaving(gamma: Any, out: Any, ends: tuple[End, End]) -> ReflectingFields:
+    """Fields that leave a row whose near ends are the given two, entrance and drop exit."""
+    entrance, drop_exit = ends
+    (light,) = echoed(near_ends(ends), gamma, (1.0, 0.0))
+    back = sent_back(gamma, light)
+    return ReflectingFields(
+        through=entrance.passed * joined(out, light),
+        drop=entrance.passed * drop_exit.passed * back[1],
+        reflected=entrance.outside + entrance.passed**2 * back[0],
     )
+
+
+def near_ends(ends: tuple[End, End]) -> tuple[Any, Any, Any]:
+    """What the entrance and the drop exit send back into the row."""
+    return ends[0].inside, 0.0, ends[1].inside
+
+
+def echoed(back: Any, gamma: Any, *light: Any) -> tuple[tuple[Any, Any], ...]:
+    """(1 − R·Γ)⁻¹ on each light that runs towards Γ: with all its echoes between there and R, behind it."""
+    (r11, r12, r22), (a, b, d) = back, gamma
+    m11, m12 = 1.0 - r11 * a - r12 * b, -r11 * b - r12 * d
+    m21, m22 = -r12 * a - r22 * b, 1.0 - r12 * b - r22 * d
+    inverse = reciprocal(m11 * m22 - m12 * m21)
+    return tuple(((m22 * x - m12 * y) * inverse, (m11 * y - m21 * x) * inverse) for x, y in light)
+
+
+def sent_back(gamma: Any, light: Any) -> tuple[Any, Any]:
+    """Γ on light, on the two buses."""
+    (a, b, d), (x, y) = gamma, light
+    return a * x + b * y, b * x + d * y
+
+
+def joined(way: Any, light: Any) -> Any:
+    """Light of both buses at the end of its way out."""
+    return way[0] * light[0] + way[1] * light[1]
+
+
+def passage(ports: RingPorts, gamma: Any) -> tuple[tuple[Any, Any], ...]:
+    """N = (1 − S_ee·Γ)⁻¹·S_ew: what runs on behind a ring of unit light on the through bus, and on the drop bus."""
+    return echoed(ports.east, gamma, (ports.through, ports.across_ccw), (ports.across_cw, ports.drop_bus))
+
+
+def passed(n: Any, light: Any) -> tuple[Any, Any]:
+    """N on light."""
+    (n11, n21), (n12, n22) = n
+    return n11 * light[0] + n12 * light[1], n21 * light[0] + n22 * light[1]
 
 
 def seen_before(ports: RingPorts, gamma: Any, n: Any) -> tuple[Any, Any, Any]:
     """Γ_j = S_ww + S_ew^T·Γ·N, the three entries of a symmetric matrix."""
-    a, b, d = gamma
-    n11, n12, n21, n22 = n
-    u11, u21 = a * n11 + b * n21, b * n11 + d * n21
-    u12, u22 = a * n12 + b * n22, b * n12 + d * n22
+    (w11, w12, w22), (first, second) = ports.west, (sent_back(gamma, column) for column in n)
+    from_through, from_drop = (ports.through, ports.across_ccw), (ports.across_cw, ports.drop_bus)
     return (
-        ports.back_through * ports.to_ccw + ports.through * u11 + ports.across_ccw * u21,
-        ports.drop + ports.through * u12 + ports.across_ccw * u22,
-        ports.back_drop * ports.to_cw + ports.across_cw * u12 + ports.drop_bus * u22,
+        w11 + joined(from_through, first),
+        w12 + joined(from_through, second),
+        w22 + joined(from_drop, second),
     )
+
+
+def before_ring(ports: RingPorts, gamma: Any, out: Any) -> tuple[Any, Any]:
+    """Γ, and the way out to an exit, as they are seen before a ring."""
+    n = passage(ports, gamma)
+    return seen_before(ports, gamma, n), (joined(out, n[0]), joined(out, n[1]))
 
 
 def _computed_once(wl: Float[Numbers, "... wl"], function: Callable[..., Any], *arguments: Any) -> Any:
@@ -227,8 +247,3 @@ def _computed_once(wl: Float[Numbers, "... wl"], function: Callable[..., Any], *
         return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
 
     return jax.lax.cond(jnp.all(wl > 0.0), function, nothing, *arguments)
-
-
-def _before_ring(ports: RingPorts, gamma: Any, out: Any) -> tuple[Any, Any]:
-    n = passage(ports, gamma)
-    return seen_before(ports, gamma, n), (out[0] * n[0] + out[1] * n[2], out[0] * n[1] + out[1] * n[3])

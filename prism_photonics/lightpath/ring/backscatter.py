@@ -114,6 +114,16 @@ class RingPorts(eqx.Module):
     to_ccw: Complex[Numbers, "..."]
     to_cw: Complex[Numbers, "..."]
 
+    @property
+    def west(self) -> tuple[Any, Any, Any]:
+        """What comes back to the west: S_ww over the two buses, three entries of a symmetric matrix."""
+        return self.back_through * self.to_ccw, self.drop, self.back_drop * self.to_cw
+
+    @property
+    def east(self) -> tuple[Any, Any, Any]:
+        """What comes back to the east: S_ee."""
+        return self.back_through * self.to_cw, self.drop, self.back_drop * self.to_ccw
+
 
 def splitting(ring: RingParams, backscatter: Backscatter) -> Splitting:
     """The functions of δ² of a ring, in the arrays that are given: NumPy's or JAX's."""
