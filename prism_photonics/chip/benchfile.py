@@ -19,7 +19,6 @@ from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import read_toml
 from prism_photonics.units import InputError, nearest
 
-"""The kinds of light."""
 MARK = "FILL IN"
 """How a value begins that `prism bench new` leaves to the user."""
 

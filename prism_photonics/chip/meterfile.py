@@ -8,7 +8,7 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field, model_validator
 
-from prism_photonics.chip.filetables import LARGEST_BLOCK, Commands, Instrument, Question, Span, Table, checked, spanned
+from prism_photonics.chip.filetables import Commands, Instrument, Question, Span, Table, checked, spanned
 
 AMPERES = {"A": 1.0, "mA": 1e-3, "uA": 1e-6, "nA": 1e-9, "pA": 1e-12}
 """Amperes per unit of a current meter."""
@@ -235,7 +235,3 @@ def _channel(name: str | int) -> int:
     if not match:
         raise ValueError(f"balanced: {name!r}: want a channel's number, or a name that ends with it, such as 'ch1'")
     return int(match[1])
-
-
-LARGEST_LOG_POINTS = LARGEST_BLOCK
-"""Samples of one sweep that are taken from one meter channel."""

@@ -114,7 +114,6 @@ class Rehearsal:
 
     def _laser(self, entry: Laser) -> list[tuple[str, Answer]]:
         commands = entry.commands
-        asked: dict[str, float] = {}
 
         def nm(fields: Fields, name: str) -> float | None:
             for unit, factor in (("nm", 1.0), ("pm", 1e-3), ("m", 1e9)):
@@ -125,7 +124,6 @@ class Rehearsal:
         def prepare(fields: Fields) -> None:
             for name, word in (("start", "STAR"), ("stop", "STOP"), ("step", "STEP")):
                 if (value := nm(fields, name)) is not None:
-                    asked[name] = value
                     self._quietly(f"SOUR:WAV:SWE:{word} {value!r}")
             for name, factor in (("speed_nm_s", 1.0), ("speed_m_s", 1e9)):
                 if name in fields:
@@ -152,10 +150,7 @@ class Rehearsal:
             (commands.state, lambda fields: state_text(self.tell("SOUR:WAV:STAT?") == "0", commands.ready)),
             *((text, prepare) for text in commands.sweep),
             (commands.sweep_start, lambda fields: self._quietly("SOUR:WAV:SWE:STAT 1")),
-            (
-                commands.sweep_state,
-                lambda fields: state_text(self.tell("SOUR:WAV:SWE:STAT?") == "0", commands.sweep_done),
-            ),
+            (commands.sweep_state, lambda fields: state_text(stands(), commands.sweep_done)),
             (commands.sweep_stop, lambda fields: self._quietly("SOUR:WAV:SWE:STAT 0")),
             (commands.logged, logged),
         ]

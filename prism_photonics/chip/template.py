@@ -89,11 +89,6 @@ class Template:
         """Whether one command serves many channels."""
         return bool(self.fields & set(LIST_FIELDS))
 
-    @property
-    def literals(self) -> str:
-        """Everything but the fields."""
-        return " ".join(literal for literal, _, _ in self.pieces)
-
     def fill(self, values: Mapping[str, Value]) -> str:
         """The command with its numbers in place; lists are separated by commas."""
         return "".join(
