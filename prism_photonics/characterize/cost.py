@@ -1,7 +1,5 @@
 """Cost of `prism calibrate`: the sum of its measurement plans, in readings and in seconds."""
 
-import dataclasses
-
 from prism_photonics.calibration.heater_crosstalk import search_plan
 from prism_photonics.calibration.spectra import spectra_plan
 from prism_photonics.calibration.survey import survey_plan
@@ -59,7 +57,7 @@ def plan_wall_time_s(
 ) -> float:
     """Time of any plan on a bench's instruments, or on a laboratory's usual ones, in s, with a laser's dead times."""
     if bench is not None:
-        return wall_time_s(bench, **dataclasses.asdict(plan))
+        return wall_time_s(bench, plan)
     rings, lines = spec.chip.rows * spec.chip.rings, spec.chip.rings
     for_rings, for_lines = (-(-count // LABORATORY_CHANNELS) for count in (rings, lines))
     # A reading is started and fetched.

@@ -32,10 +32,11 @@ from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.lock import InstrumentLocks
 from prism_photonics.chip.metering import Meters
 from prism_photonics.chip.parking import Parking
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.chip.registry import driver_class
 from prism_photonics.chip.resource import same_box
 from prism_photonics.chip.signals import hold_signals, release_signals, undisturbed
-from prism_photonics.chip.swept import Tally, take_sweep
+from prism_photonics.chip.swept import take_sweep
 from prism_photonics.chip.wired import Wired
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
@@ -86,7 +87,7 @@ class BenchChip(AbstractChip):
         require_both(spec, bench)
         self._max_heater_mW = min((heater_limit_mW(spec), *(source.max_power_mW for source in bench.heater_source)))
         self.bench = bench
-        self.tally = Tally()
+        self.tally = MeasurementPlan()
         self._report = report
         self._links = Links(bench.visa_library)
         self._locks = InstrumentLocks()
@@ -217,21 +218,20 @@ class BenchChip(AbstractChip):
             _settle(self._sources)
             for source in self._sources:
                 source.verify()
-        self.tally.settings += 1
+        self._count(MeasurementPlan(settings=1))
 
     def _heat(self, power_mW: Float[ndarray, "rows rings"]) -> None:
         with self._saying_what_was_done():
             for source in self._heaters:
                 source.set_powers(power_mW[source.places])
             _settle(self._heaters)
-        self.tally.heatings += 1
+        self._count(MeasurementPlan(heatings=1))
 
     def _read(self, light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
         with self._saying_what_was_done():
             self._shine(light)
             current_A, taken = self._meters.read(averages)
-        self.tally.triggers += taken
-        self.tally.samples += taken * averages
+        self._count(MeasurementPlan(triggers=1, samples=averages) * taken)
         return current_A
 
     def _sweep(self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
@@ -246,7 +246,7 @@ class BenchChip(AbstractChip):
                 averages=averages,
                 bus=bus,
                 clock_s=self._clock_s,
-                tally=self.tally,
+                count=self._count,
             )
 
     def _park_best_effort(self) -> list[str]:
@@ -259,11 +259,11 @@ class BenchChip(AbstractChip):
             line = lit_line(light)
             bus = 0 if line is None else line // self.spec.chip.channels
             changed = self._tunable.darken() if line is None else self._tunable.tune(self._lines_nm[line], bus=bus)
-            self.tally.lights += changed
+            self._count(MeasurementPlan(lights=int(changed)))
             return
         changed = [source for source in self._lights if source.set_light(light[source.places])]
         if changed:
-            self.tally.lights += 1
+            self._count(MeasurementPlan(lights=1))
             _settle(changed)
 
     # ------------------------------------------------------------ the rest
@@ -312,6 +312,10 @@ class BenchChip(AbstractChip):
         self._lines_nm = [1e-3 * PM_PER_UM * wl_um for wl_um in spec.comb_design.wl_um] * spec.chip.buses
         self._laser.require_within(np.array(self._lines_nm), where=f"bench {bench.name}: laser.0: the chip's channels")
         return tunable
+
+    def _count(self, done: MeasurementPlan) -> None:
+        """Add what was done to the tally."""
+        self.tally += done
 
     def _wire(self, role: str, number: int, entry: Entry) -> Wired:
         limits = [

@@ -1,7 +1,6 @@
 """One sweep of a bench's laser past its meters: in stretches where both can, point by point where they cannot."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -11,22 +10,11 @@ from prism_photonics.chip.laser import Sweep
 from prism_photonics.chip.laserfile import Laser
 from prism_photonics.chip.lasing import TunedLaser
 from prism_photonics.chip.metering import Meters
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.chip.sweeping import SweepRun, runs
 
-
-@dataclass
-class Tally:
-    """Counts of a bench's operations, as `walltime.wall_times_s` takes them."""
-
-    settings: int = 0
-    heatings: int = 0
-    lights: int = 0
-    triggers: int = 0
-    samples: int = 0
-    sweeps: int = 0
-    points: int = 0
-    swept_nm: float = 0.0
-    swept_samples: int = 0
+Count = Callable[[MeasurementPlan], None]
+"""Takes what was done, as soon as it was."""
 
 
 def take_sweep(
@@ -38,7 +26,7 @@ def take_sweep(
     averages: int,
     bus: int,
     clock_s: Callable[[], float],
-    tally: Tally,
+    count: Count,
 ) -> Sweep:
     """The balanced currents of all rows at wavelengths in nm.
 
@@ -50,7 +38,7 @@ def take_sweep(
         averages: Converter samples of each point.
         bus: The bus that is lit.
         clock_s: The bench's clock.
-        tally: Counts what was done.
+        count: Is told of each stretch.
 
     Raises:
         BenchError: A sweep that stopped half way, missing points, a wavelength further off than the laser's stated
@@ -59,9 +47,9 @@ def take_sweep(
     parts = []
     for run in runs(wavelength_nm, entry, averages=averages, sample_s=meters.sample_s, logs=meters.log):
         if run.speed_nm_s:
-            parts.append(_swept(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, tally=tally))
+            parts.append(_swept(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, count=count))
         else:
-            parts += _stepped(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, tally=tally)
+            parts += _stepped(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, count=count)
     return Sweep(
         wavelength_nm=np.concatenate([part.wavelength_nm for part in parts]),
         current_A=np.concatenate([part.current_A for part in parts]),
@@ -70,7 +58,7 @@ def take_sweep(
 
 
 def _swept(
-    run: SweepRun, *, laser: TunedLaser, meters: Meters, bus: int, clock_s: Callable[[], float], tally: Tally
+    run: SweepRun, *, laser: TunedLaser, meters: Meters, bus: int, clock_s: Callable[[], float], count: Count
 ) -> Sweep:
     laser.light_up(bus=bus)
     logged: list[ndarray] = []
@@ -82,21 +70,18 @@ def _swept(
         logged[:] = [laser.logged_nm(run)]
 
     current_A, taken = meters.sweep(run, take)
-    tally.sweeps += taken
-    tally.points += taken * run.points
-    tally.swept_nm += taken * float(run.wavelength_nm[-1] - run.wavelength_nm[0])
-    tally.swept_samples += taken * run.points * run.averages
+    swept_nm, samples = float(run.wavelength_nm[-1] - run.wavelength_nm[0]), run.points * run.averages
+    count(MeasurementPlan(sweeps=1, points=run.points, swept_nm=swept_nm, swept_samples=samples) * taken)
     # The last point is the last thing that happened; the others were before it, as fast as the laser went.
     before_s = (run.wavelength_nm[-1] - run.wavelength_nm) / run.speed_nm_s
     return Sweep(logged[0], current_A, np.maximum(ended[0] - before_s, 0.0))
 
 
 def _stepped(
-    run: SweepRun, *, laser: TunedLaser, meters: Meters, bus: int, clock_s: Callable[[], float], tally: Tally
+    run: SweepRun, *, laser: TunedLaser, meters: Meters, bus: int, clock_s: Callable[[], float], count: Count
 ) -> Iterator[Sweep]:
     for wavelength_nm in run.wavelength_nm:
         read_nm = laser.step(float(wavelength_nm), bus=bus)
         current_A, taken = meters.read(run.averages)
-        tally.points += taken
-        tally.swept_samples += taken * run.averages
+        count(MeasurementPlan(points=1, swept_samples=run.averages) * taken)
         yield Sweep(np.array([read_nm]), current_A[None], np.array([clock_s()]))

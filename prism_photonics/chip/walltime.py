@@ -7,47 +7,28 @@ from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.instruments import channel_map
 from prism_photonics.chip.laserfile import Laser
 from prism_photonics.chip.meterfile import CurrentMeter
+from prism_photonics.chip.plan import MeasurementPlan
 
 
-def wall_time_s(bench: BenchFile, **counts: Any) -> float:
-    """Time that a job takes on the real instruments, an upper estimate.
+def wall_time_s(bench: BenchFile, plan: MeasurementPlan) -> float:
+    """Time that a plan takes on the real instruments, an upper estimate.
 
     Args:
         bench: The bench.
-        **counts: As `wall_times_s` takes them.
+        plan: What is done.
 
     Returns:
         Settling, ramps over the whole range, commands one after the other, integration and sweeps, in s.
     """
-    return sum(wall_times_s(bench, **counts).values())
+    return sum(wall_times_s(bench, plan).values())
 
 
-def wall_times_s(
-    bench: BenchFile,
-    *,
-    settings: int = 0,
-    lights: int = 0,
-    triggers: int = 0,
-    samples: int = 0,
-    heatings: int = 0,
-    sweeps: int = 0,
-    points: int = 0,
-    swept_nm: float | int = 0,
-    swept_samples: int = 0,
-) -> dict[str, float]:
+def wall_times_s(bench: BenchFile, plan: MeasurementPlan) -> dict[str, float]:
     """The same by what takes it.
 
     Args:
         bench: The bench.
-        settings: How often the ring voltages change.
-        lights: How often the light changes.
-        triggers: Readings of all rows.
-        samples: Converter samples, summed over all readings.
-        heatings: How often heater powers change.
-        sweeps: Stretches that the laser sweeps over.
-        points: Points of all sweeps.
-        swept_nm: Wavelengths that they pass over in nm.
-        swept_samples: Converter samples, summed over all points of all sweeps.
+        plan: What is done.
 
     Returns:
         Times in s: of voltage_source, heater_source, light_source or laser, and current_meter.
@@ -57,30 +38,34 @@ def wall_times_s(
         e.commands_for(len(channel_map(e)), e.commands.query) * e.command_s for e in bench.voltage_source if e.verify_V
     )
     setting_s = ramp_s + _settling_s(bench.voltage_source) + _writing_s(bench.voltage_source) + checking_s
-    meters_s = triggers * sum((_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter))
-    meters_s += samples * max(m.sample_s for m in bench.current_meter)
-    found = {"voltage_source": settings * setting_s}
+    meters_s = plan.triggers * sum((_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter))
+    meters_s += plan.samples * max(m.sample_s for m in bench.current_meter)
+    found = {"voltage_source": plan.settings * setting_s}
     if bench.heater_source:
-        found["heater_source"] = heatings * (_settling_s(bench.heater_source) + _writing_s(bench.heater_source))
+        found["heater_source"] = plan.heatings * (_settling_s(bench.heater_source) + _writing_s(bench.heater_source))
     if not bench.laser:
         light_s = _settling_s(bench.light_source) + _writing_s(bench.light_source)
-        return found | {"light_source": lights * light_s, "current_meter": meters_s}
+        return found | {"light_source": plan.lights * light_s, "current_meter": meters_s}
     laser = bench.laser[0]
     tuning_s = _tuning_s(laser)
-    found["laser"] = lights * tuning_s
+    found["laser"] = plan.lights * tuning_s
     # Each stretch: one question whether it is over more often than not, and the logs.
     if laser.fastest_nm_s and all(m.commands.log for m in bench.current_meter):
         commands = len(laser.commands.sweep) + 3
         starting_s = laser.sweep_s + commands * (1 + bool(laser.commands.error)) * laser.command_s
         sample_s = max(m.sample_s for m in bench.current_meter)
         # The slower of laser and meters: a meter integrates within a step.
-        sweeping_s = max(swept_nm / laser.fastest_nm_s, swept_samples * sample_s, points / laser.highest_trigger_Hz)
-        found["laser"] += sweeps * starting_s + sweeping_s
-        meters_s += sweeps * sum(_logging_s(m) for m in bench.current_meter)
+        sweeping_s = max(
+            plan.swept_nm / laser.fastest_nm_s, plan.swept_samples * sample_s, plan.points / laser.highest_trigger_Hz
+        )
+        found["laser"] += plan.sweeps * starting_s + sweeping_s
+        meters_s += plan.sweeps * sum(_logging_s(m) for m in bench.current_meter)
     else:
-        found["laser"] += points * tuning_s
-        meters_s += points * sum((_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter))
-        meters_s += swept_samples * max(m.sample_s for m in bench.current_meter)
+        found["laser"] += plan.points * tuning_s
+        meters_s += plan.points * sum(
+            (_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter)
+        )
+        meters_s += plan.swept_samples * max(m.sample_s for m in bench.current_meter)
     return found | {"current_meter": meters_s}
 
 

@@ -1,6 +1,5 @@
 """``prism calibrate`` and ``program``: from a chip on a bench to a record, and from signatures to volts."""
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +75,7 @@ def calibrate(
     times_s = None
     if bench_file is not None:
         plan = calibration_plan(chip_spec, laser=bool(bench_file.laser))
-        times_s = wall_times_s(bench_file, **dataclasses.asdict(plan))
+        times_s = wall_times_s(bench_file, plan)
         tell(spelled(times_s))
     journal = out / "journal.jsonl"
     untrimmed = is_untrimmed(bench, bench_file)

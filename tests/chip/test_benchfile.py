@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.instruments import channel_map
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.chip.template import Template
 from prism_photonics.chip.walltime import spelled, wall_time_s
 from prism_photonics.units import InputError
@@ -184,13 +185,13 @@ def test_the_wall_time_adds_up(bench_of):
     # Six rings in two commands, each with its error question; one command of light; a trigger with its
     # error question, and a question.
     by_hand = 2 * (0.3 + 4 * 0.01) + 3 * (0.02 + 2 * 0.001) + 4 * 3 * 0.002 + 10 * 0.1
-    assert wall_time_s(bench, settings=2, lights=3, triggers=4, samples=10) == pytest.approx(by_hand)
+    assert wall_time_s(bench, MeasurementPlan(settings=2, lights=3, triggers=4, samples=10)) == pytest.approx(by_hand)
 
 
 def test_a_ramp_and_reading_back_take_their_time(bench_of):
-    one = {"settings": 1, "lights": 0, "triggers": 0, "samples": 0}
-    plain = wall_time_s(bench_of("x"), **one)
-    ramped = wall_time_s(bench_of("x", voltage_source={"ramp_V_s": 4.0, "verify_V": 0.1}), **one)
+    one = MeasurementPlan(settings=1)
+    plain = wall_time_s(bench_of("x"), one)
+    ramped = wall_time_s(bench_of("x", voltage_source={"ramp_V_s": 4.0, "verify_V": 0.1}), one)
     assert ramped - plain == pytest.approx(20.0 / 4.0 + 1e-3)
 
 

@@ -10,6 +10,7 @@ from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.drivers import Links
 from prism_photonics.chip.heaters import heater_limit_mW, own_shift_pm, shift_by_others_pm
 from prism_photonics.chip.link import BenchError
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.chip.scpi import ScpiDriver
 from prism_photonics.chip.serve import serving
 from prism_photonics.chip.served import ServedChip
@@ -201,9 +202,8 @@ def test_an_unknown_key_of_a_heater_source_is_named(tmp_path, layouts):
 
 def test_heating_takes_its_time(hot_bench):
     bench = hot_bench("x", heater_source={"settle_s": 0.5, "command_s": 0.01, "channels_per_command": 4})
-    nothing = {"settings": 0, "lights": 0, "triggers": 0, "samples": 0}
     # Six heaters in two commands, each with its error question.
-    assert wall_time_s(bench, **nothing, heatings=3) == pytest.approx(3 * (0.5 + 4 * 0.01))
+    assert wall_time_s(bench, MeasurementPlan(heatings=3)) == pytest.approx(3 * (0.5 + 4 * 0.01))
 
 
 # ---------------------------------------------------------------- limits

@@ -1,7 +1,7 @@
 """A bench with one tunable laser: its sweeps are the chip's own, what it cannot do is one line, and it is left dark."""
 
-import dataclasses
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from prism_photonics.chip.bench import BenchChip
 from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.draft import draft_served
 from prism_photonics.chip.link import BenchError
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.chip.serve import serving
 from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.served_laser import DROP_GAIN, TRIGGER_LATENCY_S, block
@@ -334,13 +335,13 @@ def test_missing_points_of_a_meter_are_refused(silent, bench, box, around):
 def test_dead_time_is_counted_by_instrument(bench):
     file = bench(laser={"command_s": 0.0, "sweep_s": 0.5, "fastest_nm_s": 20.0}, current_meter={"command_s": 0.0})
     # Ten sweeps of 2 nm in 401 points, with a thousand samples of a microsecond each.
-    counts = {"sweeps": 10, "points": 4010, "swept_nm": 20.0, "swept_samples": 4_010_000}
-    times_s = wall_times_s(file, **counts)
+    plan = MeasurementPlan(sweeps=10, points=4010, swept_nm=20.0, swept_samples=4_010_000)
+    times_s = wall_times_s(file, plan)
     assert times_s["laser"] == pytest.approx(10 * 0.5 + 4.01)
-    assert wall_times_s(file, **counts | {"swept_samples": 4010})["laser"] == pytest.approx(10 * 0.5 + 20.0 / 20.0)
+    assert wall_times_s(file, replace(plan, swept_samples=4010))["laser"] == pytest.approx(10 * 0.5 + 20.0 / 20.0)
     stepping = {"fastest_nm_s": 0.0, "settle_s": 0.3, "command_s": 0.0}
     stepping["commands"] = {"sweep": [], "sweep_start": "", "sweep_state": ""}
-    slow = wall_times_s(bench(laser=stepping, current_meter={"command_s": 0.0}), **counts)
+    slow = wall_times_s(bench(laser=stepping, current_meter={"command_s": 0.0}), plan)
     assert slow["laser"] == pytest.approx(4010 * 0.3)
 
 
@@ -348,6 +349,6 @@ def test_the_tally_of_a_bench_is_what_its_wall_time_is_made_of(silent, bench, ar
     with BenchChip(silent, bench()) as chip:
         chip.set(np.zeros((2, 3)))
         chip.sweep(around, averages=4)
-        times_s = wall_times_s(chip.bench, **dataclasses.asdict(chip.tally))
+        times_s = wall_times_s(chip.bench, chip.tally)
         assert set(times_s) == {"voltage_source", "laser", "current_meter"}
         assert all(time_s > 0.0 for time_s in times_s.values())
