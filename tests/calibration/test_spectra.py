@@ -16,6 +16,7 @@ from prism_photonics.chip.laser import LaserRange, Sweep
 from prism_photonics.chip.tunable import TunableLaser
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.seeds import validation_key
+from prism_photonics.spec import load_spec
 from prism_photonics.workflow.session import calibrate_chip
 
 LASER = LaserRange(1500.0, 1600.0, jitter_pm=1.0)
@@ -50,6 +51,14 @@ def one_window(rng, jitter_pm):
         noise_A=np.full(3, 1e-11),
     )
     return found, lorentz(np.zeros(1))
+
+
+@pytest.mark.slow
+def test_no_bus_stays_in_a_wrong_minimum():
+    """Die 1 of the standard bench kept two, with χ² of 6 and 9."""
+    spec = load_spec("standard_8x8")
+    fit = calibrate_chip(VirtualChip(spec, seed=1, light="tunable_laser"), seed=1).fit
+    assert np.asarray(fit.chi2).max() < 2.0
 
 
 # ---------------------------------------------------------------- windows
