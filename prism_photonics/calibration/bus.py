@@ -11,9 +11,8 @@ from jaxtyping import Complex, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, row_model
-from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
-from prism_photonics.units import PM_PER_UM
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Light:
             load=both[:, 1:-1],
             through=np.abs(np.prod(passed[:, 0], axis=1)) ** 2,
             drop=np.abs(both[:, 0]) ** 2,
-            rad_pm=2.0 * np.pi * rings.gpl_um / rings.wl0_um**2 / PM_PER_UM,
+            rad_pm=np.asarray(rad_per_pm(rings)),
         )
 
 

@@ -20,11 +20,9 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
-from prism_photonics.codec.modulation import namespace
-from prism_photonics.lightpath.arrays import Numbers, scan
-from prism_photonics.lightpath.ring.model import RingParams, reciprocal
-from prism_photonics.lightpath.waveguide.model import PathParams, path_phase, transmission, unit_phasor
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.lightpath.arrays import Numbers, library, power, scan
+from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm, reciprocal
+from prism_photonics.lightpath.waveguide.model import PathParams, transmission, unit_phasor
 
 # Far below any power that counts, far above the least number that a float holds.
 TINY = 1e-30
@@ -62,19 +60,19 @@ def prepare_row(wl: Float[Numbers, "... channels"], rings: RingParams, buses: Pa
         rings: Ring optics, leaves (..., rings); their offsets are not used: shifts are given whole.
         buses: Bus segments, leaves (..., 2, rings + 1).
     """
-    xp = namespace(rings.t1)
+    xp = library(rings.t1)
     ring, segment = (jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part) for part in (rings, buses))
     both = transmission(wl[..., None, :], segment)
     p, q = both[..., 0, :], both[..., 1, :]
     return PreparedRow(
-        half_turn=xp.sqrt(ring.a) * unit_phasor(0.5 * path_phase(wl, ring.opl_um, ring.gpl_um, ring.wl0_um)),
+        half_turn=half_turn(wl, ring, 0.0),
         t1=ring.t1,
         t2=ring.t2,
         kappa=xp.sqrt((1.0 - ring.t1**2) * (1.0 - ring.t2**2)),
         load=xp.concatenate([(p * q)[1:-1], xp.zeros_like(p[:1])]),
-        through=_power(xp.prod(p, axis=0)),
-        drop=_power(p[0] * q[0]),
-        rad_pm=2.0 * np.pi * ring.gpl_um / ring.wl0_um**2 / PM_PER_UM,
+        through=power(xp.prod(p, axis=0)),
+        drop=power(p[0] * q[0]),
+        rad_pm=rad_per_pm(ring),
     )
 
 
@@ -89,11 +87,11 @@ def exit_powers(
         row: The row, or many.
         shift_pm: Resonance shift of every ring in pm, fabrication included.
     """
-    half_turn = _turned(row, shift_pm)
-    rho = rho_slope = np.zeros_like(half_turn[0])
-    power, ln_slope = np.ones_like(rho.real), np.zeros_like(rho.real)
-    for j in reversed(range(len(half_turn))):
-        h, t1, t2 = half_turn[j], row.t1[j], row.t2[j]
+    half = shifted(row.half_turn, row.rad_pm, shift_pm)
+    rho = rho_slope = np.zeros_like(half[0])
+    passed, ln_slope = np.ones_like(rho.real), np.zeros_like(rho.real)
+    for j in reversed(range(len(half))):
+        h, t1, t2 = half[j], row.t1[j], row.t2[j]
         u, kh, gamma, gamma_slope = h * h, row.kappa[j] * h, row.load[j] * rho, row.load[j] * rho_slope
         # By the ring's phase first: u' = ju and h' = jh/2.
         turn = 1j * row.rad_pm[j]
@@ -102,14 +100,14 @@ def exit_powers(
         denominator_slope = kh_slope * gamma + kh * gamma_slope - t1 * t2 * u_slope
         numerator, tau_u = t1 - t2 * u, t1 * t2 - u
         # Written with |N|² so that a ring that drops everything divides nothing by nothing.
-        own = t2 * u_slope * numerator.conj() / (_power(numerator) + TINY) + denominator_slope * inverse
+        own = t2 * u_slope * numerator.conj() / (power(numerator) + TINY) + denominator_slope * inverse
         ln_slope = ln_slope - 2.0 * own.real
-        power = power * _power(numerator * inverse)
+        passed = passed * power(numerator * inverse)
         rho = (gamma * tau_u - kh) * inverse
         rho_slope = (gamma_slope * tau_u - gamma * u_slope - kh_slope - rho * denominator_slope) * inverse
-    through = row.through * power
+    through = row.through * passed
     return (
-        np.stack([through, row.drop * _power(rho)]),
+        np.stack([through, row.drop * power(rho)]),
         np.stack([through * ln_slope, 2.0 * row.drop * (rho.conj() * rho_slope).real]),
     )
 
@@ -118,8 +116,8 @@ def balanced(
     row: PreparedRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
 ) -> Float[Numbers, "... channels"]:
     """The transmission of `balanced_and_slopes` alone: one sweep."""
-    rho1, passed, _ = _solved(row, _turned(row, shift_pm))
-    return row.through * passed - drop_ratio[..., None] * row.drop * _power(rho1)
+    rho1, passed, _ = _solved(row, shifted(row.half_turn, row.rad_pm, shift_pm))
+    return row.through * passed - drop_ratio[..., None] * row.drop * power(rho1)
 
 
 def balanced_and_slopes(
@@ -135,9 +133,9 @@ def balanced_and_slopes(
     Returns:
         (transmission, slopes per pm).
     """
-    xp = namespace(row.half_turn)
-    half_turn = _turned(row, shift_pm)
-    rho1, passed, (gammas, inverses) = _solved(row, half_turn)
+    xp = library(row.half_turn)
+    half = shifted(row.half_turn, row.rad_pm, shift_pm)
+    rho1, passed, (gammas, inverses, _) = _solved(row, half)
     through, drop = row.through * passed, drop_ratio[..., None] * row.drop
     echo = drop * rho1.conj()
 
@@ -151,14 +149,14 @@ def balanced_and_slopes(
         rho = (gamma * (t1 * t2 - u) - kh) * inverse
         turned = -1j * (gamma * u + 0.5 * kh) * inverse - rho * bend
         # d ln f/dθ; written with |t1 − t2·u|² so that a ring that drops everything divides nothing by nothing.
-        own = (-1j * t2 * u * numerator.conj()) / (_power(numerator) + TINY) - bend
+        own = (-1j * t2 * u * numerator.conj()) / (power(numerator) + TINY) - bend
         slope = 2.0 * (through * (own + by_through * turned).real - (echo * by_drop * turned).real)
         onwards = (t2 - t1 * u) * numerator * inverse * inverse * load
         return (by_through * onwards - kh * inverse * load, by_drop * onwards), (slope,)
 
-    nothing, rings = xp.zeros_like(rho1), (half_turn, row.t1, row.t2, row.kappa, row.load, gammas, inverses)
+    nothing, rings = xp.zeros_like(rho1), (half, row.t1, row.t2, row.kappa, row.load, gammas, inverses)
     _, (slopes,) = scan(outwards, (nothing, xp.ones_like(nothing)), rings)
-    return through - drop * _power(rho1), slopes * row.rad_pm
+    return through - drop * power(rho1), slopes * row.rad_pm
 
 
 def balanced_alone(
@@ -178,17 +176,8 @@ def balanced_alone(
         swept_pm: Resonance shifts of the swept one, in pm.
         drop_ratio: Responsivity of the drop photodiode over the through one.
     """
-    xp = namespace(row.half_turn)
-    half_turn = _turned(row, rest_pm)
-    rings = (half_turn, row.t1, row.t2, row.kappa, row.load)
-
-    def behind(carry, ring):
-        rho, power = carry
-        h, t1, t2, k, load = ring
-        u, kh, gamma = h * h, k * h, load * rho
-        inverse = reciprocal(1.0 - t1 * t2 * u + kh * gamma)
-        after = ((gamma * (t1 * t2 - u) - kh) * inverse, power * _power((t1 - t2 * u) * inverse))
-        return after, (gamma, power)
+    xp = library(row.half_turn)
+    half = shifted(row.half_turn, row.rad_pm, rest_pm)
 
     def before(carry, ring):
         # (ρ_1·x, x) = matrix·(ρ_j, 1), and the fields passed are Π(t1 − t2·u)/x.
@@ -198,45 +187,45 @@ def balanced_alone(
         e, f, g, i = (t1 * t2 - u) * load, -k * h, k * h * load, 1.0 - t1 * t2 * u
         return (a * e + b * g, a * f + b * i, c * e + d * g, c * f + d * i, numerators * (t1 - t2 * u)), carry
 
-    nothing = xp.zeros_like(half_turn[0])
+    nothing = xp.zeros_like(half[0])
     one = xp.ones_like(nothing)
-    _, behind_each = scan(behind, (nothing, one.real), rings, reverse=True)
-    _, before_each = scan(before, (one, nothing, nothing, one, one), rings)
+    _, _, (gammas, _, powers) = _solved(row, half)
+    _, before_each = scan(before, (one, nothing, nothing, one, one), (half, row.t1, row.t2, row.kappa, row.load))
     # Each ring at its own channel; the axis of rings comes last.
-    gamma, power, a, b, c, d, numerators, h0 = (
-        xp.diagonal(leaf, axis1=0, axis2=-1) for leaf in (*behind_each, *before_each, row.half_turn)
+    gamma, passed, a, b, c, d, numerators, h0 = (
+        xp.diagonal(leaf, axis1=0, axis2=-1) for leaf in (gammas, powers, *before_each, row.half_turn)
     )
     t1, t2, kappa, rad_pm = (xp.moveaxis(leaf[..., 0], 0, -1) for leaf in (row.t1, row.t2, row.kappa, row.rad_pm))
     h = h0 * unit_phasor(0.5 * rad_pm * swept_pm)
     u, kh, tau = h * h, kappa * h, t1 * t2
     up, down = gamma * (tau - u) - kh, 1.0 - tau * u + kh * gamma
     inverse = reciprocal(c * up + d * down)
-    through = row.through * power * _power((t1 - t2 * u) * numerators * inverse)
-    return through - drop_ratio[..., None] * row.drop * _power((a * up + b * down) * inverse)
+    through = row.through * passed * power((t1 - t2 * u) * numerators * inverse)
+    return through - drop_ratio[..., None] * row.drop * power((a * up + b * down) * inverse)
 
 
-def _solved(row: PreparedRow, half_turn: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
-    """From the far end: ρ of the first ring, the power that passes all, and each ring's load and 1/D."""
+def _solved(row: PreparedRow, half: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
+    """From the far end: ρ of the first ring, the power that passes all, each ring's load, 1/D, and power behind it."""
 
     def inwards(carry, ring):
-        rho, power = carry
+        rho, passed = carry
         h, t1, t2, k, load = ring
         u, kh, gamma = h * h, k * h, load * rho
         inverse = reciprocal(1.0 - t1 * t2 * u + kh * gamma)
         forward = (t1 - t2 * u) * inverse
-        return ((gamma * (t1 * t2 - u) - kh) * inverse, power * _power(forward)), (gamma, inverse)
+        return ((gamma * (t1 * t2 - u) - kh) * inverse, passed * power(forward)), (gamma, inverse, passed)
 
-    xp, rings = namespace(half_turn), (half_turn, row.t1, row.t2, row.kappa, row.load)
-    nothing = xp.zeros_like(half_turn[0])
+    xp, rings = library(half), (half, row.t1, row.t2, row.kappa, row.load)
+    nothing = xp.zeros_like(half[0])
     (rho1, passed), kept = scan(inwards, (nothing, xp.ones_like(nothing.real)), rings, reverse=True)
     return rho1, passed, kept
 
 
-def _turned(row: PreparedRow, shift_pm: Float[Numbers, "... rings"]) -> Complex[Numbers, "rings ... channels"]:
-    """Half turns of shifted rings."""
-    shift = namespace(row.rad_pm).moveaxis(shift_pm, -1, 0)[..., None]
-    return row.half_turn * unit_phasor(0.5 * row.rad_pm * shift)
-
-
-def _power(field: Complex[Any, "..."]) -> Float[Any, "..."]:
-    return field.real**2 + field.imag**2
+def shifted(
+    half_turn: Complex[Numbers, "rings ... channels"],
+    rad_pm: Float[Numbers, "rings ... 1"],
+    shift_pm: Float[Numbers, "... rings"],
+) -> Complex[Numbers, "rings ... channels"]:
+    """Half turns of rings that are shifted, from those that are not."""
+    shift = library(rad_pm, shift_pm).moveaxis(shift_pm, -1, 0)[..., None]
+    return half_turn * unit_phasor(0.5 * rad_pm * shift)

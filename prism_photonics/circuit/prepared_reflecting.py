@@ -16,10 +16,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
+from prism_photonics.circuit.prepared import shifted
 from prism_photonics.circuit.reflecting import (
     End,
     RowReflections,
@@ -35,12 +35,10 @@ from prism_photonics.circuit.reflecting import (
     seen_before,
     sent_back,
 )
-from prism_photonics.codec.modulation import namespace
-from prism_photonics.lightpath.arrays import Numbers, scan
+from prism_photonics.lightpath.arrays import Numbers, library, power, scan
 from prism_photonics.lightpath.ring.backscatter import RingPorts, Splitting, ports_of_turn, splitting
-from prism_photonics.lightpath.ring.model import RingParams, reciprocal
-from prism_photonics.lightpath.waveguide.model import PathParams, path_phase, transmission, unit_phasor
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm, reciprocal
+from prism_photonics.lightpath.waveguide.model import PathParams, transmission, unit_phasor
 
 
 class PreparedReflectingRow(eqx.Module):
@@ -78,21 +76,21 @@ def prepare_reflecting_row(
         buses: Bus segments, leaves (..., 2, rings + 1).
         reflections: Everything that reflects, leaves (..., rings) and (..., 4, reflectors).
     """
-    xp = namespace(rings.t1)
+    xp = library(rings.t1)
     split = splitting(rings, reflections.backscatter)
     ring, segment, split = (
         jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part) for part in (rings, buses, split)
     )
     both = transmission(wl[..., None, :], segment)
     return PreparedReflectingRow(
-        half_turn=xp.sqrt(ring.a) * unit_phasor(0.5 * path_phase(wl, ring.opl_um, ring.gpl_um, ring.wl0_um)),
+        half_turn=half_turn(wl, ring, 0.0),
         t1=ring.t1,
         t2=ring.t2,
         split=split,
         p=both[..., 0, :],
         q=both[..., 1, :],
         ends=row_ends(wl, reflections.ends),
-        rad_pm=2.0 * np.pi * ring.gpl_um / ring.wl0_um**2 / PM_PER_UM,
+        rad_pm=rad_per_pm(ring),
     )
 
 
@@ -105,19 +103,19 @@ def exit_powers(
         row: The row, or many.
         shift_pm: Resonance shift of every ring in pm, fabrication included.
     """
-    xp = namespace(row.half_turn)
+    xp = library(row.half_turn)
     fields, by_rings = _fields_and_slopes(row, shift_pm)
     slopes = [2.0 * (field.conj() * by.sum(0)).real for field, by in zip(fields, by_rings, strict=True)]
-    return xp.stack([_power(field) for field in fields]), xp.stack(slopes)
+    return xp.stack([power(field) for field in fields]), xp.stack(slopes)
 
 
 def balanced(
     row: PreparedReflectingRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
 ) -> Float[Numbers, "... channels"]:
     """The transmission of `balanced_and_slopes` alone: one sweep."""
-    gamma, out, _ = _swept(row, _turned(row, shift_pm))
+    gamma, out, _ = _swept(row, shifted(row.half_turn, row.rad_pm, shift_pm))
     fields = leaving(gamma, out, (row.ends[0], row.ends[2]))
-    return _power(fields.through) - drop_ratio[..., None] * _power(fields.drop)
+    return power(fields.through) - drop_ratio[..., None] * power(fields.drop)
 
 
 def balanced_and_slopes(
@@ -136,7 +134,7 @@ def balanced_and_slopes(
     (through, drop), (by_through, by_drop) = _fields_and_slopes(row, shift_pm)
     ratio = drop_ratio[..., None]
     slopes = 2.0 * ((through.conj() * by_through).real - ratio * (drop.conj() * by_drop).real)
-    return _power(through) - ratio * _power(drop), slopes
+    return power(through) - ratio * power(drop), slopes
 
 
 def balanced_alone(
@@ -155,8 +153,8 @@ def balanced_alone(
         swept_pm: Resonance shifts of the swept one, in pm.
         drop_ratio: Responsivity of the drop photodiode over the through one.
     """
-    xp = namespace(row.half_turn)
-    half = _turned(row, rest_pm)
+    xp = library(row.half_turn)
+    half = shifted(row.half_turn, row.rad_pm, rest_pm)
     _, _, (gammas, outs) = _swept(row, half)
     entrance, _, drop_exit, _ = row.ends
     nothing = xp.zeros_like(half[0])
@@ -198,13 +196,13 @@ def balanced_alone(
     (light,) = echoed((w1, w2, w3), gamma, (lit1, lit2))
     through = joined((out1, out2), passed(n, light))
     drop = direct + joined((drop1, drop2), sent_back(gamma, light))
-    return _power(through) - drop_ratio[..., None] * _power(drop)
+    return power(through) - drop_ratio[..., None] * power(drop)
 
 
 def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
     """From the far ends: Γ and the way out as the first segment's near side sees them, and as every ring has them."""
     _, through_exit, _, far = row.ends
-    nothing = namespace(half).zeros_like(half[0])
+    nothing = library(half).zeros_like(half[0])
 
     def inwards(carry, this):
         half, t1, t2, split, p, q = this
@@ -223,7 +221,7 @@ def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channel
 
 def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Fields at both exits, and their slopes by the shift of every ring, per pm."""
-    half = _turned(row, shift_pm)
+    half = shifted(row.half_turn, row.rad_pm, shift_pm)
     gamma, out, (gammas, outs) = _swept(row, half)
     entrance, _, drop_exit, _ = row.ends
 
@@ -242,7 +240,7 @@ def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple
         changed = _turned_by_a_radian(half, (t1, t2), split, ports)
         return tuple(beyond), tuple(_scattered(enters[k], changed, enters[0]) for k in (2, 1))
 
-    nothing = namespace(half).zeros_like(half[0])
+    nothing = library(half).zeros_like(half[0])
     start = echoed(
         near_ends((entrance, drop_exit)),
         gamma,
@@ -258,7 +256,7 @@ def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple
 
 def _turned_by_a_radian(half: Any, couplers: tuple[Any, Any], split: Splitting, ports: RingPorts) -> RingPorts:
     """Slopes of a ring's fields by its round-trip phase: x' = jx and h' = jh/2."""
-    (t1, t2), xp = couplers, namespace(half)
+    (t1, t2), xp = couplers, library(half)
     both, k1, k2 = t1 * t2, 1.0 - t1**2, 1.0 - t2**2
     turn, cosine = half * half, 1.0 - split.versed
     inverse = reciprocal((1.0 - both * turn) ** 2 + 2.0 * both * turn * split.versed)
@@ -308,15 +306,3 @@ def _seen_from_the_east(ports: RingPorts) -> RingPorts:
         to_ccw=ports.to_cw,
         to_cw=ports.to_ccw,
     )
-
-
-def _turned(
-    row: PreparedReflectingRow, shift_pm: Float[Numbers, "... rings"]
-) -> Complex[Numbers, "rings ... channels"]:
-    """Half turns of shifted rings."""
-    shift = namespace(row.rad_pm).moveaxis(shift_pm, -1, 0)[..., None]
-    return row.half_turn * unit_phasor(0.5 * row.rad_pm * shift)
-
-
-def _power(field: Complex[Any, "..."]) -> Float[Any, "..."]:
-    return field.real**2 + field.imag**2

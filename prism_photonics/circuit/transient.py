@@ -14,12 +14,13 @@ Source: linear response; a single pole for each part that is not optical is a de
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.lightpath.arrays import power
 from prism_photonics.plotting import drawn
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError
 
@@ -157,8 +158,8 @@ def transmit(
         field = np.sin(0.5 * math.pi * _followed(held, frequency_Hz, receivers.modulator_Hz))
         through, drop = respond(SPEED_OF_LIGHT_UM_S / (SPEED_OF_LIGHT_UM_S / wl - frequency_Hz))
         spectrum = np.fft.fft(field)
-        current += _power(np.fft.ifft(spectrum * through)) - receivers.drop_ratio * _power(np.fft.ifft(spectrum * drop))
-        settled += light[:, channel] * (_power(through[:1]) - receivers.drop_ratio * _power(drop[:1]))
+        current += power(np.fft.ifft(spectrum * through)) - receivers.drop_ratio * power(np.fft.ifft(spectrum * drop))
+        settled += light[:, channel] * (power(through[:1]) - receivers.drop_ratio * power(drop[:1]))
     for bandwidth_Hz in (receivers.photodiode_Hz, receivers.amplifier_Hz):
         current = _followed(current, frequency_Hz, bandwidth_Hz)
     return Transient(step_s * np.arange(len(current)), current, settled, symbol_s)
@@ -198,7 +199,7 @@ def voltage_step(
     found = []
     for voltage in now:
         through, drop = row_at(float(voltage))(np.array([wl_um]))
-        found.append(float(_power(through)[0] - _power(drop)[0]))
+        found.append(float(power(through)[0] - power(drop)[0]))
     return np.array(found)
 
 
@@ -209,7 +210,3 @@ def _followed(signal: Float[ndarray, " time"], frequency_Hz: Float[ndarray, " ti
     return np.fft.ifft(
         np.fft.fft(signal) * (1.0 - kept) / (1.0 - kept * np.exp(-2j * math.pi * frequency_Hz * step_s))
     ).real
-
-
-def _power(field: Complex[Any, "..."]) -> Float[Any, "..."]:
-    return field.real**2 + field.imag**2

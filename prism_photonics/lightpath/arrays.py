@@ -1,4 +1,4 @@
-"""Numbers of JAX, which have gradients, or of NumPy, which need no compiler: their type, and one loop for both."""
+"""Numbers of JAX, which have gradients, or of NumPy, which need no compiler: their type, and what serves both."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -25,6 +25,11 @@ def library(*numbers: Any) -> ModuleType:
     """
     plain = all(isinstance(number, (np.ndarray, np.generic, float, int)) for number in numbers)
     return np if plain else jnp
+
+
+def power(field: Any) -> Any:
+    """|E|² of a complex field, without the root that an absolute value takes."""
+    return field.real**2 + field.imag**2
 
 
 def scan(

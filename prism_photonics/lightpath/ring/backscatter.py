@@ -24,8 +24,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Shaped
 
 from prism_photonics.lightpath.arrays import Numbers, library
-from prism_photonics.lightpath.ring.model import RingParams, half_turn, reciprocal
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm, reciprocal
 
 # cos(√z) and sin(√z)/√z by their series: at |z| ≤ 2.5, a splitting of one free spectral range, they are exact to 1e-17.
 COSINE = tuple((-1.0) ** n / math.factorial(2 * n) for n in range(13))
@@ -127,8 +126,7 @@ class RingPorts(eqx.Module):
 
 def splitting(ring: RingParams, backscatter: Backscatter) -> Splitting:
     """The functions of δ² of a ring, in the arrays that are given: NumPy's or JAX's."""
-    rad_pm = 2.0 * math.pi * ring.gpl_um / ring.wl0_um**2 / PM_PER_UM
-    to_ccw, to_cw = rad_pm * backscatter.to_ccw_pm, rad_pm * backscatter.to_cw_pm
+    to_ccw, to_cw = (rad_per_pm(ring) * pm for pm in (backscatter.to_ccw_pm, backscatter.to_cw_pm))
     squared = to_ccw * to_cw
     cosine, sine = _series(COSINE, 0.25 * squared), _series(SINE, 0.25 * squared)
     return Splitting(

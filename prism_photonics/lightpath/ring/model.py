@@ -14,7 +14,6 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Complex, Float, Shaped
 
-from prism_photonics.codec.modulation import namespace
 from prism_photonics.deprecation import UNTIL, moved_names
 from prism_photonics.lightpath.arrays import Numbers, library
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
@@ -80,6 +79,11 @@ class RingTerms(eqx.Module):
 def resonance_shift_pm(ring: RingParams, volts: Float[Numbers, "..."]) -> Float[Numbers, "..."]:
     """Resonance shift ``δλ = offset + slope·V + curvature·V²`` in pm."""
     return ring.offset_pm + ring.slope_pm_V * volts + ring.curvature_pm_V2 * volts**2
+
+
+def rad_per_pm(ring: RingParams) -> Float[Numbers, "..."]:
+    """Phase of one round trip by a shift of resonance: ``2π·n_g·L/λ0²``, in rad/pm."""
+    return 2.0 * np.pi * ring.gpl_um / ring.wl0_um**2 / PM_PER_UM
 
 
 def electrode_volts(
@@ -148,8 +152,10 @@ def reciprocal(z: Complex[Numbers, "..."]) -> Complex[Numbers, "..."]:
 
 def fwhm_pm(ring: RingParams) -> Float[Numbers, "..."]:
     """Full width at half maximum ``λ²·(1 − t1·t2·a)/(π·n_g·L·√(t1·t2·a))`` of the drop peak, in pm."""
-    xp = namespace(ring.t1)
-    return linewidth_um(ring.t1, ring.t2, ring.a, wl_um=ring.wl0_um, gpl_um=ring.gpl_um, xp=xp) * PM_PER_UM
+    width_um = linewidth_um(
+        ring.t1, ring.t2, ring.a, wl_um=ring.wl0_um, gpl_um=ring.gpl_um, xp=library(ring.t1, ring.t2, ring.a)
+    )
+    return width_um * PM_PER_UM
 
 
 def fsr_um(ring: RingParams) -> Float[Numbers, "..."]:

@@ -3,9 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from prism_photonics.lightpath.ring.model import RingParams, half_turn, ring_fields
+from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm, ring_fields
 from prism_photonics.saxlib import sax
-from prism_photonics.units import PM_PER_UM
 
 
 def ring(
@@ -71,9 +70,8 @@ def split_ring(
     params = RingParams(*(jnp.asarray(leaf, dtype=float) for leaf in leaves))
     wl = jnp.asarray(wl)
     half_pm = jnp.sqrt(jnp.asarray(to_ccw_pm * to_cw_pm, dtype=complex))
-    turn = 2.0 * jnp.pi * params.gpl_um / params.wl0_um**2 / PM_PER_UM
-    half = half_turn(wl, params, shift_pm)
-    up, down = (_transmissions(half * jnp.exp(0.5j * sign * turn * half_pm), params) for sign in (1.0, -1.0))
+    delta, half = rad_per_pm(params) * half_pm, half_turn(wl, params, shift_pm)
+    up, down = (_transmissions(half * jnp.exp(0.5j * sign * delta), params) for sign in (1.0, -1.0))
     through, drop, drop_bus = (0.5 * (one + other) for one, other in zip(up, down, strict=True))
     back, across, back_drop = (0.5 * (one - other) / half_pm for one, other in zip(up, down, strict=True))
     return sax.reciprocal(
