@@ -7,9 +7,6 @@ from prism_photonics.lightpath.ring.dispersion import RingDispersion
 from prism_photonics.process.modes import load_modes
 from prism_photonics.process.profile import Profile
 
-SPAN_UM = (1.5, 1.6)
-"""Wavelengths of the tables, over which slopes are fitted."""
-
 
 def ring_dispersion(design: RingDesign, profile: Profile) -> RingDispersion:
     """Slopes of one ring's group circumference and couplings, fitted to the mode tables over their wavelengths.
@@ -22,7 +19,8 @@ def ring_dispersion(design: RingDesign, profile: Profile) -> RingDispersion:
         InputError: The film has no mode table, or the ring's width or gap lies outside it.
     """
     table, lengths = load_modes(profile.name), design.lengths
-    wl, wl0 = np.linspace(*SPAN_UM, 21), profile.optics.wl0_um.value
+    nodes_um, wl0 = table.file.axes["wl_um"], profile.optics.wl0_um.value
+    wl = np.linspace(nodes_um[0], nodes_um[-1], 21)
     along_x, along_y = (np.asarray(table.n_g(design.width_um, wl, angle_deg=angle)) for angle in (90.0, 0.0))
     round_turn = np.array([table.ring_average("n_g", wl_um=float(one), width_um=design.width_um) for one in wl])
     gpl_um = along_x * lengths.x_um + along_y * lengths.y_um + round_turn * lengths.bend_um

@@ -9,8 +9,8 @@ bus, drop bus). With the ring's scattering from west and east,
 and Γ = P·Γ_{j+1}·P through the two buses' transmissions P = diag(p, q). It begins with the reflections of the two far
 ends and ends with those of the two near ones. O(d) per wavelength, as without reflections, and differentiable.
 
-Source: the star product of scattering matrices (R. Redheffer, J. Math. Phys. 41, 1 (1962)), for a chain that is closed
-at its far end.
+Source: the star product of scattering matrices (R. Redheffer, Journal of Mathematics and Physics 41, 1 (1962),
+10.1002/sapm19624111), for a chain that is closed at its far end; the reduction to 2×2 matrices is our own.
 """
 
 from collections.abc import Callable

@@ -11,7 +11,7 @@ share the light equally, so that both outputs are means over the pair:
 
 They depend on δ² alone, the product of the two directions' scattering amplitudes, which is complex in general. This is
 exact for one point scatterer, whatever its phase. Source: Little, Laine & Chu, Optics Letters 22, 4 (1997),
-10.1364/OL.22.000004; Li et al., Laser & Photonics Reviews 10, 396 (2016), 10.1002/lpor.201500207, for what it does to
+10.1364/OL.22.000004; Li et al., Laser & Photonics Reviews 10, 420 (2016), 10.1002/lpor.201500207, for what it does to
 rings between two buses.
 """
 

@@ -12,8 +12,9 @@ exactly reciprocal, and exactly lossless where a = 1 and δ₂₁ = δ₁₂*.
 
 Source: M. L. Gorodetsky, A. D. Pryamikov and V. S. Ilchenko, J. Opt. Soc. Am. B 17, 1051 (2000),
 10.1364/JOSAB.17.001051, for the coupled modes; A. Li et al., Laser & Photonics Reviews 10, 420 (2016),
-10.1002/lpor.201500207, for two unequal coefficients. The closed form is our own: it holds at any δ, not only near one
-resonance, and a lumped reflector in a ring on one bus is exactly it.
+10.1002/lpor.201500207, for backscatter in integrated rings. The closed form is our own: for a lumped reflector
+in a ring on one bus it is exact, at any δ and far from resonance too; between two buses it holds where δ ≪ 1,
+any splitting far below the free spectral range.
 """
 
 import math
