@@ -14,7 +14,7 @@ from prism_photonics.circuit.reflecting import (
     no_reflections,
     reflecting_row,
 )
-from prism_photonics.circuit.row import bank_fields, bank_powers, bank_weights, row_response
+from prism_photonics.circuit.row import bank_fields, bank_powers, bank_powers_shifted, bank_weights, row_response
 from prism_photonics.circuit.saxreflecting import sax_reflecting_row
 from prism_photonics.lightpath.ring.backscatter import Backscatter
 from prism_photonics.lightpath.ring.model import RingParams
@@ -121,11 +121,22 @@ def test_without_anything_that_reflects_it_is_the_row_of_one_way_light(random_ro
     assert np.array_equal(ours.reflected, np.zeros(row[0].shape))
 
 
-def test_a_row_that_names_no_reflections_is_solved_bit_for_bit_as_before(random_row):
-    row = random_row(5, seed=3)
-    ours, plain = row_response(*row, reflections=None), row_response(*row)
-    assert np.array_equal(ours.through, plain.through)
-    assert np.array_equal(ours.drop, plain.drop)
+def test_a_row_that_names_no_reflections_compiles_to_nothing_of_what_reflects(random_row, small, monkeypatch):
+    """Neither a row nor a bank that names none: their programs are those of one-way light, a loop without a case."""
+
+    def refused(*arguments, **more):
+        raise AssertionError("a row without reflections was solved with them")
+
+    monkeypatch.setattr("prism_photonics.circuit.row.reflecting_row", refused)
+    wl, *row = random_row(5, seed=3)
+    bank, shift_pm = designed_bank(small), jnp.zeros((2, 1, 3))
+    programs = (jax.make_jaxpr(row_response)(wl, *row), jax.make_jaxpr(bank_powers_shifted)(bank, shift_pm))
+    for program in programs:
+        assert "scan[" in str(program)
+        assert "cond[" not in str(program)
+    monkeypatch.undo()
+    ends = no_reflections((5,))
+    assert "cond[" in str(jax.make_jaxpr(lambda wl, *row: row_response(wl, *row, reflections=ends))(wl, *row))
 
 
 def test_a_facet_before_a_bare_bus_makes_a_cavity_of_airys_transmission():
