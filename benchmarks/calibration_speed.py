@@ -67,9 +67,14 @@ def other_tree(commit: str) -> Iterator[Path]:
             subprocess.run([*git, "worktree", "remove", "--force", str(other)], check=True)
 
 
-def hardware() -> str:
+def machine() -> str:
     """What the figures were measured on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, CPU only, one thread a process"
+    return f"{platform.machine()}, {os.cpu_count()} cores, CPU only"
+
+
+def hardware() -> str:
+    """The machine, and how processes of `turn` use it."""
+    return f"{machine()}, one thread a process"
 
 
 def turn(tree: Path) -> dict[str, Any]:

@@ -14,9 +14,10 @@ import sys
 
 import jax
 import numpy as np
+from calibration_speed import machine
 
 import prism_photonics as pp
-from prism_photonics.budget.symbol import intersymbol_share, symbol_s
+from prism_photonics.budget.symbol import PHOTODIODE_GHZ, intersymbol_share, symbol_s
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import row_response
 from prism_photonics.circuit.transient import Receivers, Transient, transmit
@@ -45,7 +46,7 @@ def sent(coupling: float, rate_GHz: float, amplifier_Hz: float) -> tuple[Transie
         return np.asarray(fields.through), np.asarray(fields.drop)
 
     light = rng.uniform(0.0, 1.0, (SYMBOLS, bank.shape[2]))
-    chain = Receivers(spec.system.modulator_bandwidth_GHz * 1e9, 80e9, amplifier_Hz)
+    chain = Receivers(spec.system.modulator_bandwidth_GHz * 1e9, PHOTODIODE_GHZ * 1e9, amplifier_Hz)
     q = float(1e6 * bank.wl_um[0] / width_pm[0])
     samples = 256 if rate_GHz >= 1.0 else None
     there = transmit(light, bank.wl_um, respond, symbol_s=1e-9 / rate_GHz, receivers=chain, samples=samples)
@@ -73,7 +74,7 @@ def main() -> None:
     for file in files:
         sent(1.0, 0.5, 1e9)[0].plot_eye().figure.savefig(file, dpi=120)
     if "--json" in sys.argv:
-        told = {"date": datetime.date.today().isoformat(), "hardware": "x86_64, 2 cores, CPU only"}
+        told = {"date": datetime.date.today().isoformat(), "hardware": machine()}
         told |= {"command": "python benchmarks/intersymbol.py --json"}
         print(json.dumps(told | {"derived": derived, "lines": lines}, indent=2))
         return

@@ -15,6 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from calibration_speed import machine
 from row_solver import BANK, WAVELENGTHS, random_rows
 
 from prism_photonics.circuit.reflecting import RowReflections, end_reflectors
@@ -67,7 +68,9 @@ def main() -> None:
     """Measure and print."""
     lines = [compared(rows, rings) for rows in (1, BANK) for rings in (8, 32)]
     if "--json" in sys.argv:
-        print(json.dumps({"date": datetime.date.today().isoformat()} | {"lines": lines}, indent=2))
+        told = {"date": datetime.date.today().isoformat(), "hardware": machine()}
+        told |= {"command": "python benchmarks/reflecting_row.py --json"}
+        print(json.dumps(told | {"lines": lines}, indent=2))
         return
     for line in lines:
         print("  ".join(f"{key} {value:.3g}" for key, value in line.items()))
