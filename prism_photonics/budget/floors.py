@@ -34,7 +34,7 @@ def reading_bits(spec: ChipSpec, *, receiver: bool, readings: int = 1) -> float:
 
     Args:
         spec: The chip.
-        receiver: Whether amplifier and resistor count too, or the light's own shot noise alone.
+        receiver: Whether amplifier and resistor count too, or the photodiodes' shot noise alone.
         readings: How many are averaged.
     """
     detector, line_A = spec.detector_design, line_current_A(spec)

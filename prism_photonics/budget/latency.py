@@ -5,7 +5,7 @@ import math
 from prism_photonics.budget import paper
 from prism_photonics.budget.entry import Entry, total
 from prism_photonics.budget.link import tree_lengths
-from prism_photonics.budget.symbol import photon_lifetime_s, rates_per_s, settling_s, symbol_s
+from prism_photonics.budget.symbol import half_step, photon_lifetime_s, rates_per_s, settling_s, symbol_s
 from prism_photonics.codec.encoding import shots
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
@@ -37,11 +37,11 @@ def propagation_s(spec: ChipSpec) -> float:
 def latency_entries(spec: ChipSpec) -> list[Entry]:
     """The latency of one query in ns, entry by entry, and their sum; the paper's Table III beside it at its point."""
     system, symbol_ns = spec.system, symbol_s(spec) * NS
-    bits = spec.detector_design.adc_bits
-    # What each part needs by itself to follow a step to half a step of the converter, the slowest first.
-    alone = {name: settling_s([rate], 2.0 ** -(bits + 1)) for name, rate in rates_per_s(spec).items()}
-    slowest = max(alone, key=lambda name: alone[name])
-    settled = f"settled to half a step of {bits} bits; the {slowest} alone takes {alone[slowest] * NS:.3g} ns"
+    slowest, rate = min(rates_per_s(spec).items(), key=lambda part: part[1])
+    alone_ns = settling_s([rate], half_step(spec)) * NS
+    settled = (
+        f"settled to half a step of {spec.detector_design.adc_bits} bits; the {slowest} alone takes {alone_ns:.3g} ns"
+    )
     more_shots = shots(spec.modulator.encoding) - 1
     lines = {
         "dac": (symbol_ns, "one symbol: modulator, ring, photodiode and amplifier in chain", settled),
