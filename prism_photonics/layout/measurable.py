@@ -47,12 +47,12 @@ def measured_lines(layout: kdb.Layout, lines: Sequence[Line], *, buses: int) -> 
         if kind == "ring":
             file = rows[bus, row] = name.rpartition("/")[0].replace("/", "_")
             columns[name] = {"structure": "row", "file": file, **sizes.get(channel, {})}
+    pads = {str(pad) for *_, pad in lines}
     for (bus, row), file in rows.items():
         entrance = "coupler" if buses == 1 else f"coupler_{bus}"
         if entrance not in fibres:
             continue
         added.append((file, "structure", *fibres[entrance], "", row, bus, NOWHERE, ""))
-        pads = {str(pad) for *_, pad in lines}
         through, drop = (
             next((pad for name in names if (pad := on_bank(f"detector_{row}_{name}", bus, buses)) in pads), "")
             for names in (("cathode", "through_anode"), ("anode", "drop_anode"))
@@ -77,7 +77,7 @@ def _tests(
             away = f"{name}_out"
             if away not in placed or entrance not in fibres:
                 continue
-            kind, passes = ("cutback", int(name[8:])) if name.startswith("cutback_") else (name, 0)
+            kind, passes = ("cutback", int(name.removeprefix("cutback_"))) if name.startswith("cutback_") else (name, 0)
             told = {"structure": kind, "fibre_in": entrance, "through": away, "file": name}
             if f"{name}_drop" in placed:
                 told["drop"] = f"{name}_drop"
