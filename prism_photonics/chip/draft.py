@@ -8,7 +8,7 @@ from prism_photonics.chip.heaters import has_heaters, heater_limit_mW
 from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER
 from prism_photonics.chip.serve import resource_name
 from prism_photonics.chip.served import SAMPLE_S, SETTLE_S
-from prism_photonics.chip.served_laser import DROP_GAIN, FINEST_STEP_NM, RANGES
+from prism_photonics.chip.served_laser import DROP_GAIN, FINEST_STEP_NM, RANGES, SLOWEST_NM_S
 from prism_photonics.chip.tunable import TunableLaser
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, nearest
@@ -33,6 +33,7 @@ _LASER_KEYS = {
     "longest_nm": "end of its range in nm, such as 1600.0",
     "wavelength_error_pm": "its stated error in pm, such as 10.0",
     "jitter_pm": "rms error of one wavelength of a sweep in pm, such as 1.0",
+    "smallest_step_pm": "finest step of its triggers in pm, such as 0.1; what is finer is stepped to",
     "slowest_nm_s": "slowest continuous sweep in nm/s, such as 0.5",
     "fastest_nm_s": "fastest continuous sweep in nm/s, such as 50.0; 0.0 if it only steps",
     "sweep_s": "dead time of a sweep in s, such as 1.0",
@@ -191,7 +192,7 @@ def _served_laser(spec: ChipSpec) -> list[str]:
         f"wavelength_error_pm = {SERVED_ERROR_PM}  # a wavelength that it reads back or logs further off is refused",
         f"jitter_pm = {sheet.jitter_pm}",
         f"smallest_step_pm = {1e3 * FINEST_STEP_NM}  # a finer one is stepped to",
-        "slowest_nm_s = 0.1",
+        f"slowest_nm_s = {SLOWEST_NM_S}",
         f"fastest_nm_s = {sheet.speed_nm_s}",
         f"sweep_s = {sheet.dead_s}  # dead time of each sweep",
         'log_format = "float64"',

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from prism_photonics.chip.filetables import Commands, Fixed, Instrument, Question, Table, checked
 
+# Steps that differ by less than this share are one. Design choice.
+SAME_STEP = 1e-3
 METRES = {"m": 1.0, "um": 1e-6, "nm": 1e-9, "pm": 1e-12, "0.1pm": 1e-13}
 """Metres per unit of a laser's wavelengths."""
 _SWEEP = (
@@ -97,7 +99,12 @@ class Laser(Instrument):
         return self
 
     def speed_nm_s(self, step_nm: float, integration_s: float) -> float:
-        """The fastest sweep at which a meter integrates within a step and the triggers are not too many; 0: none."""
+        """The fastest sweep at which a meter integrates within a step and the triggers are not too many, in nm/s.
+
+        0: there is none, or the step is finer than its triggers; then it steps.
+        """
+        if 1e3 * step_nm < self.smallest_step_pm * (1.0 - SAME_STEP):
+            return 0.0
         most = min(self.fastest_nm_s, step_nm * self.highest_trigger_Hz)
         if integration_s > 0.0:
             most = min(most, step_nm / integration_s)

@@ -22,13 +22,15 @@ from prism_photonics.units import PM_PER_UM
 
 # Design choices, as data sheets of swept lasers and multiport power meters have them: a trigger reaches the meter's
 # sampling some ten microseconds late (at 20 nm/s a fifth of a picometre), a meter that ranges by itself takes some
-# milliseconds, two photodiodes differ by some per cent, and full scales are a decade apart.
+# milliseconds, two photodiodes differ by some per cent, full scales are a decade apart, a sweep has 100 000 steps and
+# is no slower than 0.1 nm/s.
 TRIGGER_LATENCY_S = 1e-5
 AUTORANGE_S = 5e-3
 DROP_GAIN = 1.07
 RANGES = 4
 LARGEST_POINTS = 100_001
-# It triggers by its own wavelength meter, as finely as a calibration's windows on narrow rings ask. Design choice.
+SLOWEST_NM_S = 0.1
+# It triggers by its own wavelength meter, far finer than a calibration's windows ask. Design choice.
 FINEST_STEP_NM = 1e-6
 # Wavelengths that differ by less are the same, in nm.
 SAME_NM = 1e-9
@@ -60,7 +62,7 @@ class LaserBox:
         self.reset()
 
     def reset(self) -> None:
-        """Dark, in the middle of the range, on the meters' widest range."""
+        """Dark, at the first channel's wavelength, on the meters' widest range."""
         self.lit, self.bus = False, 0
         self.wavelength_nm = float(self._lines_nm[0])
         self._tuned_s = self._swept_s = -math.inf
@@ -88,7 +90,10 @@ class LaserBox:
         return self._ranged(self._ports(current_A[None]))[0], AUTORANGE_S * self._auto
 
     def _ports(self, current_A: Float[ndarray, "points rows"]) -> Float[ndarray, "points ports"]:
-        """What a row's two photodiodes give: how much light there is in all does not show in their difference."""
+        """What a row's two photodiodes give.
+
+        How much light there is in all does not show in their difference: as much as the converter takes. Design choice.
+        """
         total_A = np.maximum(np.abs(current_A), self._rail_A if self.lit else 0.0)
         through_A, drop_A = 0.5 * (total_A + current_A), 0.5 * (total_A - current_A) / DROP_GAIN
         return np.stack([through_A, drop_A], axis=-1).reshape(len(current_A), -1)
@@ -158,7 +163,7 @@ class LaserBox:
         self.bus = int(self._number(rest, low=1.0, high=1.0 * self._chip.spec.chip.buses)) - 1
 
     def _prepare(self, word: str, rest: str) -> None:
-        low, high = {"STEP": (FINEST_STEP_NM, 1e3), "SPE": (0.1, self._laser.speed_nm_s)}.get(
+        low, high = {"STEP": (FINEST_STEP_NM, 1e3), "SPE": (SLOWEST_NM_S, self._laser.speed_nm_s)}.get(
             word, (self._laser.shortest_nm, self._laser.longest_nm)
         )
         self._sweep[word] = self._number(rest, low=low, high=high)

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.chip.laserfile import Laser
+from prism_photonics.chip.laserfile import SAME_STEP, Laser
 
 # Fewer points are stepped to sooner than a sweep begins. Design choice.
 FEWEST_SWEPT = 8
-# Steps that differ by less than this share, or by less than a thousandth of a pm, are one. Design choice.
-SAME_STEP, SAME_STEP_NM = 1e-3, 1e-6
+# Steps are one too whose difference is below this, in nm. Design choice.
+SAME_STEP_NM = 1e-6
 
 
 @final
@@ -99,7 +99,7 @@ def runs(
         if logs and laser.fastest_nm_s:
             count = min(_even(wavelength_nm[first:]), laser.largest_points)
             step_nm = float(wavelength_nm[first + count - 1] - wavelength_nm[first]) / max(1, count - 1)
-            if count >= FEWEST_SWEPT and 1e3 * step_nm >= laser.smallest_step_pm * (1.0 - SAME_STEP):
+            if count >= FEWEST_SWEPT:
                 speed_nm_s = laser.speed_nm_s(step_nm, averages * sample_s)
         if not speed_nm_s:
             # Stepped, until an even stretch may begin.

@@ -49,23 +49,23 @@ def wall_times_s(bench: BenchFile, plan: MeasurementPlan) -> dict[str, float]:
     laser = bench.laser[0]
     tuning_s = _tuning_s(laser)
     found["laser"] = plan.lights * tuning_s
-    # Each stretch: one question whether it is over more often than not, and the logs.
-    if laser.fastest_nm_s and all(m.commands.log for m in bench.current_meter):
+    sample_s = max(m.sample_s for m in bench.current_meter)
+    logs = all(m.commands.log for m in bench.current_meter)
+    # As its stretches are cut: at the plan's mean step, what the laser cannot sweep over is stepped to.
+    integration_s = plan.swept_samples * sample_s / max(1, plan.points)
+    speed_nm_s = laser.speed_nm_s(plan.swept_nm / max(1, plan.points - plan.sweeps), integration_s) if logs else 0.0
+    if speed_nm_s:
+        # Each stretch: one question whether it is over more often than not, and the logs.
         commands = len(laser.commands.sweep) + 3
         starting_s = laser.sweep_s + commands * (1 + bool(laser.commands.error)) * laser.command_s
-        sample_s = max(m.sample_s for m in bench.current_meter)
-        # The slower of laser and meters: a meter integrates within a step.
-        sweeping_s = max(
-            plan.swept_nm / laser.fastest_nm_s, plan.swept_samples * sample_s, plan.points / laser.highest_trigger_Hz
-        )
-        found["laser"] += plan.sweeps * starting_s + sweeping_s
+        found["laser"] += plan.sweeps * (starting_s + integration_s) + plan.swept_nm / speed_nm_s
         meters_s += plan.sweeps * sum(_logging_s(m) for m in bench.current_meter)
     else:
         found["laser"] += plan.points * tuning_s
         meters_s += plan.points * sum(
             (_reading_s(m) for m in bench.current_meter), start=_settling_s(bench.current_meter)
         )
-        meters_s += plan.swept_samples * max(m.sample_s for m in bench.current_meter)
+        meters_s += plan.swept_samples * sample_s
     return found | {"current_meter": meters_s}
 
 

@@ -61,6 +61,7 @@ LASER_FILLED = FILLED | {
     "longest_nm": "1600.0",
     "wavelength_error_pm": "10.0",
     "jitter_pm": "1.0",
+    "smallest_step_pm": "0.2",
     "slowest_nm_s": "0.5",
     "fastest_nm_s": "50.0",
     "sweep_s": "1.0",
@@ -93,6 +94,7 @@ def test_a_draft_for_a_laser_holds_a_pair_of_meter_channels_for_each_row(small, 
     chip = BenchChip(small, path)
     assert chip.laser is not None
     assert (chip.laser.shortest_nm, chip.laser.speed_nm_s, chip.laser.dead_s) == (1500.0, 50.0, 1.0)
+    assert chip.bench.laser[0].smallest_step_pm == 0.2
     assert channel_map(chip.bench.current_meter[0]) == {
         (0, "through"): 1, (0, "drop"): 2, (1, "through"): 3, (1, "drop"): 4,
     }  # fmt: skip

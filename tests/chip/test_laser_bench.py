@@ -338,11 +338,24 @@ def test_dead_time_is_counted_by_instrument(bench):
     plan = MeasurementPlan(sweeps=10, points=4010, swept_nm=20.0, swept_samples=4_010_000)
     times_s = wall_times_s(file, plan)
     assert times_s["laser"] == pytest.approx(10 * 0.5 + 4.01)
-    assert wall_times_s(file, replace(plan, swept_samples=4010))["laser"] == pytest.approx(10 * 0.5 + 20.0 / 20.0)
+    assert wall_times_s(file, replace(plan, swept_samples=4010))["laser"] == pytest.approx(
+        10 * (0.5 + 1e-6) + 20.0 / 20.0
+    )
     stepping = {"fastest_nm_s": 0.0, "settle_s": 0.3, "command_s": 0.0}
     stepping["commands"] = {"sweep": [], "sweep_start": "", "sweep_state": ""}
     slow = wall_times_s(bench(laser=stepping, current_meter={"command_s": 0.0}), plan)
     assert slow["laser"] == pytest.approx(4010 * 0.3)
+
+
+@pytest.mark.parametrize(
+    "cannot", [{"smallest_step_pm": 5.1}, {"slowest_nm_s": 5.1}, {"speeds_nm_s": [5.1, 20.0]}, {"fastest_nm_s": 5.0}]
+)
+def test_what_a_laser_cannot_sweep_over_is_estimated_as_the_steps_that_it_takes(bench, cannot):
+    """Steps of 5 pm, at each of which the meters integrate for 1 ms: 5 nm/s, and no faster."""
+    file = bench(laser={"command_s": 0.0, "settle_s": 0.3} | cannot, current_meter={"command_s": 0.0})
+    plan = MeasurementPlan(sweeps=10, points=4010, swept_nm=20.0, swept_samples=4_010_000)
+    swept_s, stepped_s = 10 * (file.laser[0].sweep_s + 1e-3) + 4.0, 4010 * 0.3
+    assert wall_times_s(file, plan)["laser"] == pytest.approx(swept_s if "fastest_nm_s" in cannot else stepped_s)
 
 
 def test_the_tally_of_a_bench_is_what_its_wall_time_is_made_of(silent, bench, around):
