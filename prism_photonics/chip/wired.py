@@ -100,7 +100,12 @@ class Wired:
     def park(self, safe_voltage_V: float, *, limit_V: float) -> None:
         """Bring rings to the safe voltage in V, heaters to 0 mW, or put lines out."""
         if isinstance(self.entry, Laser):
-            self.driver.shine(lit=False)
+            try:
+                self.driver.shine(lit=False)
+            except BenchError:
+                # While it sweeps it may take nothing else, and a job may have ended in the middle of a sweep.
+                self.driver.end_sweep()
+                self.driver.shine(lit=False)
         elif isinstance(self.entry, LightSource):
             self.set_dark()
         elif isinstance(self.entry, HeaterSource):

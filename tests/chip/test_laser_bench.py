@@ -16,6 +16,7 @@ from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.chip.serve import serving
 from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.served_laser import DROP_GAIN, TRIGGER_LATENCY_S, block
+from prism_photonics.chip.session import Refusal
 from prism_photonics.chip.tunable import TunableLaser
 from prism_photonics.chip.walltime import wall_times_s
 from prism_photonics.units import InputError
@@ -301,6 +302,28 @@ def test_a_sweep_that_went_wrong_is_one_line_and_leaves_the_laser_dark(
     assert "[after 1 settings, 0 readings and 0 sweeps]" in str(caught.value)
     assert not box.laser.lit
     assert not box._volts.sent.any()
+
+
+def test_a_laser_that_takes_nothing_while_it_sweeps_is_left_dark_all_the_same(silent, bench, box, around, hurried):
+    """The job ends in the middle of a sweep, on a line that owes an answer: the sweep is ended when the bench parks."""
+    running = []
+    shine = box._handlers["SOUR:POW:STAT"]
+
+    def shone(rest):
+        if running and rest == "0":
+            raise Refusal(-284, "Function currently running")
+        return shine(rest)
+
+    def ran(rest):
+        running[:] = ["sweep"] if rest == "1" else []
+
+    box._handlers |= {"SOUR:POW:STAT": shone, "SOUR:WAV:SWE:STAT": ran}
+    crooked(box, still=None)
+    with pytest.raises(BenchError, match=r"no answer to 'SOUR:WAV:SWE:STAT\?' within 1 s"):
+        # One line for all of the box, with the time of the first on it.
+        swept(silent, bench(voltage_source={"timeout_s": 1.0}), around[:40])
+    assert not running
+    assert not box.laser.lit
 
 
 def swept(silent, file, wavelength_nm):
