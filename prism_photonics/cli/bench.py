@@ -105,14 +105,19 @@ def serve(
     require_light(light)
     require_free(port)
     from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.chip.laser import COMB
     from prism_photonics.chip.rehearsal import Rehearsal, laser_like, rehearsed_text
     from prism_photonics.chip.served import ServedChip
     from prism_photonics.chip.virtual import VirtualChip
     from prism_photonics.files import write_text
 
     bench_file = None if like is None else BenchFile.from_toml(like)
-    if bench_file is not None:
+    if like is not None and bench_file is not None:
         bench_file.require_complete(chip_spec.chip.rows, chip_spec.chip.rings)
+        if light not in (COMB, bench_file.light.kind):
+            raise InputError(f"--light {light}: {like} has light.kind = '{bench_file.light.kind}'; leave --light out")
+        if out.exists() and out.samefile(like):
+            raise InputError(f"-o {out}: is the bench file that is rehearsed, and would be lost; choose another file")
         light = bench_file.light.kind
     laser = None if bench_file is None else laser_like(bench_file)
     die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed, light=light, laser=laser)

@@ -376,6 +376,22 @@ def test_a_laser_bench_is_rehearsed_by_its_own_commands(spec_toml, layouts, tmp_
     assert "sweeps: 0" in said
 
 
+def test_a_rehearsal_overwrites_no_file_that_it_rehearses(spec_toml, layouts, tmp_path, prism):
+    mine = tmp_path / "mine.toml"
+    mine.write_text((layouts.parent / "calibration" / "laser_benches" / "keysight.toml").read_text())
+    before = mine.read_text()
+    line = refused(prism("bench", "serve", spec_toml, "--like", mine, "-o", mine, "--port", 0))
+    assert "is the bench file that is rehearsed, and would be lost" in line
+    assert mine.read_text() == before
+
+
+def test_a_rehearsal_of_another_light_is_refused(spec_toml, layouts, prism):
+    comb = layouts.parent / "calibration" / "demo_8x8" / "bench.toml"
+    demo = layouts / "demo_8x8" / "spec.toml"
+    line = refused(prism("bench", "serve", demo, "--like", comb, "--light", "tunable_laser", "--port", 0))
+    assert "has light.kind = 'comb'; leave --light out" in line
+
+
 def test_a_served_laser_has_a_bench_file_that_is_complete(spec_toml, tmp_path, prism):
     bench = tmp_path / "bench.toml"
     made = prism("bench", "new", spec_toml, "-o", bench, "--served", 5099, "--light", "tunable_laser", "--json")
