@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.laser import LaserRange
-from prism_photonics.chip.served_text import channels_of
+from prism_photonics.chip.served_text import NUMBER, channels_of
 from prism_photonics.chip.session import Refusal
 from prism_photonics.units import PM_PER_UM
 
@@ -141,14 +141,11 @@ class LaserBox:
         return f"{value:.10G}"
 
     def _number(self, rest: str, *, low: float, high: float) -> float:
-        try:
-            value = float(rest)
-        except ValueError:
-            raise Refusal(-104, "Data type error") from None
-        # NaN is within no limits.
-        if not low <= value <= high:
+        if not NUMBER.fullmatch(rest):
+            raise Refusal(-104, "Data type error")
+        if not low <= float(rest) <= high:
             raise Refusal(-222, "Data out of range")
-        return value
+        return float(rest)
 
     def _tune(self, rest: str) -> None:
         self.wavelength_nm = self._number(rest, low=self._laser.shortest_nm, high=self._laser.longest_nm)
