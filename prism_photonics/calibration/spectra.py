@@ -1,7 +1,5 @@
 """The calibration survey of a bench with one tunable laser: short spectra about every line, at random voltages."""
 
-from collections.abc import Callable
-
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
@@ -67,7 +65,6 @@ def spectra_and_faults(
     *,
     key: PRNGKeyArray,
     settings: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, all_of: None,
 ) -> tuple[Dataset, tuple[Fault, ...]]:
     """Sweep the laser about every line at random settings of all rings, and find what is broken.
 
@@ -76,7 +73,6 @@ def spectra_and_faults(
         spec: Its spec.
         key: JAX random key of the settings.
         settings: Number of voltage settings.
-        progress: Told after each setting how many are done, and of how many.
 
     Returns:
         A survey as of `survey.take_survey`, whose ``current_A`` is what each line reads at its own wavelength, and with
@@ -97,13 +93,16 @@ def spectra_and_faults(
     places_pm, half_pm = node_pm(spec), half_width_pm(ring_width_pm(spec))
     middle_nm = (line_nm(spec)[:, None] + places_pm / PM_PER_NM).ravel()
     chip.laser.require_within(middle_nm, where="calibrate")
-    dark_A, found = [], []
+    dark_A, found, begin_s = [], [], 0.0
     for m, setting in enumerate(volts_V):
         chip.set(setting)
         dark_A.append(chip.measure(np.zeros(chip.channels), averages=averages))
+        # The film charges from the first setting on, well before the laser is at the first line.
+        begin_s = begin_s if m else chip.time_s
         found.append([read_windows(chip, spec, middle_nm, half_pm=half_pm, bus=b) for b in range(spec.chip.buses)])
-        progress(m + 1, settings)
-    survey = _dataset(chip, spec, volts_V, np.stack(dark_A), found=found, places_pm=places_pm, averages=averages)
+    survey = _dataset(
+        chip, spec, volts_V, np.stack(dark_A), found=found, places_pm=places_pm, averages=averages, begin_s=begin_s
+    )
     faults = find_faults(survey, spec)
     require_some_alive(faults, spec)
     return survey, faults
@@ -118,6 +117,7 @@ def _dataset(
     found: list[list[Windows]],
     places_pm: Float[ndarray, " nodes"],
     averages: int,
+    begin_s: float,
 ) -> Dataset:
     def gathered(name: str) -> Float[ndarray, "settings channels nodes ..."]:
         by_bus = np.stack([[getattr(windows, name) for windows in buses] for buses in found])
@@ -127,7 +127,7 @@ def _dataset(
     laser_pm, full_A = gathered("shift_pm"), float(designed_gain_A(spec, laser=True).mean())
     # What a quadratic misses of a line counts as noise.
     noise_A = np.hypot(gathered("white_A"), SURVEY_NOISE * full_A)
-    begin_s, line = time_s.min(), places_pm.size // 2
+    line = places_pm.size // 2
     at_line_A = np.hypot(noise_A[:, :, line], slope_A_pm[:, :, line] * laser_pm[:, :, line, None])
     window, lit = ("setting", "channel", "node"), ("setting", "channel", "row")
     survey = dataset_of(

@@ -70,7 +70,8 @@ def lost_volts(
 ) -> Float[ndarray, "rows buses settings readings channels"]:
     """Voltage in V that each ring of a bus has lost to the film during each reading of the bus."""
     rows, buses, channels = spec.chip.rows, spec.chip.buses, spec.chip.channels
-    film, now_s, readings = FilmCharge(spec.profile, volts.shape[1:]), time_s.min(), time_s.shape[1] // buses
+    # The first voltages act from time 0 on: a laser is read only some time later.
+    film, now_s, readings = FilmCharge(spec.profile, volts.shape[1:]), 0.0, time_s.shape[1] // buses
     lost = np.empty((rows, buses, *time_s.shape[:1], readings, channels))
     for m in range(time_s.shape[0]):
         for c in np.argsort(time_s[m]):
