@@ -182,6 +182,9 @@ class Tracker:
         self._model = DriftModel.from_spec(spec)
         slope_pm_V = designed_bank(spec, xp=np).rings.slope_pm_V.mean()
         reserve_V = RESERVE * float(np.max(self._model.patterns_pm[0]) / slope_pm_V)
+        if self._chip.laser is not None:
+            # While a laser goes from line to line, the film takes back all that it takes within seconds.
+            reserve_V += spec.profile.relaxation.fast_share.value * calibration.max_voltage_V
         # Whole codes: what is left of the range is on the drivers' grid too.
         reserve_V = math.ceil(reserve_V / calibration.voltage_step_V) * calibration.voltage_step_V
         self.calibration = dataclasses.replace(calibration, max_voltage_V=calibration.max_voltage_V - reserve_V)
