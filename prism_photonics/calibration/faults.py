@@ -88,7 +88,7 @@ def find_faults(survey: Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
         20.0 * float(sample_noise_A(spec.detector_design, 0.0, pairs=spec.chip.buses)),
         LIVE_SHARE * float(np.median(swing_A)),
     )
-    clipped = _clipped(np.where(lost, np.nan, survey.current_A.values), survey.noise_A.values, spec)
+    clipped = _clipped(np.where(lost, np.nan, survey.current_A.values), _flat_noise_A(survey), spec)
     faults: list[Fault] = []
     taken = np.zeros(swing_A.shape, dtype=bool)
 
@@ -190,6 +190,14 @@ def _pairs(spec: ChipSpec) -> list[tuple[int, slice]]:
     """Every detector pair: its row, and the rings of its bus."""
     d = spec.chip.channels
     return [(n, slice(b * d, (b + 1) * d)) for n in range(spec.chip.rows) for b in range(spec.chip.buses)]
+
+
+def _flat_noise_A(survey: Dataset) -> Float[ndarray, "settings rings rows"]:
+    """Noise of a reading that does not answer to the wavelength: a laser that misses its line does nothing to it."""
+    if "spectrum_noise_A" not in survey:
+        return survey.noise_A.values
+    about_line = survey.spectrum_noise_A.values
+    return about_line[:, :, about_line.shape[2] // 2]
 
 
 def _clipped(
