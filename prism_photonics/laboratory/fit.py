@@ -119,7 +119,13 @@ def fit_window(
         if model is before:
             break
         p, _ = _minimum(model, p, weights, most=12)
-    p, _ = _minimum(model, _lossy(model, p), weights, most=12)
+    p, cost = _minimum(model, _lossy(model, p), weights, most=12)
+    # Whether the rings stand within a ripple's facets shows in the dip alone.
+    for n in range(len(model.around)):
+        other = model.turned(n)
+        q, other_cost = _minimum(other, p, weights, most=12)
+        if other_cost < cost:
+            model, p, cost = other, q, other_cost
     return _finished(model, p, meters, STILL)
 
 

@@ -18,7 +18,7 @@ rings between two buses.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from numpy import ndarray
 
 LEAST_SPLIT = 1e-9  # of δ², in rad²: below, the two standing waves are one and the derivative is taken at this
@@ -46,13 +46,15 @@ class RingShape(NamedTuple):
 
 class Response(NamedTuple):
     """Powers at both outputs, and their derivatives by the six numbers of `RingShape` and (last) by wavelength in
-    nm.
+    nm; of the through port the complex field besides.
     """
 
     through: Float[ndarray, " wl"]
     drop: Float[ndarray, " wl"]
     d_through: Float[ndarray, "7 wl"]
     d_drop: Float[ndarray, "7 wl"]
+    field: Complex[ndarray, " wl"]
+    d_field: Complex[ndarray, "7 wl"]
 
 
 def ring_response(
@@ -122,5 +124,5 @@ def ring_response(
                 by_phi * phi_wl + slope_per_nm * (by_1 + by_2),
             ]
         )
-        outputs.append((np.abs(field) ** 2, 2.0 * np.real(np.conj(field) * by_all)))
-    return Response(outputs[0][0], outputs[1][0], outputs[0][1], outputs[1][1])
+        outputs.append((np.abs(field) ** 2, 2.0 * np.real(np.conj(field) * by_all), field, by_all))
+    return Response(outputs[0][0], outputs[1][0], outputs[0][1], outputs[1][1], *outputs[0][2:])

@@ -4,6 +4,13 @@
 
 E and F are what grating couplers, facets and meters do: a polynomial in wavelength, and sinusoids where facets or
 gratings face each other. They are free of each other: two ports of a chip never have one gain.
+
+Where the rings stand between the two facets, the light that goes there and back passes them twice: its sinusoid behind
+the rings is weakened and turned by ∏ th_k², which moves a dip by up to some hundredths of its width,
+
+    E(λ) = polynomial + Re[(c + j·s)·H·e^{−2πj(λ − λc)/period}]        H = ∏ th_k², or 1 for ripple of laser and fibres
+
+from |1 − r·H·e^{jθ}|⁻² between facets, to first order in the reflected power r.
 """
 
 from collections.abc import Sequence
@@ -68,12 +75,14 @@ class WindowModel:
         orders: Degree of each port's polynomial.
         ripples: Number of sinusoids of each port.
         free: Which numbers are fitted.
+        around: Of each sinusoid of the through port, whether it is of facets around the rings.
     """
 
     window: Window
     orders: tuple[int, ...]
     ripples: tuple[int, ...]
     free: Bool[ndarray, " numbers"]
+    around: tuple[bool, ...] = ()
 
     @classmethod
     def plain(cls, window: Window, *, through_order: int = 3, drop_order: int = 1, equal: bool = True) -> "WindowModel":
@@ -119,7 +128,12 @@ class WindowModel:
         free = np.insert(self.free, end, [True] * RIPPLE)
         # A period that is longer than the stretch is not told from the polynomial.
         free[end + 2] = period_nm < self.window.half_nm
-        return replace(self, ripples=ripples, free=free), np.insert(p, end, [0.0, 0.0, period_nm])
+        around = (*self.around, False) if port < self._behind else self.around
+        return replace(self, ripples=ripples, free=free, around=around), np.insert(p, end, [0.0, 0.0, period_nm])
+
+    def turned(self, n: int) -> "WindowModel":
+        """With the other kind of the through port's n-th sinusoid."""
+        return replace(self, around=tuple(kind != (k == n) for k, kind in enumerate(self.around)))
 
     def evaluate(
         self, p: Float[ndarray, " numbers"], wl_nm: Float[ndarray, " wl"]
@@ -137,17 +151,23 @@ class WindowModel:
         ports = len(self.orders)
         powers, slopes = np.zeros((ports, len(wl_nm))), np.zeros((ports, len(wl_nm)))
         jacobian = np.zeros((ports, self.size, len(wl_nm)))
-        behind = int(len(w.through) > 0)
+        behind = self._behind
+        twice = np.prod([r.field**2 for r in responses], axis=0) if any(self.around) else None
         for port in range(ports):
-            log_gain, by_gain = self._gain(p, port, wl_nm)
+            log_gain, by_gain = self._gain(p, port, wl_nm, twice if port < behind else None)
             gain = np.exp(log_gain)
             if port < behind:
                 whole = np.prod([r.through for r in responses], axis=0)
+                powers[port] = gain * whole
+                wave = self._around(p, wl_nm) if twice is not None else None
                 for k, r in enumerate(responses):
                     rest = np.prod([o.through for n, o in enumerate(responses) if n != k], axis=0)
-                    jacobian[port, RING * k : RING * (k + 1)] = gain * rest * r.d_through[:RING]
-                    slopes[port] += gain * rest * r.d_through[RING]
-                powers[port] = gain * whole
+                    by_ring = gain * rest * r.d_through
+                    if wave is not None:
+                        others = np.prod([o.field**2 for n, o in enumerate(responses) if n != k], axis=0)
+                        by_ring = by_ring + powers[port] * np.real(2.0 * wave * others * r.field * r.d_field)
+                    jacobian[port, RING * k : RING * (k + 1)] = by_ring[:RING]
+                    slopes[port] += by_ring[RING]
             else:
                 k = w.drop_of[port - behind]
                 r = responses[k]
@@ -168,12 +188,19 @@ class WindowModel:
         """
         return np.exp(self._gain(p, port, self.window.wl_nm)[0])
 
+    @property
+    def _behind(self) -> int:
+        """Number of ports behind the rings."""
+        return int(len(self.window.through) > 0)
+
     def _length(self, port: int) -> int:
-        drop = port >= int(len(self.window.through) > 0)
+        drop = port >= self._behind
         return self.orders[port] + 1 + drop + RIPPLE * self.ripples[port]
 
-    def _gain(self, p: ndarray, port: int, wl_nm: ndarray) -> tuple[ndarray, ndarray]:
-        """Logarithm of a port's gain and its derivatives by that port's numbers."""
+    def _gain(self, p: ndarray, port: int, wl_nm: ndarray, twice: ndarray | None = None) -> tuple[ndarray, ndarray]:
+        """Logarithm of a port's gain and its derivatives by that port's numbers; without rings where ``twice``, what
+        they do to light that passes them twice, is not given.
+        """
         w, at = self.window, self.envelope(port)
         numbers, away_nm = p[at], wl_nm - self.window.centre_nm
         order = self.orders[port]
@@ -181,10 +208,26 @@ class WindowModel:
         by[: order + 1] = np.polynomial.legendre.legvander(away_nm / w.half_nm, order).T
         log_gain = numbers[: order + 1] @ by[: order + 1]
         start = len(numbers) - RIPPLE * self.ripples[port]
-        for n in range(start, len(numbers), RIPPLE):
+        for k, n in enumerate(range(start, len(numbers), RIPPLE)):
             cosine, sine, period_nm = numbers[n : n + RIPPLE]
             angle = 2.0 * np.pi * away_nm / period_nm
             by[n], by[n + 1] = np.cos(angle), np.sin(angle)
+            if twice is not None and self.around[k]:
+                turned = twice * (by[n] - 1j * by[n + 1])
+                by[n], by[n + 1] = turned.real, -turned.imag
             log_gain = log_gain + cosine * by[n] + sine * by[n + 1]
             by[n + 2] = (cosine * by[n + 1] - sine * by[n]) * angle / period_nm
         return log_gain, by
+
+    def _around(self, p: ndarray, wl_nm: ndarray) -> ndarray:
+        """The sinusoids of facets around the rings, before the rings weaken and turn them."""
+        numbers, away_nm = p[self.envelope(0)], wl_nm - self.window.centre_nm
+        sinusoids = numbers[len(numbers) - RIPPLE * self.ripples[0] :].reshape(-1, RIPPLE)
+        return np.sum(
+            [
+                (cosine + 1j * sine) * np.exp(-2j * np.pi * away_nm / period_nm)
+                for (cosine, sine, period_nm), kind in zip(sinusoids, self.around, strict=True)
+                if kind
+            ],
+            axis=0,
+        )

@@ -5,6 +5,7 @@ import pytest
 from laboratory.simulated import FSR_NM, WL0_NM, fields
 
 from prism_photonics.laboratory.response import RingShape, ring_response
+from prism_photonics.laboratory.window import Window, WindowModel
 
 WL_NM = np.linspace(WL0_NM - 1.0, WL0_NM + 1.0, 401)
 LN10 = np.log(10.0) / 10.0
@@ -56,3 +57,24 @@ def test_an_unsplit_ring_is_the_limit_of_a_split_one():
     none, little = (ring_response(WL_NM, shape(split2_pm2=s, split2_im_pm2=0.0), fsr_nm=FSR_NM) for s in (0.0, 0.01))
     assert none.through == pytest.approx(little.through, abs=1e-5)
     assert none.d_through[4] == pytest.approx(little.d_through[4], rel=1e-3, abs=1e-9)
+
+
+def test_derivatives_hold_with_facets_around_the_rings():
+    light = np.ones(len(WL_NM))
+    window = Window(WL_NM, light, (), (), (FSR_NM, FSR_NM))
+    model = WindowModel.plain(window)
+    rings = (*shape(), *shape(wl_nm=WL0_NM + 0.03, log_kappa2=np.log(0.03)))
+    p = np.concatenate([rings, [0.1, -0.02, 0.01, 0.005]])
+    for n, (period_nm, wave) in enumerate(((0.26, (0.03, -0.02)), (0.41, (0.01, 0.02)))):
+        model, p = model.with_ripple(0, p, period_nm)
+        p[model.envelope(0)][3 * n + 4 : 3 * n + 6] = wave
+    model = model.turned(0)
+    assert model.around == (True, False)
+    _, exact, slope = model.evaluate(p, WL_NM)
+    for n in range(model.size):
+        step = np.eye(model.size)[n] * (1e-2 if n % 6 > 3 and n < 12 else 1e-6)
+        up, down = (model.evaluate(p + sign * step, WL_NM)[0][0] for sign in (1, -1))
+        numeric = (up - down) / (2.0 * step[n])
+        assert exact[0, n] == pytest.approx(numeric, rel=1e-4, abs=1e-5 * np.abs(numeric).max() + 1e-10), n
+    # A step of light in the rings is a step of all rings the other way.
+    assert slope[0] == pytest.approx(-(exact[0, 0] + exact[0, 6]), rel=0.01, abs=0.01 * np.abs(slope).max())

@@ -101,6 +101,25 @@ def test_a_sweep_tells_its_ring():
     assert ring.comb.rms_pm < 2.0
 
 
+def test_facets_around_a_ring_do_not_move_it():
+    """What goes there and back between them passes the ring twice, and pulls its dip aside by a picometre."""
+    wl_nm, rng = np.arange(1530.0, 1563.0, 0.001), np.random.default_rng(4)
+    ring = {"kappa2": 0.008, "loss_dB": 0.05, "fsr_nm": 7.8, "wl0_nm": 1546.0}
+    passed, _ = fields(wl_nm, **ring)
+    # Orders of the facets per order of the ring as on a drawn die: seen at the dips, a wave of eight of them.
+    turns = 29.87 * 1e3 * ring["wl0_nm"] ** 2 / ring["fsr_nm"] * (1.0 / wl_nm - 1.0 / ring["wl0_nm"]) * 1e-3
+    through = np.abs(passed / (1.0 - 0.02 * passed**2 * np.exp(2j * np.pi * turns))) ** 2
+    through = through * (1.0 + 5e-4 * rng.standard_normal(len(wl_nm)))
+    (found,) = fit_rings("facets", wl_nm, through=through).rings
+    turn_um = 1e-3 * ring["wl0_nm"] ** 2 / ring["fsr_nm"]
+    assert len(found.resonances) == 5
+    assert all(any(fit.model.around) for fit, _ in found.fits)
+    assert abs(found.comb.turn_um / turn_um - 1.0) < 3e-6
+    for one in found.resonances:
+        order = round(turn_um / (1e-3 * one.wl_nm) - turn_um / (1e-3 * ring["wl0_nm"]))
+        assert abs(one.wl_nm - 1e3 * turn_um / (order + turn_um / (1e-3 * ring["wl0_nm"]))) < 1e-4
+
+
 def test_an_all_pass_ring_has_two_branches_that_exchange_coupling_and_loss():
     wl_nm = np.arange(1540.0, 1544.0, 0.0013)
     ring = {"fsr_nm": 0.845, "wl0_nm": 1541.2, "kappa2": 0.28, "kappa2_drop": 0.0, "loss_dB": 0.55}
