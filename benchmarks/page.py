@@ -401,10 +401,11 @@ def intersymbol() -> str:
     derived = found["derived"]
     note = (
         "Rms error of a score by the symbols before it, over the scores' standard deviation, of the demonstrator's row "
-        "with other couplings. *optics*: modulator, rings and photodiode; below 5e-4 it is what the steps of time "
+        "with other couplings. *optics*: modulator, rings and photodiode; below 1e-5 it is what the steps of time "
         "leave. *receiver*: with the amplifier of 1 GHz too. At the symbol time that the ledger derives, "
         f"{derived['symbol_ns']:.2f} ns, its closed form says {derived['budget']:.1e} and the row in time "
-        f"{derived['transient']:.1e}."
+        f"{derived['transient']:.1e}, which is sampled where it is least, {derived['delay_ns']:.2f} ns after the "
+        "symbol begins."
     )
     return section("Symbols in time", "intersymbol", found, note + "\n\n" + table(columns, sorted(by_q.items())))
 

@@ -92,6 +92,18 @@ def test_the_error_has_converged_in_the_steps_of_time():
     assert found[2] == pytest.approx(found[3], rel=0.02)
 
 
+@pytest.mark.parametrize("symbol_s", [2e-10, 4e-10])
+def test_steps_that_nobody_chooses_have_converged_where_little_is_left(symbol_s):
+    *_, respond = three_rings()
+    chain = Receivers(3.5e10, 8e10, 4e10)
+    chosen, finer = (
+        transmit(random_light(24), np.array([WL]), respond, symbol_s=symbol_s, receivers=chain, samples=samples)
+        for samples in (None, 2048)
+    )
+    assert chosen.intersymbol_error == pytest.approx(finer.intersymbol_error, rel=0.05)
+    assert chosen.eye.shape[1] < 512
+
+
 def test_behind_one_slow_amplifier_the_error_is_the_exponential_that_it_leaves():
     bare = lambda wl: (np.ones(len(wl), complex), np.zeros(len(wl), complex))  # noqa: E731
     light = np.random.default_rng(1).permuted(np.linspace(0.1, 0.9, 400))[:, None]
@@ -109,7 +121,7 @@ def test_slow_symbols_are_sampled_as_they_settle():
     slow = transmit(random_light(8), np.array([WL]), respond, symbol_s=2e-8, receivers=Receivers(3e10, 8e10, 1e9))
     assert slow.intersymbol_error < 1e-6
     assert slow.sampled == pytest.approx(slow.settled, abs=1e-6)
-    assert slow.eye.shape == (8, 4800)
+    assert slow.eye.shape == (8, 19200)
 
 
 def test_faster_symbols_and_sharper_rings_disturb_each_other_more():
