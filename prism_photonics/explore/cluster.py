@@ -70,15 +70,14 @@ def run_on_cluster(
 def _hand_out(client: Client, plan: YieldPlan, store: DieStore, seen: Seen) -> None:
     text = payload(plan)
     missing = store.missing()
-    # Once for all workers; every task carries only its number.
-    shared = client.scatter(text, broadcast=True)
     running: dict[Any, int] = {}
     lost: dict[int, int] = {}
 
     def submit(number: int) -> Any:
         # Results of an earlier run with the same key would be asked for, not computed: the attempt is part of it.
         key = f"prism-yield-{plan.hash[:16]}-{number}-{lost.get(number, 0)}"
-        future = client.submit(compute_payload, shared, number, key=key, pure=False)
+        # Every task carries the plan, a few kB: a copy scattered to the workers goes with the last that was there then.
+        future = client.submit(compute_payload, text, number, key=key, pure=False)
         running[future] = number
         return future
 

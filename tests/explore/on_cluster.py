@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from prism_photonics.explore.cluster import run_on_cluster
@@ -21,14 +22,15 @@ def started(*words: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=os.environ | one_thread, stderr=subprocess.DEVNULL)
 
 
-def killing(process: "subprocess.Popen[bytes]", after: int):
-    """Told of progress, kills a process once so many dies are done."""
+def killing(process: "subprocess.Popen[bytes]", after: int, successor: Callable[[], None] = lambda: None):
+    """Told of progress, starts a successor and kills a process once so many dies are done."""
     done = 0
 
     def seen(dies: int) -> None:
         nonlocal done
         done += dies
         if done >= after and process.poll() is None:
+            successor()
             process.kill()
 
     return seen
@@ -49,11 +51,16 @@ def main(folder: Path) -> None:
         while not place.exists():
             time.sleep(0.1)
         address = json.loads(place.read_text())["address"]
-        for _ in range(2):
+
+        def another() -> None:
             words = (address, "--no-nanny", "--no-dashboard", "--nthreads", "1", "--host", "127.0.0.1")
             workers.append(started("distributed.cli.dask_worker", *words))
+
+        another()
+        # The others come when the study has begun: nothing of it may be with the first alone.
         with DieStore(folder / "cluster.bin", plan) as store:
-            run_on_cluster(plan, store, scheduler=address, seen=killing(workers[0], 10))
+            run_on_cluster(plan, store, scheduler=address, seen=killing(workers[0], 10, successor=another))
+        another()
         said = ""
         with DieStore(folder / "left.bin", plan) as store:
             try:
