@@ -110,7 +110,7 @@ def correct_heater_crosstalk(
             used, reach = used & seen, narrow
     corrected_pm = given_pm - alone_pm
     corrected_pm = corrected_pm - line.fsr_pm * np.round(corrected_pm / line.fsr_pm)
-    share, share_std = _share(spec, alone_pm=alone_pm, given_pm=given_pm, corrected_pm=corrected_pm, used=used)
+    share, share_std = crosstalk_share(spec, alone_pm=alone_pm, given_pm=given_pm, corrected_pm=corrected_pm, used=used)
     return HeaterCorrection(
         line.power_mW(given_pm), corrected_pm, left_pm, share, share_std, triggers + line.triggers, line.averages
     )
@@ -121,7 +121,7 @@ def search_plan(spec: ChipSpec) -> MeasurementPlan:
     return MeasurementPlan(heatings=1, lights=1, triggers=1, samples=averages_for(spec, noise=SEARCH_NOISE))
 
 
-def _share(
+def crosstalk_share(
     spec: ChipSpec,
     *,
     alone_pm: Float[ndarray, "rows rings"],

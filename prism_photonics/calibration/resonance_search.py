@@ -16,12 +16,18 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import Assignment, assign
-from prism_photonics.calibration.heater_crosstalk import SEARCH_NOISE, HeaterCorrection, correct_heater_crosstalk
+from prism_photonics.calibration.heater_crosstalk import (
+    SEARCH_NOISE,
+    HeaterCorrection,
+    correct_heater_crosstalk,
+    search_plan,
+)
 from prism_photonics.calibration.stages import SCHEMA
 from prism_photonics.calibration.survey import averages_for
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import own_shift_pm, require_heaters, shift_by_others_pm
+from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
@@ -53,11 +59,13 @@ class Search:
         offset_pm: Resonance minus design without heat, by place along the bus, of the order nearest to design.
         std_pm: Its standard error, from how far a ring's dips disagree.
         gain: Ratio of a ring's heater efficiency to the spec's.
-        dips: Lines that each ring was seen to meet; none: a dead ring, that stays cold and counts as designed.
+        dips: Lines that each ring was seen to meet, or dips of a spectrum that its voltage moved; none: a dead ring,
+            that stays cold and counts as designed.
         fwhm_pm: Linewidth as designed, for plots.
         assignment: Which ring serves which channel.
         heaters: How the powers were corrected with all heaters on, and what was read for all of it.
         spec_hash: The chip's spec.
+        plan: What was done for it, in operations of a bench.
     """
 
     power_mW: Float[ndarray, "rows rings"]
@@ -69,6 +77,7 @@ class Search:
     assignment: Assignment
     heaters: HeaterCorrection
     spec_hash: str
+    plan: MeasurementPlan
 
     def dataset(self) -> Dataset:
         """The search as a stage's record."""
@@ -77,7 +86,7 @@ class Search:
             "offset_pm": (self.offset_pm, "pm", "resonance minus design without heat, of the order nearest to design"),
             "offset_std_pm": (self.std_pm, "pm", "its standard error"),
             "gain": (self.gain, "1", "what its heater does over what the spec says"),
-            "dips": (self.dips, "1", "lines that the ring was seen to meet"),
+            "dips": (self.dips, "1", "lines that it was seen to meet, or dips of a spectrum that its voltage moved"),
             "channel": (self.assignment.channel_of_ring, "1", "wavelength that it is to serve, within its bus"),
             "tuning_pm": (self.assignment.tuning_pm, "pm", "how far heat moves it"),
             "power_mW": (self.power_mW, "mW", "heater power that does"),
@@ -111,12 +120,7 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
     crossing_pm = designed_crossings_pm(bank)[0, 0]
     fsr_pm, width_pm = fsr_um(rings) * PM_PER_UM, fwhm_pm(rings)
     mW_pm = spec.trim.heater_mW_nm * 1e-3
-    widest_mW = float((fsr_pm + 2.0 * width_pm).max()) * mW_pm
-    if 0.0 < chip.max_heater_mW < widest_mW:
-        raise InputError(
-            f"search: a ring is swept over its FSR by {widest_mW:.4g} mW, the bench's heaters go to "
-            f"{chip.max_heater_mW:.4g}; raise heater_source.max_power_mW, or heat with less power per nm"
-        )
+    require_reach(chip, spec)
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
     chip.set(np.zeros((chip.rows, chip.channels)))
     offset_pm, std_pm, gain, dips = np.empty(shape), np.empty(shape), np.ones(shape), np.empty(shape, dtype=int)
@@ -152,8 +156,24 @@ def search(chip: AbstractChip, spec: ChipSpec) -> Search:
     )  # fmt: skip
     chip.heat(np.zeros((chip.rows, chip.channels)))
     return Search(
-        heaters.power_mW, offset_pm, std_pm, gain, dips, float(width_pm.mean()), assignment, heaters, spec.hash
-    )
+        heaters.power_mW, offset_pm, std_pm, gain, dips, float(width_pm.mean()), assignment, heaters, spec.hash,
+        search_plan(spec) * heaters.triggers,
+    )  # fmt: skip
+
+
+def require_reach(chip: AbstractChip, spec: ChipSpec) -> None:
+    """Refuse heaters that do not move a ring over its FSR.
+
+    Raises:
+        InputError: The bench's heaters go less far.
+    """
+    rings = designed_bank(spec, xp=np).rings
+    widest_mW = float((fsr_um(rings) * PM_PER_UM + 2.0 * fwhm_pm(rings)).max()) * spec.trim.heater_mW_nm * 1e-3
+    if 0.0 < chip.max_heater_mW < widest_mW:
+        raise InputError(
+            f"search: a ring is swept over its FSR by {widest_mW:.4g} mW, the bench's heaters go to "
+            f"{chip.max_heater_mW:.4g}; raise heater_source.max_power_mW, or heat with less power per nm"
+        )
 
 
 def assign_warm(

@@ -1,6 +1,5 @@
 """Cost of `prism calibrate`: the sum of its measurement plans, in readings and in seconds."""
 
-from prism_photonics.calibration.heater_crosstalk import search_plan
 from prism_photonics.calibration.spectra import spectra_plan
 from prism_photonics.calibration.survey import survey_plan
 from prism_photonics.characterize.accuracy import validation_plan
@@ -14,21 +13,22 @@ from prism_photonics.spec import ChipSpec
 # What a laboratory's instruments take, for estimates without a bench file: a source that settles in 1 ms, 1 ms a
 # command, channels written 64 at a time, a digitiser of 1 MS/s. Design choices, as of the served chip.
 LABORATORY_SETTLE_S, LABORATORY_COMMAND_S, LABORATORY_CHANNELS, LABORATORY_SAMPLE_S = 1e-3, 1e-3, 64, 1e-6
+NOTHING = MeasurementPlan()
 
 
 def calibration_plan(
-    spec: ChipSpec, *, tracked: bool = False, searched: int = 0, laser: bool = False
+    spec: ChipSpec, *, tracked: bool = False, searched: MeasurementPlan = NOTHING, laser: bool = False
 ) -> MeasurementPlan:
     """Survey, validation and closed loop of a chip without faults.
 
     Args:
         spec: The chip.
         tracked: Whether its drift is corrected before each setting (`Tracker.after_survey`).
-        searched: Readings of the search for its rings.
+        searched: The search for its rings.
         laser: Whether one tunable laser lights it, and no comb.
     """
     measured = validation_plan(spec, tracked=tracked, laser=laser) + trim_plan(spec, tracked=tracked, laser=laser)
-    return (spectra_plan(spec) if laser else survey_plan(spec)) + measured + search_plan(spec) * searched
+    return (spectra_plan(spec) if laser else survey_plan(spec)) + measured + searched
 
 
 def calibration_wall_time_s(
@@ -36,7 +36,7 @@ def calibration_wall_time_s(
     spec: ChipSpec,
     *,
     tracked: bool = False,
-    searched: int = 0,
+    searched: MeasurementPlan = NOTHING,
     laser: LaserRange | None = None,
 ) -> float:
     """Time of `prism calibrate` on a bench's instruments, or on a laboratory's usual ones, in s.
@@ -45,7 +45,7 @@ def calibration_wall_time_s(
         bench: The instruments.
         spec: The chip.
         tracked: Whether its drift is corrected, as `Validation.drift_readings` tells.
-        searched: Readings of the search for its rings.
+        searched: The search for its rings.
         laser: The tunable laser, if one lights the chip.
     """
     plan = calibration_plan(spec, tracked=tracked, searched=searched, laser=laser is not None)

@@ -65,7 +65,7 @@ def calibrate(
     kind = virtual_light(light, bench)
     chip_spec = measurable(spec, warn=warn)
     from prism_photonics.calibration.calibration import summary
-    from prism_photonics.characterize.cost import calibration_plan, calibration_wall_time_s
+    from prism_photonics.characterize.cost import NOTHING, calibration_plan, calibration_wall_time_s
     from prism_photonics.chip.walltime import spelled, wall_times_s
     from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
 
@@ -85,13 +85,14 @@ def calibrate(
         ) as held,
         recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
     ):
-        searched = search_and_assign(chip, out).heaters.triggers if untrimmed else 0
+        search = search_and_assign(chip, out) if untrimmed else None
         session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench, wall_times_s=times_s)
         if drift:
             watch_drift(session, out, seed=seed)
     for doubt in session.warnings:
         warn(doubt)
     trimmed, tracked = recorded_trim(out), accuracy.validation.drift_readings > 0
+    searched = NOTHING if search is None else search.plan
     wall_time_s = calibration_wall_time_s(bench_file, chip_spec, tracked=tracked, searched=searched, laser=chip.laser)
     result = {
         "record": str(out),
@@ -99,7 +100,7 @@ def calibrate(
         "precision_bits": accuracy.precision_bits,
         "closed_loop_bits": trimmed.closed_loop_bits,
         **summary(session.fit),
-        "search_readings": searched,
+        "search_readings": searched.triggers + searched.sweeps,
         "wall_time_s": round(wall_time_s, 1),
         "fit_wait_s": round(session.fit_wait_s, 1),
         "over_voltage_attempts": chip.over_voltage_attempts,

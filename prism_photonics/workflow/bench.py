@@ -170,7 +170,7 @@ def virtual_light(light: str | None, bench: str) -> str:
         bench: As of `journaled`.
 
     Raises:
-        InputError: No such light, a bench that says itself what lights it, or rings that a laser cannot search for.
+        InputError: No such light, or a bench that says itself what lights it.
     """
     from prism_photonics.chip.laser import COMB, LIGHTS
     from prism_photonics.files.fields import shown
@@ -184,11 +184,6 @@ def virtual_light(light: str | None, bench: str) -> str:
         raise InputError(
             f"--light {light}: got the bench {shown(bench)}, which says what lights it, want a virtual die; leave "
             "--light out"
-        )
-    if kind == UNTRIMMED and light != COMB:
-        raise InputError(
-            f"--light {light}: got {bench}, want rings near their lines: the search for others lights several lines at "
-            "once, which one laser cannot; calibrate it by a comb"
         )
     return light
 

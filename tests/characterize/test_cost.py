@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from prism_photonics.calibration.calibration import blank_calibration
+from prism_photonics.calibration.heater_crosstalk import search_plan
 from prism_photonics.calibration.survey import survey_plan, take_survey
 from prism_photonics.characterize.accuracy import validate, validation_plan
 from prism_photonics.characterize.closed_loop import trim, trim_plan
@@ -82,7 +83,7 @@ def test_what_the_tracker_asks_for_is_in_the_plan(small, altered, counted):
 def test_a_calibration_costs_what_its_parts_cost(small):
     parts = survey_plan(small) + validation_plan(small, tracked=True) + trim_plan(small, tracked=True)
     assert calibration_plan(small, tracked=True) == parts
-    searched = calibration_plan(small, searched=100)
+    searched = calibration_plan(small, searched=search_plan(small) * 100)
     assert (searched.heatings, searched.triggers) == (100, calibration_plan(small).triggers + 100)
     times_s = [calibration_wall_time_s(None, small, tracked=tracked) for tracked in (False, True)]
     assert 0.0 < times_s[0] < times_s[1]

@@ -291,7 +291,6 @@ def test_a_spec_cut_anywhere_is_refused(refused, demo_toml, tmp_path, end):
         ("virtual:0", "tunable_lazer", "tunable_laser"),
         ("bench.toml", "tunable_laser", "leave --light out"),
         ("recorded:somewhere", "comb", "leave --light out"),
-        ("untrimmed:0", "tunable_laser", "calibrate it by a comb"),
     ],
 )
 def test_light_that_a_bench_cannot_have_is_refused(refused, demo_toml, tmp_path, bench, light, message):
