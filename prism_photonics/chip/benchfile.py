@@ -15,6 +15,7 @@ from prism_photonics.chip.laser import TUNABLE_LASER
 from prism_photonics.chip.laserfile import Laser, Light
 from prism_photonics.chip.meterfile import CurrentMeter, RowBlock
 from prism_photonics.chip.resource import canonical
+from prism_photonics.files.complaint import gravest, place_of, wrong_value
 from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import read_toml
 from prism_photonics.units import InputError, nearest
@@ -186,8 +187,8 @@ def _refuse_shared_channels(role: str, entries: list[Any]) -> None:
 
 def _explain(error: ValidationError) -> str:
     """The most serious error of a validation, as one line: where, got, want, cure."""
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"])
+    first = gravest(error)
+    place = place_of(first)
     if first["type"] == "extra_forbidden":
         known = _known_keys(first["loc"][:-1])
         return f"unknown key '{place}'; {nearest(str(first['loc'][-1]), known)}"
@@ -195,7 +196,7 @@ def _explain(error: ValidationError) -> str:
         return f"missing key '{place}'; add it (calibration/demo_8x8/bench.toml shows every key)"
     if first["type"] == "value_error":
         return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-    return f"{place} = {shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}; mend the value"
+    return f"{wrong_value(first, shown(first['input']))}; mend the value"
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:

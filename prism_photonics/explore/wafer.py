@@ -11,9 +11,10 @@ are design choices, those of a controlled line on 150 mm wafers (arXiv 2007.0649
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from prism_photonics.budget.rules_chip import HEATER_LIMIT_W
+from prism_photonics.files.complaint import gravest, place_of, table_holding, wrong_value
 from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import read_toml
 from prism_photonics.spec.tables import Table
@@ -34,7 +35,7 @@ class Scatter(Table):
 
 
 class WaferTable(Table):
-    """The wafer and its lot."""
+    """The wafer and its lot; design choices but for the diameter (arXiv 2007.06498)."""
 
     diameter_mm: float = Field(default=150.0, ge=20, le=450)
     exclusion_mm: float = Field(default=5.0, ge=0, le=50, description="rim without dies")
@@ -44,13 +45,13 @@ class WaferTable(Table):
 
 
 class TrimmingTable(Table):
-    """Trimming once and for all, ring by ring."""
+    """Trimming once and for all, ring by ring; its range is a design choice."""
 
     range_nm: float = Field(default=3.0, ge=0, le=100, description="largest shift of one ring, either way")
 
 
 class LimitsTable(Table):
-    """What a good die keeps."""
+    """What a good die keeps; design choices."""
 
     recall: float = Field(default=0.85, ge=0, le=1, description="least share of the best blocks that are found")
     unreached_share: float = Field(default=0.02, ge=0, le=1, description="of rings that miss the weight limit")
@@ -105,13 +106,8 @@ def _completed(data: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(error: ValidationError) -> str:
     """The gravest complaint, as one line: where, got, want, cure."""
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"])
+    first = gravest(error)
     if first["type"] == "extra_forbidden":
-        table: type[BaseModel] = Fab
-        for part in first["loc"][:-1]:
-            annotation = table.model_fields[str(part)].annotation
-            assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-            table = annotation
-        return f"unknown key {shown(place)}; {nearest(str(first['loc'][-1])[:100], table.model_fields)}"
-    return f"{place} = {shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}; mend the value"
+        known = table_holding(Fab, first["loc"]).model_fields
+        return f"unknown key {shown(place_of(first))}; {nearest(str(first['loc'][-1])[:100], known)}"
+    return f"{wrong_value(first, shown(first['input']))}; mend the value"

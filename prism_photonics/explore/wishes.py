@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from prism_photonics.explore.needed_snr import snr_for_bits_dB, snr_for_recall_dB
+from prism_photonics.files.complaint import gravest, place_of, wrong_value
 from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import read_toml
 from prism_photonics.process.profile import load_profile
@@ -127,14 +128,13 @@ def _toml(value: Any) -> str:
 
 def _explained(error: ValidationError) -> str:
     """The gravest complaint, as one line: where, got, want, cure."""
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"])
+    first = gravest(error)
+    key = place_of(first)
     if first["type"] == "extra_forbidden":
         return f"unknown wish {shown(key)}; {nearest(key[:100], Wishes.model_fields)}"
     if first["type"] == "missing":
         return f"missing wish '{key}' ({Wishes.model_fields[key].description}); add it"
     if first["type"] == "value_error":
         return first["msg"].removeprefix("Value error, ")
-    complaint = f"{first['msg'][0].lower()}{first['msg'][1:]}"
     meaning = Wishes.model_fields[key].description if key in Wishes.model_fields else None
-    return f"{key} = {shown(first['input'])}: {complaint}; mend the value ({meaning or 'its unit is in the key'})"
+    return f"{wrong_value(first, shown(first['input']))}; mend the value ({meaning or 'its unit is in the key'})"

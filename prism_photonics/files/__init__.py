@@ -1,5 +1,5 @@
-"""Files: written in one step (`write`), and read with checks of their contents (`fields`), NumPy's (`arrays`), and
-those of earlier versions (`migration`).
+"""Files: written in one step (`write`), and read with checks of their contents (`fields`), NumPy's (`arrays`),
+those of earlier versions (`migration`) and what is told of a refused one (`complaint`).
 """
 
 from prism_photonics.files.write import make_folder as make_folder

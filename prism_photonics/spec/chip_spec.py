@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from prism_photonics.files.complaint import gravest, place_of, table_holding, wrong_value
 from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import parse_toml, read_text
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -344,15 +345,10 @@ def _first_THz(comb: CombTable) -> float:
 
 def _explain(error: ValidationError) -> str:
     """The gravest complaint of a validation, as one line: where, got, want, cure."""
-    # A misspelled key is also a missing one; naming the misspelling is what helps.
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"])
+    first = gravest(error)
+    place = place_of(first)
     if first["type"] == "extra_forbidden":
-        table: type[BaseModel] = ChipSpec
-        for part in first["loc"][:-1]:
-            annotation = table.model_fields[str(part)].annotation
-            assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-            table = annotation
+        table = table_holding(ChipSpec, first["loc"])
         key = str(first["loc"][-1])
         owners = [
             name
@@ -369,8 +365,7 @@ def _explain(error: ValidationError) -> str:
         return f"missing {kind}; add it (the shipped demo_8x8 shows every key)"
     if first["type"] == "value_error":
         return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-    complaint = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-    return f"{place} = {shown(first['input'])}: {complaint}; mend the value ({_meaning(first['loc'])})"
+    return f"{wrong_value(first, shown(first['input']))}; mend the value ({_meaning(first['loc'])})"
 
 
 def _meaning(location: tuple[int | str, ...]) -> str:
