@@ -99,6 +99,8 @@ def study(
         numbers = study_yield(
             plan, out, scheduler=scheduler, workers=workers, verify=verify, begun=begun, tell=tell, anyway=anyway
         )
+    for line in numbers["warnings"]:
+        warn(line)
     if as_json:
         print_json(numbers)
     else:

@@ -30,10 +30,11 @@ LEAST_WAFERS, SAMPLED_PER_LOT = 40, 4
 MOST_IN_BATCH = 128
 """Dies that are computed together at most (design choice)."""
 OFFSET_ERROR_WIDTHS = 1.5e-3
-"""What a calibration leaves of a resonance unknown, in linewidths: weights are then off by some 3e-3 rms, which is no
-less than whole calibrations leave: `prism yield --verify` shows both."""
+"""What a calibration leaves of a resonance unknown, in linewidths (design choice): weights are then off by some 3e-3
+rms. Whole calibrations left three banks less, 1.0e-3 (benchmarks/results/bank_calibrated.json), some small dies more:
+`prism yield --verify` shows both, and warns."""
 FEATURES = 64
-"""Plane waves of a random field."""
+"""Plane waves of a random field (design choice)."""
 TWIN_EVERY = 8
 """Of so many dies one is drawn again with other rings at the same place: it tells the rings' part of the variance."""
 _LOT, _WAFER, _DIE, _TWIN, _SITES = range(5)

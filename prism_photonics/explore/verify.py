@@ -1,5 +1,6 @@
 """Stand-ins held against whole calibrations: some dies of a study go through the real procedure, by photocurrents."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,6 +15,10 @@ from prism_photonics.explore.surrogate import known_calibration, side_by_side
 from prism_photonics.programming.solve import program
 from prism_photonics.seeds import calibration_keys, die_key
 from prism_photonics.threefry import split
+
+MOST_RATIO, MOST_LOST_dB = 1.5, 1.0
+"""Calibrated over stood-in weight error, and SNR lost, from which a verified die speaks against its stand-in (design
+choices)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,35 @@ class Verified:
     def to_json(self) -> dict[str, float]:
         """The same as plain data."""
         return asdict(self)
+
+
+def doubts(plan: YieldPlan, verified: Sequence[Verified]) -> list[str]:
+    """What the verified dies of a study say against its stand-in, a line each; empty where nothing.
+
+    Args:
+        plan: The study.
+        verified: Its dies that were calibrated in full.
+    """
+    if not verified:
+        return [
+            "no die was verified: whole calibrations may leave more weight error than the stand-in; give --verify 2"
+        ]
+    worse = [one for one in verified if one.calibrated_weight_error_rms > MOST_RATIO * one.weight_error_rms]
+    noisier = [one for one in verified if one.calibrated_snr_dB < one.snr_dB - MOST_LOST_dB]
+    if not worse and not noisier:
+        return []
+    worst = max(noisier or worse, key=lambda one: one.calibrated_weight_error_rms / one.weight_error_rms)
+    count = len({one.die for one in (*worse, *noisier)})
+    told = (
+        f"a whole calibration leaves {count} of {len(verified)} verified dies worse than the stand-in does: die "
+        f"{worst.die} with a weight error of {worst.calibrated_weight_error_rms:.2g} in place of "
+        f"{worst.weight_error_rms:.2g}, {worst.calibrated_snr_dB:.1f} dB in place of {worst.snr_dB:.1f} dB, recall "
+        f"{worst.calibrated_recall:.3f} in place of {worst.recall:.3f}"
+    )
+    if not noisier:
+        return [f"{told}; no die's scores are more than {MOST_LOST_dB:g} dB noisier, so its limits hardly feel it"]
+    raised_pm = plan.offset_error_pm * worst.calibrated_weight_error_rms / worst.weight_error_rms
+    return [f"{told}: the yield is optimistic; an --offset-error of {raised_pm:.2g} is as wrong in weights"]
 
 
 def chosen_dies(plan: YieldPlan, count: int) -> list[int]:

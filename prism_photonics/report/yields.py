@@ -185,6 +185,7 @@ def _page(found: Yield, answers: Sequence[Sensitivity], numbers: dict[str, Any],
         f"<title>Yield of {html.escape(plan.spec.name)}</title>{_LOOKS}</head><body>",
         f"<h1>Yield of {html.escape(plan.spec.name)}</h1>",
         _table(("", ""), lines),
+        *(f"<p><b>Warning:</b> {html.escape(line)}</p>" for line in numbers["warnings"]),
         _picture(paths["wafer"]),
         _picture(paths["killers"]),
         _table(

@@ -39,6 +39,8 @@ def test_a_study_leaves_its_dies_its_numbers_and_a_page_with_all_pictures(studie
     assert page.count("<img src='data:image/svg+xml;base64,") == len(pictures)
     assert "<script" not in page
     assert said["yield_low"] <= said["yield"] == said["good"] / 9 <= said["yield_high"]
+    assert "no die was verified" in said["warnings"][0]
+    assert said["warnings"][0] in page
     assert {one["name"] for one in said["sensitivities"]} >= {"thickness_nm", "gap_nm", "loss_log", "temperature_K"}
 
 
@@ -55,6 +57,7 @@ def test_the_same_command_goes_on_from_what_is_on_file(prism, spec, studied):
     result = prism("yield", spec, "--dies", "9", "--workers", "1", "--verify", "0", "-o", out)
     assert result.exit_code == 0
     assert "9 of 9 dies are on file" in result.stderr
+    assert "warning: no die was verified" in result.stderr
     assert f"{said['good']} of 9 dies good" in result.stdout
     assert "killed by" in result.stdout
     assert (out / "dies.bin").stat().st_mtime_ns == before

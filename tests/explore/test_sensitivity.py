@@ -7,7 +7,7 @@ import pytest
 
 from prism_photonics.explore.die import asked_of
 from prism_photonics.explore.sensitivity import UNITS, held_design, sensitivities, sigmas
-from prism_photonics.explore.verify import chosen_dies, verify_die
+from prism_photonics.explore.verify import Verified, chosen_dies, doubts, verify_die
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,20 @@ def test_a_whole_calibration_leaves_weights_as_wrong_as_its_stand_in(plan):
     assert found.calibrated_weight_error_rms < 10.0 * found.weight_error_rms
     assert found.calibrated_recall == pytest.approx(found.recall, abs=0.1)
     assert found.calibrated_snr_dB == pytest.approx(found.snr_dB, abs=3.0)
+
+
+def test_a_study_says_so_where_a_calibration_leaves_dies_worse_than_its_stand_in(plan):
+    as_wrong = Verified(0, 0.003, 0.0035, 0.9, 0.9, 20.0, 19.5)
+    wrong = Verified(30, 0.003, 0.01, 0.9, 0.9, 20.0, 20.5)
+    noisy = Verified(59, 0.003, 0.017, 0.9, 0.8, 20.0, 15.0)
+    assert doubts(plan, [as_wrong]) == []
+    (told,) = doubts(plan, [as_wrong, wrong])
+    assert "1 of 2 verified dies" in told
+    assert "die 30 with a weight error of 0.01 in place of 0.003" in told
+    assert "optimistic" not in told
+    (told,) = doubts(plan, [as_wrong, wrong, noisy])
+    assert "2 of 3 verified dies" in told
+    assert "die 59 with a weight error of 0.017 in place of 0.003, 15.0 dB in place of 20.0 dB" in told
+    # The stand-in's weight error grows as its resonances' errors do.
+    assert f"the yield is optimistic; an --offset-error of {plan.offset_error_pm * 0.017 / 0.003:.2g} " in told
+    assert "no die was verified" in doubts(plan, [])[0]
