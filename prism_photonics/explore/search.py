@@ -14,6 +14,7 @@ from typing import Any
 
 from prism_photonics.budget.feasibility import RULES, check
 from prism_photonics.budget.finding import Finding
+from prism_photonics.explore.designed import designed_choices
 from prism_photonics.explore.objectives import Objective
 from prism_photonics.explore.space import Choice, Knob, choice_of, knobs, spec_of, usual_choices
 from prism_photonics.extras import asked_by
@@ -28,9 +29,11 @@ with asked_by("prism explore"):
 POPULATION = 60
 """Of the evolutionary sampler (design choice)."""
 NO_CHIP = 10.0
-"""How far a choice that makes no chip counts as outside every rule."""
+"""How far a choice that makes no chip counts as outside every rule (design choice)."""
 TALLEST = 1.0
-"""Largest violation of one rule that counts: of its limit."""
+"""Largest violation of one rule that counts: of its limit (design choice)."""
+BEGUN = "begun"
+"""Mark of a study whose first choices are all in line."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,19 @@ class Search:
             )
         if was is None:
             study.set_user_attr("study", self.hash)
-            # The spec that the search begins from, as near as the search's ranges let it; and one chip of each size.
-            with contextlib.suppress(InputError):
-                study.enqueue_trial(choice_of(self.base))
-            for choice in usual_choices(self.base):
-                study.enqueue_trial(choice)
+        if not study.user_attrs.get(BEGUN):
+            for choice in self._first_choices():
+                # Another process may be at it, or one was killed over it.
+                study.enqueue_trial(choice, skip_if_exists=True)
+            study.set_user_attr(BEGUN, True)
         return study
+
+    def _first_choices(self) -> list[dict[str, float | int | str]]:
+        """The spec that the search begins from, as near as the ranges let it; chips by design; one of each size."""
+        own = []
+        with contextlib.suppress(InputError):
+            own = [choice_of(self.base)]
+        return [*own, *designed_choices(self.base), *usual_choices(self.base)]
 
 
 def finished(study: optuna.Study) -> int:

@@ -8,12 +8,21 @@ import pytest
 
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.explore.designed import designed_choices
 from prism_photonics.explore.objectives import OBJECTIVES, blocks_of, expected_recall, objectives_of
-from prism_photonics.explore.search import Search, dominates, feasible_values, finished, front, run_search
+from prism_photonics.explore.search import BEGUN, Search, dominates, feasible_values, finished, front, run_search
 from prism_photonics.explore.space import choice_of, knobs, spec_of, usual_choices
 from prism_photonics.spec import load_spec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.explore import explore_designs, spread
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_designs():
+    """Searches begin with designs for one weight limit: every one takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prism_photonics.explore.designed.REACHES", (0.6,))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +40,27 @@ def search(demo, tmp_path_factory):
 @pytest.fixture(scope="module")
 def study(search):
     return run_search(search, trials=26)
+
+
+def test_a_search_from_a_chip_that_breaks_rules_begins_with_designs_that_keep_all(demo, altered, tmp_path):
+    broken = altered(demo, process="lnoi400", chip={"channels": 4})
+    assert not check(broken).feasible
+    designed = designed_choices(broken)
+    assert designed
+    for choice in designed:
+        made = spec_of(broken, choice)
+        assert check(made).feasible
+        assert (made.chip.rows, made.process, made.drift) == (8, "lnoi400", broken.drift)
+    search = Search(broken, objectives_of("energy,area"), 1, f"sqlite:///{tmp_path / 'study.db'}")
+    # After the chip itself.
+    assert len(feasible_values(run_search(search, trials=1 + len(designed)))) == len(designed)
+
+
+def test_first_choices_stand_in_line_once_however_often_a_study_is_opened(search, study):
+    before = len(study.get_trials(deepcopy=False))
+    study.set_user_attr(BEGUN, False)
+    search.study()
+    assert len(study.get_trials(deepcopy=False)) == before
 
 
 def test_a_spec_read_as_a_choice_is_nearly_itself_again(bank):
