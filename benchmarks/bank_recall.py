@@ -24,19 +24,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from prism_photonics.budget.ledger import ledger
-from prism_photonics.calibration.calibration import Calibration, blank_calibration, calibrate
-from prism_photonics.calibration.unknowns import RowModel
-from prism_photonics.chip.fabricate import Die, draw_die
+from prism_photonics.calibration.calibration import Calibration, calibrate
+from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.reading import Receiver, line_currents
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.codec.encoding import decode, encode
-from prism_photonics.codec.modulation import modulate
+from prism_photonics.explore.die import weight_error
+from prism_photonics.explore.surrogate import known_calibration
 from prism_photonics.files import write_text
 from prism_photonics.programming.solve import program
 from prism_photonics.ranking.recall import recall_at_k, standard_error
@@ -52,32 +51,11 @@ OFFSET_ERROR_PM = 0.2
 SETTINGS = 16
 
 
-def known(spec: ChipSpec, die: Die, offset_error_pm: np.ndarray) -> Calibration:
-    """The calibration that a fit would leave: the die itself, its offsets off by so much."""
-    shape = die.bank.shape
-    rings = eqx.tree_at(lambda r: r.offset_pm, die.bank.rings, replace_fn=lambda x: x + offset_error_pm.reshape(shape))
-    swing_A = die.full_A.reshape(2, *shape) / (1.0 + spec.modulator_design.leak)
-    rows = RowModel(rings, die.bank.buses, die.crosstalk, swing_A[0], (swing_A[1] / swing_A[0])[..., 0])
-    line = jnp.exp(jnp.log(die.full_A[0]).mean(0))
-    scale = modulate(line.min() / line, spec.modulator.dac_bits)
-    return eqx.tree_at(
-        lambda c: (c.rows, c.light_scale, c.unit_A, c.leak),
-        blank_calibration(spec, triggers=0),
-        (rows, scale, (swing_A[0].reshape(shape[0], -1) * scale).mean(-1), jnp.asarray(spec.modulator_design.leak)),
-    )
-
-
 def calibrated(spec: ChipSpec, seed: int) -> tuple[Calibration, float]:
     """The whole procedure on one die, by photocurrents alone, and how long it took in s."""
     start = time.perf_counter()
     chip = VirtualChip.fabricate(spec, jax.random.key(seed))
     return calibrate(chip, spec, key=jax.random.key(seed + 1000), settings=SETTINGS), time.perf_counter() - start
-
-
-def weight_error(found: Calibration, truth: Calibration, volts: np.ndarray) -> float:
-    """Rms difference of the weights that two calibrations predict, apart from a common factor."""
-    a, b = np.asarray(found.weights(jnp.asarray(volts))), np.asarray(truth.weights(jnp.asarray(volts)))
-    return float(np.sqrt(np.mean((a / ((a * b).sum() / (b * b).sum()) - b) ** 2)))
 
 
 def one_bank(spec: ChipSpec, seed: int, *, whole: bool = False) -> dict[str, float]:
@@ -92,8 +70,8 @@ def one_bank(spec: ChipSpec, seed: int, *, whole: bool = False) -> dict[str, flo
     rows, rings = spec.chip.rows, spec.chip.rings
     # The virtual chip draws its die from the first half of its key.
     die = draw_die(spec, jax.random.split(jax.random.key(seed))[0])
-    truth = known(spec, die, np.zeros((rows, rings)))
-    calibration = known(spec, die, OFFSET_ERROR_PM * rng.standard_normal((rows, rings)))
+    truth = known_calibration(spec, die)
+    calibration = known_calibration(spec, die, OFFSET_ERROR_PM * rng.standard_normal((rows, rings)))
     found = {}
     if whole:
         calibration, found["calibration_s"] = calibrated(spec, seed)
@@ -112,9 +90,10 @@ def one_bank(spec: ChipSpec, seed: int, *, whole: bool = False) -> dict[str, flo
         y = np.stack([receiver.read(lines, shot * full_light, averages=1) for shot in encode(query, scheme)])
         weights = calibration.weight_of_current(y)
         scores.append(decode(weights, targets.sum(-1), scheme, leak=calibration.weight_leak))
+    believed, true = (np.asarray(one.weights(jnp.asarray(programmed.volts[0]))) for one in (calibration, truth))
     return found | {
         "recall": float(recall_at_k(np.stack(scores), queries @ signatures.T, k=K).mean()),
-        "weight_error_rms": weight_error(calibration, truth, programmed.volts[0]),
+        "weight_error_rms": weight_error(believed, true),
         "programming_residual_rms": float(np.sqrt(np.mean(programmed.residual**2))),
         "out_of_reach_share": len(programmed.out_of_reach) / targets.size,
     }
