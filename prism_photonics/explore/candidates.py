@@ -13,7 +13,7 @@ from prism_photonics.units import SPEED_OF_LIGHT_UM_S
 WIDEST_SHARE = 0.99
 """Share of the least ring's free spectral range that lines may fill: first-order dispersion is no better."""
 SPACINGS = (1.0, 0.6, 0.36)
-"""Spacings that are tried, in units of the widest."""
+"""Spacings that are tried, in units of the widest (design choice)."""
 
 
 def candidates(wishes: Wishes) -> Iterator[ChipSpec]:

@@ -34,8 +34,9 @@ from prism_photonics.units import InputError, nearest
 OWN_PM, COMMON_PM = 1.0, 20.0
 """Drift under which recall is asked for: every ring by itself, all together; as the banks of `bank_recall` meet it."""
 BANKS, QUERIES = 6, 24
+"""Of the closed form, and queries of each (design choices)."""
 DIES = 12
-"""Of the share of good dies."""
+"""Of the share of good dies (design choice)."""
 
 
 class Objective(NamedTuple):

@@ -23,6 +23,7 @@ from prism_photonics.units import InputError
 STEP = 0.01
 """Of finite differences, as a share of a knob's range: coarser than the grids that a spec's numbers are rounded to."""
 STEPS = 12
+"""Of SLSQP, at most (design choice): each takes a spec for every knob."""
 OUTSIDE = 1.0
 """What a step that makes no chip counts as, in every constraint."""
 MARGIN = 0.002

@@ -18,7 +18,7 @@ from prism_photonics.spec import ChipSpec
 MOST_FINISHED, QUICK = 4, 2
 """Discrete choices that are finished by the rules, for a design and for a look whether there is one; design choice."""
 ARMS_IN_RADII = (0.0, 0.5, 1.5)
-"""Arms that are tried, in units of the film's least radius: 0 is a circle."""
+"""Arms that are tried, in units of the film's least radius: 0 is a circle (design choice)."""
 PREFERRED = ("two_shot", "dual_rail", "offset")
 """Encodings, those first that need no calibrated pedestal, then those of few wavelengths; design choice."""
 WORTH_TRYING = -0.15

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.rules_chip import BUMP_PITCH_UM
 from prism_photonics.budget.rules_light import converter_range
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.codec.encoding import RAILS
@@ -22,14 +23,16 @@ from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError
 
 CENTRE_NM = 1550.0
 """Middle of the comb, where the film's tables were solved (design choice)."""
-LEAST_PITCH_UM = 100.0
-"""Of the bumps below the rings."""
 LOBE_MARGIN_DEG = 0.1
+"""Of a lobe to the widest that clears the buses (design choice)."""
 RANGE_MARGIN = 1.15
 """Converter's range over the row's largest current (design choice)."""
 USUAL_Q = (7_500.0, 15_000.0, 30_000.0)
+"""Of the first chips: about that of `bank_32x256`, twice and four times it (design choice)."""
 WIDEST_GAP_UM, LONGEST_UM = 1.5, 100.0
+"""Widest gap and longest straight that a Q is looked for with (design choices)."""
 HALVINGS = 40
+"""At most; far fewer reach the two parts in ten thousand that are wanted."""
 
 Choice = Mapping[str, float | int | str]
 
@@ -56,7 +59,7 @@ class Knob:
 
 
 def knobs(spec: ChipSpec) -> tuple[Knob, ...]:
-    """What a search over chips of as many rows and dimensions, on the same film, decides."""
+    """What a search over chips of as many rows and dimensions, on the same film, decides (design choices)."""
     profile = spec.profile
     dims = spec.chip.rings // RAILS[spec.modulator.encoding]
     least_gap_um = math.ceil(100.0 * profile.least_gap_um) / 100.0
@@ -185,7 +188,7 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
         made,
         ring={
             "lobe_half_angle_deg": lobe_deg,
-            "pitch_um": max(LEAST_PITCH_UM, math.ceil(outer_um)) + 0.0,
+            "pitch_um": max(BUMP_PITCH_UM, math.ceil(outer_um)) + 0.0,
             "bias_pm": round(c["bias_widths"] * figures.fwhm_pm, 1),
         },
         comb=_comb(base.comb.model_dump(), spacing_nm, channels) | {"line_power_dBm": round(c["line_power_dBm"], 2)},
@@ -265,7 +268,7 @@ def _q(spec: ChipSpec, *, straight_um: float = 0.0, gap_um: float | None = None)
 def _with_bumps(spec: ChipSpec) -> ChipSpec:
     """The spec with bends wide enough that a bump finds room in every ring's cell."""
     bend_um = spec.waveguide.bend_radius_um
-    while spec.row_pitch_um < LEAST_PITCH_UM and spec.flip_chip:
+    while spec.row_pitch_um < BUMP_PITCH_UM and spec.flip_chip:
         bend_um += 1.0
         spec = _changed(spec, waveguide={"bend_radius_um": bend_um})
     return spec

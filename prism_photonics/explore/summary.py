@@ -20,7 +20,7 @@ from prism_photonics.explore.verdict import Limit, broken, limits_of
 from prism_photonics.ranking.recall import wilson_interval
 
 BINS = 400
-"""Of the histograms that quantiles are read from."""
+"""Of the histograms that quantiles are read from (design choice)."""
 QUANTILE = 1.959963984540054
 """Of the normal distribution, for 95 %."""
 MEASURED = COLUMNS[COLUMNS.index("thickness_nm") :]
