@@ -225,7 +225,7 @@ def in_units(
 
 
 def rankable(
-    score_hat: Float[Any, "*batch blocks"], largest: Float[Any, "*batch 1"], *, dead: Bool[Any, " blocks"]
+    score_hat: Float[Any, "*batch blocks"], largest: Float[Any, "*batch 1"], *, dead: Bool[Any, " blocks"] | None
 ) -> Float[Any, "*batch blocks"]:
     """Ranking scores: dimensionless, and equal for all blocks on working rows where the query is zero.
 
@@ -235,12 +235,13 @@ def rankable(
     Args:
         score_hat: Result of `read_hat`.
         largest: Largest magnitude of each query.
-        dead: Blocks on dead rows.
+        dead: Blocks on dead rows; none where every row works.
     """
     xp = namespace(score_hat)
     asked = xp.where(largest > 0, score_hat, 0.0)
     one_zero = xp.where(abs(asked) > 0, asked, 0.0)
-    return xp.where(dead, -np.inf, xp.where(score_hat > -np.inf, one_zero, -np.inf))
+    ranked = xp.where(score_hat > -np.inf, one_zero, -np.inf)
+    return ranked if dead is None else xp.where(dead, -np.inf, ranked)
 
 
 def dead_rows(chip: Any) -> Bool[Any, " rows"]:

@@ -148,7 +148,7 @@ def _read(
 def _ranked(chip: Any, hat: Tensor, largest: Tensor, *, usual: bool) -> Tensor:
     if usual:
         return hat.masked_fill(_dead(chip, hat), -torch.inf) if chip.some_excluded else hat
-    return arithmetic.rankable(hat, largest, dead=_dead(chip, hat))
+    return arithmetic.rankable(hat, largest, dead=_dead(chip, hat) if chip.some_excluded else None)
 
 
 def _dead(chip: Any, hat: Tensor) -> Tensor:

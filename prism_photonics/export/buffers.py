@@ -87,6 +87,7 @@ class ChipBuffers(torch.nn.Module):
             self.register_buffer(name, value.clone())
         self._known = self._chip_buffers()
         self._fused_of: Tensor | None = self.weights
+        self._host: Any = None  # what `export.single` keeps of the buffers; nothing that is saved
         self._take_notes()
 
     def reserve(self, signatures_shape: Sequence[int], *, bank_axes: int = 0, drift: bool = False) -> None:
@@ -119,7 +120,7 @@ class ChipBuffers(torch.nn.Module):
         )
         for name, size in zip(PROGRAMMED, shapes, strict=True):
             setattr(self, name, torch.zeros(size, **kind))
-        self.dims, self._fused_of = 0, self.weights
+        self.dims, self._fused_of, self._host = 0, self.weights, None
 
     def get_extra_state(self) -> Tensor:
         """The chip's settings and spec as JSON bytes in a tensor: a state_dict holds tensors only, never a pickle."""
@@ -146,7 +147,7 @@ class ChipBuffers(torch.nn.Module):
     def fuse_weights(self) -> None:
         """Update buffers that depend on the programmed weights."""
         if not torch.compiler.is_compiling():
-            self._fused_of = self.weights
+            self._fused_of, self._host = self.weights, None
 
     def take_over(self) -> None:
         """Update buffers that depend on the weights after a loader replaced them; compares identities, not values.
@@ -231,7 +232,7 @@ class ChipBuffers(torch.nn.Module):
             known = self._chip_buffers()
             if not any(buffer.is_meta for buffer in known.values()):
                 self._chip = {name: buffer.detach().cpu().numpy().copy() for name, buffer in known.items()}
-        self._known, self._fused_of = self._chip_buffers(), self.weights
+        self._known, self._fused_of, self._host = self._chip_buffers(), self.weights, None
         self._take_notes()
         if self.weights.numel() and not self.weights.is_meta:
             self.fuse_weights()
@@ -249,5 +250,5 @@ class ChipBuffers(torch.nn.Module):
         fused = self.weights is self._fused_of
         super()._apply(kept, recurse)
         self._mend_chip()
-        self._fused_of = self.weights if fused else None
+        self._fused_of, self._host = self.weights if fused else None, None
         return self

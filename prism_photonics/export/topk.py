@@ -80,13 +80,8 @@ def _partitioned(scores: Float[Tensor, "*batch blocks"], k: int, values: np.ndar
     """The same by the k-th largest score: what is not below it are the k best, and what equals the last of them."""
     values = values.reshape(-1, values.shape[-1])
     if len(values) == 1:
-        row = values[0]
-        # Blocks rise, so that the lower of two equal ones comes first.
-        blocks = (row >= np.partition(row, len(row) - k)[len(row) - k]).nonzero()[0]
-        if len(blocks) < k:
-            return _keyed(scores, k)
-        best = blocks[(-row[blocks]).argsort(kind="stable")[:k]]
-        return torch.from_numpy(best).view(*scores.shape[:-1], k)
+        best = best_of_row(values[0], k)
+        return _keyed(scores, k) if best is None else torch.from_numpy(best).view(*scores.shape[:-1], k)
     last = np.partition(values, values.shape[-1] - k, axis=-1)[:, -k, None]
     # Over one axis: over two, NumPy takes ten times as long.
     rows, blocks = np.divmod(np.flatnonzero(values >= last), values.shape[-1])
@@ -105,6 +100,14 @@ def _partitioned(scores: Float[Tensor, "*batch blocks"], k: int, values: np.ndar
     # Blocks rise, so that the lower of two equal ones comes first; what fills up a row comes after them.
     order = np.argsort(-held, axis=-1, kind="stable")[:, :k]
     return torch.from_numpy(np.take_along_axis(blocks, order, -1)).view(*scores.shape[:-1], k)
+
+
+def best_of_row(scores: Float[np.ndarray, " blocks"], k: int) -> Int[np.ndarray, " k"] | None:
+    """`top_k` of one query in NumPy's memory; None beside NaN."""
+    at = len(scores) - k
+    # Blocks rise, so that the lower of two equal ones comes first.
+    blocks = (scores >= np.partition(scores, at)[at]).nonzero()[0]
+    return None if len(blocks) < k else blocks[(-scores[blocks]).argsort(kind="stable")[:k]]
 
 
 def _keyed(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:

@@ -13,6 +13,7 @@ from prism_photonics.export.answer import answer, finite
 from prism_photonics.export.buffers import ChipBuffers
 from prism_photonics.export.fused import FusedConverter, fuse
 from prism_photonics.export.read import Bundle, load
+from prism_photonics.export.single import answer_single
 from prism_photonics.units import InputError
 
 _FUSED = FusedConverter._fields
@@ -194,6 +195,10 @@ class PhotonicSelector(ChipBuffers):
             raise InputError("query: got a meta tensor or selector, want numbers; load the model first")
         if not torch.compiler.is_compiling():
             self.take_over()
+            if type(t_since_program_s) is float and t_since_program_s == 0.0:
+                found = answer_single(self, query, noise)
+                if found is not None:
+                    return found
         if self.k > self.weights.shape[-3]:
             raise InputError(f"k: got {self.k}, want at most {self.weights.shape[-3]}, the blocks programmed; lower it")
         checks.require_dims("query", got=query.shape[-1], want=self.dims)

@@ -1,0 +1,147 @@
+"""One query of one bank, as a decode step asks it: in NumPy, whose steps on so few numbers cost half of torch's.
+
+The arithmetic is that of ``export.fused``. Whatever is unusual (gradients, tracing, excluded rings, row gains, drift, a
+query of zeros or one that is refused) is left to the general road.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from prism_photonics.codec import encoding as sign
+from prism_photonics.codec.centring import centre_score
+from prism_photonics.export import fused as fusing
+from prism_photonics.export.topk import best_of_row
+
+
+class Bank(NamedTuple):
+    """A selector's buffers as NumPy sees them, in the memory that they have.
+
+    Attributes:
+        slices: Weights of each slice, (channels, blocks), of torch.
+        per_step: See ``export.fused.FusedConverter``, as the three below.
+        middle: Middle code.
+        gain: Score per code.
+        shift: Score of code 0.
+        column: Place of a slice that each channel carries.
+        centre: Centre of the signatures; two for bounds.
+        scale: Magnitude that is written as the full span.
+        banks: Leading axes of banks, of one bank each.
+        noise: Shape of the noise of one query without leading axes.
+    """
+
+    slices: tuple[Tensor, ...]
+    per_step: Float[np.ndarray, " blocks"]
+    middle: Float[np.ndarray, " blocks"]
+    gain: Float[np.ndarray, " blocks"]
+    shift: Float[np.ndarray, " blocks"]
+    column: Int[np.ndarray, " channels"]
+    centre: Float[np.ndarray, "*halves dims"]
+    scale: Any
+    banks: int
+    noise: tuple[int, int, int]
+
+
+def answer_single(
+    chip: Any, query: Float[Tensor, "*ones dims"], noise: Float[Tensor, "shots *ones blocks slices"] | None
+) -> tuple[Float[Tensor, "*ones blocks"], Int[Tensor, "*ones k"]] | None:
+    """Scores of all blocks and the k best, see ``export.answer``; None where the general road has to go.
+
+    Args:
+        chip: The selector, its fused buffers up to date.
+        query: Whatever was handed in for a query.
+        noise: Whatever was handed in for the noise.
+    """
+    bank: Bank | None = chip._host or _bank(chip)
+    if bank is None or not _plain(query, bank) or (noise is not None and not _plain(noise, bank)):
+        return None
+    ones, dims, (shots, blocks, slices) = query.shape[:-1], query.shape[-1], bank.noise
+    if query.numel() != dims or dims != chip.dims or len(ones) < bank.banks or chip.k > blocks:
+        return None
+    if noise is not None and noise.shape != (shots, *ones, blocks, slices):
+        return None
+    try:
+        array = query.numpy().reshape(1, -1)
+        drawn = None if noise is None else noise.numpy().reshape(bank.noise)
+    except RuntimeError:  # batched by vmap
+        return None
+    largest = max(array.max(), -array.min())
+    # A sum of squares is finite only if all its terms are; where it overflows, the general road looks at them.
+    if not 0.0 < largest < np.inf or not (drawn is None or math.isfinite(np.vdot(drawn, drawn))):
+        return None
+    lit = fusing.lit(chip, array / largest, bank.column)
+    hat = _score_hat(chip, bank, lit=lit, noise=drawn)
+    best = best_of_row(hat, chip.k)
+    if best is None:
+        return None
+    shared = centre_score(array, bank.centre, halves=bank.centre.ndim == 2)
+    unit = largest * bank.scale
+    scores = hat * unit
+    scores += shared[0] - lit.taken_off[0] * unit
+    return torch.from_numpy(scores).view(*ones, blocks), torch.from_numpy(best).view(*ones, chip.k)
+
+
+def _bank(chip: Any) -> Bank | None:
+    """The bank that is programmed, where it is one that is served here."""
+    held = chip._buffers
+    weights, banks = held["weights"], held["weights"].dim() - 3
+    blocks, slices = weights.shape[-3:-1]
+    noise = (sign.SHOTS[chip.encoding], blocks, slices)
+    named = ("weights", "per_step", "middle", "gain", "shift", "column_of_channel", "centre", "signature_scale")
+    own = [held[name] for name in named]
+    usual = (
+        not (chip.some_excluded or chip.some_gained or chip.line_noise)
+        and weights.shape[:banks].numel() == 1
+        and 0 < math.prod(noise) <= fusing.CACHED_READINGS
+        and not any(buffer.device.type != "cpu" or fusing.has_slope(buffer) for buffer in own)
+    )
+    if not usual:
+        return None
+    cut, arrays = weights.detach().view(blocks, slices, -1), [buffer.detach().numpy() for buffer in own]
+    _, per_step, middle, gain, shift, column, centre, scale = arrays
+    chip._host = Bank(
+        tuple(cut[:, number].mT for number in range(slices)),
+        *(per_step, middle, gain, shift.reshape(-1), column),
+        centre.reshape(centre.shape[banks:]), scale.reshape(-1)[0], banks, noise,
+    )  # fmt: skip
+    return chip._host
+
+
+def _plain(values: Any, bank: Bank) -> bool:
+    """Whether these are numbers of the bank's kind in the memory of the host, through which no derivative passes."""
+    return (
+        type(values) is Tensor
+        and values.dtype is bank.slices[0].dtype
+        and values.device.type == "cpu"
+        and not fusing.has_slope(values)
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.jit.is_tracing()
+    )
+
+
+def _score_hat(
+    chip: Any, bank: Bank, *, lit: fusing.Lit, noise: Float[np.ndarray, "shots blocks slices"] | None
+) -> Float[np.ndarray, " blocks"]:
+    """The same as ``export.fused.score_hat``, of one query."""
+    shots, blocks, slices = bank.noise
+    y = np.empty((slices, shots, blocks), lit.light.dtype)
+    for light, weights, reading in zip(torch.from_numpy(lit.light), bank.slices, torch.from_numpy(y), strict=True):
+        torch.mm(light, weights, out=reading)
+    if noise is not None:
+        variance = lit.variance
+        if chip.common_variance:
+            variance = variance + chip.common_variance * (y * y)
+        y += np.sqrt(variance) * noise.transpose(2, 0, 1)
+    y *= bank.per_step
+    y += bank.middle
+    np.maximum(y, 0.0, out=y)
+    np.minimum(y, float(max(2**chip.adc_bits - 2, 1)), out=y)
+    np.rint(y, out=y)
+    code = y[:, 0] - y[:, 1] if shots == 2 else y[:, 0]
+    score = (code[0] if slices == 1 else code.sum(0)) * bank.gain
+    score += bank.shift
+    return score
