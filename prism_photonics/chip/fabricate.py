@@ -3,12 +3,20 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
+from prism_photonics.chip.full_die import Beyond, with_everything
+from prism_photonics.chip.truth import FullTruth
 from prism_photonics.circuit.params import BankParams, designed_bank, rings_on_film
-from prism_photonics.circuit.prepared import PreparedRow, prepare_row
+from prism_photonics.circuit.prepared import PreparedRow, prepare_row, shifted
+from prism_photonics.circuit.prepared import exit_powers as plain_powers
+from prism_photonics.circuit.prepared_reflecting import PreparedReflectingRow, prepare_reflecting_row
+from prism_photonics.circuit.prepared_reflecting import exit_powers as reflecting_powers
+from prism_photonics.lightpath.arrays import power
+from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shift_pm
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
@@ -30,6 +38,7 @@ class Die:
         crosstalk: Share of a ring's voltage that its neighbour sees, across each gap.
         inl_phase_rad: Shape of each modulator driver's nonlinearity.
         heater_share: Share of each heater's shift that a ring one pitch away sees.
+        beyond: What a calibration's model does not know of its rings; None where the die has nothing of it.
     """
 
     bank: BankParams
@@ -38,11 +47,43 @@ class Die:
     crosstalk: Float[ndarray, "rows buses gaps"]
     inl_phase_rad: Float[ndarray, " rings"]
     heater_share: Float[ndarray, "rows rings"]
+    beyond: Beyond | None = None
 
     @cached_property
-    def light(self) -> PreparedRow:
+    def light(self) -> PreparedRow | PreparedReflectingRow:
         """What the light of every bus meets, voltages apart."""
-        return prepare_row(self.bank.wl_um, self.bank.rings, self.bank.buses)
+        return self.light_at(self.bank.wl_um)
+
+    def light_at(
+        self, wl_um: Float[ndarray, " wavelengths"], bus: int | slice = slice(None)
+    ) -> PreparedRow | PreparedReflectingRow:
+        """The same at other wavelengths in µm, and of one bus of every row alone."""
+        bank = self.bank
+        dispersion = None if self.beyond is None else self.beyond.dispersion
+        rings, buses, reflections, dispersion = jax.tree.map(
+            lambda leaf: leaf[:, bus], (bank.rings, bank.buses, bank.reflections, dispersion)
+        )
+        if reflections is None:
+            return prepare_row(wl_um, rings, buses)
+        return prepare_reflecting_row(wl_um, rings, buses, reflections, dispersion=dispersion)
+
+    def shift_pm(
+        self, volts: Float[ndarray, "rows rings"], drift_pm: Float[ndarray, "rows rings"]
+    ) -> Float[ndarray, "rows buses channels"]:
+        """Resonance shift of every ring in pm: fabrication, acting voltages in V, and so many pm of drift."""
+        bank, volts = self.bank, volts.reshape(self.bank.shape)
+        acting = electrode_volts(volts, self.crosstalk)
+        if self.beyond is None:
+            return resonance_shift_pm(bank.rings, acting) + drift_pm.reshape(bank.shape)
+        acting = self.beyond.acting_V(acting, volts)
+        cubic_pm = self.beyond.cubic_pm_V3 * acting**3
+        shift_pm = resonance_shift_pm(bank.rings, acting) + drift_pm.reshape(bank.shape) + cubic_pm
+        # Each ring alone in the light of every line, which is what it takes as long as its neighbours are elsewhere.
+        light = self.light
+        turn = shifted(light.half_turn, light.rad_pm, shift_pm) ** 2
+        taken = (1.0 - light.t1**2) * (1.0 - light.t2**2) * abs(turn) / power(1.0 - light.t1 * light.t2 * turn)
+        line_W = (bank.feed.amplitude**2)[..., None] * self.line_W.reshape(bank.shape[1:])
+        return shift_pm + self.beyond.absorbed_pm_W * np.moveaxis((taken * line_W).sum(-1), 0, -1)
 
 
 @dataclass(frozen=True)
@@ -66,6 +107,21 @@ class DieShift:
 
 NO_SHIFT = DieShift()
 """A die of an average wafer: what a virtual chip is."""
+
+
+def exit_powers(
+    light: PreparedRow | PreparedReflectingRow, shift_pm: Float[ndarray, "... rings"]
+) -> tuple[Float[ndarray, "2 ... channels"], Float[ndarray, "2 ... channels"]]:
+    """`circuit.prepared.exit_powers` of rows with reflections or without."""
+    if isinstance(light, PreparedReflectingRow):
+        return reflecting_powers(light, shift_pm)
+    return plain_powers(light, shift_pm)
+
+
+def full_die(spec: ChipSpec, die: Die, truth: FullTruth, rng: np.random.Generator) -> Die:
+    """A die with everything that its model lacks."""
+    bank, beyond = with_everything(spec, die.bank, truth, rng)
+    return replace(die, bank=bank, beyond=beyond)
 
 
 def draw_die(

@@ -6,12 +6,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.chip.fabricate import Die
-from prism_photonics.circuit.prepared import exit_powers
+from prism_photonics.chip.fabricate import Die, exit_powers
 from prism_photonics.codec.encoding import quantize
 from prism_photonics.codec.modulation import drive_codes, inl_codes, transmitted
 from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
-from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shift_pm
 from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec
 
@@ -28,10 +26,8 @@ def line_currents(
     die: Die, volts: Float[ndarray, "rows rings"], drift_pm: Float[ndarray, "rows rings"]
 ) -> LineCurrents:
     """Photocurrents of a die at acting voltages in V, every ring drifted by so many pm."""
-    shape, lines = die.bank.shape, die.full_A.shape[1:]
-    acting = electrode_volts(volts.reshape(shape), die.crosstalk)
-    shift_pm = resonance_shift_pm(die.bank.rings, acting) + drift_pm.reshape(shape)
-    powers, slopes = exit_powers(die.light, shift_pm)
+    lines = die.full_A.shape[1:]
+    powers, slopes = exit_powers(die.light, die.shift_pm(volts, drift_pm))
     through_A, drop_A = die.full_A * powers.reshape(2, *lines)
     # A line that moves up is a row of rings that moves down.
     through_slope, drop_slope = -die.full_A * slopes.reshape(2, *lines)

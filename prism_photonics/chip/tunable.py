@@ -3,17 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import final
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.chip.fabricate import Die
+from prism_photonics.chip.fabricate import Die, exit_powers
 from prism_photonics.chip.laser import LaserRange
-from prism_photonics.circuit.prepared import exit_powers, prepare_row
 from prism_photonics.codec.encoding import quantize
 from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
-from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shift_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM
 
@@ -131,13 +128,10 @@ class LaserLight:
     def _photocurrents(
         self, true_nm: ndarray, acting_V: ndarray, shift_pm: ndarray, *, bus: int
     ) -> tuple[Float[ndarray, "points rows"], Float[ndarray, "points rows"]]:
-        bank, shape = self._die.bank, self._die.bank.shape
-        acting = electrode_volts(acting_V.reshape(shape), self._die.crosstalk)
-        shifted_pm = (resonance_shift_pm(bank.rings, acting) + shift_pm.reshape(shape))[:, bus]
-        rings, buses = jax.tree.map(lambda leaf: leaf[:, bus], (bank.rings, bank.buses))
-        powers, _ = exit_powers(prepare_row(true_nm / NM_PER_UM, rings, buses), shifted_pm)
+        shifted_pm = self._die.shift_pm(acting_V, shift_pm)[:, bus]
+        powers, _ = exit_powers(self._die.light_at(true_nm / NM_PER_UM, bus), shifted_pm)
         # A bus's response is the same at all of its lines.
-        full_A = self._full_A.reshape(2, *shape)[:, :, bus, 0]
+        full_A = self._full_A.reshape(2, *self._die.bank.shape)[:, :, bus, 0]
         through_A, drop_A = full_A[:, None] * powers.swapaxes(1, 2) * self._power(true_nm)[:, None]
         return through_A, drop_A
 

@@ -11,10 +11,12 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.chip.fabricate import NO_SHIFT, DieShift, draw_die, untrimmed
+from prism_photonics.chip.fabricate import NO_SHIFT, DieShift, draw_die, full_die, untrimmed
+from prism_photonics.chip.flicker import FlickeringDrift
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER, Sweep, lit_line
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
+from prism_photonics.chip.truth import FullTruth, full_truth
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.drift.process import Drift
 from prism_photonics.seeds import die_key
@@ -51,6 +53,7 @@ class VirtualChip(AbstractChip):
         trimmed: bool = True,
         light: str = COMB,
         laser: TunableLaser | None = None,
+        truth: str | FullTruth = "model",
     ) -> None:
         """Draw a die from the spec's variation; the same seed gives the same die, the same drift and the same noise.
 
@@ -62,13 +65,16 @@ class VirtualChip(AbstractChip):
             light: ``comb``, a line and a modulator for each channel, or ``tunable_laser``, one laser for all of them:
                 the same die either way.
             laser: How good that laser is; by default as usual data sheets say.
+            truth: ``model``, what a calibration's model knows; ``full``, that and what real rings have besides; or how
+                much of it, effect by effect. The model's numbers are those of the same die either way.
 
         Raises:
-            InputError: The seed is no whole number from 0, or there is no such light.
+            InputError: The seed is no whole number from 0, or there is no such light or truth.
         """
-        key = die_key(seed)
-        super().__init__(spec, label=f"{'virtual' if trimmed else 'untrimmed'}:{int(seed)}")
-        self._fabricate(key, trimmed=trimmed, laser=_laser_of(light, laser))
+        key, full = die_key(seed), full_truth(truth)
+        label = f"{'virtual' if trimmed else 'untrimmed'}:{int(seed)}"
+        super().__init__(spec, label=label if full is None else f"{label},{full}")
+        self._fabricate(key, trimmed=trimmed, laser=_laser_of(light, laser), truth=full)
 
     @classmethod
     def fabricate(
@@ -79,23 +85,34 @@ class VirtualChip(AbstractChip):
         trimmed: bool = True,
         laser: TunableLaser | None = None,
         shift: DieShift = NO_SHIFT,
+        truth: FullTruth | None = None,
     ) -> "VirtualChip":
         """The same from a JAX key, for many dies: of any wafer, and with a ``laser`` in the comb's place."""
         chip = cls.__new__(cls)
         AbstractChip.__init__(chip, spec)
-        chip._fabricate(key, trimmed=trimmed, laser=laser, shift=shift)
+        chip._fabricate(key, trimmed=trimmed, laser=laser, shift=shift, truth=truth)
         return chip
 
     def _fabricate(
-        self, key: PRNGKeyArray, *, trimmed: bool, laser: TunableLaser | None, shift: DieShift = NO_SHIFT
+        self,
+        key: PRNGKeyArray,
+        *,
+        trimmed: bool,
+        laser: TunableLaser | None,
+        shift: DieShift = NO_SHIFT,
+        truth: FullTruth | None = None,
     ) -> None:
         """Make the die, and the functions through which alone it can be reached."""
         spec = self.spec
         of_die, of_noise = split(key)
         die = draw_die(spec if trimmed else untrimmed(spec), of_die, shift=shift)
         noise = generator(of_noise)
-        of_drift, of_laser = noise.spawn(2)
-        drift = Drift(spec, of_drift)
+        # The first two are the same whether a third is drawn or not.
+        of_drift, of_laser, of_truth = noise.spawn(3)
+        drift: Drift | FlickeringDrift = Drift(spec, of_drift)
+        if truth is not None:
+            die = full_die(spec, die, truth, of_truth)
+            drift = FlickeringDrift(drift, (spec.chip.rows, spec.chip.rings), truth.flicker_pm, of_truth)
         receiver = Receiver(spec, die, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
         bandwidth_Hz = spec.detector_design.bandwidth_Hz

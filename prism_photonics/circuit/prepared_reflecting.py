@@ -37,6 +37,7 @@ from prism_photonics.circuit.reflecting import (
 )
 from prism_photonics.lightpath.arrays import Numbers, library, power, scan
 from prism_photonics.lightpath.ring.backscatter import RingPorts, Splitting, ports_of_turn, splitting
+from prism_photonics.lightpath.ring.dispersion import RingDispersion, dispersed
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm, reciprocal
 from prism_photonics.lightpath.waveguide.model import PathParams, transmission, unit_phasor
 
@@ -56,8 +57,8 @@ class PreparedReflectingRow(eqx.Module):
     """
 
     half_turn: Complex[Numbers, "rings ... channels"]
-    t1: Float[Numbers, "rings ... 1"]
-    t2: Float[Numbers, "rings ... 1"]
+    t1: Float[Numbers, "rings ... #channels"]
+    t2: Float[Numbers, "rings ... #channels"]
     split: Splitting
     p: Complex[Numbers, "segments ... channels"]
     q: Complex[Numbers, "segments ... channels"]
@@ -66,7 +67,12 @@ class PreparedReflectingRow(eqx.Module):
 
 
 def prepare_reflecting_row(
-    wl: Float[Numbers, "... channels"], rings: RingParams, buses: PathParams, reflections: RowReflections
+    wl: Float[Numbers, "... channels"],
+    rings: RingParams,
+    buses: PathParams,
+    reflections: RowReflections,
+    *,
+    dispersion: RingDispersion | None = None,
 ) -> PreparedReflectingRow:
     """Prepare one row or many, in the arrays that are given: NumPy's or JAX's.
 
@@ -75,12 +81,17 @@ def prepare_reflecting_row(
         rings: Ring optics, leaves (..., rings); their offsets are not used: shifts are given whole.
         buses: Bus segments, leaves (..., 2, rings + 1).
         reflections: Everything that reflects, leaves (..., rings) and (..., 4, reflectors).
+        dispersion: Slopes of the rings with wavelength; by default none.
     """
     xp = library(rings.t1)
     split = splitting(rings, reflections.backscatter)
-    ring, segment, split = (
-        jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part) for part in (rings, buses, split)
+    ring, segment, split, slopes = (
+        jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part)
+        for part in (rings, buses, split, dispersion)
     )
+    rad_pm = rad_per_pm(ring)
+    if slopes is not None:
+        ring = dispersed(wl, ring, slopes)
     both = transmission(wl[..., None, :], segment)
     return PreparedReflectingRow(
         half_turn=half_turn(wl, ring, 0.0),
@@ -90,7 +101,7 @@ def prepare_reflecting_row(
         p=both[..., 0, :],
         q=both[..., 1, :],
         ends=row_ends(wl, reflections.ends),
-        rad_pm=rad_per_pm(ring),
+        rad_pm=rad_pm,
     )
 
 
@@ -187,10 +198,12 @@ def balanced_alone(
     # Each ring at its own channel; the axis of rings comes last.
     own = lambda leaf: xp.diagonal(leaf, axis1=0, axis2=-1)  # noqa: E731
     last = lambda leaf: xp.moveaxis(leaf[..., 0], 0, -1)  # noqa: E731
+    # Of a ring that disperses, what it couples at its own channel.
+    t1, t2 = (own(xp.broadcast_to(leaf, half.shape)) for leaf in (row.t1, row.t2))
     w1, w2, w3, lit1, lit2, drop1, drop2, direct = (own(leaf) for leaf in kept)
     g1, g2, g3, out1, out2, h0 = (own(leaf) for leaf in (*gammas, *outs, row.half_turn))
     h = h0 * unit_phasor(0.5 * last(row.rad_pm) * swept_pm)
-    ports = ports_of_turn(h, last(row.t1), last(row.t2), jax.tree.map(last, row.split))
+    ports = ports_of_turn(h, t1, t2, jax.tree.map(last, row.split))
     n = passage(ports, (g1, g2, g3))
     gamma = seen_before(ports, (g1, g2, g3), n)
     (light,) = echoed((w1, w2, w3), gamma, (lit1, lit2))

@@ -17,8 +17,8 @@ def calibrate(
     bench: Annotated[
         str,
         typer.Option(
-            help="virtual:SEED, a virtual die; untrimmed:SEED, as fabricated, with heaters; recorded:FOLDER, what was "
-            "measured before; or a bench.toml."
+            help="virtual:SEED, a virtual die; virtual:SEED,full, one with all that real rings have besides; "
+            "untrimmed:SEED, as fabricated, with heaters; recorded:FOLDER, what was measured before; or a bench.toml."
         ),
     ] = "virtual:0",
     seed: Annotated[

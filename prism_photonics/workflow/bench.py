@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.units import InputError, nearest
 
 if TYPE_CHECKING:
@@ -98,22 +97,19 @@ def measurable(path: Path, *, warn: Tell) -> "ChipSpec":
 
 def chosen(bench: str, seed: int | None) -> tuple["BenchFile | None", int]:
     """The bench file that ``--bench`` names, or None for a virtual die or a recording, and the seed of the survey."""
-    kind, colon, die = bench.partition(":")
-    if kind == RECORDED and die:
+    kind, _, folder = bench.partition(":")
+    if kind == RECORDED and folder:
         from prism_photonics.chip.recorded import recorded_job
 
-        return None, recorded_job(die)["seed"] if seed is None else seed
+        return None, recorded_job(folder)["seed"] if seed is None else seed
     if bench.endswith(".toml"):
         from prism_photonics.chip.benchfile import BenchFile
 
         return BenchFile.from_toml(bench), seed or 0
-    if kind not in (VIRTUAL, UNTRIMMED) or not colon or not (die.isascii() and die.isdigit()):
-        raise InputError(
-            f"--bench {bench}: unknown bench; use virtual:SEED, such as virtual:0, recorded:FOLDER, or a bench.toml"
-        )
-    if len(die) > len(str(LARGEST_SEED)) or int(die) > LARGEST_SEED:
-        raise InputError(f"--bench {bench}: the seed is out of range, want 0 to {LARGEST_SEED}; use a smaller one")
-    return None, int(die) if seed is None else seed
+    from prism_photonics.chip.named_die import named_die
+
+    of_die = named_die(bench).seed
+    return None, of_die if seed is None else seed
 
 
 def is_untrimmed(bench: str, bench_file: "BenchFile | None") -> bool:
@@ -143,7 +139,8 @@ def journaled(
     """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it.
 
     Args:
-        bench: ``virtual:SEED``, ``untrimmed:SEED``, ``recorded:FOLDER`` or the name of a bench file.
+        bench: ``virtual:SEED``, ``untrimmed:SEED``, either with ``,full`` behind it, ``recorded:FOLDER`` or the name of
+            a bench file.
         bench_file: The instruments; None for a virtual die or a recording.
         spec: The chip.
         path: The journal.
@@ -255,9 +252,9 @@ def _without_instruments(bench: str, spec: "ChipSpec", light: str) -> "AbstractC
         from prism_photonics.chip.recorded import RecordedChip
 
         return RecordedChip(spec, which)
-    from prism_photonics.chip.virtual import VirtualChip
+    from prism_photonics.chip.named_die import named_die
 
-    return VirtualChip(spec, seed=int(which), trimmed=kind == VIRTUAL, light=light)
+    return named_die(bench).chip(spec, light=light)
 
 
 def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:

@@ -1,6 +1,5 @@
 """Inputs of the ranking table: energy of a selection by the ledger, and scores of the simulated circuit."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from prism_photonics.budget.trimming import heater_power_W
 from prism_photonics.codec.encoding import SHOTS, shots
 from prism_photonics.files.fields import shown
 from prism_photonics.ranking.readers import BankReader
-from prism_photonics.seeds import LARGEST_SEED
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -47,7 +45,7 @@ def circuit_reader(record: Path) -> Any:
         InputError: A damaged record, or one of no virtual chip.
     """
     from prism_photonics.calibration.record import heat_as_recorded, read_record
-    from prism_photonics.chip.virtual import VirtualChip
+    from prism_photonics.chip.named_die import named_die
     from prism_photonics.workflow.accuracy import load_accuracy
     from prism_photonics.workflow.export import chip_bank
     from prism_photonics.workflow.scores import slice_dims
@@ -55,10 +53,10 @@ def circuit_reader(record: Path) -> Any:
     calibration, spec, extra = read_record(record / "calibration.nc")
     accuracy = load_accuracy(record)
     bench = extra.get("bench", "")
-    found = re.fullmatch(r"(virtual|untrimmed):([0-9]{1,10})", bench)
-    if found is None or int(found[2]) > LARGEST_SEED:
-        raise InputError(f"{record}: calibrated on {shown(bench)}, want a virtual chip; give another record")
-    chip = VirtualChip(spec, seed=int(found[2]), trimmed=found[1] == "virtual")
+    try:
+        chip = named_die(bench).chip(spec)
+    except InputError:
+        raise InputError(f"{record}: calibrated on {shown(bench)}, want a virtual chip; give another record") from None
     heat_as_recorded(chip, record / "calibration.nc")
     score_bank = chip_bank(chip, calibration, spec, accuracy.weight_range, held=accuracy.validation.held_weights())
     shots_each = SHOTS[spec.modulator.encoding]

@@ -18,6 +18,8 @@ from prism_photonics.calibration.record import read_record
 from prism_photonics.characterize.accuracy import common_range
 from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.named_die import named_die
+from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.codec.centring import centre_score
 from prism_photonics.export.formats import add_formats
@@ -161,18 +163,21 @@ def held_out(
     return report | {"check_noise_ratio": float(model_std / chip_std)}
 
 
-def check_on_other_die(bundle: Bundle, spec: ChipSpec, *, seed: int) -> dict[str, float]:
+def check_on_other_die(
+    bundle: Bundle, spec: ChipSpec, *, seed: int, truth: str | FullTruth = "model"
+) -> dict[str, float]:
     """Fabricate and calibrate a die that the bundle's fit never saw, and compare.
 
     Args:
         bundle: The model of another die of the same spec.
         spec: The chip.
         seed: The die; also the seed of its calibration and of the check.
+        truth: What the die is made of, as of `VirtualChip`.
 
     Returns:
         What `held_out` returns, with ``check_die``.
     """
-    chip = VirtualChip(spec, seed=seed)
+    chip = VirtualChip(spec, seed=seed, truth=truth)
     calibration = calibrate_chip(chip, seed=seed).fit
     weight_range = WeightRange(*common_range(calibration))
     measured = chip_bank(chip, calibration, spec, weight_range)
@@ -209,12 +214,16 @@ def export_record(
     """
     accuracy = load_accuracy(record)
     drift = DriftStudy.read(record / "drift.nc", accuracy.spec) if (record / "drift.nc").exists() else None
-    if die is not None and read_record(record / CALIBRATION_FILE)[2].get("bench") == f"virtual:{die}":
+    bench = "" if die is None else read_record(record / CALIBRATION_FILE)[2].get("bench", "")
+    seen = named_die(bench) if bench.startswith("virtual:") else None
+    if seen is not None and seen.seed == die:
         raise InputError(f"--check {die}: the fit saw this very die, want another seed; choose another number")
     model = fit_behavior(accuracy, drift)
     bundle = model.save(out)
     if die is not None:
-        checked = dict(model.report) | check_on_other_die(bundle, accuracy.spec, seed=die)
+        checked = dict(model.report) | check_on_other_die(
+            bundle, accuracy.spec, seed=die, truth="model" if seen is None else seen.truth
+        )
         model = dataclasses.replace(model, model=dataclasses.replace(model.model, report=checked))
         model.save(out)
     files = add_formats(out, formats, dims=dims, k=k, dtype=dtype) if formats else []

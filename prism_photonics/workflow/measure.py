@@ -126,10 +126,11 @@ def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
     """
     bench_file, seed = chosen(request.bench, None)
     kind = request.bench.partition(":")[0]
-    if bench_file is not None or kind not in ("virtual", "untrimmed"):
+    if bench_file is not None or kind not in ("virtual", "untrimmed") or "," in request.bench:
         raise InputError(
-            f"--bench {request.bench}: test structures have no instruments of their own in a bench file, want "
-            "virtual:SEED; put your laser's sweeps into a folder, each named as in manifest.csv, for prism extract"
+            f"--bench {request.bench}: test structures have no instruments of their own in a bench file, and no full "
+            "truth, want virtual:SEED; put your laser's sweeps into a folder, each named as in manifest.csv, for prism "
+            "extract"
         )
     spec = load_spec(request.spec)
     film = None if request.film is None else load_profile(_film_path(request.film))

@@ -1,0 +1,150 @@
+"""A virtual die with everything that `truth` lists: drawn onto one that has what a calibration's model knows."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.chip.truth import FullTruth
+from prism_photonics.circuit.dispersion import ring_dispersion
+from prism_photonics.circuit.params import BankParams, designed_feed, path_params
+from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
+from prism_photonics.lightpath.ring.backscatter import Backscatter
+from prism_photonics.lightpath.ring.dispersion import RingDispersion
+from prism_photonics.lightpath.ring.model import rad_per_pm
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.lightpath.waveguide.model import PathParams
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
+from prism_photonics.spec.geometry import DROP_LEAD_UM, branch_design
+
+# Median of a Rayleigh distribution over the standard deviation of either part.
+RAYLEIGH_MEDIAN = float(np.sqrt(2.0 * np.log(2.0)))
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What a full die's rings have beyond reflections; arrays (rows, buses, channels).
+
+    Attributes:
+        dispersion: Slopes with wavelength; None without.
+        cubic_pm_V3: Tuning by the cube of the acting voltage, in pm/V³.
+        absorbed_pm_W: Shift by the light that a ring takes from the bus, in pm/W.
+        second_neighbour: Share of a ring's voltage that the ring after the next sees.
+    """
+
+    dispersion: RingDispersion | None
+    cubic_pm_V3: Float[ndarray, "rows buses channels"]
+    absorbed_pm_W: float
+    second_neighbour: float
+
+    def acting_V(
+        self, acting_V: Float[ndarray, "rows buses channels"], volts: Float[ndarray, "rows buses channels"]
+    ) -> Float[ndarray, "rows buses channels"]:
+        """Acting voltages in V with the stray field of the electrodes after the next."""
+        acting_V = acting_V.copy()
+        acting_V[..., 2:] += self.second_neighbour * volts[..., :-2]
+        acting_V[..., :-2] += self.second_neighbour * volts[..., 2:]
+        return acting_V
+
+
+def with_everything(
+    spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Generator
+) -> tuple[BankParams, Beyond]:
+    """The optics of a die with backscatter, the loss that belongs to it, and reflecting ends; and what is beyond.
+
+    Args:
+        spec: The chip.
+        bank: Optics of the die without.
+        truth: What is switched on.
+        rng: Draws the die's own.
+    """
+    rings, backscatter = _scattering(bank, truth, rng)
+    ends = _ends(spec, bank, truth, rng)
+    dispersion = _dispersion(spec) if truth.dispersion else None
+    beyond = Beyond(
+        dispersion=dispersion,
+        cubic_pm_V3=truth.cubic_pm_V3 * rng.standard_normal(bank.shape),
+        absorbed_pm_W=1e3 * truth.absorbed_pm_mW,
+        second_neighbour=truth.second_neighbour,
+    )
+    full = replace(bank, rings=rings, reflections=RowReflections(backscatter, ends))
+    return full, beyond
+
+
+def _scattering(bank: BankParams, truth: FullTruth, rng: np.random.Generator) -> tuple[Any, Backscatter]:
+    """Rings with the loss of discrete events, and the backscatter of those and of the walls.
+
+    An event is a point: of the two standing waves that it couples, one has its node there and sees nothing, the other
+    has all of its shift and loss. Loss and coupling then come in equal parts, and the ring stays passive.
+    """
+    shape = bank.shape
+    sigma_pm = 0.5 * truth.splitting_pm / RAYLEIGH_MEDIAN
+    wall = sigma_pm * (rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
+    to_ccw, to_cw = wall, wall.conj()
+    ln_a, rad_pm = np.log(bank.rings.a), rad_per_pm(bank.rings)
+    counts = rng.poisson(truth.loss_events, shape)
+    added = np.zeros(shape)
+    for n in range(int(counts.max(initial=0))):
+        hit = counts > n
+        # Rayleigh scattering by a small object: its loss goes with the square of what it couples.
+        strength = rng.exponential(1.0, shape)
+        there = rng.uniform(0.0, 2.0 * np.pi, shape)
+        lost = np.where(hit, -truth.event_loss * strength * ln_a, 0.0)
+        half_pm = np.where(hit, 0.5 * truth.event_splitting * truth.splitting_pm * np.sqrt(strength), 0.0)
+        coupled = half_pm + 1j * lost / rad_pm
+        to_ccw, to_cw = to_ccw + coupled * np.exp(1j * there), to_cw + coupled * np.exp(-1j * there)
+        added += lost
+    rings = replace(bank.rings, a=bank.rings.a * np.exp(-added))
+    return rings, Backscatter(to_ccw, to_cw)
+
+
+def _ends(spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Generator) -> EndReflectors:
+    """Splitter and facet before the entrance, photodiodes behind both exits, the U-turn, and the drop bus's other end.
+
+    The ways between them turn the light and lose none of it, which is in the feed already; what a facet looks weaker by
+    is in its amplitude.
+    """
+    rows, buses, _ = bank.shape
+    feed = designed_feed(spec, xp=np)
+    # There and back through couplers and tree: the amplitude of the feed, twice.
+    seen = feed.amplitude**2
+    levels = tree_levels(spec.chip.rows)
+
+    def path(lengths: Lengths) -> PathParams:
+        return path_params(lengths, spec.profile, loss_dB_cm=0.0, xp=np)
+
+    branch = path(branch_design(spec, rows=2, upper=True).lengths) if levels else path(Lengths())
+    lead, nothing = path(Lengths(x_um=DROP_LEAD_UM)), path(Lengths())
+
+    def field(power_dB: float, *, there: bool = True) -> float:
+        return 10.0 ** (power_dB / 20.0) if there and truth.reflections else 0.0
+
+    splitter, facet = field(truth.splitter_dB, there=levels > 0), field(truth.facet_dB)
+    diode, turn = field(truth.photodiode_dB), field(truth.u_turn_dB, there=not spec.two_sided)
+    ways = [(branch, nothing), (lead, nothing), (nothing, lead), (nothing, nothing)]
+    sizes = [(splitter, facet), (diode, 0.0), (turn, diode), (field(truth.far_end_dB), 0.0)]
+    shape = (rows, buses, 4, 2)
+    opl_um, gpl_um = (
+        np.broadcast_to([[float(getattr(way, name)) for way in end] for end in ways], shape).copy()
+        for name in ("opl_um", "gpl_um")
+    )
+    # From the last splitter on to the facet: the feed without its last branch.
+    for length, all_um, last in ((opl_um, feed.opl_um, branch.opl_um), (gpl_um, feed.gpl_um, branch.gpl_um)):
+        length[..., 0, 1] = all_um - last
+    amplitude = np.broadcast_to(sizes, shape).copy()
+    amplitude[..., 0, 1] *= seen
+    one = np.ones(shape)
+    way = PathParams(opl_um, gpl_um, one, 0.0 * one, spec.profile.optics.wl0_um.value * one)
+    return EndReflectors(way, amplitude, rng.uniform(0.0, 2.0 * np.pi, shape))
+
+
+@cached_by_spec
+def _dispersion(spec: ChipSpec) -> RingDispersion:
+    shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
+    each = [ring_dispersion(design, spec.profile) for design in spec.ring_designs]
+    return jax.tree.map(lambda *leaves: np.broadcast_to(np.stack(leaves), shape), *each)

@@ -1,0 +1,136 @@
+"""What a full virtual die has beyond the model that a calibration fits, each effect with a switch.
+
+Rings scatter back and split, row ends reflect, group index and couplers disperse, tuning bends beyond second order, and
+resonances flicker. Two effects more are here so that a calibration meets something that no fit knows; they are named
+nowhere else:
+
+- a ring is heated by the light that it takes from the bus, which tilts its resonance towards the red;
+- the electrodes' stray field reaches the ring after the next.
+
+The figures are design choices unless a source stands beside them.
+"""
+
+import math
+import re
+from dataclasses import dataclass, fields
+from typing import Any, final
+
+from prism_photonics.units import InputError, nearest
+
+TRUTHS = ("model", "full")
+"""What a virtual die is made of: what a calibration's model knows, or everything here too."""
+
+
+@final
+@dataclass(frozen=True)
+class FullTruth:
+    """Effects beyond a calibration's model, all on by default; 0 switches one off.
+
+    Attributes:
+        splitting_pm: Median distance of the two resonances of a ring that no discrete loss event hit, in pm. The halves
+            of the coupling are Gaussian, so distances are Rayleigh distributed; design choice, as no figure for rings
+            of thin-film lithium niobate is published.
+        loss_events: Mean number of discrete events of a ring, each of which adds loss and backscatter. That loss has a
+            most probable part and a tail of such events: arXiv 2604.01922, 2,233 resonances; how many, design choice.
+        event_loss: Mean loss of one event over the ring's own; design choice.
+        event_splitting: Mean splitting of one event over ``splitting_pm``; design choice.
+        facet_dB: Power that the fibre's facet reflects, in dB; splitters and couplers weaken what a row sees of it.
+        splitter_dB: Of the splitter before a row, in dB.
+        photodiode_dB: Of each photodiode, in dB.
+        u_turn_dB: Of the bend that brings the drop bus back, in dB; none of a chip with photodiodes on either side.
+        far_end_dB: Of the drop bus's end without a photodiode, in dB.
+        reflections: Whether row ends reflect at all.
+        dispersion: Whether group index and couplings change with the wavelength, as the film's mode tables say.
+        cubic_pm_V3: Standard deviation of a ring's tuning by the cube of its voltage, in pm/V³: at 20 V 0.08 pm.
+        flicker_pm: Rms of each ring's flicker between a millisecond and an hour and a half, in pm; that resonances of
+            lithium niobate flicker: arXiv 2308.15404, how much, design choice.
+        absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light.
+        second_neighbour: Share of a ring's voltage that the ring after the next sees.
+    """
+
+    splitting_pm: float = 1.0
+    loss_events: float = 0.3
+    event_loss: float = 0.5
+    event_splitting: float = 2.0
+    facet_dB: float = -30.0
+    splitter_dB: float = -35.0
+    photodiode_dB: float = -35.0
+    u_turn_dB: float = -45.0
+    far_end_dB: float = -40.0
+    reflections: bool = True
+    dispersion: bool = True
+    cubic_pm_V3: float = 1e-5
+    flicker_pm: float = 0.01
+    absorbed_pm_mW: float = 0.5
+    second_neighbour: float = 1e-4
+
+    def __post_init__(self) -> None:
+        """Refuse what no die can have.
+
+        Raises:
+            InputError: A size that is negative or no number, or a reflection of more than half the power.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.endswith("_dB"):
+                if not value <= -3.0:
+                    raise InputError(f"FullTruth: {field.name} = {value:g}, want -3 dB or less; lower it")
+            elif not 0.0 <= value < math.inf:
+                raise InputError(f"FullTruth: {field.name} = {value:g}, want 0 or more; raise it")
+
+    @classmethod
+    def none(cls) -> "FullTruth":
+        """All switched off: a die as a calibration's model has it, solved by the road that knows reflections."""
+        return cls(
+            splitting_pm=0.0,
+            loss_events=0.0,
+            reflections=False,
+            dispersion=False,
+            cubic_pm_V3=0.0,
+            flicker_pm=0.0,
+            absorbed_pm_mW=0.0,
+            second_neighbour=0.0,
+        )
+
+    def __str__(self) -> str:
+        """As it stands in the name of a bench: ``full``, and behind it what differs from the default."""
+        differ = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        return ",".join(["full", *(f"{name}={float(getattr(self, name)):g}" for name in differ)])
+
+
+def full_truth(truth: "str | FullTruth") -> FullTruth | None:
+    """What a die is made of, by name or as it is; None for what a calibration's model knows.
+
+    Raises:
+        InputError: There is no such kind of truth.
+    """
+    if isinstance(truth, FullTruth):
+        return truth
+    if truth not in TRUTHS:
+        raise InputError(f"VirtualChip: truth = {truth!r}, want 'model', 'full' or a FullTruth; choose one")
+    return FullTruth() if truth == "full" else None
+
+
+def named_truth(text: str, *, bench: str) -> FullTruth:
+    """The truth that a bench's name says behind its seed: ``full``, or ``full,splitting_pm=5,dispersion=0``.
+
+    Args:
+        text: What follows the seed and its comma.
+        bench: The whole name, for error messages.
+
+    Raises:
+        InputError: It is no such text.
+    """
+    kind, *changes = text.split(",")
+    if kind != "full":
+        raise InputError(f"--bench {bench}: {kind!r} behind the seed, want full; write virtual:SEED,full")
+    known = {field.name: field.type for field in fields(FullTruth)}
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, number = change.partition("=")
+        if name not in known:
+            raise InputError(f"--bench {bench}: no effect {name!r}; {nearest(name, known)}")
+        if not re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{0,9})?(e-?[0-9]{1,2})?", number):
+            raise InputError(f"--bench {bench}: {name} = {number!r}, want a number; write {name}=0 to switch it off")
+        values[name] = bool(float(number)) if known[name] is bool else float(number)
+    return FullTruth(**values)

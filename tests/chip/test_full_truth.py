@@ -1,0 +1,195 @@
+"""A full virtual die has what real rings have besides a calibration's model: effect by effect, and all by name."""
+
+from dataclasses import fields, replace
+
+import jax
+import numpy as np
+import pytest
+
+from prism_photonics.chip.fabricate import draw_die, full_die
+from prism_photonics.chip.flicker import FlickeringDrift
+from prism_photonics.chip.named_die import named_die
+from prism_photonics.chip.reading import line_currents
+from prism_photonics.chip.truth import FullTruth
+from prism_photonics.chip.tunable import LaserLight, TunableLaser
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.circuit.row import bank_powers
+from prism_photonics.drift.process import Drift
+from prism_photonics.lightpath.ring.backscatter import half_turn_gain
+from prism_photonics.units import InputError
+
+REST = np.zeros((2, 3))
+VOLTS = np.linspace(-9.0, 9.0, 6).reshape(2, 3)
+NONE = FullTruth.none()
+STEADY = {"temperature_K": 0.0, "gradient_K": 0.0, "wander_pm_rthour": 0.0}
+
+
+@pytest.fixture(scope="module")
+def plain(small):
+    return draw_die(small, jax.random.key(5))
+
+
+@pytest.fixture(scope="module")
+def completed(small, plain):
+    def make(truth, seed=0):
+        return full_die(small, plain, truth, np.random.default_rng(seed))
+
+    return make
+
+
+def currents(die, volts=VOLTS):
+    return np.stack(line_currents(die, volts, REST))
+
+
+# ---------------------------------------------------------------- limits
+
+
+def test_with_every_effect_off_a_full_die_is_the_models(plain, completed):
+    assert currents(completed(NONE)) == pytest.approx(currents(plain), rel=1e-9, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"splitting_pm": 1.0},
+        {"loss_events": 3.0},
+        {"reflections": True},
+        {"dispersion": True},
+        {"cubic_pm_V3": 1e-5},
+        {"absorbed_pm_mW": 0.5},
+        {"second_neighbour": 1e-4},
+    ],
+)
+def test_each_effect_moves_the_currents_by_less_than_a_tenth_of_a_line(plain, completed, change):
+    moved = np.abs(currents(completed(replace(NONE, **change)))[:2] - currents(plain)[:2]).max()
+    assert 1e-6 * plain.full_A.mean() < moved < 0.1 * plain.full_A.mean()
+
+
+def test_a_model_die_is_the_same_bit_for_bit_whether_full_ones_exist_or_not(small):
+    named, plain = (VirtualChip(small, seed=3, **truth) for truth in ({"truth": "model"}, {}))
+    assert np.array_equal(named.measure(np.ones(3), averages=4), plain.measure(np.ones(3), averages=4))
+    assert named.label == "virtual:3"
+
+
+# ---------------------------------------------------------------- laws
+
+
+def test_scattering_and_loss_events_leave_every_ring_passive(small):
+    dies = [draw_die(small, jax.random.key(seed)) for seed in range(20)]
+    truth = FullTruth(splitting_pm=10.0, loss_events=3.0)
+    for seed, die in enumerate(dies):
+        bank = full_die(small, die, truth, np.random.default_rng(seed)).bank
+        assert half_turn_gain(bank.rings, bank.reflections.backscatter).max() <= 1.0
+
+
+def test_splittings_have_their_median_and_events_make_their_tail(completed):
+    def splittings(truth):
+        banks = [completed(truth, seed).bank for seed in range(100)]
+        return np.abs(np.concatenate([bank.reflections.backscatter.splitting_pm.ravel() for bank in banks]))
+
+    walls, hit = splittings(FullTruth(loss_events=0.0)), splittings(FullTruth(loss_events=1.0))
+    # 600 rings of a Rayleigh distribution.
+    assert np.median(walls) == pytest.approx(1.0, rel=0.1)
+    assert np.percentile(walls, 90) == pytest.approx(np.sqrt(np.log(10.0) / np.log(2.0)), rel=0.1)
+    assert np.percentile(hit, 90) > 1.5 * np.percentile(walls, 90)
+
+
+def test_events_add_loss_to_some_rings_and_take_it_from_none(plain, completed):
+    before, after = np.log(plain.bank.rings.a), np.log(completed(FullTruth(loss_events=0.5)).bank.rings.a)
+    assert (after <= before).all()
+    assert 0 < (after < before).sum() < after.size
+
+
+def test_the_slopes_by_which_a_laser_is_felt_are_those_of_the_currents(completed):
+    die = completed(replace(FullTruth(), absorbed_pm_mW=0.0))
+    step_pm = 1e-3
+    up, down = (line_currents(die, VOLTS, REST + sign * step_pm) for sign in (1.0, -1.0))
+    slope = -((up.through_A - up.drop_A) - (down.through_A - down.drop_A)) / (2.0 * step_pm)
+    assert currents(die)[2] == pytest.approx(slope, rel=1e-5, abs=1e-6 * np.abs(slope).max())
+
+
+# ---------------------------------------------------------------- second roads
+
+
+def test_a_die_without_dispersion_is_solved_as_the_exact_row_solves_its_bank(completed):
+    die = completed(replace(NONE, splitting_pm=3.0, loss_events=1.0, reflections=True))
+    acting = VOLTS + 0.0
+    acting[:, 1:] += die.crosstalk[:, 0] * VOLTS[:, :-1]
+    acting[:, :-1] += die.crosstalk[:, 0] * VOLTS[:, 1:]
+    through, drop = bank_powers(die.bank, acting)
+    found = line_currents(die, VOLTS, REST)
+    assert found.through_A == pytest.approx(die.full_A[0] * through, rel=1e-9)
+    assert found.drop_A == pytest.approx(die.full_A[1] * drop, rel=1e-9)
+
+
+def test_a_laser_at_a_line_reads_what_the_comb_reads(small, completed):
+    die = completed(FullTruth())
+    lit = LaserLight(small, die, TunableLaser.ideal(), np.random.default_rng(0))
+    at_nm = 1e3 * die.bank.wl_um
+    through, drop = lit._photocurrents(at_nm, VOLTS, REST, bus=0)
+    comb = line_currents(die, VOLTS, REST)
+    through_gain, drop_gain = lit._full_A[:, :, :1] / die.full_A
+    seen, dropped = through.T, drop.T
+    assert seen == pytest.approx(through_gain * comb.through_A, rel=1e-9)
+    assert dropped == pytest.approx(drop_gain * comb.drop_A, rel=1e-9)
+
+
+def test_flicker_has_equal_power_in_every_octave(small, altered):
+    many = altered(small, chip={"rows": 32, "channels": 32}, comb={"spacing_nm": 0.2}, drift=STEADY)
+    shape = (32, 32)
+    drift = FlickeringDrift(Drift(many, np.random.default_rng(0)), shape, 1.0, np.random.default_rng(1))
+    still = drift.shift_pm().std()
+    differences = []
+    for seconds in (0.1, 1.0, 10.0):
+        before = drift.shift_pm()
+        drift.advance(seconds, np.zeros(shape))
+        differences.append(((drift.shift_pm() - before) ** 2).mean())
+    steps = np.diff(differences)
+    assert still == pytest.approx(1.0, rel=0.1)
+    # The structure function of 1/f noise grows by as much with each decade of time.
+    assert steps[1] == pytest.approx(steps[0], rel=0.25)
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_a_die_is_named_by_seed_and_truth_and_the_name_gives_it_back(small):
+    truth = FullTruth(splitting_pm=5.0, dispersion=False)
+    chip = VirtualChip(small, seed=3, truth=truth)
+    assert chip.label == "virtual:3,full,splitting_pm=5,dispersion=0"
+    again = named_die(chip.label)
+    assert (again.seed, again.trimmed, again.truth) == (3, True, truth)
+    assert np.array_equal(again.chip(small).measure(np.ones(3)), chip.measure(np.ones(3)))
+    assert named_die("untrimmed:7,full").truth == FullTruth()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("virtual:3,ful", "'ful' behind the seed, want full"),
+        ("virtual:3,full,splitting=5", "did you mean 'splitting_pm'"),
+        ("virtual:3,full,splitting_pm=", "want a number"),
+        ("virtual:3,full,splitting_pm=-1", "want 0 or more"),
+        ("virtual:3,full,facet_dB=3", "want -3 dB or less"),
+        ("virtual:x,full", "unknown bench"),
+    ],
+)
+def test_a_name_that_is_no_die_is_refused(name, said):
+    with pytest.raises(InputError, match=said):
+        named_die(name)
+
+
+def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small):
+    with pytest.raises(InputError, match="want 'model', 'full' or a FullTruth"):
+        VirtualChip(small, truth="fuller")
+    on = {field.name for field in fields(FullTruth) if getattr(NONE, field.name) == getattr(FullTruth(), field.name)}
+    # Sizes of what a switch above them turns off.
+    assert on == {
+        "event_loss",
+        "event_splitting",
+        "facet_dB",
+        "splitter_dB",
+        "photodiode_dB",
+        "u_turn_dB",
+        "far_end_dB",
+    }
