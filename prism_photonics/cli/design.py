@@ -9,6 +9,7 @@ import typer
 from prism_photonics.cli.arguments import Json, Seed, Spec
 from prism_photonics.cli.output import print_json, print_result, progress, tell
 from prism_photonics.files import make_folder
+from prism_photonics.units import InputError
 
 
 def check(
@@ -78,6 +79,17 @@ def simulate(
             "--measured", metavar="DIR", help="Also hold the design against a die that 'prism extract' wrote here."
         ),
     ] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--part",
+            metavar="splitter=FILE.s3p",
+            help="Also solve the feed with others' scattering parameters (splitter, edge_coupler; Touchstone or csv).",
+        ),
+    ] = None,
+    project: Annotated[
+        bool, typer.Option("--project", help="Project parts that are not passive or reciprocal onto such that are.")
+    ] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -87,7 +99,7 @@ def simulate(
     with -o writes the row's spectrum. With --layout the drawn chip, also one edited by hand, is measured, simulated and
     held against the design, row by row, in resonance (pm) and in weight. With --measured a measured die is held against
     the design, ring by ring, in resonance, Q, depth and in what the difference costs in bits; with -o measured.svg is
-    written too.
+    written too. With --part what reaches the rows is printed for a splitter or coupler that others have simulated.
     """
     from prism_photonics.budget.ring import ring_figures
     from prism_photonics.spec import load_spec
@@ -120,7 +132,20 @@ def simulate(
             from prism_photonics.report.compare import write_comparison
 
             result["measured_plot"] = str(write_comparison(out / "measured.svg", comparison.rings))
+    if parts:
+        from prism_photonics.workflow.parts import feed_with_parts
+
+        found = feed_with_parts(chip, dict(_named_file(part) for part in parts), project=project)
+        told = [f"\n  {line}" for change in found for line in change.lines()]
+        result["feed"] = [change.to_json() for change in found] if as_json else "".join(told)
     print_result(result, as_json)
+
+
+def _named_file(part: str) -> tuple[str, Path]:
+    name, equals, path = part.partition("=")
+    if not (name and equals and path):
+        raise InputError(f"--part {part}: want a component and its file, such as splitter=mmi.s3p")
+    return name, Path(path)
 
 
 def layout(

@@ -1,0 +1,75 @@
+"""A splitter of others in the feed of our chip."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from prism_photonics.circuit.models import device_models
+from prism_photonics.circuit.sparameter_files import write_touchstone
+from prism_photonics.circuit.sparameters import SParameters, sampled
+from prism_photonics.cli.app import app
+from prism_photonics.units import InputError
+from prism_photonics.workflow.parts import feed_with_parts
+
+WL = np.linspace(1.53, 1.57, 41)
+
+
+@pytest.fixture(scope="module")
+def splitter(small):
+    models = device_models(small.profile, loss_dB_cm=small.waveguide.loss_dB_cm)
+    return sampled(models["splitter"], WL, excess_loss_dB=small.splitter.excess_loss_dB)
+
+
+def with_input_reflection(splitter, r):
+    s = splitter.s.copy()
+    s[:, 0, 0] = r
+    return SParameters("mmi", splitter.ports, WL, s)
+
+
+def test_our_own_splitter_by_file_changes_nothing(small, splitter, tmp_path):
+    (change,) = feed_with_parts(small, {"splitter": write_touchstone(splitter, tmp_path / "mmi.s3p")})
+    np.testing.assert_allclose(change.change_dB, 0.0, atol=1e-9)
+    assert change.arriving_dB.shape == (small.chip.rows, small.chip.channels)
+
+
+def test_a_splitter_that_reflects_feeds_less_where_the_coupler_reflects_too(small, splitter, tmp_path):
+    mmi = write_touchstone(with_input_reflection(splitter, 0.04), tmp_path / "mmi.s3p")
+    s = np.full((len(WL), 2, 2), 0.1 + 0.0j)
+    s[:, 0, 1] = s[:, 1, 0] = 0.79
+    coupler = write_touchstone(SParameters("c", ("o1", "o2"), WL, s), tmp_path / "coupler.s2p")
+    (alone,) = feed_with_parts(small, {"splitter": mmi})
+    np.testing.assert_allclose(alone.change_dB, 0.0, atol=1e-9)  # what it sends back meets no second mirror
+    (both,) = feed_with_parts(small, {"splitter": mmi, "edge_coupler": coupler})
+    (one,) = feed_with_parts(small, {"edge_coupler": coupler})
+    echo = -20.0 * np.log10(1.0 - 0.1 * 0.04)
+    np.testing.assert_allclose(np.abs(both.change_dB - one.change_dB), echo, rtol=0.02)
+
+
+def test_what_is_not_passive_is_refused_or_projected_as_asked(small, splitter, tmp_path):
+    loud = SParameters("mmi", splitter.ports, WL, 1.2 * splitter.s)
+    file = write_touchstone(loud, tmp_path / "mmi.s3p")
+    with pytest.raises(InputError, match="not passive"):
+        feed_with_parts(small, {"splitter": file})
+    with pytest.warns(UserWarning, match="not passive"):
+        (change,) = feed_with_parts(small, {"splitter": file}, project=True)
+    np.testing.assert_allclose(change.change_dB, small.splitter.excess_loss_dB, atol=1e-6)  # as much as there is
+
+
+def test_parts_that_feed_no_row_and_files_of_other_ports_are_refused(small, splitter, tmp_path):
+    file = write_touchstone(splitter, tmp_path / "mmi.s3p")
+    with pytest.raises(InputError, match="did you mean 'splitter'"):
+        feed_with_parts(small, {"spliter": file})
+    with pytest.raises(InputError, match="ports o1, o2, o3; edge_coupler has o1, o2"):
+        feed_with_parts(small, {"edge_coupler": file})
+
+
+def test_the_command_prints_what_reaches_each_row(splitter, tmp_path):
+    file = write_touchstone(splitter, tmp_path / "mmi.s3p")
+    result = CliRunner().invoke(app, ["simulate", "demo_8x8", "--part", f"splitter={file}", "--json"])
+    assert result.exit_code == 0, result.output
+    (bank,) = json.loads(result.stdout)["feed"]
+    assert np.shape(bank["arriving_dB"]) == (8, 8)
+    refused = CliRunner().invoke(app, ["simulate", "demo_8x8", "--part", "splitter"])
+    assert refused.exit_code == 2
