@@ -24,7 +24,9 @@ from prism_photonics.calibration.record_fields import (
     sizes,
     survey_fields,
 )
+from prism_photonics.calibration.survey import SPECTRUM
 from prism_photonics.chip.abstract import AbstractChip
+from prism_photonics.chip.laser import COMB, TUNABLE_LASER
 from prism_photonics.extras import asked_by
 from prism_photonics.files import write_bytes
 from prism_photonics.files.datasets import Dataset
@@ -166,6 +168,30 @@ def recorded_survey(path: str | Path) -> Dataset:
     """
     dataset, _ = _read(Path(path))
     return dataset.drop_vars([str(name) for name in dataset.variables if str(name).startswith("fit.")])
+
+
+def recorded_light(path: str | Path) -> str:
+    """What lit the chip while it was surveyed: ``comb`` or ``tunable_laser``.
+
+    Raises:
+        InputError: Not a record, or one with a number that cannot be.
+    """
+    dataset, _ = _read(Path(path))
+    return TUNABLE_LASER if SPECTRUM in dataset else COMB
+
+
+def require_same_light(chip: AbstractChip, path: str | Path) -> None:
+    """Refuse a bench that lights a chip otherwise than it was calibrated: strength and place of its lines are others.
+
+    Raises:
+        InputError: Not a record, or one that was taken with a comb where a laser is, or the other way about.
+    """
+    was, now = recorded_light(path), COMB if chip.laser is None else TUNABLE_LASER
+    if was != now:
+        raise InputError(
+            f"{path}: calibrated was by light = '{was}', this bench has light = '{now}', whose lines are of another "
+            "strength and place; calibrate the chip on this bench"
+        )
 
 
 def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:

@@ -12,7 +12,7 @@ from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.record import CURE, write_dataset
 from prism_photonics.characterize.records import read_measurements, rename_attribute
 from prism_photonics.characterize.single_lines import ONE_BY_ONE, ROADS, TOGETHER, composed_plan, composed_reads_A
-from prism_photonics.characterize.weights import bits, measure_weights, numbers_only, rms, weights_plan
+from prism_photonics.characterize.weights import MeasuredWeights, bits, measure_weights, numbers_only, rms, weights_plan
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.codec.encoding import RAILS, SHOTS, encode
@@ -34,7 +34,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import generator
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.validation/7"
+SCHEMA = "prism_photonics.validation/8"
 TARGETS = 48
 # Targets that are written and measured once more when all else is done.
 AGAIN = 8
@@ -57,6 +57,7 @@ ARRAYS = {
     "adc_full_scale": Number(("row",), low=0, high=1e12, above=True),
     "excluded": replace(YES_NO, axes=RINGS),
     "again": replace(MEASURED, axes=("repeated", *RINGS), empty=True),
+    "as_read": replace(MEASURED, axes=("target", *RINGS)),
 }
 ATTRIBUTES: dict[str, Field] = {
     "weight_low": WEIGHT,
@@ -99,6 +100,8 @@ class Validation:
         noise_study: How its lines were lit: all of a query's together, or, under one laser, one by one; ``reads`` are
             then put together from single lines (`single_lines.composed_reads_A`), and weights are without the laser's
             misses (`weights.without_miss`).
+        as_read: The measured weights with the misses of one laser left in, (targets, rows, channels); by default, and
+            of a comb, as ``measured``.
     """
 
     commanded: Float[ndarray, "targets rows channels"]
@@ -120,9 +123,12 @@ class Validation:
     again: Float[ndarray, "repeated rows channels"] | tuple[()] = ()
     drift_readings: int = 0
     noise_study: str = TOGETHER
+    as_read: Float[ndarray, "targets rows channels"] | tuple[()] = ()
 
     def __post_init__(self) -> None:
-        """By default no ring is left out, and nothing was measured again."""
+        """By default no ring is left out, nothing was measured again, and a line is where it is said to be."""
+        if not np.size(self.as_read):
+            object.__setattr__(self, "as_read", self.measured)
         shape = self.commanded.shape[1:]
         object.__setattr__(self, "again", np.asarray(self.again, float).reshape(-1, *shape))
         object.__setattr__(self, "excluded", np.array(np.broadcast_to(self.excluded, self.commanded.shape[1:]), bool))
@@ -133,6 +139,13 @@ class Validation:
         used = ~np.asarray(self.excluded)
         commanded = self.commanded[:, used]
         return float(bits(np.ptp(commanded), rms(self.measured[:, used] - commanded)))
+
+    @property
+    def absolute_bits(self) -> float:
+        """The same with what one laser missed its lines by left in the measured weights; `accuracy_bits` of a comb."""
+        used = ~np.asarray(self.excluded)
+        commanded = self.commanded[:, used]
+        return float(bits(np.ptp(commanded), rms(np.asarray(self.as_read)[:, used] - commanded)))
 
     @property
     def precision_bits(self) -> float:
@@ -186,6 +199,7 @@ class Validation:
             4: lambda old: old.assign_attrs(looks=0),
             5: partial(rename_attribute, old="looks", new="drift_readings"),
             6: lambda old: old.assign_attrs(noise_study=TOGETHER),
+            7: lambda old: old.assign(as_read=old.measured),
         }
         values = read_measurements(path, spec, schema=SCHEMA, arrays=ARRAYS, attributes=ATTRIBUTES, older=older)
         values["excluded"] = values["excluded"].astype(bool)
@@ -205,7 +219,7 @@ def _require_meaning(source: str, found: Validation, spec: ChipSpec | None) -> N
         raise InputError(
             f"{source}: again holds {len(found.again)} targets, want at most {len(found.measured)}; {CURE}"
         )
-    for name in ("measured", "again"):
+    for name in ("measured", "again", "as_read"):
         weights = np.where(used, getattr(found, name), 0.0)
         require_range(source, name, weights, replace(WEIGHT, axes=ARRAYS[name].axes), cure=CURE)
     if spec is None:
@@ -287,7 +301,7 @@ def validate(
     programmed = program(calibration, commanded)
     full_light = np.asarray(calibration.light_scale)
 
-    def measured_at(index: int) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    def measured_at(index: int) -> MeasuredWeights:
         setting, expected = programmed.volts[index], programmed.predicted[index]
         tracker.set(setting)
         hold = partial(tracker.correct, setting)
@@ -297,12 +311,11 @@ def validate(
                 chip, calibration, spec, hold=hold, most=tracker.most_samples, lead=tracker.lead, expected=expected
             )
 
-    def measure(count: int) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."]]:
+    def measure(count: int) -> MeasuredWeights:
         found = [measured_at(t) for t in range(count)]
-        measured, spread = (np.array(part) for part in zip(*found, strict=True))
-        return numbers_only(calibration, measured), numbers_only(calibration, spread)
+        return MeasuredWeights(*(numbers_only(calibration, np.array(part)) for part in zip(*found, strict=True)))
 
-    measured, spread = measure(targets)
+    measured, spread, as_read = measure(targets)
     queries = rng.standard_normal((settings, shape[1] // RAILS[spec.modulator.encoding]))
     queries /= np.abs(queries).max(-1, keepdims=True)
     light = encode(queries, spec.modulator.encoding)[0]
@@ -310,8 +323,7 @@ def validate(
     one_by_one = chip.laser is not None
     for m in range(settings):
         if one_by_one:
-            weights, _ = measured_at(targets + m)
-            weights = numbers_only(calibration, weights[None])[0]
+            weights = numbers_only(calibration, measured_at(targets + m).weights[None])[0]
             reads[m] = composed_reads_A(
                 chip, calibration, spec, light=light[m] * full_light, weights=weights, repeats=repeats
             )
@@ -323,7 +335,7 @@ def validate(
             reads[m, r] = chip.measure(light[m] * full_light)
     reads = calibration.weight_of_current(reads)
     reads = np.where(np.asarray(calibration.excluded).all(1), 0.0, reads)
-    again, _ = measure(min(AGAIN, targets))
+    again = measure(min(AGAIN, targets)).weights
 
     return Validation(
         commanded=commanded[:targets],
@@ -345,6 +357,7 @@ def validate(
         again=again,
         drift_readings=tracker.triggers,
         noise_study=ONE_BY_ONE if one_by_one else TOGETHER,
+        as_read=as_read,
     )
 
 

@@ -27,6 +27,8 @@ from prism_photonics.threefry import generator
 TARGETS = 8
 # The first correction comes down to the driver's codes on the demo; the second shows that it does.
 CORRECTIONS = 2
+# Targets that are measured twice over under a laser, which tells how well a weight repeats (design choice).
+REPEATED = 2
 RING = ("target", "row", "channel")
 ARRAYS = {
     "commanded": (replace(WEIGHT, axes=RING), "wanted weight"),
@@ -127,6 +129,10 @@ def trim(
     ``model(V) = wanted − (measured − model(V_now))``, which is Gauss–Newton with the fitted slopes, inside the drive
     limit and on the driver's grid as all programming is.
 
+    Under a laser a weight repeats hardly better than the model foretells it: whatever is corrected by a measurement
+    carries that measurement's error. Some targets are measured twice first, and of each error only the share is taken
+    back that is more than what does not repeat, ``1 − σ²/⟨error²⟩``.
+
     Args:
         chip: The calibrated chip.
         calibration: Its calibration.
@@ -150,20 +156,30 @@ def trim(
     measured = np.empty((corrections + 1, *commanded.shape))
     volts_V = np.empty_like(measured)
     excluded = np.asarray(calibration.excluded)
+
+    def measured_at(volts: Float[ndarray, "rows channels"], wanted: Float[ndarray, "rows channels"]) -> ndarray:
+        tracker.set(volts)
+        hold = partial(tracker.correct, volts)
+        with np.errstate(invalid="ignore"):
+            found = measure_weights(
+                chip, calibration, spec, hold=hold, most=tracker.most_samples, lead=tracker.lead, expected=wanted
+            )
+        return numbers_only(calibration, found.weights[None])[0]
+
+    spread2 = 0.0
+    if chip.laser is not None:
+        once = program(calibration, commanded[:REPEATED]).volts
+        twice = np.array([[measured_at(v, w) for _ in range(2)] for v, w in zip(once, commanded, strict=False)])
+        spread2 = float(np.mean((twice[:, 1] - twice[:, 0])[:, ~excluded] ** 2) / 2.0)
     for t, wanted in enumerate(commanded):
         # One target after the other: a correction comes before the chip has drifted on.
         asked = wanted
         for i in range(corrections + 1):
             done = program(calibration, asked)
             volts_V[i, t] = done.volts[0]
-            tracker.set(volts_V[i, t])
-            hold = partial(tracker.correct, volts_V[i, t])
-            with np.errstate(invalid="ignore"):
-                measured[i, t], _ = measure_weights(
-                    chip, calibration, spec, hold=hold, most=tracker.most_samples, lead=tracker.lead, expected=wanted
-                )
-            measured[i, : t + 1] = numbers_only(calibration, measured[i, : t + 1])
-            asked = wanted - np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
+            measured[i, t] = measured_at(volts_V[i, t], wanted)
+            error = np.where(excluded, 0.0, measured[i, t] - done.predicted[0])
+            asked = wanted - repeating_share(error[~excluded], spread2) * error
     drift_readings = tracker.triggers - triggers_before
     return Trimmed(commanded, measured, volts_V, excluded, calibration.spec_hash, drift_readings=drift_readings)
 
@@ -172,4 +188,11 @@ def trim_plan(
     spec: ChipSpec, *, tracked: bool, laser: bool = False, targets: int = TARGETS, corrections: int = CORRECTIONS
 ) -> MeasurementPlan:
     """Cost of `trim` in operations of a bench, one with a tunable ``laser`` or with a comb; arguments as there."""
-    return weights_plan(spec, tracked=tracked, laser=laser) * (targets * (corrections + 1))
+    once = weights_plan(spec, tracked=tracked, laser=laser)
+    return once * (targets * (corrections + 1) + laser * 2 * min(REPEATED, targets))
+
+
+def repeating_share(error: Float[ndarray, " used"], spread2: float) -> float:
+    """Share of the errors of a target that will be there again, where a weight repeats with a variance."""
+    power = float(np.mean(error**2)) if error.size else 0.0
+    return max(1.0 - spread2 / power, 0.0) if power else 1.0

@@ -127,10 +127,10 @@ def study_drift(
     spread = np.empty_like(change)
     for t in range(targets):
         (chip if tracker is None else tracker).set(volts[t])
-        first, first_std = measure_weights(chip, calibration, spec)
+        first, first_std, _ = measure_weights(chip, calibration, spec)
         for n, seconds in enumerate(rising):
             chip.wait(float(seconds))
-            now, now_std = measure_weights(chip, calibration, spec)
+            now, now_std, _ = measure_weights(chip, calibration, spec)
             # An excluded row's meter may say anything.
             with np.errstate(invalid="ignore"):
                 change[t, n], spread[t, n] = now - first, np.hypot(first_std, now_std)

@@ -1,6 +1,7 @@
 """Effective weights by photocurrent, one line lit at a time."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -29,6 +30,22 @@ MISS_PM, LEAST_ERROR = 2.0, 1e-3
 LINES_PER_PILOT = 4
 
 
+class MeasuredWeights(NamedTuple):
+    """Effective weights as they stand.
+
+    Attributes:
+        weights: The weights; of a laser that is told what to expect, less what its misses explain (`without_miss`).
+        std: The standard error of each: as they scatter, or as expected where fewer than four samples are enough. The
+            dark reading that all rings of a row share is averaged so long that its own error ties them together by
+            little.
+        as_read: The same weights with a laser's misses left in; of a comb they are ``weights``.
+    """
+
+    weights: Float[ndarray, "rows rings"]
+    std: Float[ndarray, "rows rings"]
+    as_read: Float[ndarray, "rows rings"]
+
+
 def measure_weights(
     chip: AbstractChip,
     calibration: Calibration,
@@ -38,7 +55,7 @@ def measure_weights(
     most: int = MOST_WEIGHT_AVERAGES,
     lead: Callable[[float], None] = lambda seconds: None,
     expected: Float[ndarray, "rows rings"] | None = None,
-) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+) -> MeasuredWeights:
     """Every effective weight as it stands, one channel lit at a time.
 
     Args:
@@ -52,9 +69,7 @@ def measure_weights(
             is then the laser's miss, and is taken out (`without_miss`); by default it stays in, and in the error.
 
     Returns:
-        The weights and the standard error of each: as they scatter, or as expected where fewer than four samples are
-        enough. The dark reading that all rings of a row share is averaged so long that its own error ties them
-        together by little.
+        The weights.
     """
     if chip.laser is not None:
         return _from_windows(chip, calibration, spec, hold=hold, lead=lead, expected=expected)
@@ -75,7 +90,7 @@ def measure_weights(
         weights = (readings - dark) / unit_A
         measured[:, c] = weights.mean(0)
         spread[:, c] = weights.std(0, ddof=1) / np.sqrt(parts) if parts > 1 else expected
-    return measured, spread
+    return MeasuredWeights(measured, spread, measured)
 
 
 def _from_windows(
@@ -86,7 +101,7 @@ def _from_windows(
     hold: Callable[[], None],
     lead: Callable[[float], None],
     expected: Float[ndarray, "rows rings"] | None,
-) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+) -> MeasuredWeights:
     """`measure_weights` by short sweeps of a laser about each line."""
     rings, unit_A = calibration.shape[1], np.asarray(calibration.unit_A)
     hold()
@@ -101,8 +116,9 @@ def _from_windows(
     )
     measured, slope, white = (part.T / unit_A[:, None] for part in (current_A - dark_A, slope_A_pm, white_A))
     if expected is None:
-        return measured, np.hypot(white, slope * shift_pm)
-    return without_miss(measured, expected, slope, white=white, used=~np.asarray(calibration.excluded))
+        return MeasuredWeights(measured, np.hypot(white, slope * shift_pm), measured)
+    mended, std = without_miss(measured, expected, slope, white=white, used=~np.asarray(calibration.excluded))
+    return MeasuredWeights(mended, std, measured)
 
 
 def without_miss(

@@ -97,6 +97,7 @@ def calibrate(
     result = {
         "record": str(out),
         "accuracy_bits": accuracy.accuracy_bits,
+        **({} if chip.laser is None else {"absolute_bits": accuracy.absolute_bits}),
         "precision_bits": accuracy.precision_bits,
         "closed_loop_bits": trimmed.closed_loop_bits,
         **summary(session.fit),

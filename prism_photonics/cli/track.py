@@ -78,7 +78,7 @@ def track(
         bench_file, _ = chosen(bench, None)
         import jax
 
-        from prism_photonics.calibration.record import heat_as_recorded
+        from prism_photonics.calibration.record import heat_as_recorded, recorded_light, require_same_light
         from prism_photonics.characterize.stability import run_stability_test
         from prism_photonics.report.stability import write_stability
 
@@ -113,8 +113,9 @@ def track(
 
             with journaled(
                 bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn,
-                owned=True,
+                light=recorded_light(record / "calibration.nc"), owned=True,
             ) as chip:  # fmt: skip
+                require_same_light(chip, record / "calibration.nc")
                 heat_as_recorded(chip, record / "calibration.nc")
                 done[each] = run_stability_test(
                     chip, calibration, chip_spec, key=jax.random.key(seed), mode=each, seconds=60.0 * minutes,

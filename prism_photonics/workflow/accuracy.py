@@ -36,6 +36,11 @@ class Accuracy:
         return self.validation.accuracy_bits
 
     @property
+    def absolute_bits(self) -> float:
+        """The same with what one tunable laser missed its lines by left in; equal to `accuracy_bits` with a comb."""
+        return self.validation.absolute_bits
+
+    @property
     def precision_bits(self) -> float:
         """``log2((w_max − w_min)/σ)``, σ the rms change of repeated targets over the session; NaN if not measured."""
         return self.validation.precision_bits

@@ -8,7 +8,13 @@ import numpy as np
 
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.faults import Fault
-from prism_photonics.calibration.record import heat_as_recorded, read_record, recorded_faults, recorded_survey
+from prism_photonics.calibration.record import (
+    heat_as_recorded,
+    read_record,
+    recorded_faults,
+    recorded_survey,
+    require_same_light,
+)
 from prism_photonics.characterize.weights import measure_weights, rms
 from prism_photonics.chip.abstract import LONGEST_WAIT_S, AbstractChip
 from prism_photonics.drift.tracker import Tracker
@@ -78,6 +84,7 @@ def open_record(record: Path, chip: AbstractChip, *, since_s: float) -> OpenedRe
     seed = require_seed(extra.get("seed", 0), where=str(path))
     survey, faults = recorded_survey(path), recorded_faults(path)
     chip.open()
+    require_same_light(chip, path)
     heat_as_recorded(chip, path)
     tracker = Tracker.after_pause(chip, calibration, spec, survey, since_s=since_s)
     tracker.catch_up_after_pause()
@@ -102,6 +109,6 @@ def _weight_error(chip: AbstractChip, tracker: Tracker) -> float:
     wanted = np.random.default_rng(0).uniform(low, high, calibration.shape)
     tracker.hold(program(calibration, wanted).volts[0])
     with np.errstate(invalid="ignore"):
-        measured, _ = measure_weights(chip, calibration, chip.spec)
+        measured = measure_weights(chip, calibration, chip.spec).weights
     used = ~np.asarray(calibration.excluded)
     return float(rms((measured - wanted)[used])) if used.any() else 0.0

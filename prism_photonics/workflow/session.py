@@ -184,7 +184,7 @@ class CalibrationSession:
         self.tracker.catch_up()
         hold, fit = partial(self.tracker.correct, self._applied), self.tracker.calibration
         with np.errstate(invalid="ignore"):
-            found, _ = measure_weights(
+            found = measure_weights(
                 self.chip,
                 fit,
                 self.spec,
@@ -193,7 +193,7 @@ class CalibrationSession:
                 lead=self.tracker.lead,
                 expected=self._expected,
             )
-        return numbers_only(fit, found[None])[0]
+        return numbers_only(fit, found.weights[None])[0]
 
     def scores(
         self,

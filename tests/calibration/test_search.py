@@ -223,7 +223,7 @@ def test_weights_and_scores_are_the_same_whatever_the_order(ordered, heated):
     rng = np.random.default_rng(2)
     wanted = rng.uniform(low, high, (2, 3))
     chip.set(program(calibration, wanted).volts[0])
-    assert measure_weights(chip, calibration, heated)[0] == pytest.approx(wanted, abs=2e-3)
+    assert measure_weights(chip, calibration, heated).weights == pytest.approx(wanted, abs=2e-3)
     tile, queries = rng.uniform(-1.0, 1.0, (1, 2, 3)), rng.uniform(-1.0, 1.0, (40, 3))
     tiles = program_tiles(calibration, tile, weight_range=WeightRange(low, high))
     scores, _ = score_tile(chip, calibration, tiles, tile=0, query_hat=queries, encoding="two_shot")

@@ -8,17 +8,20 @@ import pytest
 from prism_photonics.calibration.bus import prior_weight
 from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
 from prism_photonics.calibration.faults import find_faults
+from prism_photonics.calibration.record import recorded_light, require_same_light
 from prism_photonics.calibration.spectra import line_nm, node_pm, ring_width_pm, spectra_and_faults, spectra_plan
 from prism_photonics.calibration.survey_fit import bus_surveys
 from prism_photonics.calibration.windows import half_width_pm, point_averages, points_of, reduced, window_points_nm
 from prism_photonics.characterize.accuracy import validate
+from prism_photonics.characterize.closed_loop import repeating_share, trim
 from prism_photonics.characterize.weights import without_miss
 from prism_photonics.chip.laser import LaserRange, Sweep
 from prism_photonics.chip.tunable import TunableLaser
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.seeds import calibration_keys, validation_key
+from prism_photonics.seeds import calibration_keys, trim_key, validation_key
 from prism_photonics.spec import load_spec
-from prism_photonics.workflow.session import calibrate_chip
+from prism_photonics.units import InputError
+from prism_photonics.workflow.session import CalibrationSession, calibrate_chip
 
 LASER = LaserRange(1500.0, 1600.0, jitter_pm=1.0)
 
@@ -81,6 +84,7 @@ def test_a_quiet_window_reads_what_is_at_its_middle():
 
 def test_what_jitter_leaves_in_a_window_is_one_shift_of_all_rows_as_large_as_it_says():
     rng, shifts, left = np.random.default_rng(1), [], []
+    found, wanted_A = one_window(rng, 1.0)
     for _ in range(60):
         found, wanted_A = one_window(rng, 1.0)
         error_A, slope = (found.current_A - wanted_A)[0], found.slope_A_pm[0]
@@ -126,6 +130,8 @@ def test_a_laser_with_jitter_calibrates_a_chip(calibrated, calm):
     )  # fmt: skip
     # With two rows, half of what is read tells the misses; eight give 10.6 bits (benchmarks/tunable_laser.py).
     assert found.accuracy_bits > 9.0
+    # With the laser's misses left in, a window's jitter is most of it.
+    assert 4.0 < found.absolute_bits < found.accuracy_bits
     assert calibrated.tracker.pinned == []
     assert found.noise_study == "lines one by one"
     assert 0.0 < found.noise_level.read_std < 0.1
@@ -145,6 +151,7 @@ def test_a_laser_without_jitter_leaves_the_fit_nothing_to_explain(calm):
         tracker=session.tracker,
     )  # fmt: skip
     assert found.accuracy_bits > 12.0
+    assert found.absolute_bits == pytest.approx(found.accuracy_bits, abs=1.0)
     assert session.tracker.pinned == []
 
 
@@ -201,3 +208,29 @@ def test_an_ideal_laser_is_quiet():
     ideal = TunableLaser.ideal()
     assert (ideal.jitter_pm, ideal.offset_pm, ideal.ripple_dB) == (0.0, 0.0, 0.0)
     assert dataclasses.replace(ideal, jitter_pm=1.0).jitter_pm == 1.0
+
+
+def test_what_does_not_repeat_is_not_corrected():
+    error = 1e-3 * np.array([1.0, -1.0, 1.0, -1.0])
+    assert repeating_share(error, 0.0) == 1.0
+    assert repeating_share(error, 0.25e-6) == pytest.approx(0.75)
+    assert repeating_share(error, 4e-6) == 0.0
+    assert repeating_share(np.zeros(0), 1e-6) == 1.0
+
+
+def test_a_closed_loop_under_a_laser_is_as_good_as_the_open_one(calibrated, calm):
+    trimmed = trim(
+        calibrated.chip, calibrated.fit, calm, key=trim_key(2), targets=6, corrections=1, tracker=calibrated.tracker
+    )
+    first, then = trimmed.closed_loop_bits
+    assert then > first - 1.0
+    assert then > 9.0
+
+
+def test_a_record_of_a_laser_is_not_used_on_a_comb(calibrated, calm, tmp_path):
+    path = calibrated.save(tmp_path, bench="virtual:3")
+    assert recorded_light(path) == "tunable_laser"
+    require_same_light(calibrated.chip, path)
+    comb = VirtualChip(calm, seed=3)
+    with pytest.raises(InputError, match=r"calibrated was by light = 'tunable_laser', this bench has light = 'comb'"):
+        CalibrationSession.load(tmp_path, comb)

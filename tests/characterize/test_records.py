@@ -163,6 +163,8 @@ def test_records_of_the_schemas_before_are_read():
     _, spec, _ = read_record(OLD / "record_4" / "calibration.nc")
     assert Validation.read(OLD / "record_4" / "validation.nc", spec).commanded.shape == (8, 2, 3)
     before = Validation.read(OLD / "validation_4.nc")
+    assert np.array_equal(before.as_read, before.measured)
+    assert before.absolute_bits == before.accuracy_bits
     assert before.drift_readings == 0
     assert before.measured.shape == (8, 2, 3)
     # Row 1 was a dead detector's: schema 1 kept its NaN.

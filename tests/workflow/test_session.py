@@ -86,7 +86,7 @@ def test_weights_stay_true_that_are_held_or_applied_again_and_are_lost_left_alon
     assert error() < 3e-3
     assert not calibration.tracker.active
     chip.wait(30.0)
-    left_alone, _ = measure_weights(chip, calibration.fit, calibration.spec)
+    left_alone = measure_weights(chip, calibration.fit, calibration.spec).weights
     assert np.sqrt(np.mean((left_alone - wanted) ** 2)) > 1e-2
     calibration.apply(programmed, page=1)
     assert calibration.tracker.active
@@ -240,7 +240,7 @@ def test_a_chip_that_was_calibrated_yesterday_is_programmed_applied_and_held_tod
     today.apply(programmed)
     followed = today.measure_weights() - weights
     chip.set(programmed.volts[0])
-    alone, _ = measure_weights(chip, today.fit, today.spec)
+    alone = measure_weights(chip, today.fit, today.spec).weights
     assert np.sqrt(np.mean(followed**2)) < 2e-3
     assert np.sqrt(np.mean((alone - weights) ** 2)) > 3.0 * np.sqrt(np.mean(followed**2))
     held = today.hold(programmed)
