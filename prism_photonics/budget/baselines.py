@@ -8,16 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-BLOCK_TOKENS = 128
-"""Tokens per block (arXiv 2603.21576)."""
-CHOSEN = 32
-"""Blocks fetched per query, k (arXiv 2603.21576)."""
-HEAD_DIM = 128
-"""Dimensions of a key (Qwen2.5-7B, the model of arXiv 2603.21576)."""
-SIGNATURE_DIMS = 32
-"""Dimensions of a block's signature (arXiv 2603.21576)."""
+from prism_photonics.budget.workload import PAPERS, Workload
+
 SIGNATURE_BYTES = 1.0
 """Bytes per weight of a signature on its way to the chip; design choice: 8 bits, as the chip's accuracy deserves."""
 
@@ -32,6 +26,13 @@ SCATTERED_EFFICIENCY = 0.30 / 0.95
 
 ANN_PROBES = 8
 """Lists that the approximate search looks into; design choice."""
+
+L2_BYTES = 50 * 2**20
+"""Second-level cache of an H100 (data sheet)."""
+L2_PJ_BYTE = 100.0 / 8.0
+"""Read of a 1 MiB cache, 100 pJ per 64 bits at 45 nm (10.1109/ISSCC.2014.6757323); wires over a GPU's die come atop."""
+L2_BYTES_S, L2_LATENCY_S = 2.0 * HBM_BYTES_S, 0.25e-6
+"""Rate and first byte of a read from it; design choice: twice the memory's rate, half its latency."""
 
 SRAM_PJ_BYTE = 10.0 / 8.0
 """Read of an 8 KiB bank, 10 pJ per 64 bits at 45 nm (10.1109/ISSCC.2014.6757323)."""
@@ -52,63 +53,83 @@ class Baseline:
     Attributes:
         name: Key in the ledger.
         energy_J: Reads and arithmetic of one query over N blocks.
-        time_s: Time of one query over N blocks.
+        first_s: Time of a query over N blocks until its first byte is there.
+        stream_s: Time from then on.
         stored_bytes: Memory of a dedicated chip for N blocks; zero for a GPU.
         assumption: Assumptions in words.
     """
 
     name: str
     energy_J: Callable[[Blocks], Blocks]
-    time_s: Callable[[Blocks], Blocks]
+    first_s: Callable[[Blocks], Blocks]
+    stream_s: Callable[[Blocks], Blocks]
     stored_bytes: Callable[[Blocks], Blocks]
     assumption: str
 
+    def time_s(self, blocks: Blocks) -> Blocks:
+        """Time of one query over N blocks, in s."""
+        return self.first_s(blocks) + self.stream_s(blocks)
 
-def kv_fetch() -> tuple[float, float]:
-    """Energy in J and time in s of fetching the chosen blocks' keys and values, 2 MiB: the same for every selector."""
-    size = CHOSEN * BLOCK_TOKENS * HEAD_DIM * 2 * 2.0
+
+def kv_fetch(work: Workload = PAPERS) -> tuple[float, float]:
+    """Energy in J and time in s of fetching the chosen blocks' keys and values in bf16: the same for every selector."""
+    size = work.chosen * work.block_tokens * work.head_dim * 2 * 2.0
     return size * HBM_PJ_BYTE * 1e-12, size / HBM_BYTES_S
 
 
-def _scan(name: str, bytes_per_block: float, assumption: str) -> Baseline:
-    return Baseline(
-        name,
-        lambda blocks: blocks * bytes_per_block * HBM_PJ_BYTE * 1e-12,
-        lambda blocks: HBM_LATENCY_S + blocks * bytes_per_block / HBM_BYTES_S,
-        lambda blocks: 0.0 * blocks,
-        assumption,
-    )
+def baselines(work: Workload = PAPERS, kv_heads: int = 112) -> dict[str, Baseline]:
+    """The electronic selectors of a workload, by name.
 
+    Args:
+        work: What is ranked.
+        kv_heads: KV heads whose signatures are held at once.
+    """
+    bf16, int4 = 2.0 * work.dims, work.dims / 2.0
 
-def _visited(blocks: Blocks) -> Blocks:
-    return np.minimum(blocks, (1 + ANN_PROBES) * np.sqrt(blocks))
+    def visited(blocks: Blocks) -> Blocks:
+        return np.minimum(blocks, (1 + ANN_PROBES) * np.sqrt(blocks))
 
+    def kept(blocks: Blocks) -> Bool[np.ndarray, " blocks"]:
+        return blocks * int4 * kv_heads <= L2_BYTES
 
-INT4_BYTES = SIGNATURE_DIMS / 2.0
+    def constant(value: float) -> Callable[[Blocks], Blocks]:
+        return lambda blocks: np.full_like(blocks, value)
 
-BASELINES: dict[str, Baseline] = {
-    baseline.name: baseline
-    for baseline in (
-        _scan("gpu_full_scan", 2.0 * HEAD_DIM * 2.0, "two full-dimension bf16 vectors a block: 16.3 µJ at 128K tokens"),
-        _scan("gpu_d32_bf16", SIGNATURE_DIMS * 2.0, "one bf16 signature a block: 2.0 µJ at 128K tokens"),
-        _scan("gpu_d32_int4", INT4_BYTES, "one int4 signature a block, fused: 0.5 µJ at 128K tokens"),
+    def linear(slope: float) -> Callable[[Blocks], Blocks]:
+        return lambda blocks: blocks * slope
+
+    def from_hbm(name: str, block_bytes: float, assumption: str) -> Baseline:
+        energy_J, stream_s = linear(block_bytes * HBM_PJ_BYTE * 1e-12), linear(block_bytes / HBM_BYTES_S)
+        return Baseline(name, energy_J, constant(HBM_LATENCY_S), stream_s, constant(0.0), assumption)
+
+    found = (
+        from_hbm("gpu_full_scan", 2.0 * work.head_dim * 2.0, "two full-dimension bf16 vectors a block"),
+        from_hbm(f"gpu_d{work.dims}_bf16", bf16, "one bf16 signature a block"),
+        from_hbm(f"gpu_d{work.dims}_int4", int4, "one int4 signature a block, fused"),
+        Baseline(
+            "gpu_l2_int4",
+            lambda blocks: blocks * int4 * np.where(kept(blocks), L2_PJ_BYTE, HBM_PJ_BYTE) * 1e-12,
+            lambda blocks: np.where(kept(blocks), L2_LATENCY_S, HBM_LATENCY_S),
+            lambda blocks: blocks * int4 / np.where(kept(blocks), L2_BYTES_S, HBM_BYTES_S),
+            constant(0.0),
+            f"int4 signatures of {kv_heads} heads kept in 50 MiB of second-level cache; from memory if they are more",
+        ),
         Baseline(
             "ann",
-            lambda blocks: _visited(blocks) * SIGNATURE_DIMS * 2.0 * HBM_PJ_BYTE * 1e-12,
-            lambda blocks: (
-                # Centroids, then the lists they name: two reads, one after the other.
-                2.0 * HBM_LATENCY_S + _visited(blocks) * SIGNATURE_DIMS * 2.0 / (HBM_BYTES_S * SCATTERED_EFFICIENCY)
-            ),
-            lambda blocks: 0.0 * blocks,
+            lambda blocks: visited(blocks) * bf16 * HBM_PJ_BYTE * 1e-12,
+            # Centroids, then the lists they name: two reads, one after the other.
+            constant(2.0 * HBM_LATENCY_S),
+            lambda blocks: visited(blocks) * bf16 / (HBM_BYTES_S * SCATTERED_EFFICIENCY),
+            constant(0.0),
             f"inverted file of √N lists, {ANN_PROBES} probed: {1 + ANN_PROBES}·√N bf16 signatures; recall not judged",
         ),
         Baseline(
             "sram_asic",
-            lambda blocks: blocks * (INT4_BYTES * SRAM_PJ_BYTE + SIGNATURE_DIMS * MAC_PJ) * 1e-12,
-            lambda blocks: np.minimum(blocks, SRAM_BANK_BYTES / INT4_BYTES) * 1e-9,
-            lambda blocks: blocks * INT4_BYTES,
+            linear((int4 * SRAM_PJ_BYTE + work.dims * MAC_PJ) * 1e-12),
+            constant(0.0),
+            lambda blocks: np.minimum(blocks, max(1.0, SRAM_BANK_BYTES // int4)) * 1e-9,
+            linear(int4),
             "int4 signatures of all heads in 8 KiB banks, one signature per bank and ns; top-k and link as the chip's",
         ),
     )
-}
-"""The baselines by name."""
+    return {baseline.name: baseline for baseline in found}

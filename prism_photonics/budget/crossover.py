@@ -7,32 +7,31 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prism_photonics.budget.baselines import (
-    BASELINES,
-    BLOCK_TOKENS,
     HBM_LATENCY_S,
-    SIGNATURE_DIMS,
     SRAM_LEAKAGE_W_BYTE,
     Baseline,
+    baselines,
     kv_fetch,
 )
 from prism_photonics.budget.energy import (
     HeaterPower,
     busy_s,
-    channels,
     load_s,
     no_heaters,
     program_energies_J,
     query_energies_J,
     require_rate,
+    slices,
     static_powers_W,
 )
 from prism_photonics.budget.latency import query_s
 from prism_photonics.budget.symbol import symbol_s
+from prism_photonics.budget.workload import PAPERS, Workload
 from prism_photonics.codec.encoding import shots
 from prism_photonics.spec import ChipSpec
 
 LARGEST_BLOCKS = 2**17
-"""The longest context looked at: 131,072 blocks, 16,777,216 tokens."""
+"""The longest context looked at: 131,072 blocks, of 128 tokens 16,777,216."""
 MARGIN = 1.1
 """A selector is beaten when it costs at least 10 % more (design choice): less is no reason to build a chip."""
 
@@ -68,7 +67,7 @@ class Case:
 
 MAIN = Case("main", "chips", "chips side by side; all static power, host link and reprogramming, but no KV fetch")
 ONE_HEAD = Case(
-    "one_head", "chips", "as main, each KV head on chips of its own, loaded once in 128 tokens", one_head=True
+    "one_head", "chips", "as main, each KV head on chips of its own, loaded once in a block's tokens", one_head=True
 )
 
 CASES: tuple[Case, ...] = (
@@ -124,27 +123,35 @@ def contexts() -> Blocks:
     return np.arange(1.0, LARGEST_BLOCKS + 1)
 
 
-def photonic_cost(spec: ChipSpec, case: Case, blocks: Blocks, heater_W: HeaterPower = no_heaters) -> Cost:
+def photonic_cost(
+    spec: ChipSpec,
+    case: Case,
+    blocks: Blocks,
+    heater_W: HeaterPower = no_heaters,
+    *,
+    work: Workload = PAPERS,
+) -> Cost:
     """Energy and latency of one query on the photonic selector.
 
-    A chip holds one signature per row. One with fewer lines than a signature's 32 dimensions takes several chips, or
-    pages, per set of rows, whose partial scores are added; one with more lines leaves the rest dark, at full cost.
+    A chip holds one signature per row. One that holds fewer dimensions than a signature takes several chips, or pages,
+    per set of rows, whose partial scores are added; one that holds more leaves the rest dark, at full cost.
 
     Args:
         spec: The chip.
         case: Way of counting.
         blocks: Numbers of blocks.
         heater_W: Heaters' power as a function of the spec.
+        work: What is ranked.
     """
-    spec = _shared_by(spec, case)
+    spec = _shared_by(spec, case, work)
     system, rate = spec.system, spec.system.query_rate_Hz
-    fills = np.ceil(blocks / spec.chip.rows) * np.ceil(SIGNATURE_DIMS / channels(spec))
+    fills = np.ceil(blocks / spec.chip.rows) * slices(spec, work)
     chips = fills if case.scaling == "chips" else np.ones_like(fills)
     # A single page stays as long as a chip's weights do.
     per_program = np.where((case.scaling == "pages") & (fills > 1), 1.0, system.queries_per_program)
     light_s = shots(spec.modulator.encoding) * symbol_s(spec)
     pages = fills / chips
-    energies = query_energies_J(spec)
+    energies = query_energies_J(spec, work)
     link_J = energies.pop("host_link")
     energy = fills * sum(energies.values())
     time = query_s(spec) + (pages - 1.0) * light_s
@@ -166,16 +173,16 @@ def photonic_cost(spec: ChipSpec, case: Case, blocks: Blocks, heater_W: HeaterPo
         reads_s = fills * (load_s(spec) - spec.drive.settle_us * 1e-6)
         time = time + (HBM_LATENCY_S + reads_s + pages * spec.drive.settle_us * 1e-6) / per_program
     busy = rate * pages * (light_s + load_s(spec) / per_program)
-    return _with_fetch(Cost(np.where(busy > 1.0, np.inf, energy), time), case)
+    return _with_fetch(Cost(np.where(busy > 1.0, np.inf, energy), time), case, work)
 
 
-def baseline_cost(spec: ChipSpec, baseline: Baseline, case: Case, blocks: Blocks) -> Cost:
+def baseline_cost(spec: ChipSpec, baseline: Baseline, case: Case, blocks: Blocks, *, work: Workload = PAPERS) -> Cost:
     """Energy and latency of one query on a baseline.
 
     A GPU runs anyway: no static power, no link. A dedicated electronic chip pays the photonic one's link and top-k, and
     the leakage of its memory where static power is charged.
     """
-    system = _shared_by(spec, case).system
+    system = _shared_by(spec, case, work).system
     energy, time = baseline.energy_J(blocks), baseline.time_s(blocks)
     stored = baseline.stored_bytes(blocks)
     if stored.any():
@@ -186,16 +193,17 @@ def baseline_cost(spec: ChipSpec, baseline: Baseline, case: Case, blocks: Blocks
             leakage_W = stored * system.kv_heads_per_chip * SRAM_LEAKAGE_W_BYTE
             energy = energy + leakage_W / system.query_rate_Hz
         if case.host_link:
-            energy, time = energy + query_energies_J(spec)["host_link"], time + system.host_link_ns * 1e-9
-    return _with_fetch(Cost(energy, time), case)
+            energy, time = energy + query_energies_J(spec, work)["host_link"], time + system.host_link_ns * 1e-9
+    return _with_fetch(Cost(energy, time), case, work)
 
 
-def crossover_tokens(ours: Blocks, theirs: Blocks) -> int | None:
+def crossover_tokens(ours: Blocks, theirs: Blocks, block_tokens: int = PAPERS.block_tokens) -> int | None:
     """Context from which on we cost less at every longer one looked at, by the margin.
 
     Args:
         ours: Our cost for 1, 2, … blocks.
         theirs: Theirs.
+        block_tokens: Tokens of a block.
 
     Returns:
         Tokens, or ``None`` when we never stay below.
@@ -204,24 +212,26 @@ def crossover_tokens(ours: Blocks, theirs: Blocks) -> int | None:
     if not beaten[-1]:
         return None
     missed = np.flatnonzero(~beaten)
-    return BLOCK_TOKENS * (int(missed[-1]) + 2 if missed.size else 1)
+    return block_tokens * (int(missed[-1]) + 2 if missed.size else 1)
 
 
-def crossovers(spec: ChipSpec, case: Case, heater_W: HeaterPower = no_heaters) -> dict[str, dict[str, int | None]]:
+def crossovers(
+    spec: ChipSpec, case: Case, heater_W: HeaterPower = no_heaters, work: Workload = PAPERS
+) -> dict[str, dict[str, int | None]]:
     """Crossover in tokens per baseline, for ``energy`` and for ``latency``."""
     require_rate(spec)
     blocks = contexts()
-    ours = photonic_cost(spec, case, blocks, heater_W)
+    ours = photonic_cost(spec, case, blocks, heater_W, work=work)
     found: dict[str, dict[str, int | None]] = {"energy": {}, "latency": {}}
-    for name, baseline in BASELINES.items():
-        theirs = baseline_cost(spec, baseline, case, blocks)
-        found["energy"][name] = crossover_tokens(ours.energy_J, theirs.energy_J)
-        found["latency"][name] = crossover_tokens(ours.time_s, theirs.time_s)
+    for name, baseline in baselines(work, work.heads_of(spec)).items():
+        theirs = baseline_cost(spec, baseline, case, blocks, work=work)
+        found["energy"][name] = crossover_tokens(ours.energy_J, theirs.energy_J, work.block_tokens)
+        found["latency"][name] = crossover_tokens(ours.time_s, theirs.time_s, work.block_tokens)
     return found
 
 
 def break_even_rate_Hz(
-    spec: ChipSpec, case: Case = MAIN, heater_W: HeaterPower = no_heaters
+    spec: ChipSpec, case: Case = MAIN, heater_W: HeaterPower = no_heaters, work: Workload = PAPERS
 ) -> dict[str, float | None]:
     """Query rate from which on a full chip beats each baseline in energy; ``None`` where none in its reach does.
 
@@ -229,49 +239,51 @@ def break_even_rate_Hz(
     """
     require_rate(spec)
     blocks = np.array([float(spec.chip.rows)])
-    shared = _shared_by(spec, case)
-    fills = float(np.ceil(SIGNATURE_DIMS / channels(spec)))
+    shared = _shared_by(spec, case, work)
+    fills = slices(spec, work)
     static_W = fills * sum(static_powers_W(spec, heater_W).values())
-    ours_J = photonic_cost(spec, case, blocks, heater_W).energy_J[0] - static_W / shared.system.query_rate_Hz
+    ours_J = photonic_cost(spec, case, blocks, heater_W, work=work).energy_J[0] - static_W / shared.system.query_rate_Hz
     rates: dict[str, float | None] = {}
-    for name, baseline in BASELINES.items():
-        spare_J = float(baseline_cost(spec, baseline, case, blocks).energy_J[0] / MARGIN - ours_J)
+    for name, baseline in baselines(work, work.heads_of(spec)).items():
+        spare_J = float(baseline_cost(spec, baseline, case, blocks, work=work).energy_J[0] / MARGIN - ours_J)
         rate_Hz = static_W / spare_J if spare_J > 0.0 else np.inf
         rates[name] = rate_Hz if rate_Hz * busy_s(shared) <= 1.0 else None
     return rates
 
 
-def to_json(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> dict[str, Any]:
+def to_json(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload = PAPERS) -> dict[str, Any]:
     """``crossover_tokens`` of the main case, and ``crossover`` with every case and assumption, as plain data."""
-    found = {case.name: crossovers(spec, case, heater_W) for case in CASES}
-    rates = {case.name: break_even_rate_Hz(spec, case, heater_W) for case in (MAIN, ONE_HEAD)}
+    found = {case.name: crossovers(spec, case, heater_W, work) for case in CASES}
+    rates = {case.name: break_even_rate_Hz(spec, case, heater_W, work) for case in (MAIN, ONE_HEAD)}
+    electronic = baselines(work, work.heads_of(spec))
     return {
         "crossover_tokens": found[MAIN.name]["energy"],
         "crossover": {
             "cases": {case.name: {**vars(case), **found[case.name]} for case in CASES},
             "break_even_query_rate_Hz": rates,
-            "largest_context_tokens": LARGEST_BLOCKS * BLOCK_TOKENS,
+            "largest_context_tokens": LARGEST_BLOCKS * work.block_tokens,
             "margin": MARGIN,
-            "assumptions": {name: baseline.assumption for name, baseline in BASELINES.items()},
+            "workload": {**vars(work), "kv_heads": work.heads_of(spec)},
+            "assumptions": {name: baseline.assumption for name, baseline in electronic.items()},
         },
     }
 
 
-def _shared_by(spec: ChipSpec, case: Case) -> ChipSpec:
-    """The spec with the query rate and the programs of the case."""
-    if not case.one_head:
-        return spec
-    system = spec.system
-    alone = {
-        "query_rate_Hz": system.query_rate_Hz / system.kv_heads_per_chip,
-        "queries_per_program": float(BLOCK_TOKENS),
-        "kv_heads_per_chip": 1,
-    }
-    return spec.model_copy(update={"system": system.model_copy(update=alone)})
+def _shared_by(spec: ChipSpec, case: Case, work: Workload) -> ChipSpec:
+    """The spec with the query rate, the programs and the KV heads of case and workload."""
+    system, heads = spec.system, work.heads_of(spec)
+    shared: dict[str, float] = {"kv_heads_per_chip": heads}
+    if case.one_head:
+        shared = {
+            "query_rate_Hz": system.query_rate_Hz / heads,
+            "queries_per_program": float(work.block_tokens),
+            "kv_heads_per_chip": 1,
+        }
+    return spec.model_copy(update={"system": system.model_copy(update=shared)})
 
 
-def _with_fetch(cost: Cost, case: Case) -> Cost:
+def _with_fetch(cost: Cost, case: Case, work: Workload) -> Cost:
     if not case.kv_fetch:
         return cost
-    energy_J, time_s = kv_fetch()
+    energy_J, time_s = kv_fetch(work)
     return Cost(cost.energy_J + energy_J, cost.time_s + time_s)

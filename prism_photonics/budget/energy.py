@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from prism_photonics.budget import paper
-from prism_photonics.budget.baselines import CHOSEN, HBM_BYTES_S, HBM_PJ_BYTE, SIGNATURE_BYTES
+from prism_photonics.budget.baselines import HBM_BYTES_S, HBM_PJ_BYTE, SIGNATURE_BYTES
 from prism_photonics.budget.entry import Entry, total
 from prism_photonics.budget.symbol import symbol_s
-from prism_photonics.codec.encoding import shots
+from prism_photonics.budget.workload import PAPERS, Workload
+from prism_photonics.codec.encoding import RAILS, shots
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError, watt_from_dBm
 
@@ -29,6 +30,11 @@ def rings(spec: ChipSpec) -> int:
     return spec.chip.rows * channels(spec)
 
 
+def slices(spec: ChipSpec, work: Workload) -> int:
+    """Chips, or pages, that hold a signature's dimensions side by side: both rails of each, where there are two."""
+    return -(-work.dims * RAILS[spec.modulator.encoding] // channels(spec))
+
+
 def static_powers_W(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> dict[str, float]:
     """Electrical power in W that the chip takes whether it is asked or not: laser, tec, heaters, drivers, tia."""
     system = spec.system
@@ -41,18 +47,22 @@ def static_powers_W(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> dict[
     }
 
 
-def query_energies_J(spec: ChipSpec) -> dict[str, float]:
+def link_bits(spec: ChipSpec, work: Workload = PAPERS) -> int:
+    """Bits over a chip's host link for one query: its codes, and index and score of each block that it chooses."""
+    index_bits = (spec.chip.rows - 1).bit_length()
+    answer_bits = min(work.chosen, spec.chip.rows) * (index_bits + spec.detector.adc_bits)
+    return channels(spec) * spec.modulator.dac_bits + answer_bits
+
+
+def query_energies_J(spec: ChipSpec, work: Workload = PAPERS) -> dict[str, float]:
     """Energy in J that every query costs one chip: dac, modulator, adc, topk, host_link."""
     system, lights = spec.system, shots(spec.modulator.encoding)
-    index_bits = (spec.chip.rows - 1).bit_length()
-    bits = channels(spec) * spec.modulator.dac_bits
-    bits += min(CHOSEN, spec.chip.rows) * (index_bits + spec.detector.adc_bits)
     return {
         "dac": lights * channels(spec) * system.dac_fJ_step * 2**spec.modulator.dac_bits * 1e-15,
         "modulator": lights * channels(spec) * system.modulator_pJ_symbol * 1e-12,
         "adc": lights * spec.chip.rows * system.adc_fJ_step * 2**spec.detector.adc_bits * 1e-15,
         "topk": spec.chip.rows * system.topk_pJ_row * 1e-12,
-        "host_link": bits * system.host_link_pJ_bit * 1e-12,
+        "host_link": link_bits(spec, work) * system.host_link_pJ_bit * 1e-12,
     }
 
 
@@ -95,12 +105,13 @@ def require_rate(spec: ChipSpec) -> None:
         )
 
 
-def energy_entries(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> list[Entry]:
+def energy_entries(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload = PAPERS) -> list[Entry]:
     """The energy of one query of one chip in pJ, entry by entry, with subtotals and the sum.
 
     Args:
         spec: The chip; ``spec.system`` holds the query rate that static power is shared by.
         heater_W: Trimming heaters' power in W as a function of the spec.
+        work: What is ranked: how many blocks a query asks for.
 
     Returns:
         Lines of section ``energy``. At the paper's point three more lines hold the paper's own totals beside what we
@@ -122,7 +133,7 @@ def energy_entries(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> list[E
         "modulator": f"{lights} shots × {lines} × modulator_pJ_symbol",
         "adc": f"{lights} shots × {spec.chip.rows} × adc_fJ_step × 2^{spec.detector.adc_bits}",
         "topk": f"{spec.chip.rows} rows × topk_pJ_row",
-        "host_link": f"query and {min(CHOSEN, spec.chip.rows)} answers × host_link_pJ_bit",
+        "host_link": f"query and {min(work.chosen, spec.chip.rows)} answers × host_link_pJ_bit",
         "program_electrodes": f"{rings(spec)} × ring_fF × max_voltage_V² / queries_per_program",
         "program_dacs": f"{rings(spec)} × dac_fJ_step × 2^{spec.drive.dac_bits} / queries_per_program",
         "program_link": f"{rings(spec)} × 8 bits × host_link_pJ_bit / queries_per_program",
@@ -134,7 +145,7 @@ def energy_entries(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> list[E
     def block(joules: dict[str, float]) -> list[Entry]:
         return [Entry("energy", name, J * PJ, None, "pJ", sources[name]) for name, J in joules.items()]
 
-    static, dynamic, program = block(shared), block(query_energies_J(spec)), block(loads)
+    static, dynamic, program = block(shared), block(query_energies_J(spec, work)), block(loads)
     return [
         *static,
         *dynamic,

@@ -12,6 +12,7 @@ from prism_photonics.budget.latency import latency_entries
 from prism_photonics.budget.link import link_budget
 from prism_photonics.budget.noise import noise_entries
 from prism_photonics.budget.snr import score_snr_dB
+from prism_photonics.budget.workload import PAPERS, Workload
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import dB_from_ratio
 
@@ -87,12 +88,13 @@ class Ledger:
         }
 
 
-def ledger(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Ledger:
+def ledger(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload = PAPERS) -> Ledger:
     """Draw up the ledger of a spec.
 
     Args:
         spec: The chip, with its ``[system]`` table.
         heater_W: Trimming heaters' power in W as a function of the spec.
+        work: What is ranked.
 
     Returns:
         The ledger; the paper's column is filled at the paper's own point alone.
@@ -101,23 +103,23 @@ def ledger(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Ledger:
         InputError: The chip cannot answer at the stated query rate, or a number leaves what floating point holds.
     """
     with floating_point_of(spec):
-        return _ledger(spec, heater_W)
+        return _ledger(spec, heater_W, work)
 
 
-def _ledger(spec: ChipSpec, heater_W: HeaterPower) -> Ledger:
+def _ledger(spec: ChipSpec, heater_W: HeaterPower, work: Workload) -> Ledger:
     rows = link_rows(spec)
     entries = [
         *count_entries(spec),
         *link_entries(spec),
         *noise_entries(spec),
         *latency_entries(spec),
-        *energy_entries(spec, heater_W),
+        *energy_entries(spec, heater_W, work),
         *floor_entries(spec, heater_W),
     ]
     for entry in entries:
         require_finite(spec, f"{entry.section} {entry.name}", entry.derived)
     return Ledger(
-        spec.name, spec.hash, tuple(rows), tuple(entries), score_snr_dB(spec), crossover.to_json(spec, heater_W)
+        spec.name, spec.hash, tuple(rows), tuple(entries), score_snr_dB(spec), crossover.to_json(spec, heater_W, work)
     )
 
 

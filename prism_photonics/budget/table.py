@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from prism_photonics.budget.baselines import BASELINES
 from prism_photonics.budget.ledger import Ledger
 
 WIDTH = 120
@@ -45,10 +44,15 @@ def _crossover(ledger: Ledger) -> Iterator[str]:
     found = ledger.crossover["crossover"]
     most = _tokens(found["largest_context_tokens"])
     yield f"beaten from this many tokens on, up to {most}, by {100 * (found['margin'] - 1):.0f} % or more; – is never"
+    work, electronic = found["workload"], list(found["assumptions"])
+    yield (
+        f"blocks of {work['block_tokens']} tokens, signatures of {work['dims']} dimensions, {work['chosen']} blocks "
+        f"fetched, {work['kv_heads']} KV heads"
+    )
     for metric in ("energy", "latency"):
-        yield _columns(metric, {name: name for name in BASELINES})
+        yield _columns(metric, {name: name for name in electronic})
         for name, case in found["cases"].items():
-            yield _columns(f"  {name}", {b: _tokens(case[metric][b]) for b in BASELINES})
+            yield _columns(f"  {name}", {b: _tokens(case[metric][b]) for b in electronic})
     yield "energy: queries/s from which one full chip wins; – is more than it can answer"
     for name, rates in found["break_even_query_rate_Hz"].items():
         yield _columns(f"  {name}", {b: "–" if rate is None else f"{rate:.3g}" for b, rate in rates.items()})
@@ -61,7 +65,7 @@ def _crossover(ledger: Ledger) -> Iterator[str]:
 
 
 def _columns(head: str, cells: Mapping[str, str]) -> str:
-    return f"{head:<34}" + "".join(f"{cell:>15}" for cell in cells.values())
+    return f"{head:<34}" + "".join(f"{cell:>14}" for cell in cells.values())
 
 
 def _wrapped(start: str, rest: str) -> Sequence[str]:

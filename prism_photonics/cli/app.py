@@ -12,6 +12,7 @@ from prism_photonics.cli import (
     explore,
     export,
     laboratory,
+    plan,
     ranking,
     run,
     track,
@@ -43,6 +44,7 @@ for _command in (
     wishes.design,
     design.check,
     design.budget,
+    plan.plan,
     design.simulate,
     laboratory.measure,
     laboratory.extract,
@@ -55,7 +57,7 @@ for _command in (
     track.track,
 ):
     # The others load no JAX.
-    app.command()(guard(_command, compiles=_command not in (design.check, design.budget, ranking.rank)))
+    app.command()(guard(_command, compiles=_command not in (design.check, design.budget, plan.plan, ranking.rank)))
 
 app.command()(guard(explore.explore))
 app.command("yield")(guard(yields.study, compiles=True))

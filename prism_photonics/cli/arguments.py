@@ -36,5 +36,8 @@ Seed = Annotated[
     int,
     typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the virtual die and of every random choice."),
 ]
+Block = Annotated[int, typer.Option("--block", min=1, help="Tokens of a block.")]
+Dims = Annotated[int, typer.Option("--dims", min=1, help="Dimensions of a block's signature.")]
+Fetched = Annotated[int, typer.Option("--k", min=1, help="Blocks that are fetched for a query.")]
 Untrimmed = Annotated[bool, typer.Option("--untrimmed", help="The die as fabricated, its rings brought by heaters.")]
 Bench = Annotated[Path, typer.Argument(metavar="BENCH", help="bench.toml of the instruments", show_default=False)]

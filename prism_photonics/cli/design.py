@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from prism_photonics.cli.arguments import Json, Seed, Spec
+from prism_photonics.budget.workload import PAPERS
+from prism_photonics.cli.arguments import Block, Dims, Fetched, Json, Seed, Spec
 from prism_photonics.cli.output import print_json, print_result, progress, tell
 from prism_photonics.files import make_folder
 from prism_photonics.units import InputError
@@ -41,23 +42,38 @@ def budget(
         Path | None,
         typer.Option("-o", "--plot", metavar="FILE.png", help="Also plot energy and latency against context here."),
     ] = None,
+    block: Block = PAPERS.block_tokens,
+    dims: Dims = PAPERS.dims,
+    k: Fetched = PAPERS.chosen,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="CONFIG.json", help="KV heads and key size from a Hugging Face configuration."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draw up the ledger: link, noise, latency, energy, and the context from which each electronic selector is beaten.
 
-    Reads SPEC; prints every entry with its source, the paper's number beside ours; with -o writes a plot.
+    Reads SPEC; prints every entry with its source, the paper's number beside ours; with -o writes a plot. Blocks,
+    signatures and KV heads are those of the paper's model where no option says otherwise.
     """
     from prism_photonics.budget.ledger import ledger
     from prism_photonics.budget.table import text
     from prism_photonics.budget.trimming import heater_power_W
+    from prism_photonics.budget.workload import Workload
     from prism_photonics.spec import load_spec
 
     chip = load_spec(spec)
-    result = ledger(chip, heater_power_W)
+    work = Workload(block, dims, k, max(dims, PAPERS.head_dim))
+    if model is not None:
+        from prism_photonics.workflow.plan import read_model
+
+        shape = read_model(model)
+        work = Workload(block, dims, k, shape.head_dim, shape.all_kv_heads)
+    result = ledger(chip, heater_power_W, work)
     if plot is not None:
         from prism_photonics.report.ledger import write_plot
 
-        write_plot(plot, chip, heater_power_W)
+        write_plot(plot, chip, heater_power_W, work)
     if as_json:
         print_json(result.to_json())
     else:

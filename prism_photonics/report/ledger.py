@@ -1,6 +1,7 @@
 """The ledger's figure: energy and latency of one selection against context, photonic and electronic."""
 
 import io
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prism_photonics.budget.baselines import BASELINES, BLOCK_TOKENS, kv_fetch
+from prism_photonics.budget.baselines import baselines, kv_fetch
 from prism_photonics.budget.crossover import CASES, LARGEST_BLOCKS, MAIN, baseline_cost, photonic_cost
 from prism_photonics.budget.energy import HeaterPower, no_heaters
+from prism_photonics.budget.workload import PAPERS, Workload
 from prism_photonics.files import write_bytes
 from prism_photonics.plotting import STYLE
 from prism_photonics.spec import ChipSpec
@@ -22,17 +24,12 @@ SHOWN = {
     "pages": ("photonic, pages (to its limit)", "#dd6b20", "-"),
     "gated_optics_only": ("photonic, gated optics alone", "#dd6b20", ":"),
 }
-BASELINE_STYLE = {
-    "gpu_full_scan": ("GPU, full scan", "#1a365d"),
-    "gpu_d32_bf16": ("GPU, d = 32 bf16", "#2b6cb0"),
-    "gpu_d32_int4": ("GPU, d = 32 int4", "#63b3ed"),
-    "ann": ("GPU, approximate search", "#718096"),
-    "sram_asic": ("SRAM ASIC, int4", "#2f855a"),
-}
+COLOURS = ("#1a365d", "#2b6cb0", "#63b3ed", "#0bc5ea", "#718096", "#2f855a")
+"""Of the electronic selectors, in their order."""
 FORMATS = (".png", ".svg", ".pdf")
 
 
-def write_plot(path: Path, spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> None:
+def write_plot(path: Path, spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload = PAPERS) -> None:
     """Write the figure; the file's name says the format.
 
     Raises:
@@ -45,37 +42,38 @@ def write_plot(path: Path, spec: ChipSpec, heater_W: HeaterPower = no_heaters) -
     dates = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     kind = path.suffix.lower()
     with style.context(["default", STYLE]):
-        selection(spec, heater_W).savefig(stream, format=kind[1:], dpi=150, metadata=dates[kind])
+        selection(spec, heater_W, work).savefig(stream, format=kind[1:], dpi=150, metadata=dates[kind])
     write_bytes(path, stream.getvalue())
 
 
-def selection(spec: ChipSpec, heater_W: HeaterPower = no_heaters) -> Figure:
+def selection(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload = PAPERS) -> Figure:
     """Energy (left) and latency (right) of one query against context, host link and reprogramming as each line says."""
     # A chip more for every so many blocks: the photonic lines are stairs, which this grid shows.
     blocks = np.unique(np.round(np.geomspace(1, LARGEST_BLOCKS, 400)))
-    tokens = blocks * BLOCK_TOKENS
+    tokens = blocks * work.block_tokens
     figure = Figure(figsize=(10.5, 4.6))
     energy, latency = figure.subplots(1, 2)
-    for name, (label, colour) in BASELINE_STYLE.items():
-        cost = baseline_cost(spec, BASELINES[name], MAIN, blocks)
-        energy.plot(tokens, cost.energy_J, color=colour, lw=1.2, ls="--", label=label)
+    electronic = baselines(work, work.heads_of(spec)).values()
+    for baseline, colour in zip(electronic, COLOURS, strict=True):
+        cost = baseline_cost(spec, baseline, MAIN, blocks, work=work)
+        energy.plot(tokens, cost.energy_J, color=colour, lw=1.2, ls="--", label=baseline.name)
         latency.plot(tokens, cost.time_s, color=colour, lw=1.2, ls="--")
     for case in CASES:
         if case.name in SHOWN:
             label, colour, line = SHOWN[case.name]
-            cost = photonic_cost(spec, case, blocks, heater_W)
+            cost = photonic_cost(spec, case, blocks, heater_W, work=work)
             reached = np.where(np.isfinite(cost.energy_J), cost.energy_J, np.nan)
             energy.plot(tokens, reached, color=colour, lw=1.6, ls=line, label=label)
             latency.plot(tokens, cost.time_s, color=colour, lw=1.6, ls=line)
-    fetch_J, fetch_s = kv_fetch()
-    energy.axhline(fetch_J, color="black", lw=0.8, ls=(0, (1, 3)), label="fetch of 32 blocks, atop each")
+    fetch_J, fetch_s = kv_fetch(work)
+    energy.axhline(fetch_J, color="black", lw=0.8, ls=(0, (1, 3)), label=f"fetch of {work.chosen} blocks, atop each")
     latency.axhline(fetch_s, color="black", lw=0.8, ls=(0, (1, 3)))
     _axes(energy, "energy per query (J)", f"{spec.name}: energy of one selection")
     _axes(latency, "latency (s)", "latency of one selection")
     # Legends fill column by column: electronic above, photonic below.
-    lines = energy.get_lines()
-    pairs = [line for pair in zip(lines[:5], lines[5:], strict=True) for line in pair]
-    figure.legend(handles=pairs, loc="outside lower center", ncols=5, fontsize=8)
+    lines, above = energy.get_lines(), len(COLOURS)
+    pairs = [line for pair in zip_longest(lines[:above], lines[above:]) for line in pair if line]
+    figure.legend(handles=pairs, loc="outside lower center", ncols=above, fontsize=8)
     return figure
 
 

@@ -7,7 +7,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-BASELINES = {"gpu_full_scan", "gpu_d32_bf16", "gpu_d32_int4", "ann", "sram_asic"}
+from prism_photonics.budget.baselines import baselines
+
+BASELINES = {"gpu_full_scan", "gpu_d32_bf16", "gpu_d32_int4", "gpu_l2_int4", "ann", "sram_asic"}
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +110,10 @@ def test_the_plot_is_a_picture_of_the_kind_its_name_says(prism, layouts, tmp_pat
 
 
 def test_the_figure_shows_every_baseline_and_four_photonic_cases(paper):
-    from prism_photonics.report.ledger import BASELINE_STYLE, SHOWN, selection
+    from prism_photonics.report.ledger import SHOWN, selection
 
     energy, latency = selection(paper).axes
-    assert BASELINE_STYLE.keys() == BASELINES
+    assert [line.get_label() for line in energy.get_lines()][: len(BASELINES)] == list(baselines())
     assert len(energy.get_lines()) == len(latency.get_lines()) == len(BASELINES) + len(SHOWN) + 1
     assert energy.get_xscale() == energy.get_yscale() == "log"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prism_photonics.budget.baselines import BASELINES, BLOCK_TOKENS, kv_fetch
+from prism_photonics.budget.baselines import L2_BYTES, baselines, kv_fetch
 from prism_photonics.budget.crossover import (
     CASES,
     LARGEST_BLOCKS,
@@ -19,6 +19,10 @@ from prism_photonics.budget.crossover import (
 )
 from prism_photonics.budget.energy import energy_entries
 from prism_photonics.budget.latency import latency_entries
+from prism_photonics.budget.workload import Workload
+from prism_photonics.units import InputError
+
+BASELINES, BLOCK_TOKENS = baselines(), Workload().block_tokens
 
 AT_128K = np.array([1024.0])
 BY_NAME = {case.name: case for case in CASES}
@@ -173,3 +177,38 @@ def test_heaters_make_every_selection_dearer_but_a_gated_one(paper):
 def test_the_longest_context_is_16M_tokens():
     assert contexts()[-1] * BLOCK_TOKENS == LARGEST_BLOCKS * BLOCK_TOKENS == 2**24
     assert contexts()[0] == 1
+
+
+def test_signatures_of_all_heads_stay_in_the_cache_until_it_is_full():
+    cached, read = BASELINES["gpu_l2_int4"], BASELINES["gpu_d32_int4"]
+    fits = float(L2_BYTES // (112 * 16))
+    kept, more = np.array([fits]), np.array([fits + 1.0])
+    assert cached.energy_J(kept) / read.energy_J(kept) == pytest.approx(12.5 / 31.0)
+    assert cached.time_s(kept) < read.time_s(kept)
+    assert cached.energy_J(more) == pytest.approx(read.energy_J(more))
+    assert cached.time_s(more) == pytest.approx(read.time_s(more))
+
+
+def test_a_workload_says_what_is_read_fetched_and_held(demo):
+    work = Workload(block_tokens=64, dims=64, chosen=16, kv_heads=90)
+    assert kv_fetch(work)[0] == pytest.approx(kv_fetch()[0] / 4)
+    assert baselines(work)["gpu_d64_bf16"].energy_J(AT_128K)[0] == pytest.approx(2 * 2.03e-6, rel=0.01)
+    assert crossover_tokens(np.ones(6), np.full(6, 1.1), 64) == 64
+    # 64 dimensions on 8 lines: eight slices; chips of one head wait 90 times longer.
+    shared = photonic_cost(demo, MAIN, np.array([8.0]), work=work).energy_J[0]
+    alone = photonic_cost(demo, ONE_HEAD, np.array([8.0]), work=work).energy_J[0]
+    static = 8e-12 * {entry.name: entry.derived for entry in energy_entries(demo)}["static"]
+    assert shared == pytest.approx(static, rel=0.01)
+    assert alone == pytest.approx(90 * static, rel=0.01)
+
+
+def test_two_rails_of_a_dimension_take_two_lines(demo, altered):
+    twice = altered(demo, modulator={"encoding": "dual_rail"})
+    single = photonic_cost(demo, MAIN, np.array([8.0])).energy_J[0]
+    assert photonic_cost(twice, MAIN, np.array([8.0])).energy_J[0] == pytest.approx(2 * single, rel=1e-3)
+
+
+@pytest.mark.parametrize(("key", "value"), [("block_tokens", 0), ("dims", 129), ("chosen", -1), ("kv_heads", 0)])
+def test_a_workload_that_cannot_be_is_refused(key, value):
+    with pytest.raises(InputError, match=str(value)):
+        Workload(**{key: value})

@@ -1,0 +1,81 @@
+"""A language model's shape, read from its Hugging Face configuration."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from prism_photonics.budget.model_plan import ModelShape
+from prism_photonics.extras import asked_by
+from prism_photonics.files.fields import shown
+from prism_photonics.units import InputError
+
+_WHOLE = {"full_attention", "attention"}
+"""Kinds of layers that attend to the whole context, as `transformers` calls them."""
+
+
+def read_model(path: str | Path) -> ModelShape:
+    """What the ranking of a model's KV cache depends on, from its ``config.json``.
+
+    Defaults that a file leaves out are those of its model type. Layers with a sliding window, with chunks, or without
+    attention are counted apart: they rank nothing. Of a model with latent attention all heads share one key.
+
+    Args:
+        path: The file, or the folder that holds it. No code that a file names is run.
+
+    Raises:
+        InputError: The file cannot be read, names no known type of model, or none of its layers ranks.
+    """
+    place = Path(path)
+    place = place / "config.json" if place.is_dir() else place
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{place}: {error.strerror or error}; want the config.json of a Hugging Face model") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{place}: it is no JSON; want the config.json of a Hugging Face model") from None
+    kind = content.get("model_type") if isinstance(content, dict) else None
+    with asked_by("prism plan"):
+        from transformers import CONFIG_MAPPING, __version__
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        raise InputError(
+            f"{place}: model_type = {shown(kind)} is none that transformers {__version__} knows; want the config.json "
+            "of a Hugging Face model, or a newer transformers"
+        )
+    try:
+        config = CONFIG_MAPPING[kind].from_dict(content).get_text_config(decoder=True)
+        return _shape(config, str(place))
+    except InputError:
+        raise
+    except Exception as error:  # whatever its checks raise of a file's numbers
+        told = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise InputError(f"{place}: transformers refuses it ({told}); mend the file") from None
+
+
+def _shape(config: Any, place: str) -> ModelShape:
+    layers, query_heads = config.num_hidden_layers, config.num_attention_heads
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"] * layers
+    whole = sum(kind in _WHOLE for kind in kinds)
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // query_heads
+    kv_heads = getattr(config, "num_key_value_heads", None) or query_heads
+    if getattr(config, "kv_lora_rank", None):
+        kv_heads, head_dim = 1, config.kv_lora_rank + config.qk_rope_head_dim
+    elif getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False):
+        kv_heads = 1
+    elif getattr(config, "num_kv_heads", None):
+        kv_heads = config.num_kv_heads
+    numbers = {
+        "num_hidden_layers": layers,
+        "num_attention_heads": query_heads,
+        "KV heads": kv_heads,
+        "head_dim": head_dim,
+    }
+    for name, value in numbers.items():
+        if not isinstance(value, int) or not 0 < value <= 1_000_000:
+            raise InputError(f"{place}: {name} = {shown(value)}; want a whole number from 1 to 1000000; mend the file")
+    if not whole:
+        raise InputError(
+            f"{place}: none of its {layers} layers attends to the whole context (windows, chunks or no attention); "
+            "there is nothing to rank"
+        )
+    return ModelShape(place, whole, layers - whole, kv_heads, query_heads, head_dim)

@@ -1,0 +1,103 @@
+"""`prism plan`: models as their configurations describe them, and what of them ranks."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from prism_photonics.cli.app import app
+from prism_photonics.workflow.plan import read_model
+
+QWEN = {
+    "model_type": "qwen2",
+    "num_hidden_layers": 28,
+    "num_key_value_heads": 4,
+    "num_attention_heads": 28,
+    "hidden_size": 3584,
+}
+
+
+@pytest.fixture
+def prism():
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, [str(word) for word in words])
+
+
+def written(folder, content):
+    path = folder / "config.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "layers", "kv_heads", "query_heads", "head_dim"),
+    [
+        (QWEN, 28, 4, 28, 128),
+        # One latent of 512 and a rotated key of 64 for all heads.
+        ({"model_type": "deepseek_v3"}, 61, 1, 128, 576),
+        # Five of six layers see a window; the heads are the type's own.
+        ({"model_type": "gemma3", "text_config": {"hidden_size": 2560, "num_hidden_layers": 34}}, 5, 4, 8, 256),
+        ({"model_type": "jamba"}, 4, 8, 32, 128),
+        ({"model_type": "falcon"}, 32, 1, 71, 64),
+        ({"model_type": "gpt2"}, 12, 12, 12, 64),
+    ],
+)
+def test_what_ranks_of_a_model_is_read_from_its_configuration(
+    tmp_path, content, layers, kv_heads, query_heads, head_dim
+):
+    shape = read_model(written(tmp_path, content))
+    assert (shape.layers, shape.kv_heads, shape.query_heads, shape.head_dim) == (
+        layers,
+        kv_heads,
+        query_heads,
+        head_dim,
+    )
+    assert read_model(tmp_path) == shape
+
+
+def test_the_command_counts_chips_for_a_whole_model(tmp_path, prism):
+    model = written(tmp_path, QWEN)
+    said = json.loads(prism("plan", "--model", model, "--context", "128k", "--json").stdout)
+    assert said["held"]["chips"] == 448
+    assert said["loaded"]["chips"] == 1
+    assert said["model"]["layers"] == 28
+    table = prism(
+        "plan", "bank_64x64_dual", "--model", model, "--context", "8192", "--block", "64", "--chips", "7"
+    ).stdout
+    assert "on bank_64x64_dual" in table
+    assert "light does not pay here" in table
+
+
+def test_the_ledger_takes_blocks_signatures_and_heads_of_a_model(tmp_path, prism):
+    model = written(tmp_path, QWEN | {"num_hidden_layers": 10})
+    words = ("budget", "demo_8x8", "--model", model, "--block", "64", "--dims", "64", "--k", "16", "--json")
+    said = json.loads(prism(*words).stdout)["crossover"]
+    assert said["workload"] == {"block_tokens": 64, "dims": 64, "chosen": 16, "head_dim": 128, "kv_heads": 40}
+    assert "gpu_d64_int4" in said["assumptions"]
+    usual = json.loads(prism("budget", "demo_8x8", "--json").stdout)["crossover"]["workload"]
+    assert usual == {"block_tokens": 128, "dims": 32, "chosen": 32, "head_dim": 128, "kv_heads": 112}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "no JSON"),
+        ("[]", "model_type"),
+        ({"model_type": "unheard_of"}, "model_type = 'unheard_of'"),
+        (QWEN | {"num_key_value_heads": -4}, "KV heads = -4"),
+        (QWEN | {"num_hidden_layers": "many"}, "num_hidden_layers"),
+        ({"model_type": "mistral"}, "nothing to rank"),
+    ],
+)
+def test_a_configuration_that_says_no_model_is_refused_in_one_line(tmp_path, prism, content, said):
+    result = prism("plan", "--model", written(tmp_path, content), "--context", "128k")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("context", ["0", "-1", "128q", "", "1e3", "nan"])
+def test_a_context_that_is_no_number_of_tokens_is_refused(tmp_path, prism, context):
+    result = prism("plan", "--model", written(tmp_path, QWEN), f"--context={context}")
+    assert result.exit_code == 2
+    assert "want tokens such as 128k" in result.stderr
