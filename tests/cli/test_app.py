@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 COMMANDS = (
     "check",
     "budget",
+    "plan",
     "simulate",
     "extract",
     "calibrate",
