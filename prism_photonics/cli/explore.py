@@ -25,10 +25,17 @@ def explore(
     k: Annotated[
         int | None, typer.Option("--k", help="Blocks to be found; default: an eighth of the rows.", show_default=False)
     ] = None,
+    beat: Annotated[
+        str | None,
+        typer.Option(
+            "--beat", metavar="SPEC", help="A chip to beat in all objectives; default: SPEC, if it is feasible.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
-) -> None:
-    """Search for chips that beat SPEC: as many rows and dimensions, on the same film, every rule kept.
+) -> None:  # fmt: skip
+    """Search for chips that beat SPEC, or another: as many rows and dimensions, on SPEC's film, every rule kept.
 
     Reads SPEC, which need not be feasible; writes DIR/design_N.toml, each a spec that passes 'prism check' and that no
     other beats in all objectives, explore.json, and pareto.svg. The same command goes on after it was interrupted;
@@ -53,19 +60,24 @@ def explore(
     ) as bar:  # fmt: skip
         task = bar.add_task("trials", total=trials)
         numbers = explore_designs(
-            search, out, trials=trials, seen=lambda done: bar.update(task, completed=done), tell=tell
-        )
+            search, out, trials=trials, beat=None if beat is None else load_spec(beat),
+            seen=lambda done: bar.update(task, completed=done), tell=tell,
+        )  # fmt: skip
     if as_json:
         print_json(numbers)
         return
     names = list(numbers["objectives"])
     print(f"{numbers['trials']} trials, {numbers['feasible']} feasible, {numbers['front']} on the front")
     print(f"{'design':<18}" + "".join(f"{name:>10}" for name in names) + "  chosen")
+    reference = numbers["reference"]
+    if reference is not None:
+        print(f"{reference['name'][:18]:<18}" + "".join(f"{reference[name]:>10.4g}" for name in names) + "  to beat")
     for row in numbers["designs"]:
         chosen = row["choice"]
         print(
             f"{row['spec']:<18}" + "".join(f"{row[name]:>10.4g}" for name in names)
-            + f"  {chosen['buses']} buses, {chosen['encoding']}, {chosen['line_power_dBm']:.1f} dBm"
+            + f"  {chosen['buses']} buses, {chosen['encoding']}, {chosen['line_power_dBm']:.1f} dBm, "
+            f"{1e3 * chosen['bandwidth_GHz']:.3g} MHz" + ("; beats it" if row["beats"] else "")
         )  # fmt: skip
     if not numbers["designs"]:
         print("no trial kept every rule: give more --trials, or mend the spec first ('prism check' says how)")

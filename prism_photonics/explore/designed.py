@@ -7,9 +7,8 @@ search's knobs can hold of them is tried first.
 from functools import cached_property
 
 from prism_photonics.budget.feasibility import check
-from prism_photonics.codec.encoding import RAILS
 from prism_photonics.explore.sizing import sized
-from prism_photonics.explore.space import choice_of, knobs, spec_of
+from prism_photonics.explore.space import choice_of, dims_of, knobs, spec_of
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -45,7 +44,7 @@ def designed_choices(spec: ChipSpec) -> list[dict[str, float | int | str]]:
             wishes = _Alike.of(
                 {
                     "at_hand": spec,
-                    "dims": spec.chip.rings // RAILS[spec.modulator.encoding],
+                    "dims": dims_of(spec),
                     "rows": spec.chip.rows,
                     "process": spec.process,
                     "weight_limit": reach,

@@ -1,7 +1,8 @@
 """What a search wants of a chip: recall by a behavioral model in closed form, energy and area by the ledger, yield.
 
 The behavioral model of a chip that nobody has calibrated follows from its spec: weights are off by what a calibration
-leaves, by drift along the single-ring line and by the neighbours' coherent light; a reading has the ledger's noise.
+leaves, by the driver's step, by drift along the single-ring line and by the neighbours' coherent light; a reading has
+the ledger's noise.
 Signatures, queries and all errors are drawn once, so that two specs meet the same numbers and differ by themselves.
 """
 
@@ -75,6 +76,7 @@ def expected_recall(spec: ChipSpec, k: int, *, smooth: bool = False) -> float:
     written = np.concatenate([targets, -targets], -1) if rails == 2 else targets
     # Along the ring's own line: from where a weight is set to where drift takes it.
     moved_pm = COMMON_PM * draws.common + OWN_PM * draws.own + OFFSET_ERROR_WIDTHS * ring.fwhm_pm * draws.unknown
+    moved_pm = moved_pm + abs(ring.tuning_pm_V) * spec.voltage_step_V * draws.codes
     resting_pm = ring.detunings_pm(written)
     u = 2.0 * (resting_pm + moved_pm) / ring.fwhm_pm
     weights = 1.0 - (1.0 - ring.through_min + ring.drop_max) / (1.0 + u * u)
@@ -172,6 +174,7 @@ class _Draws(NamedTuple):
     unknown: Float[ndarray, "banks rows rings"]
     neighbours: Float[ndarray, "banks rows rings"]
     readings: Float[ndarray, "banks queries rows"]
+    codes: Float[ndarray, "banks rows rings"]
 
 
 @lru_cache(maxsize=4)
@@ -182,4 +185,7 @@ def _draws(rows: int, rings: int, rails: int) -> _Draws:
     common = np.sqrt(3.0) * np.linspace(-1.0, 1.0, BANKS)[:, None, None]
     signatures, queries = rng.standard_normal((BANKS, rows, dims)), rng.standard_normal((BANKS, QUERIES, dims))
     own, unknown, neighbours = rng.standard_normal((3, BANKS, rows, rings))
-    return _Draws(signatures, queries, common, own, unknown, neighbours, rng.standard_normal((BANKS, QUERIES, rows)))
+    readings = rng.standard_normal((BANKS, QUERIES, rows))
+    # From the wanted voltage to the nearest code of a driver, in steps.
+    codes = rng.uniform(-0.5, 0.5, (BANKS, rows, rings))
+    return _Draws(signatures, queries, common, own, unknown, neighbours, readings, codes)

@@ -1,13 +1,19 @@
-"""Polish of a front's designs: along the gradient, all costs down together, while recall and every rule are kept.
+"""Polish of a front's designs, every rule kept: costs down at their recall, recall up at ever smaller costs.
 
-The recall is the smooth one, and every rule enters with its margin, so that a step is judged by slopes and not by luck.
-A polished design is taken only if it dominates the one that it came from.
+From each design a piece of the front is followed. All costs together are lowered along their gradient while the recall
+is held; the recall is raised at the design's own costs and at ever smaller shares of them (ε-constraint method). The
+recall is the smooth one, and every rule enters with its margin, so that a step is judged by slopes and not by luck.
+What is given back was judged by the objectives themselves.
 
-Source: D. Kraft, A software package for sequential quadratic programming, DFVLR-FB 88-28 (1988), by SciPy's SLSQP.
+Source: Y. Y. Haimes et al., IEEE Trans. Syst. Man Cybern. 1, 296 (1971), the ε-constraint method; D. Kraft, A software
+package for sequential quadratic programming, DFVLR-FB 88-28 (1988), by SciPy's SLSQP; H.-G. Beyer and H.-P. Schwefel,
+Natural Computing 1, 3 (2002), the (1 + 1) evolution strategy and its rule of a fifth.
 """
 
 import dataclasses
+import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
@@ -16,75 +22,192 @@ from scipy.optimize import minimize
 
 from prism_photonics.budget.feasibility import check
 from prism_photonics.explore.objectives import expected_recall
-from prism_photonics.explore.search import Front, Search, dominates, judged
-from prism_photonics.explore.space import Knob, knobs, spec_of
+from prism_photonics.explore.search import Front, Search, judged
+from prism_photonics.explore.space import Choice, Knob, knobs, spec_of
 from prism_photonics.units import InputError
 
 STEP = 0.01
 """Of finite differences, as a share of a knob's range: coarser than the grids that a spec's numbers are rounded to."""
 STEPS = 12
 """Of SLSQP, at most (design choice): each takes a spec for every knob."""
+TRIES, MOVED = 120, 0.35
+"""Of the evolution strategy: places that it looks at, and the share of knobs that a step moves (design choices)."""
+WIDTH, NARROWEST, WIDEST, WIDER = 0.05, 0.0025, 0.2, 1.5
+"""Width of its step at first, at least and at most, in shares of the ranges, and by what it grows after a success; four
+failures take that back (design choices)."""
+PENALTY = 20.0
+"""Of a rule that is broken by as much as its limit, in the logarithm of what is missed (design choice)."""
 OUTSIDE = 1.0
 """What a step that makes no chip counts as, in every constraint."""
 MARGIN = 0.002
-"""Margin that is aimed at, as a share of a rule's limit: rounding takes some."""
+"""Margin that is aimed at, as a share of a rule's limit, where a design has it: rounding takes some."""
+SHARES = (1.0, 0.9, 0.8)
+"""Of a design's costs, at which its recall is raised (design choice)."""
+MOST_JUDGED = 8
+"""Candidates of one aim that are held against the design by the real objectives (design choice)."""
 
-MOST_JUDGED = 20
-"""Candidates that are held against the design by the real objectives (design choice)."""
+type Numbers = Float[ndarray, " _"]
 
 
-def refined(search: Search, design: Front) -> Front:
-    """The design or, where one is found, a feasible one that dominates it.
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """What was seen at one place.
+
+    Attributes:
+        costs: Logarithm of each cost over the design's own.
+        margins: Of every rule, as a share of its limit.
+        misses: Smooth share of blocks that are not found, over the design's own; 1 where no recall is wanted.
+    """
+
+    costs: Numbers
+    margins: Numbers
+    misses: float
+
+
+def refined(search: Search, design: Front) -> list[Front]:
+    """Feasible designs that a polish comes by, none of them beaten by the one that it begins with.
 
     Args:
         search: The search that the design is of.
         design: The design.
+
+    Returns:
+        The design itself, then the others.
     """
-    numbers = [knob for knob in knobs(search.base) if not knob.options and not knob.whole]
-    start = np.array([_share(knob, float(design.choice[knob.name])) for knob in numbers])
-    wanted = expected_recall(design.spec, search.k, smooth=True)
-    costs = [one for one in search.objectives if one.direction == "minimize"]
-    rises = any(one.name == "recall" for one in search.objectives)
-    if not costs:
-        return design
-    before = {one.name: value for one, value in zip(search.objectives, design.values, strict=True)}
-    known: dict[bytes, tuple[float, Float[ndarray, " constraints"]]] = {}
 
-    def choice(x: Float[ndarray, " knobs"]) -> dict[str, float | int | str]:
-        return dict(design.choice) | {
-            knob.name: _value(knob, float(at)) for knob, at in zip(numbers, np.clip(x, 0.0, 1.0), strict=True)
-        }
+    def found(choice: Choice) -> Front | None:
+        values, outside = judged(search, choice)
+        if any(outside):
+            return None
+        return dataclasses.replace(design, choice=choice, spec=spec_of(search.base, choice), values=values)
 
-    def seen(x: Float[ndarray, " knobs"]) -> tuple[float, Float[ndarray, " constraints"]]:
-        if (key := x.tobytes()) not in known:
-            try:
-                spec = spec_of(search.base, choice(x))
-                cost = sum(math.log(one.of(spec, search.k) / before[one.name]) for one in costs)
-                margins = [f.margin / max(abs(f.limit), abs(f.value), 1e-30) - MARGIN for f in check(spec).findings]
-                held = [10.0 * (expected_recall(spec, search.k, smooth=True) - wanted)] if rises else []
-                known[key] = cost, np.clip(np.array([*margins, *held]), -OUTSIDE, OUTSIDE)
-            except (InputError, ArithmeticError):
-                known[key] = OUTSIDE, np.full(len(check(design.spec).findings) + rises, -OUTSIDE)
-        return known[key]
+    coded = _coded(search, design, found)
+    met = [coded, *(one for choice in _Polish(search, coded).choices() if (one := found(choice)) is not None)]
+    return [
+        design,
+        *(one for one in met if one.values != design.values and not search.beats(design.values, one.values)),
+    ]
 
-    minimize(
-        lambda x: seen(x)[0],
-        start,
-        method="SLSQP",
-        bounds=[(0.0, 1.0)] * len(numbers),
-        constraints=[{"type": "ineq", "fun": lambda x: seen(x)[1]}],
-        options={"maxiter": STEPS, "eps": STEP, "ftol": 1e-4},
-    )
-    # Whatever it stopped at: the best of all that it looked at.
-    allowed = sorted((cost, key) for key, (cost, margins) in known.items() if cost < 0.0 and (margins >= -MARGIN).all())
-    signs = [1.0 if one.direction == "minimize" else -1.0 for one in search.objectives]
-    mine = tuple(s * v for s, v in zip(signs, design.values, strict=True))
-    for _, key in allowed[:MOST_JUDGED]:
-        better = choice(np.frombuffer(key))
-        values, outside = judged(search, better)
-        if not any(outside) and dominates(tuple(s * v for s, v in zip(signs, values, strict=True)), mine):
-            return dataclasses.replace(design, choice=better, spec=spec_of(search.base, better), values=values)
-    return design
+
+def _coded(search: Search, design: Front, found: Callable[[Choice], Front | None]) -> Front:
+    """The design with whole numbers, as the bits of converters, one up or down as long as that beats it."""
+    whole = [knob for knob in knobs(search.base) if knob.whole]
+    best, goes_on = design, True
+    while goes_on:
+        goes_on = False
+        for knob, step in itertools.product(whole, (-1, 1)):
+            value = int(best.choice[knob.name]) + step
+            if knob.low <= value <= knob.high:
+                other = found(dict(best.choice) | {knob.name: value})
+                if other is not None and search.beats(other.values, best.values):
+                    best, goes_on = other, True
+    return best
+
+
+class _Polish:
+    """Climbs from one design; places are shares of the knobs' ranges."""
+
+    def __init__(self, search: Search, design: Front) -> None:
+        self._search, self._design = search, design
+        self._numbers = [knob for knob in knobs(search.base) if not knob.options and not knob.whole]
+        self._start = np.array([_share(knob, float(design.choice[knob.name])) for knob in self._numbers])
+        self._costs = [one for one in search.objectives if one.direction == "minimize"]
+        self._before = {one.name: value for one, value in zip(search.objectives, design.values, strict=True)}
+        self._rises = any(one.name == "recall" for one in search.objectives)
+        self._missed = 1.0
+        self._rules = len(check(design.spec).findings)
+        self._known: dict[bytes, _Seen] = {}
+        if self._rises:
+            self._missed = max(1.0 - expected_recall(design.spec, search.k, smooth=True), 1e-9)
+        # A rule that a design just keeps, such as that of the least radius, has no more margin to aim at.
+        self._aimed = np.clip(self._seen(self._start).margins, 0.0, MARGIN)
+
+    def choices(self) -> list[Choice]:
+        """The most promising places of every aim."""
+        chosen: dict[bytes, None] = {}
+        if self._costs:
+            chosen |= self._descended()
+        if self._rises:
+            x = self._start
+            for share in SHARES if self._costs else SHARES[:1]:
+                x, met = self._climbed(x, share)
+                chosen |= met
+        return [self._choice(np.frombuffer(key)) for key in chosen]
+
+    def _descended(self) -> dict[bytes, None]:
+        """Keys of the best places on the way along the gradient of all costs together, the recall held."""
+
+        def held(seen: _Seen) -> list[float]:
+            return [*-seen.costs, 10.0 * (1.0 - seen.misses)]
+
+        def constraints(x: Numbers) -> Numbers:
+            seen = self._seen(x)
+            return np.array([*(seen.margins - self._aimed), *held(seen)])
+
+        minimize(
+            lambda x: float(self._seen(x).costs.sum()),
+            self._start,
+            method="SLSQP",
+            bounds=[(0.0, 1.0)] * len(self._numbers),
+            constraints=[{"type": "ineq", "fun": constraints}],
+            options={"maxiter": STEPS, "eps": STEP, "ftol": 1e-4},
+        )
+        # Whatever it stopped at: the best of all that it looked at.
+        allowed = [(float(seen.costs.sum()), key) for key, seen in self._known.items() if _allowed(seen, held(seen))]
+        return dict.fromkeys(key for _, key in sorted(allowed)[:MOST_JUDGED])
+
+    def _climbed(self, start: Numbers, share: float) -> tuple[Numbers, dict[bytes, None]]:
+        """The place of the largest recall at a share of the design's costs, and the keys of the last ones up to it.
+
+        By an evolution strategy: where several rules bind at once, some with corners, slopes lead outside.
+        """
+        rng, x, width = np.random.default_rng(0), start, WIDTH
+        met: dict[bytes, None] = {}
+
+        def outside(seen: _Seen) -> float:
+            held = [*-seen.costs, math.log(share) - float(seen.costs.sum())]
+            return float(-np.minimum(seen.margins, 0.0).sum() - np.minimum(held, 0.0).sum())
+
+        def grade(at: Numbers) -> float:
+            seen = self._seen(at)
+            return math.log(max(seen.misses, 1e-9)) + PENALTY * outside(seen)
+
+        best = grade(x)
+        for _ in range(TRIES):
+            moved = rng.random(len(x)) < MOVED
+            there = np.clip(x + width * moved * rng.standard_normal(len(x)), 0.0, 1.0)
+            if (found := grade(there)) < best:
+                x, best, width = there, found, min(width * WIDER, WIDEST)
+                if outside(self._seen(x)) == 0.0:
+                    met[x.tobytes()] = None
+            else:
+                width = max(width * WIDER**-0.25, NARROWEST)
+        return x, dict.fromkeys(list(met)[-MOST_JUDGED:])
+
+    def _choice(self, x: Numbers) -> dict[str, float | int | str]:
+        at = np.clip(x, 0.0, 1.0).tolist()
+        numbers = {knob.name: _value(knob, share) for knob, share in zip(self._numbers, at, strict=True)}
+        return dict(self._design.choice) | numbers
+
+    def _seen(self, x: Numbers) -> _Seen:
+        if (key := x.tobytes()) not in self._known:
+            self._known[key] = self._looked(x)
+        return self._known[key]
+
+    def _looked(self, x: Numbers) -> _Seen:
+        search = self._search
+        try:
+            spec = spec_of(search.base, self._choice(x))
+            costs = np.array([math.log(one.of(spec, search.k) / self._before[one.name]) for one in self._costs])
+            margins = [f.margin / max(abs(f.limit), abs(f.value), 1e-30) for f in check(spec).findings]
+            misses = (1.0 - expected_recall(spec, search.k, smooth=True)) / self._missed if self._rises else 1.0
+        except (InputError, ArithmeticError):
+            return _Seen(np.full(len(self._costs), OUTSIDE), np.full(self._rules, -OUTSIDE), 1.0 + OUTSIDE)
+        return _Seen(np.clip(costs, -OUTSIDE, OUTSIDE), np.clip(margins, -OUTSIDE, OUTSIDE), misses)
+
+
+def _allowed(seen: _Seen, held: list[float]) -> bool:
+    return bool((seen.margins >= 0.0).all() and min(held) >= -1e-9)
 
 
 def _share(knob: Knob, value: float) -> float:

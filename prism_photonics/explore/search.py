@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,15 @@ class Search:
             "knobs": [vars(knob) for knob in knobs(self.base)],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def point(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        """Objectives with their signs such that less is better."""
+        signs = [1.0 if one.direction == "minimize" else -1.0 for one in self.objectives]
+        return tuple(sign * value for sign, value in zip(signs, values, strict=True))
+
+    def beats(self, one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+        """Whether one design's objectives are nowhere worse than another's and somewhere better."""
+        return dominates(self.point(one), self.point(other))
 
     def study(self) -> optuna.Study:
         """The study in the storage; made if there is none.
@@ -200,17 +209,20 @@ def _feasible(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def front(search: Search, study: optuna.Study) -> list[Front]:
     """The designs that keep every rule and that no other beats in all objectives, in the order of the first one."""
     trials = _feasible(study)
-    signs = [1.0 if one.direction == "minimize" else -1.0 for one in search.objectives]
-    points = {trial.number: tuple(s * v for s, v in zip(signs, trial.values, strict=True)) for trial in trials}
-    best: dict[tuple[float, ...], optuna.trial.FrozenTrial] = {}
-    for trial in trials:
-        mine = points[trial.number]
-        if mine not in best and not any(dominates(other, mine) for other in points.values()):
-            best[mine] = trial
     return [
         Front(trial.number, trial.params, spec_of(search.base, trial.params), tuple(trial.values))
-        for _, trial in sorted(best.items())
+        for trial in unbeaten(search, trials)
     ]
+
+
+def unbeaten[T: (Front, optuna.trial.FrozenTrial)](search: Search, designs: Sequence[T]) -> list[T]:
+    """Those that no other beats in all objectives, in the order of the first one; the first one of equals."""
+    points = [search.point(tuple(design.values)) for design in designs]
+    best: dict[tuple[float, ...], T] = {}
+    for mine, design in zip(points, designs, strict=True):
+        if mine not in best and not any(dominates(other, mine) for other in points):
+            best[mine] = design
+    return [design for _, design in sorted(best.items(), key=lambda pair: pair[0])]
 
 
 def dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -61,7 +61,7 @@ class Knob:
 def knobs(spec: ChipSpec) -> tuple[Knob, ...]:
     """What a search over chips of as many rows and dimensions, on the same film, decides (design choices)."""
     profile = spec.profile
-    dims = spec.chip.rings // RAILS[spec.modulator.encoding]
+    dims = dims_of(spec)
     least_gap_um = math.ceil(100.0 * profile.least_gap_um) / 100.0
     least_radius_um = profile.film.min_bend_radius_um.value
     return (
@@ -81,6 +81,11 @@ def knobs(spec: ChipSpec) -> tuple[Knob, ...]:
         Knob("drive_bits", 8.0, 16.0, whole=True),
         Knob("bend_radius_um", least_radius_um, 2.0 * least_radius_um, log=True),
     )
+
+
+def dims_of(spec: ChipSpec) -> int:
+    """Values of a signature: as many as there are rings of a row, or half of that where each takes two rails."""
+    return spec.chip.rings // RAILS[spec.modulator.encoding]
 
 
 def choice_of(spec: ChipSpec) -> dict[str, float | int | str]:
@@ -145,7 +150,7 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     """
     c: Any = choice
     profile, encoding = base.profile, c["encoding"]
-    dims = base.chip.rings // RAILS[base.modulator.encoding]
+    dims = dims_of(base)
     channels = RAILS[encoding] * dims // c["buses"]
     radius_um, gap_um = round(c["radius_um"], 2), round(c["gap_um"], 3)
     electrode_gap_um = profile.electrooptics.electrode_gap_um.value

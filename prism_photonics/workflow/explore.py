@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from prism_photonics.budget.feasibility import require_feasible
+from prism_photonics.budget.feasibility import check, require_feasible
 from prism_photonics.explore.refine import refined
-from prism_photonics.explore.search import Front, Search, feasible_values, finished, front, run_search
+from prism_photonics.explore.search import Front, Search, feasible_values, finished, front, run_search, unbeaten
+from prism_photonics.explore.space import dims_of
 from prism_photonics.files import make_folder, write_text
 from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
 
 MOST_DESIGNS = 12
-"""Designs that are polished and written, spread over the front (design choice)."""
+"""Designs that are polished, and written, spread over the front (design choice)."""
+MOST_BEATING = 4
+"""Of the written ones, at least, if there are so many: designs that beat the reference (design choice)."""
 
 
 def explore_designs(
@@ -22,6 +26,7 @@ def explore_designs(
     folder: Path,
     *,
     trials: int,
+    beat: ChipSpec | None = None,
     seen: Callable[[int], None] = lambda done: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -31,6 +36,8 @@ def explore_designs(
         search: The search.
         folder: Holds ``design_N.toml``, ``explore.json`` and ``pareto.svg``; the default storage, too.
         trials: Trials in all, those of earlier runs and of other processes on the storage included.
+        beat: The reference: a chip of as many rows and dimensions that is to be beaten in all objectives; by default
+            the one that the search begins from, if it is feasible.
         seen: Told how many trials are done.
         tell: Takes what happens.
 
@@ -38,14 +45,19 @@ def explore_designs(
         The designs in numbers, as written to ``explore.json``.
 
     Raises:
-        InputError: The storage or the folder cannot be used.
+        InputError: The storage or the folder cannot be used, or the reference is a chip of another size.
     """
+    reference = _reference(search, beat)
     make_folder(folder)
     study = run_search(search, trials=trials, seen=seen)
     found = front(search, study)
-    chosen = spread(found)
+    chosen = spread(found, MOST_DESIGNS)
     tell(f"{len(found)} designs on the front of {finished(study)} trials; polishing {len(chosen)} …")
-    designs = [refined(search, design) for design in chosen]
+    met = unbeaten(search, [*found, *(one for design in chosen for one in refined(search, design))])
+    beating = [design for design in met if reference and search.beats(design.values, reference)]
+    designs = unbeaten(
+        search, [*spread(met, MOST_DESIGNS - len(beating[:MOST_BEATING])), *spread(beating, MOST_BEATING)]
+    )
     rows = []
     for number, design in enumerate(designs):
         spec = named(design.spec, f"{search.base.name[:50]}_{number}")
@@ -54,7 +66,16 @@ def explore_designs(
         values = {one.name: value for one, value in zip(search.objectives, design.values, strict=True)}
         said = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         write_text(path, f"# Found by prism explore from {search.base.name}, trial {design.number}: {said}.\n{spec}\n")
-        rows.append({"spec": path.name, "trial": design.number, **values, "choice": dict(design.choice)})
+        rows.append(
+            {
+                "spec": path.name,
+                "trial": design.number,
+                **values,
+                "beats": design in beating,
+                "choice": dict(design.choice),
+            }
+        )
+    names = [one.name for one in search.objectives]
     numbers = {
         "from": search.base.name,
         "spec_hash": search.base.hash,
@@ -63,7 +84,14 @@ def explore_designs(
         "k": search.k,
         "trials": finished(study),
         "feasible": len(feasible_values(study)),
-        "front": len(found),
+        "front": len(met),
+        "reference": None
+        if reference is None
+        else {
+            "name": (beat or search.base).name,
+            **dict(zip(names, reference, strict=True)),
+            "beaten_by": len(beating),
+        },
         "designs": rows,
     }
     write_text(folder / "explore.json", json.dumps(numbers, indent=2) + "\n")
@@ -74,9 +102,27 @@ def explore_designs(
     return numbers
 
 
-def spread(found: list[Front]) -> list[Front]:
-    """At most `MOST_DESIGNS` of a front, evenly along its first objective."""
-    at = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST_DESIGNS)).round().astype(int)) if found else []
+def _reference(search: Search, beat: ChipSpec | None) -> tuple[float, ...] | None:
+    """Objectives of the chip that is to be beaten; None where nobody names one and the first is not feasible.
+
+    Raises:
+        InputError: It has other rows or dimensions than the chips that are searched.
+    """
+    base = search.base
+    if beat is None:
+        return tuple(one.of(base, search.k) for one in search.objectives) if check(base).feasible else None
+    size, wanted = ((spec.chip.rows, dims_of(spec)) for spec in (beat, base))
+    if size != wanted:
+        raise InputError(
+            f"--beat {beat.name}: {size[0]} rows of {size[1]} dimensions, want {wanted[0]} of {wanted[1]} as "
+            f"{base.name} has; name a chip of that size"
+        )
+    return tuple(one.of(beat, search.k) for one in search.objectives)
+
+
+def spread(found: list[Front], most: int) -> list[Front]:
+    """At most so many of a front, evenly along its first objective."""
+    at = np.unique(np.linspace(0, len(found) - 1, min(len(found), most)).round().astype(int)) if found else []
     return [found[n] for n in at]
 
 
