@@ -96,7 +96,7 @@ def die_area(spec: ChipSpec) -> Finding:
 
 
 def die_um(spec: ChipSpec) -> tuple[float, float]:
-    """Width and height of the die in one piece, with half the dicing street all round.
+    """Width and height of the die in one piece, with half the dicing street all round; or a kit's die that holds it.
 
     A flipped die is what the drawing makes; of a bonded one the lanes between rings and pads are an estimate.
     """
@@ -112,4 +112,8 @@ def die_um(spec: ChipSpec) -> tuple[float, float]:
         east = max(pads_um + BOND_EDGE_MARGIN_UM, row_um + site_reach_um(spec) + BEYOND_UM, west + tests_width_um(spec))
         north = (chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + beyond_um
         south = -tests_height_um(spec) - beyond_um
-    return east - west + 2.0 * STREET_UM, north - south + 2.0 * STREET_UM
+    width, height = east - west, north - south
+    if spec.kit is not None:
+        border = 2.0 * spec.kit.chip.border_um
+        return spec.kit.chip.die_um(width + border, height + border)
+    return width + 2.0 * STREET_UM, height + 2.0 * STREET_UM

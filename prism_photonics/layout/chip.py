@@ -10,7 +10,7 @@ from kfactory import kdb
 from prism_photonics.layout.devices import DEVICES, placed_device
 from prism_photonics.layout.flipchip import draw_bumps
 from prism_photonics.layout.floorplan import Floorplan, plan, require_room
-from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, labels, row_labels
+from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, kit_die, labels, row_labels
 from prism_photonics.layout.metal import draw_metal
 from prism_photonics.layout.teststructures import draw_tests
 from prism_photonics.lightpath.drawing import PER_UM, box, nm
@@ -24,6 +24,7 @@ from prism_photonics.spec.geometry import (
     flipped_die_um,
     middle_um,
     tests_height_um,
+    tip_outside_um,
     tree_length_um,
 )
 from prism_photonics.units import InputError
@@ -90,7 +91,11 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
     if spec.chip.buses > 1:
         bank.kdb_cell.shapes(chip.kcl.layer(*LAYERS.labels)).insert(names.merged())
         names = bank_labels(spec)
-    west, east, top = die.left / PER_UM, die.right / PER_UM, die.bottom / PER_UM + tests_height_um(spec)
+    top = die.bottom / PER_UM + tests_height_um(spec)
+    if spec.kit is not None:
+        die = kit_die(spec.kit, die, facet_um=facet_um(spec))
+    west, east = (side / PER_UM for side in (die.left, die.right))
+    west, east = west - tip_outside_um(spec), east + tip_outside_um(spec)
     chip.add_ref(draw_tests(spec, chip, west_um=west, east_um=east, top_um=top), name="tests")
     draw_frame(spec, die, names + labels(spec, pads), chip)
 

@@ -8,6 +8,7 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
+from prism_photonics.layout.kit import kit_or
 from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.detector.cell import detector, photodiode
@@ -26,8 +27,8 @@ from prism_photonics.units import InputError
 DEVICES: Mapping[str, tuple[type, Callable[..., gf.Component]]] = {
     "ring": (RingDesign, ring),
     "vernier": (VernierDesign, vernier),
-    "splitter": (SplitterDesign, splitter),
-    "edge_coupler": (EdgeCouplerDesign, edge_coupler),
+    "splitter": (SplitterDesign, kit_or("splitter", splitter)),
+    "edge_coupler": (EdgeCouplerDesign, kit_or("edge_coupler", edge_coupler)),
     "straight": (StraightDesign, straight),
     "uturn": (UTurnDesign, uturn),
     "branch": (BranchDesign, branch),

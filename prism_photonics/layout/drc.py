@@ -99,12 +99,17 @@ class _Check:
         self._rule = rule
         self._layer = regions[rule.layer]
         self._other = regions[rule.other] if rule.other else kdb.Region()
+        self._outside = regions[rule.outside] if rule.outside else None
         exact = rule.value_um if rule.kind != "separation" else rule.value_um - deck.curve_tolerance_um
         self._least = in_units(exact, layout)
         self._least_area = math.ceil(rule.value_um2 / layout.dbu**2 * (1.0 - WHOLE))
 
     def run(self) -> list[Places]:
-        return getattr(self, f"_{self._rule.kind}")()
+        places = getattr(self, f"_{self._rule.kind}")()
+        if self._outside is None:
+            return places
+        beyond = self._outside.sized(self._least)
+        return [_as_region(found).not_inside(beyond) for found in places]
 
     def _width(self) -> list[Places]:
         return [self._layer.width_check(self._least, False, EUCLIDEAN, IGNORE_DEG)]
@@ -131,6 +136,11 @@ class _Check:
 
     def _area(self) -> list[Places]:
         return [self._layer.with_area(0, self._least_area, False)]
+
+
+def _as_region(found: Places) -> kdb.Region:
+    """Places as polygons, a unit wider all round, so that none has no area."""
+    return found if isinstance(found, kdb.Region) else found.polygons(1)
 
 
 def _off_grid(regions: Mapping[str, kdb.Region], deck: Deck, layout: kdb.Layout) -> list[Places]:

@@ -3,6 +3,7 @@
 import itertools
 import tempfile
 from collections import defaultdict
+from dataclasses import fields
 from pathlib import Path
 
 import kfactory as kf
@@ -22,6 +23,7 @@ from prism_photonics.layout.polygons import (
     title,
 )
 from prism_photonics.netlist import TOP, Cell, Instance, Netlist
+from prism_photonics.process.kits import kit_of
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.units import InputError
 
@@ -160,8 +162,10 @@ def _device(cell: kf.KCell, scratch: kf.KCLayout, notes: list[str] | None, *, wh
     name = f"{where}: cell {cell.name}"
     drawn = _ridge(cell)
     settings = dict(instance.settings)
+    kit = _from_kit(instance)
     try:
-        sizes = measure_um(instance.component, drawn, _region(cell, LAYERS.metal1))
+        # A kit's cell is only compared: its taper has other layers than ours.
+        sizes = {} if kit else measure_um(instance.component, drawn, _region(cell, LAYERS.metal1))
     except InputError as error:
         raise InputError(f"{name}: {error}; redraw the cell from its design") from None
     for field, value in sizes.items():
@@ -185,7 +189,7 @@ def _device(cell: kf.KCell, scratch: kf.KCLayout, notes: list[str] | None, *, wh
             if notes is None or layer == LAYERS.ridge:
                 raise InputError(f"{name}: {said}; redraw the cell from its design")
             notes.append(f"cell {cell.name}: {said}")
-    edges = drawn.edges()
+    edges = drawn.edges() + _region(cell, LAYERS.slab).edges() if kit else drawn.edges()
     # Contacts follow a ring's electrodes, which a hand may have moved with the ring; the light's ports stay.
     ports, wanted = (
         {port.name: port.trans for port in each.ports if port.port_type == "optical" or notes is None}
@@ -200,6 +204,12 @@ def _device(cell: kf.KCell, scratch: kf.KCLayout, notes: list[str] | None, *, wh
             if (facet & edges).length() != port.width:
                 raise InputError(f"{name}: port {port.name} is not on the end of a rib; redraw the cell")
     return instance
+
+
+def _from_kit(instance: Instance) -> bool:
+    design, _ = DEVICES[instance.component]
+    known = {field.name for field in fields(design)}
+    return instance.settings.keys() == known and kit_of(instance.component, design(**instance.settings)) is not None
 
 
 def _settings(cell: kf.KCell) -> dict[str, float | int | str]:

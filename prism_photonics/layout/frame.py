@@ -8,6 +8,7 @@ from prism_photonics.layout.marks import draw_marks
 from prism_photonics.layout.pads import SHORT, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, taper
+from prism_photonics.process.kits import Kit
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
@@ -29,10 +30,17 @@ PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
 def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, chip: gf.Component) -> None:
     """Into the chip: the die's outline, its border and street, marks, labels, and the couplers' tips in the street."""
     shapes, layer = chip.kdb_cell.shapes, chip.kcl.layer
+    shapes(layer(*LAYERS.labels)).insert(labels.merged())
+    if spec.kit is not None:
+        # As the kit's own frame: its zone ends at the die's edge, its contour is the area inside the zone.
+        inside = die.enlarged(-nm(spec.kit.chip.border_um))
+        shapes(layer(*LAYERS.exclusion)).insert(die)
+        shapes(layer(*LAYERS.contour)).insert(inside)
+        draw_marks(chip, inside)
+        return
     shapes(layer(*LAYERS.contour)).insert(die)
     border = kdb.Region(die.enlarged(nm(STREET_UM))) - kdb.Region(die.enlarged(-nm(EXCLUSION_UM)))
     shapes(layer(*LAYERS.exclusion)).insert(border)
-    shapes(layer(*LAYERS.labels)).insert(labels.merged())
     for y_um in coupler_heights_um(spec):
         overrun(chip, spec.coupler_design, facet_um(spec), y_um)
     draw_marks(chip, die)
@@ -58,6 +66,20 @@ def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
     north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
     east = max(max(pad.x_um for pad in pads) + EDGE_UM, floor.facet + tests_width_um(floor.spec))
     return box(floor.facet, south, east, north)
+
+
+def kit_die(kit: Kit, needed: kdb.Box, *, facet_um: float) -> kdb.Box:
+    """Edge of the least die of a kit that holds what is needed; its couplers' tips in the west lie outside the edge.
+
+    What is left over lies in the east and south, so that the northern pads stay at the edge.
+
+    Raises:
+        InputError: The kit has no die so large.
+    """
+    border = kit.chip.border_um
+    west, north = facet_um + kit.chip.tip_outside_um, needed.top / PER_UM + border
+    width, height = kit.chip.die_um(needed.right / PER_UM + border - west, north + border - needed.bottom / PER_UM)
+    return box(west, north - height, west + width, north)
 
 
 def row_labels(spec: ChipSpec) -> kdb.Region:

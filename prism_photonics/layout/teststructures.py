@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import gdsfactory as gf
 from kfactory import kdb
 
+from prism_photonics.layout.devices import DEVICES
 from prism_photonics.layout.frame import overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad
-from prism_photonics.lightpath.coupler.cell import edge_coupler
 from prism_photonics.lightpath.drawing import bend, box, nm, s_bend, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -75,7 +75,8 @@ class _Block:
     def __init__(self, spec: ChipSpec, chip: gf.Component, west_um: float, east_um: float):
         self._spec, self._kcl, self._west, self._east = spec, chip.kcl, west_um, east_um
         self._width = spec.width_um
-        self._coupler = edge_coupler(spec.coupler_design, kcl=chip.kcl)
+        _, draw_coupler = DEVICES["edge_coupler"]
+        self._coupler = draw_coupler(spec.coupler_design, kcl=chip.kcl)
         self._inside = west_um + spec.coupler_design.length_um  # where guides begin
         self._outside = east_um - spec.coupler_design.length_um  # where they end
         self.cell = gf.Component("tests", kcl=chip.kcl)
@@ -139,11 +140,13 @@ class _Block:
 
     def _facet_west(self, name: str, y_um: float) -> None:
         self._put(self._coupler, name, self._west, y_um)
-        overrun(self.cell, self._spec.coupler_design, self._west, y_um)
+        if self._spec.kit is None:
+            overrun(self.cell, self._spec.coupler_design, self._west, y_um)
 
     def _facet_east(self, name: str, y_um: float) -> None:
         self._put(self._coupler, name, self._east, y_um, turn=kdb.Trans.M90)
-        overrun(self.cell, self._spec.coupler_design, self._east, y_um, east=True)
+        if self._spec.kit is None:
+            overrun(self.cell, self._spec.coupler_design, self._east, y_um, east=True)
 
     def _guide(self, x_um: float, length_um: float, y_um: float) -> float:
         """A guide of the block's own: a cell for every length would say nothing more. Returns its end."""

@@ -19,6 +19,7 @@ class View(NamedTuple):
 VIEWS = (
     View("exclusion", "dicing street and border", "#d9d9d9", 0.45),
     View("slab", "slab (thin LiNbO3)", "#d7ecd0", 1.0),
+    View("slab_opening", "slab removed (kit's couplers)", "#f4e1c1", 0.6, outlined=True),
     View("ridge", "rib (full LiNbO3)", "#14753b", 1.0),
     View("heater", "heater", "#c0392b", 0.8),
     View("metal1", "metal 1: electrodes", "#e8a33d", 0.95),

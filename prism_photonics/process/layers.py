@@ -36,6 +36,7 @@ class Layers(_Table):
         metal2: Second metal, above the oxide: straps and routing; it may cross ribs.
         opening: Openings in the passivation over pads.
         bump: Solder bumps of a flip-chip die.
+        slab_opening: Where a kit's coupler has the slab etched away but under its own taper.
     """
 
     ridge: Layer
@@ -50,6 +51,7 @@ class Layers(_Table):
     metal2: Layer
     opening: Layer
     bump: Layer
+    slab_opening: Layer = (3, 1)  # decks that are older than this layer have the public kit's number
 
     def items(self) -> tuple[tuple[str, Layer], ...]:
         """Name and numbers of every layer, in the order above."""
@@ -65,11 +67,15 @@ class Level(_Table):
 
 
 class Rule(_Table):
-    """One drawing rule; which fields it needs depends on its kind (the TOML file explains the kinds)."""
+    """One drawing rule; which fields it needs depends on its kind (the TOML file explains the kinds).
+
+    What lies within the layer ``outside``, or within the rule's reach of it, is not judged: a foundry's own cells.
+    """
 
     kind: Literal["width", "space", "separation", "enclosure", "inside", "apart", "corner", "area"]
     layer: str
     other: str = ""
+    outside: str = ""
     value_um: float = Field(default=0.0, ge=0)
     value_deg: float = Field(default=0.0, ge=0, le=90)
     value_um2: float = Field(default=0.0, ge=0)
@@ -111,7 +117,9 @@ class Deck(_Table):
         known = Layers.model_fields
         spoken_of = [(f"stack.{name}", name) for name in self.stack]
         spoken_of += [
-            (f"rules.{name}", layer) for name, r in self.rules.items() for layer in (r.layer, r.other or r.layer)
+            (f"rules.{name}", layer)
+            for name, r in self.rules.items()
+            for layer in (r.layer, r.other or r.layer, r.outside or r.layer)
         ]
         for where, layer in spoken_of:
             if layer not in known:

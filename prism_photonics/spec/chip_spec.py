@@ -34,7 +34,8 @@ from prism_photonics.lightpath.source.design import (
 )
 from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.plotting import drawn
-from prism_photonics.process.profile import Profile, is_path, load_profile
+from prism_photonics.process.kits import Kit, load_kit
+from prism_photonics.process.profile import Profile, film_name, is_path, load_profile
 from prism_photonics.spec.tables import (
     ChipTable,
     CombTable,
@@ -66,6 +67,8 @@ class ChipSpec(Table):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     process: str
+    # Left out of a dump where there is none: specs that are older than the key keep their hash.
+    pdk: str | None = Field(None, exclude_if=lambda pdk: pdk is None, description="kit whose own cells are placed")
     chip: ChipTable
     comb: CombTable
     modulator: ModulatorTable
@@ -91,6 +94,15 @@ class ChipSpec(Table):
                 loss = load_profile(data["process"]).optics.loss_dB_cm.value
                 return {**data, "waveguide": {**guide, "loss_dB_cm": loss}}
         return data
+
+    @model_validator(mode="after")
+    def _kit_of_the_film(self) -> "ChipSpec":
+        if self.pdk is not None and load_kit(self.pdk).film != film_name(self.process):
+            raise ValueError(
+                f"pdk = '{self.pdk}': its cells are drawn for the film {load_kit(self.pdk).film}, process is "
+                f"{film_name(self.process)}; give that film, or leave pdk out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _devices_fit(self) -> "ChipSpec":
@@ -197,6 +209,11 @@ class ChipSpec(Table):
         return load_profile(self.process)
 
     @property
+    def kit(self) -> Kit | None:
+        """The foundry kit whose cells are placed, if any."""
+        return None if self.pdk is None else load_kit(self.pdk)
+
+    @property
     def voltage_step_V(self) -> float:
         """One code of the ring drivers' DAC, in V; the grid runs from −max to +max."""
         return 2.0 * self.drive.max_voltage_V / (2**self.drive.dac_bits - 1)
@@ -231,12 +248,14 @@ class ChipSpec(Table):
     @property
     def coupler_design(self) -> EdgeCouplerDesign:
         """The edge coupler."""
-        return EdgeCouplerDesign(self.coupler.loss_dB, width_um=self.width_um)
+        sizes = {"width_um": self.width_um} if self.kit is None else self.kit.edge_coupler.design
+        return EdgeCouplerDesign(self.coupler.loss_dB, **sizes)
 
     @property
     def splitter_design(self) -> SplitterDesign:
         """The 1×2 splitter."""
-        return SplitterDesign(self.splitter.excess_loss_dB, width_um=self.width_um)
+        sizes = {"width_um": self.width_um} if self.kit is None else self.kit.splitter.design
+        return SplitterDesign(self.splitter.excess_loss_dB, **sizes)
 
     @property
     def detector_design(self) -> DetectorDesign:

@@ -124,12 +124,17 @@ def middle_um(spec: ChipSpec) -> float:
 
 
 def facet_um(spec: ChipSpec) -> float:
-    """Position of the western die edge, where the edge couplers end."""
+    """Where the edge couplers end in the west: the die's edge, or beyond it where a kit's tips reach out."""
     root = -tree_length_um(spec) - spec.coupler_design.length_um
     if spec.chip.buses == 1:
         return root
     lead, rise = feed_designs(spec, bus=0)
     return root - lead.length_um - rise.dx_um
+
+
+def tip_outside_um(spec: ChipSpec) -> float:
+    """How far the couplers' tips lie outside the die's edge: not at all, but for a kit's."""
+    return 0.0 if spec.kit is None else spec.kit.chip.tip_outside_um
 
 
 def coupler_heights_um(spec: ChipSpec) -> list[float]:

@@ -5,6 +5,7 @@ import inspect
 import jax
 import numpy as np
 import pytest
+import skrf
 
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.saxrow import strict_circuit
@@ -156,7 +157,6 @@ def test_touchstone_holds_all_digits_and_turns_the_phases(splitter, tmp_path):
     assert back.ports == splitter.ports
     np.testing.assert_allclose(back.wl_um, WL, rtol=1e-14)
     np.testing.assert_allclose(back.s, splitter.s, atol=1e-14)
-    skrf = pytest.importorskip("skrf")
     theirs = skrf.Network(str(path))
     assert theirs.s.shape == (len(WL), 3, 3)
     assert theirs.group_delay[:, 1, 0].mean() > 0.0  # electrical engineers' sign: positive with exp(+jωt)
