@@ -34,6 +34,7 @@ EXTRA_OF = {
     "torch": "ml",
     "transformers": "ml",
     "skfem": "modes",
+    "faiss": "ann",
     "dask": "explore",
     "distributed": "explore",
     "optuna": "explore",
