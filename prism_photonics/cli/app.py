@@ -12,6 +12,7 @@ from prism_photonics.cli import (
     explore,
     export,
     laboratory,
+    models,
     plan,
     ranking,
     run,
@@ -76,3 +77,10 @@ _needle = typer.Typer(
 )
 _needle.command("train")(guard(ranking.needle_train))
 app.add_typer(_needle)
+
+_lm = typer.Typer(
+    name="lm", help="The real language model that 'prism rank --model smollm2' asks.", no_args_is_help=True
+)
+_lm.callback()(lambda: None)
+_lm.command()(guard(models.fetch))
+app.add_typer(_lm)

@@ -29,7 +29,7 @@ def rank(
         str,
         typer.Option(
             "--model",
-            metavar="needle|needle:plain|DIR",
+            metavar="needle|needle:plain|smollm2|DIR",
             help="Ask needles of a language model instead: the table of selectors.",
         ),
     ] = "",

