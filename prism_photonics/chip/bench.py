@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
@@ -26,7 +27,7 @@ from prism_photonics.chip.benchfile import BenchFile
 from prism_photonics.chip.drivers import Links
 from prism_photonics.chip.heaters import heater_limit_mW, require_both
 from prism_photonics.chip.instruments import Entry
-from prism_photonics.chip.laser import Sweep, lit_line
+from prism_photonics.chip.laser import Sweep, checked_wavelengths, lit_line
 from prism_photonics.chip.lasing import TunedLaser
 from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.lock import InstrumentLocks
@@ -234,7 +235,39 @@ class BenchChip(AbstractChip):
         self._count(MeasurementPlan(triggers=1, samples=averages) * taken)
         return current_A
 
-    def _sweep(self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int) -> Sweep:
+    def require_ports(
+        self, wavelength_nm: Float[ndarray, " points"], *, where: str = "chip.sweep_ports"
+    ) -> Float[ndarray, " points"]:
+        """The same wavelengths, of a bench that can sweep over them and read the photodiodes apart.
+
+        Raises:
+            InputError: It cannot, or the wavelengths are none.
+        """
+        if self.laser is None:
+            raise self._no_laser()
+        self._meters.require_apart()
+        return checked_wavelengths(wavelength_nm, self.laser, where=where)
+
+    def sweep_ports(self, wavelength_nm: Float[ndarray, " points"], *, averages: int = 1, bus: int = 0) -> Sweep:
+        """Sweep the laser, and read both photodiodes of every row apart: all through ports, then all drop ports.
+
+        Arguments and errors are those of `sweep`. What the photodiodes read in the dark is taken off.
+
+        Raises:
+            InputError: A pair that is subtracted before its meter, too.
+        """
+        wavelength_nm = self.require_ports(wavelength_nm)
+        assert self._tunable is not None
+        with self._saying_what_was_done():
+            self._tunable.darken()
+            dark_A, taken = self._meters.read(averages, apart=True)
+        self._count(MeasurementPlan(triggers=1, samples=averages) * taken)
+        found = self._sweep(wavelength_nm, averages, bus, apart=True)
+        return replace(found, current_A=found.current_A - dark_A)
+
+    def _sweep(
+        self, wavelength_nm: Float[ndarray, " points"], averages: int, bus: int, *, apart: bool = False
+    ) -> Sweep:
         if self._tunable is None:
             raise self._no_laser()
         with self._saying_what_was_done():
@@ -247,6 +280,7 @@ class BenchChip(AbstractChip):
                 bus=bus,
                 clock_s=self._clock_s,
                 count=self._count,
+                apart=apart,
             )
 
     def _park_best_effort(self) -> list[str]:

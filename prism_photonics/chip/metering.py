@@ -14,9 +14,11 @@ from prism_photonics.chip.link import BenchError
 from prism_photonics.chip.meterfile import CurrentMeter
 from prism_photonics.chip.sweeping import SweepRun
 from prism_photonics.chip.wired import Wired
+from prism_photonics.units import InputError
 
 # Design choice: how often a meter that logs is asked whether it has all points.
 POLL_S = 0.02
+SIDES = ("through", "drop")
 
 
 @final
@@ -49,13 +51,31 @@ class Meters:
         for meter in self._meters:
             meter.on_range = False
 
-    def read(self, averages: int) -> tuple[Float[ndarray, " rows"], int]:
+    def require_apart(self) -> None:
+        """Check that both photodiodes of every row have a channel of their own.
+
+        Raises:
+            InputError: A pair is subtracted before its meter, or has one channel only.
+        """
+        channels = [place for meter in self._meters for place in meter.ports()]
+        for row in range(self._rows):
+            if missing := [side for side in SIDES if (row, side) not in channels]:
+                raise InputError(
+                    f"current_meter: row {row} has no channel of its {' and its '.join(missing)} port, want both apart "
+                    "to measure a spectrum; give its rows balanced = [through, drop], or measure the ports by hand"
+                )
+
+    def read(self, averages: int, *, apart: bool = False) -> tuple[Float[ndarray, " rows"], int]:
         """Every row's current in A, and how many readings it took to find the ranges.
+
+        Args:
+            averages: Converter samples.
+            apart: Not the rows' balanced currents: all through ports, then all drop ports.
 
         Raises:
             BenchError: A reading that is none, or beyond a meter's largest range.
         """
-        current_A, taken = self._on_ranges(lambda: self._read_once(averages))
+        current_A, taken = self._on_ranges(lambda: self._read_once(averages), apart=apart)
         return current_A[0], taken
 
     def arm_log(self, run: SweepRun) -> None:
@@ -88,12 +108,15 @@ class Meters:
         with contextlib.suppress(BenchError):
             self.end_log()
 
-    def sweep(self, run: SweepRun, take: Callable[[], object]) -> tuple[Float[ndarray, "points rows"], int]:
+    def sweep(
+        self, run: SweepRun, take: Callable[[], object], *, apart: bool = False
+    ) -> tuple[Float[ndarray, "points rows"], int]:
         """Every row's current in A at each point of a sweep, and how many sweeps it took to find the ranges.
 
         Args:
             run: The sweep.
             take: Does it.
+            apart: As of `read`.
         """
 
         def once() -> list[ndarray]:
@@ -107,7 +130,7 @@ class Meters:
             self.end_log()
             return found
 
-        return self._on_ranges(once)
+        return self._on_ranges(once, apart=apart)
 
     def _read_once(self, averages: int) -> list[ndarray]:
         for meter in self._meters:
@@ -122,7 +145,9 @@ class Meters:
             meter.driver.require_triggered()
         return [meter.driver.read(meter.channels)[:, None] for meter in self._meters]
 
-    def _on_ranges(self, take: Callable[[], list[ndarray]]) -> tuple[Float[ndarray, "points rows"], int]:
+    def _on_ranges(
+        self, take: Callable[[], list[ndarray]], *, apart: bool
+    ) -> tuple[Float[ndarray, "points rows"], int]:
         """What is taken, as often as a range was too small."""
         taken = 0
         while True:
@@ -131,10 +156,13 @@ class Meters:
             widened = [meter.widen(part) for meter, part in zip(self._meters, found, strict=True)]
             if any(widened):
                 continue
-            current_A = np.zeros((found[0].shape[1], self._rows))
+            current_A = np.zeros((found[0].shape[1], self._rows * (2 if apart else 1)))
             for meter, part in zip(self._meters, found, strict=True):
                 meter.refuse_faults(part)
-                np.add.at(current_A.T, meter.rows, meter.weights[:, None] * part)
+                # What counts less in a difference is the drop port.
+                index = meter.rows + self._rows * (meter.weights < 0.0) if apart else meter.rows
+                weights = np.abs(meter.weights) if apart else meter.weights
+                np.add.at(current_A.T, index, weights[:, None] * part)
             return current_A, taken
 
 
@@ -152,6 +180,10 @@ class _Meter:
         self._ports = [f"the {place[1]} port of row {place[0]}" if len(place) == 2 else "" for place in places]
         self._largest_A = self.entry.largest_A or largest_A
         self._number, self.on_range = 0, False
+
+    def ports(self) -> list[tuple[int | str, ...]]:
+        """What each channel reads: (row,), the difference of a pair, or (row, side)."""
+        return list(channel_map(self.entry))
 
     @property
     def name(self) -> str:

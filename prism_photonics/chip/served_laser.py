@@ -18,6 +18,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.laser import LaserRange
 from prism_photonics.chip.served_text import NUMBER, channels_of
 from prism_photonics.chip.session import Refusal
+from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.units import PM_PER_UM
 
 # Design choices, as data sheets of swept lasers and multiport power meters have them: a trigger reaches the meter's
@@ -54,11 +55,12 @@ class LaserBox:
             sample_s: Time of one converter sample in s.
             time_scale: Seconds on the wall per second of tuning and sweeping.
         """
+        # No other chip tells its photodiodes apart.
+        assert isinstance(chip, VirtualChip)
         self.sweeps = 0
         self._chip, self._laser, self._sample_s, self._time_scale = chip, laser, sample_s, time_scale
         self._lines_nm = 1e-3 * PM_PER_UM * np.asarray(chip.spec.comb_design.wl_um)
-        self._rail_A = chip.spec.detector_design.adc_full_scale_A
-        self.scales_A = [self._rail_A * 10.0**-k for k in reversed(range(RANGES))]
+        self.scales_A = [chip.spec.detector_design.adc_full_scale_A * 10.0**-k for k in reversed(range(RANGES))]
         self.reset()
 
     def reset(self) -> None:
@@ -90,11 +92,8 @@ class LaserBox:
         return self._ranged(self._ports(current_A[None]))[0], AUTORANGE_S * self._auto
 
     def _ports(self, current_A: Float[ndarray, "points rows"]) -> Float[ndarray, "points ports"]:
-        """What a row's two photodiodes give.
-
-        How much light there is in all does not show in their difference: as much as the converter takes. Design choice.
-        """
-        total_A = np.maximum(np.abs(current_A), self._rail_A if self.lit else 0.0)
+        """What a row's two photodiodes give: of their sum, as the die has it, and of the difference that was read."""
+        total_A = np.maximum(np.abs(current_A), self._chip.total_A if self.lit else 0.0)
         through_A, drop_A = 0.5 * (total_A + current_A), 0.5 * (total_A - current_A) / DROP_GAIN
         return np.stack([through_A, drop_A], axis=-1).reshape(len(current_A), -1)
 

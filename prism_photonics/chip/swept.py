@@ -27,6 +27,7 @@ def take_sweep(
     bus: int,
     clock_s: Callable[[], float],
     count: Count,
+    apart: bool = False,
 ) -> Sweep:
     """The balanced currents of all rows at wavelengths in nm.
 
@@ -39,6 +40,7 @@ def take_sweep(
         bus: The bus that is lit.
         clock_s: The bench's clock.
         count: Is told of each stretch.
+        apart: Read not the balanced currents, but all rows' through ports and then all their drop ports.
 
     Raises:
         BenchError: A sweep that stopped half way, missing points, a wavelength further off than the laser's stated
@@ -47,9 +49,9 @@ def take_sweep(
     parts = []
     for run in runs(wavelength_nm, entry, averages=averages, sample_s=meters.sample_s, logs=meters.log):
         if run.speed_nm_s:
-            parts.append(_swept(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, count=count))
+            parts.append(_swept(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, count=count, apart=apart))
         else:
-            parts += _stepped(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, count=count)
+            parts += _stepped(run, laser=laser, meters=meters, bus=bus, clock_s=clock_s, count=count, apart=apart)
     return Sweep(
         wavelength_nm=np.concatenate([part.wavelength_nm for part in parts]),
         current_A=np.concatenate([part.current_A for part in parts]),
@@ -58,7 +60,14 @@ def take_sweep(
 
 
 def _swept(
-    run: SweepRun, *, laser: TunedLaser, meters: Meters, bus: int, clock_s: Callable[[], float], count: Count
+    run: SweepRun,
+    *,
+    laser: TunedLaser,
+    meters: Meters,
+    bus: int,
+    clock_s: Callable[[], float],
+    count: Count,
+    apart: bool,
 ) -> Sweep:
     laser.light_up(bus=bus)
     logged: list[ndarray] = []
@@ -69,7 +78,7 @@ def _swept(
         ended[:] = [clock_s()]
         logged[:] = [laser.logged_nm(run)]
 
-    current_A, taken = meters.sweep(run, take)
+    current_A, taken = meters.sweep(run, take, apart=apart)
     swept_nm, samples = float(run.wavelength_nm[-1] - run.wavelength_nm[0]), run.points * run.averages
     count(MeasurementPlan(sweeps=1, points=run.points, swept_nm=swept_nm, swept_samples=samples) * taken)
     # The last point is the last thing that happened; the others were before it, as fast as the laser went.
@@ -78,10 +87,17 @@ def _swept(
 
 
 def _stepped(
-    run: SweepRun, *, laser: TunedLaser, meters: Meters, bus: int, clock_s: Callable[[], float], count: Count
+    run: SweepRun,
+    *,
+    laser: TunedLaser,
+    meters: Meters,
+    bus: int,
+    clock_s: Callable[[], float],
+    count: Count,
+    apart: bool,
 ) -> Iterator[Sweep]:
     for wavelength_nm in run.wavelength_nm:
         read_nm = laser.step(float(wavelength_nm), bus=bus)
-        current_A, taken = meters.read(run.averages)
+        current_A, taken = meters.read(run.averages, apart=apart)
         count(MeasurementPlan(points=1, swept_samples=run.averages) * taken)
         yield Sweep(np.array([read_nm]), current_A[None], np.array([clock_s()]))

@@ -75,7 +75,11 @@ class TunableLaser:
 
 @final
 class LaserLight:
-    """One laser's light on a die: its errors, drawn once, and the currents that it makes."""
+    """One laser's light on a die: its errors, drawn once, and the currents that it makes.
+
+    Attributes:
+        total_A: What both photodiodes of each row gave together at the points that were read last, in A.
+    """
 
     def __init__(self, spec: ChipSpec, die: Die, laser: TunableLaser, noise: np.random.Generator) -> None:
         self._spec, self._die, self._laser, self._noise = spec, die, laser, noise
@@ -88,6 +92,7 @@ class LaserLight:
         self._full_A = die.full_A * line_W / die.line_W
         self._lines_nm = np.tile(np.asarray(spec.comb_design.wl_um) * NM_PER_UM, spec.chip.buses)
         self._held: tuple[int, float] | None = None
+        self.total_A = np.zeros((0, spec.chip.rows))
 
     def tuned_to(self, line: int) -> tuple[float, bool]:
         """Where the laser truly is, in nm, that is asked to go to a line; and whether it had to move."""
@@ -118,11 +123,13 @@ class LaserLight:
     ) -> Float[ndarray, "points rows"]:
         """The balanced currents at true wavelengths in nm, averaged over so many samples; arguments as of a `Die`."""
         through_A, drop_A = self._photocurrents(true_nm, acting_V, shift_pm, bus=bus)
+        self.total_A = through_A + drop_A
         return self._received(through_A, drop_A, averages=averages)
 
     def dark(self, *, averages: int) -> Float[ndarray, " rows"]:
         """The currents with the laser off."""
         nothing = np.zeros((1, self._spec.chip.rows))
+        self.total_A = nothing
         return self._received(nothing, nothing, averages=averages)[0]
 
     def _photocurrents(

@@ -181,16 +181,26 @@ class VirtualChip(AbstractChip):
                 logged_nm, began_s = lit.logged_nm(asked_nm), time_s
                 true_nm = lit.true_nm(logged_nm)
                 at_s = laser.range_for(spec).sweep_s(asked_nm, dwell_s=averages * dwell_s)
-                current_A = np.empty((asked_nm.size, spec.chip.rows))
+                current_A, total_A = np.empty((2, asked_nm.size, spec.chip.rows))
                 parts = np.flatnonzero(np.diff(np.floor(at_s / SWEEP_REFRESH_S))) + 1
                 for part in np.split(np.arange(asked_nm.size), parts):
                     wait(began_s + float(at_s[part[-1]]) - time_s)
                     current_A[part] = seen(true_nm[part], averages, bus)
+                    total_A[part] = lit.total_A
+                lit.total_A = total_A
                 return Sweep(logged_nm, current_A, began_s + at_s)
 
-            self._sweep_hidden = sweep
+            self._sweep_hidden, self._total_hidden = sweep, lambda: lit.total_A
         self._drive_hidden, self._read_hidden, self._heat_hidden = drive, read, heat
         self._wait_hidden, self._clock_hidden = wait, lambda: time_s
+
+    @property
+    def total_A(self) -> Float[ndarray, "points rows"]:
+        """What both photodiodes of each row gave together at each point read last under a laser, in A, without noise.
+
+        A bench with a meter channel for each shows as much.
+        """
+        return self._total_hidden()
 
     @property
     def paused(self) -> bool:

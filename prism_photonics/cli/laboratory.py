@@ -161,7 +161,7 @@ def extract(
 def measure(
     spec: Spec,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder for the spectra.")],
-    bench: Annotated[str, typer.Option("--bench", help="virtual:SEED, or untrimmed:SEED.")] = "virtual:0",
+    bench: Annotated[str, typer.Option("--bench", help="virtual:SEED, untrimmed:SEED, or a bench.toml.")] = "virtual:0",
     structures: Annotated[
         str, typer.Option("--structures", metavar="all|gap_sweep,cutback,row_3", help="Kinds or names, or all.")
     ] = "all",
@@ -206,7 +206,8 @@ def measure(
     """Sweep a laser over a die's test structures and rows.
 
     Reads SPEC; writes FOLDER/NAME.npz for each structure, named as in FOLDER/manifest.csv, for 'prism extract'. Each
-    file is there when its sweep is complete; the same command goes on where it was ended.
+    file is there when its sweep is complete; the same command goes on where it was ended. On a bench.toml with a
+    tunable laser the rows are measured, each photodiode apart.
     """
     from prism_photonics.chip.sweptlaser import SweptLaser
     from prism_photonics.workflow.measure import Request, run

@@ -1,11 +1,9 @@
 """``prism measure`` as a function: a tunable laser swept over the test structures and rows of a die, file by file."""
 
 import hashlib
-import io
 import json
 import math
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,8 +15,7 @@ from numpy import ndarray
 
 from prism_photonics.chip.structures import FacetLine, RowLine, virtual_structures
 from prism_photonics.chip.sweptlaser import StructureSweep, SweptLaser
-from prism_photonics.files import make_folder, remove, write_bytes, write_text
-from prism_photonics.files.arrays import open_file, read_npz
+from prism_photonics.files import remove, write_bytes
 from prism_photonics.laboratory.manifest import NAME, Structure, chosen_structures, parse_manifest
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
 from prism_photonics.process.profile import Profile, load_profile
@@ -28,21 +25,23 @@ from prism_photonics.spec.structures import gap_sweep
 from prism_photonics.threefry import key_words
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import chosen, sole_folder
+from prism_photonics.workflow.sweep_folder import (
+    PARTS,
+    blocks,
+    claim,
+    manifest_and_tile,
+    npz_bytes,
+    part_on_file,
+)
 
 if TYPE_CHECKING:
     from prism_photonics.circuit.params import RingParams
 
-SWEEP = "sweep.toml"
-"""What a folder of sweeps was measured with, so that it is gone on with only so."""
-PARTS = "parts"
-BLOCK = 20_000
-"""Wavelengths after which what was measured is on disk; design choice: some seconds of a fast sweep."""
 RANGES, STEPS_ACROSS = 4.2, 12.0
 """Free spectral ranges that are swept, four resonances of every ring, and steps across the narrowest line."""
 FINEST_PM, COARSEST_PM = 0.1, 20.0
 LONGEST_NM, SHORTEST_NM = 1700.0, 1400.0
 MOST_POINTS = 5_000_000
-CURE = "measure into another folder, or with the same options"
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,13 @@ class Request:
 
     Attributes:
         spec: The chip.
-        bench: ``virtual:SEED`` or ``untrimmed:SEED``.
+        bench: ``virtual:SEED``, ``untrimmed:SEED``, or a bench file with a tunable laser, which measures the rows.
         structures: ``all``, or names and kinds of the manifest, between commas.
         from_nm: Where the sweep begins; by default four free spectral ranges about the channels are swept.
         to_nm: Where it ends.
         step_pm: Between wavelengths; by default a twelfth of the narrowest designed line.
         film: Profile of the film as it came out of the virtual foundry, by name or path; the spec's own by default.
-        laser: The simulated instruments.
+        laser: The simulated instruments; of a bench file its power alone counts.
     """
 
     spec: Path
@@ -126,20 +125,24 @@ def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
     """
     bench_file, seed = chosen(request.bench, None)
     kind = request.bench.partition(":")[0]
-    if bench_file is not None or kind not in ("virtual", "untrimmed") or "," in request.bench:
+    if bench_file is not None:
+        from prism_photonics.workflow.measure_bench import run_on_bench
+
+        return run_on_bench(request, bench_file, out, say=say)
+    if kind not in ("virtual", "untrimmed") or "," in request.bench:
         raise InputError(
-            f"--bench {request.bench}: test structures have no instruments of their own in a bench file, and no full "
-            "truth, want virtual:SEED; put your laser's sweeps into a folder, each named as in manifest.csv, for prism "
+            f"--bench {request.bench}: test structures have no full truth and no recording, want virtual:SEED or a "
+            "bench.toml with a laser; put your laser's sweeps into a folder, each named as in manifest.csv, for prism "
             "extract"
         )
     spec = load_spec(request.spec)
     film = None if request.film is None else load_profile(_film_path(request.film))
     wl_nm = wavelengths_nm(spec, request)
-    manifest, tile = _manifest(spec)
+    manifest, tile = manifest_and_tile(spec)
     structures = parse_manifest(manifest, where=NAME)
     wanted = chosen_structures(structures, request.structures)
     with sole_folder(out):
-        _claim(out, _conditions(spec, request, wl_nm, film), manifest)
+        claim(out, _conditions(spec, request, wl_nm, film), manifest)
         lines = on_die(tile, structures, seed=seed, film=film, trimmed=kind == "virtual")
         _, measured = structures_keys(seed)
         words = [int(word) for word in key_words(measured)]
@@ -157,13 +160,13 @@ def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
                 lines[one.name].powers, middle_nm=float(wl_nm.mean()), rng=np.random.default_rng([*of_file, 0])
             )
             arrays = _swept(sweep, wl_nm, out / PARTS, file=one.file, of_file=of_file)
-            write_bytes(path, _npz({**arrays, "laser_power_dBm": np.array(request.laser.power_dBm)}))
+            write_bytes(path, npz_bytes({**arrays, "laser_power_dBm": np.array(request.laser.power_dBm)}))
             for part in (out / PARTS).glob(f"{one.file}.*.npz"):
                 remove(part)
             say(f"[{n}/{len(wanted)}] {one.name}: {len(wl_nm)} wavelengths, {len(arrays) - 1} ports, {path.name}")
         with suppress(OSError):
             (out / PARTS).rmdir()
-    return Result(tuple(files), tuple(kept), out, (float(wl_nm[0]), float(wl_nm[-1])), float(_step_pm(wl_nm)))
+    return Result(tuple(files), tuple(kept), out, (float(wl_nm[0]), float(wl_nm[-1])), step_of(wl_nm))
 
 
 def wavelengths_nm(spec: ChipSpec, request: Request) -> Float[ndarray, " wl"]:
@@ -213,20 +216,9 @@ def _film_path(film: str) -> str:
     return Path(film).as_posix() if film.endswith(".toml") else film
 
 
-def _step_pm(wl_nm: Float[ndarray, " wl"]) -> float:
+def step_of(wl_nm: Float[ndarray, " wl"]) -> float:
+    """The step between wavelengths in nm, in pm."""
     return round(1e3 * float(wl_nm[1] - wl_nm[0]), 4)
-
-
-def _manifest(spec: ChipSpec) -> tuple[str, ChipSpec]:
-    """The manifest that the chip's drawing has, and the tile that it shows."""
-    from prism_photonics.layout.chip import draw
-    from prism_photonics.layout.manifest import manifest_csv
-    from prism_photonics.layout.tiles import cut
-    from prism_photonics.layout.write import write_gds
-
-    tile = cut(spec).tile
-    with tempfile.TemporaryDirectory() as folder:
-        return manifest_csv(write_gds(draw(tile), Path(folder) / "chip.gds")), tile
 
 
 def _conditions(
@@ -241,29 +233,11 @@ def _conditions(
         "bench": request.bench,
         "from_nm": float(wl_nm[0]),
         "to_nm": round(float(wl_nm[-1]), 6),
-        "step_pm": _step_pm(wl_nm),
+        "step_pm": step_of(wl_nm),
         "laser_power_dBm": request.laser.power_dBm,
         "laser": laser,
         "wafer": hidden,
     }
-
-
-def _claim(out: Path, conditions: dict[str, str | float], manifest: str) -> None:
-    """Make a folder ready for sweeps, or make sure that it is the one that is gone on with."""
-    from prism_photonics.files.toml import read_toml
-
-    make_folder(out / PARTS)
-    path = out / SWEEP
-    if path.is_file():
-        was = read_toml(path, what="sweep's conditions", name=SWEEP)
-        for key, value in conditions.items():
-            if was.get(key) != value:
-                raise InputError(f"{path}: {key} was {was.get(key)!r}, is now {value!r}, want one in a folder; {CURE}")
-    elif any(out.glob("*.npz")):
-        raise InputError(f"{out}: got npz files and no {SWEEP}, want a folder of this command's; {CURE}")
-    write_text(out / NAME, manifest)
-    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in conditions.items())
-    write_text(path, f"# Written by prism measure: what the spectra in this folder were measured with.\n{lines}")
 
 
 def structures_of(
@@ -277,7 +251,7 @@ def structures_of(
         film: The film as it came out of the foundry; the spec's own by default.
         trimmed: Whether the rows' rings have been brought to their channels.
     """
-    manifest, tile = _manifest(spec)
+    manifest, tile = manifest_and_tile(spec)
     return on_die(tile, parse_manifest(manifest, where=NAME), seed=seed, film=film, trimmed=trimmed)
 
 
@@ -303,36 +277,14 @@ def _swept(
     sweep: StructureSweep, wl_nm: Float[ndarray, " wl"], parts: Path, *, file: str, of_file: list[int]
 ) -> dict[str, Float[ndarray, " wl"]]:
     """The whole sweep, stretch by stretch; those that lie there from before are taken as they are."""
-    stretches = []
-    for n, stretch in enumerate(_blocks(wl_nm), start=1):
+    stretches, parts_of = [], list(blocks(wl_nm))
+    for n, stretch in enumerate(parts_of, start=1):
         path = parts / f"{file}.{n:04d}.npz"
-        part = _part(path, len(stretch))
+        part = part_on_file(path, len(stretch))
         if part is None:
             logged_nm, dBm = sweep.read(stretch, np.random.default_rng([*of_file, n]))
             part = {"wl_nm": logged_nm, **{f"channel_{k + 1}_dBm": row for k, row in enumerate(dBm)}}
-            if len(wl_nm) > BLOCK:
-                write_bytes(path, _npz(part))
+            if len(parts_of) > 1:
+                write_bytes(path, npz_bytes(part))
         stretches.append(part)
     return {name: np.concatenate([part[name] for part in stretches]) for name in stretches[0]}
-
-
-def _blocks(wl_nm: Float[ndarray, " wl"]) -> Iterator[Float[ndarray, " some"]]:
-    for start in range(0, len(wl_nm), BLOCK):
-        yield wl_nm[start : start + BLOCK]
-
-
-def _part(path: Path, length: int) -> dict[str, ndarray] | None:
-    """A stretch that was measured before; None where there is none."""
-    if not path.is_file():
-        return None
-    with open_file(str(path), path, want="a part of a sweep") as stream:
-        arrays = read_npz(str(path), stream, cure="delete it, and measure again")
-    if "wl_nm" not in arrays or any(one.shape != (length,) for one in arrays.values()):
-        raise InputError(f"{path}: got another stretch, want {length} wavelengths; delete it, and measure again")
-    return arrays
-
-
-def _npz(arrays: dict[str, ndarray]) -> bytes:
-    content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-    return content.getvalue()

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 from laboratory.dies import small_text
 
+from prism_photonics.chip.draft import draft_served
+from prism_photonics.chip.serve import serving
+from prism_photonics.chip.served import ServedChip
+from prism_photonics.chip.sweptlaser import SweptLaser
+from prism_photonics.chip.tunable import TunableLaser
+from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.laboratory.manifest import chosen_structures, read_manifest
 from prism_photonics.laboratory.read import read_sweep
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-from prism_photonics.workflow import measure
+from prism_photonics.workflow import measure, measure_bench, sweep_folder
 from prism_photonics.workflow.measure import Request, run, wavelengths_nm
 
 GUIDES = "loopback,reference,cutback"
@@ -68,7 +74,7 @@ def test_no_file_holds_what_a_laboratory_does_not_know(guides):
 
 def test_a_sweep_that_was_ended_goes_on_and_ends_as_one_that_was_not(guides, spec_path, tmp_path, monkeypatch):
     # The whole sweep in several stretches, of which the third one of the second structure is never reached.
-    monkeypatch.setattr(measure, "BLOCK", 2000)
+    monkeypatch.setattr(sweep_folder, "BLOCK", 2000)
     request = Request(spec_path, "virtual:4", structures=GUIDES, step_pm=5.0)
     whole = run(request, tmp_path / "whole", say=silent)
     written = measure.write_bytes
@@ -142,10 +148,111 @@ def test_spectra_of_others_are_not_written_over(spec_path, tmp_path):
     assert (tmp_path / "reference.npz").read_bytes() == b"somebody's"
 
 
-def test_a_bench_of_instruments_is_told_where_its_sweeps_go(spec_path, tmp_path):
-    from prism_photonics.chip.draft import draft_served
+# ---------------------------------------------------------------- a bench of instruments
 
-    bench = tmp_path / "bench.toml"
-    bench.write_text(draft_served(ChipSpec.from_toml(spec_path), 5025), encoding="utf-8")
-    with pytest.raises(InputError, match=r"want virtual:SEED; put your laser's sweeps into a folder"):
-        run(Request(spec_path, str(bench)), tmp_path / "out", say=silent)
+NEAR = {"structures": "all", "step_pm": 5.0}
+
+
+@pytest.fixture
+def bench_toml(spec_path, tmp_path):
+    """A served die with a laser, and its bench file: ``bench_toml(light=…)`` writes another."""
+    spec = ChipSpec.from_toml(spec_path)
+    die = VirtualChip(spec, seed=4, light="tunable_laser", laser=TunableLaser.ideal())
+    box = ServedChip(die, idn=f"prism_photonics,{spec.name},virtual:4", time_scale=0.0)
+    with serving(box) as resource:
+
+        def make(light="tunable_laser", **changes):
+            text = draft_served(spec, int(resource.split("::")[2]), light=light)
+            for before, after in changes.items():
+                assert before in text
+                text = text.replace(before, after)
+            path = tmp_path / f"{light}.toml"
+            path.write_text(text, encoding="utf-8")
+            return str(path)
+
+        yield make
+    assert (box.over_voltage_attempts, box.over_power_attempts) == (0, 0)
+
+
+def lines_of(spec_path, **given):
+    """The first line and a half nanometre about it."""
+    first_nm = 1e3 * float(ChipSpec.from_toml(spec_path).comb_design.wl_um[0])
+    return {"from_nm": round(first_nm - 1.0, 2), "to_nm": round(first_nm + 1.0, 2), **NEAR, **given}
+
+
+def test_the_rows_on_a_bench_are_those_of_the_virtual_die(bench_toml, spec_path, tmp_path):
+    """The same files, and light that meets the same rings; a second run keeps them."""
+    request = Request(spec_path, bench_toml(), **lines_of(spec_path))
+    found = run(request, tmp_path / "bench", say=silent)
+    assert [path.name for path in found.files] == ["row_0.npz", "row_1.npz"]
+    quiet = SweptLaser(jitter_pm=0.0, zero_pm=0.0, scale=0.0, ripple_dB=0.0, imbalance_dB=0.0, trend_dB_nm=0.0)
+    wanted = run(
+        Request(spec_path, "virtual:4", **lines_of(spec_path, structures="row_0,row_1"), laser=quiet),
+        tmp_path / "virtual", say=silent,
+    )  # fmt: skip
+    for one, other in zip(found.files, wanted.files, strict=True):
+        with np.load(one) as bench, np.load(other) as virtual:
+            assert sorted(bench.files) == sorted(virtual.files)
+            assert bench["wl_nm"] == pytest.approx(virtual["wl_nm"], abs=1e-3)
+            for port in ("channel_1_dBm", "channel_2_dBm"):
+                # A level apart, which no file of powers knows, the spectra are one; triggers come a little late.
+                bench_mW, virtual_mW = (10.0 ** (0.1 * arrays[port]) for arrays in (bench, virtual))
+                share = (bench_mW @ virtual_mW) / (virtual_mW @ virtual_mW)
+                assert bench_mW / share == pytest.approx(virtual_mW, abs=0.05 * virtual_mW.max())
+    assert (tmp_path / "bench" / "manifest.csv").read_bytes() == (tmp_path / "virtual" / "manifest.csv").read_bytes()
+    assert list(read_sweep(found.files[0]).traces) == ["channel_1", "channel_2"]
+    again = run(request, tmp_path / "bench", say=silent)
+    assert again.kept == found.files
+
+
+def test_a_bench_that_was_ended_goes_on_after_the_last_stretch(bench_toml, spec_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_folder, "BLOCK", 150)
+    request = Request(spec_path, bench_toml(), **lines_of(spec_path))
+    written = measure_bench.write_bytes
+
+    def dying(path, content):
+        if path.name == "bus_0.0003.npz":
+            raise KeyboardInterrupt
+        written(path, content)
+
+    monkeypatch.setattr(measure_bench, "write_bytes", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(request, tmp_path / "ended", say=silent)
+    assert sorted(p.name for p in (tmp_path / "ended" / "parts").iterdir()) == ["bus_0.0001.npz", "bus_0.0002.npz"]
+    monkeypatch.setattr(measure_bench, "write_bytes", written)
+    said = []
+    found = run(request, tmp_path / "ended", say=said.append)
+    assert [line for line in said if "stretch 1 of 3" in line or "stretch 2 of 3" in line] == []
+    with np.load(found.files[1]) as arrays:
+        assert arrays["wl_nm"].size == arrays["channel_2_dBm"].size == 401
+        assert (np.diff(arrays["wl_nm"]) > 0.0).all()
+    assert not (tmp_path / "ended" / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("light", "given", "said"),
+    [
+        ("comb", {}, "light.kind = 'comb', want 'tunable_laser'"),
+        ("tunable_laser", {"structures": "gap_sweep"}, "gap_sweep has no instruments in .*; want rows, such as row_0"),
+        ("tunable_laser", {"from_nm": 1450.0}, r"measure: 1450.0000 nm is outside the laser's range"),
+        ("tunable_laser", {"film": "tfln600"}, "holds a real die, want no film; leave --film out"),
+    ],
+)
+def test_what_a_bench_cannot_measure_is_one_line_and_nothing_is_written(
+    bench_toml, spec_path, tmp_path, light, given, said
+):
+    with pytest.raises(InputError, match=said) as caught:
+        run(Request(spec_path, bench_toml(light), **lines_of(spec_path, **given)), tmp_path / "out", say=silent)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bench_that_subtracts_before_its_meters_is_told(bench_toml, spec_path, tmp_path):
+    pairs = bench_toml(**{'balanced = ["ch1", "ch2"], gains = [1.0, 1.07]': "first_channel = 1"})
+    with pytest.raises(InputError, match="row 0 has no channel of its through and its drop port, want both apart"):
+        run(Request(spec_path, pairs, **lines_of(spec_path)), tmp_path / "out", say=silent)
+
+
+def test_a_die_with_the_full_truth_has_no_spectra_here(spec_path, tmp_path):
+    with pytest.raises(InputError, match=r"no full truth and no recording, want virtual:SEED or a bench\.toml"):
+        run(Request(spec_path, "virtual:0,full"), tmp_path / "out", say=silent)
