@@ -79,7 +79,7 @@ class BlockSparse:
         block = require_count("block", block, cure="choose the tokens of a block")
         window = require_count("window", window, cure="a query reads itself at least")
         sink = require_count("sink", sink, least=0, cure="choose how many first tokens are always read")
-        if selector.evidence:
+        if selector.evidence not in ("", "position"):
             raise InputError(
                 f"selector {selector.name}: needs the exact attention ({selector.evidence}), which decoding does not "
                 "have; use it in the table"
@@ -218,7 +218,10 @@ class BlockSparse:
             mask = valid[:, None].expand(-1, kv_heads, -1)
         else:
             met = absorbed_query(call.module, query) if layer.latent else query
-            scores = self.selector.score(met, layer.signatures[:, :, :complete], index)
+            evidence = None
+            if self.selector.evidence:
+                evidence = torch.full((len(valid), 1), float(valid.shape[1] - 1), device=valid.device)
+            scores = self.selector.score(met, layer.signatures[:, :, :complete], index, evidence)
             k = scores.shape[-1] if self.k is None else min(self.k, scores.shape[-1])
             chosen = self.selector.choose(scores, k, reach.candidates[:, None, None].expand_as(scores))
             self.chosen[index] = chosen

@@ -55,6 +55,11 @@ class Centre:
         self._of_tokens: Float[Tensor, "batch kv_heads width"] | None = None
         self._recent: Float[Tensor, "batch kv_heads recent width"] | None = None
 
+    @property
+    def awaits_tokens(self) -> bool:
+        """Whether ``scales`` would still look at single tokens."""
+        return self._of_tokens is None or bool(self._of_tokens.isnan().any())
+
     def take(
         self, features: Float[Tensor, "batch kv_heads blocks width"], shown: Bool[Tensor, "batch blocks"]
     ) -> Float[Tensor, "batch kv_heads width"]:
@@ -106,7 +111,7 @@ class Centre:
             self._of_tokens = torch.full_like(self.exponent, torch.nan)
         assert self._of_tokens is not None
         assert self._recent is not None
-        if tokens is not None and bool(self._of_tokens.isnan().any()):
+        if tokens is not None and self.awaits_tokens:
             found = _exponents(_deviation(tokens), 0.5, _LEAST_TOKENS)
             fresh = self._of_tokens.isnan() & ~found.isnan()
             self._of_tokens = torch.where(fresh, found.round(), self._of_tokens)
@@ -133,8 +138,12 @@ def token_features(
     keys: Float[Tensor, "batch kv_heads blocks tokens dims"],
     valid: Bool[Tensor, "batch blocks tokens"],
     layer: int,
-) -> Float[Tensor, "batch kv_heads all_tokens width"]:
-    """Features of single tokens as if each were a block, NaN for padding."""
+    *,
+    centre: Centre | None = None,
+) -> Float[Tensor, "batch kv_heads all_tokens width"] | None:
+    """Features of single tokens as if each were a block, NaN for padding; None where the centre needs them no more."""
+    if centre is not None and not centre.awaits_tokens:
+        return None
     tokens = keys.flatten(2, 3)[:, :, :, None]
     each = features.of_blocks(tokens, valid.flatten(1)[:, :, None], layer)
     return each.masked_fill(~valid.flatten(1)[:, None, :, None], torch.nan)

@@ -19,7 +19,7 @@ class Streaming(Selector):
 
     def sign(self, keys, valid, place):
         """The block's index."""
-        index = torch.arange(place.block, place.block + keys.shape[2], dtype=torch.float32, device=keys.device)
+        index = torch.tensor(place.indices(keys.shape[2]), dtype=torch.float32, device=keys.device)
         return index[:, None].expand(*keys.shape[:3], 1)
 
     def score(self, queries, signatures, layer, evidence=None):

@@ -42,15 +42,17 @@ class PagedSignatures:
             pages: Physical page numbers.
             keys: Their post-RoPE keys, in the layout of a key buffer.
         """
-        for page, block in zip(pages.tolist(), keys.movedim(2, 1), strict=True):
-            # One by one: a chip draws the programming error of a block from its place.
-            valid = torch.ones(1, 1, block.shape[1], dtype=torch.bool, device=block.device)
-            centre = self._centres.setdefault(layer, Centre())
-            fresh = self.selector.sign(block[None, :, None], valid, Place(layer, page, centre=centre))[0, :, 0]
-            if layer not in self._written:
-                self._written[layer] = fresh.new_zeros(self.pages, *fresh.shape)
-                self._known[layer] = torch.zeros(self.pages, dtype=torch.bool, device=fresh.device)
-            self._written[layer][page], self._known[layer][page] = fresh, True
+        if not len(pages):
+            return
+        # A chip draws the programming error of a page from its number.
+        centre = self._centres.setdefault(layer, Centre())
+        place = Place(layer, centre=centre, pages=tuple(pages.tolist()))
+        valid = torch.ones(1, *keys.shape[:2], dtype=torch.bool, device=keys.device)
+        fresh = self.selector.sign(keys.movedim(2, 0)[None], valid, place)[0].transpose(0, 1)
+        if layer not in self._written:
+            self._written[layer] = fresh.new_zeros(self.pages, *fresh.shape[1:])
+            self._known[layer] = torch.zeros(self.pages, dtype=torch.bool, device=fresh.device)
+        self._written[layer][pages], self._known[layer][pages] = fresh, True
 
     def scores(
         self, layer: int, pages: Int[Tensor, "requests listed"], queries: Float[Tensor, "requests heads dims"]

@@ -180,7 +180,8 @@ class Probe:
         chosen = torch.empty(1, kv_heads, questions, 0, dtype=torch.long)
         read = float(tokens + 1)
         if selector is not None:
-            evidence = {"mass": mass, "received": None, "": None}[selector.evidence]
+            place = torch.full((1, questions), float(tokens))
+            evidence = {"mass": mass, "position": place, "received": None, "": None}[selector.evidence]
             if selector.evidence == "received":
                 evidence = self.received(layer, reach.block).expand_as(mass)
             signatures = self.signatures(selector, block=reach.block)[layer]

@@ -26,12 +26,18 @@ class Place:
         block: Index of the first of the blocks.
         sequence: Number of the first sequence of the batch.
         centre: Running median of the layer's blocks, updated with these; None for their own median.
+        pages: Index of every block, where they do not follow one another; None where they do.
     """
 
     layer: int
     block: int = 0
     sequence: int = 0
     centre: Centre | None = None
+    pages: tuple[int, ...] | None = None
+
+    def indices(self, blocks: int) -> tuple[int, ...]:
+        """Index of each of so many blocks."""
+        return tuple(range(self.block, self.block + blocks)) if self.pages is None else self.pages
 
 
 class Reader(abc.ABC):
@@ -120,9 +126,10 @@ class ChipReader(Reader):
         shape = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1:]
         size = int(np.prod(shape))
         drawn = np.empty((batch, kv_heads, blocks, 2 * size + 1 if self.t_since_program_s else size))
+        indices = place.indices(blocks)
         for sequence, head, block in np.ndindex(batch, kv_heads, blocks):
             bank = (place.sequence + sequence) * kv_heads + head
-            where = [0, place.block + block, bank, place.layer]
+            where = [0, indices[block], bank, place.layer]
             stream = np.random.Generator(np.random.Philox(key=self.seed, counter=where))
             drawn[sequence, head, block, : 2 * size] = stream.standard_normal(min(2 * size, drawn.shape[-1]))
             if self.t_since_program_s:

@@ -26,8 +26,9 @@ class Selector(abc.ABC):
     Attributes:
         name: Its name in the table.
         trained: Whether ``fit`` must see keys and queries of the model first.
-        evidence: Further input besides signatures: "" for nothing, "mass" for the query's exact attention
-            (the oracle), "received" for the attention that each block received during prefill.
+        evidence: Further input besides signatures: "" for nothing, "position" for the token index of each query,
+            "mass" for the query's exact attention (the oracle), "received" for the attention that each block received
+            during prefill.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Selector(abc.ABC):
         queries: Float[Tensor, "batch heads steps dims"],
         signatures: Float[Tensor, "batch kv_heads blocks width"],
         layer: int,
-        evidence: Float[Tensor, "batch kv_heads steps blocks"] | None = None,
+        evidence: Float[Tensor, "batch kv_heads steps blocks"] | Float[Tensor, "batch steps"] | None = None,
     ) -> Float[Tensor, "batch kv_heads steps blocks"]:
         """Scores of all signed blocks, the higher the better.
 
@@ -156,7 +157,7 @@ class FeatureSelector(Selector):
         """See ``Selector.sign``."""
         keys = widened_keys(keys, valid, place.layer)
         plain = self.features.of_blocks(keys, valid, place.layer)
-        tokens = token_features(self.features, keys, valid, place.layer)
+        tokens = token_features(self.features, keys, valid, place.layer, centre=place.centre)
         return write_rows(self.reader, plain, valid.any(-1), place, tokens=tokens)
 
     def score(self, queries, signatures, layer, evidence=None):

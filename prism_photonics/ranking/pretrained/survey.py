@@ -1,0 +1,187 @@
+"""Text questions asked of a language model under many selectors, and the rows of their table.
+
+Each text is prefilled once; all selectors and block sizes are asked on it. The outcomes of each text are a file, so
+that a survey that was broken off goes on where it stood.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prism_photonics.files import make_folder, write_text
+from prism_photonics.ranking.pretrained.cached import Answer, CachedText, Selection
+from prism_photonics.ranking.pretrained.tasks import Asked, ask
+from prism_photonics.ranking.recall import wilson_interval
+from prism_photonics.units import InputError
+
+FULL = "full"
+RESAMPLES = 2000
+"""Bootstrap samples of texts."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One question under one selector.
+
+    Attributes:
+        selector: Its name; "full" for full attention.
+        block: Tokens per block; 0 for full attention.
+        right: Tokens of the answer that were right.
+        tokens: Tokens of the answer.
+        nll: Mean negative log-likelihood of them, nats.
+        read: Mean tokens read per layer, KV head and step.
+        recall: Mean recall of the k blocks with most exact attention, all layers.
+        coverage: Mean share of the exact attention on blocks that lies on the chosen ones, all layers.
+    """
+
+    selector: str
+    block: int
+    right: int
+    tokens: int
+    nll: float
+    read: float
+    recall: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One selector on one kind of question.
+
+    Attributes:
+        task: Kind of question.
+        context: Tokens of a text.
+        selector: Name of the selector.
+        block: Tokens per block.
+        chance: Chosen blocks over all.
+        trials: Questions.
+        texts: Texts that they were asked of.
+        all_right: Share of questions whose answer greedy decoding gives.
+        low: Lower end of its Wilson 95 % interval.
+        high: Upper end.
+        text_low: Lower end of a 95 % interval that resamples whole texts, for questions of one text are not
+            independent.
+        text_high: Upper end.
+        tokens_right: Share of the answers' tokens that are right after right ones.
+        delta_nll: Mean over the questions of the negative log-likelihood less that of full attention, nats.
+        tokens_read: Mean tokens read per layer, KV head and step.
+        recall: See ``Outcome``.
+        coverage: See ``Outcome``.
+    """
+
+    task: str
+    context: int
+    selector: str
+    block: int
+    chance: float
+    trials: int
+    texts: int
+    all_right: float
+    low: float
+    high: float
+    text_low: float
+    text_high: float
+    tokens_right: float
+    delta_nll: float
+    tokens_read: float
+    recall: float
+    coverage: float
+
+
+def survey(
+    model: Any,
+    tokenizer: Any,
+    selections: Mapping[str, Selection],
+    *,
+    task: str,
+    context: int,
+    texts: int,
+    folder: Path,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Row]:
+    """Ask one kind of question of several texts.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        selections: How blocks are chosen, by the selectors' names; one of several block sizes has several names.
+        task: Kind of question.
+        context: Tokens of a text.
+        texts: Texts, numbered from 0.
+        folder: Holds a file for each finished text, which is not asked anew.
+        tell: Told what is done.
+
+    Returns:
+        The rows, full attention first.
+
+    Raises:
+        InputError: A file there is damaged, or of other selectors.
+    """
+    make_folder(folder)
+    found = []
+    for number in range(texts):
+        file = folder / f"{task}_{context}_{number}.json"
+        if not file.is_file():
+            asked = ask(task, tokenizer, tokens=context, seed=number)
+            made = _asked(CachedText(model, asked.context, number=number), asked, selections)
+            write_text(file, json.dumps([[asdict(outcome) for outcome in question] for question in made]) + "\n")
+        found.append(_read(file, [FULL, *selections]))
+        right = {name: sum(q[i].right == q[i].tokens for q in found[-1]) for i, name in enumerate((FULL, *selections))}
+        told = ", ".join(f"{name} {count}" for name, count in right.items())
+        tell(f"{task}, {context} tokens, text {number + 1} of {texts}: right of {len(found[-1])}: {told}")
+    chance = {name: each.k / (context // each.block) for name, each in selections.items()}
+    return [_row(task, context, place, found, chance) for place in range(len(selections) + 1)]
+
+
+def _asked(text: CachedText, asked: Asked, selections: Mapping[str, Selection]) -> list[list[Outcome]]:
+    made = []
+    for question, answer in zip(asked.questions, asked.answers, strict=True):
+        cached = text.question(question)
+        outcomes = [_outcome(FULL, 0, cached.answer(answer), len(answer))]
+        for name, each in selections.items():
+            outcomes.append(_outcome(name, each.block, cached.answer(answer, each), len(answer)))
+        made.append(outcomes)
+    return made
+
+
+def _read(file: Path, names: list[str]) -> list[list[Outcome]]:
+    try:
+        found = [[Outcome(**outcome) for outcome in question] for question in json.loads(file.read_text())]
+        known = [outcome.selector for outcome in found[0]]
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(f"{file}: got no outcomes of questions, want them; remove it to ask anew") from error
+    if known != names:
+        raise InputError(f"{file}: got the selectors {', '.join(known)}, want {', '.join(names)}; name another folder")
+    return found
+
+
+def _outcome(name: str, block: int, answer: Answer, tokens: int) -> Outcome:
+    recall, coverage = (float(each.mean()) if len(each) else 1.0 for each in (answer.recall, answer.coverage))
+    return Outcome(name, block, int(answer.right.sum()), tokens, answer.nll, answer.tokens_read, recall, coverage)
+
+
+def _row(task: str, context: int, place: int, found: list[list[list[Outcome]]], chance: Mapping[str, float]) -> Row:
+    mine = [[outcomes[place] for outcomes in text] for text in found]
+    flat = [outcome for text in mine for outcome in text]
+    right = [outcome.right == outcome.tokens for outcome in flat]
+    low, high = wilson_interval(sum(right), trials=len(right))
+    # Texts are drawn with replacement, their questions together.
+    per_text = np.array([[sum(o.right == o.tokens for o in text), len(text)] for text in mine], float)
+    drawn = per_text[np.random.default_rng(0).integers(len(mine), size=(RESAMPLES, len(mine)))].sum(1)
+    text_low, text_high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    deltas = [outcomes[place].nll - outcomes[0].nll for text in found for outcomes in text]
+    first = flat[0]
+
+    def mean(values: Any) -> float:
+        return float(np.mean(list(values)))
+
+    return Row(
+        task, context, first.selector, first.block, chance.get(first.selector, 1.0), len(flat), len(mine),
+        *(sum(right) / len(right), low, high, float(text_low), float(text_high)),
+        *(sum(o.right for o in flat) / sum(o.tokens for o in flat), mean(deltas), mean(o.read for o in flat)),
+        *(mean(o.recall for o in flat), mean(o.coverage for o in flat)),
+    )  # fmt: skip
