@@ -1,0 +1,58 @@
+"""A survey of text questions goes on where it was broken off, and its rows say how sure they are."""
+
+import pytest
+import torch
+
+from prism_photonics.ranking.needle.models import load_model
+from prism_photonics.ranking.pretrained import survey as surveying
+from prism_photonics.ranking.pretrained.cached import Selection
+from prism_photonics.ranking.pretrained.survey import survey
+from prism_photonics.ranking.selectors import Oracle, RandomChoice
+from prism_photonics.units import InputError
+
+torch.set_num_threads(1)
+
+
+class Letters:
+    """A tokenizer of one token per letter."""
+
+    bos_token_id = 0
+
+    def __call__(self, text, *, add_special_tokens):
+        return {"input_ids": [1 + ord(letter) % 500 for letter in text]}
+
+
+def asked(folder, **changes):
+    selections = {"oracle": Selection(Oracle(), 32, 2), "random": Selection(RandomChoice(), 32, 2)}
+    arguments = {"task": "multi_key", "context": 700, "texts": 2, "folder": folder} | changes
+    return survey(load_model("needle")[0], Letters(), selections, **arguments)
+
+
+def test_rows_stand_beside_full_attention_with_chance_and_two_intervals(tmp_path):
+    full, oracle, chance = asked(tmp_path)
+    assert (full.selector, oracle.selector, chance.selector) == ("full", "oracle", "random")
+    assert (full.trials, full.texts, full.delta_nll) == (8, 2, 0.0)
+    assert oracle.chance == pytest.approx(2 / 21)
+    assert oracle.recall == 1.0
+    assert oracle.coverage > chance.coverage
+    assert full.tokens_read > 700 > oracle.tokens_read
+    assert all(row.low <= row.all_right <= row.high for row in (full, oracle, chance))
+    assert all(row.text_low <= row.all_right <= row.text_high for row in (full, oracle, chance))
+
+
+def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, monkeypatch):
+    before = asked(tmp_path, texts=1)
+
+    def never(*args, **kwargs):
+        raise AssertionError("a finished text was prefilled again")
+
+    monkeypatch.setattr(surveying, "CachedText", never)
+    assert asked(tmp_path, texts=1) == before
+    with pytest.raises(AssertionError, match="prefilled again"):
+        asked(tmp_path, texts=2)
+    (tmp_path / "multi_key_700_0.json").write_text("[[]]")
+    with pytest.raises(InputError, match="got the selectors"):
+        asked(tmp_path, texts=1)
+    (tmp_path / "multi_key_700_0.json").write_text("no")
+    with pytest.raises(InputError, match="remove it"):
+        asked(tmp_path, texts=1)
