@@ -25,6 +25,7 @@ from prism_photonics.layout.picture import picture
 from prism_photonics.layout.polygons import open_layout, renumber, save_clean, save_plain
 from prism_photonics.layout.schematic import chip_yaml, schematic_yaml
 from prism_photonics.layout.solid import solid_glb
+from prism_photonics.layout.tapeout import bump_map, sheet
 from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.views import lyp
 from prism_photonics.netlist import Netlist
@@ -49,6 +50,8 @@ class LayoutFiles:
         solid: One ring in three dimensions (``ring.glb``).
         picture: PNG of the chip, one row, one ring.
         manifest: CSV for automatic measurement.
+        tapeout: Tape-out sheet: die, layers, pads, fibres, test plan (``tapeout.md``).
+        bumps: CSV of a flipped die's bumps, for the interposer (``bumps.csv``); None of a bonded die.
         drc_report: Marker database of the design-rule check (``.lyrdb``).
         lvs_report: JSON of the comparison with the design.
         layer_properties: KLayout's looks of the layers (``.lyp``).
@@ -69,6 +72,8 @@ class LayoutFiles:
     solid: Path
     picture: Path
     manifest: Path
+    tapeout: Path
+    bumps: Path | None
     drc_report: Path
     lvs_report: Path
     layer_properties: Path
@@ -163,7 +168,10 @@ def write(
                 (work / "chip.lyp").write_text(lyp(deck), encoding="utf-8")
                 if tiles.count > 1:
                     (work / "tiles.csv").write_text(tiles.map_csv(), encoding="utf-8")
-                (work / "manifest.csv").write_text(manifest_csv(layout), encoding="utf-8")
+                manifest = manifest_csv(layout)
+                (work / "manifest.csv").write_text(manifest, encoding="utf-8")
+                if spec.flip_chip:
+                    (work / "bumps.csv").write_text(bump_map(manifest), encoding="utf-8")
             with step("lvs"):
                 compared, extracted = lvs(gds, spec, seed=seed, simulate=simulate)
                 (work / "netlist.yaml").write_text(netlist_yaml(extracted), encoding="utf-8")
@@ -179,6 +187,8 @@ def write(
                 x, y = rows_um(drawing)[0, row]
                 view = _row_view(spec).moved(x, y)
                 (work / "chip.png").write_bytes(picture(drawing, title=title, row=row, ring="ring_0", row_view=view))
+                told = sheet(spec, drawing, manifest=manifest, deck=deck, drc=drc, lvs=compared)
+                (work / "tapeout.md").write_text(told, encoding="utf-8")
                 around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
                 (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
@@ -196,6 +206,8 @@ def write(
         solid=files["ring.glb"],
         picture=files["chip.png"],
         manifest=files["manifest.csv"],
+        tapeout=files["tapeout.md"],
+        bumps=files.get("bumps.csv"),
         drc_report=files["drc.lyrdb"],
         lvs_report=files["lvs.json"],
         layer_properties=files["chip.lyp"],

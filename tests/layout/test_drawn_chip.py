@@ -37,6 +37,7 @@ FILES = sorted(
         "drc.lyrdb",
         "lvs.json",
         "manifest.csv",
+        "tapeout.md",
         "netlist.yaml",
         "row.pic.yml",
         "chip.pic.yml",

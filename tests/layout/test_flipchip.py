@@ -19,6 +19,7 @@ from prism_photonics.layout.lvs import FIELD_TOLERANCE, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.tapeout import bump_map
 from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
 from prism_photonics.netlist import Netlist, from_spec
@@ -98,6 +99,15 @@ def test_a_chip_larger_than_the_reticle_is_cut_into_equal_tiles_of_whole_rows():
     assert [int(line["row"]) for line in lines] == list(range(1024))
     assert {int(line["tile"]) for line in lines} == set(range(tiles.count))
     assert all(int(line["row"]) in tiles.rows(int(line["tile"])) for line in lines)
+
+
+def test_the_bump_map_has_every_bump_mirrored_as_the_interposer_sees_it(gds: Path):
+    lines = list(csv.DictReader(bump_map(manifest_csv(gds)).splitlines()))
+    rings = [line for line in lines if line["kind"] == "ring"]
+    assert len(rings) == 32 * 3
+    assert {line["kind"] for line in lines} == {"ring", "ground", "detector"}
+    for line in lines:
+        assert float(line["interposer_x_um"]) == -float(line["x_um"])
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,71 @@
+"""What goes with a drawing to the foundry and to the laboratory."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.tapeout import PURPOSES, bump_map, metal_over_bus
+from prism_photonics.layout.write import LayoutFiles
+from prism_photonics.spec import ChipSpec
+
+GOLDEN = Path(__file__).parent / "golden" / "demo_8x8.manifest.csv"
+
+
+@pytest.fixture(scope="module")
+def told(files: LayoutFiles) -> str:
+    return files.tapeout.read_text(encoding="utf-8")
+
+
+def test_the_sheet_says_what_the_die_is_and_that_nothing_is_wrong(told: str, spec: ChipSpec):
+    assert told.startswith("# demo_8x8: tape-out sheet\n")
+    assert spec.hash[:8] in told
+    assert "| mounting | bonded along its edges |" in told
+    assert "drawing rules of tfln600 | 0 violations |" in told
+    assert "| drawing against design | 0 differences |" in told
+
+
+def test_it_names_the_layers_in_use_in_the_decks_numbers(told: str):
+    assert "| metal2 | 23/0 |" in told
+    assert "| bump |" not in told  # of a flipped die
+    assert "| heater |" not in told
+
+
+def test_its_test_plan_begins_with_what_all_others_are_divided_by_and_ends_with_the_rows(told: str):
+    plan = told.split("## Test plan")[1]
+    steps = [line.split(" | ")[0].removeprefix("| ") for line in plan.splitlines() if line.startswith("| ")][2:]
+    assert steps == [
+        "loopback",
+        "reference",
+        "cutback_1",
+        "cutback_2",
+        "gap_sweep",
+        "length_sweep",
+        "row_0 … row_7",
+    ]
+    assert "| row_0 … row_7 | coupler | detector_0_cathode … detector_7_cathode |" in plan
+    assert all(purpose in plan for purpose in PURPOSES.values())
+
+
+def test_every_pad_and_every_fibre_is_counted(told: str):
+    for line in ("| detector | 24 |", "| ground | 16 |", "| probe | 20 |", "| ring | 64 |", "| loopback_in |"):
+        assert line in told, line
+
+
+def test_second_metal_over_a_bus_is_measured_on_the_polygons(files: LayoutFiles, spec: ChipSpec):
+    layout = open_layout(files.gds)
+    crossings, under_um = metal_over_bus(layout, spec, row=0)
+    assert (crossings, round(under_um)) == (39, 266)
+    most, _ = metal_over_bus(layout, spec, row=3)  # the tracks of all rows below end before it, its own begins
+    assert most < crossings
+
+
+def test_the_bump_map_is_the_die_mirrored_and_has_every_pad_but_the_probes(files: LayoutFiles):
+    assert files.bumps is None  # bonded
+    lines = list(csv.DictReader(io.StringIO(bump_map(GOLDEN.read_text(encoding="utf-8")))))
+    assert len(lines) == 64 + 16 + 24
+    assert all(float(line["interposer_x_um"]) == -float(line["x_um"]) for line in lines)
+    assert all(line["interposer_y_um"] == line["y_um"] for line in lines)
+    assert len({line["name"] for line in lines}) == len(lines)
