@@ -39,6 +39,14 @@ def study(
             show_default=False,
         ),
     ] = None,
+    splitting: Annotated[
+        float,
+        typer.Option(
+            "--splitting", min=0.0, max=100.0, callback=finite, metavar="PM",
+            help="Median distance of a ring's two resonances by backscatter, in pm; default: rings do not split.",
+            show_default=False,
+        ),
+    ] = 0.0,
     verify: Annotated[
         int | None,
         typer.Option(
@@ -76,7 +84,7 @@ def study(
 
     plan = YieldPlan.make(
         chip, dies=dies, wafers=wafers, fab=None if fab is None else Fab.from_toml(fab), seed=seed, k=k,
-        offset_error_pm=offset_error,
+        offset_error_pm=offset_error, splitting_pm=splitting,
     )  # fmt: skip
     if anyway:
         from prism_photonics.budget.feasibility import check
@@ -124,9 +132,9 @@ def _text(numbers: dict[str, Any]) -> str:
             f"{killer['limit']:g}"
         )
     lines += ["", f"{'number of a die':<22}{'5 %':>10}{'median':>10}{'95 %':>10}"]
-    for name in ("recall", "snr_dB", "weight_error_rms", "trim_largest_nm", "heater_W"):
+    for name in ("recall", "snr_dB", "weight_error_rms", "splitting_bits", "trim_largest_nm", "heater_W"):
         one = numbers["distributions"][name]
-        if name == "heater_W" and one["most"] <= 0.0:  # a chip without heaters
+        if name in ("heater_W", "splitting_bits") and one["most"] <= 0.0:  # without heaters, without backscatter
             continue
         lines.append(f"{name:<22}{one['p05']:>10.4g}{one['p50']:>10.4g}{one['p95']:>10.4g}")
     lines += ["", f"{'variance (%)':<22}" + "".join(f"{part:>8}" for part in ("lot", "wafer", "place", "rings"))]

@@ -30,9 +30,9 @@ LEAST_WAFERS, SAMPLED_PER_LOT = 40, 4
 MOST_IN_BATCH = 128
 """Dies that are computed together at most (design choice)."""
 OFFSET_ERROR_WIDTHS = 1.5e-3
-"""What a calibration leaves of a resonance unknown, in linewidths (design choice): weights are then off by some 3e-3
-rms. Whole calibrations left three banks less, 1.0e-3 (benchmarks/results/bank_calibrated.json), some small dies more:
-`prism yield --verify` shows both, and warns."""
+"""What calibrations leave of a resonance unknown, in linewidths, rms over dies (design choice): weights are then off by
+some 3e-3 rms. Whole calibrations of 14 small dies left 3.3e-3, apart from a shift common to all weights, and of three
+banks 1.0e-3 (benchmarks/results/bank_calibrated.json): `prism yield --verify` shows both, and warns."""
 FEATURES = 64
 """Plane waves of a random field (design choice)."""
 TWIN_EVERY = 8
@@ -84,6 +84,7 @@ class YieldPlan:
         k: Blocks that the chip is to find among its rows.
         offset_error_pm: What a calibration leaves of a ring's resonance unknown, rms: see `explore.surrogate`.
         batch: Dies that are computed together.
+        splitting_pm: Median distance of a ring's two resonances by backscatter, which no calibration knows; 0: none.
     """
 
     spec: ChipSpec
@@ -94,6 +95,7 @@ class YieldPlan:
     k: int
     offset_error_pm: float
     batch: int
+    splitting_pm: float = 0.0
 
     @classmethod
     def make(
@@ -107,6 +109,7 @@ class YieldPlan:
         k: int | None = None,
         offset_error_pm: float | None = None,
         batch: int | None = None,
+        splitting_pm: float = 0.0,
     ) -> "YieldPlan":
         """A study with the usual choices where none is given.
 
@@ -136,7 +139,7 @@ class YieldPlan:
         if batch is None:
             # As many as are programmed without waiting for a compiler, in every process anew.
             batch = max(1, min(MOST_IN_BATCH, MOST_UNCOMPILED // (rows * spec.chip.rings * spec.chip.channels)))
-        return cls(spec, fab, dies, wafers, seed, k, offset_error_pm, batch)
+        return cls(spec, fab, dies, wafers, seed, k, offset_error_pm, batch, splitting_pm)
 
     @cached_property
     def hash(self) -> str:

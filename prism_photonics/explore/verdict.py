@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.explore.die import COLUMNS
+from prism_photonics.explore.needed_snr import SHARED_dB
 from prism_photonics.explore.plan import YieldPlan
 
 
@@ -32,7 +33,10 @@ class Limit(NamedTuple):
 
 
 def limits_of(plan: YieldPlan) -> tuple[Limit, ...]:
-    """The limits of a study, in the order in which a die meets them."""
+    """The limits of a study, in the order in which a die meets them.
+
+    The rules of `prism check` let a score's noise and its weights' errors each leave the required SNR; a die has both.
+    """
     limits, trim = plan.fab.limits, plan.spec.trim.method
     first = {
         "permanent": (Limit("trimming range", "trim_largest_nm", plan.fab.trimming.range_nm, "most"),),
@@ -43,7 +47,7 @@ def limits_of(plan: YieldPlan) -> tuple[Limit, ...]:
         *first,
         Limit("weights out of reach", "unreached_share", limits.unreached_share, "most"),
         Limit("converter clips", "clipped_share", limits.clipped_share, "most"),
-        Limit("score noise", "snr_dB", plan.spec.ranking.required_snr_dB, "least"),
+        Limit("score noise", "snr_dB", plan.spec.ranking.required_snr_dB - SHARED_dB, "least"),
         Limit("recall", "recall", limits.recall, "least"),
     )
 

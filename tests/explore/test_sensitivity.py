@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.explore.die import asked_of
+from prism_photonics.explore.die import asked_of, weight_error
 from prism_photonics.explore.sensitivity import UNITS, held_design, sensitivities, sigmas
 from prism_photonics.explore.verify import Verified, chosen_dies, doubts, verify_die
 
@@ -66,18 +66,33 @@ def test_a_whole_calibration_leaves_weights_as_wrong_as_its_stand_in(plan):
     assert found.calibrated_snr_dB == pytest.approx(found.snr_dB, abs=3.0)
 
 
-def test_a_study_says_so_where_a_calibration_leaves_dies_worse_than_its_stand_in(plan):
+def test_a_study_says_so_where_calibrations_leave_dies_worse_than_their_stand_in(plan):
     as_wrong = Verified(0, 0.003, 0.0035, 0.9, 0.9, 20.0, 19.5)
     wrong = Verified(30, 0.003, 0.01, 0.9, 0.9, 20.0, 20.5)
     noisy = Verified(59, 0.003, 0.017, 0.9, 0.8, 20.0, 15.0)
     assert doubts(plan, [as_wrong]) == []
     (told,) = doubts(plan, [as_wrong, wrong])
-    assert "1 of 2 verified dies" in told
-    assert "die 30 with a weight error of 0.01 in place of 0.003" in told
+    assert "2 dies leave a weight error of 0.0075 rms in place of the stand-in's 0.003" in told
     assert "optimistic" not in told
     (told,) = doubts(plan, [as_wrong, wrong, noisy])
-    assert "2 of 3 verified dies" in told
-    assert "die 59 with a weight error of 0.017 in place of 0.003, 15.0 dB in place of 20.0 dB" in told
+    assert "worst die 59 with 0.017, 15.0 dB in place of 20.0 dB" in told
     # The stand-in's weight error grows as its resonances' errors do.
-    assert f"the yield is optimistic; an --offset-error of {plan.offset_error_pm * 0.017 / 0.003:.2g} " in told
+    calibrated = np.sqrt(np.mean([0.0035**2, 0.01**2, 0.017**2]))
+    assert f"the yield is optimistic; an --offset-error of {plan.offset_error_pm * calibrated / 0.003:.2g} " in told
     assert "no die was verified" in doubts(plan, [])[0]
+
+
+def test_a_shift_and_a_factor_of_all_weights_are_no_error_because_they_change_no_order():
+    rng = np.random.default_rng(0)
+    true, noise = rng.uniform(-0.6, 0.6, (8, 8)), 0.01 * rng.standard_normal((8, 8))
+    assert weight_error(1.05 * true - 0.02, true) < 1e-12
+    assert weight_error(1.05 * (true + noise) - 0.02, true) == pytest.approx(0.01, rel=0.2)
+
+
+def test_one_die_is_known_better_than_another_and_all_together_as_well_as_the_plan_says(plan):
+    known = np.array([np.std(asked_of(plan, seed).offset_error_pm) for seed in range(400)])
+    assert np.sqrt(np.mean(known**2)) == pytest.approx(plan.offset_error_pm, rel=0.1)
+    assert known.min() < 0.3 * plan.offset_error_pm
+    assert known.max() > 1.7 * plan.offset_error_pm
+    usual = np.std(asked_of(plan, 5, usual=True).offset_error_pm)
+    assert usual == pytest.approx(plan.offset_error_pm, rel=0.4)
