@@ -11,6 +11,7 @@ another ring of the row rests on the same place, c0 vanishes and the other two s
 search says what they do to each other's rings, and sweeps at 0 V alone are enough for the corrections after it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax
@@ -50,12 +51,13 @@ DIP_SIGMA = 0.02
 PULL = 1.0
 
 
-def search_by_laser(chip: AbstractChip, spec: ChipSpec) -> Search:
+def search_by_laser(chip: AbstractChip, spec: ChipSpec, *, tell: Callable[[str], None] = lambda line: None) -> Search:
     """Find every ring of an untrimmed die by one laser, and assign rings to channels at the least total heat.
 
     Args:
         chip: The chip, its heaters off; they are off again afterwards.
         spec: Its spec, with ``trim.method = "heater"``.
+        tell: Told of progress in a line now and then.
 
     Returns:
         Positions, assignment and powers. Nothing is heated yet: `AbstractChip.assign` does.
@@ -73,6 +75,7 @@ def search_by_laser(chip: AbstractChip, spec: ChipSpec) -> Search:
     spectra.heat(cold)
     found = spectra.search()
     alive = found.dips > 0
+    tell(f"search: {alive.sum()} of {alive.size} rings found by {spectra.plan.sweeps} sweeps")
     crossing_pm = designed_crossings_pm(designed_bank(spec, xp=np))[0, 0]
     # As far from its line as each was designed to rest from its own.
     target_pm = crossing_pm - np.diagonal(crossing_pm)[:, None]
@@ -91,6 +94,7 @@ def search_by_laser(chip: AbstractChip, spec: ChipSpec) -> Search:
         miss_pm = want_pm - at.offset_pm
         miss_pm -= fsr_pm * np.round(miss_pm / fsr_pm)
         left_pm = np.where(used & (at.dips > 0).reshape(cold.shape), miss_pm.reshape(cold.shape), 0.0)
+        tell(f"search: heated, round {turn + 1}: rings stand up to {np.abs(left_pm).max():.3g} pm off")
         given_pm = np.where(used, given_pm + own_shift_pm(spec, left_pm), 0.0)
         # Heat moves to the red alone: what would have to cool comes from one order further.
         given_pm = np.where(given_pm < 0.0, given_pm + by_ring(fsr_pm), given_pm)

@@ -1,5 +1,7 @@
 """The calibration survey of a bench with one tunable laser: short spectra about every line, at random voltages."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
@@ -27,6 +29,8 @@ from prism_photonics.units import InputError
 # Design choices: voltage settings, and windows side by side about each line. A ring is seen at so many places of its
 # resonance at each setting, for hardly more time than at one: most of it is the laser's starting.
 SETTINGS, NODES = 32, 3
+# Settings after which a person who waits is told; some ten seconds of a usual laser (design choice).
+TOLD_SETTINGS = 8
 
 
 def node_pm(spec: ChipSpec) -> Float[ndarray, " nodes"]:
@@ -65,6 +69,7 @@ def spectra_and_faults(
     *,
     key: PRNGKeyArray,
     settings: int | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[Dataset, tuple[Fault, ...]]:
     """Sweep the laser about every line at random settings of all rings, and find what is broken.
 
@@ -73,6 +78,7 @@ def spectra_and_faults(
         spec: Its spec.
         key: JAX random key of the settings.
         settings: Number of voltage settings.
+        tell: Told of progress in a line now and then.
 
     Returns:
         A survey as of `survey.take_survey`, whose ``current_A`` is what each line reads at its own wavelength, and with
@@ -100,6 +106,8 @@ def spectra_and_faults(
         # The film charges from the first setting on, well before the laser is at the first line.
         begin_s = begin_s if m else chip.time_s
         found.append([read_windows(chip, spec, middle_nm, half_pm=half_pm, bus=b) for b in range(spec.chip.buses)])
+        if (m + 1) % TOLD_SETTINGS == 0 or m + 1 == settings:
+            tell(f"spectra about {middle_nm.size // NODES} lines: {m + 1} of {settings} settings")
     survey = _dataset(
         chip, spec, volts_V, np.stack(dark_A), found=found, places_pm=places_pm, averages=averages, begin_s=begin_s
     )

@@ -85,8 +85,8 @@ def calibrate(
         ) as held,
         recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
     ):
-        search = search_and_assign(chip, out) if untrimmed else None
-        session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench, wall_times_s=times_s)
+        search = search_and_assign(chip, out, tell=tell) if untrimmed else None
+        session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench, wall_times_s=times_s, tell=tell)
         if drift:
             watch_drift(session, out, seed=seed)
     for doubt in session.warnings:

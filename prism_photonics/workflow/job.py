@@ -44,7 +44,13 @@ Progress = Callable[[str, str, float], None]
 
 
 def calibrate_and_validate(
-    chip: AbstractChip, folder: Path, *, seed: int, bench: str, wall_times_s: Mapping[str, float] | None = None
+    chip: AbstractChip,
+    folder: Path,
+    *,
+    seed: int,
+    bench: str,
+    wall_times_s: Mapping[str, float] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[CalibrationSession, Accuracy]:
     """Calibrate a chip, check it on targets it never saw, and correct some in closed loop.
 
@@ -56,6 +62,7 @@ def calibrate_and_validate(
         seed: Of the survey and of every random choice after it.
         bench: Name of the bench, as in the record.
         wall_times_s: Time in s that it is expected to take on the instruments, by what takes it.
+        tell: Told of progress under a laser, which takes minutes.
 
     Returns:
         The calibrated chip, which is followed on, and its held-out measurements.
@@ -65,10 +72,13 @@ def calibrate_and_validate(
     """
     from prism_photonics.report.stages import write_trim
 
-    session = calibrate_chip(chip, seed=seed)
+    tell = tell if chip.laser is not None else lambda line: None
+    session = calibrate_chip(chip, seed=seed, tell=tell)
     session.save(folder, bench=bench, wall_times_s=wall_times_s)
+    tell("fitted; now targets that it never saw …")
     accuracy = session.validate(seed=seed)
     accuracy.save(folder)
+    tell(f"{accuracy.accuracy_bits:.1f} bits; now some targets in closed loop …")
     write_trim(folder / "stages", session.trim(seed=seed))
     return session, accuracy
 
@@ -78,11 +88,11 @@ def recorded_trim(record: Path) -> Trimmed:
     return Trimmed.read(record / "stages" / "trim.nc")
 
 
-def search_and_assign(chip: AbstractChip, folder: Path) -> Search:
+def search_and_assign(chip: AbstractChip, folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> Search:
     """Bring the rings of an untrimmed chip to their channels (`search_rings`), and write the stage ``search``."""
     from prism_photonics.report.stages import write_search
 
-    found = search_rings(chip)
+    found = search_rings(chip, tell=tell)
     write_search(folder / "stages", found)
     return found
 

@@ -1,7 +1,7 @@
 """A calibrated chip on its bench: its fit, the survey behind it, and the tracker that corrects its drift."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -342,7 +342,12 @@ class CalibrationSession:
 
 
 def calibrate_chip(
-    chip: AbstractChip, *, seed: int = 0, settings: int | None = None, averages: int | None = None
+    chip: AbstractChip,
+    *,
+    seed: int = 0,
+    settings: int | None = None,
+    averages: int | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> CalibrationSession:
     """Calibrate a chip from its photocurrents: a survey, then least squares through the exact row.
 
@@ -356,6 +361,7 @@ def calibrate_chip(
         seed: Of survey voltages and fit starts.
         settings: Voltage settings of the survey, each of one reading per channel; by default as many as the spec needs.
         averages: Converter samples per reading; by default as the spec's noise asks. A laser's spectra have their own.
+        tell: Told of a laser's progress in a line now and then.
 
     Returns:
         The calibrated chip: its fit, its survey, and its drift tracker.
@@ -367,7 +373,7 @@ def calibrate_chip(
     survey_key, fit_key = calibration_keys(seed)
     chip.open()
     if chip.laser is not None:
-        survey, faults = spectra_and_faults(chip, chip.spec, key=survey_key, settings=settings)
+        survey, faults = spectra_and_faults(chip, chip.spec, key=survey_key, settings=settings, tell=tell)
         read_s = time.perf_counter()
         fit = from_survey(survey, chip.spec, key=fit_key, faults=faults)
         waited_s = time.perf_counter() - read_s

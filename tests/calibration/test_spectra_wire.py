@@ -40,10 +40,10 @@ class Killed(BaseException):
     """As by ``kill -9``: nobody catches it."""
 
 
-def job(chip):
+def job(chip, tell=lambda line: None):
     """Search, heat, and four settings of spectra."""
-    found = search_rings(chip)
-    return found, spectra_and_faults(chip, chip.spec, key=calibration_keys(0)[0], settings=4)[0]
+    found = search_rings(chip, tell=tell)
+    return found, spectra_and_faults(chip, chip.spec, key=calibration_keys(0)[0], settings=4, tell=tell)[0]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,11 @@ def test_a_killed_search_and_survey_go_on_where_they_were(wired):
 
 def test_the_recording_answers_the_same_job_to_the_last_bit(wired, heated):
     found, survey, folder, _ = wired
-    again, resurveyed = job(RecordedChip(heated, folder))
+    said: list[str] = []
+    again, resurveyed = job(RecordedChip(heated, folder), tell=said.append)
+    # Whoever waits is told how far it is.
+    assert said[0] == "search: 4 of 4 rings found by 5 sweeps"
+    assert said[-1] == "spectra about 2 lines: 4 of 4 settings"
     assert again.dataset().identical(found.dataset())
     assert resurveyed.identical(survey)
 
