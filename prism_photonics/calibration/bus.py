@@ -10,9 +10,13 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from numpy import ndarray
 
-from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, row_model
+from prism_photonics.calibration.reflecting import ReflectingLight, beyond_of
+from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, columns, row_model
 from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
+
+# Fields that are made of arrays, which lead with buses.
+OF_BUSES = ("rings", "paths", "light", "reflecting", "ways", "dispersion")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class BusSurvey:
         current_A: Dark-corrected readings, 0 where one carries no weight.
         noise_A: Their expected standard deviations; infinite where a reading carries no weight.
         light: Known factors of the transmission: `Light.of` wavelengths, rings and paths.
+        reflecting: The same of buses that reflect; their unknowns go on with those of `reflecting`. None of others.
     """
 
     channel_of_ring: Int[ndarray, "buses rings"]
@@ -45,6 +50,7 @@ class BusSurvey:
     current_A: Float[ndarray, "buses settings wavelengths"]
     noise_A: Float[ndarray, "buses settings wavelengths"]
     light: "Light"
+    reflecting: ReflectingLight | None = None
 
     @property
     def count(self) -> int:
@@ -82,7 +88,8 @@ class BusSurvey:
         # A line's gain is that of all its wavelengths together.
         by_line = self.gain_A.reshape(self.count, -1, self.nodes)
         gain_A = by_line[..., 0] if self.nodes == 1 else np.exp(np.log(by_line).mean(2))
-        return row_model(unknowns, self.rings, self.paths, gain_A=gain_A, scatter=self.scatter)
+        model = row_model(unknowns, self.rings, self.paths, gain_A=gain_A, scatter=self.scatter)
+        return model if self.reflecting is None else replace(model, beyond=beyond_of(flat, self.reflecting))
 
 
 @dataclass(frozen=True)
@@ -121,16 +128,6 @@ class Light:
         )
 
 
-def columns(rings: int) -> dict[str, slice]:
-    """Where each field of `Unknowns` stands in the flat vector of a bus."""
-    gaps = {"phase_rad": rings - 1, "crosstalk": rings - 1, "drop_ratio": 1}
-    found, first = {}, 0
-    for field in fields(Unknowns):
-        after = first + gaps.get(field.name, rings)
-        found[field.name], first = slice(first, after), after
-    return found
-
-
 def unravel(flat: Float[ndarray, "buses unknowns"], rings: int) -> Unknowns:
     """The unknowns of flat vectors; leaves lead with buses."""
     named = {name: flat[:, place] for name, place in columns(rings).items()}
@@ -143,10 +140,10 @@ def ravel(unknowns: Unknowns) -> Float[ndarray, "buses unknowns"]:
     return np.concatenate([part if part.ndim == 2 else part[:, None] for part in parts], axis=1)
 
 
-def prior_weight(rings: int) -> Float[ndarray, " unknowns"]:
-    """1 for unknowns with a prior, 0 for the bus phases."""
+def prior_weight(rings: int, *, unknowns: int | None = None) -> Float[ndarray, " unknowns"]:
+    """1 for unknowns with a prior, 0 for the bus phases; of all unknowns of a bus, by default those of `Unknowns`."""
     places = columns(rings)
-    weight = np.ones(places["drop_ratio"].stop)
+    weight = np.ones(places["drop_ratio"].stop if unknowns is None else unknowns)
     weight[places["phase_rad"]] = 0.0
     return weight
 
@@ -158,6 +155,6 @@ def _taken(whole, index: Int[ndarray, " some"]):
         leaf = getattr(whole, field.name)
         if isinstance(leaf, ndarray):
             changed[field.name] = leaf[index]
-        elif isinstance(leaf, RingParams | PathParams | Light):
+        elif field.name in OF_BUSES and leaf is not None:
             changed[field.name] = _taken(leaf, index)
     return replace(whole, **changed)

@@ -23,8 +23,8 @@ import numpy as np
 from jaxtyping import Complex, Float, Shaped
 from numpy import ndarray
 
-from prism_photonics.calibration.bus import BusSurvey, columns, unravel
-from prism_photonics.calibration.unknowns import Unknowns, ring_model
+from prism_photonics.calibration.bus import BusSurvey, unravel
+from prism_photonics.calibration.unknowns import Unknowns, columns, ring_model
 from prism_photonics.lightpath.ring.model import RingParams
 
 # Far below any power that counts, far above the least number that a float holds.
@@ -109,7 +109,7 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
     pull = bus.drop_ratio * bus.drop * bus.entrance.conj()
     by_through, by_drop = np.zeros_like(pull), np.ones_like(pull)
     for j, ring in enumerate(bus.rings):
-        t1, t2 = _each(params.t1[:, j]), _each(params.t2[:, j])
+        t1, t2 = each_bus(params.t1[:, j]), each_bus(params.t2[:, j])
         tau_u, inverse, rho = t1 * t2 * ring.u, ring.inverse, ring.rho
         # Written with |N|² so that a ring that drops everything divides nothing by nothing.
         of_numerator = through * ring.numerator.conj() / (_power(ring.numerator) + TINY)
@@ -137,22 +137,22 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
                     -np.imag(by_c),
                 )
             else:
-                by[:, places["phase_rad"].start + j] = -np.imag(by_c * _each(bus.c[:, j]))
-            onwards = load * _each(bus.c[:, j]) * inverse
+                by[:, places["phase_rad"].start + j] = -np.imag(by_c * each_bus(bus.c[:, j]))
+            onwards = load * each_bus(bus.c[:, j]) * inverse
             passing = onwards * (t2 - t1 * ring.u) * ring.numerator * inverse
             by_through, by_drop = by_through * passing - ring.kh * onwards, by_drop * passing
-    by_shift = by_turn * _ring(light.rad_pm)
+    by_shift = by_turn * each_ring(light.rad_pm)
     volts, acting = bus.volts, bus.acting
-    by_acting = by_shift * (_ring(params.slope_pm_V) + 2.0 * _ring(params.curvature_pm_V2) * acting)
-    by_volt, share = by_acting.copy(), _ring(scatter.crosstalk * bus.unknowns.crosstalk)
+    by_acting = by_shift * (each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * acting)
+    by_volt, share = by_acting.copy(), each_ring(scatter.crosstalk * bus.unknowns.crosstalk)
     by_volt[:, :-1] += share * by_acting[:, 1:]
     by_volt[:, 1:] += share * by_acting[:, :-1]
     by[:, places["kappa1"]], by[:, places["kappa2"]] = scatter.kappa * by_kappa1, scatter.kappa * by_kappa2
     # Of the logarithm, not of what is left of the light: far from the minimum that may be nothing.
     log_a = np.log(survey.rings.a) * np.exp(scatter.loss * bus.unknowns.loss)
-    by[:, places["loss"]] = scatter.loss * _ring(log_a) * by_loss
+    by[:, places["loss"]] = scatter.loss * each_ring(log_a) * by_loss
     by[:, places["offset"]] = scatter.offset_pm * by_shift
-    by[:, places["slope"]] = scatter.slope * _ring(survey.rings.slope_pm_V) * by_shift * acting
+    by[:, places["slope"]] = scatter.slope * each_ring(survey.rings.slope_pm_V) * by_shift * acting
     by[:, places["curvature"]] = scatter.curvature_pm_V2 * by_shift * acting**2
     by[:, places["crosstalk"]] = scatter.crosstalk * (
         by_acting[:, 1:] * volts[:, :-1] + by_acting[:, :-1] * volts[:, 1:]
@@ -173,11 +173,14 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
     phase = unknowns.phase_rad
     c = phase + 1j * flat[:, flat.shape[1] - gaps :] if relaxed else np.exp(1j * phase)
     volts = np.moveaxis(survey.volts, -1, 1)
-    acting, share = volts.copy(), _ring(scatter.crosstalk * unknowns.crosstalk)
+    acting, share = volts.copy(), each_ring(scatter.crosstalk * unknowns.crosstalk)
     acting[:, 1:] += share * volts[:, :-1]
     acting[:, :-1] += share * volts[:, 1:]
-    shift_pm = _ring(params.offset_pm) + (_ring(params.slope_pm_V) + _ring(params.curvature_pm_V2) * acting) * acting
-    half_rad = 0.5 * _ring(light.rad_pm) * (shift_pm + np.moveaxis(survey.drift_pm, -1, 1))
+    shift_pm = (
+        each_ring(params.offset_pm)
+        + (each_ring(params.slope_pm_V) + each_ring(params.curvature_pm_V2) * acting) * acting
+    )
+    half_rad = 0.5 * each_ring(light.rad_pm) * (shift_pm + np.moveaxis(survey.drift_pm, -1, 1))
     half_turn = np.empty(half_rad.shape, dtype=complex)
     half_turn.real, half_turn.imag = np.cos(half_rad), np.sin(half_rad)
     half_turn *= (np.sqrt(params.a)[:, :, None] * light.half_turn)[:, :, None, :]
@@ -185,8 +188,8 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
     rho, power = np.zeros_like(half_turn[:, 0]), np.ones_like(half_rad[:, 0])
     rings: list[_Ring] = []
     for j in reversed(range(count)):
-        t1, t2, h = _each(params.t1[:, j]), _each(params.t2[:, j]), half_turn[:, j]
-        u, kh, tau = h * h, _each(kappa[:, j]) * h, t1 * t2
+        t1, t2, h = each_bus(params.t1[:, j]), each_bus(params.t2[:, j]), half_turn[:, j]
+        u, kh, tau = h * h, each_bus(kappa[:, j]) * h, t1 * t2
         numerator = t1 - t2 * u
         if j < gaps:
             gamma = (light.load[:, j] * c[:, j, None])[:, None, :] * rho
@@ -211,16 +214,16 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
         gain_A=(survey.gain_A * np.exp(scatter.gain * np.repeat(unknowns.gain, survey.nodes, axis=1)))[:, None, :],
         through=light.through[:, None, :] * power,
         drop=light.drop[:, None, :],
-        drop_ratio=_each(1.0 + scatter.drop_ratio * unknowns.drop_ratio),
+        drop_ratio=each_bus(1.0 + scatter.drop_ratio * unknowns.drop_ratio),
     )
 
 
-def _each(of_bus: Shaped[ndarray, " buses"]) -> Shaped[ndarray, "buses 1 1"]:
+def each_bus(of_bus: Shaped[ndarray, " buses"]) -> Shaped[ndarray, "buses 1 1"]:
     """A number of each bus, for all of its readings."""
     return of_bus[:, None, None]
 
 
-def _ring(of_ring: Float[ndarray, "buses rings"]) -> Float[ndarray, "buses rings 1 1"]:
+def each_ring(of_ring: Float[ndarray, "buses rings"]) -> Float[ndarray, "buses rings 1 1"]:
     """A number of each ring, for all readings."""
     return of_ring[:, :, None, None]
 

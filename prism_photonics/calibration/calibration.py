@@ -317,7 +317,10 @@ def _from_fit(
 
 def summary(calibration: Calibration) -> dict[str, Any]:
     """The calibration's figures as plain data, with units in the names."""
-    return {
+    beyond = calibration.rows.beyond
+    # Of buses that are explained by the plain row it is nothing.
+    split = {} if beyond is None else {"splitting_pm": round(float(np.median(beyond.splitting_pm)), 2)}
+    return split | {
         "readings_per_ring": round(calibration.readings_per_ring, 2),
         "residual_rms": float(np.sqrt(np.mean(np.square(calibration.residual_rms)))),
         "chi2": float(np.mean(calibration.chi2)),

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight
-from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
 from prism_photonics.calibration.portions import in_portions, portions
+from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 
 # Share of a step at which the second-order correction is looked at, and the largest correction that is believed: h of
 # Transtrum and Sethna, and the default (avmax) of the GNU Scientific Library.
@@ -64,7 +64,7 @@ def misfits(
 
 def normal(slopes: Float[ndarray, "buses unknowns readings"], rings: int) -> Float[ndarray, "buses unknowns unknowns"]:
     """Normal matrix of the misfits' slopes and the priors; an undetermined phase is uniform, of variance π²/3."""
-    weight = prior_weight(rings)
+    weight = prior_weight(rings, unknowns=slopes.shape[1])
     return slopes @ slopes.swapaxes(1, 2) + np.diag(np.where(weight > 0.0, weight, 3.0 / np.pi**2))
 
 
@@ -100,16 +100,16 @@ def _descended(
     return x, cost
 
 
-def _prior(rings: int, *, relaxed: bool) -> Float[ndarray, " unknowns"]:
-    weight = prior_weight(rings)
+def _prior(flat: Float[ndarray, "buses unknowns"], rings: int, *, relaxed: bool) -> Float[ndarray, " unknowns"]:
     if not relaxed:
-        return weight
+        return prior_weight(rings, unknowns=flat.shape[1])
+    weight = prior_weight(rings)
     free = np.full(rings - 1, 1.0 / RELAXED_STD)
     return np.concatenate([np.where(weight > 0.0, weight, 1.0 / RELAXED_STD), free])
 
 
 def _costs(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool) -> Float[ndarray, " buses"]:
-    weighted = flat * _prior(survey.rings.t1.shape[1], relaxed=relaxed)
+    weighted = flat * _prior(flat, survey.rings.t1.shape[1], relaxed=relaxed)
     # A step too far may leave the numbers: it is not taken.
     with np.errstate(all="ignore"):
         cost = (misfits(survey, flat, relaxed=relaxed) ** 2).sum((1, 2)) + (weighted**2).sum(1)
@@ -120,7 +120,7 @@ def _step(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], damping: Float[ndarray, " buses"], *, relaxed: bool
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
     """A damped Gauss–Newton step with geodesic acceleration, and the cost at its end."""
-    prior = _prior(survey.rings.t1.shape[1], relaxed=relaxed)
+    prior = _prior(flat, survey.rings.t1.shape[1], relaxed=relaxed)
     slopes = reading_slopes(survey, flat, relaxed=relaxed)
     by = slopes.by_unknown
     by *= (1.0 / survey.noise_A)[:, None]

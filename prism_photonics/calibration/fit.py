@@ -1,5 +1,6 @@
 """Least squares through the exact row: from currents to rings, bus phases and gains, with error bars."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -8,9 +9,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight, unravel
-from prism_photonics.calibration.bus_slopes import reading_slopes
 from prism_photonics.calibration.descent import descend, normal
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
+from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.single_rings import single_rings
 from prism_photonics.calibration.starting_points import MOST_BY_CHANCE, pieced_start, random_starts, relaxed_start
 from prism_photonics.calibration.unknowns import RowModel, Unknowns
@@ -63,6 +64,7 @@ def fit_buses(
     start: Float[ndarray, "buses unknowns"] | None = None,
     tries: int = TRIES,
     rtol: float = RTOL,
+    instead: Callable[[BusFit], BusFit | None] = lambda fit: None,
 ) -> BusFit:
     """Fit every bus from a start, and from random starts too where χ² is too high.
 
@@ -74,6 +76,7 @@ def fit_buses(
         start: Unknowns to begin with; by default where relaxed phases lead.
         tries: Most times that such a bus is tried again.
         rtol: A bus is done when a step lowers its cost by less than this share.
+        instead: Given the fit from the start, another one that explains more; or None, and buses are tried again.
 
     Returns:
         The fit.
@@ -84,6 +87,9 @@ def fit_buses(
         start = relaxed_start(survey, single)
     flat, _ = descend(survey, start, steps=STEPS, rtol=rtol)
     fit = at_optimum(survey, flat)
+    other = instead(fit)
+    if other is not None:
+        return other
     return try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
 
 
@@ -131,7 +137,7 @@ def try_again(
         lowest = np.arange(wrong.size) * count + cost.reshape(-1, count).argmin(1)
         other = at_optimum(some, flat[lowest])
         won = np.flatnonzero(other.chi2 < fit.chi2[wrong])
-        fit = _mended(fit, wrong[won], other, won)
+        fit = mended(fit, wrong[won], other, won)
     return fit
 
 
@@ -146,7 +152,9 @@ def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Bus
         slopes = reading_slopes(buses, x)
         error_A = counted * (slopes.current_A - buses.current_A)
         # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
-        cost = ((error_A / buses.noise_A) ** 2).sum((1, 2)) + ((prior_weight(rings) * x) ** 2).sum(1)
+        cost = ((error_A / buses.noise_A) ** 2).sum((1, 2)) + ((prior_weight(rings, unknowns=x.shape[1]) * x) ** 2).sum(
+            1
+        )
         chi2 = cost / np.maximum(readings - (rings - 1), 1)
         by = (slopes.by_unknown / buses.noise_A[:, None]).reshape(*x.shape, -1)
         variance = np.diagonal(np.linalg.inv(normal(by, rings)), axis1=1, axis2=2)
@@ -160,7 +168,7 @@ def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Bus
     return BusFit(flat, std, survey.model(flat), residual_rms, chi2)
 
 
-def _mended(fit: BusFit, to: Int[ndarray, " won"], other: BusFit, of: Int[ndarray, " won"]) -> BusFit:
+def mended(fit: BusFit, to: Int[ndarray, " won"], other: BusFit, of: Int[ndarray, " won"]) -> BusFit:
     """The fit with some buses replaced by another fit's."""
 
     def merged(old: Float[ndarray, "..."], new: Float[ndarray, "..."]) -> Float[ndarray, "..."]:

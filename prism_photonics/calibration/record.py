@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,12 +19,14 @@ from prism_photonics.calibration.calibration import Calibration, blank_calibrati
 from prism_photonics.calibration.faults import Fault, find_faults
 from prism_photonics.calibration.record_fields import (
     ATTRIBUTES,
+    BEYOND,
     fit_fields,
     require_permutations,
     require_survey,
     sizes,
     survey_fields,
 )
+from prism_photonics.calibration.reflecting import blank_beyond
 from prism_photonics.calibration.survey import SPECTRUM
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.laser import COMB, TUNABLE_LASER
@@ -240,9 +243,14 @@ def _lost(survey: Dataset) -> int:
 
 def _calibration(path: Path, dataset: Dataset, spec: ChipSpec) -> Calibration:
     template = blank_calibration(spec, triggers=dataset.attrs["triggers"])
+    reflecting = f"fit.{BEYOND}.end_re" in dataset.variables
+    if reflecting:
+        template = eqx.tree_at(lambda c: c.rows.beyond, template, blank_beyond(spec), is_leaf=lambda leaf: leaf is None)
     blank = leaves(template)
     scatter = [name.removeprefix("scatter.") for name in blank if name.startswith("scatter.")]
-    arrays = require_arrays(str(path), dataset.variables, fit_fields(tuple(scatter)), sizes=sizes(spec), cure=CURE)
+    arrays = require_arrays(
+        str(path), dataset.variables, fit_fields(tuple(scatter), reflecting=reflecting), sizes=sizes(spec), cure=CURE
+    )
     for name in ("wl_um", *(f"scatter.{name}" for name in scatter)):
         if not np.allclose(arrays[f"fit.{name}"], blank[name], rtol=1e-9, atol=0.0):
             raise InputError(

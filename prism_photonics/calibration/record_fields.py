@@ -68,6 +68,25 @@ _FIT: dict[str, tuple[tuple[str, ...], Number]] = {
     "channel_of_ring": (_PLACE, Number(low=0, high=1e6, whole=True)),
     "film": ((), Number(low=-1e3, high=1e3)),
 }
+BEYOND = "rows.beyond"
+"""Where a record holds what the readings asked for beyond the plain row; of most chips nothing."""
+_END, _WAY = ("row", "bus", "end"), ("row", "bus", "end", "reflector")
+_SLOPE = Number(low=-1e9, high=1e9, unit="1/µm")
+_BEYOND: dict[str, tuple[tuple[str, ...], Number]] = {
+    **{f"{BEYOND}.{name}_pm": (_PLACE, _ANY_SHIFT_PM) for name in ("ccw_re", "ccw_im", "cw_re", "cw_im")},
+    f"{BEYOND}.cubic_pm_V3": (_PLACE, Number(low=-1e5, high=1e5, unit="pm/V³")),
+    f"{BEYOND}.end_re": (_END, _SHARE),
+    f"{BEYOND}.end_im": (_END, _SHARE),
+    f"{BEYOND}.ways.opl_um": (_WAY, Number(low=0, high=1e8, unit="µm")),
+    f"{BEYOND}.ways.gpl_um": (_WAY, Number(low=0, high=1e8, unit="µm")),
+    f"{BEYOND}.ways.amplitude": (_WAY, _AMPLITUDE),
+    f"{BEYOND}.ways.phase_rad": (_WAY, Number(low=-LARGEST_SIGMA, high=LARGEST_SIGMA, unit="rad")),
+    f"{BEYOND}.ways.wl0_um": (_WAY, _WAVELENGTH_UM),
+    **{
+        f"{BEYOND}.dispersion.{name}": (_PLACE, _SLOPE)
+        for name in ("gpl_slope", "ln_kappa2_through_per_um", "ln_kappa2_drop_per_um")
+    },
+}
 _UNKNOWNS = ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "phase_rad", "crosstalk", "gain", "drop_ratio")
 
 
@@ -84,6 +103,8 @@ def sizes(spec: ChipSpec) -> dict[str, int]:
         "gap": chip.channels - 1,
         "way": 2,
         "segment": chip.channels + 1,
+        "end": 4,
+        "reflector": 1,
     }
 
 
@@ -107,10 +128,10 @@ def survey_fields(spec: ChipSpec) -> dict[str, Number]:
     }
 
 
-def fit_fields(scatter: tuple[str, ...]) -> dict[str, Number]:
+def fit_fields(scatter: tuple[str, ...], *, reflecting: bool = False) -> dict[str, Number]:
     """The arrays of a fit; ``scatter`` names the standard deviations that follow from the spec."""
     axes = {"phase_rad": _GAP, "crosstalk": _GAP, "drop_ratio": _LANE}
-    table = dict(_FIT)
+    table = _FIT | _BEYOND if reflecting else dict(_FIT)
     for name in _UNKNOWNS:
         table[f"estimate.{name}"] = (axes.get(name, _PLACE), _SIGMAS)
         table[f"std.{name}"] = (axes.get(name, _PLACE), _STD)

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
-from prism_photonics.calibration.bus import BusSurvey, Light, columns
+from prism_photonics.calibration.bus import BusSurvey, Light
 from prism_photonics.calibration.descent import descend
 from prism_photonics.calibration.portions import in_portions
+from prism_photonics.calibration.unknowns import columns
 
 # What neighbours add to a ring's channel, in units of full light, and where its resonance is looked for, in standard
 # deviations. Design choices.

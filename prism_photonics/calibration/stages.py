@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place
+from prism_photonics.calibration.beyond import Beyond
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.faults import lit_currents_A
 from prism_photonics.files.datasets import Dataset, dataset_of
@@ -160,6 +161,8 @@ def _rows(calibration: Calibration) -> dict[str, Entry]:
         entries[f"kappa2_{bus}_std"] = (RING, kappa2 * relative, "1", "its standard error")
     loss_dB = -20.0 * np.log10(_by_ring(rings.a))
     phase_rad = np.asarray(calibration.estimate.phase_rad) % (2.0 * np.pi)
+    if calibration.rows.beyond is not None:
+        entries |= _beyond(calibration.rows.beyond)
     return entries | {
         "loss_dB": (RING, loss_dB, "dB", "loss of one round trip"),
         "loss_std_dB": (RING, loss_dB * _by_ring(std.loss * scatter.loss), "dB", "its standard error"),
@@ -167,6 +170,21 @@ def _rows(calibration: Calibration) -> dict[str, Entry]:
         "phase_std_rad": (GAP, std.phase_rad, "rad", "its standard error"),
         "chi2": (BUS, calibration.chi2, "1", "mean squared misfit over noise, per degree of freedom"),
         "residual_rms": (BUS, calibration.residual_rms, "1", "misfit of the survey, in units of weight"),
+    }
+
+
+def _beyond(beyond: Beyond) -> dict[str, Entry]:
+    """What the readings asked for beyond the plain row."""
+    end = np.hypot(beyond.end_re, beyond.end_im)
+    return {
+        "splitting_pm": (RING, _by_ring(beyond.splitting_pm), "pm", "distance of a ring's two resonances"),
+        "cubic_pm_V3": (RING, _by_ring(beyond.cubic_pm_V3), "pm/V³", "cubic part of the shift"),
+        "end_reflection": (
+            (*BUS, "end"),
+            end,
+            "1",
+            "field that the entrance, the through exit, the drop exit and the drop bus's far end reflect",
+        ),
     }
 
 

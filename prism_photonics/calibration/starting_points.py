@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.calibration.bus import BusSurvey, columns
+from prism_photonics.calibration.bus import BusSurvey
 from prism_photonics.calibration.descent import FIRST, descend, misfits
+from prism_photonics.calibration.unknowns import columns
 
 # Errors that are added, in units of full light, first with relaxed phases and then with true ones. A ring's field at x
 # linewidths is 1/√(1 + 4x²) of that on resonance, 0.1 at five: about so much is left out at first. Design choices.

@@ -21,9 +21,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight
-from prism_photonics.calibration.bus_slopes import reading_slopes
 from prism_photonics.calibration.descent import normal
 from prism_photonics.calibration.portions import each_portion, in_portions
+from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.drift.process import FilmCharge
 from prism_photonics.drift.state import FILM_SCATTER
 from prism_photonics.files.datasets import Dataset
@@ -265,7 +265,7 @@ class _ByDrift:
         shared = over_noise(slopes.by_shift).swapaxes(1, 2) @ terms.patterns_pm[some].swapaxes(1, 2)
         lost_V = np.moveaxis(terms.lost_V[some], -1, 1)
         film = -over_noise((slopes.by_volt * lost_V).sum(1, keepdims=True))[:, 0]
-        pull = (rows @ misfit[..., None])[..., 0] + prior_weight(rings) ** 2 * x
+        pull = (rows @ misfit[..., None])[..., 0] + prior_weight(rings, unknowns=x.shape[1]) ** 2 * x
         return cls(misfit, rows, shared, film, normal(rows, rings), pull)
 
 

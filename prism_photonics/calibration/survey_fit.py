@@ -1,6 +1,7 @@
 """The fit of a survey during which the chip drifted: rows and drift, by turns."""
 
 import dataclasses
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -10,13 +11,22 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, Light
-from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
 from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, TRIES, BusFit, fit_buses, refit_buses, try_again
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
+from prism_photonics.calibration.reading_model import reading_slopes, readings_A
+from prism_photonics.calibration.reflecting_fit import (
+    LACKING,
+    LACKING_UNSETTLED,
+    counted,
+    fit_reflecting,
+    fuller,
+    only_where_asked_for,
+    reflecting_survey,
+)
 from prism_photonics.calibration.survey_drift import DriftTerms, SurveyDrift, drift_std, lost_volts, update_drift
 from prism_photonics.calibration.survey_readings import FitReadings
-from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, designed_gain_A
+from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, columns, designed_gain_A
 from prism_photonics.circuit.params import assigned_bank
 from prism_photonics.drift.state import thermal_patterns_pm
 from prism_photonics.files.datasets import Dataset
@@ -81,7 +91,7 @@ def rough_start(
     # Starts of its own: those of the whole survey's fit stay what they are.
     (rng,) = generator(key).spawn(1)
     if not drift_matters(head, spec):
-        return fit_buses(buses, rng, wrong_chi2=WRONG_MINIMUM, rtol=ROUGH_RTOL).flat
+        return _first(buses, spec, readings, rng=rng, wrong_chi2=WRONG_MINIMUM, rtol=ROUGH_RTOL)[0].flat
     return _settled(buses, terms, spec, rng=rng, given=readings, rtols=(ROUGH_RTOL,), outlying=OUTLYING_HEAD)[0].flat
 
 
@@ -110,10 +120,49 @@ def fit_survey(
     still = SurveyDrift.none(given.time_s)
     # A laser misses by more than noise, whether the chip drifts or not.
     if given.laser is None and not drift_matters(survey, spec):
-        return RowFit.of(fit_buses(readings, rng, wrong_chi2=WRONG_MINIMUM, start=start), rows=rows), still
+        fit, readings = _first(readings, spec, given, rng=rng, wrong_chi2=WRONG_MINIMUM, start=start)
+        fit = fit if readings.reflecting is None else only_where_asked_for(readings, fit)
+        return RowFit.of(fit, rows=rows), still
     fit, drift, applied = _settled(readings, terms, spec, rng=rng, given=given, rtols=RTOLS, start=start)
+    if applied.reflecting is not None:
+        fit = only_where_asked_for(applied, fit)
+        applied = counted(applied, fit.flat)
     more = drift_std(applied, fit.flat, terms=terms, drift=drift, spec=spec)
     return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), rows=rows), drift
+
+
+def _first(
+    readings: BusSurvey,
+    spec: ChipSpec,
+    given: FitReadings,
+    *,
+    rng: np.random.Generator,
+    wrong_chi2: float,
+    start: Float[ndarray, "all unknowns"] | None = None,
+    rtol: float = RTOL,
+) -> tuple[BusFit, BusSurvey]:
+    """The fit of the readings by the plain row, or by one that reflects where most buses ask for it; and the readings
+    as they are then explained.
+    """
+    plain = columns(readings.rings.t1.shape[1])["drop_ratio"].stop
+    (of_seeds,) = rng.spawn(1)
+    if start is not None and start.shape[1] > plain:
+        reflecting = _reflecting(readings, spec, given)
+        return fit_reflecting(reflecting, start, of_seeds, rounds=2), reflecting
+    fit = fit_buses(
+        readings,
+        rng,
+        wrong_chi2=wrong_chi2,
+        start=start,
+        rtol=rtol,
+        # Draws of its own: those of the plain row's starts stay what they are.
+        instead=lambda fit: fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds),
+    )
+    return fit, _reflecting(readings, spec, given) if fit.flat.shape[1] > plain else readings
+
+
+def _reflecting(readings: BusSurvey, spec: ChipSpec, given: FitReadings) -> BusSurvey:
+    return reflecting_survey(readings, spec, node_pm=AT_THE_LINE if given.laser is None else given.laser.node_pm)
 
 
 def _settled(
@@ -135,7 +184,8 @@ def _settled(
         blurred_A = np.hypot(blurred_A, _by_bus(given.laser.missed_A.swapaxes(1, 2), spec))
     walked = _less_sure(readings, blurred_A)
     drift = SurveyDrift.none(given.time_s, patterns=terms.patterns_pm.shape[1])
-    fit = fit_buses(walked, rng, wrong_chi2=BLURRED, start=start, rtol=ROUGH_RTOL)
+    fit, walked = _first(walked, spec, given, rng=rng, wrong_chi2=BLURRED, start=start, rtol=ROUGH_RTOL)
+    readings = dataclasses.replace(readings, reflecting=walked.reflecting)
 
     def by_pm(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some settings channels"]]:
         slopes = reading_slopes(readings.take(some), fit.flat[some])
@@ -149,10 +199,20 @@ def _settled(
         if given.laser is not None:
             readings = _evened(readings, applied, fit.flat, buses=spec.chip.buses)
             applied = terms.applied(readings, drift)
-        drift = update_drift(applied, fit.flat, terms=terms, drift=drift, spec=spec)
+        # What no fit knows is not the drift's to explain.
+        sure = applied if readings.reflecting is None else counted(applied, fit.flat)
+        drift = update_drift(sure, fit.flat, terms=terms, drift=drift, spec=spec)
         applied = terms.applied(readings, drift)
+        if readings.reflecting is not None:
+            fit = fit_reflecting(applied, fit.flat, rng, rounds=1)
+            continue
         fit = refit_buses(applied, fit.flat, rtol=rtol)
-        if turn == 0:
+        settled = turn == len(rtols) - 1
+        lacking = LACKING if settled else LACKING_UNSETTLED
+        richer = fuller(partial(_reflecting, applied, spec, given), fit, rng.spawn(1)[0], lacking=lacking)
+        if richer is not None:
+            fit, readings, applied = richer, _reflecting(readings, spec, given), _reflecting(applied, spec, given)
+        elif turn == 0:
             tries = TRIES if given.laser is None else LASER_TRIES
             fit = try_again(applied, fit, rng, wrong_chi2=UNSETTLED, rtol=rtol, outlying=outlying, tries=tries)
     return fit, drift, applied

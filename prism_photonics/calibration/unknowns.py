@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy import ndarray
 
+from prism_photonics.calibration.beyond import Beyond
 from prism_photonics.circuit.params import designed_feed
 from prism_photonics.circuit.row import row_response
 from prism_photonics.lightpath.arrays import Numbers
+from prism_photonics.lightpath.ring.dispersion import dispersed
 from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.model import PathParams
@@ -81,6 +83,7 @@ class RowModel(eqx.Module):
         crosstalk: Share of a voltage that the neighbouring ring sees, across each gap.
         gain_A: Current of a fully lit, fully passed line, in A.
         drop_ratio: Responsivity of the drop photodiode over the through one.
+        beyond: What the plain row lacks; None where the readings did not ask for it.
     """
 
     rings: RingParams
@@ -88,6 +91,33 @@ class RowModel(eqx.Module):
     crosstalk: Float[Numbers, "... gaps"]
     gain_A: Float[Numbers, "... channels"]
     drop_ratio: Float[Numbers, "..."]
+    beyond: Beyond | None = None
+
+    def shift_pm(self, acting_V: Float[Numbers, "... rings"]) -> Float[Numbers, "... rings"]:
+        """Resonance shift of every ring in pm at acting voltages in V."""
+        return tuned_pm(self.rings, self.beyond, acting_V)
+
+
+def tuned_pm(rings: RingParams, beyond: Beyond | None, acting_V: Float[Numbers, "..."]) -> Float[Numbers, "..."]:
+    """Resonance shift in pm of rings at acting voltages in V, with the tuning by V³ if any was fitted."""
+    shift_pm = resonance_shift_pm(rings, acting_V)
+    return shift_pm if beyond is None else shift_pm + beyond.cubic_pm_V3 * acting_V**3
+
+
+def tuning_pm_V(rings: RingParams, beyond: Beyond | None, acting_V: Float[Numbers, "..."]) -> Float[Numbers, "..."]:
+    """Slope of `tuned_pm` by the acting voltage, in pm/V."""
+    slope_pm_V = rings.slope_pm_V + 2.0 * rings.curvature_pm_V2 * acting_V
+    return slope_pm_V if beyond is None else slope_pm_V + 3.0 * beyond.cubic_pm_V3 * acting_V**2
+
+
+def columns(rings: int) -> dict[str, slice]:
+    """Where each field of `Unknowns` stands in the flat vector of a bus."""
+    gaps = {"phase_rad": rings - 1, "crosstalk": rings - 1, "drop_ratio": 1}
+    found, first = {}, 0
+    for field in dataclasses.fields(Unknowns):
+        after = first + gaps.get(field.name, rings)
+        found[field.name], first = slice(first, after), after
+    return found
 
 
 def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter) -> RingParams:
@@ -163,8 +193,12 @@ def channel_transmission(
         volts: Acting voltages of its rings in V.
         drift_pm: How far each ring has drifted, in pm.
     """
-    shift_pm = resonance_shift_pm(row.rings, electrode_volts(volts, row.crosstalk)) + drift_pm
-    fields = row_response(wl[None], row.rings, row.buses, shift_pm)
+    shift_pm = row.shift_pm(electrode_volts(volts, row.crosstalk)) + drift_pm
+    if row.beyond is None:
+        fields = row_response(wl[None], row.rings, row.buses, shift_pm)
+    else:
+        rings = dispersed(wl, row.rings, row.beyond.dispersion)
+        fields = row_response(wl[None], rings, row.buses, shift_pm, reflections=row.beyond.reflections)
     return (jnp.abs(fields.through) ** 2 - row.drop_ratio * jnp.abs(fields.drop) ** 2)[0]
 
 

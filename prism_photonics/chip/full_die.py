@@ -3,24 +3,20 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.truth import FullTruth
-from prism_photonics.circuit.dispersion import ring_dispersion
-from prism_photonics.circuit.params import BankParams, designed_feed, path_params
+from prism_photonics.circuit.dispersion import designed_dispersion
+from prism_photonics.circuit.ends import end_ways
+from prism_photonics.circuit.params import BankParams, designed_feed
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
 from prism_photonics.lightpath.ring.backscatter import Backscatter
 from prism_photonics.lightpath.ring.dispersion import RingDispersion
 from prism_photonics.lightpath.ring.model import rad_per_pm
 from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.lightpath.waveguide.design import Lengths
-from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.cache import cached_by_spec
-from prism_photonics.spec.geometry import DROP_LEAD_UM, branch_design
 
 # Median of a Rayleigh distribution over the standard deviation of either part.
 RAYLEIGH_MEDIAN = float(np.sqrt(2.0 * np.log(2.0)))
@@ -65,7 +61,7 @@ def with_everything(
     """
     rings, backscatter = _scattering(bank, truth, rng)
     ends = _ends(spec, bank, truth, rng)
-    dispersion = _dispersion(spec) if truth.dispersion else None
+    dispersion = designed_dispersion(spec) if truth.dispersion else None
     beyond = Beyond(
         dispersion=dispersion,
         cubic_pm_V3=truth.cubic_pm_V3 * rng.standard_normal(bank.shape),
@@ -106,45 +102,19 @@ def _scattering(bank: BankParams, truth: FullTruth, rng: np.random.Generator) ->
 def _ends(spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Generator) -> EndReflectors:
     """Splitter and facet before the entrance, photodiodes behind both exits, the U-turn, and the drop bus's other end.
 
-    The ways between them turn the light and lose none of it, which is in the feed already; what a facet looks weaker by
-    is in its amplitude.
+    What couplers and splitters weaken a facet by is in its amplitude.
     """
     rows, buses, _ = bank.shape
-    feed = designed_feed(spec, xp=np)
     # There and back through couplers and tree: the amplitude of the feed, twice.
-    seen = feed.amplitude**2
+    seen = designed_feed(spec, xp=np).amplitude ** 2
     levels = tree_levels(spec.chip.rows)
-
-    def path(lengths: Lengths) -> PathParams:
-        return path_params(lengths, spec.profile, loss_dB_cm=0.0, xp=np)
-
-    branch = path(branch_design(spec, rows=2, upper=True).lengths) if levels else path(Lengths())
-    lead, nothing = path(Lengths(x_um=DROP_LEAD_UM)), path(Lengths())
 
     def field(power_dB: float, *, there: bool = True) -> float:
         return 10.0 ** (power_dB / 20.0) if there and truth.reflections else 0.0
 
     splitter, facet = field(truth.splitter_dB, there=levels > 0), field(truth.facet_dB)
     diode, turn = field(truth.photodiode_dB), field(truth.u_turn_dB, there=not spec.two_sided)
-    ways = [(branch, nothing), (lead, nothing), (nothing, lead), (nothing, nothing)]
     sizes = [(splitter, facet), (diode, 0.0), (turn, diode), (field(truth.far_end_dB), 0.0)]
-    shape = (rows, buses, 4, 2)
-    opl_um, gpl_um = (
-        np.broadcast_to([[float(getattr(way, name)) for way in end] for end in ways], shape).copy()
-        for name in ("opl_um", "gpl_um")
-    )
-    # From the last splitter on to the facet: the feed without its last branch.
-    for length, all_um, last in ((opl_um, feed.opl_um, branch.opl_um), (gpl_um, feed.gpl_um, branch.gpl_um)):
-        length[..., 0, 1] = all_um - last
-    amplitude = np.broadcast_to(sizes, shape).copy()
+    amplitude = np.broadcast_to(sizes, (rows, buses, 4, 2)).copy()
     amplitude[..., 0, 1] *= seen
-    one = np.ones(shape)
-    way = PathParams(opl_um, gpl_um, one, 0.0 * one, spec.profile.optics.wl0_um.value * one)
-    return EndReflectors(way, amplitude, rng.uniform(0.0, 2.0 * np.pi, shape))
-
-
-@cached_by_spec
-def _dispersion(spec: ChipSpec) -> RingDispersion:
-    shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
-    each = [ring_dispersion(design, spec.profile) for design in spec.ring_designs]
-    return jax.tree.map(lambda *leaves: np.broadcast_to(np.stack(leaves), shape), *each)
+    return EndReflectors(end_ways(spec), amplitude, rng.uniform(0.0, 2.0 * np.pi, amplitude.shape))

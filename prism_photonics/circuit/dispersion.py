@@ -1,11 +1,22 @@
 """Dispersion of a drawn ring, from the mode tables of its film."""
 
+import jax
 import numpy as np
 
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.dispersion import RingDispersion
 from prism_photonics.process.modes import load_modes
 from prism_photonics.process.profile import Profile
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
+
+
+@cached_by_spec
+def designed_dispersion(spec: ChipSpec) -> RingDispersion:
+    """Slopes of a chip's rings, leaves (rows, buses, channels); as of `ring_dispersion`."""
+    shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
+    each = [ring_dispersion(design, spec.profile) for design in spec.ring_designs]
+    return jax.tree.map(lambda *leaves: np.broadcast_to(np.stack(leaves), shape), *each)
 
 
 def ring_dispersion(design: RingDesign, profile: Profile) -> RingDispersion:

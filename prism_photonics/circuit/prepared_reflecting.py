@@ -124,7 +124,7 @@ def balanced(
     row: PreparedReflectingRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
 ) -> Float[Numbers, "... channels"]:
     """The transmission of `balanced_and_slopes` alone: one sweep."""
-    gamma, out, _ = _swept(row, shifted(row.half_turn, row.rad_pm, shift_pm))
+    gamma, out, _ = swept(row, shifted(row.half_turn, row.rad_pm, shift_pm))
     fields = leaving(gamma, out, (row.ends[0], row.ends[2]))
     return power(fields.through) - drop_ratio[..., None] * power(fields.drop)
 
@@ -166,7 +166,7 @@ def balanced_alone(
     """
     xp = library(row.half_turn)
     half = shifted(row.half_turn, row.rad_pm, rest_pm)
-    _, _, (gammas, outs) = _swept(row, half)
+    _, _, (gammas, outs) = swept(row, half)
     entrance, _, drop_exit, _ = row.ends
     nothing = xp.zeros_like(half[0])
 
@@ -212,7 +212,7 @@ def balanced_alone(
     return power(through) - drop_ratio[..., None] * power(drop)
 
 
-def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
+def swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
     """From the far ends: Γ and the way out as the first segment's near side sees them, and as every ring has them."""
     _, through_exit, _, far = row.ends
     nothing = library(half).zeros_like(half[0])
@@ -232,35 +232,64 @@ def _swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channel
     return gamma, out, (kept[:3], kept[3:])
 
 
-def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Fields at both exits, and their slopes by the shift of every ring, per pm."""
-    half = shifted(row.half_turn, row.rad_pm, shift_pm)
-    gamma, out, (gammas, outs) = _swept(row, half)
+def lit_from_exits(row: PreparedReflectingRow, gamma: Any, out: Any, nothing: Any) -> tuple[tuple[Any, Any], ...]:
+    """What runs eastward at a row's near ends, lit from the entrance, from the drop exit, and from the through exit.
+
+    Args:
+        row: The row.
+        gamma: What comes back to the near ends, as `swept` gives it.
+        out: The way from there to the through exit.
+        nothing: Zeros of the fields' shape.
+    """
     entrance, _, drop_exit, _ = row.ends
-
-    def outwards(carry, this):
-        half, t1, t2, split, p, q, gamma, v = this
-        lit = [(x * p, y * q) for x, y in carry]
-        ports = ports_of_turn(half, t1, t2, split)
-        n = passage(ports, gamma)
-        beyond = [passed(n, light) for light in lit]
-        # The light v that falls on the ring from the east, as it comes back eastward.
-        (echo,) = echoed(ports.east, gamma, sent_back(ports.east, v))
-        beyond[2] = (beyond[2][0] + echo[0], beyond[2][1] + echo[1])
-        back = [sent_back(gamma, light) for light in beyond]
-        back[2] = (back[2][0] + v[0], back[2][1] + v[1])
-        enters = [(*west, *east) for west, east in zip(lit, back, strict=True)]
-        changed = _turned_by_a_radian(half, (t1, t2), split, ports)
-        return tuple(beyond), tuple(_scattered(enters[k], changed, enters[0]) for k in (2, 1))
-
-    nothing = library(half).zeros_like(half[0])
-    start = echoed(
+    return echoed(
         near_ends((entrance, drop_exit)),
         gamma,
         (entrance.passed + nothing, nothing),
         (nothing, drop_exit.passed + nothing),
         (entrance.inside * out[0], drop_exit.inside * out[1]),
     )
+
+
+def through_ring(
+    ports: RingPorts, lit: list[tuple[Any, Any]], gamma: Any, v: Any
+) -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any, Any, Any]]]:
+    """What runs on behind a ring, and what enters its four ports, of the three lights of `lit_from_exits`.
+
+    Args:
+        ports: The ring.
+        lit: What runs eastward into it on both buses, of each light.
+        gamma: What the row behind it sends back.
+        v: The way from behind it to the through exit: by reciprocity what falls on it from there.
+
+    Returns:
+        Of each light the fields that leave eastward, and those that enter from west and from east.
+    """
+    n = passage(ports, gamma)
+    beyond = [passed(n, light) for light in lit]
+    # The light v that falls on the ring from the east, as it comes back eastward.
+    (echo,) = echoed(ports.east, gamma, sent_back(ports.east, v))
+    beyond[2] = (beyond[2][0] + echo[0], beyond[2][1] + echo[1])
+    back = [sent_back(gamma, light) for light in beyond]
+    back[2] = (back[2][0] + v[0], back[2][1] + v[1])
+    return beyond, [(*west, *east) for west, east in zip(lit, back, strict=True)]
+
+
+def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Fields at both exits, and their slopes by the shift of every ring, per pm."""
+    half = shifted(row.half_turn, row.rad_pm, shift_pm)
+    gamma, out, (gammas, outs) = swept(row, half)
+    entrance, _, drop_exit, _ = row.ends
+
+    def outwards(carry, this):
+        half, t1, t2, split, p, q, gamma, v = this
+        ports = ports_of_turn(half, t1, t2, split)
+        beyond, enters = through_ring(ports, [(x * p, y * q) for x, y in carry], gamma, v)
+        changed = _turned_by_a_radian(half, (t1, t2), split, ports)
+        return tuple(beyond), tuple(_scattered(enters[k], changed, enters[0]) for k in (2, 1))
+
+    nothing = library(half).zeros_like(half[0])
+    start = lit_from_exits(row, gamma, out, nothing)
     rings = (half, row.t1, row.t2, row.split, row.p[:-1], row.q[:-1], gammas, outs)
     _, (by_through, by_drop) = scan(outwards, start, rings)
     fields = leaving(gamma, out, (entrance, drop_exit))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from prism_photonics.calibration.calibration import Calibration, of_row
-from prism_photonics.calibration.unknowns import channel_transmission, row_transmission
+from prism_photonics.calibration.unknowns import channel_transmission, row_transmission, tuning_pm_V
 from prism_photonics.drift.state import DriftModel, DriftState
 from prism_photonics.lightpath.ring.model import electrode_volts
 
@@ -26,18 +26,23 @@ ITERATIONS = 2
 def drifted_calibration(
     calibration: Calibration, state: DriftState, patterns_pm: Float[Array, "3 rows rings"]
 ) -> Calibration:
-    """The calibration of a chip that has drifted, exactly: ``shift(V − x) + δ`` is again a quadratic in V."""
-    rings = calibration.rows.rings
+    """The calibration of a chip that has drifted, exactly: ``shift(V − x) + δ`` is a polynomial in V as before."""
+    rings, beyond = calibration.rows.rings, calibration.rows.beyond
     x = electrode_volts(state.relaxed_V.reshape(rings.slope_pm_V.shape), calibration.rows.crosstalk)
     shift_pm = state.shift_pm(patterns_pm).reshape(x.shape)
-    return eqx.tree_at(
-        lambda c: (c.rows.rings.offset_pm, c.rows.rings.slope_pm_V),
-        calibration,
-        (
-            rings.offset_pm + shift_pm - rings.slope_pm_V * x + rings.curvature_pm_V2 * x**2,
-            rings.slope_pm_V - 2.0 * rings.curvature_pm_V2 * x,
-        ),
+    offset_pm = rings.offset_pm + shift_pm - rings.slope_pm_V * x + rings.curvature_pm_V2 * x**2
+    slope_pm_V = rings.slope_pm_V - 2.0 * rings.curvature_pm_V2 * x
+    if beyond is None:
+        return eqx.tree_at(
+            lambda c: (c.rows.rings.offset_pm, c.rows.rings.slope_pm_V), calibration, (offset_pm, slope_pm_V)
+        )
+    cubic = beyond.cubic_pm_V3
+    moved = eqx.tree_at(
+        lambda ring: (ring.offset_pm, ring.slope_pm_V, ring.curvature_pm_V2),
+        rings,
+        (offset_pm - cubic * x**3, slope_pm_V + 3.0 * cubic * x**2, rings.curvature_pm_V2 - 3.0 * cubic * x),
     )
+    return eqx.tree_at(lambda c: c.rows.rings, calibration, moved)
 
 
 @eqx.filter_jit
@@ -50,12 +55,14 @@ def corrected_volts(
     """Voltages that put every resonance back to where ``volts`` had put it as calibrated: ``V + x + Δ``.
 
     With s and q a ring's slope and curvature, δ its shift and e its acting voltage, ``q·Δ² + (s + 2·q·e)·Δ + δ = 0``.
-    The crosstalk of the small Δ is neglected.
+    The crosstalk of the small Δ is neglected, and so is Δ³ where the tuning has a cubic part.
     """
-    rings = calibration.rows.rings
+    rings, beyond = calibration.rows.rings, calibration.rows.beyond
     e = electrode_volts(volts.reshape(rings.slope_pm_V.shape), calibration.rows.crosstalk)
     delta = state.shift_pm(patterns_pm).reshape(e.shape)
-    q, b = rings.curvature_pm_V2, rings.slope_pm_V + 2.0 * rings.curvature_pm_V2 * e
+    q, b = rings.curvature_pm_V2, tuning_pm_V(rings, beyond, e)
+    if beyond is not None:
+        q = q + 3.0 * beyond.cubic_pm_V3 * e
     # The root that goes to −δ/b without curvature; where there is none, the nearest voltage.
     root = jnp.sqrt(jnp.maximum(b**2 - 4.0 * q * delta, 0.0))
     return volts + state.relaxed_V + of_row(-2.0 * delta / (b + jnp.where(b < 0.0, -root, root)))

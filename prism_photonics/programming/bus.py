@@ -3,16 +3,22 @@
 The same lines serve one bus in JAX's arrays, which is mapped over many and compiled, and many buses in NumPy's.
 """
 
+from types import ModuleType
+
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from prism_photonics.calibration.beyond import Beyond
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.circuit.prepared import PreparedRow, balanced, balanced_alone, balanced_and_slopes, prepare_row
+from prism_photonics.calibration.unknowns import tuned_pm, tuning_pm_V
+from prism_photonics.circuit import prepared, prepared_reflecting
+from prism_photonics.circuit.prepared import PreparedRow, prepare_row
+from prism_photonics.circuit.prepared_reflecting import PreparedReflectingRow, prepare_reflecting_row
 from prism_photonics.codec.modulation import namespace
 from prism_photonics.lightpath.arrays import Numbers
-from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, resonance_shift_pm
+from prism_photonics.lightpath.ring.model import RingParams, electrode_volts
 
 # Points of a curve: a start needs to be near, a reachable range exact (0.1 % of full scale between two points).
 START_POINTS, REACH_POINTS = 33, 129
@@ -24,14 +30,16 @@ class Bus(eqx.Module):
     Attributes:
         row: The light's path, voltages apart.
         rings: Ring optics, for their tuning.
+        beyond: What the fit knows beyond the plain row, if anything; for the tuning too.
         crosstalk: Share of a voltage that the neighbouring ring sees, across each gap.
         drop_ratio: Responsivity of the drop photodiode over the through one.
         scale: Effective weight per unit of ``T_through − ρ·T_drop``.
         asked: 1, or 0 for an excluded ring: it is held at rest and asked for nothing.
     """
 
-    row: PreparedRow
+    row: PreparedRow | PreparedReflectingRow
     rings: RingParams
+    beyond: Beyond | None
     crosstalk: Float[Numbers, "... gaps"]
     drop_ratio: Float[Numbers, "..."]
     scale: Float[Numbers, "... channels"]
@@ -69,9 +77,13 @@ def bus_of(calibration: Calibration, number: Int[Numbers, "..."]) -> Bus:
     light, unit_A = calibration.light_scale.reshape(count, -1)[bus], calibration.unit_A[row][..., None]
     own = calibration.channel_of_ring[row, bus]
     excluded = calibration.excluded.reshape(calibration.rows.gain_A.shape)[row, bus]
+    wl_um, beyond = calibration.wl_um[own], model.beyond
     return Bus(
-        row=prepare_row(calibration.wl_um[own], model.rings, model.buses),
+        row=prepare_row(wl_um, model.rings, model.buses)
+        if beyond is None
+        else prepare_reflecting_row(wl_um, model.rings, model.buses, beyond.reflections, dispersion=beyond.dispersion),
         rings=model.rings,
+        beyond=beyond,
         crosstalk=model.crosstalk,
         drop_ratio=model.drop_ratio,
         scale=xp.take_along_axis(model.gain_A * light / unit_A, own, -1),
@@ -81,8 +93,8 @@ def bus_of(calibration: Calibration, number: Int[Numbers, "..."]) -> Bus:
 
 def weights_at(bus: Bus, volts: Float[Numbers, "... rings"]) -> Float[Numbers, "... channels"]:
     """Effective weights at ring voltages in V."""
-    shift_pm = resonance_shift_pm(bus.rings, electrode_volts(volts, bus.crosstalk))
-    return bus.scale * balanced(bus.row, shift_pm, bus.drop_ratio)
+    shift_pm = tuned_pm(bus.rings, bus.beyond, electrode_volts(volts, bus.crosstalk))
+    return bus.scale * _solver(bus).balanced(bus.row, shift_pm, bus.drop_ratio)
 
 
 def weights_and_slopes(
@@ -90,9 +102,9 @@ def weights_and_slopes(
 ) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "... channels rings"]]:
     """Effective weights at ring voltages in V, and their slopes in 1/V."""
     acting = electrode_volts(volts, bus.crosstalk)
-    shift_pm = resonance_shift_pm(bus.rings, acting)
-    transmission, by_pm = balanced_and_slopes(bus.row, shift_pm, bus.drop_ratio)
-    pm_V = bus.rings.slope_pm_V + 2.0 * bus.rings.curvature_pm_V2 * acting
+    shift_pm = tuned_pm(bus.rings, bus.beyond, acting)
+    transmission, by_pm = _solver(bus).balanced_and_slopes(bus.row, shift_pm, bus.drop_ratio)
+    pm_V = tuning_pm_V(bus.rings, bus.beyond, acting)
     by_acting = namespace(by_pm).moveaxis(by_pm, 0, -1) * pm_V[..., None, :]
     # A stray share reaches both neighbours, so the slopes by acting voltage mix as the voltages do.
     slopes = electrode_volts(by_acting, bus.crosstalk[..., None, :])
@@ -104,8 +116,8 @@ def tuning_curves(bus: Bus, max_voltage_V: float, points: int) -> Curves:
     xp = namespace(bus.scale)
     volts = xp.linspace(-max_voltage_V, max_voltage_V, points)
     along = (points, *(1 for _ in bus.scale.shape))
-    swept_pm = resonance_shift_pm(bus.rings, volts.reshape(along))
-    curves = bus.scale * balanced_alone(bus.row, bus.rings.offset_pm, swept_pm, bus.drop_ratio)
+    swept_pm = tuned_pm(bus.rings, bus.beyond, volts.reshape(along))
+    curves = bus.scale * _solver(bus).balanced_alone(bus.row, bus.rings.offset_pm, swept_pm, bus.drop_ratio)
     bottom = xp.argmin(curves, axis=0)
     index = xp.arange(points).reshape(along)
     upwards = bottom <= points // 2
@@ -127,6 +139,11 @@ def voltages_alone(curves: Curves, weights: Float[Numbers, "... rings"]) -> Floa
         (xp.take_along_axis(leaf, after - 1, 0)[0], xp.take_along_axis(leaf, after, 0)[0]) for leaf in (curve, volts)
     )
     return v0 + xp.clip((weights - w0) / (w1 - w0), 0.0, 1.0) * (v1 - v0)
+
+
+def _solver(bus: Bus) -> ModuleType:
+    """What solves the bus's row."""
+    return prepared if isinstance(bus.row, PreparedRow) else prepared_reflecting
 
 
 def _running_max(curves: Float[Numbers, "scan ... rings"]) -> Float[Numbers, "scan ... rings"]:

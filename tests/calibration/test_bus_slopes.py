@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from prism_photonics.calibration.bus import columns, prior_weight, ravel, unravel
+from prism_photonics.calibration.bus import prior_weight, ravel, unravel
 from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
 from prism_photonics.calibration.descent import descend, misfits
 from prism_photonics.calibration.survey_fit import bus_surveys
-from prism_photonics.calibration.unknowns import Unknowns, channel_transmission
+from prism_photonics.calibration.unknowns import Unknowns, channel_transmission, columns
 
 RINGS, SETTINGS = 4, 5
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.calibration.bus import columns, ravel, unravel
+from prism_photonics.calibration.bus import ravel, unravel
 from prism_photonics.calibration.descent import descend
 from prism_photonics.calibration.fit import at_optimum, fit_buses
 from prism_photonics.calibration.single_rings import single_rings
 from prism_photonics.calibration.starting_points import piece_together, pieced_start, random_starts, relaxed_start
 from prism_photonics.calibration.survey import survey_volts
 from prism_photonics.calibration.survey_fit import bus_surveys
-from prism_photonics.calibration.unknowns import Unknowns, designed_gain_A
+from prism_photonics.calibration.unknowns import Unknowns, columns, designed_gain_A
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.circuit.row import bank_powers
 from prism_photonics.lightpath.ring.model import electrode_volts

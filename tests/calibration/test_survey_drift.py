@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibration.bus import columns, prior_weight
+from prism_photonics.calibration.bus import prior_weight
 from prism_photonics.calibration.bus_slopes import readings_A
 from prism_photonics.calibration.calibration import blank_calibration, from_survey
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, steady_samples
@@ -14,7 +14,7 @@ from prism_photonics.calibration.fit import fit_buses, try_again
 from prism_photonics.calibration.survey import averages_for, settings_for, survey_volts, take_survey
 from prism_photonics.calibration.survey_drift import SurveyDrift, _ou_precision, film_after, lost_volts, update_drift
 from prism_photonics.calibration.survey_fit import bus_surveys
-from prism_photonics.calibration.unknowns import designed_gain_A
+from prism_photonics.calibration.unknowns import columns, designed_gain_A
 from prism_photonics.characterize.accuracy import validate
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.virtual import VirtualChip

@@ -140,6 +140,20 @@ def splitting(ring: RingParams, backscatter: Backscatter) -> Splitting:
     )
 
 
+def splitting_slopes(split: Splitting) -> tuple[Any, Any, Any, Any]:
+    """Slopes of `Splitting`'s versed, half_cosine, sine and half_sine by δ²."""
+    quarter = 0.25 * split.to_ccw * split.to_cw
+    of_sine = _series(tuple(n * each for n, each in enumerate(SINE))[1:], quarter)
+    # sin δ/δ = [sin(δ/2)/(δ/2)]·cos(δ/2), and cos(δ/2) falls by sin(δ/2)/4δ.
+    half_cosine = -0.25 * split.half_sine
+    return (
+        0.5 * split.sine,
+        half_cosine,
+        0.25 * of_sine * split.half_cosine + 2.0 * split.half_sine * half_cosine,
+        0.125 * of_sine,
+    )
+
+
 def ring_ports(
     wl: Shaped[Numbers, "..."] | float,
     ring: RingParams,

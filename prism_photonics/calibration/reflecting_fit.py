@@ -1,0 +1,156 @@
+"""The fit of buses whose readings ask for more than the plain row: rings that split, ends that reflect, tuning by V³.
+
+What a real chip has and no fit knows is left in the misfit. Were it taken for signal, the many unknowns would bend to
+it; so each round counts as noise what the round before it left, which also leads past the minima in between. An effect
+is kept where the readings ask for it, bus by bus, by Akaike's information criterion: n·ln(misfit²) + 2·k of n readings
+and k unknowns.
+
+Source: H. Akaike, IEEE Transactions on Automatic Control 19, 716 (1974).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.fit import BusFit, at_optimum, mended
+from prism_photonics.calibration.reading_model import readings_A
+from prism_photonics.calibration.reflecting import (
+    BACKSCATTER_PM,
+    ReflectingLight,
+    beyond_columns,
+    without_beyond,
+)
+from prism_photonics.calibration.unknowns import columns
+from prism_photonics.circuit.params import designed_bank
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM
+
+# Design choices, as are those below. Rounds, steps of each, how closely each is fitted, and the share of the misfit
+# that the next round counts as noise: a little less than all of it, so that the fit goes on.
+ROUNDS, STEPS, RTOL, SHARE = 4, 15, 1e-4, 0.7
+# Backscatter to begin with, in pm, of random phase: at none its slopes vanish.
+SEED_PM = 1.0
+# A bus whose misfit² is so many times the chip's median is begun anew so many times, from so many seeds each.
+OUTLYING, TRIES, SEEDS = 3.0, 2, 4
+# Where more than half of a chip's buses have so large a χ², it is no wrong minimum of each that is to blame; nor, where
+# the drift may not be settled yet, the drift: of that up to 10 was seen.
+LACKING, LACKING_UNSETTLED = 4.0, 12.0
+
+
+def reflecting_survey(survey: BusSurvey, spec: ChipSpec, *, node_pm: Float[ndarray, " nodes"]) -> BusSurvey:
+    """The readings, to be explained by buses that reflect; ``node_pm`` as of `survey_fit.bus_surveys`."""
+    wl_um = (np.asarray(designed_bank(spec, xp=np).wl_um)[:, None] + node_pm / PM_PER_UM).ravel()
+    return replace(survey, reflecting=ReflectingLight.of(spec, wl_um, survey.rings, survey.paths))
+
+
+def fit_reflecting(
+    survey: BusSurvey, flat: Float[ndarray, "buses some"], rng: np.random.Generator, *, rounds: int = ROUNDS
+) -> BusFit:
+    """Fit of buses that reflect.
+
+    Args:
+        survey: Result of `reflecting_survey`.
+        flat: Unknowns to begin with, those of the plain row or all.
+        rng: Draws the backscatter to begin with.
+        rounds: How often the misfit is counted as noise.
+    """
+    known = flat.shape[1] > columns(survey.rings.t1.shape[1])["drop_ratio"].stop
+    fit = _annealed(survey, flat if known else _seeded(survey, flat, rng), rounds=rounds)
+    for _ in range(0 if known else TRIES):
+        wrong = np.flatnonzero(fit.residual_rms**2 > OUTLYING * np.median(fit.residual_rms**2))
+        if not wrong.size:
+            break
+        some = survey.take(wrong)
+        many = some.take(np.repeat(np.arange(wrong.size), SEEDS))
+        begun = _annealed(many, _seeded(many, np.repeat(fit.flat[wrong], SEEDS, axis=0), rng), rounds=rounds)
+        lowest = np.arange(wrong.size) * SEEDS + begun.residual_rms.reshape(-1, SEEDS).argmin(1)
+        other = at_optimum(counted(some, begun.flat[lowest]), begun.flat[lowest])
+        won = np.flatnonzero(begun.residual_rms[lowest] < fit.residual_rms[wrong])
+        fit = mended(fit, wrong[won], replace(other, chi2=begun.chi2[lowest]), won)
+    return fit
+
+
+def fuller(
+    survey_of: Callable[[], BusSurvey], plain: BusFit, rng: np.random.Generator, *, lacking: float = LACKING
+) -> BusFit | None:
+    """The fit of buses that reflect, if most of the chip's buses ask for it; else None.
+
+    Args:
+        survey_of: Gives the result of `reflecting_survey`, where it is wanted.
+        plain: Fit of the plain row.
+        rng: As of `fit_reflecting`.
+        lacking: A larger χ² of most buses asks for it.
+    """
+    if np.mean(plain.chi2 > lacking) <= 0.5:
+        return None
+    survey = survey_of()
+    found = fit_reflecting(survey, plain.flat, rng)
+    return found if np.mean(asked_for(plain, found, survey)) > 0.5 else None
+
+
+def asked_for(plain: BusFit, found: BusFit, survey: BusSurvey) -> Bool[ndarray, " buses"]:
+    """Whether each bus's readings ask for the fit of buses that reflect, rather than for that of the plain row."""
+    readings = np.isfinite(survey.noise_A).sum((1, 2))
+    more = found.flat.shape[1] - plain.flat.shape[1]
+    return readings * np.log(plain.chi2 / found.chi2) > 2.0 * more
+
+
+def only_where_asked_for(survey: BusSurvey, found: BusFit) -> BusFit:
+    """The fit, with the plain row's where a bus asks for no more.
+
+    Args:
+        survey: The readings, with the drift that was found.
+        found: The fit of buses that reflect.
+    """
+    stop = columns(survey.rings.t1.shape[1])["drop_ratio"].stop
+    flat, _ = descend(replace(survey, reflecting=None), found.flat[:, :stop], steps=STEPS, rtol=RTOL)
+    plain = at_optimum(replace(survey, reflecting=None), flat)
+    kept = np.flatnonzero(~asked_for(plain, found, survey))
+    if not kept.size:
+        return found
+    none = np.zeros((kept.size, found.flat.shape[1] - stop))
+    padded = BusFit(
+        np.hstack([plain.flat[kept], none]),
+        np.hstack([plain.std[kept], none]),
+        without_beyond(survey.take(kept).model(np.hstack([plain.flat[kept], none]))),
+        plain.residual_rms[kept],
+        plain.chi2[kept],
+    )
+    return mended(found, kept, padded, np.arange(kept.size))
+
+
+def _annealed(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rounds: int) -> BusFit:
+    """The minimum at which the misfit, counted as noise, leaves nothing to fit; χ² is that over the noise alone."""
+    sure = survey
+    for _ in range(rounds):
+        sure = counted(survey, flat)
+        flat, _ = descend(sure, flat, steps=STEPS, rtol=RTOL)
+    found = at_optimum(sure, flat)
+    return replace(found, chi2=at_optimum(survey, flat).chi2)
+
+
+def counted(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSurvey:
+    """The readings with their misfit counted as noise, as far as it is more."""
+    seen = np.isfinite(survey.noise_A)
+    over = np.where(seen, (readings_A(survey, flat) - survey.current_A) / survey.gain_A[:, None, :], 0.0)
+    rms = np.sqrt((over**2).sum((1, 2)) / np.maximum(seen.sum((1, 2)), 1))
+    return survey.with_noise(np.hypot(survey.noise_A, SHARE * rms[:, None, None] * survey.gain_A[:, None, :]))
+
+
+def _seeded(
+    survey: BusSurvey, flat: Float[ndarray, "buses some"], rng: np.random.Generator
+) -> Float[ndarray, "buses unknowns"]:
+    """Unknowns of the plain row with some backscatter of random phase, and nothing else beyond it."""
+    count, rings = survey.rings.t1.shape
+    places, plain = beyond_columns(rings), columns(rings)["drop_ratio"].stop
+    seeded = np.zeros((count, places["end_im"].stop))
+    seeded[:, :plain] = flat[:, :plain]
+    there = SEED_PM / BACKSCATTER_PM * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, (count, rings)))
+    seeded[:, places["ccw_re"]] = seeded[:, places["cw_re"]] = there.real
+    seeded[:, places["ccw_im"]], seeded[:, places["cw_im"]] = there.imag, -there.imag
+    return seeded
