@@ -83,6 +83,7 @@ def main() -> None:
     count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 20)
     spec = ChipSpec.from_toml(BENCH)
     dies: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    found: dict[str, Any] = {}
     for seed in range(count):
         for splitting_pm in (*SPLITTINGS_PM, None):
             case = "model" if splitting_pm is None else f"{splitting_pm:g}"
