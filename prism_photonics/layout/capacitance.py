@@ -1,0 +1,179 @@
+"""Capacitance of drawn metal by 2-D static fields: electrodes beside a rib, parallel tracks over the substrate.
+
+Conductors are rectangles in the cross-section; ∇·(ε∇φ) = 0 is solved on quadratic elements for each of them at 1 V, the
+others at zero, and Maxwell's matrix is the fields' energy. Needs the extra ``modes``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from prism_photonics.extras import asked_by
+from prism_photonics.process.layers import Deck, load_deck
+from prism_photonics.process.materials import CRYSTALS, SILICA_STATIC
+from prism_photonics.process.profile import Profile
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+with asked_by("capacitance of drawn metal"):
+    from skfem import Basis, BilinearForm, ElementTriP2, MeshTri, condense, solve
+
+EPSILON_0_FF_UM = 8.8541878128e-3
+BURIED_UM = 4.7  # oxide between film and silicon, which conducts; source: the public kit lnoi400's layer stack
+ABOVE_UM = 40.0  # of the window
+BESIDE_UM = 60.0
+NEAR_UM = 0.1  # element size at edges: half of it moves the electrodes' capacitance by 0.3 %
+FAR_UM = 3.0
+GROWTH = 0.3  # how fast elements grow with their distance from an edge
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A conductor in the cross-section, in µm."""
+
+    left_um: float
+    right_um: float
+    bottom_um: float
+    top_um: float
+
+
+@dataclass(frozen=True)
+class Oxide:
+    """Oxide up to a height, air above: permittivity along x and along y at points, and the heights where it jumps."""
+
+    top_um: float
+
+    @property
+    def levels_um(self) -> tuple[float, ...]:
+        """Its top."""
+        return (self.top_um,)
+
+    def __call__(
+        self, x: Float[ndarray, " points"], y: Float[ndarray, " points"]
+    ) -> tuple[Float[ndarray, " points"], Float[ndarray, " points"]]:
+        """The same both ways."""
+        value = np.where(y < self.top_um, SILICA_STATIC, 1.0)
+        return value, value
+
+
+@dataclass(frozen=True)
+class Rib:
+    """A film's rib (walls upright) on its slab, clamped permittivities, in oxide."""
+
+    profile: Profile
+
+    @property
+    def levels_um(self) -> tuple[float, ...]:
+        """Bottom and top of the slab, top of the rib."""
+        film = self.profile.film
+        return 0.0, film.thickness_um.value - film.etch_um.value, film.thickness_um.value
+
+    def __call__(
+        self, x: Float[ndarray, " points"], y: Float[ndarray, " points"]
+    ) -> tuple[Float[ndarray, " points"], Float[ndarray, " points"]]:
+        """Along layout x, which is crystal z, and up."""
+        _, slab, top = self.levels_um
+        film: Bool[ndarray, " points"] = (y > 0.0) & (
+            (y < slab) | ((y < top) & (np.abs(x) < self.profile.film.rib_width_um.value / 2.0))
+        )
+        crystal = CRYSTALS[self.profile.crystal]
+        across, up = (
+            np.where(film, value, SILICA_STATIC) for value in (crystal.static_extraordinary, crystal.static_ordinary)
+        )
+        return across, up
+
+
+@BilinearForm
+def _energy(u, v, w):
+    return w["xx"] * u.grad[0] * v.grad[0] + w["yy"] * u.grad[1] * v.grad[1]
+
+
+def maxwell_fF_um(
+    strips: Sequence[Strip],
+    permittivity: Oxide | Rib,
+    *,
+    floor_um: float = -BURIED_UM,
+    grounded: bool = True,
+    near_um: float = NEAR_UM,
+) -> Float[ndarray, "strips strips"]:
+    """Maxwell's capacitance matrix of parallel conductors, in fF per µm of length.
+
+    Args:
+        strips: The conductors, which must not touch.
+        permittivity: What surrounds them.
+        floor_um: Height of the window's floor.
+        grounded: Whether the floor is a conductor at zero, or a wall that no field crosses, as the other sides are.
+        near_um: Element size at edges.
+
+    Raises:
+        InputError: A conductor reaches below the floor, or two touch.
+    """
+    for n, strip in enumerate(strips):
+        if strip.bottom_um <= floor_um:
+            raise InputError(f"conductor {n}: bottom_um = {strip.bottom_um:g}; want above the floor at {floor_um:g}")
+        for other in strips[:n]:
+            apart = max(strip.left_um - other.right_um, other.left_um - strip.right_um)
+            if max(apart, strip.bottom_um - other.top_um, other.bottom_um - strip.top_um) <= 0.0:
+                raise InputError(f"conductor {n}: touches another; want them apart; join them into one")
+    left = min(strip.left_um for strip in strips) - BESIDE_UM
+    right = max(strip.right_um for strip in strips) + BESIDE_UM
+    top = max(strip.top_um for strip in strips) + ABOVE_UM
+    levels = [level for level in permittivity.levels_um if floor_um < level < top]
+    # 0.6 − 0.5 and 0.1 are one height: a thinner element than a fm has no stiffness that numbers can hold.
+    xs = sorted({round(x, 9) for x in (left, right, *(x for s in strips for x in (s.left_um, s.right_um)))})
+    ys = sorted({round(y, 9) for y in (floor_um, top, *levels, *(y for s in strips for y in (s.bottom_um, s.top_um)))})
+    mesh = MeshTri.init_tensor(_graded(xs, near_um), _graded(ys, near_um))
+    basis = Basis(mesh, ElementTriP2())
+    across, up = permittivity(*mesh.p[:, mesh.t].mean(axis=1))
+    one = np.ones((1, basis.X.shape[1]))
+    matrix = _energy.assemble(basis, xx=across[:, None] * one, yy=up[:, None] * one)
+    x, y = basis.doflocs
+    inside = [
+        np.flatnonzero(
+            (x >= s.left_um - 1e-9) & (x <= s.right_um + 1e-9) & (y >= s.bottom_um - 1e-9) & (y <= s.top_um + 1e-9)
+        )
+        for s in strips
+    ]
+    floor = np.flatnonzero(y <= floor_um + 1e-9) if grounded else np.array([], dtype=int)
+    held = np.concatenate([*inside, floor])
+    potentials = []
+    for nodes in inside:
+        phi = np.zeros(basis.N)
+        phi[nodes] = 1.0
+        potentials.append(np.asarray(solve(*condense(matrix, np.zeros(basis.N), x=phi, D=held))))
+    fields = np.array(potentials)
+    return EPSILON_0_FF_UM * fields @ (matrix @ fields.T)
+
+
+def electrodes_fF_um(spec: ChipSpec, *, near_um: float = NEAR_UM) -> float:
+    """What a driver sees of a ring's signal electrode per µm of lobe, ground electrode and substrate at zero."""
+    ring, metal = spec.ring, load_deck(spec.process).stack["metal1"]
+    near, far = ring.electrode_gap_um / 2.0, ring.electrode_gap_um / 2.0 + ring.electrode_width_um
+    low, high = metal.bottom_um, metal.bottom_um + metal.thickness_um
+    pair = (Strip(-far, -near, low, high), Strip(near, far, low, high))
+    return float(maxwell_fF_um(pair, Rib(spec.profile), near_um=near_um)[0, 0])
+
+
+def track_fF_um(deck: Deck, *, width_um: float, space_um: float, near_um: float = NEAR_UM) -> tuple[float, float]:
+    """Of a track of second metal between two alike: all of its capacitance with these at zero, and to one of them."""
+    metal, pitch = deck.stack["metal2"], width_um + space_um
+    low, high = metal.bottom_um, metal.bottom_um + metal.thickness_um
+    tracks = [Strip(n * pitch - width_um / 2.0, n * pitch + width_um / 2.0, low, high) for n in (-1, 0, 1)]
+    c = maxwell_fF_um(tracks, Oxide(high), near_um=near_um)
+    return float(c[1, 1]), float(-c[1, 0])
+
+
+def _graded(marks: Sequence[float], near_um: float) -> Float[ndarray, " nodes"]:
+    """Nodes through all marks, near each other there and growing on the way to the middle between two."""
+    nodes = [marks[0]]
+    for a, b in pairwise(marks):
+        half, steps = (b - a) / 2.0, []
+        while sum(steps) < half:
+            steps.append(min(near_um + GROWTH * sum(steps), FAR_UM))
+        along = half * np.cumsum(steps) / sum(steps)
+        nodes += [*(a + along), *(b - along[-2::-1]), b]
+    return np.array(nodes)
