@@ -81,6 +81,6 @@ app.add_typer(_needle)
 _lm = typer.Typer(
     name="lm", help="The real language model that 'prism rank --model smollm2' asks.", no_args_is_help=True
 )
-_lm.callback()(lambda: None)
 _lm.command()(guard(models.fetch))
+_lm.command()(guard(models.ask))
 app.add_typer(_lm)

@@ -1,7 +1,18 @@
-"""``prism lm``: a real pretrained language model for ``prism rank --model smollm2``."""
+"""``prism lm``: a real pretrained language model, fetched and asked questions in text."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from prism_photonics.cli.arguments import Json
-from prism_photonics.cli.output import print_result, tell
+from prism_photonics.cli.output import print_json, print_result, tell
+from prism_photonics.cli.ranking import LONGEST_CONTEXT, numbers
+from prism_photonics.units import InputError
+
+USUAL = "oracle,mean_key,bound,photonic_mean_key,photonic_bound,random"
 
 
 def fetch(as_json: Json = False) -> None:
@@ -14,3 +25,82 @@ def fetch(as_json: Json = False) -> None:
 
     made = fetching.fetch(tell=tell)
     print_result({"model": fetching.NAME, "folder": str(made)}, as_json)
+
+
+def ask(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="folder that 'prism export' wrote")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="DIR", help="Finished texts, which are not asked anew, and table.json."),
+    ],
+    model: Annotated[str, typer.Option("--model", metavar="smollm2|DIR", help="A model with a tokenizer.")] = "smollm2",
+    task: Annotated[
+        str, typer.Option("--task", metavar="NAME[,NAME…]", help="Kinds of questions.")
+    ] = "pass_key,multi_key,text",
+    context: Annotated[str, typer.Option(metavar="N[,N…]", help="Tokens of a text, such as 1k,2k.")] = "1k",
+    block: Annotated[str, typer.Option(metavar="N[,N…]", help="Tokens per block; one in eight is chosen.")] = "64,128",
+    selectors: Annotated[str, typer.Option(metavar="NAME[,NAME…]", help="Rows of the table.")] = USUAL,
+    texts: Annotated[int, typer.Option(min=1, help="Texts of each kind.")] = 25,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of programming errors and noise.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Ask a pretrained model questions in text, one block in eight chosen by every selector.
+
+    Reads BUNDLE and the model; writes a file for each finished text, so that it may be broken off and gone on with,
+    and DIR/table.json. Prints how many answers are right, with intervals, beside full attention. Every text is
+    prefilled once. JAX is not loaded.
+    """
+    from prism_photonics.export.read import load
+    from prism_photonics.files import make_folder, write_text
+    from prism_photonics.ranking.catalog import make_selectors
+    from prism_photonics.ranking.needle.models import import_transformers, load_model
+    from prism_photonics.ranking.pretrained.cached import Selection
+    from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
+    from prism_photonics.ranking.pretrained.survey import survey
+
+    chip = load(bundle)
+    network, _ = load_model(model)
+    folder = fetched_folder() if model == NAME else Path(model)
+    # Without the file transformers makes an empty tokenizer, and says nothing.
+    if not (folder / "tokenizer.json").is_file():
+        raise InputError(
+            f"model {model}: got no tokenizer.json in its folder, want one; save the model's tokenizer there"
+        )
+    tokenizer = import_transformers().AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    config = network.config.get_text_config()
+    dims = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    made = make_selectors([name.strip() for name in selectors.split(",")], chip, dims=dims, seed=seed)
+    for name, selector in made.items():
+        if selector.trained or selector.evidence == "received":
+            raise InputError(f"selector {name}: got one that is trained or needs all attention, want {USUAL}; drop it")
+    rows: list[dict[str, Any]] = []
+    for tokens in numbers(context, "--context"):
+        if tokens > min(LONGEST_CONTEXT, config.max_position_embeddings):
+            raise InputError(f"--context: got {tokens} tokens, want at most {config.max_position_embeddings} here")
+        wanted = {}
+        for size in numbers(block, "--block"):
+            if tokens // size < 8:
+                raise InputError(
+                    f"--block: got {size} for {tokens} tokens, want at least 8 blocks; choose smaller ones"
+                )
+            wanted |= {f"{name} {size}": Selection(each, size, tokens // size // 8) for name, each in made.items()}
+        for kind in task.split(","):
+            arguments = {"task": kind.strip(), "context": tokens, "texts": texts, "folder": out / "texts"}
+            rows += [asdict(row) for row in survey(network, tokenizer, wanted, **arguments, tell=tell)]
+            make_folder(out)
+            write_text(out / "table.json", json.dumps(rows, indent=1) + "\n")
+    if as_json:
+        print_json(rows)
+        return
+    print(
+        f"{'task':<18} {'selector':<22} {'context':>7} {'chance':>6} {'right':>6} {'95 %':>11} {'by text':>11} "
+        f"{'digits':>6} {'ΔNLL':>6} {'read':>6} {'recall':>6} {'mass':>5} {'asked':>5}"
+    )
+    for row in rows:
+        print(
+            f"{row['task']:<18} {row['selector']:<22} {row['context']:>7} {row['chance']:>6.3f} "
+            f"{row['all_right']:>6.2f} {row['low']:>5.2f}–{row['high']:.2f} "
+            f"{row['text_low']:>6.2f}–{row['text_high']:.2f} "
+            f"{row['tokens_right']:>6.2f} {row['delta_nll']:>6.2f} {row['tokens_read']:>6.0f} {row['recall']:>6.2f} "
+            f"{row['coverage']:>5.2f} {row['trials']:>5}"
+        )

@@ -12,7 +12,7 @@ from prism_photonics.ranking.pretrained.cached import SINK_TOKENS, WINDOW_TOKENS
 from prism_photonics.ranking.pretrained.distilled import Lesson, grouped_queries, summaries
 from prism_photonics.ranking.pretrained.rotary import turned
 
-QUERIES = 128
+QUERIES = 768
 """Queries at random places of each text, beside its last ones; design choice."""
 LAST = 24
 """Last tokens of each text whose queries all count: there the needles are asked for."""
