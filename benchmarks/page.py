@@ -31,6 +31,7 @@ def page() -> str:
         "that measures it, the day and the machine. Times are those of that machine in that run; "
         "ratios are side by side in one run.",
         demo(),
+        full_dies(),
         standard_bench(),
         tunable_laser(),
         fit_cost(),
@@ -142,6 +143,33 @@ def demo() -> str:
     }
     rows = zip(found["dies"])
     return section("Demo dies through the main job", "demo_seeds", found, table(columns, rows))
+
+
+def full_dies() -> str:
+    """Calibration of dies that have more than the plain row knows."""
+    found = load("full_die")
+
+    def spelled(of_road: dict[str, Any]) -> str:
+        return f"{of_road['median']:.2f} ({of_road['worst']:.2f})"
+
+    cases = {name: roads for name, roads in found["splittings_pm"].items() if {"plain", "reflecting"} <= roads.keys()}
+    columns = {
+        "splitting / pm": lambda name, roads: name,
+        "dies": lambda name, roads: f"{roads['reflecting']['dies']}, {roads['plain']['dies']}",
+        "accuracy, open loop": lambda name, roads: spelled(roads["reflecting"]),
+        "by the plain row's fit alone": lambda name, roads: spelled(roads["plain"]),
+        "χ² of the median bus": lambda name, roads: f"{roads['reflecting']['chi2_median_bus']:.0f}",
+        "by the plain row": lambda name, roads: f"{roads['plain']['chi2_median_bus']:.0f}",
+        "processor / s": lambda name, roads: f"{roads['reflecting']['survey_and_fit_s']:.0f}",
+        "plain": lambda name, roads: f"{roads['plain']['survey_and_fit_s']:.0f}",
+    }
+    note = (
+        f'`VirtualChip(truth="full")` with rings of a median splitting of so much, on `{found["bench"]}`; bits as '
+        "median (worst) over the dies, with the fit as it is and with that of the plain row alone, on the same dies. "
+        "36 readings per ring; processor time of survey and fit, the virtual chip's own included."
+    )
+    rows = sorted(cases.items(), key=lambda case: float(case[0]))
+    return section("Calibration of full dies", "full_die", found, note + "\n\n" + table(columns, rows))
 
 
 def standard_bench() -> str:
