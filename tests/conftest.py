@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typecheck
 
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["JAX_PLATFORMS"] = "cpu"  # the same digits on every machine
@@ -16,6 +17,9 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ["PRISM_CACHE_DIR"] = "off"
 # One thread per worker: pytest-xdist already fills the cores.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false")
+
+# Before anything of the package is imported.
+typecheck.install()
 
 # A shell that starts a command in the background makes it ignore Ctrl-C; the tests of parking send one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -30,6 +30,11 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
     Returns:
         Entries in travel order; the last one's level is what a photodiode pair receives.
     """
+    return list(_entries(spec))
+
+
+@cached_by_spec
+def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
     rows, levels = spec.chip.rows, tree_levels(spec.chip.rows)
     tree = tree_lengths(spec)
     buses = range(spec.chip.buses)
@@ -60,7 +65,7 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
     for element, loss, source in losses:
         level -= loss
         entries.append(LinkEntry(element, loss, level, source))
-    return entries
+    return tuple(entries)
 
 
 @cached_by_spec

@@ -48,7 +48,7 @@ RESTARTS = (0.8, 0.5)
 BUSES_AT_ONCE, BUSES_ON_ACCELERATOR = (16, 128), (128, 16384)
 # Buses times slopes of each up to which no compiler, which takes some ten seconds, is worth waiting for (design
 # choice).
-MOST_UNCOMPILED = 2**17
+MOST_UNCOMPILED = 2**18
 # Numbers of an array that NumPy works on at once: what stays in a core's cache (design choice).
 NUMBERS_AT_ONCE = 4096
 

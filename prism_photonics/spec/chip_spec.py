@@ -251,7 +251,7 @@ class ChipSpec(Table):
         sizes = {"width_um": self.width_um} if self.kit is None else self.kit.edge_coupler.design
         return EdgeCouplerDesign(self.coupler.loss_dB, **sizes)
 
-    @property
+    @cached_property
     def splitter_design(self) -> SplitterDesign:
         """The 1×2 splitter."""
         sizes = {"width_um": self.width_um} if self.kit is None else self.kit.splitter.design
@@ -275,7 +275,7 @@ class ChipSpec(Table):
             saturation_A=d.saturation_mA * 1e-3,
         )
 
-    @property
+    @cached_property
     def width_um(self) -> float:
         """Rib width of every bus, in µm."""
         return self.profile.film.rib_width_um.value
@@ -331,13 +331,13 @@ class ChipSpec(Table):
         """Whether the drop buses end at photodiodes of their own in the west, between tree and rings."""
         return self.detector.sides == "both"
 
-    @property
+    @cached_property
     def photodiode_design(self) -> PhotodiodeSiteDesign:
         """The attach site of a single photodiode, heading east."""
         pad_um = FLIPPED_PAD_UM if self.flip_chip else PhotodiodeSiteDesign.pad_um
         return PhotodiodeSiteDesign(self.width_um, pad_um=pad_um)
 
-    @property
+    @cached_property
     def row_pitch_um(self) -> float:
         """Distance between rows on a 10 µm grid: buses, the drop bus's U-turn, what must find room beside them."""
         radius, buses = self.waveguide.bend_radius_um, self.ring_designs[0].bus_pitch_um

@@ -1,0 +1,87 @@
+"""The types that the tests hold the package to: arguments and results, with axes of one name as long as each other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jaxtyping
+import numpy as np
+import pytest
+import typecheck
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.calibration.calibration import dark_and_leak
+
+if TYPE_CHECKING:
+    from prism_photonics.spec import ChipSpec
+
+checked = typecheck.jaxtyped(typechecker=typecheck.checked)
+
+
+@checked
+def scaled(x: Float[ndarray, "rows rings"], by: Float[ndarray, " rings"], *, rows: int = 0) -> Float[ndarray, "rows"]:
+    return (x * by).sum(1)[rows:]
+
+
+@checked
+def halves(x: Float[ndarray, " rings"]) -> Iterator[float]:
+    yield from 0.5 * x
+
+
+@checked
+def name_of(spec: "ChipSpec", other: "str | None" = None) -> str:
+    return other or spec.name
+
+
+@checked
+@dataclass(frozen=True)
+class Shift:
+    """Of a row's rings."""
+
+    pm: Float[ndarray, " rings"]
+
+
+def test_the_package_is_checked_by_it():
+    with pytest.raises(Exception, match=r"size of dimension settings is 4 .* existing value of 3"):
+        dark_and_leak(np.zeros((3, 2)), np.zeros((4, 5, 2)))
+
+
+def test_an_axis_has_one_length_in_all_arguments_and_in_the_result():
+    assert scaled(np.ones((2, 3)), np.ones(3)).tolist() == [3.0, 3.0]
+    with pytest.raises(Exception, match=r"size of dimension rings is 2 .* existing value of 3"):
+        scaled(np.ones((2, 3)), np.ones(2))
+    with pytest.raises(Exception, match=r"size of dimension rows is 1 .* existing value of 2"):
+        scaled(np.ones((2, 3)), np.ones(3), rows=1)
+    # Another call's axes are its own.
+    assert scaled(np.ones((1, 4)), np.ones(4)).tolist() == [4.0]
+
+
+def test_kinds_of_numbers_and_keywords_are_checked_too():
+    with pytest.raises(Exception, match="dtype int64"):
+        scaled(np.ones((2, 3), int), np.ones(3))
+    with pytest.raises(Exception, match="rows='a'"):
+        scaled(np.ones((2, 3)), np.ones(3), rows="a")
+
+
+def test_what_a_dataclass_is_made_of_is_checked():
+    assert Shift(np.zeros(3)).pm.shape == (3,)
+    with pytest.raises(Exception, match="pm"):
+        Shift(np.zeros((3, 1)))
+
+
+def test_a_generator_is_checked_when_it_is_called():
+    assert list(halves(np.ones(2))) == [0.5, 0.5]
+    with pytest.raises(Exception, match="halves"):
+        halves(np.ones((2, 2)))
+
+
+def test_a_name_that_is_imported_for_readers_only_says_nothing_and_the_others_are_checked():
+    assert name_of(Shift(np.zeros(1)), "a") == "a"
+    with pytest.raises(Exception, match="other=1"):
+        name_of(None, 1)
+
+
+def test_jaxtypings_own_switch_turns_it_off(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    assert scaled([[1.0]] * np.ones((1, 1), int), np.ones(1)).tolist() == [1.0]
