@@ -23,6 +23,56 @@ def test_a_machine_without_jax_can_read_a_bundle_and_rank(module):
     assert not loaded & {"jax", "sax", "equinox", "gdsfactory", "torch", "transformers"}
 
 
+# What is loaded by the imports that a command begins with, whatever its options: libraries that take a good part of a
+# second each.
+BEGIN = """
+import ast, importlib, inspect
+command = getattr(importlib.import_module('prism_photonics.cli.{module}'), '{name}')
+for line in ast.parse(inspect.getsource(command)).body[0].body:
+    if isinstance(line, ast.Import | ast.ImportFrom):
+        exec(compile(ast.Module([line], []), 'imports', 'exec'), {{}})
+"""
+SLOW = HEAVY | {
+    "xarray", "pandas", "scipy", "dask", "distributed", "sympy", "skrf", "optax", "optuna", "onnx", "pyvisa", "h5py",
+    "transformers", "skfem", "shapely", "trimesh",
+}  # fmt: skip
+DRAWING = {"gdsfactory", "klayout", "shapely", "trimesh", "matplotlib", "scipy"}
+
+
+@pytest.mark.parametrize(
+    ("command", "needs"),
+    [
+        ("wishes.design", set()),
+        ("laboratory.extract", {"xarray", "pandas", "scipy", "matplotlib"}),
+        ("laboratory.measure", {"jax", "equinox"}),
+        ("calibration.calibrate", {"jax", "equinox"}),
+        ("calibration.program", {"jax", "equinox"}),
+        ("run.run", {"jax", "equinox"}),
+        ("track.track", {"jax", "equinox"}),
+        ("yields.study", {"jax", "equinox"}),
+        ("explore.explore", {"jax", "equinox", "scipy", "optuna"}),
+        ("design.layout", DRAWING),
+    ],
+)
+def test_a_command_begins_without_what_it_may_not_need(command, needs):
+    module, name = command.split(".")
+    assert loaded_after(BEGIN.format(module=module, name=name)) & SLOW <= needs
+
+
+def test_a_command_that_writes_a_dataset_does_not_wait_for_dask_and_dask_is_there_afterwards(tmp_path):
+    loaded = loaded_after(
+        "from prism_photonics.cli.output import guard\n"
+        "from prism_photonics.files.datasets import dataset_of\n"
+        "dataset = lambda: dataset_of({'a': ('x', [1.0])}, {})\n"
+        f"guard(lambda: dataset().to_netcdf({str(tmp_path / 'a.nc')!r}, engine='scipy'))()\n"
+        "import sys\n"
+        "assert 'dask' not in sys.modules and 'distributed' not in sys.modules\n"
+        "import dask"
+    )
+    assert loaded >= {"xarray", "dask"}
+    assert (tmp_path / "a.nc").exists()
+
+
 def test_prism_help_loads_nothing_heavy():
     loaded = loaded_after(
         "from typer.testing import CliRunner\n"

@@ -60,8 +60,8 @@ for _command in (
     # The others load no JAX.
     app.command()(guard(_command, compiles=_command not in (design.check, design.budget, plan.plan, ranking.rank)))
 
-app.command()(guard(explore.explore))
-app.command("yield")(guard(yields.study, compiles=True))
+app.command()(guard(explore.explore, cluster=True))
+app.command("yield")(guard(yields.study, compiles=True, cluster=True))
 
 _bench = typer.Typer(
     name="bench",

@@ -3,8 +3,10 @@
 import functools
 import json
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
+from typing import Any, cast
 
 import typer
 from rich.console import Console
@@ -18,12 +20,13 @@ ENDED_BY_SIGNAL = (128 + 1, 128 + 15)
 progress = Console(stderr=True, highlight=False)
 
 
-def guard(function: Callable[..., None], *, compiles: bool = False) -> Callable[..., None]:
+def guard(function: Callable[..., None], *, compiles: bool = False, cluster: bool = False) -> Callable[..., None]:
     """The function, ending in one line on stderr and exit code 2 on bad input.
 
     Args:
         function: A command.
         compiles: Whether it computes with JAX: its compiled programs are then kept on disk.
+        cluster: Whether it may spread its work over a cluster, with dask.
     """
 
     @functools.wraps(function)
@@ -31,7 +34,8 @@ def guard(function: Callable[..., None], *, compiles: bool = False) -> Callable[
         try:
             if compiles:
                 keep_on_disk()
-            function(*args, **kwargs)
+            with nullcontext() if cluster else _without_dask():
+                function(*args, **kwargs)
         except InputError as error:
             print(f"prism: {_one_line(str(error))}", file=sys.stderr)
             raise typer.Exit(2) from None
@@ -49,6 +53,21 @@ def guard(function: Callable[..., None], *, compiles: bool = False) -> Callable[
             raise
 
     return guarded
+
+
+@contextmanager
+def _without_dask() -> Iterator[None]:
+    """As where dask is not installed: where it is, xarray imports it with a dataset, half a second for nothing."""
+    if "dask" in sys.modules:
+        yield
+        return
+    # With None in its place an import of it is refused.
+    modules = cast("dict[str, ModuleType | None]", sys.modules)
+    modules["dask"] = None
+    try:
+        yield
+    finally:
+        del modules["dask"]
 
 
 def tell(line: str) -> None:
