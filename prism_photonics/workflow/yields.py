@@ -17,7 +17,7 @@ from prism_photonics.explore.store import DieStore
 from prism_photonics.explore.summary import Yield, summarize
 from prism_photonics.explore.verdict import broken, limits_of
 from prism_photonics.explore.verify import Verified, chosen_dies, doubts, verify_die
-from prism_photonics.files import write_text
+from prism_photonics.files import make_folder, write_text
 from prism_photonics.units import InputError
 
 MOST_VERIFIED_RINGS = 512
@@ -44,7 +44,7 @@ def study_yield(
 
     Args:
         plan: The study.
-        folder: Holds ``dies.bin`` (every finished batch), ``dies.csv``, ``yield.json``, ``yield.html`` and pictures.
+        folder: Made if missing; holds ``dies.bin`` (every finished batch), ``dies.csv``, ``yield.json``, ``yield.html`` and pictures.
         scheduler: Address of a dask scheduler; this machine's cores by default.
         workers: Processes on this machine; one for each core by default.
         verify: Dies that also go through the whole calibration.
@@ -63,6 +63,7 @@ def study_yield(
             require_feasible(plan.spec)
         except InputError as error:
             raise InputError(f"{error} [no die drawn: the design itself fails; mend it, or give --anyway]") from None
+    make_folder(folder)
     with DieStore(folder / "dies.bin", plan) as store:
         done = sum(len(plan.dies_of(n)) for n in range(plan.batches) if store.read(n) is not None)
         seen = begun(done)
