@@ -44,7 +44,8 @@ def study_yield(
 
     Args:
         plan: The study.
-        folder: Made if missing; holds ``dies.bin`` (every finished batch), ``dies.csv``, ``yield.json``, ``yield.html`` and pictures.
+        folder: Made if missing; holds ``dies.bin`` (every finished batch), ``dies.csv``, ``yield.json``, ``yield.html``
+            and pictures.
         scheduler: Address of a dask scheduler; this machine's cores by default.
         workers: Processes on this machine; one for each core by default.
         verify: Dies that also go through the whole calibration.
