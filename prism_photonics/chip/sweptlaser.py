@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.chip.laser_errors import LaserErrors
 from prism_photonics.units import InputError
 
 LOGGED_NM, LOGGED_dB = 1e-4, 1e-3
@@ -82,9 +83,16 @@ class StructureSweep:
     def __init__(
         self, laser: SweptLaser, powers: Callable[[ndarray], ndarray], middle_nm: float, rng: np.random.Generator
     ) -> None:
-        self._laser, self._powers, self._middle_nm = laser, powers, middle_nm
-        self._zero_nm, self._scale = 1e-3 * laser.zero_pm * rng.standard_normal(), laser.scale * rng.standard_normal()
-        self._period_nm, self._phase = rng.uniform(*laser.ripple_nm, RIPPLES), rng.uniform(0.0, 2.0 * np.pi, RIPPLES)
+        self._laser, self._powers = laser, powers
+        self._errors = LaserErrors.drawn(
+            rng,
+            offset_pm=laser.zero_pm,
+            scale=laser.scale,
+            ripple_dB=laser.ripple_dB,
+            ripple_nm=laser.ripple_nm,
+            ripples=RIPPLES,
+            middle_nm=middle_nm,
+        )
         # What is measured of ports is their difference.
         self._gain_dB = np.array([0.0, laser.imbalance_dB * rng.standard_normal()])
         self._trend_dB_nm = laser.trend_dB_nm * rng.standard_normal(2)
@@ -99,11 +107,10 @@ class StructureSweep:
             rng: Of this stretch.
         """
         laser = self._laser
-        true_nm = wl_nm + self._zero_nm + self._scale * (wl_nm - self._middle_nm) + self._jitter_nm(len(wl_nm), rng)
+        true_nm = self._errors.true_nm(wl_nm, jitter_nm=self._jitter_nm(len(wl_nm), rng))
         transmission = self._powers(true_nm)
-        away_nm = wl_nm - self._middle_nm
-        turns = np.cos(2.0 * np.pi * true_nm[:, None] / self._period_nm + self._phase).sum(1)
-        level_dB = laser.power_dBm + 0.5 * laser.ripple_dB / RIPPLES * turns
+        away_nm = wl_nm - self._errors.middle_nm
+        level_dB = laser.power_dBm + self._errors.power_dB(true_nm)
         ports = len(transmission)
         gain_dB = level_dB + self._gain_dB[:ports, None] + self._trend_dB_nm[:ports, None] * away_nm
         power_mW = transmission * 10.0 ** (0.1 * gain_dB)

@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from prism_photonics.chip.fabricate import Die, exit_powers
 from prism_photonics.chip.laser import LaserRange
+from prism_photonics.chip.laser_errors import LaserErrors
 from prism_photonics.codec.encoding import quantize
 from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
 from prism_photonics.spec import ChipSpec
@@ -83,10 +84,15 @@ class LaserLight:
 
     def __init__(self, spec: ChipSpec, die: Die, laser: TunableLaser, noise: np.random.Generator) -> None:
         self._spec, self._die, self._laser, self._noise = spec, die, laser, noise
-        self._middle_nm = _middle_nm(spec)
-        self._offset_pm, self._scale = laser.offset_pm * noise.standard_normal(), laser.scale * noise.standard_normal()
-        self._period_nm = noise.uniform(*laser.ripple_nm, RIPPLES)
-        self._phase_rad = noise.uniform(0.0, 2.0 * np.pi, RIPPLES)
+        self._errors = LaserErrors.drawn(
+            noise,
+            offset_pm=laser.offset_pm,
+            scale=laser.scale,
+            ripple_dB=laser.ripple_dB,
+            ripple_nm=laser.ripple_nm,
+            ripples=RIPPLES,
+            middle_nm=_middle_nm(spec),
+        )
         # The die's lines, each as strong as it is before the chip; the laser gives the design's power everywhere.
         line_W = spec.comb_design.line_power_W * 10.0 ** (-spec.modulator.loss_dB / 10.0)
         self._full_A = die.full_A * line_W / die.line_W
@@ -109,8 +115,8 @@ class LaserLight:
 
     def true_nm(self, logged_nm: Float[ndarray, " points"]) -> Float[ndarray, " points"]:
         """Where it was."""
-        jitter_pm = self._laser.jitter_pm * self._noise.standard_normal(logged_nm.shape)
-        return logged_nm + self._scale * (logged_nm - self._middle_nm) + 1e-3 * (self._offset_pm + jitter_pm)
+        jitter_nm = 1e-3 * self._laser.jitter_pm * self._noise.standard_normal(logged_nm.shape)
+        return self._errors.true_nm(logged_nm, jitter_nm=jitter_nm)
 
     def read(
         self,
@@ -139,13 +145,10 @@ class LaserLight:
         powers, _ = exit_powers(self._die.light_at(true_nm / NM_PER_UM, bus), shifted_pm)
         # A bus's response is the same at all of its lines.
         full_A = self._full_A.reshape(2, *self._die.bank.shape)[:, :, bus, 0]
-        through_A, drop_A = full_A[:, None] * powers.swapaxes(1, 2) * self._power(true_nm)[:, None]
+        through_A, drop_A = (
+            full_A[:, None] * powers.swapaxes(1, 2) * 10.0 ** (0.1 * self._errors.power_dB(true_nm))[:, None]
+        )
         return through_A, drop_A
-
-    def _power(self, true_nm: Float[ndarray, " points"]) -> Float[ndarray, " points"]:
-        """Power over the nominal one: ripples of the laser and of the facets."""
-        turns = np.cos(2.0 * np.pi * true_nm[:, None] / self._period_nm + self._phase_rad)
-        return 10.0 ** (self._laser.ripple_dB / 20.0 / RIPPLES * turns.sum(1))
 
     def _received(self, through_A: ndarray, drop_A: ndarray, *, averages: int) -> Float[ndarray, "points rows"]:
         detector, noise, pairs = self._spec.detector_design, self._noise, self._spec.chip.buses

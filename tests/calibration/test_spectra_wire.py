@@ -66,11 +66,11 @@ def wired(heated, tmp_path_factory):
             ):
                 real, taken = held._sweep, []
 
-                def sweep(wavelength_nm, averages, bus):
+                def sweep(wavelength_nm, averages, bus, *, apart=False):
                     if len(taken) == most:
                         raise Killed
                     taken.append(bus)
-                    return real(wavelength_nm, averages, bus)
+                    return real(wavelength_nm, averages, bus, apart=apart)
 
                 held._sweep = sweep
                 try:
