@@ -197,7 +197,7 @@ def distil(
         lesson = lessons[int(torch.randint(len(lessons), (1,), generator=generator))]
         some = torch.randperm(len(lesson.place), generator=generator)[:QUERIES]
         gate = _with(start, *trained)
-        scores = _read(gate, lesson, some, bundle, generator)
+        scores = _read(gate, lesson, some, bundle=bundle, generator=generator)
         optimizer.zero_grad()
         loss = divergence(log_gain.exp() * scores, lesson.mass[:, some], lesson.open_[some])
         loss.backward()
@@ -241,7 +241,7 @@ def _with(gate: Gate, of_blocks: Tensor, of_queries: Tensor) -> Gate:
 
 
 def _read(
-    gate: Gate, lesson: Lesson, some: Tensor, bundle: Bundle | None, generator: torch.Generator
+    gate: Gate, lesson: Lesson, some: Tensor, *, bundle: Bundle | None, generator: torch.Generator
 ) -> Float[Tensor, "heads queries blocks"]:
     signatures = gate.signatures(lesson.blocks)
     sketches = gate.sketches(lesson.queries[:, some], lesson.place[some])

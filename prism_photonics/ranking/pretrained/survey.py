@@ -134,7 +134,7 @@ def survey(
         told = ", ".join(f"{name} {count}" for name, count in right.items())
         tell(f"{task}, {context} tokens, text {number + 1} of {texts}: right of {len(found[-1])}: {told}")
     chance = {name: each.k / (context // each.block) for name, each in selections.items()}
-    return [_row(task, context, place, found, chance) for place in range(len(selections) + 1)]
+    return [_row(task, context, place, found=found, chance=chance) for place in range(len(selections) + 1)]
 
 
 def _asked(text: CachedText, asked: Asked, selections: Mapping[str, Selection]) -> list[list[Outcome]]:
@@ -164,7 +164,7 @@ def _outcome(name: str, block: int, answer: Answer, tokens: int) -> Outcome:
     return Outcome(name, block, int(answer.right.sum()), tokens, answer.nll, answer.tokens_read, recall, coverage)
 
 
-def _row(task: str, context: int, place: int, found: list[list[list[Outcome]]], chance: Mapping[str, float]) -> Row:
+def _row(task: str, context: int, place: int, *, found: list[list[list[Outcome]]], chance: Mapping[str, float]) -> Row:
     mine = [[outcomes[place] for outcomes in text] for text in found]
     flat = [outcome for text in mine for outcome in text]
     right = [outcome.right == outcome.tokens for outcome in flat]
