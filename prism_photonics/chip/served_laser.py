@@ -18,7 +18,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.laser import LaserRange
 from prism_photonics.chip.served_text import NUMBER, channels_of
 from prism_photonics.chip.session import Refusal
-from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.chip.virtual import VirtualChip, photodiodes_A
 from prism_photonics.units import PM_PER_UM
 
 # Design choices, as data sheets of swept lasers and multiport power meters have them: a trigger reaches the meter's
@@ -93,7 +93,7 @@ class LaserBox:
 
     def _ports(self, current_A: Float[ndarray, "points rows"]) -> Float[ndarray, "points ports"]:
         """What a row's two photodiodes give: of their sum, as the die has it, and of the difference that was read."""
-        total_A = np.maximum(np.abs(current_A), self._chip.total_A if self.lit else 0.0)
+        total_A = np.maximum(np.abs(current_A), photodiodes_A(self._chip) if self.lit else 0.0)
         through_A, drop_A = 0.5 * (total_A + current_A), 0.5 * (total_A - current_A) / DROP_GAIN
         return np.stack([through_A, drop_A], axis=-1).reshape(len(current_A), -1)
 

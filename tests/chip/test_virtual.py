@@ -59,7 +59,7 @@ def test_a_chip_says_what_is_printed_on_its_box(fabricate, small):
         "rows", "channels", "max_voltage_V", "max_heater_mW", "over_voltage_attempts", "channel_of_ring",
         "heater_mW", "over_power_attempts",
         "set", "heat", "assign", "measure", "time_s", "wait", "paused", "fabricate", "spec", "label", "open", "laser",
-        "sweep", "total_A",
+        "sweep",
     }  # fmt: skip
 
 
