@@ -47,6 +47,13 @@ class Comb:
         k, k0 = 1e3 / wl_nm, 1e3 / self.wl0_nm
         return self.turn_um - self.slope / k0**2 * (k - k0)
 
+    def turn_std_at_um(self, wl_nm: float) -> float:
+        """Its standard error, with that of its slope."""
+        if not np.isfinite(self.slope_std):
+            return self.turn_std_um
+        k, k0 = 1e3 / wl_nm, 1e3 / self.wl0_nm
+        return float(np.hypot(self.turn_std_um, self.slope_std / k0**2 * (k - k0)))
+
     def fsr_nm(self, wl_nm: float) -> float:
         """Free spectral range λ²/(n_g·L) there."""
         return 1e-3 * wl_nm**2 / self.turn_at_um(wl_nm)

@@ -85,7 +85,12 @@ def characterised(
     # The drop bus that several rings share shows the peak of each over the tails of the others: how much of it is a
     # ring's own is not known, and the dips behind the rings tell coupling and loss alone.
     fit = fit_rings(
-        str(sweep.path), sweep.wl_nm, through=through.linear, dropped=True, fsr_nm=None, designed_nm=designed_nm
+        str(sweep.path),
+        sweep.wl_nm,
+        through=through.linear,
+        dropped=True,
+        designed_nm=designed_nm,
+        drawn=len(one.rings),
     )
     places = assigned(fit.rings, lengths)
     notes = [*sweep.notes, *fit.notes]

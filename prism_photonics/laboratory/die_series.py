@@ -18,6 +18,7 @@ from prism_photonics.laboratory.series import (
     length_index,
     loss_dB_turn,
 )
+from prism_photonics.laboratory.splitting import mean_of, splitting
 
 UM_PER_CM = 1e4
 FACETS_dB = 0.15
@@ -41,7 +42,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class RingMean:
-    """One ring over all its resonances."""
+    """One ring over all its resonances; of one that is not told to split, the splitting is NaN beside its limit."""
 
     name: str
     file: str
@@ -56,6 +57,7 @@ class RingMean:
     n_g_std: float
     splitting_pm: float
     splitting_pm_std: float
+    splitting_limit_pm: float
     q_loaded: float
     q_loaded_std: float
     extinction_dB: float
@@ -167,15 +169,12 @@ def ring_mean(record: Record, couplers: float) -> RingMean:
         kappa2 = math.exp(mean), math.exp(mean) * std
         value, std = loss_dB_turn(kept)
         loss = value, math.hypot(std, DB * kappa2[0] * math.sqrt(2.0) * couplers)
-    split = [one for one in kept if math.isfinite(one.splitting_pm) and math.isfinite(one.splitting_pm_std)]
-    splitting = nothing
-    if split:
-        splitting = _weighted([one.splitting_pm for one in split], [max(one.splitting_pm_std, 0.3) for one in split])
+    split = splitting(mean_of([one.squared_splitting for one in kept]))
     quality = _weighted([one.q_loaded for one in ring.resonances], [one.q_loaded_std for one in ring.resonances])
     comb = ring.comb
     index = nothing
     if comb is not None:
-        index = float(comb.turn_at_um(near.wl_nm)) / length_um, float(comb.turn_std_um) / length_um
+        index = float(comb.turn_at_um(near.wl_nm)) / length_um, comb.turn_std_at_um(near.wl_nm) / length_um
     return RingMean(
         record.name,
         record.file,
@@ -185,7 +184,9 @@ def ring_mean(record: Record, couplers: float) -> RingMean:
         *kappa2,
         *loss,
         *index,
-        *splitting,
+        split.pm,
+        split.std_pm,
+        split.limit_pm,
         *quality,
         float(np.median([one.extinction_dB for one in ring.resonances])),
     )

@@ -31,8 +31,9 @@ LEAST_COMB = 3
 """Teeth whose two spacings show that they are alike."""
 OFF_STEP, OFF_WIDTH = 0.015, 0.25
 """How far a tooth may lie from where the comb expects it, in free spectral ranges or in its own widths."""
-CLOSE_NM = 0.06
-"""The same on a bus of several rings that were drawn, whose resonances may come to lie as close as `TOGETHER_NM`."""
+CLOSE_NM = (0.06, 0.03, 0.015)
+"""The same on a bus of several rings that were drawn, whose resonances may come to lie as close as `TOGETHER_NM`; the
+smaller where fewer combs are seen than rings were drawn."""
 OFF_DESIGN = 0.08
 """Share by which a ring's free spectral range may be off its design; a film's group index is known to some per cent."""
 WIDE = 1.6

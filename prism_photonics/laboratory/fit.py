@@ -43,9 +43,11 @@ FLAT = 0.01
 """Change over a step, of a port's peak, below which wander does not show; design choice."""
 UNKNOWN_RELATIVE = 3e-3
 """Of a reading, where no stretch is flat enough to tell it; design choice."""
+LEAST_JITTER = 0.005
+"""Of the narrowest linewidth: less jitter fills a dip by less than 1e-4."""
 FAR = 1e8
 """Residual of a step that left what numbers hold."""
-STILL = Wander(0.0, 0.0)
+STILL = Wander(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,7 @@ class WindowFit:
         residuals: Readings minus model, by port; NaN where there is no reading.
         evidence: What it tells of the laser's wander.
         chi2: Mean square of what is left over what was expected.
+        gains: Of each sinusoid of the through port, what the first fit gains if it is of facets around the rings.
     """
 
     model: WindowModel
@@ -69,6 +72,7 @@ class WindowFit:
     residuals: Float[ndarray, "ports wl"]
     evidence: Evidence
     chi2: float
+    gains: tuple[float, ...] = ()
 
     def rms(self, port: int) -> float:
         """Root mean square of what is left at a port, over its own baseline (at a drop port: over its peak)."""
@@ -120,18 +124,15 @@ def fit_window(
             break
         p, _ = _minimum(model, p, weights, most=12)
     p, cost = _minimum(model, _lossy(model, p), weights, most=12)
-    # Whether the rings stand within a ripple's facets shows in the dip alone.
+    gains = []
     for n in range(len(model.around)):
-        other = model.turned(n)
-        q, other_cost = _minimum(other, p, weights, most=12)
-        if other_cost < cost:
-            model, p, cost = other, q, other_cost
-    return _finished(model, p, meters, STILL)
+        gains.append(cost - _minimum(model.turned(n), p, weights, most=12)[1])
+    return replace(_finished(model, p, meters, STILL, weights), gains=tuple(gains))
 
 
 @np.errstate(all="ignore")
 def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_nm: float | None = None) -> WindowFit:
-    """The fit with a laser's wander in its error bars.
+    """The fit of what a laser that wanders reads: in the mean, in the weights of its readings and in its error bars.
 
     Args:
         fit: The fit without it.
@@ -139,11 +140,16 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
         meters: Noise of each port's meter, in the units of its trace.
         slope_per_nm: Change of ln κ² per nm, where the comb has told it.
     """
-    model, p = fit.model, fit.p
-    if slope_per_nm is not None:
-        model = replace(model, window=replace(model.window, slope_per_nm=slope_per_nm))
-        p, _ = _minimum(model, p, _weights(model.window.traces, meters), most=15)
-    return _finished(model, p, meters, wander)
+    window = fit.model.window
+    jitter_nm = wander.std_nm if wander.std_nm > LEAST_JITTER * _narrowest_nm(fit) else 0.0
+    slope = window.slope_per_nm if slope_per_nm is None else slope_per_nm
+    model = replace(fit.model, window=replace(window, slope_per_nm=slope, jitter_nm=jitter_nm))
+    # Readings that strayed up would weigh less by themselves than by what the first fit makes of them.
+    m, _, slopes = model.evaluate(fit.p, window.wl_nm)
+    strayed = np.hypot(wander.std_nm * slopes, np.sqrt(2.0) * model.filled(fit.p))
+    weights = _weights(np.where(np.isfinite(window.traces), m, np.nan), meters, strayed)
+    p, _ = _minimum(model, fit.p, weights, most=15)
+    return replace(_finished(model, p, meters, wander, weights), gains=fit.gains)
 
 
 def _with_envelope(model: WindowModel, rings: ndarray) -> ndarray:
@@ -173,12 +179,19 @@ def _lossy(model: WindowModel, p: ndarray) -> ndarray:
     return p
 
 
-def _weights(y: ndarray, meters: Sequence[float]) -> ndarray:
-    """One weight for all but what is in the noise: what strays on a flank is wander, and a fit that follows its own
-    slopes in its weights is led astray by it.
+def _weights(y: ndarray, meters: Sequence[float], strayed: ndarray | float = 0.0) -> ndarray:
+    """Weights of readings: alike but for what is in the noise, and, where the laser's wander is known, for what strays
+    by it on the flanks.
+
+    Args:
+        y: Powers, NaN where there is no reading.
+        meters: Noise of each port's meter.
+        strayed: What the laser's wander moves readings by, of a fit before: one that follows its own slopes in its
+            weights is led astray.
     """
     seen, meter = np.isfinite(y), np.asarray(meters)[:, None]
-    return np.where(seen, 1.0 / (EVEN**2 * (1.0 + np.square(np.where(seen, y, 0.0))) + meter**2), 0.0)
+    variance = EVEN**2 * (1.0 + np.square(np.where(seen, y, 0.0))) + meter**2 + np.square(strayed)
+    return np.where(seen, 1.0 / variance, 0.0)
 
 
 def _variance(model: WindowModel, p: ndarray, meters: Sequence[float]) -> ndarray:
@@ -274,11 +287,21 @@ def _minimum(model: WindowModel, p: ndarray, weights: ndarray, *, most: int) -> 
     return full, float(found.cost)
 
 
-def _finished(model: WindowModel, p: ndarray, meters: Sequence[float], wander: Wander) -> WindowFit:
+def _narrowest_nm(fit: WindowFit) -> float:
+    """The narrowest of a window's lines."""
+    widths = []
+    for k, fsr_nm in enumerate(fit.model.window.fsr_nm):
+        ring = fit.model.ring(fit.p, k)
+        couplers = np.exp(ring.log_kappa2) * (1.0 + np.exp(ring.log_ratio) * fit.model.window.dropped)
+        widths.append(fsr_nm * abs(couplers + ring.loss) / (2.0 * np.pi))
+    return float(min(widths))
+
+
+def _finished(model: WindowModel, p: ndarray, meters: Sequence[float], wander: Wander, weights: ndarray) -> WindowFit:
     free, w = model.free, model.window
     m, jacobian, slopes = model.evaluate(p, w.wl_nm)
     y = w.traces
-    seen, weights, variance = np.isfinite(y), _weights(y, meters), _variance(model, p, meters)
+    seen, variance, filled = np.isfinite(y), _variance(model, p, meters), model.filled(p)
     left, scale = np.where(seen, y - m, 0.0), np.sqrt(weights)
     j = (jacobian[:, free] * scale[:, None]).transpose(0, 2, 1)
     flat = j.reshape(-1, j.shape[2])
@@ -288,15 +311,16 @@ def _finished(model: WindowModel, p: ndarray, meters: Sequence[float], wander: W
     values, vectors = np.linalg.eigh(curvature)
     lower = np.where(values > SINGULAR * values[-1], 1.0 / np.sqrt(np.maximum(values, 1e-300)), 0.0) * vectors
     # What wander explains is counted by its own law; the rest as it is measured.
-    calm = np.where(seen, 1.0 / np.sqrt(1.0 + (wander.std_nm * slopes) ** 2 / variance), 0.0)
-    middle = score_covariance(j / size, left * scale * calm, slopes * scale, wander)
+    strayed = (wander.std_nm * slopes) ** 2 + 2.0 * filled**2
+    calm = np.where(seen, 1.0 / np.sqrt(1.0 + strayed / variance), 0.0)
+    middle = score_covariance(j / size, left * scale * calm, slopes * scale, wander, filled=filled * scale)
     middle = middle + _unseen_ripple(model, p, j / size, m * scale)
     inverse = lower @ lower.T
     covariance = np.zeros((model.size, model.size))
     covariance[np.ix_(free, free)] = inverse @ middle @ inverse / np.outer(size, size)
     lowered = (jacobian[:, free].transpose(0, 2, 1) / size) @ lower
     told = evidence(left, slopes, weights=weights, variance=variance, lowered=lowered)
-    expected = variance + (wander.std_nm * slopes) ** 2
+    expected = variance + strayed
     chi2 = float(np.mean(np.square(left)[seen] / expected[seen]))
     return WindowFit(model, p, covariance, variance, np.where(seen, left, np.nan), told, chi2)
 

@@ -7,8 +7,9 @@ of real lasers is not white, its neighbours are alike over a few steps. With a v
 
     C = diag(v) + ripple + σ²·ρ^|i−k|·m'_i·m'_k        over all ports together
 
-The fit weighs all light alike (a weight that follows the slopes of its own model leads it astray), and its error bars
-are those of such a fit under all of C: the sandwich A⁻¹·JᵀWCWJ·A⁻¹ of weighted least squares.
+The fit weighs readings by what the wander moves them on the flanks of an earlier fit (a weight that follows the slopes
+of its own model leads it astray), and else all light alike. Its error bars are those of such a fit under all of C: the
+sandwich A⁻¹·JᵀWCWJ·A⁻¹ of weighted least squares.
 """
 
 from collections.abc import Sequence
@@ -35,10 +36,13 @@ CORRELATED = 0.05
 
 
 class Wander(NamedTuple):
-    """How a laser's wavelength errs: standard deviation in nm, and the correlation of neighbouring steps."""
+    """How a laser's wavelength errs: standard deviation in nm, the correlation of neighbouring steps, and the relative
+    standard error of the variance.
+    """
 
     std_nm: float
     alike: float
+    unsure: float
 
 
 class Evidence(NamedTuple):
@@ -110,14 +114,18 @@ def stray_nm(
     return float(np.sqrt(np.mean(apart**2) / (2.0 * (1.0 - USUALLY_ALIKE)))) if len(apart) else 0.0
 
 
-def pooled(windows: Sequence[Evidence], *, step_nm: float) -> Wander:
+def pooled(windows: Sequence[Evidence], *, most_nm: float) -> Wander:
     """The wander that all windows of a sweep tell together, by their mean, without those far over their median.
 
     A fit that failed is no evidence.
+
+    Args:
+        windows: What each tells.
+        most_nm: What no laser errs by that still sweeps over the lines: beyond, it is another fault.
     """
     clear = [e for e in windows if e.squares_1nm[0] > 0.0 and e.squares > CLEAR * e.meters]
     if not clear:
-        return Wander(0.0, 0.0)
+        return Wander(0.0, 0.0, 0.0)
     ratio = np.array([(e.squares - e.meters) / e.squares_1nm[0] for e in clear])
     kept = [e for e, r in zip(clear, ratio, strict=True) if r <= FAILED * np.median(ratio)]
     alike = np.array([e.neighbours / e.squares for e in kept])
@@ -126,9 +134,10 @@ def pooled(windows: Sequence[Evidence], *, step_nm: float) -> Wander:
     at = int(np.argmin(np.abs(np.mean(expected - alike[:, None], axis=0))))
     # Few steps tell it in each window: the median of their squares lies below the mean, which is what counts.
     variance = np.array([(e.squares - e.meters) / e.squares_1nm[at] for e in clear])
-    mean = float(np.mean(variance[variance <= FAILED * np.median(variance)]))
-    # A laser that strays by more than a step does not sweep: that would be another fault.
-    return Wander(min(float(np.sqrt(mean)), step_nm), float(ALIKE[at]))
+    variance = variance[variance <= FAILED * np.median(variance)]
+    mean = float(np.mean(variance))
+    unsure = float(np.std(variance, ddof=1) / np.sqrt(len(variance))) / mean if len(variance) > 1 else 1.0
+    return Wander(min(float(np.sqrt(mean)), most_nm), float(ALIKE[at]), unsure)
 
 
 def spread(values: Float[ndarray, " any"]) -> float:
@@ -141,14 +150,20 @@ def score_covariance(
     residuals: Float[ndarray, "ports wl"],
     tilts: Float[ndarray, "ports wl"],
     wander: Wander,
+    *,
+    filled: Float[ndarray, "ports wl"],
 ) -> Float[ndarray, "numbers numbers"]:
     """Covariance of JᵀWr, all already divided by the readings' standard deviations.
+
+    An error of wavelength ε moves a reading by m'·ε + ½·m″·(ε² − σ²) about its mean; of a Gaussian ε the two are
+    strangers, and ε² is alike by 2·σ⁴·ρ^{2|i−k|}.
 
     Args:
         jacobian: Derivatives.
         residuals: What is left, without what wander explains.
         tilts: Slopes, per nm.
         wander: Of the wavelength.
+        filled: ½·σ²·m″.
     """
     total = np.zeros((jacobian.shape[2],) * 2)
     for j, r in zip(jacobian, residuals, strict=True):
@@ -157,6 +172,10 @@ def score_covariance(
         moved = np.sum(jacobian * tilts[:, :, None], axis=0)
         lags = np.arange(len(moved))
         total += moved.T @ _smoothed(moved, wander.std_nm**2 * np.power(wander.alike, lags))
+        bent = np.sum(jacobian * filled[:, :, None], axis=0)
+        total += bent.T @ _smoothed(bent, 2.0 * np.power(wander.alike, 2.0 * lags))
+        shared = np.sum(bent, axis=0)
+        total += wander.unsure**2 * np.outer(shared, shared)
     return 0.5 * (total + total.T)
 
 

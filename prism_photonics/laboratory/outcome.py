@@ -70,8 +70,7 @@ def _row(one: Record, ring: RingRecord, each: Resonance) -> dict[str, Any]:
     n_g = n_g_std = fsr_std = math.nan
     if comb is not None:
         turn_um = comb.turn_at_um(each.wl_nm)
-        away = abs(1e-3 * (each.wl_nm - comb.wl0_nm)) * (comb.slope_std if math.isfinite(comb.slope_std) else 0.0)
-        turn_std = math.hypot(comb.turn_std_um, away)
+        turn_std = comb.turn_std_at_um(each.wl_nm)
         fsr_std = each.fsr_nm * turn_std / turn_um
         if length_um:
             n_g, n_g_std = turn_um / length_um, turn_std / length_um

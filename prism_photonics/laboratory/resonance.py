@@ -7,6 +7,7 @@ import numpy as np
 from prism_photonics.laboratory.couplers import Branch, branches
 from prism_photonics.laboratory.fit import WindowFit
 from prism_photonics.laboratory.response import RingShape
+from prism_photonics.laboratory.splitting import UNKNOWN, SquaredSplitting, splitting
 from prism_photonics.laboratory.window import RING
 
 DB = 10.0 / np.log(10.0)
@@ -28,8 +29,10 @@ class Resonance:
         kappa2_through: Power coupling to the through bus.
         kappa2_drop: To the drop bus; 0 without one.
         loss_dB_turn: Loss of a turn, couplers aside, in dB.
-        splitting_pm: Distance of the two standing waves, in pm; NaN on a ring too wide to tell.
-        splitting_limit_pm: What it surely is below (two standard errors).
+        splitting_pm: Distance of the two standing waves, in pm; NaN where it is not told from none, and on a ring too
+            wide to tell.
+        splitting_limit_pm: What it is below with a chance of 95 %.
+        squared_splitting: What both come from, and what resonances can be averaged by.
         extinction_dB: Depth of the dip behind the ring.
         fwhm_pm: Linewidth in pm.
         other_kappa2: κ² of the through coupler on the other branch, which the same powers fit: of an all-pass ring, or
@@ -56,6 +59,7 @@ class Resonance:
     splitting_pm: float
     splitting_pm_std: float
     splitting_limit_pm: float
+    squared_splitting: SquaredSplitting
     extinction_dB: float
     fwhm_pm: float
     other_kappa2: float
@@ -99,7 +103,8 @@ def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool, balance_d
     # A peak alone has a width and no depth to tell coupling from loss by.
     through = len(window.through) > 0
     known = 1.0 if fsr_known and through else np.nan
-    splitting, splitting_std, limit = _splitting(numbers, covariance) if split else (np.nan, np.nan, np.nan)
+    squared = SquaredSplitting.of(numbers[4:6], covariance[4:6, 4:6]) if split else UNKNOWN
+    told = splitting(squared)
     drops = [n for n, of in enumerate(window.drop_of) if of == k]
     other = not window.dropped
     ring = RingShape(*numbers)
@@ -118,9 +123,10 @@ def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool, balance_d
         kappa2_drop_std=errors[3] * known,
         loss_dB_turn=loss_dB * known,
         loss_dB_turn_std=errors[4] * known,
-        splitting_pm=splitting,
-        splitting_pm_std=splitting_std,
-        splitting_limit_pm=limit,
+        splitting_pm=told.pm,
+        splitting_pm_std=told.std_pm,
+        splitting_limit_pm=told.limit_pm,
+        squared_splitting=squared,
         extinction_dB=_extinction_dB(fit, float(numbers[0]), fwhm_pm) if through else np.nan,
         fwhm_pm=fwhm_pm,
         other_kappa2=(1.0 - survives) * known if other else np.nan,
@@ -174,22 +180,11 @@ def _figures(numbers: np.ndarray, fsr_nm: float, *, dropped: bool) -> np.ndarray
     return np.array([ring.wl_nm / fwhm_nm, intrinsic, kappa2, kappa2_drop, DB * ring.loss, 1e3 * fwhm_nm])
 
 
-def _splitting(numbers: np.ndarray, covariance: np.ndarray) -> tuple[float, float, float]:
-    """Distance of the standing waves: the real part of the root of the squared splitting, its error and limit."""
-    square = complex(numbers[4], numbers[5])
-    root = np.sqrt(square + 0j)
-    distance = float(np.real(root))
-    by = np.array([1.0, 1.0j]) / (2.0 * (abs(root) + 1e-9)) * np.exp(-1j * np.angle(root))
-    linear = float(np.sqrt(max(np.real(by) @ covariance[4:6, 4:6] @ np.real(by), 0.0)))
-    # Near zero the square is known and not the root.
-    blur = float(np.sqrt(max(covariance[4, 4], 0.0)))
-    std = min(linear, float(np.sqrt(distance**2 + blur) - distance) if distance**2 < blur else linear)
-    return distance, std, float(np.sqrt(max(numbers[4], 0.0) + 2.0 * blur))
-
-
 def _extinction_dB(fit: WindowFit, wl_nm: float, fwhm_pm: float) -> float:
     """Depth of the dip at one ring's resonance: others of the window may be deeper."""
-    m, _, _ = fit.model.evaluate(fit.p, fit.model.window.wl_nm)
+    # The ring's own, not what a laser that jitters makes of it.
+    model = replace(fit.model, window=replace(fit.model.window, jitter_nm=0.0))
+    m, _, _ = model.evaluate(fit.p, fit.model.window.wl_nm)
     passed = m[0] / fit.model.baseline(fit.p, 0)
     away_pm = 1e3 * np.abs(fit.model.window.wl_nm - wl_nm)
     near = away_pm <= max(0.5 * fwhm_pm, float(np.min(away_pm)))

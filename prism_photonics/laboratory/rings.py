@@ -1,7 +1,7 @@
 """Rings of one sweep: found, fitted window by window, and each resonance told in the numbers of a designer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from prism_photonics.laboratory.find import (
 from prism_photonics.laboratory.fit import WIDEST_SPLIT_PM, WindowFit, fit_window, refit
 from prism_photonics.laboratory.noise import Wander, pooled, spread
 from prism_photonics.laboratory.resonance import Resonance, resonance
+from prism_photonics.laboratory.ripple import around_rings
 from prism_photonics.laboratory.sweep import mirrored
 from prism_photonics.laboratory.window import Window
 from prism_photonics.units import InputError
@@ -37,6 +38,10 @@ UNKNOWN_TURNS = 40.0
 """Linewidths in a free spectral range that is not known; design choice: a rate does not depend on it."""
 DARK = 0.02
 """Share of a trace's peak which a tenth of its readings must lie below, to tell its meter's noise; design choice."""
+MOST_JITTER = 0.25
+"""Of a linewidth: a laser that strays by more sweeps over no line of this width; design choice."""
+REFITS = 2
+"""Fits after the first, each with the wander that the one before has shown; design choice: a third changes nothing."""
 STEPS_ACROSS = 16.0
 """Steps across a linewidth that suffice: of finer sweeps every second, third … reading is fitted; design choice."""
 
@@ -82,6 +87,7 @@ def fit_rings(
     dropped: bool = True,
     fsr_nm: float | None = None,
     designed_nm: float | None = None,
+    drawn: int = 1,
     balance_dB: float | None = None,
 ) -> SweepFit:
     """Find and fit the rings of a sweep.
@@ -94,6 +100,7 @@ def fit_rings(
         dropped: Whether the rings have drop buses (of the through bus's coupling), measured or not.
         fsr_nm: Free spectral range, where fewer than three resonances tell it.
         designed_nm: Free spectral range as designed, by which the combs of several rings on a bus are told apart.
+        drawn: Number of rings on the bus, as designed: where fewer combs are seen, two lie close to each other.
         balance_dB: Gain of the drop port's path over the through port's, where it is known: then the two couplers of a
             ring need not be alike.
 
@@ -104,7 +111,13 @@ def fit_rings(
         InputError: No ring is seen, or its width is not resolved.
     """
     step_nm = float(np.median(np.diff(wl_nm)))
-    found = teeth(wl_nm, through, drops, together_nm=TOGETHER_NM if designed_nm is None else CLOSE_NM)
+    apart_nm = (TOGETHER_NM,) if designed_nm is None else CLOSE_NM
+    tried = [teeth(wl_nm, through, drops, together_nm=apart_nm[0])]
+    for closer_nm in apart_nm[1:]:
+        if len(combs(tried[-1], designed_nm=designed_nm)) >= drawn:
+            break
+        tried.append(teeth(wl_nm, through, drops, together_nm=closer_nm))
+    found = max(tried, key=lambda one: min(len(combs(one, designed_nm=designed_nm)), drawn))
     chains = combs(found, designed_nm=designed_nm)
     if not chains:
         chains = [[t] for t in lone(found)]
@@ -129,17 +142,24 @@ def fit_rings(
         )
     jobs = _groups(chains, rough, fsr_nm)
     first = [_fit_group(wl_nm, through, drops, group, dropped=dropped) for group in jobs]
-    wander = pooled([fit.evidence for fit, _ in first if fit is not None], step_nm=step_nm)
-    slopes = _coupling_slope([fit for fit, _ in first if fit is not None])
+    most_nm = MOST_JITTER * float(np.median([t.fwhm_nm for group in jobs for _, t, _ in group]))
+    fits = _with_facets([fit for fit, _ in first])
+    wander = _wander(fits, most_nm)
+    slopes = _coupling_slope([fit for fit in fits if fit is not None])
+    # The first fits took what strays for what they fit; those that know how it strays tell it better.
+    for _ in range(REFITS):
+        fits = [
+            fit and refit(fit, wander, meters=meters, slope_per_nm=slopes if _wide(fit, group, slopes) else None)
+            for fit, (_, meters), group in zip(fits, first, jobs, strict=True)
+        ]
+        wander = _wander(fits, most_nm)
     windows: list[WindowFit] = []
     members: list[list[tuple[Resonance, WindowFit, int]]] = [[] for _ in chains]
     poor = 0
-    for (fit, meters), group in zip(first, jobs, strict=True):
+    for fit, group in zip(fits, jobs, strict=True):
         if fit is None:
             poor += len(group)
             continue
-        wide = abs(slopes) * fit.model.window.half_nm > LARGE_SHIFT and max(t.fwhm_nm for _, t, _ in group) > 0.1
-        fit = refit(fit, wander, meters=meters, slope_per_nm=slopes if wide else None)
         windows.append(fit)
         for k, (chain, tooth, told) in enumerate(group):
             one = resonance(fit, k, fsr_known=told is not None, split=_splits(group), balance_dB=balance_dB)
@@ -164,6 +184,24 @@ def fit_rings(
             "noise; measure with more light"
         )
     return SweepFit(tuple(rings), tuple(windows), wander, tuple(notes))
+
+
+def _with_facets(fits: Sequence[WindowFit | None]) -> list[WindowFit | None]:
+    """The fits, to be fitted again, with every ripple of the kind that all windows together tell."""
+    told = [(fit.model.periods_nm(fit.p).tolist() if fit.gains else [], fit.gains) if fit else ([], ()) for fit in fits]
+    return [
+        fit and replace(fit, model=replace(fit.model, around=kinds))
+        for fit, kinds in zip(fits, around_rings(told), strict=True)
+    ]
+
+
+def _wander(fits: Sequence[WindowFit | None], most_nm: float) -> Wander:
+    return pooled([fit.evidence for fit in fits if fit is not None], most_nm=most_nm)
+
+
+def _wide(fit: WindowFit, group: Sequence[tuple[int, Tooth, float | None]], slope_per_nm: float) -> bool:
+    """Whether κ² changes within a window so that it shows."""
+    return abs(slope_per_nm) * fit.model.window.half_nm > LARGE_SHIFT and max(t.fwhm_nm for _, t, _ in group) > 0.1
 
 
 def _splits(group: Sequence[tuple[int, Tooth, float | None]]) -> bool:

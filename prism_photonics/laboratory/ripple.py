@@ -1,4 +1,8 @@
-"""Ripple: the sinusoids that stand out of what a fit leaves, apart from all that its other numbers could explain."""
+"""Ripple: the sinusoids that stand out of what a fit leaves, apart from all that its other numbers could explain, and
+which of them come from facets around the rings.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +19,9 @@ FALSE_ALARM = 1e-3
 what its couplings are known to."""
 FAR_OUT = 4.0
 """Robust standard deviations to which readings are drawn in before ripple is looked for; design choice."""
+ALIKE = 1.1
+"""Ratio of neighbouring periods up to which windows of a sweep show one ripple; design choice: a window tells a period
+to some per cent."""
 SAME = 1e-3
 """Share of a sinusoid that must be none of the other numbers' doing; design choice."""
 
@@ -75,3 +82,31 @@ def strongest_period_nm(
     independent = max(span_nm * float(np.ptp(frequencies)), 1.0)
     by_chance = 1.0 - (FALSE_ALARM / independent) ** (2.0 / max(spare, 1.0))
     return float(1.0 / frequencies[best]) if share > max(LEAST_GAIN, by_chance) else None
+
+
+def around_rings(windows: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[tuple[bool, ...]]:
+    """Which sinusoids of a sweep's windows are of facets around the rings.
+
+    It shows in the dips alone, where one window's jitter hides it: a ripple is of one kind all over a sweep.
+
+    Args:
+        windows: Of each window the periods of its sinusoids in nm, and what its fit gains by each being around.
+
+    Returns:
+        Of each window, for each sinusoid.
+    """
+    found = sorted(
+        (period_nm, gain, window, n)
+        for window, (periods_nm, gains) in enumerate(windows)
+        for n, (period_nm, gain) in enumerate(zip(periods_nm, gains, strict=True))
+    )
+    kinds = [[False] * len(gains) for _, gains in windows]
+    start = 0
+    for end in range(1, len(found) + 1):
+        if end < len(found) and found[end][0] <= ALIKE * found[end - 1][0]:
+            continue
+        of_facets = sum(gain for _, gain, _, _ in found[start:end]) > 0.0
+        for _, _, window, n in found[start:end]:
+            kinds[window][n] = of_facets
+        start = end
+    return [tuple(kind) for kind in kinds]

@@ -15,7 +15,7 @@ from prism_photonics.files import write_bytes, write_text
 from prism_photonics.laboratory.die import Part
 from prism_photonics.laboratory.die_series import DieSeries
 from prism_photonics.plotting import BLUE, GREY, RED, STYLE
-from prism_photonics.report.laboratory import LOOKS, picture, table
+from prism_photonics.report.laboratory import CARET, LOOKS, picture, table
 from prism_photonics.report.svg import svg_bytes
 
 SAID = (
@@ -36,7 +36,7 @@ def write_die(path: Path, series: DieSeries) -> None:
         _cutback(panels[0], series)
         _length_sweep(panels[1], series)
         _by_gap(panels[2], series, "loss_dB_turn", "loss of a turn (dB)")
-        _by_gap(panels[3], series, "splitting_pm", "splitting (pm)")
+        _by_gap(panels[3], series, "splitting_pm", "splitting, or below ▽ (pm)")
         write_bytes(path, svg_bytes(figure))
 
 
@@ -123,13 +123,19 @@ def _length_sweep(axes: Axes, series: DieSeries) -> None:
 
 def _by_gap(axes: Axes, series: DieSeries, name: str, label: str) -> None:
     for rows, colour, what in ((False, BLUE, "test rings"), (True, GREY, "rings of rows, moved left")):
-        rings = [ring for ring in series.rings if ("/" in ring.name) == rows and math.isfinite(getattr(ring, name))]
-        if rings:
-            # Side by side where many have one gap.
-            apart = np.array([0.7 * (n - (len(rings) - 1) / 2.0) for n in range(len(rings))]) if rows else 0.0
-            gap = np.array([ring.gap_nm for ring in rings]) + (0.12 * apart - 8.0 if rows else 0.0)
-            values, errors = (np.array([getattr(ring, n) for ring in rings]) for n in (name, f"{name}_std"))
-            axes.errorbar(gap, values, errors, fmt="o", ms=3, lw=0.7, color=colour, label=what)
+        rings = [ring for ring in series.rings if ("/" in ring.name) == rows]
+        # Side by side where many have one gap.
+        apart = np.array([0.7 * (n - (len(rings) - 1) / 2.0) for n in range(len(rings))]) if rows else 0.0
+        gap = np.array([ring.gap_nm for ring in rings]) + (0.12 * apart - 8.0 if rows else 0.0)
+        values, errors = (np.array([getattr(ring, n) for ring in rings]) for n in (name, f"{name}_std"))
+        there = np.isfinite(values)
+        if there.any():
+            axes.errorbar(gap[there], values[there], errors[there], fmt="o", ms=3, lw=0.7, color=colour, label=what)
+        if name == "splitting_pm":
+            below = np.array([ring.splitting_limit_pm for ring in rings])
+            kept = ~there & np.isfinite(below)
+            named = {} if there.any() else {"label": what}
+            axes.plot(gap[kept], below[kept], CARET, ms=4, mfc="none", color=colour, **named)
     axes.set(xlabel="gap (nm)", ylabel=label)
     if name == "loss_dB_turn" and series.loss_dB_turn is not None:
         axes.axhline(series.loss_dB_turn.value, color=RED, lw=1.0)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from prism_photonics.files import write_bytes, write_text
 from prism_photonics.laboratory.extract import Record
 from prism_photonics.laboratory.fit import WindowFit
+from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import SweepFit
 from prism_photonics.laboratory.series import GapLaw
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
@@ -22,6 +23,8 @@ from prism_photonics.report.svg import svg_bytes
 
 MOST_WINDOWS = 3
 WIDTHS_SHOWN, LEAST_SHOWN_PM = 5.0, 60.0
+CARET = "v"
+"""Mark of a value that is below its place."""
 COLOURS = (BLUE, RED, GREEN, GREY)
 
 
@@ -47,7 +50,7 @@ def write_overview(folder: Path, records: Sequence[Record], law: GapLaw | None) 
             ("q_loaded", "loaded Q", True),
             ("kappa2_through", "κ² of the coupler", True),
             ("loss_dB_turn", "loss of a turn (dB)", False),
-            ("splitting_pm", "splitting (pm)", False),
+            ("splitting_pm", "splitting, or below ▽ (pm)", False),
         )
         for axes, (name, label, log) in zip(panels, wanted, strict=True):
             _trend(axes, records, name, log=log)
@@ -130,15 +133,24 @@ def _trend(axes: Axes, records: Sequence[Record], name: str, *, log: bool) -> No
             values = np.array([getattr(one, name) for one in kept], float)
             errors = np.array([getattr(one, f"{name}_std") for one in kept], float)
             there = np.isfinite(values) & (values > 0.0 if log else np.isfinite(errors))
+            colour = mpl.colormaps["viridis"](n / max(len(records) - 1, 1) * 0.9)
             if there.any():
                 wl = np.array([one.wl_nm for one in kept])[there]
-                colour = mpl.colormaps["viridis"](n / max(len(records) - 1, 1) * 0.9)
                 label = (record.name or record.file) if ring is record.rings[0] else None
                 axes.errorbar(wl, values[there], errors[there], fmt="o-", ms=2.5, lw=0.7, color=colour, label=label)
+            if name == "splitting_pm":
+                _limits_below(axes, [one for one in kept if not math.isfinite(one.splitting_pm)], colour)
     if log:
         axes.set_yscale("log")
     # Error bars of rings that hardly show would flatten all others.
     axes.set_ylim(*_limits(axes, log=log))
+
+
+def _limits_below(axes: Axes, resonances: Sequence[Resonance], colour: Any) -> None:
+    """Resonances that are not told to split: a mark that points down from what they are below."""
+    known = [(one.wl_nm, one.splitting_limit_pm) for one in resonances if math.isfinite(one.splitting_limit_pm)]
+    if known:
+        axes.plot(*zip(*known, strict=True), marker=CARET, ls="", ms=4, mfc="none", color=colour)
 
 
 def _limits(axes: Axes, *, log: bool) -> tuple[float, float]:
@@ -188,10 +200,16 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """Resonances as a table of a page."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     body = "".join(
-        "<tr>" + "".join(f"<td>{cell(row[name])} ± {cell(row[f'{name}_std'], 2)}</td>" for name in _COLUMNS) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td>{_with_error(row, name)}</td>" for name in _COLUMNS) + "</tr>" for row in rows
     )
     return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
+
+
+def _with_error(row: dict[str, Any], name: str) -> str:
+    """A number with its error, or of a splitting that is not told what it is below."""
+    if name == "splitting_pm" and row[name] is None and row["splitting_limit_pm"] is not None:
+        return f"&lt; {cell(row['splitting_limit_pm'], 2)}"
+    return f"{cell(row[name])} ± {cell(row[f'{name}_std'], 2)}"
 
 
 def cell(value: Any, digits: int = 6) -> str:

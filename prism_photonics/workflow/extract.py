@@ -24,7 +24,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, nearest
 
 PARTS = "parts"
-VERSION = 2
+VERSION = 3
 """Of what is kept of a file; another makes it be fitted again."""
 SUFFIXES = frozenset(
     (".csv", ".txt", ".mat", ".h5", ".hdf5", ".json", ".npz", ".parquet", ".s1p", ".s2p", ".s3p", ".s4p")
@@ -218,12 +218,17 @@ def _ring_line(one: Record, n: int) -> str:
     best = [ring.resonances[k] for k in ring.bright] or list(ring.resonances)
     middle = {
         name: float(np.nanmedian([getattr(r, name) for r in best] or [math.nan]))
-        for name in ("q_loaded", "kappa2_through", "loss_dB_turn", "splitting_pm")
+        for name in ("q_loaded", "kappa2_through", "loss_dB_turn", "splitting_pm", "splitting_limit_pm")
         if not all(math.isnan(getattr(r, name)) for r in best)
     }
     told = [f"Q {middle['q_loaded']:,.0f}"] if "q_loaded" in middle else []
     told += [f"κ² {middle['kappa2_through']:.3g}"] if "kappa2_through" in middle else []
     told += [f"loss {middle['loss_dB_turn']:.3g} dB a turn"] if "loss_dB_turn" in middle else []
-    told += [f"split by {middle['splitting_pm']:.3g} pm"] if "splitting_pm" in middle else []
+    split = sum(math.isfinite(r.splitting_pm) for r in best)
+    if 2 * split > len(best):
+        told.append(f"split by {middle['splitting_pm']:.3g} pm")
+    elif "splitting_limit_pm" in middle:
+        some = f", {split} of them by {middle['splitting_pm']:.3g} pm" if split else ""
+        told.append(f"split by less than {middle['splitting_limit_pm']:.3g} pm{some}")
     which = f" ring {n + 1}" if len(one.rings) > 1 else ""
     return f"  {one.file}{which}: {len(ring.resonances)} resonances, {', '.join(told)}"

@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 
+from prism_photonics.laboratory.response import RingShape, ring_response
+from prism_photonics.laboratory.window import Window
 from prism_photonics.lightpath.ring.model import RingParams, ring_fields
 
 WL0_NM, FSR_NM = 1546.9, 9.18
@@ -46,3 +48,13 @@ def sweep(rng, *, low_nm, high_nm, step_nm=0.004, std_nm=0.8e-3, alike=0.4, ripp
             light * (1 + 5e-4 * rng.standard_normal(len(wl_nm))) + meter * np.abs(rng.standard_normal(len(wl_nm)))
         )
     return wl_nm, *powers
+
+
+def one_window(rng, *, split_pm, jitter, step_nm=0.001, kappa2=0.0123, loss_dB=0.02, fsr_nm=2.6):
+    """What a laser that jitters reads behind one ring, beginnings of its fit, and its meter's noise."""
+    wl_nm = np.arange(WL0_NM - 0.3, WL0_NM + 0.3, step_nm) + step_nm * rng.uniform(-0.5, 0.5)
+    true_nm = wl_nm + wander_nm(rng, len(wl_nm), std_nm=jitter.std_nm, alike=jitter.alike)
+    ring = RingShape(WL0_NM, np.log(kappa2), 0.0, loss_dB / DB, split_pm**2, 0.0)
+    through = ring_response(true_nm, ring, fsr_nm=fsr_nm).through * (1.0 + 5e-4 * rng.standard_normal(len(wl_nm)))
+    starts = [np.array([WL0_NM, np.log(kappa2), 0.0, loss_dB / DB, size**2, 0.0]) for size in (3.0, 7.0)]
+    return Window(wl_nm, through, (), (), (fsr_nm,)), starts, (1e-5,)

@@ -78,3 +78,39 @@ def test_derivatives_hold_with_facets_around_the_rings():
         assert exact[0, n] == pytest.approx(numeric, rel=1e-4, abs=1e-5 * np.abs(numeric).max() + 1e-10), n
     # A step of light in the rings is a step of all rings the other way.
     assert slope[0] == pytest.approx(-(exact[0, 0] + exact[0, 6]), rel=0.01, abs=0.01 * np.abs(slope).max())
+
+
+def jittered(jitter_nm):
+    light = np.ones(len(WL_NM))
+    window = Window(WL_NM, light, (light,), (0,), (FSR_NM,), jitter_nm=jitter_nm)
+    model = WindowModel.plain(window)
+    return model, np.concatenate(
+        [shape(log_kappa2=np.log(0.006), loss=0.004), [0.1, -0.02, 0.01, 0.005, 0.2, 0.1, 0.0]]
+    )
+
+
+def test_a_laser_that_jitters_reads_the_mean_over_its_jitter():
+    jitter_nm = 0.003  # of a linewidth of 23 pm
+    (sharp, p), (model, _) = jittered(0.0), jittered(jitter_nm)
+    epsilon_nm = jitter_nm * np.linspace(-6.0, 6.0, 481)
+    share = np.exp(-0.5 * (epsilon_nm / jitter_nm) ** 2)
+    mean = sum(w * sharp.evaluate(p, WL_NM + e)[0] for w, e in zip(share / share.sum(), epsilon_nm, strict=True))
+    read, _, _ = model.evaluate(p, WL_NM)
+    assert read == pytest.approx(mean, abs=1e-4)
+    filled = read - sharp.evaluate(p, WL_NM)[0]
+    assert np.max(filled[0]) > 0.02
+    # To second order in the jitter it is ½·σ²·P″.
+    small, _ = jittered(1e-4)
+    assert small.filled(p) == pytest.approx(
+        small.evaluate(p, WL_NM)[0] - sharp.evaluate(p, WL_NM)[0], rel=0.02, abs=1e-8
+    )
+
+
+def test_derivatives_hold_under_jitter():
+    model, p = jittered(0.003)
+    _, exact, _ = model.evaluate(p, WL_NM)
+    for n in range(model.size):
+        step = np.eye(model.size)[n] * (1e-2 if n in (4, 5) else 1e-6)
+        up, down = (model.evaluate(p + sign * step, WL_NM)[0] for sign in (1, -1))
+        numeric = (up - down) / (2.0 * step[n])
+        assert exact[:, n] == pytest.approx(numeric, rel=1e-4, abs=1e-5 * np.abs(numeric).max() + 1e-9), n

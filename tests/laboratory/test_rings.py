@@ -31,7 +31,7 @@ def test_error_bars_hold_with_wander_imbalance_and_ripple():
         wl_nm, through, drop = sweep(rng, low_nm=WL0_NM - 0.8, high_nm=WL0_NM + 0.8, split_pm=22.0)
         window = window_of(wl_nm, through, drop)
         found.append(fit_window(window, [starts(wl_nm, drop, 0.6)], meters=meters))
-    wander = pooled([fit.evidence for fit in found], step_nm=0.004)
+    wander = pooled([fit.evidence for fit in found], most_nm=0.01)
     assert wander.std_nm == pytest.approx(0.8e-3, rel=0.1)
     assert wander.alike == pytest.approx(0.4, abs=0.1)
     numbers = [0, 1, 3, 4]
@@ -142,6 +142,15 @@ def test_rings_on_one_bus_are_told_apart():
     assert nearest == pytest.approx(places, abs=2e-3)
 
 
+def test_two_drawn_rings_that_nearly_meet_are_not_taken_for_one_that_splits():
+    rng, wl_nm = np.random.default_rng(3), np.arange(1530.0, 1570.0, 0.002)
+    rings = [fields(wl_nm, wl0_nm=place, kappa2=0.008, loss_dB=0.03) for place in (1546.9, 1546.955, 1548.1)]
+    through = np.prod([np.abs(ring[0]) ** 2 for ring in rings], axis=0) * (1 + 1e-3 * rng.standard_normal(len(wl_nm)))
+    fit = fit_rings("bus", wl_nm, through=through, designed_nm=FSR_NM, drawn=3)
+    assert len(fit.rings) == 3
+    assert len(fit_rings("bus", wl_nm, through=through, designed_nm=FSR_NM).rings) == 2
+
+
 def test_noise_alone_is_no_ring():
     rng, wl_nm = np.random.default_rng(0), np.arange(1536.0, 1558.0, 0.004)
     dark = np.abs(rng.standard_normal((2, len(wl_nm))))
@@ -192,6 +201,19 @@ def test_a_comb_with_dispersion_is_fitted_to_its_last_picometre():
     assert comb.rms_pm < 0.01
     assert comb.turn_at_um(1530.0) == pytest.approx(turn_um, rel=1e-6)
     assert comb.slope == pytest.approx(-bend / 1.53**2, rel=0.02)
+
+
+def test_away_from_its_middle_a_comb_is_less_sure():
+    rng, turn_um = np.random.default_rng(0), 260.0
+    k = 1.0 / 1.55 + np.array([-1.5, -0.5, 0.5, 1.5]) / turn_um
+    pulls = []
+    for _ in range(300):
+        wl_nm = np.sort(1e3 / k) + 3e-4 * rng.standard_normal(4)
+        comb = fit_comb(wl_nm.tolist(), [3e-4] * 4)
+        at_nm = wl_nm[1]
+        pulls.append((comb.turn_at_um(at_nm) - turn_um) / comb.turn_std_at_um(at_nm))
+        assert comb.turn_std_at_um(at_nm) > 1.3 * comb.turn_std_um
+    assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=0.12)
 
 
 def test_dips_on_a_mirrored_axis_make_no_comb_and_that_is_said():

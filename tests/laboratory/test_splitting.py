@@ -1,0 +1,64 @@
+"""A splitting is told where it stands out of noise and jitter; else it is a limit, not a value."""
+
+import numpy as np
+import pytest
+from laboratory.simulated import one_window
+
+from prism_photonics.laboratory.fit import fit_window, refit
+from prism_photonics.laboratory.noise import Wander
+from prism_photonics.laboratory.ripple import around_rings
+from prism_photonics.laboratory.splitting import UNKNOWN, SquaredSplitting, mean_of, splitting
+
+JITTER = Wander(1e-3, 0.4, 0.05)
+
+
+def fitted(seed, *, split_pm):
+    """The squared splitting that a ring of 12 pm shows under a laser that jitters by 1 pm at steps of 1 pm."""
+    window, starts, meters = one_window(np.random.default_rng(seed), split_pm=split_pm, jitter=JITTER)
+    fit = refit(fit_window(window, starts, meters=meters, ripples=0), JITTER, meters=meters)
+    return SquaredSplitting.of(fit.p[4:6], fit.covariance[4:6, 4:6])
+
+
+def test_jitter_is_not_taken_for_a_splitting():
+    squares = [fitted(seed, split_pm=0.0) for seed in range(60)]
+    told = [splitting(one) for one in squares]
+    assert np.mean([np.isfinite(one.pm) for one in told]) <= 0.05
+    assert all(1.0 < one.limit_pm < 15.0 for one in told)
+    # Left out of the model, jitter reads as 5 pm² of splitting: more than a mean over these rings errs by.
+    mean = mean_of(squares)
+    assert abs(mean.real_pm2) < 3.0 * np.sqrt(mean.real_variance_pm4)
+
+
+def test_a_splitting_is_found_under_jitter_and_lies_below_its_limit():
+    told = [splitting(fitted(seed, split_pm=9.0)) for seed in range(20)]
+    found = np.array([one.pm for one in told])
+    assert np.mean(np.isfinite(found)) > 0.9
+    pulls = np.array([(one.pm - 9.0) / one.std_pm for one in told])
+    assert np.nanmedian(np.abs(found - 9.0)) < 1.0
+    assert 0.6 < np.nanstd(pulls) < 1.4
+    assert np.mean([one.limit_pm > 9.0 for one in told]) > 0.9
+
+
+def test_a_mean_over_resonances_is_as_sure_as_they_agree():
+    def squared(real):
+        return SquaredSplitting(real, 0.0, 100.0, 100.0, 0.0)
+
+    alike = mean_of([squared(real) for real in (20.0, 30.0, 25.0, 25.0)])
+    assert alike.real_pm2 == pytest.approx(25.0)
+    assert alike.real_variance_pm4 == pytest.approx(25.0)
+    assert splitting(alike).pm == pytest.approx(5.0)
+    assert np.isnan(splitting(squared(25.0)).pm)
+    apart = mean_of([squared(real) for real in (-60.0, 110.0, 25.0, 25.0)])
+    assert apart.real_variance_pm4 > 2.0 * alike.real_variance_pm4
+    assert np.isnan(splitting(mean_of([UNKNOWN])).limit_pm)
+
+
+def test_waves_that_differ_in_width_alone_are_not_told_to_split():
+    told = splitting(SquaredSplitting(-400.0, 0.0, 100.0, 100.0, 0.0))
+    assert np.isnan(told.pm)
+    assert told.limit_pm < 2.0
+
+
+def test_a_ripple_is_of_one_kind_all_over_a_sweep():
+    windows = [([0.26, 0.8], (5.0, -1.0)), ([0.262], (-1.0,)), ([], ()), ([0.264, 0.85], (2.0, 0.5))]
+    assert around_rings(windows) == [(True, False), (True,), (), (True, False)]
