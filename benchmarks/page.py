@@ -407,9 +407,9 @@ def die_pulls() -> str:
     note = (
         f"`prism measure` of {found['dies']} virtual dies, `prism extract --manifest` of what it wrote, and "
         "the hidden truth: found minus true over the error bar. The spread (1.48 median absolute deviations) "
-        "of good error bars is one. Those of single rings' n_g are too small, and the laser's scale is not "
-        "why: without it three dies spread by 2.5. Rings of the rows do not split, and jitter looks like a "
-        "splitting of some picometres."
+        "of good error bars is one. Of splittings those count that are told; a single ring's n_g errs by 1.4 of its "
+        "error bars. Before jitter was in the model, the kind of ripple told by whole sweeps and the slope's error "
+        "counted, it erred by 3.4."
     )
     body = note + "\n\n" + table(columns, found["pulls"].items())
     return section("Dies measured and extracted", "die_pulls", found, body)

@@ -132,7 +132,7 @@ def fit_window(
 
 @np.errstate(all="ignore")
 def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_nm: float | None = None) -> WindowFit:
-    """The fit of what a laser that wanders reads: in the mean, in the weights of its readings and in its error bars.
+    """The fit of what a laser that wanders reads, with the wander in its error bars.
 
     Args:
         fit: The fit without it.
@@ -145,9 +145,8 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
     slope = window.slope_per_nm if slope_per_nm is None else slope_per_nm
     model = replace(fit.model, window=replace(window, slope_per_nm=slope, jitter_nm=jitter_nm))
     # Readings that strayed up would weigh less by themselves than by what the first fit makes of them.
-    m, _, slopes = model.evaluate(fit.p, window.wl_nm)
-    strayed = np.hypot(wander.std_nm * slopes, np.sqrt(2.0) * model.filled(fit.p))
-    weights = _weights(np.where(np.isfinite(window.traces), m, np.nan), meters, strayed)
+    m, _, _ = model.evaluate(fit.p, window.wl_nm)
+    weights = _weights(np.where(np.isfinite(window.traces), m, np.nan), meters)
     p, _ = _minimum(model, fit.p, weights, most=15)
     return replace(_finished(model, p, meters, wander, weights), gains=fit.gains)
 
@@ -179,19 +178,12 @@ def _lossy(model: WindowModel, p: ndarray) -> ndarray:
     return p
 
 
-def _weights(y: ndarray, meters: Sequence[float], strayed: ndarray | float = 0.0) -> ndarray:
-    """Weights of readings: alike but for what is in the noise, and, where the laser's wander is known, for what strays
-    by it on the flanks.
-
-    Args:
-        y: Powers, NaN where there is no reading.
-        meters: Noise of each port's meter.
-        strayed: What the laser's wander moves readings by, of a fit before: one that follows its own slopes in its
-            weights is led astray.
+def _weights(y: ndarray, meters: Sequence[float]) -> ndarray:
+    """One weight for all but what is in the noise: what strays on a flank is wander, and a fit that follows its own
+    slopes in its weights is led astray by it.
     """
     seen, meter = np.isfinite(y), np.asarray(meters)[:, None]
-    variance = EVEN**2 * (1.0 + np.square(np.where(seen, y, 0.0))) + meter**2 + np.square(strayed)
-    return np.where(seen, 1.0 / variance, 0.0)
+    return np.where(seen, 1.0 / (EVEN**2 * (1.0 + np.square(np.where(seen, y, 0.0))) + meter**2), 0.0)
 
 
 def _variance(model: WindowModel, p: ndarray, meters: Sequence[float]) -> ndarray:

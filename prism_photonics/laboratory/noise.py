@@ -7,9 +7,8 @@ of real lasers is not white, its neighbours are alike over a few steps. With a v
 
     C = diag(v) + ripple + σ²·ρ^|i−k|·m'_i·m'_k        over all ports together
 
-The fit weighs readings by what the wander moves them on the flanks of an earlier fit (a weight that follows the slopes
-of its own model leads it astray), and else all light alike. Its error bars are those of such a fit under all of C: the
-sandwich A⁻¹·JᵀWCWJ·A⁻¹ of weighted least squares.
+The fit weighs all light alike (a weight that follows the slopes of its own model leads it astray), and its error bars
+are those of such a fit under all of C: the sandwich A⁻¹·JᵀWCWJ·A⁻¹ of weighted least squares.
 """
 
 from collections.abc import Sequence

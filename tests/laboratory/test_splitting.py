@@ -30,13 +30,13 @@ def test_jitter_is_not_taken_for_a_splitting():
 
 
 def test_a_splitting_is_found_under_jitter_and_lies_below_its_limit():
-    told = [splitting(fitted(seed, split_pm=9.0)) for seed in range(20)]
+    told = [splitting(fitted(seed, split_pm=10.0)) for seed in range(20)]
     found = np.array([one.pm for one in told])
     assert np.mean(np.isfinite(found)) > 0.9
-    pulls = np.array([(one.pm - 9.0) / one.std_pm for one in told])
-    assert np.nanmedian(np.abs(found - 9.0)) < 1.0
+    pulls = np.array([(one.pm - 10.0) / one.std_pm for one in told])
+    assert np.nanmedian(np.abs(found - 10.0)) < 1.0
     assert 0.6 < np.nanstd(pulls) < 1.4
-    assert np.mean([one.limit_pm > 9.0 for one in told]) > 0.9
+    assert np.mean([one.limit_pm > 10.0 for one in told]) > 0.9
 
 
 def test_a_mean_over_resonances_is_as_sure_as_they_agree():
