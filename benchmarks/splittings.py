@@ -46,10 +46,10 @@ def main() -> None:
         print(json.dumps({**head, "scenes": found}, indent=1))
         return
     for name, figures in found.items():
-        print(name, {key: round(value, 3) for key, value in figures.items()})
+        print(name, {key: value and round(value, 3) for key, value in figures.items()})
 
 
-def scene(settings: dict[str, float], rings: int) -> dict[str, float]:
+def scene(settings: dict[str, float], rings: int) -> dict[str, float | None]:
     """What is told of many rings alike."""
     from laboratory.simulated import one_window
 
@@ -71,8 +71,8 @@ def scene(settings: dict[str, float], rings: int) -> dict[str, float]:
     pulls = np.array([(one.pm - true) / one.std_pm for one in told])[there]
     return {
         "told": float(np.mean(there)),
-        "rms_off_pm": float(np.sqrt(np.mean((found[there] - true) ** 2))) if there.any() else float("nan"),
-        "pull_std": float(np.std(pulls)) if there.sum() > 1 else float("nan"),
+        "rms_off_pm": float(np.sqrt(np.mean((found[there] - true) ** 2))) if there.any() else None,
+        "pull_std": float(np.std(pulls)) if there.sum() > 1 else None,
         "limit_pm": float(np.median([one.limit_pm for one in told])),
         "limit_held": float(np.mean([one.limit_pm >= true for one in told])),
         "left_out_pm": float(np.median(left_out)),

@@ -127,7 +127,7 @@ def fit_window(
     gains = []
     for n in range(len(model.around)):
         gains.append(cost - _minimum(model.turned(n), p, weights, most=12)[1])
-    return replace(_finished(model, p, meters, STILL, weights), gains=tuple(gains))
+    return replace(_finished(model, p, meters=meters, wander=STILL, weights=weights), gains=tuple(gains))
 
 
 @np.errstate(all="ignore")
@@ -148,7 +148,7 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
     m, _, _ = model.evaluate(fit.p, window.wl_nm)
     weights = _weights(np.where(np.isfinite(window.traces), m, np.nan), meters)
     p, _ = _minimum(model, fit.p, weights, most=15)
-    return replace(_finished(model, p, meters, wander, weights), gains=fit.gains)
+    return replace(_finished(model, p, meters=meters, wander=wander, weights=weights), gains=fit.gains)
 
 
 def _with_envelope(model: WindowModel, rings: ndarray) -> ndarray:
@@ -289,7 +289,9 @@ def _narrowest_nm(fit: WindowFit) -> float:
     return float(min(widths))
 
 
-def _finished(model: WindowModel, p: ndarray, meters: Sequence[float], wander: Wander, weights: ndarray) -> WindowFit:
+def _finished(
+    model: WindowModel, p: ndarray, *, meters: Sequence[float], wander: Wander, weights: ndarray
+) -> WindowFit:
     free, w = model.free, model.window
     m, jacobian, slopes = model.evaluate(p, w.wl_nm)
     y = w.traces

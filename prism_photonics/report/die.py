@@ -121,7 +121,7 @@ def _length_sweep(axes: Axes, series: DieSeries) -> None:
     axes.ticklabel_format(useOffset=False)
 
 
-def _by_gap(axes: Axes, series: DieSeries, name: str, label: str) -> None:
+def _by_gap(axes: Axes, series: DieSeries, name: str, said: str) -> None:
     for rows, colour, what in ((False, BLUE, "test rings"), (True, GREY, "rings of rows, moved left")):
         rings = [ring for ring in series.rings if ("/" in ring.name) == rows]
         # Side by side where many have one gap.
@@ -134,9 +134,9 @@ def _by_gap(axes: Axes, series: DieSeries, name: str, label: str) -> None:
         if name == "splitting_pm":
             below = np.array([ring.splitting_limit_pm for ring in rings])
             kept = ~there & np.isfinite(below)
-            named = {} if there.any() else {"label": what}
-            axes.plot(gap[kept], below[kept], CARET, ms=4, mfc="none", color=colour, **named)
-    axes.set(xlabel="gap (nm)", ylabel=label)
+            label = "_nolegend_" if there.any() else what
+            axes.plot(gap[kept], below[kept], CARET, ms=4, mfc="none", color=colour, label=label)
+    axes.set(xlabel="gap (nm)", ylabel=said)
     if name == "loss_dB_turn" and series.loss_dB_turn is not None:
         axes.axhline(series.loss_dB_turn.value, color=RED, lw=1.0)
         axes.set(title=f"{series.loss_dB_turn.value:.2g} ± {series.loss_dB_turn.std:.1g} dB a turn")
