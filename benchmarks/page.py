@@ -366,7 +366,7 @@ def error_bars() -> str:
     note = (
         f"Standard deviation of (found − true)/error over {found['sweeps']} simulated sweeps of each kind: a laser "
         "that wanders from step to step, ports of unlike gain, ripple at each, meters with noise. One is what a bar "
-        "promises."
+        "promises. Of the fit before jitter was in its model; to be measured again."
     )
     return section("Error bars", "error_bars", found, note + "\n\n" + table(columns, found["scenes"].items()))
 
