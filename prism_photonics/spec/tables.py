@@ -1,6 +1,7 @@
 """The tables of a spec file: every key with its unit, its range and what it means. ChipSpec puts them together."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -9,6 +10,18 @@ class Table(BaseModel):
     """A table that knows its keys: an unknown one, a missing one, or a number of another type is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+    def model_copy[T: BaseModel](self: T, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> T:
+        """A copy with some values changed; what was worked out from the old ones is not taken along.
+
+        Args:
+            update: Values by key; they are not validated.
+            deep: Whether values are copied too.
+        """
+        copied = super().model_copy(update=update, deep=deep)
+        for name in [name for name in vars(copied) if name not in type(self).model_fields]:
+            del vars(copied)[name]
+        return copied
 
 
 def _unused(value: float | int | None) -> bool:

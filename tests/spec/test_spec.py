@@ -258,3 +258,14 @@ def test_a_gap_in_which_the_walls_of_two_ribs_meet_is_refused(text, demo, key):
     assert least_um == pytest.approx(0.364, abs=1e-3)
     assert f"ring.{key} = 0.36: below {least_um:.3g} µm" in refused(changed(text, key, "0.36"))
     assert ChipSpec.from_text(changed(text, key, "0.37")).ring_designs
+
+
+def test_a_copy_with_other_tables_is_worked_out_anew(demo):
+    assert demo.row_pitch_um > 0.0
+    assert len(demo.comb_design.wl_um) == demo.chip.channels
+    fewer = demo.model_copy(update={"chip": demo.chip.model_copy(update={"channels": 4, "buses": 3})})
+    fresh = type(demo).model_validate(demo.model_dump() | {"chip": fewer.chip.model_dump()})
+    assert len(fewer.comb_design.wl_um) == 4
+    assert fewer.ring_designs == fresh.ring_designs
+    assert fewer.row_pitch_um == fresh.row_pitch_um != demo.row_pitch_um
+    assert fewer == fresh

@@ -26,7 +26,16 @@ FILES = {
     *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
     *(
         f"layout/{name}"
-        for name in ("manifest.csv", "netlist.yaml", "row.pic.yml", "chip.pic.yml", "ring.glb", "lvs.json", "drc.lyrdb")
+        for name in (
+            "manifest.csv",
+            "netlist.yaml",
+            "row.pic.yml",
+            "chip.pic.yml",
+            "ring.glb",
+            "lvs.json",
+            "drc.lyrdb",
+            "tapeout.md",
+        )
     ),
     *(f"bundle/{name}" for name in ("bundle.json", "bundle.safetensors")),
 }
