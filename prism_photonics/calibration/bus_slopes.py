@@ -141,27 +141,64 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
             onwards = load * each_bus(bus.c[:, j]) * inverse
             passing = onwards * (t2 - t1 * ring.u) * ring.numerator * inverse
             by_through, by_drop = by_through * passing - ring.kh * onwards, by_drop * passing
-    by_shift = by_turn * each_ring(light.rad_pm)
-    volts, acting = bus.volts, bus.acting
-    by_acting = by_shift * (each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * acting)
-    by_volt, share = by_acting.copy(), each_ring(scatter.crosstalk * bus.unknowns.crosstalk)
-    by_volt[:, :-1] += share * by_acting[:, 1:]
-    by_volt[:, 1:] += share * by_acting[:, :-1]
-    by[:, places["kappa1"]], by[:, places["kappa2"]] = scatter.kappa * by_kappa1, scatter.kappa * by_kappa2
-    # Of the logarithm, not of what is left of the light: far from the minimum that may be nothing.
-    log_a = np.log(survey.rings.a) * np.exp(scatter.loss * bus.unknowns.loss)
-    by[:, places["loss"]] = scatter.loss * each_ring(log_a) * by_loss
-    by[:, places["offset"]] = scatter.offset_pm * by_shift
-    by[:, places["slope"]] = scatter.slope * each_ring(survey.rings.slope_pm_V) * by_shift * acting
-    by[:, places["curvature"]] = scatter.curvature_pm_V2 * by_shift * acting**2
-    by[:, places["crosstalk"]] = scatter.crosstalk * (
-        by_acting[:, 1:] * volts[:, :-1] + by_acting[:, :-1] * volts[:, 1:]
+    slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * bus.acting
+    by_shift, by_volt = ring_columns(
+        survey,
+        by,
+        unknowns=bus.unknowns,
+        own=(by_turn, by_loss, by_kappa1, by_kappa2),
+        slope_pm_V=slope_pm_V,
+        volts=(bus.volts, bus.acting),
     )
     current_A, wavelengths = bus.current_A, np.arange(bus.through.shape[-1])
     # A line's gain is seen by its own readings alone.
     by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
     by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * bus.drop * _power(bus.entrance)
     return Slopes(current_A, by, by_shift, by_volt)
+
+
+def ring_columns(
+    survey: BusSurvey,
+    by: Float[ndarray, "buses unknowns settings wavelengths"],
+    *,
+    unknowns: Unknowns,
+    own: tuple[Float[ndarray, "buses rings settings wavelengths"], ...],
+    slope_pm_V: Float[ndarray, "buses rings settings wavelengths"],
+    volts: tuple[
+        Float[ndarray, "buses rings settings wavelengths"], Float[ndarray, "buses rings settings wavelengths"]
+    ],
+) -> tuple[Float[ndarray, "buses rings settings wavelengths"], Float[ndarray, "buses rings settings wavelengths"]]:
+    """Write the slopes by the unknowns of rings, which reflect or do not.
+
+    Args:
+        survey: The readings.
+        by: Slopes by all unknowns in A, written to.
+        unknowns: Where they are taken.
+        own: Slopes by each ring's round-trip phase in A/rad, and by the logarithms of its loss and of both couplings.
+        slope_pm_V: Tuning of each ring at its acting voltage, in pm/V.
+        volts: Voltages, and acting voltages, in V.
+
+    Returns:
+        Slopes by each ring's resonance shift, in A/pm, and by each ring's voltage, in A/V.
+    """
+    scatter, places = survey.scatter, columns(slope_pm_V.shape[1])
+    (by_turn, by_loss, by_kappa1, by_kappa2), (volts_V, acting_V) = own, volts
+    by_shift = by_turn * each_ring(survey.light.rad_pm)
+    by_acting = by_shift * slope_pm_V
+    by_volt, share = by_acting.copy(), each_ring(scatter.crosstalk * unknowns.crosstalk)
+    by_volt[:, :-1] += share * by_acting[:, 1:]
+    by_volt[:, 1:] += share * by_acting[:, :-1]
+    by[:, places["kappa1"]], by[:, places["kappa2"]] = scatter.kappa * by_kappa1, scatter.kappa * by_kappa2
+    # Of the logarithm, not of what is left of the light: far from the minimum that may be nothing.
+    log_a = np.log(survey.rings.a) * np.exp(scatter.loss * unknowns.loss)
+    by[:, places["loss"]] = scatter.loss * each_ring(log_a) * by_loss
+    by[:, places["offset"]] = scatter.offset_pm * by_shift
+    by[:, places["slope"]] = scatter.slope * each_ring(survey.rings.slope_pm_V) * by_shift * acting_V
+    by[:, places["curvature"]] = scatter.curvature_pm_V2 * by_shift * acting_V**2
+    by[:, places["crosstalk"]] = scatter.crosstalk * (
+        by_acting[:, 1:] * volts_V[:, :-1] + by_acting[:, :-1] * volts_V[:, 1:]
+    )
+    return by_shift, by_volt
 
 
 def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool, keep: bool) -> _Solved:

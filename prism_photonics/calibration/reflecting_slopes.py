@@ -19,7 +19,7 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
-from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring
+from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, ring_columns
 from prism_photonics.calibration.reflecting import (
     BACKSCATTER_PM,
     REFLECTION,
@@ -111,23 +111,16 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
         by[:, places["end_re"].start + n] = REFLECTION * (np.real(mirrored) - lost * each_bus(x))
         by[:, places["end_im"].start + n] = REFLECTION * (-np.imag(mirrored) - lost * each_bus(y_))
 
-    by_shift = by_turn * each_ring(survey.light.rad_pm)
-    volts, acting = bus.volts, bus.acting
-    slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * acting
-    by_acting = by_shift * (slope_pm_V + 3.0 * each_ring(beyond.cubic_pm_V3) * acting**2)
-    by_volt, share = by_acting.copy(), each_ring(scatter.crosstalk * bus.unknowns.crosstalk)
-    by_volt[:, :-1] += share * by_acting[:, 1:]
-    by_volt[:, 1:] += share * by_acting[:, :-1]
-    by[:, places["kappa1"]], by[:, places["kappa2"]] = scatter.kappa * by_kappa1, scatter.kappa * by_kappa2
-    log_a = np.log(survey.rings.a) * np.exp(scatter.loss * bus.unknowns.loss)
-    by[:, places["loss"]] = scatter.loss * each_ring(log_a) * by_loss
-    by[:, places["offset"]] = scatter.offset_pm * by_shift
-    by[:, places["slope"]] = scatter.slope * each_ring(survey.rings.slope_pm_V) * by_shift * acting
-    by[:, places["curvature"]] = scatter.curvature_pm_V2 * by_shift * acting**2
-    by[:, places["cubic"]] = bus.light.cubic_pm_V3[:, None, None, None] * by_shift * acting**3
-    by[:, places["crosstalk"]] = scatter.crosstalk * (
-        by_acting[:, 1:] * volts[:, :-1] + by_acting[:, :-1] * volts[:, 1:]
+    slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * bus.acting
+    by_shift, by_volt = ring_columns(
+        survey,
+        by,
+        unknowns=bus.unknowns,
+        own=(by_turn, by_loss, by_kappa1, by_kappa2),
+        slope_pm_V=slope_pm_V + 3.0 * each_ring(beyond.cubic_pm_V3) * bus.acting**2,
+        volts=(bus.volts, bus.acting),
     )
+    by[:, places["cubic"]] = bus.light.cubic_pm_V3[:, None, None, None] * by_shift * bus.acting**3
     current_A, wavelengths = bus.gain_A * (seen[0] - bus.drop_ratio * seen[1]), np.arange(seen[0].shape[-1])
     by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
     by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * seen[1]

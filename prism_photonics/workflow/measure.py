@@ -226,17 +226,23 @@ def _conditions(
 ) -> dict[str, str | float]:
     """What may not change within a folder, without what a laboratory does not know."""
     hidden = "" if film is None else hashlib.sha256(film.model_dump_json().encode()).hexdigest()[:12]
-    laser = hashlib.sha256(json.dumps(asdict(request.laser)).encode()).hexdigest()[:12]
+    laser = json.dumps(asdict(request.laser))
+    return sweep_conditions(spec, request, wl_nm, bench=request.bench, laser=laser) | {"wafer": hidden}
+
+
+def sweep_conditions(
+    spec: ChipSpec, request: Request, wl_nm: Float[ndarray, " wl"], *, bench: str, laser: str
+) -> dict[str, str | float]:
+    """What may not change within a folder of sweeps, whatever swept them; of a laser's text its digest is kept."""
     return {
         "chip": spec.name,
         "spec_hash": spec.hash,
-        "bench": request.bench,
+        "bench": bench,
         "from_nm": float(wl_nm[0]),
         "to_nm": round(float(wl_nm[-1]), 6),
         "step_pm": step_of(wl_nm),
         "laser_power_dBm": request.laser.power_dBm,
-        "laser": laser,
-        "wafer": hidden,
+        "laser": hashlib.sha256(laser.encode()).hexdigest()[:12],
     }
 
 

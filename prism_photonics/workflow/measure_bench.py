@@ -1,6 +1,5 @@
 """``prism measure`` on a bench of instruments: its laser swept over the rows, every photodiode read apart."""
 
-import hashlib
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from prism_photonics.laboratory.manifest import NAME, Structure, chosen_structur
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import sole_folder
-from prism_photonics.workflow.measure import Request, Result, step_of, wavelengths_nm
+from prism_photonics.workflow.measure import Request, Result, step_of, sweep_conditions, wavelengths_nm
 from prism_photonics.workflow.sweep_folder import PARTS, blocks, claim, manifest_and_tile, npz_bytes, part_on_file
 
 LEAST_mW = 1e-12
@@ -59,7 +58,7 @@ def run_on_bench(request: Request, bench: BenchFile, out: Path, *, say: Callable
     chip = BenchChip(spec, bench, report=say)
     chip.require_ports(wl_nm, where="measure")
     with sole_folder(out):
-        claim(out, _conditions(spec, request, bench, wl_nm), manifest)
+        claim(out, sweep_conditions(spec, request, wl_nm, bench=bench.name, laser=_laser_of(bench)), manifest)
         kept = tuple(path for one in rows if (path := _file(out, one)).is_file())
         missing = [one for one in rows if _file(out, one) not in kept]
         for path in kept:
@@ -145,23 +144,6 @@ def _write(path: Path, ports: Ports, row: int, *, power_dBm: float) -> None:
     for k in range(2):
         arrays[f"channel_{k + 1}_dBm"] = ports[f"port_{row + k * rows}_dBm"]
     write_bytes(path, npz_bytes(arrays))
-
-
-def _conditions(
-    spec: ChipSpec, request: Request, bench: BenchFile, wl_nm: Float[ndarray, " wl"]
-) -> dict[str, str | float]:
-    """What may not change within a folder."""
-    laser = hashlib.sha256(_laser_of(bench).encode()).hexdigest()[:12]
-    return {
-        "chip": spec.name,
-        "spec_hash": spec.hash,
-        "bench": bench.name,
-        "from_nm": float(wl_nm[0]),
-        "to_nm": round(float(wl_nm[-1]), 6),
-        "step_pm": step_of(wl_nm),
-        "laser_power_dBm": request.laser.power_dBm,
-        "laser": laser,
-    }
 
 
 def _laser_of(bench: BenchFile) -> str:
