@@ -69,7 +69,16 @@ def readme_table() -> str:
     works, paper = recall["recall_at_32"]["bank_32x256"], recall["recall_at_32"]["paper_32x256"]
     first, last = (solver["lines"][i] for i in (0, -1))
     error = max(line["max_field_error"] for line in solver["lines"])
+    full = load("full_die")["splittings_pm"]
+    bench = {name: (one["reflecting"]["median"], one["plain"]["median"]) for name, one in full.items()}
     rows = [
+        (
+            "weight accuracy of full dies, rings split by 1 pm and by 5 pm, on the slow instruments below",
+            f"{bench['1'][0]:.1f} bits ({full['1']['reflecting']['dies']} dies) and {bench['5'][0]:.1f} "
+            f"({full['5']['reflecting']['dies']})",
+            f"without what splits in the fit: {bench['1'][1]:.1f} and {bench['5'][1]:.1f}",
+            "full_die",
+        ),
         (
             "weight accuracy of the demo, all rings moving, open loop, by photocurrent",
             f"{bits(demo_8x8['accuracy_bits'])} bits, median (worst) of {len(demo_8x8['dies'])} dies",
