@@ -636,7 +636,7 @@ def yields() -> str:
             )
         hours = 1e6 * chip["cpu_s_a_die"] / 3600.0
         memory_MB = max(study["largest_memory_MB"] for study in chip["studies"])
-        # What comes back from a worker is what is kept; out goes the plan once a worker, and a number a batch.
+        # What comes back from a worker is what is kept; out goes the plan with each batch, and its number.
         plans.append(
             (
                 name,
@@ -657,8 +657,8 @@ def yields() -> str:
     million = (
         "**A million dies**, from these figures: processor hours, the cores on which they take a working day "
         "of 8 h, the memory of each worker, and what comes back from all of them over the network and is kept "
-        f"in `dies.bin`. Out goes the plan, {small['studies'][-1]['plan_bytes'] / 1e3:.1f} kB once a worker, and "
-        "a number for each batch."
+        f"in `dies.bin`. Out goes the plan, {small['studies'][-1]['plan_bytes'] / 1e3:.1f} kB with each batch, "
+        "and the batch's number."
     )
     heads = ("chip", "dies", "processor time / s", "of a die / ms", "largest memory / MB")
     plan_heads = ("chip", "hours of one core", "cores for 8 h", "MB a worker", "MB in all", "kB/s of all workers")
