@@ -1,7 +1,6 @@
 """The ledger's figure: energy and latency of one selection against context, photonic and electronic."""
 
 import io
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -70,10 +69,8 @@ def selection(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload
     latency.axhline(fetch_s, color="black", lw=0.8, ls=(0, (1, 3)))
     _axes(energy, "energy per query (J)", f"{spec.name}: energy of one selection")
     _axes(latency, "latency (s)", "latency of one selection")
-    # Legends fill column by column: electronic above, photonic below.
-    lines, above = energy.get_lines(), len(COLOURS)
-    pairs = [line for pair in zip_longest(lines[:above], lines[above:]) for line in pair if line]
-    figure.legend(handles=pairs, loc="outside lower center", ncols=above, fontsize=8)
+    # Legends fill column by column: electronic on the left, photonic on the right.
+    figure.legend(handles=energy.get_lines(), loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 

@@ -112,10 +112,15 @@ def test_the_plot_is_a_picture_of_the_kind_its_name_says(prism, layouts, tmp_pat
 def test_the_figure_shows_every_baseline_and_four_photonic_cases(paper):
     from prism_photonics.report.ledger import SHOWN, selection
 
-    energy, latency = selection(paper).axes
+    figure = selection(paper)
+    energy, latency = figure.axes
     assert [line.get_label() for line in energy.get_lines()][: len(BASELINES)] == list(baselines())
     assert len(energy.get_lines()) == len(latency.get_lines()) == len(BASELINES) + len(SHOWN) + 1
     assert energy.get_xscale() == energy.get_yscale() == "log"
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    left, right = legend.get_window_extent().intervalx
+    assert 0.0 <= left < right <= figure.bbox.width
 
 
 def test_budget_loads_neither_jax_nor_a_layout_tool_nor_matplotlib(layouts):
