@@ -64,7 +64,7 @@ def feed_with_parts(spec: ChipSpec, files: Mapping[str, Path | str], *, project:
         project: Whether what breaks a law is projected onto what keeps it, with a warning, instead of refused.
 
     Raises:
-        InputError: A component or a file is refused, or its ports are not the component's.
+        InputError: A component or a file is refused, its ports are not the component's, or a row stays dark.
     """
     parts = {}
     for component, path in files.items():
@@ -84,6 +84,11 @@ def feed_with_parts(spec: ChipSpec, files: Mapping[str, Path | str], *, project:
     for bank in netlist.banks:
         ours, ideal = (feed.to_rows(bank) for feed in feeds)
         rows = [f"row_{n}" for n in range(spec.chip.rows)]
+        for row in rows:
+            if not np.all(ours.get(row, 0.0)):
+                raise InputError(
+                    f"{bank}, {row}: the parts send no light there, want some at every line; mend their files"
+                )
         power, without = (np.array([_decibel(rows_of[row], wl.shape) for row in rows]) for rows_of in (ours, ideal))
         found.append(FeedChange(bank, power, power - without))
     return found

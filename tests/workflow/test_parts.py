@@ -65,6 +65,14 @@ def test_parts_that_feed_no_row_and_files_of_other_ports_are_refused(small, spli
         feed_with_parts(small, {"edge_coupler": file})
 
 
+def test_a_splitter_that_sends_a_row_no_light_is_refused_and_the_row_is_named(small, splitter, tmp_path):
+    s = splitter.s.copy()
+    s[:, 2, 0] = s[:, 0, 2] = 0.0
+    file = write_touchstone(SParameters("mmi", splitter.ports, WL, s), tmp_path / "mmi.s3p")
+    with pytest.raises(InputError, match=r"chip, row_\d: the parts send no light there"):
+        feed_with_parts(small, {"splitter": file})
+
+
 def test_the_command_prints_what_reaches_each_row(splitter, tmp_path):
     file = write_touchstone(splitter, tmp_path / "mmi.s3p")
     result = CliRunner().invoke(app, ["simulate", "demo_8x8", "--part", f"splitter={file}", "--json"])
