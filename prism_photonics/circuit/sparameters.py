@@ -231,7 +231,8 @@ def _port_delays_s(given: SParameters) -> Float[ndarray, " ports"]:
 
 def _interpolated(given: SParameters, xp: ModuleType) -> Callable[[Any], Any]:
     """S by wavelength in µm, NaN outside the samples; ``xp`` is the array library."""
-    together = _port_delays_s(given)[:, None] + _port_delays_s(given)[None, :]
+    delays = _port_delays_s(given)
+    together = delays[:, None] + delays[None, :]
 
     def undelayed(wl: Any) -> Any:
         omega = 2.0 * math.pi * SPEED_OF_LIGHT_UM_S / wl
