@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from prism_photonics.process.layers import load_deck
-from prism_photonics.process.materials import LITHIUM_NIOBATE, LITHIUM_TANTALATE
+from prism_photonics.process.materials import CRYSTALS
 from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.process.solver.bend import loss_dB_cm
 from prism_photonics.process.solver.fem import Problem
@@ -38,8 +38,7 @@ def under_metal(film: str) -> dict[str, Any]:
     height_um = deck.stack["metal2"].bottom_um - stack.thickness_um
     grid = Grid(near=0.04, far=0.08, growth=0.3, side=2.0, above=height_um + METAL_UM)
     section = rib(stack, grid)
-    crystal = LITHIUM_NIOBATE if profile.crystal == "LiNbO3" else LITHIUM_TANTALATE
-    eps = permittivity(section, crystal, WL_UM, angle_deg=0.0, temperature_K=300.0).astype(complex)
+    eps = permittivity(section, CRYSTALS[profile.crystal], WL_UM, angle_deg=0.0, temperature_K=300.0).astype(complex)
     middle_um = section.mesh.p[1][section.mesh.t].mean(axis=0)
     eps[:, :, middle_um > stack.thickness_um + height_um] = GOLD * np.eye(3)[:, :, None]
     problem = Problem(section.mesh)
