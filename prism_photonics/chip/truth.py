@@ -11,10 +11,10 @@ The figures are design choices unless a source stands beside them.
 """
 
 import math
-import re
 from dataclasses import dataclass, fields
 from typing import Any, final
 
+from prism_photonics.chip.served_text import NUMBER
 from prism_photonics.units import InputError, nearest
 
 TRUTHS = ("model", "full")
@@ -76,7 +76,7 @@ class FullTruth:
                 if not value <= -3.0:
                     raise InputError(f"FullTruth: {field.name} = {value:g}, want -3 dB or less; lower it")
             elif not 0.0 <= value < math.inf:
-                raise InputError(f"FullTruth: {field.name} = {value:g}, want 0 or more; raise it")
+                raise InputError(f"FullTruth: {field.name} = {value:g}, want 0 or more, and finite; 0 switches it off")
 
     @classmethod
     def none(cls) -> "FullTruth":
@@ -93,9 +93,9 @@ class FullTruth:
         )
 
     def __str__(self) -> str:
-        """As it stands in the name of a bench: ``full``, and behind it what differs from the default."""
+        """As it stands in the name of a bench: ``full``, and behind it all digits of what differs from the default."""
         differ = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
-        return ",".join(["full", *(f"{name}={float(getattr(self, name)):g}" for name in differ)])
+        return ",".join(["full", *(f"{name}={float(getattr(self, name))!r}".removesuffix(".0") for name in differ)])
 
 
 def full_truth(truth: "str | FullTruth") -> FullTruth | None:
@@ -130,7 +130,7 @@ def named_truth(text: str, *, bench: str) -> FullTruth:
         name, _, number = change.partition("=")
         if name not in known:
             raise InputError(f"--bench {bench}: no effect {name!r}; {nearest(name, known)}")
-        if not re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{0,9})?(e-?[0-9]{1,2})?", number):
+        if not NUMBER.fullmatch(number):
             raise InputError(f"--bench {bench}: {name} = {number!r}, want a number; write {name}=0 to switch it off")
         values[name] = bool(float(number)) if known[name] is bool else float(number)
     return FullTruth(**values)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from prism_photonics.chip.abstract import AbstractChip
     from prism_photonics.chip.benchfile import BenchFile
     from prism_photonics.chip.journal import JournaledChip
+    from prism_photonics.chip.named_die import NamedDie
     from prism_photonics.spec import ChipSpec
 
 VIRTUAL, UNTRIMMED, RECORDED = "virtual", "untrimmed", "recorded"
@@ -290,12 +291,23 @@ def require_same_chip(record: Path, spec: "ChipSpec", bench: str) -> None:
 def may_be_same_chip(one: str, other: str) -> bool:
     """Whether two names of benches, or labels of chips, can be one chip's.
 
-    A virtual die and a recording are named exactly; a bench file may have moved, and where nobody said, it may be.
+    A virtual die, however its truth is spelled, and a recording are named exactly; a bench file may have moved, and
+    where nobody said, it may be.
     """
     if not one or not other:
         return True
     exact = any(name.partition(":")[0] in (VIRTUAL, UNTRIMMED, RECORDED) for name in (one, other))
-    return one == other if exact else True
+    return _meant(one) == _meant(other) if exact else True
+
+
+def _meant(name: str) -> "NamedDie | str":
+    """The virtual die that a name means, or the name of what is none."""
+    from prism_photonics.chip.named_die import named_die
+
+    try:
+        return named_die(name)
+    except InputError:
+        return name
 
 
 def _announced(chip: "JournaledChip", path: Path, *, resume: bool, tell: Tell) -> "JournaledChip":

@@ -17,6 +17,7 @@ from prism_photonics.circuit.row import bank_powers
 from prism_photonics.drift.process import Drift
 from prism_photonics.lightpath.ring.backscatter import half_turn_gain
 from prism_photonics.units import InputError
+from prism_photonics.workflow.bench import may_be_same_chip
 
 REST = np.zeros((2, 3))
 VOLTS = np.linspace(-9.0, 9.0, 6).reshape(2, 3)
@@ -161,6 +162,14 @@ def test_a_die_is_named_by_seed_and_truth_and_the_name_gives_it_back(small):
     assert (again.seed, again.trimmed, again.truth) == (3, True, truth)
     assert np.array_equal(again.chip(small).measure(np.ones(3)), chip.measure(np.ones(3)))
     assert named_die("untrimmed:7,full").truth == FullTruth()
+    for splitting_pm in (1.0 / 3.0, 0.1 + 0.2, 1e-7, 2e6, 1e17):
+        assert named_die(f"virtual:3,{FullTruth(splitting_pm=splitting_pm)}").truth.splitting_pm == splitting_pm
+
+
+def test_two_spellings_of_one_truth_name_one_die():
+    assert may_be_same_chip("virtual:3,full,splitting_pm=5.0,facet_dB=-30", "virtual:3,full,splitting_pm=5")
+    assert not may_be_same_chip("virtual:3,full,splitting_pm=5.000001", "virtual:3,full,splitting_pm=5")
+    assert not may_be_same_chip("virtual:3,full", "virtual:3")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +179,7 @@ def test_a_die_is_named_by_seed_and_truth_and_the_name_gives_it_back(small):
         ("virtual:3,full,splitting=5", "did you mean 'splitting_pm'"),
         ("virtual:3,full,splitting_pm=", "want a number"),
         ("virtual:3,full,splitting_pm=-1", "want 0 or more"),
+        ("virtual:3,full,splitting_pm=1e999", "splitting_pm = inf, want 0 or more, and finite"),
         ("virtual:3,full,facet_dB=3", "want -3 dB or less"),
         ("virtual:x,full", "unknown bench"),
     ],
