@@ -1,7 +1,7 @@
 """One query of one bank, as a decode step asks it: in NumPy, whose steps on so few numbers cost half of torch's.
 
-The arithmetic is that of ``export.fused``. Whatever is unusual (gradients, tracing, excluded rings, row gains, drift, a
-query of zeros or one that is refused) is left to the general road.
+The arithmetic is that of ``export.fused``. Whatever is unusual (gradients, tracing, excluded rings, intensity noise of
+single lines, drift, a query of zeros or one that is refused) is left to the general road.
 """
 
 import math
@@ -23,10 +23,11 @@ class Bank(NamedTuple):
 
     Attributes:
         slices: Weights of each slice, (channels, blocks), of torch.
-        per_step: See ``export.fused.FusedConverter``, as the three below.
+        per_step: See ``export.fused.FusedConverter``, as the four below.
         middle: Middle code.
         gain: Score per code.
         shift: Score of code 0.
+        row_gain: Gain of each block's row; empty where all are 1.
         column: Place of a slice that each channel carries.
         centre: Centre of the signatures; two for bounds.
         scale: Magnitude that is written as the full span.
@@ -39,6 +40,7 @@ class Bank(NamedTuple):
     middle: Float[np.ndarray, " blocks"]
     gain: Float[np.ndarray, " blocks"]
     shift: Float[np.ndarray, " blocks"]
+    row_gain: Float[np.ndarray, " blocks"]
     column: Int[np.ndarray, " channels"]
     centre: Float[np.ndarray, "*halves dims"]
     scale: Any
@@ -91,10 +93,10 @@ def _bank(chip: Any) -> Bank | None:
     weights, banks = held["weights"], held["weights"].dim() - 3
     blocks, slices = weights.shape[-3:-1]
     noise = (sign.SHOTS[chip.encoding], blocks, slices)
-    named = ("weights", "per_step", "middle", "gain", "shift", "column_of_channel", "centre", "signature_scale")
-    own = [held[name] for name in named]
+    fused = ("per_step", "middle", "gain", "shift", "row_gain")
+    own = [held[name] for name in ("weights", *fused, "column_of_channel", "centre", "signature_scale")]
     usual = (
-        not (chip.some_excluded or chip.some_gained or chip.line_noise)
+        not (chip.some_excluded or chip.line_noise)
         and weights.shape[:banks].numel() == 1
         and 0 < math.prod(noise) <= fusing.CACHED_READINGS
         and not any(buffer.device.type != "cpu" or fusing.has_slope(buffer) for buffer in own)
@@ -102,10 +104,10 @@ def _bank(chip: Any) -> Bank | None:
     if not usual:
         return None
     cut, arrays = weights.detach().view(blocks, slices, -1), [buffer.detach().numpy() for buffer in own]
-    _, per_step, middle, gain, shift, column, centre, scale = arrays
+    _, per_step, middle, gain, shift, row_gain, column, centre, scale = arrays
     chip._host = Bank(
         tuple(cut[:, number].mT for number in range(slices)),
-        *(per_step, middle, gain, shift.reshape(-1), column),
+        *(per_step, middle, gain, shift.reshape(-1), row_gain, column),
         centre.reshape(centre.shape[banks:]), scale.reshape(-1)[0], banks, noise,
     )  # fmt: skip
     return chip._host
@@ -131,6 +133,8 @@ def _score_hat(
     y = np.empty((slices, shots, blocks), lit.light.dtype)
     for light, weights, reading in zip(torch.from_numpy(lit.light), bank.slices, torch.from_numpy(y), strict=True):
         torch.mm(light, weights, out=reading)
+    if chip.some_gained:
+        y *= bank.row_gain
     if noise is not None:
         variance = lit.variance
         if chip.common_variance:

@@ -2,15 +2,24 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
 from prism_photonics.codec.encoding import RAILS, SHOTS
+from prism_photonics.export.single import answer_single
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
 from prism_photonics.units import InputError
 
 torch.set_num_threads(1)
+GAINS = {"ideal gains": np.ones(8), "gains of each row": np.linspace(0.97, 1.04, 8)}
+
+
+@pytest.fixture
+def bundle_path(make_model, tmp_path):
+    """A chip as calibration leaves one: rows with gains of their own, lines without noise of their own."""
+    return write(make_model(noise_rin=0.0, score_gain=GAINS["gains of each row"]), tmp_path / "bundle")
 
 
 def programmed(bundle_path, *, banks=(), dims=30):
@@ -21,15 +30,18 @@ def programmed(bundle_path, *, banks=(), dims=30):
     return selector, torch.randn(*banks, 2, dims, generator=rng, dtype=torch.float64)
 
 
+@pytest.mark.parametrize("gains", GAINS)
 @pytest.mark.parametrize("noisy", [False, True])
 @pytest.mark.parametrize("scheme", SHOTS)
-def test_a_query_alone_is_answered_as_among_others(make_model, tmp_path, scheme, noisy):
-    path = write(make_model(encoding=scheme), tmp_path / "bundle")
+def test_a_query_alone_is_answered_as_among_others(make_model, tmp_path, scheme, noisy, gains):
+    path = write(make_model(encoding=scheme, noise_rin=0.0, score_gain=GAINS[gains]), tmp_path / "bundle")
     selector, queries = programmed(path, banks=(1, 1), dims=30 // RAILS[scheme])
     noise = selector.draw_noise(queries) if noisy else None
     scores, chosen = selector(queries, noise)
     for number in range(2):
-        alone = selector(queries[..., number : number + 1, :], noise[..., number : number + 1, :, :] if noisy else None)
+        query, drawn = queries[..., number : number + 1, :], noise[..., number : number + 1, :, :] if noisy else None
+        alone = selector(query, drawn)
+        assert answer_single(selector, query, drawn) is not None  # the road that this file is about
         assert alone[0] == pytest.approx(scores[..., number : number + 1, :], abs=1e-9)
         assert torch.equal(alone[1], chosen[..., number : number + 1, :])
 
@@ -59,6 +71,7 @@ def test_a_gradient_still_passes_through_a_single_query(bundle_path):
 def test_signatures_written_anew_are_the_ones_that_are_read(bundle_path):
     selector, queries = programmed(bundle_path)
     before = selector(queries[0])[0]
+    assert answer_single(selector, queries[0], None) is not None
     copied = copy.deepcopy(selector)
     selector.program(torch.randn(20, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))
     after = selector(queries[0])[0]
