@@ -122,6 +122,10 @@ class ChipBuffers(torch.nn.Module):
             setattr(self, name, torch.zeros(size, **kind))
         self.dims, self._fused_of, self._host = 0, self.weights, None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy takes over; it sees the memory of its own buffers, not that of these."""
+        return {**self.__dict__, "_host": None}
+
     def get_extra_state(self) -> Tensor:
         """The chip's settings and spec as JSON bytes in a tensor: a state_dict holds tensors only, never a pickle."""
         text = json.dumps({**self._settings, "k": self.k, "dims": self.dims}, sort_keys=True)

@@ -43,7 +43,7 @@ class Bank(NamedTuple):
     row_gain: Float[np.ndarray, " blocks"]
     column: Int[np.ndarray, " channels"]
     centre: Float[np.ndarray, "*halves dims"]
-    scale: Any
+    scale: Float[np.ndarray, " 1"]
     banks: int
     noise: tuple[int, int, int]
 
@@ -81,7 +81,7 @@ def answer_single(
     if best is None:
         return None
     shared = centre_score(array, bank.centre, halves=bank.centre.ndim == 2)
-    unit = largest * bank.scale
+    unit = largest * bank.scale[0]
     scores = hat * unit
     scores += shared[0] - lit.taken_off[0] * unit
     return torch.from_numpy(scores).view(*ones, blocks), torch.from_numpy(best).view(*ones, chip.k)
@@ -108,7 +108,7 @@ def _bank(chip: Any) -> Bank | None:
     chip._host = Bank(
         tuple(cut[:, number].mT for number in range(slices)),
         *(per_step, middle, gain, shift.reshape(-1), row_gain, column),
-        centre.reshape(centre.shape[banks:]), scale.reshape(-1)[0], banks, noise,
+        centre.reshape(centre.shape[banks:]), scale.reshape(-1), banks, noise,
     )  # fmt: skip
     return chip._host
 

@@ -80,3 +80,16 @@ def test_signatures_written_anew_are_the_ones_that_are_read(bundle_path):
     assert torch.equal(copied(queries[0])[0], before)
     copied.load_state_dict(selector.state_dict())
     assert torch.equal(copied(queries[0])[0], after)
+
+
+def test_numbers_that_are_changed_in_place_are_seen_in_a_copy_as_well(bundle_path):
+    selector, queries = programmed(bundle_path)
+    before = selector(queries[0])[0]
+    copied = copy.deepcopy(selector)
+    for each in (selector, copied):
+        each.signature_scale.mul_(2.0)
+        each.centre.zero_()
+        alone = each(queries[0])[0]
+        assert answer_single(each, queries[0], None) is not None
+        assert (alone - before).abs().max() > 0.1
+        assert alone == pytest.approx(each(queries)[0][0], abs=1e-9)
