@@ -9,15 +9,16 @@ from prism_photonics.extras import asked_by
 from prism_photonics.files.fields import shown
 from prism_photonics.units import InputError
 
-_WHOLE = {"full_attention", "attention"}
-"""Kinds of layers that attend to the whole context, as `transformers` calls them."""
+_WHOLE = {"full_attention", "attention", "hybrid", "global"}
+"""Kinds of layers that attend to the whole context, as `transformers` calls them; hybrid ones do beside a recurrence."""
+_WINDOW = "sliding_attention"
 
 
 def read_model(path: str | Path) -> ModelShape:
     """What the ranking of a model's KV cache depends on, from its ``config.json``.
 
-    Defaults that a file leaves out are those of its model type. Layers with a sliding window, with chunks, or without
-    attention are counted apart: they rank nothing. Of a model with latent attention all heads share one key.
+    Defaults that a file leaves out are those of its model type. Layers with a sliding window, with chunks, with an
+    index of the model's own, or without attention are counted apart: they rank nothing here. Of a model with latent attention all heads share one key.
 
     Args:
         path: The file, or the folder that holds it. No code that a file names is run.
@@ -53,9 +54,13 @@ def read_model(path: str | Path) -> ModelShape:
 
 def _shape(config: Any, place: str) -> ModelShape:
     layers, query_heads = config.num_hidden_layers, config.num_attention_heads
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"] * layers
-    whole = sum(kind in _WHOLE for kind in kinds)
+    window, longest = getattr(config, "sliding_window", None), getattr(config, "max_position_embeddings", None)
+    # GPT-Neo has a name of its own for the kinds of its layers.
+    kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    kinds = kinds or [_WINDOW if window else "full_attention"] * layers
+    # A window that the longest context fits in leaves nothing out: Phi-3's of 256k tokens, for 128k.
+    all_seen = window is not None and longest is not None and window >= longest
+    whole = sum(kind in _WHOLE or (all_seen and kind == _WINDOW) for kind in kinds)
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // query_heads
     kv_heads = getattr(config, "num_key_value_heads", None) or query_heads
     if getattr(config, "kv_lora_rank", None):
@@ -75,7 +80,7 @@ def _shape(config: Any, place: str) -> ModelShape:
             raise InputError(f"{place}: {name} = {shown(value)}; want a whole number from 1 to 1000000; mend the file")
     if not whole:
         raise InputError(
-            f"{place}: none of its {layers} layers attends to the whole context (windows, chunks or no attention); "
+            f"{place}: none of its {layers} layers attends to the whole context (windows, chunks, an index of the model's own, or no attention); "
             "there is nothing to rank"
         )
     return ModelShape(place, whole, layers - whole, kv_heads, query_heads, head_dim)

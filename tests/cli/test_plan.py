@@ -40,6 +40,13 @@ def written(folder, content):
         ({"model_type": "jamba"}, 4, 8, 32, 128),
         ({"model_type": "falcon"}, 32, 1, 71, 64),
         ({"model_type": "gpt2"}, 12, 12, 12, 64),
+        # Every second layer sees a window.
+        ({"model_type": "gpt_neo"}, 12, 16, 16, 128),
+        # Attention beside a recurrence, in every layer and in some.
+        ({"model_type": "falcon_h1"}, 32, 8, 32, 128),
+        ({"model_type": "zamba2"}, 9, 32, 32, 160),
+        # A window wider than the longest context.
+        ({"model_type": "phi3", "sliding_window": 262_144, "max_position_embeddings": 131_072}, 32, 32, 32, 96),
     ],
 )
 def test_what_ranks_of_a_model_is_read_from_its_configuration(
@@ -87,6 +94,7 @@ def test_the_ledger_takes_blocks_signatures_and_heads_of_a_model(tmp_path, prism
         (QWEN | {"num_key_value_heads": -4}, "KV heads = -4"),
         (QWEN | {"num_hidden_layers": "many"}, "num_hidden_layers"),
         ({"model_type": "mistral"}, "nothing to rank"),
+        ({"model_type": "phi3", "sliding_window": 2047, "max_position_embeddings": 4096}, "nothing to rank"),
     ],
 )
 def test_a_configuration_that_says_no_model_is_refused_in_one_line(tmp_path, prism, content, said):
