@@ -10,7 +10,7 @@ from prism_photonics.files.fields import shown
 from prism_photonics.units import InputError
 
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
-"""Kinds of layers that attend to the whole context, as `transformers` calls them; hybrid ones do beside a recurrence."""
+"""Kinds of layers that attend to the whole context, as `transformers` calls them: hybrid ones beside a recurrence."""
 _WINDOW = "sliding_attention"
 
 
@@ -18,7 +18,8 @@ def read_model(path: str | Path) -> ModelShape:
     """What the ranking of a model's KV cache depends on, from its ``config.json``.
 
     Defaults that a file leaves out are those of its model type. Layers with a sliding window, with chunks, with an
-    index of the model's own, or without attention are counted apart: they rank nothing here. Of a model with latent attention all heads share one key.
+    index of the model's own, or without attention are counted apart: they rank nothing. Of a model with latent
+    attention all heads share one key.
 
     Args:
         path: The file, or the folder that holds it. No code that a file names is run.
@@ -80,7 +81,7 @@ def _shape(config: Any, place: str) -> ModelShape:
             raise InputError(f"{place}: {name} = {shown(value)}; want a whole number from 1 to 1000000; mend the file")
     if not whole:
         raise InputError(
-            f"{place}: none of its {layers} layers attends to the whole context (windows, chunks, an index of the model's own, or no attention); "
-            "there is nothing to rank"
+            f"{place}: none of its {layers} layers attends to the whole context (windows, chunks, an index of the "
+            "model's own, or no attention); there is nothing to rank"
         )
     return ModelShape(place, whole, layers - whole, kv_heads, query_heads, head_dim)
