@@ -79,8 +79,7 @@ def trimming(found: Yield) -> Figure:
     axes = figure.subplots()
     heated = found.plan.spec.trim.method == "heater"
     name, label = ("heater_W", "heaters of a die (W)") if heated else ("trim_largest_nm", "largest shift of a die (nm)")
-    limit = found.plan.fab.limits.heater_W if heated else found.plan.fab.trimming.range_nm
-    _histogram(found, axes, name, label=label, limit=limit)
+    _histogram(found, axes, name, label=label)
     axes.set_title("Trimming power" if heated else "Trimming, once and for all")
     return figure
 
@@ -90,8 +89,8 @@ def recalls(found: Yield) -> Figure:
     figure = Figure(figsize=(9.0, 2.9))
     left, right = figure.subplots(1, 2)
     blocks = found.plan.spec.chip.rows
-    _histogram(found, left, "recall", label=f"recall@{found.plan.k} of {blocks}", limit=found.plan.fab.limits.recall)
-    _histogram(found, right, "snr_dB", label="SNR of a score (dB)", limit=found.plan.spec.ranking.required_snr_dB)
+    _histogram(found, left, "recall", label=f"recall@{found.plan.k} of {blocks}")
+    _histogram(found, right, "snr_dB", label="SNR of a score (dB)")
     return figure
 
 
@@ -237,16 +236,18 @@ def _map(
     axes.figure.colorbar(shown, ax=axes, shrink=0.85)
 
 
-def _histogram(found: Yield, axes: Axes, name: str, *, label: str, limit: float) -> None:
+def _histogram(found: Yield, axes: Axes, name: str, *, label: str) -> None:
+    """A column of all dies, and the limit that dies are judged by where it has one."""
     one = found.distributions[name]
     # Several fine bins to a bar.
     bars = 40
     counts = one.counts.reshape(bars, -1).sum(1)
     edges = one.edges[:: len(one.counts) // bars]
     axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=BLUE)
-    axes.axvline(limit, color=RED, lw=1.2, ls="--", label=f"limit {limit:g}")
+    for limit in [killer.limit.limit for killer in found.killers if killer.limit.column == name]:
+        axes.axvline(limit, color=RED, lw=1.2, ls="--", label=f"limit {limit:g}")
+        axes.legend()
     axes.set(xlabel=label, ylabel="dies")
-    axes.legend()
 
 
 def _picture(path: Path) -> str:

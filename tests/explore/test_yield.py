@@ -11,6 +11,7 @@ from prism_photonics.explore.summary import summarize
 from prism_photonics.explore.trimming import trimming_of
 from prism_photonics.explore.verdict import broken, limits_of
 from prism_photonics.explore.wafer import Fab, LimitsTable, TrimmingTable
+from prism_photonics.report.yields import recalls, trimming
 from prism_photonics.seeds import die_key
 from prism_photonics.threefry import key_words, split
 from prism_photonics.units import InputError
@@ -173,3 +174,9 @@ def test_a_line_of_which_nothing_is_good_says_so_without_a_price(four_rows, tmp_
     assert found.good == 0
     assert found.to_json()["cost_usd"]["good_chip"] is None
     assert next(k for k in found.killers if k.limit.cause == "trimming range").dies == 2
+
+
+def test_pictures_draw_the_limits_that_dies_are_judged_by(plan, found):
+    limits = {limit.column: limit.limit for limit in limits_of(plan)}
+    drawn = [axes.lines[0].get_xdata()[0] for figure in (recalls(found), trimming(found)) for axes in figure.axes]
+    assert drawn == [limits[name] for name in ("recall", "snr_dB", "trim_largest_nm")]
