@@ -161,11 +161,12 @@ def demo() -> str:
 def full_dies() -> str:
     """Calibration of dies that have more than the plain row knows."""
     found = load("full_die")
+    cases = found["splittings_pm"]
+    readings = cases["1"]["reflecting"]["by_die"][0]["readings_per_ring"]
 
     def spelled(of_road: dict[str, Any]) -> str:
         return f"{of_road['median']:.2f} ({of_road['worst']:.2f})"
 
-    cases = {name: roads for name, roads in found["splittings_pm"].items() if {"plain", "reflecting"} <= roads.keys()}
     columns = {
         "splitting / pm": lambda name, roads: name,
         "dies": lambda name, roads: f"{roads['reflecting']['dies']}, {roads['plain']['dies']}",
@@ -179,7 +180,7 @@ def full_dies() -> str:
     note = (
         f'`VirtualChip(truth="full")` with rings of a median splitting of so much, on `{found["bench"]}`; bits as '
         "median (worst) over the dies, with the fit as it is and with that of the plain row alone, on the same dies. "
-        "36 readings per ring; processor time of survey and fit, the virtual chip's own included."
+        f"{readings:g} readings per ring; processor time of survey and fit, the virtual chip's own included."
     )
     rows = sorted(cases.items(), key=lambda case: float(case[0]))
     return section("Calibration of full dies", "full_die", found, note + "\n\n" + table(columns, rows))
