@@ -84,7 +84,6 @@ def test_a_quiet_window_reads_what_is_at_its_middle():
 
 def test_what_jitter_leaves_in_a_window_is_one_shift_of_all_rows_as_large_as_it_says():
     rng, shifts, left = np.random.default_rng(1), [], []
-    found, wanted_A = one_window(rng, 1.0)
     for _ in range(60):
         found, wanted_A = one_window(rng, 1.0)
         error_A, slope = (found.current_A - wanted_A)[0], found.slope_A_pm[0]
