@@ -211,7 +211,8 @@ def _settled(
         lacking = LACKING if settled else LACKING_UNSETTLED
         richer = fuller(partial(_reflecting, applied, spec, given), fit, rng.spawn(1)[0], lacking=lacking)
         if richer is not None:
-            fit, readings, applied = richer, _reflecting(readings, spec, given), _reflecting(applied, spec, given)
+            fit, applied = richer, _reflecting(applied, spec, given)
+            readings = dataclasses.replace(readings, reflecting=applied.reflecting)
         elif turn == 0:
             tries = TRIES if given.laser is None else LASER_TRIES
             fit = try_again(applied, fit, rng, wrong_chi2=UNSETTLED, rtol=rtol, outlying=outlying, tries=tries)
