@@ -38,7 +38,8 @@ STEPS_PER_WIDTH, DIP_WIDTHS, POINT_NOISE = 8.0, 3.0, 1e-3
 # A dip that comes up lies so near to where slope and drive limit put it, in linewidths: slopes scatter by some percent,
 # and curvature adds as much. Design choice.
 ASTRAY_WIDTHS = 1.0
-# Correlations of 1 are expected: a single one is believed from the first on, and their sum of 3 from the second on.
+# Correlations of 1 are expected: a single one is believed from the first on, and their sum of 3 from the second on
+# (design choices).
 LEAST_SINGLE, LEAST_SUM = 0.4, 1.2
 # The drive moves a ring by so many linewidths at least, or spectra do not tell rings apart (design choice).
 LEAST_MOVED_WIDTHS = 0.5
@@ -47,7 +48,7 @@ NEAR_LINE_WIDTHS = 3.0
 # How far the place of one dip is off by neighbours, in linewidths (design choice).
 DIP_SIGMA = 0.02
 # The fields of two rings interfere, which pulls their dips: by so many linewidths on one place, further apart by as
-# much less as the one's field is at the other's dip. Seen on dies in any order; looks near the lines mend it.
+# much less as the one's field is at the other's dip. A bound (design choice); looks near the lines mend it.
 PULL = 1.0
 
 
@@ -259,10 +260,10 @@ class _Spectra:
         window = np.arange(-self._astray, self._astray + 1)
         rows = np.arange(ahead.shape[1])
         peaks = [part[middle[:, None] + sign * shift + window] for part, sign in zip(came, (1, -1), strict=True)]
-        score = 0.5 * (gone[0] + gone[1])[inner] + sum(peak.max(1) for peak in peaks)
+        rest = 0.5 * (gone[0] + gone[1])
+        score = rest[inner] + sum(peak.max(1) for peak in peaks)
         best = score.argmax(0)
         at = middle[best]
-        rest = 0.5 * (gone[0] + gone[1])
         beside = [
             at + sign * shift + window[peak[best, :, rows].argmax(1)] for peak, sign in zip(peaks, (1, -1), strict=True)
         ]
