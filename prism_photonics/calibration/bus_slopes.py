@@ -29,6 +29,8 @@ from prism_photonics.lightpath.ring.model import RingParams
 
 # Far below any power that counts, far above the least number that a float holds.
 TINY = 1e-30
+OfReadings = Float[ndarray, "buses settings wavelengths"]
+OfRings = Float[ndarray, "buses rings settings wavelengths"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def readings_A(
 def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool = False) -> Slopes:
     """The currents that the unknowns predict and their slopes; arguments as of `readings_A`."""
     bus = _solved(survey, flat, relaxed=relaxed, keep=True)
-    scatter, params, light = survey.scatter, bus.params, survey.light
+    params, light = bus.params, survey.light
     count, rings = params.t1.shape
     places = columns(rings)
     by = np.zeros((count, flat.shape[1], *bus.through.shape[1:]))
@@ -142,38 +144,36 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
             passing = onwards * (t2 - t1 * ring.u) * ring.numerator * inverse
             by_through, by_drop = by_through * passing - ring.kh * onwards, by_drop * passing
     slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * bus.acting
-    by_shift, by_volt = ring_columns(
+    current_A = bus.current_A
+    by_shift, by_volt = plain_columns(
         survey,
         by,
         unknowns=bus.unknowns,
+        read_A=(current_A, bus.gain_A * bus.drop * _power(bus.entrance)),
         own=(by_turn, by_loss, by_kappa1, by_kappa2),
         slope_pm_V=slope_pm_V,
         volts=(bus.volts, bus.acting),
     )
-    current_A, wavelengths = bus.current_A, np.arange(bus.through.shape[-1])
-    # A line's gain is seen by its own readings alone.
-    by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
-    by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * bus.drop * _power(bus.entrance)
     return Slopes(current_A, by, by_shift, by_volt)
 
 
-def ring_columns(
+def plain_columns(
     survey: BusSurvey,
     by: Float[ndarray, "buses unknowns settings wavelengths"],
     *,
     unknowns: Unknowns,
-    own: tuple[Float[ndarray, "buses rings settings wavelengths"], ...],
-    slope_pm_V: Float[ndarray, "buses rings settings wavelengths"],
-    volts: tuple[
-        Float[ndarray, "buses rings settings wavelengths"], Float[ndarray, "buses rings settings wavelengths"]
-    ],
-) -> tuple[Float[ndarray, "buses rings settings wavelengths"], Float[ndarray, "buses rings settings wavelengths"]]:
-    """Write the slopes by the unknowns of rings, which reflect or do not.
+    read_A: tuple[OfReadings, OfReadings],
+    own: tuple[OfRings, OfRings, OfRings, OfRings],
+    slope_pm_V: OfRings,
+    volts: tuple[OfRings, OfRings],
+) -> tuple[OfRings, OfRings]:
+    """Write the slopes by the unknowns of rings, which reflect or do not, and of what receives their light.
 
     Args:
         survey: The readings.
         by: Slopes by all unknowns in A, written to.
         unknowns: Where they are taken.
+        read_A: The readings in A, and what the drop photodiode would give were it as good as the through one.
         own: Slopes by each ring's round-trip phase in A/rad, and by the logarithms of its loss and of both couplings.
         slope_pm_V: Tuning of each ring at its acting voltage, in pm/V.
         volts: Voltages, and acting voltages, in V.
@@ -198,6 +198,11 @@ def ring_columns(
     by[:, places["crosstalk"]] = scatter.crosstalk * (
         by_acting[:, 1:] * volts_V[:, :-1] + by_acting[:, :-1] * volts_V[:, 1:]
     )
+    current_A, drop_A = read_A
+    # A line's gain is seen by its own readings alone.
+    wavelengths = np.arange(current_A.shape[-1])
+    by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
+    by[:, places["drop_ratio"].start] = -scatter.drop_ratio * drop_A
     return by_shift, by_volt
 
 
@@ -209,10 +214,8 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
     params = ring_model(unknowns, survey.rings, scatter)
     phase = unknowns.phase_rad
     c = phase + 1j * flat[:, flat.shape[1] - gaps :] if relaxed else np.exp(1j * phase)
-    volts = np.moveaxis(survey.volts, -1, 1)
-    acting, share = volts.copy(), each_ring(scatter.crosstalk * unknowns.crosstalk)
-    acting[:, 1:] += share * volts[:, :-1]
-    acting[:, :-1] += share * volts[:, 1:]
+    volts, acting = ring_volts(survey, unknowns)
+    gain_A, drop_ratio = receiving(survey, unknowns)
     shift_pm = (
         each_ring(params.offset_pm)
         + (each_ring(params.slope_pm_V) + each_ring(params.curvature_pm_V2) * acting) * acting
@@ -248,11 +251,28 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxe
         acting=acting,
         rings=rings[::-1],
         entrance=rho,
-        gain_A=(survey.gain_A * np.exp(scatter.gain * np.repeat(unknowns.gain, survey.nodes, axis=1)))[:, None, :],
+        gain_A=gain_A,
         through=light.through[:, None, :] * power,
         drop=light.drop[:, None, :],
-        drop_ratio=each_bus(1.0 + scatter.drop_ratio * unknowns.drop_ratio),
+        drop_ratio=drop_ratio,
     )
+
+
+def ring_volts(survey: BusSurvey, unknowns: Unknowns) -> tuple[OfRings, OfRings]:
+    """Voltages of rings in V, and those that act on them; as `electrode_volts`, with the readings last."""
+    volts = np.moveaxis(survey.volts, -1, 1)
+    acting, share = volts.copy(), each_ring(survey.scatter.crosstalk * unknowns.crosstalk)
+    acting[:, 1:] += share * volts[:, :-1]
+    acting[:, :-1] += share * volts[:, 1:]
+    return volts, acting
+
+
+def receiving(
+    survey: BusSurvey, unknowns: Unknowns
+) -> tuple[Float[ndarray, "buses 1 wavelengths"], Float[ndarray, "buses 1 1"]]:
+    """Current of a fully lit, fully passed line in A, and the drop photodiode's responsivity over the through one's."""
+    gain_A = survey.gain_A * np.exp(survey.scatter.gain * np.repeat(unknowns.gain, survey.nodes, axis=1))
+    return gain_A[:, None, :], each_bus(1.0 + survey.scatter.drop_ratio * unknowns.drop_ratio)
 
 
 def each_bus(of_bus: Shaped[ndarray, " buses"]) -> Shaped[ndarray, "buses 1 1"]:

@@ -19,7 +19,14 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
-from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, ring_columns
+from prism_photonics.calibration.bus_slopes import (
+    Slopes,
+    each_bus,
+    each_ring,
+    plain_columns,
+    receiving,
+    ring_volts,
+)
 from prism_photonics.calibration.reflecting import (
     BACKSCATTER_PM,
     REFLECTION,
@@ -54,7 +61,7 @@ def reflecting_readings_A(
 def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Slopes:
     """The currents that the unknowns predict and their slopes, as `bus_slopes.reading_slopes` gives them."""
     bus = _solved(survey, flat)
-    scatter, row, params, beyond = survey.scatter, bus.row, bus.params, bus.beyond
+    row, params, beyond = bus.row, bus.params, bus.beyond
     count, rings = params.t1.shape
     places = columns(rings) | beyond_columns(rings)
     seen = power(bus.through), power(bus.drop)
@@ -72,7 +79,7 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
 
     near = [sent_back(bus.gamma, light) for light in lit]
     near[2] = (near[2][0] + bus.out[0], near[2][1] + bus.out[1])
-    hits = [([light[bus_] for light in near]) for bus_ in (0, 1)]
+    hits = [[light[bus_] for light in near] for bus_ in (0, 1)]
     carried: list[tuple[Any, Any]] = list(lit)
     for j in range(rings):
         t1, t2, half = row.t1[j], row.t2[j], bus.half[j]
@@ -112,18 +119,17 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
         by[:, places["end_im"].start + n] = REFLECTION * (-np.imag(mirrored) - lost * each_bus(y_))
 
     slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * bus.acting
-    by_shift, by_volt = ring_columns(
+    current_A = bus.gain_A * (seen[0] - bus.drop_ratio * seen[1])
+    by_shift, by_volt = plain_columns(
         survey,
         by,
         unknowns=bus.unknowns,
+        read_A=(current_A, bus.gain_A * seen[1]),
         own=(by_turn, by_loss, by_kappa1, by_kappa2),
         slope_pm_V=slope_pm_V + 3.0 * each_ring(beyond.cubic_pm_V3) * bus.acting**2,
         volts=(bus.volts, bus.acting),
     )
     by[:, places["cubic"]] = bus.light.cubic_pm_V3[:, None, None, None] * by_shift * bus.acting**3
-    current_A, wavelengths = bus.gain_A * (seen[0] - bus.drop_ratio * seen[1]), np.arange(seen[0].shape[-1])
-    by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
-    by[:, places["drop_ratio"].start] = -scatter.drop_ratio * bus.gain_A * seen[1]
     return Slopes(current_A, by, by_shift, by_volt)
 
 
@@ -151,15 +157,13 @@ class _Solved:
 
 
 def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solved:
-    light, scatter = survey.reflecting, survey.scatter
+    light = survey.reflecting
     assert light is not None
     rings = survey.rings.t1.shape[1]
     unknowns, beyond = unravel(flat, rings), beyond_of(flat, light)
-    params = ring_model(unknowns, survey.rings, scatter)
-    volts = np.moveaxis(survey.volts, -1, 1)
-    acting, share = volts.copy(), each_ring(scatter.crosstalk * unknowns.crosstalk)
-    acting[:, 1:] += share * volts[:, :-1]
-    acting[:, :-1] += share * volts[:, 1:]
+    params = ring_model(unknowns, survey.rings, survey.scatter)
+    volts, acting = ring_volts(survey, unknowns)
+    gain_A, drop_ratio = receiving(survey, unknowns)
     cubic = each_ring(beyond.cubic_pm_V3) * acting
     shift_pm = each_ring(params.offset_pm) + acting * (
         each_ring(params.slope_pm_V) + acting * (each_ring(params.curvature_pm_V2) + cubic)
@@ -213,8 +217,8 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
         ends=light.ends[:, :, None],
         through=fields.through,
         drop=fields.drop,
-        gain_A=(survey.gain_A * np.exp(scatter.gain * np.repeat(unknowns.gain, survey.nodes, axis=1)))[:, None, :],
-        drop_ratio=each_bus(1.0 + scatter.drop_ratio * unknowns.drop_ratio),
+        gain_A=gain_A,
+        drop_ratio=drop_ratio,
     )
 
 
