@@ -73,7 +73,8 @@ def main() -> None:
         start = time.process_time()
         found = survey(
             model, tokenizer, selections, task=task, context=args.context, texts=args.texts,
-            folder=args.work / "asked", tell=lambda line: print(line, flush=True),
+            folder=args.work / "asked", of={"chip": str(args.bundle), "lessons": args.lessons},
+            tell=lambda line: print(line, flush=True),
         )  # fmt: skip
         print(f"{task}: {time.process_time() - start:.0f} s", flush=True)
         rows["groups"][f"{task} {args.context}"] = [asdict(row) for row in found]

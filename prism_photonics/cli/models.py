@@ -1,6 +1,8 @@
 """``prism lm``: a real pretrained language model, fetched and asked questions in text."""
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,12 +53,14 @@ def ask(
     prefilled once. JAX is not loaded.
     """
     from prism_photonics.export.read import load
-    from prism_photonics.files import make_folder, write_text
+    from prism_photonics.export.schema import DOCUMENT_FILE
+    from prism_photonics.files import write_text
     from prism_photonics.ranking.catalog import make_selectors
     from prism_photonics.ranking.needle.models import import_transformers, load_model
     from prism_photonics.ranking.pretrained.cached import Selection
     from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
     from prism_photonics.ranking.pretrained.survey import survey
+    from prism_photonics.ranking.pretrained.tasks import require_task
 
     chip = load(bundle)
     network, _ = load_model(model)
@@ -73,21 +77,27 @@ def ask(
     for name, selector in made.items():
         if selector.trained or selector.evidence == "received":
             raise InputError(f"selector {name}: got one that is trained or needs all attention, want {USUAL}; drop it")
-    rows: list[dict[str, Any]] = []
+    # Whatever is wrong is told before the first text, which takes minutes.
+    kinds = [require_task(kind.strip()) for kind in task.split(",")]
+    longest = min(LONGEST_CONTEXT, config.max_position_embeddings)
+    wanted: dict[int, dict[str, Selection]] = {}
     for tokens in numbers(context, "--context"):
-        if tokens > min(LONGEST_CONTEXT, config.max_position_embeddings):
-            raise InputError(f"--context: got {tokens} tokens, want at most {config.max_position_embeddings} here")
-        wanted = {}
+        if tokens > longest:
+            raise InputError(f"--context: got {tokens} tokens, want at most {longest} here; choose a shorter one")
+        wanted[tokens] = {}
         for size in numbers(block, "--block"):
             if tokens // size < 8:
                 raise InputError(
                     f"--block: got {size} for {tokens} tokens, want at least 8 blocks; choose smaller ones"
                 )
-            wanted |= {f"{name} {size}": Selection(each, size, tokens // size // 8) for name, each in made.items()}
-        for kind in task.split(","):
-            arguments = {"task": kind.strip(), "context": tokens, "texts": texts, "folder": out / "texts"}
-            rows += [asdict(row) for row in survey(network, tokenizer, wanted, **arguments, tell=tell)]
-            make_folder(out)
+            selections = {f"{name} {size}": Selection(each, size, tokens // size // 8) for name, each in made.items()}
+            wanted[tokens] |= selections
+    of = {"model": _digest(folder.glob("*.safetensors")), "chip": _digest([bundle / DOCUMENT_FILE]), "seed": seed}
+    rows: list[dict[str, Any]] = []
+    for tokens, selections in wanted.items():
+        for kind in kinds:
+            arguments = {"task": kind, "context": tokens, "texts": texts, "folder": out / "texts", "of": of}
+            rows += [asdict(row) for row in survey(network, tokenizer, selections, **arguments, tell=tell)]
             write_text(out / "table.json", json.dumps(rows, indent=1) + "\n")
     if as_json:
         print_json(rows)
@@ -104,3 +114,12 @@ def ask(
             f"{row['tokens_right']:>6.2f} {row['delta_nll']:>6.2f} {row['tokens_read']:>6.0f} {row['recall']:>6.2f} "
             f"{row['coverage']:>5.2f} {row['trials']:>5}"
         )
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """What files hold, in short."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]

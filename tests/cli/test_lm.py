@@ -1,6 +1,11 @@
-"""``prism lm`` as a user calls it: what is missing is told in one line."""
+"""``prism lm`` as a user calls it: a table of a model in a folder, and what is missing told in one line."""
+
+import json
+import string
 
 import pytest
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from prism_photonics.export.write import write
@@ -18,6 +23,47 @@ def prism(monkeypatch, tmp_path):
 @pytest.fixture
 def bundle_path(make_model, tmp_path):
     return write(make_model(channels=32, adc_bits=12, encoding="two_shot"), tmp_path / "bundle")
+
+
+@pytest.fixture
+def model_path(tmp_path):
+    """The needle model with a tokenizer of one token per letter."""
+    tokenizer = Tokenizer(
+        models.WordLevel({"<s>": 0} | {c: 1 + i for i, c in enumerate(string.printable)}, unk_token="<s>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>").save_pretrained(tmp_path / "model")
+    load_model("needle")[0].save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_model_in_a_folder_is_asked_and_goes_on_only_with_the_same_question(prism, model_path, bundle_path, tmp_path):
+    out = tmp_path / "out"
+    asked = ["ask", bundle_path, "-o", out, "--model", model_path, "--context", "512", "--block", "16", "--texts", "2"]
+    asked += ["--task", "pass_key", "--selectors", "oracle,photonic_mean_key"]
+    result = prism(*asked, "--json")
+    rows = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert [row["selector"] for row in rows] == ["full", "oracle 16", "photonic_mean_key 16"]
+    assert rows[1]["tokens_read"] < rows[0]["tokens_read"]
+    assert json.loads((out / "table.json").read_text()) == rows
+    assert "photonic_mean_key 16" in prism(*asked).stdout  # the same table in print, without asking anew
+    other = prism(*asked, "--seed", "1")
+    assert other.exit_code == 2
+    assert "seed 0, want 1; name another folder" in other.stderr
+
+
+def test_what_is_wrong_is_told_before_the_first_text(prism, model_path, bundle_path, tmp_path):
+    asked = ["ask", bundle_path, "-o", tmp_path / "out", "--model", model_path]
+    for wrong, told in (
+        (("--task", "pass_key,passkey"), "task 'passkey': unknown"),
+        (("--context", "1k,1000k"), "--context: got 1024000"),
+        (("--context", "1k,512"), "--block: got 128 for 512 tokens"),
+    ):
+        result = prism(*asked, *wrong)
+        assert result.exit_code == 2
+        assert told in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_was_not_fetched_is_told_in_one_line(prism, bundle_path, tmp_path):

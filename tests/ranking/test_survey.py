@@ -24,8 +24,15 @@ class Letters:
 
 def asked(folder, **changes):
     selections = {"oracle": Selection(Oracle(), 32, 2), "random": Selection(RandomChoice(), 32, 2)}
-    arguments = {"task": "multi_key", "context": 700, "texts": 2, "folder": folder} | changes
-    return survey(load_model("needle")[0], Letters(), selections, **arguments)
+    arguments = {
+        "selections": selections,
+        "task": "multi_key",
+        "context": 700,
+        "texts": 2,
+        "folder": folder,
+        "of": {"seed": 0},
+    } | changes
+    return survey(load_model("needle")[0], Letters(), **arguments)
 
 
 def test_rows_stand_beside_full_attention_with_chance_and_two_intervals(tmp_path):
@@ -50,9 +57,10 @@ def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, 
     assert asked(tmp_path, texts=1) == before
     with pytest.raises(AssertionError, match="prefilled again"):
         asked(tmp_path, texts=2)
-    (tmp_path / "multi_key_700_0.json").write_text("[[]]")
-    with pytest.raises(InputError, match="got the selectors"):
-        asked(tmp_path, texts=1)
+    with pytest.raises(InputError, match="got those of seed 0, want 1; name another folder"):
+        asked(tmp_path, texts=1, of={"seed": 1})
+    with pytest.raises(InputError, match="got those of selectors full, oracle, random, want full, oracle;"):
+        asked(tmp_path, texts=1, selections={"oracle": Selection(Oracle(), 32, 2)})
     (tmp_path / "multi_key_700_0.json").write_text("no")
     with pytest.raises(InputError, match="remove it"):
         asked(tmp_path, texts=1)

@@ -101,6 +101,7 @@ def survey(
     context: int,
     texts: int,
     folder: Path,
+    of: Mapping[str, str | int],
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
     """Ask one kind of question of several texts.
@@ -113,23 +114,25 @@ def survey(
         context: Tokens of a text.
         texts: Texts, numbered from 0.
         folder: Holds a file for each finished text, which is not asked anew.
+        of: What else decides the outcomes, such as model, chip and seed; it stands in every file.
         tell: Told what is done.
 
     Returns:
         The rows, full attention first.
 
     Raises:
-        InputError: A file there is damaged, or of other selectors.
+        InputError: A file there is damaged, or of other selectors, another model or another chip.
     """
     make_folder(folder)
-    found = []
+    found, asked_of = [], {**of, "selectors": ", ".join([FULL, *selections])}
     for number in range(texts):
         file = folder / f"{task}_{context}_{number}.json"
         if not file.is_file():
             asked = ask(task, tokenizer, tokens=context, seed=number)
             made = _asked(CachedText(model, asked.context, number=number), asked, selections)
-            write_text(file, json.dumps([[asdict(outcome) for outcome in question] for question in made]) + "\n")
-        found.append(_read(file, [FULL, *selections]))
+            outcomes = [[asdict(outcome) for outcome in question] for question in made]
+            write_text(file, json.dumps({"of": asked_of, "outcomes": outcomes}) + "\n")
+        found.append(_read(file, asked_of))
         right = {name: sum(q[i].right == q[i].tokens for q in found[-1]) for i, name in enumerate((FULL, *selections))}
         told = ", ".join(f"{name} {count}" for name, count in right.items())
         tell(f"{task}, {context} tokens, text {number + 1} of {texts}: right of {len(found[-1])}: {told}")
@@ -148,14 +151,16 @@ def _asked(text: CachedText, asked: Asked, selections: Mapping[str, Selection]) 
     return made
 
 
-def _read(file: Path, names: list[str]) -> list[list[Outcome]]:
+def _read(file: Path, of: Mapping[str, str | int]) -> list[list[Outcome]]:
     try:
-        found = [[Outcome(**outcome) for outcome in question] for question in json.loads(file.read_text())]
-        known = [outcome.selector for outcome in found[0]]
-    except (ValueError, TypeError, IndexError) as error:
+        content = json.loads(file.read_text())
+        known = {name: content["of"].get(name) for name in of}
+        found = [[Outcome(**outcome) for outcome in question] for question in content["outcomes"]]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{file}: got no outcomes of questions, want them; remove it to ask anew") from error
-    if known != names:
-        raise InputError(f"{file}: got the selectors {', '.join(known)}, want {', '.join(names)}; name another folder")
+    for name, want in of.items():
+        if known[name] != want:
+            raise InputError(f"{file}: got those of {name} {known[name]}, want {want}; name another folder")
     return found
 
 

@@ -169,6 +169,18 @@ TEXT, TEXT_TOKENS = "text", 64
 """Not a question: how the text itself goes on, for its likelihood."""
 
 
+def require_task(task: str) -> str:
+    """The same name.
+
+    Raises:
+        InputError: It is unknown.
+    """
+    known = (*TASKS, TEXT)
+    if task not in known:
+        raise InputError(f"task '{task}': unknown, want one of {', '.join(known)}; {nearest(task, known)}")
+    return task
+
+
 def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = False) -> Asked:
     """A text of an exact number of tokens, and its questions.
 
@@ -185,9 +197,7 @@ def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = Fals
     Raises:
         InputError: An unknown task, or more sentences than fit.
     """
-    if task not in TASKS and task != TEXT:
-        known = (*TASKS, TEXT)
-        raise InputError(f"task '{task}': unknown, want one of {', '.join(known)}; {nearest(task, known)}")
+    require_task(task)
     rng = np.random.default_rng([seed, tokens, train, [*TASKS, TEXT].index(task)])
     start = [tokenizer.bos_token_id]
     if task == TEXT:
