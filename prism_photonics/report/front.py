@@ -22,6 +22,8 @@ def pareto(
     feasible: Float[ndarray, "trials objectives"],
     designs: Sequence[Front],
     found: Sequence[Front],
+    *,
+    reference: tuple[float, ...] | None = None,
 ) -> Figure:
     """Objectives against each other.
 
@@ -30,6 +32,7 @@ def pareto(
         feasible: Values of every feasible trial.
         designs: The designs that are written, polished.
         found: The front as the search found it.
+        reference: Objectives of the chip that is to be beaten, if there is one.
     """
     pairs = list(combinations(range(len(objectives)), 2)) or [(0, 0)]
     figure = Figure(figsize=(4.2 * len(pairs), 3.4))
@@ -39,6 +42,8 @@ def pareto(
         for points, colour, size, label in ((found, BLUE, 5, "front"), (designs, RED, 4, "polished")):
             values = np.array([design.values for design in points]).reshape(-1, len(objectives))
             axes.plot(values[:, y], values[:, x], "o", ms=size, color=colour, label=label)
+        if reference is not None:
+            axes.plot(reference[y], reference[x], "*", ms=10, color="black", label="to beat")
         for name, one in (("xlabel", objectives[y]), ("ylabel", objectives[x])):
             axes.set(**{name: f"{one.name}{f' ({one.unit})' if one.unit else ''}"})
         for scale, one in ((axes.set_xscale, objectives[y]), (axes.set_yscale, objectives[x])):
@@ -55,6 +60,7 @@ def write_front(
     feasible: Float[ndarray, "trials objectives"],
     designs: Sequence[Front],
     found: Sequence[Front],
+    reference: tuple[float, ...] | None = None,
 ) -> None:
     """Write the picture as an SVG file; the arguments are those of `pareto`.
 
@@ -62,4 +68,4 @@ def write_front(
         InputError: The file cannot be written.
     """
     with mpl.rc_context(rc=STYLE):
-        write_bytes(path, svg_bytes(pareto(objectives, feasible, designs, found)))
+        write_bytes(path, svg_bytes(pareto(objectives, feasible, designs, found, reference=reference)))

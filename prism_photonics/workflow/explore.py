@@ -98,7 +98,9 @@ def explore_designs(
     from prism_photonics.report.front import write_front
 
     values = np.array(feasible_values(study)).reshape(-1, len(search.objectives))
-    write_front(folder / "pareto.svg", search.objectives, feasible=values, designs=designs, found=found)
+    write_front(
+        folder / "pareto.svg", search.objectives, feasible=values, designs=designs, found=found, reference=reference
+    )
     return numbers
 
 

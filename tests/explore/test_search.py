@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from itertools import combinations
 
+import numpy as np
 import pytest
 
 from prism_photonics.budget.feasibility import check
@@ -22,6 +24,7 @@ from prism_photonics.explore.search import (
     run_search,
 )  # fmt: skip
 from prism_photonics.explore.space import choice_of, knobs, spec_of, usual_choices
+from prism_photonics.report.front import pareto
 from prism_photonics.spec import load_spec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.explore import explore_designs
@@ -248,3 +251,15 @@ def test_numbers_of_a_choice_lie_within_their_ranges(bank):
     for knob in knobs(bank):
         value = choice_of(bank)[knob.name]
         assert value in knob.options if knob.options else knob.low <= float(value) <= knob.high
+
+
+def test_the_picture_of_a_front_marks_the_chip_to_beat(search):
+    names = len(search.objectives)
+    design = Front(0, {}, search.base, tuple(0.5 + n for n in range(names)))
+    figure = pareto(
+        search.objectives, np.zeros((0, names)), [design], [design], reference=tuple(1.0 + n for n in range(names))
+    )
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_label() == "to beat"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in stars] == [
+        (y + 1, x + 1) for x, y in combinations(range(names), 2)
+    ]
