@@ -75,7 +75,9 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
         drc: What the rules found.
         lvs: What the comparison with the design found.
     """
-    lines, die = _lines(manifest), layout.top_cell().dbbox(layout.layer(*LAYERS.contour))
+    # A kit's exclusion zone ends at the die's edge, ours at the street's.
+    edge = LAYERS.contour if spec.kit is None else LAYERS.exclusion
+    lines, die = _lines(manifest), layout.top_cell().dbbox(layout.layer(*edge))
     crossings, under_um = metal_over_bus(layout, spec)
     kit = "" if spec.kit is None else f", cells of {spec.kit.package}"
     wrong = len(lvs.structural) + len(lvs.checks.violations)
@@ -88,8 +90,8 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             *_table(
                 ("", ""),
                 [
-                    ("area inside the border", f"{die.width() * 1e-3:.3f} × {die.height() * 1e-3:.3f} mm"),
-                    ("western end, southern end", f"{die.left:g} µm, {die.bottom:g} µm"),
+                    ("die", f"{die.width() * 1e-3:.3f} × {die.height() * 1e-3:.3f} mm"),
+                    ("its western edge, its southern edge", f"{die.left:g} µm, {die.bottom:g} µm"),
                     ("mounting", "flipped onto bumps" if spec.flip_chip else "bonded along its edges"),
                     (f"{len(drc.counts)} drawing rules of {deck.name}", f"{drc.violations} violations"),
                     ("drawing against design", f"{wrong} differences"),

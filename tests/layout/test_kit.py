@@ -162,3 +162,11 @@ def test_the_files_of_the_chip_name_its_fibres_at_the_couplers_tips(chip_files: 
     rows = Path(chip_files.manifest).read_text(encoding="utf-8").splitlines()
     coupler = next(row for row in rows if row.startswith("coupler,fibre"))
     assert float(coupler.split(",")[2]) == pytest.approx(-1020.25)
+
+
+@pytest.mark.slow
+def test_the_tape_out_sheet_tells_the_kits_die_and_not_the_area_inside_its_zone(chip_files: LayoutFiles):
+    told = chip_files.tapeout.read_text(encoding="utf-8")
+    assert "| die | 5.050 × 10.100 mm |" in told
+    assert "| its western edge, its southern edge | -1015.25 µm, " in told  # the couplers' tips lie 5 µm outside
+    assert "cells of lnoi400 2.1.1" in told
