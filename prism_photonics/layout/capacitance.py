@@ -23,7 +23,9 @@ with asked_by("capacitance of drawn metal"):
     from skfem import Basis, BilinearForm, ElementTriP2, MeshTri, condense, solve
 
 EPSILON_0_FF_UM = 8.8541878128e-3
-BURIED_UM = 4.7  # oxide between film and silicon, which conducts; source: the public kit lnoi400's layer stack
+# Oxide between film and silicon, which conducts; source: layer stack of the kit lnoi400. For other films a design
+# choice: 7 µm, as in the public kit ltoi300, take 15 % off the capacitance of lnoi400_8x8's electrodes.
+BURIED_UM = 4.7
 ABOVE_UM = 40.0  # of the window
 BESIDE_UM = 60.0
 NEAR_UM = 0.1  # element size at edges: half of it moves the electrodes' capacitance by 0.3 %
