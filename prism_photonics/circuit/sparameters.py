@@ -118,7 +118,9 @@ def require_physical(given: SParameters, *, on_fault: Literal["refuse", "project
             raise InputError(
                 f"{given.source}: {told}, other light after it; no part near it is causal; ask for other data"
             )
-        faults.append(f"{told}, as all light: its phases fall along a guide, ours grow")
+        faults.append(
+            f"{told}, as all light: its phases fall along a guide, ours grow, or samples are over half a turn apart"
+        )
         turned = replace(given, s=given.s.conj())
     else:
         turned = given

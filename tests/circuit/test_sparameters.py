@@ -70,6 +70,13 @@ def test_a_part_whose_light_leaves_before_it_enters_is_refused(splitter):
         require_physical(changed(splitter, s=splitter.s.conj()))
 
 
+def test_a_guide_sampled_at_more_than_half_a_turn_looks_late_and_the_message_says_so(models):
+    coarse = np.linspace(1.53, 1.57, 41)  # of 700 µm each step of 1 nm turns the phase by two thirds
+    with pytest.raises(InputError, match="or samples are over half a turn apart"):
+        require_physical(sampled(models["straight"], coarse, length_um=700.0))
+    assert require_physical(sampled(models["straight"], WL, length_um=700.0)).delay_ps[1, 0] > 0.0
+
+
 def test_what_breaks_all_laws_is_projected_with_a_warning_onto_what_keeps_them(splitter):
     skewed = 1.1 * splitter.s * np.array([[1.0, 1.05, 1.0], [1.0, 1.0, 0.95], [1.0, 1.0, 1.0]])
     broken = changed(splitter, s=skewed.conj())
