@@ -89,7 +89,9 @@ def baselines(work: Workload = PAPERS, kv_heads: int = 112) -> dict[str, Baselin
     bf16, int4 = 2.0 * work.dims, work.dims / 2.0
 
     def visited(blocks: Blocks) -> Blocks:
-        return np.minimum(blocks, ANN_VISITS * (work.dims / 32.0) ** ANN_DIMS_EXPONENT * blocks**ANN_EXPONENT)
+        law = ANN_VISITS * (work.dims / 32.0) ** ANN_DIMS_EXPONENT * blocks**ANN_EXPONENT
+        # Whoever finds more blocks than were measured has to visit each of them at least.
+        return np.minimum(blocks, np.maximum(law, work.chosen))
 
     def kept(blocks: Blocks) -> Bool[np.ndarray, " blocks"]:
         return blocks * int4 * kv_heads <= L2_BYTES
@@ -123,8 +125,8 @@ def baselines(work: Workload = PAPERS, kv_heads: int = 112) -> dict[str, Baselin
             constant(2.0 * HBM_LATENCY_S),
             lambda blocks: visited(blocks) * bf16 / (HBM_BYTES_S * SCATTERED_EFFICIENCY),
             constant(0.0),
-            f"graph search of bf16 signatures at the bank's recall, 0.92: {ANN_VISITS:g}·N^{ANN_EXPONENT:g} visited at "
-            "32 dimensions, measured",
+            "graph search of bf16 signatures at the bank's recall, 0.92 of the best 32: "
+            f"{ANN_VISITS:g}·N^{ANN_EXPONENT:g} visited at 32 dimensions, measured; never fewer than k",
         ),
         Baseline(
             "sram_asic",

@@ -71,6 +71,13 @@ def test_the_approximate_search_never_reads_more_than_all_and_grows_as_measured(
         assert line["graph_recall"] >= measured["recall"] == 0.92
 
 
+def test_the_approximate_search_visits_every_block_that_it_finds():
+    found = baselines(Workload(dims=8, chosen=700))["ann"].energy_J(np.array([500.0, 1024.0, 2.0**17]))
+    visits = found / (2.0 * 8 * 31e-12)
+    assert visits[:2] == pytest.approx([500.0, 700.0])
+    assert visits[2] == pytest.approx(32.0 * 2.0 ** (17 * 0.4) * 0.25**0.68)
+
+
 def test_the_electronic_chip_pays_for_its_reads_products_leakage_topk_and_link(demo):
     blocks = np.array([8.0, 1024.0])
     charged = baseline_cost(demo, BASELINES["sram_asic"], MAIN, blocks)
