@@ -417,9 +417,9 @@ def die_pulls() -> str:
     note = (
         f"`prism measure` of {found['dies']} virtual dies, `prism extract --manifest` of what it wrote, and "
         "the hidden truth: found minus true over the error bar. The spread (1.48 median absolute deviations) "
-        "of good error bars is one. Of splittings those count that are told; a single ring's n_g errs by 1.4 of its "
-        "error bars. Before jitter was in the model, the kind of ripple told by whole sweeps and the slope's error "
-        "counted, it erred by 3.4."
+        "of good error bars is one. Of splittings those count that are told; a single ring's n_g errs by "
+        f"{found['pulls']['n_g']['robust']:.1f} of its error bars. Before jitter was in the model, the kind of ripple "
+        "told by whole sweeps and the slope's error counted, it erred by 3.4."
     )
     body = note + "\n\n" + table(columns, found["pulls"].items())
     return section("Dies measured and extracted", "die_pulls", found, body)
@@ -644,7 +644,8 @@ def yields() -> str:
                 f"{hours:.1f}",
                 f"{max(math.ceil(hours / 8.0), 1)}",
                 f"{memory_MB:.0f}",
-                f"{1e6 * chip['bytes_a_die'] / 1e6:.0f}",
+                # Of a million dies as many MB as of one die bytes.
+                f"{chip['bytes_a_die']:.0f}",
                 f"{1e6 * chip['bytes_a_die'] / (3600.0 * min(hours, 8.0)) / 1e3:.1f}",
             )
         )

@@ -27,6 +27,8 @@ from prism_photonics.units import InputError
 MOST_DIES = 100_000_000
 LEAST_WAFERS, SAMPLED_PER_LOT = 40, 4
 """Design choices: a study of few dies takes them from many wafers, and from no more wafers of one lot than this."""
+MOST_OFFSET_ERROR_PM, MOST_SPLITTING_PM = 1000.0, 100.0
+"""Largest that are taken; design choices."""
 MOST_IN_BATCH = 128
 """Dies that are computed together at most (design choice)."""
 OFFSET_ERROR_WIDTHS = 1.5e-3
@@ -114,7 +116,8 @@ class YieldPlan:
         """A study with the usual choices where none is given.
 
         Raises:
-            InputError: Not 1 to 10⁸ dies, more dies than its wafers have, no whole die on a wafer, or k out of range.
+            InputError: Not 1 to 10⁸ dies, more dies than its wafers have, no whole die on a wafer, or k, the error
+                of resonances or the splitting out of range.
         """
         fab, rows = fab or Fab(), spec.chip.rows
         require_seed(seed, where="yield")
@@ -136,6 +139,12 @@ class YieldPlan:
             )
         if offset_error_pm is None:
             offset_error_pm = OFFSET_ERROR_WIDTHS * ring_figures(spec).fwhm_pm
+        for name, value, most in (
+            ("offset_error_pm", offset_error_pm, MOST_OFFSET_ERROR_PM),
+            ("splitting_pm", splitting_pm, MOST_SPLITTING_PM),
+        ):
+            if not 0.0 <= value <= most:
+                raise InputError(f"yield: {name} = {value:g}, want 0 to {most:g}; choose one in this range")
         if batch is None:
             # As many as are programmed without waiting for a compiler, in every process anew.
             batch = max(1, min(MOST_IN_BATCH, MOST_UNCOMPILED // (rows * spec.chip.rings * spec.chip.channels)))

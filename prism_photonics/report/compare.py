@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +16,7 @@ from prism_photonics.report.svg import svg_bytes
 MOST_NAMED = 24
 
 
+@runtime_checkable
 class Compared(Protocol):
     """What of a ring is drawn."""
 

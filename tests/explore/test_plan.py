@@ -108,6 +108,9 @@ def test_a_die_depends_on_its_number_and_the_seed_alone(four_rows, plan):
         ({"dies": 10**6, "wafers": 1}, r"1000000 dies of 1 wafers, and a wafer holds \d+ of four_rows; want \d+ to"),
         ({"dies": 5, "k": 4}, r"yield: k = 4, want 1 to 3, less than the 4 rows"),
         ({"dies": 5, "seed": -1}, r"yield: seed = -1, want a whole number"),
+        ({"dies": 5, "splitting_pm": -1.0}, r"yield: splitting_pm = -1, want 0 to 100"),
+        ({"dies": 5, "splitting_pm": float("nan")}, r"yield: splitting_pm = nan, want 0 to 100"),
+        ({"dies": 5, "offset_error_pm": -0.2}, r"yield: offset_error_pm = -0.2, want 0 to 1000"),
         ({"dies": 5, "fab": Fab(wafer=WaferTable(diameter_mm=20.0, exclusion_mm=9.0))}, r"too large for a wafer of 20"),
     ],
 )  # fmt: skip

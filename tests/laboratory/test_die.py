@@ -21,6 +21,7 @@ from prism_photonics.laboratory.rings import RingFit
 from prism_photonics.laboratory.splitting import UNKNOWN
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.process.profile import read_measured
+from prism_photonics.report.compare import write_comparison
 from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import split
@@ -301,6 +302,13 @@ def test_the_design_is_held_against_the_measurement_ring_by_ring(laboratory, tru
     plain = found.to_json()
     assert json.loads(json.dumps(plain)) == plain
     assert len(found.lines()) >= 14
+
+
+def test_the_comparison_is_drawn_with_every_ring_named(laboratory, tmp_path):
+    found = compare_measured(laboratory.spec, laboratory.folder / "measured")
+    drawn = write_comparison(tmp_path / "measured.svg", found.rings).read_text(encoding="utf-8")
+    assert all(ring.name in drawn for ring in found.rings)
+    assert "bits of weight lost" in drawn
 
 
 def test_a_folder_that_is_no_die_of_this_chip_is_refused_in_one_line(laboratory, tmp_path, demo):
