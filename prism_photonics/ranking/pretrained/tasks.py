@@ -108,8 +108,13 @@ def multi_key(rng: np.random.Generator, train: bool) -> Needles:
 def multi_value(rng: np.random.Generator, train: bool) -> Needles:
     """Three numbers of one city, asked for in the order in which they stand."""
     (city,), numbers = _some(rng, CITIES, 1, train), [_number(rng) for _ in range(3)]
-    said = "One of the special magic numbers for {} is:"
-    asked = f"\nWhat are all the special magic numbers for {city}? In order, the special magic numbers for {city} are:"
+    if train:
+        said, asked = "A locker of {} has the number", f"\nAs they come, the lockers of {city} have the numbers"
+    else:
+        said = "One of the special magic numbers for {} is:"
+        asked = (
+            f"\nWhat are all the special magic numbers for {city}? In order, the special magic numbers for {city} are:"
+        )
     return Needles(
         tuple(f" {said.format(city)} {number}." for number in numbers),
         (Question(asked, " " + ", ".join(numbers)),),
@@ -119,9 +124,12 @@ def multi_value(rng: np.random.Generator, train: bool) -> Needles:
 def multi_query(rng: np.random.Generator, train: bool) -> Needles:
     """The numbers of two of four cities in one answer."""
     cities, numbers = _some(rng, CITIES, 4, train), [_number(rng) for _ in range(4)]
-    said = "The special magic number for {} is:"
     first, second = rng.permutation(4)[:2]
-    asked = f"\nThe special magic numbers for {cities[first]} and {cities[second]} are:"
+    both = f"{cities[first]} and {cities[second]}"
+    if train:
+        said, asked = "The locker of {} has the number", f"\nThe lockers of {both} have the numbers"
+    else:
+        said, asked = "The special magic number for {} is:", f"\nThe special magic numbers for {both} are:"
     return Needles(
         tuple(f" {said.format(city)} {number}." for city, number in zip(cities, numbers, strict=True)),
         (Question(asked, f" {numbers[first]} and {numbers[second]}"),),
@@ -129,11 +137,13 @@ def multi_query(rng: np.random.Generator, train: bool) -> Needles:
 
 
 def variable_tracking(rng: np.random.Generator, train: bool) -> Needles:
-    """A chain of three assignments, the last variable's value asked for."""
+    """A chain of three assignments, the last variable's value asked for; the question names the variables between."""
     number, names = _number(rng), _some(rng, ("AXB", "QFR", "ZKL", "MNP", "TWO", "HJD", "CVB", "YUI"), 3, train)
-    sentences = [f" VAR {names[0]} = {number}."]
-    sentences += [f" VAR {new} = VAR {old}." for old, new in itertools.pairwise(names)]
-    asked = f"\nWhat is the value of VAR {names[2]}? VAR {names[2]} = VAR {names[1]} = VAR {names[0]} ="
+    kind = "CELL" if train else "VAR"
+    sentences = [f" {kind} {names[0]} = {number}."]
+    sentences += [f" {kind} {new} = {kind} {old}." for old, new in itertools.pairwise(names)]
+    chain = " = ".join(f"{kind} {name}" for name in reversed(names))
+    asked = f"\n{chain} =" if train else f"\nWhat is the value of VAR {names[2]}? {chain} ="
     return Needles(tuple(sentences), (Question(asked, f" {number}"),))
 
 
@@ -141,18 +151,23 @@ def word_frequency(rng: np.random.Generator, train: bool) -> Needles:
     """The word that is noted six times, among three that are noted once each."""
     words = _some(rng, WORDS, 4, train)
     noted = [words[0]] * 6 + list(words[1:])
-    sentences = [f" Noted word: {noted[place]}." for place in rng.permutation(len(noted))]
-    return Needles(tuple(sentences), (Question("\nThe word that is noted most often is: Noted word:", f" {words[0]}"),))
+    said = "Marked term" if train else "Noted word"
+    sentences = [f" {said}: {noted[place]}." for place in rng.permutation(len(noted))]
+    asked = "\nMost often marked: " if train else "\nThe word that is noted most often is: "
+    return Needles(tuple(sentences), (Question(f"{asked}{said}:", f" {words[0]}"),))
 
 
 def two_hop(rng: np.random.Generator, train: bool) -> Needles:
-    """The number of the city in which a person lives."""
+    """The number of the city in which a person lives; the question names the city again, between distractors."""
     cities, people = _some(rng, CITIES, 3, train), _some(rng, NAMES, 3, train)
     numbers = [_number(rng) for _ in range(3)]
-    lives = [f" {person} lives in {city}." for person, city in zip(people, cities, strict=True)]
-    has = [f" The special magic number for {city} is: {number}." for city, number in zip(cities, numbers, strict=True)]
+    at = "works at the station of" if train else "lives in"
+    said = "The locker of {} has the number" if train else "The special magic number for {} is:"
+    lives = [f" {person} {at} {city}." for person, city in zip(people, cities, strict=True)]
+    has = [f" {said.format(city)} {number}." for city, number in zip(cities, numbers, strict=True)]
     sentences = [*lives, *has]
-    asked = f"\n{people[0]} lives in {cities[0]}. The special magic number for the city of {people[0]} is:"
+    there = f"{'the station' if train else 'the city'} of {people[0]}"
+    asked = f"\n{people[0]} {at} {cities[0]}. {said.format(there)}"
     return Needles(tuple(sentences[i] for i in rng.permutation(6)), (Question(asked, f" {numbers[0]}"),))
 
 
@@ -166,7 +181,7 @@ TASKS: dict[str, Callable[[np.random.Generator, bool], Needles]] = {
     "two_hop": two_hop,
 }
 TEXT, TEXT_TOKENS = "text", 64
-"""Not a question: how the text itself goes on, for its likelihood."""
+"""Not a question: how the text itself goes on, for its likelihood; so many tokens are a design choice."""
 
 
 def require_task(task: str) -> str:
@@ -225,7 +240,7 @@ def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = Fals
 def _stretch(tokenizer: Any, tokens: int, rng: np.random.Generator, *, train: bool) -> list[int]:
     """So many tokens of the text from a random place on."""
     text = haystack(train=train)
-    # A token of this text has three letters at least on average; twice that is surely enough.
+    # A token of this text has 4.3 letters on average (SmolLM2's tokenizer); nearly twice that is surely enough.
     letters = 8 * tokens
     first = int(rng.integers(max(1, len(text) - letters)))
     found = _ids(tokenizer, text[first : first + letters])
