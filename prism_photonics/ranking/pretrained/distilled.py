@@ -27,7 +27,7 @@ from prism_photonics.units import InputError
 STEPS, RATE = 480, 1e-2
 """Training steps and the largest rate of Adam, which falls as a cosine; design choice."""
 QUERIES = 128
-"""Queries of a text in one training step."""
+"""Queries of a text in one training step; design choice."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from prism_photonics.ranking.pretrained.rotary import turned
 QUERIES = 768
 """Queries at random places of each text, beside its last ones; design choice."""
 LAST = 24
-"""Last tokens of each text whose queries all count: there the needles are asked for."""
+"""Last tokens of each text whose queries all count: there the needles are asked for; design choice."""
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from prism_photonics.units import InputError
 
 FULL = "full"
 RESAMPLES = 2000
-"""Bootstrap samples of texts."""
+"""Bootstrap samples of texts; design choice."""
 
 
 @dataclass(frozen=True)
