@@ -9,7 +9,7 @@ softmax of the scores follows the exact attention mass of the blocks, through th
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -189,14 +189,14 @@ def distil(
     every = torch.cat([lesson.blocks for lesson in lessons], 1)
     asked = torch.cat([lesson.queries for lesson in lessons], 1)
     start = _start(every, asked, frequency, rank=rank, kv_heads=kv_heads, block=lessons[0].block)
-    trained = [start.of_blocks.clone().requires_grad_(), start.of_queries.clone().requires_grad_()]
+    of_blocks, of_queries = start.of_blocks.clone().requires_grad_(), start.of_queries.clone().requires_grad_()
     log_gain = torch.full((len(every), 1, 1), -0.5 * math.log(2.0 * pairs)).requires_grad_()
-    optimizer = torch.optim.Adam([*trained, log_gain], lr=RATE)
+    optimizer = torch.optim.Adam([of_blocks, of_queries, log_gain], lr=RATE)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(steps):
         lesson = lessons[int(torch.randint(len(lessons), (1,), generator=generator))]
         some = torch.randperm(len(lesson.place), generator=generator)[:QUERIES]
-        gate = _with(start, *trained)
+        gate = replace(start, of_blocks=of_blocks, of_queries=of_queries)
         scores = _read(gate, lesson, some, bundle=bundle, generator=generator)
         optimizer.zero_grad()
         loss = divergence(log_gain.exp() * scores, lesson.mass[:, some], lesson.open_[some])
@@ -205,7 +205,7 @@ def distil(
         falling.step()
         if step % 40 == 39:
             tell(f"step {step + 1} of {steps}: {loss.item():.3f} nats from the exact attention")
-    return _with(start, *(matrix.detach() for matrix in trained))
+    return replace(start, of_blocks=of_blocks.detach(), of_queries=of_queries.detach())
 
 
 def divergence(
@@ -230,13 +230,6 @@ def _start(blocks: Tensor, queries: Tensor, frequency: Tensor, *, rank: int, kv_
     of_queries = passed.repeat(group, 1).expand(heads, -1, -1) * query_scale[..., None]
     return Gate(
         of_blocks, of_queries, blocks.mean(1), block_scale, query_scale, frequency, frequency[slow], kv_heads, block
-    )  # fmt: skip
-
-
-def _with(gate: Gate, of_blocks: Tensor, of_queries: Tensor) -> Gate:
-    return Gate(
-        of_blocks, of_queries, gate.block_mean, gate.block_scale, gate.query_scale,
-        *(gate.frequency, gate.own_frequency, gate.kv_heads, gate.block),
     )  # fmt: skip
 
 
