@@ -98,16 +98,19 @@ def splitting(squared: SquaredSplitting) -> Splitting:
 
 
 def mean_of(squares: Sequence[SquaredSplitting]) -> SquaredSplitting:
-    """Weighted mean over resonances, its error grown by what they scatter beyond theirs."""
+    """Mean over a ring's resonances, its error grown by what they scatter beyond theirs.
+
+    They count alike. A resonance's covariance comes from the same fit as its value and is smaller where noise made a
+    larger splitting of it: weights by it would make a splitting of some picometres of rings that do not split.
+    """
     kept = [one for one in squares if one.known]
     if not kept:
         return UNKNOWN
-    weights = [np.linalg.inv(one.covariance) for one in kept]
-    covariance = np.linalg.inv(np.sum(weights, axis=0))
-    mean = covariance @ np.sum([w @ one.numbers for w, one in zip(weights, kept, strict=True)], axis=0)
-    off = [one.numbers - mean for one in kept]
-    left = sum(float(d @ w @ d) for w, d in zip(weights, off, strict=True)) / max(2 * (len(kept) - 1), 1)
-    return SquaredSplitting.of(mean, max(left, 1.0) * covariance)
+    mean = np.mean([one.numbers for one in kept], axis=0)
+    covariance = np.mean([one.covariance for one in kept], axis=0)
+    off = np.array([one.numbers - mean for one in kept])
+    left = np.sum(off.T * np.linalg.solve(covariance, off.T)) / max(2 * (len(kept) - 1), 1)
+    return SquaredSplitting.of(mean, max(left, 1.0) * covariance / len(kept))
 
 
 def _limit_pm(s: ndarray, covariance: ndarray) -> float:
