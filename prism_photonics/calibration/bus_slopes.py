@@ -29,7 +29,6 @@ from prism_photonics.lightpath.ring.model import RingParams
 
 # Far below any power that counts, far above the least number that a float holds.
 TINY = 1e-30
-OfReadings = Float[ndarray, "buses settings wavelengths"]
 OfRings = Float[ndarray, "buses rings settings wavelengths"]
 
 
@@ -149,11 +148,12 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
         survey,
         by,
         unknowns=bus.unknowns,
-        read_A=(current_A, bus.gain_A * bus.drop * _power(bus.entrance)),
+        current_A=current_A,
         own=(by_turn, by_loss, by_kappa1, by_kappa2),
         slope_pm_V=slope_pm_V,
         volts=(bus.volts, bus.acting),
     )
+    by[:, places["drop_ratio"].start] = -survey.scatter.drop_ratio * bus.gain_A * bus.drop * _power(bus.entrance)
     return Slopes(current_A, by, by_shift, by_volt)
 
 
@@ -162,18 +162,18 @@ def plain_columns(
     by: Float[ndarray, "buses unknowns settings wavelengths"],
     *,
     unknowns: Unknowns,
-    read_A: tuple[OfReadings, OfReadings],
+    current_A: Float[ndarray, "buses settings wavelengths"],
     own: tuple[OfRings, OfRings, OfRings, OfRings],
     slope_pm_V: OfRings,
     volts: tuple[OfRings, OfRings],
 ) -> tuple[OfRings, OfRings]:
-    """Write the slopes by the unknowns of rings, which reflect or do not, and of what receives their light.
+    """Write the slopes by the unknowns of rings, which reflect or do not, and by the lines' gains.
 
     Args:
         survey: The readings.
         by: Slopes by all unknowns in A, written to.
         unknowns: Where they are taken.
-        read_A: The readings in A, and what the drop photodiode would give were it as good as the through one.
+        current_A: The currents there, in A.
         own: Slopes by each ring's round-trip phase in A/rad, and by the logarithms of its loss and of both couplings.
         slope_pm_V: Tuning of each ring at its acting voltage, in pm/V.
         volts: Voltages, and acting voltages, in V.
@@ -198,11 +198,9 @@ def plain_columns(
     by[:, places["crosstalk"]] = scatter.crosstalk * (
         by_acting[:, 1:] * volts_V[:, :-1] + by_acting[:, :-1] * volts_V[:, 1:]
     )
-    current_A, drop_A = read_A
     # A line's gain is seen by its own readings alone.
     wavelengths = np.arange(current_A.shape[-1])
     by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
-    by[:, places["drop_ratio"].start] = -scatter.drop_ratio * drop_A
     return by_shift, by_volt
 
 

@@ -124,12 +124,13 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
         survey,
         by,
         unknowns=bus.unknowns,
-        read_A=(current_A, bus.gain_A * seen[1]),
+        current_A=current_A,
         own=(by_turn, by_loss, by_kappa1, by_kappa2),
         slope_pm_V=slope_pm_V + 3.0 * each_ring(beyond.cubic_pm_V3) * bus.acting**2,
         volts=(bus.volts, bus.acting),
     )
     by[:, places["cubic"]] = bus.light.cubic_pm_V3[:, None, None, None] * by_shift * bus.acting**3
+    by[:, places["drop_ratio"].start] = -survey.scatter.drop_ratio * bus.gain_A * seen[1]
     return Slopes(current_A, by, by_shift, by_volt)
 
 
