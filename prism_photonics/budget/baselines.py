@@ -79,7 +79,7 @@ def kv_fetch(work: Workload = PAPERS) -> tuple[float, float]:
     return size * HBM_PJ_BYTE * 1e-12, size / HBM_BYTES_S
 
 
-def baselines(work: Workload = PAPERS, kv_heads: int = 112) -> dict[str, Baseline]:
+def baselines(work: Workload, kv_heads: int) -> dict[str, Baseline]:
     """The electronic selectors of a workload, by name.
 
     Args:

@@ -48,7 +48,7 @@ def plan(
     found = plan_model(
         load_spec(spec),
         shape,
-        Workload(block, dims, k, shape.head_dim, shape.all_kv_heads * batch),
+        Workload(block, dims, k, shape.head_dim),
         context_tokens=_tokens(context),
         sequences=batch,
         chips=chips,

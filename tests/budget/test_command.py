@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prism_photonics.budget.baselines import baselines
+from prism_photonics.budget.workload import Workload
 
 BASELINES = {"gpu_full_scan", "gpu_d32_bf16", "gpu_d32_int4", "gpu_l2_int4", "ann", "sram_asic"}
 
@@ -114,7 +115,7 @@ def test_the_figure_shows_every_baseline_and_four_photonic_cases(paper):
 
     figure = selection(paper)
     energy, latency = figure.axes
-    assert [line.get_label() for line in energy.get_lines()][: len(BASELINES)] == list(baselines())
+    assert [line.get_label() for line in energy.get_lines()][: len(BASELINES)] == list(baselines(Workload(), 112))
     assert len(energy.get_lines()) == len(latency.get_lines()) == len(BASELINES) + len(SHOWN) + 1
     assert energy.get_xscale() == energy.get_yscale() == "log"
     figure.draw_without_rendering()

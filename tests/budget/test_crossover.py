@@ -26,7 +26,7 @@ from prism_photonics.budget.workload import Workload
 from prism_photonics.units import InputError
 
 ROOT = Path(__file__).parents[2]
-BASELINES, BLOCK_TOKENS = baselines(), Workload().block_tokens
+BASELINES, BLOCK_TOKENS = baselines(Workload(), 112), Workload().block_tokens
 
 AT_128K = np.array([1024.0])
 BY_NAME = {case.name: case for case in CASES}
@@ -64,7 +64,7 @@ def test_the_approximate_search_never_reads_more_than_all_and_grows_as_measured(
     assert (ann.energy_J(blocks) <= flat.energy_J(blocks) * (1 + 1e-12)).all()
     measured = json.loads((ROOT / "benchmarks" / "results" / "electronic.json").read_text())
     for line in measured["lines"]:
-        visits = baselines(Workload(dims=int(line["dims"])))["ann"].energy_J(np.array([float(line["blocks"])])) / (
+        visits = baselines(Workload(dims=int(line["dims"])), 112)["ann"].energy_J(np.array([float(line["blocks"])])) / (
             2.0 * line["dims"] * 31e-12
         )
         assert visits[0] == pytest.approx(line["graph_visits"], rel=0.2)
@@ -72,7 +72,7 @@ def test_the_approximate_search_never_reads_more_than_all_and_grows_as_measured(
 
 
 def test_the_approximate_search_visits_every_block_that_it_finds():
-    found = baselines(Workload(dims=8, chosen=700))["ann"].energy_J(np.array([500.0, 1024.0, 2.0**17]))
+    found = baselines(Workload(dims=8, chosen=700), 112)["ann"].energy_J(np.array([500.0, 1024.0, 2.0**17]))
     visits = found / (2.0 * 8 * 31e-12)
     assert visits[:2] == pytest.approx([500.0, 700.0])
     assert visits[2] == pytest.approx(32.0 * 2.0 ** (17 * 0.4) * 0.25**0.68)
@@ -206,7 +206,7 @@ def test_signatures_of_all_heads_stay_in_the_cache_until_it_is_full():
 def test_a_workload_says_what_is_read_fetched_and_held(demo):
     work = Workload(block_tokens=64, dims=64, chosen=16, kv_heads=90)
     assert kv_fetch(work)[0] == pytest.approx(kv_fetch()[0] / 4)
-    assert baselines(work)["gpu_d64_bf16"].energy_J(AT_128K)[0] == pytest.approx(2 * 2.03e-6, rel=0.01)
+    assert baselines(work, 112)["gpu_d64_bf16"].energy_J(AT_128K)[0] == pytest.approx(2 * 2.03e-6, rel=0.01)
     assert crossover_tokens(np.ones(6), np.full(6, 1.1), 64) == 64
     # 64 dimensions on 8 lines: eight slices; chips of one head wait 90 times longer.
     shared = photonic_cost(demo, MAIN, np.array([8.0]), work=work).energy_J[0]
