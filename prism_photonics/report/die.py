@@ -1,7 +1,6 @@
 """What a laboratory reads of a die: its test structures in four panels, and a page."""
 
 import html
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from prism_photonics.files import write_bytes, write_text
 from prism_photonics.laboratory.die import Part
 from prism_photonics.laboratory.die_series import DieSeries
 from prism_photonics.plotting import BLUE, GREY, RED, STYLE
-from prism_photonics.report.laboratory import CARET, LOOKS, picture, table
+from prism_photonics.report.laboratory import CARET, LOOKS, picture, table, with_error
 from prism_photonics.report.svg import svg_bytes
 
 SAID = (
@@ -49,7 +48,7 @@ def write_die_page(
     rows = []
     for key, title, unit in SAID:
         if die[key] is not None and die[key]["value"] is not None:
-            rows.append(f"<tr><td>{title}</td><td>{_with_error(die[key]['value'], die[key]['std'])} {unit}</td></tr>")
+            rows.append(f"<tr><td>{title}</td><td>{with_error(die[key]['value'], die[key]['std'])} {unit}</td></tr>")
     law = numbers["gap_law"]
     if law:
         rows.append(
@@ -78,14 +77,6 @@ def write_die_page(
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>A measured die</title>{LOOKS}</head><body>"
     )
     write_text(path, head + "".join(body) + "</body></html>\n")
-
-
-def _with_error(value: float, std: float | None) -> str:
-    """A number to the second digit of its error."""
-    if std is None or not std > 0.0:
-        return f"{value:.5g}"
-    digits = max(0, 1 - math.floor(math.log10(std)))
-    return f"{value:.{digits}f} ± {std:.{digits}f}"
 
 
 def _cutback(axes: Axes, series: DieSeries) -> None:

@@ -199,17 +199,23 @@ LOOKS = (
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Resonances as a table of a page."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_with_error(row, name)}</td>" for name in _COLUMNS) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(f"<td>{_in_table(row, name)}</td>" for name in _COLUMNS) + "</tr>" for row in rows)
     return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
 
 
-def _with_error(row: dict[str, Any], name: str) -> str:
+def _in_table(row: dict[str, Any], name: str) -> str:
     """A number with its error, or of a splitting that is not told what it is below."""
     if name == "splitting_pm" and row[name] is None and row["splitting_limit_pm"] is not None:
         return f"&lt; {cell(row['splitting_limit_pm'], 2)}"
-    return f"{cell(row[name])} ± {cell(row[f'{name}_std'], 2)}"
+    return "–" if row[name] is None else with_error(row[name], row[f"{name}_std"])
+
+
+def with_error(value: float, std: float | None) -> str:
+    """A number to the second digit of its error."""
+    if std is None or not std > 0.0:
+        return f"{value:.5g}"
+    digits = max(0, 1 - math.floor(math.log10(std)))
+    return f"{value:.{digits}f} ± {std:.{digits}f}"
 
 
 def cell(value: Any, digits: int = 6) -> str:
