@@ -56,7 +56,7 @@ class Probe:
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
         self._queries: list[Tensor] = []
-        self._signed: dict[tuple[int, int], list[Tensor]] = {}
+        self._signed: dict[tuple[Selector, int], list[Tensor]] = {}
         self.forms: list[Form] = []
         from prism_photonics.ranking.gate import full_attention, watching
 
@@ -112,7 +112,7 @@ class Probe:
 
     def signatures(self, selector: Selector, *, block: int) -> list[Tensor]:
         """The selector's signatures of every layer's complete blocks, computed once per block size."""
-        known = self._signed.get((id(selector), block))
+        known = self._signed.get((selector, block))
         if known is None:
             known = []
             blocks = self.tokens // block
@@ -120,7 +120,7 @@ class Probe:
             for layer, keys in enumerate(self.keys):
                 cut = keys[:, :, : blocks * block].unflatten(2, (blocks, block))
                 known.append(selector.sign(cut, valid, Place(layer, 0, self.number)))
-            self._signed[id(selector), block] = known
+            self._signed[selector, block] = known
         return known
 
     @functools.cache  # noqa: B019  a probe lives as long as its cache

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from prism_photonics.ranking.features import MeanKey
+from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.pretrained import fetch, place
 from prism_photonics.ranking.pretrained.cached import CachedText, Selection
@@ -146,3 +146,12 @@ def test_one_question_leaves_no_trace_in_the_next(text):
     first = text.question([7, 8, 9]).answer([11, 12]).nll
     text.question([30, 31, 32, 33]).answer([40])
     assert text.question([7, 8, 9]).answer([11, 12]).nll == first
+
+
+def test_a_selector_never_gets_the_signatures_of_another_that_is_gone(text):
+    question = text.question([7, 8, 9])
+    for features in (MeanKey(), Bound(), MeanKey(), Bound()):
+        said = question.answer([11, 12], Selection(FeatureSelector("each", features), 16, 2))
+        kept = FeatureSelector("kept", features)
+        assert said.nll == question.answer([11, 12], Selection(kept, 16, 2)).nll
+        del kept

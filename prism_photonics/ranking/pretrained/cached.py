@@ -76,7 +76,7 @@ class CachedText:
         self._model, self.tokens, self.number = model, len(context), number
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []
-        self._signed: dict[tuple[int, int], list[Tensor]] = {}
+        self._signed: dict[tuple[Selector, int], list[Tensor]] = {}
         layers = model.config.get_text_config().num_hidden_layers
         if len(found := full_attention(model)) != layers:
             raise InputError(
@@ -97,7 +97,7 @@ class CachedText:
 
     def signatures(self, selector: Selector, block: int) -> list[Tensor]:
         """The selector's signatures of every layer's complete blocks, computed once."""
-        known = self._signed.get((id(selector), block))
+        known = self._signed.get((selector, block))
         if known is None:
             blocks = self.tokens // block
             valid = torch.ones(1, blocks, block, dtype=torch.bool)
@@ -107,7 +107,7 @@ class CachedText:
                 )
                 for layer, keys in enumerate(self.keys)
             ]
-            self._signed[id(selector), block] = known
+            self._signed[selector, block] = known
         return known
 
 
