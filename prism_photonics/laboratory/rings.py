@@ -112,13 +112,15 @@ def fit_rings(
     """
     step_nm = float(np.median(np.diff(wl_nm)))
     apart_nm = (TOGETHER_NM,) if designed_nm is None else CLOSE_NM
-    tried = [teeth(wl_nm, through, drops, together_nm=apart_nm[0])]
-    for closer_nm in apart_nm[1:]:
-        if len(combs(tried[-1], designed_nm=designed_nm)) >= drawn:
-            break
-        tried.append(teeth(wl_nm, through, drops, together_nm=closer_nm))
-    found = max(tried, key=lambda one: min(len(combs(one, designed_nm=designed_nm)), drawn))
+    found = teeth(wl_nm, through, drops, together_nm=apart_nm[0])
     chains = combs(found, designed_nm=designed_nm)
+    for closer_nm in apart_nm[1:]:
+        if len(chains) >= drawn:
+            break
+        closer = teeth(wl_nm, through, drops, together_nm=closer_nm)
+        more = combs(closer, designed_nm=designed_nm)
+        if len(more) > len(chains):
+            found, chains = closer, more
     if not chains:
         chains = [[t] for t in lone(found)]
     if not chains:
