@@ -1,0 +1,1 @@
+"""Sections of the benchmarks page, by subject, and the README's table."""

@@ -1,0 +1,187 @@
+"""Calibration and tracking: how good, how long."""
+
+import statistics
+from typing import Any
+
+from sections.tables import bits, load, section, table
+
+
+def demo() -> str:
+    """Dies of the demonstrator through the main job."""
+    found = load("demo_seeds")
+    columns = {
+        "die": lambda die: die["seed"],
+        "accuracy / bits": lambda die: f"{die['accuracy_bits']:.2f}",
+        "readings per ring": lambda die: f"{die['readings_per_ring']:g}",
+        "χ² of the worst row": lambda die: f"{die['chi2_worst_row']:.2f}",
+        "weights": lambda die: f"{die['weight_low']:.2f} to {die['weight_high']:.2f}",
+        "hit: chip": lambda die: f"{die['hit_chip']:.3f}",
+        "hit: bundle": lambda die: f"{die['hit_behavioral']:.3f}",
+        "of float's choice": lambda die: f"{die['recall_vs_ideal_chip']:.3f}",
+    }
+    rows = zip(found["dies"])
+    return section("Demo dies through the main job", "demo_seeds", found, table(columns, rows))
+
+
+def full_dies() -> str:
+    """Calibration of dies that have more than the plain row knows."""
+    found = load("full_die")
+    cases = found["splittings_pm"]
+    readings = cases["1"]["reflecting"]["by_die"][0]["readings_per_ring"]
+
+    def spelled(of_road: dict[str, Any]) -> str:
+        return f"{of_road['median']:.2f} ({of_road['worst']:.2f})"
+
+    columns = {
+        "splitting / pm": lambda name, roads: name,
+        "dies": lambda name, roads: f"{roads['reflecting']['dies']}, {roads['plain']['dies']}",
+        "accuracy, open loop": lambda name, roads: spelled(roads["reflecting"]),
+        "by the plain row's fit alone": lambda name, roads: spelled(roads["plain"]),
+        "χ² of the median bus": lambda name, roads: f"{roads['reflecting']['chi2_median_bus']:.0f}",
+        "by the plain row": lambda name, roads: f"{roads['plain']['chi2_median_bus']:.0f}",
+        "processor / s": lambda name, roads: f"{roads['reflecting']['survey_and_fit_s']:.0f}",
+        "plain": lambda name, roads: f"{roads['plain']['survey_and_fit_s']:.0f}",
+    }
+    note = (
+        f'`VirtualChip(truth="full")` with rings of a median splitting of so much, on `{found["bench"]}`; bits as '
+        "median (worst) over the dies, with the fit as it is and with that of the plain row alone, on the same dies. "
+        f"{readings:g} readings per ring; processor time of survey and fit, the virtual chip's own included."
+    )
+    rows = sorted(cases.items(), key=lambda case: float(case[0]))
+    return section("Calibration of full dies", "full_die", found, note + "\n\n" + table(columns, rows))
+
+
+def standard_bench() -> str:
+    """Calibration in a laboratory's conditions."""
+    found = load("calibration")
+    names = {
+        "8x8": "8 rows of one bus of 8",
+        "4x8": "8 rows of 4 buses of 8",
+        "32x256": "all 256 rows of 4 buses of 8",
+        "16": "8 rows of 16 rings, 5.2 linewidths apart",
+    }
+    columns = {
+        "bank": lambda name, bank: names[name],
+        "measured": lambda name, bank: bank["date"],
+        "dies": lambda name, bank: bank["dies"],
+        "accuracy, open loop": lambda name, bank: bits(bank["accuracy_bits"], 2),
+        "precision over the session": lambda name, bank: bits(bank["precision_bits"], 2),
+        "closed loop": lambda name, bank: bits(bank["closed_loop_bits"], 2),
+        "readings per ring": lambda name, bank: f"{bank['readings_per_ring']:g}",
+        "instruments' time / s": lambda name, bank: f"{bank['wall_time_s']:g}",
+        "computer / s": lambda name, bank: f"{statistics.median(die['took_s'] for die in bank['by_die']):.0f}",
+    }
+    rows = ((name, found["banks"][name]) for name in names)
+    note = (
+        f"Bits as median (worst) of the dies, on `{found['bench']}`: 16-bit drivers, 5 pA/√Hz, "
+        "readings of a millisecond, 0.1 K rms of "
+        "common temperature that forgets itself in ten minutes. The virtual dies are of the fit's own model class."
+    )
+    return section("Calibration on the standard bench", "calibration", found, note + "\n\n" + table(columns, rows))
+
+
+def tunable_laser() -> str:
+    """Calibration with one tunable laser."""
+    found = load("tunable_laser")
+    columns = {
+        "die": lambda die: die["seed"],
+        "accuracy / bits": lambda die: f"{die['accuracy_bits']:.2f}",
+        "misses left in / bits": lambda die: f"{die['absolute_bits']:.2f}",
+        "closed loop / bits, round by round": lambda die: ", ".join(f"{each:.2f}" for each in die["closed_loop_bits"]),
+        "instruments' time / s": lambda die: f"{die['wall_time_s']:.0f}",
+        "χ² of the worst bus": lambda die: f"{die['chi2_worst_bus']:.2f}",
+        "computer / s": lambda die: f"{die['took_s']:.0f}",
+    }
+    note = (
+        f"The 8×8 of the section above under one laser of 1 pm rms jitter, no modulators: {found['dies']} "
+        f"dies, accuracy {bits(found['accuracy_bits'], 2)} bits, median (worst), in "
+        f"{found['wall_time_s']['worst'] / 60:.0f} minutes of instruments, commands and dead times included. "
+        "A shift that all rows share at one line counts as the laser's miss and is taken out of the measured "
+        "weights: these bits do not tell where the lines are. With the misses left in it is "
+        f"{bits(found['absolute_bits'], 2)} bits: the jitter of single readings, no error of the chip."
+    )
+    body = note + "\n\n" + table(columns, zip(found["by_die"]))
+    rest = found["untrimmed"]
+    note = (
+        "Rings anywhere in the FSR, in any order (3 nm of scatter from ring to ring, heaters that warm each other by "
+        f"2 %): {rest['dies']} {'die' if rest['dies'] == 1 else 'dies'}, accuracy "
+        f"{bits(rest['accuracy_bits'], 2)} bits, in {rest['wall_time_s']['worst'] / 60:.0f} minutes of instruments, "
+        "the search by spectra included."
+    )
+    columns = {"sweeps of the search": lambda die: die["search_sweeps"], **columns}
+    columns = {"die": columns.pop("die"), **columns}
+    body += f"\n\n{note} `{rest['command']}`, {rest['date']}.\n\n" + table(columns, zip(rest["by_die"]))
+    return section("Calibration with one tunable laser", "tunable_laser", found, body)
+
+
+def fit_cost() -> str:
+    """Processor time, memory and waiting of a calibration's fit, by size."""
+    found = load("calibration_scaling")
+
+    def ratio(line: dict[str, Any], name: str) -> str:
+        return f"{line['now'][name] / line['before'][name]:.2f}" if "before" in line else "–"
+
+    def seconds(line: dict[str, Any]) -> str:
+        # A fit that is done once has compiled nothing but the calibration's own few functions.
+        return "warm_cpu_s" if "warm_cpu_s" in line["now"] else "first_cpu_s"
+
+    columns = {
+        "rows × buses × rings": lambda line: f"{line['rows']} × {line['buses']} × {line['rings']}",
+        "settings": lambda line: line["now"]["settings"],
+        "fit, processor / s": lambda line: f"{line['now'][seconds(line)]:.2f}",
+        "per bus / ms": lambda line: f"{1e3 * line['now'][seconds(line)] / (line['rows'] * line['buses']):.0f}",
+        "of the time before": lambda line: ratio(line, seconds(line)),
+        "in a fresh process": lambda line: ratio(line, "first_cpu_s"),
+        "memory / MiB": lambda line: f"{line['now']['MB']:.0f}",
+        "of the memory before": lambda line: ratio(line, "MB"),
+        "survey on instruments / s": lambda line: f"{line['bench']['survey_s']:.1f}",
+        "wait after it / s": lambda line: f"{line['bench']['wait_s']:.1f}",
+        "mean χ²": lambda line: f"{line['now']['chi2_mean']:.2f}",
+    }
+    commits = sorted({line["before"]["commit"] for line in found["lines"].values() if "before" in line})
+    note = (
+        f"Before is commit {', '.join(commits)}, on the same machine within the hour. Chips with several buses are on "
+        "slow instruments and drift, so temperatures are fitted too; the others stand still. The wait is from "
+        "the survey's last reading to the fitted chip, where readings come at the pace of a laboratory's usual "
+        "instruments (`characterize.cost`) and the fit begins meanwhile; it includes what JAX compiles. Memory "
+        "includes the virtual die. Processor time is that of all cores."
+    )
+    rows = zip(found["lines"].values())
+    return section("What a calibration's fit costs", "calibration_scaling", found, note + "\n\n" + table(columns, rows))
+
+
+def cold_start() -> str:
+    """Commands in fresh processes."""
+    found = load("cold_start")
+    columns = {
+        "in a process of its own": lambda name, one: name,
+        "processor / s, before": lambda name, one: f"{one['before']['cpu_s']:.1f}",
+        "now": lambda name, one: f"{one['now']['cpu_s']:.1f}",
+        "of it": lambda name, one: f"{one['ratio']['cpu']:.2f}",
+        "wall / s, before": lambda name, one: f"{one['before']['wall_s']:.1f}",
+        "wall now": lambda name, one: f"{one['now']['wall_s']:.1f}",
+        "bytecode": lambda name, one: "written before" if one.get("bytecode") else "none",
+    }
+    note = (
+        "Fresh: nothing that JAX compiled is on disk. Second: what the process before left is (the commit before kept "
+        "nothing). Others used the machine meanwhile: processor time tells, wall time less. "
+        "Both commits take turns in one run; one thread a process. Where Python may write no bytecode, every process "
+        "compiles what it imports: that is what the lines say that had none; `make` leaves it beside the packages."
+    )
+    return section("Cold starts", "cold_start", found, note + "\n\n" + table(columns, found["commands"].items()))
+
+
+def tracking() -> str:
+    """An hour of service, tracked or not."""
+    found = load("track_hour")
+    columns = {
+        "film and drift": lambda one, mode, row: one["case"],
+        "measured": lambda one, mode, row: one["date"],
+        "mode": lambda one, mode, row: mode,
+        "held / bits": lambda one, mode, row: f"{row['held_bits']:.1f}",
+        "worst check": lambda one, mode, row: f"{row['held_bits_worst']:.1f}",
+        "freshly programmed / bits": lambda one, mode, row: f"{row['fresh_bits']:.1f}",
+        "of a laboratory's time": lambda one, mode, row: f"{row['duty_laboratory']:.2%}",
+    }
+    rows = ((one, mode, row) for one in found["cases"] for mode, row in one["median_over_dies"].items())
+    return section("Holding weights while a chip drifts", "track_hour", found, table(columns, rows))

@@ -1,0 +1,133 @@
+"""Rows, banks and drawings."""
+
+from sections.tables import load, section, table
+
+
+def row_solver() -> str:
+    """The exact row against SAX."""
+    found = load("row_solver")
+    columns = {
+        "rings": lambda line: line["rings"],
+        "wavelengths": lambda line: line["wavelengths"],
+        "largest field difference": lambda line: f"{line['max_field_error']:.1e}",
+        "one row / ms": lambda line: f"{line['row_solver_row_ms']:.2f}",
+        "SAX / ms": lambda line: f"{line['sax_row_ms']:.1f}",
+        "SAX, `jax.jit` / ms": lambda line: f"{line['sax_compiled_row_ms']:.2f}",
+        "bank over SAX": lambda line: f"{line['bank_over_sax']:,.0f} ×",
+        "bank over SAX, `jax.jit`": lambda line: f"{line['bank_over_compiled_sax']:.0f} ×",
+    }
+    rows = zip(found["lines"])
+    scaling = found["scaling"]
+    note = (
+        f"Banks of {found['bank_rows']:,} rows. Time grows as "
+        f"N^{scaling['exponent_rows']:.2f}·d^{scaling['exponent_rings']:.2f} with rows N and rings d "
+        "in this range (the law is N·d²; small banks do not fill the machine)."
+    )
+    return section("Row solver against SAX", "row_solver", found, note + "\n\n" + table(columns, rows))
+
+
+def reflecting_row() -> str:
+    """The row with everything that reflects against the row without."""
+    found = load("reflecting_row")
+    columns = {
+        "rows": lambda line: f"{line['rows']:,}",
+        "rings": lambda line: line["rings"],
+        "without / ms": lambda line: f"{line['plain_ms']:.2f}",
+        "with all that reflects / ms": lambda line: f"{line['reflecting_ms']:.2f}",
+        "ratio": lambda line: f"{line['reflecting_over_plain']:.2f}",
+    }
+    note = (
+        "Every ring splits and every end reflects; processor time, the two solvers taking turns. The plain solver "
+        "spends its time on sines and cosines, and computes them for each of the numbers that a ring hands on; the "
+        "other computes them once."
+    )
+    return section("Row with reflections", "reflecting_row", found, note + "\n\n" + table(columns, zip(found["lines"])))
+
+
+def intersymbol() -> str:
+    """Symbols that disturb each other, by rate and Q."""
+    found = load("intersymbol")
+    by_q: dict[float, list[dict[str, float]]] = {}
+    for line in found["lines"]:
+        by_q.setdefault(line["q_loaded"], []).append(line)
+    rates = [line["rate_GHz"] for line in next(iter(by_q.values()))]
+    columns = {"loaded Q": lambda q, lines: f"{q:,.0f}", "behind": lambda q, lines: "optics<br>receiver"}
+    for n, rate in enumerate(rates):
+        columns[f"{rate:g} GHz"] = lambda q, lines, n=n: f"{lines[n]['optics']:.1e}<br>{lines[n]['receiver']:.1e}"
+    derived = found["derived"]
+    note = (
+        "Rms error of a score by the symbols before it, over the scores' standard deviation, of the demonstrator's row "
+        "with other couplings. *optics*: modulator, rings and photodiode; below 1e-5 it is what the steps of time "
+        "leave. *receiver*: with the amplifier of 1 GHz too. At the symbol time that the ledger derives, "
+        f"{derived['symbol_ns']:.2f} ns, its closed form says {derived['budget']:.1e} and the row in time "
+        f"{derived['transient']:.1e}, which is sampled where it is least, {derived['delay_ns']:.2f} ns after the "
+        "symbol begins."
+    )
+    return section("Symbols in time", "intersymbol", found, note + "\n\n" + table(columns, sorted(by_q.items())))
+
+
+def bank() -> str:
+    """The 32×256 bank and the paper's point."""
+    found, calibrated = load("bank_recall"), load("bank_calibrated")
+    columns = {
+        "chip": lambda name, bank: f"`{name}`",
+        "banks": lambda name, bank: bank["banks"],
+        "recall@32 of 256": lambda name, bank: f"{bank['mean']:.3f} ± {bank['standard_error']:.3f}",
+        "worst": lambda name, bank: f"{bank['worst']:.2f}",
+        "score SNR / dB": lambda name, bank: f"{found['ledger'][name]['score_snr_dB']:.1f}",
+        "latency / ns": lambda name, bank: f"{found['ledger'][name]['latency_ns']:.1f}",
+        "energy / µJ": lambda name, bank: f"{found['ledger'][name]['energy_pJ'] / 1e6:.1f}",
+        "weights out of reach": lambda name, bank: f"{bank['out_of_reach_share']:.2%}",
+    }
+    rows = found["recall_at_32"].items()
+    whole, assumed = calibrated["calibrated"], calibrated["assumed"]
+    note = (
+        f"After {found['drift_pm']['own']:g} pm of own and {found['drift_pm']['common']:g} pm of "
+        "common drift, all noise and converters; chance "
+        f"{found['chance']:g}. The resonances are taken to be known to "
+        f"{found['offset_error_pm']:g} pm rms. {whole['banks']} dies calibrated by the whole "
+        f"procedure instead gave {whole['mean']:.3f} ± {whole['standard_error']:.3f}, the same "
+        f"dies by assumption {assumed['mean']:.3f} ± "
+        f"{assumed['standard_error']:.3f} ({calibrated['date']})."
+    )
+    return section("Banks of 32 × 256", "bank_recall", found, note + "\n\n" + table(columns, rows))
+
+
+def layout() -> str:
+    """Drawing, rules and the proof of the match."""
+    found = load("layout_sizes")
+    columns = {
+        "chip": lambda name, size: name,
+        "die / mm": lambda name, size: (
+            " × ".join(f"{side:g}" for side in size["die_mm"])
+            + (f" in {size['tiles']} tiles" if size["tiles"] > 1 else "")
+        ),
+        "draw / s": lambda name, size: f"{size['draw_s']:g}",
+        "DRC / s": lambda name, size: f"{size['drc_s']:g}, {size['drc_violations']} violations",
+        "LVS / s": lambda name, size: f"{size['lvs_s']:g}, {size['lvs_faults']} faults",
+        "GDS / MB": lambda name, size: f"{size['gds_MB']:g}",
+        "cells (limit)": lambda name, size: f"{size['cells']} ({size['cells_limit']})",
+        "memory / GB": lambda name, size: f"{size['rss_GB']:g}",
+        "largest field difference": lambda name, size: (
+            f"{size['simulation_max_error']:.0e}" if size["simulated"] else "–"
+        ),
+    }
+    rows = found["sizes"].items()
+    return section("Layout", "layout_sizes", found, table(columns, rows))
+
+
+def programming() -> str:
+    """Weights to voltages."""
+    found = load("programming")
+    columns = {
+        "bank": lambda name, bank: f"`{name}`",
+        "rings": lambda name, bank: f"{bank['rings']:,}",
+        "bank / s": lambda name, bank: f"{bank['bank_s']:.3f}",
+        "first call / s": lambda name, bank: f"{bank['bank_first_call_s']:.0f}",
+        "one row / ms": lambda name, bank: f"{bank['row_ms']:.1f}",
+        "residual rms": lambda name, bank: f"{bank['residual_rms']:.1e}",
+        "out of reach": lambda name, bank: f"{bank['out_of_reach_share']:.1%}",
+        "memory / MiB": lambda name, bank: f"{bank['peak_memory_MiB']:.0f}",
+    }
+    rows = found["banks"].items()
+    return section("Programming", "programming", found, table(columns, rows))

@@ -1,0 +1,132 @@
+"""Ranking: the behavioral model, language models, and what an electronic scan takes."""
+
+from sections.tables import grid, load, section, table
+
+POINTS = [(context, block) for block in (16, 64, 128) for context in (1024, 4096, 16384)]
+SELECTORS = (
+    *("full", "oracle", "mean_key", "photonic_mean_key", "bound", "photonic_bound", "photonic_learned"),
+    *("photonic_hierarchical", "hierarchical_learned", "salca_like", "streaming_llm", "h2o", "random"),
+)
+
+
+def held_out() -> str:
+    """The behavioral model against dies that its fit never saw."""
+    found = load("held_out")
+    head = (
+        "die",
+        "KS p: Gaussian",
+        "real",
+        "noise, model / chip",
+        "recall, Gaussian: chip",
+        "model",
+        "real: chip",
+        "model",
+    )
+    rows = [tuple(die.values()) for die in found["dies"]]
+    note = (
+        f"The demonstrator, fitted on die {found['fitted_on_die']}; p-values of the Kolmogorov–Smirnov test of the "
+        "score errors."
+    )
+    return section("The behavioral model on dies it never saw", "held_out", found, note + "\n\n" + grid(head, rows))
+
+
+def needles() -> str:
+    """The needle table of both models."""
+    found = load("needle_table")
+    note = (
+        "1 block in 8 chosen per layer and KV head, one needle in 128 tokens. Accuracy / needle "
+        "hit; chance 0.125. The chips are *calibrated* virtual dies: "
+        "die 0 of `bank_32x256` for everything signed, die 0 of `bank_64x64_dual` for the "
+        "bounds. The models are ours: two layers, 131,904 parameters, "
+        "*selectable* trained with block selection in the loop, *plain* without."
+    )
+    parts = [note]
+    for model in ("selectable", "plain"):
+        groups = {point: found["groups"].get(f"{model} {point[0]} {point[1]}", []) for point in POINTS}
+        points = [point for point in POINTS if groups[point]]
+        head = (f"*{model}*", *(f"{context // 1024}K, blocks of {block}" for context, block in points))
+        rows = []
+        for name in SELECTORS:
+            cells = [next((row for row in groups[point] if row["selector"] == name), None) for point in points]
+            if any(cells):
+                rows.append(
+                    (f"`{name}`", *(f"{cell['accuracy']:.2f} / {cell['hit']:.2f}" if cell else "–" for cell in cells))
+                )
+        parts.append(grid(head, rows))
+    return section("Needles in a language model", "needle_table", found, "\n\n".join(parts))
+
+
+def selector() -> str:
+    """The torch selector against a plain product and top-k."""
+    found = load("selector_cost")
+    lines = found["lines"]
+    blocks = sorted({line["blocks"] for line in lines})
+    kinds = list(
+        dict.fromkeys(
+            (line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"]) for line in lines
+        )
+    )
+    head = ("encoding", "noise of single lines", "road", "banks × queries", *(f"{count:,} blocks" for count in blocks))
+    rows = []
+    for kind in kinds:
+        of_kind = [
+            line
+            for line in lines
+            if (line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"]) == kind
+        ]
+        ratio = {line["blocks"]: line["ratio"] for line in of_kind}
+        encoding, noisy, road, banks, queries = kind
+        cells = (f"{ratio[count]:.2f}" if count in ratio else "–" for count in blocks)
+        rows.append((encoding, "yes" if noisy else "no", road, f"{banks} × {queries}", *cells))
+    drawn = [line for line in lines if line["road"] == "noise drawn inside"]
+    inside = [line["ratio_to_called"] for line in drawn]
+    called = [line["ratio_to_compiled"] for line in lines if line["road"] == "called" and line["queries"] > 1]
+    buffers = max(line["buffers_over_signatures"] for line in lines)
+    low, high = found["load_average"]
+    note = (
+        "Time of `PhotonicSelector` over that of one product and top-k on the same tensors; "
+        f"{found['dims']} dims, k = {found['k']}, torch {found['torch']}, load of the machine {low:.1f} to {high:.1f}. "
+        f"Called, it takes {min(called):.2f} to {max(called):.2f} of the time compiled where several ask. With noise "
+        f"drawn inside it takes {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. All buffers "
+        f"together take {buffers:.2f} of the signatures' memory."
+    )
+    columns = {
+        "tokens": lambda line: f"{line['tokens']:,}",
+        "dense / ms": lambda line: f"{line['dense_ms']:.0f}",
+        "chosen blocks / ms": lambda line: f"{line['sparse_ms']:.0f}",
+        "ratio": lambda line: f"{line['ratio']:.2f}",
+    }
+    decode = (
+        "One decode step of a random Llama of SmolLM2-135M's shape, 32 blocks of 16 tokens chosen in every layer, "
+        "against the same model over everything; median of the turns' ratios."
+    )
+    body = "\n\n".join((note, grid(head, rows), decode, table(columns, zip(found["decode"]))))
+    return section("Selector against a plain product and top-k", "selector_cost", found, body)
+
+
+def electronic() -> str:
+    """Exact scans and approximate searches of one machine."""
+    found = load("electronic")
+    columns = {
+        "signatures": lambda line: "Gaussian" if line["set"] == "gaussian" else "keys of the needle model",
+        "blocks": lambda line: f"{line['blocks']:,.0f}",
+        "dims": lambda line: f"{line['dims']:.0f}",
+        "exact scan / µs": lambda line: f"{line['exact_us']:.0f}",
+        "8 bits: ratio, recall": lambda line: f"{line['int8_over_exact']:.2f}, {line['int8_recall']:.3f}",
+        "inverted file: ratio, lists probed": lambda line: (
+            f"{line['inverted_over_exact']:.2f}, {line['probes']:.0f} of {line['lists']:.0f}"
+        ),
+        "of eight probes: recall": lambda line: f"{line['eight_probes_recall']:.2f}",
+        "graph: ratio, visits": lambda line: f"{line['graph_over_exact']:.2f}, {line['graph_visits']:,.0f}",
+        "graph built in / ms": lambda line: f"{line['graph_build_ms']:,.0f}",
+    }
+    law = found["law"]
+    note = (
+        f"One query at a time on one thread, times over the exact scan's; both searches at a recall@{found['k']} of "
+        f"{found['recall']:g}, which is the calibrated bank's. Signatures of this kind have little order that a search "
+        "could use: an inverted file has to look into a third to two thirds of its lists, and up to 4,096 blocks "
+        "nothing beats reading all. The graph visits "
+        f"{law['visits']:.0f}·N^{law['blocks_exponent']:.2f}·(d/32)^{law['dims_exponent']:.2f} signatures, which the "
+        "ledger's `ann` charges."
+    )
+    return section("Selection without light", "electronic", found, note + "\n\n" + table(columns, zip(found["lines"])))

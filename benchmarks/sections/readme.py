@@ -1,0 +1,86 @@
+"""The README's table of results."""
+
+from sections.tables import bits, case, load
+
+
+def readme_table() -> str:
+    """The README's table of results."""
+    demo_8x8, drawn, solver = load("demo_seeds"), load("layout_sizes"), load("row_solver")
+    standard, recall, hour = load("calibration"), load("bank_recall"), load("track_hour")
+    laser = load("tunable_laser")
+    readings = demo_8x8["dies"][0]["readings_per_ring"]
+    slow = case(hour, "LiNbO3, slow 0.1 K")["median_over_dies"]
+    days = {"track_hour": case(hour, "LiNbO3, slow 0.1 K")["date"]}
+    works, paper = recall["recall_at_32"]["bank_32x256"], recall["recall_at_32"]["paper_32x256"]
+    first, last = (solver["lines"][i] for i in (0, -1))
+    error = max(line["max_field_error"] for line in solver["lines"])
+    full = load("full_die")["splittings_pm"]
+    bench = {name: (one["reflecting"]["median"], one["plain"]["median"]) for name, one in full.items()}
+    rows = [
+        (
+            "weight accuracy of full dies, rings split by 1 pm and by 5 pm, on the slow instruments below",
+            f"{bench['1'][0]:.1f} bits ({full['1']['reflecting']['dies']} dies) and {bench['5'][0]:.1f} "
+            f"({full['5']['reflecting']['dies']})",
+            f"without what splits in the fit: {bench['1'][1]:.1f} and {bench['5'][1]:.1f}",
+            "full_die",
+        ),
+        (
+            "weight accuracy of the demo, all rings moving, open loop, by photocurrent",
+            f"{bits(demo_8x8['accuracy_bits'])} bits, median (worst) of {len(demo_8x8['dies'])} dies",
+            f"{readings:g} readings per ring",
+            "demo_seeds",
+        ),
+        (
+            "the same on slow instruments in a drifting room: 8 rings on a bus, and 4 buses of 8",
+            f"{bits(standard['banks']['8x8']['accuracy_bits'])} and "
+            f"{bits(standard['banks']['4x8']['accuracy_bits'])} bits, "
+            f"{standard['banks']['8x8']['dies']} dies each",
+            f"{standard['banks']['8x8']['readings_per_ring']:g} and "
+            f"{standard['banks']['4x8']['readings_per_ring']:g} readings per ring",
+            "calibration",
+        ),
+        (
+            "the 8 rings on a bus with one tunable laser of 1 pm rms jitter, no modulators",
+            f"{bits(laser['accuracy_bits'])} bits, {laser['dies']} dies",
+            f"{laser['wall_time_s']['worst'] / 60:.0f} minutes of instruments; shifts that all rows share apart",
+            "tunable_laser",
+        ),
+        (
+            "needle's block among the 8 chosen of 64",
+            f"chip {demo_8x8['hit_chip']['mean']:.3f}, chance 0.125",
+            f"the float scorer's choice: {demo_8x8['recall_vs_ideal_chip']:.3f} of it",
+            "demo_seeds",
+        ),
+        (
+            "weights held for an hour while 0.1 K of temperature comes and goes",
+            f"{slow['full']['held_bits']:.1f} bits tracked, {slow['none']['held_bits']:.1f} left alone",
+            f"{slow['full']['duty_laboratory']:.2%} of a laboratory's time",
+            "track_hour",
+        ),
+        (
+            "recall@32 of 256 after 20 pm of common drift: a bank that works, and the paper's point",
+            f"{works['mean']:.2f} ± {works['standard_error']:.2f} and {paper['mean']:.2f} ± "
+            f"{paper['standard_error']:.2f}",
+            f"chance {recall['chance']:g}, {works['banks']} banks each",
+            "bank_recall",
+        ),
+        (
+            "drawn chip against designed chip, complex fields",
+            f"{drawn['sizes']['8x8']['simulation_max_error']:.0e}",
+            "SAX on the netlist extracted from the GDS",
+            "layout_sizes",
+        ),
+        (
+            "exact row solver against SAX, 1,024 rows, 8 to 64 rings",
+            f"{first['bank_over_sax']:,.0f} to {last['bank_over_sax']:,.0f} times faster; against "
+            "SAX under `jax.jit` "
+            f"{first['bank_over_compiled_sax']:.0f} to {last['bank_over_compiled_sax']:.0f}",
+            f"difference {error:.0e}",
+            "row_solver",
+        ),
+    ]
+    lines = ["| | measured | | when, by |", "|---|---|---|---|"]
+    for what, value, note, name in rows:
+        script = f"[`{name}.py`](benchmarks/{name}.py)"
+        lines.append(f"| {what} | {value} | {note} | {days.get(name) or load(name)['date']}, {script} |")
+    return "\n".join(lines)

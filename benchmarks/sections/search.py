@@ -1,0 +1,92 @@
+"""Searches for designs, and studies of yield."""
+
+import math
+from typing import Any
+
+from sections.tables import grid, load, section
+
+
+def searches() -> str:
+    """What `prism explore` finds on each film, beside the bank that was designed by hand."""
+    found = load("explore")
+
+    def values(design: dict[str, Any]) -> tuple[str, ...]:
+        return f"{design['recall']:.3f}", f"{design['energy']:.1f}", f"{design['area']:.0f}"
+
+    rows, limits = [], []
+    for film, one in found["films"].items():
+        rows.append((film, one["rows"], "`bank_32x256`, as many rows, on tfln600", *values(one["bank"]), ""))
+        best = [design for design in one["designs"] if design["beats"]] or one["designs"]
+        for design in sorted(best, key=lambda each: -each["recall"])[:4]:
+            told = (
+                f"{design['buses']} buses, {design['line_power_dBm']:.1f} dBm, {1e3 * design['bandwidth_GHz']:.0f} MHz"
+            )
+            rows.append((film, one["rows"], told, *values(design), "beats it" if design["beats"] else ""))
+        limits += [
+            (film, split["buses"], f"{split['least_area_mm2']:,.0f}", f"{split['linewidths']:.1f}")
+            for split in one["bounds"]
+            if film != "tfln600"
+        ]
+    first = found["films"]["tfln600"]
+    note = (
+        f"`prism explore paper_32x256 --beat bank_32x256 --trials {first['trials']}`: {first['beaten_by']} "
+        f"designs beat the bank in recall, energy and area, {first['cpu_s']:.0f} s of processor time in all. "
+        "They are read more slowly than the bank: the paper's amplifiers are noisier. Beside them "
+        "the same search on the two other films, with the most rows of 32 dimensions that were searched."
+    )
+    table_1 = grid(("film", "rows", "chip", "recall of an eighth", "µJ", "mm²", ""), rows)
+    why = (
+        "256 rows of 32 dimensions are beyond both: lines have to stand 5 linewidths apart, of the narrowest "
+        "line that drift and reach allow, and a die has to fit a stepper's field. No split over buses keeps both:"
+    )
+    table_2 = grid(("film", "buses", "least area of 256 rows / mm²", "linewidths from line to line, at most"), limits)
+    return section("Search for designs", "explore", found, "\n\n".join([note, table_1, why, table_2]))
+
+
+def yields() -> str:
+    """What a yield study costs, and a plan of a million dies."""
+    found = load("yields")
+    lines, plans = [], []
+    for name, chip in found["chips"].items():
+        for study in chip["studies"]:
+            lines.append(
+                (
+                    name,
+                    f"{study['dies']:,}",
+                    f"{study['cpu_s']:.1f}",
+                    f"{1e3 * study['cpu_s'] / study['dies']:.1f}",
+                    f"{study['largest_memory_MB']:.0f}",
+                )
+            )
+        hours = 1e6 * chip["cpu_s_a_die"] / 3600.0
+        memory_MB = max(study["largest_memory_MB"] for study in chip["studies"])
+        # What comes back from a worker is what is kept; out goes the plan with each batch, and its number.
+        plans.append(
+            (
+                name,
+                f"{hours:.1f}",
+                f"{max(math.ceil(hours / 8.0), 1)}",
+                f"{memory_MB:.0f}",
+                # Of a million dies as many MB as of one die bytes.
+                f"{chip['bytes_a_die']:.0f}",
+                f"{1e6 * chip['bytes_a_die'] / (3600.0 * min(hours, 8.0)) / 1e3:.1f}",
+            )
+        )
+    small, bank = found["chips"]["demo_8x8"], found["chips"]["bank_32x256"]
+    note = (
+        "One process, one thread; memory is the largest that the process ever held. Calibrated in full, one "
+        f"after another, a die of the demonstrator takes {small['before_s_a_die']:.2f} s and one of the bank "
+        f"{bank['before_s_a_die']:.0f} s (`results/bank_calibrated.json`, calibration alone): "
+        f"{small['ratio']:.0f} and {bank['ratio']:.0f} times as long."
+    )
+    million = (
+        "**A million dies**, from these figures: processor hours, the cores on which they take a working day "
+        "of 8 h, the memory of each worker, and what comes back from all of them over the network and is kept "
+        f"in `dies.bin`. Out goes the plan, {small['studies'][-1]['plan_bytes'] / 1e3:.1f} kB with each batch, "
+        "and the batch's number."
+    )
+    heads = ("chip", "dies", "processor time / s", "of a die / ms", "largest memory / MB")
+    plan_heads = ("chip", "hours of one core", "cores for 8 h", "MB a worker", "MB in all", "kB/s of all workers")
+    return section(
+        "Yield studies", "yields", found, "\n\n".join([note, grid(heads, lines), million, grid(plan_heads, plans)])
+    )
