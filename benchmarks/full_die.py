@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,8 +32,8 @@ from prism_photonics.workflow.session import calibrate_chip
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "full_die.json"
 BENCH = ROOT / "calibration" / "standard_8x8" / "spec.toml"
-# The two splittings that are asked for come first: a run that is ended early has those.
-SPLITTINGS_PM = (1.0, 5.0, 0.3, 3.0, 10.0)
+# The two splittings that are asked for come first, on every die: a run that is ended early has those.
+SPLITTINGS_PM = ((1.0, 5.0), (0.3, 3.0, 10.0))
 TARGETS = 12
 
 
@@ -83,8 +84,8 @@ def main() -> None:
     spec = ChipSpec.from_toml(BENCH)
     dies: dict[str, dict[str, list[dict[str, Any]]]] = {}
     found: dict[str, Any] = {}
-    for seed in range(count):
-        for splitting_pm in SPLITTINGS_PM:
+    for few in SPLITTINGS_PM:
+        for seed, splitting_pm in product(range(count), few):
             case = f"{splitting_pm:g}"
             for road in ("reflecting", "plain"):
                 die = one_die(spec, seed, splitting_pm, plain=road == "plain")
