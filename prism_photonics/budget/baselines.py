@@ -21,8 +21,8 @@ HBM_BYTES_S = 3.35e12
 """Read rate of an H100's memory, B/s (data sheet, SXM)."""
 HBM_LATENCY_S = 0.5e-6
 """First byte of a read on a GPU, s; design choice."""
-SCATTERED_EFFICIENCY = 0.30 / 0.95
-"""Rate of scattered reads over the memory's full rate (arXiv 2604.24820, from a digest)."""
+FULL_EFFICIENCY, SCATTERED_EFFICIENCY = 0.95, 0.30
+"""Share of a memory's rate that reads in a run, and scattered ones, get (arXiv 2604.24820, from a digest)."""
 
 ANN_VISITS, ANN_EXPONENT, ANN_DIMS_EXPONENT = 32.0, 0.40, 0.68
 """Signatures that a graph search (HNSW) visits for recall 0.92 of the best 32, the calibrated bank's: 32·N^0.40 of 32
@@ -123,7 +123,7 @@ def baselines(work: Workload, kv_heads: int) -> dict[str, Baseline]:
             lambda blocks: visited(blocks) * bf16 * HBM_PJ_BYTE * 1e-12,
             # At least two reads, one after the other: a graph's hops take more.
             constant(2.0 * HBM_LATENCY_S),
-            lambda blocks: visited(blocks) * bf16 / (HBM_BYTES_S * SCATTERED_EFFICIENCY),
+            lambda blocks: visited(blocks) * bf16 / (HBM_BYTES_S * SCATTERED_EFFICIENCY / FULL_EFFICIENCY),
             constant(0.0),
             "graph search of bf16 signatures at the bank's recall, 0.92 of the best 32: "
             f"{ANN_VISITS:g}·N^{ANN_EXPONENT:g} visited at 32 dimensions, measured; never fewer than k",

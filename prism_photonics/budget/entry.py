@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-type Section = Literal["counts", "link", "noise", "latency", "energy", "floors"]
+type Section = Literal["counts", "link", "noise", "latency", "energy", "floors", "attention"]
 
 
 @dataclass(frozen=True)

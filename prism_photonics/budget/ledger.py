@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prism_photonics.budget import crossover, paper
+from prism_photonics.budget.attention import attention_entries
 from prism_photonics.budget.energy import HeaterPower, channels, energy_entries, no_heaters, rings
 from prism_photonics.budget.entry import Entry, by_name
 from prism_photonics.budget.floors import floor_entries
@@ -84,6 +85,7 @@ class Ledger:
             "counts": by_name(self.section("counts")),
             "noise": by_name(self.section("noise")),
             "floors": by_name(self.section("floors")),
+            "attention": by_name(self.section("attention")),
             "entries": [asdict(entry) for entry in self.entries],
         }
 
@@ -115,6 +117,7 @@ def _ledger(spec: ChipSpec, heater_W: HeaterPower, work: Workload) -> Ledger:
         *latency_entries(spec),
         *energy_entries(spec, heater_W, work),
         *floor_entries(spec, heater_W),
+        *attention_entries(spec, heater_W, work),
     ]
     for entry in entries:
         require_finite(spec, f"{entry.section} {entry.name}", entry.derived)

@@ -12,6 +12,7 @@ TITLES = {
     "latency": "latency of one query",
     "energy": "energy of one query",
     "floors": "floors",
+    "attention": "a step of attention",
 }
 
 

@@ -253,7 +253,7 @@ def test_every_line_has_a_name_of_its_own_a_finite_number_and_a_source(chip, req
     whole = ledger(request.getfixturevalue(chip))
     names = [(entry.section, entry.name) for entry in whole.entries]
     assert len(set(names)) == len(names)
-    assert {section for section, _ in names} == {"counts", "link", "noise", "latency", "energy", "floors"}
+    assert {section for section, _ in names} == {"counts", "link", "noise", "latency", "energy", "floors", "attention"}
     for entry in whole.entries:
         assert math.isfinite(entry.derived)
         assert len(entry.source) > 4
