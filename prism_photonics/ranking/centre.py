@@ -16,6 +16,7 @@ machine would keep each once: a sequence that does not drift takes a handful of 
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -216,7 +217,9 @@ def _require_finite(name: str, values: Tensor, counts: Tensor | bool) -> None:
 
 def _deviation(values: Float[Tensor, "batch kv_heads some width"]) -> Float[Tensor, "batch kv_heads some width"]:
     """Distance from the median; NaN stays."""
-    return (values - values.nanmedian(2, keepdim=True).values).abs()
+    count = (~values.isnan()).sum(2, keepdim=True)
+    # The lower of two middle ones, as ``nanmedian`` takes it.
+    return (values - _ascending(values).gather(2, (count - 1).clamp(min=0) // 2)).abs()
 
 
 def _exponents(
@@ -231,8 +234,17 @@ def _exponents(
     """
     count = (~deviation.isnan()).sum(2, keepdim=True)
     place = ((count - 1).clamp(min=0) * share).long()
-    spread = deviation.sort(2).values.gather(2, place).nan_to_num()[:, :, 0]
+    spread = _ascending(deviation).gather(2, place).nan_to_num()[:, :, 0]
     usual = spread.median(-1, keepdim=True).values.expand_as(spread)
     even = (spread > 0) & (usual > 0)
     exponent = torch.where(even, spread.log2() - usual.log2(), 0.0)
     return torch.where(count[:, :, 0] >= least, exponent, torch.nan)
+
+
+def _ascending(values: Float[Tensor, "batch kv_heads some width"]) -> Float[Tensor, "batch kv_heads some width"]:
+    """Sorted along the third axis, NaN last."""
+    if values.device.type != "cpu" or not values.numel():
+        return values.sort(2).values
+    # NumPy sorts thousands of tokens some 25 times as fast as torch does on a CPU, if they lie side by side.
+    side_by_side = np.ascontiguousarray(values.detach().transpose(2, 3).numpy())
+    return torch.from_numpy(np.sort(side_by_side, axis=-1)).transpose(2, 3)

@@ -100,6 +100,10 @@ class Hierarchical(Selector):
         if isinstance(self.coarse, LearnedProjection) and keys.shape[2] >= 2 * block * self.children:
             self.coarse.fit(keys, queries, block=block * self.children, **form)
 
+    def restart(self, number):
+        """See ``Selector.restart``."""
+        self.reader.restart(number)
+
     def cost(self, blocks, *, dims, block):
         """All groups, and the blocks of the opened ones; a group that does not fill a page still takes one."""
         flat = self.reader.cost(blocks, self.fine.width(dims))

@@ -65,6 +65,9 @@ class Reader(abc.ABC):
     ) -> Float[Tensor, "batch kv_heads steps blocks"]:
         """Scores in units of query times signature."""
 
+    def restart(self, number: int) -> None:  # noqa: B027  exact readers draw nothing
+        """See ``Selector.restart``."""
+
     @abc.abstractmethod
     def cost(self, blocks: int, width: int) -> dict[str, float]:
         """See ``Selector.cost``."""
@@ -113,7 +116,7 @@ class ChipReader(Reader):
         require_drift(t_since_program_s, longest_s=bundle.longest_s, drawn=True)
         self.bundle, self.seed, self.levels, self.halves = bundle, seed, levels, halves
         self.t_since_program_s = t_since_program_s
-        self._readings = 0
+        self._part = self._readings = 0
 
     def write(self, signatures, place):
         """Signatures at full span, their scales, and the normal numbers of the programming error."""
@@ -159,7 +162,7 @@ class ChipReader(Reader):
                 numbers |= {"drift": drift, "common_drift": float(drawn[bank][0, -1])}
             written = self.bundle.program(signatures, 0, **numbers, signature_scale=1.0)
             self._readings += 1
-            key = self.seed * 2**40 + self._readings
+            key = (self._part << 104) + (self.seed << 40) + self._readings
             read = self.bundle.read(light[bank], written, key=key, t_since_program_s=self.t_since_program_s)
             scores[bank] = read * scale[bank].T
         return torch.as_tensor(scores).to(queries)
@@ -170,6 +173,10 @@ class ChipReader(Reader):
         slices = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1]
         passes = pages * slices * sign.shots(self.bundle.encoding)
         return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(passes)}
+
+    def restart(self, number):
+        """Read noise from here on; programming errors follow from where a block stands, and from nothing else."""
+        self._part, self._readings = number, 0
 
     def _on_rails(self, signatures: np.ndarray) -> np.ndarray:
         return signatures.reshape(len(signatures), 2, -1) if self.halves else signatures

@@ -109,6 +109,13 @@ class Selector(abc.ABC):
             softcap: Bound of its logits, or none.
         """
 
+    def restart(self, number: int) -> None:  # noqa: B027  most draw nothing
+        """Draw from here on what only this number and the seed decide, whatever was drawn before.
+
+        Args:
+            number: Of a text, say, so that a table that was broken off goes on with the numbers of a whole one.
+        """
+
     def cost(self, blocks: int, *, dims: int, block: int) -> dict[str, float]:
         """Cost of one query of one KV head: signature bytes read, pages of rows read, passes of light.
 
@@ -169,6 +176,10 @@ class FeatureSelector(Selector):
         """See ``Selector.fit``."""
         self.features.fit(widened(keys), widened(queries), layer=layer, block=block, scaling=scaling, softcap=softcap)
 
+    def restart(self, number):
+        """See ``Selector.restart``."""
+        self.reader.restart(number)
+
     def cost(self, blocks, *, dims, block):
         """See ``Selector.cost``."""
         return self.reader.cost(blocks, self.features.width(dims))
@@ -201,6 +212,7 @@ class RandomChoice(Selector):
     name = "random"
 
     def __init__(self, seed: int = 0):
+        self._seed = seed
         self._generator = torch.Generator().manual_seed(seed)
 
     def sign(self, keys, valid, place):
@@ -211,6 +223,10 @@ class RandomChoice(Selector):
         """Uniform random numbers."""
         batch, kv_heads, blocks, _ = signatures.shape
         return torch.rand(batch, kv_heads, queries.shape[2], blocks, generator=self._generator).to(queries.device)
+
+    def restart(self, number):
+        """See ``Selector.restart``."""
+        self._generator.manual_seed((self._seed << 32) + number)
 
 
 __getattr__ = moved_names(__name__, {"best": "ranking.selectors:top_candidates"}, until=UNTIL)

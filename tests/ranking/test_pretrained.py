@@ -155,3 +155,14 @@ def test_a_selector_never_gets_the_signatures_of_another_that_is_gone(text):
         kept = FeatureSelector("kept", features)
         assert said.nll == question.answer([11, 12], Selection(kept, 16, 2)).nll
         del kept
+
+
+def test_answers_of_one_batch_are_those_of_each_selection_alone(text):
+    question, answer = text.question([7, 8, 9]), [11, 12, 13]
+    selections = [None, Selection(Oracle(), 16, 2), Selection(FeatureSelector("bound", Bound()), 32, 1)]
+    selections.append(Selection(FeatureSelector("mean", MeanKey()), 16, 2, dense_layers=frozenset({0})))
+    for together, selection in zip(question.answers(answer, selections), selections, strict=True):
+        alone = question.answer(answer, selection)
+        assert together.nll == pytest.approx(alone.nll, abs=1e-5)
+        assert together.tokens_read == alone.tokens_read
+        assert together.recall.tolist() == alone.recall.tolist()

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from prism_photonics.ranking.features import MeanKey
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.pretrained import survey as surveying
 from prism_photonics.ranking.pretrained.cached import Selection
 from prism_photonics.ranking.pretrained.survey import survey
-from prism_photonics.ranking.selectors import Oracle, RandomChoice
+from prism_photonics.ranking.readers import ChipReader
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
 from prism_photonics.units import InputError
 
 torch.set_num_threads(1)
@@ -64,3 +66,13 @@ def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, 
     (tmp_path / "multi_key_700_0.json").write_text("no")
     with pytest.raises(InputError, match="remove it"):
         asked(tmp_path, texts=1)
+
+
+def test_a_survey_that_was_broken_off_goes_on_with_the_numbers_of_a_whole_one(tmp_path, demo_bundle):
+    def drawing():
+        chip = FeatureSelector("chip", MeanKey(), ChipReader(demo_bundle(32)))
+        return {"random": Selection(RandomChoice(), 32, 2), "chip": Selection(chip, 32, 2)}
+
+    whole = asked(tmp_path / "whole", selections=drawing())
+    asked(tmp_path / "broken", selections=drawing(), texts=1)
+    assert asked(tmp_path / "broken", selections=drawing()) == whole

@@ -2,22 +2,24 @@
 
 A question's tokens are dense as well, but for its last: that one and the answer's are decode steps, every one of which
 chooses blocks in every layer and KV head. The answer is handed in, so that all of its steps are one call: greedy
-decoding gives exactly this answer if and only if every token of it is the most likely one after those before it.
+decoding gives exactly this answer if and only if every token of it is the most likely one after those before it. All
+selections answer as one batch: what the model's weights cost is paid once.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from prism_photonics.ranking.gate import full_attention, watching
 from prism_photonics.ranking.gather import Reach
 from prism_photonics.ranking.interface import Call
+from prism_photonics.ranking.pretrained.attended import Attended
 from prism_photonics.ranking.readers import Place
 from prism_photonics.ranking.selectors import Selector, top_candidates
-from prism_photonics.ranking.signatures import group_size
 from prism_photonics.units import InputError
 
 SINK_TOKENS, WINDOW_TOKENS = 4, 64
@@ -118,74 +120,72 @@ class CachedQuestion:
         self._text, self._model, self._last = text, model, asked[-1]
         self._keys, self._values = list(text.keys), list(text.values)
         if len(asked) > 1:
-            self._forward(asked[:-1], lambda layer, call: _attended(call, *self._grown(layer, call), None), keep=True)
+            self._forward([asked[:-1]], self._keep)
 
     @property
     def tokens(self) -> int:
         """Tokens before the first decode step."""
         return self._keys[0].shape[2]
 
-    @torch.no_grad()
     def answer(self, answer: list[int], selection: Selection | None = None) -> Answer:
-        """Decode an answer that is handed in.
+        """Decode an answer that is handed in, under one selection; none: full attention."""
+        return self.answers(answer, [selection])[0]
+
+    @torch.no_grad()
+    def answers(self, answer: list[int], selections: Sequence[Selection | None]) -> list[Answer]:
+        """Decode an answer that is handed in, under every selection, in one batch.
 
         Args:
             answer: Its tokens.
-            selection: How blocks are chosen; none: full attention.
+            selections: How blocks are chosen; none: full attention.
 
         Returns:
-            What was right.
+            What was right, in the order of the selections.
         """
         ids = [self._last, *answer[:-1]]
         full = self.tokens + (len(ids) + 1) / 2
-        read: list[float] = []
-        recall: list[float] = []
-        coverage: list[float] = []
+        seen: list[list[Seen]] = [[] for _ in selections]
 
         def attend(layer: int, call: Call) -> Tensor:
-            keys, values = self._grown(layer, call)
-            if selection is None or layer in selection.dense_layers:
-                read.append(full)
-                return _attended(call, keys, values, None)
-            reach = self._reach(keys.shape[2], selection.block)
-            chosen, found, covered = self._choose(call, keys, layer, selection=selection, reach=reach)
-            recall.append(found)
-            coverage.append(covered)
-            valid = torch.ones(1, keys.shape[2], dtype=torch.bool)
-            shown = reach.tokens(chosen.flatten(1, 2), valid).unflatten(1, chosen.shape[1:3])
-            shown = shown & _causal(keys.shape[2], call.query.shape[2])
-            read.append(float(shown.sum(-1).float().mean()))
-            return _attended(call, keys, values, shown)
+            attended = Attended(call, self._keys[layer], self._values[layer])
+            for which, selection in enumerate(selections):
+                if selection is None or layer in selection.dense_layers:
+                    continue
+                reach = self._reach(self.tokens + len(ids), selection.block)
+                seen[which].append(self._choose(attended, which, layer, selection=selection, reach=reach))
+            return attended.output()
 
-        logits = self._forward(ids, attend)[0].log_softmax(-1)
+        logits = self._forward([ids] * len(selections), attend).log_softmax(-1)
         wanted = torch.tensor(answer)
-        nll = -logits.gather(1, wanted[:, None]).mean()
-        mean_read = sum(read) / len(read)
-        return Answer(
-            logits.argmax(-1) == wanted, float(nll), mean_read, full, torch.tensor(recall), torch.tensor(coverage)
-        )
+        found, layers = [], len(self._keys)
+        for mine, steps in zip(logits, seen, strict=True):
+            nll = -mine.gather(1, wanted[:, None]).mean()
+            read = (sum(step.read for step in steps) + full * (layers - len(steps))) / layers
+            recall, coverage = (torch.tensor([getattr(s, name) for s in steps]) for name in ("recall", "coverage"))
+            found.append(Answer(mine.argmax(-1) == wanted, float(nll), read, full, recall, coverage))
+        return found
 
-    def _choose(
-        self, call: Call, keys: Tensor, layer: int, *, selection: Selection, reach: Reach
-    ) -> tuple[Int[Tensor, "1 kv_heads steps k"], float, float]:
-        selector, steps = selection.selector, call.query.shape[2]
+    def _choose(self, attended: Attended, which: int, layer: int, *, selection: Selection, reach: Reach) -> "Seen":
+        """Let one selection choose, and hide from its sequence of the batch what it has not chosen."""
+        selector, queries = selection.selector, attended.queries[which : which + 1]
         signatures = self._text.signatures(selector, selection.block)[layer]
-        blocks = signatures.shape[2]
-        mass = block_mass(call, keys, block=selection.block, blocks=blocks)
+        mass = attended.block_mass(which, block=selection.block, blocks=signatures.shape[2])
         evidence: dict[str, Tensor | None] = {"": None, "mass": mass}
-        evidence["position"] = torch.arange(self.tokens, self.tokens + steps)[None].float()
+        evidence["position"] = torch.arange(self.tokens, self.tokens + queries.shape[2])[None].float()
         if selector.evidence not in evidence:
             raise InputError(
                 f"selector {selector.name}: needs {selector.evidence}, which a prefilled text has not kept"
             )
-        scores = selector.score(call.query, signatures, layer, evidence[selector.evidence])
+        scores = selector.score(queries, signatures, layer, evidence[selector.evidence])
         allowed = reach.candidates[:, None, None].expand_as(scores)
         chosen = selector.choose(scores, selection.k, allowed)
         best = top_candidates(mass, min(selection.k, int(reach.candidates.sum())), allowed)
         found = (chosen[..., :, None] == best[..., None, :]).any(-2).float().mean()
         covered = (mass.gather(-1, chosen.clamp(min=0)) * (chosen >= 0)).sum(-1)
         covered = covered / (mass * allowed).sum(-1).clamp(min=1e-30)
-        return chosen, float(found), float(covered.mean())
+        valid = torch.ones(1, reach.always.shape[1], dtype=torch.bool)
+        shown = reach.tokens(chosen.flatten(1, 2), valid).unflatten(1, chosen.shape[1:3])[0]
+        return Seen(attended.show(which, shown), float(found), float(covered.mean()))
 
     def _reach(self, length: int, block: int) -> Reach:
         """What is read in any case: sink, window, and what came after the last complete block of the text."""
@@ -194,53 +194,27 @@ class CachedQuestion:
         always = (place < SINK_TOKENS) | (place >= min(self.tokens + 1 - WINDOW_TOKENS, complete))
         return Reach(always[None], (~always[:complete].view(-1, block)).any(-1)[None], block)
 
-    def _grown(self, layer: int, call: Call) -> tuple[Tensor, Tensor]:
-        return torch.cat([self._keys[layer], call.key], 2), torch.cat([self._values[layer], call.value], 2)
+    def _keep(self, layer: int, call: Call) -> Tensor:
+        """Dense attention of a question's tokens, which are kept."""
+        out = Attended(call, self._keys[layer], self._values[layer]).output()
+        self._keys[layer] = torch.cat([self._keys[layer], call.key], 2)
+        self._values[layer] = torch.cat([self._values[layer], call.value], 2)
+        return out
 
     @torch.no_grad()
-    def _forward(self, ids: list[int], attend: Any, *, keep: bool = False) -> Float[Tensor, "1 tokens vocabulary"]:
+    def _forward(
+        self, ids: list[list[int]], attend: Callable[[int, Call], Tensor]
+    ) -> Float[Tensor, "sequences tokens vocabulary"]:
         layer, start = iter(range(len(self._keys))), self.tokens
-
-        def watch(call: Call) -> Tensor:
-            index = next(layer)
-            out = attend(index, call)
-            if keep:
-                self._keys[index], self._values[index] = self._grown(index, call)
-            return out
-
-        places = torch.arange(start, start + len(ids))[None]
-        with watching(self._model, watch):
-            return self._model(torch.tensor(ids)[None], position_ids=places, use_cache=False).logits
+        places = torch.arange(start, start + len(ids[0])).expand(len(ids), -1)
+        with watching(self._model, lambda call: attend(next(layer), call)):
+            return self._model(torch.tensor(ids), position_ids=places, use_cache=False).logits
 
 
-def block_mass(call: Call, keys: Tensor, *, block: int, blocks: int) -> Float[Tensor, "1 kv_heads steps blocks"]:
-    """Exact attention of a call's queries over complete blocks, averaged over each KV head's group."""
-    steps, (heads, kv_heads) = call.query.shape[2], (call.query.shape[1], keys.shape[1])
-    grouped = call.query.unflatten(1, (kv_heads, group_size(heads, kv_heads=kv_heads)))
-    logits = call.form().scaling * (grouped @ keys[:, :, None].mT)
-    logits = logits.masked_fill(~_causal(keys.shape[2], steps), -torch.inf)
-    weight = logits.softmax(-1).mean(2)[..., : blocks * block]
-    return weight.unflatten(-1, (blocks, block)).sum(-1)
+@dataclass(frozen=True)
+class Seen:
+    """What one selection read in one layer: mean tokens, recall and coverage as in ``Answer``."""
 
-
-def _causal(tokens: int, steps: int) -> Bool[Tensor, "steps tokens"]:
-    """Which tokens the last ``steps`` of them see."""
-    place = torch.arange(tokens)
-    return place <= place[-steps:, None]
-
-
-def _attended(
-    call: Call, keys: Tensor, values: Tensor, shown: Bool[Tensor, "1 kv_heads steps tokens"] | None
-) -> Tensor:
-    """Attention of a call's queries over the tokens that are shown, in the layout of transformers."""
-    form, steps = call.form(), call.query.shape[2]
-    if form.softcap is not None or form.sinks is not None:
-        raise InputError(
-            f"{type(call.module).__name__}: got a softcap or sinks, want plain softmax attention here; use 'prism rank'"
-        )
-    group = group_size(call.query.shape[1], kv_heads=keys.shape[1])
-    mask = _causal(keys.shape[2], steps) if shown is None else shown.repeat_interleave(group, 1)
-    out = torch.nn.functional.scaled_dot_product_attention(
-        call.query, keys, values, attn_mask=mask, scale=form.scaling, enable_gqa=group > 1
-    )
-    return out.transpose(1, 2).contiguous()
+    read: float
+    recall: float
+    coverage: float

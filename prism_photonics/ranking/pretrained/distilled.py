@@ -131,6 +131,10 @@ class DistilledGate(Selector):
         pairs = zip(grouped, evidence, strict=True)
         return read_rows(self.reader, torch.stack([self.gate.sketches(q, p, heads) for q, p in pairs]), signatures)
 
+    def restart(self, number):
+        """See ``Selector.restart``."""
+        self.reader.restart(number)
+
     def cost(self, blocks, *, dims, block):
         """See ``Selector.cost``."""
         return self.reader.cost(blocks, self.gate.of_blocks.shape[-1])

@@ -129,6 +129,8 @@ def survey(
         file = folder / f"{task}_{context}_{number}.json"
         if not file.is_file():
             asked = ask(task, tokenizer, tokens=context, seed=number)
+            for each in selections.values():
+                each.selector.restart(number)
             made = _asked(CachedText(model, asked.context, number=number), asked, selections)
             outcomes = [[asdict(outcome) for outcome in question] for question in made]
             write_text(file, json.dumps({"of": asked_of, "outcomes": outcomes}) + "\n")
@@ -143,11 +145,9 @@ def survey(
 def _asked(text: CachedText, asked: Asked, selections: Mapping[str, Selection]) -> list[list[Outcome]]:
     made = []
     for question, answer in zip(asked.questions, asked.answers, strict=True):
-        cached = text.question(question)
-        outcomes = [_outcome(FULL, 0, cached.answer(answer), len(answer))]
-        for name, each in selections.items():
-            outcomes.append(_outcome(name, each.block, cached.answer(answer, each), len(answer)))
-        made.append(outcomes)
+        said = text.question(question).answers(answer, [None, *selections.values()])
+        asked_of = [(FULL, 0), *((name, each.block) for name, each in selections.items())]
+        made.append([_outcome(*who, each, len(answer)) for who, each in zip(asked_of, said, strict=True)])
     return made
 
 
