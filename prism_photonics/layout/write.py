@@ -21,6 +21,7 @@ from prism_photonics.layout.drc import Drc, run_drc
 from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import rows_um
+from prism_photonics.layout.page import chip_page
 from prism_photonics.layout.picture import picture
 from prism_photonics.layout.polygons import open_layout, renumber, save_clean, save_plain
 from prism_photonics.layout.schematic import chip_yaml, schematic_yaml
@@ -49,6 +50,7 @@ class LayoutFiles:
         chip_schematic: The whole extracted netlist likewise, cell by cell (``chip.pic.yml``).
         solid: One ring in three dimensions (``ring.glb``).
         picture: PNG of the chip, one row, one ring.
+        page: The drawing as a page to pan and zoom in, with what each ring is (``chip.html``).
         manifest: CSV for automatic measurement.
         tapeout: Tape-out sheet: die, layers, pads, fibres, test plan (``tapeout.md``).
         bumps: CSV of a flipped die's bumps, for the interposer (``bumps.csv``); None of a bonded die.
@@ -71,6 +73,7 @@ class LayoutFiles:
     chip_schematic: Path
     solid: Path
     picture: Path
+    page: Path
     manifest: Path
     tapeout: Path
     bumps: Path | None
@@ -187,6 +190,8 @@ def write(
                 x, y = rows_um(drawing)[0, row]
                 view = _row_view(spec).moved(x, y)
                 (work / "chip.png").write_bytes(picture(drawing, title=title, row=row, ring="ring_0", row_view=view))
+                page = chip_page(drawing, spec, manifest=manifest)
+                (work / "chip.html").write_text(page, encoding="utf-8")
                 told = sheet(spec, drawing, manifest=manifest, deck=deck, drc=drc, lvs=compared)
                 (work / "tapeout.md").write_text(told, encoding="utf-8")
                 around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
@@ -205,6 +210,7 @@ def write(
         chip_schematic=files["chip.pic.yml"],
         solid=files["ring.glb"],
         picture=files["chip.png"],
+        page=files["chip.html"],
         manifest=files["manifest.csv"],
         tapeout=files["tapeout.md"],
         bumps=files.get("bumps.csv"),

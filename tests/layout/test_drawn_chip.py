@@ -33,6 +33,7 @@ FILES = sorted(
         "chip.gds",
         "chip.oas",
         "chip.lyp",
+        "chip.html",
         "chip.png",
         "drc.lyrdb",
         "lvs.json",
