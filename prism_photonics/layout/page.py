@@ -83,7 +83,8 @@ def _cell(cell: kdb.Cell, layers: list[int], number: dict[int, int], nm: float) 
     for inst in cell.each_inst():
         for part in inst.cell_inst.each_cplx_trans():
             # Columns of the matrix: where the unit vectors go.
-            east, north = (part * kdb.DVector(1, 0), part * kdb.DVector(0, 1))
+            turned = kdb.DCplxTrans(part)
+            east, north = turned * kdb.DVector(1, 0), turned * kdb.DVector(0, 1)
             matrix = [round(value, 9) for value in (east.x, east.y, north.x, north.y)]
             instances.append([number[inst.cell_index], *matrix, *_scaled((part.disp.x, part.disp.y), nm)])
     return {"layers": polygons, "boxes": boxes, "instances": instances}
