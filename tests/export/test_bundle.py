@@ -7,12 +7,14 @@ import random
 import shutil
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from prism_photonics.export import schema
 from prism_photonics.export.formats import add_formats
+from prism_photonics.export.jax import load_jax
 from prism_photonics.export.read import load
 from prism_photonics.export.write import write
 from prism_photonics.units import InputError
@@ -51,6 +53,24 @@ def test_a_bundle_comes_back_as_it_was_written(make_model, bundle_path):
         "report",
     ):
         assert np.array_equal(getattr(bundle, name), getattr(model, name)), name
+
+
+def test_jax_takes_the_bundle_back_as_the_model_that_was_written_and_differentiates_it(make_model, bundle_path):
+    model, back = make_model(), load_jax(bundle_path)
+    assert jax.tree.structure(back) == jax.tree.structure(model)
+    assert all(jax.tree.leaves(jax.tree.map(np.array_equal, back, model)))
+    assert load_jax(load(bundle_path)).spec_hash == model.spec_hash
+    rng = np.random.default_rng(0)
+    keys, query = rng.standard_normal((5, model.slice_dims)), rng.standard_normal(model.slice_dims)
+
+    def score(die, keys):
+        return die.scores(query, die.program(keys, jax.random.key(0)), jax.random.key(1))
+
+    assert np.array_equal(score(back, keys), score(model, keys))
+    slopes = jax.grad(lambda keys: score(back, keys)[2])(keys)
+    assert np.abs(slopes[2]).max() > 0.0
+    with pytest.raises(InputError, match="nowhere"):
+        load_jax("nowhere")
 
 
 def test_the_same_model_gives_the_same_bytes_and_replaces_an_older_bundle(make_model, bundle_path, tmp_path):
