@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from prism_photonics.budget.carry import RingScatter, sigmas_carried
 from prism_photonics.budget.error_budget import error_of_one_cause
 from prism_photonics.budget.rules_drift import movement_pm, relaxation_shares
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
@@ -63,6 +64,7 @@ class RingDemand:
         least_spacing_fwhm: Least spacing in linewidths.
         sigma_pm: Scatter of the resonances after trimming.
         slope_sigma: Relative scatter of the tuning.
+        curvature_sigma: Scatter of its quadratic part, in pm/V².
         mismatch: Relative scatter of the two photodiodes, 2.5 σ.
         common_pm: Drift of all rings together between refreshes.
         wander_pm: Each ring's own drift, without the film's relaxation.
@@ -76,6 +78,7 @@ class RingDemand:
     least_spacing_fwhm: float
     sigma_pm: float
     slope_sigma: float
+    curvature_sigma: float
     mismatch: float
     common_pm: float
     wander_pm: float
@@ -93,6 +96,7 @@ def ring_demand(spec: ChipSpec) -> RingDemand:
         least_spacing_fwhm=spec.ranking.spacing_linewidths,
         sigma_pm=spec.resonance_pm,
         slope_sigma=v.slope_relative,
+        curvature_sigma=v.curvature_pm_V2,
         mismatch=SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative,
         common_pm=moved.common,
         wander_pm=math.hypot(moved.gradient, moved.wander),
@@ -167,18 +171,18 @@ def reach_headroom(demand: RingDemand, ring: RingNumbers, *, bias_pm: Any, volta
     """Standard deviations of fabrication that the drive holds at full reach, over those that the rule asks, minus 1.
 
     A ring at rest r, driven by ± s, reaches |r| − s to |r| + s: the lower end is held up by the ring farthest from its
-    line, the upper end by the nearest one. Both grow with the scatter k·σ, and the drive shrinks by weak slopes.
+    line, the upper end by the nearest one. How far the drive carries beyond the scatter: `carry`.
     """
     low_pm, high_pm = _ends_pm(demand, ring, xp)
     swing_pm = voltage_V * xp.abs(ring.tuning_pm_V)
-    per_sigma_pm = demand.sigma_pm + swing_pm * demand.slope_sigma + 1e-9
     at_pm = xp.abs(bias_pm)
     low_pm, high_pm = low_pm - ring.grid_pm, high_pm + ring.grid_pm
-    beside = xp.minimum(low_pm + swing_pm - at_pm, at_pm + swing_pm - high_pm) / per_sigma_pm
+
+    scatter = RingScatter(demand.sigma_pm, demand.slope_sigma, demand.curvature_sigma * voltage_V**2)
+    to_low = sigmas_carried(low_pm - at_pm, swing_pm, scatter, xp)
+    beside = xp.minimum(to_low, sigmas_carried(at_pm - high_pm, swing_pm, scatter, xp))
     # A ring that may rest on its line needs the whole way to the upper end.
-    on_line = xp.minimum(
-        (low_pm + swing_pm - at_pm) / per_sigma_pm, (swing_pm - high_pm) / (swing_pm * demand.slope_sigma + 1e-9)
-    )
+    on_line = xp.minimum(to_low, (swing_pm - high_pm) / (swing_pm * demand.slope_sigma + 1e-9))
     # No drive makes up for a drop peak that is too low on the line itself.
     deep = (ring.drop_max - ring.through_min - demand.weight_limit) / _weak_drop(demand, ring, xp) - 1.0
     return xp.minimum(xp.minimum(xp.maximum(beside, on_line) / SPREAD_SIGMAS - 1.0, deep), MOST_HEADROOM)

@@ -2,6 +2,7 @@
 
 import math
 
+from prism_photonics.budget.carry import RingScatter, best_share
 from prism_photonics.budget.finding import Finding, at_least, at_most, exactly
 from prism_photonics.budget.ring import RingFigures, lossy_drop_max, ring_figures, row_figures
 from prism_photonics.budget.slopes import slopes
@@ -13,22 +14,30 @@ COERCIVE_SHARE = 0.5
 
 
 def tuning_range(spec: ChipSpec) -> Finding:
-    """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included."""
-    v = spec.variation
+    """The drive limit must carry every ring of a die through ± weight_limit, its fabrication error included.
+
+    That is where it rests and how its tuning bends: see `carry`.
+    """
+    v, limit_V = spec.variation, spec.drive.max_voltage_V
     rings = row_figures(spec)
-    spread_pm = SPREAD_SIGMAS * spec.resonance_pm
-    weak = 1.0 - SPREAD_SIGMAS * v.slope_relative
+    scatter = RingScatter(spec.resonance_pm, v.slope_relative, v.curvature_pm_V2 * limit_V**2)
     mismatch = SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative
-    # Of each channel's rings: the least |weight| that all reach on both sides, swing, what a lossy drop peak lacks.
+    # Of each channel's rings: the least |weight| that all reach on both sides, the share of the drive that carries the
+    # worst of them farthest, what a lossy drop peak lacks.
     reaches = []
     for ring, lossy in zip(rings, lossy_drop_max(spec, math.exp(SPREAD_SIGMAS * v.loss_log)), strict=True):
-        swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * weak
+        swing_pm = limit_V * abs(ring.tuning_pm_V)
+        share = best_share(swing_pm, scatter, SPREAD_SIGMAS)
+        carried_pm = swing_pm * share - SPREAD_SIGMAS * float(scatter.pm(swing_pm, share))
         # Drop peaks differ by the rings' loss and by the two photodiodes' responsivities: independent, in quadrature.
         weak_drop = math.hypot(1.0 - lossy / ring.drop_max, mismatch)
-        within = least_reach(ring, ring.bias_pm - spread_pm, ring.bias_pm + spread_pm, swing_pm, weak_drop=weak_drop)
-        reaches.append((within, swing_pm, weak_drop))
+        # A ring on its line has the whole drive, but may have a weak slope.
+        weak_pm = swing_pm * (1.0 - SPREAD_SIGMAS * v.slope_relative)
+        reaches.append((least_reach(ring, carried_pm, weak_pm, weak_drop=weak_drop), share, weak_drop))
     worst = reaches.index(min(reaches))
-    ring, (value, swing_pm, weak_drop) = rings[worst], reaches[worst]
+    ring, (value, share, weak_drop) = rings[worst], reaches[worst]
+    swing_pm = limit_V * abs(ring.tuning_pm_V)
+    bent_pm, weak_pm = scatter.curved_pm * share**2, v.slope_relative * swing_pm * share
     limit = spec.ranking.weight_limit
     return at_least(
         "tuning_range",
@@ -36,33 +45,32 @@ def tuning_range(spec: ChipSpec) -> Finding:
         limit,
         "weight",
         explain=f"w = 1 − (1 − T_min + D_max)/(1 + u²), u = 2·δλ/{ring.fwhm_pm:.1f} pm, T_min {ring.through_min:.2g}, "
-        f"D_max {ring.drop_max:.3g} (10.1002/lpor.201100017); worst ring, of channel {worst}: any within "
-        f"{ring.bias_pm:.0f} ± {spread_pm:.0f} pm at 0 V ({SPREAD_SIGMAS:g} σ of {spec.resonance_pm:.0f} pm after "
-        f"trimming), driven by ± {swing_pm:.0f} pm (±{spec.drive.max_voltage_V:g} V × {ring.tuning_pm_V:.2f} pm/V, "
-        f"weak rings); drop peaks lower by {weak_drop:.3f} on lossy rings: ± {value:.3f}",
+        f"D_max {ring.drop_max:.3g} (10.1002/lpor.201100017); worst ring, of channel {worst}: at "
+        f"{ring.bias_pm:.0f} pm at 0 V, driven by ± {swing_pm * share:.0f} pm (±{limit_V * share:.3g} V of "
+        f"{limit_V:g} V × {ring.tuning_pm_V:.2f} pm/V) less {SPREAD_SIGMAS:g} σ of {spec.resonance_pm:.3g} pm after "
+        f"trimming, {weak_pm:.3g} pm of slope and {bent_pm:.3g} pm of curvature (independent: in quadrature); drop "
+        f"peaks lower by {weak_drop:.3f} on lossy rings: ± {value:.3f}",
     )
 
 
-def least_reach(ring: RingFigures, low_pm: float, high_pm: float, swing_pm: float, *, weak_drop: float = 0.0) -> float:
-    """Weights ± this are within the drive of every ring that rests anywhere between two detunings.
+def least_reach(ring: RingFigures, carried_pm: float, weak_pm: float, *, weak_drop: float = 0.0) -> float:
+    """Weights ± this are within the drive of every ring of a design's scatter.
 
-    A ring at rest ``r`` reaches detunings of ``max(|r| − s, 0)`` to ``|r| + s``. The weight grows with |detuning|, so
-    its lower end is held up by the ring farthest from the line, its upper end by the ring nearest to it: one that
-    rests on the line, where the interval holds it.
+    The weight grows with |detuning|, so its lower end is held up by the ring farthest from the line, its upper end by
+    the ring nearest to it: one that rests on the line, where the scatter holds it.
 
     Args:
-        ring: The line shape.
-        low_pm: Least resonance minus line at 0 V.
-        high_pm: Largest.
-        swing_pm: Shift ``s`` at the drive limit, to either side.
+        ring: The line shape, and where the design rests.
+        carried_pm: How far the drive carries every ring from there, to either side; see `carry`.
+        weak_pm: Shift of a weak ring at the drive limit.
         weak_drop: Shortfall of the lowest drop peak, in weight.
 
     Returns:
         The weight; negative where not even both signs are reached.
     """
-    farthest = max(abs(low_pm), abs(high_pm))
-    nearest = 0.0 if low_pm <= 0.0 <= high_pm else min(abs(low_pm), abs(high_pm))
-    return min(-ring.weight(max(farthest - swing_pm, 0.0)) - weak_drop, ring.weight(nearest + swing_pm))
+    at_pm = abs(ring.bias_pm)
+    low_pm, high_pm = max(at_pm - carried_pm, 0.0), max(at_pm + carried_pm, weak_pm)
+    return min(-ring.weight(low_pm) - weak_drop, ring.weight(high_pm))
 
 
 def coercive_field(spec: ChipSpec) -> Finding:

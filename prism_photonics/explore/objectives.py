@@ -1,8 +1,8 @@
 """What a search wants of a chip: recall by a behavioral model in closed form, energy and area by the ledger, yield.
 
-The behavioral model of a chip that nobody has calibrated follows from its spec: weights are off by what a calibration
-leaves, by the driver's step, by drift along the single-ring line and by the neighbours' coherent light; a reading has
-the ledger's noise.
+The behavioral model of a chip that nobody has calibrated follows from its spec: weights end where the drive carries
+each fabricated ring, and are off by what a calibration leaves, by the driver's step, by drift along the single-ring
+line and by the neighbours' coherent light; a reading has the ledger's noise.
 Signatures, queries and all errors are drawn once, so that two specs meet the same numbers and differ by themselves.
 """
 
@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import ndtr
 
+from prism_photonics.budget.carry import reached_pm
 from prism_photonics.budget.coherence import coherence
 from prism_photonics.budget.energy import energy_entries
 from prism_photonics.budget.ring import ring_figures
@@ -77,7 +78,13 @@ def expected_recall(spec: ChipSpec, k: int, *, smooth: bool = False) -> float:
     # Along the ring's own line: from where a weight is set to where drift takes it.
     moved_pm = COMMON_PM * draws.common + OWN_PM * draws.own + OFFSET_ERROR_WIDTHS * ring.fwhm_pm * draws.unknown
     moved_pm = moved_pm + abs(ring.tuning_pm_V) * spec.voltage_step_V * draws.codes
-    resting_pm = ring.detunings_pm(written)
+    # Rings at the edge of the scatter miss the ends of the range.
+    v, volts = spec.variation, spec.drive.max_voltage_V
+    swing_pm = volts * abs(ring.tuning_pm_V) * np.maximum(1.0 + v.slope_relative * draws.slope, 0.0)
+    rest_pm = ring.bias_pm + spec.resonance_pm * draws.rest
+    resting_pm = np.clip(
+        ring.detunings_pm(written), *reached_pm(rest_pm, swing_pm, v.curvature_pm_V2 * volts**2 * draws.curvature)
+    )
     u = 2.0 * (resting_pm + moved_pm) / ring.fwhm_pm
     weights = 1.0 - (1.0 - ring.through_min + ring.drop_max) / (1.0 + u * u)
     weights = weights + coherence(spec).per_pm * np.abs(moved_pm) * draws.neighbours
@@ -175,6 +182,9 @@ class _Draws(NamedTuple):
     neighbours: Float[ndarray, "banks rows rings"]
     readings: Float[ndarray, "banks queries rows"]
     codes: Float[ndarray, "banks rows rings"]
+    rest: Float[ndarray, "banks rows rings"]
+    slope: Float[ndarray, "banks rows rings"]
+    curvature: Float[ndarray, "banks rows rings"]
 
 
 @lru_cache(maxsize=4)
@@ -188,4 +198,17 @@ def _draws(rows: int, rings: int, rails: int) -> _Draws:
     readings = rng.standard_normal((BANKS, QUERIES, rows))
     # From the wanted voltage to the nearest code of a driver, in steps.
     codes = rng.uniform(-0.5, 0.5, (BANKS, rows, rings))
-    return _Draws(signatures, queries, common, own, unknown, neighbours, readings, codes)
+    rest, slope, curvature = rng.standard_normal((3, BANKS, rows, rings))
+    return _Draws(
+        signatures,
+        queries,
+        common,
+        own,
+        unknown,
+        neighbours,
+        readings,
+        codes,
+        rest=rest,
+        slope=slope,
+        curvature=curvature,
+    )

@@ -30,6 +30,7 @@ HARMS = {
         "ranking.weight_limit",
         "variation.loss_log",
         "variation.slope_relative",
+        "variation.curvature_pm_V2",
         "variation.responsivity_relative",
     ),
     "coercive_field": ("drive.max_voltage_V",),

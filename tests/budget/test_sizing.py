@@ -16,7 +16,7 @@ from prism_photonics.budget.ring_margins import (
     shape_headrooms,
     two_lobe_coverage,
 )
-from prism_photonics.budget.ring_sizing import gap_um, least_gap_um, size_rings, widest_lobe_deg
+from prism_photonics.budget.ring_sizing import ENOUGH, gap_um, least_gap_um, size_rings, widest_lobe_deg
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.process.electrooptics import coverage, two_lobes
 from prism_photonics.spec import load_spec
@@ -83,9 +83,10 @@ def test_the_reach_grows_with_the_drive_and_shrinks_with_the_scatter(demo, alter
     ring, demand = first_ring(demo), ring_demand(demo)
     volts = np.linspace(5.0, 50.0, 19)
     reach = np.array([reach_headroom(demand, ring, bias_pm=27.0, voltage_V=v)[0] for v in volts])
-    assert (np.diff(reach) >= 0.0).all()
+    # But for the last digits of a root.
+    assert (np.diff(reach) >= -1e-9).all()
     # From some drive on it is the drop peak of lossy rings that lacks depth: no volt adds any.
-    assert reach[0] < -1.0 < 0.0 < reach[-1] == reach[-2]
+    assert reach[0] < -1.0 < 0.0 < reach[-1] == pytest.approx(reach[-2], abs=1e-9)
     rough = ring_demand(altered(demo, trim={"residual_pm": 20.0}))
     fine, coarse = (reach_headroom(d, ring, bias_pm=27.0, voltage_V=15.0) for d in (demand, rough))
     assert coarse < fine
@@ -122,7 +123,9 @@ def test_sized_rings_and_light_keep_every_rule_with_more_room_than_the_hand_made
     sized = with_keys(spec, rings.keys)
     sized = with_keys(sized, size_light(sized, findings_of, most_dBm=15.0))
     assert check(sized).feasible
-    assert least_headroom(sized, findings_of(sized))[0] > least_headroom(spec, findings_of(spec))[0] - 0.05
+    # No more light is bought than gives enough room.
+    wanted = min(least_headroom(spec, findings_of(spec))[0], ENOUGH)
+    assert least_headroom(sized, findings_of(sized))[0] > wanted - 0.05
     assert sized.ring.gap_through_um >= least_gap_um(spec)
 
 

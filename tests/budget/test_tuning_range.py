@@ -1,13 +1,14 @@
 """The reach of a die is that of its worst ring, wherever within the scatter that ring rests."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prism_photonics.budget.ring import RingFigures, lossy_drop_max, ring_figures
+from prism_photonics.budget.ring import RingFigures, row_figures
 from prism_photonics.budget.rules_ring import SPREAD_SIGMAS, least_reach, tuning_range
 from prism_photonics.spec import ChipSpec
 
@@ -17,6 +18,8 @@ RING = RingFigures(
 )
 detunings_pm = st.floats(-500.0, 500.0)
 lengths_pm = st.floats(0.0, 500.0)
+# Beyond 2.5 standard deviations to one side or the other.
+ALLOWED_SHARE = math.erfc(SPREAD_SIGMAS / math.sqrt(2.0))
 # The demo at 5 V with narrower lines, four channels: rings that rest near their lines have the least reach.
 NEAR_LINES = {
     "chip": {"channels": 4},
@@ -33,26 +36,22 @@ def reach_of_one(ring, rest_pm, swing_pm, weak_drop):
     return min(-min(weights) - weak_drop, max(weights))
 
 
-@given(at_pm=detunings_pm, width_pm=lengths_pm, swing_pm=lengths_pm, weak_drop=st.floats(0.0, 0.5))
+@given(at_pm=detunings_pm, spread_pm=lengths_pm, swing_pm=lengths_pm, weak_drop=st.floats(0.0, 0.5))
 @settings(max_examples=60, deadline=None)
-def test_the_closed_form_is_the_worst_of_all_rings_in_the_interval(at_pm, width_pm, swing_pm, weak_drop):
-    rests = np.linspace(at_pm, at_pm + width_pm, 41)
+def test_the_closed_form_is_the_worst_of_all_rings_within_the_scatter(at_pm, spread_pm, swing_pm, weak_drop):
+    rests = np.linspace(at_pm - spread_pm, at_pm + spread_pm, 41)
     # The ring on the line is no sample of a grid.
-    rests = np.append(rests, np.clip(0.0, at_pm, at_pm + width_pm))
+    rests = np.append(rests, np.clip(0.0, at_pm - spread_pm, at_pm + spread_pm))
     tried = min(reach_of_one(RING, rest, swing_pm, weak_drop) for rest in rests)
-    assert least_reach(RING, at_pm, at_pm + width_pm, swing_pm, weak_drop=weak_drop) == pytest.approx(tried, abs=1e-9)
+    found = least_reach(replace(RING, bias_pm=at_pm), swing_pm - spread_pm, swing_pm, weak_drop=weak_drop)
+    assert found == pytest.approx(tried, abs=1e-9)
 
 
-@given(at_pm=detunings_pm, width_pm=lengths_pm, more_pm=st.tuples(lengths_pm, lengths_pm), swing_pm=lengths_pm)
-def test_a_wider_interval_never_reaches_more(at_pm, width_pm, more_pm, swing_pm):
-    within = least_reach(RING, at_pm, at_pm + width_pm, swing_pm)
-    assert least_reach(RING, at_pm - more_pm[0], at_pm + width_pm + more_pm[1], swing_pm) <= within
-
-
-@given(at_pm=detunings_pm, width_pm=lengths_pm, swing_pm=lengths_pm, more_pm=lengths_pm)
-def test_more_drive_never_reaches_less(at_pm, width_pm, swing_pm, more_pm):
-    within = least_reach(RING, at_pm, at_pm + width_pm, swing_pm)
-    assert least_reach(RING, at_pm, at_pm + width_pm, swing_pm + more_pm) >= within
+@given(at_pm=detunings_pm, carried_pm=detunings_pm, swing_pm=lengths_pm, more_pm=st.tuples(lengths_pm, lengths_pm))
+def test_rings_that_are_carried_farther_never_reach_less(at_pm, carried_pm, swing_pm, more_pm):
+    ring = replace(RING, bias_pm=at_pm)
+    farther = least_reach(ring, carried_pm + more_pm[0], swing_pm + more_pm[1])
+    assert farther >= least_reach(ring, carried_pm, swing_pm)
 
 
 def test_worse_trimming_never_makes_a_spec_feasible(demo, altered):
@@ -78,6 +77,7 @@ def test_a_perfect_ring_amid_the_scatter_counts(demo, altered):
     [
         ("loss_log", (0.0, 0.2, 0.4, 0.8)),
         ("slope_relative", (0.0, 0.02, 0.05, 0.1, 0.3)),
+        ("curvature_pm_V2", (0.0, 0.005, 0.03, 0.1, 1.0, 10.0)),
         ("responsivity_relative", (0.0, 0.03, 0.1, 0.3)),
     ],
 )
@@ -93,18 +93,40 @@ def test_the_chips_that_ship_reach_their_range_by_the_worst_ring(layouts, name):
     spec = ChipSpec.from_toml(layouts / name / "spec.toml")
     found = tuning_range(spec)
     assert found.passed
-    # A second road: every channel's rings on a grid of rests, each tried over its swing.
-    spread_pm = SPREAD_SIGMAS * spec.resonance_pm
-    tried = []
-    for channel in {0, spec.chip.channels - 1}:
-        ring = ring_figures(spec, channel)
-        lossy = lossy_drop_max(spec, math.exp(SPREAD_SIGMAS * spec.variation.loss_log))[channel]
-        weak_drop = math.hypot(
-            1.0 - lossy / ring.drop_max, SPREAD_SIGMAS * math.sqrt(2.0) * spec.variation.responsivity_relative
-        )
-        weak = 1.0 - SPREAD_SIGMAS * spec.variation.slope_relative
-        swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V) * weak
-        rests = ring.bias_pm + np.linspace(-spread_pm, spread_pm, 101)
-        tried.append(min(reach_of_one(ring, rest, swing_pm, weak_drop) for rest in rests))
-    assert min(tried) >= found.value - 1e-9
-    assert min(tried) >= spec.ranking.weight_limit
+    # A second road: many rings of the last channel, drawn, each tried at every voltage.
+    missed = missed_share(spec, spec.ranking.weight_limit)
+    assert missed <= ALLOWED_SHARE
+
+
+@pytest.mark.parametrize("curvature_pm_V2", [0.0, 0.005, 0.015, 0.03])
+def test_as_many_rings_as_the_rules_sigmas_leave_miss_the_reach_that_it_tells(layouts, altered, curvature_pm_V2):
+    bank = ChipSpec.from_toml(layouts / "bank_32x256" / "spec.toml")
+    spec = altered(bank, variation={"curvature_pm_V2": curvature_pm_V2})
+    # Drop peaks without scatter, which the rule counts one by one and not in quadrature.
+    spec = altered(spec, variation={"loss_log": 0.0, "responsivity_relative": 0.0})
+    missed = missed_share(spec, tuning_range(spec).value)
+    assert 0.5 * ALLOWED_SHARE / 2.0 < missed <= 1.05 * ALLOWED_SHARE
+
+
+def test_curvature_takes_reach_at_both_ends_of_the_drive(layouts, altered):
+    bank = ChipSpec.from_toml(layouts / "bank_32x256" / "spec.toml")
+    assert tuning_range(bank).passed
+    # The paper's curvature is 94 pm at 56 V: of the dies' rings it leaves a third without their weights.
+    bent = altered(bank, variation={"curvature_pm_V2": 0.03})
+    found = tuning_range(bent)
+    assert not found.passed
+    assert "curvature" in found.explain
+    assert missed_share(bent, bent.ranking.weight_limit) > 0.2
+
+
+def missed_share(spec, reach):
+    """Share of drawn rings of the last channel that miss ± reach, by trying every voltage within the drive limit."""
+    ring, v, rng = row_figures(spec)[-1], spec.variation, np.random.default_rng(0)
+    rest, slope, curved = rng.standard_normal((3, 20_000, 1))
+    volts = np.linspace(-1.0, 1.0, 201) * spec.drive.max_voltage_V
+    shift_pm = abs(ring.tuning_pm_V) * (1.0 + v.slope_relative * slope) * volts + v.curvature_pm_V2 * curved * volts**2
+    detuning_pm = ring.bias_pm + spec.resonance_pm * rest + shift_pm
+    # Through the line a grid of voltages steps past it.
+    least_pm = np.where(detuning_pm.min(1) * detuning_pm.max(1) < 0.0, 0.0, np.abs(detuning_pm).min(1))
+    low, high = (np.array([ring.weight(pm) for pm in far]) for far in (least_pm, np.abs(detuning_pm).max(1)))
+    return float(((low > -reach) | (high < reach)).mean())
