@@ -100,19 +100,24 @@ class FacetLine:
         guide_dB: Loss of the guide.
         turn: Optical and group length of the guide there and back, in µm, and λ0.
         rings: Its rings, or None.
+        outputs_dB: Loss to each output of a splitter in the line; empty where there is none.
     """
 
     couplers_dB: tuple[float, float, float]
     guide_dB: float
     turn: tuple[float, float, float]
     rings: SingleRings | None
+    outputs_dB: tuple[float, ...] = ()
 
     def powers(self, wl_nm: Float[ndarray, " wl"]) -> Float[ndarray, "ports wl"]:
-        """Transmission from fibre to fibre: through, and where the rings' drop buses are one, drop."""
+        """Transmission from fibre to fibre: through, and drop where the rings share one; of a splitter, both."""
         gain = 10.0 ** (-0.1 * (self.couplers_dB[0] + np.array(self.couplers_dB[1:]) + self.guide_dB))
         passed, dropped = self.rings.fields(wl_nm) if self.rings else (np.ones(len(wl_nm), complex), None)
         there_and_back = passed**2 * 10.0 ** (-0.1 * self.guide_dB) * np.exp(1j * path_phase(wl_nm / 1e3, *self.turn))
         between = 1.0 / (1.0 - FACET_REFLECTION * there_and_back)
+        if self.outputs_dB:
+            shares = 10.0 ** (-0.1 * np.array(self.outputs_dB))
+            return (gain * shares)[:, None] * np.ones(len(wl_nm))
         through = gain[0] * np.abs(passed * between) ** 2
         if dropped is None or not self.rings or not self.rings.common_drop:
             return through[None]
@@ -190,7 +195,11 @@ def virtual_structures(
         o = profile.optics
         turn = (2.0 * o.n_eff_along_x.value * guide_um, 2.0 * o.n_g_along_x.value * guide_um, o.wl0_um.value)
         facets = spec.coupler.loss_dB + FACET_dB * drawn.standard_normal(3)
-        found[name] = FacetLine(tuple(facets), 1e-4 * guide_um * guide_dB_cm, turn, rings)
+        if name == "photodiode":  # light leaves into it, by no facet
+            facets[1] = 0.0
+        # Its two facets in the east are too weakly coupled, by 6 dB there and back, for ripples that count.
+        outputs_dB = _shares_dB(spec, drawn) if name == "splitter" else ()
+        found[name] = FacetLine(tuple(facets), 1e-4 * guide_um * guide_dB_cm, turn, rings, outputs_dB)
     feed_dB = -20.0 * np.log10(die.bank.feed.amplitude)
     for row in range(spec.chip.rows):
         for bus in range(spec.chip.buses):
@@ -200,6 +209,14 @@ def virtual_structures(
             )
             found[name] = RowLine(float(feed_dB[row, bus]), *part)
     return found
+
+
+def _shares_dB(spec: ChipSpec, drawn: np.random.Generator) -> tuple[float, float]:
+    """Loss of a splitter to each of its outputs, as uneven as those of the tree."""
+    uneven = spec.variation.splitter_imbalance * drawn.standard_normal()
+    return tuple(  # type: ignore[return-value]
+        spec.splitter.excess_loss_dB - 10.0 * np.log10(0.5 * (1.0 + sign * uneven)) for sign in (1.0, -1.0)
+    )
 
 
 def _made(

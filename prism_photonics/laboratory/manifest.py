@@ -14,8 +14,8 @@ NAME = "manifest.csv"
 MOST_BYTES = 64 << 20
 """A chip of 65,536 rings has a manifest of 8 MiB."""
 WANTED = ("name", "kind", "x_um", "y_um", "channel", "structure", "gap_nm", "length_um", "passes", "drop", "file")
-KINDS = ("row", "loopback", "reference", "cutback", "gap_sweep", "length_sweep")
-SIMILAR = {"rows": "row", "cutbacks": "cutback", "gap_sweeps": "gap_sweep", "length_sweeps": "length_sweep"}
+KINDS = ("row", "loopback", "reference", "cutback", "gap_sweep", "length_sweep", "splitter", "taper", "photodiode")
+SIMILAR = {f"{kind}s": kind for kind in KINDS}
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class Checks:
 def expected_ribs(spec: ChipSpec) -> int:
     """``1 + N + N·d`` a bus: coupler, tree and through buses are one, each drop bus and ring another; marks, tests."""
     rows, buses, rings = spec.chip.rows, spec.chip.buses, spec.chip.rings
-    return buses + rows * buses + rows * rings + marks.EXTRA_RIBS + teststructures.EXTRA_RIBS
+    circuit = buses + rows * buses + rows * rings
+    return circuit + marks.EXTRA_RIBS + teststructures.extra_ribs(spec)
 
 
 def expected_metals(spec: ChipSpec) -> int:

@@ -10,12 +10,11 @@ from kfactory import kdb
 from prism_photonics.layout.devices import DEVICES, placed_device
 from prism_photonics.layout.flipchip import draw_bumps
 from prism_photonics.layout.floorplan import Floorplan, plan, require_room
-from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, kit_die, labels, row_labels
+from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, kit_die, labels, letters, row_labels
 from prism_photonics.layout.metal import draw_metal
 from prism_photonics.layout.teststructures import draw_tests
 from prism_photonics.lightpath.drawing import PER_UM, box, nm
 from prism_photonics.netlist import BANK, TOP, Cell, Netlist, from_spec
-from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
     FIBRE_PITCH_UM,
@@ -89,7 +88,7 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
         die = bonded_die(floor, pads)
     names = row_labels(spec)
     if spec.chip.buses > 1:
-        bank.kdb_cell.shapes(chip.kcl.layer(*LAYERS.labels)).insert(names.merged())
+        letters(bank, names)
         names = bank_labels(spec)
     top = die.bottom / PER_UM + tests_height_um(spec)
     if spec.kit is not None:

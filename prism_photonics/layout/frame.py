@@ -1,5 +1,7 @@
 """Frame of the circuit: die outline, dicing border, title, and the labels of rows, columns and pads."""
 
+import textwrap
+
 import gdsfactory as gf
 from kfactory import kdb
 
@@ -25,12 +27,15 @@ from prism_photonics.spec.geometry import (
 
 OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
+LETTERS_CLEAR_UM = 1.2  # of other slab
+LEAST_TEXT_UM = 16.0  # lower letters have strokes too near each other to be etched
+LEAST_LETTER_UM2 = 20.0  # as the rules' least area of slab
 
 
 def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, chip: gf.Component) -> None:
     """Into the chip: the die's outline, its border and street, marks, labels, and the couplers' tips in the street."""
     shapes, layer = chip.kdb_cell.shapes, chip.kcl.layer
-    shapes(layer(*LAYERS.labels)).insert(labels.merged())
+    letters(chip, labels)
     if spec.kit is not None:
         # As the kit's own frame: its zone ends at the die's edge, its contour is the area inside the zone.
         inside = die.enlarged(-nm(spec.kit.chip.border_um))
@@ -46,8 +51,24 @@ def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, chip: gf.Compon
     draw_marks(chip, die)
 
 
+def letters(cell: gf.Component, words: kdb.Region) -> None:
+    """Draw words into a cell: as slab, so that they stand on the die, and on the layer of labels, for who reads files.
+
+    Dots that are smaller than a figure of slab may be stand in the file alone.
+    """
+    merged = words.merged()
+    cell.kdb_cell.shapes(cell.kcl.layer(*LAYERS.labels)).insert(merged)
+    least = round(LEAST_LETTER_UM2 / cell.kcl.dbu**2)
+    cell.kdb_cell.shapes(cell.kcl.layer(*LAYERS.slab)).insert(merged.with_area(least, None, False))
+
+
 def overrun(
-    frame: gf.Component, coupler: EdgeCouplerDesign, facet_um: float, y_um: float, *, east: bool = False
+    frame: gf.Component,
+    coupler: EdgeCouplerDesign,
+    facet_um: float,
+    y_um: float,
+    *,
+    east: bool = False,
 ) -> None:
     """Carry a coupler's tip on into the dicing street, so that the cut runs through a guide wherever it falls."""
     slab = coupler.width_um + 2.0 * SLAB_MARGIN_UM
@@ -84,50 +105,56 @@ def kit_die(kit: Kit, needed: kdb.Box, *, facet_um: float) -> kdb.Box:
 
 def row_labels(spec: ChipSpec) -> kdb.Region:
     """Names of a bank's rows and columns."""
-    letters = kdb.Region()
-    # West of each row, between its through bus and where its drop bus goes.
-    below = spec.ring_designs[0].bus_pitch_um / 2.0 - ROW_TEXT_UM / 2.0
+    words = kdb.Region()
+    # West of each row, below where its drop bus goes: clear of the slab of the rings, of the drop bus, and of the last
+    # fork's bend, which comes from above to every other row.
+    top = spec.ring_designs[0].bus_pitch_um - spec.width_um / 2.0 - SLAB_MARGIN_UM - LETTERS_CLEAR_UM
     for row in range(spec.chip.rows):
-        letters += text(f"R{row}", ROW_TEXT_UM, (-ROW_TEXT_UM * 2.2, row * spec.row_pitch_um + below))
+        word = f"R{row}" if row < 100 else f"{row}"
+        size = text(word, ROW_TEXT_UM, (0.0, 0.0)).bbox()
+        at = (-LETTERS_CLEAR_UM - size.right / PER_UM, row * spec.row_pitch_um + top - size.top / PER_UM)
+        words += text(word, ROW_TEXT_UM, at)
     # Above the top row each column has a strip free of metal.
     top = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + 8.0
     for c in range(spec.chip.channels):
-        letters += text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
-    return letters
+        words += text(f"C{c}", ROW_TEXT_UM, ((c + 0.5) * spec.ring.pitch_um - ROW_TEXT_UM, top))
+    return words
 
 
 def bank_labels(spec: ChipSpec) -> kdb.Region:
     """Names of the buses: above each bank, and beside its fibre."""
-    letters = kdb.Region()
+    words = kdb.Region()
     top = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + 60.0
     for bus, (x, y) in enumerate(zip(bank_origins_um(spec), coupler_heights_um(spec), strict=True)):
-        letters += text(f"BUS {bus}", TITLE_UM, (x, top))
-        letters += text(f"BUS {bus}", ROW_TEXT_UM, (facet_um(spec) + EXCLUSION_UM + 10.0, y + 12.0))
-    return letters
+        words += text(f"BUS {bus}", TITLE_UM, (x, top))
+        words += text(f"BUS {bus}", ROW_TEXT_UM, (facet_um(spec) + EXCLUSION_UM + 10.0, y + 12.0))
+    return words
 
 
 def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     """Title, and the names of the bond pads."""
-    letters = kdb.Region()
+    words = kdb.Region()
     for pad in pads:
-        letters += _pad_label(pad, pads)
-    lines = (
-        spec.name.upper(),
-        f"{spec.chip.rows} ROWS X {spec.chip.rings} RINGS",
-        spec.profile.name.upper(),
-        spec.hash[:8].upper(),
-    )
-    # Between the facet and the first guide that rises: a long name is written smaller.
+        words += _pad_label(pad, pads)
+    # Between the facet and the first guide that rises: a long name is written smaller, then on several lines.
     west = facet_um(spec) + EXCLUSION_UM + 10.0
     rise = facet_um(spec) + spec.coupler_design.length_um + spec.waveguide.bend_radius_um
-    rise += spec.splitter_design.length_um if spec.chip.buses == 1 else LEAST_LEAD_UM
-    height = min(
-        TITLE_UM, TITLE_UM * (rise - west - 10.0) / (text(lines[0], TITLE_UM, (0.0, 0.0)).bbox().right / PER_UM)
-    )
-    for n, line in enumerate(reversed(lines)):
-        size = height if n == len(lines) - 1 else height / 2.0
-        letters += text(line, size, (west, middle_um(spec) + 40.0 + n * height))
-    return letters
+    if spec.chip.buses > 1:
+        rise += LEAST_LEAD_UM
+    elif spec.chip.rows > 1:
+        rise += spec.splitter_design.length_um
+    else:  # no tree: the row's drop bus turns there
+        rise = -spec.waveguide.bend_radius_um - spec.width_um - SLAB_MARGIN_UM
+    name, room_um = spec.name.upper(), rise - west - 10.0
+    height = max(LEAST_TEXT_UM, min(TITLE_UM, room_um / _width(name)))
+    small = max(LEAST_TEXT_UM, height / 2.0)
+    size = f"{spec.chip.rows} ROWS X {spec.chip.rings} RINGS"
+    y = middle_um(spec) + 40.0
+    for line, high in ((spec.hash[:8], small), (spec.profile.name, small), (size, small), (name, height)):
+        for part in reversed(textwrap.wrap(line.upper(), max(1, int(room_um / high / _width("0"))))):
+            words += text(part, high, (west, y))
+            y += 1.8 * high
+    return words
 
 
 def _pad_label(pad: Pad, pads: list[Pad]) -> kdb.Region:
@@ -142,6 +169,11 @@ def _pad_label(pad: Pad, pads: list[Pad]) -> kdb.Region:
     if pad.edge == NORTH:
         return upright.moved(nm(pad.x_um + PAD_TEXT_UM / 2.0), nm(line + gap))
     return upright.moved(nm(pad.x_um + PAD_TEXT_UM / 2.0), nm(-line - gap) - upright.bbox().top)
+
+
+def _width(words: str) -> float:
+    """Width of words in heights of their letters."""
+    return text(words, 1000.0, (0.0, 0.0)).bbox().right / PER_UM / 1000.0
 
 
 def _short(name: str) -> str:

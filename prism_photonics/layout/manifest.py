@@ -2,14 +2,24 @@
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import klayout.db as kdb
 
 from prism_photonics.layout.measurable import Line, measured_lines
 from prism_photonics.layout.metadata import require_metadata
-from prism_photonics.layout.pads import NOWHERE, on_bank, pad_centers_um, probe_centers_um, ring_pad, rows_um, serves
+from prism_photonics.layout.pads import (
+    NOWHERE,
+    on_bank,
+    pad_centers_um,
+    probe_centers_um,
+    ring_pad,
+    rows_um,
+    serves,
+)
 from prism_photonics.layout.polygons import open_layout, refusing_damage, title
+from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
 
 COLUMNS = ("name", "kind", "x_um", "y_um", "port", "row", "bus", "channel", "pad", "pad_x_um", "pad_y_um")
 MEASURED = ("structure", "gap_nm", "length_um", "passes", "fibre_in", "through", "drop", "file")
@@ -20,8 +30,9 @@ def manifest_csv(gds: Path | str | kdb.Layout) -> str:
     """The manifest of a drawn chip as CSV, positions as they stand in the file.
 
     One line per ring (its centre, and the pad that drives it), per other pad (``kind`` heater, ground, detector, or
-    probe of a test ring) and per fibre port (``kind`` fibre, at the facet, no pad). Row, bus and channel are −1 where
-    a line speaks of no single one.
+    probe of a test structure), per fibre port (``kind`` fibre, at the facet, no pad) and per electrical structure
+    (``kind`` control, its middle or that of its pads; these are called by its name and a number). Row, bus and channel
+    are −1 where a line speaks of no single one.
 
     Then what is to be measured: a line per row of rings and per test structure (``kind`` structure, at its input) with
     the fibre where light enters, where it leaves, and the name, without its end, of the file of its spectrum; and a
@@ -59,6 +70,8 @@ def _manifest_csv(layout: kdb.Layout) -> str:
     for name, (x, y) in sorted(probes.items()):
         lines.append((name, "probe", x, y, "", NOWHERE, NOWHERE, NOWHERE, name))
     pads |= probes
+    for name, (x, y) in _control_um(layout, probes).items():
+        lines.append((name, "control", x, y, "", NOWHERE, NOWHERE, NOWHERE, ""))
     measured = measured_lines(layout, lines, buses=buses)
 
     text = io.StringIO()
@@ -69,6 +82,22 @@ def _manifest_csv(layout: kdb.Layout) -> str:
         more = (measured.columns.get(name, {}).get(column, "") for column in MEASURED)
         table.writerow((name, kind, f"{x:.3f}", f"{y:.3f}", port, row, bus, channel, pad, *at, *more))
     return text.getvalue()
+
+
+def _control_um(layout: kdb.Layout, probes: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Middle of every electrical structure by name, of its pads where it has some."""
+    found = {}
+    for name in CONTROL:
+        pads = [probes[pad] for pad in probes if pad.rpartition("_")[0] == name]
+        if pads:
+            found[name] = (sum(x for x, _ in pads) / len(pads), sum(y for _, y in pads) / len(pads))
+    for owner in layout.top_cell().each_inst():
+        if owner.cell.name == "tests":
+            for inst in owner.cell.each_inst():
+                if str(inst.property(0)) in CONTROL:
+                    middle = ((owner.dtrans * inst.dtrans) * inst.cell.dbbox()).center()
+                    found[str(inst.property(0))] = (middle.x, middle.y)
+    return found
 
 
 def _ring_centers_um(layout: kdb.Layout) -> dict[int, tuple[float, float]]:

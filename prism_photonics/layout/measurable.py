@@ -15,6 +15,7 @@ from prism_photonics.spec.geometry import FIBRE_PITCH_UM
 Line = tuple[str, str, float, float, str, int, int, int, str]
 """Name, kind, place in µm, port, row, bus, channel and pad of a line of the manifest."""
 SWEEPS = ("gap_sweep", "length_sweep")
+FAMILIES = ("cutback", "taper")  # of several lines, told apart by a number
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,18 @@ def _tests(
         placed = {str(inst.property(0)): inst for inst in owner.cell.each_inst()}
         for entrance in sorted((n for n in placed if n.endswith("_in")), key=lambda n: -placed[n].dtrans.disp.y):
             name = entrance.removesuffix("_in")
-            away = f"{name}_out"
-            if away not in placed or entrance not in fibres:
+            # Light leaves by a fibre, or into a photodiode.
+            away = next((end for end in (f"{name}_out", name) if end in placed), "")
+            if not away or entrance not in fibres:
                 continue
-            kind, passes = ("cutback", int(name.removeprefix("cutback_"))) if name.startswith("cutback_") else (name, 0)
-            told = {"structure": kind, "fibre_in": entrance, "through": away, "file": name}
+            family, _, number = name.rpartition("_")
+            kind, passes = (family, int(number)) if family in FAMILIES else (name, 0)
+            through = away if away != name else f"{name}_cathode"
+            told = {"structure": kind, "fibre_in": entrance, "through": through, "file": name}
             if f"{name}_drop" in placed:
                 told["drop"] = f"{name}_drop"
             if kind not in SWEEPS:
+                passes = passes if kind == "cutback" else 0
                 told["length_um"] = f"{_guide_um(placed[entrance], placed[away], passes):.3f}"
                 told["passes"] = str(passes)
             yield name, "structure", fibres[entrance], told
@@ -98,9 +103,10 @@ def _tests(
 def _guide_um(entrance: kdb.Instance, away: kdb.Instance, passes: int) -> float:
     """Length of the guide between two couplers: a half turn, a straight, or a serpentine."""
     (x0, y0), (x1, y1) = ((inst.dtrans.disp.x, inst.dtrans.disp.y) for inst in (entrance, away))
-    if abs(x1 - x0) < FIBRE_PITCH_UM:
+    if abs(x1 - x0) < FIBRE_PITCH_UM:  # both in the west
         return math.pi * abs(y1 - y0) / 2.0
-    guide_um = abs(x1 - x0) - 2.0 * float(_settings(entrance.cell)["length_um"])
+    couplers = sum(1 for inst in (entrance, away) if inst.cell.name.startswith("edge_coupler"))
+    guide_um = abs(x1 - x0) - couplers * float(_settings(entrance.cell)["length_um"])
     if passes == 0:
         return guide_um
     return serpentine_length_um(passes, guide_um=guide_um, radius_um=abs(y1 - y0) / (4.0 * passes))

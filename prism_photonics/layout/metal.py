@@ -16,6 +16,7 @@ from prism_photonics.layout.floorplan import (
     WIRE_UM,
     Floorplan,
 )
+from prism_photonics.layout.marks import marks_um
 from prism_photonics.layout.pads import Pad, bond_pad, detector_contacts, ring_pad
 from prism_photonics.layout.routing import Point, heading, plan_river, wire
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
@@ -67,7 +68,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
             shapes.insert(stub)
 
     middle = floor.row_length / 2.0
-    least = floor.facet + PAD_UM
+    least = floor.facet + marks_um(floor.spec) + PAD_UM
     pads: list[Pad] = []
     for direction, leads, base in ((NORTH, north, floor.north_base), (SOUTH, south, -floor.south_base)):
         ends = floor.pads(len(leads), center=middle, least=least, pitch=PAD_PITCH_UM)

@@ -11,6 +11,7 @@ import klayout.db as kdb
 from prism_photonics.layout.drc import Drc
 from prism_photonics.layout.lvs import Lvs
 from prism_photonics.layout.pads import rows_um
+from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.spec import ChipSpec
 
@@ -22,6 +23,9 @@ PURPOSES = {
     "cutback": "propagation and bend loss, against the reference",
     "gap_sweep": "coupling and Q against gap",
     "length_sweep": "coupling against the straight's length",
+    "splitter": "division and loss of one splitter, against the reference; drops by its second output",
+    "taper": "loss and spot size of couplers with another tip, against the reference and under a camera",
+    "photodiode": "a photodiode by itself: attachment, dark current, responsivity",
     "row": "a row of rings, read by its photodiodes",
 }
 """What each structure is measured for."""
@@ -115,6 +119,12 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             "In this order. Light enters and leaves by the fibres above; that of rows leaves as photocurrents at pads.",
             "",
             *_table(("structure", "light enters", "leaves", "drops", "for"), _plan(lines)),
+            "## Process control",
+            "",
+            "Beside the loopback, their pads in one line for a probe card; verniers stand beside the crosses in the "
+            "corners: the pair of bars that meets tells the error.",
+            "",
+            *_table(("structure", "pads", "for"), _control(lines)),
         ]
     )
 
@@ -154,6 +164,13 @@ def _plan(lines: Sequence[Row]) -> list[tuple[str, ...]]:
             cells = [a if a == b else f"{a} … {b}" for a, b in zip(cells, last, strict=True)]
         plan.append((*cells, PURPOSES[first["structure"]]))
     return plan
+
+
+def _control(lines: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """Electrical structures, and how many pads each has."""
+    probes = [line["name"].rpartition("_")[0] for line in _of(lines, "probe")]
+    named = {line["name"] for line in _of(lines, "control")}
+    return [(name, str(probes.count(name) or ""), told) for name, told in CONTROL.items() if name in named]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

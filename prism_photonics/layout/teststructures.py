@@ -1,8 +1,9 @@
 """Test structures along the die's southern edge, which separate errors of the film from errors of the circuit.
 
 Lines run from the western to the eastern facet at the pitch of a fibre array: a loopback that aligns the array, a
-reference guide, two cutback serpentines, and two rows of single rings that sweep the gap and the length, each with
-two pads for probes. They are no part of the netlist: their ribs and metals are counted, and the drawing rules hold for
+reference guide, two cutback serpentines, two rows of single rings that sweep the gap and the length, each with two pads
+for probes, a splitter by itself, couplers with other tips, and a photodiode's site by itself. Beside the loopback stand
+the electrical ones. They are no part of the netlist: their ribs and metals are counted, and the drawing rules hold for
 them.
 
 Every ring of a row has a resonance of its own. Those of the gap sweep share a drop bus, which leaves by a fibre: five
@@ -11,19 +12,23 @@ peaks a sixth of a free spectral range apart, so that the wider step says where 
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import gdsfactory as gf
 from kfactory import kdb
 
+from prism_photonics.layout import processcontrol
 from prism_photonics.layout.devices import DEVICES
-from prism_photonics.layout.frame import overrun, text
+from prism_photonics.layout.frame import letters, overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad
+from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
+from prism_photonics.lightpath.detector.cell import photodiode
 from prism_photonics.lightpath.drawing import bend, box, nm, s_bend, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.waveguide.cell import terminator
 from prism_photonics.lightpath.waveguide.design import TerminatorDesign
-from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
     CLEAR_UM,
@@ -32,23 +37,37 @@ from prism_photonics.spec.geometry import (
     PROBE_BELOW_UM,
     PROBE_UM,
     RINGS_APART_UM,
+    control_west_um,
     cutback_slots,
     drop_port_um,
+    photodiode_slots,
     ring_slots,
     s_length_um,
+    tapers,
     test_lead_um,
     turn_radius_um,
 )
 from prism_photonics.spec.structures import GAP_STEPS_UM, LENGTH_STEPS_UM, gap_sweep, length_sweep
 
 # Design choices.
+TIP_STEP_UM = 0.1
+SLAB_GAP_UM = 1.5
+CONTROL_ABOVE_UM = 50.0  # from the reference guide to the line of pads of the electrical structures
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
 LABEL_UM = 16.0
 PROBE_PITCH_UM = 100.0  # of the two pads of a ring, at least
 
-# Loopback, reference, serpentines; a bus, a drop bus and rings; a bus, and rings with a drop bus each.
-EXTRA_RIBS = 1 + 1 + len(CUTBACK_PASSES) + (2 + len(GAP_STEPS_UM)) + (1 + 2 * len(LENGTH_STEPS_UM))
-EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM))  # signal and ground of every test ring
+
+def extra_ribs(spec: ChipSpec) -> int:
+    """Ribs of the test structures that touch nothing else."""
+    # Loopback, reference, serpentines, splitter, couplers with other tips, the photodiode's guide.
+    guides = 1 + 1 + len(CUTBACK_PASSES) + 1 + tapers(spec) + 1
+    # A bus, a drop bus and rings; a bus, and rings with a drop bus each.
+    return guides + (2 + len(GAP_STEPS_UM)) + (1 + 2 * len(LENGTH_STEPS_UM)) + processcontrol.EXTRA_RIBS
+
+
+# Signal and ground of every test ring, both contacts of the photodiode.
+EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM)) + 2 + processcontrol.EXTRA_METALS
 
 
 def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: float, top_um: float) -> gf.Component:
@@ -60,8 +79,21 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     for passes in CUTBACK_PASSES:
         y = block.serpentine(passes, y)
     y = block.line("gap_sweep", y, gap_sweep(spec), drop_port=True)
-    block.line("length_sweep", y, length_sweep(spec))
+    y = block.line("length_sweep", y, length_sweep(spec))
+    y = block.splitter(y)
+    for n, tip_um in enumerate(tips_um(spec)[: tapers(spec)]):
+        y = block.line(f"taper_{n}", y, (), coupler=replace(spec.coupler_design, tip_um=tip_um))
+    block.photodiode(y)
+    pads_um = top_um - CLEAR_UM - 2.0 * FIBRE_PITCH_UM + CONTROL_ABOVE_UM
+    processcontrol.draw_control(spec, block.cell, at_um=(west_um + control_west_um(spec), pads_um))
     return block.cell
+
+
+def tips_um(spec: ChipSpec) -> tuple[float, ...]:
+    """Widths at the facet of the couplers that are tried beside the chip's: the narrowest of the rules, and wider."""
+    designed, least = spec.coupler_design.tip_um, load_deck(spec.process).value_um("ridge_width")
+    wider = round(designed + TIP_STEP_UM, 3)
+    return (least if least < designed else round(wider + TIP_STEP_UM, 3)), wider
 
 
 def serpentine_length_um(passes: int, *, guide_um: float, radius_um: float) -> float:
@@ -75,8 +107,6 @@ class _Block:
     def __init__(self, spec: ChipSpec, chip: gf.Component, west_um: float, east_um: float):
         self._spec, self._kcl, self._west, self._east = spec, chip.kcl, west_um, east_um
         self._width = spec.width_um
-        _, draw_coupler = DEVICES["edge_coupler"]
-        self._coupler = draw_coupler(spec.coupler_design, kcl=chip.kcl)
         self._inside = west_um + spec.coupler_design.length_um  # where guides begin
         self._outside = east_um - spec.coupler_design.length_um  # where they end
         self.cell = gf.Component("tests", kcl=chip.kcl)
@@ -90,14 +120,23 @@ class _Block:
         self._label("LOOPBACK", y_um)
         return low - FIBRE_PITCH_UM
 
-    def line(self, name: str, y_um: float, rings: Sequence[RingDesign], *, drop_port: bool = False) -> float:
+    def line(
+        self,
+        name: str,
+        y_um: float,
+        rings: Sequence[RingDesign],
+        *,
+        drop_port: bool = False,
+        coupler: EdgeCouplerDesign | None = None,
+    ) -> float:
         """A guide from facet to facet with test rings in it; returns the next free line.
 
-        With ``drop_port`` the rings' drop buses are one, which leaves by a western facet: light drops westwards.
+        With ``drop_port`` the rings' drop buses are one, which leaves by a western facet: light drops westwards. Its
+        couplers are the chip's unless another is given.
         """
         if rings:
             y_um -= (ring_slots(self._spec) - 1) * FIBRE_PITCH_UM
-        self._facet_west(f"{name}_in", y_um)
+        self._facet_west(f"{name}_in", y_um, coupler)
         x = self._guide(self._inside, test_lead_um(self._spec) if rings else RINGS_APART_UM, y_um)
         before = self._drop_port(f"{name}_drop", y_um) if drop_port else None
         for n, design in enumerate(rings):
@@ -115,7 +154,7 @@ class _Block:
                 before = (x + design.pitch_um, top)
             x = self._guide(x + design.pitch_um, RINGS_APART_UM, y_um)
         self._guide(x, self._outside - x, y_um)
-        self._facet_east(f"{name}_out", y_um)
+        self._facet_east(f"{name}_out", y_um, coupler)
         self._label(name.replace("_", " ").upper(), y_um)
         return y_um - FIBRE_PITCH_UM
 
@@ -138,15 +177,69 @@ class _Block:
         self._label(f"CUTBACK {passes}", y_um)
         return y_um - cutback_slots(self._spec, passes) * FIBRE_PITCH_UM
 
-    def _facet_west(self, name: str, y_um: float) -> None:
-        self._put(self._coupler, name, self._west, y_um)
-        if self._spec.kit is None:
-            overrun(self.cell, self._spec.coupler_design, self._west, y_um)
+    def splitter(self, y_um: float) -> float:
+        """One splitter between a western and two eastern facets; returns the next free line.
 
-    def _facet_east(self, name: str, y_um: float) -> None:
-        self._put(self._coupler, name, self._east, y_um, turn=kdb.Trans.M90)
+        Its upper output lies at a fibre's height; its lower one bends down to the next fibre.
+        """
+        design = self._spec.splitter_design
+        _, draw_splitter = DEVICES["splitter"]
+        part = draw_splitter(design, kcl=self._kcl)
+        radius, half = self._spec.waveguide.bend_radius_um, design.port_pitch_um / 2.0
+        self._facet_west("splitter_in", y_um)
+        self._insert(s_bend((self._inside, y_um), -half, radius, width_um=self._width))
+        x = round(self._inside + s_length_um(half, radius), 3)
+        self._put(part, "splitter", x, y_um - half)
+        x += design.length_um
+        self._guide(x, self._outside - x, y_um)
+        fall, low = FIBRE_PITCH_UM - 2.0 * half, y_um - 2.0 * half
+        self._insert(s_bend((x, low), -fall, radius, width_um=self._width))
+        # Between the two sleeves a notch would be acute: slab fills it up to where they lie SLAB_GAP_UM apart.
+        reach = self._width / 2.0 + SLAB_MARGIN_UM
+        edge = radius + 2.0 * half - reach - SLAB_GAP_UM
+        end = x + math.sqrt((radius + reach) ** 2 - edge**2)
+        fill = box(x, y_um - reach - 2.0 * SLAB_GAP_UM, end, y_um - reach + SLAB_GAP_UM)
+        self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.slab)).insert(fill)
+        bent = round(x + s_length_um(fall, radius), 3)
+        self._guide(bent, self._outside - bent, y_um - FIBRE_PITCH_UM)
+        self._facet_east("splitter_out", y_um)
+        self._facet_east("splitter_drop", y_um - FIBRE_PITCH_UM)
+        self._label("SPLITTER", y_um)
+        return y_um - 2.0 * FIBRE_PITCH_UM
+
+    def photodiode(self, y_um: float) -> None:
+        """A photodiode's site at the end of a guide, and a pad for a probe beyond either contact."""
+        y_um -= (photodiode_slots(self._spec) - 1) * FIBRE_PITCH_UM
+        site = self._spec.photodiode_design
+        self._facet_west("photodiode_in", y_um)
+        x = self._guide(self._inside, RINGS_APART_UM, y_um)
+        self._put(photodiode(site, kcl=self._kcl), "photodiode", x, y_um)
+        metal, pad = (
+            self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.metal2)),
+            bond_pad(PROBE_CELL, PROBE_UM, self._kcl),
+        )
+        # Side by side along x, so that the pads need no more height than the site's.
+        for n, (name, rise) in enumerate((("cathode", 0.0), ("anode", site.pad_pitch_um))):
+            end = x + site.reach_um + PROBE_PITCH_UM * (1.0 + n)
+            metal.insert(box(x + site.reach_um - 2.0, y_um + rise - STRAP_UM, end, y_um + rise + STRAP_UM))
+            self._put(pad, f"photodiode_{name}", end, y_um + rise)
+        self._label("PHOTODIODE", y_um)
+
+    def _facet_west(self, name: str, y_um: float, design: EdgeCouplerDesign | None = None) -> None:
+        self._put(self._drawn_coupler(design), name, self._west, y_um)
+        self._overrun(design, y_um, east=False)
+
+    def _facet_east(self, name: str, y_um: float, design: EdgeCouplerDesign | None = None) -> None:
+        self._put(self._drawn_coupler(design), name, self._east, y_um, turn=kdb.Trans.M90)
+        self._overrun(design, y_um, east=True)
+
+    def _overrun(self, design: EdgeCouplerDesign | None, y_um: float, *, east: bool) -> None:
         if self._spec.kit is None:
-            overrun(self.cell, self._spec.coupler_design, self._east, y_um, east=True)
+            overrun(self.cell, design or self._spec.coupler_design, self._east if east else self._west, y_um, east=east)
+
+    def _drawn_coupler(self, design: EdgeCouplerDesign | None) -> gf.Component:
+        _, draw_coupler = DEVICES["edge_coupler"]
+        return draw_coupler(design or self._spec.coupler_design, kcl=self._kcl)
 
     def _guide(self, x_um: float, length_um: float, y_um: float) -> float:
         """A guide of the block's own: a cell for every length would say nothing more. Returns its end."""
@@ -196,5 +289,4 @@ class _Block:
         self.cell.add_ref(part, name=name).instance.transform(at)
 
     def _label(self, words: str, y_um: float) -> None:
-        letters = text(words, LABEL_UM, (self._west + 40.0, y_um + 12.0))
-        self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.labels)).insert(letters.merged())
+        letters(self.cell, text(words, LABEL_UM, (self._west + 40.0, y_um + 12.0)))

@@ -28,7 +28,7 @@ VIEWS = (
     View("opening", "pad opening", "#f4d35e", 0.9),
     View("bump", "solder bump", "#9aa0a6", 1.0),
     View("attach", "photodiode outline", "#a03070", 1.0, outlined=True),
-    View("labels", "label (not fabricated)", "#333333", 1.0),
+    View("labels", "label: letters of slab", "#333333", 1.0),
     View("contour", "die outline", "#222222", 1.0, outlined=True),
 )
 

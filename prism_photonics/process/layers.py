@@ -26,7 +26,7 @@ class Layers(_Table):
     Attributes:
         ridge: Ribs, where the film stays at full height.
         slab: Sleeve round the ribs, where the thin slab stays; outside it the film is etched away.
-        labels: Text, never fabricated.
+        labels: Text, for who reads the file; on the die its letters are slab.
         attach: Outline of dies attached later (photodiodes), never fabricated.
         contour: Die outline; the dicing cut and the polished facet.
         exclusion: Border of the die and dicing street, where only edge couplers may lie.

@@ -30,6 +30,9 @@ RINGS_APART_UM = 110.0  # between two test rings: terminators of two drop buses
 BEFORE_RING_UM = 10.0  # from the S of a drop port to the first test ring
 PROBE_UM = 60.0  # side of a probe pad
 PROBE_BELOW_UM = 45.0  # from a test ring's guide down to its pads' middles
+TAPERS = 2  # couplers with other tips
+CONTROL_PADS, CONTROL_PITCH_UM = 12, 100.0  # of the electrical structures: one line, a probe card's pitch
+CONTROL_CLEAR_UM = 60.0  # from the loopback's turn to the first of those pads' middles
 
 
 def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
@@ -161,13 +164,30 @@ def flipped_die_um(spec: ChipSpec) -> tuple[float, float, float, float]:
 def tests_height_um(spec: ChipSpec) -> float:
     """Height of the strip that the test structures take."""
     slots = 2 + 1 + sum(cutback_slots(spec, passes) for passes in CUTBACK_PASSES) + 2 * ring_slots(spec)
+    slots += 2 + tapers(spec) + photodiode_slots(spec)  # a splitter has two outputs
     return slots * FIBRE_PITCH_UM + 2.0 * CLEAR_UM + 60.0
 
 
 def tests_width_um(spec: ChipSpec) -> float:
-    """Least distance of the facets: a row of test rings between two couplers."""
+    """Least distance of the facets: a row of test rings between two couplers, the line of pads beside the loopback."""
     rings_um = TEST_RINGS * (spec.ring.pitch_um + RINGS_APART_UM)
-    return 2.0 * spec.coupler_design.length_um + rings_um + test_lead_um(spec) + 10.0
+    control_um = control_west_um(spec) + CONTROL_PADS * CONTROL_PITCH_UM + PROBE_UM
+    return max(2.0 * spec.coupler_design.length_um + rings_um + test_lead_um(spec) + 10.0, control_um)
+
+
+def control_west_um(spec: ChipSpec) -> float:
+    """From the western facet to the middle of the first pad of the electrical structures: past the loopback's turn."""
+    return spec.coupler_design.length_um + FIBRE_PITCH_UM / 2.0 + CONTROL_CLEAR_UM
+
+
+def tapers(spec: ChipSpec) -> int:
+    """Lines of couplers with other tips; none on a kit's chip, whose border is for the kit's couplers alone."""
+    return TAPERS if spec.kit is None else 0
+
+
+def photodiode_slots(spec: ChipSpec) -> int:
+    """Fibre pitches that the line of the single photodiode takes: its upper pad stands above it."""
+    return math.ceil((spec.photodiode_design.top_um + 10.0) / FIBRE_PITCH_UM)
 
 
 def test_lead_um(spec: ChipSpec) -> float:

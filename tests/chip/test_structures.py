@@ -155,3 +155,18 @@ def test_a_lasers_wavelength_jitters_by_what_was_asked_for(spec):
 def test_a_laser_that_cannot_be_is_refused():
     with pytest.raises(InputError, match="jitter_pm = -1"):
         SweptLaser(jitter_pm=-1.0)
+
+
+def test_the_splitter_of_a_die_divides_and_loses_as_its_spec_says(spec):
+    guides = {**GUIDES, "splitter": 1900.0, "photodiode": 110.0}
+    found = virtual_structures(spec, seed=3, guides_um=guides, sites_um=sites(spec))
+    wl_nm = np.linspace(1546.0, 1547.0, 5)
+    upper, lower = found["splitter"].powers(wl_nm)
+    reference = found["reference"].powers(wl_nm)[0]
+    loss_dB = -10.0 * np.log10((upper + lower) / reference)
+    # Facets scatter by 0.1 dB and their ripples by some more.
+    assert loss_dB == pytest.approx(spec.splitter.excess_loss_dB, abs=0.6)
+    assert 0.5 < float((upper / lower)[0]) < 2.0
+    # Light that ends in a photodiode passes one facet only.
+    one, two = (-10.0 * np.log10(found[name].powers(wl_nm)[0].mean()) for name in ("photodiode", "reference"))
+    assert two - one == pytest.approx(spec.coupler.loss_dB, abs=0.7)

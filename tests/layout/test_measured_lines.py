@@ -44,7 +44,7 @@ def test_every_fibre_serves_a_structure_and_every_structure_has_a_file_of_its_ow
     fibres = {line["name"] for line in lines if line["kind"] == "fibre"}
     used = {line[key] for line in structures.values() for key in ("fibre_in", "through", "drop")}
     assert fibres <= used
-    assert len({line["file"] for line in structures.values()}) == len(structures) == 8 + 6
+    assert len({line["file"] for line in structures.values()}) == len(structures) == 8 + 10
     kinds = [line["structure"] for line in structures.values()]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "row": 8,
@@ -53,6 +53,9 @@ def test_every_fibre_serves_a_structure_and_every_structure_has_a_file_of_its_ow
         "cutback": 2,
         "gap_sweep": 1,
         "length_sweep": 1,
+        "splitter": 1,
+        "taper": 2,
+        "photodiode": 1,
     }
 
 

@@ -1,0 +1,91 @@
+"""Structures that judge the process: what their metal joins, what the rules leave them, and letters that are etched."""
+
+import csv
+import itertools
+
+import klayout.db as kdb
+import pytest
+
+from prism_photonics.layout.marks import VERNIER_STEP_UM
+from prism_photonics.layout.nets import conductors
+from prism_photonics.layout.pads import probe_centers_um
+from prism_photonics.layout.processcontrol import GAPS, PADS, PURPOSES, TIPS, chain_vias
+from prism_photonics.layout.write import LayoutFiles
+from prism_photonics.process.layers import LAYERS, load_deck
+from prism_photonics.spec import ChipSpec
+
+
+@pytest.fixture(scope="module")
+def drawing(files: LayoutFiles) -> kdb.Layout:
+    layout = kdb.Layout()
+    layout.read(str(files.gds))
+    return layout
+
+
+def shapes(layout: kdb.Layout, layer: str, *, cell: str = "chip") -> kdb.Region:
+    return kdb.Region(layout.cell(cell).begin_shapes_rec(layout.layer(*getattr(LAYERS, layer)))).merged()
+
+
+def test_the_pads_of_a_cross_and_of_the_chain_are_one_conductor_and_those_of_the_comb_are_two(drawing: kdb.Layout):
+    nets, at = conductors(drawing), probe_centers_um(drawing)
+    joined = {name: len({nets.at("metal2", *at[f"{name}_{n}"]) for n in range(count)}) for name, count in PADS.items()}
+    assert joined == {"vdp_metal1": 1, "vdp_metal2": 1, "via_chain": 1, "leakage": 2}
+
+
+def test_all_pads_stand_in_one_line_a_probe_cards_pitch_apart(drawing: kdb.Layout):
+    at = probe_centers_um(drawing)
+    line = sorted(at[f"{name}_{n}"] for name, count in PADS.items() for n in range(count))
+    assert len({y for _, y in line}) == 1
+    assert {round(b[0] - a[0], 3) for a, b in itertools.pairwise(line)} == {100.0}
+
+
+def test_the_chain_has_as_many_vias_as_its_label_says_and_opens_with_any_of_them(drawing: kdb.Layout):
+    at = probe_centers_um(drawing)
+    west, east = at["via_chain_0"], at["via_chain_1"]
+    around = kdb.DBox(west[0] - 10.0, west[1] + 40.0, east[0] + 20.0, west[1] + 110.0).to_itype(drawing.dbu)
+    vias = shapes(drawing, "via") & kdb.Region(around)
+    assert vias.count() == chain_vias() == 60
+    # Without metal between two vias each of them would have one neighbour fewer: every piece joins just two.
+    for metal in ("metal1", "metal2"):
+        pieces = shapes(drawing, metal) & kdb.Region(around)
+        touched = [(kdb.Region(piece) & vias).count() for piece in pieces.each()]
+        assert set(touched) <= {1, 2}, metal  # one: the two wires to the pads
+
+
+def test_gaps_and_tips_begin_where_the_rules_do(drawing: kdb.Layout):
+    deck, ribs = load_deck("tfln600"), shapes(drawing, "ridge", cell="etch_gauge")
+    boxes = sorted((p.bbox() for p in ribs.each()), key=lambda box: (box.left, box.bottom))
+    pairs, tips = boxes[: 2 * GAPS], boxes[2 * GAPS :]
+    gaps = [high.bottom - low.top for low, high in zip(pairs[::2], pairs[1::2], strict=True)]
+    assert gaps == [370 + 30 * n for n in range(GAPS)]
+    assert gaps[0] == 1000 * deck.value_um("ridge_space")
+    assert [tip.height() for tip in tips] == [200 + 50 * n for n in range(TIPS)]
+
+
+def test_verniers_of_every_pair_of_layers_differ_by_their_step(drawing: kdb.Layout):
+    corner = shapes(drawing, "contour").bbox()
+    window = kdb.Region(kdb.Box(corner.left, corner.bottom, corner.left + 110_000, corner.bottom + 210_000))
+
+    def pitches(layer: str) -> set[int]:
+        bars = (shapes(drawing, layer) & window).edges()
+        rows = sorted(e.p1.x for e in bars.each() if e.p1.x == e.p2.x and e.length() == 8000 and e.p1.y < e.p2.y)
+        return {b - a for a, b in itertools.pairwise(rows) if 5000 < b - a < 7000}
+
+    step = round(1000 * VERNIER_STEP_UM)
+    assert pitches("ridge") == {6000}
+    assert pitches("metal2") == {6000 + step}
+
+
+def test_labels_are_letters_of_slab_that_touch_no_other_slab(drawing: kdb.Layout):
+    labels, slab = shapes(drawing, "labels"), shapes(drawing, "slab")
+    fabricated = labels & slab
+    assert (labels - slab).with_area(20_000_000, None, False).is_empty()
+    assert fabricated.interacting(slab - labels).is_empty()
+    assert fabricated.count() > 100
+
+
+def test_the_manifest_and_the_sheet_name_every_structure(files: LayoutFiles, spec: ChipSpec):
+    lines = list(csv.DictReader(files.manifest.read_text(encoding="utf-8").splitlines()))
+    assert {line["name"] for line in lines if line["kind"] == "control"} == set(PURPOSES)
+    told = files.tapeout.read_text(encoding="utf-8").split("## Process control")[1]
+    assert all(f"| {name} | {PADS.get(name, '')} |" in told for name in PURPOSES)
