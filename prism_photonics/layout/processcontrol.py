@@ -103,7 +103,7 @@ def _cross() -> kdb.Region:
 
 
 def _chain() -> Shapes:
-    """Vias to and fro, joined in turn below and above, between two pads."""
+    """A winding line of vias, joined in turn below and above, between two pads."""
     rows, columns = CHAIN
     places: list[Point] = []
     for row in range(rows):
