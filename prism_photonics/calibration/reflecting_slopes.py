@@ -23,6 +23,7 @@ from prism_photonics.calibration.bus_slopes import (
     Slopes,
     each_bus,
     each_ring,
+    phasor,
     plain_columns,
     receiving,
     ring_volts,
@@ -170,7 +171,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
         each_ring(params.slope_pm_V) + acting * (each_ring(params.curvature_pm_V2) + cubic)
     )
     half_rad = 0.5 * each_ring(survey.light.rad_pm) * (shift_pm + np.moveaxis(survey.drift_pm, -1, 1))
-    half = np.exp(1j * half_rad) * (np.sqrt(params.a)[:, :, None] * light.half_turn)[:, :, None, :]
+    half = phasor(half_rad) * (np.sqrt(params.a)[:, :, None] * light.half_turn)[:, :, None, :]
 
     def leading(of_ring: Any) -> Any:
         # Rings first, readings last.
