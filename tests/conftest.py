@@ -17,6 +17,8 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ["PRISM_CACHE_DIR"] = "off"
 # One thread per worker: pytest-xdist already fills the cores.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false")
+# For the workers, which this process starts: NumPy looks once, when it is loaded, and has been here.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Before anything of the package is imported.
 typecheck.install()

@@ -136,20 +136,23 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
         turned = t2 * alpha_u - (t1 * t2) * beta_u + gamma_epsilon_u
         turned += 0.5 * q
         # By ln h: half of it is what ln a does, and j/2 of it what the round-trip phase does.
-        np.multiply(twice_A, turned.imag, out=by_turn[:, j])
-        np.multiply(-twice_A, turned.real, out=by_loss[:, j])
+        np.multiply(twice_A, np.imag(turned), out=by_turn[:, j])
+        np.multiply(-twice_A, np.real(turned), out=by_loss[:, j])
         # κ² goes as e^z: dt = −κ²/2t·dz and dk = k/2·dz.
-        both, crossed = beta_u.real + gamma_epsilon.real, 0.5 * q.real
-        by_kappa1[:, j] = twice_A * (0.5 * (t1 - 1.0 / t1) * (alpha.real + t2 * both) - crossed)
-        by_kappa2[:, j] = twice_A * (0.5 * (t2 - 1.0 / t2) * (t1 * both - alpha_u.real) - crossed)
+        both, crossed = np.real(beta_u) + np.real(gamma_epsilon), 0.5 * np.real(q)
+        by_kappa1[:, j] = twice_A * (0.5 * (t1 - 1.0 / t1) * (np.real(alpha) + t2 * both) - crossed)
+        by_kappa2[:, j] = twice_A * (0.5 * (t2 - 1.0 / t2) * (t1 * both - np.real(alpha_u)) - crossed)
         if j < rings - 1:
             load = light.load[:, j, None, :]
             if relaxed:
                 # c may be nothing: then its logarithm says nothing.
                 by_c = twice_A * load * bus.rings[j + 1].rho * (epsilon * (t1 * t2 - ring.u) - ring.kh * beta)
-                by[:, places["phase_rad"].start + j], by[:, places["drop_ratio"].stop + j] = by_c.real, -by_c.imag
+                by[:, places["phase_rad"].start + j], by[:, places["drop_ratio"].stop + j] = (
+                    np.real(by_c),
+                    -np.imag(by_c),
+                )
             else:
-                by_ln_c = (t1 * t2) * gamma_epsilon.imag - gamma_epsilon_u.imag - kh_gamma_beta.imag
+                by_ln_c = (t1 * t2) * np.imag(gamma_epsilon) - np.imag(gamma_epsilon_u) - np.imag(kh_gamma_beta)
                 np.multiply(-twice_A, by_ln_c, out=by[:, places["phase_rad"].start + j])
             onwards = load * each_bus(bus.c[:, j]) * inverse
             carried = carried * (t2 - t1 * ring.u)
@@ -306,8 +309,8 @@ def phasor(angle_rad: Float[ndarray, "..."]) -> Complex[ndarray, "..."]:
     tangent = np.tan(0.5 * angle_rad)
     over = 1.0 / (1.0 + tangent * tangent)
     turned = np.empty(angle_rad.shape, dtype=complex)
-    np.subtract(2.0 * over, 1.0, out=turned.real)
-    np.multiply(2.0 * tangent, over, out=turned.imag)
+    np.subtract(2.0 * over, 1.0, out=np.real(turned))
+    np.multiply(2.0 * tangent, over, out=np.imag(turned))
     return turned
 
 

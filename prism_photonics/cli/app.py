@@ -1,5 +1,6 @@
 """``prism``: the commands and their groups. Heavy rooms are imported by the command that needs them."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -36,6 +37,9 @@ def main(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Photonic KV-cache ranking on thin-film lithium niobate."""
+    # Fits share the cores portion by portion. Should BLAS also split their matrices, of a few dozen unknowns, threads
+    # wait for threads, for most of the processor time on a busy machine. NumPy looks once, when it is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if version:
         print(__version__)
         raise typer.Exit

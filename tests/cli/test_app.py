@@ -148,6 +148,22 @@ def test_the_version_is_that_of_the_package(prism):
     assert prism("--version").stdout == f"{__version__}\n"
 
 
+@pytest.mark.parametrize("asked", [None, "4"])
+def test_a_commands_linear_algebra_has_one_thread_unless_more_are_asked_for(asked, monkeypatch):
+    from prism_photonics.cli.app import app
+
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked or "")
+    if asked is None:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    assert CliRunner().invoke(app, ["--version"]).exit_code == 0
+    assert os.environ["OPENBLAS_NUM_THREADS"] == (asked or "1")
+
+
+def test_no_command_line_loads_numpy_before_its_threads_are_set():
+    loaded = "import sys, prism_photonics.cli.app; print('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout == "False\n"
+
+
 def test_check_passes_the_demonstrator_and_says_each_rule(prism, demo_toml):
     result = prism("check", demo_toml)
     assert result.exit_code == 0
