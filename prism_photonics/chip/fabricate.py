@@ -11,6 +11,8 @@ from numpy import ndarray
 from prism_photonics.chip.full_die import Beyond, with_everything
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.circuit.params import BankParams, designed_bank, rings_on_film
+from prism_photonics.circuit.polarized import PreparedPolarizedRow, dropped_alone, prepare_polarized_row
+from prism_photonics.circuit.polarized import exit_powers as polarized_powers
 from prism_photonics.circuit.prepared import PreparedRow, prepare_row, shifted
 from prism_photonics.circuit.prepared import exit_powers as plain_powers
 from prism_photonics.circuit.prepared_reflecting import PreparedReflectingRow, prepare_reflecting_row
@@ -50,21 +52,21 @@ class Die:
     beyond: Beyond | None = None
 
     @cached_property
-    def light(self) -> PreparedRow | PreparedReflectingRow:
+    def light(self) -> "Light":
         """What the light of every bus meets, voltages apart."""
         return self.light_at(self.bank.wl_um)
 
-    def light_at(
-        self, wl_um: Float[ndarray, " wavelengths"], bus: int | slice = slice(None)
-    ) -> PreparedRow | PreparedReflectingRow:
+    def light_at(self, wl_um: Float[ndarray, " wavelengths"], bus: int | slice = slice(None)) -> "Light":
         """The same at other wavelengths in µm, and of one bus of every row alone."""
-        bank = self.bank
-        dispersion = None if self.beyond is None else self.beyond.dispersion
-        rings, buses, reflections, dispersion = jax.tree.map(
-            lambda leaf: leaf[:, bus], (bank.rings, bank.buses, bank.reflections, dispersion)
+        bank, beyond = self.bank, self.beyond
+        dispersion, second = (None, None) if beyond is None else (beyond.dispersion, beyond.second)
+        rings, buses, reflections, dispersion, second = jax.tree.map(
+            lambda leaf: leaf[:, bus], (bank.rings, bank.buses, bank.reflections, dispersion, second)
         )
         if reflections is None:
             return prepare_row(wl_um, rings, buses)
+        if second is not None:
+            return prepare_polarized_row(wl_um, rings, buses, reflections, second=second, dispersion=dispersion)
         return prepare_reflecting_row(wl_um, rings, buses, reflections, dispersion=dispersion)
 
     def shift_pm(
@@ -79,9 +81,7 @@ class Die:
         cubic_pm = self.beyond.cubic_pm_V3 * acting**3
         shift_pm = resonance_shift_pm(bank.rings, acting) + drift_pm.reshape(bank.shape) + cubic_pm
         # Each ring alone in the light of every line, which is what it takes as long as its neighbours are elsewhere.
-        light = self.light
-        turn = shifted(light.half_turn, light.rad_pm, shift_pm) ** 2
-        taken = (1.0 - light.t1**2) * (1.0 - light.t2**2) * abs(turn) / power(1.0 - light.t1 * light.t2 * turn)
+        taken = _taken(self.light, shift_pm)
         line_W = (bank.feed.amplitude**2)[..., None] * self.line_W.reshape(bank.shape[1:])
         return shift_pm + self.beyond.absorbed_pm_W * np.moveaxis((taken * line_W).sum(-1), 0, -1)
 
@@ -109,13 +109,27 @@ NO_SHIFT = DieShift()
 """A die of an average wafer: what a virtual chip is."""
 
 
+type Light = PreparedRow | PreparedReflectingRow | PreparedPolarizedRow
+"""What light meets in rows of a die: without reflections, with them, and in two polarisations."""
+
+
 def exit_powers(
-    light: PreparedRow | PreparedReflectingRow, shift_pm: Float[ndarray, "... rings"]
+    light: Light, shift_pm: Float[ndarray, "... rings"]
 ) -> tuple[Float[ndarray, "2 ... channels"], Float[ndarray, "2 ... channels"]]:
-    """`circuit.prepared.exit_powers` of rows with reflections or without."""
+    """`circuit.prepared.exit_powers` of any rows."""
+    if isinstance(light, PreparedPolarizedRow):
+        return polarized_powers(light, shift_pm)
     if isinstance(light, PreparedReflectingRow):
         return reflecting_powers(light, shift_pm)
     return plain_powers(light, shift_pm)
+
+
+def _taken(light: "Light", shift_pm: Float[ndarray, "... rings"]) -> Float[ndarray, "rings ... channels"]:
+    """Share of each line that each ring, alone, takes from the through bus to the drop bus."""
+    if isinstance(light, PreparedPolarizedRow):
+        return dropped_alone(light, shift_pm)
+    turn = shifted(light.half_turn, light.rad_pm, shift_pm) ** 2
+    return (1.0 - light.t1**2) * (1.0 - light.t2**2) * abs(turn) / power(1.0 - light.t1 * light.t2 * turn)
 
 
 def full_die(spec: ChipSpec, die: Die, truth: FullTruth, rng: np.random.Generator) -> Die:

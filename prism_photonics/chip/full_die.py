@@ -8,16 +8,22 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.truth import FullTruth
+from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.dispersion import designed_dispersion
 from prism_photonics.circuit.ends import end_ways
-from prism_photonics.circuit.params import BankParams, designed_feed
+from prism_photonics.circuit.params import BankParams, designed_bank, designed_feed
+from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
 from prism_photonics.lightpath.ring.backscatter import Backscatter
 from prism_photonics.lightpath.ring.dispersion import RingDispersion
-from prism_photonics.lightpath.ring.model import rad_per_pm
+from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
+from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn, te_like_turn
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_UM
 
+TRIMMINGS = 30
+"""Steps towards where a ring's resonance shall lie; each leaves less than half of what is missing."""
 # Median of a Rayleigh distribution over the standard deviation of either part.
 RAYLEIGH_MEDIAN = float(np.sqrt(2.0 * np.log(2.0)))
 
@@ -31,12 +37,14 @@ class Beyond:
         cubic_pm_V3: Tuning by the cube of the acting voltage, in pm/V³.
         absorbed_pm_W: Shift by the light that a ring takes from the bus, in pm/W.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
+        second: TM in its rows; None without.
     """
 
     dispersion: RingDispersion | None
     cubic_pm_V3: Float[ndarray, "rows buses channels"]
     absorbed_pm_W: float
     second_neighbour: float
+    second: TwoPolarizations | None
 
     def acting_V(
         self, acting_V: Float[ndarray, "rows buses channels"], volts: Float[ndarray, "rows buses channels"]
@@ -67,9 +75,50 @@ def with_everything(
         cubic_pm_V3=truth.cubic_pm_V3 * rng.standard_normal(bank.shape),
         absorbed_pm_W=1e3 * truth.absorbed_pm_mW,
         second_neighbour=truth.second_neighbour,
+        second=_second(spec, rings, truth, rng),
     )
+    if beyond.second is not None:
+        rings = _brought_back(bank.wl_um, rings, beyond.second.rings)
     full = replace(bank, rings=rings, reflections=RowReflections(backscatter, ends))
     return full, beyond
+
+
+def _second(spec: ChipSpec, rings: RingParams, truth: FullTruth, rng: np.random.Generator) -> TwoPolarizations | None:
+    """TM in the rows of a die: where its resonances lie no design says, as a nanometre of film moves them apart."""
+    designed = designed_tm(spec) if truth.te_tm > 0.0 else None
+    if designed is None:
+        return None
+    tm, te = designed.rings.tm, designed_bank(spec, xp=np).rings
+
+    def coupled(tm_t: Any, die_t: Any, te_t: Any) -> Any:
+        # An error of a gap scales both polarisations' couplings: their decay lengths differ by a few percent.
+        return np.cos(np.arccos(tm_t) * np.arccos(die_t) / np.arccos(te_t))
+
+    fsr_pm = tm.wl0_um**2 / tm.gpl_um * PM_PER_UM
+    tm = replace(
+        tm,
+        t1=coupled(tm.t1, rings.t1, te.t1),
+        t2=coupled(tm.t2, rings.t2, te.t2),
+        a=rings.a,
+        offset_pm=fsr_pm * rng.uniform(-0.5, 0.5, tm.t1.shape),
+    )
+    buses = replace(designed.buses, phase_rad=rng.uniform(0.0, 2.0 * np.pi, designed.buses.phase_rad.shape))
+    second = replace(designed.rings, tm=tm, conversion_rad=truth.te_tm * designed.rings.conversion_rad)
+    return replace(designed, rings=second, buses=buses)
+
+
+def _brought_back(wl_um: Float[ndarray, " channels"], rings: RingParams, second: SecondPolarization) -> RingParams:
+    """Rings whose resonances TM's repel, shifted to where they would lie without: what is trimmed is what shows.
+
+    The resonance is the phase of the round trip's eigenvalue that is the more TE's.
+    """
+    alone = rings.t1 * rings.t2 * half_turn(wl_um, rings, rings.offset_pm) ** 2
+    shift_pm = rings.offset_pm
+    for _ in range(TRIMMINGS):
+        half = polarized_half_turn(wl_um, rings, second, shift_pm)
+        mixed = te_like_turn(half, (rings.t1, second.tm.t1), (rings.t2, second.tm.t2))
+        shift_pm = shift_pm + np.angle(alone / mixed) / rad_per_pm(rings)
+    return replace(rings, offset_pm=shift_pm)
 
 
 def _scattering(bank: BankParams, truth: FullTruth, rng: np.random.Generator) -> tuple[Any, Backscatter]:

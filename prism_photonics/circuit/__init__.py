@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING, Any
 from prism_photonics.extras import asked_by
 
 with asked_by("prism_photonics.circuit"):
+    from prism_photonics.circuit.designed_tm import designed_tm
     from prism_photonics.circuit.dispersion import ring_dispersion
     from prism_photonics.circuit.params import BankParams, designed_bank
+    from prism_photonics.circuit.polarized import (
+        PolarizedFields,
+        TwoPolarizations,
+        polarized_fields,
+        prepare_polarized_row,
+    )
     from prism_photonics.circuit.reflecting import (
         EndReflectors,
         ReflectingFields,
@@ -27,18 +34,23 @@ __all__ = [
     "Backscatter",
     "BankParams",
     "EndReflectors",
+    "PolarizedFields",
     "Receivers",
     "ReflectingFields",
     "RingDispersion",
     "RowFields",
     "RowReflections",
     "Transient",
+    "TwoPolarizations",
     "bank_fields",
     "bank_weights",
     "designed_bank",
+    "designed_tm",
     "dispersed",
     "end_reflectors",
     "no_reflections",
+    "polarized_fields",
+    "prepare_polarized_row",
     "reflecting_row",
     "ring_dispersion",
     "row_response",

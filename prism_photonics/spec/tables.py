@@ -208,6 +208,11 @@ class DetectorTable(Table):
         exclude_if=lambda sides: sides == "east",
         description="'east': the drop bus turns back over its row; 'both': drop photodiodes stand in the west",
     )
+    tm: Literal["detected", "lost"] = Field(
+        default="detected",
+        exclude_if=lambda tm: tm == "detected",
+        description="whether photodiodes see light that bends turned to TM; the default is a design choice",
+    )
 
 
 class VariationTable(Table):

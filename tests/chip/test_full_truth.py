@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.chip.fabricate import draw_die, full_die
+from prism_photonics.chip.fabricate import _taken, draw_die, full_die
 from prism_photonics.chip.flicker import FlickeringDrift
 from prism_photonics.chip.named_die import named_die
 from prism_photonics.chip.reading import line_currents
@@ -59,6 +59,7 @@ def test_with_every_effect_off_a_full_die_is_the_models(plain, completed):
         {"cubic_pm_V3": 1e-5},
         {"absorbed_pm_mW": 0.5},
         {"second_neighbour": 1e-4},
+        {"te_tm": 0.02},
     ],
 )
 def test_each_effect_moves_the_currents_by_less_than_a_tenth_of_a_line(plain, completed, change):
@@ -107,6 +108,27 @@ def test_the_slopes_by_which_a_laser_is_felt_are_those_of_the_currents(completed
     up, down = (line_currents(die, VOLTS, REST + sign * step_pm) for sign in (1.0, -1.0))
     slope = -((up.through_A - up.drop_A) - (down.through_A - down.drop_A)) / (2.0 * step_pm)
     assert currents(die)[2] == pytest.approx(slope, rel=1e-5, abs=1e-6 * np.abs(slope).max())
+
+
+def test_rings_in_two_polarisations_are_trimmed_to_where_they_show_and_take_less_light(completed):
+    """A resonance that TM's repels is brought back: each ring takes most where it took most without."""
+    shifts_pm = np.linspace(-120.0, 120.0, 481)
+
+    def taken(truth):
+        die = completed(truth, seed=2)
+        own = [np.diagonal(_taken(die.light, die.bank.rings.offset_pm + pm)[:, :, 0], axis1=0, axis2=2)
+               for pm in shifts_pm]  # fmt: skip
+        return np.array(own)
+
+    plain, mixed = taken(NONE), taken(replace(NONE, te_tm=0.2))
+    assert np.abs(shifts_pm[plain.argmax(0)] - shifts_pm[mixed.argmax(0)]).max() < 5.0
+    assert (mixed.max(0) < plain.max(0)).all()
+
+
+def test_the_te_tm_mixing_of_a_die_draws_nothing_that_another_effect_had(completed):
+    mixed, plain = (completed(replace(FullTruth(), te_tm=te_tm)).bank for te_tm in (1.0, 0.0))
+    assert np.array_equal(mixed.reflections.backscatter.to_ccw_pm, plain.reflections.backscatter.to_ccw_pm)
+    assert np.array_equal(mixed.rings.a, plain.rings.a)
 
 
 # ---------------------------------------------------------------- second roads
@@ -193,8 +215,9 @@ def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small):
     with pytest.raises(InputError, match="want 'model', 'full' or a FullTruth"):
         VirtualChip(small, truth="fuller")
     on = {field.name for field in fields(FullTruth) if getattr(NONE, field.name) == getattr(FullTruth(), field.name)}
-    # Sizes of what a switch above them turns off.
+    # Sizes of what a switch above them turns off, and what is off by default.
     assert on == {
+        "te_tm",
         "event_loss",
         "event_splitting",
         "facet_dB",

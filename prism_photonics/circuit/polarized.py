@@ -1,0 +1,208 @@
+"""The exact row in two polarisations, with everything that reflects: `reflecting` with matrices of twice the size.
+
+Four waves run each way: TE and TM on the through and on the drop bus. What the row behind a ring sends back is a
+symmetric 4×4 matrix Γ, and the two lines of `reflecting` hold as they stand there. A ring that scatters back is still
+the mean, and half the difference, of two rings half a splitting up and down: walls couple the two directions of TM as
+they couple those of TE (design choice; no figure is published). Ends reflect both polarisations alike.
+
+Light comes in as TE. What leaves as TM falls on the same photodiodes, whose currents add powers: TE and TM do not beat.
+
+Source: as of `reflecting`; with the matrices of `lightpath.ring.polarization`.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Complex, Float, Shaped
+
+from prism_photonics.circuit.prepared_reflecting import PreparedReflectingRow, prepare_reflecting_row
+from prism_photonics.circuit.reflecting import RowReflections
+from prism_photonics.lightpath.arrays import Numbers, library, power, scan
+from prism_photonics.lightpath.ring.backscatter import Splitting
+from prism_photonics.lightpath.ring.dispersion import RingDispersion, dispersed
+from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.polarization import (
+    HalfTurn,
+    SecondPolarization,
+    polarized_half_turn,
+    polarized_ports,
+)
+from prism_photonics.lightpath.waveguide.model import PathParams, transmission, unit_phasor
+
+LEAST_SPLITTING_RAD = 1e-7
+"""Of two rings that lie this close, half the difference is a slope: 1e-10 of it is what remains of either rounding."""
+SLOPE_STEP_PM = 1e-3
+"""Step of the central difference by which slopes are taken; a linewidth is tens of thousands of it."""
+
+
+class TwoPolarizations(eqx.Module):
+    """TM in a row, or in many.
+
+    Attributes:
+        rings: Of the rings, leaves (..., rings).
+        buses: Bus segments as TM sees them, leaves (..., 2, rings + 1).
+        detected: Share of TM's power that the photodiodes see.
+    """
+
+    rings: SecondPolarization
+    buses: PathParams
+    detected: float = eqx.field(default=1.0, static=True)
+
+
+class PreparedPolarizedRow(eqx.Module):
+    """Voltage-independent factors of one row, or of many, at each channel's wavelength.
+
+    Attributes:
+        te: The row as TE alone sees it.
+        half: Half turns of the untuned rings.
+        tm: Self-couplings of TM at the through and at the drop bus.
+        p: TM's transmissions of the through bus's segments.
+        q: Those of the drop bus's.
+        tuning_ratio: As of `SecondPolarization`.
+        detected: As of `TwoPolarizations`.
+    """
+
+    te: PreparedReflectingRow
+    half: HalfTurn
+    tm: tuple[Float[Numbers, "rings ... #channels"], Float[Numbers, "rings ... #channels"]]
+    p: Complex[Numbers, "segments ... channels"]
+    q: Complex[Numbers, "segments ... channels"]
+    tuning_ratio: Float[Numbers, "rings ... 1"]
+    detected: float = eqx.field(default=1.0, static=True)
+
+
+class PolarizedFields(eqx.Module):
+    """Fields (TE, TM) that leave a row for unit TE at its entrance, in the last axis."""
+
+    through: Complex[Numbers, "... 2"]
+    drop: Complex[Numbers, "... 2"]
+    reflected: Complex[Numbers, "... 2"]
+
+
+def prepare_polarized_row(
+    wl: Float[Numbers, "... channels"],
+    rings: RingParams,
+    buses: PathParams,
+    reflections: RowReflections,
+    *,
+    second: TwoPolarizations,
+    dispersion: RingDispersion | None = None,
+) -> PreparedPolarizedRow:
+    """As `prepare_reflecting_row`, with what TM sees."""
+    xp = library(rings.t1)
+    leading = lambda part: jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part)  # noqa: E731
+    ring, tm, segments = leading(rings), leading(second.rings), leading(second.buses)
+    if dispersion is not None:
+        ring = dispersed(wl, ring, leading(dispersion))
+    both = transmission(wl[..., None, :], segments)
+    return PreparedPolarizedRow(
+        te=prepare_reflecting_row(wl, rings, buses, reflections, dispersion=dispersion),
+        half=polarized_half_turn(wl, ring, tm, 0.0),
+        tm=(tm.tm.t1, tm.tm.t2),
+        p=both[..., 0, :],
+        q=both[..., 1, :],
+        tuning_ratio=tm.tuning_ratio,
+        detected=second.detected,
+    )
+
+
+def polarized_fields(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... rings"]) -> PolarizedFields:
+    """Fields that leave a row whose rings are shifted by so many pm, fabrication of TE included."""
+    te = row.te
+    xp = library(te.half_turn, shift_pm)
+    entrance, through_exit, drop_exit, far_end = te.ends
+    turned = te.rad_pm * xp.moveaxis(xp.asarray(shift_pm), -1, 0)[..., None]
+    half = _turned(row.half, turned, row.tuning_ratio)
+    bus = _waves(te.p, row.p, te.q, row.q)
+
+    def step(carry: Any, this: Any) -> tuple[Any, tuple[()]]:
+        (gamma, out), (half, through, drop, split, along) = carry, this
+        gamma, out = _behind_bus(gamma, out, along)
+        west, east, across = _scattering(half, through, drop, split)
+        n = xp.linalg.solve(xp.eye(4) - east @ gamma, across)
+        return (west + xp.swapaxes(across, -1, -2) @ gamma @ n, out @ n), ()
+
+    zero = 0.0 * te.half_turn[0]
+    one = xp.eye(4)
+    end = one * _waves(*(exit.inside + zero for exit in (through_exit, through_exit, far_end, far_end)))[..., None, :]
+    exits = one[:2] * (through_exit.passed + zero)[..., None, None]
+    rings = (half, (te.t1, row.tm[0]), (te.t2, row.tm[1]), te.split, bus[1:])
+    (gamma, out), _ = scan(step, (end, exits), rings, reverse=True)
+    gamma, out = _behind_bus(gamma, out, bus[0])
+    near = _waves(*(exit.inside + zero for exit in (entrance, entrance, drop_exit, drop_exit)))[..., :, None]
+    light = xp.linalg.solve(one - near * gamma, one[:, :1] * (entrance.passed + zero)[..., None, None])
+    back = (gamma @ light)[..., 0]
+    passed, outside = (part[..., None] for part in (entrance.passed + zero, entrance.outside + zero))
+    return PolarizedFields(
+        through=(out @ light)[..., 0],
+        drop=(drop_exit.passed + zero)[..., None] * back[..., 2:],
+        reflected=passed * back[..., :2] + outside * xp.eye(2)[0],
+    )
+
+
+def exit_powers(
+    row: PreparedPolarizedRow, shift_pm: Float[Numbers, "... rings"]
+) -> tuple[Float[Numbers, "2 ... channels"], Float[Numbers, "2 ... channels"]]:
+    """`prepared_reflecting.exit_powers` in two polarisations, as the photodiodes see them."""
+    xp = library(row.te.half_turn)
+
+    def powers(shift_pm: Any) -> Any:
+        fields = polarized_fields(row, shift_pm)
+        return xp.stack([power(field) @ xp.asarray([1.0, row.detected]) for field in (fields.through, fields.drop)])
+
+    up, down = powers(shift_pm + SLOPE_STEP_PM), powers(shift_pm - SLOPE_STEP_PM)
+    return powers(shift_pm), (up - down) / (2.0 * SLOPE_STEP_PM)
+
+
+def dropped_alone(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... rings"]) -> Any:
+    """Power of each line that each ring, alone on its buses, hands on from TE to TE; (rings, ..., channels)."""
+    te = row.te
+    turned = te.rad_pm * library(te.half_turn).moveaxis(shift_pm, -1, 0)[..., None]
+    half = _turned(row.half, turned, row.tuning_ratio)
+    return power(polarized_ports(half, (te.t1, row.tm[0]), (te.t2, row.tm[1])).drop[..., 0, 0])
+
+
+def _turned(half: HalfTurn, turn_rad: Any, ratio: Any) -> HalfTurn:
+    """Half turns of rings whose TE is turned by so many radians a round trip."""
+    return HalfTurn(
+        te=half.te * unit_phasor(0.5 * turn_rad),
+        tm=half.tm * unit_phasor(0.5 * ratio * turn_rad),
+        between=half.between * unit_phasor(0.25 * (1.0 + ratio) * turn_rad),
+    )
+
+
+def _scattering(half: HalfTurn, through: Any, drop: Any, split: Splitting) -> tuple[Any, Any, Any]:
+    """What a ring sends back to the west and to the east, and what runs on eastward of what comes from the west."""
+    xp = library(half.te)
+    squared = split.to_ccw * split.to_cw
+    apart = xp.sqrt(xp.where(abs(squared) < LEAST_SPLITTING_RAD**2, LEAST_SPLITTING_RAD**2, squared) + 0j)
+    up, down = (
+        polarized_ports(jax.tree.map(lambda leaf, way=way: leaf * xp.exp(way * apart), half), through, drop)
+        for way in (0.5j, -0.5j)
+    )
+    mean = jax.tree.map(lambda one, other: 0.5 * (one + other), up, down)
+    slope = jax.tree.map(lambda one, other: 0.5 * (one - other) / apart[..., None, None], up, down)
+    ccw, cw = split.to_ccw[..., None, None], split.to_cw[..., None, None]
+    back_over, back_across = (xp.swapaxes(ports.drop, -1, -2) for ports in (mean, slope))
+    return (
+        _blocks(xp, slope.through * ccw, back_over, mean.drop, slope.drop_bus * cw),
+        _blocks(xp, slope.through * cw, back_over, mean.drop, slope.drop_bus * ccw),
+        _blocks(xp, mean.through, back_across * cw, slope.drop * ccw, mean.drop_bus),
+    )
+
+
+def _behind_bus(gamma: Any, out: Any, along: Any) -> tuple[Any, Any]:
+    """Γ, and the way out, as they are seen through a segment of both buses."""
+    return gamma * along[..., :, None] * along[..., None, :], out * along[..., None, :]
+
+
+def _blocks(xp: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """A 4×4 matrix from its blocks of two rows: to the through bus from both buses, then to the drop bus."""
+    return xp.concatenate([xp.concatenate([a, b], axis=-1), xp.concatenate([c, d], axis=-1)], axis=-2)
+
+
+def _waves(*parts: Any) -> Any:
+    """Numbers of the four waves, in a last axis."""
+    xp = library(*parts)
+    return xp.stack(xp.broadcast_arrays(*parts), axis=-1)

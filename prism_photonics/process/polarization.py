@@ -1,0 +1,120 @@
+"""How much light a bend of an X-cut film turns from TE to TM, from the film's mode table.
+
+In a bend of radius R the local TE and TM modes exchange light by a coupling g ∝ 1/R, beside what their indices differ
+by. With δ = π·(n_TE − n_TM)/λ at each direction of travel,
+
+    d/ds (TE, TM) = j·((δ, g), (g, −δ))·(TE, TM).
+
+The table's share of a bent mode's field in the film's plane gives g: the bent mode is cos α·TE + sin α·TM with tan 2α =
+g/δ, and its share is cos²α and sin²α of theirs (the parts in between cancel: one is even across the rib, one odd). On
+`tfln600` g·R is 0.304 at every radius for light along layout x, and 0.23 to 0.27 along layout y; in between it is
+taken even in sin² of the angle.
+
+A half turn leads from one bus to the other: a quarter turn, an arm on which nothing mixes, and a quarter turn. It looks
+the same from either end, and so, losses and the two modes' own phases apart, it is a coupler between TE and TM in the
+middle of the half turn,
+
+    C = ((cos χ, j·sin χ), (j·sin χ, cos χ)).
+
+χ alone is what bends do. It is an estimate, not a solve of the whole turn: wall angle and film are those of the table.
+
+Source: coupled-mode theory (A. Yariv, IEEE J. Quantum Electron. 9, 919 (1973), 10.1109/JQE.1973.1077767); that
+birefringence alone converts in X-cut rings: arXiv 2403.06374.
+"""
+
+import math
+from functools import cache
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from prism_photonics.process.coupling import GapLaw
+from prism_photonics.process.modes import ModeTable, load_modes
+from prism_photonics.process.profile import film_name
+
+STEPS = 256
+"""Steps of a half turn, each exact for its own direction: 1,024 move χ by less than 1e-4 of itself."""
+
+TM_GAP_LAWS = {"tfln600": GapLaw(coupling_per_um=0.00640, gap_um=0.60, decay_um=0.189)}
+"""Coupling of two ribs' TM modes along layout x, per film. Source: supermodes of ``process.solver``, as
+``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 4 %."""
+
+
+def tm_table(profile_name: str) -> ModeTable | None:
+    """The mode table of a film that guides TM; None of one whose TM mode leaks, or whose TM coupling is not known."""
+    film = film_name(profile_name)
+    table = load_modes(film)
+    return table if "TM" in table.file.modes and film in TM_GAP_LAWS else None
+
+
+def bend_coupling_per_um(table: ModeTable, radius_um: float, angle_deg: float) -> float:
+    """Coupling g between TE and TM of a bend in rad/µm, light along crystal y (0) or z (90).
+
+    Beyond the table's radii it goes on as 1/R.
+    """
+    radii = table.file.bend["radius_um"]
+    inside_um = min(max(radius_um, radii[0]), radii[-1])
+    te, tm = (
+        float(table.te_fraction(table.width_um, 1.55, angle_deg=angle_deg, polarization=mode)) for mode in ("TE", "TM")
+    )
+    bent = table.bend_te_fraction(inside_um, 0 if angle_deg == 0.0 else 90)
+    mixed = math.acos(math.sqrt(min(1.0, (bent - tm) / (te - tm))))
+    half_apart = _half_difference(table, table.width_um, np.array([1.55]), np.array([angle_deg]))[0, 0]
+    return float(half_apart) * math.tan(2.0 * mixed) * inside_um / radius_um
+
+
+def half_turn_conversion_rad(
+    table: ModeTable, wl_um: Float[np.ndarray, " wl"], *, width_um: float, radius_um: float, arm_um: float = 0.0
+) -> Float[np.ndarray, " wl"]:
+    """χ of a ring's half turn from bus to bus at each wavelength: sin²χ of the light changes its polarisation.
+
+    Args:
+        table: A table that holds TM.
+        wl_um: Wavelengths.
+        width_um: Width of the rib's top; g is that of the table's own width.
+        radius_um: Radius of the two quarter turns.
+        arm_um: Length of the straight arm between them, along layout y.
+
+    Raises:
+        InputError: A wavelength or the width lies outside the table.
+    """
+    return np.array([_conversion(table.file.profile, float(wl), width_um, radius_um, arm_um) for wl in wl_um])
+
+
+@cache
+def _conversion(film: str, wl_um: float, width_um: float, radius_um: float, arm_um: float) -> float:
+    table = load_modes(film)
+    # From layout x (90°) to layout y (0°); the second quarter is the first one read backwards.
+    angle_deg = 90.0 * (1.0 - (np.arange(STEPS // 2) + 0.5) / (STEPS // 2))
+    sin2 = np.sin(np.radians(angle_deg)) ** 2
+    along_y, along_x = (bend_coupling_per_um(table, radius_um, angle) for angle in (0.0, 90.0))
+    apart = _half_difference(table, width_um, np.array([wl_um]), angle_deg)[0]
+    step_um = math.pi * radius_um / STEPS
+    quarter = np.eye(2, dtype=complex)
+    for step in _steps(apart, along_y + (along_x - along_y) * sin2, step_um):
+        quarter = step @ quarter
+    arm = float(_half_difference(table, width_um, np.array([wl_um]), np.array([0.0]))[0, 0]) * arm_um
+    half_turn = quarter.T @ np.diag(np.exp([1j * arm, -1j * arm])) @ quarter
+    return math.asin(float(half_turn[0, 1].imag))
+
+
+def _steps(
+    apart: Float[np.ndarray, " steps"], mixing: Float[np.ndarray, " steps"], step_um: float
+) -> Complex[np.ndarray, "steps 2 2"]:
+    """exp(j·((δ, g), (g, −δ))·ds) of each step."""
+    whole = np.hypot(apart, mixing)
+    cosine, sine = np.cos(whole * step_um), 1j * np.sin(whole * step_um) / whole
+    return np.moveaxis(
+        np.array([[cosine + sine * apart, sine * mixing], [sine * mixing, cosine - sine * apart]]), -1, 0
+    )
+
+
+def _half_difference(
+    table: ModeTable, width_um: float, wl_um: Float[np.ndarray, " wl"], angle_deg: Float[np.ndarray, " angles"]
+) -> Float[np.ndarray, "wl angles"]:
+    """δ = π·(n_TE − n_TM)/λ in rad/µm."""
+    te, tm = (
+        np.asarray(table.n_eff(width_um, wl_um[:, None], angle_deg=angle_deg, polarization=mode))
+        for mode in ("TE", "TM")
+    )
+    return np.pi * (te - tm) / wl_um[:, None]

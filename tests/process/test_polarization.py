@@ -1,0 +1,75 @@
+"""How much light a bend turns from TE to TM: laws of the half turn, and what the film's mode table says of it."""
+
+import numpy as np
+import pytest
+
+from prism_photonics.process.modes import load_modes
+from prism_photonics.process.polarization import bend_coupling_per_um, half_turn_conversion_rad, tm_table
+
+WL = np.array([1.55])
+
+
+@pytest.fixture(scope="module")
+def table():
+    return load_modes("tfln600")
+
+
+def converted(table, radius_um, arm_um=0.0, width_um=1.4):
+    return float(
+        np.sin(half_turn_conversion_rad(table, WL, width_um=width_um, radius_um=radius_um, arm_um=arm_um)[0]) ** 2
+    )
+
+
+def test_the_bends_coupling_goes_as_one_over_the_radius(table):
+    across = [radius * bend_coupling_per_um(table, radius, 90.0) for radius in (10.0, 15.0, 20.0, 30.0, 60.0, 500.0)]
+    assert across == pytest.approx([0.305] * 6, rel=0.03)
+    # Where TE and TM nearly meet the bent modes lie further apart than the straight ones, and less simply.
+    along = [radius * bend_coupling_per_um(table, radius, 0.0) for radius in (20.0, 30.0, 60.0)]
+    assert along == pytest.approx([0.25] * 3, rel=0.1)
+
+
+def test_a_half_turn_of_20_um_converts_the_four_percent_that_the_modes_page_estimates(table):
+    assert converted(table, 20.0) == pytest.approx(0.037, abs=0.004)
+
+
+def test_straight_along_crystal_y_nothing_converts(table):
+    assert converted(table, 1e6, arm_um=200.0) < 1e-6
+
+
+@pytest.mark.parametrize("radius_um", [15.0, 20.0, 40.0])
+def test_an_arm_after_which_the_two_quarter_turns_cancel_converts_least(table, radius_um):
+    arms = np.arange(0.0, 80.0, 2.0)
+    share = [converted(table, radius_um, float(arm)) for arm in arms]
+    assert min(share) < 0.005 * share[0]
+
+
+def test_two_quarter_turns_convert_as_coupled_mode_theory_integrated_step_by_step_does(table):
+    """A second road: scipy's integrator through the same local modes, with no palindrome and no exact step."""
+    from scipy.integrate import solve_ivp
+
+    radius_um, arm_um = 20.0, 17.0
+    along_y, along_x = (bend_coupling_per_um(table, radius_um, angle) for angle in (0.0, 90.0))
+    grid = np.linspace(0.0, 90.0, 2001)
+    te, tm = (np.asarray(table.n_eff(1.4, 1.55, angle_deg=grid, polarization=mode)) for mode in ("TE", "TM"))
+    quarter_um = 0.5 * np.pi * radius_um
+
+    def slope(s_um, fields):
+        into_um = np.clip(s_um, 0.0, quarter_um) + np.clip(s_um - quarter_um - arm_um, 0.0, quarter_um)
+        angle_deg = abs(90.0 - np.degrees(into_um / radius_um))
+        straight = quarter_um < s_um < quarter_um + arm_um
+        sin2 = np.sin(np.radians(angle_deg)) ** 2
+        mixing = 0.0 if straight else along_y + (along_x - along_y) * sin2
+        apart = np.pi * np.interp(angle_deg, grid, te - tm) / 1.55
+        return 1j * np.array([apart * fields[0] + mixing * fields[1], mixing * fields[0] - apart * fields[1]])
+
+    start = np.array([1.0 + 0j, 0.0])
+    for stop_um in (quarter_um, quarter_um + arm_um, 2.0 * quarter_um + arm_um):
+        begin_um = stop_um - (arm_um if stop_um == quarter_um + arm_um else quarter_um)
+        start = solve_ivp(slope, (begin_um + 1e-9, stop_um - 1e-9), start, rtol=1e-9, atol=1e-11).y[:, -1]
+    assert abs(start[1]) ** 2 == pytest.approx(converted(table, radius_um, arm_um), rel=1e-3)
+
+
+@pytest.mark.parametrize("film", ["lnoi400", "ltoi300"])
+def test_films_whose_tm_leaks_have_no_second_polarisation(film):
+    assert tm_table(film) is None
+    assert tm_table("tfln600") is not None
