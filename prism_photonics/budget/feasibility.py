@@ -6,19 +6,18 @@ from functools import cached_property, partial
 from typing import Any
 
 from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring
+from prism_photonics.budget.crossings import RARE, crossings, cure
 from prism_photonics.budget.cures import Rule, find_cures
 from prism_photonics.budget.finding import Cure, Finding
 from prism_photonics.budget.guard import floating_point_of, require_finite
 from prism_photonics.budget.plan import Plan, find_plan
 from prism_photonics.budget.repair import repair
-from prism_photonics.process.modes import ModeTable, load_modes
+from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-TE_TM_GAP = 0.01
-"""Difference of index under which a bend may mix TE and TM (design choice)."""
-LEAST_TE = 0.9
-"""Share of a bend's field in the film's plane under which the warning comes (design choice)."""
+LEAST_BITS = 11.0
+"""Accuracy that the mixing of TE and TM must leave, else the warning comes (design choice): that of a full die."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,7 +155,7 @@ def check(spec: ChipSpec) -> Feasibility:
     rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
     broken = not all(found.passed for found in findings)
     search = _Search(spec, findings, rules) if broken else None
-    return Feasibility(tuple(cured), tuple(_mode_warnings(spec)), search)
+    return Feasibility(tuple(cured), tuple(_mode_warnings(spec, findings)), search)
 
 
 def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) -> Feasibility:
@@ -203,40 +202,31 @@ def _judged(spec: ChipSpec) -> list[Finding]:
     return findings
 
 
-def _mode_warnings(spec: ChipSpec) -> list[str]:
-    """Warnings on TE and TM from the mode table, for light along layout y (0°) and x (90°)."""
-    table, wl = load_modes(spec.process), spec.profile.optics.wl0_um.value
-    return [
-        warning
-        for angle_deg, along in ((0, "y"), (90, "x"))
-        for warning in (*_straight(table, wl, angle_deg, along), *_bent(spec, table, angle_deg, along))
-    ]
-
-
-def _straight(table: ModeTable, wl: float, angle_deg: int, along: str) -> list[str]:
-    if "TM" not in table.file.modes:
+def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
+    """What the mixing of TE and TM in the rings' bends costs, and an arm that undoes it."""
+    found = crossings(spec)
+    if found is None:
+        return [
+            f"{film_name(spec.process)} guides no TM, or none whose coupling is known (docs/modes.md): crossings of TE "
+            "and TM are not counted"
+        ]
+    if found.bits >= LEAST_BITS and found.rings <= RARE * found.of:
         return []
-    te, tm = (
-        float(table.n_eff(table.width_um, wl, angle_deg=float(angle_deg), polarization=mode)) for mode in ("TE", "TM")
+    said = (
+        f"bends turn {100.0 * found.converted:.2g} % of TE into TM in half a turn of a ring: TE and TM resonances are "
+        f"expected to cross on {found.rings:.3g} of {found.of} rings, which lose half of their range or more; "
+        f"a fit of TE alone leaves {found.bits:.1f} bits with those rings, {found.bits_without:.1f} without"
     )
-    if abs(te - tm) >= TE_TM_GAP:
-        return []
+    dark = "leave dark the lines of the rings that show it on a die"
+    mended = cure(spec)
+    after = None if mended is None else crossings(mended[1])
+    if mended is None or after is None or after.bits <= found.bits:
+        return [f"{said}; raise ring.radius_um, or {dark}"]
+    kept = {finding.rule for finding in findings if finding.passed}
+    spoils = [finding.rule for finding in _judged(mended[1]) if not finding.passed and finding.rule in kept]
     return [
-        f"TE and TM differ by {abs(te - tm):.3f} in n_eff where light runs along layout {along} (limit {TE_TM_GAP}): a "
-        "bend can mix them; check the rings' extinction on a test die, or change rib width or film thickness"
-    ]
-
-
-def _bent(spec: ChipSpec, table: ModeTable, angle_deg: int, along: str) -> list[str]:
-    radii = table.file.bend["radius_um"]
-    radius_um = min(max(spec.ring.radius_um, radii[0]), radii[-1])
-    share = table.bend_te_fraction(radius_um, 0 if angle_deg == 0 else 90)
-    if share >= LEAST_TE:
-        return []
-    return [
-        f"bends of {spec.ring.radius_um:g} µm mix TE and TM: where light runs along layout {along} only "
-        f"{100.0 * share:.0f} % of the mode's field lies in the film's plane (limit {100.0 * LEAST_TE:.0f} %); measure "
-        "it on a test die, or raise ring.radius_um"
+        f"{said}; {mended[0]} lets each bend undo the last one's: {after.rings:.3g} rings, {after.bits:.1f} bits"
+        f"{f' (spoils {", ".join(spoils)})' if spoils else ''}; or raise ring.radius_um, or {dark}"
     ]
 
 

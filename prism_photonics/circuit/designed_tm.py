@@ -10,9 +10,8 @@ from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.polarization import SecondPolarization
 from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.process.coupling import effective_length_um
-from prism_photonics.process.materials import crystal_named, sellmeier
 from prism_photonics.process.modes import ModeTable
-from prism_photonics.process.polarization import TM_GAP_LAWS, half_turn_conversion_rad, tm_table
+from prism_photonics.process.polarization import TM_GAP_LAWS, half_turn_conversion_rad, tm_table, tm_tuning_ratio
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
@@ -48,8 +47,6 @@ def tm_of_ring(
 ) -> SecondPolarization:
     """TM in one ring.
 
-    A voltage turns TM by r13·n_o³ where it turns TE by r33·n_e³: light along layout y, its field upright or along z.
-
     Args:
         design: The ring.
         profile: The film.
@@ -69,12 +66,11 @@ def tm_of_ring(
 
     law = TM_GAP_LAWS[table.file.profile]
     reach_um = effective_length_um(radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um)
-    crystal, eo = crystal_named(profile.crystal), profile.electrooptics
-    n_o, n_e = (float(sellmeier(wl0, terms)) for terms in (crystal.ordinary, crystal.extraordinary))
     chi = half_turn_conversion_rad(
         table, np.array([wl_um]), width_um=design.width_um, radius_um=design.radius_um, arm_um=design.arm_um
     )[0]
     t1, t2 = (np.cos(law.at(gap_um) * reach_um) for gap_um in (design.gap_through_um, design.gap_drop_um))
     values = (t1, t2, amplitude, length_um("n_eff"), length_um("n_g"), 0.0, 0.0, 0.0, wl0)
-    ratio = (n_o / n_e) ** 3 * eo.r13_pm_V.value / eo.r33_pm_V.value
-    return SecondPolarization(RingParams(*map(np.asarray, values)), np.asarray(chi), np.asarray(ratio))
+    return SecondPolarization(
+        RingParams(*map(np.asarray, values)), np.asarray(chi), np.asarray(tm_tuning_ratio(profile))
+    )

@@ -186,9 +186,9 @@ def _scattering(half: HalfTurn, through: Any, drop: Any, split: Splitting) -> tu
     ccw, cw = split.to_ccw[..., None, None], split.to_cw[..., None, None]
     back_over, back_across = (xp.swapaxes(ports.drop, -1, -2) for ports in (mean, slope))
     return (
-        _blocks(xp, slope.through * ccw, back_over, mean.drop, slope.drop_bus * cw),
-        _blocks(xp, slope.through * cw, back_over, mean.drop, slope.drop_bus * ccw),
-        _blocks(xp, mean.through, back_across * cw, slope.drop * ccw, mean.drop_bus),
+        _blocks(slope.through * ccw, back_over, mean.drop, slope.drop_bus * cw),
+        _blocks(slope.through * cw, back_over, mean.drop, slope.drop_bus * ccw),
+        _blocks(mean.through, back_across * cw, slope.drop * ccw, mean.drop_bus),
     )
 
 
@@ -197,8 +197,9 @@ def _behind_bus(gamma: Any, out: Any, along: Any) -> tuple[Any, Any]:
     return gamma * along[..., :, None] * along[..., None, :], out * along[..., None, :]
 
 
-def _blocks(xp: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+def _blocks(a: Any, b: Any, c: Any, d: Any) -> Any:
     """A 4×4 matrix from its blocks of two rows: to the through bus from both buses, then to the drop bus."""
+    xp = library(a, b, c, d)
     return xp.concatenate([xp.concatenate([a, b], axis=-1), xp.concatenate([c, d], axis=-1)], axis=-2)
 
 

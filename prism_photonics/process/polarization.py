@@ -24,18 +24,20 @@ birefringence alone converts in X-cut rings: arXiv 2403.06374.
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float
 
 from prism_photonics.process.coupling import GapLaw
+from prism_photonics.process.materials import crystal_named, sellmeier
 from prism_photonics.process.modes import ModeTable, load_modes
-from prism_photonics.process.profile import film_name
+from prism_photonics.process.profile import Profile, film_name
 
 STEPS = 256
 """Steps of a half turn, each exact for its own direction: 1,024 move χ by less than 1e-4 of itself."""
 
-TM_GAP_LAWS = {"tfln600": GapLaw(coupling_per_um=0.00640, gap_um=0.60, decay_um=0.189)}
+TM_GAP_LAWS = {"tfln600": GapLaw(coupling_per_um=0.00644, gap_um=0.60, decay_um=0.189)}
 """Coupling of two ribs' TM modes along layout x, per film. Source: supermodes of ``process.solver``, as
 ``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 4 %."""
 
@@ -45,6 +47,16 @@ def tm_table(profile_name: str) -> ModeTable | None:
     film = film_name(profile_name)
     table = load_modes(film)
     return table if "TM" in table.file.modes and film in TM_GAP_LAWS else None
+
+
+def tm_tuning_ratio(profile: Profile) -> float:
+    """Phase that a voltage turns TM by over that of TE, ``r13·n_o³/(r33·n_e³)``.
+
+    Light along layout y: TM's field stands upright, along crystal x; TE's lies along z.
+    """
+    crystal, eo, wl0_um = crystal_named(profile.crystal), profile.electrooptics, profile.optics.wl0_um.value
+    n_o, n_e = (float(sellmeier(wl0_um, terms)) for terms in (crystal.ordinary, crystal.extraordinary))
+    return (n_o / n_e) ** 3 * eo.r13_pm_V.value / eo.r33_pm_V.value
 
 
 def bend_coupling_per_um(table: ModeTable, radius_um: float, angle_deg: float) -> float:
@@ -59,8 +71,8 @@ def bend_coupling_per_um(table: ModeTable, radius_um: float, angle_deg: float) -
     )
     bent = table.bend_te_fraction(inside_um, 0 if angle_deg == 0.0 else 90)
     mixed = math.acos(math.sqrt(min(1.0, (bent - tm) / (te - tm))))
-    half_apart = _half_difference(table, table.width_um, np.array([1.55]), np.array([angle_deg]))[0, 0]
-    return float(half_apart) * math.tan(2.0 * mixed) * inside_um / radius_um
+    half_apart = float(_half_difference(table, table.width_um, 1.55, angle_deg))
+    return half_apart * math.tan(2.0 * mixed) * inside_um / radius_um
 
 
 def half_turn_conversion_rad(
@@ -78,24 +90,36 @@ def half_turn_conversion_rad(
     Raises:
         InputError: A wavelength or the width lies outside the table.
     """
-    return np.array([_conversion(table.file.profile, float(wl), width_um, radius_um, arm_um) for wl in wl_um])
+    found = []
+    for wl in wl_um:
+        quarter = _quarter_turn(table.file.profile, float(wl), width_um, radius_um)
+        along = np.exp(1j * _half_difference(table, width_um, wl, 0.0) * arm_um)
+        # The second quarter turn is the first one read backwards: Q^T·diag(along, along*)·Q.
+        found.append(math.asin(float(2.0 * (quarter[0, 0] * quarter[0, 1] * along).imag)))
+    return np.array(found)
+
+
+def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, radius_um: float) -> float:
+    """The shortest arm between two quarter turns after which the second undoes what the first one mixed, in µm.
+
+    There χ is none: TE and TM have run apart, on the arm, by what makes them meet again in the opposite phase.
+    """
+    quarter = _quarter_turn(table.file.profile, wl_um, width_um, radius_um)
+    missing = float(-np.angle(quarter[0, 0] * quarter[0, 1])) % math.pi
+    return missing / float(_half_difference(table, width_um, wl_um, 0.0))
 
 
 @cache
-def _conversion(film: str, wl_um: float, width_um: float, radius_um: float, arm_um: float) -> float:
+def _quarter_turn(film: str, wl_um: float, width_um: float, radius_um: float) -> Complex[np.ndarray, "2 2"]:
+    """From layout x (90°) to layout y (0°)."""
     table = load_modes(film)
-    # From layout x (90°) to layout y (0°); the second quarter is the first one read backwards.
     angle_deg = 90.0 * (1.0 - (np.arange(STEPS // 2) + 0.5) / (STEPS // 2))
-    sin2 = np.sin(np.radians(angle_deg)) ** 2
     along_y, along_x = (bend_coupling_per_um(table, radius_um, angle) for angle in (0.0, 90.0))
-    apart = _half_difference(table, width_um, np.array([wl_um]), angle_deg)[0]
-    step_um = math.pi * radius_um / STEPS
+    mixing = along_y + (along_x - along_y) * np.sin(np.radians(angle_deg)) ** 2
     quarter = np.eye(2, dtype=complex)
-    for step in _steps(apart, along_y + (along_x - along_y) * sin2, step_um):
+    for step in _steps(_half_difference(table, width_um, wl_um, angle_deg), mixing, math.pi * radius_um / STEPS):
         quarter = step @ quarter
-    arm = float(_half_difference(table, width_um, np.array([wl_um]), np.array([0.0]))[0, 0]) * arm_um
-    half_turn = quarter.T @ np.diag(np.exp([1j * arm, -1j * arm])) @ quarter
-    return math.asin(float(half_turn[0, 1].imag))
+    return quarter
 
 
 def _steps(
@@ -109,12 +133,9 @@ def _steps(
     )
 
 
-def _half_difference(
-    table: ModeTable, width_um: float, wl_um: Float[np.ndarray, " wl"], angle_deg: Float[np.ndarray, " angles"]
-) -> Float[np.ndarray, "wl angles"]:
-    """δ = π·(n_TE − n_TM)/λ in rad/µm."""
+def _half_difference(table: ModeTable, width_um: float, wl_um: float, angle_deg: Any) -> Any:
+    """δ = π·(n_TE − n_TM)/λ in rad/µm, at one direction of travel or many."""
     te, tm = (
-        np.asarray(table.n_eff(width_um, wl_um[:, None], angle_deg=angle_deg, polarization=mode))
-        for mode in ("TE", "TM")
+        np.asarray(table.n_eff(width_um, wl_um, angle_deg=angle_deg, polarization=mode)) for mode in ("TE", "TM")
     )
-    return np.pi * (te - tm) / wl_um[:, None]
+    return np.pi * (te - tm) / wl_um

@@ -1,0 +1,173 @@
+"""How many rings of a bank sit on a crossing of TE and TM, what that costs in bits, and what cures it.
+
+Bends turn TE into TM (`process.polarization`), and where an order of TM lies near the line of a ring the two resonances
+repel each other: the ring takes less of its line, and no longer as a ring of one polarisation would. Where TM's orders
+lie no design says: a nanometre of film moves them against TE's by a good part of their distance. So each place is as
+likely as any other, and what is counted is an expectation: over TM's phases, all other things as drawn.
+
+A ring on a crossing is one that keeps less than half of the range of weights that it would have without. What the
+rings are off any ring of one polarisation is what a calibration leaves that knows of no TM: nearly all of it on the
+crossings.
+
+Source: derived here; ``tests/budget/test_crossings.py`` holds the closed form against the ring of
+`lightpath.ring.polarization`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.place import coupling_angles
+from prism_photonics.process.coupling import effective_length_um
+from prism_photonics.process.modes import ModeTable
+from prism_photonics.process.polarization import TM_GAP_LAWS, half_turn_conversion_rad, tm_table, tm_tuning_ratio, unmixing_arm_um
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
+from prism_photonics.units import attenuation_per_um
+
+PHASES, POINTS, LINEWIDTHS, TRIMMINGS = 64, 81, 3.0, 40
+"""Phases of TM, detunings of TE over so many linewidths to either side, steps of trimming; doubled, a count moves by
+one in a hundred."""
+LEAST_POINTS = 12
+"""Detunings at which a weight must be of use; a ring with fewer gives no weight at all."""
+RARE = 0.005
+"""Share of rings on a crossing of which nothing is said; design choice: three chips of 64 rings for one ring."""
+ARM_DECIMALS = 1
+"""Digits of a µm to which an arm is said: a tenth turns TE against TM by 0.003 rad."""
+
+
+@dataclass(frozen=True)
+class Crossings:
+    """What the mixing of TE and TM makes of a bank.
+
+    Attributes:
+        converted: Share of the light that half a turn converts.
+        rings: Expected number of rings on a crossing.
+        of: Rings of the bank.
+        bits: Accuracy of all rings that a fit of one polarisation leaves, over ± weight_limit.
+        bits_without: The same of the rings that are on no crossing.
+    """
+
+    converted: float
+    rings: float
+    of: int
+    bits: float
+    bits_without: float
+
+
+@cached_by_spec
+def crossings(spec: ChipSpec) -> Crossings | None:
+    """Expected crossings of a bank; None on a film whose TM mode leaks."""
+    table = tm_table(spec.process)
+    if table is None:
+        return None
+    design, limit = spec.ring_designs[spec.chip.channels // 2], spec.ranking.weight_limit
+    # What is none in the middle of the comb is some at its ends.
+    wl_um, width_um = _inside(table, np.asarray(spec.comb_design.wl_um)[[0, spec.chip.channels // 2, -1]], spec.width_um)
+    chi = half_turn_conversion_rad(
+        table, wl_um, width_um=width_um, radius_um=design.radius_um, arm_um=design.arm_um
+    )
+    # One row for each line and each phase of TM.
+    weight = np.concatenate([weights_beside_tm(spec, design, float(angle)) for angle in chi])
+    plain = weights_beside_tm(spec, design, 0.0)
+    on = 1.0 - weight.min(1) < 0.5 * (1.0 - plain.min())
+    off = np.array([_off_a_plain_ring(one, limit) for one in weight])
+    rings = spec.chip.rows * spec.chip.rings
+    bits, bits_without = (
+        math.log2(2.0 * limit / max(math.sqrt(float(np.mean(some**2))), 1e-9)) if some.size else 0.0
+        for some in (off, off[~on])
+    )
+    return Crossings(float(np.mean(np.sin(chi) ** 2)), rings * float(on.mean()), rings, bits, bits_without)
+
+
+def cure(spec: ChipSpec) -> tuple[str, ChipSpec] | None:
+    """The arm between a ring's quarter turns with which they undo each other's mixing; None where TM leaks."""
+    table = tm_table(spec.process)
+    if table is None:
+        return None
+    wl_um, width_um = _inside(table, np.array([np.median(spec.comb_design.wl_um)]), spec.width_um)
+    arm_um = unmixing_arm_um(table, float(wl_um[0]), width_um=width_um, radius_um=spec.ring.radius_um)
+    arm_um = round(arm_um, ARM_DECIMALS)
+    return f"ring.arm_um = {arm_um:g}", spec.model_copy(
+        update={"ring": spec.ring.model_copy(update={"arm_um": arm_um})}
+    )
+
+
+def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[np.ndarray, "phases detunings"]:
+    """Weight of a ring on its own line against its detuning, for TM's phases evenly over a turn; trimmed as it shows.
+
+    TM's power counts as `detector.tm` says.
+    """
+    te, law = coupling_angles(spec.profile, design), TM_GAP_LAWS[spec.profile.name]
+    reach_um = effective_length_um(
+        radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um
+    )
+    tm = [law.at(gap_um) * reach_um for gap_um in (design.gap_through_um, design.gap_drop_um)]
+    (t1, k1), (t2, k2) = ((np.cos(bus), np.sin(bus)) for bus in np.array([te, tm], dtype=float).T)
+    a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)
+    ratio = tm_tuning_ratio(spec.profile)
+    of_tm = 2.0 * np.pi * np.arange(PHASES)[:, None] / PHASES
+    rest = np.zeros((PHASES, 1))
+    for _ in range(TRIMMINGS):
+        rest = rest - np.angle(_te_like(_half_turn(rest, of_tm + ratio * rest, chi, a), t1, t2))
+    x = t1[0] * t2[0] * a
+    linewidth = 2.0 * (1.0 - x) / math.sqrt(x)
+    theta = rest + linewidth * np.linspace(-LINEWIDTHS, LINEWIDTHS, POINTS)
+    h = _half_turn(theta, of_tm + ratio * theta, chi, a)
+    # What light in TE alone makes after the through bus's coupler, and what of it reaches either bus.
+    turn = h @ (t2[:, None] * h)
+    inside = np.linalg.solve(np.eye(2) - t1[:, None] * turn, np.array([[1j * k1[0]], [0.0]]))
+    through = np.array([t1[0], 0.0]) + 1j * k1 * (turn @ inside)[..., 0]
+    drop = 1j * k2 * (h @ inside)[..., 0]
+    seen = np.array([1.0, float(spec.detector.tm == "detected")])
+    return (abs(through) ** 2 - abs(drop) ** 2) @ seen
+
+
+def _inside(
+    table: ModeTable, wl_um: Float[np.ndarray, " wl"], width_um: float
+) -> tuple[Float[np.ndarray, " wl"], float]:
+    """Wavelengths and a width within the table: of lines beyond it, which `comb_range` refuses, its end is counted."""
+    widths, nodes = table.file.axes["width_um"], table.file.axes["wl_um"]
+    return np.clip(wl_um, nodes[0], nodes[-1]), float(np.clip(width_um, widths[0], widths[-1]))
+
+
+def _half_turn(
+    te_rad: Float[np.ndarray, "phases some"], tm_rad: Float[np.ndarray, "phases some"], chi: float, a: float
+) -> Complex[np.ndarray, "phases some 2 2"]:
+    """The matrix H of `lightpath.ring.polarization` from the round-trip phases of both."""
+    root = math.sqrt(a)
+    te, tm = (root * math.cos(chi) * np.exp(0.5j * phase) for phase in (te_rad, tm_rad))
+    between = 1j * root * math.sin(chi) * np.exp(0.25j * (te_rad + tm_rad))
+    return np.stack([np.stack([te, between], -1), np.stack([between, tm], -1)], -2)
+
+
+def _te_like(
+    h: Complex[np.ndarray, "phases some 2 2"], t1: Float[np.ndarray, " 2"], t2: Float[np.ndarray, " 2"]
+) -> Complex[np.ndarray, "phases some"]:
+    """Eigenvalue of a round trip that is the more TE's."""
+    turn = t1[:, None] * (h @ (t2[:, None] * h))
+    half_apart = 0.5 * (turn[..., 0, 0] - turn[..., 1, 1])
+    root = np.sqrt(half_apart**2 + turn[..., 0, 1] * turn[..., 1, 0])
+    root = np.where((root * half_apart.conj()).real < 0.0, -root, root)
+    return 0.5 * (turn[..., 0, 0] + turn[..., 1, 1]) + root
+
+
+def _off_a_plain_ring(weight: Float[np.ndarray, " detunings"], limit: float) -> float:
+    """Rms of a weight curve less that of the nearest ring of one polarisation, where the weight is of use.
+
+    ``1/(1 − w)`` of such a ring is a parabola of its detuning; that TM bends the tuning too is its third power. So the
+    fit is linear, of readings that count as (1 − w)².
+    """
+    used = weight <= limit
+    if used.sum() < LEAST_POINTS:
+        return 2.0 * limit
+    x, y = np.linspace(-1.0, 1.0, weight.size)[used], 1.0 / (1.0 - weight[used])
+    columns = np.stack([np.ones_like(x), x, x**2, x**3], -1)
+    counts = 1.0 / y**2
+    found: Any = np.linalg.lstsq(columns * counts[:, None], y * counts, rcond=None)[0]
+    fitted = 1.0 - 1.0 / (columns @ found)
+    return float(np.sqrt(np.mean((fitted - weight[used]) ** 2)))
