@@ -112,7 +112,7 @@ def rows(
     label: str, model: str, names: tuple[str, ...], points: list[Point], chip: Bundle, wide: Bundle
 ) -> list[dict[str, Any]]:
     """The table of one model at several points."""
-    selectors = make_selectors(names, chip, dual_rail=wide, dims=DIMS)
+    selectors = make_selectors(names, chip, dual_rail=wide, dims=DIMS, group=2)
     return [asdict(row) for row in table(label, *load_model(model), selectors=selectors, points=points)]
 
 

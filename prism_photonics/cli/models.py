@@ -43,6 +43,9 @@ def ask(
     block: Annotated[str, typer.Option(metavar="N[,N…]", help="Tokens per block; one in eight is chosen.")] = "64,128",
     selectors: Annotated[str, typer.Option(metavar="NAME[,NAME…]", help="Rows of the table.")] = USUAL,
     texts: Annotated[int, typer.Option(min=1, help="Texts of each kind.")] = 25,
+    dense_layers: Annotated[
+        int, typer.Option("--dense-layers", min=0, help="First layers that attend to everything.")
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of programming errors and noise.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -56,6 +59,7 @@ def ask(
     from prism_photonics.export.schema import DOCUMENT_FILE
     from prism_photonics.files import write_text
     from prism_photonics.ranking.catalog import make_selectors
+    from prism_photonics.ranking.heads import heads_of
     from prism_photonics.ranking.needle.models import import_transformers, load_model
     from prism_photonics.ranking.pretrained.cached import Selection
     from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
@@ -72,8 +76,9 @@ def ask(
         )
     tokenizer = import_transformers().AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     config = network.config.get_text_config()
-    dims = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    made = make_selectors([name.strip() for name in selectors.split(",")], chip, dims=dims, seed=seed)
+    heads = heads_of(config)
+    names = [name.strip() for name in selectors.split(",")]
+    made = make_selectors(names, chip, dims=heads.dims, group=heads.group, seed=seed)
     for name, selector in made.items():
         if selector.trained or selector.evidence == "received":
             raise InputError(f"selector {name}: got one that is trained or needs all attention, want {USUAL}; drop it")
@@ -90,9 +95,14 @@ def ask(
                 raise InputError(
                     f"--block: got {size} for {tokens} tokens, want at least 8 blocks; choose smaller ones"
                 )
-            selections = {f"{name} {size}": Selection(each, size, tokens // size // 8) for name, each in made.items()}
-            wanted[tokens] |= selections
-    of = {"model": _digest(folder.glob("*.safetensors")), "chip": _digest([bundle / DOCUMENT_FILE]), "seed": seed}
+            k, dense = tokens // size // 8, frozenset(range(dense_layers))
+            wanted[tokens] |= {f"{name} {size}": Selection(each, size, k, dense) for name, each in made.items()}
+    of = {
+        "dense_layers": dense_layers,
+        "model": _digest(folder.glob("*.safetensors")),
+        "chip": _digest([bundle / DOCUMENT_FILE]),
+        "seed": seed,
+    }
     rows: list[dict[str, Any]] = []
     for tokens, selections in wanted.items():
         for kind in kinds:

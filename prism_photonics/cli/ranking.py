@@ -81,6 +81,7 @@ def rank(
         return
     from prism_photonics.export.read import load
     from prism_photonics.ranking.catalog import NAMES, make_selectors
+    from prism_photonics.ranking.heads import heads_of
     from prism_photonics.ranking.needle.models import load_model
     from prism_photonics.ranking.table import LEAST_TRIALS, Point, table
     from prism_photonics.workflow.circuit import selection_energy
@@ -94,10 +95,9 @@ def rank(
         for size in blocks:
             points += [Point(tokens, size, each, trials) for each in chosen or (max(1, tokens // size // 8),)]
     network, vocabulary = load_model(model)
-    config = network.config.get_text_config()
-    dims = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = heads_of(network.config.get_text_config())
     names = tuple(name.strip() for name in selectors.split(",")) if selectors else NAMES
-    made = make_selectors(names, chip, dual_rail=wide, dims=dims, seed=seed)
+    made = make_selectors(names, chip, dual_rail=wide, dims=heads.dims, group=heads.group, seed=seed)
     if circuit:
         from prism_photonics.ranking.features import MeanKey
         from prism_photonics.ranking.selectors import FeatureSelector

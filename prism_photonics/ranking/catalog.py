@@ -7,21 +7,26 @@ from prism_photonics.ranking.evict import HeavyHitters, Streaming
 from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey, PrincipalProjection, RandomProjection
 from prism_photonics.ranking.hierarchical import Hierarchical
 from prism_photonics.ranking.learned import LearnedProjection
-from prism_photonics.ranking.readers import ChipReader
+from prism_photonics.ranking.per_head import PerHead
+from prism_photonics.ranking.readers import ChipReader, Reader
 from prism_photonics.ranking.salca import SalcaLike
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
+from prism_photonics.ranking.several_rows import SeveralRows
+from prism_photonics.ranking.sign_codes import SignCodes
+from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.units import InputError, nearest
 
 NAMES = (
     *("oracle", "mean_key", "bound", "random_projection", "pca"),
     *("photonic_mean_key", "photonic_bound", "photonic_learned"),
     *("hierarchical", "hierarchical_mean", "hierarchical_learned", "photonic_hierarchical"),
-    *("salca_like", "streaming_llm", "h2o", "random"),
+    *("bound_per_head", "bound_of_halves", "photonic_bound_of_halves", "infllm_like", "two_stage"),
+    *("salca_like", "sign_codes", "streaming_llm", "h2o", "random"),
 )
 
 
 def make_selectors(
-    names: Iterable[str], bundle: Bundle, *, dual_rail: Bundle | None = None, dims: int, seed: int = 0
+    names: Iterable[str], bundle: Bundle, *, dual_rail: Bundle | None = None, dims: int, group: int = 1, seed: int = 0
 ) -> dict[str, Selector]:
     """Selectors by name, each with its own random numbers.
 
@@ -31,6 +36,7 @@ def make_selectors(
         dual_rail: The chip of the photonic bound, with two channels per dimension; by default the same chip, which
             then takes twice the slices.
         dims: Dimensions of a key; the projections keep half of them.
+        group: Query heads of a KV head.
         seed: Seed of projections, programming errors and noise.
 
     Returns:
@@ -42,6 +48,13 @@ def make_selectors(
     wide = dual_rail or bundle
     halves = wide.encoding == "dual_rail"
     half = max(1, dims // 2)
+
+    def bound(reader: Reader | None = None) -> Selector:
+        return FeatureSelector("bound", Bound(), reader)
+
+    def per_head(name: str, base: Selector, rows: int, *, overlap: bool = False) -> Selector:
+        return PerHead(name, SeveralRows(name, base, rows=rows, overlap=overlap), group=group)
+
     makers = {
         "oracle": lambda name: Oracle(),
         "mean_key": lambda name: FeatureSelector(name, MeanKey()),
@@ -61,6 +74,14 @@ def make_selectors(
         "photonic_hierarchical": lambda name: Hierarchical(
             name, Bound(), reader=ChipReader(wide, seed=seed + 3, halves=halves)
         ),
+        "bound_per_head": lambda name: PerHead(name, bound(), group=group),
+        "bound_of_halves": lambda name: per_head(name, bound(), 2),
+        "photonic_bound_of_halves": lambda name: per_head(
+            name, bound(ChipReader(wide, seed=seed + 4, halves=halves)), 2
+        ),
+        "infllm_like": lambda name: per_head(name, FeatureSelector(name, MeanKey()), 3, overlap=True),
+        "two_stage": lambda name: TwoStage(name, bound()),
+        "sign_codes": lambda name: SignCodes(name, seed=seed),
         "salca_like": lambda name: SalcaLike(),
         "streaming_llm": lambda name: Streaming(),
         "h2o": lambda name: HeavyHitters(),

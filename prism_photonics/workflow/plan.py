@@ -7,6 +7,7 @@ from typing import Any
 from prism_photonics.budget.model_plan import ModelShape
 from prism_photonics.extras import asked_by
 from prism_photonics.files.fields import shown
+from prism_photonics.ranking.heads import heads_of
 from prism_photonics.units import InputError
 
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
@@ -54,7 +55,7 @@ def read_model(path: str | Path) -> ModelShape:
 
 
 def _shape(config: Any, place: str) -> ModelShape:
-    layers, query_heads = config.num_hidden_layers, config.num_attention_heads
+    layers, heads = config.num_hidden_layers, heads_of(config)
     window, longest = getattr(config, "sliding_window", None), getattr(config, "max_position_embeddings", None)
     # GPT-Neo has a name of its own for the kinds of its layers.
     kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
@@ -62,8 +63,7 @@ def _shape(config: Any, place: str) -> ModelShape:
     # A window that the longest context fits in leaves nothing out: Phi-3's of 256k tokens, for 128k.
     all_seen = window is not None and longest is not None and window >= longest
     whole = sum(kind in _WHOLE or (all_seen and kind == _WINDOW) for kind in kinds)
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // query_heads
-    kv_heads = getattr(config, "num_key_value_heads", None) or query_heads
+    head_dim, kv_heads = heads.dims, heads.kv
     if getattr(config, "kv_lora_rank", None):
         kv_heads, head_dim = 1, config.kv_lora_rank + config.qk_rope_head_dim
     elif getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False):
@@ -72,7 +72,7 @@ def _shape(config: Any, place: str) -> ModelShape:
         kv_heads = config.num_kv_heads
     numbers = {
         "num_hidden_layers": layers,
-        "num_attention_heads": query_heads,
+        "num_attention_heads": heads.query,
         "KV heads": kv_heads,
         "head_dim": head_dim,
     }
@@ -84,4 +84,4 @@ def _shape(config: Any, place: str) -> ModelShape:
             f"{place}: none of its {layers} layers attends to the whole context (windows, chunks, an index of the "
             "model's own, or no attention); there is nothing to rank"
         )
-    return ModelShape(place, whole, layers - whole, kv_heads, query_heads, head_dim)
+    return ModelShape(place, whole, layers - whole, kv_heads, heads.query, head_dim)

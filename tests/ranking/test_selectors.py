@@ -43,7 +43,7 @@ def test_blocks_that_may_not_be_chosen_are_not_and_missing_ones_are_minus_one():
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("oracle", "h2o")])
 def test_every_selector_signs_blocks_one_by_one_as_at_once(bank, demo_bundle, name):
     keys, valid, queries = bank
-    selector = make_selectors([name], demo_bundle(8), dims=8)[name]
+    selector = make_selectors([name], demo_bundle(8), dims=8, group=2)[name]
     for part in [selector, *vars(selector).values()]:
         if isinstance(getattr(part, "steps", None), int):
             part.steps = 5

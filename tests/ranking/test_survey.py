@@ -61,11 +61,18 @@ def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, 
         asked(tmp_path, texts=2)
     with pytest.raises(InputError, match="got those of seed 0, want 1; name another folder"):
         asked(tmp_path, texts=1, of={"seed": 1})
-    with pytest.raises(InputError, match="got those of selectors full, oracle, random, want full, oracle;"):
-        asked(tmp_path, texts=1, selections={"oracle": Selection(Oracle(), 32, 2)})
+    assert asked(tmp_path, texts=1, selections={"oracle": Selection(Oracle(), 32, 2)}) == before[:2]
     (tmp_path / "multi_key_700_0.json").write_text("no")
     with pytest.raises(InputError, match="remove it"):
         asked(tmp_path, texts=1)
+
+
+def test_a_selector_that_is_asked_for_later_stands_as_if_it_had_been_there(tmp_path):
+    chosen = {"oracle": Selection(Oracle(), 32, 2), "random": Selection(RandomChoice(), 32, 2)}
+    asked(tmp_path / "later", selections={"random": chosen["random"]})
+    later, before = asked(tmp_path / "later", selections=chosen), asked(tmp_path / "before", selections=chosen)
+    assert [row.all_right for row in later] == [row.all_right for row in before]
+    assert [row.delta_nll for row in later] == pytest.approx([row.delta_nll for row in before], abs=1e-4)
 
 
 def test_a_survey_that_was_broken_off_goes_on_with_the_numbers_of_a_whole_one(tmp_path, demo_bundle):

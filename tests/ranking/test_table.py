@@ -20,7 +20,7 @@ NAMES = (
 @pytest.fixture(scope="module")
 def rows(selectable, demo_bundle):
     """1,024 tokens, blocks of 16, one in eight chosen, on the demonstrator's statistics at 32 and 64 channels."""
-    selectors = make_selectors(NAMES, demo_bundle(32), dual_rail=demo_bundle(64), dims=32)
+    selectors = make_selectors(NAMES, demo_bundle(32), dual_rail=demo_bundle(64), dims=32, group=2)
     made = table("needle", *selectable, selectors=selectors, points=[Point(1024, 16, 8, trials=100)])
     return {row.selector: row for row in made}
 

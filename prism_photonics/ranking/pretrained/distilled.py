@@ -115,6 +115,10 @@ class DistilledGate(Selector):
             raise InputError(f"{self.name}: got blocks of {keys.shape[3]} tokens, want {self.gate.block}; distil anew")
         if not bool(valid.all()):
             raise InputError(f"{self.name}: got padding, want none: places are counted from the cache's first slot")
+        if place.pages is not None:
+            raise InputError(
+                f"{self.name}: got pages in any order, want blocks that follow one another: it needs places"
+            )
         start = place.block * self.gate.block
         where = torch.arange(start, start + keys.shape[2] * keys.shape[3]).reshape(keys.shape[2:4]).float()
         summary = summaries(turned(keys, -where, self.gate.frequency))

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from prism_photonics.ranking.heads import heads_of
 from prism_photonics.units import InputError
 
 
@@ -20,7 +21,7 @@ def frequencies(model: Any) -> Float[Tensor, " pairs"]:
     """
     config = model.config.get_text_config(decoder=True)
     parameters = getattr(config, "rope_parameters", None) or {}
-    dims = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    dims = heads_of(config).dims
     kind, share = parameters.get("rope_type", "default"), parameters.get("partial_rotary_factor", 1.0)
     if "rope_theta" not in parameters or kind != "default" or share != 1.0:
         raise InputError(

@@ -1,7 +1,7 @@
 """Text questions asked of a language model under many selectors, and the rows of their table.
 
 Each text is prefilled once; all selectors and block sizes are asked on it. The outcomes of each text are a file, so
-that a survey that was broken off goes on where it stood.
+that a survey that was broken off goes on where it stood, and one with more selectors asks only those.
 """
 
 import json
@@ -46,6 +46,10 @@ class Outcome:
     read: float
     recall: float
     coverage: float
+
+
+Questions = dict[str, list[Outcome]]
+"""The outcomes of a text's questions by selector."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def survey(
         task: Kind of question.
         context: Tokens of a text.
         texts: Texts, numbered from 0.
-        folder: Holds a file for each finished text, which is not asked anew.
+        folder: Holds a file for each text; what stands there is not asked anew.
         of: What else decides the outcomes, such as model, chip and seed; it stands in every file.
         tell: Told what is done.
 
@@ -121,41 +125,47 @@ def survey(
         The rows, full attention first.
 
     Raises:
-        InputError: A file there is damaged, or of other selectors, another model or another chip.
+        InputError: A file there is damaged, or of another model or another chip.
     """
     make_folder(folder)
-    found, asked_of = [], {**of, "selectors": ", ".join([FULL, *selections])}
+    found: list[Questions] = []
     for number in range(texts):
         file = folder / f"{task}_{context}_{number}.json"
-        if not file.is_file():
+        known = _read(file, of)
+        missing = {name: each for name, each in selections.items() if name not in known}
+        if missing or FULL not in known:
             asked = ask(task, tokenizer, tokens=context, seed=number)
-            for each in selections.values():
+            for each in missing.values():
                 each.selector.restart(number)
-            made = _asked(CachedText(model, asked.context, number=number), asked, selections)
-            outcomes = [[asdict(outcome) for outcome in question] for question in made]
-            write_text(file, json.dumps({"of": asked_of, "outcomes": outcomes}) + "\n")
-        found.append(_read(file, asked_of))
-        right = {name: sum(q[i].right == q[i].tokens for q in found[-1]) for i, name in enumerate((FULL, *selections))}
+            known |= _asked(CachedText(model, asked.context, number=number), asked, missing)
+            outcomes = {name: [asdict(outcome) for outcome in each] for name, each in known.items()}
+            write_text(file, json.dumps({"of": dict(of), "outcomes": outcomes}) + "\n")
+        found.append(known)
+        right = {name: sum(o.right == o.tokens for o in known[name]) for name in (FULL, *selections)}
         told = ", ".join(f"{name} {count}" for name, count in right.items())
-        tell(f"{task}, {context} tokens, text {number + 1} of {texts}: right of {len(found[-1])}: {told}")
+        tell(f"{task}, {context} tokens, text {number + 1} of {texts}: right of {len(known[FULL])}: {told}")
     chance = {name: each.k / (context // each.block) for name, each in selections.items()}
-    return [_row(task, context, place, found=found, chance=chance) for place in range(len(selections) + 1)]
+    return [_row(task, context, name, found=found, chance=chance.get(name, 1.0)) for name in (FULL, *selections)]
 
 
-def _asked(text: CachedText, asked: Asked, selections: Mapping[str, Selection]) -> list[list[Outcome]]:
-    made = []
+def _asked(text: CachedText, asked: Asked, selections: Mapping[str, Selection]) -> Questions:
+    blocks = {FULL: 0} | {name: each.block for name, each in selections.items()}
+    made: Questions = {name: [] for name in blocks}
     for question, answer in zip(asked.questions, asked.answers, strict=True):
         said = text.question(question).answers(answer, [None, *selections.values()])
-        asked_of = [(FULL, 0), *((name, each.block) for name, each in selections.items())]
-        made.append([_outcome(*who, each, len(answer)) for who, each in zip(asked_of, said, strict=True)])
+        for (name, block), each in zip(blocks.items(), said, strict=True):
+            made[name].append(_outcome(name, block, each, len(answer)))
     return made
 
 
-def _read(file: Path, of: Mapping[str, str | int]) -> list[list[Outcome]]:
+def _read(file: Path, of: Mapping[str, str | int]) -> Questions:
+    """What is known of a text; nothing of one that was not asked yet."""
+    if not file.is_file():
+        return {}
     try:
         content = json.loads(file.read_text())
         known = {name: content["of"].get(name) for name in of}
-        found = [[Outcome(**outcome) for outcome in question] for question in content["outcomes"]]
+        found = {name: [Outcome(**each) for each in outcomes] for name, outcomes in content["outcomes"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{file}: got no outcomes of questions, want them; remove it to ask anew") from error
     for name, want in of.items():
@@ -169,8 +179,8 @@ def _outcome(name: str, block: int, answer: Answer, tokens: int) -> Outcome:
     return Outcome(name, block, int(answer.right.sum()), tokens, answer.nll, answer.tokens_read, recall, coverage)
 
 
-def _row(task: str, context: int, place: int, *, found: list[list[list[Outcome]]], chance: Mapping[str, float]) -> Row:
-    mine = [[outcomes[place] for outcomes in text] for text in found]
+def _row(task: str, context: int, name: str, *, found: list[Questions], chance: float) -> Row:
+    mine = [known[name] for known in found]
     flat = [outcome for text in mine for outcome in text]
     right = [outcome.right == outcome.tokens for outcome in flat]
     low, high = wilson_interval(sum(right), trials=len(right))
@@ -178,14 +188,14 @@ def _row(task: str, context: int, place: int, *, found: list[list[list[Outcome]]
     per_text = np.array([[sum(o.right == o.tokens for o in text), len(text)] for text in mine], float)
     drawn = per_text[np.random.default_rng(0).integers(len(mine), size=(RESAMPLES, len(mine)))].sum(1)
     text_low, text_high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    deltas = [outcomes[place].nll - outcomes[0].nll for text in found for outcomes in text]
-    first = flat[0]
+    whole = [outcome for known in found for outcome in known[FULL]]
+    deltas = [outcome.nll - full.nll for outcome, full in zip(flat, whole, strict=True)]
 
     def mean(values: Any) -> float:
         return float(np.mean(list(values)))
 
     return Row(
-        task, context, first.selector, first.block, chance.get(first.selector, 1.0), len(flat), len(mine),
+        task, context, name, flat[0].block, chance, len(flat), len(mine),
         *(sum(right) / len(right), low, high, float(text_low), float(text_high)),
         *(sum(o.right for o in flat) / sum(o.tokens for o in flat), mean(deltas), mean(o.read for o in flat)),
         *(mean(o.recall for o in flat), mean(o.coverage for o in flat)),

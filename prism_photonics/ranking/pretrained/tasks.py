@@ -230,11 +230,15 @@ def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = Fals
     for place, sentence in zip(places, hidden, strict=True):
         context = context + text[before:place] + sentence
         before = place
-    return Asked(
-        context + text[before:],
-        [_ids(tokenizer, question.asked) for question in needles.questions],
-        [_ids(tokenizer, question.answer) for question in needles.questions],
-    )
+    asked, answers = [], []
+    space = _ids(tokenizer, " ")
+    for question in needles.questions:
+        before_it, answer = _ids(tokenizer, question.asked), _ids(tokenizer, question.answer)
+        # A space that is a token of its own is asked with: whether a model would say "the" first is no matter here.
+        cut = len(space) if answer[: len(space)] == space else 0
+        asked.append(before_it + answer[:cut])
+        answers.append(answer[cut:])
+    return Asked(context + text[before:], asked, answers)
 
 
 def _stretch(tokenizer: Any, tokens: int, rng: np.random.Generator, *, train: bool) -> list[int]:

@@ -1,0 +1,77 @@
+"""Several rows for one block: a signature for each part of it, of which the best one counts.
+
+Rows against block size is the chip's own trade: a block of 64 tokens with a row for every 16 is found as a block of 16
+is, is fetched as a block of 64 is, and takes four rows.
+"""
+
+import torch
+
+from prism_photonics.codec.checks import require_count
+from prism_photonics.ranking.readers import Place
+from prism_photonics.ranking.selectors import Selector
+from prism_photonics.units import InputError
+
+
+class SeveralRows(Selector):
+    """Another selector's signatures of the parts of each block; a block is worth its best part.
+
+    Attributes:
+        base: Signs and scores the parts.
+        rows: Parts of a block.
+        overlap: Whether each part reaches to the middle of the next, as the compressed blocks of InfLLM-V2 do: three
+            means of 32 tokens in a block of 64.
+
+    Source: the maximum over overlapping means is InfLLM-V2's, arXiv 2509.24663, read as a digest.
+    """
+
+    def __init__(self, name: str, base: Selector, *, rows: int, overlap: bool = False):
+        self.name, self.base, self.overlap = name, base, overlap
+        self.rows = require_count("rows", rows, cure="choose how many rows a block takes")
+        self.trained, self.evidence = base.trained, base.evidence
+
+    def part(self, block: int) -> tuple[int, int]:
+        """Tokens of a part, and tokens from the start of one to the start of the next.
+
+        Raises:
+            InputError: Equal parts do not fill the block.
+        """
+        stride, rest = divmod(block, self.rows + self.overlap)
+        if rest or not stride:
+            raise InputError(
+                f"{self.name}: got blocks of {block} tokens, want a multiple of {self.rows + self.overlap}; choose "
+                "other rows"
+            )
+        return stride * (1 + self.overlap), stride
+
+    def sign(self, keys, valid, place):
+        """See ``Selector.sign``; a part of padding is marked, and never counts."""
+        size, stride = self.part(keys.shape[3])
+        parts = keys.unfold(3, size, stride).transpose(-1, -2).flatten(2, 3)
+        shown = valid.unfold(2, size, stride).flatten(1, 2)
+        pages = None
+        if self.overlap or place.pages is not None:
+            pages = tuple(self.rows * index + row for index in place.indices(keys.shape[2]) for row in range(self.rows))
+        within = Place(place.layer, self.rows * place.block, place.sequence, place.centre, pages)
+        written = self.base.sign(parts, shown, within)
+        marked = shown.any(-1)[:, None, :, None].expand(*written.shape[:3], 1).to(written)
+        return torch.cat([written, marked], -1).unflatten(2, (-1, self.rows)).flatten(3)
+
+    def score(self, queries, signatures, layer, evidence=None):
+        """See ``Selector.score``."""
+        written, marked = (
+            signatures.unflatten(3, (self.rows, -1)).flatten(2, 3).split([-1 + signatures.shape[3] // self.rows, 1], -1)
+        )
+        scores = self.base.score(queries, written, layer, evidence).masked_fill(marked.mT == 0, -torch.inf)
+        return scores.unflatten(-1, (-1, self.rows)).amax(-1)
+
+    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
+        """See ``Selector.fit``."""
+        self.base.fit(keys, queries, layer=layer, block=self.part(block)[0], scaling=scaling, softcap=softcap)
+
+    def restart(self, number):
+        """See ``Selector.restart``."""
+        self.base.restart(number)
+
+    def cost(self, blocks, *, dims, block):
+        """See ``Selector.cost``."""
+        return self.base.cost(blocks * self.rows, dims=dims, block=self.part(block)[0])

@@ -1,0 +1,145 @@
+"""Selectors made of others: several rows of a block, a reading per head, two stages, one per layer; and sign codes."""
+
+import pytest
+import torch
+
+from prism_photonics.ranking.features import Bound, MeanKey
+from prism_photonics.ranking.per_head import PerHead
+from prism_photonics.ranking.per_layer import PerLayer, best_of_layers
+from prism_photonics.ranking.readers import ChipReader, Place
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
+from prism_photonics.ranking.several_rows import SeveralRows
+from prism_photonics.ranking.sign_codes import SignCodes
+from prism_photonics.ranking.two_stage import TwoStage
+from prism_photonics.units import InputError
+
+DIMS = 8
+
+
+@pytest.fixture(scope="module")
+def keys():
+    """Two KV heads, six blocks of 16 tokens; the last block holds a key far along the first dimension."""
+    drawn = torch.randn(1, 2, 6, 16, DIMS, generator=torch.Generator().manual_seed(0))
+    drawn[:, :, 5, 3, 0] = 9.0
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def queries():
+    """Four heads, three steps."""
+    return torch.randn(1, 4, 3, DIMS, generator=torch.Generator().manual_seed(1))
+
+
+def mean(reader=None):
+    return FeatureSelector("mean", MeanKey(), reader)
+
+
+def shown(keys):
+    return torch.ones(keys.shape[0], *keys.shape[2:4], dtype=torch.bool)
+
+
+def scored(selector, keys, queries, evidence=None):
+    return selector.score(queries, selector.sign(keys, shown(keys), Place(0)), 0, evidence)
+
+
+def apart(scores):
+    """Scores are known up to one number per query."""
+    return scores - scores[..., :1]
+
+
+def test_a_block_is_worth_the_best_of_the_small_blocks_that_it_is_made_of(keys, queries):
+    small = keys.unflatten(3, (4, 4)).flatten(2, 3)
+    best = scored(mean(), small, queries).unflatten(-1, (6, 4)).amax(-1)
+    rows = SeveralRows("rows", mean(), rows=4)
+    assert torch.allclose(apart(scored(rows, keys, queries)), apart(best), atol=1e-5)
+    assert (
+        rows.cost(6, dims=DIMS, block=16)["signature_bytes"]
+        == 4 * mean().cost(6, dims=DIMS, block=16)["signature_bytes"]
+    )
+
+
+def test_rows_that_overlap_reach_to_the_middle_of_the_next(keys, queries):
+    halves = [keys[:, :, :, start : start + 8] for start in (0, 4, 8)]
+    each = torch.cat([part.mean(3, keepdim=True) for part in halves], 3)
+    best = (queries.unflatten(1, (2, 2)).sum(2)[:, :, :, None, None] * each[:, :, None]).sum(-1).amax(-1)
+    rows = SeveralRows("rows", mean(), rows=3, overlap=True)
+    assert torch.allclose(apart(scored(rows, keys, queries)), apart(best), atol=1e-4)
+
+
+def test_a_row_of_padding_never_counts(keys, queries):
+    rows, valid = SeveralRows("rows", mean(), rows=4), shown(keys)
+    valid[:, 0, :8] = False
+    left = torch.where(valid[:, None, :, :, None], keys, 1e3)
+    scores = rows.score(queries, rows.sign(left, valid, Place(0)), 0)
+    assert torch.isfinite(scores).all()
+    nothing = torch.zeros_like(valid)
+    assert (rows.score(queries, rows.sign(left, nothing, Place(0)), 0) == -torch.inf).all()
+
+
+def test_rows_that_do_not_fill_a_block_are_refused(keys):
+    with pytest.raises(InputError, match="blocks of 16 tokens, want a multiple of 3"):
+        SeveralRows("rows", mean(), rows=3).sign(keys, shown(keys), Place(0))
+
+
+def test_every_row_of_a_chip_has_an_error_of_its_own(keys, queries, demo_bundle):
+    rows = SeveralRows("rows", mean(ChipReader(demo_bundle(DIMS))), rows=4)
+    same = keys[:, :, :1, :4].repeat(1, 1, 6, 4, 1)
+    state = rows.sign(same, shown(same), Place(0)).unflatten(3, (4, -1))
+    assert not torch.equal(state[:, :, 0, 0], state[:, :, 0, 1])
+    assert not torch.equal(state[:, :, 0, 0], state[:, :, 1, 0])
+
+
+def test_shares_of_heads_that_are_read_alone_are_added(keys, queries):
+    products = queries.unflatten(1, (2, 2)) @ keys.mean(3)[:, :, None].mT * DIMS**-0.5
+    alone = PerHead("alone", mean(), group=2)
+    assert torch.allclose(scored(alone, keys, queries), products.softmax(-1).sum(2), atol=1e-5)
+    with pytest.raises(InputError, match="4 heads for 2 KV heads, want 3 each"):
+        scored(PerHead("alone", mean(), group=3), keys, queries)
+
+
+def test_of_all_blocks_as_survivors_exact_attention_decides(keys, queries):
+    logits = queries.unflatten(1, (2, 2)) @ keys.flatten(2, 3)[:, :, None].mT * DIMS**-0.5
+    exact = logits.softmax(-1).unflatten(-1, (6, 16)).sum((2, -1))
+    assert torch.allclose(scored(TwoStage("two", mean(), survivors=1.0), keys, queries), exact, atol=1e-5)
+
+
+def test_what_the_first_stage_drops_stays_dropped_and_its_keys_are_not_billed(keys, queries):
+    two = TwoStage("two", mean(), survivors=0.5)
+    scores, first = scored(two, keys, queries), scored(mean(), keys, queries)
+    assert ((scores > -torch.inf).sum(-1) == 3).all()
+    dropped = first.masked_fill(scores == -torch.inf, torch.inf).amin(-1) > first.masked_fill(
+        scores > -torch.inf, -torch.inf
+    ).amax(-1)
+    assert dropped.all()
+    cost = two.cost(6, dims=DIMS, block=16)["signature_bytes"]
+    assert cost == mean().cost(6, dims=DIMS, block=16)["signature_bytes"] + 2 * 3 * 16 * DIMS
+    with pytest.raises(InputError, match="survivors: got 0"):
+        TwoStage("two", mean(), survivors=0.0)
+
+
+def test_each_layer_has_the_selector_that_recalled_most_there(keys, queries):
+    among = {"mean": mean(), "bound": FeatureSelector("bound", Bound())}
+    chosen = best_of_layers("best", among, {"mean": [0.3, 0.8], "bound": [0.5, 0.2]})
+    assert chosen.of_layer == (among["bound"], among["mean"])
+    assert torch.equal(scored(chosen, keys, queries), scored(among["bound"], keys, queries))
+    with pytest.raises(InputError, match="layer 2, want one below 2"):
+        chosen.sign(keys, shown(keys), Place(2))
+    with pytest.raises(InputError, match="want one kind in all layers"):
+        PerLayer("mixed", [Oracle(), RandomChoice()])
+
+
+def test_signs_of_turned_keys_find_a_token_that_stands_out(keys):
+    along = torch.zeros(1, 2, 1, DIMS)
+    along[..., 0] = 1.0
+    assert (scored(SignCodes(), keys, along).argmax(-1) == 5).all()
+    assert SignCodes().cost(6, dims=DIMS, block=16)["signature_bytes"] == 6 * 16 * 3
+
+
+def test_an_outlying_token_is_found_by_a_row_and_drowns_in_a_block(keys):
+    along = torch.zeros(1, 2, 1, DIMS)
+    along[..., 0] = 1.0
+    rows = scored(SeveralRows("rows", mean(), rows=8), keys, along)
+    assert (rows.argmax(-1) == 5).all()
+    margin = rows[..., 5] - rows[..., :5].amax(-1)
+    whole = scored(mean(), keys, along)
+    assert (margin > 2 * (whole[..., 5] - whole[..., :5].amax(-1))).all()
