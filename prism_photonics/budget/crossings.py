@@ -24,7 +24,13 @@ from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.modes import ModeTable
-from prism_photonics.process.polarization import TM_GAP_LAWS, half_turn_conversion_rad, tm_table, tm_tuning_ratio, unmixing_arm_um
+from prism_photonics.process.polarization import (
+    TM_GAP_LAWS,
+    half_turn_conversion_rad,
+    tm_table,
+    tm_tuning_ratio,
+    unmixing_arm_um,
+)
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import attenuation_per_um
@@ -67,10 +73,10 @@ def crossings(spec: ChipSpec) -> Crossings | None:
         return None
     design, limit = spec.ring_designs[spec.chip.channels // 2], spec.ranking.weight_limit
     # What is none in the middle of the comb is some at its ends.
-    wl_um, width_um = _inside(table, np.asarray(spec.comb_design.wl_um)[[0, spec.chip.channels // 2, -1]], spec.width_um)
-    chi = half_turn_conversion_rad(
-        table, wl_um, width_um=width_um, radius_um=design.radius_um, arm_um=design.arm_um
+    wl_um, width_um = _inside(
+        table, np.asarray(spec.comb_design.wl_um)[[0, spec.chip.channels // 2, -1]], spec.width_um
     )
+    chi = half_turn_conversion_rad(table, wl_um, width_um=width_um, radius_um=design.radius_um, arm_um=design.arm_um)
     # One row for each line and each phase of TM.
     weight = np.concatenate([weights_beside_tm(spec, design, float(angle)) for angle in chi])
     plain = weights_beside_tm(spec, design, 0.0)
@@ -103,9 +109,7 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
     TM's power counts as `detector.tm` says.
     """
     te, law = coupling_angles(spec.profile, design), TM_GAP_LAWS[spec.profile.name]
-    reach_um = effective_length_um(
-        radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um
-    )
+    reach_um = effective_length_um(radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um)
     tm = [law.at(gap_um) * reach_um for gap_um in (design.gap_through_um, design.gap_drop_um)]
     (t1, k1), (t2, k2) = ((np.cos(bus), np.sin(bus)) for bus in np.array([te, tm], dtype=float).T)
     a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)

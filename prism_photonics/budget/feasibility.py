@@ -25,8 +25,13 @@ class Feasibility:
     """All findings on a spec, and remarks that do not refuse it."""
 
     findings: tuple[Finding, ...]
-    warnings: tuple[str, ...]
+    warn: Callable[[], list[str]] = field(default=list, repr=False, compare=False)
     search: "_Search | None" = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """Remarks that do not refuse the spec, worked out at first access: they cost as much as all rules together."""
+        return tuple(self.warn())
 
     @cached_property
     def edits(self) -> tuple[Cure, ...]:
@@ -155,7 +160,7 @@ def check(spec: ChipSpec) -> Feasibility:
     rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
     broken = not all(found.passed for found in findings)
     search = _Search(spec, findings, rules) if broken else None
-    return Feasibility(tuple(cured), tuple(_mode_warnings(spec, findings)), search)
+    return Feasibility(tuple(cured), partial(_mode_warnings, spec, findings), search)
 
 
 def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) -> Feasibility:

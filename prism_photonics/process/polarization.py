@@ -135,7 +135,5 @@ def _steps(
 
 def _half_difference(table: ModeTable, width_um: float, wl_um: float, angle_deg: Any) -> Any:
     """δ = π·(n_TE − n_TM)/λ in rad/µm, at one direction of travel or many."""
-    te, tm = (
-        np.asarray(table.n_eff(width_um, wl_um, angle_deg=angle_deg, polarization=mode)) for mode in ("TE", "TM")
-    )
+    te, tm = (np.asarray(table.n_eff(width_um, wl_um, angle_deg=angle_deg, polarization=mode)) for mode in ("TE", "TM"))
     return np.pi * (te - tm) / wl_um

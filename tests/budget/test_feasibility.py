@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from prism_photonics.budget import feasibility
 from prism_photonics.budget.cures import KNOBS, applied
 from prism_photonics.budget.feasibility import MEASURABLE, RULES, check, require_feasible
 from prism_photonics.spec import ChipSpec
@@ -229,6 +230,16 @@ def test_the_report_counts_the_rings_on_which_te_and_tm_cross_and_names_an_arm_t
     assert check(shallow).warnings == (
         "lnoi400 guides no TM, or none whose coupling is known (docs/modes.md): crossings of TE and TM are not counted",
     )
+
+
+def test_remarks_are_worked_out_when_somebody_asks_for_them(demo, monkeypatch):
+    asked = []
+    monkeypatch.setattr(feasibility, "_mode_warnings", lambda spec, findings: [str(asked.append(spec.name))])
+    found = check(demo)
+    assert found.feasible
+    assert asked == []
+    assert found.warnings == found.warnings == ("None",)
+    assert asked == [demo.name]
 
 
 EXTREMES = {
