@@ -1,6 +1,8 @@
 """How a calibration's fit grows with rings a bus, buses and rows: processor time, memory and waiting, now and before.
 
-    python benchmarks/calibration_scaling.py [COMMIT [CASE …]]    # - in place of a COMMIT: now alone
+    python benchmarks/calibration_scaling.py [COMMIT [CASE …]]
+    python benchmarks/calibration_scaling.py - [CASE …]       # now alone
+    python benchmarks/calibration_scaling.py wait [CASE …]    # the wait alone, beside what the file has of the case
 
 Each case is a process of its own: a die is drawn and surveyed, and the survey is fitted, twice where that takes no
 minutes; the second time nothing is compiled any more. With a COMMIT the same is done in its source tree, case by case
@@ -16,14 +18,12 @@ Writes results/calibration_scaling.json.
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
-from calibration_speed import ROOT, other_tree
+from calibration_speed import ROOT, other_tree, printed
 
 from prism_photonics.files import write_text
 
@@ -50,7 +50,6 @@ SEED = 0
 TURN = """
 import json, resource, sys, time
 import jax
-from pathlib import Path
 from prism_photonics.calibration.calibration import from_survey
 from prism_photonics.calibration.survey import survey_and_faults
 from prism_photonics.chip.virtual import VirtualChip
@@ -69,7 +68,7 @@ found |= {"MB": peak_MB(), "chi2_mean": float(fit.chi2.mean()), "chi2_worst": fl
 print(json.dumps(found))
 """.replace("SEED", str(SEED))
 WAIT = """
-import json, sys, time
+import json, os, sys, time
 from prism_photonics.calibration.survey import survey_plan
 from prism_photonics.characterize.cost import plan_wall_time_s
 from prism_photonics.chip.virtual import VirtualChip
@@ -90,7 +89,8 @@ def paced(light, *, averages=1):
 
 chip.measure = paced
 session = calibrate_chip(chip, seed=1)
-print(json.dumps({"survey_s": survey_s, "wait_s": session.fit_wait_s, "readings": readings[0]}))
+found = {"survey_s": survey_s, "wait_s": session.fit_wait_s, "readings": readings[0], "load": os.getloadavg()[0]}
+print(json.dumps(found | {"date": time.strftime("%Y-%m-%d")}))
 """.replace("SEED", str(SEED))
 
 
@@ -105,24 +105,18 @@ def spec_json(name: str) -> str:
     return ChipSpec.model_validate(data).model_dump_json()
 
 
-def run(tree: Path, script: str, *arguments: str) -> dict[str, Any]:
-    """A script in a fresh process of a source tree; BLAS has one thread, so that only ours count."""
-    alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(tree)}
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=tree, env=os.environ | alone, stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
-    return json.loads(done.stdout.splitlines()[-1])
+def kept() -> dict[str, Any]:
+    """What the file has of each case."""
+    return json.loads(RESULTS.read_text(encoding="utf-8"))["lines"] if RESULTS.exists() else {}
 
 
-def keep(name: str, line: dict[str, Any], commit: str | None) -> None:
+def keep(name: str, line: dict[str, Any]) -> None:
     """Write a case's figures beside those of the others."""
-    lines = json.loads(RESULTS.read_text(encoding="utf-8"))["lines"] if RESULTS.exists() else {}
-    lines[name] = line
+    lines = kept() | {name: line}
     found = {
         "date": time.strftime("%Y-%m-%d"),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, CPU only",
-        "command": "python benchmarks/calibration_scaling.py" + (f" {commit}" if commit else ""),
+        "command": " ".join(["python", "benchmarks/calibration_scaling.py", *sys.argv[1:2]]),
         "lines": {case: lines[case] for case in CASES if case in lines},
     }
     write_text(RESULTS, json.dumps(found, indent=2) + "\n")
@@ -130,18 +124,23 @@ def keep(name: str, line: dict[str, Any], commit: str | None) -> None:
 
 def main() -> None:
     """Measure, write and print."""
-    commit, names = (sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != "-" else None), sys.argv[2:] or list(CASES)
+    what, names = (sys.argv[1] if len(sys.argv) > 1 else "-"), sys.argv[2:] or list(CASES)
+    commit = None if what in ("-", "wait") else what
     if unknown := [name for name in names if name not in CASES]:
         sys.exit(f"calibration_scaling: got case {unknown[0]!r}, want one of {', '.join(map(repr, CASES))}")
     with other_tree(commit) if commit else nullcontext(ROOT) as other:
         for name in names:
             spec, again = spec_json(name), json.dumps(name not in ONCE)
             _, rows, buses, channels, _ = CASES[name]
-            line = {"rows": rows, "buses": buses, "rings": channels, "date": time.strftime("%Y-%m-%d")}
-            before = {"before": run(other, TURN, spec, again) | {"commit": commit}} if commit else {}
-            line |= {"now": run(ROOT, TURN, spec, again), "bench": run(ROOT, WAIT, spec)} | before
+            if what == "wait":
+                line = kept()[name]
+            else:
+                line = {"rows": rows, "buses": buses, "rings": channels, "date": time.strftime("%Y-%m-%d")}
+                before = {"before": printed(other, TURN, spec, again) | {"commit": commit}} if commit else {}
+                line |= {"now": printed(ROOT, TURN, spec, again)} | before
+            line |= {"bench": printed(ROOT, WAIT, spec)}
             print(name, json.dumps(line), flush=True)
-            keep(name, line, commit)
+            keep(name, line)
 
 
 if __name__ == "__main__":

@@ -77,18 +77,23 @@ def hardware() -> str:
     return f"{machine()}, one thread a process"
 
 
-def turn(tree: Path) -> dict[str, Any]:
-    """One fresh process in a source tree."""
+def printed(tree: Path, script: str, *arguments: str) -> Any:
+    """What a script prints in its last line, as JSON, in a fresh process of a source tree with one thread."""
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
-        [sys.executable, "-c", TURN],
+        [sys.executable, "-c", script, *arguments],
         cwd=tree,
         env=os.environ | one_thread | {"PYTHONPATH": str(tree)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def turn(tree: Path) -> dict[str, Any]:
+    """One fresh process in a source tree."""
+    return printed(tree, TURN)
 
 
 def lowest(turns: list[dict[str, Any]], name: str) -> float:

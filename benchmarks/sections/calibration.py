@@ -136,6 +136,7 @@ def fit_cost() -> str:
         "of the memory before": lambda line: ratio(line, "MB"),
         "survey on instruments / s": lambda line: f"{line['bench']['survey_s']:.1f}",
         "wait after it / s": lambda line: f"{line['bench']['wait_s']:.1f}",
+        "load of the machine then": lambda line: f"{line['bench']['load']:.0f}" if "load" in line["bench"] else "–",
         "mean χ²": lambda line: f"{line['now']['chi2_mean']:.2f}",
     }
     commits = sorted({line["before"]["commit"] for line in found["lines"].values() if "before" in line})
@@ -144,10 +145,34 @@ def fit_cost() -> str:
         "slow instruments and drift, so temperatures are fitted too; the others stand still. The wait is from "
         "the survey's last reading to the fitted chip, where readings come at the pace of a laboratory's usual "
         "instruments (`characterize.cost`) and the fit begins meanwhile; it includes what JAX compiles. Memory "
-        "includes the virtual die. Processor time is that of all cores."
+        "includes the virtual die. Processor time is that of all cores. The largest chip's survey is over before its "
+        "fit has well begun: nearly all of the wait is work that no order of readings takes away. Two threads share "
+        "steps of NumPy this short in name only (they wait for the interpreter), so it is the work of about one core. "
+        "That wait was measured with priority over what else ran; the others were not, and waited for others' work too."
     )
     rows = zip(found["lines"].values())
-    return section("What a calibration's fit costs", "calibration_scaling", found, note + "\n\n" + table(columns, rows))
+    body = "\n\n".join((note, table(columns, rows), kept()))
+    return section("What a calibration's fit costs", "calibration_scaling", found, body)
+
+
+def kept() -> str:
+    """Bits and pulls of the same dies at two commits."""
+    found = load("calibration_kept")
+    dies, pulls = found["dies"], found["pulls"]
+    moved = max(abs(die["bits_now"] - die["bits_before"]) for die in dies)
+    note = (
+        f"The same calibration? {len(dies)} dies of `{found['spec']}` at commit {found['commit']} and now "
+        f"(`{found['command']}`, {found['date']}; `results/calibration_kept.json`): accuracy bits "
+        + ", ".join(f"{die['bits_before']:.3f}" for die in dies)
+        + f" before, and within {moved:.0e} of that now. Pulls, an error over its standard error:"
+    )
+    columns = {
+        "pull of": lambda name, one: name,
+        "rms before": lambda name, one: f"{one['rms_before']:.3f}",
+        "rms now": lambda name, one: f"{one['rms_now']:.3f}",
+        "largest change of one": lambda name, one: f"{one['largest_change']:.0e}",
+    }
+    return note + "\n\n" + table(columns, pulls.items())
 
 
 def cold_start() -> str:

@@ -100,8 +100,28 @@ def selector() -> str:
         "One decode step of a random Llama of SmolLM2-135M's shape, 32 blocks of 16 tokens chosen in every layer, "
         "against the same model over everything; median of the turns' ratios."
     )
-    body = "\n\n".join((note, grid(head, rows), decode, table(columns, zip(found["decode"]))))
+    body = "\n\n".join((note, grid(head, rows), decode, table(columns, zip(found["decode"])), selector_floor()))
     return section("Selector against a plain product and top-k", "selector_cost", found, body)
+
+
+def selector_floor() -> str:
+    """Each step of a selector's answer by itself."""
+    found = load("selector_floor")
+    lines, steps = found["lines"], list(found["lines"][0]["us"])
+    rows = [(each["queries"], f"{each['blocks']:,}", *(f"{each['us'][step]:.0f}" for step in steps)) for each in lines]
+    first = lines[0]["us"]
+    least = (first["compiled module that does nothing"] + first["product"]) / first["plain"]
+    drawn = [each["us"]["random numbers"] / each["us"]["called"] for each in lines]
+    alone = [f"{each['us']['called'] / each['us']['plain']:.1f}" for each in lines if each["queries"] == 1]
+    note = (
+        f"What an answer is made of (`{found['command']}`, {found['date']}, {found['hardware']}, load "
+        f"{found['load_average']:.0f}; `results/selector_floor.json`): processor time of each step by itself in µs, "
+        f"one shot of light. One query called takes {', '.join(alone)} of the plain road. A compiled module that does "
+        f"nothing and one product take {least:.1f} of the plain road for {lines[0]['blocks']:,} blocks: a single "
+        "query cannot be answered in twice its time there by compiled code, whatever that computes. Random numbers "
+        f"alone take {min(drawn):.2f} to {max(drawn):.2f} of a call with noise handed in: drawing inside adds that."
+    )
+    return note + "\n\n" + grid(("queries", "blocks", *steps), rows)
 
 
 def electronic() -> str:

@@ -1,7 +1,8 @@
 """Buses in portions: what fits a core's cache is worked on at once, and every core takes its share.
 
 Buses are independent circuits, so a portion is fitted from beginning to end by itself. NumPy lets go of the
-interpreter while it computes: threads share the work. A portion holds the same buses on any number of cores, so that
+interpreter while it computes, so that threads share the work, though little of it: steps that fit a cache are shorter
+than it takes a thread to get the interpreter back. A portion holds the same buses on any number of cores, so that
 numbers do not depend on the machine's.
 """
 

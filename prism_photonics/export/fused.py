@@ -108,7 +108,7 @@ def lit(chip: Any, query_hat: Float[Any, "*banks queries dims"], column: Any) ->
         move: Any = torch.movedim if isinstance(light, Tensor) else np.moveaxis
         light = move(move(light, 0, banks), -2, banks)
     light = light.reshape(*query_hat.shape[:banks], slices, shots * query_hat.shape[-2], channels)
-    summed = values.sum(-2)
+    summed = values[..., 0, :] if slices == 1 else values.sum(-2)
     return Lit(
         light,
         numbers.noise_floor**2 + numbers.noise_shot**2 * light.sum(-1)[..., None],

@@ -1,0 +1,106 @@
+"""What a selector's answer is made of: time of each step by itself, beside the plain product and top-k.
+
+    python benchmarks/selector_floor.py
+
+One bank with 32 dims, one query or 32, one shot of light. The plain road is ``torch.topk(query @ signatures.mT, k)``.
+What is added to it is what the chip does and the plain road does not:
+
+* called: converting a query to light (32 numbers), reading noise and converter (three passes over all readings),
+  scores in units (one more), and a choice of blocks that keeps the tie rule;
+* compiled: the call of a compiled module that computes nothing, with as many buffers as the selector has;
+* noise drawn inside: the random numbers.
+
+Processor time of this thread, the least of some turns. Writes results/selector_floor.json.
+"""
+
+import json
+import os
+import platform
+import time
+from datetime import date
+from pathlib import Path
+
+import torch
+from selector_cost import BLOCKS, DIMS, K, stated_chip
+
+from prism_photonics.export.topk import top_k
+from prism_photonics.export.torch import PhotonicSelector
+from prism_photonics.files import write_text
+
+RESULTS = Path(__file__).parent / "results" / "selector_floor.json"
+TURNS, QUERIES = 15, (1, 32)
+
+
+class Nothing(torch.nn.Module):
+    """A module with a selector's buffers that hands its query on."""
+
+    def __init__(self, selector: PhotonicSelector) -> None:
+        super().__init__()
+        for name, buffer in selector.named_buffers():
+            self.register_buffer(name, buffer)
+
+    def forward(self, query: torch.Tensor) -> torch.Tensor:
+        return query * self.weight_span
+
+
+def least_us(function, calls: int) -> float:
+    """Least time of a call, in µs."""
+    found = []
+    for _ in range(TURNS):
+        start = time.thread_time()
+        for _ in range(calls):
+            function()
+        found.append((time.thread_time() - start) / calls)
+    return 1e6 * min(found)
+
+
+def steps(asked: int, blocks: int) -> dict[str, float]:
+    """Time of every step for so many queries and blocks, in µs."""
+    signatures, query = torch.randn(1, blocks, DIMS), torch.randn(1, asked, DIMS)
+    selector = PhotonicSelector(stated_chip("offset", 0.0), K)
+    selector.program(signatures, bank_axes=1)
+    noise, compiled = selector.draw_noise(query), torch.compile(Nothing(selector), dynamic=False)
+    readings = torch.randn(asked, blocks)
+    room, scores = torch.empty_like(readings), query @ signatures.mT
+    calls = max(1, 2**16 // (asked * blocks))
+
+    def convert() -> None:
+        torch.addcmul(readings, noise[0, 0, :, :, 0], readings, out=room)
+        room.mul_(0.5).add_(7.0).clamp_(0.0, 4094.0).round_()
+
+    roads = {
+        "plain": lambda: torch.topk(query @ signatures.mT, K),
+        "product": lambda: query @ signatures.mT,
+        "torch.topk": lambda: torch.topk(scores, K),
+        "choice with the tie rule": lambda: top_k(scores, K),
+        "noise and converter": convert,
+        "scores in units": lambda: torch.addcmul(room, readings, room),
+        "random numbers": lambda: selector.draw_noise(query),
+        "compiled module that does nothing": lambda: compiled(query),
+        "called": lambda: selector(query, noise),
+    }
+    with torch.inference_mode():
+        for road in roads.values():
+            road()
+        return {name: least_us(road, calls) for name, road in roads.items()}
+
+
+def main() -> None:
+    """Measure, write and print."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    lines = [{"queries": asked, "blocks": blocks, "us": steps(asked, blocks)} for asked in QUERIES for blocks in BLOCKS]
+    found = {
+        "command": "python benchmarks/selector_floor.py",
+        "date": date.today().isoformat(),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, one thread, no GPU",
+        "torch": torch.__version__,
+        "load_average": os.getloadavg()[0],
+        "lines": lines,
+    }
+    write_text(RESULTS, json.dumps(found, indent=2) + "\n")
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
