@@ -72,6 +72,15 @@ def extract(
             show_default=False,
         ),
     ] = None,
+    blur_pm: Annotated[
+        float,
+        typer.Option(
+            "--blur-pm",
+            min=0.0,
+            callback=finite,
+            help="Rms of the laser's wavelength within one reading; a meter that integrates over steps: step/3.5.",
+        ),
+    ] = 0.0,
     spec: Annotated[
         Path | None,
         typer.Option(
@@ -118,6 +127,7 @@ def extract(
             "--gap-nm": gap_nm,
             "--fsr-nm": fsr_nm,
             "--add-drop/--all-pass": add_drop,
+            "--balance-dB": balance_dB,
             "--device": device,
         }
         given = [name for name, value in told.items() if value is not None]
@@ -128,7 +138,15 @@ def extract(
         from prism_photonics.workflow.extract_die import DieRequest, run_die
 
         die = run_die(
-            DieRequest(manifest, files[0], spec, ports, wavelength_unit=wavelength_unit, power_unit=power_unit),
+            DieRequest(
+                manifest,
+                files[0],
+                spec,
+                ports,
+                wavelength_unit=wavelength_unit,
+                power_unit=power_unit,
+                blur_pm=blur_pm,
+            ),
             out,
             say=tell,
         )
@@ -149,6 +167,7 @@ def extract(
         fsr_nm=fsr_nm,
         dropped=add_drop,
         balance_dB=balance_dB,
+        blur_pm=blur_pm,
         spec=spec,
         device=device,
         wavelength_unit=wavelength_unit,

@@ -16,6 +16,9 @@ from numpy import ndarray
 LEAST_CURVED = 4
 """Resonances from which a curvature is fitted: three would leave nothing to judge it by."""
 TURNS = 4
+AXIS = 1e-5
+"""Relative error of a distance on a sweep's axis of wavelengths; design choice: of a laser that a gas cell watches. No
+ring tells it, and all rings of a sweep share it."""
 STRAY = 5.0
 """Robust standard deviations beyond which a resonance is left out: two modes that cross move one."""
 
@@ -48,11 +51,15 @@ class Comb:
         return self.turn_um - self.slope / k0**2 * (k - k0)
 
     def turn_std_at_um(self, wl_nm: float) -> float:
-        """Its standard error, with that of its slope."""
+        """Its standard error, with that of its slope, as the axis of the sweep has it."""
         if not np.isfinite(self.slope_std):
             return self.turn_std_um
         k, k0 = 1e3 / wl_nm, 1e3 / self.wl0_nm
         return float(np.hypot(self.turn_std_um, self.slope_std / k0**2 * (k - k0)))
+
+    def turn_error_at_um(self, wl_nm: float) -> float:
+        """The same with the error of the axis itself."""
+        return float(np.hypot(self.turn_std_at_um(wl_nm), AXIS * self.turn_at_um(wl_nm)))
 
     def fsr_nm(self, wl_nm: float) -> float:
         """Free spectral range λ²/(n_g·L) there."""

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from prism_photonics.laboratory.assign import assigned
 from prism_photonics.laboratory.extract import Device, Record, RingRecord, bright_of
 from prism_photonics.laboratory.manifest import Structure
+from prism_photonics.laboratory.overlap import apart, doubled
 from prism_photonics.laboratory.ports import ports_of
 from prism_photonics.laboratory.rings import SweepFit, fit_rings
 from prism_photonics.laboratory.sweep import Sweep
@@ -57,7 +58,12 @@ class Part:
 
 
 def characterised(
-    sweep: Sweep, one: Structure, *, group_index: float | None = None, ports: Sequence[tuple[str, str]] = ()
+    sweep: Sweep,
+    one: Structure,
+    *,
+    group_index: float | None = None,
+    ports: Sequence[tuple[str, str]] = (),
+    blur_nm: float = 0.0,
 ) -> tuple[Part, Record | None, SweepFit | None]:
     """Characterise a structure of a die.
 
@@ -66,6 +72,7 @@ def characterised(
         one: What was drawn.
         group_index: Of the film; `GROUP_INDEX` by default.
         ports: Which channel is which; by default channel 1 through and channel 2 drop.
+        blur_nm: Standard deviation of the laser's wavelength within one reading.
 
     Returns:
         What is kept; of rings also the whole sweep's record and fit, for pictures.
@@ -91,15 +98,24 @@ def characterised(
         dropped=True,
         designed_nm=designed_nm,
         drawn=len(one.rings),
+        blur_nm=blur_nm,
     )
-    places = assigned(fit.rings, lengths)
+    # A comb of two rings is the place of both, and tells of neither.
+    twice = doubled(fit.rings, drawn=len(lengths))
+    found = [*fit.rings, *(fit.rings[n] for n in twice)]
+    places = assigned(found, lengths)
+    separate = [None if n in twice else ring for n, ring in enumerate(apart(fit.rings))] + [None] * len(twice)
     notes = [*sweep.notes, *fit.notes]
-    records, whole = [], []
+    records, whole, fits = [], [], []
     for n, drawn in enumerate(one.rings):
         if n not in places:
             notes.append(f"{drawn.name} is not seen")
             continue
-        ring = fit.rings[places.index(n)]
+        ring = separate[places.index(n)]
+        if ring is None:
+            notes.append(f"{drawn.name} lies on another ring's line at every order: left out")
+            continue
+        fits.append(ring)
         kept = RingRecord(ring.resonances, bright_of(sweep.wl_nm, through.linear, ring), ring.comb)
         whole.append(kept)
         records.append(
@@ -114,15 +130,27 @@ def characterised(
                 name=drawn.name,
             )
         )
+    if len(found) < len(one.rings):
+        notes.append(
+            f"{len(found)} combs of {len(one.rings)} rings: does one not answer, or do two lie on each other? A "
+            "splitting may be their distance"
+        )
+    shared = sum(
+        len(ring.resonances) - len(kept.resonances)
+        for ring, kept in zip(found, separate, strict=True)
+        if kept is not None
+    )
+    if shared:
+        are = "resonances lie" if shared > 1 else "resonance lies"
+        notes.append(f"{shared} {are} on another ring's line: left out")
     left = sum(place is None for place in places)
     if left:
         notes.append(f"{left} comb{'s' * (left > 1)} of no drawn ring")
     if not records:
         raise InputError(f"{sweep.path}: got no comb of a drawn ring, want those of {one.name}; is it another's file?")
-    order = [places.index(n) for n in range(len(one.rings)) if n in places]
     shown = replace(records[0], rings=tuple(whole), name=one.name, notes=tuple(notes))
     part = Part(one.name, sweep.path.name, tuple(records), None, tuple(notes))
-    return part, shown, replace(fit, rings=tuple(fit.rings[n] for n in order))
+    return part, shown, replace(fit, rings=tuple(fits))
 
 
 def _guide(sweep: Sweep, channel: str) -> Guide:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.laboratory.die_series import DieSeries, Mean, RingMean, mean_over
+from prism_photonics.laboratory.die_series import DieSeries, Mean, RingMean, mean_index, mean_over
 from prism_photonics.laboratory.measured_profile import MOST_OFF, profile_text
 from prism_photonics.laboratory.series import LEAST_GAPS, polynomial
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -56,7 +56,9 @@ def film_of(series: DieSeries, spec: ChipSpec) -> Film:
                 f"process.toml: {ring.name} was drawn {ring.length_um:.4f} µm long, in {spec.name} it is "
                 f"{designs[ring.name].length_um:.4f} µm; give the spec that the manifest was drawn from"
             )
-    n_g = mean_over(*_columns([_group(ring, designs[ring.name], spec.profile) for ring in rings]))
+    n_g = mean_index(
+        [_group(ring, designs[ring.name], spec.profile) for ring in rings], sweeps=len({ring.file for ring in rings})
+    )
     if n_g is not None and abs(n_g.value - 1.0) > MOST_OFF:
         raise InputError(
             f"process.toml: the rings' group index is {n_g.value:.3f} of the film's, want 1 within "

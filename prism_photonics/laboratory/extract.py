@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from pydantic import ConfigDict
 
 from prism_photonics.laboratory.comb import Comb
+from prism_photonics.laboratory.overlap import apart
 from prism_photonics.laboratory.ports import ports_of
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit, SweepFit, fit_rings
@@ -42,6 +43,7 @@ class Device:
         dropped: Whether it has a drop bus; None where only a measured drop port would tell.
         balance_dB: Gain of the drop port's path over the through port's, which tells unlike couplers apart; None where
             it is not known, and both couplers are taken to be alike.
+        blur_nm: Standard deviation of the laser's wavelength within one reading.
     """
 
     length_um: float | None = None
@@ -49,6 +51,7 @@ class Device:
     fsr_nm: float | None = None
     dropped: bool | None = None
     balance_dB: float | None = None
+    blur_nm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,15 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
         dropped=dropped,
         fsr_nm=device.fsr_nm,
         balance_dB=device.balance_dB,
+        blur_nm=device.blur_nm,
     )
+    separate = tuple(ring for ring in apart(fit.rings) if ring is not None)
+    shared = sum(len(ring.resonances) for ring in fit.rings) - sum(len(ring.resonances) for ring in separate)
+    if shared and separate:
+        notes.append(
+            f"{shared} {'resonances lie' if shared > 1 else 'resonance lies'} on another ring's line: left out"
+        )
+        fit = replace(fit, rings=separate)
     first = fit.rings[0]
     if first.comb is not None:
         _refuse_other_ring(sweep, device, first.comb)

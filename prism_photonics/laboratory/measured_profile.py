@@ -40,7 +40,7 @@ def process_toml(records: Sequence[Record], spec: ChipSpec, ring: RingDesign) ->
     lines: dict[str, tuple[float, str]] = {}
     combs = [(one.file, one.rings[0].comb) for one in records]
     wl0_nm = 1e3 * profile.optics.wl0_um.value
-    turns = [(file, comb.turn_at_um(wl0_nm), comb.turn_std_um) for file, comb in combs if comb is not None]
+    turns = [(file, comb.turn_at_um(wl0_nm), comb.turn_error_at_um(wl0_nm)) for file, comb in combs if comb is not None]
     if turns:
         files, measured = _named([file for file, _, _ in turns]), float(np.median([turn for _, turn, _ in turns]))
         _, designed = optical_lengths_um(profile, ring.lengths)

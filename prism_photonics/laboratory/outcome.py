@@ -70,7 +70,7 @@ def _row(one: Record, ring: RingRecord, each: Resonance) -> dict[str, Any]:
     n_g = n_g_std = fsr_std = math.nan
     if comb is not None:
         turn_um = comb.turn_at_um(each.wl_nm)
-        turn_std = comb.turn_std_at_um(each.wl_nm)
+        turn_std = comb.turn_error_at_um(each.wl_nm)
         fsr_std = each.fsr_nm * turn_std / turn_um
         if length_um:
             n_g, n_g_std = turn_um / length_um, turn_std / length_um
@@ -144,7 +144,7 @@ def combs_of(one: Record) -> list[dict[str, Any]]:
                 "ring": n,
                 "wl_nm": comb.wl0_nm,
                 "n_g": comb.turn_um / per,
-                "n_g_std": comb.turn_std_um / per,
+                "n_g_std": comb.turn_error_at_um(comb.wl0_nm) / per,
                 "dn_g_per_um": comb.slope / per if math.isfinite(comb.slope_std) else math.nan,
                 "dn_g_per_um_std": comb.slope_std / per if math.isfinite(comb.slope_std) else math.nan,
                 "n_g_length_um": comb.turn_um,

@@ -183,7 +183,7 @@ def _figures(numbers: np.ndarray, fsr_nm: float, *, dropped: bool) -> np.ndarray
 def _extinction_dB(fit: WindowFit, wl_nm: float, fwhm_pm: float) -> float:
     """Depth of the dip at one ring's resonance: others of the window may be deeper."""
     # The ring's own, not what a laser that jitters makes of it.
-    model = replace(fit.model, window=replace(fit.model.window, jitter_nm=0.0))
+    model = replace(fit.model, window=replace(fit.model.window, jitter_nm=0.0, blur_nm=0.0))
     m, _, _ = model.evaluate(fit.p, fit.model.window.wl_nm)
     passed = m[0] / fit.model.baseline(fit.p, 0)
     away_pm = 1e3 * np.abs(fit.model.window.wl_nm - wl_nm)

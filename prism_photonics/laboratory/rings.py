@@ -89,6 +89,7 @@ def fit_rings(
     designed_nm: float | None = None,
     drawn: int = 1,
     balance_dB: float | None = None,
+    blur_nm: float = 0.0,
 ) -> SweepFit:
     """Find and fit the rings of a sweep.
 
@@ -103,6 +104,7 @@ def fit_rings(
         drawn: Number of rings on the bus, as designed: where fewer combs are seen, two lie close to each other.
         balance_dB: Gain of the drop port's path over the through port's, where it is known: then the two couplers of a
             ring need not be alike.
+        blur_nm: Standard deviation of the laser's wavelength within one reading, which no scatter shows.
 
     Returns:
         The rings.
@@ -143,8 +145,13 @@ def fit_rings(
             "or group index, only Q and splitting; sweep wider or give --fsr-nm"
         )
     jobs = _groups(chains, rough, fsr_nm)
-    first = [_fit_group(wl_nm, through, drops, group, dropped=dropped) for group in jobs]
     most_nm = MOST_JITTER * float(np.median([t.fwhm_nm for group in jobs for _, t, _ in group]))
+    if blur_nm > most_nm:
+        raise InputError(
+            f"{where}: a laser {1e3 * blur_nm:.3g} pm wide (rms) within a reading, want a quarter of the lines' width "
+            f"of about {4e3 * most_nm:.3g} pm at most; sweep slower, average less, or give another --blur-pm"
+        )
+    first = [_fit_group(wl_nm, through, drops, group, dropped=dropped, blur_nm=blur_nm) for group in jobs]
     fits = _with_facets([fit for fit, _ in first])
     wander = _wander(fits, most_nm)
     slopes = _coupling_slope([fit for fit in fits if fit is not None])
@@ -250,7 +257,7 @@ def _half_nm(tooth: Tooth, fsr_nm: float | None) -> float:
     return half if fsr_nm is None else min(half, 0.5 * fsr_nm)
 
 
-def _fit_group(wl_nm, through, drops, group, *, dropped):
+def _fit_group(wl_nm, through, drops, group, *, dropped, blur_nm):
     """Fit a window; None where nothing is left of it."""
     half = max(_half_nm(t, fsr) for _, t, fsr in group)
     low, high = group[0][1].wl_nm - half, group[-1][1].wl_nm + half
@@ -279,6 +286,7 @@ def _fit_group(wl_nm, through, drops, group, *, dropped):
         ranges,
         dropped=dropped,
         drop_over=tuple(peak / base for peak in peaks) if base else (),
+        blur_nm=blur_nm,
     )
     split = _splits(group)
     starts = [

@@ -2,7 +2,8 @@
 moves them.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,11 +15,12 @@ from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.units import InputError
 
 LEAST_GAPS = LEAST_LENGTHS = 3
-TURNS = 8
-"""Rounds in which the scatter of a gap law settles; design choice."""
-SHARED = 0.05
-"""Error of ln κ² of one resonance that its own error bar does not hold, design choice: ripple moves neighbours
-together."""
+TURNS = 50
+"""Halvings in which a spread settles; design choice."""
+SHARED = 0.02
+"""Error of ln κ² of one resonance that its own error bar does not hold: one that came out small has a small error, too,
+and so more weight than it should. Source: `benchmarks/die_pulls.py`, where means over rings then lie within their
+errors."""
 LOSS_SHARED_dB = 0.003
 """Error of a turn's loss that resonances of one ring share beyond their own; design choice: ripple again."""
 FABRICATED_UM = 2e-5
@@ -37,6 +39,7 @@ class GapLaw:
         decay_nm: Gap over which κ² falls by e, with its standard error.
         kappa2_0: κ² at no gap.
         scatter: Root mean square of what the rings scatter about it, of κ².
+        couplers: What couplers scatter by beyond the errors of their measurement, of κ².
         loss_dB_turn_median: Median loss of a turn over the rings.
         loss_spread: Standard deviation of their losses, in dB.
         gap_nm: Gap of each ring.
@@ -51,6 +54,7 @@ class GapLaw:
     decay_nm_std: float
     kappa2_0: float
     scatter: float
+    couplers: float
     loss_dB_turn_median: float
     loss_spread: float
     gap_nm: tuple[float, ...]
@@ -93,13 +97,17 @@ def gap_law(gap_nm: Sequence[float], rings: Sequence[Sequence[Resonance]]) -> Ga
     slope = float(top / bottom) if bottom > 0.0 else 0.0
     values = np.array([np.average(y - slope * x, weights=w) for x, y, w in zip(away, log_kappa2, weights, strict=True)])
     errors = np.array([1.0 / np.sqrt(np.sum(w)) for w in weights])
-    spare, scatter = max(len(gaps) - 2, 1), 0.0
-    line = polynomial(gaps, values, errors, 1)
-    for _ in range(TURNS):
-        off = values - line.numbers[0] - line.numbers[1] * gaps
-        scatter = float(np.sqrt(max(np.sum(off**2) / spare - np.mean(errors**2), 0.0)))
-        line = polynomial(gaps, values, np.hypot(errors, scatter), 1)
-    off = values - line.numbers[0] - line.numbers[1] * gaps
+    spare = max(len(gaps) - 2, 1)
+
+    def at(spread: float) -> tuple[Line, Float[ndarray, " gaps"]]:
+        line = polynomial(gaps, values, np.hypot(errors, spread), 1)
+        return line, values - line.numbers[0] - line.numbers[1] * gaps
+
+    def squares(spread: float) -> float:
+        return float(np.sum(at(spread)[1] ** 2 / (errors**2 + spread**2)))
+
+    couplers = spread_beyond(squares, spare=spare, most=float(np.max(np.abs(at(0.0)[1]))) * math.sqrt(len(gaps)))
+    line, off = at(couplers)
     decay = -1.0 / line.numbers[1]
     losses = tuple(loss_dB_turn(ring)[0] for ring in rings)
     return GapLaw(
@@ -108,6 +116,7 @@ def gap_law(gap_nm: Sequence[float], rings: Sequence[Sequence[Resonance]]) -> Ga
         decay_nm_std=float(line.std[1] * decay**2),
         kappa2_0=float(np.exp(line.numbers[0])),
         scatter=float(np.sqrt(np.sum(off**2) / spare)),
+        couplers=couplers,
         loss_dB_turn_median=float(np.median(losses)),
         loss_spread=float(np.std(losses, ddof=1)),
         gap_nm=tuple(map(float, gaps)),
@@ -116,6 +125,25 @@ def gap_law(gap_nm: Sequence[float], rings: Sequence[Sequence[Resonance]]) -> Ga
         loss_dB_turn=losses,
         slope_per_nm=slope,
     )
+
+
+def spread_beyond(squares: Callable[[float], float], *, spare: int, most: float) -> float:
+    """What values spread by beyond their errors: that with which the squares of what is left come to what they should.
+
+    Args:
+        squares: Sum of the squares of what a fit leaves, each over its error and this spread together; it falls.
+        spare: Values beyond the fit's numbers.
+        most: A spread with which it is below ``spare``.
+
+    Source: R. C. Paule & J. Mandel, J. Res. Natl. Bur. Stand. 87, 377 (1982), 10.6028/jres.087.022.
+    """
+    if squares(0.0) <= spare:
+        return 0.0
+    low, high = 0.0, most
+    for _ in range(TURNS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if squares(middle) > spare else (low, middle)
+    return low
 
 
 def loss_dB_turn(ring: Sequence[Resonance]) -> tuple[float, float]:
@@ -165,7 +193,12 @@ def cutback_dB_cm(
 
 
 def length_index(
-    length_um: Sequence[float], wl_nm: Sequence[float], *, turn_um: float, scatter_um: float = FABRICATED_UM
+    length_um: Sequence[float],
+    wl_nm: Sequence[float],
+    *,
+    turn_um: float,
+    scatter_um: float = FABRICATED_UM,
+    gradient_um: float = 0.0,
 ) -> tuple[float, float]:
     """Effective index from resonances of one order on rings whose lengths differ a little, and its standard error.
 
@@ -176,6 +209,8 @@ def length_index(
         wl_nm: Their resonances of the same order.
         turn_um: n_g·L of the ring in the middle.
         scatter_um: How far neighbouring rings' resonances scatter by fabrication.
+        gradient_um: By how much the film moves them from one ring to the next: rings that stand in the order of their
+            lengths show it as a length.
 
     Raises:
         InputError: Fewer than three lengths.
@@ -187,7 +222,8 @@ def length_index(
     x, y = np.asarray(length_um, float), 1e-3 * np.asarray(wl_nm, float)
     line = polynomial(x - x.mean(), y, np.full(len(x), scatter_um), 1)
     per = turn_um / float(np.mean(y))
-    return per * line.numbers[1], per * line.std[1]
+    step_um = float(np.ptp(x)) / (len(x) - 1)
+    return per * line.numbers[1], per * float(np.hypot(line.std[1], gradient_um / step_um))
 
 
 def loopback_dB(transmission_dB: Sequence[float]) -> tuple[float, float]:

@@ -13,7 +13,9 @@ the rings is weakened and turned by ∏ th_k², which moves a dip by up to some 
 from |1 − r·H·e^{jθ}|⁻² between facets, to first order in the reflected power r.
 
 A laser whose wavelength jitters by ε about what it says reads P(λ + ε), in the mean the convolution of P with the
-jitter's Gaussian, ⟨P⟩ = P + ½·σ²·P″ + …: it fills narrow, deep dips as a splitting of some picometres would.
+jitter's Gaussian, ⟨P⟩ = P + ½·σ²·P″ + …: it fills narrow, deep dips as a splitting of some picometres would. What the
+wavelength does within one reading (a meter that integrates while the laser sweeps, many fast jitters in one average)
+fills them alike, but moves no reading: it is not seen in their scatter, and has to be known.
 """
 
 from collections.abc import Sequence
@@ -46,7 +48,8 @@ class Window:
         slope_per_nm: Change of ln κ² per nm.
         dropped: Whether the rings have drop buses, measured or not.
         drop_over: What each drop port's powers were divided by, over what the through port's were.
-        jitter_nm: Standard deviation of the laser's wavelength about ``wl_nm``.
+        jitter_nm: Standard deviation of the laser's wavelength about ``wl_nm``, from reading to reading.
+        blur_nm: The same within each reading.
     """
 
     wl_nm: Float[ndarray, " wl"]
@@ -58,6 +61,12 @@ class Window:
     dropped: bool = True
     drop_over: tuple[float, ...] = ()
     jitter_nm: float = 0.0
+    blur_nm: float = 0.0
+
+    @property
+    def spread_nm(self) -> float:
+        """Standard deviation of all wavelengths that readings at one place are made of."""
+        return float(np.hypot(self.jitter_nm, self.blur_nm))
 
     @property
     def traces(self) -> Float[ndarray, "ports wl"]:
@@ -152,15 +161,15 @@ class WindowModel:
     def evaluate(
         self, p: Float[ndarray, " numbers"], wl_nm: Float[ndarray, " wl"]
     ) -> tuple[Float[ndarray, "ports wl"], Float[ndarray, "ports numbers wl"], Float[ndarray, "ports wl"]]:
-        """What the vector predicts at the ports, in the mean over the laser's jitter.
+        """What the vector predicts at the ports, in the mean over the laser's jitter and its blur.
 
         Returns:
             Powers, their derivatives by every number, and by the wavelength of the light in the rings, per nm.
         """
-        jitter_nm = self.window.jitter_nm
-        if jitter_nm == 0.0:
+        spread_nm = self.window.spread_nm
+        if spread_nm == 0.0:
             return self._at(p, wl_nm)
-        found = self._at(p, (wl_nm[:, None] + jitter_nm * NODES).ravel())
+        found = self._at(p, (wl_nm[:, None] + spread_nm * NODES).ravel())
         powers, jacobian, slopes = (each.reshape(*each.shape[:-1], len(wl_nm), len(NODES)) @ SHARES for each in found)
         return powers, jacobian, slopes
 
@@ -169,9 +178,10 @@ class WindowModel:
         w = self.window
         if w.jitter_nm == 0.0:
             return np.zeros((len(self.orders), len(w.wl_nm)))
-        powers, _, _ = self._at(p, (w.wl_nm[:, None] + w.jitter_nm * NODES).ravel())
-        # ⟨P·(x² − 1)⟩ = σ²·⟨P″⟩ under a Gaussian.
-        return powers.reshape(len(powers), len(w.wl_nm), len(NODES)) @ (0.5 * SHARES * (NODES**2 - 1.0))
+        powers, _, _ = self._at(p, (w.wl_nm[:, None] + w.spread_nm * NODES).ravel())
+        # ⟨P·(x² − 1)⟩ = σ²·⟨P″⟩ under a Gaussian; the jitter's share of σ².
+        share = (w.jitter_nm / w.spread_nm) ** 2
+        return powers.reshape(len(powers), len(w.wl_nm), len(NODES)) @ (0.5 * share * SHARES * (NODES**2 - 1.0))
 
     def _at(
         self, p: Float[ndarray, " numbers"], wl_nm: Float[ndarray, " wl"]

@@ -24,7 +24,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, nearest
 
 PARTS = "parts"
-VERSION = 3
+VERSION = 4
 """Of what is kept of a file; another makes it be fitted again."""
 SUFFIXES = frozenset(
     (".csv", ".txt", ".mat", ".h5", ".hdf5", ".json", ".npz", ".parquet", ".s1p", ".s2p", ".s3p", ".s4p")
@@ -43,6 +43,7 @@ class Request:
     fsr_nm: float | None = None
     dropped: bool | None = None
     balance_dB: float | None = None
+    blur_pm: float = 0.0
     spec: Path | None = None
     device: str | None = None
     wavelength_unit: str | None = None
@@ -193,6 +194,7 @@ def _device(request: Request, path: Path, spec: ChipSpec | None) -> Device:
         fsr_nm=request.fsr_nm,
         dropped=request.dropped,
         balance_dB=request.balance_dB,
+        blur_nm=1e-3 * request.blur_pm,
     )
 
 

@@ -1,5 +1,7 @@
 """The fit's ring is the simulator's, and its derivatives are true."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from laboratory.simulated import FSR_NM, WL0_NM, fields
@@ -104,6 +106,16 @@ def test_a_laser_that_jitters_reads_the_mean_over_its_jitter():
     assert small.filled(p) == pytest.approx(
         small.evaluate(p, WL_NM)[0] - sharp.evaluate(p, WL_NM)[0], rel=0.02, abs=1e-8
     )
+
+
+def test_what_a_reading_averages_fills_a_dip_as_jitter_does_but_scatters_no_reading():
+    (model, p), (jitter, _) = jittered(0.001), jittered(0.003)
+    blurred = replace(model, window=replace(model.window, blur_nm=np.sqrt(8.0) * 1e-3))
+    assert blurred.evaluate(p, WL_NM)[0] == pytest.approx(jitter.evaluate(p, WL_NM)[0], abs=1e-12)
+    # What scatters by the square of the jitter is the jitter's share alone.
+    assert blurred.filled(p) == pytest.approx(jitter.filled(p) / 9.0, abs=1e-12)
+    still = replace(model, window=replace(model.window, jitter_nm=0.0, blur_nm=0.003))
+    assert not still.filled(p).any()
 
 
 def test_derivatives_hold_under_jitter():

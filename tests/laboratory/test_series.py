@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from prism_photonics.laboratory.comb import AXIS, fit_comb
+from prism_photonics.laboratory.die_series import GRADIENT_UM, LOCAL_UM, mean_index
 from prism_photonics.laboratory.series import FABRICATED_UM, cutback_dB_cm, length_index, loopback_dB
 from prism_photonics.units import InputError
 
@@ -31,6 +33,40 @@ def test_length_index_is_the_effective_index_of_a_guide_with_linear_dispersion()
     assert index == pytest.approx(n_eff, rel=1e-6)
     spread_um = np.sqrt(np.sum((length_um - length_um.mean()) ** 2))
     assert std == pytest.approx(n_g * turn_um / wl_um * FABRICATED_UM / spread_um, rel=1e-5)
+
+
+def test_a_film_that_grows_along_a_length_sweep_is_in_the_error_of_its_index():
+    rng, n_eff, turn_um = np.random.default_rng(0), 1.9, 260.0
+    length_um = 130.0 + 0.02 * np.arange(5)
+    pulls = []
+    for _ in range(400):
+        moved_um = GRADIENT_UM * rng.standard_normal() * np.arange(5) + LOCAL_UM * rng.standard_normal(5)
+        wl_nm = 1550.0 + 1e3 * (1.55 * n_eff / turn_um * (length_um - length_um[2]) + moved_um)
+        index, std = length_index(
+            length_um.tolist(), wl_nm.tolist(), turn_um=turn_um, scatter_um=LOCAL_UM, gradient_um=GRADIENT_UM
+        )
+        pulls.append((index - n_eff) / std)
+    assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=0.1)
+
+
+def test_an_axis_that_is_a_little_too_long_is_in_the_error_of_a_group_index_and_of_the_mean_over_a_sweep():
+    rng, turn_um, std_nm = np.random.default_rng(0), 260.0, 1e-4
+    k = 1.0 / 1.55 + np.array([-1.5, -0.5, 0.5, 1.5]) / turn_um
+    single, mean = [], []
+    for _ in range(200):
+        found = []
+        for _ in range(2):
+            axis = AXIS * rng.standard_normal()
+            for _ in range(5):
+                wl_nm = 1550.0 + (1.0 + axis) * (np.sort(1e3 / k) - 1550.0) + std_nm * rng.standard_normal(4)
+                comb = fit_comb(wl_nm.tolist(), [std_nm] * 4)
+                found.append((comb.turn_um, comb.turn_error_at_um(comb.wl0_nm)))
+        over = mean_index(found, sweeps=2)
+        assert over is not None
+        single += [(value - turn_um) / std for value, std in found]
+        mean.append((over.value - turn_um) / over.std)
+    assert np.sqrt(np.mean(np.square(single))) == pytest.approx(1.0, abs=0.1)
+    assert np.sqrt(np.mean(np.square(mean))) == pytest.approx(1.0, abs=0.12)
 
 
 def test_length_index_refuses_two_lengths():

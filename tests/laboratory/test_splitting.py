@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from laboratory.simulated import one_window
+from laboratory.simulated import DB, WL0_NM, one_window
 
 from prism_photonics.laboratory.fit import fit_window, refit
 from prism_photonics.laboratory.noise import Wander
+from prism_photonics.laboratory.response import RingShape, ring_response
 from prism_photonics.laboratory.ripple import around_rings
 from prism_photonics.laboratory.splitting import UNKNOWN, SquaredSplitting, mean_of, splitting
+from prism_photonics.laboratory.window import Window
 
 JITTER = Wander(1e-3, 0.4, 0.05)
 
@@ -38,6 +40,23 @@ def test_a_splitting_is_found_under_jitter_and_lies_below_its_limit():
     assert np.nanmedian(np.abs(found - 9.0)) < 1.0
     assert 0.6 < np.nanstd(pulls) < 1.4
     assert np.mean([one.limit_pm > 9.0 for one in told]) > 0.9
+
+
+def test_a_meter_that_integrates_over_its_steps_widens_no_ring_once_that_is_known():
+    # A laser that sweeps 4 pm while the meter averages, over a ring 12 pm wide.
+    step_nm, kappa2, loss = 0.004, 0.0123, 0.02 / DB
+    wl_nm = np.arange(WL0_NM - 0.3, WL0_NM + 0.3, step_nm)
+    ring, within_nm = RingShape(WL0_NM, np.log(kappa2), 0.0, loss, 0.0, 0.0), step_nm * (np.arange(40) - 19.5) / 40
+    through = np.mean([ring_response(wl_nm + each, ring, fsr_nm=2.6).through for each in within_nm], axis=0)
+    through = through * (1.0 + 1e-4 * np.random.default_rng(0).standard_normal(len(wl_nm)))
+    start = np.array([WL0_NM, np.log(kappa2), 0.0, loss, 0.0, 0.0])
+    found = []
+    for blur_nm in (step_nm / np.sqrt(12.0), 0.0):
+        window = Window(wl_nm, through, (), (), (2.6,), blur_nm=blur_nm)
+        fit = fit_window(window, [start], meters=(1e-5,), split=False, ripples=0)
+        found.append(abs(fit.p[3] / loss - 1.0))
+    assert found[0] < 0.03
+    assert found[1] > 5.0 * found[0]
 
 
 def test_a_mean_over_resonances_is_as_sure_as_they_agree():
