@@ -29,9 +29,9 @@ COUPLERS = 0.05
 """Relative scatter of κ² between couplers that were drawn alike, where too few gaps tell it; design choice."""
 LOCAL_UM = 5e-5
 """Scatter of neighbouring rings' resonances by fabrication, 50 pm, design choice: as the shipped specs have it."""
-GRADIENT_UM = 1.6e-5
-"""What a film moves resonances by from one ring of a length sweep to the next, 16 pm, design choice: as the shipped
-specs have it, 570 pm over a correlation length of 4.5 mm, at 130 µm from ring to ring."""
+GRADIENT = 1.3e-7
+"""What a film moves resonances by over a distance on the die, 0.13 pm/µm, design choice: as the shipped specs have it,
+570 pm by thickness and width over a correlation length of 4.5 mm."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def die_series(parts: Sequence[Part], structures: Mapping[str, Structure]) -> Di
             [y for _, y in swept],
             turn_um=float(np.median(turns_um)),
             scatter_um=LOCAL_UM,
-            gradient_um=GRADIENT_UM,
+            gradient_um=GRADIENT * _spacing_um(structures),
         )
     return DieSeries(
         gap_law=law,
@@ -277,6 +277,13 @@ def _same_order(
             if record.device.length_um is not None and abs(near - at_nm) < 0.5 * range_nm:
                 found.append((record.device.length_um, near))
     return found
+
+
+def _spacing_um(structures: Mapping[str, Structure]) -> float:
+    """Distance from one ring of the length sweep to the next."""
+    places = [ring.at_um for one in structures.values() if one.kind == "length_sweep" for ring in one.rings]
+    steps = np.diff(np.array(places, float), axis=0)
+    return float(np.mean(np.hypot(*steps.T)))
 
 
 def _coupler_dB(parts: Sequence[Part], kinds: Mapping[str, str]) -> tuple[float, float] | None:

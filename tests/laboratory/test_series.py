@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prism_photonics.laboratory.comb import AXIS, fit_comb
-from prism_photonics.laboratory.die_series import GRADIENT_UM, LOCAL_UM, mean_index
+from prism_photonics.laboratory.die_series import GRADIENT, LOCAL_UM, mean_index
 from prism_photonics.laboratory.series import FABRICATED_UM, cutback_dB_cm, length_index, loopback_dB
 from prism_photonics.units import InputError
 
@@ -37,13 +37,13 @@ def test_length_index_is_the_effective_index_of_a_guide_with_linear_dispersion()
 
 def test_a_film_that_grows_along_a_length_sweep_is_in_the_error_of_its_index():
     rng, n_eff, turn_um = np.random.default_rng(0), 1.9, 260.0
-    length_um = 130.0 + 0.02 * np.arange(5)
+    length_um, gradient_um = 130.0 + 0.02 * np.arange(5), GRADIENT * 270.0
     pulls = []
     for _ in range(400):
-        moved_um = GRADIENT_UM * rng.standard_normal() * np.arange(5) + LOCAL_UM * rng.standard_normal(5)
+        moved_um = gradient_um * rng.standard_normal() * np.arange(5) + LOCAL_UM * rng.standard_normal(5)
         wl_nm = 1550.0 + 1e3 * (1.55 * n_eff / turn_um * (length_um - length_um[2]) + moved_um)
         index, std = length_index(
-            length_um.tolist(), wl_nm.tolist(), turn_um=turn_um, scatter_um=LOCAL_UM, gradient_um=GRADIENT_UM
+            length_um.tolist(), wl_nm.tolist(), turn_um=turn_um, scatter_um=LOCAL_UM, gradient_um=gradient_um
         )
         pulls.append((index - n_eff) / std)
     assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=0.1)
