@@ -140,6 +140,7 @@ def fit_cost() -> str:
         "mean χ²": lambda line: f"{line['now']['chi2_mean']:.2f}",
     }
     commits = sorted({line["before"]["commit"] for line in found["lines"].values() if "before" in line})
+    late = [name for name, line in found["lines"].items() if line["bench"]["wait_s"] > 10.0]
     note = (
         f"Before is commit {', '.join(commits)}, on the same machine within the hour. Chips with several buses are on "
         "slow instruments and drift, so temperatures are fitted too; the others stand still. The wait is from "
@@ -148,7 +149,8 @@ def fit_cost() -> str:
         "includes the virtual die. Processor time is that of all cores. The largest chip's survey is over before its "
         "fit has well begun: nearly all of the wait is work that no order of readings takes away. Two threads share "
         "steps of NumPy this short in name only (they wait for the interpreter), so it is the work of about one core. "
-        "That wait was measured with priority over what else ran; the others were not, and waited for others' work too."
+        "The waits were measured one after the other, with priority over what else ran; beyond 10 s are those of "
+        f"{' and '.join(late)}."
     )
     rows = zip(found["lines"].values())
     body = "\n\n".join((note, table(columns, rows), kept()))
