@@ -35,6 +35,7 @@ from prism_photonics.ranking.readers import ChipReader, Reader
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
 from prism_photonics.ranking.several_rows import SeveralRows
 from prism_photonics.ranking.two_stage import TwoStage
+from prism_photonics.ranking.weighted_bound import BoundWeights, WeightedBound
 
 RESULTS = Path(__file__).parent / "results" / "smollm2_table.json"
 BLOCKS = (64, 128)
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--task", default="multi_key")
     parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--texts", type=int, default=25)
+    parser.add_argument("--weights", type=Path, help="folder of smollm2_bound.py")
     args = parser.parse_args()
     torch.set_num_threads(1)
     chip = load(args.bundle)
@@ -59,7 +61,13 @@ def main() -> None:
     selections: dict[str, Selection] = {}
     for block in BLOCKS:
         k = args.context // block // 8
-        selections |= {f"{name} {block}": Selection(each, block, k) for name, each in selectors(chip, block).items()}
+        made = selectors(chip, block)
+        if args.weights:
+            weights = BoundWeights.load(args.weights / f"bound_{block}.safetensors")
+            made["weighted_bound"] = WeightedBound("weighted_bound", weights)
+            reader = ChipReader(chip, seed=4, halves=chip.encoding == "dual_rail")
+            made["photonic_weighted_bound"] = WeightedBound("weighted_bound", weights, reader)
+        selections |= {f"{name} {block}": Selection(each, block, k) for name, each in made.items()}
     start = time.process_time()
     found = survey(
         model, tokenizer, selections, task=args.task, context=args.context, texts=args.texts,

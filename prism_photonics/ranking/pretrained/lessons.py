@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from prism_photonics.ranking.gate import watching
@@ -35,11 +35,9 @@ def lessons(
         One lesson for each block size.
     """
     tokens = len(ids)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = tokens // 4 + torch.randperm(tokens - tokens // 4 - LAST, generator=generator)[:QUERIES]
-    place = torch.cat([drawn, torch.arange(tokens - LAST, tokens)])
+    place = drawn_places(tokens, last=LAST, queries=QUERIES, seed=seed)
     parts: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {block: [] for block in blocks}
-    opened = {block: _open(place, tokens, block) for block in blocks}
+    ranked = {block: opened(place, tokens, block) for block in blocks}
 
     def keep(call: Call) -> Tensor:
         kv_heads = call.key.shape[1]
@@ -53,7 +51,7 @@ def lessons(
         for block in blocks:
             whole = tokens // block * block
             mass = weight[..., :whole].unflatten(-1, (-1, block)).sum(-1).amax(1)
-            parts[block].append((summaries(plain[:, :whole].unflatten(1, (-1, block))), queries, mass * opened[block]))
+            parts[block].append((summaries(plain[:, :whole].unflatten(1, (-1, block))), queries, mass * ranked[block]))
         return call.dense()[0]
 
     with watching(model, keep):
@@ -61,11 +59,22 @@ def lessons(
     found = {}
     for block in blocks:
         summary, queries, mass = (torch.cat(each) for each in zip(*parts[block], strict=True))
-        found[block] = Lesson(summary, queries, place.float(), mass, opened[block], block)
+        found[block] = Lesson(summary, queries, place.float(), mass, ranked[block], block)
     return found
 
 
-def _open(place: Tensor, tokens: int, block: int) -> Bool[Tensor, "queries blocks"]:
-    """Blocks that end before a query's window, and hold more than the sink."""
-    end = (torch.arange(tokens // block) + 1) * block
+def drawn_places(tokens: int, *, last: int, queries: int, seed: int) -> Int[Tensor, " queries"]:
+    """Queries at random places of a text's last three quarters, and all of its last ones."""
+    drawn = torch.randperm(tokens - tokens // 4 - last, generator=torch.Generator().manual_seed(seed))[:queries]
+    return torch.cat([tokens // 4 + drawn, torch.arange(tokens - last, tokens)])
+
+
+def opened(
+    place: Int[Tensor, " queries"], tokens: int, block: int, *, first: int = 0
+) -> Bool[Tensor, "queries blocks"]:
+    """Blocks, from token ``first`` on, that are to be ranked for queries at these places.
+
+    Those that end before a query's window, and hold more than the sink.
+    """
+    end = first + (torch.arange((tokens - first) // block) + 1) * block
     return (end <= (place[:, None] + 1 - WINDOW_TOKENS)) & (end > SINK_TOKENS)

@@ -196,7 +196,7 @@ def require_task(task: str) -> str:
     return task
 
 
-def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = False) -> Asked:
+def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = False, text: str = "") -> Asked:
     """A text of an exact number of tokens, and its questions.
 
     Args:
@@ -205,6 +205,7 @@ def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = Fals
         tokens: Tokens of the text.
         seed: Seed of everything.
         train: Whether it is for training: then text, templates and names are others.
+        text: Another text to hide the sentences in.
 
     Returns:
         The tokens.
@@ -214,21 +215,21 @@ def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = Fals
     """
     require_task(task)
     rng = np.random.default_rng([seed, tokens, train, [*TASKS, TEXT].index(task)])
-    start = [tokenizer.bos_token_id]
+    start, text = [tokenizer.bos_token_id], text or haystack(train=train)
     if task == TEXT:
-        text = _stretch(tokenizer, tokens + TEXT_TOKENS, rng, train=train)
-        return Asked(start + text[: tokens - 1], [[text[tokens - 1]]], [text[tokens : tokens + TEXT_TOKENS]])
+        found = _stretch(tokenizer, tokens + TEXT_TOKENS, rng, text=text)
+        return Asked(start + found[: tokens - 1], [[found[tokens - 1]]], [found[tokens : tokens + TEXT_TOKENS]])
     needles = TASKS[task](rng, train)
     hidden = [_ids(tokenizer, sentence) for sentence in needles.sentences]
     room = tokens - 1 - sum(map(len, hidden))
     if room < 4 * len(hidden):
         raise InputError(f"context: got {tokens} tokens, want more than {tokens - room + 4 * len(hidden)} for '{task}'")
-    text = _stretch(tokenizer, room, rng, train=train)
+    found = _stretch(tokenizer, room, rng, text=text)
     low, high = (int(share * room) for share in PLACES)
     places = np.sort(rng.choice(np.arange(low, high), len(hidden), replace=False))
     context, before = start, 0
     for place, sentence in zip(places, hidden, strict=True):
-        context = context + text[before:place] + sentence
+        context = context + found[before:place] + sentence
         before = place
     asked, answers = [], []
     space = _ids(tokenizer, " ")
@@ -238,12 +239,11 @@ def ask(task: str, tokenizer: Any, *, tokens: int, seed: int, train: bool = Fals
         cut = len(space) if answer[: len(space)] == space else 0
         asked.append(before_it + answer[:cut])
         answers.append(answer[cut:])
-    return Asked(context + text[before:], asked, answers)
+    return Asked(context + found[before:], asked, answers)
 
 
-def _stretch(tokenizer: Any, tokens: int, rng: np.random.Generator, *, train: bool) -> list[int]:
+def _stretch(tokenizer: Any, tokens: int, rng: np.random.Generator, *, text: str) -> list[int]:
     """So many tokens of the text from a random place on."""
-    text = haystack(train=train)
     # A token of this text has 4.3 letters on average (SmolLM2's tokenizer); nearly twice that is surely enough.
     letters = 8 * tokens
     first = int(rng.integers(max(1, len(text) - letters)))
