@@ -5,8 +5,8 @@
     python benchmarks/smollm2_table.py out/b64 WORK [--task NAME] [--context N] [--texts N]
 
 One block in eight is chosen per layer and KV head, of 64 and of 128 tokens; sink 4, window 64. What is asked lies in
-WORK and is not asked again; several of these may run at once on one WORK, each on another task. The rows are written
-into results/smollm2_table.json.
+WORK and is not asked again; several of these may run at once on one WORK, each on other texts or another task. The rows
+are written into results/smollm2_table.json.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import time
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoTokenizer
@@ -51,7 +52,9 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--task", default="multi_key")
     parser.add_argument("--context", type=int, default=2048)
+    parser.add_argument("--first", type=int, default=0, help="number of the first text")
     parser.add_argument("--texts", type=int, default=25)
+    parser.add_argument("--finished", action="store_true", help="ask nothing: rows of the texts that are finished")
     parser.add_argument("--weights", type=Path, help="folder of smollm2_bound.py")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -68,13 +71,16 @@ def main() -> None:
             reader = ChipReader(chip, seed=4, halves=chip.encoding == "dual_rail")
             made["photonic_weighted_bound"] = WeightedBound("weighted_bound", weights, reader)
         selections |= {f"{name} {block}": Selection(each, block, k) for name, each in made.items()}
+    texts: list[int] = list(range(args.first, args.first + args.texts))
+    if args.finished:
+        texts = [number for number in texts if (args.work / f"{args.task}_{args.context}_{number}.json").is_file()]
     start = time.process_time()
     found = survey(
-        model, tokenizer, selections, task=args.task, context=args.context, texts=args.texts,
+        model, tokenizer, selections, task=args.task, context=args.context, texts=texts,
         folder=args.work, of={"chip": hashlib.sha256((args.bundle / DOCUMENT_FILE).read_bytes()).hexdigest()[:16]},
         tell=lambda line: print(f"{time.process_time() - start:.0f} s: {line}", flush=True),
     )  # fmt: skip
-    rows = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"groups": {}}
+    rows: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"groups": {}}
     rows |= {
         "date": date.today().isoformat(),
         "hardware": f"{os.cpu_count()} cores, CPU only, one thread",

@@ -106,7 +106,7 @@ def ask(
     rows: list[dict[str, Any]] = []
     for tokens, selections in wanted.items():
         for kind in kinds:
-            arguments = {"task": kind, "context": tokens, "texts": texts, "folder": out / "texts", "of": of}
+            arguments = {"task": kind, "context": tokens, "texts": range(texts), "folder": out / "texts", "of": of}
             rows += [asdict(row) for row in survey(network, tokenizer, selections, **arguments, tell=tell)]
             write_text(out / "table.json", json.dumps(rows, indent=1) + "\n")
     if as_json:

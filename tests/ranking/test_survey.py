@@ -30,7 +30,7 @@ def asked(folder, **changes):
         "selections": selections,
         "task": "multi_key",
         "context": 700,
-        "texts": 2,
+        "texts": range(2),
         "folder": folder,
         "of": {"seed": 0},
     } | changes
@@ -50,21 +50,21 @@ def test_rows_stand_beside_full_attention_with_chance_and_two_intervals(tmp_path
 
 
 def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, monkeypatch):
-    before = asked(tmp_path, texts=1)
+    before = asked(tmp_path, texts=range(1))
 
     def never(*args, **kwargs):
         raise AssertionError("a finished text was prefilled again")
 
     monkeypatch.setattr(surveying, "CachedText", never)
-    assert asked(tmp_path, texts=1) == before
+    assert asked(tmp_path, texts=range(1)) == before
     with pytest.raises(AssertionError, match="prefilled again"):
-        asked(tmp_path, texts=2)
+        asked(tmp_path, texts=range(2))
     with pytest.raises(InputError, match="got those of seed 0, want 1; name another folder"):
-        asked(tmp_path, texts=1, of={"seed": 1})
-    assert asked(tmp_path, texts=1, selections={"oracle": Selection(Oracle(), 32, 2)}) == before[:2]
+        asked(tmp_path, texts=range(1), of={"seed": 1})
+    assert asked(tmp_path, texts=range(1), selections={"oracle": Selection(Oracle(), 32, 2)}) == before[:2]
     (tmp_path / "multi_key_700_0.json").write_text("no")
     with pytest.raises(InputError, match="remove it"):
-        asked(tmp_path, texts=1)
+        asked(tmp_path, texts=range(1))
 
 
 def test_a_selector_that_is_asked_for_later_stands_as_if_it_had_been_there(tmp_path):
@@ -81,5 +81,5 @@ def test_a_survey_that_was_broken_off_goes_on_with_the_numbers_of_a_whole_one(tm
         return {"random": Selection(RandomChoice(), 32, 2), "chip": Selection(chip, 32, 2)}
 
     whole = asked(tmp_path / "whole", selections=drawing())
-    asked(tmp_path / "broken", selections=drawing(), texts=1)
+    asked(tmp_path / "broken", selections=drawing(), texts=range(1))
     assert asked(tmp_path / "broken", selections=drawing()) == whole

@@ -5,7 +5,7 @@ that a survey that was broken off goes on where it stood, and one with more sele
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def survey(
     *,
     task: str,
     context: int,
-    texts: int,
+    texts: Sequence[int],
     folder: Path,
     of: Mapping[str, str | int],
     tell: Callable[[str], None] = lambda _: None,
@@ -116,7 +116,7 @@ def survey(
         selections: How blocks are chosen, by the selectors' names; one of several block sizes has several names.
         task: Kind of question.
         context: Tokens of a text.
-        texts: Texts, numbered from 0.
+        texts: Numbers of the texts; several surveys may share a folder, each with texts of its own.
         folder: Holds a file for each text; what stands there is not asked anew.
         of: What else decides the outcomes, such as model, chip and seed; it stands in every file.
         tell: Told what is done.
@@ -129,7 +129,7 @@ def survey(
     """
     make_folder(folder)
     found: list[Questions] = []
-    for number in range(texts):
+    for place, number in enumerate(texts, 1):
         file = folder / f"{task}_{context}_{number}.json"
         known = _read(file, of)
         missing = {name: each for name, each in selections.items() if name not in known}
@@ -143,7 +143,7 @@ def survey(
         found.append(known)
         right = {name: sum(o.right == o.tokens for o in known[name]) for name in (FULL, *selections)}
         told = ", ".join(f"{name} {count}" for name, count in right.items())
-        tell(f"{task}, {context} tokens, text {number + 1} of {texts}: right of {len(known[FULL])}: {told}")
+        tell(f"{task}, {context} tokens, text {place} of {len(texts)}: right of {len(known[FULL])}: {told}")
     chance = {name: each.k / (context // each.block) for name, each in selections.items()}
     return [_row(task, context, name, found=found, chance=chance.get(name, 1.0)) for name in (FULL, *selections)]
 
