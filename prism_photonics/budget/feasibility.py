@@ -129,6 +129,7 @@ RULES: tuple[Callable[[ChipSpec], Finding], ...] = (
     rules_drift.drift,
     rules_drift.drift_common,
     rules_light.link,
+    rules_light.line_swing,
     rules_light.bus_power,
     rules_light.ring_power,
     rules_light.converter_range,

@@ -16,7 +16,7 @@ from prism_photonics.spec import ChipSpec
 Judge = Callable[[ChipSpec], list[Finding]]
 Changes = dict[str, float | int | str]
 
-ON_LIGHT = ("ring_power", "bus_power", "link_budget", "score_snr")
+ON_LIGHT = ("ring_power", "bus_power", "link_budget", "line_swing", "score_snr")
 STEP_dB, LEAST_POWER_DBM = 0.5, -30.0
 FULL_SCALE_ROOM = 1.35
 """Full scale over what the brightest line of a die gives; design choice."""
@@ -92,7 +92,7 @@ def _line_power(spec: ChipSpec, judge: Judge, most_dBm: float) -> Changes:
 def _bandwidth(spec: ChipSpec, judge: Judge, least_GHz: float) -> Changes:
     """The widest bandwidth, in steps of 1 dB, at which the noise leaves `ENOUGH` headroom; else the least."""
     width_GHz = start_GHz = spec.detector.bandwidth_GHz
-    while _least(with_keys(spec, {"detector.bandwidth_GHz": width_GHz}), judge, ("score_snr",)) < ENOUGH:
+    while _least(with_keys(spec, {"detector.bandwidth_GHz": width_GHz}), judge, ("score_snr", "line_swing")) < ENOUGH:
         if width_GHz <= least_GHz:
             break
         width_GHz = max(float(f"{width_GHz * BANDWIDTH_STEP:.2g}"), least_GHz)

@@ -49,6 +49,7 @@ MOVED_BY = {
     },
     "light": {
         "link_budget",
+        "line_swing",
         "bus_power",
         "ring_power",
         "converter_range",

@@ -9,7 +9,7 @@ from prism_photonics.budget.link import line_current_A, link_budget
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.snr import query_rms, score_noise_A2, score_signal_A2, score_snr_dB
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
-from prism_photonics.lightpath.detector.model import adc_step_A
+from prism_photonics.lightpath.detector.model import adc_step_A, sample_noise_A
 from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
@@ -17,6 +17,9 @@ from prism_photonics.units import attenuation_per_um, dB_from_ratio, ratio_from_
 
 BUS_LIMIT_W = 0.2
 """All lines together in the first splitter: design choice, a few 10 MW/cm² in a rib of half a µm²."""
+LEAST_SWING_SIGMAS = 20.0
+"""Swing of a live line in standard deviations of one sample in the dark: what a calibration goes by, too; design
+choice."""
 RING_LIMIT_W = 0.01
 """Circulating light of one line; design choice. Light moves TFLN resonances for hours by the photorefractive effect
 (arXiv 2409.12354), which gives no threshold; 10 mW is a MW/cm², where a drift of its own would have to be budgeted."""
@@ -40,15 +43,33 @@ def link(spec: ChipSpec) -> Finding:
     )
 
 
+def least_swing_A(spec: ChipSpec) -> float:
+    """Swing below which a calibration takes a line for dead, in A: `LEAST_SWING_SIGMAS` of one sample in the dark."""
+    return LEAST_SWING_SIGMAS * float(sample_noise_A(spec.detector_design, 0.0, pairs=spec.chip.buses))
+
+
+def line_swing(spec: ChipSpec) -> Finding:
+    """The weakest line of a die, its ring driven through ± weight_limit, must not look dead to a calibration."""
+    line_A = line_current_A(spec) * _line_over_mean(spec, min)
+    scatter = _line_scatter(spec)
+    value = 2.0 * spec.ranking.weight_limit * line_A * math.exp(-SPREAD_SIGMAS * scatter)
+    limit = least_swing_A(spec)
+    return at_least(
+        "line_swing",
+        1e6 * value,
+        1e6 * limit,
+        "µA",
+        explain=f"2·{spec.ranking.weight_limit:g} × {1e6 * line_A:.3g} µA, the weakest line by comb.tilt_dB, × "
+        f"e^(−{SPREAD_SIGMAS:g}·{scatter:.3f}) by the scatter of line power, responsivity and splitters = "
+        f"{1e6 * value:.3g} µA; limit: {LEAST_SWING_SIGMAS:g} σ of one sample by amplifier, dark current and "
+        "converter, below which a calibration calls a line or ring dead (design choice)",
+    )
+
+
 def converter_range(spec: ChipSpec) -> Finding:
     """The converter must hold the brightest fully lit line of a die, or calibration clips."""
-    v, line_uA = spec.variation, line_current_A(spec) * 1e6
-    brightest = _line_over_mean(spec, max)
-    scatter = math.hypot(
-        v.line_power_dB * math.log(10.0) / 10.0,
-        v.responsivity_relative,
-        v.splitter_imbalance * math.sqrt(tree_levels(spec.chip.rows)),
-    )
+    line_uA = line_current_A(spec) * 1e6
+    brightest, scatter = _line_over_mean(spec, max), _line_scatter(spec)
     value = line_uA * brightest * math.exp(SPREAD_SIGMAS * scatter)
     return at_most(
         "converter_range",
@@ -151,6 +172,16 @@ def ring_power(spec: ChipSpec) -> Finding:
         explain=f"{level_dBm:.1f} dBm of the brightest line at the row × build-up D_max/κ2² = {build_up:.3g} gives "
         f"{1e3 * value:.3g} mW (10.1002/lpor.201100017), of which a turn absorbs at most {1e6 * absorbed_W:.2g} µW; "
         f"limit {1e3 * RING_LIMIT_W:g} mW: design choice, photorefraction (arXiv 2409.12354)",
+    )
+
+
+def _line_scatter(spec: ChipSpec) -> float:
+    """Standard deviation of the logarithm of a lit line's current over dies, lines and rows."""
+    v = spec.variation
+    return math.hypot(
+        v.line_power_dB * math.log(10.0) / 10.0,
+        v.responsivity_relative,
+        v.splitter_imbalance * math.sqrt(tree_levels(spec.chip.rows)),
     )
 
 

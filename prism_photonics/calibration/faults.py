@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from prism_photonics.budget.rules_light import least_swing_A
 from prism_photonics.calibration.assign import by_place, inverse
 from prism_photonics.files.datasets import Dataset
-from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -85,7 +85,7 @@ def find_faults(survey: Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
     swing_A = np.where(lost, -np.inf, lit_A).max(0) - np.where(lost, np.inf, lit_A).min(0)
     swing_A = np.maximum(swing_A.T, 0.0)
     floor_A = max(
-        20.0 * float(sample_noise_A(spec.detector_design, 0.0, pairs=spec.chip.buses)),
+        least_swing_A(spec),
         LIVE_SHARE * float(np.median(swing_A)),
     )
     clipped = _clipped(np.where(lost, np.nan, survey.current_A.values), _flat_noise_A(survey), spec)
@@ -124,7 +124,9 @@ def find_faults(survey: Dataset, spec: ChipSpec) -> tuple[Fault, ...]:
         rest = ~taken[:, c]
         here = np.zeros_like(taken)
         here[:, c] = True
-        if rest.sum() > 1 and (np.nan_to_num(np.abs(level_A[:, rest, c])).max(0) < floor_A).all():
+        # A weak line's level may stay within the floor on both sides, and swing through twice as much.
+        seen_A = np.maximum(np.nan_to_num(np.abs(level_A[:, rest, c])).max(0), swing_A[rest, c])
+        if rest.sum() > 1 and (seen_A < floor_A).all():
             blame(here, f"line {c} is dark in all rows: a dead line; check the light on that channel")
     for n, c in np.argwhere((swing_A < floor_A) & ~taken):
         here = np.zeros_like(taken)

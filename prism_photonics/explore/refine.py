@@ -21,6 +21,8 @@ from numpy import ndarray
 from scipy.optimize import minimize
 
 from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.finding import Finding
+from prism_photonics.explore.drawn_reach import drawn_reach
 from prism_photonics.explore.objectives import expected_recall
 from prism_photonics.explore.search import Front, Search, judged
 from prism_photonics.explore.space import Choice, Knob, knobs, spec_of
@@ -37,6 +39,8 @@ WIDTH, NARROWEST, WIDEST, WIDER = 0.05, 0.0025, 0.2, 1.5
 failures take that back (design choices)."""
 PENALTY = 20.0
 """Of a rule that is broken by as much as its limit, in the logarithm of what is missed (design choice)."""
+NEARLY = 0.05
+"""Margin below none, as a share of a rule's limit, down to which dies are drawn (design choice)."""
 OUTSIDE = 1.0
 """What a step that makes no chip counts as, in every constraint."""
 MARGIN = 0.002
@@ -115,7 +119,7 @@ class _Polish:
         self._before = {one.name: value for one, value in zip(search.objectives, design.values, strict=True)}
         self._rises = any(one.name == "recall" for one in search.objectives)
         self._missed = 1.0
-        self._rules = len(check(design.spec).findings)
+        self._rules = len(check(design.spec).findings) + 1
         self._known: dict[bytes, _Seen] = {}
         if self._rises:
             self._missed = max(1.0 - expected_recall(design.spec, search.k, smooth=True), 1e-9)
@@ -199,11 +203,18 @@ class _Polish:
         try:
             spec = spec_of(search.base, self._choice(x))
             costs = np.array([math.log(one.of(spec, search.k) / self._before[one.name]) for one in self._costs])
-            margins = [f.margin / max(abs(f.limit), abs(f.value), 1e-30) for f in check(spec).findings]
+            margins = [margin(found) for found in check(spec).findings]
+            # Dies take time: they are drawn of chips that keep the rules, or nearly so.
+            margins.append(margin(drawn_reach(spec)) if min(margins) > -NEARLY else 0.0)
             misses = (1.0 - expected_recall(spec, search.k, smooth=True)) / self._missed if self._rises else 1.0
         except (InputError, ArithmeticError):
             return _Seen(np.full(len(self._costs), OUTSIDE), np.full(self._rules, -OUTSIDE), 1.0 + OUTSIDE)
         return _Seen(np.clip(costs, -OUTSIDE, OUTSIDE), np.clip(margins, -OUTSIDE, OUTSIDE), misses)
+
+
+def margin(found: Finding) -> float:
+    """Margin of a rule as a share of its limit, or of its value where that is larger."""
+    return found.margin / max(abs(found.limit), abs(found.value), 1e-30)
 
 
 def _allowed(seen: _Seen, held: list[float]) -> bool:

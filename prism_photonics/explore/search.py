@@ -1,5 +1,7 @@
 """A search over designs by Optuna: choices of `space`, feasibility rules as constraints, several objectives at once.
 
+To the rules of `prism check` comes one that takes drawn dies: `drawn_reach`. It is asked of chips that keep the others.
+
 Every trial is in the storage as soon as it is done, so a search that was killed goes on from there, and several
 processes work on one storage.
 """
@@ -15,6 +17,7 @@ from typing import Any
 from prism_photonics.budget.feasibility import RULES, check
 from prism_photonics.budget.finding import Finding
 from prism_photonics.explore.designed import designed_choices
+from prism_photonics.explore.drawn_reach import MOST_MISSED, MOST_ROWS, RINGS, drawn_reach
 from prism_photonics.explore.objectives import Objective
 from prism_photonics.explore.space import Choice, Knob, choice_of, knobs, spec_of, usual_choices
 from prism_photonics.extras import asked_by
@@ -71,6 +74,7 @@ class Search:
             "objectives": [one.name for one in self.objectives],
             "k": self.k,
             "knobs": [vars(knob) for knob in knobs(self.base)],
+            "drawn": [RINGS, MOST_ROWS, MOST_MISSED],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -180,6 +184,8 @@ def judged(search: Search, choice: Choice) -> tuple[tuple[float, ...], list[floa
     try:
         spec = spec_of(search.base, choice)
         outside = [violation(found) for found in check(spec).findings]
+        if not any(outside):
+            outside.append(violation(drawn_reach(spec)))
         # A yield takes seconds: no dies are drawn of a chip that is refused.
         values = tuple(
             one.worst if one.name == "yield" and any(outside) else one.of(spec, search.k) for one in search.objectives

@@ -45,7 +45,7 @@ def test_the_bank_of_32_by_256_keeps_every_rule(bank):
 
 def test_the_papers_point_aliases_cannot_be_tuned_and_drowns_in_noise(paper):
     broken = broken_by(paper)
-    light = {"link_budget", "query_dac", "adc_noise", "score_snr"}
+    light = {"link_budget", "line_swing", "query_dac", "adc_noise", "score_snr"}
     assert set(broken) == {"fsr_aliasing", "band", "coherence", "tuning_range", *light}
     with pytest.raises(InputError, match="fsr_aliasing") as caught:
         require_feasible(paper)
@@ -92,6 +92,10 @@ BREAKERS = {
     "drift": ({"drift": {"wander_pm_rthour": 2.0}}, "ranking.required_snr_dB"),
     "drift_common": ({"drift": {"temperature_K": 0.1}}, "drift.temperature_K"),
     "link_budget": ({"detector": {"adc_bits": 7, "tia_noise_pA_rtHz": 45.0}}, "comb.line_power_dBm"),
+    "line_swing": (
+        {"detector": {"tia_noise_pA_rtHz": 62.0}, "ranking": {"required_snr_dB": 12.0}},
+        "comb.line_power_dBm",
+    ),
     "bus_power": ({"comb": {"line_power_dBm": 23.4}, "splitter": {"excess_loss_dB": 7.0}}, "comb.line_power_dBm"),
     "ring_power": ({"comb": {"line_power_dBm": 6.5}}, "comb.line_power_dBm"),
     "converter_range": ({"detector": {"adc_full_scale_uA": 30.0}}, "detector.adc_full_scale_uA"),
@@ -105,11 +109,12 @@ BREAKERS = {
         },
         "detector.adc_bits",
     ),
-    "score_snr": ({"detector": {"tia_noise_pA_rtHz": 500.0}}, "detector.tia_noise_pA_rtHz"),
+    "score_snr": ({"comb": {"rin_dB_Hz": -105.0}}, "detector.bandwidth_GHz"),
     "connections": ({"chip": {"rows": 32}, "ring": {"pitch_um": 92.0}}, "ring.pitch_um"),
     "die_area": (
         {
             "chip": {"buses": 21},
+            "comb": {"line_power_dBm": 5.0},
             "ring": {"pitch_um": 5000.0},
             "drift": {"wander_pm_rthour": 0.3},
             "detector": {"tia_noise_pA_rtHz": 3.0},

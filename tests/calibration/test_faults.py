@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import pytest
 
+from prism_photonics.budget.rules_light import least_swing_A
 from prism_photonics.calibration import calibration as fitting
 from prism_photonics.calibration import survey as surveying
 from prism_photonics.calibration.calibration import calibrate, from_survey, summary
-from prism_photonics.calibration.faults import find_faults
+from prism_photonics.calibration.faults import LIVE_SHARE, find_faults
 from prism_photonics.calibration.record import read_record, recorded_faults, write_record
 from prism_photonics.calibration.survey import take_survey
 from prism_photonics.characterize.accuracy import Validation, validate
@@ -197,3 +198,16 @@ def test_a_validation_keeps_its_excluded_rings(tmp_path, small):
     )  # fmt: skip
     validation.write(tmp_path / "validation.nc")
     assert np.array_equal(Validation.read(tmp_path / "validation.nc").excluded, np.eye(2, 3, dtype=bool))
+
+
+def test_a_weak_line_that_swings_is_not_dark(spoiled, small):
+    survey = take_survey(spoiled(), small, key=KEY).copy(deep=True)
+    dark_A = survey.dark_A.values[:, None]
+    lit_A = survey.current_A.values[:, 1:2] - dark_A
+    floor_A = max(least_swing_A(small), LIVE_SHARE * float(np.median(np.ptp(survey.current_A.values, axis=0))))
+    # Once and a half the floor from end to end, as much to either side: no level is beyond the floor itself.
+    middle_A = 0.5 * (lit_A.max(0) + lit_A.min(0))
+    weak_A = (lit_A - middle_A) / np.ptp(lit_A, axis=0) * 1.5 * floor_A
+    assert np.abs(weak_A).max() < floor_A
+    survey.current_A.values[:, 1:2] = weak_A + dark_A
+    assert find_faults(survey, small) == ()

@@ -11,6 +11,7 @@ from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.rules_ring import tuning_range
 from prism_photonics.explore.designed import designed_choices
+from prism_photonics.explore.drawn_reach import MOST_MISSED, drawn_reach, drawn_reaches
 from prism_photonics.explore.objectives import OBJECTIVES, blocks_of, expected_recall, objectives_of
 from prism_photonics.explore.refine import refined
 from prism_photonics.explore.search import (
@@ -129,6 +130,16 @@ def test_weights_that_curvature_takes_out_of_reach_cost_recall(bank, altered):
     # Four dies of it: 0.971 with the bank's curvature, 0.777 with six times as much (`prism yield`, its own drift).
     bent = altered(bank, variation={"curvature_pm_V2": 0.03})
     assert expected_recall(bent, 32) < expected_recall(bank, 32) - 0.1
+
+
+def test_close_neighbours_that_the_rules_let_through_miss_weights_on_drawn_dies(bank, altered):
+    assert drawn_reach(bank).passed
+    # Half the distance from line to line: every rule is kept, but neighbours' light moves the ends of the range.
+    close = altered(bank, comb={"spacing_nm": 0.5 * bank.comb.spacing_nm})
+    assert check(close).feasible
+    found = drawn_reach(close)
+    assert not found.passed
+    assert found.value == pytest.approx(np.quantile(drawn_reaches(close), MOST_MISSED))
 
 
 def test_the_search_s_numbers_are_the_ledger_s(bank):

@@ -1,0 +1,50 @@
+"""Whether the rings of drawn dies reach the weights asked of them, each in its row with its neighbours' light.
+
+`tuning_range` looks at rings that stand alone. In its row a ring's neighbours add their light, which moves the upper
+end of its range at random by ``(1 + w)·√(1 − w)·√Σε²`` rms (see `budget.coherence`): lines as close as the rules allow
+lose a fifth of their rings' weights so. A search finds such chips, so it draws a few hundred rings and looks.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.budget.finding import Finding, at_least
+from prism_photonics.budget.light_sizing import with_keys
+from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.explore.surrogate import known_calibration
+from prism_photonics.programming.solve import reachable_weights
+from prism_photonics.seeds import die_key
+from prism_photonics.spec import ChipSpec
+from prism_photonics.threefry import key_words, split
+
+RINGS = 512
+"""Rings that are drawn, at least: a few rows of a large chip, several dies of a small one (design choice)."""
+MOST_ROWS = 16
+"""Of a drawn die: rings of one row have their photodiodes in common (design choice)."""
+MOST_MISSED = 0.02
+"""Share of rings that may miss their weights: of twelve dies of `bank_32x256` 1.9 % do (design choice)."""
+
+
+def drawn_reaches(spec: ChipSpec) -> Float[ndarray, " rings"]:
+    """± weights that the rings of some dies reach, neighbours at rest."""
+    few = with_keys(spec, {"chip.rows": min(spec.chip.rows, MOST_ROWS)})
+    found = []
+    for seed in range(-(-RINGS // (few.chip.rows * few.chip.rings))):
+        # The virtual chip draws its die from the first half of its key.
+        die = draw_die(few, split(key_words(die_key(seed)))[0])
+        low, high = reachable_weights(known_calibration(few, die))
+        found.append(np.minimum(-low, high).ravel())
+    return np.concatenate(found)
+
+
+def drawn_reach(spec: ChipSpec) -> Finding:
+    """All but `MOST_MISSED` of the rings of drawn dies must reach ± weight_limit."""
+    reaches = drawn_reaches(spec)
+    return at_least(
+        "drawn_reach",
+        float(np.quantile(reaches, MOST_MISSED)),
+        spec.ranking.weight_limit,
+        "weight",
+        explain=f"of {reaches.size} drawn rings, neighbours at rest, all but {MOST_MISSED:.0%} reach as much",
+    )
