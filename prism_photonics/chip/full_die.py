@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -69,7 +70,7 @@ def with_everything(
     """
     rings, backscatter = _scattering(bank, truth, rng)
     ends = _ends(spec, bank, truth, rng)
-    dispersion = designed_dispersion(spec) if truth.dispersion else None
+    dispersion = _dispersion(spec, truth, rng)
     beyond = Beyond(
         dispersion=dispersion,
         cubic_pm_V3=truth.cubic_pm_V3 * rng.standard_normal(bank.shape),
@@ -166,4 +167,21 @@ def _ends(spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Gen
     sizes = [(splitter, facet), (diode, 0.0), (turn, diode), (field(truth.far_end_dB), 0.0)]
     amplitude = np.broadcast_to(sizes, (rows, buses, 4, 2)).copy()
     amplitude[..., 0, 1] *= seen
-    return EndReflectors(end_ways(spec), amplitude, rng.uniform(0.0, 2.0 * np.pi, amplitude.shape))
+    phase, ways = rng.uniform(0.0, 2.0 * np.pi, amplitude.shape), end_ways(spec)
+    longer_um, o = truth.end_um * rng.standard_normal(amplitude.shape), spec.profile.optics
+    ways = replace(
+        ways,
+        opl_um=ways.opl_um + o.n_eff_along_x.value * longer_um,
+        gpl_um=ways.gpl_um + o.n_g_along_x.value * longer_um,
+    )
+    return EndReflectors(ways, amplitude, phase)
+
+
+def _dispersion(spec: ChipSpec, truth: FullTruth, rng: np.random.Generator) -> RingDispersion | None:
+    """Slopes of a die's rings with wavelength, each about the design's by itself; None where nothing disperses."""
+    if not truth.dispersion:
+        return None
+    return jax.tree.map(
+        lambda slope: slope * (1.0 + truth.dispersion_scatter * rng.standard_normal(slope.shape)),
+        designed_dispersion(spec),
+    )

@@ -41,9 +41,14 @@ class FullTruth:
         far_end_dB: Of the drop bus's end without a photodiode, in dB.
         reflections: Whether row ends reflect at all.
         dispersion: Whether group index and couplings change with the wavelength, as the film's mode tables say.
+        dispersion_scatter: Standard deviation of each slope of each ring over the table's; design choice.
+        end_um: Standard deviation of every way from a bus's end to where it reflects, in µm: facets are polished, and
+            photodiodes placed, to a few µm; design choice.
         cubic_pm_V3: Standard deviation of a ring's tuning by the cube of its voltage, in pm/V³: at 20 V 0.08 pm.
-        flicker_pm: Rms of each ring's flicker between a millisecond and an hour and a half, in pm; that resonances of
-            lithium niobate flicker: arXiv 2308.15404, how much, design choice.
+        flicker_pm: Rms of each ring's flicker between a millisecond and an hour and a half, in pm; design choice, but
+            no less than the thermal noise of the charge on its electrodes.
+        flicker_exponent: α of its spectrum 1/f^α: 1.2 in rings of lithium niobate and of lithium tantalate, arXiv
+            2308.15404; 0 spreads it evenly over all frequencies up to a kilohertz.
         absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
         te_tm: Angle by which half a turn mixes TE and TM over that of the film's mode table: 1 as the table has it. Off
@@ -62,8 +67,11 @@ class FullTruth:
     far_end_dB: float = -40.0
     reflections: bool = True
     dispersion: bool = True
+    dispersion_scatter: float = 0.1
+    end_um: float = 5.0
     cubic_pm_V3: float = 1e-5
     flicker_pm: float = 0.01
+    flicker_exponent: float = 1.2
     absorbed_pm_mW: float = 0.5
     second_neighbour: float = 1e-4
     te_tm: float = 0.0

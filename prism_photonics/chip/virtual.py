@@ -11,8 +11,8 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.chip.fabricate import NO_SHIFT, DieShift, draw_die, full_die, untrimmed
-from prism_photonics.chip.flicker import FlickeringDrift
+from prism_photonics.chip.fabricate import NO_SHIFT, Die, DieShift, draw_die, full_die, untrimmed
+from prism_photonics.chip.flicker import FlickeringDrift, charge_noise_pm
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER, Sweep, lit_line
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
@@ -112,7 +112,7 @@ class VirtualChip(AbstractChip):
         drift: Drift | FlickeringDrift = Drift(spec, of_drift)
         if truth is not None:
             die = full_die(spec, die, truth, of_truth)
-            drift = FlickeringDrift(drift, (spec.chip.rows, spec.chip.rings), truth.flicker_pm, of_truth)
+            drift = FlickeringDrift(drift, _flicker_pm(spec, die, truth), of_truth, exponent=truth.flicker_exponent)
         receiver = Receiver(spec, die, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
         bandwidth_Hz = spec.detector_design.bandwidth_Hz
@@ -216,6 +216,16 @@ class VirtualChip(AbstractChip):
 
     def _clock_s(self) -> float:
         return self._clock_hidden()
+
+
+def _flicker_pm(spec: ChipSpec, die: Die, truth: FullTruth) -> Float[ndarray, "rows rings"]:
+    """Rms flicker of every ring: what its truth says, but no less than the charge on its electrodes makes."""
+    floor_pm = charge_noise_pm(
+        np.asarray(die.bank.rings.slope_pm_V).reshape(spec.chip.rows, spec.chip.rings),
+        capacitance_fF=spec.system.ring_fF,
+        temperature_K=spec.detector.temperature_K,
+    )
+    return np.maximum(truth.flicker_pm, floor_pm) if truth.flicker_pm > 0.0 else np.zeros_like(floor_pm)
 
 
 def _laser_of(light: str, laser: TunableLaser | None) -> TunableLaser | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prism_photonics.chip.fabricate import _taken, draw_die, full_die
-from prism_photonics.chip.flicker import FlickeringDrift
+from prism_photonics.chip.flicker import TIMES_S, FlickeringDrift, charge_noise_pm
 from prism_photonics.chip.named_die import named_die
 from prism_photonics.chip.reading import line_currents
 from prism_photonics.chip.truth import FullTruth
@@ -160,7 +160,7 @@ def test_a_laser_at_a_line_reads_what_the_comb_reads(small, completed):
 def test_flicker_has_equal_power_in_every_octave(small, altered):
     many = altered(small, chip={"rows": 32, "channels": 32}, comb={"spacing_nm": 0.2}, drift=STEADY)
     shape = (32, 32)
-    drift = FlickeringDrift(Drift(many, np.random.default_rng(0)), shape, 1.0, np.random.default_rng(1))
+    drift = FlickeringDrift(Drift(many, np.random.default_rng(0)), np.ones(shape), np.random.default_rng(1))
     still = drift.shift_pm().std()
     differences = []
     for seconds in (0.1, 1.0, 10.0):
@@ -171,6 +171,33 @@ def test_flicker_has_equal_power_in_every_octave(small, altered):
     assert still == pytest.approx(1.0, rel=0.1)
     # The structure function of 1/f noise grows by as much with each decade of time.
     assert steps[1] == pytest.approx(steps[0], rel=0.25)
+
+
+def test_a_flickers_spectrum_has_the_exponent_that_it_is_asked_for(small):
+    """Of parts of every correlation time the spectrum is known in closed form: its slope is that of 1/f^1.2."""
+    rng = np.random.default_rng(0)
+    drift = FlickeringDrift(Drift(small, rng), np.ones((1, 1)), rng, exponent=1.2)
+    frequency_Hz = np.array([0.01, 1.0])
+    times = np.array(TIMES_S)[:, None]
+    density = (drift._part_pm[:, 0] ** 2 * 4.0 * times / (1.0 + (2.0 * np.pi * frequency_Hz * times) ** 2)).sum(0)
+    assert np.log(density[0] / density[1]) / np.log(frequency_Hz[1] / frequency_Hz[0]) == pytest.approx(1.2, abs=0.05)
+    assert (drift._part_pm**2).sum() == pytest.approx(1.0)
+
+
+def test_charge_noise_is_the_electrodes_kt_over_c():
+    # 20 fF at 300 K: 0.455 mV.
+    assert charge_noise_pm(np.array([-7.0]), capacitance_fF=20.0, temperature_K=300.0) == pytest.approx(
+        [3.185e-3], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("change", [{"end_um": 0.0}, {"dispersion_scatter": 0.0}])
+def test_ends_and_dispersion_of_a_die_are_its_own(completed, change):
+    own, designed = completed(FullTruth(), seed=1), completed(FullTruth(**change), seed=1)
+    assert np.abs(currents(own)[:2] - currents(designed)[:2]).max() > 0.0
+    bank = designed.bank
+    assert np.array_equal(bank.reflections.ends.phase_rad, own.bank.reflections.ends.phase_rad)
+    assert np.array_equal(bank.rings.a, own.bank.rings.a)
 
 
 # ---------------------------------------------------------------- names
@@ -218,6 +245,9 @@ def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small):
     # Sizes of what a switch above them turns off, and what is off by default.
     assert on == {
         "te_tm",
+        "flicker_exponent",
+        "dispersion_scatter",
+        "end_um",
         "event_loss",
         "event_splitting",
         "facet_dB",
