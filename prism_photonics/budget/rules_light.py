@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from prism_photonics.budget.error_budget import ERROR_SHARE
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.link import line_current_A, link_budget
+from prism_photonics.budget.own_light import own_light, power_that_costs_bits_W
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.snr import query_rms, score_noise_A2, score_signal_A2, score_snr_dB
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
@@ -13,7 +14,7 @@ from prism_photonics.lightpath.detector.model import adc_step_A, sample_noise_A
 from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import attenuation_per_um, dB_from_ratio, ratio_from_dB, watt_from_dBm
+from prism_photonics.units import dB_from_ratio, ratio_from_dB, watt_from_dBm
 
 BUS_LIMIT_W = 0.2
 """All lines together in the first splitter: design choice, a few 10 MW/cm² in a rib of half a µm²."""
@@ -21,8 +22,8 @@ LEAST_SWING_SIGMAS = 20.0
 """Swing of a live line in standard deviations of one sample in the dark: what a calibration goes by, too; design
 choice."""
 RING_LIMIT_W = 0.01
-"""Circulating light of one line; design choice. Light moves TFLN resonances for hours by the photorefractive effect
-(arXiv 2409.12354), which gives no threshold; 10 mW is a MW/cm², where a drift of its own would have to be budgeted."""
+"""Circulating light of one line, where less does not cost bits already; design choice. Light moves TFLN resonances for
+hours by the photorefractive effect (arXiv 2409.12354), which gives no threshold; 10 mW is a MW/cm²."""
 
 
 def link(spec: ChipSpec) -> Finding:
@@ -163,15 +164,20 @@ def ring_power(spec: ChipSpec) -> Finding:
     kappa2 = math.sin(coupling_angles(spec.profile, design)[1])
     build_up = ring.drop_max / kappa2**2
     value = watt_from_dBm(level_dBm) * build_up
-    absorbed_W = value * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um
+    moved, costly_W = own_light(spec), power_that_costs_bits_W(spec)
+    limit_W = min(RING_LIMIT_W, costly_W)
+    blue = moved.photorefraction_pm_W
     return at_most(
         "ring_power",
         value,
-        RING_LIMIT_W,
+        limit_W,
         "W",
         explain=f"{level_dBm:.1f} dBm of the brightest line at the row × build-up D_max/κ2² = {build_up:.3g} gives "
-        f"{1e3 * value:.3g} mW (10.1002/lpor.201100017), of which a turn absorbs at most {1e6 * absorbed_W:.2g} µW; "
-        f"limit {1e3 * RING_LIMIT_W:g} mW: design choice, photorefraction (arXiv 2409.12354)",
+        f"{1e3 * value:.3g} mW (10.1002/lpor.201100017); by heat of all that is lost it moves the ring "
+        f"{value * moved.heat_pm_W:+.2g} pm, by photorefraction {value * blue:+.2g} pm (design choice); two stable "
+        f"states from {1e3 * moved.bistable_W(moved.most_pm_W):.3g} mW, bits suffer from {1e3 * costly_W:.3g} mW "
+        f"(on the steepest slope the shift then errs by what one cause may); limit {1e3 * limit_W:.3g} mW: the lesser "
+        f"of that and {1e3 * RING_LIMIT_W:g} mW, design choice for photorefraction (arXiv 2409.12354)",
     )
 
 

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.faults import Fault, find_faults
 from prism_photonics.calibration.head_start import HeadStart, head_start
+from prism_photonics.calibration.leftover import EFFECTS, Leftover
 from prism_photonics.calibration.survey import head_of, on_dac_grid, survey_and_faults
 from prism_photonics.calibration.survey_fit import RowFit, fit_survey
 from prism_photonics.calibration.survey_readings import fit_readings
@@ -65,6 +66,7 @@ class Calibration(eqx.Module):
         channel_of_ring: The channel that the ring at each place along its bus serves. Rings and voltages count by
             place; weights, gains and what is excluded by channel.
         film: Ratio of the film's relaxation to its profile's, less one; 0 where the survey was too short.
+        left: Misfit of every line, and what it goes along with; None of a calibration that none was fitted for.
     """
 
     rows: RowModel
@@ -86,6 +88,7 @@ class Calibration(eqx.Module):
     excluded: Bool[Numbers, "rows rings"]
     channel_of_ring: Int[Numbers, "rows buses channels"]
     film: Float[Numbers, ""]
+    left: Leftover | None = None
 
     @property
     def readings_per_ring(self) -> float:
@@ -112,11 +115,20 @@ class Calibration(eqx.Module):
         worst = np.asarray(self.chi2).max(1)
         return tuple(
             f"row {n}: the fit misses its readings by χ² = {chi2:.1f} per degree of freedom (1 when the model "
-            f"holds, {DOUBTFUL_CHI2:g} is allowed); is this the right spec? If so, calibrate with more settings, or "
-            "find what the fit lacks"
+            f"holds, {DOUBTFUL_CHI2:g} is allowed){self._worst_line(n)}; is this the right spec? If so, calibrate with "
+            "more settings, or find what the fit lacks"
             for n, chi2 in enumerate(worst)
             if not chi2 <= DOUBTFUL_CHI2
         )
+
+    def _worst_line(self, row: int) -> str:
+        """Which line of a row the fit misses most, and what that misfit goes along with."""
+        if self.left is None:
+            return ""
+        of_row = np.asarray(self.left.chi2)[row]
+        bus, line = np.unravel_index(int(of_row.argmax()), of_row.shape)
+        channel = int(bus) * of_row.shape[1] + int(line)
+        return f", most on channel {channel}: {self.left.named((row, int(bus), int(line)))}"
 
     @property
     def weight_leak(self) -> float:
@@ -304,6 +316,7 @@ def _from_fit(
         unit_A=jnp.asarray((gain_A * light_scale).mean(-1)),
         residual_rms=fit.residual_rms,
         chi2=fit.chi2,
+        left=fit.left,
         triggers=triggers,
         max_voltage_V=spec.drive.max_voltage_V,
         voltage_step_V=spec.voltage_step_V,
@@ -320,7 +333,15 @@ def summary(calibration: Calibration) -> dict[str, Any]:
     beyond = calibration.rows.beyond
     # Of buses that are explained by the plain row it is nothing.
     split = {} if beyond is None else {"splitting_pm": round(float(np.median(beyond.splitting_pm)), 2)}
-    return split | {
+    left = {}
+    if calibration.left is not None:
+        chi2 = np.asarray(calibration.left.chi2)
+        # Each line's shares count by its misfit.
+        shares = np.average(
+            np.asarray(calibration.left.shares), axis=(0, 1, 2), weights=np.repeat(chi2[..., None], 4, -1)
+        )
+        left = {"misfit_along_with": {name: round(float(s), 3) for name, s in zip(EFFECTS, shares, strict=True)}}
+    return (split | left) | {
         "readings_per_ring": round(calibration.readings_per_ring, 2),
         "residual_rms": float(np.sqrt(np.mean(np.square(calibration.residual_rms)))),
         "chi2": float(np.mean(calibration.chi2)),

@@ -17,9 +17,11 @@ import numpy as np
 
 from prism_photonics.calibration.calibration import Calibration, blank_calibration
 from prism_photonics.calibration.faults import Fault, find_faults
+from prism_photonics.calibration.leftover import blank_leftover
 from prism_photonics.calibration.record_fields import (
     ATTRIBUTES,
     BEYOND,
+    LEFT,
     fit_fields,
     require_permutations,
     require_survey,
@@ -243,13 +245,19 @@ def _lost(survey: Dataset) -> int:
 
 def _calibration(path: Path, dataset: Dataset, spec: ChipSpec) -> Calibration:
     template = blank_calibration(spec, triggers=dataset.attrs["triggers"])
-    reflecting = f"fit.{BEYOND}.end_re" in dataset.variables
+    reflecting, left = (f"fit.{name}" in dataset.variables for name in (f"{BEYOND}.end_re", f"{LEFT}.chi2"))
     if reflecting:
         template = eqx.tree_at(lambda c: c.rows.beyond, template, blank_beyond(spec), is_leaf=lambda leaf: leaf is None)
+    if left:
+        template = eqx.tree_at(lambda c: c.left, template, blank_leftover(spec), is_leaf=lambda leaf: leaf is None)
     blank = leaves(template)
     scatter = [name.removeprefix("scatter.") for name in blank if name.startswith("scatter.")]
     arrays = require_arrays(
-        str(path), dataset.variables, fit_fields(tuple(scatter), reflecting=reflecting), sizes=sizes(spec), cure=CURE
+        str(path),
+        dataset.variables,
+        fit_fields(tuple(scatter), reflecting=reflecting, left=left),
+        sizes=sizes(spec),
+        cure=CURE,
     )
     for name in ("wl_um", *(f"scatter.{name}" for name in scatter)):
         if not np.allclose(arrays[f"fit.{name}"], blank[name], rtol=1e-9, atol=0.0):

@@ -87,6 +87,13 @@ _BEYOND: dict[str, tuple[tuple[str, ...], Number]] = {
         for name in ("gpl_slope", "ln_kappa2_through_per_um", "ln_kappa2_drop_per_um")
     },
 }
+LEFT = "left"
+"""Where a record holds what the fit leaves, line by line; those of before have none."""
+_LINE = ("row", "bus", "line")
+_LEFT: dict[str, tuple[tuple[str, ...], Number]] = {
+    f"{LEFT}.chi2": (_LINE, Number(low=0, high=1e30)),
+    f"{LEFT}.shares": ((*_LINE, "effect"), _AMPLITUDE),
+}
 _UNKNOWNS = ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "phase_rad", "crosstalk", "gain", "drop_ratio")
 
 
@@ -105,6 +112,7 @@ def sizes(spec: ChipSpec) -> dict[str, int]:
         "segment": chip.channels + 1,
         "end": 4,
         "reflector": 1,
+        "effect": 4,
     }
 
 
@@ -128,10 +136,10 @@ def survey_fields(spec: ChipSpec) -> dict[str, Number]:
     }
 
 
-def fit_fields(scatter: tuple[str, ...], *, reflecting: bool = False) -> dict[str, Number]:
+def fit_fields(scatter: tuple[str, ...], *, reflecting: bool = False, left: bool = False) -> dict[str, Number]:
     """The arrays of a fit; ``scatter`` names the standard deviations that follow from the spec."""
     axes = {"phase_rad": _GAP, "crosstalk": _GAP, "drop_ratio": _LANE}
-    table = _FIT | _BEYOND if reflecting else dict(_FIT)
+    table = _FIT | (_BEYOND if reflecting else {}) | (_LEFT if left else {})
     for name in _UNKNOWNS:
         table[f"estimate.{name}"] = (axes.get(name, _PLACE), _SIGMAS)
         table[f"std.{name}"] = (axes.get(name, _PLACE), _STD)

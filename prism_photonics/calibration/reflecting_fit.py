@@ -11,8 +11,9 @@ Source: H. Akaike, IEEE Transactions on Automatic Control 19, 716 (1974).
 from collections.abc import Callable
 from dataclasses import replace
 
+import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
@@ -37,6 +38,8 @@ ROUNDS, STEPS, RTOL, SHARE = 4, 15, 1e-4, 0.7
 SEED_PM = 1.0
 # A bus whose misfit² is so many times the chip's median is begun anew so many times, from so many seeds each.
 OUTLYING, TRIES, SEEDS = 3.0, 2, 4
+# Once the drift has settled, those that still stand out are begun anew so often, each time from wider splittings.
+SETTLED_TRIES, WIDER = 2, 3.0
 # Where more than half of a chip's buses have so large a χ², it is no wrong minimum of each that is to blame; nor, where
 # the drift may not be settled yet, the drift: of that up to 10 was seen.
 LACKING, LACKING_UNSETTLED = 4.0, 12.0
@@ -49,7 +52,12 @@ def reflecting_survey(survey: BusSurvey, spec: ChipSpec, *, node_pm: Float[ndarr
 
 
 def fit_reflecting(
-    survey: BusSurvey, flat: Float[ndarray, "buses some"], rng: np.random.Generator, *, rounds: int = ROUNDS
+    survey: BusSurvey,
+    flat: Float[ndarray, "buses some"],
+    rng: np.random.Generator,
+    *,
+    rounds: int = ROUNDS,
+    tries: int | None = None,
 ) -> BusFit:
     """Fit of buses that reflect.
 
@@ -58,16 +66,20 @@ def fit_reflecting(
         flat: Unknowns to begin with, those of the plain row or all.
         rng: Draws the backscatter to begin with.
         rounds: How often the misfit is counted as noise.
+        tries: How often buses that stand out against the others are begun anew; by default `TRIES` where the unknowns
+            are those of the plain row, and never where all are known.
     """
     known = flat.shape[1] > columns(survey.rings.t1.shape[1])["drop_ratio"].stop
     fit = _annealed(survey, flat if known else _seeded(survey, flat, rng), rounds=rounds)
-    for _ in range(0 if known else TRIES):
+    for turn in range(TRIES if tries is None and not known else tries or 0):
         wrong = np.flatnonzero(fit.residual_rms**2 > OUTLYING * np.median(fit.residual_rms**2))
         if not wrong.size:
             break
         some = survey.take(wrong)
         many = some.take(np.repeat(np.arange(wrong.size), SEEDS))
-        begun = _annealed(many, _seeded(many, np.repeat(fit.flat[wrong], SEEDS, axis=0), rng), rounds=rounds)
+        # A ring that splits widely is not found from a narrow splitting.
+        starts = _seeded(many, np.repeat(fit.flat[wrong], SEEDS, axis=0), rng, seed_pm=SEED_PM * WIDER**turn)
+        begun = _annealed(many, starts, rounds=rounds if not known else ROUNDS)
         lowest = np.arange(wrong.size) * SEEDS + begun.residual_rms.reshape(-1, SEEDS).argmin(1)
         other = at_optimum(counted(some, begun.flat[lowest]), begun.flat[lowest])
         won = np.flatnonzero(begun.residual_rms[lowest] < fit.residual_rms[wrong])
@@ -76,7 +88,12 @@ def fit_reflecting(
 
 
 def fuller(
-    survey_of: Callable[[], BusSurvey], plain: BusFit, rng: np.random.Generator, *, lacking: float = LACKING
+    survey_of: Callable[[], BusSurvey],
+    plain: BusFit,
+    rng: np.random.Generator,
+    *,
+    lacking: float = LACKING,
+    each: bool = False,
 ) -> BusFit | None:
     """The fit of buses that reflect, if most of the chip's buses ask for it; else None.
 
@@ -85,12 +102,22 @@ def fuller(
         plain: Fit of the plain row.
         rng: As of `fit_reflecting`.
         lacking: A larger χ² of most buses asks for it.
+        each: Whether any bus that asks for it is enough: what is wrong with it is then known not to be a wrong minimum
+            or the drift.
     """
-    if np.mean(plain.chi2 > lacking) <= 0.5:
+    lacks = plain.chi2 > lacking
+    if np.mean(lacks) > 0.5:
+        survey = survey_of()
+        found = fit_reflecting(survey, plain.flat, rng)
+        asked = asked_for(plain, found, survey)
+        return found if np.mean(asked) > 0.5 or (each and asked.any()) else None
+    some = np.flatnonzero(lacks)
+    if not each or not some.size:
         return None
     survey = survey_of()
-    found = fit_reflecting(survey, plain.flat, rng)
-    return found if np.mean(asked_for(plain, found, survey)) > 0.5 else None
+    found = fit_reflecting(survey.take(some), plain.flat[some], rng)
+    asked = np.flatnonzero(asked_for(_taken(plain, some), found, survey.take(some)))
+    return mended(_padded(plain, survey), some[asked], found, asked) if asked.size else None
 
 
 def asked_for(plain: BusFit, found: BusFit, survey: BusSurvey) -> Bool[ndarray, " buses"]:
@@ -113,15 +140,21 @@ def only_where_asked_for(survey: BusSurvey, found: BusFit) -> BusFit:
     kept = np.flatnonzero(~asked_for(plain, found, survey))
     if not kept.size:
         return found
-    none = np.zeros((kept.size, found.flat.shape[1] - stop))
-    padded = BusFit(
-        np.hstack([plain.flat[kept], none]),
-        np.hstack([plain.std[kept], none]),
-        without_beyond(survey.take(kept).model(np.hstack([plain.flat[kept], none]))),
-        plain.residual_rms[kept],
-        plain.chi2[kept],
-    )
-    return mended(found, kept, padded, np.arange(kept.size))
+    return mended(found, kept, _padded(_taken(plain, kept), survey.take(kept)), np.arange(kept.size))
+
+
+def _taken(fit: BusFit, some: Int[ndarray, " some"]) -> BusFit:
+    """Some of a fit's buses."""
+    of = (fit.flat, fit.std, fit.model, fit.residual_rms, fit.chi2)
+    return BusFit(*jax.tree.map(lambda leaf: leaf[some], of))
+
+
+def _padded(plain: BusFit, survey: BusSurvey) -> BusFit:
+    """A fit of the plain row as one of buses that reflect nothing; ``survey`` is theirs."""
+    rings, stop = survey.rings.t1.shape[1], plain.flat.shape[1]
+    none = np.zeros((survey.count, beyond_columns(rings)["end_im"].stop - stop))
+    flat, std = (np.hstack([part, none]) for part in (plain.flat, plain.std))
+    return BusFit(flat, std, without_beyond(survey.model(flat)), plain.residual_rms, plain.chi2)
 
 
 def _annealed(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rounds: int) -> BusFit:
@@ -143,14 +176,14 @@ def counted(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSur
 
 
 def _seeded(
-    survey: BusSurvey, flat: Float[ndarray, "buses some"], rng: np.random.Generator
+    survey: BusSurvey, flat: Float[ndarray, "buses some"], rng: np.random.Generator, *, seed_pm: float = SEED_PM
 ) -> Float[ndarray, "buses unknowns"]:
     """Unknowns of the plain row with some backscatter of random phase, and nothing else beyond it."""
     count, rings = survey.rings.t1.shape
     places, plain = beyond_columns(rings), columns(rings)["drop_ratio"].stop
     seeded = np.zeros((count, places["end_im"].stop))
     seeded[:, :plain] = flat[:, :plain]
-    there = SEED_PM / BACKSCATTER_PM * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, (count, rings)))
+    there = seed_pm / BACKSCATTER_PM * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, (count, rings)))
     seeded[:, places["ccw_re"]] = seeded[:, places["cw_re"]] = there.real
     seeded[:, places["ccw_im"]], seeded[:, places["cw_im"]] = there.imag, -there.imag
     return seeded

@@ -13,11 +13,13 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey, Light
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
 from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, TRIES, BusFit, fit_buses, refit_buses, try_again
+from prism_photonics.calibration.leftover import Leftover, leftover
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.reflecting_fit import (
     LACKING,
     LACKING_UNSETTLED,
+    SETTLED_TRIES,
     counted,
     fit_reflecting,
     fuller,
@@ -64,15 +66,17 @@ class RowFit(eqx.Module):
     std: Unknowns
     residual_rms: Float[Array, "rows buses"]
     chi2: Float[Array, "rows buses"]
+    left: Leftover | None = None
 
     @classmethod
-    def of(cls, fit: BusFit, *, rows: int) -> "RowFit":
-        """A chip's fit from that of all of its buses, row by row."""
+    def of(cls, fit: BusFit, readings: BusSurvey, *, rows: int) -> "RowFit":
+        """A chip's fit from that of all of its buses, row by row, and what it leaves of the readings."""
 
         def by_row(leaf: Float[ndarray, "all ..."]) -> Float[Array, "rows buses ..."]:
             return jnp.asarray(leaf.reshape(rows, -1, *leaf.shape[1:]))
 
-        parts = (fit.model, fit.unknowns, fit.unknowns_std, fit.residual_rms, fit.chi2)
+        left = leftover(readings, fit.flat)
+        parts = (fit.model, fit.unknowns, fit.unknowns_std, fit.residual_rms, fit.chi2, left)
         return cls(*jax.tree.map(by_row, parts))
 
 
@@ -120,15 +124,16 @@ def fit_survey(
     still = SurveyDrift.none(given.time_s)
     # A laser misses by more than noise, whether the chip drifts or not.
     if given.laser is None and not drift_matters(survey, spec):
-        fit, readings = _first(readings, spec, given, rng=rng, wrong_chi2=WRONG_MINIMUM, start=start)
+        fit, readings = _first(readings, spec, given, rng=rng, wrong_chi2=WRONG_MINIMUM, start=start, each=True)
         fit = fit if readings.reflecting is None else only_where_asked_for(readings, fit)
-        return RowFit.of(fit, rows=rows), still
+        return RowFit.of(fit, readings, rows=rows), still
     fit, drift, applied = _settled(readings, terms, spec, rng=rng, given=given, rtols=RTOLS, start=start)
+    sure = applied
     if applied.reflecting is not None:
         fit = only_where_asked_for(applied, fit)
-        applied = counted(applied, fit.flat)
-    more = drift_std(applied, fit.flat, terms=terms, drift=drift, spec=spec)
-    return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), rows=rows), drift
+        sure = counted(applied, fit.flat)
+    more = drift_std(sure, fit.flat, terms=terms, drift=drift, spec=spec)
+    return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), applied, rows=rows), drift
 
 
 def _first(
@@ -140,9 +145,10 @@ def _first(
     wrong_chi2: float,
     start: Float[ndarray, "all unknowns"] | None = None,
     rtol: float = RTOL,
+    each: bool = False,
 ) -> tuple[BusFit, BusSurvey]:
-    """The fit of the readings by the plain row, or by one that reflects where most buses ask for it; and the readings
-    as they are then explained.
+    """The fit of the readings by the plain row, or by one that reflects where most buses ask for it, or with ``each``
+    any; and the readings as they are then explained.
     """
     plain = columns(readings.rings.t1.shape[1])["drop_ratio"].stop
     (of_seeds,) = rng.spawn(1)
@@ -158,6 +164,8 @@ def _first(
         # Draws of its own: those of the plain row's starts stay what they are.
         instead=lambda fit: fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds),
     )
+    if each and fit.flat.shape[1] == plain:
+        fit = fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds, each=True) or fit
     return fit, _reflecting(readings, spec, given) if fit.flat.shape[1] > plain else readings
 
 
@@ -204,12 +212,14 @@ def _settled(
         drift = update_drift(sure, fit.flat, terms=terms, drift=drift, spec=spec)
         applied = terms.applied(readings, drift)
         if readings.reflecting is not None:
-            fit = fit_reflecting(applied, fit.flat, rng, rounds=1)
+            tries = SETTLED_TRIES if turn == len(rtols) - 1 and len(rtols) > 1 else 0
+            fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries)
             continue
         fit = refit_buses(applied, fit.flat, rtol=rtol)
         settled = turn == len(rtols) - 1
         lacking = LACKING if settled else LACKING_UNSETTLED
-        richer = fuller(partial(_reflecting, applied, spec, given), fit, rng.spawn(1)[0], lacking=lacking)
+        of_all = partial(_reflecting, applied, spec, given)
+        richer = fuller(of_all, fit, rng.spawn(1)[0], lacking=lacking, each=settled and len(rtols) > 1)
         if richer is not None:
             fit, applied = richer, _reflecting(applied, spec, given)
             readings = dataclasses.replace(readings, reflecting=applied.reflecting)

@@ -1,8 +1,8 @@
 """Drift with a flicker added, a spectrum of 1/f or a power near it: every ring's resonance flickers by itself.
 
 Rings of lithium niobate and lithium tantalate flicker as 1/f^1.2, by charges whose field tunes them (arXiv 2308.15404).
-What no ring stays below is the thermal noise of the charge on its own electrodes, √(kT/C) of voltage whatever resistance
-it flows through (J. B. Johnson and H. Nyquist, Physical Review 32, 97 and 110 (1928)).
+What no ring stays below is the thermal noise of the charge on its own electrodes, √(kT/C) of voltage whatever
+resistance it flows through (J. B. Johnson and H. Nyquist, Physical Review 32, 97 and 110 (1928)).
 """
 
 import math

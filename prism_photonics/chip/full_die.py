@@ -70,10 +70,12 @@ def with_everything(
     """
     rings, backscatter = _scattering(bank, truth, rng)
     ends = _ends(spec, bank, truth, rng)
-    dispersion = _dispersion(spec, truth, rng)
+    cubic_pm_V3 = truth.cubic_pm_V3 * rng.standard_normal(bank.shape)
+    # What came later is drawn last, and only where it is there: the rest of a die is the same with it or without.
+    ends = _displaced(spec, ends, truth, rng)
     beyond = Beyond(
-        dispersion=dispersion,
-        cubic_pm_V3=truth.cubic_pm_V3 * rng.standard_normal(bank.shape),
+        dispersion=_dispersion(spec, truth, rng),
+        cubic_pm_V3=cubic_pm_V3,
         absorbed_pm_W=1e3 * truth.absorbed_pm_mW,
         second_neighbour=truth.second_neighbour,
         second=_second(spec, rings, truth, rng),
@@ -167,20 +169,23 @@ def _ends(spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Gen
     sizes = [(splitter, facet), (diode, 0.0), (turn, diode), (field(truth.far_end_dB), 0.0)]
     amplitude = np.broadcast_to(sizes, (rows, buses, 4, 2)).copy()
     amplitude[..., 0, 1] *= seen
-    phase, ways = rng.uniform(0.0, 2.0 * np.pi, amplitude.shape), end_ways(spec)
-    longer_um, o = truth.end_um * rng.standard_normal(amplitude.shape), spec.profile.optics
-    ways = replace(
-        ways,
-        opl_um=ways.opl_um + o.n_eff_along_x.value * longer_um,
-        gpl_um=ways.gpl_um + o.n_g_along_x.value * longer_um,
-    )
-    return EndReflectors(ways, amplitude, phase)
+    return EndReflectors(end_ways(spec), amplitude, rng.uniform(0.0, 2.0 * np.pi, amplitude.shape))
+
+
+def _displaced(spec: ChipSpec, ends: EndReflectors, truth: FullTruth, rng: np.random.Generator) -> EndReflectors:
+    """Ends that reflect elsewhere than designed."""
+    if not truth.end_um:
+        return ends
+    longer_um, o = truth.end_um * rng.standard_normal(ends.amplitude.shape), spec.profile.optics
+    opl_um = ends.way.opl_um + o.n_eff_along_x.value * longer_um
+    gpl_um = ends.way.gpl_um + o.n_g_along_x.value * longer_um
+    return replace(ends, way=replace(ends.way, opl_um=opl_um, gpl_um=gpl_um))
 
 
 def _dispersion(spec: ChipSpec, truth: FullTruth, rng: np.random.Generator) -> RingDispersion | None:
     """Slopes of a die's rings with wavelength, each about the design's by itself; None where nothing disperses."""
-    if not truth.dispersion:
-        return None
+    if not (truth.dispersion and truth.dispersion_scatter):
+        return designed_dispersion(spec) if truth.dispersion else None
     return jax.tree.map(
         lambda slope: slope * (1.0 + truth.dispersion_scatter * rng.standard_normal(slope.shape)),
         designed_dispersion(spec),

@@ -49,7 +49,8 @@ class FullTruth:
             no less than the thermal noise of the charge on its electrodes.
         flicker_exponent: α of its spectrum 1/f^α: 1.2 in rings of lithium niobate and of lithium tantalate, arXiv
             2308.15404; 0 spreads it evenly over all frequencies up to a kilohertz.
-        absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light.
+        absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light. Heat
+            of all that a demo_8x8 ring loses would make it 2 (`budget.own_light`): a quarter of that, design choice.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
         te_tm: Angle by which half a turn mixes TE and TM over that of the film's mode table: 1 as the table has it. Off
             by default: with it a quarter of all rings of 20 µm take less than half of their light (`prism check`
