@@ -127,10 +127,7 @@ def try_again(
             break
         some = survey.take(wrong)
         alone = single_rings(some) if single is None else single[wrong]
-        if some.rings.t1.shape[1] <= MOST_BY_CHANCE:
-            starts = random_starts(some, alone, rng)
-        else:
-            starts = pieced_start(some, alone, fit.flat[wrong], rng)
+        starts = other_starts(some, alone, fit.flat[wrong], rng)
         count = starts.shape[1]
         many = some.take(np.repeat(np.arange(wrong.size), count))
         flat, cost = descend(many, starts.reshape(wrong.size * count, -1), steps=STEPS, rtol=rtol)
@@ -139,6 +136,18 @@ def try_again(
         won = np.flatnonzero(other.chi2 < fit.chi2[wrong])
         fit = mended(fit, wrong[won], other, won)
     return fit
+
+
+def other_starts(
+    survey: BusSurvey,
+    single: Float[ndarray, "buses unknowns"],
+    lowest: Float[ndarray, "buses unknowns"],
+    rng: np.random.Generator,
+) -> Float[ndarray, "buses starts unknowns"]:
+    """Starts with other bus phases, by chance or pieced together; arguments as of `pieced_start`."""
+    if survey.rings.t1.shape[1] <= MOST_BY_CHANCE:
+        return random_starts(survey, single, rng)
+    return pieced_start(survey, single, lowest, rng)
 
 
 def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusFit:

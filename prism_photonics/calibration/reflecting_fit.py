@@ -18,7 +18,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
 from prism_photonics.calibration.descent import descend
-from prism_photonics.calibration.fit import BusFit, at_optimum, mended
+from prism_photonics.calibration.fit import BusFit, at_optimum, mended, other_starts
 from prism_photonics.calibration.reading_model import readings_A
 from prism_photonics.calibration.reflecting import (
     BACKSCATTER_PM,
@@ -26,6 +26,7 @@ from prism_photonics.calibration.reflecting import (
     beyond_columns,
     without_beyond,
 )
+from prism_photonics.calibration.single_rings import single_rings
 from prism_photonics.calibration.unknowns import columns
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.spec import ChipSpec
@@ -38,8 +39,8 @@ ROUNDS, STEPS, RTOL, SHARE = 4, 15, 1e-4, 0.7
 SEED_PM = 1.0
 # A bus whose misfit² is so many times the chip's median is begun anew so many times, from so many seeds each.
 OUTLYING, TRIES, SEEDS = 3.0, 2, 4
-# Once the drift has settled, those that still stand out are begun anew so often, each time from wider splittings.
-SETTLED_TRIES, WIDER = 2, 3.0
+# Once the drift has settled, those that still stand out are begun anew so often.
+SETTLED_TRIES = 4
 # Where more than half of a chip's buses have so large a χ², it is no wrong minimum of each that is to blame; nor, where
 # the drift may not be settled yet, the drift: of that up to 10 was seen.
 LACKING, LACKING_UNSETTLED = 4.0, 12.0
@@ -76,11 +77,15 @@ def fit_reflecting(
         if not wrong.size:
             break
         some = survey.take(wrong)
-        many = some.take(np.repeat(np.arange(wrong.size), SEEDS))
-        # A ring that splits widely is not found from a narrow splitting.
-        starts = _seeded(many, np.repeat(fit.flat[wrong], SEEDS, axis=0), rng, seed_pm=SEED_PM * WIDER**turn)
-        begun = _annealed(many, starts, rounds=rounds if not known else ROUNDS)
-        lowest = np.arange(wrong.size) * SEEDS + begun.residual_rms.reshape(-1, SEEDS).argmin(1)
+        # From other backscatter first, then from other bus phases too.
+        starts = (
+            _other_phases(some, fit.flat[wrong], rng) if turn % 2 else np.repeat(fit.flat[wrong][:, None], SEEDS, 1)
+        )
+        count = starts.shape[1]
+        many = some.take(np.repeat(np.arange(wrong.size), count))
+        seeded = _seeded(many, starts.reshape(wrong.size * count, -1), rng)
+        begun = _annealed(many, seeded, rounds=rounds if not known else ROUNDS)
+        lowest = np.arange(wrong.size) * count + begun.residual_rms.reshape(-1, count).argmin(1)
         other = at_optimum(counted(some, begun.flat[lowest]), begun.flat[lowest])
         won = np.flatnonzero(begun.residual_rms[lowest] < fit.residual_rms[wrong])
         fit = mended(fit, wrong[won], replace(other, chi2=begun.chi2[lowest]), won)
@@ -175,15 +180,26 @@ def counted(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSur
     return survey.with_noise(np.hypot(survey.noise_A, SHARE * rms[:, None, None] * survey.gain_A[:, None, :]))
 
 
+def _other_phases(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], rng: np.random.Generator
+) -> Float[ndarray, "buses starts unknowns"]:
+    """Plain rows with other bus phases, where what reflects counts as noise."""
+    stop = columns(survey.rings.t1.shape[1])["drop_ratio"].stop
+    bare = replace(survey, reflecting=None)
+    sure, _ = descend(bare, flat[:, :stop], steps=STEPS, rtol=RTOL)
+    blurred = counted(bare, sure)
+    return other_starts(blurred, single_rings(blurred), sure, rng)
+
+
 def _seeded(
-    survey: BusSurvey, flat: Float[ndarray, "buses some"], rng: np.random.Generator, *, seed_pm: float = SEED_PM
+    survey: BusSurvey, flat: Float[ndarray, "buses some"], rng: np.random.Generator
 ) -> Float[ndarray, "buses unknowns"]:
     """Unknowns of the plain row with some backscatter of random phase, and nothing else beyond it."""
     count, rings = survey.rings.t1.shape
     places, plain = beyond_columns(rings), columns(rings)["drop_ratio"].stop
     seeded = np.zeros((count, places["end_im"].stop))
     seeded[:, :plain] = flat[:, :plain]
-    there = seed_pm / BACKSCATTER_PM * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, (count, rings)))
+    there = SEED_PM / BACKSCATTER_PM * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, (count, rings)))
     seeded[:, places["ccw_re"]] = seeded[:, places["cw_re"]] = there.real
     seeded[:, places["ccw_im"]], seeded[:, places["cw_im"]] = there.imag, -there.imag
     return seeded

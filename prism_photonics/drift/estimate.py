@@ -138,17 +138,24 @@ def kalman_update(
             passed = jax.vmap(lambda row, v: channel_transmission(calibration.wl_um[channel], row, v))
             return calibration.light_scale[line] * lit.gain_A[:, channel] * passed(lit, by_bus_V[:, bus])
 
+        def with_slopes(shared: Float[Array, "4"], tangents) -> tuple[Float[Array, " rows"], Float[Array, "rows some"]]:
+            # The reading and its slopes in one go: each copy of a row that reflects is compiled for seconds.
+            along = lambda tangent: jax.jvp(predicted, (shared, own_pm), tangent)  # noqa: E731
+            return jax.vmap(along, out_axes=(None, 1))(tangents)
+
         # Rows share no light path: one tangent per ring of a bus shifts that ring of every row at once.
-        tangent = lambda ring: jax.jvp(lambda own: predicted(first, own), (own_pm,), (ring,))[1]  # noqa: E731
         every_row = jnp.zeros((channels, *own_pm.shape)).at[jnp.arange(channels), :, on_bus].set(1.0)
-        by_own = jnp.zeros(own_pm.shape).at[:, on_bus].set(jax.vmap(tangent)(every_row).T)
+        of_shared = (jnp.eye(4), jnp.zeros((4, *own_pm.shape)))
+        of_all = (jnp.eye(4 + channels, 4), jnp.concatenate([of_shared[1], every_row]))
+        foretold_A, by_all = with_slopes(first, of_all)
+        by_own = jnp.zeros(own_pm.shape).at[:, on_bus].set(by_all[:, 4:])
         of_own = state.own_var_pm2 * by_own
         var_A2 = (of_own * by_own).sum(1) + noise_A**2
         # A laser that misses shifts all rings of the bus alike, for this reading only: a fifth shared number, of unit
         # variance. What it and the temperature did is known together far better than either alone.
         by_miss = (missed_pm * by_own.sum(1))[:, None]
-        shared, by_shared = first, jnp.concatenate([jax.jacfwd(predicted)(first, own_pm), by_miss], axis=1)
-        innovation_A = read_A - predicted(first, own_pm)
+        shared, by_shared = first, jnp.concatenate([by_all[:, :4], by_miss], axis=1)
+        innovation_A = read_A - foretold_A
         prior_cov: Array = jnp.zeros((5, 5)).at[:4, :4].set(state.shared_cov).at[4, 4].set(1.0)
         expected_A2 = var_A2 + jnp.einsum("np,pq,nq->n", by_shared, prior_cov, by_shared)
         outlying = jnp.abs(innovation_A) / jnp.sqrt(expected_A2)
@@ -163,11 +170,12 @@ def kalman_update(
             shared_cov = prior_cov @ jnp.linalg.inv(jnp.eye(5) + information @ prior_cov)
             change = shared_cov @ (by_shared.T @ (weight * innovation_A))
             shared, miss = first + change[:4], change[4]
-            by_shared = jnp.concatenate([jax.jacfwd(predicted)(shared, own_pm), by_miss], axis=1)
-            innovation_A = read_A - predicted(shared, own_pm) + by_shared[:, :4] @ (shared - first)
+            foretold_A, by = with_slopes(shared, of_shared)
+            by_shared = jnp.concatenate([by, by_miss], axis=1)
+            innovation_A = read_A - foretold_A + by_shared[:, :4] @ (shared - first)
         var_A2 += jnp.einsum("np,pq,nq->n", by_shared, shared_cov, by_shared)
         gain = of_own / var_A2[:, None] if own else jnp.zeros_like(of_own)
-        own_pm = own_pm + gain * (read_A - predicted(shared, own_pm) - by_miss[:, 0] * miss)[:, None]
+        own_pm = own_pm + gain * (read_A - foretold_A - by_miss[:, 0] * miss)[:, None]
         shared_cov = shared_cov[:4, :4]
         corrected = (0.5 * (shared_cov + shared_cov.T), state.own_var_pm2 - gain * of_own)
         return eqx.tree_at(lambda s: (s.shared_cov, s.own_var_pm2), _with(state, shared, own_pm), corrected), None
