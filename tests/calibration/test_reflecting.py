@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prism_photonics.calibration import bus_slopes
+from prism_photonics.calibration import bus_slopes, reflecting_fit
 from prism_photonics.calibration.calibration import blank_calibration, from_survey, summary
 from prism_photonics.calibration.fit import BusFit
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.record import leaves, read_record, write_record
 from prism_photonics.calibration.reflecting import beyond_columns, blank_beyond
-from prism_photonics.calibration.reflecting_fit import asked_for, reflecting_survey
+from prism_photonics.calibration.reflecting_fit import asked_for, fuller, reflecting_survey
 from prism_photonics.calibration.stages import stages
 from prism_photonics.calibration.survey import take_survey
 from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
@@ -177,6 +177,27 @@ def test_the_criterion_asks_for_as_much_as_the_unknowns_are_worth(buses, reflect
     least = np.exp(2.0 * (ALL - PLAIN) / count)
     plain = BusFit(shape[:, :PLAIN], shape[:, :PLAIN], wide.model, np.ones(2), least * np.array([0.99, 1.01]))
     assert asked_for(plain, wide, reflecting).tolist() == [False, True]
+
+
+def test_a_single_bus_that_asks_for_reflections_gets_them_and_the_other_stays_as_it_was(
+    buses, reflecting, flat, monkeypatch
+):
+    bare, ones = flat[:, :PLAIN], np.ones(2)
+    plain = BusFit(bare, np.ones_like(bare), buses.model(bare), ones, np.array([1.0, 1e3]))
+
+    def fitted(survey, start, rng):
+        assert survey.count == 1
+        assert np.array_equal(start, bare[1:])
+        return BusFit(flat[1:], np.ones_like(flat[1:]), survey.model(flat[1:]), ones[1:], ones[1:])
+
+    monkeypatch.setattr(reflecting_fit, "fit_reflecting", fitted)
+    rng = np.random.default_rng(0)
+    assert fuller(lambda: reflecting, plain, rng) is None
+    mixed = fuller(lambda: reflecting, plain, rng, each=True)
+    assert mixed.chi2.tolist() == [1.0, 1.0]
+    assert np.array_equal(mixed.flat[1], flat[1])
+    assert np.array_equal(mixed.flat[0], np.hstack([bare[0], np.zeros(ALL - PLAIN)]))
+    assert np.abs(mixed.model.beyond.splitting_pm[0]).max() == 0.0
 
 
 @pytest.fixture(scope="module")
