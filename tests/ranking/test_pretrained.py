@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from prism_photonics.files.cache import cache_folder
 from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.pretrained import fetch, place
@@ -167,10 +166,3 @@ def test_answers_of_one_batch_are_those_of_each_selection_alone(text):
         assert together.nll == pytest.approx(alone.nll, abs=1e-5)
         assert together.tokens_read == alone.tokens_read
         assert together.recall.tolist() == alone.recall.tolist()
-
-
-def test_models_and_compiled_programs_share_the_cache_folder_that_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("PRISM_CACHE_DIR", str(tmp_path))
-    assert place.model_folder() == cache_folder() / "models" / "smollm2" == tmp_path / "models" / "smollm2"
-    monkeypatch.setenv("PRISM_CACHE_DIR", "off")  # nothing compiled is kept; a model that was fetched is still found
-    assert cache_folder().name == "prism_photonics"
