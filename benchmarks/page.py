@@ -44,6 +44,7 @@ def page() -> str:
         search.yields(),
         calibration.tracking(),
         ranking.held_out(),
+        ranking.pretrained(),
         ranking.needles(),
         ranking.selector(),
     ]

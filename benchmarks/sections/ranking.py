@@ -56,6 +56,51 @@ def needles() -> str:
     return section("Needles in a language model", "needle_table", found, "\n\n".join(parts))
 
 
+def pretrained() -> str:
+    """Text questions asked of a pretrained model, and what fitted weights of a bound recall."""
+    found, fitted = load("smollm2_table"), load("smollm2_bound")
+    told = (
+        "SmolLM2-135M-Instruct, 2,048 tokens of the language reference, sink 4, window 64; 1 block in 8 chosen per "
+        "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral model. "
+        "*All* is the share of questions whose every digit is right, with a 95 % interval that resamples whole texts; "
+        "*digits* the share of digits that are right after right ones; *recall* that of the blocks with most exact "
+        "attention. `bound_of_halves` takes 2 rows a block, `rows_of_16` 4 and 8; both read every query head alone."
+    )
+    parts = [told]
+    for group, rows in found["groups"].items():
+        task, context = group.split()
+        head = (f"{task}, {int(context):,} tokens", "block", "all", "95 %", "digits", "ΔNLL", "tokens read", "recall")
+        lines = [
+            (
+                f"`{row['selector'].split()[0]}`",
+                str(row["block"] or "–"),
+                f"{row['all_right']:.2f}",
+                f"{row['text_low']:.2f}–{row['text_high']:.2f}",
+                f"{row['tokens_right']:.2f}",
+                f"{row['delta_nll']:+.2f}",
+                f"{row['tokens_read']:.0f}",
+                f"{row['recall']:.2f}",
+            )
+            for row in rows
+        ]
+        few = "" if rows[0]["trials"] >= 100 else " (fewer than a hundred: the same command goes on where it stopped)"
+        parts.append(f"{rows[0]['trials']} questions{few} on {rows[0]['texts']} texts:\n\n" + grid(head, lines))
+    weights = grid(
+        ("recall of text not seen", "blocks of 64", "128"),
+        [
+            (name, *(f"{row['recall']:.2f}" for row in fitted["rows"] if row["weights"] == name))
+            for name in ("plain", "fitted")
+        ],
+    )
+    seconds = fitted["cpu_s"]
+    parts.append(
+        f"Weights of the bound, fitted to {fitted['texts']} texts, judged on {fitted['judged']} others with other "
+        f"templates ({fitted['date']}; {seconds['lessons']:.0f} s of one core for the texts, "
+        f"{seconds['fit 64']:.0f} and {seconds['fit 128']:.0f} s for the weights):\n\n{weights}"
+    )
+    return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
+
+
 def selector() -> str:
     """The torch selector against a plain product and top-k."""
     found = load("selector_cost")

@@ -16,7 +16,20 @@ def readme_table() -> str:
     error = max(line["max_field_error"] for line in solver["lines"])
     full = load("full_die")["splittings_pm"]
     bench = {name: (one["reflecting"]["median"], one["plain"]["median"]) for name, one in full.items()}
+    real = load("smollm2_table")["groups"]
+    groups = [real[f"{task} 2048"] for task in ("pass_key", "multi_key")]
+    keys = [{row["selector"]: row["all_right"] for row in group} for group in groups]
+
+    def found(name: str) -> str:
+        return " and ".join(f"{task[name]:.2f}" for task in keys)
+
     rows = [
+        (
+            "SmolLM2-135M, pass key, and one of four keys, in 2,048 tokens; blocks of 64, 1 in 8, four rows a block",
+            found("photonic_rows_of_16 64"),
+            f"in float {found('rows_of_16 64')}, mean key {found('mean_key 64')}, full attention {found('full')}",
+            "smollm2_table",
+        ),
         (
             "weight accuracy of full dies, rings split by 1 pm and by 5 pm, on the slow instruments below",
             f"{bench['1'][0]:.1f} bits ({full['1']['reflecting']['dies']} dies) and {bench['5'][0]:.1f} "
