@@ -23,9 +23,6 @@ with asked_by("capacitance of drawn metal"):
     from skfem import Basis, BilinearForm, ElementTriP2, MeshTri, condense, solve
 
 EPSILON_0_FF_UM = 8.8541878128e-3
-# Oxide between film and silicon, which conducts; source: layer stack of the kit lnoi400. For other films a design
-# choice: 7 µm, as in the public kit ltoi300, take 15 % off the capacitance of lnoi400_8x8's electrodes.
-BURIED_UM = 4.7
 ABOVE_UM = 40.0  # of the window
 BESIDE_UM = 60.0
 NEAR_UM = 0.1  # element size at edges: half of it moves the electrodes' capacitance by 0.3 %
@@ -98,7 +95,7 @@ def maxwell_fF_um(
     strips: Sequence[Strip],
     permittivity: Oxide | Rib,
     *,
-    floor_um: float = -BURIED_UM,
+    floor_um: float,
     grounded: bool = True,
     near_um: float = NEAR_UM,
 ) -> Float[ndarray, "strips strips"]:
@@ -107,7 +104,7 @@ def maxwell_fF_um(
     Args:
         strips: The conductors, which must not touch.
         permittivity: What surrounds them.
-        floor_um: Height of the window's floor.
+        floor_um: Height of the window's floor: the silicon, where it is grounded.
         grounded: Whether the floor is a conductor at zero, or a wall that no field crosses, as the other sides are.
         near_um: Element size at edges.
 
@@ -153,11 +150,12 @@ def maxwell_fF_um(
 
 def electrodes_fF_um(spec: ChipSpec, *, near_um: float = NEAR_UM) -> float:
     """What a driver sees of a ring's signal electrode per µm of lobe, ground electrode and substrate at zero."""
-    ring, metal = spec.ring, load_deck(spec.process).stack["metal1"]
+    ring, deck = spec.ring, load_deck(spec.process)
+    metal = deck.stack["metal1"]
     near, far = ring.electrode_gap_um / 2.0, ring.electrode_gap_um / 2.0 + ring.electrode_width_um
     low, high = metal.bottom_um, metal.bottom_um + metal.thickness_um
     pair = (Strip(-far, -near, low, high), Strip(near, far, low, high))
-    return float(maxwell_fF_um(pair, Rib(spec.profile), near_um=near_um)[0, 0])
+    return float(maxwell_fF_um(pair, Rib(spec.profile), floor_um=-deck.buried_um, near_um=near_um)[0, 0])
 
 
 def track_fF_um(deck: Deck, *, width_um: float, space_um: float, near_um: float = NEAR_UM) -> tuple[float, float]:
@@ -165,7 +163,7 @@ def track_fF_um(deck: Deck, *, width_um: float, space_um: float, near_um: float 
     metal, pitch = deck.stack["metal2"], width_um + space_um
     low, high = metal.bottom_um, metal.bottom_um + metal.thickness_um
     tracks = [Strip(n * pitch - width_um / 2.0, n * pitch + width_um / 2.0, low, high) for n in (-1, 0, 1)]
-    c = maxwell_fF_um(tracks, Oxide(high), near_um=near_um)
+    c = maxwell_fF_um(tracks, Oxide(high), floor_um=-deck.buried_um, near_um=near_um)
     return float(c[1, 1]), float(-c[1, 0])
 
 

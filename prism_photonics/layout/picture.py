@@ -115,8 +115,12 @@ def _paint(axes: Axes, layout: kdb.Layout, top: kdb.Cell, view: kdb.DBox) -> Non
         if blur > FINEST_BLUR:
             shapes.merged_semantics = False
             shapes = shapes.with_bbox_max(0, 3 * blur, True).smoothed(blur)
+        shapes = shapes.merged()
+        if look.layer == "exclusion" and shapes.holes().is_empty():
+            # A kit's zone is drawn as the whole die, its contour as what lies inside the zone.
+            shapes -= kdb.Region(top.begin_shapes_rec(layout.layer(*LAYERS.contour)))
         polygons = []
-        for polygon in shapes.merged().each():
+        for polygon in shapes.each():
             simple = polygon.to_simple_polygon().to_dtype(layout.dbu)
             polygons.append([(point.x, point.y) for point in simple.each_point()])
         if look.outlined:

@@ -100,6 +100,7 @@ class Deck(_Table):
         name: The film's name, as in its profile.
         grid_um: Every point lies on this grid.
         curve_tolerance_um: Distances may fall short by this, since points of a circle lie on the grid.
+        buried_um: Oxide between film and silicon, which conducts: the floor of the electrodes' field.
         layers: GDS numbers.
         stack: Solid made of each layer, for a three-dimensional view.
         rules: Rule name → rule.
@@ -108,6 +109,7 @@ class Deck(_Table):
     name: str
     grid_um: float = Field(gt=0)
     curve_tolerance_um: float = Field(ge=0)
+    buried_um: float = Field(default=4.7, gt=0)  # decks that are older than this have the public kit lnoi400's
     layers: Layers
     stack: Mapping[str, Level]
     rules: Mapping[str, Rule]

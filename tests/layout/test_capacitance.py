@@ -38,7 +38,7 @@ def test_two_thin_strips_side_by_side_have_the_closed_form():
 
 def test_the_matrix_is_symmetric_and_no_track_holds_less_than_it_shares():
     strips = [Strip(n * 10.0, n * 10.0 + 6.0, 1.8, 2.8) for n in range(3)]
-    c = maxwell_fF_um(strips, Oxide(2.8))
+    c = maxwell_fF_um(strips, Oxide(2.8), floor_um=-4.7)
     np.testing.assert_allclose(c, c.T, atol=1e-12)
     assert np.all(c - np.diag(np.diag(c)) <= 0.0)
     assert np.all(c.sum(axis=1) > 0.0)
@@ -69,6 +69,15 @@ def test_heights_that_differ_by_a_rounding_are_one(spec: ChipSpec):
 
 def test_conductors_that_touch_and_one_below_the_floor_are_refused():
     with pytest.raises(InputError, match="conductor 1: touches another"):
-        maxwell_fF_um([Strip(0.0, 2.0, 0.0, 1.0), Strip(2.0, 4.0, 0.0, 1.0)], Oxide(1.0))
+        maxwell_fF_um([Strip(0.0, 2.0, 0.0, 1.0), Strip(2.0, 4.0, 0.0, 1.0)], Oxide(1.0), floor_um=-4.7)
     with pytest.raises(InputError, match="bottom_um = -5; want above the floor"):
-        maxwell_fF_um([Strip(0.0, 2.0, -5.0, 1.0)], Oxide(1.0))
+        maxwell_fF_um([Strip(0.0, 2.0, -5.0, 1.0)], Oxide(1.0), floor_um=-4.7)
+
+
+def test_thicker_buried_oxide_takes_capacitance_off_the_electrodes(spec: ChipSpec, monkeypatch: pytest.MonkeyPatch):
+    deck = load_deck("tfln600")
+    assert (deck.buried_um, load_deck("lnoi400").buried_um, load_deck("ltoi300").buried_um) == (4.7, 4.7, 7.0)
+    here = electrodes_fF_um(spec)
+    thick = deck.model_copy(update={"buried_um": 7.0})
+    monkeypatch.setattr("prism_photonics.layout.capacitance.load_deck", lambda _: thick)
+    assert 0.7 * here < electrodes_fF_um(spec) < 0.95 * here

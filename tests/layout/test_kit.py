@@ -4,12 +4,15 @@ from pathlib import Path
 
 import klayout.db as kdb
 import pytest
+from matplotlib.figure import Figure
 
 from prism_photonics.budget.feasibility import check
 from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.extract import extract
 from prism_photonics.layout.frame import kit_die
 from prism_photonics.layout.lvs import FIELD_TOLERANCE
+from prism_photonics.layout.picture import _paint
+from prism_photonics.layout.views import VIEWS
 from prism_photonics.layout.write import LayoutFiles, write
 from prism_photonics.lightpath.drawing import box
 from prism_photonics.lightpath.splitter.design import SplitterDesign
@@ -90,6 +93,17 @@ def test_the_die_is_one_of_the_kits_and_only_couplers_lie_in_its_exclusion_zone(
     tips = region(drawing, "chip", (3, 0)) - kdb.Region(zone)
     assert {tip.bbox().height() for tip in tips.each()} == {250}
     assert {tip.bbox().width() for tip in tips.each()} == {5_000}
+
+
+@pytest.mark.slow
+def test_the_picture_of_a_kits_chip_paints_its_border_and_not_its_inside(chip_files: LayoutFiles, drawing: kdb.Layout):
+    axes = Figure().add_subplot()
+    _paint(axes, drawing, drawing.top_cell(), drawing.top_cell().dbbox())
+    border = axes.collections[0]
+    assert VIEWS[0].layer == "exclusion"
+    outlines = [kdb.DPolygon([kdb.DPoint(*xy) for xy in path.vertices]) for path in border.get_paths()]
+    area_um2 = sum(outline.area() for outline in outlines)
+    assert area_um2 == pytest.approx(5050.0 * 10100.0 - 4950.0 * 10000.0, rel=1e-3)
 
 
 @pytest.mark.slow
