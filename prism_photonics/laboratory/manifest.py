@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prism_photonics.files.arrays import open_file
@@ -14,7 +14,9 @@ NAME = "manifest.csv"
 MOST_BYTES = 64 << 20
 """A chip of 65,536 rings has a manifest of 8 MiB."""
 WANTED = ("name", "kind", "x_um", "y_um", "channel", "structure", "gap_nm", "length_um", "passes", "drop", "file")
-KINDS = ("row", "loopback", "reference", "cutback", "gap_sweep", "length_sweep", "splitter", "taper", "photodiode")
+ROWS = ("row", "monitor")
+"""Kinds with the circuit's own rings: read by photodiodes, or by the fibres that see one row without them."""
+KINDS = (*ROWS, "loopback", "reference", "cutback", "gap_sweep", "length_sweep", "splitter", "taper", "photodiode")
 SIMILAR = {f"{kind}s": kind for kind in KINDS}
 
 
@@ -111,7 +113,17 @@ def parse_manifest(text: str, *, where: str) -> tuple[Structure, ...]:
             raise InputError(
                 f"{where}, line {number}: got file {shown(file)}, want a name of its own for each structure; mend it"
             )
-        inside = tuple(ring for _, ring in sorted(rings.get(file, ()), key=lambda one: one[0]))
+        source = file
+        if kind == "monitor":  # it sees the rings of a row
+            same = [ln["file"] for _, ln in found if ln["structure"] == "row" and _place(ln) == _place(line)]
+            if not same:
+                raise InputError(
+                    f"{where}, line {number}: got monitor of no row, want its row and bus; draw the chip again"
+                )
+            source = same[0]
+        inside = tuple(ring for _, ring in sorted(rings.get(source, ()), key=lambda one: one[0]))
+        if kind == "monitor":
+            inside = tuple(replace(ring, name=f"{line['name']}/{ring.name.rpartition('/')[2]}") for ring in inside)
         guide = not inside
         structures.append(
             Structure(
@@ -145,6 +157,10 @@ def chosen_structures(structures: Sequence[Structure], wanted: str) -> tuple[Str
             f"--structures: got {shown(part)}, want all, or some of {', '.join(kinds)}; {nearest(part[:100], known)}"
         )
     return tuple(one for one in structures if one.name in asked or one.kind in asked)
+
+
+def _place(line: Mapping[str, str | None]) -> tuple[str | None, str | None]:
+    return line.get("row"), line.get("bus")
 
 
 def _number(line: Mapping[str, str | None], column: str, where: str, number: int) -> float:

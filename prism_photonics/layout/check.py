@@ -14,7 +14,7 @@ from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import detector_contacts, on_bank, pad_centers_um, ring_pad, row_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout, refusing_damage, title
-from prism_photonics.lightpath.detector.cell import LANE_UM
+from prism_photonics.lightpath.detector.design import LANE_UM
 from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.layers import load_deck

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from prism_photonics.lightpath.detector.cell import LANE_UM
+from prism_photonics.lightpath.detector.design import LANE_UM
 from prism_photonics.lightpath.ring.cell import outer_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
@@ -140,7 +140,14 @@ def require_room(spec: ChipSpec) -> None:
                 f"lead needs {need:g}; raise ring.radius_um by {math.ceil(need - buses) / 2.0:g}, or use 'east'"
             )
         return
-    height = 2.0 * detector_site(spec).pad_um + LANE_UM
+    site = detector_site(spec)
+    if site.pad_um > site.free_pad_um:
+        need = site.port_pitch_um + 2.0 * (site.pad_um - site.free_pad_um)
+        raise InputError(
+            f"photodiode site: its guides lie {site.port_pitch_um:g} µm apart, pads of {site.pad_um:g} µm between them "
+            f"need {math.ceil(need)}; raise waveguide.bend_radius_um"
+        )
+    height = 2.0 * site.pad_um + LANE_UM
     if spec.row_pitch_um < height + LEAST_SPACE_UM:
         raise InputError(
             f"rows lie {spec.row_pitch_um:g} µm apart, a photodiode site is {height:g} µm high; "

@@ -20,6 +20,7 @@ from prism_photonics.spec.geometry import (
     coupler_heights_um,
     facet_um,
     middle_um,
+    monitor_reach_um,
     row_top_um,
     tests_height_um,
     tests_width_um,
@@ -85,7 +86,8 @@ def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
     edges = {edge: [pad for pad in pads if pad.edge == edge] for edge in (NORTH, SOUTH, EAST)}
     south = min((pad.y_um for pad in edges[SOUTH]), default=floor.south_base) - EDGE_UM - tests_height_um(floor.spec)
     north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
-    east = max(max(pad.x_um for pad in pads) + EDGE_UM, floor.facet + tests_width_um(floor.spec))
+    monitor = floor.row_length + monitor_reach_um(floor.spec)
+    east = max(max(pad.x_um for pad in pads) + EDGE_UM, floor.facet + tests_width_um(floor.spec), monitor)
     return box(floor.facet, south, east, north)
 
 

@@ -59,6 +59,12 @@ def measured_lines(layout: kdb.Layout, lines: Sequence[Line], *, buses: int) -> 
             for names in (("cathode", "through_anode"), ("anode", "drop_anode"))
         )
         columns[file] = {"structure": "row", "fibre_in": entrance, "through": through, "drop": drop, "file": file}
+    if {"monitor_through", "monitor_drop"} <= fibres.keys():
+        bus, row = max(rows)  # the top row of the last bus
+        entrance = "coupler" if buses == 1 else f"coupler_{bus}"
+        added.append(("monitor", "structure", *fibres[entrance], "", row, bus, NOWHERE, ""))
+        ends = {"fibre_in": entrance, "through": "monitor_through", "drop": "monitor_drop"}
+        columns["monitor"] = {"structure": "monitor", **ends, "file": "monitor"}
     for name, kind, at, told in _tests(layout, fibres):
         added.append((name, kind, *at, "", NOWHERE, NOWHERE, NOWHERE, ""))
         columns[name] = told

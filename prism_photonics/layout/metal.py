@@ -1,5 +1,6 @@
 """Metal of the chip: tracks beside the rings, rivers to the north, south and east edge, bond pads."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -70,15 +71,15 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     middle = floor.row_length / 2.0
     least = floor.facet + marks_um(floor.spec) + PAD_UM
     pads: list[Pad] = []
-    for direction, leads, base in ((NORTH, north, floor.north_base), (SOUTH, south, -floor.south_base)):
+    east_ends = _eastern(floor, east)
+    low = PAD_UM / 2.0 + SPACE_UM - min(east_ends)  # no southern wire turns beside an eastern pad
+    for direction, leads, base in ((NORTH, north, floor.north_base), (SOUTH, south, max(-floor.south_base, low))):
         ends = floor.pads(len(leads), center=middle, least=least, pitch=PAD_PITCH_UM)
         drawn, placed = _route(direction, leads, ends, base_um=base, least_um=0.0)
         shapes += drawn
         pads += placed
     widest = max(pad.x_um for pad in pads) + PAD_UM
-    pitch = max(PAD_PITCH_UM, float(floor.spec.row_pitch_um * rows // len(east)))
-    ends = floor.pads(len(east), center=sum(lead.corners[0][1] for lead in east) / len(east), least=-1e9, pitch=pitch)
-    drawn, placed = _route(EAST, east, ends, base_um=floor.site_east, least_um=widest - PAD_LINE_PITCH_UM - PAD_UM)
+    drawn, placed = _route(EAST, east, east_ends, base_um=floor.site_east, least_um=widest - PAD_LINE_PITCH_UM - PAD_UM)
     shapes += drawn
     pads += placed
 
@@ -97,6 +98,18 @@ def _signal(floor: Floorplan, contacts: Contacts, row: int, channel: int) -> tup
     stub = box(x - OVERLAP_UM, y - half, track + width / 2.0, y + half)
     start = y + half if row < floor.half else y - half
     return _Lead(ring_pad(row, channel), width, ((track, start),)), stub
+
+
+def _eastern(floor: Floorplan, leads: Sequence[_Lead]) -> tuple[float, ...]:
+    """Heights of the eastern pads: beside the rows, and below the guides that go on from the top row to the facet."""
+    spec, count = floor.spec, len(leads)
+    center = sum(lead.corners[0][1] for lead in leads) / count
+    pitch = float(spec.row_pitch_um * spec.chip.rows // count)
+    if not spec.two_sided:
+        most = (spec.chip.rows - 1) * spec.row_pitch_um - PAD_UM / 2.0 - SPACE_UM
+        pitch = min(pitch, math.floor(most / (count - 1)))
+        center = min(center, most - (count - 1) * max(PAD_PITCH_UM, pitch) / 2.0 - 1.0)
+    return floor.pads(count, center=center, least=-1e9, pitch=max(PAD_PITCH_UM, pitch))
 
 
 def _western(floor: Floorplan, name: str, row: int, nth: int, *, at_um: Point) -> tuple[_Lead, kdb.Box]:

@@ -26,6 +26,7 @@ PURPOSES = {
     "splitter": "division and loss of one splitter, against the reference; drops by its second output",
     "taper": "loss and spot size of couplers with another tip, against the reference and under a camera",
     "photodiode": "a photodiode by itself: attachment, dark current, responsivity",
+    "monitor": "the top row by fibres, before photodiodes are attached over its guides; after, what they let pass",
     "row": "a row of rings, read by its photodiodes",
 }
 """What each structure is measured for."""

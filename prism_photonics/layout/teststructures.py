@@ -37,9 +37,13 @@ from prism_photonics.spec.geometry import (
     PROBE_BELOW_UM,
     PROBE_UM,
     RINGS_APART_UM,
+    bank_origins_um,
     control_west_um,
     cutback_slots,
+    detector_site,
     drop_port_um,
+    monitor_bend_um,
+    monitor_heights_um,
     photodiode_slots,
     ring_slots,
     s_length_um,
@@ -84,6 +88,8 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     for n, tip_um in enumerate(tips_um(spec)[: tapers(spec)]):
         y = block.line(f"taper_{n}", y, (), coupler=replace(spec.coupler_design, tip_um=tip_um))
     block.photodiode(y)
+    if not spec.two_sided:
+        block.monitor()
     pads_um = top_um - CLEAR_UM - 2.0 * FIBRE_PITCH_UM + CONTROL_ABOVE_UM
     processcontrol.draw_control(spec, block.cell, at_um=(west_um + control_west_um(spec), pads_um))
     return block.cell
@@ -224,6 +230,25 @@ class _Block:
             metal.insert(box(x + site.reach_um - 2.0, y_um + rise - STRAP_UM, end, y_um + rise + STRAP_UM))
             self._put(pad, f"photodiode_{name}", end, y_um + rise)
         self._label("PHOTODIODE", y_um)
+
+    def monitor(self) -> None:
+        """Guides on from the top row's photodiode site, of the last bus, to the eastern facet.
+
+        The light that no photodiode takes leaves by fibres: all of it, as long as none is attached.
+        """
+        spec, site = self._spec, detector_site(self._spec)
+        heights = monitor_heights_um(spec)
+        start = bank_origins_um(spec)[-1] + spec.chip.channels * spec.ring.pitch_um
+        end, past = start + site.guide_um, start + monitor_bend_um(spec)
+        self._guide(end, self._outside - end, heights[0])
+        drop_um = heights[0] + site.port_pitch_um
+        rise, radius = heights[1] - drop_um, spec.waveguide.bend_radius_um
+        self._guide(end, past - end, drop_um)
+        self._insert(s_bend((past, drop_um), rise, radius, width_um=self._width))
+        past = round(past + s_length_um(rise, radius), 3)
+        self._guide(past, self._outside - past, heights[1])
+        for name, y in zip(("monitor_through", "monitor_drop"), heights, strict=True):
+            self._facet_east(name, y)
 
     def _facet_west(self, name: str, y_um: float, design: EdgeCouplerDesign | None = None) -> None:
         self._put(self._drawn_coupler(design), name, self._west, y_um)

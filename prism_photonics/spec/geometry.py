@@ -6,7 +6,12 @@ Row 0's first through port (of bus 0) is the origin; light runs east. Nothing he
 import math
 from dataclasses import replace
 
-from prism_photonics.lightpath.detector.design import FLIPPED_PAD_UM, DetectorSiteDesign, PhotodiodeSiteDesign
+from prism_photonics.lightpath.detector.design import (
+    FLIPPED_PAD_UM,
+    LEAST_ATTACH_UM,
+    DetectorSiteDesign,
+    PhotodiodeSiteDesign,
+)
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, StraightDesign
 from prism_photonics.spec import ChipSpec
@@ -15,6 +20,7 @@ from prism_photonics.spec import ChipSpec
 FIBRE_PITCH_UM = 127.0  # of a fibre array
 FEED_BELOW_UM = 70.0  # from row 0 down to the first of several fibres
 LEAST_LEAD_UM = 20.0  # from the first of several couplers to its rise
+RISE_AFTER_UM = 5.0  # from a photodiode site's pads to the bend of the guide that goes on beside them
 SITE_BUMPS_UM = 120.0  # strip beside a photodiode site for its bumps
 LAST_BUMP_UM = 67.0  # from the site to its outermost bump's middle
 DROP_LEAD_UM = 40.0  # from a row's first ring to a photodiode in the west: row label, ground bump
@@ -23,6 +29,7 @@ WEST_CLEAR_UM = 16.0  # from such a photodiode to its first wire, and from the l
 STREET_UM = 50.0  # half the dicing street
 CLEAR_UM = 60.0  # from the circuit to the test structures below it
 MARGIN_UM = 200.0  # round a flip-chip bank: alignment marks
+BELOW_MARKS_UM = 220.0  # from a fibre at the eastern facet up to the die's edge: marks and verniers in the corner
 # Test structures along the southern edge.
 CUTBACK_PASSES = (1, 2)  # double passes of each cutback serpentine
 TEST_RINGS = 5  # of each sweep, on one guide
@@ -39,7 +46,31 @@ def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
     """The attach site of one row's balanced pair: its guides arrive at the heights of through bus and drop return."""
     ring = spec.ring_designs[0]
     design = DetectorSiteDesign(ring.bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um, spec.width_um)
-    return replace(design, pad_um=FLIPPED_PAD_UM) if spec.flip_chip else design
+    usual_um = FLIPPED_PAD_UM if spec.flip_chip else design.pad_um
+    # Pads between the guides, which go on beside them where a row is seen by fibres.
+    return replace(design, pad_um=max(LEAST_ATTACH_UM, min(usual_um, float(math.floor(design.free_pad_um)))))
+
+
+def monitor_heights_um(spec: ChipSpec) -> tuple[float, float]:
+    """Heights above row 0 of the fibres that see the top row's through and drop bus, a fibre array's pitches apart."""
+    through_um = (spec.chip.rows - 1) * spec.row_pitch_um
+    pitches = max(1, math.floor(detector_site(spec).port_pitch_um / FIBRE_PITCH_UM))
+    return through_um, through_um + pitches * FIBRE_PITCH_UM
+
+
+def monitor_bend_um(spec: ChipSpec) -> float:
+    """From the rows' eastern end to where the upper of these guides bends to its fibre: past pads or bumps."""
+    return site_reach_um(spec) + (SITE_BUMPS_UM if spec.flip_chip else RISE_AFTER_UM)
+
+
+def monitor_reach_um(spec: ChipSpec) -> float:
+    """From the rows' eastern end to the least place of the eastern facet; 0 where no row is seen by fibres."""
+    if spec.two_sided:
+        return 0.0
+    through_um, fibre_um = monitor_heights_um(spec)
+    rise_um = fibre_um - through_um - detector_site(spec).port_pitch_um
+    bend_um = s_length_um(rise_um, spec.waveguide.bend_radius_um)
+    return monitor_bend_um(spec) + bend_um + spec.coupler_design.length_um + BEFORE_RING_UM
 
 
 def photodiode_site(spec: ChipSpec, *, west: bool) -> PhotodiodeSiteDesign:
@@ -153,8 +184,11 @@ def flipped_die_um(spec: ChipSpec) -> tuple[float, float, float, float]:
     """
     rows_end = bank_origins_um(spec)[-1] + spec.chip.channels * spec.ring.pitch_um
     west = facet_um(spec)
-    east = max(rows_end + site_reach_um(spec) + LAST_BUMP_UM + MARGIN_UM, west + tests_width_um(spec))
+    beyond = max(site_reach_um(spec) + LAST_BUMP_UM + MARGIN_UM, monitor_reach_um(spec))
+    east = max(rows_end + beyond, west + tests_width_um(spec))
     north = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + MARGIN_UM
+    if not spec.two_sided:
+        north = max(north, monitor_heights_um(spec)[1] + BELOW_MARKS_UM)
     south = -MARGIN_UM
     if spec.chip.buses > 1:
         south = coupler_heights_um(spec)[-1] - FIBRE_PITCH_UM + CLEAR_UM

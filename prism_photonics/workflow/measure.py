@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from numpy import ndarray
 from prism_photonics.chip.structures import FacetLine, RowLine, virtual_structures
 from prism_photonics.chip.sweptlaser import StructureSweep, SweptLaser
 from prism_photonics.files import remove, write_bytes
-from prism_photonics.laboratory.manifest import NAME, Structure, chosen_structures, parse_manifest
+from prism_photonics.laboratory.manifest import NAME, ROWS, Structure, chosen_structures, parse_manifest
 from prism_photonics.lightpath.ring.figures import free_spectral_range_um, linewidth_um
 from prism_photonics.process.profile import Profile, load_profile
 from prism_photonics.seeds import structures_keys
@@ -270,13 +270,19 @@ def on_die(
     sites = {
         ring.name: (ring.at_um[0] - x0, ring.at_um[1] - y0)
         for one in structures
-        if one.kind != "row"
+        if one.kind not in ROWS
         for ring in one.rings
     }
     # Rings stand in a straight guide from facet to facet, as long as the reference.
     straight_um = next(one.length_um for one in structures if one.kind == "reference")
-    guides = {one.name: straight_um if one.rings else one.length_um for one in structures if one.kind != "row"}
-    return virtual_structures(tile, seed=seed, guides_um=guides, sites_um=sites, film=film, trimmed=trimmed)
+    guides = {one.name: straight_um if one.rings else one.length_um for one in structures if one.kind not in ROWS}
+    found = virtual_structures(tile, seed=seed, guides_um=guides, sites_um=sites, film=film, trimmed=trimmed)
+    for one in structures:
+        if one.kind == "monitor":
+            row = found[next(o.name for o in structures if o.kind == "row" and o.rings[0].at_um == one.rings[0].at_um)]
+            assert isinstance(row, RowLine)
+            found[one.name] = replace(row, feed_dB=row.feed_dB + tile.coupler.loss_dB)  # out by a second facet
+    return found
 
 
 def _swept(

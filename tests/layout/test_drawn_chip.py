@@ -30,6 +30,7 @@ MARK_RIBS, MARK_METALS = 4 * (1 + 2), 4 * (4 + 6)
 # two couplers, a photodiode's guide, eight pairs of ribs and six tips; of every ring and the photodiode two conductors,
 # two crosses, a chain, and two combs.
 TEST_RIBS, TEST_METALS = 1 + 1 + 2 + (1 + 1 + 5) + (1 + 5 * 2) + 1 + 2 + 1 + 8 * 2 + 6, 10 * 2 + 2 + 2 + 1 + 2
+MONITORS = ("monitor_through", "monitor_drop")
 FILES = sorted(
     (
         "chip.gds",
@@ -101,7 +102,7 @@ def test_the_manifest_says_where_rings_and_fibre_are(files: LayoutFiles, spec: C
     assert float(fibres.pop("coupler")["y_um"]) == pytest.approx(3.5 * spec.row_pitch_um)
     lines = ("reference", "cutback_1", "cutback_2", "gap_sweep", "length_sweep", "loopback", "splitter")
     both = {f"{name}_{end}" for name in (*lines, "taper_0", "taper_1") for end in ("in", "out")}
-    assert set(fibres) == both | {"gap_sweep_drop", "splitter_drop", "photodiode_in"}
+    assert set(fibres) == both | {"gap_sweep_drop", "splitter_drop", "photodiode_in", *MONITORS}
 
 
 def test_every_test_ring_has_two_pads_for_probes(files: LayoutFiles):
@@ -123,7 +124,9 @@ def test_every_test_ring_has_two_pads_for_probes(files: LayoutFiles):
 
 
 def test_the_test_structures_meet_a_fibre_array(files: LayoutFiles):
-    fibres = [line for line in manifest(files) if line["kind"] == "fibre" and line["name"] != "coupler"]
+    fibres = [
+        line for line in manifest(files) if line["kind"] == "fibre" and line["name"] not in ("coupler", *MONITORS)
+    ]
     facets = {line["x_um"] for line in fibres}
     assert len(facets) == 2
     first = float(fibres[0]["y_um"])

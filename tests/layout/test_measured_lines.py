@@ -9,6 +9,7 @@ from prism_photonics.layout.manifest import COLUMNS, MEASURED
 from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import detector_site
 from prism_photonics.spec.structures import GAP_STEPS_UM, gap_sweep, length_sweep
 
 
@@ -44,7 +45,7 @@ def test_every_fibre_serves_a_structure_and_every_structure_has_a_file_of_its_ow
     fibres = {line["name"] for line in lines if line["kind"] == "fibre"}
     used = {line[key] for line in structures.values() for key in ("fibre_in", "through", "drop")}
     assert fibres <= used
-    assert len({line["file"] for line in structures.values()}) == len(structures) == 8 + 10
+    assert len({line["file"] for line in structures.values()}) == len(structures) == 8 + 11
     kinds = [line["structure"] for line in structures.values()]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "row": 8,
@@ -56,6 +57,7 @@ def test_every_fibre_serves_a_structure_and_every_structure_has_a_file_of_its_ow
         "splitter": 1,
         "taper": 2,
         "photodiode": 1,
+        "monitor": 1,
     }
 
 
@@ -104,3 +106,31 @@ def test_the_serpentines_differ_by_their_passes_alone(structures):
     length_um = [float(structures[name]["length_um"]) for name in ("reference", "cutback_1", "cutback_2")]
     assert [structures[name]["passes"] for name in ("reference", "cutback_1", "cutback_2")] == ["0", "1", "2"]
     assert length_um[2] - length_um[1] == pytest.approx(length_um[1] - length_um[0], abs=1e-3)
+
+
+def test_fibres_see_the_top_rows_through_and_drop_bus_before_photodiodes_are_attached(
+    files: LayoutFiles, lines, structures, spec: ChipSpec
+):
+    layout = kdb.Layout()
+    layout.read(str(files.gds))
+    ribs = kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*LAYERS.ridge))).merged()
+    at = {line["name"]: (float(line["x_um"]), float(line["y_um"])) for line in lines if line["kind"] == "fibre"}
+
+    def island(x: float, y: float) -> kdb.Region:
+        return ribs.interacting(kdb.Region(kdb.DBox(x - 0.2, y - 0.05, x + 0.2, y + 0.05).to_itype(layout.dbu)))
+
+    (x0, y0), (x1, y1) = at["monitor_through"], at["monitor_drop"]
+    top = (spec.chip.rows - 1) * spec.row_pitch_um
+    assert (y0, y1 - y0, x0) == (top, 127.0, x1)
+    # The fibre of the through bus is the one where all light enters; that of the drop bus lies on that row's alone.
+    assert (island(x0 - 1.0, y0) ^ island(at["coupler"][0] + 1.0, at["coupler"][1])).is_empty()
+    ring = spec.ring_designs[0]
+    assert (island(x1 - 1.0, y1) ^ island(20.0, top + ring.bus_pitch_um)).is_empty()
+    monitor = structures["monitor"]
+    assert (monitor["row"], monitor["fibre_in"], monitor["through"]) == ("7", "coupler", "monitor_through")
+
+
+def test_attach_pads_of_every_row_keep_first_metal_off_the_guides_beside_them(spec: ChipSpec):
+    site = detector_site(spec)
+    assert site.pad_um == 36.0 <= site.free_pad_um < 37.0
+    assert site.port_pitch_um == spec.ring_designs[0].bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um

@@ -47,6 +47,7 @@ def test_its_test_plan_begins_with_what_all_others_are_divided_by_and_ends_with_
         "taper_0",
         "taper_1",
         "photodiode",
+        "monitor",
         "row_0 … row_7",
     ]
     assert "| row_0 … row_7 | coupler | detector_0_cathode … detector_7_cathode |" in plan

@@ -6,6 +6,7 @@ from kfactory import kdb
 
 from prism_photonics.lightpath.detector.design import (
     BETWEEN_PADS_UM,
+    LANE_UM,
     LEAD_UM,
     SETBACK_UM,
     DetectorSiteDesign,
@@ -16,7 +17,6 @@ from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.units import InputError
 
 WIRE_UM = 10.0
-LANE_UM = 24.0  # between upper and lower pads: the output wire and 7 µm on either side
 
 
 def detector(design: DetectorSiteDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:

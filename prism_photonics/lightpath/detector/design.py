@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+from prism_photonics.process.layers import METAL1_TO_RIB_UM
+
 # Design choices, to be replaced by the photodiode's drawing.
 LEAD_UM = 20.0  # guides run straight this far before the photodiodes
 SETBACK_UM = 15.0  # from the guides' ends to the first pads
 BETWEEN_PADS_UM = 10.0
+LANE_UM = 24.0  # between upper and lower pads of a pair: the output wire and 7 µm on either side
+LEAST_ATTACH_UM = 25.0  # side of a pad that a photodiode can be attached to
 FLIPPED_PAD_UM = 30.0  # a photodiode attached by machine, as on flip-chip dies
 
 
@@ -59,9 +63,19 @@ class DetectorSiteDesign:
     pad_um: float = 60.0
 
     @property
+    def guide_um(self) -> float:
+        """Length of both guides."""
+        return LEAD_UM + self.length_um
+
+    @property
     def reach_um(self) -> float:
         """From the site's ports to the eastern side of its pads."""
-        return LEAD_UM + self.length_um + SETBACK_UM + 2.0 * self.pad_um + BETWEEN_PADS_UM
+        return self.guide_um + SETBACK_UM + 2.0 * self.pad_um + BETWEEN_PADS_UM
+
+    @property
+    def free_pad_um(self) -> float:
+        """Side of the largest pads between the two guides, first metal clear of both."""
+        return (self.port_pitch_um - LANE_UM - self.width_um) / 2.0 - METAL1_TO_RIB_UM
 
 
 @dataclass(frozen=True)
