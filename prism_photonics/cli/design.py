@@ -176,12 +176,17 @@ def layout(
             "--clean", help="Also write chip.clean.gds for a mask house: no metadata of ours.", show_default=False
         ),
     ] = False,
+    klayout: Annotated[
+        Path | None,
+        typer.Option("--klayout", metavar="DIR", help="Also write a KLayout technology: layers, looks, drawing rules."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draw the matching chip and prove the match.
 
     Reads SPEC; writes DIR/chip.gds, .oas, .lyp, .png and .pic.yml, netlist.yaml, row.pic.yml, ring.glb, manifest.csv,
-    drc.lyrdb and lvs.json; with --clean also chip.clean.gds, cells and polygons alone. The netlist is extracted from
+    drc.lyrdb and lvs.json; with --clean also chip.clean.gds, cells and polygons alone; with --klayout a technology for
+    KLayout, whose own engine then finds what drc.lyrdb tells. The netlist is extracted from
     the GDS, compared with the design and simulated beside it.
     Exit code 1 when a drawing rule is broken or the drawing is not the design.
     """
@@ -193,6 +198,12 @@ def layout(
     from prism_photonics.layout.write import write
 
     files = write(chip_spec, out, simulate=True, clean=clean, progress=lambda step: progress.print(f"  {step} …"))
+    if klayout is not None:
+        from prism_photonics.layout.pdk import write_technology
+        from prism_photonics.process.layers import load_deck
+
+        make_folder(klayout)
+        progress.print(f"  technology: {write_technology(klayout, deck=load_deck(chip_spec.process))}")
     for fault in files.faults:
         tell(f"fault: {fault}")
     error = files.lvs.simulation_max_error

@@ -77,7 +77,7 @@ def _run_drc(layout: kdb.Layout, deck: Deck) -> tuple[Drc, rdb.ReportDatabase]:
     found |= {name: _Check(rule, regions, deck, layout).run() for name, rule in deck.rules.items()}
     for name, places in found.items():
         category = database.create_category(name)
-        category.description = _describe(deck.rules.get(name), deck)
+        category.description = describe(deck.rules.get(name), deck)
         counts[name] = sum(shapes.count() for shapes in places)
         for shapes in places:
             for shape, _ in zip(shapes.each(), range(MOST_MARKERS), strict=False):
@@ -153,7 +153,8 @@ def _region(layout: kdb.Layout, top: kdb.Cell, number: tuple[int, int], store: k
     return kdb.Region() if index is None else kdb.Region(top.begin_shapes_rec(index), store)
 
 
-def _describe(rule: Rule | None, deck: Deck) -> str:
+def describe(rule: Rule | None, deck: Deck) -> str:
+    """A rule in words; the grid where there is none."""
     if rule is None:
         return f"every point on the grid of {deck.grid_um:g} µm"
     value = f"{rule.value_deg:g}°" if rule.value_deg else f"{rule.value_um2 or rule.value_um:g} µm"

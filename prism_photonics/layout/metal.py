@@ -107,7 +107,7 @@ def _eastern(floor: Floorplan, leads: Sequence[_Lead]) -> tuple[float, ...]:
     pitch = float(spec.row_pitch_um * spec.chip.rows // count)
     if not spec.two_sided:
         most = (spec.chip.rows - 1) * spec.row_pitch_um - PAD_UM / 2.0 - SPACE_UM
-        pitch = min(pitch, math.floor(most / (count - 1)))
+        pitch = min(pitch, float(math.floor(most / (count - 1))))
         center = min(center, most - (count - 1) * max(PAD_PITCH_UM, pitch) / 2.0 - 1.0)
     return floor.pads(count, center=center, least=-1e9, pitch=max(PAD_PITCH_UM, pitch))
 

@@ -22,6 +22,7 @@ from gdsfactory.technology import LayerLevel, LayerStack, LayerView, LayerViews,
 from kfactory import kdb
 from pydantic import PrivateAttr
 
+from prism_photonics.layout.drc_script import lydrc
 from prism_photonics.layout.pdk_cells import digest, pdk_cells
 from prism_photonics.layout.pdk_models import RADII, pdk_models
 from prism_photonics.layout.views import VIEWS, lyp
@@ -83,8 +84,9 @@ def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> FilmPdk:
 
 
 def write_technology(folder: Path | str, *, deck: Deck | None = None) -> Path:
-    """Write a KLayout technology (``tech.lyt`` and ``layers.lyp``) to a folder; KLayout finds it under its salt or tech
-    path.
+    """Write a KLayout technology to a folder: ``tech.lyt``, ``layers.lyp``, the drawing rules as ``drc/NAME.lydrc``.
+
+    KLayout finds it in a folder of its own under ``~/.klayout/tech``, or by ``klayout -nn FOLDER/tech.lyt``.
 
     Raises:
         OSError: The folder cannot be written.
@@ -96,6 +98,8 @@ def write_technology(folder: Path | str, *, deck: Deck | None = None) -> Path:
     with contextlib.redirect_stdout(io.StringIO()):  # gdsfactory reports every file by printing
         technology.write_tech(folder)
     (folder / "layers.lyp").write_text(lyp(deck), encoding="utf-8")
+    (folder / "drc").mkdir(exist_ok=True)
+    (folder / "drc" / f"{deck.name}.lydrc").write_text(lydrc(deck), encoding="utf-8")
     # An empty folder for a stack that gdsfactory does not write.
     (folder / "d25").rmdir()
     return folder

@@ -55,7 +55,8 @@ def _entry(view: View, number: tuple[int, int]) -> str:
         "marked": "false",
         "animation": 0,
         "name": f"{view.layer} {number[0]}/{number[1]}",
-        "source": f"{number[0]}/{number[1]}@1",
+        # All levels: KLayout opens a file at its top level alone, where no ring is to be seen.
+        "source": f"{number[0]}/{number[1]}@1 #*",
     }
     lines = "\n".join(f"  <{key}>{value}</{key}>" for key, value in fields.items())
     return f" <properties>\n{lines}\n </properties>"

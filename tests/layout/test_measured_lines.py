@@ -132,5 +132,5 @@ def test_fibres_see_the_top_rows_through_and_drop_bus_before_photodiodes_are_att
 
 def test_attach_pads_of_every_row_keep_first_metal_off_the_guides_beside_them(spec: ChipSpec):
     site = detector_site(spec)
-    assert site.pad_um == 36.0 <= site.free_pad_um < 37.0
+    assert site.pad_um == 37.0 <= site.free_pad_um < 38.0
     assert site.port_pitch_um == spec.ring_designs[0].bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um

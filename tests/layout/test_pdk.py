@@ -11,6 +11,7 @@ import klayout.lay as lay
 import pytest
 
 from prism_photonics.layout.devices import DEVICES
+from prism_photonics.layout.drc_script import lydrc
 from prism_photonics.layout.pdk import PDK, make_pdk, write_technology
 from prism_photonics.layout.views import VIEWS, lyp
 from prism_photonics.layout.write import LayoutFiles
@@ -132,7 +133,8 @@ def test_klayout_reads_the_technology_folder(tmp_path: Path):
     technology.load(str(tmp_path / "tfln600" / "tech.lyt"))
     assert technology.name == "tfln600"
     assert technology.eff_layer_properties_file() == str(tmp_path / "tfln600" / "layers.lyp")
-    assert sorted(path.name for path in (tmp_path / "tfln600").iterdir()) == ["layers.lyp", "tech.lyt"]
+    assert sorted(path.name for path in (tmp_path / "tfln600").iterdir()) == ["drc", "layers.lyp", "tech.lyt"]
+    assert (tmp_path / "tfln600" / "drc" / "tfln600.lydrc").read_text(encoding="utf-8") == lydrc(load_deck())
 
 
 def test_a_foundrys_deck_moves_the_cells_to_its_layers():
