@@ -196,6 +196,11 @@ def test_what_was_fitted_before_is_not_fitted_again(tmp_path):
             "--radius-um 10 and --length-um 60: got both, want one size; leave one of them out",
         ),
         (("--device", "channel_0"), "--device 'channel_0': got no spec, want the chip that has it; give it with"),
+        (("--blur-pm", "-1"), "not in the range"),
+        (
+            ("--manifest", "manifest.csv", "--balance-dB", "0.1"),
+            "--balance-dB with --manifest: got both, want what the drawing says; leave it out",
+        ),
     ],
 )
 def test_a_size_that_cannot_be_or_is_given_twice_is_refused_before_a_file_is_read(tmp_path, options, line):

@@ -172,6 +172,12 @@ def test_a_step_too_coarse_for_a_linewidth_is_refused():
         fit_rings("coarse", wl_nm, through=through, drops=[drop])
 
 
+def test_a_laser_too_wide_within_a_reading_for_a_linewidth_is_refused():
+    wl_nm, through, _ = sweep(np.random.default_rng(1), low_nm=1545.0, high_nm=1549.0)
+    with pytest.raises(InputError, match=r"a laser 50 pm wide .* want a quarter of the lines' width .* --blur-pm"):
+        fit_rings("wide", wl_nm, through=through, fsr_nm=9.18, blur_nm=0.05)
+
+
 def test_fewer_than_three_resonances_tell_q_and_no_coupling():
     wl_nm, through, drop = sweep(np.random.default_rng(1), low_nm=1545.0, high_nm=1549.0)
     fit = fit_rings("short", wl_nm, through=through, drops=[drop])
