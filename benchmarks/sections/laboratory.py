@@ -75,7 +75,7 @@ def error_bars() -> str:
     note = (
         f"Standard deviation of (found − true)/error over {found['sweeps']} simulated sweeps of each kind: a laser "
         "that wanders from step to step, ports of unlike gain, ripple at each, meters with noise. One is what a bar "
-        "promises. Of the fit before jitter was in its model; to be measured again."
+        "promises. A wander that is alike over many steps is told by few lines, and so are its bars."
     )
     return section("Error bars", "error_bars", found, note + "\n\n" + table(columns, found["scenes"].items()))
 
@@ -117,7 +117,8 @@ def die_pulls() -> str:
         f"`prism measure` of {found['dies']} virtual dies, `prism extract --manifest` of what it wrote, and "
         "the hidden truth: found minus true over the error bar. The spread (1.48 median absolute deviations) "
         "of good error bars is one. Of splittings those count that are told; a single ring's n_g errs by "
-        f"{found['pulls']['n_g']['robust']:.1f} of its error bars."
+        f"{found['pulls']['n_g']['robust']:.1f} of its error bars, of which the five "
+        "rings of a sweep share a part, the axis's."
     )
     body = note + "\n\n" + table(columns, found["pulls"].items())
     return section("Dies measured and extracted", "die_pulls", found, body)
