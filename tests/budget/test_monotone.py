@@ -91,7 +91,8 @@ HELPS = {
     "link_budget": ("comb.line_power_dBm", "detector.adc_bits", "detector.responsivity_A_W"),
     "line_swing": ("comb.line_power_dBm", "detector.adc_bits", "detector.responsivity_A_W", "ranking.weight_limit"),
     "bus_power": ("coupler.loss_dB", "modulator.loss_dB"),
-    "ring_power": ("coupler.loss_dB", "modulator.loss_dB", "splitter.excess_loss_dB", "chip.rows"),
+    # Not more rows: they share the light, but ask for finer weights too, which the light's own shift must not spoil.
+    "ring_power": ("coupler.loss_dB", "modulator.loss_dB", "splitter.excess_loss_dB"),
     "converter_range": (*LOSSES, "detector.adc_full_scale_uA"),
     "query_dac": ("modulator.dac_bits",),
     "adc_noise": ("detector.adc_bits", "comb.line_power_dBm", "detector.responsivity_A_W"),
