@@ -76,7 +76,8 @@ def fit_buses(
         start: Unknowns to begin with; by default where relaxed phases lead.
         tries: Most times that such a bus is tried again.
         rtol: A bus is done when a step lowers its cost by less than this share.
-        instead: Given the fit from the start, another one that explains more; or None, and buses are tried again.
+        instead: Given a fit, another one that explains more, or None. Where no bus is explained it is asked before
+            buses are tried again, else after.
 
     Returns:
         The fit.
@@ -87,9 +88,13 @@ def fit_buses(
         start = relaxed_start(survey, single)
     flat, _ = descend(survey, start, steps=STEPS, rtol=rtol)
     fit = at_optimum(survey, flat)
+    # Buses of a chip are alike: one that is explained says that the others are in wrong minima, and lack nothing.
+    explained = bool(fit.chi2.min() < OUTLYING)
+    if explained:
+        fit = try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
     other = instead(fit)
-    if other is not None:
-        return other
+    if other is not None or explained:
+        return fit if other is None else other
     return try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
 
 
