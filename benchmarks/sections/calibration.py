@@ -142,7 +142,7 @@ def fit_cost() -> str:
     commits = sorted({line["before"]["commit"] for line in found["lines"].values() if "before" in line})
     late = [name for name, line in found["lines"].items() if line["bench"]["wait_s"] > 10.0]
     note = (
-        f"Before is commit {', '.join(commits)}, on the same machine within the hour. Chips with several buses are on "
+        f"Before is commit {', '.join(commits)}, on the same machine the same day. Chips with several buses are on "
         "slow instruments and drift, so temperatures are fitted too; the others stand still. The wait is from "
         "the survey's last reading to the fitted chip, where readings come at the pace of a laboratory's usual "
         "instruments (`characterize.cost`) and the fit begins meanwhile; it includes what JAX compiles. Memory "
