@@ -1,11 +1,12 @@
 """Least drive voltage at which rings of each film keep every rule on rings, against trimming and reach.
 
-    python benchmarks/least_voltage.py [--json]
+    python benchmarks/least_voltage.py [--json] [--no-chips]
 
 One channel a bus, so that neither neighbours nor the free spectral range forbid anything, every radius from the film's
 least to four times it, circles and racetracks, straights, gaps and biases: the closed forms of `budget.ring_sizing`
-over their whole grid, resonances exactly where they are wanted. What is not reached here, no chip of more channels
-reaches. Where the voltage is at most 5 V, a whole chip is designed at 5 V and checked.
+over their whole grid, resonances exactly where they are wanted. Below it stands the bound by laws of
+`explore.least_voltage`, whatever the geometry. Where the voltage is at most 5 V, a whole chip is designed at 5 V and
+checked, unless ``--no-chips``.
 """
 
 import json
@@ -16,8 +17,10 @@ from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.ring_sizing import RingChoice, size_rings
 from prism_photonics.explore.candidates import candidates
 from prism_photonics.explore.design import design
+from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.process.profile import profile_names
+from prism_photonics.spec import ChipSpec
 
 RESIDUALS_PM = (14.0, 7.0, 3.0, 1.0)
 REACHES = (0.75, 0.5)
@@ -25,8 +28,8 @@ VOLTS = tuple(0.25 * step for step in range(4, 161))
 ARMS_IN_RADII = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-def least_voltage(process: str, residual_pm: float, reach: float) -> tuple[float | None, str, float]:
-    """Least voltage in V, the rule that forbids 5 V, and its headroom there."""
+def asked(process: str, residual_pm: float, reach: float) -> ChipSpec:
+    """An unsized spec of one channel a bus."""
     wishes = Wishes.of(
         {
             "dims": 1,
@@ -38,7 +41,11 @@ def least_voltage(process: str, residual_pm: float, reach: float) -> tuple[float
             "spacing_nm": 0.4,
         }
     )
-    spec = next(candidates(wishes))
+    return next(candidates(wishes))
+
+
+def found_voltage(spec: ChipSpec) -> tuple[float | None, str, float]:
+    """Least voltage in V, the rule that forbids 5 V, and its headroom there."""
     least_um = spec.profile.film.min_bend_radius_um.value
     radii_um = [least_um * factor for factor in (1.0, 1.3, 1.7, 2.2, 3.0, 4.0)]
     arms_um = [share * least_um for share in ARMS_IN_RADII]
@@ -79,17 +86,20 @@ def main() -> None:
     for process in profile_names():
         for reach in REACHES:
             for residual_pm in RESIDUALS_PM:
-                volts, rule, headroom = least_voltage(process, residual_pm, reach)
-                chip = chip_at_5V(process, residual_pm, reach) if volts is not None and volts <= 5.0 else None
+                spec = asked(process, residual_pm, reach)
+                volts, rule, headroom = found_voltage(spec)
+                possible = volts is not None and volts <= 5.0 and "--no-chips" not in sys.argv
+                chip = chip_at_5V(process, residual_pm, reach) if possible else None
                 rows.append(
                     {
                         "film": process,
                         "reach": reach,
                         "residual_pm": residual_pm,
+                        "bound_V": round(least_voltage(spec).least_V, 2),
                         "least_voltage_V": volts,
                         "forbids_5V": None if headroom >= 0.0 else rule,
                         "headroom_at_5V": round(headroom, 3),
-                        "chip_4x4_at_5V": chip,
+                        **({} if "--no-chips" in sys.argv else {"chip_4x4_at_5V": chip}),
                     }
                 )
                 print(rows[-1], file=sys.stderr)

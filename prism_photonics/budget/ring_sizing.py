@@ -3,7 +3,8 @@
 The linewidth lies between two walls. A wider line needs more drive to reach the same weights: ``FWHM ≤ 4·(s −
 k·σ)/(u_high − u_low)``, s the swing of the drive, u the detunings of ± weight_limit in half linewidths. A narrower one
 turns drift into weight error: ``FWHM ≥ 1.3·A·drift/error``. Between them the gap follows in closed form, the bias is
-the middle of the travel, and of all radii, straights and arms the ones with the most room on both sides are taken.
+the middle of the travel or the line itself, and of all radii, straights and arms the ones with the most room on both
+sides are taken.
 """
 
 import math
@@ -105,11 +106,12 @@ def size_rings(
         )
         last = last if on_grid else replace(last, grid_pm=0.0)
         shape = shape_headrooms(demand, first)
-        bias = best_bias_pm(demand, last)
-        best: tuple[float, int, float, str] | None = None
+        # Beside their lines rings are carried through the travel, about them to either side of it: less, of fine lines.
+        beside = best_bias_pm(demand, last)
+        best: tuple[float, int, float, str, float] | None = None
         for volts in allowed_V:
-            reach = reach_headroom(demand, last, bias_pm=bias, voltage_V=volts)
-            by_rule = {**shape, "tuning_range": reach}
+            carried = [reach_headroom(demand, last, bias_pm=at_pm, voltage_V=volts) for at_pm in (beside, 0.0 * beside)]
+            by_rule = {**shape, "tuning_range": np.maximum(*carried)}
             # One FSR holds the lines or does not: no scatter moves that.
             by_rule["band"] = np.where(by_rule["band"] >= -BAND_ROUNDING, np.inf, by_rule["band"])
             room = np.min(np.array(list(by_rule.values())), axis=0)
@@ -117,12 +119,13 @@ def size_rings(
             at = int(np.argmax(room))
             if best is None or room[at] > best[0] + 1e-9:
                 rule = min(by_rule, key=lambda name: float(by_rule[name][at]))
-                best = float(room[at]), at, volts, rule
+                bias_pm = float(beside[at]) if carried[0][at] >= carried[1][at] else 0.0
+                best = float(room[at]), at, volts, rule, bias_pm
             if best[0] >= ENOUGH:
                 break
     assert best is not None
-    headroom, at, volts, rule = best
-    keys = _keys(spec, {name: float(values[at]) for name, values in grid.items()}, float(bias[at]), volts)
+    headroom, at, volts, rule, bias_pm = best
+    keys = _keys(spec, {name: float(values[at]) for name, values in grid.items()}, bias_pm, volts)
     return RingChoice(keys, headroom, rule, float(first.fwhm_pm[at]))
 
 
@@ -238,7 +241,7 @@ def _keys(spec: ChipSpec, at: dict[str, float], bias_pm: float, volts: float) ->
         "ring.lobe_half_angle_deg": at["lobe"],
         "ring.electrode_gap_um": _electrode_gap_um(spec),
         "ring.pitch_um": least_pitch_um(spec, radius_um=radius_um, straight_um=straight_um + 1.0),
-        "ring.bias_pm": float(round(bias_pm)),
+        "ring.bias_pm": float(round(bias_pm)) + 0.0,
         "drive.max_voltage_V": volts,
     }
 

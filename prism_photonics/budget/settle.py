@@ -41,7 +41,7 @@ def settle(spec: ChipSpec, judge: Callable[[ChipSpec], list[Finding]], *, keys: 
     free = set(keys)
     if "ring.bias_pm" in free:
         at_pm = spec.ring.bias_pm
-        biases: list[Changes] = [{"ring.bias_pm": round(at_pm + step, 1)} for step in BIAS_STEPS_PM]
+        biases: list[Changes] = [{"ring.bias_pm": round(at_pm + step, 1) + 0.0} for step in BIAS_STEPS_PM]
         best |= _best(spec, judge, biases)
     if {"ring.gap_through_um", "ring.gap_drop_um"} <= free:
         gaps_um = (round(spec.ring.gap_through_um + step, 3) for step in GAP_STEPS_UM)

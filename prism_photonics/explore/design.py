@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prism_photonics.explore.laws import Reason, commented, law_of, reasons, table
+from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.relax import Change, changed, smallest_change
 from prism_photonics.explore.sizing import Sized, judged, sized
 from prism_photonics.explore.tradeoff import TradePoint, tradeoff
@@ -53,7 +54,15 @@ class Design:
             return ()
         if self.best is None:
             return ("FSR: no comb as wished lies within one free spectral range and within the film's mode tables",)
-        return tuple(law_of(found) for found in self.best.broken)
+        return tuple(filter(None, [self._too_little_drive, *(law_of(found) for found in self.best.broken)]))
+
+    @property
+    def _too_little_drive(self) -> str | None:
+        """The law that forbids so little drive to every ring of the film; None where it does not."""
+        if self.wishes.max_voltage_V is None or self.best is None:
+            return None
+        bound = least_voltage(self.best.spec)
+        return str(bound) if bound.least_V > self.wishes.max_voltage_V else None
 
     @property
     def relaxed(self) -> Wishes:

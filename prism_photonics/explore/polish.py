@@ -71,7 +71,7 @@ def polished_keys(spec: ChipSpec) -> Changes:
     return {
         "ring.gap_through_um": gap,
         "ring.gap_drop_um": gap,
-        "ring.bias_pm": round(float(bias_pm), 1),
+        "ring.bias_pm": round(float(bias_pm), 1) + 0.0,
         "ring.straight_um": max(math.floor(float(straight_um) * 10.0 - 3.0) / 10.0, 0.0),
     }
 

@@ -1,6 +1,6 @@
 """From wishes to the most robust spec that keeps every rule: every discrete choice sized, the best one polished."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prism_photonics.budget.feasibility import check
@@ -19,6 +19,8 @@ MOST_FINISHED, QUICK = 4, 2
 """Discrete choices that are finished by the rules, for a design and for a look whether there is one; design choice."""
 ARMS_IN_RADII = (0.0, 0.5, 1.5)
 """Arms that are tried, in units of the film's least radius: 0 is a circle (design choice)."""
+STRAIGHTS, STRAIGHTS_QUICK = (0.0, 2.0, 8.0, 20.0), (0.0, 8.0)
+"""Least coupling straights in µm that are tried, for a design and for a look whether there is one (design choice)."""
 PREFERRED = ("two_shot", "dual_rail", "offset")
 """Encodings, those first that need no calibrated pedestal, then those of few wavelengths; design choice."""
 WORTH_TRYING = -0.15
@@ -64,7 +66,7 @@ def sized(wishes: Wishes, *, most: int = MOST_FINISHED) -> list[Sized]:
         most: How many are finished by the rules.
     """
     finished = []
-    for spec, choice in _by_promise(_scanned(wishes, quick=False))[:most]:
+    for spec, choice in _by_promise(_scanned(wishes, ARMS_IN_RADII, STRAIGHTS))[:most]:
         try:
             finished.append(finish(wishes, spec, choice))
         except ValueError:  # rings that no spec may hold
@@ -73,18 +75,21 @@ def sized(wishes: Wishes, *, most: int = MOST_FINISHED) -> list[Sized]:
 
 
 def first_feasible(wishes: Wishes) -> Sized | None:
-    """A chip that keeps every rule, looked for among circles with the preferred encoding; not the most robust one."""
+    """A chip that keeps every rule, not the most robust: circles before racetracks, the preferred encoding first."""
+    preferred = wishes.model_copy(update={"encoding": wishes.encoding or PREFERRED[0]})
+    looks = [(preferred, ARMS_IN_RADII[:1]), (preferred, ARMS_IN_RADII[1:])]
     if wishes.encoding is None:
-        wishes = wishes.model_copy(update={"encoding": PREFERRED[0]})
-    for spec, choice in _by_promise(_scanned(wishes, quick=True))[:QUICK]:
-        if choice.headroom < WORTH_TRYING:
-            break
-        try:
-            found = finish(wishes, spec, choice)
-        except ValueError:
-            continue
-        if not found.broken:
-            return found
+        looks += [(wishes.model_copy(update={"encoding": other}), ARMS_IN_RADII) for other in PREFERRED[1:]]
+    for asked, arms in looks:
+        for spec, choice in _by_promise(_scanned(asked, arms, STRAIGHTS_QUICK))[:QUICK]:
+            if choice.headroom < WORTH_TRYING:
+                break
+            try:
+                found = finish(asked, spec, choice)
+            except ValueError:
+                continue
+            if not found.broken:
+                return found
     return None
 
 
@@ -129,11 +134,12 @@ def voltages_V(wishes: Wishes) -> list[float]:
     return [volts for volts in VOLTS if volts < wishes.max_voltage_V] + [wishes.max_voltage_V]
 
 
-def _scanned(wishes: Wishes, *, quick: bool) -> Iterator[tuple[ChipSpec, RingChoice]]:
+def _scanned(
+    wishes: Wishes, arms_in_radii: Sequence[float], straights: Sequence[float]
+) -> Iterator[tuple[ChipSpec, RingChoice]]:
     for spec in candidates(wishes):
         least_um = spec.profile.film.min_bend_radius_um.value
-        arms_um = (0.0,) if quick else [share * least_um for share in ARMS_IN_RADII]
-        straights = (0.0, 8.0) if quick else (0.0, 2.0, 8.0, 20.0)
+        arms_um = [share * least_um for share in arms_in_radii]
         yield spec, size_rings(spec, voltages_V=voltages_V(wishes), arms_um=arms_um, straights=straights)
 
 

@@ -131,7 +131,7 @@ def test_sized_rings_and_light_keep_every_rule_with_more_room_than_the_hand_made
 
 def test_no_more_drive_is_bought_than_gives_enough_room():
     spec = load_spec("demo_lnoi400")
-    assert size_rings(spec, voltages_V=[5.0, 10.0, 20.0, 40.0]).keys["drive.max_voltage_V"] == 20.0
+    assert size_rings(spec, voltages_V=[5.0, 10.0, 20.0, 40.0]).keys["drive.max_voltage_V"] == 10.0
     # 56 V over 5.4 µm is the most that half the coercive field allows.
     assert size_rings(spec, voltages_V=[30.0, 200.0]).keys["drive.max_voltage_V"] == 30.0
 
