@@ -52,6 +52,11 @@ def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, chip: gf.Compon
     draw_marks(chip, die)
 
 
+def border_um(spec: ChipSpec) -> float:
+    """From the couplers' tips to where other things than couplers may lie: the dicing border, or a kit's zone."""
+    return EXCLUSION_UM if spec.kit is None else spec.kit.chip.tip_outside_um + spec.kit.chip.border_um
+
+
 def letters(cell: gf.Component, words: kdb.Region) -> None:
     """Draw words into a cell: as slab, so that they stand on the die, and on the layer of labels, for who reads files.
 
@@ -129,7 +134,7 @@ def bank_labels(spec: ChipSpec) -> kdb.Region:
     top = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + 60.0
     for bus, (x, y) in enumerate(zip(bank_origins_um(spec), coupler_heights_um(spec), strict=True)):
         words += text(f"BUS {bus}", TITLE_UM, (x, top))
-        words += text(f"BUS {bus}", ROW_TEXT_UM, (facet_um(spec) + EXCLUSION_UM + 10.0, y + 12.0))
+        words += text(f"BUS {bus}", ROW_TEXT_UM, (facet_um(spec) + border_um(spec) + 10.0, y + 12.0))
     return words
 
 
@@ -139,7 +144,7 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     for pad in pads:
         words += _pad_label(pad, pads)
     # Between the facet and the first guide that rises: a long name is written smaller, then on several lines.
-    west = facet_um(spec) + EXCLUSION_UM + 10.0
+    west = facet_um(spec) + border_um(spec) + 10.0
     rise = facet_um(spec) + spec.coupler_design.length_um + spec.waveguide.bend_radius_um
     if spec.chip.buses > 1:
         rise += LEAST_LEAD_UM

@@ -19,7 +19,7 @@ from kfactory import kdb
 
 from prism_photonics.layout import processcontrol
 from prism_photonics.layout.devices import DEVICES
-from prism_photonics.layout.frame import letters, overrun, text
+from prism_photonics.layout.frame import border_um, letters, overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.detector.cell import photodiode
@@ -314,4 +314,4 @@ class _Block:
         self.cell.add_ref(part, name=name).instance.transform(at)
 
     def _label(self, words: str, y_um: float) -> None:
-        letters(self.cell, text(words, LABEL_UM, (self._west + 40.0, y_um + 12.0)))
+        letters(self.cell, text(words, LABEL_UM, (self._west + border_um(self._spec) + 10.0, y_um + 12.0)))

@@ -90,6 +90,7 @@ def test_the_die_is_one_of_the_kits_and_only_couplers_lie_in_its_exclusion_zone(
     for name in ("ridge", "metal1"):
         at_the_edge = region(drawing, "chip", KIT_LAYERS[name]) - kdb.Region(inside)
         assert at_the_edge.is_empty(), name  # a coupler begins with its slab alone
+    assert (region(drawing, "chip", (4, 0)) - kdb.Region(inside)).is_empty()  # letters are slab
     tips = region(drawing, "chip", (3, 0)) - kdb.Region(zone)
     assert {tip.bbox().height() for tip in tips.each()} == {250}
     assert {tip.bbox().width() for tip in tips.each()} == {5_000}
