@@ -23,9 +23,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from prism_photonics import __version__
+from prism_photonics.cache_folder import OFF, PLACE, cache_folder
 from prism_photonics.units import InputError
 
-PLACE, OFF = "PRISM_CACHE_DIR", "off"
 # What is kept of one set of versions, oldest out first; one main job compiles some 5 MB. Design choice.
 MOST_BYTES = 256 * 2**20
 # What a process that was killed has left is removed after so long (design choice).
@@ -49,13 +49,8 @@ def keep_on_disk() -> Path | None:
     asked = os.environ.get(PLACE, "")
     if asked.lower() == OFF or os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return None
-    # Here, as JAX is: they come with what computes.
-    import platformdirs
-
-    # Of the author none: only Windows has a folder for that.
-    base = Path(asked or platformdirs.user_cache_dir("prism_photonics", appauthor=False)).expanduser().absolute()
     try:
-        store = _private(base / "compiled" / _fingerprint())
+        store = _private(cache_folder() / "compiled" / _fingerprint())
         session = _begun(store)
     except OSError as error:
         if not asked:

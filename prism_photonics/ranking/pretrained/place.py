@@ -1,25 +1,18 @@
 """Folder of the user's cache in which a fetched language model lies."""
 
-import os
 from pathlib import Path
 
+from prism_photonics.cache_folder import cache_folder
 from prism_photonics.units import InputError
 
 NAME = "smollm2"
-PLACE = "PRISM_CACHE_DIR"
-"""Names another folder for what is kept, as for compiled programs."""
 DONE = "prism.json"
 """Written last: a folder without it is unfinished."""
 
 
 def model_folder() -> Path:
     """Where the model lies once it is fetched."""
-    asked = os.environ.get(PLACE, "")
-    if asked and asked.lower() != "off":
-        return Path(asked).expanduser().absolute() / "models" / NAME
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("prism_photonics", appauthor=False)) / "models" / NAME
+    return cache_folder() / "models" / NAME
 
 
 def is_fetched() -> bool:
