@@ -1,5 +1,7 @@
 """Where fits begin: relaxed phases lead to the global minimum, so do chance and pieces, where one start does not."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.calibration.bus import ravel, unravel
 from prism_photonics.calibration.descent import descend
-from prism_photonics.calibration.fit import at_optimum, fit_buses
+from prism_photonics.calibration.fit import at_optimum, fit_buses, refit_buses
+from prism_photonics.calibration.reading_model import readings_A
 from prism_photonics.calibration.single_rings import single_rings
 from prism_photonics.calibration.starting_points import piece_together, pieced_start, random_starts, relaxed_start
 from prism_photonics.calibration.survey import survey_volts
@@ -124,6 +127,46 @@ def test_eight_rings_are_found_from_relaxed_phases_and_by_chance(demo, found):
         assert fit.chi2 == pytest.approx(np.ones(2), abs=0.4)
         assert np.abs(np.angle(np.exp(1j * (fit.flat[:, phases] - truth)))).max() < 0.5
     assert best[0].chi2 == pytest.approx(best[1].chi2, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def two_of_three(small):
+    """Two buses of three rings, and unknowns that explain their readings to the noise."""
+    settings, noise_A = 40, 1e-9
+    rng, nothing = np.random.default_rng(0), np.zeros((settings, 3, 2))
+    _, survey = bus_surveys(
+        small,
+        volts=rng.uniform(-8.0, 8.0, (settings, 2, 3)),
+        current_A=nothing,
+        noise_A=nothing + noise_A,
+        time_s=nothing[..., 0],
+        channel_of_ring=np.broadcast_to(np.arange(3), (2, 1, 3)),
+    )
+    flat = rng.normal(0.0, 0.3, (2, columns(3)["drop_ratio"].stop))
+    noise = noise_A * rng.standard_normal(survey.current_A.shape)
+    return replace(survey, current_A=readings_A(survey, flat) + noise), flat
+
+
+@pytest.mark.parametrize(("wrong", "asked_first"), [([1], False), ([0, 1], True)])
+def test_buses_are_tried_again_before_more_is_asked_for_where_one_is_explained(two_of_three, wrong, asked_first):
+    """A bus in a wrong minimum lacks nothing, and its neighbour that is explained says so."""
+    survey, flat = two_of_three
+    start = flat.copy()
+    start[wrong, columns(3)["offset"]] += 3.0
+    at_first = refit_buses(survey, start).chi2
+    assert (at_first[wrong] > 4.0).all()
+    assert np.delete(at_first, wrong).max(initial=0.0) < 1.5
+    asked = []
+    fit = fit_buses(
+        survey,
+        np.random.default_rng(0),
+        wrong_chi2=4.0,
+        start=start,
+        instead=lambda fit: asked.append(fit.chi2),
+    )
+    assert fit.chi2.max() < 1.5
+    (seen,) = asked
+    assert np.array_equal(seen, at_first if asked_first else fit.chi2)
 
 
 def test_each_ring_and_gap_comes_from_the_fit_that_explains_its_channels():
