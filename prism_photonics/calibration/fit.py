@@ -88,14 +88,18 @@ def fit_buses(
         start = relaxed_start(survey, single)
     flat, _ = descend(survey, start, steps=STEPS, rtol=rtol)
     fit = at_optimum(survey, flat)
+
+    def again(fit: BusFit) -> BusFit:
+        return try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
+
     # Buses of a chip are alike: one that is explained says that the others are in wrong minima, and lack nothing.
     explained = bool(fit.chi2.min() < OUTLYING)
     if explained:
-        fit = try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
+        fit = again(fit)
     other = instead(fit)
-    if other is not None or explained:
-        return fit if other is None else other
-    return try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
+    if other is not None:
+        return other
+    return fit if explained else again(fit)
 
 
 def refit_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rtol: float = RTOL) -> BusFit:
