@@ -19,15 +19,18 @@ def readme_table() -> str:
     real = load("smollm2_table")["groups"]
     groups = [real[f"{task} 2048"] for task in ("pass_key", "multi_key")]
     keys = [{row["selector"]: row["all_right"] for row in group} for group in groups]
+    one, four = (group[0]["trials"] for group in groups)
 
     def found(name: str) -> str:
         return " and ".join(f"{task[name]:.2f}" for task in keys)
 
     rows = [
         (
-            "SmolLM2-135M, pass key, and one of four keys, in 2,048 tokens; blocks of 64, 1 in 8, four rows a block",
-            found("photonic_rows_of_16 64"),
-            f"in float {found('rows_of_16 64')}, mean key {found('mean_key 64')}, full attention {found('full')}",
+            "right answers of SmolLM2-135M, asked for a pass key, and for one of four keys, in 2,048 tokens; it reads "
+            "1 in 8 blocks of 64 tokens, four rows of the chip a block",
+            f"{found('photonic_rows_of_16 64')} of {one} and {four} questions",
+            f"the same rows in float {found('rows_of_16 64')}, one mean key a block {found('mean_key 64')}, "
+            f"full attention {found('full')}",
             "smollm2_table",
         ),
         (
