@@ -18,13 +18,14 @@ from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
 from prism_photonics.lightpath.ring.backscatter import Backscatter
 from prism_photonics.lightpath.ring.dispersion import RingDispersion
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
-from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn, te_like_turn
+from prism_photonics.lightpath.ring.polarization import SecondPolarization, along, polarized_half_turn, te_like_turn
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM
 
 TRIMMINGS = 30
-"""Steps towards where a ring's resonance shall lie; each leaves less than half of what is missing."""
+"""Steps towards where a ring's resonance shall lie, and as many along one resonance; those leave less than half of what
+is missing."""
 # Median of a Rayleigh distribution over the standard deviation of either part.
 RAYLEIGH_MEDIAN = float(np.sqrt(2.0 * np.log(2.0)))
 
@@ -113,14 +114,17 @@ def _second(spec: ChipSpec, rings: RingParams, truth: FullTruth, rng: np.random.
 def _brought_back(wl_um: Float[ndarray, " channels"], rings: RingParams, second: SecondPolarization) -> RingParams:
     """Rings whose resonances TM's repel, shifted to where they would lie without: what is trimmed is what shows.
 
-    The resonance is the phase of the round trip's eigenvalue that is the more TE's.
+    The resonance is the phase of the round trip's eigenvalue that is the more TE's. Where TM's crosses TE's within half
+    their repulsion of the line, that one lies on the line nowhere: it would hop over it step by step. So the one that
+    it is at last is followed, whichever it becomes.
     """
     alone = rings.t1 * rings.t2 * half_turn(wl_um, rings, rings.offset_pm) ** 2
-    shift_pm = rings.offset_pm
-    for _ in range(TRIMMINGS):
+    shift_pm, before = rings.offset_pm, None
+    for step in range(2 * TRIMMINGS):
         half = polarized_half_turn(wl_um, rings, second, shift_pm)
-        mixed = te_like_turn(half, (rings.t1, second.tm.t1), (rings.t2, second.tm.t2))
-        shift_pm = shift_pm + np.angle(alone / mixed) / rad_per_pm(rings)
+        mean, root = te_like_turn(half, (rings.t1, second.tm.t1), (rings.t2, second.tm.t2))
+        before = root if step < TRIMMINGS else along(root, before)
+        shift_pm = shift_pm + np.angle(alone / (mean + before)) / rad_per_pm(rings)
     return replace(rings, offset_pm=shift_pm)
 
 

@@ -16,6 +16,8 @@ from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.row import bank_powers
 from prism_photonics.drift.process import Drift
 from prism_photonics.lightpath.ring.backscatter import half_turn_gain
+from prism_photonics.lightpath.ring.model import half_turn
+from prism_photonics.lightpath.ring.polarization import polarized_half_turn, te_like_turn
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import may_be_same_chip
 
@@ -123,6 +125,18 @@ def test_rings_in_two_polarisations_are_trimmed_to_where_they_show_and_take_less
     plain, mixed = taken(NONE), taken(replace(NONE, te_tm=0.2))
     assert np.abs(shifts_pm[plain.argmax(0)] - shifts_pm[mixed.argmax(0)]).max() < 5.0
     assert (mixed.max(0) < plain.max(0)).all()
+
+
+def test_a_ring_on_a_crossing_is_trimmed_until_one_of_its_two_resonances_lies_where_it_lay_without(completed):
+    """Two rings of this die have no resonance on their line that is the more TE's."""
+    bare, die = (completed(replace(NONE, te_tm=te_tm), seed=8) for te_tm in (0.0, 1.0))
+    wl_um, rings, second = die.bank.wl_um, die.bank.rings, die.beyond.second.rings
+    alone = half_turn(wl_um, rings, bare.bank.rings.offset_pm) ** 2
+    half = polarized_half_turn(wl_um, rings, second, rings.offset_pm)
+    mean, apart = te_like_turn(half, (rings.t1, second.tm.t1), (rings.t2, second.tm.t2))
+    te_like, other = (np.abs(np.angle(alone / turn)) for turn in (mean + apart, mean - apart))
+    assert (te_like > 0.1).sum() == 2
+    assert np.minimum(te_like, other).max() < 1e-7
 
 
 def test_the_te_tm_mixing_of_a_die_draws_nothing_that_another_effect_had(completed):

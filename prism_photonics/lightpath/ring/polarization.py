@@ -103,10 +103,13 @@ def polarized_ports(half: HalfTurn, through: tuple[Numbers, Numbers], drop: tupl
 
 def te_like_turn(
     half: HalfTurn, through: tuple[Numbers, Numbers], drop: tuple[Numbers, Numbers]
-) -> Complex[Numbers, "..."]:
+) -> tuple[Complex[Numbers, "..."], Complex[Numbers, "..."]]:
     """Eigenvalue of a round trip t1·H·t2·H that is the more TE's: a resonance lies where its phase is none.
 
     Arguments as of `polarized_ports`.
+
+    Returns:
+        (mean of both eigenvalues, half their difference): the sum is the more TE's, their difference the other.
     """
     xp = library(*jax.tree.leaves((half, through, drop)))
     (t1, s1), (t2, s2), b = through, drop, half.between
@@ -114,10 +117,13 @@ def te_like_turn(
     tm = s1 * (t2 * b**2 + s2 * half.tm**2)
     mixed2 = t1 * s1 * (t2 * half.te * b + s2 * b * half.tm) ** 2
     half_apart = 0.5 * (te - tm)
-    root = xp.sqrt(half_apart**2 + mixed2)
     # Of the two roots the one that is te where nothing mixes.
-    root = xp.where((root * half_apart.conj()).real < 0.0, -root, root)
-    return 0.5 * (te + tm) + root
+    return 0.5 * (te + tm), along(xp.sqrt(half_apart**2 + mixed2), half_apart)
+
+
+def along(root: Complex[Numbers, "..."], other: Complex[Numbers, "..."]) -> Complex[Numbers, "..."]:
+    """Of a root and its negative the one that lies the nearer to ``other``."""
+    return library(root, other).where((root * other.conj()).real < 0.0, -root, root)
 
 
 def _inverse(m: Complex[Numbers, "... 2 2"]) -> Complex[Numbers, "... 2 2"]:
