@@ -11,6 +11,8 @@ from prism_photonics.layout.measurable import Line, measured_lines
 from prism_photonics.layout.metadata import require_metadata
 from prism_photonics.layout.pads import (
     NOWHERE,
+    is_coupler,
+    named_um,
     on_bank,
     pad_centers_um,
     probe_centers_um,
@@ -93,10 +95,10 @@ def _control_um(layout: kdb.Layout, probes: Mapping[str, tuple[float, float]]) -
             found[name] = (sum(x for x, _ in pads) / len(pads), sum(y for _, y in pads) / len(pads))
     for owner in layout.top_cell().each_inst():
         if owner.cell.name == "tests":
-            for inst in owner.cell.each_inst():
-                if str(inst.property(0)) in CONTROL:
-                    middle = ((owner.dtrans * inst.dtrans) * inst.cell.dbbox()).center()
-                    found[str(inst.property(0))] = (middle.x, middle.y)
+            for name, (x, y) in named_um(owner.cell).items():
+                if name in CONTROL:
+                    at = owner.dtrans * kdb.DPoint(x, y)
+                    found[name] = (at.x, at.y)
     return found
 
 
@@ -121,7 +123,8 @@ def _fibres_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
         *(inst.cell for inst in layout.top_cell().each_inst() if inst.cell.name == "tests"),
     ):
         for inst in owner.each_inst():
-            if inst.cell.name.startswith("edge_coupler"):
+            if is_coupler(inst):
                 at = inst.dtrans.disp
                 found[str(inst.property(0))] = (at.x, at.y)
+        found |= {name: at for name, at in named_um(owner).items() if name.endswith(("_in", "_out"))}
     return dict(sorted(found.items()))

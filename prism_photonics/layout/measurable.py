@@ -7,7 +7,7 @@ from typing import Any
 
 import klayout.db as kdb
 
-from prism_photonics.layout.pads import NOWHERE, on_bank
+from prism_photonics.layout.pads import NOWHERE, is_coupler, named_um, on_bank
 from prism_photonics.layout.teststructures import serpentine_length_um
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.spec.geometry import FIBRE_PITCH_UM
@@ -79,11 +79,15 @@ def _tests(
         if owner.cell.name != "tests":
             continue
         placed = {str(inst.property(0)): inst for inst in owner.cell.each_inst()}
-        for entrance in sorted((n for n in placed if n.endswith("_in")), key=lambda n: -placed[n].dtrans.disp.y):
+        at_um = {name: (inst.dtrans.disp.x, inst.dtrans.disp.y) for name, inst in placed.items()}
+        at_um |= named_um(owner.cell)
+        couplers = (inst.cell for inst in placed.values() if is_coupler(inst))
+        lengths = [float(_settings(cell)["length_um"]) for cell in couplers]  # all alike: only tips differ
+        for entrance in sorted((n for n in at_um if n.endswith("_in")), key=lambda n: -at_um[n][1]):
             name = entrance.removesuffix("_in")
             # Light leaves by a fibre, or into a photodiode.
-            away = next((end for end in (f"{name}_out", name) if end in placed), "")
-            if not away or entrance not in fibres:
+            away = next((end for end in (f"{name}_out", name) if end in at_um), "")
+            if not away or entrance not in fibres or not lengths:
                 continue
             family, _, number = name.rpartition("_")
             kind, passes = (family, int(number)) if family in FAMILIES else (name, 0)
@@ -93,7 +97,8 @@ def _tests(
                 told["drop"] = f"{name}_drop"
             if kind not in SWEEPS:
                 passes = passes if kind == "cutback" else 0
-                told["length_um"] = f"{_guide_um(placed[entrance], placed[away], passes):.3f}"
+                couplers_um = lengths[0] * (1.0 if away == name else 2.0)
+                told["length_um"] = f"{_guide_um(at_um[entrance], at_um[away], couplers_um, passes):.3f}"
                 told["passes"] = str(passes)
             yield name, "structure", fibres[entrance], told
             rings = sorted(
@@ -106,13 +111,12 @@ def _tests(
                 yield ring, "test_ring", at, {"structure": kind, "file": name, **_ring_sizes(placed[ring].cell)}
 
 
-def _guide_um(entrance: kdb.Instance, away: kdb.Instance, passes: int) -> float:
-    """Length of the guide between two couplers: a half turn, a straight, or a serpentine."""
-    (x0, y0), (x1, y1) = ((inst.dtrans.disp.x, inst.dtrans.disp.y) for inst in (entrance, away))
+def _guide_um(entrance_um: tuple[float, float], away_um: tuple[float, float], couplers_um: float, passes: int) -> float:
+    """Length of the guide between the couplers at its ends: a half turn, a straight, or a serpentine."""
+    (x0, y0), (x1, y1) = entrance_um, away_um
     if abs(x1 - x0) < FIBRE_PITCH_UM:  # both in the west
         return math.pi * abs(y1 - y0) / 2.0
-    couplers = sum(1 for inst in (entrance, away) if inst.cell.name.startswith("edge_coupler"))
-    guide_um = abs(x1 - x0) - couplers * float(_settings(entrance.cell)["length_um"])
+    guide_um = abs(x1 - x0) - couplers_um
     if passes == 0:
         return guide_um
     return serpentine_length_um(passes, guide_um=guide_um, radius_um=abs(y1 - y0) / (4.0 * passes))

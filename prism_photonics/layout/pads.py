@@ -7,7 +7,7 @@ import gdsfactory as gf
 import kfactory as kf
 import klayout.db as kdb
 
-from prism_photonics.lightpath.drawing import box, require_nm
+from prism_photonics.lightpath.drawing import box, nm, require_nm
 from prism_photonics.netlist import BANK
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
@@ -76,6 +76,24 @@ def probe_centers_um(layout: kdb.Layout) -> dict[str, tuple[float, float]]:
         for inst in owner.cell.each_inst()
         if inst.cell.name == PROBE_CELL
     }
+
+
+def is_coupler(inst: kdb.Instance) -> bool:
+    """Whether light enters or leaves the chip there."""
+    return inst.cell.name.startswith("edge_coupler")
+
+
+def name_place(cell: gf.Component, name: str, at_um: tuple[float, float]) -> None:
+    """Name a place of a cell by a text: where something stands that has no cell of its own."""
+    text = kdb.Text(name, kdb.Trans(nm(at_um[0]), nm(at_um[1])))
+    cell.kdb_cell.shapes(cell.kcl.layer(*LAYERS.labels)).insert(text)
+
+
+def named_um(cell: kdb.Cell) -> dict[str, tuple[float, float]]:
+    """Places that `name_place` named, in the cell's own coordinates."""
+    layout = cell.layout()
+    texts = cell.shapes(layout.layer(*LAYERS.labels)).each(kdb.Shapes.STexts)
+    return {shape.text_string: _um(shape.text_trans, layout.dbu) for shape in texts}
 
 
 def detector_contacts(spec: ChipSpec) -> Mapping[str, tuple[str, str]]:

@@ -151,13 +151,14 @@ def save_plain(layout: kdb.Layout, path: Path) -> None:
 
 
 def save_clean(gds: Path | str, path: Path) -> None:
-    """Write a drawing's cells and polygons alone, in one step: no metadata, no properties, no time stamps.
+    """Write a drawing's cells and polygons alone, in one step: no metadata, no properties, no texts, no time stamps.
 
     Raises:
         InputError: The file cannot be read, or the other not written.
     """
     options = kdb.LoadLayoutOptions()
     options.properties_enabled = False
+    options.text_enabled = False
     layout = kdb.Layout()
     with refusing_damage(gds):
         layout.read(str(gds), options)

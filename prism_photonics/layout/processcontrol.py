@@ -10,9 +10,9 @@ import gdsfactory as gf
 from kfactory import kdb
 
 from prism_photonics.layout.frame import letters, text
-from prism_photonics.layout.pads import PROBE_CELL, bond_pad
+from prism_photonics.layout.pads import PROBE_CELL, bond_pad, name_place
 from prism_photonics.layout.routing import Point, wire
-from prism_photonics.lightpath.drawing import box, nm
+from prism_photonics.lightpath.drawing import PER_UM, box, nm
 from prism_photonics.lightpath.ring.cell import VIA_UM
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, VIA_ENCLOSURE_UM, Deck, Layer, load_deck
 from prism_photonics.spec import ChipSpec
@@ -70,12 +70,13 @@ def draw_control(spec: ChipSpec, tests: gf.Component, *, at_um: Point) -> None:
         words = {"via_chain": f"VIA {chain_vias()}", "leakage": "LEAK"}
         names += text(words.get(name, name.replace("_metal", " ").upper()), LABEL_UM, where)
         x += PADS[name] * CONTROL_PITCH_UM
-    # A cell of its own, so that it has a name where it has no pads.
-    gauge = gf.Component("etch_gauge", kcl=tests.kcl)
-    _draw(gauge, _gaps(deck), (0.0, 0.0))
-    _draw(gauge, _tips(deck), (TIPS_EAST_UM, 0.0))
     west, low = x - 420.0, y + 126.0
-    tests.add_ref(gauge, name="etch_gauge").instance.transform(kdb.Trans(nm(west), nm(low)))
+    ribs = kdb.Region()
+    for shapes, offset in ((_gaps(deck), 0.0), (_tips(deck), TIPS_EAST_UM)):
+        _draw(tests, shapes, (west + offset, low))
+        ribs += shapes[LAYERS.slab].moved(nm(offset), 0)
+    middle = ribs.bbox().center()
+    name_place(tests, "etch_gauge", (west + middle.x / PER_UM, low + middle.y / PER_UM))  # no pad tells its name
     for words, offset in (("GAPS", 0.0), ("TIPS", TIPS_EAST_UM)):
         names += text(words, LABEL_UM, (west + offset + GAUGE_UM + 6.0, low + 10.0))
     letters(tests, names)

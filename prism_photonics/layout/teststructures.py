@@ -20,7 +20,7 @@ from kfactory import kdb
 from prism_photonics.layout import processcontrol
 from prism_photonics.layout.devices import DEVICES
 from prism_photonics.layout.frame import border_um, letters, overrun, text
-from prism_photonics.layout.pads import PROBE_CELL, bond_pad
+from prism_photonics.layout.pads import PROBE_CELL, bond_pad, name_place
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.detector.cell import photodiode
 from prism_photonics.lightpath.drawing import bend, box, nm, s_bend, taper
@@ -219,7 +219,7 @@ class _Block:
         site = self._spec.photodiode_design
         self._facet_west("photodiode_in", y_um)
         x = self._guide(self._inside, RINGS_APART_UM, y_um)
-        self._put(photodiode(site, kcl=self._kcl), "photodiode", x, y_um)
+        self._put_flat(photodiode(site, kcl=self._kcl), "photodiode", x, y_um)
         metal, pad = (
             self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.metal2)),
             bond_pad(PROBE_CELL, PROBE_UM, self._kcl),
@@ -251,11 +251,13 @@ class _Block:
             self._facet_east(name, y)
 
     def _facet_west(self, name: str, y_um: float, design: EdgeCouplerDesign | None = None) -> None:
-        self._put(self._drawn_coupler(design), name, self._west, y_um)
+        put = self._put if design is None else self._put_flat
+        put(self._drawn_coupler(design), name, self._west, y_um)
         self._overrun(design, y_um, east=False)
 
     def _facet_east(self, name: str, y_um: float, design: EdgeCouplerDesign | None = None) -> None:
-        self._put(self._drawn_coupler(design), name, self._east, y_um, turn=kdb.Trans.M90)
+        put = self._put if design is None else self._put_flat
+        put(self._drawn_coupler(design), name, self._east, y_um, turn=kdb.Trans.M90)
         self._overrun(design, y_um, east=True)
 
     def _overrun(self, design: EdgeCouplerDesign | None, y_um: float, *, east: bool) -> None:
@@ -312,6 +314,19 @@ class _Block:
     def _put(self, part: gf.Component, name: str, x_um: float, y_um: float, *, turn: kdb.Trans = kdb.Trans.R0) -> None:
         at = kdb.Trans(nm(x_um), nm(y_um)) * turn
         self.cell.add_ref(part, name=name).instance.transform(at)
+
+    def _put_flat(
+        self, part: gf.Component, name: str, x_um: float, y_um: float, *, turn: kdb.Trans = kdb.Trans.R0
+    ) -> None:
+        """As `_put`, for a part that a chip has once: its polygons in the block's own cell, its name as a text.
+
+        The acceptance of layouts leaves 30 cells beside a chip's rings and tree.
+        """
+        self._put(part, name, x_um, y_um, turn=turn)
+        next(inst for inst in self.cell.kdb_cell.each_inst() if inst.property(0) == name).flatten()
+        name_place(self.cell, name, (x_um, y_um))
+        if part.kdb_cell.is_top():  # no row has it, either
+            part.delete()
 
     def _label(self, words: str, y_um: float) -> None:
         letters(self.cell, text(words, LABEL_UM, (self._west + border_um(self._spec) + 10.0, y_um + 12.0)))

@@ -2,13 +2,15 @@
 
 import csv
 import itertools
+from pathlib import Path
 
 import klayout.db as kdb
 import pytest
 
 from prism_photonics.layout.marks import VERNIER_STEP_UM
 from prism_photonics.layout.nets import conductors
-from prism_photonics.layout.pads import probe_centers_um
+from prism_photonics.layout.pads import named_um, probe_centers_um
+from prism_photonics.layout.polygons import save_clean
 from prism_photonics.layout.processcontrol import GAPS, PADS, PURPOSES, TIPS, chain_vias
 from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.process.layers import LAYERS, load_deck
@@ -53,7 +55,10 @@ def test_the_chain_has_as_many_vias_as_its_label_says_and_opens_with_any_of_them
 
 
 def test_gaps_and_tips_begin_where_the_rules_do(drawing: kdb.Layout):
-    deck, ribs = load_deck("tfln600"), shapes(drawing, "ridge", cell="etch_gauge")
+    deck, tests = load_deck("tfln600"), drawing.cell("tests")
+    x, y = named_um(tests)["etch_gauge"]
+    around = kdb.Region(kdb.DBox(x - 160.0, y - 60.0, x + 160.0, y + 60.0).to_itype(drawing.dbu))
+    ribs = kdb.Region(tests.shapes(drawing.layer(*LAYERS.ridge))).merged().inside(around)
     boxes = sorted((p.bbox() for p in ribs.each()), key=lambda box: (box.left, box.bottom))
     pairs, tips = boxes[: 2 * GAPS], boxes[2 * GAPS :]
     gaps = [high.bottom - low.top for low, high in zip(pairs[::2], pairs[1::2], strict=True)]
@@ -89,3 +94,19 @@ def test_the_manifest_and_the_sheet_name_every_structure(files: LayoutFiles, spe
     assert {line["name"] for line in lines if line["kind"] == "control"} == set(PURPOSES)
     told = files.tapeout.read_text(encoding="utf-8").split("## Process control")[1]
     assert all(f"| {name} | {PADS.get(name, '')} |" in told for name in PURPOSES)
+
+
+def test_the_structures_bring_no_cell_that_the_circuit_lacks_but_their_rings_and_their_probe_pad(drawing: kdb.Layout):
+    # The acceptance of layouts counts cells: 1024 rows in one piece leave none over.
+    tests = drawing.cell("tests").cell_index()
+    alone = [cell.name for cell in drawing.each_cell() if list(cell.each_parent_cell()) == [tests]]
+    assert sorted(name.partition("_")[0] for name in alone) == ["probe", *["ring"] * 8]
+
+
+def test_the_file_for_the_foundry_holds_no_text(files: LayoutFiles, tmp_path: Path):
+    save_clean(files.gds, tmp_path / "clean.gds")
+    clean, drawn = kdb.Layout(), kdb.Layout()
+    clean.read(str(tmp_path / "clean.gds"))
+    drawn.read(str(files.gds))
+    texts = [kdb.Texts(one.top_cell().begin_shapes_rec(one.layer(*LAYERS.labels))).count() for one in (clean, drawn)]
+    assert texts == [0, 6]  # an etch gauge, a photodiode, both ends of two couplers with other tips
