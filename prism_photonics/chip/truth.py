@@ -48,7 +48,7 @@ class FullTruth:
         flicker_pm: Rms of each ring's flicker between a millisecond and an hour and a half, in pm; design choice, but
             no less than the thermal noise of the charge on its electrodes.
         flicker_exponent: α of its spectrum 1/f^α: 1.2 in rings of lithium niobate and of lithium tantalate, arXiv
-            2308.15404; 0 spreads it evenly over all frequencies up to a kilohertz.
+            2308.15404; 0 spreads it evenly over all frequencies up to some 160 Hz, 1/2πτ of its shortest time.
         absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light. Heat
             of all that a demo_8x8 ring loses would make it 2 (`budget.own_light`): a quarter of that, design choice.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.

@@ -39,7 +39,7 @@ STEPS = 256
 
 TM_GAP_LAWS = {"tfln600": GapLaw(coupling_per_um=0.00644, gap_um=0.60, decay_um=0.189)}
 """Coupling of two ribs' TM modes along layout x, per film. Source: supermodes of ``process.solver``, as
-``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 4 %."""
+``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 1 %."""
 
 
 def tm_table(profile_name: str) -> ModeTable | None:
