@@ -20,8 +20,9 @@ from prism_photonics.lightpath.ring.dispersion import RingDispersion
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
 from prism_photonics.lightpath.ring.polarization import SecondPolarization, along, polarized_half_turn, te_like_turn
 from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.process.polarization import TM_GAP_LAWS
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.units import PM_PER_UM, InputError
 
 TRIMMINGS = 30
 """Steps towards where a ring's resonance shall lie, and as many along one resonance; those leave less than half of what
@@ -88,10 +89,19 @@ def with_everything(
 
 
 def _second(spec: ChipSpec, rings: RingParams, truth: FullTruth, rng: np.random.Generator) -> TwoPolarizations | None:
-    """TM in the rows of a die: where its resonances lie no design says, as a nanometre of film moves them apart."""
-    designed = designed_tm(spec) if truth.te_tm > 0.0 else None
-    if designed is None:
+    """TM in the rows of a die: where its resonances lie no design says, as a nanometre of film moves them apart.
+
+    Raises:
+        InputError: It is asked for on a film whose TM is not known, or leaks.
+    """
+    if not truth.te_tm:
         return None
+    designed = designed_tm(spec)
+    if designed is None:
+        raise InputError(
+            f"FullTruth: te_tm = {truth.te_tm:g} on film {spec.profile.name}, whose TM leaks or is not known, want 0; "
+            f"films with TM are {', '.join(TM_GAP_LAWS)}"
+        )
     tm, te = designed.rings.tm, designed_bank(spec, xp=np).rings
 
     def coupled(tm_t: Any, die_t: Any, te_t: Any) -> Any:

@@ -81,13 +81,18 @@ class FullTruth:
         """Refuse what no die can have.
 
         Raises:
-            InputError: A size that is negative or no number, or a reflection of more than half the power.
+            InputError: A size that is negative or no number, a reflection of more than half the power, or a
+                spectrum steeper than 1/f².
         """
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name.endswith("_dB"):
                 if not value <= -3.0:
                     raise InputError(f"FullTruth: {field.name} = {value:g}, want -3 dB or less; lower it")
+            elif field.name == "flicker_exponent":
+                # Parts that forget exponentially fall as 1/f² at most.
+                if not 0.0 <= value <= 2.0:
+                    raise InputError(f"FullTruth: flicker_exponent = {value:g}, want 0 to 2; 1.2 is what was measured")
             elif not 0.0 <= value < math.inf:
                 raise InputError(f"FullTruth: {field.name} = {value:g}, want 0 or more, and finite; 0 switches it off")
 

@@ -69,7 +69,8 @@ class VirtualChip(AbstractChip):
                 much of it, effect by effect. The model's numbers are those of the same die either way.
 
         Raises:
-            InputError: The seed is no whole number from 0, or there is no such light or truth.
+            InputError: The seed is no whole number from 0, there is no such light or truth, or the film has not the
+                TM that the truth asks for.
         """
         key, full = die_key(seed), full_truth(truth)
         label = f"{'virtual' if trimmed else 'untrimmed'}:{int(seed)}"

@@ -244,12 +244,20 @@ def test_two_spellings_of_one_truth_name_one_die():
         ("virtual:3,full,splitting_pm=-1", "want 0 or more"),
         ("virtual:3,full,splitting_pm=1e999", "splitting_pm = inf, want 0 or more, and finite"),
         ("virtual:3,full,facet_dB=3", "want -3 dB or less"),
+        ("virtual:3,full,flicker_exponent=2.5", "flicker_exponent = 2.5, want 0 to 2"),
         ("virtual:x,full", "unknown bench"),
     ],
 )
 def test_a_name_that_is_no_die_is_refused(name, said):
     with pytest.raises(InputError, match=said):
         named_die(name)
+
+
+def test_mixing_is_refused_on_a_film_whose_tm_leaks(small, altered):
+    ring = {"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.8, "gap_drop_um": 0.8}
+    leaky = altered(small, process="ltoi300", ring=ring)
+    with pytest.raises(InputError, match="te_tm = 1 on film ltoi300, whose TM leaks or is not known, want 0"):
+        VirtualChip(leaky, truth=FullTruth(te_tm=1.0))
 
 
 def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small):
