@@ -8,11 +8,11 @@ readings as a group has heads.
 import torch
 
 from prism_photonics.codec.checks import require_count
-from prism_photonics.ranking.selectors import Selector
+from prism_photonics.ranking.selectors import Derived, Selector
 from prism_photonics.units import InputError
 
 
-class PerHead(Selector):
+class PerHead(Derived):
     """Another selector, asked by every query head alone; a block is worth the sum of its shares.
 
     Attributes:
@@ -22,13 +22,9 @@ class PerHead(Selector):
     """
 
     def __init__(self, name: str, base: Selector, *, group: int, scaling: float | None = None):
-        self.name, self.base, self.scaling = name, base, scaling
+        super().__init__(name, base)
+        self.scaling = scaling
         self.group = require_count("group", group, cure="give the query heads of a KV head")
-        self.trained, self.evidence = base.trained, base.evidence
-
-    def sign(self, keys, valid, place):
-        """See ``Selector.sign``."""
-        return self.base.sign(keys, valid, place)
 
     def score(self, queries, signatures, layer, evidence=None):
         """See ``Selector.score``."""
@@ -45,14 +41,6 @@ class PerHead(Selector):
         shares = scaled.softmax(-1).nan_to_num()
         summed = shares.unflatten(2, (group, steps)).sum(2)
         return torch.where((scores > -torch.inf).unflatten(2, (group, steps)).any(2), summed, -torch.inf)
-
-    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
-        """See ``Selector.fit``."""
-        self.base.fit(keys, queries, layer=layer, block=block, scaling=scaling, softcap=softcap)
-
-    def restart(self, number):
-        """See ``Selector.restart``."""
-        self.base.restart(number)
 
     def cost(self, blocks, *, dims, block):
         """Electronics reads signatures once for all heads of the group; light reads them once for each."""

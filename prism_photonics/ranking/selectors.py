@@ -185,6 +185,31 @@ class FeatureSelector(Selector):
         return self.reader.cost(blocks, self.features.width(dims))
 
 
+class Derived(Selector):
+    """A selector derived from another: what it does not do in a way of its own, the other does.
+
+    Attributes:
+        base: The other.
+        reader: Of the other, if it has one.
+    """
+
+    def __init__(self, name: str, base: Selector):
+        self.name, self.base, self.reader = name, base, getattr(base, "reader", None)
+        self.trained, self.evidence = base.trained, base.evidence
+
+    def sign(self, keys, valid, place):
+        """See ``Selector.sign``."""
+        return self.base.sign(keys, valid, place)
+
+    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
+        """See ``Selector.fit``."""
+        self.base.fit(keys, queries, layer=layer, block=block, scaling=scaling, softcap=softcap)
+
+    def restart(self, number):
+        """See ``Selector.restart``."""
+        self.base.restart(number)
+
+
 class Oracle(Selector):
     """Chooses by the query's exact attention mass: the upper bound of every signature."""
 

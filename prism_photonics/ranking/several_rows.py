@@ -8,11 +8,11 @@ import torch
 
 from prism_photonics.codec.checks import require_count
 from prism_photonics.ranking.readers import Place
-from prism_photonics.ranking.selectors import Selector
+from prism_photonics.ranking.selectors import Derived, Selector
 from prism_photonics.units import InputError
 
 
-class SeveralRows(Selector):
+class SeveralRows(Derived):
     """Another selector's signatures of the parts of each block; a block is worth its best part.
 
     Attributes:
@@ -25,9 +25,9 @@ class SeveralRows(Selector):
     """
 
     def __init__(self, name: str, base: Selector, *, rows: int, overlap: bool = False):
-        self.name, self.base, self.overlap = name, base, overlap
+        super().__init__(name, base)
+        self.overlap = overlap
         self.rows = require_count("rows", rows, cure="choose how many rows a block takes")
-        self.trained, self.evidence = base.trained, base.evidence
 
     def part(self, block: int) -> tuple[int, int]:
         """Tokens of a part, and tokens from the start of one to the start of the next.
@@ -39,7 +39,7 @@ class SeveralRows(Selector):
         if rest or not stride:
             raise InputError(
                 f"{self.name}: got blocks of {block} tokens, want a multiple of {self.rows + self.overlap}; choose "
-                "other rows"
+                "other blocks, or leave this selector out"
             )
         return stride * (1 + self.overlap), stride
 
@@ -49,6 +49,7 @@ class SeveralRows(Selector):
         parts = keys.unfold(3, size, stride).transpose(-1, -2).flatten(2, 3)
         shown = valid.unfold(2, size, stride).flatten(1, 2)
         pages = None
+        # Parts that overlap do not follow one another: a base that needs their places refuses them.
         if self.overlap or place.pages is not None:
             pages = tuple(self.rows * index + row for index in place.indices(keys.shape[2]) for row in range(self.rows))
         within = Place(place.layer, self.rows * place.block, place.sequence, place.centre, pages)
@@ -67,10 +68,6 @@ class SeveralRows(Selector):
     def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """See ``Selector.fit``."""
         self.base.fit(keys, queries, layer=layer, block=self.part(block)[0], scaling=scaling, softcap=softcap)
-
-    def restart(self, number):
-        """See ``Selector.restart``."""
-        self.base.restart(number)
 
     def cost(self, blocks, *, dims, block):
         """See ``Selector.cost``."""

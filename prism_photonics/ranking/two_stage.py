@@ -3,11 +3,11 @@
 import torch
 
 from prism_photonics.ranking.centre import widened_keys, widened_queries
-from prism_photonics.ranking.selectors import Selector, top_candidates
+from prism_photonics.ranking.selectors import Derived, Selector, top_candidates
 from prism_photonics.units import InputError
 
 
-class TwoStage(Selector):
+class TwoStage(Derived):
     """Another selector's best blocks, ranked anew by the keys of their tokens; all others are out.
 
     The keys of the survivors are read, their values are not: a survivor that is dropped costs half a block.
@@ -24,8 +24,8 @@ class TwoStage(Selector):
     def __init__(self, name: str, base: Selector, *, survivors: float = 0.25, scaling: float | None = None):
         if not 0 < survivors <= 1:
             raise InputError(f"survivors: got {survivors}, want a share in (0, 1]; choose how many blocks are left")
-        self.name, self.base, self.survivors = name, base, survivors
-        self.scaling, self.trained, self.evidence = scaling, base.trained, base.evidence
+        super().__init__(name, base)
+        self.survivors, self.scaling = survivors, scaling
 
     def sign(self, keys, valid, place):
         """Tokens of a block, their keys (which a machine reads where they lie), NaN for padding, and the base's."""
@@ -51,14 +51,6 @@ class TwoStage(Selector):
         logits = logits.unflatten(-1, (blocks, tokens)).masked_fill(~shown, -torch.inf)
         mass = logits.flatten(-2).softmax(-1).nan_to_num().unflatten(-1, (blocks, tokens)).sum((2, -1))
         return torch.where(kept, mass, -torch.inf)
-
-    def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
-        """See ``Selector.fit``."""
-        self.base.fit(keys, queries, layer=layer, block=block, scaling=scaling, softcap=softcap)
-
-    def restart(self, number):
-        """See ``Selector.restart``."""
-        self.base.restart(number)
 
     def cost(self, blocks, *, dims, block):
         """The base's, and the survivors' keys in two bytes per number."""

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from prism_photonics.ranking.catalog import make_selectors
 from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.per_layer import PerLayer, best_of_layers
@@ -87,6 +88,12 @@ def test_every_row_of_a_chip_has_an_error_of_its_own(keys, queries, demo_bundle)
     state = rows.sign(same, shown(same), Place(0)).unflatten(3, (4, -1))
     assert not torch.equal(state[:, :, 0, 0], state[:, :, 0, 1])
     assert not torch.equal(state[:, :, 0, 0], state[:, :, 1, 0])
+
+
+def test_what_a_selector_made_of_others_costs_is_told_by_the_chip_that_it_reads(demo_bundle):
+    wide, names = demo_bundle(2 * DIMS), ["photonic_bound", "photonic_bound_of_halves"]
+    made = make_selectors(names, demo_bundle(DIMS), dual_rail=wide, dims=DIMS, group=2)
+    assert all(vars(made[name])["reader"].bundle is wide for name in names)
 
 
 def test_shares_of_heads_that_are_read_alone_are_added(keys, queries):
