@@ -68,7 +68,7 @@ class OwnLight:
 
     def bistable_W(self, pm_W: float) -> float:
         """Circulating power on resonance from which a ring that moves by so much has two stable shifts."""
-        return BISTABLE * 0.5 * self.fwhm_pm / abs(pm_W)
+        return BISTABLE * 0.5 * self.fwhm_pm / abs(pm_W) if pm_W else math.inf
 
     def steady_pm(self, power_W: float, detuning_pm: float, pm_W: float) -> Float[np.ndarray, " shifts"]:
         """All shifts in pm at which the ring may rest, ascending: one, or three of which the middle one is unstable.

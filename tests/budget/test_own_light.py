@@ -53,6 +53,14 @@ def test_lithium_niobate_ends_on_the_blue_side_and_lithium_tantalate_on_the_red(
     assert niobate.heat_s == pytest.approx(25e-6, rel=0.05)
 
 
+def test_light_does_not_move_a_ring_that_absorbs_none_of_it(demo, altered):
+    lossless = altered(demo, waveguide={"loss_dB_cm": 0.0})
+    assert math.isinf(own_light(lossless).bistable_W(own_light(lossless).most_pm_W))
+    found = ring_power(lossless)
+    assert found.limit == RING_LIMIT_W
+    assert "two stable states from inf mW" in found.explain
+
+
 def test_the_rule_is_the_lesser_of_what_costs_bits_and_of_what_is_bearable(demo, altered):
     assert ring_power(demo).limit == min(RING_LIMIT_W, power_that_costs_bits_W(demo))
     lossy = altered(demo, waveguide={"loss_dB_cm": 1.0})
