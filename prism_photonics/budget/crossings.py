@@ -36,8 +36,8 @@ from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import attenuation_per_um
 
 PHASES, POINTS, LINEWIDTHS, TRIMMINGS = 64, 81, 3.0, 40
-"""Phases of TM, detunings of TE over so many linewidths to either side, steps of trimming; doubled, a count moves by
-one in a hundred."""
+"""Phases of TM, detunings of TE over so many linewidths to either side, steps of trimming and as many along one
+resonance; doubled, a count moves by one in a hundred."""
 LEAST_POINTS = 12
 """Detunings at which a weight must be of use; a ring with fewer gives no weight at all."""
 RARE = 0.005
@@ -115,9 +115,12 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
     a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)
     ratio = tm_tuning_ratio(spec.profile)
     of_tm = 2.0 * np.pi * np.arange(PHASES)[:, None] / PHASES
-    rest = np.zeros((PHASES, 1))
-    for _ in range(TRIMMINGS):
-        rest = rest - np.angle(_te_like(_half_turn(rest, of_tm + ratio * rest, chi, a), t1, t2))
+    rest, before = np.zeros((PHASES, 1)), np.zeros((PHASES, 1), complex)
+    for step in range(2 * TRIMMINGS):
+        mean, root = _te_like(_half_turn(rest, of_tm + ratio * rest, chi, a), t1, t2)
+        # Where no resonance that is the more TE's can lie on the line, the one that it is at last is followed.
+        before = root if step < TRIMMINGS else _along(root, before)
+        rest = rest - np.angle(mean + before)
     x = t1[0] * t2[0] * a
     linewidth = 2.0 * (1.0 - x) / math.sqrt(x)
     theta = rest + linewidth * np.linspace(-LINEWIDTHS, LINEWIDTHS, POINTS)
@@ -151,13 +154,19 @@ def _half_turn(
 
 def _te_like(
     h: Complex[np.ndarray, "phases some 2 2"], t1: Float[np.ndarray, " 2"], t2: Float[np.ndarray, " 2"]
-) -> Complex[np.ndarray, "phases some"]:
-    """Eigenvalue of a round trip that is the more TE's."""
+) -> tuple[Complex[np.ndarray, "phases some"], Complex[np.ndarray, "phases some"]]:
+    """Eigenvalue of a round trip that is the more TE's: mean of both, and what it lies off that."""
     turn = t1[:, None] * (h @ (t2[:, None] * h))
     half_apart = 0.5 * (turn[..., 0, 0] - turn[..., 1, 1])
     root = np.sqrt(half_apart**2 + turn[..., 0, 1] * turn[..., 1, 0])
-    root = np.where((root * half_apart.conj()).real < 0.0, -root, root)
-    return 0.5 * (turn[..., 0, 0] + turn[..., 1, 1]) + root
+    return 0.5 * (turn[..., 0, 0] + turn[..., 1, 1]), _along(root, half_apart)
+
+
+def _along(
+    root: Complex[np.ndarray, "phases some"], other: Complex[np.ndarray, "phases some"]
+) -> Complex[np.ndarray, "phases some"]:
+    """Of a root and its negative the one that lies the nearer to another number."""
+    return np.where(np.real(root * other.conj()) < 0.0, -root, root)
 
 
 def _off_a_plain_ring(weight: Float[np.ndarray, " detunings"], limit: float) -> float:

@@ -22,6 +22,13 @@ def test_without_mixing_no_ring_crosses_and_any_phase_of_tm_gives_the_plain_ring
     assert weight.argmin(1).tolist() == [POINTS // 2] * PHASES
 
 
+def test_a_ring_on_a_crossing_is_trimmed_onto_its_line_too(demo):
+    """At TM's first phases no resonance that is the more TE's can lie on the line: the other one does."""
+    weight = weights(demo, demo.ring_designs[4], 0.195)
+    assert (1.0 - weight[:3].min(1) < 1.0).all()
+    assert np.abs(weight.argmin(1) - POINTS // 2).max() <= 1
+
+
 @pytest.mark.parametrize("tm", ["detected", "lost"])
 def test_weights_beside_tm_are_those_of_the_exact_ring(demo, altered, tm):
     """The second road: matrices of `lightpath.ring.polarization`, at the phases that this one trimmed itself to."""
