@@ -220,8 +220,8 @@ def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
         return []
     said = (
         f"bends turn {100.0 * found.converted:.2g} % of TE into TM in half a turn of a ring: TE and TM resonances are "
-        f"expected to cross on {found.rings:.3g} of {found.of} rings, which lose half of their range or more; "
-        f"a fit of TE alone leaves {found.bits:.1f} bits with those rings, {found.bits_without:.1f} without"
+        f"expected to cross on {float(f'{found.rings:.3g}'):g} of {found.of} rings, which lose half of their range or "
+        f"more; a fit of TE alone leaves {found.bits:.1f} bits with those rings, {found.bits_without:.1f} without"
     )
     dark = "leave dark the lines of the rings that show it on a die"
     mended = cure(spec)
