@@ -100,7 +100,8 @@ class FacetLine:
         guide_dB: Loss of the guide.
         turn: Optical and group length of the guide there and back, in µm, and λ0.
         rings: Its rings, or None.
-        outputs_dB: Loss to each output of a splitter in the line; empty where there is none.
+        outputs_dB: Loss to each output of a line that does not end in one facet: a splitter's two, a photodiode's own.
+            Such a line has no ripples that count.
     """
 
     couplers_dB: tuple[float, float, float]
@@ -112,12 +113,12 @@ class FacetLine:
     def powers(self, wl_nm: Float[ndarray, " wl"]) -> Float[ndarray, "ports wl"]:
         """Transmission from fibre to fibre: through, and drop where the rings share one; of a splitter, both."""
         gain = 10.0 ** (-0.1 * (self.couplers_dB[0] + np.array(self.couplers_dB[1:]) + self.guide_dB))
+        if self.outputs_dB:
+            shares = 10.0 ** (-0.1 * np.array(self.outputs_dB))
+            return (gain[: shares.size] * shares)[:, None] * np.ones(len(wl_nm))
         passed, dropped = self.rings.fields(wl_nm) if self.rings else (np.ones(len(wl_nm), complex), None)
         there_and_back = passed**2 * 10.0 ** (-0.1 * self.guide_dB) * np.exp(1j * path_phase(wl_nm / 1e3, *self.turn))
         between = 1.0 / (1.0 - FACET_REFLECTION * there_and_back)
-        if self.outputs_dB:
-            shares = 10.0 ** (-0.1 * np.array(self.outputs_dB))
-            return (gain * shares)[:, None] * np.ones(len(wl_nm))
         through = gain[0] * np.abs(passed * between) ** 2
         if dropped is None or not self.rings or not self.rings.common_drop:
             return through[None]
@@ -195,10 +196,11 @@ def virtual_structures(
         o = profile.optics
         turn = (2.0 * o.n_eff_along_x.value * guide_um, 2.0 * o.n_g_along_x.value * guide_um, o.wl0_um.value)
         facets = spec.coupler.loss_dB + FACET_dB * drawn.standard_normal(3)
+        outputs_dB: tuple[float, ...] = ()
         if name == "photodiode":  # light leaves into it, by no facet
-            facets[1] = 0.0
-        # Its two facets in the east are too weakly coupled, by 6 dB there and back, for ripples that count.
-        outputs_dB = _shares_dB(spec, drawn) if name == "splitter" else ()
+            facets[1], outputs_dB = 0.0, (0.0,)
+        elif name == "splitter":  # its two facets in the east are coupled by 6 dB less, there and back
+            outputs_dB = _shares_dB(spec, drawn)
         found[name] = FacetLine(tuple(facets), 1e-4 * guide_um * guide_dB_cm, turn, rings, outputs_dB)
     feed_dB = -20.0 * np.log10(die.bank.feed.amplitude)
     for row in range(spec.chip.rows):

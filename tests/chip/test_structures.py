@@ -167,6 +167,7 @@ def test_the_splitter_of_a_die_divides_and_loses_as_its_spec_says(spec):
     # Facets scatter by 0.1 dB and their ripples by some more.
     assert loss_dB == pytest.approx(spec.splitter.excess_loss_dB, abs=0.6)
     assert 0.5 < float((upper / lower)[0]) < 2.0
-    # Light that ends in a photodiode passes one facet only.
+    # Light that ends in a photodiode passes one facet only, and no second one sends any back.
+    assert np.ptp(found["photodiode"].powers(wl_nm)) == 0.0
     one, two = (-10.0 * np.log10(found[name].powers(wl_nm)[0].mean()) for name in ("photodiode", "reference"))
     assert two - one == pytest.approx(spec.coupler.loss_dB, abs=0.7)
