@@ -335,11 +335,9 @@ def summary(calibration: Calibration) -> dict[str, Any]:
     split = {} if beyond is None else {"splitting_pm": round(float(np.median(beyond.splitting_pm)), 2)}
     left = {}
     if calibration.left is not None:
-        chi2 = np.asarray(calibration.left.chi2)
         # Each line's shares count by its misfit.
-        shares = np.average(
-            np.asarray(calibration.left.shares), axis=(0, 1, 2), weights=np.repeat(chi2[..., None], 4, -1)
-        )
+        by_line, misfit = (np.asarray(part) for part in (calibration.left.shares, calibration.left.chi2))
+        shares = np.average(by_line.reshape(-1, len(EFFECTS)), axis=0, weights=misfit.ravel())
         left = {"misfit_along_with": {name: round(float(s), 3) for name, s in zip(EFFECTS, shares, strict=True)}}
     return (split | left) | {
         "readings_per_ring": round(calibration.readings_per_ring, 2),

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibration.calibration import blank_calibration
+from prism_photonics.calibration.calibration import blank_calibration, summary
 from prism_photonics.calibration.leftover import EFFECTS, Leftover, blank_leftover, leftover
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.record import leaves, read_record, write_record
@@ -89,6 +89,8 @@ def test_doubts_name_the_worst_line_and_records_keep_it(small, survey, tmp_path)
     (doubt,) = fit.doubts()
     assert doubt.startswith("row 1: the fit misses its readings by χ² = 20.0")
     assert "most on channel 2: χ² 41.0, 80 % of it along with its own voltage" in doubt
+    shares_of_all = {effect: 0.8 * (effect == "its own voltage") for effect in EFFECTS}
+    assert summary(fit)["misfit_along_with"] == pytest.approx(shares_of_all)
     write_record(tmp_path / "r.nc", fit, survey, small)
     again, _, _ = read_record(tmp_path / "r.nc")
     assert np.array_equal(leaves(again)["left.chi2"], chi2)
