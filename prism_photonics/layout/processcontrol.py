@@ -88,7 +88,7 @@ def _draw(cell: gf.Component, shapes: Shapes, at_um: Point) -> None:
 
 
 def _cross() -> kdb.Region:
-    """A cross over the second of four pads, and its arms' wires: west, south, east, and north round the east."""
+    """A cross over the middle of four pads, and its arms' wires: west, south, east, and north round the east."""
     (x, y), half, pitch = (1.5 * CONTROL_PITCH_UM, 90.0), ARM_UM / 2.0, CONTROL_PITCH_UM
     region = kdb.Region(box(x - REACH_UM, y - half, x + REACH_UM, y + half))
     region.insert(box(x - half, y - REACH_UM, x + half, y + REACH_UM))

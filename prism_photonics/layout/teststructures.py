@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import gdsfactory as gf
+import kfactory as kf
 from kfactory import kdb
 
 from prism_photonics.layout import processcontrol
@@ -116,6 +117,7 @@ class _Block:
         self._inside = west_um + spec.coupler_design.length_um  # where guides begin
         self._outside = east_um - spec.coupler_design.length_um  # where they end
         self.cell = gf.Component("tests", kcl=chip.kcl)
+        self._once = kf.KCLayout(f"{chip.kcl.name}_once")  # parts that the chip has once: drawn here, copied
 
     def loopback(self, y_um: float) -> float:
         """Two neighbouring fibres joined by a half turn; returns the next free line."""
@@ -219,7 +221,7 @@ class _Block:
         site = self._spec.photodiode_design
         self._facet_west("photodiode_in", y_um)
         x = self._guide(self._inside, RINGS_APART_UM, y_um)
-        self._put_flat(photodiode(site, kcl=self._kcl), "photodiode", x, y_um)
+        self._put_flat(photodiode(site, kcl=self._once), "photodiode", x, y_um)
         metal, pad = (
             self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.metal2)),
             bond_pad(PROBE_CELL, PROBE_UM, self._kcl),
@@ -266,7 +268,9 @@ class _Block:
 
     def _drawn_coupler(self, design: EdgeCouplerDesign | None) -> gf.Component:
         _, draw_coupler = DEVICES["edge_coupler"]
-        return draw_coupler(design or self._spec.coupler_design, kcl=self._kcl)
+        if design is None:
+            return draw_coupler(self._spec.coupler_design, kcl=self._kcl)
+        return draw_coupler(design, kcl=self._once)
 
     def _guide(self, x_um: float, length_um: float, y_um: float) -> float:
         """A guide of the block's own: a cell for every length would say nothing more. Returns its end."""
@@ -322,11 +326,11 @@ class _Block:
 
         The acceptance of layouts leaves 30 cells beside a chip's rings and tree.
         """
-        self._put(part, name, x_um, y_um, turn=turn)
-        next(inst for inst in self.cell.kdb_cell.each_inst() if inst.property(0) == name).flatten()
+        at, drawn = kdb.Trans(nm(x_um), nm(y_um)) * turn, part.kcl.layout
+        for index in drawn.layer_indexes():
+            polygons = kdb.Region(part.kdb_cell.begin_shapes_rec(index)).transformed(at)
+            self.cell.kdb_cell.shapes(self._kcl.layer(drawn.get_info(index))).insert(polygons)
         name_place(self.cell, name, (x_um, y_um))
-        if part.kdb_cell.is_top():  # no row has it, either
-            part.delete()
 
     def _label(self, words: str, y_um: float) -> None:
         letters(self.cell, text(words, LABEL_UM, (self._west + border_um(self._spec) + 10.0, y_um + 12.0)))

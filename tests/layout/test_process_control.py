@@ -7,6 +7,7 @@ from pathlib import Path
 import klayout.db as kdb
 import pytest
 
+from prism_photonics.layout.chip import draw
 from prism_photonics.layout.marks import VERNIER_STEP_UM
 from prism_photonics.layout.nets import conductors
 from prism_photonics.layout.pads import named_um, probe_centers_um
@@ -101,6 +102,12 @@ def test_the_structures_bring_no_cell_that_the_circuit_lacks_but_their_rings_and
     tests = drawing.cell("tests").cell_index()
     alone = [cell.name for cell in drawing.each_cell() if list(cell.each_parent_cell()) == [tests]]
     assert sorted(name.partition("_")[0] for name in alone) == ["probe", *["ring"] * 8]
+
+
+def test_no_cell_was_drawn_and_deleted_again(spec: ChipSpec):
+    # KLayout counts deleted cells, too.
+    layout = draw(spec).kcl.layout
+    assert layout.cells() == len(list(layout.each_cell()))
 
 
 def test_the_file_for_the_foundry_holds_no_text(files: LayoutFiles, tmp_path: Path):
