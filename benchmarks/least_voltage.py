@@ -5,8 +5,8 @@
 One channel a bus, so that neither neighbours nor the free spectral range forbid anything, every radius from the film's
 least to four times it, circles and racetracks, straights, gaps and biases: the closed forms of `budget.ring_sizing`
 over their whole grid, resonances exactly where they are wanted. Below it stands the bound by laws of
-`explore.least_voltage`, whatever the geometry. Where the voltage is at most 5 V, a whole chip is designed at 5 V and
-checked, unless ``--no-chips``.
+`explore.least_voltage`, of equal gaps and else whatever the geometry. Where the voltage is at most 5 V, a whole chip is
+designed at 5 V and checked, unless ``--no-chips``.
 """
 
 import json

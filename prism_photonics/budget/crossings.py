@@ -114,6 +114,7 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
     (t1, k1), (t2, k2) = ((np.cos(bus), np.sin(bus)) for bus in np.array([te, tm], dtype=float).T)
     a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)
     ratio = tm_tuning_ratio(spec.profile)
+    # Half a turn tells TM's even orders from odd ones, so all repeats after two turns: the second mirrors the first.
     of_tm = 2.0 * np.pi * np.arange(PHASES)[:, None] / PHASES
     rest, before = np.zeros((PHASES, 1)), np.zeros((PHASES, 1), complex)
     for step in range(2 * TRIMMINGS):

@@ -41,7 +41,9 @@ def test_the_bound_grows_with_what_is_asked():
         for wished in ({"weight_limit": 0.5}, {"weight_limit": 0.75}, {"weight_limit": 0.75, "residual_pm": 20.0})
     )
     assert easy < hard < rough
-    assert math.isinf(least_voltage(asked("tfln600", weight_limit=0.97)).least_V)
+    none = least_voltage(asked("tfln600", weight_limit=0.97))
+    assert math.isinf(none.least_V)
+    assert "no voltage does for rings with equal gaps" in str(none)
 
 
 def test_a_drive_below_the_bound_is_refused_by_that_law():
@@ -53,7 +55,7 @@ def test_a_drive_below_the_bound_is_refused_by_that_law():
     assert best.broken
     answer = Design(wishes, best, changes=(object(),))  # pyright: ignore[reportArgumentType]
     assert answer.forbidden_by[0] == str(bound)
-    assert "no ring does with less than 5.23 V" in answer.forbidden_by[0]
+    assert "no ring with equal gaps does with less than 5.23 V" in answer.forbidden_by[0]
 
 
 def test_a_line_is_as_deep_as_a_lossy_ring_with_equal_gaps_makes_it():
