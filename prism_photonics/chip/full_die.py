@@ -114,7 +114,8 @@ def _second(spec: ChipSpec, rings: RingParams, truth: FullTruth, rng: np.random.
         t1=coupled(tm.t1, rings.t1, te.t1),
         t2=coupled(tm.t2, rings.t2, te.t2),
         a=rings.a,
-        offset_pm=fsr_pm * rng.uniform(-0.5, 0.5, tm.t1.shape),
+        # Half a turn tells even orders from odd ones: TM's resonances repeat after two free spectral ranges.
+        offset_pm=fsr_pm * rng.uniform(-1.0, 1.0, tm.t1.shape),
     )
     buses = replace(designed.buses, phase_rad=rng.uniform(0.0, 2.0 * np.pi, designed.buses.phase_rad.shape))
     second = replace(designed.rings, tm=tm, conversion_rad=truth.te_tm * designed.rings.conversion_rad)

@@ -53,7 +53,7 @@ class FullTruth:
             of all that a demo_8x8 ring loses would make it 2 (`budget.own_light`): a quarter of that, design choice.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
         te_tm: Angle by which half a turn mixes TE and TM over that of the film's mode table: 1 as the table has it. Off
-            by default: with it a quarter of all rings of 20 µm take less than half of their light (`prism check`
+            by default: with it one in sixteen rings of 20 µm keeps less than half of its range (`prism check`
             counts them), and no calibration mends those. Where TM's resonances lie is each ring's own.
     """
 
