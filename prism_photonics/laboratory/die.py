@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from prism_photonics.laboratory.assign import assigned
 from prism_photonics.laboratory.extract import Device, Record, RingRecord, bright_of
 from prism_photonics.laboratory.manifest import Structure
-from prism_photonics.laboratory.overlap import apart, doubled
+from prism_photonics.laboratory.overlap import apart, doubled, left_out
 from prism_photonics.laboratory.ports import ports_of
 from prism_photonics.laboratory.rings import SweepFit, fit_rings
 from prism_photonics.laboratory.sweep import Sweep
@@ -141,13 +141,13 @@ def characterised(
         if kept is not None
     )
     if shared:
-        are = "resonances lie" if shared > 1 else "resonance lies"
-        notes.append(f"{shared} {are} on another ring's line: left out")
+        notes.append(left_out(shared))
     left = sum(place is None for place in places)
     if left:
         notes.append(f"{left} comb{'s' * (left > 1)} of no drawn ring")
     if not records:
-        raise InputError(f"{sweep.path}: got no comb of a drawn ring, want those of {one.name}; is it another's file?")
+        got = "no comb of a drawn ring" if left == len(found) else "rings on each other's lines alone"
+        raise InputError(f"{sweep.path}: got {got}, want those of {one.name}; is it another's file?")
     shown = replace(records[0], rings=tuple(whole), name=one.name, notes=tuple(notes))
     part = Part(one.name, sweep.path.name, tuple(records), None, tuple(notes))
     return part, shown, replace(fit, rings=tuple(fits))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import ConfigDict
 
 from prism_photonics.laboratory.comb import Comb
-from prism_photonics.laboratory.overlap import apart
+from prism_photonics.laboratory.overlap import apart, left_out
 from prism_photonics.laboratory.ports import ports_of
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit, SweepFit, fit_rings
@@ -132,10 +132,10 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
     )
     separate = tuple(ring for ring in apart(fit.rings) if ring is not None)
     shared = sum(len(ring.resonances) for ring in fit.rings) - sum(len(ring.resonances) for ring in separate)
-    if shared and separate:
-        notes.append(
-            f"{shared} {'resonances lie' if shared > 1 else 'resonance lies'} on another ring's line: left out"
-        )
+    if not separate:
+        notes.append("rings lie on each other's lines at every order: what is told of each may be another's")
+    elif shared:
+        notes.append(left_out(shared))
         fit = replace(fit, rings=separate)
     first = fit.rings[0]
     if first.comb is not None:

@@ -58,6 +58,11 @@ def apart(rings: Sequence[RingFit]) -> list[RingFit | None]:
     return kept
 
 
+def left_out(resonances: int) -> str:
+    """What is said of so many resonances, one or more, that do not stand apart."""
+    return f"{resonances} {'resonances lie' if resonances > 1 else 'resonance lies'} on another ring's line: left out"
+
+
 def _on_a_line(one: Resonance, other: RingFit) -> bool:
     """Whether a line of another ring lies there, seen or, by that ring's comb, missed."""
     nearest = min(other.resonances, key=lambda each: abs(each.wl_nm - one.wl_nm))

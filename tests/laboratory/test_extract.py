@@ -10,6 +10,7 @@ import pytest
 from laboratory.simulated import sweep
 from typer.testing import CliRunner
 
+from prism_photonics.laboratory import extract
 from prism_photonics.laboratory.extract import gap_of
 from prism_photonics.process.profile import load_profile, read_measured
 from prism_photonics.spec import ChipSpec, example_text
@@ -182,6 +183,13 @@ def test_what_was_fitted_before_is_not_fitted_again(tmp_path):
     (out / "ring.npz.svg").unlink()
     assert extracted(file, "-o", out) == first
     assert not (out / "ring.npz.svg").exists()
+
+
+def test_rings_that_all_lie_on_each_other_are_kept_with_a_word_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(extract, "apart", lambda rings: [None] * len(rings))
+    result = called(written(tmp_path, "ring.npz"), "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert "rings lie on each other's lines at every order: what is told of each may be another's" in result.stderr
 
 
 @pytest.mark.parametrize(
