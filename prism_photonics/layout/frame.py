@@ -157,8 +157,10 @@ def labels(spec: ChipSpec, pads: list[Pad]) -> kdb.Region:
     small = max(LEAST_TEXT_UM, height / 2.0)
     size = f"{spec.chip.rows} ROWS X {spec.chip.rings} RINGS"
     y = middle_um(spec) + 40.0
+    letter, next_letter = _width("0"), _width("00") - _width("0")  # all letters are as wide
     for line, high in ((spec.hash[:8], small), (spec.profile.name, small), (size, small), (name, height)):
-        for part in reversed(textwrap.wrap(line.upper(), max(1, int(room_um / high / _width("0"))))):
+        most = max(1, int(1.0 + (room_um / high - letter) / next_letter))
+        for part in reversed(textwrap.wrap(line.upper(), most)):
             words += text(part, high, (west, y))
             y += 1.8 * high
     return words

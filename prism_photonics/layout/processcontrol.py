@@ -32,7 +32,7 @@ PADS: Mapping[str, int] = {"vdp_metal1": 4, "vdp_metal2": 4, "via_chain": 2, "le
 WIRE_UM = 6.0
 ARM_UM, REACH_UM = 10.0, 30.0  # width of a cross's arms, from its middle to their ends
 VIA_PITCH_UM, CHAIN = 8.0, (5, 12)  # rows and columns of the chain
-COMB_UM, FINGER_UM, FINGERS = 50.0, 4.0, 10  # height between the two bars; fingers
+COMB_UM, COMB_WIDTH_UM, FINGER_UM = 50.0, 90.0, 4.0  # height between the two bars; width at most, west of a wire
 GAPS, GAP_STEP_UM = 8, 0.03
 TIPS, TIP_STEP_UM = 6, 0.05
 GAUGE_UM = 120.0  # length of the ribs: narrow ones must not be smaller than the rules' least area
@@ -126,10 +126,11 @@ def _chain() -> Shapes:
 def _comb(gap_um: float) -> Shapes:
     """Fingers of first metal from two bars, each the electrodes' distance from the next, on slab."""
     pitch, low, high = FINGER_UM + gap_um, 40.0, 40.0 + COMB_UM
-    width = FINGERS * (FINGER_UM + gap_um) - gap_um
+    fingers = max(2, int((COMB_WIDTH_UM + gap_um) / pitch))
+    width = fingers * pitch - gap_um
     region = kdb.Region(box(0.0, low, width, low + WIRE_UM))
     region.insert(box(0.0, high, width, high + WIRE_UM))
-    for n in range(FINGERS):
+    for n in range(fingers):
         start, stop = (low, high - gap_um) if n % 2 == 0 else (low + WIRE_UM + gap_um, high + WIRE_UM)
         region.insert(box(n * pitch, start, n * pitch + FINGER_UM, stop))
     region += wire([(10.0, low + WIRE_UM), (10.0, 0.0)], WIRE_UM)

@@ -12,10 +12,12 @@ import pytest
 from matplotlib.image import imread
 
 from prism_photonics.layout.check import check
+from prism_photonics.layout.chip import draw
+from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.extract import extract
 from prism_photonics.layout.nets import conductors
 from prism_photonics.layout.pads import probe_centers_um
-from prism_photonics.layout.write import LayoutFiles, write
+from prism_photonics.layout.write import LayoutFiles, write, write_gds
 from prism_photonics.lightpath.ring.cell import ring
 from prism_photonics.netlist import from_spec
 from prism_photonics.process.layers import LAYERS
@@ -243,3 +245,13 @@ def test_electrodes_that_cannot_be_drawn_as_designed_are_refused(tmp_path: Path)
     # Whoever does as the message says can draw.
     cured = sized(1, 1, lobe_half_angle_deg=float(str(refusal.value).rpartition(" ")[2]))
     assert ring(cured.ring_designs[0], kcl=kf.KCLayout("cured")).ports
+
+
+def test_a_long_name_and_a_wide_electrode_gap_leave_labels_and_comb_clear_of_all_else(
+    altered, tiny: ChipSpec, tmp_path: Path
+):
+    wide = {"electrode_gap_um": 8.0, "lobe_half_angle_deg": 35.0}
+    spec = altered(tiny, name="a_rather_long_name_of_a_chip_with_many_words", ring=wide)
+    gds = write_gds(draw(spec), tmp_path / "chip.gds")
+    assert run_drc(gds).sentences() == ()
+    assert check(gds, spec).violations == ()
