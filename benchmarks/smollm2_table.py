@@ -2,11 +2,12 @@
 
     prism lm fetch
     prism calibrate layouts/bank_64x64_dual/spec.toml -o out/rec64 && prism export out/rec64 -o out/b64
-    python benchmarks/smollm2_table.py out/b64 WORK [--task NAME] [--context N] [--texts N]
+    python benchmarks/smollm2_bound.py out/weights
+    python benchmarks/smollm2_table.py out/b64 WORK --weights out/weights [--task NAME] [--context N] [--texts N]
 
 One block in eight is chosen per layer and KV head, of 64 and of 128 tokens; sink 4, window 64. What is asked lies in
-WORK and is not asked again; several of these may run at once on one WORK, each on other texts or another task. The rows
-are written into results/smollm2_table.json.
+WORK and is not asked again: weights that were fitted anew want another WORK. Several of these may run at once on one
+WORK, each on other texts or another task. The rows are written into results/smollm2_table.json.
 """
 
 import argparse
@@ -84,8 +85,8 @@ def main() -> None:
     rows |= {
         "date": date.today().isoformat(),
         "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
-        "command": "python benchmarks/smollm2_table.py BUNDLE WORK",
-        "chip": "bank_64x64_dual, die 0, calibrated",
+        "command": f"python benchmarks/smollm2_table.py BUNDLE WORK{' --weights FOLDER' if args.weights else ''}",
+        "chip": json.loads(chip.spec)["name"] if chip.spec else "without a spec",
     }
     rows["groups"][f"{args.task} {args.context}"] = [asdict(row) for row in found]
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
