@@ -84,6 +84,11 @@ def ask(
             raise InputError(f"selector {name}: got one that is trained or needs all attention, want {USUAL}; drop it")
     # Whatever is wrong is told before the first text, which takes minutes.
     kinds = [require_task(kind.strip()) for kind in task.split(",")]
+    if dense_layers >= config.num_hidden_layers:
+        raise InputError(
+            f"--dense-layers: got {dense_layers}, want fewer than the model's {config.num_hidden_layers} layers: no "
+            "blocks would be chosen; leave some"
+        )
     longest = min(LONGEST_CONTEXT, config.max_position_embeddings)
     wanted: dict[int, dict[str, Selection]] = {}
     for tokens in numbers(context, "--context"):

@@ -58,6 +58,7 @@ def test_what_is_wrong_is_told_before_the_first_text(prism, model_path, bundle_p
     for wrong, told in (
         (("--task", "pass_key,passkey"), "task 'passkey': unknown"),
         (("--context", "1k,1000k"), "--context: got 1024000"),
+        (("--dense-layers", "2"), "--dense-layers: got 2, want fewer than the model's 2 layers"),
         (("--context", "1k,512"), "--block: got 128 for 512 tokens"),
     ):
         result = prism(*asked, *wrong)
