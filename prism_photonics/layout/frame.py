@@ -60,7 +60,7 @@ def border_um(spec: ChipSpec) -> float:
 def letters(cell: gf.Component, words: kdb.Region) -> None:
     """Draw words into a cell: as slab, so that they stand on the die, and on the layer of labels, for who reads files.
 
-    Dots that are smaller than a figure of slab may be stand in the file alone.
+    Dots smaller than the rules let slab be stand on the layer of labels alone.
     """
     merged = words.merged()
     cell.kdb_cell.shapes(cell.kcl.layer(*LAYERS.labels)).insert(merged)
@@ -69,12 +69,7 @@ def letters(cell: gf.Component, words: kdb.Region) -> None:
 
 
 def overrun(
-    frame: gf.Component,
-    coupler: EdgeCouplerDesign,
-    facet_um: float,
-    y_um: float,
-    *,
-    east: bool = False,
+    frame: gf.Component, coupler: EdgeCouplerDesign, facet_um: float, y_um: float, *, east: bool = False
 ) -> None:
     """Carry a coupler's tip on into the dicing street, so that the cut runs through a guide wherever it falls."""
     slab = coupler.width_um + 2.0 * SLAB_MARGIN_UM

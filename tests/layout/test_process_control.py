@@ -16,6 +16,7 @@ from prism_photonics.layout.processcontrol import GAPS, PADS, PURPOSES, TIPS, ch
 from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.process.layers import LAYERS, load_deck
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import CONTROL_PADS, CONTROL_PITCH_UM
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,9 @@ def test_the_pads_of_a_cross_and_of_the_chain_are_one_conductor_and_those_of_the
 def test_all_pads_stand_in_one_line_a_probe_cards_pitch_apart(drawing: kdb.Layout):
     at = probe_centers_um(drawing)
     line = sorted(at[f"{name}_{n}"] for name, count in PADS.items() for n in range(count))
+    assert len(line) == CONTROL_PADS  # as many as the die has room for
     assert len({y for _, y in line}) == 1
-    assert {round(b[0] - a[0], 3) for a, b in itertools.pairwise(line)} == {100.0}
+    assert {round(b[0] - a[0], 3) for a, b in itertools.pairwise(line)} == {CONTROL_PITCH_UM} == {100.0}
 
 
 def test_the_chain_has_as_many_vias_as_its_label_says_and_opens_with_any_of_them(drawing: kdb.Layout):
