@@ -140,7 +140,10 @@ def _points_off(cell: kdb.Cell, step: int) -> list[kdb.DPoint]:
             if vector.x % step or vector.y % step:
                 return [kdb.DPoint(vector.x * dbu, vector.y * dbu)]
     for layer in cell.layout().layer_indexes():
-        for pair in kdb.Region(cell.shapes(layer)).grid_check(step, step).each():
+        drawn = kdb.Region(cell.shapes(layer))
+        # As drawn: where curved shapes overlap, the edges of their union cross between the points of any grid.
+        drawn.merged_semantics = False
+        for pair in drawn.grid_check(step, step).each():
             return [pair.first.p1.to_dtype(dbu)]
     return []
 

@@ -201,13 +201,14 @@ class _Block:
         x += design.length_um
         self._guide(x, self._outside - x, y_um)
         fall, low = FIBRE_PITCH_UM - 2.0 * half, y_um - 2.0 * half
-        self._insert(s_bend((x, low), -fall, radius, width_um=self._width))
+        rib, slab = s_bend((x, low), -fall, radius, width_um=self._width)
         # Between the two sleeves a notch would be acute: slab fills it up to where they lie SLAB_GAP_UM apart.
         reach = self._width / 2.0 + SLAB_MARGIN_UM
         edge = radius + 2.0 * half - reach - SLAB_GAP_UM
         end = x + math.sqrt((radius + reach) ** 2 - edge**2)
         fill = box(x, y_um - reach - 2.0 * SLAB_GAP_UM, end, y_um - reach + SLAB_GAP_UM)
-        self.cell.kdb_cell.shapes(self._kcl.layer(*LAYERS.slab)).insert(fill)
+        # One polygon with the bend's: where edges of two cross, there is a point of no grid.
+        self._insert((rib, (slab + kdb.Region(fill)).merged()))
         bent = round(x + s_length_um(fall, radius), 3)
         self._guide(bent, self._outside - bent, y_um - FIBRE_PITCH_UM)
         self._facet_east("splitter_out", y_um)

@@ -144,7 +144,7 @@ def test_close_neighbours_that_the_rules_let_through_miss_weights_on_drawn_dies(
 
 def test_the_search_s_numbers_are_the_ledger_s(bank):
     assert OBJECTIVES["energy"].of(bank, 32) == pytest.approx(46.84, abs=0.01)
-    assert OBJECTIVES["area"].of(bank, 32) == pytest.approx(541.0, abs=0.1)
+    assert OBJECTIVES["area"].of(bank, 32) == pytest.approx(556.7, abs=0.1)
 
 
 def test_a_share_of_good_dies_is_a_share(four_rows):

@@ -193,7 +193,7 @@ def test_half_precision_loses_no_choice_to_overflow_or_rounding_on_the_way(demo_
     assert torch.isfinite(keys).all()
 
     def told(cast):
-        selector = make_selectors([name], demo_bundle(8), dims=8)[name]
+        selector = make_selectors([name], demo_bundle(8), dims=8, group=2)[name]
         for part in (selector, *vars(selector).values()):
             if isinstance(getattr(part, "steps", None), int):
                 part.steps = 2

@@ -23,7 +23,7 @@ FILES = {
     "report.html",
     *(f"record/{name}" for name in ("calibration.nc", "validation.nc", "drift.nc")),
     *(f"record/stages/{name}.{kind}" for name in (*STAGES, "trim") for kind in ("nc", "png")),
-    *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "png")),
+    *(f"layout/chip.{kind}" for kind in ("gds", "oas", "lyp", "html", "png")),
     *(
         f"layout/{name}"
         for name in (
