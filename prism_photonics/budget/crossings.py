@@ -54,15 +54,14 @@ class Crossings:
         converted: Share of the light that half a turn converts.
         rings: Expected number of rings on a crossing.
         of: Rings of the bank.
-        bits: Accuracy of all rings that a fit of one polarisation leaves, over ± weight_limit.
-        bits_without: The same of the rings that are on no crossing.
+        bits: Accuracy that a fit of one polarisation leaves of the rings that are on no crossing, over ± weight_limit.
+            One on a crossing has no weight of use: what a fit makes of it is no accuracy.
     """
 
     converted: float
     rings: float
     of: int
     bits: float
-    bits_without: float
 
 
 @cached_by_spec
@@ -81,13 +80,10 @@ def crossings(spec: ChipSpec) -> Crossings | None:
     weight = np.concatenate([weights_beside_tm(spec, design, float(angle)) for angle in chi])
     plain = weights_beside_tm(spec, design, 0.0)
     on = 1.0 - weight.min(1) < 0.5 * (1.0 - plain.min())
-    off = np.array([_off_a_plain_ring(one, limit) for one in weight])
+    off = np.array([_off_a_plain_ring(one, limit) for one in weight[~on]])
     rings = spec.chip.rows * spec.chip.rings
-    bits, bits_without = (
-        math.log2(2.0 * limit / max(math.sqrt(float(np.mean(some**2))), 1e-9)) if some.size else 0.0
-        for some in (off, off[~on])
-    )
-    return Crossings(float(np.mean(np.sin(chi) ** 2)), rings * float(on.mean()), rings, bits, bits_without)
+    bits = math.log2(2.0 * limit / max(math.sqrt(float(np.mean(off**2))), 1e-9)) if off.size else 0.0
+    return Crossings(float(np.mean(np.sin(chi) ** 2)), rings * float(on.mean()), rings, bits)
 
 
 def cure(spec: ChipSpec) -> tuple[str, ChipSpec] | None:

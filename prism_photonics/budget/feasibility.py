@@ -220,20 +220,26 @@ def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
         return []
     said = (
         f"bends turn {100.0 * found.converted:.2g} % of TE into TM in half a turn of a ring: TE and TM resonances are "
-        f"expected to cross on {float(f'{found.rings:.3g}'):g} of {found.of} rings, which lose half of their range or "
-        f"more; a fit of TE alone leaves {found.bits:.1f} bits with those rings, {found.bits_without:.1f} without"
+        f"expected to cross on {_three_digits(found.rings)} of {found.of} rings, which lose half of their range or "
+        f"more; of the others a fit of TE alone leaves {found.bits:.1f} bits"
     )
     dark = "leave dark the lines of the rings that show it on a die"
     mended = cure(spec)
     after = None if mended is None else crossings(mended[1])
-    if mended is None or after is None or after.bits <= found.bits:
+    if mended is None or after is None or after.rings >= found.rings:
         return [f"{said}; raise ring.radius_um, or {dark}"]
     kept = {finding.rule for finding in findings if finding.passed}
     spoils = [finding.rule for finding in _judged(mended[1]) if not finding.passed and finding.rule in kept]
     return [
-        f"{said}; {mended[0]} lets each bend undo the last one's: {after.rings:.3g} rings, {after.bits:.1f} bits"
+        f"{said}; {mended[0]} lets each bend undo the last one's: {_three_digits(after.rings)} rings, of the others "
+        f"{after.bits:.1f} bits"
         f"{f' (spoils {", ".join(spoils)})' if spoils else ''}; or raise ring.radius_um, or {dark}"
     ]
+
+
+def _three_digits(count: float) -> str:
+    """A count as people write it: 4440, not 4.44e+03."""
+    return f"{float(f'{count:.3g}'):g}"
 
 
 def _plain(finding: Finding, left_out: set[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
+from prism_photonics.budget import crossings as module
 from prism_photonics.budget.crossings import LINEWIDTHS, PHASES, POINTS, _off_a_plain_ring, crossings, cure
 from prism_photonics.budget.crossings import weights_beside_tm as weights
 from prism_photonics.circuit.designed_tm import designed_tm
@@ -85,7 +86,18 @@ def test_the_arm_that_undoes_the_mixing_leaves_none_in_the_middle_of_the_comb_an
     assert (before.of, after.of) == (64, 64)
     assert 3.0 < before.rings < 6.0
     assert after.rings < 0.25 * before.rings
-    assert after.bits > before.bits + 5.0
+    # Of the rings on no crossing, whose number moves with the bends' mixing: either way more than a calibration leaves.
+    assert min(before.bits, after.bits) > 11.0
+
+
+def test_the_accuracy_beside_crossings_does_not_hang_on_the_steps_of_trimming(demo, monkeypatch):
+    """Whatever a ring on a crossing comes to rest at: an odd number of steps had given 16 bits, an even one 3."""
+    found = []
+    for steps in (39, 40):
+        monkeypatch.setattr(module, "TRIMMINGS", steps)
+        found.append(crossings.__wrapped__(demo))
+    assert found[0].rings == found[1].rings
+    assert found[0].bits == pytest.approx(found[1].bits, abs=0.01)
 
 
 def test_a_film_whose_tm_leaks_has_no_crossings_and_no_cure(demo, altered):
