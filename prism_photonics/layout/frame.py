@@ -29,6 +29,7 @@ from prism_photonics.spec.geometry import (
 OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
 LETTERS_CLEAR_UM = 1.2  # of other slab
+MOST_NAMED_ROWS = 1000  # a fourth digit would stand on the bend that comes from the last fork
 LEAST_TEXT_UM = 16.0  # lower letters have strokes too near each other to be etched
 LEAST_LETTER_UM2 = 20.0  # as the rules' least area of slab
 
@@ -111,7 +112,7 @@ def row_labels(spec: ChipSpec) -> kdb.Region:
     # West of each row, below where its drop bus goes: clear of the slab of the rings, of the drop bus, and of the last
     # fork's bend, which comes from above to every other row.
     top = spec.ring_designs[0].bus_pitch_um - spec.width_um / 2.0 - SLAB_MARGIN_UM - LETTERS_CLEAR_UM
-    for row in range(spec.chip.rows):
+    for row in range(min(spec.chip.rows, MOST_NAMED_ROWS)):
         word = f"R{row}" if row < 100 else f"{row}"
         size = text(word, ROW_TEXT_UM, (0.0, 0.0)).bbox()
         at = (-LETTERS_CLEAR_UM - size.right / PER_UM, row * spec.row_pitch_um + top - size.top / PER_UM)

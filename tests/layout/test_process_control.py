@@ -8,6 +8,7 @@ import klayout.db as kdb
 import pytest
 
 from prism_photonics.layout.chip import draw
+from prism_photonics.layout.frame import row_labels
 from prism_photonics.layout.marks import VERNIER_STEP_UM
 from prism_photonics.layout.nets import conductors
 from prism_photonics.layout.pads import named_um, probe_centers_um
@@ -17,6 +18,8 @@ from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.process.layers import LAYERS, load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import CONTROL_PADS, CONTROL_PITCH_UM
+
+from .conftest import sized
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +122,10 @@ def test_the_file_for_the_foundry_holds_no_text(files: LayoutFiles, tmp_path: Pa
     drawn.read(str(files.gds))
     texts = [kdb.Texts(one.top_cell().begin_shapes_rec(one.layer(*LAYERS.labels))).count() for one in (clean, drawn)]
     assert texts == [0, 6]  # an etch gauge, a photodiode, both ends of two couplers with other tips
+
+
+def test_no_row_has_a_name_of_four_digits_which_would_stand_on_a_bend():
+    """A 64×1024 chip in one piece broke `slab_space` 96 times, at the names of its last 24 rows."""
+    most, fewer = (row_labels(sized(rows, 2, bend_radius_um=26)) for rows in (1024, 512))
+    assert most.bbox().left == fewer.bbox().left
+    assert most.count() > fewer.count()
