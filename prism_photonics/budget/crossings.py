@@ -142,7 +142,10 @@ def _inside(
 def _half_turn(
     te_rad: Float[np.ndarray, "phases some"], tm_rad: Float[np.ndarray, "phases some"], chi: float, a: float
 ) -> Complex[np.ndarray, "phases some 2 2"]:
-    """The matrix H of `lightpath.ring.polarization` from the round-trip phases of both."""
+    """The matrix H of `lightpath.ring.polarization` from the round-trip phases of both.
+
+    Written again in NumPy: that module imports JAX, and no check waits for it. A test holds the two together.
+    """
     root = math.sqrt(a)
     te, tm = (root * math.cos(chi) * np.exp(0.5j * phase) for phase in (te_rad, tm_rad))
     between = 1j * root * math.sin(chi) * np.exp(0.25j * (te_rad + tm_rad))

@@ -33,7 +33,8 @@ class SecondPolarization(eqx.Module):
         tm: Couplings, loss and lengths of TM; its ``offset_pm`` is where its resonances lie off the design. Its tuning
             is not used.
         conversion_rad: χ of half a turn: sin²χ of the light changes its polarisation.
-        tuning_ratio: Phase that TM turns by over that of TE, by the same voltage.
+        tuning_ratio: Phase that TM turns by over that of TE, by the same voltage. Temperature and fabrication are taken
+            to turn both in the same proportion: design choice, as neither is known for TM.
     """
 
     tm: RingParams
