@@ -20,8 +20,9 @@ from torch import Tensor
 
 from prism_photonics.files import write_bytes
 from prism_photonics.ranking.features import Bound, Features, valid_mean
+from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.readers import Reader
-from prism_photonics.ranking.selectors import FeatureSelector, Selector
+from prism_photonics.ranking.selectors import FeatureSelector
 from prism_photonics.units import InputError
 
 
@@ -122,7 +123,7 @@ class _Weighted(Features):
         return 2 * dims
 
 
-class WeightedBound(Selector):
+class WeightedBound(PerHead):
     """Blocks by their weighted bounds, read by each query head alone; the heads' shares of attention are added.
 
     Attributes:
@@ -130,36 +131,26 @@ class WeightedBound(Selector):
     """
 
     def __init__(self, name: str, weights: BoundWeights, reader: Reader | None = None):
-        self.name, self.weights = name, weights
-        self._selector = FeatureSelector(name, _Weighted(weights), reader)
-        self._group = weights.query.shape[1]
+        super().__init__(name, FeatureSelector(name, _Weighted(weights), reader), group=weights.query.shape[1])
+        self.weights = weights
 
     def sign(self, keys, valid, place):
         """See ``Selector.sign``."""
         self._require(place.layer, keys.shape[1], keys.shape[-1])
-        return self._selector.sign(keys, valid, place)
+        return super().sign(keys, valid, place)
 
     def score(self, queries, signatures, layer, evidence=None):
         """See ``Selector.score``."""
         heads, steps, dims = queries.shape[1:]
         kv_heads = signatures.shape[1]
         mine = self._require(layer, kv_heads, dims)
-        if heads != kv_heads * self._group:
+        if heads != kv_heads * self.group:
             raise InputError(
-                f"{self.name}: got {heads} query heads, want {kv_heads * self._group}; fit it on this model"
+                f"{self.name}: got {heads} query heads, want {kv_heads * self.group}; fit it on this model"
             )
-        weighted = queries.unflatten(1, (kv_heads, self._group)) * self.weights.query[mine][None, :, :, None]
-        scores = self._selector.score(weighted.flatten(2, 3), signatures, layer).unflatten(2, (self._group, steps))
+        weighted = queries.unflatten(1, (kv_heads, self.group)) * self.weights.query[mine][None, :, :, None]
+        scores = self.base.score(weighted.flatten(2, 3), signatures, layer).unflatten(2, (self.group, steps))
         return added_shares(scores, self.weights.rest[mine])
-
-    def restart(self, number):
-        """See ``Selector.restart``."""
-        self._selector.restart(number)
-
-    def cost(self, blocks, *, dims, block):
-        """Electronics reads signatures once for all heads of the group; light reads them once for each."""
-        one = self._selector.cost(blocks, dims=dims, block=block)
-        return one | {"passes": self._group * one["passes"]}
 
     def _require(self, layer: int, kv_heads: int, dims: int) -> slice:
         found = self.weights.query.shape
