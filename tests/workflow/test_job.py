@@ -195,8 +195,11 @@ def test_a_calibration_tells_its_precision_its_time_and_that_no_voltage_was_too_
 
 
 def test_the_report_opens_offline(ran, page):
-    references = [attrs[name] for _, attrs in page.tags for name in ("src", "href", "srcset", "data") if name in attrs]
+    references = [attrs[name] for _, attrs in page.tags for name in ("src", "srcset", "data") if name in attrs]
+    links = [attrs["href"] for _, attrs in page.tags if "href" in attrs]
     assert len(references) == 5
+    assert links == ["layout/chip.html"]
+    assert (ran.folder / links[0]).is_file()  # a page that the same run wrote
     assert all(reference.startswith("data:image/") for reference in references)
     assert not {"script", "link", "iframe", "object", "base"} & {tag for tag, _ in page.tags}
     raw = (ran.folder / "report.html").read_text(encoding="utf-8")
