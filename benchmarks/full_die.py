@@ -1,6 +1,6 @@
 """Accuracy on full virtual dies against the splitting of their rings, by the fit as it is and by the plain row's alone.
 
-    python benchmarks/full_die.py [DIES] [--json]
+    python benchmarks/full_die.py [DIES] [--keep] [--json]
 
 The standard bench, die by die: `VirtualChip(truth=FullTruth(splitting_pm=…))`, calibrated as `prism calibrate` does it,
 and once more by the fit of the plain row alone; then held-out targets. Each die is written to ``results/full_die.json``
@@ -82,12 +82,17 @@ def main() -> None:
     """Measure, write and print."""
     count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 20)
     spec = ChipSpec.from_toml(BENCH)
-    dies: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if "--keep" in sys.argv else {}
+    dies: dict[str, dict[str, list[dict[str, Any]]]] = {
+        name: {road: list(each["by_die"]) for road, each in roads.items()}
+        for name, roads in found.get("splittings_pm", {}).items()
+    }
     for few in SPLITTINGS_PM:
         for seed, splitting_pm in product(range(count), few):
             case = f"{splitting_pm:g}"
             for road in ("reflecting", "plain"):
+                if any(known["seed"] == seed for known in dies.get(case, {}).get(road, [])):
+                    continue
                 die = one_die(spec, seed, splitting_pm, plain=road == "plain")
                 dies.setdefault(case, {}).setdefault(road, []).append(die)
                 found = {
