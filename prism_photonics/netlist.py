@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.lightpath.waveguide.design import StraightDesign, TerminatorDesign, UTurnDesign
+from prism_photonics.lightpath.splitter.design import halves, tree_levels
+from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, TerminatorDesign, UTurnDesign
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
     DROP_LEAD_UM,
@@ -116,8 +116,7 @@ def from_spec(spec: ChipSpec) -> Netlist:
         pairs += [(f"row_{n},o2", through), (f"row_{n},o3", drop)]
     root = "row_0,o1"
     if rows > 1:
-        cells |= _trees(spec)
-        instances["tree"] = Instance(f"tree_{rows}", {})
+        instances["tree"] = Instance(_add_tree(cells, spec, rows, tree_levels(rows)), {})
         # Outputs are numbered from the lowest row up.
         pairs += [(f"tree,o{n + 2}", f"row_{n},o1") for n in range(rows)]
         root = "tree,o1"
@@ -194,28 +193,43 @@ def _row(spec: ChipSpec) -> Cell:
     return Cell(instances, connect(*pairs), {"o1": "ring_0,o1", "o2": f"ring_{last},o2", "o3": drop})
 
 
-def _trees(spec: ChipSpec) -> dict[str, Cell]:
-    """``tree_N`` for N = 2, 4, … rows: a splitter, two branches, two trees of half the size."""
-    cells = {}
-    for level in range(1, tree_levels(spec.chip.rows) + 1):
-        size = 2**level
-        half = size // 2
-        instances = {
-            "splitter": Instance("splitter", asdict(spec.splitter_design)),
-            "upper_branch": Instance("branch", asdict(branch_design(spec, rows=size, upper=True))),
-            "lower_branch": Instance("branch", asdict(branch_design(spec, rows=size, upper=False))),
-        }
-        pairs = [("splitter,o2", "upper_branch,o1"), ("splitter,o3", "lower_branch,o1")]
-        if half == 1:
-            ports = {"o1": "splitter,o1", "o2": "lower_branch,o2", "o3": "upper_branch,o2"}
-        else:
-            instances |= {"upper": Instance(f"tree_{half}", {}), "lower": Instance(f"tree_{half}", {})}
-            pairs += [("upper_branch,o2", "upper,o1"), ("lower_branch,o2", "lower,o1")]
-            ports = {"o1": "splitter,o1"}
-            ports |= {f"o{n + 2}": f"lower,o{n + 2}" for n in range(half)}
-            ports |= {f"o{n + half + 2}": f"upper,o{n + 2}" for n in range(half)}
-        cells[f"tree_{size}"] = Cell(instances, connect(*pairs), ports)
-    return cells
+def _add_tree(cells: dict[str, Cell], spec: ChipSpec, rows: int, level: int) -> str:
+    """Add a splitter tree and the smaller ones that it holds: a splitter, and a branch and a tree at each output.
+
+    Args:
+        cells: Takes the trees up.
+        spec: Chip.
+        rows: Rows behind this tree.
+        level: Splitters between its root and a row.
+
+    Returns:
+        Its cell's name: ``tree_8``, or ``tree_5_of_8`` where not every output has a row.
+    """
+    outputs = 2**level
+    name = f"tree_{rows}" if rows == outputs else f"tree_{rows}_of_{outputs}"
+    if name in cells:
+        return name
+    instances, pairs = {"splitter": Instance("splitter", asdict(spec.splitter_design))}, []
+    ends: list[str] = []
+    for side, port, behind in zip(("lower", "upper"), ("o3", "o2"), halves(rows), strict=True):
+        if not behind:
+            instances["terminator"] = Instance("terminator", asdict(TerminatorDesign(width_um=spec.width_um)))
+            pairs.append((f"splitter,{port}", "terminator,o1"))
+            continue
+        branch = branch_design(spec, rows=rows, level=level, upper=side == "upper")
+        kind = "branch" if isinstance(branch, BranchDesign) else "straight"
+        instances[f"{side}_branch"] = Instance(kind, asdict(branch))
+        pairs.append((f"splitter,{port}", f"{side}_branch,o1"))
+        if level == 1:
+            ends.append(f"{side}_branch,o2")
+            continue
+        instances[side] = Instance(_add_tree(cells, spec, behind, level - 1), {})
+        pairs.append((f"{side}_branch,o2", f"{side},o1"))
+        ends += [f"{side},o{n + 2}" for n in range(behind)]
+    # Outputs are numbered from the lowest row up.
+    ports = {"o1": "splitter,o1"} | {f"o{n + 2}": end for n, end in enumerate(ends)}
+    cells[name] = Cell(instances, connect(*pairs), ports)
+    return name
 
 
 def _sax_cell(cell: Cell) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import pytest
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.ring.place import optical_lengths_um
+from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.netlist import Instance, connect, from_spec
 from prism_photonics.saxlib import sax
-from prism_photonics.spec.geometry import bank_pitch_um, feed_lengths
+from prism_photonics.spec.geometry import bank_pitch_um, feed_lengths, tree_branches
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,20 @@ def test_the_8x8_has_64_rings_7_splitters_and_8_detectors(netlist):
 def test_a_tree_of_n_rows_has_one_splitter_less(demo, altered, rows, splitters):
     counts = leaves(from_spec(altered(demo, chip={"rows": rows})))
     assert (counts["splitter"], counts["detector"], counts["ring"]) == (splitters, rows, 8 * rows)
+
+
+@pytest.mark.parametrize(("rows", "outputs"), [(3, 4), (5, 8), (12, 16), (31, 32)])
+def test_outputs_of_a_tree_without_a_row_end_in_terminators(demo, altered, rows, outputs):
+    spec = altered(demo, chip={"rows": rows})
+    netlist = from_spec(spec)
+    counts = leaves(netlist)
+    # As many splitters on the way to every row, so that all get as much light; a row's drop bus has a terminator too.
+    assert (counts["splitter"], counts["detector"]) == (outputs - 1, rows)
+    assert counts["terminator"] == outputs - rows + rows
+    assert {len(way) for way in tree_branches(spec)} == {tree_levels(rows)}
+    tree = netlist.cells[netlist.top].instances["tree"].component
+    assert tree == f"tree_{rows}_of_{outputs}"
+    assert len(netlist.cells[tree].ports) == 1 + rows
 
 
 def test_a_chip_of_one_bus_is_its_own_bank(netlist):

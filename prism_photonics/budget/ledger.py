@@ -14,6 +14,7 @@ from prism_photonics.budget.link import link_budget
 from prism_photonics.budget.noise import noise_entries
 from prism_photonics.budget.snr import score_snr_dB
 from prism_photonics.budget.workload import PAPERS, Workload
+from prism_photonics.lightpath.splitter.design import tree_outputs
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import dB_from_ratio
 
@@ -175,7 +176,7 @@ def count_entries(spec: ChipSpec) -> list[Entry]:
         "modulators": (channels(spec), "buses × channels"),
         "photodiode_pairs": (chip.rows * chip.buses, "rows × buses"),
         "tias_and_adcs": (chip.rows, "one per row: the pairs of its buses are wired together"),
-        "splitters": (chip.buses * (chip.rows - 1), "a binary tree per bus"),
+        "splitters": (chip.buses * (tree_outputs(chip.rows) - 1), "a binary tree per bus"),
     }
     stated = {"rings": paper.RING_COUNTS.get((chip.rows, chip.channels)) if chip.buses == 1 else None}
     return [

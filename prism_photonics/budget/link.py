@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.splitter.design import halves, tree_levels, tree_outputs
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
@@ -35,7 +36,8 @@ def link_budget(spec: ChipSpec) -> list[LinkEntry]:
 
 @cached_by_spec
 def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
-    rows, levels = spec.chip.rows, tree_levels(spec.chip.rows)
+    outputs, levels = tree_outputs(spec.chip.rows), tree_levels(spec.chip.rows)
+    padded = "" if outputs == spec.chip.rows else f" of N = {outputs} outputs for {spec.chip.rows} rows"
     tree = tree_lengths(spec)
     buses = range(spec.chip.buses)
     to_bank_um = sum(feed_lengths(spec, bus=b).total_um for b in buses) / spec.chip.buses
@@ -45,8 +47,8 @@ def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
         ("modulator", spec.modulator.loss_dB, "modulator.loss_dB"),
         (
             "splitter",
-            10.0 * math.log10(rows) + spec.splitter.excess_loss_dB * levels,
-            "10·log10 N + α·⌈log2 N⌉ (arXiv 2603.21576, eq. 8)",
+            10.0 * math.log10(outputs) + spec.splitter.excess_loss_dB * levels,
+            f"10·log10 N + α·⌈log2 N⌉{padded} (arXiv 2603.21576, eq. 8)",
         ),
         (
             "waveguide",
@@ -75,14 +77,21 @@ def line_current_A(spec: ChipSpec) -> float:
 
 
 def tree_lengths(spec: ChipSpec) -> Lengths:
-    """Waveguide between the edge coupler and a row, the splitters left out: every row's branches are equally long."""
-    levels = range(1, tree_levels(spec.chip.rows) + 1)
-    branches = [branch_design(spec, rows=2**level, upper=True).lengths for level in levels]
-    return Lengths(
-        sum(branch.x_um for branch in branches),
-        sum(branch.y_um for branch in branches),
-        sum(branch.bend_um for branch in branches),
-    )
+    """Waveguide between the root of the tree and the row with the longest way, the splitters left out."""
+
+    @cache
+    def longest(rows: int, level: int) -> Lengths:
+        if level == 0:
+            return Lengths()
+        ways = []
+        for upper, behind in zip((False, True), halves(rows), strict=True):
+            if behind:
+                branch, rest = branch_design(spec, rows=rows, level=level, upper=upper), longest(behind, level - 1)
+                axes = ((getattr(branch.lengths, axis) + getattr(rest, axis)) for axis in ("x_um", "y_um", "bend_um"))
+                ways.append(Lengths(*axes))
+        return max(ways, key=lambda way: way.total_um)
+
+    return longest(spec.chip.rows, tree_levels(spec.chip.rows))
 
 
 @cached_by_spec

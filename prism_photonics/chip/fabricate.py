@@ -19,7 +19,7 @@ from prism_photonics.circuit.prepared_reflecting import PreparedReflectingRow, p
 from prism_photonics.circuit.prepared_reflecting import exit_powers as reflecting_powers
 from prism_photonics.lightpath.arrays import power
 from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shift_pm
-from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.splitter.design import outputs_of_rows, tree_levels
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import Words, key_words, normal, split, uniform
@@ -289,4 +289,4 @@ def _tree_shares(spec: ChipSpec, key: PRNGKeyArray | Words) -> Float[ndarray, " 
     for level, level_key in enumerate(split(key, tree_levels(spec.chip.rows) + 1)[1:]):
         imbalance = spec.variation.splitter_imbalance * normal(level_key, (2**level,))
         shares = (shares[:, None] * np.stack([1.0 - imbalance, 1.0 + imbalance], -1)).reshape(-1)
-    return shares
+    return shares[outputs_of_rows(spec.chip.rows)]

@@ -7,7 +7,7 @@ from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.geometry import DROP_LEAD_UM, branch_design
+from prism_photonics.spec.geometry import DROP_LEAD_UM, tree_branches
 
 
 def end_ways(spec: ChipSpec) -> PathParams:
@@ -23,14 +23,15 @@ def end_ways(spec: ChipSpec) -> PathParams:
         return path_params(lengths, spec.profile, loss_dB_cm=0.0, xp=np)
 
     lead, nothing = path(Lengths(x_um=DROP_LEAD_UM)), path(Lengths())
-    branch = path(branch_design(spec, rows=2, upper=True).lengths) if levels else nothing
-    ways = [(branch, nothing), (lead, nothing), (nothing, lead), (nothing, nothing)]
+    last = [path(way[-1].lengths) for way in tree_branches(spec)] if levels else [nothing] * spec.chip.rows
+    ways = [(nothing, nothing), (lead, nothing), (nothing, lead), (nothing, nothing)]
     shape = (spec.chip.rows, spec.chip.buses, len(ways), 2)
 
     def along(name: str) -> np.ndarray:
         whole = np.broadcast_to([[float(getattr(way, name)) for way in end] for end in ways], shape).copy()
-        # From the last splitter on to the facet: the feed without its last branch.
-        whole[..., 0, 1] = getattr(feed, name) - float(getattr(branch, name))
+        # To the last splitter, and from there on to the facet: the feed without its last branch.
+        whole[..., 0, 0] = np.asarray([[float(getattr(branch, name))] for branch in last])
+        whole[..., 0, 1] = getattr(feed, name) - whole[..., 0, 0]
         return whole
 
     one = np.ones(shape)

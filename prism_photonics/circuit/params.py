@@ -25,7 +25,7 @@ from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
-from prism_photonics.spec.geometry import DROP_LEAD_UM, branch_design, feed_lengths
+from prism_photonics.spec.geometry import DROP_LEAD_UM, feed_lengths, tree_branches
 from prism_photonics.units import PM_PER_UM, attenuation_per_um, ratio_from_dB
 
 
@@ -205,26 +205,20 @@ def assigned_bank(
 
 
 def _feeds(spec: ChipSpec, bus: int) -> PathParams:
-    """Coupler, way to the bank, for each tree level a splitter arm and a branch: the row's bits tell which; by row."""
+    """Coupler, way to the bank, for each tree level a splitter arm and a branch; by row."""
     loss_dB_cm = spec.waveguide.loss_dB_cm
-    levels = range(tree_levels(spec.chip.rows), 0, -1)
+    to_bank, levels = feed_lengths(spec, bus=bus), tree_levels(spec.chip.rows)
     # Plain numbers: a tree of a thousand rows would be a graph of a hundred thousand operations.
-    branches = {
-        (level, upper): branch_design(spec, rows=2**level, upper=upper).lengths
-        for level in levels
-        for upper in (False, True)
-    }
-    to_bank = feed_lengths(spec, bus=bus)
     columns = []
-    for row in range(spec.chip.rows):
-        passed = [to_bank, *(branches[level, bool(row >> (level - 1) & 1)] for level in levels)]
+    for way in tree_branches(spec):
+        passed = [to_bank, *(branch.lengths for branch in way)]
         lengths = Lengths(*(sum(getattr(b, axis) for b in passed) for axis in ("x_um", "y_um", "bend_um")))
         loss_dB = spec.coupler.loss_dB + loss_dB_cm * lengths.total_um * 1e-4
         columns.append((*optical_lengths_um(spec.profile, lengths), 10.0 ** (-loss_dB / 20.0)))
     opl_um, gpl_um, amplitude = (np.asarray(column, dtype=float) for column in zip(*columns, strict=True))
     arm = math.sqrt(ratio_from_dB(-spec.splitter.excess_loss_dB) / 2.0)
     zero = np.zeros_like(opl_um)
-    return PathParams(opl_um, gpl_um, amplitude * arm ** len(levels), zero, zero + spec.profile.optics.wl0_um.value)
+    return PathParams(opl_um, gpl_um, amplitude * arm**levels, zero, zero + spec.profile.optics.wl0_um.value)
 
 
 def _stack[Params: (PathParams, RingParams)](items: list[Params]) -> Params:

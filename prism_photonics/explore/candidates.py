@@ -51,7 +51,7 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
     flipped_um = 30.0
     lines = {key: value for key, value in base["comb"].items() if not key.startswith(("first_", "spacing_"))}
     changes: dict[str, dict[str, Any]] = {
-        "chip": {"rows": wishes.tree_rows, "channels": channels, "buses": buses},
+        "chip": {"rows": wishes.rows, "channels": channels, "buses": buses},
         "modulator": base["modulator"] | {"encoding": encoding},
         "comb": lines | comb,
         "ring": base["ring"]

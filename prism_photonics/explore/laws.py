@@ -7,6 +7,7 @@ from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.finding import Finding
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.explore.wishes import Wishes
+from prism_photonics.lightpath.splitter.design import tree_outputs
 from prism_photonics.spec import ChipSpec
 
 LAWS = {
@@ -56,14 +57,15 @@ def reasons(wishes: Wishes, spec: ChipSpec) -> list[Reason]:
     """What each number follows from that was not simply taken from the base spec, in the order of the spec file."""
     ring, rules = ring_figures(spec), {found.rule: found for found in check(spec).findings}
     chip, least = spec.chip, spec.profile.film.min_bend_radius_um
-    rounded = "" if wishes.rows == chip.rows else f"{wishes.rows} wished, rounded up: "
+    outputs = tree_outputs(chip.rows)
+    dark = "" if outputs == chip.rows else f"; the splitter tree has {outputs} outputs"
     split = f"{chip.buses} × {chip.channels} rings for {wishes.dims} values in {spec.modulator.encoding}"
     grid = "wished" if wishes.itu_grid_GHz is None else f"lines on the wished ITU grid of {wishes.itu_grid_GHz:g} GHz"
     free = wishes.itu_grid_GHz is wishes.spacing_GHz is wishes.spacing_nm is None
     fsr = f"{chip.channels} lines in one FSR of {ring.fsr_nm:.3g} nm"
     swing_pm = spec.drive.max_voltage_V * abs(ring.tuning_pm_V)
     texts = {
-        "chip.rows": f"{rounded}a splitter tree is binary",
+        "chip.rows": f"wished{dark}",
         "chip.channels": split,
         "chip.buses": f"{split}; {fsr}",
         f"comb.{spec.comb.spacing_key}": f"widest of its choices with the most headroom: {fsr}" if free else grid,

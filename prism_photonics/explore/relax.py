@@ -132,7 +132,7 @@ def _steps(wishes: Wishes, broken: set[str]) -> Iterator[tuple[str, Sequence[Any
     if broken & (on_lines | {"die_area", "connections"}):
         yield "dims", [n for n in _halved(wishes.dims)]
     if broken & (on_light | {"die_area", "connections", "trimming_power"}):
-        yield "rows", [n for n in _halved(wishes.tree_rows) if wishes.k is None or n > wishes.k]
+        yield "rows", [n for n in _halved(wishes.rows) if wishes.k is None or n > wishes.k]
     if "die_area" in broken and wishes.most_area_mm2 < 858.0:
         yield "most_area_mm2", [round(min(wishes.most_area_mm2 * 1.3**step, 858.0), 1) for step in range(1, 12)]
 

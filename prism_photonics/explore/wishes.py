@@ -30,7 +30,7 @@ class Wishes(BaseModel):
 
     name: str = Field(default="designed", pattern=r"^[a-z][a-z0-9_]{0,63}$", description="of the chip")
     dims: int = Field(ge=1, le=1024, description="values of a signature; each needs a channel, two with dual_rail")
-    rows: int = Field(ge=1, le=LARGEST_ROWS, description="blocks that are ranked at once; rounded up to a power of two")
+    rows: int = Field(ge=1, le=LARGEST_ROWS, description="blocks that are ranked at once")
     process: str = Field(description="film, such as tfln600")
     base: str = Field(default="demo_8x8", description="spec that all other numbers are taken from")
     encoding: Literal["offset", "two_shot", "dual_rail"] | None = Field(default=None, description="of the query")
@@ -100,11 +100,6 @@ class Wishes(BaseModel):
     def base_spec(self) -> ChipSpec:
         """The spec that all other numbers are taken from."""
         return load_spec(self.base)
-
-    @property
-    def tree_rows(self) -> int:
-        """Rows of the splitter tree: the next power of two."""
-        return 1 << (self.rows - 1).bit_length()
 
     @property
     def snr_dB(self) -> float:

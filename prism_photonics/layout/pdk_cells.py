@@ -155,10 +155,13 @@ def _part(part: str, profile: Profile, deck: Deck, *, spec: Path | str) -> gf.Co
             f"{spec}: a chip of {chosen.profile.name}, this PDK is of {profile.name}; activate "
             f"make_pdk({chosen.profile.name!r})"
         )
-    name = {"row": "row", "tree": f"tree_{chosen.chip.rows}", "circuit": TOP}[part]
     netlist = from_spec(chosen)
-    if name not in netlist.cells:
-        raise InputError(f"{spec}: a chip of one row has no tree; give a spec of more rows")
+    name = {"row": "row", "circuit": TOP}.get(part)
+    if name is None:
+        bank = netlist.cells[next(iter(netlist.banks.values()))]
+        if part not in bank.instances:
+            raise InputError(f"{spec}: a chip of one row has no tree; give a spec of more rows")
+        name = bank.instances[part].component
     suffix = f"_{chosen.hash[:8]}"
 
     def draw(kcl: kf.KCLayout) -> gf.Component:

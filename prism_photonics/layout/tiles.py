@@ -60,7 +60,7 @@ class Tiles:
 
 
 def cut(spec: ChipSpec) -> Tiles:
-    """Cut a chip into the fewest equal tiles that fit the reticle: halves of its rows, whole parts of its buses.
+    """Cut a chip into the fewest equal tiles that fit the reticle: equal parts of its rows and of its buses.
 
     The light is split between tiles off chip: each has edge couplers of its own.
 
@@ -75,13 +75,15 @@ def cut(spec: ChipSpec) -> Tiles:
             f"chip.channels = {spec.chip.channels}: a row is {_width_um(spec, 1) / 1e3:.1f} mm long, the reticle "
             f"{width_um / 1e3:g} mm wide; share the channels among more buses"
         )
-    rows = spec.chip.rows
-    while _height_um(spec, rows, each) > height_um:
-        if rows <= 2:
-            raise InputError(
-                f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: two rows exceed the reticle"
-            )
-        rows //= 2
+    if _height_um(spec, min(2, spec.chip.rows), each) > height_um:
+        raise InputError(f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: two rows exceed the reticle")
+    parts = (spec.chip.rows // n for n in range(1, max(spec.chip.rows, 2)) if spec.chip.rows % n == 0)
+    rows = next((n for n in parts if _height_um(spec, n, each) <= height_um), 0)
+    if rows == 0:
+        raise InputError(
+            f"chip.rows = {spec.chip.rows}: too many for the reticle, and no equal parts of more than one row fit; "
+            f"take {spec.chip.rows + 1}"
+        )
     return Tiles(_part(spec, rows, each), spec.chip.rows // rows, buses)
 
 

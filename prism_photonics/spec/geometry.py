@@ -5,6 +5,7 @@ Row 0's first through port (of bus 0) is the origin; light runs east. Nothing he
 
 import math
 from dataclasses import replace
+from functools import cache
 
 from prism_photonics.lightpath.detector.design import (
     FLIPPED_PAD_UM,
@@ -12,7 +13,7 @@ from prism_photonics.lightpath.detector.design import (
     DetectorSiteDesign,
     PhotodiodeSiteDesign,
 )
-from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.splitter.design import halves, tree_levels
 from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, StraightDesign
 from prism_photonics.spec import ChipSpec
 
@@ -104,14 +105,58 @@ def approach_um(spec: ChipSpec) -> float:
     return DROP_LEAD_UM + spec.photodiode_design.reach_um + contacts
 
 
-def branch_design(spec: ChipSpec, *, rows: int, upper: bool) -> BranchDesign:
-    """The S from one output of the splitter that feeds ``rows`` rows to the subtree of half of them.
+def branch_design(spec: ChipSpec, *, rows: int, level: int, upper: bool) -> BranchDesign | StraightDesign:
+    """The guide from one output of a splitter of the tree to the next splitter, or to the row.
 
-    The last fork's branches run on past the photodiodes in the west, if there are any.
+    An S up or down to the middle of the rows behind that output; a straight to a row that is alone behind a splitter.
+    The last level's guides run on past the photodiodes in the west, if there are any.
+
+    Args:
+        spec: Chip.
+        rows: Rows behind the splitter.
+        level: Splitters from there to a row, this one counted.
+        upper: Which output.
     """
-    rise = spec.row_pitch_um * rows / 4.0 - spec.splitter_design.port_pitch_um / 2.0
-    dx = _branch_dx_um(spec) + (approach_um(spec) if rows == 2 else 0.0)
-    return BranchDesign(dx, rise if upper else -rise, spec.waveguide.bend_radius_um, spec.width_um)
+    dx_um = _branch_dx_um(spec) + (approach_um(spec) if level == 1 else 0.0)
+    if rows == 1:
+        return StraightDesign(dx_um, spec.width_um)
+    pitch_um, output_um = spec.row_pitch_um, spec.splitter_design.port_pitch_um / 2.0
+    lower, _ = halves(rows)
+    behind, first_um = (rows - lower, lower * pitch_um) if upper else (lower, 0.0)
+    root_um, end_um = (_root_um(pitch_um, output_um, *tree) for tree in ((rows, level), (behind, level - 1)))
+    rise_um = round(first_um + end_um - root_um + (-output_um if upper else output_um), 3)
+    return BranchDesign(dx_um, rise_um, spec.waveguide.bend_radius_um, spec.width_um)
+
+
+def tree_branches(spec: ChipSpec) -> list[list[BranchDesign | StraightDesign]]:
+    """The guides between the splitters on the way to each row, from the root on."""
+
+    @cache
+    def ways(rows: int, level: int) -> list[list[BranchDesign | StraightDesign]]:
+        if level == 0:
+            return [[]]
+        sides = zip((False, True), halves(rows), strict=True)
+        return [
+            [branch_design(spec, rows=rows, level=level, upper=upper), *rest]
+            for upper, behind in sides
+            if behind
+            for rest in ways(behind, level - 1)
+        ]
+
+    return ways(spec.chip.rows, tree_levels(spec.chip.rows))
+
+
+@cache
+def _root_um(pitch_um: float, output_um: float, rows: int, level: int) -> float:
+    """Height of a tree's root above its lowest row, on the drawing's 1 nm grid: between the trees at both its outputs.
+
+    A row that is alone behind a splitter lies at the height of that splitter's lower output.
+    """
+    if rows == 1:
+        return output_um if level else 0.0
+    lower, upper = halves(rows)
+    ends_um = _root_um(pitch_um, output_um, lower, level - 1), _root_um(pitch_um, output_um, upper, level - 1)
+    return round((ends_um[0] + lower * pitch_um + ends_um[1]) / 2.0, 3)
 
 
 def tree_length_um(spec: ChipSpec) -> float:
@@ -154,7 +199,8 @@ def feed_lengths(spec: ChipSpec, *, bus: int) -> Lengths:
 
 def middle_um(spec: ChipSpec) -> float:
     """Height of the trees' roots."""
-    return (spec.chip.rows - 1) * spec.row_pitch_um / 2.0
+    rows, output_um = spec.chip.rows, spec.splitter_design.port_pitch_um / 2.0
+    return _root_um(spec.row_pitch_um, output_um, rows, tree_levels(rows))
 
 
 def facet_um(spec: ChipSpec) -> float:

@@ -35,19 +35,9 @@ class ChipTable(Table):
     detector pair; the photocurrents of a row's buses are summed electrically.
     """
 
-    rows: int = Field(ge=1, le=4096, description="a power of two from 1 to 4096: the splitter tree is binary")
+    rows: int = Field(ge=1, le=4096, description="1 to 4096; the splitter tree has the next power of two of outputs")
     channels: int = Field(ge=1, le=256, description="rings per bus")
     buses: int = Field(default=1, ge=1, le=64)
-
-    @model_validator(mode="after")
-    def _binary_tree(self) -> "ChipTable":
-        if self.rows & (self.rows - 1):
-            below = 1 << (self.rows.bit_length() - 1)
-            raise ValueError(
-                f"rows = {self.rows}: the splitter tree is binary; use a power of two, 1 to 4096: {below}"
-                + (f" or {2 * below}" if 2 * below <= 4096 else "")
-            )
-        return self
 
     @property
     def rings(self) -> int:

@@ -279,7 +279,6 @@ def test_a_misused_command_says_how_it_is_used(prism, args, message):
         ("spacing_nm = 0.95", 'spacing_nm = "one"', "comb.spacing_nm = 'one': input should be a valid number"),
         ("spacing_nm = 0.95", "spacing_nm = 0.95\nspacing_nm = 2.0", "not valid TOML"),
         ("[comb]", "[[comb]]", "comb = ["),
-        ("rows = 8", "rows = 3", "rows = 3: the splitter tree is binary; use a power of two"),
         ("rows = 8", "rows = 8.5", "chip.rows = 8.5: input should be a valid integer"),
         ('"tfln600"', '"../tfln600"', "unknown profile '../tfln600'"),
         ('name = "demo_8x8"', 'name = "../../evil"', "name = '../../evil': string should match"),

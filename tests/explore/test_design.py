@@ -32,7 +32,7 @@ def test_a_new_users_wish_becomes_a_chip_that_keeps_every_rule(story):
     assert story.feasible
     assert check(story.spec).feasible
     spec = story.spec
-    assert (spec.chip.rows, spec.chip.rings) == (16, 6)
+    assert (spec.chip.rows, spec.chip.rings) == (12, 6)
     assert spec.comb.first_itu_channel is not None
     assert spec.comb.spacing_GHz % 100.0 == 0.0
     assert spec.process == "ltoi300"
@@ -42,7 +42,7 @@ def test_a_new_users_wish_becomes_a_chip_that_keeps_every_rule(story):
 
 def test_every_designed_number_says_its_law(story):
     laws = {reason.key: reason.law for reason in story.reasons}
-    assert "12 wished, rounded up" in laws["chip.rows"]
+    assert laws["chip.rows"] == "wished; the splitter tree has 16 outputs"
     assert "ITU grid of 100 GHz" in laws["comb.spacing_GHz"]
     assert "FSR" in laws["chip.buses"]
     assert "FWHM" in laws["ring.gap_through_um"]
@@ -138,7 +138,7 @@ def test_the_command_writes_spec_table_and_figure(tmp_path):
     assert check(ChipSpec.from_toml(out)).feasible
     assert (tmp_path / "spec_tradeoff.svg").read_text().lstrip().startswith("<?xml")
     assert (tmp_path / "spec_tradeoff.csv").is_file()
-    assert "3 wished, rounded up" in run.output
+    assert "wished; the splitter tree has 4 outputs" in run.output
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,8 @@ def test_a_file_of_wishes_is_read_and_what_is_left_out_stays_free(tmp_path):
     path = tmp_path / "wishes.toml"
     path.write_text('dims = 6\nrows = 12\nprocess = "ltoi300"\nitu_grid_GHz = 100.0\n')
     wishes = Wishes.from_toml(path)
-    assert (wishes.dims, wishes.rows, wishes.tree_rows) == (6, 12, 16)
+    assert (wishes.dims, wishes.rows) == (6, 12)
     assert wishes.encoding is None
-    assert Wishes.of({"dims": 1, "rows": 1, "process": "tfln600"}).tree_rows == 1
     path.write_text(wishes.text())
     assert Wishes.from_toml(path) == wishes
 

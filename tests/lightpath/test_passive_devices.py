@@ -7,7 +7,7 @@ import pytest
 
 from prism_photonics.lightpath.coupler.saxmodel import edge_coupler
 from prism_photonics.lightpath.sizes import number
-from prism_photonics.lightpath.splitter.design import SplitterDesign, tree_levels
+from prism_photonics.lightpath.splitter.design import SplitterDesign, outputs_of_rows, tree_levels, tree_outputs
 from prism_photonics.lightpath.splitter.model import split_amplitudes
 from prism_photonics.lightpath.splitter.saxmodel import splitter
 from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, UTurnDesign
@@ -104,6 +104,18 @@ def test_every_design_knows_its_length_by_direction():
 @pytest.mark.parametrize(("rows", "levels"), [(1, 0), (2, 1), (3, 2), (8, 3), (256, 8), (1024, 10)])
 def test_a_tree_needs_the_rounded_up_logarithm_of_its_rows(rows, levels):
     assert tree_levels(rows) == levels
+
+
+def test_rows_take_every_output_of_a_full_tree_and_of_others_the_lower_one_of_each_last_fork():
+    assert outputs_of_rows(8) == list(range(8))
+    assert outputs_of_rows(5) == [0, 1, 2, 4, 6]
+    for rows in range(1, 65):
+        taken = outputs_of_rows(rows)
+        assert taken == sorted(set(taken))
+        assert len(taken) == rows
+        assert max(taken) < tree_outputs(rows) < 2 * rows
+        # No splitter is without a row.
+        assert {output // 2 for output in taken} == set(range(max(tree_outputs(rows) // 2, 1)))
 
 
 def test_a_traced_size_is_not_asked_for_its_value(monkeypatch):

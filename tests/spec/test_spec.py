@@ -122,16 +122,11 @@ def test_a_default_may_be_left_out(text):
     assert ChipSpec.from_text(text).chip.buses == 1
 
 
-@pytest.mark.parametrize("rows", [3, 6, 12, 100])
-def test_rows_that_are_no_power_of_two_are_refused(text, rows):
-    assert f"rows = {rows}: the splitter tree is binary; use a power of two" in refused(changed(text, "rows", rows))
-
-
 @pytest.mark.parametrize("rows", [0, -1, 4097, 10**6])
 def test_rows_beyond_their_range_are_told_which_counts_there_are(text, rows):
     complaint = refused(changed(text, "rows", rows))
     assert f"chip.rows = {rows}: " in complaint
-    assert "a power of two from 1 to 4096: the splitter tree is binary" in complaint
+    assert "1 to 4096; the splitter tree has the next power of two of outputs" in complaint
 
 
 def test_several_buses_multiply_the_rings_of_a_row(text, demo):

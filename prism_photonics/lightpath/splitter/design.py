@@ -37,3 +37,33 @@ class SplitterDesign:
 def tree_levels(rows: int) -> int:
     """Splitter levels ``⌈log2 N⌉`` of a tree that feeds N rows."""
     return (rows - 1).bit_length()
+
+
+def tree_outputs(rows: int) -> int:
+    """Outputs of the tree: the next power of two, so that every row is behind as many splitters and gets as much light.
+
+    Where there are fewer rows, some splitters of the last level feed one row and end in a terminator.
+    """
+    return 1 << tree_levels(rows)
+
+
+def halves(rows: int) -> tuple[int, int]:
+    """Rows behind the lower and the upper output of a splitter of the tree."""
+    return rows - rows // 2, rows // 2
+
+
+def outputs_of_rows(rows: int) -> list[int]:
+    """At which of the tree's outputs, from the lowest up, each row is.
+
+    The bits of an output's number, the highest first, tell which output of each splitter on its way it is behind, from
+    the root on: 1 the upper one.
+    """
+
+    def behind(rows: int, level: int) -> list[int]:
+        if level == 0:
+            return [0]
+        lower, upper = halves(rows)
+        above = behind(upper, level - 1) if upper else []
+        return behind(lower, level - 1) + [2 ** (level - 1) + n for n in above]
+
+    return behind(rows, tree_levels(rows))
