@@ -15,8 +15,12 @@ from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 # Share of a step at which the second-order correction is looked at, and the largest correction that is believed: h of
 # Transtrum and Sethna, and the default (avmax) of the GNU Scientific Library.
 PROBE, BELIEVED = 0.1, 0.75
-# Damping at first, least and most, and what a good and a bad step do to it (design choices).
-FIRST, LEAST, MOST, BETTER, WORSE = 1e-3, 1e-12, 1e8, 0.2, 6.0
+# Damping at first, where a fit goes on from another one's minimum, least and most (design choices).
+FIRST, NEAR, LEAST, MOST = 1e-3, 1e-6, 1e-12, 1e8
+# What a step does to it that gains at least so much of what the linear model promised: it is lowered, left or raised.
+# One that gains nothing raises it by WORSE, the next in a row by WORSE·AGAIN and so on. Limits as of Moré; factors are
+# design choices: with fewer rejected steps than of any fixed factor.
+GOOD, FAIR, BETTER, POOR, WORSE, AGAIN = 0.75, 0.25, 0.2, 2.0, 4.0, 2.0
 # Keeps a matrix regular whose readings tell nothing.
 TINY = 1e-30
 # A relaxed phase is a number about as large as one, either part of it.
@@ -40,7 +44,7 @@ def descend(
         steps: Most steps, rejected ones included.
         rtol: A bus is done when an accepted step lowers its cost by less than this share.
         relaxed: Whether phases are relaxed, see `bus_slopes`.
-        damping: Damping of the first step.
+        damping: Damping of the first step: `NEAR` where the start is another fit's minimum.
 
     Returns:
         (unknowns, costs); a cost is infinite where the misfits are no numbers.
@@ -78,7 +82,7 @@ def _descended(
     damping: float,
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
     """`descend` of one portion, as many buses a step as fit the cache."""
-    damped, cost = np.full(survey.count, damping), np.empty(survey.count)
+    damped, raised, cost = np.full(survey.count, damping), np.full(survey.count, WORSE), np.empty(survey.count)
     for some in portions(survey):
         cost[some] = _costs(survey.take(some), x[some], relaxed=relaxed)
     going = np.arange(survey.count)
@@ -86,12 +90,14 @@ def _descended(
     for _ in range(steps):
         done = np.zeros(survey.count, dtype=bool)
         for some, taken in now:
-            to, there = _step(taken, x[some], damped[some], relaxed=relaxed)
-            better = there < cost[some]
-            gained = cost[some] - there <= rtol * cost[some]
-            done[some] = (better & gained) | (~better & (damped[some] > MOST))
+            to, there, promised = _step(taken, x[some], damped[some], relaxed=relaxed)
+            gained = cost[some] - there
+            better = gained > 0.0
+            done[some] = np.where(better, gained <= rtol * cost[some], damped[some] > MOST)
+            factor = np.select([gained >= GOOD * promised, gained >= FAIR * promised], [BETTER, 1.0], POOR)
+            damped[some] = np.maximum(damped[some] * np.where(better, factor, raised[some]), LEAST)
+            raised[some] = np.where(better, WORSE, AGAIN * raised[some])
             x[some[better]], cost[some[better]] = to[better], there[better]
-            damped[some] = np.where(better, np.maximum(damped[some] * BETTER, LEAST), damped[some] * WORSE)
         if done.any():
             going = going[~done[going]]
             now = [(some, survey.take(some)) for some in portions(survey, going)]
@@ -118,8 +124,8 @@ def _costs(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed
 
 def _step(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], damping: Float[ndarray, " buses"], *, relaxed: bool
-) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
-    """A damped Gauss–Newton step with geodesic acceleration, and the cost at its end."""
+) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"], Float[ndarray, " buses"]]:
+    """A damped, geodesically accelerated Gauss–Newton step, its cost, and what it would gain on straight misfits."""
     prior = _prior(flat, survey.rings.t1.shape[1], relaxed=relaxed)
     slopes = reading_slopes(survey, flat, relaxed=relaxed)
     by = slopes.by_unknown
@@ -129,9 +135,11 @@ def _step(
     matrix = by @ by.swapaxes(1, 2)
     diagonal = np.arange(prior.size)
     matrix[:, diagonal, diagonal] += prior**2
-    matrix[:, diagonal, diagonal] *= 1.0 + damping[:, None]
-    matrix[:, diagonal, diagonal] += TINY
-    move = -_solve(matrix, _times(by, here) + prior**2 * flat)
+    held = damping[:, None] * matrix[:, diagonal, diagonal] + TINY
+    matrix[:, diagonal, diagonal] += held
+    pull = _times(by, here) + prior**2 * flat
+    move = -_solve(matrix, pull)
+    promised = ((held * move - pull) * move).sum(1)
     with np.errstate(all="ignore"):
         ahead = misfits(survey, flat + PROBE * move, relaxed=relaxed).reshape(survey.count, -1)
         curvature = 2.0 / PROBE * ((ahead - here) / PROBE - _times(by.swapaxes(1, 2), move))
@@ -139,7 +147,7 @@ def _step(
         bend = -0.5 * _solve(matrix, _times(by, curvature))
         small = 2.0 * np.linalg.norm(bend, axis=1) <= BELIEVED * np.linalg.norm(move, axis=1)
     to = flat + move + np.where(small[:, None], bend, 0.0)
-    return to, _costs(survey, to, relaxed=relaxed)
+    return to, _costs(survey, to, relaxed=relaxed), promised
 
 
 def _times(matrix: Float[ndarray, "buses m n"], vector: Float[ndarray, "buses n"]) -> Float[ndarray, "buses m"]:

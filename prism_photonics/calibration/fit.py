@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight, unravel
-from prism_photonics.calibration.descent import descend, normal
+from prism_photonics.calibration.descent import FIRST, NEAR, descend, normal
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.single_rings import single_rings
@@ -82,11 +82,11 @@ def fit_buses(
     Returns:
         The fit.
     """
-    single = None
+    single, damping = None, NEAR
     if start is None:
-        single = single_rings(survey)
+        single, damping = single_rings(survey), FIRST
         start = relaxed_start(survey, single)
-    flat, _ = descend(survey, start, steps=STEPS, rtol=rtol)
+    flat, _ = descend(survey, start, steps=STEPS, rtol=rtol, damping=damping)
     fit = at_optimum(survey, flat)
 
     def again(fit: BusFit) -> BusFit:
@@ -104,7 +104,7 @@ def fit_buses(
 
 def refit_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rtol: float = RTOL) -> BusFit:
     """Fit of an updated survey, started at another fit's optimum; ``rtol`` as of `fit_buses`."""
-    return at_optimum(survey, descend(survey, flat, steps=STEPS, rtol=rtol)[0])
+    return at_optimum(survey, descend(survey, flat, steps=STEPS, rtol=rtol, damping=NEAR)[0])
 
 
 def try_again(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from prism_photonics.calibration import descent
 from prism_photonics.calibration.bus import prior_weight, ravel, unravel
 from prism_photonics.calibration.bus_slopes import reading_slopes, readings_A
-from prism_photonics.calibration.descent import descend, misfits
+from prism_photonics.calibration.descent import FIRST, NEAR, descend, misfits
 from prism_photonics.calibration.survey_fit import bus_surveys
 from prism_photonics.calibration.unknowns import Unknowns, channel_transmission, columns
 
@@ -136,6 +137,20 @@ def test_a_descent_ends_where_scipys_does_whatever_stands_beside_it(survey, flat
     theirs = scipy.optimize.least_squares(residuals, start[2], xtol=1e-14, ftol=1e-14, gtol=1e-14)
     assert cost[2] == pytest.approx(2.0 * theirs.cost, rel=1e-8)
     assert found[2] == pytest.approx(theirs.x, abs=1e-3)
+
+
+def test_a_fit_that_goes_on_from_another_ones_minimum_is_there_in_few_steps(survey, flat, monkeypatch):
+    step, taken = descent._step, []
+    monkeypatch.setattr(descent, "_step", lambda *args, **named: taken.append(1) or step(*args, **named))
+    noisy = np.random.default_rng(3).normal(0.0, 1e-9, (2, *survey.current_A.shape))
+    read = [dataclasses.replace(survey, current_A=readings_A(survey, 0.3 * flat) + each) for each in noisy]
+    start, _ = descend(read[0], 0.3 * flat, steps=60, rtol=1e-9)
+    found = {}
+    for damping in (FIRST, NEAR):
+        taken.clear()
+        found[damping] = (*descend(read[1], start, steps=60, rtol=1e-6, damping=damping), len(taken))
+    assert found[NEAR][1] == pytest.approx(found[FIRST][1], rel=1e-5)
+    assert 3 * found[NEAR][2] <= 2 * found[FIRST][2]
 
 
 def test_a_reading_without_weight_has_none(survey, flat):
