@@ -30,6 +30,7 @@ class Programmed:
     common_drift: float | None
     centre: Float[np.ndarray, "*halves dims"]
     dims: int
+    row: Int[np.ndarray, " blocks"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Bundle:
         common_drift: float | None = None,
         signature_scale: float | None = None,
         centre: Num[np.ndarray, "*one_signature"] | None = None,
+        row: Int[np.ndarray, " blocks"] | None = None,
     ) -> Programmed:
         """Write signatures into the chip, see ``codec.arithmetic.programmed_weights``.
 
@@ -110,12 +112,13 @@ class Bundle:
                 the centre is off.
             centre: Vector to subtract from every signature, such as a mean that also holds earlier pages. By default
                 the mean of these, and nothing where ``signature_scale`` is given: then they are taken as they stand.
+            row: Row of the chip on which each block sits; by default one after the other, page by page.
 
         Returns:
             The programmed signatures.
 
         Raises:
-            InputError: NaN or infinite signatures, or one beyond ``signature_scale``.
+            InputError: NaN or infinite signatures, one beyond ``signature_scale``, or a row that the chip lacks.
         """
         checks.require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it", batched=True)
         signatures = np.asarray(signatures, float)
@@ -140,8 +143,9 @@ class Bundle:
             common_drift = float(checks.drawn_numbers("common_drift", common_drift, want=()))
         halves = signatures.ndim == 3
         share = arithmetic.channel_shares(left / scale, self.channels, self.encoding, halves=halves)
-        commanded, weights = arithmetic.programmed_weights(self, share, error, self._row(len(signatures)))
-        return Programmed(weights, commanded.sum(-1), scale, drift, common_drift, centre, signatures.shape[-1])
+        row = self._row(len(signatures), row)
+        commanded, weights = arithmetic.programmed_weights(self, share, error, row)
+        return Programmed(weights, commanded.sum(-1), scale, drift, common_drift, centre, signatures.shape[-1], row)
 
     def read(
         self,
@@ -273,7 +277,7 @@ class Bundle:
         noise = checks.drawn_numbers("noise", noise, want=shape)
         drawn = programmed.drift is not None
         checks.require_drift(t_since_program_s, longest_s=self.longest_s, drawn=drawn)
-        row, weights = self._row(len(programmed.weights)), programmed.weights
+        row, weights = programmed.row, programmed.weights
         if t_since_program_s > 0:
             weights = arithmetic.drifted_weights(
                 self, weights, programmed.drift, programmed.common_drift, time_s=t_since_program_s, row=row
@@ -301,8 +305,13 @@ class Bundle:
         checks.require_centre(centre, want=signatures.shape[1:])
         return signatures - centre, centre
 
-    def _row(self, blocks: int) -> Int[np.ndarray, " blocks"]:
-        return np.arange(blocks) % self.rows
+    def _row(self, blocks: int, given: Int[np.ndarray, " blocks"] | None) -> Int[np.ndarray, " blocks"]:
+        if given is None:
+            return np.arange(blocks) % self.rows
+        row = np.asarray(given)
+        if row.shape != (blocks,) or (blocks and not 0 <= row.min() <= row.max() < self.rows):
+            raise InputError(f"row: got {row.tolist()}, want {blocks} rows from 0 to {self.rows - 1}; one per block")
+        return row
 
 
 def load(path: str | os.PathLike[str]) -> Bundle:

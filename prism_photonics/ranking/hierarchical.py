@@ -56,7 +56,9 @@ class Hierarchical(Selector):
         keys = widened_keys(keys, valid, place.layer)
         share = self._base.of_blocks(keys, valid, place.layer)
         plain = self.fine.of_blocks(keys, valid, place.layer)
-        tokens = token_features(self.fine, keys, valid, place.layer, centre=place.centre)
+        tokens = None
+        if self.reader.ranged:
+            tokens = token_features(self.fine, keys, valid, place.layer, centre=place.centre)
         return torch.cat([share, write_rows(self.reader, plain, valid.any(-1), place, tokens=tokens)], -1)
 
     def score(self, queries, signatures, layer, evidence=None):

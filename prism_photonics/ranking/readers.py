@@ -3,7 +3,6 @@
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.checks import require_drift
-from prism_photonics.export.read import Bundle
+from prism_photonics.export.read import Bundle, Programmed
 from prism_photonics.ranking.centre import Centre
 from prism_photonics.units import InputError
 
@@ -41,7 +40,13 @@ class Place:
 
 
 class Reader(abc.ABC):
-    """Writes signatures once and reads them with any number of queries."""
+    """Writes signatures once and reads them with any number of queries.
+
+    Attributes:
+        ranged: Whether what is written has a range, which channels that spread far would eat; see ``ranking.centre``.
+    """
+
+    ranged: bool = True
 
     def write(
         self, signatures: Float[Tensor, "batch kv_heads blocks width"], place: Place
@@ -75,6 +80,8 @@ class Reader(abc.ABC):
 
 class FloatReader(Reader):
     """Exact dot products; an electronic scan reads every signature in two bytes per number."""
+
+    ranged = False
 
     def read(self, queries, state):
         """Dot products."""
@@ -119,64 +126,86 @@ class ChipReader(Reader):
         self._part = self._readings = 0
 
     def write(self, signatures, place):
-        """Signatures at full span, their scales, and the normal numbers of the programming error."""
+        """Realised weights, what was commanded of each slice, scale and row of each block, and how it drifts.
+
+        Programmed here, once: reading takes the weights as they stand.
+        """
         batch, kv_heads, blocks, width = signatures.shape
         # A block of zeros has the scale 0: its score is 0, without noise.
         scale = signatures.abs().amax(-1, keepdim=True)
         unit = signatures / torch.where(scale > 0, scale, 1.0)
         if self.levels:
             unit = sign.quantize(unit, self.levels, -1.0, 1.0)
-        shape = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1:]
-        size = int(np.prod(shape))
-        drawn = np.empty((batch, kv_heads, blocks, 2 * size + 1 if self.t_since_program_s else size))
         indices = place.indices(blocks)
-        for sequence, head, block in np.ndindex(batch, kv_heads, blocks):
+        row = np.array(indices, int) % self.bundle.rows
+        wanted = unit.detach().cpu().double().numpy()
+        slices, channels = self._shape(width)
+        size, drifts = slices * channels, self.t_since_program_s > 0
+        written = np.empty((batch, kv_heads, blocks, size + slices + (size + 1 if drifts else 0)))
+        for sequence, head in np.ndindex(batch, kv_heads):
             bank = (place.sequence + sequence) * kv_heads + head
-            where = [0, indices[block], bank, place.layer]
-            stream = np.random.Generator(np.random.Philox(key=self.seed, counter=where))
-            drawn[sequence, head, block, : 2 * size] = stream.standard_normal(min(2 * size, drawn.shape[-1]))
-            if self.t_since_program_s:
+            drawn = np.empty((blocks, (2 if drifts else 1) * size))
+            for block, index in enumerate(indices):
+                stream = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, index, bank, place.layer]))
+                drawn[block] = stream.standard_normal(drawn.shape[1])
+            error = drawn[:, :size].reshape(blocks, slices, channels)
+            stands = self.bundle.program(
+                self._on_rails(wanted[sequence, head]), 0, error=error, signature_scale=1.0, row=row
+            )
+            written[sequence, head, :, :size] = stands.weights.reshape(blocks, size)
+            written[sequence, head, :, size : size + slices] = stands.row_sum
+            if drifts:
                 together = np.random.Generator(np.random.Philox(key=self.seed, counter=[1, 0, bank, place.layer]))
-                drawn[sequence, head, block, -1] = together.standard_normal()
-        return torch.cat([unit, scale, torch.as_tensor(drawn).to(unit)], -1)
+                written[sequence, head, :, size + slices : -1] = drawn[:, size:]
+                written[sequence, head, :, -1] = together.standard_normal()
+        row_of = torch.as_tensor(row).to(scale)[:, None].expand_as(scale)
+        return torch.cat([scale, row_of, torch.as_tensor(written).to(unit)], -1)
 
     def read(self, queries, state):
         """Readings of every (sequence, KV head) bank, each with its own noise."""
         batch, kv_heads, steps, width = queries.shape
         blocks = state.shape[2]
         scores = np.empty((batch, kv_heads, steps, blocks))
-        unit, scale, drawn = (
-            part.detach().cpu().double().numpy() for part in state.split([width, 1, state.shape[-1] - width - 1], -1)
-        )
+        slices, channels = self._shape(width)
+        size, dims = slices * channels, width // 2 if self.halves else width
         light = queries.detach().cpu().double().numpy()
         if self.halves:
             # The chip splits the query itself: one shot of (q⁺, q⁻).
-            light = light[..., : width // 2] - light[..., width // 2 :]
+            light = light[..., :dims] - light[..., dims:]
+        held = state.detach().cpu().double().numpy()
+        centre = np.zeros((2, dims) if self.halves else dims)
         for bank in np.ndindex(batch, kv_heads):
-            signatures = self._on_rails(unit[bank])
-            shape = self.bundle.error_shape(signatures)
-            size = int(np.prod(shape[1:]))
-            numbers: dict[str, Any] = {"error": drawn[bank][:, :size].reshape(shape)}
+            scale, row, weights, row_sum, drawn = np.split(held[bank], [1, 2, 2 + size, 2 + size + slices], -1)
+            drift, common = None, None
             if self.t_since_program_s:
-                drift = drawn[bank][:, size : 2 * size].reshape(shape)
-                numbers |= {"drift": drift, "common_drift": float(drawn[bank][0, -1])}
-            written = self.bundle.program(signatures, 0, **numbers, signature_scale=1.0)
+                drift, common = drawn[:, :-1].reshape(blocks, slices, channels), float(drawn[0, -1])
+            written = Programmed(
+                weights.reshape(blocks, slices, channels), row_sum, 1.0, drift, common, centre, dims,
+                row[:, 0].astype(int),
+            )  # fmt: skip
             self._readings += 1
             key = (self._part << 104) + (self.seed << 40) + self._readings
             read = self.bundle.read(light[bank], written, key=key, t_since_program_s=self.t_since_program_s)
-            scores[bank] = read * scale[bank].T
+            # On a dead row a block of zeros scores minus infinity too, not minus infinity times zero.
+            dead = np.isneginf(read)
+            scores[bank] = np.where(dead, -np.inf, np.where(dead, 0.0, read) * scale.T)
         return torch.as_tensor(scores).to(queries)
 
     def cost(self, blocks, width):
         """Pages of rows; every page takes its slices, each its shots of light."""
         pages = -(-blocks // self.bundle.rows)
-        slices = self.bundle.error_shape(self._on_rails(np.empty((1, width))))[1]
+        slices = self._shape(width)[0]
         passes = pages * slices * sign.shots(self.bundle.encoding)
         return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(passes)}
 
     def restart(self, number):
         """Read noise from here on; programming errors follow from where a block stands, and from nothing else."""
         self._part, self._readings = number, 0
+
+    def _shape(self, width: int) -> tuple[int, int]:
+        """Slices of a row, and channels of each."""
+        _, slices, channels = self.bundle.error_shape(self._on_rails(np.empty((1, width))))
+        return slices, channels
 
     def _on_rails(self, signatures: np.ndarray) -> np.ndarray:
         return signatures.reshape(len(signatures), 2, -1) if self.halves else signatures

@@ -164,7 +164,9 @@ class FeatureSelector(Selector):
         """See ``Selector.sign``."""
         keys = widened_keys(keys, valid, place.layer)
         plain = self.features.of_blocks(keys, valid, place.layer)
-        tokens = token_features(self.features, keys, valid, place.layer, centre=place.centre)
+        tokens = None
+        if self.reader.ranged:
+            tokens = token_features(self.features, keys, valid, place.layer, centre=place.centre)
         return write_rows(self.reader, plain, valid.any(-1), place, tokens=tokens)
 
     def score(self, queries, signatures, layer, evidence=None):

@@ -34,7 +34,9 @@ def write_rows(
     """
     centre = place.centre or Centre()
     left, reference = centred(features, shown, centre)
-    scale = centre.scales(features, shown, tokens)[:, :, None].expand_as(left)
+    # Scales are powers of two: a reader without a range gives the same scores with and without them.
+    scale = centre.scales(features, shown, tokens) if reader.ranged else torch.ones_like(features[:, :, 0])
+    scale = scale[:, :, None].expand_as(left)
     return torch.cat([reader.write(left / scale, place), reference, scale], -1)
 
 

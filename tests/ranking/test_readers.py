@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from prism_photonics.export.read import Bundle
 from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.impair import impaired, reading_snr_dB, widened
 from prism_photonics.ranking.readers import BankReader, ChipReader, FloatReader, Place
@@ -36,7 +37,7 @@ def test_blocks_written_one_by_one_stand_as_blocks_written_at_once(bank, demo_bu
 def test_every_block_head_sequence_and_layer_has_its_own_programming_error(demo_bundle):
     reader = ChipReader(demo_bundle(8), seed=3)
     same = torch.ones(2, 2, 3, 8)
-    errors = torch.cat([reader.write(same, Place(layer))[..., 9:].flatten(0, 2) for layer in (0, 1)])
+    errors = torch.cat([reader.write(same, Place(layer))[..., 2:10].flatten(0, 2) for layer in (0, 1)])
     assert len(torch.unique(errors, dim=0)) == 2 * 2 * 3 * 2
     shifted = reader.write(same[:1], Place(0, 0, sequence=1))
     assert torch.equal(shifted[0], reader.write(same, Place(0))[1])
@@ -54,6 +55,53 @@ def test_reading_twice_gives_two_noises_around_one_realised_weight(bank, demo_bu
     assert (noise > 0).all()
     # The programming error does not average out.
     assert offset.mean() > 3 * noise.mean() / 60**0.5
+
+
+def test_blocks_are_programmed_when_they_are_written_and_never_when_they_are_read(bank, demo_bundle, monkeypatch):
+    keys, valid, queries = bank
+    reader = ChipReader(demo_bundle(8), seed=1)
+    state = reader.write(MeanKey().of_blocks(keys, valid, 0), Place(0))
+    sketches = MeanKey().of_queries(queries, 2, 0)
+
+    def refused(*_, **__):
+        raise AssertionError("programmed again")
+
+    monkeypatch.setattr(Bundle, "program", refused)
+    first, second = reader.read(sketches, state), reader.read(sketches, state)
+    assert torch.isfinite(first).all()
+    assert not torch.equal(first, second)
+
+
+def test_blocks_drift_by_numbers_of_their_own_and_one_of_the_bank_wherever_they_are_read(bank, quiet_bundle):
+    drift = {
+        "drift_mean": np.zeros((1, 2, 8)),
+        "drift_common": np.full((1, 8), 0.03),
+        "drift_own": np.full((1, 8), 0.02),
+    }
+    chip = dataclasses.replace(quiet_bundle(8), drift_time_s=np.array([100.0]), **drift)
+    keys, valid, queries = bank
+    signatures, sketches = MeanKey().of_blocks(keys, valid, 0), MeanKey().of_queries(queries, 2, 0)
+    aged, fresh = ChipReader(chip, seed=1, t_since_program_s=100.0), ChipReader(chip, seed=1)
+    state = aged.write(signatures, Place(0))
+    moved = aged.read(sketches, state) - fresh.read(sketches, fresh.write(signatures, Place(0)))
+    assert 0.02 < moved.std() < 1.0
+    assert torch.allclose(aged.read(sketches, state[:, :, 2:4]), aged.read(sketches, state)[..., 2:4], atol=1e-5)
+    one = aged.write(signatures[:, :, 2:3], Place(0, 2))
+    assert torch.equal(one, state[:, :, 2:3])
+
+
+def test_a_page_stays_on_its_row_whichever_pages_are_read_with_it(demo_bundle):
+    excluded = np.zeros((8, 8), bool)
+    excluded[3] = True  # a dead row: what stands there scores minus infinity
+    reader = ChipReader(demo_bundle(8, excluded=excluded), seed=1)
+    signatures = torch.cat([torch.zeros(1, 1, 1, 8), torch.ones(1, 1, 4, 8)], 2)
+    state = reader.write(signatures, Place(0, pages=(3, 2, 11, 5, 16)))
+    queries = torch.ones(1, 1, 1, 8)
+    dead = reader.read(queries, state)[0, 0, 0] == -torch.inf
+    assert dead.tolist() == [True, False, True, False, False]
+    assert (reader.read(queries, state[:, :, 2:3])[0, 0, 0] == -torch.inf).all()
+    with pytest.raises(InputError, match="row: got \\[8\\], want 1 rows from 0 to 7"):
+        demo_bundle(8).program(np.ones((1, 8)), 0, row=np.array([8]))
 
 
 def test_a_bank_scorer_is_handed_each_bank_and_its_shape_is_checked(bank):

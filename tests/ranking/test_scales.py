@@ -18,8 +18,9 @@ def whole(keys):
 
 
 class Counting(FloatReader):
-    """Dot products, and how many readings they took."""
+    """Dot products of what has a range, as a chip's has, and how many readings they took."""
 
+    ranged = True
     readings = 0
 
     def read(self, queries, state):
