@@ -76,8 +76,9 @@ class Centre:
         fresh = features.masked_fill(~shown[:, None, :, None], torch.nan)
         known = fresh if self._recent is None else torch.cat([self._recent, fresh], 2)
         self._recent = known[:, :, -MEMORY_BLOCKS:]
-        median = known.nanmedian(2).values.nan_to_num()
-        spread = (known - median[:, :, None]).square().sum(-1).nanmedian(2).values.nan_to_num()
+        median = _median(known)[:, :, 0].nan_to_num()
+        distance = (known - median[:, :, None]).square().sum(-1, keepdim=True)
+        spread = _median(distance)[:, :, 0, 0].nan_to_num()
         if self.reference is None:
             self.reference = median
         moved = (median - self.reference).square().sum(-1)
@@ -189,7 +190,7 @@ def widened_keys(
     """
     shown = valid[:, None, :, :, None]
     _require_finite(f"layer {layer}: keys (sequence, KV head, block, token, dim)", keys, shown)
-    return torch.where(shown, widened(keys), 0.0)
+    return widened(keys) if bool(valid.all()) else torch.where(shown, widened(keys), 0.0)
 
 
 def widened_queries(
@@ -205,7 +206,10 @@ def widened_queries(
 
 
 def _require_finite(name: str, values: Tensor, counts: Tensor | bool) -> None:
-    # NaN and infinity rank no block: the choice that they leave is one that nobody made.
+    # NaN and infinity rank no block: the choice that they leave is one that nobody made. Nearly always the sum tells
+    # that there is none; where it does not, padding or overflow may be why.
+    if bool(torch.isfinite(values.sum(dtype=torch.promote_types(values.dtype, torch.float32)))):
+        return
     bad = ~torch.isfinite(values) & counts
     if bool(bad.any()):
         place = tuple(int(index) for index in bad.nonzero()[0])
@@ -217,9 +221,13 @@ def _require_finite(name: str, values: Tensor, counts: Tensor | bool) -> None:
 
 def _deviation(values: Float[Tensor, "batch kv_heads some width"]) -> Float[Tensor, "batch kv_heads some width"]:
     """Distance from the median; NaN stays."""
+    return (values - _median(values)).abs()
+
+
+def _median(values: Float[Tensor, "batch kv_heads some width"]) -> Float[Tensor, "batch kv_heads 1 width"]:
+    """Median along the third axis without NaN, of two middle ones the lower; NaN where there is nothing else."""
     count = (~values.isnan()).sum(2, keepdim=True)
-    # The lower of two middle ones, as ``nanmedian`` takes it.
-    return (values - _ascending(values).gather(2, (count - 1).clamp(min=0) // 2)).abs()
+    return _ascending(values).gather(2, (count - 1).clamp(min=0) // 2)
 
 
 def _exponents(

@@ -27,7 +27,8 @@ def valid_mean(
 ) -> Float[Tensor, "batch kv_heads blocks dims"]:
     """Mean key of each block's valid tokens; zero where there is none."""
     weight = valid[:, None, :, :, None].to(keys.dtype)
-    return (keys * weight).sum(3) / weight.sum(3).clamp(min=1)
+    counted = keys if bool(valid.all()) else keys * weight
+    return counted.sum(3) / weight.sum(3).clamp(min=1)
 
 
 class Features(abc.ABC):
@@ -90,6 +91,8 @@ class Bound(Features):
 
     def of_blocks(self, keys, valid, layer):
         """Largest and negated smallest key of each dimension; zero for a block of padding."""
+        if keys.shape[3] and bool(valid.all()):
+            return torch.cat([keys.amax(3), -keys.amin(3)], -1)
         shown = valid[:, None, :, :, None]
         top = torch.where(shown, keys, -torch.inf).amax(3)
         low = torch.where(shown, -keys, -torch.inf).amax(3)

@@ -2,16 +2,17 @@
 
 An engine keeps keys in physical pages that any request may own, and asks for one score per (request, page). A page is
 a block: it is signed once, when it is full, and its signature stays at its physical place until the page is written
-anew. Nothing here knows an engine; docs/rank.md shows the few lines that one needs.
+anew. Nothing here knows an engine; docs/rank.md shows the few lines that one needs, and a test runs them.
 """
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from prism_photonics.codec.checks import require_count
 from prism_photonics.ranking.centre import Centre
 from prism_photonics.ranking.readers import Place
-from prism_photonics.ranking.selectors import Selector
+from prism_photonics.ranking.selectors import Selector, top_candidates
 from prism_photonics.units import InputError
 
 
@@ -33,6 +34,7 @@ class PagedSignatures:
         self._written: dict[int, Tensor] = {}
         self._known: dict[int, Tensor] = {}
         self._centres: dict[int, Centre] = {}
+        self._page = 0
 
     def sign(self, layer: int, pages: Int[Tensor, " n"], keys: Float[Tensor, "n tokens kv_heads dims"]) -> None:
         """Sign full pages; one that was signed before is signed anew.
@@ -44,6 +46,7 @@ class PagedSignatures:
         """
         if not len(pages):
             return
+        self._page = keys.shape[1]
         # A chip draws the programming error of a page from its number.
         centre = self._centres.setdefault(layer, Centre())
         place = Place(layer, centre=centre, pages=tuple(pages.tolist()))
@@ -53,6 +56,10 @@ class PagedSignatures:
             self._written[layer] = fresh.new_zeros(self.pages, *fresh.shape[1:])
             self._known[layer] = torch.zeros(self.pages, dtype=torch.bool, device=fresh.device)
         self._written[layer][pages], self._known[layer][pages] = fresh, True
+
+    def signed(self, layer: int) -> bool:
+        """Whether any page of a layer is signed."""
+        return layer in self._written
 
     def scores(
         self, layer: int, pages: Int[Tensor, "requests listed"], queries: Float[Tensor, "requests heads dims"]
@@ -71,7 +78,7 @@ class PagedSignatures:
         Raises:
             InputError: No page of the layer is signed.
         """
-        if layer not in self._written:
+        if not self.signed(layer):
             raise InputError(f"layer {layer}: got queries, want signed pages before them; call sign() first")
         real = pages.clamp(min=0)
         known = self._known[layer][real] & (pages >= 0)
@@ -80,3 +87,49 @@ class PagedSignatures:
         state = self._written[layer][real].transpose(1, 2)
         scores = self.selector.score(queries[:, :, None], state, layer)[:, :, 0]
         return scores.masked_fill(~known[:, None], -torch.inf)
+
+    def cut(
+        self,
+        layer: int,
+        pages: Int[Tensor, "requests listed"],
+        tokens: Int[Tensor, " requests"],
+        queries: Float[Tensor, "requests heads dims"],
+        *,
+        k: int,
+        recent: int = 1,
+    ) -> tuple[Int[Tensor, "requests kept"], Int[Tensor, " requests"]]:
+        """The page table of a decode step, cut down to what is read: first page, latest ones, and the k best others.
+
+        An engine's table serves all KV heads of a request, so scores are added over the heads. Pages stay in their
+        order; keys carry their positions, so attention over the shorter table is attention over those pages.
+
+        Args:
+            layer: Layer of the model.
+            pages: Page table: physical pages in logical order; what lies behind a request's last page is ignored.
+            tokens: Tokens of each request, the one that asks among them.
+            queries: Post-RoPE queries of the step.
+            k: Pages chosen beside the first and the latest.
+            recent: Latest pages, full or not, that are read in any case.
+
+        Returns:
+            The shorter table, -1 behind a request's last page, and the tokens that each request then reads.
+
+        Raises:
+            InputError: No page of the layer is signed, or k or recent is none.
+        """
+        k, recent = require_count("k", k), require_count("recent", recent)
+        scores = self.scores(layer, pages, queries).sum(1)
+        held = -(-tokens // self._page)[:, None]
+        place = torch.arange(pages.shape[1], device=pages.device)
+        always = (place == 0) | (place >= held - recent)
+        # A full page that was never signed cannot be ranked: it is read.
+        always = (always | (scores == -torch.inf)) & (place < held)
+        best = top_candidates(scores, k, (place < held) & ~always)
+        read = torch.zeros(len(pages), pages.shape[1] + 1, dtype=torch.bool, device=pages.device)
+        read = read.scatter(1, torch.where(best < 0, pages.shape[1], best), True)[:, :-1] | always
+        kept = read.sum(1)
+        order = torch.where(read, place, pages.shape[1]).sort(1).values[:, : int(kept.max())]
+        table = pages.gather(1, order.clamp(max=pages.shape[1] - 1))
+        # All pages but a request's last one are full.
+        left = tokens - (held[:, 0] - kept) * self._page
+        return torch.where(order < pages.shape[1], table, -1), left

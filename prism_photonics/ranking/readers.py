@@ -142,12 +142,12 @@ class ChipReader(Reader):
         slices, channels = self._shape(width)
         size, drifts = slices * channels, self.t_since_program_s > 0
         written = np.empty((batch, kv_heads, blocks, size + slices + (size + 1 if drifts else 0)))
+        stream = _Stream(self.seed)
         for sequence, head in np.ndindex(batch, kv_heads):
             bank = (place.sequence + sequence) * kv_heads + head
             drawn = np.empty((blocks, (2 if drifts else 1) * size))
             for block, index in enumerate(indices):
-                stream = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, index, bank, place.layer]))
-                drawn[block] = stream.standard_normal(drawn.shape[1])
+                drawn[block] = stream.at(0, index, bank, place.layer).standard_normal(drawn.shape[1])
             error = drawn[:, :size].reshape(blocks, slices, channels)
             stands = self.bundle.program(
                 self._on_rails(wanted[sequence, head]), 0, error=error, signature_scale=1.0, row=row
@@ -155,9 +155,8 @@ class ChipReader(Reader):
             written[sequence, head, :, :size] = stands.weights.reshape(blocks, size)
             written[sequence, head, :, size : size + slices] = stands.row_sum
             if drifts:
-                together = np.random.Generator(np.random.Philox(key=self.seed, counter=[1, 0, bank, place.layer]))
                 written[sequence, head, :, size + slices : -1] = drawn[:, size:]
-                written[sequence, head, :, -1] = together.standard_normal()
+                written[sequence, head, :, -1] = stream.at(1, 0, bank, place.layer).standard_normal()
         row_of = torch.as_tensor(row).to(scale)[:, None].expand_as(scale)
         return torch.cat([scale, row_of, torch.as_tensor(written).to(unit)], -1)
 
@@ -209,6 +208,20 @@ class ChipReader(Reader):
 
     def _on_rails(self, signatures: np.ndarray) -> np.ndarray:
         return signatures.reshape(len(signatures), 2, -1) if self.halves else signatures
+
+
+class _Stream:
+    """Random numbers by their place: as ``Philox(key=seed, counter=place)``, which takes longer to make than to use."""
+
+    def __init__(self, seed: int):
+        self._source = np.random.Philox(key=seed)
+        self._generator, self._state = np.random.Generator(self._source), self._source.state
+
+    def at(self, *place: int) -> np.random.Generator:
+        """The generator, set to a place; good until the next call."""
+        self._state["state"]["counter"][:] = place
+        self._source.state = self._state
+        return self._generator
 
 
 ScoreBank = Callable[[np.ndarray, np.ndarray, int], np.ndarray]

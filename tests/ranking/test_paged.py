@@ -59,3 +59,22 @@ def test_what_an_engine_cannot_give_is_refused():
         PagedSignatures(FeatureSelector("t", MeanKey()), 0)
     with pytest.raises(InputError, match="call sign"):
         PagedSignatures(FeatureSelector("t", MeanKey()), 1).scores(0, torch.zeros(1, 1).long(), torch.zeros(1, 2, 8))
+
+
+def test_a_page_table_is_cut_to_the_first_page_the_latest_and_the_best_others_in_their_order():
+    keys = buffer()
+    keys[[9, 3]] += 3.0  # the pages that the query asks for
+    paged = PagedSignatures(FeatureSelector("t", MeanKey()), PAGES)
+    paged.sign(0, torch.arange(PAGES - 1), keys[:-1])  # the last page is not full
+    listed = torch.tensor([[7, 2, 9, 4, 3, 11, 0], [5, 11, -1, -1, -1, -1, -1]])
+    table, tokens = paged.cut(0, listed, torch.tensor([5 * TOKENS + 1, TOKENS + 2]), torch.ones(2, 4, DIMS), k=2)
+    assert table.tolist() == [[7, 9, 3, 11], [5, 11, -1, -1]]
+    assert tokens.tolist() == [3 * TOKENS + 1, TOKENS + 2]
+    # A full page that nobody signed is read, not lost.
+    paged = PagedSignatures(FeatureSelector("t", MeanKey()), PAGES)
+    paged.sign(0, torch.tensor([7, 2, 9, 3]), keys[[7, 2, 9, 3]])
+    table, tokens = paged.cut(0, listed[:1], torch.tensor([5 * TOKENS + 1]), torch.ones(1, 4, DIMS), k=1)
+    assert set(table[0].tolist()) > {7, 4, 11}
+    assert (table.shape[1], tokens.tolist()) == (4, [3 * TOKENS + 1])
+    with pytest.raises(InputError, match="k: got 0"):
+        paged.cut(0, listed, torch.tensor([4, 4]), torch.ones(2, 4, DIMS), k=0)
