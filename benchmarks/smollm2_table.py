@@ -27,7 +27,7 @@ from prism_photonics.export.read import Bundle, load
 from prism_photonics.export.schema import DOCUMENT_FILE
 from prism_photonics.files import write_text
 from prism_photonics.ranking.evict import Streaming
-from prism_photonics.ranking.features import Bound, MeanKey
+from prism_photonics.ranking.features import Bound, MeanKey, SoftenedBound
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.pretrained.cached import Selection
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first text")
     parser.add_argument("--texts", type=int, default=25)
     parser.add_argument("--finished", action="store_true", help="ask nothing: rows of the texts that are finished")
+    parser.add_argument("--selectors", default="", help="some of them, with commas; default: all")
     parser.add_argument("--weights", type=Path, help="folder of smollm2_bound.py")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -65,13 +66,14 @@ def main() -> None:
     selections: dict[str, Selection] = {}
     for block in BLOCKS:
         k = args.context // block // 8
-        made = selectors(chip, block)
+        made = selectors(chip)
         if args.weights:
             weights = BoundWeights.load(args.weights / f"bound_{block}.safetensors")
             made["weighted_bound"] = WeightedBound("weighted_bound", weights)
             reader = ChipReader(chip, seed=4, halves=chip.encoding == "dual_rail")
             made["photonic_weighted_bound"] = WeightedBound("weighted_bound", weights, reader)
-        selections |= {f"{name} {block}": Selection(each, block, k) for name, each in made.items()}
+        wanted = args.selectors.split(",") if args.selectors else made
+        selections |= {f"{name} {block}": Selection(made[name], block, k) for name in wanted}
     texts: list[int] = list(range(args.first, args.first + args.texts))
     if args.finished:
         texts = [number for number in texts if (args.work / f"{args.task}_{args.context}_{number}.json").is_file()]
@@ -92,15 +94,22 @@ def main() -> None:
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
 
 
-def selectors(chip: Bundle, block: int) -> dict[str, Selector]:
-    """The rows of one block size by name, each with numbers of its own."""
+def selectors(chip: Bundle) -> dict[str, Selector]:
+    """The table's rows by name, each with random numbers of its own."""
 
     def bound(reader: Reader | None = None) -> Selector:
         return FeatureSelector("bound", Bound(), reader)
 
     def rows(reader: Reader | None = None) -> Selector:
-        parts = SeveralRows("rows", FeatureSelector("mean_key", MeanKey(), reader), rows=block // ROW_TOKENS)
+        parts = SeveralRows("rows", FeatureSelector("mean_key", MeanKey(), reader), tokens=ROW_TOKENS)
         return PerHead("rows", parts, group=GROUP)
+
+    def soft(reader: Reader | None = None) -> Selector:
+        parts = SeveralRows("soft", FeatureSelector("soft", SoftenedBound(), reader), tokens=ROW_TOKENS)
+        return PerHead("soft", parts, group=GROUP)
+
+    def refined(survivors: float, reader: Reader | None = None) -> Selector:
+        return TwoStage("two_stage", soft(reader), survivors=survivors)
 
     def halved(reader: Reader | None = None) -> Selector:
         return PerHead("halves", SeveralRows("halves", bound(reader), rows=2), group=GROUP)
@@ -119,6 +128,12 @@ def selectors(chip: Bundle, block: int) -> dict[str, Selector]:
         "two_stage": TwoStage("two_stage", bound()),
         "rows_of_16": rows(),
         "photonic_rows_of_16": rows(ChipReader(chip, seed=2)),
+        "soft_rows": soft(),
+        "photonic_soft_rows": soft(ChipReader(chip, seed=5, halves=halves)),
+        "quarter_refined": refined(0.25),
+        "photonic_quarter_refined": refined(0.25, ChipReader(chip, seed=6, halves=halves)),
+        "half_refined": refined(0.5),
+        "photonic_half_refined": refined(0.5, ChipReader(chip, seed=7, halves=halves)),
     }
 
 

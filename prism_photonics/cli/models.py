@@ -14,7 +14,7 @@ from prism_photonics.cli.output import print_json, print_result, tell
 from prism_photonics.cli.ranking import LONGEST_CONTEXT, numbers
 from prism_photonics.units import InputError
 
-USUAL = "oracle,mean_key,bound,photonic_mean_key,photonic_bound,random"
+USUAL = "oracle,mean_key,bound,photonic_bound,soft_rows,photonic_soft_rows,photonic_soft_rows_refined,random"
 
 
 def fetch(as_json: Json = False) -> None:
@@ -100,6 +100,8 @@ def ask(
                 raise InputError(
                     f"--block: got {size} for {tokens} tokens, want at least 8 blocks; choose smaller ones"
                 )
+            for selector in made.values():
+                selector.require_block(size)
             k, dense = tokens // size // 8, frozenset(range(dense_layers))
             wanted[tokens] |= {f"{name} {size}": Selection(each, size, k, dense) for name, each in made.items()}
     of = {

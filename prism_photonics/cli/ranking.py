@@ -80,7 +80,7 @@ def rank(
         _rank_keys(bundle, keys, block=min(blocks), k=next(iter(chosen), 8), seed=seed, as_json=as_json)
         return
     from prism_photonics.export.read import load
-    from prism_photonics.ranking.catalog import NAMES, make_selectors
+    from prism_photonics.ranking.catalog import NAMES, make_selectors, that_take
     from prism_photonics.ranking.heads import heads_of
     from prism_photonics.ranking.needle.models import load_model
     from prism_photonics.ranking.table import LEAST_TRIALS, Point, table
@@ -98,6 +98,10 @@ def rank(
     heads = heads_of(network.config.get_text_config())
     names = tuple(name.strip() for name in selectors.split(",")) if selectors else NAMES
     made = make_selectors(names, chip, dual_rail=wide, dims=heads.dims, group=heads.group, seed=seed)
+    if not selectors:
+        made, refused = that_take(blocks, made)
+        for line in refused:
+            progress.print(f"left out: {line}", soft_wrap=True)
     if circuit:
         from prism_photonics.ranking.features import MeanKey
         from prism_photonics.ranking.selectors import FeatureSelector

@@ -79,6 +79,7 @@ class BlockSparse:
         block = require_count("block", block, cure="choose the tokens of a block")
         window = require_count("window", window, cure="a query reads itself at least")
         sink = require_count("sink", sink, least=0, cure="choose how many first tokens are always read")
+        selector.require_block(block)
         if selector.evidence not in ("", "position"):
             raise InputError(
                 f"selector {selector.name}: needs the exact attention ({selector.evidence}), which decoding does not "

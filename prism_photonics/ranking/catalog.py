@@ -1,10 +1,17 @@
 """The selectors by name, as the command line and the table know them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prism_photonics.export.read import Bundle
 from prism_photonics.ranking.evict import HeavyHitters, Streaming
-from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey, PrincipalProjection, RandomProjection
+from prism_photonics.ranking.features import (
+    Bound,
+    MeanAndBound,
+    MeanKey,
+    PrincipalProjection,
+    RandomProjection,
+    SoftenedBound,
+)
 from prism_photonics.ranking.hierarchical import Hierarchical
 from prism_photonics.ranking.learned import LearnedProjection
 from prism_photonics.ranking.per_head import PerHead
@@ -21,8 +28,12 @@ NAMES = (
     *("photonic_mean_key", "photonic_bound", "photonic_learned"),
     *("hierarchical", "hierarchical_mean", "hierarchical_learned", "photonic_hierarchical"),
     *("bound_per_head", "bound_of_halves", "photonic_bound_of_halves", "infllm_like", "two_stage"),
+    *("soft_rows", "photonic_soft_rows", "soft_rows_refined", "photonic_soft_rows_refined"),
     *("salca_like", "sign_codes", "streaming_llm", "h2o", "random"),
 )
+
+ROW_TOKENS = 16
+"""Tokens of a row where a block takes as many rows as it is long; design choice, see docs/rank.md."""
 
 
 def make_selectors(
@@ -55,6 +66,13 @@ def make_selectors(
     def per_head(name: str, base: Selector, rows: int, *, overlap: bool = False) -> Selector:
         return PerHead(name, SeveralRows(name, base, rows=rows, overlap=overlap), group=group)
 
+    def soft(name: str, reader: Reader | None = None) -> Selector:
+        rows = SeveralRows(name, FeatureSelector(name, SoftenedBound(), reader), tokens=ROW_TOKENS)
+        return PerHead(name, rows, group=group)
+
+    def refined(name: str, reader: Reader | None = None) -> Selector:
+        return TwoStage(name, soft(name, reader), survivors=0.5)
+
     makers = {
         "oracle": lambda name: Oracle(),
         "mean_key": lambda name: FeatureSelector(name, MeanKey()),
@@ -81,6 +99,10 @@ def make_selectors(
         ),
         "infllm_like": lambda name: per_head(name, FeatureSelector(name, MeanKey()), 3, overlap=True),
         "two_stage": lambda name: TwoStage(name, bound()),
+        "soft_rows": soft,
+        "photonic_soft_rows": lambda name: soft(name, ChipReader(wide, seed=seed + 5, halves=halves)),
+        "soft_rows_refined": refined,
+        "photonic_soft_rows_refined": lambda name: refined(name, ChipReader(wide, seed=seed + 6, halves=halves)),
         "sign_codes": lambda name: SignCodes(name, seed=seed),
         "salca_like": lambda name: SalcaLike(),
         "streaming_llm": lambda name: Streaming(),
@@ -93,3 +115,17 @@ def make_selectors(
             raise InputError(f"selector '{name}': unknown, want some of {', '.join(NAMES)}; {nearest(name, NAMES)}")
         made[name] = makers[name](name)
     return made
+
+
+def that_take(blocks: Iterable[int], made: Mapping[str, Selector]) -> tuple[dict[str, Selector], list[str]]:
+    """The selectors that sign blocks of all these sizes, and one line for each of the others."""
+    sizes, fit, refused = tuple(blocks), {}, []
+    for name, selector in made.items():
+        try:
+            for size in sizes:
+                selector.require_block(size)
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            fit[name] = selector
+    return fit, refused

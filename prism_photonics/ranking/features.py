@@ -109,6 +109,36 @@ class Bound(Features):
         return 2 * dims
 
 
+class SoftenedBound(Features):
+    """The mean key's score and a share of what a block's tokens may exceed it by: Σ q·mean + share·|q|·(max - min)/2.
+
+    A bound promises what hardly any token holds, and a mean drowns the one that is asked for; most of the promise is
+    taken off here. By the two halves of the query it is one dot product, as the bound is.
+
+    Attributes:
+        share: Of the half width; 0 is the mean key.
+    """
+
+    def __init__(self, share: float = 0.25):
+        if not 0 <= share <= 1:
+            raise InputError(f"share: got {share:g}, want one from 0 to 1; 0 is the mean key, at 1 a bound about it")
+        self.share = share
+
+    def of_blocks(self, keys, valid, layer):
+        """What a query's positive and negative half are weighted by."""
+        top, negated = Bound().of_blocks(keys, valid, layer).chunk(2, -1)
+        mean, half = valid_mean(keys, valid), self.share * (top + negated) / 2
+        return torch.cat([half + mean, half - mean], -1)
+
+    def of_queries(self, queries, kv_heads, layer):
+        """The positive and the negative half of the sketch."""
+        return Bound().of_queries(queries, kv_heads, layer)
+
+    def width(self, dims: int) -> int:
+        """Two per dimension."""
+        return 2 * dims
+
+
 class MeanAndBound(Features):
     """Mean key and bound side by side, for a learned projection to choose from; three numbers per dimension."""
 

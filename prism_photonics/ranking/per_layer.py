@@ -22,6 +22,11 @@ class PerLayer(Selector):
         self.name, self.of_layer = name, tuple(of_layer)
         self.evidence, self.trained = of_layer[0].evidence, of_layer[0].trained
 
+    def require_block(self, block):
+        """See ``Selector.require_block``."""
+        for each in dict.fromkeys(self.of_layer):
+            each.require_block(block)
+
     def sign(self, keys, valid, place):
         """See ``Selector.sign``."""
         return self._of(place.layer).sign(keys, valid, place)

@@ -35,6 +35,13 @@ class Selector(abc.ABC):
     trained: bool = False
     evidence: str = ""
 
+    def require_block(self, block: int) -> None:  # noqa: B027  most take blocks of any size
+        """Raise unless blocks of so many tokens can be signed; asked before anything is prefilled.
+
+        Raises:
+            InputError: They cannot.
+        """
+
     @abc.abstractmethod
     def sign(
         self,
@@ -198,6 +205,10 @@ class Derived(Selector):
     def __init__(self, name: str, base: Selector):
         self.name, self.base, self.reader = name, base, getattr(base, "reader", None)
         self.trained, self.evidence = base.trained, base.evidence
+
+    def require_block(self, block):
+        """See ``Selector.require_block``."""
+        self.base.require_block(block)
 
     def sign(self, keys, valid, place):
         """See ``Selector.sign``."""

@@ -17,53 +17,74 @@ class SeveralRows(Derived):
 
     Attributes:
         base: Signs and scores the parts.
-        rows: Parts of a block.
+        rows: Parts of a block; None where ``tokens`` says how many there are.
+        tokens: Tokens of a part, for blocks of any size; None where ``rows`` is given.
         overlap: Whether each part reaches to the middle of the next, as the compressed blocks of InfLLM-V2 do: three
-            means of 32 tokens in a block of 64.
+            means of 32 tokens in a block of 64. Only with ``rows``.
 
     Source: the maximum over overlapping means is InfLLM-V2's, arXiv 2509.24663, read as a digest.
     """
 
-    def __init__(self, name: str, base: Selector, *, rows: int, overlap: bool = False):
+    def __init__(
+        self, name: str, base: Selector, *, rows: int | None = None, tokens: int | None = None, overlap: bool = False
+    ):
         super().__init__(name, base)
+        if (rows is None) == (tokens is None) or (overlap and rows is None):
+            raise InputError(
+                f"{name}: got rows {rows}, tokens {tokens}: want one of them, and rows where they overlap; say how a "
+                "block is cut"
+            )
         self.overlap = overlap
-        self.rows = require_count("rows", rows, cure="choose how many rows a block takes")
+        self.rows = None if rows is None else require_count("rows", rows, cure="choose how many rows a block takes")
+        self.tokens = None if tokens is None else require_count("tokens", tokens, cure="choose the tokens of a row")
 
-    def part(self, block: int) -> tuple[int, int]:
-        """Tokens of a part, and tokens from the start of one to the start of the next.
+    def rows_of(self, block: int) -> int:
+        """Rows that a block takes.
 
         Raises:
             InputError: Equal parts do not fill the block.
         """
-        stride, rest = divmod(block, self.rows + self.overlap)
-        if rest or not stride:
+        parts = self.rows if self.tokens is None else block // self.tokens
+        assert parts is not None
+        cuts = parts + self.overlap
+        if not parts or block % cuts or (self.tokens and block % self.tokens):
             raise InputError(
-                f"{self.name}: got blocks of {block} tokens, want a multiple of {self.rows + self.overlap}; choose "
-                "other blocks, or leave this selector out"
+                f"{self.name}: got blocks of {block} tokens, want a multiple of {self.tokens or cuts}; choose other "
+                "blocks, or leave this selector out"
             )
+        return parts
+
+    def part(self, block: int) -> tuple[int, int]:
+        """Tokens of a part, and tokens from the start of one to the start of the next."""
+        stride = block // (self.rows_of(block) + self.overlap)
         return stride * (1 + self.overlap), stride
+
+    def require_block(self, block):
+        """See ``Selector.require_block``."""
+        self.base.require_block(self.part(block)[0])
 
     def sign(self, keys, valid, place):
         """See ``Selector.sign``; a part of padding is marked, and never counts."""
-        size, stride = self.part(keys.shape[3])
+        rows, (size, stride) = self.rows_of(keys.shape[3]), self.part(keys.shape[3])
         parts = keys.unfold(3, size, stride).transpose(-1, -2).flatten(2, 3)
         shown = valid.unfold(2, size, stride).flatten(1, 2)
         pages = None
         # Parts that overlap do not follow one another: a base that needs their places refuses them.
         if self.overlap or place.pages is not None:
-            pages = tuple(self.rows * index + row for index in place.indices(keys.shape[2]) for row in range(self.rows))
-        within = Place(place.layer, self.rows * place.block, place.sequence, place.centre, pages)
+            pages = tuple(rows * index + row for index in place.indices(keys.shape[2]) for row in range(rows))
+        within = Place(place.layer, rows * place.block, place.sequence, place.centre, pages)
         written = self.base.sign(parts, shown, within)
         marked = shown.any(-1)[:, None, :, None].expand(*written.shape[:3], 1).to(written)
-        return torch.cat([written, marked], -1).unflatten(2, (-1, self.rows)).flatten(3)
+        each = torch.cat([written, marked], -1).unflatten(2, (-1, rows)).flatten(3)
+        # How many rows a block has lies beside them: blocks of several sizes may be asked of one selector.
+        return torch.cat([torch.full_like(each[..., :1], rows), each], -1)
 
     def score(self, queries, signatures, layer, evidence=None):
         """See ``Selector.score``."""
-        written, marked = (
-            signatures.unflatten(3, (self.rows, -1)).flatten(2, 3).split([-1 + signatures.shape[3] // self.rows, 1], -1)
-        )
+        rows = int(signatures[0, 0, 0, 0]) if signatures.numel() else 1
+        written, marked = signatures[..., 1:].unflatten(3, (rows, -1)).flatten(2, 3).tensor_split([-1], -1)
         scores = self.base.score(queries, written, layer, evidence).masked_fill(marked.mT == 0, -torch.inf)
-        return scores.unflatten(-1, (-1, self.rows)).amax(-1)
+        return scores.unflatten(-1, (-1, rows)).amax(-1)
 
     def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """See ``Selector.fit``."""
@@ -71,4 +92,4 @@ class SeveralRows(Derived):
 
     def cost(self, blocks, *, dims, block):
         """See ``Selector.cost``."""
-        return self.base.cost(blocks * self.rows, dims=dims, block=self.part(block)[0])
+        return self.base.cost(blocks * self.rows_of(block), dims=dims, block=self.part(block)[0])

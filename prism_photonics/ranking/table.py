@@ -161,6 +161,9 @@ def table(
     Returns:
         The rows, point by point.
     """
+    for selector in selectors.values():
+        for block in dict.fromkeys(point.block for point in points):
+            selector.require_block(block)
     rows = []
     sequences = dict.fromkeys((point.context, point.trials, point.spacing) for point in points)
     for context, trials, spacing in sequences:

@@ -3,14 +3,18 @@
 import pytest
 import torch
 
-from prism_photonics.ranking.catalog import make_selectors
-from prism_photonics.ranking.features import Bound, MeanKey
+from prism_photonics.ranking.attention import BlockSparse
+from prism_photonics.ranking.catalog import make_selectors, that_take
+from prism_photonics.ranking.features import Bound, MeanKey, SoftenedBound
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.per_layer import PerLayer, best_of_layers
+from prism_photonics.ranking.pretrained.cached import Selection
+from prism_photonics.ranking.pretrained.survey import survey
 from prism_photonics.ranking.readers import ChipReader, Place
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
 from prism_photonics.ranking.several_rows import SeveralRows
 from prism_photonics.ranking.sign_codes import SignCodes
+from prism_photonics.ranking.table import Point, table
 from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.units import InputError
 
@@ -59,6 +63,28 @@ def test_a_block_is_worth_the_best_of_the_small_blocks_that_it_is_made_of(keys, 
     )
 
 
+def test_rows_of_so_many_tokens_are_as_many_as_a_block_has_room_for(keys, queries):
+    rows = SeveralRows("rows", mean(), tokens=4)
+    four = SeveralRows("rows", mean(), rows=4)
+    assert torch.equal(scored(rows, keys, queries), scored(four, keys, queries))
+    long = keys.unflatten(2, (3, 2)).flatten(3, 4)
+    assert torch.equal(scored(rows, long, queries), scored(SeveralRows("r", mean(), rows=8), long, queries))
+    assert rows.cost(3, dims=DIMS, block=32) == four.cost(6, dims=DIMS, block=16)
+    with pytest.raises(InputError, match="rows None, tokens None: want one of them"):
+        SeveralRows("rows", mean())
+
+
+def test_a_softened_bound_lies_between_the_mean_key_and_the_bound(keys, queries):
+    by = {share: scored(FeatureSelector("s", SoftenedBound(share)), keys, queries) for share in (0.0, 0.25)}
+    assert torch.allclose(apart(by[0.0]), apart(scored(mean(), keys, queries)), atol=1e-5)
+    half = (keys.amax(3) - keys.amin(3)) / 2
+    summed = queries.unflatten(1, (2, 2)).sum(2)
+    wanted = summed @ keys.mean(3).mT + 0.25 * summed.abs() @ half.mT
+    assert torch.allclose(apart(by[0.25]), apart(wanted), atol=1e-4)
+    with pytest.raises(InputError, match="share: got -1"):
+        SoftenedBound(-1.0)
+
+
 def test_rows_that_overlap_reach_to_the_middle_of_the_next(keys, queries):
     halves = [keys[:, :, :, start : start + 8] for start in (0, 4, 8)]
     each = torch.cat([part.mean(3, keepdim=True) for part in halves], 3)
@@ -82,10 +108,41 @@ def test_rows_that_do_not_fill_a_block_are_refused(keys):
         SeveralRows("rows", mean(), rows=3).sign(keys, shown(keys), Place(0))
 
 
+def test_rows_that_do_not_fill_a_block_are_refused_before_anything_is_prefilled(
+    tmp_path, tiny, selectable, demo_bundle
+):
+    made = make_selectors(["infllm_like", "mean_key"], demo_bundle(DIMS), dims=DIMS, group=2)
+    refused = "infllm_like: got blocks of 30 tokens, want a multiple of 4"
+    with pytest.raises(InputError, match=refused):
+        survey(
+            None,
+            None,
+            {"a": Selection(made["infllm_like"], 30, 2)},
+            task="pass_key",
+            context=1024,
+            texts=[0],
+            folder=tmp_path / "none",
+            of={},
+        )
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(InputError, match=refused):
+        table("m", *selectable, selectors=made, points=[Point(1024, 16, 2), Point(1024, 30, 2)])
+    model = tiny("llama")
+    with pytest.raises(InputError, match=refused):
+        BlockSparse(model, made["infllm_like"], k=2, block=30)
+    fit, left_out = that_take([16, 30], made)
+    assert (list(fit), len(left_out)) == (["mean_key"], 1)
+    assert refused in left_out[0]
+    last = PerLayer("layers", [made["mean_key"], made["infllm_like"]])
+    with pytest.raises(InputError, match=refused):
+        last.require_block(30)
+    last.require_block(32)
+
+
 def test_every_row_of_a_chip_has_an_error_of_its_own(keys, queries, demo_bundle):
     rows = SeveralRows("rows", mean(ChipReader(demo_bundle(DIMS))), rows=4)
     same = keys[:, :, :1, :4].repeat(1, 1, 6, 4, 1)
-    state = rows.sign(same, shown(same), Place(0)).unflatten(3, (4, -1))
+    state = rows.sign(same, shown(same), Place(0))[..., 1:].unflatten(3, (4, -1))
     assert not torch.equal(state[:, :, 0, 0], state[:, :, 0, 1])
     assert not torch.equal(state[:, :, 0, 0], state[:, :, 1, 0])
 

@@ -109,10 +109,14 @@ class DistilledGate(Selector):
     def __init__(self, name: str, gate: Gate, reader: Reader | None = None):
         self.name, self.gate, self.reader = name, gate, reader or FloatReader()
 
+    def require_block(self, block):
+        """See ``Selector.require_block``."""
+        if block != self.gate.block:
+            raise InputError(f"{self.name}: got blocks of {block} tokens, want {self.gate.block}; distil anew")
+
     def sign(self, keys, valid, place):
         """See ``Selector.sign``; blocks of padding have no place, and are refused."""
-        if keys.shape[3] != self.gate.block:
-            raise InputError(f"{self.name}: got blocks of {keys.shape[3]} tokens, want {self.gate.block}; distil anew")
+        self.require_block(keys.shape[3])
         if not bool(valid.all()):
             raise InputError(f"{self.name}: got padding, want none: places are counted from the cache's first slot")
         if place.pages is not None:

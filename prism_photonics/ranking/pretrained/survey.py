@@ -125,8 +125,11 @@ def survey(
         The rows, full attention first.
 
     Raises:
-        InputError: A file there is damaged, or of another model or another chip.
+        InputError: A file there is damaged, or of another model or another chip, or a selector cannot sign blocks of a
+            size.
     """
+    for each in selections.values():
+        each.selector.require_block(each.block)
     make_folder(folder)
     found: list[Questions] = []
     for place, number in enumerate(texts, 1):
