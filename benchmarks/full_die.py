@@ -37,9 +37,9 @@ SPLITTINGS_PM = ((1.0, 5.0), (0.3, 3.0, 10.0))
 TARGETS = 12
 
 
-def one_die(spec: ChipSpec, seed: int, splitting_pm: float, *, plain: bool) -> dict[str, Any]:
+def one_die(spec: ChipSpec, seed: int, truth: FullTruth | str, *, plain: bool = False) -> dict[str, Any]:
     """Accuracy and χ² of one die, by the fit as it is or by the plain row's alone."""
-    chip = VirtualChip(spec, seed=seed, truth=FullTruth(splitting_pm=splitting_pm))
+    chip = VirtualChip(spec, seed=seed, truth=truth)
     start = time.process_time()
     with mock.patch.object(survey_fit, "fuller", return_value=None) if plain else nullcontext():
         session = calibrate_chip(chip, seed=seed)
@@ -61,6 +61,7 @@ def one_die(spec: ChipSpec, seed: int, splitting_pm: float, *, plain: bool) -> d
         "chi2_worst_bus": float(np.max(np.asarray(session.fit.chi2))),
         "readings_per_ring": session.readings_per_ring,
         "survey_and_fit_s": took_s,
+        "excluded_rings": int(np.asarray(session.fit.excluded).sum()),
         "reflecting": session.fit.rows.beyond is not None,
     }
 
@@ -93,7 +94,7 @@ def main() -> None:
             for road in ("reflecting", "plain"):
                 if any(known["seed"] == seed for known in dies.get(case, {}).get(road, [])):
                     continue
-                die = one_die(spec, seed, splitting_pm, plain=road == "plain")
+                die = one_die(spec, seed, FullTruth(splitting_pm=splitting_pm), plain=road == "plain")
                 dies.setdefault(case, {}).setdefault(road, []).append(die)
                 found = {
                     "date": time.strftime("%Y-%m-%d"),

@@ -8,10 +8,10 @@ from prism_photonics.budget.snr import score_noise_A2, score_snr_dB
 from prism_photonics.spec import ChipSpec
 
 SOURCES = {
-    "tia": "shots·recovery²·B·i_n²; detector.tia_noise_pA_rtHz",
+    "tia": "shots·recovery²·B·i_n²; detector.tia_noise_pA_rtHz, tia_corner_kHz, tia_rise_GHz",
     "johnson": "shots·recovery²·B·4kT/R; detector.feedback_ohm",
     "shot": "shots·recovery²·B·2q·(I⁺ + I⁻ + 2·I_dark)",
-    "rin": "shots·recovery²·B·RIN·Σ I_c²; comb.rin_dB_Hz, each line's own",
+    "rin": "shots·recovery²·B·RIN·Σ I_c²; comb.rin_dB_Hz, each line's own, rin_corner_kHz",
     "common_rin": "shots·recovery²·B·RIN_common·(Σ I_c)²; comb.rin_common_dB_Hz, detector.cmrr_dB",
     "line_width": "shots·recovery²·(dw/dλ·σ_λ)²·Σ I_c²; comb.linewidth_MHz on the rings' slopes",
     "converter": "shots·recovery²·step²/12; detector.adc_bits",

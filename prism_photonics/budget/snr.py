@@ -8,6 +8,7 @@ from prism_photonics.budget.slopes import slopes
 from prism_photonics.budget.symbol import intersymbol_share
 from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A2_Hz
+from prism_photonics.lightpath.detector.noise_spectrum import flicker_variance, rising_variance
 from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C, dB_from_ratio, ratio_from_dB
@@ -57,8 +58,9 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
         ``tia``, ``johnson``, ``shot``, ``rin``, ``common_rin``, ``line_width``, ``converter``, ``intersymbol``: they
             add.
 
-    Source: white noise of a photodiode receiver (thermal, shot, relative intensity), uniform error of a converter's
-        step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y − Σ w), else 1.
+    Source: noise of a photodiode receiver (thermal, shot, relative intensity), white or with the spectra of
+        `noise_spectrum`, uniform error of a converter's step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y −
+        Σ w), else 1.
     """
     detector, comb = spec.detector_design, spec.comb_design
     line_A, weight = evened_line_current_A(spec), weight_rms(spec)
@@ -74,13 +76,20 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
     johnson = 4.0 * BOLTZMANN_J_K * detector.temperature_K / detector.feedback_ohm
     own, common = (10.0 ** (rin / 10.0) for rin in (comb.rin_dB_Hz, comb.rin_common_dB_Hz))
     bandwidth = detector.bandwidth_Hz
+    # What is 1/f, or rises as f², counts as that much more bandwidth of the white noise.
+    tia_flicker, rin_flicker = (
+        flicker_variance(corner_Hz, bandwidth_Hz=bandwidth, window_s=1.0 / bandwidth)
+        for corner_Hz in (detector.tia_corner_Hz, comb.rin_corner_Hz)
+    )
+    of_tia = bandwidth + tia_flicker + rising_variance(detector.tia_rise_Hz, bandwidth_Hz=bandwidth)
+    of_rin = bandwidth + rin_flicker
     one_shot = {
-        "tia": bandwidth * (thermal_noise_A2_Hz(detector) - johnson),
+        "tia": of_tia * (thermal_noise_A2_Hz(detector) - johnson),
         "johnson": bandwidth * johnson,
         "shot": bandwidth * 2.0 * ELEMENTARY_CHARGE_C * (lit_A + 2.0 * spec.chip.buses * detector.dark_current_A),
-        "rin": bandwidth * own * noisy2 * lit_A2,
+        "rin": of_rin * own * noisy2 * lit_A2,
         # Random weights add up to a random sum; the unrejected part adds up to all the light.
-        "common_rin": bandwidth * common * (weight**2 * lit_A2 + (rejected * lit_A) ** 2),
+        "common_rin": of_rin * common * (weight**2 * lit_A2 + (rejected * lit_A) ** 2),
         "line_width": slope**2 * lit_A2,
         "converter": adc_step_A(detector) ** 2 / 12.0,
     }

@@ -14,7 +14,13 @@ from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.files.datasets import Dataset, dataset_of
-from prism_photonics.lightpath.detector.model import adc_step_A, intensity_noise_A2, sample_noise_A, white_noise_A2
+from prism_photonics.lightpath.detector.model import (
+    adc_step_A,
+    coloured_noise_A2,
+    intensity_noise_A2,
+    sample_noise_A,
+    white_noise_A2,
+)
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import shuffled, split, uniform
 from prism_photonics.units import InputError
@@ -256,4 +262,5 @@ def _noise_A(
     # Averaging shrinks the converter's error only where noise dithers it.
     dithered = white > (0.5 * step_A) ** 2
     one = white / averages + step_A**2 / 12.0 / np.where(dithered, averages, 1.0)
+    one = one + coloured_noise_A2(detector, spec.comb_design, current_A[..., None], samples=averages)
     return np.sqrt((1.0 + 1.0 / DARK_FACTOR) * one)

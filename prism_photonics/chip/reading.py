@@ -9,7 +9,13 @@ from numpy import ndarray
 from prism_photonics.chip.fabricate import Die, exit_powers
 from prism_photonics.codec.encoding import quantize
 from prism_photonics.codec.modulation import drive_codes, inl_codes, transmitted
-from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
+from prism_photonics.lightpath.detector.model import (
+    coloured_noise_A2,
+    noisy_current_A,
+    saturated_A,
+    white_noise_A2,
+)
+from prism_photonics.lightpath.detector.noise_spectrum import Flicker, rising_variance
 from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec
 
@@ -48,6 +54,7 @@ class Receiver:
             np.sqrt(10.0 ** (rin / 10.0) * bandwidth_Hz) for rin in (comb.rin_dB_Hz, comb.rin_common_dB_Hz)
         )
         self._wander_pm = frequency_noise_pm(comb, bandwidth_Hz=bandwidth_Hz)
+        self._comb, self._coloured = comb, _Coloured.of(spec, noise)
         self._last: _Lit | None = None
 
     def read(
@@ -64,7 +71,14 @@ class Receiver:
         samples += noise.standard_normal((averages, count)) @ (self._wander_pm * lit.slope_A_pm.T)
         samples += lit.white_A * noise.standard_normal((averages, rows))
         samples += lit.mean_A
+        if self._coloured is not None:
+            samples += self._coloured.over(averages, lit.noisy_A)
         return quantize(samples, self._detector.adc_bits, -rail_A, rail_A).mean(0)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass between readings, for noise that remembers."""
+        if self._coloured is not None:
+            self._coloured.wait(seconds)
 
     def read_each(
         self, lines: LineCurrents, lights: Float[ndarray, "readings channels"]
@@ -77,6 +91,10 @@ class Receiver:
         common = self._common_rin * noise.standard_normal((len(lights), 1))
         samples = (own * lit.noisy_A + wander * lit.slope_A_pm).sum(-1) + common * lit.noisy_A.sum(-1)
         samples += lit.white_A * noise.standard_normal(samples.shape) + lit.mean_A
+        if self._coloured is not None:
+            # Readings of other scores, long apart: each has its own of what remembers.
+            coloured_A = np.sqrt(coloured_noise_A2(self._detector, self._comb, lit.noisy_A))
+            samples += coloured_A * noise.standard_normal(samples.shape)
         return quantize(samples, self._detector.adc_bits, -rail_A, rail_A)
 
     def _lit_by(self, lines: LineCurrents, light: Float[ndarray, " channels"]) -> "_Lit":
@@ -98,6 +116,48 @@ class Receiver:
         white_A = np.sqrt(white_noise_A2(detector, (through + drop).sum(-1), pairs=self._shape[1]))
         noisy_A = noisy_current_A(through, drop, detector)
         return _Lit(lines, light.copy(), (plus - minus).sum(-1), white_A, noisy_A, lines.slope_A_pm * level)
+
+
+class _Coloured:
+    """Noise of amplifiers and light that is not white, in time."""
+
+    def __init__(self, spec: ChipSpec, rng: np.random.Generator) -> None:
+        detector, comb = spec.detector_design, spec.comb_design
+        self._rows, self._rng, self._bandwidth_Hz = spec.chip.rows, rng, detector.bandwidth_Hz
+        own, common = (10.0 ** (rin / 10.0) for rin in (comb.rin_dB_Hz, comb.rin_common_dB_Hz))
+        amplifiers = np.full(self._rows, detector.tia_noise_A_rtHz * np.sqrt(detector.tia_corner_Hz))
+        light = np.sqrt(comb.rin_corner_Hz * np.append(np.full(spec.chip.rings, own), common))
+        self._flicker = Flicker(np.append(amplifiers, light), bandwidth_Hz=self._bandwidth_Hz, rng=rng)
+        rising = rising_variance(detector.tia_rise_Hz, bandwidth_Hz=self._bandwidth_Hz)
+        self._rising_A = detector.tia_noise_A_rtHz * np.sqrt(rising)
+        self._before, self._ahead_s = rng.standard_normal(self._rows), 0.0
+
+    @classmethod
+    def of(cls, spec: ChipSpec, noise: np.random.Generator) -> "_Coloured | None":
+        """Draws of its own, so that all others stay what they are; None where all noise is white."""
+        detector = spec.detector_design
+        if not (detector.tia_corner_Hz or spec.comb_design.rin_corner_Hz or np.isfinite(detector.tia_rise_Hz)):
+            return None
+        return cls(spec, noise.spawn(1)[0])
+
+    def over(self, samples: int, noisy_A: Float[ndarray, "rows channels"]) -> Float[ndarray, "samples rows"]:
+        """What samples in a row are off by, in A: what goes as f², and the mean of what is 1/f."""
+        window_s = samples / self._bandwidth_Hz
+        slow = self._flicker.mean_over(window_s)
+        self._ahead_s += window_s
+        amplifiers, own, common = slow[: self._rows], slow[self._rows : -1], slow[-1]
+        fresh = self._rng.standard_normal((samples, self._rows))
+        # Differences of neighbours have a density that goes as sin², as f² within the band.
+        rising = np.diff(np.vstack([self._before, fresh]), axis=0) / np.sqrt(2.0)
+        self._before = fresh[-1]
+        return self._rising_A * rising + amplifiers + noisy_A @ own + common * noisy_A.sum(-1)
+
+    def wait(self, seconds: float) -> None:
+        """Time that passes; what readings have taken is not counted twice."""
+        taken = min(seconds, self._ahead_s)
+        self._ahead_s -= taken
+        if seconds > taken:
+            self._flicker.advance(seconds - taken)
 
 
 class _Lit(NamedTuple):

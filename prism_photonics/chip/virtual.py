@@ -129,6 +129,7 @@ class VirtualChip(AbstractChip):
             nonlocal now, time_s
             time_s += seconds
             drift.advance(seconds, now.volts)
+            receiver.wait(seconds)
             now.age_s += seconds
             # Between settings the currents hold until the clock ticks: a reading then costs a few microseconds.
             if now.age_s >= REFRESH_S:
@@ -142,6 +143,7 @@ class VirtualChip(AbstractChip):
             on_grid = np.round((volts + top_V) / step_V) * step_V - top_V
             time_s += settle_s
             drift.advance(settle_s, on_grid)
+            receiver.wait(settle_s)
             now = solve(on_grid)
 
         def read(light: Float[ndarray, " channels"], averages: int) -> Float[ndarray, " rows"]:
@@ -154,6 +156,7 @@ class VirtualChip(AbstractChip):
             own_pm = power_mW / spec.trim.heater_mW_nm * 1e3
             heated_pm = own_pm + shift_by_others_pm(spec, die.heater_share * own_pm)
             drift.advance(HEATER_S, now.volts)
+            receiver.wait(HEATER_S)
             time_s += HEATER_S
             now = solve(now.volts)
 

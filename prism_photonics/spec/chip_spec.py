@@ -230,15 +230,8 @@ class ChipSpec(Table):
             assert c.first_wl_nm is not None and c.spacing_nm is not None
             spacing_um = c.spacing_nm * 1e-3
             wl_um = lines_equal_in_wavelength(c.first_wl_nm * 1e-3, spacing_um, count)
-        return CombDesign(
-            wl_um,
-            spacing_um,
-            watt_from_dBm(c.line_power_dBm),
-            c.rin_dB_Hz,
-            c.tilt_dB,
-            c.rin_common_dB_Hz,
-            c.linewidth_MHz * 1e6,
-        )
+        power_W, noise = watt_from_dBm(c.line_power_dBm), (c.rin_dB_Hz, c.tilt_dB, c.rin_common_dB_Hz)
+        return CombDesign(wl_um, spacing_um, power_W, *noise, c.linewidth_MHz * 1e6, c.rin_corner_kHz * 1e3)
 
     @property
     def modulator_design(self) -> ModulatorDesign:
@@ -273,6 +266,8 @@ class ChipSpec(Table):
             adc_full_scale_A=d.adc_full_scale_uA * 1e-6,
             cmrr_dB=d.cmrr_dB,
             saturation_A=d.saturation_mA * 1e-3,
+            tia_corner_Hz=d.tia_corner_kHz * 1e3,
+            tia_rise_Hz=d.tia_rise_GHz * 1e9 or math.inf,
         )
 
     @cached_property

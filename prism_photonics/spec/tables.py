@@ -24,6 +24,11 @@ class Table(BaseModel):
         return copied
 
 
+def _white(number: float) -> bool:
+    """A key of a noise's spectrum at its default."""
+    return number == 0.0
+
+
 def _unused(value: float | int | None) -> bool:
     return value is None
 
@@ -66,6 +71,10 @@ class CombTable(Table):
     rin_dB_Hz: float = Field(ge=-200, le=-80, description="of one line, independent of the others")
     rin_common_dB_Hz: float = Field(ge=-200, le=-80, description="the share that all lines have in common")
     linewidth_MHz: float = Field(ge=0, le=1e5)
+    # Left out of a dump at its default, as in [detector]: specs that are older than the key keep their hash.
+    rin_corner_kHz: float = Field(
+        default=0.0, ge=0, le=1e6, exclude_if=_white, description="intensity noise is 1/f below; 0 for white"
+    )
 
     @model_validator(mode="after")
     def _one_grid(self) -> "CombTable":
@@ -192,7 +201,13 @@ class DetectorTable(Table):
     adc_full_scale_uA: float = Field(gt=0, le=1e6)
     cmrr_dB: float = Field(ge=0, le=100, description="rejection of fast noise common to both photodiodes")
     saturation_mA: float = Field(gt=0, le=1e6, description="a photodiode gives I/(1 + I/this)")
-    # Left out of a dump at its default: specs that are older than the key keep their hash.
+    # Left out of a dump at their defaults: specs that are older than the keys keep their hash.
+    tia_corner_kHz: float = Field(
+        default=0.0, ge=0, le=1e6, exclude_if=_white, description="the amplifier's noise is 1/f below; 0 for white"
+    )
+    tia_rise_GHz: float = Field(
+        default=0.0, ge=0, le=1e4, exclude_if=_white, description="the amplifier's noise goes as f² above; 0 for white"
+    )
     sides: Literal["east", "both"] = Field(
         default="east",
         exclude_if=lambda sides: sides == "east",

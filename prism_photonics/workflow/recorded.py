@@ -19,6 +19,7 @@ from prism_photonics.characterize.weights import measure_weights, rms
 from prism_photonics.chip.abstract import LONGEST_WAIT_S, AbstractChip
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.datasets import Dataset
+from prism_photonics.programming.reach import without_far_rings
 from prism_photonics.programming.solve import common_range, program
 from prism_photonics.seeds import require_seed
 from prism_photonics.units import InputError
@@ -38,7 +39,7 @@ class OpenedRecord:
     Attributes:
         calibration: The chip as it was calibrated.
         survey: The readings that the calibration was fitted to.
-        faults: Faults of the chip, as the survey shows.
+        faults: Faults of the chip, as survey and fit show.
         seed: Seed of survey and fit.
         tracker: Sets the chip's voltages, and has estimated its drift since the survey.
     """
@@ -82,7 +83,8 @@ def open_record(record: Path, chip: AbstractChip, *, since_s: float) -> OpenedRe
             "calibrate this one"
         )
     seed = require_seed(extra.get("seed", 0), where=str(path))
-    survey, faults = recorded_survey(path), recorded_faults(path)
+    survey = recorded_survey(path)
+    calibration, faults = without_far_rings(calibration, spec, recorded_faults(path))
     chip.open()
     require_same_light(chip, path)
     heat_as_recorded(chip, path)

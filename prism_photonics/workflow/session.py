@@ -24,6 +24,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files.datasets import Dataset
 from prism_photonics.plotting import drawn
+from prism_photonics.programming.reach import without_far_rings
 from prism_photonics.programming.solve import Programmed, common_range, program
 from prism_photonics.programming.tiles import WeightRange, program_tiles
 from prism_photonics.seeds import calibration_keys, drift_key, require_seed, trim_key, validation_key
@@ -47,7 +48,7 @@ class CalibrationSession:
         survey: The readings that the fit came from.
         fit: The fitted chip, as calibrated.
         tracker: Sets the chip's voltages, and tracks its temperature where drift matters.
-        faults: Faults that the survey shows; rings lost by them are left out.
+        faults: Faults that survey and fit show; rings lost by them are left out.
         seed: The seed of survey and fit.
         fit_wait_s: How long the chip waited for the fit after the survey's last reading, in s of the wall clock.
     """
@@ -377,6 +378,7 @@ def calibrate_chip(
         read_s = time.perf_counter()
         fit = from_survey(survey, chip.spec, key=fit_key, faults=faults)
         waited_s = time.perf_counter() - read_s
+        fit, faults = without_far_rings(fit, chip.spec, faults)
         return CalibrationSession(chip, fit, survey, faults=faults, seed=seed, fit_wait_s=waited_s)
     with HeadStart(chip.spec, key=fit_key) as ahead:
         survey, faults = survey_and_faults(
@@ -385,4 +387,5 @@ def calibrate_chip(
         read_s = time.perf_counter()
         fit = from_survey(survey, chip.spec, key=fit_key, faults=faults, start=ahead.result())
     waited_s = time.perf_counter() - read_s
+    fit, faults = without_far_rings(fit, chip.spec, faults)
     return CalibrationSession(chip, fit, survey, faults=faults, seed=seed, fit_wait_s=waited_s)

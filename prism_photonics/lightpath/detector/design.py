@@ -1,5 +1,6 @@
 """The balanced photodetector pair with its amplifier and converter, as specified and as drawn."""
 
+import math
 from dataclasses import dataclass
 
 from prism_photonics.process.layers import METAL1_TO_RIB_UM
@@ -29,6 +30,8 @@ class DetectorDesign:
         adc_full_scale_A: The converter reads from minus to plus this current.
         cmrr_dB: Rejection of fast noise that both photodiodes have in common, as a current ratio.
         saturation_A: A photodiode lit with I gives I/(1 + I/saturation).
+        tia_corner_Hz: Below this frequency the amplifier's noise is 1/f; 0 for white.
+        tia_rise_Hz: Frequency at which noise that rises as f² is as strong as the white; infinite for white.
     """
 
     responsivity_A_W: float
@@ -42,6 +45,8 @@ class DetectorDesign:
     adc_full_scale_A: float
     cmrr_dB: float
     saturation_A: float
+    tia_corner_Hz: float = 0.0
+    tia_rise_Hz: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from prism_photonics.codec.encoding import quantizer_step
 from prism_photonics.lightpath.detector.design import DetectorDesign
+from prism_photonics.lightpath.detector.noise_spectrum import flicker_variance, rising_variance
 from prism_photonics.lightpath.source.design import CombDesign
 from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C
 
@@ -52,6 +53,26 @@ def white_noise_A2(design: DetectorDesign, sum_current_A: Float[Any, "..."], *, 
     return design.bandwidth_Hz * (thermal_noise_A2_Hz(design) + shot)
 
 
+def coloured_noise_A2(
+    design: DetectorDesign, comb: CombDesign, line_current_A: Float[Any, "... channels"], *, samples: int = 1
+) -> Float[Any, "..."]:
+    """Variance of the mean of samples by what is not white in amplifier and light, in A²: see `noise_spectrum`.
+
+    Args:
+        design: The receiver.
+        comb: The lines.
+        line_current_A: `noisy_current_A` of each line.
+        samples: How many are averaged.
+    """
+    bandwidth = design.bandwidth_Hz
+    tia, rin = (
+        flicker_variance(corner_Hz, bandwidth_Hz=bandwidth, window_s=samples / bandwidth)
+        for corner_Hz in (design.tia_corner_Hz, comb.rin_corner_Hz)
+    )
+    rising = rising_variance(design.tia_rise_Hz, bandwidth_Hz=bandwidth, samples=samples)
+    return design.tia_noise_A_rtHz**2 * (tia + rising) + rin * _intensity_A2_Hz(comb, line_current_A)
+
+
 def sample_noise_A(
     design: DetectorDesign, sum_current_A: Float[Any, "..."] | float, *, pairs: int = 1
 ) -> Float[Any, "..."]:
@@ -73,6 +94,10 @@ def intensity_noise_A2(
     Returns:
         Variance in A².
     """
+    return design.bandwidth_Hz * _intensity_A2_Hz(comb, line_current_A)
+
+
+def _intensity_A2_Hz(comb: CombDesign, line_current_A: Float[Any, "... channels"]) -> Float[Any, "..."]:
     own = 10.0 ** (comb.rin_dB_Hz / 10.0) * (line_current_A**2).sum(-1)
     common = 10.0 ** (comb.rin_common_dB_Hz / 10.0) * line_current_A.sum(-1) ** 2
-    return design.bandwidth_Hz * (own + common)
+    return own + common

@@ -20,6 +20,7 @@ class CombDesign:
         tilt_dB: Power of the last line over the first; linear in between.
         rin_common_dB_Hz: Relative intensity noise that all lines have in common, in dB/Hz.
         linewidth_Hz: Full width of a line.
+        rin_corner_Hz: Below this frequency intensity noise, of lines and common, is 1/f; 0 for white.
     """
 
     wl_um: tuple[float, ...]
@@ -29,6 +30,7 @@ class CombDesign:
     tilt_dB: float
     rin_common_dB_Hz: float
     linewidth_Hz: float
+    rin_corner_Hz: float = 0.0
 
     @property
     def channels(self) -> int:

@@ -1,0 +1,73 @@
+"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, four buses; and plain dies.
+
+    python benchmarks/full_banks.py [DIES] [arms|circles|4x8|model …]
+
+As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
+not measured again.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from typing import Any, NamedTuple
+
+import full_die
+
+from prism_photonics.chip.truth import FullTruth
+from prism_photonics.files import write_text
+from prism_photonics.spec import ChipSpec
+
+RESULTS = full_die.ROOT / "benchmarks" / "results" / "full_banks.json"
+
+
+class Case(NamedTuple):
+    """A chip, by what differs from the standard bench, and what its dies are made of."""
+
+    spec: dict[str, dict[str, Any]]
+    truth: dict[str, FullTruth | str]
+
+
+# Arms between the quarter turns, after which the second undoes the mixing of the first; the longer turn's free spectral
+# range wants closer lines, and its linewidth more coupling.
+ARMS = {"ring": {"arm_um": 57.7, "straight_um": 6.7}, "comb": {"first_wl_nm": 1548.25, "spacing_nm": 0.49}}
+CASES = {
+    "arms": Case(ARMS, {f"{pm:g}": FullTruth(splitting_pm=pm, te_tm=1.0) for pm in (1.0, 5.0)}),
+    "circles": Case({}, {f"{share:g}": FullTruth(te_tm=share) for share in (0.1, 1.0)}),
+    "4x8": Case({"chip": {"buses": 4}}, {"1": FullTruth()}),
+    "model": Case({}, {"8x8": "model"}),
+}
+
+
+def main() -> None:
+    """Measure and write."""
+    words = sys.argv[1:]
+    count = next((int(word) for word in words if word.isdigit()), 3)
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    chips = found.get("chips", {})
+    for name in [word for word in words if word in CASES] or list(CASES):
+        case, data = CASES[name], ChipSpec.from_toml(full_die.BENCH).model_dump()
+        for table, values in case.spec.items():
+            data[table] = data[table] | values
+        spec = ChipSpec.model_validate(data)
+        for seed in range(count):
+            for kind, truth in case.truth.items():
+                dies = chips.get(name, {}).get(kind, {}).get("by_die", [])
+                if any(die["seed"] == seed for die in dies):
+                    continue
+                dies = [*dies, full_die.one_die(spec, seed, truth)]
+                chips = chips | {name: chips.get(name, {}) | {kind: full_die.told(dies)}}
+                found = {
+                    "date": time.strftime("%Y-%m-%d"),
+                    "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
+                    "command": "python benchmarks/full_banks.py",
+                    "bench": full_die.BENCH.relative_to(full_die.ROOT).as_posix(),
+                    "chips": chips,
+                }
+                write_text(RESULTS, json.dumps(found, indent=2) + "\n")
+                print(name, kind, dies[-1], file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
