@@ -90,7 +90,7 @@ def test_currents_are_amperes(demo):
 
 
 UNITS = (
-    r"_([unp]m|deg|dBm?|dB_cm|dB_Hz|V|V_um|V_cm|pm_V|pm_V2|pm_K|[mun]?A|A_W|p?A_rtHz|W|K|ohm|[MGT]?Hz|rad|bits"
+    r"_([unp]m|deg|dBm?|dB_cm|dB_Hz|V|V_um|V_cm|pm_V|pm_V2|pm_K|[mun]?A|A_W|p?A_rtHz|W|K|ohm|[kMGT]?Hz|rad|bits"
     r"|[un]?s|lsb|mW|mW_nm|uW_ring|pm_rthour|fF|fJ_step|pJ_(symbol|row|bit))$"
 )
 # Ratios and counts go bare.
@@ -134,8 +134,9 @@ def has_unit(name):
 def test_every_number_of_a_spec_carries_its_unit(demo, altered):
     names = list(numbers_of(type(demo)))
     # No number of a real chip is overlooked, in whatever table and with whatever annotation it stands.
-    # A key that is left out where it is 0 is shown by another value.
-    whole = altered(demo, trim={"heater_crosstalk": 0.02})
+    # Keys that are left out where they are 0 are shown by another value.
+    coloured = {"detector": {"tia_corner_kHz": 1.0, "tia_rise_GHz": 1.0}, "comb": {"rin_corner_kHz": 1.0}}
+    whole = altered(demo, trim={"heater_crosstalk": 0.02}, **coloured)
     # A comb has one of two grids.
     hertz = {"first_wl_nm": None, "spacing_nm": None, "first_channel_THz": 193.4, "spacing_GHz": 100.0}
     seen = [decimals_in(spec.model_dump()) for spec in (whole, altered(demo, comb=hertz))]

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.mixing import HalfTurn, along, mixed_half_turn, polarized_ports, te_like_turn
 from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.modes import ModeTable
@@ -107,28 +108,24 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
     te, law = coupling_angles(spec.profile, design), TM_GAP_LAWS[spec.profile.name]
     reach_um = effective_length_um(radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um)
     tm = [law.at(gap_um) * reach_um for gap_um in (design.gap_through_um, design.gap_drop_um)]
-    (t1, k1), (t2, k2) = ((np.cos(bus), np.sin(bus)) for bus in np.array([te, tm], dtype=float).T)
+    through, drop = (tuple(np.cos(bus)) for bus in np.array([te, tm], dtype=float).T)
     a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)
     ratio = tm_tuning_ratio(spec.profile)
     # Half a turn tells TM's even orders from odd ones, so all repeats after two turns: the second mirrors the first.
     of_tm = 2.0 * np.pi * np.arange(PHASES)[:, None] / PHASES
     rest, before = np.zeros((PHASES, 1)), np.zeros((PHASES, 1), complex)
     for step in range(2 * TRIMMINGS):
-        mean, root = _te_like(_half_turn(rest, of_tm + ratio * rest, chi, a), t1, t2)
+        mean, root = te_like_turn(_half_turn(rest, of_tm + ratio * rest, chi, a), through, drop)
         # Where no resonance that is the more TE's can lie on the line, the one that it is at last is followed.
-        before = root if step < TRIMMINGS else _along(root, before)
+        before = root if step < TRIMMINGS else along(root, before)
         rest = rest - np.angle(mean + before)
-    x = t1[0] * t2[0] * a
+    x = through[0] * drop[0] * a
     linewidth = 2.0 * (1.0 - x) / math.sqrt(x)
     theta = rest + linewidth * np.linspace(-LINEWIDTHS, LINEWIDTHS, POINTS)
-    h = _half_turn(theta, of_tm + ratio * theta, chi, a)
-    # What light in TE alone makes after the through bus's coupler, and what of it reaches either bus.
-    turn = h @ (t2[:, None] * h)
-    inside = np.linalg.solve(np.eye(2) - t1[:, None] * turn, np.array([[1j * k1[0]], [0.0]]))
-    through = np.array([t1[0], 0.0]) + 1j * k1 * (turn @ inside)[..., 0]
-    drop = 1j * k2 * (h @ inside)[..., 0]
+    ports = polarized_ports(_half_turn(theta, of_tm + ratio * theta, chi, a), through, drop)
     seen = np.array([1.0, float(spec.detector.tm == "detected")])
-    return (abs(through) ** 2 - abs(drop) ** 2) @ seen
+    # Light comes in as TE alone.
+    return (abs(ports.through[..., 0]) ** 2 - abs(ports.drop[..., 0]) ** 2) @ seen
 
 
 def _inside(
@@ -141,32 +138,10 @@ def _inside(
 
 def _half_turn(
     te_rad: Float[np.ndarray, "phases some"], tm_rad: Float[np.ndarray, "phases some"], chi: float, a: float
-) -> Complex[np.ndarray, "phases some 2 2"]:
-    """The matrix H of `lightpath.ring.polarization` from the round-trip phases of both.
-
-    Written again in NumPy: that module imports JAX, and no check waits for it. A test holds the two together.
-    """
-    root = math.sqrt(a)
-    te, tm = (root * math.cos(chi) * np.exp(0.5j * phase) for phase in (te_rad, tm_rad))
-    between = 1j * root * math.sin(chi) * np.exp(0.25j * (te_rad + tm_rad))
-    return np.stack([np.stack([te, between], -1), np.stack([between, tm], -1)], -2)
-
-
-def _te_like(
-    h: Complex[np.ndarray, "phases some 2 2"], t1: Float[np.ndarray, " 2"], t2: Float[np.ndarray, " 2"]
-) -> tuple[Complex[np.ndarray, "phases some"], Complex[np.ndarray, "phases some"]]:
-    """Eigenvalue of a round trip that is the more TE's: mean of both, and what it lies off that."""
-    turn = t1[:, None] * (h @ (t2[:, None] * h))
-    half_apart = 0.5 * (turn[..., 0, 0] - turn[..., 1, 1])
-    root = np.sqrt(half_apart**2 + turn[..., 0, 1] * turn[..., 1, 0])
-    return 0.5 * (turn[..., 0, 0] + turn[..., 1, 1]), _along(root, half_apart)
-
-
-def _along(
-    root: Complex[np.ndarray, "phases some"], other: Complex[np.ndarray, "phases some"]
-) -> Complex[np.ndarray, "phases some"]:
-    """Of a root and its negative the one that lies the nearer to another number."""
-    return np.where(np.real(root * other.conj()) < 0.0, -root, root)
+) -> HalfTurn:
+    """Half a turn from the round-trip phases of TE and TM, which lose alike."""
+    te, tm, mean = (math.sqrt(a) * np.exp(0.5j * phase) for phase in (te_rad, tm_rad, 0.5 * (te_rad + tm_rad)))
+    return mixed_half_turn(te, tm, mean, chi)
 
 
 def _off_a_plain_ring(weight: Float[np.ndarray, " detunings"], limit: float) -> float:

@@ -17,8 +17,9 @@ from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
 from prism_photonics.lightpath.ring.backscatter import Backscatter
 from prism_photonics.lightpath.ring.dispersion import RingDispersion
+from prism_photonics.lightpath.ring.mixing import along, te_like_turn
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
-from prism_photonics.lightpath.ring.polarization import SecondPolarization, along, polarized_half_turn, te_like_turn
+from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.process.polarization import TM_GAP_LAWS
 from prism_photonics.spec import ChipSpec

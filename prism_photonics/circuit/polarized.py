@@ -21,13 +21,9 @@ from prism_photonics.circuit.reflecting import RowReflections
 from prism_photonics.lightpath.arrays import Numbers, library, power, scan
 from prism_photonics.lightpath.ring.backscatter import Splitting
 from prism_photonics.lightpath.ring.dispersion import RingDispersion, dispersed
+from prism_photonics.lightpath.ring.mixing import HalfTurn, polarized_ports
 from prism_photonics.lightpath.ring.model import RingParams
-from prism_photonics.lightpath.ring.polarization import (
-    HalfTurn,
-    SecondPolarization,
-    polarized_half_turn,
-    polarized_ports,
-)
+from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
 from prism_photonics.lightpath.waveguide.model import PathParams, transmission, unit_phasor
 
 LEAST_SPLITTING_RAD = 1e-7

@@ -11,7 +11,7 @@ from prism_photonics.budget.crossings import LINEWIDTHS, PHASES, POINTS, _off_a_
 from prism_photonics.budget.crossings import weights_beside_tm as weights
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.params import designed_bank
-from prism_photonics.lightpath.ring.polarization import HalfTurn, polarized_ports
+from prism_photonics.lightpath.ring.mixing import HalfTurn, polarized_ports
 from prism_photonics.process.modes import load_modes
 from prism_photonics.process.polarization import half_turn_conversion_rad
 

@@ -16,8 +16,9 @@ from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.row import bank_powers
 from prism_photonics.drift.process import Drift
 from prism_photonics.lightpath.ring.backscatter import half_turn_gain
+from prism_photonics.lightpath.ring.mixing import te_like_turn
 from prism_photonics.lightpath.ring.model import half_turn
-from prism_photonics.lightpath.ring.polarization import polarized_half_turn, te_like_turn
+from prism_photonics.lightpath.ring.polarization import polarized_half_turn
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import may_be_same_chip
 

@@ -21,11 +21,8 @@ from prism_photonics.circuit.prepared_reflecting import exit_powers as one_polar
 from prism_photonics.circuit.prepared_reflecting import prepare_reflecting_row
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections, end_reflectors, reflecting_row
 from prism_photonics.lightpath.ring.backscatter import Backscatter
-from prism_photonics.lightpath.ring.polarization import (
-    SecondPolarization,
-    polarized_half_turn,
-    polarized_ports,
-)
+from prism_photonics.lightpath.ring.mixing import polarized_ports
+from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
 from prism_photonics.lightpath.waveguide.model import PathParams, transmission
 
 COUNT = 4

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 
 from prism_photonics.circuit.saxrow import strict_circuit
+from prism_photonics.lightpath.ring.mixing import polarized_ports, te_like_turn
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, ring_fields
-from prism_photonics.lightpath.ring.polarization import (
-    SecondPolarization,
-    polarized_half_turn,
-    polarized_ports,
-    te_like_turn,
-)
+from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
 from prism_photonics.lightpath.waveguide.saxmodel import path
 from prism_photonics.saxlib import sax
 

@@ -1,0 +1,105 @@
+"""The matrices of an add-drop ring in two polarisations, of any arrays; what they mean is told in `polarization`.
+
+Nothing of JAX is imported: `prism check` counts crossings by the same lines, and waits for no compiler.
+"""
+
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+
+class HalfTurn(NamedTuple):
+    """The matrix H of half a turn: entries of TE, of TM, and between them."""
+
+    te: Complex[Any, "..."]
+    tm: Complex[Any, "..."]
+    between: Complex[Any, "..."]
+
+
+class PolarizedPorts(NamedTuple):
+    """What a ring passes, matrices (TE, TM) to (TE, TM) in the last two axes; `RingFields` of two polarisations."""
+
+    through: Complex[Any, "... 2 2"]
+    drop: Complex[Any, "... 2 2"]
+    drop_bus: Complex[Any, "... 2 2"]
+
+
+Couplings = tuple[Float[Any, "..."], Float[Any, "..."]]
+"""Self-couplings (TE, TM) at one bus."""
+
+
+def mixed_half_turn(te: Any, tm: Any, mean: Any, conversion_rad: Any) -> HalfTurn:
+    """H of a ring from half turns of TE and TM as they are without mixing, and of the ring between the two.
+
+    Args:
+        te: ``√a·e^{jφ/2}`` of TE.
+        tm: The same of TM.
+        mean: ``√(te·tm)``, on the sheet of a ring whose lengths are the mean of both.
+        conversion_rad: χ.
+    """
+    xp = _namespace(te, tm, mean, conversion_rad)
+    cosine, sine = xp.cos(conversion_rad), xp.sin(conversion_rad)
+    return HalfTurn(te=cosine * te, tm=cosine * tm, between=1j * sine * mean)
+
+
+def polarized_ports(half: HalfTurn, through: Couplings, drop: Couplings) -> PolarizedPorts:
+    """The matrices of a ring from its half turn and its self-couplings (TE, TM) at the through and the drop bus."""
+    xp = _namespace(*half, *through, *drop)
+    t1, t2 = (xp.stack(xp.broadcast_arrays(*pair), axis=-1) for pair in (through, drop))
+    k1, k2 = (xp.sqrt(1.0 - t**2) for t in (t1, t2))
+    h = xp.stack(
+        [xp.stack(xp.broadcast_arrays(*row), axis=-1) for row in ((half.te, half.between), (half.between, half.tm))],
+        axis=-2,
+    )
+    # Diagonal matrices scale rows on the left, columns on the right.
+    row, column = (lambda t: t[..., :, None]), (lambda t: t[..., None, :])
+    turn, back = h @ (row(t2) * h), h @ (row(t1) * h)
+    one = xp.eye(2)
+    resonance = _inverse(one - row(t1) * turn)
+    return PolarizedPorts(
+        through=row(t1) * one - row(k1) * (turn @ resonance) * column(k1),
+        drop=-row(k2) * (h @ resonance) * column(k1),
+        drop_bus=row(t2) * one - row(k2) * (back @ _inverse(one - row(t2) * back)) * column(k2),
+    )
+
+
+def te_like_turn(
+    half: HalfTurn, through: Couplings, drop: Couplings
+) -> tuple[Complex[Any, "..."], Complex[Any, "..."]]:
+    """Eigenvalue of a round trip t1·H·t2·H that is the more TE's: a resonance lies where its phase is none.
+
+    Arguments as of `polarized_ports`.
+
+    Returns:
+        (mean of both eigenvalues, half their difference): the sum is the more TE's, their difference the other.
+    """
+    xp = _namespace(*half, *through, *drop)
+    (t1, s1), (t2, s2), b = through, drop, half.between
+    te = t1 * (t2 * half.te**2 + s2 * b**2)
+    tm = s1 * (t2 * b**2 + s2 * half.tm**2)
+    mixed2 = t1 * s1 * (t2 * half.te * b + s2 * b * half.tm) ** 2
+    half_apart = 0.5 * (te - tm)
+    # Of the two roots the one that is te where nothing mixes.
+    return 0.5 * (te + tm), along(xp.sqrt(half_apart**2 + mixed2), half_apart)
+
+
+def along(root: Complex[Any, "..."], other: Complex[Any, "..."]) -> Complex[Any, "..."]:
+    """Of a root and its negative the one that lies the nearer to ``other``."""
+    return _namespace(root, other).where((root * other.conj()).real < 0.0, -root, root)
+
+
+def _inverse(m: Complex[Any, "... 2 2"]) -> Complex[Any, "... 2 2"]:
+    """Inverse of matrices of two rows: the adjugate over the determinant."""
+    a, b, c, d = m[..., 0, 0], m[..., 0, 1], m[..., 1, 0], m[..., 1, 1]
+    xp, determinant = _namespace(m), a * d - b * c
+    adjugate = xp.stack([xp.stack([d, -b], axis=-1), xp.stack([-c, a], axis=-1)], axis=-2)
+    # 1/z as z*/|z|²: for numbers near one several times faster than a division that guards against overflow.
+    return adjugate * (determinant.conj() / (determinant.real**2 + determinant.imag**2))[..., None, None]
+
+
+def _namespace(*numbers: Any) -> ModuleType:
+    """The library of some numbers: NumPy where all are its own."""
+    spaces = [number.__array_namespace__() for number in numbers if hasattr(number, "__array_namespace__")]
+    return next((space for space in spaces if space is not np), np)
