@@ -70,7 +70,10 @@ def coloured_noise_A2(
         for corner_Hz in (design.tia_corner_Hz, comb.rin_corner_Hz)
     )
     rising = rising_variance(design.tia_rise_Hz, bandwidth_Hz=bandwidth, samples=samples)
-    return design.tia_noise_A_rtHz**2 * (tia + rising) + rin * _intensity_A2_Hz(comb, line_current_A)
+    of_amplifier = design.tia_noise_A_rtHz**2 * (tia + rising)
+    # An overloaded meter's reading is infinite, and nothing of it would be no number.
+    of_light = rin * _intensity_A2_Hz(comb, line_current_A) if rin else np.zeros(line_current_A.shape[:-1])
+    return of_amplifier + of_light
 
 
 def sample_noise_A(
