@@ -1,12 +1,14 @@
 """Compiled programs are kept from process to process, and only what is whole and our own comes back."""
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import equinox as eqx
 import pytest
 
 from prism_photonics import compiled
@@ -163,3 +165,19 @@ def test_another_processor_or_version_has_a_folder_of_its_own(monkeypatch):
     another = compiled._fingerprint()
     monkeypatch.setattr(compiled, "__version__", "9.9.9")
     assert len({ours, another, compiled._fingerprint()}) == 3
+
+
+def test_a_version_that_may_not_know_an_option_is_given_none(monkeypatch):
+    given = []
+
+    def jit(function, **named):
+        given.append(named["compiler_options"])
+        return function
+
+    for version in ("0.9.7", "0.10.0"):
+        monkeypatch.setattr(importlib.metadata, "version", lambda name, version=version: version)
+        assert compiled.compiled_soon(lambda x: x + 1.0)(1.0) == 2.0
+        with monkeypatch.context() as patch:
+            patch.setattr(eqx, "filter_jit", jit)
+            compiled.compiled_soon(lambda x: x + 1.0)
+    assert given == [{"xla_cpu_use_fusion_emitters": False}, None]

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import jaxtyping
 import numpy as np
 import pytest
 import typecheck
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from prism_photonics.calibration.calibration import dark_and_leak
@@ -22,6 +22,16 @@ checked = typecheck.jaxtyped(typechecker=typecheck.checked)
 @checked
 def scaled(x: Float[ndarray, "rows rings"], by: Float[ndarray, " rings"], *, rows: int = 0) -> Float[ndarray, "rows"]:
     return (x * by).sum(1)[rows:]
+
+
+@checked
+def pair(x: Float[ndarray, " rings"], kind: Any) -> tuple[Float64[ndarray, " rings"], int]:
+    return x.astype(kind), x.size
+
+
+@checked
+def listed(values: list[float], kind: Literal["a", "b"]) -> float:
+    return values[0]
 
 
 @checked
@@ -55,6 +65,26 @@ def test_an_axis_has_one_length_in_all_arguments_and_in_the_result():
         scaled(np.ones((2, 3)), np.ones(3), rows=1)
     # Another call's axes are its own.
     assert scaled(np.ones((1, 4)), np.ones(4)).tolist() == [4.0]
+
+
+def test_what_is_alike_in_types_and_shapes_is_checked_once_and_a_result_that_is_not_is_checked_too():
+    x, by = np.ones((2, 5)), np.ones(5)
+    assert scaled(x, by, rows=0).tolist() == [5.0, 5.0]
+    with pytest.raises(Exception, match=r"size of dimension rows is 1 .* existing value of 2"):
+        scaled(x, by, rows=1)
+    with pytest.raises(Exception, match="dtype float32"):
+        pair(x[0], np.float32)
+    assert pair(x[0], float)[1] == 5
+    with pytest.raises(Exception, match="dtype float32"):
+        pair(x[0], np.float32)
+
+
+def test_where_a_value_counts_every_call_is_checked():
+    assert [listed([1.0], "a"), listed([2.0], "b")] == [1.0, 2.0]
+    with pytest.raises(Exception, match="kind='c'"):
+        listed([1.0], "c")
+    with pytest.raises(Exception, match="values="):
+        listed(["1"], "a")
 
 
 def test_kinds_of_numbers_and_keywords_are_checked_too():

@@ -126,14 +126,16 @@ def selector() -> str:
     drawn = [line for line in lines if line["road"] == "noise drawn inside"]
     inside = [line["ratio_to_called"] for line in drawn]
     called = [line["ratio_to_compiled"] for line in lines if line["road"] == "called" and line["queries"] > 1]
-    buffers = max(line["buffers_over_signatures"] for line in lines)
+    buffers = {line["buffers_over_signatures"]: line for line in lines}
+    most = buffers[max(buffers)]
     low, high = found["load_average"]
     note = (
         "Time of `PhotonicSelector` over that of one product and top-k on the same tensors; "
         f"{found['dims']} dims, k = {found['k']}, torch {found['torch']}, load of the machine {low:.1f} to {high:.1f}. "
         f"Called, it takes {min(called):.2f} to {max(called):.2f} of the time compiled where several ask. With noise "
         f"drawn inside it takes {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. All buffers "
-        f"together take {buffers:.2f} of the signatures' memory."
+        f"together take {min(buffers):.2f} to {max(buffers):.2f} of the signatures' memory, the most for "
+        f"{most['banks']} × {most['blocks']:,} blocks: there the chip's own tables count, which do not grow with them."
     )
     columns = {
         "tokens": lambda line: f"{line['tokens']:,}",
@@ -157,6 +159,7 @@ def selector_floor() -> str:
     first = lines[0]["us"]
     least = (first["compiled module that does nothing"] + first["product"]) / first["plain"]
     drawn = [each["us"]["random numbers"] / each["us"]["called"] for each in lines]
+    number_ns = min(1e3 * each["us"]["random numbers"] / (each["queries"] * each["blocks"]) for each in lines)
     alone = [f"{each['us']['called'] / each['us']['plain']:.1f}" for each in lines if each["queries"] == 1]
     note = (
         f"What an answer is made of (`{found['command']}`, {found['date']}, {found['hardware']}, load "
@@ -164,7 +167,9 @@ def selector_floor() -> str:
         f"one shot of light. One query called takes {', '.join(alone)} of the plain road. A compiled module that does "
         f"nothing and one product take {least:.1f} of the plain road for {lines[0]['blocks']:,} blocks: a single "
         "query cannot be answered in twice its time there by compiled code, whatever that computes. Random numbers "
-        f"alone take {min(drawn):.2f} to {max(drawn):.2f} of a call with noise handed in: drawing inside adds that."
+        f"alone (`torch.randn`, {number_ns:.1f} ns each at best) take {min(drawn):.2f} to {max(drawn):.2f} of a call "
+        f"with noise handed in, and drawing inside adds that: a call that takes less than {2 * number_ns:.1f} ns a "
+        "reading takes more than 1.5 times as long with noise drawn inside, whatever the selector does."
     )
     return note + "\n\n" + grid(("queries", "blocks", *steps), rows)
 

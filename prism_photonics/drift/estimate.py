@@ -4,6 +4,8 @@ Every reading of a lit line sees the temperatures that all rings share and the r
 common of the innovation is temperature, what is left is the ring's.
 """
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from prism_photonics.calibration.calibration import Calibration, of_row
 from prism_photonics.calibration.unknowns import channel_transmission, row_transmission, tuning_pm_V
+from prism_photonics.compiled import compiled_soon
 from prism_photonics.drift.state import DriftModel, DriftState
 from prism_photonics.lightpath.ring.model import electrode_volts
 
@@ -68,7 +71,7 @@ def corrected_volts(
     return volts + state.relaxed_V + of_row(-2.0 * delta / (b + jnp.where(b < 0.0, -root, root)))
 
 
-@eqx.filter_jit
+@compiled_soon
 def predicted_A(
     calibration: Calibration,
     state: DriftState,
@@ -85,7 +88,7 @@ def predicted_A(
     return calibration.dark_A + (lights + calibration.leak) @ full_A.T
 
 
-@eqx.filter_jit
+@compiled_soon
 def kalman_update(
     calibration: Calibration,
     state: DriftState,
@@ -138,49 +141,110 @@ def kalman_update(
             passed = jax.vmap(lambda row, v: channel_transmission(calibration.wl_um[channel], row, v))
             return calibration.light_scale[line] * lit.gain_A[:, channel] * passed(lit, by_bus_V[:, bus])
 
-        def with_slopes(shared: Float[Array, "4"], tangents) -> tuple[Float[Array, " rows"], Float[Array, "rows some"]]:
-            # The reading and its slopes in one go: each copy of a row that reflects is compiled for seconds.
-            along = lambda tangent: jax.jvp(predicted, (shared, own_pm), tangent)  # noqa: E731
-            return jax.vmap(along, out_axes=(None, 1))(tangents)
-
         # Rows share no light path: one tangent per ring of a bus shifts that ring of every row at once.
         every_row = jnp.zeros((channels, *own_pm.shape)).at[jnp.arange(channels), :, on_bus].set(1.0)
-        of_shared = (jnp.eye(4), jnp.zeros((4, *own_pm.shape)))
-        of_all = (jnp.eye(4 + channels, 4), jnp.concatenate([of_shared[1], every_row]))
-        foretold_A, by_all = with_slopes(first, of_all)
-        by_own = jnp.zeros(own_pm.shape).at[:, on_bus].set(by_all[:, 4:])
-        of_own = state.own_var_pm2 * by_own
-        var_A2 = (of_own * by_own).sum(1) + noise_A**2
+        tangents = (jnp.eye(4 + channels, 4), jnp.concatenate([jnp.zeros((4, *own_pm.shape)), every_row]))
+
+        def turn(last: _Turn, number: Int[Array, ""]) -> tuple[_Turn, _Turn]:
+            """Slopes where the last turn led, and where they lead."""
+            along = lambda tangent: jax.jvp(predicted, (last.shared, own_pm), tangent)  # noqa: E731
+            foretold_A, by_all = jax.vmap(along, out_axes=(None, 1))(tangents)
+            by_own = jnp.zeros(own_pm.shape).at[:, on_bus].set(by_all[:, 4:])
+            at_first = _Weights.of(read_A - foretold_A, by_all[:, :4], by_own, of=(noise_A, missed_pm), before=state)
+            use = jax.tree.map(lambda new, old: jnp.where(number == 0, new, old), at_first, last.use)
+            # A temperature may be uncertain by a good part of a linewidth: its slope is taken anew.
+            by_shared = jnp.concatenate([by_all[:, :4], use.by_miss[:, None]], axis=1)
+            innovation_A = read_A - foretold_A + by_shared[:, :4] @ (last.shared - first)
+            information = jnp.einsum("np,n,nq->pq", by_shared, use.weight, by_shared)
+            shared_cov = use.prior_cov @ jnp.linalg.inv(jnp.eye(5) + information @ use.prior_cov)
+            change = shared_cov @ (by_shared.T @ (use.weight * innovation_A))
+            reached = dataclasses.replace(last, foretold_A=foretold_A, by_shared=by_shared, use=use)
+            return _Turn(first + change[:4], change[4], shared_cov, foretold_A, by_shared, use), reached
+
+        # One copy of the row for all turns, as a loop: each that reflects is compiled for seconds.
+        begin = _Turn.at(first, own_pm)
+        turns = jax.lax.scan(turn, begin, jnp.arange(1 + ITERATIONS))[1]
+        last: _Turn = jax.tree.map(lambda leaf: leaf[-1], turns)
+        use, shared_cov = last.use, last.shared_cov
+        var_A2 = use.var_A2 + jnp.einsum("np,pq,nq->n", last.by_shared, shared_cov, last.by_shared)
+        of_own = state.own_var_pm2 * use.by_own
+        gain = of_own / var_A2[:, None] if own else jnp.zeros_like(of_own)
+        own_pm = own_pm + gain * (read_A - last.foretold_A - use.by_miss * last.miss)[:, None]
+        shared_cov = shared_cov[:4, :4]
+        corrected = (0.5 * (shared_cov + shared_cov.T), state.own_var_pm2 - gain * of_own)
+        return eqx.tree_at(lambda s: (s.shared_cov, s.own_var_pm2), _with(state, last.shared, own_pm), corrected), None
+
+    return jax.lax.scan(step, state, (lines, current_A, sigma_A, seconds, missed_pm_each))[0]
+
+
+class _Weights(eqx.Module):
+    """How much each row's reading says, as the slopes at the first estimate have it.
+
+    Attributes:
+        by_own: Slopes by the rings' own shifts, in A/pm.
+        by_miss: Slope by what a laser missed its wavelength by, over that; see `kalman_update`.
+        var_A2: Variance of a reading at given temperatures, in A².
+        weight: Its inverse; 0 of an outlier.
+        prior_cov: Covariance of temperatures, film factor and miss before the reading.
+    """
+
+    by_own: Float[Array, "rows rings"]
+    by_miss: Float[Array, " rows"]
+    var_A2: Float[Array, " rows"]
+    weight: Float[Array, " rows"]
+    prior_cov: Float[Array, "5 5"]
+
+    @classmethod
+    def of(
+        cls,
+        innovation_A: Float[Array, " rows"],
+        by_shared: Float[Array, "rows 4"],
+        by_own: Float[Array, "rows rings"],
+        *,
+        of: tuple[Float[Array, " rows"], Float[Array, ""]],
+        before: DriftState,
+    ) -> "_Weights":
+        """Of readings with this noise in A, by a laser that may have missed by so much in pm, ``before`` them."""
+        noise_A, missed_pm = of
+        var_A2 = (before.own_var_pm2 * by_own**2).sum(1) + noise_A**2
         # A laser that misses shifts all rings of the bus alike, for this reading only: a fifth shared number, of unit
         # variance. What it and the temperature did is known together far better than either alone.
-        by_miss = (missed_pm * by_own.sum(1))[:, None]
-        shared, by_shared = first, jnp.concatenate([by_all[:, :4], by_miss], axis=1)
-        innovation_A = read_A - foretold_A
-        prior_cov: Array = jnp.zeros((5, 5)).at[:4, :4].set(state.shared_cov).at[4, 4].set(1.0)
-        expected_A2 = var_A2 + jnp.einsum("np,pq,nq->n", by_shared, prior_cov, by_shared)
-        outlying = jnp.abs(innovation_A) / jnp.sqrt(expected_A2)
+        by_miss = missed_pm * by_own.sum(1)
+        by = jnp.concatenate([by_shared, by_miss[:, None]], axis=1)
+        prior_cov: Array = jnp.zeros((5, 5)).at[:4, :4].set(before.shared_cov).at[4, 4].set(1.0)
+        outlying = jnp.abs(innovation_A) / jnp.sqrt(var_A2 + jnp.einsum("np,pq,nq->n", by, prior_cov, by))
         all_lost = jnp.median(outlying) > OUTLIER
         prior_cov = jnp.where(all_lost, prior_cov.at[:3, :].set(0.0).at[:, :3].set(0.0), prior_cov)
         prior_cov = prior_cov + jnp.where(all_lost, 1.0, 0.0) * jnp.diag(jnp.array([1.0, 1.0, 1.0, 0.0, 0.0]))
         weight = jnp.where((outlying > OUTLIER) & ~all_lost, 0.0, 1.0 / var_A2)
-        shared_cov, miss = prior_cov, jnp.zeros(())
-        # A temperature may be uncertain by a good part of a linewidth: the slope is taken anew.
-        for _ in range(ITERATIONS):
-            information = jnp.einsum("np,n,nq->pq", by_shared, weight, by_shared)
-            shared_cov = prior_cov @ jnp.linalg.inv(jnp.eye(5) + information @ prior_cov)
-            change = shared_cov @ (by_shared.T @ (weight * innovation_A))
-            shared, miss = first + change[:4], change[4]
-            foretold_A, by = with_slopes(shared, of_shared)
-            by_shared = jnp.concatenate([by, by_miss], axis=1)
-            innovation_A = read_A - foretold_A + by_shared[:, :4] @ (shared - first)
-        var_A2 += jnp.einsum("np,pq,nq->n", by_shared, shared_cov, by_shared)
-        gain = of_own / var_A2[:, None] if own else jnp.zeros_like(of_own)
-        own_pm = own_pm + gain * (read_A - foretold_A - by_miss[:, 0] * miss)[:, None]
-        shared_cov = shared_cov[:4, :4]
-        corrected = (0.5 * (shared_cov + shared_cov.T), state.own_var_pm2 - gain * of_own)
-        return eqx.tree_at(lambda s: (s.shared_cov, s.own_var_pm2), _with(state, shared, own_pm), corrected), None
+        return cls(by_own, by_miss, var_A2, weight, prior_cov)
 
-    return jax.lax.scan(step, state, (lines, current_A, sigma_A, seconds, missed_pm_each))[0]
+
+class _Turn(eqx.Module):
+    """An iteration of an update: temperatures and film factor, the laser's miss, their covariance, and what is there.
+
+    Attributes:
+        shared: Temperatures and film factor.
+        miss: What the laser missed by, in units of its standard deviation.
+        shared_cov: Covariance of all five.
+        foretold_A: Readings that are expected, in A.
+        by_shared: Their slopes by all five.
+        use: What each reading says.
+    """
+
+    shared: Float[Array, "4"]
+    miss: Float[Array, ""]
+    shared_cov: Float[Array, "5 5"]
+    foretold_A: Float[Array, " rows"]
+    by_shared: Float[Array, "rows 5"]
+    use: _Weights
+
+    @classmethod
+    def at(cls, shared: Float[Array, "4"], own_pm: Float[Array, "rows rings"]) -> "_Turn":
+        """Before the first."""
+        of_rows, five = jnp.zeros(len(own_pm)), jnp.zeros((5, 5))
+        use = _Weights(jnp.zeros_like(own_pm), of_rows, of_rows, of_rows, five)
+        return cls(shared, jnp.zeros(()), five, of_rows, jnp.zeros((len(own_pm), 5)), use)
 
 
 def _with(state: DriftState, shared: Float[Array, "4"], own_pm: Float[Array, "rows rings"]) -> DriftState:
