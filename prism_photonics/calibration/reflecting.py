@@ -26,7 +26,8 @@ from prism_photonics.spec import ChipSpec
 # Standard deviations of the priors, about nothing at all: wide, as no figures of the film are published. Design
 # choices: backscatter in pm, shift by V³ at the drive's limit in pm, field reflection of an end (−34 dB).
 BACKSCATTER_PM, CUBIC_PM, REFLECTION = 3.0, 0.2, 0.02
-OF_RINGS = ("ccw_re", "ccw_im", "cw_re", "cw_im", "cubic")
+SCATTERED = ("ccw_re", "ccw_im", "cw_re", "cw_im")
+OF_RINGS = (*SCATTERED, "cubic")
 OF_ENDS = ("end_re", "end_im")
 
 
@@ -43,7 +44,9 @@ class ReflectingLight:
         ends: Phase from each end of the buses to where it reflects and back, as a phasor.
         ways: Those ways.
         dispersion: Slopes of the rings with wavelength.
-        cubic_pm_V3: What one unit of that unknown stands for, of each bus.
+        scatter_pm: What one unit of the backscatter's unknowns stands for, of each bus.
+        cubic_pm_V3: Of the tuning's by V³.
+        reflection: Of the ends'.
     """
 
     half_turn: Complex[ndarray, "buses rings wavelengths"]
@@ -54,7 +57,9 @@ class ReflectingLight:
     ends: Complex[ndarray, "buses 4 wavelengths"]
     ways: PathParams
     dispersion: RingDispersion
+    scatter_pm: Float[ndarray, " buses"]
     cubic_pm_V3: Float[ndarray, " buses"]
+    reflection: Float[ndarray, " buses"]
 
     @classmethod
     def of(
@@ -78,7 +83,9 @@ class ReflectingLight:
             ends=np.exp(2j * phase_rad(wl_um, ways)),
             ways=ways,
             dispersion=dispersion,
+            scatter_pm=np.full(buses, BACKSCATTER_PM),
             cubic_pm_V3=np.full(buses, CUBIC_PM / spec.drive.max_voltage_V**3),
+            reflection=np.full(buses, REFLECTION),
         )
 
 
@@ -95,12 +102,12 @@ def beyond_of(flat: Float[ndarray, "buses unknowns"], light: ReflectingLight) ->
     """What flat vectors of unknowns say."""
     rings = light.half_turn.shape[1]
     part = {name: flat[:, place] for name, place in beyond_columns(rings).items()}
-    scattered = {f"{name}_pm": BACKSCATTER_PM * part[name] for name in OF_RINGS[:4]}
+    scattered = {f"{name}_pm": light.scatter_pm[:, None] * part[name] for name in SCATTERED}
     return Beyond(
         **scattered,
         cubic_pm_V3=light.cubic_pm_V3[:, None] * part["cubic"],
-        end_re=REFLECTION * part["end_re"],
-        end_im=REFLECTION * part["end_im"],
+        end_re=light.reflection[:, None] * part["end_re"],
+        end_im=light.reflection[:, None] * part["end_im"],
         ways=light.ways,
         dispersion=light.dispersion,
     )

@@ -19,9 +19,11 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey
 from prism_photonics.calibration.descent import descend
 from prism_photonics.calibration.fit import BusFit, at_optimum, mended, other_starts
-from prism_photonics.calibration.reading_model import readings_A
+from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
+from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.reflecting import (
-    BACKSCATTER_PM,
+    OF_ENDS,
+    SCATTERED,
     ReflectingLight,
     beyond_columns,
     without_beyond,
@@ -35,6 +37,10 @@ from prism_photonics.units import PM_PER_UM
 # Design choices, as are those below. Rounds, steps of each, how closely each is fitted, and the share of the misfit
 # that the next round counts as noise: a little less than all of it, so that the fit goes on.
 ROUNDS, STEPS, RTOL, SHARE = 4, 15, 1e-4, 0.7
+# Steps in which the two kinds of misfit are told apart, and what keeps a quotient finite.
+SCORINGS, TINY = 6, 1e-30
+# Sizes of unknowns over those of their priors are believed from so little to so much.
+LEAST_SIZE, LARGEST_SIZE = 0.03, 10.0
 # Backscatter to begin with, in pm, of random phase: at none its slopes vanish.
 SEED_PM = 1.0
 # A bus whose misfit² is so many times the chip's median is begun anew so many times, from so many seeds each.
@@ -71,7 +77,7 @@ def fit_reflecting(
             are those of the plain row, and never where all are known.
     """
     known = flat.shape[1] > columns(survey.rings.t1.shape[1])["drop_ratio"].stop
-    fit = _annealed(survey, flat if known else _seeded(survey, flat, rng), rounds=rounds)
+    fit = _annealed(survey, flat if known else _seeded(survey, flat, rng), rounds=rounds, known=known)
     for turn in range(TRIES if tries is None and not known else tries or 0):
         wrong = np.flatnonzero(fit.residual_rms**2 > OUTLYING * np.median(fit.residual_rms**2))
         if not wrong.size:
@@ -86,9 +92,8 @@ def fit_reflecting(
         seeded = _seeded(many, starts.reshape(wrong.size * count, -1), rng)
         begun = _annealed(many, seeded, rounds=rounds if not known else ROUNDS)
         lowest = np.arange(wrong.size) * count + begun.residual_rms.reshape(-1, count).argmin(1)
-        other = at_optimum(counted(some, begun.flat[lowest]), begun.flat[lowest])
         won = np.flatnonzero(begun.residual_rms[lowest] < fit.residual_rms[wrong])
-        fit = mended(fit, wrong[won], replace(other, chi2=begun.chi2[lowest]), won)
+        fit = mended(fit, wrong[won], begun, lowest[won])
     return fit
 
 
@@ -162,22 +167,101 @@ def _padded(plain: BusFit, survey: BusSurvey) -> BusFit:
     return BusFit(flat, std, without_beyond(survey.model(flat)), plain.residual_rms, plain.chi2)
 
 
-def _annealed(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rounds: int) -> BusFit:
-    """The minimum at which the misfit, counted as noise, leaves nothing to fit; χ² is that over the noise alone."""
-    sure = survey
-    for _ in range(rounds):
-        sure = counted(survey, flat)
-        flat, _ = descend(sure, flat, steps=STEPS, rtol=RTOL)
-    found = at_optimum(sure, flat)
-    return replace(found, chi2=at_optimum(survey, flat).chi2)
+def _annealed(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rounds: int, known: bool = False) -> BusFit:
+    """The minimum at which the misfit, counted as noise, leaves nothing to fit; χ² is that over the noise alone.
+
+    Args:
+        survey: The readings.
+        flat: Unknowns to begin with.
+        rounds: How often misfit, and sizes of the unknowns, are learned.
+        known: Whether the unknowns to begin with tell sizes already.
+    """
+    own, sizes = survey, np.ones(flat.shape[1])
+    for turn in range(rounds):
+        if turn or known:
+            sizes = sizes_of(at_optimum(counted(survey, flat), flat), survey.rings.t1.shape[1])
+            own = in_sizes(survey, sizes)
+        sure = counted(own, flat / sizes)
+        flat, _ = descend(sure, flat / sizes, steps=STEPS, rtol=RTOL)
+        flat = flat * sizes
+    found = at_optimum(counted(own, flat / sizes), flat / sizes)
+    return replace(found, flat=flat, std=found.std * sizes, chi2=at_optimum(own, flat / sizes).chi2)
+
+
+def sizes_of(fit: BusFit, rings: int) -> Float[ndarray, " unknowns"]:
+    """How much a chip's rings scatter and bend, and its ends reflect, each over what its prior expects at first.
+
+    Priors are wide, as no figures are published, and unknowns nearly as many as readings. How large a kind of unknown
+    is on this chip its many rings tell together: the mean of its squares, and of their variances (expectation
+    maximisation of a Gaussian's width).
+
+    Source: A. P. Dempster, N. M. Laird and D. B. Rubin, Journal of the Royal Statistical Society B 39, 1 (1977).
+    """
+    places, sizes = beyond_columns(rings), np.ones(fit.flat.shape[1])
+    for kind in (SCATTERED, ("cubic",), OF_ENDS):
+        columns_of = np.concatenate([np.r_[places[name]] for name in kind])
+        size = np.sqrt(np.mean(fit.flat[:, columns_of] ** 2 + fit.std[:, columns_of] ** 2))
+        sizes[columns_of] = min(max(float(size), LEAST_SIZE), LARGEST_SIZE)
+    return sizes
+
+
+def in_sizes(survey: BusSurvey, sizes: Float[ndarray, " unknowns"]) -> BusSurvey:
+    """The readings, with units of the unknowns beyond the plain row that are so many times larger."""
+    light, places = survey.reflecting, beyond_columns(survey.rings.t1.shape[1])
+    assert light is not None
+    scatter, cubic, end = (sizes[places[name].start] for name in ("ccw_re", "cubic", "end_re"))
+    units = {
+        "scatter_pm": light.scatter_pm * scatter,
+        "cubic_pm_V3": light.cubic_pm_V3 * cubic,
+        "reflection": light.reflection * end,
+    }
+    return replace(survey, reflecting=replace(light, **units))
 
 
 def counted(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSurvey:
-    """The readings with their misfit counted as noise, as far as it is more."""
-    seen = np.isfinite(survey.noise_A)
-    over = np.where(seen, (readings_A(survey, flat) - survey.current_A) / survey.gain_A[:, None, :], 0.0)
-    rms = np.sqrt((over**2).sum((1, 2)) / np.maximum(seen.sum((1, 2)), 1))
-    return survey.with_noise(np.hypot(survey.noise_A, SHARE * rms[:, None, None] * survey.gain_A[:, None, :]))
+    """The readings with their misfit counted as noise, as far as it is more.
+
+    Part of it is as large on every reading, and part is as if every ring were some pm elsewhere: most of what a fit
+    lacks is of that kind, and is seen on the flanks. How much there is of either is told by the misfits themselves.
+    """
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
+        buses = survey.take(some)
+        slopes = reading_slopes(buses, flat[some])
+        return slopes.current_A - buses.current_A, np.linalg.norm(slopes.by_shift, axis=1)
+
+    seen, gain_A = np.isfinite(survey.noise_A), survey.gain_A[:, None, :]
+    misfit_A, flank_A = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
+    off, flank, known = (np.where(seen, part / gain_A, 0.0) for part in (misfit_A, flank_A, survey.noise_A))
+    even, shifted = misfit_variances(off**2 - known**2, flank**2, counts=seen, known=known**2)
+    more = np.sqrt(even[:, None, None] + shifted[:, None, None] * flank**2)
+    return survey.with_noise(np.hypot(survey.noise_A, SHARE * more * gain_A))
+
+
+def misfit_variances(
+    over: Float[ndarray, "buses settings wavelengths"],
+    flank: Float[ndarray, "buses settings wavelengths"],
+    *,
+    counts: Bool[ndarray, "buses settings wavelengths"],
+    known: Float[ndarray, "buses settings wavelengths"],
+) -> tuple[Float[ndarray, " buses"], Float[ndarray, " buses"]]:
+    """U and v, neither negative, of u + v·flank, the likeliest variance beyond what is known; all are squares.
+
+    Least squares of the squared misfits, each as sure as it is expected to be small: scoring, of a Gaussian's variance.
+    """
+    sum_of = lambda part: (part * counts).sum((1, 2))  # noqa: E731
+    even = np.maximum(sum_of(over) / np.maximum(sum_of(np.ones_like(over)), 1.0), 0.0)
+    shifted = np.zeros_like(even)
+    for _ in range(SCORINGS):
+        weight = (known + even[:, None, None] + shifted[:, None, None] * flank + TINY) ** -2.0
+        one, by, square = (sum_of(weight * flank**power) for power in (0, 1, 2))
+        of_one, of_by = sum_of(weight * over), sum_of(weight * over * flank)
+        whole = np.maximum(one * square - by**2, TINY)
+        both = (of_one * square - of_by * by) / whole, (of_by * one - of_one * by) / whole
+        alone = np.maximum(of_one / np.maximum(one, TINY), 0.0), np.maximum(of_by / np.maximum(square, TINY), 0.0)
+        shifted = np.where(both[0] < 0.0, alone[1], np.maximum(both[1], 0.0))
+        even = np.where(both[1] < 0.0, alone[0], np.maximum(both[0], 0.0))
+    return even, shifted
 
 
 def _other_phases(
@@ -199,7 +283,8 @@ def _seeded(
     places, plain = beyond_columns(rings), columns(rings)["drop_ratio"].stop
     seeded = np.zeros((count, places["end_im"].stop))
     seeded[:, :plain] = flat[:, :plain]
-    there = SEED_PM / BACKSCATTER_PM * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, (count, rings)))
+    assert survey.reflecting is not None
+    there = SEED_PM / survey.reflecting.scatter_pm[:, None] * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, (count, rings)))
     seeded[:, places["ccw_re"]] = seeded[:, places["cw_re"]] = there.real
     seeded[:, places["ccw_im"]], seeded[:, places["cw_im"]] = there.imag, -there.imag
     return seeded

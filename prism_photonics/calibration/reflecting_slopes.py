@@ -29,8 +29,6 @@ from prism_photonics.calibration.bus_slopes import (
     ring_volts,
 )
 from prism_photonics.calibration.reflecting import (
-    BACKSCATTER_PM,
-    REFLECTION,
     Beyond,
     ReflectingLight,
     beyond_columns,
@@ -97,7 +95,7 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
         by_kappa2[:, j] = twice_A * np.real(0.5 * (t2 - 1.0 / t2) * found.by_t2)
         rad_pm = row.rad_pm[j]
         for name, direct, other in (("ccw", found.by_ccw, split.to_cw), ("cw", found.by_cw, split.to_ccw)):
-            slope = BACKSCATTER_PM * rad_pm * twice_A * (direct + other * found.by_square)
+            slope = each_bus(bus.light.scatter_pm) * rad_pm * twice_A * (direct + other * found.by_square)
             by[:, places[f"{name}_re"].start + j] = np.real(slope)
             by[:, places[f"{name}_im"].start + j] = -np.imag(slope)
         if j < rings - 1:
@@ -116,8 +114,8 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
         lost = (
             twice_A * (of_through * seen[0] - of_drop * bus.drop_ratio * seen[1]) * each_bus(1.0 / (1.0 - x**2 - y_**2))
         )
-        by[:, places["end_re"].start + n] = REFLECTION * (np.real(mirrored) - lost * each_bus(x))
-        by[:, places["end_im"].start + n] = REFLECTION * (-np.imag(mirrored) - lost * each_bus(y_))
+        by[:, places["end_re"].start + n] = each_bus(bus.light.reflection) * (np.real(mirrored) - lost * each_bus(x))
+        by[:, places["end_im"].start + n] = each_bus(bus.light.reflection) * (-np.imag(mirrored) - lost * each_bus(y_))
 
     slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * bus.acting
     current_A = bus.gain_A * (seen[0] - bus.drop_ratio * seen[1])

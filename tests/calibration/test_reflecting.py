@@ -13,7 +13,15 @@ from prism_photonics.calibration.fit import BusFit
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.record import leaves, read_record, write_record
 from prism_photonics.calibration.reflecting import beyond_columns, blank_beyond
-from prism_photonics.calibration.reflecting_fit import asked_for, fuller, reflecting_survey
+from prism_photonics.calibration.reflecting_fit import (
+    asked_for,
+    counted,
+    fuller,
+    in_sizes,
+    misfit_variances,
+    reflecting_survey,
+    sizes_of,
+)
 from prism_photonics.calibration.stages import stages
 from prism_photonics.calibration.survey import take_survey
 from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
@@ -164,6 +172,47 @@ def test_a_record_keeps_what_was_fitted_beyond_the_plain_row_bit_by_bit(made_up_
     rows = stages(found, survey)["rows"]
     assert rows.splitting_pm.values == pytest.approx(found.rows.beyond.splitting_pm.reshape(2, RINGS))
     assert summary(found)["splitting_pm"] > 0.0
+
+
+# ---------------------------------------------------------------- misfit and sizes
+
+
+@pytest.mark.parametrize(("even", "shifted"), [(4.0, 0.0), (0.0, 2.0), (1.0, 3.0)])
+def test_misfit_that_is_even_is_told_from_misfit_that_is_a_shift(even, shifted):
+    rng = np.random.default_rng(4)
+    flank = rng.exponential(2.0, (3, 400, 8))
+    known = np.full(flank.shape, 0.01)
+    over = (known + even + shifted * flank) * rng.standard_normal(flank.shape) ** 2 - known
+    found = misfit_variances(over, flank, counts=np.ones(flank.shape, dtype=bool), known=known)
+    assert found[0] == pytest.approx(even, abs=0.25)
+    assert found[1] == pytest.approx(shifted, abs=0.25)
+
+
+def test_a_reading_whose_ring_may_be_elsewhere_counts_less_on_its_flank(reflecting, flat):
+    slopes = reading_slopes(reflecting, flat)
+    wandered_pm = np.random.default_rng(6).normal(0.0, 0.5, slopes.by_shift.shape)
+    moved = replace(reflecting, current_A=slopes.current_A + (slopes.by_shift * wandered_pm).sum(1))
+    more_A = np.sqrt(counted(moved, flat).noise_A ** 2 - reflecting.noise_A**2)
+    flank_A = np.linalg.norm(slopes.by_shift, axis=1)
+    for bus in range(2):
+        assert np.corrcoef(more_A[bus].ravel(), flank_A[bus].ravel())[0, 1] > 0.5
+
+
+def test_sizes_are_those_of_the_chips_own_rings_and_change_no_current(reflecting, flat):
+    places, sizes = beyond_columns(RINGS), np.array([0.2, 2.0, 0.7])
+    own, kinds = flat.copy(), (("ccw_re", "ccw_im", "cw_re", "cw_im"), ("cubic",), ("end_re", "end_im"))
+    for kind, size in zip(kinds, sizes, strict=True):
+        columns_of = np.concatenate([np.r_[places[name]] for name in kind])
+        own[:, columns_of] = size * np.where(np.arange(columns_of.size) % 2, 1.0, -1.0)
+    model = reflecting.model(own)
+    fit = BusFit(own, np.zeros_like(own), model, np.ones(2), np.ones(2))
+    found = sizes_of(fit, RINGS)
+    assert [found[places[kind[0]].start] for kind in kinds] == pytest.approx(sizes.tolist())
+    assert (found[:PLAIN] == 1.0).all()
+    assert readings_A(in_sizes(reflecting, found), own / found) == pytest.approx(readings_A(reflecting, own), rel=1e-12)
+    # What is not known at all is as wide as its error bar.
+    unsure = sizes_of(replace(fit, flat=0.0 * own, std=np.ones_like(own)), RINGS)
+    assert unsure == pytest.approx(np.ones(ALL))
 
 
 # ---------------------------------------------------------------- dies
