@@ -123,6 +123,27 @@ def search_by_laser(chip: AbstractChip, spec: ChipSpec, *, tell: Callable[[str],
     )  # fmt: skip
 
 
+def find_by_laser(chip: AbstractChip, spec: ChipSpec) -> "tuple[Found, MeasurementPlan]":
+    """Find every ring of an untrimmed die by one laser and the rings' voltages alone.
+
+    Args:
+        chip: The chip; its rings are at 0 V afterwards.
+        spec: Its spec; heaters are not asked for.
+
+    Returns:
+        Where the rings rest, and what finding them cost.
+
+    Raises:
+        InputError: No laser, one that does not reach over an FSR, or a drive that does not tell rings apart.
+    """
+    if chip.laser is None:
+        raise InputError("search: a comb lights this bench, want a tunable laser: rings are found by its spectra")
+    spectra = _Spectra(chip, spec)
+    found = spectra.search()
+    chip.set(np.zeros((chip.rows, chip.channels)))
+    return found, spectra.plan
+
+
 @dataclass(frozen=True)
 class Found:
     """Where rings rest.

@@ -200,13 +200,14 @@ def require_same_light(chip: AbstractChip, path: str | Path) -> None:
 
 
 def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
-    """Heat a chip as it was heated while it was calibrated; a record without heat leaves it as it is.
+    """Heat a chip as it was heated while it was calibrated, or tell it which ring a trimming brought to which channel.
 
     Raises:
         InputError: Not a record, or heaters that this chip does not have or may not be given.
     """
     dataset, _ = _read(Path(path))
     if "heater_mW" not in dataset:
+        chip.assign(dataset.channel_of_ring.values.astype(int), None)
         return
     if not chip.max_heater_mW:
         raise InputError(

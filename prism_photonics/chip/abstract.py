@@ -87,17 +87,17 @@ class AbstractChip(ABC):
 
     @property
     def channel_of_ring(self) -> Int[ndarray, "rows buses channels"]:
-        """The channel that the ring at each place along its bus serves: its own, unless heaters `assign` another."""
+        """The channel that the ring at each place along its bus serves: its own, unless `assign` said another."""
         return self._channel_of_ring
 
     def assign(
-        self, channel_of_ring: Int[ndarray, "rows buses channels"], power_mW: Float[ndarray, "rows rings"]
+        self, channel_of_ring: Int[ndarray, "rows buses channels"], power_mW: Float[ndarray, "rows rings"] | None
     ) -> None:
         """Heat every ring to the channel that it is to serve from now on.
 
         Args:
             channel_of_ring: One ring for every channel of every bus.
-            power_mW: Heater powers in mW that bring them there.
+            power_mW: Heater powers in mW that bring them there; None where a permanent trimming did.
 
         Raises:
             InputError: A channel without a ring, or powers that `heat` refuses.
@@ -105,7 +105,8 @@ class AbstractChip(ABC):
         want = np.broadcast_to(np.arange(self._channel_of_ring.shape[-1]), self._channel_of_ring.shape)
         if channel_of_ring.shape != want.shape or (np.sort(channel_of_ring, axis=-1) != want).any():
             raise InputError("chip.assign: every channel of every bus wants exactly one ring; search and assign again")
-        self.heat(power_mW)
+        if power_mW is not None:
+            self.heat(power_mW)
         self._channel_of_ring = channel_of_ring
 
     @property

@@ -232,6 +232,18 @@ def untrimmed(spec: ChipSpec) -> ChipSpec:
     return spec.model_copy(update={"trim": spec.trim.model_copy(update={"method": "none"})})
 
 
+def trimmed_by(
+    die: Die, shift_pm: Float[ndarray, "rows buses channels"], *, residual_pm: float, rng: np.random.Generator
+) -> Die:
+    """A die whose rings a trimming moved permanently, each by so many pm, which it misses by a standard deviation.
+
+    What is to be left alone, by 0 pm, is.
+    """
+    moved_pm = shift_pm + np.where(shift_pm != 0.0, residual_pm * rng.standard_normal(shift_pm.shape), 0.0)
+    rings = replace(die.bank.rings, offset_pm=die.bank.rings.offset_pm + moved_pm)
+    return replace(die, bank=replace(die.bank, rings=rings))
+
+
 def film_shift_pm(
     spec: ChipSpec, of_die: PRNGKeyArray | Words, sites_um: Float[ndarray, "sites 2"], key: PRNGKeyArray | Words
 ) -> Float[ndarray, " sites"]:

@@ -80,7 +80,7 @@ class JournaledChip(AbstractChip):
         """
         super().__init__(spec, label=chip.label)
         self._max_voltage_V, self._max_heater_mW = chip.max_voltage_V, chip.max_heater_mW
-        self._laser = chip.laser
+        self._laser, self._channel_of_ring = chip.laser, chip.channel_of_ring
         self._chip, self._retake = chip, retake
         self._path = Path(path)
         # Through JSON, so that it compares with what was read.

@@ -11,11 +11,12 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.chip.abstract import AbstractChip
-from prism_photonics.chip.fabricate import NO_SHIFT, Die, DieShift, draw_die, full_die, untrimmed
+from prism_photonics.chip.fabricate import NO_SHIFT, Die, DieShift, draw_die, full_die, trimmed_by, untrimmed
 from prism_photonics.chip.flicker import FlickeringDrift, charge_noise_pm
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER, Sweep, lit_line
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
+from prism_photonics.chip.trimming import Trimming
 from prism_photonics.chip.truth import FullTruth, full_truth
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.drift.process import Drift
@@ -54,6 +55,7 @@ class VirtualChip(AbstractChip):
         light: str = COMB,
         laser: TunableLaser | None = None,
         truth: str | FullTruth = "model",
+        trimming: Trimming | None = None,
     ) -> None:
         """Draw a die from the spec's variation; the same seed gives the same die, the same drift and the same noise.
 
@@ -67,15 +69,19 @@ class VirtualChip(AbstractChip):
             laser: How good that laser is; by default as usual data sheets say.
             truth: ``model``, what a calibration's model knows; ``full``, that and what real rings have besides; or how
                 much of it, effect by effect. The model's numbers are those of the same die either way.
+            trimming: What was done to the untrimmed die, each ring missed by ``trim.residual_pm`` rms; in place of
+                ``trimmed``.
 
         Raises:
             InputError: The seed is no whole number from 0, there is no such light or truth, or the film has not the
                 TM that the truth asks for.
         """
         key, full = die_key(seed), full_truth(truth)
-        label = f"{'virtual' if trimmed else 'untrimmed'}:{int(seed)}"
+        label = f"{'virtual' if trimmed and trimming is None else 'untrimmed'}:{int(seed)}"
         super().__init__(spec, label=label if full is None else f"{label},{full}")
-        self._fabricate(key, trimmed=trimmed, laser=_laser_of(light, laser), truth=full)
+        self._fabricate(
+            key, trimmed=trimmed and trimming is None, laser=_laser_of(light, laser), truth=full, trimming=trimming
+        )
 
     @classmethod
     def fabricate(
@@ -102,6 +108,7 @@ class VirtualChip(AbstractChip):
         laser: TunableLaser | None,
         shift: DieShift = NO_SHIFT,
         truth: FullTruth | None = None,
+        trimming: Trimming | None = None,
     ) -> None:
         """Make the die, and the functions through which alone it can be reached."""
         spec = self.spec
@@ -110,6 +117,9 @@ class VirtualChip(AbstractChip):
         noise = generator(of_noise)
         # The first two are the same whether a third is drawn or not.
         of_drift, of_laser, of_truth = noise.spawn(3)
+        if trimming is not None:
+            die = trimmed_by(die, trimming.shift_pm, residual_pm=spec.trim.residual_pm, rng=noise.spawn(1)[0])
+            self._channel_of_ring = trimming.channel_of_ring
         drift: Drift | FlickeringDrift = Drift(spec, of_drift)
         if truth is not None:
             die = full_die(spec, die, truth, of_truth)

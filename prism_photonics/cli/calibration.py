@@ -9,6 +9,7 @@ from prism_photonics.cli.arguments import Json, Record, Spec, finite
 from prism_photonics.cli.output import print_result, tell, warn
 from prism_photonics.files import make_folder
 from prism_photonics.seeds import LARGEST_SEED
+from prism_photonics.units import InputError
 
 
 def calibrate(
@@ -18,7 +19,8 @@ def calibrate(
         str,
         typer.Option(
             help="virtual:SEED, a virtual die; virtual:SEED,full, one with all that real rings have besides; "
-            "untrimmed:SEED, as fabricated, with heaters; recorded:FOLDER, what was measured before; or a bench.toml."
+            "untrimmed:SEED, as fabricated; trimmed:FILE, that die after a trimming; recorded:FOLDER, what was "
+            "measured before; or a bench.toml."
         ),
     ] = "virtual:0",
     seed: Annotated[
@@ -43,13 +45,30 @@ def calibrate(
             show_default=False,
         ),
     ] = None,
+    find_rings: Annotated[
+        bool,
+        typer.Option(
+            "--find-rings",
+            help="Without heaters, rings anywhere: a tunable laser finds them and RECORD/trimming.csv is written.",
+        ),
+    ] = False,
+    trimming: Annotated[
+        Path | None,
+        typer.Option(
+            "--trimming",
+            metavar="trimming.csv",
+            help="What was done since: which ring serves which channel.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate a chip from its photocurrents, and check it on targets it never saw.
 
     Reads SPEC; writes RECORD/calibration.nc (survey and fit), RECORD/validation.nc (held-out measurements),
     RECORD/stages (a record and a plot of each stage) and with --drift RECORD/drift.nc. Until they are there,
-    RECORD/journal.jsonl keeps every reading; --resume goes on from it.
+    RECORD/journal.jsonl keeps every reading; --resume goes on from it. An untrimmed chip without heaters is not
+    calibrated: its rings are found, and RECORD/trimming.csv says how far each has to be moved.
     """
     from prism_photonics.workflow.bench import (
         chosen,
@@ -66,8 +85,11 @@ def calibrate(
     chip_spec = measurable(spec, warn=warn)
     from prism_photonics.calibration.calibration import summary
     from prism_photonics.characterize.cost import NOTHING, calibration_plan, calibration_wall_time_s
+    from prism_photonics.chip.heaters import has_heaters
+    from prism_photonics.chip.trimming import read_trimming
     from prism_photonics.chip.walltime import spelled, wall_times_s
     from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
+    from prism_photonics.workflow.search import write_trimming
 
     make_folder(out)
     require_same_chip(out, chip_spec, bench)
@@ -78,13 +100,26 @@ def calibrate(
         times_s = wall_times_s(bench_file, plan)
         tell(spelled(times_s))
     journal = out / "journal.jsonl"
-    untrimmed = is_untrimmed(bench, bench_file)
+    untrimmed = find_rings or is_untrimmed(bench, bench_file)
+    only_found = untrimmed and not has_heaters(chip_spec)
+    moved = None if trimming is None else read_trimming(trimming, chip_spec)
+    if moved is not None and untrimmed:
+        raise InputError(
+            f"--trimming {trimming}: got an untrimmed chip, want one that was trimmed as the file says; a virtual die "
+            f"is trimmed by --bench trimmed:{trimming}"
+        )
     with (
         journaled(
             bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn, light=kind
         ) as held,
         recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
     ):
+        if only_found:
+            print_result(write_trimming(chip, out, bench=bench, tell=tell), as_json)
+            return
+        if moved is not None:
+            chip.open()
+            chip.assign(moved.channel_of_ring, None)
         search = search_and_assign(chip, out, tell=tell) if untrimmed else None
         session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench, wall_times_s=times_s, tell=tell)
         if drift:

@@ -81,6 +81,16 @@ def extract(
             help="Rms of the laser's wavelength within one reading; a meter that integrates over steps: step/3.5.",
         ),
     ] = 0.0,
+    axis_pm: Annotated[
+        float | None,
+        typer.Option(
+            "--axis-pm",
+            min=0.0,
+            callback=finite,
+            help="The laser's absolute accuracy, rms; by default as the files say.",
+            show_default=False,
+        ),
+    ] = None,
     spec: Annotated[
         Path | None,
         typer.Option(
@@ -146,6 +156,7 @@ def extract(
                 wavelength_unit=wavelength_unit,
                 power_unit=power_unit,
                 blur_pm=blur_pm,
+                axis_pm=axis_pm,
             ),
             out,
             say=tell,
@@ -168,6 +179,7 @@ def extract(
         dropped=add_drop,
         balance_dB=balance_dB,
         blur_pm=blur_pm,
+        axis_pm=axis_pm,
         spec=spec,
         device=device,
         wavelength_unit=wavelength_unit,

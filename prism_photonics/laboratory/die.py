@@ -64,6 +64,7 @@ def characterised(
     group_index: float | None = None,
     ports: Sequence[tuple[str, str]] = (),
     blur_nm: float = 0.0,
+    axis_nm: float | None = None,
 ) -> tuple[Part, Record | None, SweepFit | None]:
     """Characterise a structure of a die.
 
@@ -73,6 +74,7 @@ def characterised(
         group_index: Of the film; `GROUP_INDEX` by default.
         ports: Which channel is which; by default channel 1 through and channel 2 drop.
         blur_nm: Standard deviation of the laser's wavelength within one reading.
+        axis_nm: Standard error of the sweep's axis as a whole; None where nobody said.
 
     Returns:
         What is kept; of rings also the whole sweep's record and fit, for pictures.
@@ -123,7 +125,7 @@ def characterised(
                 file=sweep.path.name,
                 format=sweep.format,
                 conditions=dict(sweep.conditions),
-                device=Device(length_um=drawn.length_um, gap_nm=drawn.gap_nm, dropped=True),
+                device=Device(length_um=drawn.length_um, gap_nm=drawn.gap_nm, dropped=True, axis_nm=axis_nm),
                 rings=(kept,),
                 wander_pm=1e3 * fit.wander.std_nm,
                 notes=(),

@@ -44,6 +44,7 @@ class Device:
         balance_dB: Gain of the drop port's path over the through port's, which tells unlike couplers apart; None where
             it is not known, and both couplers are taken to be alike.
         blur_nm: Standard deviation of the laser's wavelength within one reading.
+        axis_nm: Standard error of the sweep's axis as a whole, the laser's absolute accuracy; None where nobody said.
     """
 
     length_um: float | None = None
@@ -52,6 +53,7 @@ class Device:
     dropped: bool | None = None
     balance_dB: float | None = None
     blur_nm: float = 0.0
+    axis_nm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,12 @@ class Record:
     wander_pm: float
     notes: tuple[str, ...]
     name: str = ""
+
+    @property
+    def axis_nm(self) -> float:
+        """Standard error of the axis as a whole, as somebody said, or else the file; NaN where neither does."""
+        said = self.device.axis_nm
+        return self.conditions.get("wavelength_accuracy_nm", math.nan) if said is None else said
 
 
 def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = ()) -> tuple[Record, SweepFit]:

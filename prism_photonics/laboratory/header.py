@@ -16,6 +16,7 @@ _SCALE = {
     "nm_s": {"nm/s": 1.0, "pm/s": 1e-3},
     "nm": {"nm": 1.0, "pm": 1e-3},
 }
+_UNITS = frozenset(name for scale in _SCALE.values() for name in scale) | {"dBm", "K"}
 # What a key must say, the name of the condition, its unit; {} is the number of its channel, if it has one.
 _CONDITIONS = (
     (re.compile(r"laser power|tls power|input power|output power", re.I), "laser_power_dBm", "dBm"),
@@ -25,6 +26,7 @@ _CONDITIONS = (
     (re.compile(r"(?:sweep|scan) ?speed", re.I), "sweep_speed_nm_s", "nm_s"),
     (re.compile(r"temperature", re.I), "temperature_C", "C"),
     (re.compile(r"^resln$|^resolution", re.I), "resolution_nm", "nm"),
+    (re.compile(r"(?:wavelength|axis) (?:accuracy|uncertainty|zero)", re.I), "wavelength_accuracy_nm", "nm"),
 )
 _DEVICE = re.compile(r"^(?:device|component|structure)(?:[ _]?(?:id|name))?$", re.I)
 _ALIGNMENT = re.compile(r"\balign", re.I)
@@ -72,7 +74,7 @@ def _number(value: str, key: str, unit: str) -> float | None:
     number = float(match[0].replace(",", "."))
     if not math.isfinite(number):
         return None
-    named = value[match.end() :].strip(" ()[]") or "".join(re.findall(r"[\[(]([^\])]*)[\])]\s*$", key))
+    named = value[match.end() :].strip(" ()[]") or _unit_of(key)
     if unit == "dBm":
         if named in ("", "dBm"):
             return number
@@ -82,3 +84,10 @@ def _number(value: str, key: str, unit: str) -> float | None:
     if unit == "C" and named == "K":
         return number - 273.15
     return None if scale is None else number * scale
+
+
+def _unit_of(key: str) -> str:
+    """The unit that a key names at its end, in brackets or as its last word; empty without one."""
+    in_brackets = "".join(re.findall(r"[\[(]([^\])]*)[\])]\s*$", key))
+    last = key.rpartition(" ")[2]
+    return in_brackets or (last if last in _UNITS else "")

@@ -26,7 +26,8 @@ TOLD = (
     "loss_dB_turn",
     "splitting_pm",
 )
-"""What every resonance tells, each with its standard error ``…_std``."""
+"""What every resonance tells, each with its standard error ``…_std``; that of ``wl_nm`` counts on the sweep's axis as
+it is, and what the axis as a whole is off by stands beside it as ``wl_nm_axis_std``."""
 ALSO = ("loss_dB_cm", "splitting_limit_pm", "extinction_dB", "fwhm_pm", "residual_through", "residual_drop")
 
 
@@ -80,6 +81,8 @@ def _row(one: Record, ring: RingRecord, each: Resonance) -> dict[str, Any]:
         numbers["fsr_nm"] = comb.fsr_nm(each.wl_nm)
     for name in TOLD:
         row[name], row[f"{name}_std"] = numbers[name], numbers[f"{name}_std"]
+        if name == "wl_nm":
+            row["wl_nm_axis_std"] = one.axis_nm
     row["gap_nm"] = one.device.gap_nm
     numbers["loss_dB_cm"] = each.loss_dB_turn / length_um * UM_PER_CM if length_um else math.nan
     row |= {name: numbers[name] for name in ALSO}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prism_photonics.laboratory.comb import fit_comb
+from prism_photonics.laboratory.comb import Comb, fit_comb
 from prism_photonics.laboratory.find import LEAST_COMB
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit
@@ -44,9 +44,16 @@ def apart(rings: Sequence[RingFit]) -> list[RingFit | None]:
         rings: All rings of a bus, as found.
     """
     kept: list[RingFit | None] = []
+    # Rings of one bus are equally long to a part in a thousand: one that shows too few lines for a comb misses others
+    # where any of the combs says.
+    usual = next((ring.comb for ring in rings if ring.comb is not None), None)
     for ring in rings:
         others = [other for other in rings if other is not ring]
-        alone = [n for n, one in enumerate(ring.resonances) if not any(_on_a_line(one, other) for other in others)]
+        alone = [
+            n
+            for n, one in enumerate(ring.resonances)
+            if not any(_on_a_line(one, other, other.comb or usual) for other in others)
+        ]
         if len(alone) == len(ring.resonances):
             kept.append(ring)
             continue
@@ -63,25 +70,24 @@ def left_out(resonances: int) -> str:
     return f"{resonances} {'resonances lie' if resonances > 1 else 'resonance lies'} on another ring's line: left out"
 
 
-def _on_a_line(one: Resonance, other: RingFit) -> bool:
+def _on_a_line(one: Resonance, other: RingFit, comb: Comb | None) -> bool:
     """Whether a line of another ring lies there, seen or, by that ring's comb, missed."""
     nearest = min(other.resonances, key=lambda each: abs(each.wl_nm - one.wl_nm))
     width_nm = 1e-3 * NEAR * max(one.fwhm_pm, nearest.fwhm_pm)
     if abs(nearest.wl_nm - one.wl_nm) < width_nm:
         return True
-    if other.comb is None:
+    if comb is None:
         return False
-    expected_nm = _expected_nm(one.wl_nm, nearest.wl_nm, other)
-    if abs(expected_nm - nearest.wl_nm) < 0.5 * other.comb.fsr_nm(nearest.wl_nm):
+    expected_nm = _expected_nm(one.wl_nm, nearest.wl_nm, comb)
+    if abs(expected_nm - nearest.wl_nm) < 0.5 * comb.fsr_nm(nearest.wl_nm):
         return False
     # Both were taken for one line that splits.
     split_nm = 0.5e-3 * one.splitting_pm if one.splitting_pm > 0.0 else 0.0
     return bool(abs(expected_nm - one.wl_nm) < width_nm + split_nm)
 
 
-def _expected_nm(wl_nm: float, seen_nm: float, ring: RingFit) -> float:
-    """The resonance of a ring's comb that is nearest to a wavelength, counted from one that was seen."""
-    assert ring.comb is not None
-    turn_um = ring.comb.turn_at_um(0.5 * (wl_nm + seen_nm))
+def _expected_nm(wl_nm: float, seen_nm: float, comb: Comb) -> float:
+    """The resonance of a comb that is nearest to a wavelength, counted from one that was seen."""
+    turn_um = comb.turn_at_um(0.5 * (wl_nm + seen_nm))
     orders = round((1e3 / wl_nm - 1e3 / seen_nm) * turn_um)
     return 1e3 / (1e3 / seen_nm + orders / turn_um)

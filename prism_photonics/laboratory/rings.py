@@ -23,6 +23,7 @@ from prism_photonics.laboratory.noise import Wander, pooled, spread
 from prism_photonics.laboratory.resonance import Resonance, resonance
 from prism_photonics.laboratory.ripple import around_rings
 from prism_photonics.laboratory.sweep import mirrored
+from prism_photonics.laboratory.uncross import uncrossed
 from prism_photonics.laboratory.window import Window
 from prism_photonics.units import InputError
 
@@ -123,6 +124,7 @@ def fit_rings(
         more = combs(closer, designed_nm=designed_nm)
         if len(more) > len(chains):
             found, chains = closer, more
+    chains = uncrossed(chains)
     if not chains:
         chains = [[t] for t in lone(found)]
     if not chains:

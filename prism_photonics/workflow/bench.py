@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from prism_photonics.chip.named_die import NamedDie
     from prism_photonics.spec import ChipSpec
 
-VIRTUAL, UNTRIMMED, RECORDED = "virtual", "untrimmed", "recorded"
-"""Kinds of bench without instruments: a virtual die, one as fabricated, and a folder of what was measured."""
+VIRTUAL, UNTRIMMED, TRIMMED, RECORDED = "virtual", "untrimmed", "trimmed", "recorded"
+"""Kinds of bench without instruments: a virtual die, one as fabricated, one that was trimmed as a file says, and a
+folder of what was measured."""
 Tell = Callable[[str], None]
 """Takes one line for a person who waits."""
 
@@ -140,8 +141,8 @@ def journaled(
     """The chip on its bench, behind a journal that goes when the job is done; the rings are parked whatever ends it.
 
     Args:
-        bench: ``virtual:SEED``, ``untrimmed:SEED``, either with ``,full`` behind it, ``recorded:FOLDER`` or the name of
-            a bench file.
+        bench: ``virtual:SEED``, ``untrimmed:SEED``, either with ``,full`` behind it, ``trimmed:FILE``,
+            ``recorded:FOLDER`` or the name of a bench file.
         bench_file: The instruments; None for a virtual die or a recording.
         spec: The chip.
         path: The journal.
@@ -178,7 +179,7 @@ def virtual_light(light: str | None, bench: str) -> str:
     kind = bench.partition(":")[0]
     if light not in LIGHTS:
         raise InputError(f"--light {shown(light)}: unknown kind of light; {nearest(light, LIGHTS)}")
-    if kind not in (VIRTUAL, UNTRIMMED):
+    if kind not in (VIRTUAL, UNTRIMMED, TRIMMED):
         raise InputError(
             f"--light {light}: got the bench {shown(bench)}, which says what lights it, want a virtual die; leave "
             "--light out"
@@ -296,7 +297,7 @@ def may_be_same_chip(one: str, other: str) -> bool:
     """
     if not one or not other:
         return True
-    exact = any(name.partition(":")[0] in (VIRTUAL, UNTRIMMED, RECORDED) for name in (one, other))
+    exact = any(name.partition(":")[0] in (VIRTUAL, UNTRIMMED, TRIMMED, RECORDED) for name in (one, other))
     return _meant(one) == _meant(other) if exact else True
 
 

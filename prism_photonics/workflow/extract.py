@@ -24,7 +24,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, nearest
 
 PARTS = "parts"
-VERSION = 4
+VERSION = 5
 """Of what is kept of a file; another makes it be fitted again."""
 SUFFIXES = frozenset(
     (".csv", ".txt", ".mat", ".h5", ".hdf5", ".json", ".npz", ".parquet", ".s1p", ".s2p", ".s3p", ".s4p")
@@ -44,6 +44,7 @@ class Request:
     dropped: bool | None = None
     balance_dB: float | None = None
     blur_pm: float = 0.0
+    axis_pm: float | None = None
     spec: Path | None = None
     device: str | None = None
     wavelength_unit: str | None = None
@@ -195,6 +196,7 @@ def _device(request: Request, path: Path, spec: ChipSpec | None) -> Device:
         dropped=request.dropped,
         balance_dB=request.balance_dB,
         blur_nm=1e-3 * request.blur_pm,
+        axis_nm=None if request.axis_pm is None else 1e-3 * request.axis_pm,
     )
 
 

@@ -25,7 +25,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError
 from prism_photonics.workflow.extract import PARTS, SUFFIXES
 
-VERSION = 3
+VERSION = 4
 """Of what is kept of a structure; another makes it be fitted again."""
 _PART = TypeAdapter(Part)
 LATER = "measure it and run this again: what is done stays done"
@@ -42,6 +42,7 @@ class DieRequest:
     wavelength_unit: str | None = None
     power_unit: str | None = None
     blur_pm: float = 0.0
+    axis_pm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,12 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None]) -> Di
         try:
             sweep = read_sweep(path, wavelength_unit=request.wavelength_unit, power_unit=request.power_unit)
             part, shown, fit = characterised(
-                sweep, one, group_index=group_index, ports=ports, blur_nm=1e-3 * request.blur_pm
+                sweep,
+                one,
+                group_index=group_index,
+                ports=ports,
+                blur_nm=1e-3 * request.blur_pm,
+                axis_nm=None if request.axis_pm is None else 1e-3 * request.axis_pm,
             )
         except InputError as error:
             told.append(str(error))
@@ -259,7 +265,7 @@ def _question(request: DieRequest, one: Structure, path: Path, group_index: floa
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); mend its rights") from None
     asked: list[Any] = [VERSION, hashlib.sha256(content).hexdigest(), path.name, asdict(one), group_index]
-    asked += [request.ports, request.wavelength_unit, request.power_unit, request.blur_pm]
+    asked += [request.ports, request.wavelength_unit, request.power_unit, request.blur_pm, request.axis_pm]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 

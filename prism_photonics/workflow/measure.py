@@ -160,7 +160,8 @@ def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
                 lines[one.name].powers, middle_nm=float(wl_nm.mean()), rng=np.random.default_rng([*of_file, 0])
             )
             arrays = _swept(sweep, wl_nm, out / PARTS, file=one.file, of_file=of_file)
-            write_bytes(path, npz_bytes({**arrays, "laser_power_dBm": np.array(request.laser.power_dBm)}))
+            said = {"laser_power_dBm": request.laser.power_dBm, "wavelength_accuracy_pm": request.laser.zero_pm}
+            write_bytes(path, npz_bytes({**arrays, **{name: np.array(value) for name, value in said.items()}}))
             for part in (out / PARTS).glob(f"{one.file}.*.npz"):
                 remove(part)
             say(f"[{n}/{len(wanted)}] {one.name}: {len(wl_nm)} wavelengths, {len(arrays) - 1} ports, {path.name}")

@@ -95,6 +95,38 @@ def test_what_jitter_leaves_in_a_window_is_one_shift_of_all_rows_as_large_as_it_
     assert np.std(left) < 0.02 * np.abs(found.slope_A_pm).max()
 
 
+@pytest.mark.parametrize("rows_pm", [[5.0, -5.0], [0.0, 10.0], [0.0, 0.0, 10.0, -12.0, 30.0, 40.0, 5.0, 7.0]])
+def test_a_window_misses_by_what_its_errors_say_wherever_the_lines_lie(rows_pm):
+    # The tops of lines have fourth powers, and points between two tops no flank that tells their jitter: χ² was 17 of
+    # eight rows and up to 34 of two.
+    noise_A, rows, rng, chi2 = 6e-10, np.array(rows_pm), np.random.default_rng(0), []
+    read = lambda x_pm: 1e-6 * (1.0 - 1.8 / (1.0 + ((np.atleast_1d(x_pm)[:, None] - rows) / 17.0) ** 2))  # noqa: E731
+    asked_nm = window_points_nm(np.array([1550.0]), half_pm=half_width_pm(34.0)).ravel()
+    for _ in range(60):
+        x_pm = 1e3 * (asked_nm - 1550.0) + rng.standard_normal(asked_nm.size)
+        current_A = read(x_pm) + noise_A * rng.standard_normal((x_pm.size, rows.size))
+        swept = Sweep(asked_nm, current_A, np.arange(x_pm.size, dtype=float))
+        found = reduced(swept, np.array([1550.0]), LASER, noise_A=np.full(rows.size, noise_A))
+        error_A, slope = (found.current_A - read(0.0))[0], found.slope_A_pm[0]
+        white_A = np.hypot(found.white_A[0], 1e-10)
+        covariance = np.diag(white_A**2) + found.shift_pm[0] ** 2 * np.outer(slope, slope)
+        chi2.append(error_A @ np.linalg.solve(covariance, error_A) / rows.size)
+    assert 0.3 < np.mean(chi2) < 1.5
+
+
+def test_a_row_that_gives_no_number_leaves_the_others_as_they_are():
+    asked_nm = window_points_nm(np.array([1550.0]), half_pm=half_width_pm(34.0)).ravel()
+    x_pm = 1e3 * (asked_nm - 1550.0) + np.random.default_rng(0).standard_normal(asked_nm.size)
+    current_A = lorentz(x_pm)
+    current_A[3, 1] = np.nan
+    swept = Sweep(asked_nm, current_A, np.arange(x_pm.size, dtype=float))
+    found = reduced(swept, np.array([1550.0]), LASER, noise_A=np.full(3, 1e-10))
+    others = dataclasses.replace(swept, current_A=current_A[:, [0, 2]])
+    alone = reduced(others, np.array([1550.0]), LASER, noise_A=np.full(2, 1e-10))
+    assert np.isnan(found.current_A[0, 1])
+    assert found.current_A[0, [0, 2]] == pytest.approx(alone.current_A[0], abs=1e-14)
+
+
 # ---------------------------------------------------------------- the fit
 
 

@@ -270,6 +270,9 @@ def test_the_page_and_tables_hold_what_was_found(laboratory):
     head = (out / "rings.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     assert {"file", "name", "wl_nm", "kappa2_through", "loss_dB_turn_std", "gap_nm"} <= set(head)
     numbers = json.loads((out / "extract.json").read_text(encoding="utf-8"))
+    # What the laser's data sheet says of its axis stands beside the error on the axis.
+    assert {row["wl_nm_axis_std"] for row in numbers["rings"]} == {1e-3}
+    assert all(0.0 < row["wl_nm_std"] < 5e-3 for row in numbers["rings"])
     assert numbers["die"]["loss_cutback_dB_cm"]["std"] > 0.0
     assert {row["name"] for row in numbers["rings"]} == {ring.name for ring in laboratory.result.series.rings}
     assert len(laboratory.said) >= 7

@@ -47,7 +47,8 @@ def test_every_file_is_one_that_the_readers_know_by_units_in_its_names(guides):
         sweep = read_sweep(path)
         assert list(sweep.traces) == ["channel_1"]
         assert sweep.traces["channel_1"].unit == "dBm"
-        assert sweep.conditions["laser_power_dBm"] == 0.0
+        # As on the data sheet: how far off a sweep's axis is usually, not how far this one is.
+        assert sweep.conditions == {"laser_power_dBm": 0.0, "wavelength_accuracy_nm": 1e-3}
         assert sweep.step_nm == pytest.approx(5e-3, abs=1e-6)
 
 
@@ -67,7 +68,7 @@ def test_the_manifest_beside_the_files_is_that_of_the_drawing(guides, tmp_path):
 def test_no_file_holds_what_a_laboratory_does_not_know(guides):
     for path in guides.files:
         with np.load(path) as arrays:
-            assert sorted(arrays.files) == ["channel_1_dBm", "laser_power_dBm", "wl_nm"]
+            assert sorted(arrays.files) == ["channel_1_dBm", "laser_power_dBm", "wavelength_accuracy_pm", "wl_nm"]
     text = (guides.out / "sweep.toml").read_text(encoding="utf-8")
     assert not re.search(r"kappa|loss|n_g|splitting|jitter", text)
 

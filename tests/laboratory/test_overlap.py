@@ -71,3 +71,13 @@ def test_a_wide_comb_that_splits_alike_is_of_two_rings_where_one_is_missing():
     assert doubled(rings, drawn=3) == []
     # A ring that splits by itself is no wider than the others.
     assert doubled([ring(1540.0), ring(1540.4, splitting_pm=29.0), ring(1541.0)], drawn=4) == []
+
+
+def test_a_ring_that_shows_too_few_lines_for_a_comb_misses_others_where_its_neighbours_comb_says():
+    # Of four lines two merged with the other ring's, 35 pm away, which then split by as much.
+    merged = ring(1540.0175, moved_pm={0: -17.5, 2: -17.5}, splitting_pm=35.0)
+    few = ring(1540.035)
+    few = RingFit(few.resonances[::2], few.fits[::2], None)
+    far = ring(1541.0)
+    assert [each and len(each.resonances) for each in apart([merged, few, far])] == [2, 2, 4]
+    assert apart([merged, far])[0] is merged

@@ -297,6 +297,30 @@ def test_an_npz_carries_units_in_its_names_and_conditions_beside_its_arrays(read
     assert sweep.conditions == {"bias_V": 1.25, "current_A": 0.002}
 
 
+def test_an_npz_s_conditions_are_in_the_units_that_their_names_end_in(read):
+    sweep = read(
+        written.npz(
+            wl_nm=WL,
+            through_dBm=THROUGH,
+            bias_mV=1250.0,
+            current_mA=2.0,
+            laser_power_mW=2.0,
+            wavelength_accuracy_pm=5.0,
+            temperature_K=300.15,
+        )
+    )
+    assert sweep.conditions == pytest.approx(
+        {
+            "bias_V": 1.25,
+            "current_A": 0.002,
+            "laser_power_dBm": 3.0103,
+            "wavelength_accuracy_nm": 5e-3,
+            "temperature_C": 27.0,
+        },
+        abs=1e-4,
+    )
+
+
 def test_ports_are_assigned_to_what_was_read(read):
     ports = assign_ports(read(written.siepic()), {"through": 1, "drop": 2})
     np.testing.assert_array_equal(ports["drop"].values, DROP)
