@@ -46,6 +46,7 @@ def page() -> str:
         ranking.held_out(),
         ranking.pretrained(),
         ranking.needles(),
+        ranking.groups(),
         ranking.selector(),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"

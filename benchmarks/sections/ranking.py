@@ -101,6 +101,43 @@ def pretrained() -> str:
     return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
 
 
+def groups() -> str:
+    """Coarse to fine: hits of a group's signature, and the pages that two levels read."""
+    found = load("group_signatures")
+    kinds, rows = ("mean", "bound", "softened"), sorted({row["rows"] for row in found["hits"]})
+    points = list(dict.fromkeys((row["context"], row["group"], row["opened"], row["groups"]) for row in found["hits"]))
+    hit = {(row["context"], row["group"], row["kind"], row["rows"]): row["hit"] for row in found["hits"]}
+    head = (
+        "context, group",
+        "opened",
+        *(f"{kind}, {count} row{'s' * (count > 1)}" for count in rows for kind in kinds),
+    )
+    lines = [
+        (
+            f"{context // 1024}K, {group} tokens",
+            f"{kept} of {all_}",
+            *(f"{hit[context, group, kind, count]:.2f}" for count in rows for kind in kinds),
+        )
+        for context, group, kept, all_ in points
+    ]
+    few = min(row["trials"] for row in found["hits"])
+    counts = [f"two levels, {count} row{'s' * (count > 1)}" for count in rows]
+    pages = [
+        (*(str(each[name]) for name in ("group", "block", "flat")), *(f"{p:.0f}" for p in each["two_levels"].values()))
+        for each in found["pages"]
+    ]
+    note = (
+        f"Groups of {found['children']} blocks of the *selectable* model, the best {found['keep']:.0%} opened: share "
+        f"of needles whose group is opened, in the layer that retrieves, of at least {few} (needles times KV heads). "
+        "*softened* lies between mean and bound. Below, the pages of a chip of 64 rows and 64 channels that one query "
+        "of one KV head reads on both levels (32 dimensions and their bound), where the blocks of a group fill a page: "
+        "smaller groups would leave their pages half empty, and save none."
+    )
+    note += "\n\n" + grid(head, lines)
+    note += "\n\n" + grid(("a million tokens, groups of", "blocks of", "flat, pages", *counts), pages)
+    return section("Coarse to fine", "group_signatures", found, note)
+
+
 def selector() -> str:
     """The torch selector against a plain product and top-k."""
     found = load("selector_cost")

@@ -26,7 +26,7 @@ from prism_photonics.units import InputError, nearest
 NAMES = (
     *("oracle", "mean_key", "bound", "random_projection", "pca"),
     *("photonic_mean_key", "photonic_bound", "photonic_learned"),
-    *("hierarchical", "hierarchical_mean", "hierarchical_learned", "photonic_hierarchical"),
+    *("hierarchical", "hierarchical_mean", "hierarchical_learned", "hierarchical_rows", "photonic_hierarchical"),
     *("bound_per_head", "bound_of_halves", "photonic_bound_of_halves", "infllm_like", "two_stage"),
     *("soft_rows", "photonic_soft_rows", "soft_rows_refined", "photonic_soft_rows_refined"),
     *("salca_like", "sign_codes", "streaming_llm", "h2o", "random"),
@@ -89,6 +89,7 @@ def make_selectors(
         "hierarchical_learned": lambda name: Hierarchical(
             name, Bound(), coarse=LearnedProjection(MeanAndBound(), 2 * dims, first=dims, seed=seed)
         ),
+        "hierarchical_rows": lambda name: Hierarchical(name, Bound(), coarse="softened", rows=2),
         "photonic_hierarchical": lambda name: Hierarchical(
             name, Bound(), reader=ChipReader(wide, seed=seed + 3, halves=halves)
         ),

@@ -110,25 +110,29 @@ class Bound(Features):
 
 
 class SoftenedBound(Features):
-    """The mean key's score and a share of what a block's tokens may exceed it by: Σ q·mean + share·|q|·(max - min)/2.
+    """Between the mean key and the bound: (1 - share)·Σ q·mean + share·Σ max(q·min, q·max).
 
-    A bound promises what hardly any token holds, and a mean drowns the one that is asked for; most of the promise is
-    taken off here. By the two halves of the query it is one dot product, as the bound is.
+    A bound promises what hardly any token holds, and a mean drowns the one that is asked for. By the two halves of the
+    query it is one dot product, as the bound is.
 
     Attributes:
-        share: Of the half width; 0 is the mean key.
+        share: Of the bound; 0 is the mean key, 1 the bound.
     """
 
-    def __init__(self, share: float = 0.25):
+    def __init__(self, share: float = 0.3):
         if not 0 <= share <= 1:
-            raise InputError(f"share: got {share:g}, want one from 0 to 1; 0 is the mean key, at 1 a bound about it")
+            raise InputError(f"share: got {share:g}, want one from 0 to 1; 0 is the mean key, 1 the bound")
         self.share = share
 
     def of_blocks(self, keys, valid, layer):
         """What a query's positive and negative half are weighted by."""
-        top, negated = Bound().of_blocks(keys, valid, layer).chunk(2, -1)
-        mean, half = valid_mean(keys, valid), self.share * (top + negated) / 2
-        return torch.cat([half + mean, half - mean], -1)
+        return self.of_both(valid_mean(keys, valid), Bound().of_blocks(keys, valid, layer))
+
+    def of_both(
+        self, mean: Float[Tensor, "*blocks dims"], bound: Float[Tensor, "*blocks two_dims"]
+    ) -> Float[Tensor, "*blocks two_dims"]:
+        """The same, of mean keys and the features of ``Bound``."""
+        return (1 - self.share) * torch.cat([mean, -mean], -1) + self.share * bound
 
     def of_queries(self, queries, kv_heads, layer):
         """The positive and the negative half of the sketch."""

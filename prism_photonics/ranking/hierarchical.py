@@ -4,8 +4,9 @@ from typing import Literal
 
 import torch
 
+from prism_photonics.codec.checks import require_count
 from prism_photonics.ranking.centre import token_features, widened, widened_keys, widened_queries
-from prism_photonics.ranking.features import Features, MeanAndBound
+from prism_photonics.ranking.features import Features, MeanAndBound, SoftenedBound
 from prism_photonics.ranking.learned import LearnedProjection
 from prism_photonics.ranking.readers import FloatReader, Place, Reader
 from prism_photonics.ranking.selectors import Selector, top_candidates
@@ -22,7 +23,9 @@ class Hierarchical(Selector):
     Attributes:
         fine: Features of the blocks.
         coarse: Kind of a group's signature: the bound over all its keys, the mean of its mean keys (which loses
-            needles: a row to be compared with), or a projection of both that is learned on groups.
+            needles: a row to be compared with), what lies between them, or a projection of both that is learned on
+            groups.
+        rows: Rows of a group, each for as many of its blocks; its best one counts.
         children: Blocks of a group.
         keep: Share of the groups that are opened (at least one).
         reader: Reads both levels.
@@ -35,13 +38,19 @@ class Hierarchical(Selector):
         name: str,
         fine: Features,
         *,
-        coarse: Literal["bound", "mean"] | LearnedProjection = "bound",
+        coarse: Literal["bound", "mean", "softened"] | LearnedProjection = "bound",
+        rows: int = 1,
         children: int = 8,
         keep: float = 0.25,
         reader: Reader | None = None,
     ):
         if children < 2 or not 0 < keep <= 1:
             raise InputError(f"children {children}, keep {keep}: want at least 2 blocks and a share in (0, 1]")
+        self.rows = require_count("rows", rows, cure="choose how many rows a group takes")
+        if children % rows:
+            raise InputError(
+                f"rows: got {rows} for groups of {children} blocks, want a divisor; each row takes as many"
+            )
         self.name, self.fine, self.coarse = name, fine, coarse
         self.children, self.keep, self.reader = children, keep, reader or FloatReader()
         self.trained = fine.trained or isinstance(coarse, LearnedProjection)
@@ -72,18 +81,22 @@ class Hierarchical(Selector):
         groups = blocks // self.children
         if groups < 2:
             return fine
-        family = share[:, :, : groups * self.children].unflatten(2, (groups, self.children))
+        each = (groups * self.rows, self.children // self.rows)
+        family = share[:, :, : groups * self.children].unflatten(2, each)
         # A mean of means and a maximum of maxima: the group's own features, without its keys.
         plain = torch.cat([family[..., :dims].mean(3), family[..., dims:].amax(3)], -1)
         sketches = self._base.of_queries(queries, kv_heads, layer)
         if isinstance(self.coarse, LearnedProjection):
             plain = self.coarse.project_blocks(plain, layer)
             sketches = self.coarse.of_queries(queries, kv_heads, layer)
+        elif self.coarse == "softened":
+            plain, sketches = SoftenedBound().of_both(*plain.tensor_split([dims], -1)), sketches[..., dims:]
         else:
             part = slice(0, dims) if self.coarse == "mean" else slice(dims, None)
             plain, sketches = plain[..., part], sketches[..., part]
-        shown = torch.ones(len(plain), groups, dtype=torch.bool, device=plain.device)
+        shown = torch.ones(len(plain), each[0], dtype=torch.bool, device=plain.device)
         scores = read_rows(self.reader, sketches, write_rows(self.reader, plain, shown, Place(layer, _COARSE_PLACE)))
+        scores = scores.unflatten(-1, (groups, self.rows)).amax(-1)
         kept = top_candidates(scores, self.opened(groups), torch.ones_like(scores, dtype=torch.bool))
         opened = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, kept, True)
         shown = opened.repeat_interleave(self.children, -1)
@@ -100,7 +113,7 @@ class Hierarchical(Selector):
         form = {"layer": layer, "scaling": scaling, "softcap": softcap}
         self.fine.fit(keys, queries, block=block, **form)
         if isinstance(self.coarse, LearnedProjection) and keys.shape[2] >= 2 * block * self.children:
-            self.coarse.fit(keys, queries, block=block * self.children, **form)
+            self.coarse.fit(keys, queries, block=block * self.children // self.rows, **form)
 
     def restart(self, number):
         """See ``Selector.restart``."""
@@ -112,10 +125,8 @@ class Hierarchical(Selector):
         groups = blocks // self.children
         if groups < 2:
             return flat
-        width = (
-            self.coarse.rank if isinstance(self.coarse, LearnedProjection) else dims * (1 + (self.coarse == "bound"))
-        )
-        first = self.reader.cost(groups, width)
+        width = self.coarse.rank if isinstance(self.coarse, LearnedProjection) else dims * (1 + (self.coarse != "mean"))
+        first = self.reader.cost(groups * self.rows, width)
         each = self.reader.cost(self.children, self.fine.width(dims))
         rest = self.reader.cost(blocks - groups * self.children, self.fine.width(dims))
         second = {name: min(self.opened(groups) * each[name] + rest[name], flat[name]) for name in flat}

@@ -18,7 +18,7 @@ class SeveralRows(Derived):
     Attributes:
         base: Signs and scores the parts.
         rows: Parts of a block; None where ``tokens`` says how many there are.
-        tokens: Tokens of a part, for blocks of any size; None where ``rows`` is given.
+        tokens: Tokens of a part, for blocks of any size; a shorter block is one part. None where ``rows`` is given.
         overlap: Whether each part reaches to the middle of the next, as the compressed blocks of InfLLM-V2 do: three
             means of 32 tokens in a block of 64. Only with ``rows``.
 
@@ -44,13 +44,15 @@ class SeveralRows(Derived):
         Raises:
             InputError: Equal parts do not fill the block.
         """
-        parts = self.rows if self.tokens is None else block // self.tokens
-        assert parts is not None
-        cuts = parts + self.overlap
-        if not parts or block % cuts or (self.tokens and block % self.tokens):
+        if self.rows is None:
+            assert self.tokens is not None
+            size, parts = min(self.tokens, block), max(1, block // self.tokens)
+        else:
+            size, parts = self.rows + self.overlap, self.rows
+        if block % size:
             raise InputError(
-                f"{self.name}: got blocks of {block} tokens, want a multiple of {self.tokens or cuts}; choose other "
-                "blocks, or leave this selector out"
+                f"{self.name}: got blocks of {block} tokens, want a multiple of {size}; choose other blocks, or leave "
+                "this selector out"
             )
         return parts
 

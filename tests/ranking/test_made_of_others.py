@@ -70,17 +70,19 @@ def test_rows_of_so_many_tokens_are_as_many_as_a_block_has_room_for(keys, querie
     long = keys.unflatten(2, (3, 2)).flatten(3, 4)
     assert torch.equal(scored(rows, long, queries), scored(SeveralRows("r", mean(), rows=8), long, queries))
     assert rows.cost(3, dims=DIMS, block=32) == four.cost(6, dims=DIMS, block=16)
+    assert [rows.rows_of(block) for block in (2, 4, 8)] == [1, 1, 2]
+    with pytest.raises(InputError, match="blocks of 6 tokens, want a multiple of 4"):
+        rows.require_block(6)
     with pytest.raises(InputError, match="rows None, tokens None: want one of them"):
         SeveralRows("rows", mean())
 
 
 def test_a_softened_bound_lies_between_the_mean_key_and_the_bound(keys, queries):
-    by = {share: scored(FeatureSelector("s", SoftenedBound(share)), keys, queries) for share in (0.0, 0.25)}
-    assert torch.allclose(apart(by[0.0]), apart(scored(mean(), keys, queries)), atol=1e-5)
-    half = (keys.amax(3) - keys.amin(3)) / 2
-    summed = queries.unflatten(1, (2, 2)).sum(2)
-    wanted = summed @ keys.mean(3).mT + 0.25 * summed.abs() @ half.mT
-    assert torch.allclose(apart(by[0.25]), apart(wanted), atol=1e-4)
+    by = {share: apart(scored(FeatureSelector("s", SoftenedBound(share)), keys, queries)) for share in (0.0, 0.25, 1.0)}
+    bound = apart(scored(FeatureSelector("b", Bound()), keys, queries))
+    assert torch.allclose(by[0.0], apart(scored(mean(), keys, queries)), atol=1e-4)
+    assert torch.allclose(by[1.0], bound, atol=1e-4)
+    assert torch.allclose(by[0.25], 0.75 * by[0.0] + 0.25 * bound, atol=1e-4)
     with pytest.raises(InputError, match="share: got -1"):
         SoftenedBound(-1.0)
 

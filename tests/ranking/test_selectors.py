@@ -6,10 +6,10 @@ import torch
 from prism_photonics.ranking.catalog import NAMES, make_selectors
 from prism_photonics.ranking.centre import Centre
 from prism_photonics.ranking.evict import Streaming
-from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey
+from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey, SoftenedBound
 from prism_photonics.ranking.hierarchical import Hierarchical
 from prism_photonics.ranking.learned import LearnedProjection
-from prism_photonics.ranking.readers import Place
+from prism_photonics.ranking.readers import ChipReader, Place
 from prism_photonics.ranking.recall import top_k
 from prism_photonics.ranking.salca import BINS, SalcaLike, eight_bits
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, top_candidates
@@ -79,6 +79,23 @@ def test_a_bounded_group_holds_the_block_with_the_best_bound_when_it_is_opened(b
     group = Bound().of_blocks(keys.unflatten(2, (3, 2)).flatten(3, 4), torch.ones(2, 3, 8, dtype=torch.bool), 0)
     wanted = (Bound().of_queries(queries, 2, 0) @ group.transpose(-1, -2)).argmax(-1)
     assert torch.equal(torch.isfinite(scores).float().argmax(-1) // 2, wanted)
+
+
+def test_a_group_of_several_rows_is_opened_by_its_best_one_and_pays_for_all(bank, demo_bundle):
+    keys, valid, queries = bank
+    deep = Hierarchical("deep", Bound(), coarse="softened", rows=2, children=2, keep=0.34)
+    opened = torch.isfinite(deep.score(queries, deep.sign(keys, valid, Place(0)), 0)).float().argmax(-1) // 2
+    # A row for each block here: the group of the block that is best between its mean and its bound.
+    rows = SoftenedBound().of_queries(queries, 2, 0) @ SoftenedBound().of_blocks(keys, valid, 0).mT
+    assert torch.equal(opened, rows.argmax(-1) // 2)
+    reader, share = ChipReader(demo_bundle(64)), {"children": 8, "keep": 0.25}
+    pages = [
+        Hierarchical("d", Bound(), rows=rows, reader=reader, **share).cost(512, dims=32, block=16)["pages"]
+        for rows in (1, 2)
+    ]
+    assert pages == [64 / 8 + 16, 2 * 64 / 8 + 16]
+    with pytest.raises(InputError, match="rows: got 3 for groups of 8 blocks"):
+        Hierarchical("deep", Bound(), rows=3)
 
 
 def test_a_group_that_is_not_complete_is_always_scored(bank):
