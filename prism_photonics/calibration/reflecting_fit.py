@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from prism_photonics.calibration.bus import BusSurvey
-from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.bus import BusSurvey, prior_weight
+from prism_photonics.calibration.descent import descend, misfits
 from prism_photonics.calibration.fit import BusFit, at_optimum, mended, other_starts
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.reading_model import reading_slopes
@@ -184,8 +184,24 @@ def _annealed(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, roun
         sure = counted(own, flat / sizes)
         flat, _ = descend(sure, flat / sizes, steps=STEPS, rtol=RTOL)
         flat = flat * sizes
-    found = at_optimum(counted(own, flat / sizes), flat / sizes)
+    sure = honest(counted(own, flat / sizes), flat / sizes)
+    found = at_optimum(sure, flat / sizes)
     return replace(found, flat=flat, std=found.std * sizes, chi2=at_optimum(own, flat / sizes).chi2)
+
+
+def honest(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSurvey:
+    """The readings, no surer than their misfits say at an optimum: what unknowns have taken up is made up for.
+
+    The noise is what misfits widen, and not the error bars: an unknown that readings tell nothing of is as sure as its
+    prior, however large the misfits are. Each unknown takes as much of one reading as it is surer than its prior.
+    """
+    rings = survey.rings.t1.shape[1]
+    found = at_optimum(survey, flat)
+    variance = found.std**2 / np.maximum(found.chi2, 1.0)[:, None]
+    told = np.where(prior_weight(rings, unknowns=flat.shape[1]) > 0.0, 1.0 - np.minimum(variance, 1.0), 1.0)
+    left = np.maximum(np.isfinite(survey.noise_A).sum((1, 2)) - told.sum(1), 1.0)
+    over = np.sqrt(np.maximum((misfits(survey, flat) ** 2).sum((1, 2)) / left, 1.0))
+    return survey.with_noise(survey.noise_A * over[:, None, None])
 
 
 def sizes_of(fit: BusFit, rings: int) -> Float[ndarray, " unknowns"]:

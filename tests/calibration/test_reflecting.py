@@ -9,6 +9,7 @@ import pytest
 
 from prism_photonics.calibration import bus_slopes, reflecting_fit
 from prism_photonics.calibration.calibration import blank_calibration, from_survey, summary
+from prism_photonics.calibration.descent import descend
 from prism_photonics.calibration.fit import BusFit
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.record import leaves, read_record, write_record
@@ -17,6 +18,7 @@ from prism_photonics.calibration.reflecting_fit import (
     asked_for,
     counted,
     fuller,
+    honest,
     in_sizes,
     misfit_variances,
     reflecting_survey,
@@ -196,6 +198,23 @@ def test_a_reading_whose_ring_may_be_elsewhere_counts_less_on_its_flank(reflecti
     flank_A = np.linalg.norm(slopes.by_shift, axis=1)
     for bus in range(2):
         assert np.corrcoef(more_A[bus].ravel(), flank_A[bus].ravel())[0, 1] > 0.5
+
+
+def test_readings_are_no_surer_than_they_miss_with_what_unknowns_take_up_made_up_for(small):
+    rng, settings = np.random.default_rng(8), 50
+    nothing = np.zeros((settings, RINGS, 2))
+    own = np.broadcast_to(np.arange(RINGS), (2, 1, RINGS))
+    volts = rng.uniform(-8.0, 8.0, (settings, 2, RINGS))
+    _, read = bus_surveys(
+        small, volts=volts, current_A=nothing, noise_A=nothing + 1e-9, time_s=nothing[..., 0], channel_of_ring=own
+    )
+    survey, hidden = reflecting_survey(read, small, node_pm=AT_THE_LINE), rng.normal(0.0, 0.5, (2, ALL))
+    noise_A = np.broadcast_to(3e-4 * survey.gain_A[:, None, :], survey.current_A.shape)
+    current_A = readings_A(survey, hidden) + noise_A * rng.standard_normal(noise_A.shape)
+    said = replace(survey, current_A=current_A, noise_A=noise_A / 3.0)
+    found, _ = descend(said, hidden, steps=20, rtol=1e-6)
+    assert honest(said, found).noise_A / said.noise_A == pytest.approx(np.full(noise_A.shape, 3.0), rel=0.12)
+    assert honest(said.with_noise(4.0 * noise_A), found).noise_A == pytest.approx(4.0 * noise_A)
 
 
 def test_sizes_are_those_of_the_chips_own_rings_and_change_no_current(reflecting, flat):
