@@ -34,6 +34,12 @@ OFF_STEP, OFF_WIDTH = 0.015, 0.25
 CLOSE_NM = (0.06, 0.03, 0.015)
 """The same on a bus of several rings that were drawn, whose resonances may come to lie as close as `TOGETHER_NM`; the
 smaller where fewer combs are seen than rings were drawn."""
+ALIKE = 0.002
+"""Share by which free spectral ranges of rings that were drawn on one bus differ at most, dispersion over a sweep
+included: their lengths differ by a part in a thousand."""
+OFF_DRAWN = 0.004
+"""`OFF_STEP` of such rings: what their common free spectral range is known by, and lines that lie on each other are
+pulled by."""
 OFF_DESIGN = 0.08
 """Share by which a ring's free spectral range may be off its design; a film's group index is known to some per cent."""
 WIDE = 1.6
@@ -118,7 +124,7 @@ def combs(found: Sequence[Tooth], *, designed_nm: float | None = None) -> list[l
     for seed in sorted(found, key=lambda t: t.strength, reverse=True):
         if seed not in left:
             continue
-        chain = _chain(seed, left, step)
+        chain = _chain(seed, left, step, off_step=OFF_STEP if designed_nm is None else OFF_DRAWN)
         teeth_expected = 1 + round((1.0 / chain[0].wl_nm - 1.0 / chain[-1].wl_nm) / step)
         if len(chain) >= LEAST_COMB and len(chain) >= 0.6 * teeth_expected:
             rings.append(chain)
@@ -252,6 +258,8 @@ def _common_step(found: Sequence[Tooth], designed_nm: float | None) -> float | N
     tried = np.unique(differences[(differences > low) & (differences <= high * 1.02)])
     if not len(tried):
         return None
+    if designed_nm is not None:
+        return _densest(differences[(differences > low) & (differences <= high)], ALIKE * designed)
     scores, width = [], OFF_WIDTH * np.array([t.fwhm_nm for t in found]) * k**2
     for step in tried:
         tolerance = np.maximum(OFF_STEP * step, width)
@@ -260,20 +268,28 @@ def _common_step(found: Sequence[Tooth], designed_nm: float | None) -> float | N
         inside_up, inside_down = k + step < k.max(), k - step > k.min()
         hits = np.sum(weight * (up & inside_up)) + np.sum(weight * (down & inside_down))
         scores.append(hits / (np.sum(weight * inside_up) + np.sum(weight * inside_down) + 1e-30))
-    if designed_nm is not None:
-        # Differences of one ring's teeth, and of two that lie close, match as well: the true one is in their midst.
-        return float(np.median(tried[np.array(scores) > max(scores) - 1e-9]))
     good = np.flatnonzero(np.array(scores) > max(0.75 * max(scores), 0.5))
     return float(tried[good[0]]) if len(good) else None
 
 
-def _chain(seed: Tooth, among: Sequence[Tooth], step: float) -> list[Tooth]:
+def _densest(values: ndarray, width: float) -> float:
+    """The middle of the stretch of a width that holds most values.
+
+    Differences of one ring's teeth are alike for all rings of a bus, those from one ring to another are everywhere.
+    """
+    values = np.sort(values)
+    beyond = np.searchsorted(values, values + width, side="right")
+    first = int(np.argmax(beyond - np.arange(len(values))))
+    return float(np.median(values[first : beyond[first]]))
+
+
+def _chain(seed: Tooth, among: Sequence[Tooth], step: float, *, off_step: float) -> list[Tooth]:
     chain = [seed]
     for way in (1, -1):
         last, pace, missing = seed, step, 0
         while missing < 3:
             expected = 1.0 / (1.0 / last.wl_nm - way * pace * (1 + missing))
-            slack = (1 + missing) * max(OFF_STEP * pace * expected**2, OFF_WIDTH * last.fwhm_nm)
+            slack = (1 + missing) * max(off_step * pace * expected**2, OFF_WIDTH * last.fwhm_nm)
             near = [t for t in among if abs(t.wl_nm - expected) < slack]
             if not near:
                 missing += 1

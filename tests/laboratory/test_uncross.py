@@ -1,9 +1,11 @@
 """Chains of teeth that went over from one ring's comb to another's are put right, and crossing combs are left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from prism_photonics.laboratory.find import Tooth
+from prism_photonics.laboratory.find import Tooth, combs
 from prism_photonics.laboratory.uncross import uncrossed
 
 RANGE_NM = 7.8
@@ -49,3 +51,13 @@ def test_a_missing_tooth_and_a_picometre_of_noise_change_no_comb():
     assert uncrossed(noisy) == noisy
     assert uncrossed([one]) == [one]
     assert uncrossed([]) == []
+
+
+def test_five_rings_drawn_alike_are_followed_however_close_they_lie():
+    # Die 16 of the demonstrator: the step, taken from any two teeth, had led three of the five combs astray.
+    first = [1535.574, 1535.795, 1535.910, 1536.238, 1536.424]
+    rings = [comb(wl_nm, teeth=4, range_nm=7.745 - 1e-3 * n) for n, wl_nm in enumerate(first)]
+    found = combs([tooth for ring in rings for tooth in ring], designed_nm=7.95)
+    assert sorted(found, key=lambda chain: chain[0].wl_nm) == [
+        [replace(tooth, strength=tooth.depth) for tooth in ring] for ring in rings
+    ]
