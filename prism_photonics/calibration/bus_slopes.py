@@ -35,6 +35,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
 from prism_photonics.calibration.unknowns import Unknowns, columns, ring_model
+from prism_photonics.lightpath.phasor import phasor
 from prism_photonics.lightpath.ring.model import RingParams
 
 # Far below any power that counts, far above the least number that a float holds.
@@ -299,19 +300,6 @@ def each_bus(of_bus: Shaped[ndarray, " buses"]) -> Shaped[ndarray, "buses 1 1"]:
 def each_ring(of_ring: Float[ndarray, "buses rings"]) -> Float[ndarray, "buses rings 1 1"]:
     """A number of each ring, for all readings."""
     return of_ring[:, :, None, None]
-
-
-def phasor(angle_rad: Float[ndarray, "..."]) -> Complex[ndarray, "..."]:
-    """e^{jθ} by one tangent of half the angle.
-
-    NumPy computes tangents of doubles in wide registers, sines and cosines one by one: 2.5 ns instead of 17.
-    """
-    tangent = np.tan(0.5 * angle_rad)
-    over = 1.0 / (1.0 + tangent * tangent)
-    turned = np.empty(angle_rad.shape, dtype=complex)
-    np.subtract(2.0 * over, 1.0, out=np.real(turned))
-    np.multiply(2.0 * tangent, over, out=np.imag(turned))
-    return turned
 
 
 def _power(field: Complex[ndarray, "..."]) -> Float[ndarray, "..."]:

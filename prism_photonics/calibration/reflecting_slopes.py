@@ -23,7 +23,6 @@ from prism_photonics.calibration.bus_slopes import (
     Slopes,
     each_bus,
     each_ring,
-    phasor,
     plain_columns,
     receiving,
     ring_volts,
@@ -43,6 +42,7 @@ from prism_photonics.circuit.prepared_reflecting import (
 )
 from prism_photonics.circuit.reflecting import End, leaving, sent_back
 from prism_photonics.lightpath.arrays import power
+from prism_photonics.lightpath.phasor import phasor
 from prism_photonics.lightpath.ring.backscatter import Splitting, ports_of_turn, splitting, splitting_slopes
 from prism_photonics.lightpath.ring.model import RingParams, reciprocal
 

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.lightpath.phasor import phasor
+
 SHORTEST_STEPS = 8.0
 """Steps in the shortest period that is looked for; design choice: what is faster is noise of neighbours."""
 FINE = 0.2
@@ -24,6 +26,10 @@ ALIKE = 1.1
 to some per cent."""
 SAME = 1e-3
 """Share of a sinusoid that must be none of the other numbers' doing; design choice."""
+
+
+AT_ONCE = 2**15
+"""Readings times frequencies that are worked on at once, as many as a core's cache holds; design choice."""
 
 
 def strongest_period_nm(
@@ -63,14 +69,14 @@ def strongest_period_nm(
     drawn = np.clip(left, -reach, reach).ravel()
     own = (drawn - basis @ (basis.T @ drawn)).reshape(ports, readings)[port]
     basis = basis.reshape(ports, readings, -1)[port]
-    angle = 2.0 * np.pi * away_nm[:, None] * frequencies
-    c, s = light[:, None] * np.cos(angle), light[:, None] * np.sin(angle)
-    in_c, in_s = basis.T @ c, basis.T @ s
-    cc, ss, cs = (np.sum(a * b, axis=0) - np.sum(p * q, axis=0) for a, b, p, q in
-                  ((c, c, in_c, in_c), (s, s, in_s, in_s), (c, s, in_c, in_s)))  # fmt: skip
-    by_c, by_s = own @ c, own @ s
+    few = max(1, AT_ONCE // readings)
+    parts = [
+        _sums(away_nm, frequencies[first : first + few], light=light, own=own, basis=basis)
+        for first in range(0, frequencies.size, few)
+    ]
+    of_c, of_s, cc, ss, cs, by_c, by_s = np.concatenate(parts, axis=1)
     determinant = cc * ss - cs**2
-    clear = determinant > SAME * np.sum(c * c, axis=0) * np.sum(s * s, axis=0)
+    clear = determinant > SAME * of_c * of_s
     if not clear.any() or not own.any():
         return None
     determinant = np.where(clear, determinant, np.inf)
@@ -82,6 +88,25 @@ def strongest_period_nm(
     independent = max(span_nm * float(np.ptp(frequencies)), 1.0)
     by_chance = 1.0 - (FALSE_ALARM / independent) ** (2.0 / max(spare, 1.0))
     return float(1.0 / frequencies[best]) if share > max(LEAST_GAIN, by_chance) else None
+
+
+def _sums(
+    away_nm: Float[ndarray, " wl"],
+    frequencies: Float[ndarray, " some"],
+    *,
+    light: Float[ndarray, " wl"],
+    own: Float[ndarray, " wl"],
+    basis: Float[ndarray, "wl numbers"],
+) -> Float[ndarray, "7 some"]:
+    """Of the light's cosines and sines: c², s²; c², s² and c·s without what the basis explains; and both with own."""
+    wave = light[:, None] * phasor(2.0 * np.pi * away_nm[:, None] * frequencies)
+    c, s = np.ascontiguousarray(np.real(wave)), np.ascontiguousarray(np.imag(wave))
+    # c² + s² is the light's alone.
+    of_c, of_cs, whole = np.einsum("wf,wf->f", c, c), np.einsum("wf,wf->f", c, s), np.sum(light**2)
+    of_s, in_c, in_s = whole - of_c, basis.T @ c, basis.T @ s
+    explained = (np.einsum("nf,nf->f", p, q) for p, q in ((in_c, in_c), (in_s, in_s), (in_c, in_s)))
+    cc, ss, cs = (sum_of - part for sum_of, part in zip((of_c, of_s, of_cs), explained, strict=True))
+    return np.stack([of_c, of_s, cc, ss, cs, own @ c, own @ s])
 
 
 def around_rings(windows: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list[tuple[bool, ...]]:

@@ -10,12 +10,16 @@ from prism_photonics.units import InputError
 
 
 def printed(*arguments):
-    return CliRunner().invoke(app, [*arguments]).stdout
+    return CliRunner().invoke(app, [str(argument) for argument in arguments]).stdout
 
 
-@pytest.mark.parametrize("name", ["demo_8x8", "paper_32x256"])
-def test_a_checked_spec_prints_as_the_command_does(name):
+@pytest.mark.parametrize("changes", [{}, {"drive": {"max_voltage_V": 2.0}}], ids=["feasible", "mended"])
+def test_a_checked_spec_prints_as_the_command_does(demo, altered, tmp_path, changes):
+    name = tmp_path / "spec.toml"
+    name.write_text(str(altered(demo, **changes)), encoding="utf-8")
     feasibility = pp.check_spec(pp.load_spec(name))
+    assert feasibility.feasible is not bool(changes)
+    assert bool(feasibility.edits) is bool(changes)
     assert printed("check", name) == f"{feasibility}\n"
     assert printed("check", name, "--explain") == f"{feasibility.text(explain=True)}\n"
     assert repr(feasibility).startswith("<Feasibility: " + ("feasible" if feasibility.feasible else "not feasible: "))
