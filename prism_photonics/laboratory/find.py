@@ -241,7 +241,7 @@ def _edge(wl_nm: ndarray, height: ndarray, n: int, *, way: int, half: float, tog
 
 def _common_step(found: Sequence[Tooth], designed_nm: float | None) -> float | None:
     """Spacing of the teeth in 1/λ, 1/nm: the smallest at which nearly as many have a neighbour as at any, or that near
-    the designed one at which most have.
+    the designed one at which most differences lie.
     """
     if len(found) < LEAST_COMB:
         return None
@@ -249,17 +249,16 @@ def _common_step(found: Sequence[Tooth], designed_nm: float | None) -> float | N
     weight = np.array([t.strength for t in found])
     strong = np.argsort(-weight)[:60]
     differences = np.abs(k[strong][:, None] - k[strong][None, :])
+    if designed_nm is not None:
+        designed = designed_nm / float(np.median(1.0 / k)) ** 2
+        near = differences[np.abs(differences - designed) <= OFF_DESIGN * designed]
+        return _densest(near, ALIKE * designed) if near.size else None
     # Below this two teeth are one resonance.
     least = 3.0 * float(np.median([t.fwhm_nm for t in found])) * float(np.median(k)) ** 2
     low, high = max(least, TOGETHER_NM * np.median(k) ** 2), 0.5 * (k.max() - k.min()) + 1e-12
-    if designed_nm is not None:
-        designed = designed_nm / float(np.median(1.0 / k)) ** 2
-        low, high = (1.0 - OFF_DESIGN) * designed, (1.0 + OFF_DESIGN) * designed
     tried = np.unique(differences[(differences > low) & (differences <= high * 1.02)])
     if not len(tried):
         return None
-    if designed_nm is not None:
-        return _densest(differences[(differences > low) & (differences <= high)], ALIKE * designed)
     scores, width = [], OFF_WIDTH * np.array([t.fwhm_nm for t in found]) * k**2
     for step in tried:
         tolerance = np.maximum(OFF_STEP * step, width)
