@@ -7,6 +7,7 @@ Source: J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'1
 """
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -71,13 +72,26 @@ def split[K](key: K, count: int = 2) -> list[K]:
 
 def uniform(key: "PRNGKeyArray | Words", shape: tuple[int, ...], *, top: float = 1.0) -> Float[ndarray, "..."]:
     """Numbers of [0, top), those of ``jax.random.uniform``."""
-    return np.asarray(_zero_to_one(key, shape) * top)
+    return np.asarray(_zero_to_one(_hashed(key, shape)) * top)
 
 
 def normal(key: "PRNGKeyArray | Words", shape: tuple[int, ...]) -> Float[ndarray, "..."]:
     """Standard normal numbers, those of ``jax.random.normal`` to the last digit but one."""
+    return _normal_of(_zero_to_one(_hashed(key, shape)), shape)
+
+
+def normals(keys: Sequence["PRNGKeyArray | Words"], shapes: Sequence[tuple[int, ...]]) -> list[Float[ndarray, "..."]]:
+    """`normal` of each key with its shape, drawn together: the hash of few numbers takes as long as that of many."""
+    sizes = [math.prod(shape) for shape in shapes]
+    words = np.repeat(np.stack([key_words(key) for key in keys], 1), sizes, 1)
+    counts = np.concatenate([np.arange(size, dtype=np.uint64) for size in sizes])
+    drawn = _normal_of(_zero_to_one(_hashed_words((words[0], words[1]), counts)), counts.shape)
+    return [part.reshape(shape) for part, shape in zip(np.split(drawn, np.cumsum(sizes)[:-1]), shapes, strict=True)]
+
+
+def _normal_of(share: Any, shape: tuple[int, ...]) -> Float[ndarray, "..."]:
     low = np.nextafter(-1.0, 0.0)
-    u = np.asarray(np.maximum(low, _zero_to_one(key, shape) * (1.0 - low) + low))
+    u = np.asarray(np.maximum(low, share * (1.0 - low) + low))
     # √2·erf⁻¹(u), from the nearer tail: 1 − |u| is exact. The standard library has it to the last digits, and importing
     # SciPy takes longer than drawing a chip.
     tails = (0.5 * (1.0 - np.abs(u))).ravel().tolist()
@@ -96,17 +110,22 @@ def shuffled(key: "PRNGKeyArray", values: Int[ndarray, "..."]) -> Int[ndarray, "
     return values
 
 
-def _zero_to_one(key: "PRNGKeyArray | Words", shape: tuple[int, ...]) -> Any:
+def _zero_to_one(words: tuple[Any, Any]) -> Any:
     """Random bits as the mantissas of numbers from 1 to 2, less one."""
-    high, low = (word.astype(np.uint64) for word in _hashed(key, shape))
+    high, low = (word.astype(np.uint64) for word in words)
     bits = (high << np.uint64(32)) | low
     return ((bits >> np.uint64(64 - _MANTISSA_BITS)) | _ONE).view(np.float64) - 1.0
 
 
 def _hashed(key: "PRNGKeyArray | Words", shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Two random words for each place of an array, which count as one number from 0."""
-    counts = np.arange(math.prod(shape), dtype=np.uint64).reshape(shape)
     first, second = key_words(key)
+    return _hashed_words((first, second), np.arange(math.prod(shape), dtype=np.uint64).reshape(shape))
+
+
+def _hashed_words(words: tuple[Any, Any], counts: Shaped[ndarray, "..."]) -> tuple[Any, Any]:
+    """The same of counts, under one key's words or under those of each count."""
+    first, second = words
     keys = (first, second, first ^ second ^ _PARITY)
     # Words wrap around by design.
     with np.errstate(over="ignore"):

@@ -22,11 +22,15 @@ from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shif
 from prism_photonics.lightpath.splitter.design import outputs_of_rows, tree_levels
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import Words, key_words, normal, split, uniform
+from prism_photonics.spec.cache import cached_by_spec
+from prism_photonics.threefry import Words, key_words, normal, normals, split, uniform
 from prism_photonics.units import ratio_from_dB
 
-RESONANCE_DRAW = 3
-"""Place of the resonances among the draws of a die."""
+DRAWS = (
+    "gap_through", "gap_drop", "loss", "resonance", "slope", "curvature", "phase", "splitter", "line", "responsivity",
+    "crosstalk", "inl", "heater",
+)  # fmt: skip
+"""What is drawn of a die, in the order of its keys."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,15 @@ class DieShift:
         width_nm: Of the ribs.
         gap_nm: Of both couplers' gaps.
         loss_log: Natural logarithm of the factor on the rings' loss.
+        tm_pm: Where TM's resonances lie, in pm off the mode table's; None where each ring's lie anywhere. Only a die
+            with TM asks (`truth.FullTruth.te_tm`).
     """
 
     thickness_nm: Float[ndarray, "rows rings"] | float = 0.0
     width_nm: Float[ndarray, "rows rings"] | float = 0.0
     gap_nm: Float[ndarray, "rows rings"] | float = 0.0
     loss_log: Float[ndarray, "rows rings"] | float = 0.0
+    tm_pm: Float[ndarray, "rows rings"] | None = None
 
 
 NO_SHIFT = DieShift()
@@ -132,9 +139,11 @@ def _taken(light: "Light", shift_pm: Float[ndarray, "... rings"]) -> Float[ndarr
     return (1.0 - light.t1**2) * (1.0 - light.t2**2) * abs(turn) / power(1.0 - light.t1 * light.t2 * turn)
 
 
-def full_die(spec: ChipSpec, die: Die, truth: FullTruth, rng: np.random.Generator) -> Die:
-    """A die with everything that its model lacks."""
-    bank, beyond = with_everything(spec, die.bank, truth, rng)
+def full_die(
+    spec: ChipSpec, die: Die, truth: FullTruth, rng: np.random.Generator, *, shift: DieShift = NO_SHIFT
+) -> Die:
+    """A die with everything that its model lacks; ``shift`` is that of `draw_die`."""
+    bank, beyond = with_everything(spec, die.bank, truth, rng, tm_pm=shift.tm_pm)
     return replace(die, bank=bank, beyond=beyond)
 
 
@@ -155,42 +164,48 @@ def draw_die(
         design = replace(design, rings=rings_on_film(spec, film, trimmed=spec.trim.method != "none"))
     shape, (rows, buses, channels) = design.shape, design.shape
     # As words: so many keys of JAX's would take longer than the numbers themselves.
-    keys = iter(split(key_words(key), 16))
-
-    def drawn(*size: int) -> Float[ndarray, "..."]:
-        return normal(next(keys), size)
-
+    keys: dict[str, Words] = dict(zip(DRAWS, split(key_words(key), 16), strict=False))
+    sizes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(("gap_through", "gap_drop", "loss", "slope", "curvature"), shape),
+        "line": (buses, channels),
+        "responsivity": (2, rows, buses),
+        "crosstalk": (rows, buses, channels - 1),
+        "heater": (rows, buses * channels),
+    }
+    drawn = dict(zip(sizes, normals([keys[name] for name in sizes], list(sizes.values())), strict=True))
     # An error of the gap scales the coupler's angle C(g)·L.
     common_um, decay_um = 1e-3 * _by_bus(shift.gap_nm, shape), profile.gap_law.decay_um
-    gap_scale = [np.exp((-v.gap_nm * 1e-3 * drawn(*shape) - common_um) / decay_um) for _ in range(2)]
+    gap_scale = [
+        np.exp((-v.gap_nm * 1e-3 * drawn[name] - common_um) / decay_um) for name in ("gap_through", "gap_drop")
+    ]
     rings = replace(
         design.rings,
         t1=np.cos(np.arccos(design.rings.t1) * gap_scale[0]),
         t2=np.cos(np.arccos(design.rings.t2) * gap_scale[1]),
         # ln a scales with the loss, so a log-normal loss is a skewed Q with a heavy tail.
-        a=design.rings.a ** np.exp(v.loss_log * drawn(*shape) + _by_bus(shift.loss_log, shape)),
-        offset_pm=resonance_errors_pm(spec, next(keys), shift=shift).reshape(shape),
-        slope_pm_V=design.rings.slope_pm_V * (1.0 + v.slope_relative * drawn(*shape)),
-        curvature_pm_V2=v.curvature_pm_V2 * drawn(*shape),
+        a=design.rings.a ** np.exp(v.loss_log * drawn["loss"] + _by_bus(shift.loss_log, shape)),
+        offset_pm=resonance_errors_pm(spec, keys["resonance"], shift=shift).reshape(shape),
+        slope_pm_V=design.rings.slope_pm_V * (1.0 + v.slope_relative * drawn["slope"]),
+        curvature_pm_V2=v.curvature_pm_V2 * drawn["curvature"],
     )
     # A bus of 100 µm collects many radians of index error: its phase is uniform.
-    phases = uniform(next(keys), design.buses.phase_rad.shape, top=2.0 * np.pi)
-    shares = np.stack([_tree_shares(spec, bus_key) for bus_key in split(next(keys), buses)], axis=1)
+    phases = uniform(keys["phase"], design.buses.phase_rad.shape, top=2.0 * np.pi)
+    shares = np.stack([_tree_shares(spec, bus_key) for bus_key in split(keys["splitter"], buses)], axis=1)
     feed = replace(design.feed, amplitude=design.feed.amplitude * np.sqrt(shares))
-    line_dB = v.line_power_dB * drawn(buses, channels) - spec.modulator.loss_dB
+    line_dB = v.line_power_dB * drawn["line"] - spec.modulator.loss_dB
     line_W = np.asarray(spec.comb_design.line_powers_W) * 10.0 ** (line_dB / 10.0)
     response = spec.detector.responsivity_A_W * ratio_from_dB(-spec.detector.loss_dB)
-    response_A_W = response * (1.0 + v.responsivity_relative * drawn(2, rows, buses))
+    response_A_W = response * (1.0 + v.responsivity_relative * drawn["responsivity"])
     full_A = response_A_W[..., None] * (feed.amplitude**2)[..., None] * line_W
     return Die(
         bank=BankParams(design.wl_um, rings, replace(design.buses, phase_rad=phases), feed),
         full_A=full_A.reshape(2, rows, -1),
         line_W=line_W.ravel(),
         # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
-        crosstalk=v.crosstalk_relative * (1.0 + 0.3 * drawn(rows, buses, channels - 1)),
-        inl_phase_rad=uniform(next(keys), (buses * channels,), top=2.0 * np.pi),
+        crosstalk=v.crosstalk_relative * (1.0 + 0.3 * drawn["crosstalk"]),
+        inl_phase_rad=uniform(keys["inl"], (buses * channels,), top=2.0 * np.pi),
         # No published spread of this either: 30 % from heater to heater is a design choice.
-        heater_share=spec.trim.heater_crosstalk * (1.0 + 0.3 * drawn(rows, buses * channels)),
+        heater_share=spec.trim.heater_crosstalk * (1.0 + 0.3 * drawn["heater"]),
     )
 
 
@@ -202,18 +217,32 @@ def resonance_errors_pm(
     Of a trimmed chip the shift of the whole die is gone with the rest.
     """
     v, optics = spec.variation, spec.profile.optics
-    thickness_key, width_key, local_key = split(key, 3)
-    shape = (spec.chip.rows, spec.chip.rings)
-    local = normal(local_key, shape)
+    shape, of_parts = (spec.chip.rows, spec.chip.rings), split(key, 3)
     if spec.trim.method != "none":
-        return spec.trim.residual_pm * local
+        return spec.trim.residual_pm * normal(of_parts[2], shape)
+    *film, local = normals(of_parts, [shape] * 3)
+    thickness_nm, width_nm = _film_nm(spec, *film)
     common_pm = optics.thickness_pm_nm.value * shift.thickness_nm + optics.width_pm_nm.value * shift.width_nm
     return (
-        optics.thickness_pm_nm.value * v.thickness_nm * _correlated(spec, normal(thickness_key, shape))
-        + optics.width_pm_nm.value * v.width_nm * _correlated(spec, normal(width_key, shape))
+        optics.thickness_pm_nm.value * thickness_nm
+        + optics.width_pm_nm.value * width_nm
         + v.resonance_local_pm * local
         + common_pm
     )
+
+
+def film_errors_nm(
+    spec: ChipSpec, key: PRNGKeyArray | Words
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    """Thickness and width of every ring off its die's mean, in nm; the key is that of `resonance_errors_pm`."""
+    return _film_nm(spec, *normals(split(key, 3)[:2], [(spec.chip.rows, spec.chip.rings)] * 2))
+
+
+def _film_nm(
+    spec: ChipSpec, thickness: Float[ndarray, "rows rings"], width: Float[ndarray, "rows rings"]
+) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
+    v = spec.variation
+    return v.thickness_nm * _correlated(spec, thickness), v.width_nm * _correlated(spec, width)
 
 
 def _by_bus(
@@ -224,7 +253,7 @@ def _by_bus(
 
 def resonance_key(key: PRNGKeyArray | Words) -> Words:
     """Of `draw_die`'s key, that of the die's resonances: the same errors can be asked for before trimming."""
-    return split(key_words(key), 16)[RESONANCE_DRAW]
+    return split(key_words(key), 16)[DRAWS.index("resonance")]
 
 
 def untrimmed(spec: ChipSpec) -> ChipSpec:
@@ -280,9 +309,15 @@ def film_shift_pm(
 
 def _correlated(spec: ChipSpec, white: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
     """Unit-variance Gaussian field over the die with correlation ``exp(−d²/2ℓ²)``, sampled at the rings."""
-    # The kernel is separable: one factor per direction instead of one for all pairs of rings.
-    rows, rings = (_factor(at_um, spec.variation.correlation_length_um) for at_um in _sites_um(spec))
+    rows, rings = _factors(spec)
     return rows @ white @ rings.T
+
+
+@cached_by_spec
+def _factors(spec: ChipSpec) -> tuple[Float[ndarray, "rows rows"], Float[ndarray, "rings rings"]]:
+    """The kernel is separable: one factor per direction instead of one for all pairs of rings."""
+    rows, rings = (_factor(at_um, spec.variation.correlation_length_um) for at_um in _sites_um(spec))
+    return rows, rings
 
 
 def _sites_um(spec: ChipSpec) -> tuple[Float[ndarray, " rows"], Float[ndarray, " rings"]]:
@@ -297,8 +332,9 @@ def _factor(where_um: Float[ndarray, " sites"], length_um: float) -> Float[ndarr
 
 def _tree_shares(spec: ChipSpec, key: PRNGKeyArray | Words) -> Float[ndarray, " rows"]:
     """Power of each row relative to an even split: every splitter of the tree has its own imbalance."""
-    shares = np.ones(1)
-    for level, level_key in enumerate(split(key, tree_levels(spec.chip.rows) + 1)[1:]):
-        imbalance = spec.variation.splitter_imbalance * normal(level_key, (2**level,))
+    shares, levels = np.ones(1), tree_levels(spec.chip.rows)
+    drawn = normals(split(key, levels + 1)[1:], [(2**level,) for level in range(levels)]) if levels else []
+    for one in drawn:
+        imbalance = spec.variation.splitter_imbalance * one
         shares = (shares[:, None] * np.stack([1.0 - imbalance, 1.0 + imbalance], -1)).reshape(-1)
     return shares[outputs_of_rows(spec.chip.rows)]

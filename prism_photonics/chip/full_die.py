@@ -61,7 +61,12 @@ class Beyond:
 
 
 def with_everything(
-    spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Generator
+    spec: ChipSpec,
+    bank: BankParams,
+    truth: FullTruth,
+    rng: np.random.Generator,
+    *,
+    tm_pm: Float[ndarray, "rows rings"] | None = None,
 ) -> tuple[BankParams, Beyond]:
     """The optics of a die with backscatter, the loss that belongs to it, and reflecting ends; and what is beyond.
 
@@ -70,6 +75,7 @@ def with_everything(
         bank: Optics of the die without.
         truth: What is switched on.
         rng: Draws the die's own.
+        tm_pm: Where TM's resonances lie, in pm off the mode table's; each ring's anywhere by default.
     """
     rings, backscatter = _scattering(bank, truth, rng)
     ends = _ends(spec, bank, truth, rng)
@@ -81,7 +87,7 @@ def with_everything(
         cubic_pm_V3=cubic_pm_V3,
         absorbed_pm_W=1e3 * truth.absorbed_pm_mW,
         second_neighbour=truth.second_neighbour,
-        second=_second(spec, rings, truth, rng),
+        second=_second(spec, rings, truth, rng, tm_pm),
     )
     if beyond.second is not None:
         rings = _brought_back(bank.wl_um, rings, beyond.second.rings)
@@ -89,8 +95,14 @@ def with_everything(
     return full, beyond
 
 
-def _second(spec: ChipSpec, rings: RingParams, truth: FullTruth, rng: np.random.Generator) -> TwoPolarizations | None:
-    """TM in the rows of a die: where its resonances lie no design says, as a nanometre of film moves them apart.
+def _second(
+    spec: ChipSpec,
+    rings: RingParams,
+    truth: FullTruth,
+    rng: np.random.Generator,
+    tm_pm: Float[ndarray, "rows rings"] | None,
+) -> TwoPolarizations | None:
+    """TM in the rows of a die: where its resonances lie no design says, only how films and lots move them apart.
 
     Raises:
         InputError: It is asked for on a film whose TM is not known, or leaks.
@@ -109,14 +121,14 @@ def _second(spec: ChipSpec, rings: RingParams, truth: FullTruth, rng: np.random.
         # An error of a gap scales both polarisations' couplings: their decay lengths differ by a few percent.
         return np.cos(np.arccos(tm_t) * np.arccos(die_t) / np.arccos(te_t))
 
-    fsr_pm = tm.wl0_um**2 / tm.gpl_um * PM_PER_UM
+    # Half a turn tells even orders from odd ones: TM's resonances repeat after two free spectral ranges.
+    anywhere_pm = tm.wl0_um**2 / tm.gpl_um * PM_PER_UM * rng.uniform(-1.0, 1.0, tm.t1.shape)
     tm = replace(
         tm,
         t1=coupled(tm.t1, rings.t1, te.t1),
         t2=coupled(tm.t2, rings.t2, te.t2),
         a=rings.a,
-        # Half a turn tells even orders from odd ones: TM's resonances repeat after two free spectral ranges.
-        offset_pm=fsr_pm * rng.uniform(-1.0, 1.0, tm.t1.shape),
+        offset_pm=anywhere_pm if tm_pm is None else tm_pm.reshape(tm.t1.shape),
     )
     buses = replace(designed.buses, phase_rad=rng.uniform(0.0, 2.0 * np.pi, designed.buses.phase_rad.shape))
     second = replace(designed.rings, tm=tm, conversion_rad=truth.te_tm * designed.rings.conversion_rad)

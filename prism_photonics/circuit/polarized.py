@@ -141,14 +141,16 @@ def exit_powers(
     row: PreparedPolarizedRow, shift_pm: Float[Numbers, "... rings"]
 ) -> tuple[Float[Numbers, "2 ... channels"], Float[Numbers, "2 ... channels"]]:
     """`prepared_reflecting.exit_powers` in two polarisations, as the photodiodes see them."""
-    xp = library(row.te.half_turn)
+    up, down = (detected_powers(row, shift_pm + step_pm) for step_pm in (SLOPE_STEP_PM, -SLOPE_STEP_PM))
+    return detected_powers(row, shift_pm), (up - down) / (2.0 * SLOPE_STEP_PM)
 
-    def powers(shift_pm: Any) -> Any:
-        fields = polarized_fields(row, shift_pm)
-        return xp.stack([power(field) @ xp.asarray([1.0, row.detected]) for field in (fields.through, fields.drop)])
 
-    up, down = powers(shift_pm + SLOPE_STEP_PM), powers(shift_pm - SLOPE_STEP_PM)
-    return powers(shift_pm), (up - down) / (2.0 * SLOPE_STEP_PM)
+def detected_powers(
+    row: PreparedPolarizedRow, shift_pm: Float[Numbers, "... rings"]
+) -> Float[Numbers, "2 ... channels"]:
+    """Powers of the through and of the drop photodiode, without their slopes."""
+    xp, fields = library(row.te.half_turn), polarized_fields(row, shift_pm)
+    return xp.stack([power(field) @ xp.asarray([1.0, row.detected]) for field in (fields.through, fields.drop)])
 
 
 def dropped_alone(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... rings"]) -> Any:

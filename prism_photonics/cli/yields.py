@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from prism_photonics.explore.run import Seen
 
 
+NOT_ALWAYS = ("heater_W", "splitting_bits", "crossing_rings")
+"""Without heaters, backscatter or TM there is none of it."""
+
+
 def study(
     spec: Spec,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for dies, pictures and the page.")],
@@ -44,6 +48,14 @@ def study(
         typer.Option(
             "--splitting", min=0.0, max=100.0, callback=finite, metavar="PM",
             help="Median distance of a ring's two resonances by backscatter, in pm; default: rings do not split.",
+            show_default=False,
+        ),
+    ] = 0.0,
+    te_tm: Annotated[
+        float,
+        typer.Option(
+            "--te-tm", min=0.0, max=3.0, callback=finite, metavar="SHARE",
+            help="Mixing of TE and TM in bends over that of the film's mode table; default: none is drawn.",
             show_default=False,
         ),
     ] = 0.0,
@@ -84,7 +96,7 @@ def study(
 
     plan = YieldPlan.make(
         chip, dies=dies, wafers=wafers, fab=None if fab is None else Fab.from_toml(fab), seed=seed, k=k,
-        offset_error_pm=offset_error, splitting_pm=splitting,
+        offset_error_pm=offset_error, splitting_pm=splitting, te_tm=te_tm,
     )  # fmt: skip
     if anyway:
         from prism_photonics.budget.feasibility import check
@@ -131,10 +143,19 @@ def _text(numbers: dict[str, Any]) -> str:
             f"{killer['cause']:<22}{killer['dies']:>8}{killer['alone']:>8}   {killer['column']} {side} "
             f"{killer['limit']:g}"
         )
+    lines += _crossings(numbers["crossings"], numbers["dies"])
     lines += ["", f"{'number of a die':<22}{'5 %':>10}{'median':>10}{'95 %':>10}"]
-    for name in ("recall", "snr_dB", "weight_error_rms", "splitting_bits", "trim_largest_nm", "heater_W"):
+    for name in (
+        "recall",
+        "snr_dB",
+        "weight_error_rms",
+        "splitting_bits",
+        "crossing_rings",
+        "trim_largest_nm",
+        "heater_W",
+    ):
         one = numbers["distributions"][name]
-        if name in ("heater_W", "splitting_bits") and one["most"] <= 0.0:  # without heaters, without backscatter
+        if name in NOT_ALWAYS and one["most"] <= 0.0:
             continue
         lines.append(f"{name:<22}{one['p05']:>10.4g}{one['p50']:>10.4g}{one['p95']:>10.4g}")
     lines += ["", f"{'variance (%)':<22}" + "".join(f"{part:>8}" for part in ("lot", "wafer", "place", "rings"))]
@@ -152,3 +173,17 @@ def _text(numbers: dict[str, Any]) -> str:
     good = "no die is good" if cost["good_chip"] is None else f"{cost['good_chip']:,.0f} USD"
     lines += ["", f"a good, packaged chip: {good} (a die {cost['die']:,.0f}, a package {cost['package']:,.0f} USD)"]
     return "\n".join(lines)
+
+
+def _crossings(found: dict[str, Any] | None, dies: int) -> list[str]:
+    """What rings on crossings of TE and TM cost, where they are drawn."""
+    if found is None or not found["te_tm"]:
+        return []
+    out = found["left_out"]
+    return [
+        "",
+        f"crossings of TE and TM: {found['drawn_a_die']:.1f} of {found['rings']} rings of a die in the mean "
+        f"({found['expected_a_die']:.1f} expected at 1), {found['dies_with']} of {dies} dies have any; with those "
+        f"rings left out {100.0 * out['yield']:.1f} % good ({100.0 * out['yield_low']:.1f} to "
+        f"{100.0 * out['yield_high']:.1f} %)",
+    ]

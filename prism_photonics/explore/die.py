@@ -1,18 +1,19 @@
 """Dies through the whole chain, many at once: fabricated, trimmed, calibrated, programmed, and asked.
 
 A die is drawn as a virtual chip is, with what its lot, wafer and place add. Trimming brings its rings to channels. Its
-calibration is a stand-in (`surrogate`), which knows of no backscatter where rings split (`splitting`). Signatures,
+calibration is a stand-in (`surrogate`), which knows of no backscatter and no TM (`beyond`). Signatures,
 Gaussian and clipped at three standard deviations, are programmed through its coherent rows within the drive's limit;
 then the resonances move as far as the spec's drift does from one refresh to the next, and queries are read with all
 noise, one converter sample a shot.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.budget.rules_drift import movement_pm
@@ -20,14 +21,15 @@ from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.chip.fabricate import Die, draw_die
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
 from prism_photonics.codec.encoding import RAILS, decode, encode, rails
+from prism_photonics.explore.beyond import drawn_beyond, truth_of, weights_of, weights_of_lines
 from prism_photonics.explore.plan import YieldPlan
-from prism_photonics.explore.splitting import split_die, weights_of_split, without_backscatter
-from prism_photonics.explore.surrogate import known_calibration, side_by_side
+from prism_photonics.explore.surrogate import dies_side_by_side, known_calibration, side_by_side
+from prism_photonics.explore.tm_crossings import placed_tm
 from prism_photonics.explore.trimming import trimming_of
-from prism_photonics.programming.bus import bus_of, weights_at
-from prism_photonics.programming.solve import TOLERANCE, program, reachable_weights
+from prism_photonics.programming.solve import TOLERANCE, program, rings_short_of
 from prism_photonics.ranking.recall import recall_at_k
 from prism_photonics.seeds import die_key
+from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import key_words, split
 
 CLIP_SIGMAS = 3.0
@@ -37,11 +39,11 @@ LEAST_ASKED, LEAST_QUERIES = 256, 16
 
 COLUMNS = (
     "die_seed", "lot", "wafer", "site", "x_mm", "y_mm", "thickness_nm", "width_nm", "gap_nm", "loss_log",
-    "trim_largest_nm", "trim_rms_nm", "heater_W", "unreached_share", "residual_rms", "weight_error_rms",
-    "splitting_bits", "snr_dB", "clipped_share", "recall",
+    "trim_largest_nm", "trim_rms_nm", "heater_W", "crossing_rings", "unreached_share", "residual_rms",
+    "weight_error_rms", "splitting_bits", "clipped_share", "snr_dB", "recall", "left_out_snr_dB", "left_out_recall",
 )  # fmt: skip
 """What is kept of a die; one number each."""
-TWINNED = ("trim_rms_nm", "heater_W", "weight_error_rms", "snr_dB", "recall")
+TWINNED = ("trim_rms_nm", "heater_W", "crossing_rings", "weight_error_rms", "snr_dB", "recall")
 """Of these the variance is split by cause."""
 
 
@@ -109,33 +111,41 @@ def simulate(plan: YieldPlan, dies: Sequence[int], *, twin: bool = False) -> Flo
     shifts = [plan.shift(place) for place in places]
     # The virtual chip draws its die from the first half of its key.
     keys = [split(key_words(die_key(seed)))[0] for seed in seeds]
-    drawn = [draw_die(spec, key, shift=shift) for key, shift in zip(keys, shifts, strict=True)]
-    split_dies = []
-    if plan.splitting_pm > 0.0:
-        split_dies = [split_die(spec, die, seed, plan.splitting_pm) for die, seed in zip(drawn, seeds, strict=True)]
-        # Events' loss is the ring's own, which a fit finds; backscatter it does not know.
-        drawn = [without_backscatter(die) for die in split_dies]
     trimmings = [trimming_of(spec, key, shift) for key, shift in zip(keys, shifts, strict=True)]
+    if plan.te_tm > 0.0:
+        shifts = [
+            placed_tm(spec, key, shift, trimming, of_lot=plan.tm_of_lot(place.lot))
+            for key, shift, trimming, place in zip(keys, shifts, trimmings, places, strict=True)
+        ]
+    truth = truth_of(plan.splitting_pm, plan.te_tm)
+    drawn = [
+        drawn_beyond(spec, draw_die(spec, key, shift=shift), truth=truth, seed=seed, shift=shift)
+        for key, shift, seed in zip(keys, shifts, seeds, strict=True)
+    ]
     asked = [asked_of(plan, seed) for seed in seeds]
-    believed = [known_calibration(spec, die, one.offset_error_pm) for die, one in zip(drawn, asked, strict=True)]
-    together = side_by_side(believed)
-    programmed = program(together, np.concatenate([one.targets for one in asked]))
-    low, high = reachable_weights(together)
-    limit = spec.ranking.weight_limit - TOLERANCE
-    missed = ((low > -limit) | (high < limit)).reshape(len(dies), -1).mean(-1)
-    volts = programmed.volts[0]
-    known = [known_calibration(spec, die) for die in drawn]
-    true = true_weights(side_by_side(known), volts)
-    rows, found = spec.chip.rows, []
-    for n, (place, shift) in enumerate(zip(places, shifts, strict=True)):
+    believed = [known_calibration(spec, one.fitted, of.offset_error_pm) for one, of in zip(drawn, asked, strict=True)]
+    together, fitted = side_by_side(believed), dies_side_by_side([one.fitted for one in drawn])
+    programmed = program(together, _stacked(one.targets for one in asked))
+    missed = out_of_reach(spec, together).reshape(len(dies), spec.chip.rows, -1)
+    volts, rows = programmed.volts[0], spec.chip.rows
+    still = line_currents(fitted, volts, np.zeros(volts.shape))
+    drifted = still if truth is not None else line_currents(fitted, volts, _stacked(one.drift_pm for one in asked))
+    found = []
+    for n, (one, place, shift) in enumerate(zip(drawn, places, shifts, strict=True)):
         mine = slice(n * rows, (n + 1) * rows)
-        asked_die, error, bits = drawn[n], weight_error(programmed.predicted[0, mine], true[mine]), 0.0
-        if plan.splitting_pm > 0.0:
-            asked_die = split_dies[n]
-            weights = weights_of_split(asked_die, volts[mine], known[n])
-            without, error = error, weight_error(programmed.predicted[0, mine], weights)
+        weights, bits = weights_of_lines(LineCurrents(*(part[mine] for part in still)), believed[n]), 0.0
+        wanted, lines = programmed.predicted[0, mine], LineCurrents(*(part[mine] for part in drifted))
+        error = weight_error(wanted, weights)
+        if truth is not None:
+            weights = weights_of(one.die, volts[mine], believed[n])
+            without, error = error, weight_error(wanted, weights)
             bits = math.log2(error / without)
-        lines = line_currents(asked_die, volts[mine], asked[n].drift_pm)
+            lines = line_currents(one.die, volts[mine], asked[n].drift_pm)
+        reading = read(plan, one.die, asked[n], lines=lines, calibration=believed[n])
+        answer = judged(plan, asked[n], reading)
+        # What a ring on a crossing holds is measured, and taken off.
+        held = np.where(one.on_crossing, weights, 0.0)
+        without_them = judged(plan, asked[n], reading, held=held) if one.on_crossing.any() else answer
         common = (shift.thickness_nm, shift.width_nm, shift.gap_nm, shift.loss_log)
         found.append(
             [
@@ -145,20 +155,22 @@ def simulate(plan: YieldPlan, dies: Sequence[int], *, twin: bool = False) -> Flo
                 1e-3 * float(np.abs(trimmings[n].shift_pm).max()),
                 1e-3 * rms(trimmings[n].shift_pm),
                 trimmings[n].heater_W,
-                float(missed[n]),
+                float(one.on_crossing.sum()),
+                float((missed[n] & ~one.on_crossing).mean()),
                 rms(programmed.residual[0, mine]),
                 error,
                 bits,
-                *answered(plan, asked_die, asked[n], lines=lines, calibration=believed[n]),
+                reading.clipped,
+                *answer,
+                *without_them,
             ]
         )
     return np.array(found)
 
 
-def true_weights(calibration: Calibration, volts: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
-    """Weights of the dies as they are, at voltages; by NumPy alone."""
-    buses = np.arange(calibration.rows.drop_ratio.size)
-    return weights_at(bus_of(calibration, buses), volts.reshape(len(buses), -1)).reshape(volts.shape)
+def out_of_reach(spec: ChipSpec, calibration: Calibration) -> Bool[ndarray, "rows rings"]:
+    """Rings that miss the weight limit, as far as a calibration of the chip, or of many, knows."""
+    return rings_short_of(calibration, spec.ranking.weight_limit - TOLERANCE)
 
 
 def weight_error(believed: Float[ndarray, "rows rings"], true: Float[ndarray, "rows rings"]) -> float:
@@ -170,28 +182,72 @@ def weight_error(believed: Float[ndarray, "rows rings"], true: Float[ndarray, "r
     return rms(apart_b / ((apart_b * apart_t).sum() / (apart_t * apart_t).sum()) - apart_t)
 
 
-def answered(
-    plan: YieldPlan, die: Die, asked: Asked, *, lines: LineCurrents, calibration: Calibration
-) -> tuple[float, float, float]:
-    """How a programmed die answers its queries: SNR of a score in dB, share of clipped readings, recall.
+class Reading(NamedTuple):
+    """What a die reads of its queries, in weight units.
+
+    Attributes:
+        lights: Light of every channel, shot by shot, (shots, queries, channels).
+        y: Readings of every row.
+        leak: Dark transmission in units of the swing.
+        clipped: Share of readings at the converter's rails.
+    """
+
+    lights: Float[ndarray, "shots queries rings"]
+    y: Float[ndarray, "shots queries rows"]
+    leak: float
+    clipped: float
+
+
+class Answer(NamedTuple):
+    """SNR of a score in dB, and recall."""
+
+    snr_dB: float
+    recall: float
+
+
+def read(plan: YieldPlan, die: Die, asked: Asked, *, lines: LineCurrents, calibration: Calibration) -> Reading:
+    """What a programmed die reads of its queries, with all noise."""
+    spec = plan.spec
+    rail_A = spec.detector_design.adc_full_scale_A
+    lights = encode(_shares(asked), spec.modulator.encoding)
+    evened = (lights * np.asarray(calibration.light_scale)).reshape(-1, lights.shape[-1])
+    current_A = Receiver(spec, die, asked.noise).read_each(lines, evened)
+    y = calibration.weight_of_current(current_A).reshape(*lights.shape[:2], -1)
+    return Reading(lights, y, float(calibration.weight_leak), float((np.abs(current_A) >= rail_A).mean()))
+
+
+def judged(
+    plan: YieldPlan, asked: Asked, reading: Reading, *, held: Float[ndarray, "rows rings"] | None = None
+) -> Answer:
+    """How good the scores are that a reading gives.
 
     What shifts all scores of a query alike is no noise: it changes no order.
+
+    Args:
+        plan: The study.
+        asked: What the die was asked.
+        reading: What it read.
+        held: Weights of rings that are left out, 0 of all others: what they add to a reading is taken off it.
     """
-    spec = plan.spec
-    scheme, rail_A = spec.modulator.encoding, spec.detector_design.adc_full_scale_A
-    shares = asked.queries / np.abs(asked.queries).max(-1, keepdims=True)
-    lights = encode(shares, scheme) * np.asarray(calibration.light_scale)
-    receiver = Receiver(spec, die, asked.noise)
-    current_A = receiver.read_each(lines, lights.reshape(-1, lights.shape[-1]))
-    clipped = float((np.abs(current_A) >= rail_A).mean())
-    y = calibration.weight_of_current(current_A).reshape(*lights.shape[:2], -1)
-    scores = decode(y, asked.targets.sum(-1), scheme, leak=calibration.weight_leak)
-    ideal = encode(shares, scheme) @ asked.targets.T
+    scheme, y, used = plan.spec.modulator.encoding, reading.y, asked.targets
+    if held is not None:
+        y = y - (reading.lights + reading.leak) @ held.T
+        used = np.where(held == 0.0, used, 0.0)
+    scores = decode(y, used.sum(-1), scheme, leak=reading.leak)
+    ideal = encode(_shares(asked), scheme) @ asked.targets.T
     wanted = decode(ideal, asked.targets.sum(-1), scheme)
     noise, signal = (part - part.mean(-1, keepdims=True) for part in (scores - wanted, wanted))
     snr_dB = 20.0 * math.log10(rms(signal) / max(rms(noise), 1e-12 * rms(signal)))
-    recall = float(recall_at_k(scores, asked.queries @ asked.signatures.T, k=plan.k).mean())
-    return snr_dB, clipped, recall
+    return Answer(snr_dB, float(recall_at_k(scores, asked.queries @ asked.signatures.T, k=plan.k).mean()))
+
+
+def _shares(asked: Asked) -> Float[ndarray, "queries dims"]:
+    """Queries as shares of their largest magnitude."""
+    return asked.queries / np.abs(asked.queries).max(-1, keepdims=True)
+
+
+def _stacked(parts: Iterable[Float[ndarray, "rows rings"]]) -> Float[ndarray, "rows rings"]:
+    return np.concatenate(list(parts))
 
 
 def rms(values: Float[ndarray, "..."]) -> float:

@@ -19,6 +19,7 @@ from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.rules_chip import die_um
 from prism_photonics.chip.fabricate import DieShift
 from prism_photonics.explore.wafer import QUANTITIES, Fab
+from prism_photonics.process.polarization import TM_GAP_LAWS, tm_table
 from prism_photonics.programming.solve import MOST_UNCOMPILED
 from prism_photonics.seeds import LARGEST_SEED, require_seed
 from prism_photonics.spec import ChipSpec
@@ -27,7 +28,7 @@ from prism_photonics.units import InputError
 MOST_DIES = 100_000_000
 LEAST_WAFERS, SAMPLED_PER_LOT = 40, 4
 """Design choices: a study of few dies takes them from many wafers, and from no more wafers of one lot than this."""
-MOST_OFFSET_ERROR_PM, MOST_SPLITTING_PM = 1000.0, 100.0
+MOST_OFFSET_ERROR_PM, MOST_SPLITTING_PM, MOST_TE_TM = 1000.0, 100.0, 3.0
 """Largest that are taken; design choices."""
 MOST_IN_BATCH = 128
 """Dies that are computed together at most (design choice)."""
@@ -39,7 +40,7 @@ FEATURES = 64
 """Plane waves of a random field (design choice)."""
 TWIN_EVERY = 8
 """Of so many dies one is drawn again with other rings at the same place: it tells the rings' part of the variance."""
-_LOT, _WAFER, _DIE, _TWIN, _SITES = range(5)
+_LOT, _WAFER, _DIE, _TWIN, _SITES, _TM = range(6)
 
 
 class Place(NamedTuple):
@@ -87,6 +88,7 @@ class YieldPlan:
         offset_error_pm: What a calibration leaves of a ring's resonance unknown, rms: see `explore.surrogate`.
         batch: Dies that are computed together.
         splitting_pm: Median distance of a ring's two resonances by backscatter, which no calibration knows; 0: none.
+        te_tm: Angle by which a half turn mixes TE and TM over that of the film's mode table; 0: not drawn.
     """
 
     spec: ChipSpec
@@ -98,6 +100,7 @@ class YieldPlan:
     offset_error_pm: float
     batch: int
     splitting_pm: float = 0.0
+    te_tm: float = 0.0
 
     @classmethod
     def make(
@@ -112,12 +115,13 @@ class YieldPlan:
         offset_error_pm: float | None = None,
         batch: int | None = None,
         splitting_pm: float = 0.0,
+        te_tm: float = 0.0,
     ) -> "YieldPlan":
         """A study with the usual choices where none is given.
 
         Raises:
             InputError: Not 1 to 10⁸ dies, more dies than its wafers have, no whole die on a wafer, or k, the error
-                of resonances or the splitting out of range.
+                of resonances, the splitting or the mixing out of range, or mixing on a film without TM.
         """
         fab, rows = fab or Fab(), spec.chip.rows
         require_seed(seed, where="yield")
@@ -142,13 +146,19 @@ class YieldPlan:
         for name, value, most in (
             ("offset_error_pm", offset_error_pm, MOST_OFFSET_ERROR_PM),
             ("splitting_pm", splitting_pm, MOST_SPLITTING_PM),
+            ("te_tm", te_tm, MOST_TE_TM),
         ):
             if not 0.0 <= value <= most:
                 raise InputError(f"yield: {name} = {value:g}, want 0 to {most:g}; choose one in this range")
+        if te_tm > 0.0 and tm_table(spec.process) is None:
+            raise InputError(
+                f"yield: te_tm = {te_tm:g}, and film {spec.profile.name} guides no TM or none whose coupling is known; "
+                f"want 0, films with TM are {', '.join(TM_GAP_LAWS)}"
+            )
         if batch is None:
             # As many as are programmed without waiting for a compiler, in every process anew.
             batch = max(1, min(MOST_IN_BATCH, MOST_UNCOMPILED // (rows * spec.chip.rings * spec.chip.channels)))
-        return cls(spec, fab, dies, wafers, seed, k, offset_error_pm, batch, splitting_pm)
+        return cls(spec, fab, dies, wafers, seed, k, offset_error_pm, batch, splitting_pm, te_tm)
 
     @cached_property
     def hash(self) -> str:
@@ -218,6 +228,10 @@ class YieldPlan:
             waves = Waves(kx_mm, ky_mm, wafers.uniform(0.0, 2.0 * np.pi, FEATURES))
             parts[name] = common + scatter.place * waves.on_grid(x_mm, y_mm) + scatter.edge * rim
         return DieShift(**parts)
+
+    def tm_of_lot(self, lot: int) -> float:
+        """Where a lot's TM resonances lie, -1 to 1: see `explore.tm_crossings.placed_tm`."""
+        return float(self._draws(_TM, lot).uniform(-1.0, 1.0))
 
     def _draws(self, stream: int, number: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, stream, number))

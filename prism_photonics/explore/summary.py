@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.budget.crossings import crossings
 from prism_photonics.explore.die import COLUMNS, TWINNED
 from prism_photonics.explore.plan import TWIN_EVERY, YieldPlan
 from prism_photonics.explore.store import DieStore
 from prism_photonics.explore.variance import NestedVariance
-from prism_photonics.explore.verdict import Limit, broken, limits_of
+from prism_photonics.explore.verdict import Limit, broken, limits_left_out, limits_of
 from prism_photonics.ranking.recall import wilson_interval
 
 BINS = 400
@@ -84,9 +85,9 @@ class Yield:
     Attributes:
         plan: The study.
         good: Dies within all limits.
-        interval: 95 % interval of the share of good dies (Wilson), for as many independent dies as the lots' likeness
-            leaves of them.
-        independent: That number of dies.
+        good_left_out: Dies within all limits where rings on crossings of TE and TM are left out.
+        with_crossings: Dies with such rings.
+        independent: Number of independent dies that tell as much: those of one lot are alike.
         killers: Causes, those that kill most dies first.
         distributions: Numbers of a die, by name.
         sites: By place on the wafer: dies, good ones, and sums of recall and of the film's thickness.
@@ -96,7 +97,8 @@ class Yield:
 
     plan: YieldPlan
     good: int
-    interval: tuple[float, float]
+    good_left_out: int
+    with_crossings: int
     independent: float
     killers: tuple[Killer, ...]
     distributions: dict[str, Distribution]
@@ -108,6 +110,37 @@ class Yield:
     def share(self) -> float:
         """Share of good dies."""
         return self.good / self.plan.dies
+
+    def interval_of(self, good: int) -> tuple[float, float]:
+        """95 % interval (Wilson) of the share of so many good dies, for as many as are independent in effect."""
+        # That of n/d trials is that of n with a quantile √d times as large.
+        dies = self.plan.dies
+        return wilson_interval(good, trials=dies, z=QUANTILE * math.sqrt(dies / self.independent))
+
+    def crossings(self) -> dict[str, Any] | None:
+        """Rings on crossings of TE and TM, and the yield with them left out; None on a film without TM."""
+        expected = crossings(self.plan.spec)
+        if expected is None:
+            return None
+        said = {"te_tm": self.plan.te_tm, "rings": expected.of, "expected_a_die": expected.rings}
+        if not self.plan.te_tm:
+            return said
+        low, high = self.interval_of(self.good_left_out)
+        return said | {
+            "drawn_a_die": self.distributions["crossing_rings"].mean,
+            "dies_with": self.with_crossings,
+            "left_out": {
+                "good": self.good_left_out,
+                "yield": self.good_left_out / self.plan.dies,
+                "yield_low": low,
+                "yield_high": high,
+            },
+        }
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the share of good dies."""
+        return self.interval_of(self.good)
 
     def costs_usd(self) -> dict[str, float]:
         """Cost of a good, packaged chip and its parts; infinite where no die was good.
@@ -145,6 +178,7 @@ class Yield:
                  "dies": k.dies, "alone": k.alone}
                 for k in self.killers
             ],
+            "crossings": self.crossings(),
             "distributions": {name: found.to_json() for name, found in self.distributions.items()},
             "variance": self.variance,
             "cost_usd": {name: usd if math.isfinite(usd) else None for name, usd in self.costs_usd().items()},
@@ -173,14 +207,21 @@ def summarize(store: DieStore) -> Yield:
     }
     variance, likeness = tally.variance()
     independent = _independent(plan, likeness)
-    # Wilson's interval of n/d trials is that of n with a quantile √d times as large.
-    interval = wilson_interval(tally.good, trials=plan.dies, z=QUANTILE * math.sqrt(plan.dies / independent))
     killers = sorted(
         (Killer(limit, *map(int, pair)) for limit, pair in zip(limits, tally.killed.T, strict=True)),
         key=lambda killer: -killer.dies,
     )
     return Yield(
-        plan, tally.good, interval, independent, tuple(killers), distributions, tally.sites, variance, tally.lots
+        plan=plan,
+        good=tally.good,
+        good_left_out=tally.good_left_out,
+        with_crossings=tally.with_crossings,
+        independent=independent,
+        killers=tuple(killers),
+        distributions=distributions,
+        sites=tally.sites,
+        variance=variance,
+        lots=tally.lots,
     )
 
 
@@ -197,8 +238,8 @@ class _Tally:
     """Sums over the dies of a study."""
 
     def __init__(self, plan: YieldPlan, limits: Sequence[Limit]) -> None:
-        self._limits = tuple(limits)
-        self.good = 0
+        self._limits, self._left_out = tuple(limits), limits_left_out(plan)
+        self.good, self.good_left_out, self.with_crossings = 0, 0, 0
         self.killed = np.zeros((2, len(limits)))
         self.sites = np.zeros((len(plan.sites_mm), 4))
         self._low, self._high = np.full(len(MEASURED), np.inf), np.full(len(MEASURED), -np.inf)
@@ -211,6 +252,8 @@ class _Tally:
         outside = broken(self._limits, dies)
         good = ~outside.any(0)
         self.good += int(good.sum())
+        self.good_left_out += int((~broken(self._left_out, dies).any(0)).sum())
+        self.with_crossings += int((dies[:, COLUMNS.index("crossing_rings")] > 0.0).sum())
         self.killed += np.stack([outside.sum(1), (outside & (outside.sum(0) == 1)).sum(1)])
         recall, thickness = (dies[:, COLUMNS.index(name)] for name in ("recall", "thickness_nm"))
         site = dies[:, COLUMNS.index("site")].astype(int)

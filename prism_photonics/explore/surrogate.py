@@ -82,6 +82,25 @@ def side_by_side(calibrations: Sequence[Calibration]) -> Calibration:
     return dataclasses.replace(first, **stacked)
 
 
+def dies_side_by_side(dies: Sequence[Die]) -> Die:
+    """Several dies of one spec, without what is beyond their model, as one with all their rows, to be solved at once.
+
+    Their lines' powers and their drivers are the first die's: what reads them is asked die by die.
+    """
+    banks = [die.bank for die in dies]
+    rings, buses, feed = (
+        jax.tree.map(lambda *leaves: np.concatenate(leaves), *(getattr(bank, name) for bank in banks))
+        for name in ("rings", "buses", "feed")
+    )
+    return dataclasses.replace(
+        dies[0],
+        bank=dataclasses.replace(banks[0], rings=rings, buses=buses, feed=feed),
+        full_A=np.concatenate([die.full_A for die in dies], 1),
+        crosstalk=np.concatenate([die.crosstalk for die in dies]),
+        heater_share=np.concatenate([die.heater_share for die in dies]),
+    )
+
+
 @cached_by_spec
 def _blank(spec: ChipSpec) -> Calibration:
     """The design's calibration as NumPy arrays: JAX's, one by one, would take longer than a die."""

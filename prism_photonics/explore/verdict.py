@@ -37,7 +37,7 @@ def limits_of(plan: YieldPlan) -> tuple[Limit, ...]:
 
     The rules of `prism check` let a score's noise and its weights' errors each leave the required SNR; a die has both.
     """
-    limits, trim = plan.fab.limits, plan.spec.trim.method
+    limits, trim, rings = plan.fab.limits, plan.spec.trim.method, plan.spec.chip.rows * plan.spec.chip.rings
     first = {
         "permanent": (Limit("trimming range", "trim_largest_nm", plan.fab.trimming.range_nm, "most"),),
         "heater": (Limit("heater power", "heater_W", limits.heater_W, "most"),),
@@ -45,10 +45,21 @@ def limits_of(plan: YieldPlan) -> tuple[Limit, ...]:
     }[trim]
     return (
         *first,
+        *((Limit("TM crossings", "crossing_rings", limits.crossing_share * rings, "most"),) if plan.te_tm else ()),
         Limit("weights out of reach", "unreached_share", limits.unreached_share, "most"),
         Limit("converter clips", "clipped_share", limits.clipped_share, "most"),
         Limit("score noise", "snr_dB", plan.spec.ranking.required_snr_dB - SHARED_dB, "least"),
         Limit("recall", "recall", limits.recall, "least"),
+    )
+
+
+def limits_left_out(plan: YieldPlan) -> tuple[Limit, ...]:
+    """The limits of a study whose rings on crossings of TE and TM are left out: their scores have to do without."""
+    instead = {"snr_dB": "left_out_snr_dB", "recall": "left_out_recall"}
+    return tuple(
+        limit._replace(column=instead.get(limit.column, limit.column))
+        for limit in limits_of(plan)
+        if limit.column != "crossing_rings"
     )
 
 

@@ -5,17 +5,20 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from prism_photonics.budget.crossings import RARE, crossings
 from prism_photonics.calibration.calibration import calibrate
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.reading import line_currents
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.explore.die import answered, asked_of, rms, weight_error
+from prism_photonics.explore.beyond import drawn_beyond, truth_of, weights_of
+from prism_photonics.explore.die import asked_of, judged, out_of_reach, read, rms, weight_error
 from prism_photonics.explore.plan import YieldPlan
-from prism_photonics.explore.splitting import split_die, truth_of, weights_of_split, without_backscatter
 from prism_photonics.explore.surrogate import known_calibration
+from prism_photonics.explore.tm_crossings import placed_tm
+from prism_photonics.explore.trimming import trimming_of
 from prism_photonics.programming.solve import program
 from prism_photonics.seeds import calibration_keys, die_key
-from prism_photonics.threefry import split
+from prism_photonics.threefry import key_words, split
 
 MOST_RATIO, MOST_LOST_dB = 1.5, 1.0
 """Calibrated over stood-in weight error, both rms over the verified dies, and mean SNR lost, from which these speak
@@ -34,6 +37,8 @@ class Verified:
         calibrated_recall: With the calibration.
         snr_dB: A score's SNR with the stand-in.
         calibrated_snr_dB: With the calibration.
+        unreached_share: Rings that miss the weight limit by the stand-in.
+        calibrated_unreached_share: By the calibration.
     """
 
     die: int
@@ -43,6 +48,8 @@ class Verified:
     calibrated_recall: float
     snr_dB: float
     calibrated_snr_dB: float
+    unreached_share: float
+    calibrated_unreached_share: float
 
     def to_json(self) -> dict[str, float]:
         """The same as plain data."""
@@ -50,12 +57,26 @@ class Verified:
 
 
 def doubts(plan: YieldPlan, verified: Sequence[Verified]) -> list[str]:
-    """What the verified dies of a study say against its stand-in, a line each; empty where nothing.
+    """What speaks against a study, a line each: what it leaves out, and what verified dies say against its stand-in.
 
     Args:
         plan: The study.
         verified: Its dies that were calibrated in full.
     """
+    return [*_not_drawn(plan), *_against_stand_in(plan, verified)]
+
+
+def _not_drawn(plan: YieldPlan) -> list[str]:
+    expected = crossings(plan.spec)
+    if plan.te_tm or expected is None or expected.rings < RARE * expected.of:
+        return []
+    return [
+        f"crossings of TE and TM are not drawn, and {expected.rings:.1f} of {expected.of} rings of a die are expected "
+        "on one in the mean; give --te-tm 1"
+    ]
+
+
+def _against_stand_in(plan: YieldPlan, verified: Sequence[Verified]) -> list[str]:
     if not verified:
         return [
             "no die was verified: whole calibrations may leave more weight error than the stand-in; give --verify 2"
@@ -95,29 +116,33 @@ def verify_die(plan: YieldPlan, number: int) -> Verified:
         InputError: The die cannot be calibrated.
     """
     spec, seed = plan.spec, plan.die_seed(number)
-    key, shift = die_key(seed), plan.shift(plan.place(number))
-    die = truth = draw_die(spec, split(key)[0], shift=shift)
-    if plan.splitting_pm > 0.0:
-        truth = split_die(spec, die, seed, plan.splitting_pm)
-        die = without_backscatter(truth)
-    scattering = truth_of(plan.splitting_pm) if plan.splitting_pm > 0.0 else None
-    chip = VirtualChip.fabricate(spec, key, shift=shift, truth=scattering)
+    key, place = die_key(seed), plan.place(number)
+    of_die, shift = key_words(split(key)[0]), plan.shift(place)
+    if plan.te_tm > 0.0:
+        trimming = trimming_of(spec, of_die, shift)
+        shift = placed_tm(spec, of_die, shift, trimming, of_lot=plan.tm_of_lot(place.lot))
+    truth = truth_of(plan.splitting_pm, plan.te_tm)
+    drawn = drawn_beyond(spec, draw_die(spec, of_die, shift=shift), truth=truth, seed=seed, shift=shift)
+    chip = VirtualChip.fabricate(spec, key, shift=shift, truth=truth)
     survey_key, _ = calibration_keys(seed)
     found = {}
-    known = known_calibration(spec, die)
+    known = known_calibration(spec, drawn.fitted)
     for name in ("", "calibrated_"):
         # The same queries and the same noise of both.
         asked = asked_of(plan, seed, usual=True)
         believed = (
-            calibrate(chip, spec, key=survey_key) if name else known_calibration(spec, die, asked.offset_error_pm)
+            calibrate(chip, spec, key=survey_key)
+            if name
+            else known_calibration(spec, drawn.fitted, asked.offset_error_pm)
         )
         programmed = program(believed, asked.targets)
         volts = programmed.volts[0]
-        lines = line_currents(truth, volts, asked.drift_pm)
-        snr_dB, _, recall = answered(plan, truth, asked, lines=lines, calibration=believed)
+        lines = line_currents(drawn.die, volts, asked.drift_pm)
+        answer = judged(plan, asked, read(plan, drawn.die, asked, lines=lines, calibration=believed))
         found |= {
-            f"{name}weight_error_rms": weight_error(programmed.predicted[0], weights_of_split(truth, volts, known)),
-            f"{name}recall": recall,
-            f"{name}snr_dB": snr_dB,
+            f"{name}weight_error_rms": weight_error(programmed.predicted[0], weights_of(drawn.die, volts, known)),
+            f"{name}recall": answer.recall,
+            f"{name}snr_dB": answer.snr_dB,
+            f"{name}unreached_share": float(out_of_reach(spec, believed).mean()),
         }
     return Verified(number, **found)

@@ -55,6 +55,7 @@ class LimitsTable(Table):
 
     recall: float = Field(default=0.85, ge=0, le=1, description="least share of the best blocks that are found")
     unreached_share: float = Field(default=0.02, ge=0, le=1, description="of rings that miss the weight limit")
+    crossing_share: float = Field(default=0.02, ge=0, le=1, description="of rings on a crossing of TE and TM")
     clipped_share: float = Field(default=0.01, ge=0, le=1, description="of readings at the converter's rails")
     heater_W: float = Field(default=HEATER_LIMIT_W, ge=0, le=1000, description="all heaters of a die together")
 

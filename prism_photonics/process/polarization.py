@@ -33,6 +33,7 @@ from prism_photonics.process.coupling import GapLaw
 from prism_photonics.process.materials import crystal_named, sellmeier
 from prism_photonics.process.modes import ModeTable, load_modes
 from prism_photonics.process.profile import Profile, film_name
+from prism_photonics.units import PM_PER_UM
 
 STEPS = 256
 """Steps of a half turn, each exact for its own direction: 1,024 move χ by less than 1e-4 of itself."""
@@ -40,6 +41,13 @@ STEPS = 256
 TM_GAP_LAWS = {"tfln600": GapLaw(coupling_per_um=0.00644, gap_um=0.60, decay_um=0.189)}
 """Coupling of two ribs' TM modes along layout x, per film. Source: supermodes of ``process.solver``, as
 ``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 1 %."""
+
+
+TM_THICKNESS_PM_NM = {"tfln600": 433.3}
+"""Shift of a circle's TM resonance by film thickness at a kept etch; TE's is 271.6. Source:
+``benchmarks/tm_coupling.py`` again, mean of both directions."""
+WIDTH_STEP_UM = 0.01
+"""Step of the central difference that slopes with width are taken by."""
 
 
 def tm_table(profile_name: str) -> ModeTable | None:
@@ -57,6 +65,32 @@ def tm_tuning_ratio(profile: Profile) -> float:
     crystal, eo, wl0_um = crystal_named(profile.crystal), profile.electrooptics, profile.optics.wl0_um.value
     n_o, n_e = (float(sellmeier(wl0_um, terms)) for terms in (crystal.ordinary, crystal.extraordinary))
     return (n_o / n_e) ** 3 * eo.r13_pm_V.value / eo.r33_pm_V.value
+
+
+def tm_shift_pm_nm(profile: Profile) -> tuple[float, float]:
+    """Shift of a circle's TM resonance in pm per nm of film thickness and per nm of rib width.
+
+    Its film is one of `TM_GAP_LAWS`.
+    """
+    film, wl0_um = film_name(profile.name), profile.optics.wl0_um.value
+    table = load_modes(film)
+    low, high = (
+        table.ring_average("n_eff", wl_um=wl0_um, width_um=table.width_um + step, polarization="TM")
+        for step in (-WIDTH_STEP_UM, WIDTH_STEP_UM)
+    )
+    n_g = table.ring_average("n_g", wl_um=wl0_um, polarization="TM")
+    by_width = wl0_um * (high - low) / (2.0 * WIDTH_STEP_UM) / n_g * PM_PER_UM * 1e-3
+    return TM_THICKNESS_PM_NM[film], by_width
+
+
+def tm_thermal_ratio(profile: Profile) -> float:
+    """Shift of a circle's TM resonance by temperature over that of TE; its film is one of `TM_GAP_LAWS`."""
+    table, at = load_modes(film_name(profile.name)), {"wl_um": profile.optics.wl0_um.value}
+    te, tm = (
+        table.ring_average("dn_dT", polarization=mode, **at) / table.ring_average("n_g", polarization=mode, **at)
+        for mode in ("TE", "TM")
+    )
+    return tm / te
 
 
 def bend_coupling_per_um(table: ModeTable, radius_um: float, angle_deg: float) -> float:

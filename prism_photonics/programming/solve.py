@@ -115,6 +115,25 @@ def reachable_weights(
     return _reachable(calibration, np.arange(calibration.shape[0]))
 
 
+def rings_short_of(calibration: Calibration, limit: float) -> Bool[ndarray, "rows rings"]:
+    """Rings whose reachable weights do not hold ± limit.
+
+    Points of a coarse scan are points of a fine one, too: only rows of which the coarse one shows some ring to fall
+    short are scanned finely.
+    """
+    rows = np.arange(calibration.shape[0])
+
+    def short(function: Callable[..., tuple[Any, ...]], some: Int[ndarray, " rows"]) -> Bool[ndarray, "rows rings"]:
+        low, high = _reachable(calibration, some, function)
+        return (low > -limit) | (high < limit)
+
+    found = short(_reach_coarsely, rows)
+    doubtful = np.flatnonzero(found.any(1))
+    if doubtful.size:
+        found[doubtful] = short(_reach, doubtful)
+    return found
+
+
 def common_range(calibration: Calibration) -> tuple[float, float]:
     """The interval of effective weights that every ring in use reaches, with 2 % of it kept in hand.
 
@@ -173,7 +192,10 @@ def program(
     # Reach is judged before rounding: what the driver's codes cost is in the residual, not a target missed.
     excluded = np.asarray(calibration.excluded)[chosen]
     missed_at = np.argwhere((np.abs(reached - pages) > TOLERANCE) & ~excluded)
-    low, high = _reachable(calibration, chosen) if len(missed_at) else (reached[0], reached[0])
+    at_fault = np.unique(missed_at[:, 1])
+    low, high = np.empty(shape), np.empty(shape)
+    if len(at_fault):
+        low[at_fault], high[at_fault] = _reachable(calibration, chosen[at_fault])
     missed = tuple(
         OutOfReach(
             int(p),
@@ -208,9 +230,9 @@ def _buses_of(calibration: Calibration, rows: Int[ndarray, " rows"]) -> Int[ndar
 
 
 def _reachable(
-    calibration: Calibration, rows: Int[ndarray, " rows"]
+    calibration: Calibration, rows: Int[ndarray, " rows"], function: Callable[..., tuple[Any, ...]] | None = None
 ) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
-    low, high = _in_chunks(_reach, calibration, (_buses_of(calibration, rows),))
+    low, high = _in_chunks(function or _reach, calibration, (_buses_of(calibration, rows),))
     by_channel = inverse(np.asarray(calibration.channel_of_ring)[rows])
     return by_place(low.reshape(len(rows), -1), by_channel), by_place(high.reshape(len(rows), -1), by_channel)
 
@@ -304,6 +326,13 @@ def _reach(
     calibration: Calibration, buses: Int[Numbers, "..."]
 ) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "... channels"]]:
     curves = tuning_curves(bus_of(calibration, buses), calibration.max_voltage_V, REACH_POINTS)
+    return curves.low, curves.high
+
+
+def _reach_coarsely(
+    calibration: Calibration, buses: Int[Numbers, "..."]
+) -> tuple[Float[Numbers, "... channels"], Float[Numbers, "... channels"]]:
+    curves = tuning_curves(bus_of(calibration, buses), calibration.max_voltage_V, START_POINTS)
     return curves.low, curves.high
 
 

@@ -25,7 +25,7 @@ from prism_photonics.report.svg import svg_bytes
 COLOURS = dict(zip(PARTS, (BLUE, GREEN, "#d69e2e", GREY), strict=True))
 NAMES = {
     "trim_rms_nm": "trimming (rms)", "heater_W": "heater power", "weight_error_rms": "weight error",
-    "snr_dB": "score SNR", "recall": "recall", "good": "good or not",
+    "crossing_rings": "rings on TM crossings", "snr_dB": "score SNR", "recall": "recall", "good": "good or not",
 }  # fmt: skip
 LEAST_VARIANCE = 1e-15
 
@@ -166,6 +166,7 @@ def _page(found: Yield, answers: Sequence[Sensitivity], numbers: dict[str, Any],
         ("dies", f"{plan.dies:,} of {plan.wafers} wafers and {found.lots} lots"),
         ("good", f"{found.good:,}: {100 * found.share:.1f} % ({100 * low:.1f} to {100 * high:.1f} %, 95 %)"),
         ("interval counts as", f"{found.independent:,.0f} independent dies: those of one lot are alike"),
+        *_crossings(numbers["crossings"]),
         ("whole dies on a wafer", str(len(plan.sites_mm))),
         ("a good, packaged chip", f"{costs['good_chip']:,.0f} USD, of which the package {costs['package']:,.0f}"),
         ("study", plan.hash[:12]),
@@ -209,6 +210,19 @@ def _page(found: Yield, answers: Sequence[Sensitivity], numbers: dict[str, Any],
             _table([key.replace("_", " ") for key in numbers["verified"][0]], verified),
         ]
     return "\n".join(parts) + "\n</body></html>\n"
+
+
+def _crossings(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What rings on crossings of TE and TM cost, where they are drawn."""
+    if found is None or not found["te_tm"]:
+        return []
+    out = found["left_out"]
+    return [
+        ("rings on TM crossings", f"{found['drawn_a_die']:.1f} of {found['rings']} a die in the mean, on "
+         f"{found['dies_with']:,} dies"),
+        ("good with those left out", f"{out['good']:,}: {100 * out['yield']:.1f} % ({100 * out['yield_low']:.1f} to "
+         f"{100 * out['yield_high']:.1f} %, 95 %)"),
+    ]  # fmt: skip
 
 
 def _map(
