@@ -24,8 +24,9 @@ from prism_photonics.spec import ChipSpec
 
 RESIDUALS_PM = (14.0, 7.0, 3.0, 1.0)
 REACHES = (0.75, 0.5)
-VOLTS = tuple(0.25 * step for step in range(4, 161))
-ARMS_IN_RADII = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+VOLTS = tuple(round(0.05 * step, 2) for step in range(20, 401))
+ARMS_UM = (0.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 800.0, 1100.0, 1500.0, 2000.0, 2600.0, 3200.0)
+"""From circles to where one free spectral range is too short for a single line."""
 
 
 def asked(process: str, residual_pm: float, reach: float) -> ChipSpec:
@@ -48,10 +49,9 @@ def found_voltage(spec: ChipSpec) -> tuple[float | None, str, float]:
     """Least voltage in V, the rule that forbids 5 V, and its headroom there."""
     least_um = spec.profile.film.min_bend_radius_um.value
     radii_um = [least_um * factor for factor in (1.0, 1.3, 1.7, 2.2, 3.0, 4.0)]
-    arms_um = [share * least_um for share in ARMS_IN_RADII]
 
     def at(volts: float) -> RingChoice:
-        return size_rings(spec, voltages_V=[volts], arms_um=arms_um, radii_um=radii_um, on_grid=False)
+        return size_rings(spec, voltages_V=[volts], arms_um=ARMS_UM, radii_um=radii_um, on_grid=False)
 
     five = at(5.0)
     low, high = 0, len(VOLTS) - 1

@@ -2,8 +2,9 @@
 
 Bends turn TE into TM (`process.polarization`), and where an order of TM lies near the line of a ring the two resonances
 repel each other: the ring takes less of its line, and no longer as a ring of one polarisation would. Where TM's orders
-lie no design says: a nanometre of film moves them against TE's by a good part of their distance. So each place is as
-likely as any other, and what is counted is an expectation: over TM's phases, all other things as drawn.
+lie no design says: an index is not known to the thousandth that moves them by a fifth of their distance. So each place
+is as likely as any other, and what is counted is an expectation: over TM's phases, all other things as drawn. On one
+die most rings share their fate, as films differ little within it: `explore.tm_crossings` draws that.
 
 A ring on a crossing is one that keeps less than half of the range of weights that it would have without. What the
 rings are off any ring of one polarisation is what a calibration leaves that knows of no TM: nearly all of it on the

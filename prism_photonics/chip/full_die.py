@@ -87,7 +87,7 @@ def with_everything(
         cubic_pm_V3=cubic_pm_V3,
         absorbed_pm_W=1e3 * truth.absorbed_pm_mW,
         second_neighbour=truth.second_neighbour,
-        second=_second(spec, rings, truth, rng, tm_pm),
+        second=_second(spec, rings, truth, rng, tm_pm=tm_pm),
     )
     if beyond.second is not None:
         rings = _brought_back(bank.wl_um, rings, beyond.second.rings)
@@ -100,6 +100,7 @@ def _second(
     rings: RingParams,
     truth: FullTruth,
     rng: np.random.Generator,
+    *,
     tm_pm: Float[ndarray, "rows rings"] | None,
 ) -> TwoPolarizations | None:
     """TM in the rows of a die: where its resonances lie no design says, only how films and lots move them apart.

@@ -57,26 +57,12 @@ class Verified:
 
 
 def doubts(plan: YieldPlan, verified: Sequence[Verified]) -> list[str]:
-    """What speaks against a study, a line each: what it leaves out, and what verified dies say against its stand-in.
+    """What the verified dies of a study say against its stand-in, a line each; empty where nothing.
 
     Args:
         plan: The study.
         verified: Its dies that were calibrated in full.
     """
-    return [*_not_drawn(plan), *_against_stand_in(plan, verified)]
-
-
-def _not_drawn(plan: YieldPlan) -> list[str]:
-    expected = crossings(plan.spec)
-    if plan.te_tm or expected is None or expected.rings < RARE * expected.of:
-        return []
-    return [
-        f"crossings of TE and TM are not drawn, and {expected.rings:.1f} of {expected.of} rings of a die are expected "
-        "on one in the mean; give --te-tm 1"
-    ]
-
-
-def _against_stand_in(plan: YieldPlan, verified: Sequence[Verified]) -> list[str]:
     if not verified:
         return [
             "no die was verified: whole calibrations may leave more weight error than the stand-in; give --verify 2"
@@ -98,6 +84,17 @@ def _against_stand_in(plan: YieldPlan, verified: Sequence[Verified]) -> list[str
         return [f"{told}; scores are hardly noisier, so the limits hardly feel it"]
     raised_pm = plan.offset_error_pm * calibrated / stood_in
     return [f"{told}: the yield is optimistic; an --offset-error of {raised_pm:.2g} is as wrong in weights"]
+
+
+def not_drawn(plan: YieldPlan) -> list[str]:
+    """What is known to cost rings and is not drawn by a study, a line each."""
+    expected = crossings(plan.spec)
+    if plan.te_tm or expected is None or expected.rings < RARE * expected.of:
+        return []
+    return [
+        f"crossings of TE and TM are not drawn, and {expected.rings:.1f} of {expected.of} rings of a die are expected "
+        "on one in the mean; give --te-tm 1"
+    ]
 
 
 def chosen_dies(plan: YieldPlan, count: int) -> list[int]:

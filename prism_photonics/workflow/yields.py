@@ -16,7 +16,7 @@ from prism_photonics.explore.sensitivity import Sensitivity, sensitivities
 from prism_photonics.explore.store import DieStore
 from prism_photonics.explore.summary import Yield, summarize
 from prism_photonics.explore.verdict import broken, limits_of
-from prism_photonics.explore.verify import Verified, chosen_dies, doubts, verify_die
+from prism_photonics.explore.verify import Verified, chosen_dies, doubts, not_drawn, verify_die
 from prism_photonics.files import make_folder, write_text
 from prism_photonics.units import InputError
 
@@ -96,7 +96,7 @@ def _numbers(found: Yield, recall: float, answers: tuple[Sensitivity, ...], veri
         "design_smooth_recall": recall,
         "sensitivities": [vars(one) for one in answers],
         "verified": [one.to_json() for one in verified],
-        "warnings": doubts(found.plan, verified),
+        "warnings": [*doubts(found.plan, verified), *not_drawn(found.plan)],
     }
 
 

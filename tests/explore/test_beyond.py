@@ -18,7 +18,7 @@ from prism_photonics.explore.summary import summarize
 from prism_photonics.explore.surrogate import known_calibration
 from prism_photonics.explore.tm_crossings import placed_tm, seen_rings
 from prism_photonics.explore.trimming import trimming_of
-from prism_photonics.explore.verify import doubts
+from prism_photonics.explore.verify import not_drawn
 from prism_photonics.process.modes import load_modes
 from prism_photonics.process.polarization import tm_shift_pm_nm, tm_thermal_ratio
 from prism_photonics.programming.bus import bus_of, weights_at
@@ -166,9 +166,9 @@ def test_rings_that_cross_lose_their_die_and_left_out_give_some_of_its_scores_ba
 
 
 def test_a_study_says_what_it_does_not_draw_and_refuses_what_no_film_has(four_rows, altered):
-    said = doubts(YieldPlan.make(four_rows, dies=4), [])
-    assert "crossings of TE and TM are not drawn" in said[0]
+    (said,) = not_drawn(YieldPlan.make(four_rows, dies=4))
+    assert "crossings of TE and TM are not drawn" in said
     shallow = altered(four_rows, process="lnoi400", ring={"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.6})
-    assert not any("crossings" in line for line in doubts(YieldPlan.make(shallow, dies=4), []))
+    assert not_drawn(YieldPlan.make(shallow, dies=4)) == []
     with pytest.raises(InputError, match="lnoi400 guides no TM or none whose coupling is known; want 0"):
         YieldPlan.make(shallow, dies=4, te_tm=1.0)

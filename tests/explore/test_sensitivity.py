@@ -67,9 +67,9 @@ def test_a_whole_calibration_leaves_weights_as_wrong_as_its_stand_in(plan):
 
 
 def test_a_study_says_so_where_calibrations_leave_dies_worse_than_their_stand_in(plan):
-    as_wrong = Verified(0, 0.003, 0.0035, 0.9, 0.9, 20.0, 19.5)
-    wrong = Verified(30, 0.003, 0.01, 0.9, 0.9, 20.0, 20.5)
-    noisy = Verified(59, 0.003, 0.017, 0.9, 0.8, 20.0, 15.0)
+    as_wrong = Verified(0, 0.003, 0.0035, 0.9, 0.9, 20.0, 19.5, 0.0, 0.0)
+    wrong = Verified(30, 0.003, 0.01, 0.9, 0.9, 20.0, 20.5, 0.0, 0.0)
+    noisy = Verified(59, 0.003, 0.017, 0.9, 0.8, 20.0, 15.0, 0.0, 0.0)
     assert doubts(plan, [as_wrong]) == []
     (told,) = doubts(plan, [as_wrong, wrong])
     assert "2 dies leave a weight error of 0.0075 rms in place of the stand-in's 0.003" in told
