@@ -25,8 +25,9 @@ from prism_photonics.chip.heaters import has_heaters
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.explore.trimming import Trimming
+from prism_photonics.lightpath.ring.mixing import polarized_ports
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
-from prism_photonics.lightpath.ring.polarization import polarized_half_turn, polarized_ports
+from prism_photonics.lightpath.ring.polarization import polarized_half_turn
 from prism_photonics.process.polarization import tm_shift_pm_nm, tm_thermal_ratio, tm_tuning_ratio
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import Words

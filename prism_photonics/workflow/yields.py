@@ -79,11 +79,16 @@ def study_yield(
         _write_table(folder / "dies.csv", store)
     tell("sensitivities of the design …")
     recall, answers = sensitivities(plan)
-    verified = []
+    verified, lost = [], []
     for die in chosen_dies(plan, default_verified(plan) if verify is None else verify):
         tell(f"whole calibration of die {die} …")
-        verified.append(verify_die(plan, die))
+        try:
+            verified.append(verify_die(plan, die))
+        except InputError as error:
+            # The study stands; of this die the procedure itself gives nothing.
+            lost.append(f"die {die} cannot be calibrated: {error}")
     numbers = _numbers(found, recall, answers, verified)
+    numbers["warnings"] += lost
     write_text(folder / "yield.json", json.dumps(numbers, indent=2) + "\n")
     from prism_photonics.report.yields import write_yield
 
