@@ -3,11 +3,13 @@
     python benchmarks/group_signatures.py
 
 The selectable needle model; groups of eight blocks, the best quarter opened, by one, two or four rows a group. Hits are
-those of the layer that retrieves, all KV heads. The rows are written into results/group_signatures.json.
+those of the layer that retrieves, all KV heads. Beside them, how far a needle's block stands out by its mean key. It is
+written into results/group_signatures.json.
 """
 
 import json
 import os
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,17 @@ import torch
 from prism_photonics.files import write_text
 from prism_photonics.ranking.features import Bound, Features, MeanKey, SoftenedBound
 from prism_photonics.ranking.hierarchical import Hierarchical
+from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.readers import BankReader
 from prism_photonics.ranking.recall import wilson_interval
+from prism_photonics.ranking.signal import block_signal
 from prism_photonics.ranking.table import Point, probes, retrieval_layer
 
 RESULTS = Path(__file__).parent / "results" / "group_signatures.json"
 CHILDREN, KEEP = 8, 0.25
+BLOCKS = (16, 32, 64, 128)
+"""Block sizes of the signal-to-noise ratio, on the built-in keys."""
 KINDS: dict[str, Features] = {"mean": MeanKey(), "bound": Bound(), "softened": SoftenedBound()}
 ROWS = (1, 2, 4)
 POINTS = ((4096, 64), (4096, 128), (16384, 64), (16384, 128))
@@ -39,6 +45,7 @@ def main() -> None:
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/group_signatures.py", "children": CHILDREN, "keep": KEEP,
+        "signal": [asdict(block_signal(KeyCache.load(), block=block, k=1024 // block // 8)) for block in BLOCKS],
         "hits": found, "pages": [pages(group) for group in (512, 1024)],
     }  # fmt: skip
     write_text(RESULTS, json.dumps(written, indent=1) + "\n")

@@ -7,7 +7,8 @@
 
 One block in eight is chosen per layer and KV head, of 64 and of 128 tokens; sink 4, window 64. What is asked lies in
 WORK and is not asked again: weights that were fitted anew want another WORK. Several of these may run at once on one
-WORK, each on other texts or another task. The rows are written into results/smollm2_table.json.
+WORK, each on other texts or another task; with --finished the rows are those of all texts that every selector named
+was asked of. The rows are written into results/smollm2_table.json.
 """
 
 import argparse
@@ -76,7 +77,7 @@ def main() -> None:
         selections |= {f"{name} {block}": Selection(made[name], block, k) for name in wanted}
     texts: list[int] = list(range(args.first, args.first + args.texts))
     if args.finished:
-        texts = [number for number in texts if (args.work / f"{args.task}_{args.context}_{number}.json").is_file()]
+        texts = [number for number in texts if asked_of(args.work, args.task, args.context, number) >= set(selections)]
     start = time.process_time()
     found = survey(
         model, tokenizer, selections, task=args.task, context=args.context, texts=texts,
@@ -87,11 +88,22 @@ def main() -> None:
     rows |= {
         "date": date.today().isoformat(),
         "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
-        "command": f"python benchmarks/smollm2_table.py BUNDLE WORK{' --weights FOLDER' if args.weights else ''}",
+        "command": "python benchmarks/smollm2_table.py BUNDLE WORK --weights FOLDER",
         "chip": json.loads(chip.spec)["name"] if chip.spec else "without a spec",
     }
-    rows["groups"][f"{args.task} {args.context}"] = [asdict(row) for row in found]
+    # Some selectors may have been asked of more texts than others: of each the row of most questions stands.
+    group = {row["selector"]: row for row in rows["groups"].get(f"{args.task} {args.context}", [])}
+    for row in found:
+        if row.trials >= group.get(row.selector, {"trials": 0})["trials"]:
+            group[row.selector] = asdict(row)
+    rows["groups"][f"{args.task} {args.context}"] = list(group.values())
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
+
+
+def asked_of(work: Path, task: str, context: int, number: int) -> set[str]:
+    """The selectors that a text was asked of."""
+    file = work / f"{task}_{context}_{number}.json"
+    return set(json.loads(file.read_text())["outcomes"]) if file.is_file() else set()
 
 
 def selectors(chip: Bundle) -> dict[str, Selector]:

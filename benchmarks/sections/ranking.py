@@ -64,16 +64,23 @@ def pretrained() -> str:
         "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral model. "
         "*All* is the share of questions whose every digit is right, with a 95 % interval that resamples whole texts; "
         "*digits* the share of digits that are right after right ones; *recall* that of the blocks with most exact "
-        "attention. `bound_of_halves` takes 2 rows a block, `rows_of_16` 4 and 8; both read every query head alone."
+        "attention. `bound_of_halves` takes 2 rows a block, `rows_of_16` 4 and 8, of mean keys, and so does "
+        "`soft_rows`, of 0.7 of the mean key and 0.3 of the bound; all read every query head alone. `quarter_refined` "
+        "and `half_refined` read the keys of the quarter or the half of the blocks that `soft_rows` finds best, and "
+        "choose by exact attention among them. *Asked* counts the questions; the same command goes on where it stopped."
     )
     parts = [told]
     for group, rows in found["groups"].items():
         task, context = group.split()
-        head = (f"{task}, {int(context):,} tokens", "block", "all", "95 %", "digits", "ΔNLL", "tokens read", "recall")
+        head = (
+            *(f"{task}, {int(context):,} tokens", "block", "asked", "all", "95 %", "digits", "ΔNLL", "tokens read"),
+            "recall",
+        )
         lines = [
             (
                 f"`{row['selector'].split()[0]}`",
                 str(row["block"] or "–"),
+                str(row["trials"]),
                 f"{row['all_right']:.2f}",
                 f"{row['text_low']:.2f}–{row['text_high']:.2f}",
                 f"{row['tokens_right']:.2f}",
@@ -83,8 +90,7 @@ def pretrained() -> str:
             )
             for row in rows
         ]
-        few = "" if rows[0]["trials"] >= 100 else " (fewer than a hundred: the same command goes on where it stopped)"
-        parts.append(f"{rows[0]['trials']} questions{few} on {rows[0]['texts']} texts:\n\n" + grid(head, lines))
+        parts.append(grid(head, lines))
     weights = grid(
         ("recall of text not seen", "blocks of 64", "128"),
         [
@@ -135,6 +141,18 @@ def groups() -> str:
     )
     note += "\n\n" + grid(head, lines)
     note += "\n\n" + grid(("a million tokens, groups of", "blocks of", "flat, pages", *counts), pages)
+    signal = [
+        (
+            str(each["block"]),
+            *(f"{each[name]:.2f}" for name in ("estimated_snr", "measured_snr", "estimated_hit", "measured_hit")),
+        )
+        for each in found["signal"]
+    ]
+    note += (
+        "\n\nHow far a needle's block stands out by its mean key (built-in keys, 1,024 tokens, 1 block in 8 chosen): "
+    )
+    note += "MoBA's estimate from single tokens, Δ/(σ·√(2·block)), and what is measured.\n\n"
+    note += grid(("block", "SNR, estimated", "measured", "hit, estimated", "measured"), signal)
     return section("Coarse to fine", "group_signatures", found, note)
 
 
