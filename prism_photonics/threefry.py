@@ -24,7 +24,10 @@ Words = Shaped[ndarray, "2"]
 """A key as NumPy has it."""
 IMPLEMENTATION = "threefry2x32"
 _NORMAL = NormalDist()
-_ROTATIONS, _PARITY = ((13, 15, 26, 6), (17, 29, 16, 24)), np.uint32(0x1BD11BDA)
+_ROTATIONS = tuple(
+    tuple((np.uint32(bits), np.uint32(32 - bits)) for bits in four) for four in ((13, 15, 26, 6), (17, 29, 16, 24))
+)
+_PARITY = np.uint32(0x1BD11BDA)
 _MANTISSA_BITS, _ONE = 52, np.float64(1.0).view(np.uint64)
 
 
@@ -127,16 +130,20 @@ def _hashed_words(words: tuple[Any, Any], counts: Shaped[ndarray, "..."]) -> tup
     """The same of counts, under one key's words or under those of each count."""
     first, second = words
     keys = (first, second, first ^ second ^ _PARITY)
-    # Words wrap around by design.
+    # Words wrap around by design; in place, as few numbers take no longer than the calls.
     with np.errstate(over="ignore"):
-        x = (counts >> np.uint64(32)).astype(np.uint32) + keys[0]
-        y = counts.astype(np.uint32) + keys[1]
+        x = np.asarray((counts >> np.uint64(32)).astype(np.uint32) + keys[0])
+        y = np.asarray(counts.astype(np.uint32) + keys[1])
+        turned = np.empty_like(y)
         for group in range(5):
-            for bits in _ROTATIONS[group % 2]:
-                x = x + y
-                y = x ^ ((y << np.uint32(bits)) | (y >> np.uint32(32 - bits)))
-            x = x + keys[(group + 1) % 3]
-            y = y + keys[(group + 2) % 3] + np.uint32(group + 1)
+            for left, right in _ROTATIONS[group % 2]:
+                np.add(x, y, out=x)
+                np.left_shift(y, left, out=turned)
+                np.right_shift(y, right, out=y)
+                np.bitwise_or(y, turned, out=y)
+                np.bitwise_xor(x, y, out=y)
+            x += keys[(group + 1) % 3]
+            y += keys[(group + 2) % 3] + np.uint32(group + 1)
     return x, y
 
 
