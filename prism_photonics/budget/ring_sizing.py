@@ -27,8 +27,7 @@ from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import optical_lengths_um, straights_um
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.coupling import effective_length_um
-from prism_photonics.process.layers import load_deck
-from prism_photonics.process.profile import film_name
+from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, attenuation_per_um
 
@@ -41,8 +40,6 @@ FWHM_PM = np.geomspace(2.0, 3000.0, 73)
 """Linewidths that are tried: 10 % apart."""
 STRAIGHTS_UM = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 """Least lengths of the coupling straights that are tried; a longer one couples more through the same gap."""
-GAP_ABOVE_LEAST_UM = 0.02
-"""Distance of a gap from the least that can be etched; design choice."""
 TRACK_UM, GROUND_TRACK_UM = 10.0, 18.0
 """Room beside a ring for each wire to a bonded pad and for the ground: the layout's own."""
 FLIPPED_PITCH_UM = 130.0
@@ -147,15 +144,6 @@ def gap_um(spec: ChipSpec, *, fwhm_pm: Any, radius_um: Any, arm_um: Any, straigh
         return law.gap_um - law.decay_um * np.log(angle / reach_um / law.coupling_per_um)
 
 
-def least_gap_um(spec: ChipSpec) -> float:
-    """Narrowest gap that rings are given: what the walls and the drawing rules leave, and a little more."""
-    deck = load_deck(film_name(spec.process)).rules
-    rule_um = max(
-        (rule.value_um for rule in deck.values() if rule.kind == "space" and rule.layer == "ridge"), default=0
-    )
-    return round(max(spec.profile.least_gap_um, rule_um) + GAP_ABOVE_LEAST_UM, 3)
-
-
 def least_pitch_um(spec: ChipSpec, *, radius_um: float, straight_um: float) -> float:
     """Pitch of rings of a radius that leaves room for the wires beside them, on a grid of 5 µm."""
     reach_um = radius_um + 0.5 * _electrode_gap_um(spec) + spec.ring.electrode_width_um
@@ -189,7 +177,7 @@ def _grid(
     spec: ChipSpec, demand: RingDemand, radii_um: Sequence[float], lengths: tuple[Sequence[float], Sequence[float]]
 ) -> dict[str, Any]:
     """All geometries that are tried, as flat arrays; the straights are those of a row's first and last ring."""
-    profile, wl_um, least_um = spec.profile, spec.comb_design.wl_um, least_gap_um(spec)
+    profile, wl_um, least_um = spec.profile, spec.comb_design.wl_um, least_gap_um(spec.profile)
     rows = []
     for radius in radii_um:
         for arm in lengths[0]:

@@ -24,7 +24,7 @@ from prism_photonics.budget.ring_margins import (
     ring_numbers,
     shape_headrooms,
 )
-from prism_photonics.budget.ring_sizing import least_gap_um
+from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import ChipSpec
 
 STEPS = 40
@@ -50,7 +50,7 @@ def polished_keys(spec: ChipSpec) -> Changes:
         return start + SCALES * x[:-1]
 
     low, high = -REACH, REACH.copy()
-    low[0] = max(low[0], (least_gap_um(spec) - start[0]) / SCALES[0])
+    low[0] = max(low[0], (least_gap_um(spec.profile) - start[0]) / SCALES[0])
     low[2] = max(low[2], -start[2] / SCALES[2])
     found = minimize(
         lambda x: -x[-1],

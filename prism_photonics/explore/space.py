@@ -18,6 +18,7 @@ from prism_photonics.budget.rules_chip import BUMP_PITCH_UM
 from prism_photonics.budget.rules_light import converter_range
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.codec.encoding import RAILS
+from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError
 
@@ -62,14 +63,13 @@ def knobs(spec: ChipSpec) -> tuple[Knob, ...]:
     """What a search over chips of as many rows and dimensions, on the same film, decides (design choices)."""
     profile = spec.profile
     dims = dims_of(spec)
-    least_gap_um = math.ceil(100.0 * profile.least_gap_um) / 100.0
-    least_radius_um = profile.film.min_bend_radius_um.value
+    narrowest_um, least_radius_um = least_gap_um(profile), profile.film.min_bend_radius_um.value
     return (
         Knob("buses", options=tuple(n for n in (1, 2, 4, 8, 16, 32, 64) if dims % n == 0)),
         Knob("encoding", options=("two_shot", "offset", "dual_rail")),
         Knob("radius_um", least_radius_um, 3.0 * least_radius_um, log=True),
         Knob("q_loaded", 2_000.0, 100_000.0, log=True),
-        Knob("gap_um", least_gap_um, least_gap_um + 0.6),
+        Knob("gap_um", narrowest_um, narrowest_um + 0.6),
         Knob("spacing_of_fsr", 0.3, 0.999),
         Knob("bias_widths", 0.0, 1.5),
         Knob("drive_of_coercive", 0.02, 0.999, log=True),

@@ -13,6 +13,7 @@ from prism_photonics.layout.lvs import Lvs
 from prism_photonics.layout.pads import rows_um
 from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
 from prism_photonics.process.layers import LAYERS, Deck
+from prism_photonics.process.trench import closing_wall_deg, foot_um
 from prism_photonics.spec import ChipSpec
 
 Row = Mapping[str, str]  # a line of the manifest
@@ -100,6 +101,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
                     ("mounting", "flipped onto bumps" if spec.flip_chip else "bonded along its edges"),
                     (f"{len(drc.counts)} drawing rules of {deck.name}", f"{drc.violations} violations"),
                     ("drawing against design", f"{wrong} differences"),
+                    ("trench between ring and bus", _trench(spec)),
                     (
                         "second metal over row 0's through bus",
                         f"{crossings} crossings, {under_um:.0f} of {spec.chip.channels * spec.ring.pitch_um:g} µm",
@@ -127,6 +129,15 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             "",
             *_table(("structure", "pads", "for"), _control(lines)),
         ]
+    )
+
+
+def _trench(spec: ChipSpec) -> str:
+    """The narrower gap of the rings, its foot, and the walls that would close it."""
+    gap_um, profile = min(spec.ring.gap_through_um, spec.ring.gap_drop_um), spec.profile
+    return (
+        f"{1e3 * gap_um:.0f} nm, {1e3 * foot_um(profile, gap_um):.0f} nm at its foot under walls of "
+        f"{profile.film.wall_deg.value:g}°; walls flatter than {closing_wall_deg(profile, gap_um):.1f}° close it"
     )
 
 

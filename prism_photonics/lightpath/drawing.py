@@ -7,6 +7,7 @@ from typing import Any
 
 import gdsfactory as gf
 import kfactory as kf
+import numpy as np
 from kfactory import kdb
 
 from prism_photonics.lightpath.sizes import require_sizes
@@ -132,9 +133,10 @@ def arc_points(center_um: tuple[float, float], radius_um: float, start_deg: floa
     step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / radius_um)
     # A multiple of four: a half or full turn then passes through its outermost points exactly.
     count = 4 * max(1, math.ceil(abs(math.radians(stop_deg - start_deg)) / step / 4))
-    turns = (math.radians(start_deg + (stop_deg - start_deg) * n / count) for n in range(count + 1))
-    x, y = center_um
-    return [kdb.Point(nm(x + radius_um * math.cos(t)), nm(y + radius_um * math.sin(t))) for t in turns]
+    turns = np.radians(start_deg + (stop_deg - start_deg) * np.arange(count + 1) / count)
+    around = np.stack([np.cos(turns), np.sin(turns)], axis=-1)
+    places = np.rint((np.array(center_um) + radius_um * around) * PER_UM).astype(int)
+    return [kdb.Point(x, y) for x, y in places.tolist()]
 
 
 def sector(

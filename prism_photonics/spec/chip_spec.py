@@ -11,10 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from prism_photonics.files.complaint import gravest, place_of, table_holding, wrong_value
-from prism_photonics.files.fields import shown
 from prism_photonics.files.toml import parse_toml, read_text
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.defaults import HEATER_UM
@@ -36,6 +34,8 @@ from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.plotting import drawn
 from prism_photonics.process.kits import Kit, load_kit
 from prism_photonics.process.profile import Profile, film_name, is_path, load_profile
+from prism_photonics.process.trench import foot_um, least_gap_um
+from prism_photonics.spec.complaints import explain
 from prism_photonics.spec.tables import (
     ChipTable,
     CombTable,
@@ -53,7 +53,7 @@ from prism_photonics.spec.tables import (
     VariationTable,
     WaveguideTable,
 )
-from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError, nearest, watt_from_dBm
+from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError, watt_from_dBm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,13 +114,15 @@ class ChipSpec(Table):
                 f"ring.pitch_um = {self.ring.pitch_um:g}: ring and electrodes are {outer:g} µm wide; "
                 "raise pitch_um or lower radius_um"
             )
-        least_um = load_profile(self.process).least_gap_um
+        profile = load_profile(self.process)
+        least_um = least_gap_um(profile)
         for key in ("gap_through_um", "gap_drop_um"):
             gap_um = getattr(self.ring, key)
             if gap_um < least_um:
                 raise ValueError(
-                    f"ring.{key} = {gap_um:g}: below {least_um:.3g} µm the ribs' sloping walls meet in {self.process}; "
-                    "widen the gap"
+                    f"ring.{key} = {gap_um:g}: between the ribs' sloping walls in {profile.name} the trench's foot is "
+                    f"{max(1e3 * foot_um(profile, gap_um), 0.0):.0f} nm wide and may not open; widen the gap to "
+                    f"{least_um:g} µm"
                 )
         if self.modulator.encoding == "dual_rail" and self.chip.channels % 2:
             raise ValueError(
@@ -163,7 +165,7 @@ class ChipSpec(Table):
         try:
             spec = cls.model_validate(data)
         except ValidationError as error:
-            raise InputError(f"{where}: {_explain(error)}") from None
+            raise InputError(f"{where}: {explain(error, cls)}") from None
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         return spec
@@ -355,40 +357,3 @@ def _first_THz(comb: CombTable) -> float:
         return itu_channel_THz(comb.first_itu_channel)
     assert comb.first_channel_THz is not None
     return comb.first_channel_THz
-
-
-def _explain(error: ValidationError) -> str:
-    """The gravest complaint of a validation, as one line: where, got, want, cure."""
-    first = gravest(error)
-    place = place_of(first)
-    if first["type"] == "extra_forbidden":
-        table = table_holding(ChipSpec, first["loc"])
-        key = str(first["loc"][-1])
-        owners = [
-            name
-            for name, field in ChipSpec.model_fields.items()
-            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-            if key in field.annotation.model_fields
-        ]
-        if key not in ChipSpec.model_fields and owners and table is not ChipSpec:
-            return f"unknown key {shown(place)}; '{key}' belongs to {' or '.join(f'[{name}]' for name in owners)}"
-        return f"unknown key {shown(place)}; {nearest(key[:100], table.model_fields)}"
-    if first["type"] == "missing":
-        is_table = len(first["loc"]) == 1 and ChipSpec.model_fields[place].annotation is not str
-        kind = f"table [{place}]" if is_table else f"key '{place}'"
-        return f"missing {kind}; add it (the shipped demo_8x8 shows every key)"
-    if first["type"] == "value_error":
-        return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-    return f"{wrong_value(first, shown(first['input']))}; mend the value ({_meaning(first['loc'])})"
-
-
-def _meaning(location: tuple[int | str, ...]) -> str:
-    """Description of a key for an error message, or the remark that its name tells its unit."""
-    table: type[BaseModel] = ChipSpec
-    for part in location[:-1]:
-        annotation = table.model_fields[str(part)].annotation if str(part) in table.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        table = annotation
-    field = table.model_fields.get(str(location[-1]))
-    return (field.description if field else None) or "its unit is in the key"

@@ -133,7 +133,7 @@ bases = st.fixed_dictionaries(
                 "rin_common_dB_Hz": st.floats(-170.0, -120.0),
             }
         ),
-        "gap_um": st.floats(0.38, 0.6),
+        "gap_um": st.floats(0.39, 0.6),
         "ring": st.fixed_dictionaries({"bias_pm": st.floats(-100.0, 150.0)}),
         "drive": st.fixed_dictionaries({"max_voltage_V": st.floats(2.0, 60.0), "dac_bits": st.integers(6, 16)}),
         "detector": st.fixed_dictionaries(

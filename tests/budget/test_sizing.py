@@ -16,9 +16,10 @@ from prism_photonics.budget.ring_margins import (
     shape_headrooms,
     two_lobe_coverage,
 )
-from prism_photonics.budget.ring_sizing import ENOUGH, gap_um, least_gap_um, size_rings, widest_lobe_deg
+from prism_photonics.budget.ring_sizing import ENOUGH, gap_um, size_rings, widest_lobe_deg
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.process.electrooptics import coverage, two_lobes
+from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import load_spec
 
 CHIPS = ("demo_8x8", "demo_lnoi400", "bank_32x256")
@@ -128,7 +129,7 @@ def test_sized_rings_and_light_keep_every_rule_with_more_room_than_the_hand_made
     assert min(found[rule] for rule in of_rings) > min(by_hand[rule] for rule in of_rings)
     # No more light is bought than gives enough room.
     assert min(found.values()) > min(*by_hand.values(), ENOUGH) - 0.05
-    assert sized.ring.gap_through_um >= least_gap_um(spec)
+    assert sized.ring.gap_through_um >= least_gap_um(spec.profile)
 
 
 def test_no_more_drive_is_bought_than_gives_enough_room():

@@ -40,7 +40,7 @@ SLAB = ("slab", box(-50, -50, 150, 150))
 M2 = ("metal2", box(0, 0, 40, 40))
 BROKEN = {
     "ridge_width": [SLAB, ("ridge", box(0, 0, 140, 0.199))],
-    "ridge_space": [SLAB, ("ridge", box(0, 0, 100, 1)), ("ridge", box(0, 1.369, 100, 3))],
+    "ridge_space": [SLAB, ("ridge", box(0, 0, 100, 1)), ("ridge", box(0, 1.389, 100, 3))],
     "slab_width": [("slab", box(0, 0, 100, 0.999))],
     "slab_space": [("slab", box(0, 0, 100, 5)), ("slab", box(0, 5.999, 100, 10))],
     "metal1_width": [DIE, ("metal1", box(0, 0, 1.999, 50))],
@@ -92,7 +92,7 @@ def test_a_broken_rule_is_found(rule: str):
 
 def test_distances_that_just_keep_the_rules_pass():
     shapes = [
-        DIE, SLAB, ("ridge", box(0, 0, 100, 0.2)), ("ridge", box(0, 0.57, 100, 3)), ("metal1", box(0, 5, 100, 7)),
+        DIE, SLAB, ("ridge", box(0, 0, 100, 0.2)), ("ridge", box(0, 0.59, 100, 3)), ("metal1", box(0, 5, 100, 7)),
         ("metal1", box(0, 9, 100, 30)), ("metal2", box(0, 8, 100, 50)), ("via", box(5, 10, 8, 13)),
     ]  # fmt: skip
     assert run_drc(drawing(*shapes)).violations == 0
@@ -109,7 +109,7 @@ def test_the_report_opens_in_klayouts_marker_browser(tmp_path: Path):
     categories = [item.findtext("category") for item in root.iter("item")]
     assert categories
     assert {category.strip("'") for category in categories} == {"ridge_space"}
-    assert found.first_um["ridge_space"] == pytest.approx((50.0, 1.1845), abs=1e-3)
+    assert found.first_um["ridge_space"] == pytest.approx((50.0, 1.1945), abs=1e-3)
 
 
 def test_the_drawn_chip_keeps_every_rule_without_waivers(files: LayoutFiles):

@@ -32,7 +32,7 @@ def test_every_rule_and_the_grid_have_their_places_told_under_their_names(film: 
 
 def test_limits_stand_in_the_script_and_separations_less_what_arcs_may_fall_short():
     script = drc_script(load_deck())
-    assert "ridge.space(units.call(0.37), *check).output('ridge_space'" in script
+    assert "ridge.space(units.call(0.39), *check).output('ridge_space'" in script
     assert "metal1.separation(ridge, units.call(1.998), *check).output('metal1_to_ridge'" in script
     assert "ridge.with_area(0, area.call(20.0)).output('ridge_area'" in script
     assert "(metal1 & ridge).output('metal1_on_ridge'" in script

@@ -68,7 +68,7 @@ def test_gaps_and_tips_begin_where_the_rules_do(drawing: kdb.Layout):
     boxes = sorted((p.bbox() for p in ribs.each()), key=lambda box: (box.left, box.bottom))
     pairs, tips = boxes[: 2 * GAPS], boxes[2 * GAPS :]
     gaps = [high.bottom - low.top for low, high in zip(pairs[::2], pairs[1::2], strict=True)]
-    assert gaps == [370 + 30 * n for n in range(GAPS)]
+    assert gaps == [390 + 30 * n for n in range(GAPS)]
     assert gaps[0] == 1000 * deck.value_um("ridge_space")
     assert [tip.height() for tip in tips] == [200 + 50 * n for n in range(TIPS)]
 

@@ -25,6 +25,7 @@ def test_the_sheet_says_what_the_die_is_and_that_nothing_is_wrong(told: str, spe
     assert "| mounting | bonded along its edges |" in told
     assert "drawing rules of tfln600 | 0 violations |" in told
     assert "| drawing against design | 0 differences |" in told
+    assert "| 400 nm, 36 nm at its foot under walls of 70°; walls flatter than 68.2° close it |" in told
 
 
 def test_it_names_the_layers_in_use_in_the_decks_numbers(told: str):

@@ -26,7 +26,7 @@ NUMBERS = dict(DECK.layers.items())
 UNITS_NM = (0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
 SOUND = {
     "slab": [(-50, -50, 150, 150)],
-    "ridge": [(0, 0, 100, 0.2), (0, 0.57, 100, 3)],
+    "ridge": [(0, 0, 100, 0.2), (0, 0.59, 100, 3)],
     "metal1": [(0, 5, 100, 7), (0, 9, 100, 30)],
     "metal2": [(0, 8, 100, 50)],
     "via": [(5, 10, 8, 13)],
@@ -34,8 +34,8 @@ SOUND = {
 }
 # Each a hair (10 nm, which every unit can draw) beyond a rule of its own kind.
 FAULTS = {
-    "ridge_width": ("ridge", [(0, 0, 140, 0.19), (0, 0.57, 100, 3)]),
-    "ridge_space": ("ridge", [(0, 0, 100, 0.2), (0, 0.56, 100, 3)]),
+    "ridge_width": ("ridge", [(0, 0, 140, 0.19), (0, 0.59, 100, 3)]),
+    "ridge_space": ("ridge", [(0, 0, 100, 0.2), (0, 0.58, 100, 3)]),
     "metal1_to_ridge": ("metal1", [(0, 4.98, 100, 7), (0, 9, 100, 30)]),
     "metal1_around_via": ("via", [(5, 9.49, 8, 13)]),
     "metal1_in_die": ("contour", [(-500, -500, 129.99, 500)]),

@@ -12,6 +12,7 @@ SHIPPED = (
     "bank_64x64_dual",
     "demo_8x8",
     "demo_lnoi400",
+    "etched_8x8",
     "lnoi400_8x8",
     "paper_32x256",
     "paper_64x1024",

@@ -248,11 +248,13 @@ def test_the_dac_grid_has_all_its_codes_between_plus_and_minus_the_limit(demo):
 
 
 @pytest.mark.parametrize("key", ["gap_through_um", "gap_drop_um"])
-def test_a_gap_in_which_the_walls_of_two_ribs_meet_is_refused(text, demo, key):
-    least_um = demo.profile.least_gap_um
-    assert least_um == pytest.approx(0.364, abs=1e-3)
-    assert f"ring.{key} = 0.36: below {least_um:.3g} µm" in refused(changed(text, key, "0.36"))
-    assert ChipSpec.from_text(changed(text, key, "0.37")).ring_designs
+def test_a_gap_whose_trench_may_not_open_down_to_its_foot_is_refused(text, demo, key):
+    assert demo.profile.least_gap_um == pytest.approx(0.364, abs=1e-3)
+    said = refused(changed(text, key, "0.36"))
+    assert f"ring.{key} = 0.36: " in said
+    assert "foot is 0 nm wide and may not open; widen the gap to 0.39 µm" in said
+    assert "foot is 25 nm wide" in refused(changed(text, key, "0.389"))
+    assert ChipSpec.from_text(changed(text, key, "0.39")).ring_designs
 
 
 def test_a_copy_with_other_tables_is_worked_out_anew(demo):

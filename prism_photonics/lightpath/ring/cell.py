@@ -163,7 +163,7 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     lobes, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
     for radii in (inside, outside):
         for center, turn in ((right, 0.0), (left, 180.0)):
-            lobes += (_sector(design, center, radii, turn, half_deg=design.lobe_half_angle_deg) & allowed).merged()
+            lobes += _sector(design, center, radii, turn, half_deg=design.lobe_half_angle_deg) & allowed
 
     near, far = (_via_distance_um(design, radii) for radii in (inside, outside))
     end_east, signal = signal_contact_um(design)
