@@ -9,6 +9,7 @@ import numpy as np
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.lightpath.splitter.design import halves, tree_levels, tree_outputs
 from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.process.layers import load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.spec.geometry import branch_design, feed_lengths
@@ -41,7 +42,9 @@ def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
     tree = tree_lengths(spec)
     buses = range(spec.chip.buses)
     to_bank_um = sum(feed_lengths(spec, bus=b).total_um for b in buses) / spec.chip.buses
-    guide_cm = (to_bank_um + tree.total_um + spec.chip.channels * spec.ring.pitch_um) * 1e-4
+    bus_cm = spec.chip.channels * spec.ring.pitch_um * 1e-4
+    guide_cm = (to_bank_um + tree.total_um) * 1e-4 + bus_cm
+    under_dB_cm = load_deck(spec.process).metal2_over_ridge_dB_cm
     losses = [
         ("coupling", spec.coupler.loss_dB, "coupler.loss_dB"),
         ("modulator", spec.modulator.loss_dB, "modulator.loss_dB"),
@@ -54,6 +57,11 @@ def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
             "waveguide",
             spec.waveguide.loss_dB_cm * guide_cm,
             f"waveguide.loss_dB_cm × {guide_cm:.2f} cm to the tree (mean over buses), branches and bus",
+        ),
+        (
+            "metal",
+            under_dB_cm * bus_cm,
+            f"second metal over the bus: at most {under_dB_cm:.2g} dB/cm (benchmarks/metal_over_rib.py) over all of it",
         ),
         (
             "rings",

@@ -108,10 +108,11 @@ def die_um(spec: ChipSpec) -> tuple[float, float]:
         pads = chip.channels * (half + 1) + (west_tracks(spec) if spec.two_sided else 0)
         row_um, beyond_um = chip.channels * spec.ring.pitch_um, LANES_PER_PAD * LANE_UM * pads + BEYOND_UM
         west = facet_um(spec)
-        pads_um = max(row_um / 2.0 + pads * BOND_PITCH_UM / 2.0, west + pads * BOND_PITCH_UM)
+        pitch_um = 2.0 * BOND_PITCH_UM / chip.pad_lines
+        pads_um = max(row_um / 2.0 + pads * pitch_um / 2.0, west + pads * pitch_um)
         east = max(pads_um + BOND_EDGE_MARGIN_UM, row_um + site_reach_um(spec) + BEYOND_UM, west + tests_width_um(spec))
         north = (chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + beyond_um
-        south = -tests_height_um(spec) - beyond_um
+        south = -tests_height_um(spec) - 2.0 * STREET_UM - beyond_um
     width, height = east - west, north - south
     if spec.kit is not None:
         border = 2.0 * spec.kit.chip.border_um

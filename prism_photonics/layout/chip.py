@@ -1,7 +1,7 @@
 """The whole chip: every cell of the netlist placed by abutting its ports, then metal, pads, frame and labels."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gdsfactory as gf
 import kfactory as kf
@@ -10,14 +10,24 @@ from kfactory import kdb
 from prism_photonics.layout.devices import DEVICES, placed_device
 from prism_photonics.layout.flipchip import draw_bumps
 from prism_photonics.layout.floorplan import Floorplan, plan, require_room
-from prism_photonics.layout.frame import bank_labels, bonded_die, draw_frame, kit_die, labels, letters, row_labels
+from prism_photonics.layout.frame import (
+    bank_labels,
+    bonded_die,
+    draw_frame,
+    inner_street,
+    kit_die,
+    labels,
+    letters,
+    row_labels,
+)
 from prism_photonics.layout.metal import draw_metal
+from prism_photonics.layout.routing import Point
 from prism_photonics.layout.teststructures import draw_tests
 from prism_photonics.lightpath.drawing import PER_UM, box, nm
 from prism_photonics.netlist import BANK, TOP, Cell, Netlist, from_spec
+from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
-    FIBRE_PITCH_UM,
     coupler_heights_um,
     facet_um,
     flipped_die_um,
@@ -29,6 +39,8 @@ from prism_photonics.spec.geometry import (
 from prism_photonics.units import InputError
 
 _count = itertools.count()
+
+ORIGIN = ((0.0, 0.0),)
 
 
 def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
@@ -56,26 +68,28 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
 
 
 def draw_cells(
-    netlist: Netlist, places_um: Mapping[str, tuple[float, float]], kcl: kf.KCLayout, *, suffix: str = ""
+    netlist: Netlist, places_um: Mapping[str, Sequence[Point]], kcl: kf.KCLayout, *, suffix: str = ""
 ) -> dict[str, gf.Component]:
     """Draw every cell of a netlist, without metal and frame.
 
     Args:
         netlist: Netlist to draw.
-        places_um: Where o1 of a cell lies, by cell; at the origin for the others.
+        places_um: Where o1 of a cell lies, by cell, then where further ports lie whose instances are joined to nothing
+            placed before, the feeds of further banks; the origin for the others.
         kcl: The layout that holds them.
         suffix: Of the drawn cells' names, where the layout has others of theirs.
     """
     drawn: dict[str, gf.Component] = {}
     for name in netlist.leaves_first():
-        x, y = places_um.get(name, (0.0, 0.0))
-        drawn[name] = _draw_cell(name + suffix, netlist.cells[name], drawn, at_nm=(nm(x), nm(y)), kcl=kcl)
+        places = places_um.get(name, ORIGIN)
+        drawn[name] = _draw_cell(name + suffix, netlist.cells[name], drawn, places_um=places, kcl=kcl)
     return drawn
 
 
-def places_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:
-    """Where o1 of a chip and of a bank lies: row 0's first port (of bus 0) is the origin of both."""
-    return {BANK: (-tree_length_um(spec), middle_um(spec)), TOP: (facet_um(spec), coupler_heights_um(spec)[0])}
+def places_um(spec: ChipSpec) -> dict[str, list[Point]]:
+    """Where the buses' fibres enter a chip, and o1 of a bank: row 0's first port (of bus 0) is the origin of both."""
+    fibres = [(facet_um(spec), height) for height in coupler_heights_um(spec)]
+    return {BANK: [(-tree_length_um(spec), middle_um(spec))], TOP: fibres}
 
 
 def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorplan | None) -> None:
@@ -93,6 +107,8 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
     top = die.bottom / PER_UM + tests_height_um(spec)
     if spec.kit is not None:
         die = kit_die(spec.kit, die, facet_um=facet_um(spec))
+    if floor is not None:
+        chip.kdb_cell.shapes(chip.kcl.layer(*LAYERS.exclusion)).insert(inner_street(floor, pads, die))
     west, east = (side / PER_UM for side in (die.left, die.right))
     west, east = west - tip_outside_um(spec), east + tip_outside_um(spec)
     chip.add_ref(draw_tests(spec, chip, west_um=west, east_um=east, top_um=top), name="tests")
@@ -100,12 +116,12 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
 
 
 def _draw_cell(
-    name: str, cell: Cell, drawn: dict[str, gf.Component], *, at_nm: tuple[int, int], kcl: kf.KCLayout
+    name: str, cell: Cell, drawn: dict[str, gf.Component], *, places_um: Sequence[Point], kcl: kf.KCLayout
 ) -> gf.Component:
-    """Place the instance that owns o1 so that o1 is at ``at_nm``, then abut the others along the connections.
+    """Place the instance that owns o1 so that o1 is at the first place, then abut the others along the connections.
 
-    Instances that are joined to nothing placed before, the feeds of further banks, follow from the ports o2, o3, …: a
-    fibre pitch below the one before.
+    Instances that are joined to nothing placed before, the feeds of further banks, follow from the ports o2, o3, …,
+    each at the next place.
     """
     top = gf.Component(name, kcl=kcl)
     parts = {
@@ -123,11 +139,12 @@ def _draw_cell(
         key: {port.name: (turn * port.trans).disp for port in _grid(part).ports} for key, (part, turn) in parts.items()
     }
     where: dict[str, kdb.Vector] = {}
-    for n, outer in enumerate(sorted(cell.ports, key=lambda port: int(port[1:]))):
+    places = iter(places_um)
+    for outer in sorted(cell.ports, key=lambda port: int(port[1:])):
         owner, port = cell.ports[outer].split(",")
-        if owner in where:
+        if owner in where or (place := next(places, None)) is None:
             continue
-        where[owner] = kdb.Vector(at_nm[0], at_nm[1] - n * nm(FIBRE_PITCH_UM)) - ports[owner][port]
+        where[owner] = kdb.Vector(nm(place[0]), nm(place[1])) - ports[owner][port]
         queue = [owner]
         for key in queue:
             for own, other in sorted(neighbours[key]):

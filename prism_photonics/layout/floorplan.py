@@ -12,6 +12,7 @@ from prism_photonics.spec.geometry import (
     WEST_TRACK_UM,
     detector_site,
     facet_um,
+    monitor_heights_um,
     row_top_um,
     site_reach_um,
 )
@@ -20,7 +21,6 @@ from prism_photonics.units import InputError
 # Design choices for wire bonding: 25 µm gold wire on 70 µm pads, two staggered lines of pads per edge.
 PAD_UM = 70.0
 PAD_LINE_PITCH_UM = 100.0  # between pads of one line
-PAD_PITCH_UM = PAD_LINE_PITCH_UM / 2.0  # between neighbours across the two lines
 EDGE_UM = (
     140.0  # from the outer line of pads (centre) to the die edge: half a pad, its label, alignment marks, the border
 )
@@ -32,6 +32,7 @@ LEAST_WIRE_UM, LEAST_SPACE_UM = 3.5, 3.0
 LANE_PITCH_UM = GROUND_UM + SPACE_UM
 SITE_CLEAR_UM = 8.0  # from a western photodiode's pad to the through bus's lead; design choice
 MARGIN_UM = 45.0  # from the outermost buses to the first lane: the eastern pads reach up to 45 µm beyond them
+MONITOR_CLEAR_UM = 20.0  # from the guide of the upper monitor fibre to the first lane
 MOST_DIE_UM = 20_000.0  # what a die bonded along its edges may measure; design choice
 
 
@@ -63,6 +64,11 @@ class Floorplan:
     tracks: Tracks
 
     @property
+    def pad_pitch(self) -> float:
+        """Between neighbouring pads of an edge, across its lines."""
+        return PAD_LINE_PITCH_UM / self.spec.chip.pad_lines
+
+    @property
     def half(self) -> int:
         """Rows that leave southwards; the others leave northwards."""
         return self.spec.chip.rows // 2
@@ -79,8 +85,11 @@ class Floorplan:
 
     @property
     def north_base(self) -> float:
-        """Where the wires leave the rings northwards."""
-        return (self.spec.chip.rows - 1) * self.spec.row_pitch_um + row_top_um(self.spec) + MARGIN_UM
+        """Where the wires leave the rings northwards: above the guide that goes on from the top row to the facet."""
+        above_rows = (self.spec.chip.rows - 1) * self.spec.row_pitch_um + row_top_um(self.spec) + MARGIN_UM
+        if self.spec.two_sided:
+            return above_rows
+        return max(above_rows, monitor_heights_um(self.spec)[1] + MONITOR_CLEAR_UM)
 
     @property
     def south_base(self) -> float:
@@ -164,7 +173,7 @@ def plan(spec: ChipSpec) -> Floorplan:
     rows, channels = spec.chip.rows, spec.chip.channels
     floor = Floorplan(spec, _tracks(spec))
     require_room(spec)
-    width = channels * (max(rows - floor.half, floor.half) + 1) * PAD_PITCH_UM
+    width = channels * (max(rows - floor.half, floor.half) + 1) * floor.pad_pitch
     if max(width, floor.row_length) > MOST_DIE_UM:
         raise InputError(
             f"chip.channels = {channels}: the pads of {rows} rows need {max(width, floor.row_length) / 1e3:.1f} mm of "

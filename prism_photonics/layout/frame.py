@@ -14,6 +14,7 @@ from prism_photonics.process.kits import Kit
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
+    CLEAR_UM,
     LEAST_LEAD_UM,
     STREET_UM,
     bank_origins_um,
@@ -53,6 +54,16 @@ def draw_frame(spec: ChipSpec, die: kdb.Box, labels: kdb.Region, chip: gf.Compon
     draw_marks(chip, die)
 
 
+def inner_street(floor: Floorplan, pads: list[Pad], die: kdb.Box) -> kdb.Box:
+    """The street between a bonded die's southern pads and the tests, with the border of either side.
+
+    Once it is cut, those pads stand at an edge, too, as far from it as the others from theirs.
+    """
+    north = _southern_um(floor, pads)
+    south = north - 2.0 * STREET_UM
+    return kdb.Box(die.left, nm(south - EXCLUSION_UM), die.right, nm(north + EXCLUSION_UM))
+
+
 def border_um(spec: ChipSpec) -> float:
     """From the couplers' tips to where other things than couplers may lie: the dicing border, or a kit's zone."""
     return EXCLUSION_UM if spec.kit is None else spec.kit.chip.tip_outside_um + spec.kit.chip.border_um
@@ -83,13 +94,24 @@ def overrun(
 
 
 def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
-    """Outline of a bonded die: facet in the west, ``EDGE_UM`` beyond the outer pads elsewhere, tests in the south."""
+    """Outline of a bonded die: facet in the west, ``EDGE_UM`` beyond the outer pads elsewhere, tests in the south.
+
+    Between the southern pads and the tests lies a dicing street (`inner_street`).
+    """
     edges = {edge: [pad for pad in pads if pad.edge == edge] for edge in (NORTH, SOUTH, EAST)}
-    south = min((pad.y_um for pad in edges[SOUTH]), default=floor.south_base) - EDGE_UM - tests_height_um(floor.spec)
+    tests_top = _southern_um(floor, pads) - 2.0 * STREET_UM
+    # One fibre array reaches circuit and tests.
+    tests_top -= (tests_top - CLEAR_UM - middle_um(floor.spec)) % floor.spec.coupler.fibre_pitch_um
+    south = tests_top - tests_height_um(floor.spec)
     north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
     monitor = floor.row_length + monitor_reach_um(floor.spec)
     east = max(max(pad.x_um for pad in pads) + EDGE_UM, floor.facet + tests_width_um(floor.spec), monitor)
     return box(floor.facet, south, east, north)
+
+
+def _southern_um(floor: Floorplan, pads: list[Pad]) -> float:
+    """Southern edge of the circuit of a bonded die, where the street to the tests begins."""
+    return min((pad.y_um for pad in pads if pad.edge == SOUTH), default=floor.south_base) - EDGE_UM
 
 
 def kit_die(kit: Kit, needed: kdb.Box, *, facet_um: float) -> kdb.Box:

@@ -10,7 +10,6 @@ import klayout.db as kdb
 from prism_photonics.layout.pads import NOWHERE, is_coupler, named_um, on_bank
 from prism_photonics.layout.teststructures import serpentine_length_um
 from prism_photonics.lightpath.waveguide.design import Lengths
-from prism_photonics.spec.geometry import FIBRE_PITCH_UM
 
 Line = tuple[str, str, float, float, str, int, int, int, str]
 """Name, kind, place in µm, port, row, bus, channel and pad of a line of the manifest."""
@@ -114,7 +113,7 @@ def _tests(
 def _guide_um(entrance_um: tuple[float, float], away_um: tuple[float, float], couplers_um: float, passes: int) -> float:
     """Length of the guide between the couplers at its ends: a half turn, a straight, or a serpentine."""
     (x0, y0), (x1, y1) = entrance_um, away_um
-    if abs(x1 - x0) < FIBRE_PITCH_UM:  # both in the west
+    if abs(x1 - x0) < couplers_um:  # both in the west
         return math.pi * abs(y1 - y0) / 2.0
     guide_um = abs(x1 - x0) - couplers_um
     if passes == 0:

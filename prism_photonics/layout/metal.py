@@ -11,7 +11,6 @@ from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.floorplan import (
     LANE_PITCH_UM,
     PAD_LINE_PITCH_UM,
-    PAD_PITCH_UM,
     PAD_UM,
     SPACE_UM,
     WIRE_UM,
@@ -41,7 +40,8 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     """Route every contact of the placed chip to a pad; returns the metal cell and its pads."""
     kcl = chip.kcl
     metal = gf.Component("metal", kcl=kcl)
-    rows, channels, half = floor.spec.chip.rows, floor.spec.chip.channels, floor.half
+    spec, half = floor.spec, floor.half
+    rows, channels = spec.chip.rows, spec.chip.channels
     contacts = Contacts(chip)
     north: list[_Lead] = []
     south: list[_Lead] = []
@@ -58,7 +58,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
             south.append(_Lead(f"ground_c{c}_s", floor.tracks.ground_um, ((x, ends[1] + SPACE_UM),)))
     east: list[_Lead] = []
     for row in range(rows):
-        for n, (pad, contact) in enumerate(detector_contacts(floor.spec).items()):
+        for n, (pad, contact) in enumerate(detector_contacts(spec).items()):
             at, name = contacts.site(row, contact, inset_um=OVERLAP_UM), f"detector_{row}_{pad}"
             if at[0] > 0.0:
                 east.append(_Lead(name, SITE_WIRE_UM, (at,)))
@@ -74,12 +74,13 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     east_ends = _eastern(floor, east)
     low = PAD_UM / 2.0 + SPACE_UM - min(east_ends)  # no southern wire turns beside an eastern pad
     for direction, leads, base in ((NORTH, north, floor.north_base), (SOUTH, south, max(-floor.south_base, low))):
-        ends = floor.pads(len(leads), center=middle, least=least, pitch=PAD_PITCH_UM)
-        drawn, placed = _route(direction, leads, ends, base_um=base, least_um=0.0)
+        ends = floor.pads(len(leads), center=middle, least=least, pitch=floor.pad_pitch)
+        drawn, placed = _route(floor, direction, leads, ends, base_um=base)
         shapes += drawn
         pads += placed
     widest = max(pad.x_um for pad in pads) + PAD_UM
-    drawn, placed = _route(EAST, east, east_ends, base_um=floor.site_east, least_um=widest - PAD_LINE_PITCH_UM - PAD_UM)
+    least = widest - PAD_LINE_PITCH_UM * (spec.chip.pad_lines - 1) - PAD_UM
+    drawn, placed = _route(floor, EAST, east, east_ends, base_um=floor.site_east, least_um=least)
     shapes += drawn
     pads += placed
 
@@ -108,8 +109,8 @@ def _eastern(floor: Floorplan, leads: Sequence[_Lead]) -> tuple[float, ...]:
     if not spec.two_sided:
         most = (spec.chip.rows - 1) * spec.row_pitch_um - PAD_UM / 2.0 - SPACE_UM
         pitch = min(pitch, float(math.floor(most / (count - 1))))
-        center = min(center, most - (count - 1) * max(PAD_PITCH_UM, pitch) / 2.0 - 1.0)
-    return floor.pads(count, center=center, least=-1e9, pitch=max(PAD_PITCH_UM, pitch))
+        center = min(center, most - (count - 1) * max(floor.pad_pitch, pitch) / 2.0 - 1.0)
+    return floor.pads(count, center=center, least=-1e9, pitch=max(floor.pad_pitch, pitch))
 
 
 def _western(floor: Floorplan, name: str, row: int, nth: int, *, at_um: Point) -> tuple[_Lead, kdb.Box]:
@@ -129,11 +130,18 @@ def _ground_stubs(floor: Floorplan, contacts: Contacts, channel: int) -> kdb.Reg
 
 
 def _route(
-    direction: int, leads: Iterable[_Lead], ends_um: Sequence[float], *, base_um: float, least_um: float
+    floor: Floorplan,
+    direction: int,
+    leads: Iterable[_Lead],
+    ends_um: Sequence[float],
+    *,
+    base_um: float,
+    least_um: float = 0.0,
 ) -> tuple[kdb.Region, list[Pad]]:
     """Draw the leads of one edge, in the frame whose north is ``direction``.
 
     Args:
+        floor: The plan, which says on how many lines the pads stand.
         direction: The edge.
         leads: The wires, in any order.
         ends_um: Positions of the pads along the edge, ascending.
@@ -152,7 +160,7 @@ def _route(
     inner = max(base_um + (river.height + 1) * LANE_PITCH_UM + PAD_UM / 2.0, least_um)
     shapes, pads = kdb.Region(), []
     for n, lead in enumerate(ordered):
-        outer = n % 2 == 1
+        outer = n % floor.spec.chip.pad_lines == 1
         line = inner + PAD_LINE_PITCH_UM * outer
         corners = [turned(corner) for corner in lead.corners]
         way = river.points(n, base_um=base_um, lane_um=LANE_PITCH_UM, end_um=line)

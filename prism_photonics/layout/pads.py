@@ -33,6 +33,7 @@ SHORT = {  # on labels
     "drop_anode": "DA",
 }
 NOWHERE = -1
+OPENING_INSET_UM = 5.0  # of the passivation's opening from a pad's edge
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def bond_pad(name: str, side_um: float, kcl: kf.KCLayout) -> gf.Component:
     if kcl.layout.has_cell(name):
         return gf.Component(base=kcl[name].base)
     pad = gf.Component(name, kcl=kcl)
-    for layer, inset in ((LAYERS.metal1, 0.0), (LAYERS.via, 3.0), (LAYERS.metal2, 0.0), (LAYERS.opening, 5.0)):
+    insets = {LAYERS.metal1: 0.0, LAYERS.via: 3.0, LAYERS.metal2: 0.0, LAYERS.opening: OPENING_INSET_UM}
+    for layer, inset in insets.items():
         half = side_um / 2.0 - inset
         pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-half, -half, half, half))
     return pad

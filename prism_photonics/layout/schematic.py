@@ -1,7 +1,7 @@
 """The netlist as gdsfactory's own YAML, from which gdsfactory with our PDK draws the same polygons."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,23 +10,23 @@ import yaml
 
 from prism_photonics.files.fields import shown
 from prism_photonics.netlist import Netlist
-from prism_photonics.spec.geometry import FIBRE_PITCH_UM
 from prism_photonics.units import InputError
 
 Point = tuple[float, float]
+ORIGIN: tuple[Point, ...] = ((0.0, 0.0),)
 
 
-def schematic_yaml(netlist: Netlist, cell: str, *, at_um: Point = (0.0, 0.0)) -> str:
+def schematic_yaml(netlist: Netlist, cell: str, *, places_um: Sequence[Point] = ORIGIN) -> str:
     """One cell as gdsfactory YAML (``gf.read.from_yaml``).
 
     The owner of its first port is placed, every other instance by one connection to an instance already placed;
     connections that close a loop hold by geometry and are left out. What hangs on no such connection, the feed of a
-    further bank, starts a fibre pitch below the one before.
+    further bank, starts at the next place.
 
     Args:
         netlist: The chip's netlist.
         cell: Name of the cell; its instances must be devices, or cells registered in the PDK.
-        at_um: Where the owner of its first port stands.
+        places_um: Where the owner of its first port stands, then those of further ports that hang on nothing placed.
 
     Raises:
         InputError: There is no such cell, or an instance of it is connected to nothing.
@@ -37,11 +37,12 @@ def schematic_yaml(netlist: Netlist, cell: str, *, at_um: Point = (0.0, 0.0)) ->
     placements: dict[str, dict[str, float]] = {}
     placed: list[str] = []
     connections: dict[str, str] = {}
-    for n, outer in enumerate(sorted(content.ports, key=lambda port: int(port[1:]))):
+    places = iter(places_um)
+    for outer in sorted(content.ports, key=lambda port: int(port[1:])):
         owner = content.ports[outer].split(",")[0]
-        if owner in placed:
+        if owner in placed or (place := next(places, None)) is None:
             continue
-        placements[owner] = {"x": at_um[0], "y": at_um[1] - n * FIBRE_PITCH_UM}
+        placements[owner] = dict(zip("xy", place, strict=True))
         placed.append(owner)
         for name in placed:
             for pair in sorted(content.connections, key=sorted):
@@ -66,18 +67,19 @@ def schematic_yaml(netlist: Netlist, cell: str, *, at_um: Point = (0.0, 0.0)) ->
     return yaml.safe_dump(document, sort_keys=False, width=200, allow_unicode=True)
 
 
-def chip_yaml(netlist: Netlist, places_um: Mapping[str, Point]) -> str:
+def chip_yaml(netlist: Netlist, places_um: Mapping[str, Sequence[Point]]) -> str:
     """The whole chip: one YAML document per cell, each after the cells that it holds; `rebuild` reads it.
 
     Args:
         netlist: The chip's netlist.
-        places_um: Where the first instance of a cell stands, by cell; the origin for the others.
+        places_um: Where the first instance of a cell stands, by cell, and those that hang on none before; the origin
+            for the others.
 
     Raises:
         InputError: As `schematic_yaml`.
     """
     return "---\n".join(
-        schematic_yaml(netlist, name, at_um=places_um.get(name, (0.0, 0.0))) for name in netlist.leaves_first()
+        schematic_yaml(netlist, name, places_um=places_um.get(name, ORIGIN)) for name in netlist.leaves_first()
     )
 
 

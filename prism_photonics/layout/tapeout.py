@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import klayout.db as kdb
 
+from prism_photonics.layout.assembly import ProbeCard, WireBonder, edges_um, faults, on_one_array, probed, wires
 from prism_photonics.layout.drc import Drc
+from prism_photonics.layout.electrical import wiring
+from prism_photonics.layout.floorplan import PAD_UM
 from prism_photonics.layout.lvs import Lvs
-from prism_photonics.layout.pads import rows_um
+from prism_photonics.layout.pads import OPENING_INSET_UM, rows_um
 from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.process.trench import closing_wall_deg, foot_um
@@ -84,7 +87,6 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
     # A kit's exclusion zone ends at the die's edge, ours at the street's.
     edge = LAYERS.contour if spec.kit is None else LAYERS.exclusion
     lines, die = _lines(manifest), layout.top_cell().dbbox(layout.layer(*edge))
-    crossings, under_um = metal_over_bus(layout, spec)
     kit = "" if spec.kit is None else f", cells of {spec.kit.package}"
     wrong = len(lvs.structural) + len(lvs.checks.violations)
     return "\n".join(
@@ -102,10 +104,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
                     (f"{len(drc.counts)} drawing rules of {deck.name}", f"{drc.violations} violations"),
                     ("drawing against design", f"{wrong} differences"),
                     ("trench between ring and bus", _trench(spec)),
-                    (
-                        "second metal over row 0's through bus",
-                        f"{crossings} crossings, {under_um:.0f} of {spec.chip.channels * spec.ring.pitch_um:g} µm",
-                    ),
+                    ("second metal over ribs", _metal_over_ribs(layout, spec, deck)),
                 ],
             ),
             "## Layers",
@@ -114,6 +113,8 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             "## Pads",
             "",
             *_table(("serves", "count"), sorted(_pads(lines).items())),
+            *_assembly(spec, lines),
+            *_electrical(spec, deck, lines),
             "## Fibres",
             "",
             *_table(("port", "x / µm", "y / µm"), [(f["name"], f["x_um"], f["y_um"]) for f in _of(lines, "fibre")]),
@@ -132,6 +133,20 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
     )
 
 
+def _metal_over_ribs(layout: kdb.Layout, spec: ChipSpec, deck: Deck) -> str:
+    """Crossings on the whole die, and the bus that lies under most metal with its loss."""
+    top, store = layout.top_cell(), kdb.DeepShapeStore()
+    rib, metal = (
+        kdb.Region(top.begin_shapes_rec(layout.layer(*number)), store) for number in (LAYERS.ridge, LAYERS.metal2)
+    )
+    ends = {0, spec.chip.rows // 2, spec.chip.rows - 1}  # rows of a flipped die are alike
+    rows = range(spec.chip.rows) if not spec.flip_chip else sorted(ends)
+    worst_um, row = max((metal_over_bus(layout, spec, row=row)[1], -row) for row in rows)
+    lost_dB, bus_um = deck.metal2_over_ridge_dB_cm * worst_um * 1e-4, spec.chip.channels * spec.ring.pitch_um
+    crossings = (rib.merged() & metal.merged()).merged().count()
+    return f"{crossings} crossings; of row {-row}'s bus {worst_um:.0f} of {bus_um:g} µm, {lost_dB:.1e} dB"
+
+
 def _trench(spec: ChipSpec) -> str:
     """The narrower gap of the rings, its foot, and the walls that would close it."""
     gap_um, profile = min(spec.ring.gap_through_um, spec.ring.gap_drop_um), spec.profile
@@ -143,6 +158,68 @@ def _trench(spec: ChipSpec) -> str:
 
 def _lines(manifest: str) -> list[Row]:
     return list(csv.DictReader(io.StringIO(manifest)))
+
+
+def _assembly(spec: ChipSpec, lines: Sequence[Row]) -> list[str]:
+    """What the bonder, the probe card and the fibre array find; nothing of the pads of a flipped die."""
+    pitch_um = spec.coupler.fibre_pitch_um
+    western = [(float(f["x_um"]), float(f["y_um"])) for f in _of(lines, "fibre")]
+    west = min(x for x, _ in western)
+    heights = [y for x, y in western if x - west < pitch_um]
+    told = [
+        ("western fibres", f"{on_one_array(heights, pitch_um)} of {len(heights)} on one array of {pitch_um:g} µm"),
+    ]
+    if not spec.flip_chip:
+        opening_um = PAD_UM - 2.0 * OPENING_INSET_UM
+        for edge, pads_um in edges_um(_pads_um(lines)).items():
+            wrong = faults(edge, pads_um, opening_um=opening_um, bonder=WireBonder())
+            longest = max((wire.length_um for wire in wires(edge, pads_um, WireBonder())), default=0.0)
+            told.append((f"{edge}: wires", "; ".join(wrong) or f"{len(pads_um)}, the longest {longest * 1e-3:.2f} mm"))
+            told.append((f"{edge}: probes", probed(edge, pads_um, opening_um=opening_um, card=ProbeCard())))
+    return ["## Assembly", "", *_table(("", ""), told)]
+
+
+def _electrical(spec: ChipSpec, deck: Deck, lines: Sequence[Row]) -> list[str]:
+    """What the wires do to a driver, what grounds return through, and what may touch the pads."""
+    rings_um = {line["pad"]: (float(line["x_um"]), float(line["y_um"])) for line in _of(lines, "ring")}
+    found = wiring(spec, deck, rings_um, _pads_um(lines))
+    coercive = spec.profile.electrooptics.coercive_field_V_um.value
+    volts = coercive * spec.ring.electrode_gap_um
+    return [
+        "## Electrical",
+        "",
+        *_table(
+            ("", ""),
+            [
+                ("second metal", f"{1e3 * found.sheet_ohm:.0f} mΩ a square, pure metal"),
+                (
+                    "farthest ring's wire",
+                    f"{found.signal_ohm:.2g} Ω; with {spec.system.ring_fF:g} fF {found.bandwidth_Hz * 1e-9:.2g} GHz, "
+                    f"settled to half a code in {found.settling_s * 1e12:.2g} ps",
+                ),
+                ("driver", f"settles in {spec.drive.settle_us:g} µs below {found.driver_ohm * 1e-3:.3g} kΩ"),
+                (
+                    "ground return",
+                    f"{found.ground_ohm:.2g} Ω for {found.rings} rings; {found.bounce_V * 1e3:.2g} mV while all "
+                    "of them are driven from end to end",
+                ),
+                (
+                    "handling",
+                    f"no protection on the die: {volts:.0f} V between a ring's electrodes reach the coercive field "
+                    f"({coercive:g} V/µm), below the 125 V of ESD class 0A; the crystal is pyroelectric: heat and cool "
+                    "it slowly, with all pads joined",
+                ),
+            ],
+        ),
+    ]
+
+
+def _pads_um(lines: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    return {
+        line["pad"]: (float(line["pad_x_um"]), float(line["pad_y_um"]))
+        for line in lines
+        if line["pad"] and line["kind"] != "probe"
+    }
 
 
 def _of(lines: Sequence[Row], kind: str) -> list[Row]:

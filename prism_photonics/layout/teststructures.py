@@ -34,7 +34,6 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
     CLEAR_UM,
     CUTBACK_PASSES,
-    FIBRE_PITCH_UM,
     PROBE_BELOW_UM,
     PROBE_UM,
     RINGS_APART_UM,
@@ -91,7 +90,7 @@ def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: f
     block.photodiode(y)
     if not spec.two_sided:
         block.monitor()
-    pads_um = top_um - CLEAR_UM - 2.0 * FIBRE_PITCH_UM + CONTROL_ABOVE_UM
+    pads_um = top_um - CLEAR_UM - 2.0 * spec.coupler.fibre_pitch_um + CONTROL_ABOVE_UM
     processcontrol.draw_control(spec, block.cell, at_um=(west_um + control_west_um(spec), pads_um))
     return block.cell
 
@@ -113,7 +112,7 @@ def serpentine_length_um(passes: int, *, guide_um: float, radius_um: float) -> f
 class _Block:
     def __init__(self, spec: ChipSpec, chip: gf.Component, west_um: float, east_um: float):
         self._spec, self._kcl, self._west, self._east = spec, chip.kcl, west_um, east_um
-        self._width = spec.width_um
+        self._width, self._pitch = spec.width_um, spec.coupler.fibre_pitch_um
         self._inside = west_um + spec.coupler_design.length_um  # where guides begin
         self._outside = east_um - spec.coupler_design.length_um  # where they end
         self.cell = gf.Component("tests", kcl=chip.kcl)
@@ -121,12 +120,12 @@ class _Block:
 
     def loopback(self, y_um: float) -> float:
         """Two neighbouring fibres joined by a half turn; returns the next free line."""
-        low = y_um - FIBRE_PITCH_UM
+        low = y_um - self._pitch
         self._facet_west("loopback_out", low)
         self._facet_west("loopback_in", y_um)
-        self._turn((self._inside, low + FIBRE_PITCH_UM / 2.0), FIBRE_PITCH_UM / 2.0, -90.0)
+        self._turn((self._inside, low + self._pitch / 2.0), self._pitch / 2.0, -90.0)
         self._label("LOOPBACK", y_um)
-        return low - FIBRE_PITCH_UM
+        return low - self._pitch
 
     def line(
         self,
@@ -143,7 +142,7 @@ class _Block:
         couplers are the chip's unless another is given.
         """
         if rings:
-            y_um -= (ring_slots(self._spec) - 1) * FIBRE_PITCH_UM
+            y_um -= (ring_slots(self._spec) - 1) * self._pitch
         self._facet_west(f"{name}_in", y_um, coupler)
         x = self._guide(self._inside, test_lead_um(self._spec) if rings else RINGS_APART_UM, y_um)
         before = self._drop_port(f"{name}_drop", y_um) if drop_port else None
@@ -164,7 +163,7 @@ class _Block:
         self._guide(x, self._outside - x, y_um)
         self._facet_east(f"{name}_out", y_um, coupler)
         self._label(name.replace("_", " ").upper(), y_um)
-        return y_um - FIBRE_PITCH_UM
+        return y_um - self._pitch
 
     def serpentine(self, passes: int, y_um: float) -> float:
         """A guide that runs ``passes`` times back and forth before it leaves; returns the next free line."""
@@ -183,7 +182,7 @@ class _Block:
         self._guide(x, self._outside - x, y)
         self._facet_east(f"{name}_out", y)
         self._label(f"CUTBACK {passes}", y_um)
-        return y_um - cutback_slots(self._spec, passes) * FIBRE_PITCH_UM
+        return y_um - cutback_slots(self._spec, passes) * self._pitch
 
     def splitter(self, y_um: float) -> float:
         """One splitter between a western and two eastern facets; returns the next free line.
@@ -200,7 +199,7 @@ class _Block:
         self._put(part, "splitter", x, y_um - half)
         x += design.length_um
         self._guide(x, self._outside - x, y_um)
-        fall, low = FIBRE_PITCH_UM - 2.0 * half, y_um - 2.0 * half
+        fall, low = self._pitch - 2.0 * half, y_um - 2.0 * half
         rib, slab = s_bend((x, low), -fall, radius, width_um=self._width)
         # Between the two sleeves a notch would be acute: slab fills it up to where they lie SLAB_GAP_UM apart.
         reach = self._width / 2.0 + SLAB_MARGIN_UM
@@ -210,15 +209,15 @@ class _Block:
         # One polygon with the bend's: where edges of two cross, there is a point of no grid.
         self._insert((rib, (slab + kdb.Region(fill)).merged()))
         bent = round(x + s_length_um(fall, radius), 3)
-        self._guide(bent, self._outside - bent, y_um - FIBRE_PITCH_UM)
+        self._guide(bent, self._outside - bent, y_um - self._pitch)
         self._facet_east("splitter_out", y_um)
-        self._facet_east("splitter_drop", y_um - FIBRE_PITCH_UM)
+        self._facet_east("splitter_drop", y_um - self._pitch)
         self._label("SPLITTER", y_um)
-        return y_um - 2.0 * FIBRE_PITCH_UM
+        return y_um - 2.0 * self._pitch
 
     def photodiode(self, y_um: float) -> None:
         """A photodiode's site at the end of a guide, and a pad for a probe beyond either contact."""
-        y_um -= (photodiode_slots(self._spec) - 1) * FIBRE_PITCH_UM
+        y_um -= (photodiode_slots(self._spec) - 1) * self._pitch
         site = self._spec.photodiode_design
         self._facet_west("photodiode_in", y_um)
         x = self._guide(self._inside, RINGS_APART_UM, y_um)

@@ -15,12 +15,13 @@ import klayout.db as kdb
 import yaml
 from kfactory.utilities import save_layout_options
 
+from prism_photonics.layout.bonding import bonded_part_um, bonding_pdf
 from prism_photonics.layout.check import Checks
 from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.drc import Drc, run_drc
 from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
-from prism_photonics.layout.pads import rows_um
+from prism_photonics.layout.pads import pad_centers_um, rows_um
 from prism_photonics.layout.page import chip_page
 from prism_photonics.layout.picture import picture
 from prism_photonics.layout.polygons import open_layout, renumber, save_clean, save_plain
@@ -54,6 +55,7 @@ class LayoutFiles:
         manifest: CSV for automatic measurement.
         tapeout: Tape-out sheet: die, layers, pads, fibres, test plan (``tapeout.md``).
         bumps: CSV of a flipped die's bumps, for the interposer (``bumps.csv``); None of a bonded die.
+        bonding: Bonding diagram of a bonded die (``bonding.pdf``); None of a flipped one.
         drc_report: Marker database of the design-rule check (``.lyrdb``).
         lvs_report: JSON of the comparison with the design.
         layer_properties: KLayout's looks of the layers (``.lyp``).
@@ -77,6 +79,7 @@ class LayoutFiles:
     manifest: Path
     tapeout: Path
     bumps: Path | None
+    bonding: Path | None
     drc_report: Path
     lvs_report: Path
     layer_properties: Path
@@ -194,6 +197,9 @@ def write(
                 (work / "chip.html").write_text(page, encoding="utf-8")
                 told = sheet(spec, drawing, manifest=manifest, deck=deck, drc=drc, lvs=compared)
                 (work / "tapeout.md").write_text(told, encoding="utf-8")
+                if not spec.flip_chip:
+                    pads_um = pad_centers_um(drawing)
+                    (work / "bonding.pdf").write_bytes(bonding_pdf(spec.name, pads_um, bonded_part_um(drawing)))
                 around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
                 (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
@@ -214,6 +220,7 @@ def write(
         manifest=files["manifest.csv"],
         tapeout=files["tapeout.md"],
         bumps=files.get("bumps.csv"),
+        bonding=files.get("bonding.pdf"),
         drc_report=files["drc.lyrdb"],
         lvs_report=files["lvs.json"],
         layer_properties=files["chip.lyp"],

@@ -101,6 +101,7 @@ class Deck(_Table):
         grid_um: Every point lies on this grid.
         curve_tolerance_um: Distances may fall short by this, since points of a circle lie on the grid.
         buried_um: Oxide between film and silicon, which conducts: the floor of the electrodes' field.
+        metal2_over_ridge_dB_cm: Loss of light in a rib under second metal, beyond the guide's own; 0 where not solved.
         layers: GDS numbers.
         stack: Solid made of each layer, for a three-dimensional view.
         rules: Rule name → rule.
@@ -110,6 +111,7 @@ class Deck(_Table):
     grid_um: float = Field(gt=0)
     curve_tolerance_um: float = Field(ge=0)
     buried_um: float = Field(default=4.7, gt=0)  # decks that are older than this have the public kit lnoi400's
+    metal2_over_ridge_dB_cm: float = Field(default=0.0, ge=0)
     layers: Layers
     stack: Mapping[str, Level]
     rules: Mapping[str, Rule]

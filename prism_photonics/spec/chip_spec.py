@@ -124,6 +124,10 @@ class ChipSpec(Table):
                     f"{max(1e3 * foot_um(profile, gap_um), 0.0):.0f} nm wide and may not open; widen the gap to "
                     f"{least_um:g} µm"
                 )
+        if self.chip.pad_lines == 1 and self.flip_chip:
+            raise ValueError(
+                "chip.pad_lines = 1: this die is flipped onto bumps and has no lines of pads; leave it out"
+            )
         if self.modulator.encoding == "dual_rail" and self.chip.channels % 2:
             raise ValueError(
                 f"chip.channels = {self.chip.channels}: 'dual_rail' needs two wavelengths per value; use an even number"

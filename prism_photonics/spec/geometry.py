@@ -18,7 +18,6 @@ from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, St
 from prism_photonics.spec import ChipSpec
 
 # Design choices.
-FIBRE_PITCH_UM = 127.0  # of a fibre array
 FEED_BELOW_UM = 70.0  # from row 0 down to the first of several fibres
 LEAST_LEAD_UM = 20.0  # from the first of several couplers to its rise
 RISE_AFTER_UM = 5.0  # from a photodiode site's pads to the bend of the guide that goes on beside them
@@ -55,8 +54,8 @@ def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
 def monitor_heights_um(spec: ChipSpec) -> tuple[float, float]:
     """Heights above row 0 of the fibres that see the top row's through and drop bus, a fibre array's pitches apart."""
     through_um = (spec.chip.rows - 1) * spec.row_pitch_um
-    pitches = max(1, math.floor(detector_site(spec).port_pitch_um / FIBRE_PITCH_UM))
-    return through_um, through_um + pitches * FIBRE_PITCH_UM
+    pitches = max(1, math.floor(detector_site(spec).port_pitch_um / spec.coupler.fibre_pitch_um))
+    return through_um, through_um + pitches * spec.coupler.fibre_pitch_um
 
 
 def monitor_bend_um(spec: ChipSpec) -> float:
@@ -178,7 +177,7 @@ def bank_origins_um(spec: ChipSpec) -> list[float]:
 
 def feed_height_um(spec: ChipSpec, *, bus: int) -> float:
     """Height of a bus's fibre among several: all enter below the rows, the first bus's the highest."""
-    return -max(FEED_BELOW_UM, 2.0 * spec.waveguide.bend_radius_um + 10.0) - bus * FIBRE_PITCH_UM
+    return -max(FEED_BELOW_UM, 2.0 * spec.waveguide.bend_radius_um + 10.0) - bus * spec.coupler.fibre_pitch_um
 
 
 def feed_designs(spec: ChipSpec, *, bus: int) -> tuple[StraightDesign, BranchDesign]:
@@ -237,7 +236,7 @@ def flipped_die_um(spec: ChipSpec) -> tuple[float, float, float, float]:
         north = max(north, monitor_heights_um(spec)[1] + BELOW_MARKS_UM)
     south = -MARGIN_UM
     if spec.chip.buses > 1:
-        south = coupler_heights_um(spec)[-1] - FIBRE_PITCH_UM + CLEAR_UM
+        south = coupler_heights_um(spec)[-1] - spec.coupler.fibre_pitch_um + CLEAR_UM
     return west, south - tests_height_um(spec), float(math.ceil(east)), float(math.ceil(north))
 
 
@@ -245,7 +244,7 @@ def tests_height_um(spec: ChipSpec) -> float:
     """Height of the strip that the test structures take."""
     slots = 2 + 1 + sum(cutback_slots(spec, passes) for passes in CUTBACK_PASSES) + 2 * ring_slots(spec)
     slots += 2 + tapers(spec) + photodiode_slots(spec)  # a splitter has two outputs
-    return slots * FIBRE_PITCH_UM + 2.0 * CLEAR_UM + 60.0
+    return slots * spec.coupler.fibre_pitch_um + 2.0 * CLEAR_UM + 60.0
 
 
 def tests_width_um(spec: ChipSpec) -> float:
@@ -257,7 +256,7 @@ def tests_width_um(spec: ChipSpec) -> float:
 
 def control_west_um(spec: ChipSpec) -> float:
     """From the western facet to the middle of the first pad of the electrical structures: past the loopback's turn."""
-    return spec.coupler_design.length_um + FIBRE_PITCH_UM / 2.0 + CONTROL_CLEAR_UM
+    return spec.coupler_design.length_um + spec.coupler.fibre_pitch_um / 2.0 + CONTROL_CLEAR_UM
 
 
 def tapers(spec: ChipSpec) -> int:
@@ -267,7 +266,7 @@ def tapers(spec: ChipSpec) -> int:
 
 def photodiode_slots(spec: ChipSpec) -> int:
     """Fibre pitches that the line of the single photodiode takes: its upper pad stands above it."""
-    return math.ceil((spec.photodiode_design.top_um + 10.0) / FIBRE_PITCH_UM)
+    return math.ceil((spec.photodiode_design.top_um + 10.0) / spec.coupler.fibre_pitch_um)
 
 
 def test_lead_um(spec: ChipSpec) -> float:
@@ -279,7 +278,7 @@ def test_lead_um(spec: ChipSpec) -> float:
 def drop_port_um(spec: ChipSpec) -> tuple[float, float]:
     """Height of the drop port's fibre above a line of test rings, and of that fibre above the rings' drop bus."""
     bus_um = spec.ring_designs[0].bus_pitch_um
-    fibre_um = max(1, round(bus_um / FIBRE_PITCH_UM)) * FIBRE_PITCH_UM
+    fibre_um = max(1, round(bus_um / spec.coupler.fibre_pitch_um)) * spec.coupler.fibre_pitch_um
     return fibre_um, fibre_um - bus_um
 
 
@@ -291,18 +290,18 @@ def s_length_um(rise_um: float, radius_um: float) -> float:
 
 def turn_radius_um(spec: ChipSpec) -> float:
     """Radius of the serpentines' turns: a double pass ends on the next fibre, unless the film needs wider bends."""
-    return max(FIBRE_PITCH_UM / 4.0, spec.waveguide.bend_radius_um)
+    return max(spec.coupler.fibre_pitch_um / 4.0, spec.waveguide.bend_radius_um)
 
 
 def cutback_slots(spec: ChipSpec, passes: int) -> int:
     """Fibre pitches from one serpentine to the next line."""
-    return math.ceil(4.0 * turn_radius_um(spec) * passes / FIBRE_PITCH_UM) + 1
+    return math.ceil(4.0 * turn_radius_um(spec) * passes / spec.coupler.fibre_pitch_um) + 1
 
 
 def ring_slots(spec: ChipSpec) -> int:
     """Fibre pitches that a line with rings takes: its rings stand above it, the pads of the line above hang below."""
     high = max(design.bus_pitch_um for design in spec.ring_designs)
-    return math.ceil((high + PROBE_BELOW_UM + PROBE_UM / 2.0 + 5.0) / FIBRE_PITCH_UM)
+    return math.ceil((high + PROBE_BELOW_UM + PROBE_UM / 2.0 + 5.0) / spec.coupler.fibre_pitch_um)
 
 
 def _branch_dx_um(spec: ChipSpec) -> float:

@@ -43,6 +43,12 @@ class ChipTable(Table):
     rows: int = Field(ge=1, le=4096, description="1 to 4096; the splitter tree has the next power of two of outputs")
     channels: int = Field(ge=1, le=256, description="rings per bus")
     buses: int = Field(default=1, ge=1, le=64)
+    # Left out of a dump at its default: specs that are older than the key keep their hash.
+    pad_lines: Literal[1, 2] = Field(
+        default=2,
+        exclude_if=lambda lines: lines == 2,
+        description="of a die bonded along its edges: 2 staggered lines of pads a side, or 1 for a probe card",
+    )
 
     @property
     def rings(self) -> int:
@@ -129,6 +135,14 @@ class CouplerTable(Table):
     """The edge coupler."""
 
     loss_dB: float = Field(ge=0, le=30)
+    # Left out of a dump at its default: specs that are older than the key keep their hash.
+    fibre_pitch_um: float = Field(
+        default=127.0,
+        ge=127,
+        le=1000,
+        exclude_if=lambda pitch: pitch == 127.0,
+        description="of the fibre array: 127 or 250 are what can be bought",
+    )
 
 
 class SplitterTable(Table):

@@ -40,6 +40,12 @@ def test_one_row_needs_no_splitter(demo, altered):
     assert losses(altered(demo, chip={"rows": 1}))["splitter"] == 0
 
 
+def test_metal_over_the_bus_is_in_the_link_and_loses_next_to_nothing(demo):
+    # 0.00076 dB/cm over 8 × 130 µm, all of it taken to lie under metal.
+    assert losses(demo)["metal"] == pytest.approx(0.00076 * 0.104)
+    assert losses(demo)["metal"] < 1e-5 * sum(losses(demo).values())
+
+
 def test_a_line_current_is_responsivity_times_the_power_that_arrives(demo):
     arriving_W = 1e-3 * 10 ** (link_budget(demo)[-1].cumulative_dBm / 10)
     assert line_current_A(demo) == pytest.approx(demo.detector.responsivity_A_W * arriving_W)

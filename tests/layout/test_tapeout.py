@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,14 @@ def test_second_metal_over_a_bus_is_measured_on_the_polygons(files: LayoutFiles,
     assert (crossings, round(under_um)) == (39, 266)
     most, _ = metal_over_bus(layout, spec, row=3)  # the tracks of all rows below end before it, its own begins
     assert most < crossings
+
+
+def test_the_sheet_tells_assembly_and_metal_over_ribs(told: str):
+    assert re.search(r"\| second metal over ribs \| \d+ crossings; of row 0's bus 266 of 1040 µm, 2.0e-05 dB \|", told)
+    assert "| western fibres | 13 of 13 on one array of 127 µm |" in told
+    assert "| north: wires | 40, the longest 2.87 mm |" in told
+    assert "| driver | settles in 1 µs below 321 kΩ |" in told
+    assert "113 V between a ring's electrodes reach the coercive field" in told
 
 
 def test_the_bump_map_is_the_die_mirrored_and_has_every_pad_but_the_probes(files: LayoutFiles):

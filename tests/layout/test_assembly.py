@@ -1,0 +1,127 @@
+"""A bonded die's pads reach a carrier: wires that do not cross, one fibre array, a street before the southern pads."""
+
+import csv
+import io
+import itertools
+import math
+from pathlib import Path
+
+import klayout.db as kdb
+import pytest
+
+from prism_photonics.layout.assembly import (
+    ProbeCard,
+    WireBonder,
+    edges_um,
+    faults,
+    lines_um,
+    on_one_array,
+    probed,
+    wires,
+)
+from prism_photonics.layout.bonding import bonded_part_um
+from prism_photonics.layout.chip import draw
+from prism_photonics.layout.drc import run_drc
+from prism_photonics.layout.lvs import lvs
+from prism_photonics.layout.pads import pad_centers_um
+from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.write import LayoutFiles, write_gds
+from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec import ChipSpec
+from prism_photonics.units import InputError
+
+from .conftest import sized
+
+BONDER, CARD = WireBonder(), ProbeCard()
+
+
+def west_of(files: LayoutFiles) -> list[float]:
+    lines = list(csv.DictReader(io.StringIO(files.manifest.read_text(encoding="utf-8"))))
+    fibres = [(float(line["x_um"]), float(line["y_um"])) for line in lines if line["kind"] == "fibre"]
+    return [y for x, y in fibres if x == min(x for x, _ in fibres)]
+
+
+def test_every_pad_has_a_wire_and_no_two_wires_cross(files: LayoutFiles):
+    pads = pad_centers_um(open_layout(files.gds))
+    drawn = [wire for edge, some in edges_um(pads).items() for wire in wires(edge, some, BONDER)]
+    assert {wire.pad for wire in drawn} == pads.keys()
+    for one, other in itertools.combinations(drawn, 2):
+        a, b = (kdb.DEdge(kdb.DPoint(*wire.start_um), kdb.DPoint(*wire.end_um)) for wire in (one, other))
+        assert not a.intersects(b), (one.pad, other.pad)
+
+
+def test_no_wire_turns_or_sags_more_than_the_bonder_allows(files: LayoutFiles):
+    for edge, pads in edges_um(pad_centers_um(open_layout(files.gds))).items():
+        assert faults(edge, pads, opening_um=60.0, bonder=BONDER) == []
+        for wire in wires(edge, pads, BONDER):
+            along, out = (0, 1) if edge != "east" else (1, 0)
+            turn = math.atan2(
+                abs(wire.end_um[along] - wire.start_um[along]), abs(wire.end_um[out] - wire.start_um[out])
+            )
+            assert math.degrees(turn) <= BONDER.most_turn_deg + 1e-9
+
+
+def test_what_a_bonder_cannot_do_is_told():
+    near = {"ring_r0_c0": (0.0, -400.0), "ring_r0_c1": (70.0, -400.0)}
+    (said,) = faults("south", near, opening_um=60.0, bonder=BONDER)
+    assert said == "south: pads of a line 70 µm apart; the bonder asks for 80"
+    assert "openings of 40 µm" in faults("south", {"ring_r0_c0": (0.0, -400.0)}, opening_um=40.0, bonder=BONDER)[0]
+    many = {f"ring_r0_c{n}": (100.0 * n, -400.0) for n in range(150)}
+    assert "it sags beyond 4000" in faults("south", many, opening_um=60.0, bonder=BONDER)[0]
+
+
+def test_the_southern_pads_stand_as_far_from_the_diced_edge_as_the_northern_ones(files: LayoutFiles):
+    layout = open_layout(files.gds)
+    west, south, east, north = bonded_part_um(layout)
+    heights = [y for _, y in pad_centers_um(layout).values()]
+    assert min(heights) - south == pytest.approx(north - max(heights))
+    # The cut meets neither guides nor metal: only the border's own layer lies in the street.
+    top, street = layout.top_cell(), kdb.DBox(west, south - 100.0, east, south)
+    for name, number in LAYERS.items():
+        within = kdb.Region(top.begin_shapes_rec(layout.layer(*number))) & kdb.Region(street.to_itype(layout.dbu))
+        assert within.is_empty() == (name not in ("exclusion", "contour")), name
+
+
+def test_one_fibre_array_reaches_circuit_and_tests(files: LayoutFiles):
+    heights = west_of(files)
+    assert on_one_array(heights, 127.0) == len(heights) == 13
+    assert on_one_array([0.0, 127.0, 254.0, 300.0], 127.0) == 3
+
+
+@pytest.fixture(scope="module")
+def for_needles(altered) -> ChipSpec:
+    return altered(sized(4, 2), chip={"pad_lines": 1}, coupler={"fibre_pitch_um": 250.0})
+
+
+def test_pads_in_one_line_and_fibres_250_um_apart_are_drawn_clean(for_needles: ChipSpec, tmp_path: Path):
+    gds = write_gds(draw(for_needles), tmp_path / "chip.gds")
+    assert run_drc(gds).violations == 0
+    compared, _ = lvs(gds, for_needles, simulate=False)
+    assert compared.faults == ()
+    pads = edges_um(pad_centers_um(open_layout(gds)))
+    for edge, some in pads.items():
+        (line,) = lines_um(edge, some)
+        assert probed(edge, some, opening_um=60.0, card=CARD) == f"DC card of 100 µm, {len(line)} needles"
+
+
+def test_two_staggered_lines_are_no_single_line_cards(files: LayoutFiles):
+    north = edges_um(pad_centers_um(open_layout(files.gds)))["north"]
+    assert probed("north", north, opening_um=60.0, card=CARD).startswith("2 staggered lines")
+
+
+def test_a_flipped_die_has_no_lines_of_pads(spec: ChipSpec, altered):
+    with pytest.raises((InputError, ValueError), match=r"chip.pad_lines = 1: this die is flipped onto bumps"):
+        altered(spec, chip={"rows": 32, "pad_lines": 1})
+
+
+def test_keys_at_their_defaults_leave_a_chip_the_same(spec: ChipSpec, altered):
+    assert altered(spec, chip={"pad_lines": 2}, coupler={"fibre_pitch_um": 127.0}).hash == spec.hash
+    assert altered(spec, coupler={"fibre_pitch_um": 250.0}).hash != spec.hash
+
+
+def test_the_bonding_diagram_is_a_pdf_of_a_page_for_the_die_and_each_edge(files: LayoutFiles):
+    assert files.bonding is not None
+    content = files.bonding.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.count(b"/Type /Page\n") + content.count(b"/Type /Page ") == 4
+    assert b"CreationDate" not in content
