@@ -7,6 +7,7 @@ others at zero, and Maxwell's matrix is the fields' energy. Needs the extra ``mo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -86,6 +87,42 @@ class Rib:
         return across, up
 
 
+@runtime_checkable
+class Medium(Protocol):
+    """What surrounds conductors: its constant along x and up, at points, and the heights where it jumps."""
+
+    @property
+    def levels_um(self) -> tuple[float, ...]:
+        """Heights where it jumps."""
+        ...
+
+    def __call__(
+        self, x: Float[ndarray, " points"], y: Float[ndarray, " points"]
+    ) -> tuple[Float[ndarray, " points"], Float[ndarray, " points"]]:
+        """Constants along x and up."""
+        ...
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Solutions of ∇·(c∇φ) = 0, one for each conductor at 1 and the others at zero.
+
+    Attributes:
+        basis: Elements.
+        potentials: Values at its nodes, conductor by conductor.
+        conductance: What flows from each into each, in the constant's unit: Maxwell's matrix over ε₀.
+    """
+
+    basis: Basis
+    potentials: Float[ndarray, "strips nodes"]
+    conductance: Float[ndarray, "strips strips"]
+
+    def at(self, x_um: float, y_um: float) -> Float[ndarray, " strips"]:
+        """The potentials at a point."""
+        probe = self.basis.probes(np.array([[x_um], [y_um]]))
+        return np.array([(probe @ potential)[0] for potential in self.potentials])
+
+
 @BilinearForm
 def _energy(u, v, w):
     return w["xx"] * u.grad[0] * v.grad[0] + w["yy"] * u.grad[1] * v.grad[1]
@@ -93,7 +130,7 @@ def _energy(u, v, w):
 
 def maxwell_fF_um(
     strips: Sequence[Strip],
-    permittivity: Oxide | Rib,
+    permittivity: Medium,
     *,
     floor_um: float,
     grounded: bool = True,
@@ -103,10 +140,22 @@ def maxwell_fF_um(
 
     Args:
         strips: The conductors, which must not touch.
-        permittivity: What surrounds them.
+        permittivity: What surrounds them, relative.
         floor_um: Height of the window's floor: the silicon, where it is grounded.
         grounded: Whether the floor is a conductor at zero, or a wall that no field crosses, as the other sides are.
         near_um: Element size at edges.
+
+    Raises:
+        InputError: As `solved`.
+    """
+    found = solved(strips, permittivity, floor_um=floor_um, grounded=grounded, near_um=near_um)
+    return EPSILON_0_FF_UM * found.conductance
+
+
+def solved(
+    strips: Sequence[Strip], medium: Medium, *, floor_um: float, grounded: bool = True, near_um: float = NEAR_UM
+) -> Solved:
+    """Solve the static field of parallel conductors, of whatever obeys ∇·(c∇φ) = 0; arguments as `maxwell_fF_um`.
 
     Raises:
         InputError: A conductor reaches below the floor, or two touch.
@@ -121,13 +170,13 @@ def maxwell_fF_um(
     left = min(strip.left_um for strip in strips) - BESIDE_UM
     right = max(strip.right_um for strip in strips) + BESIDE_UM
     top = max(strip.top_um for strip in strips) + ABOVE_UM
-    levels = [level for level in permittivity.levels_um if floor_um < level < top]
+    levels = [level for level in medium.levels_um if floor_um < level < top]
     # 0.6 − 0.5 and 0.1 are one height: a thinner element than a fm has no stiffness that numbers can hold.
     xs = sorted({round(x, 9) for x in (left, right, *(x for s in strips for x in (s.left_um, s.right_um)))})
     ys = sorted({round(y, 9) for y in (floor_um, top, *levels, *(y for s in strips for y in (s.bottom_um, s.top_um)))})
     mesh = MeshTri.init_tensor(_graded(xs, near_um), _graded(ys, near_um))
     basis = Basis(mesh, ElementTriP2())
-    across, up = permittivity(*mesh.p[:, mesh.t].mean(axis=1))
+    across, up = medium(*mesh.p[:, mesh.t].mean(axis=1))
     one = np.ones((1, basis.X.shape[1]))
     matrix = _energy.assemble(basis, xx=across[:, None] * one, yy=up[:, None] * one)
     x, y = basis.doflocs
@@ -145,7 +194,7 @@ def maxwell_fF_um(
         phi[nodes] = 1.0
         potentials.append(np.asarray(solve(*condense(matrix, np.zeros(basis.N), x=phi, D=held))))
     fields = np.array(potentials)
-    return EPSILON_0_FF_UM * fields @ (matrix @ fields.T)
+    return Solved(basis, fields, fields @ (matrix @ fields.T))
 
 
 def electrodes_fF_um(spec: ChipSpec, *, near_um: float = NEAR_UM) -> float:

@@ -66,7 +66,7 @@ def test_what_a_bonder_cannot_do_is_told():
     (said,) = faults("south", near, opening_um=60.0, bonder=BONDER)
     assert said == "south: pads of a line 70 µm apart; the bonder asks for 80"
     assert "openings of 40 µm" in faults("south", {"ring_r0_c0": (0.0, -400.0)}, opening_um=40.0, bonder=BONDER)[0]
-    many = {f"ring_r0_c{n}": (100.0 * n, -400.0) for n in range(150)}
+    many = {f"ring_r0_c{n}": (80.0 * n, -400.0) for n in range(500)}
     assert "it sags beyond 4000" in faults("south", many, opening_um=60.0, bonder=BONDER)[0]
 
 
