@@ -134,9 +134,9 @@ def has_unit(name):
 def test_every_number_of_a_spec_carries_its_unit(demo, altered):
     names = list(numbers_of(type(demo)))
     # No number of a real chip is overlooked, in whatever table and with whatever annotation it stands.
-    # Keys that are left out where they are 0 are shown by another value.
+    # Keys that are left out at their defaults are shown by other values.
     coloured = {"detector": {"tia_corner_kHz": 1.0, "tia_rise_GHz": 1.0}, "comb": {"rin_corner_kHz": 1.0}}
-    whole = altered(demo, trim={"heater_crosstalk": 0.02}, **coloured)
+    whole = altered(demo, trim={"heater_crosstalk": 0.02}, coupler={"fibre_pitch_um": 250.0}, **coloured)
     # A comb has one of two grids.
     hertz = {"first_wl_nm": None, "spacing_nm": None, "first_channel_THz": 193.4, "spacing_GHz": 100.0}
     seen = [decimals_in(spec.model_dump()) for spec in (whole, altered(demo, comb=hertz))]

@@ -69,7 +69,7 @@ def wiring(spec: ChipSpec, deck: Deck, rings_um: Mapping[str, Point], pads_um: M
             sheet * (abs(x - pads_um[pad][0]) + abs(y - pads_um[pad][1])) / floor.tracks.signal_um
             for pad, (x, y) in rings_um.items()
         )
-        ground = max(_bonded_ground_ohm(floor, sheet, ring, at, pads_um) for ring, at in rings_um.items())
+        ground = max(_bonded_ground_ohm(floor, sheet, ring, at_um=at, pads_um=pads_um) for ring, at in rings_um.items())
     drive, farad = spec.drive, spec.system.ring_fF * 1e-15
     codes = math.log(2.0 ** (drive.dac_bits + 1))
     current_A = rings * farad * 2.0 * drive.max_voltage_V / (drive.settle_us * 1e-6)
@@ -86,7 +86,7 @@ def wiring(spec: ChipSpec, deck: Deck, rings_um: Mapping[str, Point], pads_um: M
 
 
 def _bonded_ground_ohm(
-    floor: Floorplan, sheet_ohm: float, ring: str, at_um: Point, pads_um: Mapping[str, Point]
+    floor: Floorplan, sheet_ohm: float, ring: str, *, at_um: Point, pads_um: Mapping[str, Point]
 ) -> float:
     """From a ring along its column's ground track to the pads at its ends, side by side."""
     column = ring.rpartition("_c")[2]
