@@ -8,6 +8,7 @@ from pathlib import Path
 import klayout.db as kdb
 import klayout.rdb as rdb
 
+from prism_photonics.layout.fill import density_faults
 from prism_photonics.layout.polygons import WHOLE, in_units, open_layout, refusing_damage, steps
 from prism_photonics.process.layers import Deck, Rule, load_deck
 
@@ -75,9 +76,13 @@ def _run_drc(layout: kdb.Layout, deck: Deck) -> tuple[Drc, rdb.ReportDatabase]:
     first: dict[str, tuple[float, float]] = {}
     found = {"grid": _off_grid(regions, deck, layout)}
     found |= {name: _Check(rule, regions, deck, layout).run() for name, rule in deck.rules.items()}
+    for layer, windows in density_faults(layout, deck).items():
+        boxes = kdb.Region([window.to_itype(layout.dbu) for window in windows])
+        boxes.merged_semantics = False
+        found[f"{layer}_density"] = [boxes]
     for name, places in found.items():
         category = database.create_category(name)
-        category.description = describe(deck.rules.get(name), deck)
+        category.description = _said(name, deck)
         counts[name] = sum(shapes.count() for shapes in places)
         for shapes in places:
             for shape, _ in zip(shapes.each(), range(MOST_MARKERS), strict=False):
@@ -151,6 +156,15 @@ def _off_grid(regions: Mapping[str, kdb.Region], deck: Deck, layout: kdb.Layout)
 def _region(layout: kdb.Layout, top: kdb.Cell, number: tuple[int, int], store: kdb.DeepShapeStore) -> kdb.Region:
     index = layout.find_layer(*number)
     return kdb.Region() if index is None else kdb.Region(top.begin_shapes_rec(index), store)
+
+
+def _said(name: str, deck: Deck) -> str:
+    """What a category of the report is about."""
+    layer = name.removesuffix("_density")
+    if name in deck.rules or layer not in deck.fill:
+        return describe(deck.rules.get(name), deck)
+    asked = deck.fill[layer]
+    return f"density of {layer} in windows of {asked.window_um:g} µm: {asked.least:g} to {asked.most:g}"
 
 
 def describe(rule: Rule | None, deck: Deck) -> str:

@@ -90,6 +90,38 @@ class Rule(_Table):
         return self
 
 
+class Fill(_Table):
+    """Density that is asked of a layer, and the squares that bring it there.
+
+    Attributes:
+        number: GDS numbers of the fill, no other layer's.
+        side_um: Of a square.
+        space_um: Between squares.
+        clear_um: From everything that is drawn, ribs and electrodes among it.
+        window_um: Side of the windows in which density is judged.
+        least: Least share of a window that must be covered.
+        most: Largest.
+    """
+
+    number: Layer
+    side_um: float = Field(gt=0)
+    space_um: float = Field(gt=0)
+    clear_um: float = Field(gt=0)
+    window_um: float = Field(gt=0)
+    least: float = Field(ge=0, lt=1)
+    most: float = Field(gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Fill":
+        share = (self.side_um / (self.side_um + self.space_um)) ** 2
+        if not self.least < share < self.most:
+            raise ValueError(
+                f"squares of {self.side_um:g} µm with {self.space_um:g} µm between them cover {share:.3g}; want "
+                f"between least = {self.least:g} and most = {self.most:g}; change side_um or space_um"
+            )
+        return self
+
+
 _OF_TWO = ("separation", "enclosure", "inside", "apart")
 
 
@@ -105,6 +137,7 @@ class Deck(_Table):
         layers: GDS numbers.
         stack: Solid made of each layer, for a three-dimensional view.
         rules: Rule name → rule.
+        fill: Layer → density that is asked of it, and its fill; none in the decks that ship.
     """
 
     name: str
@@ -115,6 +148,7 @@ class Deck(_Table):
     layers: Layers
     stack: Mapping[str, Level]
     rules: Mapping[str, Rule]
+    fill: Mapping[str, Fill] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _known_layers(self) -> "Deck":
@@ -125,10 +159,11 @@ class Deck(_Table):
             for name, r in self.rules.items()
             for layer in (r.layer, r.other or r.layer, r.outside or r.layer)
         ]
+        spoken_of += [(f"fill.{name}", name) for name in self.fill]
         for where, layer in spoken_of:
             if layer not in known:
                 raise ValueError(f"{where}: unknown layer '{layer}'; {nearest(layer, known)}")
-        numbers = [number for _, number in self.layers.items()]
+        numbers = [number for _, number in self.layers.items()] + [fill.number for fill in self.fill.values()]
         for number in numbers:
             if numbers.count(number) > 1:
                 raise ValueError(
