@@ -77,7 +77,9 @@ def _run_drc(layout: kdb.Layout, deck: Deck) -> tuple[Drc, rdb.ReportDatabase]:
     found = {"grid": _off_grid(regions, deck, layout)}
     found |= {name: _Check(rule, regions, deck, layout).run() for name, rule in deck.rules.items()}
     for layer, windows in density_faults(layout, deck).items():
-        boxes = kdb.Region([window.to_itype(layout.dbu) for window in windows])
+        boxes = kdb.Region()
+        for window in windows:
+            boxes.insert(window.to_itype(layout.dbu))
         boxes.merged_semantics = False
         found[f"{layer}_density"] = [boxes]
     for name, places in found.items():

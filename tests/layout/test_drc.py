@@ -170,3 +170,10 @@ def test_whatever_a_damaged_drawing_provokes_in_the_rules_is_told_in_one_line(
     with pytest.raises(InputError, match=r"cannot read the layout \(Coordinate overflow\); give a GDS file") as refusal:
         run_drc(drawing(DIE, SLAB))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_notch_within_one_figure_is_a_space():
+    notched = kdb.DPolygon(
+        [kdb.DPoint(*p) for p in ((0, 0), (0, 60), (20, 60), (20, 20), (22, 20), (22, 60), (60, 60), (60, 0))]
+    )
+    assert run_drc(drawing(DIE, ("metal2", notched))).counts["metal2_space"] > 0
