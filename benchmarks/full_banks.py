@@ -1,6 +1,6 @@
-"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, four buses; and plain dies.
+"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, and four buses.
 
-    python benchmarks/full_banks.py [DIES] [arms|circles|4x8|model …]
+    python benchmarks/full_banks.py [DIES] [arms|circles|4x8 …]
 
 As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
 not measured again.
@@ -23,10 +23,10 @@ RESULTS = full_die.ROOT / "benchmarks" / "results" / "full_banks.json"
 
 
 class Case(NamedTuple):
-    """A chip, by what differs from the standard bench, and what its dies are made of."""
+    """A chip, by what differs from the standard bench, and what its dies are made of, by name."""
 
     spec: dict[str, dict[str, Any]]
-    truth: dict[str, FullTruth | str]
+    truth: dict[str, FullTruth]
 
 
 # Arms between the quarter turns, after which the second undoes the mixing of the first; the longer turn's free spectral
@@ -36,7 +36,6 @@ CASES = {
     "arms": Case(ARMS, {f"{pm:g}": FullTruth(splitting_pm=pm, te_tm=1.0) for pm in (1.0, 5.0)}),
     "circles": Case({}, {f"{share:g}": FullTruth(te_tm=share) for share in (0.1, 1.0)}),
     "4x8": Case({"chip": {"buses": 4}}, {"1": FullTruth()}),
-    "model": Case({}, {"8x8": "model"}),
 }
 
 

@@ -23,8 +23,10 @@ def page() -> str:
         "by hand. Each section names the script "
         "that measures it, the day and the machine. Times are those of that machine in that run; "
         "ratios are side by side in one run.",
-        calibration.demo(),
         calibration.full_dies(),
+        calibration.full_banks(),
+        calibration.full_pulls(),
+        calibration.demo(),
         calibration.standard_bench(),
         calibration.tunable_laser(),
         calibration.fit_cost(),

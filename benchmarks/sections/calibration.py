@@ -51,6 +51,58 @@ def full_dies() -> str:
     return section("Calibration of full dies", "full_die", found, note + "\n\n" + table(columns, rows))
 
 
+def full_banks() -> str:
+    """Calibration of full dies of other chips, and what it costs over that of plain ones."""
+    found = load("full_banks")
+    chips = found["chips"]
+    names = {
+        ("arms", "1"): "TE and TM mixed, arms between the quarter turns; splitting 1 pm",
+        ("arms", "5"): "the same; 5 pm",
+        ("circles", "0.1"): "a tenth of the mixing, circles; 1 pm",
+        ("circles", "1"): "all of the mixing, circles; 1 pm",
+        ("4x8", "1"): "8 rows of 4 buses of 8, without TM; 1 pm",
+    }
+    rows = [
+        (names[chip, kind], each) for chip, kinds in chips.items() for kind, each in kinds.items() if chip != "cost"
+    ]
+    columns = {
+        "full dies": lambda name, each: name,
+        "number": lambda name, each: f"{each['dies']}",
+        "accuracy, open loop": lambda name, each: f"{each['median']:.2f} ({each['worst']:.2f})",
+        "χ² of the median bus": lambda name, each: f"{each['chi2_median_bus']:.0f}",
+        "rings left out": lambda name, each: ", ".join(f"{die['excluded_rings']}" for die in each["by_die"]),
+        "readings per ring": lambda name, each: f"{each['by_die'][0]['readings_per_ring']:g}",
+    }
+    note = f"`VirtualChip(truth=FullTruth(…))` on `{found['bench']}` but for what is said; bits as median (worst)."
+    return section("Full dies of other chips", "full_banks", found, note + "\n\n" + table(columns, rows))
+
+
+def full_pulls() -> str:
+    """How honest a calibration's error bars are on full dies, and what their fit costs over a plain one's."""
+    found = load("full_pulls")
+    full, model = found["pulls"]["full"], found["pulls"]["model"]
+    columns = {
+        "found": lambda name: f"`{name}`",
+        "number": lambda name: f"{full[name]['count']}",
+        "full dies: median": lambda name: f"{full[name]['median']:.2f}",
+        "robust spread": lambda name: f"{full[name]['robust']:.2f}",
+        "rms": lambda name: f"{full[name]['rms']:.2f}",
+        "within two error bars": lambda name: f"{100.0 * full[name]['within_two']:.0f} %",
+        "plain dies: robust spread": lambda name: f"{model[name]['robust']:.2f}",
+        "their rms": lambda name: f"{model[name]['rms']:.2f}",
+    }
+    cost = found["cpu_s_a_die"]["full"] / found["cpu_s_a_die"]["model"]
+    note = (
+        f'Found minus hidden over the error bar, {found["dies"]} dies of `truth="full"` on the standard bench and the '
+        "same dies without; of good error bars the spread is one, and offsets have one common temperature on each die. "
+        f"Survey and fit of a full die take {cost:.1f} times the processor time of a plain one's, side by side."
+    )
+    rows = ((name,) for name in full)
+    return section(
+        "Error bars of a calibration on full dies", "full_pulls", found, note + "\n\n" + table(columns, rows)
+    )
+
+
 def standard_bench() -> str:
     """Calibration in a laboratory's conditions."""
     found = load("calibration")

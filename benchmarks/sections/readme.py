@@ -41,13 +41,13 @@ def readme_table() -> str:
             "full_die",
         ),
         (
-            "weight accuracy of the demo, all rings moving, open loop, by photocurrent",
+            "weight accuracy of dies of the fit's own model class, the demo's, all rings moving, open loop",
             f"{bits(demo_8x8['accuracy_bits'])} bits, median (worst) of {len(demo_8x8['dies'])} dies",
             f"{readings:g} readings per ring",
             "demo_seeds",
         ),
         (
-            "the same on slow instruments in a drifting room: 8 rings on a bus, and 4 buses of 8",
+            "such dies on slow instruments in a drifting room: 8 rings on a bus, and 4 buses of 8",
             f"{bits(standard['banks']['8x8']['accuracy_bits'])} and "
             f"{bits(standard['banks']['4x8']['accuracy_bits'])} bits, "
             f"{standard['banks']['8x8']['dies']} dies each",
