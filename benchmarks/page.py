@@ -47,6 +47,7 @@ def page() -> str:
         calibration.tracking(),
         ranking.held_out(),
         ranking.pretrained(),
+        ranking.impaired(),
         ranking.needles(),
         ranking.groups(),
         ranking.selector(),

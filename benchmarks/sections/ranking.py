@@ -107,6 +107,35 @@ def pretrained() -> str:
     return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
 
 
+def impaired() -> str:
+    """Softened rows on a pretrained model, against chosen blocks, bits, drift and light."""
+    found = load("smollm2_sweep")
+    units = {"blocks": "of 32 blocks", "bits": "bits", "drift": "of a weight unit", "light": "of the chip's light"}
+    head = ("changed", "to", "all", "95 %", "digits", "ΔNLL", "tokens read", "recall")
+    lines = [
+        (
+            {"full": "`full`", "as it is": "nothing"}.get(row["kind"], row["kind"]),
+            f"{row['setting']:g} {units[row['kind']]}" if row["kind"] in units else "–",
+            f"{row['all_right']:.2f}",
+            f"{row['text_low']:.2f}–{row['text_high']:.2f}",
+            f"{row['tokens_right']:.2f}",
+            f"{row['delta_nll']:+.2f}",
+            f"{row['tokens_read']:.0f}",
+            f"{row['recall']:.2f}",
+        )
+        for row in found["rows"]
+    ]
+    trials, texts = found["rows"][0]["trials"], found["rows"][0]["texts"]
+    note = (
+        f"`soft_rows` read by the same chip, blocks of 64, one of four keys asked for: {trials} questions on {texts} "
+        "texts of 2,048 tokens, so differences of a few questions say nothing; the likelihood of the digits says more. "
+        "*Bits* are those of both converters, *drift* a random walk of every weight since it was written."
+    )
+    return section(
+        "The same under fewer bits, drift and less light", "smollm2_sweep", found, note + "\n\n" + grid(head, lines)
+    )
+
+
 def groups() -> str:
     """Coarse to fine: hits of a group's signature, and the pages that two levels read."""
     found = load("group_signatures")

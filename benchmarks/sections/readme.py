@@ -19,7 +19,9 @@ def readme_table() -> str:
     real = load("smollm2_table")["groups"]
     groups = [real[f"{task} 2048"] for task in ("pass_key", "multi_key")]
     keys = [{row["selector"]: row["all_right"] for row in group} for group in groups]
-    one, four = (group[0]["trials"] for group in groups)
+    asked = [{row["selector"]: row["trials"] for row in group} for group in groups]
+    one, four = (task["photonic_half_refined 64"] for task in asked)
+    most = max(count for task in asked for count in task.values())
 
     def found(name: str) -> str:
         return " and ".join(f"{task[name]:.2f}" for task in keys)
@@ -27,10 +29,10 @@ def readme_table() -> str:
     rows = [
         (
             "right answers of SmolLM2-135M, asked for a pass key, and for one of four keys, in 2,048 tokens; it reads "
-            "1 in 8 blocks of 64 tokens, four rows of the chip a block",
-            f"{found('photonic_rows_of_16 64')} of {one} and {four} questions",
-            f"the same rows in float {found('rows_of_16 64')}, one mean key a block {found('mean_key 64')}, "
-            f"full attention {found('full')}",
+            "1 in 8 blocks of 64 tokens; the chip scores four rows a block, the keys of the better half decide",
+            f"{found('photonic_half_refined 64')} of {one} and {four} questions",
+            f"the rows in float {found('half_refined 64')}, the chip's scores alone {found('photonic_soft_rows 64')}, one "
+            f"mean key a block {found('mean_key 64')}, full attention {found('full')} (up to {most} questions)",
             "smollm2_table",
         ),
         (

@@ -23,6 +23,7 @@ class Metadata:
     max_query_len: int
     max_seq_len: int
     scheduler_metadata: object = None
+    use_cascade: bool = True
 
 
 class PagedAttention:
@@ -39,6 +40,8 @@ class PagedAttention:
         keys.flatten(0, 1)[slots], values.flatten(0, 1)[slots] = key, value
         if attn_metadata.max_query_len > 1:
             return output
+        # Both were made for the longer table.
+        assert attn_metadata.use_cascade == (attn_metadata.scheduler_metadata is not None)
         for request, (table, tokens) in enumerate(zip(attn_metadata.block_table, attn_metadata.seq_lens, strict=True)):
             self.read.append(int(tokens))
             held = [cache[table].flatten(0, 1)[: int(tokens)].repeat_interleave(GROUP, 1) for cache in (keys, values)]
