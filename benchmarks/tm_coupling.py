@@ -1,10 +1,10 @@
-"""Coupling of two ribs' TM modes against their gap, beside TE's: what a ring's TM exchanges with its buses.
+"""Coupling of two ribs' TM modes against their gap, beside TE's, and how a film's thickness moves both.
 
     python benchmarks/tm_coupling.py [--json]
 
 Supermodes of two equal ribs of `tfln600` along layout x at 1.55 µm: an electric wall between them gives the even
 supermode of TE and the odd one of TM. Minutes on one core; the answer is ``results/tm_coupling.json``, and the law
-fitted to it stands in `process.polarization.TM_GAP_LAWS`.
+fitted to it stands in `process.polarization.TM_GAP_LAWS`, the shift of a circle's TM beside it.
 """
 
 import json
@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,15 @@ from prism_photonics.files import write_text
 from prism_photonics.process.materials import crystal_named
 from prism_photonics.process.profile import load_profile
 from prism_photonics.process.solver.fem import Problem
-from prism_photonics.process.solver.mesh import Grid, half_pair
+from prism_photonics.process.solver.mesh import Grid, half_pair, rib
 from prism_photonics.process.solver.optics import permittivity
-from prism_photonics.process.solver.tables import TEMPERATURE_K, WL0_UM, stack_of
+from prism_photonics.process.solver.tables import TEMPERATURE_K, WL0_UM, solve_rib, stack_of
 
 RESULTS = Path(__file__).parent / "results" / "tm_coupling.json"
 FILM = "tfln600"
 GAPS_UM = (0.4, 0.5, 0.6, 0.7, 0.8)
 GRID = Grid(near=0.06, growth=0.25, side=2.5)
+RIB_GRID, THICKNESS_STEP_UM = Grid(near=0.05, growth=0.2, side=3.0), 0.01
 # Between the two modes that are asked for: TE lies at 1.99 there, TM at 1.91.
 NEAR = 1.915
 
@@ -49,6 +51,26 @@ def couplings_per_um(gap_um: float) -> tuple[float, float]:
     return te, tm
 
 
+def thickness_pm_nm() -> dict[str, float]:
+    """Shift of a circle's TE and TM resonances in pm per nm of film at a kept etch: mean of both directions."""
+    profile = load_profile(FILM)
+    stack, crystal = stack_of(profile), crystal_named(profile.crystal)
+    found: dict[str, list[float]] = {"TE": [], "TM": []}
+    for angle_deg in (0.0, 90.0):
+        thin, thick = (
+            solve_rib(
+                rib(replace(stack, thickness_um=stack.thickness_um + step_um), RIB_GRID),
+                crystal, WL0_UM, angle_deg, with_tm=True,
+            )
+            for step_um in (-THICKNESS_STEP_UM, THICKNESS_STEP_UM)
+        )  # fmt: skip
+        for mode, slopes in found.items():
+            n_g = 0.5 * (thin[mode]["n_g"] + thick[mode]["n_g"])
+            by_um = (thick[mode]["n_eff"] - thin[mode]["n_eff"]) / (2.0 * THICKNESS_STEP_UM)
+            slopes.append(1e3 * WL0_UM * by_um / n_g)
+    return {mode: float(np.mean(slopes)) for mode, slopes in found.items()}
+
+
 def main() -> None:
     """Solve, write and print."""
     rows: list[dict[str, Any]] = []
@@ -63,6 +85,7 @@ def main() -> None:
         "command": "python benchmarks/tm_coupling.py",
         "film": FILM,
         "gaps": rows,
+        "thickness_pm_nm": thickness_pm_nm(),
         "law": {"coupling_per_um": float(np.exp(offset)), "gap_um": 0.6, "decay_um": float(-1.0 / slope)},
     }
     write_text(RESULTS, json.dumps(found, indent=2) + "\n")

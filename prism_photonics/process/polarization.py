@@ -45,7 +45,7 @@ TM_GAP_LAWS = {"tfln600": GapLaw(coupling_per_um=0.00644, gap_um=0.60, decay_um=
 
 TM_THICKNESS_PM_NM = {"tfln600": 433.3}
 """Shift of a circle's TM resonance by film thickness at a kept etch; TE's is 271.6. Source:
-``benchmarks/tm_coupling.py`` again, mean of both directions."""
+``benchmarks/tm_coupling.py``, `thickness_pm_nm`."""
 WIDTH_STEP_UM = 0.01
 """Step of the central difference that slopes with width are taken by."""
 
