@@ -32,8 +32,10 @@ HALF_WIDTH, MOST_POINTS, FEWEST_POINTS = 0.11, 90, 10
 FINEST_STEP_PM = 0.1
 # Steps to the rows' quadratics, and again when what these lack has been taken out, twice (design choice).
 TURNS, AGAIN = 5, (2, 2)
-# No point strays further, in standard deviations (design choice).
-MOST_SIGMA = 4.0
+# Turns of the points with the rows held, before both are moved together.
+BY_TURNS = 4
+# Shares of a step that are tried until it leads downhill (design choice).
+SHARES = (1.0, 0.25, 0.06, 0.016, 0.0)
 # Design choices: noise of a point over a fully lit line, a sixth of which is left of a window, and most samples for it.
 POINT_NOISE, MOST_POINT_AVERAGES = 6e-4, 64
 # A laser that says it has no jitter has this much, in pm: what is said is rounded.
@@ -130,11 +132,27 @@ def reduced(
     jitter_pm, unsure_pm2 = np.zeros_like(logged_pm), np.zeros_like(logged_pm)
     beyond_A, alone_A2 = np.zeros_like(current_A), np.zeros((count, current_A.shape[2]))
     rows = _rows(logged_pm, current_A, unsure_pm2, noise_A)
+    for _ in range(BY_TURNS):
+        # The rows held: near enough that the joint steps do not lead astray.
+        steep = rows.weight * rows.slope_A_pm
+        pull = (steep * (rows.left_A + rows.slope_A_pm * jitter_pm[..., None])).sum(2)
+        jitter_pm = pull / ((steep * rows.slope_A_pm).sum(2) + sigma_pm**-2)
+        rows = _rows(logged_pm + jitter_pm, current_A, unsure_pm2, noise_A)
     for turns in (TURNS, *AGAIN):
         for _ in range(turns):
             step_pm, unsure_pm2, _ = _step(rows, jitter_pm, sigma_pm)
-            # A point near a line's top may have strayed to either side: no step is longer than a jitter that happens.
-            jitter_pm = np.clip(jitter_pm + step_pm, -MOST_SIGMA * sigma_pm, MOST_SIGMA * sigma_pm)
+            rows = _rows(logged_pm + jitter_pm, current_A - beyond_A, unsure_pm2, noise_A)
+            before, share, uphill = _misfit(rows, jitter_pm, sigma_pm), np.ones((count, 1)), np.ones(count, bool)
+            # A point near a line's top may have strayed to either side: where the whole step leads uphill a part is
+            # taken, and none in the end.
+            for part in SHARES:
+                share[uphill] = part
+                tried_pm = jitter_pm + share * step_pm
+                tried = _rows(logged_pm + tried_pm, current_A - beyond_A, unsure_pm2, noise_A)
+                uphill &= ~(_misfit(tried, tried_pm, sigma_pm) <= before)
+                if not uphill.any():
+                    break
+            jitter_pm = jitter_pm + share * step_pm
             rows = _rows(logged_pm + jitter_pm, current_A - beyond_A, unsure_pm2, noise_A)
         beyond_A, alone_A2 = _beyond(rows, current_A)
         rows = _rows(logged_pm + jitter_pm, current_A - beyond_A, unsure_pm2, noise_A)
@@ -203,6 +221,12 @@ def _beyond(
     covariance = np.linalg.inv(np.einsum("wpn,wpk,wpl->wnkl", rows.weight, powers, powers))
     numbers = np.einsum("wnkl,wpl,wpn->wkn", covariance, powers, rows.weight * current_A)
     return powers[..., 3:] @ numbers[:, 3:], covariance[..., 0, 0]
+
+
+def _misfit(rows: _Rows, jitter_pm: Float[ndarray, "windows points"], sigma_pm: float) -> Float[ndarray, " windows"]:
+    """Minus twice the logarithm of a window's likelihood, up to a constant."""
+    left = (rows.weight * rows.left_A**2 - np.log(rows.weight)).sum((1, 2))
+    return left + ((jitter_pm / sigma_pm) ** 2).sum(1)
 
 
 def _step(

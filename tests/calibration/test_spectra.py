@@ -38,9 +38,10 @@ def calibrated(calm):
     return calibrate_chip(VirtualChip(calm, seed=3, light="tunable_laser"), seed=1, settings=16)
 
 
-def lorentz(x_pm):
-    """Rows on the top, on a flank and beside a line 34 pm wide, in units of 1 µA."""
-    return 1e-6 * (1.0 - 1.8 / (1.0 + ((x_pm[:, None] - np.array([0.0, 10.0, 40.0])) / 17.0) ** 2))
+def lorentz(x_pm, rows_pm=(0.0, 10.0, 40.0)):
+    """Rows whose lines, 34 pm wide, rest at these places, in units of 1 µA: by default on the top, a flank, beside."""
+    away_pm = np.atleast_1d(x_pm)[:, None] - np.asarray(rows_pm)
+    return 1e-6 * (1.0 - 1.8 / (1.0 + (away_pm / 17.0) ** 2))
 
 
 def one_window(rng, jitter_pm):
@@ -100,18 +101,32 @@ def test_a_window_misses_by_what_its_errors_say_wherever_the_lines_lie(rows_pm):
     # The tops of lines have fourth powers, and points between two tops no flank that tells their jitter: χ² was 17 of
     # eight rows and up to 34 of two.
     noise_A, rows, rng, chi2 = 6e-10, np.array(rows_pm), np.random.default_rng(0), []
-    read = lambda x_pm: 1e-6 * (1.0 - 1.8 / (1.0 + ((np.atleast_1d(x_pm)[:, None] - rows) / 17.0) ** 2))  # noqa: E731
     asked_nm = window_points_nm(np.array([1550.0]), half_pm=half_width_pm(34.0)).ravel()
     for _ in range(60):
         x_pm = 1e3 * (asked_nm - 1550.0) + rng.standard_normal(asked_nm.size)
-        current_A = read(x_pm) + noise_A * rng.standard_normal((x_pm.size, rows.size))
+        current_A = lorentz(x_pm, rows) + noise_A * rng.standard_normal((x_pm.size, rows.size))
         swept = Sweep(asked_nm, current_A, np.arange(x_pm.size, dtype=float))
         found = reduced(swept, np.array([1550.0]), LASER, noise_A=np.full(rows.size, noise_A))
-        error_A, slope = (found.current_A - read(0.0))[0], found.slope_A_pm[0]
+        error_A, slope = (found.current_A - lorentz(0.0, rows))[0], found.slope_A_pm[0]
         white_A = np.hypot(found.white_A[0], 1e-10)
         covariance = np.diag(white_A**2) + found.shift_pm[0] ** 2 * np.outer(slope, slope)
         chi2.append(error_A @ np.linalg.solve(covariance, error_A) / rows.size)
     assert 0.3 < np.mean(chi2) < 1.5
+
+
+def test_no_window_of_two_rows_ends_in_a_wrong_minimum():
+    # Joint steps alone drew the points of one in a hundred together, until a slope came out four times too steep.
+    rng, noise_A = np.random.default_rng(5), 6e-11
+    asked_nm = window_points_nm(np.array([1550.0]), half_pm=half_width_pm(34.0)).ravel()
+    for _ in range(150):
+        rows = rng.uniform(-30.0, 30.0, 2)
+        x_pm = 1e3 * (asked_nm - 1550.0) + rng.standard_normal(asked_nm.size)
+        current_A = lorentz(x_pm, rows) + noise_A * rng.standard_normal((x_pm.size, 2))
+        swept = Sweep(asked_nm, current_A, np.arange(x_pm.size, dtype=float))
+        found = reduced(swept, np.array([1550.0]), LASER, noise_A=np.full(2, noise_A))
+        off_A = np.abs(found.current_A - lorentz(0.0, rows))[0]
+        assert (off_A < 0.5 * np.abs(found.slope_A_pm[0]) + 6.0 * found.white_A[0] + 2e-9).all(), rows
+        assert found.jitter_pm < 1.4
 
 
 def test_a_row_that_gives_no_number_leaves_the_others_as_they_are():
