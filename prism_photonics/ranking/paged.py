@@ -82,8 +82,11 @@ class PagedSignatures:
             raise InputError(f"layer {layer}: got queries, want signed pages before them; call sign() first")
         real = pages.clamp(min=0)
         known = self._known[layer][real] & (pages >= 0)
-        # What is not signed stands in for by a page that is: scores are relative to the first row's reference.
-        real = torch.where(known, real, real.gather(1, known.int().argmax(1, keepdim=True)))
+        # A page that is signed stands in for one that is not: scores are relative to the first row's reference, and
+        # selectors read their layout from a row. The request's own if it has one, any other's if not.
+        own = real.gather(1, known.int().argmax(1, keepdim=True))
+        spare = torch.where(known.any(1, keepdim=True), own, self._known[layer].int().argmax())
+        real = torch.where(known, real, spare)
         state = self._written[layer][real].transpose(1, 2)
         scores = self.selector.score(queries[:, :, None], state, layer)[:, :, 0]
         return scores.masked_fill(~known[:, None], -torch.inf)

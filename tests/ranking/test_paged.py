@@ -7,6 +7,8 @@ from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.paged import PagedSignatures
 from prism_photonics.ranking.readers import ChipReader, Place
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle
+from prism_photonics.ranking.several_rows import SeveralRows
+from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.units import InputError
 
 PAGES, TOKENS, KV_HEADS, DIMS = 12, 4, 2, 8
@@ -50,6 +52,20 @@ def test_a_page_keeps_its_programming_error_until_it_is_written_anew(demo_bundle
     again = paged.scores(0, listed, queries)
     assert torch.allclose(again[..., 1] - again[..., 3], first[..., 1] - first[..., 3], atol=1e-5)
     assert not torch.allclose(again[..., 0] - again[..., 3], first[..., 0] - first[..., 3], atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "made_of", [lambda base: base, lambda base: SeveralRows("rows", base, rows=2), lambda base: TwoStage("two", base)]
+)
+def test_a_request_without_a_full_page_yet_takes_nothing_from_those_that_have_some(made_of):
+    keys, queries = buffer(), torch.randn(2, 4, DIMS, generator=torch.Generator().manual_seed(1))
+    paged = PagedSignatures(made_of(FeatureSelector("t", MeanKey())), PAGES)
+    paged.sign(0, torch.tensor([3, 4]), keys[[3, 4]])
+    scores = paged.scores(0, torch.tensor([[5, -1], [3, 4]]), queries)
+    assert (scores[0] == -torch.inf).all()
+    assert torch.equal(scores[1:], paged.scores(0, torch.tensor([[3, 4]]), queries[1:]))
+    table, tokens = paged.cut(0, torch.tensor([[5, -1], [3, 4]]), torch.tensor([3, 2 * TOKENS]), queries, k=1)
+    assert (table.tolist(), tokens.tolist()) == ([[5, -1], [3, 4]], [3, 2 * TOKENS])
 
 
 def test_what_an_engine_cannot_give_is_refused():
