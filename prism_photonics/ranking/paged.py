@@ -43,13 +43,22 @@ class PagedSignatures:
             layer: Layer of the model.
             pages: Physical page numbers.
             keys: Their post-RoPE keys, in the layout of a key buffer.
+
+        Raises:
+            InputError: A page that the cache does not have.
         """
         if not len(pages):
             return
+        numbers = tuple(pages.tolist())
+        if not 0 <= min(numbers) <= max(numbers) < self.pages:
+            raise InputError(
+                f"layer {layer}, pages: got {min(numbers)} to {max(numbers)}, want 0 to {self.pages - 1}; leave out "
+                "what pads a step"
+            )
         self._page = keys.shape[1]
         # A chip draws the programming error of a page from its number.
         centre = self._centres.setdefault(layer, Centre())
-        place = Place(layer, centre=centre, pages=tuple(pages.tolist()))
+        place = Place(layer, centre=centre, pages=numbers)
         valid = torch.ones(1, *keys.shape[:2], dtype=torch.bool, device=keys.device)
         fresh = self.selector.sign(keys.movedim(2, 0)[None], valid, place)[0].transpose(0, 1)
         if layer not in self._written:

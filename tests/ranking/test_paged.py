@@ -73,6 +73,8 @@ def test_what_an_engine_cannot_give_is_refused():
         PagedSignatures(Oracle(), PAGES)
     with pytest.raises(InputError, match="pages: got 0"):
         PagedSignatures(FeatureSelector("t", MeanKey()), 0)
+    with pytest.raises(InputError, match="pages: got -1 to 3, want 0 to 11; leave out what pads"):
+        PagedSignatures(FeatureSelector("t", MeanKey()), PAGES).sign(0, torch.tensor([3, -1]), buffer()[:2])
     with pytest.raises(InputError, match="call sign"):
         PagedSignatures(FeatureSelector("t", MeanKey()), 1).scores(0, torch.zeros(1, 1).long(), torch.zeros(1, 2, 8))
 

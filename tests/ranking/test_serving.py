@@ -37,6 +37,7 @@ class PagedAttention:
             return output
         keys, values = kv_cache.unbind(0)
         slots = attn_metadata.slot_mapping
+        slots = slots[slots >= 0]
         keys.flatten(0, 1)[slots], values.flatten(0, 1)[slots] = key, value
         if attn_metadata.max_query_len > 1:
             return output
@@ -86,7 +87,8 @@ def serve(impl, *, pages, tokens, steps, seed=0):
     cache, found = torch.zeros(2, pages, BLOCK, KV_HEADS, DIMS), []
     for part in (slice(0, tokens), *(slice(n, n + 1) for n in range(tokens, total))):
         length = torch.tensor([part.stop])
-        step = Metadata(slots[part], table[None].int(), length.int(), part.stop - part.start, part.stop, "planned")
+        padded = torch.nn.functional.pad(slots[part], (0, 3), value=-1)
+        step = Metadata(padded, table[None].int(), length.int(), part.stop - part.start, part.stop, "planned")
         output = torch.zeros_like(queries[part])
         impl.forward(None, queries[part], keys[part], values[part], cache, step, output=output)
         found.append(output)
