@@ -129,7 +129,7 @@ def impaired() -> str:
     note = (
         f"`soft_rows` read by the same chip, blocks of 64, one of four keys asked for: {trials} questions on {texts} "
         "texts of 2,048 tokens, so differences of a few questions say nothing; the likelihood of the digits says more. "
-        "*Bits* are those of both converters, *drift* a random walk of every weight since it was written."
+        "*Bits* are those of both converters, *drift* an independent error of every weight since it was written."
     )
     return section(
         "The same under fewer bits, drift and less light", "smollm2_sweep", found, note + "\n\n" + grid(head, lines)
