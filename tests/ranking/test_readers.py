@@ -43,6 +43,19 @@ def test_every_block_head_sequence_and_layer_has_its_own_programming_error(demo_
     assert torch.equal(shifted[0], reader.write(same, Place(0))[1])
 
 
+def test_a_programming_error_is_the_stream_of_where_its_block_stands(demo_bundle):
+    chip = demo_bundle(8)
+    state = ChipReader(chip, seed=3).write(torch.ones(1, 2, 3, 8), Place(4, 6, sequence=5))
+    for head in (0, 1):
+        places = [[0, 6 + block, 2 * 5 + head, 4] for block in range(3)]
+        error = [
+            np.random.Generator(np.random.Philox(key=3, counter=place)).standard_normal((1, 8)) for place in places
+        ]
+        stands = chip.program(np.ones((3, 8)), 0, error=np.array(error), signature_scale=1.0, row=np.array([6, 7, 0]))
+        assert np.allclose(state[0, head, :, 2:10], stands.weights[:, 0], atol=1e-6)
+        assert state[0, head, :, 1].tolist() == [6, 7, 0]
+
+
 def test_reading_twice_gives_two_noises_around_one_realised_weight(bank, demo_bundle):
     keys, valid, queries = bank
     chip = demo_bundle(8, weight_error_std=np.full(8, 0.05))
