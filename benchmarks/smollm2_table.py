@@ -27,6 +27,7 @@ from transformers import AutoTokenizer
 from prism_photonics.export.read import Bundle, load
 from prism_photonics.export.schema import DOCUMENT_FILE
 from prism_photonics.files import write_text
+from prism_photonics.ranking.catalog import ROW_TOKENS
 from prism_photonics.ranking.evict import Streaming
 from prism_photonics.ranking.features import Bound, MeanKey, SoftenedBound
 from prism_photonics.ranking.needle.models import load_model
@@ -42,8 +43,6 @@ from prism_photonics.ranking.weighted_bound import BoundWeights, WeightedBound
 
 RESULTS = Path(__file__).parent / "results" / "smollm2_table.json"
 BLOCKS = (64, 128)
-ROW_TOKENS = 16
-"""Tokens of a row where a block has several."""
 GROUP = 3
 
 

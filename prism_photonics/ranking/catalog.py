@@ -33,7 +33,9 @@ NAMES = (
 )
 
 ROW_TOKENS = 16
-"""Tokens of a row where a block takes as many rows as it is long; design choice, see docs/rank.md."""
+"""Tokens of a row where longer blocks take more rows; design choice, see docs/rank.md."""
+SURVIVORS = 0.5
+"""Share of the blocks whose keys are read after softened rows; design choice: a quarter finds fewer of several keys."""
 
 
 def make_selectors(
@@ -71,7 +73,7 @@ def make_selectors(
         return PerHead(name, rows, group=group)
 
     def refined(name: str, reader: Reader | None = None) -> Selector:
-        return TwoStage(name, soft(name, reader), survivors=0.5)
+        return TwoStage(name, soft(name, reader), survivors=SURVIVORS)
 
     makers = {
         "oracle": lambda name: Oracle(),

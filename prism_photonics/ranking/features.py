@@ -116,7 +116,7 @@ class SoftenedBound(Features):
     query it is one dot product, as the bound is.
 
     Attributes:
-        share: Of the bound; 0 is the mean key, 1 the bound.
+        share: Of the bound; 0 is the mean key, 1 the bound. The usual 0.3 is a design choice.
     """
 
     def __init__(self, share: float = 0.3):

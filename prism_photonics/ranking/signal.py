@@ -5,7 +5,8 @@ tokens that have nothing to do with one another the block of the needle beats an
 
     SNR = Δ / (σ·√(2·B)),    Δ: the needle's dot product above the mean,    σ: spread of the dot products.
 
-In a text neighbours resemble one another: their spread averages out more slowly, and the estimate promises too much.
+Where neighbours resemble one another their spread averages out more slowly, and the estimate promises too much. On the
+built-in keys it promises a little less than is measured, see docs/benchmarks.md.
 
 Source: FlashMoBA, arXiv 2511.11571, read as a digest; there σ² = 1/d of unit vectors.
 """
