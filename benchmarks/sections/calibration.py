@@ -52,7 +52,7 @@ def full_dies() -> str:
 
 
 def full_banks() -> str:
-    """Calibration of full dies of other chips, and what it costs over that of plain ones."""
+    """Calibration of full dies of other chips."""
     found = load("full_banks")
     chips = found["chips"]
     names = {
@@ -62,9 +62,7 @@ def full_banks() -> str:
         ("circles", "1"): "all of the mixing, circles; 1 pm",
         ("4x8", "1"): "8 rows of 4 buses of 8, without TM; 1 pm",
     }
-    rows = [
-        (names[chip, kind], each) for chip, kinds in chips.items() for kind, each in kinds.items() if chip != "cost"
-    ]
+    rows = [(names[chip, kind], each) for chip, kinds in chips.items() for kind, each in kinds.items()]
     columns = {
         "full dies": lambda name, each: name,
         "number": lambda name, each: f"{each['dies']}",
