@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.budget.crossings import LEAST_POINTS, LINEWIDTHS, POINTS
-from prism_photonics.chip.fabricate import Die, DieShift, film_errors_nm, resonance_errors_pm, resonance_key, untrimmed
+from prism_photonics.chip.fabricate import Die, DieShift, film_errors_nm, resonance_errors_pm, resonance_key
 from prism_photonics.chip.heaters import has_heaters
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.polarized import TwoPolarizations
@@ -68,7 +68,6 @@ def placed_tm(spec: ChipSpec, key: Words, shift: DieShift, trimming: Trimming, *
     thickness_nm, width_nm = film_errors_nm(spec, of_ring)
     thickness_nm, width_nm = thickness_nm + shift.thickness_nm, width_nm + shift.width_nm
     by_thickness, by_width = tm_shift_pm_nm(spec.profile)
-    te_pm = resonance_errors_pm(untrimmed(spec), of_ring, shift=shift)
     # Against TE's: what neither thickness nor width moves moves both alike.
     apart_pm = (by_thickness - optics.thickness_pm_nm.value) * thickness_nm
     apart_pm = apart_pm + (by_width - optics.width_pm_nm.value) * width_nm
@@ -76,6 +75,7 @@ def placed_tm(spec: ChipSpec, key: Words, shift: DieShift, trimming: Trimming, *
         apart_pm = apart_pm + (tm_thermal_ratio(spec.profile) - 1.0) * trimming.shift_pm
     if spec.trim.method == "none":
         # The rest of TE's shift stands in the die's rings, which turn TM by what a voltage turns it.
+        te_pm = resonance_errors_pm(spec, of_ring, shift=shift)
         apart_pm = apart_pm + (1.0 - tm_tuning_ratio(spec.profile)) * te_pm
     fsr_pm = (tm.wl0_um**2 / tm.gpl_um * PM_PER_UM).reshape(apart_pm.shape)
     return dataclasses.replace(shift, tm_pm=of_lot * fsr_pm + apart_pm)

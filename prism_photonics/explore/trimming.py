@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.assign import assign
 from prism_photonics.calibration.resonance_search import assign_warm
-from prism_photonics.chip.fabricate import DieShift, resonance_errors_pm, resonance_key
+from prism_photonics.chip.fabricate import DieShift, resonance_errors_pm, resonance_key, untrimmed
 from prism_photonics.chip.heaters import has_heaters
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um
@@ -39,11 +39,10 @@ def trimming_of(spec: ChipSpec, key: PRNGKeyArray | Words, shift: DieShift) -> T
         shift: The die's.
     """
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
-    bank = designed_bank(spec, xp=np)
-    raw = spec.model_copy(update={"trim": spec.trim.model_copy(update={"method": "none"})})
-    offset_pm = resonance_errors_pm(raw, resonance_key(key), shift=shift).reshape(shape)
     if spec.trim.method == "none":
         return Trimming(np.zeros((shape[0], spec.chip.rings)), 0.0)
+    bank = designed_bank(spec, xp=np)
+    offset_pm = resonance_errors_pm(untrimmed(spec), resonance_key(key), shift=shift).reshape(shape)
     fsr_pm = fsr_um(bank.rings)[0, 0] * PM_PER_UM
     crossing_pm = designed_crossings_pm(bank)[0, 0]
     # As far from its line as each was designed to rest from its own.

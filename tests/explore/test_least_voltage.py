@@ -11,6 +11,7 @@ from prism_photonics.explore.design import Design
 from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.sizing import sized
 from prism_photonics.explore.wishes import Wishes
+from prism_photonics.process.electrooptics import tuning_pm_V
 from prism_photonics.process.profile import profile_names
 
 
@@ -34,6 +35,13 @@ def test_no_ring_that_is_found_does_with_less(process, wished):
     )
     assert 1.0 < bound.least_V < bound.most_V
     assert short.headroom < 0.0
+    # What is told as the most is no step's own: the whole ring along the axis of the lower group index.
+    optics, eo = spec.profile.optics, spec.profile.electrooptics
+    n_g = min(optics.n_g_along_x.value, optics.n_g_along_y.value)
+    most_pm_V = tuning_pm_V(
+        wl=optics.wl0_um.value, n_g=n_g, coverage=1.0, vpil_single_V_cm=2.0 * eo.vpil_push_pull_V_cm.value
+    )
+    assert bound.tuning_pm_V == pytest.approx(most_pm_V, rel=1e-12)
 
 
 def test_no_film_but_the_shallow_niobate_has_a_5_V_ring_of_the_full_reach_with_the_demonstrator_s_trimming():
