@@ -37,7 +37,7 @@ class Verified:
         calibrated_recall: With the calibration.
         snr_dB: A score's SNR with the stand-in.
         calibrated_snr_dB: With the calibration.
-        unreached_share: Rings that miss the weight limit by the stand-in.
+        unreached_share: Rings off crossings of TE and TM that miss the weight limit by the stand-in.
         calibrated_unreached_share: By the calibration.
     """
 
@@ -140,6 +140,6 @@ def verify_die(plan: YieldPlan, number: int) -> Verified:
             f"{name}weight_error_rms": weight_error(programmed.predicted[0], weights_of(drawn.die, volts, known)),
             f"{name}recall": answer.recall,
             f"{name}snr_dB": answer.snr_dB,
-            f"{name}unreached_share": float(out_of_reach(spec, believed).mean()),
+            f"{name}unreached_share": float((out_of_reach(spec, believed) & ~drawn.on_crossing).mean()),
         }
     return Verified(number, **found)

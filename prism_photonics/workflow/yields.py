@@ -12,11 +12,11 @@ from prism_photonics.budget.feasibility import require_feasible
 from prism_photonics.explore.die import COLUMNS
 from prism_photonics.explore.plan import YieldPlan
 from prism_photonics.explore.run import Seen, run
-from prism_photonics.explore.sensitivity import Sensitivity, sensitivities
+from prism_photonics.explore.sensitivity import sensitivities
 from prism_photonics.explore.store import DieStore
-from prism_photonics.explore.summary import Yield, summarize
+from prism_photonics.explore.summary import summarize
 from prism_photonics.explore.verdict import broken, limits_of
-from prism_photonics.explore.verify import Verified, chosen_dies, doubts, not_drawn, verify_die
+from prism_photonics.explore.verify import chosen_dies, doubts, not_drawn, verify_die
 from prism_photonics.files import make_folder, write_text
 from prism_photonics.units import InputError
 
@@ -87,22 +87,18 @@ def study_yield(
         except InputError as error:
             # The study stands; of this die the procedure itself gives nothing.
             lost.append(f"die {die} cannot be calibrated: {error}")
-    numbers = _numbers(found, recall, answers, verified)
-    numbers["warnings"] += lost
+    numbers = found.to_json() | {
+        "design_smooth_recall": recall,
+        "sensitivities": [vars(one) for one in answers],
+        "verified": [one.to_json() for one in verified],
+        # "No die was verified" is for who asked for none: who did is told why each was lost.
+        "warnings": [*(doubts(plan, verified) if verified or not lost else []), *lost, *not_drawn(plan)],
+    }
     write_text(folder / "yield.json", json.dumps(numbers, indent=2) + "\n")
     from prism_photonics.report.yields import write_yield
 
     write_yield(folder, found, recall=recall, answers=answers, numbers=numbers)
     return numbers
-
-
-def _numbers(found: Yield, recall: float, answers: tuple[Sensitivity, ...], verified: list[Verified]) -> dict[str, Any]:
-    return found.to_json() | {
-        "design_smooth_recall": recall,
-        "sensitivities": [vars(one) for one in answers],
-        "verified": [one.to_json() for one in verified],
-        "warnings": [*doubts(found.plan, verified), *not_drawn(found.plan)],
-    }
 
 
 def _write_table(path: Path, store: DieStore) -> None:

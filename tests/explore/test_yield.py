@@ -1,5 +1,7 @@
 """A study of few dies: its chain, its file, and what is told of it."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from prism_photonics.report.yields import recalls, trimming
 from prism_photonics.seeds import die_key
 from prism_photonics.threefry import key_words, split
 from prism_photonics.units import InputError
+from prism_photonics.workflow import yields
 
 
 def column(dies, name):
@@ -180,3 +183,19 @@ def test_pictures_draw_the_limits_that_dies_are_judged_by(plan, found):
     limits = {limit.column: limit.limit for limit in limits_of(plan)}
     drawn = [axes.lines[0].get_xdata()[0] for figure in (recalls(found), trimming(found)) for axes in figure.axes]
     assert drawn == [limits[name] for name in ("recall", "snr_dB", "trim_largest_nm")]
+
+
+def test_a_die_that_cannot_be_calibrated_is_told_and_leaves_its_study_standing(plan, stored, tmp_path, monkeypatch):
+    (tmp_path / "dies.bin").write_bytes(stored.read_bytes())
+
+    def refused(plan, number):
+        raise InputError("no light on bus 0")
+
+    monkeypatch.setattr(yields, "verify_die", refused)
+    monkeypatch.setattr(yields, "sensitivities", lambda plan: (0.9, ()))
+    numbers = yields.study_yield(plan, tmp_path, workers=1, verify=1, anyway=True)
+    assert numbers["verified"] == []
+    assert "die 0 cannot be calibrated: no light on bus 0" in numbers["warnings"]
+    assert not any("no die was verified" in line for line in numbers["warnings"])
+    assert json.loads((tmp_path / "yield.json").read_text())["good"] == numbers["good"]
+    assert "no light on bus 0" in (tmp_path / "yield.html").read_text()
