@@ -228,7 +228,7 @@ def _attempts(spec: ChipSpec, recipe: tuple[str, ...], judge: Judge, fewer_rows:
 
 
 def _line_choices(spec: ChipSpec, fewer_rows: bool) -> Iterator[Changes]:
-    """Lines for all rows, or else for half, a quarter … of them: a tree has a power of two."""
+    """Lines for all rows, or else for half, a quarter … of them: each half takes a splitter off every row's way."""
     rows = spec.chip.rows
     while True:
         if rows == spec.chip.rows or fewer_rows:
