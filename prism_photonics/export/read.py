@@ -309,8 +309,12 @@ class Bundle:
         if given is None:
             return np.arange(blocks) % self.rows
         row = np.asarray(given)
-        if row.shape != (blocks,) or (blocks and not 0 <= row.min() <= row.max() < self.rows):
-            raise InputError(f"row: got {row.tolist()}, want {blocks} rows from 0 to {self.rows - 1}; one per block")
+        if row.shape != (blocks,):
+            raise InputError(f"row: got the shape {row.shape}, want ({blocks},); give one row per block")
+        if blocks and not 0 <= row.min() <= row.max() < self.rows:
+            raise InputError(
+                f"row: got {row.min()} to {row.max()}, want 0 to {self.rows - 1}; choose rows of this chip"
+            )
         return row
 
 

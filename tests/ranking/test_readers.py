@@ -113,8 +113,8 @@ def test_a_page_stays_on_its_row_whichever_pages_are_read_with_it(demo_bundle):
     dead = reader.read(queries, state)[0, 0, 0] == -torch.inf
     assert dead.tolist() == [True, False, True, False, False]
     assert (reader.read(queries, state[:, :, 2:3])[0, 0, 0] == -torch.inf).all()
-    with pytest.raises(InputError, match="row: got \\[8\\], want 1 rows from 0 to 7"):
-        demo_bundle(8).program(np.ones((1, 8)), 0, row=np.array([8]))
+    with pytest.raises(InputError, match="row: got 3 to 8, want 0 to 7"):
+        demo_bundle(8).program(np.ones((2, 8)), 0, row=np.array([8, 3]))
 
 
 def test_a_bank_scorer_is_handed_each_bank_and_its_shape_is_checked(bank):
