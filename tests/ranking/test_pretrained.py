@@ -130,6 +130,11 @@ def test_with_every_block_chosen_the_answer_is_that_of_full_attention(text):
     assert every.tokens_read == pytest.approx(every.tokens_full, abs=1e-3)
 
 
+def test_blocks_longer_than_the_text_are_refused(text):
+    with pytest.raises(InputError, match="block: got 256 tokens, want at most the text's 200"):
+        text.question([5]).answer([7], Selection(FeatureSelector("t", MeanKey()), block=256, k=1))
+
+
 def test_full_attention_on_the_cache_is_the_model_itself(needle, text):
     context = np.random.default_rng(0).integers(3, 500, 200).tolist()
     with torch.no_grad():

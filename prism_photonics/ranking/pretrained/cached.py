@@ -98,10 +98,18 @@ class CachedText:
         return CachedQuestion(self, self._model, asked)
 
     def signatures(self, selector: Selector, block: int) -> list[Tensor]:
-        """The selector's signatures of every layer's complete blocks, computed once."""
+        """The selector's signatures of every layer's complete blocks, computed once.
+
+        Raises:
+            InputError: The text has no complete block.
+        """
         known = self._signed.get((selector, block))
         if known is None:
             blocks = self.tokens // block
+            if not blocks:
+                raise InputError(
+                    f"block: got {block} tokens, want at most the text's {self.tokens}; choose shorter ones"
+                )
             valid = torch.ones(1, blocks, block, dtype=torch.bool)
             known = [
                 selector.sign(
