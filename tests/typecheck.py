@@ -117,13 +117,13 @@ def _in_scope(inner: Any) -> Callable[..., Any]:
 
 
 def _handing_on(own: Any, names: tuple[str, ...], held: threading.local) -> Any:
-    """A function of the same arguments and types, which gives what is held."""
+    """A function of the same arguments and types, which gives what is held, and lets go of it."""
     code = own.__code__
     given = [*names[: code.co_argcount], *(["*"] if code.co_kwonlyargcount else []), *names[code.co_argcount :]]
     # What is left out is not checked, whatever its default.
     arguments = ", ".join(name if name == "*" else f"{name}=None" for name in given)
     scope: dict[str, Any] = {"held": held}
-    exec(f"def {own.__name__}({arguments}):\n    return held.result", scope)
+    exec(f"def {own.__name__}({arguments}):\n    return vars(held).pop('result')", scope)
     made = scope[own.__name__]
     made.__annotations__, made.__module__, made.__qualname__ = own.__annotations__, own.__module__, own.__qualname__
     return made
