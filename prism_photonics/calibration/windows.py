@@ -143,6 +143,7 @@ def reduced(
             step_pm, unsure_pm2, _ = _step(rows, jitter_pm, sigma_pm)
             rows = _rows(logged_pm + jitter_pm, current_A - beyond_A, unsure_pm2, noise_A)
             before, share, uphill = _misfit(rows, jitter_pm, sigma_pm), np.ones((count, 1)), np.ones(count, bool)
+            tried_pm, tried = jitter_pm, rows
             # A point near a line's top may have strayed to either side: where the whole step leads uphill a part is
             # taken, and none in the end.
             for part in SHARES:
@@ -152,8 +153,7 @@ def reduced(
                 uphill &= ~(_misfit(tried, tried_pm, sigma_pm) <= before)
                 if not uphill.any():
                     break
-            jitter_pm = jitter_pm + share * step_pm
-            rows = _rows(logged_pm + jitter_pm, current_A - beyond_A, unsure_pm2, noise_A)
+            jitter_pm, rows = tried_pm, tried
         beyond_A, alone_A2 = _beyond(rows, current_A)
         rows = _rows(logged_pm + jitter_pm, current_A - beyond_A, unsure_pm2, noise_A)
     _, _, by_jitter_A2 = _step(rows, jitter_pm, sigma_pm)
