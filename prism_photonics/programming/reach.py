@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.budget.crossings import crossings
+from prism_photonics.budget.crossings import RARE, crossings
 from prism_photonics.calibration.calibration import Calibration
 from prism_photonics.calibration.faults import Fault
 from prism_photonics.programming.solve import reachable_weights
@@ -44,7 +44,7 @@ def without_far_rings(
         return fit, faults
     mixing = crossings(spec)
     # Where bends hardly mix, or no TM is guided, there is no such crossing to be looked for.
-    mixed = mixing is not None and mixing.rings >= LEAST_SHARE
+    mixed = mixing is not None and mixing.rings > RARE * mixing.of
     limit = spec.ranking.weight_limit
     found = tuple(
         Fault(
