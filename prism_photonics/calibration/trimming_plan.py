@@ -96,18 +96,19 @@ def plan_trimming(
 def most_on_shared_lines(
     place_pm: Float[ndarray, "rows buses channels"], *, fsr_pm: float, reach_pm: float, apart_pm: float
 ) -> int:
-    """Rings that the best lines of a die meet by voltages alone, if lines may be anywhere: the most there can be.
+    """Rings that the best lines of a die meet by voltages alone, if lines may be anywhere: no lines meet more.
 
-    A line is served once in a row. By dynamic programming over the places of lines.
+    A line is served once in a row. By dynamic programming over the places of lines. A ring that two lines reach counts
+    for either, which it cannot serve both: where lines may lie closer than twice the reach it may be too many.
 
     Args:
         place_pm: Where rings rest within their free spectral range; NaN of those that were not found.
         fsr_pm: Free spectral range.
         reach_pm: How far the drive limit moves a ring, either way.
-        apart_pm: Least distance of two lines, besides twice the reach, so that no ring is counted twice.
+        apart_pm: Least distance of two lines.
     """
     grid_pm = np.arange(0.0, fsr_pm, GRID_PM)
-    apart = int(np.ceil(max(apart_pm, 2.0 * reach_pm) / GRID_PM))
+    apart = int(np.ceil(apart_pm / GRID_PM))
     total = 0
     for bus in range(place_pm.shape[1]):
         away_pm = np.abs((grid_pm[:, None, None] - place_pm[:, bus] + 0.5 * fsr_pm) % fsr_pm - 0.5 * fsr_pm)
@@ -117,7 +118,7 @@ def most_on_shared_lines(
         for first in range(grid_pm.size):
             others = np.roll(met, -first)[apart : grid_pm.size - apart + 1]
             found.append(int(met[first]) + _best(others, apart, place_pm.shape[2] - 1))
-        total += max(found)
+        total += min(max(found), int(np.isfinite(place_pm[:, bus]).sum()))
     return total
 
 

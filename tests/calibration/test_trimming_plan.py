@@ -108,6 +108,14 @@ def test_the_most_on_shared_lines_is_what_trying_all_lines_finds():
         assert best <= found <= best + 2
 
 
+def test_lines_closer_than_twice_the_reach_meet_rings_that_lie_together():
+    together_pm = np.full((2, 1, 3), 100.0)
+    assert most_on_shared_lines(together_pm, fsr_pm=400.0, reach_pm=20.0, apart_pm=15.0) == 6
+    # One ring serves one line, however many reach it.
+    together_pm[:, :, 1:] = np.nan
+    assert most_on_shared_lines(together_pm, fsr_pm=400.0, reach_pm=20.0, apart_pm=15.0) == 2
+
+
 def test_a_comb_finds_no_rings_without_heaters(wild, tmp_path):
     with pytest.raises(InputError, match="has no heaters"):
         write_trimming(VirtualChip(wild, trimmed=False), tmp_path, bench="untrimmed:0")
