@@ -4,8 +4,6 @@
 moved. After it was done the same file tells which ring serves which channel.
 """
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -58,17 +56,13 @@ class Trimming:
         Raises:
             InputError: The place cannot be written.
         """
-        text = io.StringIO()
-        text.write(f"# trimming of {self.bench}, spec {self.spec_hash}\n")
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(COLUMNS)
+        lines = [f"# trimming of {self.bench}, spec {self.spec_hash}", ",".join(COLUMNS)]
         for at in np.ndindex(self.shift_pm.shape):
             numbers = (self.channel_of_ring, self.found_nm, self.std_pm, self.dips, self.shift_pm, self.other_way_pm)
             channel, found_nm, std_pm, dips, shift_pm, other_pm = (leaf[at] for leaf in numbers)
-            table.writerow(
-                [*at, channel, f"{found_nm:.4f}", f"{std_pm:.2f}", dips, f"{shift_pm:.2f}", f"{other_pm:.2f}"]
-            )
-        write_text(path, text.getvalue())
+            place = ",".join(str(n) for n in at)
+            lines.append(f"{place},{channel},{found_nm:.4f},{std_pm:.2f},{dips},{shift_pm:.2f},{other_pm:.2f}")
+        write_text(path, "\n".join(lines) + "\n")
 
 
 def trimming_of(path: str | Path) -> str:
@@ -99,14 +93,16 @@ def read_trimming(path: str | Path, spec: ChipSpec) -> Trimming:
         )
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
     found = {name: np.full(shape, np.nan) for name in COLUMNS[3:]}
-    for number, cells in enumerate(csv.reader(lines), start=3):
-        where = f"{path}, line {number}"
+    for number, line in enumerate(lines, start=3):
+        where, cells = f"{path}, line {number}", line.split(",")
         if len(cells) != len(COLUMNS):
             raise InputError(f"{where}: got {len(cells)} cells, want {len(COLUMNS)}; {CURE}")
         values = [_number(where, name, cell) for name, cell in zip(COLUMNS, cells, strict=True)]
         at = tuple(int(value) for value in values[:3])
         if not all(0 <= n < most for n, most in zip(at, shape, strict=True)):
             raise InputError(f"{where}: got ring {at}, want row, bus and place of a chip of {shape}; {CURE}")
+        if not np.isnan(found["shift_pm"][at]):
+            raise InputError(f"{where}: got ring {at} a second time, want every ring once; {CURE}")
         for name, value in zip(COLUMNS[3:], values[3:], strict=True):
             found[name][at] = value
     missing = np.argwhere(np.isnan(found["shift_pm"]))

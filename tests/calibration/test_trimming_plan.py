@@ -128,7 +128,13 @@ def test_a_comb_finds_no_rings_without_heaters(wild, tmp_path):
     [
         ("# trimming of ", "# plan of ", "got no trimming, want a 'trimming.csv'"),
         ("0,0,1,", "0,0,9,", "got ring (0, 0, 9), want row, bus and place"),
-        ("0,0,1,", "0,0,0,", "got no ring 1 of row 0, bus 0, want every ring once"),
+        ("0,0,1,", "0,0,0,", "got ring (0, 0, 0) a second time, want every ring once"),
+        (
+            "\n0,0,1,",
+            "\n0,0,0,0,1550.0,1.0,3,0.0,0.0\n0,0,1,",
+            "got ring (0, 0, 0) a second time, want every ring once",
+        ),
+        ("\n0,0,1,", f"\n0,0,{'1' * 140_000},", "place = '1111"),
         (",3,", ",3.5,", "want a whole number"),
         (",3,", ",nan,", "dips = 'nan', want a whole number"),
         (",3,", ",", "got 8 cells, want 9"),
@@ -143,6 +149,14 @@ def test_a_damaged_table_is_refused_in_one_line(planned, wild, tmp_path, old, ne
     assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert text.splitlines()[1] == ",".join(COLUMNS)
+
+
+def test_a_table_without_one_of_the_rings_is_refused(planned, wild, tmp_path):
+    path = tmp_path / "trimming.csv"
+    kept = [line for line in planned[0].read_text(encoding="utf-8").splitlines() if not line.startswith("0,0,1,")]
+    path.write_text("\n".join(kept), encoding="utf-8")
+    with pytest.raises(InputError, match="got no ring 1 of row 0, bus 0, want every ring once"):
+        read_trimming(path, wild)
 
 
 def test_the_table_of_another_chip_or_bench_is_refused(planned, small, tmp_path):
