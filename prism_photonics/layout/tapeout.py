@@ -206,8 +206,8 @@ def _electrical(spec: ChipSpec, deck: Deck, lines: Sequence[Row]) -> list[str]:
                 (
                     "handling",
                     f"no protection on the die: {volts:.0f} V between a ring's electrodes reach the coercive field "
-                    f"({coercive:g} V/µm), below the 125 V of ESD class 0A; the crystal is pyroelectric: heat and cool "
-                    "it slowly, with all pads joined",
+                    f"({coercive:g} V/µm); ESD class 0A ends at 125 V; the crystal is pyroelectric: heat and cool it "
+                    "slowly, with all pads joined",
                 ),
             ],
         ),
