@@ -47,6 +47,7 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
     """
     base = wishes.base_spec.model_dump()
     encoding, channels, buses = row
+    heater_mW_nm = base["trim"]["heater_mW_nm"] or HEATER_MW_NM[profile.name]
     radius_um = profile.film.min_bend_radius_um.value
     flipped_um = 30.0
     lines = {key: value for key, value in base["comb"].items() if not key.startswith(("first_", "spacing_"))}
@@ -65,7 +66,7 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
         },
         "trim": base["trim"]
         | {"method": wishes.trimming, "residual_pm": wishes.residual_pm}
-        | ({"heater_mW_nm": base["trim"]["heater_mW_nm"] or HEATER_MW_NM} if wishes.trimming == "heater" else {}),
+        | ({"heater_mW_nm": heater_mW_nm} if wishes.trimming == "heater" else {}),
         "waveguide": {
             "loss_dB_cm": profile.optics.loss_dB_cm.value,
             "bend_radius_um": max(base["waveguide"]["bend_radius_um"], radius_um, flipped_um),
@@ -75,8 +76,10 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
     return ChipSpec.model_validate({**base, "name": wishes.name, "process": wishes.process, **changes})
 
 
-HEATER_MW_NM = 20.0
-"""Power of a heater on a thermally isolated ring; design choice where the base spec has no heaters."""
+HEATER_MW_NM = {"lnoi400": 238.0, "ltoi300": 518.0, "tfln600": 68.0}
+"""Power of a heater as drawn over a circle of the film's least radius, where the base spec has no heaters.
+
+It grows with the radius. Source: ``layout.heater_field.heater_figures``."""
 
 
 def _combs(wishes: Wishes, profile: Profile, channels: int) -> Iterator[dict[str, Any]]:

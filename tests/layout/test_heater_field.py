@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import ellipk
 
+from prism_photonics.explore.candidates import candidates
+from prism_photonics.explore.wishes import Wishes
 from prism_photonics.layout.capacitance import Strip, solved
 from prism_photonics.layout.heater_field import CRYSTAL, SILICA, cross_section, heater_figures
 from prism_photonics.process.layers import load_deck
-from prism_photonics.process.profile import load_profile
+from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -77,3 +79,10 @@ def test_crosstalk_falls_with_the_pitch_as_heat_in_the_substrate_does(heated: Ch
 def test_a_chip_without_heaters_has_no_figures(spec: ChipSpec):
     with pytest.raises(InputError, match="the chip has no heaters; want 'heater'"):
         heater_figures(spec)
+
+
+@pytest.mark.parametrize("process", profile_names())
+def test_a_designed_chip_starts_from_the_heater_that_would_be_drawn(process: str):
+    wishes = Wishes(dims=2, rows=2, process=process, encoding="two_shot", trimming="heater")
+    spec = next(candidates(wishes))
+    assert spec.trim.heater_mW_nm == pytest.approx(heater_figures(spec).mW_nm, rel=0.03)
