@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from prism_photonics.budget.finding import Cure, Finding, Search
 from prism_photonics.budget.rules_ring import coercive_field
+from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -278,9 +279,7 @@ def _rounded(knob: Knob, broken_at: float, kept_at: float, kept: Callable[[float
 
 def _whole(knob: Knob, start: int, end: int) -> Iterator[int]:
     if knob.keys == ("chip.rows",):
-        while start > end:
-            start //= 2
-            yield start
+        yield from smaller_trees(start)
         return
     yield from range(start + 1, end + 1) if knob.up else range(start - 1, end - 1, -1)
 

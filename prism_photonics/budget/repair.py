@@ -14,6 +14,7 @@ from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.ring_sizing import least_pitch_um, size_rings
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.budget.settle import settle
+from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
 
@@ -228,14 +229,9 @@ def _attempts(spec: ChipSpec, recipe: tuple[str, ...], judge: Judge, fewer_rows:
 
 
 def _line_choices(spec: ChipSpec, fewer_rows: bool) -> Iterator[Changes]:
-    """Lines for all rows, or else for half, a quarter … of them: each half takes a splitter off every row's way."""
-    rows = spec.chip.rows
-    while True:
-        if rows == spec.chip.rows or fewer_rows:
-            yield from ({"chip.rows": rows} | lines for lines in line_options(spec))
-        if rows == 1 or not fewer_rows:
-            return
-        rows //= 2
+    """Lines for all rows, or else for as many as trees of fewer levels have outputs: rows between save no light."""
+    for rows in (spec.chip.rows, *(smaller_trees(spec.chip.rows) if fewer_rows else ())):
+        yield from ({"chip.rows": rows} | lines for lines in line_options(spec))
 
 
 def _moved_by(recipe: tuple[str, ...]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from prism_photonics.budget.repair import VOLTS
 from prism_photonics.explore.sizing import Sized, first_feasible
 from prism_photonics.explore.wishes import Wishes
+from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.units import InputError
 
 
@@ -130,9 +131,9 @@ def _steps(wishes: Wishes, broken: set[str]) -> Iterator[tuple[str, Sequence[Any
         if wishes.most_buses < 64:
             yield "most_buses", [n for n in range(wishes.most_buses + 1, 65) if wishes.dims % n == 0 or n == 64]
     if broken & (on_lines | {"die_area", "connections"}):
-        yield "dims", [n for n in _halved(wishes.dims)]
+        yield "dims", _halved(wishes.dims)
     if broken & (on_light | {"die_area", "connections", "trimming_power"}):
-        yield "rows", [n for n in _halved(wishes.rows) if wishes.k is None or n > wishes.k]
+        yield "rows", [n for n in smaller_trees(wishes.rows) if wishes.k is None or n > wishes.k]
     if "die_area" in broken and wishes.most_area_mm2 < 858.0:
         yield "most_area_mm2", [round(min(wishes.most_area_mm2 * 1.3**step, 858.0), 1) for step in range(1, 12)]
 

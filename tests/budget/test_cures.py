@@ -139,6 +139,12 @@ def test_drift_of_badly_trimmed_rings_is_mended_by_better_trimming(demo, altered
     assert 14.0 <= residual_pm < 1e4
 
 
+def test_twelve_rows_with_too_little_light_become_eight_as_six_would_get_no_more(demo, altered):
+    report = check(altered(demo, chip={"rows": 12}, comb={"line_power_dBm": -4.0}))
+    (found,) = report.violations
+    assert [cure.values for cure in found.cures if cure.keys == ("chip.rows",)] == [(8,)]
+
+
 @pytest.mark.parametrize(
     ("name", "rows", "rings"),
     [

@@ -7,7 +7,13 @@ import pytest
 
 from prism_photonics.lightpath.coupler.saxmodel import edge_coupler
 from prism_photonics.lightpath.sizes import number
-from prism_photonics.lightpath.splitter.design import SplitterDesign, outputs_of_rows, tree_levels, tree_outputs
+from prism_photonics.lightpath.splitter.design import (
+    SplitterDesign,
+    outputs_of_rows,
+    smaller_trees,
+    tree_levels,
+    tree_outputs,
+)
 from prism_photonics.lightpath.splitter.model import split_amplitudes
 from prism_photonics.lightpath.splitter.saxmodel import splitter
 from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, UTurnDesign
@@ -116,6 +122,13 @@ def test_rows_take_every_output_of_a_full_tree_and_of_others_the_lower_one_of_ea
         assert max(taken) < tree_outputs(rows) < 2 * rows
         # No splitter is without a row.
         assert {output // 2 for output in taken} == set(range(max(tree_outputs(rows) // 2, 1)))
+
+
+def test_fewer_rows_save_light_where_their_tree_has_fewer_levels():
+    assert smaller_trees(1) == []
+    assert smaller_trees(8) == [4, 2, 1]
+    assert smaller_trees(12) == [8, 4, 2, 1]
+    assert all(tree_outputs(rows) == 8 for rows in range(5, 9))
 
 
 def test_a_traced_size_is_not_asked_for_its_value(monkeypatch):

@@ -47,6 +47,11 @@ def tree_outputs(rows: int) -> int:
     return 1 << tree_levels(rows)
 
 
+def smaller_trees(rows: int) -> list[int]:
+    """Rows of the trees with fewer levels, every output used, the largest first: what fewer rows save light with."""
+    return [2**level for level in reversed(range(tree_levels(rows)))]
+
+
 def halves(rows: int) -> tuple[int, int]:
     """Rows behind the lower and the upper output of a splitter of the tree."""
     return rows - rows // 2, rows // 2
