@@ -36,6 +36,8 @@ CLIP_SIGMAS = 3.0
 """Signatures' largest value, in standard deviations: what the weight limit stands for, as in the bank's recall."""
 LEAST_ASKED, LEAST_QUERIES = 256, 16
 """Blocks that are looked for in all, and queries, at least: a small chip is asked more often (design choices)."""
+LEAST_ERROR = 1e-12
+"""Weight error that counts as none (design choice): two weights, or resonances that are known, leave rounding alone."""
 
 COLUMNS = (
     "die_seed", "lot", "wafer", "site", "x_mm", "y_mm", "thickness_nm", "width_nm", "gap_nm", "loss_log",
@@ -139,7 +141,7 @@ def simulate(plan: YieldPlan, dies: Sequence[int], *, twin: bool = False) -> Flo
         if truth is not None:
             weights = weights_of(one.die, volts[mine], believed[n])
             without, error = error, weight_error(wanted, weights)
-            bits = math.log2(error / without)
+            bits = math.log2(max(error, LEAST_ERROR) / max(without, LEAST_ERROR))
             lines = line_currents(one.die, volts[mine], asked[n].drift_pm)
         reading = read(plan, one.die, asked[n], lines=lines, calibration=believed[n])
         answer = judged(plan, asked[n], reading)

@@ -71,6 +71,14 @@ def test_rings_that_split_more_cost_more_bits_and_recall(four_rows):
     assert snr_dB[0] > snr_dB[2] + 3.0
 
 
+def test_what_splitting_costs_a_die_whose_weights_are_known_is_a_number(altered, four_rows):
+    two_weights = altered(four_rows, chip={"rows": 2, "channels": 1})
+    dies = simulate(YieldPlan.make(two_weights, dies=2, k=1, splitting_pm=2.0, offset_error_pm=0.0), range(2))
+    # A shift and a factor of all weights are no error, so of two weights none is.
+    assert column(dies, "splitting_bits") == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert np.isfinite(dies).all()
+
+
 @pytest.mark.parametrize(("splitting_pm", "te_tm"), [(20.0, 0.0), (0.0, 1.0)])
 def test_a_die_is_the_virtual_chip_of_its_seed_place_and_truth(plan, splitting_pm, te_tm):
     spec, seed, volts, light = plan.spec, 11, np.zeros((4, 2)), np.array([1.0, 0.0])
