@@ -136,7 +136,11 @@ def _numbers(text: str) -> int:
 
 
 def _table(path: Path) -> SParameters:
-    rows = list(csv.reader(io.StringIO(read_text(path, what="scattering parameters", name="csv table"))))
+    text = read_text(path, what="scattering parameters", name="csv table")
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise InputError(f"{path}: got no table ({error}), want numbers below a header; export it again") from None
     header = [word.strip() for word in rows[0]] if rows else []
     if "wl_um" not in header:
         raise InputError(f"{path}: no column 'wl_um'; {nearest('wl_um', header)}")

@@ -79,7 +79,10 @@ def read_manifest(path: Path) -> tuple[Structure, ...]:
 
 def parse_manifest(text: str, *, where: str) -> tuple[Structure, ...]:
     """As `read_manifest`, of its text; ``where`` names it in messages."""
-    lines = list(csv.DictReader(text.splitlines()))
+    try:
+        lines = list(csv.DictReader(text.splitlines()))
+    except csv.Error as error:
+        raise InputError(f"{where}: got no table ({error}), want a manifest.csv; draw the chip again") from None
     head = list(lines[0]) if lines else []
     missing = [column for column in WANTED if column not in head]
     if missing:
@@ -87,13 +90,15 @@ def parse_manifest(text: str, *, where: str) -> tuple[Structure, ...]:
             f"{where}: got no column {missing[0]}, want those that this version writes; draw the chip again by prism "
             "layout"
         )
-    rings: dict[str, list[tuple[int, DrawnRing]]] = {}
+    rings: dict[str, list[tuple[float, DrawnRing]]] = {}
     found: list[tuple[int, dict[str, str]]] = []
     for number, line in enumerate(lines, start=2):
         if line["kind"] == "structure":
             found.append((number, line))
         elif line["structure"]:
-            place = int(line["channel"]) if line["kind"] == "ring" else len(rings.get(line["file"], ()))
+            place = (
+                _number(line, "channel", where, number) if line["kind"] == "ring" else len(rings.get(line["file"], ()))
+            )
             ring = DrawnRing(
                 line["name"],
                 _number(line, "gap_nm", where, number),

@@ -208,6 +208,7 @@ def test_a_table_of_one_way_is_a_reciprocal_part(tmp_path):
         ("wl_um,o1_from_o1_re\n1.5,0\n", "no column 'o1_from_o1_im'"),
         ("wl_um,o1_from_o1_re,o1_from_o1_im\n1.5,zero,0\n", "want numbers alone"),
         ("wl_um,o1_from_o1_re,o1_from_o1_im\n", "rows and header differ"),
+        (f"wl_um,o1_from_o1_re,o1_from_o1_im\n1.5,{'1' * 140_000},0\n", "got no table"),
     ],
 )
 def test_a_table_that_is_none_is_refused_in_one_line(tmp_path, text, complaint):

@@ -42,3 +42,15 @@ def test_a_monitor_of_a_row_that_is_not_there_is_refused_in_one_line(drawn):
     with pytest.raises(InputError, match="got monitor of no row, want its row and bus; draw the chip again") as refusal:
         parse_manifest("\n".join(lines), where="mine.csv")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_ring_of_no_channel_and_an_endless_cell_are_refused_in_one_line(drawn):
+    lines = drawn[0].splitlines()
+    column = lines[0].split(",").index("channel")
+    at = next(n for n, line in enumerate(lines) if ",ring," in line)
+    for written, words in (("first", "channel is 'first', want a number"), ("1" * 140_000, "got no table")):
+        cells = lines[at].split(",")
+        cells[column] = written
+        with pytest.raises(InputError, match=words) as refusal:
+            parse_manifest("\n".join([*lines[:at], ",".join(cells), *lines[at + 1 :]]), where="mine.csv")
+        assert "\n" not in str(refusal.value)
