@@ -1,9 +1,10 @@
 """Polish of a front's designs, every rule kept: costs down at their recall, recall up at ever smaller costs.
 
 From each design a piece of the front is followed. All costs together are lowered along their gradient while the recall
-is held; the recall is raised at the design's own costs and at ever smaller shares of them (ε-constraint method). The
-recall is the smooth one, and every rule enters with its margin, so that a step is judged by slopes and not by luck.
-What is given back was judged by the objectives themselves.
+is held; the recall is raised at the design's own costs and at ever smaller shares of them (ε-constraint method), and
+at the costs of the chip that is to be beaten, where the design has less. The recall is the smooth one, and every rule
+enters with its margin, so that a step is judged by slopes and not by luck. What is given back was judged by the
+objectives themselves.
 
 Source: Y. Y. Haimes et al., IEEE Trans. Syst. Man Cybern. 1, 296 (1971), the ε-constraint method; D. Kraft, A software
 package for sequential quadratic programming, DFVLR-FB 88-28 (1988), by SciPy's SLSQP; H.-G. Beyer and H.-P. Schwefel,
@@ -68,12 +69,13 @@ class _Seen:
     misses: float
 
 
-def refined(search: Search, design: Front) -> list[Front]:
+def refined(search: Search, design: Front, reference: tuple[float, ...] | None = None) -> list[Front]:
     """Feasible designs that a polish comes by, none of them beaten by the one that it begins with.
 
     Args:
         search: The search that the design is of.
         design: The design.
+        reference: Objectives of the chip that is to be beaten, if there is one.
 
     Returns:
         The design itself, then the others.
@@ -86,7 +88,10 @@ def refined(search: Search, design: Front) -> list[Front]:
         return dataclasses.replace(design, choice=choice, spec=spec_of(search.base, choice), values=values)
 
     coded = _coded(search, design, found)
-    met = [coded, *(one for choice in _Polish(search, coded).choices() if (one := found(choice)) is not None)]
+    met = [
+        coded,
+        *(one for choice in _Polish(search, coded, reference).choices() if (one := found(choice)) is not None),
+    ]
     return [
         design,
         *(one for one in met if one.values != design.values and not search.beats(design.values, one.values)),
@@ -111,7 +116,7 @@ def _coded(search: Search, design: Front, found: Callable[[Choice], Front | None
 class _Polish:
     """Climbs from one design; places are shares of the knobs' ranges."""
 
-    def __init__(self, search: Search, design: Front) -> None:
+    def __init__(self, search: Search, design: Front, reference: tuple[float, ...] | None) -> None:
         self._search, self._design = search, design
         self._numbers = [knob for knob in knobs(search.base) if not knob.options and not knob.whole]
         self._start = np.array([_share(knob, float(design.choice[knob.name])) for knob in self._numbers])
@@ -123,6 +128,9 @@ class _Polish:
         self._known: dict[bytes, _Seen] = {}
         if self._rises:
             self._missed = max(1.0 - expected_recall(design.spec, search.k, smooth=True), 1e-9)
+        # How far each cost may rise, as a logarithm, up to that of the chip that is to be beaten.
+        wanted = dict(zip(self._before, reference or design.values, strict=True))
+        self._room = np.array([math.log(wanted[one.name] / self._before[one.name]) for one in self._costs])
         # A rule that a design just keeps, such as that of the least radius, has no more margin to aim at.
         self._aimed = np.clip(self._seen(self._start).margins, 0.0, MARGIN)
 
@@ -133,9 +141,12 @@ class _Polish:
             chosen |= self._descended()
         if self._rises:
             x = self._start
+            level = np.zeros(len(self._costs))
             for share in SHARES if self._costs else SHARES[:1]:
-                x, met = self._climbed(x, share)
+                x, met = self._climbed(x, level, math.log(share))
                 chosen |= met
+            if self._costs and self._room.min() >= 0.0 < self._room.max():
+                chosen |= self._climbed(self._start, self._room, float(self._room.sum()))[1]
         return [self._choice(np.frombuffer(key)) for key in chosen]
 
     def _descended(self) -> dict[bytes, None]:
@@ -160,8 +171,10 @@ class _Polish:
         allowed = [(float(seen.costs.sum()), key) for key, seen in self._known.items() if _allowed(seen, held(seen))]
         return dict.fromkeys(key for _, key in sorted(allowed)[:MOST_JUDGED])
 
-    def _climbed(self, start: Numbers, share: float) -> tuple[Numbers, dict[bytes, None]]:
-        """The place of the largest recall at a share of the design's costs, and the keys of the last ones up to it.
+    def _climbed(self, start: Numbers, most: Numbers, together: float) -> tuple[Numbers, dict[bytes, None]]:
+        """The place of the largest recall within limits, and the keys of the last places on the way there.
+
+        No cost may be above ``most``, nor their sum above ``together``: logarithms of costs over the design's own.
 
         By an evolution strategy: where several rules bind at once, some with corners, slopes lead outside.
         """
@@ -169,7 +182,7 @@ class _Polish:
         met: dict[bytes, None] = {}
 
         def outside(seen: _Seen) -> float:
-            held = [*-seen.costs, math.log(share) - float(seen.costs.sum())]
+            held = [*(most - seen.costs), together - float(seen.costs.sum())]
             return float(-np.minimum(seen.margins, 0.0).sum() - np.minimum(held, 0.0).sum())
 
         def grade(at: Numbers) -> float:

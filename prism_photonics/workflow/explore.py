@@ -53,7 +53,7 @@ def explore_designs(
     found = front(search, study)
     chosen = spread(found, MOST_DESIGNS)
     tell(f"{len(found)} designs on the front of {finished(study)} trials; polishing {len(chosen)} …")
-    met = unbeaten(search, [*found, *(one for design in chosen for one in refined(search, design))])
+    met = unbeaten(search, [*found, *(one for design in chosen for one in refined(search, design, reference))])
     beating = [design for design in met if reference and search.beats(design.values, reference)]
     designs = unbeaten(
         search, [*spread(met, MOST_DESIGNS - len(beating[:MOST_BEATING])), *spread(beating, MOST_BEATING)]

@@ -12,8 +12,15 @@ from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.rules_ring import tuning_range
 from prism_photonics.explore.designed import designed_choices
 from prism_photonics.explore.drawn_reach import MOST_MISSED, drawn_reach, drawn_reaches
-from prism_photonics.explore.objectives import OBJECTIVES, blocks_of, expected_recall, objectives_of
-from prism_photonics.explore.refine import refined
+from prism_photonics.explore.objectives import (
+    OBJECTIVES,
+    area_mm2,
+    blocks_of,
+    energy_uJ,
+    expected_recall,
+    objectives_of,
+)
+from prism_photonics.explore.refine import _Polish, refined
 from prism_photonics.explore.search import (
     BEGUN,
     Front,
@@ -208,6 +215,25 @@ def test_a_polish_raises_the_recall_at_less_energy_and_no_larger_area(four_rows,
     assert all(check(one.spec).feasible for one in found)
     assert not any(search.beats(design.values, one.values) for one in found)
     assert any(search.beats(one.values, design.values) for one in found)
+
+
+def test_a_polish_raises_the_recall_up_to_the_costs_of_the_chip_that_is_to_be_beaten(four_rows, altered, monkeypatch):
+    monkeypatch.setattr(_Polish, "_descended", lambda polish: {})
+    for name, value in (("TRIES", 10), ("SHARES", ()), ("MOST_JUDGED", 2)):
+        monkeypatch.setattr(f"prism_photonics.explore.refine.{name}", value)
+    dim = altered(four_rows, comb={"line_power_dBm": -9.0})  # where noise costs recall
+    search = Search(dim, objectives_of("recall,energy,area"), 1, "")
+    begun = choice_of(dim)
+    recall, energy, area = judged(search, begun)[0]
+    design = Front(0, begun, spec_of(dim, begun), (recall, energy, area))
+    choices = _Polish(search, design, (recall, 1.5 * energy, 1.2 * area)).choices()
+    dearer = [spec for spec in (spec_of(dim, one) for one in choices) if energy_uJ(spec) > energy]
+    assert dearer
+    for spec in dearer:
+        assert check(spec).feasible
+        assert energy_uJ(spec) <= 1.5 * energy
+        assert area_mm2(spec) <= 1.2 * area
+        assert expected_recall(spec, 1, smooth=True) > expected_recall(design.spec, 1, smooth=True)
 
 
 def test_the_bits_of_a_driver_cost_recall_where_they_are_few(bank, altered):
