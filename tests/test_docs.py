@@ -8,8 +8,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import prism_photonics
+from prism_photonics.spec import ChipSpec, example_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "prism_photonics"
@@ -122,3 +124,18 @@ def test_the_version_is_the_same_everywhere():
     assert f'__version__ = "{version}"' in (PACKAGE / "__init__.py").read_text(encoding="utf-8")
     assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_key_that_the_demonstrator_s_spec_leaves_out_is_told():
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = page.split("### Keys that demo_8x8 does not use")[1].split("\n## ")[0]
+    written = tomllib.loads(example_text("demo_8x8"))
+    tables = {name: field.annotation for name, field in ChipSpec.model_fields.items() if name in written}
+    keys = {
+        f"{name}.{key}"
+        for name, table in tables.items()
+        if isinstance(table, type) and issubclass(table, BaseModel)
+        for key in table.model_fields.keys() - written[name].keys()
+    }
+    assert "chip.buses" in keys
+    assert {key for key in keys if key not in section} == set()
