@@ -39,6 +39,7 @@ class Trimming:
         dips: What told it; none: it was not found, and is left where it is.
         shift_pm: How far it is to be moved, in pm; positive to the red.
         other_way_pm: How far if it can only be moved the other way.
+        path: Where it was read from; empty of one that was not.
     """
 
     bench: str
@@ -49,6 +50,7 @@ class Trimming:
     dips: Int[ndarray, "rows buses channels"]
     shift_pm: Float[ndarray, "rows buses channels"]
     other_way_pm: Float[ndarray, "rows buses channels"]
+    path: str = ""
 
     def write(self, path: Path) -> None:
         """Write the table.
@@ -121,6 +123,7 @@ def read_trimming(path: str | Path, spec: ChipSpec) -> Trimming:
         found["dips"].astype(int),
         found["shift_pm"],
         found["other_way_pm"],
+        str(path),
     )
 
 

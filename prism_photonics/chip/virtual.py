@@ -15,6 +15,7 @@ from prism_photonics.chip.fabricate import NO_SHIFT, Die, DieShift, draw_die, fu
 from prism_photonics.chip.flicker import FlickeringDrift, charge_noise_pm
 from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER, Sweep, lit_line
+from prism_photonics.chip.named_die import TRIMMED
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
 from prism_photonics.chip.trimming import Trimming
 from prism_photonics.chip.truth import FullTruth, full_truth
@@ -77,8 +78,10 @@ class VirtualChip(AbstractChip):
                 TM that the truth asks for.
         """
         key, full = die_key(seed), full_truth(truth)
-        label = f"{'virtual' if trimmed and trimming is None else 'untrimmed'}:{int(seed)}"
-        super().__init__(spec, label=label if full is None else f"{label},{full}")
+        label = f"{'virtual' if trimmed else 'untrimmed'}:{int(seed)}" + ("" if full is None else f",{full}")
+        if trimming is not None:
+            label = f"{TRIMMED}:{trimming.path or trimming.bench}"
+        super().__init__(spec, label=label)
         self._fabricate(
             key, trimmed=trimmed and trimming is None, laser=_laser_of(light, laser), truth=full, trimming=trimming
         )

@@ -306,9 +306,11 @@ def _meant(name: str) -> "NamedDie | str":
     from prism_photonics.chip.named_die import named_die
 
     try:
-        return named_die(name)
+        die = named_die(name)
     except InputError:
         return name
+    # The file of a trimming may have moved, too.
+    return die._replace(trimming=TRIMMED if die.trimming else "")
 
 
 def _announced(chip: "JournaledChip", path: Path, *, resume: bool, tell: Tell) -> "JournaledChip":

@@ -15,6 +15,7 @@ from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import fsr_um
 from prism_photonics.seeds import validation_key
 from prism_photonics.units import InputError
+from prism_photonics.workflow.bench import may_be_same_chip
 from prism_photonics.workflow.search import write_trimming
 from prism_photonics.workflow.session import calibrate_chip
 
@@ -65,6 +66,15 @@ def test_a_die_that_was_trimmed_as_the_table_says_has_its_rings_beside_their_lin
     off_pm = (found.offset_pm - want_pm + 0.5 * fsr_pm) % fsr_pm - 0.5 * fsr_pm
     # What the tool misses by, and the search.
     assert np.abs(off_pm).max() < 4.0 * np.hypot(wild.trim.residual_pm, 8.0)
+
+
+def test_a_trimmed_die_is_named_by_its_table_and_is_not_the_untrimmed_one(planned, wild, tmp_path):
+    path, _, _ = planned
+    label = named_die(f"trimmed:{path}").chip(wild, light="tunable_laser").label
+    (moved := tmp_path / "trimming.csv").write_bytes(path.read_bytes())
+    assert label == f"trimmed:{path}"
+    assert may_be_same_chip(label, f"trimmed:{moved}")
+    assert not may_be_same_chip(label, "untrimmed:3")
 
 
 def test_a_trimmed_die_is_calibrated_in_whatever_order_its_rings_are(planned, wild):
