@@ -98,7 +98,9 @@ def die_area(spec: ChipSpec) -> Finding:
 def die_um(spec: ChipSpec) -> tuple[float, float]:
     """Width and height of the die in one piece, with half the dicing street all round; or a kit's die that holds it.
 
-    A flipped die is what the drawing makes; of a bonded one the lanes between rings and pads are an estimate.
+    A flipped die is what the drawing makes; of a bonded one the lanes between rings and pads are an estimate: within
+    5 % of the drawn heights of 8 and 12 rows of 8 rings, but 22 and 26 % too low with pads in one line, where the
+    eastern pads reach beyond the rows.
     """
     if spec.flip_chip:
         west, south, east, north = flipped_die_um(spec)
