@@ -16,6 +16,7 @@ from prism_photonics.lightpath.ring.model import fsr_um
 from prism_photonics.seeds import validation_key
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import may_be_same_chip
+from prism_photonics.workflow.recorded import open_record
 from prism_photonics.workflow.search import write_trimming
 from prism_photonics.workflow.session import calibrate_chip
 
@@ -77,7 +78,7 @@ def test_a_trimmed_die_is_named_by_its_table_and_is_not_the_untrimmed_one(planne
     assert not may_be_same_chip(label, "untrimmed:3")
 
 
-def test_a_trimmed_die_is_calibrated_in_whatever_order_its_rings_are(planned, wild):
+def test_a_trimmed_die_is_calibrated_in_whatever_order_its_rings_are_and_its_record_opened(planned, wild, tmp_path):
     path, _, _ = planned
     session = calibrate_chip(named_die(f"trimmed:{path}").chip(wild, light="tunable_laser"), seed=1, settings=16)
     assert (np.asarray(session.fit.channel_of_ring) != np.arange(3)).any()
@@ -87,6 +88,9 @@ def test_a_trimmed_die_is_calibrated_in_whatever_order_its_rings_are(planned, wi
     )  # fmt: skip
     assert found.accuracy_bits > 8.5
     assert session.chip.over_voltage_attempts == 0
+    session.save(tmp_path)
+    opened = open_record(tmp_path, named_die(f"trimmed:{path}").chip(wild, light="tunable_laser"), since_s=0.0)
+    assert (np.asarray(opened.calibration.channel_of_ring) == np.asarray(session.fit.channel_of_ring)).all()
 
 
 def test_the_other_way_round_is_one_free_spectral_range_less(planned, wild):
