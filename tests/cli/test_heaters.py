@@ -110,7 +110,7 @@ def test_the_circuit_that_ranks_is_heated_as_recorded(record, fresh, monkeypatch
     monkeypatch.setattr(VirtualChip, "_fabricate", lambda c, key, **k: made.append((k, c)) or real(c, key, **k))
     circuit_reader(record)
     ((options, chip),) = made
-    assert options == {"trimmed": False, "laser": None, "truth": None}
+    assert options == {"trimmed": False, "laser": None, "truth": None, "trimming": None}
     assert np.array_equal(chip.heater_mW, POWER_mW)
     assert np.array_equal(chip.channel_of_ring, ORDER)
 
