@@ -21,8 +21,9 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prism_photonics import __version__
 from prism_photonics.cache_folder import OFF, PLACE, cache_folder
@@ -72,14 +73,24 @@ def compiled_soon[F: Callable[..., Any]](function: F) -> F:
 
     XLA's newer way to write fused kernels for CPUs takes twice as long as its older one, for a program that is no
     faster. Measured with jaxlib 0.9; another version may not know the option, which would be an error, and gets none.
+    Within another program it is compiled as that one is: JAX takes options of the outermost alone.
     """
     from importlib.metadata import version
 
     import equinox as eqx
+    import jax
+    from jax.core import Tracer
 
     known = version("jaxlib").startswith("0.9.")
     jit: Any = eqx.filter_jit
-    return jit(function, compiler_options={"xla_cpu_use_fusion_emitters": False} if known else None)
+    compiled = jit(function, compiler_options={"xla_cpu_use_fusion_emitters": False} if known else None)
+
+    @wraps(function)
+    def called(*args: Any, **named: Any) -> Any:
+        within = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, named)))
+        return (function if within else compiled)(*args, **named)
+
+    return cast(F, called)
 
 
 def _tell_jax(session: Path) -> None:

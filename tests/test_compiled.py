@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import pytest
 
 from prism_photonics import compiled
@@ -181,3 +183,10 @@ def test_a_version_that_may_not_know_an_option_is_given_none(monkeypatch):
             patch.setattr(eqx, "filter_jit", jit)
             compiled.compiled_soon(lambda x: x + 1.0)
     assert given == [{"xla_cpu_use_fusion_emitters": False}, None]
+
+
+def test_a_program_that_is_compiled_soon_may_be_part_of_another():
+    soon = compiled.compiled_soon(lambda x: 3.0 * x)
+    assert eqx.filter_jit(lambda x: soon(x) + 1.0)(jnp.asarray(2.0)) == 7.0
+    assert jax.grad(soon)(2.0) == 3.0
+    assert (jax.vmap(soon)(jnp.arange(3.0)) == 3.0 * jnp.arange(3.0)).all()
