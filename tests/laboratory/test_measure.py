@@ -193,7 +193,8 @@ def test_the_rows_on_a_bench_are_those_of_the_virtual_die(bench_toml, spec_path,
     )  # fmt: skip
     for one, other in zip(found.files, wanted.files, strict=True):
         with np.load(one) as bench, np.load(other) as virtual:
-            assert sorted(bench.files) == sorted(virtual.files)
+            # What a laser's axis may be off by is known of a virtual one alone.
+            assert sorted([*bench.files, "wavelength_accuracy_pm"]) == sorted(virtual.files)
             assert bench["wl_nm"] == pytest.approx(virtual["wl_nm"], abs=1e-3)
             for port in ("channel_1_dBm", "channel_2_dBm"):
                 # A level apart, which no file of powers knows, the spectra are one; triggers come a little late.

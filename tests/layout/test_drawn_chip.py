@@ -44,6 +44,7 @@ FILES = sorted(
         "lvs.json",
         "manifest.csv",
         "tapeout.md",
+        "bonding.pdf",
         "netlist.yaml",
         "row.pic.yml",
         "chip.pic.yml",

@@ -35,6 +35,7 @@ FILES = {
             "lvs.json",
             "drc.lyrdb",
             "tapeout.md",
+            "bonding.pdf",
         )
     ),
     *(f"bundle/{name}" for name in ("bundle.json", "bundle.safetensors")),
