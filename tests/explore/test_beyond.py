@@ -154,8 +154,8 @@ def test_a_fit_of_plain_rings_takes_most_of_what_tm_does_beside_a_crossing(plan)
 
 def test_rings_that_cross_lose_their_die_and_left_out_give_some_of_its_scores_back(four_rows, tmp_path, monkeypatch):
     plan = YieldPlan.make(four_rows, dies=5, wafers=5, te_tm=1.0)
-    # A lot whose TM lies beside the lines of one channel.
-    monkeypatch.setattr(YieldPlan, "tm_of_lot", lambda self, lot: -0.05 if lot else 0.5)
+    # A lot whose TM lies at the lines of both channels, and one whose lies far from them.
+    monkeypatch.setattr(YieldPlan, "tm_of_lot", lambda self, lot: -0.08 if lot else 0.5)
     with DieStore(tmp_path / "dies.bin", plan) as store:
         batch = compute(plan, 0)
         store.write(0, batch)
