@@ -91,12 +91,12 @@ def tree_lengths(spec: ChipSpec) -> Lengths:
     def longest(rows: int, level: int) -> Lengths:
         if level == 0:
             return Lengths()
-        ways = []
-        for upper, behind in zip((False, True), halves(rows), strict=True):
-            if behind:
-                branch, rest = branch_design(spec, rows=rows, level=level, upper=upper), longest(behind, level - 1)
-                axes = ((getattr(branch.lengths, axis) + getattr(rest, axis)) for axis in ("x_um", "y_um", "bend_um"))
-                ways.append(Lengths(*axes))
+        sides = zip((False, True), halves(rows), strict=True)
+        ways = (
+            branch_design(spec, rows=rows, level=level, upper=upper).lengths + longest(behind, level - 1)
+            for upper, behind in sides
+            if behind
+        )
         return max(ways, key=lambda way: way.total_um)
 
     return longest(spec.chip.rows, tree_levels(spec.chip.rows))

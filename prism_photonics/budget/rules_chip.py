@@ -100,8 +100,7 @@ def die_um(spec: ChipSpec) -> tuple[float, float]:
 
     A flipped die is what the drawing makes; of a bonded one the lanes between rings and pads are an estimate, and so is
     the way to the next fibre of the array, of which half a pitch is taken: within 3 % of the drawn heights of 2 to 12
-    rows of 8 rings, but 22 and 26 % too low with pads in one line, where the
-    eastern pads reach beyond the rows.
+    rows of 8 rings, and 4 % where pads stand in one line.
     """
     if spec.flip_chip:
         west, south, east, north = flipped_die_um(spec)
@@ -109,12 +108,15 @@ def die_um(spec: ChipSpec) -> tuple[float, float]:
         chip, half = spec.chip, (spec.chip.rows + 1) // 2
         # Of the northern edge: half of the rings, a ground a column, and the photodiodes in the west.
         pads = chip.channels * (half + 1) + (west_tracks(spec) if spec.two_sided else 0)
-        row_um, beyond_um = chip.channels * spec.ring.pitch_um, LANES_PER_PAD * LANE_UM * pads + BEYOND_UM
+        pitch_um, rows_um = 2.0 * BOND_PITCH_UM / chip.pad_lines, (chip.rows - 1) * spec.row_pitch_um
+        # Pads of one line along the eastern edge reach beyond the rows whose photodiodes they serve.
+        eastern_um = ((2 if spec.two_sided else 3) * chip.rows - 1) * pitch_um
+        row_um = chip.channels * spec.ring.pitch_um
+        beyond_um = LANES_PER_PAD * LANE_UM * pads + BEYOND_UM + max(eastern_um - rows_um, 0.0) / 2.0
         west = facet_um(spec)
-        pitch_um = 2.0 * BOND_PITCH_UM / chip.pad_lines
         pads_um = max(row_um / 2.0 + pads * pitch_um / 2.0, west + pads * pitch_um)
         east = max(pads_um + BOND_EDGE_MARGIN_UM, row_um + site_reach_um(spec) + BEYOND_UM, west + tests_width_um(spec))
-        north = (chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + beyond_um
+        north = rows_um + row_top_um(spec) + beyond_um
         south = -tests_height_um(spec) - 2.0 * STREET_UM - beyond_um - spec.coupler.fibre_pitch_um / 2.0
     width, height = east - west, north - south
     if spec.kit is not None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from prism_photonics.layout.routing import Point
+
 Edge = Literal["north", "south", "east"]
-Point = tuple[float, float]
 LEAST_SLOPE = 1e-3  # so that pads which hide each other get wires too long for any bonder, not none
 ABOUT_UM = 1.0  # pads whose places differ by less stand on one line
 

@@ -22,6 +22,7 @@ from prism_photonics.layout.frame import (
 )
 from prism_photonics.layout.metal import draw_metal
 from prism_photonics.layout.routing import Point
+from prism_photonics.layout.schematic import ORIGIN
 from prism_photonics.layout.teststructures import draw_tests
 from prism_photonics.lightpath.drawing import PER_UM, box, nm
 from prism_photonics.netlist import BANK, TOP, Cell, Netlist, from_spec
@@ -39,8 +40,6 @@ from prism_photonics.spec.geometry import (
 from prism_photonics.units import InputError
 
 _count = itertools.count()
-
-ORIGIN = ((0.0, 0.0),)
 
 
 def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:

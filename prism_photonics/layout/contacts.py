@@ -4,11 +4,10 @@ import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
 
+from prism_photonics.layout.routing import Point
 from prism_photonics.lightpath.drawing import PER_UM, WEST
 
 RING_CONTACTS = ("e1", "e2", "e3", "e4")  # signal and ground, and of a heater driven and ground
-
-Point = tuple[float, float]
 
 
 class Contacts:

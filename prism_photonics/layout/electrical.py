@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prism_photonics.layout.assembly import Point
 from prism_photonics.layout.flipchip import RAIL_UM
 from prism_photonics.layout.floorplan import Floorplan, plan
+from prism_photonics.layout.routing import Point
 from prism_photonics.process.layers import Deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError

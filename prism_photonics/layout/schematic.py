@@ -9,10 +9,10 @@ import gdsfactory as gf
 import yaml
 
 from prism_photonics.files.fields import shown
+from prism_photonics.layout.routing import Point
 from prism_photonics.netlist import Netlist
 from prism_photonics.units import InputError
 
-Point = tuple[float, float]
 ORIGIN: tuple[Point, ...] = ((0.0, 0.0),)
 
 

@@ -184,7 +184,7 @@ def _electrical(spec: ChipSpec, deck: Deck, lines: Sequence[Row]) -> list[str]:
     rings_um = {line["pad"]: (float(line["x_um"]), float(line["y_um"])) for line in _of(lines, "ring")}
     found = wiring(spec, deck, rings_um, _pads_um(lines))
     coercive = spec.profile.electrooptics.coercive_field_V_um.value
-    volts = coercive * spec.ring.electrode_gap_um
+    volts = coercive * spec.ring.electrode_gap_um  # beside the classes of ANSI/ESDA/JEDEC JS-001
     return [
         "## Electrical",
         "",

@@ -193,7 +193,7 @@ def feed_lengths(spec: ChipSpec, *, bus: int) -> Lengths:
     if spec.chip.buses == 1:
         return Lengths(straight_um)
     lead, rise = (design.lengths for design in feed_designs(spec, bus=bus))
-    return Lengths(straight_um + lead.x_um + rise.x_um, lead.y_um + rise.y_um, lead.bend_um + rise.bend_um)
+    return Lengths(straight_um) + lead + rise
 
 
 def middle_um(spec: ChipSpec) -> float:

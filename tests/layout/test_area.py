@@ -34,6 +34,14 @@ def test_of_a_bonded_die_to_a_few_percent(spec: ChipSpec, altered, sides: str):
     assert die_um(spec) == pytest.approx((box.width(), box.height()), rel=0.03)
 
 
+@pytest.mark.parametrize("rows", [8, 12])
+def test_of_a_bonded_die_with_pads_in_one_line_to_a_few_percent(spec: ChipSpec, altered, rows: int):
+    # Eastern pads in one line reach beyond the rows.
+    spec = altered(spec, chip={"rows": rows, "pad_lines": 1})
+    box = draw(spec).dbbox()
+    assert die_um(spec) == pytest.approx((box.width(), box.height()), rel=0.04)
+
+
 @pytest.mark.slow
 def test_of_the_bank_that_ships(layouts: Path):
     spec = ChipSpec.from_toml(layouts / "bank_32x256" / "spec.toml")

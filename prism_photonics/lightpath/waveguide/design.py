@@ -16,6 +16,10 @@ class Lengths:
     y_um: float = 0.0
     bend_um: float = 0.0
 
+    def __add__(self, other: "Lengths") -> "Lengths":
+        """A path and another behind it."""
+        return Lengths(self.x_um + other.x_um, self.y_um + other.y_um, self.bend_um + other.bend_um)
+
     @property
     def total_um(self) -> float:
         """The whole length in µm."""
