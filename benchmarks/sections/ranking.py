@@ -136,6 +136,22 @@ def impaired() -> str:
     )
 
 
+def scales() -> str:
+    """One scale for a bank of signatures, or one for each block."""
+    found = load("block_scale")
+    rows = [
+        (row["keys"], row["kind"], str(row["block"]), f"{row['per_bank']:.3f}", f"{row['per_block']:.3f}")
+        for row in found["rows"]
+    ]
+    note = (
+        f"Recall of float's choice, 1 block in 8 of 1,024 tokens, by `PhotonicSelector` on die 0 of `{found['chip']}`, "
+        "calibrated, with programming errors and read noise; all layers and KV heads of SmolLM2. *Per block*: "
+        '`program(…, signature_scale="block")`.'
+    )
+    head = ("keys", "signature", "block", "one scale a bank", "per block")
+    return section("One scale for all signatures, or one each", "block_scale", found, note + "\n\n" + grid(head, rows))
+
+
 def groups() -> str:
     """Coarse to fine: hits of a group's signature, and the pages that two levels read."""
     found = load("group_signatures")

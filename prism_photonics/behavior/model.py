@@ -25,7 +25,7 @@ class ProgrammedSignatures(eqx.Module):
         weights: Realised weights W, dimensionless.
         row_sum: Calibrated sum of the *commanded* weights of each block and slice, weight units.
         signature_scale: The signature magnitude that is written as the full weight span, unit of the
-            signatures.
+            signatures; one, or one for each block.
         drift: Standard normal numbers by which each weight will drift; none: it can only be read at once.
         common_drift: The one number by which all drift together.
         centre: Vector subtracted from every signature before writing, unit of the signatures.
@@ -34,7 +34,7 @@ class ProgrammedSignatures(eqx.Module):
 
     weights: Float[Array, "blocks slices channels"]
     row_sum: Float[Array, "blocks slices"]
-    signature_scale: Float[Array, ""]
+    signature_scale: Float[Array, "*blocks"]
     drift: Float[Array, "blocks slices channels"] | None
     common_drift: Float[Array, ""] | None
     centre: Float[Array, "*rails dims"]
@@ -136,7 +136,7 @@ class BehavioralModel(eqx.Module):
         error: Float[AnyArray, "blocks slices channels"] | None = None,
         drift: Float[AnyArray, "blocks slices channels"] | None = None,
         common_drift: Float[AnyArray, ""] | float | None = None,
-        signature_scale: float | None = None,
+        signature_scale: float | str | None = None,
         centre: Num[AnyArray, "*one_signature"] | None = None,
     ) -> ProgrammedSignatures:
         """Write signatures into the chip: pages of ``rows`` blocks, slices of ``channels`` dimensions.
@@ -152,9 +152,10 @@ class BehavioralModel(eqx.Module):
             drift: Standard normal numbers of each weight's drift to use instead, of the same shape.
             common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest once
-                the centre is off.
+                the centre is off. With "block" each block has its own, and its scores are multiplied by it after the
+                converter.
             centre: Vector to subtract from every signature; by default their mean, and nothing where
-                ``signature_scale`` is given: then they are taken as they stand.
+                ``signature_scale`` is a number: then they are taken as they stand.
 
         Returns:
             The programmed signatures, see ``codec.arithmetic.programmed_weights``.
@@ -164,7 +165,8 @@ class BehavioralModel(eqx.Module):
         """
         signatures = _finite("signatures", signatures, axes=("block", "dim"), batched=True)
         checks.require_rails(signatures.shape, encoding=self.encoding)
-        if centre is None and signature_scale is None:
+        own = checks.own_scales(signature_scale)
+        if centre is None and (signature_scale is None or own):
             left, middle = centred(signatures)
         else:
             middle = jnp.zeros(signatures.shape[1:]) if centre is None else jnp.asarray(centre)
@@ -172,8 +174,10 @@ class BehavioralModel(eqx.Module):
                 checks.require_centre(np.asarray(middle), want=signatures.shape[1:])
             middle = middle.astype(signatures.dtype)
             left = signatures - middle
-        _check_scale(left, signature_scale, middle)
-        if signature_scale is None:
+        _check_scale(left, None if isinstance(signature_scale, str) else signature_scale, middle)
+        if own:
+            scale, _ = arithmetic.own_scale(left, halves=left.ndim == 3)
+        elif signature_scale is None:
             largest = jnp.max(jnp.abs(left))
             scale = jnp.where(largest > 0, largest, 1.0)
         else:
@@ -289,13 +293,14 @@ class BehavioralModel(eqx.Module):
         self,
         left: Float[Array, "blocks *rails dims"],
         centre: Float[Array, "*rails dims"],
-        scale: Float[Array, ""],
+        scale: Float[Array, "*blocks"],
         error: Float[Array, "blocks slices channels"],
         *,
         drift: Float[Array, "blocks slices channels"] | None,
         common_drift: Float[Array, ""] | None,
     ) -> ProgrammedSignatures:
-        share = arithmetic.channel_shares(left / scale, self.channels, self.encoding, halves=left.ndim == 3)
+        over = jnp.where(scale > 0, scale, 1.0).reshape(*scale.shape, *(1,) * (left.ndim - scale.ndim))
+        share = arithmetic.channel_shares(left / over, self.channels, self.encoding, halves=left.ndim == 3)
         commanded, weights = arithmetic.programmed_weights(self, share, error, self._row(len(left)))
         return ProgrammedSignatures(
             weights=weights,
@@ -332,6 +337,8 @@ class BehavioralModel(eqx.Module):
         dead = arithmetic.dead_rows(self)[row]
         scale = programmed.signature_scale
         scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
+        if scale.ndim:
+            score_hat = arithmetic.comparable(score_hat, scale)
         return scores, arithmetic.rankable(score_hat, largest, dead=dead)
 
     def _row(self, blocks: int) -> np.ndarray:

@@ -21,6 +21,9 @@ def export(
     ] = None,
     k: Annotated[int, typer.Option("--k", min=1, help="Blocks chosen per query in the graphs.")] = 8,
     dtype: Annotated[str, typer.Option(metavar="float64|float32", help="Precision of the graphs.")] = "float64",
+    per_block: Annotated[
+        bool, typer.Option("--per-block", help="Graphs write each block at a scale of its own.")
+    ] = False,
     die: Annotated[
         int | None,
         typer.Option("--check", metavar="SEED", min=0, max=LARGEST_SEED, help="Check on this virtual die too."),
@@ -38,5 +41,5 @@ def export(
     formats = parse_formats(forms)
     from prism_photonics.workflow.export import export_record
 
-    found = export_record(record, out, formats=formats, dims=dims, k=k, dtype=dtype, die=die)
+    found = export_record(record, out, formats=formats, dims=dims, k=k, dtype=dtype, per_block=per_block, die=die)
     print_result(found, as_json)

@@ -46,6 +46,10 @@ def ask(
     dense_layers: Annotated[
         int, typer.Option("--dense-layers", min=0, help="First layers that attend to everything.")
     ] = 0,
+    die: Annotated[
+        list[Path] | None,
+        typer.Option("--die", metavar="BUNDLE", help="A further die of BUNDLE's design; texts take turns. Repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of programming errors and noise.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +70,7 @@ def ask(
     from prism_photonics.ranking.pretrained.survey import survey
     from prism_photonics.ranking.pretrained.tasks import require_task
 
-    chip = load(bundle)
+    chip, others = load(bundle), [load(other) for other in die or []]
     network, _ = load_model(model)
     folder = fetched_folder() if model == NAME else Path(model)
     # Without the file transformers makes an empty tokenizer, and says nothing.
@@ -78,7 +82,7 @@ def ask(
     config = network.config.get_text_config()
     heads = heads_of(config)
     names = [name.strip() for name in selectors.split(",")]
-    made = make_selectors(names, chip, dims=heads.dims, group=heads.group, seed=seed)
+    made = make_selectors(names, chip, others=others, dims=heads.dims, group=heads.group, seed=seed)
     for name, selector in made.items():
         if selector.trained or selector.evidence == "received":
             raise InputError(f"selector {name}: got one that is trained or needs all attention, want {USUAL}; drop it")
@@ -107,7 +111,7 @@ def ask(
     of = {
         "dense_layers": dense_layers,
         "model": _digest(folder.glob("*.safetensors")),
-        "chip": _digest([bundle / DOCUMENT_FILE]),
+        "chip": "+".join(_digest([each / DOCUMENT_FILE]) for each in (bundle, *(die or []))),
         "seed": seed,
     }
     rows: list[dict[str, Any]] = []

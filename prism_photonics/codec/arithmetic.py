@@ -217,11 +217,40 @@ def in_units(
     Args:
         score_hat: Result of `read_hat`.
         largest: Largest magnitude of each query.
-        scale: Magnitude that is written as the full span.
+        scale: Magnitude that is written as the full span, one for all or one for each block.
         shared: Score of the centre, which is added to all scores of a query, see ``codec.centring``.
         dead: Blocks on dead rows.
     """
     return namespace(score_hat).where(dead, -np.inf, score_hat * largest * scale + shared)
+
+
+def own_scale(
+    left: Float[Any, "*banks_blocks_halves dims"], *, halves: bool
+) -> tuple[Float[Any, "*banks_blocks"], Float[Any, "*banks_blocks_halves dims"]]:
+    """The largest magnitude of each block, and the blocks over it.
+
+    A block of zeros has the scale 0: its reading, noise and all, counts for nothing, and its score is what the centre
+    has.
+
+    Args:
+        left: Signatures less their centre.
+        halves: Whether an axis of two comes before the dimensions.
+    """
+    xp = namespace(left)
+    scale = xp.amax(abs(left), -1)
+    if halves:
+        scale = xp.amax(scale, -1)
+    over = xp.where(scale > 0, scale, 1.0)[..., None]
+    return scale, left / (over[..., None] if halves else over)
+
+
+def comparable(
+    score_hat: Float[Any, "*batch blocks"] | float, scale: Float[Any, "*banks blocks"]
+) -> Float[Any, "*batch blocks"]:
+    """Scores of blocks that were written at scales of their own, over the largest of these."""
+    xp = namespace(scale)
+    largest = xp.amax(scale, -1)[..., None]
+    return score_hat * (scale / xp.where(largest > 0, largest, 1.0))
 
 
 def rankable(

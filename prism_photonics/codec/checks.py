@@ -122,6 +122,19 @@ def require_scale(scale: float, *, largest: float, place: str) -> None:
         )
 
 
+def own_scales(signature_scale: Any) -> bool:
+    """Whether each block is to be written at a scale of its own.
+
+    Raises:
+        InputError: A word that is not "block".
+    """
+    if not isinstance(signature_scale, str):
+        return False
+    if signature_scale != "block":
+        raise InputError(f"signature_scale: got '{signature_scale[:40]}', want a number or 'block'; or leave it out")
+    return True
+
+
 def require_span(left: float, *, shared: float) -> None:
     """Raise where signatures differ by more than their floating point holds.
 

@@ -27,12 +27,14 @@ class Asked(NamedTuple):
         offset: Number added to all scores of a query.
         unit: Factor of the scores before that.
         largest: Largest magnitude of each query.
+        share: Scale of each block over the largest; none where all blocks of a bank share one.
     """
 
     lit: Lit
-    offset: Float[Any, "*banks queries 1"]
-    unit: Float[Any, "*banks queries 1"]
+    offset: Float[Any, "*banks queries one_or_blocks"]
+    unit: Float[Any, "*banks queries one_or_blocks"]
     largest: Float[Any, "*banks queries 1"]
+    share: Float[Any, "*banks 1 blocks"] | None
 
 
 def answer(
@@ -76,7 +78,8 @@ def answer(
     low, high = (found.largest.min(), found.largest.max()) if found.largest.size else (1.0, 1.0)
     if not high < np.inf:
         _refuse(given)
-    asked = Asked(Lit(*map(torch.from_numpy, found.lit)), *map(torch.from_numpy, found[1:]))
+    rest = [None if values is None else torch.from_numpy(values) for values in found[1:]]
+    asked = Asked(Lit(*map(torch.from_numpy, found.lit)), *rest)
     return _in_pieces(chip, fused, weights, asked, noise=noise, usual=bool(low > 0))
 
 
@@ -87,11 +90,14 @@ def _asked(chip: Any, query: Any, centre: Any, scale: Any, *, column: Any) -> As
     lit = fusing.lit(chip, query_hat, column)
     banks = query.ndim - 2
     shared = centre_score(query, centre[(slice(None),) * banks + (None,)], halves=centre.ndim - banks == 2)
-    unit = largest * scale[..., None, None]
+    own = scale.ndim > banks
+    each = scale[..., None, :] if own else scale[..., None, None]
+    unit = largest * each
     offset = shared - lit.taken_off * unit
     if query.dtype != scale.dtype:
         offset, unit = ((x.to(scale.dtype) if isinstance(x, Tensor) else x.astype(scale.dtype)) for x in (offset, unit))
-    return Asked(lit, offset, unit, largest)
+    share = arithmetic.comparable(1.0, each) if own else None
+    return Asked(lit, offset, unit, largest, share)
 
 
 def _plain(values: Tensor) -> np.ndarray | None:
@@ -121,11 +127,13 @@ def _in_pieces(
         part = slice(first, first + width)
         drawn = None if noise is None else _finite(noise[..., part])
         hat = fusing.score_hat(chip, fused.part(part), weights[..., part, :, :], asked.lit, noise=drawn, room=room)
-        torch.addcmul(asked.offset, hat, asked.unit, out=scores[..., part])
+        # One number for all blocks of a query, or one for each.
+        offset, unit = (held if held.shape[-1] == 1 else held[..., part] for held in (asked.offset, asked.unit))
+        torch.addcmul(offset, hat, unit, out=scores[..., part])
         hats[..., part] = hat
     if chip.some_excluded:
         scores.masked_fill_(_dead(chip, hats), -torch.inf)
-    return scores, top_k(_ranked(chip, hats, asked.largest, usual=usual), chip.k)
+    return scores, top_k(_ranked(chip, hats, asked, usual=usual), chip.k)
 
 
 def _read(
@@ -142,13 +150,16 @@ def _read(
     scores = torch.addcmul(asked.offset, hat, asked.unit)
     if chip.some_excluded:
         scores = scores.masked_fill(_dead(chip, hat), -torch.inf)
-    return scores, top_k(_ranked(chip, hat, asked.largest, usual=usual), chip.k)
+    return scores, top_k(_ranked(chip, hat, asked, usual=usual), chip.k)
 
 
-def _ranked(chip: Any, hat: Tensor, largest: Tensor, *, usual: bool) -> Tensor:
+def _ranked(chip: Any, hat: Tensor, asked: Asked, *, usual: bool) -> Tensor:
+    if asked.share is not None:
+        # What is taken off of all blocks alike counts for each by its scale. Zero has one sign.
+        hat = (hat - asked.lit.taken_off) * asked.share + 0.0
     if usual:
         return hat.masked_fill(_dead(chip, hat), -torch.inf) if chip.some_excluded else hat
-    return arithmetic.rankable(hat, largest, dead=_dead(chip, hat) if chip.some_excluded else None)
+    return arithmetic.rankable(hat, asked.largest, dead=_dead(chip, hat) if chip.some_excluded else None)
 
 
 def _dead(chip: Any, hat: Tensor) -> Tensor:

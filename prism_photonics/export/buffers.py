@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from prism_photonics.codec import arithmetic
-from prism_photonics.codec.checks import require_count, require_rails
+from prism_photonics.codec.checks import own_scales, require_count, require_rails
 from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle
 from prism_photonics.units import InputError
@@ -90,7 +90,14 @@ class ChipBuffers(torch.nn.Module):
         self._host: Any = None  # what `export.single` keeps of the buffers; nothing that is saved
         self._take_notes()
 
-    def reserve(self, signatures_shape: Sequence[int], *, bank_axes: int = 0, drift: bool = False) -> None:
+    def reserve(
+        self,
+        signatures_shape: Sequence[int],
+        *,
+        bank_axes: int = 0,
+        drift: bool = False,
+        signature_scale: str | None = None,
+    ) -> None:
         """Make room for signatures that a checkpoint holds: Hugging Face loads no tensor of another shape.
 
         To be called in the ``__init__`` of the model that holds the selector. Nothing can be read before a checkpoint
@@ -100,6 +107,7 @@ class ChipBuffers(torch.nn.Module):
             signatures_shape: Shape of what `program` was given: banks, blocks, for bounds 2, dims.
             bank_axes: How many leading axes hold banks of their own.
             drift: Whether `program` was given a drift.
+            signature_scale: "block" where `program` was given that.
 
         Raises:
             InputError: The shape is none of signatures.
@@ -115,7 +123,12 @@ class ChipBuffers(torch.nn.Module):
         )
         written = arithmetic.error_shape(signatures, self.channels, self.encoding, bank_axes=bank_axes)
         shapes = (
-            *(written, written[:-1], shape[:bank_axes], shape[:bank_axes] + shape[bank_axes + 1 :]),
+            *(
+                written,
+                written[:-1],
+                shape[: bank_axes + own_scales(signature_scale)],
+                shape[:bank_axes] + shape[bank_axes + 1 :],
+            ),
             *(written if drift else (*written[:-1], 0), ()),
         )
         for name, size in zip(PROGRAMMED, shapes, strict=True):

@@ -13,7 +13,7 @@ from prism_photonics.files import write_bytes
 from prism_photonics.units import InputError, nearest
 
 
-def _torch(bundle: Bundle, dims: int, k: int, dtype: str) -> bytes:
+def _torch(bundle: Bundle, dims: int, k: int, dtype: str, per_block: bool) -> bytes:
     import safetensors.torch
     import torch
 
@@ -22,19 +22,19 @@ def _torch(bundle: Bundle, dims: int, k: int, dtype: str) -> bytes:
     return safetensors.torch.save(PhotonicSelector(bundle, k, dtype=getattr(torch, dtype)).state_dict())
 
 
-def _onnx(bundle: Bundle, dims: int, k: int, dtype: str) -> bytes:
+def _onnx(bundle: Bundle, dims: int, k: int, dtype: str, per_block: bool) -> bytes:
     from prism_photonics.export.onnx import onnx_bytes
 
-    return onnx_bytes(bundle, dims=dims, k=k, dtype=dtype)
+    return onnx_bytes(bundle, dims=dims, k=k, dtype=dtype, per_block=per_block)
 
 
-def _stablehlo(bundle: Bundle, dims: int, k: int, dtype: str) -> bytes:
+def _stablehlo(bundle: Bundle, dims: int, k: int, dtype: str, per_block: bool) -> bytes:
     from prism_photonics.export.stablehlo import stablehlo_bytes
 
-    return stablehlo_bytes(bundle, dims=dims, k=k, dtype=dtype)
+    return stablehlo_bytes(bundle, dims=dims, k=k, dtype=dtype, per_block=per_block)
 
 
-_Writer = Callable[[Bundle, int, int, str], bytes]
+_Writer = Callable[[Bundle, int, int, str, bool], bytes]
 FORMATS: dict[str, tuple[str, _Writer]] = {
     "torch": ("selector.safetensors", _torch),
     "onnx": ("selector.onnx", _onnx),
@@ -58,7 +58,13 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 
 def add_formats(
-    path: str | os.PathLike[str], formats: Sequence[str], *, dims: int | None = None, k: int = 8, dtype: str = "float64"
+    path: str | os.PathLike[str],
+    formats: Sequence[str],
+    *,
+    dims: int | None = None,
+    k: int = 8,
+    dtype: str = "float64",
+    per_block: bool = False,
 ) -> list[Path]:
     """Write further forms of a bundle into its folder, and their hashes into its document.
 
@@ -68,6 +74,7 @@ def add_formats(
         dims: Dimensions of a signature, fixed in the graphs; one slice by default.
         k: Blocks chosen per query, fixed in the graphs.
         dtype: Precision of graphs and state dict, float32 or float64.
+        per_block: Whether graphs write each block at a scale of its own; a state dict holds what ``program`` wrote.
 
     Returns:
         The files.
@@ -92,7 +99,7 @@ def add_formats(
     for name in formats:
         file, writer = FORMATS[name]
         with asked_by(f"format {name}"):
-            content = writer(bundle, dims, k, dtype)
+            content = writer(bundle, dims, k, dtype, per_block)
         write_bytes(folder / file, content)
         document["files"][file] = hashlib.sha256(content).hexdigest()
         written.append(folder / file)

@@ -14,7 +14,7 @@ from prism_photonics.export.onnxgraph import Graph, Namespace, Table
 from prism_photonics.export.read import Bundle
 
 
-def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> bytes:
+def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64", per_block: bool = False) -> bytes:
     """The whole selector as one ONNX model; signatures and noise are its inputs.
 
     Inputs, with blocks and queries of any number: ``signatures`` (blocks, dims), for ``dual_rail``
@@ -29,6 +29,7 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
         k: Blocks chosen per query.
         dtype: ``float64`` gives the scores of the NumPy reader; in ``float32`` a reading within rounding of a code's
             edge may come out one code off.
+        per_block: Whether each block is written at a scale of its own.
 
     Returns:
         The serialised model.
@@ -49,9 +50,13 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
     row = graph.add("Mod", [one_by_one, np.array(bundle.rows, whole)], some, whole)
 
     left, centre = centred(signatures)
-    largest_left = graph.largest(left)
-    scale = Namespace.where(largest_left > 0.0, largest_left, 1.0)
-    share = arithmetic.channel_shares(left / scale, bundle.channels, bundle.encoding, halves=halves)
+    if per_block:
+        scale, unit = arithmetic.own_scale(left, halves=halves)
+    else:
+        largest_left = graph.largest(left)
+        scale = Namespace.where(largest_left > 0.0, largest_left, 1.0)
+        unit = left / scale
+    share = arithmetic.channel_shares(unit, bundle.channels, bundle.encoding, halves=halves)
     commanded, weights = arithmetic.programmed_weights(chip, share, error, row)
     if bundle.longest_s > 0:
         drift, common = graph.take("drift", weights_shape), graph.take("common_drift", ())
@@ -62,6 +67,8 @@ def onnx_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> 
     score_hat = arithmetic.without_answer(score_hat, query, centre)
     shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
     scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
+    if per_block:
+        score_hat = arithmetic.comparable(score_hat, scale)
     ranked = arithmetic.rankable(score_hat, largest, dead=dead)
     kind = TensorProto.DOUBLE if dtype == "float64" else TensorProto.FLOAT
     return graph.model(

@@ -25,7 +25,7 @@ class Programmed:
 
     weights: Float[np.ndarray, "blocks slices channels"]
     row_sum: Float[np.ndarray, "blocks slices"]
-    signature_scale: float
+    signature_scale: float | Float[np.ndarray, " blocks"]
     drift: Float[np.ndarray, "blocks slices channels"] | None
     common_drift: float | None
     centre: Float[np.ndarray, "*halves dims"]
@@ -92,7 +92,7 @@ class Bundle:
         error: Float[np.ndarray, "blocks slices channels"] | None = None,
         drift: Float[np.ndarray, "blocks slices channels"] | None = None,
         common_drift: float | None = None,
-        signature_scale: float | None = None,
+        signature_scale: float | str | None = None,
         centre: Num[np.ndarray, "*one_signature"] | None = None,
         row: Int[np.ndarray, " blocks"] | None = None,
     ) -> Programmed:
@@ -109,9 +109,10 @@ class Bundle:
             drift: Standard normal numbers of each weight's drift, of the same shape.
             common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest once
-                the centre is off.
+                the centre is off. With "block" each block has its own, and its scores are multiplied by it after the
+                converter.
             centre: Vector to subtract from every signature, such as a mean that also holds earlier pages. By default
-                the mean of these, and nothing where ``signature_scale`` is given: then they are taken as they stand.
+                the mean of these, and nothing where ``signature_scale`` is a number: then they are taken as they stand.
             row: Row of the chip on which each block sits; by default one after the other, page by page.
 
         Returns:
@@ -123,12 +124,18 @@ class Bundle:
         checks.require_finite("signatures", signatures, axes=("block", "dim"), cure="mend or drop it", batched=True)
         signatures = np.asarray(signatures, float)
         checks.require_rails(signatures.shape, encoding=self.encoding)
+        own = checks.own_scales(signature_scale)
         with np.errstate(over="ignore", invalid="ignore"):
-            left, centre = self._centred(signatures, centre, fixed=signature_scale is not None)
+            left, centre = self._centred(signatures, centre, fixed=signature_scale is not None and not own)
         largest, place = checks.largest_magnitude(left)
         checks.require_span(largest, shared=float(np.abs(centre).max()))
-        scale = (largest or 1.0) if signature_scale is None else signature_scale
-        checks.require_scale(scale, largest=largest, place=place)
+        halves = signatures.ndim == 3
+        if isinstance(signature_scale, str):
+            scale, unit = arithmetic.own_scale(left, halves=halves)
+        else:
+            scale = (largest or 1.0) if signature_scale is None else signature_scale
+            checks.require_scale(scale, largest=largest, place=place)
+            unit = left / scale
         shape = self.error_shape(signatures)
         if error is None:
             stream = np.random.Generator(np.random.Philox(key))
@@ -141,8 +148,7 @@ class Bundle:
         if drift is not None:
             drift = checks.drawn_numbers("drift", drift, want=shape)
             common_drift = float(checks.drawn_numbers("common_drift", common_drift, want=()))
-        halves = signatures.ndim == 3
-        share = arithmetic.channel_shares(left / scale, self.channels, self.encoding, halves=halves)
+        share = arithmetic.channel_shares(unit, self.channels, self.encoding, halves=halves)
         row = self._row(len(signatures), row)
         commanded, weights = arithmetic.programmed_weights(self, share, error, row)
         return Programmed(weights, commanded.sum(-1), scale, drift, common_drift, centre, signatures.shape[-1], row)
@@ -206,6 +212,7 @@ class Bundle:
         k: int = 8,
         *,
         seed: int | None = None,
+        signature_scale: float | str | None = None,
         t_since_program_s: float = 0.0,
     ) -> tuple[Float[np.ndarray, "*batch blocks"], Int[np.ndarray, "*batch k"]]:
         """Program the signatures and choose the best blocks for every query, with NumPy alone.
@@ -219,6 +226,7 @@ class Bundle:
             k: Blocks chosen per query.
             seed: Seed of programming error, drift and read noise; None: the mean chip, which programs and reads
                 without either, as `to_torch` does when no numbers are handed in.
+            signature_scale: See `program`; "block" costs small blocks the least.
             t_since_program_s: How long ago they were programmed; needs a seed, for drift is drawn.
 
         Returns:
@@ -234,7 +242,7 @@ class Bundle:
         if seed is not None:
             seed = checks.require_count("seed", seed, least=0, cure="give a whole number, or None for the mean chip")
         error = None if seed is not None else np.zeros(self.error_shape(signatures))
-        programmed = self.program(signatures, seed or 0, error=error)
+        programmed = self.program(signatures, seed or 0, error=error, signature_scale=signature_scale)
         noise = None if seed is not None else np.zeros(self.noise_shape(query, programmed))
         scores, ranked = self._read(query, programmed, seed or 0, noise=noise, t_since_program_s=t_since_program_s)
         return scores, top_k(ranked, k)
@@ -290,6 +298,8 @@ class Bundle:
             shared = centre_score(query, programmed.centre, halves=programmed.centre.ndim == 2)
             scale = programmed.signature_scale
             scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
+            if np.size(scale) > 1:
+                score_hat = arithmetic.comparable(score_hat, scale)
         return scores, arithmetic.rankable(score_hat, largest, dead=dead)
 
     def _centred(

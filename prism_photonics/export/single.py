@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from prism_photonics.codec import arithmetic
 from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.centring import centre_score
 from prism_photonics.export import fused as fusing
@@ -30,7 +31,7 @@ class Bank(NamedTuple):
         row_gain: Gain of each block's row; empty where all are 1.
         column: Place of a slice that each channel carries.
         centre: Centre of the signatures; two for bounds.
-        scale: Magnitude that is written as the full span.
+        scale: Magnitude that is written as the full span, one or one for each block.
         banks: Leading axes of banks, of one bank each.
         noise: Shape of the noise of one query without leading axes.
     """
@@ -43,7 +44,7 @@ class Bank(NamedTuple):
     row_gain: Float[np.ndarray, " blocks"]
     column: Int[np.ndarray, " channels"]
     centre: Float[np.ndarray, "*halves dims"]
-    scale: Float[np.ndarray, " 1"]
+    scale: Float[np.ndarray, " one_or_blocks"]
     banks: int
     noise: tuple[int, int, int]
 
@@ -77,11 +78,14 @@ def answer_single(
         return None
     lit = fusing.lit(chip, array / largest, bank.column)
     hat = _score_hat(chip, bank, lit=lit, noise=drawn)
-    best = best_of_row(hat, chip.k)
+    ranked = hat
+    if bank.scale.size > 1:
+        ranked = arithmetic.comparable(hat - lit.taken_off[0], bank.scale) + 0.0
+    best = best_of_row(ranked, chip.k)
     if best is None:
         return None
     shared = centre_score(array, bank.centre, halves=bank.centre.ndim == 2)
-    unit = largest * bank.scale[0]
+    unit = largest * bank.scale
     scores = hat * unit
     scores += shared[0] - lit.taken_off[0] * unit
     return torch.from_numpy(scores).view(*ones, blocks), torch.from_numpy(best).view(*ones, chip.k)

@@ -14,7 +14,7 @@ from prism_photonics.export import schema
 from prism_photonics.export.read import Bundle
 
 
-def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64") -> bytes:
+def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64", per_block: bool = False) -> bytes:
     """The whole selector as a serialised `jax.export`; `export.program.load_program` runs it.
 
     Arguments and results are those of ``export.onnx.onnx_bytes``, in its order; the platform is the CPU or CUDA.
@@ -24,6 +24,7 @@ def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64"
         dims: Dimensions of a signature; they fix the slices.
         k: Blocks chosen per query.
         dtype: float32 or float64; see ``export.onnx.onnx_bytes``.
+        per_block: Whether each block is written at a scale of its own.
 
     Returns:
         The serialised program.
@@ -37,9 +38,13 @@ def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64"
     def select(signatures, error, query, noise, drift=None, common_drift=None, t_since_program_s=None):
         row = jnp.arange(signatures.shape[0]) % bundle.rows
         left, centre = centred(signatures)
-        largest_left = jnp.max(jnp.abs(left))
-        scale = jnp.where(largest_left > 0, largest_left, 1.0)
-        share = arithmetic.channel_shares(left / scale, bundle.channels, bundle.encoding, halves=halves)
+        if per_block:
+            scale, unit = arithmetic.own_scale(left, halves=halves)
+        else:
+            largest_left = jnp.max(jnp.abs(left))
+            scale = jnp.where(largest_left > 0, largest_left, 1.0)
+            unit = left / scale
+        share = arithmetic.channel_shares(unit, bundle.channels, bundle.encoding, halves=halves)
         commanded, weights = arithmetic.programmed_weights(chip, share, error, row)
         if drifts:
             weights = arithmetic.drifted_weights(chip, weights, drift, common_drift, time_s=t_since_program_s, row=row)
@@ -48,6 +53,8 @@ def stablehlo_bytes(bundle: Bundle, *, dims: int, k: int, dtype: str = "float64"
         score_hat = arithmetic.without_answer(score_hat, query, centre)
         shared, dead = centre_score(query, centre, halves=halves), arithmetic.dead_rows(chip)[row]
         scores = arithmetic.in_units(score_hat, largest, scale=scale, shared=shared, dead=dead)
+        if per_block:
+            score_hat = arithmetic.comparable(score_hat, scale)
         # Of equal values, lax.top_k promises the lower index first.
         return scores, jax.lax.top_k(arithmetic.rankable(score_hat, largest, dead=dead), k)[1]
 

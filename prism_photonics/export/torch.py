@@ -88,7 +88,7 @@ class PhotonicSelector(ChipBuffers):
         *,
         drift: Float[Tensor, "*banks blocks slices channels"] | None = None,
         common_drift: float | Tensor = 0.0,
-        signature_scale: float | None = None,
+        signature_scale: float | str | None = None,
         centre: Float[Tensor, "*one_signature"] | None = None,
         bank_axes: int = 0,
     ) -> None:
@@ -104,10 +104,11 @@ class PhotonicSelector(ChipBuffers):
             drift: Standard normal numbers by which the weights will drift; without them they are read at once only.
             common_drift: The standard normal number of the drift that all weights share.
             signature_scale: Magnitude written as the full span, unit of the signatures; by default the largest of each
-                bank once the centre is off.
+                bank once the centre is off. With "block" each block has its own, and its scores are multiplied by it
+                after the converter: small blocks are then not drowned by the range of the largest.
             centre: Vector to subtract from every signature of a bank, such as a mean that also holds earlier pages. By
-                default the bank's mean, and nothing where ``signature_scale`` is given: then they are taken as they
-                stand.
+                default the bank's mean, and nothing where ``signature_scale`` is a number: then they are taken as
+                they stand.
             bank_axes: How many leading axes (batch, KV heads) hold banks of their own, such as 2 for
                 (batch, kv_heads, blocks, dims).
 
@@ -120,7 +121,7 @@ class PhotonicSelector(ChipBuffers):
             with torch.inference_mode(False), torch.no_grad():
                 numbers = {"drift": drift, "common_drift": common_drift, "signature_scale": signature_scale}
                 return self.program(signatures, error, **numbers, centre=centre, bank_axes=bank_axes)
-        banks, bank_shape = signatures.shape[:bank_axes], signatures.shape[bank_axes:]
+        bank_shape = signatures.shape[bank_axes:]
         checks.require_rails(tuple(bank_shape), encoding=self.encoding)
         if bank_shape[0] < self.k:
             raise InputError(f"signatures: got {bank_shape[0]} blocks, want at least k = {self.k}; lower k")
@@ -132,15 +133,20 @@ class PhotonicSelector(ChipBuffers):
             self.restore_chip()
         with torch.autocast(signatures.device.type, enabled=False):
             signatures = self._wide(signatures)
-            left, centre = self._centred(signatures, centre, bank_axes, fixed=signature_scale is not None)
+            own, fixed = checks.own_scales(signature_scale), None
+            if signature_scale is not None and not isinstance(signature_scale, str):
+                fixed = signature_scale
+            left, centre = self._centred(signatures, centre, bank_axes, fixed=fixed is not None)
             if not torch.compiler.is_compiling():
-                self._check_signatures(signatures, left, centre, signature_scale=signature_scale, bank_axes=bank_axes)
-            largest = left.detach().abs().flatten(bank_axes).amax(-1)
-            scale = torch.where(largest > 0, largest, torch.ones_like(largest))
-            if signature_scale is not None:
-                scale = torch.full_like(scale, signature_scale)
+                self._check_signatures(signatures, left, centre, signature_scale=fixed, bank_axes=bank_axes)
+            scale = left.detach().abs().flatten(bank_axes + own).amax(-1)
+            over = torch.where(scale > 0, scale, torch.ones_like(scale))
+            if fixed is not None:
+                over = torch.full_like(over, fixed)
+            # A block of zeros keeps the scale 0: neither its reading nor its noise counts.
+            scale = scale if own else over
             halves = len(bank_shape) == 3
-            signature_hat = (left / scale.reshape(*banks, *(1,) * len(bank_shape))).to(self.weight_bias)
+            signature_hat = (left / over.reshape(*over.shape, *(1,) * (left.dim() - over.dim()))).to(self.weight_bias)
             share = arithmetic.channel_shares(signature_hat, self.channels, self.encoding, halves=halves)
             for name, numbers in (("error", error), ("drift", drift)):
                 if numbers is not None:

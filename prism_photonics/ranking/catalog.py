@@ -1,6 +1,6 @@
 """The selectors by name, as the command line and the table know them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prism_photonics.export.read import Bundle
 from prism_photonics.ranking.evict import HeavyHitters, Streaming
@@ -13,6 +13,7 @@ from prism_photonics.ranking.features import (
     SoftenedBound,
 )
 from prism_photonics.ranking.hierarchical import Hierarchical
+from prism_photonics.ranking.indexer import TokenIndexer
 from prism_photonics.ranking.learned import LearnedProjection
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.readers import ChipReader, Reader
@@ -29,7 +30,7 @@ NAMES = (
     *("hierarchical", "hierarchical_mean", "hierarchical_learned", "hierarchical_rows", "photonic_hierarchical"),
     *("bound_per_head", "bound_of_halves", "photonic_bound_of_halves", "infllm_like", "two_stage"),
     *("soft_rows", "photonic_soft_rows", "soft_rows_refined", "photonic_soft_rows_refined"),
-    *("salca_like", "sign_codes", "streaming_llm", "h2o", "random"),
+    *("salca_like", "sign_codes", "indexer_like", "streaming_llm", "h2o", "random"),
 )
 
 ROW_TOKENS = 16
@@ -39,7 +40,14 @@ SURVIVORS = 0.5
 
 
 def make_selectors(
-    names: Iterable[str], bundle: Bundle, *, dual_rail: Bundle | None = None, dims: int, group: int = 1, seed: int = 0
+    names: Iterable[str],
+    bundle: Bundle,
+    *,
+    dual_rail: Bundle | None = None,
+    others: Sequence[Bundle] = (),
+    dims: int,
+    group: int = 1,
+    seed: int = 0,
 ) -> dict[str, Selector]:
     """Selectors by name, each with its own random numbers.
 
@@ -48,6 +56,7 @@ def make_selectors(
         bundle: The chip of the photonic ones.
         dual_rail: The chip of the photonic bound, with two channels per dimension; by default the same chip, which
             then takes twice the slices.
+        others: Further dies of the bundle's design, which take turns with it from text to text.
         dims: Dimensions of a key; the projections keep half of them.
         group: Query heads of a KV head.
         seed: Seed of projections, programming errors and noise.
@@ -61,6 +70,12 @@ def make_selectors(
     wide = dual_rail or bundle
     halves = wide.encoding == "dual_rail"
     half = max(1, dims // 2)
+
+    def signed(number: int) -> Reader:
+        return ChipReader(bundle, seed=seed + number, others=others)
+
+    def railed(number: int) -> Reader:
+        return ChipReader(wide, seed=seed + number, halves=halves, others=others if wide is bundle else ())
 
     def bound(reader: Reader | None = None) -> Selector:
         return FeatureSelector("bound", Bound(), reader)
@@ -81,10 +96,10 @@ def make_selectors(
         "bound": lambda name: FeatureSelector(name, Bound()),
         "random_projection": lambda name: FeatureSelector(name, RandomProjection(MeanKey(), half, seed)),
         "pca": lambda name: FeatureSelector(name, PrincipalProjection(MeanKey(), half)),
-        "photonic_mean_key": lambda name: FeatureSelector(name, MeanKey(), ChipReader(bundle, seed=seed)),
-        "photonic_bound": lambda name: FeatureSelector(name, Bound(), ChipReader(wide, seed=seed + 1, halves=halves)),
+        "photonic_mean_key": lambda name: FeatureSelector(name, MeanKey(), signed(0)),
+        "photonic_bound": lambda name: FeatureSelector(name, Bound(), railed(1)),
         "photonic_learned": lambda name: FeatureSelector(
-            name, LearnedProjection(MeanAndBound(), dims, bundle, seed=seed), ChipReader(bundle, seed=seed + 2)
+            name, LearnedProjection(MeanAndBound(), dims, bundle, seed=seed), signed(2)
         ),
         "hierarchical": lambda name: Hierarchical(name, Bound()),
         "hierarchical_mean": lambda name: Hierarchical(name, MeanKey(), coarse="mean"),
@@ -92,21 +107,18 @@ def make_selectors(
             name, Bound(), coarse=LearnedProjection(MeanAndBound(), 2 * dims, first=dims, seed=seed)
         ),
         "hierarchical_rows": lambda name: Hierarchical(name, Bound(), coarse="softened", rows=2),
-        "photonic_hierarchical": lambda name: Hierarchical(
-            name, Bound(), reader=ChipReader(wide, seed=seed + 3, halves=halves)
-        ),
+        "photonic_hierarchical": lambda name: Hierarchical(name, Bound(), reader=railed(3)),
         "bound_per_head": lambda name: PerHead(name, bound(), group=group),
         "bound_of_halves": lambda name: per_head(name, bound(), 2),
-        "photonic_bound_of_halves": lambda name: per_head(
-            name, bound(ChipReader(wide, seed=seed + 4, halves=halves)), 2
-        ),
+        "photonic_bound_of_halves": lambda name: per_head(name, bound(railed(4)), 2),
         "infllm_like": lambda name: per_head(name, FeatureSelector(name, MeanKey()), 3, overlap=True),
         "two_stage": lambda name: TwoStage(name, bound()),
         "soft_rows": soft,
-        "photonic_soft_rows": lambda name: soft(name, ChipReader(wide, seed=seed + 5, halves=halves)),
+        "photonic_soft_rows": lambda name: soft(name, railed(5)),
         "soft_rows_refined": refined,
-        "photonic_soft_rows_refined": lambda name: refined(name, ChipReader(wide, seed=seed + 6, halves=halves)),
+        "photonic_soft_rows_refined": lambda name: refined(name, railed(6)),
         "sign_codes": lambda name: SignCodes(name, seed=seed),
+        "indexer_like": TokenIndexer,
         "salca_like": lambda name: SalcaLike(),
         "streaming_llm": lambda name: Streaming(),
         "h2o": lambda name: HeavyHitters(),

@@ -60,11 +60,12 @@ class PagedSignatures:
         centre = self._centres.setdefault(layer, Centre())
         place = Place(layer, centre=centre, pages=numbers)
         valid = torch.ones(1, *keys.shape[:2], dtype=torch.bool, device=keys.device)
-        fresh = self.selector.sign(keys.movedim(2, 0)[None], valid, place)[0].transpose(0, 1)
+        fresh = self.selector.sign(keys.movedim(2, 0)[None], valid, place)[0]
         if layer not in self._written:
-            self._written[layer] = fresh.new_zeros(self.pages, *fresh.shape[1:])
+            # Head by head, as they are read.
+            self._written[layer] = fresh.new_zeros(len(fresh), self.pages, fresh.shape[-1])
             self._known[layer] = torch.zeros(self.pages, dtype=torch.bool, device=fresh.device)
-        self._written[layer][pages], self._known[layer][pages] = fresh, True
+        self._written[layer][:, pages], self._known[layer][pages] = fresh, True
 
     def signed(self, layer: int) -> bool:
         """Whether any page of a layer is signed."""
@@ -96,7 +97,7 @@ class PagedSignatures:
         own = real.gather(1, known.int().argmax(1, keepdim=True))
         spare = torch.where(known.any(1, keepdim=True), own, self._known[layer].int().argmax())
         real = torch.where(known, real, spare)
-        state = self._written[layer][real].transpose(1, 2)
+        state = self._written[layer].index_select(1, real.flatten()).unflatten(1, real.shape).transpose(0, 1)
         scores = self.selector.score(queries[:, :, None], state, layer)[:, :, 0]
         return scores.masked_fill(~known[:, None], -torch.inf)
 

@@ -1,7 +1,7 @@
 """Readers, which compute dot products in float, by an exported bundle, or by a chip tile by tile."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,6 +107,7 @@ class ChipReader(Reader):
             bound on a chip with the dual-rail encoding.
         t_since_program_s: How long after its writing every block is read; its drift, measured on the chip, is drawn
             as its programming error is, and one number for all blocks of a layer, sequence and KV head.
+        dies: The chip and further dies of its design, which take turns from text to text, see ``restart``.
     """
 
     def __init__(
@@ -117,7 +118,17 @@ class ChipReader(Reader):
         levels: int = 0,
         halves: bool = False,
         t_since_program_s: float = 0.0,
+        others: Sequence[Bundle] = (),
     ):
+        for number, die in enumerate(others, 1):
+            got, want = ((each.rows, each.channels, each.encoding) for each in (die, bundle))
+            if got != want:
+                raise InputError(
+                    f"die {number}: got a chip of (rows, channels, encoding) {got}, want {want} as of the first; "
+                    "calibrate dies of one design"
+                )
+            require_drift(t_since_program_s, longest_s=die.longest_s, drawn=True)
+        self.dies = (bundle, *others)
         if halves and bundle.encoding != "dual_rail":
             raise InputError(f"halves: got a chip with the encoding '{bundle.encoding}', want dual_rail; leave it out")
         require_drift(t_since_program_s, longest_s=bundle.longest_s, drawn=True)
@@ -198,8 +209,9 @@ class ChipReader(Reader):
         return {"signature_bytes": 0.0, "pages": float(pages), "passes": float(passes)}
 
     def restart(self, number):
-        """Read noise from here on; programming errors follow from where a block stands, and from nothing else."""
+        """Read noise from here on, and the die whose turn it is; errors follow from where a block stands on it."""
         self._part, self._readings = number, 0
+        self.bundle = self.dies[number % len(self.dies)]
 
     def _shape(self, width: int) -> tuple[int, int]:
         """Slices of a row, and channels of each."""

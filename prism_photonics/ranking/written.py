@@ -1,7 +1,8 @@
 """Rows of signatures: what a reader wrote of a block, and beside it what must be taken into account in reading.
 
-A row is (state | reference | scales). All selectors that read dot products write and read through here, so that what
-all blocks share, and channels that spread far, cost none of them the chip's range.
+A row is (state | reference | scales), the scales where the reader has a range. All selectors that read dot products
+write and read through here, so that what all blocks share, and channels that spread far, cost none of them the chip's
+range.
 """
 
 import torch
@@ -35,8 +36,9 @@ def write_rows(
     centre = place.centre or Centre()
     left, reference = centred(features, shown, centre)
     # Scales are powers of two: a reader without a range gives the same scores with and without them.
-    scale = centre.scales(features, shown, tokens) if reader.ranged else torch.ones_like(features[:, :, 0])
-    scale = scale[:, :, None].expand_as(left)
+    if not reader.ranged:
+        return torch.cat([reader.write(left, place), reference], -1)
+    scale = centre.scales(features, shown, tokens)[:, :, None].expand_as(left)
     return torch.cat([reader.write(left / scale, place), reference, scale], -1)
 
 
@@ -51,6 +53,9 @@ def read_rows(
     written changed its kind on the way.
     """
     width = sketches.shape[-1]
+    if not reader.ranged:
+        state, reference = rows.split([rows.shape[-1] - width, width], -1)
+        return reader.read(sketches, state) + shared_part(sketches, reference)
     state, reference, scale = rows.split([rows.shape[-1] - 2 * width, width, width], -1)
     if rows.shape[2] and not bool((scale - scale[:, :, :1]).any()):
         return reader.read(sketches * scale[:, :, :1], state) + shared_part(sketches, reference)

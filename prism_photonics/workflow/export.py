@@ -193,6 +193,7 @@ def export_record(
     dims: int | None = None,
     k: int = K,
     dtype: str = "float64",
+    per_block: bool = False,
     die: int | None = None,
 ) -> dict[str, Any]:
     """Fit the behavioral model of a calibrated chip and write its bundle.
@@ -204,6 +205,7 @@ def export_record(
         dims: Dimensions of a signature in those forms.
         k: Blocks chosen per query in those forms.
         dtype: Precision of those forms.
+        per_block: Whether graphs write each block at a scale of its own.
         die: Also check the model on this virtual die, and write the outcome into the bundle's report.
 
     Returns:
@@ -226,7 +228,7 @@ def export_record(
         )
         model = dataclasses.replace(model, model=dataclasses.replace(model.model, report=checked))
         model.save(out)
-    files = add_formats(out, formats, dims=dims, k=k, dtype=dtype) if formats else []
+    files = add_formats(out, formats, dims=dims, k=k, dtype=dtype, per_block=per_block) if formats else []
     note = {"note": DOUBLE_PRECISION} if "stablehlo" in formats and dtype == "float64" else {}
     return {
         "bundle": str(out),

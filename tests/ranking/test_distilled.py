@@ -68,6 +68,18 @@ def test_distilling_comes_nearer_to_the_attention_of_a_text_that_was_not_seen(mo
     assert loss(gate, taught[3]) < 0.9 * loss(start, taught[3])
 
 
+def test_a_head_that_learns_its_lesson_by_heart_keeps_what_held_on_another_text(model, taught):
+    # One text, many steps: what is learned by heart comes nearer to it, and farther from the others.
+
+    def learned(steps, held_out=()):
+        return distil(taught[:1], rank=16, frequency=frequencies(model), kv_heads=2, steps=steps, held_out=held_out)
+
+    start, by_heart, kept = learned(1, [taught[1]]), learned(200), learned(200, [taught[1]])
+    assert loss(by_heart, taught[0]) < loss(kept, taught[0])
+    assert loss(kept, taught[3]) < 0.9 * loss(by_heart, taught[3])
+    assert loss(kept, taught[1]) <= loss(start, taught[1])
+
+
 def test_a_gate_learns_through_the_chip_as_well(model, taught, demo_bundle):
     chip = demo_bundle(16)
     start = distil(taught[:3], rank=16, frequency=frequencies(model), kv_heads=2, steps=1)

@@ -1,4 +1,4 @@
-"""Selectors made of others: several rows of a block, a reading per head, two stages, one per layer; and sign codes."""
+"""Selectors made of others: rows of a block, a reading per head, two stages, one per layer; and codes of tokens."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ import torch
 from prism_photonics.ranking.attention import BlockSparse
 from prism_photonics.ranking.catalog import make_selectors, that_take
 from prism_photonics.ranking.features import Bound, MeanKey, SoftenedBound
+from prism_photonics.ranking.indexer import TokenIndexer
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.per_layer import PerLayer, best_of_layers
 from prism_photonics.ranking.pretrained.cached import Selection
@@ -199,6 +200,23 @@ def test_signs_of_turned_keys_find_a_token_that_stands_out(keys):
     along[..., 0] = 1.0
     assert (scored(SignCodes(), keys, along).argmax(-1) == 5).all()
     assert SignCodes().cost(6, dims=DIMS, block=16)["signature_bytes"] == 6 * 16 * 3
+
+
+def test_an_indexer_adds_what_heads_find_alike_and_takes_nothing_off(keys, queries):
+    products = queries.unflatten(1, (2, 2)) @ keys.flatten(2, 3)[:, :, None].mT
+    exact = products.clamp(min=0).sum(2).unflatten(-1, (6, 16)).amax(-1)
+    scores = scored(TokenIndexer(), keys, queries)
+    assert torch.allclose(scores, exact, rtol=0.05, atol=0.3)  # three bits of mantissa
+    assert not torch.allclose(scores, exact, atol=1e-3)
+    tokens = keys.flatten(2, 3)[:, :, :, None]
+    best = scored(TokenIndexer(), tokens, queries).unflatten(-1, (6, 16)).amax(-1)
+    assert torch.equal(best, scores)  # blocks of one token: the choice of tokens
+    valid = shown(keys)
+    valid[:, 5] = False
+    padded = TokenIndexer().score(queries, TokenIndexer().sign(keys, valid, Place(0)), 0)
+    assert (padded[..., 5] == -torch.inf).all()
+    assert torch.equal(padded[..., :5], scores[..., :5])
+    assert TokenIndexer().cost(6, dims=DIMS, block=16)["signature_bytes"] == 6 * 16 * (DIMS + 4)
 
 
 def test_an_outlying_token_is_found_by_a_row_and_drowns_in_a_block(keys):

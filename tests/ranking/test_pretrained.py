@@ -100,6 +100,20 @@ def test_a_text_has_the_tokens_asked_for_and_holds_its_answers(task):
     assert ask(task, Letters(), tokens=3000, seed=4) != asked
 
 
+def test_a_chain_of_variables_can_be_followed_to_all_its_names_and_no_others():
+    for seed in range(20):
+        needles = TASKS["variable_chain"](np.random.default_rng(seed), False)
+        value, held = {}, {}
+        for sentence in needles.sentences:
+            _, name, _, *source = sentence.strip(" .").split()
+            value[name] = value[source[1]] if source[0] == "VAR" else source[0]  # a KeyError: used before it is set
+            held.setdefault(value[name], []).append(name)
+        (question,) = needles.questions
+        asked = next(number for number in held if number in question.asked)
+        assert question.answer == " " + ", ".join(held[asked])
+        assert [len(names) for names in held.values()] == [5, 5]
+
+
 def test_training_and_test_share_no_text():
     train_text, test_text = haystack(train=True), haystack(train=False)
     assert train_text[1000:1200] not in test_text

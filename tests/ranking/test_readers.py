@@ -166,3 +166,16 @@ def test_less_light_lowers_the_signal_to_noise_ratio_and_widening_keeps_the_stat
         widened(chip, 12)
     with pytest.raises(InputError, match="some light"):
         impaired(chip, light=0.0)
+
+
+def test_dies_take_turns_from_text_to_text(bank, demo_bundle):
+    first, second = demo_bundle(8), dataclasses.replace(demo_bundle(8), weight_bias=np.full(8, 0.05))
+    several = ChipReader(first, seed=3, others=[second])
+    for text, die in enumerate([first, second, first, second]):
+        alone = ChipReader(die, seed=3)
+        several.restart(text)
+        alone.restart(text)
+        assert torch.equal(read(several, MeanKey(), bank), read(alone, MeanKey(), bank))
+    assert not torch.equal(read(ChipReader(first), MeanKey(), bank), read(ChipReader(second), MeanKey(), bank))
+    with pytest.raises(InputError, match="calibrate dies of one design"):
+        ChipReader(first, others=[demo_bundle(16)])

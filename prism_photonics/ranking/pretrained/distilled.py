@@ -8,7 +8,7 @@ softmax of the scores follows the exact attention mass of the blocks, through th
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -171,6 +171,7 @@ def distil(
     kv_heads: int,
     bundle: Bundle | None = None,
     steps: int = STEPS,
+    held_out: Sequence[Lesson] = (),
     seed: int = 0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Gate:
@@ -185,6 +186,8 @@ def distil(
         kv_heads: KV heads of a layer.
         bundle: The chip to learn through, its errors and noise drawn anew at every step; none: exact dot products.
         steps: Training steps.
+        held_out: Texts that are not learned from: each head keeps the matrices that came nearest to its attention on
+            them, the start among them, so that no head learns its lessons by heart; none: the last ones.
         seed: Seed of everything.
         tell: Told how far it is.
 
@@ -205,6 +208,21 @@ def distil(
     log_gain = torch.full((len(every), 1, 1), -0.5 * math.log(2.0 * pairs)).requires_grad_()
     optimizer = torch.optim.Adam([of_blocks, of_queries, log_gain], lr=RATE)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    kept, least = (of_blocks.detach().clone(), of_queries.detach().clone()), torch.full((len(every),), torch.inf)
+
+    def judge() -> Tensor:
+        """What every head misses of its attention on the texts held out, read by a chip with the same errors."""
+        with torch.no_grad():
+            gate, same = replace(start, of_blocks=of_blocks, of_queries=of_queries), torch.Generator()
+            same.manual_seed(seed + 1)
+            missed = []
+            for lesson in held_out:
+                scores = _read(gate, lesson, torch.arange(len(lesson.place)), bundle=bundle, generator=same)
+                missed.append(_missed(log_gain.exp() * scores, lesson.mass, lesson.open_).mean(-1))
+            return torch.stack(missed).mean(0)
+
+    if held_out:
+        least = judge()
     for step in range(steps):
         lesson = lessons[int(torch.randint(len(lessons), (1,), generator=generator))]
         some = torch.randperm(len(lesson.place), generator=generator)[:QUERIES]
@@ -216,7 +234,18 @@ def distil(
         optimizer.step()
         falling.step()
         if step % 40 == 39:
-            tell(f"step {step + 1} of {steps}: {loss.item():.3f} nats from the exact attention")
+            told = f"step {step + 1} of {steps}: {loss.item():.3f} nats from the exact attention"
+            if held_out:
+                now = judge()
+                better = (now < least)[:, None, None]
+                kept = tuple(
+                    torch.where(better, x.detach(), k) for x, k in zip((of_blocks, of_queries), kept, strict=True)
+                )
+                least = torch.minimum(least, now)
+                told += f", {now.mean():.3f} held out, {least.mean():.3f} at best"
+            tell(told)
+    if held_out:
+        return replace(start, of_blocks=kept[0], of_queries=kept[1])
     return replace(start, of_blocks=of_blocks.detach(), of_queries=of_queries.detach())
 
 
@@ -226,9 +255,13 @@ def divergence(
     open_: Bool[Tensor, "queries blocks"],
 ) -> Float[Tensor, ""]:
     """Mean Kullback–Leibler divergence of the scores' softmax from the attention on the blocks to be ranked, nats."""
+    return _missed(scores, mass, open_).mean()
+
+
+def _missed(scores: Tensor, mass: Tensor, open_: Tensor) -> Float[Tensor, "heads queries"]:
     wanted = mass / mass.sum(-1, keepdim=True).clamp(min=1e-30)
     found = scores.masked_fill(~open_, -torch.inf).log_softmax(-1).masked_fill(~open_, 0.0)
-    return (torch.xlogy(wanted, wanted) - wanted * found).sum(-1).mean()
+    return (torch.xlogy(wanted, wanted) - wanted * found).sum(-1)
 
 
 def _start(blocks: Tensor, queries: Tensor, frequency: Tensor, *, rank: int, kv_heads: int, block: int) -> Gate:

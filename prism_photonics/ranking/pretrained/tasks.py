@@ -29,6 +29,10 @@ WORDS = (
     *("apple", "river", "candle", "mirror", "garden", "bottle", "window", "pencil", "basket", "ladder", "blanket"),
     *("button", "hammer", "pillow", "saddle", "tunnel"),
 )
+VARIABLES = (
+    *("AXB", "QFR", "ZKL", "MNP", "TWO", "HJD", "CVB", "YUI", "RTS", "KLM", "BNH", "WVY", "LUT", "PLD"),
+    *("DGB", "XSQ", "GYC", "NKV", "VTA", "FGH", "SMR", "JWE"),
+)
 
 
 @dataclass(frozen=True)
@@ -138,13 +142,31 @@ def multi_query(rng: np.random.Generator, train: bool) -> Needles:
 
 def variable_tracking(rng: np.random.Generator, train: bool) -> Needles:
     """A chain of three assignments, the last variable's value asked for; the question names the variables between."""
-    number, names = _number(rng), _some(rng, ("AXB", "QFR", "ZKL", "MNP", "TWO", "HJD", "CVB", "YUI"), 3, train)
+    number, names = _number(rng), _some(rng, VARIABLES[:8], 3, train)
     kind = "CELL" if train else "VAR"
     sentences = [f" {kind} {names[0]} = {number}."]
     sentences += [f" {kind} {new} = {kind} {old}." for old, new in itertools.pairwise(names)]
     chain = " = ".join(f"{kind} {name}" for name in reversed(names))
     asked = f"\n{chain} =" if train else f"\nWhat is the value of VAR {names[2]}? {chain} ="
     return Needles(tuple(sentences), (Question(asked, f" {number}"),))
+
+
+def variable_chain(rng: np.random.Generator, train: bool) -> Needles:
+    """All five variables of a chain of four hops, asked for by its number; a second chain has another number."""
+    names, numbers = _some(rng, VARIABLES, 10, train), [_number(rng) for _ in range(2)]
+    kind = "REG" if train else "VAR"
+    chains = []
+    for chain, number in zip((names[:5], names[5:]), numbers, strict=True):
+        said = [f" {kind} {chain[0]} = {number}."]
+        chains.append(said + [f" {kind} {new} = {kind} {old}." for old, new in itertools.pairwise(chain)])
+    # Each chain in its order, in one another's gaps.
+    turns = rng.permutation([0] * 5 + [1] * 5)
+    sentences = tuple(chains[turn].pop(0) for turn in turns)
+    if train:
+        asked = f"\nIn the order of assignment, {numbers[0]} is held by"
+    else:
+        asked = f"\nFind all variables that are assigned the value {numbers[0]}. In order, they are the variables:"
+    return Needles(sentences, (Question(asked, " " + ", ".join(names[:5])),))
 
 
 def word_frequency(rng: np.random.Generator, train: bool) -> Needles:
@@ -179,6 +201,7 @@ TASKS: dict[str, Callable[[np.random.Generator, bool], Needles]] = {
     "variable_tracking": variable_tracking,
     "word_frequency": word_frequency,
     "two_hop": two_hop,
+    "variable_chain": variable_chain,
 }
 TEXT, TEXT_TOKENS = "text", 64
 """Not a question: how the text itself goes on, for its likelihood; so many tokens are a design choice."""
