@@ -13,7 +13,7 @@ from prism_photonics.files import write_bytes
 from prism_photonics.units import InputError, nearest
 
 
-def _torch(bundle: Bundle, dims: int, k: int, dtype: str, per_block: bool) -> bytes:
+def _torch(bundle: Bundle, dims: int, k: int, dtype: str, *, per_block: bool) -> bytes:
     import safetensors.torch
     import torch
 
@@ -22,19 +22,19 @@ def _torch(bundle: Bundle, dims: int, k: int, dtype: str, per_block: bool) -> by
     return safetensors.torch.save(PhotonicSelector(bundle, k, dtype=getattr(torch, dtype)).state_dict())
 
 
-def _onnx(bundle: Bundle, dims: int, k: int, dtype: str, per_block: bool) -> bytes:
+def _onnx(bundle: Bundle, dims: int, k: int, dtype: str, *, per_block: bool) -> bytes:
     from prism_photonics.export.onnx import onnx_bytes
 
     return onnx_bytes(bundle, dims=dims, k=k, dtype=dtype, per_block=per_block)
 
 
-def _stablehlo(bundle: Bundle, dims: int, k: int, dtype: str, per_block: bool) -> bytes:
+def _stablehlo(bundle: Bundle, dims: int, k: int, dtype: str, *, per_block: bool) -> bytes:
     from prism_photonics.export.stablehlo import stablehlo_bytes
 
     return stablehlo_bytes(bundle, dims=dims, k=k, dtype=dtype, per_block=per_block)
 
 
-_Writer = Callable[[Bundle, int, int, str, bool], bytes]
+_Writer = Callable[..., bytes]
 FORMATS: dict[str, tuple[str, _Writer]] = {
     "torch": ("selector.safetensors", _torch),
     "onnx": ("selector.onnx", _onnx),
@@ -99,7 +99,7 @@ def add_formats(
     for name in formats:
         file, writer = FORMATS[name]
         with asked_by(f"format {name}"):
-            content = writer(bundle, dims, k, dtype, per_block)
+            content = writer(bundle, dims, k, dtype, per_block=per_block)
         write_bytes(folder / file, content)
         document["files"][file] = hashlib.sha256(content).hexdigest()
         written.append(folder / file)
