@@ -61,6 +61,7 @@ def recording(chip: AbstractChip, folder: str | Path, *, seed: int, untrimmed: b
         "untrimmed": int(untrimmed),
         "always_paused": int(chip.paused),
         "laser": None if chip.laser is None else asdict(chip.laser),
+        "channel_of_ring": chip.channel_of_ring.tolist(),
     }
     kept = JournaledChip(chip, chip.spec, Path(folder) / FILE, identity=identity)
     try:
@@ -105,7 +106,9 @@ class RecordedChip(AbstractChip):
         require_readings(self._entries, self._path, rows=self.rows, cure=CURE)
         self._max_voltage_V, self._max_heater_mW = header["max_voltage_V"], header["max_heater_mW"]
         self._always_paused = bool(header["always_paused"])
-        self._laser = _laser(self._path, header.get("laser"))
+        self._laser = _laser(self._path, header["laser"])
+        if header["channel_of_ring"] is not None:
+            self._assigned(header["channel_of_ring"])
         self._readings = _Readings(self._path, self._entries, spec)
         self._volts = self._power_mW = np.full((self.rows, self.channels), np.nan)
         self._at = 0
@@ -116,6 +119,16 @@ class RecordedChip(AbstractChip):
     def paused(self) -> bool:
         """As the chip that was measured would say: a bench always, a virtual die after a wait."""
         return self._always_paused or self._waited
+
+    def _assigned(self, order: Any) -> None:
+        """Take which ring served which channel when the recording began, as after a trimming."""
+        try:
+            served = np.array(order, dtype=int).reshape(self._channel_of_ring.shape)
+            self.assign(served, None)
+        except (InputError, TypeError, ValueError, OverflowError):
+            raise InputError(
+                f"{self._path}: channel_of_ring = {shown(order)}, want one ring for every channel of every bus; {CURE}"
+            ) from None
 
     @property
     def left(self) -> int:
@@ -316,7 +329,9 @@ def _entries(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not entries or entries[0].get("schema") != SCHEMA:
         found = shown(entries[0].get("schema")) if entries else "no line"
         raise InputError(f"{path}: got {found}, want a recording of schema '{SCHEMA}'; {CURE}")
-    return {**require_values(str(path), entries[0], HEADER, cure=CURE), "laser": entries[0].get("laser")}, entries[1:]
+    # Recordings of before a trimming could be told hold no order.
+    free = {name: entries[0].get(name) for name in ("laser", "channel_of_ring")}
+    return {**require_values(str(path), entries[0], HEADER, cure=CURE), **free}, entries[1:]
 
 
 def _array(path: Path, k: int, values: Any, shape: tuple[int, ...]) -> ndarray:

@@ -14,6 +14,8 @@ from prism_photonics.chip.laserfile import SAME_STEP, Laser
 FEWEST_SWEPT = 8
 # Steps are one too whose difference is below this, in nm. Design choice.
 SAME_STEP_NM = 1e-6
+STEP_DIGITS = 9
+"""Of a step in nm, as it is sent."""
 
 
 @final
@@ -63,8 +65,8 @@ class SweepRun:
         return {
             "start_nm": start_nm,
             "stop_nm": stop_nm,
-            "step_nm": round(self.step_nm, 9),
-            "step_pm": round(1e3 * self.step_nm, 6),
+            "step_nm": round(self.step_nm, STEP_DIGITS),
+            "step_pm": round(1e3 * self.step_nm, STEP_DIGITS - 3),
             "speed_nm_s": self.speed_nm_s,
             "start_m": 1e-9 * start_nm,
             "stop_m": 1e-9 * stop_nm,
@@ -100,7 +102,8 @@ def runs(
             count = min(_even(wavelength_nm[first:]), laser.largest_points)
             step_nm = float(wavelength_nm[first + count - 1] - wavelength_nm[first]) / max(1, count - 1)
             if count >= FEWEST_SWEPT:
-                speed_nm_s = laser.speed_nm_s(step_nm, averages * sample_s)
+                # Of the step as it is sent: in a step rounded down a meter would integrate for longer than it lasts.
+                speed_nm_s = laser.speed_nm_s(round(step_nm, STEP_DIGITS), averages * sample_s)
         if not speed_nm_s:
             # Stepped, until an even stretch may begin.
             count = max(1, count - 1) if count < FEWEST_SWEPT else count

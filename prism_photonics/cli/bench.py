@@ -76,6 +76,12 @@ def serve(
         typer.Option(min=0.0, max=1e3, callback=finite, help="Scale of settling and integration times; 0: none."),
     ] = 1.0,
     untrimmed: Untrimmed = False,
+    trimming: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="trimming.csv", help="The untrimmed die after this was done to its rings.", show_default=False
+        ),
+    ] = None,
     light: _Light = "comb",
     like: Annotated[
         Path | None,
@@ -92,12 +98,13 @@ def serve(
     Reads SPEC; writes nothing, or with --like the bench file to be used meanwhile. At the end it tells how many
     voltages and heater powers beyond their limits arrived: it must be none.
     """
-    from prism_photonics.chip.heaters import require_heaters
+    from prism_photonics.chip.trimming import read_trimming
     from prism_photonics.spec import load_spec
 
     chip_spec = load_spec(spec)
-    if untrimmed:
-        require_heaters(chip_spec)
+    moved = None if trimming is None else read_trimming(trimming, chip_spec)
+    if moved is not None and untrimmed:
+        raise InputError(f"--trimming {trimming}: got --untrimmed too, want the die before or after; leave one out")
     from prism_photonics.chip.draft import require_light
     from prism_photonics.chip.serve import require_free, resource_name
     from prism_photonics.chip.serve import serve as serve_chip
@@ -105,6 +112,7 @@ def serve(
     require_light(light)
     require_free(port)
     from prism_photonics.chip.benchfile import BenchFile
+    from prism_photonics.chip.heaters import require_heaters
     from prism_photonics.chip.laser import COMB
     from prism_photonics.chip.rehearsal import Rehearsal, laser_like, rehearsed_text
     from prism_photonics.chip.served import ServedChip
@@ -119,8 +127,11 @@ def serve(
         if out.exists() and out.samefile(like):
             raise InputError(f"-o {out}: is the bench file that is rehearsed, and would be lost; choose another file")
         light = bench_file.light.kind
+    if untrimmed and light == COMB:
+        # Without heaters only a laser finds the rings, and a trimming brings them to their channels.
+        require_heaters(chip_spec)
     laser = None if bench_file is None else laser_like(bench_file)
-    die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed, light=light, laser=laser)
+    die = VirtualChip(chip_spec, seed=seed, trimmed=not untrimmed, light=light, laser=laser, trimming=moved)
     idn = f"prism_photonics,{chip_spec.name},{die.label} spec:{chip_spec.hash[:12]},{__version__}"
     chip = ServedChip(die, idn=idn, time_scale=time_scale)
     played = {} if bench_file is None else Rehearsal(bench_file, chip, rings=chip_spec.chip.rings).instruments

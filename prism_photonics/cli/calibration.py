@@ -89,7 +89,7 @@ def calibrate(
     from prism_photonics.chip.trimming import read_trimming
     from prism_photonics.chip.walltime import spelled, wall_times_s
     from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
-    from prism_photonics.workflow.search import write_trimming
+    from prism_photonics.workflow.search import ordered, write_trimming
 
     make_folder(out)
     require_same_chip(out, chip_spec, bench)
@@ -103,6 +103,10 @@ def calibrate(
     untrimmed = find_rings or is_untrimmed(bench, bench_file)
     only_found = untrimmed and not has_heaters(chip_spec)
     moved = None if trimming is None else read_trimming(trimming, chip_spec)
+    if moved is not None and find_rings:
+        raise InputError(
+            f"--trimming {trimming}: got --find-rings too, want rings to be moved, or moved; leave one out"
+        )
     if moved is not None and untrimmed:
         raise InputError(
             f"--trimming {trimming}: got an untrimmed chip, want one that was trimmed as the file says; a virtual die "
@@ -112,14 +116,11 @@ def calibrate(
         journaled(
             bench, bench_file, chip_spec, journal, seed=seed, resume=resume, tell=tell, warn=warn, light=kind
         ) as held,
-        recorded_to(recording, held, seed=seed, untrimmed=untrimmed) as chip,
+        recorded_to(recording, ordered(held, moved), seed=seed, untrimmed=untrimmed) as chip,
     ):
         if only_found:
             print_result(write_trimming(chip, out, bench=bench, tell=tell), as_json)
             return
-        if moved is not None:
-            chip.open()
-            chip.assign(moved.channel_of_ring, None)
         search = search_and_assign(chip, out, tell=tell) if untrimmed else None
         session, accuracy = calibrate_and_validate(chip, out, seed=seed, bench=bench, wall_times_s=times_s, tell=tell)
         if drift:

@@ -107,7 +107,7 @@ def extract(
     ] = None,
     power_unit: Annotated[
         str | None,
-        typer.Option("--power-unit", help="Where the files leave it open: dB, dBm, mW, W.", show_default=False),
+        typer.Option("--power-unit", help="Where the files leave it open: dB, dBm, loss_dB, mW.", show_default=False),
     ] = None,
     manifest: Annotated[
         Path | None,

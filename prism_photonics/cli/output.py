@@ -58,7 +58,8 @@ def guard(function: Callable[..., None], *, compiles: bool = False, cluster: boo
 @contextmanager
 def _without_dask() -> Iterator[None]:
     """As where dask is not installed: where it is, xarray imports it with a dataset, half a second for nothing."""
-    if "dask" in sys.modules:
+    # An xarray that is there already may know that dask is installed, and would miss it.
+    if "dask" in sys.modules or "xarray" in sys.modules:
         yield
         return
     # With None in its place an import of it is refused.

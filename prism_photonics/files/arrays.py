@@ -3,6 +3,7 @@
 import io
 import math
 import zipfile
+from collections.abc import Container
 from pathlib import Path
 from typing import IO
 
@@ -35,7 +36,12 @@ def open_file(source: str, path: Path, *, want: str) -> IO[bytes]:
 
 
 def read_npz(
-    source: str, stream: IO[bytes] | io.BytesIO, *, largest: int = LARGEST_BYTES, cure: str
+    source: str,
+    stream: IO[bytes] | io.BytesIO,
+    *,
+    largest: int = LARGEST_BYTES,
+    cure: str,
+    without: Container[str] = (),
 ) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The arrays of an npz file by name.
 
@@ -44,6 +50,7 @@ def read_npz(
         stream: Its content.
         largest: Most bytes that it may hold unpacked.
         cure: How such a file is made anew.
+        without: Arrays that are not read, such as `object_arrays`.
 
     Raises:
         InputError: It is no npz, is damaged or too large, or holds Python objects.
@@ -55,7 +62,7 @@ def read_npz(
             raise InputError(f"{source}: got {size} bytes unpacked, want at most {largest}; {cure}")
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files if name not in without}
     except InputError:
         raise
     except Exception:  # damaged zip and npy headers raise a dozen different types
@@ -67,6 +74,25 @@ def read_npz(
     if odd:
         raise InputError(f"{source}: got {shown(odd[0])}, no array, want plain arrays; {cure}")
     return arrays
+
+
+def object_arrays(stream: IO[bytes] | io.BytesIO) -> tuple[str, ...]:
+    """Names of an npz's arrays that hold Python objects, told by their headers: nothing is unpickled."""
+    found = []
+    with zipfile.ZipFile(stream) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                if name.endswith(".npy") and _header(member)[2].hasobject:
+                    found.append(name.removesuffix(".npy"))
+    stream.seek(0)
+    return tuple(found)
+
+
+def _header(stream: IO[bytes] | io.BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and dtype of an npy file from its beginning."""
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return header(stream)
 
 
 def read_npy(source: str, stream: IO[bytes], *, want: str, cure: str) -> Shaped[np.ndarray, "..."]:
@@ -82,9 +108,7 @@ def read_npy(source: str, stream: IO[bytes], *, want: str, cure: str) -> Shaped[
         InputError: It is no npy, is damaged or too large, or holds Python objects.
     """
     try:
-        version = np.lib.format.read_magic(stream)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(stream)
+        shape, _, dtype = _header(stream)
         size, start = math.prod(shape) * dtype.itemsize, stream.tell()
         # A header may promise more than the file holds; room for it is not made.
         if size > LARGEST_BYTES or size > stream.seek(0, 2) - start:

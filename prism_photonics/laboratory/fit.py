@@ -45,6 +45,7 @@ UNKNOWN_RELATIVE = 3e-3
 """Of a reading, where no stretch is flat enough to tell it; design choice."""
 LEAST_JITTER = 0.005
 """Of the narrowest linewidth: less jitter fills a dip by less than 1e-4."""
+PM_PER_NM = 1e3
 FAR = 1e8
 """Residual of a step that left what numbers hold."""
 STILL = Wander(0.0, 0.0, 0.0)
@@ -127,6 +128,9 @@ def fit_window(
     gains = []
     for n in range(len(model.around)):
         gains.append(cost - _minimum(model.turned(n), p, weights, most=12)[1])
+    if split and _hidden(model, p):
+        held = {"meters": meters, "equal": equal, "ripples": ripples, "through_order": through_order}
+        return fit_window(window, [_unsplit(start) for start in starts[:1]], split=False, **held)
     return replace(_finished(model, p, meters=meters, wander=STILL, weights=weights), gains=tuple(gains))
 
 
@@ -148,6 +152,12 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
     m, _, _ = model.evaluate(fit.p, window.wl_nm)
     weights = _weights(np.where(np.isfinite(window.traces), m, np.nan), meters)
     p, _ = _minimum(model, fit.p, weights, most=15)
+    if _hidden(model, p):
+        free = model.free.copy()
+        for n in (4, 5):
+            free[n : RING * model.rings : RING] = False
+        model, rings = replace(model, free=free), RING * model.rings
+        p, _ = _minimum(model, np.r_[_unsplit(fit.p[:rings]), fit.p[rings:]], weights, most=15)
     return replace(_finished(model, p, meters=meters, wander=wander, weights=weights), gains=fit.gains)
 
 
@@ -176,6 +186,26 @@ def _lossy(model: WindowModel, p: ndarray) -> ndarray:
         if loss < 0.0 and model.window.dropped and not model.free[at + 2]:
             p[at + 1], p[at + 3] = np.log(max(1.0 - (1.0 - kappa2) * np.exp(-loss), LEAST_KAPPA2)), -loss
     return p
+
+
+def _hidden(model: WindowModel, p: ndarray) -> bool:
+    """Whether one of a line's two standing waves is as wide as half the window: nothing tells it from the envelope,
+    whose part it then takes, and leaves the line to the other.
+    """
+    for k, width_nm in enumerate(_widths_nm(model, p)):
+        ring = model.ring(p, k)
+        wider_nm = abs(np.sqrt(complex(ring.split2_pm2, ring.split2_im_pm2)).imag) / PM_PER_NM
+        if wider_nm > 0.0 and not width_nm + wider_nm < model.window.half_nm:
+            return True
+    return False
+
+
+def _unsplit(start: ndarray) -> ndarray:
+    """Numbers of rings of one line each."""
+    start = start.copy()
+    for n in (4, 5):
+        start[n::RING] = 0.0
+    return start
 
 
 def _weights(y: ndarray, meters: Sequence[float]) -> ndarray:
@@ -281,12 +311,17 @@ def _minimum(model: WindowModel, p: ndarray, weights: ndarray, *, most: int) -> 
 
 def _narrowest_nm(fit: WindowFit) -> float:
     """The narrowest of a window's lines."""
+    return min(_widths_nm(fit.model, fit.p))
+
+
+def _widths_nm(model: WindowModel, p: ndarray) -> list[float]:
+    """Width of each ring's line, to first order."""
     widths = []
-    for k, fsr_nm in enumerate(fit.model.window.fsr_nm):
-        ring = fit.model.ring(fit.p, k)
-        couplers = np.exp(ring.log_kappa2) * (1.0 + np.exp(ring.log_ratio) * fit.model.window.dropped)
-        widths.append(fsr_nm * abs(couplers + ring.loss) / (2.0 * np.pi))
-    return float(min(widths))
+    for k, fsr_nm in enumerate(model.window.fsr_nm):
+        ring = model.ring(p, k)
+        couplers = np.exp(ring.log_kappa2) * (1.0 + np.exp(ring.log_ratio) * model.window.dropped)
+        widths.append(float(fsr_nm * abs(couplers + ring.loss) / (2.0 * np.pi)))
+    return widths
 
 
 def _finished(

@@ -8,20 +8,31 @@ from jaxtyping import Shaped
 
 from prism_photonics.laboratory.formats.siepic import STAGES_WRITE_dBm
 from prism_photonics.laboratory.header import understood
-from prism_photonics.laboratory.quantity import axis_kind, is_axis, is_loss, split_label
+from prism_photonics.laboratory.quantity import axis_kind, is_axis, is_level, is_loss, split_label
 from prism_photonics.laboratory.recorded import MOST_SAMPLES, Column, Recorded, clean
 from prism_photonics.units import InputError
 
 Leaf = Shaped[np.ndarray, "..."]
+MOST_NAMED = 4
+"""Arrays that a note names."""
 
 
-def from_leaves(path: Path, leaves: Mapping[str, Leaf], *, format_name: str) -> Recorded:
+def from_leaves(
+    path: Path,
+    leaves: Mapping[str, Leaf],
+    *,
+    format_name: str,
+    notes: tuple[str, ...] = (),
+    units: Mapping[str, str] | None = None,
+) -> Recorded:
     """A spectrum among named arrays.
 
     Args:
         path: The file, for messages.
         leaves: Arrays by name, with those of the structures that they lie in before it: ``testResult.rows.channel_1``.
         format_name: As shown.
+        notes: What was understood so far.
+        units: That the file names beside its arrays, as attributes of HDF5.
 
     Raises:
         InputError: There is no axis, or no channel, or one is of another length.
@@ -36,7 +47,7 @@ def from_leaves(path: Path, leaves: Mapping[str, Leaf], *, format_name: str) -> 
             )
     numbers = {name: leaf for name, leaf in leaves.items() if leaf.dtype.kind in "fiu" and leaf.size}
     vectors = {name: np.squeeze(leaf) for name, leaf in numbers.items() if leaf.size > 1}
-    parts = {name: split_label(name.rpartition(".")[2]) for name in vectors}
+    parts = {name: split_label(_label(name, units or {})) for name in vectors}
     axes = [name for name in vectors if is_axis(*parts[name][:2]) and vectors[name].ndim == 1]
     if not axes:
         names = ", ".join(clean(name) for name in list(leaves)[:6]) or "nothing"
@@ -44,13 +55,18 @@ def from_leaves(path: Path, leaves: Mapping[str, Leaf], *, format_name: str) -> 
     axis = min(axes, key=lambda name: (parts[name][1] is None, axis_kind(parts[name][0]) == "frequency"))
     samples = vectors[axis].size
     columns: list[Column] = []
-    notes: list[str] = []
+    left_out: list[str] = []
     for name, values in vectors.items():
         if name in axes:
             continue
         label, unit, odd = parts[name]
-        if odd or values.ndim > 2 or (values.ndim == 1 and values.size != samples and not _is_channel(label, unit)):
-            notes.append(f"{clean(name)} is no level for each wavelength: left out")
+        if (
+            odd
+            or not is_level(label)
+            or values.ndim > 2
+            or (values.ndim == 1 and values.size != samples and not _is_channel(label, unit))
+        ):
+            left_out.append(clean(name))
             continue
         columns += _columns(path, clean(label) or f"channel_{len(columns) + 1}", values, unit=unit, samples=samples)
     if not columns:
@@ -76,8 +92,19 @@ def from_leaves(path: Path, leaves: Mapping[str, Leaf], *, format_name: str) -> 
         columns=tuple(columns),
         assumed_unit=STAGES_WRITE_dBm if stage else None,
         conditions=conditions,
-        notes=(*notes, *said),
+        notes=(*notes, *([_told(left_out)] if left_out else []), *said),
     )
+
+
+def _label(name: str, units: Mapping[str, str]) -> str:
+    """The last part of a name, with the unit that stands beside its array."""
+    last = name.rpartition(".")[2]
+    return f"{last} [{units[name]}]" if name in units and split_label(last)[1] is None else last
+
+
+def _told(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}: no level for each wavelength, left out"
 
 
 def _is_channel(label: str, unit: str | None) -> bool:

@@ -10,7 +10,7 @@ from prism_photonics.laboratory.sweep import Unit
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
 
 WavelengthUnit = Literal["nm", "um", "m", "pm", "THz", "GHz", "Hz"]
-PowerUnit = Literal["dB", "dBm", "W", "mW", "uW", "nW", "pW", "ratio", "%"]
+PowerUnit = Literal["dB", "dBm", "loss_dB", "W", "mW", "uW", "nW", "pW", "ratio", "%"]
 
 NM_PER: dict[str, float] = {"nm": 1.0, "um": 1e3, "m": 1e9, "pm": 1e-3}
 """Nanometres in each unit of length."""
@@ -18,7 +18,9 @@ HZ_PER: dict[str, float] = {"THz": 1e12, "GHz": 1e9, "Hz": 1.0}
 W_PER: dict[str, float] = {"W": 1.0, "mW": 1e-3, "uW": 1e-6, "nW": 1e-9, "pW": 1e-12}
 RATIO_PER: dict[str, float] = {"ratio": 1.0, "%": 1e-2}
 AXIS_UNITS = (*NM_PER, *HZ_PER)
-POWER_UNITS = ("dB", "dBm", *W_PER, *RATIO_PER)
+LOSS = "loss_dB"
+"""Decibels that count what is lost, so that a transmission below one is positive."""
+POWER_UNITS = ("dB", "dBm", LOSS, *W_PER, *RATIO_PER)
 LOWEST_NM, HIGHEST_NM = 200.0, 20_000.0
 """Where waveguides are measured, with room: below, glass is black, and above it is too."""
 
@@ -34,6 +36,14 @@ _SPELLINGS = {
     "thz": "THz",
     "ghz": "GHz", "hz": "Hz", "µw": "uW", "μw": "uW", "uw": "uW", "watt": "W", "watts": "W", "ratio": "ratio",
 }  # fmt: skip
+_OF_NO_LIGHT = ("ps", "ns", "us", "ms", "rad", "deg", "degC", "mV", "mA", "uA", "nA")
+"""Units at the end of a name in which no light is counted; V and A are left out, for traces are named A to G."""
+_NO_LEVEL = re.compile(r"\bpdl\b|^pdl_|_pdl$|polari[sz]ation.(?:dependent|mode)|dispersion|time.domain", re.I)
+
+
+def is_level(name: str) -> bool:
+    """Whether a name is a level's over wavelength: dispersion, and what depends on polarisation or time, is none."""
+    return not _NO_LEVEL.search(name)
 
 
 def unit_named(text: str) -> str | None:
@@ -58,6 +68,8 @@ def split_label(label: str) -> tuple[str, str | None, str]:
         return match["name"].strip(" _-:,"), found, ""
     if match["boxed"] is not None:
         return match["name"].strip(" _-:,"), None, match["boxed"].strip()
+    if match["bare"] in _OF_NO_LIGHT:
+        return match["name"].strip(" _-:,"), None, match["bare"]
     return label, None, ""
 
 

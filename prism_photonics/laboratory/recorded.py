@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from prism_photonics.laboratory.quantity import axis_kind, is_axis, is_loss, split_label
+from prism_photonics.laboratory.quantity import axis_kind, is_axis, is_level, is_loss, split_label
 from prism_photonics.units import InputError
 
 MOST_BYTES = 1 << 30
@@ -106,6 +106,9 @@ def columns_of(
             continue
         if odd:
             notes.append(f"column {i + 1} is in '{clean(odd)}', no unit of light: left out")
+            continue
+        if not is_level(name):
+            notes.append(f"{clean(name)} is no level: left out")
             continue
         name = clean(name) or f"channel_{len(columns) + 1}"
         while name in taken:

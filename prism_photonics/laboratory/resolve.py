@@ -6,6 +6,7 @@ from jaxtyping import Float
 from prism_photonics.laboratory.quantity import (
     AXIS_UNITS,
     HIGHEST_NM,
+    LOSS,
     LOWEST_NM,
     POWER_UNITS,
     to_nm,
@@ -22,6 +23,10 @@ EMPTY_dB = -200.0
 """Optical spectrum analysers write −210 where they have no reading; no meter hears less than −200 dBm."""
 HIGHEST = {"dBm": 40.0, "dB": 3.0, "W": 10.0, "ratio": 2.0}
 """10 W burn a waveguide; a passive chip gives back no more than it got, but for a reference taken a little wrong."""
+ALL_NOISE = 0.99
+"""The share of noise from which on nothing else is in a trace."""
+MOST_NAMED = 6
+"""Traces that a note names; the others are counted."""
 MOST_REPEATED = 0.01
 """The share of wavelengths that may stand twice."""
 
@@ -47,7 +52,9 @@ def resolved(recorded: Recorded, *, wavelength_unit: str | None, power_unit: str
     wavelength_unit, power_unit = _known(wavelength_unit, AXIS_UNITS), _known(power_unit, POWER_UNITS)
     notes = list(recorded.notes)
     wl_nm = _wavelengths(recorded, wavelength_unit, notes)
-    columns = [(column, *_levels(recorded, column, power_unit, notes)) for column in recorded.columns]
+    columns = [
+        (column, *_levels(recorded, column, power_unit, notes)) for column in _levelled(recorded, power_unit, notes)
+    ]
     order, keep = _order(recorded, wl_nm, [values for _, values, _ in columns], notes)
     sorted_wl = wl_nm[order]
     traces = {
@@ -114,10 +121,31 @@ def _wavelengths(recorded: Recorded, asked: str | None, notes: list[str]) -> Flo
     return wl_nm
 
 
+def _levelled(recorded: Recorded, asked: str | None, notes: list[str]) -> list[Column]:
+    """The columns whose unit is known or can be asked for: beside others, one that may be anything is left out."""
+    if asked is not None or recorded.assumed_unit is not None:
+        return list(recorded.columns)
+    kept = [one for one in recorded.columns if one.unit or one.loss or not _may_be_anything(one)]
+    if not any(one.unit or one.loss for one in kept):
+        return list(recorded.columns)
+    for column in recorded.columns:
+        if column not in kept:
+            _note(notes, f"{column.name}: no unit, and all positive: left out (--power-unit tells)")
+    return kept
+
+
+def _may_be_anything(column: Column) -> bool:
+    there = column.values[np.isfinite(column.values)]
+    return bool(len(there) and there.min() >= 0)
+
+
 def _levels(
     recorded: Recorded, column: Column, asked: str | None, notes: list[str]
 ) -> tuple[Float[np.ndarray, " samples"], Unit]:
     name, path = column.name, recorded.path
+    lost = column.loss or asked == LOSS
+    if asked == LOSS:
+        asked = "dB"
     if asked is not None and column.unit not in (None, asked):
         raise InputError(
             f"{path}: {name} is in {column.unit} by the file and in {asked} by the option, want one of them; leave "
@@ -131,7 +159,7 @@ def _levels(
         _note(notes, f"no unit of power is named: {unit}, as {source}")
     if unit is None and column.loss:
         unit = "dB"
-        _note(notes, f"{name} names no unit: a loss is taken to be in dB")
+        _note(notes, f"{name}: no unit, a loss is taken to be in dB")
     if unit is None and len(there):
         if there.min() >= 0:
             raise InputError(
@@ -145,15 +173,15 @@ def _levels(
             "(--power-unit); shapes do not depend on it",
         )
     values, known = to_values(raw, unit or "dB")
-    if known == "dB" and column.loss and len(there) and np.median(there) > 0:
+    if known == "dB" and lost and len(there) and np.median(there) > 0:
         values = -values
-        notes.append(f"{name} counts loss as positive: turned into transmission")
+        _note(notes, f"{name}: loss counted as positive, turned into transmission")
     there = values[np.isfinite(values)]
     if len(there) and there.max() > HIGHEST[known]:
         at = int(np.nanargmax(np.where(np.isfinite(values), values, -np.inf)))
         shown = {"ratio": "", "W": " W"}.get(known, f" {known}")
         cure = {
-            "dB": "dBm where dB was said, or a loss counted as positive? say so in the column's name",
+            "dB": "dBm where dB was said, or a loss counted as positive (--power-unit loss_dB)?",
             "dBm": "probably another unit, or no power; name it in the column's name, or by --power-unit",
             "W": "probably mW or dBm; name it in the column's name, or by --power-unit",
             "ratio": "probably a percentage or a power; name it in the column's name, or by --power-unit",
@@ -243,7 +271,9 @@ def _trace(
     with np.errstate(divide="ignore", invalid="ignore"):
         level = values if unit in ("dB", "dBm") else 10 * np.log10(np.maximum(values, 0.0))
     floor = in_floor(level)
-    if floor.any():
+    if np.mean(floor) > ALL_NOISE:
+        _note(notes, f"{name}: nothing but the noise of a meter")
+    elif floor.any():
         notes.append(f"{name}: no more than the noise of its meter at {_share(floor)}, {_range(wl_nm[floor])}: marked")
     values = np.where(np.isneginf(values), np.nan, values)
     gaps = np.isnan(values) & ~full
@@ -255,8 +285,23 @@ def _trace(
 
 
 def _note(notes: list[str], text: str) -> None:
-    if text not in notes:
-        notes.append(text)
+    """Add a note once; what was said of another trace, as in ``channel_3: …``, is said of both."""
+    name, colon, rest = text.partition(": ")
+    for i, other in enumerate(notes):
+        names, _, same = other.partition(": ")
+        if other == text:
+            return
+        if colon and same == rest:
+            shown = names.split(", ")
+            notes[i] = f"{names}, {name}: {rest}" if len(shown) < MOST_NAMED else f"{_and_more(shown)}: {rest}"
+            return
+    notes.append(text)
+
+
+def _and_more(names: list[str]) -> str:
+    """The names that a note holds already, and one more that it counts instead."""
+    last, _, count = names[-1].partition(" and ")
+    return ", ".join([*names[:-1], f"{last} and {int(count.split()[0]) + 1 if count else 1} more"])
 
 
 def _share(where: np.ndarray) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from prism_photonics.files.fields import shown
+from prism_photonics.laboratory.quantity import is_axis, split_label, unit_named
 from prism_photonics.laboratory.recorded import MOST_SAMPLES
 from prism_photonics.units import InputError
 
@@ -150,12 +151,27 @@ def _begins_with_number(line: str, manner: Manner) -> bool:
 
 
 def _labels(above: list[str], manner: Manner, width: int) -> tuple[str, ...]:
-    """The names of the columns: the last line above the numbers, where it has as many cells."""
-    line = next((line for line in reversed(above) if line.strip()), "")
-    cells = manner.cells(line.lstrip("#").lstrip("%"))
-    if len(cells) != width or not any(re.search(r"[^\W\d]", cell) for cell in cells):
+    """The names of the columns: the last line above the numbers, where it has as many cells, or the last two."""
+    rows = [manner.cells(line.lstrip("#").lstrip("%")) for line in reversed(above) if line.strip()][:2]
+    rows = [cells for cells in rows if len(cells) == width and any(re.search(r"[^\W\d]", cell) for cell in cells)]
+    if not rows:
+        return ()
+    if len(rows) == 2 and all(not cell or unit_named(cell.strip("[]()")) for cell in rows[0]):
+        # Names in one line, their units in the next.
+        units = [cell.strip("[]()") for cell in rows[0]]
+        return tuple(f"{name} [{unit}]" if unit else name for name, unit in zip(rows[1], units, strict=True))
+    cells = rows[0]
+    # A setting such as "LOG",5.0 is no heading; channels may be headed by their numbers.
+    if any(_is_number(cell, manner) for cell in cells[1:]) and not is_axis(*split_label(cells[0])[:2]):
         return ()
     return tuple(cells)
+
+
+def _is_number(cell: str, manner: Manner) -> bool:
+    try:
+        return bool(np.isfinite(manner.number(cell)))
+    except ValueError:
+        return False
 
 
 def _fast(rows: list[str], manner: Manner, width: int) -> Float[np.ndarray, "rows columns"] | None:

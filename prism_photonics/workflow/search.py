@@ -11,7 +11,7 @@ from prism_photonics.calibration.resonance_search import Search, search
 from prism_photonics.calibration.trimming_plan import plan_trimming
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import require_heaters
-from prism_photonics.chip.trimming import FILE
+from prism_photonics.chip.trimming import FILE, Trimming
 
 
 def search_rings(chip: AbstractChip, *, tell: Callable[[str], None] = lambda line: None) -> Search:
@@ -34,6 +34,18 @@ def search_rings(chip: AbstractChip, *, tell: Callable[[str], None] = lambda lin
     found = search(chip, chip.spec) if chip.laser is None else search_by_laser(chip, chip.spec, tell=tell)
     chip.assign(found.assignment.channel_of_ring, found.power_mW)
     return found
+
+
+def ordered(chip: AbstractChip, trimming: Trimming | None) -> AbstractChip:
+    """The same chip, told which ring serves which channel since a trimming, if there was one; a bench is opened.
+
+    Raises:
+        InputError: The table is of another chip's size.
+    """
+    if trimming is not None:
+        chip.open()
+        chip.assign(trimming.channel_of_ring, None)
+    return chip
 
 
 def write_trimming(

@@ -149,6 +149,14 @@ def test_the_sweep_slows_down_to_what_the_meters_integrate(silent, bench, box, a
         assert box.laser._sweep["SPE"] == pytest.approx(20.0)
 
 
+def test_a_step_of_many_digits_is_swept_as_slowly_as_it_is_sent(silent, bench, box, lines_nm):
+    """71 steps in 0.2 nm are sent as 2.816901 pm, a little less than they are; the meters integrate for all of it."""
+    with BenchChip(silent, bench()) as chip:
+        swept = chip.sweep(np.linspace(lines_nm[0] - 0.1, lines_nm[0] + 0.1, 72), averages=3000)
+        assert len(swept.wavelength_nm) == 72
+        assert box.laser._sweep["SPE"] == pytest.approx(box.laser._sweep["STEP"] / 3e-3, rel=1e-9)
+
+
 # ---------------------------------------------------------------- meters
 
 

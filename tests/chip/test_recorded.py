@@ -269,3 +269,24 @@ def test_a_recording_of_a_laser_that_cannot_be_is_refused(swept, silent, tmp_pat
     text = json.dumps(header).encode()
     (tmp_path / "readings.jsonl").write_bytes(b"\n".join([b"%08x %s" % (zlib.crc32(text), text), *lines[1:]]))
     assert said in refused(lambda: RecordedChip(silent, tmp_path))
+
+
+def test_a_recording_holds_which_ring_served_which_channel_after_a_trimming(die, tmp_path, spec):
+    order = np.array([[[1, 0, 2]], [[2, 1, 0]]])
+    trimmed = die()
+    trimmed.assign(order, None)
+    with recording(trimmed, tmp_path, seed=0) as chip:
+        chip.set(np.zeros((2, 3)))
+        chip.measure(ONE)
+    np.testing.assert_array_equal(RecordedChip(spec, tmp_path).channel_of_ring, order)
+
+
+@pytest.mark.parametrize("order", [[[[0, 0, 2]], [[0, 1, 2]]], "none", [[0, 1, 2]]])
+def test_an_order_that_no_chip_has_is_refused(folder, spec, tmp_path, order):
+    first, *rest = (folder / "readings.jsonl").read_bytes().splitlines(keepends=True)
+    header = {**json.loads(first.partition(b" ")[2]), "channel_of_ring": order}
+    text = json.dumps(header).encode()
+    (tmp_path / "readings.jsonl").write_bytes(b"%08x %s\n" % (zlib.crc32(text), text) + b"".join(rest))
+    assert "want one ring for every channel of every bus; record it again" in refused(
+        lambda: RecordedChip(spec, tmp_path)
+    )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 WIDE = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
+AT_ONCE = ("--port", "0", "--time-scale", "0")
 PRISM = [sys.executable, "-c", "from prism_photonics.cli.app import app; app()"]
 
 
@@ -374,6 +376,77 @@ def test_a_laser_bench_is_rehearsed_by_its_own_commands(spec_toml, layouts, tmp_
     assert told["light"] == "tunable_laser: one line at a time, full power only"
     assert said.startswith("over_voltage_attempts: 0\n")
     assert "sweeps: 0" in said
+
+
+@contextmanager
+def serving_laser(spec_toml, bench, *options):
+    """``prism bench serve --light tunable_laser`` in a process of its own, and its bench file."""
+    program = subprocess.Popen(
+        [*PRISM, "bench", "serve", str(spec_toml), *AT_ONCE, "--light", "tunable_laser", "--seed", "3", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert program.stdout is not None
+    try:
+        idn = program.stdout.readline().strip()
+        port = idn.split("::")[2]
+        bench.unlink(missing_ok=True)
+        CliRunner().invoke(
+            app_of_prism(),
+            ["bench", "new", str(spec_toml), "-o", str(bench), "--served", port, "--light", "tunable_laser"],
+        )
+        yield idn
+    finally:
+        program.send_signal(signal.SIGINT)
+        said, _ = program.communicate(timeout=30)
+    assert said.startswith("over_voltage_attempts: 0\n")
+
+
+def app_of_prism():
+    from prism_photonics.cli.app import app
+
+    return app
+
+
+@pytest.mark.slow
+def test_rings_anywhere_are_found_trimmed_and_calibrated_over_the_wire_and_again_from_the_recording(
+    prism, spec_toml, tmp_path
+):
+    """As in a laboratory: find, have them moved, calibrate; the recording alone tells which ring serves what."""
+    wild = tmp_path / "wild.toml"
+    wild.write_text(spec_toml.read_text().replace("resonance_local_pm = 50.0", "resonance_local_pm = 2000.0"))
+    bench, found = tmp_path / "bench.toml", tmp_path / "found"
+    with serving_laser(wild, bench, "--untrimmed") as idn:
+        assert ",untrimmed:3 spec:" in idn
+        told = prism("calibrate", wild, "-o", found, "--bench", bench, "--find-rings", "--json")
+    assert json.loads(told.stdout)["rings_found"] == 6, told.output
+    order = [line.split(",")[3] for line in (found / "trimming.csv").read_text().splitlines()[2:]]
+    assert order != ["0", "1", "2"] * 2
+    both = prism(
+        "calibrate",
+        wild,
+        "-o",
+        tmp_path / "b",
+        "--bench",
+        "untrimmed:3",
+        "--find-rings",
+        "--trimming",
+        found / "trimming.csv",
+    )
+    assert "got --find-rings too" in refused(both)
+    kept, again = tmp_path / "kept", tmp_path / "again"
+    with serving_laser(wild, bench, "--trimming", str(found / "trimming.csv")) as idn:
+        assert ",trimmed:" in idn
+        asked = ("--bench", bench, "--trimming", found / "trimming.csv", "--recording", tmp_path / "folder", "--json")
+        first = prism("calibrate", wild, "-o", kept, *asked)
+    assert first.exit_code == 0, first.output
+    second = prism("calibrate", wild, "-o", again, "--bench", f"recorded:{tmp_path / 'folder'}", "--json")
+    bits = [json.loads(done.stdout)["accuracy_bits"] for done in (first, second)]
+    assert bits[0] == bits[1] > 9.5
+    orders = [xr.load_dataset(place / "calibration.nc", engine="scipy").channel_of_ring for place in (kept, again)]
+    assert [str(int(channel)) for channel in orders[0].values.ravel()] == order
+    assert orders[0].identical(orders[1])
 
 
 def test_a_rehearsal_overwrites_no_file_that_it_rehearses(spec_toml, layouts, tmp_path, prism):

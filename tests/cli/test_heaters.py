@@ -129,3 +129,19 @@ def test_only_a_chip_with_heaters_is_served_or_run_untrimmed(layouts, command):
     result = CliRunner().invoke(app, [*command, spec, "--untrimmed"], env={"COLUMNS": "300"})
     assert result.exit_code == 2
     assert "demo_8x8 has no heaters to bring its rings to channels" in result.stderr
+
+
+def test_a_die_is_served_before_its_trimming_or_after_it(layouts, tmp_path):
+    from prism_photonics.chip.trimming import Trimming
+    from prism_photonics.cli.app import app
+    from prism_photonics.spec import load_spec
+
+    spec = load_spec(layouts / "demo_8x8" / "spec.toml")
+    none = np.zeros((8, 1, 8))
+    order = np.broadcast_to(np.arange(8), none.shape)
+    path = tmp_path / "trimming.csv"
+    Trimming("untrimmed:0", spec.hash, order, none, none, none.astype(int), none, none).write(path)
+    asked = ["bench", "serve", str(layouts / "demo_8x8" / "spec.toml"), "--untrimmed", "--trimming", str(path)]
+    result = CliRunner().invoke(app, asked, env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert "got --untrimmed too, want the die before or after; leave one out" in result.stderr

@@ -87,7 +87,7 @@ def test_santec_s_measurements_count_loss_as_positive(read):
     assert list(sweep.traces) == ["Slot0Ch1", "Slot0Ch3"]
     np.testing.assert_array_equal(sweep.traces["Slot0Ch3"].values, DROP)
     assert sweep.traces["Slot0Ch3"].unit == "dB"
-    assert any("counts loss as positive" in note for note in sweep.notes)
+    assert any("loss counted as positive" in note for note in sweep.notes)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_loss_counted_as_positive_in_metres_with_decimal_commas(read):
     assert sweep.format == "Keysight csv"
     np.testing.assert_allclose(sweep.wl_nm, WL, rtol=1e-15)
     np.testing.assert_array_equal(sweep.traces["IL TE"].values, THROUGH)
-    assert "IL TE counts loss as positive: turned into transmission" in sweep.notes
+    assert "IL TE: loss counted as positive, turned into transmission" in sweep.notes
     assert "column 3 is in 'rad', no unit of light: left out" in sweep.notes
 
 

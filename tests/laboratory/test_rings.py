@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from laboratory.simulated import FSR_NM, WL0_NM, fields, sweep
+from laboratory.simulated import FSR_NM, WL0_NM, fields, sweep, wander_nm
 
 from prism_photonics.laboratory.comb import fit_comb
 from prism_photonics.laboratory.fit import fit_window, refit
@@ -129,6 +129,21 @@ def test_an_all_pass_ring_has_two_branches_that_exchange_coupling_and_loss():
     branches = sorted([(one.kappa2_through, one.loss_dB_turn), (one.other_kappa2, one.other_loss_dB_turn)])
     assert branches[1] == pytest.approx((0.28, 0.55), rel=0.02)
     assert branches[0] == pytest.approx((1 - 10 ** (-0.055), -DB * np.log(1 - 0.28)), rel=0.02)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_no_standing_wave_hides_in_the_envelope_of_an_all_pass_ring(seed):
+    """A wave as wide as the window bends the baseline alone, and would leave the dip to one of a tenth of its Q."""
+    rng = np.random.default_rng(seed)
+    wl_nm = np.arange(1541.0, 1547.0, 0.0013)
+    true_nm = wl_nm + wander_nm(rng, len(wl_nm), std_nm=rng.choice([0.0, 0.5e-3]), alike=0.3)
+    ring = {"wl0_nm": 1541.2, "fsr_nm": 0.845, "kappa2": 0.28, "kappa2_drop": 0.0, "loss_dB": 0.55}
+    facets = np.exp(0.028 * np.cos(2 * np.pi * wl_nm / 0.281 + rng.uniform(0, 6.28)))
+    power = np.abs(fields(true_nm, **ring)[0]) ** 2 * facets * (1 + 6e-3 * rng.standard_normal(len(wl_nm)))
+    (found,) = fit_rings("here", wl_nm, through=power, dropped=False).rings
+    assert len(found.resonances) == 7
+    for one in found.resonances:
+        assert one.q_loaded == pytest.approx(25_000, rel=0.1)
 
 
 def test_rings_on_one_bus_are_told_apart():

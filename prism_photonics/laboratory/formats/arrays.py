@@ -6,10 +6,10 @@ import zipfile
 import numpy as np
 
 from prism_photonics.extras import load
-from prism_photonics.files.arrays import read_npz
+from prism_photonics.files.arrays import object_arrays, read_npz
 from prism_photonics.laboratory.formats.guard import refusing_damage
 from prism_photonics.laboratory.leaves import from_leaves
-from prism_photonics.laboratory.recorded import MOST_SAMPLES, Recorded
+from prism_photonics.laboratory.recorded import MOST_SAMPLES, Recorded, clean
 from prism_photonics.laboratory.source import Source
 from prism_photonics.units import InputError
 
@@ -33,13 +33,26 @@ def read(source: Source) -> Recorded:
         zipfile.ZipFile(io.BytesIO(source.raw)) as archive,
     ):
         names = archive.namelist()
+        objects = object_arrays(io.BytesIO(source.raw))
     if not any(name.endswith(".npy") for name in names):
         what = "a spreadsheet" if any(name.startswith("xl/") for name in names) else "a zip archive without arrays"
         raise InputError(f"{source.path}: got {what}, want a spectrum; export it as csv")
     arrays = read_npz(
-        str(source.path), io.BytesIO(source.raw), largest=8 * MOST_SAMPLES, cure="save it again with numpy.savez"
+        str(source.path),
+        io.BytesIO(source.raw),
+        largest=8 * MOST_SAMPLES,
+        cure="save it again with numpy.savez",
+        without=objects,
     )
-    return from_leaves(source.path, arrays, format_name="npz")
+    if not arrays:
+        raise InputError(f"{source.path}: got Python objects alone, want plain arrays; save it again with numpy.savez")
+    notes = tuple(f"{clean(name)}: Python objects, not unpickled: left out" for name in objects)
+    try:
+        return from_leaves(source.path, arrays, format_name="npz", notes=notes)
+    except InputError as error:
+        if not objects:
+            raise
+        raise InputError(f"{error} ({clean(objects[0])} holds Python objects, which are never unpickled)") from None
 
 
 def _parquet(source: Source) -> Recorded:

@@ -35,7 +35,7 @@ def _labels_say(*patterns: str) -> Callable[[Table], bool]:
     return lambda table: all(any(re.search(p, label, re.I) for label in table.labels) for p in patterns)
 
 
-SANTEC = "Santec STS csv"
+SANTEC, KEYSIGHT = "Santec STS csv", "Keysight csv"
 DIALECTS = (
     Dialect("EHVA or EXFO csv", _header_says(r"^(?:result|domain) unit symbol\s*:")),
     Dialect(
@@ -49,7 +49,7 @@ DIALECTS = (
         _labels_say(r"^wavelength ?\(nm\)$", r"slot.{0,4}\d|mpm|\bch ?\d"),
         "measurement, raw and reference files look alike: that this is no reference is for you to know",
     ),
-    Dialect("Keysight csv", _header_says(r"keysight|agilent|n77\d\d|photonic application suite")),
+    Dialect(KEYSIGHT, _header_says(r"keysight|agilent|n77\d\d|photonic application suite")),
 )
 
 
@@ -75,6 +75,9 @@ def read(source: Source) -> Recorded:
     if dialect.name == SANTEC:
         columns, told = santec_columns(columns)
         left_out = (*left_out, *told)
+    if dialect.name == KEYSIGHT and any(column.loss for column in columns):
+        # Of TE and TM, which stand beside the loss averaged over both, as of that.
+        columns = tuple(replace(column, loss=column.unit == "dB" or column.loss) for column in columns)
     return Recorded(
         path=source.path,
         format=dialect.name,

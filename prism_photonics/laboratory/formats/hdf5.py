@@ -9,6 +9,7 @@ import numpy as np
 from prism_photonics.extras import load
 from prism_photonics.laboratory.formats.guard import refusing_damage
 from prism_photonics.laboratory.leaves import Leaf, from_leaves
+from prism_photonics.laboratory.quantity import unit_named
 from prism_photonics.laboratory.recorded import MOST_SAMPLES, Recorded
 from prism_photonics.laboratory.source import Source
 from prism_photonics.units import InputError
@@ -37,12 +38,15 @@ def read(source: Source) -> Recorded:
         refusing_damage(source.path, got="HDF5", want="groups of numbers", cure="save it again"),
         h5py.File(io.BytesIO(source.raw), "r") as file,
     ):
-        leaves = dict(_leaves(h5py, file, "", depth=0, room=[MOST_SAMPLES]))
-    return from_leaves(source.path, leaves, format_name="MATLAB 7.3" if matlab else "HDF5")
+        units: dict[str, str] = {}
+        leaves = dict(_leaves(h5py, file, "", depth=0, room=[MOST_SAMPLES], units=units))
+    return from_leaves(source.path, leaves, format_name="MATLAB 7.3" if matlab else "HDF5", units=units)
 
 
-def _leaves(h5py: Any, group: Any, name: str, *, depth: int, room: list[int]) -> Iterator[tuple[str, Leaf]]:
-    """The numeric arrays of nested groups, by their path, as long as there is room."""
+def _leaves(
+    h5py: Any, group: Any, name: str, *, depth: int, room: list[int], units: dict[str, str]
+) -> Iterator[tuple[str, Leaf]]:
+    """The numeric arrays of nested groups, by their path, as long as there is room; their units go into ``units``."""
     if depth > DEEPEST:
         return
     for key in group:
@@ -51,11 +55,14 @@ def _leaves(h5py: Any, group: Any, name: str, *, depth: int, room: list[int]) ->
             continue
         path, thing = f"{name}.{key}" if name else key, group[key]
         if isinstance(thing, h5py.Group):
-            yield from _leaves(h5py, thing, path, depth=depth + 1, room=room)
+            yield from _leaves(h5py, thing, path, depth=depth + 1, room=room, units=units)
         elif isinstance(thing, h5py.Dataset) and thing.dtype.kind in "fiuc" and thing.shape is not None:
             if thing.external or thing.is_virtual:
                 continue
             room[0] -= thing.size
             if room[0] < 0:
                 raise InputError(f"{group.file.filename}: got more than {MOST_SAMPLES} numbers, want fewer; save less")
+            for key in ("unit", "units"):
+                if isinstance(unit := thing.attrs.get(key), str) and unit_named(unit):
+                    units[path] = unit
             yield path, np.asarray(thing[()])

@@ -1,4 +1,4 @@
-"""Luna's optical vector analyser: tab separated, Jones elements, column names on line nine.
+"""Luna's optical vector analyser: Jones elements, tab separated with column names on line nine, or as csv.
 
 Source: names of columns as public scripts read them, ``X Axis - Wavelength (nm)``, ``X Axis - Frequency (GHz)``,
 ``Insertion Loss (dB)``, ``JM Element a Amplitude`` (of the field, linear) and ``JM Element a Phase (rad)``.
@@ -14,12 +14,14 @@ from prism_photonics.laboratory.source import Source
 from prism_photonics.laboratory.table import Table, read_table
 from prism_photonics.units import InputError
 
-_ELEMENT = r"\bJ(?:M|ones)\b.*element ([abcd])\b.*"
+_ELEMENT = r"\bJ(?:M|ones)\b[^\t,]*element ([abcd])\b[^\t,]*"
 
 
 def recognise(source: Source) -> bool:
-    """Whether one of the first lines names amplitudes of Jones elements between tabs."""
-    return any("\t" in line and re.search(_ELEMENT + "amplitude", line, re.I) for line in source.lines[:20])
+    """Whether one of the first lines names amplitudes of Jones elements, between tabs or commas."""
+    return any(
+        re.search(r"[\t,]", line) and re.search(_ELEMENT + "amplitude", line, re.I) for line in source.lines[:20]
+    )
 
 
 def read(source: Source) -> Recorded:
@@ -60,7 +62,7 @@ def read(source: Source) -> Recorded:
         notes.append("no phases of the elements: best and worst polarisation cannot be told")
     return Recorded(
         path=source.path,
-        format="Luna OVA txt",
+        format="Luna OVA txt" if "\t" in source.lines[int(table.lines[0]) - 1] else "Luna OVA csv",
         axis=table.columns[axis],
         axis_unit=unit,
         axis_kind=axis_kind(table.labels[axis]),

@@ -32,7 +32,7 @@ def santec_columns(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple
         there = column.values[np.isfinite(column.values)]
         if column.unit is None and raw:
             column = replace(column, unit="dBm")
-        elif column.unit is None and _METER.fullmatch(column.name) and len(there) and np.median(there) > 0.0:
+        elif column.unit in (None, "dB") and _METER.fullmatch(column.name) and len(there) and np.median(there) > 0.0:
             column = replace(column, loss=True)
         kept.append(column)
     if laser:

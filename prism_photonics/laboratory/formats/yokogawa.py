@@ -102,5 +102,7 @@ def _pairs(source: Source, table: Table) -> tuple[list[str], list[np.ndarray], l
         names.append(letter[1].upper() if letter else "ABCDEFG"[k])
         axes.append(axis[there])
         levels.append(level[there])
-        labels.append("frequency" if re.search("freq", heading, re.I) else "wavelength")
+        # Without headings the numbers tell: no axis fits both.
+        said = re.search(r"(freq)|wl|wave", heading, re.I)
+        labels.append("" if said is None else "frequency" if said[1] else "wavelength")
     return names, axes, levels, labels
