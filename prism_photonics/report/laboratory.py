@@ -79,7 +79,8 @@ def write_page(
     parts.append(f"<h1>Measured rings</h1><p>{len(numbers['rings'])} resonances in {len(records)} sweeps.</p>")
     for title, key in (("Gap law", "gap_law"), ("Comb", "comb"), ("Tuning", "tuning")):
         if numbers[key]:
-            cells = "".join(f"<tr><td>{html.escape(k)}</td><td>{cell(v)}</td></tr>" for k, v in numbers[key].items())
+            told = {k: v for k, v in numbers[key].items() if v is not None}
+            cells = "".join(f"<tr><td>{html.escape(k)}</td><td>{cell(v)}</td></tr>" for k, v in told.items())
             parts.append(f"<h2>{title}</h2><table>{cells}</table>")
     parts += [picture(folder / name) for name in ("gap_law.svg", "trends.svg") if (folder / name).is_file()]
     for record in records:
@@ -159,7 +160,8 @@ def _limits(axes: Axes, *, log: bool) -> tuple[float, float]:
     scale = np.log if log else np.asarray
     low, high = scale(drawn.min()), scale(drawn.max())
     margin = max((high - low) / 3.0, 1e-3 * max(abs(low), abs(high)), 1e-9)
-    low, high = low - margin, high + margin
+    # What is never negative is not drawn as if it might be.
+    low, high = low - margin if log or low < 0.0 else max(low - margin, 0.0), high + margin
     return (float(np.exp(low)), float(np.exp(high))) if log else (float(low), float(high))
 
 
