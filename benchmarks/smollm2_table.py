@@ -4,6 +4,7 @@
     prism calibrate layouts/bank_64x64_dual/spec.toml -o out/rec64 && prism export out/rec64 -o out/b64
     python benchmarks/smollm2_bound.py out/weights
     python benchmarks/smollm2_table.py out/b64 WORK --weights out/weights [--task NAME] [--context N] [--texts N]
+        [--die BUNDLE]
 
 One block in eight is chosen per layer and KV head, of 64 and of 128 tokens; sink 4, window 64. What is asked lies in
 WORK and is not asked again: weights that were fitted anew want another WORK. Several of these may run at once on one
@@ -16,6 +17,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -30,6 +32,7 @@ from prism_photonics.files import write_text
 from prism_photonics.ranking.catalog import ROW_TOKENS
 from prism_photonics.ranking.evict import Streaming
 from prism_photonics.ranking.features import Bound, MeanKey, SoftenedBound
+from prism_photonics.ranking.indexer import TokenIndexer
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.pretrained.cached import Selection
@@ -38,6 +41,7 @@ from prism_photonics.ranking.pretrained.survey import survey
 from prism_photonics.ranking.readers import ChipReader, Reader
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
 from prism_photonics.ranking.several_rows import SeveralRows
+from prism_photonics.ranking.sign_codes import SignCodes
 from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.ranking.weighted_bound import BoundWeights, WeightedBound
 
@@ -51,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("work", type=Path)
+    parser.add_argument("--die", type=Path, action="append", default=[], help="a further die; texts take turns")
     parser.add_argument("--task", default="multi_key")
     parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--first", type=int, default=0, help="number of the first text")
@@ -60,17 +65,18 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder of smollm2_bound.py")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    chip = load(args.bundle)
+    bundles = [args.bundle, *args.die]
+    chip, *others = map(load, bundles)
     model, _ = load_model("smollm2")
     tokenizer = AutoTokenizer.from_pretrained(fetched_folder(), local_files_only=True)
     selections: dict[str, Selection] = {}
     for block in BLOCKS:
         k = args.context // block // 8
-        made = selectors(chip)
+        made = selectors(chip, others)
         if args.weights:
             weights = BoundWeights.load(args.weights / f"bound_{block}.safetensors")
             made["weighted_bound"] = WeightedBound("weighted_bound", weights)
-            reader = ChipReader(chip, seed=4, halves=chip.encoding == "dual_rail")
+            reader = ChipReader(chip, seed=4, halves=chip.encoding == "dual_rail", others=others)
             made["photonic_weighted_bound"] = WeightedBound("weighted_bound", weights, reader)
         wanted = args.selectors.split(",") if args.selectors else made
         selections |= {f"{name} {block}": Selection(made[name], block, k) for name in wanted}
@@ -80,7 +86,7 @@ def main() -> None:
     start = time.process_time()
     found = survey(
         model, tokenizer, selections, task=args.task, context=args.context, texts=texts,
-        folder=args.work, of={"chip": hashlib.sha256((args.bundle / DOCUMENT_FILE).read_bytes()).hexdigest()[:16]},
+        folder=args.work, of={"chip": "+".join(digest(each) for each in bundles)},
         tell=lambda line: print(f"{time.process_time() - start:.0f} s: {line}", flush=True),
     )  # fmt: skip
     rows: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"groups": {}}
@@ -89,6 +95,7 @@ def main() -> None:
         "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/smollm2_table.py BUNDLE WORK --weights FOLDER",
         "chip": json.loads(chip.spec)["name"] if chip.spec else "without a spec",
+        "dies": len(bundles),
     }
     # Some selectors may have been asked of more texts than others: of each the row of most questions stands.
     group = {row["selector"]: row for row in rows["groups"].get(f"{args.task} {args.context}", [])}
@@ -99,13 +106,18 @@ def main() -> None:
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
 
 
+def digest(bundle: Path) -> str:
+    """What a bundle holds, in short."""
+    return hashlib.sha256((bundle / DOCUMENT_FILE).read_bytes()).hexdigest()[:16]
+
+
 def asked_of(work: Path, task: str, context: int, number: int) -> set[str]:
     """The selectors that a text was asked of."""
     file = work / f"{task}_{context}_{number}.json"
     return set(json.loads(file.read_text())["outcomes"]) if file.is_file() else set()
 
 
-def selectors(chip: Bundle) -> dict[str, Selector]:
+def selectors(chip: Bundle, others: Sequence[Bundle] = ()) -> dict[str, Selector]:
     """The table's rows by name, each with random numbers of its own."""
 
     def bound(reader: Reader | None = None) -> Selector:
@@ -125,26 +137,33 @@ def selectors(chip: Bundle) -> dict[str, Selector]:
     def halved(reader: Reader | None = None) -> Selector:
         return PerHead("halves", SeveralRows("halves", bound(reader), rows=2), group=GROUP)
 
-    halves = chip.encoding == "dual_rail"
+    means_that_overlap = SeveralRows("infllm_like", FeatureSelector("mean_key", MeanKey()), rows=3, overlap=True)
+
+    def read(number: int, *, railed: bool = True) -> Reader:
+        return ChipReader(chip, seed=number, halves=railed and chip.encoding == "dual_rail", others=others)
+
     return {
         "oracle": Oracle(),
         "random": RandomChoice(),
         "streaming_llm": Streaming(),
         "mean_key": FeatureSelector("mean_key", MeanKey()),
         "bound": bound(),
-        "photonic_bound": bound(ChipReader(chip, seed=1, halves=halves)),
+        "photonic_bound": bound(read(1)),
         "bound_per_head": PerHead("bound", bound(), group=GROUP),
         "bound_of_halves": halved(),
-        "photonic_bound_of_halves": halved(ChipReader(chip, seed=3, halves=halves)),
+        "photonic_bound_of_halves": halved(read(3)),
         "two_stage": TwoStage("two_stage", bound()),
         "rows_of_16": rows(),
-        "photonic_rows_of_16": rows(ChipReader(chip, seed=2)),
+        "photonic_rows_of_16": rows(read(2, railed=False)),
         "soft_rows": soft(),
-        "photonic_soft_rows": soft(ChipReader(chip, seed=5, halves=halves)),
+        "photonic_soft_rows": soft(read(5)),
         "quarter_refined": refined(0.25),
-        "photonic_quarter_refined": refined(0.25, ChipReader(chip, seed=6, halves=halves)),
+        "photonic_quarter_refined": refined(0.25, read(6)),
         "half_refined": refined(0.5),
-        "photonic_half_refined": refined(0.5, ChipReader(chip, seed=7, halves=halves)),
+        "photonic_half_refined": refined(0.5, read(7)),
+        "indexer_like": TokenIndexer(),
+        "sign_codes": SignCodes(),
+        "infllm_like": PerHead("infllm_like", means_that_overlap, group=GROUP),
     }
 
 

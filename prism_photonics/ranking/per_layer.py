@@ -67,10 +67,10 @@ def best_of_layers(name: str, among: Mapping[str, Selector], recall: Mapping[str
     Args:
         name: Name of the row.
         among: Selectors by name.
-        recall: Recall of each, by layer, as ``pretrained.cached.Answer.recall`` has it.
+        recall: Recall of each, by layer, as ``pretrained.by_layer.recall_by_layer`` measures it; those without are out.
 
     Returns:
         The selector.
     """
     layers = len(next(iter(recall.values())))
-    return PerLayer(name, [among[max(among, key=lambda each: recall[each][layer])] for layer in range(layers)])
+    return PerLayer(name, [among[max(recall, key=lambda each: recall[each][layer])] for layer in range(layers)])

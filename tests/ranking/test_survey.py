@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from prism_photonics.ranking.features import MeanKey
+from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.needle.models import load_model
+from prism_photonics.ranking.per_layer import best_of_layers
 from prism_photonics.ranking.pretrained import survey as surveying
+from prism_photonics.ranking.pretrained.by_layer import recall_by_layer
 from prism_photonics.ranking.pretrained.cached import Selection
 from prism_photonics.ranking.pretrained.survey import survey
 from prism_photonics.ranking.readers import ChipReader
@@ -22,6 +24,13 @@ class Letters:
 
     def __call__(self, text, *, add_special_tokens):
         return {"input_ids": [1 + ord(letter) % 500 for letter in text]}
+
+
+class OracleUpsideDown(Oracle):
+    """The blocks with least attention."""
+
+    def score(self, queries, signatures, layer, evidence=None):
+        return -super().score(queries, signatures, layer, evidence)
 
 
 def asked(folder, **changes):
@@ -83,3 +92,22 @@ def test_a_survey_that_was_broken_off_goes_on_with_the_numbers_of_a_whole_one(tm
     whole = asked(tmp_path / "whole", selections=drawing())
     asked(tmp_path / "broken", selections=drawing(), texts=range(1))
     assert asked(tmp_path / "broken", selections=drawing()) == whole
+
+
+def test_the_better_signature_of_each_layer_is_chosen_on_text_that_is_not_judged():
+    model, form = load_model("needle")[0], {"context": 700, "texts": range(1)}
+    made = {"oracle": Oracle(), "worst": OracleUpsideDown(), "m": FeatureSelector("m", MeanKey())}
+    made["b"] = FeatureSelector("b", Bound())
+    recall = recall_by_layer(model, Letters(), {name: Selection(each, 32, 2) for name, each in made.items()}, **form)
+    assert recall["oracle"] == pytest.approx([1.0, 1.0])
+    assert max(recall["worst"]) < 0.2
+    for one, other in (("oracle", "worst"), ("m", "b")):
+        chosen = best_of_layers("best", made, {name: recall[name] for name in (one, other)})
+        for layer, each in enumerate(chosen.of_layer):
+            better = one if recall[one][layer] >= recall[other][layer] else other
+            assert each is made[better]
+        again = recall_by_layer(model, Letters(), {"best": Selection(chosen, 32, 2)}, **form)["best"]
+        # Later layers see what the first one has let through.
+        assert again[0] == pytest.approx(max(recall[one][0], recall[other][0]), abs=1e-6)
+    judged = recall_by_layer(model, Letters(), {"m": Selection(made["m"], 32, 2)}, **form, train=False)
+    assert judged["m"] != recall["m"]
