@@ -10,13 +10,14 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from numpy import ndarray
 
+from prism_photonics.calibration.polarized import PolarizedLight
 from prism_photonics.calibration.reflecting import ReflectingLight, beyond_of
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, columns, row_model
 from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 
 # Fields that are made of arrays, which lead with buses.
-OF_BUSES = ("rings", "paths", "light", "reflecting", "ways", "dispersion")
+OF_BUSES = ("rings", "paths", "light", "reflecting", "polarized", "ways", "dispersion")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class BusSurvey:
         noise_A: Their expected standard deviations; infinite where a reading carries no weight.
         light: Known factors of the transmission: `Light.of` wavelengths, rings and paths.
         reflecting: The same of buses that reflect; their unknowns go on with those of `reflecting`. None of others.
+        polarized: And of buses that carry TM too, whose unknowns go on with those of `polarized`. None of others.
     """
 
     channel_of_ring: Int[ndarray, "buses rings"]
@@ -51,6 +53,7 @@ class BusSurvey:
     noise_A: Float[ndarray, "buses settings wavelengths"]
     light: "Light"
     reflecting: ReflectingLight | None = None
+    polarized: PolarizedLight | None = None
 
     @property
     def count(self) -> int:

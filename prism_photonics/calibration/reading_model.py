@@ -5,6 +5,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration import bus_slopes
 from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.polarized_slopes import polarized_readings_A, polarized_slopes
 from prism_photonics.calibration.reflecting_slopes import reflecting_readings_A, reflecting_slopes
 
 
@@ -14,6 +15,8 @@ def readings_A(
     """The currents that the unknowns predict, in A; arguments as of `bus_slopes.readings_A`."""
     if survey.reflecting is None:
         return bus_slopes.readings_A(survey, flat, relaxed=relaxed)
+    if survey.polarized is not None:
+        return polarized_readings_A(survey, flat)
     return reflecting_readings_A(survey, flat)
 
 
@@ -23,4 +26,6 @@ def reading_slopes(
     """The currents that the unknowns predict and their slopes; arguments as of `bus_slopes.readings_A`."""
     if survey.reflecting is None:
         return bus_slopes.reading_slopes(survey, flat, relaxed=relaxed)
+    if survey.polarized is not None:
+        return polarized_slopes(survey, flat)
     return reflecting_slopes(survey, flat)

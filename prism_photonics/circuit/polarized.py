@@ -110,23 +110,23 @@ def polarized_fields(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... r
     entrance, through_exit, drop_exit, far_end = te.ends
     turned = te.rad_pm * xp.moveaxis(xp.asarray(shift_pm), -1, 0)[..., None]
     half = _turned(row.half, turned, row.tuning_ratio)
-    bus = _waves(te.p, row.p, te.q, row.q)
+    bus = waves(te.p, row.p, te.q, row.q)
 
     def step(carry: Any, this: Any) -> tuple[Any, tuple[()]]:
         (gamma, out), (half, through, drop, split, along) = carry, this
-        gamma, out = _behind_bus(gamma, out, along)
-        west, east, across = _scattering(half, through, drop, split)
+        gamma, out = behind_bus(gamma, out, along)
+        west, east, across = scattering(half, through, drop, split)
         n = xp.linalg.solve(xp.eye(4) - east @ gamma, across)
         return (west + xp.swapaxes(across, -1, -2) @ gamma @ n, out @ n), ()
 
     zero = 0.0 * te.half_turn[0]
     one = xp.eye(4)
-    end = one * _waves(*(exit.inside + zero for exit in (through_exit, through_exit, far_end, far_end)))[..., None, :]
+    end = one * waves(*(exit.inside + zero for exit in (through_exit, through_exit, far_end, far_end)))[..., None, :]
     exits = one[:2] * (through_exit.passed + zero)[..., None, None]
     rings = (half, (te.t1, row.tm[0]), (te.t2, row.tm[1]), te.split, bus[1:])
     (gamma, out), _ = scan(step, (end, exits), rings, reverse=True)
-    gamma, out = _behind_bus(gamma, out, bus[0])
-    near = _waves(*(exit.inside + zero for exit in (entrance, entrance, drop_exit, drop_exit)))[..., :, None]
+    gamma, out = behind_bus(gamma, out, bus[0])
+    near = waves(*(exit.inside + zero for exit in (entrance, entrance, drop_exit, drop_exit)))[..., :, None]
     light = xp.linalg.solve(one - near * gamma, one[:, :1] * (entrance.passed + zero)[..., None, None])
     back = (gamma @ light)[..., 0]
     passed, outside = (part[..., None] for part in (entrance.passed + zero, entrance.outside + zero))
@@ -170,7 +170,7 @@ def _turned(half: HalfTurn, turn_rad: Any, ratio: Any) -> HalfTurn:
     )
 
 
-def _scattering(half: HalfTurn, through: Any, drop: Any, split: Splitting) -> tuple[Any, Any, Any]:
+def scattering(half: HalfTurn, through: Any, drop: Any, split: Splitting) -> tuple[Any, Any, Any]:
     """What a ring sends back to the west and to the east, and what runs on eastward of what comes from the west."""
     xp = library(half.te)
     squared = split.to_ccw * split.to_cw
@@ -190,7 +190,7 @@ def _scattering(half: HalfTurn, through: Any, drop: Any, split: Splitting) -> tu
     )
 
 
-def _behind_bus(gamma: Any, out: Any, along: Any) -> tuple[Any, Any]:
+def behind_bus(gamma: Any, out: Any, along: Any) -> tuple[Any, Any]:
     """Γ, and the way out, as they are seen through a segment of both buses."""
     return gamma * along[..., :, None] * along[..., None, :], out * along[..., None, :]
 
@@ -201,7 +201,7 @@ def _blocks(a: Any, b: Any, c: Any, d: Any) -> Any:
     return xp.concatenate([xp.concatenate([a, b], axis=-1), xp.concatenate([c, d], axis=-1)], axis=-2)
 
 
-def _waves(*parts: Any) -> Any:
+def waves(*parts: Any) -> Any:
     """Numbers of the four waves, in a last axis."""
     xp = library(*parts)
     return xp.stack(xp.broadcast_arrays(*parts), axis=-1)

@@ -1,0 +1,127 @@
+"""A fit's row in two polarisations: its slopes, the limit without conversion, and the exact row as a second road."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from prism_photonics.calibration.polarized import CONVERSION, PLACE_PM, PolarizedLight, tm_columns
+from prism_photonics.calibration.reading_model import reading_slopes, readings_A
+from prism_photonics.calibration.reflecting import beyond_columns
+from prism_photonics.calibration.reflecting_fit import reflecting_survey
+from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
+from prism_photonics.circuit.designed_tm import designed_tm
+from prism_photonics.circuit.polarized import TwoPolarizations, detected_powers, prepare_polarized_row
+from prism_photonics.lightpath.ring.model import electrode_volts
+from prism_photonics.lightpath.ring.polarization import SecondPolarization
+
+RINGS, SETTINGS = 3, 4
+PLACES = tm_columns(RINGS)
+REFLECTING, ALL = beyond_columns(RINGS)["end_im"].stop, PLACES["tm_drop"].stop
+
+
+@pytest.fixture(scope="module")
+def reflecting(small):
+    """Two buses of three rings at random voltages and drifts."""
+    rng = np.random.default_rng(0)
+    volts = rng.uniform(-8.0, 8.0, (SETTINGS, 2, RINGS))
+    nothing = np.zeros((SETTINGS, RINGS, 2))
+    own = np.broadcast_to(np.arange(RINGS), (2, 1, RINGS))
+    _, read = bus_surveys(
+        small, volts=volts, current_A=nothing, noise_A=nothing + 1e-9, time_s=nothing[..., 0], channel_of_ring=own
+    )
+    read = read.moved(read.volts, rng.normal(0.0, 3.0, read.drift_pm.shape))
+    return reflecting_survey(read, small, node_pm=AT_THE_LINE)
+
+
+@pytest.fixture(scope="module")
+def buses(reflecting, small):
+    light = PolarizedLight.of(small, np.asarray(small.comb_design.wl_um), reflecting.rings, reflecting.reflecting)
+    # Photodiodes that see part of TM tell its powers from TE's.
+    return replace(reflecting, polarized=replace(light, detected=np.array([1.0, 0.6])))
+
+
+@pytest.fixture(scope="module")
+def flat():
+    """Unknowns with TM anywhere; that of the first ring of the first bus crosses TE within a nanometre."""
+    rng = np.random.default_rng(1)
+    flat = rng.normal(0.0, 1.0, (2, ALL))
+    flat[:, PLACES["place"]] = rng.uniform(-7000.0, 7000.0, (2, RINGS)) / PLACE_PM
+    for name in ("tm_through", "tm_drop"):
+        flat[:, PLACES[name]] = rng.uniform(0.0, 2.0 * np.pi, (2, RINGS - 1))
+    return flat
+
+
+def test_every_slope_in_two_polarizations_is_that_of_differences(buses, flat):
+    found = reading_slopes(buses, flat)
+    assert found.current_A == pytest.approx(readings_A(buses, flat), rel=1e-12)
+    for unknown in range(ALL):
+        step = 1e-5 * (np.arange(ALL) == unknown)
+        by = (readings_A(buses, flat + step) - readings_A(buses, flat - step)) / 2e-5
+        assert found.by_unknown[:, unknown] == pytest.approx(by, rel=1e-4, abs=1e-5 * np.abs(by).max()), unknown
+        assert np.abs(by).max() > 0.0
+    for ring in range(RINGS):
+        step = 1e-3 * (np.arange(RINGS) == ring)
+        up, down = (readings_A(buses.moved(buses.volts, buses.drift_pm + way * step), flat) for way in (1.0, -1.0))
+        by = (up - down) / 2e-3
+        assert found.by_shift[:, ring] == pytest.approx(by, rel=1e-4, abs=1e-5 * np.abs(by).max())
+
+
+def test_slopes_of_rings_that_do_not_split_are_those_of_differences_too(buses, flat):
+    unsplit = flat.copy()
+    for name in ("ccw_re", "ccw_im", "cw_re", "cw_im"):
+        unsplit[:, beyond_columns(RINGS)[name]] = 0.0
+    found = reading_slopes(buses, unsplit).by_unknown
+    # Over steps of less than a femtometre two rings are one: a hundredth of a picometre tells a slope.
+    for unknown in range(ALL):
+        step = 3e-3 * (np.arange(ALL) == unknown)
+        by = (readings_A(buses, unsplit + step) - readings_A(buses, unsplit - step)) / 6e-3
+        assert found[:, unknown] == pytest.approx(by, rel=2e-2, abs=2e-3 * np.abs(by).max()), unknown
+
+
+def test_where_nothing_converts_currents_and_slopes_are_those_of_one_polarization(reflecting, buses, flat):
+    plain = flat.copy()
+    plain[:, PLACES["conversion"]] = -1.0 / CONVERSION
+    found, wanted = reading_slopes(buses, plain), reading_slopes(reflecting, plain[:, :REFLECTING])
+    assert found.current_A == pytest.approx(wanted.current_A, rel=1e-9)
+    scale = np.abs(wanted.by_unknown).max((2, 3), keepdims=True)
+    assert found.by_unknown[:, :REFLECTING] / scale == pytest.approx(wanted.by_unknown / scale, rel=1e-7, abs=1e-8)
+    # TM's place and phases are then seen by nothing, and its conversion to second order.
+    assert np.abs(found.by_unknown[:, REFLECTING:]).max() < 1e-12 * scale.max()
+
+
+def test_currents_are_those_of_the_exact_row_in_two_polarizations(buses, flat, small):
+    model, wl_um = buses.model(flat), np.asarray(small.comb_design.wl_um)
+    found, second = readings_A(buses, flat), designed_tm(small)
+    for bus in range(2):
+        one = jax.tree.map(lambda leaf, bus=bus: leaf[bus], model)
+        rings, paths = jax.tree.map(lambda leaf, bus=bus: leaf[bus, 0], (second.rings, second.buses))
+        design = jax.tree.map(lambda leaf, bus=bus: leaf[bus], buses.rings)
+        own = {name: flat[bus, place] for name, place in PLACES.items()}
+        angle = lambda tm, te, of: np.cos(np.arccos(tm) * np.arccos(of) / np.arccos(te))  # noqa: E731
+        tm = replace(
+            rings.tm,
+            t1=angle(rings.tm.t1, design.t1, one.rings.t1),
+            t2=angle(rings.tm.t2, design.t2, one.rings.t2),
+            a=one.rings.a,
+            offset_pm=PLACE_PM * own["place"],
+        )
+        chi = rings.conversion_rad * (1.0 + CONVERSION * own["conversion"])
+        phases = np.zeros(paths.phase_rad.shape)
+        phases[0, 1:-1], phases[1, 1:-1] = own["tm_through"], own["tm_drop"]
+        row = prepare_polarized_row(
+            wl_um, one.rings, one.buses, one.beyond.reflections,
+            second=TwoPolarizations(
+                SecondPolarization(tm, chi, rings.tuning_ratio), replace(paths, phase_rad=phases),
+                detected=float(buses.polarized.detected[bus]),
+            ),
+            dispersion=one.beyond.dispersion,
+        )  # fmt: skip
+        for channel in range(RINGS):
+            acting = electrode_volts(buses.volts[bus, :, channel], one.crosstalk)
+            for setting in range(SETTINGS):
+                shift_pm = one.shift_pm(acting[setting]) + buses.drift_pm[bus, setting, channel]
+                through, drop = detected_powers(row, shift_pm)[:, channel]
+                wanted = one.gain_A[channel] * (through - one.drop_ratio * drop)
+                assert found[bus, setting, channel] == pytest.approx(wanted, rel=1e-8)
