@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --gen
 FAST := tests/test_*.py $(addprefix tests/,budget codec export files lightpath process ranking spec)
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test fast-test lint format notebooks docs wheel kits lock clean
+.PHONY: help demo test fast-test lint format notebooks docs wheel kits circulax lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -25,10 +25,10 @@ demo: $(MAIN)  ## set up what it needs, then run the 8x8 chip from spec to ranke
 	$(BIN)/prism run layouts/demo_8x8/spec.toml -o out/demo_8x8
 
 test: $(ALL)  ## set up everything, then run the tests
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not wheel and not kit"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not wheel and not kit and not circulax"
 
 fast-test: $(ALL)  ## the fast half of the tests: those of the rooms that compile little
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not wheel and not kit" $(FAST)
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not wheel and not kit and not circulax" $(FAST)
 
 lint: $(ALL) notebooks docs  ## format, style, types, walls, spelling; notebooks executed, docs built
 	$(BIN)/ruff format --check
@@ -58,7 +58,12 @@ wheel: $(ALL)  ## build source and wheel, and run the main job and the README's 
 kits: $(BIN)/uv  ## hold the foundry kits' frozen cells and models against their packages (2 GB, in an environment of its own)
 	test -d .venv-kits || $(BIN)/uv venv --quiet --python $(PYTHON) .venv-kits
 	$(BIN)/uv pip install --quiet --python .venv-kits/bin/python -e ".[layout,lab,lnoi400]" cspdk==2.1.0 pytest beartype
-	.venv-kits/bin/python -m pytest -n 0 -m kit tests/kits
+	.venv-kits/bin/python -m pytest -m kit tests/kits
+
+circulax: $(BIN)/uv  ## hold a row in time against another simulator, in an environment of its own
+	test -d .venv-circulax || $(BIN)/uv venv --quiet --python $(PYTHON) .venv-circulax
+	$(BIN)/uv pip install --quiet --python .venv-circulax/bin/python -e ".[circulax]" pytest beartype
+	.venv-circulax/bin/python -m pytest -m circulax tests/circuit/test_circulax.py
 
 lock: $(BIN)/uv  ## pin new dependencies (make lock UPGRADE=--upgrade moves every pin)
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra layout -o requirements.lock

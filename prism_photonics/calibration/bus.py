@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from numpy import ndarray
 
-from prism_photonics.calibration.polarized import PolarizedLight
+from prism_photonics.calibration.polarized import UNIFORM, PolarizedLight, tm_columns
 from prism_photonics.calibration.reflecting import ReflectingLight, beyond_of
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, columns, row_model
 from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
@@ -144,10 +144,14 @@ def ravel(unknowns: Unknowns) -> Float[ndarray, "buses unknowns"]:
 
 
 def prior_weight(rings: int, *, unknowns: int | None = None) -> Float[ndarray, " unknowns"]:
-    """1 for unknowns with a prior, 0 for the bus phases; of all unknowns of a bus, by default those of `Unknowns`."""
+    """1 for unknowns with a prior, 0 for phases; of all unknowns of a bus, by default those of `Unknowns`."""
     places = columns(rings)
     weight = np.ones(places["drop_ratio"].stop if unknowns is None else unknowns)
     weight[places["phase_rad"]] = 0.0
+    of_tm = tm_columns(rings)
+    if weight.size == of_tm["tm_drop"].stop:
+        for name in UNIFORM:
+            weight[of_tm[name]] = 0.0
     return weight
 
 

@@ -1,6 +1,9 @@
 """What the readings of a bus may know of TM: where each ring's TM resonates, how much its bends turn, TM's bus phases.
 
-These unknowns follow those of `reflecting` in the flat vector of a bus. TM's couplings go with TE's, as an error of a
+These unknowns follow those of `reflecting` in the flat vector of a bus. Where TM's order lies is the phase, in rad, by
+which its half turn is ahead of TE's at the line that the ring serves: no design tells it, and after two free spectral
+ranges all is as before. What is trimmed, and so has a prior, is where the ring is seen to resonate: TE itself lies off
+by what TM's order repels it (`repulsion`). TM's couplings go with TE's, as an error of a
 gap scales both, and its loss is TE's: design choices of `circuit.designed_tm`. Of the four phases between two rings, of
 either polarisation on either bus, powers see three: the loop that TE closes, which is the plain row's, and TM's way
 along each bus against TE's there. TM that leaves falls on the photodiodes or is lost, as the spec says.
@@ -16,17 +19,15 @@ from numpy import ndarray
 from prism_photonics.calibration.reflecting import ReflectingLight, beyond_columns
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.lightpath.ring.dispersion import dispersed
-from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
+from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad
 from prism_photonics.spec import ChipSpec
 
 # Standard deviation of how far a ring's conversion lies off the mode table's, over it: an estimate (`process.
 # polarization`), which walls that slope elsewhere change; design choice.
 CONVERSION = 0.3
-# Where TM's orders lie no design says: the unit of that place, in pm, is a convenience, and has no prior.
-PLACE_PM = 100.0
-OF_TM = ("place", "conversion", "tm_through", "tm_drop")
-WITHOUT_PRIOR = ("place", "tm_through", "tm_drop")
+OF_TM = ("tm_turn", "conversion", "tm_through", "tm_drop")
+UNIFORM = ("tm_turn", "tm_through", "tm_drop")
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,12 @@ class PolarizedLight:
     """Known factors of TM in buses, at each wavelength, beside those of `reflecting.ReflectingLight`.
 
     Attributes:
-        half_turn: e^{jφ/2} of TM in the untuned rings, without its loss.
-        between: e^{j(φ_TE + φ_TM)/4}, TE's dispersed.
+        half_turn: e^{jφ/2} of TM in the untuned rings, without its loss, in step with TE at the line that the ring serves.
+        between: e^{j(φ_TE + φ_TM)/4} of the same, TE's dispersed.
         t1: TM's self-couplings at the through bus, by design.
         t2: Those at the drop bus.
         conversion_rad: χ of half a turn, by the mode table.
         tuning_ratio: Phase that TM turns by over that of TE.
-        rad_pm: Round-trip phase of TM by one pm of its resonance, in rad/pm.
         p: Transmissions of the through bus's segments for TM, without the phases that are unknown.
         q: Those of the drop bus's.
         detected: Share of TM's power that the photodiodes see.
@@ -52,34 +52,44 @@ class PolarizedLight:
     t2: Float[ndarray, "buses rings"]
     conversion_rad: Float[ndarray, "buses rings"]
     tuning_ratio: Float[ndarray, "buses rings"]
-    rad_pm: Float[ndarray, "buses rings"]
     p: Complex[ndarray, "buses segments wavelengths"]
     q: Complex[ndarray, "buses segments wavelengths"]
     detected: Float[ndarray, " buses"]
 
     @classmethod
     def of(
-        cls, spec: ChipSpec, wl_um: Float[ndarray, " wavelengths"], rings: RingParams, light: ReflectingLight
+        cls,
+        spec: ChipSpec,
+        wl_um: Float[ndarray, " wavelengths"],
+        rings: RingParams,
+        light: ReflectingLight,
+        *,
+        own_um: Float[ndarray, "buses rings"],
     ) -> "PolarizedLight":
-        """Compute them from wavelengths in µm, which all buses share, and designed rings; the film guides TM."""
+        """Compute them from wavelengths in µm, which all buses share, designed rings, and the lines that these serve.
+
+        The film guides TM.
+        """
         second = designed_tm(spec)
         assert second is not None
         flat = lambda leaf: np.asarray(leaf).reshape(-1, *np.shape(leaf)[2:])  # noqa: E731
         each = lambda part: jax.tree.map(lambda leaf: leaf[..., None], part)  # noqa: E731
         own, paths = jax.tree.map(flat, (second.rings, second.buses))
-        turned, of_te = (
-            phase_rad(wl_um, PathParams(ring.opl_um, ring.gpl_um, ring.a, 0.0 * ring.a, ring.wl0_um))
-            for ring in (each(own.tm), dispersed(wl_um, each(rings), each(light.dispersion)))
-        )
+
+        def turned(ring: RingParams, wl: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+            return phase_rad(wl, PathParams(ring.opl_um, ring.gpl_um, ring.a, 0.0 * ring.a, ring.wl0_um))
+
+        bent = dispersed(wl_um, each(rings), each(light.dispersion))
+        of_te, here = turned(bent, wl_um), turned(dispersed(own_um, rings, light.dispersion), own_um)
+        of_tm = turned(each(own.tm), wl_um) + (here - turned(own.tm, own_um))[..., None]
         passed = paths.amplitude[..., None] * np.exp(1j * phase_rad(wl_um, each(paths)))
         return cls(
-            half_turn=np.exp(0.5j * turned),
-            between=np.exp(0.25j * (turned + of_te)),
+            half_turn=np.exp(0.5j * of_tm),
+            between=np.exp(0.25j * (of_tm + of_te)),
             t1=own.tm.t1,
             t2=own.tm.t2,
             conversion_rad=own.conversion_rad,
             tuning_ratio=own.tuning_ratio,
-            rad_pm=np.asarray(rad_per_pm(own.tm)),
             p=passed[:, 0],
             q=passed[:, 1],
             detected=np.full(len(rings.t1), second.detected),
@@ -90,6 +100,29 @@ def tm_columns(rings: int) -> dict[str, slice]:
     """Where each of TM's unknowns stands in the flat vector of a bus."""
     found, first = {}, beyond_columns(rings)["end_im"].stop
     for name in OF_TM:
-        after = first + (rings - 1 if name.startswith("tm_") else rings)
+        after = first + (rings - 1 if name in ("tm_through", "tm_drop") else rings)
         found[name], first = slice(first, after), after
     return found
+
+
+def repulsion(
+    ahead_rad: Float[ndarray, "..."], conversion_rad: Float[ndarray, "..."]
+) -> tuple[Float[ndarray, "..."], Float[ndarray, "..."], Float[ndarray, "..."]]:
+    """By how much TM moves the phase of half a turn of the mode that is seen at the line.
+
+    Without loss the eigenvalues of half a turn are those of TE alone times e^{j(D/2 ± Ω)}, cos Ω = cos χ·cos(D/2). Each
+    goes over into the other after a turn of D: from 0 to 2π the mode D/2 − Ω is the more TE's, a little below or above
+    the more TM's, which the orders' crossing has brought to the line.
+
+    Args:
+        ahead_rad: D, by which TM's half turn is ahead of TE's; after 4π all is as before.
+        conversion_rad: χ.
+
+    Returns:
+        (phase in rad, its slope by D, its slope by χ).
+    """
+    half = 0.5 * ahead_rad
+    angle = np.arccos(np.cos(conversion_rad) * np.cos(half))
+    over = 1.0 / np.maximum(np.sin(angle), 1e-12)
+    by_ahead = 0.5 - 0.5 * over * np.cos(conversion_rad) * np.sin(half)
+    return half - angle, by_ahead, -over * np.sin(conversion_rad) * np.cos(half)

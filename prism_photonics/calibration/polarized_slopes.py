@@ -27,7 +27,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
 from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, plain_columns, receiving, ring_volts
-from prism_photonics.calibration.polarized import CONVERSION, PLACE_PM, PolarizedLight, tm_columns
+from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, repulsion, tm_columns
 from prism_photonics.calibration.reflecting import Beyond, ReflectingLight, beyond_columns, beyond_of
 from prism_photonics.calibration.unknowns import Unknowns, columns, ring_model
 from prism_photonics.circuit.polarized import behind_bus, scattering, waves
@@ -59,7 +59,7 @@ def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) 
     places = columns(rings) | beyond_columns(rings) | tm_columns(rings)
     twice_A = 2.0 * bus.gain_A
     by = np.zeros((count, flat.shape[1], *bus.seen[0].shape[1:]))
-    own = tuple(np.empty((count, rings, *bus.seen[0].shape[1:])) for _ in range(4))
+    *own, by_rest = (np.empty((count, rings, *bus.seen[0].shape[1:])) for _ in range(5))
     lit, from_exits, exits = _lit(bus)
     hits = {0: (lit[1], from_exits[1]), 2: (lit[1], from_exits[1])}
     e, y = lit[0], from_exits[0]
@@ -71,9 +71,12 @@ def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) 
         found = _ring_slopes(bus, j, (e, back), (y, back_y))
         for to, part in zip(own, found.own, strict=True):
             to[:, j] = twice_A * np.real(part)
-        by[:, places["place"].start + j] = PLACE_PM * each_bus(tm.rad_pm[:, j]) * twice_A * np.real(found.by_place)
+        # TE lies where the ring is seen, less what TM's order repels it by.
+        by_rest[:, j] = twice_A * np.real(found.by_rest)
+        by_ahead, by_chi = (-2.0 * each_bus(slope[:, j]) * by_rest[:, j] for slope in bus.repelled)
+        by[:, places["tm_turn"].start + j] = by_ahead + twice_A * np.real(found.by_tm_turn)
         unit_rad = CONVERSION * each_bus(tm.conversion_rad[:, j])
-        by[:, places["conversion"].start + j] = unit_rad * twice_A * np.real(found.by_conversion)
+        by[:, places["conversion"].start + j] = unit_rad * (by_chi + twice_A * np.real(found.by_conversion))
         for name, part in (("ccw", found.by_ccw), ("cw", found.by_cw)):
             slope = each_bus(light.scatter_pm * survey.light.rad_pm[:, j]) * twice_A * part
             by[:, places[f"{name}_re"].start + j] = np.real(slope)
@@ -103,10 +106,11 @@ def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) 
         by,
         unknowns=bus.unknowns,
         current_A=current_A,
-        own=own,  # type: ignore[arg-type]
+        own=tuple(own),  # type: ignore[arg-type]
         slope_pm_V=slope_pm_V + 3.0 * each_ring(bus.beyond.cubic_pm_V3) * bus.acting**2,
         volts=(bus.volts, bus.acting),
     )
+    by[:, places["offset"]] = survey.scatter.offset_pm * each_ring(survey.light.rad_pm) * by_rest
     by[:, places["cubic"]] = light.cubic_pm_V3[:, None, None, None] * by_shift * bus.acting**3
     by[:, places["drop_ratio"].start] = -survey.scatter.drop_ratio * bus.gain_A * bus.seen[1]
     return Slopes(current_A, by, by_shift, by_volt)
@@ -122,6 +126,7 @@ class _Solved:
     light: ReflectingLight
     tm: PolarizedLight
     conversion_rad: Float[ndarray, "buses rings"]
+    repelled: tuple[Any, Any]
     couplings: tuple[Pair, Pair]
     tm_slopes: tuple[Any, Any]
     halves: HalfTurn
@@ -156,14 +161,18 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
     params = ring_model(unknowns, survey.rings, survey.scatter)
     volts, acting = ring_volts(survey, unknowns)
     gain_A, drop_ratio = receiving(survey, unknowns)
-    shift_pm = each_ring(params.offset_pm) + acting * (
+    shift_pm = acting * (
         each_ring(params.slope_pm_V)
         + acting * (each_ring(params.curvature_pm_V2) + each_ring(beyond.cubic_pm_V3) * acting)
     )
-    turn_rad = each_ring(survey.light.rad_pm) * (shift_pm + np.moveaxis(survey.drift_pm, -1, 1))
-    tm_rad = each_ring(tm.tuning_ratio) * turn_rad + each_ring(tm.rad_pm * PLACE_PM * own["place"])
-    kept = np.sqrt(params.a)[:, :, None]
     conversion_rad = tm.conversion_rad * (1.0 + CONVERSION * own["conversion"])
+    moved, *repelled = repulsion(own["tm_turn"], conversion_rad)
+    # Fabrication moves TM along with TE; voltages and heat by their own ratio.
+    rest_rad = each_ring(survey.light.rad_pm * params.offset_pm - 2.0 * moved)
+    tuned_rad = each_ring(survey.light.rad_pm) * (shift_pm + np.moveaxis(survey.drift_pm, -1, 1))
+    turn_rad = rest_rad + tuned_rad
+    tm_rad = rest_rad + each_ring(tm.tuning_ratio) * tuned_rad + 2.0 * each_ring(own["tm_turn"])
+    kept = np.sqrt(params.a)[:, :, None]
 
     def leading(of_ring: Any) -> Any:
         # Rings first, readings last.
@@ -229,6 +238,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
     seen = (power(through) * weigh).sum(-1), (power(drop) * weigh).sum(-1)
     return _Solved(
         unknowns=unknowns, beyond=beyond, params=params, light=light, tm=tm, conversion_rad=conversion_rad,
+        repelled=(repelled[0], repelled[1]),
         couplings=couplings, tm_slopes=(tm_slopes[0], tm_slopes[1]), halves=halves, mixed=mixed, split=leading_split,
         volts=volts, acting=acting, along=along, gammas=gammas, outs=outs, passes=passes, echoes=echoes, near=near, gamma=gamma,
         out=out, entered=entered, let_out=let_out, through=weigh * through, drop=weigh * drop, seen=seen,
@@ -255,11 +265,13 @@ def _lit(bus: _Solved) -> tuple[Pair, Pair, Any]:
 class _RingSlopes(NamedTuple):
     """Half of dT by a ring's numbers, before the real part is taken.
 
-    ``own`` is by its round-trip phase, by the logarithm of its loss, and by those of both κ².
+    ``own`` is by its round-trip phase as voltages turn it, by the logarithm of its loss, and by those of both κ²;
+    ``by_rest`` is by its phase as fabrication turns it.
     """
 
     own: tuple[Any, Any, Any, Any]
-    by_place: Any
+    by_rest: Any
+    by_tm_turn: Any
     by_conversion: Any
     by_ccw: Any
     by_cw: Any
@@ -304,7 +316,8 @@ def _ring_slopes(bus: _Solved, j: int, a: Pair, y: Pair) -> _RingSlopes:
     ]
     return _RingSlopes(
         own=(0.5j * (te + ratio * tm) + 0.25j * (1.0 + ratio) * between, 0.5 * (te + tm + between), *by_kappa),
-        by_place=0.5j * tm + 0.25j * between,
+        by_rest=0.5j * (te + tm + between),
+        by_tm_turn=1j * tm + 0.5j * between,
         by_conversion=np.cos(chi) * mixed * total[2] - np.tan(chi) * (te + tm),
         by_ccw=to_ccw + cw * by_square,
         by_cw=to_cw + ccw * by_square,

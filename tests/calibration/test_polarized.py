@@ -6,15 +6,17 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibration.polarized import CONVERSION, PLACE_PM, PolarizedLight, tm_columns
+from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, repulsion, tm_columns
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.reflecting import beyond_columns
 from prism_photonics.calibration.reflecting_fit import reflecting_survey
 from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.polarized import TwoPolarizations, detected_powers, prepare_polarized_row
-from prism_photonics.lightpath.ring.model import electrode_volts
+from prism_photonics.lightpath.ring.dispersion import dispersed
+from prism_photonics.lightpath.ring.model import electrode_volts, rad_per_pm
 from prism_photonics.lightpath.ring.polarization import SecondPolarization
+from prism_photonics.lightpath.waveguide.model import path_phase
 
 RINGS, SETTINGS = 3, 4
 PLACES = tm_columns(RINGS)
@@ -35,19 +37,29 @@ def reflecting(small):
     return reflecting_survey(read, small, node_pm=AT_THE_LINE)
 
 
+def lines(survey, spec):
+    return np.asarray(spec.comb_design.wl_um)[survey.channel_of_ring]
+
+
 @pytest.fixture(scope="module")
 def buses(reflecting, small):
-    light = PolarizedLight.of(small, np.asarray(small.comb_design.wl_um), reflecting.rings, reflecting.reflecting)
+    light = PolarizedLight.of(
+        small,
+        np.asarray(small.comb_design.wl_um),
+        reflecting.rings,
+        reflecting.reflecting,
+        own_um=lines(reflecting, small),
+    )
     # Photodiodes that see part of TM tell its powers from TE's.
     return replace(reflecting, polarized=replace(light, detected=np.array([1.0, 0.6])))
 
 
 @pytest.fixture(scope="module")
 def flat():
-    """Unknowns with TM anywhere; that of the first ring of the first bus crosses TE within a nanometre."""
+    """Unknowns with TM anywhere."""
     rng = np.random.default_rng(1)
     flat = rng.normal(0.0, 1.0, (2, ALL))
-    flat[:, PLACES["place"]] = rng.uniform(-7000.0, 7000.0, (2, RINGS)) / PLACE_PM
+    flat[:, PLACES["tm_turn"]] = rng.uniform(0.0, 2.0 * np.pi, (2, RINGS))
     for name in ("tm_through", "tm_drop"):
         flat[:, PLACES[name]] = rng.uniform(0.0, 2.0 * np.pi, (2, RINGS - 1))
     return flat
@@ -105,9 +117,17 @@ def test_currents_are_those_of_the_exact_row_in_two_polarizations(buses, flat, s
             t1=angle(rings.tm.t1, design.t1, one.rings.t1),
             t2=angle(rings.tm.t2, design.t2, one.rings.t2),
             a=one.rings.a,
-            offset_pm=PLACE_PM * own["place"],
         )
         chi = rings.conversion_rad * (1.0 + CONVERSION * own["conversion"])
+        # TE's resonance alone, and TM's phase off the design at the line that the ring serves.
+        offset_pm = one.rings.offset_pm - 2.0 * repulsion(own["tm_turn"], chi)[0] / rad_per_pm(design)
+        bent = dispersed(lines(buses, small)[bus], design, one.beyond.dispersion)
+        at_line = [
+            path_phase(lines(buses, small)[bus], ring.opl_um, ring.gpl_um, ring.wl0_um) for ring in (bent, rings.tm)
+        ]
+        rest_rad = (1.0 - rings.tuning_ratio) * rad_per_pm(design) * offset_pm
+        off_rad = at_line[0] - at_line[1] + rest_rad + 2.0 * own["tm_turn"]
+        tm = replace(tm, offset_pm=off_rad / rad_per_pm(rings.tm))
         phases = np.zeros(paths.phase_rad.shape)
         phases[0, 1:-1], phases[1, 1:-1] = own["tm_through"], own["tm_drop"]
         row = prepare_polarized_row(
@@ -121,7 +141,28 @@ def test_currents_are_those_of_the_exact_row_in_two_polarizations(buses, flat, s
         for channel in range(RINGS):
             acting = electrode_volts(buses.volts[bus, :, channel], one.crosstalk)
             for setting in range(SETTINGS):
-                shift_pm = one.shift_pm(acting[setting]) + buses.drift_pm[bus, setting, channel]
+                shift_pm = (
+                    one.shift_pm(acting[setting])
+                    - one.rings.offset_pm
+                    + offset_pm
+                    + buses.drift_pm[bus, setting, channel]
+                )
                 through, drop = detected_powers(row, shift_pm)[:, channel]
                 wanted = one.gain_A[channel] * (through - one.drop_ratio * drop)
                 assert found[bus, setting, channel] == pytest.approx(wanted, rel=1e-8)
+
+
+def test_the_repelled_mode_is_an_eigenvalue_of_half_a_turn_and_its_slopes_are_differences():
+    rng = np.random.default_rng(2)
+    ahead, chi = rng.uniform(-1.0, 7.0, 20), rng.uniform(0.05, 0.3, 20)
+    found, by_ahead, by_chi = repulsion(ahead, chi)
+    tm, between = np.cos(chi) * np.exp(1j * ahead), 1j * np.sin(chi) * np.exp(0.5j * ahead)
+    # det(H − e^{jψ}) vanishes, TE's own phase left out.
+    value = np.exp(1j * found)
+    assert np.abs((np.cos(chi) - value) * (tm - value) - between**2).max() < 1e-12
+    step = 1e-6
+    for by, one, other in ((by_ahead, (step, 0.0), (-step, 0.0)), (by_chi, (0.0, step), (0.0, -step))):
+        wanted = (repulsion(ahead + one[0], chi + one[1])[0] - repulsion(ahead + other[0], chi + other[1])[0]) / (2e-6)
+        assert by == pytest.approx(wanted, abs=1e-7)
+    # Where nothing converts TE is where it is seen.
+    assert repulsion(rng.uniform(0.1, 6.1, 20), 0.0 * chi)[0] == pytest.approx(np.zeros(20), abs=1e-7)
