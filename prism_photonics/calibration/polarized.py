@@ -35,7 +35,7 @@ class PolarizedLight:
     """Known factors of TM in buses, at each wavelength, beside those of `reflecting.ReflectingLight`.
 
     Attributes:
-        half_turn: e^{jφ/2} of TM in the untuned rings, without its loss, in step with TE at the line that the ring serves.
+        half_turn: e^{jφ/2} of TM in the untuned rings, without its loss, in step with TE at the line that each serves.
         between: e^{j(φ_TE + φ_TM)/4} of the same, TE's dispersed.
         t1: TM's self-couplings at the through bus, by design.
         t2: Those at the drop bus.

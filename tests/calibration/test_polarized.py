@@ -106,6 +106,7 @@ def test_where_nothing_converts_currents_and_slopes_are_those_of_one_polarizatio
 def test_currents_are_those_of_the_exact_row_in_two_polarizations(buses, flat, small):
     model, wl_um = buses.model(flat), np.asarray(small.comb_design.wl_um)
     found, second = readings_A(buses, flat), designed_tm(small)
+    assert second is not None
     for bus in range(2):
         one = jax.tree.map(lambda leaf, bus=bus: leaf[bus], model)
         rings, paths = jax.tree.map(lambda leaf, bus=bus: leaf[bus, 0], (second.rings, second.buses))

@@ -4,6 +4,7 @@ The extra ``[circulax]`` brings it; ``make circulax`` runs this file in an envir
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,9 +56,14 @@ def netlist(row):
     rings, buses = row
     passed = transmission(np.full((8, 1), WL), PathParams(*(leaf.reshape(8, 1) for leaf in vars(buses).values())))
     passed, half = passed.reshape(2, 4), np.asarray(half_turn(WL, rings, SHIFTS_PM))
-    instances = {name: {"component": name} for name in ("ground", "light", "dark")}
+    instances: dict[str, Any] = {name: {"component": name} for name in ("ground", "light", "dark")}
     instances |= {name: {"component": "exit"} for name in ("through", "drop")}
-    nets = {"light,p1": "through0,p1", "dark,p1": "drop3,p1", "through3,p2": "through,p1", "drop0,p2": "drop,p1"}
+    nets: dict[str, Any] = {
+        "light,p1": "through0,p1",
+        "dark,p1": "drop3,p1",
+        "through3,p2": "through,p1",
+        "drop0,p2": "drop,p1",
+    }
     nets["ground,p1"] = tuple(f"{name},p2" for name in ("light", "dark", "through", "drop"))
 
     def guide(name, field, steps):
@@ -88,8 +94,9 @@ def netlist(row):
 def components(light):
     """Parts of the netlist, in circulax's manner: what a part sends on is a constraint, with a current to hold it."""
     import jax.numpy as jnp
-    from circulax.components.base_component import component, source
 
+    parts = pytest.importorskip("circulax.components.base_component")
+    component, source = parts.component, parts.source
     volts = np.arcsin(np.sqrt(light[:, 0])) / (0.5 * math.pi)
     kept, begun = math.exp(-2.0 * math.pi * MODULATOR_HZ * SYMBOL_S), np.zeros(len(volts))
     for n in range(20 * len(volts)):
