@@ -33,7 +33,7 @@ def single_rings(survey: BusSurvey) -> Float[ndarray, "buses unknowns"]:
     Readings that do not count are left out; a ring of which none counts stays as designed.
     """
     buses, rings = survey.channel_of_ring.shape
-    alone = _alone(survey)
+    alone = rings_alone(survey)
     offsets = np.linspace(-OFFSET_REACH, OFFSET_REACH, STRETCHES * OFFSET_GRID)
     (lowest,) = in_portions(
         alone, lambda some: (_lowest_stretches(alone.take(some), offsets),), readings=READINGS_ON_GRID
@@ -52,7 +52,7 @@ def single_rings(survey: BusSurvey) -> Float[ndarray, "buses unknowns"]:
     return flat
 
 
-def _alone(survey: BusSurvey) -> BusSurvey:
+def rings_alone(survey: BusSurvey) -> BusSurvey:
     """Every ring as a bus of its own, lit by the channel that it serves."""
     own, places = survey.channel_of_ring, np.arange(survey.channel_of_ring.shape[1])
     bus = np.arange(survey.count)[:, None]

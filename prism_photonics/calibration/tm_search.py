@@ -1,0 +1,181 @@
+"""Where TM's orders lie in the rings of a bus: one ring after the other, and then one unknown at a time in the bus.
+
+An order of TM that crosses TE's within a linewidth or many shows first on the ring's own line. So each ring is fitted
+alone, its neighbours' part counted as noise, from several places of the order; one that starts beside it does not get
+there. In the bus the ring's other mode, and the TM that it lets out, show on its neighbours' lines: of the misfit that
+remains, each place of each ring's order, and each phase between two rings, is tried in turn, with all other unknowns
+eliminated by the slopes that they have now (variable projection). The few that leave the least are fitted, and the best
+of those goes on; meanwhile what counts as noise falls.
+
+Source of the elimination: G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 413 (1973).
+"""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from prism_photonics.calibration.bus import BusSurvey, prior_weight
+from prism_photonics.calibration.descent import descend, misfits
+from prism_photonics.calibration.polarized import UNIFORM, PolarizedLight, tm_columns
+from prism_photonics.calibration.reading_model import reading_slopes
+from prism_photonics.calibration.reflecting import ReflectingLight, beyond_columns
+from prism_photonics.calibration.single_rings import rings_alone, single_rings
+from prism_photonics.calibration.unknowns import columns
+
+# Design choices, as are those below. What neighbours add to a ring's line, in units of full light; χ² beyond which it
+# is they that are seen, and the ring starts as designed; steps of each ring's fit.
+NEIGHBOURS, SPOILED, STEPS_ALONE = 0.02, 2.0, 8
+# Phases by which TM's half turn is ahead of TE's that are tried: close together where the orders cross, and a little
+# beyond either crossing.
+AHEAD_RAD = np.r_[-0.3, -0.1, 0.03, 0.1, 0.2, 0.35, 0.6, 1.2, 2.2, np.pi]
+AHEAD_RAD = np.r_[AHEAD_RAD, 2.0 * np.pi - AHEAD_RAD[-2::-1]]
+# Phases between rings are tried at so many places.
+PHASES = 6
+# Noise that is added round by round, in units of full light, and how many places are fitted, by so many steps.
+BLURS = (3e-2, 2e-2, 1e-2, 5e-3, 2e-3, 1e-3)
+ROUNDS_AT_EACH, FEW, STEPS, RTOL = 2, 5, 8, 1e-2
+
+
+def tm_started(survey: BusSurvey, flat: Float[ndarray, "buses some"]) -> Float[ndarray, "buses unknowns"]:
+    """Unknowns to begin with: each ring as its own line tells it alone, the rest as given.
+
+    Args:
+        survey: Buses that carry TM.
+        flat: Their unknowns without TM.
+    """
+    count, rings = survey.channel_of_ring.shape
+    lonely, one = tm_alone(survey), _places(1)
+    plain = single_rings(replace(survey, reflecting=None, polarized=None))
+    start = np.zeros((lonely.count, AHEAD_RAD.size, one["tm_drop"].stop))
+    whole = _places(rings)
+    for name in ("kappa1", "kappa2", "loss", "offset", "slope", "curvature"):
+        start[:, :, one[name].start] = plain[:, whole[name]].reshape(-1, 1)
+    gain = np.take_along_axis(plain[:, whole["gain"]], survey.channel_of_ring, axis=1)
+    start[:, :, one["gain"].start] = gain.reshape(-1, 1)
+    start[:, :, one["tm_turn"].start] = AHEAD_RAD
+    many = lonely.take(np.repeat(np.arange(lonely.count), AHEAD_RAD.size))
+    found, cost = descend(many, start.reshape(-1, start.shape[2]), steps=STEPS_ALONE, rtol=RTOL)
+    cost = cost.reshape(start.shape[:2])
+    best = found.reshape(start.shape)[np.arange(lonely.count), cost.argmin(1)]
+    readings = np.maximum(np.isfinite(lonely.noise_A).sum((1, 2)), 1)
+    spoiled = ~(cost.min(1) < SPOILED * readings)
+    best[spoiled] = 0.0
+    best[spoiled, one["tm_turn"].start] = np.pi
+    begun = np.zeros((count, whole["tm_drop"].stop))
+    begun[:, : flat.shape[1]] = flat
+    for name in ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "tm_turn", "conversion"):
+        begun[:, whole[name]] = best[:, one[name].start].reshape(count, rings)
+    gain = begun[:, whole["gain"]].copy()
+    np.put_along_axis(gain, survey.channel_of_ring, best[:, one["gain"].start].reshape(count, rings), axis=1)
+    begun[:, whole["gain"]] = gain
+    return begun
+
+
+def tm_searched(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, blurs: tuple[float, ...] = BLURS
+) -> Float[ndarray, "buses unknowns"]:
+    """Unknowns with TM's orders, and the phases between rings, where the misfit is least.
+
+    Args:
+        survey: Buses that carry TM.
+        flat: Unknowns to begin with.
+        blurs: Noise that is added, in units of full light, from round to round.
+    """
+    for blur in blurs:
+        blurred = survey.blurred(blur)
+        flat, cost = descend(blurred, flat, steps=STEPS, rtol=RTOL)
+        going = np.arange(survey.count)
+        for _ in range(ROUNDS_AT_EACH):
+            better = []
+            for bus in going:
+                found, least = _best_place(blurred.take(np.array([bus])), flat[bus])
+                if least < (1.0 - RTOL) * cost[bus]:
+                    flat[bus], cost[bus] = found, least
+                    better.append(bus)
+            going = np.array(better, dtype=int)
+    return flat
+
+
+def _best_place(bus: BusSurvey, flat: Float[ndarray, " unknowns"]) -> tuple[Float[ndarray, " unknowns"], float]:
+    """One bus with another place of one unknown, the best of those that are fitted, and its cost."""
+    tried = _tried(flat, bus.channel_of_ring.shape[1])
+    prior = prior_weight(bus.channel_of_ring.shape[1], unknowns=flat.size)
+    # What readings tell nothing of is held where it is.
+    held = np.where(prior > 0.0, 1.0, 0.3)
+    slopes = reading_slopes(bus, flat[None])
+    by = (slopes.by_unknown[0] / bus.noise_A).reshape(flat.size, -1)
+    here = misfits(bus.take(np.zeros(len(tried), dtype=int)), tried).reshape(len(tried), -1)
+    pull = here @ by.T + prior**2 * tried
+    root = np.linalg.cholesky(by @ by.T + np.diag(held**2))
+    gained = (np.linalg.solve(root, pull.T) ** 2).sum(0)
+    left = (here**2).sum(1) + ((prior * tried) ** 2).sum(1) - gained
+    few = tried[np.argsort(left)[:FEW]]
+    found, cost = descend(bus.take(np.zeros(len(few), dtype=int)), few, steps=STEPS, rtol=RTOL)
+    return found[cost.argmin()], float(cost.min())
+
+
+def _tried(flat: Float[ndarray, " unknowns"], rings: int) -> Float[ndarray, "places unknowns"]:
+    """The unknowns with one of those that no prior holds at one of its places, one after the other."""
+    places, all_of_them = _places(rings), []
+    for name in ("phase_rad", *UNIFORM):
+        here = AHEAD_RAD if name == "tm_turn" else 2.0 * np.pi * np.arange(1, PHASES) / PHASES
+        for unknown in range(places[name].start, places[name].stop):
+            moved = np.repeat(flat[None], here.size, axis=0)
+            moved[:, unknown] = here if name == "tm_turn" else flat[unknown] + here
+            all_of_them.append(moved)
+    return np.concatenate(all_of_them)
+
+
+def tm_alone(survey: BusSurvey) -> BusSurvey:
+    """Every ring as a bus of its own that carries TM, lit by the line that it serves."""
+    light, tm = survey.reflecting, survey.polarized
+    assert light is not None
+    assert tm is not None
+    lonely = rings_alone(survey)
+    count, rings = survey.channel_of_ring.shape
+    bus, place = np.arange(count)[:, None, None], np.arange(rings)[None, :, None]
+    seen = survey.channel_of_ring[..., None] * survey.nodes + np.arange(survey.nodes)
+
+    def own(leaf: ndarray) -> ndarray:
+        return leaf[bus, place, seen].reshape(count * rings, 1, -1)
+
+    def each(leaf: ndarray) -> ndarray:
+        return np.asarray(leaf).reshape(count * rings, 1)
+
+    def shared(leaf: ndarray) -> ndarray:
+        return np.repeat(leaf, rings, axis=0)
+
+    straight = np.ones((count * rings, 2, survey.nodes), dtype=complex)
+    reflecting = ReflectingLight(
+        half_turn=own(light.half_turn),
+        kappa2_through=own(light.kappa2_through),
+        kappa2_drop=own(light.kappa2_drop),
+        p=straight,
+        q=straight,
+        ends=np.ones((count * rings, light.ends.shape[1], survey.nodes), dtype=complex),
+        ways=jax.tree.map(shared, light.ways),
+        dispersion=jax.tree.map(each, light.dispersion),
+        scatter_pm=shared(light.scatter_pm),
+        cubic_pm_V3=shared(light.cubic_pm_V3),
+        reflection=shared(light.reflection),
+    )
+    polarized = PolarizedLight(
+        half_turn=own(tm.half_turn),
+        between=own(tm.between),
+        t1=each(tm.t1),
+        t2=each(tm.t2),
+        conversion_rad=each(tm.conversion_rad),
+        tuning_ratio=each(tm.tuning_ratio),
+        p=straight,
+        q=straight,
+        detected=shared(tm.detected),
+    )
+    noise_A = np.where(np.isfinite(lonely.noise_A), NEIGHBOURS * lonely.gain_A[:, None, :], np.inf)
+    return replace(lonely.with_noise(noise_A), reflecting=reflecting, polarized=polarized)
+
+
+def _places(rings: int) -> dict[str, slice]:
+    return columns(rings) | beyond_columns(rings) | tm_columns(rings)
