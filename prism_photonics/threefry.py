@@ -73,6 +73,17 @@ def split[K](key: K, count: int = 2) -> list[K]:
     return made
 
 
+def splits(words: Shaped[ndarray, "*some 2"], count: int = 2) -> Shaped[ndarray, "*some count 2"]:
+    """`split` of many keys, as words."""
+    counts = np.arange(count, dtype=np.uint64)
+    return np.stack(_hashed_words((words[..., :1], words[..., 1:]), counts), axis=-1)
+
+
+def seed_words(seeds: Sequence[int]) -> Shaped[ndarray, "seeds 2"]:
+    """The words of the keys that `make_key` makes of seeds."""
+    return np.array([(seed >> 32, seed & 0xFFFFFFFF) for seed in seeds], dtype=np.uint32).reshape(-1, 2)
+
+
 def uniform(key: "PRNGKeyArray | Words", shape: tuple[int, ...], *, top: float = 1.0) -> Float[ndarray, "..."]:
     """Numbers of [0, top), those of ``jax.random.uniform``."""
     return np.asarray(_zero_to_one(_hashed(key, shape)) * top)
@@ -90,6 +101,20 @@ def normals(keys: Sequence["PRNGKeyArray | Words"], shapes: Sequence[tuple[int, 
     counts = np.concatenate([np.arange(size, dtype=np.uint64) for size in sizes])
     drawn = _normal_of(_zero_to_one(_hashed_words((words[0], words[1]), counts)), counts.shape)
     return [part.reshape(shape) for part, shape in zip(np.split(drawn, np.cumsum(sizes)[:-1]), shapes, strict=True)]
+
+
+def uniforms(words: Shaped[ndarray, "*some 2"], size: int, *, top: float = 1.0) -> Float[ndarray, "*some size"]:
+    """So many numbers of each of many keys: those of `uniform`."""
+    counts = np.arange(size, dtype=np.uint64)
+    return _zero_to_one(_hashed_words((words[..., :1], words[..., 1:]), counts)) * top
+
+
+def normals_each(words: Shaped[ndarray, "*some parts 2"], sizes: Sequence[int]) -> list[Float[ndarray, "..."]]:
+    """`normals` of many dies' keys at once: one of each part, so many numbers of each, (some, size)."""
+    repeated = np.repeat(words, sizes, axis=-2)
+    counts = np.concatenate([np.arange(size, dtype=np.uint64) for size in sizes])
+    share = _zero_to_one(_hashed_words((repeated[..., 0], repeated[..., 1]), counts))
+    return np.split(_normal_of(share, share.shape), np.cumsum(sizes)[:-1], axis=-1)
 
 
 def _normal_of(share: Any, shape: tuple[int, ...]) -> Float[ndarray, "..."]:

@@ -55,3 +55,17 @@ def test_numpys_generator_of_a_key_is_seeded_by_its_two_words(seed):
 def test_a_key_of_another_generator_is_refused():
     with pytest.raises(InputError, match=r"key: .*rbg.*, want threefry2x32; make it by jax.random.key\(seed"):
         threefry.uniform(jax.random.key(0, impl="rbg"), (2,))
+
+
+def test_many_keys_at_once_give_each_keys_own_numbers():
+    words = threefry.seed_words(SEEDS)
+    keys = [threefry.key_words(threefry.make_key(seed)) for seed in SEEDS]
+    assert np.array_equal(words, keys)
+    assert np.array_equal(threefry.splits(words, 3), [threefry.split(key, 3) for key in keys])
+    drawn = threefry.uniforms(words, 5, top=2.0)
+    assert np.array_equal(drawn, [threefry.uniform(key, (5,), top=2.0) for key in keys])
+    parts = threefry.splits(words, 2)
+    found = threefry.normals_each(parts, (7, 4))
+    for n, two in enumerate(parts):
+        for ours, theirs in zip(found, threefry.normals(list(two), [(7,), (4,)]), strict=True):
+            assert np.array_equal(ours[n], theirs)

@@ -1,13 +1,17 @@
 """One fabricated die: the design with random errors as of the spec's variation."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpy import ndarray
 
+from prism_photonics.chip.film_field import film_nm
 from prism_photonics.chip.full_die import Beyond, with_everything
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.circuit.params import BankParams, designed_bank, rings_on_film
@@ -22,8 +26,14 @@ from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shif
 from prism_photonics.lightpath.splitter.design import outputs_of_rows, tree_levels
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.cache import cached_by_spec
-from prism_photonics.threefry import Words, key_words, normal, normals, split, uniform
+from prism_photonics.threefry import (
+    Words,
+    key_words,
+    normals_each,
+    split,
+    splits,
+    uniforms,
+)
 from prism_photonics.units import ratio_from_dB
 
 DRAWS = (
@@ -158,55 +168,120 @@ def draw_die(
         shift: What lot, wafer and place have in common for all of them.
         film: The film as it came out of the foundry; the one that the chip was designed on by default.
     """
+    return draw_dies(spec, key_words(key)[None], [shift], film=film).one(0)
+
+
+@dataclass(frozen=True)
+class Dies:
+    """Several dies of one spec, drawn together.
+
+    Attributes:
+        together: All of them as one with all their rows, to be solved at once; its lines' powers and its drivers are
+            the first die's.
+        line_W: Power of each fully lit line of each before the chip, in W.
+        inl_phase_rad: Shape of the nonlinearity of each's modulator drivers.
+    """
+
+    together: Die
+    line_W: Float[ndarray, "dies rings"]
+    inl_phase_rad: Float[ndarray, "dies rings"]
+
+    def one(self, number: int) -> Die:
+        """One of them."""
+        all_rows, rows = self.together, self.together.bank.shape[0] // len(self.line_W)
+        mine = slice(number * rows, (number + 1) * rows)
+        bank = all_rows.bank
+        rings, buses, feed = jax.tree.map(lambda leaf: leaf[mine], (bank.rings, bank.buses, bank.feed))
+        return Die(
+            bank=BankParams(bank.wl_um, rings, buses, feed),
+            full_A=all_rows.full_A[:, mine],
+            line_W=self.line_W[number],
+            crosstalk=all_rows.crosstalk[mine],
+            inl_phase_rad=self.inl_phase_rad[number],
+            heater_share=all_rows.heater_share[mine],
+        )
+
+
+def draw_dies(
+    spec: ChipSpec,
+    keys: Shaped[ndarray, "dies 2"],
+    shifts: Sequence[DieShift],
+    *,
+    film: Profile | None = None,
+) -> Dies:
+    """`draw_die` of several keys, as words, each with its shift: the same dies, drawn at once.
+
+    So many small arrays, die by die, would take longer than the numbers in them.
+    """
     v, profile = spec.variation, spec.profile if film is None else film
     design = designed_bank(spec, xp=np)
     if film is not None:
         design = replace(design, rings=rings_on_film(spec, film, trimmed=spec.trim.method != "none"))
     shape, (rows, buses, channels) = design.shape, design.shape
-    # As words: so many keys of JAX's would take longer than the numbers themselves.
-    keys: dict[str, Words] = dict(zip(DRAWS, split(key_words(key), 16), strict=False))
-    sizes: dict[str, tuple[int, ...]] = {
+    count, of_rings = len(keys), (len(keys), *design.shape)
+    words: dict[str, ndarray] = dict(zip(DRAWS, np.moveaxis(splits(keys, 16), 1, 0), strict=False))
+    shapes: dict[str, tuple[int, ...]] = {
         **dict.fromkeys(("gap_through", "gap_drop", "loss", "slope", "curvature"), shape),
         "line": (buses, channels),
         "responsivity": (2, rows, buses),
         "crosstalk": (rows, buses, channels - 1),
         "heater": (rows, buses * channels),
     }
-    drawn = dict(zip(sizes, normals([keys[name] for name in sizes], list(sizes.values())), strict=True))
+    parts = normals_each(np.stack([words[name] for name in shapes], 1), [math.prod(of) for of in shapes.values()])
+    drawn = {name: part.reshape(count, *of) for (name, of), part in zip(shapes.items(), parts, strict=True)}
     # An error of the gap scales the coupler's angle C(g)·L.
-    common_um, decay_um = 1e-3 * _by_bus(shift.gap_nm, shape), profile.gap_law.decay_um
+    common_um, decay_um = 1e-3 * _by_bus([shift.gap_nm for shift in shifts], shape), profile.gap_law.decay_um
     gap_scale = [
         np.exp((-v.gap_nm * 1e-3 * drawn[name] - common_um) / decay_um) for name in ("gap_through", "gap_drop")
     ]
-    rings = replace(
-        design.rings,
-        t1=np.cos(np.arccos(design.rings.t1) * gap_scale[0]),
-        t2=np.cos(np.arccos(design.rings.t2) * gap_scale[1]),
+    loss_log = _by_bus([shift.loss_log for shift in shifts], shape)
+    rings = {
+        "t1": np.cos(np.arccos(design.rings.t1) * gap_scale[0]),
+        "t2": np.cos(np.arccos(design.rings.t2) * gap_scale[1]),
         # ln a scales with the loss, so a log-normal loss is a skewed Q with a heavy tail.
-        a=design.rings.a ** np.exp(v.loss_log * drawn["loss"] + _by_bus(shift.loss_log, shape)),
-        offset_pm=resonance_errors_pm(spec, keys["resonance"], shift=shift).reshape(shape),
-        slope_pm_V=design.rings.slope_pm_V * (1.0 + v.slope_relative * drawn["slope"]),
-        curvature_pm_V2=v.curvature_pm_V2 * drawn["curvature"],
-    )
+        "a": design.rings.a ** np.exp(v.loss_log * drawn["loss"] + loss_log),
+        "offset_pm": _resonance_errors_pm(spec, words["resonance"], shifts).reshape(of_rings),
+        "slope_pm_V": design.rings.slope_pm_V * (1.0 + v.slope_relative * drawn["slope"]),
+        "curvature_pm_V2": v.curvature_pm_V2 * drawn["curvature"],
+    }
     # A bus of 100 µm collects many radians of index error: its phase is uniform.
-    phases = uniform(keys["phase"], design.buses.phase_rad.shape, top=2.0 * np.pi)
-    shares = np.stack([_tree_shares(spec, bus_key) for bus_key in split(keys["splitter"], buses)], axis=1)
-    feed = replace(design.feed, amplitude=design.feed.amplitude * np.sqrt(shares))
+    of_buses = design.buses.phase_rad.shape
+    phases = uniforms(words["phase"], math.prod(of_buses), top=2.0 * np.pi)
+    amplitude = design.feed.amplitude * np.sqrt(_tree_shares(spec, splits(words["splitter"], buses)))
     line_dB = v.line_power_dB * drawn["line"] - spec.modulator.loss_dB
     line_W = np.asarray(spec.comb_design.line_powers_W) * 10.0 ** (line_dB / 10.0)
     response = spec.detector.responsivity_A_W * ratio_from_dB(-spec.detector.loss_dB)
     response_A_W = response * (1.0 + v.responsivity_relative * drawn["responsivity"])
-    full_A = response_A_W[..., None] * (feed.amplitude**2)[..., None] * line_W
-    return Die(
-        bank=BankParams(design.wl_um, rings, replace(design.buses, phase_rad=phases), feed),
-        full_A=full_A.reshape(2, rows, -1),
-        line_W=line_W.ravel(),
+    full_A = response_A_W[..., None] * (amplitude**2)[:, None, ..., None] * line_W[:, None, None]
+    inl_rad = uniforms(words["inl"], buses * channels, top=2.0 * np.pi)
+
+    def of_all(part: Any, **changed: Float[ndarray, "..."]) -> Any:
+        # Of what is not drawn every die has the design's.
+        kept = {name: np.broadcast_to(leaf, (count, *leaf.shape)) for name, leaf in vars(part).items()}
+        return type(part)(**{name: _as_rows(leaf) for name, leaf in (kept | changed).items()})
+
+    together = Die(
+        bank=BankParams(
+            design.wl_um,
+            of_all(design.rings, **rings),
+            of_all(design.buses, phase_rad=phases.reshape(count, *of_buses)),
+            of_all(design.feed, amplitude=amplitude),
+        ),
+        full_A=np.moveaxis(full_A, 1, 0).reshape(2, count * rows, -1),
+        line_W=line_W[0].ravel(),
         # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
-        crosstalk=v.crosstalk_relative * (1.0 + 0.3 * drawn["crosstalk"]),
-        inl_phase_rad=uniform(keys["inl"], (buses * channels,), top=2.0 * np.pi),
+        crosstalk=_as_rows(v.crosstalk_relative * (1.0 + 0.3 * drawn["crosstalk"])),
+        inl_phase_rad=inl_rad[0],
         # No published spread of this either: 30 % from heater to heater is a design choice.
-        heater_share=spec.trim.heater_crosstalk * (1.0 + 0.3 * drawn["heater"]),
+        heater_share=_as_rows(spec.trim.heater_crosstalk * (1.0 + 0.3 * drawn["heater"])),
     )
+    return Dies(together, line_W.reshape(count, -1), inl_rad)
+
+
+def _as_rows(of_dies: Float[ndarray, "dies rows ..."]) -> Float[ndarray, "all_rows ..."]:
+    """Rows of all dies one after the other, in an array of their own."""
+    dies, rows, *rest = of_dies.shape
+    return np.ascontiguousarray(of_dies).reshape(dies * rows, *rest)
 
 
 def resonance_errors_pm(
@@ -216,13 +291,29 @@ def resonance_errors_pm(
 
     Of a trimmed chip the shift of the whole die is gone with the rest.
     """
+    return _resonance_errors_pm(spec, key_words(key)[None], [shift])[0]
+
+
+def untrimmed_errors_pm(
+    spec: ChipSpec, keys: Shaped[ndarray, "dies 2"], shifts: Sequence[DieShift]
+) -> Float[ndarray, "dies rows rings"]:
+    """The same of several of `draw_dies`' keys, before the rings were brought to their channels."""
+    return _resonance_errors_pm(untrimmed(spec), splits(keys, 16)[:, DRAWS.index("resonance")], shifts)
+
+
+def _resonance_errors_pm(
+    spec: ChipSpec, words: Shaped[ndarray, "dies 2"], shifts: Sequence[DieShift]
+) -> Float[ndarray, "dies rows rings"]:
     v, optics = spec.variation, spec.profile.optics
-    shape, of_parts = (spec.chip.rows, spec.chip.rings), split(key, 3)
+    shape, of_parts = (len(words), spec.chip.rows, spec.chip.rings), splits(words, 3)
+    size = spec.chip.rows * spec.chip.rings
     if spec.trim.method != "none":
-        return spec.trim.residual_pm * normal(of_parts[2], shape)
-    *film, local = normals(of_parts, [shape] * 3)
-    thickness_nm, width_nm = _film_nm(spec, *film)
-    common_pm = optics.thickness_pm_nm.value * shift.thickness_nm + optics.width_pm_nm.value * shift.width_nm
+        return spec.trim.residual_pm * normals_each(of_parts[:, 2:], [size])[0].reshape(shape)
+    *film, local = (part.reshape(shape) for part in normals_each(of_parts, [size] * 3))
+    thickness_nm, width_nm = film_nm(spec, *film)
+    common_pm = optics.thickness_pm_nm.value * _each([shift.thickness_nm for shift in shifts]) + (
+        optics.width_pm_nm.value * _each([shift.width_nm for shift in shifts])
+    )
     return (
         optics.thickness_pm_nm.value * thickness_nm
         + optics.width_pm_nm.value * width_nm
@@ -231,24 +322,16 @@ def resonance_errors_pm(
     )
 
 
-def film_errors_nm(
-    spec: ChipSpec, key: PRNGKeyArray | Words
-) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
-    """Thickness and width of every ring off its die's mean, in nm; the key is that of `resonance_errors_pm`."""
-    return _film_nm(spec, *normals(split(key, 3)[:2], [(spec.chip.rows, spec.chip.rings)] * 2))
-
-
-def _film_nm(
-    spec: ChipSpec, thickness: Float[ndarray, "rows rings"], width: Float[ndarray, "rows rings"]
-) -> tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]:
-    v = spec.variation
-    return v.thickness_nm * _correlated(spec, thickness), v.width_nm * _correlated(spec, width)
-
-
 def _by_bus(
-    shift: Float[ndarray, "rows rings"] | float, shape: tuple[int, int, int]
-) -> Float[ndarray, "rows buses channels"]:
-    return np.broadcast_to(shift, (shape[0], shape[1] * shape[2])).reshape(shape)
+    shifts: Sequence[Float[ndarray, "rows rings"] | float], shape: tuple[int, int, int]
+) -> Float[ndarray, "dies rows buses channels"]:
+    rings = (len(shifts), shape[0], shape[1] * shape[2])
+    return np.broadcast_to(_each(shifts), rings).reshape(len(shifts), *shape)
+
+
+def _each(shifts: Sequence[Float[ndarray, "rows rings"] | float]) -> Float[ndarray, "dies rows rings"]:
+    """Shifts of dies, numbers or one of each ring."""
+    return np.stack([np.atleast_2d(shift) for shift in np.broadcast_arrays(*shifts)])
 
 
 def resonance_key(key: PRNGKeyArray | Words) -> Words:
@@ -273,68 +356,13 @@ def trimmed_by(
     return replace(die, bank=replace(die.bank, rings=rings))
 
 
-def film_shift_pm(
-    spec: ChipSpec, of_die: PRNGKeyArray | Words, sites_um: Float[ndarray, "sites 2"], key: PRNGKeyArray | Words
-) -> Float[ndarray, " sites"]:
-    """How far the film of a die moves resonances at other places than its rings': the field that these see goes on.
-
-    Args:
-        spec: The chip.
-        of_die: The key that `draw_die` drew the die from.
-        sites_um: Places x, y, counted from the ring of row 0 and channel 0.
-        key: Of what the rings do not tell of those places.
-
-    Returns:
-        Shifts in pm by thickness and width, before trimming.
-    """
-    v, optics = spec.variation, spec.profile.optics
-    thickness_key, width_key, _ = split(resonance_key(of_die), 3)
-    shape, length_um = (spec.chip.rows, spec.chip.rings), v.correlation_length_um
-    known = []
-    for at_um, there_um in zip(_sites_um(spec), (sites_um[:, 1], sites_um[:, 0]), strict=True):
-        kernel = np.exp(-((at_um[:, None] - there_um[None]) ** 2) / (2.0 * length_um**2))
-        known.append(np.linalg.solve(_factor(at_um, length_um), kernel))
-    apart2 = ((sites_um[:, None] - sites_um[None]) ** 2).sum(-1)
-    # A Gaussian field given its values at the rings: mean and covariance in closed form.
-    covariance = np.exp(-apart2 / (2.0 * length_um**2)) - (known[0].T @ known[0]) * (known[1].T @ known[1])
-    values, vectors = np.linalg.eigh(covariance)
-    own = vectors * np.sqrt(np.maximum(values, 0.0))
-    shift_pm = np.zeros(len(sites_um))
-    sizes = (optics.thickness_pm_nm.value * v.thickness_nm, optics.width_pm_nm.value * v.width_nm)
-    for field_key, own_key, size_pm in zip((thickness_key, width_key), split(key, 2), sizes, strict=True):
-        mean = np.einsum("rs,rc,cs->s", known[0], normal(field_key, shape), known[1])
-        shift_pm += size_pm * (mean + own @ normal(own_key, (len(sites_um),)))
-    return shift_pm
-
-
-def _correlated(spec: ChipSpec, white: Float[ndarray, "rows rings"]) -> Float[ndarray, "rows rings"]:
-    """Unit-variance Gaussian field over the die with correlation ``exp(−d²/2ℓ²)``, sampled at the rings."""
-    rows, rings = _factors(spec)
-    return rows @ white @ rings.T
-
-
-@cached_by_spec
-def _factors(spec: ChipSpec) -> tuple[Float[ndarray, "rows rows"], Float[ndarray, "rings rings"]]:
-    """The kernel is separable: one factor per direction instead of one for all pairs of rings."""
-    rows, rings = (_factor(at_um, spec.variation.correlation_length_um) for at_um in _sites_um(spec))
-    return rows, rings
-
-
-def _sites_um(spec: ChipSpec) -> tuple[Float[ndarray, " rows"], Float[ndarray, " rings"]]:
-    return np.arange(spec.chip.rows) * spec.row_pitch_um, np.arange(spec.chip.rings) * spec.ring.pitch_um
-
-
-def _factor(where_um: Float[ndarray, " sites"], length_um: float) -> Float[ndarray, "sites sites"]:
-    distance2 = (where_um[:, None] - where_um[None]) ** 2
-    covariance = np.exp(-distance2 / (2.0 * length_um**2))
-    return np.linalg.cholesky(covariance + 1e-6 * np.eye(where_um.size))
-
-
-def _tree_shares(spec: ChipSpec, key: PRNGKeyArray | Words) -> Float[ndarray, " rows"]:
+def _tree_shares(spec: ChipSpec, words: Shaped[ndarray, "dies buses 2"]) -> Float[ndarray, "dies rows buses"]:
     """Power of each row relative to an even split: every splitter of the tree has its own imbalance."""
-    shares, levels = np.ones(1), tree_levels(spec.chip.rows)
-    drawn = normals(split(key, levels + 1)[1:], [(2**level,) for level in range(levels)]) if levels else []
+    shares, levels = np.ones((*words.shape[:-1], 1)), tree_levels(spec.chip.rows)
+    sizes = [2**level for level in range(levels)]
+    drawn = normals_each(splits(words, levels + 1)[..., 1:, :], sizes) if levels else []
     for one in drawn:
         imbalance = spec.variation.splitter_imbalance * one
-        shares = (shares[:, None] * np.stack([1.0 - imbalance, 1.0 + imbalance], -1)).reshape(-1)
-    return shares[outputs_of_rows(spec.chip.rows)]
+        halves = np.stack([1.0 - imbalance, 1.0 + imbalance], -1)
+        shares = (shares[..., None] * halves).reshape(*words.shape[:-1], -1)
+    return np.moveaxis(shares[..., outputs_of_rows(spec.chip.rows)], -1, 1)

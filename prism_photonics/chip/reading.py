@@ -43,11 +43,18 @@ def line_currents(
 class Receiver:
     """Modulators, photodiodes, amplifiers and converters of a chip, with the noise of all."""
 
-    def __init__(self, spec: ChipSpec, die: Die, noise: np.random.Generator) -> None:
+    def __init__(self, spec: ChipSpec, inl_phase_rad: Float[ndarray, " rings"], noise: np.random.Generator) -> None:
+        """A receiver.
+
+        Args:
+            spec: The chip.
+            inl_phase_rad: Shape of its modulators' nonlinearity: `Die.inl_phase_rad`.
+            noise: Draws the noise.
+        """
         self._detector, self._modulator, comb = spec.detector_design, spec.modulator_design, spec.comb_design
         self._shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
         self._noise = noise
-        self._inl_phase = die.inl_phase_rad
+        self._inl_phase = inl_phase_rad
         # Relative to a line's current, in one sample.
         bandwidth_Hz = self._detector.bandwidth_Hz
         self._own_rin, self._common_rin = (

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
-from prism_photonics.chip.fabricate import draw_die, film_shift_pm, untrimmed
+from prism_photonics.chip.fabricate import draw_die, resonance_key, untrimmed
+from prism_photonics.chip.film_field import film_shift_pm
 from prism_photonics.circuit.params import ring_params
 from prism_photonics.circuit.prepared import exit_powers, prepare_row
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -176,7 +177,7 @@ def virtual_structures(
     found: dict[str, FacetLine | RowLine] = {}
     sweeps = {"gap_sweep": gap_sweep(spec), "length_sweep": length_sweep(spec)}
     places = np.array([sites_um[f"{name}_ring_{n}"] for name, rings in sweeps.items() for n in range(len(rings))])
-    shift_pm = film_shift_pm(spec, of_die, places, film_key)
+    shift_pm = film_shift_pm(spec, resonance_key(of_die), places, film_key)
     # Long guides see many spots of the film: the mean of what single rings scatter about.
     guide_dB_cm = loss_dB_cm * np.exp(0.5 * spec.variation.loss_log**2)
     for name, guide_um in guides_um.items():

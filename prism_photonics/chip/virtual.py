@@ -127,7 +127,7 @@ class VirtualChip(AbstractChip):
         if truth is not None:
             die = full_die(spec, die, truth, of_truth, shift=shift)
             drift = FlickeringDrift(drift, _flicker_pm(spec, die, truth), of_truth, exponent=truth.flicker_exponent)
-        receiver = Receiver(spec, die, noise)
+        receiver = Receiver(spec, die.inl_phase_rad, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6
         bandwidth_Hz = spec.detector_design.bandwidth_Hz
         heated_pm = np.zeros((spec.chip.rows, spec.chip.rings))

@@ -17,6 +17,7 @@ from prism_photonics.chip.fabricate import NO_SHIFT, Die, DieShift, full_die
 from prism_photonics.chip.reading import LineCurrents, line_currents
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.explore.row_fit import fitted_in_row
+from prism_photonics.explore.surrogate import Units
 from prism_photonics.explore.tm_crossings import seen_rings
 from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
@@ -73,12 +74,14 @@ def drawn_beyond(spec: ChipSpec, die: Die, *, truth: FullTruth | None, seed: int
     return Drawn(full, in_row, seen.on_crossing.reshape(nowhere.shape))
 
 
-def weights_of(die: Die, volts: Float[ndarray, "rows rings"], known: Calibration) -> Float[ndarray, "rows rings"]:
+def weights_of(
+    die: Die, volts: Float[ndarray, "rows rings"], known: Calibration | Units
+) -> Float[ndarray, "rows rings"]:
     """Weights of a die with all that it has, at voltages in V, in the units of its calibration without."""
     return weights_of_lines(line_currents(die, volts, np.zeros(volts.shape)), known)
 
 
-def weights_of_lines(lines: LineCurrents, known: Calibration) -> Float[ndarray, "rows rings"]:
+def weights_of_lines(lines: LineCurrents, known: Calibration | Units) -> Float[ndarray, "rows rings"]:
     """Weights that photocurrents of fully lit lines stand for, in the units of a calibration."""
     swing = 1.0 + float(known.leak)
     return (lines.through_A - lines.drop_A) / swing * np.asarray(known.light_scale) / np.asarray(known.unit_A)[:, None]

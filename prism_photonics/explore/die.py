@@ -18,19 +18,18 @@ from numpy import ndarray
 
 from prism_photonics.budget.rules_drift import movement_pm
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.chip.fabricate import Die, draw_die
+from prism_photonics.chip.fabricate import draw_dies
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
 from prism_photonics.codec.encoding import RAILS, decode, encode, rails
 from prism_photonics.explore.beyond import drawn_beyond, truth_of, weights_of, weights_of_lines
 from prism_photonics.explore.plan import YieldPlan
-from prism_photonics.explore.surrogate import dies_side_by_side, known_calibration, side_by_side
+from prism_photonics.explore.surrogate import Units, dies_side_by_side, side_by_side
 from prism_photonics.explore.tm_crossings import placed_tm
-from prism_photonics.explore.trimming import trimming_of
+from prism_photonics.explore.trimming import trimmings_of
 from prism_photonics.programming.solve import TOLERANCE, program, rings_short_of
 from prism_photonics.ranking.recall import recall_at_k
-from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words, split
+from prism_photonics.threefry import seed_words, splits
 
 CLIP_SIGMAS = 3.0
 """Signatures' largest value, in standard deviations: what the weight limit stands for, as in the bank's recall."""
@@ -107,47 +106,49 @@ def simulate(plan: YieldPlan, dies: Sequence[int], *, twin: bool = False) -> Flo
         dies: Their numbers, those of one batch.
         twin: Draw other rings at the same places.
     """
-    spec = plan.spec
+    spec, rows = plan.spec, plan.spec.chip.rows
     places = [plan.place(die) for die in dies]
     seeds = [plan.die_seed(die, twin=twin) for die in dies]
     shifts = [plan.shift(place) for place in places]
     # The virtual chip draws its die from the first half of its key.
-    keys = [split(key_words(die_key(seed)))[0] for seed in seeds]
-    trimmings = [trimming_of(spec, key, shift) for key, shift in zip(keys, shifts, strict=True)]
+    keys = splits(seed_words(seeds))[:, 0]
+    trimmings = trimmings_of(spec, keys, shifts)
     if plan.te_tm > 0.0:
         shifts = [
             placed_tm(spec, key, shift, trimming, of_lot=plan.tm_of_lot(place.lot))
             for key, shift, trimming, place in zip(keys, shifts, trimmings, places, strict=True)
         ]
+    drawn = draw_dies(spec, keys, shifts)
     truth = truth_of(plan.splitting_pm, plan.te_tm)
-    drawn = [
-        drawn_beyond(spec, draw_die(spec, key, shift=shift), truth=truth, seed=seed, shift=shift)
-        for key, shift, seed in zip(keys, shifts, seeds, strict=True)
+    full = [
+        drawn_beyond(spec, drawn.one(n), truth=truth, seed=seed, shift=shift)
+        for n, (seed, shift) in enumerate(zip(seeds, shifts, strict=True) if truth is not None else ())
     ]
+    fitted = dies_side_by_side([one.fitted for one in full]) if full else drawn.together
     asked = [asked_of(plan, seed) for seed in seeds]
-    believed = [known_calibration(spec, one.fitted, of.offset_error_pm) for one, of in zip(drawn, asked, strict=True)]
-    together, fitted = side_by_side(believed), dies_side_by_side([one.fitted for one in drawn])
+    together, units = side_by_side(spec, fitted, _stacked(one.offset_error_pm for one in asked))
     programmed = program(together, _stacked(one.targets for one in asked))
-    missed = out_of_reach(spec, together).reshape(len(dies), spec.chip.rows, -1)
-    volts, rows = programmed.volts[0], spec.chip.rows
+    missed = out_of_reach(spec, together).reshape(len(dies), rows, -1)
+    volts, nowhere = programmed.volts[0], np.zeros((rows, spec.chip.rings), dtype=bool)
     still = line_currents(fitted, volts, np.zeros(volts.shape))
-    drifted = still if truth is not None else line_currents(fitted, volts, _stacked(one.drift_pm for one in asked))
+    drifted = still if full else line_currents(fitted, volts, _stacked(one.drift_pm for one in asked))
     found = []
-    for n, (one, place, shift) in enumerate(zip(drawn, places, shifts, strict=True)):
-        mine = slice(n * rows, (n + 1) * rows)
-        weights, bits = weights_of_lines(LineCurrents(*(part[mine] for part in still)), believed[n]), 0.0
+    for n, (place, shift) in enumerate(zip(places, shifts, strict=True)):
+        mine, believed = slice(n * rows, (n + 1) * rows), units.one(n)
+        weights, bits = weights_of_lines(LineCurrents(*(part[mine] for part in still)), believed), 0.0
         wanted, lines = programmed.predicted[0, mine], LineCurrents(*(part[mine] for part in drifted))
-        error = weight_error(wanted, weights)
-        if truth is not None:
-            weights = weights_of(one.die, volts[mine], believed[n])
+        error, on_crossing = weight_error(wanted, weights), nowhere
+        if full:
+            die, on_crossing = full[n].die, full[n].on_crossing
+            weights = weights_of(die, volts[mine], believed)
             without, error = error, weight_error(wanted, weights)
             bits = math.log2(max(error, LEAST_ERROR) / max(without, LEAST_ERROR))
-            lines = line_currents(one.die, volts[mine], asked[n].drift_pm)
-        reading = read(plan, one.die, asked[n], lines=lines, calibration=believed[n])
+            lines = line_currents(die, volts[mine], asked[n].drift_pm)
+        reading = read(plan, drawn.inl_phase_rad[n], asked[n], lines=lines, calibration=believed)
         answer = judged(plan, asked[n], reading)
         # What a ring on a crossing holds is measured, and taken off.
-        held = np.where(one.on_crossing, weights, 0.0)
-        without_them = judged(plan, asked[n], reading, held=held) if one.on_crossing.any() else answer
+        held = np.where(on_crossing, weights, 0.0)
+        without_them = judged(plan, asked[n], reading, held=held) if on_crossing.any() else answer
         common = (shift.thickness_nm, shift.width_nm, shift.gap_nm, shift.loss_log)
         found.append(
             [
@@ -157,8 +158,8 @@ def simulate(plan: YieldPlan, dies: Sequence[int], *, twin: bool = False) -> Flo
                 1e-3 * float(np.abs(trimmings[n].shift_pm).max()),
                 1e-3 * rms(trimmings[n].shift_pm),
                 trimmings[n].heater_W,
-                float(one.on_crossing.sum()),
-                float((missed[n] & ~one.on_crossing).mean()),
+                float(on_crossing.sum()),
+                float((missed[n] & ~on_crossing).mean()),
                 rms(programmed.residual[0, mine]),
                 error,
                 bits,
@@ -207,13 +208,20 @@ class Answer(NamedTuple):
     recall: float
 
 
-def read(plan: YieldPlan, die: Die, asked: Asked, *, lines: LineCurrents, calibration: Calibration) -> Reading:
-    """What a programmed die reads of its queries, with all noise."""
+def read(
+    plan: YieldPlan,
+    inl_phase_rad: Float[ndarray, " rings"],
+    asked: Asked,
+    *,
+    lines: LineCurrents,
+    calibration: Calibration | Units,
+) -> Reading:
+    """What a programmed die reads of its queries, with all noise; the phases are those of its drivers' nonlinearity."""
     spec = plan.spec
     rail_A = spec.detector_design.adc_full_scale_A
     lights = encode(_shares(asked), spec.modulator.encoding)
     evened = (lights * np.asarray(calibration.light_scale)).reshape(-1, lights.shape[-1])
-    current_A = Receiver(spec, die, asked.noise).read_each(lines, evened)
+    current_A = Receiver(spec, inl_phase_rad, asked.noise).read_each(lines, evened)
     y = calibration.weight_of_current(current_A).reshape(*lights.shape[:2], -1)
     return Reading(lights, y, float(calibration.weight_leak), float((np.abs(current_A) >= rail_A).mean()))
 

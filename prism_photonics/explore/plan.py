@@ -9,10 +9,10 @@ import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.budget.ring import ring_figures
@@ -54,24 +54,33 @@ class Place(NamedTuple):
 
 
 class Waves(NamedTuple):
-    """A smooth random field of unit variance as plane waves, ``√(2/K)·Σ cos(k·r + φ)``.
+    """Smooth random fields of unit variance as plane waves, ``√(2/K)·Σ cos(k·r + φ)``.
 
     Normally distributed wave numbers give the correlation ``exp(−d²/2ℓ²)``.
 
     Source: Rahimi and Recht, NIPS 20, 1177 (2007).
     """
 
-    kx_mm: Float[ndarray, " waves"]
-    ky_mm: Float[ndarray, " waves"]
-    phase: Float[ndarray, " waves"]
+    kx_mm: Float[ndarray, "*fields waves"]
+    ky_mm: Float[ndarray, "*fields waves"]
+    phase: Float[ndarray, "*fields waves"]
 
     def on_grid(
         self, x_mm: Float[ndarray, " columns"], y_mm: Float[ndarray, " rows"]
-    ) -> Float[ndarray, "rows columns"]:
-        """The field where the columns and rows of a grid cross."""
-        along_y = np.exp(1j * (np.multiply.outer(y_mm, self.ky_mm) + self.phase))
-        along_x = np.exp(1j * np.multiply.outer(x_mm, self.kx_mm))
-        return math.sqrt(2.0 / len(self.phase)) * np.real(np.einsum("rk,ck->rc", along_y, along_x))
+    ) -> Float[ndarray, "*fields rows columns"]:
+        """The fields where the columns and rows of a grid cross."""
+        along_y = np.exp(1j * (y_mm[:, None] * self.ky_mm[..., None, :] + self.phase[..., None, :]))
+        along_x = np.exp(1j * (x_mm[:, None] * self.kx_mm[..., None, :]))
+        fields = np.einsum("...rk,...ck->...rc", along_y, along_x)
+        return math.sqrt(2.0 / self.phase.shape[-1]) * np.real(fields)
+
+
+class _OfWafer(NamedTuple):
+    """What the dies of a wafer have in common: of each quantity a number and a field, and the order of the sites."""
+
+    common: list[float]
+    waves: Waves
+    sites: Int[ndarray, " sites"]
 
 
 @dataclass(frozen=True)
@@ -203,9 +212,10 @@ class YieldPlan:
         else:
             wafer, nth = divmod(die - more * (each + 1), each)
             wafer += more
-        site = int(self._draws(_SITES, wafer).permutation(len(self.sites_mm))[nth])
+        lot = wafer // self.wafers_per_lot
+        site = int(self._of_wafer(lot, wafer).sites[nth])
         x_mm, y_mm = self.sites_mm[site].tolist()
-        return Place(wafer // self.wafers_per_lot, wafer, site, x_mm, y_mm)
+        return Place(lot, wafer, site, x_mm, y_mm)
 
     def die_seed(self, die: int, *, twin: bool = False) -> int:
         """Seed of a die's rings: the same rings on an average wafer are the bench ``virtual:SEED``."""
@@ -214,24 +224,40 @@ class YieldPlan:
     def shift(self, place: Place) -> DieShift:
         """What lot, wafer and place do to all rings of a die."""
         spec, wafer = self.spec, self.fab.wafer
-        lots, wafers = self._draws(_LOT, place.lot), self._draws(_WAFER, place.wafer)
+        of_wafer = self._of_wafer(place.lot, place.wafer)
         columns_mm = 1e-3 * spec.ring.pitch_um * (np.arange(spec.chip.rings) - 0.5 * (spec.chip.rings - 1))
         rows_mm = 1e-3 * spec.row_pitch_um * (np.arange(spec.chip.rows) - 0.5 * (spec.chip.rows - 1))
         x_mm, y_mm = place.x_mm + columns_mm, place.y_mm + rows_mm
         radius_mm = np.hypot(x_mm, y_mm[:, None])
         rim = np.exp(-np.maximum(0.5 * wafer.diameter_mm - radius_mm, 0.0) / wafer.edge_mm)
         parts = {}
-        for name in QUANTITIES:
+        for name, common, field in zip(QUANTITIES, of_wafer.common, of_wafer.waves.on_grid(x_mm, y_mm), strict=True):
             scatter = getattr(self.fab, name)
-            common = scatter.lot * lots.standard_normal() + scatter.wafer * wafers.standard_normal()
-            kx_mm, ky_mm = wafers.standard_normal((2, FEATURES)) / wafer.correlation_mm
-            waves = Waves(kx_mm, ky_mm, wafers.uniform(0.0, 2.0 * np.pi, FEATURES))
-            parts[name] = common + scatter.place * waves.on_grid(x_mm, y_mm) + scatter.edge * rim
+            parts[name] = common + scatter.place * field + scatter.edge * rim
         return DieShift(**parts)
 
     def tm_of_lot(self, lot: int) -> float:
         """Where a lot's TM resonances lie, -1 to 1: see `explore.tm_crossings.placed_tm`."""
         return float(self._draws(_TM, lot).uniform(-1.0, 1.0))
+
+    def _of_wafer(self, lot: int, wafer: int) -> "_OfWafer":
+        # Dies come wafer by wafer: the last one is kept, so that memory does not grow with a study.
+        if self._last.get("of") != (lot, wafer):
+            lots, wafers = self._draws(_LOT, lot), self._draws(_WAFER, wafer)
+            common, drawn = [], []
+            for name in QUANTITIES:
+                scatter = getattr(self.fab, name)
+                common.append(scatter.lot * lots.standard_normal() + scatter.wafer * wafers.standard_normal())
+                k_mm = wafers.standard_normal((2, FEATURES)) / self.fab.wafer.correlation_mm
+                drawn.append((*k_mm, wafers.uniform(0.0, 2.0 * np.pi, FEATURES)))
+            sites = self._draws(_SITES, wafer).permutation(len(self.sites_mm))
+            waves = Waves(*np.moveaxis(np.array(drawn), 1, 0))
+            self._last.update(of=(lot, wafer), drawn=_OfWafer(common, waves, sites))
+        return self._last["drawn"]
+
+    @cached_property
+    def _last(self) -> dict[str, Any]:
+        return {}
 
     def _draws(self, stream: int, number: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, stream, number))

@@ -20,7 +20,8 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.budget.crossings import LEAST_POINTS, LINEWIDTHS, POINTS
-from prism_photonics.chip.fabricate import Die, DieShift, film_errors_nm, resonance_errors_pm, resonance_key
+from prism_photonics.chip.fabricate import Die, DieShift, resonance_errors_pm, resonance_key
+from prism_photonics.chip.film_field import film_errors_nm
 from prism_photonics.chip.heaters import has_heaters
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.polarized import TwoPolarizations

@@ -135,7 +135,7 @@ def verify_die(plan: YieldPlan, number: int) -> Verified:
         programmed = program(believed, asked.targets)
         volts = programmed.volts[0]
         lines = line_currents(drawn.die, volts, asked.drift_pm)
-        answer = judged(plan, asked, read(plan, drawn.die, asked, lines=lines, calibration=believed))
+        answer = judged(plan, asked, read(plan, drawn.die.inl_phase_rad, asked, lines=lines, calibration=believed))
         found |= {
             f"{name}weight_error_rms": weight_error(programmed.predicted[0], weights_of(drawn.die, volts, known)),
             f"{name}recall": answer.recall,

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.chip.fabricate import draw_die, resonance_errors_pm
+from prism_photonics.chip.fabricate import DieShift, draw_die, draw_dies, resonance_errors_pm, untrimmed
+from prism_photonics.threefry import seed_words
 
 DIES = 60
 
@@ -133,3 +134,18 @@ def test_the_same_key_gives_the_same_die_and_another_key_another(dies, two_bus):
     for a, b in zip(*(jax.tree.leaves(astuple(die)) for die in (dies[0], again)), strict=True):
         assert np.array_equal(a, b)
     assert not np.array_equal(dies[0].bank.rings.offset_pm, dies[1].bank.rings.offset_pm)
+
+
+def test_dies_that_are_drawn_together_are_those_that_are_drawn_alone(two_bus):
+    rng = np.random.default_rng(0)
+    fields = rng.standard_normal((3, 4, two_bus.chip.rows, two_bus.chip.rings))
+    shifts = [DieShift(*of_die) for of_die in fields]
+    words = seed_words([0, 1, 2])
+    for spec in (two_bus, untrimmed(two_bus)):
+        together = draw_dies(spec, words, shifts)
+        for n, shift in enumerate(shifts):
+            ours, theirs = together.one(n), draw_die(spec, jax.random.key(n), shift=shift)
+            for a, b in zip(*(jax.tree.leaves(astuple(die)) for die in (ours, theirs)), strict=True):
+                assert np.array_equal(a, b)
+        rows = slice(two_bus.chip.rows, 2 * two_bus.chip.rows)
+        assert np.array_equal(together.together.bank.rings.t1[rows], together.one(1).bank.rings.t1)

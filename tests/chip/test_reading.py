@@ -44,7 +44,7 @@ def receiver(small, altered, die):
     def make(seed=0, **changes):
         merged = {table: keys | changes.get(table, {}) for table, keys in SILENT.items()}
         spec = altered(small, **merged)
-        return Receiver(spec, die, np.random.default_rng(seed))
+        return Receiver(spec, die.inl_phase_rad, np.random.default_rng(seed))
 
     return make
 
