@@ -15,6 +15,8 @@ from prism_photonics.cli.ranking import LONGEST_CONTEXT, numbers
 from prism_photonics.units import InputError
 
 USUAL = "oracle,mean_key,bound,photonic_bound,soft_rows,photonic_soft_rows,photonic_soft_rows_refined,random"
+ROOM = 128
+"""Places kept for question and answer; the longest take 65 of SmolLM2's tokens."""
 
 
 def fetch(as_json: Json = False) -> None:
@@ -93,11 +95,14 @@ def ask(
             f"--dense-layers: got {dense_layers}, want fewer than the model's {config.num_hidden_layers} layers: no "
             "blocks would be chosen; leave some"
         )
-    longest = min(LONGEST_CONTEXT, config.max_position_embeddings)
+    longest = min(LONGEST_CONTEXT, config.max_position_embeddings - ROOM)
     wanted: dict[int, dict[str, Selection]] = {}
     for tokens in numbers(context, "--context"):
         if tokens > longest:
-            raise InputError(f"--context: got {tokens} tokens, want at most {longest} here; choose a shorter one")
+            raise InputError(
+                f"--context: got {tokens} tokens, want at most {longest} here: question and answer take "
+                "places too; choose a shorter one"
+            )
         wanted[tokens] = {}
         for size in numbers(block, "--block"):
             if tokens // size < 8:
