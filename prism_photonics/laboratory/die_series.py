@@ -27,6 +27,8 @@ FACETS_dB = 0.15
 """Scatter of a line's two couplers together, design choice: facets of one die, the fibres brought to them by hand."""
 COUPLERS = 0.05
 """Relative scatter of κ² between couplers that were drawn alike, where too few gaps tell it; design choice."""
+FAR_OVER = 3.0
+"""Times the median error of a ring's resonances from which on one tells nothing; design choice."""
 LOCAL_UM = 5e-5
 """Scatter of neighbouring rings' resonances by fabrication, 50 pm, design choice: as the shipped specs have it."""
 GRADIENT = 1.3e-7
@@ -173,7 +175,7 @@ def ring_mean(record: Record, couplers: float) -> RingMean:
     if kept:
         log = [math.log(one.kappa2_through) for one in kept]
         relative = [math.hypot(one.kappa2_through_std / one.kappa2_through, SHARED) for one in kept]
-        mean, std = _weighted(log, relative)
+        mean, std = _counting_alike(log, relative)
         kappa2 = math.exp(mean), math.exp(mean) * std
         value, std = loss_dB_turn(kept)
         loss = value, math.hypot(std, DB * kappa2[0] * math.sqrt(2.0) * couplers)
@@ -254,6 +256,23 @@ def _weighted(values: Sequence[float], std: Sequence[float]) -> tuple[float, flo
     mean = float(np.sum(w * y[good]) / np.sum(w))
     grown = float(np.sum(w * (y[good] - mean) ** 2)) / max(int(good.sum()) - 1, 1)
     return mean, float(np.sqrt(max(grown, 1.0) / np.sum(w)))
+
+
+def _counting_alike(values: Sequence[float], std: Sequence[float]) -> tuple[float, float]:
+    """Mean of one ring's resonances, and its error grown by what they scatter beyond theirs.
+
+    They count alike but for those whose errors are far over the others'. A resonance's error comes from the same fit as
+    its value: where noise makes a smaller κ² of it, it is smaller too, and weights by it make smaller κ² of all.
+    """
+    y, s = np.asarray(values, float), np.asarray(std, float)
+    good = np.isfinite(y) & np.isfinite(s) & (s > 0.0)
+    if not good.any():
+        return math.nan, math.nan
+    good &= s <= FAR_OVER * np.median(s[good])
+    y, variance = y[good], float(np.mean(s[good] ** 2))
+    mean = float(np.mean(y))
+    grown = float(np.sum((y - mean) ** 2)) / variance / max(len(y) - 1, 1)
+    return mean, math.sqrt(max(grown, 1.0) * variance / len(y))
 
 
 def _together(known: list[tuple[float, float]], more: tuple[float, float] | None) -> tuple[float, float] | None:

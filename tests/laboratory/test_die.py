@@ -14,7 +14,8 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.laboratory.assign import assigned
 from prism_photonics.laboratory.comb import fit_comb
 from prism_photonics.laboratory.die_profile import designs_of
-from prism_photonics.laboratory.die_series import mean_over
+from prism_photonics.laboratory.die_series import mean_over, ring_mean
+from prism_photonics.laboratory.extract import Device, Record, RingRecord
 from prism_photonics.laboratory.manifest import read_manifest
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit
@@ -343,6 +344,33 @@ def comb_of(first_nm: float, range_nm: float) -> RingFit:
     unknown: dict = {field.name: float("nan") for field in fields(Resonance)} | {"squared_splitting": UNKNOWN}
     resonances = tuple(Resonance(**{**unknown, "wl_nm": float(wl)}) for wl in wl_nm)
     return RingFit(resonances, (), fit_comb([float(wl) for wl in wl_nm]))
+
+
+def test_a_ring_s_coupling_is_not_drawn_to_resonances_that_noise_made_narrow():
+    """Noise that makes a smaller κ² makes its error smaller too; weights by it would make every ring's κ² smaller."""
+    rng, unknown = np.random.default_rng(0), dict.fromkeys((field.name for field in fields(Resonance)), float("nan"))
+    pulls, values = [], []
+    for _ in range(400):
+        off = 0.08 * rng.standard_normal(4)
+        resonances = tuple(
+            Resonance(
+                **{
+                    **unknown,
+                    "squared_splitting": UNKNOWN,
+                    "wl_nm": 1550.0 + 8.0 * n,
+                    "kappa2_through": float(kappa2 := 0.01 * np.exp(off[n])),
+                    "kappa2_through_std": float(0.08 * kappa2 * np.exp(4.0 * off[n])),
+                }
+            )
+            for n in range(4)
+        )
+        ring = RingRecord(resonances, (0, 1, 2, 3), None)
+        mean = ring_mean(Record("a.npz", "npz", {}, Device(), (ring,), 1.0, ()), 0.05)
+        values.append(np.log(mean.kappa2 / 0.01))
+        pulls.append((mean.kappa2 - 0.01) / mean.kappa2_std)
+    # By weights it would be 3 % low.
+    assert abs(np.mean(values)) < 0.006
+    assert np.std(pulls) == pytest.approx(0.95, abs=0.2)
 
 
 def test_a_mean_of_scattered_values_is_as_uncertain_as_they_scatter():
