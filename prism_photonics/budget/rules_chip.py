@@ -4,7 +4,7 @@ import math
 
 from prism_photonics.budget.finding import Finding, at_least, at_most
 from prism_photonics.budget.trimming import SPREAD_SIGMAS, heater_power_W, mean_red_shift_nm
-from prism_photonics.spec.chip_spec import MOST_BONDED_ROWS, ChipSpec
+from prism_photonics.spec.chip_spec import MOST_BONDED_ROWS, MOST_EDGE_UM, ChipSpec
 from prism_photonics.spec.geometry import (
     STREET_UM,
     facet_um,
@@ -13,15 +13,10 @@ from prism_photonics.spec.geometry import (
     site_reach_um,
     tests_height_um,
     tests_width_um,
-    west_tracks,
 )
 
 HEATER_LIMIT_W = 5.0
 """Heat that a package carries away while it holds its temperature to 10 mK; design choice."""
-BOND_PITCH_UM = 50.0
-"""Edge that a bond pad takes: 100 µm pitch, two staggered lines (design choice, the layout's own)."""
-BOND_EDGE_UM = 3 * 20_000.0
-"""Edge for pads: three sides of 20 mm, the fourth is the optical facet (design choice, the layout's own)."""
 BUMP_PITCH_UM = 100.0
 """Flip-chip bumps on a die of rings; design choice, usual for solder bumps."""
 RETICLE_MM2 = 26.0 * 33.0
@@ -56,18 +51,18 @@ def connections(spec: ChipSpec) -> Finding:
     chip = spec.chip
     # A ring's signal, two ground pads a column, three pads a photodiode pair, two a photodiode by itself.
     count = chip.rows * chip.rings + 2 * chip.rings + (4 if spec.two_sided else 3) * chip.rows * chip.buses
-    bond_um = BOND_EDGE_UM / count
-    if not spec.flip_chip and bond_um >= BOND_PITCH_UM:
-        value, limit = bond_um, BOND_PITCH_UM
+    if not spec.flip_chip:
+        pads = spec.edge_pads
+        value, limit = MOST_EDGE_UM / pads, spec.pad_pitch_um
         explain = (
-            f"{count} wire bonds on {BOND_EDGE_UM * 1e-3:g} mm of edge: {bond_um:.0f} µm each, {limit:g} µm needed"
+            f"{count} wire bonds, {pads} of them on the northern edge of at most {MOST_EDGE_UM * 1e-3:g} mm: "
+            f"{value:.0f} µm each, {limit:g} µm needed"
         )
     else:
         value, limit = min(spec.ring.pitch_um, spec.row_pitch_um), BUMP_PITCH_UM
         explain = (
-            f"{count} connections, too many or too far inside for wire bonds (at most {MOST_BONDED_ROWS} rows and "
-            f"{BOND_EDGE_UM / BOND_PITCH_UM:g} pads): a bump per ring in its cell of {spec.ring.pitch_um:g} × "
-            f"{spec.row_pitch_um:g} µm"
+            f"{count} connections of a die with more than {MOST_BONDED_ROWS} rows, several buses, heaters or too "
+            f"many pads for its edges: a bump per ring in its cell of {spec.ring.pitch_um:g} × {spec.row_pitch_um:g} µm"
         )
     return at_least(
         "connections",
@@ -105,10 +100,8 @@ def die_um(spec: ChipSpec) -> tuple[float, float]:
     if spec.flip_chip:
         west, south, east, north = flipped_die_um(spec)
     else:
-        chip, half = spec.chip, (spec.chip.rows + 1) // 2
-        # Of the northern edge: half of the rings, a ground a column, and the photodiodes in the west.
-        pads = chip.channels * (half + 1) + (west_tracks(spec) if spec.two_sided else 0)
-        pitch_um, rows_um = 2.0 * BOND_PITCH_UM / chip.pad_lines, (chip.rows - 1) * spec.row_pitch_um
+        chip, pads = spec.chip, spec.edge_pads
+        pitch_um, rows_um = spec.pad_pitch_um, (chip.rows - 1) * spec.row_pitch_um
         # Pads of one line along the eastern edge reach beyond the rows whose photodiodes they serve.
         eastern_um = ((2 if spec.two_sided else 3) * chip.rows - 1) * pitch_um
         row_um = chip.channels * spec.ring.pitch_um

@@ -49,6 +49,7 @@ class Die:
 
     Attributes:
         bank: Its optics.
+        feed_change: Share of the feed's light that reaches each row line by line, where parts of others feed it; ones.
         full_A: Photocurrent of each fully lit line if all of it reached the through or the drop photodiode, in A.
         line_W: Power of each fully lit line before the chip, in W; all rows share it.
         crosstalk: Share of a ring's voltage that its neighbour sees, across each gap.
@@ -58,6 +59,7 @@ class Die:
     """
 
     bank: BankParams
+    feed_change: Float[ndarray, "rows buses channels"]
     full_A: Float[ndarray, "2 rows rings"]
     line_W: Float[ndarray, " rings"]
     crosstalk: Float[ndarray, "rows buses gaps"]
@@ -96,7 +98,7 @@ class Die:
         shift_pm = resonance_shift_pm(bank.rings, acting) + drift_pm.reshape(bank.shape) + cubic_pm
         # Each ring alone in the light of every line, which is what it takes as long as its neighbours are elsewhere.
         taken = _taken(self.light, shift_pm)
-        line_W = (bank.feed.amplitude**2)[..., None] * self.line_W.reshape(bank.shape[1:])
+        line_W = self.feed_change * (bank.feed.amplitude**2)[..., None] * self.line_W.reshape(bank.shape[1:])
         return shift_pm + self.beyond.absorbed_pm_W * np.moveaxis((taken * line_W).sum(-1), 0, -1)
 
 
@@ -194,6 +196,7 @@ class Dies:
         rings, buses, feed = jax.tree.map(lambda leaf: leaf[mine], (bank.rings, bank.buses, bank.feed))
         return Die(
             bank=BankParams(bank.wl_um, rings, buses, feed),
+            feed_change=all_rows.feed_change[mine],
             full_A=all_rows.full_A[:, mine],
             line_W=self.line_W[number],
             crosstalk=all_rows.crosstalk[mine],
@@ -252,7 +255,8 @@ def draw_dies(
     line_W = np.asarray(spec.comb_design.line_powers_W) * 10.0 ** (line_dB / 10.0)
     response = spec.detector.responsivity_A_W * ratio_from_dB(-spec.detector.loss_dB)
     response_A_W = response * (1.0 + v.responsivity_relative * drawn["responsivity"])
-    full_A = response_A_W[..., None] * (amplitude**2)[:, None, ..., None] * line_W[:, None, None]
+    change = _feed_change(spec)
+    full_A = response_A_W[..., None] * change * (amplitude**2)[:, None, ..., None] * line_W[:, None, None]
     inl_rad = uniforms(words["inl"], buses * channels, top=2.0 * np.pi)
 
     def of_all(part: Any, **changed: Float[ndarray, "..."]) -> Any:
@@ -267,6 +271,7 @@ def draw_dies(
             of_all(design.buses, phase_rad=phases.reshape(count, *of_buses)),
             of_all(design.feed, amplitude=amplitude),
         ),
+        feed_change=np.tile(change, (count, 1, 1)),
         full_A=np.moveaxis(full_A, 1, 0).reshape(2, count * rows, -1),
         line_W=line_W[0].ravel(),
         # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
@@ -282,6 +287,14 @@ def _as_rows(of_dies: Float[ndarray, "dies rows ..."]) -> Float[ndarray, "all_ro
     """Rows of all dies one after the other, in an array of their own."""
     dies, rows, *rest = of_dies.shape
     return np.ascontiguousarray(of_dies).reshape(dies * rows, *rest)
+
+
+def _feed_change(spec: ChipSpec) -> Float[ndarray, "rows buses channels"]:
+    if not spec.given_parts:
+        return np.ones((spec.chip.rows, spec.chip.buses, spec.chip.channels))
+    from prism_photonics.circuit.given import feed_change  # here, because SAX takes a second to load
+
+    return feed_change(spec)
 
 
 def resonance_errors_pm(

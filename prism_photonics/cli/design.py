@@ -115,7 +115,8 @@ def simulate(
     with -o writes the row's spectrum. With --layout the drawn chip, also one edited by hand, is measured, simulated and
     held against the design, row by row, in resonance (pm) and in weight. With --measured a measured die is held against
     the design, ring by ring, in resonance, Q, depth and in what the difference costs in bits; with -o measured.svg is
-    written too. With --part what reaches the rows is printed for a splitter or coupler that others have simulated.
+    written too. With --part, or where the spec gives sparameters, what reaches the rows is printed for a splitter or
+    coupler that others have simulated.
     """
     from prism_photonics.budget.ring import ring_figures
     from prism_photonics.spec import load_spec
@@ -148,10 +149,10 @@ def simulate(
             from prism_photonics.report.compare import write_comparison
 
             result["measured_plot"] = str(write_comparison(out / "measured.svg", comparison.rings))
-    if parts:
+    if parts or chip.given_parts:
         from prism_photonics.workflow.parts import feed_with_parts
 
-        found = feed_with_parts(chip, dict(_named_file(part) for part in parts), project=project)
+        found = feed_with_parts(chip, dict(_named_file(part) for part in parts or ()), project=project)
         told = [f"\n  {line}" for change in found for line in change.lines()]
         result["feed"] = [change.to_json() for change in found] if as_json else "".join(told)
     print_result(result, as_json)

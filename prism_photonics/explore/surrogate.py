@@ -125,6 +125,7 @@ def dies_side_by_side(dies: Sequence[Die]) -> Die:
     return dataclasses.replace(
         dies[0],
         bank=dataclasses.replace(banks[0], rings=rings, buses=buses, feed=feed),
+        feed_change=np.concatenate([die.feed_change for die in dies]),
         full_A=np.concatenate([die.full_A for die in dies], 1),
         crosstalk=np.concatenate([die.crosstalk for die in dies]),
         heater_share=np.concatenate([die.heater_share for die in dies]),

@@ -132,7 +132,11 @@ class _Check:
         return [near, self._layer - self._other]
 
     def _inside(self) -> list[Places]:
-        return [self._layer - self._other.sized(-self._least)]
+        inner = self._other.sized(-self._least)
+        # A die is one rectangle: what lies within it need not be subtracted shape by shape.
+        if inner.is_box() and self._layer.bbox().inside(inner.bbox()):
+            return []
+        return [self._layer - inner]
 
     def _apart(self) -> list[Places]:
         return [self._layer & self._other]

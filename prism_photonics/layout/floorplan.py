@@ -20,7 +20,6 @@ from prism_photonics.units import InputError
 
 # Design choices for wire bonding: 25 µm gold wire on 70 µm pads, two staggered lines of pads per edge.
 PAD_UM = 70.0
-PAD_LINE_PITCH_UM = 100.0  # between pads of one line
 EDGE_UM = (
     140.0  # from the outer line of pads (centre) to the die edge: half a pad, its label, alignment marks, the border
 )
@@ -33,7 +32,6 @@ LANE_PITCH_UM = GROUND_UM + SPACE_UM
 SITE_CLEAR_UM = 8.0  # from a western photodiode's pad to the through bus's lead; design choice
 MARGIN_UM = 45.0  # from the outermost buses to the first lane: the eastern pads reach up to 45 µm beyond them
 MONITOR_CLEAR_UM = 20.0  # from the guide of the upper monitor fibre to the first lane
-MOST_DIE_UM = 20_000.0  # what a die bonded along its edges may measure; design choice
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Floorplan:
     @property
     def pad_pitch(self) -> float:
         """Between neighbouring pads of an edge, across its lines."""
-        return PAD_LINE_PITCH_UM / self.spec.chip.pad_lines
+        return self.spec.pad_pitch_um
 
     @property
     def half(self) -> int:
@@ -168,17 +166,10 @@ def plan(spec: ChipSpec) -> Floorplan:
     """Plan a chip that is bonded along its edges.
 
     Raises:
-        InputError: No room for the tracks beside the rings, or a die too large.
+        InputError: No room for the tracks beside the rings.
     """
-    rows, channels = spec.chip.rows, spec.chip.channels
     floor = Floorplan(spec, _tracks(spec))
     require_room(spec)
-    width = channels * (max(rows - floor.half, floor.half) + 1) * floor.pad_pitch
-    if max(width, floor.row_length) > MOST_DIE_UM:
-        raise InputError(
-            f"chip.channels = {channels}: the pads of {rows} rows need {max(width, floor.row_length) / 1e3:.1f} mm of "
-            f"edge, limit {MOST_DIE_UM / 1e3:g} mm; use fewer channels"
-        )
     return floor
 
 

@@ -10,7 +10,6 @@ from kfactory import kdb
 from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.floorplan import (
     LANE_PITCH_UM,
-    PAD_LINE_PITCH_UM,
     PAD_UM,
     SPACE_UM,
     WIRE_UM,
@@ -23,6 +22,7 @@ from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec.chip_spec import PAD_LINE_PITCH_UM
 
 OVERLAP_UM = 2.0  # a wire begins this far inside the contact it leaves
 

@@ -19,14 +19,14 @@ from prism_photonics.layout.devices import DEVICES
 from prism_photonics.layout.flipchip import BUMP_PAD_UM, bump_pad
 from prism_photonics.layout.floorplan import PAD_UM
 from prism_photonics.layout.pads import bond_pad
+from prism_photonics.layout.spec_models import part_of, spec_of
 from prism_photonics.lightpath.defaults import ARM_UM, HEATER_UM, default_settings
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, WEST, add_port, nm
 from prism_photonics.lightpath.ring.cell import require_metal
 from prism_photonics.lightpath.sizes import number, require_film, require_sizes
-from prism_photonics.netlist import TOP, from_spec
+from prism_photonics.netlist import from_spec
 from prism_photonics.process.layers import LAYERS, Deck, deck_names, load_deck
 from prism_photonics.process.profile import Profile
-from prism_photonics.spec import load_spec
 from prism_photonics.units import InputError, nearest
 
 # Rings of other shapes under names of their own.
@@ -149,19 +149,8 @@ def _with_contacts(draw: Draw, side_um: float, kcl: kf.KCLayout) -> gf.Component
 
 def _part(part: str, profile: Profile, deck: Deck, *, spec: Path | str) -> gf.Component:
     """The row, the splitter tree, or all the light meets on the chip of a spec file; no metal beyond the rings'."""
-    chosen = load_spec(spec)
-    if chosen.profile.name != profile.name:
-        raise InputError(
-            f"{spec}: a chip of {chosen.profile.name}, this PDK is of {profile.name}; activate "
-            f"make_pdk({chosen.profile.name!r})"
-        )
-    netlist = from_spec(chosen)
-    name = {"row": "row", "circuit": TOP}.get(part)
-    if name is None:
-        bank = netlist.cells[next(iter(netlist.banks.values()))]
-        if part not in bank.instances:
-            raise InputError(f"{spec}: a chip of one row has no tree; give a spec of more rows")
-        name = bank.instances[part].component
+    chosen = spec_of(spec, profile)
+    netlist, name = from_spec(chosen), part_of(chosen, part)
     suffix = f"_{chosen.hash[:8]}"
 
     def draw(kcl: kf.KCLayout) -> gf.Component:

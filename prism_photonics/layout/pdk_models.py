@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,8 @@ import gdsfactory as gf
 import jax.numpy as jnp
 
 from prism_photonics.circuit.models import Model, device_models
+from prism_photonics.layout.pdk_cells import VARIANTS
+from prism_photonics.layout.spec_models import spec_models
 from prism_photonics.lightpath.sizes import number, require_number
 from prism_photonics.process.profile import Profile
 from prism_photonics.saxlib import sax
@@ -65,14 +67,32 @@ def pdk_models(profile: Profile, *, loss_dB_cm: float | None = None) -> dict[str
         turns = _of_our_rib("bend_euler", cross_section, rib_um) * _euler_um(float(angle), float(p))
         return guide(wl=wl, bend_um=turns * chosen)
 
+    models |= {"facet_coupler": models["edge_coupler"]}
+    models |= {name: _with_defaults(name, models["ring"], fixed) for name, fixed in VARIANTS.items()}
     wired = {name: _with_contacts(model, _CONTACTS[name]) for name, model in models.items() if name in _CONTACTS}
     routed = {"straight": _straight(models["straight"], guide, rib_um)}
-    return {**models, **wired, **routed, "bend_circular": bend_circular, "bend_euler": bend_euler}
+    bends = {"bend_circular": bend_circular, "bend_euler": bend_euler}
+    return {**models, **wired, **routed, **bends, **spec_models(profile)}
+
+
+def _with_defaults(name: str, model: Model, fixed: Mapping[str, float]) -> Model:
+    """The model under another name, some of its settings with defaults of their own."""
+
+    def variant(**settings: Any) -> sax.SDict:
+        return model(**{**fixed, **settings})
+
+    _pose_as(variant, model, {})
+    variant.__name__ = name
+    signature = inspect.signature(model)
+    parameters = [p.replace(default=fixed.get(p.name, p.default)) for p in signature.parameters.values()]
+    vars(variant)["__signature__"] = signature.replace(parameters=parameters)
+    return variant
 
 
 # Contacts of each device: SAX wants a port in the model for every port that a netlist exports.
 _CONTACTS = {
     "ring": ("e1", "e2", "e3", "e4"),
+    **dict.fromkeys(VARIANTS, ("e1", "e2", "e3", "e4")),
     "vernier": ("e1", "e2", "e3", "e4"),
     "detector": ("e1", "e2", "e3"),
     "photodiode": ("e1", "e2"),

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
+from prism_photonics.circuit.feed import Feed, partners
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.row import RowFields
 from prism_photonics.circuit.saxrow import strict_circuit
-from prism_photonics.layout.feed import Feed, partners
 from prism_photonics.netlist import Cell, Netlist, detector_ends
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import InputError
@@ -68,7 +68,7 @@ def drawn_rows(
 ) -> list[DrawnRows]:
     """Light in every row of every bank, from the netlist alone.
 
-    The feed is solved exactly, with what its parts reflect (`prism_photonics.layout.feed`); rows are taken to send no
+    The feed is solved exactly, with what its parts reflect (`prism_photonics.circuit.feed`); rows are taken to send no
     light back into it. Rows that share a cell share one compiled SAX circuit.
 
     Args:

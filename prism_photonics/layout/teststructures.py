@@ -251,6 +251,9 @@ class _Block:
         self._guide(past, self._outside - past, heights[1])
         for name, y in zip(("monitor_through", "monitor_drop"), heights, strict=True):
             self._facet_east(name, y)
+        # Between the two: beyond them lie pads, and marks in the die's corner.
+        self._label_east("THROUGH", heights[0] + 12.0)
+        self._label_east("DROP", heights[1] - 12.0 - LABEL_UM)
 
     def _facet_west(self, name: str, y_um: float, design: EdgeCouplerDesign | None = None) -> None:
         put = self._put if design is None else self._put_flat
@@ -334,3 +337,7 @@ class _Block:
 
     def _label(self, words: str, y_um: float) -> None:
         letters(self.cell, text(words, LABEL_UM, (self._west + border_um(self._spec) + 10.0, y_um + 12.0)))
+
+    def _label_east(self, words: str, y_um: float) -> None:
+        drawn, right = text(words, LABEL_UM, (0.0, y_um)), self._east - border_um(self._spec) - 10.0
+        letters(self.cell, drawn.moved(nm(right) - drawn.bbox().right, 0))

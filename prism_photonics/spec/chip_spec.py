@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from prism_photonics.files.toml import parse_toml, read_text
@@ -24,18 +25,16 @@ from prism_photonics.lightpath.detector.design import (
 from prism_photonics.lightpath.modulator.design import ModulatorDesign
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import straights_um
-from prism_photonics.lightpath.source.design import (
-    CombDesign,
-    itu_channel_THz,
-    lines_equal_in_frequency,
-    lines_equal_in_wavelength,
-)
+from prism_photonics.lightpath.source.design import CombDesign
+from prism_photonics.lightpath.sparameters import SParameters
 from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.plotting import drawn
 from prism_photonics.process.kits import Kit, load_kit
 from prism_photonics.process.profile import Profile, film_name, is_path, load_profile
 from prism_photonics.process.trench import foot_um, least_gap_um
+from prism_photonics.spec.comb import first_THz, lines_of
 from prism_photonics.spec.complaints import explain
+from prism_photonics.spec.parts import SLOTS, beside, bound_part, digest, loss_dB, require_one_loss
 from prism_photonics.spec.tables import (
     ChipTable,
     CombTable,
@@ -53,13 +52,16 @@ from prism_photonics.spec.tables import (
     VariationTable,
     WaveguideTable,
 )
-from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError, watt_from_dBm
+from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_WL_NM = 1700.0  # of the range in which specs may place a line
-MOST_BONDED_ROWS = 16  # whose wires find room beside the rings; design choice
+# Of dies bonded along their edges; design choices.
+MOST_BONDED_ROWS = 16  # whose wires find room beside the rings
+MOST_EDGE_UM = 20_000.0
+PAD_LINE_PITCH_UM = 100.0  # between pads of one line
 
 
 class ChipSpec(Table):
@@ -95,6 +97,23 @@ class ChipSpec(Table):
                 return {**data, "waveguide": {**guide, "loss_dB_cm": loss}}
         return data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _part_losses(cls, data: Any) -> Any:
+        """A part with scattering parameters of its own loses what these say; a table's own number gives way."""
+        for table, slot in SLOTS.items():
+            keys = data.get(table) if isinstance(data, dict) else None
+            if not isinstance(keys, dict) or not isinstance(keys.get("sparameters"), str):
+                continue
+            try:
+                comb = lines_of(CombTable.model_validate(data.get("comb")), ChipTable.model_validate(data.get("chip")))
+            except ValidationError:
+                return data  # the tables themselves are told of
+            on_fault = "project" if keys.get("on_fault") == "project" else "refuse"
+            loss = loss_dB(bound_part(keys["sparameters"], table, on_fault), table, np.asarray(comb.wl_um))
+            data = {**data, table: {**keys, slot.loss: loss}}
+        return data
+
     @model_validator(mode="after")
     def _kit_of_the_film(self) -> "ChipSpec":
         if self.pdk is not None and load_kit(self.pdk).film != film_name(self.process):
@@ -126,7 +145,8 @@ class ChipSpec(Table):
                 )
         if self.chip.pad_lines == 1 and self.flip_chip:
             raise ValueError(
-                "chip.pad_lines = 1: this die is flipped onto bumps and has no lines of pads; leave it out"
+                f"chip.pad_lines = 1: this die is flipped onto bumps and has no lines of pads (as is one whose "
+                f"fullest edge's pads, here {self.edge_pads}, need more than {MOST_EDGE_UM * 1e-3:g} mm); leave it out"
             )
         if self.modulator.encoding == "dual_rail" and self.chip.channels % 2:
             raise ValueError(
@@ -134,8 +154,8 @@ class ChipSpec(Table):
             )
         comb, last = self.comb, self.chip.channels - 1
         if comb.spacing_GHz is not None:
-            first_THz, lowest_THz = _first_THz(comb), SPEED_OF_LIGHT_UM_S / MOST_WL_NM * 1e-9
-            last_THz = first_THz - comb.spacing_GHz * last * 1e-3
+            lowest_THz = SPEED_OF_LIGHT_UM_S / MOST_WL_NM * 1e-9
+            last_THz = first_THz(comb) - comb.spacing_GHz * last * 1e-3
             if last_THz < lowest_THz:
                 raise ValueError(
                     f"comb: channel {last} lies at {last_THz:g} THz, below the limit of {lowest_THz:.4g} THz "
@@ -167,6 +187,8 @@ class ChipSpec(Table):
         if folder is not None and isinstance(process, str) and is_path(process):
             data["process"] = (folder / process).as_posix()
         try:
+            require_one_loss(data)
+            data = data if folder is None else beside(data, folder)
             spec = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(f"{where}: {explain(error, cls)}") from None
@@ -193,7 +215,8 @@ class ChipSpec(Table):
 
     def __str__(self) -> str:
         """Every table and key of it, as a spec file has them."""
-        tables = self.model_dump(exclude_none=True)
+        told_by_files = {table: {SLOTS[table].loss} for table in self._given()}
+        tables = self.model_dump(exclude_none=True, exclude=told_by_files)
         lines = [f"{key} = {json.dumps(value)}" for key, value in tables.items() if not isinstance(value, dict)]
         for name, table in tables.items():
             if isinstance(table, dict):
@@ -206,8 +229,23 @@ class ChipSpec(Table):
         content = {"spec": self.model_dump(mode="json"), "profile": self.profile.model_dump(mode="json")}
         # Where a measured profile lies is no part of the chip; its numbers are.
         content["spec"]["process"] = content["profile"]["name"]
+        for table, part in self._given().items():
+            content["spec"][table] = {**content["spec"][table], "sparameters": digest(part), "on_fault": "refuse"}
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def given_parts(self) -> dict[str, SParameters]:
+        """Scattering parameters of the parts that others have simulated or measured, by component name."""
+        return {SLOTS[table].component: part for table, part in self._given().items()}
+
+    def _given(self) -> dict[str, SParameters]:
+        tables: dict[str, CouplerTable | SplitterTable] = {"splitter": self.splitter, "coupler": self.coupler}
+        return {
+            name: bound_part(table.sparameters, name, table.on_fault)
+            for name, table in tables.items()
+            if table.sparameters is not None
+        }
 
     @property
     def profile(self) -> Profile:
@@ -227,17 +265,7 @@ class ChipSpec(Table):
     @cached_property
     def comb_design(self) -> CombDesign:
         """The comb."""
-        c, count = self.comb, self.chip.channels
-        if c.spacing_GHz is not None:
-            # One line more than asked: the step to it is there for a single line too. It is shortest at the first.
-            wl_um = lines_equal_in_frequency(_first_THz(c), c.spacing_GHz, count + 1)
-            spacing_um, wl_um = wl_um[1] - wl_um[0], wl_um[:-1]
-        else:
-            assert c.first_wl_nm is not None and c.spacing_nm is not None
-            spacing_um = c.spacing_nm * 1e-3
-            wl_um = lines_equal_in_wavelength(c.first_wl_nm * 1e-3, spacing_um, count)
-        power_W, noise = watt_from_dBm(c.line_power_dBm), (c.rin_dB_Hz, c.tilt_dB, c.rin_common_dB_Hz)
-        return CombDesign(wl_um, spacing_um, power_W, *noise, c.linewidth_MHz * 1e6, c.rin_corner_kHz * 1e3)
+        return lines_of(self.comb, self.chip)
 
     @property
     def modulator_design(self) -> ModulatorDesign:
@@ -324,8 +352,24 @@ class ChipSpec(Table):
 
     @property
     def flip_chip(self) -> bool:
-        """Whether the die is flipped onto bumps (many rows, several buses, heaters) or bonded along its edges."""
-        return self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1 or self.trim.method == "heater"
+        """Whether the die is flipped onto bumps (many rows, several buses, heaters, an edge too full of pads).
+
+        Others are bonded along their edges.
+        """
+        many = self.chip.rows > MOST_BONDED_ROWS or self.chip.buses > 1 or self.trim.method == "heater"
+        widest_um = max(self.edge_pads * self.pad_pitch_um, self.chip.channels * self.ring.pitch_um)
+        return many or widest_um > MOST_EDGE_UM
+
+    @property
+    def edge_pads(self) -> int:
+        """Pads of a bonded die's fullest edge: half of the rings, a ground a column, and photodiodes in the west."""
+        half = (self.chip.rows + 1) // 2
+        return self.chip.channels * (half + 1) + (2 * half if self.two_sided else 0)
+
+    @property
+    def pad_pitch_um(self) -> float:
+        """Edge that each pad of a bonded die takes, on as many lines as the spec asks for."""
+        return PAD_LINE_PITCH_UM / self.chip.pad_lines
 
     @property
     def two_sided(self) -> bool:
@@ -353,11 +397,3 @@ class ChipSpec(Table):
             return 10.0 * math.ceil((height + 60.0) / 10.0)  # pads that hands can reach
         # From one row's way back to the next row; the fork; two photodiode pads.
         return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_PAD_UM + 27.0) / 10.0)
-
-
-def _first_THz(comb: CombTable) -> float:
-    """Frequency of channel 0 on a grid equal in frequency."""
-    if comb.first_itu_channel is not None:
-        return itu_channel_THz(comb.first_itu_channel)
-    assert comb.first_channel_THz is not None
-    return comb.first_channel_THz

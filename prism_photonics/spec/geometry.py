@@ -52,9 +52,12 @@ def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
 
 
 def monitor_heights_um(spec: ChipSpec) -> tuple[float, float]:
-    """Heights above row 0 of the fibres that see the top row's through and drop bus, a fibre array's pitches apart."""
+    """Heights above row 0 of the fibres that see the top row's through and drop bus, a fibre array's pitches apart.
+
+    The drop guide rises to the next fibre: below it leave the photodiodes' wires, of which none lies along a guide so.
+    """
     through_um = (spec.chip.rows - 1) * spec.row_pitch_um
-    pitches = max(1, math.floor(detector_site(spec).port_pitch_um / spec.coupler.fibre_pitch_um))
+    pitches = math.ceil(detector_site(spec).port_pitch_um / spec.coupler.fibre_pitch_um)
     return through_um, through_um + pitches * spec.coupler.fibre_pitch_um
 
 

@@ -29,7 +29,7 @@ def _white(number: float) -> bool:
     return number == 0.0
 
 
-def _unused(value: float | int | None) -> bool:
+def _unused(value: float | int | str | None) -> bool:
     return value is None
 
 
@@ -131,10 +131,25 @@ class ModulatorTable(Table):
     encoding: Literal["offset", "two_shot", "dual_rail"]
 
 
-class CouplerTable(Table):
-    """The edge coupler."""
+_PART: Any = Field(
+    default=None,
+    exclude_if=_unused,
+    description="Touchstone or csv of the simulated or measured part, beside the spec; its loss is read off it",
+)
+_ON_FAULT: Any = Field(
+    default="refuse",
+    exclude_if=lambda on_fault: on_fault == "refuse",
+    description="parameters that break a law are refused, or 'project'ed onto such that keep it",
+)
 
-    loss_dB: float = Field(ge=0, le=30)
+
+class CouplerTable(Table):
+    """The edge coupler: its loss, or its scattering parameters by file (o1 fibre, o2 chip)."""
+
+    loss_dB: float = Field(ge=0, le=30, description="that of sparameters at its worst line where they are given")
+    # Left out of a dump at their defaults: specs that are older than the keys keep their hash.
+    sparameters: str | None = _PART
+    on_fault: Literal["refuse", "project"] = _ON_FAULT
     # Left out of a dump at its default: specs that are older than the key keep their hash.
     fibre_pitch_um: float = Field(
         default=127.0,
@@ -146,9 +161,14 @@ class CouplerTable(Table):
 
 
 class SplitterTable(Table):
-    """The 1×2 splitters of the tree."""
+    """The 1×2 splitters of the tree: their loss, or their scattering parameters by file (o1 in; o2, o3 out)."""
 
-    excess_loss_dB: float = Field(ge=0, le=10)
+    excess_loss_dB: float = Field(
+        ge=0, le=10, description="that of sparameters, of the worse output at its worst line, where they are given"
+    )
+    # Left out of a dump at their defaults: specs that are older than the keys keep their hash.
+    sparameters: str | None = _PART
+    on_fault: Literal["refuse", "project"] = _ON_FAULT
 
 
 class RingTable(Table):

@@ -184,6 +184,7 @@ def run(
         InputError: The spec is not feasible, the keys do not fit, or the folder cannot be written.
     """
     from prism_photonics.report.page import write_report
+    from prism_photonics.workflow.parts import feed_with_parts
 
     folder, keys = Path(folder), None if keys is None else Path(keys)
     time_s: dict[str, float] = {}
@@ -207,6 +208,7 @@ def run(
         outcome["check"] = f"{len(feasibility.findings)} rules kept"
     with step("simulate"):
         sax_error = row_solver_vs_sax(spec, seed=seed)
+        feed = feed_with_parts(spec) if spec.given_parts else []
         outcome["simulate"] = f"row solver against SAX: {sax_error:.1e}"
     with step("calibrate"):
         chip = VirtualChip(spec, seed=seed, trimmed=not untrimmed)
@@ -259,6 +261,7 @@ def run(
         "feasible": feasibility.feasible,
         "row_solver_vs_sax_max_error": sax_error,
         "layout_vs_design_max_error": layout_error,
+        "feed": [change.to_json() for change in feed],
         "accuracy_bits": validation.accuracy_bits,
         "closed_loop_bits": recorded_trim(folder / "record").closed_loop_bits,
         "readings_per_ring": calibration.readings_per_ring,

@@ -220,8 +220,24 @@ def test_a_cure_never_moves_a_property_of_nature():
 
 
 def test_more_than_sixteen_rows_are_not_wire_bonded(demo, altered):
-    assert "wire bonds on" in found(demo, "connections").explain
+    assert "104 wire bonds, 40 of them on the northern edge" in found(demo, "connections").explain
     assert "a bump per ring" in found(altered(demo, chip={"rows": 32}), "connections").explain
+
+
+def test_a_die_whose_fullest_edge_has_no_room_for_its_pads_is_flipped(demo, altered):
+    fits, full = (altered(demo, chip={"rows": 16, "channels": n}) for n in (44, 45))  # 9 pads a channel of 50 µm
+    assert not fits.flip_chip
+    assert found(fits, "connections").value == pytest.approx(20_000.0 / (44 * 9))
+    assert full.flip_chip
+    assert "a bump per ring" in found(full, "connections").explain
+
+
+def test_pads_in_one_line_take_twice_the_edge(demo, altered):
+    two, one = found(demo, "connections"), found(altered(demo, chip={"pad_lines": 1}), "connections")
+    assert one.limit == 2.0 * two.limit == 100.0
+    assert one.value == two.value
+    with pytest.raises(ValueError, match="pads, here 225, need more than 20 mm"):
+        altered(demo, chip={"pad_lines": 1, "channels": 45})
 
 
 def test_the_report_counts_the_rings_on_which_te_and_tm_cross_and_names_an_arm_that_mends_it(demo, altered):

@@ -188,3 +188,58 @@ def test_a_part_of_another_films_chip_is_refused(layouts):
             InputError, match=r"a chip of tfln600, this PDK is of lnoi400; activate make_pdk\('tfln600'"
         ):
             cells[part](spec=layouts / "demo_8x8" / "spec.toml")
+
+
+def test_every_cell_that_light_meets_has_a_model_under_its_own_name():
+    dark = {"bond_pad", "bump_pad", "wire_corner"}
+    foreign = {"taper", "mmi1x2"}  # gdsfactory's own: modes of other widths, and of its splitter, are not known
+    lit = set(PDK.cells) - dark - foreign - {"circuit"}  # whose light all ends in photodiodes
+    assert lit <= set(PDK.models)
+
+
+@pytest.mark.parametrize("name", list(VARIANTS))
+def test_a_ring_of_another_shape_simulates_under_its_own_name_as_it_is_drawn(name: str):
+    drawn = {key: value for key, value in gf.get_component(name).settings.model_dump().items() if value is not None}
+    assert sax.get_settings(PDK.models[name]) == sax.get_settings(PDK.models["ring"]) | VARIANTS[name]
+    ours, by_size = PDK.models[name](wl=1.5501), PDK.models["ring"](wl=1.5501, **drawn)
+    for ports, field in ours.items():
+        assert complex(field) == pytest.approx(complex(by_size[ports]), abs=1e-12)
+
+
+def test_a_specs_row_has_a_model_that_is_its_netlist_and_takes_a_voltage_a_ring(layouts):
+    from prism_photonics.layout.component_circuit import component_circuit
+
+    spec, wl = layouts / "demo_8x8" / "spec.toml", np.linspace(1.5498, 1.5502, 5)
+    volts = np.linspace(-8.0, 8.0, 8)
+    model = sax.sdict(PDK.models["row"](wl=wl, spec=spec, volts_V=volts))
+    top = gf.Component()
+    row = top.add_ref(gf.get_component("row", spec=spec), name="row")
+    for port in row.ports:
+        top.add_port(port.name, port=port)
+    circuit = component_circuit(top)
+    names = ["ring", *(f"ring{n}" for n in range(2, 9))]  # as gdsfactory's netlist counts ring_0, ring_1, …
+    drawn = sax.sdict(circuit(wl=wl, row={name: {"volts_V": float(v)} for name, v in zip(names, volts, strict=True)}))
+    for ports in (("o1", "o2"), ("o1", "o3")):
+        np.testing.assert_allclose(model[ports], drawn[ports], atol=1e-9)
+    rest = sax.sdict(PDK.models["row"](wl=wl, spec=spec))
+    assert np.abs(rest["o1", "o2"] - model["o1", "o2"]).max() > 1e-3
+
+
+def test_a_specs_tree_has_a_model_that_halves_the_light_level_by_level(layouts):
+    s = sax.sdict(PDK.models["tree"](wl=1.55, spec=layouts / "demo_8x8" / "spec.toml"))
+    powers = [abs(complex(field)) ** 2 for (a, b), field in s.items() if a == "o1" and b != "o1"]
+    assert len(powers) == 8
+    assert all(1.0 / 8.0 * 10.0**-0.1 < power < 1.0 / 8.0 for power in powers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({}, "row: no spec; give spec"),
+        ({"spec": "lnoi400_8x8"}, "a chip of lnoi400, this PDK is of tfln600"),
+        ({"spec": "demo_8x8", "volts_V": np.zeros(3)}, r"row: volts_V of shape \(3,\); want one number or 8"),
+    ],
+)
+def test_a_row_that_cannot_be_simulated_is_refused_in_one_line(settings, says):
+    with pytest.raises(InputError, match=says):
+        PDK.models["row"](wl=1.55, **settings)

@@ -53,6 +53,7 @@ def told(small):
     result = {
         "row_solver_vs_sax_max_error": 1.5e-12,
         "layout_vs_design_max_error": 2.5e-13,
+        "feed": [],
         "accuracy_bits": validation.accuracy_bits,
         "readings_per_ring": calibration.readings_per_ring,
         "recall_vs_ideal": by_scorer | shares,

@@ -1,9 +1,12 @@
 """The page holds everything it shows, says the same each time, and trusts no text that it is given."""
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from prism_photonics.circuit.sparameter_files import write_touchstone
+from prism_photonics.circuit.sparameters import SParameters
 from prism_photonics.report.page import write_report, write_spectrum
 from prism_photonics.units import InputError
 
@@ -59,3 +62,16 @@ def test_a_page_that_cannot_be_written_is_refused(told, picture, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="a file stands where a folder should"):
         write_report(tmp_path / "file" / "report.html", picture=picture, **vars(told))
+
+
+def test_what_reaches_each_row_with_parts_of_others_has_a_line(told, picture, altered, tmp_path):
+    wl_um, s = np.linspace(1.53, 1.57, 5), np.zeros((5, 2, 2), complex)
+    s[:, 1, 0] = s[:, 0, 1] = 0.8
+    part = write_touchstone(SParameters("c", ("o1", "o2"), wl_um, s), tmp_path / "own.s2p")
+    spec = altered(told.spec, coupler={"sparameters": str(part)})
+    feed = [{"bank": "chip", "arriving_dB": [[-5.0, -6.0, -7.0]] * 2, "change_dB": [[0.5, 0.25, 0.0]] * 2}]
+    given = {**vars(told), "spec": spec, "summary": {**told.summary, "feed": feed}}
+    write_report(tmp_path / "report.html", picture=picture, **given)
+    page = (tmp_path / "report.html").read_text()
+    assert "own.s2p" in page
+    assert page.count("<td>-6.00</td><td>+0.25</td><td>2.00</td>") == 2

@@ -81,3 +81,65 @@ def test_the_command_prints_what_reaches_each_row(splitter, tmp_path):
     assert np.shape(bank["arriving_dB"]) == (8, 8)
     refused = CliRunner().invoke(app, ["simulate", "demo_8x8", "--part", "splitter"])
     assert refused.exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def reflecting(small, splitter, altered, tmp_path_factory):
+    """A chip whose spec binds a splitter and a coupler that reflect, and whose light falls along the comb."""
+    folder = tmp_path_factory.mktemp("parts")
+    fall = 1.0 - 4.0 * (WL - WL[0])
+    s = np.full((len(WL), 2, 2), 0.1 + 0.0j)
+    s[:, 0, 1] = s[:, 1, 0] = 0.75 * fall
+    mmi = write_touchstone(with_input_reflection(splitter, 0.04), folder / "mmi.s3p")
+    coupler = write_touchstone(SParameters("c", ("o1", "o2"), WL, s), folder / "coupler.s2p")
+    return altered(small, splitter={"sparameters": str(mmi)}, coupler={"sparameters": str(coupler)})
+
+
+def test_parts_that_the_spec_binds_are_those_that_the_command_may_name(small, reflecting):
+    (bound,) = feed_with_parts(reflecting)
+    files = {"splitter": reflecting.splitter.sparameters, "edge_coupler": reflecting.coupler.sparameters}
+    (named,) = feed_with_parts(small, files)
+    np.testing.assert_allclose(bound.arriving_dB, named.arriving_dB, atol=1e-12)
+    # The ledger counts the worst line, so that no line has less but by what parts send back to each other.
+    assert bound.change_dB.min() > -0.1
+    assert np.ptp(bound.arriving_dB, axis=1).min() > 0.01
+
+
+def test_a_virtual_chip_gets_the_light_that_such_parts_let_through_line_by_line(small, reflecting):
+    import jax
+
+    from prism_photonics.chip.fabricate import draw_die
+
+    key = jax.random.key(3)
+    plain, fed = draw_die(small, key), draw_die(reflecting, key)
+    (ours,), (ideal,) = feed_with_parts(reflecting), feed_with_parts(small)
+    want = 10.0 ** (0.1 * (ours.arriving_dB - ideal.arriving_dB))
+    got = fed.full_A / plain.full_A
+    np.testing.assert_allclose(got, np.broadcast_to(want, got.shape), rtol=1e-9)
+
+
+def test_a_laser_that_sweeps_sees_them_too(small, reflecting):
+    import jax
+
+    from prism_photonics.chip.fabricate import draw_die
+    from prism_photonics.chip.tunable import LaserLight, TunableLaser
+
+    key, volts = jax.random.key(3), np.zeros((2, 3))
+    lines_nm = 1e3 * np.asarray(small.comb_design.wl_um)
+    totals = []
+    for spec in (small, reflecting):
+        light = LaserLight(spec, draw_die(spec, key), TunableLaser.ideal(), np.random.default_rng(0))
+        light.read(lines_nm, volts, volts, averages=1, bus=0)
+        totals.append(light.total_A)
+    (ours,), (ideal,) = feed_with_parts(reflecting), feed_with_parts(small)
+    want = 10.0 ** (0.1 * (ours.arriving_dB - ideal.arriving_dB))
+    np.testing.assert_allclose(totals[1] / totals[0], want.T, rtol=1e-9)
+
+
+def test_the_command_prints_the_feed_of_a_spec_that_binds_parts(reflecting, tmp_path):
+    (tmp_path / "spec.toml").write_text(str(reflecting))
+    result = CliRunner().invoke(app, ["simulate", str(tmp_path / "spec.toml"), "--json"])
+    assert result.exit_code == 0, result.output
+    (bank,) = json.loads(result.stdout)["feed"]
+    (own,) = feed_with_parts(reflecting)
+    assert bank == own.to_json()

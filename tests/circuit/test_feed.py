@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from prism_photonics.circuit.feed import Feed
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.saxrow import strict_circuit
-from prism_photonics.layout.feed import Feed
 from prism_photonics.layout.simulate import drawn_rows
 from prism_photonics.netlist import Cell, Netlist, from_spec
 
