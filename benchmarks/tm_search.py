@@ -1,0 +1,109 @@
+"""How well TM's orders are found in the buses of a die of circles, and how well what was found foretells readings.
+
+    python benchmarks/tm_search.py [ROWS] [--json]
+
+Rows of the standard bench's die 0 with all of the mode table's mixing and everything else that a fit may know: 36
+settings are read, with a noise of 1e-4 of full light, and 12 others within 14 V of rest are foretold. Neither drift nor
+what no fit knows is there: how far the search itself comes is asked. The bus phases to begin with are those of a fit
+without TM that starts at the true ones; with those of the plain fit it is harder. Bits are those of 1.5, the range of
+weights, over the rms of what is foretold.
+"""
+
+import json
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import full_die
+import full_pulls
+import numpy as np
+
+from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.polarized import PolarizedLight
+from prism_photonics.calibration.reading_model import readings_A
+from prism_photonics.calibration.reflecting import beyond_columns
+from prism_photonics.calibration.reflecting_fit import reflecting_survey
+from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
+from prism_photonics.calibration.tm_search import BLURS, tm_searched, tm_started
+from prism_photonics.calibration.unknowns import columns, designed_gain_A
+from prism_photonics.chip.fabricate import Die, exit_powers
+from prism_photonics.chip.truth import FullTruth
+from prism_photonics.spec import ChipSpec
+
+TRUTH = FullTruth(te_tm=1.0, absorbed_pm_mW=0.0, second_neighbour=0.0)
+NOISE, WEIGHT_RANGE = 1e-4, 1.5
+
+
+def read(spec: ChipSpec, die: Die, *, settings: int, most_V: float, seed: int) -> BusSurvey:
+    """Every row of a die, read at voltages that are spread over the drive."""
+    rng, shape = np.random.default_rng(seed), (settings, spec.chip.rows, spec.chip.rings)
+    volts = (np.argsort(rng.random(shape), axis=0) + rng.random(shape)) / settings * 2.0 * most_V - most_V
+    gain_A = designed_gain_A(spec)[:, 0].T
+    current_A = np.empty((settings, spec.chip.channels, spec.chip.rows))
+    for m in range(settings):
+        through, drop = exit_powers(die.light, die.shift_pm(volts[m], np.zeros(shape[1:])))[0][:, :, 0]
+        current_A[m] = (through * die.full_A[0] - drop * die.full_A[1]).T
+    current_A += NOISE * gain_A * rng.standard_normal(current_A.shape)
+    own = np.broadcast_to(np.arange(spec.chip.channels), (spec.chip.rows, 1, spec.chip.channels))
+    _, survey = bus_surveys(
+        spec,
+        volts=volts,
+        current_A=current_A,
+        noise_A=NOISE * np.broadcast_to(gain_A, current_A.shape),
+        time_s=np.zeros(current_A.shape[:2]),
+        channel_of_ring=own,
+    )
+    # The film has relaxed nothing.
+    acting = np.broadcast_to(np.moveaxis(volts, 1, 0)[:, :, None], survey.volts.shape)
+    survey = reflecting_survey(survey.moved(acting, 0.0 * survey.drift_pm), spec, node_pm=AT_THE_LINE)
+    lines = np.asarray(spec.comb_design.wl_um)
+    assert survey.reflecting is not None
+    light = PolarizedLight.of(spec, lines, survey.rings, survey.reflecting, own_um=lines[survey.channel_of_ring])
+    return replace(survey, polarized=light)
+
+
+def missed(survey: BusSurvey, flat: np.ndarray) -> float:
+    """Rms misfit of one bus in units of full light."""
+    return float(np.sqrt(np.mean(((readings_A(survey, flat) - survey.current_A) / survey.gain_A[:, None]) ** 2)))
+
+
+def one_row(survey: BusSurvey, unseen: BusSurvey, phase_rad: np.ndarray) -> dict[str, Any]:
+    """What fits without and with TM leave of one bus."""
+    rings = survey.channel_of_ring.shape[1]
+    place, bare = columns(rings)["phase_rad"], replace(survey, polarized=None)
+    start = np.zeros((1, beyond_columns(rings)["end_im"].stop))
+    start[:, place] = phase_rad
+    plain, _ = descend(bare.blurred(BLURS[0]), start, steps=25, rtol=1e-3)
+    plain, _ = descend(bare.blurred(BLURS[-1]), plain, steps=25, rtol=1e-3)
+    begun = time.process_time()
+    flat = np.zeros_like(plain)
+    flat[:, place] = plain[:, place]
+    found = tm_searched(survey, tm_started(survey, flat), blurs=(*BLURS, 5e-4, 2e-4))
+    roads = {"without_tm": (bare, replace(unseen, polarized=None), plain), "with_tm": (survey, unseen, found)}
+    told: dict[str, Any] = {"cpu_s": time.process_time() - begun}
+    for name, (fitted, foretold, unknowns) in roads.items():
+        left = missed(foretold, unknowns)
+        told[name] = {"misfit": missed(fitted, unknowns), "bits": float(np.log2(WEIGHT_RANGE / left))}
+    return told
+
+
+def main() -> None:
+    """Measure and print."""
+    spec = ChipSpec.from_toml(full_die.BENCH)
+    rows = [int(word) for word in sys.argv[1:] if word.isdigit()] or list(range(spec.chip.rows))
+    die = full_pulls.hidden_die(spec, 0, TRUTH)
+    survey = read(spec, die, settings=36, most_V=spec.drive.max_voltage_V, seed=0)
+    unseen = read(spec, die, settings=12, most_V=14.0, seed=1)
+    phases = die.bank.buses.phase_rad[:, 0, :, 1:-1].sum(1)
+    found = {}
+    for row in rows:
+        some = np.array([row])
+        found[row] = one_row(survey.take(some), unseen.take(some), phases[some])
+        print(row, found[row], file=sys.stderr, flush=True)
+    print(json.dumps(found, indent=1) if "--json" in sys.argv else found)
+
+
+if __name__ == "__main__":
+    main()
