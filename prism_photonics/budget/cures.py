@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from prism_photonics.budget.finding import Cure, Finding, Search
 from prism_photonics.budget.rules_ring import coercive_field
+from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -30,6 +31,8 @@ MENDED_BY_MORE_BUSES = ("fsr_aliasing", "band", "comb_range", "coherence")
 """Rules that a bus of fewer lines keeps: the same rings on more buses are tried too."""
 MENDED_BY_TRIMMING = ("coherence", "tuning_range", "drift")
 """Rules that rings off their lines break: where nothing trims them, permanent trimming is tried."""
+BY_THE_ROW = ("trimming_power", "connections", "die_area")
+"""Rules that any number of fewer rows may keep; what the others ask is light, which goes by levels of the tree."""
 BISECTIONS = 10
 ROUNDED_DIGITS = range(2, 8)
 
@@ -243,7 +246,7 @@ def _least_move(knob: Knob, rule: Rule, spec: ChipSpec, finding: Finding) -> flo
     if start == end:
         return None
     if isinstance(start, int):
-        return next((value for value in _whole(knob, start, int(end)) if kept(value)), None)
+        return next((value for value in _whole(knob, finding, start, int(end)) if kept(value)), None)
     if finding.rule in KEY_ITSELF and (limit := finding.limit) != start and (limit > start) == knob.up and kept(limit):
         return limit
     broken_at = start
@@ -277,8 +280,9 @@ def _rounded(knob: Knob, broken_at: float, kept_at: float, kept: Callable[[float
     return kept_at
 
 
-def _whole(knob: Knob, start: int, end: int) -> Iterator[int]:
-    if knob.keys == ("chip.rows",):
+def _whole(knob: Knob, finding: Finding, start: int, end: int) -> Iterator[int]:
+    # Light is saved by a tree of fewer levels alone, room and heat by every row.
+    if knob.keys == ("chip.rows",) and finding.rule not in BY_THE_ROW:
         yield from smaller_trees(start)
         return
     yield from range(start + 1, end + 1) if knob.up else range(start - 1, end - 1, -1)
@@ -311,6 +315,8 @@ def _start(knob: Knob, spec: ChipSpec) -> float | int:
 
 def _end(knob: Knob, spec: ChipSpec) -> float | int:
     """The end of the keys' range towards which they are moved; just short of one that is not in it."""
+    if knob.keys == ("trim.heater_mW_nm",):
+        return min(least_heater_mW_nm(spec), spec.trim.heater_mW_nm)
     ends = [_range_end(key, up=knob.up) for key in knob.keys]
     return min(ends) if knob.up else max(ends)
 

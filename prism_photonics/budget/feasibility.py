@@ -11,7 +11,7 @@ from prism_photonics.budget.cures import Rule, find_cures
 from prism_photonics.budget.finding import Cure, Finding
 from prism_photonics.budget.guard import floating_point_of, require_finite
 from prism_photonics.budget.plan import Plan, find_plan
-from prism_photonics.budget.repair import repair
+from prism_photonics.budget.repair import of_light, repair
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -160,7 +160,7 @@ def check(spec: ChipSpec) -> Feasibility:
     ]
     rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
     broken = not all(found.passed for found in findings)
-    search = _Search(spec, findings, rules) if broken else None
+    search = _Search(spec, cured, rules) if broken else None
     return Feasibility(tuple(cured), partial(_mode_warnings, spec, findings), search)
 
 
@@ -194,6 +194,12 @@ class _Search:
     rules: dict[str, Rule]
 
     def repair(self) -> tuple[Cure, ...]:
+        broken = [found for found in self.findings if not found.passed]
+        if len(broken) == 1:
+            # Of light the least change does; rings and lines are sized for more than the one rule.
+            clean = next((cure for cure in broken[0].cures if not cure.spoils and of_light(cure)), None)
+            if clean is not None:
+                return (clean,)
         return repair(self.spec, self.findings, _judged) or ()
 
     def plan(self) -> Plan:

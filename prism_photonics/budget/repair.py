@@ -14,6 +14,7 @@ from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.ring_sizing import least_pitch_um, size_rings
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.budget.settle import settle
+from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
@@ -29,7 +30,15 @@ RECIPES = (
 )
 """Groups of keys that are sized anew, few and easy ones first."""
 MOVED_BY = {
-    "lines": {"fsr_aliasing", "band", "comb_range", "spacing_linewidths", "coherence", "die_area", "score_snr"},
+    "lines": {
+        "fsr_aliasing",
+        "band",
+        "comb_range",
+        "spacing_linewidths",
+        "coherence",
+        "die_area",
+        "score_snr",
+    },
     "rings": {
         "fsr_aliasing",
         "band",
@@ -67,6 +76,19 @@ MOST_DBM = 20.0
 """Power of a line that a repair asks for at most; design choice."""
 VOLTS = (5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 56.0)
 """Drive limits of drivers that can be bought; design choice."""
+LIGHT_KEYS = frozenset(
+    {
+        "comb.line_power_dBm",
+        "drive.dac_bits",
+        "modulator.dac_bits",
+        "detector.adc_bits",
+        "detector.adc_full_scale_uA",
+        "detector.bandwidth_GHz",
+    }
+)
+"""Keys of light, receiver and converters that repairs move."""
+LIGHT_STEP_dB = 0.25
+"""In which light is moved no farther than it must be; design choice."""
 LEAST_TRIED = -0.1
 """Headroom by the closed forms from which rings are settled and tried: the grid of the drawing moves it so much."""
 RESIDUALS_PM = (10.0, 7.0, 5.0, 3.0)
@@ -92,9 +114,15 @@ def repair(spec: ChipSpec, findings: list[Finding], judge: Judge) -> tuple[Cure,
                 continue
             for changes in islice(_attempts(spec, recipe, judge, fewer_rows), MOST_ATTEMPTS):
                 if (key := tuple(sorted(changes.items()))) not in tried and _feasible(spec, changes, judge):
-                    return _edits(spec, _without_needless(spec, changes, judge), judge)
+                    needed = _no_farther(spec, _without_needless(spec, changes, judge), judge)
+                    return _edits(spec, needed, judge)
                 tried.add(key)
     return None
+
+
+def of_light(cure: Cure) -> bool:
+    """Whether a cure turns light, receiver and converters alone: nothing that the chip is for or stands in."""
+    return all(key in LIGHT_KEYS for key in cure.keys)
 
 
 def group_of(key: str) -> str:
@@ -254,7 +282,10 @@ def driver_and_heat(spec: ChipSpec, judge: Judge) -> Changes:
         changes["drive.dac_bits"] = spec.drive.dac_bits + math.ceil(math.log2(step.value / step.limit) + 1e-9)
     heat = found["trimming_power"]
     if not heat.passed:
-        changes["trim.heater_mW_nm"] = float(f"{0.95 * spec.trim.heater_mW_nm * heat.limit / heat.value:.2g}")
+        needed_mW_nm = float(f"{0.95 * spec.trim.heater_mW_nm * heat.limit / heat.value:.2g}")
+        # Nobody has built better ones: then it is too many rings for heaters.
+        if needed_mW_nm >= least_heater_mW_nm(spec):
+            changes["trim.heater_mW_nm"] = needed_mW_nm
     return changes
 
 
@@ -292,6 +323,31 @@ def _without_needless(spec: ChipSpec, changes: Changes, judge: Judge) -> Changes
         if len(fewer) < len(needed) and _feasible(spec, fewer, judge):
             needed = fewer
     return needed
+
+
+def _no_farther(spec: ChipSpec, changes: Changes, judge: Judge) -> Changes:
+    """The changes with light, and with rows where room or heat is short, no farther from the spec's own than they must.
+
+    Light was sized for headroom, rows for the next tree.
+    """
+    nearest = dict(changes)
+    if isinstance(power_dBm := changes.get("comb.line_power_dBm"), float):
+        away_dB = power_dBm - spec.comb.line_power_dBm
+        steps = range(1, math.floor(abs(away_dB) / LIGHT_STEP_dB))
+        powers = (round(spec.comb.line_power_dBm + math.copysign(LIGHT_STEP_dB * n, away_dB), 2) for n in steps)
+        nearest |= _nearest(spec, changes, "comb.line_power_dBm", list(powers), judge)
+    if isinstance(rows := changes.get("chip.rows"), int):
+        nearest |= _nearest(spec, nearest, "chip.rows", list(range(spec.chip.rows - 1, rows, -1)), judge)
+    return nearest
+
+
+def _nearest(spec: ChipSpec, changes: Changes, key: str, values: list[float | int], judge: Judge) -> Changes:
+    """The first of ever farther values of one key with which the changes keep every rule, by halving; else its own."""
+    low, high = -1, len(values)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _feasible(spec, changes | {key: values[middle]}, judge) else (middle, high)
+    return {key: values[high]} if high < len(values) else {}
 
 
 def _edits(spec: ChipSpec, changes: Changes, judge: Judge) -> tuple[Cure, ...] | None:

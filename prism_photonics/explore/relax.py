@@ -133,7 +133,9 @@ def _steps(wishes: Wishes, broken: set[str]) -> Iterator[tuple[str, Sequence[Any
     if broken & (on_lines | {"die_area", "connections"}):
         yield "dims", _halved(wishes.dims)
     if broken & (on_light | {"die_area", "connections", "trimming_power"}):
-        yield "rows", [n for n in smaller_trees(wishes.rows) if wishes.k is None or n > wishes.k]
+        # Light is saved by a tree of fewer levels alone, room and heat by every row.
+        fewer = smaller_trees(wishes.rows) if broken & on_light else range(wishes.rows - 1, 0, -1)
+        yield "rows", [n for n in fewer if wishes.k is None or n > wishes.k]
     if "die_area" in broken and wishes.most_area_mm2 < 858.0:
         yield "most_area_mm2", [round(min(wishes.most_area_mm2 * 1.3**step, 858.0), 1) for step in range(1, 12)]
 

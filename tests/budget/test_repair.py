@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from prism_photonics.budget.cures import applied
 from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.finding import Cure
+from prism_photonics.budget.rules_chip import die_area
 from prism_photonics.spec import ChipSpec
 
 broken_designs = st.fixed_dictionaries(
@@ -61,6 +63,24 @@ def test_edits_change_no_more_than_is_needed(demo, altered):
     assert report.text().endswith(f"not feasible: 1 rule broken; feasible after this edit:\n  1. set {edit}")
     (edit,) = check(altered(demo, comb={"line_power_dBm": 6.5})).edits
     assert edit.keys == ("comb.line_power_dBm",)
+
+
+def test_edits_say_what_the_cure_of_a_single_broken_rule_says(demo, altered):
+    # Half of the splitters' light is left to each ring: the edit went down to -9.5 dBm, the cure to 2.35.
+    report = check(altered(demo, chip={"rows": 4}))
+    (found,), (edit,) = report.violations, report.edits
+    assert edit == found.cures[0]
+    assert edit.keys == ("comb.line_power_dBm",)
+    assert 2.0 < edit.values[0] < demo.comb.line_power_dBm
+
+
+def test_rows_are_taken_away_one_by_one_where_room_is_short(layouts):
+    bank = ChipSpec.from_toml(layouts / "bank_32x256" / "spec.toml")
+    large = made(bank, [Cure(("chip.rows",), (512,))])
+    (found,) = (found for found in check(large).violations if found.rule == "die_area")
+    (rows,) = (cure.values[0] for cure in found.cures if cure.keys == ("chip.rows",))
+    assert 256 < rows < 512
+    assert not die_area(made(large, [Cure(("chip.rows",), (rows + 1,))])).passed
 
 
 def test_a_comb_on_the_itu_grid_stays_on_it(demo, altered):
