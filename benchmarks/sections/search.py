@@ -83,9 +83,9 @@ def yields() -> str:
     small, bank = found["chips"]["demo_8x8"], found["chips"]["bank_32x256"]
     note = (
         "One process, one thread; memory is the largest that the process ever held. Calibrated in full, one "
-        f"after another, a die of the demonstrator takes {small['before_s_a_die']:.2f} s and one of the bank "
-        f"{bank['before_s_a_die']:.0f} s (`results/bank_calibrated.json`, calibration alone): "
-        f"{small['ratio']:.0f} and {bank['ratio']:.0f} times as long."
+        f"after another, a die of the demonstrator takes {small['before_s_a_die']:.2f} s, by turns with the study in "
+        f"one process {small['ratio']:.0f} times as long as there; one of the bank {bank['before_s_a_die']:.0f} s "
+        f"(`results/bank_calibrated.json`, calibration alone), {bank['ratio']:.0f} times as long."
     )
     million = (
         "**A million dies**, from these figures: processor hours, the cores on which they take a working day "
