@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.bus_slopes import Slopes
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.unknowns import columns
@@ -60,8 +61,11 @@ def leftover(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Lefto
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
         buses = survey.take(some)
         slopes = reading_slopes(buses, flat[some])
-        found = [_of_bus(buses.take(np.array([n])), slopes.current_A[n], slopes.by_shift[n]) for n in range(some.size)]
-        return np.array([chi2 for chi2, _ in found]), np.array([shares for _, shares in found])
+        lines, every = buses.channel_of_ring, np.arange(some.size)
+        chi2, shares = np.zeros(lines.shape), np.zeros((*lines.shape, len(EFFECTS)))
+        for place in range(lines.shape[1]):
+            chi2[every, lines[:, place]], shares[every, lines[:, place]] = _of_line(buses, slopes, place)
+        return chi2, shares
 
     chi2, shares = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
     plain = columns(survey.rings.t1.shape[1])["drop_ratio"].stop
@@ -79,44 +83,56 @@ def blank_leftover(spec: ChipSpec) -> Leftover:
     return Leftover(np.zeros(shape), np.zeros((*shape, len(EFFECTS))))
 
 
-def _of_bus(
-    bus: BusSurvey,
-    current_A: Float[ndarray, "settings wavelengths"],
-    by_shift: Float[ndarray, "rings settings wavelengths"],
-) -> tuple[Float[ndarray, " lines"], Float[ndarray, "lines 4"]]:
-    settings, lines, nodes = len(current_A), by_shift.shape[0], bus.nodes
-    chi2, shares = np.zeros(lines), np.zeros((lines, len(EFFECTS)))
-    went = np.repeat(np.linspace(-1.0, 1.0, settings), nodes)
-    for place, line in enumerate(bus.channel_of_ring[0]):
-        here = slice(line * nodes, (line + 1) * nodes)
-        noise_A = bus.noise_A[0, :, here].ravel()
-        seen = np.isfinite(noise_A)
-        if not seen.any():
-            continue
-        misfit = ((bus.current_A[0, :, here] - current_A[:, here]).ravel() / noise_A)[seen]
-        shift = (by_shift[place, :, here].ravel() / noise_A)[seen]
-        volts = bus.volts[0, :, here].reshape(-1, lines)[seen]
-        volts = volts / max(float(np.abs(volts).max()), 1e-9)
-        own, others = volts[:, place], np.delete(volts, place, axis=1)
-        level = (current_A[:, here].ravel() / noise_A)[seen]
-        light = level / max(float(np.abs(level).max()), 1e-9)
-        families = (
-            [shift * went[seen] ** n for n in (1, 2, 3)],
-            [shift * own**n for n in (1, 2, 3, 4)],
-            list((shift[:, None] * others).T),
-            [level, level * light, shift * light],
-        )
-        whole = float((misfit**2).sum())
-        chi2[line] = whole / seen.sum()
-        shares[line] = [_share(np.array(family).T, misfit, whole) for family in families]
-    return chi2, shares
+def _of_line(
+    buses: BusSurvey, slopes: Slopes, place: int
+) -> tuple[Float[ndarray, " buses"], Float[ndarray, "buses 4"]]:
+    """What is left of the line that the ring at one place serves, in every bus."""
+    count, settings, _ = slopes.current_A.shape
+    at = buses.channel_of_ring[:, place, None] * buses.nodes + np.arange(buses.nodes)
+
+    def mine(values: Float[ndarray, "buses settings wavelengths ..."]) -> Float[ndarray, "buses readings ..."]:
+        of_line = np.moveaxis(values[np.arange(count)[:, None], :, at], 2, 1)
+        return of_line.reshape(count, settings * buses.nodes, *of_line.shape[3:])
+
+    # What does not count has endless noise: over it, it is nothing.
+    noise_A, current_A = mine(buses.noise_A), mine(slopes.current_A)
+    seen = np.isfinite(noise_A)
+    misfit, shift = (mine(buses.current_A) - current_A) / noise_A, mine(slopes.by_shift[:, place]) / noise_A
+    level = current_A / noise_A
+    volts = _over_largest(np.where(seen[..., None], mine(buses.volts), 0.0))
+    light, went = _over_largest(level), np.repeat(np.linspace(-1.0, 1.0, settings), buses.nodes)
+    own, others = volts[..., place], np.delete(volts, place, axis=2)
+    families = (
+        np.stack([shift * went**n for n in (1, 2, 3)], axis=2),
+        np.stack([shift * own**n for n in (1, 2, 3, 4)], axis=2),
+        shift[..., None] * others,
+        np.stack([level, level * light, shift * light], axis=2),
+    )
+    whole, readings = (misfit**2).sum(1), seen.sum(1)
+    shares = [_share(family, misfit, whole=whole, readings=readings) for family in families]
+    return whole / np.maximum(readings, 1), np.stack(shares, axis=1)
 
 
-def _share(family: Float[ndarray, "readings directions"], misfit: Float[ndarray, " readings"], whole: float) -> float:
-    """Share of the squared misfit that lies along a family's directions, beyond chance."""
-    if not family.size or len(misfit) <= family.shape[1] or whole <= 0.0:
-        return 0.0
-    left, sizes, _ = np.linalg.svd(family, full_matrices=False)
-    basis = left[:, sizes > 1e-9 * max(float(sizes.max()), 1e-300)]
-    along, chance = float(((basis.T @ misfit) ** 2).sum()) / whole, basis.shape[1] / len(misfit)
-    return max(0.0, (along - chance) / (1.0 - chance))
+def _over_largest(values: Float[ndarray, "buses ..."]) -> Float[ndarray, "buses ..."]:
+    """Each bus's numbers over the largest of them."""
+    largest = np.abs(values).max(tuple(range(1, values.ndim)), keepdims=True)
+    return values / np.maximum(largest, 1e-9)
+
+
+def _share(
+    family: Float[ndarray, "buses readings directions"],
+    misfit: Float[ndarray, "buses readings"],
+    *,
+    whole: Float[ndarray, " buses"],
+    readings: Int[ndarray, " buses"],
+) -> Float[ndarray, " buses"]:
+    """Share of each bus's squared misfit that lies along a family's directions, beyond chance."""
+    found, told = np.zeros(len(misfit)), (readings > family.shape[2]) & (whole > 0.0)
+    if not family.shape[2] or not told.any():
+        return found
+    left, sizes, _ = np.linalg.svd(family[told], full_matrices=False)
+    kept = sizes > 1e-9 * np.maximum(sizes[:, :1], 1e-300)
+    along = ((np.einsum("brk,br->bk", left, misfit[told]) ** 2) * kept).sum(1) / whole[told]
+    chance = kept.sum(1) / readings[told]
+    found[told] = np.maximum(0.0, (along - chance) / (1.0 - chance))
+    return found
