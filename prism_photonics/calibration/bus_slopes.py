@@ -116,9 +116,9 @@ def reading_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *,
     t1s, t2s = params.t1, params.t2
     count, rings = t1s.shape
     places = columns(rings)
-    by = np.zeros((count, flat.shape[1], *bus.through.shape[1:]))
+    by = np.zeros((count, flat.shape[1], *bus.through.shape[1:]), dtype=bus.through.dtype)
     shape = (count, rings, *bus.through.shape[1:])
-    by_turn, by_loss, by_kappa1, by_kappa2 = (np.empty(shape) for _ in range(4))
+    by_turn, by_loss, by_kappa1, by_kappa2 = (np.empty(shape, dtype=by.dtype) for _ in range(4))
     twice_A, through = 2.0 * bus.gain_A, bus.through
     pull = bus.drop_ratio * bus.drop * bus.entrance.conj()
     carried = -pull
@@ -226,6 +226,8 @@ def plain_columns(
 def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool, keep: bool) -> _Solved:
     """The sweep from the far end; without ``keep`` the rings are let go, and what is at hand stays in the cache."""
     light, scatter = survey.light, survey.scatter
+    # Unknowns stay double; what is looked at is as precise as the survey is.
+    flat = flat.astype(survey.current_A.dtype, copy=False)
     count, gaps = survey.rings.t1.shape[1], survey.rings.t1.shape[1] - 1
     unknowns = unravel(flat[:, : columns(count)["drop_ratio"].stop], count)
     params = ring_model(unknowns, survey.rings, scatter)

@@ -4,8 +4,10 @@ Source: J. J. Moré, "The Levenberg–Marquardt algorithm", Lecture Notes in Mat
 acceleration: M. K. Transtrum and J. P. Sethna, arXiv 1201.5885.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight
@@ -72,6 +74,37 @@ def normal(slopes: Float[ndarray, "buses unknowns readings"], rings: int) -> Flo
     return slopes @ slopes.swapaxes(1, 2) + np.diag(np.where(weight > 0.0, weight, 3.0 / np.pi**2))
 
 
+@dataclass
+class _Point:
+    """Buses at some unknowns: misfits over noise, their slopes by each unknown, and costs.
+
+    A cost is the squared misfits' and the priors'; infinite where a step too far has left the numbers.
+    """
+
+    survey: BusSurvey
+    misfit: Float[ndarray, "some readings"]
+    by: Float[ndarray, "some unknowns readings"]
+    cost: Float[ndarray, " some"]
+
+    @classmethod
+    def at(cls, survey: BusSurvey, flat: Float[ndarray, "some unknowns"], *, relaxed: bool) -> "_Point":
+        """Look at the readings there, and at their slopes."""
+        with np.errstate(all="ignore"):
+            slopes = reading_slopes(survey, flat, relaxed=relaxed)
+            misfit, by = (slopes.current_A - survey.current_A) / survey.noise_A, slopes.by_unknown
+            by *= (1.0 / survey.noise_A)[:, None]
+        cost = _costs(survey, flat, relaxed=relaxed, misfit=misfit)
+        return cls(survey, misfit.reshape(survey.count, -1), by.reshape(*flat.shape, -1), cost)
+
+    def moved(self, other: "_Point", where: Bool[ndarray, " some"]) -> "_Point":
+        """Some of the buses at the other point."""
+        if where.all():
+            return other
+        for mine, theirs in ((self.misfit, other.misfit), (self.by, other.by), (self.cost, other.cost)):
+            mine[where] = theirs[where]
+        return self
+
+
 def _descended(
     survey: BusSurvey,
     x: Float[ndarray, "buses unknowns"],
@@ -83,27 +116,58 @@ def _descended(
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
     """`descend` of one portion, as many buses a step as fit the cache."""
     damped, raised, cost = np.full(survey.count, damping), np.full(survey.count, WORSE), np.empty(survey.count)
-    for some in portions(survey):
-        cost[some] = _costs(survey.take(some), x[some], relaxed=relaxed)
     going = np.arange(survey.count)
-    now = [(some, survey.take(some)) for some in portions(survey)]
-    for _ in range(steps):
-        done = np.zeros(survey.count, dtype=bool)
-        for some, taken in now:
-            to, there, promised = _step(taken, x[some], damped[some], relaxed=relaxed)
-            gained = cost[some] - there
+    now = [(some, _Point.at(survey.take(some), x[some], relaxed=relaxed)) for some in portions(survey)]
+    for some, point in now:
+        cost[some] = point.cost
+    for step in range(steps):
+        after, done = [], np.zeros(survey.count, dtype=bool)
+        for some, point in now:
+            to, promised = _step(point, x[some], damped[some], relaxed=relaxed)
+            # Most steps are taken, and the next one needs slopes there: they are looked at with the readings. Where
+            # so little is promised there is no next step.
+            if step == steps - 1 or (promised <= rtol * point.cost).all():
+                there, costs = None, _costs(point.survey, to, relaxed=relaxed)
+            else:
+                there = _Point.at(point.survey, to, relaxed=relaxed)
+                costs = there.cost
+            gained = point.cost - costs
             better = gained > 0.0
-            done[some] = np.where(better, gained <= rtol * cost[some], damped[some] > MOST)
+            done[some] = np.where(better, gained <= rtol * point.cost, damped[some] > MOST)
             factor = np.select([gained >= GOOD * promised, gained >= FAIR * promised], [BETTER, 1.0], POOR)
             damped[some] = np.maximum(damped[some] * np.where(better, factor, raised[some]), LEAST)
             raised[some] = np.where(better, WORSE, AGAIN * raised[some])
-            x[some[better]], cost[some[better]] = to[better], there[better]
+            x[some[better]], cost[some[better]] = to[better], costs[better]
+            if done[some].all():
+                continue
+            if there is None and step < steps - 1:
+                there, better = _Point.at(point.survey, x[some], relaxed=relaxed), np.ones_like(better)
+            after.append((some, point if there is None else point.moved(there, better)))
         if done.any():
             going = going[~done[going]]
-            now = [(some, survey.take(some)) for some in portions(survey, going)]
+            after = _regrouped(survey, after, going, done=done)
         if not going.size:
             break
+        now = after
     return x, cost
+
+
+def _regrouped(
+    survey: BusSurvey,
+    now: list[tuple[Int[ndarray, "..."], _Point]],
+    going: Int[ndarray, " going"],
+    *,
+    done: Bool[ndarray, " buses"],
+) -> list[tuple[Int[ndarray, "..."], _Point]]:
+    """The points of the buses that go on, as many together as fit the cache."""
+    parts = portions(survey, going)
+    ends = np.cumsum([some.size for some in parts])[:-1]
+
+    def regrouped(name: str) -> list[Float[ndarray, "..."]]:
+        return np.split(np.concatenate([getattr(point, name)[~done[some]] for some, point in now]), ends) if now else []
+
+    found = zip(parts, regrouped("misfit"), regrouped("by"), regrouped("cost"), strict=True)
+    return [(some, _Point(survey.take(some), *leaves)) for some, *leaves in found]
 
 
 def _prior(flat: Float[ndarray, "buses unknowns"], rings: int, *, relaxed: bool) -> Float[ndarray, " unknowns"]:
@@ -114,25 +178,28 @@ def _prior(flat: Float[ndarray, "buses unknowns"], rings: int, *, relaxed: bool)
     return np.concatenate([np.where(weight > 0.0, weight, 1.0 / RELAXED_STD), free])
 
 
-def _costs(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, relaxed: bool) -> Float[ndarray, " buses"]:
+def _costs(
+    survey: BusSurvey,
+    flat: Float[ndarray, "buses unknowns"],
+    *,
+    relaxed: bool,
+    misfit: Float[ndarray, "buses settings wavelengths"] | None = None,
+) -> Float[ndarray, " buses"]:
     weighted = flat * _prior(flat, survey.rings.t1.shape[1], relaxed=relaxed)
     # A step too far may leave the numbers: it is not taken.
     with np.errstate(all="ignore"):
-        cost = (misfits(survey, flat, relaxed=relaxed) ** 2).sum((1, 2)) + (weighted**2).sum(1)
+        misfit = misfits(survey, flat, relaxed=relaxed) if misfit is None else misfit
+        cost = (misfit**2).sum((1, 2)) + (weighted**2).sum(1)
     return np.where(np.isfinite(cost), cost, np.inf)
 
 
 def _step(
-    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], damping: Float[ndarray, " buses"], *, relaxed: bool
-) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"], Float[ndarray, " buses"]]:
-    """A damped, geodesically accelerated Gauss–Newton step, its cost, and what it would gain on straight misfits."""
+    point: _Point, flat: Float[ndarray, "buses unknowns"], damping: Float[ndarray, " buses"], *, relaxed: bool
+) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
+    """A damped, geodesically accelerated Gauss–Newton step, and what it would gain on straight misfits."""
+    survey, here, by = point.survey, point.misfit, point.by
     prior = _prior(flat, survey.rings.t1.shape[1], relaxed=relaxed)
-    slopes = reading_slopes(survey, flat, relaxed=relaxed)
-    by = slopes.by_unknown
-    by *= (1.0 / survey.noise_A)[:, None]
-    by = by.reshape(*flat.shape, -1)
-    here = ((slopes.current_A - survey.current_A) / survey.noise_A).reshape(survey.count, -1)
-    matrix = by @ by.swapaxes(1, 2)
+    matrix = (by @ by.swapaxes(1, 2)).astype(float, copy=False)
     diagonal = np.arange(prior.size)
     matrix[:, diagonal, diagonal] += prior**2
     held = damping[:, None] * matrix[:, diagonal, diagonal] + TINY
@@ -146,8 +213,7 @@ def _step(
         # Priors are straight: they have no curvature.
         bend = -0.5 * _solve(matrix, _times(by, curvature))
         small = 2.0 * np.linalg.norm(bend, axis=1) <= BELIEVED * np.linalg.norm(move, axis=1)
-    to = flat + move + np.where(small[:, None], bend, 0.0)
-    return to, _costs(survey, to, relaxed=relaxed), promised
+    return flat + move + np.where(small[:, None], bend, 0.0), promised
 
 
 def _times(matrix: Float[ndarray, "buses m n"], vector: Float[ndarray, "buses n"]) -> Float[ndarray, "buses m"]:

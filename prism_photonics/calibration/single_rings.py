@@ -33,7 +33,7 @@ def single_rings(survey: BusSurvey) -> Float[ndarray, "buses unknowns"]:
     Readings that do not count are left out; a ring of which none counts stays as designed.
     """
     buses, rings = survey.channel_of_ring.shape
-    alone = rings_alone(survey)
+    alone = rings_alone(survey.in_single_precision())
     offsets = np.linspace(-OFFSET_REACH, OFFSET_REACH, STRETCHES * OFFSET_GRID)
     (lowest,) = in_portions(
         alone, lambda some: (_lowest_stretches(alone.take(some), offsets),), readings=READINGS_ON_GRID

@@ -44,7 +44,7 @@ def relaxed_start(survey: BusSurvey, single: Float[ndarray, "buses unknowns"]) -
         survey: The buses.
         single: Result of `single_rings`.
     """
-    rings = survey.rings.t1.shape[1]
+    survey, rings = survey.in_single_precision(), survey.rings.t1.shape[1]
     flat = np.concatenate([single, np.zeros((survey.count, rings - 1))], axis=1)
     phases, imaginary = columns(rings)["phase_rad"], slice(single.shape[1], None)
     flat[:, phases] = 0.0
@@ -90,7 +90,7 @@ def pieced_start(
         lowest: The best unknowns so far: one of the fits that are pieced together.
         rng: Draws phases and offsets.
     """
-    rings, count = survey.rings.t1.shape[1], survey.count
+    survey, rings, count = survey.in_single_precision(), survey.rings.t1.shape[1], survey.count
     places = columns(rings)
     flat = np.repeat(single[:, None], STARTS, axis=1)
     flat[..., places["phase_rad"]] = rng.uniform(0.0, 2.0 * np.pi, (count, STARTS, rings - 1))

@@ -12,7 +12,7 @@ def phasor(angle_rad: Float[ndarray, "..."]) -> Complex[ndarray, "..."]:
     """
     tangent = np.tan(0.5 * angle_rad)
     over = 1.0 / (1.0 + tangent * tangent)
-    turned = np.empty(angle_rad.shape, dtype=complex)
+    turned = np.empty(angle_rad.shape, dtype=np.result_type(angle_rad, np.complex64))
     np.subtract(2.0 * over, 1.0, out=np.real(turned))
     np.multiply(2.0 * tangent, over, out=np.imag(turned))
     return turned

@@ -117,6 +117,25 @@ def test_what_a_flat_vector_holds_goes_by_name_and_back(flat):
     assert np.array_equal(ravel(unravel(flat, RINGS)), flat)
 
 
+def test_single_precision_is_as_good_as_a_search_needs(survey, flat):
+    exact, coarse = reading_slopes(survey, flat), reading_slopes(survey.in_single_precision(), flat)
+    for name in ("current_A", "by_unknown", "by_shift", "by_volt"):
+        whole, half = getattr(exact, name), getattr(coarse, name)
+        assert half.dtype == np.float32
+        assert half == pytest.approx(whole, abs=1e-4 * np.abs(whole).max())
+
+
+def test_a_search_in_single_precision_ends_in_the_same_minimum(survey, flat):
+    noisy = np.random.default_rng(3).normal(0.0, 1e-9, survey.current_A.shape)
+    read = dataclasses.replace(survey, current_A=readings_A(survey, 0.3 * flat) + noisy).blurred(0.01)
+    found, cost = descend(read.in_single_precision(), 0.3 * flat + 0.02, steps=60, rtol=1e-3)
+    there, least = descend(read, 0.3 * flat + 0.02, steps=60, rtol=1e-3)
+    assert found.dtype == float
+    assert cost == pytest.approx(least, rel=1e-3)
+    # A tenth of a standard deviation, or of a radian, is more than is left where so little is gained.
+    assert found == pytest.approx(there, abs=0.1)
+
+
 def test_some_buses_are_those_buses(survey, flat):
     some = np.array([3, 0, 3])
     assert np.array_equal(readings_A(survey.take(some), flat[some]), readings_A(survey, flat)[some])

@@ -66,6 +66,32 @@ def test_a_shift_that_no_unknown_stands_for_is_named(exact, effect, shift):
     assert left.chi2[1] == pytest.approx(leftover(*exact).chi2[1])
 
 
+def test_readings_without_weight_are_as_good_as_not_read_whatever_stands_beside_their_bus(exact):
+    read, flat = moved(exact, 0.01 * exact[0].volts[0, :, 0, 1] ** 3)
+    kept = np.arange(SETTINGS) % 3 > 0
+    noise_A = read.noise_A.copy()
+    noise_A[0, ~kept] = np.inf
+    left = leftover(read.with_noise(noise_A), flat)
+    fewer = replace(
+        read.take(np.array([0])),
+        **{name: getattr(read, name)[:1, kept] for name in ("volts", "drift_pm", "current_A", "noise_A")},
+    )
+    alone = leftover(fewer, flat[:1])
+    assert left.chi2[0] == pytest.approx(alone.chi2[0], rel=1e-9)
+    # All but those that ask for time, which goes on in other steps.
+    assert left.shares[0, :, 1:] == pytest.approx(alone.shares[0, :, 1:], abs=1e-9)
+    assert left.shares[0, 1, EFFECTS.index("its own voltage")] > 0.5
+
+
+def test_a_line_of_which_nothing_is_read_leaves_nothing(exact):
+    noise_A = exact[0].noise_A.copy()
+    noise_A[1, :, 2] = np.inf
+    left = leftover(exact[0].with_noise(noise_A), exact[1])
+    assert left.chi2[1, 2] == 0.0
+    assert not left.shares[1, 2].any()
+    assert left.chi2[1, 1] > 0.0
+
+
 def test_a_misfit_of_no_kind_is_said_to_be_of_none(exact):
     read, flat = exact
     noise = np.random.default_rng(1).standard_normal(read.current_A.shape)
