@@ -49,6 +49,7 @@ def page() -> str:
         ranking.pretrained(),
         ranking.impaired(),
         ranking.needles(),
+        ranking.layers(),
         ranking.scales(),
         ranking.groups(),
         ranking.selector(),

@@ -136,6 +136,29 @@ def impaired() -> str:
     )
 
 
+def layers() -> str:
+    """Mean key or bound in each layer, chosen on other text."""
+    found = load("smollm2_layers")
+    names = {
+        "mean_key": "mean key",
+        "bound": "bound",
+        "by_layer": "chosen by layer",
+        "after_the_fact": "after the fact",
+    }
+    rows = [
+        (str(row["block"]), *(f"{row['recall'][name]:.3f}" for name in names), str(row["layers_with_bound"]))
+        for row in found["rows"]
+    ]
+    note = (
+        f"SmolLM2, {found['context']:,} tokens, 1 block in 8: recall of the blocks with most exact attention, mean of "
+        f"all layers and KV heads. Each layer takes mean key or bound by its recall on {found['teach']} texts to learn "
+        f"from; judged on {found['judge']} others, with other templates and names. *After the fact* is the better "
+        "of the first two columns in each layer, which nobody can know; layers also see what earlier ones let through."
+    )
+    head = ("block", *names.values(), "layers with bounds")
+    return section("Mean key or bound, layer by layer", "smollm2_layers", found, note + "\n\n" + grid(head, rows))
+
+
 def scales() -> str:
     """One scale for a bank of signatures, or one for each block."""
     found = load("block_scale")
