@@ -42,8 +42,8 @@ OFF_DRAWN = 0.004
 pulled by."""
 OFF_DESIGN = 0.08
 """Share by which a ring's free spectral range may be off its design; a film's group index is known to some per cent."""
-WIDE = 1.6
-"""A resonance that spans this many steps or fewer has no width that can be told."""
+WIDE, FITTED_WIDE = 1.6, 2.0
+"""A resonance that spans this many steps or fewer, as it looks and as it was fitted, has no width that can be told."""
 RANGE_dB = 22.0
 """How far below the brightest light a dip still counts; design choice: grating couplers pass no more than that."""
 
@@ -153,8 +153,16 @@ def refuse_unresolved(where: str, found: Sequence[Tooth], step_nm: float) -> Non
     Raises:
         InputError: The median resonance spans two steps or fewer.
     """
-    width = float(np.median([t.fwhm_nm for t in found]))
-    if width <= WIDE * step_nm + 1e-9:
+    refuse_narrow(where, float(np.median([t.fwhm_nm for t in found])), step_nm, steps=WIDE)
+
+
+def refuse_narrow(where: str, width: float, step_nm: float, *, steps: float = FITTED_WIDE) -> None:
+    """Refuse lines of a width, in nm, that is no more than so many steps.
+
+    Raises:
+        InputError: They are not resolved.
+    """
+    if width <= steps * step_nm + 1e-9:
         raise InputError(
             f"{where}: Q is not resolved: linewidth ≤ 2 steps (got about {1e3 * width:.3g} pm at steps of "
             f"{1e3 * step_nm:.3g} "

@@ -15,6 +15,7 @@ from prism_photonics.laboratory.find import (
     Tooth,
     combs,
     lone,
+    refuse_narrow,
     refuse_unresolved,
     teeth,
 )
@@ -194,6 +195,11 @@ def fit_rings(
             f"{where}: got {len(found)} dips or peaks, none of which a ring explains, want a resonance over the "
             "noise; measure with more light"
         )
+    # A dip of a few readings looks as wide as their steps; its fit does not.
+    lines = [one for ring in rings for one in ring.resonances]
+    refuse_narrow(
+        where, 1e-3 * float(np.median([one.fwhm_pm + np.nan_to_num(one.splitting_pm) for one in lines])), step_nm
+    )
     return SweepFit(tuple(rings), tuple(windows), wander, tuple(notes))
 
 

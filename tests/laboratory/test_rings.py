@@ -5,6 +5,7 @@ import pytest
 from laboratory.simulated import FSR_NM, WL0_NM, fields, sweep, wander_nm
 
 from prism_photonics.laboratory.comb import fit_comb
+from prism_photonics.laboratory.find import refuse_unresolved, teeth
 from prism_photonics.laboratory.fit import fit_window, refit
 from prism_photonics.laboratory.noise import pooled
 from prism_photonics.laboratory.rings import fit_rings
@@ -183,6 +184,14 @@ def test_a_ripple_of_facets_is_no_ring():
 def test_a_step_too_coarse_for_a_linewidth_is_refused():
     wl_nm = np.arange(1500.0, 1580.0, 0.02)
     through, drop = (np.abs(field) ** 2 for field in fields(wl_nm, kappa2=0.001, loss_dB=0.02))
+    with pytest.raises(InputError, match=r"Q is not resolved: linewidth ≤ 2 steps .* finer step"):
+        fit_rings("coarse", wl_nm, through=through, drops=[drop])
+
+
+def test_a_dip_of_a_few_readings_that_looks_wide_is_refused_by_its_fit():
+    ring = {"kappa2": 0.002, "loss_dB": 0.02, "split_pm": 9.0}
+    wl_nm, through, drop = sweep(np.random.default_rng(0), low_nm=1520.0, high_nm=1575.0, step_nm=0.0115, **ring)
+    refuse_unresolved("teeth", teeth(wl_nm, through, [drop]), 0.0115)
     with pytest.raises(InputError, match=r"Q is not resolved: linewidth ≤ 2 steps .* finer step"):
         fit_rings("coarse", wl_nm, through=through, drops=[drop])
 
