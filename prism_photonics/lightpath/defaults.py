@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.layers import Deck, load_deck
+from prism_photonics.process.parts import load_parts
 from prism_photonics.process.profile import Profile
 
 HEATER_UM = 2.0  # width of a ring's heater; design choice
@@ -60,15 +61,7 @@ def default_settings(profile: Profile, deck: Deck | None = None) -> dict[str, Ma
     return {
         "ring": {**ring, "arm_um": 0.0, "heater_um": 0.0},
         "vernier": vernier,
-        "splitter": {
-            "excess_loss_dB": 0.2,
-            "mmi_width_um": 10.0,
-            "mmi_length_um": 44.0,
-            "taper_length_um": 20.0,
-            "taper_width_um": 3.2,
-            "port_pitch_um": 5.2,
-            "width_um": width,
-        },
+        "splitter": {"excess_loss_dB": 0.2, **load_parts(profile.name).splitter_sizes, "width_um": width},
         "edge_coupler": {"loss_dB": 2.0, "length_um": 200.0, "tip_um": max(0.30, tip), "width_um": width},
         "straight": {"length_um": 100.0, "width_um": width},
         "uturn": {"radius_um": bend, "width_um": width},

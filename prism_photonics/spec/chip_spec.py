@@ -30,6 +30,7 @@ from prism_photonics.lightpath.sparameters import SParameters
 from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.plotting import drawn
 from prism_photonics.process.kits import Kit, load_kit
+from prism_photonics.process.parts import load_parts
 from prism_photonics.process.profile import Profile, film_name, is_path, load_profile
 from prism_photonics.process.trench import foot_um, least_gap_um
 from prism_photonics.spec.comb import first_THz, lines_of
@@ -88,13 +89,14 @@ class ChipSpec(Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _film_loss(cls, data: Any) -> Any:
-        """A spec without ``waveguide.loss_dB_cm`` takes the film's: of a measured profile, what was measured."""
-        if isinstance(data, dict) and isinstance(data.get("process"), str):
-            guide = data.get("waveguide")
+    def _film_losses(cls, data: Any) -> Any:
+        """A spec that leaves a loss out takes the film's: of a guide as measured, of a splitter as simulated."""
+        if isinstance(data, dict) and isinstance(process := data.get("process"), str):
+            guide, splitter = data.get("waveguide"), data.get("splitter", {})
             if isinstance(guide, dict) and "loss_dB_cm" not in guide:
-                loss = load_profile(data["process"]).optics.loss_dB_cm.value
-                return {**data, "waveguide": {**guide, "loss_dB_cm": loss}}
+                data = {**data, "waveguide": {**guide, "loss_dB_cm": load_profile(process).optics.loss_dB_cm.value}}
+            if isinstance(splitter, dict) and "excess_loss_dB" not in splitter and data.get("pdk") is None:
+                data = {**data, "splitter": {**splitter, "excess_loss_dB": load_parts(process).splitter_loss_dB()}}
         return data
 
     @model_validator(mode="before")
@@ -281,8 +283,8 @@ class ChipSpec(Table):
     @cached_property
     def splitter_design(self) -> SplitterDesign:
         """The 1×2 splitter."""
-        sizes = {"width_um": self.width_um} if self.kit is None else self.kit.splitter.design
-        return SplitterDesign(self.splitter.excess_loss_dB, **sizes)
+        own = {**load_parts(self.process).splitter_sizes, "width_um": self.width_um}
+        return SplitterDesign(self.splitter.excess_loss_dB, **(own if self.kit is None else self.kit.splitter.design))
 
     @property
     def detector_design(self) -> DetectorDesign:
@@ -388,8 +390,7 @@ class ChipSpec(Table):
         radius, buses = self.waveguide.bend_radius_um, self.ring_designs[0].bus_pitch_um
         height = buses + 2.0 * radius
         # All distances are design choices that the layout checks prove.
-        # The tree's last fork is two bends high.
-        fork = 4.0 * radius + self.splitter_design.port_pitch_um
+        fork = 4.0 * radius + self.splitter_design.port_pitch_um  # the tree's last one is two bends high
         if self.two_sided:
             # Above the drop bus: its photodiode's pads, which a fork's lead passes at a distance.
             return 10.0 * math.ceil(max(buses + self.photodiode_design.top_um + 11.0, fork) / 10.0)

@@ -164,7 +164,10 @@ class SplitterTable(Table):
     """The 1×2 splitters of the tree: their loss, or their scattering parameters by file (o1 in; o2, o3 out)."""
 
     excess_loss_dB: float = Field(
-        ge=0, le=10, description="that of sparameters, of the worse output at its worst line, where they are given"
+        ge=0,
+        le=10,
+        description="that of sparameters, of the worse output at its worst line, where they are given; "
+        "the simulated splitter's where it is left out",
     )
     # Left out of a dump at their defaults: specs that are older than the keys keep their hash.
     sparameters: str | None = _PART

@@ -230,8 +230,8 @@ def test_a_uturn_is_as_long_as_its_design_says(kcl: kf.KCLayout):
 def test_splitter_coupler_straight_and_terminator_have_their_ports_at_their_ends(kcl: kf.KCLayout):
     assert ports_um(splitter(SplitterDesign(0.2), kcl=kcl)) == {
         "o1": (0, 0, 180),
-        "o2": (84, 2.6, 0),
-        "o3": (84, -2.6, 0),
+        "o2": (84, 2.08, 0),
+        "o3": (84, -2.08, 0),
     }
     assert ports_um(edge_coupler(EdgeCouplerDesign(2.0), kcl=kcl)) == {"o1": (0, 0, 180), "o2": (200, 0, 0)}
     assert ports_um(straight(StraightDesign(50.0), kcl=kcl)) == {"o1": (0, 0, 180), "o2": (50, 0, 0)}

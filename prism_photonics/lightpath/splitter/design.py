@@ -16,16 +16,17 @@ class SplitterDesign:
         port_pitch_um: Centre distance of the two outputs.
         width_um: Width of the bus.
 
-    Source: the default lengths and widths are a design choice, without an MMI simulation behind them. The optics take
-    ``excess_loss_dB`` and nothing else from here.
+    Source: the default sizes are those that mode matching finds for ``tfln600`` (`process.parts`, which has every
+    film's); width and outputs of the section are design choices. The optics take ``excess_loss_dB`` and nothing else
+    from here.
     """
 
     excess_loss_dB: float
-    mmi_width_um: float = 10.0
-    mmi_length_um: float = 44.0
-    taper_length_um: float = 20.0
-    taper_width_um: float = 3.2
-    port_pitch_um: float = 5.2
+    mmi_width_um: float = 8.0
+    mmi_length_um: float = 42.1
+    taper_length_um: float = 20.95
+    taper_width_um: float = 2.8
+    port_pitch_um: float = 4.16
     width_um: float = 1.4
 
     @property
