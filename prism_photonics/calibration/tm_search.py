@@ -60,8 +60,8 @@ def tm_started(survey: BusSurvey, flat: Float[ndarray, "buses some"]) -> Float[n
     found, cost = descend(many, start.reshape(-1, start.shape[2]), steps=STEPS_ALONE, rtol=RTOL)
     cost = cost.reshape(start.shape[:2])
     best = found.reshape(start.shape)[np.arange(lonely.count), cost.argmin(1)]
-    readings = np.maximum(np.isfinite(lonely.noise_A).sum((1, 2)), 1)
-    spoiled = ~(cost.min(1) < SPOILED * readings)
+    # Where nothing is read all places are alike, and the ring starts as designed too.
+    spoiled = ~(cost.min(1) < SPOILED * np.isfinite(lonely.noise_A).sum((1, 2)))
     best[spoiled] = 0.0
     best[spoiled, one["tm_turn"].start] = np.pi
     begun = np.zeros((count, whole["tm_drop"].stop))

@@ -124,6 +124,8 @@ class RecordedChip(AbstractChip):
         """Take which ring served which channel when the recording began, as after a trimming."""
         try:
             served = np.array(order, dtype=int).reshape(self._channel_of_ring.shape)
+            if served.tolist() != order:
+                raise ValueError
             self.assign(served, None)
         except (InputError, TypeError, ValueError, OverflowError):
             raise InputError(

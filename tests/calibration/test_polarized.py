@@ -165,5 +165,9 @@ def test_the_repelled_mode_is_an_eigenvalue_of_half_a_turn_and_its_slopes_are_di
     for by, one, other in ((by_ahead, (step, 0.0), (-step, 0.0)), (by_chi, (0.0, step), (0.0, -step))):
         wanted = (repulsion(ahead + one[0], chi + one[1])[0] - repulsion(ahead + other[0], chi + other[1])[0]) / (2e-6)
         assert by == pytest.approx(wanted, abs=1e-7)
+    # It is furthest from TE where the orders would meet: by χ, half of what then lies between the two modes.
+    met, passed = repulsion(np.array([0.0, 2.0 * np.pi]), 0.2 + np.zeros(2))[0], np.linspace(0.0, 2.0 * np.pi, 100)
+    assert met == pytest.approx([-0.2, 0.2])
+    assert np.abs(repulsion(passed, 0.2 + 0.0 * passed)[0]).max() == pytest.approx(0.2)
     # Where nothing converts TE is where it is seen.
     assert repulsion(rng.uniform(0.1, 6.1, 20), 0.0 * chi)[0] == pytest.approx(np.zeros(20), abs=1e-7)

@@ -17,7 +17,7 @@ RINGS, SETTINGS, NOISE = 3, 40, 3e-4
 PLACES = columns(RINGS) | beyond_columns(RINGS) | tm_columns(RINGS)
 CROSSING = 1
 AHEAD_RAD = 0.25
-"""By which TM of the crossing ring is ahead of TE: 0.6 nm from its line, where the two lie 1.1 nm apart at least."""
+"""By which TM of the crossing ring is ahead of TE: 0.6 nm from its line, where the two lie 1.0 nm apart at least."""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,17 @@ def missed(survey, flat):
 def test_a_ring_on_a_crossing_is_found_by_its_own_line_but_for_the_side(begun):
     (ahead,) = begun[:, PLACES["tm_turn"]][:, CROSSING]
     assert min(abs(ahead - AHEAD_RAD), abs(2.0 * np.pi - ahead - AHEAD_RAD)) < 0.15
+
+
+def test_a_ring_that_is_not_read_begins_as_designed_with_tm_far_from_it(buses):
+    noise_A = buses[0].noise_A.copy()
+    noise_A[:, :, CROSSING] = np.inf
+    flat = np.zeros((1, columns(RINGS)["drop_ratio"].stop))
+    unread = tm_started(buses[0].with_noise(noise_A), flat)
+    assert unread[0, PLACES["tm_turn"]][CROSSING] == np.pi
+    for name in ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "gain", "conversion"):
+        assert unread[0, PLACES[name]][CROSSING] == 0.0
+        assert unread[0, PLACES[name]][0] != 0.0
 
 
 @pytest.mark.slow

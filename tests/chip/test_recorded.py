@@ -281,7 +281,7 @@ def test_a_recording_holds_which_ring_served_which_channel_after_a_trimming(die,
     np.testing.assert_array_equal(RecordedChip(spec, tmp_path).channel_of_ring, order)
 
 
-@pytest.mark.parametrize("order", [[[[0, 0, 2]], [[0, 1, 2]]], "none", [[0, 1, 2]]])
+@pytest.mark.parametrize("order", [[[[0, 0, 2]], [[0, 1, 2]]], [[[0, 1.5, 2]], [[0, 1, 2]]], "none", [[0, 1, 2]]])
 def test_an_order_that_no_chip_has_is_refused(folder, spec, tmp_path, order):
     first, *rest = (folder / "readings.jsonl").read_bytes().splitlines(keepends=True)
     header = {**json.loads(first.partition(b" ")[2]), "channel_of_ring": order}
