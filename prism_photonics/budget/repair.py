@@ -335,13 +335,13 @@ def _no_farther(spec: ChipSpec, changes: Changes, judge: Judge) -> Changes:
         away_dB = power_dBm - spec.comb.line_power_dBm
         steps = range(1, math.floor(abs(away_dB) / LIGHT_STEP_dB))
         powers = (round(spec.comb.line_power_dBm + math.copysign(LIGHT_STEP_dB * n, away_dB), 2) for n in steps)
-        nearest |= _nearest(spec, changes, "comb.line_power_dBm", list(powers), judge)
+        nearest |= _nearest(spec, changes, "comb.line_power_dBm", list(powers), judge=judge)
     if isinstance(rows := changes.get("chip.rows"), int):
-        nearest |= _nearest(spec, nearest, "chip.rows", list(range(spec.chip.rows - 1, rows, -1)), judge)
+        nearest |= _nearest(spec, nearest, "chip.rows", list(range(spec.chip.rows - 1, rows, -1)), judge=judge)
     return nearest
 
 
-def _nearest(spec: ChipSpec, changes: Changes, key: str, values: list[float | int], judge: Judge) -> Changes:
+def _nearest(spec: ChipSpec, changes: Changes, key: str, values: list[float | int], *, judge: Judge) -> Changes:
     """The first of ever farther values of one key with which the changes keep every rule, by halving; else its own."""
     low, high = -1, len(values)
     while high - low > 1:
