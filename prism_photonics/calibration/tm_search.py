@@ -47,7 +47,7 @@ def tm_started(survey: BusSurvey, flat: Float[ndarray, "buses some"]) -> Float[n
         flat: Their unknowns without TM.
     """
     count, rings = survey.channel_of_ring.shape
-    lonely, one = tm_alone(survey), _places(1)
+    lonely, one = _alone(survey), _places(1)
     plain = single_rings(replace(survey, reflecting=None, polarized=None))
     start = np.zeros((lonely.count, AHEAD_RAD.size, one["tm_drop"].stop))
     whole = _places(rings)
@@ -129,7 +129,7 @@ def _tried(flat: Float[ndarray, " unknowns"], rings: int) -> Float[ndarray, "pla
     return np.concatenate(all_of_them)
 
 
-def tm_alone(survey: BusSurvey) -> BusSurvey:
+def _alone(survey: BusSurvey) -> BusSurvey:
     """Every ring as a bus of its own that carries TM, lit by the line that it serves."""
     light, tm = survey.reflecting, survey.polarized
     assert light is not None
