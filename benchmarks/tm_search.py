@@ -6,10 +6,13 @@ Rows of the standard bench's die 0 with all of the mode table's mixing and every
 settings are read, with a noise of 1e-4 of full light, and 12 others within 14 V of rest are foretold. Neither drift nor
 what no fit knows is there: how far the search itself comes is asked. The bus phases to begin with are those of a fit
 without TM that starts at the true ones; with those of the plain fit it is harder. Bits are those of 1.5, the range of
-weights, over the rms of what is foretold.
+weights, over the rms of what is foretold. ``--json`` prints what `results/tm_search.json` keeps.
 """
 
+import datetime
 import json
+import os
+import platform
 import sys
 import time
 from dataclasses import replace
@@ -102,7 +105,13 @@ def main() -> None:
         some = np.array([row])
         found[row] = one_row(survey.take(some), unseen.take(some), phases[some])
         print(row, found[row], file=sys.stderr, flush=True)
-    print(json.dumps(found, indent=1) if "--json" in sys.argv else found)
+    if "--json" in sys.argv:
+        head = {
+            "command": f"python benchmarks/tm_search.py {' '.join(map(str, rows))} --json",
+            "date": datetime.date.today().isoformat(),
+            "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
+        }
+        print(json.dumps({**head, "noise": NOISE, "rows": found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -62,15 +62,16 @@ class SweepRun:
     def values(self) -> dict[str, float | int]:
         """The fields of commands that prepare it."""
         start_nm, stop_nm = float(self.wavelength_nm[0]), float(self.wavelength_nm[-1])
+        step_nm = round(self.step_nm, STEP_DIGITS)
         return {
             "start_nm": start_nm,
             "stop_nm": stop_nm,
-            "step_nm": round(self.step_nm, STEP_DIGITS),
+            "step_nm": step_nm,
             "step_pm": round(1e3 * self.step_nm, STEP_DIGITS - 3),
             "speed_nm_s": self.speed_nm_s,
             "start_m": 1e-9 * start_nm,
             "stop_m": 1e-9 * stop_nm,
-            "step_m": 1e-9 * self.step_nm,
+            "step_m": 1e-9 * step_nm,
             "speed_m_s": 1e-9 * self.speed_nm_s,
             "points": self.points,
             "dwell_s": self.integration_s,

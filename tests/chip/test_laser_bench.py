@@ -17,6 +17,7 @@ from prism_photonics.chip.serve import serving
 from prism_photonics.chip.served import ServedChip
 from prism_photonics.chip.served_laser import DROP_GAIN, TRIGGER_LATENCY_S, block
 from prism_photonics.chip.session import Refusal
+from prism_photonics.chip.sweeping import runs
 from prism_photonics.chip.tunable import TunableLaser
 from prism_photonics.chip.virtual import photodiodes_A
 from prism_photonics.chip.walltime import wall_times_s
@@ -155,6 +156,17 @@ def test_a_step_of_many_digits_is_swept_as_slowly_as_it_is_sent(silent, bench, b
         swept = chip.sweep(np.linspace(lines_nm[0] - 0.1, lines_nm[0] + 0.1, 72), averages=3000)
         assert len(swept.wavelength_nm) == 72
         assert box.laser._sweep["SPE"] == pytest.approx(box.laser._sweep["STEP"] / 3e-3, rel=1e-9)
+
+
+def test_a_step_is_one_and_the_same_in_every_unit_that_a_laser_may_ask_for(bench, lines_nm):
+    """Of steps that rounding makes longer as of those that it makes shorter: the meters integrate for all of each."""
+    (laser,) = bench().laser
+    for points in range(60, 80):
+        around_nm = np.linspace(lines_nm[0] - 0.1, lines_nm[0] + 0.1, points)
+        (run,) = runs(around_nm, laser, averages=3000, sample_s=1e-6, logs=True)
+        sent = run.values()
+        for step, speed in (("step_m", sent["speed_m_s"]), ("step_pm", 1e3 * sent["speed_nm_s"])):
+            assert sent[step] / speed == pytest.approx(sent["integration_s"], rel=1e-12)
 
 
 # ---------------------------------------------------------------- meters
