@@ -44,6 +44,9 @@ OFF_DESIGN = 0.08
 """Share by which a ring's free spectral range may be off its design; a film's group index is known to some per cent."""
 WIDE, FITTED_WIDE = 1.6, 2.0
 """A resonance that spans this many steps or fewer, as it looks and as it was fitted, has no width that can be told."""
+MIRRORED = 1.5
+"""Times as many teeth as on the axis as it is that the longest comb has on a mirrored one; design choice: public
+spectra turned round have 1.8 times and more, as they are 1.0 times and less."""
 RANGE_dB = 22.0
 """How far below the brightest light a dip still counts; design choice: grating couplers pass no more than that."""
 
@@ -140,6 +143,28 @@ def combs(found: Sequence[Tooth], *, designed_nm: float | None = None) -> list[l
     return [
         c for n, (c, depth) in enumerate(zip(kept, depths, strict=True)) if depth > (LONE_DEPTH if n else SHALLOWEST)
     ]
+
+
+def longer_mirrored(
+    found: Sequence[Tooth], chains: Sequence[Sequence[Tooth]], *, designed_nm: float | None = None
+) -> bool:
+    """Whether the teeth make a far longer comb when their axis is turned round.
+
+    Resonances of a ring lie evenly in 1/λ. On a mirrored axis they do not, and a few neighbours alone seem to: three
+    rings of three resonances each, where one ring has thirty-seven.
+
+    Args:
+        found: The teeth, ascending.
+        chains: Their combs as they stand; empty without.
+        designed_nm: As for `combs`.
+    """
+    if len(found) < LEAST_COMB:
+        return False
+    ends_nm = found[0].wl_nm + found[-1].wl_nm
+    turned = combs([replace(t, wl_nm=ends_nm - t.wl_nm) for t in reversed(found)], designed_nm=designed_nm)
+    longest, most = (max((len(c) for c in each), default=0) for each in (chains, turned))
+    # Among many teeth three or four lie evenly by chance.
+    return most > MIRRORED * max(longest, LEAST_COMB) or (not chains and most == len(found))
 
 
 def lone(found: Sequence[Tooth]) -> list[Tooth]:

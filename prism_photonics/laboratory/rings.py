@@ -15,6 +15,7 @@ from prism_photonics.laboratory.find import (
     Tooth,
     combs,
     lone,
+    longer_mirrored,
     refuse_narrow,
     refuse_unresolved,
     teeth,
@@ -125,6 +126,7 @@ def fit_rings(
         more = combs(closer, designed_nm=designed_nm)
         if len(more) > len(chains):
             found, chains = closer, more
+    turned = longer_mirrored(found, chains, designed_nm=designed_nm)
     chains = uncrossed(chains)
     if not chains:
         chains = [[t] for t in lone(found)]
@@ -135,7 +137,9 @@ def fit_rings(
             "the alignment lost? give other ports, or measure again"
         )
     notes: list[str] = []
-    if len(chains[0]) == 1 and mirrored(np.array([chain[0].wl_nm for chain in chains])):
+    if turned:
+        notes.append("dips or peaks make a longer comb with their axis turned round: is the axis mirrored?")
+    elif len(chains[0]) == 1 and mirrored(np.array([chain[0].wl_nm for chain in chains])):
         notes.append(
             "dips or peaks lie the closer the longer their wavelength, and make no comb: is the axis mirrored?"
         )

@@ -141,10 +141,13 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None]) -> Di
         parts.append(part)
         say(f"{before}: {_what(part)}{''.join(f'; {note}' for note in part.notes)}")
     if not parts:
+        # A file that is there and cannot be used says more than those that were not measured.
+        there = [line for line in told if not line.endswith(LATER)]
         raise InputError(
-            f"{request.folder}: got no spectrum of the die of {request.manifest}"
-            + (f" ({told[0]})" if told else "")
-            + "; name the files as its column file says"
+            f"{request.folder}: got no spectrum of the die of {request.manifest} that can be used: {there[0]}"
+            if there
+            else f"{request.folder}: got no spectrum of the die of {request.manifest}; name the files as its column "
+            "file says"
         )
     return _written(request, spec, structures, parts, told=told, out=out, say=say)
 

@@ -220,6 +220,24 @@ def test_missing_extra_and_doubled_files_are_told_in_a_line_each(laboratory, tmp
     assert all("\n" not in line for line in told)
 
 
+def test_a_folder_without_a_usable_file_is_refused_by_what_is_wrong_with_those_that_are_there(laboratory, tmp_path):
+    content = (laboratory.folder / "lab" / "gap_sweep.npz").read_bytes()
+    said = {}
+    for case, names in {"doubled": ("gap_sweep.npz", "gap_sweep.csv"), "cut": ("reference.npz",), "none": ()}.items():
+        (tmp_path / case).mkdir()
+        for name in names:
+            (tmp_path / case / name).write_bytes(content if case == "doubled" else content[:100])
+        with pytest.raises(InputError) as refused:
+            run_die(laboratory.asked(folder=tmp_path / case), tmp_path / "out", say=silent)
+        said[case] = str(refused.value)
+    assert "got gap_sweep.csv and gap_sweep.npz for gap_sweep, want one file" in said["doubled"]
+    assert "reference.npz: " in said["cut"]
+    assert said["none"].endswith("name the files as its column file says")
+    for line in said.values():
+        assert "\n" not in line
+        assert "got no row_0" not in line
+
+
 def test_a_run_that_was_killed_goes_on_and_gives_the_same(laboratory, tmp_path, monkeypatch):
     # Guides alone: what is done of them costs nothing.
     folder = tmp_path / "lab"

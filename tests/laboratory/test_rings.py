@@ -1,11 +1,13 @@
 """A truth hidden in a simulated sweep, measured as a laboratory would, is found again within its error bars."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from laboratory.simulated import FSR_NM, WL0_NM, fields, sweep, wander_nm
 
 from prism_photonics.laboratory.comb import fit_comb
-from prism_photonics.laboratory.find import refuse_unresolved, teeth
+from prism_photonics.laboratory.find import Tooth, combs, longer_mirrored, refuse_unresolved, teeth
 from prism_photonics.laboratory.fit import fit_window, refit
 from prism_photonics.laboratory.noise import pooled
 from prism_photonics.laboratory.rings import fit_rings
@@ -250,3 +252,33 @@ def test_dips_on_a_mirrored_axis_make_no_comb_and_that_is_said():
     wl_nm, through, _ = sweep(np.random.default_rng(1), low_nm=1505.0, high_nm=1588.0, step_nm=0.01, kappa2=0.06)
     fit = fit_rings("mirrored", wl_nm, through=through[::-1], dropped=True)
     assert any("is the axis mirrored?" in note for note in fit.notes)
+
+
+def test_a_ring_of_many_resonances_on_a_mirrored_axis_is_told_of_though_some_make_combs():
+    """Three neighbours lie evenly enough on either axis, and three "rings" of three would be seen."""
+    ring = {"kappa2": 0.02, "fsr_nm": 2.6}
+    wl_nm, through, drop = sweep(np.random.default_rng(2), low_nm=1500.0, high_nm=1594.0, step_nm=0.006, **ring)
+    found = teeth(wl_nm, through[::-1], [drop[::-1]])
+    seen = combs(found)
+    assert seen
+    assert max(map(len, seen)) < 10
+    assert longer_mirrored(found, seen)
+    right = teeth(wl_nm, through, [drop])
+    (comb,) = combs(right)
+    assert len(comb) == 34
+    assert not longer_mirrored(right, [comb])
+    turned = fit_rings("turned", wl_nm, through=through[::-1], drops=[drop[::-1]])
+    assert any("is the axis mirrored?" in note for note in turned.notes)
+
+
+def test_three_resonances_that_make_a_comb_on_a_mirrored_axis_alone_are_told_of():
+    step = 1.0 / 2.4e5  # of 1/λ, 1/nm: 10 nm
+    wl_nm = [1.0 / (1.0 / 1550.0 + n * step) for n in (1, 0, -1)]
+    right = [Tooth(wl, 0.1, 0.9, 0.0, -1) for wl in wl_nm]
+    turned = [replace(t, wl_nm=3100.0 - t.wl_nm) for t in reversed(right)]
+    assert not longer_mirrored(right, combs(right))
+    assert combs(turned) == []
+    assert longer_mirrored(turned, [])
+    # Beside others that make none, three may be evenly spaced by chance.
+    by_chance = sorted([*turned, *(replace(t, wl_nm=t.wl_nm + 3.3) for t in turned[:2])], key=lambda t: t.wl_nm)
+    assert not longer_mirrored(by_chance, [])

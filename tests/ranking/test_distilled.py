@@ -80,6 +80,14 @@ def test_a_head_that_learns_its_lesson_by_heart_keeps_what_held_on_another_text(
     assert loss(kept, taught[1]) <= loss(start, taught[1])
 
 
+def test_what_was_learned_in_few_steps_is_judged_too(model, taught):
+    def learned(steps):
+        known = {"rank": 16, "frequency": frequencies(model), "kv_heads": 2}
+        return distil(taught[:3], **known, steps=steps, held_out=[taught[3]])
+
+    assert loss(learned(30), taught[3]) < loss(learned(1), taught[3])
+
+
 def test_a_gate_learns_through_the_chip_as_well(model, taught, demo_bundle):
     chip = demo_bundle(16)
     start = distil(taught[:3], rank=16, frequency=frequencies(model), kv_heads=2, steps=1)

@@ -233,7 +233,7 @@ def distil(
         loss.backward()
         optimizer.step()
         falling.step()
-        if step % 40 == 39:
+        if step % 40 == 39 or step == steps - 1:
             told = f"step {step + 1} of {steps}: {loss.item():.3f} nats from the exact attention"
             if held_out:
                 now = judge()
