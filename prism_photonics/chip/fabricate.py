@@ -85,6 +85,11 @@ class Die:
             return prepare_polarized_row(wl_um, rings, buses, reflections, second=second, dispersion=dispersion)
         return prepare_reflecting_row(wl_um, rings, buses, reflections, dispersion=dispersion)
 
+    def fed(self, wl_um: Float[ndarray, " wavelengths"], bus: int) -> Float[ndarray, "wavelengths rows"]:
+        """`feed_change` of one bus at any wavelengths in µm: straight from line to line, beyond them as at the last."""
+        lines_um = np.asarray(self.bank.wl_um)
+        return np.stack([np.interp(wl_um, lines_um, of_row) for of_row in self.feed_change[:, bus]], axis=1)
+
     def shift_pm(
         self, volts: Float[ndarray, "rows rings"], drift_pm: Float[ndarray, "rows rings"]
     ) -> Float[ndarray, "rows buses channels"]:

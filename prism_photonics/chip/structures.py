@@ -135,17 +135,22 @@ class RowLine:
         feed_dB: Loss from the fibre to the row.
         rings: Optics of its rings.
         buses: Optics of its bus segments.
+        lines_um: The comb's lines.
+        fed: Share of the feed's light that reaches the row at each, where parts of others feed it; ones. Between
+            them a straight line.
     """
 
     feed_dB: float
     rings: RingParams
     buses: object
+    lines_um: Float[ndarray, " lines"]
+    fed: Float[ndarray, " lines"]
 
     def powers(self, wl_nm: Float[ndarray, " wl"]) -> Float[ndarray, "2 wl"]:
         """Transmission from the fibre to the through and the drop photodiode, rings at 0 V."""
         row = prepare_row(np.asarray(wl_nm) / NM_PER_UM, self.rings, self.buses)  # type: ignore[arg-type]
         powers, _ = exit_powers(row, np.asarray(self.rings.offset_pm))
-        return powers * 10.0 ** (-0.1 * self.feed_dB)
+        return powers * 10.0 ** (-0.1 * self.feed_dB) * np.interp(wl_nm / NM_PER_UM, self.lines_um, self.fed)
 
 
 def virtual_structures(
@@ -210,7 +215,8 @@ def virtual_structures(
             part = jax.tree.map(
                 lambda leaf, row=row, bus=bus: np.asarray(leaf)[row, bus], (die.bank.rings, die.bank.buses)
             )
-            found[name] = RowLine(float(feed_dB[row, bus]), *part)
+            fed = die.feed_change[row, bus]
+            found[name] = RowLine(float(feed_dB[row, bus]), *part, lines_um=np.asarray(die.bank.wl_um), fed=fed)
     return found
 
 

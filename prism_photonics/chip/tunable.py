@@ -144,10 +144,8 @@ class LaserLight:
         shifted_pm = self._die.shift_pm(acting_V, shift_pm)[:, bus]
         powers, _ = exit_powers(self._die.light_at(true_nm / NM_PER_UM, bus), shifted_pm)
         # A bus's response is the same at all of its lines, but for what parts of others make of them in its feed.
-        change = self._die.feed_change[:, bus]
-        full_A = self._full_A.reshape(2, *self._die.bank.shape)[:, :, bus, 0] / change[:, 0]
-        lines_nm = self._lines_nm[: change.shape[1]]
-        fed = np.stack([np.interp(true_nm, lines_nm, of_row) for of_row in change], axis=1)
+        full_A = self._full_A.reshape(2, *self._die.bank.shape)[:, :, bus, 0] / self._die.feed_change[:, bus, 0]
+        fed = self._die.fed(true_nm / NM_PER_UM, bus)
         through_A, drop_A = (
             full_A[:, None] * fed * powers.swapaxes(1, 2) * 10.0 ** (0.1 * self._errors.power_dB(true_nm))[:, None]
         )

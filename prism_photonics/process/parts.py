@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from prism_photonics.process.profile import film_name
+from prism_photonics.process.profile import load_profile
 from prism_photonics.units import InputError
 
 
@@ -66,8 +66,8 @@ class PartTable:
         nodes, loss_dB = np.array(self.file.splitter.wl_um), np.array(self.file.splitter.loss_dB)
         if not nodes[0] <= wl_um <= nodes[-1]:
             raise InputError(
-                f"splitter: wl_um = {wl_um:g}; want {nodes[0]:g} to {nodes[-1]:g}, what the table of "
-                f"{self.file.film} covers; add nodes in process/solver/parts.py and compute it anew"
+                f"splitter: wl_um = {wl_um:g}; want {nodes[0]:g} to {nodes[-1]:g}, what the simulation of "
+                f"{self.file.film}'s covers; give splitter.excess_loss_dB"
             )
         near = np.sort(np.argsort(np.abs(nodes - wl_um))[:3])
         return float(np.polyval(np.polyfit(nodes[near] - wl_um, loss_dB[near], 2), 0.0))
@@ -77,9 +77,9 @@ def load_parts(process: str) -> PartTable:
     """Simulated parts of a film by its name, or of the film that a measured profile overlays.
 
     Raises:
-        InputError: As `process.profile.film_name`.
+        InputError: No such film, or the measured profile cannot be read.
     """
-    return _loaded(film_name(process))
+    return _loaded(load_profile(process).name)
 
 
 @cache

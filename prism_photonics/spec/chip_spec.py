@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from prism_photonics.files.toml import parse_toml, read_text
@@ -33,9 +32,10 @@ from prism_photonics.process.kits import Kit, load_kit
 from prism_photonics.process.parts import load_parts
 from prism_photonics.process.profile import Profile, film_name, is_path, load_profile
 from prism_photonics.process.trench import foot_um, least_gap_um
-from prism_photonics.spec.comb import first_THz, lines_of
+from prism_photonics.spec.comb import MOST_WL_NM, first_THz, lines_of
 from prism_photonics.spec.complaints import explain
-from prism_photonics.spec.parts import SLOTS, beside, bound_part, digest, loss_dB, require_one_loss
+from prism_photonics.spec.losses import with_losses
+from prism_photonics.spec.parts import SLOTS, beside, bound_part, digest, require_one_loss
 from prism_photonics.spec.tables import (
     ChipTable,
     CombTable,
@@ -58,7 +58,6 @@ from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_WL_NM = 1700.0  # of the range in which specs may place a line
 # Of dies bonded along their edges; design choices.
 MOST_BONDED_ROWS = 16  # whose wires find room beside the rings
 MOST_EDGE_UM = 20_000.0
@@ -89,32 +88,9 @@ class ChipSpec(Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _film_losses(cls, data: Any) -> Any:
-        """A spec that leaves a loss out takes the film's: of a guide as measured, of a splitter as simulated."""
-        if isinstance(data, dict) and isinstance(process := data.get("process"), str):
-            guide, splitter = data.get("waveguide"), data.get("splitter", {})
-            if isinstance(guide, dict) and "loss_dB_cm" not in guide:
-                data = {**data, "waveguide": {**guide, "loss_dB_cm": load_profile(process).optics.loss_dB_cm.value}}
-            if isinstance(splitter, dict) and "excess_loss_dB" not in splitter and data.get("pdk") is None:
-                data = {**data, "splitter": {**splitter, "excess_loss_dB": load_parts(process).splitter_loss_dB()}}
-        return data
-
-    @model_validator(mode="before")
-    @classmethod
-    def _part_losses(cls, data: Any) -> Any:
-        """A part with scattering parameters of its own loses what these say; a table's own number gives way."""
-        for table, slot in SLOTS.items():
-            keys = data.get(table) if isinstance(data, dict) else None
-            if not isinstance(keys, dict) or not isinstance(keys.get("sparameters"), str):
-                continue
-            try:
-                comb = lines_of(CombTable.model_validate(data.get("comb")), ChipTable.model_validate(data.get("chip")))
-            except ValidationError:
-                return data  # the tables themselves are told of
-            on_fault = "project" if keys.get("on_fault") == "project" else "refuse"
-            loss = loss_dB(bound_part(keys["sparameters"], table, on_fault), table, np.asarray(comb.wl_um))
-            data = {**data, table: {**keys, slot.loss: loss}}
-        return data
+    def _losses(cls, data: Any) -> Any:
+        """Losses that are told by files of parts, or left to the film."""
+        return with_losses(data)
 
     @model_validator(mode="after")
     def _kit_of_the_film(self) -> "ChipSpec":

@@ -9,6 +9,8 @@ from prism_photonics.lightpath.source.design import (
 from prism_photonics.spec.tables import ChipTable, CombTable
 from prism_photonics.units import watt_from_dBm
 
+MOST_WL_NM = 1700.0  # of the range in which specs may place a line
+
 
 def lines_of(comb: CombTable, chip: ChipTable) -> CombDesign:
     """The comb's lines, one of each channel of a bus."""

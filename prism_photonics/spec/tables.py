@@ -167,7 +167,7 @@ class SplitterTable(Table):
         ge=0,
         le=10,
         description="that of sparameters, of the worse output at its worst line, where they are given; "
-        "the simulated splitter's where it is left out",
+        "the simulated splitter's at its worst line where it is left out",
     )
     # Left out of a dump at their defaults: specs that are older than the keys keep their hash.
     sparameters: str | None = _PART

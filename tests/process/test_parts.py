@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from prism_photonics.process.kits import load_kit
 from prism_photonics.process.materials import crystal_named
@@ -20,8 +21,8 @@ RIB = Stack(thickness_um=0.6, etch_um=0.5, width_um=1.4, wall_deg=70.0)
 
 
 def drawn(sizes, width_um: float) -> Sizes:
-    keys = ("mmi_width_um", "taper_width_um", "port_pitch_um")
-    return Sizes(*(sizes[key] for key in keys), width_um, sizes["mmi_length_um"] + 2.0 * sizes["taper_length_um"])
+    total_um = sizes["mmi_length_um"] + 2.0 * sizes["taper_length_um"]
+    return Sizes(sizes["mmi_width_um"], sizes["taper_width_um"], sizes["port_pitch_um"], width_um, total_um)
 
 
 def loss_dB(found, length_um: float) -> float:
@@ -100,12 +101,24 @@ def test_every_chip_is_drawn_with_its_films_splitter_or_its_kits(name):
         assert getattr(spec.splitter_design, key) == value
 
 
-def test_a_spec_without_a_splitters_loss_takes_the_simulated_one(demo: ChipSpec):
+def test_a_spec_without_a_splitters_loss_takes_the_simulated_one_at_the_worst_line(demo: ChipSpec):
     data = demo.model_dump()
     del data["splitter"]
-    spec = ChipSpec.model_validate(data)
-    assert spec.splitter.excess_loss_dB == load_parts("tfln600").splitter_loss_dB(1.55)
+    spec, parts = ChipSpec.model_validate(data), load_parts("tfln600")
+    each = [parts.splitter_loss_dB(wl) for wl in demo.comb_design.wl_um]
+    assert spec.splitter.excess_loss_dB == max(each) > min(each)
     assert 0.0 < spec.splitter.excess_loss_dB < demo.splitter.excess_loss_dB
+
+
+def test_a_spec_without_a_splitters_loss_is_refused_where_nobody_has_simulated_one(demo: ChipSpec):
+    data = demo.model_dump()
+    del data["splitter"]
+    with pytest.raises(ValidationError, match=r"wl_um = 1\.4; want 1\.5 to 1\.6, .*give splitter\.excess_loss_dB"):
+        ChipSpec.model_validate(data | {"comb": data["comb"] | {"first_wl_nm": 1400.0}})
+    with pytest.raises(ValidationError, match="above the 1700 nm limit"):
+        ChipSpec.model_validate(data | {"comb": data["comb"] | {"first_wl_nm": 1650.0, "spacing_nm": 20.0}})
+    with pytest.raises(InputError, match="unknown profile 'tfln60'; did you mean 'tfln600'"):
+        load_parts("tfln60")
 
 
 def test_outside_its_wavelengths_a_table_refuses():

@@ -99,6 +99,21 @@ def test_what_cannot_be_used_is_refused_in_one_line(written, tmp_path, tables, t
     assert "\n" not in str(caught.value)
 
 
+def test_a_comb_that_cannot_be_is_told_of_whatever_the_parts_say(written, tmp_path):
+    write_touchstone(splitter(), tmp_path / "mmi.s3p")
+    lines = written(splitter='sparameters = "mmi.s3p"').read_text()
+    lines = lines.replace("first_wl_nm = 1546.5", "first_channel_THz = 200.0").replace(
+        "channels = 8 ", "channels = 80 "
+    )
+    for spacing, told in (
+        ("spacing_GHz = 2500.0", "channel 79 lies at 2.5 THz"),
+        ("spacing_GHz = 1e9", "comb.spacing_GHz"),
+    ):
+        with pytest.raises(InputError, match=told) as caught:
+            ChipSpec.from_text(lines.replace("spacing_nm = 0.95", spacing), folder=tmp_path)
+        assert "excess_loss_dB" not in str(caught.value)
+
+
 def test_a_part_that_makes_light_is_projected_where_the_spec_asks_for_it(written, tmp_path):
     write_touchstone(splitter(upper=0.8), tmp_path / "loud.s3p")
     with pytest.warns(UserWarning, match="not passive"):

@@ -136,6 +136,19 @@ def test_a_laser_that_sweeps_sees_them_too(small, reflecting):
     np.testing.assert_allclose(totals[1] / totals[0], want.T, rtol=1e-9)
 
 
+def test_the_spectra_of_a_virtual_dies_rows_see_them_line_by_line(small, reflecting):
+    from prism_photonics.chip.structures import virtual_structures
+
+    sites = {f"{name}_ring_{n}": (240.0 * n, -1700.0) for name in ("gap_sweep", "length_sweep") for n in range(5)}
+    plain, fed = (virtual_structures(s, seed=3, guides_um={}, sites_um=sites) for s in (small, reflecting))
+    (ours,), (ideal,) = feed_with_parts(reflecting), feed_with_parts(small)
+    want = 10.0 ** (0.1 * (ours.arriving_dB - ideal.arriving_dB))
+    lines_nm = 1e3 * np.asarray(small.comb_design.wl_um)
+    for row in range(small.chip.rows):
+        got = fed[f"row_{row}"].powers(lines_nm) / plain[f"row_{row}"].powers(lines_nm)
+        np.testing.assert_allclose(got, np.broadcast_to(want[row], got.shape), rtol=1e-9)
+
+
 def test_the_command_prints_the_feed_of_a_spec_that_binds_parts(reflecting, tmp_path):
     (tmp_path / "spec.toml").write_text(str(reflecting))
     result = CliRunner().invoke(app, ["simulate", str(tmp_path / "spec.toml"), "--json"])
