@@ -153,7 +153,8 @@ def test_a_descent_ends_where_scipys_does_whatever_stands_beside_it(survey, flat
     def residuals(x):
         return np.concatenate([misfits(bus, x[None]).ravel(), weight * x])
 
-    theirs = scipy.optimize.least_squares(residuals, start[2], xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    # Differences to one side end 3e-8 of the cost too early.
+    theirs = scipy.optimize.least_squares(residuals, start[2], "3-point", xtol=1e-14, ftol=1e-14, gtol=1e-14)
     assert cost[2] == pytest.approx(2.0 * theirs.cost, rel=1e-8)
     assert found[2] == pytest.approx(theirs.x, abs=1e-3)
 
