@@ -49,7 +49,8 @@ class Bus(eqx.Module):
 class Curves(eqx.Module):
     """Own-channel weight of every ring against its own voltage, the others at rest at 0 V.
 
-    A ring's weight falls to its minimum on resonance and rises on both sides; the side with more voltage is used.
+    A ring's weight falls to its minimum on resonance and rises on both sides; the side that rises higher is used. It is
+    the side with more voltage, unless curvature of the tuning bends that one back.
     Beyond the resonance the curve is held flat, so that it is monotone.
     """
 
@@ -120,7 +121,8 @@ def tuning_curves(bus: Bus, max_voltage_V: float, points: int) -> Curves:
     curves = bus.scale * _solver(bus).balanced_alone(bus.row, bus.rings.offset_pm, swept_pm, bus.drop_ratio)
     bottom = xp.argmin(curves, axis=0)
     index = xp.arange(points).reshape(along)
-    upwards = bottom <= points // 2
+    before, after = (xp.where(side, curves, -xp.inf).max(0) for side in (index <= bottom, index >= bottom))
+    upwards = after >= before
     held = xp.where(xp.where(upwards, index >= bottom, index <= bottom), curves, curves.min(0))
     monotone = xp.where(upwards, _running_max(held), _running_max(held[::-1])[::-1])
     return Curves(volts, monotone)

@@ -2,13 +2,15 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 from prism_photonics.calibration.calibration import blank_calibration
 from prism_photonics.calibration.faults import Fault
+from prism_photonics.programming.bus import bus_of, weights_at
 from prism_photonics.programming.reach import reached_share, without_far_rings
-from prism_photonics.programming.solve import common_range
+from prism_photonics.programming.solve import common_range, reachable_weights
 from prism_photonics.units import InputError
 
 
@@ -70,3 +72,30 @@ def test_a_share_counts_what_lies_within_the_weights_asked_for(demo):
     limit = demo.ranking.weight_limit
     low, high = np.array([[-1.0, -limit, 0.0, 0.9]]), np.array([[1.0, 0.0, 2.0, 1.0]])
     assert reached_share(low, high, demo) == pytest.approx(np.array([[1.0, 0.5, 0.5, 0.0]]))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_ring_is_tuned_to_the_side_that_rises_higher_and_not_to_the_one_with_more_voltage(designed, sign):
+    """Its curvature bends the side with more voltage back, and the other reaches farther from the resonance."""
+    fit = designed(0.0)
+    rings, limit_V = fit.rows.rings, fit.max_voltage_V
+    slope, bend = np.array(rings.slope_pm_V), np.array(rings.curvature_pm_V2)
+
+    def moved_pm(volts):
+        return slope[2, 0, 5] * volts + bend[2, 0, 5] * volts**2
+
+    def own_weights(calibration, volts):
+        bus, alone = bus_of(calibration, np.asarray(2)), np.arange(calibration.shape[1]) == 5
+        return np.asarray(jax.vmap(lambda own_V: weights_at(bus, own_V * alone)[5])(volts))
+
+    scan = np.linspace(-limit_V, limit_V, 401)
+    rest_pm = moved_pm(scan[np.argmin(own_weights(fit, scan))])
+    bend[2, 0, 5] = -sign * 0.3 * slope[2, 0, 5] / limit_V
+    # On resonance a little on the side that then rises higher, so that the other one has more voltage.
+    offset_pm = np.array(rings.offset_pm)
+    offset_pm[2, 0, 5] += rest_pm - moved_pm(-sign * 0.1 * limit_V)
+    bent = dataclasses.replace(rings, curvature_pm_V2=bend, offset_pm=offset_pm)
+    fit = dataclasses.replace(fit, rows=dataclasses.replace(fit.rows, rings=bent))
+    chosen, other = own_weights(fit, sign * np.array([-limit_V, limit_V]))
+    assert chosen > other + 0.02
+    assert float(reachable_weights(fit)[1][2, 5]) == pytest.approx(chosen, abs=0.01)
