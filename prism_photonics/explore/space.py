@@ -32,6 +32,7 @@ USUAL_Q = (7_500.0, 15_000.0, 30_000.0)
 """Of the first chips: about that of `bank_32x256`, twice and four times it (design choice)."""
 WIDEST_GAP_UM, LONGEST_UM = 1.5, 100.0
 """Widest gap and longest straight that a Q is looked for with (design choices)."""
+_HEATER_BUMPS_UM = 60.0  # more for two bumps beside a ring (design choice, as `prism design` gives)
 HALVINGS = 40
 """At most; far fewer reach the two parts in ten thousand that are wanted."""
 
@@ -186,14 +187,14 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     # Channels are placed by one more wavelength of straight, a µm at most: so close rings may stand.
     made = _with_q(made, c["q_loaded"])
     lobe_deg = math.floor(10.0 * (made.ring_designs[0].widest_lobe_deg - LOBE_MARGIN_DEG)) / 10.0
-    outer_um = 2.0 * (radius_um + electrode_gap_um / 2.0 + made.ring.electrode_width_um) + made.ring.straight_um + 1.0
+    pitch_um = made.ring.least_pitch_um + (_HEATER_BUMPS_UM if made.trim.method == "heater" else 0.0)
     figures = ring_figures(made)
     spacing_nm = float(f"{c['spacing_of_fsr'] * figures.fsr_nm / channels:.4g}")
     made = _changed(
         made,
         ring={
             "lobe_half_angle_deg": lobe_deg,
-            "pitch_um": max(BUMP_PITCH_UM, math.ceil(outer_um)) + 0.0,
+            "pitch_um": max(BUMP_PITCH_UM, math.ceil(pitch_um)) + 0.0,
             "bias_pm": round(c["bias_widths"] * figures.fwhm_pm, 1),
         },
         comb=_comb(base.comb.model_dump(), spacing_nm, channels) | {"line_power_dBm": round(c["line_power_dBm"], 2)},

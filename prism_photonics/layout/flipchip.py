@@ -4,6 +4,7 @@ A row of many cannot be bonded along the edges: 32 × 256 rings would need 820 m
 same cell of metal, in the strip between its drop bus and that bus's way back: the bumps' pads, and the rail above them.
 """
 
+import math
 from collections.abc import Mapping
 
 import gdsfactory as gf
@@ -15,7 +16,7 @@ from prism_photonics.layout.pads import detector_contacts
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import arc_points, box, nm, require_nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
-from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS
+from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS, METAL2_SPACE_UM
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import LAST_BUMP_UM, row_top_um
 from prism_photonics.units import InputError
@@ -88,7 +89,7 @@ def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float],
             metal2.insert(box(cold - half, heater_y - half, cold + half, rail))
             bumps[f"heater_{c}"] = at, bump
             ground_east = cold + half
-            own = round(max(at + BUMP_UM + BUMP_SPACE_UM, x - half), 3)
+            own = round(max(at + BUMP_UM + BUMP_SPACE_UM, min(x - half, _east_um(spec, contacts, c))), 3)
         metal2.insert(box(x - STRAP_UM, y - half, x, bump + half))
         metal2.insert(box(min(own, x - STRAP_UM), bump - half, max(own, x), bump + half))
         metal2.insert(box(ground_x, ground_y - half, ground_x + STRAP_UM, rail))
@@ -96,6 +97,10 @@ def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float],
         ground_east = max(ground_east, ground_x + STRAP_UM)
     metal2.insert(box(TRUNK_UM - RAIL_UM / 2.0, rail - RAIL_UM / 2.0, ground_east, rail + RAIL_UM / 2.0))
     bumps["ground"] = TRUNK_UM, bump
+    pad_east, first_x = TRUNK_UM + BUMP_PAD_UM / 2.0, contacts.ring_in_row(0, "e2")[0]
+    if pad_east < first_x < pad_east + METAL2_SPACE_UM:
+        # Both are ground: what lies closer than the deck lets two edges lie is joined.
+        metal2.insert(box(TRUNK_UM, bump - BUMP_PAD_UM / 2.0, first_x + half, bump + BUMP_PAD_UM / 2.0))
     for kind, contact in detector_contacts(spec).items():
         x, y = contacts.site_in_row(contact)
         away = -1.0 if x < 0.0 else 1.0
@@ -109,6 +114,25 @@ def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float],
     for name, (x, y) in bumps.items():
         cell.add_ref(pad, name=name).instance.transform(kdb.Trans(nm(x), nm(y)))
     return cell
+
+
+def _east_um(spec: ChipSpec, contacts: Contacts, channel: int) -> float:
+    """Farthest middle of a ring's bump that keeps clear of the next ring's ground; infinite of the last ring.
+
+    Raises:
+        InputError: Not even the nearest middle that the heater's bump leaves does.
+    """
+    if channel + 1 == spec.chip.channels:
+        return math.inf
+    east = contacts.ring_in_row(channel + 1, "e2")[0] - METAL2_SPACE_UM - BUMP_PAD_UM / 2.0
+    cold = contacts.ring_in_row(channel, "e4")[0]
+    least = cold + STRAP_UM / 2.0 + SPACE_UM + BUMP_PAD_UM / 2.0 + BUMP_UM + BUMP_SPACE_UM
+    if east < least:
+        raise InputError(
+            f"ring.pitch_um = {spec.ring.pitch_um:g}: no room for the bumps of a ring and its heater before the next "
+            f"ring's ground; want at least {math.ceil(spec.ring.pitch_um + least - east)}"
+        )
+    return east
 
 
 def bump_pad(kcl: kf.KCLayout) -> gf.Component:

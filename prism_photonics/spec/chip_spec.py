@@ -103,13 +103,10 @@ class ChipSpec(Table):
 
     @model_validator(mode="after")
     def _devices_fit(self) -> "ChipSpec":
-        # One more guided wavelength, under a µm, may be added to the straights to reach the channel.
-        outer = 2.0 * (self.ring.radius_um + self.ring.electrode_gap_um / 2.0 + self.ring.electrode_width_um)
-        outer += self.ring.straight_um + 1.0
-        if self.ring.pitch_um < outer:
+        if self.ring.pitch_um < self.ring.least_pitch_um:
             raise ValueError(
-                f"ring.pitch_um = {self.ring.pitch_um:g}: ring and electrodes are {outer:g} µm wide; "
-                "raise pitch_um or lower radius_um"
+                f"ring.pitch_um = {self.ring.pitch_um:g}: rings, electrodes and the wires between two rings take "
+                f"{self.ring.least_pitch_um:g} µm; raise pitch_um or lower radius_um"
             )
         profile = load_profile(self.process)
         least_um = least_gap_um(profile)

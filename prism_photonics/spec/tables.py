@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prism_photonics.process.layers import METAL2_SPACE_UM
+
 
 class Table(BaseModel):
     """A table that knows its keys: an unknown one, a missing one, or a number of another type is refused."""
@@ -191,6 +193,13 @@ class RingTable(Table):
     electrode_gap_um: float = Field(gt=0, le=50)
     electrode_width_um: float = Field(gt=0, le=100)
     bias_pm: float = Field(ge=-5000, le=5000, description="resonance minus channel at 0 V, as designed")
+
+    @property
+    def least_pitch_um(self) -> float:
+        """Ring and electrodes, and the least space between the wires that rise on either side, in µm."""
+        # One more guided wavelength, under a µm, may be added to the straights to reach the channel.
+        around = self.electrode_gap_um + 2.0 * self.electrode_width_um
+        return 2.0 * self.radius_um + around + self.straight_um + 1.0 + METAL2_SPACE_UM
 
 
 class TrimTable(Table):

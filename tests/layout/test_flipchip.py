@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from prism_photonics.layout.tapeout import bump_map
 from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
 from prism_photonics.netlist import Netlist, from_spec
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.process.layers import LAYERS, METAL2_SPACE_UM
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import bank_pitch_um
 from prism_photonics.units import InputError
@@ -59,6 +60,35 @@ def test_every_ring_photodiode_and_row_has_bumps_of_its_own(flipped: ChipSpec, g
     for line in lines:
         at = kdb.Point(round(float(line["pad_x_um"]) * 1000), round(float(line["pad_y_um"]) * 1000))
         assert not (bumps & kdb.Region(kdb.Box(at.x - 5, at.y - 5, at.x + 5, at.y + 5))).is_empty(), line["name"]
+
+
+@pytest.fixture(scope="module")
+def wired(altered) -> Callable[[str, float], kdb.Region]:
+    """The second metal of a chip like the 6 × 12 that `prism design` gives on ltoi300, with so much over two rings."""
+
+    def of(trim: str, over_um: float) -> kdb.Region:
+        ring = {"radius_um": 108.3, "straight_um": 0.2, "electrode_gap_um": 5.6, "lobe_half_angle_deg": 71.5}
+        ring |= {"gap_through_um": 0.458, "gap_drop_um": 0.458, "pitch_um": 239.4 + over_um}
+        keys = {"trim": {"method": trim, "heater_mW_nm": 100.0}, "waveguide": {"bend_radius_um": 100.0}}
+        chip = draw(altered(sized(2, 2), process="ltoi300", chip={"buses": 2}, ring=ring, **keys))
+        return kdb.Region(chip.kdb_cell.begin_shapes_rec(chip.kcl.layer(*LAYERS.metal2))).merged()
+
+    return of
+
+
+@pytest.mark.parametrize("trim", ["permanent", "heater"])
+def test_wires_and_bumps_keep_their_distance_at_every_pitch_that_a_spec_allows(wired, trim: str):
+    # Was: ring 0's ground 0.8 µm from the ground's pad, neighbours' wires 2 µm apart, a heated ring's pad on a ground.
+    roomy = wired(trim, 80.0)
+    for over_um in (3.0, 7.0, 11.0, 14.0):
+        wires = wired(trim, over_um)
+        assert wires.space_check(round(METAL2_SPACE_UM * 1e3)).is_empty(), over_um
+        assert wires.count() == roomy.count(), over_um
+
+
+def test_rings_whose_wires_would_lie_too_close_are_refused(altered):
+    with pytest.raises((InputError, ValueError), match=r"ring.pitch_um = 66: .* wires between two rings take"):
+        altered(sized(2, 2), ring={"pitch_um": 66.0})
 
 
 @pytest.mark.parametrize(
