@@ -20,17 +20,17 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
-from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, plain_columns, receiving, ring_volts
+from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, receiving, ring_volts
 from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, repulsion, tm_columns
 from prism_photonics.calibration.polarized_ring import Pair, PolarizedRing, polarized_ring_slopes
-from prism_photonics.calibration.reflecting import Beyond, ReflectingLight, beyond_columns, beyond_of
-from prism_photonics.calibration.unknowns import Unknowns, columns, ring_model
+from prism_photonics.calibration.reflecting import beyond_columns, beyond_of
+from prism_photonics.calibration.reflecting_columns import ReflectingBuses, finished_slopes
+from prism_photonics.calibration.unknowns import columns, ring_model
 from prism_photonics.circuit.polarized import behind_bus, scattering, waves
 from prism_photonics.lightpath.arrays import power
 from prism_photonics.lightpath.phasor import phasor
 from prism_photonics.lightpath.ring.backscatter import Splitting, splitting
 from prism_photonics.lightpath.ring.mixing import HalfTurn
-from prism_photonics.lightpath.ring.model import RingParams
 
 
 def polarized_readings_A(
@@ -78,42 +78,21 @@ def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) 
                 by[:, places[name].start + j] = turned[..., wave]
         e, y = ahead, ahead_y
     hits[1] = hits[3] = (e * bus.along[rings], y * bus.along[rings])
-    # How much of the through and of the drop power passes each end, and the waves that it mirrors.
-    shares = [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0)]
-    for n, (of_through, of_drop) in enumerate(shares):
+    mirrored = []
+    for n in range(4):
         first = 0 if n < 2 else 2
         hit, hit_y = (part[..., first : first + 2] for part in hits[n])
-        mirrored = twice_A * (hit * hit_y).sum(-1) * light.ends[:, n, None, :]
-        x, y_ = bus.beyond.end_re[:, n], bus.beyond.end_im[:, n]
-        lost = twice_A * (of_through * bus.seen[0] - of_drop * bus.drop_ratio * bus.seen[1])
-        lost = lost * each_bus(1.0 / (1.0 - x**2 - y_**2))
-        by[:, places["end_re"].start + n] = each_bus(light.reflection) * (np.real(mirrored) - lost * each_bus(x))
-        by[:, places["end_im"].start + n] = each_bus(light.reflection) * (-np.imag(mirrored) - lost * each_bus(y_))
-    slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * bus.acting
-    current_A = bus.gain_A * (bus.seen[0] - bus.drop_ratio * bus.seen[1])
-    by_shift, by_volt = plain_columns(
-        survey,
-        by,
-        unknowns=bus.unknowns,
-        current_A=current_A,
-        own=tuple(own),  # type: ignore[arg-type]
-        slope_pm_V=slope_pm_V + 3.0 * each_ring(bus.beyond.cubic_pm_V3) * bus.acting**2,
-        volts=(bus.volts, bus.acting),
-    )
+        mirrored.append(twice_A * (hit * hit_y).sum(-1) * light.ends[:, n, None, :])
+    slopes = finished_slopes(survey, by, bus, own=tuple(own), seen=bus.seen, mirrored=mirrored)
+    # Fabrication turns TM as it does TE, voltages by another ratio.
     by[:, places["offset"]] = survey.scatter.offset_pm * each_ring(survey.light.rad_pm) * by_rest
-    by[:, places["cubic"]] = light.cubic_pm_V3[:, None, None, None] * by_shift * bus.acting**3
-    by[:, places["drop_ratio"].start] = -survey.scatter.drop_ratio * bus.gain_A * bus.seen[1]
-    return Slopes(current_A, by, by_shift, by_volt)
+    return slopes
 
 
 @dataclass(frozen=True)
-class _Solved:
-    """Buses at their unknowns, solved from the far ends; waves are TE and TM of the through, then of the drop bus."""
+class _Solved(ReflectingBuses):
+    """Buses solved from the far ends; waves are TE and TM of the through, then of the drop bus."""
 
-    unknowns: Unknowns
-    beyond: Beyond
-    params: RingParams
-    light: ReflectingLight
     tm: PolarizedLight
     conversion_rad: Float[ndarray, "buses rings"]
     repelled: tuple[Any, Any]
@@ -122,8 +101,6 @@ class _Solved:
     halves: HalfTurn
     mixed: Complex[ndarray, "rings buses settings wavelengths"]
     split: Splitting
-    volts: Float[ndarray, "buses rings settings wavelengths"]
-    acting: Float[ndarray, "buses rings settings wavelengths"]
     along: Complex[ndarray, "segments buses 1 wavelengths 4"]
     gammas: list[Any]
     outs: list[Any]
@@ -137,8 +114,6 @@ class _Solved:
     through: Complex[ndarray, "buses settings wavelengths 2"]
     drop: Complex[ndarray, "buses settings wavelengths 2"]
     seen: tuple[Any, Any]
-    gain_A: Float[ndarray, "buses 1 wavelengths"]
-    drop_ratio: Float[ndarray, "buses 1 1"]
 
 
 def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solved:

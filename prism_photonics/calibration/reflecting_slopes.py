@@ -19,21 +19,10 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
-from prism_photonics.calibration.bus_slopes import (
-    Slopes,
-    each_bus,
-    each_ring,
-    plain_columns,
-    receiving,
-    ring_volts,
-)
-from prism_photonics.calibration.reflecting import (
-    Beyond,
-    ReflectingLight,
-    beyond_columns,
-    beyond_of,
-)
-from prism_photonics.calibration.unknowns import Unknowns, columns, ring_model
+from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, receiving, ring_volts
+from prism_photonics.calibration.reflecting import beyond_columns, beyond_of
+from prism_photonics.calibration.reflecting_columns import ReflectingBuses, finished_slopes
+from prism_photonics.calibration.unknowns import columns, ring_model
 from prism_photonics.circuit.prepared_reflecting import (
     PreparedReflectingRow,
     lit_from_exits,
@@ -44,7 +33,7 @@ from prism_photonics.circuit.reflecting import End, leaving, sent_back
 from prism_photonics.lightpath.arrays import power
 from prism_photonics.lightpath.phasor import phasor
 from prism_photonics.lightpath.ring.backscatter import Splitting, ports_of_turn, splitting, splitting_slopes
-from prism_photonics.lightpath.ring.model import RingParams, reciprocal
+from prism_photonics.lightpath.ring.model import reciprocal
 
 Readings = Complex[ndarray, "buses settings wavelengths"]
 
@@ -60,7 +49,7 @@ def reflecting_readings_A(
 def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Slopes:
     """The currents that the unknowns predict and their slopes, as `bus_slopes.reading_slopes` gives them."""
     bus = _solved(survey, flat)
-    row, params, beyond = bus.row, bus.params, bus.beyond
+    row, params = bus.row, bus.params
     count, rings = params.t1.shape
     places = columns(rings) | beyond_columns(rings)
     seen = power(bus.through), power(bus.drop)
@@ -106,45 +95,16 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
     p, q = row.p[rings], row.q[rings]
     through_hit, far_hit = [light[0] * p for light in carried], [light[1] * q for light in carried]
     hits = [hits[0], through_hit, hits[1], far_hit]
-    # How much of the through and of the drop power passes each end.
-    shares = [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0)]
-    for n, (hit, (of_through, of_drop)) in enumerate(zip(hits, shares, strict=True)):
-        mirrored = twice_A * weighed(hit) * hit[0] * bus.ends[:, n]
-        x, y_ = beyond.end_re[:, n], beyond.end_im[:, n]
-        lost = (
-            twice_A * (of_through * seen[0] - of_drop * bus.drop_ratio * seen[1]) * each_bus(1.0 / (1.0 - x**2 - y_**2))
-        )
-        by[:, places["end_re"].start + n] = each_bus(bus.light.reflection) * (np.real(mirrored) - lost * each_bus(x))
-        by[:, places["end_im"].start + n] = each_bus(bus.light.reflection) * (-np.imag(mirrored) - lost * each_bus(y_))
-
-    slope_pm_V = each_ring(params.slope_pm_V) + 2.0 * each_ring(params.curvature_pm_V2) * bus.acting
-    current_A = bus.gain_A * (seen[0] - bus.drop_ratio * seen[1])
-    by_shift, by_volt = plain_columns(
-        survey,
-        by,
-        unknowns=bus.unknowns,
-        current_A=current_A,
-        own=(by_turn, by_loss, by_kappa1, by_kappa2),
-        slope_pm_V=slope_pm_V + 3.0 * each_ring(beyond.cubic_pm_V3) * bus.acting**2,
-        volts=(bus.volts, bus.acting),
-    )
-    by[:, places["cubic"]] = bus.light.cubic_pm_V3[:, None, None, None] * by_shift * bus.acting**3
-    by[:, places["drop_ratio"].start] = -survey.scatter.drop_ratio * bus.gain_A * seen[1]
-    return Slopes(current_A, by, by_shift, by_volt)
+    mirrored = [twice_A * weighed(hit) * hit[0] * bus.ends[:, n] for n, hit in enumerate(hits)]
+    return finished_slopes(survey, by, bus, own=(by_turn, by_loss, by_kappa1, by_kappa2), seen=seen, mirrored=mirrored)
 
 
 @dataclass(frozen=True)
-class _Solved:
-    """Buses at their unknowns, solved from the far ends."""
+class _Solved(ReflectingBuses):
+    """Buses of one polarisation, solved from the far ends."""
 
-    unknowns: Unknowns
-    beyond: Beyond
-    params: RingParams
-    light: ReflectingLight
     row: PreparedReflectingRow
     half: Complex[ndarray, "rings buses settings wavelengths"]
-    volts: Float[ndarray, "buses rings settings wavelengths"]
-    acting: Float[ndarray, "buses rings settings wavelengths"]
     gamma: Any
     out: Any
     gammas: Any
@@ -152,8 +112,6 @@ class _Solved:
     ends: Complex[ndarray, "buses 4 1 wavelengths"]
     through: Readings
     drop: Readings
-    gain_A: Float[ndarray, "buses 1 wavelengths"]
-    drop_ratio: Float[ndarray, "buses 1 1"]
 
 
 def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solved:

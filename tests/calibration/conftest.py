@@ -1,9 +1,11 @@
 """The survey of a small die, and benches with something broken."""
 
 import jax
+import numpy as np
 import pytest
 
 from prism_photonics.calibration.survey import take_survey
+from prism_photonics.calibration.survey_fit import bus_surveys
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
 
@@ -39,3 +41,17 @@ def spoiled(small):
 @pytest.fixture(scope="session")
 def survey(small):
     return take_survey(VirtualChip.fabricate(small, jax.random.key(0)), small, key=jax.random.key(1))
+
+
+@pytest.fixture(scope="session")
+def read_buses(small):
+    """Two buses of three rings at random voltages and drifts, four settings of each."""
+    settings, rings = 4, 3
+    rng = np.random.default_rng(0)
+    volts = rng.uniform(-8.0, 8.0, (settings, 2, rings))
+    nothing = np.zeros((settings, rings, 2))
+    own = np.broadcast_to(np.arange(rings), (2, 1, rings))
+    _, read = bus_surveys(
+        small, volts=volts, current_A=nothing, noise_A=nothing + 1e-9, time_s=nothing[..., 0], channel_of_ring=own
+    )
+    return read.moved(read.volts, rng.normal(0.0, 3.0, read.drift_pm.shape))

@@ -10,7 +10,7 @@ from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, re
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.reflecting import beyond_columns
 from prism_photonics.calibration.reflecting_fit import reflecting_survey
-from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
+from prism_photonics.calibration.survey_fit import AT_THE_LINE
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.polarized import TwoPolarizations, detected_powers, prepare_polarized_row
 from prism_photonics.lightpath.ring.dispersion import dispersed
@@ -24,17 +24,8 @@ REFLECTING, ALL = beyond_columns(RINGS)["end_im"].stop, PLACES["tm_drop"].stop
 
 
 @pytest.fixture(scope="module")
-def reflecting(small):
-    """Two buses of three rings at random voltages and drifts."""
-    rng = np.random.default_rng(0)
-    volts = rng.uniform(-8.0, 8.0, (SETTINGS, 2, RINGS))
-    nothing = np.zeros((SETTINGS, RINGS, 2))
-    own = np.broadcast_to(np.arange(RINGS), (2, 1, RINGS))
-    _, read = bus_surveys(
-        small, volts=volts, current_A=nothing, noise_A=nothing + 1e-9, time_s=nothing[..., 0], channel_of_ring=own
-    )
-    read = read.moved(read.volts, rng.normal(0.0, 3.0, read.drift_pm.shape))
-    return reflecting_survey(read, small, node_pm=AT_THE_LINE)
+def reflecting(read_buses, small):
+    return reflecting_survey(read_buses, small, node_pm=AT_THE_LINE)
 
 
 def lines(survey, spec):

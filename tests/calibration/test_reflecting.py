@@ -42,16 +42,8 @@ PLAIN, ALL = columns(RINGS)["drop_ratio"].stop, beyond_columns(RINGS)["end_im"].
 
 
 @pytest.fixture(scope="module")
-def buses(small):
-    """Two buses of three rings at random voltages and drifts."""
-    rng = np.random.default_rng(0)
-    volts = rng.uniform(-8.0, 8.0, (SETTINGS, 2, RINGS))
-    nothing = np.zeros((SETTINGS, RINGS, 2))
-    own = np.broadcast_to(np.arange(RINGS), (2, 1, RINGS))
-    _, read = bus_surveys(
-        small, volts=volts, current_A=nothing, noise_A=nothing + 1e-9, time_s=nothing[..., 0], channel_of_ring=own
-    )
-    return read.moved(read.volts, rng.normal(0.0, 3.0, read.drift_pm.shape))
+def buses(read_buses):
+    return read_buses
 
 
 @pytest.fixture(scope="module")
