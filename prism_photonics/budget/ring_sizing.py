@@ -42,6 +42,8 @@ STRAIGHTS_UM = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 """Least lengths of the coupling straights that are tried; a longer one couples more through the same gap."""
 TRACK_UM, GROUND_TRACK_UM = 10.0, 18.0
 """Room beside a ring for each wire to a bonded pad and for the ground: the layout's own."""
+HEATER_BUMPS_UM = 60.0
+"""More that a flipped ring with a heater takes: bump pads of 30 µm beside each other and its straps; design choice."""
 FLIPPED_PITCH_UM = 130.0
 """Least pitch of rings that is given on a die with bumps, as `bank_32x256` has it: more than the rule asks for (design
 choice)."""
@@ -149,8 +151,7 @@ def least_pitch_um(spec: ChipSpec, *, radius_um: float, straight_um: float) -> f
     reach_um = radius_um + 0.5 * _electrode_gap_um(spec) + spec.ring.electrode_width_um
     outer_um = 2.0 * reach_um + straight_um + 1.0
     if spec.flip_chip:
-        # Bump pads of 30 µm beside each other and beside the ring's own straps.
-        need_um = max(outer_um + (60.0 if spec.trim.method == "heater" else 5.0), FLIPPED_PITCH_UM)
+        need_um = max(outer_um + (HEATER_BUMPS_UM if spec.trim.method == "heater" else 5.0), FLIPPED_PITCH_UM)
     else:
         need_um = outer_um + TRACK_UM * ((spec.chip.rows + 1) // 2) + GROUND_TRACK_UM
     return 5.0 * math.ceil(need_um / 5.0)

@@ -29,9 +29,8 @@ from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import RingParams, fsr_um, fwhm_pm
 from prism_photonics.lightpath.waveguide.model import path_phase
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import PM_PER_UM, InputError
+from prism_photonics.units import NM_PER_UM, PM_PER_NM, PM_PER_UM, InputError
 
-NM_PER_UM, PM_PER_NM = 1e3, 1e3
 # Design choices: points per linewidth, how far the dip of a ring is looked at, in linewidths, and noise of a point over
 # a line.
 STEPS_PER_WIDTH, DIP_WIDTHS, POINT_NOISE = 8.0, 3.0, 1e-3

@@ -10,8 +10,6 @@ from prism_photonics.calibration.faults import Fault, find_faults, require_some_
 from prism_photonics.calibration.survey import SURVEY_NOISE, averages_for, require_same_shape, survey_volts
 from prism_photonics.calibration.unknowns import designed_gain_A
 from prism_photonics.calibration.windows import (
-    NM_PER_UM,
-    PM_PER_NM,
     Windows,
     half_width_pm,
     point_averages,
@@ -24,7 +22,7 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.lightpath.ring.model import fwhm_pm
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import InputError
+from prism_photonics.units import NM_PER_UM, PM_PER_NM, InputError
 
 # Design choices: voltage settings, and windows side by side about each line. A ring is seen at so many places of its
 # resonance at each setting, for hardly more time than at one: most of it is the laser's starting.

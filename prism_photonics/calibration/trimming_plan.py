@@ -21,9 +21,8 @@ from prism_photonics.chip.trimming import Trimming
 from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.lightpath.ring.model import RingParams, fsr_um, fwhm_pm
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.units import NM_PER_UM, PM_PER_NM, PM_PER_UM
 
-PM_PER_NM, NM_PER_UM = 1e3, 1e3
 GRID_PM = 2.0
 """Places of lines that are tried; design choice: far finer than a linewidth."""
 

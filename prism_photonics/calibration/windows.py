@@ -24,8 +24,8 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.laser import LaserRange, Sweep
 from prism_photonics.lightpath.detector.model import sample_noise_A
 from prism_photonics.spec import ChipSpec
+from prism_photonics.units import PM_PER_NM
 
-NM_PER_UM, PM_PER_NM = 1e3, 1e3
 # Design choices: half width of a window and its points.
 HALF_WIDTH, MOST_POINTS, FEWEST_POINTS = 0.11, 90, 10
 # Design choice: steps are no finer than this, in pm, so that a usual laser sweeps over them and need not stop at each.

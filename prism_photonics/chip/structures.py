@@ -26,9 +26,8 @@ from prism_photonics.seeds import die_key, structures_keys
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.structures import gap_sweep, length_sweep
 from prism_photonics.threefry import generator, split
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.units import NM_PER_UM, PM_PER_UM
 
-NM_PER_UM = 1e3
 FACET_dB = 0.1
 """Scatter of the facets' couplers about the design's loss, design choice: cleaved and polished by one hand."""
 FACET_REFLECTION = 0.02

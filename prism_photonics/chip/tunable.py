@@ -13,9 +13,8 @@ from prism_photonics.chip.laser_errors import LaserErrors
 from prism_photonics.codec.encoding import quantize
 from prism_photonics.lightpath.detector.model import noisy_current_A, saturated_A, white_noise_A2
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import PM_PER_UM
+from prism_photonics.units import NM_PER_UM
 
-NM_PER_UM = PM_PER_UM * 1e-3
 # The laser's range about the middle of the comb (design choice: telecom lasers tune over about 100 nm).
 REACH_NM = 50.0
 # A laser logs its wavelength to this digit, in nm (design choice).

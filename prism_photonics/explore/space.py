@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.ring_sizing import HEATER_BUMPS_UM
 from prism_photonics.budget.rules_chip import BUMP_PITCH_UM
 from prism_photonics.budget.rules_light import converter_range
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
@@ -32,7 +33,6 @@ USUAL_Q = (7_500.0, 15_000.0, 30_000.0)
 """Of the first chips: about that of `bank_32x256`, twice and four times it (design choice)."""
 WIDEST_GAP_UM, LONGEST_UM = 1.5, 100.0
 """Widest gap and longest straight that a Q is looked for with (design choices)."""
-_HEATER_BUMPS_UM = 60.0  # more for two bumps beside a ring (design choice, as `prism design` gives)
 HALVINGS = 40
 """At most; far fewer reach the two parts in ten thousand that are wanted."""
 
@@ -187,7 +187,7 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     # Channels are placed by one more wavelength of straight, a µm at most: so close rings may stand.
     made = _with_q(made, c["q_loaded"])
     lobe_deg = math.floor(10.0 * (made.ring_designs[0].widest_lobe_deg - LOBE_MARGIN_DEG)) / 10.0
-    pitch_um = made.ring.least_pitch_um + (_HEATER_BUMPS_UM if made.trim.method == "heater" else 0.0)
+    pitch_um = made.ring.least_pitch_um + (HEATER_BUMPS_UM if made.trim.method == "heater" else 0.0)
     figures = ring_figures(made)
     spacing_nm = float(f"{c['spacing_of_fsr'] * figures.fsr_nm / channels:.4g}")
     made = _changed(

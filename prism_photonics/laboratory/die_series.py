@@ -21,8 +21,8 @@ from prism_photonics.laboratory.series import (
     spread_beyond,
 )
 from prism_photonics.laboratory.splitting import mean_of, splitting
+from prism_photonics.units import UM_PER_CM
 
-UM_PER_CM = 1e4
 FACETS_dB = 0.15
 """Scatter of a line's two couplers together, design choice: facets of one die, the fibres brought to them by hand."""
 COUPLERS = 0.05

@@ -17,6 +17,7 @@ from scipy.optimize import least_squares
 from prism_photonics.laboratory.noise import Evidence, Wander, evidence, score_covariance, spread, stray_nm
 from prism_photonics.laboratory.ripple import SHORTEST_STEPS, strongest_period_nm
 from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
+from prism_photonics.units import PM_PER_NM
 
 RIPPLES = 3
 """Most sinusoids of a port: two facets and a pair of gratings; design choice."""
@@ -45,7 +46,6 @@ UNKNOWN_RELATIVE = 3e-3
 """Of a reading, where no stretch is flat enough to tell it; design choice."""
 LEAST_JITTER = 0.005
 """Of the narrowest linewidth: less jitter fills a dip by less than 1e-4."""
-PM_PER_NM = 1e3
 FAR = 1e8
 """Residual of a step that left what numbers hold."""
 STILL = Wander(0.0, 0.0, 0.0)

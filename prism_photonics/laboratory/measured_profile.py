@@ -13,9 +13,8 @@ from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import InputError
+from prism_photonics.units import UM_PER_CM, InputError
 
-UM_PER_CM = 1e4
 MOST_OFF = 0.2
 """Relative difference of a measured group index from the film's beyond which it is another film's; design choice."""
 MOST_NAMED = 3

@@ -13,8 +13,8 @@ import xarray as xr
 from prism_photonics.laboratory.extract import Record, RingRecord, law_over_gaps, thermal_over_files, tuning_over_files
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.series import GapLaw
+from prism_photonics.units import UM_PER_CM
 
-UM_PER_CM = 1e4
 TOLD = (
     "wl_nm",
     "fsr_nm",

@@ -62,7 +62,7 @@ def _leaves(
             room[0] -= thing.size
             if room[0] < 0:
                 raise InputError(f"{group.file.filename}: got more than {MOST_SAMPLES} numbers, want fewer; save less")
-            for key in ("unit", "units"):
-                if isinstance(unit := thing.attrs.get(key), str) and unit_named(unit):
+            for attribute in ("unit", "units"):
+                if isinstance(unit := thing.attrs.get(attribute), str) and unit_named(unit):
                     units[path] = unit
             yield path, np.asarray(thing[()])
