@@ -1,4 +1,4 @@
-"""Fitted numbers of a bus beyond the plain row: backscatter, tuning by V³, reflecting ends."""
+"""Fitted numbers of a bus beyond the plain row: backscatter, tuning by V³, reflecting ends, TM."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
 from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.backscatter import Backscatter
@@ -26,6 +27,8 @@ class Beyond(eqx.Module):
         end_im: Its imaginary part.
         ways: From the buses' ends to where they reflect, by design.
         dispersion: Slopes of the rings with wavelength, by design.
+        tm: TM in the buses; None where the readings did not ask for it. Rings then lie off where they are seen to
+            resonate by what TM's orders repel TE by.
     """
 
     ccw_re_pm: Float[Numbers, "... rings"]
@@ -37,6 +40,7 @@ class Beyond(eqx.Module):
     end_im: Float[Numbers, "... 4"]
     ways: PathParams
     dispersion: RingDispersion
+    tm: TwoPolarizations | None = None
 
     @property
     def reflections(self) -> RowReflections:

@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from numpy import ndarray
 
-from prism_photonics.calibration.polarized import UNIFORM, PolarizedLight, tm_columns
+from prism_photonics.calibration.polarized import UNIFORM, PolarizedLight, tm_columns, with_tm
 from prism_photonics.calibration.reflecting import ReflectingLight, beyond_of
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, columns, row_model
 from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 
 # Fields that are made of arrays, which lead with buses.
-OF_BUSES = ("rings", "paths", "light", "reflecting", "polarized", "ways", "dispersion")
+OF_BUSES = ("rings", "paths", "light", "reflecting", "polarized", "ways", "dispersion", "second", "buses", "tm")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,10 @@ class BusSurvey:
         by_line = self.gain_A.reshape(self.count, -1, self.nodes)
         gain_A = by_line[..., 0] if self.nodes == 1 else np.exp(np.log(by_line).mean(2))
         model = row_model(unknowns, self.rings, self.paths, gain_A=gain_A, scatter=self.scatter)
-        return model if self.reflecting is None else replace(model, beyond=beyond_of(flat, self.reflecting))
+        if self.reflecting is None:
+            return model
+        model = replace(model, beyond=beyond_of(flat, self.reflecting))
+        return model if self.polarized is None else with_tm(model, flat, self.polarized, self.rings)
 
 
 @dataclass(frozen=True)

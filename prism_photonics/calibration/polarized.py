@@ -9,7 +9,7 @@ either polarisation on either bus, powers see three: the loop that TE closes, wh
 along each bus against TE's there. TM that leaves falls on the photodiodes or is lost, as the spec says.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -17,9 +17,11 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.reflecting import ReflectingLight, beyond_columns
+from prism_photonics.calibration.unknowns import RowModel
 from prism_photonics.circuit.designed_tm import designed_tm
+from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.lightpath.ring.dispersion import dispersed
-from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
 from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad
 from prism_photonics.spec import ChipSpec
 
@@ -37,24 +39,18 @@ class PolarizedLight:
     Attributes:
         half_turn: e^{jφ/2} of TM in the untuned rings, without its loss, in step with TE at the line that each serves.
         between: e^{j(φ_TE + φ_TM)/4} of the same, TE's dispersed.
-        t1: TM's self-couplings at the through bus, by design.
-        t2: Those at the drop bus.
-        conversion_rad: χ of half a turn, by the mode table.
-        tuning_ratio: Phase that TM turns by over that of TE.
         p: Transmissions of the through bus's segments for TM, without the phases that are unknown.
         q: Those of the drop bus's.
-        detected: Share of TM's power that the photodiodes see.
+        step_rad: Round-trip phase by which TM is ahead of the design when it is in step with TE.
+        second: TM by design, leaves lead with buses.
     """
 
     half_turn: Complex[ndarray, "buses rings wavelengths"]
     between: Complex[ndarray, "buses rings wavelengths"]
-    t1: Float[ndarray, "buses rings"]
-    t2: Float[ndarray, "buses rings"]
-    conversion_rad: Float[ndarray, "buses rings"]
-    tuning_ratio: Float[ndarray, "buses rings"]
     p: Complex[ndarray, "buses segments wavelengths"]
     q: Complex[ndarray, "buses segments wavelengths"]
-    detected: Float[ndarray, " buses"]
+    step_rad: Float[ndarray, "buses rings"]
+    second: TwoPolarizations
 
     @classmethod
     def of(
@@ -74,26 +70,33 @@ class PolarizedLight:
         assert second is not None
         flat = lambda leaf: np.asarray(leaf).reshape(-1, *np.shape(leaf)[2:])  # noqa: E731
         each = lambda part: jax.tree.map(lambda leaf: leaf[..., None], part)  # noqa: E731
-        own, paths = jax.tree.map(flat, (second.rings, second.buses))
+        second = jax.tree.map(flat, second)
 
         def turned(ring: RingParams, wl: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
             return phase_rad(wl, PathParams(ring.opl_um, ring.gpl_um, ring.a, 0.0 * ring.a, ring.wl0_um))
 
         bent = dispersed(wl_um, each(rings), each(light.dispersion))
-        of_te, here = turned(bent, wl_um), turned(dispersed(own_um, rings, light.dispersion), own_um)
-        of_tm = turned(each(own.tm), wl_um) + (here - turned(own.tm, own_um))[..., None]
-        passed = paths.amplitude[..., None] * np.exp(1j * phase_rad(wl_um, each(paths)))
+        step_rad = turned(dispersed(own_um, rings, light.dispersion), own_um) - turned(second.rings.tm, own_um)
+        of_te, of_tm = turned(bent, wl_um), turned(each(second.rings.tm), wl_um) + step_rad[..., None]
+        passed = second.buses.amplitude[..., None] * np.exp(1j * phase_rad(wl_um, each(second.buses)))
         return cls(
             half_turn=np.exp(0.5j * of_tm),
             between=np.exp(0.25j * (of_tm + of_te)),
-            t1=own.tm.t1,
-            t2=own.tm.t2,
-            conversion_rad=own.conversion_rad,
-            tuning_ratio=own.tuning_ratio,
             p=passed[:, 0],
             q=passed[:, 1],
-            detected=np.full(len(rings.t1), second.detected),
+            step_rad=step_rad,
+            second=second,
         )
+
+    @property
+    def conversion_rad(self) -> Float[ndarray, "buses rings"]:
+        """χ of half a turn, by the mode table."""
+        return self.second.rings.conversion_rad
+
+    @property
+    def tuning_ratio(self) -> Float[ndarray, "buses rings"]:
+        """Phase that TM turns by over that of TE."""
+        return self.second.rings.tuning_ratio
 
 
 def tm_columns(rings: int) -> dict[str, slice]:
@@ -103,6 +106,54 @@ def tm_columns(rings: int) -> dict[str, slice]:
         after = first + (rings - 1 if name in ("tm_through", "tm_drop") else rings)
         found[name], first = slice(first, after), after
     return found
+
+
+def tm_coupled(
+    design: Float[ndarray, "buses rings"], te: Float[ndarray, "buses rings"], designed_te: Float[ndarray, "buses rings"]
+) -> tuple[Float[ndarray, "buses rings"], Float[ndarray, "buses rings"]]:
+    """TM's self-coupling where TE's is ``te``, and its slope by the logarithm of TE's κ².
+
+    An error of a gap scales the angles of both polarisations' couplers alike.
+    """
+    ratio = np.arccos(design) / np.arccos(designed_te)
+    angle = ratio * np.arccos(te)
+    # By ln κ² of TE: dt = −κ²/2t, and the angle follows by −1/κ.
+    return np.cos(angle), -np.sin(angle) * ratio * np.sqrt(1.0 - te**2) / (2.0 * te)
+
+
+def with_tm(
+    model: RowModel, flat: Float[ndarray, "buses unknowns"], tm: PolarizedLight, design: RingParams
+) -> RowModel:
+    """The buses with TM as flat vectors of unknowns say; their rings' offsets are then TE's own.
+
+    Args:
+        model: The buses without, leaves lead with buses; where their rings lie is where they are seen to resonate.
+        flat: Unknowns.
+        tm: Known factors of TM.
+        design: The rings as designed.
+    """
+    assert model.beyond is not None
+    own = {name: flat[:, place] for name, place in tm_columns(design.t1.shape[1]).items()}
+    rings, second, rad_pm = model.rings, tm.second, rad_per_pm(design)
+    conversion_rad = tm.conversion_rad * (1.0 + CONVERSION * own["conversion"])
+    offset_pm = rings.offset_pm - 2.0 * repulsion(own["tm_turn"], conversion_rad)[0] / rad_pm
+    # Fabrication moves TM along with TE, while shifts of a row turn it by less.
+    ahead_rad = tm.step_rad + 2.0 * own["tm_turn"] + (1.0 - tm.tuning_ratio) * rad_pm * offset_pm
+    second_rings = replace(
+        second.rings.tm,
+        t1=tm_coupled(second.rings.tm.t1, rings.t1, design.t1)[0],
+        t2=tm_coupled(second.rings.tm.t2, rings.t2, design.t2)[0],
+        a=rings.a,
+        offset_pm=ahead_rad / rad_per_pm(second.rings.tm),
+    )
+    phases = np.zeros(second.buses.phase_rad.shape)
+    phases[:, 0, 1:-1], phases[:, 1, 1:-1] = own["tm_through"], own["tm_drop"]
+    fitted = replace(
+        second,
+        rings=replace(second.rings, tm=second_rings, conversion_rad=conversion_rad),
+        buses=replace(second.buses, phase_rad=phases),
+    )
+    return replace(model, rings=replace(rings, offset_pm=offset_pm), beyond=replace(model.beyond, tm=fitted))
 
 
 def repulsion(

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
 from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, receiving, ring_volts
-from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, repulsion, tm_columns
+from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, repulsion, tm_columns, tm_coupled
 from prism_photonics.calibration.polarized_ring import Pair, PolarizedRing, polarized_ring_slopes
 from prism_photonics.calibration.reflecting import beyond_columns, beyond_of
 from prism_photonics.calibration.reflecting_columns import ReflectingBuses, finished_slopes
@@ -158,19 +158,16 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
     def coupled(t: Any, factor: Any) -> Any:
         return np.sqrt(1.0 - wavelengths((1.0 - t[:, :, None] ** 2) * factor))
 
-    # An error of a gap scales the angles of both polarisations' couplers alike.
-    ratios = [np.arccos(of_tm) / np.arccos(te) for of_tm, te in ((tm.t1, survey.rings.t1), (tm.t2, survey.rings.t2))]
-    angles = [ratio * np.arccos(t) for ratio, t in zip(ratios, (params.t1, params.t2), strict=True)]
-    # By ln κ² of TE: dt = −κ²/2t, and the angle follows by −1/κ.
-    tm_slopes = [
-        -np.sin(angle) * ratio * np.sqrt(1.0 - t**2) / (2.0 * t)
-        for angle, ratio, t in zip(angles, ratios, (params.t1, params.t2), strict=True)
-    ]
+    of_tm, designed = tm.second.rings.tm, survey.rings
+    (s1, by_s1), (s2, by_s2) = (
+        tm_coupled(of_tm.t1, params.t1, designed.t1),
+        tm_coupled(of_tm.t2, params.t2, designed.t2),
+    )
     split = splitting(params, beyond.reflections.backscatter)
     leading_split = Splitting(**{name: leading(leaf) for name, leaf in vars(split).items()})
     couplings = (
-        (coupled(params.t1, light.kappa2_through), leading(np.cos(angles[0]))),
-        (coupled(params.t2, light.kappa2_drop), leading(np.cos(angles[1]))),
+        (coupled(params.t1, light.kappa2_through), leading(s1)),
+        (coupled(params.t2, light.kappa2_drop), leading(s2)),
     )
     phases = {name: np.ones_like(light.p) for name in ("te", "through", "drop")}
     for name, phase_rad in (("te", unknowns.phase_rad), ("through", own["tm_through"]), ("drop", own["tm_drop"])):
@@ -190,7 +187,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
         gammas[j], outs[j] = gamma, out
         at = HalfTurn(*(part[j] for part in halves))
         west, east, across = scattering(
-            at, *[(te[j], of_tm[j]) for te, of_tm in couplings], split=_at(leading_split, j)
+            at, *[(one[j], other[j]) for one, other in couplings], split=_at(leading_split, j)
         )
         both = np.linalg.solve(np.eye(4) - east @ gamma, np.concatenate(np.broadcast_arrays(across, east), axis=-1))
         passes[j], echoes[j] = n, _ = both[..., :4], both[..., 4:]
@@ -201,12 +198,12 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
     lit = np.linalg.solve(np.eye(4) - near * gamma, np.eye(4)[:, :1] * (entered + zero)[..., None, None])
     through = (out @ lit)[..., 0]
     drop = let_out[..., None] * (gamma @ lit)[..., 2:, 0]
-    weigh = np.stack([np.ones_like(tm.detected), tm.detected], axis=-1)[:, None, None, :]
+    weigh = np.array([1.0, tm.second.detected])
     seen = (power(through) * weigh).sum(-1), (power(drop) * weigh).sum(-1)
     return _Solved(
         unknowns=unknowns, beyond=beyond, params=params, light=light, tm=tm, conversion_rad=conversion_rad,
         repelled=(repelled[0], repelled[1]),
-        couplings=couplings, tm_slopes=(tm_slopes[0], tm_slopes[1]), halves=halves, mixed=mixed, split=leading_split,
+        couplings=couplings, tm_slopes=(by_s1, by_s2), halves=halves, mixed=mixed, split=leading_split,
         volts=volts, acting=acting, along=along, gammas=gammas, outs=outs, passes=passes, echoes=echoes, near=near,
         gamma=gamma, out=out, entered=entered, let_out=let_out, through=weigh * through, drop=weigh * drop, seen=seen,
         gain_A=gain_A, drop_ratio=drop_ratio,

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from prism_photonics.calibration.record_fields import (
     ATTRIBUTES,
     BEYOND,
     LEFT,
+    TM,
     fit_fields,
     require_permutations,
     require_survey,
@@ -32,6 +34,8 @@ from prism_photonics.calibration.reflecting import blank_beyond
 from prism_photonics.calibration.survey import SPECTRUM
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.laser import COMB, TUNABLE_LASER
+from prism_photonics.circuit.designed_tm import designed_tm
+from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.extras import asked_by
 from prism_photonics.files import write_bytes
 from prism_photonics.files.datasets import Dataset
@@ -40,7 +44,7 @@ from prism_photonics.files.migration import migrated
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
-SCHEMA = "prism_photonics.record/5"
+SCHEMA = "prism_photonics.record/6"
 CURE = "calibrate again"
 LARGEST_BYTES = 1 << 31
 """Size limit that is checked before anything is parsed: two hundred times the record of 32 × 256 rings."""
@@ -219,7 +223,7 @@ def heat_as_recorded(chip: AbstractChip, path: str | Path) -> None:
 
 def _read(path: Path) -> tuple[Dataset, ChipSpec]:
     """A record's dataset, its survey checked against the spec inside."""
-    dataset = read_dataset(path, schema=SCHEMA, attributes=ATTRIBUTES, older={4: _counted})
+    dataset = read_dataset(path, schema=SCHEMA, attributes=ATTRIBUTES, older={4: _counted, 5: _without_tm})
     try:
         spec = ChipSpec.model_validate_json(dataset.attrs["spec"])
     except (ValueError, RecursionError):
@@ -239,6 +243,11 @@ def _counted(dataset: Dataset) -> Dataset:
     return dataset.assign_attrs(lost_readings=_lost(dataset))
 
 
+def _without_tm(dataset: Dataset) -> Dataset:
+    """From schema 5, which knew nothing of TM: an older program would have left it out of a record that has it."""
+    return dataset
+
+
 def _lost(survey: Dataset) -> int:
     """Readings that gave no number."""
     return sum(int((~np.isfinite(survey[name].values)).sum()) for name in ("current_A", "dark_A") if name in survey)
@@ -247,8 +256,12 @@ def _lost(survey: Dataset) -> int:
 def _calibration(path: Path, dataset: Dataset, spec: ChipSpec) -> Calibration:
     template = blank_calibration(spec, triggers=dataset.attrs["triggers"])
     reflecting, left = (f"fit.{name}" in dataset.variables for name in (f"{BEYOND}.end_re", f"{LEFT}.chi2"))
-    if reflecting:
-        template = eqx.tree_at(lambda c: c.rows.beyond, template, blank_beyond(spec), is_leaf=lambda leaf: leaf is None)
+    tm = any(str(name).startswith(f"fit.{TM}.") for name in dataset.variables)
+    if reflecting or tm:
+        beyond, reflecting = blank_beyond(spec), True
+        if tm:
+            beyond = replace(beyond, tm=_designed_tm(path, spec))
+        template = eqx.tree_at(lambda c: c.rows.beyond, template, beyond, is_leaf=lambda leaf: leaf is None)
     if left:
         template = eqx.tree_at(lambda c: c.left, template, blank_leftover(spec), is_leaf=lambda leaf: leaf is None)
     blank = leaves(template)
@@ -256,7 +269,7 @@ def _calibration(path: Path, dataset: Dataset, spec: ChipSpec) -> Calibration:
     arrays = require_arrays(
         str(path),
         dataset.variables,
-        fit_fields(tuple(scatter), reflecting=reflecting, left=left),
+        fit_fields(tuple(scatter), reflecting=reflecting, tm=tm, left=left),
         sizes=sizes(spec),
         cure=CURE,
     )
@@ -270,6 +283,16 @@ def _calibration(path: Path, dataset: Dataset, spec: ChipSpec) -> Calibration:
     flat, tree = jax.tree_util.tree_flatten(template)
     found = [jnp.asarray(arrays[f"fit.{name}"], dtype=leaf.dtype) for name, leaf in zip(blank, flat, strict=True)]
     return jax.tree_util.tree_unflatten(tree, found)
+
+
+def _designed_tm(path: Path, spec: ChipSpec) -> TwoPolarizations:
+    """TM by design, where the film has any."""
+    second = designed_tm(spec)
+    if second is None:
+        raise InputError(
+            f"{path}: fit.{TM} holds TM on film {spec.profile.name}, whose TM leaks or is not known, want none; {CURE}"
+        )
+    return second
 
 
 def _content_hash(dataset: Dataset) -> str:

@@ -68,6 +68,10 @@ _FIT: dict[str, tuple[tuple[str, ...], Number]] = {
     "channel_of_ring": (_PLACE, Number(low=0, high=1e6, whole=True)),
     "film": ((), Number(low=-1e3, high=1e3)),
 }
+_OF_RINGS, _OF_PATHS = (
+    [name.removeprefix(f"rows.{part}.") for name in _FIT if name.startswith(f"rows.{part}.")]
+    for part in ("rings", "buses")
+)
 BEYOND = "rows.beyond"
 """Where a record holds what the readings asked for beyond the plain row; of most chips nothing."""
 _END, _WAY = ("row", "bus", "end"), ("row", "bus", "end", "reflector")
@@ -86,6 +90,16 @@ _BEYOND: dict[str, tuple[tuple[str, ...], Number]] = {
         f"{BEYOND}.dispersion.{name}": (_PLACE, _SLOPE)
         for name in ("gpl_slope", "ln_kappa2_through_per_um", "ln_kappa2_drop_per_um")
     },
+}
+TM = f"{BEYOND}.tm"
+"""Where a record holds TM; of most chips nothing."""
+_TM: dict[str, tuple[tuple[str, ...], Number]] = {
+    **{f"{TM}.rings.tm.{name}": _FIT[f"rows.rings.{name}"] for name in _OF_RINGS},
+    # Of a coupler that passes more than half a beat there may be less than nothing.
+    **{f"{TM}.rings.tm.{name}": (_PLACE, _SHARE) for name in ("t1", "t2")},
+    f"{TM}.rings.conversion_rad": (_PLACE, Number(low=-np.pi, high=np.pi, unit="rad")),
+    f"{TM}.rings.tuning_ratio": (_PLACE, Number(low=0, high=1e3)),
+    **{f"{TM}.buses.{name}": _FIT[f"rows.buses.{name}"] for name in _OF_PATHS},
 }
 LEFT = "left"
 """Where a record holds what the fit leaves, line by line; those of before have none."""
@@ -136,10 +150,12 @@ def survey_fields(spec: ChipSpec) -> dict[str, Number]:
     }
 
 
-def fit_fields(scatter: tuple[str, ...], *, reflecting: bool = False, left: bool = False) -> dict[str, Number]:
+def fit_fields(
+    scatter: tuple[str, ...], *, reflecting: bool = False, tm: bool = False, left: bool = False
+) -> dict[str, Number]:
     """The arrays of a fit; ``scatter`` names the standard deviations that follow from the spec."""
     axes = {"phase_rad": _GAP, "crosstalk": _GAP, "drop_ratio": _LANE}
-    table = _FIT | (_BEYOND if reflecting else {}) | (_LEFT if left else {})
+    table = _FIT | (_BEYOND if reflecting else {}) | (_TM if tm else {}) | (_LEFT if left else {})
     for name in _UNKNOWNS:
         table[f"estimate.{name}"] = (axes.get(name, _PLACE), _SIGMAS)
         table[f"std.{name}"] = (axes.get(name, _PLACE), _STD)

@@ -24,14 +24,16 @@ from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.reflecting import ReflectingLight, beyond_columns
 from prism_photonics.calibration.single_rings import rings_alone, single_rings
 from prism_photonics.calibration.unknowns import columns
+from prism_photonics.circuit.polarized import TwoPolarizations
+from prism_photonics.lightpath.waveguide.model import PathParams
 
 # Design choices, as are those below. What neighbours add to a ring's line, in units of full light; χ² beyond which it
 # is they that are seen, and the ring starts as designed; steps of each ring's fit.
 NEIGHBOURS, SPOILED, STEPS_ALONE = 0.02, 2.0, 8
 # Phases by which TM's half turn is ahead of TE's that are tried: close together where the orders cross, and a little
 # beyond either crossing.
-AHEAD_RAD = np.r_[-0.3, -0.1, 0.03, 0.1, 0.2, 0.35, 0.6, 1.2, 2.2, np.pi]
-AHEAD_RAD = np.r_[AHEAD_RAD, 2.0 * np.pi - AHEAD_RAD[-2::-1]]
+BEHIND_HALF_RAD = np.r_[-0.3, -0.1, 0.03, 0.1, 0.2, 0.35, 0.6, 1.2, 2.2, np.pi]
+AHEAD_RAD = np.r_[BEHIND_HALF_RAD, 2.0 * np.pi - BEHIND_HALF_RAD[-2::-1]]
 # Phases between rings are tried at so many places.
 PHASES = 6
 # Noise that is added round by round, in units of full light, and how many places are fitted, by so many steps.
@@ -162,16 +164,19 @@ def _alone(survey: BusSurvey) -> BusSurvey:
         cubic_pm_V3=shared(light.cubic_pm_V3),
         reflection=shared(light.reflection),
     )
+    none = np.zeros((count * rings, 2, 2))
+    second = TwoPolarizations(
+        rings=jax.tree.map(each, tm.second.rings),
+        buses=PathParams(none, none, none + 1.0, none, none + 1.0),
+        detected=tm.second.detected,
+    )
     polarized = PolarizedLight(
         half_turn=own(tm.half_turn),
         between=own(tm.between),
-        t1=each(tm.t1),
-        t2=each(tm.t2),
-        conversion_rad=each(tm.conversion_rad),
-        tuning_ratio=each(tm.tuning_ratio),
         p=straight,
         q=straight,
-        detected=shared(tm.detected),
+        step_rad=each(tm.step_rad),
+        second=second,
     )
     noise_A = np.where(np.isfinite(lonely.noise_A), NEIGHBOURS * lonely.gain_A[:, None, :], np.inf)
     return replace(lonely.with_noise(noise_A), reflecting=reflecting, polarized=polarized)

@@ -15,6 +15,8 @@ from numpy import ndarray
 
 from prism_photonics.calibration.beyond import Beyond
 from prism_photonics.circuit.params import designed_feed
+from prism_photonics.circuit.polarized import prepare_polarized_row
+from prism_photonics.circuit.prepared_polarized import balanced
 from prism_photonics.circuit.row import row_response
 from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.dispersion import dispersed
@@ -194,6 +196,16 @@ def channel_transmission(
         drift_pm: How far each ring has drifted, in pm.
     """
     shift_pm = row.shift_pm(electrode_volts(volts, row.crosstalk)) + drift_pm
+    if row.beyond is not None and row.beyond.tm is not None:
+        both = prepare_polarized_row(
+            wl[None],
+            row.rings,
+            row.buses,
+            row.beyond.reflections,
+            second=row.beyond.tm,
+            dispersion=row.beyond.dispersion,
+        )
+        return balanced(both, shift_pm, row.drop_ratio)[0]
     if row.beyond is None:
         fields = row_response(wl[None], row.rings, row.buses, shift_pm)
     else:

@@ -21,10 +21,10 @@ from prism_photonics.circuit.reflecting import RowReflections
 from prism_photonics.lightpath.arrays import Numbers, library, power, scan
 from prism_photonics.lightpath.ring.backscatter import Splitting
 from prism_photonics.lightpath.ring.dispersion import RingDispersion, dispersed
-from prism_photonics.lightpath.ring.mixing import HalfTurn, polarized_ports
+from prism_photonics.lightpath.ring.mixing import HalfTurn, PolarizedPorts, polarized_ports
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
-from prism_photonics.lightpath.waveguide.model import PathParams, transmission, unit_phasor
+from prism_photonics.lightpath.waveguide.model import PathParams, transmission
 
 LEAST_SPLITTING_RAD = 1e-7
 """Of two rings that lie this close, half the difference is a slope: 1e-10 of it is what remains of either rounding."""
@@ -107,25 +107,9 @@ def polarized_fields(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... r
     """Fields that leave a row whose rings are shifted by so many pm, fabrication of TE included."""
     te = row.te
     xp = library(te.half_turn, shift_pm)
-    entrance, through_exit, drop_exit, far_end = te.ends
-    turned = te.rad_pm * xp.moveaxis(xp.asarray(shift_pm), -1, 0)[..., None]
-    half = _turned(row.half, turned, row.tuning_ratio)
-    bus = waves(te.p, row.p, te.q, row.q)
-
-    def step(carry: Any, this: Any) -> tuple[Any, tuple[()]]:
-        (gamma, out), (half, through, drop, split, along) = carry, this
-        gamma, out = behind_bus(gamma, out, along)
-        west, east, across = scattering(half, through, drop, split)
-        n = xp.linalg.solve(xp.eye(4) - east @ gamma, across)
-        return (west + xp.swapaxes(across, -1, -2) @ gamma @ n, out @ n), ()
-
-    zero = 0.0 * te.half_turn[0]
-    one = xp.eye(4)
-    end = one * waves(*(exit.inside + zero for exit in (through_exit, through_exit, far_end, far_end)))[..., None, :]
-    exits = one[:2] * (through_exit.passed + zero)[..., None, None]
-    rings = (half, (te.t1, row.tm[0]), (te.t2, row.tm[1]), te.split, bus[1:])
-    (gamma, out), _ = scan(step, (end, exits), rings, reverse=True)
-    gamma, out = behind_bus(gamma, out, bus[0])
+    entrance, _, drop_exit, _ = te.ends
+    gamma, out, _ = swept(row, turned(row, shift_pm))
+    zero, one = 0.0 * te.half_turn[0], xp.eye(4)
     near = waves(*(exit.inside + zero for exit in (entrance, entrance, drop_exit, drop_exit)))[..., :, None]
     light = xp.linalg.solve(one - near * gamma, one[:, :1] * (entrance.passed + zero)[..., None, None])
     back = (gamma @ light)[..., 0]
@@ -156,31 +140,67 @@ def detected_powers(
 def dropped_alone(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... rings"]) -> Any:
     """Power of each line that each ring, alone on its buses, hands on from TE to TE; (rings, ..., channels)."""
     te = row.te
-    turned = te.rad_pm * library(te.half_turn).moveaxis(shift_pm, -1, 0)[..., None]
-    half = _turned(row.half, turned, row.tuning_ratio)
+    half = turned(row, shift_pm)
     return power(polarized_ports(half, (te.t1, row.tm[0]), (te.t2, row.tm[1])).drop[..., 0, 0])
 
 
-def _turned(half: HalfTurn, turn_rad: Any, ratio: Any) -> HalfTurn:
-    """Half turns of rings whose TE is turned by so many radians a round trip."""
-    return HalfTurn(
-        te=half.te * unit_phasor(0.5 * turn_rad),
-        tm=half.tm * unit_phasor(0.5 * ratio * turn_rad),
-        between=half.between * unit_phasor(0.25 * (1.0 + ratio) * turn_rad),
-    )
+def turned(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... rings"]) -> HalfTurn:
+    """Half turns of a row's rings whose TE resonances are shifted by so many pm."""
+    turn_rad = row.te.rad_pm * library(row.te.half_turn, shift_pm).moveaxis(shift_pm, -1, 0)[..., None]
+    return row.half.turned(turn_rad, row.tuning_ratio)
+
+
+def swept(row: PreparedPolarizedRow, half: HalfTurn) -> tuple[Any, Any, tuple[Any, Any]]:
+    """From the far ends: Γ and the way out as the first segment's near side sees them, and as every ring has them."""
+    te = row.te
+    xp = library(te.half_turn, half.te)
+    _, through_exit, _, far_end = te.ends
+
+    def step(carry: Any, this: Any) -> tuple[Any, Any]:
+        (gamma, out), (half, through, drop, split, along) = carry, this
+        gamma, out = behind_bus(gamma, out, along)
+        west, east, across = scattering(half, through, drop, split)
+        n = xp.linalg.solve(xp.eye(4) - east @ gamma, across)
+        return (west + xp.swapaxes(across, -1, -2) @ gamma @ n, out @ n), (gamma, out)
+
+    bus = waves(te.p, row.p, te.q, row.q)
+    zero, one = 0.0 * half.te[0], xp.eye(4)
+    end = one * waves(*(exit.inside + zero for exit in (through_exit, through_exit, far_end, far_end)))[..., None, :]
+    exits = one[:2] * (through_exit.passed + zero)[..., None, None]
+    rings = (half, (te.t1, row.tm[0]), (te.t2, row.tm[1]), te.split, bus[1:])
+    (gamma, out), kept = scan(step, (end, exits), rings, reverse=True)
+    gamma, out = behind_bus(gamma, out, bus[0])
+    return gamma, out, (kept[0], kept[1])
+
+
+def passed_on(gamma: Any, east: Any, across: Any) -> tuple[Any, Any]:
+    """What runs eastward behind a ring, of unit waves that enter it from the west, and of such from the east."""
+    xp = library(gamma, east)
+    sides = xp.concatenate(xp.broadcast_arrays(across, east), axis=-1)
+    both = xp.linalg.solve(xp.eye(4) - east @ gamma, sides)
+    return both[..., :4], both[..., 4:]
 
 
 def scattering(half: HalfTurn, through: Any, drop: Any, split: Splitting) -> tuple[Any, Any, Any]:
     """What a ring sends back to the west and to the east, and what runs on eastward of what comes from the west."""
+    (up, down), apart = split_turns(half, split)
+    return scattered(polarized_ports(up, through, drop), polarized_ports(down, through, drop), split, apart)
+
+
+def split_turns(half: HalfTurn, split: Splitting) -> tuple[tuple[HalfTurn, HalfTurn], Any]:
+    """Half turns of the two rings half a splitting up and down, and that half splitting in rad."""
     xp = library(half.te)
     squared = split.to_ccw * split.to_cw
     apart = xp.sqrt(xp.where(abs(squared) < LEAST_SPLITTING_RAD**2, LEAST_SPLITTING_RAD**2, squared) + 0j)
-    up, down = (
-        polarized_ports(jax.tree.map(lambda leaf, way=way: leaf * xp.exp(way * apart), half), through, drop)
-        for way in (0.5j, -0.5j)
-    )
-    mean = jax.tree.map(lambda one, other: 0.5 * (one + other), up, down)
-    slope = jax.tree.map(lambda one, other: 0.5 * (one - other) / apart[..., None, None], up, down)
+    up, down = (HalfTurn(*(part * xp.exp(way * apart) for part in half)) for way in (0.5j, -0.5j))
+    return (up, down), apart
+
+
+def scattered(up: PolarizedPorts, down: PolarizedPorts, split: Splitting, apart: Any) -> tuple[Any, Any, Any]:
+    """The matrices of `scattering` from what two plain rings pass, or their slopes from those of these."""
+    xp = library(up.through)
+    mean = PolarizedPorts(*(0.5 * (one + other) for one, other in zip(up, down, strict=True)))
+    slope = PolarizedPorts(*(0.5 * (one - other) / apart[..., None, None] for one, other in zip(up, down, strict=True)))
     ccw, cw = split.to_ccw[..., None, None], split.to_cw[..., None, None]
     back_over, back_across = (xp.swapaxes(ports.drop, -1, -2) for ports in (mean, slope))
     return (

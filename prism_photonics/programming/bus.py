@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 
 from prism_photonics.calibration.beyond import Beyond
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.unknowns import tuned_pm, tuning_pm_V
-from prism_photonics.circuit import prepared, prepared_reflecting
+from prism_photonics.calibration.unknowns import RowModel, tuned_pm, tuning_pm_V
+from prism_photonics.circuit import prepared, prepared_polarized, prepared_reflecting
+from prism_photonics.circuit.polarized import PreparedPolarizedRow, prepare_polarized_row
 from prism_photonics.circuit.prepared import PreparedRow, prepare_row
 from prism_photonics.circuit.prepared_reflecting import PreparedReflectingRow, prepare_reflecting_row
 from prism_photonics.codec.modulation import namespace
@@ -37,7 +38,7 @@ class Bus(eqx.Module):
         asked: 1, or 0 for an excluded ring: it is held at rest and asked for nothing.
     """
 
-    row: PreparedRow | PreparedReflectingRow
+    row: PreparedRow | PreparedReflectingRow | PreparedPolarizedRow
     rings: RingParams
     beyond: Beyond | None
     crosstalk: Float[Numbers, "... gaps"]
@@ -78,13 +79,11 @@ def bus_of(calibration: Calibration, number: Int[Numbers, "..."]) -> Bus:
     light, unit_A = calibration.light_scale.reshape(count, -1)[bus], calibration.unit_A[row][..., None]
     own = calibration.channel_of_ring[row, bus]
     excluded = calibration.excluded.reshape(calibration.rows.gain_A.shape)[row, bus]
-    wl_um, beyond = calibration.wl_um[own], model.beyond
+    wl_um = calibration.wl_um[own]
     return Bus(
-        row=prepare_row(wl_um, model.rings, model.buses)
-        if beyond is None
-        else prepare_reflecting_row(wl_um, model.rings, model.buses, beyond.reflections, dispersion=beyond.dispersion),
+        row=_prepared(wl_um, model),
         rings=model.rings,
-        beyond=beyond,
+        beyond=model.beyond,
         crosstalk=model.crosstalk,
         drop_ratio=model.drop_ratio,
         scale=xp.take_along_axis(model.gain_A * light / unit_A, own, -1),
@@ -143,8 +142,23 @@ def voltages_alone(curves: Curves, weights: Float[Numbers, "... rings"]) -> Floa
     return v0 + xp.clip((weights - w0) / (w1 - w0), 0.0, 1.0) * (v1 - v0)
 
 
+def _prepared(
+    wl_um: Float[Numbers, "... channels"], model: RowModel
+) -> PreparedRow | PreparedReflectingRow | PreparedPolarizedRow:
+    """Buses as fitted, prepared for the solver that knows all that they have."""
+    rings, buses, beyond = model.rings, model.buses, model.beyond
+    if beyond is None:
+        return prepare_row(wl_um, rings, buses)
+    reflections, dispersion = beyond.reflections, beyond.dispersion
+    if beyond.tm is None:
+        return prepare_reflecting_row(wl_um, rings, buses, reflections, dispersion=dispersion)
+    return prepare_polarized_row(wl_um, rings, buses, reflections, second=beyond.tm, dispersion=dispersion)
+
+
 def _solver(bus: Bus) -> ModuleType:
     """What solves the bus's row."""
+    if isinstance(bus.row, PreparedPolarizedRow):
+        return prepared_polarized
     return prepared if isinstance(bus.row, PreparedRow) else prepared_reflecting
 
 

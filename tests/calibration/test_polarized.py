@@ -11,12 +11,12 @@ from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.reflecting import beyond_columns
 from prism_photonics.calibration.reflecting_fit import reflecting_survey
 from prism_photonics.calibration.survey_fit import AT_THE_LINE
+from prism_photonics.calibration.unknowns import columns
 from prism_photonics.circuit.designed_tm import designed_tm
-from prism_photonics.circuit.polarized import TwoPolarizations, detected_powers, prepare_polarized_row
+from prism_photonics.circuit.polarized import detected_powers, prepare_polarized_row
 from prism_photonics.lightpath.ring.dispersion import dispersed
 from prism_photonics.lightpath.ring.model import electrode_volts, rad_per_pm
-from prism_photonics.lightpath.ring.polarization import SecondPolarization
-from prism_photonics.lightpath.waveguide.model import path_phase
+from prism_photonics.lightpath.ring.polarization import polarized_half_turn
 
 RINGS, SETTINGS = 3, 4
 PLACES = tm_columns(RINGS)
@@ -42,7 +42,7 @@ def buses(reflecting, small):
         own_um=lines(reflecting, small),
     )
     # Photodiodes that see part of TM tell its powers from TE's.
-    return replace(reflecting, polarized=replace(light, detected=np.array([1.0, 0.6])))
+    return replace(reflecting, polarized=replace(light, second=replace(light.second, detected=0.6)))
 
 
 @pytest.fixture(scope="module")
@@ -96,52 +96,47 @@ def test_where_nothing_converts_currents_and_slopes_are_those_of_one_polarizatio
 
 def test_currents_are_those_of_the_exact_row_in_two_polarizations(buses, flat, small):
     model, wl_um = buses.model(flat), np.asarray(small.comb_design.wl_um)
-    found, second = readings_A(buses, flat), designed_tm(small)
-    assert second is not None
+    found = readings_A(buses, flat)
     for bus in range(2):
         one = jax.tree.map(lambda leaf, bus=bus: leaf[bus], model)
-        rings, paths = jax.tree.map(lambda leaf, bus=bus: leaf[bus, 0], (second.rings, second.buses))
-        design = jax.tree.map(lambda leaf, bus=bus: leaf[bus], buses.rings)
-        own = {name: flat[bus, place] for name, place in PLACES.items()}
-        angle = lambda tm, te, of: np.cos(np.arccos(tm) * np.arccos(of) / np.arccos(te))  # noqa: E731
-        tm = replace(
-            rings.tm,
-            t1=angle(rings.tm.t1, design.t1, one.rings.t1),
-            t2=angle(rings.tm.t2, design.t2, one.rings.t2),
-            a=one.rings.a,
-        )
-        chi = rings.conversion_rad * (1.0 + CONVERSION * own["conversion"])
-        # TE's resonance alone, and TM's phase off the design at the line that the ring serves.
-        offset_pm = one.rings.offset_pm - 2.0 * repulsion(own["tm_turn"], chi)[0] / rad_per_pm(design)
-        bent = dispersed(lines(buses, small)[bus], design, one.beyond.dispersion)
-        at_line = [
-            path_phase(lines(buses, small)[bus], ring.opl_um, ring.gpl_um, ring.wl0_um) for ring in (bent, rings.tm)
-        ]
-        rest_rad = (1.0 - rings.tuning_ratio) * rad_per_pm(design) * offset_pm
-        off_rad = at_line[0] - at_line[1] + rest_rad + 2.0 * own["tm_turn"]
-        tm = replace(tm, offset_pm=off_rad / rad_per_pm(rings.tm))
-        phases = np.zeros(paths.phase_rad.shape)
-        phases[0, 1:-1], phases[1, 1:-1] = own["tm_through"], own["tm_drop"]
         row = prepare_polarized_row(
-            wl_um, one.rings, one.buses, one.beyond.reflections,
-            second=TwoPolarizations(
-                SecondPolarization(tm, chi, rings.tuning_ratio), replace(paths, phase_rad=phases),
-                detected=float(buses.polarized.detected[bus]),
-            ),
-            dispersion=one.beyond.dispersion,
-        )  # fmt: skip
+            wl_um, one.rings, one.buses, one.beyond.reflections, second=one.beyond.tm, dispersion=one.beyond.dispersion
+        )
         for channel in range(RINGS):
             acting = electrode_volts(buses.volts[bus, :, channel], one.crosstalk)
             for setting in range(SETTINGS):
-                shift_pm = (
-                    one.shift_pm(acting[setting])
-                    - one.rings.offset_pm
-                    + offset_pm
-                    + buses.drift_pm[bus, setting, channel]
-                )
+                shift_pm = one.shift_pm(acting[setting]) + buses.drift_pm[bus, setting, channel]
                 through, drop = detected_powers(row, shift_pm)[:, channel]
                 wanted = one.gain_A[channel] * (through - one.drop_ratio * drop)
                 assert found[bus, setting, channel] == pytest.approx(wanted, rel=1e-8)
+
+
+def test_what_the_unknowns_say_of_tm_is_what_the_fitted_buses_have(buses, flat, small):
+    """Once more: where TE lies, how far TM is ahead of it at the ring's own line, what couplers do to it."""
+    model, design, second = buses.model(flat), buses.rings, designed_tm(small)
+    tm, own_um = model.beyond.tm, lines(buses, small)
+    assert second is not None
+    own = {name: flat[:, place] for name, place in PLACES.items()}
+    assert tm.rings.conversion_rad == pytest.approx(
+        second.rings.conversion_rad[:, 0] * (1.0 + CONVERSION * own["conversion"]), rel=1e-12
+    )
+    seen_pm = buses.scatter.offset_pm * flat[:, columns(RINGS)["offset"]]
+    repelled_pm = 2.0 * repulsion(own["tm_turn"], tm.rings.conversion_rad)[0] / rad_per_pm(design)
+    assert np.abs(repelled_pm).max() > 50.0
+    assert model.rings.offset_pm == pytest.approx(seen_pm - repelled_pm, rel=1e-12)
+    # Half a turn of TM and of TE at rest, at the line that the ring serves.
+    te = dispersed(own_um, design, model.beyond.dispersion)
+    halves = polarized_half_turn(own_um, te, tm.rings, model.rings.offset_pm)
+    ahead = np.angle(halves.tm / halves.te * np.exp(-1j * own["tm_turn"]))
+    assert ahead == pytest.approx(np.zeros_like(ahead), abs=1e-8)
+    for fitted, of_te, as_drawn, of_design in (
+        (tm.rings.tm.t1, model.rings.t1, second.rings.tm.t1, design.t1),
+        (tm.rings.tm.t2, model.rings.t2, second.rings.tm.t2, design.t2),
+    ):
+        gap = np.arccos(of_te) / np.arccos(of_design)
+        assert np.arccos(fitted) == pytest.approx(np.arccos(as_drawn[:, 0]) * gap, rel=1e-10)
+    assert tm.buses.phase_rad[:, 0, 1:-1] == pytest.approx(own["tm_through"])
+    assert tm.buses.phase_rad[:, 1, 1:-1] == pytest.approx(own["tm_drop"])
 
 
 def test_the_repelled_mode_is_an_eigenvalue_of_half_a_turn_and_its_slopes_are_differences():

@@ -150,7 +150,7 @@ def test_another_chips_spec_inside_is_refused(path, tmp_path, small, altered):
 def test_another_schema_is_refused_by_name(path, tmp_path):
     message = refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/99")))
     assert "record/99" in message
-    assert "record/5" in message
+    assert "record/6" in message
 
 
 def rehashed(path, folder, change):
@@ -240,7 +240,7 @@ def test_a_record_of_the_schema_before_is_read():
 def test_an_older_schema_than_that_is_refused_and_the_oldest_named(path, tmp_path):
     message = refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/3")))
     assert "'prism_photonics.record/3' is older than 'prism_photonics.record/4'" in message
-    assert "newer" in refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/6")))
+    assert "newer" in refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/7")))
     assert "this version reads" in refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema=5)))
 
 

@@ -88,7 +88,7 @@ def test_every_number_has_a_unit_and_a_meaning(stage, small, name):
 
 def test_the_stages_of_a_record_can_be_told_again(whole, stage):
     calibration, _, _ = read_record(whole / "calibration.nc")
-    survey = read_dataset(whole / "calibration.nc", schema="prism_photonics.record/5")
+    survey = read_dataset(whole / "calibration.nc", schema="prism_photonics.record/6")
     for name, again in stages(calibration, survey).items():
         for key, array in again.items():
             assert array.values == pytest.approx(stage(name)[key].values, rel=1e-12, abs=0.0), key

@@ -17,6 +17,15 @@ class HalfTurn(NamedTuple):
     tm: Complex[Any, "..."]
     between: Complex[Any, "..."]
 
+    def turned(self, turn_rad: Any, ratio: Any) -> "HalfTurn":
+        """Of rings whose TE is turned by so many radians a round trip, and TM by ``ratio`` of that."""
+        xp = _namespace(*self, turn_rad, ratio)
+        return HalfTurn(
+            te=self.te * xp.exp(0.5j * turn_rad),
+            tm=self.tm * xp.exp(0.5j * ratio * turn_rad),
+            between=self.between * xp.exp(0.25j * (1.0 + ratio) * turn_rad),
+        )
+
 
 class PolarizedPorts(NamedTuple):
     """What a ring passes, matrices (TE, TM) to (TE, TM) in the last two axes; `RingFields` of two polarisations."""
@@ -62,6 +71,35 @@ def polarized_ports(half: HalfTurn, through: Couplings, drop: Couplings) -> Pola
         through=row(t1) * one - row(k1) * (turn @ resonance) * column(k1),
         drop=-row(k2) * (h @ resonance) * column(k1),
         drop_bus=row(t2) * one - row(k2) * (back @ _inverse(one - row(t2) * back)) * column(k2),
+    )
+
+
+def polarized_port_slopes(half: HalfTurn, by: HalfTurn, through: Couplings, drop: Couplings) -> PolarizedPorts:
+    """Slopes of `polarized_ports` by a number, from those ``by`` it of the half turn's entries.
+
+    With R = (1 − t1·H·t2·H)⁻¹ the slope of H·t2·H·R is R^T·d(H·t2·H)·R, as H and t are symmetric.
+    """
+    xp = _namespace(*half, *by, *through, *drop)
+    t1, t2 = (xp.stack(xp.broadcast_arrays(*pair), axis=-1) for pair in (through, drop))
+    k1, k2 = (xp.sqrt(1.0 - t**2) for t in (t1, t2))
+    h, dh = (
+        xp.stack([xp.stack(xp.broadcast_arrays(*row), axis=-1) for row in ((m.te, m.between), (m.between, m.tm))], -2)
+        for m in (half, by)
+    )
+    row, column = (lambda t: t[..., :, None]), (lambda t: t[..., None, :])
+    one, transposed = xp.eye(2), lambda m: xp.swapaxes(m, -1, -2)
+
+    def around(t: Any, far: Any) -> tuple[Any, Any]:
+        """R of the turn from a bus round by the other one, and the slope of that turn without t."""
+        back = dh @ (row(far) * h)
+        return _inverse(one - row(t) * (h @ (row(far) * h))), back + transposed(back)
+
+    resonance, turn = around(t1, t2)
+    other, back = around(t2, t1)
+    return PolarizedPorts(
+        through=-row(k1) * (transposed(resonance) @ turn @ resonance) * column(k1),
+        drop=-row(k2) * ((dh + h @ resonance @ (row(t1) * turn)) @ resonance) * column(k1),
+        drop_bus=-row(k2) * (transposed(other) @ back @ other) * column(k2),
     )
 
 
