@@ -20,7 +20,12 @@ def export(
         int | None, typer.Option(min=1, help="Dimensions of a signature in the graphs; default: one slice.")
     ] = None,
     k: Annotated[int, typer.Option("--k", min=1, help="Blocks chosen per query in the graphs.")] = 8,
-    dtype: Annotated[str, typer.Option(metavar="float64|float32", help="Precision of the graphs.")] = "float64",
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="float64|float32", help="Precision of the graphs; default: double inside, StableHLO single outside."
+        ),
+    ] = None,
     per_block: Annotated[
         bool, typer.Option("--per-block", help="Graphs write each block at a scale of its own.")
     ] = False,

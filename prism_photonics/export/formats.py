@@ -12,26 +12,31 @@ from prism_photonics.extras import asked_by
 from prism_photonics.files import write_bytes
 from prism_photonics.units import InputError, nearest
 
+USUAL_DTYPE = "float64"
+"""In which all forms reckon, unless another is asked for."""
 
-def _torch(bundle: Bundle, dims: int, k: int, dtype: str, *, per_block: bool) -> bytes:
+
+def _torch(bundle: Bundle, dims: int, k: int, dtype: str | None, *, per_block: bool) -> bytes:
     import safetensors.torch
     import torch
 
     from prism_photonics.export.torch import PhotonicSelector
 
-    return safetensors.torch.save(PhotonicSelector(bundle, k, dtype=getattr(torch, dtype)).state_dict())
+    return safetensors.torch.save(PhotonicSelector(bundle, k, dtype=getattr(torch, dtype or USUAL_DTYPE)).state_dict())
 
 
-def _onnx(bundle: Bundle, dims: int, k: int, dtype: str, *, per_block: bool) -> bytes:
+def _onnx(bundle: Bundle, dims: int, k: int, dtype: str | None, *, per_block: bool) -> bytes:
     from prism_photonics.export.onnx import onnx_bytes
 
-    return onnx_bytes(bundle, dims=dims, k=k, dtype=dtype, per_block=per_block)
+    return onnx_bytes(bundle, dims=dims, k=k, dtype=dtype or USUAL_DTYPE, per_block=per_block)
 
 
-def _stablehlo(bundle: Bundle, dims: int, k: int, dtype: str, *, per_block: bool) -> bytes:
+def _stablehlo(bundle: Bundle, dims: int, k: int, dtype: str | None, *, per_block: bool) -> bytes:
     from prism_photonics.export.stablehlo import stablehlo_bytes
 
-    return stablehlo_bytes(bundle, dims=dims, k=k, dtype=dtype, per_block=per_block)
+    # Called by JAX's usual settings, a program that takes double precision refuses whatever it is handed.
+    passed_as = dtype or "float32"
+    return stablehlo_bytes(bundle, dims=dims, k=k, dtype=dtype or USUAL_DTYPE, passed_as=passed_as, per_block=per_block)
 
 
 _Writer = Callable[..., bytes]
@@ -63,7 +68,7 @@ def add_formats(
     *,
     dims: int | None = None,
     k: int = 8,
-    dtype: str = "float64",
+    dtype: str | None = None,
     per_block: bool = False,
 ) -> list[Path]:
     """Write further forms of a bundle into its folder, and their hashes into its document.
@@ -73,7 +78,8 @@ def add_formats(
         formats: Keys of ``FORMATS``.
         dims: Dimensions of a signature, fixed in the graphs; one slice by default.
         k: Blocks chosen per query, fixed in the graphs.
-        dtype: Precision of graphs and state dict, float32 or float64.
+        dtype: Precision of graphs and state dict, float32 or float64. By default all reckon in double, and the
+            StableHLO program alone takes and gives single precision, which every JAX hands over.
         per_block: Whether graphs write each block at a scale of its own; a state dict holds what ``program`` wrote.
 
     Returns:
@@ -84,7 +90,7 @@ def add_formats(
     """
     bundle, folder = load(path), Path(path)
     dims = bundle.slice_dims if dims is None else dims
-    if not (1 <= dims <= 1 << 16 and 1 <= k <= 1 << 20 and dtype in ("float32", "float64")):
+    if not (1 <= dims <= 1 << 16 and 1 <= k <= 1 << 20 and dtype in (None, "float32", "float64")):
         raise InputError(
             f"formats: got dims {dims}, k {k}, dtype {dtype}, want dims up to 65536, k up to 1048576 and "
             "float32 or float64; mend them"

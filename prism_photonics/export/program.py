@@ -26,7 +26,7 @@ class Program:
     JAX alone runs it as well, ``jax.export.deserialize(…).call(*inputs)``; then the errors are JAX's.
 
     Attributes:
-        dtype: Precision of all numbers, float32 or float64.
+        dtype: Precision of the numbers that it takes and gives, float32 or float64.
         k: Blocks chosen per query.
     """
 
@@ -45,8 +45,9 @@ class Program:
             Scores, and indices of the best blocks.
 
         Raises:
-            InputError: An argument is missing, unknown, of another shape or no array of real numbers; there are fewer
-                blocks than k; or the program is in double precision, and JAX has that switched off.
+            InputError: An argument is missing, unknown, of another shape or no array of real numbers, or beyond the
+                largest float of the program's precision; there are fewer blocks than k; or the program takes double
+                precision, and JAX has that switched off.
         """
         shapes = dict(zip(INPUTS, (aval.shape for aval in self._exported.in_avals), strict=False))
         for name in inputs:
@@ -71,10 +72,17 @@ class Program:
                     f"{name}: got shape {values[name].shape}, want {want}; check it against the others and the "
                     "program's --dims"
                 )
+        largest = float(np.finfo(self.dtype).max)
+        for name, value in values.items():
+            if bool((np.isfinite(value) & (np.abs(value) > largest)).any()):
+                raise InputError(
+                    f"{name}: got numbers beyond {largest:.2g}, the largest of {self.dtype}, want smaller ones; divide "
+                    "them, or export with --dtype float64"
+                )
         if jax.dtypes.canonicalize_dtype(self.dtype) != self.dtype:
             raise InputError(
                 f"{FILE}: got a JAX without double precision, its default, want it for a float64 program; set "
-                "JAX_ENABLE_X64=1 before JAX is imported, or export with --dtype float32"
+                "JAX_ENABLE_X64=1 before JAX is imported, or export without --dtype"
             )
         if not sizes["queries"]:  # an exported size is 1 at least
             return jnp.zeros((0, sizes["blocks"]), self.dtype), jnp.zeros((0, self.k), jnp.int32)

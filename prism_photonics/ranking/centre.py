@@ -55,6 +55,11 @@ class Centre:
         self.exponent: Float[Tensor, "batch kv_heads width"] | None = None
         self._of_tokens: Float[Tensor, "batch kv_heads width"] | None = None
         self._recent: Float[Tensor, "batch kv_heads recent width"] | None = None
+        self._parts: dict[int, Centre] = {}
+
+    def of(self, part: int) -> "Centre":
+        """The centre of another kind of signature of the same layer; it follows its sequences as this one does."""
+        return self._parts.setdefault(part, Centre())
 
     @property
     def awaits_tokens(self) -> bool:
@@ -131,8 +136,10 @@ class Centre:
     def rearrange(self, move: Callable[[Tensor], Tensor]) -> None:
         """Follow sequences that are reordered, repeated or dropped."""
         for name, value in vars(self).items():
-            if value is not None:
+            if isinstance(value, Tensor):
                 setattr(self, name, move(value))
+        for part in self._parts.values():
+            part.rearrange(move)
 
 
 def token_features(

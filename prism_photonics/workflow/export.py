@@ -42,8 +42,8 @@ BANKS, BLOCKS, QUERIES = 4, 256, 64
 REPEATS = 64
 SEQUENCES = 4
 DOUBLE_PRECISION = (
-    "selector.stablehlo is in double precision, which JAX has switched off by default: call it with "
-    "JAX_ENABLE_X64=1, or export it with --dtype float32"
+    "selector.stablehlo takes double precision, which JAX has switched off by default: call it with "
+    "JAX_ENABLE_X64=1, or export it without --dtype"
 )
 KS_SAMPLES = 1000
 """Scores of each side that the Kolmogorov–Smirnov test compares; many more would tell any two samples apart."""
@@ -192,7 +192,7 @@ def export_record(
     formats: tuple[str, ...] = (),
     dims: int | None = None,
     k: int = K,
-    dtype: str = "float64",
+    dtype: str | None = None,
     per_block: bool = False,
     die: int | None = None,
 ) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def export_record(
         formats: Further forms, keys of ``export.formats.FORMATS``.
         dims: Dimensions of a signature in those forms.
         k: Blocks chosen per query in those forms.
-        dtype: Precision of those forms.
+        dtype: Precision of those forms, see ``export.formats.add_formats``.
         per_block: Whether graphs write each block at a scale of its own.
         die: Also check the model on this virtual die, and write the outcome into the bundle's report.
 

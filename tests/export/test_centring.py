@@ -45,7 +45,7 @@ def forms(path, signatures, query):
     )
     graphs = [path / name for name in ("selector.onnx", "selector.stablehlo")]
     if not graphs[0].exists():
-        add_formats(path, ("onnx", "stablehlo"), dims=DIMS, k=K)
+        add_formats(path, ("onnx", "stablehlo"), dims=DIMS, k=K, dtype="float64")
     import onnxruntime
 
     rails = bundle.encoding == "dual_rail" and signatures.ndim == 2  # the graphs take the weights of both rails

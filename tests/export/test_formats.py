@@ -28,17 +28,21 @@ DRIFT = {
 }
 
 
-def asked(bundle, blocks, queries, seed=0):
-    """Every input by name, as all forms take them, and the NumPy reader's answer."""
+def asked(bundle, blocks, queries, seed=0, held_in=float):
+    """Every input by name, numbers of a precision, as all forms take them, and the NumPy reader's answer."""
     rng = np.random.default_rng(seed)
-    halves = bundle.encoding == "dual_rail"
-    signatures = rng.standard_normal((blocks, 2, DIMS) if halves else (blocks, DIMS))
-    shape, query = bundle.error_shape(signatures), rng.standard_normal((queries, DIMS))
-    inputs = {"signatures": signatures, "error": rng.standard_normal(shape), "query": query}
-    drift = {"drift": rng.standard_normal(shape), "common_drift": np.array(0.6)} if bundle.longest_s else {}
+
+    def drawn(*shape):
+        return rng.standard_normal(shape).astype(held_in).astype(float)
+
+    signatures = drawn(blocks, 2, DIMS) if bundle.encoding == "dual_rail" else drawn(blocks, DIMS)
+    shape, query = bundle.error_shape(signatures), drawn(queries, DIMS)
+    inputs = {"signatures": signatures, "error": drawn(*shape), "query": query}
+    common = np.array(0.6).astype(held_in).astype(float)
+    drift = {"drift": drawn(*shape), "common_drift": common} if bundle.longest_s else {}
     numbers = {"error": inputs["error"]} | {name: float(v) if v.ndim == 0 else v for name, v in drift.items()}
     programmed = bundle.program(signatures, 0, **numbers)
-    inputs["noise"] = rng.standard_normal(bundle.noise_shape(query, programmed))
+    inputs["noise"] = drawn(*bundle.noise_shape(query, programmed))
     t = 30.0 if drift else 0.0
     scores = bundle.read(query, programmed, noise=inputs["noise"], t_since_program_s=t)
     inputs |= drift | ({"t_since_program_s": np.array(t)} if drift else {})
@@ -47,11 +51,11 @@ def asked(bundle, blocks, queries, seed=0):
 
 @pytest.fixture(params=SHOTS)
 def exported(request, make_model, tmp_path):
-    """A drifting chip with dead rings and a coarse converter, in all forms; the smaller half without drift."""
+    """A drifting chip with dead rings and a coarse converter, all forms in double; the smaller half without drift."""
     drift = DRIFT if request.param != "offset" else {}
     model = make_model(encoding=request.param, adc_bits=5, excluded=EXCLUDED, **drift)
     path = write(model, tmp_path / "bundle")
-    add_formats(path, tuple(FORMATS), dims=DIMS, k=K)
+    add_formats(path, tuple(FORMATS), dims=DIMS, k=K, dtype="float64")
     return path
 
 
@@ -158,10 +162,35 @@ def test_a_graph_of_single_precision_is_called_where_jax_has_no_double(exported)
     assert np.median(np.abs(np.asarray(scores)[living] - expected[living])) < 1e-4
 
 
-def test_a_program_in_double_precision_says_so_where_jax_has_none(exported):
+@pytest.mark.parametrize("double", [False, True])
+def test_the_usual_program_is_called_by_any_jax_and_chooses_as_numpy_does(exported, double):
+    # Numbers of single precision, as models hold them, lose nothing on the way in: a coarse converter's codes are
+    # those of double precision, and so are all blocks.
+    add_formats(exported, ("stablehlo",), dims=DIMS, k=K)
+    inputs, expected, best = asked(load(exported), 41, 6, held_in=np.float32)
+    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
+    with jax.enable_x64(double):
+        handed = [np.asarray(value, np.float32) if double else value for value in inputs.values()]
+        for scores, blocks in (program.call(*handed), load_program(exported)(**inputs)):
+            assert scores.dtype == np.float32
+            assert np.asarray(scores) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+            assert np.array_equal(blocks, best)
+
+
+def test_numbers_beyond_a_programs_precision_are_refused(exported):
+    add_formats(exported, ("stablehlo",), dims=DIMS, k=K)
+    inputs, _, _ = asked(load(exported), 20, 3)
+    inputs["query"][1, 2] = 1e39
+    with pytest.raises(
+        InputError, match=r"^query: got numbers beyond 3.4e\+38, the largest of float32.*--dtype float64"
+    ):
+        load_program(exported)(**inputs)
+
+
+def test_a_program_that_takes_double_precision_says_so_where_jax_has_none(exported):
     inputs, expected, _ = asked(load(exported), 20, 3)
     program = load_program(exported)
-    with jax.enable_x64(False), pytest.raises(InputError, match=r"JAX_ENABLE_X64=1 .*--dtype float32") as caught:
+    with jax.enable_x64(False), pytest.raises(InputError, match=r"JAX_ENABLE_X64=1 .*without --dtype") as caught:
         program(**inputs)
     assert "\n" not in str(caught.value)
     assert np.asarray(program(**inputs)[0]) == pytest.approx(expected, abs=1e-5)

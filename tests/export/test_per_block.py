@@ -68,7 +68,7 @@ def test_all_forms_give_one_answer(model, tmp_path, halves):
     assert np.array_equal(blocks, best)
 
     if (RAILS[model.encoding] == 2) is halves:  # what the graphs take
-        add_formats(path, ("onnx", "stablehlo"), dims=DIMS, k=K, per_block=True)
+        add_formats(path, ("onnx", "stablehlo"), dims=DIMS, k=K, dtype="float64", per_block=True)
         inputs = {"signatures": signatures, "error": error, "query": query, "noise": noise}
         scores, blocks = map(np.asarray, onnxruntime.InferenceSession(path / "selector.onnx").run(None, inputs))
         assert scores == pytest.approx(expected, abs=1e-5)

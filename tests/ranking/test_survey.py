@@ -7,7 +7,7 @@ from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.per_layer import best_of_layers
 from prism_photonics.ranking.pretrained import survey as surveying
-from prism_photonics.ranking.pretrained.by_layer import recall_by_layer
+from prism_photonics.ranking.pretrained.by_layer import covered_by_head, recall_by_layer
 from prism_photonics.ranking.pretrained.cached import Selection
 from prism_photonics.ranking.pretrained.survey import survey
 from prism_photonics.ranking.readers import ChipReader
@@ -109,5 +109,10 @@ def test_the_better_signature_of_each_layer_is_chosen_on_text_that_is_not_judged
         again = recall_by_layer(model, Letters(), {"best": Selection(chosen, 32, 2)}, **form)["best"]
         # Later layers see what the first one has let through.
         assert again[0] == pytest.approx(max(recall[one][0], recall[other][0]), abs=1e-6)
+    covered = covered_by_head(model, Letters(), {name: Selection(made[name], 32, 2) for name in made}, **form)
+    assert covered["oracle"].shape == (2, model.config.num_key_value_heads)
+    # The first layer sees the same under all of them.
+    assert all((covered["oracle"][0] >= each[0]).all() for each in covered.values())
+    assert (covered["oracle"][0] > covered["worst"][0] + 0.1).all()
     judged = recall_by_layer(model, Letters(), {"m": Selection(made["m"], 32, 2)}, **form, train=False)
     assert judged["m"] != recall["m"]

@@ -53,7 +53,7 @@ class Answer:
         tokens_read: Mean tokens read per layer, KV head and step.
         tokens_full: Tokens that full attention reads.
         recall: Share of the k blocks with most exact attention that were chosen, by layer.
-        coverage: Share of the exact attention on all blocks that lies on the chosen ones, by layer.
+        covered: Share of the exact attention on all blocks that lies on the chosen ones, by layer and KV head.
     """
 
     right: Bool[Tensor, " answer"]
@@ -61,7 +61,12 @@ class Answer:
     tokens_read: float
     tokens_full: float
     recall: Float[Tensor, " layers"]
-    coverage: Float[Tensor, " layers"]
+    covered: Float[Tensor, "layers kv_heads"]
+
+    @property
+    def coverage(self) -> Float[Tensor, " layers"]:
+        """What is covered, mean of the KV heads."""
+        return self.covered.mean(-1)
 
 
 class CachedText:
@@ -169,8 +174,9 @@ class CachedQuestion:
         for mine, steps in zip(logits, seen, strict=True):
             nll = -mine.gather(1, wanted[:, None]).mean()
             read = (sum(step.read for step in steps) + full * (layers - len(steps))) / layers
-            recall, coverage = (torch.tensor([getattr(s, name) for s in steps]) for name in ("recall", "coverage"))
-            found.append(Answer(mine.argmax(-1) == wanted, float(nll), read, full, recall, coverage))
+            recall = torch.tensor([step.recall for step in steps])
+            covered = torch.stack([step.covered for step in steps]) if steps else torch.zeros(0, 1)
+            found.append(Answer(mine.argmax(-1) == wanted, float(nll), read, full, recall, covered))
         return found
 
     def _choose(self, attended: Attended, which: int, layer: int, *, selection: Selection, reach: Reach) -> "Seen":
@@ -193,7 +199,7 @@ class CachedQuestion:
         covered = covered / (mass * allowed).sum(-1).clamp(min=1e-30)
         valid = torch.ones(1, reach.always.shape[1], dtype=torch.bool)
         shown = reach.tokens(chosen.flatten(1, 2), valid).unflatten(1, chosen.shape[1:3])[0]
-        return Seen(attended.show(which, shown), float(found), float(covered.mean()))
+        return Seen(attended.show(which, shown), float(found), covered.mean((0, 2)))
 
     def _reach(self, length: int, block: int) -> Reach:
         """What is read in any case: sink, window, and what came after the last complete block of the text."""
@@ -221,8 +227,8 @@ class CachedQuestion:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one selection read in one layer: mean tokens, recall and coverage as in ``Answer``."""
+    """What one selection read in one layer: mean tokens, recall and what is covered as in ``Answer``."""
 
     read: float
     recall: float
-    coverage: float
+    covered: Float[Tensor, " kv_heads"]
