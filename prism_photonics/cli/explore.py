@@ -67,7 +67,10 @@ def explore(
         print_json(numbers)
         return
     names = list(numbers["objectives"])
-    print(f"{numbers['trials']} trials, {numbers['feasible']} feasible, {numbers['front']} on the front")
+    print(
+        f"{numbers['trials']} trials, {numbers['feasible']} of them feasible; of these and their polished ones "
+        f"{numbers['front']} are beaten by no other, {len(numbers['designs'])} are written"
+    )
     print(f"{'design':<18}" + "".join(f"{name:>10}" for name in names) + "  chosen")
     reference = numbers["reference"]
     if reference is not None:

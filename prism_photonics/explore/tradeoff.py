@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from prism_photonics.budget.light_sizing import with_keys
 from prism_photonics.budget.ring_sizing import RingChoice, size_rings
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.spec import ChipSpec
 
 VOLTS = (3.0, 5.0, 7.5, 10.0, 12.5, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
-MOST_REACH, HALVINGS = 0.98, 7
+REACHES, HALVINGS = np.arange(0.98, 0.0, -0.05), 3
+"""Reaches that are tried from the largest down, and halvings of the step above the first that is kept. A smaller reach
+is not always easier: scores of small weights bear smaller errors, and drift forbids the lines that would do."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ def _point(spec: ChipSpec, volts: float) -> TradePoint:
     def headroom_at(reach: float) -> float:
         return _sized(with_keys(spec, {"ranking.weight_limit": reach}), volts).headroom
 
-    low, high = 0.0, MOST_REACH
-    for _ in range(HALVINGS):
+    low = next((float(reach) for reach in REACHES if headroom_at(float(reach)) >= 0.0), 0.0)
+    high = low + float(REACHES[0] - REACHES[1])
+    for _ in range(HALVINGS if 0.0 < low < REACHES[0] else 0):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if headroom_at(middle) >= 0.0 else (low, middle)
     found = _sized(spec, volts)

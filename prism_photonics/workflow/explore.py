@@ -52,7 +52,7 @@ def explore_designs(
     study = run_search(search, trials=trials, seen=seen)
     found = front(search, study)
     chosen = spread(found, MOST_DESIGNS)
-    tell(f"{len(found)} designs on the front of {finished(study)} trials; polishing {len(chosen)} …")
+    tell(f"{len(found)} of {finished(study)} trials are beaten by no other; polishing {len(chosen)} of them …")
     met = unbeaten(search, [*found, *(one for design in chosen for one in refined(search, design, reference))])
     beating = [design for design in met if reference and search.beats(design.values, reference)]
     designs = unbeaten(
