@@ -23,6 +23,7 @@ from jaxtyping import Float
 from prism_photonics.budget.ring import RingFigures, ring_figures
 from prism_photonics.budget.slopes import programmed_detunings_pm
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import PM_PER_UM
 
 
@@ -46,6 +47,7 @@ class Coherence:
     per_rad: float
 
 
+@cached_by_spec
 def coherence(spec: ChipSpec) -> Coherence:
     """Coherent errors of the spec's row, every line's ring at its channel's distance, all FSR orders included."""
     ring = ring_figures(spec)

@@ -27,9 +27,9 @@ SHARES = tuple(sorted((*NEAR, *FAR, 1.0)))
 """Moves that are tried, as shares of the way to the end of a key's range: finer near its start and near its end."""
 KEY_ITSELF = ("bend_radius", "electrode_gap")
 """Rules that hold a key against a limit: the limit itself is tried first."""
-MENDED_BY_MORE_BUSES = ("fsr_aliasing", "band", "comb_range", "coherence")
+MENDED_BY_MORE_BUSES = ("fsr_aliasing", "band", "comb_range", "coherence", "row_reach")
 """Rules that a bus of fewer lines keeps: the same rings on more buses are tried too."""
-MENDED_BY_TRIMMING = ("coherence", "tuning_range", "drift")
+MENDED_BY_TRIMMING = ("coherence", "tuning_range", "row_reach", "drift")
 """Rules that rings off their lines break: where nothing trims them, permanent trimming is tried."""
 BY_THE_ROW = ("trimming_power", "connections", "die_area")
 """Rules that any number of fewer rows may keep; what the others ask is light, which goes by levels of the tree."""
@@ -76,6 +76,16 @@ KNOBS: Mapping[str, tuple[Knob, ...]] = {
         _down(*GAPS),
         _up(*GAPS),
         _up("ring.straight_um"),
+        _down("ring.straight_um"),
+        _down("trim.residual_pm"),
+        _down("ranking.weight_limit"),
+    ),
+    "row_reach": (
+        _up("ring.bias_pm"),
+        _up("drive.max_voltage_V"),
+        _up(SPACING),
+        _up(*GAPS),
+        _down(*GAPS),
         _down("ring.straight_um"),
         _down("trim.residual_pm"),
         _down("ranking.weight_limit"),
@@ -187,7 +197,10 @@ def candidates(finding: Finding, rule: Rule, spec: ChipSpec, *, fixed: Collectio
     yield from by_one_key.values()
     if finding.rule in MENDED_BY_MORE_BUSES and (split := _least_split(rule, spec)) is not None:
         yield split
-    if finding.rule == "tuning_range" and (driven := _most_drive_and_narrower_lines(rule, spec, finding)) is not None:
+    if (
+        finding.rule in ("tuning_range", "row_reach")
+        and (driven := _most_drive_and_narrower_lines(rule, spec, finding)) is not None
+    ):
         yield driven
 
 

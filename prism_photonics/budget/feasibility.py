@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
-from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring
+from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring, rules_row
 from prism_photonics.budget.crossings import RARE, crossings, cure
 from prism_photonics.budget.cures import Rule, find_cures
 from prism_photonics.budget.finding import Cure, Finding
@@ -120,6 +120,7 @@ RULES: tuple[Callable[[ChipSpec], Finding], ...] = (
     rules_comb.spacing_linewidths,
     rules_drift.neighbours,
     rules_ring.tuning_range,
+    rules_row.row_reach,
     rules_ring.coercive_field,
     rules_ring.electrode_gap,
     rules_ring.electrode_lobe,

@@ -1,12 +1,13 @@
 """Headroom of every rule on a spec: how far it is from being broken, in one measure for all."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
 
 from prism_photonics.budget.finding import Finding
-from prism_photonics.budget.ring import lossy_drop_max, row_figures
-from prism_photonics.budget.ring_margins import MOST_HEADROOM, RingNumbers, reach_headroom, ring_demand
-from prism_photonics.budget.trimming import SPREAD_SIGMAS
+from prism_photonics.budget.ring import row_figures
+from prism_photonics.budget.ring_margins import MOST_HEADROOM, reach_headroom, ring_demand, row_headroom, row_numbers
 from prism_photonics.spec import ChipSpec
 
 CERTAIN = frozenset(
@@ -24,6 +25,8 @@ CERTAIN = frozenset(
     }
 )
 """Rules on what a designer sets and fabrication does not scatter: kept is kept, more room makes no die better."""
+REACHES = {"tuning_range": reach_headroom, "row_reach": row_headroom}
+"""Rules on how far rings are carried: their closed forms."""
 
 
 def headrooms(spec: ChipSpec, findings: Iterable[Finding]) -> dict[str, float]:
@@ -45,8 +48,8 @@ def least_headroom(spec: ChipSpec, findings: Iterable[Finding]) -> tuple[float, 
 def _headroom(spec: ChipSpec, found: Finding) -> float:
     if found.rule in CERTAIN and found.passed:
         return MOST_HEADROOM
-    if found.rule == "tuning_range":
-        exact = _reach_headroom(spec)
+    if found.rule in REACHES:
+        exact = _reach_headroom(spec, REACHES[found.rule])
         # The grid of the drawing and the rule's own bounds have the last word on which side of the limit it is.
         return max(exact, 0.0) if found.passed else min(exact, found.margin)
     if found.unit in ("dB", "dBm"):
@@ -59,13 +62,8 @@ def _headroom(spec: ChipSpec, found: Finding) -> float:
     return min(share, MOST_HEADROOM)
 
 
-def _reach_headroom(spec: ChipSpec) -> float:
+def _reach_headroom(spec: ChipSpec, headroom: Callable[..., Any]) -> float:
     """The least of all channels' rings, as drawn on the grid."""
-    demand, lossier = ring_demand(spec), math.exp(SPREAD_SIGMAS * spec.variation.loss_log)
-    found = []
-    for ring, lossy in zip(row_figures(spec), lossy_drop_max(spec, lossier), strict=True):
-        numbers = RingNumbers(
-            ring.fwhm_pm, ring.fsr_nm * 1e3, ring.through_min, ring.drop_max, lossy, abs(ring.tuning_pm_V)
-        )
-        found.append(reach_headroom(demand, numbers, bias_pm=ring.bias_pm, voltage_V=spec.drive.max_voltage_V))
-    return float(min(found))
+    rings, numbers = row_figures(spec), row_numbers(spec)
+    bias_pm = np.array([ring.bias_pm for ring in rings])
+    return float(np.min(headroom(ring_demand(spec), numbers, bias_pm=bias_pm, voltage_V=spec.drive.max_voltage_V)))

@@ -19,15 +19,19 @@ import numpy as np
 
 from prism_photonics.budget.carry import RingScatter, sigmas_carried
 from prism_photonics.budget.error_budget import error_of_one_cause
+from prism_photonics.budget.ring import lossy_drop_max, row_figures
+from prism_photonics.budget.row_reach import UPPER_SIGMAS, Disturbance, linewidth_scatter, upper_end
 from prism_photonics.budget.rules_drift import movement_pm, relaxation_shares
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.lightpath.ring.figures import extreme_transmissions, free_spectral_range_um, linewidth_um
 from prism_photonics.lightpath.ring.place import optical_lengths_um
+from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.electrooptics import PockelsTensor, tuning_pm_V
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import PM_PER_UM, attenuation_per_um
 
 WEIGHTS = 65
@@ -66,6 +70,9 @@ class RingDemand:
         slope_sigma: Relative scatter of the tuning.
         curvature_sigma: Scatter of its quadratic part, in pm/V².
         mismatch: Relative scatter of the two photodiodes, 2.5 σ.
+        gaps: Relative scatter of a lossless ring's linewidth by both gaps.
+        loss_log: Scatter of the logarithm of the loss.
+        gain: Relative scatter of a bus's photocurrents against the row's other buses.
         common_pm: Drift of all rings together between refreshes.
         wander_pm: Each ring's own drift, without the film's relaxation.
         relaxing: Share of a correction and share of the programmed swing that the film gives back.
@@ -80,12 +87,16 @@ class RingDemand:
     slope_sigma: float
     curvature_sigma: float
     mismatch: float
+    gaps: float
+    loss_log: float
+    gain: float
     common_pm: float
     wander_pm: float
     relaxing: tuple[float, float]
     allowed: float
 
 
+@cached_by_spec
 def ring_demand(spec: ChipSpec) -> RingDemand:
     """What a spec's lines, ranking, drift and fabrication ask of its rings."""
     moved, v = movement_pm(spec), spec.variation
@@ -98,6 +109,12 @@ def ring_demand(spec: ChipSpec) -> RingDemand:
         slope_sigma=v.slope_relative,
         curvature_sigma=v.curvature_pm_V2,
         mismatch=SPREAD_SIGMAS * math.sqrt(2.0) * v.responsivity_relative,
+        # A coupler's angle falls as exp(−gap/d), and a linewidth goes as the squares of both.
+        gaps=math.sqrt(2.0) * 1e-3 * v.gap_nm / spec.profile.gap_law.decay_um,
+        loss_log=v.loss_log,
+        # Lines are evened out over the rows; a row's unit is the mean over its buses.
+        gain=math.sqrt(1.0 - 1.0 / spec.chip.buses)
+        * math.hypot(v.responsivity_relative, v.splitter_imbalance * math.sqrt(tree_levels(spec.chip.rows))),
         common_pm=moved.common,
         wander_pm=math.hypot(moved.gradient, moved.wander),
         relaxing=relaxation_shares(spec),
@@ -150,6 +167,17 @@ def ring_numbers(
     )
 
 
+@cached_by_spec
+def row_numbers(spec: ChipSpec) -> RingNumbers:
+    """Figures of the rings of a spec's row as drawn, one of each channel."""
+    lossy = lossy_drop_max(spec, math.exp(SPREAD_SIGMAS * spec.variation.loss_log))
+    columns = (
+        [ring.fwhm_pm, ring.fsr_nm * 1e3, ring.through_min, ring.drop_max, weak, abs(ring.tuning_pm_V)]
+        for ring, weak in zip(row_figures(spec), lossy, strict=True)
+    )
+    return RingNumbers(*np.array(list(columns)).T)
+
+
 def detunings_pm(ring: RingNumbers, weight: Any, xp: ModuleType = np) -> Any:
     """Detuning that gives a weight; where no detuning does, minus what is missing, so that it goes on smoothly."""
     depth = 1.0 - ring.through_min + ring.drop_max
@@ -184,8 +212,45 @@ def reach_headroom(demand: RingDemand, ring: RingNumbers, *, bias_pm: Any, volta
     # A ring that may rest on its line needs the whole way to the upper end.
     on_line = xp.minimum(to_low, (swing_pm - high_pm) / (swing_pm * demand.slope_sigma + 1e-9))
     # No drive makes up for a drop peak that is too low on the line itself.
-    deep = (ring.drop_max - ring.through_min - demand.weight_limit) / _weak_drop(demand, ring, xp) - 1.0
+    deep = (ring.drop_max - ring.through_min - demand.weight_limit) / weak_drop(demand, ring, xp) - 1.0
     return xp.minimum(xp.minimum(xp.maximum(beside, on_line) / SPREAD_SIGMAS - 1.0, deep), MOST_HEADROOM)
+
+
+def row_headroom(demand: RingDemand, ring: RingNumbers, *, bias_pm: Any, voltage_V: Any, xp: ModuleType = np) -> Any:
+    """The same of rings in their row: of the highest weight, which neighbours' light, linewidths and buses move.
+
+    See `row_reach`.
+    """
+    swing_pm = voltage_V * xp.abs(ring.tuning_pm_V)
+    ends = upper_end(
+        ring,
+        bias_pm=xp.maximum(xp.abs(bias_pm) - ring.grid_pm, 0.0),
+        swing_pm=swing_pm,
+        scatter=RingScatter(demand.sigma_pm, demand.slope_sigma, demand.curvature_sigma * voltage_V**2),
+        disturbed=disturbance(demand, ring, field2=_field2(demand, ring, xp), xp=xp),
+        xp=xp,
+    )
+    carried = xp.max(xp.stack([(mean - demand.weight_limit) / sigma for mean, sigma in ends]), axis=0)
+    return xp.minimum(carried / UPPER_SIGMAS - 1.0, MOST_HEADROOM)
+
+
+def disturbance(demand: RingDemand, ring: RingNumbers, *, field2: Any, xp: ModuleType = np) -> Disturbance:
+    """What rings do not know alone.
+
+    Args:
+        demand: What their spec asks.
+        ring: The rings.
+        field2: See `Disturbance`.
+        xp: NumPy, or JAX's.
+    """
+    width = linewidth_scatter(ring.drop_max, gaps=demand.gaps, loss_log=demand.loss_log, xp=xp)
+    return Disturbance(width, demand.gain, field2)
+
+
+def weak_drop(demand: RingDemand, ring: RingNumbers, xp: ModuleType = np) -> Any:
+    """Weight that the lowest drop peaks lack: of lossy rings, and by unequal photodiodes."""
+    lacking = 1.0 - ring.lossy_drop_max / ring.drop_max
+    return xp.sqrt(lacking**2 + demand.mismatch**2 + 1e-12)
 
 
 def shape_headrooms(demand: RingDemand, ring: RingNumbers, xp: ModuleType = np) -> dict[str, Any]:
@@ -224,14 +289,8 @@ def _tuned_pm_V(profile: Profile, share_per_um: Any) -> Any:
 
 def _ends_pm(demand: RingDemand, ring: RingNumbers, xp: ModuleType) -> tuple[Any, Any]:
     """Detunings of the lowest and of the highest weight that rings must reach, weak drop peaks included."""
-    low_pm = detunings_pm(ring, -demand.weight_limit - _weak_drop(demand, ring, xp), xp)
+    low_pm = detunings_pm(ring, -demand.weight_limit - weak_drop(demand, ring, xp), xp)
     return low_pm, detunings_pm(ring, min(demand.weight_limit, 1.0 - 1e-9), xp)
-
-
-def _weak_drop(demand: RingDemand, ring: RingNumbers, xp: ModuleType) -> Any:
-    """Weight that the lowest drop peaks lack: of lossy rings, and by unequal photodiodes."""
-    lacking = 1.0 - ring.lossy_drop_max / ring.drop_max
-    return xp.sqrt(lacking**2 + demand.mismatch**2 + 1e-12)
 
 
 def _travel(demand: RingDemand, ring: RingNumbers, xp: ModuleType) -> tuple[Any, Any]:
@@ -257,18 +316,30 @@ def _coherent_error(
     demand: RingDemand, ring: RingNumbers, xp: ModuleType, *, moved_pm: Any, own_pm: Any, slope: Any
 ) -> Any:
     """Weight error by coherent neighbours as `coherence` has it, of evenly spaced lines; bus phases are left out."""
-    apart = np.arange(1, demand.channels)
-    # Pairs so far apart, in both orders, for each line.
-    pairs = 2.0 * (demand.channels - apart) / demand.channels
-    finesse = 2.0 * ring.fsr_pm / (math.pi * ring.fwhm_pm)
-
-    def dropped(detuning_pm: Any) -> Any:
-        u = finesse[..., None] * xp.sin(math.pi * detuning_pm / ring.fsr_pm[..., None])
-        return ring.drop_max[..., None] / (1.0 + u * u)
-
-    at_pm, end_pm = apart * xp.asarray(demand.spacing_pm)[..., None], moved_pm[..., None]
-    field2 = (pairs * dropped(at_pm)).sum(axis=-1)
-    tabled2 = (pairs * (0.5 * (xp.sqrt(dropped(at_pm + end_pm)) - xp.sqrt(dropped(at_pm - end_pm)))) ** 2).sum(axis=-1)
+    at_pm, pairs = _apart(demand, xp)
+    end_pm = moved_pm[..., None]
+    ends = [xp.sqrt(_dropped(ring, at_pm + end, xp)) for end in (-end_pm, end_pm)]
+    tabled2 = (pairs * (0.5 * (ends[1] - ends[0])) ** 2).sum(axis=-1)
+    field2 = _field2(demand, ring, xp)
     over_weights2 = max(1.0 - demand.weight_limit**2 / 3.0, 0.0)
     drifted2 = 8.0 * field2 * slope**2 * (demand.common_pm**2 + own_pm**2)
     return xp.sqrt(over_weights2 * tabled2 + drifted2 + 1e-300)
+
+
+def _field2(demand: RingDemand, ring: RingNumbers, xp: ModuleType) -> Any:
+    """Share of a line's light that all its neighbours drop, mean over evenly spaced lines."""
+    at_pm, pairs = _apart(demand, xp)
+    return (pairs * _dropped(ring, at_pm, xp)).sum(axis=-1)
+
+
+def _apart(demand: RingDemand, xp: ModuleType) -> tuple[Any, Any]:
+    """Distances of lines in pm, and for each line how many lie so far off, to both sides."""
+    apart = np.arange(1, demand.channels)
+    return apart * xp.asarray(demand.spacing_pm)[..., None], 2.0 * (demand.channels - apart) / demand.channels
+
+
+def _dropped(ring: RingNumbers, detuning_pm: Any, xp: ModuleType) -> Any:
+    """Share of a line's power that a ring drops, as `coherence` has it."""
+    finesse = 2.0 * ring.fsr_pm / (math.pi * ring.fwhm_pm)
+    u = finesse[..., None] * xp.sin(math.pi * detuning_pm / ring.fsr_pm[..., None])
+    return ring.drop_max[..., None] / (1.0 + u * u)

@@ -20,6 +20,7 @@ from prism_photonics.budget.ring_margins import (
     reach_headroom,
     ring_demand,
     ring_numbers,
+    row_headroom,
     shape_headrooms,
 )
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
@@ -110,7 +111,12 @@ def size_rings(
         best: tuple[float, int, float, str, float] | None = None
         for volts in allowed_V:
             carried = [reach_headroom(demand, last, bias_pm=at_pm, voltage_V=volts) for at_pm in (beside, 0.0 * beside)]
-            by_rule = {**shape, "tuning_range": np.maximum(*carried)}
+            rests_pm = np.where(carried[0] >= carried[1], beside, 0.0)
+            by_rule = {
+                **shape,
+                "tuning_range": np.maximum(*carried),
+                "row_reach": row_headroom(demand, last, bias_pm=rests_pm, voltage_V=volts),
+            }
             # One FSR holds the lines or does not: no scatter moves that.
             by_rule["band"] = np.where(by_rule["band"] >= -BAND_ROUNDING, np.inf, by_rule["band"])
             room = np.min(np.array(list(by_rule.values())), axis=0)
@@ -118,8 +124,7 @@ def size_rings(
             at = int(np.argmax(room))
             if best is None or room[at] > best[0] + 1e-9:
                 rule = min(by_rule, key=lambda name: float(by_rule[name][at]))
-                bias_pm = float(beside[at]) if carried[0][at] >= carried[1][at] else 0.0
-                best = float(room[at]), at, volts, rule, bias_pm
+                best = float(room[at]), at, volts, rule, float(rests_pm[at])
             if best[0] >= ENOUGH:
                 break
     assert best is not None

@@ -19,6 +19,7 @@ ON_RINGS = frozenset(
         "spacing_linewidths",
         "coherence",
         "tuning_range",
+        "row_reach",
         "drift",
         "drift_common",
         "electrode_lobe",

@@ -1,8 +1,8 @@
 """Whether the rings of drawn dies reach the weights asked of them, each in its row with its neighbours' light.
 
-`tuning_range` looks at rings that stand alone. In its row a ring's neighbours add their light, which moves the upper
-end of its range at random by ``(1 + w)·√(1 − w)·√Σε²`` rms (see `budget.coherence`): lines as close as the rules allow
-lose a fifth of their rings' weights so. A search finds such chips, so it draws a few hundred rings and looks.
+`tuning_range` looks at rings that stand alone, `row_reach` by a closed form at what neighbours' light and linewidths
+do to them in their row. A search finds the chips of which formulas say too much, so it draws some
+hundred rings and looks.
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from prism_photonics.budget.finding import Finding, at_least
 from prism_photonics.budget.light_sizing import with_keys
+from prism_photonics.budget.row_reach import MOST_MISSED
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.explore.surrogate import known_calibration
 from prism_photonics.programming.solve import reachable_weights
@@ -22,8 +23,6 @@ RINGS = 512
 """Rings that are drawn, at least: a few rows of a large chip, several dies of a small one (design choice)."""
 MOST_ROWS = 16
 """Of a drawn die: rings of one row have their photodiodes in common (design choice)."""
-MOST_MISSED = 0.02
-"""Share of rings that may miss their weights: of twelve dies of `bank_32x256` 1.9 % do (design choice)."""
 
 
 def drawn_reaches(spec: ChipSpec) -> Float[ndarray, " rings"]:

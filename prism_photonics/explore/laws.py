@@ -17,6 +17,7 @@ LAWS = {
     "spacing_linewidths": "coherent neighbours: lines stand some linewidths apart",
     "coherence": "coherent neighbours: what a ring drops of its neighbour's line interferes",
     "tuning_range": "V_πL and coverage: dλ/dV = λ²·F/(2·n_g·V_πL) must carry every ring through the reach",
+    "row_reach": "neighbours' light and linewidths: the line shape's flat end, where they count, must hold the reach",
     "coercive_field": "coercive field: half of it is the most that the electrodes may apply",
     "electrode_gap": "V_πL: it was computed for one electrode gap",
     "electrode_lobe": "drawing: the electrodes keep clear of both buses",

@@ -90,7 +90,7 @@ def _size(wishes: Wishes, key: str, value: Any) -> float:
 
 def _steps(wishes: Wishes, broken: set[str]) -> Iterator[tuple[str, Sequence[Any]]]:
     """Wishes that may mend the broken rules, each with values ever farther from what is wished."""
-    on_rings = {"tuning_range", "drift", "drift_common", "coherence", "spacing_linewidths", "fsr_aliasing"}
+    on_rings = {"tuning_range", "row_reach", "drift", "drift_common", "coherence", "spacing_linewidths", "fsr_aliasing"}
     on_lines = {"band", "fsr_aliasing", "spacing_linewidths", "coherence", "comb_range"}
     on_light = {"score_snr", "link_budget", "line_swing", "adc_noise", "ring_power", "bus_power", "query_dac"}
     if broken & on_rings:

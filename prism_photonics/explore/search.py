@@ -16,8 +16,9 @@ from typing import Any
 
 from prism_photonics.budget.feasibility import RULES, check
 from prism_photonics.budget.finding import Finding
+from prism_photonics.budget.row_reach import MOST_MISSED
 from prism_photonics.explore.designed import designed_choices
-from prism_photonics.explore.drawn_reach import MOST_MISSED, MOST_ROWS, RINGS, drawn_reach
+from prism_photonics.explore.drawn_reach import MOST_ROWS, RINGS, drawn_reach
 from prism_photonics.explore.objectives import Objective
 from prism_photonics.explore.space import Choice, Knob, choice_of, knobs, spec_of, usual_choices
 from prism_photonics.extras import asked_by
@@ -74,6 +75,7 @@ class Search:
             "objectives": [one.name for one in self.objectives],
             "k": self.k,
             "knobs": [vars(knob) for knob in knobs(self.base)],
+            "rules": [rule.__name__ for rule in RULES],
             "drawn": [RINGS, MOST_ROWS, MOST_MISSED],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -121,7 +123,7 @@ class Search:
         if (was := study.user_attrs.get("study")) not in (None, self.hash):
             raise InputError(
                 f"--storage {self.storage}: holds another study of {self.base.name} ({str(was)[:12]}: another spec, "
-                "other objectives or another k); choose another storage"
+                "other objectives, another k or other rules); choose another storage"
             )
         if was is None:
             study.set_user_attr("study", self.hash)

@@ -10,8 +10,9 @@ from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.repair import VOLTS, driver_and_heat
 from prism_photonics.budget.ring_sizing import ENOUGH, RingChoice, size_rings
 from prism_photonics.budget.rules_chip import die_um
-from prism_photonics.budget.settle import settle
+from prism_photonics.budget.settle import ON_RINGS, settle
 from prism_photonics.explore.candidates import candidates
+from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.spec import ChipSpec
 
@@ -19,10 +20,15 @@ MOST_FINISHED, QUICK = 4, 2
 """Discrete choices that are finished by the rules, for a design and for a look whether there is one; design choice."""
 ARMS_IN_RADII = (0.0, 0.5, 1.5)
 """Arms that are tried, in units of the film's least radius: 0 is a circle (design choice)."""
+LONG_ARMS_IN_RADII = (6.0, 12.0, 24.0, 40.0)
+"""The same where drive is short and none of these makes a chip: of long racetracks all but some percent is tuned, and
+few lines fit into their free spectral range (design choice)."""
 STRAIGHTS, STRAIGHTS_QUICK = (0.0, 2.0, 8.0, 20.0), (0.0, 8.0)
 """Least coupling straights in µm that are tried, for a design and for a look whether there is one (design choice)."""
 PREFERRED = ("two_shot", "dual_rail", "offset")
 """Encodings, those first that need no calibrated pedestal, then those of few wavelengths; design choice."""
+CARRIED = ("tuning_range", "row_reach", "drift")
+"""Rules that more tuning, or finer lines with it, would keep."""
 WORTH_TRYING = -0.15
 """Headroom by the closed forms from which a choice is finished: settling on the drawing's grid moves it so much."""
 
@@ -65,13 +71,10 @@ def sized(wishes: Wishes, *, most: int = MOST_FINISHED) -> list[Sized]:
         wishes: The wishes.
         most: How many are finished by the rules.
     """
-    finished = []
-    for spec, choice in _by_promise(_scanned(wishes, ARMS_IN_RADII, STRAIGHTS))[:most]:
-        try:
-            finished.append(finish(wishes, spec, choice))
-        except ValueError:  # rings that no spec may hold
-            continue
-    return sorted(finished, key=lambda found: found.rank, reverse=True)
+    found = _finished(wishes, ARMS_IN_RADII, most)
+    if _short_of_drive(wishes, found):
+        found += _finished(wishes, LONG_ARMS_IN_RADII, most)
+    return sorted(found, key=lambda each: each.rank, reverse=True)
 
 
 def first_feasible(wishes: Wishes) -> Sized | None:
@@ -85,7 +88,11 @@ def first_feasible(wishes: Wishes) -> Sized | None:
             if choice.headroom < WORTH_TRYING:
                 break
             try:
-                found = finish(asked, spec, choice)
+                ringed = with_keys(spec, _rings(spec, choice))
+                # No light mends rings.
+                if any(not found.passed and found.rule in ON_RINGS for found in findings_of(ringed)):
+                    continue
+                found = _lit(asked, ringed, choice)
             except ValueError:
                 continue
             if not found.broken:
@@ -99,12 +106,19 @@ def finish(wishes: Wishes, spec: ChipSpec, choice: RingChoice) -> Sized:
     Raises:
         ValueError: No spec may hold these rings.
     """
+    return _lit(wishes, with_keys(spec, _rings(spec, choice)), choice)
+
+
+def _rings(spec: ChipSpec, choice: RingChoice) -> Changes:
+    """Keys of the rings of a choice, settled, and of what drives and heats them."""
     changes: Changes = dict(choice.keys)
-    ringed = with_keys(spec, changes)
     if choice.headroom > WORTH_TRYING:
-        changes |= settle(ringed, findings_of, keys=changes)
-    changes |= driver_and_heat(with_keys(spec, changes), findings_of)
-    ringed = with_keys(spec, changes)
+        changes |= settle(with_keys(spec, changes), findings_of, keys=changes)
+    return changes | driver_and_heat(with_keys(spec, changes), findings_of)
+
+
+def _lit(wishes: Wishes, ringed: ChipSpec, choice: RingChoice) -> Sized:
+    """A spec of sized rings with light and receiver."""
     light = size_light(
         ringed, findings_of, most_dBm=wishes.most_line_power_dBm, least_bandwidth_GHz=wishes.least_bandwidth_GHz
     )
@@ -132,6 +146,28 @@ def voltages_V(wishes: Wishes) -> list[float]:
     if wishes.max_voltage_V is None:
         return list(VOLTS)
     return [volts for volts in VOLTS if volts < wishes.max_voltage_V] + [wishes.max_voltage_V]
+
+
+def _finished(wishes: Wishes, arms_in_radii: Sequence[float], most: int) -> list[Sized]:
+    """The most promising choices of such arms, finished."""
+    found: list[Sized] = []
+    for spec, choice in _by_promise(_scanned(wishes, arms_in_radii, STRAIGHTS))[:most]:
+        try:
+            found.append(finish(wishes, spec, choice))
+        except ValueError:  # rings that no spec may hold
+            continue
+    return found
+
+
+def _short_of_drive(wishes: Wishes, found: Sequence[Sized]) -> bool:
+    """Whether no chip was found for want of drive, and the film's bound allows one with as much as is wished."""
+    if wishes.max_voltage_V is None or not found or any(not each.broken for each in found):
+        return False
+    nearest = max(found, key=lambda each: each.rank)
+    return (
+        any(finding.rule in CARRIED for finding in nearest.broken)
+        and least_voltage(nearest.spec).least_V <= wishes.max_voltage_V
+    )
 
 
 def _scanned(

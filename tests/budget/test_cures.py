@@ -126,7 +126,7 @@ def test_a_cure_is_printed_once(demo, altered, ring_um):
 def test_rings_that_nothing_trims_are_told_to_be_trimmed(demo, altered):
     report = check(altered(demo, trim={"method": "none"}))
     broken = {finding.rule: finding for finding in report.violations}
-    assert broken.keys() == {"tuning_range", "drift"}
+    assert broken.keys() == {"tuning_range", "row_reach", "drift"}
     assert broken["tuning_range"].cure == broken["drift"].cure.split(",")[0] == "set trim.method = 'permanent'"
     # What is left by trimming is no key of a chip that is not trimmed.
     assert "trim.residual_pm" not in str([finding.cures for finding in broken.values()])
@@ -149,8 +149,9 @@ def test_twelve_rows_with_too_little_light_become_eight_as_six_would_get_no_more
     ("name", "rows", "rings"),
     [
         pytest.param("paper_32x256", 256, 32, marks=pytest.mark.slow),
-        # 1,024 rows of 64 rings are no die of one stepper field.
-        pytest.param("paper_64x1024", 256, 64, marks=pytest.mark.slow),
+        # 1,024 rows of 64 rings are no die of one stepper field. Of 256, eight buses' photocurrents, each by the
+        # splitters and photodiodes of its own, would leave a third of the rings short: test_row_reach.
+        pytest.param("paper_64x1024", 128, 64, marks=pytest.mark.slow),
     ],
 )
 def test_what_the_papers_chips_need_together(layouts, name, rows, rings):

@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.ring import RingFigures, row_figures
 from prism_photonics.budget.rules_ring import SPREAD_SIGMAS, least_reach, tuning_range
-from prism_photonics.chip.fabricate import draw_die
-from prism_photonics.explore.surrogate import known_calibration
-from prism_photonics.programming.solve import reachable_weights
-from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words, split
 
 # A lossless symmetric ring of 32 pm.
 RING = RingFigures(
@@ -136,23 +130,3 @@ def missed_share(spec, reach):
     least_pm = np.where(detuning_pm.min(1) * detuning_pm.max(1) < 0.0, 0.0, np.abs(detuning_pm).min(1))
     low, high = (np.array([ring.weight(pm) for pm in far]) for far in (least_pm, np.abs(detuning_pm).max(1)))
     return float(((low > -reach) | (high < reach)).mean())
-
-
-def test_a_chip_of_close_lines_and_many_buses_keeps_every_rule_though_a_third_of_its_drawn_rings_fall_short(
-    layouts, altered
-):
-    # A limit of the rules, told in docs/design.md: they look at rings that stand alone.
-    spec = altered(
-        ChipSpec.from_toml(layouts / "paper_64x1024" / "spec.toml"),
-        chip={"rows": 256, "channels": 8, "buses": 8},
-        comb={"spacing_nm": 0.78, "first_wl_nm": 1547.3, "line_power_dBm": 13.44},
-        modulator={"dac_bits": 6},
-        ring={"straight_um": 10.0, "gap_through_um": 0.39, "gap_drop_um": 0.39, "bias_pm": 105.0},
-        drive={"max_voltage_V": 40.0, "dac_bits": 10},
-        detector={"adc_full_scale_uA": 21.0},
-    )
-    assert check(spec).feasible
-    die = draw_die(spec, split(key_words(die_key(0)))[0])
-    low, high = reachable_weights(known_calibration(spec, die))
-    missed = np.minimum(-low, high) < spec.ranking.weight_limit
-    assert 0.25 < missed.mean() < 0.4

@@ -1,5 +1,6 @@
 """A search over designs: what a choice becomes, what is wanted, and how a study goes on."""
 
+import itertools
 import subprocess
 import sys
 from itertools import combinations
@@ -10,6 +11,7 @@ import pytest
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.rules_ring import tuning_range
+from prism_photonics.budget.rules_row import row_reach
 from prism_photonics.explore.designed import designed_choices
 from prism_photonics.explore.drawn_reach import MOST_MISSED, drawn_reach, drawn_reaches
 from prism_photonics.explore.objectives import (
@@ -99,7 +101,8 @@ def test_a_spec_read_as_a_choice_is_nearly_itself_again(bank):
     # The bank keeps its reach by 0.013; on the drawing's 1 nm grid the same wishes come to lie a little beside it.
     reach, reach_again = tuning_range(bank), tuning_range(again)
     assert reach_again.value == pytest.approx(reach.value, abs=0.02)
-    assert [found.rule for found in check(again).violations] == ([] if reach_again.passed else ["tuning_range"])
+    short = [found.rule for found in (reach_again, row_reach(again)) if not found.passed]
+    assert [found.rule for found in check(again).violations] == short
 
 
 def test_every_usual_choice_is_a_chip_of_the_wanted_size_on_every_film(demo):
@@ -146,14 +149,15 @@ def test_weights_that_curvature_takes_out_of_reach_cost_recall(bank, altered):
     assert expected_recall(bent, 32) < expected_recall(bank, 32) - 0.1
 
 
-def test_close_neighbours_that_the_rules_let_through_miss_weights_on_drawn_dies(bank, altered):
+def test_close_neighbours_whose_light_a_rule_counts_miss_weights_on_drawn_dies(bank, altered):
     assert drawn_reach(bank).passed
-    # Half the distance from line to line: every rule is kept, but neighbours' light moves the ends of the range.
+    # Half the distance from line to line: single rings reach as far, but neighbours' light moves the ends of the range.
     close = altered(bank, comb={"spacing_nm": 0.5 * bank.comb.spacing_nm})
-    assert check(close).feasible
+    assert [found.rule for found in check(close).violations] == ["row_reach"]
     found = drawn_reach(close)
     assert not found.passed
     assert found.value == pytest.approx(np.quantile(drawn_reaches(close), MOST_MISSED))
+    assert found.value == pytest.approx(row_reach(close).value, abs=0.035)
 
 
 def test_the_search_s_numbers_are_the_ledger_s(bank):
@@ -317,3 +321,21 @@ def test_the_picture_of_a_front_marks_the_chip_to_beat(search):
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in stars] == [
         (y + 1, x + 1) for x, y in combinations(range(names), 2)
     ]
+
+
+@pytest.mark.parametrize("fold", [1.2, 3.0, 9.0, 60.0, 1e4])
+def test_the_numbers_beside_the_picture_of_a_front_do_not_run_into_each_other(search, fold):
+    values = 37.0 * fold ** np.linspace(0.0, 1.0, 40)[:, None] * np.ones(len(search.objectives))
+    designs = [Front(0, {}, search.base, tuple(row)) for row in values[:3]]
+    figure = pareto(search.objectives, values, designs, designs)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis, side in ((axes.xaxis, 0), (axes.yaxis, 1)):
+            low, high = axis.get_view_interval()
+            ticks = [
+                tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high and tick.label1.get_text()
+            ]
+            assert 2 <= len(ticks) <= 9
+            assert not any(tick.label1.get_text() for tick in axis.get_minor_ticks())
+            spans = sorted(tick.label1.get_window_extent().get_points()[:, side].tolist() for tick in ticks)
+            assert all(one[1] < other[0] for one, other in itertools.pairwise(spans))
