@@ -47,6 +47,11 @@ def attenuation_per_um(loss_dB_cm: float) -> float:
     return loss_dB_cm * math.log(10.0) / 10.0 / 1e4
 
 
+def counted(count: int, one: str) -> str:
+    """So many of something, as ``1 ring`` or ``2 rings``."""
+    return f"{count} {one}{'' if count == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause that names the known key nearest to a misspelled one, for error messages."""
     known = sorted(known)

@@ -37,3 +37,7 @@ def test_an_error_names_the_nearest_key_or_else_all_of_them():
 
 def test_an_input_error_is_a_value_error():
     assert issubclass(units.InputError, ValueError)
+
+
+def test_one_of_a_kind_is_counted_in_the_singular():
+    assert [units.counted(n, "resonance") for n in (0, 1, 2)] == ["0 resonances", "1 resonance", "2 resonances"]

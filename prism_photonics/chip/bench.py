@@ -40,7 +40,7 @@ from prism_photonics.chip.signals import hold_signals, release_signals, undistur
 from prism_photonics.chip.swept import take_sweep
 from prism_photonics.chip.wired import Wired
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import PM_PER_UM, InputError
+from prism_photonics.units import PM_PER_UM, InputError, counted
 
 # How a served chip says in its name which spec it was made by; real instruments do not.
 SPEC_IN_NAME = re.compile(r"spec:([0-9a-f]{12})")
@@ -178,7 +178,9 @@ class BenchChip(AbstractChip):
         finally:
             release_signals()
         if troubles and sys.exception() is None:
-            raise BenchError(f"bench {self.bench.name}: closed with {len(troubles)} faults, first: {troubles[0]}")
+            raise BenchError(
+                f"bench {self.bench.name}: closed with {counted(len(troubles), 'fault')}, first: {troubles[0]}"
+            )
 
     def __enter__(self) -> "BenchChip":
         self.open()
@@ -381,10 +383,10 @@ class BenchChip(AbstractChip):
             yield
         except BenchError as error:
             done = self.tally
-            what = f"{done.settings} settings and {done.triggers} readings"
+            told = [counted(done.settings, "setting"), counted(done.triggers, "reading")]
             if self._tunable is not None:
-                what = f"{done.settings} settings, {done.triggers} readings and {done.sweeps} sweeps"
-            raise BenchError(f"{error} [after {what}]") from None
+                told = [", ".join(told), counted(done.sweeps, "sweep")]
+            raise BenchError(f"{error} [after {' and '.join(told)}]") from None
 
 
 def _close_if_open(chip: Callable[[], BenchChip | None]) -> None:

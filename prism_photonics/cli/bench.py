@@ -8,7 +8,7 @@ import typer
 from prism_photonics import __version__
 from prism_photonics.cli.arguments import Bench, Json, Seed, Spec, Untrimmed, finite
 from prism_photonics.cli.output import print_result, progress, warn
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 
 _Light = Annotated[
     str,
@@ -143,7 +143,7 @@ def serve(
         else:
             addresses = dict(zip(played, map(resource_name, at_ports), strict=True))
             write_text(out, rehearsed_text(like, bench_file, addresses))
-            print(f"{idn} plays {len(played)} instruments of {like}: use {out}", flush=True)
+            print(f"{idn} plays {counted(len(played), 'instrument')} of {like}: use {out}", flush=True)
         progress.print("Ctrl-C ends it")
 
     serve_chip(list(played.values()) or [chip], port, ready=ready)

@@ -11,10 +11,10 @@ from prism_photonics.laboratory.assign import assigned
 from prism_photonics.laboratory.extract import Device, Record, RingRecord, bright_of
 from prism_photonics.laboratory.manifest import Structure
 from prism_photonics.laboratory.overlap import apart, doubled, left_out
-from prism_photonics.laboratory.ports import ports_of
+from prism_photonics.laboratory.ports import ports_of, refuse_full
 from prism_photonics.laboratory.rings import SweepFit, fit_rings
 from prism_photonics.laboratory.sweep import Sweep
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 
 GROUP_INDEX = 2.27
 """Of a ridge in thin-film lithium niobate, where no spec tells the film's. Source: the shipped films, 2.2 to 2.35."""
@@ -83,11 +83,13 @@ def characterised(
         InputError: None of its rings is there, or no light.
     """
     told = ports or (("through", THROUGH), *((("drop", DROP),) if one.dropped and len(sweep.traces) > 1 else ()))
-    through = ports_of(sweep, tuple(told)).through
+    known = ports_of(sweep, tuple(told))
+    through = known.through
     if through is None:
         raise InputError(f"{sweep.path}: got no through port, want it of {one.name}; name its channel by --ports")
     if not one.rings:
         return Part(one.name, sweep.path.name, (), _guide(sweep, through.name), tuple(sweep.notes)), None, None
+    refuse_full(sweep, known)
     lengths = [ring.length_um for ring in one.rings]
     middle_nm = float(np.median(sweep.wl_nm))
     designed_nm = 1e-3 * middle_nm**2 / ((group_index or GROUP_INDEX) * float(np.mean(lengths)))
@@ -134,8 +136,8 @@ def characterised(
         )
     if len(found) < len(one.rings):
         notes.append(
-            f"{len(found)} combs of {len(one.rings)} rings: does one not answer, or do two lie on each other? A "
-            "splitting may be their distance"
+            f"{counted(len(found), 'comb')} of {counted(len(one.rings), 'ring')}: does one not answer, or do two lie "
+            "on each other? A splitting may be their distance"
         )
     shared = sum(
         len(ring.resonances) - len(kept.resonances)
@@ -146,7 +148,7 @@ def characterised(
         notes.append(left_out(shared))
     left = sum(place is None for place in places)
     if left:
-        notes.append(f"{left} comb{'s' * (left > 1)} of no drawn ring")
+        notes.append(f"{counted(left, 'comb')} of no drawn ring")
     if not records:
         got = "no comb of a drawn ring" if left == len(found) else "rings on each other's lines alone"
         raise InputError(f"{sweep.path}: got {got}, want those of {one.name}; is it another's file?")

@@ -17,7 +17,7 @@ from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.profile import Profile, film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.structures import gap_sweep, length_sweep
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 
 TURNS = 6
 
@@ -91,15 +91,15 @@ def die_process_toml(series: DieSeries, spec: ChipSpec) -> str:
         if film.n_eff is not None:
             lines[f"n_eff_along_{way}"] = (
                 getattr(optics, f"n_eff_along_{way}").value + film.n_eff.value,
-                f"measured ± {film.n_eff.std:.2g}: resonances of {film.n_eff.count} rings, of the order nearest to the "
-                f"design, moved alike in both directions: {files}",
+                f"measured ± {film.n_eff.std:.2g}: resonances of {counted(film.n_eff.count, 'ring')}, of the order "
+                f"nearest to the design, moved alike in both directions: {files}",
             )
         if film.n_g is not None:
             value = getattr(optics, f"n_g_along_{way}").value
             lines[f"n_g_along_{way}"] = (
                 value * film.n_g.value,
-                f"measured ± {value * film.n_g.std:.2g}: combs of {film.n_g.count} rings, scaled alike in both "
-                f"directions: {files}",
+                f"measured ± {value * film.n_g.std:.2g}: combs of {counted(film.n_g.count, 'ring')}, scaled alike in "
+                f"both directions: {files}",
             )
     if film.loss_dB_cm is not None and film.loss_dB_cm[0] > 0.0:
         by = [f"{files} (turns of rings)"] * (series.loss_rings_dB_cm is not None)

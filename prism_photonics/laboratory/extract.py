@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 
 from prism_photonics.laboratory.comb import Comb
 from prism_photonics.laboratory.overlap import apart, left_out
-from prism_photonics.laboratory.ports import ports_of
+from prism_photonics.laboratory.ports import ports_of, refuse_full
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit, SweepFit, fit_rings
 from prism_photonics.laboratory.series import LEAST_GAPS, GapLaw, gap_law
@@ -118,6 +118,7 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
         InputError: No ring is there, or its width is not resolved.
     """
     told = ports_of(sweep, ports)
+    refuse_full(sweep, told)
     dropped = device.dropped if device.dropped is not None else bool(told.drops or told.dark)
     notes = [*sweep.notes, told.note]
     if not dropped:

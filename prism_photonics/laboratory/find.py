@@ -113,9 +113,8 @@ def combs(found: Sequence[Tooth], *, designed_nm: float | None = None) -> list[l
             to each other, teeth alone would tell another.
     """
     dropped = [t for t in found if t.drop >= 0]
+    found = _counting(found)
     if dropped:
-        # Where drop ports were measured, a dip without a peak is a ring whose drop port was not; ripple is no such dip.
-        found = [t for t in found if t.drop >= 0 or t.depth > LONE_DEPTH]
         top = max(t.height for t in dropped)
         found = [replace(t, strength=_strength(t, top)) for t in found]
     else:
@@ -163,8 +162,8 @@ def longer_mirrored(
     ends_nm = found[0].wl_nm + found[-1].wl_nm
     turned = combs([replace(t, wl_nm=ends_nm - t.wl_nm) for t in reversed(found)], designed_nm=designed_nm)
     longest, most = (max((len(c) for c in each), default=0) for each in (chains, turned))
-    # Among many teeth three or four lie evenly by chance.
-    return most > MIRRORED * max(longest, LEAST_COMB) or (not chains and most == len(found))
+    # Among many teeth three or four lie evenly by chance; not all that count, on one axis alone.
+    return most > MIRRORED * max(longest, LEAST_COMB) or (not chains and most == len(_counting(found)))
 
 
 def lone(found: Sequence[Tooth]) -> list[Tooth]:
@@ -193,6 +192,14 @@ def refuse_narrow(where: str, width: float, step_nm: float, *, steps: float = FI
             f"{1e3 * step_nm:.3g} "
             "pm); sweep again with a finer step"
         )
+
+
+def _counting(found: Sequence[Tooth]) -> list[Tooth]:
+    """The teeth that may be a ring's: where drop ports were measured, a dip without a peak is a ring whose drop port
+    was not, and ripple is no such dip.
+    """
+    dropped = any(t.drop >= 0 for t in found)
+    return [t for t in found if not dropped or t.drop >= 0 or t.depth > LONE_DEPTH]
 
 
 def _strength(tooth: Tooth, top: float) -> float:

@@ -13,7 +13,7 @@ from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import UM_PER_CM, InputError
+from prism_photonics.units import UM_PER_CM, InputError, counted
 
 MOST_OFF = 0.2
 """Relative difference of a measured group index from the film's beyond which it is another film's; design choice."""
@@ -111,7 +111,7 @@ def profile_text(base: str, description: str, lines: Mapping[str, tuple[float, s
 
 
 def _what(records: Sequence[Record]) -> str:
-    return f"measured on {len(records)} sweep{'s' * (len(records) > 1)} by prism extract"
+    return f"measured on {counted(len(records), 'sweep')} by prism extract"
 
 
 def _named(files: Sequence[str]) -> str:

@@ -17,6 +17,8 @@ LIT_SHARE, LIT_OVER = 0.1, 20.0
 meter reaches about nine times its mean in ten thousand readings.
 """
 SAME_NM = 0.15
+MOST_FULL = 0.5
+"""Share of a trace's samples at which its meter may have been full; design choice: of more, no baseline is left."""
 FAINT = 0.02
 """Share of a drop port's tallest peak below which another channel's peaks are no drop port's."""
 
@@ -94,6 +96,23 @@ def ports_of(sweep: Sweep, said: Sequence[tuple[str, str]] = ()) -> Ports:
             "alignment failed or the laser was off"
         )
     return _shown(sweep, lit)
+
+
+def refuse_full(sweep: Sweep, told: Ports) -> None:
+    """Refuse a sweep whose rings cannot be fitted because the meter behind them was full.
+
+    Raises:
+        InputError: The trace behind the rings, or all that there are, are full over more than half of their samples.
+    """
+    used = [told.through] if told.through is not None else [*told.drops] or [*sweep.traces.values()]
+    full = [trace for trace in used if trace.full_share > MOST_FULL]
+    if len(full) == len(used):
+        same = all(trace.full_share == 1.0 for trace in full)
+        got = "one reading all over" if same else f"a meter that was full over {100 * full[0].full_share:.0f} % of it"
+        raise InputError(
+            f"{sweep.path}: got {got} in {', '.join(trace.name for trace in full)}, want a spectrum: saturated, or not "
+            "connected? Measure again with less light or a wider range of the meter"
+        )
 
 
 def _lit(trace: Trace) -> bool:

@@ -15,9 +15,9 @@ from prism_photonics.laboratory.quantity import (
     units_that_fit,
 )
 from prism_photonics.laboratory.recorded import LEAST_SAMPLES, MOST_SAMPLES, Column, Recorded
-from prism_photonics.laboratory.stretches import in_floor, saturated, stuck_at_start
+from prism_photonics.laboratory.stretches import in_floor, one_reading, saturated, stuck_at_start
 from prism_photonics.laboratory.sweep import Sweep, Trace, Unit
-from prism_photonics.units import InputError, nearest
+from prism_photonics.units import InputError, counted, nearest
 
 EMPTY_dB = -200.0
 """Optical spectrum analysers write −210 where they have no reading; no meter hears less than −200 dBm."""
@@ -29,6 +29,7 @@ MOST_NAMED = 6
 """Traces that a note names; the others are counted."""
 MOST_REPEATED = 0.01
 """The share of wavelengths that may stand twice."""
+_UNIT: dict[Unit, str] = {"dBm": " dBm", "dB": " dB", "W": " W", "ratio": ""}
 
 
 def resolved(recorded: Recorded, *, wavelength_unit: str | None, power_unit: str | None) -> Sweep:
@@ -179,7 +180,7 @@ def _levels(
     there = values[np.isfinite(values)]
     if len(there) and there.max() > HIGHEST[known]:
         at = int(np.nanargmax(np.where(np.isfinite(values), values, -np.inf)))
-        shown = {"ratio": "", "W": " W"}.get(known, f" {known}")
+        shown = _UNIT[known]
         cure = {
             "dB": "dBm where dB was said, or a loss counted as positive (--power-unit loss_dB)?",
             "dBm": "probably another unit, or no power; name it in the column's name, or by --power-unit",
@@ -219,7 +220,8 @@ def _order(recorded: Recorded, wl_nm: Float[np.ndarray, " samples"], columns: li
         if turned and np.all(steps[first:] <= 0):
             notes.append("the axis descends: turned")
         else:
-            notes.append(f"the axis does not run one way ({int(np.sum((steps < 0) != turned))} steps back): sorted")
+            back = counted(int(np.sum((steps < 0) != turned)), "step")
+            notes.append(f"the axis does not run one way ({back} back): sorted")
     new = np.r_[True, np.diff(wl_nm[order]) > 0]
     repeated = int(np.sum(~new))
     if repeated > MOST_REPEATED * len(order):
@@ -229,7 +231,8 @@ def _order(recorded: Recorded, wl_nm: Float[np.ndarray, " samples"], columns: li
             f"wavelength), want each once; export the axis with more digits, with ; between columns of decimal commas"
         )
     if repeated:
-        notes.append(f"{repeated} wavelengths stand twice: the mean of both readings is kept")
+        stand = "1 wavelength stands" if repeated == 1 else f"{repeated} wavelengths stand"
+        notes.append(f"{stand} twice: the mean of both readings is kept")
     return order, np.flatnonzero(new)
 
 
@@ -264,8 +267,13 @@ def _trace(
         )
         values = values.copy()
         values[place] = np.nan
-    full = saturated(values)
-    if full.any():
+    full, full_share = saturated(values), 0.0
+    if one_reading(values):
+        full_share = 1.0
+        shown = np.nanmax(values)
+        notes.append(f"{name}: all readings are {shown:g}{_UNIT[unit]}: a full meter, or one that measured nothing")
+    elif full.any():
+        full_share = float(np.mean(full))
         notes.append(f"{name}: saturated over {_share(full)}, {_range(wl_nm[full])}: left out")
         values = np.where(full, np.nan, values)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -281,7 +289,7 @@ def _trace(
         notes.append(f"{name}: holds no reading")
     elif gaps.any():
         notes.append(f"{name}: no reading at {_share(gaps)}")
-    return Trace(name, unit, values, floor)
+    return Trace(name, unit, values, floor, full_share)
 
 
 def _note(notes: list[str], text: str) -> None:

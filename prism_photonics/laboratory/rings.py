@@ -27,7 +27,7 @@ from prism_photonics.laboratory.ripple import around_rings
 from prism_photonics.laboratory.sweep import mirrored
 from prism_photonics.laboratory.uncross import uncrossed
 from prism_photonics.laboratory.window import Window
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 
 WIDTHS, LEAST_HALF_NM = 10.0, 0.8
 """Half a window: so many linewidths, and room for the ripple of facets; design choice."""
@@ -147,7 +147,7 @@ def fit_rings(
     rough = [fit_comb([t.wl_nm for t in chain]) if len(chain) >= LEAST_COMB else None for chain in chains]
     if len(chains[0]) < LEAST_COMB and fsr_nm is None:
         notes.append(
-            f"{len(chains)} resonance{'s' * (len(chains) > 1)}, want 3 or more for a free spectral range: no "
+            f"{counted(len(chains), 'resonance')}, want 3 or more for a free spectral range: no "
             "couplings, losses "
             "or group index, only Q and splitting; sweep wider or give --fsr-nm"
         )
@@ -184,7 +184,7 @@ def fit_rings(
                 continue
             members[chain].append((one, fit, k))
     if poor:
-        notes.append(f"{poor} resonance{'s' * (poor > 1)} too faint or too disturbed to be fitted")
+        notes.append(f"{counted(poor, 'resonance')} too faint or too disturbed to be fitted")
     rings = []
     for group, expected in zip(members, rough, strict=True):
         if not group:

@@ -41,6 +41,12 @@ def saturated(values: Float[np.ndarray, " samples"]) -> Bool[np.ndarray, " sampl
     return np.repeat(top & (lengths > usual), lengths)
 
 
+def one_reading(values: Float[np.ndarray, " samples"]) -> bool:
+    """Whether all readings of a trace are the same, to their last digit."""
+    there = values[np.isfinite(values)]
+    return len(there) >= LEAST_SATURATED and bool(np.all(there == there[0]))
+
+
 def in_floor(level_dB: Float[np.ndarray, " samples"]) -> Bool[np.ndarray, " samples"]:
     """Samples that are a meter's noise: neighbours differ by more than a spectrum does, or nothing was heard at all.
 

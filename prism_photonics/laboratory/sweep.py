@@ -25,12 +25,14 @@ class Trace:
         unit: Of the values: ``dBm`` and ``W`` are received power, ``dB`` and ``ratio`` a transmission.
         values: One a wavelength; NaN where the record has none (gaps, stuck and saturated samples).
         in_floor: Where the trace is no more than the noise of its meter.
+        full_share: The share of all samples at which the meter was full; 1 where all readings are the same.
     """
 
     name: str
     unit: Unit
     values: Float[np.ndarray, " wavelengths"]
     in_floor: Bool[np.ndarray, " wavelengths"]
+    full_share: float = 0.0
 
     @property
     def linear(self) -> Float[np.ndarray, " wavelengths"]:

@@ -16,6 +16,7 @@ from prism_photonics.laboratory.die_series import DieSeries
 from prism_photonics.plotting import BLUE, GREY, RED, STYLE
 from prism_photonics.report.laboratory import CARET, LOOKS, picture, table, with_error
 from prism_photonics.report.svg import svg_bytes
+from prism_photonics.units import counted
 
 SAID = (
     ("loss_dB_cm", "Loss, rings and cutback together", "dB/cm"),
@@ -44,7 +45,8 @@ def write_die_page(
 ) -> None:
     """Write one page that opens offline: what the die tells, each structure, and what was left out."""
     die = numbers["die"]
-    body = [f"<h1>A measured die</h1><p>{len(numbers['rings'])} resonances in {len(parts)} structures.</p>"]
+    all_of_it = f"{counted(len(numbers['rings']), 'resonance')} in {counted(len(parts), 'structure')}"
+    body = [f"<h1>A measured die</h1><p>{all_of_it}.</p>"]
     rows = []
     for key, title, unit in SAID:
         if die[key] is not None and die[key]["value"] is not None:
@@ -72,7 +74,7 @@ def write_die_page(
             body.append(picture(drawn))
         found = [row for row in numbers["rings"] if row["file"] == part.file]
         if found:
-            body.append(f"<details><summary>{len(found)} resonances</summary>{table(found)}</details>")
+            body.append(f"<details><summary>{counted(len(found), 'resonance')}</summary>{table(found)}</details>")
     head = (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>A measured die</title>{LOOKS}</head><body>"
     )

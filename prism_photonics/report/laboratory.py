@@ -20,6 +20,7 @@ from prism_photonics.laboratory.rings import SweepFit
 from prism_photonics.laboratory.series import GapLaw
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
 from prism_photonics.report.svg import svg_bytes
+from prism_photonics.units import counted
 
 MOST_WINDOWS = 3
 WIDTHS_SHOWN, LEAST_SHOWN_PM = 5.0, 60.0
@@ -37,7 +38,8 @@ def write_sweep(path: Path, record: Record, fit: SweepFit) -> None:
         grid = figure.subplots(2, len(chosen), squeeze=False, sharex="col", height_ratios=(3.0, 1.0))
         for column, (window, k) in enumerate(chosen):
             _window(window, k, grid[0, column], grid[1, column], first=column == 0)
-        figure.suptitle(f"{record.file}: {sum(len(r.resonances) for r in record.rings)} resonances", fontsize=10)
+        found = counted(sum(len(r.resonances) for r in record.rings), "resonance")
+        figure.suptitle(f"{record.file}: {found}", fontsize=10)
         write_bytes(path, svg_bytes(figure))
 
 
@@ -76,7 +78,8 @@ def write_page(
         LOOKS,
         "</head><body>",
     ]
-    parts.append(f"<h1>Measured rings</h1><p>{len(numbers['rings'])} resonances in {len(records)} sweeps.</p>")
+    found = f"{counted(len(numbers['rings']), 'resonance')} in {counted(len(records), 'sweep')}"
+    parts.append(f"<h1>Measured rings</h1><p>{found}.</p>")
     for title, key in (("Gap law", "gap_law"), ("Comb", "comb"), ("Tuning", "tuning")):
         if numbers[key]:
             told = {k: v for k, v in numbers[key].items() if v is not None}

@@ -20,7 +20,7 @@ from prism_photonics.lightpath.ring.figures import extreme_transmissions, linewi
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.spec import ChipSpec
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 
 FILE = "extract.nc"
 WANTED = ("name", "wl_nm", "q_loaded", "kappa2_through", "loss_dB_turn", "extinction_dB", "length_um")
@@ -119,7 +119,7 @@ class Comparison:
             )
         if self.missing:
             few = ", ".join(self.missing[:4]) + (" …" if len(self.missing) > 4 else "")
-            told.append(f"not measured: {len(self.missing)} rings: {few}")
+            told.append(f"not measured: {counted(len(self.missing), 'ring')}: {few}")
         whole = self.summary()
         told.append(
             f"shift {whole['shift_pm_median']:+.0f} pm in the median, {whole['shift_pm_rms']:.0f} pm rms; Q is "

@@ -21,7 +21,7 @@ from prism_photonics.laboratory.read import read_sweep
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.report.laboratory import write_overview, write_page, write_sweep
 from prism_photonics.spec import ChipSpec, load_spec
-from prism_photonics.units import InputError, nearest
+from prism_photonics.units import InputError, counted, nearest
 
 PARTS = "parts"
 VERSION = 5
@@ -70,7 +70,7 @@ class Result:
     def lines(self) -> list[str]:
         """The result for a person."""
         rings, law, comb, tuning = (self.numbers[key] for key in ("rings", "gap_law", "comb", "tuning"))
-        told = [f"resonances: {len(rings)} in {len(self.records)} files"]
+        told = [f"resonances: {len(rings)} in {counted(len(self.records), 'file')}"]
         for one in self.records:
             told += [_ring_line(one, n) for n in range(len(one.rings))]
         if comb and comb["n_g"] is not None:
@@ -235,4 +235,4 @@ def _ring_line(one: Record, n: int) -> str:
         some = f", {split} of them by {middle['splitting_pm']:.3g} pm" if split else ""
         told.append(f"split by less than {middle['splitting_limit_pm']:.3g} pm{some}")
     which = f" ring {n + 1}" if len(one.rings) > 1 else ""
-    return f"  {one.file}{which}: {len(ring.resonances)} resonances, {', '.join(told)}"
+    return f"  {one.file}{which}: {counted(len(ring.resonances), 'resonance')}, {', '.join(told)}"

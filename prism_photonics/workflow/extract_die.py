@@ -22,7 +22,7 @@ from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.report.die import write_die, write_die_page
 from prism_photonics.report.laboratory import write_overview, write_sweep
 from prism_photonics.spec import ChipSpec, load_spec
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 from prism_photonics.workflow.extract import PARTS, SUFFIXES
 
 VERSION = 5
@@ -74,13 +74,13 @@ class DieResult:
             )
         if s.loss_rings_dB_cm is not None:
             lines.append(
-                f"loss by {s.loss_rings_dB_cm.count} rings: {s.loss_rings_dB_cm.value:.3g} ± "
+                f"loss by {counted(s.loss_rings_dB_cm.count, 'ring')}: {s.loss_rings_dB_cm.value:.3g} ± "
                 f"{s.loss_rings_dB_cm.std:.2g} dB/cm"
             )
         if s.loss_cutback_dB_cm is not None:
             lines.append(f"loss by cutback: {s.loss_cutback_dB_cm[0]:.3g} ± {s.loss_cutback_dB_cm[1]:.2g} dB/cm")
         if s.n_g is not None:
-            lines.append(f"group index: {s.n_g.value:.5f} ± {s.n_g.std:.2g}, over {s.n_g.count} rings")
+            lines.append(f"group index: {s.n_g.value:.5f} ± {s.n_g.std:.2g}, over {counted(s.n_g.count, 'ring')}")
         if s.n_eff is not None:
             lines.append(f"effective index by the length sweep: {s.n_eff[0]:.3g} ± {s.n_eff[1]:.2g}")
         if s.coupler_dB is not None:
@@ -283,4 +283,5 @@ def _kept(place: Path) -> Part | None:
 def _what(part: Part) -> str:
     if part.guide is not None:
         return f"{part.guide.transmission_dB:.2f} dB{'' if part.guide.relative else 'm received'}"
-    return f"{sum(len(record.rings[0].resonances) for record in part.records)} resonances of {len(part.records)} rings"
+    found = sum(len(record.rings[0].resonances) for record in part.records)
+    return f"{counted(found, 'resonance')} of {counted(len(part.records), 'ring')}"

@@ -23,7 +23,7 @@ from prism_photonics.seeds import structures_keys
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.spec.structures import gap_sweep
 from prism_photonics.threefry import key_words
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 from prism_photonics.workflow.bench import chosen, sole_folder
 from prism_photonics.workflow.sweep_folder import (
     PARTS,
@@ -164,7 +164,8 @@ def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
             write_bytes(path, npz_bytes({**arrays, **{name: np.array(value) for name, value in said.items()}}))
             for part in (out / PARTS).glob(f"{one.file}.*.npz"):
                 remove(part)
-            say(f"[{n}/{len(wanted)}] {one.name}: {len(wl_nm)} wavelengths, {len(arrays) - 1} ports, {path.name}")
+            ports = counted(len(arrays) - 1, "port")
+            say(f"[{n}/{len(wanted)}] {one.name}: {len(wl_nm)} wavelengths, {ports}, {path.name}")
         with suppress(OSError):
             (out / PARTS).rmdir()
     return Result(tuple(files), tuple(kept), out, (float(wl_nm[0]), float(wl_nm[-1])), step_of(wl_nm))

@@ -257,6 +257,28 @@ def test_a_saturated_stretch_is_left_out_and_said(read):
     assert any(re.match(r"drop: saturated over 2\d of 60 samples", note) for note in sweep.notes)
 
 
+def test_a_trace_of_one_reading_is_said_and_kept_for_a_guide_and_refused_for_a_ring(read):
+    from prism_photonics.laboratory.extract import Device, extract
+
+    sweep = read(written.plain(columns=(THROUGH, np.full(written.N, -10.0))))
+    assert "drop: all readings are -10 dBm: a full meter, or one that measured nothing" in sweep.notes
+    assert np.all(sweep.traces["drop"].values == -10.0)
+    both = read(written.plain(columns=(np.full(written.N, 2.0), np.full(written.N, 2.0))))
+    for ports in ((), (("through", "1"),), (("drop", "2"),)):
+        with pytest.raises(InputError, match=r"got one reading all over in .*: saturated, or not connected\?"):
+            extract(both, Device(), ports=ports)
+
+
+def test_a_meter_that_was_full_over_most_of_a_sweep_is_refused_as_such(read):
+    from prism_photonics.laboratory.extract import Device, extract
+
+    clipped = np.minimum(THROUGH, np.quantile(THROUGH, 0.3))
+    sweep = read(written.plain(columns=(clipped, DROP)))
+    assert sweep.traces["through"].full_share > 0.5
+    with pytest.raises(InputError, match=r"got a meter that was full over \d\d % of it in through, want a spectrum"):
+        extract(sweep, Device(), ports=(("through", "1"), ("drop", "2")))
+
+
 def test_a_meter_s_noise_is_marked_and_kept(read):
     rng = np.random.default_rng(0)
     wl = 1550.0 + 0.001 * np.arange(4000)

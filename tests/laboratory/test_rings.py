@@ -282,3 +282,19 @@ def test_three_resonances_that_make_a_comb_on_a_mirrored_axis_alone_are_told_of(
     # Beside others that make none, three may be evenly spaced by chance.
     by_chance = sorted([*turned, *(replace(t, wl_nm=t.wl_nm + 3.3) for t in turned[:2])], key=lambda t: t.wl_nm)
     assert not longer_mirrored(by_chance, [])
+
+
+def test_a_weak_ring_on_a_mirrored_axis_is_told_of_though_ripple_makes_a_hundred_dips():
+    """As the public ring of 400 nm gaps: four peaks at the drop port, and dips of facets that no peak speaks for."""
+    rng, step = np.random.default_rng(0), 1.0 / 2.4e5
+    peaks = [Tooth(1.0 / (1.0 / 1550.0 + n * step), 0.03, 0.15, 1e-7, 0) for n in (2, 1, 0, -1)]
+    ripple = [Tooth(wl, 0.1, 0.17, 0.0, -1) for wl in rng.uniform(1530.0, 1560.0, 100)]
+    right = sorted([*peaks, *ripple], key=lambda t: t.wl_nm)
+    turned = [replace(t, wl_nm=3090.0 - t.wl_nm) for t in reversed(right)]
+    assert [len(comb) for comb in combs(right)] == [4]
+    assert combs(turned) == []
+    assert longer_mirrored(turned, [])
+    assert not longer_mirrored(right, combs(right))
+    # A dip too deep for ripple is a ring's, and four of five may be evenly spaced by chance.
+    deep = Tooth(1549.1, 0.1, 0.8, 0.0, -1)
+    assert not longer_mirrored(sorted([*turned, deep], key=lambda t: t.wl_nm), [])

@@ -10,7 +10,7 @@ from prism_photonics.extras import load
 from prism_photonics.laboratory.formats.guard import refusing_damage
 from prism_photonics.laboratory.recorded import MOST_SAMPLES, Column, Recorded
 from prism_photonics.laboratory.source import Source
-from prism_photonics.units import InputError
+from prism_photonics.units import InputError, counted
 
 _OPTION = re.compile(r"^\s*#(?=.*\b[kMGT]?Hz\b)(?=.*\b(?:MA|DB|RI)\b)", re.I)
 MOST_PORTS = 8
@@ -32,7 +32,7 @@ def read(source: Source) -> Recorded:
     skrf = load("skrf", what=f"{source.path} (Touchstone)")
     stream = io.StringIO(source.text)
     stream.name = f"measured.s{ports}p"  # by which scikit-rf learns the number of ports
-    what = f"Touchstone of {ports} ports"
+    what = f"Touchstone of {counted(ports, 'port')}"
     with (
         refusing_damage(source.path, got=what, want="scattering parameters", cure="export it again"),
         warnings.catch_warnings(),
@@ -43,7 +43,7 @@ def read(source: Source) -> Recorded:
         frequency, s = np.asarray(network.f, float), np.asarray(network.s)
     if s.ndim != 3 or s.shape[1:] != (ports, ports) or len(frequency) != len(s) or s.size > MOST_SAMPLES:
         raise InputError(
-            f"{source.path}: got parameters of shape {s.shape}, want those of {ports} ports; export it again"
+            f"{source.path}: got parameters of shape {s.shape}, want those of {counted(ports, 'port')}; export it again"
         )
     columns = [
         Column(f"S{i + 1}{j + 1}", np.abs(s[:, i, j]) ** 2, "ratio")
@@ -53,7 +53,7 @@ def read(source: Source) -> Recorded:
     ]
     return Recorded(
         path=source.path,
-        format=f"Touchstone of {ports} port{'s' if ports > 1 else ''}",
+        format=f"Touchstone of {counted(ports, 'port')}",
         axis=frequency,
         axis_unit="Hz",
         axis_kind="frequency",
