@@ -10,14 +10,16 @@ from prism_photonics.laboratory.comb import AXIS
 from prism_photonics.laboratory.die import Part
 from prism_photonics.laboratory.extract import Record, law_over_gaps
 from prism_photonics.laboratory.manifest import Structure
-from prism_photonics.laboratory.resonance import DB
+from prism_photonics.laboratory.resonance import DB, Resonance
 from prism_photonics.laboratory.series import (
     LEAST_GAPS,
-    SHARED,
     GapLaw,
+    Scatter,
     cutback_dB_cm,
     length_index,
     loss_dB_turn,
+    over_resonances,
+    scatter_of,
     spread_beyond,
 )
 from prism_photonics.laboratory.splitting import mean_of, splitting
@@ -29,6 +31,8 @@ COUPLERS = 0.05
 """Relative scatter of κ² between couplers that were drawn alike, where too few gaps tell it; design choice."""
 FAR_OVER = 3.0
 """Times the median error of a ring's resonances from which on one tells nothing; design choice."""
+ALIKE = 10.0
+"""Error of ln κ² by which weights are alike; design choice."""
 LOCAL_UM = 5e-5
 """Scatter of neighbouring rings' resonances by fabrication, 50 pm, design choice: as the shipped specs have it."""
 GRADIENT = 1.3e-7
@@ -115,7 +119,9 @@ def die_series(parts: Sequence[Part], structures: Mapping[str, Structure]) -> Di
     ]
     law = law_over_gaps(tests)
     couplers = max(law.couplers, 0.5 * COUPLERS) if law is not None else COUPLERS
-    rings = tuple(ring_mean(record, couplers) for part in parts for record in part.records)
+    records = [record for part in parts for record in part.records]
+    scatter = scatter_of([_telling(record) for record in records])
+    rings = tuple(ring_mean(record, couplers, scatter) for record in records)
     alone = [ring for ring in rings if ring.name in {record.name for record in tests}] or list(rings)
     loss = mean_over([ring.loss_dB_turn for ring in alone], [ring.loss_dB_turn_std for ring in alone])
     # A film is worth its loss a length: rings of a sweep are equally long to some parts in a thousand.
@@ -157,7 +163,7 @@ def die_series(parts: Sequence[Part], structures: Mapping[str, Structure]) -> Di
     )
 
 
-def ring_mean(record: Record, couplers: float) -> RingMean:
+def ring_mean(record: Record, couplers: float, scatter: Scatter) -> RingMean:
     """One ring over its resonances that have light.
 
     The drop coupler is drawn as the through coupler and is as wide to some per cent: loss and drop coupling cannot be
@@ -166,18 +172,22 @@ def ring_mean(record: Record, couplers: float) -> RingMean:
     Args:
         record: The ring.
         couplers: Relative scatter of κ² between couplers that were drawn alike.
+        scatter: Of resonances of one ring, beyond their error bars.
     """
-    ring, nothing = record.rings[0], (math.nan, math.nan)
-    kept = [ring.resonances[n] for n in ring.bright if math.isfinite(ring.resonances[n].kappa2_through)]
+    ring, nothing, kept = record.rings[0], (math.nan, math.nan), _telling(record)
     middle_nm = float(np.median([one.wl_nm for one in ring.resonances]))
     near = min(ring.resonances, key=lambda one: abs(one.wl_nm - middle_nm))
     kappa2, loss, length_um = nothing, nothing, record.device.length_um or math.nan
     if kept:
-        log = [math.log(one.kappa2_through) for one in kept]
-        relative = [math.hypot(one.kappa2_through_std / one.kappa2_through, SHARED) for one in kept]
-        mean, std = _counting_alike(log, relative)
+        # Resonances count alike but for those whose errors are far over the others': a resonance's error comes from the
+        # same fit as its value, and where noise makes a smaller κ² of it, it is smaller, too.
+        middle = float(np.median([one.kappa2_through_std / one.kappa2_through for one in kept]))
+        alike = [one for one in kept if one.kappa2_through_std <= FAR_OVER * middle * one.kappa2_through]
+        log = [math.log(one.kappa2_through) - scatter.slope_per_nm * (one.wl_nm - near.wl_nm) for one in alike]
+        relative = [one.kappa2_through_std / one.kappa2_through for one in alike]
+        mean, std = over_resonances(log, relative, beyond=scatter.kappa2, even=ALIKE)
         kappa2 = math.exp(mean), math.exp(mean) * std
-        value, std = loss_dB_turn(kept)
+        value, std = loss_dB_turn(kept, scatter)
         loss = value, math.hypot(std, DB * kappa2[0] * math.sqrt(2.0) * couplers)
     split = splitting(mean_of([one.squared_splitting for one in kept]))
     quality = _weighted([one.q_loaded for one in ring.resonances], [one.q_loaded_std for one in ring.resonances])
@@ -258,21 +268,10 @@ def _weighted(values: Sequence[float], std: Sequence[float]) -> tuple[float, flo
     return mean, float(np.sqrt(max(grown, 1.0) / np.sum(w)))
 
 
-def _counting_alike(values: Sequence[float], std: Sequence[float]) -> tuple[float, float]:
-    """Mean of one ring's resonances, and its error grown by what they scatter beyond theirs.
-
-    They count alike but for those whose errors are far over the others'. A resonance's error comes from the same fit as
-    its value: where noise makes a smaller κ² of it, it is smaller too, and weights by it make smaller κ² of all.
-    """
-    y, s = np.asarray(values, float), np.asarray(std, float)
-    good = np.isfinite(y) & np.isfinite(s) & (s > 0.0)
-    if not good.any():
-        return math.nan, math.nan
-    good &= s <= FAR_OVER * np.median(s[good])
-    y, variance = y[good], float(np.mean(s[good] ** 2))
-    mean = float(np.mean(y))
-    grown = float(np.sum((y - mean) ** 2)) / variance / max(len(y) - 1, 1)
-    return mean, math.sqrt(max(grown, 1.0) * variance / len(y))
+def _telling(record: Record) -> list[Resonance]:
+    """A ring's resonances that have light and tell its coupling."""
+    ring = record.rings[0]
+    return [ring.resonances[n] for n in ring.bright if math.isfinite(ring.resonances[n].kappa2_through)]
 
 
 def _together(known: list[tuple[float, float]], more: tuple[float, float] | None) -> tuple[float, float] | None:

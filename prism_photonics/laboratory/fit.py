@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.optimize import least_squares
 
+from prism_photonics.laboratory.bent import bent_groups, mean_covariance, rooted
 from prism_photonics.laboratory.noise import Evidence, Wander, evidence, score_covariance, spread, stray_nm
 from prism_photonics.laboratory.ripple import SHORTEST_STEPS, strongest_period_nm
 from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
@@ -30,8 +31,6 @@ LEAST_RELATIVE = 2e-4
 EVEN = 0.02
 """Error by which readings are weighed, of the baseline and of themselves; only its ratio to the meters' noise
 matters."""
-SINGULAR = 1e-13
-"""Share of the largest eigenvalue below which a direction is not told at all: rounding."""
 LIT_BEHIND, LIT = 0.3, 0.05
 """Share of the baseline behind a ring, and of the peak at a drop port, from which ripple of a gain shows; design
 choice."""
@@ -145,7 +144,7 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
         slope_per_nm: Change of ln κ² per nm, where the comb has told it.
     """
     window = fit.model.window
-    jitter_nm = wander.std_nm if wander.std_nm > LEAST_JITTER * _narrowest_nm(fit) else 0.0
+    jitter_nm = wander.std_nm if wander.std_nm > LEAST_JITTER * min(fit.model.widths_nm(fit.p)) else 0.0
     slope = window.slope_per_nm if slope_per_nm is None else slope_per_nm
     model = replace(fit.model, window=replace(window, slope_per_nm=slope, jitter_nm=jitter_nm))
     # Readings that strayed up would weigh less by themselves than by what the first fit makes of them.
@@ -158,7 +157,8 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
             free[n : RING * model.rings : RING] = False
         model, rings = replace(model, free=free), RING * model.rings
         p, _ = _minimum(model, np.r_[_unsplit(fit.p[:rings]), fit.p[rings:]], weights, most=15)
-    return replace(_finished(model, p, meters=meters, wander=wander, weights=weights), gains=fit.gains)
+    found = _finished(model, p, meters=meters, wander=wander, weights=weights, bent=True)
+    return replace(found, gains=fit.gains)
 
 
 def _with_envelope(model: WindowModel, rings: ndarray) -> ndarray:
@@ -192,7 +192,7 @@ def _hidden(model: WindowModel, p: ndarray) -> bool:
     """Whether one of a line's two standing waves is as wide as half the window: nothing tells it from the envelope,
     whose part it then takes, and leaves the line to the other.
     """
-    for k, width_nm in enumerate(_widths_nm(model, p)):
+    for k, width_nm in enumerate(model.widths_nm(p)):
         ring = model.ring(p, k)
         wider_nm = abs(np.sqrt(complex(ring.split2_pm2, ring.split2_im_pm2)).imag) / PM_PER_NM
         if wider_nm > 0.0 and not width_nm + wider_nm < model.window.half_nm:
@@ -309,23 +309,8 @@ def _minimum(model: WindowModel, p: ndarray, weights: ndarray, *, most: int) -> 
     return full, float(found.cost)
 
 
-def _narrowest_nm(fit: WindowFit) -> float:
-    """The narrowest of a window's lines."""
-    return min(_widths_nm(fit.model, fit.p))
-
-
-def _widths_nm(model: WindowModel, p: ndarray) -> list[float]:
-    """Width of each ring's line, to first order."""
-    widths = []
-    for k, fsr_nm in enumerate(model.window.fsr_nm):
-        ring = model.ring(p, k)
-        couplers = np.exp(ring.log_kappa2) * (1.0 + np.exp(ring.log_ratio) * model.window.dropped)
-        widths.append(float(fsr_nm * abs(couplers + ring.loss) / (2.0 * np.pi)))
-    return widths
-
-
 def _finished(
-    model: WindowModel, p: ndarray, *, meters: Sequence[float], wander: Wander, weights: ndarray
+    model: WindowModel, p: ndarray, *, meters: Sequence[float], wander: Wander, weights: ndarray, bent: bool = False
 ) -> WindowFit:
     free, w = model.free, model.window
     m, jacobian, slopes = model.evaluate(p, w.wl_nm)
@@ -337,16 +322,23 @@ def _finished(
     size = np.sqrt(np.sum(flat**2, axis=0))
     size = np.where(size > 0.0, size, 1.0)
     curvature = np.nan_to_num((flat / size).T @ (flat / size), nan=0.0, posinf=0.0, neginf=0.0)
-    values, vectors = np.linalg.eigh(curvature)
-    lower = np.where(values > SINGULAR * values[-1], 1.0 / np.sqrt(np.maximum(values, 1e-300)), 0.0) * vectors
+    lower = rooted(curvature)
     # What wander explains is counted by its own law; the rest as it is measured.
     strayed = (wander.std_nm * slopes) ** 2 + 2.0 * filled**2
     calm = np.where(seen, 1.0 / np.sqrt(1.0 + strayed / variance), 0.0)
-    middle = score_covariance(j / size, left * scale * calm, slopes * scale, wander, filled=filled * scale)
-    middle = middle + _unseen_ripple(model, p, j / size, m * scale)
+
+    def score_of(columns: ndarray) -> ndarray:
+        scores = score_covariance(columns, left * scale * calm, slopes * scale, wander, filled=filled * scale)
+        return scores + _unseen_ripple(model, p, columns, m * scale)
+
+    middle = score_of(j / size)
     inverse = lower @ lower.T
+    std = np.sqrt(np.diag(inverse @ middle @ inverse)) / size
+    groups = bent_groups(model, p, std=std, size=size, scale=scale) if bent else []
     covariance = np.zeros((model.size, model.size))
-    covariance[np.ix_(free, free)] = inverse @ middle @ inverse / np.outer(size, size)
+    covariance[np.ix_(free, free)] = mean_covariance(curvature, middle, groups, score_of=score_of) / np.outer(
+        size, size
+    )
     lowered = (jacobian[:, free].transpose(0, 2, 1) / size) @ lower
     told = evidence(left, slopes, weights=weights, variance=variance, lowered=lowered)
     expected = variance + strayed

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from prism_photonics.laboratory.extract import Record, law_over_gaps
-from prism_photonics.laboratory.series import loss_dB_turn
+from prism_photonics.laboratory.series import loss_dB_turn, scatter_of
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.process.coupling import effective_length_um
@@ -60,7 +60,9 @@ def process_toml(records: Sequence[Record], spec: ChipSpec, ring: RingDesign) ->
             )
     known = [one for one in records if any(math.isfinite(r.loss_dB_turn) for r in one.rings[0].resonances)]
     if known:
-        losses = [loss_dB_turn([r for r in one.rings[0].resonances if math.isfinite(r.loss_dB_turn)]) for one in known]
+        telling = [[r for r in one.rings[0].resonances if math.isfinite(r.loss_dB_turn)] for one in known]
+        scatter = scatter_of(telling)
+        losses = [loss_dB_turn(ring, scatter) for ring in telling]
         per = UM_PER_CM / length_um
         std = (
             np.median([s for _, s in losses])

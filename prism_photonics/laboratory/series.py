@@ -17,14 +17,15 @@ from prism_photonics.units import InputError
 LEAST_GAPS = LEAST_LENGTHS = 3
 TURNS = 50
 """Halvings in which a spread settles; design choice."""
-SHARED = 0.02
-"""Error of ln κ² of one resonance that its own error bar does not hold: one that came out small has a small error, too,
-and so more weight than it should. Source: `benchmarks/die_pulls.py`, where means over rings then lie within their
-errors."""
-LOSS_SHARED_dB = 0.003
-"""Error of a turn's loss that resonances of one ring share beyond their own; design choice: ripple again."""
+EVEN, EVEN_dB = 0.02, 0.003
+"""Error of ln κ² and of a turn's loss by which weights over resonances are evened out, design choice: one that came out
+small has a small error, too, and would have more weight than it should."""
 FABRICATED_UM = 2e-5
 """Scatter of neighbouring rings' resonances by fabrication, where fewer than four tell it; design choice."""
+LEAST_SPARE = 3
+"""Resonances beyond one of each ring from which on their scatter is told; design choice."""
+CLEAR = 3.0
+"""Standard deviations of χ² by which one ring's resonances scatter beyond all; design choice."""
 NEAR = 0.25
 """Share of a free spectral range by which a resonance may be moved from one setting to the next; further, another
 tooth may be its nearest; design choice."""
@@ -65,6 +66,21 @@ class GapLaw:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """What resonances of one ring scatter by beyond their error bars: ripple that no fit holds, and modes that cross.
+
+    Attributes:
+        kappa2: Standard deviation of ln κ² about its slope over wavelength.
+        loss_dB: Of a turn's loss.
+        slope_per_nm: Change of ln κ² per nm, of all rings.
+    """
+
+    kappa2: float
+    loss_dB: float
+    slope_per_nm: float
+
+
+@dataclass(frozen=True)
 class Line:
     """A fitted polynomial: its numbers from the constant upwards, their standard errors, and what is left."""
 
@@ -83,20 +99,18 @@ def gap_law(gap_nm: Sequence[float], rings: Sequence[Sequence[Resonance]]) -> Ga
     if len(np.unique(gaps)) < LEAST_GAPS:
         raise InputError(f"gap law: got {len(np.unique(gaps))} gaps, want {LEAST_GAPS} or more; give more files")
     wl_nm = float(np.median([one.wl_nm for ring in rings for one in ring]))
-    log_kappa2 = [np.array([np.log(one.kappa2_through) for one in ring]) for ring in rings]
-    weights = [
-        1.0 / (np.array([one.kappa2_through_std / one.kappa2_through for one in ring]) ** 2 + SHARED**2)
+    scatter = scatter_of(rings)
+    slope = scatter.slope_per_nm
+    means = [
+        over_resonances(
+            [math.log(one.kappa2_through) - slope * (one.wl_nm - wl_nm) for one in ring],
+            [one.kappa2_through_std / one.kappa2_through for one in ring],
+            beyond=scatter.kappa2,
+            even=EVEN,
+        )
         for ring in rings
     ]
-    away = [np.array([one.wl_nm for one in ring]) - wl_nm for ring in rings]
-    # One slope for all rings: what a single ring tells of it is mostly ripple.
-    top = bottom = 0.0
-    for x, y, w in zip(away, log_kappa2, weights, strict=True):
-        x0, y0 = np.average(x, weights=w), np.average(y, weights=w)
-        top, bottom = top + np.sum(w * (x - x0) * (y - y0)), bottom + np.sum(w * (x - x0) ** 2)
-    slope = float(top / bottom) if bottom > 0.0 else 0.0
-    values = np.array([np.average(y - slope * x, weights=w) for x, y, w in zip(away, log_kappa2, weights, strict=True)])
-    errors = np.array([1.0 / np.sqrt(np.sum(w)) for w in weights])
+    values, errors = (np.array(column) for column in zip(*means, strict=True))
     spare = max(len(gaps) - 2, 1)
 
     def at(spread: float) -> tuple[Line, Float[ndarray, " gaps"]]:
@@ -109,7 +123,7 @@ def gap_law(gap_nm: Sequence[float], rings: Sequence[Sequence[Resonance]]) -> Ga
     couplers = spread_beyond(squares, spare=spare, most=float(np.max(np.abs(at(0.0)[1]))) * math.sqrt(len(gaps)))
     line, off = at(couplers)
     decay = -1.0 / line.numbers[1]
-    losses = tuple(loss_dB_turn(ring)[0] for ring in rings)
+    losses = tuple(loss_dB_turn(ring, scatter)[0] for ring in rings)
     return GapLaw(
         wl_nm=wl_nm,
         decay_nm=float(decay),
@@ -146,13 +160,71 @@ def spread_beyond(squares: Callable[[float], float], *, spare: int, most: float)
     return low
 
 
-def loss_dB_turn(ring: Sequence[Resonance]) -> tuple[float, float]:
+def scatter_of(rings: Sequence[Sequence[Resonance]]) -> Scatter:
+    """What resonances of one ring scatter by beyond their error bars, as all rings of a set show it."""
+    several = [ring for ring in rings if len(ring) > 1]
+    wl_nm = [np.array([one.wl_nm for one in ring]) for ring in several]
+    log_kappa2 = [np.array([math.log(one.kappa2_through) for one in ring]) for ring in several]
+    relative = [np.array([one.kappa2_through_std / one.kappa2_through for one in ring]) for ring in several]
+    # One slope for all rings: what a single ring tells of it is mostly ripple.
+    top = bottom = 0.0
+    for x, y, s in zip(wl_nm, log_kappa2, relative, strict=True):
+        w = 1.0 / (s**2 + EVEN**2)
+        x0, y0 = np.average(x, weights=w), np.average(y, weights=w)
+        top, bottom = top + np.sum(w * (x - x0) * (y - y0)), bottom + np.sum(w * (x - x0) ** 2)
+    slope = float(top / bottom) if bottom > 0.0 else 0.0
+    flat = [y - slope * x for x, y in zip(wl_nm, log_kappa2, strict=True)]
+    losses = [np.array([one.loss_dB_turn for one in ring]) for ring in several]
+    loss_std = [np.array([one.loss_dB_turn_std for one in ring]) for ring in several]
+    return Scatter(_within(flat, relative, numbers=1), _within(losses, loss_std, numbers=0), slope)
+
+
+def _within(values: Sequence[ndarray], std: Sequence[ndarray], *, numbers: int) -> float:
+    """Spread of values about the means of their groups beyond their errors; ``numbers`` more were fitted to them."""
+
+    def squares(spread: float) -> float:
+        total = 0.0
+        for y, s in zip(values, std, strict=True):
+            w = 1.0 / (s**2 + spread**2)
+            total += float(np.sum(w * (y - np.average(y, weights=w)) ** 2))
+        return total
+
+    spare = sum(len(y) - 1 for y in values) - numbers
+    if spare < LEAST_SPARE:
+        return 0.0
+    return spread_beyond(squares, spare=spare, most=math.sqrt(sum(float(np.sum((y - y.mean()) ** 2)) for y in values)))
+
+
+def over_resonances(
+    values: Sequence[float], std: Sequence[float], *, beyond: float, even: float
+) -> tuple[float, float]:
+    """Mean of one ring's resonances and its standard error.
+
+    Args:
+        values: Of the resonances.
+        std: Their standard errors.
+        beyond: What resonances of one ring scatter by beyond these.
+        even: Error by which weights are evened out, beside ``beyond``.
+    """
+    y, s = np.asarray(values, float), np.asarray(std, float)
+    w = 1.0 / (s**2 + beyond**2 + even**2)
+    w = w / np.sum(w)
+    mean, variance = float(np.sum(w * y)), s**2 + beyond**2
+    error = math.sqrt(float(np.sum(w**2 * variance)))
+    spare = len(y) - 1
+    grown = float(np.sum((y - mean) ** 2 / variance))
+    # Where one ring's scatter by more than chance and what all rings' scatter by, it is told by themselves.
+    return mean, error * math.sqrt(grown / spare) if grown > spare + CLEAR * math.sqrt(2.0 * spare) else error
+
+
+def loss_dB_turn(ring: Sequence[Resonance], scatter: Scatter) -> tuple[float, float]:
     """Loss of a turn of one ring over its resonances, in dB, and its standard error."""
-    loss = np.array([one.loss_dB_turn for one in ring])
-    weights = 1.0 / (np.array([one.loss_dB_turn_std for one in ring]) ** 2 + LOSS_SHARED_dB**2)
-    mean = float(np.average(loss, weights=weights))
-    over = float(np.average((loss - mean) ** 2, weights=weights)) / max(len(ring) - 1, 1)
-    return mean, float(np.sqrt(max(over, 1.0 / np.sum(weights))))
+    return over_resonances(
+        [one.loss_dB_turn for one in ring],
+        [one.loss_dB_turn_std for one in ring],
+        beyond=scatter.loss_dB,
+        even=EVEN_dB,
+    )
 
 
 def polynomial(

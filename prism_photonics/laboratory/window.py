@@ -128,6 +128,15 @@ class WindowModel:
         """The k-th ring of a vector."""
         return RingShape(*p[RING * k : RING * (k + 1)])
 
+    def widths_nm(self, p: Float[ndarray, " numbers"]) -> list[float]:
+        """Width of each ring's line, to first order."""
+        widths = []
+        for k, fsr_nm in enumerate(self.window.fsr_nm):
+            ring = self.ring(p, k)
+            couplers = np.exp(ring.log_kappa2) * (1.0 + np.exp(ring.log_ratio) * self.window.dropped)
+            widths.append(float(fsr_nm * abs(couplers + ring.loss) / (2.0 * np.pi)))
+        return widths
+
     def envelope(self, port: int) -> slice:
         """Where a port's polynomial, floor (drop ports) and ripples lie."""
         start = RING * self.rings + sum(self._length(before) for before in range(port))

@@ -24,7 +24,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, counted, nearest
 
 PARTS = "parts"
-VERSION = 5
+VERSION = 6
 """Of what is kept of a file; another makes it be fitted again."""
 SUFFIXES = frozenset(
     (".csv", ".txt", ".mat", ".h5", ".hdf5", ".json", ".npz", ".parquet", ".s1p", ".s2p", ".s3p", ".s4p")

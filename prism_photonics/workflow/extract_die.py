@@ -25,7 +25,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, counted
 from prism_photonics.workflow.extract import PARTS, SUFFIXES
 
-VERSION = 5
+VERSION = 6
 """Of what is kept of a structure; another makes it be fitted again."""
 _PART = TypeAdapter(Part)
 LATER = "measure it and run this again: what is done stays done"

@@ -19,6 +19,7 @@ from prism_photonics.laboratory.extract import Device, Record, RingRecord
 from prism_photonics.laboratory.manifest import read_manifest
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import RingFit
+from prism_photonics.laboratory.series import Scatter
 from prism_photonics.laboratory.splitting import UNKNOWN
 from prism_photonics.lightpath.ring.place import resonance_um
 from prism_photonics.process.profile import read_measured
@@ -383,7 +384,7 @@ def test_a_ring_s_coupling_is_not_drawn_to_resonances_that_noise_made_narrow():
             for n in range(4)
         )
         ring = RingRecord(resonances, (0, 1, 2, 3), None)
-        mean = ring_mean(Record("a.npz", "npz", {}, Device(), (ring,), 1.0, ()), 0.05)
+        mean = ring_mean(Record("a.npz", "npz", {}, Device(), (ring,), 1.0, ()), 0.05, Scatter(0.0, 0.0, 0.0))
         values.append(np.log(mean.kappa2 / 0.01))
         pulls.append((mean.kappa2 - 0.01) / mean.kappa2_std)
     # By weights it would be 3 % low.
