@@ -82,17 +82,32 @@ def warn(line: str) -> None:
 
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
-    """Print a result line by line, or as JSON."""
+    """Print a result line by line, numbers to six digits, or as JSON with all of them."""
     if as_json:
         print_json(result)
         return
     for key, value in result.items():
-        print(f"{key}: {value}")
+        print(f"{key}:{_shown(value)}")
 
 
 def print_json(result: Any) -> None:
     """Print a result as JSON."""
     print(json.dumps(result, indent=2))
+
+
+def _shown(value: Any, indent: str = "\n  ") -> str:
+    """A value for a person, as it follows a colon: numbers to six digits, what has names a line each."""
+    if isinstance(value, dict) and value:
+        return "".join(f"{indent}{name}:{_shown(one, indent + '  ')}" for name, one in value.items())
+    if isinstance(value, float):
+        return f" {value:.6g}"
+    if isinstance(value, list):
+        return f" [{', '.join(_shown(one)[1:] for one in value)}]" if not _named(value) else f" {value}"
+    return value if isinstance(value, str) and value.startswith("\n") else f" {value}"
+
+
+def _named(values: list[Any]) -> bool:
+    return any(isinstance(one, dict) for one in values)
 
 
 def _one_line(message: str) -> str:

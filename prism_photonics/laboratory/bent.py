@@ -31,6 +31,9 @@ of 1, κ² and the squared linewidth; design choice.
 SINGULAR = 1e-13
 """Share of the strongest direction below which readings tell nothing of one."""
 
+LEAST = 0.05
+"""Share of the information in any direction from which bends count; design choice."""
+
 Bilinear = Callable[[Float[ndarray, "ports wl columns"]], Float[ndarray, "columns columns"]]
 
 
@@ -40,18 +43,18 @@ def bends(
     *,
     steps: dict[int, float],
 ) -> Float[ndarray, "ports wl bends free"]:
-    """Derivatives H of the derivatives by some numbers, by differences to both sides.
+    """Derivatives H of the derivatives by some numbers, by differences.
 
     Args:
         jacobian_at: Derivatives by the free numbers at a vector.
         p: The vector.
         steps: The place of each such number, and the step.
     """
-    told = []
+    here, told = jacobian_at(p), []
     for n, step in steps.items():
-        up, down = p.copy(), p.copy()
-        up[n], down[n] = up[n] + step, down[n] - step
-        told.append((jacobian_at(up) - jacobian_at(down)) / (2.0 * step))
+        beside = p.copy()
+        beside[n] = beside[n] + step
+        told.append((jacobian_at(beside) - here) / step)
     return np.stack(told, axis=2)
 
 
@@ -106,28 +109,33 @@ def mean_covariance(
             each other's derivatives.
         score_of: Cov(XᵀWr) of any columns X.
     """
+    root = rooted(information)
+    alone = root @ root.T @ score @ root @ root.T
     kinds = []
     for places, bent in groups:
         ports, wl, count, free = bent.shape
-        columns = bent.reshape(ports, wl, count * free)
+        columns, block = bent.reshape(ports, wl, count * free), np.ix_(places, places)
         flat = columns.reshape(ports * wl, -1)
-        shape = (count, free, count, free)
-        kinds.append((np.ix_(places, places), (flat.T @ flat).reshape(shape), score_of(columns).reshape(shape)))
+        more = (flat.T @ flat).reshape(count, free, count, free)
+        told = np.einsum("ij,iajb->ab", alone[block], more)
+        # Where derivatives vanish altogether `root` leaves their directions out, and ``told`` is empty there.
+        if not np.all(np.diag(alone)[places] > 0.0) or np.linalg.norm(root.T @ told @ root, 2) > LEAST:
+            kinds.append((block, more, score_of(columns).reshape(more.shape)))
+    if not kinds:
+        return alone
 
     def at(c: ndarray) -> ndarray:
         a, m = information.copy(), score.copy()
-        for places, more_information, more_score in kinds:
-            a += np.einsum("ij,iajb->ab", c[places], more_information)
-            m += np.einsum("ij,iajb->ab", c[places], more_score)
+        for block, more, more_score in kinds:
+            a += np.einsum("ij,iajb->ab", c[block], more)
+            m += np.einsum("ij,iajb->ab", c[block], more_score)
         inverse = inverted(a)
         return inverse @ m @ inverse
 
+    # Where derivatives vanish there is no C by them: begun at what a number that bends alone would have.
     c = np.zeros_like(information)
-    if not kinds:
-        return at(c)
-    # Where derivatives vanish altogether there is no C by them: begun at what a number that bends alone would have.
-    for places, more, _ in kinds:
-        c[places] = np.diag(1.0 / np.sqrt(np.einsum("iaia->i", more)))
+    for block, more, _ in kinds:
+        c[block] = np.diag(1.0 / np.sqrt(np.einsum("iaia->i", more)))
     precision = inverted(at(c))
     for _ in range(TURNS):
         precision = 0.5 * (precision + inverted(at(c)))

@@ -1,6 +1,9 @@
 """Design, draw, measure, extract, measured profile, next design: a small chip on a film that is not as promised."""
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -239,34 +242,49 @@ def test_a_folder_without_a_usable_file_is_refused_by_what_is_wrong_with_those_t
         assert "got no row_0" not in line
 
 
-def test_a_run_that_was_killed_goes_on_and_gives_the_same(laboratory, tmp_path, monkeypatch):
-    # Guides alone: what is done of them costs nothing.
-    folder = tmp_path / "lab"
-    folder.mkdir()
-    for name in ("loopback", "reference", "cutback_1", "cutback_2"):
-        (folder / f"{name}.npz").write_bytes((laboratory.folder / "lab" / f"{name}.npz").read_bytes())
-    asked = laboratory.asked(folder=folder, spec=None)
-    whole = run_die(asked, tmp_path / "whole", say=silent)
-    kept, count = extract_die.write_bytes, 0
-
-    def killed(path, content):
-        nonlocal count
-        if count == 3:
-            raise KeyboardInterrupt
-        count += 1
-        kept(path, content)
-
-    monkeypatch.setattr(extract_die, "write_bytes", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run_die(asked, tmp_path / "killed", say=silent)
-    assert not (tmp_path / "killed" / "extract.json").exists()
-    monkeypatch.setattr(extract_die, "write_bytes", kept)
-    said: list[str] = []
-    again = run_die(asked, tmp_path / "killed", say=said.append)
-    assert sum("done before" in line for line in said) == 3
-    assert again.numbers == whole.numbers
-    for name in ("extract.json", "report.html"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+def test_a_run_that_was_killed_goes_on_with_nothing_lost_or_fitted_twice_and_gives_the_same(
+    laboratory, tmp_path, monkeypatch
+):
+    """Killed as by kill -9 when the sweeps of rings and one guide are done; a part that was cut short is done again."""
+    whole, killed = laboratory.folder / "measured", tmp_path / "killed"
+    (killed / "parts").mkdir(parents=True)
+    for path in [*whole.glob("*_sweep.svg"), *whole.glob("row_1.svg"), *whole.glob("parts/*.json")]:
+        if path.name.split(".")[0] not in ("reference", "cutback_1", "cutback_2"):
+            (killed / path.relative_to(whole)).write_bytes(path.read_bytes())
+    before = {path.name for path in (killed / "parts").iterdir()}
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from prism_photonics.workflow.extract_die import DieRequest, run_die\n"
+        "folder, out = map(Path, sys.argv[1:])\n"
+        "def say(line):\n"
+        "    if 'dB' in line: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "run_die(DieRequest(folder / 'lab/manifest.csv', folder / 'lab', folder / 'spec.toml'), out, say=say)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, laboratory.folder, killed], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (killed / "extract.json").exists()
+    kept = {path.name for path in (killed / "parts").iterdir()}
+    assert len(kept - before) == 1
+    # As a disk that was full, or a machine that lost its power, leaves it.
+    (cut,) = [path for path in (killed / "parts").iterdir() if path.name.startswith("loopback.")]
+    cut.write_bytes(cut.read_bytes()[:100])
+    fitted = []
+    real = extract_die.characterised
+    monkeypatch.setattr(
+        extract_die,
+        "characterised",
+        lambda sweep, one, **known: fitted.append(one.name) or real(sweep, one, **known),
+    )
+    again = run_die(laboratory.asked(), killed, say=silent)
+    assert sorted([*fitted, (kept - before).pop().split(".")[0]]) == [
+        "cutback_1",
+        "cutback_2",
+        "loopback",
+        "reference",
+    ]
+    assert again.numbers == laboratory.result.numbers
+    for name in ("extract.json", "rings.csv", "process.toml", "report.html"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_a_sweep_that_stopped_half_way_is_left_out_and_nothing_else_is_lost(laboratory, tmp_path):
