@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from prism_photonics.laboratory.die_profile import designs_of
+from prism_photonics.laboratory.splitting import mean_of
 from prism_photonics.process.profile import read_measured
 from prism_photonics.spec import load_spec
-from prism_photonics.workflow.extract_die import DieRequest, run_die
+from prism_photonics.workflow.extract_die import DieRequest, DieResult, run_die
 from prism_photonics.workflow.measure import Request, run, structures_of
 
 DIES = 6
@@ -51,7 +52,7 @@ def main() -> None:
                 DieRequest(lab / "manifest.csv", lab, Path("demo_8x8")), folder / f"found_{seed}", say=lambda line: None
             )
             hidden = structures_of(spec, seed=seed, film=film)
-            for key, each in of_die(found.series, hidden, designs_of(spec)).items():
+            for key, each in of_die(found, hidden, designs_of(spec)).items():
                 pulls.setdefault(key, []).extend(each)
     figures = {
         "dies": dies,
@@ -70,9 +71,15 @@ def main() -> None:
         print(f"{key}: {value}")
 
 
-def of_die(series: Any, hidden: dict[str, Any], designs: dict[str, Any]) -> dict[str, list[float]]:
-    """Pulls of one die, of its rings and of what they tell together."""
-    pulls: dict[str, list[float]] = {"kappa2": [], "loss_dB_turn": [], "n_g": [], "splitting_pm": []}
+def of_die(found: DieResult, hidden: dict[str, Any], designs: dict[str, Any]) -> dict[str, list[float]]:
+    """Pulls of one die, of its rings and of what they tell together.
+
+    Splittings are told where they stand out, so that those of little splitting are told where noise made it more; the
+    squares of all rings have no such choice.
+    """
+    names = ("kappa2", "loss_dB_turn", "n_g", "splitting_pm", "squared_splitting")
+    series, pulls = found.series, {name: [] for name in names}
+    records = {record.name: record.rings[0] for part in found.parts for record in part.records}
     indices = []
     for ring in series.rings:
         sweep, n = ring.name.rpartition("_ring_")[0], int(ring.name.rpartition("_")[2])
@@ -84,6 +91,10 @@ def of_die(series: Any, hidden: dict[str, Any], designs: dict[str, Any]) -> dict
             "splitting_pm": splitting_pm[n],
         }
         indices.append(truth["n_g"])
+        seen = records[ring.name]
+        square = mean_of([seen.resonances[k].squared_splitting for k in seen.bright])
+        off_pm2 = square.real_pm2 - truth["splitting_pm"] ** 2
+        pulls["squared_splitting"].append(float(off_pm2 / np.sqrt(square.real_variance_pm4)))
         for key, value in truth.items():
             pull = (getattr(ring, key) - value) / getattr(ring, f"{key}_std")
             if np.isfinite(pull):

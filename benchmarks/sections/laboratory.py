@@ -116,7 +116,8 @@ def die_pulls() -> str:
     note = (
         f"`prism measure` of {found['dies']} virtual dies, `prism extract --manifest` of what it wrote, and "
         "the hidden truth: found minus true over the error bar. The spread (1.48 median absolute deviations) "
-        "of good error bars is one. Of splittings those count that are told; a single ring's n_g errs by "
+        "of good error bars is one. Of splittings those count that are told, of which small ones are where noise "
+        "made them larger; squared splittings are of all rings. A single ring's n_g errs by "
         f"{found['pulls']['n_g']['robust']:.1f} of its error bars, of which the five "
         "rings of a sweep share a part, the axis's."
     )

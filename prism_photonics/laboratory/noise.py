@@ -18,18 +18,21 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-ALIKE = np.linspace(0.0, 0.7, 15)
+ALIKE = np.linspace(-0.4, 0.7, 23)
 """Correlations of neighbouring steps that are tried: a wander that is more alike moves a resonance as one, and is its
-error."""
+error; one that is less, of steps that turn back, makes up for strangers that seem to."""
+MOST_UNSURE = 0.7
+"""Relative standard error of the wander's variance beyond which it is told no better; design choice."""
 CLEAR = 3.0
 """How far what is left on the flanks must stand over meters and ripple to tell of the laser; design choice."""
 FAILED = 10.0
 """Times the median beyond which a window's fit is taken to have failed; design choice."""
 LEAST_SLOPE = 0.4
 """Share of the steepest slope from which a step's error is told from its residual; design choice."""
-USUALLY_ALIKE = 0.4
-"""Correlation of neighbouring steps of a swept laser, where a window alone must do. Source: the gap series of
-SiEPIC/openEBL-2024-10."""
+USUALLY_ALIKE, ALIKE_SPREAD = 0.4, 0.7
+"""Correlation of neighbouring steps of a swept laser, where a window alone must do, and what lasers differ by in it.
+Source: the gap series of SiEPIC/openEBL-2024-10; the spread is a design choice, wide: ten steps are led by it, thirty
+not."""
 CORRELATED = 0.05
 """Autocorrelation below which neighbours are taken as strangers; design choice."""
 
@@ -48,14 +51,15 @@ class Evidence(NamedTuple):
     """What one window tells of the wander.
 
     With ``a`` what is left along the slopes of the steps on the flanks: Σ a², Σ a_i·a_{i+1}, and what both would be
-    at a wander of 1 nm for each correlation of `ALIKE`. A fit bends towards the wander of its own flanks; that share
-    is counted.
+    at a wander of 1 nm for each correlation of `ALIKE`, with the variance of the first. A fit bends towards the wander
+    of its own flanks; that share is counted.
     """
 
     squares: float
     neighbours: float
     squares_1nm: Float[ndarray, " alike"]
     neighbours_1nm: Float[ndarray, " alike"]
+    variance_1nm: Float[ndarray, " alike"]
     meters: float
 
 
@@ -85,16 +89,18 @@ def evidence(
     noise = float(np.sum(s**2 * w**2 * np.where(w > 0.0, variance[:, core], 0.0)))
     next_to = np.diff(core) == 1
     lags = np.abs(core[:, None] - core[None, :])
-    squares, neighbours = [], []
+    squares, neighbours, variances = [], [], []
     for alike in ALIKE:
         covariance = kept @ np.power(alike, lags) @ kept.T
         squares.append(float(np.trace(covariance)))
         neighbours.append(float(np.sum(np.diag(covariance, 1)[next_to])))
+        variances.append(2.0 * float(np.sum(covariance**2)))
     return Evidence(
         float(np.sum(left**2)),
         float(np.sum((left[:-1] * left[1:])[next_to])),
         np.array(squares),
         np.array(neighbours),
+        np.array(variances),
         noise,
     )
 
@@ -129,14 +135,22 @@ def pooled(windows: Sequence[Evidence], *, most_nm: float) -> Wander:
     kept = [e for e, r in zip(clear, ratio, strict=True) if r <= FAILED * np.median(ratio)]
     alike = np.array([e.neighbours / e.squares for e in kept])
     expected = np.array([e.neighbours_1nm / e.squares_1nm for e in kept])
-    # The correlation whose expected ratio is the measured one.
-    at = int(np.argmin(np.abs(np.mean(expected - alike[:, None], axis=0))))
+    # The correlation whose expected ratio is the measured one; that of few steps strays by 1/√steps, and counts by it
+    # beside what lasers usually have.
+    still = int(np.argmin(np.abs(ALIKE)))
+    steps = sum(2.0 * e.squares_1nm[still] ** 2 / e.variance_1nm[still] for e in kept)
+    off = np.mean(expected - alike[:, None], axis=0)
+    at = int(np.argmin(steps * off**2 + ((ALIKE - USUALLY_ALIKE) / ALIKE_SPREAD) ** 2))
     # Few steps tell it in each window: the median of their squares lies below the mean, which is what counts.
     variance = np.array([(e.squares - e.meters) / e.squares_1nm[at] for e in clear])
-    variance = variance[variance <= FAILED * np.median(variance)]
-    mean = float(np.mean(variance))
-    unsure = float(np.std(variance, ddof=1) / np.sqrt(len(variance))) / mean if len(variance) > 1 else 1.0
-    return Wander(min(float(np.sqrt(mean)), most_nm), float(ALIKE[at]), unsure)
+    good = variance <= FAILED * np.median(variance)
+    mean = float(np.mean(variance[good]))
+    told = [e.variance_1nm[at] / e.squares_1nm[at] ** 2 for e, fine in zip(clear, good, strict=True) if fine]
+    unsure = float(np.sqrt(np.sum(told))) / len(told)
+    if len(told) > 1:
+        # Windows that differ by more than so few steps would are no surer than they agree.
+        unsure = max(unsure, float(np.std(variance[good], ddof=1) / np.sqrt(len(told))) / mean)
+    return Wander(min(float(np.sqrt(mean)), most_nm), float(ALIKE[at]), min(unsure, MOST_UNSURE))
 
 
 def spread(values: Float[ndarray, " any"]) -> float:
@@ -170,7 +184,10 @@ def score_covariance(
     if wander.std_nm > 0.0:
         moved = np.sum(jacobian * tilts[:, :, None], axis=0)
         lags = np.arange(len(moved))
-        total += moved.T @ _smoothed(moved, wander.std_nm**2 * np.power(wander.alike, lags))
+        # Errors over a spread that few steps tell have Student's tails: over that of k steps, whose variance is told to
+        # √(2/k), they scatter by k/(k − 2).
+        tails = 1.0 / (1.0 - min(wander.unsure, MOST_UNSURE) ** 2)
+        total += moved.T @ _smoothed(moved, tails * wander.std_nm**2 * np.power(wander.alike, lags))
         bent = np.sum(jacobian * filled[:, :, None], axis=0)
         total += bent.T @ _smoothed(bent, 2.0 * np.power(wander.alike, 2.0 * lags))
         shared = np.sum(bent, axis=0)
