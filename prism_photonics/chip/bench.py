@@ -178,9 +178,8 @@ class BenchChip(AbstractChip):
         finally:
             release_signals()
         if troubles and sys.exception() is None:
-            raise BenchError(
-                f"bench {self.bench.name}: closed with {counted(len(troubles), 'fault')}, first: {troubles[0]}"
-            )
+            faults = counted(len(troubles), "fault")
+            raise BenchError(f"bench {self.bench.name}: closed with {faults}, first: {troubles[0]}")
 
     def __enter__(self) -> "BenchChip":
         self.open()
@@ -383,10 +382,10 @@ class BenchChip(AbstractChip):
             yield
         except BenchError as error:
             done = self.tally
-            told = [counted(done.settings, "setting"), counted(done.triggers, "reading")]
+            what = f"{counted(done.settings, 'setting')} and {counted(done.triggers, 'reading')}"
             if self._tunable is not None:
-                told = [", ".join(told), counted(done.sweeps, "sweep")]
-            raise BenchError(f"{error} [after {' and '.join(told)}]") from None
+                what = f"{what.replace(' and ', ', ')} and {counted(done.sweeps, 'sweep')}"
+            raise BenchError(f"{error} [after {what}]") from None
 
 
 def _close_if_open(chip: Callable[[], BenchChip | None]) -> None:

@@ -259,7 +259,10 @@ def _trace(
     turned: bool,
 ) -> Trace:
     as_swept = values[::-1] if turned else values
-    if stuck := stuck_at_start(as_swept):
+    full = saturated(values)
+    stuck = stuck_at_start(as_swept)
+    # A sweep that begins on the plateau of a full meter has not waited for its meter.
+    if stuck and not (full[-1 if turned else 0] and np.sum(full) > stuck):
         place = slice(-stuck, None) if turned else slice(0, stuck)
         notes.append(
             f"{name}: the first {stuck} samples, {_range(wl_nm[place])}, repeat one reading (the meter "

@@ -166,7 +166,7 @@ def test_heaters_that_cannot_be_switched_off_are_named(heated, hot, hot_bench):
             chip.heat(POWER_mW)
             chip._heaters[0].driver._write_powers = lambda *_: (_ for _ in ()).throw(BenchError("no answer"))
 
-    with pytest.raises(BenchError, match="1 faults"):
+    with pytest.raises(BenchError, match="1 fault,"):
         job()
     assert "the heaters of rows 0 to 1 could not be parked and may still be on (no answer)" in lines[0]
 

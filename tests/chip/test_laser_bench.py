@@ -335,7 +335,7 @@ def test_a_sweep_that_went_wrong_is_one_line_and_leaves_the_laser_dark(
     with pytest.raises(BenchError, match=said) as caught:
         job()
     assert "\n" not in str(caught.value)
-    assert "[after 1 settings, 0 readings and 0 sweeps]" in str(caught.value)
+    assert "[after 1 setting, 0 readings and 0 sweeps]" in str(caught.value)
     assert not box.laser.lit
     assert not box._volts.sent.any()
 

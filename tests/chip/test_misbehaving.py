@@ -156,7 +156,7 @@ def test_a_bad_answer_names_instrument_command_and_what_was_done_and_the_rings_a
     crooked.spoil = only("FETC", pieces)
     with pytest.raises(BenchError, match=message) as caught:
         bench.measure(LIGHT)
-    assert str(caught.value).endswith("[after 1 settings and 1 readings]")
+    assert str(caught.value).endswith("[after 1 setting and 1 reading]")
     assert "\n" not in str(caught.value)
     assert not parked(crooked)
     bench.close()
@@ -341,7 +341,7 @@ def test_a_bench_that_ends_well_but_cannot_park_says_so(small, bench_of, crooked
             chip.set(np.ones((2, 3)))
             crooked.spoil = only("SYST:ERR?", lambda a: [b'-200,"Execution error"\n'])
 
-    with pytest.raises(BenchError, match="closed with 1 faults, first: the rings of rows 0 to 1"):
+    with pytest.raises(BenchError, match="closed with 1 fault, first: the rings of rows 0 to 1"):
         job()
     crooked.spoil = lambda question, answer: [answer]
 

@@ -193,7 +193,7 @@ def test_wavelengths_that_repeat_are_refused_and_a_rare_one_is_averaged(refused,
     sweep = read(written.plain("wl_nm,a_dBm", wl=wl, columns=(level,)))
     assert len(sweep.wl_nm) == 399
     assert sweep.traces["a"].values[100] == -10.25
-    assert "1 wavelengths stand twice: the mean of both readings is kept" in sweep.notes
+    assert "1 wavelength stands twice: the mean of both readings is kept" in sweep.notes
 
 
 def test_two_sweeps_in_one_file_are_told_by_where_the_axis_turns(refused):

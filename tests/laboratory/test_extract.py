@@ -224,7 +224,7 @@ def test_one_structure_given_twice_counts_once(tmp_path):
     copy.write_bytes(file.read_bytes())
     result = called(file, copy, "-o", tmp_path / "out")
     assert "the same as" in result.stderr
-    assert "1 files" in result.stdout
+    assert "in 1 file\n" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from laboratory.written import DROP, JONES, PHASES, THROUGH, WL
 
 from prism_photonics.extras import MissingExtraError
 from prism_photonics.laboratory import assign_ports
+from prism_photonics.units import InputError
 
 
 def values(sweep):
