@@ -79,7 +79,9 @@ def test_a_trigger_that_is_refused_is_told_before_the_reading_before_is_fetched(
         chip.measure(LIGHT)
         # The box ignores the trigger and says so; its reading of before can still be fetched.
         del box._handlers["INIT"]
-        with pytest.raises(BenchError, match=r"current_meter.0 .*refused 'INIT': '-113,.*after 1 setting and 1 reading"):
+        with pytest.raises(
+            BenchError, match=r"current_meter.0 .*refused 'INIT': '-113,.*after 1 setting and 1 reading"
+        ):
             chip.measure(LIGHT)
     assert not box._volts.sent.any()
 
