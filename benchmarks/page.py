@@ -50,6 +50,7 @@ def page() -> str:
         ranking.impaired(),
         ranking.needles(),
         ranking.layers(),
+        ranking.sizes(),
         ranking.scales(),
         ranking.groups(),
         ranking.selector(),

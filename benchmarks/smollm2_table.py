@@ -9,13 +9,16 @@
 One block in eight is chosen per layer and KV head, of 64 and of 128 tokens; sink 4, window 64. What is asked lies in
 WORK and is not asked again: weights that were fitted anew want another WORK. Several of these may run at once on one
 WORK, each on other texts or another task; with --finished the rows are those of all texts that every selector named
-was asked of. The rows are written into results/smollm2_table.json.
+was asked of. Where the texts before --first stand in the kept rows and their files are gone, --further COMMIT counts
+the new ones with those that were kept by it, of a task with one question a text. The rows are written into
+results/smollm2_table.json.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,6 +26,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoTokenizer
 
@@ -32,13 +36,15 @@ from prism_photonics.files import write_text
 from prism_photonics.ranking.catalog import ROW_TOKENS
 from prism_photonics.ranking.evict import Streaming
 from prism_photonics.ranking.features import Bound, MeanKey, SoftenedBound
+from prism_photonics.ranking.heads import heads_of
 from prism_photonics.ranking.indexer import TokenIndexer
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.pretrained.cached import Selection
 from prism_photonics.ranking.pretrained.place import fetched_folder
-from prism_photonics.ranking.pretrained.survey import survey
+from prism_photonics.ranking.pretrained.survey import RESAMPLES, survey
 from prism_photonics.ranking.readers import ChipReader, Reader
+from prism_photonics.ranking.recall import wilson_interval
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
 from prism_photonics.ranking.several_rows import SeveralRows
 from prism_photonics.ranking.sign_codes import SignCodes
@@ -61,6 +67,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first text")
     parser.add_argument("--texts", type=int, default=25)
     parser.add_argument("--finished", action="store_true", help="ask nothing: rows of the texts that are finished")
+    parser.add_argument(
+        "--further", metavar="COMMIT", default="", help="count the texts with those before them, whose rows it has kept"
+    )
     parser.add_argument("--selectors", default="", help="some of them, with commas; default: all")
     parser.add_argument("--weights", type=Path, help="folder of smollm2_bound.py")
     args = parser.parse_args()
@@ -70,6 +79,7 @@ def main() -> None:
     model, _ = load_model("smollm2")
     tokenizer = AutoTokenizer.from_pretrained(fetched_folder(), local_files_only=True)
     selections: dict[str, Selection] = {}
+    every: dict[str, Selector] = {}
     for block in BLOCKS:
         k = args.context // block // 8
         made = selectors(chip, others)
@@ -78,6 +88,7 @@ def main() -> None:
             made["weighted_bound"] = WeightedBound("weighted_bound", weights)
             reader = ChipReader(chip, seed=4, halves=chip.encoding == "dual_rail", others=others)
             made["photonic_weighted_bound"] = WeightedBound("weighted_bound", weights, reader)
+        every |= made
         wanted = args.selectors.split(",") if args.selectors else made
         selections |= {f"{name} {block}": Selection(made[name], block, k) for name in wanted}
     texts: list[int] = list(range(args.first, args.first + args.texts))
@@ -98,12 +109,39 @@ def main() -> None:
         "dies": len(bundles),
     }
     # Some selectors may have been asked of more texts than others: of each the row of most questions stands.
-    group = {row["selector"]: row for row in rows["groups"].get(f"{args.task} {args.context}", [])}
+    name = f"{args.task} {args.context}"
+    group = {row["selector"]: row for row in rows["groups"].get(name, [])}
     for row in found:
-        if row.trials >= group.get(row.selector, {"trials": 0})["trials"]:
+        if args.further:
+            group[row.selector] = with_kept(group[row.selector], asdict(row), first=args.first)
+        elif row.trials >= group.get(row.selector, {"trials": 0})["trials"]:
             group[row.selector] = asdict(row)
-    rows["groups"][f"{args.task} {args.context}"] = list(group.values())
+    rows["groups"][name] = list(group.values())
+    if args.further:
+        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        kept = {"texts": args.first, "commit": args.further}
+        added = {"texts": len(texts), "commit": head.stdout.strip()}
+        rows.setdefault("asked", {})[name] = [*rows.get("asked", {}).get(name, [kept]), added]
+    dims = heads_of(model.config).dims
+    for one in (row for of_task in rows["groups"].values() for row in of_task):
+        if (selector := every.get(one["selector"].split()[0])) and one["block"]:
+            one |= selector.cost(one["context"] // one["block"], dims=dims, block=one["block"])
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
+
+
+def with_kept(kept: dict[str, Any], more: dict[str, Any], *, first: int) -> dict[str, Any]:
+    """A kept row and one of further texts, each of one question, as the row of all."""
+    asked = (kept["trials"], more["trials"])
+    if kept["texts"] != first or asked != (kept["texts"], more["texts"]):
+        raise SystemExit(f"{kept['selector']}: kept are {kept['texts']} texts with {asked[0]} questions, want {first}")
+    shares = ("all_right", "tokens_right", "delta_nll", "tokens_read", "recall", "coverage")
+    pooled = {name: (asked[0] * kept[name] + asked[1] * more[name]) / sum(asked) for name in shares}
+    right = np.arange(sum(asked)) < round(pooled["all_right"] * sum(asked))
+    low, high = wilson_interval(int(right.sum()), trials=len(right))
+    drawn = right[np.random.default_rng(0).integers(len(right), size=(RESAMPLES, len(right)))].mean(1)
+    text_low, text_high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    whole = {"trials": len(right), "texts": len(right), "low": low, "high": high}
+    return kept | pooled | whole | {"text_low": text_low, "text_high": text_high}
 
 
 def digest(bundle: Path) -> str:

@@ -1,5 +1,7 @@
 """Ranking: the behavioral model, language models, and what an electronic scan takes."""
 
+from typing import Any
+
 from sections.tables import grid, load, section, table
 
 POINTS = [(context, block) for block in (16, 64, 128) for context in (1024, 4096, 16384)]
@@ -61,20 +63,22 @@ def pretrained() -> str:
     found, fitted = load("smollm2_table"), load("smollm2_bound")
     told = (
         "SmolLM2-135M-Instruct, 2,048 tokens of the language reference, sink 4, window 64; 1 block in 8 chosen per "
-        "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral model. "
-        "*All* is the share of questions whose every digit is right, with a 95 % interval that resamples whole texts; "
-        "*digits* the share of digits that are right after right ones; *recall* that of the blocks with most exact "
-        "attention. `bound_of_halves` takes 2 rows a block, `rows_of_16` 4 and 8, of mean keys, and so does "
-        "`soft_rows`, of 0.7 of the mean key and 0.3 of the bound; all read every query head alone. `quarter_refined` "
-        "and `half_refined` read the keys of the quarter or the half of the blocks that `soft_rows` finds best, and "
-        "choose by exact attention among them. *Asked* counts the questions; the same command goes on where it stopped."
+        "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral "
+        "model. *All* is the share of questions whose every digit is right, with a 95 % interval that resamples "
+        "whole texts; *digits* the share of digits that are right after right ones; *recall* that of the blocks "
+        "with most exact attention. `bound_of_halves` takes 2 rows a block, `rows_of_16` 4 and 8, of mean keys, "
+        "and so does `soft_rows`, of 0.7 of the mean key and 0.3 of the bound; all read every query head alone. "
+        "`quarter_refined` and `half_refined` read the keys of the quarter or the half of the blocks that "
+        "`soft_rows` finds best, and choose by exact attention among them. *Scan* is what a query of one KV head "
+        "reads to choose: readings of the chip (pages, slices and shots), and bytes of signatures and keys in "
+        "electronics. *Asked* counts the questions; the same command goes on where it stopped."
     )
     parts = [told]
     for group, rows in found["groups"].items():
         task, context = group.split()
         head = (
             *(f"{task}, {int(context):,} tokens", "block", "asked", "all", "95 %", "digits", "ΔNLL", "tokens read"),
-            "recall",
+            *("recall", "scan"),
         )
         lines = [
             (
@@ -87,10 +91,14 @@ def pretrained() -> str:
                 f"{row['delta_nll']:+.2f}",
                 f"{row['tokens_read']:.0f}",
                 f"{row['recall']:.2f}",
+                scan(row),
             )
             for row in rows
         ]
         parts.append(grid(head, lines))
+        if shares := found.get("asked", {}).get(group):
+            counts = ", ".join(f"{share['texts']} texts at commit {share['commit']}" for share in shares)
+            parts.append(f"Rows of most questions: {counts}; nothing that they compute changed in between.")
     weights = grid(
         ("recall of text not seen", "blocks of 64", "128"),
         [
@@ -105,6 +113,54 @@ def pretrained() -> str:
         f"{seconds['fit 64']:.0f} and {seconds['fit 128']:.0f} s for the weights):\n\n{weights}"
     )
     return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
+
+
+def scan(row: dict[str, Any]) -> str:
+    """What a query of one KV head reads to choose: readings of the chip, and what electronics reads."""
+    parts = [f"{row['passes']:.0f} readings"] if row.get("passes") else []
+    parts += [f"{row['signature_bytes'] / 1024:.0f} KiB"] if row.get("signature_bytes") else []
+    return " + ".join(parts) or "–"
+
+
+def sizes() -> str:
+    """Block size by head, at the rows of one size for all."""
+    found = load("smollm2_sizes")
+    head = (
+        "blocks",
+        "rows of signatures",
+        "asked",
+        "all",
+        "95 %",
+        "digits",
+        "ΔNLL",
+        "tokens read",
+        "coverage",
+        "where taught",
+    )
+    lines = [
+        (
+            f"`{row['selector']}`" if row["selector"] == "full" else row["selector"],
+            f"{row['rows_of_signatures']:.0f}" if row["rows_of_signatures"] else "–",
+            str(row["trials"]),
+            f"{row['all_right']:.2f}",
+            f"{row['text_low']:.2f}–{row['text_high']:.2f}",
+            f"{row['tokens_right']:.2f}",
+            f"{row['delta_nll']:+.2f}",
+            f"{row['tokens_read']:.0f}",
+            f"{row['coverage']:.2f}",
+            f"{found['taught'][row['selector']]:.2f}" if row["selector"] in found["taught"] else "–",
+        )
+        for row in found["rows"]
+    ]
+    heads = ", ".join(f"{count} heads take {size}" for size, count in found["heads_by_size"].items())
+    note = (
+        f"SmolLM2, one of four keys asked for in {found['context']:,} tokens, 1 token in 8 chosen; softened bounds, "
+        "one row for a block, each query head reading alone. *By head*: each layer's KV heads take blocks of 32, "
+        f"64 or 128 tokens as that covers most attention on {found['teach']} texts to learn from, with no more rows "
+        f"than blocks of 64 for all ({heads}). *Coverage* is the attention on blocks that the chosen ones hold, "
+        "*where taught* that on the texts to learn from. The chip is die 0 of `bank_64x64_dual`, calibrated."
+    )
+    return section("Block size by head", "smollm2_sizes", found, note + "\n\n" + grid(head, lines))
 
 
 def impaired() -> str:
@@ -178,21 +234,20 @@ def scales() -> str:
 def groups() -> str:
     """Coarse to fine: hits of a group's signature, and the pages that two levels read."""
     found = load("group_signatures")
-    kinds, rows = ("mean", "bound", "softened"), sorted({row["rows"] for row in found["hits"]})
+    kinds, rows = ("mean", "bound", "softened", "distilled"), sorted({row["rows"] for row in found["hits"]})
     points = list(dict.fromkeys((row["context"], row["group"], row["opened"], row["groups"]) for row in found["hits"]))
     hit = {(row["context"], row["group"], row["kind"], row["rows"]): row["hit"] for row in found["hits"]}
-    head = (
-        "context, group",
-        "opened",
-        *(f"{kind}, {count} row{'s' * (count > 1)}" for count in rows for kind in kinds),
-    )
+    head = ("context, group", "opened", "rows", *kinds, "exact attention")
     lines = [
         (
             f"{context // 1024}K, {group} tokens",
             f"{kept} of {all_}",
-            *(f"{hit[context, group, kind, count]:.2f}" for count in rows for kind in kinds),
+            str(count),
+            *(f"{hit[key]:.2f}" if (key := (context, group, kind, count)) in hit else "–" for kind in kinds),
+            f"{hit[context, group, 'exact', 1]:.2f}",
         )
         for context, group, kept, all_ in points
+        for count in rows
     ]
     few = min(row["trials"] for row in found["hits"])
     counts = [f"two levels, {count} row{'s' * (count > 1)}" for count in rows]
@@ -201,11 +256,13 @@ def groups() -> str:
         for each in found["pages"]
     ]
     note = (
-        f"Groups of {found['children']} blocks of the *selectable* model, the best {found['keep']:.0%} opened: share "
-        f"of needles whose group is opened, in the layer that retrieves, of at least {few} (needles times KV heads). "
-        "*softened* lies between mean and bound. Below, the pages of a chip of 64 rows and 64 channels that one query "
-        "of one KV head reads on both levels (32 dimensions and their bound), where the blocks of a group fill a page: "
-        "smaller groups would leave their pages half empty, and save none."
+        f"Groups of {found['children']} blocks of the *selectable* model, the best {found['keep']:.0%} opened: "
+        f"share of needles whose group is opened, in the layer that retrieves, of at least {few} (needles times KV "
+        "heads). *softened* lies between mean and bound; *distilled* is a projection of both to two numbers a "
+        "dimension, learned from the attention on other sequences; *exact attention* opens the groups that hold "
+        "most of it. Below, the pages of a chip of 64 rows and 64 channels that one query of one KV head reads on "
+        "both levels (32 dimensions and their bound), where the blocks of a group fill a page: smaller groups "
+        "would leave their pages half empty, and save none."
     )
     note += "\n\n" + grid(head, lines)
     note += "\n\n" + grid(("a million tokens, groups of", "blocks of", "flat, pages", *counts), pages)
