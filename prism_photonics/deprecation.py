@@ -32,6 +32,7 @@ MODULES = {
     "floor": "spec.geometry",
     "job": "workflow.job",
     "job_program": "workflow.program",
+    "layout.floorplan": "spec.floorplan",
     "lightpath.coupler.model": "lightpath.coupler.saxmodel",
     "lightpath.modulator.encoding": "codec.encoding",
     "lightpath.modulator.model": "codec.modulation",

@@ -9,6 +9,7 @@ from prism_photonics.budget.symbol import symbol_s
 from prism_photonics.budget.workload import PAPERS, Workload
 from prism_photonics.codec.encoding import RAILS, shots
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.channels import ring_fF
 from prism_photonics.units import InputError, watt_from_dBm
 
 PJ = 1e12
@@ -70,7 +71,7 @@ def program_energies_J(spec: ChipSpec) -> dict[str, float]:
     """Energy in J of loading all weights once: electrodes, driver DACs, the signatures' way from HBM over the link."""
     system, count = spec.system, rings(spec)
     return {
-        "program_electrodes": count * system.ring_fF * 1e-15 * spec.drive.max_voltage_V**2,
+        "program_electrodes": count * ring_fF(spec) * 1e-15 * spec.drive.max_voltage_V**2,
         "program_dacs": count * system.dac_fJ_step * 2**spec.drive.dac_bits * 1e-15,
         "program_link": count * 8.0 * SIGNATURE_BYTES * system.host_link_pJ_bit * 1e-12,
         "program_hbm": count * SIGNATURE_BYTES * HBM_PJ_BYTE * 1e-12,

@@ -17,6 +17,7 @@ from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import own_shift_pm, shift_by_others_pm
 from prism_photonics.chip.plan import MeasurementPlan
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.neighbours import heater_share
 
 # Design choices: a step of the sweep and how far it goes, in linewidths; what is near enough; most sweeps of a line.
 STEP_WIDTHS, REACH_WIDTHS, FAR_WIDTHS = 0.5, 2.0, 4.0
@@ -91,7 +92,7 @@ def correct_heater_crosstalk(
     )
     alone_pm, used = by_ring(tuning_pm), by_ring(alive)
     given_pm, left_pm = alone_pm, np.zeros(used.shape)
-    warmed_pm = spec.trim.heater_crosstalk * shift_by_others_pm(spec, given_pm)
+    warmed_pm = heater_share(spec) * shift_by_others_pm(spec, given_pm)
     narrow, whole = REACH_WIDTHS, float((0.5 * line.fsr_pm / line.width_pm).max())
     reach = max(narrow, UNSURE * float((warmed_pm / line.width_pm).max()))
     for _ in range(MOST_ROUNDS):
@@ -131,10 +132,10 @@ def crosstalk_share(
 ) -> tuple[float, float]:
     """Least-squares share of thermal crosstalk that explains the corrections, and its standard error."""
     whole_pm = shift_by_others_pm(spec, given_pm)[used]
-    warmed_pm = spec.trim.heater_crosstalk * shift_by_others_pm(spec, alone_pm)[used] - corrected_pm[used]
+    warmed_pm = heater_share(spec) * shift_by_others_pm(spec, alone_pm)[used] - corrected_pm[used]
     power = float((whole_pm**2).sum())
     if used.sum() < 2 or not power:
-        return spec.trim.heater_crosstalk, spec.trim.heater_crosstalk
+        return heater_share(spec), heater_share(spec)
     share = float((whole_pm * warmed_pm).sum()) / power
     left_pm = warmed_pm - share * whole_pm
     return share, float(np.sqrt((left_pm**2).sum() / (used.sum() - 1) / power))

@@ -32,6 +32,7 @@ from prism_photonics.circuit.params import designed_bank, designed_crossings_pm
 from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.lightpath.ring.model import fsr_um, fwhm_pm
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.neighbours import heater_share
 from prism_photonics.units import PM_PER_UM, InputError
 
 # Design choices: points per linewidth of the sweep, and the share of the converter's range that all lines of a bus
@@ -227,7 +228,7 @@ class _Sweep:
         self._least_A = LEAST_SWEPT_DIP * float(line_A) * self._level
         alike_pm = np.zeros((chip.rows, chip.channels))
         alike_pm[:, self._ring] = 1.0
-        self.gain = 1.0 + spec.trim.heater_crosstalk * shift_by_others_pm(spec, alike_pm)[:, self._ring]
+        self.gain = 1.0 + heater_share(spec) * shift_by_others_pm(spec, alike_pm)[:, self._ring]
         self.triggers = 0
 
     def named(self, fsr_pm: float) -> list[list[tuple[int, float]]]:

@@ -24,6 +24,7 @@ from prism_photonics.lightpath.ring.model import RingParams, electrode_volts, re
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.neighbours import voltage_share
 from prism_photonics.units import ratio_from_dB
 
 
@@ -69,7 +70,7 @@ class Scatter(eqx.Module):
             "offset_pm": max(spec.resonance_pm, 0.1),
             "slope": max(v.slope_relative, 1e-3),
             "curvature_pm_V2": max(v.curvature_pm_V2, 1e-4),
-            "crosstalk": max(v.crosstalk_relative, 1e-5),
+            "crosstalk": max(voltage_share(spec), 1e-5),
             "gain": max(float(np.sqrt(gain2)), 1e-3),
             "drop_ratio": max(np.sqrt(2.0) * v.responsivity_relative, 1e-3),
         }

@@ -26,6 +26,7 @@ from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shif
 from prism_photonics.lightpath.splitter.design import outputs_of_rows, tree_levels
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.neighbours import heater_share, voltage_share
 from prism_photonics.threefry import (
     Words,
     key_words,
@@ -280,10 +281,10 @@ def draw_dies(
         full_A=np.moveaxis(full_A, 1, 0).reshape(2, count * rows, -1),
         line_W=line_W[0].ravel(),
         # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
-        crosstalk=_as_rows(v.crosstalk_relative * (1.0 + 0.3 * drawn["crosstalk"])),
+        crosstalk=_as_rows(voltage_share(spec) * (1.0 + 0.3 * drawn["crosstalk"])),
         inl_phase_rad=inl_rad[0],
         # No published spread of this either: 30 % from heater to heater is a design choice.
-        heater_share=_as_rows(spec.trim.heater_crosstalk * (1.0 + 0.3 * drawn["heater"])),
+        heater_share=_as_rows(heater_share(spec) * (1.0 + 0.3 * drawn["heater"])),
     )
     return Dies(together, line_W.reshape(count, -1), inl_rad)
 

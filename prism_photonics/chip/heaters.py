@@ -9,6 +9,7 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.ring.heating import crosstalk_shift_pm
 from prism_photonics.lightpath.ring.model import fsr_um
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.neighbours import heater_share
 from prism_photonics.units import InputError
 
 # Design choice: a heater is made for a little more than one FSR, so that it reaches every channel.
@@ -82,7 +83,7 @@ def own_shift_pm(spec: ChipSpec, wanted_pm: Float[ndarray, "rows rings"]) -> Flo
     Returns:
         Shifts in pm, negative where the others do too much already.
     """
-    shape, share = wanted_pm.shape, spec.trim.heater_crosstalk
+    shape, share = wanted_pm.shape, heater_share(spec)
     if not share:
         return wanted_pm
 

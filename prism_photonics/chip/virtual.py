@@ -23,6 +23,7 @@ from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.drift.process import Drift
 from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.channels import ring_fF
 from prism_photonics.threefry import generator, split
 from prism_photonics.units import InputError
 
@@ -239,7 +240,7 @@ def _flicker_pm(spec: ChipSpec, die: Die, truth: FullTruth) -> Float[ndarray, "r
     """Rms flicker of every ring: what its truth says, but no less than the charge on its electrodes makes."""
     floor_pm = charge_noise_pm(
         np.asarray(die.bank.rings.slope_pm_V).reshape(spec.chip.rows, spec.chip.rings),
-        capacitance_fF=spec.system.ring_fF,
+        capacitance_fF=ring_fF(spec),
         temperature_K=spec.detector.temperature_K,
     )
     return np.maximum(truth.flicker_pm, floor_pm) if truth.flicker_pm > 0.0 else np.zeros_like(floor_pm)

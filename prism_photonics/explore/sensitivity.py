@@ -29,6 +29,7 @@ from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.lightpath.ring.model import electrode_volts, resonance_shift_pm
 from prism_photonics.programming.solve import program
 from prism_photonics.seeds import die_key
+from prism_photonics.spec.neighbours import voltage_share
 from prism_photonics.threefry import split
 
 UNITS = {
@@ -161,6 +162,7 @@ def sigmas(plan: YieldPlan) -> dict[str, float]:
     """Standard deviation of each parameter: the die's and the rings' parts together."""
     v, spec, fab = plan.spec.variation, plan.spec, plan.fab
     found = {name: getattr(v, name) for name in UNITS if hasattr(v, name)}
+    found["crosstalk_relative"] = voltage_share(spec)
     for name in QUANTITIES:
         part = getattr(fab, name)
         found[name] = math.hypot(found[name], part.lot, part.wafer, part.place)

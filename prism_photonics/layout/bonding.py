@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from prism_photonics.layout.assembly import Edge, Wire, WireBonder, edges_um, wires
-from prism_photonics.layout.floorplan import EDGE_UM, PAD_UM
 from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.routing import Point
 from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec.floorplan import EDGE_UM, PAD_UM
 
 BESIDE_UM = 300.0  # round what a page shows
 COLORS = {"ring": "#2a6f97", "ground": "#555555", "detector": "#b5532a"}  # by what a pad serves

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import scipy.sparse.linalg as spl
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
@@ -21,7 +22,7 @@ from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
 with asked_by("capacitance of drawn metal"):
-    from skfem import Basis, BilinearForm, ElementTriP2, MeshTri, condense, solve
+    from skfem import Basis, BilinearForm, ElementTriP2, MeshTri
 
 EPSILON_0_FF_UM = 8.8541878128e-3
 ABOVE_UM = 40.0  # of the window
@@ -62,9 +63,15 @@ class Oxide:
 
 @dataclass(frozen=True)
 class Rib:
-    """A film's rib (walls upright) on its slab, clamped permittivities, in oxide."""
+    """A film's ribs (walls upright) on their slab, clamped permittivities, in oxide.
+
+    Attributes:
+        profile: The film.
+        at_um: Middles of the ribs.
+    """
 
     profile: Profile
+    at_um: tuple[float, ...] = (0.0,)
 
     @property
     def levels_um(self) -> tuple[float, ...]:
@@ -77,8 +84,9 @@ class Rib:
     ) -> tuple[Float[ndarray, " points"], Float[ndarray, " points"]]:
         """Along layout x, which is crystal z, and up."""
         _, slab, top = self.levels_um
+        off_um = np.abs(x[:, None] - np.array(self.at_um)).min(axis=1)
         film: Bool[ndarray, " points"] = (y > 0.0) & (
-            (y < slab) | ((y < top) & (np.abs(x) < self.profile.film.rib_width_um.value / 2.0))
+            (y < slab) | ((y < top) & (off_um < self.profile.film.rib_width_um.value / 2.0))
         )
         crystal = CRYSTALS[self.profile.crystal]
         across, up = (
@@ -187,13 +195,14 @@ def solved(
         for s in strips
     ]
     floor = np.flatnonzero(y <= floor_um + 1e-9) if grounded else np.array([], dtype=int)
-    held = np.concatenate([*inside, floor])
-    potentials = []
-    for nodes in inside:
-        phi = np.zeros(basis.N)
-        phi[nodes] = 1.0
-        potentials.append(np.asarray(solve(*condense(matrix, np.zeros(basis.N), x=phi, D=held))))
-    fields = np.array(potentials)
+    fields = np.zeros((len(inside), basis.N))
+    for field, nodes in zip(fields, inside, strict=True):
+        field[nodes] = 1.0
+    free = np.setdiff1d(np.arange(basis.N), np.concatenate([*inside, floor]))
+    rows = matrix.tocsr()[free]
+    # One factorisation serves all conductors.
+    inverse = spl.splu(rows[:, free].tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    fields[:, free] = -inverse.solve(rows @ fields.T).T
     return Solved(basis, fields, fields @ (matrix @ fields.T))
 
 
@@ -214,6 +223,78 @@ def track_fF_um(deck: Deck, *, width_um: float, space_um: float, near_um: float 
     tracks = [Strip(n * pitch - width_um / 2.0, n * pitch + width_um / 2.0, low, high) for n in (-1, 0, 1)]
     c = maxwell_fF_um(tracks, Oxide(high), floor_um=-deck.buried_um, near_um=near_um)
     return float(c[1, 1]), float(-c[1, 0])
+
+
+def square_fF(deck: Deck, *, side_um: float, near_um: float = NEAR_UM) -> float:
+    """A square pad of second metal, alone: the plate of its area, and twice the fringe that a strip as wide has."""
+    metal = deck.stack["metal2"]
+    low, high = metal.bottom_um, metal.bottom_um + metal.thickness_um
+    one, two = (
+        float(
+            maxwell_fF_um(
+                [Strip(-n * side_um / 2.0, n * side_um / 2.0, low, high)],
+                Oxide(high),
+                floor_um=-deck.buried_um,
+                near_um=near_um,
+            )[0, 0]
+        )
+        for n in (1, 2)
+    )
+    plate = two - one  # what the second width adds has no edges
+    return (plate + 2.0 * (one - plate)) * side_um
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rings of a row in the cross-section through their middles, lobes straight.
+
+    Attributes:
+        radius_um: Of both.
+        apart_um: Between the facing edges of their outer electrodes.
+        gap_um: Between the electrodes of a lobe.
+        width_um: Of an electrode.
+        tracks: Wires of other rows, 6 µm wide and 4 µm apart, beside the first ring.
+    """
+
+    radius_um: float
+    apart_um: float
+    gap_um: float
+    width_um: float
+    tracks: int = 0
+
+
+def field_shares(
+    profile: Profile, deck: Deck, pair: Pair, *, near_um: float = NEAR_UM
+) -> Float[ndarray, "conductors 2"]:
+    """What either ring's tuning takes from each conductor's voltage, in parts of its own electrodes' share.
+
+    A lobe's tuning goes as the potential's step across its rib. A ring's right lobe has its signal outside and its left
+    lobe inside, so both of a ring's own add.
+
+    Returns:
+        Rows: the first ring's signal electrodes, the second's, and the tracks from the first ring outwards.
+    """
+    metal, tall = deck.stack["metal1"], deck.stack["metal2"]
+    low, high = metal.bottom_um, metal.bottom_um + metal.thickness_um
+    half, reach = (pair.gap_um + pair.width_um) / 2.0, pair.radius_um + pair.gap_um / 2.0 + pair.width_um
+    middles = (0.0, 2.0 * reach + pair.apart_um)
+    ribs = tuple(middle + side * pair.radius_um for middle in middles for side in (-1, 1))
+    strips, owners = [], []
+    for n, rib in enumerate(ribs):
+        for at in (rib - half, rib + half):  # of either lobe the eastern one carries the signal
+            strips.append(Strip(at - pair.width_um / 2.0, at + pair.width_um / 2.0, low, high))
+            owners.append(n // 2 if at > rib else -1)
+    over, thick = tall.bottom_um, tall.bottom_um + tall.thickness_um
+    for n in range(pair.tracks):
+        west = reach + 4.0 + 10.0 * n
+        strips.append(Strip(west, west + 6.0, over, thick))
+        owners.append(2 + n)
+    found = solved(strips, Rib(profile, ribs), floor_um=-deck.buried_um, near_um=near_um)
+    rib_um, middle_um = profile.film.rib_width_um.value, profile.film.thickness_um.value / 2.0
+    steps = np.array([found.at(x - rib_um / 2.0, middle_um) - found.at(x + rib_um / 2.0, middle_um) for x in ribs])
+    of_rings = steps.reshape(2, 2, -1).sum(axis=1)
+    shares = np.array([of_rings[:, [o == n for o in owners]].sum(axis=1) for n in range(2 + pair.tracks)])
+    return shares / np.array([shares[0, 0], shares[1, 1]])
 
 
 def _graded(marks: Sequence[float], near_um: float) -> Float[ndarray, " nodes"]:

@@ -9,7 +9,6 @@ from kfactory import kdb
 
 from prism_photonics.layout.devices import DEVICES, placed_device
 from prism_photonics.layout.flipchip import draw_bumps
-from prism_photonics.layout.floorplan import Floorplan, plan, require_room
 from prism_photonics.layout.frame import (
     bank_labels,
     bonded_die,
@@ -28,6 +27,7 @@ from prism_photonics.lightpath.drawing import PER_UM, box, nm
 from prism_photonics.netlist import BANK, TOP, Cell, Netlist, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.floorplan import Floorplan, plan, require_room
 from prism_photonics.spec.geometry import (
     coupler_heights_um,
     facet_um,

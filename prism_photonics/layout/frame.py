@@ -5,7 +5,6 @@ import textwrap
 import gdsfactory as gf
 from kfactory import kdb
 
-from prism_photonics.layout.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
 from prism_photonics.layout.marks import draw_marks
 from prism_photonics.layout.pads import SHORT, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -13,6 +12,7 @@ from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, n
 from prism_photonics.process.kits import Kit
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
 from prism_photonics.spec.geometry import (
     CLEAR_UM,
     LEAST_LEAD_UM,

@@ -8,21 +8,22 @@ import gdsfactory as gf
 from kfactory import kdb
 
 from prism_photonics.layout.contacts import Contacts
-from prism_photonics.layout.floorplan import (
+from prism_photonics.layout.marks import marks_um
+from prism_photonics.layout.pads import Pad, bond_pad, detector_contacts, ring_pad
+from prism_photonics.layout.routing import Point, heading, wire
+from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
+from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
+from prism_photonics.lightpath.ring.cell import STRAP_UM
+from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec.chip_spec import PAD_LINE_PITCH_UM
+from prism_photonics.spec.floorplan import (
     LANE_PITCH_UM,
     PAD_UM,
     SPACE_UM,
     WIRE_UM,
     Floorplan,
 )
-from prism_photonics.layout.marks import marks_um
-from prism_photonics.layout.pads import Pad, bond_pad, detector_contacts, ring_pad
-from prism_photonics.layout.routing import Point, heading, plan_river, wire
-from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
-from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
-from prism_photonics.lightpath.ring.cell import STRAP_UM
-from prism_photonics.process.layers import LAYERS
-from prism_photonics.spec.chip_spec import PAD_LINE_PITCH_UM
+from prism_photonics.spec.river import plan_river
 
 OVERLAP_UM = 2.0  # a wire begins this far inside the contact it leaves
 

@@ -17,7 +17,6 @@ from kfactory import kdb
 from prism_photonics.layout.chip import draw_cells, places_um
 from prism_photonics.layout.devices import DEVICES
 from prism_photonics.layout.flipchip import BUMP_PAD_UM, bump_pad
-from prism_photonics.layout.floorplan import PAD_UM
 from prism_photonics.layout.pads import bond_pad
 from prism_photonics.layout.spec_models import part_of, spec_of
 from prism_photonics.lightpath.defaults import ARM_UM, HEATER_UM, default_settings
@@ -27,6 +26,7 @@ from prism_photonics.lightpath.sizes import number, require_film, require_sizes
 from prism_photonics.netlist import from_spec
 from prism_photonics.process.layers import LAYERS, Deck, deck_names, load_deck
 from prism_photonics.process.profile import Profile
+from prism_photonics.spec.floorplan import PAD_UM
 from prism_photonics.units import InputError, nearest
 
 # Rings of other shapes under names of their own.

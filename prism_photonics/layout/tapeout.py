@@ -11,13 +11,14 @@ import klayout.db as kdb
 from prism_photonics.layout.assembly import ProbeCard, WireBonder, edges_um, faults, on_one_array, probed, wires
 from prism_photonics.layout.drc import Drc
 from prism_photonics.layout.electrical import wiring
-from prism_photonics.layout.floorplan import PAD_UM
 from prism_photonics.layout.lvs import Lvs
 from prism_photonics.layout.pads import OPENING_INSET_UM, rows_um
 from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.process.trench import closing_wall_deg, foot_um
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.floorplan import PAD_UM
+from prism_photonics.spec.neighbours import field_share, wire_share
 
 Row = Mapping[str, str]  # a line of the manifest
 
@@ -194,8 +195,14 @@ def _electrical(spec: ChipSpec, deck: Deck, lines: Sequence[Row]) -> list[str]:
                 ("second metal", f"{1e3 * found.sheet_ohm:.0f} mΩ a square, pure metal"),
                 (
                     "farthest ring's wire",
-                    f"{found.signal_ohm:.2g} Ω; with {spec.system.ring_fF:g} fF {found.bandwidth_Hz * 1e-9:.2g} GHz, "
+                    f"{found.signal_ohm:.2g} Ω; with {found.channel_fF:.3g} fF {found.bandwidth_Hz * 1e-9:.2g} GHz, "
                     f"settled to half a code in {found.settling_s * 1e12:.2g} ps",
+                ),
+                (
+                    "its neighbours",
+                    f"a wire beside it: {100.0 * found.neighbour_share:.2g} % of a step until its own driver has "
+                    f"settled; for good, by its field: the next ring {1e6 * field_share(spec):.2g} parts in a million "
+                    f"of a voltage, another row's wire beside the ring {1e6 * wire_share(spec):.2g}",
                 ),
                 ("driver", f"settles in {spec.drive.settle_us:g} µs below {found.driver_ohm * 1e-3:.3g} kΩ"),
                 (

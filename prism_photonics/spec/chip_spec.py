@@ -144,6 +144,14 @@ class ChipSpec(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _drivers_settle(self) -> "ChipSpec":
+        if self.drive.output_ohm is not None:
+            from prism_photonics.spec.channels import require_settling  # here, because it asks a chip's spec itself
+
+            require_settling(self)
+        return self
+
     @classmethod
     def from_toml(cls, path: str | Path) -> "ChipSpec":
         """Read and check a spec file.

@@ -209,12 +209,12 @@ class TrimTable(Table):
     residual_pm: float = Field(ge=0, le=1e4, description="rms that is left, ring by ring; unused without trimming")
     heater_mW_nm: float = Field(ge=0, le=1e4, description="power per nm of red shift; unused without heaters")
     # Left out of a dump at its default: specs that are older than the key keep their hash.
-    heater_crosstalk: float = Field(
-        default=0.0,
+    heater_crosstalk: float | None = Field(
+        default=None,
         ge=0,
         le=0.2,
-        exclude_if=lambda share: share == 0.0,
-        description="share of a heater's shift that a ring one pitch away sees",
+        exclude_if=_unused,
+        description="share of a heater's shift that a ring one pitch away sees; the drawn heater's where left out",
     )
 
 
@@ -224,6 +224,13 @@ class DriveTable(Table):
     max_voltage_V: float = Field(gt=0, le=200, description="largest magnitude, either sign")
     dac_bits: int = Field(ge=1, le=24)
     settle_us: float = Field(ge=0, le=1e7, description="from a code to a settled ring")
+    output_ohm: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e12,
+        exclude_if=_unused,
+        description="of a ring driver; settle_us must leave it time to charge the drawn metal",
+    )
 
 
 class WaveguideTable(Table):
@@ -280,7 +287,13 @@ class VariationTable(Table):
     loss_log: float = Field(ge=0, le=3, description="sigma of ln(ring loss): a skewed distribution")
     slope_relative: float = Field(ge=0, le=0.3)
     curvature_pm_V2: float = Field(ge=0, le=10)
-    crosstalk_relative: float = Field(ge=0, le=0.2, description="share of a ring's voltage that its neighbours see")
+    crosstalk_relative: float | None = Field(
+        default=None,
+        ge=0,
+        le=0.2,
+        exclude_if=_unused,
+        description="share of a ring's voltage that its neighbours see; that of the drawn electrodes where left out",
+    )
     splitter_imbalance: float = Field(ge=0, le=0.3)
     responsivity_relative: float = Field(ge=0, le=0.3)
     line_power_dB: float = Field(ge=0, le=3)
@@ -317,7 +330,13 @@ class SystemTable(Table):
     laser_wall_plug: float = Field(gt=0, le=1, description="optical over electrical power of the comb")
     tec_W: float = Field(ge=0, le=1000, description="thermoelectric cooler")
     driver_uW_ring: float = Field(ge=0, le=1e6, description="static power of one ring driver")
-    ring_fF: float = Field(gt=0, le=1e6, description="electrodes of one ring with their wire and pad")
+    ring_fF: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        exclude_if=_unused,
+        description="electrodes of one ring with their wire and pad; those of the drawn metal where left out",
+    )
     modulator_bandwidth_GHz: float = Field(gt=0, le=1000)
     modulator_pJ_symbol: float = Field(ge=0, le=1e6)
     dac_fJ_step: float = Field(ge=0, le=1e6, description="per conversion and code: 2^bits codes")

@@ -1,5 +1,7 @@
 """Capacitance of drawn metal, held to closed forms and to laws."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy.special import ellipk
@@ -16,6 +18,21 @@ from prism_photonics.process.layers import load_deck
 from prism_photonics.process.materials import SILICA_STATIC
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Vacuum up to a height, next to nothing above."""
+
+    top_um: float
+
+    @property
+    def levels_um(self):
+        return (self.top_um,)
+
+    def __call__(self, x, y):
+        value = np.where(y < self.top_um, 1.0, 1e-9)
+        return value, value
 
 
 def test_a_wide_plate_near_the_floor_is_a_plate_capacitor():
@@ -81,3 +98,19 @@ def test_thicker_buried_oxide_takes_capacitance_off_the_electrodes(spec: ChipSpe
     thick = deck.model_copy(update={"buried_um": 7.0})
     monkeypatch.setattr("prism_photonics.layout.capacitance.load_deck", lambda _: thick)
     assert 0.7 * here < electrodes_fF_um(spec) < 0.95 * here
+
+
+@pytest.mark.parametrize("space_um", [3.0, 8.0])
+def test_two_strips_on_an_insulated_slab_are_half_of_coupled_striplines(space_um: float):
+    width, slab = 4.0, 4.7
+    strips = [
+        Strip(-space_um / 2.0 - width, -space_um / 2.0, slab, slab),
+        Strip(space_um / 2.0, space_um / 2.0 + width, slab, slab),
+    ]
+    c = maxwell_fF_um(strips, Slab(slab), floor_um=0.0, near_um=0.05) / EPSILON_0_FF_UM
+    # The slab and its mirror image are a stripline of twice its height: Cohn, IRE Trans. MTT-3, 29 (1955), exact.
+    one, both = (np.pi * x / (4.0 * slab) for x in (width, width + space_um))
+    even, odd = np.tanh(one) * np.tanh(both), np.tanh(one) / np.tanh(both)
+    c_even, c_odd = (2.0 * ellipk(k**2) / ellipk(1.0 - k**2) for k in (even, odd))
+    assert c[0, 0] + c[0, 1] == pytest.approx(c_even, rel=5e-3)
+    assert c[0, 0] - c[0, 1] == pytest.approx(c_odd, rel=5e-3)

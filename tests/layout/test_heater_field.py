@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from scipy.special import ellipk
 
+from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.explore.candidates import candidates
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.layout.capacitance import Strip, solved
 from prism_photonics.layout.heater_field import CRYSTAL, SILICA, cross_section, heater_figures
 from prism_photonics.process.layers import load_deck
 from prism_photonics.process.profile import load_profile, profile_names
+from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.neighbours import heater_share
 from prism_photonics.units import InputError
 
 SLAB_UM = 5.0
@@ -86,3 +89,27 @@ def test_a_designed_chip_starts_from_the_heater_that_would_be_drawn(process: str
     wishes = Wishes(dims=2, rows=2, process=process, encoding="two_shot", trimming="heater")
     spec = next(candidates(wishes))
     assert spec.trim.heater_mW_nm == pytest.approx(heater_figures(spec).mW_nm, rel=0.03)
+
+
+@pytest.mark.parametrize("process", profile_names())
+def test_a_spec_without_a_share_has_that_of_its_drawn_heaters(process: str, altered):
+    spec = next(candidates(Wishes(dims=2, rows=2, process=process, encoding="two_shot", trimming="heater")))
+    drawn = heater_figures(spec)
+    assert spec.trim.heater_crosstalk is None
+    as_drawn = altered(spec, trim={"heater_mW_nm": drawn.mW_nm})
+    assert heater_share(as_drawn) == pytest.approx(drawn.crosstalk, rel=1e-4)
+    # A heater that needs a tenth of the power for its own ring gives the others a tenth.
+    better = altered(spec, trim={"heater_mW_nm": 0.1 * drawn.mW_nm})
+    assert heater_share(better) == pytest.approx(0.1 * drawn.crosstalk, rel=1e-4)
+
+
+def test_a_specs_own_share_wins_and_a_chip_without_heaters_has_none(heated: ChipSpec, spec: ChipSpec, altered):
+    assert heater_share(altered(heated, trim={"heater_crosstalk": 0.0})) == 0.0
+    assert heater_share(altered(heated, trim={"heater_crosstalk": 0.02})) == 0.02
+    assert heater_share(spec) == 0.0
+
+
+def test_a_dies_heaters_scatter_about_what_the_drawing_gives(heated: ChipSpec):
+    die = draw_die(heated, die_key(0))
+    assert die.heater_share.mean() == pytest.approx(heater_share(heated), rel=0.15)
+    assert die.heater_share.std() == pytest.approx(0.3 * heater_share(heated), rel=0.3)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prism_photonics.layout.routing import heading, plan_river, wire
+from prism_photonics.layout.routing import heading, wire
 from prism_photonics.lightpath.drawing import EAST, NORTH, SOUTH
+from prism_photonics.spec.river import plan_river
 
 CLEARANCE, WIDTH = 14.0, 10.0
 

@@ -7,7 +7,7 @@ import kfactory as kf
 from kfactory import kdb
 
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, WEST, Pen, arc_points, box, nm, taper
-from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.design import HEATER_HALF_DEG, RingDesign
 from prism_photonics.lightpath.sizes import require_sizes
 from prism_photonics.process.layers import (
     LAYERS,
@@ -24,7 +24,6 @@ from prism_photonics.units import InputError
 STRAP_UM = 4.0  # width of the straps over the ring
 STRAP_OFFSET_UM = 4.0  # the signal strap lies this far above the ring's centre line, the ground strap below it
 VIA_UM = 3.0
-HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
 HEATER_CONTACT_UM = 5.0  # side of the heater's two contacts; design choice
 
 # What a ring's metal is drawn with, as the rules name it: kind, layer, other.
@@ -106,19 +105,14 @@ def centers_um(design: RingDesign) -> tuple[float, float]:
     return left / PER_UM, (left + straight) / PER_UM
 
 
-def outer_um(design: RingDesign) -> float:
-    """Outer radius of the outer electrodes in µm."""
-    return design.radius_um + design.electrode_gap_um / 2.0 + design.electrode_width_um
-
-
 def signal_contact_um(design: RingDesign) -> tuple[float, float]:
     """Where the signal strap ends, east of the ring."""
-    return centers_um(design)[1] + outer_um(design), design.center_y_um + STRAP_OFFSET_UM
+    return centers_um(design)[1] + design.outer_um, design.center_y_um + STRAP_OFFSET_UM
 
 
 def ground_contact_um(design: RingDesign) -> tuple[float, float]:
     """Where the ground strap ends, west of the ring."""
-    return centers_um(design)[0] - outer_um(design), design.center_y_um - STRAP_OFFSET_UM
+    return centers_um(design)[0] - design.outer_um, design.center_y_um - STRAP_OFFSET_UM
 
 
 def heater_contacts_um(design: RingDesign) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -154,7 +148,7 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     _require_electrodes(design)
     left, right = centers_um(design)
     gap, width = design.electrode_gap_um / 2.0, design.electrode_width_um
-    outside = (design.radius_um + gap, outer_um(design))
+    outside = (design.radius_um + gap, design.outer_um)
     inside = (max(design.radius_um - gap - width, STRAP_OFFSET_UM), design.radius_um - gap)
     margin = design.width_um / 2.0 + METAL1_TO_RIB_UM
     allowed = kdb.Region(box(0.0, margin, design.pitch_um, design.bus_pitch_um - margin))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.layers import METAL1_TO_RIB_UM, METAL1_WIDTH_UM
 
+HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
+
 
 @dataclass(frozen=True)
 class RingDesign:
@@ -62,6 +64,16 @@ class RingDesign:
     def center_y_um(self) -> float:
         """Height of the ring's centre above the through bus in µm."""
         return self.radius_um + 0.5 * self.arm_um + self.width_um + self.gap_through_um
+
+    @property
+    def outer_um(self) -> float:
+        """Outer radius of the outer electrodes in µm."""
+        return self.radius_um + self.electrode_gap_um / 2.0 + self.electrode_width_um
+
+    @property
+    def lobes_um(self) -> float:
+        """Length of both lobes together in µm, along the rib's middle: two arcs and two arms."""
+        return 4.0 * math.radians(self.lobe_half_angle_deg) * self.radius_um + 2.0 * self.arm_um
 
     @property
     def widest_lobe_deg(self) -> float:

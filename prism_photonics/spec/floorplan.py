@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 
 from prism_photonics.lightpath.detector.design import LANE_UM
-from prism_photonics.lightpath.ring.cell import outer_um
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.chip_spec import ChipSpec
 from prism_photonics.spec.geometry import (
     DROP_LEAD_UM,
     WEST_CLEAR_UM,
@@ -176,7 +175,7 @@ def plan(spec: ChipSpec) -> Floorplan:
 def _reach_um(spec: ChipSpec) -> float:
     """From a ring's middle to the end of its straps, the longest ring of the row taken."""
     longest = max(design.straight_um for design in spec.ring_designs)
-    return math.ceil((longest / 2.0 + outer_um(spec.ring_designs[0])) * 100.0) / 100.0
+    return math.ceil((longest / 2.0 + spec.ring_designs[0].outer_um) * 100.0) / 100.0
 
 
 def _tracks(spec: ChipSpec) -> Tracks:
