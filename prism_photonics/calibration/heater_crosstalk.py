@@ -100,6 +100,8 @@ def correct_heater_crosstalk(
         given_pm = given_pm + own_shift_pm(spec, left_pm)
         # Heat moves to the red alone: what would have to cool comes from one order further.
         given_pm = np.where(given_pm < 0.0, given_pm + line.fsr_pm, given_pm)
+        # What does not answer stays cold, whatever would undo its neighbours' heat in it.
+        given_pm = np.where(by_ring(alive), given_pm, 0.0)
         if (seen | ~used).all():
             if (np.abs(left_pm) < NEAR_WIDTHS * line.width_pm).all():
                 break
