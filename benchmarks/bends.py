@@ -3,9 +3,7 @@
     python benchmarks/bends.py [--json]
 
 `process.solver.junction`: the overlap of both guides' own modes. Beside it a second road for the film of the flagships:
-the rib as a slab of effective indices, its two modes by finite differences, the bend as an index that rises outwards.
-Then what two junctions do that are a ring's coupling straight apart, where the light that the first turned to TE1 meets
-the second.
+the rib as a slab of effective indices by finite differences, the bend as an index that rises outwards.
 """
 
 import json
@@ -68,7 +66,7 @@ def slab_index(n: float, height_um: float) -> float:
     def turn(b: float) -> float:
         return k * np.sqrt(n**2 - b**2) * height_um - 2.0 * np.arctan(np.sqrt((b**2 - oxide**2) / (n**2 - b**2)))
 
-    return float(scipy.optimize.brentq(turn, oxide + 1e-9, n - 1e-9))
+    return scipy.optimize.root_scalar(turn, bracket=(oxide + 1e-9, n - 1e-9)).root
 
 
 def second_road() -> dict[str, Any]:

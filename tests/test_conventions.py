@@ -136,7 +136,14 @@ def test_every_number_of_a_spec_carries_its_unit(demo, altered):
     # No number of a real chip is overlooked, in whatever table and with whatever annotation it stands.
     # Keys that are left out at their defaults are shown by other values.
     coloured = {"detector": {"tia_corner_kHz": 1.0, "tia_rise_GHz": 1.0}, "comb": {"rin_corner_kHz": 1.0}}
-    whole = altered(demo, trim={"heater_crosstalk": 0.02}, coupler={"fibre_pitch_um": 250.0}, **coloured)
+    whole = altered(
+        demo,
+        trim={"heater_crosstalk": 0.02},
+        system={"ring_fF": 300.0},
+        drive={"output_ohm": 50.0},
+        coupler={"fibre_pitch_um": 250.0},
+        **coloured,
+    )
     # A comb has one of two grids.
     hertz = {"first_wl_nm": None, "spacing_nm": None, "first_channel_THz": 193.4, "spacing_GHz": 100.0}
     seen = [decimals_in(spec.model_dump()) for spec in (whole, altered(demo, comb=hertz))]
