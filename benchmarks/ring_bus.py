@@ -2,8 +2,8 @@
 
     python benchmarks/ring_bus.py [--json]
 
-`process.solver.ring_bus` for rings of two films, light along layout x; against the gap, and with other slices, elements
-and without the ring's longer way. The law: `process.coupling`, from the mode tables.
+`process.solver.ring_bus` for rings of two films, light along layout x, against the gap, and with other slices and
+elements. The law: `process.coupling`, from the mode tables.
 """
 
 import json
@@ -35,7 +35,6 @@ def film(name: str) -> list[dict[str, Any]]:
             tries |= {
                 "fewer_slices": {"slices": SLICES * 3 // 5},
                 "finer_elements": {"grid": FINER},
-                "chord_for_arc": {"arc_phase": False},
             }
         found = {
             what: point_coupler(
