@@ -12,8 +12,9 @@ for a change dS of any ring, segment or end. What a ring's numbers do to its S i
 Source: as of `circuit.prepared_reflecting`, Lorentz reciprocity.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -37,28 +38,23 @@ def polarized_readings_A(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]
 ) -> Float[ndarray, "buses settings wavelengths"]:
     """The currents that the unknowns predict, in A."""
-    bus = _solved(survey, flat)
+    bus = solved_buses(survey, flat)
     return bus.gain_A * (bus.seen[0] - bus.drop_ratio * bus.seen[1])
 
 
 def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Slopes:
     """The currents that the unknowns predict and their slopes, as `bus_slopes.reading_slopes` gives them."""
-    bus = _solved(survey, flat)
+    bus = solved_buses(survey, flat)
     params, light, tm = bus.params, bus.light, bus.tm
     count, rings = params.t1.shape
     places = columns(rings) | beyond_columns(rings) | tm_columns(rings)
     twice_A = 2.0 * bus.gain_A
     by = np.zeros((count, flat.shape[1], *bus.seen[0].shape[1:]))
     *own, by_rest = (np.empty((count, rings, *bus.seen[0].shape[1:])) for _ in range(5))
-    lit, from_exits, exits = _lit(bus)
+    lit, from_exits, _ = near_ends(bus)
     hits = {0: (lit[1], from_exits[1]), 2: (lit[1], from_exits[1])}
-    e, y = lit[0], from_exits[0]
-    for j in range(rings):
-        e, y = e * bus.along[j], y * bus.along[j]
-        v = _row_on(exits, bus.outs[j])
-        ahead, ahead_y = _on(bus.passes[j], e), _on(bus.passes[j], y) + _on(bus.echoes[j], v)
-        back, back_y = _on(bus.gammas[j], ahead), _on(bus.gammas[j], ahead_y) + v
-        found = polarized_ring_slopes(_ring(bus, j), (e, back), (y, back_y))
+    for j, sides in enumerate(each_side(bus)):
+        found = polarized_ring_slopes(_ring(bus, j), (sides.west, sides.back), (sides.west_dual, sides.back_dual))
         for to, part in zip(own, found.own, strict=True):
             to[:, j] = twice_A * np.real(part)
         # TE lies where the ring is seen, less what TM's order repels it by.
@@ -73,11 +69,11 @@ def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) 
             by[:, places[f"{name}_im"].start + j] = -np.imag(slope)
         if j < rings - 1:
             # Light along either bus behind this ring, either way; TE's phase on the drop bus is counted with the other.
-            turned = -twice_A[..., None] * np.imag(back_y * ahead + ahead_y * back)
+            turned = -twice_A[..., None] * np.imag(sides.along)
             for name, wave in (("phase_rad", 0), ("tm_through", 1), ("tm_drop", 3)):
                 by[:, places[name].start + j] = turned[..., wave]
-        e, y = ahead, ahead_y
-    hits[1] = hits[3] = (e * bus.along[rings], y * bus.along[rings])
+        if j == rings - 1:
+            hits[1] = hits[3] = (sides.ahead * bus.along[rings], sides.ahead_dual * bus.along[rings])
     mirrored = []
     for n in range(4):
         first = 0 if n < 2 else 2
@@ -90,8 +86,32 @@ def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) 
 
 
 @dataclass(frozen=True)
-class _Solved(ReflectingBuses):
-    """Buses solved from the far ends; waves are TE and TM of the through, then of the drop bus."""
+class PolarizedBuses(ReflectingBuses):
+    """Buses solved from the far ends; waves are TE and TM of the through, then of the drop bus.
+
+    Attributes:
+        tm: Known factors of TM.
+        conversion_rad: χ of every ring.
+        repelled: Slopes of `repulsion` by where TM's order lies and by χ.
+        couplings: Self-couplings (TE, TM) of every ring at the through and at the drop bus.
+        tm_slopes: Of TM's, by the logarithm of TE's κ².
+        halves: Half turns of every ring.
+        mixed: Between their modes at χ = 90°.
+        split: The rings' backscatter.
+        along: Transmissions of the segments.
+        gammas: What comes back to every ring from behind it.
+        outs: The way from there to the through exit.
+        passes: What runs on eastward behind every ring, of unit waves that enter it from the west.
+        echoes: The same of such from the east.
+        near: What the near ends send back.
+        gamma: What comes back to them.
+        out: The way from them to the through exit.
+        entered: Share of the field that enters.
+        let_out: Share of the field that the drop exit lets out.
+        through: Fields of TE and TM at the through exit, weighed as the photodiode sees their powers.
+        drop: Those at the drop exit.
+        seen: Powers that the two photodiodes see.
+    """
 
     tm: PolarizedLight
     conversion_rad: Float[ndarray, "buses rings"]
@@ -116,7 +136,8 @@ class _Solved(ReflectingBuses):
     seen: tuple[Any, Any]
 
 
-def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solved:
+def solved_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> PolarizedBuses:
+    """Buses at their unknowns, solved from the far ends."""
     light, tm = survey.reflecting, survey.polarized
     assert light is not None
     assert tm is not None
@@ -187,7 +208,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
         gammas[j], outs[j] = gamma, out
         at = HalfTurn(*(part[j] for part in halves))
         west, east, across = scattering(
-            at, *[(one[j], other[j]) for one, other in couplings], split=_at(leading_split, j)
+            at, *[(one[j], other[j]) for one, other in couplings], split=ring_split(leading_split, j)
         )
         both = np.linalg.solve(np.eye(4) - east @ gamma, np.concatenate(np.broadcast_arrays(across, east), axis=-1))
         passes[j], echoes[j] = n, _ = both[..., :4], both[..., 4:]
@@ -200,7 +221,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
     drop = let_out[..., None] * (gamma @ lit)[..., 2:, 0]
     weigh = np.array([1.0, tm.second.detected])
     seen = (power(through) * weigh).sum(-1), (power(drop) * weigh).sum(-1)
-    return _Solved(
+    return PolarizedBuses(
         unknowns=unknowns, beyond=beyond, params=params, light=light, tm=tm, conversion_rad=conversion_rad,
         repelled=(repelled[0], repelled[1]),
         couplings=couplings, tm_slopes=(by_s1, by_s2), halves=halves, mixed=mixed, split=leading_split,
@@ -210,10 +231,10 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
     )  # fmt: skip
 
 
-def _lit(bus: _Solved) -> tuple[Pair, Pair, Any]:
-    """What runs eastward, and what comes back, at the near ends: lit from the entrance, and from all exits.
+def near_ends(bus: PolarizedBuses) -> tuple[Any, Any, Any]:
+    """What runs eastward at the near ends, lit from the entrance and from all exits; and what lights the through exit.
 
-    Also what the through exit is lit by.
+    Of two lights the last axis is the light that leaves, and that of the exits.
     """
     one = np.eye(4)
     exits = bus.through.conj()
@@ -226,12 +247,51 @@ def _lit(bus: _Solved) -> tuple[Pair, Pair, Any]:
     return (e, _on(bus.gamma, e)), (y, _on(bus.gamma, y) + from_east), exits
 
 
-def _ring(bus: _Solved, j: int) -> PolarizedRing:
+class Sides(NamedTuple):
+    """Light on either side of a ring, and that of the exits: what enters it from the west, what leaves it eastward, and
+    what comes back to it from there.
+    """
+
+    west: Any
+    west_dual: Any
+    ahead: Any
+    ahead_dual: Any
+    back: Any
+    back_dual: Any
+
+    @property
+    def along(self) -> Any:
+        """Light along either bus behind the ring, either way: half of dT by the logarithm of each wave's field."""
+        return self.back_dual * self.ahead + self.ahead_dual * self.back
+
+
+def each_side(bus: PolarizedBuses) -> Iterator[Sides]:
+    """Light on either side of every ring, from west to east."""
+    (e, _), (y, _), exits = near_ends(bus)
+    for j in range(len(bus.passes)):
+        e, y, v = e * bus.along[j], y * bus.along[j], _row_on(exits, bus.outs[j])
+        ahead, ahead_y = _on(bus.passes[j], e), _on(bus.passes[j], y) + _on(bus.echoes[j], v)
+        back, back_y = _on(bus.gammas[j], ahead), _on(bus.gammas[j], ahead_y) + v
+        yield Sides(e, y, ahead, ahead_y, back, back_y)
+        e, y = ahead, ahead_y
+
+
+def amplitude_slopes(bus: PolarizedBuses) -> Float[ndarray, "buses of_tm settings wavelengths"]:
+    """Slopes of the currents by the logarithm of what each segment between two rings leaves of TM's field, in A.
+
+    First of the through bus's segments, then of the drop bus's. With those by TM's phases they say what any change of
+    these does, however large, as far as light is converted once.
+    """
+    grown = [2.0 * bus.gain_A[..., None] * np.real(sides.along) for sides in each_side(bus)][:-1]
+    return np.stack([part[..., wave] for wave in (1, 3) for part in grown], axis=1)
+
+
+def _ring(bus: PolarizedBuses, j: int) -> PolarizedRing:
     return PolarizedRing(
         half=HalfTurn(*(part[j] for part in bus.halves)),
         mixed=bus.mixed[j],
         couplers=((bus.couplings[0][0][j], bus.couplings[0][1][j]), (bus.couplings[1][0][j], bus.couplings[1][1][j])),
-        split=_at(bus.split, j),
+        split=ring_split(bus.split, j),
         tuning_ratio=each_bus(bus.tm.tuning_ratio[:, j]),
         conversion_rad=each_bus(bus.conversion_rad[:, j]),
         tm_slopes=(each_bus(bus.tm_slopes[0][:, j]), each_bus(bus.tm_slopes[1][:, j])),
@@ -246,5 +306,6 @@ def _row_on(light: Any, matrix: Any) -> Any:
     return (light[..., None, :] @ matrix)[..., 0, :]
 
 
-def _at(split: Splitting, ring: int) -> Splitting:
+def ring_split(split: Splitting, ring: int) -> Splitting:
+    """The backscatter of one ring."""
     return Splitting(**{name: leaf[ring] for name, leaf in vars(split).items()})

@@ -2,12 +2,9 @@
 
 An order of TM that crosses TE's within a linewidth or many shows first on the ring's own line. So each ring is fitted
 alone, its neighbours' part counted as noise, from several places of the order; one that starts beside it does not get
-there. In the bus the ring's other mode, and the TM that it lets out, show on its neighbours' lines: of the misfit that
-remains, each place of each ring's order, and each phase between two rings, is tried in turn, with all other unknowns
-eliminated by the slopes that they have now (variable projection). The few that leave the least are fitted, and the best
-of those goes on; meanwhile what counts as noise falls.
-
-Source of the elimination: G. H. Golub and V. Pereyra, SIAM Journal on Numerical Analysis 10, 413 (1973).
+there. In the bus the ring's other mode, and the TM that it lets out, show on its neighbours' lines, as narrow as a
+resonance is: of the misfit that remains every place of every order is tried, closely (`tm_scan`). The few that leave
+the least are fitted, and the best of those goes on, until none is better; meanwhile what counts as noise falls.
 """
 
 from dataclasses import replace
@@ -17,12 +14,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from prism_photonics.calibration.bus import BusSurvey, prior_weight
-from prism_photonics.calibration.descent import descend, misfits
-from prism_photonics.calibration.polarized import UNIFORM, PolarizedLight, tm_columns
-from prism_photonics.calibration.reading_model import reading_slopes
+from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.polarized import PolarizedLight, tm_columns
 from prism_photonics.calibration.reflecting import ReflectingLight, beyond_columns
 from prism_photonics.calibration.single_rings import rings_alone, single_rings
+from prism_photonics.calibration.tm_scan import scanned
 from prism_photonics.calibration.unknowns import columns
 from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.lightpath.waveguide.model import PathParams
@@ -34,11 +31,12 @@ NEIGHBOURS, SPOILED, STEPS_ALONE = 0.02, 2.0, 8
 # beyond either crossing.
 BEHIND_HALF_RAD = np.r_[-0.3, -0.1, 0.03, 0.1, 0.2, 0.35, 0.6, 1.2, 2.2, np.pi]
 AHEAD_RAD = np.r_[BEHIND_HALF_RAD, 2.0 * np.pi - BEHIND_HALF_RAD[-2::-1]]
-# Phases between rings are tried at so many places.
-PHASES = 6
-# Noise that is added round by round, in units of full light, and how many places are fitted, by so many steps.
+# In the bus places are as close as a resonance of TM is wide, some hundredths of a radian.
+PLACES_RAD = np.arange(-0.3, 2.0 * np.pi + 0.3, 0.05)
+# Noise that is added round by round, in units of full light; most rounds of each; how many places are fitted, no more
+# than so many of one ring's, by so many steps.
 BLURS = (3e-2, 2e-2, 1e-2, 5e-3, 2e-3, 1e-3)
-ROUNDS_AT_EACH, FEW, STEPS, RTOL = 2, 5, 8, 1e-2
+ROUNDS_AT_EACH, FEW, OF_ONE_RING, STEPS, RTOL = 3, 6, 2, 8, 1e-2
 
 
 def tm_started(survey: BusSurvey, flat: Float[ndarray, "buses some"]) -> Float[ndarray, "buses unknowns"]:
@@ -102,33 +100,17 @@ def tm_searched(
 
 
 def _best_place(bus: BusSurvey, flat: Float[ndarray, " unknowns"]) -> tuple[Float[ndarray, " unknowns"], float]:
-    """One bus with another place of one unknown, the best of those that are fitted, and its cost."""
-    tried = _tried(flat, bus.channel_of_ring.shape[1])
-    prior = prior_weight(bus.channel_of_ring.shape[1], unknowns=flat.size)
-    # What readings tell nothing of is held where it is.
-    held = np.where(prior > 0.0, 1.0, 0.3)
-    slopes = reading_slopes(bus, flat[None])
-    by = (slopes.by_unknown[0] / bus.noise_A).reshape(flat.size, -1)
-    here = misfits(bus.take(np.zeros(len(tried), dtype=int)), tried).reshape(len(tried), -1)
-    pull = here @ by.T + prior**2 * tried
-    root = np.linalg.cholesky(by @ by.T + np.diag(held**2))
-    gained = (np.linalg.solve(root, pull.T) ** 2).sum(0)
-    left = (here**2).sum(1) + ((prior * tried) ** 2).sum(1) - gained
-    few = tried[np.argsort(left)[:FEW]]
-    found, cost = descend(bus.take(np.zeros(len(few), dtype=int)), few, steps=STEPS, rtol=RTOL)
+    """One bus with another place of one order, the best of those that are fitted, and its cost."""
+    scan = scanned(bus, flat, PLACES_RAD)
+    # Of places side by side the best.
+    edge = np.full((scan.left.shape[0], 1), np.inf)
+    around = np.hstack([edge, scan.left, edge])
+    left = np.where((scan.left <= around[:, :-2]) & (scan.left <= around[:, 2:]), scan.left, np.inf)
+    of_each = np.sort(np.argpartition(left, OF_ONE_RING, axis=1)[:, :OF_ONE_RING], axis=1)
+    few_left, few = np.take_along_axis(left, of_each, 1).ravel(), scan.flat[np.arange(len(left))[:, None], of_each]
+    tried = few.reshape(-1, flat.size)[np.argsort(few_left)[:FEW]]
+    found, cost = descend(bus.take(np.zeros(len(tried), dtype=int)), tried, steps=STEPS, rtol=RTOL)
     return found[cost.argmin()], float(cost.min())
-
-
-def _tried(flat: Float[ndarray, " unknowns"], rings: int) -> Float[ndarray, "places unknowns"]:
-    """The unknowns with one of those that no prior holds at one of its places, one after the other."""
-    places, all_of_them = _places(rings), []
-    for name in ("phase_rad", *UNIFORM):
-        here = AHEAD_RAD if name == "tm_turn" else 2.0 * np.pi * np.arange(1, PHASES) / PHASES
-        for unknown in range(places[name].start, places[name].stop):
-            moved = np.repeat(flat[None], here.size, axis=0)
-            moved[:, unknown] = here if name == "tm_turn" else flat[unknown] + here
-            all_of_them.append(moved)
-    return np.concatenate(all_of_them)
 
 
 def _alone(survey: BusSurvey) -> BusSurvey:

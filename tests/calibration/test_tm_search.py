@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from prism_photonics.calibration.polarized import PolarizedLight, tm_columns
+from prism_photonics.calibration.polarized_slopes import solved_buses
 from prism_photonics.calibration.reading_model import readings_A
 from prism_photonics.calibration.reflecting import beyond_columns
 from prism_photonics.calibration.reflecting_fit import reflecting_survey
 from prism_photonics.calibration.survey_fit import AT_THE_LINE, bus_surveys
+from prism_photonics.calibration.tm_scan import placed_A, scanned
 from prism_photonics.calibration.tm_search import tm_searched, tm_started
 from prism_photonics.calibration.unknowns import columns
 
@@ -85,6 +87,39 @@ def test_a_ring_that_is_not_read_begins_as_designed_with_tm_far_from_it(buses):
     for name in ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "gain", "conversion"):
         assert unread[0, PLACES[name]][CROSSING] == 0.0
         assert unread[0, PLACES[name]][0] != 0.0
+
+
+def test_every_place_of_every_order_is_scanned_as_the_row_has_it(buses, hidden):
+    bus, (flat,) = buses[0], hidden
+    places_rad = np.array([-0.2, 0.6, 3.0])
+    found = placed_A(bus, solved_buses(bus, hidden), flat, places_rad)
+    for ring in range(RINGS):
+        for place, ahead in enumerate(places_rad):
+            moved = hidden.copy()
+            moved[:, PLACES["tm_turn"].start + ring] = ahead
+            assert found[ring, place] == pytest.approx(readings_A(bus, moved)[0], abs=1e-11 * bus.gain_A.max())
+
+
+def test_a_scan_finds_an_order_that_was_put_elsewhere_where_phases_are_wrong_too(buses, hidden):
+    flat = hidden.copy()
+    flat[:, PLACES["tm_turn"].start + CROSSING] = 1.5
+    flat[:, PLACES["tm_through"]] += 0.8
+    scan = scanned(buses[0].blurred(1e-2), flat[0], np.arange(0.05, 6.25, 0.1))
+    ring, place = np.unravel_index(scan.left.argmin(), scan.left.shape)
+    assert ring == CROSSING
+    assert scan.ahead_rad[place] == pytest.approx(AHEAD_RAD, abs=0.06)
+    assert scan.flat[ring, place][PLACES["tm_turn"]][CROSSING] == scan.ahead_rad[place]
+
+
+def test_a_scan_turns_tms_phases_to_where_readings_ask_for_them(buses, hidden):
+    flat, phases = hidden.copy(), PLACES["tm_through"]
+    flat[:, phases] += 0.8
+    scan = scanned(buses[0].blurred(1e-3), flat[0], np.array([AHEAD_RAD]))
+    off = np.angle(np.exp(1j * (scan.flat[CROSSING, 0] - hidden[0])))[phases]
+    assert (np.abs(off) < 0.8).all()
+    assert np.abs(off).min() < 0.1
+    # Phases alone: the other unknowns, by which the scan makes up for the rest, are left to the fit.
+    assert missed(buses[0], scan.flat[CROSSING, :1]) < 0.8 * missed(buses[0], flat)
 
 
 @pytest.mark.slow
