@@ -71,7 +71,8 @@ def pretrained() -> str:
         "`quarter_refined` and `half_refined` read the keys of the quarter or the half of the blocks that "
         "`soft_rows` finds best, and choose by exact attention among them. *Scan* is what a query of one KV head "
         "reads to choose: readings of the chip (pages, slices and shots), and bytes of signatures and keys in "
-        "electronics. *Asked* counts the questions; the same command goes on where it stopped."
+        "electronics. *Asked* counts the questions; the same command goes on where it stopped. *text* asks "
+        "nothing: it is how the reference goes on, 64 tokens for each text."
     )
     parts = [told]
     for group, rows in found["groups"].items():
