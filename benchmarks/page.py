@@ -43,6 +43,7 @@ def page() -> str:
         circuits.layout(),
         circuits.programming(),
         search.searches(),
+        search.five_volts(),
         search.yields(),
         calibration.tracking(),
         ranking.held_out(),

@@ -51,6 +51,28 @@ def searches() -> str:
     return section("Search for designs", "explore", found, "\n\n".join([note, table_1, why, table_2]))
 
 
+def five_volts() -> str:
+    """Whole chips that `prism design` finds for a drive of 5 V, and what drawn dies of them miss."""
+    found = load("five_volts")
+    rows = []
+    for one in found["chips"]:
+        wished = one["film"], f"± {one['reach']:g}"
+        if one["designed"]:
+            made = f"{one['buses']} buses of {one['channels']} line{'s' if one['channels'] > 1 else ''}"
+            reached = f"± {one['tuning_range']:.3f}", f"± {one['row_reach']:.3f}"
+            rows.append((*wished, made, *reached, f"{100.0 * one['missed']:.2g} % of {one['rings']:,}"))
+        else:
+            law = one["refusal"][1].strip().split(" (")[0]
+            named = " or ".join(line.strip().removeprefix("wish ") for line in one["refusal"] if "wish " in line)
+            rows.append((*wished, f"none: {law}; possible with {named}", "", "", ""))
+    note = (
+        "4 × 4 chips for ± 5 V with 14 pm of trimming, as `prism design` finds them: the reach of a ring alone, of "
+        "rings in their row, and the rings of drawn dies that miss the wished reach."
+    )
+    heads = ("film", "wished", "chip", "a ring alone", "in its row", "drawn rings that miss it")
+    return section("Chips for 5 V", "five_volts", found, "\n\n".join([note, grid(heads, rows)]))
+
+
 def yields() -> str:
     """What a yield study costs, and a plan of a million dies."""
     found = load("yields")

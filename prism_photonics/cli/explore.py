@@ -79,8 +79,9 @@ def explore(
         chosen = row["choice"]
         print(
             f"{row['spec']:<18}" + "".join(f"{row[name]:>10.4g}" for name in names)
-            + f"  {chosen['buses']} buses, {chosen['encoding']}, {chosen['line_power_dBm']:.1f} dBm, "
-            f"{1e3 * chosen['bandwidth_GHz']:.3g} MHz" + ("; beats it" if row["beats"] else "")
+            + f"  {chosen['buses']} {'bus' if chosen['buses'] == 1 else 'buses'}, {chosen['encoding']}, "
+            f"{chosen['line_power_dBm']:.1f} dBm, {1e3 * chosen['bandwidth_GHz']:.3g} MHz"
+            + ("; beats it" if row["beats"] else "")
         )  # fmt: skip
     if not numbers["designs"]:
         print("no trial kept every rule: give more --trials, or mend the spec first ('prism check' says how)")

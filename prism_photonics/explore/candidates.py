@@ -16,8 +16,13 @@ SPACINGS = (1.0, 0.6, 0.36)
 """Spacings that are tried, in units of the widest (design choice)."""
 
 
-def candidates(wishes: Wishes) -> Iterator[ChipSpec]:
-    """Unsized specs for all discrete choices that a wish leaves, few buses and wide spacings first."""
+def candidates(wishes: Wishes, *, arm_um: float = 0.0) -> Iterator[ChipSpec]:
+    """Unsized specs for all discrete choices that a wish leaves, few buses and wide spacings first.
+
+    Args:
+        wishes: The wishes.
+        arm_um: Arms of the rings that are wanted: the widest lines fill the free spectral range of the least such ring.
+    """
     profile = load_profile(wishes.process)
     found: list[tuple[tuple[int, int], ChipSpec]] = []
     for encoding in [wishes.encoding] if wishes.encoding else list(SHOTS):
@@ -26,7 +31,7 @@ def candidates(wishes: Wishes) -> Iterator[ChipSpec]:
             buses = rings // channels
             if rings % channels or channels % RAILS[encoding] or buses > wishes.most_buses:
                 continue
-            for comb in _combs(wishes, profile, channels):
+            for comb in _combs(wishes, profile, channels, arm_um):
                 try:
                     spec = unsized(wishes, profile, (encoding, channels, buses), comb)
                 except ValueError:  # lines beyond the band
@@ -82,12 +87,13 @@ HEATER_MW_NM = {"lnoi400": 238.0, "ltoi300": 518.0, "tfln600": 68.0}
 It grows with the radius. Source: ``layout.heater_field.heater_figures``."""
 
 
-def _combs(wishes: Wishes, profile: Profile, channels: int) -> Iterator[dict[str, Any]]:
+def _combs(wishes: Wishes, profile: Profile, channels: int, arm_um: float) -> Iterator[dict[str, Any]]:
     """Keys of the lines: the wished spacing, multiples of the wished grid, or shares of the free spectral range."""
     o = profile.optics
     wl_um, radius_um = o.wl0_um.value, profile.film.min_bend_radius_um.value
     n_g = 0.5 * (o.n_g_along_x.value + o.n_g_along_y.value)
-    widest_nm = WIDEST_SHARE * 1e3 * wl_um**2 / (n_g * 2.0 * math.pi * radius_um) / channels
+    length_um = n_g * 2.0 * math.pi * radius_um + o.n_g_along_y.value * 2.0 * arm_um
+    widest_nm = WIDEST_SHARE * 1e3 * wl_um**2 / length_um / channels
     widest_GHz = widest_nm * 1e-3 / wl_um**2 * SPEED_OF_LIGHT_UM_S * 1e-9
     if wishes.spacing_nm is not None:
         yield _in_wavelength(wishes.spacing_nm, channels, wl_um)

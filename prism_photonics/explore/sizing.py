@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.finding import Finding
@@ -14,6 +15,7 @@ from prism_photonics.budget.settle import ON_RINGS, settle
 from prism_photonics.explore.candidates import candidates
 from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.wishes import Wishes
+from prism_photonics.process.profile import load_profile
 from prism_photonics.spec import ChipSpec
 
 MOST_FINISHED, QUICK = 4, 2
@@ -71,9 +73,11 @@ def sized(wishes: Wishes, *, most: int = MOST_FINISHED) -> list[Sized]:
         wishes: The wishes.
         most: How many are finished by the rules.
     """
-    found = _finished(wishes, ARMS_IN_RADII, most)
+    found = _finished(wishes, _scanned(wishes, ARMS_IN_RADII, STRAIGHTS), most)
     if _short_of_drive(wishes, found):
-        found += _finished(wishes, LONG_ARMS_IN_RADII, most)
+        # Lines that fill the range of a circle leave no room for longer rings.
+        long = (_scanned(wishes, (share,), STRAIGHTS, lines_for=share) for share in LONG_ARMS_IN_RADII)
+        found += _finished(wishes, chain.from_iterable(long), most)
     return sorted(found, key=lambda each: each.rank, reverse=True)
 
 
@@ -148,10 +152,10 @@ def voltages_V(wishes: Wishes) -> list[float]:
     return [volts for volts in VOLTS if volts < wishes.max_voltage_V] + [wishes.max_voltage_V]
 
 
-def _finished(wishes: Wishes, arms_in_radii: Sequence[float], most: int) -> list[Sized]:
-    """The most promising choices of such arms, finished."""
+def _finished(wishes: Wishes, scanned: Iterable[tuple[ChipSpec, RingChoice]], most: int) -> list[Sized]:
+    """The most promising choices, finished."""
     found: list[Sized] = []
-    for spec, choice in _by_promise(_scanned(wishes, arms_in_radii, STRAIGHTS))[:most]:
+    for spec, choice in _by_promise(scanned)[:most]:
         try:
             found.append(finish(wishes, spec, choice))
         except ValueError:  # rings that no spec may hold
@@ -171,10 +175,11 @@ def _short_of_drive(wishes: Wishes, found: Sequence[Sized]) -> bool:
 
 
 def _scanned(
-    wishes: Wishes, arms_in_radii: Sequence[float], straights: Sequence[float]
+    wishes: Wishes, arms_in_radii: Sequence[float], straights: Sequence[float], *, lines_for: float = 0.0
 ) -> Iterator[tuple[ChipSpec, RingChoice]]:
-    for spec in candidates(wishes):
-        least_um = spec.profile.film.min_bend_radius_um.value
+    """Choices with their rings; lines fill the range of the least ring with arms of ``lines_for`` radii."""
+    least_um = load_profile(wishes.process).film.min_bend_radius_um.value
+    for spec in candidates(wishes, arm_um=lines_for * least_um):
         arms_um = [share * least_um for share in arms_in_radii]
         yield spec, size_rings(spec, voltages_V=voltages_V(wishes), arms_um=arms_um, straights=straights)
 

@@ -15,6 +15,7 @@ from prism_photonics.budget.headroom import least_headroom
 from prism_photonics.budget.ring_margins import ring_demand, ring_numbers, row_headroom
 from prism_photonics.cli.app import app
 from prism_photonics.explore.design import design
+from prism_photonics.explore.drawn_reach import drawn_reach
 from prism_photonics.explore.laws import LAWS
 from prism_photonics.explore.polish import ring_rooms, row_rooms, row_slopes
 from prism_photonics.explore.wishes import Wishes
@@ -119,6 +120,17 @@ def test_a_5_V_drive_is_refused_by_V_pi_L_and_the_change_that_is_named_does():
     relaxed = design(found.relaxed)
     assert relaxed.feasible
     assert check(relaxed.spec).feasible
+
+
+@pytest.mark.slow
+def test_long_racetracks_make_a_chip_of_half_the_reach_for_5_V_on_the_film_that_takes_most_drive():
+    found = design(dims=4, rows=4, process="tfln600", max_voltage_V=5.0, weight_limit=0.5)
+    assert found.feasible
+    assert check(found.spec).feasible
+    assert found.spec.drive.max_voltage_V == 5.0
+    # Lines that fill the range of a circle would leave them none.
+    assert found.spec.ring.arm_um > 200.0
+    assert drawn_reach(found.spec).passed
 
 
 wished = st.fixed_dictionaries(
