@@ -102,9 +102,12 @@ def beyond_of(flat: Float[ndarray, "buses unknowns"], light: ReflectingLight) ->
     """What flat vectors of unknowns say."""
     rings = light.half_turn.shape[1]
     part = {name: flat[:, place] for name, place in beyond_columns(rings).items()}
-    scattered = {f"{name}_pm": light.scatter_pm[:, None] * part[name] for name in SCATTERED}
+    ccw_re_pm, ccw_im_pm, cw_re_pm, cw_im_pm = (light.scatter_pm[:, None] * part[name] for name in SCATTERED)
     return Beyond(
-        **scattered,
+        ccw_re_pm=ccw_re_pm,
+        ccw_im_pm=ccw_im_pm,
+        cw_re_pm=cw_re_pm,
+        cw_im_pm=cw_im_pm,
         cubic_pm_V3=light.cubic_pm_V3[:, None] * part["cubic"],
         end_re=light.reflection[:, None] * part["end_re"],
         end_im=light.reflection[:, None] * part["end_im"],
