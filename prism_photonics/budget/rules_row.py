@@ -36,14 +36,17 @@ def row_reach(spec: ChipSpec) -> Finding:
         weights = np.linspace(value, high, POINTS)
         missed = row.missed(np.append(weights, limit))
         # The largest: what rings miss grows with the weight, but for some where not even 0 is reached.
-        reached = np.flatnonzero(missed[:-1] <= MOST_MISSED)
-        kept = int(reached[-1]) if len(reached) else 0
+        kept_all = np.flatnonzero(missed[:-1] <= MOST_MISSED)
+        kept = int(kept_all[-1]) if len(kept_all) else 0
         value, high = float(weights[kept]), float(weights[min(kept + 1, POINTS - 1)])
     if missed[-1] <= MOST_MISSED:
         value = max(value, limit)
     disturbed = row.disturbed
     mean, sigma = row.upper_ends
     width, share = float(np.mean(disturbed.width_log)), min(float(missed[-1]), 1.0)
+    reached = (
+        f"all but {MOST_MISSED:.0%} reach ± {value:.3f}" if value >= 0.0 else f"too few reach even 0 ({value:.3f})"
+    )
     return at_least(
         "row_reach",
         value,
@@ -53,8 +56,8 @@ def row_reach(spec: ChipSpec) -> Finding:
         f"2·Σε² = {2.0 * float(disturbed.field2):.2g}, and {sigma:.2g} rms: the neighbours' fields, √Σε² = "
         f"{math.sqrt(float(disturbed.field2)):.2g}, linewidths off by {100.0 * width:.2g} %, "
         f"photocurrents of buses by {100.0 * disturbed.gain:.2g} %, and rest, slope and curvature (independent: in "
-        f"quadrature); with the lower ends all but {MOST_MISSED:.0%} reach ± {value:.3f}; at ± {limit:g} "
-        f"{100.0 * share:.2g} % miss (what a good die may: design choice)",
+        f"quadrature); with the lower ends {reached}; at ± {limit:g} {100.0 * share:.3g} % miss, of which a good die "
+        f"may have {MOST_MISSED:.0%} (design choice)",
     )
 
 

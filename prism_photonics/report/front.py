@@ -60,7 +60,8 @@ def pareto(
             (axes.yaxis, axes.set_yscale, objectives[x], axes.dataLim.intervaly),
         )
         for axis, scale, one, drawn in sides:
-            if one.direction == "minimize" and drawn[0] > 0.0:  # an empty axis has no logarithm
+            # An axis on which nothing is drawn spans from +∞ to −∞.
+            if one.direction == "minimize" and 0.0 < drawn[0] <= drawn[1]:
                 _spread(axis, scale, drawn[1] / drawn[0])
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure

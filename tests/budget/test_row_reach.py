@@ -96,6 +96,12 @@ def test_one_line_a_bus_has_no_neighbours(demo, altered):
     assert row_reach(altered(alone, **EVEN)).value >= tuning_range(altered(alone, **EVEN)).value - 0.01
 
 
+def test_rings_that_hardly_move_are_told_in_words_and_whole_shares(demo, altered):
+    still = row_reach(altered(demo, drive={"max_voltage_V": 1e-3}))
+    assert not still.passed
+    assert "too few reach even 0 (-1.000); at ± 0.75 100 % miss, of which a good die may have 2%" in still.explain
+
+
 def test_closer_lines_reach_less(demo, altered):
     values = [row_reach(altered(demo, comb={"spacing_nm": nm})).value for nm in (0.8, 0.4, 0.3, 0.2)]
     assert values == sorted(values, reverse=True)

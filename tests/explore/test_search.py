@@ -323,6 +323,13 @@ def test_the_picture_of_a_front_marks_the_chip_to_beat(search):
     ]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_search_in_which_no_trial_kept_every_rule_has_an_empty_picture(search):
+    figure = pareto(search.objectives, np.zeros((0, len(search.objectives))), [], [])
+    figure.draw_without_rendering()
+    assert {axes.get_xscale() for axes in figure.axes} == {"linear"}
+
+
 @pytest.mark.parametrize("fold", [1.2, 3.0, 9.0, 60.0, 1e4])
 def test_the_numbers_beside_the_picture_of_a_front_do_not_run_into_each_other(search, fold):
     values = 37.0 * fold ** np.linspace(0.0, 1.0, 40)[:, None] * np.ones(len(search.objectives))
