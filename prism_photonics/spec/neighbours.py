@@ -50,6 +50,7 @@ def field_share(spec: ChipSpec) -> float:
 def wire_share(spec: ChipSpec) -> float:
     """Share of another row's voltage that tunes a ring by the field of its wire beside it; 0 of a flipped die.
 
-    The nearest track of another row has that of the ring's own row, or none, between it and the ring.
+    No bound: the nearest track of another row, with that of the ring's own row between both. A ring's own track ends at
+    the ring's contact; beyond it, where nothing stands between, the field is about twice as large.
     """
     return 0.0 if spec.flip_chip or spec.chip.rows < 3 else load_metal(spec.process).file.neighbours.track_share[1]
