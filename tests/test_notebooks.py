@@ -85,7 +85,7 @@ def test_a_notebook_stays_small(notebook):
     assert notebook.stat().st_size < MAX_NOTEBOOK_BYTES
 
 
-ASK_A_FETCHED_MODEL = ("ranking.pretrained.cached", "ranking.pretrained.distilled")
+ASK_A_FETCHED_MODEL = ("ranking.pretrained.by_layer", "ranking.pretrained.cached", "ranking.pretrained.distilled")
 """What blocks import that ask a language model of 93 MB."""
 
 

@@ -19,6 +19,7 @@ PAGES = {page.name: page for page in (ROOT / "README.md", *(ROOT / "docs").glob(
 NOT_RUN = (
     "pp.calibrate_chip(chip, seed=1)   # keeps its survey",
     "from prism_photonics.ranking.pretrained.cached import CachedText, Selection",
+    "from prism_photonics.ranking.pretrained.by_layer import covered_by_head",
     "from prism_photonics.ranking.pretrained.distilled import DistilledGate, distil",
 )
 

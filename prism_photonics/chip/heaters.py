@@ -77,7 +77,7 @@ def own_shift_pm(spec: ChipSpec, wanted_pm: Float[ndarray, "rows rings"]) -> Flo
     """Own shift of each heater that gives every ring its wanted shift: the thermal crosstalk, inverted.
 
     Args:
-        spec: The chip; its ``trim.heater_crosstalk`` is believed.
+        spec: The chip; its ``trim.heater_crosstalk``, or that of the drawing, is believed.
         wanted_pm: Shifts in pm.
 
     Returns:

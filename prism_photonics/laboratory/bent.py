@@ -84,7 +84,7 @@ def bent_groups(
 
     groups = []
     for k, width_nm in enumerate(model.widths_nm(p)):
-        line_pm2 = (PM_PER_NM * width_nm) ** 2
+        line_pm2 = np.square(PM_PER_NM * width_nm)
         largest = dict(zip(BENDING, (1.0, np.exp(model.ring(p, k).log_kappa2), line_pm2, line_pm2), strict=True))
         own = [n for n in range(len(places)) if places[n] - RING * k in largest]
         steps = {int(places[n]): SHARE * min(off[n], LARGEST * largest[places[n] - RING * k]) for n in own}
@@ -100,7 +100,7 @@ def mean_covariance(
     *,
     score_of: Bilinear,
 ) -> Float[ndarray, "free free"]:
-    """The covariance C of a fit.
+    """The covariance C of a fit, by derivatives alone for rings that ran away: their bends leave what numbers hold.
 
     Args:
         information: JᵀWJ.
@@ -118,9 +118,13 @@ def mean_covariance(
         flat = columns.reshape(ports * wl, -1)
         more = (flat.T @ flat).reshape(count, free, count, free)
         told = np.einsum("ij,iajb->ab", alone[block], more)
+        if not np.isfinite(root.T @ told @ root).all():
+            continue
         # Where derivatives vanish altogether `root` leaves their directions out, and ``told`` is empty there.
         if not np.all(np.diag(alone)[places] > 0.0) or np.linalg.norm(root.T @ told @ root, 2) > LEAST:
-            kinds.append((block, more, score_of(columns).reshape(more.shape)))
+            more_score = score_of(columns).reshape(more.shape)
+            if np.isfinite(more_score).all():
+                kinds.append((block, more, more_score))
     if not kinds:
         return alone
 
@@ -132,10 +136,11 @@ def mean_covariance(
         inverse = inverted(a)
         return inverse @ m @ inverse
 
-    # Where derivatives vanish there is no C by them: begun at what a number that bends alone would have.
+    # Where derivatives vanish there is no C by them: begun at what a number that bends alone would have, if it bends.
     c = np.zeros_like(information)
     for block, more, _ in kinds:
-        c[block] = np.diag(1.0 / np.sqrt(np.einsum("iaia->i", more)))
+        squares = np.einsum("iaia->i", more)
+        c[block] = np.diag(np.where(squares > 0.0, 1.0 / np.sqrt(np.where(squares > 0.0, squares, 1.0)), 0.0))
     precision = inverted(at(c))
     for _ in range(TURNS):
         precision = 0.5 * (precision + inverted(at(c)))
@@ -150,6 +155,8 @@ def inverted(symmetric: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
 
 
 def rooted(symmetric: Float[ndarray, "n n"]) -> Float[ndarray, "n n"]:
-    """L with L·Lᵀ the inverse in all directions that are told."""
+    """L with L·Lᵀ the inverse in all directions that are told; NaN of what left the numbers, as a fit that ran away."""
+    if not np.isfinite(symmetric).all():
+        return np.full_like(symmetric, np.nan)
     values, vectors = np.linalg.eigh(0.5 * (symmetric + symmetric.T))
     return np.where(values > SINGULAR * values[-1], 1.0 / np.sqrt(np.maximum(values, 1e-300)), 0.0) * vectors

@@ -128,16 +128,16 @@ def pooled(windows: Sequence[Evidence], *, most_nm: float) -> Wander:
         windows: What each tells.
         most_nm: What no laser errs by that still sweeps over the lines: beyond, it is another fault.
     """
-    clear = [e for e in windows if e.squares_1nm[0] > 0.0 and e.squares > CLEAR * e.meters]
+    still = int(np.argmin(np.abs(ALIKE)))
+    clear = [e for e in windows if e.squares_1nm[still] > 0.0 and e.squares > CLEAR * e.meters]
     if not clear:
         return Wander(0.0, 0.0, 0.0)
-    ratio = np.array([(e.squares - e.meters) / e.squares_1nm[0] for e in clear])
+    ratio = np.array([(e.squares - e.meters) / e.squares_1nm[still] for e in clear])
     kept = [e for e, r in zip(clear, ratio, strict=True) if r <= FAILED * np.median(ratio)]
     alike = np.array([e.neighbours / e.squares for e in kept])
     expected = np.array([e.neighbours_1nm / e.squares_1nm for e in kept])
     # The correlation whose expected ratio is the measured one; that of few steps strays by 1/√steps, and counts by it
     # beside what lasers usually have.
-    still = int(np.argmin(np.abs(ALIKE)))
     steps = sum(2.0 * e.squares_1nm[still] ** 2 / e.variance_1nm[still] for e in kept)
     off = np.mean(expected - alike[:, None], axis=0)
     at = int(np.argmin(steps * off**2 + ((ALIKE - USUALLY_ALIKE) / ALIKE_SPREAD) ** 2))

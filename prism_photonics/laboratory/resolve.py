@@ -260,7 +260,8 @@ def _trace(
 ) -> Trace:
     as_swept = values[::-1] if turned else values
     full = saturated(values)
-    stuck = stuck_at_start(as_swept)
+    # One reading all over is no wait for the meter, where readings are missing either.
+    stuck = 0 if one_reading(values) else stuck_at_start(as_swept)
     # A sweep that begins on the plateau of a full meter has not waited for its meter.
     if stuck and not (full[-1 if turned else 0] and np.sum(full) > stuck):
         place = slice(-stuck, None) if turned else slice(0, stuck)

@@ -1,5 +1,7 @@
 """Error bars of what depends on numbers by their squares alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from laboratory.simulated import DB, WL0_NM, one_window
@@ -43,6 +45,20 @@ def test_without_bends_it_is_the_sandwich_of_weighted_least_squares():
     a, m = j.T @ j, j.T @ np.diag(rng.uniform(0.5, 2.0, 50)) @ j
     inverse = np.linalg.inv(a)
     np.testing.assert_allclose(mean_covariance(a, m, [], score_of=lambda c: c), inverse @ m @ inverse, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("number", "ran_to", "known"),
+    [(1, 400.0, False), (3, 800.0, True), (3, -800.0, False), (4, 1e200, True), (4, 1e300, False)],
+)
+def test_a_fit_that_ran_away_is_told_by_its_errors_and_ends_nothing(number, ran_to, known):
+    """Coupling, loss or splitting beyond all numbers: their bends are 0, or none at all."""
+    jitter = Wander(1e-3, 0.4, 0.05)
+    window, starts, meters = one_window(np.random.default_rng(0), split_pm=3.0, jitter=jitter, step_nm=0.002)
+    fit = fit_window(window, starts, meters=meters, ripples=0)
+    p = fit.p.copy()
+    p[number] = ran_to
+    assert np.isfinite(refit(replace(fit, p=p), jitter, meters=meters).covariance).all() == known
 
 
 @pytest.mark.slow

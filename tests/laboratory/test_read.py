@@ -264,6 +264,12 @@ def test_a_trace_of_one_reading_is_said_and_kept_for_a_guide_and_refused_for_a_r
     sweep = read(written.plain(columns=(THROUGH, np.full(written.N, -10.0))))
     assert "drop: all readings are -10 dBm: a full meter, or one that measured nothing" in sweep.notes
     assert np.all(sweep.traces["drop"].values == -10.0)
+    gaps = np.full(written.N, -10.0)
+    gaps[-1] = np.nan
+    some = read(written.plain(columns=(THROUGH, gaps)))
+    assert "drop: all readings are -10 dBm: a full meter, or one that measured nothing" in some.notes
+    assert not any("had not begun" in note for note in some.notes)
+    np.testing.assert_array_equal(some.traces["drop"].values, gaps)
     both = read(written.plain(columns=(np.full(written.N, 2.0), np.full(written.N, 2.0))))
     for ports in ((), (("through", "1"),), (("drop", "2"),)):
         with pytest.raises(InputError, match=r"got one reading all over in .*: saturated, or not connected\?"):

@@ -9,7 +9,7 @@ from laboratory.simulated import FSR_NM, WL0_NM, fields, sweep, wander_nm
 from prism_photonics.laboratory.comb import fit_comb
 from prism_photonics.laboratory.find import Tooth, combs, longer_mirrored, refuse_unresolved, teeth
 from prism_photonics.laboratory.fit import fit_window, refit
-from prism_photonics.laboratory.noise import pooled
+from prism_photonics.laboratory.noise import ALIKE, Evidence, pooled
 from prism_photonics.laboratory.rings import fit_rings
 from prism_photonics.laboratory.window import Window
 from prism_photonics.units import InputError
@@ -42,6 +42,23 @@ def test_error_bars_hold_with_wander_imbalance_and_ripple():
     pulls = np.array([(fit.p[numbers] - truth) / np.sqrt(np.diag(fit.covariance)[numbers]) for fit in fits])
     assert np.std(pulls, axis=0) == pytest.approx(1.0, abs=0.1)
     assert (np.abs(np.mean(pulls, axis=0)) < 0.5).all()
+
+
+def test_a_window_in_which_steps_that_turn_back_would_not_show_is_evidence_of_the_others():
+    """Which fits failed is told by what they would leave of strangers, whatever the first correlation tried is."""
+    strangers = int(np.argmin(np.abs(ALIKE)))
+    expected = np.full(len(ALIKE), 100.0)
+    turning = expected.copy()
+    turning[0] = 1.0
+    found = [
+        Evidence(1e-4 * 100.0, 1e-4 * 100.0 * alike, each, expected * ALIKE, expected**2 / 50.0, 0.0)
+        for each, alike in ((expected, 0.1), (expected, 0.1), (turning, 0.7))
+    ]
+    wander = pooled(found, most_nm=1.0)
+    assert wander.std_nm == pytest.approx(0.01)
+    assert wander.alike == pytest.approx(0.3, abs=0.03)
+    none = [each._replace(squares_1nm=np.where(np.arange(len(ALIKE)) == strangers, 0.0, 100.0)) for each in found]
+    assert pooled(none, most_nm=1.0).std_nm == 0.0
 
 
 def test_wander_along_a_narrow_peak_is_not_taken_for_ripple():
@@ -117,6 +134,7 @@ def test_facets_around_a_ring_do_not_move_it():
     turn_um = 1e-3 * ring["wl0_nm"] ** 2 / ring["fsr_nm"]
     assert len(found.resonances) == 5
     assert all(any(fit.model.around) for fit, _ in found.fits)
+    assert found.comb is not None
     assert abs(found.comb.turn_um / turn_um - 1.0) < 3e-6
     for one in found.resonances:
         order = round(turn_um / (1e-3 * one.wl_nm) - turn_um / (1e-3 * ring["wl0_nm"]))

@@ -1,15 +1,19 @@
 """A survey of text questions goes on where it was broken off, and its rows say how sure they are."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from examples import blocks_of
 
 from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.per_layer import best_of_layers
 from prism_photonics.ranking.pretrained import survey as surveying
 from prism_photonics.ranking.pretrained.by_layer import covered_by_head, recall_by_layer
-from prism_photonics.ranking.pretrained.cached import Selection
+from prism_photonics.ranking.pretrained.cached import CachedText, Selection
 from prism_photonics.ranking.pretrained.survey import survey
+from prism_photonics.ranking.pretrained.tasks import ask
 from prism_photonics.ranking.readers import ChipReader
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
 from prism_photonics.units import InputError
@@ -116,3 +120,18 @@ def test_the_better_signature_of_each_layer_is_chosen_on_text_that_is_not_judged
     assert (covered["oracle"][0] > covered["worst"][0] + 0.1).all()
     judged = recall_by_layer(model, Letters(), {"m": Selection(made["m"], 32, 2)}, **form, train=False)
     assert judged["m"] != recall["m"]
+
+
+def test_the_example_of_block_size_by_head_shares_rows_out_and_asks_with_them(demo_bundle, monkeypatch):
+    monkeypatch.setattr("prism_photonics.export.load", lambda _: demo_bundle(64))
+    (code,) = [block for _, block in blocks_of(Path(__file__).parents[2] / "docs" / "rank.md") if "share_out" in block]
+    names = {"model": load_model("needle")[0], "tokenizer": Letters(), "Selection": Selection}
+    exec(compile(code, "docs/rank.md", "exec"), names)
+    sizes = [size for of_heads in names["sizes"] for size in of_heads]
+    assert sum(1 / size for size in sizes) / len(sizes) <= 0.5
+    assert [len(of_heads) for of_heads in names["sizes"]] == [2, 2]
+    asked = ask("multi_key", names["tokenizer"], tokens=2048, seed=0)
+    text = CachedText(names["model"], asked.context)
+    said = text.question(asked.questions[0]).answer(asked.answers[0], names["selection"])
+    # Eight blocks of 32 with sink, window, what follows the last block, and question.
+    assert 8 * 32 < said.tokens_read < 8 * 32 + 200
