@@ -37,6 +37,9 @@ from prism_photonics.threefry import (
 )
 from prism_photonics.units import ratio_from_dB
 
+CROSSTALK_SPREAD = 0.3
+"""Relative standard deviation of crosstalk, from gap to gap of electrodes and from heater to heater: no spread is
+published (design choice)."""
 DRAWS = (
     "gap_through", "gap_drop", "loss", "resonance", "slope", "curvature", "phase", "splitter", "line", "responsivity",
     "crosstalk", "inl", "heater",
@@ -280,11 +283,9 @@ def draw_dies(
         feed_change=np.tile(change, (count, 1, 1)),
         full_A=np.moveaxis(full_A, 1, 0).reshape(2, count * rows, -1),
         line_W=line_W[0].ravel(),
-        # No published spread of electrode crosstalk: 30 % from gap to gap is a design choice.
-        crosstalk=_as_rows(voltage_share(spec) * (1.0 + 0.3 * drawn["crosstalk"])),
+        crosstalk=_as_rows(voltage_share(spec) * (1.0 + CROSSTALK_SPREAD * drawn["crosstalk"])),
         inl_phase_rad=inl_rad[0],
-        # No published spread of this either: 30 % from heater to heater is a design choice.
-        heater_share=_as_rows(heater_share(spec) * (1.0 + 0.3 * drawn["heater"])),
+        heater_share=_as_rows(heater_share(spec) * (1.0 + CROSSTALK_SPREAD * drawn["heater"])),
     )
     return Dies(together, line_W.reshape(count, -1), inl_rad)
 

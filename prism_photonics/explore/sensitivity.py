@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from prism_photonics.budget.snr import evened_line_current_A, score_noise_A2
 from prism_photonics.calibration.unknowns import RowModel
-from prism_photonics.chip.fabricate import draw_die
+from prism_photonics.chip.fabricate import CROSSTALK_SPREAD, draw_die
 from prism_photonics.circuit.prepared import balanced, prepare_row
 from prism_photonics.codec.encoding import rails
 from prism_photonics.codec.topk import top_k
@@ -162,7 +162,7 @@ def sigmas(plan: YieldPlan) -> dict[str, float]:
     """Standard deviation of each parameter: the die's and the rings' parts together."""
     v, spec, fab = plan.spec.variation, plan.spec, plan.fab
     found = {name: getattr(v, name) for name in UNITS if hasattr(v, name)}
-    found["crosstalk_relative"] = voltage_share(spec)
+    found["crosstalk_relative"] = CROSSTALK_SPREAD * voltage_share(spec)
     for name in QUANTITIES:
         part = getattr(fab, name)
         found[name] = math.hypot(found[name], part.lot, part.wafer, part.place)

@@ -21,6 +21,7 @@ from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.codec.encoding import RAILS
 from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.floorplan import comfortable_pitch_um
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S, InputError
 
 CENTRE_NM = 1550.0
@@ -188,6 +189,8 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     made = _with_q(made, c["q_loaded"])
     lobe_deg = math.floor(10.0 * (made.ring_designs[0].widest_lobe_deg - LOBE_MARGIN_DEG)) / 10.0
     pitch_um = made.ring.least_pitch_um + (HEATER_BUMPS_UM if made.trim.method == "heater" else 0.0)
+    if not _changed(made, ring={"pitch_um": pitch_um}).flip_chip:
+        pitch_um = comfortable_pitch_um(made)
     figures = ring_figures(made)
     spacing_nm = float(f"{c['spacing_of_fsr'] * figures.fsr_nm / channels:.4g}")
     made = _changed(

@@ -178,11 +178,20 @@ def _reach_um(spec: ChipSpec) -> float:
     return math.ceil((longest / 2.0 + spec.ring_designs[0].outer_um) * 100.0) / 100.0
 
 
+def comfortable_pitch_um(spec: ChipSpec) -> float:
+    """Pitch of rings that leaves room for tracks of comfortable widths beside each, on a die bonded along its edges."""
+    return 2.0 * _reach_um(spec) + _comfortable_um((spec.chip.rows + 1) // 2)
+
+
+def _comfortable_um(count: int) -> float:
+    return count * (WIRE_UM + SPACE_UM) + GROUND_UM + 2.0 * SPACE_UM
+
+
 def _tracks(spec: ChipSpec) -> Tracks:
     """The widest tracks that fit beside a ring: first at comfortable widths, then at the least."""
     count = (spec.chip.rows + 1) // 2
     free = spec.ring.pitch_um - 2.0 * _reach_um(spec)
-    if free >= count * (WIRE_UM + SPACE_UM) + GROUND_UM + 2.0 * SPACE_UM:
+    if free >= _comfortable_um(count):
         return Tracks(WIRE_UM, SPACE_UM, GROUND_UM)
     space = LEAST_SPACE_UM
     width = math.floor(((free - WIRE_UM - 2.0 * space) / count - space) * 10.0) / 10.0

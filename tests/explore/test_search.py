@@ -37,6 +37,7 @@ from prism_photonics.explore.search import (
 from prism_photonics.explore.space import choice_of, knobs, spec_of, usual_choices
 from prism_photonics.report.front import pareto
 from prism_photonics.spec import load_spec
+from prism_photonics.spec.floorplan import WIRE_UM, plan
 from prism_photonics.units import InputError
 from prism_photonics.workflow.explore import explore_designs
 
@@ -79,6 +80,8 @@ def test_a_search_from_a_chip_that_breaks_rules_begins_with_designs_that_keep_al
         made = spec_of(broken, choice)
         assert check(made).feasible
         assert (made.chip.rows, made.process, made.drift) == (4, "lnoi400", broken.drift)
+        # A die that is bonded has room for its tracks: it had been left for none.
+        assert plan(made).tracks.signal_um == WIRE_UM
     monkeypatch.setattr("prism_photonics.explore.search.designed_choices", lambda spec: designed)
     search = Search(broken, objectives_of("energy,area"), 1, f"sqlite:///{tmp_path / 'study.db'}")
     # After the chip itself.

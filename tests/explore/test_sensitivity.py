@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.explore.die import asked_of, weight_error
 from prism_photonics.explore.sensitivity import UNITS, held_design, sensitivities, sigmas
 from prism_photonics.explore.verify import Verified, chosen_dies, doubts, verify_die
+from prism_photonics.seeds import die_key
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,11 @@ def test_the_bars_are_the_recall_one_sigma_off(plan, answers):
     one = next(one for one in found if one.name == "gap_nm")
     assert one.above == pytest.approx(float(recall_and_weights(held, at(held, "gap_nm", sigma["gap_nm"]))[0]))
     assert one.sigma > plan.spec.variation.gap_nm
+
+
+def test_a_bar_of_crosstalk_is_as_long_as_it_scatters_on_dies(plan):
+    dies = [draw_die(plan.spec, die_key(seed)).crosstalk for seed in range(100)]
+    assert sigmas(plan)["crosstalk_relative"] == pytest.approx(float(np.std(dies)), rel=0.15)
 
 
 def test_every_parameter_is_there_and_the_uncorrected_film_costs_most(answers):
