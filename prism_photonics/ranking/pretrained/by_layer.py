@@ -56,14 +56,7 @@ def covered_by_head(
 ) -> dict[str, Float[Tensor, "layers kv_heads"]]:
     """Mean share of the exact attention on blocks that the chosen ones hold, in every layer and KV head.
 
-    Args:
-        model: The model.
-        tokenizer: Its tokenizer.
-        selections: How blocks are chosen, by name.
-        context: Tokens of a text.
-        texts: Numbers of the texts; all their questions are asked.
-        task: Kind of question.
-        train: See ``recall_by_layer``.
+    Arguments as of ``recall_by_layer``.
 
     Returns:
         What each selection covers.
