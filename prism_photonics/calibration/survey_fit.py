@@ -216,10 +216,11 @@ def _settled(
             fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries)
             continue
         fit = refit_buses(applied, fit.flat, rtol=rtol)
-        settled = turn == len(rtols) - 1
+        # One turn alone settles no drift: what is left of it is no reason to ask for rings that reflect.
+        settled = 0 < turn == len(rtols) - 1
         lacking = LACKING if settled else LACKING_UNSETTLED
         of_all = partial(_reflecting, applied, spec, given)
-        richer = fuller(of_all, fit, rng.spawn(1)[0], lacking=lacking, each=settled and len(rtols) > 1)
+        richer = fuller(of_all, fit, rng.spawn(1)[0], lacking=lacking, each=settled)
         if richer is not None:
             fit, applied = richer, _reflecting(applied, spec, given)
             readings = dataclasses.replace(readings, reflecting=applied.reflecting)

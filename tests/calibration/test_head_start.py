@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from prism_photonics.calibration import head_start as module
-from prism_photonics.calibration import portions
+from prism_photonics.calibration import portions, reflecting_fit
 from prism_photonics.calibration.bus import prior_weight
 from prism_photonics.calibration.calibration import calibrate, from_survey
 from prism_photonics.calibration.descent import descend
@@ -21,6 +21,8 @@ from prism_photonics.calibration.record import leaves
 from prism_photonics.calibration.survey import head_of, head_settings, survey_and_faults, take_survey
 from prism_photonics.calibration.survey_fit import bus_surveys
 from prism_photonics.calibration.survey_readings import fit_readings
+from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError
 
 KEY = jax.random.key(3)
@@ -153,7 +155,7 @@ from prism_photonics.calibration import head_start
 from prism_photonics.calibration.calibration import calibrate
 from prism_photonics.chip.signals import hold_signals
 from prism_photonics.chip.virtual import VirtualChip
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
 
 def endless(*args, **kwargs):
     print("fit begins", flush=True)
@@ -236,3 +238,15 @@ def test_work_that_nobody_waits_for_ends_at_the_next_portion(buses, monkeypatch,
     assert len(begun) <= cores
     # Other work goes on.
     assert len(portions.in_portions(survey, work, readings=1)[0]) == 12
+
+
+def test_drift_that_is_not_settled_yet_does_not_ask_for_rings_that_reflect(monkeypatch):
+    """Most such buses leave χ² of 4 and more of a survey's head, of a die on which nothing reflects."""
+    tried = []
+    monkeypatch.setattr(reflecting_fit, "fit_reflecting", lambda *_, **__: tried.append("reflecting"))
+    chip = {"chip": {"rows": 2, "buses": 4}, "detector": {"adc_full_scale_uA": 300.0}}
+    data = load_spec("standard_8x8").model_dump()
+    spec = ChipSpec.model_validate(data | {table: data[table] | values for table, values in chip.items()})
+    survey, _ = survey_and_faults(VirtualChip(spec, seed=1), spec, key=jax.random.key(1))
+    module.head_start(head_of(survey, spec), spec, key=jax.random.key(2))
+    assert not tried
