@@ -14,11 +14,10 @@ from prism_photonics.units import PM_PER_UM, SPEED_OF_LIGHT_UM_S
 def fsr_aliasing(spec: ChipSpec) -> Finding:
     """No image of a ring, one or more FSR away, may come near a foreign line, wherever the ring is programmed."""
     ring, limit = ring_figures(spec), spec.ranking.spacing_linewidths
-    pairs = _image_distances_pm(spec)
-    if not pairs:
+    if spec.chip.channels == 1:
         near_pm, who = ring.fsr_nm * 1e3, "a bus of one line has no foreign line, so one FSR"
     else:
-        near_pm, own, other = min(pairs)
+        near_pm, own, other = _nearest_image_pm(spec)
         who = f"ring {own}'s image against line {other}"
     value = near_pm / ring.fwhm_pm
     return at_least(
@@ -85,20 +84,24 @@ def spacing_linewidths(spec: ChipSpec) -> Finding:
     )
 
 
-def _image_distances_pm(spec: ChipSpec) -> list[tuple[float, int, int]]:
-    """(distance in pm, ring, line) of every ring's nearest image, its own order left out, to every foreign line."""
-    lines_um, profile = np.asarray(spec.comb_design.wl_um), spec.profile
-    found = []
-    for own, (design, ring) in enumerate(zip(spec.ring_designs, row_figures(spec), strict=True)):
-        travel = programmed_detunings_pm(spec, ring)
-        low_um, high_um = ((end - ring.bias_pm) / PM_PER_UM for end in (travel.min(), travel.max()))
-        opl_um, gpl_um = optical_lengths_um(profile, design.lengths)
-        dispersion = (gpl_um - opl_um) / profile.optics.wl0_um.value
-        own_order = round(gpl_um / lines_um[own] - dispersion)
-        # The three orders about every line, the ring's own left out.
-        orders = np.rint(gpl_um / lines_um - dispersion)[:, None] + np.array([-1.0, 0.0, 1.0])
-        at_um = gpl_um / (orders + dispersion)
-        gaps_um = np.maximum(at_um + low_um - lines_um[:, None], lines_um[:, None] - at_um - high_um)
-        gaps_um = np.where(orders == own_order, np.inf, np.maximum(gaps_um, 0.0)).min(axis=1)
-        found += [(gap, own, other) for other, gap in enumerate((gaps_um * PM_PER_UM).tolist()) if other != own]
-    return found
+def _nearest_image_pm(spec: ChipSpec) -> tuple[float, int, int]:
+    """(distance in pm, ring, line) of the ring's image that comes nearest to a foreign line, its own order left out.
+
+    The axes are rings, lines, and the three orders about a line.
+    """
+    lines_um, profile, rings = np.asarray(spec.comb_design.wl_um), spec.profile, row_figures(spec)
+    travel_pm = np.array([programmed_detunings_pm(spec, ring)[[0, -1]] for ring in rings])
+    bias_pm = np.array([ring.bias_pm for ring in rings])
+    low_um, high_um = ((travel_pm.T - bias_pm) / PM_PER_UM)[:, :, None, None]
+    lengths = [optical_lengths_um(profile, design.lengths) for design in spec.ring_designs]
+    opl_um, gpl_um = np.array(lengths).T[:, :, None]
+    dispersion = (gpl_um - opl_um) / profile.optics.wl0_um.value
+    about = np.rint(gpl_um / lines_um - dispersion)
+    own_order = np.diagonal(about)[:, None, None]
+    orders = about[:, :, None] + np.array([-1.0, 0.0, 1.0])
+    at_um = gpl_um[:, :, None] / (orders + dispersion[:, :, None])
+    gaps_um = np.maximum(at_um + low_um - lines_um[:, None], lines_um[:, None] - at_um - high_um)
+    gaps_um = np.where(orders == own_order, np.inf, np.maximum(gaps_um, 0.0)).min(axis=2)
+    np.fill_diagonal(gaps_um, np.inf)
+    own, other = np.unravel_index(np.argmin(gaps_um * PM_PER_UM), gaps_um.shape)
+    return float(gaps_um[own, other] * PM_PER_UM), int(own), int(other)

@@ -15,6 +15,7 @@ from prism_photonics.budget.finding import Finding, at_most
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.slopes import programmed_detunings_pm, slopes
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import PM_PER_UM
 
 REFRESH_S = 600.0
@@ -52,6 +53,7 @@ class Movement:
         return math.hypot(self.gradient, self.wander, self.relaxation)
 
 
+@cached_by_spec
 def movement_pm(spec: ChipSpec) -> Movement:
     """Movement by the laws of `chip.drift`: Ornstein–Uhlenbeck temperature, random walk, exponential relaxation."""
     drift, pm_K = spec.drift, spec.profile.optics.thermal_pm_K.value

@@ -7,9 +7,11 @@ from jaxtyping import Float
 
 from prism_photonics.budget.ring import RingFigures, ring_figures
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 
 STEPS = 65
 """Weights, evenly spread over ± weight_limit, that means are taken over."""
+EVENLY = np.linspace(-1.0, 1.0, STEPS)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Slopes:
     rms: float
 
 
+@cached_by_spec
 def slopes(spec: ChipSpec) -> Slopes:
     """The slopes of channel 0's ring (the line shape: 10.1002/lpor.201100017)."""
     ring = ring_figures(spec)
@@ -36,5 +39,5 @@ def slopes(spec: ChipSpec) -> Slopes:
 
 def programmed_detunings_pm(spec: ChipSpec, ring: RingFigures) -> Float[np.ndarray, " weights"]:
     """Resonance minus line in pm, for weights evenly spread over ± weight_limit; none farther than one FSR."""
-    weights = spec.ranking.weight_limit * np.linspace(-1.0, 1.0, STEPS)
+    weights = spec.ranking.weight_limit * EVENLY
     return np.minimum(ring.detunings_pm(weights), ring.fsr_nm * 1e3)

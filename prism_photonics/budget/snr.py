@@ -11,6 +11,7 @@ from prism_photonics.lightpath.detector.model import adc_step_A, thermal_noise_A
 from prism_photonics.lightpath.detector.noise_spectrum import flicker_variance, rising_variance
 from prism_photonics.lightpath.source.model import frequency_noise_pm
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import BOLTZMANN_J_K, ELEMENTARY_CHARGE_C, dB_from_ratio, ratio_from_dB
 
 
@@ -19,6 +20,7 @@ def expected_maximum(count: int) -> float:
     return NormalDist().inv_cdf(1.0 - 0.5 * (1.0 - (count - 0.375) / (count + 0.25)))
 
 
+@cached_by_spec
 def evened_line_current_A(spec: ChipSpec) -> float:
     """Photocurrent of a fully lit line once all lines are evened down to the weakest, as calibration does, in A.
 
@@ -31,12 +33,14 @@ def evened_line_current_A(spec: ChipSpec) -> float:
     return line_current_A(spec) * ratio_from_dB(-weakest_dB)
 
 
+@cached_by_spec
 def weight_rms(spec: ChipSpec) -> float:
     """Rms weight of Gaussian signatures whose largest entry of a whole bank is the weight limit."""
     dims = spec.chip.rings // RAILS[spec.modulator.encoding]
     return spec.ranking.weight_limit / max(expected_maximum(spec.chip.rows * dims), 1.0)
 
 
+@cached_by_spec
 def query_rms(spec: ChipSpec) -> float:
     """Rms of a Gaussian query whose largest entry is one."""
     return 1.0 / max(expected_maximum(spec.chip.rings // RAILS[spec.modulator.encoding]), 1.0)
@@ -62,6 +66,11 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
         `noise_spectrum`, uniform error of a converter's step; the recovery factor is 2 for ``offset`` (Σ w·q̂ = 2·y −
         Σ w), else 1.
     """
+    return dict(_score_noise_A2(spec))
+
+
+@cached_by_spec
+def _score_noise_A2(spec: ChipSpec) -> tuple[tuple[str, float], ...]:
     detector, comb = spec.detector_design, spec.comb_design
     line_A, weight = evened_line_current_A(spec), weight_rms(spec)
     rings, scheme = spec.chip.rings, spec.modulator.encoding
@@ -96,7 +105,7 @@ def score_noise_A2(spec: ChipSpec) -> dict[str, float]:
     recovery = SHOTS[scheme] * (4.0 if scheme == "offset" else 1.0)
     noise = {name: recovery * variance for name, variance in one_shot.items()}
     # A share of the score before, whatever the encoding: both went the same way.
-    return noise | {"intersymbol": intersymbol_share(spec) ** 2 * score_signal_A2(spec)}
+    return (*noise.items(), ("intersymbol", intersymbol_share(spec) ** 2 * score_signal_A2(spec)))
 
 
 def score_snr_dB(spec: ChipSpec) -> float:

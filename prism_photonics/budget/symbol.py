@@ -48,13 +48,24 @@ def residue(rates_per_s: list[float], time_s: float) -> float:
         rates_per_s: Rate of each part in 1/s.
         time_s: Time since the step in s, 0 or more.
     """
+    return _left(_parts(rates_per_s), time_s)
+
+
+def _parts(rates_per_s: list[float]) -> list[tuple[float, float]]:
+    """Factor and rate of every exponential of a chain."""
     rates = sorted(rates_per_s)
     for k in range(1, len(rates)):
         rates[k] = max(rates[k], rates[k - 1] * (1.0 + APART))
+    return [
+        (math.prod((other / (other - own) for j, other in enumerate(rates) if j != k), start=1.0), own)
+        for k, own in enumerate(rates)
+    ]
+
+
+def _left(parts: list[tuple[float, float]], time_s: float) -> float:
     share = 0.0
-    for k, own in enumerate(rates):
-        others = math.prod(other / (other - own) for j, other in enumerate(rates) if j != k)
-        share += others * math.exp(-own * time_s)
+    for factor, rate in parts:
+        share += factor * math.exp(-rate * time_s)
     return share
 
 
@@ -65,12 +76,12 @@ def settling_s(rates_per_s: list[float], share: float) -> float:
         rates_per_s: Rate of each part in 1/s.
         share: Between 0 and 1.
     """
+    parts = _parts(rates_per_s)
     low, high = 0.0, -math.log(share) * sum(1.0 / rate for rate in rates_per_s)
-    while residue(rates_per_s, high) > share:
+    while _left(parts, high) > share:
         low, high = high, 2.0 * high
-    for _ in range(80):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if residue(rates_per_s, middle) > share else (low, middle)
+    while low < (middle := 0.5 * (low + high)) < high:
+        low, high = (middle, high) if _left(parts, middle) > share else (low, middle)
     return high
 
 
@@ -88,6 +99,7 @@ def symbol_s(spec: ChipSpec) -> float:
     return settling_s(list(rates_per_s(spec).values()), half_step(spec))
 
 
+@cached_by_spec
 def intersymbol_share(spec: ChipSpec) -> float:
     """Rms error of a score by the symbol before, over the scores' scatter: ``√2·r(T)``."""
     return math.sqrt(2.0) * residue(list(rates_per_s(spec).values()), symbol_s(spec))

@@ -206,6 +206,20 @@ class ChipSpec(Table):
                 lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
         return "\n".join(lines)
 
+    @cached_property
+    def _of_fields(self) -> int:
+        return hash(tuple(vars(self)[name] for name in type(self).model_fields))
+
+    def __hash__(self) -> int:
+        """Of all fields, worked out once: rules look their figures up by the spec, dozens of times."""
+        return self._of_fields
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without what was worked out: text hashes otherwise in another process."""
+        state = super().__getstate__()
+        fields = {name: state["__dict__"][name] for name in type(self).model_fields}
+        return {**state, "__dict__": fields}
+
     @property
     def hash(self) -> str:
         """SHA-256 over every field and the film's numbers: two specs with the same hash are the same chip."""

@@ -266,3 +266,15 @@ def test_a_copy_with_other_tables_is_worked_out_anew(demo):
     assert fewer.ring_designs == fresh.ring_designs
     assert fewer.row_pitch_um == fresh.row_pitch_um != demo.row_pitch_um
     assert fewer == fresh
+
+
+def test_specs_of_one_content_are_one_key_and_any_number_makes_another(demo):
+    demo.ring_designs  # noqa: B018  what is worked out is no part of it
+    again = ChipSpec.model_validate(demo.model_dump())
+    assert (hash(again), again) == (hash(demo), demo)
+    wider = demo.model_copy(update={"ring": demo.ring.model_copy(update={"radius_um": 30.0})})
+    assert hash(wider) != hash(demo)
+    assert len({demo: 0, again: 1, wider: 2}) == 2
+    # Another process hashes text in its own way.
+    assert demo.__getstate__()["__dict__"].keys() == ChipSpec.model_fields.keys()
+    assert again.__getstate__()["__dict__"] == demo.__getstate__()["__dict__"]
