@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ideal(make_model):
     """A chip without error, noise or visible conversion."""
 

@@ -1,5 +1,7 @@
 """A vector that all keys share costs no block in any form of the bundle; nor does the size or the dtype of the keys."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -17,9 +19,9 @@ torch.set_num_threads(1)
 DIMS, K = 12, 5
 
 
-@pytest.fixture(params=SHOTS)
-def chip(request, make_model, tmp_path):
-    return write(make_model(encoding=request.param, adc_bits=6), tmp_path / "bundle")
+@pytest.fixture(scope="module", params=SHOTS)
+def chip(request, make_model, tmp_path_factory):
+    return write(make_model(encoding=request.param, adc_bits=6), tmp_path_factory.mktemp("chip") / "bundle")
 
 
 def keys(blocks=24, seed=0, halves=False):
@@ -34,6 +36,12 @@ def shared(norm):
     return vector
 
 
+@functools.cache
+def program_of(path):
+    """Compiled once for sizes that are asked for again."""
+    return jax.export.deserialize(bytearray(path.read_bytes()))
+
+
 def forms(path, signatures, query):
     """The blocks that each form chooses, by name; mean readings."""
     bundle = load(path)
@@ -44,14 +52,14 @@ def forms(path, signatures, query):
         np.zeros(bundle.noise_shape(query, bundle.program(signatures, 0))),
     )
     graphs = [path / name for name in ("selector.onnx", "selector.stablehlo")]
-    if not graphs[0].exists():
+    if not graphs[1].exists():
         add_formats(path, ("onnx", "stablehlo"), dims=DIMS, k=K, dtype="float64")
     import onnxruntime
 
     rails = bundle.encoding == "dual_rail" and signatures.ndim == 2  # the graphs take the weights of both rails
     written = np.stack([signatures, -signatures], 1) if rails else signatures
     inputs = {"signatures": written, "error": numbers[0], "query": query, "noise": numbers[1]}
-    program = jax.export.deserialize(bytearray(graphs[1].read_bytes()))
+    program = program_of(graphs[1])
     return {
         "numpy": bundle.top_k(query, signatures, K),
         "torch": tuple(part.numpy() for part in selector(torch.as_tensor(query))),

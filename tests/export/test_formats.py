@@ -1,6 +1,7 @@
 """One answer from every form of the bundle, and a form that was tampered with is refused."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -49,22 +50,41 @@ def asked(bundle, blocks, queries, seed=0, held_in=float):
     return inputs, scores, np.argsort(-scores, axis=-1, kind="stable")[:, :K]
 
 
-@pytest.fixture(params=SHOTS)
-def exported(request, make_model, tmp_path):
+@pytest.fixture(scope="module", params=SHOTS)
+def whole(request, make_model, tmp_path_factory):
     """A drifting chip with dead rings and a coarse converter, all forms in double; the smaller half without drift."""
     drift = DRIFT if request.param != "offset" else {}
     model = make_model(encoding=request.param, adc_bits=5, excluded=EXCLUDED, **drift)
-    path = write(model, tmp_path / "bundle")
+    path = write(model, tmp_path_factory.mktemp("whole") / "bundle")
     add_formats(path, tuple(FORMATS), dims=DIMS, k=K, dtype="float64")
     return path
 
 
-def test_onnx_and_stablehlo_give_the_scores_and_blocks_of_numpy(exported):
+@pytest.fixture
+def exported(whole, tmp_path):
+    """The same, for a test to write into."""
+    return shutil.copytree(whole, tmp_path / "bundle")
+
+
+@pytest.fixture(scope="module")
+def usual(whole, tmp_path_factory):
+    """The same, with the StableHLO program that is written unless another precision is asked for."""
+    path = shutil.copytree(whole, tmp_path_factory.mktemp("usual") / "bundle")
+    add_formats(path, ("stablehlo",), dims=DIMS, k=K)
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(whole):
+    """Its StableHLO program as JAX alone reads it: compiled once for sizes that several tests ask for."""
+    return jax.export.deserialize(bytearray((whole / "selector.stablehlo").read_bytes()))
+
+
+def test_onnx_and_stablehlo_give_the_scores_and_blocks_of_numpy(exported, program):
     import onnxruntime
 
     bundle = load(exported)
     session = onnxruntime.InferenceSession(exported / "selector.onnx")
-    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
     for blocks, queries in ((20, 3), (41, 2)):
         inputs, expected, best = asked(bundle, blocks, queries, seed=blocks)
         scores, chosen = session.run(None, inputs)
@@ -75,14 +95,13 @@ def test_onnx_and_stablehlo_give_the_scores_and_blocks_of_numpy(exported):
         assert np.array_equal(chosen, best)
 
 
-def test_ties_go_to_the_lower_block_in_every_form(exported):
+def test_ties_go_to_the_lower_block_in_every_form(exported, program):
     import onnxruntime
 
     bundle = load(exported)
     inputs, _, _ = asked(bundle, 64, 2)
     inputs = {name: np.zeros_like(value) for name, value in inputs.items()} | {"query": np.ones((2, DIMS))}
     scores, by_onnx = onnxruntime.InferenceSession(exported / "selector.onnx").run(None, inputs)
-    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
     _, by_xla = program.call(*inputs.values())
     assert len(np.unique(scores)) < 10
     expected = np.argsort(-scores, axis=-1, kind="stable")[:, :K]
@@ -91,13 +110,12 @@ def test_ties_go_to_the_lower_block_in_every_form(exported):
 
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
-def test_a_query_of_zeros_of_either_sign_gets_the_first_living_blocks_in_every_form(exported, zero):
+def test_a_query_of_zeros_of_either_sign_gets_the_first_living_blocks_in_every_form(exported, program, zero):
     import onnxruntime
 
     bundle = load(exported)
     inputs, _, _ = asked(bundle, 64, 2)
     inputs["query"] = np.full((2, DIMS), zero)
-    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
     signatures = inputs["signatures"]
     first = [0, 1, 2, 4, 5]  # row 3 is dead
     answers = {
@@ -110,11 +128,10 @@ def test_a_query_of_zeros_of_either_sign_gets_the_first_living_blocks_in_every_f
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_in_a_graph_what_is_not_finite_scores_nan_and_takes_no_other_querys_blocks(exported, bad):
+def test_in_a_graph_what_is_not_finite_scores_nan_and_takes_no_other_querys_blocks(exported, program, bad):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(exported / "selector.onnx")
-    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
     inputs, _, best = asked(load(exported), 40, 4)
     inputs["query"][1, 4] = bad
     for scores, blocks in (session.run(None, inputs), program.call(*inputs.values())):
@@ -163,28 +180,26 @@ def test_a_graph_of_single_precision_is_called_where_jax_has_no_double(exported)
 
 
 @pytest.mark.parametrize("double", [False, True])
-def test_the_usual_program_is_called_by_any_jax_and_chooses_as_numpy_does(exported, double):
+def test_the_usual_program_is_called_by_any_jax_and_chooses_as_numpy_does(usual, double):
     # Numbers of single precision, as models hold them, lose nothing on the way in: a coarse converter's codes are
     # those of double precision, and so are all blocks.
-    add_formats(exported, ("stablehlo",), dims=DIMS, k=K)
-    inputs, expected, best = asked(load(exported), 41, 6, held_in=np.float32)
-    program = jax.export.deserialize(bytearray((exported / "selector.stablehlo").read_bytes()))
+    inputs, expected, best = asked(load(usual), 41, 6, held_in=np.float32)
+    program = jax.export.deserialize(bytearray((usual / "selector.stablehlo").read_bytes()))
     with jax.enable_x64(double):
         handed = [np.asarray(value, np.float32) if double else value for value in inputs.values()]
-        for scores, blocks in (program.call(*handed), load_program(exported)(**inputs)):
+        for scores, blocks in (program.call(*handed), load_program(usual)(**inputs)):
             assert scores.dtype == np.float32
             assert np.asarray(scores) == pytest.approx(expected, rel=1e-6, abs=1e-6)
             assert np.array_equal(blocks, best)
 
 
-def test_numbers_beyond_a_programs_precision_are_refused(exported):
-    add_formats(exported, ("stablehlo",), dims=DIMS, k=K)
-    inputs, _, _ = asked(load(exported), 20, 3)
+def test_numbers_beyond_a_programs_precision_are_refused(usual):
+    inputs, _, _ = asked(load(usual), 20, 3)
     inputs["query"][1, 2] = 1e39
     with pytest.raises(
         InputError, match=r"^query: got numbers beyond 3.4e\+38, the largest of float32.*--dtype float64"
     ):
-        load_program(exported)(**inputs)
+        load_program(usual)(**inputs)
 
 
 def test_a_program_that_takes_double_precision_says_so_where_jax_has_none(exported):
