@@ -1,6 +1,6 @@
-"""What a newcomer reads is true: the notebooks were executed as they stand, and the code in the pages runs.
+"""The notebooks were executed as they stand, and what a newcomer reads names public things only.
 
-`make notebooks` executes the notebooks; here the committed files are judged.
+`make notebooks` executes the notebooks; here the committed files are judged. tests/test_pages.py runs the pages' code.
 """
 
 import ast
@@ -8,7 +8,6 @@ import json
 import re
 from pathlib import Path
 
-import matplotlib as mpl
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,20 +32,6 @@ def code_blocks(page: str) -> list[str]:
 def modules_imported(code: str) -> set[str]:
     nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom) and node.module]
     return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """A folder with the demonstrator's spec cut down to 2 × 3 rings: the pages' code, at a tenth of the time."""
-    spec = (ROOT / "layouts" / "demo_8x8" / "spec.toml").read_text(encoding="utf-8")
-    for key, value in {"rows": "2", "channels": "3", "line_power_dBm": "-3.0"}.items():
-        spec, count = re.subn(rf"^{key} = \S+", f"{key} = {value}", spec, flags=re.M)
-        assert count == 1
-    folder = tmp_path / "layouts" / "demo_8x8"
-    folder.mkdir(parents=True)
-    (folder / "spec.toml").write_text(spec, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_there_is_a_tour():
@@ -83,25 +68,3 @@ def test_examples_use_public_names_only(code):
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_stays_small(notebook):
     assert notebook.stat().st_size < MAX_NOTEBOOK_BYTES
-
-
-ASK_A_FETCHED_MODEL = ("ranking.pretrained.by_layer", "ranking.pretrained.cached", "ranking.pretrained.distilled")
-"""What blocks import that ask a language model of 93 MB."""
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("elsewhere")
-def test_the_code_in_the_pages_runs_from_top_to_bottom(capsys):
-    with mpl.rc_context():
-        for page in PAGES:
-            names = {"__name__": page}
-            for block in code_blocks(page):
-                if any(module in block for module in ASK_A_FETCHED_MODEL):
-                    continue
-                exec(compile(block, f"docs/{page}.md", "exec"), names)
-    printed = capsys.readouterr().out
-    assert "fsr_aliasing" in printed
-    assert "behavioral all" in printed
-    assert Path("out/layout/chip.gds").is_file()
-    assert Path("out/record/validation.nc").is_file()
-    assert names["chosen"].shape == (5, 8)

@@ -23,6 +23,13 @@ NOT_RUN = (
     "from prism_photonics.ranking.pretrained.distilled import DistilledGate, distil",
 )
 
+# What some pages print, and files that they leave.
+LEAVES = {
+    "calibrate.md": ("bits", ("out/record/calibration.nc", "out/record/validation.nc")),
+    "design.md": ("fsr_aliasing", ("out/layout/chip.gds",)),
+    "rank.md": ("behavioral all", ("out/bundle/selector.onnx", "out/bundle/selector.stablehlo")),
+}
+
 
 @pytest.fixture(scope="module")
 def tiny(small, altered):
@@ -88,7 +95,7 @@ def few_keys(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", sorted(PAGES))
 @pytest.mark.usefixtures("few_keys")
-def test_the_examples_of_a_page_run(page, desk, tiny, request, monkeypatch, capsys):
+def test_the_examples_of_a_page_run(page, desk, tiny, made_up, request, monkeypatch, capsys):
     calibrate = pp.calibrate_chip
 
     def once(chip, *, seed):
@@ -100,7 +107,15 @@ def test_the_examples_of_a_page_run(page, desk, tiny, request, monkeypatch, caps
     weights = np.random.default_rng(0).uniform(-0.3, 0.3, (tiny.chip.rows, tiny.chip.rings))
     found = run_page(PAGES[page], {"weights": weights}, skip=NOT_RUN)
     assert set(found) > {"weights"}
-    assert "Traceback" not in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    words, files = LEAVES.get(page, ("", ()))
+    assert words in said.out
+    for name in files:
+        # A record was there before, of other numbers.
+        there = made_up / Path(name).relative_to("out")
+        assert not there.is_file() or (desk / name).read_bytes() != there.read_bytes()
+        assert (desk / name).is_file()
 
 
 def test_what_is_not_run_is_said_block_by_block():
