@@ -13,6 +13,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --gen
 	--no-header --no-annotate --no-emit-index-url
 # A file's tests stay in one process, which compiles for them once; files go in the order that tests/conftest.py gives.
 FAST := tests/test_*.py $(addprefix tests/,budget codec export files lightpath process ranking spec)
+# What notebooks compile runs for milliseconds, and two run at once: as tests/conftest.py has it.
+QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 OPENBLAS_NUM_THREADS=1 \
+	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false"
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test fast-test lint format notebooks docs wheel kits circulax lock clean
@@ -42,7 +45,7 @@ format: $(ALL)  ## rewrite the sources into the project's format
 	$(BIN)/ruff format
 
 notebooks: $(ALL)  ## execute every notebook; the committed files stay as they are
-	ls notebooks/*.ipynb | xargs -n 1 -P 2 $(BIN)/jupyter nbconvert --log-level WARN \
+	ls notebooks/*.ipynb | $(QUICKLY) xargs -n 1 -P 2 $(BIN)/jupyter nbconvert --log-level WARN \
 		--KernelManager.transport_encryption=auto --to notebook --execute --output-dir out/notebooks
 
 docs: $(ALL)  ## build the documentation, warnings are errors
