@@ -25,6 +25,8 @@ from prism_photonics.calibration.bus import BusSurvey
 READINGS_AT_ONCE, READINGS_IN_PORTION = 8192, 16384
 
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What tells libraries of linear algebra how many threads to take."""
 _left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
 
 
@@ -45,6 +47,21 @@ def abandonable(left: threading.Event) -> Iterator[None]:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Processes that are started meanwhile do their linear algebra with one thread."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def portions(

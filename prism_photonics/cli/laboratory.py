@@ -118,6 +118,10 @@ def extract(
             show_default=False,
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes; by default one for each core.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Characterise rings from measured spectra.
@@ -127,9 +131,11 @@ def extract(
     none is left. With --manifest all structures of a drawn die are found in one folder and put together; what was done
     before is not done again.
     """
+    from prism_photonics.calibration.portions import cores
     from prism_photonics.files.fields import shown
     from prism_photonics.workflow.extract import Request, run
 
+    workers = workers or cores()
     if manifest is not None:
         told = {
             "--radius-um": radius_um,
@@ -160,6 +166,7 @@ def extract(
             ),
             out,
             say=tell,
+            workers=workers,
         )
         _print(die.numbers, die.lines(), as_json=as_json)
         return
@@ -185,7 +192,7 @@ def extract(
         wavelength_unit=wavelength_unit,
         power_unit=power_unit,
     )
-    result = run(request, out, say=tell)
+    result = run(request, out, say=tell, workers=workers)
     _print(result.numbers, result.lines(), as_json=as_json)
 
 

@@ -7,15 +7,13 @@ algebra, so that sums are taken in one order. Batches are handed out a few at a 
 import functools
 import json
 import multiprocessing
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from prism_photonics.calibration.portions import cores
+from prism_photonics.calibration.portions import cores, one_thread
 from prism_photonics.explore.die import simulate
 from prism_photonics.explore.plan import YieldPlan
 from prism_photonics.explore.store import Batch, DieStore, twins_of
@@ -25,7 +23,6 @@ from prism_photonics.units import InputError
 
 AHEAD = 3
 """Batches that are handed out for each worker at a time."""
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Seen = Callable[[int], None]
 """Told the number of dies that have just been finished."""
@@ -50,7 +47,7 @@ def run(plan: YieldPlan, store: DieStore, *, workers: int | None = None, seen: S
             seen(len(plan.dies_of(number)))
         return
     text = payload(plan)
-    with _one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         missing = store.missing()
         running: dict[Future[Batch], int] = {}
         try:
@@ -110,18 +107,3 @@ def _plan(text: str) -> YieldPlan:
             "as here, and let it see the same measured film"
         )
     return plan
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes that are started meanwhile do their linear algebra with one thread."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

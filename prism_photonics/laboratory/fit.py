@@ -134,7 +134,9 @@ def fit_window(
 
 
 @np.errstate(all="ignore")
-def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_nm: float | None = None) -> WindowFit:
+def refit(
+    fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_nm: float | None = None, last: bool = True
+) -> WindowFit:
     """The fit of what a laser that wanders reads, with the wander in its error bars.
 
     Args:
@@ -142,11 +144,14 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
         wander: Of the sweep's wavelength.
         meters: Noise of each port's meter, in the units of its trace.
         slope_per_nm: Change of ln κ² per nm, where the comb has told it.
+        last: Whether its error bars count: those of dark dips take half as long as the fit.
     """
     window = fit.model.window
-    jitter_nm = wander.std_nm if wander.std_nm > LEAST_JITTER * min(fit.model.widths_nm(fit.p)) else 0.0
+    narrowest_nm = min(fit.model.widths_nm(fit.p))
+    jitter_nm = wander.std_nm if wander.std_nm > LEAST_JITTER * narrowest_nm else 0.0
     slope = window.slope_per_nm if slope_per_nm is None else slope_per_nm
-    model = replace(fit.model, window=replace(window, slope_per_nm=slope, jitter_nm=jitter_nm))
+    known = {"slope_per_nm": slope, "jitter_nm": jitter_nm, "narrowest_nm": narrowest_nm}
+    model = replace(fit.model, window=replace(window, **known))
     # Readings that strayed up would weigh less by themselves than by what the first fit makes of them.
     m, _, _ = model.evaluate(fit.p, window.wl_nm)
     weights = _weights(np.where(np.isfinite(window.traces), m, np.nan), meters)
@@ -157,7 +162,7 @@ def refit(fit: WindowFit, wander: Wander, *, meters: Sequence[float], slope_per_
             free[n : RING * model.rings : RING] = False
         model, rings = replace(model, free=free), RING * model.rings
         p, _ = _minimum(model, np.r_[_unsplit(fit.p[:rings]), fit.p[rings:]], weights, most=15)
-    found = _finished(model, p, meters=meters, wander=wander, weights=weights, bent=True)
+    found = _finished(model, p, meters=meters, wander=wander, weights=weights, bent=last)
     return replace(found, gains=fit.gains)
 
 

@@ -163,9 +163,16 @@ def fit_rings(
     wander = _wander(fits, most_nm)
     slopes = _coupling_slope([fit for fit in fits if fit is not None])
     # The first fits took what strays for what they fit; those that know how it strays tell it better.
-    for _ in range(REFITS):
+    for left in reversed(range(REFITS)):
         fits = [
-            fit and refit(fit, wander, meters=meters, slope_per_nm=slopes if _wide(fit, group, slopes) else None)
+            fit
+            and refit(
+                fit,
+                wander,
+                meters=meters,
+                slope_per_nm=slopes if _wide(fit, group, slopes) else None,
+                last=left == 0,
+            )
             for fit, (_, meters), group in zip(fits, first, jobs, strict=True)
         ]
         wander = _wander(fits, most_nm)

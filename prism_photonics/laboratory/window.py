@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.laboratory.response import RingShape, ring_response
+from prism_photonics.lightpath.phasor import phasor
 
 RING = len(RingShape._fields)
 RIPPLE = 3  # cosine, sine, period
@@ -33,6 +34,10 @@ NODES, SHARES = np.polynomial.hermite_e.hermegauss(5)
 """Of the mean over jitter, by Gauss and Hermite: right to 1e-4 of a dip up to a jitter of 0.15 linewidths, to 2e-3 up
 to a quarter."""
 SHARES = SHARES / np.sum(SHARES)
+FEW, FEW_SHARES = np.array([-np.sqrt(3.0), 0.0, np.sqrt(3.0)]), np.array([1.0, 4.0, 1.0]) / 6.0
+"""The same of three, for jitters that are small: right to 384·(σ/FWHM)⁶ of a dip, 6e-6 at `SMALL`."""
+SMALL = 0.05
+"""Of a linewidth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,7 @@ class Window:
         drop_over: What each drop port's powers were divided by, over what the through port's were.
         jitter_nm: Standard deviation of the laser's wavelength about ``wl_nm``, from reading to reading.
         blur_nm: The same within each reading.
+        narrowest_nm: Width of its narrowest line; 0 where it is not known.
     """
 
     wl_nm: Float[ndarray, " wl"]
@@ -62,6 +68,7 @@ class Window:
     drop_over: tuple[float, ...] = ()
     jitter_nm: float = 0.0
     blur_nm: float = 0.0
+    narrowest_nm: float = 0.0
 
     @property
     def spread_nm(self) -> float:
@@ -178,8 +185,10 @@ class WindowModel:
         spread_nm = self.window.spread_nm
         if spread_nm == 0.0:
             return self._at(p, wl_nm)
-        found = self._at(p, (wl_nm[:, None] + spread_nm * NODES).ravel())
-        powers, jacobian, slopes = (each.reshape(*each.shape[:-1], len(wl_nm), len(NODES)) @ SHARES for each in found)
+        few = spread_nm < SMALL * self.window.narrowest_nm
+        nodes, shares = (FEW, FEW_SHARES) if few else (NODES, SHARES)
+        found = self._at(p, (wl_nm[:, None] + spread_nm * nodes).ravel())
+        powers, jacobian, slopes = (each.reshape(*each.shape[:-1], len(wl_nm), len(nodes)) @ shares for each in found)
         return powers, jacobian, slopes
 
     def filled(self, p: Float[ndarray, " numbers"]) -> Float[ndarray, "ports wl"]:
@@ -198,16 +207,24 @@ class WindowModel:
         """The same for light of exactly these wavelengths."""
         w = self.window
         responses = [
-            ring_response(wl_nm, self.ring(p, k), fsr_nm=w.fsr_nm[k], slope_per_nm=w.slope_per_nm, dropped=w.dropped)
+            ring_response(
+                wl_nm,
+                self.ring(p, k),
+                fsr_nm=w.fsr_nm[k],
+                slope_per_nm=w.slope_per_nm,
+                dropped=w.dropped,
+                drop=k in w.drop_of,
+                d_field=any(self.around),
+            )
             for k in range(self.rings)
         ]
         ports = len(self.orders)
         powers, slopes = np.zeros((ports, len(wl_nm))), np.zeros((ports, len(wl_nm)))
         jacobian = np.zeros((ports, self.size, len(wl_nm)))
-        behind = self._behind
+        behind, basis = self._behind, self._basis(wl_nm)
         twice = np.prod([r.field**2 for r in responses], axis=0) if any(self.around) else None
         for port in range(ports):
-            log_gain, by_gain = self._gain(p, port, wl_nm, twice if port < behind else None)
+            log_gain, by_gain = self._gain(p, port, wl_nm, basis, twice if port < behind else None)
             gain = np.exp(log_gain)
             if port < behind:
                 whole = np.prod([r.through for r in responses], axis=0)
@@ -239,7 +256,8 @@ class WindowModel:
         """What the port would receive without a ring, at the window's wavelengths (at the drop port, if all were
         dropped).
         """
-        return np.exp(self._gain(p, port, self.window.wl_nm)[0])
+        wl_nm = self.window.wl_nm
+        return np.exp(self._gain(p, port, wl_nm, self._basis(wl_nm))[0])
 
     @property
     def _behind(self) -> int:
@@ -250,23 +268,31 @@ class WindowModel:
         drop = port >= self._behind
         return self.orders[port] + 1 + drop + RIPPLE * self.ripples[port]
 
-    def _gain(self, p: ndarray, port: int, wl_nm: ndarray, twice: ndarray | None = None) -> tuple[ndarray, ndarray]:
+    def _basis(self, wl_nm: ndarray) -> ndarray:
+        """Legendre's polynomials over the window, of all degrees that a port has."""
+        away = (wl_nm - self.window.centre_nm) / self.window.half_nm
+        return np.polynomial.legendre.legvander(away, max(self.orders)).T
+
+    def _gain(
+        self, p: ndarray, port: int, wl_nm: ndarray, basis: ndarray, twice: ndarray | None = None
+    ) -> tuple[ndarray, ndarray]:
         """Logarithm of a port's gain and its derivatives by that port's numbers; without rings where ``twice``, what
         they do to light that passes them twice, is not given.
         """
-        w, at = self.window, self.envelope(port)
+        at = self.envelope(port)
         numbers, away_nm = p[at], wl_nm - self.window.centre_nm
         order = self.orders[port]
         by = np.zeros((len(numbers), len(wl_nm)))
-        by[: order + 1] = np.polynomial.legendre.legvander(away_nm / w.half_nm, order).T
+        by[: order + 1] = basis[: order + 1]
         log_gain = numbers[: order + 1] @ by[: order + 1]
         start = len(numbers) - RIPPLE * self.ripples[port]
         for k, n in enumerate(range(start, len(numbers), RIPPLE)):
             cosine, sine, period_nm = numbers[n : n + RIPPLE]
             angle = 2.0 * np.pi * away_nm / period_nm
-            by[n], by[n + 1] = np.cos(angle), np.sin(angle)
+            wave = phasor(angle)
+            by[n], by[n + 1] = wave.real, wave.imag
             if twice is not None and self.around[k]:
-                turned = twice * (by[n] - 1j * by[n + 1])
+                turned = twice * np.conj(wave)
                 by[n], by[n + 1] = turned.real, -turned.imag
             log_gain = log_gain + cosine * by[n] + sine * by[n + 1]
             by[n + 2] = (cosine * by[n + 1] - sine * by[n]) * angle / period_nm

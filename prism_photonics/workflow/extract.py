@@ -22,6 +22,7 @@ from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.report.laboratory import write_overview, write_page, write_sweep
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, counted, nearest
+from prism_photonics.workflow.side_by_side import in_order
 
 PARTS = "parts"
 VERSION = 6
@@ -100,7 +101,18 @@ class Result:
         return [*told, f"written: {self.out}"]
 
 
-def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
+@dataclass(frozen=True)
+class _File:
+    """One file's question: what `_fitted` needs to know, and where what it finds is kept."""
+
+    path: Path
+    request: Request
+    device: Device
+    part: Path
+    out: Path
+
+
+def run(request: Request, out: Path, *, say: Callable[[str], None], workers: int = 1) -> Result:
     """Fit files; write ``rings.csv``, ``extract.nc``, plots, ``report.html`` and, with a spec, ``process.toml``.
 
     A file that was fitted before, with the same question, is not fitted again.
@@ -109,48 +121,30 @@ def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
         request: What is asked.
         out: The folder to write to.
         say: Called with each line of progress.
+        workers: Processes that fit files side by side, each started anew: a script needs its main guard for more
+            than one.
 
     Raises:
         InputError: No file is there, or in none of them is a ring.
     """
     paths = _paths(request.files)
-    ports = parse_ports(request.ports) if request.ports else ()
+    if request.ports:
+        parse_ports(request.ports)
     spec = load_spec(request.spec) if request.spec is not None else None
     make_folder(out / PARTS)
+    seen: dict[str, Path] = {}
+    known = [_known(request, path, spec, out, seen) for path in paths]
     records: list[Record] = []
     refused: list[str] = []
-    seen: dict[str, Path] = {}
-    for n, path in enumerate(paths, start=1):
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error}); give measured spectra") from None
-        digest = hashlib.sha256(content).hexdigest()
-        if digest in seen:
-            refused.append(f"{path}: the same as {seen[digest]}, want each structure once; left out")
-            say(refused[-1])
-            continue
-        seen[digest] = path
-        device = _device(request, path, spec)
-        question = hashlib.sha256(
-            json.dumps(
-                [VERSION, digest, path.name, request.ports, asdict(device), request.wavelength_unit, request.power_unit]
-            ).encode()
-        ).hexdigest()[:16]
-        part = out / PARTS / f"{path.name}.{question}.json"
-        record = _kept(part)
-        if record is None:
-            try:
-                sweep = read_sweep(path, wavelength_unit=request.wavelength_unit, power_unit=request.power_unit)
-                record, fit = extract(sweep, device, ports=ports)
-            except InputError as error:
-                refused.append(str(error))
-                say(f"[{n}/{len(paths)}] {error}; left out")
-                continue
-            write_sweep(out / f"{path.name}.svg", record, fit)
-            write_bytes(part, _RECORD.dump_json(record, indent=1))
-        records.append(record)
-        say(f"[{n}/{len(paths)}] {path.name}: {record.format}; {'; '.join(record.notes)}")
+    fitted = in_order(_fitted, [one for one in known if isinstance(one, _File)], workers=workers)
+    for n, (path, one) in enumerate(zip(paths, known, strict=True), start=1):
+        found = next(fitted) if isinstance(one, _File) else one
+        if isinstance(found, Record):
+            records.append(found)
+            say(f"[{n}/{len(paths)}] {path.name}: {found.format}; {'; '.join(found.notes)}")
+        else:
+            refused.append(found)
+            say(f"[{n}/{len(paths)}] {found}; left out")
     if not records:
         raise InputError(
             refused[0] if len(refused) == 1 else f"no ring in any of {len(paths)} files; the first: {refused[0]}"
@@ -166,6 +160,39 @@ def run(request: Request, out: Path, *, say: Callable[[str], None]) -> Result:
         say("no process.toml: a measured profile overlays a film; give --spec, whose film it is")
     write_page(out / "report.html", numbers, records, refused, folder=out)
     return Result(numbers, tuple(records), tuple(refused), out)
+
+
+def _known(
+    request: Request, path: Path, spec: ChipSpec | None, out: Path, seen: dict[str, Path]
+) -> Record | _File | str:
+    """What was kept of a file; else its question, or why it has none. ``seen`` holds the files before it by content."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); give measured spectra") from None
+    digest = hashlib.sha256(content).hexdigest()
+    if digest in seen:
+        return f"{path}: the same as {seen[digest]}, want each structure once"
+    seen[digest] = path
+    device = _device(request, path, spec)
+    asked = [VERSION, digest, path.name, request.ports, asdict(device), request.wavelength_unit, request.power_unit]
+    question = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    part = out / PARTS / f"{path.name}.{question}.json"
+    return _kept(part) or _File(path, request, device, part, out)
+
+
+def _fitted(file: _File) -> Record | str:
+    """A file read and fitted, its picture drawn and its record kept; why not, where there is no ring."""
+    path, request = file.path, file.request
+    try:
+        sweep = read_sweep(path, wavelength_unit=request.wavelength_unit, power_unit=request.power_unit)
+        record, fit = extract(sweep, file.device, ports=parse_ports(request.ports) if request.ports else ())
+    except InputError as error:
+        return str(error)
+    write_sweep(file.out / f"{path.name}.svg", record, fit)
+    # Last, so that what is kept is whole.
+    write_bytes(file.part, _RECORD.dump_json(record, indent=1))
+    return record
 
 
 def _paths(given: Sequence[Path]) -> list[Path]:

@@ -24,11 +24,14 @@ from prism_photonics.report.laboratory import write_overview, write_sweep
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, counted
 from prism_photonics.workflow.extract import PARTS, SUFFIXES
+from prism_photonics.workflow.side_by_side import in_order
 
 VERSION = 6
 """Of what is kept of a structure; another makes it be fitted again."""
 _PART = TypeAdapter(Part)
-LATER = "measure it and run this again: what is done stays done"
+LATER = "run this again with what was measured then: what is done stays done"
+MOST_NAMED = 4
+"""Structures without a spectrum that a line names; the others are counted, and listed in ``extract.json``."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class DieResult:
         numbers: What ``--json`` prints.
         series: What its structures tell together.
         parts: One a structure.
-        told: Files that are missing, doubled, of no structure, or could not be used, a line each.
+        told: Files that are doubled, of no structure, or could not be used, a line each, and one of those missing.
         out: The folder.
     """
 
@@ -88,7 +91,19 @@ class DieResult:
         return [*lines, f"written: {self.out}"]
 
 
-def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None]) -> DieResult:
+@dataclass(frozen=True)
+class _Job:
+    """One structure's question: what `_fitted` needs to know, and where what it finds is kept."""
+
+    request: DieRequest
+    one: Structure
+    path: Path
+    group_index: float | None
+    place: Path
+    picture: Path
+
+
+def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None], workers: int = 1) -> DieResult:
     """Fit the structures of a die; write tables, plots, ``report.html`` and, with a spec, ``process.toml``.
 
     Each structure is on disk when it is done; the next run with the same question takes it from there, so that a run
@@ -98,6 +113,8 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None]) -> Di
         request: What is asked.
         out: The folder to write to.
         say: Called with each line of progress.
+        workers: Processes that fit structures side by side, each started anew: a script needs its main guard for more
+            than one.
 
     Raises:
         InputError: The manifest cannot be read, or none of its structures was measured.
@@ -108,36 +125,23 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None]) -> Di
     for line in told:
         say(line)
     make_folder(out / PARTS)
-    ports = parse_ports(request.ports) if request.ports else ()
+    if request.ports:
+        parse_ports(request.ports)
     group_index = _group_index(spec)
+    asked = [_asked(request, one, path, group_index, out) for one, path in found]
     parts: list[Part] = []
-    for n, (one, path) in enumerate(found, start=1):
+    fitted = in_order(_fitted, [one for one in asked if isinstance(one, _Job)], workers=workers)
+    for n, ((one, _), known) in enumerate(zip(found, asked, strict=True), start=1):
         before = f"[{n}/{len(found)}] {one.name}"
-        question = _question(request, one, path, group_index)
-        place, picture = out / PARTS / f"{one.file}.{question}.json", out / f"{one.file}.svg"
-        part = _kept(place)
-        if part is not None and (picture.is_file() or not part.records):
+        if isinstance(known, Part):
             say(f"{before}: done before")
-            parts.append(part)
+            parts.append(known)
             continue
-        try:
-            sweep = read_sweep(path, wavelength_unit=request.wavelength_unit, power_unit=request.power_unit)
-            part, shown, fit = characterised(
-                sweep,
-                one,
-                group_index=group_index,
-                ports=ports,
-                blur_nm=1e-3 * request.blur_pm,
-                axis_nm=None if request.axis_pm is None else 1e-3 * request.axis_pm,
-            )
-        except InputError as error:
-            told.append(str(error))
-            say(f"{before}: {error}; left out")
+        part = next(fitted)
+        if isinstance(part, str):
+            told.append(part)
+            say(f"{before}: {part}; left out")
             continue
-        if shown is not None and fit is not None:
-            write_sweep(picture, shown, fit)
-        # Last, so that what is kept is whole.
-        write_bytes(place, _PART.dump_json(part, indent=1))
         parts.append(part)
         say(f"{before}: {_what(part)}{''.join(f'; {note}' for note in part.notes)}")
     if not parts:
@@ -152,8 +156,41 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None]) -> Di
     return _written(request, spec, structures, parts, told=told, out=out, say=say)
 
 
+def _asked(request: DieRequest, one: Structure, path: Path, group_index: float | None, out: Path) -> Part | _Job:
+    """What was kept of a structure, or its question."""
+    question = _question(request, one, path, group_index)
+    place, picture = out / PARTS / f"{one.file}.{question}.json", out / f"{one.file}.svg"
+    part = _kept(place)
+    if part is not None and (picture.is_file() or not part.records):
+        return part
+    return _Job(request, one, path, group_index, place, picture)
+
+
+def _fitted(job: _Job) -> Part | str:
+    """A structure's file read and fitted, its picture drawn and what was found kept; why not, where it cannot be."""
+    request = job.request
+    try:
+        sweep = read_sweep(job.path, wavelength_unit=request.wavelength_unit, power_unit=request.power_unit)
+        part, shown, fit = characterised(
+            sweep,
+            job.one,
+            group_index=job.group_index,
+            ports=parse_ports(request.ports) if request.ports else (),
+            blur_nm=1e-3 * request.blur_pm,
+            axis_nm=None if request.axis_pm is None else 1e-3 * request.axis_pm,
+        )
+    except InputError as error:
+        return str(error)
+    if shown is not None and fit is not None:
+        write_sweep(job.picture, shown, fit)
+    # Last, so that what is kept is whole.
+    write_bytes(job.place, _PART.dump_json(part, indent=1))
+    return part
+
+
 def files_of(structures: tuple[Structure, ...], folder: Path) -> tuple[list[tuple[Structure, Path]], list[str]]:
-    """The file of each structure by its name, whatever its end, and a line for each that is missing, doubled or extra.
+    """The file of each structure by its name, whatever its end, and a line for each that is doubled or extra, and one
+    for all that are missing: test structures are measured, and rows may be another day's.
 
     Raises:
         InputError: The folder cannot be read.
@@ -164,7 +201,7 @@ def files_of(structures: tuple[Structure, ...], folder: Path) -> tuple[list[tupl
         raise InputError(
             f"{folder}: cannot be read ({error.strerror or error}); give the folder of the die's spectra"
         ) from None
-    found, told = [], []
+    found, told, missing = [], [], []
     for one in structures:
         own = [path for path in files if path.stem == one.file]
         if len(own) == 1:
@@ -173,7 +210,13 @@ def files_of(structures: tuple[Structure, ...], folder: Path) -> tuple[list[tupl
             names = " and ".join(path.name for path in own)
             told.append(f"{folder}: got {names} for {one.name}, want one file; left out: move the wrong one away")
         else:
-            told.append(f"{folder}: got no {one.file}.*, want the spectrum of {one.name}; {LATER}")
+            missing.append(one.file)
+    if len(missing) == 1:
+        told.append(f"{folder}: got no {missing[0]}.*, want the spectrum of each structure; {LATER}")
+    elif missing:
+        names = ", ".join(f"{name}.*" for name in missing[:MOST_NAMED])
+        more = f" and {len(missing) - MOST_NAMED} more of the manifest" if len(missing) > MOST_NAMED else ""
+        told.append(f"{folder}: got no {names}{more}, want the spectrum of each structure; {LATER}")
     known = {one.file for one in structures}
     told += [
         f"{path}: no structure of the manifest is called so, want a name of its column file; left out: rename it"
@@ -196,7 +239,7 @@ def _written(
     series = die_series(parts, {one.name: one for one in structures})
     records = [with_couplers(record, series.couplers) for part in parts for record in part.records]
     numbers = outcome(records, law=series.gap_law) if records else {"rings": [], "gap_law": None, "comb": None}
-    numbers["die"] = plain(_numbers(series, parts, told))
+    numbers["die"] = plain(_numbers(series, structures, parts, told))
     tests = [record for part in parts for record in part.records if "/" not in record.name]
     write_text(out / "extract.json", json.dumps(numbers, indent=2) + "\n")
     if records:
@@ -222,7 +265,9 @@ def _dataset(records: list[Any], spec: ChipSpec | None) -> Any:
     return data
 
 
-def _numbers(series: DieSeries, parts: list[Part], told: list[str]) -> dict[str, Any]:
+def _numbers(
+    series: DieSeries, structures: tuple[Structure, ...], parts: list[Part], told: list[str]
+) -> dict[str, Any]:
     """What the die tells beyond single resonances, as plain data."""
     pairs = {
         name: {"value": pair[0], "std": pair[1]} if pair is not None else None
@@ -250,6 +295,7 @@ def _numbers(series: DieSeries, parts: list[Part], told: list[str]) -> dict[str,
         "length_sweep": [{"length_um": x, "wl_nm": y} for x, y in series.length_sweep],
         "structures": [{"name": part.structure, "file": part.file, "notes": list(part.notes)} for part in parts],
         "left_out": list(told),
+        "not_measured": [one.name for one in structures if one.name not in {part.structure for part in parts}],
     }
 
 

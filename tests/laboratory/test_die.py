@@ -33,7 +33,7 @@ from prism_photonics.threefry import split
 from prism_photonics.units import InputError
 from prism_photonics.workflow import extract_die, measure
 from prism_photonics.workflow.compare import compare_measured
-from prism_photonics.workflow.extract_die import DieRequest, DieResult, files_of, run_die
+from prism_photonics.workflow.extract_die import LATER, DieRequest, DieResult, files_of, run_die
 from prism_photonics.workflow.measure import Request, structures_of
 
 SEED = 7
@@ -209,7 +209,7 @@ def test_the_next_chip_is_drawn_and_is_its_design(laboratory, tmp_path):
     }
 
 
-def test_missing_extra_and_doubled_files_are_told_in_a_line_each(laboratory, tmp_path):
+def test_extra_and_doubled_files_are_told_in_a_line_each_and_those_that_are_missing_in_one(laboratory, tmp_path):
     structures = read_manifest(laboratory.folder / "lab/manifest.csv")
     (tmp_path / "gap_sweep.npz").write_bytes(b"")
     (tmp_path / "gap_sweep.csv").write_bytes(b"")
@@ -217,11 +217,18 @@ def test_missing_extra_and_doubled_files_are_told_in_a_line_each(laboratory, tmp
     (tmp_path / "reference.mat").write_bytes(b"")
     found, told = files_of(structures, tmp_path)
     assert [(one.name, path.name) for one, path in found] == [("reference", "reference.mat")]
-    assert len(told) == len(structures) - 1 + 1
+    assert len(told) == 3
     assert any("got gap_sweep.csv and gap_sweep.npz for gap_sweep, want one file" in line for line in told)
     assert any("Gap_sweep_old.csv: no structure of the manifest is called so" in line for line in told)
-    assert any(line.startswith(f"{tmp_path}: got no row_0.*, want the spectrum of row_0") for line in told)
+    missing = [one.file for one in structures if one.file not in ("gap_sweep", "reference")]
+    (line,) = [line for line in told if line.endswith(LATER)]
+    assert f"got no {missing[0]}.*, {missing[1]}.*" in line
+    assert f" and {len(missing) - 4} more of the manifest, want the spectrum of each structure" in line
     assert all("\n" not in line for line in told)
+    for name in missing[1:]:
+        (tmp_path / f"{name}.npz").write_bytes(b"")
+    (line,) = [line for line in files_of(structures, tmp_path)[1] if line.endswith(LATER)]
+    assert line.startswith(f"{tmp_path}: got no {missing[0]}.*, want the spectrum")
 
 
 def test_a_folder_without_a_usable_file_is_refused_by_what_is_wrong_with_those_that_are_there(laboratory, tmp_path):
@@ -297,6 +304,8 @@ def test_a_sweep_that_stopped_half_way_is_left_out_and_nothing_else_is_lost(labo
     result = run_die(laboratory.asked(folder=folder, spec=None), tmp_path / "out", say=silent)
     assert [part.structure for part in result.parts] == ["loopback", "cutback_1"]
     assert any("reference.npz" in line and "\n" not in line for line in result.told)
+    assert set(result.numbers["die"]["not_measured"]) >= {"reference", "gap_sweep", "row_0"}
+    assert not {"loopback", "cutback_1"} & set(result.numbers["die"]["not_measured"])
 
 
 def test_the_page_and_tables_hold_what_was_found(laboratory):

@@ -27,7 +27,9 @@ measured = pytest.mark.skipif(
 def called(*args):
     from prism_photonics.cli.app import app
 
-    return CliRunner().invoke(app, ["extract", *(str(arg) for arg in args)], env={"COLUMNS": "300", "NO_COLOR": "1"})
+    # The suite's own processes take the cores already.
+    given = ["extract", "--workers", "1", *(str(arg) for arg in args)]
+    return CliRunner().invoke(app, given, env={"COLUMNS": "300", "NO_COLOR": "1"})
 
 
 def extracted(*args):
@@ -183,6 +185,28 @@ def test_what_was_fitted_before_is_not_fitted_again(tmp_path):
     (out / "ring.npz.svg").unlink()
     assert extracted(file, "-o", out) == first
     assert not (out / "ring.npz.svg").exists()
+
+
+def test_files_that_are_fitted_side_by_side_tell_what_they_tell_one_by_one(tmp_path):
+    for seed in range(3):
+        wl_nm, through, drop = sweep(np.random.default_rng(seed), low_nm=1545.0, high_nm=1549.0, kappa2=0.02)
+        np.savez(tmp_path / f"ring_{seed}.npz", wl_nm=wl_nm, through_W=through, drop_W=drop)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "ring_0.npz").read_bytes()[:100])
+    (tmp_path / "twice.npz").write_bytes((tmp_path / "ring_1.npz").read_bytes())
+    lines = {}
+    for workers in ("1", "2"):
+        result = called(tmp_path, "--workers", workers, "-o", tmp_path / workers)
+        assert result.exit_code == 0, result.stderr
+        lines[workers] = result.stderr.splitlines()
+        assert len([path for path in (tmp_path / workers / "parts").iterdir()]) == 3
+    assert lines["1"] == lines["2"]
+    assert lines["1"][0].startswith(f"[1/5] {tmp_path / 'cut.npz'}: ")
+    assert (
+        lines["1"][4]
+        == f"[5/5] {tmp_path / 'twice.npz'}: the same as {tmp_path / 'ring_1.npz'}, want each structure once; left out"
+    )
+    for name in ("rings.csv", "extract.json", "ring_2.npz.svg"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 def test_rings_that_all_lie_on_each_other_are_kept_with_a_word_of_it(tmp_path, monkeypatch):

@@ -108,6 +108,17 @@ def test_a_laser_that_jitters_reads_the_mean_over_its_jitter():
     )
 
 
+def test_three_nodes_are_enough_for_a_jitter_that_is_small():
+    model, p = jittered(0.001)
+    width_nm = min(model.widths_nm(p))
+    few = replace(model, window=replace(model.window, narrowest_nm=width_nm))
+    assert 0.03 < 0.001 / width_nm < 0.05
+    found, known = few.evaluate(p, WL_NM), model.evaluate(p, WL_NM)
+    assert 0.0 < np.max(np.abs(found[0] - known[0])) < 1e-5
+    for one, other in zip(found[1:], known[1:], strict=True):
+        assert one == pytest.approx(other, abs=1e-3 * np.max(np.abs(other)))
+
+
 def test_what_a_reading_averages_fills_a_dip_as_jitter_does_but_scatters_no_reading():
     (model, p), (jitter, _) = jittered(0.001), jittered(0.003)
     blurred = replace(model, window=replace(model.window, blur_nm=np.sqrt(8.0) * 1e-3))
