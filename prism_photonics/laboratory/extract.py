@@ -120,7 +120,7 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
     told = ports_of(sweep, ports)
     refuse_full(sweep, told)
     dropped = device.dropped if device.dropped is not None else bool(told.drops or told.dark)
-    notes = [*sweep.notes, told.note]
+    notes = [_read(sweep), *sweep.notes, told.note]
     if not dropped:
         notes.append(
             "no drop port: taken for an all-pass ring, whose coupling and loss may be exchanged (both branches "
@@ -171,6 +171,16 @@ def extract(sweep: Sweep, device: Device, *, ports: Sequence[tuple[str, str]] = 
         notes=(*notes, *fit.notes),
     )
     return record, fit
+
+
+def _read(sweep: Sweep) -> str:
+    """What the numbers of a file were understood as."""
+    low_nm, high_nm = sweep.wl_nm[[0, -1]]
+    units = " and ".join(sorted({trace.unit for trace in sweep.traces.values()}))
+    return (
+        f"{len(sweep.wl_nm)} wavelengths from {low_nm:.3f} to {high_nm:.3f} nm, steps of "
+        f"{1e3 * float(np.median(np.diff(sweep.wl_nm))):.3g} pm, levels in {units}"
+    )
 
 
 def bright_of(wl_nm: Float[np.ndarray, " wl"], power: Float[np.ndarray, " wl"], ring: RingFit) -> tuple[int, ...]:

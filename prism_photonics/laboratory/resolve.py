@@ -115,10 +115,10 @@ def _wavelengths(recorded: Recorded, asked: str | None, notes: list[str]) -> Flo
     if len(wrong):
         fitting = units_that_fit(axis, recorded.axis_kind)
         hint = f"in {' or '.join(fitting)} it would fit: probably the wrong unit" if fitting else "mend the file"
-        raise InputError(
-            f"{recorded.place(int(wrong[0]))}: got {axis[wrong[0]]:g} {unit}, which is {wl_nm[wrong[0]]:g} nm, want "
-            f"{LOWEST_NM:g} to {HIGHEST_NM:g} nm; {hint}"
-        )
+        got = f"{axis[wrong[0]]:g} {unit}"
+        if unit != "nm":
+            got = f"{got}, which is {wl_nm[wrong[0]]:g} nm"
+        raise InputError(f"{recorded.place(int(wrong[0]))}: got {got}, want {LOWEST_NM:g} to {HIGHEST_NM:g} nm; {hint}")
     return wl_nm
 
 

@@ -146,10 +146,10 @@ def fit_rings(
     refuse_unresolved(where, [t for chain in chains for t in chain], step_nm)
     rough = [fit_comb([t.wl_nm for t in chain]) if len(chain) >= LEAST_COMB else None for chain in chains]
     if len(chains[0]) < LEAST_COMB and fsr_nm is None:
+        apart = " that are no comb" if len(chains) >= LEAST_COMB else ""
         notes.append(
-            f"{counted(len(chains), 'resonance')}, want 3 or more for a free spectral range: no "
-            "couplings, losses "
-            "or group index, only Q and splitting; sweep wider or give --fsr-nm"
+            f"{counted(len(chains), 'resonance')}{apart}, want 3 or more {'of one ring ' if apart else ''}for a free "
+            "spectral range: no couplings, losses or group index, only Q and splitting; sweep wider or give --fsr-nm"
         )
     jobs = _groups(chains, rough, fsr_nm)
     most_nm = MOST_JITTER * float(np.median([t.fwhm_nm for group in jobs for _, t, _ in group]))

@@ -25,7 +25,7 @@ from prism_photonics.units import InputError, counted, nearest
 from prism_photonics.workflow.side_by_side import in_order
 
 PARTS = "parts"
-VERSION = 6
+VERSION = 7
 """Of what is kept of a file; another makes it be fitted again."""
 SUFFIXES = frozenset(
     (".csv", ".txt", ".mat", ".h5", ".hdf5", ".json", ".npz", ".parquet", ".s1p", ".s2p", ".s3p", ".s4p")

@@ -26,12 +26,12 @@ from prism_photonics.units import InputError, counted
 from prism_photonics.workflow.extract import PARTS, SUFFIXES
 from prism_photonics.workflow.side_by_side import in_order
 
-VERSION = 6
+VERSION = 7
 """Of what is kept of a structure; another makes it be fitted again."""
 _PART = TypeAdapter(Part)
 LATER = "run this again with what was measured then: what is done stays done"
 MOST_NAMED = 4
-"""Structures without a spectrum that a line names; the others are counted, and listed in ``extract.json``."""
+"""Files that a line names; the others are counted. ``not_measured`` of ``extract.json`` has all that are missing."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class DieResult:
         numbers: What ``--json`` prints.
         series: What its structures tell together.
         parts: One a structure.
-        told: Files that are doubled, of no structure, or could not be used, a line each, and one of those missing.
+        told: Files that are doubled or could not be used, a line each, and one of those that are missing or extra.
         out: The folder.
     """
 
@@ -189,8 +189,8 @@ def _fitted(job: _Job) -> Part | str:
 
 
 def files_of(structures: tuple[Structure, ...], folder: Path) -> tuple[list[tuple[Structure, Path]], list[str]]:
-    """The file of each structure by its name, whatever its end, and a line for each that is doubled or extra, and one
-    for all that are missing: test structures are measured, and rows may be another day's.
+    """The file of each structure by its name, whatever its end, a line for each that is doubled, one for all that are
+    missing (rows may be another day's), and one for all that are extra.
 
     Raises:
         InputError: The folder cannot be read.
@@ -211,19 +211,22 @@ def files_of(structures: tuple[Structure, ...], folder: Path) -> tuple[list[tupl
             told.append(f"{folder}: got {names} for {one.name}, want one file; left out: move the wrong one away")
         else:
             missing.append(one.file)
-    if len(missing) == 1:
-        told.append(f"{folder}: got no {missing[0]}.*, want the spectrum of each structure; {LATER}")
-    elif missing:
-        names = ", ".join(f"{name}.*" for name in missing[:MOST_NAMED])
-        more = f" and {len(missing) - MOST_NAMED} more of the manifest" if len(missing) > MOST_NAMED else ""
-        told.append(f"{folder}: got no {names}{more}, want the spectrum of each structure; {LATER}")
+    if missing:
+        names = _named([f"{name}.*" for name in missing])
+        told.append(f"{folder}: got no {names}, want the spectrum of each structure; {LATER}")
     known = {one.file for one in structures}
-    told += [
-        f"{path}: no structure of the manifest is called so, want a name of its column file; left out: rename it"
-        for path in files
-        if path.stem not in known
-    ]
+    extra = [path.name for path in files if path.stem not in known]
+    if extra:
+        told.append(
+            f"{folder}: no structure of the manifest has a file {_named(extra)}, want a name of its column file; left "
+            "out: rename what was measured of it"
+        )
     return found, told
+
+
+def _named(names: list[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
 
 
 def _written(

@@ -134,9 +134,9 @@ def test_nothing_but_gaps_is_no_measurement(refused, kind):
             WL,
             "got 1550 um, which is 1.55e+06 nm, want 200 to 20000 nm; in nm it would fit: probably",
         ),
-        ("wavelength_nm,a_dBm", WL / 1000, "got 1.55 nm, which is 1.55 nm, want 200 to 20000 nm; in um it would fit"),
+        ("wavelength_nm,a_dBm", WL / 1000, "got 1.55 nm, want 200 to 20000 nm; in um it would fit"),
         ("freq_THz,a_dBm", WL * 10, "got 15500 THz, which is 19.3414 nm"),
-        ("wavelength_nm,a_dBm", WL - 1550.3, "got -0.3 nm, which is -0.3 nm, want 200 to 20000 nm; mend the file"),
+        ("wavelength_nm,a_dBm", WL - 1550.3, "got -0.3 nm, want 200 to 20000 nm; mend the file"),
     ],
 )
 def test_wavelengths_outside_200_to_20000_nm_are_of_the_wrong_unit(refused, header, wl, says):

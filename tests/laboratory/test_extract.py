@@ -248,6 +248,10 @@ def test_one_structure_given_twice_counts_once(tmp_path):
     copy.write_bytes(file.read_bytes())
     result = called(file, copy, "-o", tmp_path / "out")
     assert "the same as" in result.stderr
+    assert re.search(
+        r"\[1/2\] ring.npz: npz; \d+ wavelengths from 15\d\d\.\d{3} to .* nm, steps of [\d.]+ pm, levels in",
+        result.stderr,
+    )
     assert "in 1 file\n" in result.stdout
 
 

@@ -270,6 +270,8 @@ def test_dips_on_a_mirrored_axis_make_no_comb_and_that_is_said():
     wl_nm, through, _ = sweep(np.random.default_rng(1), low_nm=1505.0, high_nm=1588.0, step_nm=0.01, kappa2=0.06)
     fit = fit_rings("mirrored", wl_nm, through=through[::-1], dropped=True)
     assert any("is the axis mirrored?" in note for note in fit.notes)
+    assert len(fit.rings) >= 3
+    assert any(f"{len(fit.rings)} resonances that are no comb, want 3 or more of one ring" in n for n in fit.notes)
 
 
 def test_a_ring_of_many_resonances_on_a_mirrored_axis_is_told_of_though_some_make_combs():
