@@ -135,7 +135,7 @@ def ring_response(
                 by_phi.real * phi_wl + slope_per_nm * by_couplers,
             ]
         )
-        told.append((one.field.real**2 + one.field.imag**2, by_all))
+        told.append((np.square(np.real(one.field)) + np.square(np.imag(one.field)), by_all))
     field, by_phi, by_1, by_2, by_square = outputs[0]
     by_field = np.zeros((7, 0), complex)
     if d_field:

@@ -290,10 +290,10 @@ class WindowModel:
             cosine, sine, period_nm = numbers[n : n + RIPPLE]
             angle = 2.0 * np.pi * away_nm / period_nm
             wave = phasor(angle)
-            by[n], by[n + 1] = wave.real, wave.imag
+            by[n], by[n + 1] = np.real(wave), np.imag(wave)
             if twice is not None and self.around[k]:
                 turned = twice * np.conj(wave)
-                by[n], by[n + 1] = turned.real, -turned.imag
+                by[n], by[n + 1] = np.real(turned), -np.imag(turned)
             log_gain = log_gain + cosine * by[n] + sine * by[n + 1]
             by[n + 2] = (cosine * by[n + 1] - sine * by[n]) * angle / period_nm
         return log_gain, by
