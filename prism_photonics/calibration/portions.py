@@ -6,7 +6,6 @@ than it takes a thread to get the interpreter back. A portion holds the same bus
 numbers do not depend on the machine's.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,14 +18,13 @@ from jaxtyping import Int, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.cores import cores
 
 # Readings of one step of the fit, as many as fit a core's cache, and of one portion: the last buses of a portion go on
 # alone, which is slow, so a portion is a few times larger. Design choices.
 READINGS_AT_ONCE, READINGS_IN_PORTION = 8192, 16384
 
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""What tells libraries of linear algebra how many threads to take."""
 _left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
 
 
@@ -42,26 +40,6 @@ def abandonable(left: threading.Event) -> Iterator[None]:
         yield
     finally:
         _left.reset(before)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Processes that are started meanwhile do their linear algebra with one thread."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def portions(

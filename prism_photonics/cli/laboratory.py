@@ -131,7 +131,7 @@ def extract(
     none is left. With --manifest all structures of a drawn die are found in one folder and put together; what was done
     before is not done again.
     """
-    from prism_photonics.calibration.portions import cores
+    from prism_photonics.cores import cores
     from prism_photonics.files.fields import shown
     from prism_photonics.workflow.extract import Request, run
 

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
 
-from prism_photonics.calibration.portions import cores, one_thread
+from prism_photonics.cores import cores, one_thread
 from prism_photonics.explore.die import simulate
 from prism_photonics.explore.plan import YieldPlan
 from prism_photonics.explore.store import Batch, DieStore, twins_of

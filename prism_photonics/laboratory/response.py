@@ -115,9 +115,10 @@ def ring_response(
         half = half_phi * np.exp(0.5j * sign * delta - 0.25 * ring.loss)
         x = half * half
         pair.append((half, x, 1.0 / (1.0 - both * x)))
-    per_square = per_pm2 / (2.0 * delta)
-    outputs = [_through(pair, t1, t2, kappa2, kappa2_drop, per_square)]
-    outputs += [_drop(pair, t1, t2, kappa2, kappa2_drop, per_square)] if drop else []
+    ring_numbers = {"t1": t1, "t2": t2, "kappa2": kappa2, "kappa2_drop": kappa2_drop}
+    ring_numbers["per_square"] = per_pm2 / (2.0 * delta)
+    outputs = [_through(pair, **ring_numbers)]
+    outputs += [_drop(pair, **ring_numbers)] if drop else []
     told = []
     for one in outputs:
         turned = 2.0 * np.conj(one.field)
@@ -156,7 +157,7 @@ def ring_response(
     return Response(through, dropping, d_through, d_drop, field, by_field)
 
 
-def _through(pair, t1, t2, kappa2, kappa2_drop, per_square) -> Output:
+def _through(pair, *, t1, t2, kappa2, kappa2_drop, per_square) -> Output:
     """Mean of th over both standing waves: ``pair`` has e^{jφ/2}, e^{jφ} and 1/(1 − t1·t2·x) of each."""
     fields, by_phi, by_1 = [], [], []
     for _, x, one in pair:
@@ -175,7 +176,7 @@ def _through(pair, t1, t2, kappa2, kappa2_drop, per_square) -> Output:
     )
 
 
-def _drop(pair, t1, t2, kappa2, kappa2_drop, per_square) -> Output:
+def _drop(pair, *, t1, t2, kappa2, kappa2_drop, per_square) -> Output:
     """Mean of dr over both standing waves."""
     (g, turned), (g_other, turned_other) = ((half * one, half * x * one * one) for half, x, one in pair)
     scale = -np.sqrt(kappa2 * kappa2_drop)

@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.assign import by_place, inverse
 from prism_photonics.calibration.calibration import Calibration
-from prism_photonics.calibration.portions import cores
+from prism_photonics.cores import cores
 from prism_photonics.lightpath.arrays import Numbers
 from prism_photonics.programming.bus import (
     REACH_POINTS,

@@ -133,7 +133,7 @@ def run(request: Request, out: Path, *, say: Callable[[str], None], workers: int
     spec = load_spec(request.spec) if request.spec is not None else None
     make_folder(out / PARTS)
     seen: dict[str, Path] = {}
-    known = [_known(request, path, spec, out, seen) for path in paths]
+    known = [_known(request, path, spec, out=out, seen=seen) for path in paths]
     records: list[Record] = []
     refused: list[str] = []
     fitted = in_order(_fitted, [one for one in known if isinstance(one, _File)], workers=workers)
@@ -163,7 +163,7 @@ def run(request: Request, out: Path, *, say: Callable[[str], None], workers: int
 
 
 def _known(
-    request: Request, path: Path, spec: ChipSpec | None, out: Path, seen: dict[str, Path]
+    request: Request, path: Path, spec: ChipSpec | None, *, out: Path, seen: dict[str, Path]
 ) -> Record | _File | str:
     """What was kept of a file; else its question, or why it has none. ``seen`` holds the files before it by content."""
     try:

@@ -128,7 +128,7 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None], worke
     if request.ports:
         parse_ports(request.ports)
     group_index = _group_index(spec)
-    asked = [_asked(request, one, path, group_index, out) for one, path in found]
+    asked = [_asked(request, one, path, group_index=group_index, out=out) for one, path in found]
     parts: list[Part] = []
     fitted = in_order(_fitted, [one for one in asked if isinstance(one, _Job)], workers=workers)
     for n, ((one, _), known) in enumerate(zip(found, asked, strict=True), start=1):
@@ -156,7 +156,7 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None], worke
     return _written(request, spec, structures, parts, told=told, out=out, say=say)
 
 
-def _asked(request: DieRequest, one: Structure, path: Path, group_index: float | None, out: Path) -> Part | _Job:
+def _asked(request: DieRequest, one: Structure, path: Path, *, group_index: float | None, out: Path) -> Part | _Job:
     """What was kept of a structure, or its question."""
     question = _question(request, one, path, group_index)
     place, picture = out / PARTS / f"{one.file}.{question}.json", out / f"{one.file}.svg"

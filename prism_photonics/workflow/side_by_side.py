@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from prism_photonics.calibration.portions import one_thread
+from prism_photonics.cores import one_thread
 from prism_photonics.units import InputError
 
 LEAST = 4
