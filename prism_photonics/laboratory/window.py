@@ -224,7 +224,7 @@ class WindowModel:
         behind, basis = self._behind, self._basis(wl_nm)
         twice = np.prod([r.field**2 for r in responses], axis=0) if any(self.around) else None
         for port in range(ports):
-            log_gain, by_gain = self._gain(p, port, wl_nm, basis, twice if port < behind else None)
+            log_gain, by_gain = self._gain(p, port, wl_nm, basis, twice=twice if port < behind else None)
             gain = np.exp(log_gain)
             if port < behind:
                 whole = np.prod([r.through for r in responses], axis=0)
@@ -274,7 +274,7 @@ class WindowModel:
         return np.polynomial.legendre.legvander(away, max(self.orders)).T
 
     def _gain(
-        self, p: ndarray, port: int, wl_nm: ndarray, basis: ndarray, twice: ndarray | None = None
+        self, p: ndarray, port: int, wl_nm: ndarray, basis: ndarray, *, twice: ndarray | None = None
     ) -> tuple[ndarray, ndarray]:
         """Logarithm of a port's gain and its derivatives by that port's numbers; without rings where ``twice``, what
         they do to light that passes them twice, is not given.
