@@ -12,12 +12,11 @@ from numpy import ndarray
 from prism_photonics.budget.finding import Finding, at_least
 from prism_photonics.budget.light_sizing import with_keys
 from prism_photonics.budget.row_reach import MOST_MISSED
-from prism_photonics.chip.fabricate import draw_die
-from prism_photonics.explore.surrogate import known_calibration
+from prism_photonics.chip.fabricate import NO_SHIFT, draw_dies
+from prism_photonics.explore.surrogate import side_by_side
 from prism_photonics.programming.solve import reachable_weights
-from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
-from prism_photonics.threefry import key_words, split
+from prism_photonics.threefry import seed_words, splits
 
 RINGS = 512
 """Rings that are drawn, at least: a few rows of a large chip, several dies of a small one (design choice)."""
@@ -28,13 +27,12 @@ MOST_ROWS = 16
 def drawn_reaches(spec: ChipSpec) -> Float[ndarray, " rings"]:
     """± weights that the rings of some dies reach, neighbours at rest."""
     few = with_keys(spec, {"chip.rows": min(spec.chip.rows, MOST_ROWS)})
-    found = []
-    for seed in range(-(-RINGS // (few.chip.rows * few.chip.rings))):
-        # The virtual chip draws its die from the first half of its key.
-        die = draw_die(few, split(key_words(die_key(seed)))[0])
-        low, high = reachable_weights(known_calibration(few, die))
-        found.append(np.minimum(-low, high).ravel())
-    return np.concatenate(found)
+    count = -(-RINGS // (few.chip.rows * few.chip.rings))
+    # The virtual chip draws its die from the first half of its key.
+    dies = draw_dies(few, splits(seed_words(range(count)))[:, 0], [NO_SHIFT] * count).together
+    known, _ = side_by_side(few, dies, np.zeros((count * few.chip.rows, few.chip.rings)))
+    low, high = reachable_weights(known)
+    return np.minimum(-low, high).ravel()
 
 
 def drawn_reach(spec: ChipSpec) -> Finding:

@@ -1,10 +1,10 @@
 """Polish of a front's designs, every rule kept: costs down at their recall, recall up at ever smaller costs.
 
 From each design a piece of the front is followed. All costs together are lowered along their gradient while the recall
-is held; the recall is raised at the design's own costs and at ever smaller shares of them (ε-constraint method), and
-at the costs of the chip that is to be beaten, where the design has less. The recall is the smooth one, and every rule
-enters with its margin, so that a step is judged by slopes and not by luck. What is given back was judged by the
-objectives themselves.
+is held; the recall is raised at the design's own costs and at ever smaller shares of them (ε-constraint method). From
+those that come nearest to the chip that is to be beaten it is raised at that chip's costs, round by round, for as long
+as a round comes nearer. The recall is the smooth one, and every rule enters with its margin, so that a step is judged
+by slopes and not by luck. What is given back was judged by the objectives themselves.
 
 Source: Y. Y. Haimes et al., IEEE Trans. Syst. Man Cybern. 1, 296 (1971), the ε-constraint method; D. Kraft, A software
 package for sequential quadratic programming, DFVLR-FB 88-28 (1988), by SciPy's SLSQP; H.-G. Beyer and H.-P. Schwefel,
@@ -14,7 +14,7 @@ Natural Computing 1, 3 (2002), the (1 + 1) evolution strategy and its rule of a 
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -42,6 +42,8 @@ PENALTY = 20.0
 """Of a rule that is broken by as much as its limit, in the logarithm of what is missed (design choice)."""
 NEARLY = 0.05
 """Margin below none, as a share of a rule's limit, down to which dies are drawn (design choice)."""
+LEAST = 1e-9
+"""Share of missed blocks that counts as none."""
 OUTSIDE = 1.0
 """What a step that makes no chip counts as, in every constraint."""
 MARGIN = 0.002
@@ -50,6 +52,9 @@ SHARES = (1.0, 0.9, 0.8)
 """Of a design's costs, at which its recall is raised (design choice)."""
 MOST_JUDGED = 8
 """Candidates of one aim that are held against the design by the real objectives (design choice)."""
+ROUNDS, NEAREST = 6, 3
+"""Of climbs towards the chip that is to be beaten, at most, and designs that each of them begins from (design
+choices)."""
 
 type Numbers = Float[ndarray, " _"]
 
@@ -69,36 +74,78 @@ class _Seen:
     misses: float
 
 
-def refined(search: Search, design: Front, reference: tuple[float, ...] | None = None) -> list[Front]:
+def refined(search: Search, design: Front) -> list[Front]:
     """Feasible designs that a polish comes by, none of them beaten by the one that it begins with.
 
     Args:
         search: The search that the design is of.
         design: The design.
-        reference: Objectives of the chip that is to be beaten, if there is one.
 
     Returns:
         The design itself, then the others.
     """
-
-    def found(choice: Choice) -> Front | None:
-        values, outside = judged(search, choice)
-        if any(outside):
-            return None
-        return dataclasses.replace(design, choice=choice, spec=spec_of(search.base, choice), values=values)
-
-    coded = _coded(search, design, found)
-    met = [
-        coded,
-        *(one for choice in _Polish(search, coded, reference).choices() if (one := found(choice)) is not None),
-    ]
+    coded = _coded(search, design)
+    met = [coded, *_found(search, design, _Polish(search, coded).choices())]
     return [
         design,
         *(one for one in met if one.values != design.values and not search.beats(design.values, one.values)),
     ]
 
 
-def _coded(search: Search, design: Front, found: Callable[[Choice], Front | None]) -> Front:
+def climbed(search: Search, designs: Sequence[Front], reference: tuple[float, ...]) -> list[Front]:
+    """Feasible designs on the way from the nearest ones to the chip that is to be beaten.
+
+    Args:
+        search: The search that the designs are of.
+        designs: Designs of it, in any order.
+        reference: Objectives of the chip that is to be beaten.
+
+    Returns:
+        Those found: none, where no recall is wanted or a design beats the chip already.
+    """
+    found: list[Front] = []
+    begun: set[tuple[float, ...]] = set()
+    if not any(one.name == "recall" for one in search.objectives):
+        return found
+
+    def lacks(design: Front) -> float:
+        return shortfall(search, design.values, reference)
+
+    for _ in range(ROUNDS):
+        there = sorted([*designs, *found], key=lacks)
+        if not there or any(search.beats(design.values, reference) for design in there):
+            break
+        came = []
+        for design in [one for one in there if one.values not in begun][:NEAREST]:
+            begun.add(design.values)
+            came += _found(search, design, _Polish(search, design).choices_towards(reference))
+        found += came
+        if not came or min(map(lacks, came)) >= lacks(there[0]):
+            break
+    return found
+
+
+def shortfall(search: Search, values: tuple[float, ...], reference: tuple[float, ...]) -> float:
+    """What objectives lack of a reference's: logarithms of costs and of missed shares over its own, where above."""
+    lacking = 0.0
+    for one, mine, its in zip(search.objectives, values, reference, strict=True):
+        if one.direction == "maximize":
+            mine, its = max(1.0 - mine, LEAST), max(1.0 - its, LEAST)
+        lacking += max(math.log(mine / its), 0.0)
+    return lacking
+
+
+def _found(search: Search, design: Front, choices: Iterable[Choice]) -> list[Front]:
+    """The choices that keep every rule, as designs of the same trial."""
+    made = []
+    for choice in choices:
+        values, outside = judged(search, choice)
+        if not any(outside):
+            made.append(dataclasses.replace(design, choice=choice, spec=spec_of(search.base, choice), values=values))
+    return made
+
+
+def _coded(search: Search, design: Front) -> Front:
     """The design with whole numbers, as the bits of converters, one up or down as long as that beats it."""
     whole = [knob for knob in knobs(search.base) if knob.whole]
     best, goes_on = design, True
@@ -107,16 +154,16 @@ def _coded(search: Search, design: Front, found: Callable[[Choice], Front | None
         for knob, step in itertools.product(whole, (-1, 1)):
             value = int(best.choice[knob.name]) + step
             if knob.low <= value <= knob.high:
-                other = found(dict(best.choice) | {knob.name: value})
-                if other is not None and search.beats(other.values, best.values):
-                    best, goes_on = other, True
+                for other in _found(search, best, [dict(best.choice) | {knob.name: value}]):
+                    if search.beats(other.values, best.values):
+                        best, goes_on = other, True
     return best
 
 
 class _Polish:
     """Climbs from one design; places are shares of the knobs' ranges."""
 
-    def __init__(self, search: Search, design: Front, reference: tuple[float, ...] | None) -> None:
+    def __init__(self, search: Search, design: Front) -> None:
         self._search, self._design = search, design
         self._numbers = [knob for knob in knobs(search.base) if not knob.options and not knob.whole]
         self._start = np.array([_share(knob, float(design.choice[knob.name])) for knob in self._numbers])
@@ -127,10 +174,7 @@ class _Polish:
         self._rules = len(check(design.spec).findings) + 1
         self._known: dict[bytes, _Seen] = {}
         if self._rises:
-            self._missed = max(1.0 - expected_recall(design.spec, search.k, smooth=True), 1e-9)
-        # How far each cost may rise, as a logarithm, up to that of the chip that is to be beaten.
-        wanted = dict(zip(self._before, reference or design.values, strict=True))
-        self._room = np.array([math.log(wanted[one.name] / self._before[one.name]) for one in self._costs])
+            self._missed = max(1.0 - expected_recall(design.spec, search.k, smooth=True), LEAST)
         # A rule that a design just keeps, such as that of the least radius, has no more margin to aim at.
         self._aimed = np.clip(self._seen(self._start).margins, 0.0, MARGIN)
 
@@ -145,9 +189,17 @@ class _Polish:
             for share in SHARES if self._costs else SHARES[:1]:
                 x, met = self._climbed(x, level, math.log(share))
                 chosen |= met
-            if self._costs and self._room.min() >= 0.0 < self._room.max():
-                chosen |= self._climbed(self._start, self._room, float(self._room.sum()))[1]
-        return [self._choice(np.frombuffer(key)) for key in chosen]
+        return self._choices(chosen)
+
+    def choices_towards(self, reference: tuple[float, ...]) -> list[Choice]:
+        """The most promising places on the way to the largest recall at the costs of a reference."""
+        wanted = dict(zip(self._before, reference, strict=True))
+        # How far each cost may rise, as a logarithm, or has to fall.
+        room = np.array([math.log(wanted[one.name] / self._before[one.name]) for one in self._costs])
+        return self._choices(self._climbed(self._start, room, float(room.sum()))[1])
+
+    def _choices(self, keys: Iterable[bytes]) -> list[Choice]:
+        return [self._choice(np.frombuffer(key)) for key in keys]
 
     def _descended(self) -> dict[bytes, None]:
         """Keys of the best places on the way along the gradient of all costs together, the recall held."""
@@ -187,7 +239,7 @@ class _Polish:
 
         def grade(at: Numbers) -> float:
             seen = self._seen(at)
-            return math.log(max(seen.misses, 1e-9)) + PENALTY * outside(seen)
+            return math.log(max(seen.misses, LEAST)) + PENALTY * outside(seen)
 
         best = grade(x)
         for _ in range(TRIES):

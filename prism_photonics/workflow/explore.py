@@ -1,14 +1,14 @@
 """A search from a spec to a folder of better ones: tried, polished, drawn, and written as specs that pass the check."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prism_photonics.budget.feasibility import check, require_feasible
-from prism_photonics.explore.refine import refined
+from prism_photonics.explore.refine import climbed, refined
 from prism_photonics.explore.search import Front, Search, feasible_values, finished, front, run_search, unbeaten
 from prism_photonics.explore.space import dims_of
 from prism_photonics.files import make_folder, write_text
@@ -17,6 +17,8 @@ from prism_photonics.units import InputError
 
 MOST_DESIGNS = 12
 """Designs that are polished, and written, spread over the front (design choice)."""
+FOUND_BY = "# Found by prism explore"
+"""How a written design begins."""
 MOST_BEATING = 4
 """Of the written ones, at least, if there are so many: designs that beat the reference (design choice)."""
 
@@ -53,7 +55,10 @@ def explore_designs(
     found = front(search, study)
     chosen = spread(found, MOST_DESIGNS)
     tell(f"{len(found)} of {finished(study)} trials are beaten by no other; polishing {len(chosen)} of them …")
-    met = unbeaten(search, [*found, *(one for design in chosen for one in refined(search, design, reference))])
+    met = unbeaten(search, [*found, *(one for design in chosen for one in refined(search, design))])
+    if reference and not any(search.beats(design.values, reference) for design in met):
+        tell(f"none of {len(met)} beats {(beat or search.base).name}; climbing from the nearest …")
+        met = unbeaten(search, [*met, *climbed(search, met, reference)])
     beating = [design for design in met if reference and search.beats(design.values, reference)]
     designs = unbeaten(
         search, [*spread(met, MOST_DESIGNS - len(beating[:MOST_BEATING])), *spread(beating, MOST_BEATING)]
@@ -65,7 +70,7 @@ def explore_designs(
         path = folder / f"design_{number}.toml"
         values = {one.name: value for one, value in zip(search.objectives, design.values, strict=True)}
         said = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        write_text(path, f"# Found by prism explore from {search.base.name}, trial {design.number}: {said}.\n{spec}\n")
+        write_text(path, f"{FOUND_BY} from {search.base.name}, trial {design.number}: {said}.\n{spec}\n")
         rows.append(
             {
                 "spec": path.name,
@@ -75,6 +80,7 @@ def explore_designs(
                 "choice": dict(design.choice),
             }
         )
+    _remove_older(folder, {row["spec"] for row in rows})
     names = [one.name for one in search.objectives]
     numbers = {
         "from": search.base.name,
@@ -102,6 +108,13 @@ def explore_designs(
         folder / "pareto.svg", search.objectives, feasible=values, designs=designs, found=found, reference=reference
     )
     return numbers
+
+
+def _remove_older(folder: Path, written: Collection[str]) -> None:
+    """Remove the designs that an earlier run wrote here, of a front that had more."""
+    for path in folder.glob("design_*.toml"):
+        if path.name not in written and path.read_text(encoding="utf-8", errors="replace").startswith(FOUND_BY):
+            path.unlink()
 
 
 def _reference(search: Search, beat: ChipSpec | None) -> tuple[float, ...] | None:

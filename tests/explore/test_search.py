@@ -22,7 +22,7 @@ from prism_photonics.explore.objectives import (
     expected_recall,
     objectives_of,
 )
-from prism_photonics.explore.refine import _Polish, refined
+from prism_photonics.explore.refine import _Polish, climbed, refined, shortfall
 from prism_photonics.explore.search import (
     BEGUN,
     Front,
@@ -39,7 +39,7 @@ from prism_photonics.report.front import pareto
 from prism_photonics.spec import load_spec
 from prism_photonics.spec.floorplan import WIRE_UM, plan
 from prism_photonics.units import InputError
-from prism_photonics.workflow.explore import explore_designs
+from prism_photonics.workflow.explore import FOUND_BY, explore_designs
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -189,9 +189,11 @@ def test_a_search_goes_on_where_it_was_and_does_nothing_when_it_is_done(search, 
 def test_polished_designs_are_written_as_specs_that_pass_the_check(search, study, tmp_path, monkeypatch):
     monkeypatch.setattr("prism_photonics.workflow.explore.MOST_DESIGNS", 1)
     monkeypatch.setattr("prism_photonics.explore.refine.STEPS", 1)
+    (tmp_path / "design_40.toml").write_text(f"{FOUND_BY} when the front had more designs\n")
+    (tmp_path / "design_mine.toml").write_text("# mine\n")
     numbers = explore_designs(search, tmp_path, trials=finished(study))
     assert {path.name for path in tmp_path.iterdir()} == {row["spec"] for row in numbers["designs"]} | {
-        "explore.json", "pareto.svg",
+        "explore.json", "pareto.svg", "design_mine.toml",
     }  # fmt: skip
     tried = feasible_values(study)
     for row in numbers["designs"]:
@@ -225,15 +227,14 @@ def test_a_polish_raises_the_recall_at_less_energy_and_no_larger_area(four_rows,
 
 
 def test_a_polish_raises_the_recall_up_to_the_costs_of_the_chip_that_is_to_be_beaten(four_rows, altered, monkeypatch):
-    monkeypatch.setattr(_Polish, "_descended", lambda polish: {})
-    for name, value in (("TRIES", 10), ("SHARES", ()), ("MOST_JUDGED", 2)):
+    for name, value in (("TRIES", 10), ("MOST_JUDGED", 2)):
         monkeypatch.setattr(f"prism_photonics.explore.refine.{name}", value)
     dim = altered(four_rows, comb={"line_power_dBm": -9.0})  # where noise costs recall
     search = Search(dim, objectives_of("recall,energy,area"), 1, "")
     begun = choice_of(dim)
     recall, energy, area = judged(search, begun)[0]
     design = Front(0, begun, spec_of(dim, begun), (recall, energy, area))
-    choices = _Polish(search, design, (recall, 1.5 * energy, 1.2 * area)).choices()
+    choices = _Polish(search, design).choices_towards((recall, 1.5 * energy, 1.2 * area))
     dearer = [spec for spec in (spec_of(dim, one) for one in choices) if energy_uJ(spec) > energy]
     assert dearer
     for spec in dearer:
@@ -241,6 +242,29 @@ def test_a_polish_raises_the_recall_up_to_the_costs_of_the_chip_that_is_to_be_be
         assert energy_uJ(spec) <= 1.5 * energy
         assert area_mm2(spec) <= 1.2 * area
         assert expected_recall(spec, 1, smooth=True) > expected_recall(design.spec, 1, smooth=True)
+
+
+def test_a_design_that_recalls_less_at_less_cost_climbs_until_it_beats_the_bank(bank, monkeypatch):
+    monkeypatch.setattr("prism_photonics.explore.refine.TRIES", 30)
+    search = Search(load_spec("paper_32x256"), objectives_of("recall,energy,area"), 32, "")
+    reference = tuple(one.of(bank, 32) for one in search.objectives)
+    # Of the bank's split, on a smaller die, with 2 dB less light and a slower receiver.
+    near = choice_of(bank) | {
+        "q_loaded": 7_700.0, "gap_um": 0.39, "spacing_of_fsr": 0.974, "bias_widths": 0.697, "drive_of_coercive": 0.9989,
+        "weight_limit": 0.575, "line_power_dBm": 8.15, "bandwidth_GHz": 0.01, "drive_bits": 13, "bend_radius_um": 15.0,
+    }  # fmt: skip
+    values, outside = judged(search, near)
+    assert not any(outside)
+    design = Front(0, near, spec_of(search.base, near), values)
+    assert not search.beats(values, reference)
+    assert shortfall(search, values, reference) > 0.0
+    found = climbed(search, [design], reference)
+    assert all(check(one.spec).feasible for one in found)
+    beating = [one for one in found if search.beats(one.values, reference)]
+    assert beating
+    assert shortfall(search, beating[0].values, reference) == 0.0
+    # What beats it already is left alone.
+    assert climbed(search, [design, *beating], reference) == []
 
 
 def test_the_bits_of_a_driver_cost_recall_where_they_are_few(bank, altered):
