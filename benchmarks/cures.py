@@ -7,7 +7,10 @@ made in its order and checked again. *By hand*: the first cure that spoils nothi
 followed until the spec is feasible or no such cure is printed.
 """
 
+import datetime
 import json
+import os
+import platform
 import sys
 import time
 from collections import Counter
@@ -124,6 +127,9 @@ def main() -> None:
             keys[sum(len(edit.keys) for edit in report.edits)] += 1
         by_hand[edits_by_hand(spec, report)] += 1
     found = {
+        "command": f"python benchmarks/cures.py {wanted} --json",
+        "date": datetime.date.today().isoformat(),
+        "hardware": f"{os.cpu_count()} cores, {platform.machine()}, shared with other work: processor times of one",
         "seed": SEED,
         "broken_specs": sum(rules.values()),
         "by_film": dict(sorted(films.items())),

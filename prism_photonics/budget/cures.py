@@ -12,7 +12,7 @@ from typing import Any, get_args
 import annotated_types
 from pydantic import ValidationError
 
-from prism_photonics.budget.finding import Cure, Finding, Search
+from prism_photonics.budget.finding import Cure, Finding, Judge, Search
 from prism_photonics.budget.rules_ring import coercive_field
 from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
@@ -145,9 +145,7 @@ KNOBS: Mapping[str, tuple[Knob, ...]] = {
 }
 
 
-def find_cures(
-    finding: Finding, rule: Rule, spec: ChipSpec, *, before: list[Finding], judge: Callable[[ChipSpec], list[Finding]]
-) -> Search:
+def find_cures(finding: Finding, rule: Rule, spec: ChipSpec, *, before: list[Finding], judge: Judge) -> Search:
     """Search for single changes of the spec that mend a broken rule.
 
     Args:

@@ -141,6 +141,8 @@ RULES: tuple[Callable[[ChipSpec], Finding], ...] = (
     rules_chip.die_area,
 )
 """Every rule, in the order of the report."""
+NAMES: dict[Callable[[ChipSpec], Finding], str] = {rules_drift.neighbours: "coherence", rules_light.link: "link_budget"}
+"""Of rules that are not called as their functions are."""
 MEASURABLE = frozenset({"fsr_aliasing", "band", "comb_range", "coercive_field", "bus_power", "ring_power"})
 """Rules without which lines cannot be told apart, or light or field harm a chip: no calibration either. The others are
 about what a chip is for."""
@@ -152,11 +154,11 @@ def check(spec: ChipSpec) -> Feasibility:
     Raises:
         InputError: The rings are no resonators, or a number leaves what floating point holds.
     """
-    findings = _judged(spec)
+    findings = judged(spec)
     cured = [
         found
         if found.passed
-        else replace(found, search=partial(find_cures, found, rule, spec, before=findings, judge=_judged))
+        else replace(found, search=partial(find_cures, found, rule, spec, before=findings, judge=judged))
         for found, rule in zip(findings, RULES, strict=True)
     ]
     rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
@@ -186,6 +188,24 @@ def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) ->
     return feasibility
 
 
+def judged(spec: ChipSpec, rules: Collection[str] | None = None, /) -> list[Finding]:
+    """Findings of the rules of these names, by default of all, in the order of the report.
+
+    Args:
+        spec: The spec.
+        rules: Names of the rules that are wanted.
+
+    Raises:
+        InputError: The rings are no resonators, or a number leaves what floating point holds.
+    """
+    wanted = [rule for rule in RULES if rules is None or NAMES.get(rule, rule.__name__) in rules]
+    with floating_point_of(spec):
+        findings = [rule(spec) for rule in wanted]
+    for found in findings:
+        require_finite(spec, f"rule {found.rule}", found.value, found.limit)
+    return findings
+
+
 @dataclass(frozen=True)
 class _Search:
     """Searches for what makes a refused spec feasible, each begun when it is asked for."""
@@ -201,18 +221,10 @@ class _Search:
             clean = next((cure for cure in broken[0].cures if not cure.spoils and of_light(cure)), None)
             if clean is not None:
                 return (clean,)
-        return repair(self.spec, self.findings, _judged) or ()
+        return repair(self.spec, self.findings, judged) or ()
 
     def plan(self) -> Plan:
-        return find_plan(self.spec, self.findings, rules=self.rules, judge=_judged)
-
-
-def _judged(spec: ChipSpec) -> list[Finding]:
-    with floating_point_of(spec):
-        findings = [rule(spec) for rule in RULES]
-    for found in findings:
-        require_finite(spec, f"rule {found.rule}", found.value, found.limit)
-    return findings
+        return find_plan(self.spec, self.findings, rules=self.rules, judge=judged)
 
 
 def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
@@ -236,7 +248,7 @@ def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
     if mended is None or after is None or after.rings >= found.rings:
         return [f"{said}; raise ring.radius_um, or {dark}"]
     kept = {finding.rule for finding in findings if finding.passed}
-    spoils = [finding.rule for finding in _judged(mended[1]) if not finding.passed and finding.rule in kept]
+    spoils = [finding.rule for finding in judged(mended[1]) if not finding.passed and finding.rule in kept]
     return [
         f"{said}; {mended[0]} lets each bend undo the last one's: {_three_digits(after.rings)} rings, of the others "
         f"{after.bits:.1f} bits"

@@ -1,8 +1,11 @@
 """Finding of one rule of the feasibility report, with its cures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+from prism_photonics.spec import ChipSpec
 
 MOST_NAMED = 3
 """Cures that are spelled out, those that spoil the fewest other rules first."""
@@ -88,6 +91,20 @@ class Finding:
     def __str__(self) -> str:
         """Value, limit and cure in one line."""
         return f"{self.rule}: {self.value:.3g} {self.unit} against {self.limit:.3g}; {self.cure}"
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """What judges a spec by rules."""
+
+    def __call__(self, spec: ChipSpec, rules: Collection[str] | None = None, /) -> list[Finding]:
+        """Findings of the rules of these names, by default of all, in the order of the report.
+
+        Args:
+            spec: The spec.
+            rules: Names of the rules that are wanted.
+        """
+        ...
 
 
 def at_most(rule: str, value: float, limit: float, unit: str, *, explain: str) -> Finding:

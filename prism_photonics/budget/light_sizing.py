@@ -5,15 +5,14 @@ receiver's noise. Full scale and bits then follow, bit by bit.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
-from prism_photonics.budget.finding import Finding
+from prism_photonics.budget.finding import Finding, Judge
 from prism_photonics.budget.headroom import headrooms
 from prism_photonics.budget.ring_sizing import ENOUGH
 from prism_photonics.spec import ChipSpec
 
-Judge = Callable[[ChipSpec], list[Finding]]
 Changes = dict[str, float | int | str]
 
 ON_LIGHT = ("ring_power", "bus_power", "link_budget", "line_swing", "score_snr")
@@ -39,7 +38,7 @@ def size_light(
 
     Args:
         spec: The spec, its rings sized.
-        judge: All rules' findings on a spec.
+        judge: Rules' findings on a spec.
         most_dBm: Power of a line that may be bought.
         least_bandwidth_GHz: Bandwidth of the receiver that must be left.
         free: Which of line power and bandwidth may be moved; full scale and bits follow in any case.
@@ -71,7 +70,7 @@ def with_keys(spec: ChipSpec, changes: Changes) -> ChipSpec:
 
 def _line_power(spec: ChipSpec, judge: Judge, most_dBm: float) -> Changes:
     """The least power with `ENOUGH` headroom on all that light is bounded by, or else the best there is."""
-    stood = _by_rule(judge(spec))
+    stood = _by_rule(judge(spec, ("ring_power", "bus_power")))
     # Circulating and guided power grow with the light.
     room_dB = min(10.0 * math.log10(stood[rule].limit / stood[rule].value) for rule in ("ring_power", "bus_power"))
     top_dBm = min(most_dBm, spec.comb.line_power_dBm + room_dB, 30.0)
@@ -100,8 +99,8 @@ def _bandwidth(spec: ChipSpec, judge: Judge, least_GHz: float) -> Changes:
 
 
 def _full_scale(spec: ChipSpec, judge: Judge) -> Changes:
-    brightest_uA = _by_rule(judge(spec))["converter_range"].value
-    return {"detector.adc_full_scale_uA": float(f"{max(FULL_SCALE_ROOM * brightest_uA, 1e-3):.2g}")}
+    (brightest,) = judge(spec, ("converter_range",))
+    return {"detector.adc_full_scale_uA": float(f"{max(FULL_SCALE_ROOM * brightest.value, 1e-3):.2g}")}
 
 
 def _bits(spec: ChipSpec, judge: Judge) -> Changes:
@@ -111,7 +110,7 @@ def _bits(spec: ChipSpec, judge: Judge) -> Changes:
         table, name = key.split(".")
         bits = getattr(getattr(spec, table), name)
         while True:
-            found = _by_rule(judge(with_keys(spec, changes)))
+            found = _by_rule(judge(with_keys(spec, changes), (rule, "link_budget")))
             weak = found[rule].margin < 0.0 or (rule == "adc_noise" and found["link_budget"].margin < 0.0)
             if not weak or bits >= MOST_BITS[key]:
                 break
@@ -121,8 +120,7 @@ def _bits(spec: ChipSpec, judge: Judge) -> Changes:
 
 
 def _least(spec: ChipSpec, judge: Judge, rules: Collection[str]) -> float:
-    found = [finding for finding in judge(spec) if finding.rule in rules]
-    return min(headrooms(spec, found).values())
+    return min(headrooms(spec, judge(spec, rules)).values())
 
 
 def _by_rule(findings: list[Finding]) -> dict[str, Finding]:

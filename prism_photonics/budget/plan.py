@@ -6,11 +6,10 @@ tried by all rules.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from prism_photonics.budget.cures import Rule, applied, candidates
-from prism_photonics.budget.finding import Cure, Finding
+from prism_photonics.budget.finding import Cure, Finding, Judge
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -48,7 +47,7 @@ def find_plan(
     findings: list[Finding],
     *,
     rules: dict[str, Rule],
-    judge: Callable[[ChipSpec], list[Finding]],
+    judge: Judge,
 ) -> Plan:
     """Look for changes of a spec with which every rule is kept.
 
@@ -69,9 +68,7 @@ def find_plan(
     return Plan(best.changes, best.broken)
 
 
-def _searched(
-    start: "_Tried", rules: dict[str, Rule], judge: Callable[[ChipSpec], list[Finding]], *, fewer_rings: bool
-) -> "_Tried":
+def _searched(start: "_Tried", rules: dict[str, Rule], judge: Judge, *, fewer_rings: bool) -> "_Tried":
     """Result of the beam search; unless ``fewer_rings``, every change leaves the chip all its rings."""
     best, beam = start, [start]
     for _ in range(MOST_CHANGES):
@@ -111,9 +108,7 @@ class _Tried:
         return len(self.broken), math.fsum(missed), len(self.changes)
 
 
-def _changed(
-    start: _Tried, rules: dict[str, Rule], judge: Callable[[ChipSpec], list[Finding]], fewer_rings: bool
-) -> list[_Tried]:
+def _changed(start: _Tried, rules: dict[str, Rule], judge: Judge, fewer_rings: bool) -> list[_Tried]:
     found = []
     made = {key for change in start.changes for key in change.keys}
     # A plan asks no less of the chip: what the ranking needs stands.

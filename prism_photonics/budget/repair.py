@@ -6,10 +6,10 @@ all rules, in the order in which its edits are made.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice, permutations
 
-from prism_photonics.budget.finding import Cure, Finding
+from prism_photonics.budget.finding import Cure, Finding, Judge
 from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.ring_sizing import least_pitch_um, size_rings
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
@@ -18,8 +18,6 @@ from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
-
-Judge = Callable[[ChipSpec], list[Finding]]
 
 GROUPS = ("lines", "rings", "light")
 RECIPES = (
@@ -103,7 +101,7 @@ def repair(spec: ChipSpec, findings: list[Finding], judge: Judge) -> tuple[Cure,
     Args:
         spec: The spec that breaks rules.
         findings: All rules' findings on it.
-        judge: All rules' findings on another spec.
+        judge: Rules' findings on another spec.
 
     Returns:
         The edits, each a group of keys; None where these groups cannot mend it.
@@ -277,7 +275,7 @@ def _routing(spec: ChipSpec, judge: Judge) -> Changes:
 
 def driver_and_heat(spec: ChipSpec, judge: Judge) -> Changes:
     """Drivers with the codes that small weights need, heaters that the package can cool."""
-    found = {finding.rule: finding for finding in judge(spec)}
+    found = {finding.rule: finding for finding in judge(spec, ("driver_step", "trimming_power"))}
     changes: Changes = {}
     step = found["driver_step"]
     if not step.passed:
@@ -293,8 +291,7 @@ def driver_and_heat(spec: ChipSpec, judge: Judge) -> Changes:
 
 def _package(spec: ChipSpec, judge: Judge) -> Changes:
     """A package that holds its temperature well enough, where rings alone do not do."""
-    found = {finding.rule: finding for finding in judge(spec)}
-    common = found["drift_common"]
+    (common,) = judge(spec, ("drift_common",))
     if common.passed or common.value <= 0.0:
         return {}
     return {"drift.temperature_K": float(f"{0.95 * spec.drift.temperature_K * common.limit / common.value:.2g}")}

@@ -9,13 +9,14 @@ sides are taken.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from prism_photonics.budget.ring_margins import (
     RingDemand,
+    RingNumbers,
     best_bias_pm,
     reach_headroom,
     ring_demand,
@@ -91,6 +92,8 @@ def size_rings(
     most_V = COERCIVE_SHARE * _coercive_V_um(spec) * _electrode_gap_um(spec)
     allowed_V = [volts for volts in voltages_V if volts <= most_V] or [min(voltages_V)]
     grid = _grid(spec, demand, _radii_um(spec, demand) if radii_um is None else radii_um, (arms_um, straights))
+    drawn = np.flatnonzero(grid.pop("drawn"))
+    grid = {name: values[drawn] if len(drawn) else values[:1] for name, values in grid.items()}
     with np.errstate(all="ignore"):
         # The first ring of a row is the narrowest in linewidth, which drift holds up; the last one needs most drive.
         first, last = (
@@ -104,27 +107,36 @@ def size_rings(
             )
             for straight in ("first_straight", "last_straight")
         )
-        last = last if on_grid else replace(last, grid_pm=0.0)
+        last = last if on_grid else replace(last, grid_pm=np.zeros_like(last.fwhm_pm))
         shape = shape_headrooms(demand, first)
+        # One FSR holds the lines or does not: no scatter moves that.
+        shape["band"] = np.where(shape["band"] >= -BAND_ROUNDING, np.inf, shape["band"])
+        most = np.min(np.array(list(shape.values())), axis=0)
+        most = np.where(np.isfinite(most) & bool(len(drawn)), most, -np.inf)
         # Beside their lines rings are carried through the travel, about them to either side of it: less, of fine lines.
         beside = best_bias_pm(demand, last)
         best: tuple[float, int, float, str, float] | None = None
         for volts in allowed_V:
-            carried = [reach_headroom(demand, last, bias_pm=at_pm, voltage_V=volts) for at_pm in (beside, 0.0 * beside)]
-            rests_pm = np.where(carried[0] >= carried[1], beside, 0.0)
+            # Where line shapes alone leave less room than is found already, no drive makes more of it.
+            at = np.flatnonzero(most > best[0]) if best else np.arange(len(most))
+            if not len(at):
+                break
+            ring = RingNumbers(*(getattr(last, figure.name)[at] for figure in fields(RingNumbers)))
+            carried = [
+                reach_headroom(demand, ring, bias_pm=pm, voltage_V=volts) for pm in (beside[at], 0.0 * beside[at])
+            ]
+            rests_pm = np.where(carried[0] >= carried[1], beside[at], 0.0)
             by_rule = {
-                **shape,
+                **{rule: room[at] for rule, room in shape.items()},
                 "tuning_range": np.maximum(*carried),
-                "row_reach": row_headroom(demand, last, bias_pm=rests_pm, voltage_V=volts),
+                "row_reach": row_headroom(demand, ring, bias_pm=rests_pm, voltage_V=volts),
             }
-            # One FSR holds the lines or does not: no scatter moves that.
-            by_rule["band"] = np.where(by_rule["band"] >= -BAND_ROUNDING, np.inf, by_rule["band"])
-            room = np.min(np.array(list(by_rule.values())), axis=0)
-            room = np.where(grid["drawn"] & np.isfinite(room), room, -np.inf)
-            at = int(np.argmax(room))
-            if best is None or room[at] > best[0] + 1e-9:
-                rule = min(by_rule, key=lambda name: float(by_rule[name][at]))
-                best = float(room[at]), at, volts, rule, float(rests_pm[at])
+            room = np.minimum(most[at], np.minimum(by_rule["tuning_range"], by_rule["row_reach"]))
+            room = np.where(np.isfinite(room), room, -np.inf)
+            here = int(np.argmax(room))
+            if best is None or room[here] > best[0] + 1e-9:
+                rule = min(by_rule, key=lambda name: float(by_rule[name][here]))
+                best = float(room[here]), int(at[here]), volts, rule, float(rests_pm[here])
             if best[0] >= ENOUGH:
                 break
     assert best is not None

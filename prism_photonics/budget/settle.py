@@ -4,9 +4,9 @@ The closed forms know no grid. The bias and the gap are therefore moved a little
 rows' rings, as they will be drawn, have most headroom.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from prism_photonics.budget.finding import Finding
+from prism_photonics.budget.finding import Judge
 from prism_photonics.budget.headroom import least_headroom
 from prism_photonics.budget.light_sizing import Changes, with_keys
 from prism_photonics.spec import ChipSpec
@@ -30,12 +30,12 @@ BIAS_STEPS_PM = (-12.0, -9.0, -6.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 6.0, 9
 GAP_STEPS_UM = (-0.006, -0.003, 0.0, 0.003, 0.006)
 
 
-def settle(spec: ChipSpec, judge: Callable[[ChipSpec], list[Finding]], *, keys: Iterable[str]) -> Changes:
+def settle(spec: ChipSpec, judge: Judge, *, keys: Iterable[str]) -> Changes:
     """Bias and gaps near a spec's own with which the rules on rings have the most headroom.
 
     Args:
         spec: The spec, its rings sized.
-        judge: All rules' findings on a spec.
+        judge: Rules' findings on a spec.
         keys: Keys that may be moved; of those that are moved here are ``ring.bias_pm`` and both gaps.
     """
     best: Changes = {}
@@ -51,12 +51,12 @@ def settle(spec: ChipSpec, judge: Callable[[ChipSpec], list[Finding]], *, keys: 
     return best
 
 
-def _best(spec: ChipSpec, judge: Callable[[ChipSpec], list[Finding]], tries: list[Changes]) -> Changes:
+def _best(spec: ChipSpec, judge: Judge, tries: list[Changes]) -> Changes:
     found = []
     for changes in tries:
         try:
-            findings = [finding for finding in judge(with_keys(spec, changes)) if finding.rule in ON_RINGS]
-            found.append((least_headroom(with_keys(spec, changes), findings)[0], changes))
+            changed = with_keys(spec, changes)
+            found.append((least_headroom(changed, judge(changed, ON_RINGS))[0], changes))
         except (ValueError, InputError):
             continue
     return max(found, key=lambda pair: pair[0])[1] if found else {}

@@ -5,6 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from prism_photonics.budget.cures import GAPS
+from prism_photonics.budget.feasibility import judged as rules_on
+from prism_photonics.budget.light_sizing import with_keys
+from prism_photonics.budget.settle import settle
 from prism_photonics.explore.laws import Reason, commented, law_of, reasons, table
 from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.relax import Change, changed, smallest_change
@@ -169,11 +173,19 @@ def design(wishes: Wishes | dict[str, Any] | None = None, **wished: Any) -> Desi
 
 
 def _polished(wishes: Wishes, found: Sized) -> Sized:
-    """The chip with its rings moved along exact gradients, where that leaves it more headroom."""
+    """The chip with its rings moved along gradients and settled on the drawing's grid, where that leaves more headroom.
+
+    The closed forms know no grid: straights are moved and held, and what comes of both is judged before and after it
+    has settled.
+    """
     with asked_by("prism design"):
-        from prism_photonics.explore.polish import polished
-    try:
-        moved = judged(wishes, polished(found.spec), found.choice)
-    except ValueError:
-        return found
-    return max(found, moved, key=lambda each: (not each.broken, each.least[0]))
+        from prism_photonics.explore.polish import polished_keys
+    tried = [found]
+    for hold_straight in (False, True):
+        try:
+            moved = with_keys(found.spec, polished_keys(found.spec, hold_straight=hold_straight))
+            settled = with_keys(moved, settle(moved, rules_on, keys=("ring.bias_pm", *GAPS)))
+            tried += [judged(wishes, spec, found.choice) for spec in (moved, settled)]
+        except ValueError:
+            continue
+    return max(tried, key=lambda each: (not each.broken, each.least[0]))

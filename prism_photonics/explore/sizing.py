@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.feasibility import judged as findings_of
 from prism_photonics.budget.finding import Finding
 from prism_photonics.budget.headroom import headrooms
 from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
@@ -94,7 +94,7 @@ def first_feasible(wishes: Wishes) -> Sized | None:
             try:
                 ringed = with_keys(spec, _rings(spec, choice))
                 # No light mends rings.
-                if any(not found.passed and found.rule in ON_RINGS for found in findings_of(ringed)):
+                if not all(found.passed for found in findings_of(ringed, ON_RINGS)):
                     continue
                 found = _lit(asked, ringed, choice)
             except ValueError:
@@ -138,11 +138,6 @@ def judged(wishes: Wishes, spec: ChipSpec, choice: RingChoice) -> Sized:
     if area_mm2 > wishes.most_area_mm2 and not any(found.rule == "die_area" for found in broken):
         broken += tuple(found for found in findings if found.rule == "die_area")
     return Sized(spec, choice, headrooms(spec, findings), broken, area_mm2)
-
-
-def findings_of(spec: ChipSpec) -> list[Finding]:
-    """All rules' findings on a spec."""
-    return list(check(spec).findings)
 
 
 def voltages_V(wishes: Wishes) -> list[float]:

@@ -8,7 +8,7 @@ import pytest
 
 from prism_photonics.budget import feasibility
 from prism_photonics.budget.cures import KNOBS, applied
-from prism_photonics.budget.feasibility import MEASURABLE, RULES, check, require_feasible
+from prism_photonics.budget.feasibility import MEASURABLE, RULES, check, judged, require_feasible
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
 
@@ -37,6 +37,17 @@ def test_the_demo_keeps_every_rule(demo):
     assert feasibility.violations == ()
     assert len(feasibility.findings) == len(RULES)
     assert require_feasible(demo) == feasibility
+
+
+def test_rules_that_are_asked_for_by_name_find_what_the_whole_report_finds(demo, paper):
+    for spec in (demo, paper):
+        whole = judged(spec)
+        assert [(finding.rule, finding.value) for finding in check(spec).findings] == [
+            (finding.rule, finding.value) for finding in whole
+        ]
+        for finding in whole:
+            assert judged(spec, (finding.rule,)) == [finding]
+        assert judged(spec, ("row_reach", "band")) == [one for one in whole if one.rule in ("row_reach", "band")]
 
 
 def test_the_bank_of_32_by_256_keeps_every_rule(bank):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.feasibility import check, judged
 from prism_photonics.budget.headroom import headrooms
 from prism_photonics.budget.light_sizing import size_light, with_keys
 from prism_photonics.budget.ring import lossy_drop_max, ring_figures
@@ -23,10 +23,6 @@ from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import load_spec
 
 CHIPS = ("demo_8x8", "demo_lnoi400", "bank_32x256")
-
-
-def findings_of(spec):
-    return list(check(spec).findings)
 
 
 def found(spec, rule):
@@ -76,7 +72,7 @@ def test_the_reach_has_headroom_exactly_where_the_rule_is_kept(name, altered):
     for limit in np.linspace(0.3, 0.95, 14):
         asked = altered(spec, ranking={"weight_limit": float(limit)})
         finding = found(asked, "tuning_range")
-        headroom = headrooms(asked, findings_of(asked))["tuning_range"]
+        headroom = headrooms(asked, judged(asked))["tuning_range"]
         assert (headroom >= 0.0) == finding.passed
 
 
@@ -122,9 +118,9 @@ def test_sized_rings_and_light_keep_every_rule_with_more_room_than_the_hand_made
     spec = load_spec(name)
     rings = size_rings(spec, voltages_V=[spec.drive.max_voltage_V])
     sized = with_keys(spec, rings.keys)
-    sized = with_keys(sized, size_light(sized, findings_of, most_dBm=15.0))
+    sized = with_keys(sized, size_light(sized, judged, most_dBm=15.0))
     assert check(sized).feasible
-    by_hand, found = headrooms(spec, findings_of(spec)), headrooms(sized, findings_of(sized))
+    by_hand, found = headrooms(spec, judged(spec)), headrooms(sized, judged(sized))
     of_rings = ("fsr_aliasing", "spacing_linewidths", "tuning_range", "drift")
     assert min(found[rule] for rule in of_rings) > min(by_hand[rule] for rule in of_rings)
     # No more light is bought than gives enough room.
