@@ -2,15 +2,17 @@
 
     python benchmarks/calibration_scaling.py [COMMIT [CASE …]]
     python benchmarks/calibration_scaling.py - [CASE …]       # now alone
-    python benchmarks/calibration_scaling.py wait [CASE …]    # the wait alone, beside what the file has of the case
+    python benchmarks/calibration_scaling.py wait [CASE …]    # the waits alone, beside what the file has of the case
 
 Each case is a process of its own: a die is drawn and surveyed, and the survey is fitted, twice where that takes no
 minutes; the second time nothing is compiled any more. With a COMMIT the same is done in its source tree, case by case
-in turn; what each line was measured against stands in it. Memory is the most that the process held, the virtual die
-included. Cases that are not named keep the figures that the file has of them.
+in turn; what each line was measured against stands in it. Processor time is that of the process and of the workers
+that it had; memory is the most that the process held, the virtual die included, and the most that a worker held for
+each of them. Cases that are not named keep the figures that the file has of them.
 
 The wait is what a bench waits for the fit after its survey's last reading: the same survey, at the pace of a
-laboratory's usual instruments, is calibrated by `calibrate_chip`.
+laboratory's usual instruments, is calibrated by `calibrate_chip`. The largest chip's is measured on one core too, and
+on all without workers.
 
 Writes results/calibration_scaling.json.
 """
@@ -58,13 +60,22 @@ from prism_photonics.spec import ChipSpec
 spec, again = ChipSpec.model_validate_json(sys.argv[1]), json.loads(sys.argv[2])
 chip = VirtualChip(spec, seed=SEED)
 survey, faults = survey_and_faults(chip, spec, key=jax.random.key(1))
-peak_MB = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak_MB = lambda whose=resource.RUSAGE_SELF: resource.getrusage(whose).ru_maxrss / 1024
+def used_s():
+    both = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in both)
+try:
+    from prism_photonics.calibration.fit_workers import wanted
+    workers = wanted(survey.current_A.size * spec.chip.channels)
+except ImportError:  # of a commit before there were any
+    workers = 0
 found = {"settings": survey.sizes["setting"], "MB_before": peak_MB()}
 for name in ("first", "warm")[: 1 + again]:
-    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    cpu_s, wall_s = used_s(), time.perf_counter()
     fit = jax.block_until_ready(from_survey(survey, spec, key=jax.random.key(2), faults=faults))
-    found[f"{name}_cpu_s"], found[f"{name}_wall_s"] = time.process_time() - cpu_s, time.perf_counter() - wall_s
-found |= {"MB": peak_MB(), "chi2_mean": float(fit.chi2.mean()), "chi2_worst": float(fit.chi2.max())}
+    found[f"{name}_cpu_s"], found[f"{name}_wall_s"] = used_s() - cpu_s, time.perf_counter() - wall_s
+held_MB = peak_MB() + (workers and workers * peak_MB(resource.RUSAGE_CHILDREN))
+found |= {"workers": workers, "MB": held_MB, "chi2_mean": float(fit.chi2.mean()), "chi2_worst": float(fit.chi2.max())}
 print(json.dumps(found))
 """.replace("SEED", str(SEED))
 WAIT = """
@@ -75,6 +86,8 @@ from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.spec import ChipSpec
 from prism_photonics.workflow.session import calibrate_chip
 
+if len(sys.argv) > 2:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[2])])
 spec = ChipSpec.model_validate_json(sys.argv[1])
 plan, chip = survey_plan(spec), VirtualChip(spec, seed=SEED)
 survey_s = plan_wall_time_s(None, spec, plan)
@@ -89,8 +102,9 @@ def paced(light, *, averages=1):
 
 chip.measure = paced
 session = calibrate_chip(chip, seed=1)
+cores = len(os.sched_getaffinity(0))
 found = {"survey_s": survey_s, "wait_s": session.fit_wait_s, "readings": readings[0], "load": os.getloadavg()[0]}
-print(json.dumps(found | {"date": time.strftime("%Y-%m-%d")}))
+print(json.dumps(found | {"cores": cores, "date": time.strftime("%Y-%m-%d")}))
 """.replace("SEED", str(SEED))
 
 
@@ -143,6 +157,11 @@ def main() -> None:
                 before = {"before": printed(other, TURN, spec, again) | {"commit": commit}} if commit else {}
                 line |= {"now": printed(ROOT, TURN, spec, again)} | before
             line |= {"bench": printed(ROOT, WAIT, spec)}
+            if name in ONCE:
+                line |= {"bench_one_core": printed(ROOT, WAIT, spec, "1")}
+                os.environ["PRISM_FIT_WORKERS"] = "off"
+                line |= {"bench_no_workers": printed(ROOT, WAIT, spec)}
+                del os.environ["PRISM_FIT_WORKERS"]
             print(name, json.dumps(line), flush=True)
             keep(name, line)
 

@@ -1,6 +1,7 @@
 """Calibration and tracking: how good, how long."""
 
 import statistics
+from collections.abc import Iterable
 from typing import Any
 
 from sections.tables import bits, load, section, table
@@ -196,15 +197,28 @@ def fit_cost() -> str:
         "slow instruments and drift, so temperatures are fitted too; the others stand still. The wait is from "
         "the survey's last reading to the fitted chip, where readings come at the pace of a laboratory's usual "
         "instruments (`characterize.cost`) and the fit begins meanwhile; it includes what JAX compiles. Memory "
-        "includes the virtual die. Processor time is that of all cores. The largest chip's survey is over before its "
-        "fit has well begun: nearly all of the wait is work that no order of readings takes away. Two threads share "
-        "steps of NumPy this short in name only (they wait for the interpreter), so it is the work of about one core. "
-        "The waits were measured one after the other, with priority over what else ran; beyond 10 s are those of "
-        f"{' and '.join(late)}."
+        "includes the virtual die, and workers. Processor time is that of all cores and workers. The largest chip's "
+        "survey is over before its fit has well begun: nearly all of the wait is work that no order of readings takes "
+        "away. Two threads share steps of NumPy this short in name only (they wait for the interpreter), so chips of "
+        "more than 280 buses of eight rings share their fit with worker processes, one on each other core"
+        f"{by_cores(found['lines'].values())}. The waits were measured one after the other, with priority over what "
+        f"else ran; beyond 10 s are those of {' and '.join(late)}."
     )
     rows = zip(found["lines"].values())
     body = "\n\n".join((note, table(columns, rows), kept()))
     return section("What a calibration's fit costs", "calibration_scaling", found, body)
+
+
+def by_cores(lines: Iterable[dict[str, Any]]) -> str:
+    """The wait of the largest chips on one core, on all, and without workers, where it was measured."""
+    told = [
+        f": {line['rows']} rows wait {line['bench_one_core']['wait_s']:.0f} s on one core, "
+        f"{line['bench']['wait_s']:.0f} s on {line['bench']['cores']}, and {line['bench_no_workers']['wait_s']:.0f} s "
+        "there without workers"
+        for line in lines
+        if "bench_one_core" in line
+    ]
+    return "".join(told)
 
 
 def kept() -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.faults import Fault, find_faults
+from prism_photonics.calibration.fit_workers import fit_workers, wanted
 from prism_photonics.calibration.head_start import HeadStart, head_start
 from prism_photonics.calibration.leftover import EFFECTS, Leftover
 from prism_photonics.calibration.survey import head_of, on_dac_grid, survey_and_faults
@@ -228,15 +229,16 @@ def from_survey(
         )
     own = survey.channel_of_ring.values
     readings = fit_readings(survey, find_faults(survey, spec) if faults is None else faults, spec)
-    if start is None and (head := head_of(survey, spec)) is not None:
-        start = head_start(head, spec, key=key)
     use = readings.use
     if readings.laser is None:
         dark_A, leak = dark_and_leak(survey.dark_A.values, readings.current_A, trusted=use.whole_rows)
     else:
         # A laser that is off is dark.
         dark_A, leak = np.nan_to_num(survey.dark_A.values).mean(0), 0.0
-    fit, drift = fit_survey(survey, spec, readings, key=key, start=start)
+    with fit_workers(wanted(readings.current_A.size * spec.chip.channels)):
+        if start is None and (head := head_of(survey, spec)) is not None:
+            start = head_start(head, spec, key=key)
+        fit, drift = fit_survey(survey, spec, readings, key=key, start=start)
     calibration = _from_fit(
         fit,
         np.asarray(spec.comb_design.wl_um),

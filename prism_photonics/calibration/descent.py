@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight
+from prism_photonics.calibration.fit_workers import descended_elsewhere
 from prism_photonics.calibration.portions import in_portions, portions
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 
@@ -53,9 +54,9 @@ def descend(
     """
 
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
-        return _descended(
-            survey.take(some), flat[some].copy(), steps=steps, rtol=rtol, relaxed=relaxed, damping=damping
-        )
+        part, start = survey.take(some), flat[some].copy()
+        options = {"steps": steps, "rtol": rtol, "relaxed": relaxed, "damping": damping}
+        return descended_elsewhere(part, start, **options) or descended(part, start, **options)
 
     x, cost = in_portions(survey, one_portion)
     return x, cost
@@ -105,7 +106,7 @@ class _Point:
         return self
 
 
-def _descended(
+def descended(
     survey: BusSurvey,
     x: Float[ndarray, "buses unknowns"],
     *,

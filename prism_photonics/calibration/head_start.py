@@ -7,6 +7,7 @@ whether it was worked out in time or afterwards of a survey on file: numbers are
 """
 
 import threading
+from contextlib import ExitStack
 from types import TracebackType
 from typing import final
 
@@ -14,7 +15,9 @@ from jaxtyping import Float, PRNGKeyArray
 from numpy import ndarray
 
 from prism_photonics.calibration.faults import find_faults
+from prism_photonics.calibration.fit_workers import fit_workers, wanted
 from prism_photonics.calibration.portions import abandonable
+from prism_photonics.calibration.survey import settings_for
 from prism_photonics.calibration.survey_fit import rough_start
 from prism_photonics.calibration.survey_readings import fit_readings
 from prism_photonics.files.datasets import Dataset
@@ -41,7 +44,7 @@ class HeadStart:
     def __init__(self, spec: ChipSpec, *, key: PRNGKeyArray) -> None:
         """For a survey of this chip, whose fit has this key."""
         self._spec, self._key = spec, key
-        self._left = threading.Event()
+        self._left, self._workers = threading.Event(), ExitStack()
         self._thread: threading.Thread | None = None
         self._found: Float[ndarray, "all unknowns"] | None = None
         self._error: BaseException | None = None
@@ -70,6 +73,10 @@ class HeadStart:
         ) from self._error
 
     def __enter__(self) -> "HeadStart":
+        # They begin while the bench reads.
+        of_chip = self._spec.chip
+        count = wanted(settings_for(self._spec) * of_chip.rows * of_chip.rings * of_chip.channels)
+        self._workers.enter_context(fit_workers(count))
         return self
 
     def __exit__(
@@ -77,6 +84,7 @@ class HeadStart:
     ) -> None:
         # Not waited for: after Ctrl-C the rings are to be parked at once.
         self._left.set()
+        self._workers.close()
 
     def _work(self, head: Dataset) -> None:
         try:
