@@ -338,16 +338,23 @@ def selector_floor() -> str:
     lines, steps = found["lines"], list(found["lines"][0]["us"])
     rows = [(each["queries"], f"{each['blocks']:,}", *(f"{each['us'][step]:.0f}" for step in steps)) for each in lines]
     first = lines[0]["us"]
-    least = (first["compiled module that does nothing"] + first["product"]) / first["plain"]
+    parts = "compiled module that does nothing", "product"
+    least = sum(first[step] for step in parts) / first["plain"]
     drawn = [each["us"]["random numbers"] / each["us"]["called"] for each in lines]
     number_ns = min(1e3 * each["us"]["random numbers"] / (each["queries"] * each["blocks"]) for each in lines)
+    chosen = [
+        f"{sum(each['us'][step] for step in (*parts, 'choice with the tie rule')) / each['us']['plain']:.1f}"
+        for each in lines
+        if each["queries"] == 1
+    ]
     alone = [f"{each['us']['called'] / each['us']['plain']:.1f}" for each in lines if each["queries"] == 1]
     note = (
         f"What an answer is made of (`{found['command']}`, {found['date']}, {found['hardware']}, load "
         f"{found['load_average']:.0f}; `results/selector_floor.json`): processor time of each step by itself in µs, "
         f"one shot of light. One query called takes {', '.join(alone)} of the plain road. A compiled module that does "
         f"nothing and one product take {least:.1f} of the plain road for {lines[0]['blocks']:,} blocks: a single "
-        "query cannot be answered in twice its time there by compiled code, whatever that computes. Random numbers "
+        "query cannot be answered in twice its time there by compiled code, whatever that computes. With the choice by "
+        f"the tie rule, and nothing of the chip, it would take {', '.join(chosen)}. Random numbers "
         f"alone (`torch.randn`, {number_ns:.1f} ns each at best) take {min(drawn):.2f} to {max(drawn):.2f} of a call "
         f"with noise handed in, and drawing inside adds that: a call that takes less than {2 * number_ns:.1f} ns a "
         "reading takes more than 1.5 times as long with noise drawn inside, whatever the selector does."
