@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from prism_photonics.units import InputError
 
 with asked_by("prism explore"):
     import optuna
+    import sqlalchemy
     import sqlalchemy.event
     import sqlalchemy.exc
 
@@ -36,6 +38,8 @@ NO_CHIP = 10.0
 """How far a choice that makes no chip counts as outside every rule (design choice)."""
 TALLEST = 1.0
 """Largest violation of one rule that counts: of its limit (design choice)."""
+OPENED_AGAIN, WAIT_S = 2, 0.5
+"""Times that a storage is opened again, and the wait before each (design choices)."""
 BEGUN = "begun"
 """Mark of a study whose first choices are all in line."""
 
@@ -98,7 +102,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         name = f"prism {self.base.name}"
         try:
-            storage = optuna.storages.RDBStorage(self.storage, engine_kwargs=_patient(self.storage))
+            storage = _opened(self.storage)
             if "sqlite" in self.storage:
                 _quick(storage)
             there = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
@@ -246,6 +250,19 @@ def _suggested(trial: optuna.Trial, knob: Knob) -> Any:
     return trial.suggest_float(knob.name, knob.low, knob.high, log=knob.log)
 
 
+def _opened(url: str) -> optuna.storages.RDBStorage:
+    """The storage; tried again where another process may be making its tables at this moment.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: It cannot be used.
+    """
+    for _ in range(OPENED_AGAIN):
+        with contextlib.suppress(sqlalchemy.exc.IntegrityError, sqlalchemy.exc.OperationalError):
+            return optuna.storages.RDBStorage(url, engine_kwargs=_patient(url))
+        time.sleep(WAIT_S)
+    return optuna.storages.RDBStorage(url, engine_kwargs=_patient(url))
+
+
 def _patient(url: str) -> dict[str, Any]:
     """Several processes write one SQLite file: each waits for the others."""
     return {"connect_args": {"timeout": 120}} if "sqlite" in url else {}
@@ -253,13 +270,20 @@ def _patient(url: str) -> dict[str, Any]:
 
 def _quick(storage: optuna.storages.RDBStorage) -> None:
     """SQLite with a log that is written ahead: what is written outlives the program that is killed, without a wait for
-    the disk after each of a trial's twenty numbers.
+    the disk after each of a trial's twenty numbers. Every transaction waits for the others from its beginning: Optuna
+    looks whether a trial is taken and takes it, which two processes would do at once, as SQLite knows no row locks.
     """
 
     def on_connect(connection: sqlite3.Connection, _: Any) -> None:
+        # The driver's own transactions begin with the first write.
+        connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
+    def on_begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
     sqlalchemy.event.listen(storage.engine, "connect", on_connect)
+    sqlalchemy.event.listen(storage.engine, "begin", on_begin)
     # The connections that are open already know nothing of it.
     storage.engine.dispose()

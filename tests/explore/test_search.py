@@ -1,8 +1,11 @@
 """A search over designs: what a choice becomes, what is wanted, and how a study goes on."""
 
+import contextlib
 import itertools
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
@@ -276,6 +279,22 @@ def test_a_reference_of_another_size_is_refused_in_one_line(search, bank, tmp_pa
     with pytest.raises(InputError, match=r"--beat bank_32x256: 256 rows of 32 dimensions, want 8 of 8") as refused:
         explore_designs(search, tmp_path, trials=1, beat=bank)
     assert "\n" not in str(refused.value)
+
+
+def test_two_workers_on_one_file_never_take_the_same_choice(demo, tmp_path, monkeypatch):
+    search = Search(demo, objectives_of("energy,area"), 1, f"sqlite:///{tmp_path / 'study.db'}")
+    studies = [search.study(), search.study()]
+    both = threading.Barrier(2)
+
+    def looked(*_):
+        # Between the look whether a trial is free and its taking: the other one has looked too, if it can.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+
+    monkeypatch.setattr("optuna.storages.RDBStorage.check_trial_is_updatable", looked)
+    with ThreadPoolExecutor(2) as pool:
+        numbers = list(pool.map(lambda study: study.ask().number, studies))
+    assert len(set(numbers)) == 2
 
 
 @pytest.mark.slow
