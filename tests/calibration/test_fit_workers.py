@@ -149,8 +149,11 @@ print("ended")
 @pytest.mark.slow
 def test_nothing_of_the_program_that_asks_runs_in_a_worker(tmp_path):
     # A script without a guard: what multiprocessing begins would run it once more.
-    script = tmp_path / "script.py"
+    script, folder = tmp_path / "script.py", tmp_path / "folder"
     script.write_text(SCRIPT)
+    # Nor is what lies in the folder that the program is in taken for a library.
+    folder.mkdir()
+    (folder / "zipfile.py").write_text("raise SystemExit('mine')")
     told = [sys.executable, "-W", "error", str(script)]
-    ended = subprocess.run(told, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    ended = subprocess.run(told, capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=folder)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("begun\nended\n", "", 0)
