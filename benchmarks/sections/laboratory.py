@@ -47,8 +47,8 @@ def measured_rings() -> str:
     }
     note = (
         "Spectra of SiEPIC's openEBL (MIT licence), which are not part of this project, by `prism extract`. What is "
-        "left is the median over a file's resonances, of the worst file. All files of both folders take "
-        f"{found['cpu_s']:.0f} s of processor time and {found['peak_GB']:.2f} GB."
+        "left is the median over a file's resonances, of the worst file. All files of both folders, side by side, "
+        f"take {found['cpu_s']:.0f} s of processor time and {found['peak_GB']:.2f} GB in all processes."
     )
     return section("Measured rings", "extract", found, note + "\n\n" + table(columns, lines))
 
@@ -73,7 +73,8 @@ def error_bars() -> str:
     columns |= {heading: pull(name) for heading, name in told.items()}
     columns["error of κ², %"] = lambda scene, one: f"{100 * one['kappa2_through']['relative_error']:.2g}"
     note = (
-        f"Standard deviation of (found − true)/error over {found['sweeps']} simulated sweeps of each kind: a laser "
+        f"Standard deviation of (found − true)/error over {found['sweeps']} simulated sweeps of each kind, on whose "
+        "seeds no constant of the fit was chosen: a laser "
         "that wanders from step to step, ports of unlike gain, ripple at each, meters with noise. One is what a bar "
         "promises. A wander that is alike over many steps is told by few lines, and so are its bars."
     )
@@ -116,8 +117,8 @@ def die_pulls() -> str:
     note = (
         f"`prism measure` of {found['dies']} virtual dies, `prism extract --manifest` of what it wrote, and "
         "the hidden truth: found minus true over the error bar. The spread (1.48 median absolute deviations) "
-        "of good error bars is one. Of splittings those count that are told, of which small ones are where noise "
-        "made them larger; squared splittings are of all rings. A single ring's n_g errs by "
+        "of good error bars is one. Of splittings those count that are told, with what that choice makes of them "
+        "taken out; squared splittings are of all rings. A single ring's n_g errs by "
         f"{found['pulls']['n_g']['robust']:.1f} of its error bars, of which the five "
         "rings of a sweep share a part, the axis's."
     )
