@@ -112,12 +112,14 @@ def die_pulls() -> str:
         "found": lambda name, pulls: pulls["count"],
         "median": lambda name, pulls: f"{pulls['median']:.2f}",
         "spread": lambda name, pulls: f"{pulls['robust']:.2f}",
+        "rms": lambda name, pulls: f"{pulls['rms']:.2f}",
         "within two error bars": lambda name, pulls: f"{pulls['within_two']:.0%}",
     }
     note = (
         f"`prism measure` of {found['dies']} virtual dies, `prism extract --manifest` of what it wrote, and "
         "the hidden truth: found minus true over the error bar. The spread (1.48 median absolute deviations) "
-        "of good error bars is one. Of splittings those count that are told, with what that choice makes of them "
+        "of good error bars is one, as is the root mean square; of thirty the spread itself errs by a fifth, the root "
+        "mean square by an eighth. Of splittings those count that are told, with what that choice makes of them "
         "taken out; squared splittings are of all rings. A single ring's n_g errs by "
         f"{found['pulls']['n_g']['robust']:.1f} of its error bars, of which the five "
         "rings of a sweep share a part, the axis's."
