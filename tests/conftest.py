@@ -45,9 +45,10 @@ LAYOUTS = Path(__file__).parents[1] / "layouts"
 
 
 def pytest_collection_modifyitems(items):
-    """Files with slow tests come first: the last file of a parallel run should be a short one."""
+    """Files with slow tests come first, then those of no room: the last file of a parallel run is a short one."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    here = Path(__file__).parent
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent != here))
 
 
 @pytest.fixture(scope="session")
