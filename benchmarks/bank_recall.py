@@ -58,12 +58,13 @@ def calibrated(spec: ChipSpec, seed: int) -> tuple[Calibration, float]:
     return calibrate(chip, spec, key=jax.random.key(seed + 1000), settings=SETTINGS), time.perf_counter() - start
 
 
-def one_bank(spec: ChipSpec, seed: int, *, whole: bool = False) -> dict[str, float]:
+def one_bank(spec: ChipSpec, seed: int, *, k: int = K, whole: bool = False) -> dict[str, float]:
     """Mean recall of one die over its queries, and how well its weights could be programmed.
 
     Args:
         spec: The chip.
         seed: Of the die, of its signatures and of everything else.
+        k: Blocks to be found.
         whole: Go through the whole calibration instead of using the die with offset errors.
     """
     rng = np.random.default_rng([seed, spec.chip.rows])
@@ -92,7 +93,7 @@ def one_bank(spec: ChipSpec, seed: int, *, whole: bool = False) -> dict[str, flo
         scores.append(decode(weights, targets.sum(-1), scheme, leak=calibration.weight_leak))
     believed, true = (np.asarray(one.weights(jnp.asarray(programmed.volts[0]))) for one in (calibration, truth))
     return found | {
-        "recall": float(recall_at_k(np.stack(scores), queries @ signatures.T, k=K).mean()),
+        "recall": float(recall_at_k(np.stack(scores), queries @ signatures.T, k=k).mean()),
         "weight_error_rms": weight_error(believed, true),
         "programming_residual_rms": float(np.sqrt(np.mean(programmed.residual**2))),
         "out_of_reach_share": len(programmed.out_of_reach) / targets.size,

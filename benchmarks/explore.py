@@ -1,11 +1,12 @@
 """Search for banks of 32 dimensions on three films from the paper's point, and why two films have none of 256 rows.
 
-    python benchmarks/explore.py [--trials 200] [--film tfln600] [--json]
+    python benchmarks/explore.py [--trials 200] [--film tfln600] [--keep FOLDER] [--json]
 
 Of each film the most rows are searched that its area and its lines allow. Every search is the whole command's: first
 choices, trials, polish and files; beside it stands `bank_32x256` cut to as many rows. What forbids 256 rows is worked
-out for every split over buses: the least area, and how many linewidths of the narrowest line that drift allows lie
-between the lines of one free spectral range. ``--json`` prints what `results/explore.json` keeps.
+out for every split over buses: the least area, of 256 rows and of as many as are searched, and how many linewidths of
+the narrowest line that drift allows lie between the lines of one free spectral range. FOLDER keeps the designs, those
+of each film in a folder of its own, for `explore_dies.py`. ``--json`` prints what `results/explore.json` keeps.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def cut(name: str, rows: int, **changed: str) -> ChipSpec:
     return ChipSpec.model_validate({**data, "chip": data["chip"] | {"rows": rows}, **changed})
 
 
-def searched(film: str, trials: int) -> dict[str, Any]:
+def searched(film: str, trials: int, keep: Path | None) -> dict[str, Any]:
     """The search on one film, as the command makes it."""
     rows = ROWS[film]
     base, bank = cut(FROM, rows, process=film), cut(BANK, rows)
@@ -49,7 +50,7 @@ def searched(film: str, trials: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         storage = f"sqlite:///{Path(folder) / 'explore.db'}"
         search = Search(base, objectives_of("recall,energy,area"), blocks_of(base, None), storage)
-        numbers = explore_designs(search, Path(folder), trials=trials, beat=bank)
+        numbers = explore_designs(search, keep / film if keep else Path(folder), trials=trials, beat=bank)
     names = ("recall", "energy", "area")
     return {
         "rows": rows,
@@ -68,16 +69,17 @@ def searched(film: str, trials: int) -> dict[str, Any]:
 
 def bounds(film: str) -> list[dict[str, Any]]:
     """Least area of 256 rows, and linewidths from line to line, for every split over buses that may fit."""
-    base = cut(FROM, 256, process=film)
+    base, fewer = (cut(FROM, rows, process=film) for rows in (256, ROWS[film]))
     found = []
     for buses in next(knob for knob in knobs(base) if knob.name == "buses").options:
         choice = next(one for one in usual_choices(base) if one["buses"] == buses)
-        smallest = area_mm2(spec_of(base, choice | {"q_loaded": 30_000.0}))
+        smallest, searched_mm2 = (area_mm2(spec_of(each, choice | {"q_loaded": 30_000.0})) for each in (base, fewer))
         found.append(
             {
                 "buses": buses,
                 "channels": 32 // int(buses),
                 "least_area_mm2": round(smallest, 1),
+                "least_area_searched_mm2": round(searched_mm2, 1),
                 "linewidths": round(max(apart(base, choice, reach) for reach in REACHES), 2),
             }
         )
@@ -115,11 +117,12 @@ def main() -> None:
     asked = argparse.ArgumentParser()
     asked.add_argument("--trials", type=int, default=200)
     asked.add_argument("--film", choices=ROWS, help="this one alone; all by default")
+    asked.add_argument("--keep", type=Path, metavar="FOLDER")
     asked.add_argument("--json", action="store_true")
     given = asked.parse_args()
     films = {}
     for film in [given.film] if given.film else ROWS:
-        films[film] = {"bounds": bounds(film), **searched(film, given.trials)}
+        films[film] = {"bounds": bounds(film), **searched(film, given.trials, given.keep)}
         print(film, films[film], file=sys.stderr)
     found = {
         "command": f"python benchmarks/explore.py --trials {given.trials} --json",

@@ -1,10 +1,11 @@
-"""What a search found, on drawn dies: weights reached and recall, beside `bank_32x256` on dies of the same seeds.
+"""What searches found, on drawn dies, beside `bank_32x256` of as many rows on dies of the same seeds.
 
     python benchmarks/explore_dies.py FOLDER DESIGN [DESIGN ...] [--dies 8]
 
-FOLDER is that of `prism explore`, a DESIGN one of its specs by number. Every die is programmed, drifts and is read as
-in `bank_recall.py`. *Rings short* are those of some 500 drawn ones that miss ± their weight limit, neighbours at rest;
-*out of reach* are the weights of the signatures that a die misses. Writes results/explore_dies.json.
+FOLDER is that of one film's `prism explore`, such as `explore.py --keep` leaves, a DESIGN one of its specs by number.
+Every die is programmed, drifts and is read as in `bank_recall.py`. *Rings short* are those of some 500 drawn ones that
+miss ± their weight limit, neighbours at rest; *out of reach* are the weights of the signatures that a die misses.
+Writes results/explore_dies.json, of other films what it had.
 """
 
 import argparse
@@ -23,17 +24,17 @@ from prism_photonics.files import write_text
 from prism_photonics.spec import ChipSpec, load_spec
 
 RESULTS = Path(__file__).parent / "results"
-K, BANK = 32, "bank_32x256"
+BANK = "bank_32x256"
 
 
-def on_dies(spec: ChipSpec, dies: int) -> dict[str, Any]:
+def on_dies(spec: ChipSpec, k: int, dies: int) -> dict[str, Any]:
     """What a chip costs, what the search says of it, and what its dies do."""
     return {
         "energy_uJ": energy_uJ(spec),
         "area_mm2": area_mm2(spec),
-        "recall_by_formula": expected_recall(spec, K),
+        "recall_by_formula": expected_recall(spec, k),
         "rings_short": float((drawn_reaches(spec) < spec.ranking.weight_limit).mean()),
-        "on_dies": summary([one_bank(spec, seed) for seed in range(dies)]),
+        "on_dies": summary([one_bank(spec, seed, k=k) for seed in range(dies)]),
     }
 
 
@@ -45,18 +46,24 @@ def main() -> None:
     asked.add_argument("--dies", type=int, default=8)
     given = asked.parse_args()
     searched = json.loads((given.folder / "explore.json").read_text())
-    found = {BANK: on_dies(load_spec(BANK), given.dies)}
-    for number in given.designs:
-        spec = load_spec(str(given.folder / f"design_{number}.toml"))
-        found[f"design_{number}"] = {"choice": searched["designs"][number]["choice"], **on_dies(spec, given.dies)}
+    specs = {number: load_spec(str(given.folder / f"design_{number}.toml")) for number in given.designs}
+    first, k = next(iter(specs.values())), searched["k"]
+    bank = load_spec(BANK).model_dump()
+    bank["chip"]["rows"] = first.chip.rows
+    found = {BANK: on_dies(ChipSpec.model_validate(bank), k, given.dies)}
+    for number, spec in specs.items():
+        found[f"design_{number}"] = {"choice": searched["designs"][number]["choice"], **on_dies(spec, k, given.dies)}
+    path = RESULTS / "explore_dies.json"
+    films = json.loads(path.read_text()).get("films", {}) if path.exists() else {}
+    films[first.process] = {"rows": first.chip.rows, "k": k, "trials": searched["trials"], "chips": found}
     result = {
-        "search": f"prism explore {searched['from']} --beat {BANK} --trials {searched['trials']}",
+        "command": f"python benchmarks/explore_dies.py FOLDER DESIGN ... --dies {given.dies}",
         "drift_pm": {"own": OWN_PM, "common": COMMON_PM},
         "date": datetime.date.today().isoformat(),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, shared with other work",
-        "chips": found,
+        "films": films,
     }
-    write_text(RESULTS / "explore_dies.json", json.dumps(result, indent=2) + "\n")
+    write_text(path, json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
