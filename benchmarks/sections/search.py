@@ -76,33 +76,6 @@ def searches() -> str:
     return section("Search for designs", "explore", found, "\n\n".join([note, table_1, why, table_2]))
 
 
-def searched_dies() -> str:
-    """What drawn dies of searched designs recall, beside the bank's."""
-    found = load("explore_dies")
-    lines = []
-    for film, one in found["films"].items():
-        for name, chip in one["chips"].items():
-            dies = chip["on_dies"]
-            lines.append(
-                (
-                    film if name != BANK else "tfln600",
-                    one["rows"],
-                    f"`{name}`",
-                    f"{chip['energy_uJ']:.1f}",
-                    f"{chip['area_mm2']:.0f}",
-                    f"{chip['recall_by_formula']:.3f}",
-                    f"{dies['mean']:.3f} ± {dies['standard_error']:.3f}",
-                    f"{100.0 * dies['out_of_reach_share']:.2g} %",
-                )
-            )
-    heads = ("film", "rows", "chip", "µJ", "mm²", "recall by the formula", "of dies", "weights out of reach")
-    note = (
-        f"{max(one['chips'][BANK]['on_dies']['banks'] for one in found['films'].values())} dies of each chip, of the "
-        "same seeds, fabricated, programmed, drifted and read through coherent rows as in the bank's own figure."
-    )
-    return section("Searched designs on drawn dies", "explore_dies", found, "\n\n".join([note, grid(heads, lines)]))
-
-
 def five_volts() -> str:
     """Whole chips that `prism design` finds for a drive of 5 V, and what drawn dies of them miss."""
     found = load("five_volts")
