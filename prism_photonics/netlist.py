@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from prism_photonics.lightpath.splitter.design import halves, tree_levels
-from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, TerminatorDesign, UTurnDesign
+from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, TerminatorDesign
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
     DROP_LEAD_UM,
@@ -20,6 +20,7 @@ from prism_photonics.spec.geometry import (
     detector_site,
     feed_designs,
     photodiode_site,
+    uturn_design,
 )
 
 TOP = "chip"
@@ -185,7 +186,7 @@ def _row(spec: ChipSpec) -> Cell:
         pairs.append(("drop_lead,o2", "ring_0,o3"))
         drop = "drop_lead,o1"
     else:
-        instances["uturn"] = Instance("uturn", asdict(UTurnDesign(spec.waveguide.bend_radius_um, spec.width_um)))
+        instances["uturn"] = Instance("uturn", asdict(uturn_design(spec)))
         home = StraightDesign(len(rings) * spec.ring.pitch_um, spec.width_um)
         instances["return_guide"] = Instance("straight", asdict(home))
         pairs += [("ring_0,o3", "uturn,o1"), ("uturn,o2", "return_guide,o1")]

@@ -12,6 +12,7 @@ from prism_photonics.budget.finding import Cure, Finding
 from prism_photonics.budget.guard import floating_point_of, require_finite
 from prism_photonics.budget.plan import Plan, find_plan
 from prism_photonics.budget.repair import of_light, repair
+from prism_photonics.budget.second_mode import bend_warnings
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -164,7 +165,7 @@ def check(spec: ChipSpec) -> Feasibility:
     rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
     broken = not all(found.passed for found in findings)
     search = _Search(spec, cured, rules) if broken else None
-    return Feasibility(tuple(cured), partial(_mode_warnings, spec, findings), search)
+    return Feasibility(tuple(cured), partial(_remarks, spec, findings), search)
 
 
 def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) -> Feasibility:
@@ -225,6 +226,10 @@ class _Search:
 
     def plan(self) -> Plan:
         return find_plan(self.spec, self.findings, rules=self.rules, judge=judged)
+
+
+def _remarks(spec: ChipSpec, findings: list[Finding]) -> list[str]:
+    return [*_mode_warnings(spec, findings), *bend_warnings(spec)]
 
 
 def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:

@@ -1,7 +1,5 @@
 """Latency of one query, from the query's codes to the indices of the chosen blocks."""
 
-import math
-
 from prism_photonics.budget import paper
 from prism_photonics.budget.entry import Entry, total
 from prism_photonics.budget.link import tree_lengths
@@ -9,7 +7,7 @@ from prism_photonics.budget.symbol import half_step, photon_lifetime_s, rates_pe
 from prism_photonics.codec.encoding import shots
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.geometry import DROP_LEAD_UM
+from prism_photonics.spec.geometry import DROP_LEAD_UM, uturn_design
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
 
 NS = 1e9
@@ -29,7 +27,7 @@ def propagation_s(spec: ChipSpec) -> float:
         x_um += DROP_LEAD_UM
     else:  # home over the U-turn
         x_um += row_um
-        bend_um += math.pi * spec.waveguide.bend_radius_um
+        bend_um += uturn_design(spec).lengths.bend_um
     ng_x, ng_y = optics.n_g_along_x.value, optics.n_g_along_y.value
     return (ng_x * x_um + ng_y * tree.y_um + 0.5 * (ng_x + ng_y) * bend_um) / SPEED_OF_LIGHT_UM_S
 

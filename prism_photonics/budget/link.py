@@ -7,12 +7,13 @@ from functools import cache
 import numpy as np
 
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.second_mode import guides_turned
 from prism_photonics.lightpath.splitter.design import halves, tree_levels, tree_outputs
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.layers import load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
-from prism_photonics.spec.geometry import branch_design, feed_lengths
+from prism_photonics.spec.geometry import branch_design, euler_p, feed_lengths
 from prism_photonics.units import PM_PER_UM, dB_from_ratio, watt_from_dBm
 
 
@@ -52,6 +53,13 @@ def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
             "splitter",
             10.0 * math.log10(outputs) + spec.splitter.excess_loss_dB * levels,
             f"10·log10 N + α·⌈log2 N⌉{padded} (arXiv 2603.21576, eq. 8)",
+        ),
+        (
+            "bends",
+            guides_turned(spec).feed_dB,
+            f"light that quarter turns of {spec.waveguide.bend_radius_um:g} µm, {100.0 * euler_p(spec):.0f} % of their "
+            "angle in clothoids, turn to other modes on the way to a row: the mean over each bend's phase "
+            "(process.bends)",
         ),
         (
             "waveguide",

@@ -17,6 +17,7 @@ from prism_photonics.budget.settle import settle
 from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import uturn_design
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
 
 GROUPS = ("lines", "rings", "light")
@@ -269,7 +270,9 @@ def _moved_by(recipe: tuple[str, ...]) -> frozenset[str]:
 
 def _routing(spec: ChipSpec, judge: Judge) -> Changes:
     """Routing bends that the film allows, and that leave room for bumps from row to row."""
-    least_um = max(spec.profile.film.min_bend_radius_um.value, 30.0 if spec.flip_chip else 0.0)
+    sharper = uturn_design(spec).quarter.least_radius_um / spec.waveguide.bend_radius_um
+    least_um = max(spec.profile.film.min_bend_radius_um.value / sharper, 30.0 if spec.flip_chip else 0.0)
+    least_um = math.ceil(1e3 * least_um - 1e-6) / 1e3  # on the drawing's grid
     return {"waveguide.bend_radius_um": least_um} if spec.waveguide.bend_radius_um < least_um else {}
 
 

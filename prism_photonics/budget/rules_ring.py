@@ -8,6 +8,7 @@ from prism_photonics.budget.ring import RingFigures, lossy_drop_max, ring_figure
 from prism_photonics.budget.slopes import slopes
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import uturn_design
 
 COERCIVE_SHARE = 0.5
 """Half the coercive field: a driver may overshoot, and repeated poling cycles start below the nominal field."""
@@ -133,12 +134,15 @@ def driver_step(spec: ChipSpec) -> Finding:
 
 def bend_radius(spec: ChipSpec) -> Finding:
     """Bends below the film's least radius radiate."""
-    value, least = min(spec.ring.radius_um, spec.waveguide.bend_radius_um), spec.profile.film.min_bend_radius_um
+    least, turn = spec.profile.film.min_bend_radius_um, uturn_design(spec).quarter
+    value = min(spec.ring.radius_um, turn.least_radius_um)
+    where = f", {turn.least_radius_um:.3g} µm between its clothoids" if turn.euler_p else ""
     return at_least(
         "bend_radius",
         value,
         least.value,
         "µm",
-        explain=f"the tightest of ring ({spec.ring.radius_um:g} µm) and routing ({spec.waveguide.bend_radius_um:g} µm) "
+        explain=f"the tightest of ring ({spec.ring.radius_um:g} µm) and routing "
+        f"({spec.waveguide.bend_radius_um:g} µm{where}) "
         f"against {least.value:g} µm ({least.source})",
     )

@@ -28,6 +28,7 @@ from prism_photonics.lightpath.waveguide.design import (
     UTurnDesign,
 )
 from prism_photonics.lightpath.waveguide.model import transmission
+from prism_photonics.lightpath.waveguide.turned import bends_passed
 from prism_photonics.process.profile import Profile
 from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError, nearest
@@ -57,8 +58,8 @@ def device_models(profile: Profile, *, loss_dB_cm: float) -> dict[str, Model]:
     defaults = default_settings(profile)
     described: tuple[tuple[str, type, Callable[..., sax.SDict], Mapping[str, float | None]], ...] = (
         ("straight", StraightDesign, optics.along, {}),
-        ("uturn", UTurnDesign, optics.along, {}),
-        ("branch", BranchDesign, optics.along, {}),
+        ("uturn", UTurnDesign, optics.bent, {}),
+        ("branch", BranchDesign, optics.bent, {}),
         ("ring", RingDesign, optics.ring, TUNING),
         ("vernier", VernierDesign, optics.vernier, TUNING_OF_TWO),
         ("splitter", SplitterDesign, optics.splitter, {}),
@@ -139,6 +140,10 @@ class _Optics:
 
     def along(self, design: Any, wl: Any) -> sax.SDict:
         return self.guide(design.lengths, wl)
+
+    def bent(self, design: UTurnDesign | BranchDesign, wl: Any) -> sax.SDict:
+        passed = jnp.sqrt(bends_passed(self._profile, design, jnp))
+        return sax.reciprocal({("o1", "o2"): passed * self._transmission(design.lengths, wl)})
 
     def guide(self, lengths: Lengths, wl: Any) -> sax.SDict:
         return sax.reciprocal({("o1", "o2"): self._transmission(lengths, wl)})

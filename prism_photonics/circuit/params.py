@@ -20,12 +20,13 @@ from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.vernier.coupling import vernier_angles
 from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.vernier.model import VernierParams
-from prism_photonics.lightpath.waveguide.design import Lengths, UTurnDesign
+from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
+from prism_photonics.lightpath.waveguide.turned import bends_dB, bends_passed
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
-from prism_photonics.spec.geometry import DROP_LEAD_UM, feed_lengths, tree_branches
+from prism_photonics.spec.geometry import DROP_LEAD_UM, bent_guides, feed_lengths, tree_branches, uturn_design
 from prism_photonics.units import PM_PER_UM, attenuation_per_um, ratio_from_dB
 
 
@@ -139,10 +140,11 @@ def _designed_bank(spec: ChipSpec) -> BankParams:
 
     pitch, count = spec.ring.pitch_um, spec.chip.channels
     stub, span = along_x(pitch / 2.0), along_x(pitch)
+    turn = uturn_design(spec)
     if spec.two_sided:
         way_out = [along_x(DROP_LEAD_UM)]
     else:
-        way_out = [path(UTurnDesign(spec.waveguide.bend_radius_um).lengths), along_x(count * pitch)]
+        way_out = [_round(path(turn.lengths), bends_passed(profile, turn)), along_x(count * pitch)]
     inner = [span] * (count - 1)
     buses = _stack([_stack([stub, *inner, stub]), _stack([in_series(stub, *way_out, xp=np), *inner, stub])])
     feeds = [_feeds(spec, bus) for bus in range(spec.chip.buses)]
@@ -204,6 +206,11 @@ def assigned_bank(
     return jax.tree.map(xp.asarray, eqx.tree_at(lambda b: b.rings.opl_um, bank, opl_um))
 
 
+def _round(path: PathParams, passed: float) -> PathParams:
+    """A path whose bends leave so much of the power in the guide's mode."""
+    return eqx.tree_at(lambda p: p.amplitude, path, path.amplitude * math.sqrt(passed))
+
+
 def _feeds(spec: ChipSpec, bus: int) -> PathParams:
     """Coupler, way to the bank, for each tree level a splitter arm and a branch; by row."""
     loss_dB_cm = spec.waveguide.loss_dB_cm
@@ -213,7 +220,8 @@ def _feeds(spec: ChipSpec, bus: int) -> PathParams:
     for way in tree_branches(spec):
         passed = [to_bank, *(branch.lengths for branch in way)]
         lengths = Lengths(*(sum(getattr(b, axis) for b in passed) for axis in ("x_um", "y_um", "bend_um")))
-        loss_dB = spec.coupler.loss_dB + loss_dB_cm * lengths.total_um * 1e-4
+        bent_dB = sum(bends_dB(spec.profile, bent) for bent in bent_guides(spec, way, bus=bus))
+        loss_dB = spec.coupler.loss_dB + loss_dB_cm * lengths.total_um * 1e-4 + bent_dB
         columns.append((*optical_lengths_um(spec.profile, lengths), 10.0 ** (-loss_dB / 20.0)))
     opl_um, gpl_um, amplitude = (np.asarray(column, dtype=float) for column in zip(*columns, strict=True))
     arm = math.sqrt(ratio_from_dB(-spec.splitter.excess_loss_dB) / 2.0)

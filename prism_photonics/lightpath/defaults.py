@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.waveguide.turned import best_euler_p
 from prism_photonics.process.layers import Deck, load_deck
 from prism_photonics.process.parts import load_parts
 from prism_photonics.process.profile import Profile
@@ -57,15 +58,15 @@ def default_settings(profile: Profile, deck: Deck | None = None) -> dict[str, Ma
         "lobe_half_angle_deg": ring["lobe_half_angle_deg"],
         **electrodes,
     }
-    across = max(80.0, 2.0 * bend + 20.0)
+    across, clothoids = max(80.0, 2.0 * bend + 20.0), best_euler_p(profile, bend)
     return {
         "ring": {**ring, "arm_um": 0.0, "heater_um": 0.0},
         "vernier": vernier,
         "splitter": {"excess_loss_dB": 0.2, **load_parts(profile.name).splitter_sizes, "width_um": width},
         "edge_coupler": {"loss_dB": 2.0, "length_um": 200.0, "tip_um": max(0.30, tip), "width_um": width},
         "straight": {"length_um": 100.0, "width_um": width},
-        "uturn": {"radius_um": bend, "width_um": width},
-        "branch": {"dx_um": across, "dy_um": across, "radius_um": bend, "width_um": width},
+        "uturn": {"radius_um": bend, "width_um": width, "euler_p": clothoids},
+        "branch": {"dx_um": across, "dy_um": across, "radius_um": bend, "width_um": width, "euler_p": clothoids},
         "terminator": {"length_um": 40.0, "tip_um": max(0.25, tip), "width_um": width},
         "detector": {"port_pitch_um": 104.0, "width_um": width, "length_um": 60.0, "pad_um": 60.0},
         "photodiode": {"width_um": width, "length_um": 60.0, "pad_um": 60.0},

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from kfactory import kdb
 
 from prism_photonics.lightpath.sizes import require_sizes
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, Layer
 from prism_photonics.units import InputError
 
@@ -157,6 +159,58 @@ def bend(
     radii_um = ((radius_um - half, radius_um + half), (max(radius_um - reach, 0.01), radius_um + reach))
     rib, slab = (sector(center_um, *radii, start_deg=start_deg, stop_deg=stop_deg) for radii in radii_um)
     return rib, slab
+
+
+def quarter_points(turn: QuarterTurn, offset_um: float) -> list[tuple[float, float]]:
+    """Points at a distance to the left of a quarter turn that starts at the origin, heads east and turns left, in µm.
+
+    So close that no chord strays half a nanometre from the turn's sharpest part.
+    """
+    step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (turn.least_radius_um + abs(offset_um)))
+    steps = 2 * math.ceil(turn.length_um / turn.least_radius_um / step / 2)
+    points_um, angle = turn.points_um(steps)
+    aside = offset_um * np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
+    return [(x, y) for x, y in (points_um + aside).tolist()]
+
+
+def half_turn(turn: QuarterTurn, *, width_um: float) -> tuple[kdb.Region, kdb.Region]:
+    """Rib and slab of two quarter turns that enter at the origin heading west and leave above it heading east."""
+    top_um = 2.0 * turn.radius_um
+
+    def side(offset_um: float) -> list[kdb.Point]:
+        quarter = [(-x, y) for x, y in quarter_points(turn, offset_um)]
+        return [_point(*at) for at in quarter + [(x, top_um - y) for x, y in quarter[-2::-1]]]
+
+    return _between(side, width_um)
+
+
+def s_of_quarters(turn: QuarterTurn, rise_um: float, *, width_um: float) -> tuple[kdb.Region, kdb.Region]:
+    """Rib and slab of a quarter turn up from the origin, an upright, and a quarter turn back east at ``rise_um``."""
+    end_um = 2.0 * turn.radius_um
+
+    def side(offset_um: float) -> list[kdb.Point]:
+        back = [(end_um - x, rise_um - y) for x, y in quarter_points(turn, -offset_um)[::-1]]
+        points = [_point(*at) for at in quarter_points(turn, offset_um) + back]
+        return [at for n, at in enumerate(points) if n == 0 or at != points[n - 1]]
+
+    return _between(side, width_um)
+
+
+def _point(x_um: float, y_um: float) -> kdb.Point:
+    return kdb.Point(nm(x_um), nm(y_um))
+
+
+def _between(side: Callable[[float], list[kdb.Point]], width_um: float) -> tuple[kdb.Region, kdb.Region]:
+    """Rib and slab between a guide's two sides, each given by its distance to the left of the middle."""
+    rib, slab = (
+        kdb.Region(kdb.Polygon(side(-half) + side(half)[::-1])) for half in (width_um / 2.0, sleeve_half_um(width_um))
+    )
+    return rib, slab
+
+
+def sleeve_half_um(width_um: float) -> float:
+    """Half the width of the slab about a rib."""
+    return width_um / 2.0 + SLAB_MARGIN_UM
 
 
 def s_bend(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.layers import METAL1_SPACE_UM
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import InputError
@@ -74,10 +75,14 @@ def require_film(device: str, design: Any, profile: Profile) -> None:
         InputError: The message names the film's limit.
     """
     least_radius, least_gap = profile.film.min_bend_radius_um.value, profile.least_gap_um
-    for field, value in _plain(design).items():
-        if field.startswith("radius") and value < least_radius - 1e-9:
+    plain = _plain(design)
+    for field, value in plain.items():
+        sharper = _sharper(plain)
+        if field.startswith("radius") and value * sharper < least_radius - 1e-9:
+            where = "" if sharper == 1.0 else f" between its clothoids, where it is {value * sharper:.4g}"
+            wanted = math.ceil(1e3 * least_radius / sharper - 1e-6) / 1e3
             raise InputError(
-                f"{device}: {field} = {value:g}; want at least {least_radius:g}, the least radius of {profile.name}"
+                f"{device}: {field} = {value:g}; want at least {wanted:g}, the least radius of {profile.name}{where}"
             )
         if field.startswith("gap_") and value < least_gap:
             raise InputError(
@@ -115,6 +120,8 @@ def _limits(device: str, sizes: Sizes) -> Iterator[Limit]:
             continue
         if field in may_be_zero or field.endswith("_dB"):
             yield field, 0.0, "a length or loss"
+        elif field == "euler_p":
+            yield field, 0.0, "an arc of a circle"
         elif field.endswith("_um"):
             yield field, GRID_UM, "the drawing's grid"
         else:
@@ -138,7 +145,13 @@ def _known(sizes: Sizes, *fields: str) -> bool:
 def _inner(sizes: Sizes, *radii: str) -> Iterator[Limit]:
     for radius in radii:
         if _known(sizes, radius, "width_um"):
-            yield radius, sizes["width_um"] / 2.0 + GRID_UM, "half the rib, or the bend has no inner side"
+            least = (sizes["width_um"] / 2.0 + GRID_UM) / _sharper(sizes)
+            yield radius, least, "half the rib, or the bend has no inner side"
+
+
+def _sharper(sizes: Sizes) -> float:
+    """Radius of a quarter turn's middle over that of the arc with its ends."""
+    return QuarterTurn(1.0, min(max(sizes.get("euler_p", 0.0), 0.0), 1.0)).least_radius_um
 
 
 def _ring_least(sizes: Sizes) -> Iterator[Limit]:
@@ -171,7 +184,13 @@ def _branch_least(sizes: Sizes) -> Iterator[Limit]:
         yield "dy_um", 2.0 * sizes["radius_um"], "two bends"
 
 
+def _clothoid_most(sizes: Sizes) -> Iterator[Limit]:
+    if "euler_p" in sizes:
+        yield "euler_p", 1.0, "clothoids alone"
+
+
 def _branch_most(sizes: Sizes) -> Iterator[Limit]:
+    yield from _clothoid_most(sizes)
     if _known(sizes, "radius_um", "dy_um") and sizes["dy_um"] < 0.0:
         yield "dy_um", -2.0 * sizes["radius_um"], "two bends"
 
@@ -207,6 +226,7 @@ _RULES_LEAST: Mapping[str, Callable[[Sizes], Iterator[Limit]]] = {
     "photodiode": _photodiode_least,
 }
 _RULES_MOST: Mapping[str, Callable[[Sizes], Iterator[Limit]]] = {
+    "uturn": _clothoid_most,
     "branch": _branch_most,
     "edge_coupler": _tip_most,
     "terminator": _tip_most,

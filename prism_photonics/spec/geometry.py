@@ -4,6 +4,7 @@ Row 0's first through port (of bus 0) is the origin; light runs east. Nothing he
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -14,7 +15,8 @@ from prism_photonics.lightpath.detector.design import (
     PhotodiodeSiteDesign,
 )
 from prism_photonics.lightpath.splitter.design import halves, tree_levels
-from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, StraightDesign
+from prism_photonics.lightpath.waveguide.design import BranchDesign, Lengths, StraightDesign, UTurnDesign
+from prism_photonics.lightpath.waveguide.turned import best_euler_p
 from prism_photonics.spec import ChipSpec
 
 # Design choices.
@@ -127,7 +129,7 @@ def branch_design(spec: ChipSpec, *, rows: int, level: int, upper: bool) -> Bran
     behind, first_um = (rows - lower, lower * pitch_um) if upper else (lower, 0.0)
     root_um, end_um = (_root_um(pitch_um, output_um, *tree) for tree in ((rows, level), (behind, level - 1)))
     rise_um = round(first_um + end_um - root_um + (-output_um if upper else output_um), 3)
-    return BranchDesign(dx_um, rise_um, spec.waveguide.bend_radius_um, spec.width_um)
+    return BranchDesign(dx_um, rise_um, spec.waveguide.bend_radius_um, spec.width_um, euler_p(spec))
 
 
 def tree_branches(spec: ChipSpec) -> list[list[BranchDesign | StraightDesign]]:
@@ -161,6 +163,12 @@ def _root_um(pitch_um: float, output_um: float, rows: int, level: int) -> float:
     return round((ends_um[0] + lower * pitch_um + ends_um[1]) / 2.0, 3)
 
 
+def bent_guides(spec: ChipSpec, way: Sequence[BranchDesign | StraightDesign], *, bus: int) -> list[BranchDesign]:
+    """The guides with bends on a way of `tree_branches`, and before it from a bus's fibre to the tree."""
+    rise = [feed_designs(spec, bus=bus)[1]] if spec.chip.buses > 1 else []
+    return rise + [guide for guide in way if isinstance(guide, BranchDesign)]
+
+
 def tree_length_um(spec: ChipSpec) -> float:
     """Length along x of a bank's splitter tree, and of its way past photodiodes in the west."""
     return tree_levels(spec.chip.rows) * (spec.splitter_design.length_um + _branch_dx_um(spec)) + approach_um(spec)
@@ -185,9 +193,10 @@ def feed_height_um(spec: ChipSpec, *, bus: int) -> float:
 
 def feed_designs(spec: ChipSpec, *, bus: int) -> tuple[StraightDesign, BranchDesign]:
     """From a bus's coupler, when there are several buses, to the root of its tree: below the rows, then up."""
-    dx, radius = _branch_dx_um(spec), spec.waveguide.bend_radius_um
+    dx, guide = _branch_dx_um(spec), spec.waveguide
     lead = StraightDesign(LEAST_LEAD_UM + bus * bank_pitch_um(spec), spec.width_um)
-    return lead, BranchDesign(dx, middle_um(spec) - feed_height_um(spec, bus=bus), radius, spec.width_um)
+    rise_um = middle_um(spec) - feed_height_um(spec, bus=bus)
+    return lead, BranchDesign(dx, rise_um, guide.bend_radius_um, spec.width_um, euler_p(spec))
 
 
 def feed_lengths(spec: ChipSpec, *, bus: int) -> Lengths:
@@ -203,6 +212,17 @@ def middle_um(spec: ChipSpec) -> float:
     """Height of the trees' roots."""
     rows, output_um = spec.chip.rows, spec.splitter_design.port_pitch_um / 2.0
     return _root_um(spec.row_pitch_um, output_um, rows, tree_levels(rows))
+
+
+def euler_p(spec: ChipSpec) -> float:
+    """Share of a routing bend's angle in clothoids: the spec's, or what turns next to least light on its film."""
+    guide = spec.waveguide
+    return best_euler_p(spec.profile, guide.bend_radius_um) if guide.euler_p is None else guide.euler_p
+
+
+def uturn_design(spec: ChipSpec) -> UTurnDesign:
+    """The bend that brings a row's drop bus back over its rings."""
+    return UTurnDesign(spec.waveguide.bend_radius_um, spec.width_um, euler_p(spec))
 
 
 def facet_um(spec: ChipSpec) -> float:

@@ -19,10 +19,11 @@ from prism_photonics.layout.extract import extract
 from prism_photonics.layout.lvs import FIELD_TOLERANCE, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.write import write_gds
+from prism_photonics.lightpath.waveguide.turned import bends_passed
 from prism_photonics.netlist import from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.geometry import DROP_LEAD_UM, approach_um
+from prism_photonics.spec.geometry import DROP_LEAD_UM, approach_um, uturn_design
 from prism_photonics.units import InputError, attenuation_per_um
 
 from .conftest import sized
@@ -80,8 +81,10 @@ def test_a_single_row_has_no_tree_and_yet_the_designs_fields(altered, tmp_path: 
 def test_dropped_light_does_not_pay_for_a_way_back(tiny: ChipSpec, tiny_both: ChipSpec):
     east, both = (np.asarray(designed_bank(spec).buses.amplitude)[0, 0] for spec in (tiny, tiny_both))
     assert (east[0] == both[0]).all()  # the through bus
-    back_um = np.pi * tiny.waveguide.bend_radius_um + tiny.chip.channels * tiny.ring.pitch_um
+    turn = uturn_design(tiny)
+    back_um = turn.lengths.bend_um + tiny.chip.channels * tiny.ring.pitch_um
     lost = 0.5 * float(attenuation_per_um(tiny.waveguide.loss_dB_cm)) * (back_um - DROP_LEAD_UM)
+    lost -= 0.5 * np.log(bends_passed(tiny.profile, turn))
     assert np.log(both[1, 0] / east[1, 0]) == pytest.approx(lost, rel=1e-9)
 
 

@@ -1,0 +1,98 @@
+"""Light that bends turn to other modes: in the guides to a row and back, and between the arcs of its rings.
+
+Where an arc begins the guide's mode leans outwards at once, and part of the light does not follow (`process.bends`).
+In a ring each straight between two arcs does so, twice a turn; what it turns comes back or leaves by the buses, as its
+phase falls, so that the share is what is in play, not what is lost.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from prism_photonics.lightpath.ring.place import coupling_angles
+from prism_photonics.lightpath.waveguide.turned import bends_dB
+from prism_photonics.process.bends import load_bends
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.geometry import bent_guides, euler_p, tree_branches, uturn_design
+
+RING_STEPS = 64  # along a ring's straight
+LEAST_DB = 0.1  # of the guides' bends, and
+LEAST_SHARE = 0.1  # of what a ring's couplers take, above which it is told: design choices
+
+
+@dataclass(frozen=True)
+class GuidesTurned:
+    """Mean loss of a row's guides to other modes in their bends.
+
+    Attributes:
+        feed_dB: From the fibre to the row with the most bends.
+        return_dB: In the U-turn of the drop bus; 0 where there is none.
+    """
+
+    feed_dB: float
+    return_dB: float
+
+    @property
+    def loss_dB(self) -> float:
+        """Both together."""
+        return self.feed_dB + self.return_dB
+
+
+def guides_turned(spec: ChipSpec) -> GuidesTurned:
+    """What the bends of a chip's guides turn to other modes, each bend at the mean of its phase."""
+    feed = max(
+        sum(bends_dB(spec.profile, guide) for guide in bent_guides(spec, way, bus=0)) for way in tree_branches(spec)
+    )
+    back = 0.0 if spec.two_sided else bends_dB(spec.profile, uturn_design(spec))
+    return GuidesTurned(feed, back)
+
+
+def straights_turned(spec: ChipSpec) -> list[float]:
+    """Share of a ring's light that one of its straights between two arcs turns to other modes, by channel.
+
+    In first order a straight of length s in a circle is its missing curvature: 4·(a/R)²·sin²(Δβ·s/2).
+    """
+    table = load_bends(spec.process)
+    steps = np.ones(RING_STEPS)
+    return [
+        float(table.turned(steps / ring.radius_um, ring.straight_um / RING_STEPS).drawn) for ring in spec.ring_designs
+    ]
+
+
+def bend_warnings(spec: ChipSpec) -> list[str]:
+    """Remarks on bends that turn more of the light than a chip can leave out of account."""
+    return [*_of_guides(spec), *_of_rings(spec)]
+
+
+def _of_guides(spec: ChipSpec) -> list[str]:
+    found, guide = guides_turned(spec), spec.waveguide
+    if found.loss_dB < LEAST_DB:
+        return []
+    said = (
+        f"bends of {guide.bend_radius_um:g} µm turn {found.feed_dB:.2g} dB of the light on its way to a row to other "
+        f"modes, and the drop bus's U-turn {found.return_dB:.2g} dB"
+    )
+    best = spec.model_copy(update={"waveguide": guide.model_copy(update={"euler_p": None})})
+    after = guides_turned(best)
+    if after.loss_dB < 0.5 * found.loss_dB:
+        return [f"{said}; waveguide.euler_p = {euler_p(best):g}, as without the key, leaves {after.loss_dB:.2g} dB"]
+    return [f"{said}; raise waveguide.bend_radius_um: clothoids need a wider bend than the film's least"]
+
+
+def _of_rings(spec: ChipSpec) -> list[str]:
+    shares, table = straights_turned(spec), load_bends(spec.process)
+    taken = sum(float(np.sin(angle)) ** 2 for angle in coupling_angles(spec.profile, spec.ring_designs[0]))
+    if 2.0 * max(shares) < LEAST_SHARE * taken:
+        return []
+    straights = [ring.straight_um for ring in spec.ring_designs]
+    kept = (
+        f"the guide holds them, at a beat of {table.beat_um:.1f} µm: straights of whole beats turn least"
+        if table.second_mode
+        else "the guide holds none"
+    )
+    return [
+        f"each straight between a ring's arcs ({min(straights):.3g} to {max(straights):.3g} µm at "
+        f"{spec.ring.radius_um:g} µm) turns {100.0 * min(shares):.2g} to {100.0 * max(shares):.2g} % of the ring's "
+        f"light to other modes, twice a turn, where both couplers take {100.0 * taken:.2g} %; {kept}; no model of "
+        "rings has it (docs/layout.md); shorten ring.straight_um, or raise ring.radius_um"
+    ]

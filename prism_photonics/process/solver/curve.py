@@ -1,0 +1,76 @@
+"""Light through a curve by mode matching: slices of constant curvature, each with the modes of its own curvature.
+
+Solved are a few curvatures on one mesh; the way from one's modes to the next one's is a turn of the basis, of which a
+slice between them has its part. Each turn is brought to the nearest orthogonal matrix: a smooth curve leaves nothing of
+what a step would lose to modes that are left out.
+
+Source: local normal modes (A. W. Snyder, J. D. Love, Optical Waveguide Theory, ch. 19 and 28).
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+
+from prism_photonics.process.materials import Crystal
+from prism_photonics.process.solver.junction import BENT, GRID, Guide
+from prism_photonics.process.solver.mesh import Grid, Stack
+
+NODES = 6
+
+
+def through_curve(
+    stack: Stack,
+    crystal: Crystal,
+    wl: float,
+    *,
+    curvature_1_um: Float[np.ndarray, " slices"],
+    length_um: float,
+    modes: int,
+    nodes: int = NODES,
+    angle_deg: float = 90.0,
+    grid: Grid = GRID,
+) -> Float[np.ndarray, " modes"]:
+    """Power that light of a straight guide's first mode has in each of its modes behind a curve.
+
+    The crystal's axes stay as they lie at the curve's beginning.
+
+    Args:
+        stack: The film with the rib's width.
+        crystal: Its crystal.
+        wl: Wavelength in µm.
+        curvature_1_um: Of each slice, all slices equally long, 0 or more.
+        length_um: Of all slices together.
+        modes: How many take part: no more than the film guides.
+        nodes: Curvatures to solve, from 0 to the largest.
+        angle_deg: Direction of travel to crystal y, 0 or 90.
+        grid: Element sizes.
+
+    Returns:
+        Shares, the mode with the largest index first.
+    """
+    guide = Guide(stack, crystal, wl, angle_deg=angle_deg, grid=grid)
+    at = np.linspace(0.0, float(curvature_1_um.max()), nodes)
+    sides = [guide.straight(modes), *(guide.bent(float(curvature), BENT) for curvature in at[1:])]
+    index = np.array([[mode.n_eff.real for mode in side.modes[:modes]] for side in sides])
+    bases, steps, sign = [np.eye(modes)], [], np.ones(modes)
+    for here, there in pairwise(sides):
+        turn = sign[:, None] * _orthogonal(np.real(here.overlap(there)[:modes, :modes]))
+        sign = np.sign(np.diag(turn))  # a mode's sign is free: as that of the one that it stems from
+        steps.append(np.real(scipy.linalg.logm(turn * sign)))
+        bases.append(bases[-1] @ (turn * sign))
+    step_um = length_um / len(curvature_1_um)
+    light = np.eye(modes)[0].astype(complex)
+    for curvature in curvature_1_um:
+        node = min(int(np.searchsorted(at, curvature, side="right")) - 1, nodes - 2)
+        part = (curvature - at[node]) / (at[node + 1] - at[node])
+        basis = bases[node] @ scipy.linalg.expm(part * steps[node])
+        n_eff = (1.0 - part) * index[node] + part * index[node + 1]
+        light = ((light @ basis) * np.exp(2j * np.pi / wl * n_eff * step_um)) @ basis.T
+    return np.abs(light) ** 2
+
+
+def _orthogonal(overlap: Float[np.ndarray, "modes modes"]) -> Float[np.ndarray, "modes modes"]:
+    u, _, v = np.linalg.svd(overlap)
+    return u @ v

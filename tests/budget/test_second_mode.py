@@ -1,0 +1,63 @@
+"""What bends turn to other modes is told, with what mends it, and is what the law of bends says."""
+
+import numpy as np
+import pytest
+
+from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.second_mode import bend_warnings, guides_turned, straights_turned
+from prism_photonics.lightpath.waveguide.design import UTurnDesign
+from prism_photonics.lightpath.waveguide.turned import bends_dB, best_euler_p
+from prism_photonics.process.bends import load_bends
+from prism_photonics.spec.geometry import euler_p
+
+
+def arcs(altered, demo):
+    return altered(demo, waveguide={"euler_p": 0.0})
+
+
+def test_a_rows_way_in_is_two_bends_a_level_and_its_way_back_one_half_turn(demo, altered):
+    found = guides_turned(arcs(altered, demo))
+    one = bends_dB(demo.profile, UTurnDesign(demo.waveguide.bend_radius_um))
+    assert found.feed_dB == pytest.approx(3 * 2 * one)
+    assert found.return_dB == pytest.approx(one)
+    assert guides_turned(altered(demo, waveguide={"euler_p": 0.0}, detector={"sides": "both"})).return_dB == 0.0
+    two = guides_turned(altered(demo, waveguide={"euler_p": 0.0}, chip={"buses": 2}))
+    assert two.feed_dB == pytest.approx(4 * 2 * one)
+
+
+def test_arcs_are_told_and_the_clothoid_that_is_named_mends_them(demo, altered):
+    said = bend_warnings(arcs(altered, demo))[0]
+    assert "bends of 30 µm turn 1.2 dB" in said
+    best = best_euler_p(demo.profile, 30.0)
+    assert f"waveguide.euler_p = {best:g}, as without the key, leaves 0.011 dB" in said
+    smooth = altered(demo, waveguide={"euler_p": best})
+    assert guides_turned(smooth).loss_dB < 0.02
+    assert not any("bends of" in line for line in bend_warnings(smooth))
+    assert check(smooth).feasible == check(demo).feasible
+    assert said in check(arcs(altered, demo)).warnings
+
+
+def test_where_a_clothoid_would_be_too_sharp_wider_bends_are_named(demo, altered):
+    film = demo.profile.film.min_bend_radius_um.value
+    narrow = altered(demo, waveguide={"bend_radius_um": film, "euler_p": 0.0})
+    assert best_euler_p(demo.profile, film) == euler_p(altered(narrow, waveguide={"euler_p": None})) == 0.0
+    assert "raise waveguide.bend_radius_um" in bend_warnings(narrow)[0]
+
+
+def test_a_rings_straight_turns_as_much_as_its_missing_curvature(demo):
+    # 4·c²·sin²(π·s/beat) of one line, c² a junction's share.
+    table, ring = load_bends(demo.process), demo.ring_designs[0]
+    way = table.file.angle_deg["0"]
+    beats = [(way.n_eff - n) * ring.straight_um / table.file.wl_um for n in way.line_n_eff]
+    closed = sum(
+        4.0 * (a / ring.radius_um) ** 2 * np.sin(np.pi * beat) ** 2 for a, beat in zip(way.line_um, beats, strict=True)
+    )
+    assert max(straights_turned(demo)) >= straights_turned(demo)[0] == pytest.approx(closed, rel=1e-3)
+
+
+def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, altered):
+    (said,) = [line for line in bend_warnings(demo) if "each straight" in line]
+    assert "turns 9 to 11 % of the ring's light" in said
+    gentle = altered(demo, ring={"radius_um": 200.0, "pitch_um": 600.0})
+    assert not any("each straight" in line for line in bend_warnings(gentle))
+    assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(demo))
