@@ -40,9 +40,8 @@ class GuidesTurned:
 
 def guides_turned(spec: ChipSpec) -> GuidesTurned:
     """What the bends of a chip's guides turn to other modes, each bend at the mean of its phase."""
-    feed = max(
-        sum(bends_dB(spec.profile, guide) for guide in bent_guides(spec, way, bus=0)) for way in tree_branches(spec)
-    )
+    ways = [bent_guides(spec, way, bus=0) for way in tree_branches(spec)]
+    feed = max(sum((bends_dB(spec.profile, guide) for guide in way), 0.0) for way in ways)
     back = 0.0 if spec.two_sided else bends_dB(spec.profile, uturn_design(spec))
     return GuidesTurned(feed, back)
 
