@@ -20,6 +20,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
+from prism_photonics.budget.second_mode import straights_turned
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.lightpath.waveguide.design import QuarterTurn
@@ -192,10 +193,7 @@ def slices(radius_um: float, p: float) -> dict[str, Any]:
 def ring_straights(name: str) -> dict[str, Any]:
     """What one straight between a ring's arcs turns of its light, over the chip's channels."""
     spec = load_spec(name)
-    table = load_bends(spec.process)
-    shares = [
-        table.turned(np.full(64, 1.0 / design.radius_um), design.straight_um / 64).drawn for design in spec.ring_designs
-    ]
+    shares = straights_turned(spec)
     angles = [[float(angle) for angle in coupling_angles(spec.profile, design)] for design in spec.ring_designs]
     return {
         "chip": name,

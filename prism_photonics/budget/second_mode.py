@@ -49,13 +49,16 @@ def guides_turned(spec: ChipSpec) -> GuidesTurned:
 def straights_turned(spec: ChipSpec) -> list[float]:
     """Share of a ring's light that one of its straights between two arcs turns to other modes, by channel.
 
-    In first order a straight of length s in a circle is its missing curvature: 4·(a/R)²·sin²(Δβ·s/2).
+    In first order a straight of length s in a circle is its missing curvature: 4·(a/R)²·sin²(Δβ·s/2). It lies along
+    layout x.
     """
     table = load_bends(spec.process)
     steps = np.ones(RING_STEPS)
-    return [
-        float(table.turned(steps / ring.radius_um, ring.straight_um / RING_STEPS).drawn) for ring in spec.ring_designs
+    found = [
+        table.turned(steps / ring.radius_um, ring.straight_um / RING_STEPS, angles_deg=(90.0,))
+        for ring in spec.ring_designs
     ]
+    return [float(one.drawn) for one in found]
 
 
 def bend_warnings(spec: ChipSpec) -> list[str]:

@@ -16,7 +16,7 @@ Source: first order of coupled local modes (A. W. Snyder, J. D. Love, Optical Wa
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -91,15 +91,18 @@ class BendTable:
         share = max(sum((a / radius_um) ** 2 for a in way.line_um) for way in self.file.angle_deg.values())
         return -10.0 * math.log10(1.0 - min(share, 1.0 - 1e-12))
 
-    def turned(self, curvature_1_um: Any, step_um: Any, xp: ModuleType = np) -> Turned:
-        """What a curve between straight guides turns, in the worse of the crystal's two directions.
+    def turned(
+        self, curvature_1_um: Any, step_um: Any, xp: ModuleType = np, *, angles_deg: Sequence[float] = (0.0, 90.0)
+    ) -> Turned:
+        """What a curve between straight guides turns, in the worst of some directions.
 
         Args:
             curvature_1_um: Along the curve in 1/µm, in steps of equal length; either sign.
             step_um: Length of a step.
             xp: The array library of the curve's numbers, ``jax.numpy`` under JAX.
+            angles_deg: Directions of travel to crystal y, 0 and 90 (layout x).
         """
-        ways = [self._along(way, curvature_1_um, step_um, xp) for way in self.file.angle_deg.values()]
+        ways = [self._along(self.file.angle_deg[f"{angle:g}"], curvature_1_um, step_um, xp) for angle in angles_deg]
         drawn, mean, most = (xp.max(xp.stack(shares)) for shares in zip(*ways, strict=True))
         return Turned(drawn, mean, most)
 

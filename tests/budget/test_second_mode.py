@@ -47,7 +47,7 @@ def test_where_a_clothoid_would_be_too_sharp_wider_bends_are_named(demo, altered
 def test_a_rings_straight_turns_as_much_as_its_missing_curvature(demo):
     # 4·c²·sin²(π·s/beat) of one line, c² a junction's share.
     table, ring = load_bends(demo.process), demo.ring_designs[0]
-    way = table.file.angle_deg["0"]
+    way = table.file.angle_deg["90"]
     beats = [(way.n_eff - n) * ring.straight_um / table.file.wl_um for n in way.line_n_eff]
     closed = sum(
         4.0 * (a / ring.radius_um) ** 2 * np.sin(np.pi * beat) ** 2 for a, beat in zip(way.line_um, beats, strict=True)
