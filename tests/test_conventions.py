@@ -96,6 +96,7 @@ UNITS = (
 # Ratios and counts go bare.
 BARE = {
     "spacing_linewidths",
+    "euler_p",
     "slope_relative",
     "crosstalk_relative",
     "heater_crosstalk",
@@ -142,6 +143,7 @@ def test_every_number_of_a_spec_carries_its_unit(demo, altered):
         system={"ring_fF": 300.0},
         drive={"output_ohm": 50.0},
         coupler={"fibre_pitch_um": 250.0},
+        waveguide={"euler_p": 0.3},
         **coloured,
     )
     # A comb has one of two grids.

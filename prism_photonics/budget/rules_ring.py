@@ -134,9 +134,11 @@ def driver_step(spec: ChipSpec) -> Finding:
 
 def bend_radius(spec: ChipSpec) -> Finding:
     """Bends below the film's least radius radiate."""
-    least, turn = spec.profile.film.min_bend_radius_um, uturn_design(spec).quarter
-    value = min(spec.ring.radius_um, turn.least_radius_um)
-    where = f", {turn.least_radius_um:.3g} µm between its clothoids" if turn.euler_p else ""
+    least, routed_um, where = spec.profile.film.min_bend_radius_um, spec.waveguide.bend_radius_um, ""
+    if spec.waveguide.euler_p:  # clothoids that the film's table chooses keep to its least radius
+        routed_um = uturn_design(spec).quarter.least_radius_um
+        where = f", {routed_um:.3g} µm between its clothoids"
+    value = min(spec.ring.radius_um, routed_um)
     return at_least(
         "bend_radius",
         value,

@@ -61,3 +61,15 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, alter
     gentle = altered(demo, ring={"radius_um": 200.0, "pitch_um": 600.0})
     assert not any("each straight" in line for line in bend_warnings(gentle))
     assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(demo))
+
+
+def test_a_clothoid_that_a_spec_states_may_not_be_sharper_than_the_film_bears(demo, altered):
+    def rule(**keys):
+        (found,) = [one for one in check(altered(demo, waveguide=keys)).findings if one.rule == "bend_radius"]
+        return found
+
+    assert rule(bend_radius_um=19.0).passed
+    sharp = rule(bend_radius_um=19.0, euler_p=1.0)
+    assert not sharp.passed
+    assert sharp.value == pytest.approx(UTurnDesign(19.0, euler_p=1.0).quarter.least_radius_um)
+    assert "10.2 µm between its clothoids" in sharp.explain
