@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from prism_photonics.lightpath.ring.place import coupling_angles
-from prism_photonics.lightpath.waveguide.turned import bends_dB
+from prism_photonics.lightpath.splitter.design import tree_levels
+from prism_photonics.lightpath.waveguide.turned import bends_dB, quarter_dB
 from prism_photonics.process.bends import load_bends
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.geometry import bent_guides, euler_p, tree_branches, uturn_design
+from prism_photonics.spec.geometry import euler_p, uturn_design
 
 RING_STEPS = 64  # along a ring's straight
 LEAST_DB = 0.1  # of the guides' bends, and
@@ -40,10 +41,11 @@ class GuidesTurned:
 
 def guides_turned(spec: ChipSpec) -> GuidesTurned:
     """What the bends of a chip's guides turn to other modes, each bend at the mean of its phase."""
-    ways = [bent_guides(spec, way, bus=0) for way in tree_branches(spec)]
-    feed = max(sum((bends_dB(spec.profile, guide) for guide in way), 0.0) for way in ways)
-    back = 0.0 if spec.two_sided else bends_dB(spec.profile, uturn_design(spec))
-    return GuidesTurned(feed, back)
+    turn = uturn_design(spec)
+    # A way with an S behind every splitter; only a row that is alone behind one has a straight there.
+    most = 2 * (tree_levels(spec.chip.rows) + (spec.chip.buses > 1))
+    back = 0.0 if spec.two_sided else bends_dB(spec.profile, turn)
+    return GuidesTurned(most * quarter_dB(spec.profile, turn.quarter), back)
 
 
 def straights_turned(spec: ChipSpec) -> list[float]:

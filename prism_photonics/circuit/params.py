@@ -22,11 +22,11 @@ from prism_photonics.lightpath.vernier.design import VernierDesign
 from prism_photonics.lightpath.vernier.model import VernierParams
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
-from prism_photonics.lightpath.waveguide.turned import bends_dB, bends_passed
+from prism_photonics.lightpath.waveguide.turned import bends_passed, quarter_dB
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
-from prism_photonics.spec.geometry import DROP_LEAD_UM, bent_guides, feed_lengths, tree_branches, uturn_design
+from prism_photonics.spec.geometry import DROP_LEAD_UM, feed_lengths, quarters, tree_branches, uturn_design
 from prism_photonics.units import PM_PER_UM, attenuation_per_um, ratio_from_dB
 
 
@@ -215,13 +215,13 @@ def _feeds(spec: ChipSpec, bus: int) -> PathParams:
     """Coupler, way to the bank, for each tree level a splitter arm and a branch; by row."""
     loss_dB_cm = spec.waveguide.loss_dB_cm
     to_bank, levels = feed_lengths(spec, bus=bus), tree_levels(spec.chip.rows)
+    bend_dB = quarter_dB(spec.profile, uturn_design(spec).quarter)
     # Plain numbers: a tree of a thousand rows would be a graph of a hundred thousand operations.
     columns = []
     for way in tree_branches(spec):
         passed = [to_bank, *(branch.lengths for branch in way)]
         lengths = Lengths(*(sum(getattr(b, axis) for b in passed) for axis in ("x_um", "y_um", "bend_um")))
-        bent_dB = sum(bends_dB(spec.profile, bent) for bent in bent_guides(spec, way, bus=bus))
-        loss_dB = spec.coupler.loss_dB + loss_dB_cm * lengths.total_um * 1e-4 + bent_dB
+        loss_dB = spec.coupler.loss_dB + loss_dB_cm * lengths.total_um * 1e-4 + quarters(spec, way) * bend_dB
         columns.append((*optical_lengths_um(spec.profile, lengths), 10.0 ** (-loss_dB / 20.0)))
     opl_um, gpl_um, amplitude = (np.asarray(column, dtype=float) for column in zip(*columns, strict=True))
     arm = math.sqrt(ratio_from_dB(-spec.splitter.excess_loss_dB) / 2.0)

@@ -163,10 +163,9 @@ def _root_um(pitch_um: float, output_um: float, rows: int, level: int) -> float:
     return round((ends_um[0] + lower * pitch_um + ends_um[1]) / 2.0, 3)
 
 
-def bent_guides(spec: ChipSpec, way: Sequence[BranchDesign | StraightDesign], *, bus: int) -> list[BranchDesign]:
-    """The guides with bends on a way of `tree_branches`, and before it from a bus's fibre to the tree."""
-    rise = [feed_designs(spec, bus=bus)[1]] if spec.chip.buses > 1 else []
-    return rise + [guide for guide in way if isinstance(guide, BranchDesign)]
+def quarters(spec: ChipSpec, way: Sequence[BranchDesign | StraightDesign]) -> int:
+    """Quarter turns on a way of `tree_branches`, and before it from a fibre among several to the tree."""
+    return 2 * (sum(isinstance(guide, BranchDesign) for guide in way) + (spec.chip.buses > 1))
 
 
 def tree_length_um(spec: ChipSpec) -> float:

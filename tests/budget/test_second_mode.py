@@ -5,10 +5,11 @@ import pytest
 
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.second_mode import bend_warnings, guides_turned, straights_turned
+from prism_photonics.circuit.params import designed_feed
 from prism_photonics.lightpath.waveguide.design import UTurnDesign
 from prism_photonics.lightpath.waveguide.turned import bends_dB, best_euler_p
 from prism_photonics.process.bends import load_bends
-from prism_photonics.spec.geometry import euler_p
+from prism_photonics.spec.geometry import euler_p, quarters, tree_branches, uturn_design
 
 
 def arcs(altered, demo):
@@ -73,3 +74,19 @@ def test_a_clothoid_that_a_spec_states_may_not_be_sharper_than_the_film_bears(de
     assert not sharp.passed
     assert sharp.value == pytest.approx(UTurnDesign(19.0, euler_p=1.0).quarter.least_radius_um)
     assert "10.2 µm between its clothoids" in sharp.explain
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8])
+def test_the_row_with_the_most_bends_is_one_that_is_drawn_and_its_light_has_lost_as_much(demo, altered, rows):
+    def feed_dB(spec):
+        return -20.0 * np.log10(np.asarray(designed_feed(spec, xp=np).amplitude).min())
+
+    for buses in (1, 2):
+        arcs, smooth = (
+            altered(demo, chip={"rows": rows, "buses": buses}, waveguide={"euler_p": p, "loss_dB_cm": 0.0})
+            for p in (0.0, 0.3)
+        )
+        most = max(quarters(arcs, way) for way in tree_branches(arcs))
+        assert guides_turned(arcs).feed_dB == pytest.approx(most * bends_dB(arcs.profile, uturn_design(arcs)))
+        turned_dB = guides_turned(arcs).feed_dB - guides_turned(smooth).feed_dB
+        assert feed_dB(arcs) - feed_dB(smooth) == pytest.approx(turned_dB, abs=1e-12)

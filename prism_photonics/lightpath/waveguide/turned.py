@@ -26,6 +26,11 @@ def quarter_turned(film: Profile, turn: QuarterTurn) -> Turned:
     return _quarter(film.name, turn)
 
 
+def quarter_dB(film: Profile, turn: QuarterTurn) -> float:
+    """Mean loss of one quarter turn between straight guides in dB."""
+    return -10.0 * math.log10(max(1.0 - quarter_turned(film, turn).mean, LEAST_PASSED))
+
+
 def bends_dB(film: Profile, design: UTurnDesign | BranchDesign) -> float:
     """Mean loss of a guide's two bends in dB; see `bends_passed`."""
     return -10.0 * math.log10(bends_passed(film, design))
