@@ -43,6 +43,7 @@ def page() -> str:
         circuits.layout(),
         circuits.programming(),
         search.searches(),
+        search.searched_dies(),
         search.five_volts(),
         search.yields(),
         calibration.tracking(),
