@@ -108,7 +108,7 @@ def resonance(fit: WindowFit, k: int, *, fsr_known: bool, split: bool, balance_d
     drops = [n for n, of in enumerate(window.drop_of) if of == k]
     other = not window.dropped
     ring = RingShape(*numbers)
-    survives = np.exp(-ring.loss)
+    survives = np.exp(np.clip(-ring.loss, -60.0, 60.0))
     one = Resonance(
         wl_nm=float(numbers[0]),
         wl_nm_std=float(std[0]),
