@@ -1,8 +1,8 @@
 """Light that bends turn to other modes: in the guides to a row and back, and between the arcs of its rings.
 
 Where an arc begins the guide's mode leans outwards at once, and part of the light does not follow (`process.bends`).
-In a ring each straight between two arcs does so, twice a turn; what it turns comes back or leaves by the buses, as its
-phase falls, so that the share is what is in play, not what is lost.
+In a ring each straight between two arcs does so, twice a turn, and a racetrack's arms as well; what they turn comes
+back or leaves by the buses, as its phase falls, so that the share is what is in play, not what is lost.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def guides_turned(spec: ChipSpec) -> GuidesTurned:
 
 
 def straights_turned(spec: ChipSpec) -> list[float]:
-    """Share of a ring's light that one of its straights between two arcs turns to other modes, by channel.
+    """Share of a ring's light that one of its coupling straights turns to other modes, by channel.
 
     In first order a straight of length s in a circle is its missing curvature: 4·(a/R)²·sin²(Δβ·s/2). It lies along
     layout x.
@@ -61,6 +61,17 @@ def straights_turned(spec: ChipSpec) -> list[float]:
         for ring in spec.ring_designs
     ]
     return [float(one.drawn) for one in found]
+
+
+def arm_turned(spec: ChipSpec) -> float:
+    """Share of a ring's light that one of a racetrack's arms turns to other modes; 0 for circles.
+
+    The mean over its phase: an arm is many beats long, along layout y.
+    """
+    ring = spec.ring
+    steps = np.ones(RING_STEPS)
+    found = load_bends(spec.process).turned(steps / ring.radius_um, ring.arm_um / RING_STEPS, angles_deg=(0.0,))
+    return float(found.mean)
 
 
 def bend_warnings(spec: ChipSpec) -> list[str]:
@@ -84,11 +95,12 @@ def _of_guides(spec: ChipSpec) -> list[str]:
 
 
 def _of_rings(spec: ChipSpec) -> list[str]:
-    shares, table = straights_turned(spec), load_bends(spec.process)
+    shares, arm, table = straights_turned(spec), arm_turned(spec), load_bends(spec.process)
     taken = sum(float(np.sin(angle)) ** 2 for angle in coupling_angles(spec.profile, spec.ring_designs[0]))
-    if 2.0 * max(shares) < LEAST_SHARE * taken:
+    if 2.0 * (max(shares) + arm) < LEAST_SHARE * taken:
         return []
     straights = [ring.straight_um for ring in spec.ring_designs]
+    arms = f", and each arm of {spec.ring.arm_um:g} µm {100.0 * arm:.2g} % in the mean" if arm else ""
     kept = (
         f"the guide holds them, at a beat of {table.beat_um:.1f} µm: straights of whole beats turn least"
         if table.second_mode
@@ -97,6 +109,6 @@ def _of_rings(spec: ChipSpec) -> list[str]:
     return [
         f"each straight between a ring's arcs ({min(straights):.3g} to {max(straights):.3g} µm at "
         f"{spec.ring.radius_um:g} µm) turns {100.0 * min(shares):.2g} to {100.0 * max(shares):.2g} % of the ring's "
-        f"light to other modes, twice a turn, where both couplers take {100.0 * taken:.2g} %; {kept}; no model of "
-        "rings has it (docs/layout.md); shorten ring.straight_um, or raise ring.radius_um"
+        f"light to other modes, twice a turn{arms}, where both couplers take {100.0 * taken:.2g} %; {kept}; no model "
+        "of rings has it (docs/layout.md); shorten ring.straight_um, or raise ring.radius_um"
     ]

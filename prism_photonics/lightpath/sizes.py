@@ -76,8 +76,8 @@ def require_film(device: str, design: Any, profile: Profile) -> None:
     """
     least_radius, least_gap = profile.film.min_bend_radius_um.value, profile.least_gap_um
     plain = _plain(design)
+    sharper = _sharper(plain)
     for field, value in plain.items():
-        sharper = _sharper(plain)
         if field.startswith("radius") and value * sharper < least_radius - 1e-9:
             where = "" if sharper == 1.0 else f" between its clothoids, where it is {value * sharper:.4g}"
             wanted = math.ceil(1e3 * least_radius / sharper - 1e-6) / 1e3

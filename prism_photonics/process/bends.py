@@ -109,8 +109,8 @@ class BendTable:
     def _along(self, way: _Direction, curvature_1_um: Any, step_um: Any, xp: ModuleType) -> tuple[Any, Any, Any]:
         steps = len(curvature_1_um)
         exact = 2.0 * np.pi / self.file.wl_um * (way.n_eff - np.array(way.line_n_eff))
-        # Half a beat more or less over the length of the curve.
-        off = xp.minimum(np.pi / (exact * step_um * steps), 0.5)[:, None] * np.linspace(-1.0, 1.0, PHASES + 1)
+        # Half a beat more or less over the length of the curve, and no more than half of Δβ where the curve is short.
+        off = (np.pi / xp.maximum(exact * step_um * steps, 2.0 * np.pi))[:, None] * np.linspace(-1.0, 1.0, PHASES + 1)
         d_beta = exact[:, None] * (1.0 + off)
         middle_um = step_um * (np.arange(steps) + 0.5)
         within_um = step_um * xp.sinc(d_beta * step_um / (2.0 * np.pi))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prism_photonics.budget.feasibility import check
-from prism_photonics.budget.second_mode import bend_warnings, guides_turned, straights_turned
+from prism_photonics.budget.second_mode import arm_turned, bend_warnings, guides_turned, straights_turned
 from prism_photonics.circuit.params import designed_feed
 from prism_photonics.lightpath.waveguide.design import UTurnDesign
 from prism_photonics.lightpath.waveguide.turned import bends_dB, best_euler_p
@@ -62,6 +62,17 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, alter
     gentle = altered(demo, ring={"radius_um": 200.0, "pitch_um": 600.0})
     assert not any("each straight" in line for line in bend_warnings(gentle))
     assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(demo))
+
+
+def test_the_arms_of_a_racetrack_turn_light_as_its_coupling_straights_do(demo, altered):
+    assert arm_turned(demo) == 0.0
+    long = altered(demo, ring={"arm_um": 60.0})
+    # Two junctions of light along layout y, over all phases between them: 2·(a/R)² of each line.
+    lines_um = load_bends(demo.process).file.angle_deg["0"].line_um
+    assert arm_turned(long) == pytest.approx(2.0 * sum((a / demo.ring.radius_um) ** 2 for a in lines_um), rel=1e-9)
+    (said,) = [line for line in bend_warnings(long) if "each straight" in line]
+    assert "twice a turn, and each arm of 60 µm 9.9 % in the mean, where both couplers" in said
+    assert not any("each arm" in line for line in bend_warnings(demo))
 
 
 def test_a_clothoid_that_a_spec_states_may_not_be_sharper_than_the_film_bears(demo, altered):

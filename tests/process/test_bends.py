@@ -12,6 +12,7 @@ from prism_photonics.process.solver.curve import through_curve
 from prism_photonics.process.solver.junction import junction
 from prism_photonics.process.solver.mesh import Grid
 from prism_photonics.process.solver.tables import stack_of
+from prism_photonics.units import InputError
 
 COARSE = Grid(near=0.14, growth=0.4, far=0.4, side=1.8, below=1.1, above=0.9)
 STEPS = 256
@@ -63,6 +64,7 @@ def test_an_arc_turns_what_its_two_ends_do_and_at_worst_four_times_one_ends(film
 def test_a_straight_turns_nothing_and_a_gentle_arc_as_its_curvature_squared():
     table = load_bends("tfln600")
     assert table.turned(np.zeros(STEPS), 0.2).most == 0.0
+    assert table.turned(np.full(STEPS, 1.0 / 30.0), 0.0).most == 0.0  # of no length
     near, far = (table.turned(np.full(STEPS, 1.0 / radius), 0.2) for radius in (100.0, 200.0))
     assert near.mean / far.mean == pytest.approx(4.0, rel=1e-9)
 
@@ -107,6 +109,14 @@ def test_mode_matching_through_slices_leaves_as_little_as_the_law_says(radius_um
         assert shares[p].sum() == pytest.approx(1.0, abs=1e-9)
         assert shares[p][2:].sum() < turned("tfln600", turn).most
     assert shares[euler_p][2:].sum() < 0.05 * shares[0.0][2:].sum()
+
+
+def test_slices_bend_to_one_side_and_of_a_straight_nothing_is_turned():
+    guide = stack_of(load_profile("tfln600")), crystal_named("LiNbO3"), 1.55
+    straight = through_curve(*guide, curvature_1_um=np.zeros(8), length_um=20.0, modes=3)
+    assert straight.tolist() == [1.0, 0.0, 0.0]
+    with pytest.raises(InputError, match=r"curvature_1_um: -0\.05; want 0 or more"):
+        through_curve(*guide, curvature_1_um=np.array([0.05, -0.05]), length_um=20.0, modes=3)
 
 
 def test_slices_of_one_curvature_beat_as_two_junctions_do():

@@ -58,8 +58,8 @@ def bends_passed(film: Profile, design: UTurnDesign | BranchDesign, xp: ModuleTy
 def best_euler_p(film: Profile, radius_um: float) -> float:
     """Share of clothoids with which a quarter turn turns next to no light, even at its worst phase; 0 for an arc.
 
-    Of those that turn `ENOUGH` or, if none does, up to twice the least, the one with the gentlest middle. None is
-    sharper than the film bears.
+    Of those that turn up to `ENOUGH`, or up to twice the least where that is more, the one with the gentlest middle.
+    None is sharper than the film bears.
 
     Args:
         film: The film stack.

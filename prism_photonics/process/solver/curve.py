@@ -16,6 +16,7 @@ from jaxtyping import Float
 from prism_photonics.process.materials import Crystal
 from prism_photonics.process.solver.junction import BENT, GRID, Guide
 from prism_photonics.process.solver.mesh import Grid, Stack
+from prism_photonics.units import InputError
 
 NODES = 6
 
@@ -49,7 +50,14 @@ def through_curve(
 
     Returns:
         Shares, the mode with the largest index first.
+
+    Raises:
+        InputError: A slice bends to the other side.
     """
+    if (least := float(curvature_1_um.min())) < 0.0:
+        raise InputError(f"curvature_1_um: {least:g}; want 0 or more: all slices bend to one side")
+    if not curvature_1_um.any():
+        return np.eye(modes)[0]  # a straight keeps its modes apart
     guide = Guide(stack, crystal, wl, angle_deg=angle_deg, grid=grid)
     at = np.linspace(0.0, float(curvature_1_um.max()), nodes)
     sides = [guide.straight(modes), *(guide.bent(float(curvature), BENT) for curvature in at[1:])]

@@ -107,6 +107,7 @@ class Guide:
         self._section = rib(stack, grid, outer_um=SIDE_UM + LAYER_UM)
         self._eps = permittivity(self._section, crystal, wl, angle_deg=angle_deg, temperature_K=TEMPERATURE_K)
         self._wl = wl
+        self._first: float | None = None
         self.problem = Problem(self._section.mesh)
 
     def straight(self, count: int) -> "Side":
@@ -122,7 +123,7 @@ class Guide:
         The bend's first lies above it by what is of second order in the curvature.
         """
         eps, mu = straightened(self._section, self._eps, 1.0 / curvature_1_um)
-        near = (self._first if hasattr(self, "_first") else self.straight(1).modes[0].n_eff.real) + 0j
+        near = (self.straight(1).modes[0].n_eff.real if self._first is None else self._first) + 0j
         found = self.problem.solve(eps, self._wl, near=near, count=count, mu=mu)
         guided = [mode for mode in found if abs(mode.n_eff.imag) < GUIDED]
         return Side(self.problem, guided, self.problem.pencil(eps, self._wl, mu))
