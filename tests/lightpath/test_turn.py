@@ -16,7 +16,15 @@ from prism_photonics.lightpath.drawing import CHORD_ERROR_UM
 from prism_photonics.lightpath.sizes import require_film, require_sizes
 from prism_photonics.lightpath.waveguide.cell import branch, uturn
 from prism_photonics.lightpath.waveguide.design import BranchDesign, QuarterTurn, UTurnDesign
-from prism_photonics.lightpath.waveguide.turned import ENOUGH, bends_dB, bends_passed, best_euler_p, quarter_turned
+from prism_photonics.lightpath.waveguide.turned import (
+    CLOTHOIDS,
+    ENOUGH,
+    MORE,
+    bends_dB,
+    bends_passed,
+    best_euler_p,
+    quarter_turned,
+)
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.units import InputError
@@ -114,6 +122,15 @@ def test_the_solver_says_which_clothoid_and_it_turns_least(film):
         assert quarter_turned(profile, best).most <= quarter_turned(profile, arc).most
         if times == 2.0:
             assert quarter_turned(profile, best).most <= ENOUGH < quarter_turned(profile, arc).most
+
+
+def test_a_bend_with_little_room_takes_the_clothoid_that_turns_least():
+    # An arc of 18 µm turns less than twice what the sharpest clothoid does that the film bears: a quarter of a dB more.
+    film = load_profile("tfln600")
+    for radius_um in (17.0, 18.0, 19.0):
+        borne = [turn for p in CLOTHOIDS if (turn := QuarterTurn(radius_um, p)).least_radius_um >= 15.0]
+        best = quarter_turned(film, QuarterTurn(radius_um, best_euler_p(film, radius_um))).most
+        assert best <= min(quarter_turned(film, turn).most for turn in borne) + MORE
 
 
 def test_a_half_turn_of_arcs_has_two_ends_and_every_other_bend_has_its_own():

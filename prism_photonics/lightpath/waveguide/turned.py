@@ -17,6 +17,7 @@ from prism_photonics.process.profile import Profile
 
 STEPS = 128  # along a quarter turn: a third of a micrometre of the widest, where a beat has ten
 ENOUGH = 2e-3  # of the light, 0.01 dB: design choice
+MORE = 5e-3  # of the light, 0.02 dB, than the least, for a gentler middle: design choice
 LEAST_PASSED = 1e-6  # where first order says that more is turned than there is
 CLOTHOIDS = [round(0.05 * n, 2) for n in range(21)]  # shares that are tried; design choice
 
@@ -58,8 +59,8 @@ def bends_passed(film: Profile, design: UTurnDesign | BranchDesign, xp: ModuleTy
 def best_euler_p(film: Profile, radius_um: float) -> float:
     """Share of clothoids with which a quarter turn turns next to no light, even at its worst phase; 0 for an arc.
 
-    Of those that turn up to `ENOUGH`, or up to twice the least where that is more, the one with the gentlest middle.
-    None is sharper than the film bears.
+    Of those that turn up to `ENOUGH`, or where that is more up to twice the least but no more than `MORE` beyond it,
+    the one with the gentlest middle. None is sharper than the film bears.
 
     Args:
         film: The film stack.
@@ -73,7 +74,8 @@ def _best(film: str, least_um: float, radius_um: float) -> float:
     turns = [QuarterTurn(radius_um, p) for p in CLOTHOIDS]
     borne = [turn for turn in turns if turn.euler_p == 0.0 or turn.least_radius_um >= least_um]
     most = [_quarter(film, turn).most for turn in borne]
-    return next(turn.euler_p for turn, share in zip(borne, most, strict=True) if share <= max(ENOUGH, 2.0 * min(most)))
+    enough = max(ENOUGH, min(most) + min(min(most), MORE))
+    return next(turn.euler_p for turn, share in zip(borne, most, strict=True) if share <= enough)
 
 
 @cache
