@@ -21,7 +21,7 @@ from prism_photonics.budget.row_reach import MOST_MISSED
 from prism_photonics.explore.designed import designed_choices
 from prism_photonics.explore.drawn_reach import MOST_ROWS, RINGS, drawn_reach
 from prism_photonics.explore.objectives import Objective
-from prism_photonics.explore.space import Choice, Knob, choice_of, knobs, spec_of, usual_choices
+from prism_photonics.explore.space import RANGE_MARGIN, Choice, Knob, choice_of, knobs, spec_of, usual_choices
 from prism_photonics.extras import asked_by
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -81,6 +81,7 @@ class Search:
             "knobs": [vars(knob) for knob in knobs(self.base)],
             "rules": [rule.__name__ for rule in RULES],
             "drawn": [RINGS, MOST_ROWS, MOST_MISSED],
+            "range": RANGE_MARGIN,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -103,7 +104,7 @@ class Search:
         name = f"prism {self.base.name}"
         try:
             storage = _opened(self.storage)
-            if "sqlite" in self.storage:
+            if _is_sqlite(self.storage):
                 _quick(storage)
             there = {summary.study_name for summary in optuna.get_all_study_summaries(storage)}
             if there and name not in there:
@@ -263,9 +264,14 @@ def _opened(url: str) -> optuna.storages.RDBStorage:
     return optuna.storages.RDBStorage(url, engine_kwargs=_patient(url))
 
 
+def _is_sqlite(url: str) -> bool:
+    """Whether a storage is a file of SQLite, and no other database that bears the word in its address."""
+    return url.startswith("sqlite")
+
+
 def _patient(url: str) -> dict[str, Any]:
     """Several processes write one SQLite file: each waits for the others."""
-    return {"connect_args": {"timeout": 120}} if "sqlite" in url else {}
+    return {"connect_args": {"timeout": 120}} if _is_sqlite(url) else {}
 
 
 def _quick(storage: optuna.storages.RDBStorage) -> None:

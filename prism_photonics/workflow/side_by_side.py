@@ -33,8 +33,10 @@ def in_order[Job, Done](work: Callable[[Job], Done], jobs: Sequence[Job], *, wor
         ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_undisturbed) as pool,
     ):
         try:
-            for waited in [pool.submit(work, job) for job in jobs]:
+            *before, last = [pool.submit(work, job) for job in jobs]
+            for waited in before:
                 yield waited.result()
+            done = last.result()
         except BrokenProcessPool:
             raise InputError(
                 "a process that worked on a file was killed (out of memory?); start again with --workers 1: what was "
@@ -42,6 +44,8 @@ def in_order[Job, Done](work: Callable[[Job], Done], jobs: Sequence[Job], *, wor
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+    # Whoever counts the jobs asks for no more than the last: by then no process is left.
+    yield done
 
 
 def _undisturbed() -> None:
