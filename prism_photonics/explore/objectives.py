@@ -2,7 +2,7 @@
 
 The behavioral model of a chip that nobody has calibrated follows from its spec: weights end where the drive carries
 each fabricated ring, and are off by what a calibration leaves, by the driver's step, by drift along the single-ring
-line and by the neighbours' coherent light; a reading has the ledger's noise.
+line and by the neighbours' coherent light; a reading has the ledger's noise, and ends at the converter's full scale.
 Signatures, queries and all errors are drawn once, so that two specs meet the same numbers and differ by themselves.
 """
 
@@ -89,17 +89,24 @@ def expected_recall(spec: ChipSpec, k: int, *, smooth: bool = False) -> float:
     weights = 1.0 - (1.0 - ring.through_min + ring.drop_max) / (1.0 + u * u)
     weights = weights + coherence(spec).per_pm * np.abs(moved_pm) * draws.neighbours
     shares = draws.queries / np.abs(draws.queries).max(-1, keepdims=True)
-    bits = spec.modulator.dac_bits
-    light = np.sign(shares) * modulate(np.abs(shares), bits)
+    lit = modulate(np.abs(shares), spec.modulator.dac_bits)
+    above, below = np.where(shares > 0.0, lit, 0.0), np.where(shares < 0.0, lit, 0.0)
+    line_A = evened_line_current_A(spec)
+    noise, full = math.sqrt(sum(score_noise_A2(spec).values())) / line_A, spec.detector_design.adc_full_scale_A / line_A
+
+    def read(light: Float[ndarray, "banks queries rings"]) -> Float[ndarray, "banks queries rows"]:
+        return np.clip(light @ weights.transpose(0, 2, 1), -full, full)
+
     if rails == 2:
-        light = np.concatenate([np.maximum(light, 0.0), np.maximum(-light, 0.0)], -1)
+        scores = read(np.concatenate([above, below], -1))
     elif spec.modulator.encoding == "offset":
-        light = 2.0 * modulate(0.5 * (1.0 + shares), bits) - 1.0
-    noise = math.sqrt(sum(score_noise_A2(spec).values())) / evened_line_current_A(spec)
-    scores = light @ weights.transpose(0, 2, 1) + (0.0 if smooth else noise * draws.readings)
-    if spec.modulator.encoding == "offset":
         # Σ w is subtracted as calibrated: what drift does to it stays.
-        scores += (weights - written).sum(-1)[:, None, :]
+        light = modulate(0.5 * (1.0 + shares), spec.modulator.dac_bits)
+        scores = 2.0 * read(light) - written.sum(-1)[:, None, :]
+    else:
+        scores = read(above) - read(below)
+    if not smooth:
+        scores = scores + noise * draws.readings
     ideal = draws.queries @ draws.signatures.transpose(0, 2, 1)
     if not smooth:
         return float(recall_at_k(scores, ideal, k=k).mean())

@@ -45,7 +45,10 @@ NEARLY = 0.05
 LEAST = 1e-9
 """Share of missed blocks that counts as none."""
 OUTSIDE = 1.0
-"""What a step that makes no chip counts as, in every constraint."""
+"""What a step that makes no chip counts as, in every constraint; no logarithm of a cost is told beyond it."""
+STRIDE = 0.9 * OUTSIDE
+"""How far one climb moves a cost towards a reference's at most, as a logarithm: the next goes on from there (design
+choice)."""
 MARGIN = 0.002
 """Margin that is aimed at, as a share of a rule's limit, where a design has it: rounding takes some."""
 SHARES = (1.0, 0.9, 0.8)
@@ -196,6 +199,7 @@ class _Polish:
         wanted = dict(zip(self._before, reference, strict=True))
         # How far each cost may rise, as a logarithm, or has to fall.
         room = np.array([math.log(wanted[one.name] / self._before[one.name]) for one in self._costs])
+        room = np.clip(room, -STRIDE, STRIDE)
         return self._choices(self._climbed(self._start, room, float(room.sum()))[1])
 
     def _choices(self, keys: Iterable[bytes]) -> list[Choice]:

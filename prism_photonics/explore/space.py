@@ -3,7 +3,7 @@
 A choice holds what a designer decides freely: Q, gap, radius, spacing, how the channels are split over buses, encoding,
 bandwidth, light, bits, drive. What follows from it is worked out: straights from Q and gap (or a wider gap, where none
 couple too much already), lobes that stay clear of the buses, rings and rows as close as they can stand, the converter's
-range from the row's current. Everything else stays as it is in the spec that the search begins from.
+range from a die's brightest line. Everything else stays as it is in the spec that the search begins from.
 """
 
 import math
@@ -28,9 +28,9 @@ CENTRE_NM = 1550.0
 """Middle of the comb, where the film's tables were solved (design choice)."""
 LOBE_MARGIN_DEG = 0.1
 """Of a lobe to the widest that clears the buses (design choice)."""
-RANGE_MARGIN = 2.0
-"""Converter's range over the current of a die's brightest line: a row's sum is larger where all rings drift together.
-With 1.15 converters clipped there, and drawn dies recalled less than the closed form, which knows of no clipping."""
+RANGE_MARGIN = 3.0
+"""Converter's range over the current of a die's brightest line (design choice): where all rings drift together a row's
+sum is several lines. With 1.15 converters of rows of 32 clipped from a drift of 17 pm on, with 2.0 from 30 pm on."""
 USUAL_Q = (7_500.0, 15_000.0, 30_000.0)
 """Of the first chips: about that of `bank_32x256`, twice and four times it (design choice)."""
 WIDEST_GAP_UM, LONGEST_UM = 1.5, 100.0
@@ -107,7 +107,7 @@ def choice_of(spec: ChipSpec) -> dict[str, float | int | str]:
         "line_power_dBm": spec.comb.line_power_dBm,
         "bandwidth_GHz": spec.detector.bandwidth_GHz,
         "query_bits": spec.modulator.dac_bits,
-        "adc_bits": spec.detector.adc_bits,
+        "adc_bits": spec.detector.adc_bits + _finer_bits(spec),
         "drive_bits": spec.drive.dac_bits,
         "bend_radius_um": spec.waveguide.bend_radius_um,
     }
@@ -282,6 +282,12 @@ def _with_bumps(spec: ChipSpec) -> ChipSpec:
         bend_um += 1.0
         spec = _changed(spec, waveguide={"bend_radius_um": bend_um})
     return spec
+
+
+def _finer_bits(spec: ChipSpec) -> int:
+    """Bits that keep a converter's step where a search gives it a wider range than a spec does."""
+    light = converter_range(spec)
+    return max(math.ceil(math.log2(RANGE_MARGIN * light.value / light.limit) - 1e-9), 0)
 
 
 def _coercive_V(spec: ChipSpec) -> float:

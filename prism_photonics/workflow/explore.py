@@ -56,7 +56,8 @@ def explore_designs(
     chosen = spread(found, MOST_DESIGNS)
     tell(f"{len(found)} of {finished(study)} trials are beaten by no other; polishing {len(chosen)} of them …")
     met = unbeaten(search, [*found, *(one for design in chosen for one in refined(search, design))])
-    if reference and not any(search.beats(design.values, reference) for design in met):
+    climbs = met and any(one.name == "recall" for one in search.objectives)
+    if reference and climbs and not any(search.beats(design.values, reference) for design in met):
         tell(f"none of {len(met)} beats {(beat or search.base).name}; climbing from the nearest …")
         met = unbeaten(search, [*met, *climbed(search, met, reference)])
     beating = [design for design in met if reference and search.beats(design.values, reference)]
