@@ -17,8 +17,9 @@ Changes = dict[str, float | int | str]
 
 ON_LIGHT = ("ring_power", "bus_power", "link_budget", "line_swing", "score_snr")
 STEP_dB, LEAST_POWER_DBM = 0.5, -30.0
-FULL_SCALE_ROOM = 1.35
-"""Full scale over what the brightest line of a die gives; design choice."""
+FULL_SCALE_ROOM = 3.0
+"""Full scale over what the brightest line of a die gives, as of `explore.space.RANGE_MARGIN`: a row whose rings all
+drift together sends several lines; design choice."""
 BANDWIDTH_STEP = 0.8
 LEAST_BANDWIDTH_GHZ = 0.01
 MOST_BITS = {"detector.adc_bits": 16, "modulator.dac_bits": 16, "drive.dac_bits": 20}
