@@ -30,7 +30,7 @@ LOBE_MARGIN_DEG = 0.1
 """Of a lobe to the widest that clears the buses (design choice)."""
 RANGE_MARGIN = 3.0
 """Converter's range over the current of a die's brightest line (design choice): where all rings drift together a row's
-sum is several lines. With 1.15 converters of rows of 32 clipped from a drift of 17 pm on, with 2.0 from 30 pm on."""
+sum is several lines. With 1.15 converters of rows of 32 clipped from a drift of 17 pm on, with 2.0 at 35 pm."""
 USUAL_Q = (7_500.0, 15_000.0, 30_000.0)
 """Of the first chips: about that of `bank_32x256`, twice and four times it (design choice)."""
 WIDEST_GAP_UM, LONGEST_UM = 1.5, 100.0
