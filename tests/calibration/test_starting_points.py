@@ -121,7 +121,7 @@ def test_eight_rings_are_found_from_relaxed_phases_and_by_chance(demo, found):
     single, phases = single_rings(survey), columns(demo.chip.channels)["phase_rad"]
     by_chance = random_starts(survey, single, np.random.default_rng(2))
     ways = [relaxed_start(survey, single), *np.moveaxis(by_chance, 1, 0)]
-    fits = [at_optimum(survey, descend(survey, flat, steps=60, rtol=1e-6)[0]) for flat in ways]
+    fits = [at_optimum(survey, descend(survey, flat, steps=120, rtol=1e-6)[0]) for flat in ways]
     best = [fits[0], min(fits[1:], key=lambda fit: fit.chi2.sum())]
     for fit in best:
         assert fit.chi2 == pytest.approx(np.ones(2), abs=0.4)

@@ -27,10 +27,10 @@ def test_a_converter_that_holds_a_line_and_not_the_row_costs_recall(bank, altere
     line_uA = converter_range(asked).value
     narrow, wide = (
         altered(asked, detector={"adc_full_scale_uA": room * line_uA, "adc_bits": bits})
-        for room, bits in ((1.15, 10), (18.4, 14))
+        for room, bits in ((1.15, 10), (1.15 * (2**13 - 1) / (2**9 - 1), 14))
     )
     assert converter_range(narrow).passed
-    assert adc_step_A(narrow.detector_design) == pytest.approx(adc_step_A(wide.detector_design), rel=1e-3)
+    assert adc_step_A(narrow.detector_design) == pytest.approx(adc_step_A(wide.detector_design), rel=1e-9)
     for smooth in (False, True):
         assert expected_recall(narrow, 32, smooth=smooth) < expected_recall(wide, 32, smooth=smooth) - 0.05
 
