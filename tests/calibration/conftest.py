@@ -4,8 +4,11 @@ import jax
 import numpy as np
 import pytest
 
+from prism_photonics.calibration.bus import prior_weight
+from prism_photonics.calibration.faults import find_faults
 from prism_photonics.calibration.survey import take_survey
 from prism_photonics.calibration.survey_fit import bus_surveys
+from prism_photonics.calibration.survey_readings import fit_readings
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.virtual import VirtualChip
 
@@ -55,3 +58,19 @@ def read_buses(small):
         small, volts=volts, current_A=nothing, noise_A=nothing + 1e-9, time_s=nothing[..., 0], channel_of_ring=own
     )
     return read.moved(read.volts, rng.normal(0.0, 3.0, read.drift_pm.shape))
+
+
+@pytest.fixture(scope="module")
+def twelve_buses(small, survey):
+    """Twelve buses of a survey, and unknowns to begin with."""
+    given = fit_readings(survey, find_faults(survey, small), small)
+    _, found = bus_surveys(
+        small,
+        volts=given.volts,
+        current_A=given.current_A,
+        noise_A=given.noise_A,
+        time_s=survey.time_s.values,
+        channel_of_ring=survey.channel_of_ring.values,
+    )
+    many = found.take(np.arange(12) % found.count)
+    return many, np.random.default_rng(0).normal(0.0, 0.3, (12, prior_weight(small.chip.channels).size))

@@ -9,33 +9,14 @@ import numpy as np
 import pytest
 
 from prism_photonics.calibration import descent, fit_workers
-from prism_photonics.calibration.bus import prior_weight
 from prism_photonics.calibration.calibration import from_survey
 from prism_photonics.calibration.descent import descend
 from prism_photonics.calibration.record import leaves
-from prism_photonics.calibration.survey_fit import bus_surveys
-from prism_photonics.calibration.survey_readings import fit_readings
 from prism_photonics.units import InputError
 
 # Only a fault waits so long.
 PATIENCE_S = 120.0
 OPTIONS = {"steps": 5, "rtol": 1e-3}
-
-
-@pytest.fixture(scope="module")
-def buses(small, survey):
-    """Twelve buses of a survey, and unknowns to begin with."""
-    given = fit_readings(survey, (), small)
-    _, found = bus_surveys(
-        small,
-        volts=given.volts,
-        current_A=given.current_A,
-        noise_A=given.noise_A,
-        time_s=survey.time_s.values,
-        channel_of_ring=survey.channel_of_ring.values,
-    )
-    many = found.take(np.arange(12) % found.count)
-    return many, np.random.default_rng(0).normal(0.0, 0.3, (12, prior_weight(small.chip.channels).size))
 
 
 @pytest.fixture
@@ -64,17 +45,23 @@ def by_hand(monkeypatch, log):
     monkeypatch.setattr(descent, "descended", noted)
 
 
-def test_workers_find_the_same_numbers_bit_for_bit_and_a_killed_one_is_not_missed(buses, ready, monkeypatch):
-    alone = [descend(survey, buses[1], **OPTIONS) for survey in (buses[0], buses[0].in_single_precision())]
+def test_workers_find_the_same_numbers_bit_for_bit_and_a_killed_one_is_not_missed(twelve_buses, ready, monkeypatch):
+    alone = [
+        descend(survey, twelve_buses[1], **OPTIONS)
+        for survey in (twelve_buses[0], twelve_buses[0].in_single_precision())
+    ]
     here = []
     by_hand(monkeypatch, here)
     with fit_workers.fit_workers(2):
         workers = ready(2)
-        shared = [descend(survey, buses[1], **OPTIONS) for survey in (buses[0], buses[0].in_single_precision())]
+        shared = [
+            descend(survey, twelve_buses[1], **OPTIONS)
+            for survey in (twelve_buses[0], twelve_buses[0].in_single_precision())
+        ]
         assert here == []
         workers[0].process.kill()
         workers[1].process.kill()
-        after = [descend(buses[0], buses[1], **OPTIONS) for _ in range(2)]
+        after = [descend(twelve_buses[0], twelve_buses[1], **OPTIONS) for _ in range(2)]
         assert here == [12, 12]
     assert all(worker.process.returncode is not None for worker in workers)
     for found in (*zip(alone, shared, strict=True), *((alone[0], each) for each in after)):
@@ -102,7 +89,7 @@ def test_a_calibration_shared_by_workers_is_that_of_one_process_bit_for_bit(smal
         np.testing.assert_array_equal(found, leaves(alone)[name], err_msg=name)
 
 
-def test_where_nothing_can_be_begun_the_fit_goes_on_without(buses, monkeypatch):
+def test_where_nothing_can_be_begun_the_fit_goes_on_without(twelve_buses, monkeypatch):
     def refused(*args, **kwargs):
         raise PermissionError("no processes here")
 
@@ -110,7 +97,7 @@ def test_where_nothing_can_be_begun_the_fit_goes_on_without(buses, monkeypatch):
     here = []
     by_hand(monkeypatch, here)
     with fit_workers.fit_workers(2):
-        descend(*buses, **OPTIONS)
+        descend(*twelve_buses, **OPTIONS)
     assert here == [12]
     monkeypatch.setattr(sys, "executable", "/opt/measure/bench")
     with fit_workers.fit_workers(2):

@@ -12,15 +12,11 @@ import xarray as xr
 
 from prism_photonics.calibration import head_start as module
 from prism_photonics.calibration import portions, reflecting_fit
-from prism_photonics.calibration.bus import prior_weight
 from prism_photonics.calibration.calibration import calibrate, from_survey
 from prism_photonics.calibration.descent import descend
-from prism_photonics.calibration.faults import find_faults
 from prism_photonics.calibration.head_start import HeadStart
 from prism_photonics.calibration.record import leaves
 from prism_photonics.calibration.survey import head_of, head_settings, survey_and_faults, take_survey
-from prism_photonics.calibration.survey_fit import bus_surveys
-from prism_photonics.calibration.survey_readings import fit_readings
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError
@@ -181,24 +177,8 @@ def test_a_program_that_is_told_to_end_parks_and_ends_although_its_fit_never_wou
     assert ended.returncode in (-number, 128 + number)
 
 
-@pytest.fixture(scope="module")
-def buses(small, survey):
-    """The buses of a survey, and unknowns to begin with."""
-    given = fit_readings(survey, find_faults(survey, small), small)
-    _, found = bus_surveys(
-        small,
-        volts=given.volts,
-        current_A=given.current_A,
-        noise_A=given.noise_A,
-        time_s=survey.time_s.values,
-        channel_of_ring=survey.channel_of_ring.values,
-    )
-    many = found.take(np.arange(12) % found.count)
-    return many, np.random.default_rng(0).normal(0.0, 0.3, (12, prior_weight(small.chip.channels).size))
-
-
-def test_numbers_do_not_depend_on_how_many_cores_share_the_buses(buses, monkeypatch):
-    survey, flat = buses
+def test_numbers_do_not_depend_on_how_many_cores_share_the_buses(twelve_buses, monkeypatch):
+    survey, flat = twelve_buses
     monkeypatch.setattr(portions.in_portions, "__kwdefaults__", {"readings": 2 * survey.current_A[0].size})
     found = []
     for cores in (1, 3):
@@ -209,8 +189,8 @@ def test_numbers_do_not_depend_on_how_many_cores_share_the_buses(buses, monkeypa
 
 
 @pytest.mark.parametrize("cores", [1, 3])
-def test_portions_come_in_order_whole_and_their_errors_come_out(buses, monkeypatch, cores):
-    survey, _ = buses
+def test_portions_come_in_order_whole_and_their_errors_come_out(twelve_buses, monkeypatch, cores):
+    survey, _ = twelve_buses
     monkeypatch.setattr(portions, "cores", lambda: cores)
     (numbers,) = portions.in_portions(survey, lambda some: (some,), readings=1)
     np.testing.assert_array_equal(numbers, np.arange(12))
@@ -223,8 +203,8 @@ def test_portions_come_in_order_whole_and_their_errors_come_out(buses, monkeypat
 
 
 @pytest.mark.parametrize("cores", [1, 3])
-def test_work_that_nobody_waits_for_ends_at_the_next_portion(buses, monkeypatch, cores):
-    survey, _ = buses
+def test_work_that_nobody_waits_for_ends_at_the_next_portion(twelve_buses, monkeypatch, cores):
+    survey, _ = twelve_buses
     left, begun = threading.Event(), []
     monkeypatch.setattr(portions, "cores", lambda: cores)
 
