@@ -37,9 +37,11 @@ WIDEST = 0.999
 
 
 def cut(name: str, rows: int, **changed: str) -> ChipSpec:
-    """A spec that ships with other rows."""
+    """A spec that ships with other rows: of fewer each has more light, and its converter as much more range."""
     data = load_spec(name).model_dump()
-    return ChipSpec.model_validate({**data, "chip": data["chip"] | {"rows": rows}, **changed})
+    range_uA = data["detector"]["adc_full_scale_uA"] * data["chip"]["rows"] / rows
+    detector = data["detector"] | {"adc_full_scale_uA": range_uA}
+    return ChipSpec.model_validate({**data, "chip": data["chip"] | {"rows": rows}, "detector": detector, **changed})
 
 
 def searched(film: str, trials: int, keep: Path | None) -> dict[str, Any]:

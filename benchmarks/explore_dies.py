@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bank_recall import COMMON_PM, OWN_PM, one_bank, summary
+from explore import BANK, cut
 
 from prism_photonics.budget.light_sizing import with_keys
 from prism_photonics.explore.drawn_reach import drawn_reaches
@@ -26,7 +27,6 @@ from prism_photonics.files import write_text
 from prism_photonics.spec import ChipSpec, load_spec
 
 RESULTS = Path(__file__).parent / "results"
-BANK = "bank_32x256"
 
 
 def on_dies(spec: ChipSpec, k: int, dies: int) -> dict[str, Any]:
@@ -51,9 +51,7 @@ def main() -> None:
     searched = json.loads((given.folder / "explore.json").read_text())
     specs = {number: load_spec(str(given.folder / f"design_{number}.toml")) for number in given.designs}
     first, k = next(iter(specs.values())), searched["k"]
-    bank = load_spec(BANK).model_dump()
-    bank["chip"]["rows"] = first.chip.rows
-    found = {BANK: on_dies(ChipSpec.model_validate(bank), k, given.dies)}
+    found = {BANK: on_dies(cut(BANK, first.chip.rows), k, given.dies)}
     for number, spec in specs.items():
         found[f"design_{number}"] = {"choice": searched["designs"][number]["choice"], **on_dies(spec, k, given.dies)}
         if given.doubled:
