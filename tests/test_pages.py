@@ -107,6 +107,8 @@ def test_the_examples_of_a_page_run(page, desk, tiny, made_up, request, monkeypa
     weights = np.random.default_rng(0).uniform(-0.3, 0.3, (tiny.chip.rows, tiny.chip.rings))
     found = run_page(PAGES[page], {"weights": weights}, skip=NOT_RUN)
     assert set(found) > {"weights"}
+    if page == "rank.md":
+        assert found["chosen"].shape == (5, 8)
     said = capsys.readouterr()
     assert "Traceback" not in said.err
     words, files = LEAVES.get(page, ("", ()))

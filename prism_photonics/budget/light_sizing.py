@@ -18,8 +18,8 @@ Changes = dict[str, float | int | str]
 ON_LIGHT = ("ring_power", "bus_power", "link_budget", "line_swing", "score_snr")
 STEP_dB, LEAST_POWER_DBM = 0.5, -30.0
 FULL_SCALE_ROOM = 3.0
-"""Full scale over what the brightest line of a die gives, as of `explore.space.RANGE_MARGIN`: a row whose rings all
-drift together sends several lines; design choice."""
+"""Full scale over what the brightest line of a die gives (design choice): where all rings drift together a row's sum is
+several lines. With 1.15 converters of rows of 32 clipped from a drift of 17 pm on, with 2.0 at 35 pm."""
 BANDWIDTH_STEP = 0.8
 LEAST_BANDWIDTH_GHZ = 0.01
 MOST_BITS = {"detector.adc_bits": 16, "modulator.dac_bits": 16, "drive.dac_bits": 20}

@@ -17,11 +17,12 @@ from typing import Any
 
 from prism_photonics.budget.feasibility import RULES, check
 from prism_photonics.budget.finding import Finding
+from prism_photonics.budget.light_sizing import FULL_SCALE_ROOM
 from prism_photonics.budget.row_reach import MOST_MISSED
 from prism_photonics.explore.designed import designed_choices
 from prism_photonics.explore.drawn_reach import MOST_ROWS, RINGS, drawn_reach
 from prism_photonics.explore.objectives import Objective
-from prism_photonics.explore.space import RANGE_MARGIN, Choice, Knob, choice_of, knobs, spec_of, usual_choices
+from prism_photonics.explore.space import Choice, Knob, choice_of, knobs, spec_of, usual_choices
 from prism_photonics.extras import asked_by
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -81,7 +82,7 @@ class Search:
             "knobs": [vars(knob) for knob in knobs(self.base)],
             "rules": [rule.__name__ for rule in RULES],
             "drawn": [RINGS, MOST_ROWS, MOST_MISSED],
-            "range": RANGE_MARGIN,
+            "range": FULL_SCALE_ROOM,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

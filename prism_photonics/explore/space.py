@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from prism_photonics.budget.light_sizing import FULL_SCALE_ROOM
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.ring_sizing import HEATER_BUMPS_UM
 from prism_photonics.budget.rules_chip import BUMP_PITCH_UM
@@ -28,9 +29,6 @@ CENTRE_NM = 1550.0
 """Middle of the comb, where the film's tables were solved (design choice)."""
 LOBE_MARGIN_DEG = 0.1
 """Of a lobe to the widest that clears the buses (design choice)."""
-RANGE_MARGIN = 3.0
-"""Converter's range over the current of a die's brightest line (design choice): where all rings drift together a row's
-sum is several lines. With 1.15 converters of rows of 32 clipped from a drift of 17 pm on, with 2.0 at 35 pm."""
 USUAL_Q = (7_500.0, 15_000.0, 30_000.0)
 """Of the first chips: about that of `bank_32x256`, twice and four times it (design choice)."""
 WIDEST_GAP_UM, LONGEST_UM = 1.5, 100.0
@@ -204,7 +202,7 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
         comb=_comb(base.comb.model_dump(), spacing_nm, channels) | {"line_power_dBm": round(c["line_power_dBm"], 2)},
     )
     made = _with_bumps(made)
-    range_uA = RANGE_MARGIN * converter_range(made).value
+    range_uA = FULL_SCALE_ROOM * converter_range(made).value
     return _changed(made, detector={"adc_full_scale_uA": float(f"{range_uA:.3g}")})
 
 
@@ -287,7 +285,7 @@ def _with_bumps(spec: ChipSpec) -> ChipSpec:
 def _finer_bits(spec: ChipSpec) -> int:
     """Bits that keep a converter's step where a search gives it a wider range than a spec does."""
     light = converter_range(spec)
-    return max(math.ceil(math.log2(RANGE_MARGIN * light.value / light.limit) - 1e-9), 0)
+    return max(math.ceil(math.log2(FULL_SCALE_ROOM * light.value / light.limit) - 1e-9), 0)
 
 
 def _coercive_V(spec: ChipSpec) -> float:

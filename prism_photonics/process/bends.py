@@ -18,15 +18,13 @@ Source: first order of coupled local modes (A. W. Snyder, J. D. Love, Optical Wa
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from prism_photonics.process.profile import load_profile
+from prism_photonics.process.film_tables import film_table
 
 PHASES = 32  # in one beat of the curve's ends, over which light is averaged
 
@@ -125,10 +123,4 @@ def load_bends(process: str) -> BendTable:
     Raises:
         InputError: No such film, or the measured profile cannot be read.
     """
-    return _loaded(load_profile(process).name)
-
-
-@cache
-def _loaded(film: str) -> BendTable:
-    text = (resources.files(__package__) / "bend_tables" / f"{film}.json").read_text(encoding="utf-8")
-    return BendTable(_File.model_validate_json(text))
+    return BendTable(film_table(process, "bend_tables", _File))

@@ -6,8 +6,6 @@ prism_photonics.layout.metal_tables NAME``, so that a spec knows them without th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
-from prism_photonics.process.profile import load_profile
+from prism_photonics.process.film_tables import film_table
 from prism_photonics.units import InputError
 
 type Grid = tuple[tuple[float, ...], ...]
@@ -142,10 +140,4 @@ def load_metal(process: str) -> MetalTable:
     Raises:
         InputError: No such film, or the measured profile cannot be read.
     """
-    return _loaded(load_profile(process).name)
-
-
-@cache
-def _loaded(film: str) -> MetalTable:
-    text = (resources.files(__package__) / "metal_tables" / f"{film}.json").read_text(encoding="utf-8")
-    return MetalTable(_File.model_validate_json(text))
+    return MetalTable(film_table(process, "metal_tables", _File))

@@ -6,14 +6,12 @@ prism_photonics.process.solver.parts NAME``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from prism_photonics.process.profile import load_profile
+from prism_photonics.process.film_tables import film_table
 from prism_photonics.units import InputError
 
 
@@ -79,10 +77,4 @@ def load_parts(process: str) -> PartTable:
     Raises:
         InputError: No such film, or the measured profile cannot be read.
     """
-    return _loaded(load_profile(process).name)
-
-
-@cache
-def _loaded(film: str) -> PartTable:
-    text = (resources.files(__package__) / "part_tables" / f"{film}.json").read_text(encoding="utf-8")
-    return PartTable(_File.model_validate_json(text))
+    return PartTable(film_table(process, "part_tables", _File))

@@ -99,5 +99,5 @@ def test_only_files_of_sqlite_are_treated_as_such():
 def test_a_study_tells_apart_ranges_of_converters(demo, monkeypatch):
     search = Search(demo, objectives_of("energy,area"), 1, "")
     before = search.hash
-    monkeypatch.setattr("prism_photonics.explore.search.RANGE_MARGIN", 1.15)
+    monkeypatch.setattr("prism_photonics.explore.search.FULL_SCALE_ROOM", 1.15)
     assert search.hash != before
