@@ -185,10 +185,10 @@ def layout(
 ) -> None:
     """Draw the matching chip and prove the match.
 
-    Reads SPEC; writes DIR/chip.gds, .oas, .lyp, .png and .pic.yml, netlist.yaml, row.pic.yml, ring.glb, manifest.csv,
-    drc.lyrdb and lvs.json; with --clean also chip.clean.gds, cells and polygons alone; with --klayout a technology for
-    KLayout, whose own engine then finds what drc.lyrdb tells. The netlist is extracted from
-    the GDS, compared with the design and simulated beside it.
+    Reads SPEC; writes DIR/chip.gds, .oas, .lyp, .png and .pic.yml, netlist.yaml, row.pic.yml, ring.glb, row.glb,
+    manifest.csv, drc.lyrdb and lvs.json; with --clean also chip.clean.gds, cells and polygons alone; with --klayout a
+    technology for KLayout, whose own engine then finds what drc.lyrdb tells. The netlist is extracted from the GDS,
+    compared with the design and simulated beside it.
     Exit code 1 when a drawing rule is broken or the drawing is not the design.
     """
     from prism_photonics.workflow.bench import feasible_spec

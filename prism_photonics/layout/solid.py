@@ -1,4 +1,4 @@
-"""One ring of a drawn chip in three dimensions (GLB), from the deck's vertical stack."""
+"""Parts of a drawn chip in three dimensions (GLB), from the deck's vertical stack."""
 
 from collections.abc import Iterable
 

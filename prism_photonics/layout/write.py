@@ -50,6 +50,7 @@ class LayoutFiles:
         schematic: The extracted row as gdsfactory's YAML, which rebuilds it (``row.pic.yml``).
         chip_schematic: The whole extracted netlist likewise, cell by cell (``chip.pic.yml``).
         solid: One ring in three dimensions (``ring.glb``).
+        solid_row: One row likewise, the first bus of a row of several (``row.glb``).
         picture: PNG of the chip, one row, one ring.
         page: The drawing as a page to pan and zoom in, with what each ring is (``chip.html``).
         manifest: CSV for automatic measurement.
@@ -74,6 +75,7 @@ class LayoutFiles:
     schematic: Path
     chip_schematic: Path
     solid: Path
+    solid_row: Path
     picture: Path
     page: Path
     manifest: Path
@@ -202,6 +204,7 @@ def write(
                     (work / "bonding.pdf").write_bytes(bonding_pdf(spec.name, pads_um, bonded_part_um(drawing)))
                 around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
                 (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))
+                (work / "row.glb").write_bytes(solid_glb(drawing, deck, view))
             files = {entry.name: folder / entry.name for entry in sorted(work.iterdir())}
             for entry, target in files.items():
                 os.replace(work / entry, target)
@@ -215,6 +218,7 @@ def write(
         schematic=files["row.pic.yml"],
         chip_schematic=files["chip.pic.yml"],
         solid=files["ring.glb"],
+        solid_row=files["row.glb"],
         picture=files["chip.png"],
         page=files["chip.html"],
         manifest=files["manifest.csv"],

@@ -49,6 +49,7 @@ FILES = sorted(
         "row.pic.yml",
         "chip.pic.yml",
         "ring.glb",
+        "row.glb",
     )
 )
 

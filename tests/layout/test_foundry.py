@@ -90,6 +90,14 @@ def test_a_ring_in_three_dimensions_has_the_decks_stack(foreign: ChipSpec, forei
     assert {"ridge", "slab", "metal1", "via", "metal2"} <= names
 
 
+def test_a_row_in_three_dimensions_has_all_its_rings(foreign: ChipSpec, foreign_files: LayoutFiles):
+    scene = trimesh.load(foreign_files.solid_row)
+    across = [2.0 * ring.radius_um + ring.straight_um + foreign.width_um for ring in foreign.ring_designs]
+    ribs = [mesh.extents[0] for name, mesh in scene.geometry.items() if name.startswith("ridge_")]
+    assert sorted(width for width in ribs if width < 1.5 * across[0]) == pytest.approx(sorted(across), abs=0.1)
+    assert scene.extents[0] > foreign.chip.channels * foreign.ring.pitch_um
+
+
 def test_the_demonstrators_files_name_every_part_that_was_written(foreign_files: LayoutFiles):
     paths = [getattr(foreign_files, field.name) for field in dataclasses.fields(foreign_files)]
     named = {path.name for path in paths if isinstance(path, Path)}

@@ -32,6 +32,7 @@ FILES = {
             "row.pic.yml",
             "chip.pic.yml",
             "ring.glb",
+            "row.glb",
             "lvs.json",
             "drc.lyrdb",
             "tapeout.md",
