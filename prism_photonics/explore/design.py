@@ -12,7 +12,7 @@ from prism_photonics.budget.settle import settle
 from prism_photonics.explore.laws import Reason, commented, law_of, reasons, table
 from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.relax import Change, changed, smallest_change
-from prism_photonics.explore.sizing import Sized, judged, sized
+from prism_photonics.explore.sizing import Sized, judged, sized, with_smooth_bends
 from prism_photonics.explore.tradeoff import TradePoint, tradeoff
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.extras import asked_by
@@ -169,7 +169,7 @@ def design(wishes: Wishes | dict[str, Any] | None = None, **wished: Any) -> Desi
     if not found or found[0].broken:
         best = found[0] if found else None
         return Design(wishes, best, smallest_change(wishes, best))
-    return Design(wishes, _polished(wishes, found[0]))
+    return Design(wishes, with_smooth_bends(wishes, _polished(wishes, found[0])))
 
 
 def _polished(wishes: Wishes, found: Sized) -> Sized:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.finding import Finding
 from prism_photonics.budget.ring import ring_figures
+from prism_photonics.budget.second_mode import guides_turned
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.lightpath.splitter.design import tree_outputs
 from prism_photonics.spec import ChipSpec
@@ -87,7 +88,8 @@ def reasons(wishes: Wishes, spec: ChipSpec) -> list[Reason]:
         "drive.max_voltage_V": f"± {swing_pm:.0f} pm at {ring.tuning_pm_V:.3g} pm/V: {_room(rules['tuning_range'])}",
         "drive.dac_bits": _room(rules["driver_step"]),
         "waveguide.loss_dB_cm": "the film's",
-        "waveguide.bend_radius_um": f"the film's least bend {least.value:g} µm, and room for bumps",
+        "waveguide.bend_radius_um": f"room for clothoids: {guides_turned(spec).loss_dB:.2g} dB to a row and back; the "
+        f"film's least bend {least.value:g} µm, and room for bumps",
         "detector.bandwidth_GHz": f"widest with enough headroom: {_room(rules['score_snr'])}",
         "detector.adc_bits": f"{_room(rules['adc_noise'])}",
         "detector.adc_full_scale_uA": f"brightest line of a die: {_room(rules['converter_range'])}",

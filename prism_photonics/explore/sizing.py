@@ -11,6 +11,7 @@ from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.repair import VOLTS, driver_and_heat
 from prism_photonics.budget.ring_sizing import ENOUGH, RingChoice, size_rings
 from prism_photonics.budget.rules_chip import die_um
+from prism_photonics.budget.second_mode import LEAST_DB, guides_turned
 from prism_photonics.budget.settle import ON_RINGS, settle
 from prism_photonics.explore.candidates import candidates
 from prism_photonics.explore.least_voltage import least_voltage
@@ -31,6 +32,9 @@ PREFERRED = ("two_shot", "dual_rail", "offset")
 """Encodings, those first that need no calibrated pedestal, then those of few wavelengths; design choice."""
 CARRIED = ("tuning_range", "row_reach", "drift")
 """Rules that more tuning, or finer lines with it, would keep."""
+WIDER_BENDS = (1.1, 1.25, 1.5, 2.0)
+"""Radii of the guides' bends that are tried where clothoids find no room in the least one, in units of it (design
+choice)."""
 WORTH_TRYING = -0.15
 """Headroom by the closed forms from which a choice is finished: settling on the drawing's grid moves it so much."""
 
@@ -138,6 +142,28 @@ def judged(wishes: Wishes, spec: ChipSpec, choice: RingChoice) -> Sized:
     if area_mm2 > wishes.most_area_mm2 and not any(found.rule == "die_area" for found in broken):
         broken += tuple(found for found in findings if found.rule == "die_area")
     return Sized(spec, choice, headrooms(spec, findings), broken, area_mm2)
+
+
+def with_smooth_bends(wishes: Wishes, found: Sized) -> Sized:
+    """The chip with the least bends of its guides whose clothoids turn next to nothing to other modes.
+
+    Where none of those that are tried keeps every rule, or as much headroom as is enough, it stays as it is: wider
+    bends put rows farther apart.
+    """
+    if guides_turned(found.spec).loss_dB < LEAST_DB:
+        return found
+    for times in WIDER_BENDS:
+        radius_um = round(times * found.spec.waveguide.bend_radius_um, 1)
+        try:
+            wider = with_keys(found.spec, {"waveguide.bend_radius_um": radius_um})
+            if guides_turned(wider).loss_dB >= LEAST_DB:
+                continue
+            smooth = _lit(wishes, wider, found.choice)
+        except ValueError:  # wider than a spec may have
+            continue
+        if not smooth.broken and smooth.least[0] >= min(found.least[0], ENOUGH):
+            return smooth
+    return found
 
 
 def voltages_V(wishes: Wishes) -> list[float]:

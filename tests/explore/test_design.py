@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from prism_photonics.budget.feasibility import RULES, check
 from prism_photonics.budget.headroom import least_headroom
 from prism_photonics.budget.ring_margins import ring_demand
+from prism_photonics.budget.second_mode import LEAST_DB, guides_turned
 from prism_photonics.cli.app import app
 from prism_photonics.explore.design import design
 from prism_photonics.explore.drawn_reach import drawn_reach
@@ -40,6 +41,16 @@ def test_a_new_users_wish_becomes_a_chip_that_keeps_every_rule(story):
     assert spec.process == "ltoi300"
     assert spec.ring.electrode_gap_um == 5.6
     assert least_headroom(spec, check(spec).findings)[0] >= 0.2
+
+
+def test_guides_of_a_designed_chip_bend_as_wide_as_clothoids_ask(story, altered):
+    film_um = story.spec.profile.film.min_bend_radius_um.value
+    assert guides_turned(story.spec).loss_dB < LEAST_DB
+    assert film_um < story.spec.waveguide.bend_radius_um <= 1.25 * film_um
+    # In the film's least bend they would find no room.
+    assert guides_turned(altered(story.spec, waveguide={"bend_radius_um": film_um})).loss_dB > 3.0 * LEAST_DB
+    laws = {reason.key: reason.law for reason in story.reasons}
+    assert "room for clothoids: 0.00077 dB to a row and back" in laws["waveguide.bend_radius_um"]
 
 
 def test_every_designed_number_says_its_law(story):
@@ -145,7 +156,9 @@ def test_the_command_writes_spec_table_and_figure(tmp_path):
         ["design", "--channels", "2", "--rows", "3", "--process", "lnoi400", "--encoding", "two_shot", "-o", str(out)],
     )
     assert run.exit_code == 0, run.output
-    assert check(ChipSpec.from_toml(out)).feasible
+    report = check(ChipSpec.from_toml(out))
+    assert report.feasible
+    assert not any("bends of" in line for line in report.warnings)
     assert (tmp_path / "spec_tradeoff.svg").read_text().lstrip().startswith("<?xml")
     assert (tmp_path / "spec_tradeoff.csv").is_file()
     assert "wished; the splitter tree has 4 outputs" in run.output
