@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from prism_photonics.chip.truth import FullTruth
+from prism_photonics.circuit.designed_second_mode import designed_second_mode
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.dispersion import designed_dispersion
 from prism_photonics.circuit.ends import end_ways
@@ -17,11 +18,14 @@ from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
 from prism_photonics.lightpath.ring.backscatter import Backscatter
 from prism_photonics.lightpath.ring.dispersion import RingDispersion
-from prism_photonics.lightpath.ring.mixing import along, te_like_turn
+from prism_photonics.lightpath.ring.mixing import Coupler, along, te_like_turn
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
 from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
+from prism_photonics.lightpath.ring.second_mode import SecondMode, second_mode_half_turn
+from prism_photonics.lightpath.ring.two_modes import mode_coupler
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.process.polarization import TM_GAP_LAWS
+from prism_photonics.process.second_mode import FILMS, second_mode_table
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
 
@@ -106,8 +110,11 @@ def _second(
     """TM in the rows of a die: where its resonances lie no design says, only how films and lots move them apart.
 
     Raises:
-        InputError: It is asked for on a film whose TM is not known, or leaks.
+        InputError: It is asked for on a film whose TM is not known, or leaks; or TE1 where no guide of the chip holds
+            it, or its rings are racetracks.
     """
+    if truth.second_mode:
+        return _second_mode(spec, rings, rng)
     if not truth.te_tm:
         return None
     designed = designed_tm(spec)
@@ -116,7 +123,8 @@ def _second(
             f"FullTruth: te_tm = {truth.te_tm:g} on film {spec.profile.name}, whose TM leaks or is not known, want 0; "
             f"films with TM are {', '.join(TM_GAP_LAWS)}"
         )
-    tm, te = designed.rings.tm, designed_bank(spec, xp=np).rings
+    of_rings: Any = designed.rings
+    tm, te = of_rings.tm, designed_bank(spec, xp=np).rings
 
     def coupled(tm_t: Any, die_t: Any, te_t: Any) -> Any:
         # An error of a gap scales both polarisations' couplings: their decay lengths differ by a few percent.
@@ -132,11 +140,46 @@ def _second(
         offset_pm=anywhere_pm if tm_pm is None else tm_pm.reshape(tm.t1.shape),
     )
     buses = replace(designed.buses, phase_rad=rng.uniform(0.0, 2.0 * np.pi, designed.buses.phase_rad.shape))
-    second = replace(designed.rings, tm=tm, conversion_rad=truth.te_tm * designed.rings.conversion_rad)
+    second = replace(of_rings, tm=tm, conversion_rad=truth.te_tm * of_rings.conversion_rad)
     return replace(designed, rings=second, buses=buses)
 
 
-def _brought_back(wl_um: Float[ndarray, " channels"], rings: RingParams, second: SecondPolarization) -> RingParams:
+def _second_mode(spec: ChipSpec, rings: RingParams, rng: np.random.Generator) -> TwoPolarizations:
+    """TE1 in TM's place, with couplers at the gaps that the die has."""
+    designed, table = designed_second_mode(spec), second_mode_table(spec.process)
+    if designed is None or table is None:
+        raise InputError(
+            f"FullTruth: second_mode on film {spec.profile.name} with arms of {spec.ring.arm_um:g} µm, want a film "
+            f"that holds TE1 ({', '.join(FILMS)}) and circles; switch it off"
+        )
+    te, law, designs = designed_bank(spec, xp=np).rings, spec.profile.gap_law, spec.ring_designs
+    radius_um, straight_um, through_um, drop_um = np.array(
+        [(one.radius_um, one.straight_um, one.gap_through_um, one.gap_drop_um) for one in designs]
+    ).T
+
+    def coupler(gap_um: Any, die_t: Any, te_t: Any) -> Coupler:
+        # An error of a gap scales the angle of its coupler, as `fabricate` draws it.
+        gap_um = gap_um - law.decay_um * np.log(np.arccos(die_t) / np.arccos(te_t))
+        return mode_coupler(
+            table, law, gap_um=gap_um, radius_um=radius_um, straight_um=straight_um, width_um=spec.width_um
+        )
+
+    of_rings: Any = designed.rings
+    mode = of_rings.mode
+    anywhere_pm = mode.wl0_um**2 / mode.gpl_um * PM_PER_UM * rng.uniform(-1.0, 1.0, mode.t1.shape)
+    second = replace(
+        of_rings,
+        mode=replace(mode, a=rings.a, offset_pm=anywhere_pm),
+        through=coupler(through_um, rings.t1, te.t1),
+        drop=coupler(drop_um, rings.t2, te.t2),
+    )
+    buses = replace(designed.buses, phase_rad=rng.uniform(0.0, 2.0 * np.pi, designed.buses.phase_rad.shape))
+    return replace(designed, rings=second, buses=buses)
+
+
+def _brought_back(
+    wl_um: Float[ndarray, " channels"], rings: RingParams, second: SecondPolarization | SecondMode
+) -> RingParams:
     """Rings whose resonances TM's repel, shifted to where they would lie without: what is trimmed is what shows.
 
     The resonance is the phase of the round trip's eigenvalue that is the more TE's. Where TM's crosses TE's within half
@@ -146,8 +189,12 @@ def _brought_back(wl_um: Float[ndarray, " channels"], rings: RingParams, second:
     alone = rings.t1 * rings.t2 * half_turn(wl_um, rings, rings.offset_pm) ** 2
     shift_pm, before = rings.offset_pm, None
     for step in range(2 * TRIMMINGS):
-        half = polarized_half_turn(wl_um, rings, second, shift_pm)
-        mean, root = te_like_turn(half, (rings.t1, second.tm.t1), (rings.t2, second.tm.t2))
+        if isinstance(second, SecondMode):
+            half = second_mode_half_turn(wl_um, rings, second, shift_pm)
+            mean, root = te_like_turn(half, second.through, second.drop)
+        else:
+            half = polarized_half_turn(wl_um, rings, second, shift_pm)
+            mean, root = te_like_turn(half, (rings.t1, second.tm.t1), (rings.t2, second.tm.t2))
         before = root if step < TRIMMINGS else along(root, before)
         shift_pm = shift_pm + np.angle(alone / (mean + before)) / rad_per_pm(rings)
     return replace(rings, offset_pm=shift_pm)

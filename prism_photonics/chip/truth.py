@@ -55,6 +55,10 @@ class FullTruth:
         te_tm: Angle by which half a turn mixes TE and TM over that of the film's mode table: 1 as the table has it. Off
             by default: with it one in sixteen rings of 20 µm keeps less than half of its range (`prism check`
             counts them), and no calibration mends those. Where TM's resonances lie is each ring's own.
+        second_mode: Whether ribs that hold TE1 turn light to it at couplers and where arcs begin, as the film's table
+            has it. Off by default: with it hardly a shipped ring on such a film is one of one mode (`prism check` says
+            what is left), and no calibration of ours knows it. Where TE1's resonances lie is each ring's own. Not
+            together with ``te_tm``: no model has three modes.
     """
 
     splitting_pm: float = 1.0
@@ -76,13 +80,14 @@ class FullTruth:
     absorbed_pm_mW: float = 0.5
     second_neighbour: float = 1e-4
     te_tm: float = 0.0
+    second_mode: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no die can have.
 
         Raises:
-            InputError: A size that is negative or no number, a reflection of more than half the power, or a
-                spectrum steeper than 1/f².
+            InputError: A size that is negative or no number, a reflection of more than half the power, a spectrum
+                steeper than 1/f², or both TM and TE1.
         """
         for field in fields(self):
             value = getattr(self, field.name)
@@ -95,6 +100,10 @@ class FullTruth:
                     raise InputError(f"FullTruth: flicker_exponent = {value:g}, want 0 to 2; 1.2 is what was measured")
             elif not 0.0 <= value < math.inf:
                 raise InputError(f"FullTruth: {field.name} = {value:g}, want 0 or more, and finite; 0 switches it off")
+        if self.te_tm and self.second_mode:
+            raise InputError(
+                f"FullTruth: te_tm = {self.te_tm:g} and second_mode, which are three modes; want one of the two"
+            )
 
     @classmethod
     def none(cls) -> "FullTruth":
@@ -109,6 +118,7 @@ class FullTruth:
             absorbed_pm_mW=0.0,
             second_neighbour=0.0,
             te_tm=0.0,
+            second_mode=False,
         )
 
     def __str__(self) -> str:

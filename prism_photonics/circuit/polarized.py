@@ -6,6 +6,7 @@ the mean, and half the difference, of two rings half a splitting up and down: wa
 they couple those of TE (design choice; no figure is published). Ends reflect both polarisations alike.
 
 Light comes in as TE. What leaves as TM falls on the same photodiodes, whose currents add powers: TE and TM do not beat.
+TE1 of a rib that holds it takes TM's place (`lightpath.ring.second_mode`): then the couplers mix too.
 
 Source: as of `reflecting`; with the matrices of `lightpath.ring.polarization`.
 """
@@ -21,9 +22,10 @@ from prism_photonics.circuit.reflecting import RowReflections
 from prism_photonics.lightpath.arrays import Numbers, library, power, scan
 from prism_photonics.lightpath.ring.backscatter import Splitting
 from prism_photonics.lightpath.ring.dispersion import RingDispersion, dispersed
-from prism_photonics.lightpath.ring.mixing import HalfTurn, PolarizedPorts, polarized_ports
+from prism_photonics.lightpath.ring.mixing import Coupler, Couplings, HalfTurn, PolarizedPorts, polarized_ports
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
+from prism_photonics.lightpath.ring.second_mode import SecondMode, second_mode_half_turn
 from prism_photonics.lightpath.waveguide.model import PathParams, transmission
 
 LEAST_SPLITTING_RAD = 1e-7
@@ -33,7 +35,7 @@ SLOPE_STEP_PM = 1e-3
 
 
 class TwoPolarizations(eqx.Module):
-    """TM in a row, or in many.
+    """TM in a row, or in many; or TE1 in its place.
 
     Attributes:
         rings: Of the rings, leaves (..., rings).
@@ -41,7 +43,7 @@ class TwoPolarizations(eqx.Module):
         detected: Share of TM's power that the photodiodes see.
     """
 
-    rings: SecondPolarization
+    rings: SecondPolarization | SecondMode
     buses: PathParams
     detected: float = eqx.field(default=1.0, static=True)
 
@@ -57,6 +59,7 @@ class PreparedPolarizedRow(eqx.Module):
         q: Those of the drop bus's.
         tuning_ratio: As of `SecondPolarization`.
         detected: As of `TwoPolarizations`.
+        mixing: Couplers to the through and to the drop bus where they mix modes.
     """
 
     te: PreparedReflectingRow
@@ -66,6 +69,12 @@ class PreparedPolarizedRow(eqx.Module):
     q: Complex[Numbers, "segments ... channels"]
     tuning_ratio: Float[Numbers, "rings ... 1"]
     detected: float = eqx.field(default=1.0, static=True)
+    mixing: tuple[Coupler, Coupler] | None = None
+
+    @property
+    def couplers(self) -> tuple[Couplings, Couplings]:
+        """Of the through and of the drop bus, as `polarized_ports` takes them."""
+        return ((self.te.t1, self.tm[0]), (self.te.t2, self.tm[1])) if self.mixing is None else self.mixing
 
 
 class PolarizedFields(eqx.Module):
@@ -88,18 +97,34 @@ def prepare_polarized_row(
     """As `prepare_reflecting_row`, with what TM sees."""
     xp = library(rings.t1)
     leading = lambda part: jax.tree.map(lambda leaf: xp.moveaxis(leaf, -1, 0)[..., None], part)  # noqa: E731
-    ring, tm, segments = leading(rings), leading(second.rings), leading(second.buses)
+    ring, segments = leading(rings), leading(second.buses)
     if dispersion is not None:
         ring = dispersed(wl, ring, leading(dispersion))
     both = transmission(wl[..., None, :], segments)
+    if isinstance(second.rings, SecondMode):
+        of_ring, at_ring = second.rings, lambda matrix: xp.moveaxis(matrix, -3, 0)[..., None, :, :]
+        mixing = (Coupler(*map(at_ring, of_ring.through)), Coupler(*map(at_ring, of_ring.drop)))
+        tm = SecondMode(
+            leading(of_ring.mode),
+            leading(of_ring.lean_rad),
+            leading(of_ring.ahead_opl_um),
+            leading(of_ring.ahead_gpl_um),
+            through=mixing[0],
+            drop=mixing[1],
+        )
+        half = second_mode_half_turn(wl, ring, tm, 0.0)
+    else:
+        tm, mixing = leading(second.rings), None
+        half = polarized_half_turn(wl, ring, tm, 0.0)
     return PreparedPolarizedRow(
         te=prepare_reflecting_row(wl, rings, buses, reflections, dispersion=dispersion),
-        half=polarized_half_turn(wl, ring, tm, 0.0),
+        half=half,
         tm=(tm.tm.t1, tm.tm.t2),
         p=both[..., 0, :],
         q=both[..., 1, :],
         tuning_ratio=tm.tuning_ratio,
         detected=second.detected,
+        mixing=mixing,
     )
 
 
@@ -139,9 +164,7 @@ def detected_powers(
 
 def dropped_alone(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... rings"]) -> Any:
     """Power of each line that each ring, alone on its buses, hands on from TE to TE; (rings, ..., channels)."""
-    te = row.te
-    half = turned(row, shift_pm)
-    return power(polarized_ports(half, (te.t1, row.tm[0]), (te.t2, row.tm[1])).drop[..., 0, 0])
+    return power(polarized_ports(turned(row, shift_pm), *row.couplers).drop[..., 0, 0])
 
 
 def turned(row: PreparedPolarizedRow, shift_pm: Shaped[Numbers, "... rings"]) -> HalfTurn:
@@ -167,7 +190,7 @@ def swept(row: PreparedPolarizedRow, half: HalfTurn) -> tuple[Any, Any, tuple[An
     zero, one = 0.0 * half.te[0], xp.eye(4)
     end = one * waves(*(exit.inside + zero for exit in (through_exit, through_exit, far_end, far_end)))[..., None, :]
     exits = one[:2] * (through_exit.passed + zero)[..., None, None]
-    rings = (half, (te.t1, row.tm[0]), (te.t2, row.tm[1]), te.split, bus[1:])
+    rings = (half, *row.couplers, te.split, bus[1:])
     (gamma, out), kept = scan(step, (end, exits), rings, reverse=True)
     gamma, out = behind_bus(gamma, out, bus[0])
     return gamma, out, (kept[0], kept[1])

@@ -28,7 +28,7 @@ from prism_photonics.circuit.polarized import (
 )
 from prism_photonics.lightpath.arrays import Numbers, library, power, scan
 from prism_photonics.lightpath.ring.backscatter import Splitting
-from prism_photonics.lightpath.ring.mixing import HalfTurn, polarized_port_slopes
+from prism_photonics.lightpath.ring.mixing import Coupler, HalfTurn, polarized_port_slopes
 
 
 def balanced(
@@ -89,7 +89,7 @@ def balanced_and_slopes(
         return (beyond[..., 0], beyond_y[..., 0]), (2.0 * slope[..., 0, 0].real,)
 
     bus = waves(te.p, row.p, te.q, row.q)
-    rings = (half, (te.t1, row.tm[0]), (te.t2, row.tm[1]), te.split, row.tuning_ratio, bus[:-1], *kept)
+    rings = (half, *row.couplers, te.split, row.tuning_ratio, bus[:-1], *kept)
     _, (by_turn,) = scan(step, (light[..., 0], sent[..., 0]), rings)
     return power(through) @ seen - ratio * (power(drop) @ seen), by_turn * te.rad_pm
 
@@ -140,7 +140,7 @@ def balanced_alone(
         zero[..., None, None] + xp.zeros((2, 1)),
     )
     bus = waves(te.p, row.p, te.q, row.q)
-    rings = (half, (te.t1, row.tm[0]), (te.t2, row.tm[1]), te.split, bus[:-1])
+    rings = (half, *row.couplers, te.split, bus[:-1])
     _, kept = scan(before, start, rings)
     # Each ring at its own channel.
     last = lambda leaf: xp.moveaxis(leaf[..., 0], 0, -1)  # noqa: E731
@@ -148,10 +148,15 @@ def balanced_alone(
     own = lambda leaf: xp.diagonal(leaf, axis1=0, axis2=-1)  # noqa: E731
     matrix = lambda leaf: xp.moveaxis(xp.diagonal(leaf, axis1=0, axis2=-3), -1, -3)  # noqa: E731
     west, lit, by_drop, direct, gamma, out = (matrix(leaf) for leaf in (*kept, gammas, outs))
-    t1, s1, t2, s2 = (own(xp.broadcast_to(t, half.te.shape)) for t in (te.t1, row.tm[0], te.t2, row.tm[1]))
+    if row.mixing is None:
+        t1, s1, t2, s2 = (own(xp.broadcast_to(t, half.te.shape)) for t in (te.t1, row.tm[0], te.t2, row.tm[1]))
+        through, drop = (t1, s1), (t2, s2)
+    else:
+        whole = (*half.te.shape, 2, 2)
+        through, drop = (Coupler(*(matrix(xp.broadcast_to(m, whole)) for m in part)) for part in row.mixing)
     at_rest = HalfTurn(*(own(part) for part in row.half))
     swept_half = at_rest.turned(last(te.rad_pm) * swept_pm, last(row.tuning_ratio))
-    near, far, across = scattering(swept_half, (t1, s1), (t2, s2), jax.tree.map(last, te.split))
+    near, far, across = scattering(swept_half, through, drop, jax.tree.map(last, te.split))
     ahead, _ = passed_on(gamma, far, across)
     back = near + transposed(across) @ gamma @ ahead
     light = xp.linalg.solve(one - west @ back, lit)

@@ -19,6 +19,7 @@ from prism_photonics.lightpath.ring.backscatter import half_turn_gain
 from prism_photonics.lightpath.ring.mixing import te_like_turn
 from prism_photonics.lightpath.ring.model import half_turn
 from prism_photonics.lightpath.ring.polarization import polarized_half_turn
+from prism_photonics.lightpath.ring.second_mode import second_mode_half_turn
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import may_be_same_chip
 
@@ -269,6 +270,32 @@ def test_mixing_is_refused_on_a_film_whose_tm_leaks(small, altered):
         VirtualChip(leaky, truth=FullTruth(te_tm=1.0))
 
 
+def test_a_second_mode_is_refused_where_no_guide_holds_it_and_beside_tm(small, altered):
+    ring = {"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.8, "gap_drop_um": 0.8}
+    with pytest.raises(InputError, match=r"second_mode on film ltoi300 .* want a film that holds TE1 \(tfln600\)"):
+        VirtualChip(altered(small, process="ltoi300", ring=ring), truth=FullTruth(second_mode=True))
+    with pytest.raises(InputError, match="te_tm = 1 and second_mode, which are three modes"):
+        FullTruth(te_tm=1.0, second_mode=True)
+
+
+def test_a_die_whose_ribs_hold_te1_has_its_lines_where_the_die_without_has_them(plain, completed):
+    die = completed(replace(NONE, second_mode=True), seed=5)
+    rings, mode, te0 = die.bank.rings, die.beyond.second.rings, plain.bank.rings
+    half = second_mode_half_turn(die.bank.wl_um, rings, mode, rings.offset_pm)
+    mean, root = te_like_turn(half, mode.through, mode.drop)
+    alone = half_turn(die.bank.wl_um, te0, te0.offset_pm) ** 2
+    # Either root: where TE1's crosses the line the one that it is at last is followed.
+    off = np.minimum(*(np.abs(np.angle((mean + sign * root) / alone)) for sign in (1, -1)))
+    assert off.max() < 1e-9
+    # Gaps as drawn: TE0 goes over as the die's own coupler would, but for lean and wave fronts.
+    k2 = np.abs(mode.through.over[..., 0, 0]) ** 2 / (1.0 - te0.t1**2)
+    assert np.ptp(k2) < 0.2 * k2.mean()
+    assert np.abs(mode.through.over[..., 0, 0]) ** 2 == pytest.approx(1.0 - te0.t1**2, rel=0.4)
+    lit, without = currents(die), currents(plain)
+    assert lit[0].min() >= 0.0
+    assert np.abs(lit - without).max() > 0.05 * without.max()
+
+
 def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small):
     with pytest.raises(InputError, match="want 'model', 'full' or a FullTruth"):
         VirtualChip(small, truth="fuller")
@@ -276,6 +303,7 @@ def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small):
     # Sizes of what a switch above them turns off, and what is off by default.
     assert on == {
         "te_tm",
+        "second_mode",
         "flicker_exponent",
         "dispersion_scatter",
         "end_um",

@@ -35,8 +35,22 @@ class PolarizedPorts(NamedTuple):
     drop_bus: Complex[Any, "... 2 2"]
 
 
-Couplings = tuple[Float[Any, "..."], Float[Any, "..."]]
-"""Self-couplings (TE, TM) at one bus."""
+class Coupler(NamedTuple):
+    """A coupler of ring and bus that mixes their modes, alike from either side; lossless where it is unitary.
+
+    Attributes:
+        bus: From the bus into the bus, symmetric.
+        over: From the bus into the ring; back it is the transposed.
+        ring: From the ring into the ring, symmetric.
+    """
+
+    bus: Complex[Any, "... 2 2"]
+    over: Complex[Any, "... 2 2"]
+    ring: Complex[Any, "... 2 2"]
+
+
+Couplings = tuple[Float[Any, "..."], Float[Any, "..."]] | Coupler
+"""Self-couplings (TE, TM) at one bus, or a coupler that mixes modes."""
 
 
 def mixed_half_turn(te: Any, tm: Any, mean: Any, conversion_rad: Any) -> HalfTurn:
@@ -55,13 +69,12 @@ def mixed_half_turn(te: Any, tm: Any, mean: Any, conversion_rad: Any) -> HalfTur
 
 def polarized_ports(half: HalfTurn, through: Couplings, drop: Couplings) -> PolarizedPorts:
     """The matrices of a ring from its half turn and its self-couplings (TE, TM) at the through and the drop bus."""
+    if isinstance(through, Coupler) and isinstance(drop, Coupler):
+        return _mixed_ports(_matrix(half), through, drop)
     xp = _namespace(*half, *through, *drop)
     t1, t2 = (xp.stack(xp.broadcast_arrays(*pair), axis=-1) for pair in (through, drop))
     k1, k2 = (xp.sqrt(1.0 - t**2) for t in (t1, t2))
-    h = xp.stack(
-        [xp.stack(xp.broadcast_arrays(*row), axis=-1) for row in ((half.te, half.between), (half.between, half.tm))],
-        axis=-2,
-    )
+    h = _matrix(half)
     # Diagonal matrices scale rows on the left, columns on the right.
     row, column = (lambda t: t[..., :, None]), (lambda t: t[..., None, :])
     turn, back = h @ (row(t2) * h), h @ (row(t1) * h)
@@ -79,13 +92,12 @@ def polarized_port_slopes(half: HalfTurn, by: HalfTurn, through: Couplings, drop
 
     With R = (1 − t1·H·t2·H)⁻¹ the slope of H·t2·H·R is R^T·d(H·t2·H)·R, as H and t are symmetric.
     """
+    if isinstance(through, Coupler) and isinstance(drop, Coupler):
+        return _mixed_port_slopes(_matrix(half), _matrix(by), through, drop)
     xp = _namespace(*half, *by, *through, *drop)
     t1, t2 = (xp.stack(xp.broadcast_arrays(*pair), axis=-1) for pair in (through, drop))
     k1, k2 = (xp.sqrt(1.0 - t**2) for t in (t1, t2))
-    h, dh = (
-        xp.stack([xp.stack(xp.broadcast_arrays(*row), axis=-1) for row in ((m.te, m.between), (m.between, m.tm))], -2)
-        for m in (half, by)
-    )
+    h, dh = (_matrix(m) for m in (half, by))
     row, column = (lambda t: t[..., :, None]), (lambda t: t[..., None, :])
     one, transposed = xp.eye(2), lambda m: xp.swapaxes(m, -1, -2)
 
@@ -113,8 +125,14 @@ def te_like_turn(
     Returns:
         (mean of both eigenvalues, half their difference): the sum is the more TE's, their difference the other.
     """
-    xp = _namespace(*half, *through, *drop)
-    (t1, s1), (t2, s2), b = through, drop, half.between
+    if isinstance(through, Coupler) and isinstance(drop, Coupler):
+        h = _matrix(half)
+        (te, mixed), (other, tm) = _entries(through.ring @ h @ drop.ring @ h)
+        half_apart = 0.5 * (te - tm)
+        root = _namespace(*half, *through).sqrt(half_apart**2 + mixed * other)
+        return 0.5 * (te + tm), along(root, half_apart)
+    xp, pairs = _namespace(*half, *through, *drop), (through, drop)
+    (t1, s1), (t2, s2), b = *(tuple(pair) for pair in pairs), half.between
     te = t1 * (t2 * half.te**2 + s2 * b**2)
     tm = s1 * (t2 * b**2 + s2 * half.tm**2)
     mixed2 = t1 * s1 * (t2 * half.te * b + s2 * b * half.tm) ** 2
@@ -126,6 +144,49 @@ def te_like_turn(
 def along(root: Complex[Any, "..."], other: Complex[Any, "..."]) -> Complex[Any, "..."]:
     """Of a root and its negative the one that lies the nearer to ``other``."""
     return _namespace(root, other).where((root * other.conj()).real < 0.0, -root, root)
+
+
+def _mixed_ports(h: Any, through: Coupler, drop: Coupler) -> PolarizedPorts:
+    xp = _namespace(h, *through, *drop)
+    one, transposed = xp.eye(2), lambda m: xp.swapaxes(m, -1, -2)
+
+    def passed(here: Coupler, far: Coupler) -> tuple[Any, Any]:
+        """What a bus hands on, and the field in the ring behind its coupler."""
+        turn = h @ far.ring @ h
+        inside = _inverse(one - here.ring @ turn) @ here.over
+        return here.bus + transposed(here.over) @ turn @ inside, inside
+
+    ahead, inside = passed(through, drop)
+    return PolarizedPorts(through=ahead, drop=transposed(drop.over) @ h @ inside, drop_bus=passed(drop, through)[0])
+
+
+def _mixed_port_slopes(h: Any, dh: Any, through: Coupler, drop: Coupler) -> PolarizedPorts:
+    xp = _namespace(h, dh, *through, *drop)
+    one, transposed = xp.eye(2), lambda m: xp.swapaxes(m, -1, -2)
+
+    def around(here: Coupler, far: Coupler) -> tuple[Any, Any]:
+        """The field in the ring behind a bus's coupler, and the slope of the way round to it."""
+        back = dh @ far.ring @ h
+        inside = _inverse(one - here.ring @ h @ far.ring @ h) @ here.over
+        return inside, back + transposed(back)
+
+    (lit, turn), (other, back) = around(through, drop), around(drop, through)
+    return PolarizedPorts(
+        through=transposed(lit) @ turn @ lit,
+        drop=transposed(drop.over)
+        @ (dh @ lit + h @ _inverse(one - through.ring @ h @ drop.ring @ h) @ (through.ring @ turn @ lit)),
+        drop_bus=transposed(other) @ back @ other,
+    )
+
+
+def _matrix(half: HalfTurn) -> Complex[Any, "... 2 2"]:
+    xp = _namespace(*half)
+    rows = ((half.te, half.between), (half.between, half.tm))
+    return xp.stack([xp.stack(xp.broadcast_arrays(*row), axis=-1) for row in rows], axis=-2)
+
+
+def _entries(m: Complex[Any, "... 2 2"]) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    return (m[..., 0, 0], m[..., 0, 1]), (m[..., 1, 0], m[..., 1, 1])
 
 
 def _inverse(m: Complex[Any, "... 2 2"]) -> Complex[Any, "... 2 2"]:

@@ -155,6 +155,10 @@ class Side:
         self.modes = modes
         self._electric, self._magnetic = np.array(electric), np.array(magnetic)
 
+    def electric(self, mode: int) -> Complex[np.ndarray, " unknowns"]:
+        """The transverse electric field's unknowns of one mode."""
+        return self._electric[mode]
+
     def overlap(self, other: "Side") -> Complex[np.ndarray, "modes others"]:
         """⟨a|b⟩ = ½·∫(E_a × H_b + E_b × H_a)·dA of every mode here with every one there."""
         return 0.5 * (self._electric @ other._magnetic.T + self._magnetic @ other._electric.T)

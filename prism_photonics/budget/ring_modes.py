@@ -1,0 +1,132 @@
+"""What a second TE mode makes of a chip's rings: broader lines, dips that are no longer dark, rings of no use.
+
+Where TE1's orders lie no design says, as its index is not known to the thousandth that moves them by a fifth of their
+distance: each phase is as likely as any other, and what is told is over all of them. TE1 that leaves by a bus is lost.
+
+Source: the closed form of `lightpath.ring.mixing` at the resonance of the round trip's eigenvalue that is the more
+TE0's, where a turn of both modes' phases is a turn of that eigenvalue's.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.mixing import Coupler, HalfTurn, PolarizedPorts, polarized_ports, te_like_turn
+from prism_photonics.lightpath.ring.place import coupling_angles
+from prism_photonics.lightpath.ring.two_modes import lean_rad, leaning_half_turn, mode_coupler
+from prism_photonics.process.profile import Profile
+from prism_photonics.process.second_mode import SecondModeTable, second_mode_table
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
+from prism_photonics.units import attenuation_per_um
+
+PHASES = 48
+"""Phases of TE1 over two turns, after which half a turn repeats."""
+
+
+@dataclass(frozen=True)
+class MixedRings:
+    """A ring whose rib holds TE1, at its own resonance, for each phase of TE1; designed: the same of TE0 alone.
+
+    Attributes:
+        linewidth: Linewidth over the designed one.
+        through: Share of the light that the through bus keeps at resonance.
+        drop: Share that the drop bus gets there.
+        designed_through: As designed.
+        designed_drop: As designed.
+    """
+
+    linewidth: Float[np.ndarray, " phases"]
+    through: Float[np.ndarray, " phases"]
+    drop: Float[np.ndarray, " phases"]
+    designed_through: float
+    designed_drop: float
+
+    @property
+    def spoiled(self) -> float:
+        """Share of the phases at which a ring keeps less than half of its range of weights."""
+        designed = 1.0 - self.designed_through + self.designed_drop
+        return float(np.mean(1.0 - self.through + self.drop < 0.5 * designed))
+
+
+@cached_by_spec
+def mixed_rings(spec: ChipSpec) -> MixedRings | None:
+    """The middle channel's ring; None where no guide holds TE1, or of racetracks, whose arms no model of it has."""
+    table = second_mode_table(spec.process)
+    if table is None or spec.ring.arm_um:
+        return None
+    design = spec.ring_designs[spec.chip.channels // 2]
+    return MixedRing(spec.profile, design, table, loss_dB_cm=spec.waveguide.loss_dB_cm).at_resonance()
+
+
+class MixedRing:
+    """One ring with TE1, its resonance brought to detuning 0 for each phase of TE1.
+
+    Args:
+        profile: The film.
+        design: The ring.
+        table: The film's second mode.
+        loss_dB_cm: Of the guide, in either mode.
+        phases: Of TE1, over two turns.
+    """
+
+    def __init__(
+        self, profile: Profile, design: RingDesign, table: SecondModeTable, *, loss_dB_cm: float, phases: int = PHASES
+    ) -> None:
+        gaps_um = (design.gap_through_um, design.gap_drop_um)
+        both = mode_coupler(
+            table,
+            profile.gap_law,
+            gap_um=np.array(gaps_um[:1] if gaps_um[0] == gaps_um[1] else gaps_um),
+            radius_um=design.radius_um,
+            straight_um=design.straight_um,
+            width_um=design.width_um,
+        )
+        self.couplers = tuple(Coupler(*(part[n] for part in both)) for n in (0, -1))
+        amplitude = np.exp(-0.25 * attenuation_per_um(loss_dB_cm) * design.length_um)  # of half a turn
+        ahead = table.beta_1_um[0] - table.beta_1_um[1]
+        of_second = 2.0 * np.pi * np.arange(phases) / phases
+        half = leaning_half_turn(
+            amplitude * np.ones(phases) + 0j,
+            amplitude * np.exp(1j * of_second),
+            np.asarray(ahead * design.straight_um),
+            np.asarray(lean_rad(table, design.radius_um)),
+        )
+        mean, root = te_like_turn(half, *self.couplers)
+        self.eigenvalue = mean + root
+        self._half = _turned(half, -np.angle(self.eigenvalue))
+        t1, t2 = np.cos(coupling_angles(profile, design))
+        self._plain = (float(t1), float(t2), float(amplitude**2))
+
+    @property
+    def designed_linewidth(self) -> float:
+        """In radians of a round trip."""
+        return _linewidth(np.prod(self._plain))
+
+    def at_resonance(self) -> MixedRings:
+        """Its figures there."""
+        ports, (t1, t2, a) = self.ports(np.zeros(1)), self._plain
+        return MixedRings(
+            _linewidth(abs(self.eigenvalue)) / self.designed_linewidth,
+            abs(ports.through[:, 0, 0, 0]) ** 2,
+            abs(ports.drop[:, 0, 0, 0]) ** 2,
+            ((t1 - t2 * a) / (1.0 - t1 * t2 * a)) ** 2,
+            (1.0 - t1**2) * (1.0 - t2**2) * a / (1.0 - t1 * t2 * a) ** 2,
+        )
+
+    def ports(self, detuning: Float[np.ndarray, " detunings"]) -> PolarizedPorts:
+        """What it passes, phases by detunings in designed linewidths."""
+        turned = HalfTurn(*(part[:, None] for part in self._half))
+        return polarized_ports(_turned(turned, detuning * self.designed_linewidth), *self.couplers)
+
+
+def _turned(half: HalfTurn, turn_rad: Any) -> HalfTurn:
+    return half.turned(turn_rad, 1.0)
+
+
+def _linewidth(x: Any) -> Any:
+    """Full width at half maximum in radians of a round trip that leaves so much of the field."""
+    return 2.0 * (1.0 - x) / np.sqrt(x)
