@@ -23,16 +23,17 @@ its chord is left out.
 Source: coupled local modes (A. W. Snyder, J. D. Love, Optical Waveguide Theory, ch. 28 and 29).
 """
 
+import math
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from prism_photonics.lightpath.ring.mixing import Coupler, HalfTurn
 from prism_photonics.process.coupling import GapLaw
 from prism_photonics.process.second_mode import SecondModeTable
 
 REACH = 5.0  # standard deviations of the widest coupling's reach along the bus to which steps are taken
+ERF = np.vectorize(math.erf, otypes=[float])  # commands that only simulate load no SciPy
 STEPS = 40  # from a coupler's middle, as many along the straight as along the arc
 
 
@@ -105,7 +106,7 @@ def mode_coupler(
     nodes = np.linspace(0.0, 1.0, steps + 1)
     along, behind = np.multiply.outer(nodes, 0.5 * straight), np.multiply.outer(nodes, REACH * reach.max((-1, -2)))
     # What couples in each step of the arc; beyond the last one nothing is left out.
-    grown = 0.5 * np.sqrt(np.pi) * reach * scipy.special.erf(behind[..., None, None] / reach)
+    grown = 0.5 * np.sqrt(np.pi) * reach * ERF(behind[..., None, None] / reach)
     grown[-1] = 0.5 * np.sqrt(np.pi) * reach
     on_straight, on_arc = met * np.diff(along, axis=0)[..., None, None], met * np.diff(grown, axis=0)
     middle = lambda nodes: 0.5 * (nodes[1:] + nodes[:-1])  # noqa: E731
