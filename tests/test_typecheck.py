@@ -115,3 +115,24 @@ def test_a_name_that_is_imported_for_readers_only_says_nothing_and_the_others_ar
 def test_jaxtypings_own_switch_turns_it_off(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     assert scaled([[1.0]] * np.ones((1, 1), int), np.ones(1)).tolist() == [1.0]
+
+
+def made_within(factor: float, kind: Any = Float) -> Any:
+    @checked
+    def times(x: kind[ndarray, " rings"], by: float = factor) -> Float[ndarray, " rings"]:
+        return x * factor if by else x[:0]
+
+    return times
+
+
+def test_a_function_within_another_is_checked_each_time_that_it_is_made_and_has_its_own_surroundings():
+    assert [made_within(by)(np.ones(2)).tolist() for by in (2.0, 3.0)] == [[2.0, 2.0], [3.0, 3.0]]
+    with pytest.raises(Exception, match=r"size of dimension rings is 0 .* existing value of 2"):
+        made_within(4.0)(np.ones(2), 0.0)
+    with pytest.raises(Exception, match="dtype int64"):
+        made_within(4.0)(np.ones(2, int))
+    # Of other types than the last.
+    with pytest.raises(Exception, match="dtype float64"):
+        made_within(4.0, jaxtyping.Int)(np.ones(2))
+    with pytest.raises(Exception, match="dtype float64"):
+        made_within(4.0, jaxtyping.Int)(np.ones(2))

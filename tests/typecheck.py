@@ -58,6 +58,21 @@ def jaxtyped(function: Any = None, *, typechecker: Any = None) -> Any:
     # What a generator hands out one by one is jaxtyping's own affair.
     if typechecker is None or not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
         return _jaxtyped(function, typechecker=typechecker)
+    # A function within another is made anew at every call of that one; what beartype makes for it need not be.
+    found = _within_others.get(function.__code__)
+    if found is not None and found[:2] == (typechecker, function.__annotations__):
+        return found[2](function)
+    of = _checking(function, typechecker)
+    if "<locals>" in function.__qualname__:
+        _within_others[function.__code__] = (typechecker, function.__annotations__, of)
+    return of(function)
+
+
+_within_others: dict[types.CodeType, tuple[Any, dict[str, Any], Callable[[Any], Any]]] = {}
+
+
+def _checking(function: Any, typechecker: Any) -> Callable[[Any], Any]:
+    """Lays the checks over a function, and over any other of the same code and types."""
     own: Any = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
@@ -67,41 +82,55 @@ def jaxtyped(function: Any = None, *, typechecker: Any = None) -> Any:
     own.__annotations__ = {name: _read(hint, function) for name, hint in function.__annotations__.items()}
     inner = typechecker(own)
     if inner is own:
-        return function
-    in_scope = _in_scope(inner)
+        return lambda function: function
     names = function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
     told_or_none = {name: _told_by(own.__annotations__.get(name, Any)) for name in names}
     told = {name: tell for name, tell in told_or_none.items() if tell is not None}
     told_by_result = _told_by(own.__annotations__.get("return", Any))
     variadic = function.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
     if variadic or told_by_result is None or len(told) < len(names):
-        return functools.wraps(function)(in_scope)
+        return lambda function: functools.wraps(function)(_in_scope(_over(inner, function)))
     in_order = tuple(told.values())
     held = threading.local()
     # Checks a result that stands already, beside the arguments that it came from. Few are ever asked to.
     check_result = functools.cache(lambda: _in_scope(typechecker(_handing_on(own, names, held))))
     passed: dict[Any, set[Any]] = {}
 
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        if jaxtyping.config.jaxtyping_disable or len(args) > len(in_order) or not kwargs.keys() <= told.keys():
-            return in_scope(*args, **kwargs)
-        key: Any = tuple([tell(value) for tell, value in zip(in_order, args, strict=False)])
-        if kwargs:
-            key = key, tuple([(name, told[name](value)) for name, value in kwargs.items()])
-        results = passed.get(key)
-        if results is None:
-            result = in_scope(*args, **kwargs)
-            passed.setdefault(key, set()).add(told_by_result(result))
-            return result
-        result = function(*args, **kwargs)
-        if (found := told_by_result(result)) not in results:
-            held.result = result
-            check_result()(*args, **kwargs)
-            results.add(found)
-        return result
+    def of(function: Any) -> Any:
+        in_scope = _in_scope(_over(inner, function))
 
-    return wrapped
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if jaxtyping.config.jaxtyping_disable or len(args) > len(in_order) or not kwargs.keys() <= told.keys():
+                return in_scope(*args, **kwargs)
+            key: Any = tuple([tell(value) for tell, value in zip(in_order, args, strict=False)])
+            if kwargs:
+                key = key, tuple([(name, told[name](value)) for name, value in kwargs.items()])
+            results = passed.get(key)
+            if results is None:
+                result = in_scope(*args, **kwargs)
+                passed.setdefault(key, set()).add(told_by_result(result))
+                return result
+            result = function(*args, **kwargs)
+            if (found := told_by_result(result)) not in results:
+                held.result = result
+                check_result()(*args, **kwargs)
+                results.add(found)
+            return result
+
+        return wrapped
+
+    return of
+
+
+def _over(inner: Any, function: Any) -> Any:
+    """What beartype made for one function, calling another of the same code and types."""
+    made: Any = types.FunctionType(
+        inner.__code__, inner.__globals__, inner.__name__, inner.__defaults__, inner.__closure__
+    )
+    made.__kwdefaults__ = inner.__kwdefaults__ | {"__beartype_func": function}
+    vars(made).update(vars(inner), __wrapped__=function)
+    return made
 
 
 def _in_scope(inner: Any) -> Callable[..., Any]:
