@@ -17,10 +17,13 @@ import threading
 import types
 import typing
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from typing import Any
+from unittest import mock
 
 import jaxtyping
 from beartype import beartype
+from jaxtyping import _import_hook
 
 _jaxtyped = jaxtyping.jaxtyped
 
@@ -42,8 +45,22 @@ def checked(function: Any) -> Any:
 
 
 def install() -> None:
-    """Have jaxtyping's import hook, which looks its decorator up by name, lay this one over what it imports."""
+    """Have jaxtyping's import hook, which looks its decorator up by name, lay this one over what it imports.
+
+    The hook gives the bytecode of what it has changed another name. It does so for as long as a module is executed, so
+    that JAX, torch and all that our modules import are looked for under that name, not found, and compiled anew by
+    every process. Here it does so while it reads a module's own code.
+    """
     jaxtyping.jaxtyped = jaxtyped
+    loader = _import_hook._JaxtypingLoader
+    if loader.exec_module is not SourceFileLoader.exec_module:
+        loader.exec_module, loader.get_code = SourceFileLoader.exec_module, _code_of_the_module_alone
+
+
+def _code_of_the_module_alone(self: Any, fullname: str) -> Any:
+    name = functools.partial(_import_hook._optimized_cache_from_source, self._typechecker.get_hash())
+    with mock.patch("importlib._bootstrap_external.cache_from_source", name):
+        return SourceFileLoader.get_code(self, fullname)
 
 
 def jaxtyped(function: Any = None, *, typechecker: Any = None) -> Any:
