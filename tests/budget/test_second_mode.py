@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.ring_modes import mixed_rings
 from prism_photonics.budget.second_mode import arm_turned, bend_warnings, guides_turned, straights_turned
 from prism_photonics.circuit.params import designed_feed
 from prism_photonics.lightpath.waveguide.design import UTurnDesign
@@ -59,6 +60,19 @@ def test_a_rings_straight_turns_as_much_as_its_missing_curvature(demo):
 def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, altered):
     (said,) = [line for line in bend_warnings(demo) if "each straight" in line]
     assert "turns 9 to 11 % of the ring's light" in said
+    mixed = mixed_rings(demo)
+    assert f"lines come out {mixed.linewidth.mean():.2g} times as broad as designed" in said
+    assert f"dips keep {mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is " in said
+    assert f"and {100.0 * mixed.spoiled:.2g} % of the rings less than half of their range" in said
+    # The cure that it names is one.
+    wide = altered(demo, ring={"radius_um": 100.0, "straight_um": load_bends(demo.process).beat_um, "pitch_um": 400.0})
+    assert mixed_rings(wide).linewidth.mean() < 1.2
+    assert mixed_rings(wide).spoiled == 0.0
+    # A circle has no straight that turns, and is told all the same.
+    circle = altered(demo, ring={"straight_um": 0.0})
+    shortest = min(ring.straight_um for ring in circle.ring_designs)
+    assert shortest < 0.8
+    assert any("of the rings less than half of their range" in line for line in bend_warnings(circle))
     gentle = altered(demo, ring={"radius_um": 200.0, "pitch_um": 600.0})
     assert not any("each straight" in line for line in bend_warnings(gentle))
     assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(demo))
