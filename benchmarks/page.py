@@ -38,6 +38,7 @@ def page() -> str:
         circuits.row_solver(),
         circuits.reflecting_row(),
         circuits.intersymbol(),
+        circuits.ring_second_mode(),
         ranking.electronic(),
         circuits.bank(),
         circuits.layout(),

@@ -1,5 +1,7 @@
 """Rows, banks and drawings."""
 
+from typing import Any
+
 from sections.tables import load, section, table
 
 
@@ -132,3 +134,75 @@ def programming() -> str:
     }
     rows = found["banks"].items()
     return section("Programming", "programming", found, table(columns, rows))
+
+
+def ring_second_mode() -> str:
+    """Rings whose rib holds TE1."""
+    found, waves = load("ring_second_mode"), load("ring_bus_waves")
+    mixed = [one for one in found["chips"] if "spoiled" in one]
+    columns = {
+        "chip": lambda one: f"`{one['chip']}`",
+        "R / µm": lambda one: f"{one['radius_um']:g}",
+        "straights / µm": lambda one: "{:.1f} to {:.1f}".format(*one["straight_um"]),
+        "linewidth designed / pm": lambda one: f"{one['linewidth_pm']:.0f}",
+        "times as broad, mean (most)": lambda one: f"{one['linewidth_mean']:.1f} ({one['linewidth_most']:.0f})",
+        "through at the dip, designed": lambda one: f"{one['designed_through']:.4f}",
+        "with TE1, mean (most)": lambda one: f"{one['through_mean']:.2f} ({one['through_most']:.2f})",
+        "drop, designed": lambda one: f"{one['designed_drop']:.2f}",
+        "drop with TE1, mean (least)": lambda one: f"{one['drop_mean']:.2f} ({one['drop_least']:.3f})",
+        "rings spoiled": lambda one: f"{100.0 * one['spoiled']:.0f} %",
+    }
+    radiated = ", ".join(
+        f"`{one['chip']}` {one['radiated_broader']:.2f} times" for one in found["chips"] if "radiated_broader" in one
+    )
+    beats = sorted({row["beats"] for row in found["scan"]})
+    by_ring: dict[tuple[float, float], list[Any]] = {}
+    for row in found["scan"]:
+        by_ring.setdefault((row["radius_um"], row["gap_um"]), []).append(row)
+    scan: dict[str, Any] = {
+        "R / µm": lambda ring, rows: f"{ring[0]:g}",
+        "gap / µm": lambda ring, rows: f"{ring[1]:.2f}",
+    }
+    for n, part in enumerate(beats):
+        scan[f"{part:g} beats"] = lambda ring, rows, n=n: (
+            f"{rows[n]['linewidth_mean']:.1f} ({100.0 * rows[n]['spoiled']:.0f} %)"
+        )
+    names = {"over": ((0, 0), (1, 0), (0, 1), (1, 1)), "bus": ((1, 1),)}
+    road = {
+        "R, straight, gap / µm": lambda one: f"{one['radius_um']:g}, {one['straight_um']:g}, {one['gap_um']:.2f}",
+        "law of one mode": lambda one: f"{one['law']:.4f}",
+    }
+    titles = ("0 → 0", "0 → 1", "1 → 0", "1 → 1", "1 stays")
+    for title, (name, (k, m)) in zip(titles, ((n, at) for n, ats in names.items() for at in ats), strict=True):
+        road[title] = lambda one, name=name, k=k, m=m: f"{one['waves'][name][k][m]:.4f}, {one['modes'][name][k][m]:.4f}"
+    note = (
+        "A ring alone, over the phase at which TE1's orders lie, of all channels; TE1 that leaves by a bus is lost. "
+        "Spoiled is a ring that keeps less than half of its range of weights. Films without TE1 radiate what a "
+        f"straight turns: {radiated} as broad."
+    )
+    against = (
+        "The demonstrator's ring with other radii, gaps and straights (one beat is 10.27 µm): times as broad in the "
+        "mean, and rings spoiled."
+    )
+    second = (
+        "The coupler by waves in a plane that holds two modes (`benchmarks/ring_bus_waves.py`), and by the model: "
+        "powers from the bus's mode to the ring's bent one."
+    )
+    told = (note, table(columns, zip(mixed)), against, table(scan, sorted(by_ring.items())), second,
+            table(road, zip(waves["rings"])), _dies_with_second_mode(found["dies"]))  # fmt: skip
+    return section(
+        "Rings that hold a second mode", "ring_second_mode", found, "\n\n".join(part for part in told if part)
+    )
+
+
+def _dies_with_second_mode(dies: list[dict[str, Any]]) -> str:
+    if not dies:
+        return ""
+    columns = {
+        "die": lambda one: one["seed"],
+        "TE1": lambda one: one["second_mode"],
+        "accuracy / bits": lambda one: "refused" if "refused" in one else f"{one['accuracy_bits']:.1f}",
+        "χ² of the worst bus": lambda one: "" if "refused" in one else f"{one['chi2_worst_bus']:,.1f}",
+        "rings given up": lambda one: "" if "refused" in one else one["excluded_rings"],
+    }
+    return "Whole full dies of the demonstrator, calibrated by a fit that knows no TE1:\n\n" + table(columns, zip(dies))

@@ -82,7 +82,7 @@ def crossings(spec: ChipSpec) -> Crossings | None:
     weight = np.concatenate([weights_beside_tm(spec, design, float(angle)) for angle in chi])
     plain = weights_beside_tm(spec, design, 0.0)
     on = 1.0 - weight.min(1) < 0.5 * (1.0 - plain.min())
-    off = np.array([_off_a_plain_ring(one, limit) for one in weight[~on]])
+    off = np.array([off_a_plain_ring(one, limit) for one in weight[~on]])
     rings = spec.chip.rows * spec.chip.rings
     bits = math.log2(2.0 * limit / max(math.sqrt(float(np.mean(off**2))), 1e-9)) if off.size else 0.0
     return Crossings(float(np.mean(np.sin(chi) ** 2)), rings * float(on.mean()), rings, bits)
@@ -145,7 +145,7 @@ def _half_turn(
     return mixed_half_turn(te, tm, mean, chi)
 
 
-def _off_a_plain_ring(weight: Float[np.ndarray, " detunings"], limit: float) -> float:
+def off_a_plain_ring(weight: Float[np.ndarray, " detunings"], limit: float) -> float:
     """Rms of a weight curve less that of the nearest ring of one polarisation, where the weight is of use.
 
     ``1/(1 − w)`` of such a ring is a parabola of its detuning; that TM bends the tuning too is its third power. So the

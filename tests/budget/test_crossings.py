@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from prism_photonics.budget import crossings as module
-from prism_photonics.budget.crossings import LINEWIDTHS, PHASES, POINTS, _off_a_plain_ring, crossings, cure
+from prism_photonics.budget.crossings import LINEWIDTHS, PHASES, POINTS, crossings, cure, off_a_plain_ring
 from prism_photonics.budget.crossings import weights_beside_tm as weights
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.params import designed_bank
@@ -71,7 +71,7 @@ def test_the_misfit_of_a_plain_ring_is_that_of_a_least_squares_search(demo):
         return 1.0 - p[1] / (1.0 + p[2] * (u + p[3] * u**2) ** 2) - weight[used]
 
     best = least_squares(off, [0.0, 1.9, 36.0, 0.0], x_scale=[0.01, 1.0, 30.0, 0.1], xtol=1e-14, ftol=1e-14)
-    assert _off_a_plain_ring(weight, 0.9) == pytest.approx(math.sqrt(np.mean(best.fun**2)), rel=0.5)
+    assert off_a_plain_ring(weight, 0.9) == pytest.approx(math.sqrt(np.mean(best.fun**2)), rel=0.5)
 
 
 def test_the_arm_that_undoes_the_mixing_leaves_none_in_the_middle_of_the_comb_and_fewer_crossings(demo):
