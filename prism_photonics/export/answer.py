@@ -18,6 +18,9 @@ from prism_photonics.export import fused as fusing
 from prism_photonics.export.fused import FusedConverter, Lit
 from prism_photonics.export.topk import array_of, top_k
 
+MOST_TRACED_PIECES = 8
+"""Pieces of blocks in compiled code at most: each is a loop that a compiler has to compile. Design choice."""
+
 
 class Asked(NamedTuple):
     """Queries, and offset and factor of their scores in units.
@@ -70,8 +73,11 @@ def answer(
     ]
     array, centre, scale, *_ = arrays
     if any(values is None for values in arrays):
-        asked = _asked(chip, query, chip.centre, chip.signature_scale, column=chip.column_of_channel)
+        column = chip.column_of_channel if chip.some_permuted else None
+        asked = _asked(chip, query, chip.centre, chip.signature_scale, column=column)
         usual = _all_usual(given, asked.largest)
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and weights.device.type == "cpu":
+            return _traced(chip, fused, weights, asked, noise=noise)
         return _read(chip, fused, weights, asked, noise=_finite(noise), usual=usual)
     with np.errstate(all="ignore"):  # what is not finite is refused, in one line
         found = _asked(chip, array, centre, scale, column=chip.column_of_channel.numpy())
@@ -126,7 +132,9 @@ def _in_pieces(
     for first in range(0, blocks, width):
         part = slice(first, first + width)
         drawn = None if noise is None else _finite(noise[..., part])
-        hat = fusing.score_hat(chip, fused.part(part), weights[..., part, :, :], asked.lit, noise=drawn, room=room)
+        hat = fusing.score_hat(
+            chip, fusing.part_of(fused, part), weights[..., part, :, :], asked.lit, noise=drawn, room=room
+        )
         # One number for all blocks of a query, or one for each.
         offset, unit = (held if held.shape[-1] == 1 else held[..., part] for held in (asked.offset, asked.unit))
         torch.addcmul(offset, hat, unit, out=scores[..., part])
@@ -134,6 +142,56 @@ def _in_pieces(
     if chip.some_excluded:
         scores.masked_fill_(_dead(chip, hats), -torch.inf)
     return scores, top_k(_ranked(chip, hats, asked, usual=usual), chip.k)
+
+
+def _traced(
+    chip: Any, fused: FusedConverter, weights: Tensor, asked: Asked, *, noise: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """What a compiler makes few passes of: pieces of blocks one after the other, each in one loop after its product.
+
+    It writes a piece straight into its place of the whole, and takes the memory of one piece's readings for the next.
+    """
+    blocks, light = weights.shape[-3], asked.lit.light
+    steady = noise is not None and not (chip.common_variance or chip.line_noise)
+    small = [
+        torch.where(asked.largest > 0, 1.0, 0.0).to(weights),
+        *([fusing.root(asked.lit.variance)] if steady else []),
+    ]
+    if asked.share is None:
+        small += [asked.offset, asked.unit]
+    some, *small = _written(*small)
+    std = small.pop(0) if steady else None
+    offset, unit = (asked.offset, asked.unit) if asked.share is not None else small
+    dead = _dead(chip, weights[..., 0, 0]) if chip.some_excluded else None
+    # Doubled by comparisons alone: a compiler that keeps sizes open has nothing to fix but which pieces there are.
+    pieces, readings = 1, light[..., 0].numel() * blocks
+    while pieces < MOST_TRACED_PIECES and readings > pieces * fusing.CACHED_READINGS:
+        pieces *= 2
+    scores, ranked, width = [], [], blocks // pieces
+    for number in range(pieces):
+        part = slice(number * width, (number + 1) * width if number < pieces - 1 else blocks)
+        drawn = None if noise is None else noise[..., part]
+        hat = fusing.score_hat(
+            chip, fusing.part_of(fused, part), weights[..., part, :, :], asked.lit, noise=drawn, std=std
+        )
+        first, factor = (held if held.shape[-1] == 1 else held[..., part] for held in (offset, unit))
+        score = torch.addcmul(first, hat, factor)
+        if asked.share is not None:
+            hat = (hat - asked.lit.taken_off) * asked.share[..., part]
+        # As `arithmetic.rankable`, but that zeros may have either sign: the choice takes them for equal.
+        rank = torch.where(hat > -torch.inf, hat * some, -torch.inf)
+        if dead is not None:
+            score, rank = (held.masked_fill(dead[part], -torch.inf) for held in (score, rank))
+        scores.append(score)
+        ranked.append(rank)
+    return torch.cat(scores, -1), top_k(torch.cat(ranked, -1), chip.k)
+
+
+def _written(*small: Tensor) -> list[Tensor]:
+    """Numbers of each query, written down once: a compiler would else work them out anew for every reading."""
+    whole = torch.cat([each.reshape(-1) for each in small])
+    parts = whole.split([each.numel() for each in small])
+    return [part.view(each.shape) for part, each in zip(parts, small, strict=True)]
 
 
 def _read(

@@ -40,10 +40,6 @@ class FusedConverter(NamedTuple):
     held: Float[Tensor, "channels blocks"]
     row_gain: Float[Tensor, " blocks"]
 
-    def part(self, blocks: slice) -> "FusedConverter":
-        """That of some blocks."""
-        return FusedConverter(*(held[..., blocks] for held in self))
-
 
 class Lit(NamedTuple):
     """Queries as the rows receive them, of NumPy or torch.
@@ -82,6 +78,11 @@ def fuse(chip: Any, row_sum: Float[Tensor, "*banks blocks slices"], row: Tensor)
         held=held if chip.some_excluded else held[:0],
         row_gain=chip.score_gain[row] if chip.some_gained else full_scale[:0],
     )
+
+
+def part_of(fused: FusedConverter, blocks: slice) -> FusedConverter:
+    """The converter of some blocks."""
+    return FusedConverter(*(held[..., blocks] for held in fused))
 
 
 def lit(chip: Any, query_hat: Float[Any, "*banks queries dims"], column: Any) -> Lit:
@@ -124,6 +125,7 @@ def score_hat(
     asked: Lit,
     *,
     noise: Float[Tensor, "*banks slices shots queries blocks"] | None,
+    std: Float[Tensor, "*banks slices shots_queries 1"] | None = None,
     room: Float[Tensor, " readings"] | None = None,
 ) -> Float[Tensor, "*banks queries blocks"]:
     """Scores of all queries of every bank, for a weight range of 2; ``taken_off`` is not yet subtracted.
@@ -134,6 +136,7 @@ def score_hat(
         weights: Realised weights.
         asked: Result of `lit`, of torch.
         noise: Standard normal numbers, or none for the mean reading.
+        std: Standard deviation of the readings where it is known before them; by default it is worked out.
         room: Memory for the readings, where nobody asks for a gradient and nothing is batched; then every step
             overwrites the one before, and so does the next call what is returned.
     """
@@ -145,24 +148,41 @@ def score_hat(
     if chip.some_gained:
         y = torch.mul(y, fused.row_gain, out=y if own else None)
     grid = (*banks, y.shape[-3], shots, light.shape[-2] // shots)
-    if noise is not None:
+    if noise is not None and std is None:
         variance = asked.variance
         if chip.common_variance:
             variance = torch.addcmul(variance, y, y, value=chip.common_variance)
         if chip.line_noise:
             gained = weights * fused.row_gain[:, None, None] if chip.some_gained else weights
             variance = variance + _currents((numbers.noise_rin * light) ** 2, gained**2)
-        y, std = y.view(*grid, blocks), _root(variance).view(*grid, variance.shape[-1])
-        y = torch.addcmul(y, std, noise, out=y if own else None)
-    y = torch.addcmul(fused.middle, y, fused.per_step, out=y if own else None)
-    y = y.clamp_(0.0, float(max(2**chip.adc_bits - 2, 1)))
-    code = straight_through(y, torch.round(y.detach())) if has_slope(y) else y.round_()
-    code = code.view(*grid, blocks)
-    first = code[..., 0, :, :]
-    code = torch.sub(first, code[..., 1, :, :], out=first if own else None) if shots == 2 else first
+        std = root(variance)
+    std = None if std is None else std.view(*grid, std.shape[-1])
+    y = y.view(*grid, blocks)
+    if shots == 2 and torch.compiler.is_compiling():
+        # Shot by shot, so that a compiler reads both once and writes neither.
+        first, second = (
+            _codes(chip, fused, *(None if held is None else held[..., shot, :, :] for held in (y, std, noise)))
+            for shot in range(shots)
+        )
+        code = first - second
+    else:
+        code = _codes(chip, fused, y, std, noise, own=own)
+        first = code[..., 0, :, :]
+        code = torch.sub(first, code[..., 1, :, :], out=first if own else None) if shots == 2 else first
     code = code[..., 0, :, :] if code.shape[-3] == 1 else code.sum(-3)
     score = torch.addcmul(fused.shift, code, fused.gain, out=code if own else None)
     return score - asked.summed @ fused.held if chip.some_excluded else score
+
+
+def _codes(
+    chip: Any, fused: FusedConverter, y: Tensor, std: Tensor | None, noise: Tensor | None, *, own: bool = False
+) -> Tensor:
+    """Codes of photocurrents ``y + std * noise``; in the memory of y if that is ours."""
+    if std is not None and noise is not None:
+        y = torch.addcmul(y, std, noise, out=y if own else None)
+    y = torch.addcmul(fused.middle, y, fused.per_step, out=y if own else None)
+    y = y.clamp_(0.0, float(max(2**chip.adc_bits - 2, 1)))
+    return straight_through(y, torch.round(y.detach())) if has_slope(y) else y.round_()
 
 
 def _currents(
@@ -186,7 +206,8 @@ def _currents(
     return y.view(*banks, slices, rows, blocks)
 
 
-def _root(variance: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+def root(variance: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+    """Square root, with the slope 0 at an exact 0."""
     if not has_slope(variance):
         return variance.sqrt()
     # The root of an exact zero has no slope; its gradient is taken as zero.

@@ -1,7 +1,7 @@
 """One query of one bank, as a decode step asks it: in NumPy, whose steps on so few numbers cost half of torch's.
 
-The arithmetic is that of ``export.fused``. Whatever is unusual (gradients, tracing, excluded rings, intensity noise of
-single lines, drift, a query of zeros or one that is refused) is left to the general road.
+The arithmetic is that of ``export.fused``. Whatever is unusual (gradients, tracing, excluded rings, drift, a query of
+zeros or one that is refused) is left to the general road.
 """
 
 import math
@@ -17,6 +17,9 @@ from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.centring import centre_score
 from prism_photonics.export import fused as fusing
 from prism_photonics.export.topk import best_of_row
+
+SQUARED_AT_ONCE = 2**16
+"""Weights that are squared before their product is taken: they stay in a core's cache. Design choice."""
 
 
 class Bank(NamedTuple):
@@ -100,7 +103,7 @@ def _bank(chip: Any) -> Bank | None:
     fused = ("per_step", "middle", "gain", "shift", "row_gain")
     own = [held[name] for name in ("weights", *fused, "column_of_channel", "centre", "signature_scale")]
     usual = (
-        not (chip.some_excluded or chip.line_noise)
+        not chip.some_excluded
         and weights.shape[:banks].numel() == 1
         and 0 < math.prod(noise) <= fusing.CACHED_READINGS
         and not any(buffer.device.type != "cpu" or fusing.has_slope(buffer) for buffer in own)
@@ -144,6 +147,8 @@ def _score_hat(
         variance = lit.variance
         if chip.common_variance:
             variance = variance + chip.common_variance * (y * y)
+        if chip.line_noise:
+            variance = variance + _line_variance(chip, bank, lit=lit)
         y += np.sqrt(variance) * noise.transpose(2, 0, 1)
     y *= bank.per_step
     y += bank.middle
@@ -154,3 +159,19 @@ def _score_hat(
     score = (code[0] if slices == 1 else code.sum(0)) * bank.gain
     score += bank.shift
     return score
+
+
+def _line_variance(chip: Any, bank: Bank, *, lit: fusing.Lit) -> Float[np.ndarray, "slices shots blocks"]:
+    """What intensity noise of single lines adds to the variance of a reading: a product of squares."""
+    shots, blocks, slices = bank.noise
+    light = (chip.numbers.noise_rin * lit.light) ** 2
+    found = np.empty((slices, shots, blocks), light.dtype)
+    many = max(1, SQUARED_AT_ONCE // light.shape[-1])
+    room = np.empty((min(many, blocks), light.shape[-1]), light.dtype)
+    for number, weights in enumerate(bank.slices):
+        lines, asked = weights.mT.numpy(), torch.from_numpy(light[number])
+        for first in range(0, blocks, many):
+            some = lines[first : first + many]
+            squares = np.multiply(some, some, out=room[: len(some)])
+            found[number, :, first : first + many] = torch.mm(asked, torch.from_numpy(squares).mT).numpy()
+    return found * bank.row_gain**2 if chip.some_gained else found

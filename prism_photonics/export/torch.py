@@ -197,7 +197,7 @@ class PhotonicSelector(ChipBuffers):
         if self.dims == 0:
             raise InputError("PhotonicSelector: got a query, want signatures before it; call program() first")
         _require_real("query", query)
-        if query.is_meta or self.weight_bias.is_meta:
+        if query.is_meta or self.weights.is_meta:
             raise InputError("query: got a meta tensor or selector, want numbers; load the model first")
         if not torch.compiler.is_compiling():
             self.take_over()
@@ -265,6 +265,8 @@ class PhotonicSelector(ChipBuffers):
         return signatures - centre.unsqueeze(bank_axes), centre
 
     def _time(self, time_s: float | Tensor) -> float | Tensor:
+        if type(time_s) is float and time_s == 0.0:
+            return time_s
         drawn = self.drift.numel() > 0
         if not isinstance(time_s, Tensor):
             checks.require_drift(time_s, longest_s=self._longest_s, drawn=drawn)
@@ -295,7 +297,7 @@ class PhotonicSelector(ChipBuffers):
 
     def _wide(self, values: Tensor) -> Tensor:
         """In the module's precision, or in the values' own where that is higher: no key overflows on its way."""
-        own = self.weight_bias
+        own = self.weights
         return values.to(own.device) if values.dtype == torch.float64 else values.to(own)
 
     def _normal(self, shape: tuple[int, ...], generator: torch.Generator | None) -> Tensor:

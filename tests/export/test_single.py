@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from prism_photonics.codec.encoding import RAILS, SHOTS
+from prism_photonics.export import single
 from prism_photonics.export.single import answer_single
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.export.write import write
@@ -31,10 +32,11 @@ def programmed(bundle_path, *, banks=(), dims=30):
 
 
 @pytest.mark.parametrize("gains", GAINS)
-@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize(("noisy", "line_noise"), [(False, 0.0), (True, 0.0), (True, 0.05)])
 @pytest.mark.parametrize("scheme", SHOTS)
-def test_a_query_alone_is_answered_as_among_others(make_model, tmp_path, scheme, noisy, gains):
-    path = write(make_model(encoding=scheme, noise_rin=0.0, score_gain=GAINS[gains]), tmp_path / "bundle")
+def test_a_query_alone_is_answered_as_among_others(make_model, tmp_path, monkeypatch, scheme, noisy, line_noise, gains):
+    monkeypatch.setattr(single, "SQUARED_AT_ONCE", 7 * 8)  # weights of 7 blocks: the last of 20 are fewer
+    path = write(make_model(encoding=scheme, noise_rin=line_noise, score_gain=GAINS[gains]), tmp_path / "bundle")
     selector, queries = programmed(path, banks=(1, 1), dims=30 // RAILS[scheme])
     noise = selector.draw_noise(queries) if noisy else None
     scores, chosen = selector(queries, noise)
