@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from prism_photonics.codec.encoding import SHOTS
+from prism_photonics.export import fused
 from prism_photonics.export.read import load
 from prism_photonics.export.topk import top_k
 from prism_photonics.export.torch import PhotonicSelector
@@ -133,6 +135,41 @@ def test_the_rounding_of_single_precision_is_within_its_estimate_and_that_within
 @pytest.mark.slow  # a C++ compiler runs
 def test_compiled_by_inductor_it_answers_as_called(selector, query):
     check_all_forms_of_asking(selector, torch.compile(selector, fullgraph=True, dynamic=False), query)
+
+
+def in_pieces(make_model, tmp_path, monkeypatch, scheme):
+    """A selector of a chip with a dead row and noise of every kind; of 40 blocks on, four queries take four pieces."""
+    excluded = np.zeros((8, 8), bool)
+    excluded[3] = True
+    monkeypatch.setattr(fused, "CACHED_READINGS", 60)
+    return PhotonicSelector.from_bundle(write(make_model(encoding=scheme, excluded=excluded), tmp_path / "b"), 5)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("scale", [None, "block"])
+@pytest.mark.parametrize("scheme", SHOTS)
+def test_what_a_compiler_sees_of_many_blocks_is_what_is_called(
+    make_model, tmp_path, monkeypatch, query, scheme, scale, noisy
+):
+    selector = in_pieces(make_model, tmp_path, monkeypatch, scheme)
+    query[2] = 0.0
+    generator = torch.Generator().manual_seed(2)
+    for blocks in (40, 57):  # the last piece is larger
+        selector.program(torch.randn(blocks, 12, generator=generator), signature_scale=scale)
+        noise = selector.draw_noise(query, generator) if noisy else None
+        scores, chosen = selector(query, noise)
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.compiler, "is_compiling", lambda: True)
+            again, same = selector(query, noise)
+        assert torch.allclose(scores, again, atol=1e-4)
+        assert torch.equal(chosen, same)
+
+
+def test_a_compiler_follows_many_blocks_of_any_number(make_model, tmp_path, monkeypatch, query):
+    selector = in_pieces(make_model, tmp_path, monkeypatch, "two_shot")
+    traced = torch.compile(selector, backend="eager", fullgraph=True, dynamic=True)
+    selector.program(torch.randn(57, 12, generator=torch.Generator().manual_seed(3)))
+    assert torch.equal(traced(query)[1], selector(query)[1])
 
 
 @pytest.mark.parametrize("strict", [False, True])
