@@ -1,7 +1,7 @@
 """Calibration and tracking: how good, how long."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from sections.tables import bits, load, section, table
@@ -199,8 +199,9 @@ def fit_cost() -> str:
         "instruments (`characterize.cost`) and the fit begins meanwhile; it includes what JAX compiles. Memory "
         "includes the virtual die, and workers. Processor time is that of all cores and workers. The largest chip's "
         "survey is over before its fit has well begun: nearly all of the wait is work that no order of readings takes "
-        "away. Two threads share steps of NumPy this short in name only (they wait for the interpreter), so chips of "
-        "more than 280 buses of eight rings share their fit with worker processes, one on each other core"
+        "away. Two threads share steps of NumPy this short in name only (they wait for the interpreter), so on "
+        "three cores or more chips of over 280 buses of eight rings share their fit with worker processes, one on each "
+        "other core"
         f"{by_cores(found['lines'].values())}. The waits were measured one after the other, with priority over what "
         f"else ran; beyond 10 s are those of {' and '.join(late)}."
     )
@@ -209,16 +210,23 @@ def fit_cost() -> str:
     return section("What a calibration's fit costs", "calibration_scaling", found, body)
 
 
-def by_cores(lines: Iterable[dict[str, Any]]) -> str:
-    """The wait of the largest chips on one core, on all, and without workers, where it was measured."""
+def by_cores(lines: Collection[dict[str, Any]]) -> str:
+    """The wait on one core, on all, without workers, and after a slow survey, where it was measured."""
     told = [
         f": {line['rows']} rows wait {line['bench_one_core']['wait_s']:.0f} s on one core, "
-        f"{line['bench']['wait_s']:.0f} s on {line['bench']['cores']}, and {line['bench_no_workers']['wait_s']:.0f} s "
-        "there without workers"
+        f"{line['bench']['wait_s']:.0f} s on {line['bench']['cores']}, and {line['bench_workers']['wait_s']:.0f} s "
+        "there with a worker on each core but one"
         for line in lines
         if "bench_one_core" in line
     ]
-    return "".join(told)
+    slow = [
+        f". A survey of {line['rows']} rows that takes {line['bench_slow']['survey_s']:.0f} s is waited for "
+        f"{line['bench_slow']['wait_s']:.1f} s on {line['bench_slow']['cores']} cores (load "
+        f"{line['bench_slow']['load']:.0f}): the search is over before its last reading"
+        for line in lines
+        if "bench_slow" in line
+    ]
+    return "".join(told + slow)
 
 
 def kept() -> str:

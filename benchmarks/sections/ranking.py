@@ -359,6 +359,17 @@ def selector_floor() -> str:
         f"with noise handed in, and drawing inside adds that: a call that takes less than {2 * number_ns:.1f} ns a "
         "reading takes more than 1.5 times as long with noise drawn inside, whatever the selector does."
     )
+    if "compiled code alone" in first:
+        code, whole = (f"{each / first['plain']:.1f}" for each in (first["compiled code alone"], first["compiled"]))
+        made = [each["us"]["whole numbers"] / each["us"]["random numbers"] for each in lines]
+        numpy = [each["us"]["the same of NumPy"] / each["us"]["random numbers"] for each in lines]
+        note += (
+            f" For one query of {lines[0]['blocks']:,} blocks compiled code alone takes {code} of the plain road, "
+            f"the compiled call {whole}: the rest is torch looking whether the code still fits the module, some 200 "
+            "comparisons and seven for each tensor. The whole numbers that random numbers are made of take "
+            f"{min(made):.1f} to {max(made):.1f} of their time, NumPy's normal numbers {min(numpy):.1f} to "
+            f"{max(numpy):.1f}: no generator at hand is cheaper."
+        )
     return note + "\n\n" + grid(("queries", "blocks", *steps), rows)
 
 

@@ -38,7 +38,7 @@ from prism_photonics.units import InputError
 
 PLACE, OFF = "PRISM_FIT_WORKERS", "off"
 """Environment variable with the number of workers; ``off`` or 0 for none. By default one for each core but one, where
-this process works itself.
+this process works itself; none on two cores, where one would save a seventh of the wait for a third of the memory.
 """
 # Readings times rings of a chip that is worth a second's start: 280 buses of eight rings. Workers of a chip at most:
 # each holds some 200 MB. Design choices.
@@ -58,11 +58,13 @@ def wanted(readings: int) -> int:
     asked = os.environ.get(PLACE, "").strip().lower()
     if asked and asked != OFF and not asked.isdecimal():
         raise InputError(
-            f"{PLACE} = {asked}: want a number of processes, or {OFF}; unset it for one on each other core"
+            f"{PLACE} = {asked}: want a number of processes, or {OFF}; unset it for one on each other core "
+            "of three or more"
         )
     if readings < WORTH or asked == OFF:
         return 0
-    return min(int(asked) if asked else cores() - 1, MOST)
+    others = cores() - 1
+    return min(int(asked) if asked else others if others > 1 else 0, MOST)
 
 
 @contextmanager

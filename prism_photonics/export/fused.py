@@ -160,10 +160,11 @@ def score_hat(
     y = y.view(*grid, blocks)
     if shots == 2 and torch.compiler.is_compiling():
         # Shot by shot, so that a compiler reads both once and writes neither.
-        first, second = (
-            _codes(chip, fused, *(None if held is None else held[..., shot, :, :] for held in (y, std, noise)))
+        of_shot = [
+            (y[..., shot, :, :], *(None if held is None else held[..., shot, :, :] for held in (std, noise)))
             for shot in range(shots)
-        )
+        ]
+        first, second = (_codes(chip, fused, *each) for each in of_shot)
         code = first - second
     else:
         code = _codes(chip, fused, y, std, noise, own=own)

@@ -107,7 +107,13 @@ def test_where_nothing_can_be_begun_the_fit_goes_on_without(twelve_buses, monkey
 @pytest.mark.parametrize(
     ("asked", "cores", "readings", "count"),
     [
-        *(("", 4, 10**6, 3), ("", 1, 10**6, 0), ("", 4, 10**5, 0), ("", 64, 10**6, fit_workers.MOST)),
+        *(
+            ("", 4, 10**6, 3),
+            ("", 1, 10**6, 0),
+            ("", 2, 10**6, 0),
+            ("", 4, 10**5, 0),
+            ("", 64, 10**6, fit_workers.MOST),
+        ),
         *(("off", 4, 10**6, 0), ("0", 4, 10**6, 0), ("3", 1, 10**6, 3), ("1", 4, 10**6, 1)),
     ],
 )
