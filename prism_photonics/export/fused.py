@@ -160,14 +160,17 @@ def score_hat(
     y = y.view(*grid, blocks)
     if shots == 2 and torch.compiler.is_compiling():
         # Shot by shot, so that a compiler reads both once and writes neither.
-        of_shot = [
-            (y[..., shot, :, :], *(None if held is None else held[..., shot, :, :] for held in (std, noise)))
+        first, second = (
+            _codes(
+                chip, fused, y[..., shot, :, :],
+                std=None if std is None else std[..., shot, :, :],
+                noise=None if noise is None else noise[..., shot, :, :],
+            )
             for shot in range(shots)
-        ]
-        first, second = (_codes(chip, fused, *each) for each in of_shot)
+        )  # fmt: skip
         code = first - second
     else:
-        code = _codes(chip, fused, y, std, noise, own=own)
+        code = _codes(chip, fused, y, std=std, noise=noise, own=own)
         first = code[..., 0, :, :]
         code = torch.sub(first, code[..., 1, :, :], out=first if own else None) if shots == 2 else first
     code = code[..., 0, :, :] if code.shape[-3] == 1 else code.sum(-3)
@@ -176,7 +179,7 @@ def score_hat(
 
 
 def _codes(
-    chip: Any, fused: FusedConverter, y: Tensor, std: Tensor | None, noise: Tensor | None, *, own: bool = False
+    chip: Any, fused: FusedConverter, y: Tensor, *, std: Tensor | None, noise: Tensor | None, own: bool = False
 ) -> Tensor:
     """Codes of photocurrents ``y + std * noise``; in the memory of y if that is ours."""
     if std is not None and noise is not None:
