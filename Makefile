@@ -1,7 +1,7 @@
 # Everything runs from .venv; a stamp file in it remembers what is installed, so a second call is instant.
 # `demo` needs the main job's packages only; `test`, `lint` and `docs` add the rest on top (same versions), never remove
 # it. Every package is checked against its hash in the lock, and compiled to bytecode once: uv leaves that to the first
-# import, and where Python may write none every process compiles JAX anew, seconds each.
+# import, and where Python may write none every process compiles JAX anew, seconds each; the package's own likewise.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -84,6 +84,7 @@ $(BIN)/uv:
 $(MAIN): requirements.lock pyproject.toml | $(BIN)/uv
 	$(PIP_INSTALL) --require-hashes -r requirements.lock
 	$(PIP_INSTALL) --no-deps -e .
+	$(BIN)/python -m compileall -q prism_photonics
 	@touch $@
 
 $(ALL): requirements-dev.lock $(MAIN)
