@@ -107,7 +107,9 @@ def _checking(function: Any, typechecker: Any) -> Callable[[Any], Any]:
     variadic = function.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
     if variadic or told_by_result is None or len(told) < len(names):
         return lambda function: functools.wraps(function)(_in_scope(_over(inner, function)))
-    in_order = tuple(told.values())
+    in_order, config = tuple(told.values()), jaxtyping.config
+    # As short as can be: these lines are run at every call of all that the package has.
+    most, by_type = len(in_order), all(tell is type for tell in in_order)
     held = threading.local()
     # Checks a result that stands already, beside the arguments that it came from. Few are ever asked to.
     check_result = functools.cache(lambda: _in_scope(typechecker(_handing_on(own, names, held))))
@@ -118,10 +120,12 @@ def _checking(function: Any, typechecker: Any) -> Callable[[Any], Any]:
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if jaxtyping.config.jaxtyping_disable or len(args) > len(in_order) or not kwargs.keys() <= told.keys():
+            if config.jaxtyping_disable or len(args) > most:
                 return in_scope(*args, **kwargs)
-            key: Any = tuple([tell(value) for tell, value in zip(in_order, args, strict=False)])
+            key: Any = tuple(map(type, args)) if by_type else tuple([t(value) for t, value in zip(in_order, args)])  # noqa: B905
             if kwargs:
+                if not kwargs.keys() <= told.keys():
+                    return in_scope(*args, **kwargs)
                 key = key, tuple([(name, told[name](value)) for name, value in kwargs.items()])
             results = passed.get(key)
             if results is None:
