@@ -23,7 +23,6 @@ from prism_photonics.lightpath.detector.design import (
 )
 from prism_photonics.lightpath.modulator.design import ModulatorDesign
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.ring.place import straights_um
 from prism_photonics.lightpath.source.design import CombDesign
 from prism_photonics.lightpath.sparameters import SParameters
 from prism_photonics.lightpath.splitter.design import SplitterDesign
@@ -36,6 +35,7 @@ from prism_photonics.spec.comb import MOST_WL_NM, first_THz, lines_of
 from prism_photonics.spec.complaints import explain
 from prism_photonics.spec.losses import with_losses
 from prism_photonics.spec.parts import SLOTS, beside, bound_part, digest, require_one_loss
+from prism_photonics.spec.rings import rings_of
 from prism_photonics.spec.tables import (
     ChipTable,
     CombTable,
@@ -309,31 +309,9 @@ class ChipSpec(Table):
     @cached_property
     def ring_designs(self) -> tuple[RingDesign, ...]:
         """The ring of each channel; all rows are drawn alike."""
-        r, width_um = self.ring, self.width_um
-        straights = straights_um(
-            self.profile,
-            radius_um=r.radius_um,
-            wl_um=self.comb_design.wl_um,
-            bias_pm=r.bias_pm,
-            arm_um=r.arm_um,
-            least_um=r.straight_um,
-        )
-        return tuple(
-            RingDesign(
-                r.radius_um,
-                straight,
-                r.gap_through_um,
-                r.gap_drop_um,
-                width_um,
-                r.pitch_um,
-                r.lobe_half_angle_deg,
-                r.electrode_gap_um,
-                r.electrode_width_um,
-                r.arm_um,
-                HEATER_UM if self.trim.method == "heater" else 0.0,
-            )
-            for straight in straights
-        )
+        heater_um = HEATER_UM if self.trim.method == "heater" else 0.0
+        # Frozen tables have a hash, which pyright does not see.
+        return rings_of(self.profile, self.ring, self.comb_design.wl_um, heater_um=heater_um)  # pyright: ignore[reportArgumentType]
 
     @property
     def fabricated_pm(self) -> float:
