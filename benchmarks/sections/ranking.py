@@ -366,7 +366,7 @@ def selector_floor() -> str:
         note += (
             f" For one query of {lines[0]['blocks']:,} blocks compiled code alone takes {code} of the plain road, "
             f"the compiled call {whole}: the rest is torch looking whether the code still fits the module, some 200 "
-            "comparisons and seven for each tensor. The whole numbers that random numbers are made of take "
+            "comparisons and six for each tensor. The whole numbers that random numbers are made of take "
             f"{min(made):.1f} to {max(made):.1f} of their time, NumPy's normal numbers {min(numpy):.1f} to "
             f"{max(numpy):.1f}: no generator at hand is cheaper."
         )

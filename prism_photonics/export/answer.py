@@ -171,9 +171,9 @@ def _traced(
     for number in range(pieces):
         part = slice(number * width, (number + 1) * width if number < pieces - 1 else blocks)
         drawn = None if noise is None else noise[..., part]
-        hat = fusing.score_hat(
-            chip, fusing.part_of(fused, part), weights[..., part, :, :], asked.lit, noise=drawn, std=std
-        )
+        # Of one piece no tensor is touched that is not read: a compiled call looks at each.
+        own = fused if pieces == 1 else fusing.part_of(fused, part)
+        hat = fusing.score_hat(chip, own, weights[..., part, :, :], asked.lit, noise=drawn, std=std)
         first, factor = (held if held.shape[-1] == 1 else held[..., part] for held in (offset, unit))
         score = torch.addcmul(first, hat, factor)
         if asked.share is not None:
