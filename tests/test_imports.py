@@ -43,7 +43,7 @@ DRAWING = {"gdsfactory", "klayout", "shapely", "trimesh", "matplotlib", "scipy"}
     ("command", "needs"),
     [
         ("wishes.design", set()),
-        ("laboratory.extract", {"xarray", "pandas", "scipy", "matplotlib"}),
+        ("laboratory.extract", {"scipy", "matplotlib"}),
         ("laboratory.measure", {"jax", "equinox"}),
         ("calibration.calibrate", {"jax", "equinox"}),
         ("calibration.program", {"jax", "equinox"}),
@@ -57,6 +57,11 @@ DRAWING = {"gdsfactory", "klayout", "shapely", "trimesh", "matplotlib", "scipy"}
 def test_a_command_begins_without_what_it_may_not_need(command, needs):
     module, name = command.split(".")
     assert loaded_after(BEGIN.format(module=module, name=name)) & SLOW <= needs
+
+
+@pytest.mark.parametrize("module", ["fit_file", "fit_structure"])
+def test_a_process_that_fits_one_file_loads_neither_datasets_nor_what_plots(module):
+    assert loaded_after(f"import prism_photonics.workflow.{module}") & SLOW <= {"scipy"}
 
 
 def test_a_command_that_writes_a_dataset_does_not_wait_for_dask_and_dask_is_there_afterwards(tmp_path):

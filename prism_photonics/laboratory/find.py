@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.ndimage import median_filter, uniform_filter1d
-from scipy.signal import find_peaks
+from scipy.ndimage import median_filter
 
+from prism_photonics.laboratory.prominent import prominent
 from prism_photonics.units import InputError
 
 LEAST_DIP_dB, LEAST_PEAK_dB = 0.4, 5.0
@@ -212,14 +212,14 @@ def _strength(tooth: Tooth, top: float) -> float:
 def _peaks(wl_nm: ndarray, drop: ndarray, port: int, together_nm: float) -> list[Tooth]:
     there = np.isfinite(drop)
     filled = np.interp(wl_nm, wl_nm[there], drop[there]) if there.any() else np.zeros_like(drop)
-    smooth = uniform_filter1d(filled, 3)
+    wide = np.concatenate([filled[:1], filled, filled[-1:]])
+    smooth = (wide[:-2] + filled + wide[2:]) / 3.0
     floor = max(float(np.percentile(smooth, 10)), 1e-30)
     noise = 1.4826 * float(np.median(np.abs(np.diff(filled)))) + 1e-30
     level_dB = 10.0 * np.log10(np.maximum(smooth, floor))
     top = float(np.max(level_dB))
-    at, _ = find_peaks(
-        level_dB, prominence=LEAST_PEAK_dB, height=max(top - 2.0 * RANGE_dB, 10.0 * np.log10(floor + 12.0 * noise))
-    )
+    at = prominent(level_dB, LEAST_PEAK_dB)
+    at = at[level_dB[at] >= max(top - 2.0 * RANGE_dB, 10.0 * np.log10(floor + 12.0 * noise))]
     return _joined(wl_nm, filled, at, port=port, together_nm=together_nm)
 
 
@@ -232,7 +232,7 @@ def _dips(wl_nm: ndarray, through: ndarray, step_nm: float, together_nm: float) 
     base_dB = median_filter(level_dB, min(width, len(wl_nm) // 2 * 2 - 1), mode="nearest")
     depth_dB = base_dB - level_dB
     noise = 1.4826 * float(np.median(np.abs(np.diff(depth_dB))))
-    at, _ = find_peaks(depth_dB, prominence=max(LEAST_DIP_dB, 8.0 * noise))
+    at = prominent(depth_dB, max(LEAST_DIP_dB, 8.0 * noise))
     bright = base_dB > np.max(base_dB) - RANGE_dB
     share = np.clip(1.0 - 10.0 ** (-0.1 * depth_dB), 0.0, None)
     found = _joined(wl_nm, share, at[bright[at]], port=-1, together_nm=together_nm)
@@ -270,8 +270,9 @@ def _edge(wl_nm: ndarray, height: ndarray, n: int, *, way: int, half: float, tog
     while True:
         while 0 < n < len(wl_nm) - 1 and height[n] > half:
             n += way
-        reach = np.abs(wl_nm - wl_nm[n]) < 0.5 * together_nm
-        beyond = np.flatnonzero(reach & (height > half) & (way * (np.arange(len(wl_nm)) - n) > 0))
+        end = int(np.searchsorted(wl_nm, wl_nm[n] + 0.5 * way * together_nm, side="left" if way > 0 else "right"))
+        first = n + 1 if way > 0 else end
+        beyond = first + np.flatnonzero(height[first : end if way > 0 else n] > half)
         if not len(beyond):
             return n
         n = int(beyond[-1] if way > 0 else beyond[0])

@@ -7,16 +7,15 @@ in the error bars, and follows κ² over wavelength within a wide window.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.optimize import least_squares
 
 from prism_photonics.laboratory.bent import bent_groups, mean_covariance, rooted
 from prism_photonics.laboratory.noise import Evidence, Wander, evidence, score_covariance, spread, stray_nm
 from prism_photonics.laboratory.ripple import SHORTEST_STEPS, strongest_period_nm
+from prism_photonics.laboratory.trust_region import least_squares
 from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
 from prism_photonics.units import PM_PER_NM
 
@@ -221,10 +220,9 @@ def _weights(y: ndarray, meters: Sequence[float]) -> ndarray:
     return np.where(seen, 1.0 / (EVEN**2 * (1.0 + np.square(np.where(seen, y, 0.0))) + meter**2), 0.0)
 
 
-def _variance(model: WindowModel, p: ndarray, meters: Sequence[float]) -> ndarray:
+def _variance(w: Window, m: ndarray, slopes: ndarray, meters: Sequence[float]) -> ndarray:
     """Variance of each reading from what is left where no slope is: a share of it, and the meter's own."""
-    w, y = model.window, model.window.traces
-    m, _, slopes = model.evaluate(p, w.wl_nm)
+    y = w.traces
     left, seen = y - m, np.isfinite(y)
     step_nm = float(np.median(np.diff(w.wl_nm)))
     variance = np.full(y.shape, np.inf)
@@ -278,40 +276,28 @@ def _periods_nm(model: WindowModel, p: ndarray, meters: Sequence[float]) -> list
 
 
 def _minimum(model: WindowModel, p: ndarray, weights: ndarray, *, most: int) -> tuple[ndarray, float]:
-    """Weighted least squares by Levenberg and Marquardt (MINPACK), with exact derivatives."""
+    """Weighted least squares by Levenberg and Marquardt, with exact derivatives."""
     free, wl_nm, y = model.free, model.window.wl_nm, model.window.traces
     scale = np.sqrt(weights)
     data, full = np.where(np.isfinite(y), y, 0.0), p.copy()
-    seen: dict[bytes, tuple[ndarray, ndarray]] = {}
 
     def both(numbers: ndarray) -> tuple[ndarray, ndarray]:
-        key = numbers.tobytes()
-        if key not in seen:
-            seen.clear()
-            full[free] = numbers
-            # A step may leave what numbers hold; it is then so bad that it is taken back.
-            with np.errstate(all="ignore"):
-                m, jacobian, _ = model.evaluate(full, wl_nm)
-                j = (jacobian[:, free] * scale[:, None]).transpose(0, 2, 1).reshape(data.size, -1)
-                left = ((m - data) * scale).ravel()
-            seen[key] = (
-                np.nan_to_num(np.clip(left, -FAR, FAR), nan=FAR),
-                np.nan_to_num(np.clip(j, -FAR, FAR), nan=0.0),
-            )
-        return seen[key]
+        full[free] = numbers
+        # A step may leave what numbers hold; it is then so bad that it is taken back.
+        with np.errstate(all="ignore"):
+            m, jacobian, _ = model.evaluate(full, wl_nm)
+            j = (jacobian.transpose(1, 0, 2)[free] * scale).reshape(-1, data.size)
+            left = ((m - data) * scale).ravel()
+            if not left @ left + np.max(np.einsum("nr,nr->n", j, j)) < FAR:
+                left, j = (
+                    np.nan_to_num(np.clip(left, -FAR, FAR), nan=FAR),
+                    np.nan_to_num(np.clip(j, -FAR, FAR), nan=0.0),
+                )
+        return left, j
 
-    found = least_squares(
-        lambda numbers: both(numbers)[0],
-        p[free],
-        cast(Any, lambda numbers: both(numbers)[1]),  # SciPy's types know no function here
-        method="lm",
-        x_scale="jac",
-        max_nfev=most,
-        ftol=1e-5,
-        xtol=1e-6,
-    )
-    full[free] = found.x
-    return full, float(found.cost)
+    found, cost = least_squares(both, p[free], most=most, ftol=1e-5, xtol=1e-6)
+    full[free] = found
+    return full, cost
 
 
 def _finished(
@@ -320,7 +306,7 @@ def _finished(
     free, w = model.free, model.window
     m, jacobian, slopes = model.evaluate(p, w.wl_nm)
     y = w.traces
-    seen, variance, filled = np.isfinite(y), _variance(model, p, meters), model.filled(p)
+    seen, variance, filled = np.isfinite(y), _variance(w, m, slopes, meters), model.filled(p)
     left, scale = np.where(seen, y - m, 0.0), np.sqrt(weights)
     j = (jacobian[:, free] * scale[:, None]).transpose(0, 2, 1)
     flat = j.reshape(-1, j.shape[2])

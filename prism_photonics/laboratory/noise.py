@@ -89,17 +89,21 @@ def evidence(
     noise = float(np.sum(s**2 * w**2 * np.where(w > 0.0, variance[:, core], 0.0)))
     next_to = np.diff(core) == 1
     lags = np.abs(core[:, None] - core[None, :])
-    squares, neighbours, variances = [], [], []
-    for alike in ALIKE:
-        covariance = kept @ np.power(alike, lags) @ kept.T
-        squares.append(float(np.trace(covariance)))
-        neighbours.append(float(np.sum(np.diag(covariance, 1)[next_to])))
-        variances.append(2.0 * float(np.sum(covariance**2)))
+    # Of C = K·R·K, R being ρ^lag: its trace, the sum of its neighbours, and |C|² = tr(R·K²·R·K²).
+    twice = kept @ kept
+    beside = kept[:, :-1][:, next_to] @ kept[:, 1:][:, next_to].T
+    powers = np.power(ALIKE[:, None], np.arange(np.max(lags) + 1))
+    by_lag = np.stack([np.bincount(lags.ravel(), each.ravel()) for each in (twice, beside)])
+    squares, neighbours = powers @ by_lag[0], powers @ by_lag[1]
+    variances = []
+    for power in powers:
+        once = power[lags] @ twice
+        variances.append(2.0 * float(np.einsum("ij,ji->", once, once)))
     return Evidence(
         float(np.sum(left**2)),
         float(np.sum((left[:-1] * left[1:])[next_to])),
-        np.array(squares),
-        np.array(neighbours),
+        squares,
+        neighbours,
         np.array(variances),
         noise,
     )
@@ -180,16 +184,16 @@ def score_covariance(
     """
     total = np.zeros((jacobian.shape[2],) * 2)
     for j, r in zip(jacobian, residuals, strict=True):
-        total += j.T @ _smoothed(j, _autocovariance(r))
+        total += _between(j, _autocovariance(r))
     if wander.std_nm > 0.0:
-        moved = np.sum(jacobian * tilts[:, :, None], axis=0)
+        moved = np.einsum("pwn,pw->wn", jacobian, tilts)
         lags = np.arange(len(moved))
         # Errors over a spread that few steps tell have Student's tails: over that of k steps, whose variance is told to
         # √(2/k), they scatter by k/(k − 2).
         tails = 1.0 / (1.0 - min(wander.unsure, MOST_UNSURE) ** 2)
-        total += moved.T @ _smoothed(moved, tails * wander.std_nm**2 * np.power(wander.alike, lags))
-        bent = np.sum(jacobian * filled[:, :, None], axis=0)
-        total += bent.T @ _smoothed(bent, 2.0 * np.power(wander.alike, 2.0 * lags))
+        total += _between(moved, tails * wander.std_nm**2 * np.power(wander.alike, lags))
+        bent = np.einsum("pwn,pw->wn", jacobian, filled)
+        total += _between(bent, 2.0 * np.power(wander.alike, 2.0 * lags))
         shared = np.sum(bent, axis=0)
         total += wander.unsure**2 * np.outer(shared, shared)
     return 0.5 * (total + total.T)
@@ -204,8 +208,28 @@ def _autocovariance(r: ndarray) -> ndarray:
     return kernel
 
 
-def _smoothed(j: ndarray, kernel: ndarray) -> ndarray:
-    """A symmetric kernel over the lags, applied along the steps."""
-    n = len(kernel)
-    both = np.fft.rfft(np.concatenate([kernel, [0.0], kernel[:0:-1]]))
-    return np.fft.irfft(np.fft.rfft(j, 2 * n, axis=0) * both[:, None], 2 * n, axis=0)[:n]
+def _between(j: ndarray, kernel: ndarray) -> ndarray:
+    """Jᵀ·K·J of a symmetric kernel over the lags, by Parseval: Σ K(f)·J(f)ᴴ·J(f)."""
+    n, columns = len(kernel), np.ascontiguousarray(j.T)
+    length = _quick(2 * n)
+    both = np.zeros(length)
+    both[:n], both[length - n + 1 :] = kernel, kernel[:0:-1]
+    weights = np.real(np.fft.rfft(both)) / length
+    # Frequencies beside zero and the highest stand for two.
+    weights[1 : (length + 1) // 2] *= 2.0
+    waves = np.fft.rfft(columns, length)
+    cosines, sines = np.real(waves), np.imag(waves)
+    return (cosines * weights) @ cosines.T + (sines * weights) @ sines.T
+
+
+def _quick(least: int) -> int:
+    """The shortest even length from ``least`` on that has no factor beyond 5, as Fourier transforms like it."""
+    length = least + least % 2
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 2

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
+from prism_photonics.files.datasets import Dataset, dataset_of
 from prism_photonics.laboratory.extract import Record, RingRecord, law_over_gaps, thermal_over_files, tuning_over_files
 from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.series import GapLaw
@@ -116,7 +116,7 @@ def rings_csv(files: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def dataset(files: Sequence[Record]) -> xr.Dataset:
+def dataset(files: Sequence[Record]) -> Dataset:
     """``extract.nc``: every resonance as a row, and what its file was read as."""
     table = [row for one in files for row in rows(one)]
     numbers = [name for name in (table[0] if table else {}) if name not in ("file", "ring", "name", "other_branch")]
@@ -131,7 +131,7 @@ def dataset(files: Sequence[Record]) -> xr.Dataset:
     data["format"] = ("sweep", np.array([one.format for one in files], str))
     data["sweep_file"] = ("sweep", np.array([one.file for one in files], str))
     data["wander_pm"] = ("sweep", np.array([one.wander_pm for one in files]))
-    return xr.Dataset(data)
+    return dataset_of(data, {})
 
 
 def combs_of(one: Record) -> list[dict[str, Any]]:

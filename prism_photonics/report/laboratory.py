@@ -24,6 +24,8 @@ from prism_photonics.units import counted
 
 MOST_WINDOWS = 3
 WIDTHS_SHOWN, LEAST_SHOWN_PM = 5.0, 60.0
+PANEL_IN = 3.6
+"""Width of a window's picture."""
 CARET = "v"
 """Mark of a value that is below its place."""
 COLOURS = (BLUE, RED, GREEN, GREY)
@@ -31,11 +33,18 @@ COLOURS = (BLUE, RED, GREEN, GREY)
 
 def write_sweep(path: Path, record: Record, fit: SweepFit) -> None:
     """Draw fits over the data of one sweep: a window at each end of the light, one in the middle, what is left."""
-    with mpl.rc_context(rc=STYLE):
+    # Margins that hold all labels: to find them for each picture takes longer than to draw it.
+    with mpl.rc_context(rc={**STYLE, "figure.constrained_layout.use": False}):
         bright = [fit.rings[0].fits[n] for n in record.rings[0].bright] or list(fit.rings[0].fits)
         chosen = [bright[n] for n in sorted({0, len(bright) // 2, len(bright) - 1})][:MOST_WINDOWS]
-        figure = Figure(figsize=(3.6 * len(chosen) + 0.6, 4.6))
-        grid = figure.subplots(2, len(chosen), squeeze=False, sharex="col", height_ratios=(3.0, 1.0))
+        width, height = PANEL_IN * len(chosen) + 0.6, 4.6
+        figure = Figure(figsize=(width, height))
+        figure.subplots_adjust(
+            left=0.72 / width, right=1.0 - 0.1 / width, bottom=0.46 / height, top=1.0 - 0.56 / height, wspace=0.17
+        )
+        grid = figure.subplots(
+            2, len(chosen), squeeze=False, sharex="col", height_ratios=(3.0, 1.0), gridspec_kw={"hspace": 0.06}
+        )
         for column, (window, k) in enumerate(chosen):
             _window(window, k, grid[0, column], grid[1, column], first=column == 0)
         found = counted(sum(len(r.resonances) for r in record.rings), "resonance")

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from prism_photonics.files import make_folder, write_bytes, write_text
 from prism_photonics.files.fields import shown
-from prism_photonics.laboratory.extract import Device, Record, extract, gap_of, law_over_gaps
+from prism_photonics.laboratory.extract import Device, Record, gap_of, law_over_gaps
 from prism_photonics.laboratory.measured_profile import process_toml
 from prism_photonics.laboratory.outcome import dataset, outcome, rings_csv
 from prism_photonics.laboratory.ports import parse_ports
-from prism_photonics.laboratory.read import read_sweep
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.report.laboratory import write_overview, write_page, write_sweep
+from prism_photonics.report.laboratory import write_overview, write_page
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, counted, nearest
+from prism_photonics.workflow.fit_file import FileJob, Reading, fitted_file, kept_record
 from prism_photonics.workflow.side_by_side import in_order
 
 PARTS = "parts"
@@ -30,7 +29,6 @@ VERSION = 7
 SUFFIXES = frozenset(
     (".csv", ".txt", ".mat", ".h5", ".hdf5", ".json", ".npz", ".parquet", ".s1p", ".s2p", ".s3p", ".s4p")
 )
-_RECORD = TypeAdapter(Record)
 
 
 @dataclass(frozen=True)
@@ -101,17 +99,6 @@ class Result:
         return [*told, f"written: {self.out}"]
 
 
-@dataclass(frozen=True)
-class _File:
-    """One file's question: what `_fitted` needs to know, and where what it finds is kept."""
-
-    path: Path
-    request: Request
-    device: Device
-    part: Path
-    out: Path
-
-
 def run(request: Request, out: Path, *, say: Callable[[str], None], workers: int = 1) -> Result:
     """Fit files; write ``rings.csv``, ``extract.nc``, plots, ``report.html`` and, with a spec, ``process.toml``.
 
@@ -136,9 +123,9 @@ def run(request: Request, out: Path, *, say: Callable[[str], None], workers: int
     known = [_known(request, path, spec, out=out, seen=seen) for path in paths]
     records: list[Record] = []
     refused: list[str] = []
-    fitted = in_order(_fitted, [one for one in known if isinstance(one, _File)], workers=workers)
+    fitted = in_order(fitted_file, [one for one in known if isinstance(one, FileJob)], workers=workers)
     for n, (path, one) in enumerate(zip(paths, known, strict=True), start=1):
-        found = next(fitted) if isinstance(one, _File) else one
+        found = next(fitted) if isinstance(one, FileJob) else one
         if isinstance(found, Record):
             records.append(found)
             say(f"[{n}/{len(paths)}] {path.name}: {found.format}; {'; '.join(found.notes)}")
@@ -164,7 +151,7 @@ def run(request: Request, out: Path, *, say: Callable[[str], None], workers: int
 
 def _known(
     request: Request, path: Path, spec: ChipSpec | None, *, out: Path, seen: dict[str, Path]
-) -> Record | _File | str:
+) -> Record | FileJob | str:
     """What was kept of a file; else its question, or why it has none. ``seen`` holds the files before it by content."""
     try:
         content = path.read_bytes()
@@ -178,21 +165,8 @@ def _known(
     asked = [VERSION, digest, path.name, request.ports, asdict(device), request.wavelength_unit, request.power_unit]
     question = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     part = out / PARTS / f"{path.name}.{question}.json"
-    return _kept(part) or _File(path, request, device, part, out)
-
-
-def _fitted(file: _File) -> Record | str:
-    """A file read and fitted, its picture drawn and its record kept; why not, where there is no ring."""
-    path, request = file.path, file.request
-    try:
-        sweep = read_sweep(path, wavelength_unit=request.wavelength_unit, power_unit=request.power_unit)
-        record, fit = extract(sweep, file.device, ports=parse_ports(request.ports) if request.ports else ())
-    except InputError as error:
-        return str(error)
-    write_sweep(file.out / f"{path.name}.svg", record, fit)
-    # Last, so that what is kept is whole.
-    write_bytes(file.part, _RECORD.dump_json(record, indent=1))
-    return record
+    reading = Reading(request.ports, request.wavelength_unit, request.power_unit)
+    return kept_record(part) or FileJob(path, reading, device, part, out / f"{path.name}.svg")
 
 
 def _paths(given: Sequence[Path]) -> list[Path]:
@@ -234,14 +208,6 @@ def _ring_of(request: Request, spec: ChipSpec) -> RingDesign:
     if name not in names:
         raise InputError(f"--device: got '{shown(name)}', want a ring of {spec.name}; {nearest(name[:100], names)}")
     return spec.ring_designs[names.index(name)]
-
-
-def _kept(part: Path) -> Record | None:
-    """What was kept of a file; None where there is nothing, or nothing that can be read."""
-    try:
-        return _RECORD.validate_json(part.read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def _ring_line(one: Record, n: int) -> str:

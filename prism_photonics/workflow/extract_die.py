@@ -8,27 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from prism_photonics.files import make_folder, write_bytes, write_text
-from prism_photonics.laboratory.die import Part, characterised
+from prism_photonics.laboratory.die import Part
 from prism_photonics.laboratory.die_profile import die_process_toml
 from prism_photonics.laboratory.die_series import DieSeries, die_series, with_couplers
 from prism_photonics.laboratory.manifest import NAME, Structure, read_manifest
 from prism_photonics.laboratory.outcome import dataset, outcome, plain, rings_csv
 from prism_photonics.laboratory.ports import parse_ports
-from prism_photonics.laboratory.read import read_sweep
 from prism_photonics.lightpath.ring.place import optical_lengths_um
 from prism_photonics.report.die import write_die, write_die_page
-from prism_photonics.report.laboratory import write_overview, write_sweep
+from prism_photonics.report.laboratory import write_overview
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.units import InputError, counted
 from prism_photonics.workflow.extract import PARTS, SUFFIXES
+from prism_photonics.workflow.fit_file import Reading
+from prism_photonics.workflow.fit_structure import StructureJob, fitted_structure, kept_part
 from prism_photonics.workflow.side_by_side import in_order
 
 VERSION = 7
 """Of what is kept of a structure; another makes it be fitted again."""
-_PART = TypeAdapter(Part)
 LATER = "run this again with what was measured then: what is done stays done"
 MOST_NAMED = 4
 """Files that a line names; the others are counted. ``not_measured`` of ``extract.json`` has all that are missing."""
@@ -91,18 +90,6 @@ class DieResult:
         return [*lines, f"written: {self.out}"]
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One structure's question: what `_fitted` needs to know, and where what it finds is kept."""
-
-    request: DieRequest
-    one: Structure
-    path: Path
-    group_index: float | None
-    place: Path
-    picture: Path
-
-
 def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None], workers: int = 1) -> DieResult:
     """Fit the structures of a die; write tables, plots, ``report.html`` and, with a spec, ``process.toml``.
 
@@ -130,7 +117,7 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None], worke
     group_index = _group_index(spec)
     asked = [_asked(request, one, path, group_index=group_index, out=out) for one, path in found]
     parts: list[Part] = []
-    fitted = in_order(_fitted, [one for one in asked if isinstance(one, _Job)], workers=workers)
+    fitted = in_order(fitted_structure, [one for one in asked if isinstance(one, StructureJob)], workers=workers)
     for n, ((one, _), known) in enumerate(zip(found, asked, strict=True), start=1):
         before = f"[{n}/{len(found)}] {one.name}"
         if isinstance(known, Part):
@@ -156,36 +143,25 @@ def run_die(request: DieRequest, out: Path, *, say: Callable[[str], None], worke
     return _written(request, spec, structures, parts, told=told, out=out, say=say)
 
 
-def _asked(request: DieRequest, one: Structure, path: Path, *, group_index: float | None, out: Path) -> Part | _Job:
+def _asked(
+    request: DieRequest, one: Structure, path: Path, *, group_index: float | None, out: Path
+) -> Part | StructureJob:
     """What was kept of a structure, or its question."""
     question = _question(request, one, path, group_index)
     place, picture = out / PARTS / f"{one.file}.{question}.json", out / f"{one.file}.svg"
-    part = _kept(place)
+    part = kept_part(place)
     if part is not None and (picture.is_file() or not part.records):
         return part
-    return _Job(request, one, path, group_index, place, picture)
-
-
-def _fitted(job: _Job) -> Part | str:
-    """A structure's file read and fitted, its picture drawn and what was found kept; why not, where it cannot be."""
-    request = job.request
-    try:
-        sweep = read_sweep(job.path, wavelength_unit=request.wavelength_unit, power_unit=request.power_unit)
-        part, shown, fit = characterised(
-            sweep,
-            job.one,
-            group_index=job.group_index,
-            ports=parse_ports(request.ports) if request.ports else (),
-            blur_nm=1e-3 * request.blur_pm,
-            axis_nm=None if request.axis_pm is None else 1e-3 * request.axis_pm,
-        )
-    except InputError as error:
-        return str(error)
-    if shown is not None and fit is not None:
-        write_sweep(job.picture, shown, fit)
-    # Last, so that what is kept is whole.
-    write_bytes(job.place, _PART.dump_json(part, indent=1))
-    return part
+    return StructureJob(
+        path,
+        Reading(request.ports, request.wavelength_unit, request.power_unit),
+        one,
+        group_index,
+        blur_nm=1e-3 * request.blur_pm,
+        axis_nm=None if request.axis_pm is None else 1e-3 * request.axis_pm,
+        place=place,
+        picture=picture,
+    )
 
 
 def files_of(structures: tuple[Structure, ...], folder: Path) -> tuple[list[tuple[Structure, Path]], list[str]]:
@@ -319,14 +295,6 @@ def _question(request: DieRequest, one: Structure, path: Path, group_index: floa
     asked: list[Any] = [VERSION, hashlib.sha256(content).hexdigest(), path.name, asdict(one), group_index]
     asked += [request.ports, request.wavelength_unit, request.power_unit, request.blur_pm, request.axis_pm]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-
-
-def _kept(place: Path) -> Part | None:
-    """What was kept of a structure; None where there is nothing, or nothing that can be read."""
-    try:
-        return _PART.validate_json(place.read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def _what(part: Part) -> str:
