@@ -117,7 +117,7 @@ def _columns(path: Path, name: str, values: Leaf, *, unit: str | None, samples: 
         if values.size != samples:
             raise InputError(
                 f"{path}: {name} has {values.size} values for {samples} wavelengths, want as many; the sweep stopped, "
-                f"or they belong to another"
+                f"or they belong to another: leave out the wavelengths that were not read, or export it again"
             )
         return [Column(name, values.astype(float), unit, is_loss(name))]
     if samples not in values.shape or values.shape[0] == values.shape[1]:

@@ -19,6 +19,7 @@ from prism_photonics.laboratory.resonance import Resonance
 from prism_photonics.laboratory.rings import SweepFit
 from prism_photonics.laboratory.series import GapLaw
 from prism_photonics.plotting import BLUE, GREEN, GREY, RED, STYLE
+from prism_photonics.report.panels import panels
 from prism_photonics.report.svg import svg_bytes
 from prism_photonics.units import counted
 
@@ -33,18 +34,11 @@ COLOURS = (BLUE, RED, GREEN, GREY)
 
 def write_sweep(path: Path, record: Record, fit: SweepFit) -> None:
     """Draw fits over the data of one sweep: a window at each end of the light, one in the middle, what is left."""
-    # Margins that hold all labels: to find them for each picture takes longer than to draw it.
-    with mpl.rc_context(rc={**STYLE, "figure.constrained_layout.use": False}):
+    with mpl.rc_context(rc=STYLE):
         bright = [fit.rings[0].fits[n] for n in record.rings[0].bright] or list(fit.rings[0].fits)
         chosen = [bright[n] for n in sorted({0, len(bright) // 2, len(bright) - 1})][:MOST_WINDOWS]
-        width, height = PANEL_IN * len(chosen) + 0.6, 4.6
-        figure = Figure(figsize=(width, height))
-        figure.subplots_adjust(
-            left=0.72 / width, right=1.0 - 0.1 / width, bottom=0.46 / height, top=1.0 - 0.56 / height, wspace=0.17
-        )
-        grid = figure.subplots(
-            2, len(chosen), squeeze=False, sharex="col", height_ratios=(3.0, 1.0), gridspec_kw={"hspace": 0.06}
-        )
+        wide = {"top_in": 0.56, "between_in": (0.5, 0.1), "sharex": "col", "height_ratios": (3.0, 1.0)}
+        figure, grid = panels(PANEL_IN * len(chosen) + 0.6, 4.6, 2, len(chosen), **wide)
         for column, (window, k) in enumerate(chosen):
             _window(window, k, grid[0, column], grid[1, column], first=column == 0)
         found = counted(sum(len(r.resonances) for r in record.rings), "resonance")

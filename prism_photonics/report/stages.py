@@ -18,6 +18,7 @@ from prism_photonics.characterize.closed_loop import Trimmed
 from prism_photonics.files import write_bytes
 from prism_photonics.plotting import BLUE, GREY, RED, STYLE
 from prism_photonics.report.axes import by_ring, resonances, whole
+from prism_photonics.report.panels import panels
 
 
 def write_stages(folder: Path, calibration: Calibration, survey: xr.Dataset) -> None:
@@ -60,8 +61,7 @@ def _write[Stage: (xr.Dataset, Trimmed)](path: Path, draw: Callable[[Stage], Fig
 
 def search(stage: xr.Dataset) -> Figure:
     """Where the rings of an untrimmed die rest, and how far heat has to move each to the channel that it serves."""
-    figure = Figure(figsize=(11.0, 3.2))
-    left, middle, right = figure.subplots(1, 3)
+    figure, ((left, middle, right),) = panels(11.0, 3.2, 1, 3)
     by_ring(left, stage.offset_pm.values, stage.offset_std_pm.values)
     left.set(xlabel="ring, rows side by side", ylabel="resonance − design (pm)", title="As fabricated")
     image = middle.imshow(stage.channel.values, aspect="auto", cmap="viridis", interpolation="nearest")
@@ -81,8 +81,7 @@ def search(stage: xr.Dataset) -> Figure:
 
 def dark(stage: xr.Dataset) -> Figure:
     """Readings without light at every setting, and each row's offset with what the rings let leak."""
-    figure = Figure(figsize=(8.4, 3.2))
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = panels(8.4, 3.2, 1, 2)
     reading_nA = stage.reading_A.values * 1e9
     left.plot(reading_nA, color=BLUE, lw=0.7, alpha=0.6)
     left.set(
@@ -98,8 +97,7 @@ def dark(stage: xr.Dataset) -> Figure:
 
 def power(stage: xr.Dataset) -> Figure:
     """Current of every line in every row, the light that evens them out, and the photodiodes' balance."""
-    figure = Figure(figsize=(11.0, 3.2))
-    left, middle, right = figure.subplots(1, 3)
+    figure, ((left, middle, right),) = panels(11.0, 3.2, 1, 3)
     gain_uA, std_uA = stage.gain_A.values * 1e6, stage.gain_std_A.values * 1e6
     by_ring(left, gain_uA, std_uA)
     left.set(xlabel="line, rows side by side", ylabel="current (µA)", title="A line fully lit and fully passed")
@@ -120,8 +118,7 @@ def power(stage: xr.Dataset) -> Figure:
 
 def resonance(stage: xr.Dataset) -> Figure:
     """How far every ring rests from the channel that it serves, in linewidths of view."""
-    figure = Figure(figsize=(8.4, 3.2))
-    left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+    figure, ((left, right),) = panels(8.4, 3.2, 1, 2, width_ratios=(2, 1))
     resonances(stage, left)
     used = stage.excluded.values == 0
     std_pm = stage.offset_std_pm.values
@@ -132,8 +129,7 @@ def resonance(stage: xr.Dataset) -> Figure:
 
 def tuning(stage: xr.Dataset) -> Figure:
     """Slope, curvature and crosstalk of the electrodes, with error bars."""
-    figure = Figure(figsize=(11.0, 3.2))
-    slope, curvature, crosstalk = figure.subplots(1, 3)
+    figure, ((slope, curvature, crosstalk),) = panels(11.0, 3.2, 1, 3)
     by_ring(slope, stage.slope_pm_V.values, stage.slope_std_pm_V.values)
     slope.set(xlabel="ring, rows side by side", ylabel="slope (pm/V)", title="Linear tuning")
     by_ring(curvature, stage.curvature_pm_V2.values * 1e3, stage.curvature_std_pm_V2.values * 1e3)
@@ -150,8 +146,7 @@ def tuning(stage: xr.Dataset) -> Figure:
 
 def rows(stage: xr.Dataset) -> Figure:
     """Couplings, losses and bus phases of the coherent fit, and how well it explains the survey."""
-    figure = Figure(figsize=(11.0, 5.6))
-    (coupling, loss, phase), (chi2, residual, known) = figure.subplots(2, 3)
+    figure, ((coupling, loss, phase), (chi2, residual, known)) = panels(11.0, 5.6, 2, 3)
     for side, colour in (("through", BLUE), ("drop", RED)):
         kappa2, error = stage[f"kappa2_{side}"].values, stage[f"kappa2_{side}_std"].values
         by_ring(coupling, 1e3 * kappa2, 1e3 * error, colour=colour, label=f"{side} bus")
@@ -182,8 +177,7 @@ def rows(stage: xr.Dataset) -> Figure:
 
 def trim(trimmed: Trimmed) -> Figure:
     """Accuracy open loop and after each correction, and the errors before and after."""
-    figure = Figure(figsize=(8.4, 3.2))
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = panels(8.4, 3.2, 1, 2)
     bits = trimmed.closed_loop_bits
     left.plot(np.arange(len(bits)), bits, "o-", color=BLUE)
     left.set(xlabel="corrections (0: open loop)", ylabel="accuracy (bits)", title="The same random targets, corrected")
