@@ -92,8 +92,8 @@ def evidence(
     # Of C = K·R·K, R being ρ^lag: its trace, the sum of its neighbours, and |C|² = tr(R·K²·R·K²).
     twice = kept @ kept
     beside = kept[:, :-1][:, next_to] @ kept[:, 1:][:, next_to].T
-    powers = np.power(ALIKE[:, None], np.arange(np.max(lags) + 1))
-    by_lag = np.stack([np.bincount(lags.ravel(), each.ravel()) for each in (twice, beside)])
+    powers = np.power(ALIKE[:, None], np.arange(np.max(lags, initial=0) + 1))
+    by_lag = [np.bincount(lags.ravel(), each.ravel(), minlength=powers.shape[1]) for each in (twice, beside)]
     squares, neighbours = powers @ by_lag[0], powers @ by_lag[1]
     variances = []
     for power in powers:

@@ -115,3 +115,11 @@ def test_evidence_of_a_wander_is_that_of_the_covariance_of_what_it_leaves():
         assert told.squares_1nm[n] == pytest.approx(np.trace(left))
         assert told.neighbours_1nm[n] == pytest.approx(np.diag(left, 1)[np.diff(core) == 1].sum())
         assert told.variance_1nm[n] == pytest.approx(2.0 * np.sum(left**2))
+
+
+def test_a_window_without_slopes_is_no_evidence_of_a_wander():
+    still = np.zeros((2, 40))
+    told = evidence(still, still, weights=still + 1.0, variance=still + 1.0, lowered=np.zeros((2, 40, 3)))
+    assert told.squares == 0.0
+    assert not told.squares_1nm.any()
+    assert not told.variance_1nm.any()
