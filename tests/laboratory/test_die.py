@@ -31,7 +31,7 @@ from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import split
 from prism_photonics.units import InputError
-from prism_photonics.workflow import extract_die, measure
+from prism_photonics.workflow import fit_structure, measure
 from prism_photonics.workflow.compare import compare_measured
 from prism_photonics.workflow.extract_die import LATER, DieRequest, DieResult, files_of, run_die
 from prism_photonics.workflow.measure import Request, structures_of
@@ -278,9 +278,9 @@ def test_a_run_that_was_killed_goes_on_with_nothing_lost_or_fitted_twice_and_giv
     (cut,) = [path for path in (killed / "parts").iterdir() if path.name.startswith("loopback.")]
     cut.write_bytes(cut.read_bytes()[:100])
     fitted = []
-    real = extract_die.characterised
+    real = fit_structure.characterised
     monkeypatch.setattr(
-        extract_die,
+        fit_structure,
         "characterised",
         lambda sweep, one, **known: fitted.append(one.name) or real(sweep, one, **known),
     )
