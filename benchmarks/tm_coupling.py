@@ -1,10 +1,11 @@
 """Coupling of two ribs' TM modes against their gap, beside TE's, and how a film's thickness moves both.
 
-    python benchmarks/tm_coupling.py [--json]
+    python benchmarks/tm_coupling.py [FILM] [--json]
 
-Supermodes of two equal ribs of `tfln600` along layout x at 1.55 µm: an electric wall between them gives the even
-supermode of TE and the odd one of TM. Minutes on one core; the answer is ``results/tm_coupling.json``, and the law
-fitted to it stands in `process.polarization.TM_GAP_LAWS`, the shift of a circle's TM beside it.
+Supermodes of two equal ribs along layout x at 1.55 µm, of a film that guides TM: an electric wall between them gives
+the even supermode of TE and the odd one of TM. Minutes on one core; the answers are ``results/tm_coupling.json``
+(`tfln600`) and ``results/tm_coupling_FILM.json``, and the laws fitted to them stand in
+`process.polarization.TM_GAP_LAWS`, the shifts of circles' TM beside them.
 """
 
 import json
@@ -26,34 +27,34 @@ from prism_photonics.process.solver.mesh import Grid, half_pair, rib
 from prism_photonics.process.solver.optics import permittivity
 from prism_photonics.process.solver.tables import TEMPERATURE_K, WL0_UM, solve_rib, stack_of
 
-RESULTS = Path(__file__).parent / "results" / "tm_coupling.json"
-FILM = "tfln600"
+RESULTS = Path(__file__).parent / "results"
 GAPS_UM = (0.4, 0.5, 0.6, 0.7, 0.8)
 GRID = Grid(near=0.06, growth=0.25, side=2.5)
 RIB_GRID, THICKNESS_STEP_UM = Grid(near=0.05, growth=0.2, side=3.0), 0.01
-# Between the two modes that are asked for: TE lies at 1.99 there, TM at 1.91.
-NEAR = 1.915
+# Between the two modes that are asked for: of the first film TE lies at 1.99 there, TM at 1.91.
+NEAR = {"tfln600": 1.915, "tfln600_narrow": 1.89}
 
 
-def couplings_per_um(gap_um: float) -> tuple[float, float]:
+def couplings_per_um(film: str, gap_um: float) -> tuple[float, float]:
     """C = π·|n_even − n_odd|/λ of TE and of TM in rad/µm."""
-    profile = load_profile(FILM)
+    profile = load_profile(film)
     section = half_pair(stack_of(profile), GRID, gap_um)
     eps = permittivity(section, crystal_named(profile.crystal), WL0_UM, angle_deg=90.0, temperature_K=TEMPERATURE_K)
     index = []
     for mirror in ("", "left"):
         problem = Problem(section.mesh, mirror)
         modes = [
-            (mode.n_eff.real, problem.te_fraction(mode)) for mode in problem.solve(eps, WL0_UM, near=NEAR, count=6)
+            (mode.n_eff.real, problem.te_fraction(mode))
+            for mode in problem.solve(eps, WL0_UM, near=NEAR[film], count=6)
         ]
         index.append([next(n for n, share in modes if (share > 0.5) == te) for te in (True, False)])
     te, tm = (abs(float(np.pi * (one - other) / WL0_UM)) for one, other in zip(*index, strict=True))
     return te, tm
 
 
-def thickness_pm_nm() -> dict[str, float]:
+def thickness_pm_nm(film: str) -> dict[str, float]:
     """Shift of a circle's TE and TM resonances in pm per nm of film at a kept etch: mean of both directions."""
-    profile = load_profile(FILM)
+    profile = load_profile(film)
     stack, crystal = stack_of(profile), crystal_named(profile.crystal)
     found: dict[str, list[float]] = {"TE": [], "TM": []}
     for angle_deg in (0.0, 90.0):
@@ -73,22 +74,24 @@ def thickness_pm_nm() -> dict[str, float]:
 
 def main() -> None:
     """Solve, write and print."""
+    film = next((name for name in sys.argv[1:] if name in NEAR), "tfln600")
     rows: list[dict[str, Any]] = []
     for gap_um in GAPS_UM:
-        te, tm = couplings_per_um(gap_um)
+        te, tm = couplings_per_um(film, gap_um)
         rows.append({"gap_um": gap_um, "te_per_um": te, "tm_per_um": tm})
         print(rows[-1], file=sys.stderr, flush=True)
     slope, offset = np.polyfit([row["gap_um"] - 0.6 for row in rows], [np.log(row["tm_per_um"]) for row in rows], 1)
     found = {
         "date": time.strftime("%Y-%m-%d"),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
-        "command": "python benchmarks/tm_coupling.py",
-        "film": FILM,
+        "command": "python benchmarks/tm_coupling.py" + (f" {film}" if film != "tfln600" else ""),
+        "film": film,
         "gaps": rows,
-        "thickness_pm_nm": thickness_pm_nm(),
+        "thickness_pm_nm": thickness_pm_nm(film),
         "law": {"coupling_per_um": float(np.exp(offset)), "gap_um": 0.6, "decay_um": float(-1.0 / slope)},
     }
-    write_text(RESULTS, json.dumps(found, indent=2) + "\n")
+    name = "tm_coupling.json" if film == "tfln600" else f"tm_coupling_{film}.json"
+    write_text(RESULTS / name, json.dumps(found, indent=2) + "\n")
     if "--json" in sys.argv:
         print(json.dumps(found, indent=2))
 

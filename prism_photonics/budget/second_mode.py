@@ -14,6 +14,7 @@ from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.turned import bends_dB, quarter_dB
 from prism_photonics.process.bends import load_bends
+from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import euler_p, uturn_design
 
@@ -21,6 +22,7 @@ RING_STEPS = 64  # along a ring's straight
 LEAST_DB = 0.1  # of the guides' bends, and
 WIDE_UM = 100.0  # rings as wide, with straights of a whole beat, are broader by less than a fifth: a figure of the docs
 LEAST_SHARE = 0.1  # of what a ring's couplers take, or of a line's width, above which it is told: design choices
+NARROWER = {"tfln600": " (film tfln600_narrow, layouts/single_mode_8x8)"}
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,6 @@ def _of_rings(spec: ChipSpec) -> list[str]:
         f"{mixed.linewidth.mean():.2g} times as broad as designed (up to {mixed.linewidth.max():.2g}), dips keep "
         f"{mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is designed, and "
         f"{100.0 * mixed.spoiled:.2g} % of the rings less than half of their range of weights; a rib that holds one "
-        f"mode mends it, or rings of {WIDE_UM:g} µm with straights of {table.beat_um:.1f} µm, a whole beat "
-        "(docs/layout.md)"
+        f"mode in its bends mends it{NARROWER.get(film_name(spec.process), '')}, or rings of {WIDE_UM:g} µm with "
+        f"straights of {table.beat_um:.1f} µm, a whole beat (docs/layout.md)"
     ]

@@ -38,13 +38,16 @@ from prism_photonics.units import PM_PER_UM
 STEPS = 256
 """Steps of a half turn, each exact for its own direction: 1,024 move χ by less than 1e-4 of itself."""
 
-TM_GAP_LAWS = {"tfln600": GapLaw(coupling_per_um=0.00644, gap_um=0.60, decay_um=0.189)}
+TM_GAP_LAWS = {
+    "tfln600": GapLaw(coupling_per_um=0.00644, gap_um=0.60, decay_um=0.189),
+    "tfln600_narrow": GapLaw(coupling_per_um=0.02170, gap_um=0.60, decay_um=0.2028),
+}
 """Coupling of two ribs' TM modes along layout x, per film. Source: supermodes of ``process.solver``, as
 ``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 1 %."""
 
 
-TM_THICKNESS_PM_NM = {"tfln600": 433.3}
-"""Shift of a circle's TM resonance by film thickness at a kept etch; TE's is 271.6. Source:
+TM_THICKNESS_PM_NM = {"tfln600": 433.3, "tfln600_narrow": 453.2}
+"""Shift of a circle's TM resonance by film thickness at a kept etch; TE's is 271.6 and 320.4. Source:
 ``benchmarks/tm_coupling.py``, `thickness_pm_nm`."""
 WIDTH_STEP_UM = 0.01
 """Step of the central difference that slopes with width are taken by."""
@@ -105,7 +108,8 @@ def bend_coupling_per_um(table: ModeTable, radius_um: float, angle_deg: float) -
     )
     bent = np.array([table.bend_te_fraction(one_um, 0 if angle_deg == 0.0 else 90) for one_um in radii])
     mixed = np.arccos(np.sqrt(np.minimum(1.0, (bent - tm) / (te - tm))))
-    half_apart = float(_half_difference(table, table.width_um, 1.55, angle_deg))
+    # Where TM lies above TE the bent mode that is the more TE's is the lower one, and g is as large.
+    half_apart = abs(float(_half_difference(table, table.width_um, 1.55, angle_deg)))
     return float(np.interp(radius_um, radii, half_apart * np.tan(2.0 * mixed) * radii)) / radius_um
 
 
@@ -139,8 +143,9 @@ def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, radius_u
     There χ is none: TE and TM have run apart, on the arm, by what makes them meet again in the opposite phase.
     """
     quarter = _quarter_turn(table.file.profile, wl_um, width_um, radius_um)
-    missing = float(-np.angle(quarter[0, 0] * quarter[0, 1])) % math.pi
-    return missing / float(_half_difference(table, width_um, wl_um, 0.0))
+    apart = float(_half_difference(table, width_um, wl_um, 0.0))  # below 0 where TM runs slower than TE
+    missing = float(-np.angle(quarter[0, 0] * quarter[0, 1]) * np.sign(apart)) % math.pi
+    return missing / abs(apart)
 
 
 @cache

@@ -18,7 +18,15 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.threefry import key_words, split
 
 RINGS = 2048
-CHIPS = ("bank_32x256", "bank_64x64_dual", "demo_8x8", "demo_lnoi400", "etched_8x8", "lnoi400_8x8")
+CHIPS = (
+    "bank_32x256",
+    "bank_64x64_dual",
+    "demo_8x8",
+    "demo_lnoi400",
+    "etched_8x8",
+    "lnoi400_8x8",
+    "single_mode_8x8",
+)
 # Nothing is left of a ring's own scatter, photodiodes and splitters: phases between rings alone differ.
 EVEN = {
     "trim": {"residual_pm": 0.0},

@@ -64,6 +64,7 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, alter
     assert f"lines come out {mixed.linewidth.mean():.2g} times as broad as designed" in said
     assert f"dips keep {mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is " in said
     assert f"and {100.0 * mixed.spoiled:.2g} % of the rings less than half of their range" in said
+    assert "(film tfln600_narrow, layouts/single_mode_8x8)" in said
     # The cure that it names is one.
     wide = altered(demo, ring={"radius_um": 100.0, "straight_um": load_bends(demo.process).beat_um, "pitch_um": 400.0})
     assert mixed_rings(wide).linewidth.mean() < 1.2

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from prism_photonics.process.modes import load_modes
-from prism_photonics.process.polarization import bend_coupling_per_um, half_turn_conversion_rad, tm_table
+from prism_photonics.process.polarization import (
+    bend_coupling_per_um,
+    half_turn_conversion_rad,
+    tm_table,
+    unmixing_arm_um,
+)
 
 WL = np.array([1.55])
 
@@ -69,6 +74,20 @@ def test_two_quarter_turns_convert_as_coupled_mode_theory_integrated_step_by_ste
         begin_um = stop_um - (arm_um if stop_um == quarter_um + arm_um else quarter_um)
         start = solve_ivp(slope, (begin_um + 1e-9, stop_um - 1e-9), start, rtol=1e-9, atol=1e-11).y[:, -1]
     assert abs(start[1]) ** 2 == pytest.approx(converted(table, radius_um, arm_um), rel=1e-3)
+
+
+def test_where_tm_runs_slower_than_te_along_y_bends_mix_as_much_and_the_arm_that_undoes_it_is_one():
+    """Of the narrow rib TE and TM cross on the way from bus to bus: the second road is `benchmarks/narrow_rib.py`."""
+    narrow = load_modes("tfln600_narrow")
+    at = {"angle_deg": 0.0}
+    assert narrow.n_eff(0.8, 1.55, polarization="TM", **at) > narrow.n_eff(0.8, 1.55, **at)
+    assert bend_coupling_per_um(narrow, 20.0, 0.0) > 0.0
+    for radius_um, turned in ((20.0, 0.040), (25.0, 0.037)):
+        # There of the bend's own modes at seven directions; here g comes from two, and the indices from straight ribs.
+        assert converted(narrow, radius_um, width_um=0.8) == pytest.approx(turned, rel=0.2)
+    arm_um = unmixing_arm_um(narrow, 1.55, width_um=0.8, radius_um=20.0)
+    assert arm_um > 0.0
+    assert converted(narrow, 20.0, arm_um, width_um=0.8) < 1e-6
 
 
 @pytest.mark.parametrize("film", ["lnoi400", "ltoi300"])

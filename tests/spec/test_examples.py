@@ -16,6 +16,7 @@ SHIPPED = (
     "lnoi400_8x8",
     "paper_32x256",
     "paper_64x1024",
+    "single_mode_8x8",
     "standard_8x8",
 )
 

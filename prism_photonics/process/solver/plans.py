@@ -32,6 +32,18 @@ PLANS = {
         side_um=2.5,
         with_tm=True,
     ),
+    # TE and TM cross on the way from layout y to layout x, at 0 to 20 degrees by the width: no node lies near there.
+    "tfln600_narrow": Plan(
+        width_um=(0.7, 0.75, 0.8, 0.85),
+        gap_um=(0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        coupling_width_um=(0.8,),
+        radius_um=(10.0, 12.0, 15.0, 20.0, 30.0),
+        electrode_gap_um=(3.5, 4.8, 6.5),
+        side_um=2.5,
+        with_tm=True,
+        wl_um=(1.50, 1.55, 1.60),
+        angle_deg=(0.0, 30.0, 60.0, 90.0),
+    ),
     "lnoi400": Plan(
         width_um=(0.8, 1.0, 1.2, 1.4),
         gap_um=(0.4, 0.6, 0.8, 1.0, 1.2),
