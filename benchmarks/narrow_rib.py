@@ -37,11 +37,10 @@ from prism_photonics.process.solver.tables import TEMPERATURE_K, WL0_UM, solve_r
 
 RESULTS = Path(__file__).parent / "results" / "narrow_rib.json"
 FILM = "tfln600"
-WIDTHS_UM = (0.7, 0.8, 0.9, 1.0, 1.4)
+WIDTHS_UM = (0.7, 0.8, 0.9, 1.0)
 RADII_UM = (15.0, 20.0, 25.0)
 ANGLES_DEG = (0.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0)
 GRID = Grid(near=0.08, growth=0.3, far=0.35, side=2.5)
-FINER = Grid(near=0.05, growth=0.2, far=0.30, side=2.5)
 WIDTH_STEP_UM, GAP_UM, STEPS = 0.01, 0.5, 2000
 IN_RIB = 0.25  # share of a mode's field in the rib below which it is the window's
 MIXED_AT_UM = 20.0  # radius at which δ and g are solved: g goes as 1/R, what δ gains as 1/R²
@@ -189,7 +188,6 @@ def main() -> None:
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
         "command": "python benchmarks/narrow_rib.py",
         "widths": rows,
-        "finer": width(0.8, FINER),
     }
     write_text(RESULTS, json.dumps(found, indent=2) + "\n")
     if "--json" in sys.argv:
