@@ -136,3 +136,22 @@ def test_a_function_within_another_is_checked_each_time_that_it_is_made_and_has_
         made_within(4.0, jaxtyping.Int)(np.ones(2))
     with pytest.raises(Exception, match="dtype float64"):
         made_within(4.0, jaxtyping.Int)(np.ones(2))
+
+
+WITHIN = """
+def made():
+    @checked
+    def same(x: "Kind") -> "Kind":
+        return x
+    return same
+"""
+
+
+def test_functions_of_equal_code_in_two_modules_are_held_to_the_types_of_their_own():
+    whole, text = ({"__name__": name, "checked": checked, "Kind": kind} for name, kind in (("a", int), ("b", str)))
+    for module in (whole, text):
+        exec(compile(WITHIN, "within.py", "exec"), module)
+    assert (whole["made"]()(1), text["made"]()("one")) == (1, "one")
+    for module, wrong in ((whole, "one"), (text, 1)):
+        with pytest.raises(Exception, match="violates type hint"):
+            module["made"]()(wrong)

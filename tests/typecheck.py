@@ -76,16 +76,18 @@ def jaxtyped(function: Any = None, *, typechecker: Any = None) -> Any:
     if typechecker is None or not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
         return _jaxtyped(function, typechecker=typechecker)
     # A function within another is made anew at every call of that one; what beartype makes for it need not be.
+    # Code of another file may be equal; types in quotes are then what they are called there.
+    asked = (typechecker, function.__module__, function.__annotations__)
     found = _within_others.get(function.__code__)
-    if found is not None and found[:2] == (typechecker, function.__annotations__):
-        return found[2](function)
+    if found is not None and found[0] == asked:
+        return found[1](function)
     of = _checking(function, typechecker)
     if "<locals>" in function.__qualname__:
-        _within_others[function.__code__] = (typechecker, function.__annotations__, of)
+        _within_others[function.__code__] = (asked, of)
     return of(function)
 
 
-_within_others: dict[types.CodeType, tuple[Any, dict[str, Any], Callable[[Any], Any]]] = {}
+_within_others: dict[types.CodeType, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {}
 
 
 def _checking(function: Any, typechecker: Any) -> Callable[[Any], Any]:

@@ -137,26 +137,32 @@ def test_compiled_by_inductor_it_answers_as_called(selector, query):
     check_all_forms_of_asking(selector, torch.compile(selector, fullgraph=True, dynamic=False), query)
 
 
-def in_pieces(make_model, tmp_path, monkeypatch, scheme):
+def in_pieces(make_model, tmp_path, monkeypatch, scheme, **changes):
     """A selector of a chip with a dead row and noise of every kind; of 40 blocks on, four queries take four pieces."""
     excluded = np.zeros((8, 8), bool)
     excluded[3] = True
+    model = make_model(encoding=scheme, excluded=excluded, **changes)
     monkeypatch.setattr(fused, "CACHED_READINGS", 60)
-    return PhotonicSelector.from_bundle(write(make_model(encoding=scheme, excluded=excluded), tmp_path / "b"), 5)
+    return PhotonicSelector.from_bundle(write(model, tmp_path / "b"), 5)
 
 
-@pytest.mark.parametrize("noisy", [False, True])
+# Noise that no reading changes is worked out once for all of them.
+NOISES = {"none": None, "of every kind": {}, "that no reading changes": {"noise_rin": 0.0, "noise_common": 0.0}}
+
+
+@pytest.mark.parametrize("noises", NOISES)
 @pytest.mark.parametrize("scale", [None, "block"])
 @pytest.mark.parametrize("scheme", SHOTS)
 def test_what_a_compiler_sees_of_many_blocks_is_what_is_called(
-    make_model, tmp_path, monkeypatch, query, scheme, scale, noisy
+    make_model, tmp_path, monkeypatch, query, scheme, scale, noises
 ):
-    selector = in_pieces(make_model, tmp_path, monkeypatch, scheme)
+    gains = {"score_gain": np.linspace(0.9, 1.1, 8)}
+    selector = in_pieces(make_model, tmp_path, monkeypatch, scheme, **gains, **(NOISES[noises] or {}))
     query[2] = 0.0
     generator = torch.Generator().manual_seed(2)
     for blocks in (40, 57):  # the last piece is larger
         selector.program(torch.randn(blocks, 12, generator=generator), signature_scale=scale)
-        noise = selector.draw_noise(query, generator) if noisy else None
+        noise = None if NOISES[noises] is None else selector.draw_noise(query, generator)
         scores, chosen = selector(query, noise)
         with monkeypatch.context() as patched:
             patched.setattr(torch.compiler, "is_compiling", lambda: True)

@@ -1,0 +1,48 @@
+"""Specs that ask for the same rings share them; no key of a spec lends another's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from prism_photonics.process.profile import profile_names
+from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.rings import rings_of
+from prism_photonics.spec.tables import RingTable
+from prism_photonics.units import InputError
+
+NAMED = {"process": profile_names(), "trim.method": ["none", "heater", "permanent"]}
+
+
+def others(value: Any) -> Iterator[Any]:
+    """The other of two; more and less of a number."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int | float):
+        yield from (value + 1, value - 1, value * 1.01, value * 0.99, value + 1e-3)
+
+
+def changed(spec: ChipSpec) -> Iterator[tuple[str, ChipSpec]]:
+    """Specs that differ in one key, with its name: all that can be read."""
+    told = spec.model_dump()
+    for table, keys in told.items():
+        for key, value in keys.items() if isinstance(keys, dict) else [("", keys)]:
+            name = f"{table}.{key}".rstrip(".")
+            for other in NAMED.get(name, others(value)):
+                try:
+                    yield name, ChipSpec.model_validate(told | {table: {**keys, key: other} if key else other})
+                except (InputError, ValueError):
+                    continue
+
+
+def test_no_spec_that_differs_in_one_key_is_lent_the_rings_of_another(demo):
+    found = list(changed(demo))
+    assert len(found) > 150
+    rings_of.cache_clear()
+    asked = [(name, spec, spec.ring_designs) for name, spec in found]
+    for name, spec, rings in asked:
+        rings_of.cache_clear()
+        assert ChipSpec.model_validate(spec.model_dump()).ring_designs == rings, name
+    others_than_demo = {name for name, _, rings in asked if rings != demo.ring_designs}
+    assert others_than_demo == {
+        *(f"ring.{key}" for key in RingTable.model_fields),
+        *("process", "trim.method", "chip.channels", "comb.first_wl_nm", "comb.spacing_nm"),
+    }
