@@ -34,7 +34,7 @@ def main() -> None:
     measured = sorted((DATA / "measured").glob("*.npz"))
     found: dict[str, Any] = {}
     held, done = [0.0], threading.Event()
-    watch = threading.Thread(target=watched, args=(held, done))
+    watch = threading.Thread(target=watched, args=(held, done), daemon=True)
     watch.start()
     with tempfile.TemporaryDirectory() as folder:
 

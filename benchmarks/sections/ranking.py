@@ -368,7 +368,7 @@ def selector_floor() -> str:
             f"the compiled call {whole}: the rest is torch looking whether the code still fits the module, some 200 "
             "comparisons and six for each tensor. The whole numbers that random numbers are made of take "
             f"{min(made):.1f} to {max(made):.1f} of their time, NumPy's normal numbers {min(numpy):.1f} to "
-            f"{max(numpy):.1f}: no generator at hand is cheaper."
+            f"{max(numpy):.1f}{': no generator at hand is cheaper' if min(numpy) >= 1.0 else ''}."
         )
     return note + "\n\n" + grid(("queries", "blocks", *steps), rows)
 
