@@ -88,7 +88,7 @@ def readme_table() -> str:
             "rings as drawn, by the second mode of their rib of 1.4 µm: the demonstrator's, and the bank's",
             " and ".join(f"{held[name]['spoiled']:.0%}" for name in ("demo_8x8", "bank_32x256"))
             + " lose half of their range or more",
-            "to be made with a rib of one mode, as `single_mode_8x8`",
+            "a narrower rib, whose bends let that mode go: `single_mode_8x8`",
             "ring_second_mode",
         ),
         (
