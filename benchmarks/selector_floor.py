@@ -73,7 +73,6 @@ def least_us(function, calls: int) -> float:
 
 def steps(asked: int, blocks: int) -> dict[str, float]:
     """Time of every step for so many queries and blocks, in µs."""
-    torch._dynamo.reset()  # shapes of before count against the number that a module may be compiled for
     signatures, query = torch.randn(1, blocks, DIMS), torch.randn(1, asked, DIMS)
     selector = PhotonicSelector(stated_chip("offset", 0.0), K)
     selector.program(signatures, bank_axes=1)
