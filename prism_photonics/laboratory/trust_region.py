@@ -5,9 +5,9 @@ J·D⁻¹ = U·diag(s)·Vᵀ (of its triangular factor) every multiplier λ cost
 
     D·p(λ) = −V·diag(s/(s² + λ))·Uᵀ·f
 
-and λ is found by Newton's method on |D·p(λ)|, to a tenth of Δ. Steps are those of MINPACK to rounding, at a fraction of
-its time: a window has some thousand readings and forty numbers. Source: Moré, in Numerical Analysis, Lecture Notes in
-Mathematics 630, 105 (1978), 10.1007/BFb0067700; the constants are MINPACK's.
+and λ is found by Newton's method on |D·p(λ)|, to a tenth of Δ. Steps are those of MINPACK to rounding where J tells all
+numbers, at a fraction of its time: a window has some thousand readings and forty numbers. Source: Moré, in Numerical
+Analysis, Lecture Notes in Mathematics 630, 105 (1978), 10.1007/BFb0067700; the constants are MINPACK's.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,9 @@ ALMOST = 0.1
 TURNS = 10
 """Of Newton's method at most."""
 SINGULAR = 1e-13
-"""Share of the strongest direction below which one is told by rounding alone, as where a column is empty."""
+"""Share of the strongest direction below which one is told by rounding alone, as where a column is empty or two are
+alike. No step goes there, where MINPACK, which looks for exact zeros, sends both numbers to thousands.
+"""
 FLAT = 1e-8
 """Cosine of the angle between residuals and any column at which nothing is left to gain."""
 

@@ -60,6 +60,21 @@ def test_steps_of_a_fit_are_those_of_minpack(seed, split):
     assert cost == pytest.approx(known.cost, rel=1e-9)
 
 
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_of_two_numbers_that_do_the_same_neither_runs_away(seed):
+    """As two sinusoids of one period; MINPACK sends them to thousands, one against the other."""
+    both, start = lines(seed, split=1)
+
+    def twice(p):
+        residuals, columns = both(np.r_[p[:2], p[2] + p[5], p[3:5]])
+        return residuals, np.vstack([columns, columns[2] * (1.0 + 1e-15)])
+
+    found, _ = least_squares(twice, np.r_[start, 0.0], most=40, ftol=1e-5, xtol=1e-6)
+    alone, _ = least_squares(both, start, most=40, ftol=1e-5, xtol=1e-6)
+    assert found[2] == pytest.approx(found[5], abs=1e-9)
+    assert found[2] + found[5] == pytest.approx(alone[2], abs=1e-5)
+
+
 def test_a_fit_ends_after_as_many_vectors_as_it_may_try():
     both, start = lines(0, split=1)
     _, cost = least_squares(both, start, most=3, ftol=1e-12, xtol=1e-12)
