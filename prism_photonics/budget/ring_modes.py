@@ -7,7 +7,7 @@ Source: the closed form of `lightpath.ring.mixing` at the resonance of the round
 TE0's, where a turn of both modes' phases is a turn of that eigenvalue's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,13 @@ from prism_photonics.units import attenuation_per_um
 
 PHASES = 48
 """Phases of TE1 over two turns, after which half a turn repeats."""
+ALIKE, SOME = 0.1, 5
+"""Beats by which the straights of one channel's ring stand for all, and how many channels do where they differ more."""
 
 
 @dataclass(frozen=True)
 class MixedRings:
-    """A ring whose rib holds TE1, at its own resonance, for each phase of TE1; designed: the same of TE0 alone.
+    """Rings whose rib holds TE1, at their own resonance, for each phase of TE1; designed: the same of TE0 alone.
 
     Attributes:
         linewidth: Linewidth over the designed one.
@@ -54,12 +56,28 @@ class MixedRings:
 
 @cached_by_spec
 def mixed_rings(spec: ChipSpec) -> MixedRings | None:
-    """The middle channel's ring; None where no guide holds TE1, or of racetracks, whose arms no model of it has."""
+    """Of the middle channel, or of some from the first to the last where their straights differ by much of a beat.
+
+    Returns:
+        None where no guide holds TE1, or of racetracks, whose arms no model of it has.
+    """
     table = second_mode_table(spec.process)
     if table is None or spec.ring.arm_um:
         return None
-    design = spec.ring_designs[spec.chip.channels // 2]
-    return MixedRing(spec.profile, design, table, loss_dB_cm=spec.waveguide.loss_dB_cm).at_resonance()
+    designs = spec.ring_designs
+    beats = np.array([one.straight_um for one in designs]) * (table.beta_1_um[0] - table.beta_1_um[1]) / (2.0 * np.pi)
+    places = {len(designs) // 2}
+    if np.ptp(beats) > ALIKE:
+        places = set(np.linspace(0, len(designs) - 1, SOME).round().astype(int).tolist())
+    found = [
+        MixedRing(spec.profile, designs[place], table, loss_dB_cm=spec.waveguide.loss_dB_cm).at_resonance()
+        for place in sorted(places)
+    ]
+    of_all = (np.stack([getattr(one, field.name) for one in found]) for field in fields(MixedRings))
+    linewidth, through, drop, designed_through, designed_drop = of_all
+    return MixedRings(
+        linewidth.ravel(), through.ravel(), drop.ravel(), float(designed_through.mean()), float(designed_drop.mean())
+    )
 
 
 class MixedRing:

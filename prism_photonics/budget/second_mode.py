@@ -15,13 +15,15 @@ from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.turned import bends_dB, quarter_dB
 from prism_photonics.process.bends import load_bends
 from prism_photonics.process.profile import film_name
+from prism_photonics.process.second_mode import second_mode_table
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import euler_p, uturn_design
 
 RING_STEPS = 64  # along a ring's straight
 LEAST_DB = 0.1  # of the guides' bends, and
-WIDE_UM = 100.0  # rings as wide, with straights of a whole beat, are broader by less than a fifth: a figure of the docs
-LEAST_SHARE = 0.1  # of what a ring's couplers take, or of a line's width, above which it is told: design choices
+LEAST_SHARE = 0.1  # of what a ring's couplers take, where no model has both modes in the ring; where one has them
+LEAST_BROADER = 0.2  # of a line's width, above which it is told, or where a ring is of no use: design choices
+WIDE_UM = 100.0  # rings as wide, with straights of a whole beat, are broader by less: a figure of the docs
 NARROWER = {"tfln600": " (film tfln600_narrow, layouts/single_mode_8x8)"}
 
 
@@ -101,9 +103,10 @@ def _of_guides(spec: ChipSpec) -> list[str]:
 def _of_rings(spec: ChipSpec) -> list[str]:
     shares, arm, table = straights_turned(spec), arm_turned(spec), load_bends(spec.process)
     taken = sum(float(np.sin(angle)) ** 2 for angle in coupling_angles(spec.profile, spec.ring_designs[0]))
-    mixed = mixed_rings(spec)
-    broader = 0.0 if mixed is None else float(mixed.linewidth.mean()) - 1.0
-    if 2.0 * (max(shares) + arm) < LEAST_SHARE * taken and broader < LEAST_SHARE:
+    mixed, held = mixed_rings(spec), second_mode_table(spec.process) is not None
+    if mixed is None and 2.0 * (max(shares) + arm) < LEAST_SHARE * taken:
+        return []
+    if mixed is not None and mixed.linewidth.mean() - 1.0 < LEAST_BROADER and not mixed.spoiled:
         return []
     straights = [ring.straight_um for ring in spec.ring_designs]
     arms = f", and each arm of {spec.ring.arm_um:g} µm {100.0 * arm:.2g} % in the mean" if arm else ""
@@ -112,14 +115,16 @@ def _of_rings(spec: ChipSpec) -> list[str]:
         f"{spec.ring.radius_um:g} µm) turns {100.0 * min(shares):.2g} to {100.0 * max(shares):.2g} % of the ring's "
         f"light to other modes, twice a turn{arms}, where both couplers take {100.0 * taken:.2g} %; "
     )
+    narrower = f"a rib that holds one mode in its bends mends it{NARROWER.get(film_name(spec.process), '')}"
+    if mixed is None and held:
+        return [f"{said}the guide holds them, and of racetracks no model has them; {narrower}, or raise ring.radius_um"]
     if mixed is None:
-        kept = "the guide holds them, and of arms no model has them" if table.second_mode else "the guide holds none"
+        kept = "straight guides hold them, bends let them go" if table.second_mode else "the guide holds none"
         return [f"{said}{kept}; shorten ring.straight_um, or raise ring.radius_um"]
     return [
         f"{said}the guide holds TE1, and couplers turn light to it too: over its unknown phase lines come out "
         f"{mixed.linewidth.mean():.2g} times as broad as designed (up to {mixed.linewidth.max():.2g}), dips keep "
         f"{mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is designed, and "
-        f"{100.0 * mixed.spoiled:.2g} % of the rings less than half of their range of weights; a rib that holds one "
-        f"mode in its bends mends it{NARROWER.get(film_name(spec.process), '')}, or rings of {WIDE_UM:g} µm with "
-        f"straights of {table.beat_um:.1f} µm, a whole beat (docs/layout.md)"
+        f"{100.0 * mixed.spoiled:.2g} % of the rings less than half of their range of weights; {narrower}, or rings of "
+        f"{WIDE_UM:g} µm with straights of {table.beat_um:.1f} µm, a whole beat (docs/layout.md)"
     ]

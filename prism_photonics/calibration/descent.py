@@ -14,6 +14,7 @@ from prism_photonics.calibration.bus import BusSurvey, prior_weight
 from prism_photonics.calibration.fit_workers import descended_elsewhere
 from prism_photonics.calibration.portions import in_portions, portions
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
+from prism_photonics.calibration.unknowns import columns
 
 # Share of a step at which the second-order correction is looked at, and the largest correction that is believed: h of
 # Transtrum and Sethna, and the default (avmax) of the GNU Scientific Library.
@@ -28,6 +29,9 @@ GOOD, FAIR, BETTER, POOR, WORSE, AGAIN = 0.75, 0.25, 0.2, 2.0, 4.0, 2.0
 TINY = 1e-30
 # A relaxed phase is a number about as large as one, either part of it.
 RELAXED_STD = 0.7
+# Logarithm of a ring's loss over the designed one from which a step is refused: nothing is left of the light at a
+# quarter of it, and slopes there are no numbers.
+MOST_LOSS = 50.0
 
 
 def descend(
@@ -132,7 +136,8 @@ def descended(
             else:
                 there = _Point.at(point.survey, to, relaxed=relaxed)
                 costs = there.cost
-            gained = point.cost - costs
+            gained = np.full_like(costs, -np.inf)
+            np.subtract(point.cost, costs, out=gained, where=np.isfinite(costs))
             better = gained > 0.0
             done[some] = np.where(better, gained <= rtol * point.cost, damped[some] > MOST)
             factor = np.select([gained >= GOOD * promised, gained >= FAIR * promised], [BETTER, 1.0], POOR)
@@ -191,7 +196,8 @@ def _costs(
     with np.errstate(all="ignore"):
         misfit = misfits(survey, flat, relaxed=relaxed) if misfit is None else misfit
         cost = (misfit**2).sum((1, 2)) + (weighted**2).sum(1)
-    return np.where(np.isfinite(cost), cost, np.inf)
+        dark = survey.scatter.loss * flat[:, columns(survey.rings.t1.shape[1])["loss"]].max(1) > MOST_LOSS
+    return np.where(np.isfinite(cost) & ~dark, cost, np.inf)
 
 
 def _step(

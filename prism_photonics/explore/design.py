@@ -8,6 +8,7 @@ from typing import Any
 from prism_photonics.budget.cures import GAPS
 from prism_photonics.budget.feasibility import judged as rules_on
 from prism_photonics.budget.light_sizing import with_keys
+from prism_photonics.budget.second_mode import bend_warnings
 from prism_photonics.budget.settle import settle
 from prism_photonics.explore.laws import Reason, commented, law_of, reasons, table
 from prism_photonics.explore.least_voltage import least_voltage
@@ -88,7 +89,10 @@ class Design:
         return tradeoff(self.spec)
 
     def __str__(self) -> str:
-        """The numbers with their laws; or what forbids the wishes, and the changes that would do."""
+        """The numbers with their laws, and what second modes make of the chip.
+
+        Or what forbids the wishes, and the changes that would do.
+        """
         if not self.feasible:
             named = [f"  wish {change}" for change in self.changes[:MOST_NAMED]]
             return "\n".join(
@@ -100,6 +104,7 @@ class Design:
             [
                 table(self.reasons),
                 f"feasible; least headroom {100.0 * headroom:.0f} % ({rule}), die {self.best.area_mm2:.3g} mm²",
+                *(f"note {remark}" for remark in bend_warnings(self.spec)),
             ]
         )
 

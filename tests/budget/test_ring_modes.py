@@ -7,6 +7,7 @@ import pytest
 
 from prism_photonics.budget.ring_modes import MixedRing, mixed_rings
 from prism_photonics.process.second_mode import second_mode_table
+from prism_photonics.spec import load_spec
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,19 @@ def test_the_demonstrators_rings_come_out_broader_and_their_dips_shallower(demo,
     assert again.linewidth.mean() == pytest.approx(found.linewidth.mean(), rel=0.02)
     assert mixed_rings(altered(demo, process="ltoi300", ring={"radius_um": 80.0, "pitch_um": 300.0})) is None
     assert mixed_rings(altered(demo, ring={"arm_um": 60.0})) is None
+
+
+def test_where_channels_straights_differ_by_much_of_a_beat_several_of_them_speak_for_all():
+    spec = load_spec("paper_32x256")
+    table = second_mode_table(spec.process)
+    every = [
+        MixedRing(spec.profile, one, table, loss_dB_cm=spec.waveguide.loss_dB_cm).at_resonance()
+        for one in spec.ring_designs
+    ]
+    found = mixed_rings(spec)
+    assert found.linewidth.mean() == pytest.approx(np.mean([one.linewidth.mean() for one in every]), rel=0.03)
+    assert found.spoiled == pytest.approx(np.mean([one.spoiled for one in every]), abs=0.05)
+    assert found.linewidth.max() > 0.9 * max(one.linewidth.max() for one in every)
 
 
 def test_straights_of_whole_beats_mend_wide_rings_but_not_narrow_ones_nor_do_circles(demo):

@@ -10,6 +10,7 @@ from prism_photonics.circuit.params import designed_feed
 from prism_photonics.lightpath.waveguide.design import UTurnDesign
 from prism_photonics.lightpath.waveguide.turned import bends_dB, best_euler_p
 from prism_photonics.process.bends import load_bends
+from prism_photonics.spec import load_spec
 from prism_photonics.spec.geometry import euler_p, quarters, tree_branches, uturn_design
 
 
@@ -69,6 +70,7 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, alter
     wide = altered(demo, ring={"radius_um": 100.0, "straight_um": load_bends(demo.process).beat_um, "pitch_um": 400.0})
     assert mixed_rings(wide).linewidth.mean() < 1.2
     assert mixed_rings(wide).spoiled == 0.0
+    assert not any("each straight" in line for line in bend_warnings(wide))
     # A circle has no straight that turns, and is told all the same.
     circle = altered(demo, ring={"straight_um": 0.0})
     shortest = min(ring.straight_um for ring in circle.ring_designs)
@@ -79,6 +81,21 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, alter
     assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(demo))
 
 
+def test_the_wide_rings_that_the_remark_names_make_a_chip_that_keeps_every_rule(demo, altered):
+    ring = {"radius_um": 100.0, "straight_um": 10.27, "pitch_um": 400.0, "gap_through_um": 0.44, "gap_drop_um": 0.44}
+    comb = {"spacing_nm": 0.19, "first_wl_nm": 1549.3}
+    report = check(altered(demo, ring=ring | {"lobe_half_angle_deg": 70.0}, comb=comb))
+    assert report.feasible
+    assert not any("each straight" in line for line in report.warnings)
+
+
+def test_a_film_whose_bends_let_the_second_mode_go_is_told_to_shorten_its_straights(altered):
+    long = altered(load_spec("single_mode_8x8"), ring={"straight_um": 3.0, "gap_through_um": 0.75, "gap_drop_um": 0.75})
+    (said,) = [line for line in bend_warnings(long) if "each straight" in line]
+    assert "straight guides hold them, bends let them go; shorten ring.straight_um" in said
+    assert "racetrack" not in said
+
+
 def test_the_arms_of_a_racetrack_turn_light_as_its_coupling_straights_do(demo, altered):
     assert arm_turned(demo) == 0.0
     long = altered(demo, ring={"arm_um": 60.0})
@@ -87,6 +104,9 @@ def test_the_arms_of_a_racetrack_turn_light_as_its_coupling_straights_do(demo, a
     assert arm_turned(long) == pytest.approx(2.0 * sum((a / demo.ring.radius_um) ** 2 for a in lines_um), rel=1e-9)
     (said,) = [line for line in bend_warnings(long) if "each straight" in line]
     assert "twice a turn, and each arm of 60 µm 9.9 % in the mean, where both couplers" in said
+    # No straight is the worst of all for the couplers of such a rib: it is no cure here.
+    assert "of racetracks no model has them; a rib that holds one mode in its bends mends it (film tfln600_na" in said
+    assert "shorten" not in said
     assert not any("each arm" in line for line in bend_warnings(demo))
 
 

@@ -184,3 +184,21 @@ def test_a_reading_without_weight_has_none(survey, flat):
     )
     assert np.isfinite(found).all()
     assert cost.max() <= ((0.3 * flat * prior_weight(RINGS)) ** 2).sum(1).max()
+
+
+def test_no_step_is_taken_to_rings_that_lose_all_light_nor_from_where_nothing_is_a_number(survey, monkeypatch):
+    start, far = np.zeros((2, survey.count, prior_weight(RINGS).size))
+    far[:, columns(RINGS)["loss"].start] = 800.0 / survey.scatter.loss
+    with np.errstate(over="ignore"):
+        read = dataclasses.replace(survey, current_A=readings_A(survey, far))
+    # The readings are those of such rings: but for the refusal the step would gain nearly all.
+    there = lambda point, x, damped, *, relaxed: (x + far[: len(x)] - start[: len(x)], point.cost)  # noqa: E731
+    with monkeypatch.context() as patched:
+        patched.setattr(descent, "_step", there)
+        found, cost = descend(read, start, steps=3, rtol=1e-9)
+    assert np.array_equal(found, start)
+    assert np.isfinite(cost).all()
+    assert np.isfinite(reading_slopes(read, found).by_unknown).all()
+    # Couplings of more than all the light: no cost, and no warning on the way to saying so.
+    start[:, columns(RINGS)["kappa1"]] = 1e5
+    assert np.isinf(descend(read, start, steps=3, rtol=1e-9)[1]).all()

@@ -1,5 +1,6 @@
 """A full virtual die has what real rings have besides a calibration's model: effect by effect, and all by name."""
 
+import tracemalloc
 from dataclasses import fields, replace
 
 import jax
@@ -8,11 +9,14 @@ import pytest
 
 from prism_photonics.chip.fabricate import _taken, draw_die, full_die
 from prism_photonics.chip.flicker import TIMES_S, FlickeringDrift, charge_noise_pm
+from prism_photonics.chip.full_die import _second_mode
 from prism_photonics.chip.named_die import named_die
 from prism_photonics.chip.reading import line_currents
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.circuit.designed_second_mode import designed_second_mode
+from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_powers
 from prism_photonics.drift.process import Drift
 from prism_photonics.lightpath.ring.backscatter import half_turn_gain
@@ -276,6 +280,21 @@ def test_a_second_mode_is_refused_where_no_guide_holds_it_and_beside_tm(small, a
         VirtualChip(altered(small, process="ltoi300", ring=ring), truth=FullTruth(second_mode=True))
     with pytest.raises(InputError, match="te_tm = 1 and second_mode, which are three modes"):
         FullTruth(te_tm=1.0, second_mode=True)
+
+
+def test_couplers_of_many_rows_take_no_more_memory_at_once_than_those_of_one(small, altered):
+    spec = altered(small, chip={"rows": 64})
+    rings, rng = designed_bank(spec, xp=np).rings, np.random.default_rng(0)
+    kept = designed_second_mode(spec).rings
+    tracemalloc.start()
+    second = _second_mode(spec, rings, rng).rings
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All at once each ring would take 80 steps of six matrices of 4×4 complex numbers.
+    assert peak < 5e6 < rings.t1.size * 80 * 6 * 256
+    for found, of_design in ((second.through, kept.through), (second.drop, kept.drop)):
+        for part, designed in zip(found, of_design, strict=True):
+            assert np.abs(part - designed).max() < 1e-9
 
 
 def test_a_die_whose_ribs_hold_te1_has_its_lines_where_the_die_without_has_them(plain, completed):

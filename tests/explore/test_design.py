@@ -1,6 +1,7 @@
 """From wishes comes a spec that keeps every rule; or the law that forbids it, and the change that makes it possible."""
 
 import json
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from prism_photonics.budget.headroom import least_headroom
 from prism_photonics.budget.ring_margins import ring_demand
 from prism_photonics.budget.second_mode import LEAST_DB, guides_turned
 from prism_photonics.cli.app import app
-from prism_photonics.explore.design import design
+from prism_photonics.explore.design import Design, design
 from prism_photonics.explore.drawn_reach import drawn_reach
 from prism_photonics.explore.laws import LAWS
 from prism_photonics.explore.polish import ring_rooms, ring_slopes
@@ -51,6 +52,13 @@ def test_guides_of_a_designed_chip_bend_as_wide_as_clothoids_ask(story, altered)
     assert guides_turned(altered(story.spec, waveguide={"bend_radius_um": film_um})).loss_dB > 3.0 * LEAST_DB
     laws = {reason.key: reason.law for reason in story.reasons}
     assert "room for clothoids: 0.00077 dB to a row and back" in laws["waveguide.bend_radius_um"]
+
+
+def test_a_design_whose_rib_holds_a_second_mode_ends_in_a_note_of_what_becomes_of_its_rings(story, demo):
+    assert "\nnote " not in str(story)
+    said = str(Design(story.wishes, replace(story.best, spec=demo))).splitlines()
+    assert said[-1].startswith("note each straight between a ring's arcs")
+    assert "tfln600_narrow" in said[-1]
 
 
 def test_every_designed_number_says_its_law(story):

@@ -30,6 +30,7 @@ from prism_photonics.saxlib import sax
 
 FILM = load_profile("tfln600")
 TABLE = second_mode_table("tfln600")
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 WL = np.linspace(1.546, 1.554, 81)
 DRAWN = {"gap_um": 0.40, "radius_um": 20.0, "straight_um": 2.8, "width_um": 1.4}
 
@@ -230,16 +231,21 @@ def test_slopes_and_gradients_are_those_of_finite_differences():
 # ---------------------------------------------------------------- a second solver
 
 
-def test_the_coupler_in_a_plane_is_what_waves_there_give():
-    """The benchmark's own modes in place of the film's, against the kept powers of its finite differences."""
-    folder = Path(__file__).parents[2] / "benchmarks"
-    spec = importlib.util.spec_from_file_location("ring_bus_waves", folder / "ring_bus_waves.py")
+def benchmark(name):
+    """A benchmark's script as a module."""
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     road = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = road
     spec.loader.exec_module(road)
-    kept = json.loads((folder / "results" / "ring_bus_waves.json").read_text(encoding="utf-8"))["rings"]
+    return road
+
+
+def test_the_coupler_in_a_plane_is_what_waves_there_give():
+    """The benchmark's own modes in place of the film's, against the kept powers of its finite differences."""
+    road = benchmark("ring_bus_waves")
+    kept = json.loads((BENCHMARKS / "results" / "ring_bus_waves.json").read_text(encoding="utf-8"))["rings"]
     for ring in kept[:2]:
         ours = road.by_modes(ring["radius_um"], ring["straight_um"], ring["gap_um"])
         waves = np.array(ring["waves"]["over"])
@@ -248,3 +254,23 @@ def test_the_coupler_in_a_plane_is_what_waves_there_give():
         assert np.array(ours["over"])[~large] == pytest.approx(waves[~large], abs=2e-4)
         # The law of one mode has a third to a half too little.
         assert ring["law"] < 0.75 * waves[0, 0]
+
+
+def test_what_one_crossing_of_the_gap_takes_is_the_coupler_where_little_goes_over():
+    road = benchmark("narrow_coupler")
+    radius_um, gap_um = 20.0, 0.8
+    found = coupler(radius_um=radius_um, straight_um=0.0, gap_um=gap_um)
+    theta, bend = float(lean_rad(TABLE, radius_um)), TABLE.bend(np.asarray(radius_um), np.asarray(0.5 * gap_um))
+    into_bend = np.array([np.cos(theta), np.sin(theta)])
+    out_um = radius_um + 0.5 * (DRAWN["width_um"] + gap_um)
+    taken = road.crossed(
+        (FILM.gap_law.at(gap_um), TABLE.second.at(gap_um)),
+        tuple(TABLE.decay_1_um(TABLE.beta_1_um)),
+        tuple(TABLE.beta_1_um),
+        bend_1_um=bend.beta_1_um[0],
+        tail=bend.tail[0],
+        falls_1_um=float(TABLE.decay_1_um(bend.beta_1_um[0] * radius_um / out_um)),
+        radius_um=radius_um,
+        out_um=out_um,
+    )
+    assert taken == pytest.approx(np.abs(into_bend @ found.over) ** 2, rel=0.02)

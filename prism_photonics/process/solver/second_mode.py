@@ -107,7 +107,7 @@ def bends(
             f"{out_um:g}": [
                 # On the outer side: there the bend's tail is the longer one.
                 max(
-                    abs(_in_strip(guide, (straight, int(one)), (bent, int(other)), at_um=edge + np.sign(edge) * out_um))
+                    abs(in_strip(guide, (straight, int(one)), (bent, int(other)), at_um=edge + np.sign(edge) * out_um))
                     for edge in edges_um
                 )
                 for one, other in zip(in_plane, mine, strict=True)
@@ -124,8 +124,15 @@ def bends(
     return found
 
 
-def _in_strip(guide: Guide, one: tuple[Side, int], other: tuple[Side, int], *, at_um: float) -> float:
-    """Field in a strip of the other mode over that of the first, both normed alike."""
+def in_strip(guide: Guide, one: tuple[Side, int], other: tuple[Side, int], *, at_um: float) -> float:
+    """Field of the other mode over that of the first, both normed alike, in a strip across the guide.
+
+    Args:
+        guide: What both were solved on.
+        one: Modes of it, and which of them is meant.
+        other: The same, bent or straight.
+        at_um: Middle of the strip, from that of the rib.
+    """
     basis = guide.problem.t
     x = np.asarray(basis.global_coordinates())[0]
     strip = np.exp(-(((x - at_um) / STRIP_UM) ** 2)) * basis.dx
