@@ -119,7 +119,9 @@ def lines(device: torch.device) -> list[dict[str, object]]:
             }
             with torch.inference_mode():
                 seconds = side_by_side(roads, queries, device)
-            held = sum(buffer.numel() * buffer.itemsize for buffer in selector.buffers())
+            # Memory, not sizes: a small view keeps all of what it was cut from.
+            memory = {buffer.untyped_storage().data_ptr(): buffer.untyped_storage() for buffer in selector.buffers()}
+            held = sum(storage.nbytes() for storage in memory.values())
             for road in ROADS:
                 line = {"device": device.type, "encoding": encoding, "line_noise": line_noise, "road": road}
                 line |= {"banks": banks, "queries": asked, "blocks": blocks}

@@ -75,8 +75,9 @@ def fuse(chip: Any, row_sum: Float[Tensor, "*banks blocks slices"], row: Tensor)
         middle=chip.score_offset[row] / step + half,
         gain=per_code / chip.weight_span,
         shift=(zero / chip.weight_span)[..., None, :],
-        held=held if chip.some_excluded else held[:0],
-        row_gain=chip.score_gain[row] if chip.some_gained else full_scale[:0],
+        # A view of nothing would keep the memory of all that it was cut from.
+        held=held if chip.some_excluded else held[:0].clone(),
+        row_gain=chip.score_gain[row] if chip.some_gained else full_scale[:0].clone(),
     )
 
 

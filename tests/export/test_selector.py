@@ -163,8 +163,9 @@ def test_its_buffers_take_little_more_than_the_signatures(make_model, tmp_path):
     selector = PhotonicSelector(load(write(model, tmp_path / "bundle")), 4)
     signatures = torch.randn(2, 1000, 32, generator=torch.Generator().manual_seed(0))
     selector.program(signatures, bank_axes=1)
-    of_blocks = [buffer for buffer in selector.buffers() if 1000 in buffer.shape]
-    assert sum(buffer.numel() for buffer in of_blocks) <= 1.2 * signatures.numel()
+    # Memory, not sizes: an empty view may keep as much as the signatures take.
+    of_blocks = [buffer for buffer in selector.buffers() if 1000 in buffer.shape and buffer.untyped_storage().nbytes()]
+    assert sum(buffer.untyped_storage().nbytes() for buffer in of_blocks) <= 1.2 * signatures.numel() * 4
     assert len({buffer.untyped_storage().data_ptr() for buffer in of_blocks}) == len(of_blocks)
 
 
