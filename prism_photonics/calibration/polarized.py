@@ -22,6 +22,7 @@ from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.lightpath.ring.dispersion import dispersed
 from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
+from prism_photonics.lightpath.ring.polarization import SecondPolarization
 from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad
 from prism_photonics.spec import ChipSpec
 
@@ -91,6 +92,7 @@ class PolarizedLight:
     @property
     def conversion_rad(self) -> Float[ndarray, "buses rings"]:
         """χ of half a turn, by the mode table."""
+        assert isinstance(self.second.rings, SecondPolarization)
         return self.second.rings.conversion_rad
 
     @property

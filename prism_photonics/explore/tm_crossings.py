@@ -28,7 +28,7 @@ from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.explore.trimming import Trimming
 from prism_photonics.lightpath.ring.mixing import polarized_ports
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
-from prism_photonics.lightpath.ring.polarization import polarized_half_turn
+from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
 from prism_photonics.process.polarization import tm_shift_pm_nm, tm_thermal_ratio, tm_tuning_ratio
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import Words
@@ -135,6 +135,7 @@ def _weights_alone(
 ) -> Float[ndarray, "points rows buses channels"]:
     """Weight of every ring, alone on its buses, on its own line."""
     of_ring = second.rings
+    assert isinstance(of_ring, SecondPolarization)
     half = polarized_half_turn(wl_um, rings, of_ring, shift_pm)
     ports = polarized_ports(half, (rings.t1, of_ring.tm.t1), (rings.t2, of_ring.tm.t2))
     seen = np.array([1.0, second.detected])
