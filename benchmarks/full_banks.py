@@ -1,6 +1,6 @@
-"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, and four buses.
+"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, four buses, a rib of one mode.
 
-    python benchmarks/full_banks.py [DIES] [arms|circles|4x8 …]
+    python benchmarks/full_banks.py [DIES] [arms|circles|4x8|single_mode …]
 
 As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
 not measured again.
@@ -17,22 +17,44 @@ import full_die
 
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.files import write_text
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
 
 RESULTS = full_die.ROOT / "benchmarks" / "results" / "full_banks.json"
 
 
 class Case(NamedTuple):
-    """A chip, by what differs from the standard bench, and what its dies are made of, by name."""
+    """A chip, by what differs from the standard bench, and what its dies are made of, by name.
+
+    Attributes:
+        spec: Tables that differ.
+        truth: Truths by name.
+        chip: A shipped chip in place of the bench's, which keeps the bench's instruments and room.
+    """
 
     spec: dict[str, dict[str, Any]]
     truth: dict[str, FullTruth]
+    chip: str = ""
 
 
 # Arms between the quarter turns, after which the second undoes the mixing of the first; the longer turn's free spectral
 # range wants closer lines, and its linewidth more coupling.
 ARMS = {"ring": {"arm_um": 57.7, "straight_um": 6.7}, "comb": {"first_wl_nm": 1548.25, "spacing_nm": 0.49}}
+# What makes the standard bench of the demonstrator: slow instruments in a room that drifts.
+BENCH_KEYS = {
+    "drive": ("dac_bits",),
+    "detector": ("bandwidth_GHz", "adc_bits"),
+    "drift": ("temperature_K", "thermal_time_s"),
+}
 CASES = {
+    "single_mode": Case(
+        {},
+        {
+            "1": FullTruth(splitting_pm=1.0),
+            "5": FullTruth(splitting_pm=5.0),
+            "te_tm": FullTruth(splitting_pm=1.0, te_tm=1.0),
+        },
+        "single_mode_8x8",
+    ),
     "arms": Case(ARMS, {f"{pm:g}": FullTruth(splitting_pm=pm, te_tm=1.0) for pm in (1.0, 5.0)}),
     "circles": Case({}, {f"{share:g}": FullTruth(te_tm=share) for share in (0.1, 1.0)}),
     "4x8": Case({"chip": {"buses": 4}}, {"1": FullTruth()}),
@@ -47,6 +69,10 @@ def main() -> None:
     chips = found.get("chips", {})
     for name in [word for word in words if word in CASES] or list(CASES):
         case, data = CASES[name], ChipSpec.from_toml(full_die.BENCH).model_dump()
+        if case.chip:
+            bench, data = data, load_spec(case.chip).model_dump()
+            for table, keys in BENCH_KEYS.items():
+                data[table] |= {key: bench[table][key] for key in keys}
         for table, values in case.spec.items():
             data[table] = data[table] | values
         spec = ChipSpec.model_validate(data)

@@ -62,6 +62,9 @@ def full_banks() -> str:
         ("circles", "0.1"): "a tenth of the mixing, circles; 1 pm",
         ("circles", "1"): "all of the mixing, circles; 1 pm",
         ("4x8", "1"): "8 rows of 4 buses of 8, without TM; 1 pm",
+        ("single_mode", "1"): "`single_mode_8x8` on the bench's instruments, without TM; 1 pm",
+        ("single_mode", "5"): "the same; 5 pm",
+        ("single_mode", "te_tm"): "the same, all of the mixing; 1 pm",
     }
     rows = [(names[chip, kind], each) for chip, kinds in chips.items() for kind, each in kinds.items()]
     columns = {
