@@ -1,5 +1,7 @@
 """What rings reach in their row is what rows of drawn dies reach: neighbours' light, linewidths and buses included."""
 
+from math import erfc
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.threefry import key_words, split
 
 RINGS = 2048
+BEYOND_SIGMAS = 0.5 * erfc(2.5 / np.sqrt(2.0))  # of a normal number, on one side: what `tuning_range` leaves
 CHIPS = (
     "bank_32x256",
     "bank_64x64_dual",
@@ -59,12 +62,13 @@ def dropped_by_neighbours(spec, bias_pm):
 @pytest.mark.parametrize(
     ("name", "spacing_nm"), [*((name, None) for name in CHIPS), ("demo_8x8", 0.2), ("demo_8x8", 0.12)]
 )
-def test_rules_and_drawn_dies_agree_on_what_all_but_two_percent_of_the_rings_reach(name, spacing_nm, altered):
+def test_rules_and_drawn_dies_agree_on_what_all_but_the_rings_that_a_rule_leaves_reach(name, spacing_nm, altered):
     spec = load_spec(name)
     if spacing_nm:
         spec = altered(spec, comb={"spacing_nm": spacing_nm})
-    drawn = np.quantile(reaches(spec, altered).min(0), MOST_MISSED)
-    told = min(row_reach(spec).value, tuning_range(spec).value)
+    # The lower of two rules binds, and each leaves another share of the rings.
+    told, left = min((row_reach(spec).value, MOST_MISSED), (tuning_range(spec).value, BEYOND_SIGMAS))
+    drawn = np.quantile(reaches(spec, altered).min(0), left)
     # Rings that stand alone were told to reach up to 0.09 more than drawn ones.
     assert told == pytest.approx(drawn, abs=0.035)
 
