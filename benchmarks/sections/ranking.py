@@ -62,7 +62,8 @@ def pretrained() -> str:
     """Text questions asked of a pretrained model, and what fitted weights of a bound recall."""
     found, fitted = load("smollm2_table"), load("smollm2_bound")
     told = (
-        "SmolLM2-135M-Instruct, texts of the language reference, of so many tokens as a table says, sink 4, window 64; 1 block in 8 chosen per "
+        "SmolLM2-135M-Instruct, texts of the language reference, of so many tokens as a table says, "
+        "sink 4, window 64; 1 block in 8 chosen per "
         "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral "
         "model. *All* is the share of questions whose every digit is right, with a 95 % interval that resamples "
         "whole texts; *digits* the share of digits that are right after right ones; *recall* that of the blocks "
