@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.ndimage import median_filter
+from scipy.signal import find_peaks
 
-from prism_photonics.laboratory.prominent import prominent
 from prism_photonics.units import InputError
 
 LEAST_DIP_dB, LEAST_PEAK_dB = 0.4, 5.0
@@ -218,8 +218,9 @@ def _peaks(wl_nm: ndarray, drop: ndarray, port: int, together_nm: float) -> list
     noise = 1.4826 * float(np.median(np.abs(np.diff(filled)))) + 1e-30
     level_dB = 10.0 * np.log10(np.maximum(smooth, floor))
     top = float(np.max(level_dB))
-    at = prominent(level_dB, LEAST_PEAK_dB)
-    at = at[level_dB[at] >= max(top - 2.0 * RANGE_dB, 10.0 * np.log10(floor + 12.0 * noise))]
+    at, _ = find_peaks(
+        level_dB, prominence=LEAST_PEAK_dB, height=max(top - 2.0 * RANGE_dB, 10.0 * np.log10(floor + 12.0 * noise))
+    )
     return _joined(wl_nm, filled, at, port=port, together_nm=together_nm)
 
 
@@ -232,7 +233,7 @@ def _dips(wl_nm: ndarray, through: ndarray, step_nm: float, together_nm: float) 
     base_dB = median_filter(level_dB, min(width, len(wl_nm) // 2 * 2 - 1), mode="nearest")
     depth_dB = base_dB - level_dB
     noise = 1.4826 * float(np.median(np.abs(np.diff(depth_dB))))
-    at = prominent(depth_dB, max(LEAST_DIP_dB, 8.0 * noise))
+    at, _ = find_peaks(depth_dB, prominence=max(LEAST_DIP_dB, 8.0 * noise))
     bright = base_dB > np.max(base_dB) - RANGE_dB
     share = np.clip(1.0 - 10.0 ** (-0.1 * depth_dB), 0.0, None)
     found = _joined(wl_nm, share, at[bright[at]], port=-1, together_nm=together_nm)

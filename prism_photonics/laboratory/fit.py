@@ -7,15 +7,16 @@ in the error bars, and follows κ² over wavelength within a wide window.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.optimize import least_squares
 
 from prism_photonics.laboratory.bent import bent_groups, mean_covariance, rooted
 from prism_photonics.laboratory.noise import Evidence, Wander, evidence, score_covariance, spread, stray_nm
 from prism_photonics.laboratory.ripple import SHORTEST_STEPS, strongest_period_nm
-from prism_photonics.laboratory.trust_region import least_squares
 from prism_photonics.laboratory.window import RING, RIPPLE, Window, WindowModel
 from prism_photonics.units import PM_PER_NM
 
@@ -276,28 +277,42 @@ def _periods_nm(model: WindowModel, p: ndarray, meters: Sequence[float]) -> list
 
 
 def _minimum(model: WindowModel, p: ndarray, weights: ndarray, *, most: int) -> tuple[ndarray, float]:
-    """Weighted least squares by Levenberg and Marquardt, with exact derivatives."""
+    """Weighted least squares by Levenberg and Marquardt (MINPACK), with exact derivatives."""
     free, wl_nm, y = model.free, model.window.wl_nm, model.window.traces
     scale = np.sqrt(weights)
     data, full = np.where(np.isfinite(y), y, 0.0), p.copy()
+    seen: dict[bytes, tuple[ndarray, ndarray]] = {}
 
     def both(numbers: ndarray) -> tuple[ndarray, ndarray]:
-        full[free] = numbers
-        # A step may leave what numbers hold; it is then so bad that it is taken back.
-        with np.errstate(all="ignore"):
-            m, jacobian, _ = model.evaluate(full, wl_nm)
-            j = (jacobian.transpose(1, 0, 2)[free] * scale).reshape(-1, data.size)
-            left = ((m - data) * scale).ravel()
-            if not left @ left + np.max(np.einsum("nr,nr->n", j, j)) < FAR:
-                left, j = (
-                    np.nan_to_num(np.clip(left, -FAR, FAR), nan=FAR),
-                    np.nan_to_num(np.clip(j, -FAR, FAR), nan=0.0),
-                )
-        return left, j
+        key = numbers.tobytes()
+        if key not in seen:
+            seen.clear()
+            full[free] = numbers
+            # A step may leave what numbers hold; it is then so bad that it is taken back.
+            with np.errstate(all="ignore"):
+                m, jacobian, _ = model.evaluate(full, wl_nm)
+                j = (jacobian.transpose(1, 0, 2)[free] * scale).reshape(-1, data.size)
+                left = ((m - data) * scale).ravel()
+                if not left @ left + np.max(np.einsum("nr,nr->n", j, j)) < FAR:
+                    left, j = (
+                        np.nan_to_num(np.clip(left, -FAR, FAR), nan=FAR),
+                        np.nan_to_num(np.clip(j, -FAR, FAR), nan=0.0),
+                    )
+            seen[key] = left, j.T
+        return seen[key]
 
-    found, cost = least_squares(both, p[free], most=most, ftol=1e-5, xtol=1e-6)
-    full[free] = found
-    return full, cost
+    found = least_squares(
+        lambda numbers: both(numbers)[0],
+        p[free],
+        cast(Any, lambda numbers: both(numbers)[1]),  # SciPy's types know no function here
+        method="lm",
+        x_scale="jac",
+        max_nfev=most,
+        ftol=1e-5,
+        xtol=1e-6,
+    )
+    full[free] = found.x
+    return full, float(found.cost)
 
 
 def _finished(
