@@ -108,6 +108,40 @@ def test_compiled_it_gives_the_same_scores_and_blocks(make_model, tmp_path, monk
         assert torch.equal(chosen, same)
 
 
+def test_compiled_shapes_beyond_torchs_limit_are_told_and_cured_as_the_page_says(make_model, tmp_path, monkeypatch):
+    from torch._dynamo.exc import FailOnRecompileLimitHit
+
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    bundle = load(write(make_model(), tmp_path / "bundle"))
+    query = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
+    traced = []
+
+    def counted(graph, examples):
+        traced.append(graph)
+        return graph.forward
+
+    def ask(blocks, **how):
+        selector = PhotonicSelector(bundle, 4)
+        selector.program(torch.randn(blocks, 8, generator=torch.Generator().manual_seed(blocks)))
+        same, chosen = torch.compile(selector, backend=counted, fullgraph=True, **how)(query)
+        assert torch.allclose(same, selector(query)[0], atol=1e-5)
+        assert torch.equal(chosen, selector(query)[1])
+
+    torch.compiler.reset()
+    with torch._dynamo.config.patch(recompile_limit=1):
+        ask(20)
+        ask(20)  # another selector of the same shape
+        assert len(traced) == 1
+        with pytest.raises(FailOnRecompileLimitHit):
+            ask(24)
+        ask(24, isolate_recompiles=True)
+        torch.compiler.reset()
+        ask(28)
+        ask(32, recompile_limit=64, dynamic=True)
+    assert len(traced) == 4
+    torch.compiler.reset()
+
+
 def test_the_state_dict_carries_the_spec_and_what_is_programmed(make_model, tmp_path):
     bundle = load(write(make_model(**DRIFT), tmp_path / "bundle", spec='{"name": "demo"}'))
     selector = PhotonicSelector(bundle, 4)
