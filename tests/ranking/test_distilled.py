@@ -1,14 +1,17 @@
 """A signature distilled from a frozen model follows its attention, in float and through the chip."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from prism_photonics.ranking.attention import BlockSparse
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.needle.tokens import Vocabulary, needle_sequence
 from prism_photonics.ranking.pretrained.cached import CachedText, Selection
-from prism_photonics.ranking.pretrained.distilled import DistilledGate, distil, divergence
+from prism_photonics.ranking.pretrained.distilled import DistilledGate, Gate, distil, divergence
 from prism_photonics.ranking.pretrained.lessons import lessons
 from prism_photonics.ranking.pretrained.rotary import frequencies, turned
 from prism_photonics.ranking.readers import ChipReader, Place
@@ -93,6 +96,27 @@ def test_a_gate_learns_through_the_chip_as_well(model, taught, demo_bundle):
     start = distil(taught[:3], rank=16, frequency=frequencies(model), kv_heads=2, steps=1)
     learned = distil(taught[:3], rank=16, frequency=frequencies(model), kv_heads=2, bundle=chip, steps=60)
     assert loss(learned, taught[3]) < loss(start, taught[3])
+
+
+def test_a_gate_that_was_written_and_read_is_the_same_and_another_file_is_told(model, gate, tmp_path):
+    gate.save(tmp_path / "gate.safetensors")
+    read = Gate.load(tmp_path / "gate.safetensors")
+    for each in fields(Gate):
+        assert torch.equal(torch.as_tensor(getattr(read, each.name)), torch.as_tensor(getattr(gate, each.name)))
+    for damage, told in (
+        ({"block": torch.tensor(0)}, "block: got 0"),
+        ({"of_blocks": gate.of_blocks[:, :-1]}, "of one gate"),
+        ({"query_scale": gate.query_scale * torch.nan}, "want finite"),
+    ):
+        named = {each.name: torch.as_tensor(getattr(gate, each.name)).contiguous() for each in fields(Gate)}
+        save_file({name: each.contiguous() for name, each in (named | damage).items()}, tmp_path / "other.safetensors")
+        with pytest.raises(InputError, match=told):
+            Gate.load(tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="no readable safetensors file"):
+        Gate.load(tmp_path / "none.safetensors")
+    keys = torch.randn(1, 2, 3, BLOCK, 16)
+    with pytest.raises(InputError, match="got 2 KV heads of 16 dimensions, want 2 of 32 in each of 2 layers"):
+        DistilledGate("gate", read).sign(keys, torch.ones(1, 3, BLOCK, dtype=torch.bool), Place(0))
 
 
 def test_the_hook_and_the_cached_text_choose_the_same_blocks(model, gate):

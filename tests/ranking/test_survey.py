@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from examples import blocks_of
@@ -60,6 +61,22 @@ def test_rows_stand_beside_full_attention_with_chance_and_two_intervals(tmp_path
     assert full.tokens_read > 700 > oracle.tokens_read
     assert all(row.low <= row.all_right <= row.high for row in (full, oracle, chance))
     assert all(row.text_low <= row.all_right <= row.text_high for row in (full, oracle, chance))
+    assert full.nll_low == full.nll_high == 0.0
+    assert chance.nll_low < chance.delta_nll < chance.nll_high
+
+
+def test_an_interval_of_texts_covers_the_truth_of_texts_that_differ_and_not_that_of_questions_drawn_apart():
+    rng, inside, apart, trials = np.random.default_rng(0), 0, 0, 200
+    for _ in range(trials):
+        # Questions of one text share nearly all of what they have: 25 texts of four count as 25.
+        of_text = [(rng.normal(size=1) + 0.1 * rng.normal(size=4)).tolist() for _ in range(25)]
+        low, high = surveying.text_interval(of_text)
+        inside += low <= 0.0 <= high
+        flat = np.concatenate(of_text)
+        apart += abs(flat.mean()) <= 1.96 * flat.std() / len(flat) ** 0.5
+    assert inside / trials == pytest.approx(0.93, abs=0.04)
+    assert apart / trials < 0.8
+    assert surveying.text_interval([[1.0, 1.0], [1.0]]) == (1.0, 1.0)
 
 
 def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, monkeypatch):

@@ -9,15 +9,19 @@ softmax of the scores follows the exact attention mass of the blocks, through th
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from prism_photonics.codec.checks import require_count
 from prism_photonics.export.read import Bundle
 from prism_photonics.export.torch import PhotonicSelector
+from prism_photonics.files import write_bytes
 from prism_photonics.ranking.pretrained.rotary import turned
 from prism_photonics.ranking.readers import FloatReader, Reader
 from prism_photonics.ranking.selectors import Selector
@@ -94,6 +98,39 @@ class Gate:
         """Sketches of queries at their places."""
         return turned((queries / self.query_scale[heads, None]) @ self.of_queries[heads], place, self.own_frequency)
 
+    def save(self, path: Path) -> None:
+        """Write a safetensors file."""
+        held = {each.name: torch.as_tensor(getattr(self, each.name)).contiguous() for each in fields(self)}
+        write_bytes(path, save(held))
+
+    @classmethod
+    def load(cls, path: Path) -> "Gate":
+        """Read one.
+
+        Raises:
+            InputError: The file is missing or damaged, or holds other tensors.
+        """
+        try:
+            held = load(path.read_bytes())
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: got no readable safetensors file, want a distilled gate; distil one") from error
+        names = [each.name for each in fields(cls)]
+        shapes = {name: tuple(tensor.shape) for name, tensor in held.items()}
+        want = None
+        if set(held) == set(names) and held["of_blocks"].ndim == held["of_queries"].ndim == 3:
+            heads, block_dims, rank = held["of_blocks"].shape
+            query_dims, pairs = held["of_queries"].shape[1], block_dims // 6
+            sizes = ((heads, block_dims, rank), (heads, query_dims, rank), (heads, block_dims), (heads, block_dims))
+            sizes += ((heads, query_dims), (pairs,), (rank // 2,), (), ())
+            want = dict(zip(names, sizes, strict=True))
+        if shapes != want or not all(bool(torch.isfinite(tensor).all()) for tensor in held.values()):
+            raise InputError(f"{path}: got {shapes}, want finite {', '.join(names)} of one gate; distil anew")
+        kv_heads, block = (
+            require_count(f"{path}: {name}", held.pop(name).item(), cure="distil anew")
+            for name in ("kv_heads", "block")
+        )
+        return cls(**{name: tensor.float() for name, tensor in held.items()}, kv_heads=kv_heads, block=block)
+
 
 class DistilledGate(Selector):
     """Chooses by a distilled signature, in float or read by a chip.
@@ -117,6 +154,12 @@ class DistilledGate(Selector):
     def sign(self, keys, valid, place):
         """See ``Selector.sign``; blocks of padding have no place, and are refused."""
         self.require_block(keys.shape[3])
+        dims, layers = self.gate.block_mean.shape[1] // 3, len(self.gate.block_mean) // self.gate.kv_heads
+        if (keys.shape[1], keys.shape[-1]) != (self.gate.kv_heads, dims) or place.layer >= layers:
+            raise InputError(
+                f"{self.name}, layer {place.layer}: got {keys.shape[1]} KV heads of {keys.shape[-1]} dimensions, want "
+                f"{self.gate.kv_heads} of {dims} in each of {layers} layers, as the gate's model has; distil anew"
+            )
         if not bool(valid.all()):
             raise InputError(f"{self.name}: got padding, want none: places are counted from the cache's first slot")
         if place.pages is not None:

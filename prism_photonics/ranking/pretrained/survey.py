@@ -72,6 +72,8 @@ class Row:
         text_high: Upper end.
         tokens_right: Share of the answers' tokens that are right after right ones.
         delta_nll: Mean over the questions of the negative log-likelihood less that of full attention, nats.
+        nll_low: Lower end of its 95 % interval, which resamples whole texts.
+        nll_high: Upper end.
         tokens_read: Mean tokens read per layer, KV head and step.
         recall: See ``Outcome``.
         coverage: See ``Outcome``.
@@ -91,6 +93,8 @@ class Row:
     text_high: float
     tokens_right: float
     delta_nll: float
+    nll_low: float
+    nll_high: float
     tokens_read: float
     recall: float
     coverage: float
@@ -187,19 +191,33 @@ def _row(task: str, context: int, name: str, *, found: list[Questions], chance: 
     flat = [outcome for text in mine for outcome in text]
     right = [outcome.right == outcome.tokens for outcome in flat]
     low, high = wilson_interval(sum(right), trials=len(right))
-    # Texts are drawn with replacement, their questions together.
-    per_text = np.array([[sum(o.right == o.tokens for o in text), len(text)] for text in mine], float)
-    drawn = per_text[np.random.default_rng(0).integers(len(mine), size=(RESAMPLES, len(mine)))].sum(1)
-    text_low, text_high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    whole = [outcome for known in found for outcome in known[FULL]]
-    deltas = [outcome.nll - full.nll for outcome, full in zip(flat, whole, strict=True)]
+    whole = [known[FULL] for known in found]
+    of_text = [[o.nll - full.nll for o, full in zip(*each, strict=True)] for each in zip(mine, whole, strict=True)]
+    text_low, text_high = text_interval([[float(o.right == o.tokens) for o in text] for text in mine])
+    nll_low, nll_high = text_interval(of_text)
 
     def mean(values: Any) -> float:
         return float(np.mean(list(values)))
 
     return Row(
         task, context, name, flat[0].block, chance, len(flat), len(mine),
-        *(sum(right) / len(right), low, high, float(text_low), float(text_high)),
-        *(sum(o.right for o in flat) / sum(o.tokens for o in flat), mean(deltas), mean(o.read for o in flat)),
-        *(mean(o.recall for o in flat), mean(o.coverage for o in flat)),
+        *(sum(right) / len(right), low, high, text_low, text_high),
+        sum(o.right for o in flat) / sum(o.tokens for o in flat),
+        *(mean(nll for text in of_text for nll in text), nll_low, nll_high),
+        *(mean(o.read for o in flat), mean(o.recall for o in flat), mean(o.coverage for o in flat)),
     )  # fmt: skip
+
+
+def text_interval(of_text: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """95 % interval of the mean over all questions, for questions of one text are not independent.
+
+    Args:
+        of_text: One number for each question, text by text.
+
+    Returns:
+        Its ends. Texts are drawn with replacement, their questions together.
+    """
+    sums = np.array([[sum(text), len(text)] for text in of_text], float)
+    drawn = sums[np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))].sum(1)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    return float(low), float(high)
