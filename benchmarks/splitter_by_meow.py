@@ -7,12 +7,14 @@ asks for a SAX that is too old for the chip. Its own solver (that of tidy3d) tak
 mesh. Modes are normalised here: what meow 0.15.0 does to them by default orthogonalises all of them and gives each a
 mean of their indices (its issue 58).
 
-Compared: the best length and the loss there, of the splitter that is drawn on ``tfln600``, of what was drawn before,
-and of the one that Luxtelligence's public kit draws for ``lnoi400`` (26.75 µm long), without access tapers.
+Compared: the best length and the loss there, of the splitter that is drawn on ``tfln600``, of what was drawn before, of
+what a search by gradients found (`splitter_by_gradients`, its result kept), and of the one that Luxtelligence's public
+kit draws for ``lnoi400`` (26.75 µm long), without access tapers.
 """
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import meow
@@ -34,6 +36,7 @@ WL_UM = 1.55
 STEP_UM = 0.05
 BEFORE = Sizes(10.0, 3.2, 5.2, 1.4, 84.0)
 BEFORE_UM = 44.0
+SEARCHED = Path(__file__).parent / "results" / "splitter_by_gradients.json"
 
 
 class Uniaxial(CrossSection):
@@ -155,10 +158,12 @@ def _of(design: Any, width_um: float) -> Sizes:
 
 def main() -> None:
     """Solve and print."""
+    searched = json.loads(SEARCHED.read_text(encoding="utf-8"))["searches"][0]["end"]
     ours, kit = load_parts("tfln600").splitter_sizes, load_kit("lnoi400").splitter.design
     found = [
         compared("drawn on tfln600", "tfln600", _of(ours, 1.4), ours["mmi_length_um"]),
         compared("drawn on tfln600 before", "tfln600", BEFORE, BEFORE_UM),
+        compared("found by gradients", "tfln600", _of(searched, 1.4), searched["mmi_length_um"]),
         compared("of the kit lnoi400", "lnoi400", _of(kit, 1.0), kit["mmi_length_um"]),
     ]
     print(json.dumps(found, indent=2) if "--json" in sys.argv else found)
