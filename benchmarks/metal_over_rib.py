@@ -24,6 +24,7 @@ from prism_photonics.process.solver.bend import loss_dB_cm
 from prism_photonics.process.solver.fem import Problem
 from prism_photonics.process.solver.mesh import Grid, Stack, rib
 from prism_photonics.process.solver.optics import permittivity
+from prism_photonics.process.solver.tables import stack_of
 
 GOLD = -115.0 + 11.3j
 METAL_UM = 0.25
@@ -31,21 +32,22 @@ WL_UM = 1.55
 UNDER_UM = 266.0  # of row 0's bus of the 8×8: its tape-out sheet
 
 
-def under_metal(film: str, *, near_um: float = 0.04, far_um: float = 0.08) -> dict[str, Any]:
-    """Index and loss of the TE mode of light along layout y."""
+def under_metal(
+    film: str, *, near_um: float = 0.04, far_um: float = 0.08, wl: float = WL_UM, made: Stack | None = None
+) -> dict[str, Any]:
+    """Index and loss of the TE mode of light along layout y, of the film as it was made."""
     profile, deck = load_profile(film), load_deck(film)
-    f = profile.film
-    stack = Stack(f.thickness_um.value, f.etch_um.value, f.rib_width_um.value, f.wall_deg.value)
-    height_um = deck.stack["metal2"].bottom_um - stack.thickness_um
+    stack = stack_of(profile) if made is None else made
+    height_um = deck.stack["metal2"].bottom_um - profile.film.thickness_um.value  # of oxide, deposited after the etch
     grid = Grid(near=near_um, far=far_um, growth=0.3, side=2.0, above=height_um + METAL_UM)
     section = rib(stack, grid)
-    eps = permittivity(section, CRYSTALS[profile.crystal], WL_UM, angle_deg=0.0, temperature_K=300.0).astype(complex)
+    eps = permittivity(section, CRYSTALS[profile.crystal], wl, angle_deg=0.0, temperature_K=300.0).astype(complex)
     middle_um = section.mesh.p[1][section.mesh.t].mean(axis=0)
     eps[:, :, middle_um > stack.thickness_um + height_um] = GOLD * np.eye(3)[:, :, None]
     problem = Problem(section.mesh)
-    modes = problem.solve(eps, WL_UM, near=profile.optics.n_eff_along_y.value + 0j, count=4)
+    modes = problem.solve(eps, wl, near=profile.optics.n_eff_along_y.value + 0j, count=4)
     mode = max((mode for mode in modes if problem.te_fraction(mode) > 0.5), key=lambda mode: mode.n_eff.real)
-    loss = loss_dB_cm(mode, WL_UM)
+    loss = loss_dB_cm(mode, wl)
     return {
         "film": film,
         "metal_above_rib_um": round(height_um, 3),

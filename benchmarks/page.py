@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sections import calibration, circuits, laboratory, ranking, search
+from sections import calibration, circuits, laboratory, ranking, search, simulated
 from sections.readme import readme_table
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +39,7 @@ def page() -> str:
         circuits.reflecting_row(),
         circuits.intersymbol(),
         circuits.ring_second_mode(),
+        simulated.parts(),
         ranking.electronic(),
         circuits.bank(),
         circuits.layout(),

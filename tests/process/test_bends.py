@@ -8,7 +8,7 @@ from prism_photonics.process.bends import load_bends
 from prism_photonics.process.materials import crystal_named
 from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.process.solver.bends import direction, slab_index
-from prism_photonics.process.solver.curve import through_curve
+from prism_photonics.process.solver.curve import light_behind, through_curve
 from prism_photonics.process.solver.junction import junction
 from prism_photonics.process.solver.mesh import Grid
 from prism_photonics.process.solver.tables import stack_of
@@ -115,6 +115,10 @@ def test_slices_bend_to_one_side_and_of_a_straight_nothing_is_turned():
     guide = stack_of(load_profile("tfln600")), crystal_named("LiNbO3"), 1.55
     straight = through_curve(*guide, curvature_1_um=np.zeros(8), length_um=20.0, modes=3)
     assert straight.tolist() == [1.0, 0.0, 0.0]
+    light = light_behind(*guide, curvature_1_um=np.zeros(8), length_um=2.0, modes=3, grid=COARSE)
+    n_eff = load_profile("tfln600").optics.n_eff_along_x.value
+    assert np.angle(light[0] * np.exp(-2j * np.pi / 1.55 * n_eff * 2.0)) == pytest.approx(0.0, abs=0.05)
+    assert np.abs(light).tolist() == pytest.approx([1.0, 0.0, 0.0])
     with pytest.raises(InputError, match=r"curvature_1_um: -0\.05; want 0 or more"):
         through_curve(*guide, curvature_1_um=np.array([0.05, -0.05]), length_um=20.0, modes=3)
 

@@ -7,11 +7,12 @@ what a step would lose to modes that are left out.
 Source: local normal modes (A. W. Snyder, J. D. Love, Optical Waveguide Theory, ch. 19 and 28).
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 
 from prism_photonics.process.materials import Crystal
 from prism_photonics.process.solver.junction import BENT, GRID, Guide
@@ -54,29 +55,76 @@ def through_curve(
     Raises:
         InputError: A slice bends to the other side.
     """
-    if (least := float(curvature_1_um.min())) < 0.0:
-        raise InputError(f"curvature_1_um: {least:g}; want 0 or more: all slices bend to one side")
     if not curvature_1_um.any():
         return np.eye(modes)[0]  # a straight keeps its modes apart
+    at = {"curvature_1_um": curvature_1_um, "length_um": length_um, "modes": modes}
+    return np.abs(light_behind(stack, crystal, wl, **at, nodes=nodes, angle_deg=angle_deg, grid=grid)) ** 2
+
+
+def light_behind(
+    stack: Stack,
+    crystal: Crystal,
+    wl: float,
+    *,
+    curvature_1_um: Float[np.ndarray, " slices"],
+    length_um: float,
+    modes: int,
+    nodes: int = NODES,
+    angle_deg: float = 90.0,
+    grid: Grid = GRID,
+) -> Complex[np.ndarray, " modes"]:
+    """The same as amplitudes, with the phase of each: arguments and errors of `through_curve`."""
+    if (least := float(curvature_1_um.min())) < 0.0:
+        raise InputError(f"curvature_1_um: {least:g}; want 0 or more: all slices bend to one side")
     guide = Guide(stack, crystal, wl, angle_deg=angle_deg, grid=grid)
+    if not curvature_1_um.any():
+        n_eff = guide.straight(1).modes[0].n_eff.real
+        return np.eye(modes)[0] * np.exp(2j * np.pi / wl * n_eff * length_um)
     at = np.linspace(0.0, float(curvature_1_um.max()), nodes)
     sides = [guide.straight(modes), *(guide.bent(float(curvature), BENT) for curvature in at[1:])]
     index = np.array([[mode.n_eff.real for mode in side.modes[:modes]] for side in sides])
+    turns = [np.real(here.overlap(there)[:modes, :modes]) for here, there in pairwise(sides)]
+    return along_curve(wl, at, index, turns, curvature_1_um=curvature_1_um, length_um=length_um)
+
+
+def along_curve(
+    wl: float,
+    at_1_um: Float[np.ndarray, " nodes"],
+    n_eff: Float[np.ndarray, "nodes modes"],
+    overlaps: Sequence[Float[np.ndarray, "modes modes"]],
+    *,
+    curvature_1_um: Float[np.ndarray, " slices"],
+    length_um: float,
+) -> Complex[np.ndarray, " modes"]:
+    """Light through slices of constant curvature, by whatever solver has the modes of some curvatures.
+
+    Args:
+        wl: Wavelength in µm.
+        at_1_um: The curvatures that are solved, from 0 upwards.
+        n_eff: Of their modes.
+        overlaps: Of each one's modes with the next one's.
+        curvature_1_um: Of each slice, within ``at_1_um``.
+        length_um: Of all slices together.
+
+    Returns:
+        Amplitudes in the modes of the straight guide, of light that was in its first.
+    """
+    modes = n_eff.shape[1]
     bases, steps, sign = [np.eye(modes)], [], np.ones(modes)
-    for here, there in pairwise(sides):
-        turn = sign[:, None] * _orthogonal(np.real(here.overlap(there)[:modes, :modes]))
+    for overlap in overlaps:
+        turn = sign[:, None] * _orthogonal(overlap)
         sign = np.sign(np.diag(turn))  # a mode's sign is free: as that of the one that it stems from
         steps.append(np.real(scipy.linalg.logm(turn * sign)))
         bases.append(bases[-1] @ (turn * sign))
     step_um = length_um / len(curvature_1_um)
     light = np.eye(modes)[0].astype(complex)
     for curvature in curvature_1_um:
-        node = min(int(np.searchsorted(at, curvature, side="right")) - 1, nodes - 2)
-        part = (curvature - at[node]) / (at[node + 1] - at[node])
+        node = min(int(np.searchsorted(at_1_um, curvature, side="right")) - 1, len(at_1_um) - 2)
+        part = (curvature - at_1_um[node]) / (at_1_um[node + 1] - at_1_um[node])
         basis = bases[node] @ scipy.linalg.expm(part * steps[node])
-        n_eff = (1.0 - part) * index[node] + part * index[node + 1]
-        light = ((light @ basis) * np.exp(2j * np.pi / wl * n_eff * step_um)) @ basis.T
-    return np.abs(light) ** 2
+        here = (1.0 - part) * n_eff[node] + part * n_eff[node + 1]
+        light = ((light @ basis) * np.exp(2j * np.pi / wl * here * step_um)) @ basis.T
+    return light
 
 
 def _orthogonal(overlap: Float[np.ndarray, "modes modes"]) -> Float[np.ndarray, "modes modes"]:

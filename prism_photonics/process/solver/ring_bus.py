@@ -11,7 +11,9 @@ where the coupling has halved at R = 20 µm.
 Source: local normal modes (A. W. Snyder, J. D. Love, Optical Waveguide Theory, ch. 28).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -69,25 +71,66 @@ def point_coupler(
         slices: Before the middle.
         grid: Element sizes.
     """
-    # A ring's near wall at the first slice has to lie before its far wall at the middle.
-    span_um = min(REACH_DECAYS * decay_um, stack.width_um - APART_UM)
-    edges = np.linspace(np.sqrt(2.0 * radius_um * span_um - span_um**2), 0.0, slices + 1)
-    at_um = 0.5 * (edges[1:] + edges[:-1])
-    gaps_um = gap_um + radius_um - np.sqrt(radius_um**2 - at_um**2)
-    lengths_um = -np.diff(edges)
-    if straight_um > 0.0:
-        gaps_um, lengths_um = np.append(gaps_um, gap_um), np.append(lengths_um, 0.5 * straight_um)
+    gaps_um, lengths_um = sliced(
+        width_um=stack.width_um,
+        gap_um=gap_um,
+        radius_um=radius_um,
+        decay_um=decay_um,
+        straight_um=straight_um,
+        slices=slices,
+    )
     width, left = stack.width_um, 0.5 * stack.width_um
     bus = (-left, left)
     rings = [(left + gap, left + gap + width) for gap in gaps_um]
     ribs: list[Ribs] = [[bus], [rings[0]], *([bus, ring] for ring in rings)]
     solved = [slice_modes(section, crystal, wl, count=4) for section in sections(stack, grid, ribs, mirrored=False)]
     pairs = [_te(modes, 2) for modes in solved[2:]]
-    light = _unitary(np.concatenate([_te(guide, 1).overlap(pairs[0]) for guide in solved[:2]])).astype(complex)
-    for here, there, length_um in zip(pairs, [*pairs[1:], None], lengths_um, strict=True):
-        light = light * np.exp(2j * np.pi / wl * here.n_eff * length_um)
-        if there is not None:
-            light = light @ _unitary(here.overlap(there))
+    return carried(
+        wl,
+        np.concatenate([_te(guide, 1).overlap(pairs[0]) for guide in solved[:2]]),
+        [pair.n_eff for pair in pairs],
+        [here.overlap(there) for here, there in pairwise(pairs)],
+        lengths_um=lengths_um,
+    )
+
+
+def sliced(
+    *, width_um: float, gap_um: float, radius_um: float, decay_um: float, straight_um: float, slices: int
+) -> tuple[Float[np.ndarray, " slices"], Float[np.ndarray, " slices"]]:
+    """Gap and length in µm of each slice before the middle: arguments as `point_coupler` has them."""
+    # A ring's near wall at the first slice has to lie before its far wall at the middle.
+    span_um = min(REACH_DECAYS * decay_um, width_um - APART_UM)
+    edges = np.linspace(np.sqrt(2.0 * radius_um * span_um - span_um**2), 0.0, slices + 1)
+    at_um = 0.5 * (edges[1:] + edges[:-1])
+    gaps_um = gap_um + radius_um - np.sqrt(radius_um**2 - at_um**2)
+    lengths_um = -np.diff(edges)
+    if straight_um > 0.0:
+        return np.append(gaps_um, gap_um), np.append(lengths_um, 0.5 * straight_um)
+    return gaps_um, lengths_um
+
+
+def carried(
+    wl: float,
+    into: Float[np.ndarray, "guides modes"],
+    n_eff: Sequence[Float[np.ndarray, " modes"]],
+    overlaps: Sequence[Float[np.ndarray, "modes modes"]],
+    *,
+    lengths_um: Float[np.ndarray, " slices"],
+) -> PointCoupler:
+    """Light through slices up to the middle and, mirrored, out again, by whatever solver has their supermodes.
+
+    Args:
+        wl: Wavelength in µm.
+        into: Overlaps of either guide's own mode with the first slice's.
+        n_eff: Of the modes, slice by slice.
+        overlaps: Of each slice's modes with the next one's.
+        lengths_um: Of the slices.
+    """
+    light = _unitary(into).astype(complex)
+    for n, (here, length_um) in enumerate(zip(n_eff, lengths_um, strict=True)):
+        light = light * np.exp(2j * np.pi / wl * here * length_um)
+        if n < len(overlaps):
+            light = light @ _unitary(overlaps[n])
     # Beyond the middle the same again, backwards: a reciprocal part's transposed.
     through, cross = light[0] @ light[0], light[0] @ light[1]
     return PointCoupler(complex(through), complex(cross))

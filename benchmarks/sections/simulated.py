@@ -1,0 +1,94 @@
+"""Simulated parts against wavelength and errors of the making."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sections.tables import RESULTS, grid, load, section
+
+SPLITTER = Path(__file__).parents[2] / "prism_photonics" / "process" / "part_tables" / "tfln600.json"
+BY_MEOW = RESULTS / "splitter_by_meow.json"
+SPLITTER_CASES = {
+    "ribs -20 nm": ("width_nm", "-20"),
+    "ribs +20 nm": ("width_nm", "+20"),
+    "etch -10 nm": ("etch_nm", "-10"),
+    "etch +10 nm": ("etch_nm", "+10"),
+    "film -10 nm": ("thickness_nm", "-10"),
+    "film +10 nm": ("thickness_nm", "+10"),
+}
+
+
+def parts() -> str:
+    """The demonstrator's parts, case by case, and what a second solver says."""
+    found, second = load("parts"), load("parts_by_meow")["found"]
+    uturn, coupler, edge, metal = (
+        {row["case"]: row for row in found["parts"][name]} for name in ("uturn", "coupler", "edge", "metal")
+    )
+    splitter, mmi = _splitter(), json.loads(BY_MEOW.read_text(encoding="utf-8"))[0]
+    spots = list(edge["as drawn"]["loss_dB"])
+    rows: list[list[Any]] = []
+    for name in [*edge, *(case for case in coupler if case.startswith("gap"))]:
+        rows.append(
+            [
+                name.replace("-", "− ").replace("+", "+ "),
+                splitter.get(name, ""),
+                *((f"{uturn[name]['loss_dB']:.4f}", _share(uturn[name])) if name in uturn else ("", "")),
+                f"{coupler[name]['kappa2']:.5f}",
+                *(f"{edge[name]['loss_dB'][spot]:.2f}" if name in edge else "" for spot in spots),
+                f"{metal[name]['loss_dB_cm']:.2e}" if name in metal else "",
+            ]
+        )
+    slab = next(film for film in load("metal_over_rib")["films"] if film["film"] == "tfln600")
+    rows.append(
+        [
+            "**another solver**, as drawn",
+            f"{mmi['loss_as_drawn_dB']['meow']:.4f}",
+            f"{second['uturn']['loss_dB']:.4f}",
+            _share(second["uturn"]),
+            f"{second['coupler']['kappa2']:.5f}",
+            *(f"{second['edge']['loss_dB'][spot]:.2f}" for spot in spots),
+            f"{slab['slab_loss_dB_cm']:.2e}",
+        ]
+    )
+    head = (
+        "case",
+        "splitter / dB",
+        "U-turn / dB",
+        "of it to second modes",
+        "ring's coupler, κ²",
+        *(f"tip to a {spot} µm spot / dB" for spot in spots),
+        "rib under metal 2 / dB/cm",
+    )
+    note = (
+        f"`{found['chip']}`, light along layout x, under the metal along layout y. The splitter is its section alone, "
+        "without tapers, at other wavelengths with them (`process/part_tables`); the U-turn two quarter turns with "
+        "clothoids, of which TE and TM mixing has a table of its own; wider ribs leave a coupler less gap and a tip "
+        "more width. Complex amplitudes are in the result. Another solver: `meow-sim` 0.15.0 "
+        "(`benchmarks/parts_by_meow.py`, `benchmarks/splitter_by_meow.py`), for the metal the exact layers of a slab."
+    )
+    finer = [
+        "Numerics, the first case: the U-turn with "
+        + ", ".join(f"{name} {uturn[name]['loss_dB']:.4f} dB" for name in uturn if name not in edge)
+        + f"; the coupler with more slices {coupler['more slices']['kappa2']:.5f}, finer elements in `ring_bus.json`; "
+        "tip, metal and splitter in `edge_coupler.json`, `metal_over_rib.json` and the parts' table."
+    ]
+    return section(
+        "Parts against wavelength and errors of the making",
+        "parts",
+        found,
+        "\n\n".join([note, grid(head, rows), *finer]),
+    )
+
+
+def _share(uturn: dict[str, Any]) -> str:
+    return f"{100.0 * uturn['to_second_modes']:.2f} %"
+
+
+def _splitter() -> dict[str, str]:
+    found = json.loads(SPLITTER.read_text(encoding="utf-8"))["splitter"]
+    told = {name: f"{found['errors_dB'][kind][step]:.4f}" for name, (kind, step) in SPLITTER_CASES.items()}
+    told["as drawn"] = f"{found['length_dB']['+0']:.4f}"
+    for wl, loss_dB in zip(found["wl_um"], found["loss_dB"], strict=True):
+        if wl != 1.55:
+            told[f"at {wl:.2f} µm"] = f"{loss_dB:.4f}"
+    return told
