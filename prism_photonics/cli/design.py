@@ -47,7 +47,9 @@ def budget(
     k: Fetched = PAPERS.chosen,
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar="CONFIG.json", help="KV heads and key size from a Hugging Face configuration."),
+        typer.Option(
+            "--model", metavar="smollm2|CONFIG.json", help="KV heads and key size from a Hugging Face configuration."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -128,17 +128,20 @@ def ask(
     if as_json:
         print_json(rows)
         return
+    wide = max(len(row["selector"]) for row in rows)
     print(
-        f"{'task':<18} {'selector':<22} {'context':>7} {'chance':>6} {'right':>6} {'95 %':>11} {'by text':>11} "
-        f"{'digits':>6} {'ΔNLL':>6} {'by text':>11} {'read':>6} {'recall':>6} {'mass':>5} {'asked':>5}"
+        f"{'task':<18} {'selector':<{wide}} {'context':>7} {'chance':>6} {'right':>6} {'95 %':>9} {'by text':>9} "
+        f"{'digits':>6} {'ΔNLL':>6} {'by text':>14} {'read':>6} {'recall':>6} {'mass':>5} {'asked':>5}"
     )
     for row in rows:
+        several = row["texts"] > 1  # one text says nothing of others
+        right = f"{row['text_low']:.2f}–{row['text_high']:.2f}" if several else "–"
+        lost = f"{row['nll_low'] + 0.0:+.2f} to {row['nll_high'] + 0.0:+.2f}" if several else "–"
         print(
-            f"{row['task']:<18} {row['selector']:<22} {row['context']:>7} {row['chance']:>6.3f} "
-            f"{row['all_right']:>6.2f} {row['low']:>5.2f}–{row['high']:.2f} "
-            f"{row['text_low']:>6.2f}–{row['text_high']:.2f} "
-            f"{row['tokens_right']:>6.2f} {row['delta_nll']:>6.2f} {row['nll_low']:>5.2f}–{row['nll_high']:.2f} "
-            f"{row['tokens_read']:>6.0f} {row['recall']:>6.2f} {row['coverage']:>5.2f} {row['trials']:>5}"
+            f"{row['task']:<18} {row['selector']:<{wide}} {row['context']:>7} {row['chance']:>6.3f} "
+            f"{row['all_right']:>6.2f} {row['low']:.2f}–{row['high']:.2f} {right:>9} "
+            f"{row['tokens_right']:>6.2f} {row['delta_nll']:>+6.2f} {lost:>14} {row['tokens_read']:>6.0f} "
+            f"{row['recall']:>6.2f} {row['coverage']:>5.2f} {row['trials']:>5}"
         )
 
 

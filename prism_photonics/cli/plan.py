@@ -15,7 +15,7 @@ SUFFIXES = {"": 1, "K": 2**10, "M": 2**20}
 
 def plan(
     model: Annotated[
-        Path, typer.Option("--model", metavar="CONFIG.json", help="The model's Hugging Face configuration.")
+        Path, typer.Option("--model", metavar="smollm2|CONFIG.json", help="The model's Hugging Face configuration.")
     ],
     context: Annotated[str, typer.Option("--context", metavar="TOKENS", help="Such as 128k, 1M or 100000.")],
     spec: Spec = Path("bank_32x256"),

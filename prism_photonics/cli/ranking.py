@@ -207,21 +207,27 @@ def _paper_table(*, seed: int, as_json: bool) -> None:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     priced = all("energy_pJ" in row for row in rows)
+    names = [_shown(row) for row in rows]
+    wide = max(map(len, names))
     print(
-        f"{'selector':<22} {'context':>7} {'block':>5} {'k':>4} {'accuracy':>8} {'95 %':>13} {'hit':>6} {'chance':>7} "
-        f"{'recall':>7} {'mass':>6} {'ΔNLL':>7} {'read':>7} {'needles':>7}" + (f" {'nJ':>9}" if priced else "")
+        f"{'selector':<{wide}} {'context':>7} {'block':>5} {'k':>4} {'accuracy':>8} {'95 %':>13} {'hit':>6} "
+        f"{'chance':>7} {'recall':>7} {'mass':>6} {'ΔNLL':>7} {'read':>7} {'needles':>7}"
+        + (f" {'nJ':>9}" if priced else "")
     )
-    for row in rows:
-        name = row["selector"]
-        if row.get("impairment", "none") != "none":
-            name = f"{name.removeprefix('photonic_')} {row['impairment']} {row['setting']:g}"
+    for name, row in zip(names, rows, strict=True):
         interval = f"{row['accuracy_low']:.3f}–{row['accuracy_high']:.3f}"
         print(
-            f"{name:<22} {row['context']:>7} {row['block']:>5} {row['k']:>4} {row['accuracy']:>8.3f} {interval:>13} "
-            f"{row['hit']:>6.3f} {row['chance']:>7.3f} {row['recall']:>7.3f} {row['mass_coverage']:>6.3f} "
-            f"{round(row['delta_nll'], 3) + 0.0:>7.3f} {row['tokens_read']:>7.0f} {row['trials']:>7}"
-            + (f" {row['energy_pJ'] / 1e3:>9.1f}" if priced else "")
+            f"{name:<{wide}} {row['context']:>7} {row['block']:>5} {row['k']:>4} {row['accuracy']:>8.3f} "
+            f"{interval:>13} {row['hit']:>6.3f} {row['chance']:>7.3f} {row['recall']:>7.3f} "
+            f"{row['mass_coverage']:>6.3f} {round(row['delta_nll'], 3) + 0.0:>7.3f} {row['tokens_read']:>7.0f} "
+            f"{row['trials']:>7}" + (f" {row['energy_pJ'] / 1e3:>9.1f}" if priced else "")
         )
+
+
+def _shown(row: dict[str, Any]) -> str:
+    if row.get("impairment", "none") == "none":
+        return row["selector"]
+    return f"{row['selector'].removeprefix('photonic_')} {row['impairment']} {row['setting']:g}"
 
 
 def _write(out: Path, rows: list[dict[str, Any]], swept: list[dict[str, Any]]) -> None:

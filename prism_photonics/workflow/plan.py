@@ -8,6 +8,7 @@ from prism_photonics.budget.model_plan import ModelShape
 from prism_photonics.extras import asked_by
 from prism_photonics.files.fields import shown
 from prism_photonics.ranking.heads import heads_of
+from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
 from prism_photonics.units import InputError
 
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
@@ -23,12 +24,16 @@ def read_model(path: str | Path) -> ModelShape:
     attention all heads share one key.
 
     Args:
-        path: The file, or the folder that holds it. No code that a file names is run.
+        path: The file, or the folder that holds it; "smollm2" is the model that 'prism lm fetch' gets. No code that a
+            file names is run.
 
     Raises:
-        InputError: The file cannot be read, names no known type of model, or none of its layers ranks.
+        InputError: The file cannot be read, the model was not fetched, the file names no known type of model, or none
+            of its layers ranks.
     """
     place = Path(path)
+    if str(path) == NAME and not place.exists():
+        place = fetched_folder()
     place = place / "config.json" if place.is_dir() else place
     try:
         content = json.loads(place.read_text(encoding="utf-8"))

@@ -47,7 +47,9 @@ def test_a_model_in_a_folder_is_asked_and_goes_on_only_with_the_same_question(pr
     assert [row["selector"] for row in rows] == ["full", "oracle 16", "photonic_mean_key 16"]
     assert rows[1]["tokens_read"] < rows[0]["tokens_read"]
     assert json.loads((out / "table.json").read_text()) == rows
-    assert "photonic_mean_key 16" in prism(*asked).stdout  # the same table in print, without asking anew
+    head, *lines = prism(*asked).stdout.splitlines()  # the same table in print, without asking anew
+    assert [line.split()[1] for line in lines] == ["full", "oracle", "photonic_mean_key"]
+    assert {len(line) for line in (head, *lines)} == {len(head)}
     other = prism(*asked, "--seed", "1")
     assert other.exit_code == 2
     assert "seed 0, want 1; name another folder" in other.stderr

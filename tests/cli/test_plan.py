@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prism_photonics.cli.app import app
+from prism_photonics.ranking.pretrained import place
 from prism_photonics.workflow.plan import read_model
 
 QWEN = {
@@ -83,6 +84,18 @@ def test_the_ledger_takes_blocks_signatures_and_heads_of_a_model(tmp_path, prism
     assert "gpu_d64_int4" in said["assumptions"]
     usual = json.loads(prism("budget", "demo_8x8", "--json").stdout)["crossover"]["workload"]
     assert usual == {"block_tokens": 128, "dims": 32, "chosen": 32, "head_dim": 128, "kv_heads": 112}
+
+
+def test_the_fetched_model_is_planned_by_its_name_and_its_absence_is_told(tmp_path, prism, monkeypatch):
+    monkeypatch.setenv("PRISM_CACHE_DIR", str(tmp_path))
+    result = prism("plan", "--model", "smollm2", "--context", "8k")
+    assert result.exit_code == 2
+    assert "prism lm fetch" in result.stderr
+    folder = place.model_folder()
+    folder.mkdir(parents=True)
+    written(folder, QWEN)
+    (folder / place.DONE).write_text("{}")
+    assert read_model("smollm2") == read_model(folder)
 
 
 @pytest.mark.parametrize(
