@@ -89,13 +89,19 @@ def rank(
     chip = load(bundle)
     wide = load(dual_rail) if dual_rail else chip
     points = []
+    network, vocabulary = load_model(model)
+    config = network.config.get_text_config()
+    # A question and its answer take a place each.
+    longest = min(LONGEST_CONTEXT, (getattr(config, "max_position_embeddings", None) or LONGEST_CONTEXT + 2) - 2)
     for tokens in numbers(context, "--context"):
-        if tokens > LONGEST_CONTEXT:
-            raise InputError(f"--context: got {tokens} tokens, want at most {LONGEST_CONTEXT}; choose a shorter one")
+        if tokens > longest:
+            raise InputError(
+                f"--context: got {tokens} tokens, want at most {longest} here: the model has no more places, and "
+                "question and answer take two; choose a shorter one"
+            )
         for size in blocks:
             points += [Point(tokens, size, each, trials) for each in chosen or (max(1, tokens // size // 8),)]
-    network, vocabulary = load_model(model)
-    heads = heads_of(network.config.get_text_config())
+    heads = heads_of(config)
     names = tuple(name.strip() for name in selectors.split(",")) if selectors else NAMES
     made = make_selectors(names, chip, dual_rail=wide, dims=heads.dims, group=heads.group, seed=seed)
     if not selectors:

@@ -65,6 +65,10 @@ def test_the_table_is_printed_for_people(prism, bundle_path):
     [
         (("--model", "nowhere"), "no config.json there"),
         (("--model", "needle", "--context", "256", "--k", "16"), "want 1 to 15"),
+        (
+            ("--model", "needle", "--context", "256,64k"),
+            "got 65536 tokens, want at most 65534 here: the model has no more",
+        ),
         (("--model", "needle", "--context", "256", "--selectors", "best"), "selector 'best': unknown"),
         (("--k", "8,16"), "want one without --model"),
     ],
