@@ -3,10 +3,11 @@
     python benchmarks/electronic.py [--json]
 
 Signatures and queries are Gaussian, as in `bank_recall.py`, or keys of the built-in cache (every token a block, the
-mean query of a group). Exact scans in float32 and 8 bits, an inverted file of √N lists and a graph (HNSW), all by faiss
-(extra `ann`) on one thread, one query at a time. Of both searches the smallest setting is taken that finds RECALL of
-the best K, which is what the calibrated bank reaches (`bank_recall.py`). Times are processor time, shortest of TURNS; a
-visit is one signature that a search compares with the query. `law` is visits of the graph's search over N and d, least
+mean query of a group). Exact scans in float32 and 8 bits, an inverted file of √N lists and a graph (HNSW), all by
+faiss, and the same graph by hnswlib (extra `ann`; hnswlib is built by a C++ compiler), on one thread, one query at a
+time. Of all searches the smallest setting is taken that finds RECALL of the best K, which is what the calibrated bank
+reaches (`bank_recall.py`). Times are processor time, shortest of TURNS; a visit is one signature that a search compares
+with the query. `law` is visits of the graph's search over N and d, least
 squares of the logarithms over the Gaussian sets; the ledger's baseline `ann` has its numbers.
 """
 
@@ -26,12 +27,38 @@ from prism_photonics.ranking.recall import recall_at_k
 
 with asked_by("benchmarks/electronic.py"):
     import faiss
+    import hnswlib
 
 K, RECALL, QUERIES, TURNS = 32, 0.92, 200, 5
 SIZES = ((1024, 32), (4096, 32), (16384, 32), (65536, 32), (4096, 64), (4096, 128))
 PROBES = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 BREADTHS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 """How many candidates a graph's search keeps (efSearch)."""
+LINKS, CONSTRUCTION = 16, 200
+"""Links of a graph's signature, and candidates kept while it is built: the same in both libraries; design choice."""
+
+
+class Graph:
+    """hnswlib's graph with faiss's calls."""
+
+    is_trained = True
+
+    def __init__(self, dims: int, *, blocks: int):
+        self._index = hnswlib.Index(space="ip", dim=dims)
+        self._index.init_index(max_elements=blocks, M=LINKS, ef_construction=CONSTRUCTION, random_seed=0)
+
+    def add(self, signatures: np.ndarray) -> None:
+        """Hold the signatures."""
+        self._index.add_items(signatures, num_threads=1)
+
+    def keep(self, candidates: int) -> None:
+        """Candidates that a search keeps."""
+        self._index.set_ef(candidates)
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distances and numbers of the k best."""
+        found, distances = self._index.knn_query(queries, k, num_threads=1)
+        return distances, found.astype(np.int64)
 
 
 def found_by(index: Any, queries: np.ndarray, exact: np.ndarray) -> float:
@@ -85,8 +112,8 @@ def compare(signatures: np.ndarray, queries: np.ndarray, name: str) -> dict[str,
     inverted, inverted_ms = built(lambda: faiss.IndexIVFFlat(quantizer, dims, lists, metric), signatures)
 
     def graph_of() -> Any:
-        made = faiss.IndexHNSWFlat(dims, 16, metric)
-        made.hnsw.efConstruction = 200
+        made = faiss.IndexHNSWFlat(dims, LINKS, metric)
+        made.hnsw.efConstruction = CONSTRUCTION
         return made
 
     graph, graph_ms = built(graph_of, signatures)
@@ -94,6 +121,8 @@ def compare(signatures: np.ndarray, queries: np.ndarray, name: str) -> dict[str,
         inverted, tuple(p for p in PROBES if p <= lists), lambda n: setattr(inverted, "nprobe", n), (queries, exact)
     )
     breadth, graph_recall = settled(graph, BREADTHS, lambda n: setattr(graph.hnsw, "efSearch", n), (queries, exact))
+    other, other_ms = built(lambda: Graph(dims, blocks=blocks), signatures)
+    kept, other_recall = settled(other, BREADTHS, other.keep, (queries, exact))
     faiss.cvar.hnsw_stats.reset()
     graph.search(queries, K)
     visits = faiss.cvar.hnsw_stats.ndis / len(queries)
@@ -101,6 +130,7 @@ def compare(signatures: np.ndarray, queries: np.ndarray, name: str) -> dict[str,
     inverted.search(queries, K)
     probed = lists + faiss.cvar.indexIVF_stats.ndis / len(queries)
     exact_us = query_us(flat, queries)
+    graph_us = query_us(graph, queries)
     inverted.nprobe = min(8, lists)
     return {
         "set": name, "blocks": blocks, "dims": dims, "exact_us": exact_us, "exact_build_ms": flat_ms,
@@ -109,7 +139,9 @@ def compare(signatures: np.ndarray, queries: np.ndarray, name: str) -> dict[str,
         "probes": probes, "inverted_recall": inverted_recall, "inverted_visits": probed,
         "inverted_over_exact": _at(inverted, probes, queries) / exact_us, "inverted_build_ms": inverted_ms,
         "breadth": breadth, "graph_recall": graph_recall, "graph_visits": visits,
-        "graph_over_exact": query_us(graph, queries) / exact_us, "graph_build_ms": graph_ms,
+        "graph_over_exact": graph_us / exact_us, "graph_build_ms": graph_ms,
+        "hnswlib_breadth": kept, "hnswlib_recall": other_recall,
+        "hnswlib_over_graph": query_us(other, queries) / graph_us, "hnswlib_build_over_graph": other_ms / graph_ms,
     }  # fmt: skip
 
 

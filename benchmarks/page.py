@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sections import calibration, circuits, laboratory, ranking, search, simulated
+from sections import calibration, circuits, laboratory, pretrained, ranking, search, simulated
 from sections.readme import readme_table
 
 ROOT = Path(__file__).parents[1]
@@ -50,13 +50,15 @@ def page() -> str:
         search.yields(),
         calibration.tracking(),
         ranking.held_out(),
-        ranking.pretrained(),
-        ranking.impaired(),
+        pretrained.questions(),
+        pretrained.dies(),
+        pretrained.impaired(),
         ranking.needles(),
-        ranking.layers(),
-        ranking.sizes(),
+        pretrained.layers(),
+        pretrained.sizes(),
         ranking.scales(),
         ranking.groups(),
+        ranking.paged(),
         ranking.selector(),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"

@@ -39,6 +39,7 @@ EXTRA_OF = {
     "transformers": "ml",
     "skfem": "modes",
     "faiss": "ann",
+    "hnswlib": "ann",
     "dask": "explore",
     "distributed": "explore",
     "optuna": "explore",

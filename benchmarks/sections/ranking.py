@@ -1,7 +1,5 @@
 """Ranking: the behavioral model, language models, and what an electronic scan takes."""
 
-from typing import Any
-
 from sections.tables import grid, load, section, table
 
 POINTS = [(context, block) for block in (16, 64, 128) for context in (1024, 4096, 16384)]
@@ -56,165 +54,6 @@ def needles() -> str:
                 )
         parts.append(grid(head, rows))
     return section("Needles in a language model", "needle_table", found, "\n\n".join(parts))
-
-
-def pretrained() -> str:
-    """Text questions asked of a pretrained model, and what fitted weights of a bound recall."""
-    found, fitted = load("smollm2_table"), load("smollm2_bound")
-    told = (
-        "SmolLM2-135M-Instruct, texts of the language reference, of so many tokens as a table says, "
-        "sink 4, window 64; 1 block in 8 chosen per "
-        "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral "
-        "model. *All* is the share of questions whose every digit is right, with a 95 % interval that resamples "
-        "whole texts; *digits* the share of digits that are right after right ones; *recall* that of the blocks "
-        "with most exact attention. `bound_of_halves` takes 2 rows a block, `rows_of_16` 4 and 8, of mean keys, "
-        "and so does `soft_rows`, of 0.7 of the mean key and 0.3 of the bound; all read every query head alone. "
-        "`quarter_refined` and `half_refined` read the keys of the quarter or the half of the blocks that "
-        "`soft_rows` finds best, and choose by exact attention among them. *Scan* is what a query of one KV head "
-        "reads to choose: readings of the chip (pages, slices and shots), and bytes of signatures and keys in "
-        "electronics. *Asked* counts the questions; the same command goes on where it stopped. *text* asks "
-        "nothing: it is how the reference goes on, 64 tokens for each text."
-    )
-    parts = [told]
-    for group, rows in found["groups"].items():
-        task, context = group.split()
-        head = (
-            *(f"{task}, {int(context):,} tokens", "block", "asked", "all", "95 %", "digits", "ΔNLL", "tokens read"),
-            *("recall", "scan"),
-        )
-        lines = [
-            (
-                f"`{row['selector'].split()[0]}`",
-                str(row["block"] or "–"),
-                str(row["trials"]),
-                f"{row['all_right']:.2f}",
-                f"{row['text_low']:.2f}–{row['text_high']:.2f}",
-                f"{row['tokens_right']:.2f}",
-                f"{row['delta_nll']:+.2f}",
-                f"{row['tokens_read']:.0f}",
-                f"{row['recall']:.2f}",
-                scan(row),
-            )
-            for row in rows
-        ]
-        parts.append(grid(head, lines))
-        if shares := found.get("asked", {}).get(group):
-            counts = ", ".join(f"{share['texts']} texts at commit {share['commit']}" for share in shares)
-            parts.append(f"Rows of most questions: {counts}; nothing that they compute changed in between.")
-    weights = grid(
-        ("recall of text not seen", "blocks of 64", "128"),
-        [
-            (name, *(f"{row['recall']:.2f}" for row in fitted["rows"] if row["weights"] == name))
-            for name in ("plain", "fitted")
-        ],
-    )
-    seconds = fitted["cpu_s"]
-    parts.append(
-        f"Weights of the bound, fitted to {fitted['texts']} texts, judged on {fitted['judged']} others with other "
-        f"templates ({fitted['date']}; {seconds['lessons']:.0f} s of one core for the texts, "
-        f"{seconds['fit 64']:.0f} and {seconds['fit 128']:.0f} s for the weights):\n\n{weights}"
-    )
-    return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
-
-
-def scan(row: dict[str, Any]) -> str:
-    """What a query of one KV head reads to choose: readings of the chip, and what electronics reads."""
-    parts = [f"{row['passes']:.0f} readings"] if row.get("passes") else []
-    parts += [f"{row['signature_bytes'] / 1024:.0f} KiB"] if row.get("signature_bytes") else []
-    return " + ".join(parts) or "–"
-
-
-def sizes() -> str:
-    """Block size by head, at the rows of one size for all."""
-    found = load("smollm2_sizes")
-    head = (
-        "blocks",
-        "rows of signatures",
-        "asked",
-        "all",
-        "95 %",
-        "digits",
-        "ΔNLL",
-        "tokens read",
-        "coverage",
-        "where taught",
-    )
-    lines = [
-        (
-            f"`{row['selector']}`" if row["selector"] == "full" else row["selector"],
-            f"{row['rows_of_signatures']:.0f}" if row["rows_of_signatures"] else "–",
-            str(row["trials"]),
-            f"{row['all_right']:.2f}",
-            f"{row['text_low']:.2f}–{row['text_high']:.2f}",
-            f"{row['tokens_right']:.2f}",
-            f"{row['delta_nll']:+.2f}",
-            f"{row['tokens_read']:.0f}",
-            f"{row['coverage']:.2f}",
-            f"{found['taught'][row['selector']]:.2f}" if row["selector"] in found["taught"] else "–",
-        )
-        for row in found["rows"]
-    ]
-    heads = ", ".join(f"{count} heads take {size}" for size, count in found["heads_by_size"].items())
-    note = (
-        f"SmolLM2, one of four keys asked for in {found['context']:,} tokens, 1 token in 8 chosen; softened bounds, "
-        "one row for a block, each query head reading alone. *By head*: each layer's KV heads take blocks of 32, "
-        f"64 or 128 tokens as that covers most attention on {found['teach']} texts to learn from, with no more rows "
-        f"than blocks of 64 for all ({heads}). *Coverage* is the attention on blocks that the chosen ones hold, "
-        "*where taught* that on the texts to learn from. The chip is die 0 of `bank_64x64_dual`, calibrated."
-    )
-    return section("Block size by head", "smollm2_sizes", found, note + "\n\n" + grid(head, lines))
-
-
-def impaired() -> str:
-    """Softened rows on a pretrained model, against chosen blocks, bits, drift and light."""
-    found = load("smollm2_sweep")
-    units = {"blocks": "of 32 blocks", "bits": "bits", "drift": "of a weight unit", "light": "of the chip's light"}
-    head = ("changed", "to", "all", "95 %", "digits", "ΔNLL", "tokens read", "recall")
-    lines = [
-        (
-            {"full": "`full`", "as it is": "nothing"}.get(row["kind"], row["kind"]),
-            f"{row['setting']:g} {units[row['kind']]}" if row["kind"] in units else "–",
-            f"{row['all_right']:.2f}",
-            f"{row['text_low']:.2f}–{row['text_high']:.2f}",
-            f"{row['tokens_right']:.2f}",
-            f"{row['delta_nll']:+.2f}",
-            f"{row['tokens_read']:.0f}",
-            f"{row['recall']:.2f}",
-        )
-        for row in found["rows"]
-    ]
-    trials, texts = found["rows"][0]["trials"], found["rows"][0]["texts"]
-    note = (
-        f"`soft_rows` read by the same chip, blocks of 64, one of four keys asked for: {trials} questions on {texts} "
-        "texts of 2,048 tokens, so differences of a few questions say nothing; the likelihood of the digits says more. "
-        "*Bits* are those of both converters, *drift* an independent error of every weight since it was written."
-    )
-    return section(
-        "The same under fewer bits, drift and less light", "smollm2_sweep", found, note + "\n\n" + grid(head, lines)
-    )
-
-
-def layers() -> str:
-    """Mean key or bound in each layer, chosen on other text."""
-    found = load("smollm2_layers")
-    names = {
-        "mean_key": "mean key",
-        "bound": "bound",
-        "by_layer": "chosen by layer",
-        "after_the_fact": "after the fact",
-    }
-    rows = [
-        (str(row["block"]), *(f"{row['recall'][name]:.3f}" for name in names), str(row["layers_with_bound"]))
-        for row in found["rows"]
-    ]
-    note = (
-        f"SmolLM2, {found['context']:,} tokens, 1 block in 8: recall of the blocks with most exact attention, mean of "
-        f"all layers and KV heads. Each layer takes mean key or bound by its recall on {found['teach']} texts to learn "
-        f"from; judged on {found['judge']} others, with other templates and names. *After the fact* is the better "
-        "of the first two columns in each layer, which nobody can know; layers also see what earlier ones let through."
-    )
-    head = ("block", *names.values(), "layers with bounds")
-    return section("Mean key or bound, layer by layer", "smollm2_layers", found, note + "\n\n" + grid(head, rows))
 
 
 def scales() -> str:
@@ -374,6 +213,20 @@ def selector_floor() -> str:
     return note + "\n\n" + grid(("queries", "blocks", *steps), rows)
 
 
+def paged() -> str:
+    """Signing and scoring the pages of a serving engine's cache."""
+    found = load("paged_signatures")
+    head = ("dimensions", "signature", "signed in / ms", "scored in / ms")
+    rows = [
+        (str(row["dims"]), row["signature"], f"{row['sign_ms']:.1f}", f"{row['score_ms']:.2f}") for row in found["rows"]
+    ]
+    note = (
+        f"`PagedSignatures` in float: {found['pages']} pages of 16 tokens and 8 KV heads of one layer, four query "
+        "heads each; processor time of one core, the least of some turns."
+    )
+    return section("Signing and scoring pages", "paged_signatures", found, note + "\n\n" + grid(head, rows))
+
+
 def electronic() -> str:
     """Exact scans and approximate searches of one machine."""
     found = load("electronic")
@@ -389,6 +242,9 @@ def electronic() -> str:
         "of eight probes: recall": lambda line: f"{line['eight_probes_recall']:.2f}",
         "graph: ratio, visits": lambda line: f"{line['graph_over_exact']:.2f}, {line['graph_visits']:,.0f}",
         "graph built in / ms": lambda line: f"{line['graph_build_ms']:,.0f}",
+        "hnswlib over this graph: query, build": lambda line: (
+            f"{line['hnswlib_over_graph']:.2f}, {line['hnswlib_build_over_graph']:.2f}"
+        ),
     }
     law = found["law"]
     note = (
@@ -397,6 +253,7 @@ def electronic() -> str:
         "could use: an inverted file has to look into a third to two thirds of its lists, and up to 4,096 blocks "
         "nothing beats reading all. The graph visits "
         f"{law['visits']:.0f}·N^{law['blocks_exponent']:.2f}·(d/32)^{law['dims_exponent']:.2f} signatures, which the "
-        "ledger's `ann` charges."
+        "ledger's `ann` charges. hnswlib's graph of as many links, at the same recall, is measured beside it in one "
+        f"process ({found.get('hnswlib', 'the same run')})."
     )
     return section("Selection without light", "electronic", found, note + "\n\n" + table(columns, zip(found["lines"])))

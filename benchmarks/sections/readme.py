@@ -32,7 +32,8 @@ def readme_table() -> str:
             "right answers of SmolLM2-135M, asked for a pass key, and for one of four keys, in 2,048 tokens; it reads "
             "1 in 8 blocks of 64 tokens; the chip scores four rows a block, and exact attention decides in the better "
             "half",
-            f"{found('photonic_half_refined 64')} of {one} and {four} questions",
+            f"{found('photonic_half_refined 64')} of "
+            + (f"{one} questions each" if one == four else f"{one} and {four} questions"),
             f"the rows in float {found('half_refined 64')}, the chip's scores alone {found('photonic_soft_rows 64')}, "
             f"one mean key a block {found('mean_key 64')}, full attention {found('full')} (up to {most} questions)",
             "smollm2_table",

@@ -1,0 +1,231 @@
+"""A pretrained language model: questions in text, several dies, impairments, layers and heads."""
+
+from typing import Any
+
+from sections.tables import grid, load, section
+
+
+def questions() -> str:
+    """Text questions asked of a pretrained model, and what fitted weights of a bound recall."""
+    found, fitted = load("smollm2_table"), load("smollm2_bound")
+    told = (
+        "SmolLM2-135M-Instruct, texts of the language reference, of so many tokens as a table says, "
+        "sink 4, window 64; 1 block in 8 chosen per "
+        "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral "
+        "model. *All* is the share of questions whose every digit is right, with a 95 % interval that resamples "
+        "whole texts; *digits* the share of digits that are right after right ones; *ΔNLL* what the answer's tokens "
+        "lose of their likelihood against full attention, in nats each (its interval where files of all texts are "
+        "there); *recall* that of the blocks with most exact attention. `bound_of_halves` takes 2 rows a block, "
+        "`rows_of_16` 4 and 8, of mean keys, and so does `soft_rows`, of 0.7 of the mean key and 0.3 of the bound; all "
+        "read every query head alone. `quarter_refined` and `half_refined` read the keys of the quarter or the half of "
+        "the blocks that `soft_rows` finds best, and choose by exact attention among them. *Scan* is what a query of "
+        "one KV head "
+        "reads to choose: readings of the chip (pages, slices and shots), and bytes of signatures and keys in "
+        "electronics. *Asked* counts the questions; the same command goes on where it stopped. *text* asks "
+        "nothing: it is how the reference goes on, 64 tokens for each text."
+    )
+    parts = [told, "What the chip finds of what full attention finds, and what light costs:", of_full(found["groups"])]
+    for group, rows in found["groups"].items():
+        task, context = group.split()
+        head = (
+            *(f"{task}, {int(context):,} tokens", "block", "asked", "all", "95 %", "digits", "ΔNLL", "95 %"),
+            *("tokens read", "recall", "scan"),
+        )
+        lines = [
+            (
+                f"`{row['selector'].split()[0]}`",
+                str(row["block"] or "–"),
+                str(row["trials"]),
+                f"{row['all_right']:.2f}",
+                f"{row['text_low']:.2f}–{row['text_high']:.2f}",
+                f"{row['tokens_right']:.2f}",
+                f"{row['delta_nll']:+.3f}",
+                f"{row['nll_low']:+.2f} to {row['nll_high']:+.2f}" if "nll_low" in row else "–",
+                f"{row['tokens_read']:.0f}",
+                f"{row['recall']:.2f}",
+                scan(row),
+            )
+            for row in rows
+        ]
+        parts.append(grid(head, lines))
+        if shares := found.get("asked", {}).get(group):
+            counts = ", ".join(f"{share['texts']} texts at commit {share['commit']}" for share in shares)
+            parts.append(f"Rows of most questions: {counts}; nothing that they compute changed in between.")
+    weights = grid(
+        ("recall of text not seen", "blocks of 64", "128"),
+        [
+            (name, *(f"{row['recall']:.2f}" for row in fitted["rows"] if row["weights"] == name))
+            for name in ("plain", "fitted")
+        ],
+    )
+    seconds = fitted["cpu_s"]
+    parts.append(
+        f"Weights of the bound, fitted to {fitted['texts']} texts, judged on {fitted['judged']} others with other "
+        f"templates ({fitted['date']}; {seconds['lessons']:.0f} s of one core for the texts, "
+        f"{seconds['fit 64']:.0f} and {seconds['fit 128']:.0f} s for the weights):\n\n{weights}"
+    )
+    return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
+
+
+def of_full(groups: dict[str, list[dict[str, Any]]]) -> str:
+    """The chip's rows beside full attention, and beside the same signature in float."""
+    head = (
+        *("task, tokens", "selector", "block", "asked", "full attention", "chip", "of it"),
+        *("ΔNLL", "95 %", "light: all", "light: ΔNLL"),
+    )
+    lines = []
+    for group, rows in groups.items():
+        task, context = group.split()
+        of = {row["selector"]: row for row in rows}
+        for name in ("soft_rows", "half_refined"):
+            for block in (64, 128):
+                chip, exact = of.get(f"photonic_{name} {block}"), of.get(f"{name} {block}")
+                if not chip or not exact or chip["trials"] != exact["trials"] or of["full"]["trials"] != chip["trials"]:
+                    continue
+                full, asks = of["full"]["all_right"], task != "text"
+                cells = (
+                    *(f"{task}, {int(context):,}", f"`photonic_{name}`", str(block), str(chip["trials"])),
+                    *(f"{full:.2f}", f"{chip['all_right']:.2f}", f"{chip['all_right'] / full if full else 0:.2f}"),
+                    f"{chip['delta_nll']:+.3f}",
+                    f"{chip['nll_low']:+.3f} to {chip['nll_high']:+.3f}" if "nll_low" in chip else "–",
+                    f"{chip['all_right'] - exact['all_right']:+.2f}",
+                    f"{chip['delta_nll'] - exact['delta_nll']:+.3f}",
+                )
+                shown = cells if asks else (*cells[:4], "–", "–", "–", *cells[7:9], "–", cells[10])
+                lines.append(shown)
+    note = "*Light* is the chip's row less that of the same signature in float, on the same questions."
+    return grid(head, lines) + "\n\n" + note
+
+
+def scan(row: dict[str, Any]) -> str:
+    """What a query of one KV head reads to choose: readings of the chip, and what electronics reads."""
+    parts = [f"{row['passes']:.0f} readings"] if row.get("passes") else []
+    parts += [f"{row['signature_bytes'] / 1024:.0f} KiB"] if row.get("signature_bytes") else []
+    return " + ".join(parts) or "–"
+
+
+def dies() -> str:
+    """What several dies of one design lose against the same signatures in float."""
+    found = load("smollm2_dies")
+    count = len(found["dies"])
+    rows = {(row["task"], row["signature"], row["block"], row["die"]): row for row in found["rows"]}
+    points = list(dict.fromkeys(key[:3] for key in rows if key[2]))
+    head = (
+        *("task", "signature", "block", "asked", "full attention", "in float"),
+        *(f"die {number}: all, loss" for number in range(count)),
+    )
+    lines = [
+        (
+            *(task, f"`{signature}`", str(block), str(rows[task, signature, block, None]["trials"])),
+            f"{rows[task, 'full', 0, None]['all_right']:.2f}",
+            f"{rows[task, signature, block, None]['all_right']:.2f}",
+            *(
+                f"{row['all_right']:.2f}, {row['cost']:+.3f} ({row['cost_low']:+.3f} to {row['cost_high']:+.3f})"
+                for row in (rows[task, signature, block, number] for number in range(count))
+            ),
+        )
+        for task, signature, block in points
+    ]
+    noise = ", ".join(f"{die['noise_rms']:.4f}" for die in found["dies"])
+    written = ", ".join(f"{die['weight_error_rms']:.1e}" for die in found["dies"])
+    note = (
+        f"SmolLM2, the same questions of {found['rows'][0]['texts']} texts asked with each of {count} virtual dies of "
+        f"`{found['chip']}`, each calibrated by itself (read noise {noise}, writing errors {written} of a weight), "
+        "with errors and noise of its own. *All* are right answers; the *loss* is that of the answer's likelihood "
+        "against the same signature in float, nats a token, with a 95 % interval that resamples whole texts. "
+        "`soft_rows_refined` is `half_refined` above."
+    )
+    return section("The same on several dies", "smollm2_dies", found, note + "\n\n" + grid(head, lines))
+
+
+def impaired() -> str:
+    """Softened rows on a pretrained model, against chosen blocks, bits, drift and light."""
+    found = load("smollm2_sweep")
+    units = {"blocks": "of 32 blocks", "bits": "bits", "drift": "of a weight unit", "light": "of the chip's light"}
+    head = ("changed", "to", "all", "95 %", "digits", "ΔNLL", "tokens read", "recall")
+    lines = [
+        (
+            {"full": "`full`", "as it is": "nothing"}.get(row["kind"], row["kind"]),
+            f"{row['setting']:g} {units[row['kind']]}" if row["kind"] in units else "–",
+            f"{row['all_right']:.2f}",
+            f"{row['text_low']:.2f}–{row['text_high']:.2f}",
+            f"{row['tokens_right']:.2f}",
+            f"{row['delta_nll']:+.2f}",
+            f"{row['tokens_read']:.0f}",
+            f"{row['recall']:.2f}",
+        )
+        for row in found["rows"]
+    ]
+    trials, texts = found["rows"][0]["trials"], found["rows"][0]["texts"]
+    note = (
+        f"`soft_rows` read by the same chip, blocks of 64, one of four keys asked for: {trials} questions on {texts} "
+        "texts of 2,048 tokens, so differences of a few questions say nothing; the likelihood of the digits says more. "
+        "*Bits* are those of both converters, *drift* an independent error of every weight since it was written."
+    )
+    return section(
+        "The same under fewer bits, drift and less light", "smollm2_sweep", found, note + "\n\n" + grid(head, lines)
+    )
+
+
+def layers() -> str:
+    """Mean key or bound in each layer, chosen on other text."""
+    found = load("smollm2_layers")
+    names = {
+        "mean_key": "mean key",
+        "bound": "bound",
+        "by_layer": "chosen by layer",
+        "after_the_fact": "after the fact",
+    }
+    rows = [
+        (str(row["block"]), *(f"{row['recall'][name]:.3f}" for name in names), str(row["layers_with_bound"]))
+        for row in found["rows"]
+    ]
+    note = (
+        f"SmolLM2, {found['context']:,} tokens, 1 block in 8: recall of the blocks with most exact attention, mean of "
+        f"all layers and KV heads. Each layer takes mean key or bound by its recall on {found['teach']} texts to learn "
+        f"from; judged on {found['judge']} others, with other templates and names. *After the fact* is the better "
+        "of the first two columns in each layer, which nobody can know; layers also see what earlier ones let through."
+    )
+    head = ("block", *names.values(), "layers with bounds")
+    return section("Mean key or bound, layer by layer", "smollm2_layers", found, note + "\n\n" + grid(head, rows))
+
+
+def sizes() -> str:
+    """Block size by head, at the rows of one size for all."""
+    found = load("smollm2_sizes")
+    head = (
+        "blocks",
+        "rows of signatures",
+        "asked",
+        "all",
+        "95 %",
+        "digits",
+        "ΔNLL",
+        "tokens read",
+        "coverage",
+        "where taught",
+    )
+    lines = [
+        (
+            f"`{row['selector']}`" if row["selector"] == "full" else row["selector"],
+            f"{row['rows_of_signatures']:.0f}" if row["rows_of_signatures"] else "–",
+            str(row["trials"]),
+            f"{row['all_right']:.2f}",
+            f"{row['text_low']:.2f}–{row['text_high']:.2f}",
+            f"{row['tokens_right']:.2f}",
+            f"{row['delta_nll']:+.2f}",
+            f"{row['tokens_read']:.0f}",
+            f"{row['coverage']:.2f}",
+            f"{found['taught'][row['selector']]:.2f}" if row["selector"] in found["taught"] else "–",
+        )
+        for row in found["rows"]
+    ]
+    heads = ", ".join(f"{count} heads take {size}" for size, count in found["heads_by_size"].items())
+    note = (
+        f"SmolLM2, one of four keys asked for in {found['context']:,} tokens, 1 token in 8 chosen; softened bounds, "
+        "one row for a block, each query head reading alone. *By head*: each layer's KV heads take blocks of 32, "
+        f"64 or 128 tokens as that covers most attention on {found['teach']} texts to learn from, with no more rows "
+        f"than blocks of 64 for all ({heads}). *Coverage* is the attention on blocks that the chosen ones hold, "
+        "*where taught* that on the texts to learn from. The chip is die 0 of `bank_64x64_dual`, calibrated."
+    )
+    return section("Block size by head", "smollm2_sizes", found, note + "\n\n" + grid(head, lines))
