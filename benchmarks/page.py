@@ -52,6 +52,7 @@ def page() -> str:
         ranking.held_out(),
         pretrained.questions(),
         pretrained.dies(),
+        pretrained.gates(),
         pretrained.impaired(),
         ranking.needles(),
         pretrained.layers(),

@@ -138,6 +138,34 @@ def dies() -> str:
     return section("The same on several dies", "smollm2_dies", found, note + "\n\n" + grid(head, lines))
 
 
+def gates() -> str:
+    """A distilled signature of one row a block."""
+    found = load("smollm2_gate")
+    head = ("task", "signature", "block", "asked", "all", "95 %", "digits", "ΔNLL", "95 %", "recall", "coverage")
+    lines = [
+        (
+            *(row["task"], row["selector"].removesuffix(f" {row['block']}"), str(row["block"] or "–")),
+            *(str(row["trials"]), f"{row['all_right']:.2f}", f"{row['text_low']:.2f}–{row['text_high']:.2f}"),
+            *(f"{row['tokens_right']:.2f}", f"{row['delta_nll']:+.3f}"),
+            *(f"{row['nll_low']:+.2f} to {row['nll_high']:+.2f}", f"{row['recall']:.2f}", f"{row['coverage']:.2f}"),
+        )
+        for row in found["rows"]
+    ]
+    seconds = dict(found["cpu_s"])
+    prefills = seconds.pop("lessons")
+    note = (
+        f"SmolLM2, {found['context']:,} tokens, 1 block in 8 chosen. A *gate* of so many numbers is one row a block, "
+        "linear in its mean, largest and smallest key before rotation, and is read by one dot product a query: "
+        f"distilled from the exact attention of {found['teach']} texts of other words, {found['held_out']} more to "
+        f"keep each head from learning by heart, in {found['steps']} steps through the model of the chip; "
+        f"{prefills:.0f} s of one core for the texts, {min(seconds.values()):.0f} to {max(seconds.values()):.0f} s for "
+        "each gate. The chip "
+        "is die 0 of `bank_64x64_dual`, which reads 32 numbers once and 64 twice. *Recall* and *coverage* are those of "
+        "the exact attention on blocks."
+    )
+    return section("A signature distilled from the model", "smollm2_gate", found, note + "\n\n" + grid(head, lines))
+
+
 def impaired() -> str:
     """Softened rows on a pretrained model, against chosen blocks, bits, drift and light."""
     found = load("smollm2_sweep")
