@@ -177,7 +177,7 @@ def test_a_connection_has_no_direction():
     assert connect(("a,o1", "b,o2")) == connect(("b,o2", "a,o1"))
 
 
-def detector(*, wl=1.55, port_pitch_um=1.0, width_um=1.0, length_um=1.0, pad_um=1.0):
+def detector(*, wl=1.55, port_pitch_um=1.0, width_um=1.0, length_um=1.0, hold_um=1.0):
     """A matched pair of photodiodes."""
     dark = jnp.zeros_like(jnp.asarray(wl), dtype=complex)
     return {("o1", "o1"): dark, ("o2", "o2"): dark}

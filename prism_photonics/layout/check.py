@@ -15,6 +15,7 @@ from prism_photonics.layout.nets import Net, Nets, conductors, ribs
 from prism_photonics.layout.pads import detector_contacts, on_bank, pad_centers_um, ring_pad, row_pad, rows_um, serves
 from prism_photonics.layout.polygons import open_layout, refusing_damage, title
 from prism_photonics.lightpath.detector.design import LANE_UM
+from prism_photonics.lightpath.detector.diode import N_PROBE_UM, P_PROBE_UM
 from prism_photonics.lightpath.ring.cell import heater_contacts_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.process.layers import load_deck
@@ -136,10 +137,14 @@ def _pad_faults(
 
 
 def _photodiode_faults(nets: Nets, reached: Mapping[str, Net | None], layout: kdb.Layout, spec: ChipSpec) -> list[str]:
-    """Every contact of a photodiode must reach its own pad, and no other pad may."""
+    """Every contact of a photodiode must reach its own pad, and no other pad may; so must the metal on its mesas."""
     served = Counter(reached.values())
-    wrong, buses, contacts = [], spec.chip.buses, _photodiode_contacts_um(spec)
+    wrong, buses, contacts, mesas = [], spec.chip.buses, _photodiode_contacts_um(spec), _mesa_contacts_um(spec)
     for (bus, row), (x_um, y_um) in rows_um(layout).items():
+        for (contact, layer), (x, y) in mesas.items():
+            net, name = nets.at(layer, x_um + x, y_um + y), on_bank(row_pad(contact, row), bus, buses)
+            if net is None or reached.get(name) != net:
+                wrong.append(f"row {row}: a photodiode's {layer} is not joined to {name}")
         for contact, (x, y) in contacts.items():
             net, name = nets.at("metal2", x_um + x, y_um + y), on_bank(row_pad(contact, row), bus, buses)
             if net is None or reached.get(name) != net or served[net] != 1:
@@ -154,12 +159,34 @@ def _photodiode_contacts_um(spec: ChipSpec) -> dict[str, tuple[float, float]]:
     if spec.two_sided:
         site, drop_um = spec.photodiode_design, spec.ring_designs[0].bus_pitch_um
         east, west = end + site.reach_um, PROBE_INSET_UM - DROP_LEAD_UM - site.reach_um
-        places = [(east, 0.0), (east, site.pad_pitch_um), (west, drop_um), (west, drop_um + site.pad_pitch_um)]
+        places = [(east, 0.0), (east, site.hold_pitch_um), (west, drop_um), (west, drop_um + site.hold_pitch_um)]
     else:
         pair = detector_site(spec)
-        x, middle, apart = end + pair.reach_um, pair.port_pitch_um / 2.0, (pair.pad_um + LANE_UM) / 2.0
+        x, middle, apart = end + pair.reach_um, pair.port_pitch_um / 2.0, (pair.hold_um + LANE_UM) / 2.0
         places = [(x, middle - apart), (x, middle), (x, middle + apart)]
     return dict(zip(detector_contacts(spec), places, strict=True))
+
+
+def _mesa_contacts_um(spec: ChipSpec) -> dict[tuple[str, str], tuple[float, float]]:
+    """Metal on the mesas of a row's photodiodes, from the row's first port, by pad and layer."""
+    end, pair = spec.chip.channels * spec.ring.pitch_um, detector_site(spec)
+    drop_um = spec.ring_designs[0].bus_pitch_um
+    # Of each diode: its guide's port, which way its light heads, on which side its wires leave, its pads of p and n.
+    diodes = [
+        ((end, 0.0), 1.0, 1.0, ("output", "cathode")),
+        ((end, pair.port_pitch_um), 1.0, -1.0, ("anode", "output")),
+    ]
+    if spec.two_sided:
+        diodes = [
+            ((end, 0.0), 1.0, 1.0, ("through_anode", "through_cathode")),
+            ((-DROP_LEAD_UM, drop_um), -1.0, 1.0, ("drop_anode", "drop_cathode")),
+        ]
+    probes = (("contact_p", P_PROBE_UM), ("contact_n", N_PROBE_UM))
+    return {
+        (pad, layer): (x + ahead * along, y + up * aside)
+        for (x, y), ahead, up, pads in diodes
+        for pad, (layer, (along, aside)) in zip(pads, probes, strict=True)
+    }
 
 
 def _heater_faults(

@@ -54,8 +54,10 @@ class Nets:
 
 
 def conductors(layout: kdb.Layout) -> Nets:
-    """Both metals, joined by the vias."""
-    return Nets(layout, ("metal1", "via", "metal2"), (("metal1", "via"), ("via", "metal2")))
+    """Both metals, joined by the vias, and the contacts of photodiodes, each metal of its own."""
+    contacts = (("contact_via", "metal2"), ("contact_n", "contact_via"), ("contact_p", "contact_via"))
+    layers = ("metal1", "via", "metal2", "contact_n", "contact_p", "contact_via")
+    return Nets(layout, layers, (("metal1", "via"), ("via", "metal2"), *contacts))
 
 
 def ribs(layout: kdb.Layout) -> Nets:

@@ -14,6 +14,7 @@ from prism_photonics.layout.electrical import wiring
 from prism_photonics.layout.lvs import Lvs
 from prism_photonics.layout.pads import OPENING_INSET_UM, rows_um
 from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
+from prism_photonics.lightpath.detector.diode import ABSORBER_UM, UPPER_HALF_UM
 from prism_photonics.process.layers import LAYERS, Deck
 from prism_photonics.process.trench import closing_wall_deg, foot_um
 from prism_photonics.spec import ChipSpec
@@ -30,8 +31,8 @@ PURPOSES = {
     "length_sweep": "coupling against the straight's length",
     "splitter": "division and loss of one splitter, against the reference; drops by its second output",
     "taper": "loss and spot size of couplers with another tip, against the reference and under a camera",
-    "photodiode": "a photodiode by itself: attachment, dark current, responsivity",
-    "monitor": "the top row by fibres, before photodiodes are attached over its guides; after, what they let pass",
+    "photodiode": "a photodiode by itself: bonding, contacts, dark current, responsivity",
+    "monitor": "the top row by fibres, before photodiodes are bonded over its guides; after, what they let pass",
     "row": "a row of rings, read by its photodiodes",
 }
 """What each structure is measured for."""
@@ -116,6 +117,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             *_table(("serves", "count"), sorted(_pads(lines).items())),
             *_assembly(spec, lines),
             *_electrical(spec, deck, lines),
+            *_photodiodes(spec),
             "## Fibres",
             "",
             *_table(("port", "x / µm", "y / µm"), [(f["name"], f["x_um"], f["y_um"]) for f in _of(lines, "fibre")]),
@@ -219,6 +221,23 @@ def _electrical(spec: ChipSpec, deck: Deck, lines: Sequence[Row]) -> list[str]:
             ],
         ),
     ]
+
+
+def _photodiodes(spec: ChipSpec) -> list[str]:
+    """What is bonded where, in the order of making."""
+    length_um, width_um = ABSORBER_UM[1] - ABSORBER_UM[0], 2.0 * UPPER_HALF_UM
+    count = 2 * spec.chip.rows * spec.chip.buses
+    told = [
+        ("kind", "InGaAs/InP, modified uni-travelling-carrier, n side down: as in Photonics Research 10, 1338 (2022)"),
+        ("on the die", f"{count} of rows, one by itself; absorbers of {width_um:g} × {length_um:g} µm"),
+        (
+            "making",
+            "ribs and first metal; `window` opened in the oxide; III–V bonded within `attach`, thinned; "
+            "`mesa_p`, `mesa_n`; `contact_p`, `contact_n`; oxide, `contact_via`; second metal",
+        ),
+        ("first metal, bumps", "none under the bonded piece, which wants a flat surface"),
+    ]
+    return ["## Photodiodes", "", *_table(("", ""), told)]
 
 
 def _pads_um(lines: Sequence[Row]) -> dict[str, tuple[float, float]]:

@@ -216,7 +216,7 @@ class _Block:
         return y_um - 2.0 * self._pitch
 
     def photodiode(self, y_um: float) -> None:
-        """A photodiode's site at the end of a guide, and a pad for a probe beyond either contact."""
+        """A photodiode at the end of a guide, and a pad for a probe beyond either contact."""
         y_um -= (photodiode_slots(self._spec) - 1) * self._pitch
         site = self._spec.photodiode_design
         self._facet_west("photodiode_in", y_um)
@@ -227,7 +227,7 @@ class _Block:
             bond_pad(PROBE_CELL, PROBE_UM, self._kcl),
         )
         # Side by side along x, so that the pads need no more height than the site's.
-        for n, (name, rise) in enumerate((("cathode", 0.0), ("anode", site.pad_pitch_um))):
+        for n, (name, rise) in enumerate((("cathode", 0.0), ("anode", site.hold_pitch_um))):
             end = x + site.reach_um + PROBE_PITCH_UM * (1.0 + n)
             metal.insert(box(x + site.reach_um - 2.0, y_um + rise - STRAP_UM, end, y_um + rise + STRAP_UM))
             self._put(pad, f"photodiode_{name}", end, y_um + rise)
@@ -236,7 +236,7 @@ class _Block:
     def monitor(self) -> None:
         """Guides on from the top row's photodiode site, of the last bus, to the eastern facet.
 
-        The light that no photodiode takes leaves by fibres: all of it, as long as none is attached.
+        The light that no photodiode takes leaves by fibres: all of it, as long as no III–V is bonded.
         """
         spec, site = self._spec, detector_site(self._spec)
         heights = monitor_heights_um(spec)

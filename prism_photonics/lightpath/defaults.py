@@ -68,8 +68,8 @@ def default_settings(profile: Profile, deck: Deck | None = None) -> dict[str, Ma
         "uturn": {"radius_um": bend, "width_um": width, "euler_p": clothoids},
         "branch": {"dx_um": across, "dy_um": across, "radius_um": bend, "width_um": width, "euler_p": clothoids},
         "terminator": {"length_um": 40.0, "tip_um": max(0.25, tip), "width_um": width},
-        "detector": {"port_pitch_um": 104.0, "width_um": width, "length_um": 60.0, "pad_um": 60.0},
-        "photodiode": {"width_um": width, "length_um": 60.0, "pad_um": 60.0},
+        "detector": {"port_pitch_um": 104.0, "width_um": width, "length_um": 60.0, "hold_um": 60.0},
+        "photodiode": {"width_um": width, "length_um": 60.0, "hold_um": 60.0},
     }
 
 

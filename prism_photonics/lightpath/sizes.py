@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from prism_photonics.lightpath.detector.design import LEAST_DIODE_UM, LEAST_HELD_UM
 from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.layers import METAL1_SPACE_UM
 from prism_photonics.process.profile import Profile
@@ -202,9 +203,18 @@ def _splitter_least(sizes: Sizes) -> Iterator[Limit]:
         yield "mmi_width_um", ports, "its ports"
 
 
+def _detector_least(sizes: Sizes) -> Iterator[Limit]:
+    if _known(sizes, "length_um"):
+        yield "length_um", LEAST_DIODE_UM, "a guide that widens, an absorber, a guide that narrows"
+    if _known(sizes, "hold_um"):
+        yield "hold_um", LEAST_HELD_UM, "wires beside each other"
+
+
 def _photodiode_least(sizes: Sizes) -> Iterator[Limit]:
-    if 0.0 <= sizes.get("length_um", 1.0) < GRID_UM:
-        yield "length_um", GRID_UM, "the drawing's grid; negative for light that heads west"
+    if abs(sizes.get("length_um", LEAST_DIODE_UM)) < LEAST_DIODE_UM:
+        yield "length_um", LEAST_DIODE_UM, "taper, absorber, taper; as much below 0 for light that heads west"
+    if _known(sizes, "hold_um"):
+        yield "hold_um", LEAST_HELD_UM, "wires beside each other"
 
 
 def _tip_most(sizes: Sizes) -> Iterator[Limit]:
@@ -223,6 +233,7 @@ _RULES_LEAST: Mapping[str, Callable[[Sizes], Iterator[Limit]]] = {
     "uturn": lambda sizes: _inner(sizes, "radius_um"),
     "branch": _branch_least,
     "splitter": _splitter_least,
+    "detector": _detector_least,
     "photodiode": _photodiode_least,
 }
 _RULES_MOST: Mapping[str, Callable[[Sizes], Iterator[Limit]]] = {

@@ -27,7 +27,7 @@ class Layers(_Table):
         ridge: Ribs, where the film stays at full height.
         slab: Sleeve round the ribs, where the thin slab stays; outside it the film is etched away.
         labels: Text, for who reads the file; on the die its letters are slab.
-        attach: Outline of dies attached later (photodiodes), never fabricated.
+        attach: Outline of the pieces of III–V that are bonded for photodiodes, never fabricated.
         contour: Die outline; the dicing cut and the polished facet.
         exclusion: Border of the die and dicing street, where only edge couplers may lie.
         metal1: First metal, beside the ribs: electrodes.
@@ -37,6 +37,12 @@ class Layers(_Table):
         opening: Openings in the passivation over pads.
         bump: Solder bumps of a flip-chip die.
         slab_opening: Where a kit's coupler has the slab etched away but under its own taper.
+        window: Where the upper oxide is taken off, so that III–V can be bonded to the ribs.
+        mesa_n: Lower mesa of a bonded photodiode: its n contact layer of InP.
+        mesa_p: Upper mesa: drift layer, absorber, p layers.
+        contact_n: Metal on the lower mesa, beside the upper.
+        contact_p: Metal on the upper mesa.
+        contact_via: Openings down to these two, filled by the second metal.
     """
 
     ridge: Layer
@@ -51,7 +57,14 @@ class Layers(_Table):
     metal2: Layer
     opening: Layer
     bump: Layer
-    slab_opening: Layer = (3, 1)  # decks that are older than this layer have the public kit's number
+    # Decks that are older than a layer: the public kit's number, and the numbers after `attach`'s in our own.
+    slab_opening: Layer = (3, 1)
+    window: Layer = (5, 1)
+    mesa_n: Layer = (5, 2)
+    mesa_p: Layer = (5, 3)
+    contact_n: Layer = (5, 4)
+    contact_p: Layer = (5, 5)
+    contact_via: Layer = (5, 6)
 
     def items(self) -> tuple[tuple[str, Layer], ...]:
         """Name and numbers of every layer, in the order above."""

@@ -17,7 +17,7 @@ from prism_photonics.files.toml import parse_toml, read_text
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.defaults import HEATER_UM
 from prism_photonics.lightpath.detector.design import (
-    FLIPPED_PAD_UM,
+    FLIPPED_HOLD_UM,
     DetectorDesign,
     PhotodiodeSiteDesign,
 )
@@ -353,9 +353,9 @@ class ChipSpec(Table):
 
     @cached_property
     def photodiode_design(self) -> PhotodiodeSiteDesign:
-        """The attach site of a single photodiode, heading east."""
-        pad_um = FLIPPED_PAD_UM if self.flip_chip else PhotodiodeSiteDesign.pad_um
-        return PhotodiodeSiteDesign(self.width_um, pad_um=pad_um)
+        """The site of a single photodiode, heading east."""
+        hold_um = FLIPPED_HOLD_UM if self.flip_chip else PhotodiodeSiteDesign.hold_um
+        return PhotodiodeSiteDesign(self.width_um, hold_um=hold_um)
 
     @cached_property
     def row_pitch_um(self) -> float:
@@ -365,9 +365,9 @@ class ChipSpec(Table):
         # All distances are design choices that the layout checks prove.
         fork = 4.0 * radius + self.splitter_design.port_pitch_um  # the tree's last one is two bends high
         if self.two_sided:
-            # Above the drop bus: its photodiode's pads, which a fork's lead passes at a distance.
+            # Above the drop bus: its photodiode's piece, which a fork's lead passes at a distance.
             return 10.0 * math.ceil(max(buses + self.photodiode_design.top_um + 11.0, fork) / 10.0)
         if not self.flip_chip:
             return 10.0 * math.ceil((height + 60.0) / 10.0)  # pads that hands can reach
-        # From one row's way back to the next row; the fork; two photodiode pads.
-        return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_PAD_UM + 27.0) / 10.0)
+        # From one row's way back to the next row; the fork; a photodiode site.
+        return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_HOLD_UM + 27.0) / 10.0)

@@ -28,7 +28,7 @@ GROUND_UM = 10.0
 SPACE_UM = 4.0
 LEAST_WIRE_UM, LEAST_SPACE_UM = 3.5, 3.0
 LANE_PITCH_UM = GROUND_UM + SPACE_UM
-SITE_CLEAR_UM = 8.0  # from a western photodiode's pad to the through bus's lead; design choice
+SITE_CLEAR_UM = 8.0  # from where a western photodiode's piece is held to the through bus's lead; design choice
 MARGIN_UM = 45.0  # from the outermost buses to the first lane: the eastern pads reach up to 45 µm beyond them
 MONITOR_CLEAR_UM = 20.0  # from the guide of the upper monitor fibre to the first lane
 
@@ -138,22 +138,22 @@ def require_room(spec: ChipSpec) -> None:
         InputError: They would; it does not.
     """
     if spec.two_sided:
-        buses, half = spec.ring_designs[0].bus_pitch_um, spec.photodiode_design.pad_um / 2.0
+        buses, half = spec.ring_designs[0].bus_pitch_um, spec.photodiode_design.hold_um / 2.0
         need = half + SITE_CLEAR_UM
         if buses < need:
             raise InputError(
-                f"detector.sides = 'both': through and drop bus lie {buses:g} µm apart, a photodiode pad beside the "
-                f"lead needs {need:g}; raise ring.radius_um by {math.ceil(need - buses) / 2.0:g}, or use 'east'"
+                f"detector.sides = 'both': through and drop bus lie {buses:g} µm apart, a photodiode's piece beside "
+                f"the lead needs {need:g}; raise ring.radius_um by {math.ceil(need - buses) / 2.0:g}, or use 'east'"
             )
         return
     site = detector_site(spec)
-    if site.pad_um > site.free_pad_um:
-        need = site.port_pitch_um + 2.0 * (site.pad_um - site.free_pad_um)
+    if site.hold_um > site.free_hold_um:
+        need = site.port_pitch_um + 2.0 * (site.hold_um - site.free_hold_um)
         raise InputError(
-            f"photodiode site: its guides lie {site.port_pitch_um:g} µm apart, pads of {site.pad_um:g} µm between them "
-            f"need {math.ceil(need)}; raise waveguide.bend_radius_um"
+            f"photodiode site: its guides lie {site.port_pitch_um:g} µm apart, a piece of {site.hold_um:g} µm between "
+            f"them needs {math.ceil(need)}; raise waveguide.bend_radius_um"
         )
-    height = 2.0 * site.pad_um + LANE_UM
+    height = 2.0 * site.hold_um + LANE_UM
     if spec.row_pitch_um < height + LEAST_SPACE_UM:
         raise InputError(
             f"rows lie {spec.row_pitch_um:g} µm apart, a photodiode site is {height:g} µm high; "

@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import cache
 
 from prism_photonics.lightpath.detector.design import (
-    FLIPPED_PAD_UM,
-    LEAST_ATTACH_UM,
+    FLIPPED_HOLD_UM,
+    LEAST_HOLD_UM,
     DetectorSiteDesign,
     PhotodiodeSiteDesign,
 )
@@ -22,7 +22,7 @@ from prism_photonics.spec import ChipSpec
 # Design choices.
 FEED_BELOW_UM = 70.0  # from row 0 down to the first of several fibres
 LEAST_LEAD_UM = 20.0  # from the first of several couplers to its rise
-RISE_AFTER_UM = 5.0  # from a photodiode site's pads to the bend of the guide that goes on beside them
+RISE_AFTER_UM = 5.0  # from a photodiode site's wires to the bend of the guide that goes on beside them
 SITE_BUMPS_UM = 120.0  # strip beside a photodiode site for its bumps
 LAST_BUMP_UM = 67.0  # from the site to its outermost bump's middle
 DROP_LEAD_UM = 40.0  # from a row's first ring to a photodiode in the west: row label, ground bump
@@ -45,12 +45,12 @@ CONTROL_CLEAR_UM = 60.0  # from the loopback's turn to the first of those pads' 
 
 
 def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
-    """The attach site of one row's balanced pair: its guides arrive at the heights of through bus and drop return."""
+    """The site of one row's balanced pair: its guides arrive at the heights of through bus and drop return."""
     ring = spec.ring_designs[0]
     design = DetectorSiteDesign(ring.bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um, spec.width_um)
-    usual_um = FLIPPED_PAD_UM if spec.flip_chip else design.pad_um
-    # Pads between the guides, which go on beside them where a row is seen by fibres.
-    return replace(design, pad_um=max(LEAST_ATTACH_UM, min(usual_um, float(math.floor(design.free_pad_um)))))
+    usual_um = FLIPPED_HOLD_UM if spec.flip_chip else design.hold_um
+    # Between the guides, which go on beside it where a row is seen by fibres.
+    return replace(design, hold_um=max(LEAST_HOLD_UM, min(usual_um, float(math.floor(design.free_hold_um)))))
 
 
 def monitor_heights_um(spec: ChipSpec) -> tuple[float, float]:
@@ -64,7 +64,7 @@ def monitor_heights_um(spec: ChipSpec) -> tuple[float, float]:
 
 
 def monitor_bend_um(spec: ChipSpec) -> float:
-    """From the rows' eastern end to where the upper of these guides bends to its fibre: past pads or bumps."""
+    """From the rows' eastern end to where the upper of these guides bends to its fibre: past the site or its bumps."""
     return site_reach_um(spec) + (SITE_BUMPS_UM if spec.flip_chip else RISE_AFTER_UM)
 
 
@@ -79,18 +79,18 @@ def monitor_reach_um(spec: ChipSpec) -> float:
 
 
 def photodiode_site(spec: ChipSpec, *, west: bool) -> PhotodiodeSiteDesign:
-    """The attach site of one photodiode where the two of a pair stand at either end of the row."""
+    """The site of one photodiode where the two of a pair stand at either end of the row."""
     design = spec.photodiode_design
     return replace(design, length_um=-design.length_um) if west else design
 
 
 def site_reach_um(spec: ChipSpec) -> float:
-    """From the rows' eastern end to the eastern side of the photodiodes' pads."""
+    """From the rows' eastern end to the eastern end of the photodiodes' wires."""
     return photodiode_site(spec, west=False).reach_um if spec.two_sided else detector_site(spec).reach_um
 
 
 def row_top_um(spec: ChipSpec) -> float:
-    """Height of what is drawn highest in a row, above its through bus: drop bus's way back, or photodiode pads."""
+    """Height of what is drawn highest in a row, above its through bus: drop bus's way back, or a photodiode's piece."""
     if spec.two_sided:
         return spec.ring_designs[0].bus_pitch_um + spec.photodiode_design.top_um
     return detector_site(spec).port_pitch_um
@@ -287,7 +287,7 @@ def tapers(spec: ChipSpec) -> int:
 
 
 def photodiode_slots(spec: ChipSpec) -> int:
-    """Fibre pitches that the line of the single photodiode takes: its upper pad stands above it."""
+    """Fibre pitches that the line of the single photodiode takes: the piece it is made of stands above it."""
     return math.ceil((spec.photodiode_design.top_um + 10.0) / spec.coupler.fibre_pitch_um)
 
 

@@ -130,7 +130,7 @@ def test_fibres_see_the_top_rows_through_and_drop_bus_before_photodiodes_are_att
     assert (monitor["row"], monitor["fibre_in"], monitor["through"]) == ("7", "coupler", "monitor_through")
 
 
-def test_attach_pads_of_every_row_keep_first_metal_off_the_guides_beside_them(spec: ChipSpec):
+def test_the_piece_of_every_row_is_held_off_the_guides_beside_it(spec: ChipSpec):
     site = detector_site(spec)
-    assert site.pad_um == 37.0 <= site.free_pad_um < 38.0
+    assert site.hold_um == 37.0 <= site.free_hold_um < 38.0
     assert site.port_pitch_um == spec.ring_designs[0].bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um

@@ -133,6 +133,26 @@ def test_a_via_removed_is_caught_by_the_nets(tiny: ChipSpec, tmp_path: Path):
     assert any("electrodes are not joined" in line for line in faults(tiny, tmp_path, remove).violations)
 
 
+@pytest.mark.parametrize(("nth", "said"), [(0, "contact_p is not joined"), (1, "contact_n is not joined")])
+def test_an_opening_to_a_photodiode_removed_is_caught_by_the_nets(tiny: ChipSpec, tmp_path: Path, nth: int, said: str):
+    def remove(chip: gf.Component) -> None:
+        shapes = cell_of(chip, "detector_").shapes(chip.kcl.layer(*LAYERS.contact_via))
+        lowest = sorted(shapes.each(), key=lambda shape: shape.bbox().bottom)
+        lowest[nth].delete()
+
+    found = faults(tiny, tmp_path, remove).violations
+    assert any("row 1: a photodiode's" in line and said in line for line in found), found
+
+
+def test_first_metal_under_the_bonded_piece_is_caught_by_the_drawing_rules(tiny: ChipSpec, tmp_path: Path):
+    def cover(chip: gf.Component) -> None:
+        at = next(inst for inst in chip.kdb_cell.each_inst() if inst.property(0) == "detector_0").trans.disp
+        box = kdb.Box(at.x + 90_000, at.y + 30_000, at.x + 100_000, at.y + 40_000)
+        chip.kdb_cell.shapes(chip.kcl.layer(*LAYERS.metal1)).insert(box)
+
+    assert broken(tiny, tmp_path, cover) == {"metal1_on_attach"}
+
+
 def test_a_metal_bridge_between_two_tracks_is_caught_by_the_nets(tiny: ChipSpec, tmp_path: Path):
     def bridge(chip: gf.Component) -> None:
         # Between the two columns, above the upper row: signal track of column 0 to ground track of column 1.

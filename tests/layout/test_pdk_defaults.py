@@ -149,8 +149,8 @@ DEGENERATE = [
     ("splitter", {"mmi_width_um": 1.0}), ("splitter", {"excess_loss_dB": -3.0}), ("splitter", {"port_pitch_um": 2.0}),
     ("splitter", {"mmi_length_um": 0.0}), ("edge_coupler", {"length_um": 0.0}), ("edge_coupler", {"tip_um": 2.0}),
     ("edge_coupler", {"loss_dB": -1.0}), ("terminator", {"length_um": -40.0}), ("terminator", {"tip_um": 0.0}),
-    ("detector", {"length_um": -1.0}), ("detector", {"pad_um": 0.0}), ("photodiode", {"length_um": 0.0}),
-    ("photodiode", {"pad_um": float("inf")}),
+    ("detector", {"length_um": -1.0}), ("detector", {"hold_um": 0.0}), ("photodiode", {"length_um": 0.0}),
+    ("photodiode", {"hold_um": float("inf")}),
 ]  # fmt: skip
 
 

@@ -245,8 +245,8 @@ def test_a_detector_site_offers_three_separate_conductors(kcl: kf.KCLayout):
     assert {name for name in ports_um(cell)} == {"o1", "o2", "e1", "e2", "e3"}
 
 
-def test_a_detector_site_too_narrow_for_its_pads_is_refused(kcl: kf.KCLayout):
-    with pytest.raises(InputError, match="no room for two pads"):
+def test_a_detector_site_too_narrow_for_its_wires_is_refused(kcl: kf.KCLayout):
+    with pytest.raises(InputError, match="no room for the wires of two photodiodes"):
         detector(DetectorSiteDesign(40.0, 1.4), kcl=kcl)
 
 

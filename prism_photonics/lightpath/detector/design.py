@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from prism_photonics.process.layers import METAL1_TO_RIB_UM
 
-# Design choices, to be replaced by the photodiode's drawing.
-LEAD_UM = 20.0  # guides run straight this far before the photodiodes
-SETBACK_UM = 15.0  # from the guides' ends to the first pads
-BETWEEN_PADS_UM = 10.0
-LANE_UM = 24.0  # between upper and lower pads of a pair: the output wire and 7 µm on either side
-LEAST_ATTACH_UM = 25.0  # side of a pad that a photodiode can be attached to
-FLIPPED_PAD_UM = 30.0  # a photodiode attached by machine, as on flip-chip dies
+# Design choices. A piece of III–V is bonded over the guides' ends, larger than the diodes etched from it: it is held
+# beside them while it is placed.
+LEAD_UM = 20.0  # from the ports to where the piece begins, or five less
+SETBACK_UM = 15.0  # from the guides' ends to where the piece is held
+BETWEEN_HOLDS_UM = 10.0
+LANE_UM = 24.0  # between upper and lower hold of a pair: the output wire and 7 µm on either side
+LEAST_HOLD_UM = 25.0  # by hand
+LEAST_HELD_UM = 15.0  # leaves room for wires, whoever holds the piece
+LEAST_DIODE_UM = 45.0  # from the lead to a guide's end: it widens, runs under the absorber, narrows
+FLIPPED_HOLD_UM = 30.0  # placed by machine, as on flip-chip dies
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,21 @@ class DetectorDesign:
 
 @dataclass(frozen=True)
 class DetectorSiteDesign:
-    """The drawn attach site of one balanced pair: two guides that end under photodiodes. Lengths in µm.
+    """The drawn site of one balanced pair: two guides that end under bonded photodiodes. Lengths in µm.
 
     Attributes:
         port_pitch_um: Height of the drop guide (o2) above the through guide (o1).
         width_um: Width of the guides.
-        length_um: Length of each absorbing section along x.
-        pad_um: Side of the four attach pads under the photodiodes.
+        length_um: From the lead to the guides' ends: they widen, run under the absorber, narrow again.
+        hold_um: Side of the places beyond the guides' ends, two by two, that the piece of III–V is held by.
 
-    Source: the default lengths are a design choice, to be replaced by the photodiode's drawing.
+    Source: the default lengths are a design choice.
     """
 
     port_pitch_um: float
     width_um: float
     length_um: float = 60.0
-    pad_um: float = 60.0
+    hold_um: float = 60.0
 
     @property
     def guide_um(self) -> float:
@@ -74,42 +77,42 @@ class DetectorSiteDesign:
 
     @property
     def reach_um(self) -> float:
-        """From the site's ports to the eastern side of its pads."""
-        return self.guide_um + SETBACK_UM + 2.0 * self.pad_um + BETWEEN_PADS_UM
+        """From the site's ports to the eastern end of its wires."""
+        return self.guide_um + SETBACK_UM + 2.0 * self.hold_um + BETWEEN_HOLDS_UM
 
     @property
-    def free_pad_um(self) -> float:
-        """Side of the largest pads between the two guides, first metal clear of both."""
+    def free_hold_um(self) -> float:
+        """Side of the largest places between the two guides, which go on beside the piece where fibres see a row."""
         return (self.port_pitch_um - LANE_UM - self.width_um) / 2.0 - METAL1_TO_RIB_UM
 
 
 @dataclass(frozen=True)
 class PhotodiodeSiteDesign:
-    """The drawn attach site of one photodiode, where the two of a pair stand at either end of a row. Lengths in µm.
+    """The drawn site of one bonded photodiode, where the two of a pair stand at either end of a row. Lengths in µm.
 
     Attributes:
         width_um: Width of the guide.
-        length_um: Length of the absorbing section along x; negative where the light arrives heading west.
-        pad_um: Side of the two attach pads: one beyond the guide's end, one above it.
+        length_um: From the lead to the guide's end; negative where the light arrives heading west.
+        hold_um: Side of the two places that the piece of III–V is held by: one beyond the guide's end, one above it.
 
-    Source: the default lengths are a design choice, to be replaced by the photodiode's drawing.
+    Source: the default lengths are a design choice.
     """
 
     width_um: float
     length_um: float = 60.0
-    pad_um: float = 60.0
+    hold_um: float = 60.0
 
     @property
     def reach_um(self) -> float:
-        """From the site's port to the far side of its pads."""
-        return LEAD_UM + abs(self.length_um) + SETBACK_UM + self.pad_um
+        """From the site's port to the far end of its wires."""
+        return LEAD_UM + abs(self.length_um) + SETBACK_UM + self.hold_um
 
     @property
-    def pad_pitch_um(self) -> float:
-        """Height of the upper pad above the guide."""
-        return self.pad_um + BETWEEN_PADS_UM
+    def hold_pitch_um(self) -> float:
+        """Height of the upper hold, and of the anode's wire, above the guide."""
+        return self.hold_um + BETWEEN_HOLDS_UM
 
     @property
     def top_um(self) -> float:
-        """Height of the upper pad's upper side above the guide."""
-        return self.pad_pitch_um + self.pad_um / 2.0
+        """Height of the upper hold's upper side above the guide."""
+        return self.hold_pitch_um + self.hold_um / 2.0
