@@ -159,3 +159,12 @@ def test_what_a_bend_of_a_traced_radius_passes_has_the_gradient_of_differences()
         )(euler_p)
         assert float(jitted) == pytest.approx(float(bends_passed(film, design)), rel=1e-9)
         assert float(length_um) == pytest.approx(design.lengths.bend_um, rel=1e-12)
+
+
+@pytest.mark.parametrize(("euler_p", "least_um"), [(0.5, 84.976), (1.0, 112.206)])
+def test_the_kits_bends_of_80_um_are_too_sharp_in_their_middle_for_its_own_film(euler_p: float, least_um: float):
+    """`bend_euler` and `L_turn_bend` of lnoi400 2.1.1 as they are by default."""
+    film = load_profile("lnoi400")
+    with pytest.raises(InputError, match=f"want at least {least_um:g}, the least radius of lnoi400"):
+        require_film("uturn", UTurnDesign(80.0, width_um=1.0, euler_p=euler_p), film)
+    require_film("uturn", UTurnDesign(math.ceil(least_um), width_um=1.0, euler_p=euler_p), film)
