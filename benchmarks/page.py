@@ -39,6 +39,7 @@ def page() -> str:
         circuits.reflecting_row(),
         circuits.intersymbol(),
         circuits.ring_second_mode(),
+        simulated.single_mode(),
         simulated.parts(),
         ranking.electronic(),
         circuits.bank(),

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,12 @@ def main() -> None:
         spec = load_spec(name)
         chips.append(figures(spec) | {"dies": [one_die(spec, seed) for seed in range(numbers[0] if numbers else 2)]})
         print(chips[-1], file=sys.stderr, flush=True)
-    result = {"chips": chips, "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only"}
+    result = {
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
+        "command": " ".join(["python benchmarks/single_mode_chip.py", *sys.argv[1:]]),
+        "chips": chips,
+    }
     print(json.dumps(result, indent=2) if "--json" in sys.argv else result)
 
 

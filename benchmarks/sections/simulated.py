@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sections.tables import RESULTS, grid, load, section
+from sections.tables import RESULTS, grid, load, section, table
 
 SPLITTER = Path(__file__).parents[2] / "prism_photonics" / "process" / "part_tables" / "tfln600.json"
 BY_MEOW = RESULTS / "splitter_by_meow.json"
@@ -92,3 +92,33 @@ def _splitter() -> dict[str, str]:
         if wl != 1.55:
             told[f"at {wl:.2f} µm"] = f"{loss_dB:.4f}"
     return told
+
+
+def single_mode() -> str:
+    """The chip whose rings hold one mode, beside the demonstrator."""
+    found = load("single_mode_chip")
+
+    columns: dict[str, Any] = {
+        "chip": lambda chip: f"`{chip['chip']}`",
+        "film": lambda chip: f"`{chip['film']}`",
+        "R / µm": lambda chip: f"{chip['radius_um']:.1f}",
+        "straights / µm": lambda chip: f"{chip['straights_um'][0]:.2f} to {chip['straights_um'][1]:.2f}",
+        "of its light a straight turns": lambda chip: f"{100.0 * chip['turned_at_a_straight'][1]:.2f} %",
+        "couplers take": lambda chip: f"{100.0 * chip['couplers_take']:.1f} %",
+        "linewidth / pm": lambda chip: f"{chip['fwhm_pm']:.0f}",
+        "gap at its foot / nm": lambda chip: chip["foot_nm"],
+        "loss / dB/cm": lambda chip: f"{chip['loss_dB_cm']:.2f}",
+        "least headroom": lambda chip: f"{chip['least_headroom']:.2f} (`{chip['binding_rule']}`)",
+        "accuracy of dies / bits": lambda chip: ", ".join(f"{die['accuracy_bits']:.1f}" for die in chip["dies"]),
+        "needles found": lambda chip: ", ".join(f"{die['needle_hit']['chip']:.3f}" for die in chip["dies"]),
+    }
+    note = (
+        "Dies of the main job, calibrated, programmed, drawn, compared as drawn, and ranked. **No die has a second "
+        "mode in its rings** (`second_mode` is off): the demonstrator's figures are of rings that it would not have."
+    )
+    return section(
+        "A chip whose rings hold one mode",
+        "single_mode_chip",
+        found,
+        note + "\n\n" + table(columns, zip(found["chips"])),
+    )
