@@ -1,6 +1,6 @@
-"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, four buses, a rib of one mode.
+"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, or TE0 and TE1, and four buses.
 
-    python benchmarks/full_banks.py [DIES] [arms|circles|4x8|single_mode …]
+    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_4x8|arms|circles|4x8|single_mode …]
 
 As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
 not measured again.
@@ -45,7 +45,15 @@ BENCH_KEYS = {
     "detector": ("bandwidth_GHz", "adc_bits"),
     "drift": ("temperature_K", "thermal_time_s"),
 }
+# A die has TM or TE1 beside TE0: three modes no model has.
+ADIABATIC = {
+    "te_tm": FullTruth(splitting_pm=1.0, te_tm=1.0),
+    "te_tm_5pm": FullTruth(splitting_pm=5.0, te_tm=1.0),
+    "te1": FullTruth(splitting_pm=1.0, second_mode=True),
+}
 CASES = {
+    "adiabatic": Case({}, ADIABATIC, "adiabatic_8x8"),
+    "adiabatic_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "adiabatic_8x8"),
     "single_mode": Case(
         {},
         {

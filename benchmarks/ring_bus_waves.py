@@ -72,7 +72,7 @@ class Plane(SecondModeTable):
 
     def decay_1_um(self, beta_1_um: Any) -> Any:
         """Outside both guides."""
-        return np.sqrt(beta_1_um**2 - (K * OUTSIDE) ** 2)
+        return np.sqrt(np.maximum(beta_1_um**2 - (K * OUTSIDE) ** 2, 1e-6))
 
     def bend(self, radius_um: Any, outside_um: Any) -> BentModes:
         """Of the one radius."""
@@ -115,6 +115,43 @@ def bend(radius_um: float, at_um: float) -> tuple[BentModes, float, Any, Any]:
     return BentModes(nu / radius_um, fields[:, here] / straight[:, here]), radius_um * float(lean), fields, r
 
 
+def solved(
+    x: Any, y: Any, ends_um: tuple[float, float], reach_um: float, planes: tuple[Any, Any], modes: Any
+) -> tuple[list[Any], list[Any]]:
+    """Fields of each plane of n² for light sent into each mode of the bus.
+
+    Args:
+        x: Places along the bus; beyond ± reach_um and outside of ``ends_um`` light is absorbed.
+        y: Places across it.
+        ends_um: Where the plane ends across.
+        reach_um: Where it ends along.
+        planes: Two planes of n².
+        modes: The bus's, across y.
+    """
+
+    def second(z: Any, ends: tuple[float, float]) -> Any:
+        def stretch(at: Any) -> Any:
+            return 1.0 + 1j * ABSORBS * (np.maximum(np.maximum(ends[0] - at, at - ends[1]), 0.0) / LAYER_UM) ** 2
+
+        s, up, down = stretch(z), stretch(z + 0.5 * STEP_UM), stretch(z - 0.5 * STEP_UM)
+        bands = [1.0 / (s[1:] * down[1:]), -1.0 / (s * up) - 1.0 / (s * down), 1.0 / (s[:-1] * up[:-1])]
+        return sp.diags([band / STEP_UM**2 for band in bands], [-1, 0, 1])
+
+    def light_in(eps: Any) -> list[Any]:
+        operator = sp.kron(second(x, (-reach_um, reach_um)), sp.eye(len(y)))
+        operator += sp.kron(sp.eye(len(x)), second(y, ends_um))
+        lu = spl.splu((operator + sp.diags(K**2 * eps.ravel())).tocsc())
+        fields = []
+        for mode in modes:
+            light = np.zeros((len(x), len(y)), complex)
+            light[int(np.argmin(np.abs(x + reach_um - 0.3)))] = mode
+            fields.append(lu.solve(light.ravel()).reshape(light.shape))
+        return fields
+
+    one, other = (light_in(eps) for eps in planes)
+    return one, other
+
+
 def by_waves(radius_um: float, straight_um: float, gap_um: float) -> dict[str, Any]:
     """Powers behind the coupler: from the bus's modes (columns) to its own and to the ring's (rows)."""
     x = np.arange(-REACH_UM - LAYER_UM, REACH_UM + LAYER_UM, STEP_UM)
@@ -135,33 +172,16 @@ def by_waves(radius_um: float, straight_um: float, gap_um: float) -> dict[str, A
                 total += inside
         return OUTSIDE**2 + (CORE**2 - OUTSIDE**2) * total / 25.0
 
-    def second(z: Any, ends: tuple[float, float]) -> Any:
-        def stretch(at: Any) -> Any:
-            return 1.0 + 1j * ABSORBS * (np.maximum(np.maximum(ends[0] - at, at - ends[1]), 0.0) / LAYER_UM) ** 2
-
-        s, up, down = stretch(z), stretch(z + 0.5 * STEP_UM), stretch(z - 0.5 * STEP_UM)
-        bands = [1.0 / (s[1:] * down[1:]), -1.0 / (s * up) - 1.0 / (s * down), 1.0 / (s[:-1] * up[:-1])]
-        return sp.diags([band / STEP_UM**2 for band in bands], [-1, 0, 1])
-
-    def solved(ring: bool, sources: Any) -> list[Any]:
-        operator = sp.kron(second(x, (-REACH_UM, REACH_UM)), sp.eye(len(y)))
-        operator += sp.kron(sp.eye(len(x)), second(y, (low, high)))
-        lu = spl.splu((operator + sp.diags(K**2 * eps(ring).ravel())).tocsc())
-        fields = []
-        for mode in sources:
-            light = np.zeros((len(x), len(y)), complex)
-            light[int(np.argmin(np.abs(x + REACH_UM - 0.3)))] = mode
-            fields.append(lu.solve(light.ravel()).reshape(light.shape))
-        return fields
-
-    n, modes = guided(eps(False)[len(x) // 2], STEP_UM, 2)
+    alone, both = eps(False), eps(True)
+    n, modes = guided(alone[len(x) // 2], STEP_UM, 2)
+    fields = solved(x, y, (low, high), REACH_UM, (alone, both), modes)
     seen = int(np.argmin(np.abs(x - REACH_UM + 0.6)))
     phi = np.arcsin((x[seen] - 0.5 * straight_um) / radius_um)
     of_bend, _, bent, r = bend(radius_um, 0.5 * gap_um)
     where = np.stack([0.5 * straight_um + r * np.sin(phi), centre - r * np.cos(phi)], axis=-1)
     bus, over = np.zeros((2, 2)), np.zeros((2, 2))
-    for m, (alone, pair) in enumerate(zip(solved(False, modes), solved(True, modes), strict=True)):
-        sent = abs(alone[seen] @ modes[m]) ** 2 * n[m] * K * STEP_UM
+    for m, (lonely, pair) in enumerate(zip(*fields, strict=True)):
+        sent = abs(lonely[seen] @ modes[m]) ** 2 * n[m] * K * STEP_UM
         on_ring = sum(
             unit * RegularGridInterpolator((x, y), part, method="cubic")(where)
             for unit, part in ((1.0, pair.real), (1j, pair.imag))

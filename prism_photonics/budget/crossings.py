@@ -23,8 +23,7 @@ from jaxtyping import Float
 
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.mixing import HalfTurn, along, mixed_half_turn, polarized_ports, te_like_turn
-from prism_photonics.lightpath.ring.place import coupling_angles
-from prism_photonics.process.coupling import effective_length_um
+from prism_photonics.lightpath.ring.place import coupler_um, coupling_angles
 from prism_photonics.process.modes import ModeTable
 from prism_photonics.process.polarization import (
     TM_GAP_LAWS,
@@ -77,7 +76,7 @@ def crossings(spec: ChipSpec) -> Crossings | None:
     wl_um, width_um = _inside(
         table, np.asarray(spec.comb_design.wl_um)[[0, spec.chip.channels // 2, -1]], spec.width_um
     )
-    chi = half_turn_conversion_rad(table, wl_um, width_um=width_um, radius_um=design.radius_um, arm_um=design.arm_um)
+    chi = half_turn_conversion_rad(table, wl_um, width_um=width_um, turn=design.quarter, arm_um=design.arm_um)
     # One row for each line and each phase of TM.
     weight = np.concatenate([weights_beside_tm(spec, design, float(angle)) for angle in chi])
     plain = weights_beside_tm(spec, design, 0.0)
@@ -94,7 +93,8 @@ def cure(spec: ChipSpec) -> tuple[str, ChipSpec] | None:
     if table is None:
         return None
     wl_um, width_um = _inside(table, np.array([np.median(spec.comb_design.wl_um)]), spec.width_um)
-    arm_um = unmixing_arm_um(table, float(wl_um[0]), width_um=width_um, radius_um=spec.ring.radius_um)
+    turn = spec.ring_designs[0].quarter
+    arm_um = unmixing_arm_um(table, float(wl_um[0]), width_um=width_um, turn=turn)
     arm_um = round(arm_um, ARM_DECIMALS)
     return f"ring.arm_um = {arm_um:g}", spec.model_copy(
         update={"ring": spec.ring.model_copy(update={"arm_um": arm_um})}
@@ -107,7 +107,7 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
     TM's power counts as `detector.tm` says.
     """
     te, law = coupling_angles(spec.profile, design), TM_GAP_LAWS[spec.profile.name]
-    reach_um = effective_length_um(radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um)
+    reach_um = coupler_um(design.quarter, design.straight_um, law.decay_um)
     tm = [law.at(gap_um) * reach_um for gap_um in (design.gap_through_um, design.gap_drop_um)]
     through, drop = (tuple(np.cos(bus)) for bus in np.array([te, tm], dtype=float).T)
     a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)

@@ -24,10 +24,9 @@ from prism_photonics.budget.row_reach import UPPER_SIGMAS, Disturbance, linewidt
 from prism_photonics.budget.rules_drift import movement_pm, relaxation_shares
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.lightpath.ring.figures import extreme_transmissions, free_spectral_range_um, linewidth_um
-from prism_photonics.lightpath.ring.place import optical_lengths_um
+from prism_photonics.lightpath.ring.place import coupler_um, lobes_on_ramps, optical_lengths_um
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.lightpath.waveguide.design import Lengths
-from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.electrooptics import PockelsTensor, tuning_pm_V
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
@@ -145,16 +144,20 @@ def ring_numbers(
     """Figures of rings with equal gaps to both buses on a spec's film, from their geometry."""
     profile = spec.profile
     wl_um, rings = profile.optics.wl0_um.value, spec.chip.channels
-    lengths = Lengths(2.0 * straight_um, 2.0 * arm_um, 2.0 * math.pi * radius_um)
+    turn = spec.ring.turn(radius_um)
+    lengths = Lengths(2.0 * straight_um, 2.0 * arm_um, 4.0 * turn.length_um)
     _, gpl_um = optical_lengths_um(profile, lengths)
     law = profile.gap_law
-    reach_um = effective_length_um(radius_um=radius_um, straight_um=straight_um, decay_um=law.decay_um, xp=xp)
+    reach_um = coupler_um(turn, straight_um, law.decay_um, xp)
     t = xp.cos(law.at(gap_um, xp) * reach_um)
     per_um = attenuation_per_um(spec.waveguide.loss_dB_cm)
     lossier = math.exp(SPREAD_SIGMAS * spec.variation.loss_log)
     a, a_lossy = (xp.exp(-0.5 * per_um * times * lengths.total_um) for times in (1.0, lossier))
     through_min, drop_max = extreme_transmissions(t, t, a)
-    share = two_lobe_coverage(lobe_deg, profile.tensor, xp) * lengths.bend_um + lengths.y_um
+    if turn.euler_p:
+        share = lobes_on_ramps(lobe_deg, turn, profile.tensor) * lengths.bend_um + lengths.y_um
+    else:
+        share = two_lobe_coverage(lobe_deg, profile.tensor, xp) * lengths.bend_um + lengths.y_um
     return RingNumbers(
         fwhm_pm=linewidth_um(t, t, a, wl_um=wl_um, gpl_um=gpl_um, xp=xp) * PM_PER_UM,
         fsr_pm=free_spectral_range_um(wl_um=wl_um, gpl_um=gpl_um) * PM_PER_UM,

@@ -16,7 +16,13 @@ from jaxtyping import Float
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.mixing import Coupler, HalfTurn, PolarizedPorts, polarized_ports, te_like_turn
 from prism_photonics.lightpath.ring.place import coupling_angles
-from prism_photonics.lightpath.ring.two_modes import lean_rad, leaning_half_turn, mode_coupler
+from prism_photonics.lightpath.ring.two_modes import (
+    conversion_rad,
+    converted,
+    lean_rad,
+    leaning_half_turn,
+    ring_coupler,
+)
 from prism_photonics.process.profile import Profile
 from prism_photonics.process.second_mode import SecondModeTable, second_mode_table
 from prism_photonics.spec import ChipSpec
@@ -59,10 +65,10 @@ def mixed_rings(spec: ChipSpec) -> MixedRings | None:
     """Of the middle channel, or of some from the first to the last where their straights differ by much of a beat.
 
     Returns:
-        None where no guide holds TE1, or of racetracks, whose arms no model of it has.
+        None where no guide holds TE1, or of racetracks of arcs, whose arms no model of it has.
     """
     table = second_mode_table(spec.process)
-    if table is None or spec.ring.arm_um:
+    if table is None or (spec.ring.arm_um and not spec.ring.euler_p):
         return None
     designs = spec.ring_designs
     beats = np.array([one.straight_um for one in designs]) * (table.beta_1_um[0] - table.beta_1_um[1]) / (2.0 * np.pi)
@@ -95,24 +101,18 @@ class MixedRing:
         self, profile: Profile, design: RingDesign, table: SecondModeTable, *, loss_dB_cm: float, phases: int = PHASES
     ) -> None:
         gaps_um = (design.gap_through_um, design.gap_drop_um)
-        both = mode_coupler(
-            table,
-            profile.gap_law,
-            gap_um=np.array(gaps_um[:1] if gaps_um[0] == gaps_um[1] else gaps_um),
-            radius_um=design.radius_um,
-            straight_um=design.straight_um,
-            width_um=design.width_um,
-        )
+        both = ring_coupler(design, profile, table, np.array(gaps_um[:1] if gaps_um[0] == gaps_um[1] else gaps_um))
         self.couplers = tuple(Coupler(*(part[n] for part in both)) for n in (0, -1))
         amplitude = np.exp(-0.25 * attenuation_per_um(loss_dB_cm) * design.length_um)  # of half a turn
         ahead = table.beta_1_um[0] - table.beta_1_um[1]
         of_second = 2.0 * np.pi * np.arange(phases) / phases
-        half = leaning_half_turn(
+        leaning = leaning_half_turn(
             amplitude * np.ones(phases) + 0j,
             amplitude * np.exp(1j * of_second),
             np.asarray(ahead * design.straight_um),
-            np.asarray(lean_rad(table, design.radius_um)),
+            np.asarray(0.0 if design.euler_p else lean_rad(table, design.radius_um)),
         )
+        half = converted(leaning, amplitude * np.exp(0.5j * of_second), np.asarray(conversion_rad(design, profile)))
         mean, root = te_like_turn(half, *self.couplers)
         self.eigenvalue = mean + root
         self._half = _turned(half, -np.angle(self.eigenvalue))

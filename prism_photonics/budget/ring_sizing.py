@@ -26,9 +26,8 @@ from prism_photonics.budget.ring_margins import (
 )
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.ring.place import optical_lengths_um, straights_um
+from prism_photonics.lightpath.ring.place import coupler_um, optical_lengths_um, straights_um
 from prism_photonics.lightpath.waveguide.design import Lengths
-from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, attenuation_per_um
@@ -151,14 +150,15 @@ def gap_um(spec: ChipSpec, *, fwhm_pm: Any, radius_um: Any, arm_um: Any, straigh
     ``FWHM = λ²·(1 − x)/(π·n_g·L·√x)`` with ``x = t²·a`` is solved for x, then ``κ = sin(C(g)·L_eff)`` for g.
     """
     profile = spec.profile
-    lengths = Lengths(2.0 * straight_um, 2.0 * arm_um, 2.0 * math.pi * radius_um)
+    turn = spec.ring.turn(radius_um)
+    lengths = Lengths(2.0 * straight_um, 2.0 * arm_um, 4.0 * turn.length_um)
     _, gpl_um = optical_lengths_um(profile, lengths)
     a = np.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * lengths.total_um)
     width = fwhm_pm / PM_PER_UM * math.pi * gpl_um / profile.optics.wl0_um.value**2
     root_x = 0.5 * (np.sqrt(width**2 + 4.0) - width)
     angle = np.arcsin(np.sqrt(np.clip(1.0 - root_x**2 / a, 0.0, 0.98)))
     law = profile.gap_law
-    reach_um = effective_length_um(radius_um=radius_um, straight_um=straight_um, decay_um=law.decay_um)
+    reach_um = coupler_um(turn, straight_um, law.decay_um)
     with np.errstate(divide="ignore"):
         return law.gap_um - law.decay_um * np.log(angle / reach_um / law.coupling_per_um)
 
@@ -187,6 +187,8 @@ def widest_lobe_deg(spec: ChipSpec, *, radius_um: float, arm_um: float, gap_um: 
         electrode_gap_um=_electrode_gap_um(spec),
         electrode_width_um=spec.ring.electrode_width_um,
         arm_um=arm_um,
+        euler_p=spec.ring.euler_p,
+        cosine=float(spec.ring.cosine),
     )
     return max(math.floor(design.widest_lobe_deg * 10.0 - 1e-6) / 10.0, 0.1)
 
@@ -207,6 +209,8 @@ def _grid(
                     wl_um=(wl_um[0], wl_um[-1]),
                     bias_pm=0.0,
                     arm_um=arm,
+                    euler_p=spec.ring.euler_p,
+                    cosine=spec.ring.cosine,
                     least_um=least,
                 )
                 rows.append((radius, arm, *placed, lobe))

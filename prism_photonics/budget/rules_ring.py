@@ -138,13 +138,16 @@ def bend_radius(spec: ChipSpec) -> Finding:
     if spec.waveguide.euler_p:  # clothoids that the film's table chooses keep to its least radius
         routed_um = uturn_design(spec).quarter.least_radius_um
         where = f", {routed_um:.3g} µm between its clothoids"
-    value = min(spec.ring.radius_um, routed_um)
+    ring_um, sharpest = spec.ring_designs[0].quarter.least_radius_um, ""
+    if spec.ring.euler_p:
+        sharpest = f", {ring_um:.4g} µm between its ramps"
+    value = min(ring_um, routed_um)
     return at_least(
         "bend_radius",
         value,
         least.value,
         "µm",
-        explain=f"the tightest of ring ({spec.ring.radius_um:g} µm) and routing "
+        explain=f"the tightest of ring ({spec.ring.radius_um:g} µm{sharpest}) and routing "
         f"({spec.waveguide.bend_radius_um:g} µm{where}) "
         f"against {least.value:g} µm ({least.source})",
     )

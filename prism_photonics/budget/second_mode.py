@@ -2,7 +2,8 @@
 
 Where an arc begins the guide's mode leans outwards at once, and part of the light does not follow (`process.bends`).
 In a ring each straight between two arcs does so, twice a turn, and a racetrack's arms as well; what they turn comes
-back or leaves by the buses, as its phase falls, so that the share is what is in play, not what is lost.
+back or leaves by the buses, as its phase falls, so that the share is what is in play, not what is lost. A ring whose
+curvature grows along ramps has no such places: what its four bends turn is told in their stead.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,8 @@ import numpy as np
 from prism_photonics.budget.ring_modes import mixed_rings
 from prism_photonics.lightpath.ring.place import coupling_angles
 from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.lightpath.waveguide.turned import bends_dB, quarter_dB
+from prism_photonics.lightpath.waveguide.turned import bends_dB, quarter_dB, quarter_turned
 from prism_photonics.process.bends import load_bends
-from prism_photonics.process.profile import film_name
 from prism_photonics.process.second_mode import second_mode_table
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import euler_p, uturn_design
@@ -24,7 +24,10 @@ LEAST_DB = 0.1  # of the guides' bends, and
 LEAST_SHARE = 0.1  # of what a ring's couplers take, where no model has both modes in the ring; where one has them
 LEAST_BROADER = 0.2  # of a line's width, above which it is told, or where a ring is of no use: design choices
 WIDE_UM = 100.0  # rings as wide, with straights of a whole beat, are broader by less: a figure of the docs
-NARROWER = {"tfln600": " (film tfln600_narrow, layouts/single_mode_8x8)"}
+MENDS = (
+    "turns whose curvature grows and falls mend it (ring.euler_p = 1, ring.ramp = 'raised_cosine', bends of 20 µm and "
+    "more: layouts/adiabatic_8x8)"
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,10 @@ def straights_turned(spec: ChipSpec) -> list[float]:
     """Share of a ring's light that one of its coupling straights turns to other modes, by channel.
 
     In first order a straight of length s in a circle is its missing curvature: 4·(a/R)²·sin²(Δβ·s/2). It lies along
-    layout x.
+    layout x. Of ramps, which begin straight, it turns none.
     """
+    if spec.ring.euler_p:
+        return [0.0 for _ in spec.ring_designs]
     table = load_bends(spec.process)
     steps = np.ones(RING_STEPS)
     found = [
@@ -69,12 +74,23 @@ def straights_turned(spec: ChipSpec) -> list[float]:
     return [float(one.drawn) for one in found]
 
 
+def ramps_turned(spec: ChipSpec) -> float:
+    """Share of a ring's light that its four bends turn to other modes in a turn, each at the mean of its phase.
+
+    0 of rings of arcs, whose straights and arms are what turns.
+    """
+    turn = spec.ring_designs[0].quarter
+    return 4.0 * quarter_turned(spec.profile, turn).mean if turn.euler_p else 0.0
+
+
 def arm_turned(spec: ChipSpec) -> float:
-    """Share of a ring's light that one of a racetrack's arms turns to other modes; 0 for circles.
+    """Share of a ring's light that one of a racetrack's arms turns to other modes; 0 for circles and for ramps.
 
     The mean over its phase: an arm is many beats long, along layout y.
     """
     ring = spec.ring
+    if ring.euler_p:
+        return 0.0
     steps = np.ones(RING_STEPS)
     found = load_bends(spec.process).turned(steps / ring.radius_um, ring.arm_um / RING_STEPS, angles_deg=(0.0,))
     return float(found.mean)
@@ -101,13 +117,22 @@ def _of_guides(spec: ChipSpec) -> list[str]:
 
 
 def _of_rings(spec: ChipSpec) -> list[str]:
-    shares, arm, table = straights_turned(spec), arm_turned(spec), load_bends(spec.process)
+    shares, arm, table, ramps = straights_turned(spec), arm_turned(spec), load_bends(spec.process), ramps_turned(spec)
     taken = sum(float(np.sin(angle)) ** 2 for angle in coupling_angles(spec.profile, spec.ring_designs[0]))
     mixed, held = mixed_rings(spec), second_mode_table(spec.process) is not None
-    if mixed is None and 2.0 * (max(shares) + arm) < LEAST_SHARE * taken:
+    if mixed is None and (ramps if spec.ring.euler_p else 2.0 * (max(shares) + arm)) < LEAST_SHARE * taken:
         return []
     if mixed is not None and mixed.linewidth.mean() - 1.0 < LEAST_BROADER and not mixed.spoiled:
         return []
+    if spec.ring.euler_p:
+        least_um = spec.ring_designs[0].quarter.least_radius_um
+        said = (
+            f"the bends of a ring, sharpest at {least_um:.3g} µm, turn {100.0 * ramps:.2g} % of its light to other "
+            f"modes in a turn, where both couplers take {100.0 * taken:.2g} %"
+        )
+        broader = "" if mixed is None else f"; lines come out up to {mixed.linewidth.max():.2g} times as broad"
+        cosine = "" if spec.ring.cosine else ", or ring.ramp = 'raised_cosine'"
+        return [f"{said}{broader}; raise ring.radius_um, or ring.euler_p up to 1{cosine}"]
     straights = [ring.straight_um for ring in spec.ring_designs]
     arms = f", and each arm of {spec.ring.arm_um:g} µm {100.0 * arm:.2g} % in the mean" if arm else ""
     said = (
@@ -115,9 +140,8 @@ def _of_rings(spec: ChipSpec) -> list[str]:
         f"{spec.ring.radius_um:g} µm) turns {100.0 * min(shares):.2g} to {100.0 * max(shares):.2g} % of the ring's "
         f"light to other modes, twice a turn{arms}, where both couplers take {100.0 * taken:.2g} %; "
     )
-    narrower = f"a rib that holds one mode in its bends mends it{NARROWER.get(film_name(spec.process), '')}"
     if mixed is None and held:
-        return [f"{said}the guide holds them, and of racetracks no model has them; {narrower}, or raise ring.radius_um"]
+        return [f"{said}the guide holds them, and of racetracks of arcs no model has them; {MENDS}"]
     if mixed is None:
         kept = "straight guides hold them, bends let them go" if table.second_mode else "the guide holds none"
         return [f"{said}{kept}; shorten ring.straight_um, or raise ring.radius_um"]
@@ -125,6 +149,6 @@ def _of_rings(spec: ChipSpec) -> list[str]:
         f"{said}the guide holds TE1, and couplers turn light to it too: over its unknown phase lines come out "
         f"{mixed.linewidth.mean():.2g} times as broad as designed (up to {mixed.linewidth.max():.2g}), dips keep "
         f"{mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is designed, and "
-        f"{100.0 * mixed.spoiled:.2g} % of the rings less than half of their range of weights; {narrower}, or rings of "
+        f"{100.0 * mixed.spoiled:.2g} % of the rings less than half of their range of weights; {MENDS}, or rings of "
         f"{WIDE_UM:g} µm with straights of {table.beat_um:.1f} µm, a whole beat (docs/layout.md)"
     ]

@@ -22,7 +22,7 @@ from prism_photonics.lightpath.ring.mixing import Coupler, along, te_like_turn
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, rad_per_pm
 from prism_photonics.lightpath.ring.polarization import SecondPolarization, polarized_half_turn
 from prism_photonics.lightpath.ring.second_mode import SecondMode, second_mode_half_turn
-from prism_photonics.lightpath.ring.two_modes import mode_coupler
+from prism_photonics.lightpath.ring.two_modes import mode_coupler, ring_coupler
 from prism_photonics.lightpath.splitter.design import tree_levels
 from prism_photonics.process.polarization import TM_GAP_LAWS
 from prism_photonics.process.second_mode import FILMS, second_mode_table
@@ -150,7 +150,7 @@ def _second_mode(spec: ChipSpec, rings: RingParams, rng: np.random.Generator) ->
     if designed is None or table is None:
         raise InputError(
             f"FullTruth: second_mode on film {spec.profile.name} with arms of {spec.ring.arm_um:g} µm, want a film "
-            f"that holds TE1 ({', '.join(FILMS)}) and circles; switch it off"
+            f"that holds TE1 ({', '.join(FILMS)}) and circles, or ramps of curvature (ring.euler_p); switch it off"
         )
     te, law, designs = designed_bank(spec, xp=np).rings, spec.profile.gap_law, spec.ring_designs
     radius_um, straight_um, through_um, drop_um = np.array(
@@ -160,6 +160,9 @@ def _second_mode(spec: ChipSpec, rings: RingParams, rng: np.random.Generator) ->
     def coupler(gap_um: Any, die_t: Any, te_t: Any) -> Coupler:
         # An error of a gap scales the angle of its coupler, as `fabricate` draws it.
         gap_um = gap_um - law.decay_um * np.log(np.arccos(die_t) / np.arccos(te_t))
+        if spec.ring.euler_p:
+            each = [ring_coupler(one, spec.profile, table, gap_um[..., channel]) for channel, one in enumerate(designs)]
+            return Coupler(*(np.stack(part, axis=-3) for part in zip(*each, strict=True)))
         # Row after row: every ring of a coupler takes 80 steps of 4×4 matrices, 20 kB each time.
         rows = [
             mode_coupler(table, law, gap_um=row, radius_um=radius_um, straight_um=straight_um, width_um=spec.width_um)

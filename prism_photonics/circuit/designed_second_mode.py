@@ -8,7 +8,7 @@ from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.second_mode import SecondMode
-from prism_photonics.lightpath.ring.two_modes import lean_rad, mode_coupler
+from prism_photonics.lightpath.ring.two_modes import conversion_rad, lean_rad, ring_coupler
 from prism_photonics.lightpath.waveguide.model import PathParams
 from prism_photonics.process.profile import Profile
 from prism_photonics.process.second_mode import SecondModeTable, second_mode_table
@@ -27,10 +27,10 @@ def designed_second_mode(spec: ChipSpec) -> TwoPolarizations | None:
     TE1 loses as much as TE0 in every waveguide: design choice, as no figure of its own is published.
 
     Returns:
-        None where the film holds no TE1, or the rings are racetracks, whose arms no model of it has.
+        None where the film holds no TE1, or the rings are racetracks of arcs, whose arms no model of it has.
     """
     table = second_mode_table(spec.process)
-    if table is None or spec.ring.arm_um:
+    if table is None or (spec.ring.arm_um and not spec.ring.euler_p):
         return None
     bank = designed_bank(spec, xp=np)
     each = [
@@ -66,25 +66,19 @@ def second_mode_of_ring(
     )
     ahead_um = [(along_x[0][n] - along_x[1][n]) * design.straight_um for n in (0, 1)]
     through, drop = (
-        mode_coupler(
-            table,
-            profile.gap_law,
-            gap_um=gap_um,
-            radius_um=design.radius_um,
-            straight_um=design.straight_um,
-            width_um=design.width_um,
-        )
+        ring_coupler(design, profile, table, np.asarray(gap_um))
         for gap_um in (design.gap_through_um, design.gap_drop_um)
     )
     t1, t2 = (abs(coupler.ring[1, 1]) for coupler in (through, drop))
     values = (t1, t2, amplitude, opl_um, gpl_um, 0.0, 0.0, 0.0, wl0)
     return SecondMode(
         RingParams(*map(np.asarray, values)),
-        lean_rad=np.asarray(lean_rad(table, design.radius_um)),
+        lean_rad=np.asarray(0.0 if design.euler_p else lean_rad(table, design.radius_um)),
         ahead_opl_um=np.asarray(ahead_um[0]),
         ahead_gpl_um=np.asarray(ahead_um[1]),
         through=through,
         drop=drop,
+        conversion_rad=np.asarray(conversion_rad(design, profile)),
     )
 
 

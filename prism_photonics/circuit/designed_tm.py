@@ -7,9 +7,9 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.ring.model import RingParams
+from prism_photonics.lightpath.ring.place import coupler_um
 from prism_photonics.lightpath.ring.polarization import SecondPolarization
 from prism_photonics.lightpath.waveguide.model import PathParams
-from prism_photonics.process.coupling import effective_length_um
 from prism_photonics.process.modes import ModeTable
 from prism_photonics.process.polarization import TM_GAP_LAWS, half_turn_conversion_rad, tm_table, tm_tuning_ratio
 from prism_photonics.process.profile import Profile
@@ -65,9 +65,9 @@ def tm_of_ring(
         return x * lengths.x_um + y * lengths.y_um + bend * lengths.bend_um
 
     law = TM_GAP_LAWS[table.file.profile]
-    reach_um = effective_length_um(radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um)
+    reach_um = coupler_um(design.quarter, design.straight_um, law.decay_um)
     chi = half_turn_conversion_rad(
-        table, np.array([wl_um]), width_um=design.width_um, radius_um=design.radius_um, arm_um=design.arm_um
+        table, np.array([wl_um]), width_um=design.width_um, turn=design.quarter, arm_um=design.arm_um
     )[0]
     t1, t2 = (np.cos(law.at(gap_um) * reach_um) for gap_um in (design.gap_through_um, design.gap_drop_um))
     values = (t1, t2, amplitude, length_um("n_eff"), length_um("n_g"), 0.0, 0.0, 0.0, wl0)

@@ -207,9 +207,10 @@ class _Optics:
         """
         angle, gap = number(design.lobe_half_angle_deg), number(design.electrode_gap_um)
         known = self._profile.electrooptics.electrode_gap_um.value
-        if volts_V is not None and (angle is None or gap is None or abs(gap - known) > 1e-9):
+        ramps = [number(getattr(design, field, 0.0)) for field in ("euler_p", "cosine")]
+        if volts_V is not None and (angle is None or gap is None or abs(gap - known) > 1e-9 or None in ramps):
             raise InputError(
                 f"{device}: volts_V is given, but the tuning of {self._profile.name} is known for electrode_gap_um = "
-                f"{known:g} and a plain lobe_half_angle_deg; give these, or shift_pm"
+                f"{known:g} and a plain lobe_half_angle_deg, euler_p and cosine; give these, or shift_pm"
             )
         return replace(design, lobe_half_angle_deg=60.0 if angle is None else angle)

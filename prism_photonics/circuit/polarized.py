@@ -111,6 +111,7 @@ def prepare_polarized_row(
             leading(of_ring.ahead_gpl_um),
             through=mixing[0],
             drop=mixing[1],
+            conversion_rad=leading(of_ring.conversion_rad),
         )
         half = second_mode_half_turn(wl, ring, tm, 0.0)
     else:

@@ -34,6 +34,9 @@ class Ring:
         gap_through_um: Edge-to-edge gap to the through bus.
         gap_drop_um: Edge-to-edge gap to the drop bus.
         arm_um: Length of each arm of a racetrack; 0 for a circle.
+        euler_p: Share of each quarter turn's angle in its two ramps of curvature; `radius_um` is then that of the arcs
+            with their ends.
+        cosine: Whether curvature grows along them as a raised cosine, or evenly.
         lobe_half_angle_deg: Half the angular width of each electrode lobe.
         electrode_gap_um: Distance between the edges of inner and outer electrode.
         loss_dB_cm: Propagation loss.
@@ -51,6 +54,8 @@ class Ring:
     loss_dB_cm: float = 0.27
     process: str = "tfln600"
     near_wl_um: float = 1.55
+    euler_p: float = 0.0
+    cosine: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no ring.
@@ -63,6 +68,8 @@ class Ring:
         for name, least in above.items():
             if not least < getattr(self, name) < math.inf:
                 raise InputError(f"Ring: {name} = {getattr(self, name):g}, want more than {least:.3g}; raise it")
+        if not 0.0 <= self.euler_p <= 1.0:
+            raise InputError(f"Ring: euler_p = {self.euler_p:g}, want 0 (arcs) to 1 (ramps alone)")
         for name in ("straight_um", "arm_um", "lobe_half_angle_deg", "loss_dB_cm"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise InputError(f"Ring: {name} = {getattr(self, name):g}, want 0 or more; raise it")
@@ -90,6 +97,8 @@ class Ring:
             loss_dB_cm=spec.waveguide.loss_dB_cm,
             process=spec.process,
             near_wl_um=spec.comb_design.wl_um[channel] + spec.ring.bias_pm / PM_PER_UM,
+            euler_p=design.euler_p,
+            cosine=design.cosine != 0.0,
         )
 
     @property
@@ -113,6 +122,8 @@ class Ring:
             electrode_gap_um=self.electrode_gap_um,
             electrode_width_um=electrode_width_um,
             arm_um=self.arm_um,
+            euler_p=self.euler_p,
+            cosine=float(self.cosine),
         )
 
     @cached_property

@@ -12,8 +12,7 @@ from prism_photonics.laboratory.die_series import DieSeries, Mean, RingMean, mea
 from prism_photonics.laboratory.measured_profile import MOST_OFF, profile_text
 from prism_photonics.laboratory.series import LEAST_GAPS, polynomial
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.ring.place import optical_lengths_um
-from prism_photonics.process.coupling import effective_length_um
+from prism_photonics.lightpath.ring.place import coupler_um, optical_lengths_um
 from prism_photonics.process.profile import Profile, film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.structures import gap_sweep, length_sweep
@@ -162,9 +161,4 @@ def _reach_um(
 ) -> Float[ndarray, " rings"]:
     """Effective length of each ring's couplers."""
     drawn = [designs[ring.name] for ring in rings]
-    return np.array(
-        [
-            effective_length_um(radius_um=design.radius_um, straight_um=design.straight_um, decay_um=decay_um)
-            for design in drawn
-        ]
-    )
+    return np.array([coupler_um(design.quarter, design.straight_um, decay_um) for design in drawn])

@@ -9,8 +9,7 @@ import numpy as np
 from prism_photonics.laboratory.extract import Record, law_over_gaps
 from prism_photonics.laboratory.series import loss_dB_turn, scatter_of
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.ring.place import optical_lengths_um
-from prism_photonics.process.coupling import effective_length_um
+from prism_photonics.lightpath.ring.place import coupler_um, optical_lengths_um
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import UM_PER_CM, InputError, counted
@@ -81,7 +80,7 @@ def process_toml(records: Sequence[Record], spec: ChipSpec, ring: RingDesign) ->
         decay_um = 2e-3 * law.decay_nm
         gap_um = 1e-3 * float(np.median(law.gap_nm))
         kappa2 = law.kappa2_0 * math.exp(-1e3 * gap_um / law.decay_nm)
-        reach_um = effective_length_um(radius_um=ring.radius_um, straight_um=ring.straight_um, decay_um=decay_um)
+        reach_um = coupler_um(ring.quarter, ring.straight_um, decay_um)
         files = _named([one.file for one in records if one.device.gap_nm is not None])
         lines["coupling_gap_um"] = gap_um, "the gap at which coupling_per_um holds"
         lines["coupling_decay_um"] = (

@@ -63,7 +63,7 @@ def wiring(spec: ChipSpec, deck: Deck, rings_um: Mapping[str, Point], pads_um: M
     sheet, first = _sheet_ohm(deck, "metal2"), _sheet_ohm(deck, "metal1")
     design = spec.ring_designs[0]
     # A strap's via stands in the middle of an electrode: two halves side by side, and R/3 of each, charged along it.
-    half_um = design.radius_um * math.radians(spec.ring.lobe_half_angle_deg) + design.arm_um / 2.0
+    half_um = design.lobes_um / 4.0
     electrodes = first * half_um / design.electrode_width_um / 2.0 / 3.0
     metal, parts = load_metal(spec.process), channel(spec)
     beside = 0.0

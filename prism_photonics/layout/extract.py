@@ -165,7 +165,7 @@ def _device(cell: kf.KCell, scratch: kf.KCLayout, notes: list[str] | None, *, wh
     kit = _from_kit(instance)
     try:
         # A kit's cell is only compared: its taper has other layers than ours.
-        sizes = {} if kit else measure_um(instance.component, drawn, _region(cell, LAYERS.metal1))
+        sizes = {} if kit else measure_um(instance.component, drawn, _region(cell, LAYERS.metal1), settings)
     except InputError as error:
         raise InputError(f"{name}: {error}; redraw the cell from its design") from None
     for field, value in sizes.items():

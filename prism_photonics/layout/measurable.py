@@ -9,7 +9,7 @@ import klayout.db as kdb
 
 from prism_photonics.layout.pads import NOWHERE, is_coupler, named_um, on_bank
 from prism_photonics.layout.teststructures import serpentine_length_um
-from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
 
 Line = tuple[str, str, float, float, str, int, int, int, str]
 """Name, kind, place in µm, port, row, bus, channel and pad of a line of the manifest."""
@@ -137,8 +137,9 @@ def _ring_sizes(cell: kdb.Cell) -> dict[str, str]:
     said = {key: float(value) for key, value in _settings(cell).items() if isinstance(value, (int, float))}
     if not {"gap_through_um", "straight_um", "radius_um"} <= said.keys():
         return {}
-    lengths = Lengths(2.0 * said["straight_um"], 2.0 * said.get("arm_um", 0.0), 2.0 * math.pi * said["radius_um"])
-    return {"gap_nm": f"{1e3 * said['gap_through_um']:.0f}", "length_um": f"{lengths.total_um:.4f}"}
+    turns_um = 4.0 * QuarterTurn(said["radius_um"], said.get("euler_p", 0.0), said.get("cosine", 0.0) != 0.0).length_um
+    length_um = 2.0 * (said["straight_um"] + said.get("arm_um", 0.0)) + turns_um
+    return {"gap_nm": f"{1e3 * said['gap_through_um']:.0f}", "length_um": f"{length_um:.4f}"}
 
 
 def _settings(cell: kdb.Cell) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Sizes measured on the drawn polygons of a leaf cell, so that metadata need not be believed."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import klayout.db as kdb
 
@@ -9,13 +10,14 @@ from prism_photonics.units import InputError
 PER_UM = 1000.0
 
 
-def measure_um(device: str, ridge: kdb.Region, metal: kdb.Region) -> Mapping[str, float]:
+def measure_um(device: str, ridge: kdb.Region, metal: kdb.Region, said: Mapping[str, Any]) -> Mapping[str, float]:
     """The fields of a device's design that its polygons tell.
 
     Args:
         device: Component name.
         ridge: Merged ribs of the leaf cell, on the 1 nm grid.
         metal: Merged first metal of the leaf cell.
+        said: What its metadata says of its design: of what polygons do not tell apart.
 
     Returns:
         Field name → length in µm; empty for a device that is only compared with a fresh drawing.
@@ -23,23 +25,28 @@ def measure_um(device: str, ridge: kdb.Region, metal: kdb.Region) -> Mapping[str
     Raises:
         InputError: The polygons are not those of such a device.
     """
-    return _MEASURES[device](ridge, metal) if device in _MEASURES else {}
+    return _MEASURES[device](ridge, metal, said) if device in _MEASURES else {}
 
 
-def _ring(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+def _ring(ridge: kdb.Region, metal: kdb.Region, said: Mapping[str, Any]) -> dict[str, float]:
     islands = sorted(ridge.each_merged(), key=lambda polygon: polygon.bbox().bottom)
     if len(islands) != 3 or islands[1].holes() != 1:
         raise InputError(f"a ring cell has {len(islands)} ribs; want two buses and a closed ring")
     bus, loop, drop = (polygon.bbox() for polygon in islands)
     hole = kdb.Polygon([point for point in islands[1].each_point_hole(0)]).bbox()
     width = (loop.height() - hole.height()) / 2
-    # The ring's only sides along x and along y at its extremes are its straights and its arms.
-    straight, arm = (
-        _flat_length(islands[1], loop.top, upright=False),
-        _flat_length(islands[1], loop.right, upright=True),
-    )
+    if clothoids := said.get("euler_p", 0.0) > 0.0:
+        # A clothoid leaves its straight so slowly that none sees where: as long as the turns are wide.
+        arm = round(float(said.get("arm_um", 0.0)) * PER_UM)
+        straight = loop.width() - loop.height() + arm
+    else:
+        # The ring's only sides along x and along y at its extremes are its straights and its arms.
+        straight, arm = (
+            _flat_length(islands[1], loop.top, upright=False),
+            _flat_length(islands[1], loop.right, upright=True),
+        )
     radius = (loop.height() - width - arm) / 2
-    if abs(loop.width() - loop.height() - straight + arm) > 1:
+    if not clothoids and abs(loop.width() - loop.height() - straight + arm) > 1:
         raise InputError("a ring cell's loop is neither a circle nor a racetrack along x and y")
     measured = {
         "radius_um": radius,
@@ -67,17 +74,17 @@ def _flat_length(polygon: kdb.Polygon, at: int, *, upright: bool) -> int:
     return sum(round(edge.length()) for edge in on)
 
 
-def _straight(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+def _straight(ridge: kdb.Region, metal: kdb.Region, said: Mapping[str, Any]) -> dict[str, float]:
     box = ridge.bbox()
     return {"length_um": box.width() / PER_UM, "width_um": box.height() / PER_UM}
 
 
-def _uturn(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+def _uturn(ridge: kdb.Region, metal: kdb.Region, said: Mapping[str, Any]) -> dict[str, float]:
     width = _end_width(ridge)
     return {"radius_um": (ridge.bbox().height() - width) / 2 / PER_UM, "width_um": width / PER_UM}
 
 
-def _branch(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+def _branch(ridge: kdb.Region, metal: kdb.Region, said: Mapping[str, Any]) -> dict[str, float]:
     box, width = ridge.bbox(), _end_width(ridge)
     rise = box.height() - width
     rises = abs(box.bottom) <= width  # the western end lies on the origin
@@ -88,7 +95,7 @@ def _branch(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
     }
 
 
-def _taper(ridge: kdb.Region, metal: kdb.Region) -> dict[str, float]:
+def _taper(ridge: kdb.Region, metal: kdb.Region, said: Mapping[str, Any]) -> dict[str, float]:
     box = ridge.bbox()
     return {"length_um": box.width() / PER_UM, "width_um": box.height() / PER_UM}
 
@@ -99,7 +106,7 @@ def _end_width(ridge: kdb.Region) -> int:
     return min((edge.length() for edge in ends), default=0)
 
 
-_MEASURES: Mapping[str, Callable[[kdb.Region, kdb.Region], dict[str, float]]] = {
+_MEASURES: Mapping[str, Callable[[kdb.Region, kdb.Region, Mapping[str, Any]], dict[str, float]]] = {
     "ring": _ring,
     "straight": _straight,
     "uturn": _uturn,

@@ -161,14 +161,17 @@ def bend(
     return rib, slab
 
 
-def quarter_points(turn: QuarterTurn, offset_um: float) -> list[tuple[float, float]]:
+def quarter_points(
+    turn: QuarterTurn, offset_um: float, *, angle_rad: float = math.pi / 2.0
+) -> list[tuple[float, float]]:
     """Points at a distance to the left of a quarter turn that starts at the origin, heads east and turns left, in µm.
 
-    So close that no chord strays half a nanometre from the turn's sharpest part.
+    So close that no chord strays half a nanometre from the turn's sharpest part; up to where it has turned by an angle.
     """
+    way_um = turn.length_um if angle_rad == math.pi / 2.0 else turn.way_um(angle_rad)
     step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (turn.least_radius_um + abs(offset_um)))
-    steps = 2 * math.ceil(turn.length_um / turn.least_radius_um / step / 2)
-    points_um, angle = turn.points_um(steps)
+    steps = 2 * math.ceil(way_um / turn.least_radius_um / step / 2)
+    points_um, angle = turn.places_um(np.linspace(0.0, way_um, steps + 1))
     aside = offset_um * np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
     return [(x, y) for x, y in (points_um + aside).tolist()]
 

@@ -123,6 +123,8 @@ def _limits(device: str, sizes: Sizes) -> Iterator[Limit]:
             yield field, 0.0, "a length or loss"
         elif field == "euler_p":
             yield field, 0.0, "an arc of a circle"
+        elif field == "cosine":
+            yield field, 0.0, "clothoids"
         elif field.endswith("_um"):
             yield field, GRID_UM, "the drawing's grid"
         else:
@@ -152,7 +154,8 @@ def _inner(sizes: Sizes, *radii: str) -> Iterator[Limit]:
 
 def _sharper(sizes: Sizes) -> float:
     """Radius of a quarter turn's middle over that of the arc with its ends."""
-    return QuarterTurn(1.0, min(max(sizes.get("euler_p", 0.0), 0.0), 1.0)).least_radius_um
+    share = min(max(sizes.get("euler_p", 0.0), 0.0), 1.0)
+    return QuarterTurn(1.0, share, sizes.get("cosine", 0.0) != 0.0).least_radius_um
 
 
 def _ring_least(sizes: Sizes) -> Iterator[Limit]:
@@ -187,7 +190,9 @@ def _branch_least(sizes: Sizes) -> Iterator[Limit]:
 
 def _clothoid_most(sizes: Sizes) -> Iterator[Limit]:
     if "euler_p" in sizes:
-        yield "euler_p", 1.0, "clothoids alone"
+        yield "euler_p", 1.0, "ramps alone"
+    if "cosine" in sizes:
+        yield "cosine", 1.0, "ramps of a raised cosine"
 
 
 def _branch_most(sizes: Sizes) -> Iterator[Limit]:
@@ -223,6 +228,7 @@ def _tip_most(sizes: Sizes) -> Iterator[Limit]:
 
 
 def _lobe_most(sizes: Sizes) -> Iterator[Limit]:
+    yield from _clothoid_most(sizes)
     if "lobe_half_angle_deg" in sizes:
         yield "lobe_half_angle_deg", 90.0, "two lobes share the ring"
 

@@ -11,16 +11,27 @@ The parabola stands for the circle to a relative g_d/(8·R)·3 ≈ 4·10⁻³ at
 integrates the true circle). Phase mismatch between arc and bus, β·x³/(6R²), is below 0.1 rad over the coupler and left
 out.
 
+Where a clothoid of length l leads from the straight to the circle the rib's curvature grows as x/(R·l), and the gap as
+x³/(6·R·l): beside the bus it hardly opens at all. Its ∫ exp(−y(x)/g_d) dx is taken by Gauss's rule, of the cubic up to
+l and the parabola that goes on from there; of a long clothoid it is 2·Γ(4/3)·(6·R·l·g_d)^⅓. A ramp of curvature that
+grows as a raised cosine opens as π²·x⁴/(96·R·l²) at first.
+
 Source: coupled-mode theory of parallel guides (A. Yariv, IEEE J. Quantum Electron. 9, 919 (1973),
 10.1109/JQE.1973.1077767); the integral above.
 """
 
+import math
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+from prism_photonics.process.quadrature import NODES, SHARES
+
+DECAYS = 14.0  # of C, beyond which nothing is left of it
+COSINE_LONGER = 1.1  # a raised cosine grows more slowly than its first power
 
 
 @dataclass(frozen=True)
@@ -41,17 +52,61 @@ def effective_length_um(
     radius_um: float | Float[Any, "..."],
     straight_um: float | Float[Any, "..."],
     decay_um: float,
+    ramp_um: float | Float[Any, "..."] = 0.0,
+    cosine: bool = False,
     xp: ModuleType = np,
 ) -> float | Float[Any, "..."]:
     """``straight + √(2π·R·g_d)`` in µm: the parallel ribs that couple as much as the ring's near side.
 
     Args:
-        radius_um: Radius R of the ring's bends.
+        radius_um: Radius R of the ring's bends, behind their ramps if they have such.
         straight_um: Straight section of the ring along the bus, 0 or more.
         decay_um: Decay length g_d of C with the gap.
+        ramp_um: Length of the ramps of curvature between the straight and the arcs; a plain 0 where there are none.
+        cosine: Whether the curvature grows as a raised cosine, or evenly.
         xp: Array namespace, ``jax.numpy`` under JAX.
     """
-    return straight_um + xp.sqrt(2.0 * np.pi * radius_um * decay_um)
+    if isinstance(ramp_um, float) and ramp_um == 0.0:
+        return straight_um + xp.sqrt(2.0 * np.pi * radius_um * decay_um)
+    return straight_um + 2.0 * _opening_um(radius_um, ramp_um, decay_um, cosine, xp)
+
+
+def ramp_rise(x_um: Any, radius_um: Any, ramp_um: Any, *, cosine: bool, xp: ModuleType = np) -> tuple[Any, Any, Any]:
+    """How a guide leaves the straight it lay along, x behind its end, where it has turned little yet.
+
+    Along the ramp its curvature grows, behind it is the circle's.
+
+    Returns:
+        (rise in µm, heading in rad, curvature in 1/µm).
+    """
+    along = xp.minimum(x_um, ramp_um)
+    beyond = x_um - along
+    if cosine:
+        part, over = ramp_um / math.pi, math.pi * along / ramp_um
+        curvature = 0.5 * (1.0 - xp.cos(over))
+        heading = 0.5 * (along - part * xp.sin(over))
+        rise = 0.25 * along**2 - part**2 * curvature
+    else:
+        curvature, heading, rise = along / ramp_um, 0.5 * along**2 / ramp_um, along**3 / (6.0 * ramp_um)
+    # The ramp's whole heading is half its length over R.
+    rise = rise + heading * beyond + 0.5 * beyond**2
+    return rise / radius_um, (heading + beyond) / radius_um, curvature / radius_um
+
+
+def ramp_reach_um(radius_um: Any, ramp_um: Any, rise_um: float, *, cosine: bool, xp: ModuleType = np) -> Any:
+    """An x by which it has risen as much at least: of the ramp's first power, and of the circle alone."""
+    circle = xp.sqrt(2.0 * radius_um * rise_um)
+    if cosine:
+        return xp.maximum((96.0 * radius_um * ramp_um**2 * rise_um / math.pi**2) ** 0.25 * COSINE_LONGER, circle)
+    return xp.maximum((6.0 * radius_um * ramp_um * rise_um) ** (1.0 / 3.0), circle)
+
+
+def _opening_um(radius_um: Any, ramp_um: Any, decay_um: float, cosine: bool, xp: ModuleType) -> Any:
+    """∫ exp(−y(x)/g_d) dx of one side."""
+    radius, ramp = (xp.asarray(length)[..., None] for length in (radius_um, ramp_um))
+    reach = ramp_reach_um(radius, ramp, DECAYS * decay_um, cosine=cosine, xp=xp)
+    rise, _, _ = ramp_rise(reach * NODES, radius, ramp, cosine=cosine, xp=xp)
+    return (xp.exp(-rise / decay_um) * SHARES).sum(-1) * reach[..., 0]
 
 
 def facing_radius_um(radius1_um: float | Float[Any, "..."], radius2_um: float | Float[Any, "..."]) -> Any:

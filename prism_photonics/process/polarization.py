@@ -24,7 +24,7 @@ birefringence alone converts in X-cut rings: arXiv 2403.06374.
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -34,6 +34,21 @@ from prism_photonics.process.materials import crystal_named, sellmeier
 from prism_photonics.process.modes import ModeTable, load_modes
 from prism_photonics.process.profile import Profile, film_name
 from prism_photonics.units import PM_PER_UM
+
+
+@runtime_checkable
+class Turn(Protocol):
+    """A quarter turn, symmetric about its middle, as `lightpath.waveguide.design.QuarterTurn` is; hashable."""
+
+    @property
+    def length_um(self) -> float:
+        """Length along its middle."""
+        ...
+
+    def curvature_1_um(self, steps: int) -> Any:
+        """Curvature in the middle of steps of equal length."""
+        ...
+
 
 STEPS = 256
 """Steps of a half turn, each exact for its own direction: 1,024 move χ by less than 1e-4 of itself."""
@@ -96,7 +111,7 @@ def tm_thermal_ratio(profile: Profile) -> float:
     return tm / te
 
 
-def bend_coupling_per_um(table: ModeTable, radius_um: float, angle_deg: float) -> float:
+def bend_coupling_per_um(table: ModeTable, radius_um: Any, angle_deg: float) -> Any:
     """Coupling g between TE and TM of a bend in rad/µm, light along crystal y (0) or z (90).
 
     Between the table's radii g·R is interpolated, which hardly changes, and not the share, which goes as 1/R². Beyond
@@ -110,11 +125,11 @@ def bend_coupling_per_um(table: ModeTable, radius_um: float, angle_deg: float) -
     mixed = np.arccos(np.sqrt(np.minimum(1.0, (bent - tm) / (te - tm))))
     # Where TM lies above TE the bent mode that is the more TE's is the lower one, and g is as large.
     half_apart = abs(float(_half_difference(table, table.width_um, 1.55, angle_deg)))
-    return float(np.interp(radius_um, radii, half_apart * np.tan(2.0 * mixed) * radii)) / radius_um
+    return np.interp(radius_um, radii, half_apart * np.tan(2.0 * mixed) * radii) / radius_um
 
 
 def half_turn_conversion_rad(
-    table: ModeTable, wl_um: Float[np.ndarray, " wl"], *, width_um: float, radius_um: float, arm_um: float = 0.0
+    table: ModeTable, wl_um: Float[np.ndarray, " wl"], *, width_um: float, turn: Turn, arm_um: float = 0.0
 ) -> Float[np.ndarray, " wl"]:
     """χ of a ring's half turn from bus to bus at each wavelength: sin²χ of the light changes its polarisation.
 
@@ -122,7 +137,7 @@ def half_turn_conversion_rad(
         table: A table that holds TM.
         wl_um: Wavelengths.
         width_um: Width of the rib's top; g is that of the table's own width.
-        radius_um: Radius of the two quarter turns.
+        turn: Each of the two quarter turns.
         arm_um: Length of the straight arm between them, along layout y.
 
     Raises:
@@ -130,33 +145,35 @@ def half_turn_conversion_rad(
     """
     found = []
     for wl in wl_um:
-        quarter = _quarter_turn(table.file.profile, float(wl), width_um, radius_um)
+        quarter = _quarter_turn(table.file.profile, float(wl), width_um, turn)
         along = np.exp(1j * _half_difference(table, width_um, wl, 0.0) * arm_um)
         # The second quarter turn is the first one read backwards: Q^T·diag(along, along*)·Q.
         found.append(math.asin(float(2.0 * (quarter[0, 0] * quarter[0, 1] * along).imag)))
     return np.array(found)
 
 
-def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, radius_um: float) -> float:
+def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, turn: Turn) -> float:
     """The shortest arm between two quarter turns after which the second undoes what the first one mixed, in µm.
 
     There χ is none: TE and TM have run apart, on the arm, by what makes them meet again in the opposite phase.
     """
-    quarter = _quarter_turn(table.file.profile, wl_um, width_um, radius_um)
+    quarter = _quarter_turn(table.file.profile, wl_um, width_um, turn)
     apart = float(_half_difference(table, width_um, wl_um, 0.0))  # below 0 where TM runs slower than TE
     missing = float(-np.angle(quarter[0, 0] * quarter[0, 1]) * np.sign(apart)) % math.pi
     return missing / abs(apart)
 
 
 @cache
-def _quarter_turn(film: str, wl_um: float, width_um: float, radius_um: float) -> Complex[np.ndarray, "2 2"]:
+def _quarter_turn(film: str, wl_um: float, width_um: float, turn: Turn) -> Complex[np.ndarray, "2 2"]:
     """From layout x (90°) to layout y (0°)."""
-    table = load_modes(film)
-    angle_deg = 90.0 * (1.0 - (np.arange(STEPS // 2) + 0.5) / (STEPS // 2))
-    along_y, along_x = (bend_coupling_per_um(table, radius_um, angle) for angle in (0.0, 90.0))
+    table, steps = load_modes(film), STEPS // 2
+    curvature = turn.curvature_1_um(steps)
+    step_um = turn.length_um / steps
+    angle_deg = 90.0 - np.degrees(step_um * (np.cumsum(curvature) - 0.5 * curvature))
+    along_y, along_x = (bend_coupling_per_um(table, 1.0 / curvature, angle) for angle in (0.0, 90.0))
     mixing = along_y + (along_x - along_y) * np.sin(np.radians(angle_deg)) ** 2
     quarter = np.eye(2, dtype=complex)
-    for step in _steps(_half_difference(table, width_um, wl_um, angle_deg), mixing, math.pi * radius_um / STEPS):
+    for step in _steps(_half_difference(table, width_um, wl_um, angle_deg), mixing, step_um):
         quarter = step @ quarter
     return quarter
 

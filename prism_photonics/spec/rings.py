@@ -32,6 +32,8 @@ def rings_of(
         wl_um=wl_um,
         bias_pm=ring.bias_pm,
         arm_um=ring.arm_um,
+        euler_p=ring.euler_p,
+        cosine=ring.cosine,
         least_um=ring.straight_um,
     )
     return tuple(
@@ -47,6 +49,8 @@ def rings_of(
             ring.electrode_width_um,
             ring.arm_um,
             heater_um,
+            ring.euler_p,
+            float(ring.cosine),
         )
         for straight in straights
     )

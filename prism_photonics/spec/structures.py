@@ -24,6 +24,8 @@ def gap_sweep(spec: ChipSpec) -> list[RingDesign]:
         wl_um=tuple(first + n * step for n in range(len(GAP_STEPS_UM))),
         bias_pm=0.0,
         arm_um=base.arm_um,
+        euler_p=base.euler_p,
+        cosine=base.cosine != 0.0,
         least_um=base.straight_um - 0.01,  # the base ring's order, whatever the rounding: the next is 0.4 µm away
     )
     return [

@@ -12,6 +12,7 @@ from prism_photonics.budget.crossings import weights_beside_tm as weights
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.ring.mixing import HalfTurn, polarized_ports
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.modes import load_modes
 from prism_photonics.process.polarization import half_turn_conversion_rad
 
@@ -78,7 +79,7 @@ def test_the_arm_that_undoes_the_mixing_leaves_none_in_the_middle_of_the_comb_an
     said, mended = cure(demo)
     wl_um = np.array([float(np.median(demo.comb_design.wl_um))])
     chi = half_turn_conversion_rad(
-        load_modes("tfln600"), wl_um, width_um=1.4, radius_um=20.0, arm_um=mended.ring.arm_um
+        load_modes("tfln600"), wl_um, width_um=1.4, turn=QuarterTurn(20.0), arm_um=mended.ring.arm_um
     )
     assert said == f"ring.arm_um = {mended.ring.arm_um:g}"
     assert abs(chi[0]) < 2e-3

@@ -22,6 +22,7 @@ from prism_photonics.threefry import key_words, split
 RINGS = 2048
 BEYOND_SIGMAS = 0.5 * erfc(2.5 / np.sqrt(2.0))  # of a normal number, on one side: what `tuning_range` leaves
 CHIPS = (
+    "adiabatic_8x8",
     "bank_32x256",
     "bank_64x64_dual",
     "demo_8x8",

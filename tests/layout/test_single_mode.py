@@ -34,12 +34,8 @@ def test_it_keeps_every_rule_and_no_remark_speaks_of_its_bends_or_straights(chip
     assert max(design.straight_um for design in chip.ring_designs) < 0.4
 
 
-def test_on_the_wide_rib_of_the_same_stack_the_same_straights_are_remarked_and_the_cure_is_named(
-    demo: ChipSpec, chip: ChipSpec
-):
-    said = " ".join(bend_warnings(demo))
-    assert "tfln600_narrow" in said
-    assert "layouts/single_mode_8x8" in said
+def test_on_the_wide_rib_of_the_same_stack_the_same_straights_are_remarked(demo: ChipSpec, chip: ChipSpec):
+    assert any("each straight between a ring's arcs" in line for line in bend_warnings(demo))
     wide, narrow = load_profile(demo.process), load_profile(chip.process)
     stack = ("thickness_um", "etch_um", "wall_deg")
     assert all(getattr(wide.film, key).value == getattr(narrow.film, key).value for key in stack)

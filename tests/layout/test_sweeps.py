@@ -39,7 +39,7 @@ def drawn_sizes(gds: Path) -> list[dict[str, float]]:
         [kdb.Region(cell.begin_shapes_rec(layout.layer(*layer))).merged() for cell in cells]
         for layer in (LAYERS.ridge, LAYERS.metal1)
     )
-    return [dict(measure_um("ring", rib, metal)) for rib, metal in zip(ribs, metals, strict=True)]
+    return [dict(measure_um("ring", rib, metal, {})) for rib, metal in zip(ribs, metals, strict=True)]
 
 
 def drop_spectrum(spec: ChipSpec, rings: list[dict[str, float]], wl: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def test_a_ring_cell_has_its_buses_where_the_design_has_them(kcl: kf.KCLayout):
 
 def test_a_drawn_ring_measures_what_its_design_says(kcl: kf.KCLayout):
     cell = ring(RING, kcl=kcl)
-    measured = measure_um("ring", region(cell, LAYERS.ridge), region(cell, LAYERS.metal1))
+    measured = measure_um("ring", region(cell, LAYERS.ridge), region(cell, LAYERS.metal1), {})
     said = asdict(RING)
     assert len(measured) == 9
     for field, value in measured.items():
@@ -71,7 +71,7 @@ TRACK = replace(RING, arm_um=80.0)
 def test_a_measured_racetrack_is_its_design_in_every_length(kcl: kf.KCLayout, design: RingDesign):
     cell = ring(design, kcl=kcl)
     ribs = region(cell, LAYERS.ridge)
-    measured = measure_um("ring", ribs, region(cell, LAYERS.metal1))
+    measured = measure_um("ring", ribs, region(cell, LAYERS.metal1), {})
     assert measured["arm_um"] == pytest.approx(design.arm_um)
     loop = next(p for p in ribs.each() if p.holes() == 1)
     assert loop.area() / 1e6 / design.width_um == pytest.approx(design.length_um, rel=1e-4)
@@ -84,7 +84,7 @@ def test_a_loop_that_is_no_racetrack_is_refused(kcl: kf.KCLayout):
     loop = next(p for p in ribs.each() if p.holes() == 1)
     notch = kdb.Region(kdb.Box(loop.bbox().right - 50, 40_000, loop.bbox().right, 60_000))
     with pytest.raises(InputError, match="neither a circle nor a racetrack"):
-        measure_um("ring", (ribs - notch).merged(), region(cell, LAYERS.metal1))
+        measure_um("ring", (ribs - notch).merged(), region(cell, LAYERS.metal1), {})
 
 
 def test_a_racetracks_electrodes_run_along_its_arms(kcl: kf.KCLayout):
@@ -217,7 +217,7 @@ def test_a_branch_is_as_long_as_its_design_says(kcl: kf.KCLayout, dy_um: float):
     assert ports_um(cell) == {"o1": (0, 0, 180), "o2": (80, dy_um, 0)}
     total = lengths.x_um + lengths.y_um + lengths.bend_um
     assert region(cell, LAYERS.ridge).area() / 1e6 / 1.4 == pytest.approx(total, rel=1e-4)
-    assert measure_um("branch", region(cell, LAYERS.ridge), kdb.Region())["dy_um"] == dy_um
+    assert measure_um("branch", region(cell, LAYERS.ridge), kdb.Region(), {})["dy_um"] == dy_um
 
 
 def test_a_uturn_is_as_long_as_its_design_says(kcl: kf.KCLayout):

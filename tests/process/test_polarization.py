@@ -1,8 +1,11 @@
 """How much light a bend turns from TE to TM: laws of the half turn, and what the film's mode table says of it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.modes import load_modes
 from prism_photonics.process.polarization import (
     bend_coupling_per_um,
@@ -19,10 +22,9 @@ def table():
     return load_modes("tfln600")
 
 
-def converted(table, radius_um, arm_um=0.0, width_um=1.4):
-    return float(
-        np.sin(half_turn_conversion_rad(table, WL, width_um=width_um, radius_um=radius_um, arm_um=arm_um)[0]) ** 2
-    )
+def converted(table, radius_um, arm_um=0.0, width_um=1.4, turn=None):
+    turn = turn or QuarterTurn(radius_um)
+    return float(np.sin(half_turn_conversion_rad(table, WL, width_um=width_um, turn=turn, arm_um=arm_um)[0]) ** 2)
 
 
 def test_the_bends_coupling_goes_as_one_over_the_radius(table):
@@ -85,9 +87,46 @@ def test_where_tm_runs_slower_than_te_along_y_bends_mix_as_much_and_the_arm_that
     for radius_um, turned in ((20.0, 0.0448), (25.0, 0.0416)):
         # There of the bend's own modes at seven directions; here g comes from two, and the indices from straight ribs.
         assert converted(narrow, radius_um, width_um=0.8) == pytest.approx(turned, rel=0.25)
-    arm_um = unmixing_arm_um(narrow, 1.55, width_um=0.8, radius_um=20.0)
+    arm_um = unmixing_arm_um(narrow, 1.55, width_um=0.8, turn=QuarterTurn(20.0))
     assert arm_um > 0.0
     assert converted(narrow, 20.0, arm_um, width_um=0.8) < 1e-6
+
+
+@pytest.mark.parametrize("turn", [QuarterTurn(40.4, 1.0, True), QuarterTurn(30.0, 0.7)], ids=["raised", "clothoid"])
+def test_turns_of_growing_curvature_convert_as_scipys_integrator_has_it_and_an_arm_undoes_it(table, turn):
+    """The same second road, along a curve of which only the curvature is known."""
+    from scipy.integrate import solve_ivp
+
+    steps = 20_000
+    way = (np.arange(steps) + 0.5) / steps * turn.length_um
+    curvature = turn.curvature_1_um(steps)
+    angle = 90.0 - np.degrees(turn.angle_rad(way))
+    grid = np.linspace(0.0, 90.0, 2001)
+    te, tm = (np.asarray(table.n_eff(1.4, 1.55, angle_deg=grid, polarization=mode)) for mode in ("TE", "TM"))
+    along_y, along_x = (bend_coupling_per_um(table, 1.0 / curvature, one) for one in (0.0, 90.0))
+    mixing = along_y + (along_x - along_y) * np.sin(np.radians(angle)) ** 2
+    apart = np.pi / 1.55 * np.interp(angle, grid, te - tm)
+    apart_on_arm = np.pi / 1.55 * (te - tm)[0]
+
+    def mixed(arm_um):
+        def slope(s, fields):
+            # Down to layout y, along the arm, and the mirrored way back.
+            at = s if s < turn.length_um else max(0.0, 2.0 * turn.length_um + arm_um - s)
+            on_arm = turn.length_um <= s <= turn.length_um + arm_um
+            delta, g = (apart_on_arm, 0.0) if on_arm else (np.interp(at, way, apart), np.interp(at, way, mixing))
+            return 1j * np.array([delta * fields[0] + g * fields[1], g * fields[0] - delta * fields[1]])
+
+        fields = np.array([1.0 + 0j, 0.0])
+        ends = (0.0, turn.length_um, turn.length_um + arm_um, 2.0 * turn.length_um + arm_um)
+        for begin, stop in pairwise(ends):
+            if stop > begin:
+                fields = solve_ivp(slope, (begin + 1e-9, stop - 1e-9), fields, rtol=1e-7, atol=1e-9).y[:, -1]
+        return abs(fields[1]) ** 2
+
+    arm_um = unmixing_arm_um(table, 1.55, width_um=1.4, turn=turn)
+    assert mixed(0.0) == pytest.approx(converted(table, 0.0, turn=turn), rel=5e-3)
+    assert mixed(arm_um) < 1e-4
+    assert converted(table, 0.0, arm_um, turn=turn) < 1e-9
 
 
 @pytest.mark.parametrize("film", ["lnoi400", "ltoi300"])

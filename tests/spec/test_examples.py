@@ -8,6 +8,7 @@ from prism_photonics.spec import ChipSpec, example_names, example_text, load_spe
 from prism_photonics.units import InputError
 
 SHIPPED = (
+    "adiabatic_8x8",
     "bank_32x256",
     "bank_64x64_dual",
     "demo_8x8",

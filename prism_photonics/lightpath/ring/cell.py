@@ -4,9 +4,21 @@ import math
 
 import gdsfactory as gf
 import kfactory as kf
+import numpy as np
 from kfactory import kdb
 
-from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, WEST, Pen, arc_points, box, nm, taper
+from prism_photonics.lightpath.drawing import (
+    EAST,
+    NORTH,
+    PER_UM,
+    WEST,
+    Pen,
+    arc_points,
+    box,
+    nm,
+    quarter_points,
+    taper,
+)
 from prism_photonics.lightpath.ring.design import HEATER_HALF_DEG, RingDesign
 from prism_photonics.lightpath.sizes import require_sizes
 from prism_photonics.process.layers import (
@@ -119,8 +131,13 @@ def heater_contacts_um(design: RingDesign) -> tuple[tuple[float, float], tuple[f
     """Middles of a heater's eastern and western contact, where its arc ends."""
     left, right = centers_um(design)
     angle = math.radians(HEATER_HALF_DEG)
-    reach = round(design.radius_um * math.sin(angle), 3)
-    y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um * math.cos(angle), 3)
+    if design.euler_p:
+        x, down = quarter_points(design.quarter, 0.0, angle_rad=angle)[-1]
+        reach = round(x, 3)
+        y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um - down, 3)
+    else:
+        reach = round(design.radius_um * math.sin(angle), 3)
+        y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um * math.cos(angle), 3)
     return (right + reach, y), (left - reach, y)
 
 
@@ -149,7 +166,9 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     left, right = centers_um(design)
     gap, width = design.electrode_gap_um / 2.0, design.electrode_width_um
     outside = (design.radius_um + gap, design.outer_um)
-    inside = (max(design.radius_um - gap - width, STRAP_OFFSET_UM), design.radius_um - gap)
+    # Towards its middle a turn's side runs together where it is as far from it as the turn is sharp.
+    inwards = min(gap + width, design.quarter.least_radius_um - STRAP_OFFSET_UM)
+    inside = (design.radius_um - inwards, design.radius_um - gap)
     margin = design.width_um / 2.0 + METAL1_TO_RIB_UM
     allowed = kdb.Region(box(0.0, margin, design.pitch_um, design.bus_pitch_um - margin))
     middle, space = (left + right) / 2.0, METAL1_SPACE_UM
@@ -188,12 +207,30 @@ def _via_distance_um(design: RingDesign, radii_um: tuple[float, float]) -> float
     high, low = (max(0.0, STRAP_OFFSET_UM + side - design.arm_um / 2.0) for side in (half, -half))
     if radii_um[1] <= high or radii_um[0] > radii_um[1]:
         raise _no_room_for_vias(design)
-    most = math.sqrt(radii_um[1] ** 2 - high**2) - half
-    beside = high / math.tan(math.radians(design.lobe_half_angle_deg))
-    least = max(beside, math.sqrt(max(0.0, radii_um[0] ** 2 - low**2))) + half
+    most = _at_height_um(design, radii_um[1], high) - half
+    beside = _lobe_end_um(design, high)
+    least = max(beside, _at_height_um(design, radii_um[0], low)) + half
     if least > most:
         raise _no_room_for_vias(design)
     return round((least + most) / 2.0, 2)
+
+
+def _at_height_um(design: RingDesign, radius_um: float, height_um: float) -> float:
+    """Where on x, from its half turn's centre, a side is as high above the arm's end."""
+    if design.euler_p == 0.0:
+        return math.sqrt(max(0.0, radius_um**2 - height_um**2))
+    # From the arm's end upwards a turn is the mirrored turn from a bus: along y as far as that is along x.
+    points = np.array(quarter_points(design.quarter, design.radius_um - radius_um))
+    return float(np.interp(height_um, points[:, 0], design.radius_um - points[:, 1]))
+
+
+def _lobe_end_um(design: RingDesign, height_um: float) -> float:
+    """Where on x a lobe's end, along the turn's normal, is as high above the arm's end."""
+    angle = math.radians(design.lobe_half_angle_deg)
+    if design.euler_p == 0.0:
+        return height_um / math.tan(angle)
+    up, aside = quarter_points(design.quarter, 0.0, angle_rad=angle)[-1]
+    return design.radius_um - aside + (height_um - up) / math.tan(angle)
 
 
 def _no_room_for_vias(design: RingDesign) -> InputError:
@@ -206,8 +243,16 @@ def _no_room_for_vias(design: RingDesign) -> InputError:
 def _side(
     design: RingDesign, center_x_um: float, radius_um: float, middle_deg: float, *, half_deg: float
 ) -> list[kdb.Point]:
-    """Points of one side of the racetrack at a radius: an arc, the arm, an arc; anticlockwise about ``middle_deg``."""
+    """Points of one side of the racetrack at a radius: a turn, the arm, a turn; anticlockwise about ``middle_deg``."""
     y, reach = design.center_y_um, design.arm_um / 2.0
+    if design.euler_p:
+        turn, east = design.quarter, 1.0 if middle_deg == 0.0 else -1.0
+        beside = quarter_points(turn, turn.radius_um - radius_um, angle_rad=math.radians(half_deg))
+        # From the arm's end on, where x is what the turn has run aside and y what it has run along.
+        up = [(center_x_um + east * (turn.radius_um - aside), east * (reach + along)) for along, aside in beside]
+        down = [(x, -rise) for x, rise in reversed(up)]
+        side = [kdb.Point(nm(x), nm(y + rise)) for x, rise in down + up[up[0] == down[-1] :]]
+        return side if middle_deg == 0.0 else side[::-1]
     # The eastern side (middle 0°) is run upwards, the western one (180°) downwards.
     step = reach if middle_deg == 0.0 else -reach
     first = arc_points((center_x_um, y - step), radius_um, middle_deg - half_deg, middle_deg)
@@ -228,6 +273,12 @@ def _heater(pen: Pen, design: RingDesign) -> None:
     half, angle = design.heater_um / 2.0, HEATER_HALF_DEG
     sides = []
     for radius in (design.radius_um + half, design.radius_um - half):
+        if design.euler_p:
+            points = quarter_points(design.quarter, design.radius_um - radius, angle_rad=math.radians(angle))
+            top = [(x, y + design.radius_um - down) for x, down in points]
+            there = [kdb.Point(nm(right + x), nm(height)) for x, height in top[::-1]]
+            sides.append(there + [kdb.Point(nm(left - x), nm(height)) for x, height in top])
+            continue
         east = arc_points((right, y), radius, 90.0 - angle, 90.0)
         sides.append(east + arc_points((left, y), radius, 90.0, 90.0 + angle))
     strip = kdb.Region(kdb.Polygon(sides[0] + sides[1][::-1]))

@@ -1,5 +1,7 @@
 """Geometry of the X-cut add-drop ring: a circle stretched by two short coupling straights, and a racetrack by its arms.
 
+Its quarter turns are arcs, or arcs that ramps of curvature lead into and out of (`lightpath.waveguide.design`): then it
+is straight where it meets the buses and along its arms, and its light never meets the sudden beginning of an arc.
 The through bus runs along layout x below the ring, the drop bus above it. Layout x is crystal z, so the light at the
 ring's sides runs along crystal y with its field along z: there stand two electrode lobes of opposite polarity.
 The channel is set by the length of the coupling straights; every ring of a row is equally high, so neighbours abut.
@@ -8,7 +10,9 @@ The channel is set by the length of the coupling straights; every ring of a row 
 import math
 from dataclasses import dataclass
 
-from prism_photonics.lightpath.waveguide.design import Lengths
+import numpy as np
+
+from prism_photonics.lightpath.waveguide.design import STEPS, Lengths, QuarterTurn
 from prism_photonics.process.layers import METAL1_TO_RIB_UM, METAL1_WIDTH_UM
 
 HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
@@ -19,7 +23,7 @@ class RingDesign:
     """One ring cell, bus stubs included. All lengths in µm.
 
     Attributes:
-        radius_um: Bend radius of the four quarter turns.
+        radius_um: Bend radius of the four quarter turns; with ramps of the arcs that would have their ends.
         straight_um: Length of each of the two coupling straights, along x; it sets the resonance.
         gap_through_um: Edge-to-edge gap between ring and through bus.
         gap_drop_um: Edge-to-edge gap between ring and drop bus.
@@ -31,6 +35,8 @@ class RingDesign:
         arm_um: Straight length of each side, along y, between the quarter turns: 0 for a circle. The electrodes run on
             along the arms.
         heater_um: Width of the heater over the ring's northern side; 0 for none.
+        euler_p: Share of each quarter turn's angle in its two ramps; 0 for arcs, 1 for ramps alone.
+        cosine: 1 for ramps whose curvature grows as a raised cosine, 0 for clothoids.
     """
 
     radius_um: float
@@ -44,11 +50,19 @@ class RingDesign:
     electrode_width_um: float
     arm_um: float = 0.0
     heater_um: float = 0.0
+    euler_p: float = 0.0
+    cosine: float = 0.0
+
+    @property
+    def quarter(self) -> QuarterTurn:
+        """Each of its four bends."""
+        plain = isinstance(self.cosine, (int, float))
+        return QuarterTurn(self.radius_um, self.euler_p, bool(self.cosine) if plain else self.cosine)
 
     @property
     def lengths(self) -> Lengths:
         """Circumference by direction."""
-        return Lengths(2.0 * self.straight_um, 2.0 * self.arm_um, 2.0 * math.pi * self.radius_um)
+        return Lengths(2.0 * self.straight_um, 2.0 * self.arm_um, 4.0 * self.quarter.length_um)
 
     @property
     def length_um(self) -> float:
@@ -72,12 +86,16 @@ class RingDesign:
 
     @property
     def lobes_um(self) -> float:
-        """Length of both lobes together in µm, along the rib's middle: two arcs and two arms."""
-        return 4.0 * math.radians(self.lobe_half_angle_deg) * self.radius_um + 2.0 * self.arm_um
+        """Length of both lobes together in µm, along the rib's middle: of the turns and of two arms."""
+        return 4.0 * self.quarter.way_um(math.radians(self.lobe_half_angle_deg)) + 2.0 * self.arm_um
 
     @property
     def widest_lobe_deg(self) -> float:
         """Largest half angle at which an outer electrode, cut short at a bus, still ends as wide as metal must be."""
         clear = self.width_um / 2.0 + METAL1_TO_RIB_UM + METAL1_WIDTH_UM
         room = min(self.center_y_um, self.bus_pitch_um - self.center_y_um) - 0.5 * self.arm_um - clear
-        return math.degrees(math.asin(min(1.0, max(0.0, room / (self.radius_um + self.electrode_gap_um / 2.0)))))
+        if self.euler_p == 0.0:
+            return math.degrees(math.asin(min(1.0, max(0.0, room / (self.radius_um + self.electrode_gap_um / 2.0)))))
+        points_um, angle = self.quarter.points_um(STEPS)
+        high_um = points_um[:, 0] + self.electrode_gap_um / 2.0 * np.sin(angle)
+        return math.degrees(float(np.interp(room, high_um, angle)))

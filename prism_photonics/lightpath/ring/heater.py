@@ -12,6 +12,7 @@ import numpy as np
 from prism_photonics.lightpath.ring.design import HEATER_HALF_DEG, RingDesign
 from prism_photonics.lightpath.ring.heating import temperature_rise
 from prism_photonics.process.profile import Profile
+from prism_photonics.process.quadrature import NODES, SHARES
 
 SILICON = 148e-6  # W/(µm·K) at 300 K. Source: CRC Handbook of Chemistry and Physics
 
@@ -46,7 +47,7 @@ def figures(design: RingDesign, profile: Profile, *, conductance_W_K_um: float, 
         conductance_W_K_um: What flows into the silicon for each µm of heater and kelvin above it.
         rib_share: Of the heater's rise above the silicon, the rib's.
     """
-    arc_um = 2.0 * math.radians(HEATER_HALF_DEG) * design.radius_um
+    arc_um = 2.0 * design.quarter.way_um(math.radians(HEATER_HALF_DEG))
     over_um = arc_um + design.straight_um  # the heater runs over the northern straight, too
     heater_K_mW = 1e-3 / (conductance_W_K_um * over_um)
     rib_K_mW = heater_K_mW * rib_share
@@ -72,9 +73,13 @@ def _shift_pm_K(design: RingDesign, profile: Profile, half_deg: float) -> float:
     """
     o, turn_um = profile.optics, design.lengths.total_um
     along_x, along_y = o.thermal_along_x_pm_K.value, o.thermal_along_y_pm_K.value
-    half = math.radians(half_deg)
-    # ∫ sin²φ over ± half
-    risen = half - 0.5 * math.sin(2.0 * half)
-    arcs = design.radius_um * (2.0 * half * along_x + risen * (along_y - along_x))
+    turn, half = design.quarter, math.radians(half_deg)
+    if turn.euler_p:
+        way_um = turn.way_um(half)
+        risen_um = 2.0 * way_um * float((np.sin(turn.angle_rad(way_um * NODES)) ** 2 * SHARES).sum())
+    else:
+        way_um = turn.radius_um * half
+        risen_um = turn.radius_um * (half - 0.5 * math.sin(2.0 * half))  # ∫ sin²φ over ± half
+    arcs = 2.0 * way_um * along_x + risen_um * (along_y - along_x)
     arms = design.arm_um * along_y if half_deg >= 90.0 else 0.0
     return (arcs + arms + design.straight_um * along_x) / turn_um

@@ -1,20 +1,23 @@
 """Straights that place a ring's resonance at its channel, and the tuned share of the ring."""
 
 import math
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from prism_photonics.lightpath.ring.design import RingDesign
-from prism_photonics.lightpath.waveguide.design import Lengths
+from prism_photonics.lightpath.waveguide.design import Lengths, QuarterTurn
 from prism_photonics.process.coupling import effective_length_um
-from prism_photonics.process.electrooptics import coverage, two_lobes
+from prism_photonics.process.electrooptics import PockelsTensor, coverage, two_lobes
 from prism_photonics.process.profile import Profile
+from prism_photonics.process.quadrature import NODES, SHARES
 from prism_photonics.units import PM_PER_UM
 
 # The drawing's 1 nm grid, in µm.
 GRID_DECIMALS = 3
+TINY_UM = 1e-9  # a ramp that is none, where JAX asks for both
 
 
 def optical_lengths_um(profile: Profile, lengths: Lengths) -> tuple[Any, Any]:
@@ -34,6 +37,8 @@ def straights_um(
     wl_um: tuple[float, ...],
     bias_pm: float,
     arm_um: float = 0.0,
+    euler_p: float = 0.0,
+    cosine: bool = False,
     least_um: float = 0.0,
     snap: bool = True,
 ) -> tuple[float, ...]:
@@ -44,10 +49,12 @@ def straights_um(
 
     Args:
         profile: The film stack.
-        radius_um: Bend radius.
+        radius_um: Bend radius; with clothoids of the arcs that would have the turns' ends.
         wl_um: Channel wavelengths, ascending.
         bias_pm: Resonance minus channel at 0 V.
         arm_um: Length of each arm of a racetrack.
+        euler_p: Share of each quarter turn's angle in its ramps.
+        cosine: Their kind, as of `QuarterTurn`.
         least_um: Least straight length: what the coupling needs.
         snap: Round to the 1 nm grid of the drawing.
 
@@ -56,7 +63,8 @@ def straights_um(
     """
     wl0 = profile.optics.wl0_um.value
     targets_um = np.asarray(wl_um) + bias_pm / PM_PER_UM
-    turns = optical_lengths_um(profile, Lengths(y_um=2.0 * arm_um, bend_um=2.0 * math.pi * radius_um))
+    turn = QuarterTurn(radius_um, euler_p, cosine)
+    turns = optical_lengths_um(profile, Lengths(y_um=2.0 * arm_um, bend_um=4.0 * turn.length_um))
     both_straights = optical_lengths_um(profile, Lengths(x_um=2.0))
     # Optical lengths at every target, of what is fixed and of each µm of straight.
     fixed_um, per_um = (opl - (gpl - opl) * (targets_um - wl0) / wl0 for opl, gpl in (turns, both_straights))
@@ -75,19 +83,56 @@ def resonance_um(profile: Profile, lengths: Lengths, *, near_um: Any) -> Any:
     return gpl_um / (np.rint(gpl_um / near_um - dispersion) + dispersion)
 
 
+def coupler_um(turn: QuarterTurn, straight_um: Any, decay_um: float, xp: ModuleType = np) -> Any:
+    """Effective length of the coupler of a ring of such turns and its straight, see `process.coupling`."""
+    radius_um, p = turn.least_radius_um, turn.euler_p
+    arcs = effective_length_um(radius_um=radius_um, straight_um=straight_um, decay_um=decay_um, xp=xp)
+    if isinstance(p, (int, float)) and p == 0.0:
+        return arcs
+    ramp_um = xp.maximum(turn.ramp_um, TINY_UM)
+    of_ramps = [
+        effective_length_um(
+            radius_um=radius_um, straight_um=straight_um, decay_um=decay_um, ramp_um=ramp_um, cosine=cosine, xp=xp
+        )
+        for cosine in ([turn.cosine] if isinstance(turn.cosine, bool) else [True, False])
+    ]
+    found = of_ramps[0] if len(of_ramps) == 1 else xp.where(turn.cosine != 0.0, *of_ramps)
+    return xp.where(p == 0.0, arcs, found)
+
+
 def coupling_angles(profile: Profile, design: RingDesign, xp: ModuleType = np) -> tuple[Any, Any]:
     """Angles ``C(g)·L_eff`` of the couplers to the through and the drop bus: κ is their sine, t their cosine.
 
     ``xp`` is the array library of the design's numbers, ``jax.numpy`` under JAX.
     """
     law = profile.gap_law
-    length = effective_length_um(
-        radius_um=design.radius_um, straight_um=design.straight_um, decay_um=law.decay_um, xp=xp
-    )
+    length = coupler_um(design.quarter, design.straight_um, law.decay_um, xp)
     return law.at(design.gap_through_um, xp) * length, law.at(design.gap_drop_um, xp) * length
 
 
 def tuned_share(profile: Profile, design: RingDesign) -> Any:
     """Electrode coverage F of the whole ring: the lobes' on the turns, all of it on the arms."""
-    turns = coverage(two_lobes(design.lobe_half_angle_deg), profile.tensor) * design.lengths.bend_um
-    return (turns + design.lengths.y_um) / design.length_um
+    # Under JAX a ring has no plain ramps, and no voltage either (`circuit.models`): its tuning is not asked for.
+    if isinstance(design.euler_p, (int, float)) and design.euler_p:
+        turns = lobes_on_ramps(design.lobe_half_angle_deg, design.quarter, profile.tensor)
+    else:
+        turns = coverage(two_lobes(design.lobe_half_angle_deg), profile.tensor)
+    return (turns * design.lengths.bend_um + design.lengths.y_um) / design.length_um
+
+
+def lobes_on_ramps(half_angle_deg: Any, turn: QuarterTurn, tensor: PockelsTensor) -> Any:
+    """Electrode coverage F of the turns of a ring whose curvature grows along ramps, by two lobes.
+
+    `coverage` is that of a circle.
+    Of each quarter turn the part is covered whose normal lies within the angle of crystal z: r22 drops out, as there is
+    as much of it on either side. The integral along the turn is taken by Gauss's rule.
+    """
+    # Whatever the radius.
+    turn, half = replace(turn, radius_um=1.0), np.radians(np.asarray(half_angle_deg, float))
+    way = np.vectorize(turn.way_um, otypes=[float])(half)[..., None]
+    angle = turn.angle_rad(way * NODES)
+    sine, cosine = np.sin(angle), np.cos(angle)
+    cross = tensor.r13_pm_V + 2.0 * tensor.r51_pm_V
+    along = (tensor.r33_pm_V * cosine**3 + cross * cosine * sine**2) * SHARES * way
+    found = along.sum(-1) / (tensor.r33_pm_V * turn.length_um)
+    return found if np.ndim(half_angle_deg) else float(found)

@@ -18,6 +18,9 @@ Source: the matrices are the scalar closed form (10.1002/lpor.201100017) with nu
 for conversion by the birefringence of X-cut rings.
 """
 
+from types import ModuleType
+from typing import Any
+
 import equinox as eqx
 import jax
 from jaxtyping import Float, Shaped
@@ -54,9 +57,17 @@ def polarized_half_turn(
     tm, ratio = second.tm, second.tuning_ratio
     # What turns TE's phase by one radian turns TM's by the ratio.
     tm_pm = tm.offset_pm + ratio * shift_pm * (ring.gpl_um / tm.gpl_um)
-    # √(h_TE·h_TM) is half a turn of the ring between the two: no sign of a root to choose.
-    mean = jax.tree.map(lambda one, other: 0.5 * (one + other), ring, tm)
-    mean = eqx.tree_at(lambda m: m.a, mean, xp.sqrt(ring.a * tm.a))
-    mean_pm = 0.5 * (ring.gpl_um * shift_pm + tm.gpl_um * tm_pm) / mean.gpl_um
-    te, tm, between = (half_turn(wl, one, pm) for one, pm in ((ring, shift_pm), (tm, tm_pm), (mean, mean_pm)))
-    return mixed_half_turn(te, tm, between, second.conversion_rad)
+    between = mean_half_turn(wl, (ring, shift_pm), (tm, tm_pm), xp)
+    return mixed_half_turn(half_turn(wl, ring, shift_pm), half_turn(wl, tm, tm_pm), between, second.conversion_rad)
+
+
+def mean_half_turn(wl: Any, one: tuple[RingParams, Any], other: tuple[RingParams, Any], xp: ModuleType) -> Any:
+    """``√(h0·h1)`` of two modes in rings, each with its shift in pm.
+
+    It is half a turn of the ring between the two: no sign of a root to choose.
+    """
+    (ring, shift_pm), (second, second_pm) = one, other
+    mean = jax.tree.map(lambda first, last: 0.5 * (first + last), ring, second)
+    mean = eqx.tree_at(lambda m: m.a, mean, xp.sqrt(ring.a * second.a))
+    mean_pm = 0.5 * (ring.gpl_um * shift_pm + second.gpl_um * second_pm) / mean.gpl_um
+    return half_turn(wl, mean, mean_pm)

@@ -10,7 +10,8 @@ from jaxtyping import Float, Shaped
 from prism_photonics.lightpath.arrays import Numbers, library
 from prism_photonics.lightpath.ring.mixing import Coupler, HalfTurn
 from prism_photonics.lightpath.ring.model import RingParams, half_turn
-from prism_photonics.lightpath.ring.two_modes import leaning_half_turn
+from prism_photonics.lightpath.ring.polarization import mean_half_turn
+from prism_photonics.lightpath.ring.two_modes import converted, leaning_half_turn
 from prism_photonics.lightpath.waveguide.model import path_phase
 
 
@@ -23,11 +24,12 @@ class SecondMode(eqx.Module):
     Attributes:
         mode: Loss and lengths of TE1; its ``offset_pm`` is where its resonances lie off the design. Its self-couplings
             are the moduli of the couplers' own, its tuning is not used.
-        lean_rad: θ of the arcs.
+        lean_rad: θ of the arcs; 0 of ramps, which begin straight.
         ahead_opl_um: Optical length by which TE0 runs ahead of TE1 along one coupling straight, in µm.
         ahead_gpl_um: The same of group lengths.
         through: Coupler to the through bus, leaves (..., 2, 2).
         drop: Coupler to the drop bus.
+        conversion_rad: χ of half a turn by what its ramps turn of one mode to the other; 0 of arcs.
     """
 
     mode: RingParams
@@ -36,6 +38,7 @@ class SecondMode(eqx.Module):
     ahead_gpl_um: Float[Numbers, "..."]
     through: Coupler
     drop: Coupler
+    conversion_rad: Float[Numbers, "..."]
 
     @property
     def tm(self) -> RingParams:
@@ -57,4 +60,6 @@ def second_mode_half_turn(
     second_pm = mode.offset_pm + shift_pm * (ring.gpl_um / mode.gpl_um)
     straight_rad = path_phase(wl, second.ahead_opl_um, second.ahead_gpl_um, ring.wl0_um)
     first, other = half_turn(wl, ring, shift_pm), half_turn(wl, mode, second_pm)
-    return leaning_half_turn(first, other, xp.asarray(straight_rad), xp.asarray(second.lean_rad))
+    leaning = leaning_half_turn(first, other, xp.asarray(straight_rad), xp.asarray(second.lean_rad))
+    between = mean_half_turn(wl, (ring, shift_pm), (mode, second_pm), xp)
+    return converted(leaning, between, xp.asarray(second.conversion_rad))

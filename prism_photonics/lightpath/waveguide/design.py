@@ -2,14 +2,16 @@
 
 The film is anisotropic, so a µm along x, along y and round a bend have different optical lengths. Bends are quarter
 turns, each symmetric about its middle, so that light runs as far along x as along y: arcs of a circle, or arcs that
-clothoids lead into and out of. A clothoid's curvature grows with the way along it, from the straight's none to the
+ramps of curvature lead into and out of. A clothoid's curvature grows evenly along it, from the straight's none to the
 arc's: so light has time to lean outwards, where an arc's beginning turns part of it to other modes (`process.bends`).
+Where it grows as a raised cosine, a turn as long turns ten to forty times less: it has no kink either.
 
 Source: partial Euler bends (F. Vogelbacher et al., Opt. Express 27, 31394 (2019), 10.1364/OE.27.031394).
 """
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +19,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from prism_photonics.process.quadrature import NODES, SHARES
+
+NEWTON = 3  # steps to a point of a ramp, from the nearest of a fine grid
 STEPS = 2048  # along a quarter turn, between which its points are found: exact to 1e-7 of the radius
 TERMS = 9  # of the series of a clothoid's end: exact to rounding
 TINY = 1e-12
@@ -59,11 +64,13 @@ class QuarterTurn:
 
     Attributes:
         radius_um: Of the arc whose ends it has.
-        euler_p: Share of the turn's angle in its two clothoids; 0 for an arc, 1 for clothoids alone.
+        euler_p: Share of the turn's angle in its two ramps of curvature; 0 for an arc, 1 for ramps alone.
+        cosine: Whether the curvature grows along a ramp as a raised cosine, or evenly: a clothoid.
     """
 
     radius_um: float
     euler_p: float = 0.0
+    cosine: Any = False
 
     @property
     def length_um(self) -> float:
@@ -73,19 +80,52 @@ class QuarterTurn:
     @property
     def least_radius_um(self) -> float:
         """Radius of its middle, where it is sharpest."""
-        return self.radius_um / _reach(self.euler_p)
+        if isinstance(self.cosine, bool):
+            return self.radius_um / (_cosine_reach(self.euler_p) if self.cosine else _reach(self.euler_p))
+        xp = self.cosine.__array_namespace__()
+        return self.radius_um / xp.where(self.cosine != 0.0, _cosine_reach(self.euler_p, xp), _reach(self.euler_p))
+
+    @property
+    def ramp_um(self) -> float:
+        """Length of each of its two ramps."""
+        return 0.5 * math.pi * self.euler_p * self.least_radius_um
+
+    def way_um(self, angle_rad: float) -> float:
+        """Length from its beginning to where it has turned by an angle, up to its middle at π/4, and on to its end."""
+        if angle_rad > 0.25 * math.pi:
+            return self.length_um - self.way_um(0.5 * math.pi - angle_rad)
+        ramp_rad = 0.25 * math.pi * self.euler_p
+        if angle_rad >= ramp_rad:
+            return self.least_radius_um * (angle_rad + ramp_rad)
+        if not self.cosine:
+            return 2.0 * self.least_radius_um * math.sqrt(angle_rad * ramp_rad)
+        at = np.linspace(0.0, 1.0, STEPS + 1)
+        found = float(np.interp(angle_rad / ramp_rad, _turned(at, True), at))
+        for _ in range(NEWTON if angle_rad > 0.0 else 0):
+            found -= (float(_turned(found, True)) - angle_rad / ramp_rad) / (2.0 * math.sin(0.5 * math.pi * found) ** 2)
+        return self.ramp_um * found
+
+    def angle_rad(self, way_um: Float[ndarray, "*points"]) -> Float[ndarray, "*points"]:
+        """Angle that it has turned by after a length, the inverse of `way_um`."""
+        return _angle(self.euler_p, way_um / self.length_um, cosine=self.cosine)
 
     def curvature_1_um(self, steps: int, xp: ModuleType = np) -> Any:
         """Curvature in the middle of steps of equal length; ``xp`` is the array library of the turn's numbers."""
         at = (np.arange(steps) + 0.5) / steps
         ramp = self.euler_p / (1.0 + self.euler_p)
-        grown = np.minimum(at, 1.0 - at) / xp.maximum(ramp, TINY)  # an arc's is whole from its first step on
-        return xp.minimum(1.0, grown) / self.least_radius_um
+        grown = xp.minimum(1.0, np.minimum(at, 1.0 - at) / xp.maximum(ramp, TINY))  # an arc's is whole from its start
+        return (xp.sin(0.5 * math.pi * grown) ** 2 if self.cosine else grown) / self.least_radius_um
 
     def points_um(self, steps: int) -> tuple[Float[ndarray, "points two"], Float[ndarray, " points"]]:
         """Points along its middle and the direction there in rad: from the origin, heading east and turning left."""
-        at = np.linspace(0.0, 1.0, steps + 1)
-        return self.radius_um * _unit_points(self.euler_p, at), _angle(self.euler_p, at)
+        return self.places_um(np.linspace(0.0, self.length_um, steps + 1))
+
+    def places_um(
+        self, way_um: Float[ndarray, " points"]
+    ) -> tuple[Float[ndarray, "points two"], Float[ndarray, " points"]]:
+        """The same, of points after given lengths."""
+        at = way_um / self.length_um
+        return self.radius_um * _unit_points(self.euler_p, at, cosine=self.cosine), self.angle_rad(way_um)
 
 
 @dataclass(frozen=True)
@@ -144,22 +184,47 @@ class TerminatorDesign:
     width_um: float = 1.4
 
 
-def _angle(p: float, at: Float[ndarray, " points"]) -> Float[ndarray, " points"]:
+def _turned(at: Any, cosine: bool) -> Any:
+    """Share of its whole angle that a ramp has turned by, by the share of its length."""
+    return at - np.sin(math.pi * at) / math.pi if cosine else at**2
+
+
+def _angle(p: float, at: Float[ndarray, "*points"], *, cosine: bool) -> Float[ndarray, "*points"]:
     """Direction along a quarter turn in rad, by the exact integral of its curvature."""
     whole, ramp = 0.5 * math.pi * (1.0 + p), p / (1.0 + p)
     from_end = np.minimum(at, 1.0 - at)
-    turned = whole * (np.where(from_end < ramp, from_end**2 / (2.0 * ramp), from_end - ramp / 2.0) if p else from_end)
+    turned = whole * (
+        np.where(from_end < ramp, 0.5 * ramp * _turned(from_end / ramp, cosine), from_end - ramp / 2.0)
+        if p
+        else from_end
+    )
     return np.where(at <= 0.5, turned, 0.5 * math.pi - turned)
 
 
-def _unit_points(p: float, at: Float[ndarray, " points"]) -> Float[ndarray, "points two"]:
-    """Along a turn whose ends are those of an arc of radius 1: Gauss's rule between points of a fine grid."""
+@cache
+def _grid(p: float, cosine: bool) -> tuple[Float[ndarray, " steps"], Float[ndarray, "two steps"]]:
+    """Along a turn from (0, 0) with a middle of radius 1: Gauss's rule between points of a fine grid."""
     grid = np.linspace(0.0, 1.0, STEPS + 1)
     middle, half = (grid[1:] + grid[:-1]) / 2.0, 0.5 / STEPS
-    around = [_angle(p, middle + side * half / math.sqrt(3.0)) for side in (-1.0, 1.0)]
+    around = [_angle(p, middle + side * half / math.sqrt(3.0), cosine=cosine) for side in (-1.0, 1.0)]
     steps = half * np.array([sum(np.cos(a) for a in around), sum(np.sin(a) for a in around)])
     path = np.concatenate([np.zeros((2, 1)), np.cumsum(steps, axis=1)], axis=1)
+    return grid, path * 0.5 * math.pi * (1.0 + p)
+
+
+def _unit_points(p: float, at: Float[ndarray, " points"], *, cosine: bool) -> Float[ndarray, "points two"]:
+    """Along a turn whose ends are those of an arc of radius 1."""
+    grid, path = _grid(p, cosine)
     return np.stack([np.interp(at, grid, along) for along in path], axis=-1) / path[0, -1]
+
+
+def _cosine_reach(p: Any, xp: ModuleType = np) -> Any:
+    """As `_reach`, of ramps of a raised cosine: of either ramp by Gauss's rule, of the arc between exactly."""
+    angle = 0.25 * math.pi * p
+    along = angle * _turned(NODES, True)
+    ramps = 2.0 * angle * ((xp.cos(along) + xp.sin(along)) * SHARES).sum()
+    found = ramps + xp.cos(angle) - xp.sin(angle)
+    return float(found) if xp is np else found
 
 
 def _reach(p: Any) -> Any:
