@@ -41,6 +41,7 @@ def page() -> str:
         circuits.ring_second_mode(),
         simulated.single_mode(),
         simulated.parts(),
+        circuits.ramp_bus_waves(),
         ranking.electronic(),
         circuits.bank(),
         circuits.layout(),

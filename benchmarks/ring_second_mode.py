@@ -38,7 +38,16 @@ from prism_photonics.workflow.session import calibrate_chip
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "ring_second_mode.json"
-CHIPS = ("demo_8x8", "etched_8x8", "bank_32x256", "bank_64x64_dual", "paper_32x256", "demo_lnoi400", "lnoi400_8x8")
+CHIPS = (
+    "demo_8x8",
+    "etched_8x8",
+    "bank_32x256",
+    "bank_64x64_dual",
+    "paper_32x256",
+    "demo_lnoi400",
+    "lnoi400_8x8",
+    "adiabatic_8x8",
+)
 RADII_UM, GAPS_UM, BEATS = (20.0, 30.0, 50.0, 100.0), (0.40, 0.50, 0.60), (0.0, 0.27, 0.5, 1.0, 2.0)
 DEMO = "demo_8x8"
 

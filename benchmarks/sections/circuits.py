@@ -195,6 +195,35 @@ def ring_second_mode() -> str:
     )
 
 
+def ramp_bus_waves() -> str:
+    """Couplers of rings whose curvature grows."""
+    found = load("ramp_bus_waves")
+    columns: dict[str, Any] = {
+        "turn": lambda one: (
+            f"{one['radius_um']:g} µm, {'raised cosine' if one['cosine'] else 'clothoid'}, {one['euler_p']:g}"
+        ),
+        "gap / µm": lambda one: f"{one['gap_um']:.2f}",
+        "law of one mode": lambda one: f"{one['law']:.4f}",
+    }
+    names = {"over": ((0, 0), (1, 0), (0, 1), (1, 1)), "bus": ((1, 1),)}
+    titles = ("0 → 0", "0 → 1", "1 → 0", "1 → 1", "1 stays")
+    for title, (name, (k, m)) in zip(titles, ((n, at) for n, ats in names.items() for at in ats), strict=True):
+        columns[title] = lambda one, name=name, k=k, m=m: (
+            f"{one['waves'][name][k][m]:.5f}, {one['modes'][name][k][m]:.5f}"
+        )
+    note = (
+        "Waves in a plane that holds two modes, and the model: powers from the bus's mode to the ring's, as in the "
+        "last table of [](#rings-that-hold-a-second-mode). What the ramp itself turns behind the coupler is in the "
+        "waves alone."
+    )
+    return section(
+        "Couplers of rings whose curvature grows",
+        "ramp_bus_waves",
+        found,
+        note + "\n\n" + table(columns, zip(found["rings"])),
+    )
+
+
 def _dies_with_second_mode(dies: list[dict[str, Any]]) -> str:
     if not dies:
         return ""

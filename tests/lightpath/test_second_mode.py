@@ -43,10 +43,11 @@ def coupler(**changed):
     return mode_coupler(TABLE, FILM.gap_law, **(DRAWN | changed))
 
 
+NONE = np.asarray(0.0)
 TE0 = params(0.99, 0.99, 0.997, 258.4, 298.5)
 THROUGH, DROP = coupler(), coupler(gap_um=0.46)
 TE1 = params(abs(THROUGH.ring[1, 1]), abs(DROP.ring[1, 1]), 0.995, 238.9, 311.0)
-SECOND = SecondMode(TE1, np.asarray(lean_rad(TABLE, 20.0)), np.asarray(0.42), np.asarray(-0.3), THROUGH, DROP)
+SECOND = SecondMode(TE1, np.asarray(lean_rad(TABLE, 20.0)), np.asarray(0.42), np.asarray(-0.3), THROUGH, DROP, NONE)
 
 
 def ports(second=SECOND, shift_pm=0.0, wl=WL, ring=TE0):
