@@ -97,6 +97,7 @@ UNITS = (
 BARE = {
     "spacing_linewidths",
     "euler_p",
+    "cosine",
     "slope_relative",
     "crosstalk_relative",
     "heater_crosstalk",
@@ -144,6 +145,7 @@ def test_every_number_of_a_spec_carries_its_unit(demo, altered):
         drive={"output_ohm": 50.0},
         coupler={"fibre_pitch_um": 250.0},
         waveguide={"euler_p": 0.3},
+        ring={"euler_p": 0.3},
         **coloured,
     )
     # A comb has one of two grids.

@@ -68,7 +68,7 @@ def effective_length_um(
     """
     if isinstance(ramp_um, float) and ramp_um == 0.0:
         return straight_um + xp.sqrt(2.0 * np.pi * radius_um * decay_um)
-    return straight_um + 2.0 * _opening_um(radius_um, ramp_um, decay_um, cosine, xp)
+    return straight_um + 2.0 * _opening_um(radius_um, ramp_um, decay_um, cosine=cosine, xp=xp)
 
 
 def ramp_rise(x_um: Any, radius_um: Any, ramp_um: Any, *, cosine: bool, xp: ModuleType = np) -> tuple[Any, Any, Any]:
@@ -101,7 +101,7 @@ def ramp_reach_um(radius_um: Any, ramp_um: Any, rise_um: float, *, cosine: bool,
     return xp.maximum((6.0 * radius_um * ramp_um * rise_um) ** (1.0 / 3.0), circle)
 
 
-def _opening_um(radius_um: Any, ramp_um: Any, decay_um: float, cosine: bool, xp: ModuleType) -> Any:
+def _opening_um(radius_um: Any, ramp_um: Any, decay_um: float, *, cosine: bool, xp: ModuleType) -> Any:
     """∫ exp(−y(x)/g_d) dx of one side."""
     radius, ramp = (xp.asarray(length)[..., None] for length in (radius_um, ramp_um))
     reach = ramp_reach_um(radius, ramp, DECAYS * decay_um, cosine=cosine, xp=xp)

@@ -80,7 +80,7 @@ def test_a_branch_with_clothoids_is_as_long_as_its_design_says(kcl, dy_um, euler
     rib, slab = region(cell, LAYERS.ridge), region(cell, LAYERS.slab)
     assert rib.count() == slab.count() == 1
     assert rib.area() / 1e6 / 1.4 == pytest.approx(design.lengths.total_um, rel=1e-4)
-    assert measure_um("branch", rib, kdb.Region())["dy_um"] == dy_um
+    assert measure_um("branch", rib, kdb.Region(), {})["dy_um"] == dy_um
     # Two rounded corners and two chords may lie as far off.
     assert rib.width_check(round(1400 - 2e3 * CHORD_ERROR_UM - 2), False, kdb.Metrics.Euclidian, 80.0).is_empty()
     assert (rib - slab).is_empty()
@@ -92,7 +92,7 @@ def test_a_uturn_with_clothoids_is_as_long_as_its_design_says(kcl, euler_p):
     cell = uturn(design, kcl=kcl)
     rib = region(cell, LAYERS.ridge)
     assert rib.area() / 1e6 / 1.4 == pytest.approx(design.lengths.bend_um, rel=1e-4)
-    assert measure_um("uturn", rib, kdb.Region()) == {"radius_um": 30.0, "width_um": 1.4}
+    assert measure_um("uturn", rib, kdb.Region(), {}) == {"radius_um": 30.0, "width_um": 1.4}
     assert (rib - region(cell, LAYERS.slab)).is_empty()
     # It stays in the arc's box.
     assert rib.bbox() == region(uturn(UTurnDesign(30.0), kcl=kcl), LAYERS.ridge).bbox()
