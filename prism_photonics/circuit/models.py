@@ -13,7 +13,7 @@ from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.coupler.saxmodel import edge_coupler
 from prism_photonics.lightpath.defaults import default_settings
 from prism_photonics.lightpath.detector.design import DetectorSiteDesign, PhotodiodeSiteDesign
-from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.design import OLDER, RingDesign
 from prism_photonics.lightpath.ring.model import ring_fields
 from prism_photonics.lightpath.sizes import number, require_film, require_mode, require_number, require_sizes
 from prism_photonics.lightpath.splitter.design import SplitterDesign
@@ -110,7 +110,7 @@ def _model(
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(key, kind, default=value) for key, value in {"wl": 1.55, **defaults}.items()]
     vars(model)["__signature__"] = inspect.Signature(parameters)
-    vars(model)["required"] = frozenset(sizes)
+    vars(model)["required"] = frozenset(sizes) - (OLDER.keys() if design is RingDesign else set())
     return model
 
 

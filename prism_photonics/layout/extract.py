@@ -22,6 +22,7 @@ from prism_photonics.layout.polygons import (
     save_plain,
     title,
 )
+from prism_photonics.lightpath.ring.design import OLDER
 from prism_photonics.netlist import TOP, Cell, Instance, Netlist
 from prism_photonics.process.kits import kit_of
 from prism_photonics.process.layers import LAYERS, Deck
@@ -214,7 +215,7 @@ def _from_kit(instance: Instance) -> bool:
 
 def _settings(cell: kf.KCell) -> dict[str, float | int | str]:
     """The metadata's settings; GDS carries a float as text, one unit in the last place off."""
-    said = cell.settings.model_dump()
+    said = (OLDER if cell.function_name == "ring" else {}) | cell.settings.model_dump()
     return {
         key: round(float(value), DIGITS) if isinstance(value, (int, float)) else value for key, value in said.items()
     }

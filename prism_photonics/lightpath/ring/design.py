@@ -16,6 +16,7 @@ from prism_photonics.lightpath.waveguide.design import STEPS, Lengths, QuarterTu
 from prism_photonics.process.layers import METAL1_TO_RIB_UM, METAL1_WIDTH_UM
 
 HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
+OLDER = {"euler_p": 0.0, "cosine": 0.0}  # what drawings and netlists from before 2026-11-30 do not say of a ring
 
 
 @dataclass(frozen=True)
