@@ -110,7 +110,7 @@ def _model(
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter(key, kind, default=value) for key, value in {"wl": 1.55, **defaults}.items()]
     vars(model)["__signature__"] = inspect.Signature(parameters)
-    vars(model)["required"] = frozenset(sizes) - (OLDER.keys() if design is RingDesign else set())
+    vars(model)["required"] = frozenset(sizes) - frozenset(OLDER if design is RingDesign else ())
     return model
 
 
