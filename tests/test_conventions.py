@@ -145,7 +145,7 @@ def test_every_number_of_a_spec_carries_its_unit(demo, altered):
         drive={"output_ohm": 50.0},
         coupler={"fibre_pitch_um": 250.0},
         waveguide={"euler_p": 0.3},
-        ring={"euler_p": 0.3},
+        ring={"euler_p": 0.3, "neck_um": 0.35},
         **coloured,
     )
     # A comb has one of two grids.

@@ -10,6 +10,7 @@ from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.ring.second_mode import SecondMode
 from prism_photonics.lightpath.ring.two_modes import conversion_rad, lean_rad, ring_coupler
 from prism_photonics.lightpath.waveguide.model import PathParams
+from prism_photonics.process.necks import neck
 from prism_photonics.process.profile import Profile
 from prism_photonics.process.second_mode import SecondModeTable, second_mode_table
 from prism_photonics.spec import ChipSpec
@@ -24,7 +25,8 @@ TE0; design choice. Between the rings of a row TE1 runs along the buses."""
 def designed_second_mode(spec: ChipSpec) -> TwoPolarizations | None:
     """TE1 in the rows of a chip as designed, leaves (rows, buses, …) as of `BankParams`.
 
-    TE1 loses as much as TE0 in every waveguide: design choice, as no figure of its own is published.
+    TE1 loses as much as TE0 in every waveguide, but for the necks of its buses: design choice, as no figure of its own
+    is published.
 
     Returns:
         None where the film holds no TE1, or the rings are racetracks of arcs, whose arms no model of it has.
@@ -40,8 +42,12 @@ def designed_second_mode(spec: ChipSpec) -> TwoPolarizations | None:
     rings = jax.tree.map(lambda *leaves: _of_all(np.stack(leaves), bank.shape), *each)
     (n0, g0), (n1, g1) = table.indices(90.0)
     te = bank.buses
+    # Between two rings light passes two necks, before the first and behind the last one.
+    taken, necks = neck(spec.process, spec.ring.neck_um), np.full(te.amplitude.shape[-1], 2.0)
+    necks[[0, -1]] = 1.0
+    amplitude = te.amplitude * 10.0 ** (-necks * (taken.second_dB - taken.first_dB) / 20.0)
     # Buses run along layout x, but for the U-turn: its phase is the die's own anyway.
-    buses = PathParams(te.opl_um * (n1 / n0), te.gpl_um * (g1 / g0), te.amplitude, te.phase_rad, te.wl0_um)
+    buses = PathParams(te.opl_um * (n1 / n0), te.gpl_um * (g1 / g0), amplitude, te.phase_rad, te.wl0_um)
     return TwoPolarizations(rings, buses, detected=DETECTED)
 
 

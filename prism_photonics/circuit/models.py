@@ -29,6 +29,7 @@ from prism_photonics.lightpath.waveguide.design import (
 )
 from prism_photonics.lightpath.waveguide.model import transmission
 from prism_photonics.lightpath.waveguide.turned import bends_passed
+from prism_photonics.process.necks import first_dB, neck
 from prism_photonics.process.profile import Profile
 from prism_photonics.saxlib import sax
 from prism_photonics.units import InputError, nearest
@@ -152,7 +153,7 @@ class _Optics:
         params = ring_params(self._tunable("ring", design, volts_V), self._profile, loss_dB_cm=self._loss_dB_cm)
         fields = ring_fields(wl, params, shift_pm + _volts(volts_V, polarity) * params.slope_pm_V)
         # Half a pitch of bus on each of the four sides.
-        stubs = self._transmission(Lengths(x_um=design.pitch_um), wl)
+        stubs = self._transmission(Lengths(x_um=design.pitch_um), wl) * self._necks(design)
         return sax.reciprocal(
             {
                 ("o1", "o2"): stubs * fields.through,
@@ -198,6 +199,15 @@ class _Optics:
 
     def _transmission(self, lengths: Lengths, wl: Any) -> Any:
         return transmission(wl, path_params(lengths, self._profile, loss_dB_cm=self._loss_dB_cm))
+
+    def _necks(self, design: RingDesign) -> Any:
+        """Field that the two necks of a bus leave."""
+        width_um = number(design.neck_um)
+        lost_dB = first_dB(self._profile.name, design.neck_um, jnp) if width_um is None else self._neck_dB(width_um)
+        return 10.0 ** (-2.0 * lost_dB / 20.0)
+
+    def _neck_dB(self, width_um: float) -> float:
+        return neck(self._profile.name, width_um).first_dB
 
     def _tunable[Tuned: (RingDesign, VernierDesign)](self, device: str, design: Tuned, volts_V: Any) -> Tuned:
         """The design with plain electrodes: their angle is integrated over, so it must not be traced (`jit`).

@@ -23,6 +23,7 @@ from prism_photonics.lightpath.vernier.model import VernierParams
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 from prism_photonics.lightpath.waveguide.turned import bends_passed, quarter_dB
+from prism_photonics.process.necks import neck
 from prism_photonics.process.profile import Profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
@@ -139,7 +140,8 @@ def _designed_bank(spec: ChipSpec) -> BankParams:
         return path(Lengths(x_um=length_um))
 
     pitch, count = spec.ring.pitch_um, spec.chip.channels
-    stub, span = along_x(pitch / 2.0), along_x(pitch)
+    stub = _loses(along_x(pitch / 2.0), neck(spec.process, spec.ring.neck_um).first_dB)
+    span = _loses(along_x(pitch), 2.0 * neck(spec.process, spec.ring.neck_um).first_dB)
     turn = uturn_design(spec)
     if spec.two_sided:
         way_out = [along_x(DROP_LEAD_UM)]
@@ -209,6 +211,10 @@ def assigned_bank(
 def _round(path: PathParams, passed: float) -> PathParams:
     """A path whose bends leave so much of the power in the guide's mode."""
     return eqx.tree_at(lambda p: p.amplitude, path, path.amplitude * math.sqrt(passed))
+
+
+def _loses(path: PathParams, loss_dB: float) -> PathParams:
+    return path if loss_dB == 0.0 else _round(path, ratio_from_dB(-loss_dB))
 
 
 def _feeds(spec: ChipSpec, bus: int) -> PathParams:

@@ -60,7 +60,7 @@ def default_settings(profile: Profile, deck: Deck | None = None) -> dict[str, Ma
     }
     across, clothoids = max(80.0, 2.0 * bend + 20.0), best_euler_p(profile, bend)
     return {
-        "ring": {**ring, "arm_um": 0.0, "heater_um": 0.0, "euler_p": 0.0, "cosine": 0.0},
+        "ring": {**ring, "arm_um": 0.0, "heater_um": 0.0, "euler_p": 0.0, "cosine": 0.0, "neck_um": 0.0},
         "vernier": vernier,
         "splitter": {"excess_loss_dB": 0.2, **load_parts(profile.name).splitter_sizes, "width_um": width},
         "edge_coupler": {"loss_dB": 2.0, "length_um": 200.0, "tip_um": max(0.30, tip), "width_um": width},

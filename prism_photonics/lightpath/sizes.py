@@ -10,11 +10,13 @@ from dataclasses import asdict
 from typing import Any
 
 from prism_photonics.lightpath.detector.design import LEAST_DIODE_UM, LEAST_HELD_UM
+from prism_photonics.lightpath.ring.design import NECK_END_UM
 from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.layers import METAL1_SPACE_UM
 from prism_photonics.process.profile import Profile
 from prism_photonics.units import InputError
 
+LEAST_NECK_UM = 0.25  # of the drawing rules' least rib
 LEAST_TO_RIB_UM = 0.5  # mask misalignment that must not put metal on the rib; design choice
 GRID_UM = 1e-3  # of the drawing
 
@@ -134,7 +136,7 @@ def _limits(device: str, sizes: Sizes) -> Iterator[Limit]:
 
 
 _MAY_BE_ZERO = {
-    "ring": ("straight_um", "arm_um", "heater_um"),
+    "ring": ("straight_um", "arm_um", "heater_um", "neck_um"),
     "vernier": ("straight1_um", "straight2_um"),
     "guide": ("x_um", "y_um", "bend_um"),
 }
@@ -161,7 +163,12 @@ def _sharper(sizes: Sizes) -> float:
 def _ring_least(sizes: Sizes) -> Iterator[Limit]:
     yield from _inner(sizes, "radius_um")
     if _known(sizes, "radius_um", "straight_um", "width_um", "pitch_um"):
-        yield "pitch_um", 2.0 * sizes["radius_um"] + sizes["straight_um"] + sizes["width_um"], "the ring itself"
+        ring_um = 2.0 * sizes["radius_um"] + sizes["straight_um"] + sizes["width_um"]
+        yield "pitch_um", ring_um, "the ring itself"
+        if sizes.get("neck_um"):
+            yield "pitch_um", ring_um + 2.0 * NECK_END_UM, "the ring and the necks of its buses"
+    if sizes.get("neck_um"):
+        yield "neck_um", LEAST_NECK_UM, "what can be drawn, or 0 for none"
     yield from _electrodes(sizes)
 
 
@@ -228,6 +235,8 @@ def _tip_most(sizes: Sizes) -> Iterator[Limit]:
 
 
 def _lobe_most(sizes: Sizes) -> Iterator[Limit]:
+    if _known(sizes, "neck_um", "width_um"):
+        yield "neck_um", sizes["width_um"], "the rib that it narrows"
     yield from _clothoid_most(sizes)
     if "lobe_half_angle_deg" in sizes:
         yield "lobe_half_angle_deg", 90.0, "two lobes share the ring"

@@ -51,6 +51,7 @@ def rings_of(
             heater_um,
             ring.euler_p,
             float(ring.cosine),
+            ring.neck_um,
         )
         for straight in straights
     )

@@ -210,6 +210,14 @@ class RingTable(Table):
     electrode_width_um: float = Field(gt=0, le=100)
     bias_pm: float = Field(ge=-5000, le=5000, description="resonance minus channel at 0 V, as designed")
 
+    neck_um: float = Field(
+        default=0.0,
+        ge=0,
+        le=20,
+        exclude_if=lambda width: width == 0.0,
+        description="width to which both buses narrow between rings, so that a second mode is let go; 0 for none",
+    )
+
     @property
     def cosine(self) -> bool:
         """Whether its ramps are of a raised cosine."""

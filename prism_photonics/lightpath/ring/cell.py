@@ -19,7 +19,7 @@ from prism_photonics.lightpath.drawing import (
     quarter_points,
     taper,
 )
-from prism_photonics.lightpath.ring.design import HEATER_HALF_DEG, RingDesign
+from prism_photonics.lightpath.ring.design import HEATER_HALF_DEG, NECK_END_UM, RingDesign
 from prism_photonics.lightpath.sizes import require_sizes
 from prism_photonics.process.layers import (
     LAYERS,
@@ -31,6 +31,7 @@ from prism_photonics.process.layers import (
     Deck,
     Layer,
 )
+from prism_photonics.process.necks import FLAT_UM, TAPER_UM
 from prism_photonics.units import InputError
 
 STRAP_UM = 4.0  # width of the straps over the ring
@@ -83,7 +84,7 @@ def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
     if pen.fresh:
         w, pitch, top = design.width_um, design.pitch_um, design.bus_pitch_um
         pen.region(LAYERS.ridge, loop(design))
-        buses(pen, w, pitch, top)
+        buses(pen, w, pitch, top, neck_um=design.neck_um)
         for layer, region in metal.items():
             pen.region(layer, region)
         pen.contact("e1", signal_contact_um(design), EAST, STRAP_UM)
@@ -93,10 +94,18 @@ def ring(design: RingDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
     return pen.cell
 
 
-def buses(pen: Pen, width_um: float, pitch_um: float, top_um: float) -> None:
-    """Through and drop bus of a cell with their ports, and one slab under all of it."""
-    pen.region(LAYERS.ridge, taper(0.0, pitch_um, width_um, width_um))
-    pen.region(LAYERS.ridge, taper(0.0, pitch_um, width_um, width_um, y_um=top_um))
+def buses(pen: Pen, width_um: float, pitch_um: float, top_um: float, *, neck_um: float = 0.0) -> None:
+    """Through and drop bus of a cell with their ports, and one slab under all of it.
+
+    Args:
+        pen: Of the cell.
+        width_um: Of both ribs.
+        pitch_um: Their length.
+        top_um: Height of the drop bus above the through bus.
+        neck_um: Width of the neck at either end of each; 0 for none.
+    """
+    for y_um in (0.0, top_um):
+        pen.region(LAYERS.ridge, _necked(width_um, pitch_um, y_um, neck_um))
     # The slab stays under buses, ring and electrodes alike: no sleeve of its own, no notches.
     edge = width_um / 2.0 + SLAB_MARGIN_UM
     pen.box(LAYERS.slab, (0.0, -edge), (pitch_um, top_um + edge))
@@ -107,6 +116,19 @@ def buses(pen: Pen, width_um: float, pitch_um: float, top_um: float) -> None:
         ("o4", pitch_um, top_um, EAST),
     ):
         pen.port(name, (x, y), facing, width_um)
+
+
+def _necked(width_um: float, pitch_um: float, y_um: float, neck_um: float) -> kdb.Region:
+    """A bus along x, one polygon."""
+    if not neck_um:
+        return taper(0.0, pitch_um, width_um, width_um, y_um=y_um)
+    first = NECK_END_UM - 2.0 * TAPER_UM - FLAT_UM
+    ends = [(0.0, width_um), (first, width_um), (first + TAPER_UM, neck_um), (first + TAPER_UM + FLAT_UM, neck_um)]
+    west = [*ends, (NECK_END_UM, width_um)]
+    sides = [*west, *((pitch_um - x, wide) for x, wide in reversed(west))]
+    upper = [kdb.Point(nm(x), nm(y_um) + nm(wide) - nm(wide) // 2) for x, wide in sides]
+    lower = [kdb.Point(nm(x), nm(y_um) - nm(wide) // 2) for x, wide in sides]
+    return kdb.Region(kdb.Polygon([*upper, *reversed(lower)]))
 
 
 def centers_um(design: RingDesign) -> tuple[float, float]:

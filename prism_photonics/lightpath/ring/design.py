@@ -14,9 +14,17 @@ import numpy as np
 
 from prism_photonics.lightpath.waveguide.design import STEPS, Lengths, QuarterTurn
 from prism_photonics.process.layers import METAL1_TO_RIB_UM, METAL1_WIDTH_UM
+from prism_photonics.process.necks import FLAT_UM, TAPER_UM
 
 HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
-OLDER = {"euler_p": 0.0, "cosine": 0.0}  # what drawings and netlists from before 2026-11-30 do not say of a ring
+NECK_END_UM = (
+    1.0 + 2.0 * TAPER_UM + FLAT_UM
+)  # where a neck ends, from the cell's side: a micrometre of whole rib before it
+OLDER = {
+    "euler_p": 0.0,
+    "cosine": 0.0,
+    "neck_um": 0.0,
+}  # what drawings and netlists from before 2026-11-30 do not say of a ring
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class RingDesign:
         heater_um: Width of the heater over the ring's northern side; 0 for none.
         euler_p: Share of each quarter turn's angle in its two ramps; 0 for arcs, 1 for ramps alone.
         cosine: 1 for ramps whose curvature grows as a raised cosine, 0 for clothoids.
+        neck_um: Width to which both buses narrow on either side of the ring (`process.necks`); 0 for none.
     """
 
     radius_um: float
@@ -53,6 +62,7 @@ class RingDesign:
     heater_um: float = 0.0
     euler_p: float = 0.0
     cosine: float = 0.0
+    neck_um: float = 0.0
 
     @property
     def quarter(self) -> QuarterTurn:
