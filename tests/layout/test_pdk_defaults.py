@@ -16,6 +16,7 @@ from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.pdk import make_pdk
 from prism_photonics.layout.pdk_cells import VARIANTS
 from prism_photonics.lightpath.defaults import default_settings
+from prism_photonics.lightpath.ring.design import OLDER
 from prism_photonics.process.layers import Deck, load_deck
 from prism_photonics.process.profile import load_profile, profile_names
 from prism_photonics.saxlib import sax
@@ -77,9 +78,10 @@ def test_a_cell_is_one_in_cell_netlist_and_model_for_every_film(film: gf.Pdk):
     defaults = default_settings(load_profile(film.name))
     for device, (design, _) in DEVICES.items():
         assert asdict(design(**defaults[device])) == defaults[device]
-        assert required_settings(device_models(load_profile(film.name), loss_dB_cm=0.2)[device]) == set(
-            defaults[device]
-        )
+        # Drawings from before ramps say nothing of them: their rings are of arcs.
+        older = OLDER.keys() if device == "ring" else set()
+        model = device_models(load_profile(film.name), loss_dB_cm=0.2)[device]
+        assert required_settings(model) == defaults[device].keys() - older
 
 
 def test_gdsfactorys_straight_is_simulated_with_its_own_length():
