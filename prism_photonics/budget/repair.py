@@ -143,8 +143,9 @@ def line_options(spec: ChipSpec) -> Iterator[Changes]:
     profile, rings = spec.profile, spec.chip.rings
     wl_um = profile.optics.wl0_um.value
     n_g = 0.5 * (profile.optics.n_g_along_x.value + profile.optics.n_g_along_y.value)
-    # Of the smallest circle that the film allows, its shortest straights included.
-    fsr_nm = 1e3 * wl_um**2 / (n_g * (2.0 * math.pi * profile.film.min_bend_radius_um.value + 4.0))
+    # Of the smallest ring that the film allows, its shortest straights included.
+    turn = spec.ring.turn(spec.ring.radius_for_um(profile.film.min_bend_radius_um.value))
+    fsr_nm = 1e3 * wl_um**2 / (n_g * (4.0 * turn.length_um + 4.0))
     even = 2 if spec.modulator.encoding == "dual_rail" else 1
     for channels in range(rings, 0, -1):
         buses = rings // channels
@@ -188,7 +189,8 @@ def ring_options(spec: ChipSpec, judge: Judge) -> Iterator[Changes]:
     most_V = COERCIVE_SHARE * spec.profile.electrooptics.coercive_field_V_um.value * ring.electrode_gap_um
     higher = [volts for volts in VOLTS if own_V < volts <= most_V]
     finer = [pm for pm in RESIDUALS_PM if pm < spec.trim.residual_pm]
-    radius = [ring.radius_um] if ring.radius_um >= spec.profile.film.min_bend_radius_um.value else None
+    least_um = ring.radius_for_um(spec.profile.film.min_bend_radius_um.value)
+    radius = [ring.radius_um] if ring.radius_um >= least_um else None
     tries: list[tuple[Changes, list[float], list[float] | None]] = []
     for trim in ({},) if not trimmed else ({}, trimmed):
         for volts in ([min(own_V, most_V)], higher):
@@ -215,7 +217,7 @@ def ring_options(spec: ChipSpec, judge: Judge) -> Iterator[Changes]:
 def _same_shape(spec: ChipSpec, judge: Judge) -> Iterator[Changes]:
     """What mends rules on drawing, drivers and trimming, gaps and straights left as they are."""
     ring, film = spec.ring, spec.profile
-    radius_um = max(ring.radius_um, film.film.min_bend_radius_um.value)
+    radius_um = max(ring.radius_um, ring.radius_for_um(film.film.min_bend_radius_um.value))
     electrode_um = film.electrooptics.electrode_gap_um.value
     most_V = COERCIVE_SHARE * film.electrooptics.coercive_field_V_um.value * electrode_um
     keys: Changes = {

@@ -230,11 +230,15 @@ def _grid(
 
 def _radii_um(spec: ChipSpec, demand: RingDemand) -> list[float]:
     """From the film's least radius to the one whose FSR just holds the lines and one spacing of guard."""
-    o, least_um = spec.profile.optics, spec.profile.film.min_bend_radius_um.value
+    o, least_um = spec.profile.optics, spec.ring.radius_for_um(spec.profile.film.min_bend_radius_um.value)
     n_g = 0.5 * (o.n_g_along_x.value + o.n_g_along_y.value)
     band_um = demand.channels * float(demand.spacing_pm) / PM_PER_UM
-    most_um = min(max(o.wl0_um.value**2 / (n_g * band_um) / (2.0 * math.pi), least_um), 4.0 * least_um, 1000.0)
-    steps = np.unique(np.round(np.linspace(least_um, most_um, RADII), 1))
+    most_um = min(
+        max(o.wl0_um.value**2 / (n_g * band_um) / (4.0 * spec.ring.turn(1.0).length_um), least_um),
+        4.0 * least_um,
+        1000.0,
+    )
+    steps = np.unique(np.maximum(np.round(np.linspace(least_um, most_um, RADII), 1), least_um))
     return [float(radius) for radius in steps]
 
 

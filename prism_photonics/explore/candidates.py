@@ -53,7 +53,8 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
     base = wishes.base_spec.model_dump()
     encoding, channels, buses = row
     heater_mW_nm = base["trim"]["heater_mW_nm"] or HEATER_MW_NM[profile.name]
-    radius_um = profile.film.min_bend_radius_um.value
+    least_um = profile.film.min_bend_radius_um.value
+    radius_um = wishes.base_spec.ring.radius_for_um(least_um)
     flipped_um = 30.0
     lines = {key: value for key, value in base["comb"].items() if not key.startswith(("first_", "spacing_"))}
     changes: dict[str, dict[str, Any]] = {
@@ -74,7 +75,7 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
         | ({"heater_mW_nm": heater_mW_nm} if wishes.trimming == "heater" else {}),
         "waveguide": {
             "loss_dB_cm": profile.optics.loss_dB_cm.value,
-            "bend_radius_um": max(base["waveguide"]["bend_radius_um"], radius_um, flipped_um),
+            "bend_radius_um": max(base["waveguide"]["bend_radius_um"], least_um, flipped_um),
         },
         "ranking": base["ranking"] | {"required_snr_dB": wishes.snr_dB, "weight_limit": wishes.weight_limit},
     }
@@ -90,9 +91,10 @@ It grows with the radius. Source: ``layout.heater_field.heater_figures``."""
 def _combs(wishes: Wishes, profile: Profile, channels: int, arm_um: float) -> Iterator[dict[str, Any]]:
     """Keys of the lines: the wished spacing, multiples of the wished grid, or shares of the free spectral range."""
     o = profile.optics
-    wl_um, radius_um = o.wl0_um.value, profile.film.min_bend_radius_um.value
+    wl_um, ring = o.wl0_um.value, wishes.base_spec.ring
+    turn = ring.turn(ring.radius_for_um(profile.film.min_bend_radius_um.value))
     n_g = 0.5 * (o.n_g_along_x.value + o.n_g_along_y.value)
-    length_um = n_g * 2.0 * math.pi * radius_um + o.n_g_along_y.value * 2.0 * arm_um
+    length_um = n_g * 4.0 * turn.length_um + o.n_g_along_y.value * 2.0 * arm_um
     widest_nm = WIDEST_SHARE * 1e3 * wl_um**2 / length_um / channels
     widest_GHz = widest_nm * 1e-3 / wl_um**2 * SPEED_OF_LIGHT_UM_S * 1e-9
     if wishes.spacing_nm is not None:

@@ -199,7 +199,8 @@ def _scanned(
     wishes: Wishes, arms_in_radii: Sequence[float], straights: Sequence[float], *, lines_for: float = 0.0
 ) -> Iterator[tuple[ChipSpec, RingChoice]]:
     """Choices with their rings; lines fill the range of the least ring with arms of ``lines_for`` radii."""
-    least_um = load_profile(wishes.process).film.min_bend_radius_um.value
+    film = load_profile(wishes.process).film
+    least_um = wishes.base_spec.ring.radius_for_um(film.min_bend_radius_um.value)
     for spec in candidates(wishes, arm_um=lines_for * least_um):
         arms_um = [share * least_um for share in arms_in_radii]
         yield spec, size_rings(spec, voltages_V=voltages_V(wishes), arms_um=arms_um, straights=straights)

@@ -65,10 +65,11 @@ def knobs(spec: ChipSpec) -> tuple[Knob, ...]:
     profile = spec.profile
     dims = dims_of(spec)
     narrowest_um, least_radius_um = least_gap_um(profile), profile.film.min_bend_radius_um.value
+    ring_um = spec.ring.radius_for_um(least_radius_um)
     return (
         Knob("buses", options=tuple(n for n in (1, 2, 4, 8, 16, 32, 64) if dims % n == 0)),
         Knob("encoding", options=("two_shot", "offset", "dual_rail")),
-        Knob("radius_um", least_radius_um, 3.0 * least_radius_um, log=True),
+        Knob("radius_um", ring_um, 3.0 * ring_um, log=True),
         Knob("q_loaded", 2_000.0, 100_000.0, log=True),
         Knob("gap_um", narrowest_um, narrowest_um + 0.6),
         Knob("spacing_of_fsr", 0.3, 0.999),

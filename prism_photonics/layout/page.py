@@ -107,6 +107,8 @@ def _channels(spec: ChipSpec) -> list[list[tuple[str, str]]]:
     shown = []
     for wl_um, design, figures in zip(spec.comb_design.wl_um, spec.ring_designs, row_figures(spec), strict=True):
         arm = [("straight sides", f"{design.arm_um:g} µm")] if design.arm_um else []
+        if design.euler_p:
+            arm.insert(0, ("sharpest bend", f"{design.quarter.least_radius_um:.4g} µm"))
         shown.append(
             [
                 ("line", f"{1e3 * wl_um:.3f} nm"),

@@ -82,7 +82,7 @@ def require_film(device: str, design: Any, profile: Profile) -> None:
     sharper = _sharper(plain)
     for field, value in plain.items():
         if field.startswith("radius") and value * sharper < least_radius - 1e-9:
-            where = "" if sharper == 1.0 else f" between its clothoids, where it is {value * sharper:.4g}"
+            where = "" if sharper == 1.0 else f" between its ramps, where it is {value * sharper:.4g}"
             wanted = math.ceil(1e3 * least_radius / sharper - 1e-6) / 1e3
             raise InputError(
                 f"{device}: {field} = {value:g}; want at least {wanted:g}, the least radius of {profile.name}{where}"

@@ -1,5 +1,6 @@
 """The tables of a spec file: every key with its unit, its range and what it means. ChipSpec puts them together."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -209,7 +210,6 @@ class RingTable(Table):
     electrode_gap_um: float = Field(gt=0, le=50)
     electrode_width_um: float = Field(gt=0, le=100)
     bias_pm: float = Field(ge=-5000, le=5000, description="resonance minus channel at 0 V, as designed")
-
     neck_um: float = Field(
         default=0.0,
         ge=0,
@@ -217,6 +217,12 @@ class RingTable(Table):
         exclude_if=lambda width: width == 0.0,
         description="width to which both buses narrow between rings, so that a second mode is let go; 0 for none",
     )
+
+    @model_validator(mode="after")
+    def _has_ramps(self) -> "RingTable":
+        if self.cosine and not self.euler_p:
+            raise ValueError("'ramp' shapes ramps: euler_p = 0 has none; give euler_p, up to 1, or no 'ramp'")
+        return self
 
     @property
     def cosine(self) -> bool:
@@ -226,6 +232,10 @@ class RingTable(Table):
     def turn(self, radius_um: Any) -> QuarterTurn:
         """A quarter turn of a radius, or of many, with the ramps of the table's."""
         return QuarterTurn(radius_um, self.euler_p, self.cosine)
+
+    def radius_for_um(self, sharpest_um: float) -> float:
+        """Radius, to 10 nm, of turns with the table's ramps that are no sharper in their middle than a given radius."""
+        return math.ceil(1e2 * sharpest_um / self.turn(1.0).least_radius_um - 1e-6) / 1e2
 
     @property
     def least_pitch_um(self) -> float:

@@ -1,13 +1,15 @@
 """The edits that `prism check` prints last make a refused spec feasible, in their order, and are three at most."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prism_photonics.budget.cures import applied
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.finding import Cure
+from prism_photonics.budget.ring_sizing import size_rings
 from prism_photonics.budget.rules_chip import die_area
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
 
 broken_designs = st.fixed_dictionaries(
     {
@@ -72,6 +74,19 @@ def test_edits_say_what_the_cure_of_a_single_broken_rule_says(demo, altered):
     assert edit == found.cures[0]
     assert edit.keys == ("comb.line_power_dBm",)
     assert 2.0 < edit.values[0] < demo.comb.line_power_dBm
+
+
+def test_bends_with_ramps_are_made_so_wide_that_the_film_bears_their_middle(altered):
+    sharp = altered(load_spec("adiabatic_8x8"), ring={"radius_um": 24.0})
+    result = check(sharp)
+    assert "bend_radius" in {found.rule for found in result.findings if not found.passed}
+    mended = made(sharp, result.edits)
+    assert check(mended).feasible
+    # No wider than that asks for, and the arm that undoes the mixing of TE and TM stays.
+    assert mended.ring_designs[0].quarter.least_radius_um == pytest.approx(15.0, abs=0.01)
+    assert mended.ring.arm_um == sharp.ring.arm_um
+    sized = size_rings(sharp, voltages_V=[20.0]).keys
+    assert sharp.ring.turn(sized["ring.radius_um"]).least_radius_um >= 15.0
 
 
 def test_rows_are_taken_away_one_by_one_where_room_is_short(layouts):

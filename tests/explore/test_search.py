@@ -15,6 +15,7 @@ from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.rules_ring import tuning_range
 from prism_photonics.budget.rules_row import row_reach
+from prism_photonics.explore.candidates import candidates
 from prism_photonics.explore.designed import designed_choices
 from prism_photonics.explore.drawn_reach import MOST_MISSED, drawn_reach, drawn_reaches
 from prism_photonics.explore.objectives import (
@@ -38,6 +39,7 @@ from prism_photonics.explore.search import (
     run_search,
 )  # fmt: skip
 from prism_photonics.explore.space import choice_of, knobs, spec_of, usual_choices
+from prism_photonics.explore.wishes import Wishes
 from prism_photonics.report.front import pareto
 from prism_photonics.spec import load_spec
 from prism_photonics.spec.floorplan import WIRE_UM, plan
@@ -355,6 +357,17 @@ def test_numbers_of_a_choice_lie_within_their_ranges(bank):
     for knob in knobs(bank):
         value = choice_of(bank)[knob.name]
         assert value in knob.options if knob.options else knob.low <= float(value) <= knob.high
+
+
+def test_rings_with_ramps_are_searched_from_the_sharpest_that_the_film_bears():
+    gentle = load_spec("adiabatic_8x8")
+    (radius,) = [knob for knob in knobs(gentle) if knob.name == "radius_um"]
+    assert gentle.ring.turn(radius.low).least_radius_um == pytest.approx(15.0, abs=0.01)
+    assert choice_of(gentle)["radius_um"] == gentle.ring.radius_um
+    wishes = Wishes(rows=8, dims=8, process="tfln600", base="adiabatic_8x8")
+    for spec in candidates(wishes, arm_um=0.0):
+        assert spec.ring_designs[0].quarter.least_radius_um >= 15.0
+        assert spec.comb.spacing_nm * spec.chip.channels < ring_figures(spec).fsr_nm
 
 
 def test_the_picture_of_a_front_marks_the_chip_to_beat(search):

@@ -11,10 +11,11 @@ import klayout.db as kdb
 import pytest
 
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.layout.page import chip_page
+from prism_photonics.layout.page import _channels, chip_page
 from prism_photonics.layout.polygons import open_layout
 from prism_photonics.layout.views import VIEWS
 from prism_photonics.process.layers import LAYERS
+from prism_photonics.spec import load_spec
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
@@ -121,3 +122,9 @@ def test_a_browser_shows_the_ring_that_is_clicked_and_the_one_that_the_address_n
     named = shown("named.html", page, "#row=7&channel=0")
     assert "row_7/ring_0" in named
     assert "row_2/ring_6" not in named
+
+
+def test_a_ring_with_ramps_is_told_with_its_sharpest_bend():
+    told = [dict(rows) for rows in _channels(load_spec("adiabatic_8x8"))]
+    assert {rows["sharpest bend"] for rows in told} == {"22 µm"}
+    assert "sharpest bend" not in dict(_channels(load_spec("demo_8x8"))[0])

@@ -152,6 +152,16 @@ def test_a_circuit_of_it_has_the_exact_rings_fields_traced_or_not(design):
     assert traced == pytest.approx(np.asarray(plain), abs=1e-11)
 
 
+@pytest.mark.parametrize("field", ["euler_p", "cosine"])
+def test_either_number_of_a_ramp_may_be_traced_alone(field):
+    model, said = device_models(FILM, loss_dB_cm=0.27)["ring"], asdict(RING)
+
+    def drop(value):
+        return model(wl=1.5499, **said | {field: value})["o1", "o3"]
+
+    assert jax.jit(drop)(said[field]) == pytest.approx(complex(drop(said[field])), abs=1e-11)
+
+
 def test_a_voltage_asks_for_plain_ramps():
     model = device_models(FILM, loss_dB_cm=0.27)["ring"]
     assert model(**asdict(RING), volts_V=1.0)["o1", "o2"].shape == ()

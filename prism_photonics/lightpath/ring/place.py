@@ -113,7 +113,8 @@ def coupling_angles(profile: Profile, design: RingDesign, xp: ModuleType = np) -
 def tuned_share(profile: Profile, design: RingDesign) -> Any:
     """Electrode coverage F of the whole ring: the lobes' on the turns, all of it on the arms."""
     # Under JAX a ring has no plain ramps, and no voltage either (`circuit.models`): its tuning is not asked for.
-    if isinstance(design.euler_p, (int, float)) and design.euler_p:
+    plain = all(isinstance(value, (int, float)) for value in (design.euler_p, design.cosine))
+    if plain and design.euler_p:
         turns = lobes_on_ramps(design.lobe_half_angle_deg, design.quarter, profile.tensor)
     else:
         turns = coverage(two_lobes(design.lobe_half_angle_deg), profile.tensor)

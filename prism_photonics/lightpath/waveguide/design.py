@@ -81,7 +81,8 @@ class QuarterTurn:
     def least_radius_um(self) -> float:
         """Radius of its middle, where it is sharpest."""
         if isinstance(self.cosine, bool):
-            return self.radius_um / (_cosine_reach(self.euler_p) if self.cosine else _reach(self.euler_p))
+            xp = np if isinstance(self.euler_p, (int, float)) else self.euler_p.__array_namespace__()
+            return self.radius_um / (_cosine_reach(self.euler_p, xp) if self.cosine else _reach(self.euler_p))
         xp = self.cosine.__array_namespace__()
         return self.radius_um / xp.where(self.cosine != 0.0, _cosine_reach(self.euler_p, xp), _reach(self.euler_p))
 
