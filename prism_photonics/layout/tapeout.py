@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -36,6 +37,7 @@ PURPOSES = {
     "row": "a row of rings, read by its photodiodes",
 }
 """What each structure is measured for."""
+LEAST_APART_UM = 20.0  # between bonded pieces that are placed one by one; design choice
 
 
 def bump_map(manifest: str) -> str:
@@ -117,7 +119,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             *_table(("serves", "count"), sorted(_pads(lines).items())),
             *_assembly(spec, lines),
             *_electrical(spec, deck, lines),
-            *_photodiodes(spec),
+            *_photodiodes(spec, layout),
             "## Fibres",
             "",
             *_table(("port", "x / µm", "y / µm"), [(f["name"], f["x_um"], f["y_um"]) for f in _of(lines, "fibre")]),
@@ -148,6 +150,25 @@ def _metal_over_ribs(layout: kdb.Layout, spec: ChipSpec, deck: Deck) -> str:
     lost_dB, bus_um = deck.metal2_over_ridge_dB_cm * worst_um * 1e-4, spec.chip.channels * spec.ring.pitch_um
     crossings = (rib.merged() & metal.merged()).merged().count()
     return f"{crossings} crossings; of row {-row}'s bus {worst_um:.0f} of {bus_um:g} µm, {lost_dB:.1e} dB"
+
+
+def bonded(layout: kdb.Layout) -> tuple[int, float]:
+    """How many pieces of III–V are outlined, and how far apart in µm the nearest two of a column lie.
+
+    Below 0 where they overlap, infinity where no column has two.
+
+    Args:
+        layout: The drawing, in our layer numbers.
+    """
+    outlines = kdb.Region(layout.top_cell().begin_shapes_rec(layout.layer(*LAYERS.attach)))
+    outlines.merged_semantics = False
+    pieces = sorted((piece.bbox() for piece in outlines.each()), key=lambda box: (box.left, box.right, box.bottom))
+    apart = [
+        upper.bottom - lower.top
+        for lower, upper in itertools.pairwise(pieces)
+        if (lower.left, lower.right) == (upper.left, upper.right)
+    ]
+    return len(pieces), min(apart, default=math.inf) * layout.dbu
 
 
 def _trench(spec: ChipSpec) -> str:
@@ -223,8 +244,14 @@ def _electrical(spec: ChipSpec, deck: Deck, lines: Sequence[Row]) -> list[str]:
     ]
 
 
-def _photodiodes(spec: ChipSpec) -> list[str]:
+def _photodiodes(spec: ChipSpec, layout: kdb.Layout) -> list[str]:
     """What is bonded where, in the order of making."""
+    pieces, apart_um = bonded(layout)
+    placed = f"{pieces} outlines of `attach`"
+    if apart_um < math.inf:
+        placed += f", {max(apart_um, 0.0):g} µm from row to row"
+    if apart_um < LEAST_APART_UM:
+        placed += f"; pieces are not placed as near ({LEAST_APART_UM:g} µm): bond one strip along each column"
     length_um, width_um = ABSORBER_UM[1] - ABSORBER_UM[0], 2.0 * UPPER_HALF_UM
     count = 2 * spec.chip.rows * spec.chip.buses
     told = [
@@ -235,6 +262,7 @@ def _photodiodes(spec: ChipSpec) -> list[str]:
             "ribs and first metal; `window` opened in the oxide; III–V bonded within `attach`, thinned; "
             "`mesa_p`, `mesa_n`; `contact_p`, `contact_n`; oxide, `contact_via`; second metal",
         ),
+        ("bonded pieces", placed),
         ("first metal, bumps", "none under the bonded piece, which wants a flat surface"),
     ]
     return ["## Photodiodes", "", *_table(("", ""), told)]

@@ -18,6 +18,7 @@ from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.defaults import HEATER_UM
 from prism_photonics.lightpath.detector.design import (
     FLIPPED_HOLD_UM,
+    ROWS_APART_UM,
     DetectorDesign,
     PhotodiodeSiteDesign,
 )
@@ -369,5 +370,5 @@ class ChipSpec(Table):
             return 10.0 * math.ceil(max(buses + self.photodiode_design.top_um + 11.0, fork) / 10.0)
         if not self.flip_chip:
             return 10.0 * math.ceil((height + 60.0) / 10.0)  # pads that hands can reach
-        # From one row's way back to the next row; the fork; a photodiode site.
-        return 10.0 * math.ceil(max(height + 10.0, fork, 2.0 * FLIPPED_HOLD_UM + 27.0) / 10.0)
+        # From one row's way back to the next row, photodiodes under both; the fork; a photodiode site.
+        return 10.0 * math.ceil(max(height + ROWS_APART_UM, fork, 2.0 * FLIPPED_HOLD_UM + 27.0) / 10.0)

@@ -20,13 +20,13 @@ from prism_photonics.layout.lvs import FIELD_TOLERANCE, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.polygons import open_layout
-from prism_photonics.layout.tapeout import bump_map
+from prism_photonics.layout.tapeout import bonded, bump_map
 from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
 from prism_photonics.netlist import Netlist, from_spec
 from prism_photonics.process.layers import LAYERS, METAL2_SPACE_UM
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.geometry import bank_pitch_um
+from prism_photonics.spec.geometry import bank_pitch_um, detector_site
 from prism_photonics.units import InputError
 
 from .conftest import sized
@@ -47,6 +47,19 @@ def test_a_flipped_chip_is_the_design_and_breaks_no_rule(flipped: ChipSpec, gds:
     assert compared.faults == ()
     assert compared.checks.ring_nets == 32 * 3
     assert run_drc(gds).sentences() == ()
+
+
+@pytest.mark.parametrize(("radius_um", "apart_um"), [(46.95, 0.5), (46.17, -7.94)])
+def test_rows_lie_apart_beyond_their_photodiodes_whose_pieces_may_meet(altered, tmp_path, radius_um, apart_um):
+    # Was: rows 10 µm from guide to guide, where windows and slabs of two rows' photodiodes met.
+    ring = {"radius_um": radius_um, "pitch_um": 240.0}
+    spec = altered(sized(2, 2), chip={"buses": 2}, ring=ring, waveguide={"bend_radius_um": 30.0})
+    made = write_gds(draw(spec), tmp_path / "chip.gds")
+    assert run_drc(made).sentences() == ()
+    pieces, found_um = bonded(open_layout(made))
+    assert pieces == 2 * 2 + 1
+    assert found_um == pytest.approx(spec.row_pitch_um - detector_site(spec).port_pitch_um - 22.0)
+    assert found_um == pytest.approx(apart_um)
 
 
 def test_every_ring_photodiode_and_row_has_bumps_of_its_own(flipped: ChipSpec, gds: Path):

@@ -29,6 +29,10 @@ def test_the_sheet_says_what_the_die_is_and_that_nothing_is_wrong(told: str, spe
     assert "| 400 nm, 36 nm at its foot under walls of 70°; walls flatter than 68.2° close it |" in told
 
 
+def test_it_says_how_many_pieces_are_bonded_and_how_far_apart(told: str):
+    assert "| bonded pieces | 9 outlines of `attach`, 44.4 µm from row to row |" in told
+
+
 def test_it_names_the_layers_in_use_in_the_decks_numbers(told: str):
     assert "| metal2 | 23/0 |" in told
     assert "| bump |" not in told  # of a flipped die

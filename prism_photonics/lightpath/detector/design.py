@@ -14,6 +14,7 @@ LANE_UM = 24.0  # between upper and lower hold of a pair: the output wire and 7 
 LEAST_HOLD_UM = 25.0  # by hand
 LEAST_HELD_UM = 15.0  # leaves room for wires, whoever holds the piece
 LEAST_DIODE_UM = 45.0  # from the lead to a guide's end: it widens, runs under the absorber, narrows
+ROWS_APART_UM = 14.0  # from a pair's guide to the next pair's: the slabs beside both absorbers, and their distance
 FLIPPED_HOLD_UM = 30.0  # placed by machine, as on flip-chip dies
 
 

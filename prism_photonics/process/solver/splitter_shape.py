@@ -5,6 +5,7 @@ drawn turns them to sizes. A plane is no film: what is found is to be solved aga
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -93,6 +94,15 @@ def losses_dB(
     return -10.0 * jnp.log10(jax.vmap(jax.vmap(one, (None, 0)), (0, None))(film, wider_um))
 
 
+def worst_and_slopes(
+    film: Plane, shape: Shape, *, width_um: float, wider_um: Float[Array, " errors"]
+) -> tuple[float, Shape]:
+    """What stands for the worst of `losses_dB`, of the same arguments, and its slope in dB/µm along each size."""
+    at = Shape(*(jnp.asarray(float(size)) for size in shape))
+    value, slopes = _worst_and_slopes(at, film, width_um, wider_um)
+    return float(value), Shape(*(float(slope) for slope in slopes))
+
+
 def improved(
     film: Plane,
     start: Shape,
@@ -121,15 +131,14 @@ def improved(
             "holds; lower the limits of access, gap or margin"
         )
 
-    def cost(at: Float[Array, " 4"]) -> Float[Array, ""]:
-        losses = losses_dB(film, limits.shape(at), width_um=width_um, wider_um=wider_um)
-        return jnp.mean(losses**WORST) ** (1.0 / WORST)
-
-    slopes = jax.jit(jax.value_and_grad(lambda parts: cost(parts * SCALE_UM)))
+    # Sizes are linear in what is searched for.
+    origin = np.array(limits.shape(np.zeros(4)))
+    turns = np.array([limits.shape(unit) for unit in np.eye(4)]) - origin
 
     def asked(parts: Any) -> tuple[float, Any]:
-        value, slope = slopes(jnp.asarray(parts))
-        return float(value), np.asarray(slope)
+        shape = limits.shape(parts * SCALE_UM)
+        value, slopes = worst_and_slopes(film, shape, width_um=width_um, wider_um=wider_um)
+        return value, turns @ np.array(slopes) * SCALE_UM
 
     begin = limits.place(start) / SCALE_UM
     steps = [asked(begin)[0]]
@@ -144,3 +153,10 @@ def improved(
     )
     shape = Shape(*(float(size) for size in limits.shape(ended.x * SCALE_UM)))
     return Found(shape, tuple(steps), int(ended.nfev) + 1)
+
+
+@partial(jax.jit, static_argnums=2)
+@jax.value_and_grad
+def _worst_and_slopes(shape: Shape, film: Plane, width_um: float, wider_um: Float[Array, " errors"]) -> Any:
+    losses = losses_dB(film, shape, width_um=width_um, wider_um=wider_um)
+    return jnp.mean(losses**WORST) ** (1.0 / WORST)
