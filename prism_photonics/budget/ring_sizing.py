@@ -25,7 +25,7 @@ from prism_photonics.budget.ring_margins import (
     shape_headrooms,
 )
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
-from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.design import RingDesign, necked_pitch_um
 from prism_photonics.lightpath.ring.place import coupler_um, optical_lengths_um, straights_um
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.trench import least_gap_um
@@ -171,6 +171,8 @@ def least_pitch_um(spec: ChipSpec, *, radius_um: float, straight_um: float) -> f
         need_um = max(outer_um + (HEATER_BUMPS_UM if spec.trim.method == "heater" else 5.0), FLIPPED_PITCH_UM)
     else:
         need_um = outer_um + TRACK_UM * ((spec.chip.rows + 1) // 2) + GROUND_TRACK_UM
+    if spec.ring.neck_um:
+        need_um = max(need_um, necked_pitch_um(radius_um, straight_um + 1.0, spec.width_um))
     return 5.0 * math.ceil(need_um / 5.0)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.explore.wishes import Wishes
+from prism_photonics.process.necks import FILMS
 from prism_photonics.process.profile import Profile, load_profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
@@ -65,6 +66,7 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
         | {
             "radius_um": radius_um,
             "arm_um": 0.0,
+            "neck_um": wishes.base_spec.ring.neck_um if profile.name in FILMS else 0.0,
             "gap_through_um": 1.0,
             "gap_drop_um": 1.0,
             "electrode_gap_um": profile.electrooptics.electrode_gap_um.value,

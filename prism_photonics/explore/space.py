@@ -20,6 +20,7 @@ from prism_photonics.budget.rules_chip import BUMP_PITCH_UM
 from prism_photonics.budget.rules_light import converter_range
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.codec.encoding import RAILS
+from prism_photonics.lightpath.ring.design import necked_pitch_um
 from prism_photonics.process.trench import least_gap_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.floorplan import comfortable_pitch_um
@@ -191,6 +192,8 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     pitch_um = made.ring.least_pitch_um + (HEATER_BUMPS_UM if made.trim.method == "heater" else 0.0)
     if not _changed(made, ring={"pitch_um": pitch_um}).flip_chip:
         pitch_um = comfortable_pitch_um(made)
+    if made.ring.neck_um:
+        pitch_um = max(pitch_um, necked_pitch_um(radius_um, made.ring.straight_um + 1.0, made.width_um))
     figures = ring_figures(made)
     spacing_nm = float(f"{c['spacing_of_fsr'] * figures.fsr_nm / channels:.4g}")
     made = _changed(

@@ -23,12 +23,13 @@ from prism_photonics.lightpath.detector.design import (
     PhotodiodeSiteDesign,
 )
 from prism_photonics.lightpath.modulator.design import ModulatorDesign
-from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.design import RingDesign, necked_pitch_um
 from prism_photonics.lightpath.source.design import CombDesign
 from prism_photonics.lightpath.sparameters import SParameters
 from prism_photonics.lightpath.splitter.design import SplitterDesign
 from prism_photonics.plotting import drawn
 from prism_photonics.process.kits import Kit, load_kit
+from prism_photonics.process.necks import neck
 from prism_photonics.process.parts import load_parts
 from prism_photonics.process.profile import Profile, film_name, is_path, load_profile
 from prism_photonics.process.trench import foot_um, least_gap_um
@@ -142,6 +143,20 @@ class ChipSpec(Table):
             raise ValueError(
                 f"comb: channel {last} lies at {last_nm:g} nm, above the {MOST_WL_NM:g} nm limit; lower first_wl_nm, "
                 "spacing_nm or channels"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _necks_fit(self) -> "ChipSpec":
+        if not self.ring.neck_um:
+            return self
+        neck(self.process, self.ring.neck_um)
+        # A µm more of straight, as above.
+        need_um = necked_pitch_um(self.ring.radius_um, self.ring.straight_um + 1.0, self.width_um)
+        if self.ring.pitch_um < need_um:
+            raise ValueError(
+                f"ring.pitch_um = {self.ring.pitch_um:g}: a ring and the necks of its buses take {need_um:.4g} µm; "
+                "raise pitch_um, lower radius_um, or leave neck_um out"
             )
         return self
 

@@ -368,6 +368,9 @@ def test_rings_with_ramps_are_searched_from_the_sharpest_that_the_film_bears():
     for spec in candidates(wishes, arm_um=0.0):
         assert spec.ring_designs[0].quarter.least_radius_um >= 15.0
         assert spec.comb.spacing_nm * spec.chip.channels < ring_figures(spec).fsr_nm
+    # Necks are known of one film only.
+    other = next(iter(candidates(Wishes(rows=8, dims=8, process="lnoi400", base="adiabatic_8x8"), arm_um=0.0)))
+    assert (gentle.ring.neck_um, other.ring.neck_um) == (0.35, 0.0)
 
 
 def test_the_picture_of_a_front_marks_the_chip_to_beat(search):

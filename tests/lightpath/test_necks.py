@@ -10,6 +10,7 @@ import klayout.db as kdb
 import numpy as np
 import pytest
 
+from prism_photonics.budget.ring_sizing import least_pitch_um
 from prism_photonics.circuit.designed_second_mode import designed_second_mode
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.params import designed_bank
@@ -52,6 +53,16 @@ def test_a_neck_that_no_table_has_is_refused():
         require_sizes("ring", replace(RING, pitch_um=150.0))
     with pytest.raises(InputError, match="the rib that it narrows"):
         require_sizes("ring", replace(RING, neck_um=1.5))
+
+
+def test_a_spec_whose_necks_cannot_be_drawn_or_have_no_table_is_refused(altered):
+    with pytest.raises(ValueError, match=r"ring.pitch_um = 150: a ring and the necks of its buses take 165.4 µm"):
+        altered(CHIP, ring={"pitch_um": 150.0})
+    with pytest.raises(ValueError, match=r"ring.neck_um = 1; want 0, or 0.3 to 0.6"):
+        altered(CHIP, ring={"neck_um": 1.0})
+    with pytest.raises(ValueError, match="no table of necks on film lnoi400, want 0"):
+        altered(load_spec("demo_lnoi400"), ring={"neck_um": 0.4})
+    assert least_pitch_um(CHIP, radius_um=42.5, straight_um=1.0) >= 2.0 * 42.5 + 82.0
 
 
 def test_both_buses_narrow_on_either_side_of_the_ring(request):

@@ -27,6 +27,11 @@ OLDER = {
 }  # what drawings and netlists from before 2026-11-30 do not say of a ring
 
 
+def necked_pitch_um(radius_um: float, straight_um: float, width_um: float) -> float:
+    """Least length of a ring's cell that holds the necks of its buses beside the ring, in µm."""
+    return 2.0 * (radius_um + NECK_END_UM) + straight_um + width_um
+
+
 @dataclass(frozen=True)
 class RingDesign:
     """One ring cell, bus stubs included. All lengths in µm.
