@@ -1,6 +1,6 @@
 """Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, or TE0 and TE1, and four buses.
 
-    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_4x8|arms|circles|4x8|single_mode …]
+    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_plain_buses|adiabatic_4x8|arms|circles|4x8|…]
 
 As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
 not measured again.
@@ -53,6 +53,7 @@ ADIABATIC = {
 }
 CASES = {
     "adiabatic": Case({}, ADIABATIC, "adiabatic_8x8"),
+    "adiabatic_plain_buses": Case({"ring": {"neck_um": 0.0}}, {"te1": ADIABATIC["te1"]}, "adiabatic_8x8"),
     "adiabatic_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "adiabatic_8x8"),
     "single_mode": Case(
         {},

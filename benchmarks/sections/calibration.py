@@ -60,6 +60,7 @@ def full_banks() -> str:
         ("adiabatic", "te_tm"): "`adiabatic_8x8` on the bench's instruments, all of the TE–TM mixing; 1 pm",
         ("adiabatic", "te_tm_5pm"): "the same; 5 pm",
         ("adiabatic", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",
+        ("adiabatic_plain_buses", "te1"): "the same without necks in the buses; 1 pm",
         ("adiabatic_4x8", "te_tm"): "8 rows of 4 buses of its rings, all of the mixing; 1 pm",
         ("arms", "1"): "TE and TM mixed, arms between the quarter turns; splitting 1 pm",
         ("arms", "5"): "the same; 5 pm",

@@ -11,6 +11,7 @@ from prism_photonics.budget.second_mode import guides_turned
 from prism_photonics.lightpath.splitter.design import halves, tree_levels, tree_outputs
 from prism_photonics.lightpath.waveguide.design import Lengths
 from prism_photonics.process.layers import load_deck
+from prism_photonics.process.necks import neck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.spec.geometry import branch_design, euler_p, feed_lengths
@@ -71,6 +72,7 @@ def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
             under_dB_cm * bus_cm,
             f"second metal over the bus: at most {under_dB_cm:.2g} dB/cm (benchmarks/metal_over_rib.py) over all of it",
         ),
+        *_necks(spec),
         (
             "rings",
             _ring_loss_dB(spec),
@@ -84,6 +86,17 @@ def _entries(spec: ChipSpec) -> tuple[LinkEntry, ...]:
         level -= loss
         entries.append(LinkEntry(element, loss, level, source))
     return tuple(entries)
+
+
+def _necks(spec: ChipSpec) -> list[tuple[str, float, str]]:
+    """The necks of a bus, where it has some."""
+    ring, count = spec.ring, 2 * spec.chip.channels
+    if not ring.neck_um:
+        return []
+    each_dB = neck(spec.process, ring.neck_um).first_dB
+    return [
+        ("necks", count * each_dB, f"{count} of {ring.neck_um:g} µm on the bus, {each_dB:.2g} dB each (process.necks)")
+    ]
 
 
 @cached_by_spec

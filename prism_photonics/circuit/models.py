@@ -202,12 +202,9 @@ class _Optics:
 
     def _necks(self, design: RingDesign) -> Any:
         """Field that the two necks of a bus leave."""
-        width_um = number(design.neck_um)
-        lost_dB = first_dB(self._profile.name, design.neck_um, jnp) if width_um is None else self._neck_dB(width_um)
+        film, width_um = self._profile.name, number(design.neck_um)
+        lost_dB = first_dB(film, design.neck_um, jnp) if width_um is None else neck(film, width_um).first_dB
         return 10.0 ** (-2.0 * lost_dB / 20.0)
-
-    def _neck_dB(self, width_um: float) -> float:
-        return neck(self._profile.name, width_um).first_dB
 
     def _tunable[Tuned: (RingDesign, VernierDesign)](self, device: str, design: Tuned, volts_V: Any) -> Tuned:
         """The design with plain electrodes: their angle is integrated over, so it must not be traced (`jit`).

@@ -140,8 +140,8 @@ def _designed_bank(spec: ChipSpec) -> BankParams:
         return path(Lengths(x_um=length_um))
 
     pitch, count = spec.ring.pitch_um, spec.chip.channels
-    stub = _loses(along_x(pitch / 2.0), neck(spec.process, spec.ring.neck_um).first_dB)
-    span = _loses(along_x(pitch), 2.0 * neck(spec.process, spec.ring.neck_um).first_dB)
+    neck_dB = neck(spec.process, spec.ring.neck_um).first_dB
+    stub, span = _loses(along_x(pitch / 2.0), neck_dB), _loses(along_x(pitch), 2.0 * neck_dB)
     turn = uturn_design(spec)
     if spec.two_sided:
         way_out = [along_x(DROP_LEAD_UM)]

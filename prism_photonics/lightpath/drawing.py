@@ -168,7 +168,7 @@ def quarter_points(
 
     So close that no chord strays half a nanometre from the turn's sharpest part; up to where it has turned by an angle.
     """
-    way_um = turn.length_um if angle_rad == math.pi / 2.0 else turn.way_um(angle_rad)
+    way_um = turn.way_um(angle_rad)
     step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (turn.least_radius_um + abs(offset_um)))
     steps = 2 * math.ceil(way_um / turn.least_radius_um / step / 2)
     points_um, angle = turn.places_um(np.linspace(0.0, way_um, steps + 1))

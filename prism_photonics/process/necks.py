@@ -54,7 +54,8 @@ def neck(process: str, width_um: float) -> Taken:
         return Taken(0.0, 0.0)
     film = film_name(process)
     if film not in FILMS:
-        raise InputError(f"ring.neck_um = {width_um:g}: no table of necks on film {film}, want 0; known: tfln600")
+        known = ", ".join(FILMS)
+        raise InputError(f"ring.neck_um = {width_um:g}: no table of necks on film {film}, want 0; known: {known}")
     table = film_table(process, "neck_tables", _File)
     low, high = table.width_um[0], table.width_um[-1]
     if not low <= width_um <= high:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,14 +23,23 @@ from prism_photonics.layout.measure import measure_um
 from prism_photonics.lightpath.defaults import default_settings
 from prism_photonics.lightpath.ring.cell import ring
 from prism_photonics.lightpath.ring.design import RingDesign
+from prism_photonics.lightpath.ring.figures import free_spectral_range_um
 from prism_photonics.lightpath.ring.heater import figures
 from prism_photonics.lightpath.ring.model import ring_fields
-from prism_photonics.lightpath.ring.place import coupler_um, lobes_on_ramps, resonance_um, tuned_share
+from prism_photonics.lightpath.ring.place import (
+    coupler_um,
+    lobes_on_ramps,
+    optical_lengths_um,
+    resonance_um,
+    tuned_share,
+)
 from prism_photonics.lightpath.ring.two_modes import ramp_coupler
-from prism_photonics.lightpath.waveguide.design import QuarterTurn
+from prism_photonics.lightpath.waveguide.design import Lengths, QuarterTurn
 from prism_photonics.lightpath.waveguide.turned import quarter_turned
 from prism_photonics.process.electrooptics import coverage, effective_pockels_pm_V, two_lobes
 from prism_photonics.process.layers import LAYERS, Layer
+from prism_photonics.process.modes import load_modes
+from prism_photonics.process.polarization import unmixing_arm_um
 from prism_photonics.process.profile import load_profile
 from prism_photonics.process.second_mode import second_mode_table
 from prism_photonics.units import InputError
@@ -74,6 +84,21 @@ def test_a_raised_cosine_turns_less_than_a_tenth_of_what_a_clothoid_as_long_turn
     assert raised.length_um == pytest.approx(clothoid.length_um, rel=0.03)
     assert quarter_turned(FILM, raised).mean < 0.1 * quarter_turned(FILM, clothoid).mean
     assert 4.0 * quarter_turned(FILM, raised).mean < 1e-4
+
+
+def test_the_layout_pages_table_of_ramps_is_what_the_film_says():
+    page = (Path(__file__).parents[2] / "docs" / "layout.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) µm \| ([\d.]+) % \| ([\d.]+) % \| ([\d.]+) nm \|$", page, flags=re.MULTILINE)
+    assert [row[0] for row in rows] == ["15", "18", "20", "22"]
+    for least_um, clothoids, cosines, fsr_nm in (tuple(map(float, row)) for row in rows):
+        linear, raised = (
+            QuarterTurn(least_um / QuarterTurn(1.0, 1.0, kind).least_radius_um, 1.0, kind) for kind in (False, True)
+        )
+        for turn, told in ((linear, clothoids), (raised, cosines)):
+            assert 400.0 * quarter_turned(FILM, turn).mean == pytest.approx(told, rel=0.05), turn
+        arm_um = unmixing_arm_um(load_modes("tfln600"), 1.55, width_um=1.4, turn=raised)
+        _, gpl_um = optical_lengths_um(FILM, Lengths(1.0, 2.0 * arm_um, 4.0 * raised.length_um))
+        assert 1e3 * free_spectral_range_um(wl_um=1.55, gpl_um=gpl_um) == pytest.approx(fsr_nm, abs=0.051)
 
 
 @turns

@@ -152,14 +152,9 @@ def ground_contact_um(design: RingDesign) -> tuple[float, float]:
 def heater_contacts_um(design: RingDesign) -> tuple[tuple[float, float], tuple[float, float]]:
     """Middles of a heater's eastern and western contact, where its arc ends."""
     left, right = centers_um(design)
-    angle = math.radians(HEATER_HALF_DEG)
-    if design.euler_p:
-        x, down = quarter_points(design.quarter, 0.0, angle_rad=angle)[-1]
-        reach = round(x, 3)
-        y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um - down, 3)
-    else:
-        reach = round(design.radius_um * math.sin(angle), 3)
-        y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um * math.cos(angle), 3)
+    x, down = quarter_points(design.quarter, 0.0, angle_rad=math.radians(HEATER_HALF_DEG))[-1]
+    reach = round(x, 3)
+    y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um - down, 3)
     return (right + reach, y), (left - reach, y)
 
 
@@ -249,8 +244,6 @@ def _at_height_um(design: RingDesign, radius_um: float, height_um: float) -> flo
 def _lobe_end_um(design: RingDesign, height_um: float) -> float:
     """Where on x a lobe's end, along the turn's normal, is as high above the arm's end."""
     angle = math.radians(design.lobe_half_angle_deg)
-    if design.euler_p == 0.0:
-        return height_um / math.tan(angle)
     up, aside = quarter_points(design.quarter, 0.0, angle_rad=angle)[-1]
     return design.radius_um - aside + (height_um - up) / math.tan(angle)
 

@@ -17,14 +17,10 @@ from prism_photonics.process.layers import METAL1_TO_RIB_UM, METAL1_WIDTH_UM
 from prism_photonics.process.necks import FLAT_UM, TAPER_UM
 
 HEATER_HALF_DEG = 30.0  # half the angle that a heater takes of the ring, about its northern side; design choice
-NECK_END_UM = (
-    1.0 + 2.0 * TAPER_UM + FLAT_UM
-)  # where a neck ends, from the cell's side: a micrometre of whole rib before it
-OLDER = {
-    "euler_p": 0.0,
-    "cosine": 0.0,
-    "neck_um": 0.0,
-}  # what drawings and netlists from before 2026-11-30 do not say of a ring
+NECK_END_UM = 1.0 + 2.0 * TAPER_UM + FLAT_UM
+"""Where a neck ends, from the cell's side: a micrometre of whole rib lies before it."""
+OLDER = {"euler_p": 0.0, "cosine": 0.0, "neck_um": 0.0}
+"""What drawings and netlists from before 2026-11-30 do not say of a ring."""
 
 
 def necked_pitch_um(radius_um: float, straight_um: float, width_um: float) -> float:

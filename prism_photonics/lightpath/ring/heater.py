@@ -73,13 +73,9 @@ def _shift_pm_K(design: RingDesign, profile: Profile, half_deg: float) -> float:
     """
     o, turn_um = profile.optics, design.lengths.total_um
     along_x, along_y = o.thermal_along_x_pm_K.value, o.thermal_along_y_pm_K.value
-    turn, half = design.quarter, math.radians(half_deg)
-    if turn.euler_p:
-        way_um = turn.way_um(half)
-        risen_um = 2.0 * way_um * float((np.sin(turn.angle_rad(way_um * NODES)) ** 2 * SHARES).sum())
-    else:
-        way_um = turn.radius_um * half
-        risen_um = turn.radius_um * (half - 0.5 * math.sin(2.0 * half))  # ∫ sin²φ over ± half
-    arcs = 2.0 * way_um * along_x + risen_um * (along_y - along_x)
+    turn = design.quarter
+    way_um = turn.way_um(math.radians(half_deg))
+    risen = float((np.sin(turn.angle_rad(way_um * NODES)) ** 2 * SHARES).sum())
+    arcs = 2.0 * way_um * (along_x + risen * (along_y - along_x))
     arms = design.arm_um * along_y if half_deg >= 90.0 else 0.0
     return (arcs + arms + design.straight_um * along_x) / turn_um

@@ -73,24 +73,19 @@ def converted(half: HalfTurn, mean: Any, conversion_rad: Any) -> HalfTurn:
     return HalfTurn(half.te * kept, half.tm * kept, half.between + turned * mean)
 
 
-def turns_rad(turned: Any) -> Any:
-    """χ of half a turn whose two quarter turns each turn such a share of the light to the other mode.
-
-    Between them it gathers a phase that no drawing holds: their shares add up in the mean.
-    """
-    return np.arcsin(np.sqrt(np.minimum(2.0 * turned, 1.0)))
-
-
 def lean_rad(table: SecondModeTable, radius_um: Any) -> Any:
     """θ of a bend along layout x."""
     return np.arcsin(np.minimum(table.lean_um / radius_um, 1.0))
 
 
 def conversion_rad(design: RingDesign, profile: Profile) -> float:
-    """χ of half a turn of a ring as drawn: 0 of one with arcs."""
+    """χ of half a turn of a ring as drawn, by what its ramps turn to TE1: 0 of one with arcs.
+
+    Between two quarter turns TE1 gathers a phase that no drawing holds: their shares add up in the mean.
+    """
     if not design.euler_p:
         return 0.0
-    return float(turns_rad(quarter_turned(profile, design.quarter).mean))
+    return math.asin(math.sqrt(min(2.0 * quarter_turned(profile, design.quarter).mean, 1.0)))
 
 
 def ring_coupler(design: RingDesign, profile: Profile, table: SecondModeTable, gap_um: Any) -> Coupler:
@@ -196,7 +191,7 @@ def ramp_coupler(
         steps: Along half the straight, and along the turn behind it.
     """
     gap, radius_um, ramp_um = np.asarray(gap_um, float), turn.least_radius_um, turn.ramp_um
-    beta, decay, met = table.beta_1_um, table.decay_1_um(table.beta_1_um), _met(table, first, np.asarray(gap_um, float))
+    beta, decay, met = table.beta_1_um, table.decay_1_um(table.beta_1_um), _met(table, first, gap)
     off = np.expand_dims(0.5 * (width_um + gap), 0)
     reach_um = float(ramp_reach_um(radius_um, ramp_um, DECAYS / float(decay.min()), cosine=turn.cosine))
     nodes = np.linspace(0.0, 1.0, steps + 1)

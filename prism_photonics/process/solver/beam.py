@@ -1,4 +1,4 @@
-"""The 1×2 splitter as a beam in the film's plane, with exact slopes: what its sizes change is had by differentiation.
+"""A beam in the film's plane, with exact slopes: what a 1×2 splitter's sizes change is had by differentiation.
 
 The field up the film, H, obeys ∂x(1/ε₁·∂x H) + ∂y(1/ε₂·∂y H) + k²·H = 0 with the plane's ε₁ across and ε₂ along
 (`plane`), x along the light. With ψ = H/√ε₁ that is −∂x²ψ = S·ψ, S a symmetric tridiagonal matrix on a grid across half
@@ -65,28 +65,43 @@ class Matrix(NamedTuple):
 
 
 def matrix(
-    plane: Plane, left_um: Float[Array, ""] | float, right_um: Float[Array, ""] | float, *, step_um: float = STEP_UM
+    plane: Plane,
+    left_um: Float[Array, ""] | float,
+    right_um: Float[Array, ""] | float,
+    *,
+    step_um: float = STEP_UM,
+    odd: bool = False,
 ) -> Matrix:
-    """S of half of a cross-section with one rib, from the mirror plane out; of a rib across it ``left_um`` is < 0."""
+    """S of half of a cross-section with one rib, from the mirror plane out; of a rib across it ``left_um`` is < 0.
+
+    Of fields that are even about the mirror, or odd: beyond it stands the first cell's negative then.
+    """
     cells = round(WINDOW_UM / step_um)
     edges_um = step_um * jnp.arange(cells + 1.0)
     across = plane.across.cells(edges_um, left_um, right_um)
     along = plane.along.cells(edges_um[:-1] + 0.5 * step_um, left_um, right_um)
     flux = 1.0 / (along * step_um**2)
     lost = jnp.pad(flux, (1, 0)) + jnp.pad(flux, (0, 1), constant_values=0.0)
+    lost = lost.at[0].add(2.0 * flux[0]) if odd else lost
     k2 = (2.0 * np.pi / plane.wl) ** 2
     return Matrix((k2 - lost) / across, flux / jnp.sqrt(across[1:] * across[:-1]))
 
 
 def guided(
-    plane: Plane, left_um: Float[Array, ""] | float, right_um: Float[Array, ""] | float, *, step_um: float = STEP_UM
+    plane: Plane,
+    left_um: Float[Array, ""] | float,
+    right_um: Float[Array, ""] | float,
+    *,
+    step_um: float = STEP_UM,
+    odd: bool = False,
 ) -> Float[Array, " cells"]:
-    """The fundamental mode of a rib, of unit power, by inverse iteration."""
-    found = matrix(plane, left_um, right_um, step_um=step_um)
+    """The fundamental mode of a rib, of unit power, by inverse iteration; ``odd`` as of `matrix`: TE1 of one across."""
+    found = matrix(plane, left_um, right_um, step_um=step_um, odd=odd)
     at_um = step_um * (jnp.arange(len(found.diagonal)) + 0.5)
     middle_um, half_um = 0.5 * (left_um + right_um), 0.5 * (right_um - left_um)
     here = jax.lax.stop_gradient(found)
-    start = jax.lax.stop_gradient(jnp.exp(-(((at_um - middle_um) / half_um) ** 2)))
+    bell = jnp.exp(-(((at_um - middle_um) / half_um) ** 2))
+    start = jax.lax.stop_gradient(bell * at_um if odd else bell)
 
     def turn(_: Any, field: Any) -> Any:
         field = field / jnp.linalg.norm(field)
@@ -136,11 +151,11 @@ def through(
     ends_um = jnp.stack([jnp.zeros(()), middle_um]) - 0.5 * guide_um
     start, out = jax.vmap(lambda left: guided(plane, left, left + guide_um, step_um=step_um))(ends_um)
     at = {"lengths_um": lengths_um, "left_um": left_um, "right_um": right_um, "step_um": step_um}
-    light = _onwards(plane, start.astype(complex), **at)
+    light = onwards(plane, start.astype(complex), **at)
     return jnp.abs(out @ light) ** 2
 
 
-def _onwards(
+def onwards(
     plane: Plane,
     light: Inexact[Array, " cells"],
     *,
@@ -148,15 +163,16 @@ def _onwards(
     left_um: Float[Array, " steps"],
     right_um: Float[Array, " steps"],
     step_um: float,
+    odd: bool = False,
 ) -> Inexact[Array, " cells"]:
-    """Through steps, each with a rib of its own."""
+    """Light through steps, each of a length and with a rib of its own; ``odd`` as of `matrix`."""
     at_um = step_um * (jnp.arange(len(light)) + 0.5)
     layer = jnp.maximum(at_um - (WINDOW_UM - LAYER_UM), 0.0) / LAYER_UM
     beta = 2.0 * np.pi / plane.wl / jnp.sqrt(plane.across.top)
 
     def one(light: Any, step: Any) -> tuple[Any, None]:
         length_um, left_um, right_um = step
-        s, turn = matrix(plane, left_um, right_um, step_um=step_um), 0.25j * beta * length_um
+        s, turn = matrix(plane, left_um, right_um, step_um=step_um, odd=odd), 0.25j * beta * length_um
         p = Matrix(s.diagonal / beta**2 - 1.0 + 1j * ABSORBS * layer**2, s.beside / beta**2)
         ahead, behind = (Matrix(1.0 + part * p.diagonal, part * p.beside) for part in (0.25 + turn, 0.25 - turn))
         return behind.solved(ahead.times(light)), None
