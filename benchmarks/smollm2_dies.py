@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from smollm2_table import digest
+from smollm2_table import chip_of, digest
 from transformers import AutoTokenizer
 
 from prism_photonics.export.read import Bundle, load
@@ -71,7 +71,7 @@ def main() -> None:
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/smollm2_dies.py BUNDLE … --work WORK",
-        "chip": json.loads(chips[0].spec)["name"] if chips[0].spec else "without a spec",
+        **chip_of(args.dies),
         "dies": [{name: each.report[name] for name in ("weight_error_rms", "noise_rms")} for each in chips],
         "rows": [row for row in before if row["task"] != args.task] + rows,
     }  # fmt: skip

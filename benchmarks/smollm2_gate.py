@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from smollm2_table import digest
+from smollm2_table import chip_of, digest
 from transformers import AutoTokenizer
 
 from prism_photonics.export.read import Bundle, load
@@ -78,7 +78,8 @@ def main() -> None:
     before = json.loads(RESULTS.read_text())["rows"] if RESULTS.is_file() else []
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
-        "command": "python benchmarks/smollm2_gate.py BUNDLE WORK", "context": CONTEXT, "teach": args.teach,
+        "command": "python benchmarks/smollm2_gate.py BUNDLE WORK", **chip_of([args.bundle]),
+        "context": CONTEXT, "teach": args.teach,
         "held_out": HELD_OUT, "steps": STEPS, "cpu_s": seconds,
         "rows": [row for row in before if row["task"] != args.task] + [asdict(row) for row in rows],
     }  # fmt: skip
@@ -105,7 +106,7 @@ def learned(
             gate.save(file)
             seconds[f"{block} {rank}"] = time.process_time() - start
         write_text(noted, json.dumps(seconds) + "\n")
-    return {key: Gate.load(file) for key, file in files.items()}, json.loads(noted.read_text())
+    return {key: Gate.load(file, config=model.config) for key, file in files.items()}, json.loads(noted.read_text())
 
 
 def lesson(model: Any, tokenizer: Any, number: int) -> dict[int, Lesson]:

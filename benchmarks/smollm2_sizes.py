@@ -8,7 +8,6 @@ that are asked. What is asked lies in WORK and is not asked again. It is written
 """
 
 import argparse
-import hashlib
 import json
 import os
 import time
@@ -19,10 +18,10 @@ from datetime import date
 from pathlib import Path
 
 import torch
+from smollm2_table import chip_of, digest
 from transformers import AutoTokenizer
 
 from prism_photonics.export.read import load
-from prism_photonics.export.schema import DOCUMENT_FILE
 from prism_photonics.files import write_text
 from prism_photonics.ranking.features import SoftenedBound
 from prism_photonics.ranking.needle.models import load_model
@@ -53,7 +52,6 @@ def main() -> None:
     model, _ = load_model("smollm2")
     tokenizer = AutoTokenizer.from_pretrained(fetched_folder(), local_files_only=True)
     chip = load(args.bundle)
-    digest = hashlib.sha256((args.bundle / DOCUMENT_FILE).read_bytes()).hexdigest()[:16]
     start = time.process_time()
 
     def chosen(sizes: Sequence[Sequence[int]], reader: Reader | None = None) -> Selection:
@@ -75,7 +73,7 @@ def main() -> None:
     selections |= {"by head": chosen(sizes), "by head, chip": chosen(sizes, reader)}
     rows = survey(
         model, tokenizer, selections, task="multi_key", context=CONTEXT, texts=range(args.texts),
-        folder=args.work, of={"chip": digest, "teach": args.teach},
+        folder=args.work, of={"chip": digest(args.bundle), "teach": args.teach},
         tell=lambda line: print(f"{time.process_time() - start:.0f} s: {line}", flush=True),
     )  # fmt: skip
     counted = Counter(size * SHORTEST for of_heads in sizes for size in of_heads)
@@ -89,7 +87,8 @@ def main() -> None:
     taught["by head"] = sum(of_heads) / len(of_heads)
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
-        "command": "python benchmarks/smollm2_sizes.py BUNDLE WORK", "context": CONTEXT, "teach": args.teach,
+        "command": "python benchmarks/smollm2_sizes.py BUNDLE WORK", **chip_of([args.bundle]),
+        "context": CONTEXT, "teach": args.teach,
         "heads_by_size": dict(sorted(counted.items())), "sizes": sizes,
         "taught": taught,
         "rows": [asdict(row) | {"rows_of_signatures": cost.get(row.selector, 0.0)} for row in rows],

@@ -7,7 +7,6 @@ asked lies in WORK and is not asked again. The rows are written into results/smo
 """
 
 import argparse
-import hashlib
 import json
 import os
 import time
@@ -17,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from smollm2_table import chip_of, digest
 from transformers import AutoTokenizer
 
 from prism_photonics.export.read import Bundle, load
-from prism_photonics.export.schema import DOCUMENT_FILE
 from prism_photonics.files import write_text
 from prism_photonics.ranking.catalog import make_selectors
 from prism_photonics.ranking.impair import impaired
@@ -51,7 +50,7 @@ def main() -> None:
     found = survey(
         model, tokenizer, {name: selection for name, (selection, *_) in plan.items()}, task="multi_key",
         context=CONTEXT, texts=range(args.texts), folder=args.work,
-        of={"chip": hashlib.sha256((args.bundle / DOCUMENT_FILE).read_bytes()).hexdigest()[:16]},
+        of={"chip": digest(args.bundle)},
         tell=lambda line: print(f"{time.process_time() - start:.0f} s: {line}", flush=True),
     )  # fmt: skip
     rows: list[dict[str, Any]] = []
@@ -60,7 +59,8 @@ def main() -> None:
         rows.append(asdict(row) | {"kind": kind, "setting": setting})
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
-        "command": "python benchmarks/smollm2_sweep.py BUNDLE WORK", "rows": rows,
+        "command": "python benchmarks/smollm2_sweep.py BUNDLE WORK", **chip_of([args.bundle]),
+        "rows": rows,
     }  # fmt: skip
     write_text(RESULTS, json.dumps(written, indent=1) + "\n")
 

@@ -105,11 +105,15 @@ def main() -> None:
         "date": date.today().isoformat(),
         "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/smollm2_table.py BUNDLE WORK --weights FOLDER",
-        "chip": json.loads(chip.spec)["name"] if chip.spec else "without a spec",
         "dies": len(bundles),
     }
     # Some selectors may have been asked of more texts than others: of each the row of most questions stands.
     name = f"{args.task} {args.context}"
+    # Another chip would be another table: what stands of a kind of question was read by one.
+    now, read_by = chip_of(bundles), rows.setdefault("chips", {}).get(name)
+    if read_by and (read_by["spec_hash"], read_by["bundles"]) != (now["spec_hash"], now["bundles"]):
+        raise SystemExit(f"{name}: kept are rows of the chip {read_by}, want {now}; take the old group out first")
+    rows["chips"][name] = now | {"date": date.today().isoformat()}
     group = {row["selector"]: row for row in rows["groups"].get(name, [])}
     for row in found:
         if args.further:
@@ -149,6 +153,16 @@ def digest(bundle: Path) -> str:
     return hashlib.sha256((bundle / DOCUMENT_FILE).read_bytes()).hexdigest()[:16]
 
 
+def chip_of(bundles: Sequence[Path]) -> dict[str, Any]:
+    """Which chip a row was read by: its name, what its specification and its calibrated model hash to, die by die."""
+    dies = [load(each) for each in bundles]
+    return {
+        "chip": json.loads(dies[0].spec)["name"] if dies[0].spec else "without a spec",
+        "spec_hash": [each.spec_hash[:16] for each in dies],
+        "bundles": [digest(each) for each in bundles],
+    }
+
+
 def asked_of(work: Path, task: str, context: int, number: int) -> set[str]:
     """The selectors that a text was asked of."""
     file = work / f"{task}_{context}_{number}.json"
@@ -171,6 +185,11 @@ def selectors(chip: Bundle, others: Sequence[Bundle] = ()) -> dict[str, Selector
 
     def refined(survivors: float, reader: Reader | None = None) -> Selector:
         return TwoStage("two_stage", soft(reader), survivors=survivors)
+
+    def of_parts(survivors: float, reader: Reader | None = None) -> Selector:
+        each = PerHead("parts", FeatureSelector("soft", SoftenedBound(), reader), group=GROUP)
+        refined_parts = TwoStage("parts", each, survivors=survivors)
+        return SeveralRows("parts", refined_parts, tokens=ROW_TOKENS, added=True)
 
     def halved(reader: Reader | None = None) -> Selector:
         return PerHead("halves", SeveralRows("halves", bound(reader), rows=2), group=GROUP)
@@ -199,6 +218,14 @@ def selectors(chip: Bundle, others: Sequence[Bundle] = ()) -> dict[str, Selector
         "photonic_quarter_refined": refined(0.25, read(6)),
         "half_refined": refined(0.5),
         "photonic_half_refined": refined(0.5, read(7)),
+        "three_quarters_refined": refined(0.75),
+        "photonic_three_quarters_refined": refined(0.75, read(8)),
+        "eighth_of_parts": of_parts(0.125),
+        "photonic_eighth_of_parts": of_parts(0.125, read(11)),
+        "quarter_of_parts": of_parts(0.25),
+        "photonic_quarter_of_parts": of_parts(0.25, read(9)),
+        "half_of_parts": of_parts(0.5),
+        "photonic_half_of_parts": of_parts(0.5, read(10)),
         "indexer_like": TokenIndexer(),
         "sign_codes": SignCodes(),
         "infllm_like": PerHead("infllm_like", means_that_overlap, group=GROUP),

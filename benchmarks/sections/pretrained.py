@@ -13,12 +13,15 @@ def questions() -> str:
         "sink 4, window 64; 1 block in 8 chosen per "
         "layer and KV head, greedy decoding. The chip is die 0 of `bank_64x64_dual`, calibrated, its behavioral "
         "model. *All* is the share of questions whose every digit is right, with a 95 % interval that resamples "
-        "whole texts; *digits* the share of digits that are right after right ones; *ΔNLL* what the answer's tokens "
+        "whole texts, and Wilson's of independent questions; *digits* the share of digits that are right after right "
+        "ones; *ΔNLL* what the answer's tokens "
         "lose of their likelihood against full attention, in nats each (its interval where files of all texts are "
         "there); *recall* that of the blocks with most exact attention. `bound_of_halves` takes 2 rows a block, "
         "`rows_of_16` 4 and 8, of mean keys, and so does `soft_rows`, of 0.7 of the mean key and 0.3 of the bound; all "
         "read every query head alone. `quarter_refined` and `half_refined` read the keys of the quarter or the half of "
-        "the blocks that `soft_rows` finds best, and choose by exact attention among them. *Scan* is what a query of "
+        "the blocks that `soft_rows` finds best, and choose by exact attention among them. `half_of_parts` and the "
+        "others of parts read as many keys, but those of the best rows of 16 tokens, in whichever blocks they lie, and "
+        "add a block's exact attention on them up (`soft_parts_refined`). *Scan* is what a query of "
         "one KV head "
         "reads to choose: readings of the chip (pages, slices and shots), and bytes of signatures and keys in "
         "electronics. *Asked* counts the questions; the same command goes on where it stopped. *text* asks "
@@ -28,7 +31,7 @@ def questions() -> str:
     for group, rows in found["groups"].items():
         task, context = group.split()
         head = (
-            *(f"{task}, {int(context):,} tokens", "block", "asked", "all", "95 %", "digits", "ΔNLL", "95 %"),
+            *(f"{task}, {int(context):,} tokens", "block", "asked", "all", "95 %", "Wilson", "digits", "ΔNLL", "95 %"),
             *("tokens read", "recall", "scan"),
         )
         lines = [
@@ -38,9 +41,10 @@ def questions() -> str:
                 str(row["trials"]),
                 f"{row['all_right']:.2f}",
                 f"{row['text_low']:.2f}–{row['text_high']:.2f}",
+                f"{row['low']:.2f}–{row['high']:.2f}",
                 f"{row['tokens_right']:.2f}",
-                f"{row['delta_nll']:+.3f}",
-                f"{row['nll_low']:+.2f} to {row['nll_high']:+.2f}" if "nll_low" in row else "–",
+                f"{row['delta_nll']:+z.3f}",
+                f"{row['nll_low']:+z.2f} to {row['nll_high']:+z.2f}" if "nll_low" in row else "–",
                 f"{row['tokens_read']:.0f}",
                 f"{row['recall']:.2f}",
                 scan(row),
@@ -48,6 +52,8 @@ def questions() -> str:
             for row in rows
         ]
         parts.append(grid(head, lines))
+        by = found["chips"][group]
+        parts.append(f"Read by {chip_of(by)}" + (f" ({by['earlier']})." if "earlier" in by else "."))
         if shares := found.get("asked", {}).get(group):
             counts = ", ".join(f"{share['texts']} texts at commit {share['commit']}" for share in shares)
             parts.append(f"Rows of most questions: {counts}; nothing that they compute changed in between.")
@@ -67,31 +73,43 @@ def questions() -> str:
     return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
 
 
+def chip_of(found: dict[str, Any]) -> str:
+    """Which chip rows were read by: its name, and the beginnings of what specification and model hash to."""
+    specs, models = (", ".join(f"`{each[:8]}`" for each in found[name]) for name in ("spec_hash", "bundles"))
+    return f"`{found['chip']}`, specification {specs}, calibrated model {models}"
+
+
 def of_full(groups: dict[str, list[dict[str, Any]]]) -> str:
     """The chip's rows beside full attention, and beside the same signature in float."""
     head = (
         *("task, tokens", "selector", "block", "asked", "full attention", "chip", "of it"),
-        *("ΔNLL", "95 %", "light: all", "light: ΔNLL"),
+        *("ΔNLL", "95 %", "light: all", "light: ΔNLL", "scan"),
     )
     lines = []
     for group, rows in groups.items():
         task, context = group.split()
         of = {row["selector"]: row for row in rows}
-        for name in ("soft_rows", "half_refined"):
+        for name in ("soft_rows", "half_refined", "eighth_of_parts", "quarter_of_parts", "half_of_parts"):
             for block in (64, 128):
                 chip, exact = of.get(f"photonic_{name} {block}"), of.get(f"{name} {block}")
-                if not chip or not exact or chip["trials"] != exact["trials"] or of["full"]["trials"] != chip["trials"]:
+                if not chip or of["full"]["trials"] != chip["trials"]:
                     continue
+                light = ("–", "–")
+                if exact and exact["trials"] == chip["trials"]:
+                    light = (
+                        f"{chip['all_right'] - exact['all_right']:+z.2f}",
+                        f"{chip['delta_nll'] - exact['delta_nll']:+z.3f}",
+                    )
                 full, asks = of["full"]["all_right"], task != "text"
                 cells = (
                     *(f"{task}, {int(context):,}", f"`photonic_{name}`", str(block), str(chip["trials"])),
                     *(f"{full:.2f}", f"{chip['all_right']:.2f}", f"{chip['all_right'] / full if full else 0:.2f}"),
-                    f"{chip['delta_nll']:+.3f}",
-                    f"{chip['nll_low']:+.3f} to {chip['nll_high']:+.3f}" if "nll_low" in chip else "–",
-                    f"{chip['all_right'] - exact['all_right']:+.2f}",
-                    f"{chip['delta_nll'] - exact['delta_nll']:+.3f}",
+                    f"{chip['delta_nll']:+z.3f}",
+                    f"{chip['nll_low']:+z.3f} to {chip['nll_high']:+z.3f}" if "nll_low" in chip else "–",
+                    *light,
+                    scan(chip),
                 )
-                shown = cells if asks else (*cells[:4], "–", "–", "–", *cells[7:9], "–", cells[10])
+                shown = cells if asks else (*cells[:4], "–", "–", "–", *cells[7:9], "–", *cells[10:])
                 lines.append(shown)
     note = "*Light* is the chip's row less that of the same signature in float, on the same questions."
     return grid(head, lines) + "\n\n" + note
@@ -120,7 +138,7 @@ def dies() -> str:
             f"{rows[task, 'full', 0, None]['all_right']:.2f}",
             f"{rows[task, signature, block, None]['all_right']:.2f}",
             *(
-                f"{row['all_right']:.2f}, {row['cost']:+.3f} ({row['cost_low']:+.3f} to {row['cost_high']:+.3f})"
+                f"{row['all_right']:.2f}, {row['cost']:+z.3f} ({row['cost_low']:+z.3f} to {row['cost_high']:+z.3f})"
                 for row in (rows[task, signature, block, number] for number in range(count))
             ),
         )
@@ -133,7 +151,7 @@ def dies() -> str:
         f"`{found['chip']}`, each calibrated by itself (read noise {noise}, writing errors {written} of a weight), "
         "with errors and noise of its own. *All* are right answers; the *loss* is that of the answer's likelihood "
         "against the same signature in float, nats a token, with a 95 % interval that resamples whole texts. "
-        "`soft_rows_refined` is `half_refined` above."
+        f"`soft_rows_refined` is `half_refined` above. Read by {chip_of(found)}."
     )
     return section("The same on several dies", "smollm2_dies", found, note + "\n\n" + grid(head, lines))
 
@@ -146,8 +164,8 @@ def gates() -> str:
         (
             *(row["task"], row["selector"].removesuffix(f" {row['block']}"), str(row["block"] or "–")),
             *(str(row["trials"]), f"{row['all_right']:.2f}", f"{row['text_low']:.2f}–{row['text_high']:.2f}"),
-            *(f"{row['tokens_right']:.2f}", f"{row['delta_nll']:+.3f}"),
-            *(f"{row['nll_low']:+.2f} to {row['nll_high']:+.2f}", f"{row['recall']:.2f}", f"{row['coverage']:.2f}"),
+            *(f"{row['tokens_right']:.2f}", f"{row['delta_nll']:+z.3f}"),
+            *(f"{row['nll_low']:+z.2f} to {row['nll_high']:+z.2f}", f"{row['recall']:.2f}", f"{row['coverage']:.2f}"),
         )
         for row in found["rows"]
     ]
@@ -160,7 +178,7 @@ def gates() -> str:
         f"keep each head from learning by heart, in {found['steps']} steps through the model of the chip; "
         f"{prefills:.0f} s of one core for the texts, {min(seconds.values()):.0f} to {max(seconds.values()):.0f} s for "
         "each gate. The chip "
-        "is die 0 of `bank_64x64_dual`, which reads 32 numbers once and 64 twice. *Recall* and *coverage* are those of "
+        f"is die 0 of {chip_of(found)}, which reads 32 numbers once and 64 twice. *Recall* and *coverage* are those of "
         "the exact attention on blocks."
     )
     return section("A signature distilled from the model", "smollm2_gate", found, note + "\n\n" + grid(head, lines))
@@ -178,7 +196,7 @@ def impaired() -> str:
             f"{row['all_right']:.2f}",
             f"{row['text_low']:.2f}–{row['text_high']:.2f}",
             f"{row['tokens_right']:.2f}",
-            f"{row['delta_nll']:+.2f}",
+            f"{row['delta_nll']:+z.2f}",
             f"{row['tokens_read']:.0f}",
             f"{row['recall']:.2f}",
         )
@@ -241,7 +259,7 @@ def sizes() -> str:
             f"{row['all_right']:.2f}",
             f"{row['text_low']:.2f}–{row['text_high']:.2f}",
             f"{row['tokens_right']:.2f}",
-            f"{row['delta_nll']:+.2f}",
+            f"{row['delta_nll']:+z.2f}",
             f"{row['tokens_read']:.0f}",
             f"{row['coverage']:.2f}",
             f"{found['taught'][row['selector']]:.2f}" if row["selector"] in found["taught"] else "–",
@@ -254,6 +272,6 @@ def sizes() -> str:
         "one row for a block, each query head reading alone. *By head*: each layer's KV heads take blocks of 32, "
         f"64 or 128 tokens as that covers most attention on {found['teach']} texts to learn from, with no more rows "
         f"than blocks of 64 for all ({heads}). *Coverage* is the attention on blocks that the chosen ones hold, "
-        "*where taught* that on the texts to learn from. The chip is die 0 of `bank_64x64_dual`, calibrated."
+        f"*where taught* that on the texts to learn from. The chip is die 0 of {chip_of(found)}."
     )
     return section("Block size by head", "smollm2_sizes", found, note + "\n\n" + grid(head, lines))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -128,21 +128,27 @@ def ask(
     if as_json:
         print_json(rows)
         return
+    print("\n".join(lines(rows)))
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table in print, its head first; a loss that rounds to nothing has no sign of its own."""
     wide = max(len(row["selector"]) for row in rows)
-    print(
+    made = [
         f"{'task':<18} {'selector':<{wide}} {'context':>7} {'chance':>6} {'right':>6} {'95 %':>9} {'by text':>9} "
         f"{'digits':>6} {'ΔNLL':>6} {'by text':>14} {'read':>6} {'recall':>6} {'mass':>5} {'asked':>5}"
-    )
+    ]
     for row in rows:
         several = row["texts"] > 1  # one text says nothing of others
         right = f"{row['text_low']:.2f}–{row['text_high']:.2f}" if several else "–"
-        lost = f"{row['nll_low'] + 0.0:+.2f} to {row['nll_high'] + 0.0:+.2f}" if several else "–"
-        print(
+        lost = f"{row['nll_low']:+z.2f} to {row['nll_high']:+z.2f}" if several else "–"
+        made.append(
             f"{row['task']:<18} {row['selector']:<{wide}} {row['context']:>7} {row['chance']:>6.3f} "
             f"{row['all_right']:>6.2f} {row['low']:.2f}–{row['high']:.2f} {right:>9} "
-            f"{row['tokens_right']:>6.2f} {row['delta_nll']:>+6.2f} {lost:>14} {row['tokens_read']:>6.0f} "
+            f"{row['tokens_right']:>6.2f} {row['delta_nll']:>+z6.2f} {lost:>14} {row['tokens_read']:>6.0f} "
             f"{row['recall']:>6.2f} {row['coverage']:>5.2f} {row['trials']:>5}"
         )
+    return made
 
 
 def _digest(files: Iterable[Path]) -> str:

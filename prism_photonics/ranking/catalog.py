@@ -30,13 +30,16 @@ NAMES = (
     *("hierarchical", "hierarchical_mean", "hierarchical_learned", "hierarchical_rows", "photonic_hierarchical"),
     *("bound_per_head", "bound_of_halves", "photonic_bound_of_halves", "infllm_like", "two_stage"),
     *("soft_rows", "photonic_soft_rows", "soft_rows_refined", "photonic_soft_rows_refined"),
+    *("soft_parts_refined", "photonic_soft_parts_refined"),
     *("salca_like", "sign_codes", "indexer_like", "streaming_llm", "h2o", "random"),
 )
 
 ROW_TOKENS = 16
 """Tokens of a row where longer blocks take more rows; design choice, see docs/rank.md."""
 SURVIVORS = 0.5
-"""Share of the blocks whose keys are read after softened rows; design choice: a quarter finds fewer of several keys."""
+"""Share of the keys that are read after softened rows; design choice: a quarter finds fewer of several needles."""
+QUARTER = 0.25
+"""The same after bounds of blocks; design choice."""
 
 
 def make_selectors(
@@ -52,7 +55,8 @@ def make_selectors(
     """Selectors by name, each with its own random numbers.
 
     Args:
-        names: Of ``NAMES``.
+        names: Of ``NAMES``. Those of two stages take a share of the keys that the second one reads, after a colon:
+            ``soft_rows_refined:0.75``.
         bundle: The chip of the photonic ones.
         dual_rail: The chip of the photonic bound, with two channels per dimension; by default the same chip, which
             then takes twice the slices.
@@ -65,7 +69,7 @@ def make_selectors(
         The selectors.
 
     Raises:
-        InputError: An unknown name.
+        InputError: An unknown name, or a share that is none or belongs to no second stage.
     """
     wide = dual_rail or bundle
     halves = wide.encoding == "dual_rail"
@@ -87,8 +91,12 @@ def make_selectors(
         rows = SeveralRows(name, FeatureSelector(name, SoftenedBound(), reader), tokens=ROW_TOKENS)
         return PerHead(name, rows, group=group)
 
-    def refined(name: str, reader: Reader | None = None) -> Selector:
-        return TwoStage(name, soft(name, reader), survivors=SURVIVORS)
+    def refined(name: str, share: float = SURVIVORS, reader: Reader | None = None) -> Selector:
+        return TwoStage(name, soft(name, reader), survivors=share)
+
+    def parts(name: str, share: float = SURVIVORS, reader: Reader | None = None) -> Selector:
+        each = PerHead(name, FeatureSelector(name, SoftenedBound(), reader), group=group)
+        return SeveralRows(name, TwoStage(name, each, survivors=share), tokens=ROW_TOKENS, added=True)
 
     makers = {
         "oracle": lambda name: Oracle(),
@@ -112,11 +120,8 @@ def make_selectors(
         "bound_of_halves": lambda name: per_head(name, bound(), 2),
         "photonic_bound_of_halves": lambda name: per_head(name, bound(railed(4)), 2),
         "infllm_like": lambda name: per_head(name, FeatureSelector(name, MeanKey()), 3, overlap=True),
-        "two_stage": lambda name: TwoStage(name, bound()),
         "soft_rows": soft,
         "photonic_soft_rows": lambda name: soft(name, railed(5)),
-        "soft_rows_refined": refined,
-        "photonic_soft_rows_refined": lambda name: refined(name, railed(6)),
         "sign_codes": lambda name: SignCodes(name, seed=seed),
         "indexer_like": TokenIndexer,
         "salca_like": lambda name: SalcaLike(),
@@ -124,12 +129,36 @@ def make_selectors(
         "h2o": lambda name: HeavyHitters(),
         "random": lambda name: RandomChoice(seed),
     }
+    two_stages = {
+        "two_stage": lambda name, share=QUARTER: TwoStage(name, bound(), survivors=share),
+        "soft_rows_refined": refined,
+        "photonic_soft_rows_refined": lambda name, share=SURVIVORS: refined(name, share, railed(6)),
+        "soft_parts_refined": parts,
+        "photonic_soft_parts_refined": lambda name, share=SURVIVORS: parts(name, share, railed(7)),
+    }
     made = {}
     for name in names:
-        if name not in makers:
-            raise InputError(f"selector '{name}': unknown, want some of {', '.join(NAMES)}; {nearest(name, NAMES)}")
-        made[name] = makers[name](name)
+        kind, colon, share = name.partition(":")
+        if kind not in makers | two_stages:
+            raise InputError(f"selector '{kind}': unknown, want some of {', '.join(NAMES)}; {nearest(kind, NAMES)}")
+        if not colon:
+            made[name] = (makers | two_stages)[kind](name)
+        elif kind not in two_stages:
+            raise InputError(f"selector '{name}': got a share of keys, want none: {kind} has no second stage; drop it")
+        else:
+            made[name] = two_stages[kind](name, _share(name, share))
     return made
+
+
+def _share(name: str, text: str) -> float:
+    """The share of keys that a second stage reads."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise InputError(f"selector '{name}': got a share of '{text}', want a number above 0 and up to 1, such as 0.5")
+    return share
 
 
 def that_take(blocks: Iterable[int], made: Mapping[str, Selector]) -> tuple[dict[str, Selector], list[str]]:

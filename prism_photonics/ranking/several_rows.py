@@ -1,7 +1,8 @@
 """Several rows for one block: a signature for each part of it, of which the best one counts.
 
 Rows against block size is the chip's own trade: a block of 64 tokens with a row for every 16 is found as a block of 16
-is, is fetched as a block of 64 is, and takes four rows.
+is, is fetched as a block of 64 is, and takes four rows. A second stage may read the keys of the best rows instead of
+those of the best blocks: the parts' attention then adds up to their block's.
 """
 
 import torch
@@ -21,12 +22,21 @@ class SeveralRows(Derived):
         tokens: Tokens of a part, for blocks of any size; a shorter block is one part. None where ``rows`` is given.
         overlap: Whether each part reaches to the middle of the next, as the compressed blocks of InfLLM-V2 do: three
             means of 32 tokens in a block of 64. Only with ``rows``.
+        added: Whether the parts' scores are shares of attention, of which a block holds the sum; a part that its base
+            leaves out adds nothing. By default scores are readings, of which the best counts.
 
     Source: the maximum over overlapping means is InfLLM-V2's, arXiv 2509.24663, read as a digest.
     """
 
     def __init__(
-        self, name: str, base: Selector, *, rows: int | None = None, tokens: int | None = None, overlap: bool = False
+        self,
+        name: str,
+        base: Selector,
+        *,
+        rows: int | None = None,
+        tokens: int | None = None,
+        overlap: bool = False,
+        added: bool = False,
     ):
         super().__init__(name, base)
         if (rows is None) == (tokens is None) or (overlap and rows is None):
@@ -34,7 +44,11 @@ class SeveralRows(Derived):
                 f"{name}: got rows {rows}, tokens {tokens}: want one of them, and rows where they overlap; say how a "
                 "block is cut"
             )
-        self.overlap = overlap
+        if overlap and added:
+            raise InputError(
+                f"{name}: got parts that overlap and are added, want one of them: tokens would count twice"
+            )
+        self.overlap, self.added = overlap, added
         self.rows = None if rows is None else require_count("rows", rows, cure="choose how many rows a block takes")
         self.tokens = None if tokens is None else require_count("tokens", tokens, cure="choose the tokens of a row")
 
@@ -86,7 +100,11 @@ class SeveralRows(Derived):
         rows = int(signatures[0, 0, 0, 0]) if signatures.numel() else 1
         written, marked = signatures[..., 1:].unflatten(3, (rows, -1)).flatten(2, 3).tensor_split([-1], -1)
         scores = self.base.score(queries, written, layer, evidence).masked_fill(marked.mT == 0, -torch.inf)
-        return scores.unflatten(-1, (-1, rows)).amax(-1)
+        parts = scores.unflatten(-1, (-1, rows))
+        if not self.added:
+            return parts.amax(-1)
+        held = parts > -torch.inf
+        return torch.where(held.any(-1), torch.where(held, parts, 0.0).sum(-1), -torch.inf)
 
     def fit(self, keys, queries, *, layer, block, scaling=None, softcap=None):
         """See ``Selector.fit``."""

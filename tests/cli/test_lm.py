@@ -8,6 +8,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
+from prism_photonics.cli.models import lines
 from prism_photonics.export.write import write
 from prism_photonics.ranking.needle.models import load_model
 
@@ -71,6 +72,17 @@ def test_what_is_wrong_is_told_before_the_first_text(prism, model_path, bundle_p
         assert result.exit_code == 2
         assert told in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_rounds_to_nothing_has_no_minus_before_it():
+    numbers = dict.fromkeys(("chance", "all_right", "low", "high", "text_low", "text_high", "tokens_right"), 0.5)
+    numbers |= {"delta_nll": -0.004, "nll_low": -0.0049, "nll_high": -0.0, "tokens_read": 9.0, "recall": 1.0}
+    row = numbers | {"task": "text", "selector": "oracle 64", "context": 64, "coverage": 1.0, "trials": 4, "texts": 2}
+    head, line = lines([row])
+    assert "+0.00 +0.00 to +0.00" in line
+    assert "-0.00" not in line
+    assert len(head) == len(line)
+    assert " -0.01 -0.02 to +0.00" in lines([row | {"delta_nll": -0.006, "nll_low": -0.02}])[1]
 
 
 def test_a_model_that_was_not_fetched_is_told_in_one_line(prism, bundle_path, tmp_path):

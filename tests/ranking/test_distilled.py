@@ -1,5 +1,6 @@
 """A signature distilled from a frozen model follows its attention, in float and through the chip."""
 
+import copy
 from dataclasses import fields
 
 import numpy as np
@@ -107,6 +108,7 @@ def test_a_gate_that_was_written_and_read_is_the_same_and_another_file_is_told(m
         ({"block": torch.tensor(0)}, "block: got 0"),
         ({"of_blocks": gate.of_blocks[:, :-1]}, "of one gate"),
         ({"query_scale": gate.query_scale * torch.nan}, "want finite"),
+        ({"kv_heads": torch.tensor(3)}, "got 4 heads in layers of 3"),
     ):
         named = {each.name: torch.as_tensor(getattr(gate, each.name)).contiguous() for each in fields(Gate)}
         save_file({name: each.contiguous() for name, each in (named | damage).items()}, tmp_path / "other.safetensors")
@@ -117,6 +119,21 @@ def test_a_gate_that_was_written_and_read_is_the_same_and_another_file_is_told(m
     keys = torch.randn(1, 2, 3, BLOCK, 16)
     with pytest.raises(InputError, match="got 2 KV heads of 16 dimensions, want 2 of 32 in each of 2 layers"):
         DistilledGate("gate", read).sign(keys, torch.ones(1, 3, BLOCK, dtype=torch.bool), Place(0))
+
+
+def test_a_gate_serves_only_a_model_with_its_layers_and_heads(model, gate, tmp_path):
+    gate.save(file := tmp_path / "gate.safetensors")
+    assert gate.shape == (2, 2, 2, 32)
+    assert Gate.load(file, config=model.config).shape == gate.shape
+    for name in ("num_hidden_layers", "num_key_value_heads", "num_attention_heads", "head_dim"):
+        other = copy.deepcopy(model.config)
+        setattr(other, name, 1 if name == "num_hidden_layers" else 4 if "key_value" in name else 8)
+        with pytest.raises(InputError, match=r"got a gate of .* \(2, 2, 2, 32\), want .*distil one from this model"):
+            Gate.load(file, config=other)
+    keys, place = torch.randn(1, 2, 3, BLOCK, 32), torch.full((1, 1), 60.0)
+    signed = DistilledGate("gate", gate).sign(keys, torch.ones(1, 3, BLOCK, dtype=torch.bool), Place(0))
+    with pytest.raises(InputError, match="gate: got 8 query heads, want 4"):
+        DistilledGate("gate", gate).score(torch.randn(1, 8, 1, 32), signed, 0, place)
 
 
 def test_the_hook_and_the_cached_text_choose_the_same_blocks(model, gate):

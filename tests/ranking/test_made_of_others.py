@@ -227,3 +227,62 @@ def test_an_outlying_token_is_found_by_a_row_and_drowns_in_a_block(keys):
     margin = rows[..., 5] - rows[..., :5].amax(-1)
     whole = scored(mean(), keys, along)
     assert (margin > 2 * (whole[..., 5] - whole[..., :5].amax(-1))).all()
+
+
+def parts(share):
+    """Rows of four tokens, of which the keys of the best are read."""
+    return SeveralRows("parts", TwoStage("parts", mean(), survivors=share), tokens=4, added=True)
+
+
+def test_of_all_parts_as_survivors_exact_attention_decides(keys, queries):
+    logits = queries.unflatten(1, (2, 2)) @ keys.flatten(2, 3)[:, :, None].mT * DIMS**-0.5
+    exact = logits.softmax(-1).unflatten(-1, (6, 16)).sum((2, -1))
+    assert torch.allclose(scored(parts(1.0), keys, queries), exact, atol=1e-5)
+    assert torch.allclose(
+        scored(parts(1.0), keys, queries), scored(TwoStage("two", mean(), survivors=1.0), keys, queries)
+    )
+
+
+def test_a_block_is_worth_the_attention_of_those_of_its_parts_whose_keys_were_read(keys, queries):
+    small = keys.unflatten(3, (4, 4)).flatten(2, 3)
+    first = scored(mean(), small, queries)
+    read = first >= first.sort(-1, descending=True).values[..., 5:6]  # 6 of 24
+    logits = (queries.unflatten(1, (2, 2)) @ small.flatten(2, 3)[:, :, None].mT) * DIMS**-0.5
+    left = logits.masked_fill(~read.repeat_interleave(4, -1)[:, :, None], -torch.inf)
+    mass = left.softmax(-1).sum(2).unflatten(-1, (6, 16)).sum(-1)
+    want = torch.where(read.unflatten(-1, (6, 4)).any(-1), mass, -torch.inf)
+    scores = scored(parts(0.25), keys, queries)
+    assert torch.allclose(scores, want, atol=1e-5)
+    assert (scores == -torch.inf).any()
+    assert (scores > -torch.inf).sum(-1).float().mean() > 2  # more blocks than a quarter of them
+
+
+def test_keys_of_parts_are_billed_as_those_of_as_many_tokens(keys):
+    rows = SeveralRows("rows", mean(), tokens=4).cost(6, dims=DIMS, block=16)["signature_bytes"]
+    assert parts(0.25).cost(6, dims=DIMS, block=16)["signature_bytes"] == rows + 2 * 6 * 4 * DIMS
+    with pytest.raises(InputError, match="overlap and are added, want one of them"):
+        SeveralRows("parts", mean(), rows=3, overlap=True, added=True)
+
+
+def test_what_a_second_stage_reads_stands_behind_its_name(demo_bundle, keys, queries):
+    names = [
+        "two_stage:1",
+        "soft_rows_refined:1",
+        "soft_parts_refined:1",
+        "soft_parts_refined",
+        "soft_parts_refined:0.5",
+    ]
+    made = make_selectors(names, demo_bundle(DIMS), dims=DIMS, group=2)
+    all_read = [scored(made[name], keys, queries) for name in names[:3]]
+    assert torch.allclose(all_read[0], all_read[1], atol=1e-5)
+    assert torch.allclose(all_read[0], all_read[2], atol=1e-5)
+    assert torch.equal(scored(made[names[3]], keys, queries), scored(made[names[4]], keys, queries))
+    for name, told in (
+        ("soft_rows:0.5", "soft_rows has no second stage"),
+        ("soft_rows_refined:", "got a share of '', want a number"),
+        ("soft_rows_refined:nan", "got a share of 'nan'"),
+        ("two_stage:2", "got a share of '2'"),
+        ("soft_row_refined:0.5", "did you mean"),
+    ):
+        with pytest.raises(InputError, match=told):
+            make_selectors([name], demo_bundle(DIMS), dims=DIMS, group=2)

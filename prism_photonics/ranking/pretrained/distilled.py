@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,6 +23,7 @@ from prism_photonics.codec.checks import require_count
 from prism_photonics.export.read import Bundle
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.files import write_bytes
+from prism_photonics.ranking.heads import heads_of
 from prism_photonics.ranking.pretrained.rotary import turned
 from prism_photonics.ranking.readers import FloatReader, Reader
 from prism_photonics.ranking.selectors import Selector
@@ -103,12 +105,22 @@ class Gate:
         held = {each.name: torch.as_tensor(getattr(self, each.name)).contiguous() for each in fields(self)}
         write_bytes(path, save(held))
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Layers, KV heads of a layer, query heads of a KV head, and dimensions of a key."""
+        heads, three_dims = self.block_mean.shape
+        return heads // self.kv_heads, self.kv_heads, 3 * self.query_scale.shape[1] // three_dims, three_dims // 3
+
     @classmethod
-    def load(cls, path: Path) -> "Gate":
+    def load(cls, path: Path, *, config: Any = None) -> "Gate":
         """Read one.
 
+        Args:
+            path: The file.
+            config: Config of the model that it is to serve, which must then have its layers, heads and dimensions.
+
         Raises:
-            InputError: The file is missing or damaged, or holds other tensors.
+            InputError: The file is missing or damaged, holds other tensors, or is of another model.
         """
         try:
             held = load(path.read_bytes())
@@ -129,7 +141,22 @@ class Gate:
             require_count(f"{path}: {name}", held.pop(name).item(), cure="distil anew")
             for name in ("kv_heads", "block")
         )
-        return cls(**{name: tensor.float() for name, tensor in held.items()}, kv_heads=kv_heads, block=block)
+        (heads, three_dims), asked = held["block_mean"].shape, held["query_scale"].shape[1]
+        if heads % kv_heads or three_dims % 6 or asked % (three_dims // 3):
+            raise InputError(
+                f"{path}: got {heads} heads in layers of {kv_heads}, of {three_dims} and {asked} numbers, want whole "
+                "layers, three even parts, and whole groups of queries; distil anew"
+            )
+        gate = cls(**{name: tensor.float() for name, tensor in held.items()}, kv_heads=kv_heads, block=block)
+        if config is not None:
+            text, of_it = config.get_text_config(), heads_of(config.get_text_config())
+            want_shape = (text.num_hidden_layers, of_it.kv, of_it.group, of_it.dims)
+            if gate.shape != want_shape:
+                raise InputError(
+                    f"{path}: got a gate of (layers, KV heads, query heads of each, dimensions) {gate.shape}, want "
+                    f"{want_shape} as of {type(config).__name__}; distil one from this model"
+                )
+        return gate
 
 
 class DistilledGate(Selector):
@@ -154,7 +181,7 @@ class DistilledGate(Selector):
     def sign(self, keys, valid, place):
         """See ``Selector.sign``; blocks of padding have no place, and are refused."""
         self.require_block(keys.shape[3])
-        dims, layers = self.gate.block_mean.shape[1] // 3, len(self.gate.block_mean) // self.gate.kv_heads
+        layers, _, _, dims = self.gate.shape
         if (keys.shape[1], keys.shape[-1]) != (self.gate.kv_heads, dims) or place.layer >= layers:
             raise InputError(
                 f"{self.name}, layer {place.layer}: got {keys.shape[1]} KV heads of {keys.shape[-1]} dimensions, want "
@@ -177,6 +204,8 @@ class DistilledGate(Selector):
         """See ``Selector.score``; the evidence is the token index of each query."""
         if evidence is None:
             raise InputError(f"{self.name}: got no places of the queries, want them; decode through BlockSparse")
+        if queries.shape[1] != (want := self.gate.kv_heads * self.gate.shape[2]):
+            raise InputError(f"{self.name}: got {queries.shape[1]} query heads, want {want}, the gate's; distil anew")
         grouped = grouped_queries(turned(queries, -evidence[:, None], self.gate.frequency), self.gate.kv_heads)
         heads = self._heads(layer)
         pairs = zip(grouped, evidence, strict=True)
