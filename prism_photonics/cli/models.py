@@ -14,7 +14,7 @@ from prism_photonics.cli.output import print_json, print_result, tell
 from prism_photonics.cli.ranking import LONGEST_CONTEXT, numbers
 from prism_photonics.units import InputError
 
-USUAL = "oracle,mean_key,bound,photonic_bound,soft_rows,photonic_soft_rows,photonic_soft_rows_refined,random"
+USUAL = "oracle,mean_key,bound,photonic_bound,soft_rows,photonic_soft_rows,photonic_soft_parts_refined,random"
 ROOM = 128
 """Places kept for question and answer; the longest take 65 of SmolLM2's tokens."""
 

@@ -55,7 +55,13 @@ def test_a_page_keeps_its_programming_error_until_it_is_written_anew(demo_bundle
 
 
 @pytest.mark.parametrize(
-    "made_of", [lambda base: base, lambda base: SeveralRows("rows", base, rows=2), lambda base: TwoStage("two", base)]
+    "made_of",
+    [
+        lambda base: base,
+        lambda base: SeveralRows("rows", base, rows=2),
+        lambda base: TwoStage("two", base),
+        lambda base: SeveralRows("parts", TwoStage("two", base), rows=2, added=True),
+    ],
 )
 def test_a_request_without_a_full_page_yet_takes_nothing_from_those_that_have_some(made_of):
     keys, queries = buffer(), torch.randn(2, 4, DIMS, generator=torch.Generator().manual_seed(1))
