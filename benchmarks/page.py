@@ -53,6 +53,7 @@ def page() -> str:
         calibration.tracking(),
         ranking.held_out(),
         pretrained.questions(),
+        pretrained.second_stage(),
         pretrained.dies(),
         pretrained.gates(),
         pretrained.impaired(),

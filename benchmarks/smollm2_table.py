@@ -4,10 +4,10 @@
     prism calibrate layouts/bank_64x64_dual/spec.toml -o out/rec64 && prism export out/rec64 -o out/b64
     python benchmarks/smollm2_bound.py out/weights
     python benchmarks/smollm2_table.py out/b64 WORK --weights out/weights [--task NAME] [--context N] [--texts N]
-        [--die BUNDLE]
+        [--die BUNDLE] [--blocks 64,128]
 
-One block in eight is chosen per layer and KV head, of 64 and of 128 tokens; sink 4, window 64. What is asked lies in
-WORK and is not asked again: weights that were fitted anew want another WORK. Several of these may run at once on one
+One block in eight is chosen per layer and KV head; sink 4, window 64. What is asked lies in WORK and is not asked
+again: weights that were fitted anew want another WORK. Several of these may run at once on one
 WORK, each on other texts or another task; with --finished the rows are those of all texts that every selector named
 was asked of. Where the texts before --first stand in the kept rows and their files are gone, --further COMMIT counts
 the new ones with those that were kept by it, of a task with one question a text. The rows are written into
@@ -52,7 +52,6 @@ from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.ranking.weighted_bound import BoundWeights, WeightedBound
 
 RESULTS = Path(__file__).parent / "results" / "smollm2_table.json"
-BLOCKS = (64, 128)
 GROUP = 3
 
 
@@ -71,6 +70,7 @@ def main() -> None:
         "--further", metavar="COMMIT", default="", help="count the texts with those before them, whose rows it has kept"
     )
     parser.add_argument("--selectors", default="", help="some of them, with commas; default: all")
+    parser.add_argument("--blocks", default="64,128", help="tokens of a block, with commas; 1 chooses tokens")
     parser.add_argument("--weights", type=Path, help="folder of smollm2_bound.py")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -80,7 +80,7 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(fetched_folder(), local_files_only=True)
     selections: dict[str, Selection] = {}
     every: dict[str, Selector] = {}
-    for block in BLOCKS:
+    for block in map(int, args.blocks.split(",")):
         k = args.context // block // 8
         made = selectors(chip, others)
         if args.weights:

@@ -156,6 +156,38 @@ def dies() -> str:
     return section("The same on several dies", "smollm2_dies", found, note + "\n\n" + grid(head, lines))
 
 
+def second_stage() -> str:
+    """What a second stage reads, against what it finds."""
+    found = load("smollm2_second_stage")
+    head = (
+        *("selector", "keys read", "readings", "right", "95 %", "Wilson", "digits", "ΔNLL", "95 %"),
+        *("tokens read", "recall"),
+    )
+    lines, of = [], {row["selector"].split()[0]: row for row in found["rows"]}
+    for name, row in of.items():
+        # In float the signatures of the first stage are read beside the keys.
+        first = of["soft_rows"]["signature_bytes"] if name in ("soft_rows", "half_refined") else 0.0
+        keys = (row["signature_bytes"] - first) / found["all_keys_bytes"] if "signature_bytes" in row else None
+        lines.append(
+            (
+                *(f"`{name}`", "–" if keys is None else f"{keys:.3g}", f"{row.get('passes', 0):.0f}"),
+                f"{row['all_right'] * row['trials']:.0f} of {row['trials']}",
+                *(f"{row['text_low']:.2f}–{row['text_high']:.2f}", f"{row['low']:.2f}–{row['high']:.2f}"),
+                *(f"{row['tokens_right']:.3f}", f"{row['delta_nll']:+z.3f}"),
+                f"{row['nll_low']:+z.3f} to {row['nll_high']:+z.3f}",
+                *(f"{row['tokens_read']:.0f}", f"{row['recall']:.2f}"),
+            )
+        )
+    note = (
+        f"SmolLM2, one of four keys asked for in {found['rows'][0]['context']:,} tokens, blocks of 128, 1 in 8 chosen: "
+        f"the same questions of {found['rows'][0]['texts']} texts for every row. *Keys read* is the share of all keys "
+        "that the second stage reads to choose, no values: of the best blocks (`…refined`), or of the best rows of 16 "
+        "tokens in whichever blocks they lie (`…of_parts`), whose exact attention adds up to their block's. "
+        f"Read by die 0 of {chip_of(found)}."
+    )
+    return section("What a second stage reads", "smollm2_second_stage", found, note + "\n\n" + grid(head, lines))
+
+
 def gates() -> str:
     """A distilled signature of one row a block."""
     found = load("smollm2_gate")
