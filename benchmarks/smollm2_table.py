@@ -113,7 +113,7 @@ def main() -> None:
     now, read_by = chip_of(bundles), rows.setdefault("chips", {}).get(name)
     if read_by and (read_by["spec_hash"], read_by["bundles"]) != (now["spec_hash"], now["bundles"]):
         raise SystemExit(f"{name}: kept are rows of the chip {read_by}, want {now}; take the old group out first")
-    rows["chips"][name] = now | {"date": date.today().isoformat()}
+    rows["chips"][name] = (read_by or {}) | now | {"date": date.today().isoformat()}
     group = {row["selector"]: row for row in rows["groups"].get(name, [])}
     for row in found:
         if args.further:
