@@ -15,7 +15,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --gen
 FAST := tests/test_*.py $(addprefix tests/,budget codec export files lightpath process ranking spec)
 # What notebooks compile runs for milliseconds, and two run at once: as tests/conftest.py has it.
 QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 OPENBLAS_NUM_THREADS=1 \
-	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false"
+	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false \
+	--xla_cpu_parallel_codegen_split_count=1"
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test fast-test lint format notebooks docs wheel kits circulax lock clean

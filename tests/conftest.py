@@ -18,8 +18,12 @@ os.environ["JAX_PLATFORMS"] = "cpu"  # the same digits on every machine
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # No test depends on what an earlier run left on this machine.
 os.environ["PRISM_CACHE_DIR"] = "off"
-# One thread per worker: pytest-xdist already fills the cores.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false")
+# One thread per worker: pytest-xdist already fills the cores. A program in pieces that several threads compile takes up
+# to twice the processor time of one in one piece.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 # For the workers, which this process starts: NumPy looks once, when it is loaded, and has been here.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
