@@ -52,11 +52,15 @@ def couplings_per_um(film: str, gap_um: float) -> tuple[float, float]:
     return te, tm
 
 
-def thickness_pm_nm(film: str) -> dict[str, float]:
-    """Shift of a circle's TE and TM resonances in pm per nm of film at a kept etch: mean of both directions."""
+def by_thickness(film: str) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Of TE and TM, shifts of a circle's resonances in pm per nm of film at a kept etch, and slopes of the index.
+
+    The shift is the mean of both directions; slopes are per nm, along layout y and along layout x.
+    """
     profile = load_profile(film)
     stack, crystal = stack_of(profile), crystal_named(profile.crystal)
     found: dict[str, list[float]] = {"TE": [], "TM": []}
+    index: dict[str, list[float]] = {"TE": [], "TM": []}
     for angle_deg in (0.0, 90.0):
         thin, thick = (
             solve_rib(
@@ -69,7 +73,8 @@ def thickness_pm_nm(film: str) -> dict[str, float]:
             n_g = 0.5 * (thin[mode]["n_g"] + thick[mode]["n_g"])
             by_um = (thick[mode]["n_eff"] - thin[mode]["n_eff"]) / (2.0 * THICKNESS_STEP_UM)
             slopes.append(1e3 * WL0_UM * by_um / n_g)
-    return {mode: float(np.mean(slopes)) for mode, slopes in found.items()}
+            index[mode].append(1e-3 * by_um)
+    return {mode: float(np.mean(slopes)) for mode, slopes in found.items()}, index
 
 
 def main() -> None:
@@ -81,13 +86,15 @@ def main() -> None:
         rows.append({"gap_um": gap_um, "te_per_um": te, "tm_per_um": tm})
         print(rows[-1], file=sys.stderr, flush=True)
     slope, offset = np.polyfit([row["gap_um"] - 0.6 for row in rows], [np.log(row["tm_per_um"]) for row in rows], 1)
+    shifts, index = by_thickness(film)
     found = {
         "date": time.strftime("%Y-%m-%d"),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
         "command": "python benchmarks/tm_coupling.py" + (f" {film}" if film != "tfln600" else ""),
         "film": film,
         "gaps": rows,
-        "thickness_pm_nm": thickness_pm_nm(film),
+        "thickness_pm_nm": shifts,
+        "index_per_nm": index,
         "law": {"coupling_per_um": float(np.exp(offset)), "gap_um": 0.6, "decay_um": float(-1.0 / slope)},
     }
     name = "tm_coupling.json" if film == "tfln600" else f"tm_coupling_{film}.json"

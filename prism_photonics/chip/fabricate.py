@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpy import ndarray
 
-from prism_photonics.chip.film_field import film_nm
+from prism_photonics.chip.film_field import film_errors_nm, film_nm
 from prism_photonics.chip.full_die import Beyond, with_everything
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.circuit.params import BankParams, designed_bank, rings_on_film
@@ -161,10 +161,23 @@ def _taken(light: "Light", shift_pm: Float[ndarray, "... rings"]) -> Float[ndarr
 
 
 def full_die(
-    spec: ChipSpec, die: Die, truth: FullTruth, rng: np.random.Generator, *, shift: DieShift = NO_SHIFT
+    spec: ChipSpec,
+    die: Die,
+    truth: FullTruth,
+    rng: np.random.Generator,
+    *,
+    shift: DieShift = NO_SHIFT,
+    key: PRNGKeyArray | Words | None = None,
 ) -> Die:
-    """A die with everything that its model lacks; ``shift`` is that of `draw_die`."""
-    bank, beyond = with_everything(spec, die.bank, truth, rng, tm_pm=shift.tm_pm)
+    """A die with everything that its model lacks; ``shift`` and ``key`` are those of `draw_die`.
+
+    The key tells the film under the rings, by which their bends turn TE to TM; without it that is the design's.
+    """
+    film_nm = None
+    if key is not None and truth.te_tm:
+        own_nm = film_errors_nm(spec, resonance_key(key))
+        film_nm = own_nm[0] + shift.thickness_nm, own_nm[1] + shift.width_nm
+    bank, beyond = with_everything(spec, die.bank, truth, rng, tm_pm=shift.tm_pm, film_nm=film_nm)
     return replace(die, bank=bank, beyond=beyond)
 
 

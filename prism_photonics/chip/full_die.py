@@ -24,7 +24,7 @@ from prism_photonics.lightpath.ring.polarization import SecondPolarization, pola
 from prism_photonics.lightpath.ring.second_mode import SecondMode, second_mode_half_turn
 from prism_photonics.lightpath.ring.two_modes import mode_coupler, ring_coupler
 from prism_photonics.lightpath.splitter.design import tree_levels
-from prism_photonics.process.polarization import TM_GAP_LAWS
+from prism_photonics.process.polarization import TM_GAP_LAWS, conversion_on_film_rad, tm_table
 from prism_photonics.process.second_mode import FILMS, second_mode_table
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import PM_PER_UM, InputError
@@ -34,6 +34,9 @@ TRIMMINGS = 30
 is missing."""
 # Median of a Rayleigh distribution over the standard deviation of either part.
 RAYLEIGH_MEDIAN = float(np.sqrt(2.0 * np.log(2.0)))
+
+FilmErrors = tuple[Float[ndarray, "rows rings"], Float[ndarray, "rows rings"]]
+"""Thickness of the film and width of the rib at every ring, off the design, in nm."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def with_everything(
     rng: np.random.Generator,
     *,
     tm_pm: Float[ndarray, "rows rings"] | None = None,
+    film_nm: FilmErrors | None = None,
 ) -> tuple[BankParams, Beyond]:
     """The optics of a die with backscatter, the loss that belongs to it, and reflecting ends; and what is beyond.
 
@@ -80,6 +84,8 @@ def with_everything(
         truth: What is switched on.
         rng: Draws the die's own.
         tm_pm: Where TM's resonances lie, in pm off the mode table's; each ring's anywhere by default.
+        film_nm: Thickness and width of every ring off the design, in nm, by which bends turn more of TE to TM, or less;
+            none by default.
     """
     rings, backscatter = _scattering(bank, truth, rng)
     ends = _ends(spec, bank, truth, rng)
@@ -91,7 +97,7 @@ def with_everything(
         cubic_pm_V3=cubic_pm_V3,
         absorbed_pm_W=1e3 * truth.absorbed_pm_mW,
         second_neighbour=truth.second_neighbour,
-        second=_second(spec, rings, truth, rng, tm_pm=tm_pm),
+        second=_second(spec, rings, truth, rng, tm_pm=tm_pm, film_nm=film_nm),
     )
     if beyond.second is not None:
         rings = _brought_back(bank.wl_um, rings, beyond.second.rings)
@@ -106,6 +112,7 @@ def _second(
     rng: np.random.Generator,
     *,
     tm_pm: Float[ndarray, "rows rings"] | None,
+    film_nm: FilmErrors | None,
 ) -> TwoPolarizations | None:
     """TM in the rows of a die: where its resonances lie no design says, only how films and lots move them apart.
 
@@ -140,8 +147,30 @@ def _second(
         offset_pm=anywhere_pm if tm_pm is None else tm_pm.reshape(tm.t1.shape),
     )
     buses = replace(designed.buses, phase_rad=rng.uniform(0.0, 2.0 * np.pi, designed.buses.phase_rad.shape))
-    second = replace(of_rings, tm=tm, conversion_rad=truth.te_tm * of_rings.conversion_rad)
+    converted_rad = of_rings.conversion_rad if film_nm is None else _converted_rad(spec, film_nm, of_rings)
+    second = replace(of_rings, tm=tm, conversion_rad=truth.te_tm * converted_rad)
     return replace(designed, rings=second, buses=buses)
+
+
+def _converted_rad(
+    spec: ChipSpec, film_nm: FilmErrors, designed: SecondPolarization
+) -> Float[ndarray, "rows buses channels"]:
+    """χ of every ring on its own film: what an arm was drawn to undo is not undone on another one."""
+    table, design = tm_table(spec.process), spec.ring_designs[0]
+    assert table is not None
+    shape = np.shape(designed.conversion_rad)
+    thicker_nm, wider_nm = (np.broadcast_to(part, (shape[0], shape[1] * shape[2])).ravel() for part in film_nm)
+    if not (thicker_nm.any() or wider_nm.any()):
+        return designed.conversion_rad
+    lines_um = np.broadcast_to(np.asarray(spec.comb_design.wl_um), shape).ravel()
+    return conversion_on_film_rad(
+        table,
+        lines_um,
+        width_um=design.width_um + 1e-3 * wider_nm,
+        thicker_nm=thicker_nm,
+        turn=design.quarter,
+        arm_um=design.arm_um,
+    ).reshape(shape)
 
 
 def _second_mode(spec: ChipSpec, rings: RingParams, rng: np.random.Generator) -> TwoPolarizations:

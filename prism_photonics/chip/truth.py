@@ -54,7 +54,8 @@ class FullTruth:
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
         te_tm: Angle by which half a turn mixes TE and TM over that of the film's mode table: 1 as the table has it. Off
             by default: with it one in sixteen rings of 20 µm keeps less than half of its range (`prism check`
-            counts them), and no calibration mends those. Where TM's resonances lie is each ring's own.
+            counts them), and no calibration mends those. Where TM's resonances lie is each ring's own; how much
+            rings convert follows the film under them, too.
         second_mode: Whether ribs that hold TE1 turn light to it at couplers and where arcs begin, as the film's table
             has it. Off by default: with it hardly a shipped ring on such a film is one of one mode (`prism check` says
             what is left), and no calibration of ours knows it. Where TE1's resonances lie is each ring's own. Not

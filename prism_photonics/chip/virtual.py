@@ -126,7 +126,7 @@ class VirtualChip(AbstractChip):
             self._channel_of_ring = trimming.channel_of_ring
         drift: Drift | FlickeringDrift = Drift(spec, of_drift)
         if truth is not None:
-            die = full_die(spec, die, truth, of_truth, shift=shift)
+            die = full_die(spec, die, truth, of_truth, shift=shift, key=of_die)
             drift = FlickeringDrift(drift, _flicker_pm(spec, die, truth), of_truth, exponent=truth.flicker_exponent)
         receiver = Receiver(spec, die.inl_phase_rad, noise)
         step_V, top_V, settle_s = spec.voltage_step_V, spec.drive.max_voltage_V, spec.drive.settle_us * 1e-6

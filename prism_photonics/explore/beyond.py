@@ -62,8 +62,9 @@ def drawn_beyond(spec: ChipSpec, die: Die, *, truth: FullTruth | None, seed: int
     nowhere = np.zeros((spec.chip.rows, spec.chip.rings), dtype=bool)
     if truth is None:
         return Drawn(die, die, nowhere)
-    _, _, of_truth = generator(split(key_words(die_key(seed)))[1]).spawn(3)
-    full = full_die(spec, die, truth, of_truth, shift=shift)
+    of_die, of_noise = split(key_words(die_key(seed)))
+    _, _, of_truth = generator(of_noise).spawn(3)
+    full = full_die(spec, die, truth, of_truth, shift=shift, key=of_die)
     fitted = dataclasses.replace(full, bank=dataclasses.replace(full.bank, reflections=None), beyond=None)
     if not truth.te_tm:
         return Drawn(full, fitted, nowhere)

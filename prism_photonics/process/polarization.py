@@ -64,6 +64,9 @@ TM_GAP_LAWS = {
 TM_THICKNESS_PM_NM = {"tfln600": 433.3, "tfln600_narrow": 453.2}
 """Shift of a circle's TM resonance by film thickness at a kept etch; TE's is 271.6 and 320.4. Source:
 ``benchmarks/tm_coupling.py``, `thickness_pm_nm`."""
+APART_PER_NM = {"tfln600": (-2.768e-4, -2.687e-4), "tfln600_narrow": (-2.370e-4, -2.193e-4)}
+"""Slope of n_TE − n_TM with film thickness at a kept etch, per nm, along layout y and along layout x; in between it is
+taken even in sin² of the angle. Source: ``benchmarks/tm_coupling.py``, `index_per_nm`."""
 WIDTH_STEP_UM = 0.01
 """Step of the central difference that slopes with width are taken by."""
 
@@ -152,6 +155,25 @@ def half_turn_conversion_rad(
     return np.array(found)
 
 
+def conversion_on_film_rad(
+    table: ModeTable,
+    wl_um: Float[np.ndarray, " rings"],
+    *,
+    width_um: Float[np.ndarray, " rings"],
+    thicker_nm: Float[np.ndarray, " rings"],
+    turn: Turn,
+    arm_um: float = 0.0,
+) -> Float[np.ndarray, " rings"]:
+    """χ as of `half_turn_conversion_rad`, of many rings, each on a film that is so many nm thicker than the table's.
+
+    Half a turn on an arm that undoes what the turns mix converts by what the film is off: TE and TM run apart by some
+    thousandths of an index there, of which a nanometre is a share.
+    """
+    quarter = _turned(table, wl_um[:, None], width_um[:, None], turn, thicker_nm[:, None])
+    along = np.exp(1j * _half_difference(table, width_um, wl_um, 0.0, thicker_nm) * arm_um)
+    return np.arcsin(2.0 * (quarter[:, 0, 0] * quarter[:, 0, 1] * along).imag)
+
+
 def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, turn: Turn) -> float:
     """The shortest arm between two quarter turns after which the second undoes what the first one mixed, in µm.
 
@@ -166,30 +188,39 @@ def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, turn: Tu
 @cache
 def _quarter_turn(film: str, wl_um: float, width_um: float, turn: Turn) -> Complex[np.ndarray, "2 2"]:
     """From layout x (90°) to layout y (0°)."""
-    table, steps = load_modes(film), STEPS // 2
+    return _turned(load_modes(film), wl_um, width_um, turn)
+
+
+def _turned(
+    table: ModeTable, wl_um: Any, width_um: Any, turn: Turn, thicker_nm: Any = 0.0
+) -> Complex[np.ndarray, "... 2 2"]:
+    """The same; of many rings, whose numbers then have a last axis of one for the steps."""
+    steps = STEPS // 2
     curvature = turn.curvature_1_um(steps)
     step_um = turn.length_um / steps
     angle_deg = 90.0 - np.degrees(step_um * (np.cumsum(curvature) - 0.5 * curvature))
     along_y, along_x = (bend_coupling_per_um(table, 1.0 / curvature, angle) for angle in (0.0, 90.0))
     mixing = along_y + (along_x - along_y) * np.sin(np.radians(angle_deg)) ** 2
     quarter = np.eye(2, dtype=complex)
-    for step in _steps(_half_difference(table, width_um, wl_um, angle_deg), mixing, step_um):
+    for step in _steps(_half_difference(table, width_um, wl_um, angle_deg, thicker_nm), mixing, step_um):
         quarter = step @ quarter
     return quarter
 
 
 def _steps(
-    apart: Float[np.ndarray, " steps"], mixing: Float[np.ndarray, " steps"], step_um: float
-) -> Complex[np.ndarray, "steps 2 2"]:
+    apart: Float[np.ndarray, "*rings steps"], mixing: Float[np.ndarray, " steps"], step_um: float
+) -> Complex[np.ndarray, "steps *rings 2 2"]:
     """exp(j·((δ, g), (g, −δ))·ds) of each step."""
     whole = np.hypot(apart, mixing)
     cosine, sine = np.cos(whole * step_um), 1j * np.sin(whole * step_um) / whole
-    return np.moveaxis(
-        np.array([[cosine + sine * apart, sine * mixing], [sine * mixing, cosine - sine * apart]]), -1, 0
-    )
+    parts = np.array([[cosine + sine * apart, sine * mixing], [sine * mixing, cosine - sine * apart]])
+    # Steps first, rings, and the matrices.
+    return np.moveaxis(np.moveaxis(parts, -1, 0), (1, 2), (-2, -1))
 
 
-def _half_difference(table: ModeTable, width_um: float, wl_um: float, angle_deg: Any) -> Any:
+def _half_difference(table: ModeTable, width_um: Any, wl_um: Any, angle_deg: Any, thicker_nm: Any = 0.0) -> Any:
     """δ = π·(n_TE − n_TM)/λ in rad/µm, at one direction of travel or many."""
     te, tm = (np.asarray(table.n_eff(width_um, wl_um, angle_deg=angle_deg, polarization=mode)) for mode in ("TE", "TM"))
-    return np.pi * (te - tm) / wl_um
+    along_y, along_x = APART_PER_NM[table.file.profile]
+    by_film = thicker_nm * (along_y + (along_x - along_y) * np.sin(np.radians(angle_deg)) ** 2)
+    return np.pi * (te - tm + by_film) / wl_um
