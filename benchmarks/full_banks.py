@@ -1,6 +1,6 @@
 """Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, or TE0 and TE1, and four buses.
 
-    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_plain_buses|adiabatic_4x8|arms|circles|4x8|…]
+    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_film|adiabatic_plain_buses|adiabatic_4x8|arms|…]
 
 As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
 not measured again.
@@ -39,6 +39,8 @@ class Case(NamedTuple):
 # Arms between the quarter turns, after which the second undoes the mixing of the first; the longer turn's free spectral
 # range wants closer lines, and its linewidth more coupling.
 ARMS = {"ring": {"arm_um": 57.7, "straight_um": 6.7}, "comb": {"first_wl_nm": 1548.25, "spacing_nm": 0.49}}
+# A film as drawn: arms undo what bends mix on no other (`chip.full_die`). What is trimmed is the same die either way.
+AS_DRAWN = {"variation": {"thickness_nm": 0.0, "width_nm": 0.0}}
 # What makes the standard bench of the demonstrator: slow instruments in a room that drifts.
 BENCH_KEYS = {
     "drive": ("dac_bits",),
@@ -52,11 +54,12 @@ ADIABATIC = {
     "te1": FullTruth(splitting_pm=1.0, second_mode=True),
 }
 CASES = {
-    "adiabatic": Case({}, ADIABATIC, "adiabatic_8x8"),
+    "adiabatic": Case(AS_DRAWN, ADIABATIC, "adiabatic_8x8"),
+    "adiabatic_film": Case({}, {"te_tm": ADIABATIC["te_tm"]}, "adiabatic_8x8"),
     "adiabatic_plain_buses": Case({"ring": {"neck_um": 0.0}}, {"te1": ADIABATIC["te1"]}, "adiabatic_8x8"),
-    "adiabatic_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "adiabatic_8x8"),
+    "adiabatic_4x8": Case(AS_DRAWN | {"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "adiabatic_8x8"),
     "single_mode": Case(
-        {},
+        AS_DRAWN,
         {
             "1": FullTruth(splitting_pm=1.0),
             "5": FullTruth(splitting_pm=5.0),
@@ -64,8 +67,8 @@ CASES = {
         },
         "single_mode_8x8",
     ),
-    "arms": Case(ARMS, {f"{pm:g}": FullTruth(splitting_pm=pm, te_tm=1.0) for pm in (1.0, 5.0)}),
-    "circles": Case({}, {f"{share:g}": FullTruth(te_tm=share) for share in (0.1, 1.0)}),
+    "arms": Case(AS_DRAWN | ARMS, {f"{pm:g}": FullTruth(splitting_pm=pm, te_tm=1.0) for pm in (1.0, 5.0)}),
+    "circles": Case(AS_DRAWN, {f"{share:g}": FullTruth(te_tm=share) for share in (0.1, 1.0)}),
     "4x8": Case({"chip": {"buses": 4}}, {"1": FullTruth()}),
 }
 

@@ -59,6 +59,7 @@ def full_banks() -> str:
     names = {
         ("adiabatic", "te_tm"): "`adiabatic_8x8` on the bench's instruments, all of the TE–TM mixing; 1 pm",
         ("adiabatic", "te_tm_5pm"): "the same; 5 pm",
+        ("adiabatic_film", "te_tm"): "the same on films as thick as each die's own; 1 pm",
         ("adiabatic", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",
         ("adiabatic_plain_buses", "te1"): "the same without necks in the buses; 1 pm",
         ("adiabatic_4x8", "te_tm"): "8 rows of 4 buses of its rings, all of the mixing; 1 pm",
@@ -80,7 +81,8 @@ def full_banks() -> str:
         "rings left out": lambda name, each: ", ".join(f"{die['excluded_rings']}" for die in each["by_die"]),
         "readings per ring": lambda name, each: f"{each['by_die'][0]['readings_per_ring']:g}",
     }
-    note = f"`VirtualChip(truth=FullTruth(…))` on `{found['bench']}` but for what is said; bits as median (worst)."
+    note = f"`VirtualChip(truth=FullTruth(…))` on `{found['bench']}` but for what is said; bits as median (worst). "
+    note += "TM is mixed as on the drawn film, but where the film's own thickness is said."
     return section("Full dies of other chips", "full_banks", found, note + "\n\n" + table(columns, rows))
 
 

@@ -53,7 +53,7 @@ def readme_table() -> str:
         ),
         (
             "the same of rings whose curvature grows (`adiabatic_8x8`), split by 1 pm, with all that bends turn of TE "
-            "to TM, and with the second mode of rings and buses",
+            "to TM on the film as drawn, and with the second mode of rings and buses",
             f"{dies('te_tm')} and {dies('te1')} bits, {smooth['te_tm']['dies']} and {smooth['te1']['dies']} dies",
             f"split by 5 pm, with TM: {dies('te_tm_5pm')}; the demonstrator's circles with TM: {circles['median']:.1f}",
             "full_banks",

@@ -169,8 +169,8 @@ def conversion_on_film_rad(
     Half a turn on an arm that undoes what the turns mix converts by what the film is off: TE and TM run apart by some
     thousandths of an index there, of which a nanometre is a share.
     """
-    quarter = _turned(table, wl_um[:, None], width_um[:, None], turn, thicker_nm[:, None])
-    along = np.exp(1j * _half_difference(table, width_um, wl_um, 0.0, thicker_nm) * arm_um)
+    quarter = _turned(table, wl_um[:, None], width_um[:, None], turn, thicker_nm=thicker_nm[:, None])
+    along = np.exp(1j * _half_difference(table, width_um, wl_um, 0.0, thicker_nm=thicker_nm) * arm_um)
     return np.arcsin(2.0 * (quarter[:, 0, 0] * quarter[:, 0, 1] * along).imag)
 
 
@@ -192,7 +192,7 @@ def _quarter_turn(film: str, wl_um: float, width_um: float, turn: Turn) -> Compl
 
 
 def _turned(
-    table: ModeTable, wl_um: Any, width_um: Any, turn: Turn, thicker_nm: Any = 0.0
+    table: ModeTable, wl_um: Any, width_um: Any, turn: Turn, *, thicker_nm: Any = 0.0
 ) -> Complex[np.ndarray, "... 2 2"]:
     """The same; of many rings, whose numbers then have a last axis of one for the steps."""
     steps = STEPS // 2
@@ -202,7 +202,7 @@ def _turned(
     along_y, along_x = (bend_coupling_per_um(table, 1.0 / curvature, angle) for angle in (0.0, 90.0))
     mixing = along_y + (along_x - along_y) * np.sin(np.radians(angle_deg)) ** 2
     quarter = np.eye(2, dtype=complex)
-    for step in _steps(_half_difference(table, width_um, wl_um, angle_deg, thicker_nm), mixing, step_um):
+    for step in _steps(_half_difference(table, width_um, wl_um, angle_deg, thicker_nm=thicker_nm), mixing, step_um):
         quarter = step @ quarter
     return quarter
 
@@ -218,7 +218,7 @@ def _steps(
     return np.moveaxis(np.moveaxis(parts, -1, 0), (1, 2), (-2, -1))
 
 
-def _half_difference(table: ModeTable, width_um: Any, wl_um: Any, angle_deg: Any, thicker_nm: Any = 0.0) -> Any:
+def _half_difference(table: ModeTable, width_um: Any, wl_um: Any, angle_deg: Any, *, thicker_nm: Any = 0.0) -> Any:
     """δ = π·(n_TE − n_TM)/λ in rad/µm, at one direction of travel or many."""
     te, tm = (np.asarray(table.n_eff(width_um, wl_um, angle_deg=angle_deg, polarization=mode)) for mode in ("TE", "TM"))
     along_y, along_x = APART_PER_NM[table.file.profile]

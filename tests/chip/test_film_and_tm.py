@@ -1,5 +1,8 @@
 """What a die's film makes of the light that bends turn to TM."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -22,6 +25,7 @@ from prism_photonics.spec import load_spec
 
 TURN, ARM_UM = QuarterTurn(40.4, 1.0, True), 9.4
 MODES: tuple[Polarization, ...] = ("TE", "TM")
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 WL_UM = np.array([1.5485, 1.55, 1.5515])
 
 
@@ -105,6 +109,9 @@ def test_the_films_slopes_move_tm_against_te_as_the_resonances_do(film):
         1e-3 * pm_nm * modes.ring_average("n_g", wl_um=1.55, polarization=mode) / 1550.0
         for pm_nm, mode in zip((of_te, TM_THICKNESS_PM_NM[film]), MODES, strict=True)
     ]
+    file = "tm_coupling.json" if film == "tfln600" else f"tm_coupling_{film}.json"
+    solved = json.loads((RESULTS / file).read_text(encoding="utf-8"))["index_per_nm"]
+    assert APART_PER_NM[film] == pytest.approx(np.subtract(solved["TE"], solved["TM"]), rel=1e-3)
     assert np.mean(APART_PER_NM[film]) == pytest.approx(apart[0] - apart[1], rel=0.02)
 
 
