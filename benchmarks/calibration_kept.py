@@ -18,7 +18,7 @@ from calibration_speed import ROOT, hardware, other_tree, printed
 from prism_photonics.files import write_text
 
 RESULTS = ROOT / "benchmarks" / "results" / "calibration_kept.json"
-SPEC, DIES = "demo_8x8", 4
+SPEC, DIES = ROOT / "layouts" / "circles_8x8" / "spec.toml", 4  # a file that older trees can read
 SCRIPT = """
 import json, sys
 import jax
@@ -52,7 +52,7 @@ print(json.dumps(found))
 
 def dies_of(tree: Path, dies: int) -> list[dict[str, Any]]:
     """Bits and pulls of all dies in a source tree."""
-    return printed(tree, SCRIPT, SPEC, str(dies))
+    return printed(tree, SCRIPT, str(SPEC), str(dies))
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "hardware": hardware(),
         "command": f"python benchmarks/calibration_kept.py {commit} {dies}",
-        "spec": SPEC,
+        "spec": SPEC.parent.name,
         "commit": commit,
         "dies": [
             {"seed": then["seed"], "bits_before": then["bits"], "bits_now": here["bits"]}

@@ -32,7 +32,7 @@ from calibration_speed import ROOT, other_tree, printed
 from prism_photonics.files import write_text
 
 RESULTS = ROOT / "benchmarks" / "results" / "calibration_scaling.json"
-DEMO, BENCH = "layouts/demo_8x8/spec.toml", "calibration/standard_8x8/spec.toml"
+DEMO, BENCH = "layouts/circles_8x8/spec.toml", "calibration/standard_8x8/spec.toml"
 # All rows of the 32-channel bank on slow instruments: with the light and the converter that its splitters ask for.
 WHOLE = {"comb": {"line_power_dBm": 10.0}, "detector": {"adc_full_scale_uA": 20.0}}
 CROWDED = {"comb": {"spacing_nm": 0.17}}

@@ -23,9 +23,10 @@ from typing import Any
 from prism_photonics.files import write_text
 
 ROOT = Path(__file__).parents[1]
+SPEC = ROOT / "layouts" / "circles_8x8" / "spec.toml"  # a file that older trees can read
 RESULTS = ROOT / "benchmarks" / "results" / "calibration_speed.json"
 TURN = """
-import json, time
+import json, sys, time
 laps, before = {}, 0.0
 def lap(name):
     global before
@@ -38,7 +39,7 @@ from prism_photonics.calibration.survey import survey_and_faults
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.workflow.session import CalibrationSession
 lap("import")
-spec = pp.load_spec("demo_8x8")
+spec = pp.load_spec(sys.argv[1])
 chip = VirtualChip(spec, seed=0)
 lap("draw a die")
 survey, faults = survey_and_faults(chip, spec, key=jax.random.key(1))
@@ -93,7 +94,7 @@ def printed(tree: Path, script: str, *arguments: str) -> Any:
 
 def turn(tree: Path) -> dict[str, Any]:
     """One fresh process in a source tree."""
-    return printed(tree, TURN)
+    return printed(tree, TURN, str(SPEC))
 
 
 def lowest(turns: list[dict[str, Any]], name: str) -> float:
@@ -116,7 +117,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "hardware": hardware(),
         "command": f"python benchmarks/calibration_speed.py {commit} {rounds}",
-        "spec": "demo_8x8",
+        "spec": SPEC.parent.name,
         "cpu_s": {step: {"before": lowest(before, step), "now": lowest(now, step)} for step in steps},
         "ratio": {step: round(lowest(now, step) / lowest(before, step), 3) for step in steps},
         "all_cpu_s": {

@@ -24,6 +24,7 @@ from calibration_speed import ROOT, hardware, other_tree
 from prism_photonics.files import write_text
 
 RESULTS = ROOT / "benchmarks" / "results" / "cold_start.json"
+CIRCLES = str(ROOT / "layouts" / "circles_8x8" / "spec.toml")  # a file that older trees can read
 # What the commands load, and what xarray loads when it writes.
 WARM = (
     "import sax, xarray, prism_photonics.workflow.job, prism_photonics.report.page, prism_photonics.layout.write; "
@@ -35,9 +36,9 @@ COMMANDS = {
     "import circuit and calibration": (
         "import prism_photonics.circuit.row, prism_photonics.calibration.calibration, prism_photonics.chip.virtual",
     ),
-    "prism simulate": (PRISM, "simulate", "demo_8x8"),
-    "prism calibrate": (PRISM, "calibrate", "demo_8x8", "-o", "{out}/calibrate"),
-    "prism run": (PRISM, "run", "demo_8x8", "-o", "{out}/run"),
+    "prism simulate": (PRISM, "simulate", CIRCLES),
+    "prism calibrate": (PRISM, "calibrate", CIRCLES, "-o", "{out}/calibrate"),
+    "prism run": (PRISM, "run", CIRCLES, "-o", "{out}/run"),
 }
 
 

@@ -54,10 +54,10 @@ ADIABATIC = {
     "te1": FullTruth(splitting_pm=1.0, second_mode=True),
 }
 CASES = {
-    "adiabatic": Case(AS_DRAWN, ADIABATIC, "adiabatic_8x8"),
-    "adiabatic_film": Case({}, {"te_tm": ADIABATIC["te_tm"]}, "adiabatic_8x8"),
-    "adiabatic_plain_buses": Case({"ring": {"neck_um": 0.0}}, {"te1": ADIABATIC["te1"]}, "adiabatic_8x8"),
-    "adiabatic_4x8": Case(AS_DRAWN | {"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "adiabatic_8x8"),
+    "adiabatic": Case(AS_DRAWN, ADIABATIC, "demo_8x8"),
+    "adiabatic_film": Case({}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
+    "adiabatic_plain_buses": Case({"ring": {"neck_um": 0.0}}, {"te1": ADIABATIC["te1"]}, "demo_8x8"),
+    "adiabatic_4x8": Case(AS_DRAWN | {"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
     "single_mode": Case(
         AS_DRAWN,
         {

@@ -6,7 +6,7 @@ One process per size, so that its peak memory is its own. Imports are not counte
 GDS file, ``lvs`` all four layers, with the simulation of every row where ``simulated`` says so. CPU seconds: the
 machine may have other work. ``--json`` prints what `results/layout_sizes.json` keeps.
 
-``32x256`` is the bank that ships, eight buses side by side on one die. ``64x1024`` is the demonstrator's ring at that
+``32x256`` is the bank that ships, eight buses side by side on one die. ``64x1024`` is the paper's ring at that
 size in one piece, larger than any reticle; ``64x1024 tile`` is what would be made, as often as ``tiles`` says.
 """
 
@@ -38,8 +38,8 @@ class Size(NamedTuple):
 SIZES = {
     "8x8": Size("demo_8x8", {}, True, True, (2.0, 1.0, None, 5.0, 5.0)),
     "32x256": Size("bank_32x256", {}, True, True, (5.0, 5.0, 0.5, 30.0, 20.0)),
-    "64x1024": Size("demo_8x8", LARGEST, True, False, (20.0, 10.0, None, 120.0, 60.0)),
-    "64x1024 tile": Size("demo_8x8", LARGEST, False, True, (20.0, 10.0, None, 120.0, 60.0)),
+    "64x1024": Size("circles_8x8", LARGEST, True, False, (20.0, 10.0, None, 120.0, 60.0)),
+    "64x1024 tile": Size("circles_8x8", LARGEST, False, True, (20.0, 10.0, None, 120.0, 60.0)),
 }
 
 

@@ -1,4 +1,4 @@
-"""Parts of the demonstrator against wavelength and errors of the making, each by the solver that its sizes come from.
+"""Parts of `circles_8x8` against wavelength and errors of the making, each by the solver that its sizes come from.
 
     python benchmarks/parts.py [uturn] [coupler] [edge] [metal]
 
@@ -34,7 +34,7 @@ from prism_photonics.spec import load_spec
 from prism_photonics.spec.geometry import uturn_design
 
 RESULTS = Path(__file__).parent / "results" / "parts.json"
-SPEC = load_spec("demo_8x8")
+SPEC = load_spec("circles_8x8")
 FILM, CRYSTAL = SPEC.process, crystal_named(SPEC.profile.crystal)
 STACK = stack_of(SPEC.profile)
 CURVED = Grid(near=0.1, growth=0.3, far=0.35, side=2.0, below=1.3, above=1.1)

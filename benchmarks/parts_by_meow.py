@@ -1,4 +1,4 @@
-"""U-turn, ring's coupler and tip of the demonstrator by another solver: finite differences of `meow-sim`.
+"""U-turn, ring's coupler and tip of `circles_8x8` by another solver: finite differences of `meow-sim`.
 
     python benchmarks/parts_by_meow.py [uturn] [coupler] [edge]
 
@@ -31,7 +31,7 @@ from prism_photonics.spec import load_spec
 from prism_photonics.spec.geometry import uturn_design
 
 RESULTS = Path(__file__).parent / "results" / "parts_by_meow.json"
-SPEC = load_spec("demo_8x8")
+SPEC = load_spec("circles_8x8")
 SLICES, NODES, MODES = 160, 5, 4
 COUPLER_SLICES, COUPLER_STEP_UM, BESIDE_UM = 6, 0.04, 2.0
 FACET_UM, FACET_STEP_UM, SPOTS_UM = 6.0, 0.07, (2.0, 2.5, 4.0)

@@ -3,7 +3,7 @@
     python benchmarks/ring_second_mode.py [--dies N] [--json]
 
 Rings alone by `budget.ring_modes`, over the phase at which TE1's orders lie; a ring is spoiled that keeps less than
-half of its range of weights. With ``--dies`` as many virtual dies of the demonstrator are calibrated as well, with the
+half of its range of weights. With ``--dies`` as many virtual dies of circles are calibrated as well, with the
 effect and without, and their accuracy on held-out targets is kept (minutes a die); without, what was kept stays.
 """
 
@@ -39,17 +39,16 @@ from prism_photonics.workflow.session import calibrate_chip
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "ring_second_mode.json"
 CHIPS = (
-    "demo_8x8",
-    "etched_8x8",
+    "circles_8x8",
     "bank_32x256",
     "bank_64x64_dual",
     "paper_32x256",
     "demo_lnoi400",
     "lnoi400_8x8",
-    "adiabatic_8x8",
+    "demo_8x8",
 )
 RADII_UM, GAPS_UM, BEATS = (20.0, 30.0, 50.0, 100.0), (0.40, 0.50, 0.60), (0.0, 0.27, 0.5, 1.0, 2.0)
-DEMO = "demo_8x8"
+CIRCLES = "circles_8x8"
 
 
 def spec_of(name: str) -> ChipSpec:
@@ -114,8 +113,8 @@ def chip(name: str) -> dict[str, Any]:
 
 
 def scan() -> list[dict[str, Any]]:
-    """The demonstrator's ring with other radii, gaps and straights, in beats of TE0 and TE1."""
-    spec, table = spec_of(DEMO), second_mode_table(spec_of(DEMO).process)
+    """The ring of circles with other radii, gaps and straights, in beats of TE0 and TE1."""
+    spec, table = spec_of(CIRCLES), second_mode_table(spec_of(CIRCLES).process)
     assert table is not None
     beat_um = float(2.0 * np.pi / (table.beta_1_um[0] - table.beta_1_um[1]))
     rows = []
@@ -137,11 +136,11 @@ def scan() -> list[dict[str, Any]]:
 
 
 def dies(count: int) -> list[dict[str, Any]]:
-    """Whole dies of the demonstrator: everything that a full die has, with TE1 and without, and what a fit makes of it.
+    """Whole dies of circles: everything that a full die has, with TE1 and without, and what a fit makes of it.
 
     Reach is the mean over rings of the part of ± ``weight_limit`` that the fit finds it can set.
     """
-    spec, rows = spec_of(DEMO), []
+    spec, rows = spec_of(CIRCLES), []
     limit = spec.ranking.weight_limit
     for seed in range(count):
         for name, truth in (("with", FullTruth(second_mode=True)), ("without", FullTruth())):

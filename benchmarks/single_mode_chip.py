@@ -1,4 +1,4 @@
-"""The chip whose rings let go of every mode but the first, beside the demonstrator: figures, and the main job on dies.
+"""The chip whose rings let go of every mode but the first, beside circles on the wide rib: figures, and the main job.
 
     python benchmarks/single_mode_chip.py [SEEDS] [--json]
 
@@ -27,7 +27,7 @@ from prism_photonics.process.trench import foot_um
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.spec.channels import ring_fF
 
-CHIPS = ("demo_8x8", "single_mode_8x8")
+CHIPS = ("circles_8x8", "single_mode_8x8")
 
 
 def figures(spec: ChipSpec) -> dict[str, Any]:

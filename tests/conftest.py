@@ -84,6 +84,14 @@ def demo():
 
 
 @pytest.fixture(scope="session")
+def circles():
+    """The same 8×8 of the paper's own rings, which mix modes."""
+    from prism_photonics.spec import ChipSpec
+
+    return ChipSpec.from_toml(LAYOUTS / "circles_8x8" / "spec.toml")
+
+
+@pytest.fixture(scope="session")
 def paper():
     """The paper's own 32×256 point."""
     from prism_photonics.spec import ChipSpec
@@ -101,6 +109,12 @@ def small(demo, altered):
         comb={"line_power_dBm": -3.0},
         drive={"max_voltage_V": 10.0},
     )
+
+
+@pytest.fixture(scope="session")
+def small_circles(circles, altered):
+    """Two rows of three channels of circles, whose rings mix modes."""
+    return altered(circles, name="small_circles_2x3", chip={"rows": 2, "channels": 3})
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def full_banks() -> str:
     found = load("full_banks")
     chips = found["chips"]
     names = {
-        ("adiabatic", "te_tm"): "`adiabatic_8x8` on the bench's instruments, all of the TE–TM mixing; 1 pm",
+        ("adiabatic", "te_tm"): "`demo_8x8` on the bench's instruments, all of the TE–TM mixing; 1 pm",
         ("adiabatic", "te_tm_5pm"): "the same; 5 pm",
         ("adiabatic_film", "te_tm"): "the same on films as thick as each die's own; 1 pm",
         ("adiabatic", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",

@@ -181,7 +181,7 @@ def ring_second_mode() -> str:
         f"straight turns: {radiated} as broad."
     )
     against = (
-        "The demonstrator's ring with other radii, gaps and straights (one beat is 10.27 µm): times as broad in the "
+        "The ring of `circles_8x8` with other radii, gaps and straights (one beat is 10.27 µm): times as broad in the "
         "mean, and rings spoiled."
     )
     second = (
@@ -236,7 +236,7 @@ def _dies_with_second_mode(dies: list[dict[str, Any]]) -> str:
         "rings that fall short": lambda one: one["short_rings"],
     }
     note = (
-        "Whole full dies of the demonstrator, calibrated by a fit that knows no TE1 (`--dies`). Without accuracy: the "
+        "Whole full dies of `circles_8x8`, calibrated by a fit that knows no TE1 (`--dies`). Without accuracy: the "
         "rings have no range of weights in common, and validation says so."
     )
     return f"{note}\n\n{table(columns, zip(dies))}"

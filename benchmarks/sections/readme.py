@@ -52,10 +52,10 @@ def readme_table() -> str:
             "full_die",
         ),
         (
-            "the same of rings whose curvature grows (`adiabatic_8x8`), split by 1 pm, with all that bends turn of TE "
+            "the same of the demonstrator's rings, whose curvature grows, split by 1 pm, with all that bends turn of TE "
             "to TM on the film as drawn, and with the second mode of rings and buses",
             f"{dies('te_tm')} and {dies('te1')} bits, {smooth['te_tm']['dies']} and {smooth['te1']['dies']} dies",
-            f"split by 5 pm, with TM: {dies('te_tm_5pm')}; the demonstrator's circles with TM: {circles['median']:.1f}",
+            f"split by 5 pm, with TM: {dies('te_tm_5pm')}; circles with TM: {circles['median']:.1f}",
             "full_banks",
         ),
         (
@@ -99,10 +99,10 @@ def readme_table() -> str:
             "bank_recall",
         ),
         (
-            "rings as drawn, by the second mode of their rib of 1.4 µm: the demonstrator's, and the bank's",
-            " and ".join(f"{held[name]['spoiled']:.0%}" for name in ("demo_8x8", "bank_32x256"))
+            "rings as drawn, by the second mode of their rib of 1.4 µm: the paper's circles of 20 µm, and the bank's",
+            " and ".join(f"{held[name]['spoiled']:.0%}" for name in ("circles_8x8", "bank_32x256"))
             + " lose half of their range or more",
-            "none of `adiabatic_8x8`",
+            "none of the demonstrator's, whose curvature grows",
             "ring_second_mode",
         ),
         (

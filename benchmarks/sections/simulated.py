@@ -19,7 +19,7 @@ SPLITTER_CASES = {
 
 
 def parts() -> str:
-    """The demonstrator's parts, case by case, and what a second solver says."""
+    """Parts of the 8×8 chips, case by case, and what a second solver says."""
     found, second = load("parts"), load("parts_by_meow")["found"]
     uturn, coupler, edge, metal = (
         {row["case"]: row for row in found["parts"][name]} for name in ("uturn", "coupler", "edge", "metal")
@@ -95,7 +95,7 @@ def _splitter() -> dict[str, str]:
 
 
 def single_mode() -> str:
-    """The chip whose rings hold one mode, beside the demonstrator."""
+    """The chip whose rings hold one mode, beside the one of circles."""
     found = load("single_mode_chip")
 
     columns: dict[str, Any] = {
@@ -114,7 +114,7 @@ def single_mode() -> str:
     }
     note = (
         "Dies of the main job, calibrated, programmed, drawn, compared as drawn, and ranked. **No die has a second "
-        "mode in its rings** (`second_mode` is off): the demonstrator's figures are of rings that it would not have."
+        "mode in its rings** (`second_mode` is off): the figures of `circles_8x8` are of rings that it would not have."
     )
     return section(
         "A chip whose rings hold one mode",

@@ -26,7 +26,7 @@ LEAST_BROADER = 0.2  # of a line's width, above which it is told, or where a rin
 WIDE_UM = 100.0  # rings as wide, with straights of a whole beat, are broader by less: a figure of the docs
 MENDS = (
     "turns whose curvature grows and falls mend it (ring.euler_p = 1, ring.ramp = 'raised_cosine', bends of 20 µm and "
-    "more: layouts/adiabatic_8x8)"
+    "more: layouts/demo_8x8)"
 )
 
 

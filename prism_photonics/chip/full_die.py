@@ -32,6 +32,7 @@ from prism_photonics.units import PM_PER_UM, InputError
 TRIMMINGS = 30
 """Steps towards where a ring's resonance shall lie, and as many along one resonance; those leave less than half of what
 is missing."""
+ROWS_AT_ONCE = 8  # of couplers of ramps
 # Median of a Rayleigh distribution over the standard deviation of either part.
 RAYLEIGH_MEDIAN = float(np.sqrt(2.0 * np.log(2.0)))
 
@@ -190,8 +191,14 @@ def _second_mode(spec: ChipSpec, rings: RingParams, rng: np.random.Generator) ->
         # An error of a gap scales the angle of its coupler, as `fabricate` draws it.
         gap_um = gap_um - law.decay_um * np.log(np.arccos(die_t) / np.arccos(te_t))
         if spec.ring.euler_p:
-            each = [ring_coupler(one, spec.profile, table, gap_um[..., channel]) for channel, one in enumerate(designs)]
-            return Coupler(*(np.stack(part, axis=-3) for part in zip(*each, strict=True)))
+            # A few rows after another: every ring takes 320 steps of 4×4 matrices, half a megabyte in all.
+            parts = np.array_split(gap_um, -(-len(gap_um) // ROWS_AT_ONCE))
+            each = [
+                [ring_coupler(one, spec.profile, table, rows[..., channel]) for channel, one in enumerate(designs)]
+                for rows in parts
+            ]
+            rows = [[np.stack(part, axis=-3) for part in zip(*one, strict=True)] for one in each]
+            return Coupler(*(np.concatenate(part) for part in zip(*rows, strict=True)))
         # Row after row: every ring of a coupler takes 80 steps of 4×4 matrices, 20 kB each time.
         rows = [
             mode_coupler(table, law, gap_um=row, radius_um=radius_um, straight_um=straight_um, width_um=spec.width_um)

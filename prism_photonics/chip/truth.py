@@ -50,7 +50,7 @@ class FullTruth:
         flicker_exponent: α of its spectrum 1/f^α: 1.2 in rings of lithium niobate and of lithium tantalate, arXiv
             2308.15404; 0 spreads it evenly over all frequencies up to some 160 Hz, 1/2πτ of its shortest time.
         absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light. Heat
-            of all that a demo_8x8 ring loses would make it 2 (`budget.own_light`): a quarter of that, design choice.
+            of all that a circles_8x8 ring loses would make it 2 (`budget.own_light`): a quarter of that, design choice.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
         te_tm: Angle by which half a turn mixes TE and TM over that of the film's mode table: 1 as the table has it. Off
             by default: with it one in sixteen rings of 20 µm keeps less than half of its range (`prism check`

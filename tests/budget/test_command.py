@@ -177,5 +177,5 @@ def test_a_chip_that_ships_is_asked_for_by_name(prism, layouts):
     assert named.stdout == read.stdout
     unknown = prism("check", "demo_9x9")
     assert unknown.exit_code == 2
-    assert "Shipped: adiabatic_8x8, bank_32x256, bank_64x64_dual, demo_8x8" in unknown.stderr
+    assert "Shipped: bank_32x256, bank_64x64_dual, circles_8x8, demo_8x8" in unknown.stderr
     assert len(unknown.stderr.splitlines()) == 1

@@ -17,24 +17,24 @@ from prism_photonics.process.modes import load_modes
 from prism_photonics.process.polarization import half_turn_conversion_rad
 
 
-def test_without_mixing_no_ring_crosses_and_any_phase_of_tm_gives_the_plain_ring(demo):
-    design = demo.ring_designs[4]
-    weight = weights(demo, design, 0.0)
+def test_without_mixing_no_ring_crosses_and_any_phase_of_tm_gives_the_plain_ring(circles):
+    design = circles.ring_designs[4]
+    weight = weights(circles, design, 0.0)
     assert np.ptp(weight, axis=0).max() < 1e-12
     assert weight.argmin(1).tolist() == [POINTS // 2] * PHASES
 
 
-def test_a_ring_on_a_crossing_is_trimmed_onto_its_line_too(demo):
+def test_a_ring_on_a_crossing_is_trimmed_onto_its_line_too(circles):
     """At TM's first phases no resonance that is the more TE's can lie on the line: the other one does."""
-    weight = weights(demo, demo.ring_designs[4], 0.195)
+    weight = weights(circles, circles.ring_designs[4], 0.195)
     assert (1.0 - weight[:3].min(1) < 1.0).all()
     assert np.abs(weight.argmin(1) - POINTS // 2).max() <= 1
 
 
 @pytest.mark.parametrize("tm", ["detected", "lost"])
-def test_weights_beside_tm_are_those_of_the_exact_ring(demo, altered, tm):
+def test_weights_beside_tm_are_those_of_the_exact_ring(circles, altered, tm):
     """The second road: matrices of `lightpath.ring.polarization`, at the phases that this one trimmed itself to."""
-    spec = altered(demo, detector={"tm": tm})
+    spec = altered(circles, detector={"tm": tm})
     rings, second = designed_bank(spec, xp=np).rings, designed_tm(spec).rings
     t1, t2, a, s1, s2 = (float(leaf[0, 0, 4]) for leaf in (rings.t1, rings.t2, rings.a, second.tm.t1, second.tm.t2))
     chi, ratio = 0.15, float(second.tuning_ratio[0, 0, 4])
@@ -61,9 +61,9 @@ def test_weights_beside_tm_are_those_of_the_exact_ring(demo, altered, tm):
         assert np.abs(fitted.fun).max() < 1e-7
 
 
-def test_the_misfit_of_a_plain_ring_is_that_of_a_least_squares_search(demo):
+def test_the_misfit_of_a_plain_ring_is_that_of_a_least_squares_search(circles):
     """`scipy` through the ring's own Lorentzian, with a tuning that bends: the linear fit is as near."""
-    weight = weights(demo, demo.ring_designs[4], 0.1)[10]
+    weight = weights(circles, circles.ring_designs[4], 0.1)[10]
     used = weight <= 0.9
     x = np.linspace(-1.0, 1.0, POINTS)
 
@@ -75,15 +75,15 @@ def test_the_misfit_of_a_plain_ring_is_that_of_a_least_squares_search(demo):
     assert off_a_plain_ring(weight, 0.9) == pytest.approx(math.sqrt(np.mean(best.fun**2)), rel=0.5)
 
 
-def test_the_arm_that_undoes_the_mixing_leaves_none_in_the_middle_of_the_comb_and_fewer_crossings(demo):
-    said, mended = cure(demo)
-    wl_um = np.array([float(np.median(demo.comb_design.wl_um))])
+def test_the_arm_that_undoes_the_mixing_leaves_none_in_the_middle_of_the_comb_and_fewer_crossings(circles):
+    said, mended = cure(circles)
+    wl_um = np.array([float(np.median(circles.comb_design.wl_um))])
     chi = half_turn_conversion_rad(
         load_modes("tfln600"), wl_um, width_um=1.4, turn=QuarterTurn(20.0), arm_um=mended.ring.arm_um
     )
     assert said == f"ring.arm_um = {mended.ring.arm_um:g}"
     assert abs(chi[0]) < 2e-3
-    before, after = crossings(demo), crossings(mended)
+    before, after = crossings(circles), crossings(mended)
     assert (before.of, after.of) == (64, 64)
     assert 3.0 < before.rings < 6.0
     assert after.rings < 0.25 * before.rings
@@ -91,17 +91,17 @@ def test_the_arm_that_undoes_the_mixing_leaves_none_in_the_middle_of_the_comb_an
     assert min(before.bits, after.bits) > 11.0
 
 
-def test_the_accuracy_beside_crossings_does_not_hang_on_the_steps_of_trimming(demo, monkeypatch):
+def test_the_accuracy_beside_crossings_does_not_hang_on_the_steps_of_trimming(circles, monkeypatch):
     """Whatever a ring on a crossing comes to rest at: an odd number of steps had given 16 bits, an even one 3."""
     found = []
     for steps in (39, 40):
         monkeypatch.setattr(module, "TRIMMINGS", steps)
-        found.append(crossings.__wrapped__(demo))
+        found.append(crossings.__wrapped__(circles))
     assert found[0].rings == found[1].rings
     assert found[0].bits == pytest.approx(found[1].bits, abs=0.01)
 
 
-def test_a_film_whose_tm_leaks_has_no_crossings_and_no_cure(demo, altered):
-    shallow = altered(demo, process="lnoi400", ring={"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.6})
+def test_a_film_whose_tm_leaks_has_no_crossings_and_no_cure(circles, altered):
+    shallow = altered(circles, process="lnoi400", ring={"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.6})
     assert crossings(shallow) is None
     assert cure(shallow) is None

@@ -41,8 +41,8 @@ def test_one_row_needs_no_splitter(demo, altered):
 
 
 def test_metal_over_the_bus_is_in_the_link_and_loses_next_to_nothing(demo):
-    # 0.00076 dB/cm over 8 × 130 µm, all of it taken to lie under metal.
-    assert losses(demo)["metal"] == pytest.approx(0.00076 * 0.104)
+    # 0.00076 dB/cm over 8 × 170 µm, all of it taken to lie under metal.
+    assert losses(demo)["metal"] == pytest.approx(0.00076 * 0.136)
     assert losses(demo)["metal"] < 1e-5 * sum(losses(demo).values())
 
 

@@ -44,9 +44,9 @@ def test_the_threshold_is_a_double_root_of_the_cubics_slope():
     assert slope(y + 1e-4) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_lithium_niobate_ends_on_the_blue_side_and_lithium_tantalate_on_the_red(demo, altered):
+def test_lithium_niobate_ends_on_the_blue_side_and_lithium_tantalate_on_the_red(circles, altered):
     wide = {"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.6, "gap_drop_um": 0.6}
-    tantalate, niobate = own_light(altered(demo, process="ltoi300", ring=wide)), own_light(demo)
+    tantalate, niobate = own_light(altered(circles, process="ltoi300", ring=wide)), own_light(circles)
     for film, end in ((niobate, -1.0), (tantalate, 1.0)):
         assert film.after_pm_W(1e-3) > 0.0
         assert math.copysign(1.0, film.after_pm_W(1e4)) == end

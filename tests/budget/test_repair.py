@@ -33,7 +33,8 @@ def made(spec, edits):
 @given(design=broken_designs)
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_any_refused_design_is_feasible_after_at_most_three_edits(demo, altered, design):
-    spec = altered(demo, **design)
+    # Necks are known of the demonstrator's film alone.
+    spec = altered(demo, **design, ring={"neck_um": 0.0})
     report = check(spec)
     if report.feasible:
         assert report.edits == ()
@@ -48,7 +49,7 @@ def test_any_refused_design_is_feasible_after_at_most_three_edits(demo, altered,
 
 def test_the_demonstrators_file_with_another_films_name_in_it_is_brought_to_that_film(demo, altered):
     # As a new user begins; no single key mends it.
-    spec = altered(demo, process="ltoi300")
+    spec = altered(demo, process="ltoi300", ring={"neck_um": 0.0})
     report = check(spec)
     assert {"bend_radius", "electrode_gap", "tuning_range"} <= {found.rule for found in report.violations}
     mended = made(spec, report.edits)
@@ -63,21 +64,21 @@ def test_edits_change_no_more_than_is_needed(demo, altered):
     (edit,) = report.edits
     assert edit.keys == ("drive.dac_bits",)
     assert report.text().endswith(f"not feasible: 1 rule broken; feasible after this edit:\n  1. set {edit}")
-    (edit,) = check(altered(demo, comb={"line_power_dBm": 6.5})).edits
+    (edit,) = check(altered(demo, comb={"line_power_dBm": 10.0}, detector={"adc_full_scale_uA": 300.0})).edits
     assert edit.keys == ("comb.line_power_dBm",)
 
 
 def test_edits_say_what_the_cure_of_a_single_broken_rule_says(demo, altered):
-    # Half of the splitters' light is left to each ring: the edit went down to -9.5 dBm, the cure to 2.35.
-    report = check(altered(demo, chip={"rows": 4}))
+    # One row has all of the light: the edit went down to -9.5 dBm, the cure to the least that mends it.
+    report = check(altered(demo, chip={"rows": 1}, detector={"adc_full_scale_uA": 400.0}))
     (found,), (edit,) = report.violations, report.edits
     assert edit == found.cures[0]
     assert edit.keys == ("comb.line_power_dBm",)
-    assert 2.0 < edit.values[0] < demo.comb.line_power_dBm
+    assert -0.1 < edit.values[0] < demo.comb.line_power_dBm
 
 
 def test_bends_with_ramps_are_made_so_wide_that_the_film_bears_their_middle(altered):
-    sharp = altered(load_spec("adiabatic_8x8"), ring={"radius_um": 24.0})
+    sharp = altered(load_spec("demo_8x8"), ring={"radius_um": 24.0})
     result = check(sharp)
     assert "bend_radius" in {found.rule for found in result.findings if not found.passed}
     mended = made(sharp, result.edits)

@@ -11,9 +11,11 @@ from prism_photonics.spec import load_spec
 
 
 @pytest.fixture(scope="module")
-def ring(demo):
-    table = second_mode_table(demo.process)
-    return MixedRing(demo.profile, demo.ring_designs[4], table, loss_dB_cm=demo.waveguide.loss_dB_cm, phases=24)
+def ring(circles):
+    table = second_mode_table(circles.process)
+    return MixedRing(
+        circles.profile, circles.ring_designs[4], table, loss_dB_cm=circles.waveguide.loss_dB_cm, phases=24
+    )
 
 
 def test_the_figures_at_resonance_are_those_of_the_swept_line(ring):
@@ -32,8 +34,8 @@ def test_the_figures_at_resonance_are_those_of_the_swept_line(ring):
     assert (found.linewidth < 6.0).sum() > 5
 
 
-def test_the_demonstrators_rings_come_out_broader_and_their_dips_shallower(demo, altered):
-    found = mixed_rings(demo)
+def test_the_demonstrators_rings_come_out_broader_and_their_dips_shallower(circles, altered):
+    found = mixed_rings(circles)
     assert found.linewidth.min() > 1.0
     assert found.linewidth.mean() > 3.0
     assert found.through.mean() > 0.2 > 0.01 > found.designed_through
@@ -41,12 +43,12 @@ def test_the_demonstrators_rings_come_out_broader_and_their_dips_shallower(demo,
     assert 0.4 < found.spoiled < 0.8
     # A phase of TE1 repeats after two turns.
     again = MixedRing(
-        demo.profile, demo.ring_designs[4], second_mode_table(demo.process),
-        loss_dB_cm=demo.waveguide.loss_dB_cm, phases=96,
+        circles.profile, circles.ring_designs[4], second_mode_table(circles.process),
+        loss_dB_cm=circles.waveguide.loss_dB_cm, phases=96,
     ).at_resonance()  # fmt: skip
     assert again.linewidth.mean() == pytest.approx(found.linewidth.mean(), rel=0.02)
-    assert mixed_rings(altered(demo, process="ltoi300", ring={"radius_um": 80.0, "pitch_um": 300.0})) is None
-    assert mixed_rings(altered(demo, ring={"arm_um": 60.0})) is None
+    assert mixed_rings(altered(circles, process="ltoi300", ring={"radius_um": 80.0, "pitch_um": 300.0})) is None
+    assert mixed_rings(altered(circles, ring={"arm_um": 60.0})) is None
 
 
 def test_where_channels_straights_differ_by_much_of_a_beat_several_of_them_speak_for_all():
@@ -62,15 +64,15 @@ def test_where_channels_straights_differ_by_much_of_a_beat_several_of_them_speak
     assert found.linewidth.max() > 0.9 * max(one.linewidth.max() for one in every)
 
 
-def test_straights_of_whole_beats_mend_wide_rings_but_not_narrow_ones_nor_do_circles(demo):
+def test_straights_of_whole_beats_mend_wide_rings_but_not_narrow_ones_nor_do_circles(circles):
     """What two junctions turn a whole beat undoes, but couplers take TE1 out in between, and turn TE0 to it."""
-    table = second_mode_table(demo.process)
+    table = second_mode_table(circles.process)
     beat_um = float(2.0 * np.pi / (table.beta_1_um[0] - table.beta_1_um[1]))
     assert beat_um == pytest.approx(10.27, abs=0.01)
 
     def of(radius_um, straight_um):
-        design = replace(demo.ring_designs[4], radius_um=radius_um, straight_um=straight_um)
-        return MixedRing(demo.profile, design, table, loss_dB_cm=demo.waveguide.loss_dB_cm).at_resonance()
+        design = replace(circles.ring_designs[4], radius_um=radius_um, straight_um=straight_um)
+        return MixedRing(circles.profile, design, table, loss_dB_cm=circles.waveguide.loss_dB_cm).at_resonance()
 
     assert of(20.0, beat_um).linewidth.mean() > 3.0
     assert of(20.0, beat_um).spoiled > of(20.0, 2.8).spoiled > 0.5

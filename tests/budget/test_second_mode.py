@@ -47,44 +47,46 @@ def test_where_a_clothoid_would_be_too_sharp_wider_bends_are_named(demo, altered
     assert "raise waveguide.bend_radius_um" in bend_warnings(narrow)[0]
 
 
-def test_a_rings_straight_turns_as_much_as_its_missing_curvature(demo):
+def test_a_rings_straight_turns_as_much_as_its_missing_curvature(circles):
     # 4·c²·sin²(π·s/beat) of one line, c² a junction's share.
-    table, ring = load_bends(demo.process), demo.ring_designs[0]
+    table, ring = load_bends(circles.process), circles.ring_designs[0]
     way = table.file.angle_deg["90"]
     beats = [(way.n_eff - n) * ring.straight_um / table.file.wl_um for n in way.line_n_eff]
     closed = sum(
         4.0 * (a / ring.radius_um) ** 2 * np.sin(np.pi * beat) ** 2 for a, beat in zip(way.line_um, beats, strict=True)
     )
-    assert max(straights_turned(demo)) >= straights_turned(demo)[0] == pytest.approx(closed, rel=1e-3)
+    assert max(straights_turned(circles)) >= straights_turned(circles)[0] == pytest.approx(closed, rel=1e-3)
 
 
-def test_rings_whose_straights_turn_much_are_told_and_others_are_not(demo, altered):
-    (said,) = [line for line in bend_warnings(demo) if "each straight" in line]
+def test_rings_whose_straights_turn_much_are_told_and_others_are_not(circles, altered):
+    (said,) = [line for line in bend_warnings(circles) if "each straight" in line]
     assert "turns 9 to 11 % of the ring's light" in said
-    mixed = mixed_rings(demo)
+    mixed = mixed_rings(circles)
     assert f"lines come out {mixed.linewidth.mean():.2g} times as broad as designed" in said
     assert f"dips keep {mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is " in said
     assert f"and {100.0 * mixed.spoiled:.2g} % of the rings less than half of their range" in said
-    assert "bends of 20 µm and more: layouts/adiabatic_8x8)" in said
+    assert "bends of 20 µm and more: layouts/demo_8x8)" in said
     # The cure that it names is one.
-    wide = altered(demo, ring={"radius_um": 100.0, "straight_um": load_bends(demo.process).beat_um, "pitch_um": 400.0})
+    wide = altered(
+        circles, ring={"radius_um": 100.0, "straight_um": load_bends(circles.process).beat_um, "pitch_um": 400.0}
+    )
     assert mixed_rings(wide).linewidth.mean() < 1.2
     assert mixed_rings(wide).spoiled == 0.0
     assert not any("each straight" in line for line in bend_warnings(wide))
     # A circle has no straight that turns, and is told all the same.
-    circle = altered(demo, ring={"straight_um": 0.0})
+    circle = altered(circles, ring={"straight_um": 0.0})
     shortest = min(ring.straight_um for ring in circle.ring_designs)
     assert shortest < 0.8
     assert any("of the rings less than half of their range" in line for line in bend_warnings(circle))
-    gentle = altered(demo, ring={"radius_um": 200.0, "pitch_um": 600.0})
+    gentle = altered(circles, ring={"radius_um": 200.0, "pitch_um": 600.0})
     assert not any("each straight" in line for line in bend_warnings(gentle))
-    assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(demo))
+    assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(circles))
 
 
-def test_the_wide_rings_that_the_remark_names_make_a_chip_that_keeps_every_rule(demo, altered):
+def test_the_wide_rings_that_the_remark_names_make_a_chip_that_keeps_every_rule(circles, altered):
     ring = {"radius_um": 100.0, "straight_um": 10.27, "pitch_um": 400.0, "gap_through_um": 0.44, "gap_drop_um": 0.44}
     comb = {"spacing_nm": 0.19, "first_wl_nm": 1549.3}
-    report = check(altered(demo, ring=ring | {"lobe_half_angle_deg": 70.0}, comb=comb))
+    report = check(altered(circles, ring=ring | {"lobe_half_angle_deg": 70.0}, comb=comb))
     assert report.feasible
     assert not any("each straight" in line for line in report.warnings)
 
@@ -96,18 +98,18 @@ def test_a_film_whose_bends_let_the_second_mode_go_is_told_to_shorten_its_straig
     assert "racetrack" not in said
 
 
-def test_the_arms_of_a_racetrack_turn_light_as_its_coupling_straights_do(demo, altered):
-    assert arm_turned(demo) == 0.0
-    long = altered(demo, ring={"arm_um": 60.0})
+def test_the_arms_of_a_racetrack_turn_light_as_its_coupling_straights_do(circles, altered):
+    assert arm_turned(circles) == 0.0
+    long = altered(circles, ring={"arm_um": 60.0})
     # Two junctions of light along layout y, over all phases between them: 2·(a/R)² of each line.
-    lines_um = load_bends(demo.process).file.angle_deg["0"].line_um
-    assert arm_turned(long) == pytest.approx(2.0 * sum((a / demo.ring.radius_um) ** 2 for a in lines_um), rel=1e-9)
+    lines_um = load_bends(circles.process).file.angle_deg["0"].line_um
+    assert arm_turned(long) == pytest.approx(2.0 * sum((a / circles.ring.radius_um) ** 2 for a in lines_um), rel=1e-9)
     (said,) = [line for line in bend_warnings(long) if "each straight" in line]
     assert "twice a turn, and each arm of 60 µm 9.9 % in the mean, where both couplers" in said
     # No straight is the worst of all for the couplers of such a rib: it is no cure here.
     assert "of racetracks of arcs no model has them; turns whose curvature grows and falls mend it" in said
     assert "shorten" not in said
-    assert not any("each arm" in line for line in bend_warnings(demo))
+    assert not any("each arm" in line for line in bend_warnings(circles))
 
 
 def test_a_clothoid_that_a_spec_states_may_not_be_sharper_than_the_film_bears(demo, altered):

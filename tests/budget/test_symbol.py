@@ -45,7 +45,7 @@ def test_a_symbol_lasts_longer_for_finer_converters_slower_amplifiers_and_sharpe
 
 
 def test_the_demonstrators_floors_are_those_of_one_fully_lit_line(demo):
-    assert line_current_A(demo) == pytest.approx(31.9e-6, rel=0.01)
+    assert line_current_A(demo) == pytest.approx(31.2e-6, rel=0.01)
     assert reading_bits(demo, receiver=False) == pytest.approx(8.9, abs=0.05)
     assert reading_bits(demo, receiver=True) == pytest.approx(7.9, abs=0.05)
     assert reading_bits(demo, receiver=False, readings=1024) == pytest.approx(13.9, abs=0.05)

@@ -20,7 +20,7 @@ detunings_pm = st.floats(-500.0, 500.0)
 lengths_pm = st.floats(0.0, 500.0)
 # Beyond 2.5 standard deviations to one side or the other.
 ALLOWED_SHARE = math.erfc(SPREAD_SIGMAS / math.sqrt(2.0))
-# The demo at 5 V with narrower lines, four channels: rings that rest near their lines have the least reach.
+# Circles at 5 V with narrower lines, four channels: rings that rest near their lines have the least reach.
 NEAR_LINES = {
     "chip": {"channels": 4},
     "drive": {"max_voltage_V": 5.0},
@@ -54,10 +54,10 @@ def test_rings_that_are_carried_farther_never_reach_less(at_pm, carried_pm, swin
     assert farther >= least_reach(ring, carried_pm, swing_pm)
 
 
-def test_worse_trimming_never_makes_a_spec_feasible(demo, altered):
+def test_worse_trimming_never_makes_a_spec_feasible(circles, altered):
     # A rule that saw the two extreme rings alone refused 1, 2 and 3 pm and took 5.
     found = [
-        tuning_range(altered(demo, **NEAR_LINES, trim={"residual_pm": pm})) for pm in (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)
+        tuning_range(altered(circles, **NEAR_LINES, trim={"residual_pm": pm})) for pm in (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)
     ]
     values = [finding.value for finding in found]
     assert values == sorted(values, reverse=True)
@@ -66,9 +66,9 @@ def test_worse_trimming_never_makes_a_spec_feasible(demo, altered):
     assert values[4] == pytest.approx(0.333, abs=0.001)
 
 
-def test_a_perfect_ring_amid_the_scatter_counts(demo, altered):
-    spec = altered(demo, **NEAR_LINES, trim={"residual_pm": 5.0})
-    perfect = altered(demo, **NEAR_LINES, trim={"residual_pm": 0.0})
+def test_a_perfect_ring_amid_the_scatter_counts(circles, altered):
+    spec = altered(circles, **NEAR_LINES, trim={"residual_pm": 5.0})
+    perfect = altered(circles, **NEAR_LINES, trim={"residual_pm": 0.0})
     assert tuning_range(spec).value <= tuning_range(perfect).value
 
 
@@ -81,9 +81,9 @@ def test_a_perfect_ring_amid_the_scatter_counts(demo, altered):
         ("responsivity_relative", (0.0, 0.03, 0.1, 0.3)),
     ],
 )
-def test_more_scatter_of_any_kind_never_reaches_more(demo, altered, key, values):
+def test_more_scatter_of_any_kind_never_reaches_more(circles, altered, key, values):
     for changes in ({}, NEAR_LINES):
-        reached = [tuning_range(altered(demo, **changes, variation={key: value})).value for value in values]
+        reached = [tuning_range(altered(circles, **changes, variation={key: value})).value for value in values]
         assert reached == sorted(reached, reverse=True)
         assert reached[0] >= reached[-1]
 

@@ -34,14 +34,14 @@ STEADY = {"temperature_K": 0.0, "gradient_K": 0.0, "wander_pm_rthour": 0.0}
 
 
 @pytest.fixture(scope="module")
-def plain(small):
-    return draw_die(small, jax.random.key(5))
+def plain(small_circles):
+    return draw_die(small_circles, jax.random.key(5))
 
 
 @pytest.fixture(scope="module")
-def completed(small, plain):
+def completed(small_circles, plain):
     def make(truth, seed=0):
-        return full_die(small, plain, truth, np.random.default_rng(seed))
+        return full_die(small_circles, plain, truth, np.random.default_rng(seed))
 
     return make
 
@@ -75,8 +75,8 @@ def test_each_effect_moves_the_currents_by_less_than_a_tenth_of_a_line(plain, co
     assert 1e-6 * plain.full_A.mean() < moved < 0.1 * plain.full_A.mean()
 
 
-def test_a_model_die_is_the_same_bit_for_bit_whether_full_ones_exist_or_not(small):
-    named, plain = (VirtualChip(small, seed=3, **truth) for truth in ({"truth": "model"}, {}))
+def test_a_model_die_is_the_same_bit_for_bit_whether_full_ones_exist_or_not(small_circles):
+    named, plain = (VirtualChip(small_circles, seed=3, **truth) for truth in ({"truth": "model"}, {}))
     assert np.array_equal(named.measure(np.ones(3), averages=4), plain.measure(np.ones(3), averages=4))
     assert named.label == "virtual:3"
 
@@ -84,11 +84,11 @@ def test_a_model_die_is_the_same_bit_for_bit_whether_full_ones_exist_or_not(smal
 # ---------------------------------------------------------------- laws
 
 
-def test_scattering_and_loss_events_leave_every_ring_passive(small):
-    dies = [draw_die(small, jax.random.key(seed)) for seed in range(20)]
+def test_scattering_and_loss_events_leave_every_ring_passive(small_circles):
+    dies = [draw_die(small_circles, jax.random.key(seed)) for seed in range(20)]
     truth = FullTruth(splitting_pm=10.0, loss_events=3.0)
     for seed, die in enumerate(dies):
-        bank = full_die(small, die, truth, np.random.default_rng(seed)).bank
+        bank = full_die(small_circles, die, truth, np.random.default_rng(seed)).bank
         assert half_turn_gain(bank.rings, bank.reflections.backscatter).max() <= 1.0
 
 
@@ -173,9 +173,9 @@ def test_a_die_without_dispersion_is_solved_as_the_exact_row_solves_its_bank(com
     assert found.drop_A == pytest.approx(die.full_A[1] * drop, rel=1e-9)
 
 
-def test_a_laser_at_a_line_reads_what_the_comb_reads(small, completed):
+def test_a_laser_at_a_line_reads_what_the_comb_reads(small_circles, completed):
     die = completed(FullTruth())
-    lit = LaserLight(small, die, TunableLaser.ideal(), np.random.default_rng(0))
+    lit = LaserLight(small_circles, die, TunableLaser.ideal(), np.random.default_rng(0))
     at_nm = 1e3 * die.bank.wl_um
     through, drop = lit._photocurrents(at_nm, VOLTS, REST, bus=0)
     comb = line_currents(die, VOLTS, REST)
@@ -185,8 +185,8 @@ def test_a_laser_at_a_line_reads_what_the_comb_reads(small, completed):
     assert dropped == pytest.approx(drop_gain * comb.drop_A, rel=1e-9)
 
 
-def test_flicker_has_equal_power_in_every_octave(small, altered):
-    many = altered(small, chip={"rows": 32, "channels": 32}, comb={"spacing_nm": 0.2}, drift=STEADY)
+def test_flicker_has_equal_power_in_every_octave(small_circles, altered):
+    many = altered(small_circles, chip={"rows": 32, "channels": 32}, comb={"spacing_nm": 0.2}, drift=STEADY)
     shape = (32, 32)
     drift = FlickeringDrift(Drift(many, np.random.default_rng(0)), np.ones(shape), np.random.default_rng(1))
     still = drift.shift_pm().std()
@@ -201,10 +201,10 @@ def test_flicker_has_equal_power_in_every_octave(small, altered):
     assert steps[1] == pytest.approx(steps[0], rel=0.25)
 
 
-def test_a_flickers_spectrum_has_the_exponent_that_it_is_asked_for(small):
+def test_a_flickers_spectrum_has_the_exponent_that_it_is_asked_for(small_circles):
     """Of parts of every correlation time the spectrum is known in closed form: its slope is that of 1/f^1.2."""
     rng = np.random.default_rng(0)
-    drift = FlickeringDrift(Drift(small, rng), np.ones((1, 1)), rng, exponent=1.2)
+    drift = FlickeringDrift(Drift(small_circles, rng), np.ones((1, 1)), rng, exponent=1.2)
     frequency_Hz = np.array([0.01, 1.0])
     times = np.array(TIMES_S)[:, None]
     density = (drift._part_pm[:, 0] ** 2 * 4.0 * times / (1.0 + (2.0 * np.pi * frequency_Hz * times) ** 2)).sum(0)
@@ -231,13 +231,13 @@ def test_ends_and_dispersion_of_a_die_are_its_own(completed, change):
 # ---------------------------------------------------------------- names
 
 
-def test_a_die_is_named_by_seed_and_truth_and_the_name_gives_it_back(small):
+def test_a_die_is_named_by_seed_and_truth_and_the_name_gives_it_back(small_circles):
     truth = FullTruth(splitting_pm=5.0, dispersion=False)
-    chip = VirtualChip(small, seed=3, truth=truth)
+    chip = VirtualChip(small_circles, seed=3, truth=truth)
     assert chip.label == "virtual:3,full,splitting_pm=5,dispersion=0"
     again = named_die(chip.label)
     assert (again.seed, again.trimmed, again.truth) == (3, True, truth)
-    assert np.array_equal(again.chip(small).measure(np.ones(3)), chip.measure(np.ones(3)))
+    assert np.array_equal(again.chip(small_circles).measure(np.ones(3)), chip.measure(np.ones(3)))
     assert named_die("untrimmed:7,full").truth == FullTruth()
     for splitting_pm in (1.0 / 3.0, 0.1 + 0.2, 1e-7, 2e6, 1e17):
         assert named_die(f"virtual:3,{FullTruth(splitting_pm=splitting_pm)}").truth.splitting_pm == splitting_pm
@@ -267,23 +267,24 @@ def test_a_name_that_is_no_die_is_refused(name, said):
         named_die(name)
 
 
-def test_mixing_is_refused_on_a_film_whose_tm_leaks(small, altered):
+def test_mixing_is_refused_on_a_film_whose_tm_leaks(small_circles, altered):
     ring = {"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.8, "gap_drop_um": 0.8}
-    leaky = altered(small, process="ltoi300", ring=ring)
+    leaky = altered(small_circles, process="ltoi300", ring=ring)
     with pytest.raises(InputError, match="te_tm = 1 on film ltoi300, whose TM leaks or is not known, want 0"):
         VirtualChip(leaky, truth=FullTruth(te_tm=1.0))
 
 
-def test_a_second_mode_is_refused_where_no_guide_holds_it_and_beside_tm(small, altered):
+def test_a_second_mode_is_refused_where_no_guide_holds_it_and_beside_tm(small_circles, altered):
     ring = {"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.8, "gap_drop_um": 0.8}
     with pytest.raises(InputError, match=r"second_mode on film ltoi300 .* want a film that holds TE1 \(tfln600\)"):
-        VirtualChip(altered(small, process="ltoi300", ring=ring), truth=FullTruth(second_mode=True))
+        VirtualChip(altered(small_circles, process="ltoi300", ring=ring), truth=FullTruth(second_mode=True))
     with pytest.raises(InputError, match="te_tm = 1 and second_mode, which are three modes"):
         FullTruth(te_tm=1.0, second_mode=True)
 
 
-def test_couplers_of_many_rows_take_no_more_memory_at_once_than_those_of_one(small, altered):
-    spec = altered(small, chip={"rows": 64})
+@pytest.mark.parametrize("which", ["small", "small_circles"])
+def test_couplers_of_many_rows_take_no_more_memory_at_once_than_those_of_one(which, request, altered):
+    spec = altered(request.getfixturevalue(which), chip={"rows": 64})
     rings, rng = designed_bank(spec, xp=np).rings, np.random.default_rng(0)
     kept = designed_second_mode(spec).rings
     tracemalloc.start()
@@ -315,9 +316,9 @@ def test_a_die_whose_ribs_hold_te1_has_its_lines_where_the_die_without_has_them(
     assert np.abs(lit - without).max() > 0.05 * without.max()
 
 
-def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small):
+def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small_circles):
     with pytest.raises(InputError, match="want 'model', 'full' or a FullTruth"):
-        VirtualChip(small, truth="fuller")
+        VirtualChip(small_circles, truth="fuller")
     on = {field.name for field in fields(FullTruth) if getattr(NONE, field.name) == getattr(FullTruth(), field.name)}
     # Sizes of what a switch above them turns off, and what is off by default.
     assert on == {

@@ -124,6 +124,7 @@ def parked(crooked):
 )
 def test_an_honest_answer_is_read_however_it_comes(die, crooked, bench, pieces):
     inside = die()
+    inside.set(np.zeros((2, 3)))  # as a bench does that is opened
     crooked.spoil = only("FETC", pieces)
     assert np.array_equal(bench.measure(LIGHT, averages=5), inside.measure(LIGHT, averages=5))
 

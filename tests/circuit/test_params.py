@@ -12,13 +12,13 @@ from prism_photonics.process.coupling import kappa
 from prism_photonics.spec.geometry import bank_pitch_um, feed_lengths
 
 
-def test_a_wider_gap_couples_less_and_10_nm_change_it_by_a_tenth(demo):
-    design = demo.ring_designs[0]
-    law = demo.profile.gap_law
+def test_a_wider_gap_couples_less_and_10_nm_change_it_by_a_tenth(circles):
+    design = circles.ring_designs[0]
+    law = circles.profile.gap_law
 
     def kappa2(gap_um):
-        ring = ring_params(replace(design, gap_through_um=gap_um), demo.profile, loss_dB_cm=0.27)
-        assert float(ring.t2) == pytest.approx(float(ring_params(design, demo.profile, loss_dB_cm=0.27).t2))
+        ring = ring_params(replace(design, gap_through_um=gap_um), circles.profile, loss_dB_cm=0.27)
+        assert float(ring.t2) == pytest.approx(float(ring_params(design, circles.profile, loss_dB_cm=0.27).t2))
         return 1.0 - float(ring.t1) ** 2
 
     for gap_um in (0.4, 0.5, 0.7):
@@ -51,12 +51,12 @@ def test_paths_in_series_add_their_lengths_and_multiply_their_amplitudes(demo):
         assert float(getattr(series, name)) == pytest.approx(float(getattr(both, name)), rel=1e-14), name
 
 
-def test_a_designed_ring_tunes_by_its_two_lobes(demo):
-    design = replace(demo.ring_designs[0], lobe_half_angle_deg=60.0)
-    ring = ring_params(design, demo.profile, loss_dB_cm=0.27)
+def test_a_designed_ring_tunes_by_its_two_lobes(circles):
+    design = replace(circles.ring_designs[0], lobe_half_angle_deg=60.0)
+    ring = ring_params(design, circles.profile, loss_dB_cm=0.27)
     share = 2 * math.pi * design.radius_um / design.length_um
     # 2 × 0.374 of a circle that is a share of the whole turn; a single arm's V_π·L is twice the push-pull one.
-    vpil_V_cm = demo.profile.electrooptics.vpil_push_pull_V_cm.value
+    vpil_V_cm = circles.profile.electrooptics.vpil_push_pull_V_cm.value
     assert vpil_V_cm == 3.57  # at the 5.4 µm between the electrodes
     n_g = float(ring.gpl_um) / design.length_um
     slope_pm_V = 1.55**2 * 2 * 0.3739 * share / (2 * n_g * 2e4 * vpil_V_cm) * 1e6

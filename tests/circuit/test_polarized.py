@@ -134,15 +134,15 @@ def test_photodiodes_see_tm_or_do_not(row):
             assert found == pytest.approx(np.abs(field[:, 0]) ** 2 + share * np.abs(field[:, 1]) ** 2, abs=1e-14)
 
 
-def test_tm_of_a_drawn_chip_is_what_the_film_and_the_spec_say(small, altered):
-    two = designed_tm(small)
-    bank = designed_bank(small, xp=np)
+def test_tm_of_a_drawn_chip_is_what_the_film_and_the_spec_say(small_circles, altered):
+    two = designed_tm(small_circles)
+    bank = designed_bank(small_circles, xp=np)
     assert two.rings.tm.t1.shape == bank.shape
     # The modes page: four percent a half turn at 20 µm, and a third of TE's tuning.
     assert np.sin(two.rings.conversion_rad) ** 2 == pytest.approx(np.full(bank.shape, 0.037), abs=0.005)
     assert 0.3 < two.rings.tuning_ratio.max() < 0.4
-    assert (two.detected, designed_tm(altered(small, detector={"tm": "lost"})).detected) == (1.0, 0.0)
-    assert designed_tm(altered(small, process="ltoi300", ring={"radius_um": 80.0, "pitch_um": 300.0})) is None
+    assert (two.detected, designed_tm(altered(small_circles, detector={"tm": "lost"})).detected) == (1.0, 0.0)
+    assert designed_tm(altered(small_circles, process="ltoi300", ring={"radius_um": 80.0, "pitch_um": 300.0})) is None
 
 
 def test_a_ring_alone_hands_on_what_a_plain_one_does_without_conversion(row):

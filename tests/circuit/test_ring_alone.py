@@ -60,7 +60,7 @@ def test_plots_draw_into_the_axes_that_they_are_given_and_return_them(ring, demo
 
 def test_a_ring_prints_its_figures(ring):
     lines = str(ring).splitlines()
-    assert lines[0] == "ring of 20 µm in tfln600"
+    assert lines[0] == "ring of 40.4 µm in tfln600"
     assert [line.split()[0] for line in lines[1:]] == ["resonance", "linewidth", "Q", "FSR", "tuning"]
     assert f"{ring.fwhm_pm:.1f} pm" in str(ring)
 

@@ -24,9 +24,9 @@ def first_row(leaves):
 
 
 @pytest.fixture(scope="module")
-def row(small):
+def row(small_circles):
     """The first row of a small chip as drawn, its TE1 beside it; some things reflect."""
-    bank, second = designed_bank(small, xp=np), designed_second_mode(small)
+    bank, second = designed_bank(small_circles, xp=np), designed_second_mode(small_circles)
     rings, buses, second = first_row(bank.rings), first_row(bank.buses), first_row(second)
     count, rng = rings.t1.size, np.random.default_rng(3)
     scatter = rng.uniform(1.0, 30.0, count) * np.exp(1j * rng.uniform(0.0, 6.28, count))
@@ -129,6 +129,9 @@ def test_te1_at_the_exits_is_lost_unless_it_is_said_to_be_seen(row):
     assert dropped_alone(ready, shift_pm).max() <= 1.0
 
 
-def test_a_chip_without_such_a_film_or_with_racetracks_has_none(small, altered):
-    assert designed_second_mode(altered(small, process="ltoi300", ring={"radius_um": 80.0, "pitch_um": 300.0})) is None
-    assert designed_second_mode(altered(small, ring={"arm_um": 40.0, "pitch_um": 300.0})) is None
+def test_a_chip_without_such_a_film_or_with_racetracks_has_none(small_circles, altered):
+    assert (
+        designed_second_mode(altered(small_circles, process="ltoi300", ring={"radius_um": 80.0, "pitch_um": 300.0}))
+        is None
+    )
+    assert designed_second_mode(altered(small_circles, ring={"arm_um": 40.0, "pitch_um": 300.0})) is None

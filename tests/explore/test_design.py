@@ -59,7 +59,7 @@ def test_a_design_whose_rib_holds_a_second_mode_ends_in_a_note_of_what_becomes_o
     said = str(Design(story.wishes, replace(story.best, spec=demo))).splitlines()
     assert said[-1].startswith("note each straight between a ring's arcs")
     assert "turns whose curvature grows and falls mend it" in said[-1]
-    assert "layouts/adiabatic_8x8" in said[-1]
+    assert "layouts/demo_8x8" in said[-1]
 
 
 def test_every_designed_number_says_its_law(story):

@@ -360,16 +360,16 @@ def test_numbers_of_a_choice_lie_within_their_ranges(bank):
 
 
 def test_rings_with_ramps_are_searched_from_the_sharpest_that_the_film_bears():
-    gentle = load_spec("adiabatic_8x8")
+    gentle = load_spec("demo_8x8")
     (radius,) = [knob for knob in knobs(gentle) if knob.name == "radius_um"]
     assert gentle.ring.turn(radius.low).least_radius_um == pytest.approx(15.0, abs=0.01)
     assert choice_of(gentle)["radius_um"] == gentle.ring.radius_um
-    wishes = Wishes(rows=8, dims=8, process="tfln600", base="adiabatic_8x8")
+    wishes = Wishes(rows=8, dims=8, process="tfln600", base="demo_8x8")
     for spec in candidates(wishes, arm_um=0.0):
         assert spec.ring_designs[0].quarter.least_radius_um >= 15.0
         assert spec.comb.spacing_nm * spec.chip.channels < ring_figures(spec).fsr_nm
     # Necks are known of one film only.
-    other = next(iter(candidates(Wishes(rows=8, dims=8, process="lnoi400", base="adiabatic_8x8"), arm_um=0.0)))
+    other = next(iter(candidates(Wishes(rows=8, dims=8, process="lnoi400", base="demo_8x8"), arm_um=0.0)))
     assert (gentle.ring.neck_um, other.ring.neck_um) == (0.35, 0.0)
 
 

@@ -6,12 +6,13 @@ import pytest
 from prism_photonics.layout.write import LayoutFiles, write
 from prism_photonics.spec import ChipSpec
 
-DEMO = Path(__file__).parents[2] / "layouts" / "demo_8x8" / "spec.toml"
+LAYOUTS = Path(__file__).parents[2] / "layouts"
+DEMO, CIRCLES = (LAYOUTS / name / "spec.toml" for name in ("demo_8x8", "circles_8x8"))
 
 
 def sized(rows: int, channels: int, *, process: str = "tfln600", **ring: float) -> ChipSpec:
-    """The demonstrator with another number of rows and channels, on another film, or with other keys."""
-    text = DEMO.read_text(encoding="utf-8").replace('process = "tfln600"', f'process = "{process}"')
+    """The chip of circles with another number of rows and channels, on another film, or with other keys."""
+    text = CIRCLES.read_text(encoding="utf-8").replace('process = "tfln600"', f'process = "{process}"')
     for key, value in {"rows": rows, "channels": channels, **ring}.items():
         text, count = re.subn(rf"^{key} = [-\d.]+", f"{key} = {value}", text, flags=re.M)
         assert count == 1, key

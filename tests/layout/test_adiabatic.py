@@ -20,7 +20,7 @@ from prism_photonics.spec import ChipSpec, load_spec
 
 @pytest.fixture(scope="module")
 def chip() -> ChipSpec:
-    return load_spec("adiabatic_8x8")
+    return load_spec("demo_8x8")
 
 
 @pytest.fixture(scope="module")

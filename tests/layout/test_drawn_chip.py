@@ -81,8 +81,11 @@ def test_metal_keeps_the_designed_distance_from_every_rib_and_never_covers_one(f
     )
     clear = min(2.0, (spec.ring.electrode_gap_um - spec.width_um) / 2.0)
     assert (metal & rib).is_empty()
-    # Arcs on the 1 nm grid may be a nanometre or two nearer than the circle they follow.
-    assert metal.merged().separation_check(rib.merged(), round(clear * 1000) - 2).is_empty()
+    # Arcs on the 1 nm grid may be a nanometre or two nearer than the circle they follow. By growth, as KLayout's own
+    # check of merged shapes (0.30.12) tells of edges 3 nm beside those of rings whose curvature grows.
+    grown = metal.sized(round(clear * 1000) - 2, 2)
+    assert (grown & rib).is_empty()
+    assert not (metal.sized(round(clear * 1000) + 2, 2) & rib).is_empty()
 
 
 def manifest(files: LayoutFiles) -> list[dict[str, str]]:
@@ -109,7 +112,7 @@ def test_the_manifest_says_where_rings_and_fibre_are(files: LayoutFiles, spec: C
     assert set(fibres) == both | {"gap_sweep_drop", "splitter_drop", "photodiode_in", *MONITORS}
 
 
-def test_every_test_ring_has_two_pads_for_probes(files: LayoutFiles):
+def test_every_test_ring_has_two_pads_for_probes(files: LayoutFiles, spec: ChipSpec):
     probes = {line["name"] for line in manifest(files) if line["kind"] == "probe"}
     sweeps = ("gap_sweep", "length_sweep")
     of_rings = {f"{s}_ring_{n}_{end}" for s in sweeps for n in range(5) for end in ("signal", "ground")}
@@ -122,7 +125,7 @@ def test_every_test_ring_has_two_pads_for_probes(files: LayoutFiles):
     inside = next(inst for inst in layout.cell("tests").each_inst() if inst.property(0) == "gap_sweep_ring_2")
     tests = next(inst for inst in layout.top_cell().each_inst() if inst.cell.name == "tests")
     middle = (tests.dtrans * inside.dtrans * inside.cell.dbbox()).center()
-    near = (middle.x + 30.0, middle.y)  # in the eastern outer electrode, or just beside it
+    near = (middle.x + spec.ring.radius_um + 10.0, middle.y)  # in the eastern outer electrode, or just beside it
     signal = {nets.at("metal1", x, near[1]) for x in (near[0] - 3.0, near[0], near[0] + 3.0)} - {None}
     assert nets.at("metal2", *at["gap_sweep_ring_2_signal"]) in signal
 

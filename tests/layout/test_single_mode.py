@@ -34,15 +34,15 @@ def test_it_keeps_every_rule_and_no_remark_speaks_of_its_bends_or_straights(chip
     assert max(design.straight_um for design in chip.ring_designs) < 0.4
 
 
-def test_on_the_wide_rib_of_the_same_stack_the_same_straights_are_remarked(demo: ChipSpec, chip: ChipSpec):
-    assert any("each straight between a ring's arcs" in line for line in bend_warnings(demo))
-    wide, narrow = load_profile(demo.process), load_profile(chip.process)
+def test_on_the_wide_rib_of_the_same_stack_the_same_straights_are_remarked(circles: ChipSpec, chip: ChipSpec):
+    assert any("each straight between a ring's arcs" in line for line in bend_warnings(circles))
+    wide, narrow = load_profile(circles.process), load_profile(chip.process)
     stack = ("thickness_um", "etch_um", "wall_deg")
     assert all(getattr(wide.film, key).value == getattr(narrow.film, key).value for key in stack)
 
 
-def test_its_trenches_open_where_the_demonstrators_leave_36_nm(demo: ChipSpec, chip: ChipSpec):
-    assert foot_um(demo.profile, demo.ring.gap_through_um) == pytest.approx(0.036, abs=5e-4)
+def test_its_trenches_open_where_those_of_circles_leave_36_nm(circles: ChipSpec, chip: ChipSpec):
+    assert foot_um(circles.profile, circles.ring.gap_through_um) == pytest.approx(0.036, abs=5e-4)
     assert foot_um(chip.profile, chip.ring.gap_through_um) > 0.15
 
 

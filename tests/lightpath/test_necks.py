@@ -24,7 +24,7 @@ from prism_photonics.spec import load_spec
 from prism_photonics.units import InputError
 
 FILM = load_profile("tfln600")
-CHIP = load_spec("adiabatic_8x8")
+CHIP = load_spec("demo_8x8")
 RING = CHIP.ring_designs[0]
 
 

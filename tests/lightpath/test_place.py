@@ -67,8 +67,8 @@ def test_one_nanometre_of_straight_on_both_sides_moves_the_resonance_by_about_21
 # ---------------------------------------------------------------- racetracks
 
 
-def test_arms_lengthen_the_ring_along_y_and_raise_its_centre_by_half(demo):
-    circle = demo.ring_designs[0]
+def test_arms_lengthen_the_ring_along_y_and_raise_its_centre_by_half(circles):
+    circle = circles.ring_designs[0]
     track = replace(circle, arm_um=50.0)
     assert track.lengths.y_um == 100.0
     assert track.length_um == pytest.approx(circle.length_um + 100.0)
@@ -80,15 +80,15 @@ def test_arms_lengthen_the_ring_along_y_and_raise_its_centre_by_half(demo):
 
 
 @pytest.mark.parametrize("arm_um", [0.0, 37.5, 400.0])
-def test_a_racetracks_straights_put_it_on_its_channel(demo, arm_um):
-    r, wl_um = demo.ring, demo.comb_design.wl_um
-    straights = straights_um(demo.profile, radius_um=r.radius_um, arm_um=arm_um, wl_um=wl_um, bias_pm=27.0)
+def test_a_racetracks_straights_put_it_on_its_channel(circles, arm_um):
+    r, wl_um = circles.ring, circles.comb_design.wl_um
+    straights = straights_um(circles.profile, radius_um=r.radius_um, arm_um=arm_um, wl_um=wl_um, bias_pm=27.0)
     for straight, channel_um in zip(straights, wl_um, strict=True):
-        design = replace(demo.ring_designs[0], straight_um=straight, arm_um=arm_um)
-        found_um = resonance_um(demo.profile, design.lengths, near_um=channel_um)
+        design = replace(circles.ring_designs[0], straight_um=straight, arm_um=arm_um)
+        found_um = resonance_um(circles.profile, design.lengths, near_um=channel_um)
         # A longer ring moves less per nanometre of straight.
         assert (found_um - channel_um) * 1e6 == pytest.approx(27.0, abs=HALF_GRID_PM)
-        ring = ring_params(design, demo.profile, loss_dB_cm=0.27)
+        ring = ring_params(design, circles.profile, loss_dB_cm=0.27)
         wl = found_um + np.linspace(-20, 20, 2001) / 1e6
         peak_um = wl[np.abs(ring_fields(jnp.asarray(wl), ring, 0.0).drop).argmax()]
         assert (peak_um - found_um) * 1e6 == pytest.approx(0, abs=0.05)

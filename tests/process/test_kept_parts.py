@@ -48,13 +48,13 @@ def test_a_uturn_turns_no_more_to_second_modes_than_the_law_of_its_quarters_allo
     assert all(row["to_second_modes"] < 4.0 * most for row in parts["uturn"].values())
 
 
-def test_a_coupler_takes_what_the_gap_law_says_and_more_the_nearer_it_comes_to_its_bus(parts, demo: ChipSpec):
+def test_a_coupler_takes_what_the_gap_law_says_and_more_the_nearer_it_comes_to_its_bus(parts, circles: ChipSpec):
     # The law is one exponential about a gap of 0.6 µm; nearer ribs couple a little more than it has.
-    ring, over = demo.ring_designs[0], []
+    ring, over = circles.ring_designs[0], []
     at: dict[str, Any] = {"radius_um": ring.radius_um, "straight_um": ring.straight_um}
     for case in ("gap +10 nm", "as drawn", "gap -10 nm"):
         row = parts["coupler"][case]
-        over.append(row["kappa2"] / float(kappa(row["gap_um"], demo.profile.gap_law, **at)) ** 2)
+        over.append(row["kappa2"] / float(kappa(row["gap_um"], circles.profile.gap_law, **at)) ** 2)
     assert 1.0 < over[0] < over[1] < over[2] < 1.07
 
 

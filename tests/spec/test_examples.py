@@ -8,12 +8,11 @@ from prism_photonics.spec import ChipSpec, example_names, example_text, load_spe
 from prism_photonics.units import InputError
 
 SHIPPED = (
-    "adiabatic_8x8",
     "bank_32x256",
     "bank_64x64_dual",
+    "circles_8x8",
     "demo_8x8",
     "demo_lnoi400",
-    "etched_8x8",
     "lnoi400_8x8",
     "paper_32x256",
     "paper_64x1024",

@@ -30,7 +30,7 @@ def written(tmp_path):
 
     def write(**tables):
         lines, table = [], ""
-        for line in example_text("demo_8x8").splitlines():
+        for line in example_text("circles_8x8").splitlines():
             table = line.strip("[]") if line.startswith("[") else table
             if not (table in tables and ("loss_dB" in line.partition("=")[0])):
                 lines.append(line)

@@ -15,13 +15,13 @@ HERTZ = {"first_wl_nm": None, "spacing_nm": None, "first_channel_THz": 193.4, "s
 
 
 @pytest.fixture(scope="module")
-def itu(demo, altered):
-    """The demo on the ITU grid: eight lines of 100 GHz from 193.4 THz down."""
-    return altered(demo, name="itu_8x8", comb=HERTZ)
+def itu(circles, altered):
+    """The circles on the ITU grid: eight lines of 100 GHz from 193.4 THz down."""
+    return altered(circles, name="itu_8x8", comb=HERTZ)
 
 
 def with_comb(lines):
-    text = example_text("demo_8x8")
+    text = example_text("circles_8x8")
     grid = [line for line in text.splitlines() if not line.startswith(("first_wl_nm", "spacing_nm"))]
     grid[grid.index("[comb]")] = "[comb]\n" + lines
     return "\n".join(grid)
@@ -34,8 +34,8 @@ def refused(lines):
     return str(caught.value)
 
 
-def test_sixteen_lines_of_100_GHz_lie_at_c_over_f(demo, altered):
-    spec = altered(demo, chip={"channels": 16}, comb=HERTZ)
+def test_sixteen_lines_of_100_GHz_lie_at_c_over_f(circles, altered):
+    spec = altered(circles, chip={"channels": 16}, comb=HERTZ)
     f_THz = 193.4 - 0.1 * np.arange(16)
     assert np.asarray(spec.comb_design.wl_um) == pytest.approx(LIGHT_UM_THz / f_THz, rel=1e-14)
     # A straight grid in nm between the same ends is off by most of a linewidth: 23 pm.
@@ -52,10 +52,10 @@ def test_an_itu_channel_number_is_190_THz_and_a_tenth_each():
     assert anchor.comb_design.wl_um[0] == pytest.approx(1.5525244, abs=1e-7)
 
 
-def test_a_grid_in_nm_keeps_its_lines_and_its_hash(demo):
-    assert np.diff(demo.comb_design.wl_um) == pytest.approx(np.full(7, 0.95e-3))
-    assert set(demo.comb.model_dump()) & {"first_channel_THz", "first_itu_channel", "spacing_GHz"} == set()
-    assert demo.hash.startswith("cb7133c867b13372")
+def test_a_grid_in_nm_keeps_its_lines_and_its_hash(circles):
+    assert np.diff(circles.comb_design.wl_um) == pytest.approx(np.full(7, 0.95e-3))
+    assert set(circles.comb.model_dump()) & {"first_channel_THz", "first_itu_channel", "spacing_GHz"} == set()
+    assert circles.hash.startswith("a3bce1f0ffd33df4")
 
 
 def test_a_spec_on_the_itu_grid_survives_its_own_json(itu):
@@ -87,13 +87,13 @@ def test_the_netlist_and_the_solver_take_the_same_lines(itu):
     assert straights == {design.straight_um for design in itu.ring_designs}
 
 
-def test_the_rules_judge_the_true_steps(itu, demo, altered):
+def test_the_rules_judge_the_true_steps(itu, circles, altered):
     by_rule = {finding.rule: finding for finding in check(itu).findings}
     # The least step is the first: λ²·Δν/c at the blue end.
     wl_nm = 1e3 * np.asarray(itu.comb_design.wl_um)
     fwhm_pm = row_figures(itu)[0].fwhm_pm
     assert by_rule["spacing_linewidths"].value == pytest.approx(1e3 * np.diff(wl_nm).min() / fwhm_pm)
-    # One FSR of the demo holds 984 GHz: nine lines of 100 GHz and no ten.
+    # One FSR of the circles holds 984 GHz: nine lines of 100 GHz and no ten.
     assert band(altered(itu, chip={"channels": 9})).passed
     assert not band(altered(itu, chip={"channels": 10})).passed
 

@@ -39,15 +39,15 @@ def changed(spec: ChipSpec) -> Iterator[tuple[str, ChipSpec]]:
                     continue
 
 
-def test_a_shape_of_ramps_without_ramps_is_refused(demo, altered):
+def test_a_shape_of_ramps_without_ramps_is_refused(circles, altered):
     with pytest.raises((InputError, ValueError), match="euler_p = 0 has none; give euler_p, up to 1"):
-        altered(demo, ring={"ramp": "raised_cosine"})
-    assert altered(demo, ring={"ramp": "raised_cosine", "euler_p": 1.0}).ring.cosine
+        altered(circles, ring={"ramp": "raised_cosine"})
+    assert altered(circles, ring={"ramp": "raised_cosine", "euler_p": 1.0}).ring.cosine
 
 
 # What a dump leaves out at its default no spec of arcs says; necks are known of one film only.
 @pytest.mark.parametrize(
-    ("chip", "unsaid"), [("demo_8x8", {"euler_p", "ramp", "neck_um"}), ("adiabatic_8x8", {"process"})]
+    ("chip", "unsaid"), [("circles_8x8", {"euler_p", "ramp", "neck_um"}), ("demo_8x8", {"process"})]
 )
 def test_no_spec_that_differs_in_one_key_is_lent_the_rings_of_another(chip, unsaid):
     base = load_spec(chip)
