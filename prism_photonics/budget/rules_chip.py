@@ -21,10 +21,12 @@ BUMP_PITCH_UM = 100.0
 """Flip-chip bumps on a die of rings; design choice, usual for solder bumps."""
 RETICLE_MM2 = 26.0 * 33.0
 """Full field of a usual 4× stepper or scanner."""
-LANE_UM, LANES_PER_PAD = 14.0, 0.45
-"""Pitch of the wires that run sideways on their way to a bonded die's pads, and about how many do so at a time."""
-BOND_EDGE_MARGIN_UM, BEYOND_UM = 140.0, 365.0
-"""On a bonded die: from the outer pads to the edge; from the rows to the edge, two lines of pads between."""
+LANE_UM, LANES = 14.0, {1: (1.0, 141.0), 2: (0.45, 365.0)}
+"""Pitch of the wires that run sideways on their way to a bonded die's pads. By the lines of pads, about how many do so
+at a time for each pad, and how far it is from rows to edge besides them, as drawn."""
+BOND_EDGE_MARGIN_UM, BEYOND_UM, EAST_UM = 140.0, 365.0, 331.0
+"""On a bonded die: from the outer pads to the edge; from the photodiodes to the eastern edge, two lines of pads
+between, where one of a pair stands there, and where both do, but for lanes."""
 
 
 def trimming_power(spec: ChipSpec) -> Finding:
@@ -105,10 +107,12 @@ def die_um(spec: ChipSpec) -> tuple[float, float]:
         # Pads of one line along the eastern edge reach beyond the rows whose photodiodes they serve.
         eastern_um = ((2 if spec.two_sided else 3) * chip.rows - 1) * pitch_um
         row_um = chip.channels * spec.ring.pitch_um
-        beyond_um = LANES_PER_PAD * LANE_UM * pads + BEYOND_UM + max(eastern_um - rows_um, 0.0) / 2.0
+        lanes, more_um = LANES[chip.pad_lines]
+        beyond_um = lanes * LANE_UM * pads + more_um + max(eastern_um - rows_um, 0.0) / 2.0
+        lanes_um = BEYOND_UM if spec.two_sided else EAST_UM + 1.5 * LANE_UM * chip.rows
         west = facet_um(spec)
         pads_um = max(row_um / 2.0 + pads * pitch_um / 2.0, west + pads * pitch_um)
-        east = max(pads_um + BOND_EDGE_MARGIN_UM, row_um + site_reach_um(spec) + BEYOND_UM, west + tests_width_um(spec))
+        east = max(pads_um + BOND_EDGE_MARGIN_UM, row_um + site_reach_um(spec) + lanes_um, west + tests_width_um(spec))
         north = rows_um + row_top_um(spec) + beyond_um
         south = -tests_height_um(spec) - 2.0 * STREET_UM - beyond_um - spec.coupler.fibre_pitch_um / 2.0
     width, height = east - west, north - south

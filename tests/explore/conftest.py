@@ -4,9 +4,9 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def four_rows(demo, altered):
+def four_rows(circles, altered):
     """Four rows of two channels: the least chip that ranks something."""
-    return altered(demo, name="four_rows", chip={"rows": 4, "channels": 2}, comb={"line_power_dBm": 0.0})
+    return altered(circles, name="four_rows", chip={"rows": 4, "channels": 2}, comb={"line_power_dBm": 0.0})
 
 
 @pytest.fixture(scope="session")

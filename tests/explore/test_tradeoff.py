@@ -8,9 +8,9 @@ from prism_photonics.explore.tradeoff import tradeoff
 
 
 @pytest.mark.parametrize("snr_dB", [15.0, 18.0])
-def test_no_larger_reach_than_the_one_that_is_told_keeps_the_rules(demo, altered, snr_dB):
+def test_no_larger_reach_than_the_one_that_is_told_keeps_the_rules(circles, altered, snr_dB):
     # At 18 dB scores of weights below ± 0.74 bear too small errors: a line that drift allows is too wide for them.
-    spec = altered(demo, ranking={"required_snr_dB": snr_dB})
+    spec = altered(circles, ranking={"required_snr_dB": snr_dB})
     ring, points = spec.ring, {point.max_voltage_V: point for point in tradeoff(spec)}
     for volts in (20.0, 40.0):
         tried = np.arange(0.02, 0.98, 0.02)

@@ -127,4 +127,4 @@ def test_a_browser_shows_the_ring_that_is_clicked_and_the_one_that_the_address_n
 def test_a_ring_with_ramps_is_told_with_its_sharpest_bend():
     told = [dict(rows) for rows in _channels(load_spec("demo_8x8"))]
     assert {rows["sharpest bend"] for rows in told} == {"22 µm"}
-    assert "sharpest bend" not in dict(_channels(load_spec("demo_8x8"))[0])
+    assert "sharpest bend" not in dict(_channels(load_spec("circles_8x8"))[0])

@@ -26,11 +26,11 @@ def test_the_sheet_says_what_the_die_is_and_that_nothing_is_wrong(told: str, spe
     assert "| mounting | bonded along its edges |" in told
     assert "drawing rules of tfln600 | 0 violations |" in told
     assert "| drawing against design | 0 differences |" in told
-    assert "| 400 nm, 36 nm at its foot under walls of 70°; walls flatter than 68.2° close it |" in told
+    assert "| 520 nm, 156 nm at its foot under walls of 70°; walls flatter than 62.5° close it |" in told
 
 
 def test_it_says_how_many_pieces_are_bonded_and_how_far_apart(told: str):
-    assert "| bonded pieces | 9 outlines of `attach`, 44.4 µm from row to row |" in told
+    assert "| bonded pieces | 9 outlines of `attach`, 43.96 µm from row to row |" in told
 
 
 def test_it_names_the_layers_in_use_in_the_decks_numbers(told: str):
@@ -68,13 +68,13 @@ def test_every_pad_and_every_fibre_is_counted(told: str):
 def test_second_metal_over_a_bus_is_measured_on_the_polygons(files: LayoutFiles, spec: ChipSpec):
     layout = open_layout(files.gds)
     crossings, under_um = metal_over_bus(layout, spec, row=0)
-    assert (crossings, round(under_um)) == (39, 266)
+    assert (crossings, round(under_um)) == (39, 122)
     most, _ = metal_over_bus(layout, spec, row=3)  # the tracks of all rows below end before it, its own begins
     assert most < crossings
 
 
 def test_the_sheet_tells_assembly_and_metal_over_ribs(told: str):
-    assert re.search(r"\| second metal over ribs \| \d+ crossings; of row 0's bus 266 of 1040 µm, 2.0e-05 dB \|", told)
+    assert re.search(r"\| second metal over ribs \| \d+ crossings; of row 0's bus 122 of 1360 µm, 9.2e-06 dB \|", told)
     assert "| western fibres | 13 of 13 on one array of 127 µm |" in told
     assert "| north: wires | 40, the longest 2.87 mm |" in told
     assert "| driver | settles in 1 µs below 470 kΩ |" in told

@@ -15,11 +15,11 @@ from prism_photonics.units import InputError
 
 
 @pytest.fixture(scope="module")
-def designed(demo):
-    """The demo as designed, and as it is where some rings rest so many pm off."""
+def designed(circles):
+    """The circles as designed, and as it is where some rings rest so many pm off."""
 
     def off(pm: float, *rings: tuple[int, int]):
-        fit = blank_calibration(demo, triggers=1)
+        fit = blank_calibration(circles, triggers=1)
         offset_pm = np.array(fit.rows.rings.offset_pm)
         for row, ring in rings:
             offset_pm[row, 0, ring] += pm
@@ -30,48 +30,48 @@ def designed(demo):
     return off
 
 
-def test_a_chip_of_which_every_ring_reaches_its_weights_is_left_as_it_is(designed, demo):
+def test_a_chip_of_which_every_ring_reaches_its_weights_is_left_as_it_is(designed, circles):
     fit = designed(0.0)
-    kept, faults = without_far_rings(fit, demo, ())
+    kept, faults = without_far_rings(fit, circles, ())
     assert kept is fit
     assert faults == ()
 
 
-def test_a_ring_out_of_reach_costs_itself_and_not_the_chip(designed, demo):
+def test_a_ring_out_of_reach_costs_itself_and_not_the_chip(designed, circles):
     fit = designed(300.0, (2, 5))
     with pytest.raises(InputError, match="ring 5 of row 2 reaches only"):
         common_range(fit)
-    kept, faults = without_far_rings(fit, demo, ())
+    kept, faults = without_far_rings(fit, circles, ())
     assert np.argwhere(np.asarray(kept.excluded)).tolist() == [[2, 5]]
     assert [fault.rings for fault in faults] == [((2, 5),)]
     assert not faults[0].stuck
     assert "ring 5 of row 2 reaches only" in str(faults[0])
     assert "TE and TM cross on its line" in str(faults[0])
     assert common_range(kept) == pytest.approx(common_range(designed(0.0)), abs=1e-3)
-    again, told = without_far_rings(kept, demo, ())
+    again, told = without_far_rings(kept, circles, ())
     assert told == faults
     assert (np.asarray(again.excluded) == np.asarray(kept.excluded)).all()
 
 
-def test_a_ring_that_a_fault_has_named_is_not_named_again(designed, demo):
+def test_a_ring_that_a_fault_has_named_is_not_named_again(designed, circles):
     dead = Fault(((2, 5),), "ring 5 of row 2 does not answer", stuck=True)
-    assert without_far_rings(designed(300.0, (2, 5)), demo, (dead,))[1] == (dead,)
+    assert without_far_rings(designed(300.0, (2, 5)), circles, (dead,))[1] == (dead,)
 
 
-def test_where_most_rings_reach_too_little_it_is_the_chip_that_is_refused(designed, demo):
+def test_where_most_rings_reach_too_little_it_is_the_chip_that_is_refused(designed, circles):
     many = [(row, ring) for row in range(8) for ring in range(3)]
     fit = designed(300.0, *many)
-    kept, faults = without_far_rings(fit, demo, ())
+    kept, faults = without_far_rings(fit, circles, ())
     assert kept is fit
     assert faults == ()
     with pytest.raises(InputError, match="reaches only"):
         common_range(kept)
 
 
-def test_a_share_counts_what_lies_within_the_weights_asked_for(demo):
-    limit = demo.ranking.weight_limit
+def test_a_share_counts_what_lies_within_the_weights_asked_for(circles):
+    limit = circles.ranking.weight_limit
     low, high = np.array([[-1.0, -limit, 0.0, 0.9]]), np.array([[1.0, 0.0, 2.0, 1.0]])
-    assert reached_share(low, high, demo) == pytest.approx(np.array([[1.0, 0.5, 0.5, 0.0]]))
+    assert reached_share(low, high, circles) == pytest.approx(np.array([[1.0, 0.5, 0.5, 0.0]]))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
