@@ -16,6 +16,7 @@ Source: derived here; ``tests/budget/test_crossings.py`` holds the closed form a
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,13 @@ from prism_photonics.lightpath.ring.place import coupler_um, coupling_angles
 from prism_photonics.process.modes import ModeTable
 from prism_photonics.process.polarization import (
     TM_GAP_LAWS,
+    Turn,
     half_turn_conversion_rad,
     tm_table,
     tm_tuning_ratio,
     unmixing_arm_um,
 )
+from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import attenuation_per_um
@@ -43,8 +46,11 @@ LEAST_POINTS = 12
 """Detunings at which a weight must be of use; a ring with fewer gives no weight at all."""
 RARE = 0.005
 """Share of rings on a crossing of which nothing is said; design choice: three chips of 64 rings for one ring."""
-ARM_DECIMALS = 1
-"""Digits of a µm to which an arm is said: a tenth turns TE against TM by 0.003 rad."""
+LEAST_BITS = 11.0
+"""Accuracy that the mixing of TE and TM must leave, else the warning comes (design choice): that of a full die."""
+ARM_DECIMALS, WL_DECIMALS = 1, 4
+"""Digits of a µm to which an arm is said: a tenth turns TE against TM by 0.003 rad; and to which its wavelength is
+taken, so that the combs of a search share it: it moves the arm by less."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,11 @@ class Crossings:
     of: int
     bits: float
 
+    @property
+    def told(self) -> bool:
+        """Whether they are so many, or cost so much, that `prism check` says so."""
+        return self.bits < LEAST_BITS or self.rings > RARE * self.of
+
 
 @cached_by_spec
 def crossings(spec: ChipSpec) -> Crossings | None:
@@ -78,8 +89,8 @@ def crossings(spec: ChipSpec) -> Crossings | None:
     )
     chi = half_turn_conversion_rad(table, wl_um, width_um=width_um, turn=design.quarter, arm_um=design.arm_um)
     # One row for each line and each phase of TM.
-    weight = np.concatenate([weights_beside_tm(spec, design, float(angle)) for angle in chi])
-    plain = weights_beside_tm(spec, design, 0.0)
+    *mixed, plain = _weights(spec, design, np.append(chi, 0.0))
+    weight = np.concatenate(mixed)
     on = 1.0 - weight.min(1) < 0.5 * (1.0 - plain.min())
     off = np.array([off_a_plain_ring(one, limit) for one in weight[~on]])
     rings = spec.chip.rows * spec.chip.rings
@@ -89,16 +100,40 @@ def crossings(spec: ChipSpec) -> Crossings | None:
 
 def cure(spec: ChipSpec) -> tuple[str, ChipSpec] | None:
     """The arm between a ring's quarter turns with which they undo each other's mixing; None where TM leaks."""
-    table = tm_table(spec.process)
-    if table is None:
+    arm_um = unmixing_um(spec, spec.ring_designs[0].quarter)
+    if arm_um is None:
         return None
-    wl_um, width_um = _inside(table, np.array([np.median(spec.comb_design.wl_um)]), spec.width_um)
-    turn = spec.ring_designs[0].quarter
-    arm_um = unmixing_arm_um(table, float(wl_um[0]), width_um=width_um, turn=turn)
-    arm_um = round(arm_um, ARM_DECIMALS)
     return f"ring.arm_um = {arm_um:g}", spec.model_copy(
         update={"ring": spec.ring.model_copy(update={"arm_um": arm_um})}
     )
+
+
+def unmixing_um(spec: ChipSpec, turn: Turn, *, near_um: float = 0.0) -> float | None:
+    """The arm between quarter turns, in tenths of a µm, with which they undo each other's mixing at a comb's middle.
+
+    Args:
+        spec: Film and comb.
+        turn: Each of a ring's quarter turns.
+        near_um: Of all such arms the one nearest to it is wanted.
+
+    Returns:
+        None where TM leaks.
+    """
+    return unmixing_at_um(spec.process, float(np.median(spec.comb_design.wl_um)), spec.width_um, turn, near_um=near_um)
+
+
+def unmixing_at_um(process: str, wl_um: float, width_um: float, turn: Turn, *, near_um: float = 0.0) -> float | None:
+    """The same at a wavelength, to a tenth of a nanometre, of a rib's width; ``process`` is the film."""
+    return _unmixing_um(film_name(process), round(wl_um, WL_DECIMALS), width_um, turn, near_um)
+
+
+@cache
+def _unmixing_um(film: str, wl_um: float, width_um: float, turn: Turn, near_um: float) -> float | None:
+    table = tm_table(film)
+    if table is None:
+        return None
+    (at_um,), inside_um = _inside(table, np.array([wl_um]), width_um)
+    return round(unmixing_arm_um(table, float(at_um), width_um=inside_um, turn=turn, near_um=near_um), ARM_DECIMALS)
 
 
 def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[np.ndarray, "phases detunings"]:
@@ -106,6 +141,13 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
 
     TM's power counts as `detector.tm` says.
     """
+    return _weights(spec, design, np.array([chi]))[0]
+
+
+def _weights(
+    spec: ChipSpec, design: RingDesign, conversion_rad: Float[np.ndarray, " some"]
+) -> Float[np.ndarray, "some phases detunings"]:
+    chi = conversion_rad[:, None, None]
     te, law = coupling_angles(spec.profile, design), TM_GAP_LAWS[spec.profile.name]
     reach_um = coupler_um(design.quarter, design.straight_um, law.decay_um)
     tm = [law.at(gap_um) * reach_um for gap_um in (design.gap_through_um, design.gap_drop_um)]
@@ -114,7 +156,8 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
     ratio = tm_tuning_ratio(spec.profile)
     # Half a turn tells TM's even orders from odd ones, so all repeats after two turns: the second mirrors the first.
     of_tm = 2.0 * np.pi * np.arange(PHASES)[:, None] / PHASES
-    rest, before = np.zeros((PHASES, 1)), np.zeros((PHASES, 1), complex)
+    rest = np.zeros((len(chi), PHASES, 1))
+    before = rest + 0j
     for step in range(2 * TRIMMINGS):
         mean, root = te_like_turn(_half_turn(rest, of_tm + ratio * rest, chi, a), through, drop)
         # Where no resonance that is the more TE's can lie on the line, the one that it is at last is followed.
@@ -138,7 +181,10 @@ def _inside(
 
 
 def _half_turn(
-    te_rad: Float[np.ndarray, "phases some"], tm_rad: Float[np.ndarray, "phases some"], chi: float, a: float
+    te_rad: Float[np.ndarray, "chis phases some"],
+    tm_rad: Float[np.ndarray, "chis phases some"],
+    chi: Float[np.ndarray, "chis 1 1"],
+    a: float,
 ) -> HalfTurn:
     """Half a turn from the round-trip phases of TE and TM, which lose alike."""
     te, tm, mean = (math.sqrt(a) * np.exp(0.5j * phase) for phase in (te_rad, tm_rad, 0.5 * (te_rad + tm_rad)))

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring, rules_row
-from prism_photonics.budget.crossings import RARE, crossings, cure
+from prism_photonics.budget.crossings import crossings, cure
 from prism_photonics.budget.cures import Rule, find_cures
 from prism_photonics.budget.finding import Cure, Finding
 from prism_photonics.budget.guard import floating_point_of, require_finite
@@ -16,9 +16,6 @@ from prism_photonics.budget.second_mode import bend_warnings
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-
-LEAST_BITS = 11.0
-"""Accuracy that the mixing of TE and TM must leave, else the warning comes (design choice): that of a full die."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -240,7 +237,7 @@ def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
             f"{film_name(spec.process)} guides no TM, or none whose coupling is known (docs/modes.md): crossings of TE "
             "and TM are not counted"
         ]
-    if found.bits >= LEAST_BITS and found.rings <= RARE * found.of:
+    if not found.told:
         return []
     said = (
         f"bends turn {100.0 * found.converted:.2g} % of TE into TM in half a turn of a ring: TE and TM resonances are "

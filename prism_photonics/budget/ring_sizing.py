@@ -25,6 +25,7 @@ from prism_photonics.budget.ring_margins import (
     shape_headrooms,
 )
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
+from prism_photonics.budget.smooth_turns import arms_near_um
 from prism_photonics.lightpath.ring.design import RingDesign, necked_pitch_um
 from prism_photonics.lightpath.ring.place import coupler_um, optical_lengths_um, straights_um
 from prism_photonics.lightpath.waveguide.design import Lengths
@@ -37,6 +38,11 @@ ENOUGH = 0.25
 BAND_ROUNDING = 2e-3
 """Share of a band by which closed forms and rule may differ: a spacing in frequency is no even one in wavelength."""
 RADII = 7
+STEP = 1.06
+"""From one radius of rings with ramps to the next: the same for all combs, as each asks for an arm of its own."""
+ETCHED_FOOT_UM = 0.1
+"""Trench that the couplers of rings with ramps leave at its foot, where a gap so wide does: they are three times as
+long as a circle's (design choice: as `etched_8x8` has it)."""
 FWHM_PM = np.geomspace(2.0, 3000.0, 73)
 """Linewidths that are tried: 10 % apart."""
 STRAIGHTS_UM = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0)
@@ -81,7 +87,7 @@ def size_rings(
     Args:
         spec: The spec; its rings and its drive are not looked at.
         voltages_V: Drive limits to choose from, ascending: the least one with which `ENOUGH` is reached, if any.
-        arms_um: Arms to choose from; 0 is a circle.
+        arms_um: Arms to choose from; 0 is a circle. Of rings with ramps they are moved to where bends leave no TM.
         radii_um: Radii to choose from; by default from the film's least to where one FSR holds all lines.
         straights: Least lengths of the coupling straights to choose from.
         on_grid: Whether resonances may miss their places by the grid of the drawing; a bound on what any drawing
@@ -202,7 +208,7 @@ def _grid(
     profile, wl_um, least_um = spec.profile, spec.comb_design.wl_um, least_gap_um(spec.profile)
     rows = []
     for radius in radii_um:
-        for arm in lengths[0]:
+        for arm in arms_near_um(spec, radius, tuple(lengths[0])):
             lobe = widest_lobe_deg(spec, radius_um=radius, arm_um=arm, gap_um=least_um)
             for least in lengths[1]:
                 placed = straights_um(
@@ -223,7 +229,8 @@ def _grid(
         gaps = gap_um(
             spec, fwhm_pm=fwhm_pm, radius_um=grid["radius"], arm_um=grid["arm"], straight_um=grid["first_straight"]
         )
-    grid["drawn"] = (gaps >= least_um) & (gaps <= 2.9)
+    etched = gaps >= least_um + (ETCHED_FOOT_UM if spec.ring.euler_p else 0.0)
+    grid["drawn"] = (etched if etched.any() else gaps >= least_um) & (gaps <= 2.9)
     if not grid["drawn"].any():
         grid["drawn"] = np.isfinite(gaps)
     grid["gap"] = np.round(np.clip(np.nan_to_num(gaps, posinf=2.9), least_um, 2.9), 3)
@@ -240,8 +247,12 @@ def _radii_um(spec: ChipSpec, demand: RingDemand) -> list[float]:
         4.0 * least_um,
         1000.0,
     )
-    steps = np.unique(np.maximum(np.round(np.linspace(least_um, most_um, RADII), 1), least_um))
-    return [float(radius) for radius in steps]
+    if spec.ring.euler_p:
+        ladder_um = least_um * STEP ** np.arange(math.floor(math.log(most_um / least_um) / math.log(STEP)) + 1)
+        steps = ladder_um[np.unique(np.round(np.linspace(0, len(ladder_um) - 1, RADII)).astype(int))]
+    else:
+        steps = np.linspace(least_um, most_um, RADII)
+    return [float(radius) for radius in np.unique(np.maximum(np.round(steps, 1), least_um))]
 
 
 def _keys(spec: ChipSpec, at: dict[str, float], bias_pm: float, volts: float) -> dict[str, float | int]:

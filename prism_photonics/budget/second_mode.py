@@ -98,7 +98,7 @@ def arm_turned(spec: ChipSpec) -> float:
 
 def bend_warnings(spec: ChipSpec) -> list[str]:
     """Remarks on bends that turn more of the light than a chip can leave out of account."""
-    return [*_of_guides(spec), *_of_rings(spec)]
+    return [*_of_guides(spec), *ring_warnings(spec)]
 
 
 def _of_guides(spec: ChipSpec) -> list[str]:
@@ -116,7 +116,8 @@ def _of_guides(spec: ChipSpec) -> list[str]:
     return [f"{said}; raise waveguide.bend_radius_um: clothoids need a wider bend than the film's least"]
 
 
-def _of_rings(spec: ChipSpec) -> list[str]:
+def ring_warnings(spec: ChipSpec) -> list[str]:
+    """The remark on what a chip's rings turn to a second mode, and what mends it; none where it is next to nothing."""
     shares, arm, table, ramps = straights_turned(spec), arm_turned(spec), load_bends(spec.process), ramps_turned(spec)
     taken = sum(float(np.sin(angle)) ** 2 for angle in coupling_angles(spec.profile, spec.ring_designs[0]))
     mixed, held = mixed_rings(spec), second_mode_table(spec.process) is not None

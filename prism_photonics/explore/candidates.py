@@ -4,17 +4,21 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from prism_photonics.budget.crossings import unmixing_at_um
+from prism_photonics.budget.smooth_turns import smooth_ring
 from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.explore.wishes import Wishes
-from prism_photonics.process.necks import FILMS
-from prism_photonics.process.profile import Profile, load_profile
+from prism_photonics.process.profile import Profile, film_name, load_profile
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.tables import RingTable
 from prism_photonics.units import SPEED_OF_LIGHT_UM_S
 
 WIDEST_SHARE = 0.99
 """Share of the least ring's free spectral range that lines may fill: first-order dispersion is no better."""
 SPACINGS = (1.0, 0.6, 0.36)
 """Spacings that are tried, in units of the widest (design choice)."""
+SPACINGS_OF_RAMPS = (1.0, 0.8, 0.6, 0.36)
+"""The same of rings with ramps: the second leaves gentler ones their free spectral range (design choice)."""
 
 
 def candidates(wishes: Wishes, *, arm_um: float = 0.0) -> Iterator[ChipSpec]:
@@ -42,6 +46,18 @@ def candidates(wishes: Wishes, *, arm_um: float = 0.0) -> Iterator[ChipSpec]:
     yield from (spec for _, spec in sorted(found, key=lambda pair: pair[0]))
 
 
+def ring_of(wishes: Wishes) -> RingTable:
+    """Rings of the base as the wished film wants them: with ramps where its rib holds a second mode.
+
+    Ramps of a base on another film are that film's.
+    """
+    base = wishes.base_spec
+    ring = base.ring
+    if film_name(wishes.process) != film_name(base.process):
+        ring = ring.model_copy(update={"euler_p": 0.0, "ramp": "linear", "neck_um": 0.0})
+    return smooth_ring(ring, wishes.process)
+
+
 def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: dict[str, Any]) -> ChipSpec:
     """The base spec with what the wishes fix, on the wished film; its rings are still to be sized.
 
@@ -51,22 +67,23 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
         row: Encoding, channels of a bus, buses.
         comb: Keys of the lines.
     """
-    base = wishes.base_spec.model_dump()
+    base, ring = wishes.base_spec.model_dump(), ring_of(wishes)
     encoding, channels, buses = row
-    heater_mW_nm = base["trim"]["heater_mW_nm"] or HEATER_MW_NM[profile.name]
     least_um = profile.film.min_bend_radius_um.value
-    radius_um = wishes.base_spec.ring.radius_for_um(least_um)
+    # As long a ring takes as much more for a nanometre.
+    longer = ring.turn(ring.radius_for_um(least_um)).length_um / (0.5 * math.pi * least_um)
+    heater_mW_nm = base["trim"]["heater_mW_nm"] or float(f"{HEATER_MW_NM[profile.name] * longer:.3g}")
+    radius_um = ring.radius_for_um(least_um)
     flipped_um = 30.0
     lines = {key: value for key, value in base["comb"].items() if not key.startswith(("first_", "spacing_"))}
     changes: dict[str, dict[str, Any]] = {
         "chip": {"rows": wishes.rows, "channels": channels, "buses": buses},
         "modulator": base["modulator"] | {"encoding": encoding},
         "comb": lines | comb,
-        "ring": base["ring"]
+        "ring": ring.model_dump()
         | {
             "radius_um": radius_um,
             "arm_um": 0.0,
-            "neck_um": wishes.base_spec.ring.neck_um if profile.name in FILMS else 0.0,
             "gap_through_um": 1.0,
             "gap_drop_um": 1.0,
             "electrode_gap_um": profile.electrooptics.electrode_gap_um.value,
@@ -93,8 +110,12 @@ It grows with the radius. Source: ``layout.heater_field.heater_figures``."""
 def _combs(wishes: Wishes, profile: Profile, channels: int, arm_um: float) -> Iterator[dict[str, Any]]:
     """Keys of the lines: the wished spacing, multiples of the wished grid, or shares of the free spectral range."""
     o = profile.optics
-    wl_um, ring = o.wl0_um.value, wishes.base_spec.ring
+    wl_um, ring, shares = o.wl0_um.value, ring_of(wishes), SPACINGS
     turn = ring.turn(ring.radius_for_um(profile.film.min_bend_radius_um.value))
+    if ring.euler_p:
+        rib_um = profile.film.rib_width_um.value
+        arm_um = unmixing_at_um(wishes.process, wl_um, rib_um, turn, near_um=arm_um) or arm_um
+        shares = SPACINGS_OF_RAMPS
     n_g = 0.5 * (o.n_g_along_x.value + o.n_g_along_y.value)
     length_um = n_g * 4.0 * turn.length_um + o.n_g_along_y.value * 2.0 * arm_um
     widest_nm = WIDEST_SHARE * 1e3 * wl_um**2 / length_um / channels
@@ -105,13 +126,13 @@ def _combs(wishes: Wishes, profile: Profile, channels: int, arm_um: float) -> It
         yield _in_frequency(wishes, wishes.spacing_GHz, channels, wl_um)
     elif wishes.itu_grid_GHz is not None:
         most = math.floor(widest_GHz / wishes.itu_grid_GHz)
-        for step in dict.fromkeys(max(round(share * most), 1) for share in SPACINGS):
+        for step in dict.fromkeys(max(round(share * most), 1) for share in shares):
             yield _in_frequency(wishes, step * wishes.itu_grid_GHz, channels, wl_um)
     elif wishes.first_itu_channel is not None:
-        for share in SPACINGS:
+        for share in shares:
             yield _in_frequency(wishes, max(math.floor(share * widest_GHz / 5.0) * 5.0, 5.0), channels, wl_um)
     else:
-        for share in SPACINGS:
+        for share in shares:
             yield _in_wavelength(max(math.floor(share * widest_nm * 100.0) / 100.0, 0.02), channels, wl_um)
 
 

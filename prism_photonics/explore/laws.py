@@ -1,14 +1,17 @@
 """Which law each number of a designed spec follows from, and which law forbids a wish."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from prism_photonics.budget.crossings import crossings
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.finding import Finding
 from prism_photonics.budget.ring import ring_figures
-from prism_photonics.budget.second_mode import guides_turned
+from prism_photonics.budget.second_mode import guides_turned, ramps_turned
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.lightpath.splitter.design import tree_outputs
+from prism_photonics.process.necks import neck
 from prism_photonics.spec import ChipSpec
 
 LAWS = {
@@ -79,8 +82,9 @@ def reasons(wishes: Wishes, spec: ChipSpec) -> list[Reason]:
         "ring.straight_um": "coupling at a gap that can be etched",
         "ring.gap_through_um": f"κ of FWHM {ring.fwhm_pm:.3g} pm (Q {ring.q_loaded:.0f}): between drift and drive",
         "ring.gap_drop_um": "equal gaps: deepest through dip",
-        "ring.arm_um": "racetrack: more of it tuned" if spec.ring.arm_um else "circle: the widest FSR",
-        "ring.pitch_um": "electrodes, and wires or bumps beside them",
+        **_turns(spec),
+        "ring.pitch_um": "electrodes, and wires or bumps beside them"
+        + (", and the necks of the buses" if spec.ring.neck_um else ""),
         "ring.lobe_half_angle_deg": f"widest that is clear of the buses: limit {rules['electrode_lobe'].limit:.1f}°",
         "ring.electrode_gap_um": "V_πL was computed for it",
         "ring.bias_pm": "middle of the detunings of ± weight_limit, or the line; settled on the drawing's 1 nm grid",
@@ -97,6 +101,35 @@ def reasons(wishes: Wishes, spec: ChipSpec) -> list[Reason]:
         "ranking.weight_limit": "wished reach",
     }
     return [Reason(key, _value(spec, key), law) for key, law in texts.items()]
+
+
+def _turns(spec: ChipSpec) -> dict[str, str]:
+    """Why a ring's turns, arms and necks are as they are, and what they cost."""
+    if not spec.ring.euler_p:
+        return {"ring.arm_um": "racetrack: more of it tuned" if spec.ring.arm_um else "circle: the widest FSR"}
+    turn = spec.ring_designs[0].quarter
+    longer = turn.length_um / (0.5 * math.pi * turn.least_radius_um)
+    texts = {
+        "ring.euler_p": f"curvature grows from the straight's, sharpest at {turn.least_radius_um:.3g} µm: a turn leaves"
+        f" {100.0 * ramps_turned(spec):.2g} % in other modes, for {longer:.2g} times a circle's length: less FSR"
+    }
+    if spec.ring.cosine:
+        texts["ring.ramp"] = "turns ten to forty times less light to other modes than a clothoid as long"
+    crossed = crossings(spec)
+    if crossed is not None:
+        texts["ring.arm_um"] = (
+            f"each bend undoes what the last one turned to TM: {100.0 * crossed.converted:.2g} % is left over the comb"
+            f"; a fit of TE alone leaves {crossed.bits:.3g} bits"
+        )
+    elif spec.ring.arm_um:
+        texts["ring.arm_um"] = "racetrack: more of it tuned"
+    if spec.ring.neck_um:
+        taken = neck(spec.process, spec.ring.neck_um)
+        texts["ring.neck_um"] = (
+            f"buses let go {2.0 * taken.second_dB:.2g} dB of the second mode from ring to ring, and "
+            f"{2.0 * taken.first_dB:.2g} dB of the first"
+        )
+    return texts
 
 
 def table(rows: Iterable[Reason]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from prism_photonics.budget.feasibility import judged as findings_of
@@ -9,11 +10,12 @@ from prism_photonics.budget.finding import Finding
 from prism_photonics.budget.headroom import headrooms
 from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.repair import VOLTS, driver_and_heat
-from prism_photonics.budget.ring_sizing import ENOUGH, RingChoice, size_rings
+from prism_photonics.budget.ring_sizing import ENOUGH, STEP, RingChoice, size_rings
 from prism_photonics.budget.rules_chip import die_um
 from prism_photonics.budget.second_mode import LEAST_DB, guides_turned
 from prism_photonics.budget.settle import ON_RINGS, settle
-from prism_photonics.explore.candidates import candidates
+from prism_photonics.budget.smooth_turns import keeps_its_mode
+from prism_photonics.explore.candidates import candidates, ring_of
 from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.wishes import Wishes
 from prism_photonics.process.profile import load_profile
@@ -35,6 +37,8 @@ CARRIED = ("tuning_range", "row_reach", "drift")
 WIDER_BENDS = (1.1, 1.25, 1.5, 2.0)
 """Radii of the guides' bends that are tried where clothoids find no room in the least one, in units of it (design
 choice)."""
+MOST_STEPS = 8
+"""Of ever wider rings that are tried where TE1 or TM would show (design choice)."""
 WORTH_TRYING = -0.15
 """Headroom by the closed forms from which a choice is finished: settling on the drawing's grid moves it so much."""
 
@@ -57,6 +61,11 @@ class Sized:
     broken: tuple[Finding, ...]
     area_mm2: float
 
+    @cached_property
+    def smooth(self) -> bool:
+        """Whether rings with ramps keep their light in its mode: no remark of `prism check`. Others are not asked."""
+        return not self.spec.ring.euler_p or keeps_its_mode(self.spec)
+
     @property
     def least(self) -> tuple[float, str]:
         """The smallest headroom, and its rule."""
@@ -64,10 +73,13 @@ class Sized:
         return self.headrooms[rule], rule
 
     @property
-    def rank(self) -> tuple[bool, float, int, int, float]:
-        """Larger is better: kept rules, headroom up to what is enough, few buses, easy encoding, headroom beyond."""
+    def rank(self) -> tuple[bool, bool, float, int, int, float]:
+        """Larger is better: kept rules, light in its mode, headroom up to what is enough, few buses, easy encoding.
+
+        Then headroom beyond.
+        """
         chip, encoding = self.spec.chip, PREFERRED.index(self.spec.modulator.encoding)
-        return not self.broken, round(min(self.least[0], ENOUGH), 2), -chip.buses, -encoding, self.least[0]
+        return not self.broken, self.smooth, round(min(self.least[0], ENOUGH), 2), -chip.buses, -encoding, self.least[0]
 
 
 def sized(wishes: Wishes, *, most: int = MOST_FINISHED) -> list[Sized]:
@@ -181,7 +193,28 @@ def _finished(wishes: Wishes, scanned: Iterable[tuple[ChipSpec, RingChoice]], mo
             found.append(finish(wishes, spec, choice))
         except ValueError:  # rings that no spec may hold
             continue
+        if not found[-1].smooth and (gentler := _gentler(wishes, found[-1])) is not None:
+            found.append(gentler)
     return found
+
+
+def _gentler(wishes: Wishes, found: Sized) -> Sized | None:
+    """The same lines with the least wider rings that keep their light in its mode; None where none promises a chip."""
+    spec, ring = found.spec, found.spec.ring
+    for step in range(1, MOST_STEPS + 1):
+        radius_um = round(ring.radius_um * STEP**step, 1)
+        choice = size_rings(
+            spec, voltages_V=voltages_V(wishes), arms_um=(ring.arm_um,), straights=STRAIGHTS, radii_um=(radius_um,)
+        )
+        if choice.headroom < WORTH_TRYING:
+            return None
+        try:
+            wider = finish(wishes, spec, choice)
+        except ValueError:  # no room beside rings as wide
+            return None
+        if wider.smooth:
+            return wider
+    return None
 
 
 def _short_of_drive(wishes: Wishes, found: Sequence[Sized]) -> bool:
@@ -200,7 +233,7 @@ def _scanned(
 ) -> Iterator[tuple[ChipSpec, RingChoice]]:
     """Choices with their rings; lines fill the range of the least ring with arms of ``lines_for`` radii."""
     film = load_profile(wishes.process).film
-    least_um = wishes.base_spec.ring.radius_for_um(film.min_bend_radius_um.value)
+    least_um = ring_of(wishes).radius_for_um(film.min_bend_radius_um.value)
     for spec in candidates(wishes, arm_um=lines_for * least_um):
         arms_um = [share * least_um for share in arms_in_radii]
         yield spec, size_rings(spec, voltages_V=voltages_V(wishes), arms_um=arms_um, straights=straights)

@@ -103,6 +103,12 @@ def ramp_reach_um(radius_um: Any, ramp_um: Any, rise_um: float, *, cosine: bool,
 
 def _opening_um(radius_um: Any, ramp_um: Any, decay_um: float, *, cosine: bool, xp: ModuleType) -> Any:
     """∫ exp(−y(x)/g_d) dx of one side."""
+    if xp is np and np.size(radius_um) > 1:  # of thousands of rings few differ in their turns
+        all_um = np.stack(np.broadcast_arrays(radius_um, ramp_um))
+        turns, of = np.unique(all_um.reshape(2, -1), axis=1, return_inverse=True)
+        if turns.shape[1] < of.size:
+            found = _opening_um(turns[0], turns[1], decay_um, cosine=cosine, xp=xp)
+            return found[of.reshape(all_um.shape[1:])]
     radius, ramp = (xp.asarray(length)[..., None] for length in (radius_um, ramp_um))
     reach = ramp_reach_um(radius, ramp, DECAYS * decay_um, cosine=cosine, xp=xp)
     rise, _, _ = ramp_rise(reach * NODES, radius, ramp, cosine=cosine, xp=xp)

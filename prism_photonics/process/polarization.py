@@ -174,15 +174,22 @@ def conversion_on_film_rad(
     return np.arcsin(2.0 * (quarter[:, 0, 0] * quarter[:, 0, 1] * along).imag)
 
 
-def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, turn: Turn) -> float:
-    """The shortest arm between two quarter turns after which the second undoes what the first one mixed, in µm.
+def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, turn: Turn, near_um: float = 0.0) -> float:
+    """An arm between two quarter turns after which the second undoes what the first one mixed, in µm.
 
-    There χ is none: TE and TM have run apart, on the arm, by what makes them meet again in the opposite phase.
+    There χ is none: TE and TM have run apart, on the arm, by what makes them meet again in the opposite phase. Arms on
+    which they run apart by half a wave more do so, too: of all the one nearest to ``near_um``, by default the shortest.
     """
     quarter = _quarter_turn(table.file.profile, wl_um, width_um, turn)
-    apart = float(_half_difference(table, width_um, wl_um, 0.0))  # below 0 where TM runs slower than TE
+    apart = _apart_along_y(table.file.profile, wl_um, width_um)  # below 0 where TM runs slower than TE
     missing = float(-np.angle(quarter[0, 0] * quarter[0, 1]) * np.sign(apart)) % math.pi
-    return missing / abs(apart)
+    shortest_um, more_um = missing / abs(apart), math.pi / abs(apart)
+    return shortest_um + max(round((near_um - shortest_um) / more_um), 0) * more_um
+
+
+@cache
+def _apart_along_y(film: str, wl_um: float, width_um: float) -> float:
+    return float(_half_difference(load_modes(film), width_um, wl_um, 0.0))
 
 
 @cache

@@ -113,7 +113,8 @@ def test_a_5_V_drive_is_refused_by_V_pi_L_and_the_change_that_is_named_does():
     assert "possible with any of" in str(found)
     assert check(found.spec).feasible
     named = {key for change in found.changes for key in change.wishes}
-    assert named == {"max_voltage_V", "residual_pm"}
+    # Rings of arcs would do with finer trimming; those that keep their light in its mode are tuned less.
+    assert named == {"max_voltage_V"}
     # Whoever wishes so gets a chip.
     relaxed = design(found.relaxed)
     assert relaxed.feasible

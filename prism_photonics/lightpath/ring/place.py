@@ -1,7 +1,7 @@
 """Straights that place a ring's resonance at its channel, and the tuned share of the ring."""
 
 import math
-from dataclasses import replace
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -128,12 +128,18 @@ def lobes_on_ramps(half_angle_deg: Any, turn: QuarterTurn, tensor: PockelsTensor
     Of each quarter turn the part is covered whose normal lies within the angle of crystal z: r22 drops out, as there is
     as much of it on either side. The integral along the turn is taken by Gauss's rule.
     """
-    # Whatever the radius.
-    turn, half = replace(turn, radius_um=1.0), np.radians(np.asarray(half_angle_deg, float))
-    way = np.vectorize(turn.way_um, otypes=[float])(half)[..., None]
-    angle = turn.angle_rad(way * NODES)
-    sine, cosine = np.sin(angle), np.cos(angle)
-    cross = tensor.r13_pm_V + 2.0 * tensor.r51_pm_V
-    along = (tensor.r33_pm_V * cosine**3 + cross * cosine * sine**2) * SHARES * way
-    found = along.sum(-1) / (tensor.r33_pm_V * turn.length_um)
+    # Whatever the radius; of thousands of rings few have lobes of their own.
+    angles, of = np.unique(np.asarray(half_angle_deg, float), return_inverse=True)
+    found = np.array([_lobe_on_ramps(float(one), turn.euler_p, turn.cosine, tensor) for one in angles])[of]
     return found if np.ndim(half_angle_deg) else float(found)
+
+
+@cache
+def _lobe_on_ramps(half_angle_deg: float, euler_p: float, cosine: Any, tensor: PockelsTensor) -> float:
+    turn = QuarterTurn(1.0, euler_p, cosine)
+    way = turn.way_um(math.radians(half_angle_deg))
+    angle = turn.angle_rad(way * NODES)
+    sine, cosine_of = np.sin(angle), np.cos(angle)
+    cross = tensor.r13_pm_V + 2.0 * tensor.r51_pm_V
+    along = (tensor.r33_pm_V * cosine_of**3 + cross * cosine_of * sine**2) * SHARES * way
+    return float(along.sum() / (tensor.r33_pm_V * turn.length_um))

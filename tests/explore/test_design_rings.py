@@ -1,0 +1,106 @@
+"""Rings of designed chips keep their light in its mode where the film's rib holds a second one."""
+
+import numpy as np
+import pytest
+
+from prism_photonics.budget.crossings import cure
+from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.ring_modes import mixed_rings
+from prism_photonics.budget.ring_sizing import ETCHED_FOOT_UM, size_rings
+from prism_photonics.budget.smooth_turns import NECK_UM, keeps_its_mode, smooth_keys, smooth_ring
+from prism_photonics.explore.candidates import candidates, ring_of
+from prism_photonics.explore.design import design
+from prism_photonics.explore.wishes import Wishes
+from prism_photonics.lightpath.ring.design import necked_pitch_um
+from prism_photonics.lightpath.ring.place import lobes_on_ramps
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
+from prism_photonics.process.coupling import effective_length_um
+from prism_photonics.process.trench import foot_um
+from prism_photonics.spec import load_spec
+
+
+@pytest.fixture(scope="module")
+def designed():
+    """Eight values by eight blocks on the paper's film."""
+    return design(dims=8, rows=8, process="tfln600")
+
+
+def test_rings_on_a_rib_that_holds_a_second_mode_work_as_made(designed):
+    spec = designed.spec
+    report = check(spec)
+    assert report.feasible
+    assert report.warnings == ()
+    assert "\nnote " not in str(designed)
+    mixed = mixed_rings(spec)
+    assert mixed.linewidth.max() < 1.2
+    assert mixed.spoiled == 0.0
+    # The arm is that of the comb's middle, the gap one that etches, the cell holds the necks.
+    assert (spec.ring.euler_p, spec.ring.ramp, spec.ring.neck_um) == (1.0, "raised_cosine", NECK_UM)
+    assert cure(spec)[0] == f"ring.arm_um = {spec.ring.arm_um:g}"
+    assert foot_um(spec.profile, spec.ring.gap_through_um) >= ETCHED_FOOT_UM - 0.01
+    assert spec.ring.pitch_um >= necked_pitch_um(spec.ring.radius_um, spec.ring.straight_um, spec.width_um)
+
+
+def test_each_choice_of_such_rings_says_why_and_what_it_costs(designed):
+    laws = {reason.key: reason.law for reason in designed.reasons}
+    turn = designed.spec.ring_designs[0].quarter
+    assert f"sharpest at {turn.least_radius_um:.3g} µm" in laws["ring.euler_p"]
+    assert "2 times a circle's length: less FSR" in laws["ring.euler_p"]
+    assert "than a clothoid as long" in laws["ring.ramp"]
+    assert "undoes what the last one turned to TM" in laws["ring.arm_um"]
+    assert "buses let go 7.9 dB of the second mode" in laws["ring.neck_um"]
+    assert "necks" in laws["ring.pitch_um"]
+    assert "# buses let go" in designed.text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dims", "rows"), [(32, 256), (64, 64)])
+def test_large_chips_on_that_film_keep_every_rule_without_a_remark(dims, rows):
+    report = check(design(dims=dims, rows=rows, process="tfln600").spec)
+    assert report.feasible
+    assert report.warnings == ()
+
+
+def test_films_whose_bends_let_the_second_mode_go_keep_circles_whatever_the_base_has():
+    gentle = load_spec("adiabatic_8x8")
+    for process in ("lnoi400", "ltoi300", "tfln600_narrow"):
+        wishes = Wishes(dims=2, rows=2, process=process, base="adiabatic_8x8")
+        ring = ring_of(wishes)
+        assert (ring.euler_p, ring.ramp, ring.neck_um) == (0.0, "linear", 0.0)
+        assert next(iter(candidates(wishes))).ring.euler_p == 0.0
+        assert smooth_ring(gentle.ring, process) == gentle.ring
+    # A base's own ramps stay on its own film.
+    assert ring_of(Wishes(dims=2, rows=2, process="tfln600", base="adiabatic_8x8")).model_dump() == (
+        gentle.ring.model_dump()
+    )
+
+
+def test_arcs_become_turns_that_keep_their_light(demo, altered):
+    # The demonstrator's circles of before.
+    keys = {"radius_um": 20.0, "euler_p": 0.0, "ramp": "linear", "neck_um": 0.0, "arm_um": 0.0, "pitch_um": 100.0}
+    arcs = altered(demo, ring=keys)
+    assert not keeps_its_mode(arcs)
+    smooth = smooth_keys(arcs)
+    assert set(smooth) == {"ring.euler_p", "ring.ramp", "ring.neck_um", "ring.pitch_um"}
+    ring = altered(arcs, ring={key.partition(".")[2]: value for key, value in smooth.items()})
+    assert smooth_keys(ring) == {}
+    # Asked for none, sizing takes the arm that undoes the mixing.
+    sized = size_rings(ring, voltages_V=(20.0,), radii_um=(40.4,), arms_um=(0.0,)).keys
+    wide = altered(ring, ring={"radius_um": 40.4, "pitch_um": 200.0})
+    assert cure(wide)[0] == f"ring.arm_um = {sized['ring.arm_um']:g}"
+
+
+def test_many_rings_of_few_kinds_are_computed_as_each_alone(demo):
+    lobes, radii = np.array([50.0, 30.0, 50.0]), np.array([[40.0, 30.0], [30.0, 40.0]])
+    turn = QuarterTurn(40.4, 1.0, True)
+    alone = [lobes_on_ramps(float(one), turn, demo.profile.tensor) for one in lobes]
+    assert lobes_on_ramps(lobes, turn, demo.profile.tensor).tolist() == alone
+
+    def length_um(radius_um):
+        return effective_length_um(
+            radius_um=radius_um, straight_um=1.0, decay_um=0.18, ramp_um=2.0 * radius_um, cosine=True
+        )
+
+    found = length_um(radii)
+    assert found.shape == radii.shape
+    assert found == pytest.approx(np.array([[float(length_um(one)) for one in row] for row in radii]), rel=1e-14)
