@@ -226,7 +226,7 @@ class _Search:
 
 
 def _remarks(spec: ChipSpec, findings: list[Finding]) -> list[str]:
-    return [*_mode_warnings(spec, findings), *bend_warnings(spec)]
+    return [*_mode_warnings(spec, findings), *bend_warnings(spec, judged)]
 
 
 def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:

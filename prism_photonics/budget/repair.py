@@ -14,6 +14,7 @@ from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.ring_sizing import least_pitch_um, size_rings
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.budget.settle import settle
+from prism_photonics.budget.smooth_turns import arms_near_um, smooth_keys
 from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
@@ -51,6 +52,7 @@ MOVED_BY = {
         "electrode_lobe",
         "driver_step",
         "bend_radius",
+        "second_mode",
         "trimming_power",
         "drift",
         "drift_common",
@@ -108,12 +110,16 @@ def repair(spec: ChipSpec, findings: list[Finding], judge: Judge) -> tuple[Cure,
         The edits, each a group of keys; None where these groups cannot mend it.
     """
     broken = {found.rule for found in findings if not found.passed}
+    # Rings of arcs on a rib that holds a second mode are sized with turns that keep their light.
+    smooth: Changes = dict(smooth_keys(spec)) if "second_mode" in broken else {}
+    begun = with_keys(spec, smooth)
     tried: set[tuple[tuple[str, float | int | str], ...]] = set()
     for fewer_rows in (False, True):
         for recipe in RECIPES:
             if not broken <= _moved_by(recipe) or (fewer_rows and "lines" not in recipe):
                 continue
-            for changes in islice(_attempts(spec, recipe, judge, fewer_rows), MOST_ATTEMPTS):
+            for found in islice(_attempts(begun, recipe, judge, fewer_rows), MOST_ATTEMPTS):
+                changes = smooth | found
                 if (key := tuple(sorted(changes.items()))) not in tried and _feasible(spec, changes, judge):
                     needed = _no_farther(spec, _without_needless(spec, changes, judge), judge)
                     return _edits(spec, needed, judge)
@@ -145,7 +151,8 @@ def line_options(spec: ChipSpec) -> Iterator[Changes]:
     n_g = 0.5 * (profile.optics.n_g_along_x.value + profile.optics.n_g_along_y.value)
     # Of the smallest ring that the film allows, its shortest straights included.
     turn = spec.ring.turn(spec.ring.radius_for_um(profile.film.min_bend_radius_um.value))
-    fsr_nm = 1e3 * wl_um**2 / (n_g * (4.0 * turn.length_um + 4.0))
+    (arm_um,) = arms_near_um(spec, spec.ring, turn.radius_um, (0.0,))
+    fsr_nm = 1e3 * wl_um**2 / (n_g * (4.0 * turn.length_um + 2.0 * arm_um + 4.0))
     even = 2 if spec.modulator.encoding == "dual_rail" else 1
     for channels in range(rings, 0, -1):
         buses = rings // channels

@@ -25,7 +25,7 @@ from prism_photonics.budget.ring_margins import (
     shape_headrooms,
 )
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
-from prism_photonics.budget.smooth_turns import arms_near_um
+from prism_photonics.budget.smooth_turns import RADII_STEP, arms_near_um
 from prism_photonics.lightpath.ring.design import RingDesign, necked_pitch_um
 from prism_photonics.lightpath.ring.place import coupler_um, optical_lengths_um, straights_um
 from prism_photonics.lightpath.waveguide.design import Lengths
@@ -38,8 +38,6 @@ ENOUGH = 0.25
 BAND_ROUNDING = 2e-3
 """Share of a band by which closed forms and rule may differ: a spacing in frequency is no even one in wavelength."""
 RADII = 7
-STEP = 1.06
-"""From one radius of rings with ramps to the next: the same for all combs, as each asks for an arm of its own."""
 ETCHED_FOOT_UM = 0.1
 """Trench that the couplers of rings with ramps leave at its foot, where a gap so wide does: they are three times as
 long as a circle's (design choice: as `etched_8x8` has it)."""
@@ -208,7 +206,7 @@ def _grid(
     profile, wl_um, least_um = spec.profile, spec.comb_design.wl_um, least_gap_um(spec.profile)
     rows = []
     for radius in radii_um:
-        for arm in arms_near_um(spec, radius, tuple(lengths[0])):
+        for arm in arms_near_um(spec, spec.ring, radius, tuple(lengths[0])):
             lobe = widest_lobe_deg(spec, radius_um=radius, arm_um=arm, gap_um=least_um)
             for least in lengths[1]:
                 placed = straights_um(
@@ -248,7 +246,9 @@ def _radii_um(spec: ChipSpec, demand: RingDemand) -> list[float]:
         1000.0,
     )
     if spec.ring.euler_p:
-        ladder_um = least_um * STEP ** np.arange(math.floor(math.log(most_um / least_um) / math.log(STEP)) + 1)
+        ladder_um = least_um * RADII_STEP ** np.arange(
+            math.floor(math.log(most_um / least_um) / math.log(RADII_STEP)) + 1
+        )
         steps = ladder_um[np.unique(np.round(np.linspace(0, len(ladder_um) - 1, RADII)).astype(int))]
     else:
         steps = np.linspace(least_um, most_um, RADII)

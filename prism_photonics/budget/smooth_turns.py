@@ -5,8 +5,7 @@ and falls as a raised cosine, with necks in the buses that let TE1 go between th
 undoes what the last one turned to TM: docs/layout.md, "Rings whose curvature grows".
 """
 
-from prism_photonics.budget.crossings import crossings, unmixing_um
-from prism_photonics.budget.second_mode import ring_warnings
+from prism_photonics.budget.crossings import unmixing_um
 from prism_photonics.lightpath.ring.design import necked_pitch_um
 from prism_photonics.process import necks
 from prism_photonics.process.profile import film_name
@@ -16,6 +15,11 @@ from prism_photonics.spec.tables import RingTable
 
 NECK_UM = 0.35
 """Width of the necks: 3.9 dB of TE1 and more each, for 0.004 dB of TE0 (design choice)."""
+
+
+RADII_STEP = 1.06
+"""From one radius of rings with ramps to the next that is tried: the same for all combs, as each asks for an arm of its
+own (design choice)."""
 
 
 def smooth_ring(ring: RingTable, process: str) -> RingTable:
@@ -50,25 +54,18 @@ def smooth_keys(spec: ChipSpec) -> dict[str, float | int | str]:
     return keys
 
 
-def arms_near_um(spec: ChipSpec, radius_um: float, arms_um: tuple[float, ...]) -> tuple[float, ...]:
+def arms_near_um(spec: ChipSpec, ring: RingTable, radius_um: float, arms_um: tuple[float, ...]) -> tuple[float, ...]:
     """Arms that are tried of rings of a radius: with ramps those near the asked ones that leave no TM, else the asked.
 
     Args:
-        spec: Film, comb and kind of the rings' turns.
+        spec: Film and comb.
+        ring: Kind of the rings' turns.
         radius_um: Their radius.
         arms_um: Arms that are asked for.
     """
-    if not spec.ring.euler_p:
+    if not ring.euler_p:
         return arms_um
-    turn = spec.ring.turn(radius_um)
+    turn = ring.turn(radius_um)
     near = (unmixing_um(spec, turn, near_um=arm) for arm in arms_um)
     found = (arm if best is None else best for arm, best in zip(arms_um, near, strict=True))
     return tuple(dict.fromkeys(found))
-
-
-def keeps_its_mode(spec: ChipSpec) -> bool:
-    """Whether `prism check` has no remark on what a chip's rings turn to TE1 and TM."""
-    if ring_warnings(spec):
-        return False
-    found = crossings(spec)
-    return found is None or not found.told

@@ -104,7 +104,7 @@ class Design:
             [
                 table(self.reasons),
                 f"feasible; least headroom {100.0 * headroom:.0f} % ({rule}), die {self.best.area_mm2:.3g} mm²",
-                *(f"note {remark}" for remark in bend_warnings(self.spec)),
+                *(f"note {remark}" for remark in bend_warnings(self.spec, rules_on)),
             ]
         )
 

@@ -10,11 +10,11 @@ from prism_photonics.budget.finding import Finding
 from prism_photonics.budget.headroom import headrooms
 from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.repair import VOLTS, driver_and_heat
-from prism_photonics.budget.ring_sizing import ENOUGH, STEP, RingChoice, size_rings
+from prism_photonics.budget.ring_sizing import ENOUGH, RingChoice, size_rings
 from prism_photonics.budget.rules_chip import die_um
-from prism_photonics.budget.second_mode import LEAST_DB, guides_turned
+from prism_photonics.budget.second_mode import LEAST_DB, guides_turned, keeps_its_mode
 from prism_photonics.budget.settle import ON_RINGS, settle
-from prism_photonics.budget.smooth_turns import keeps_its_mode
+from prism_photonics.budget.smooth_turns import RADII_STEP
 from prism_photonics.explore.candidates import candidates, ring_of
 from prism_photonics.explore.least_voltage import least_voltage
 from prism_photonics.explore.wishes import Wishes
@@ -202,7 +202,7 @@ def _gentler(wishes: Wishes, found: Sized) -> Sized | None:
     """The same lines with the least wider rings that keep their light in its mode; None where none promises a chip."""
     spec, ring = found.spec, found.spec.ring
     for step in range(1, MOST_STEPS + 1):
-        radius_um = round(ring.radius_um * STEP**step, 1)
+        radius_um = round(ring.radius_um * RADII_STEP**step, 1)
         choice = size_rings(
             spec, voltages_V=voltages_V(wishes), arms_um=(ring.arm_um,), straights=STRAIGHTS, radii_um=(radius_um,)
         )

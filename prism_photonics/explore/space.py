@@ -1,7 +1,8 @@
 """What a search may change of a chip, and the spec that a choice stands for.
 
 A choice holds what a designer decides freely: Q, gap, radius, spacing, how the channels are split over buses, encoding,
-bandwidth, light, bits, drive. What follows from it is worked out: straights from Q and gap (or a wider gap, where none
+bandwidth, light, bits, drive. What follows from it is worked out: turns that keep the light of a rib of two modes, and
+the arms that they want; straights from Q and gap (or a wider gap, where none
 couple too much already), lobes that stay clear of the buses, rings and rows as close as they can stand, the converter's
 range from a die's brightest line. Everything else stays as it is in the spec that the search begins from.
 """
@@ -13,12 +14,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from prism_photonics.budget.crossings import unmixing_at_um
 from prism_photonics.budget.light_sizing import FULL_SCALE_ROOM
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.ring_sizing import HEATER_BUMPS_UM
 from prism_photonics.budget.rules_chip import BUMP_PITCH_UM
 from prism_photonics.budget.rules_light import converter_range
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
+from prism_photonics.budget.smooth_turns import smooth_ring
 from prism_photonics.codec.encoding import RAILS
 from prism_photonics.lightpath.ring.design import necked_pitch_um
 from prism_photonics.process.trench import least_gap_um
@@ -66,7 +69,7 @@ def knobs(spec: ChipSpec) -> tuple[Knob, ...]:
     profile = spec.profile
     dims = dims_of(spec)
     narrowest_um, least_radius_um = least_gap_um(profile), profile.film.min_bend_radius_um.value
-    ring_um = spec.ring.radius_for_um(least_radius_um)
+    ring_um = smooth_ring(spec.ring, spec.process).radius_for_um(least_radius_um)
     return (
         Knob("buses", options=tuple(n for n in (1, 2, 4, 8, 16, 32, 64) if dims % n == 0)),
         Knob("encoding", options=("two_shot", "offset", "dual_rail")),
@@ -158,11 +161,20 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     radius_um, gap_um = round(c["radius_um"], 2), round(c["gap_um"], 3)
     electrode_gap_um = profile.electrooptics.electrode_gap_um.value
     slower = base.detector.bandwidth_GHz / c["bandwidth_GHz"]
+    turns = smooth_ring(base.ring, base.process)
+    arm_um = base.ring.arm_um
+    if turns.euler_p:
+        turn = turns.turn(radius_um)
+        arm_um = unmixing_at_um(base.process, 1e-3 * CENTRE_NM, base.width_um, turn, near_um=arm_um) or arm_um
     made = _changed(
         base,
         chip={"buses": c["buses"], "channels": channels},
         ring={
             "radius_um": radius_um,
+            "arm_um": arm_um,
+            "euler_p": turns.euler_p,
+            "ramp": turns.ramp,
+            "neck_um": turns.neck_um,
             "gap_through_um": gap_um,
             "gap_drop_um": gap_um,
             "electrode_gap_um": electrode_gap_um,
@@ -190,10 +202,10 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     made = _with_q(made, c["q_loaded"])
     lobe_deg = math.floor(10.0 * (made.ring_designs[0].widest_lobe_deg - LOBE_MARGIN_DEG)) / 10.0
     pitch_um = made.ring.least_pitch_um + (HEATER_BUMPS_UM if made.trim.method == "heater" else 0.0)
-    if not _changed(made, ring={"pitch_um": pitch_um}).flip_chip:
-        pitch_um = comfortable_pitch_um(made)
     if made.ring.neck_um:
         pitch_um = max(pitch_um, necked_pitch_um(radius_um, made.ring.straight_um + 1.0, made.width_um))
+    if not _changed(made, ring={"pitch_um": pitch_um}).flip_chip:
+        pitch_um = max(pitch_um, comfortable_pitch_um(made))
     figures = ring_figures(made)
     spacing_nm = float(f"{c['spacing_of_fsr'] * figures.fsr_nm / channels:.4g}")
     made = _changed(

@@ -62,7 +62,7 @@ def explore_designs(
         met = unbeaten(search, [*met, *climbed(search, met, reference)])
     beating = [design for design in met if reference and search.beats(design.values, reference)]
     designs = unbeaten(
-        search, [*spread(met, MOST_DESIGNS - len(beating[:MOST_BEATING])), *spread(beating, MOST_BEATING)]
+        search, [*spread(met, max(MOST_DESIGNS - len(beating[:MOST_BEATING]), 0)), *spread(beating, MOST_BEATING)]
     )
     rows = []
     for number, design in enumerate(designs):

@@ -3,9 +3,18 @@
 import numpy as np
 import pytest
 
-from prism_photonics.budget.feasibility import check
+from prism_photonics.budget.cures import applied, candidates
+from prism_photonics.budget.feasibility import check, judged
 from prism_photonics.budget.ring_modes import mixed_rings
-from prism_photonics.budget.second_mode import arm_turned, bend_warnings, guides_turned, straights_turned
+from prism_photonics.budget.rules_ring import second_mode
+from prism_photonics.budget.second_mode import (
+    arm_turned,
+    bend_warnings,
+    guides_turned,
+    keeps_its_mode,
+    smooth_cure,
+    straights_turned,
+)
 from prism_photonics.circuit.params import designed_feed
 from prism_photonics.lightpath.waveguide.design import UTurnDesign
 from prism_photonics.lightpath.waveguide.turned import bends_dB, best_euler_p
@@ -59,14 +68,19 @@ def test_a_rings_straight_turns_as_much_as_its_missing_curvature(circles):
 
 
 def test_rings_whose_straights_turn_much_are_told_and_others_are_not(circles, altered):
-    (said,) = [line for line in bend_warnings(circles) if "each straight" in line]
+    (said,) = [line for line in check(circles).warnings if "each straight" in line]
     assert "turns 9 to 11 % of the ring's light" in said
     mixed = mixed_rings(circles)
     assert f"lines come out {mixed.linewidth.mean():.2g} times as broad as designed" in said
     assert f"dips keep {mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is " in said
     assert f"and {100.0 * mixed.spoiled:.2g} % of the rings less than half of their range" in said
-    assert "bends of 20 µm and more: layouts/demo_8x8)" in said
-    # The cure that it names is one.
+    # The cures that it names are some.
+    cure = smooth_cure(circles, judged)
+    assert f"turns whose curvature grows and falls mend it: set {cure}; or rings of 100 µm" in said
+    assert {"ring.euler_p", "ring.ramp", "ring.radius_um", "ring.arm_um", "ring.neck_um"} <= set(cure.keys)
+    smooth = applied(circles, cure)
+    assert check(smooth).warnings == ()
+    assert set(cure.spoils) == {found.rule for found in check(smooth).violations}
     wide = altered(
         circles, ring={"radius_um": 100.0, "straight_um": load_bends(circles.process).beat_um, "pitch_um": 400.0}
     )
@@ -81,6 +95,18 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(circles, al
     gentle = altered(circles, ring={"radius_um": 200.0, "pitch_um": 600.0})
     assert not any("each straight" in line for line in bend_warnings(gentle))
     assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(circles))
+
+
+def test_rings_of_no_use_are_a_share_and_the_turns_that_are_named_leave_none(circles, altered):
+    found = second_mode(circles)
+    assert (found.passed, found.limit) == (False, 2.0)
+    assert found.value == pytest.approx(100.0 * mixed_rings(circles).spoiled)
+    # No model has the arms of a racetrack of arcs: they do not hide what its circle does.
+    assert second_mode(altered(circles, ring={"arm_um": 30.0})).value == found.value
+    (cure,) = candidates(found, second_mode, circles)
+    assert second_mode(applied(circles, cure)).value == 0.0
+    assert keeps_its_mode(applied(circles, cure))
+    assert second_mode(load_spec("single_mode_8x8")).value == 0.0
 
 
 def test_the_wide_rings_that_the_remark_names_make_a_chip_that_keeps_every_rule(circles, altered):

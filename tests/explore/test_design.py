@@ -54,12 +54,13 @@ def test_guides_of_a_designed_chip_bend_as_wide_as_clothoids_ask(story, altered)
     assert "room for clothoids: 0.00077 dB to a row and back" in laws["waveguide.bend_radius_um"]
 
 
-def test_a_design_whose_rib_holds_a_second_mode_ends_in_a_note_of_what_becomes_of_its_rings(story, demo):
+def test_a_design_whose_rib_holds_a_second_mode_ends_in_a_note_of_what_becomes_of_its_rings(story, circles):
     assert "\nnote " not in str(story)
-    said = str(Design(story.wishes, replace(story.best, spec=demo))).splitlines()
+    said = str(Design(story.wishes, replace(story.best, spec=circles))).splitlines()
     assert said[-1].startswith("note each straight between a ring's arcs")
     assert "turns whose curvature grows and falls mend it" in said[-1]
-    assert "layouts/demo_8x8" in said[-1]
+    assert "set ring.euler_p = 1.0 and ring.ramp = 'raised_cosine'" in said[-1]
+    assert "(spoils " in said[-1]
 
 
 def test_every_designed_number_says_its_law(story):

@@ -7,7 +7,8 @@ from prism_photonics.budget.crossings import cure
 from prism_photonics.budget.feasibility import check
 from prism_photonics.budget.ring_modes import mixed_rings
 from prism_photonics.budget.ring_sizing import ETCHED_FOOT_UM, size_rings
-from prism_photonics.budget.smooth_turns import NECK_UM, keeps_its_mode, smooth_keys, smooth_ring
+from prism_photonics.budget.second_mode import keeps_its_mode
+from prism_photonics.budget.smooth_turns import NECK_UM, smooth_keys, smooth_ring
 from prism_photonics.explore.candidates import candidates, ring_of
 from prism_photonics.explore.design import design
 from prism_photonics.explore.wishes import Wishes
@@ -62,23 +63,21 @@ def test_large_chips_on_that_film_keep_every_rule_without_a_remark(dims, rows):
 
 
 def test_films_whose_bends_let_the_second_mode_go_keep_circles_whatever_the_base_has():
-    gentle = load_spec("adiabatic_8x8")
+    gentle = load_spec("demo_8x8")
     for process in ("lnoi400", "ltoi300", "tfln600_narrow"):
-        wishes = Wishes(dims=2, rows=2, process=process, base="adiabatic_8x8")
+        wishes = Wishes(dims=2, rows=2, process=process, base="demo_8x8")
         ring = ring_of(wishes)
         assert (ring.euler_p, ring.ramp, ring.neck_um) == (0.0, "linear", 0.0)
         assert next(iter(candidates(wishes))).ring.euler_p == 0.0
         assert smooth_ring(gentle.ring, process) == gentle.ring
     # A base's own ramps stay on its own film.
-    assert ring_of(Wishes(dims=2, rows=2, process="tfln600", base="adiabatic_8x8")).model_dump() == (
+    assert ring_of(Wishes(dims=2, rows=2, process="tfln600", base="demo_8x8")).model_dump() == (
         gentle.ring.model_dump()
     )
 
 
-def test_arcs_become_turns_that_keep_their_light(demo, altered):
-    # The demonstrator's circles of before.
-    keys = {"radius_um": 20.0, "euler_p": 0.0, "ramp": "linear", "neck_um": 0.0, "arm_um": 0.0, "pitch_um": 100.0}
-    arcs = altered(demo, ring=keys)
+def test_arcs_become_turns_that_keep_their_light(circles, altered):
+    arcs = altered(circles, ring={"pitch_um": 100.0})
     assert not keeps_its_mode(arcs)
     smooth = smooth_keys(arcs)
     assert set(smooth) == {"ring.euler_p", "ring.ramp", "ring.neck_um", "ring.pitch_um"}

@@ -61,6 +61,15 @@ def bank():
 
 
 @pytest.fixture(scope="module")
+def smooth_bank(bank, altered):
+    """With rings as a search has them on a rib that holds a second mode."""
+    ring = {"radius_um": 27.54, "straight_um": 9.5, "gap_through_um": 0.43, "gap_drop_um": 0.43, "arm_um": 21.9,
+            "euler_p": 1.0, "ramp": "raised_cosine", "neck_um": 0.35, "pitch_um": 149.0, "lobe_half_angle_deg": 47.0,
+            "bias_pm": 180.0}  # fmt: skip
+    return altered(bank, ring=ring, comb={"spacing_nm": 1.02, "first_wl_nm": 1548.47})
+
+
+@pytest.fixture(scope="module")
 def search(demo, tmp_path_factory):
     """Energy and area of the demonstrator, whose designs cost no recall to judge."""
     storage = f"sqlite:///{tmp_path_factory.mktemp('search') / 'study.db'}"
@@ -75,7 +84,8 @@ def study(search):
 def test_a_search_from_a_chip_that_breaks_rules_begins_with_designs_that_keep_all(
     four_rows, altered, tmp_path, monkeypatch
 ):
-    broken = altered(four_rows, process="lnoi400")
+    circles = {"euler_p": 0.0, "ramp": "linear", "arm_um": 0.0, "neck_um": 0.0}
+    broken = altered(four_rows, process="lnoi400", ring=circles)
     assert not check(broken).feasible
     monkeypatch.setattr("prism_photonics.explore.designed.REACHES", (0.6,))
     monkeypatch.setattr("prism_photonics.explore.sizing.ARMS_IN_RADII", (0.0,))
@@ -100,13 +110,14 @@ def test_first_choices_stand_in_line_once_however_often_a_study_is_opened(search
     assert len(study.get_trials(deepcopy=False)) == before
 
 
-def test_a_spec_read_as_a_choice_is_nearly_itself_again(bank):
+def test_a_spec_read_as_a_choice_is_nearly_itself_again(smooth_bank):
+    bank = smooth_bank
     again = spec_of(bank, choice_of(bank))
     assert again.chip == bank.chip
     assert ring_figures(again).q_loaded == pytest.approx(ring_figures(bank).q_loaded, rel=0.01)
     assert again.drive.max_voltage_V == pytest.approx(bank.drive.max_voltage_V, abs=0.1)
     assert again.waveguide.bend_radius_um == bank.waveguide.bend_radius_um
-    # The bank keeps its reach by 0.013; on the drawing's 1 nm grid the same wishes come to lie a little beside it.
+    # On the drawing's 1 nm grid the same wishes come to lie a little beside it.
     reach, reach_again = tuning_range(bank), tuning_range(again)
     assert reach_again.value == pytest.approx(reach.value, abs=0.02)
     short = [found.rule for found in (reach_again, row_reach(again)) if not found.passed]
@@ -115,7 +126,9 @@ def test_a_spec_read_as_a_choice_is_nearly_itself_again(bank):
 
 def test_every_usual_choice_is_a_chip_of_the_wanted_size_on_every_film(demo):
     for process in ("tfln600", "lnoi400", "ltoi300"):
-        base = demo.model_copy(update={"process": process})
+        # Necks are known of one film.
+        necks = {"neck_um": demo.ring.neck_um if process == "tfln600" else 0.0}
+        base = demo.model_copy(update={"process": process, "ring": demo.ring.model_copy(update=necks)})
         for choice in usual_choices(base):
             made = spec_of(base, choice)
             assert (made.chip.rows, made.chip.rings, made.process) == (8, 8, process)
@@ -249,14 +262,14 @@ def test_a_polish_raises_the_recall_up_to_the_costs_of_the_chip_that_is_to_be_be
         assert expected_recall(spec, 1, smooth=True) > expected_recall(design.spec, 1, smooth=True)
 
 
-def test_a_design_that_recalls_less_at_less_cost_climbs_until_it_beats_the_bank(bank, monkeypatch):
+def test_a_design_that_recalls_less_at_less_cost_climbs_until_it_beats_the_bank(smooth_bank, monkeypatch):
     monkeypatch.setattr("prism_photonics.explore.refine.TRIES", 30)
     search = Search(load_spec("paper_32x256"), objectives_of("recall,energy,area"), 32, "")
-    reference = tuple(one.of(bank, 32) for one in search.objectives)
+    reference = tuple(one.of(smooth_bank, 32) for one in search.objectives)
     # Of the bank's split, on a smaller die, with 2 dB less light and a slower receiver.
-    near = choice_of(bank) | {
-        "q_loaded": 7_700.0, "gap_um": 0.39, "spacing_of_fsr": 0.974, "bias_widths": 0.697, "drive_of_coercive": 0.9989,
-        "weight_limit": 0.575, "line_power_dBm": 8.15, "bandwidth_GHz": 0.01, "drive_bits": 13, "bend_radius_um": 15.0,
+    near = choice_of(smooth_bank) | {
+        "q_loaded": 10_500.0, "gap_um": 0.42, "spacing_of_fsr": 0.974, "bias_widths": 1.1, "drive_of_coercive": 0.9989,
+        "weight_limit": 0.575, "line_power_dBm": 8.15, "bandwidth_GHz": 0.01, "drive_bits": 13, "bend_radius_um": 20.0,
     }  # fmt: skip
     values, outside = judged(search, near)
     assert not any(outside)
