@@ -124,11 +124,11 @@ def unmixing_um(spec: ChipSpec, turn: Turn, *, near_um: float = 0.0) -> float | 
 
 def unmixing_at_um(process: str, wl_um: float, width_um: float, turn: Turn, *, near_um: float = 0.0) -> float | None:
     """The same at a wavelength, to a tenth of a nanometre, of a rib's width; ``process`` is the film."""
-    return _unmixing_um(film_name(process), round(wl_um, WL_DECIMALS), width_um, turn, near_um)
+    return _unmixing_um(film_name(process), round(wl_um, WL_DECIMALS), width_um, turn, near_um=near_um)
 
 
 @cache
-def _unmixing_um(film: str, wl_um: float, width_um: float, turn: Turn, near_um: float) -> float | None:
+def _unmixing_um(film: str, wl_um: float, width_um: float, turn: Turn, *, near_um: float) -> float | None:
     table = tm_table(film)
     if table is None:
         return None

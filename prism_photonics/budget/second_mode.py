@@ -131,6 +131,8 @@ def keeps_its_mode(spec: ChipSpec) -> bool:
 def smooth_cure(spec: ChipSpec, judge: Judge | None = None) -> Cure | None:
     """The least turns whose curvature grows with which rings keep their light in its mode, with arms, necks and pitch.
 
+    Where TM shows with all of them, as on very fine lines: the least that TE1 does not spoil.
+
     Args:
         spec: A chip on a film whose rib holds TE1.
         judge: Rules' findings on a spec: what the cure spoils.
@@ -143,6 +145,7 @@ def smooth_cure(spec: ChipSpec, judge: Judge | None = None) -> Cure | None:
         return None
     smooth = _with_ring(spec, keys).ring
     least_um = max(smooth.radius_for_um(spec.profile.film.min_bend_radius_um.value), ring.radius_um)
+    best: tuple[dict[str, float | int | str], ChipSpec] | None = None
     for step in range(MOST_STEPS):
         radius_um = max(round(least_um * RADII_STEP**step, 1), least_um)
         (arm_um,) = arms_near_um(spec, smooth, radius_um, (ring.arm_um,))
@@ -160,13 +163,20 @@ def smooth_cure(spec: ChipSpec, judge: Judge | None = None) -> Cure | None:
         moved["ring.lobe_half_angle_deg"] = min(ring.lobe_half_angle_deg, widest_deg)
         moved = {key: value for key, value in moved.items() if value != getattr(ring, key.removeprefix("ring."))}
         made = _with_ring(spec, moved)
+        if rings_told(made):
+            continue
+        best = best or (moved, made)
         if keeps_its_mode(made):
-            spoils: tuple[str, ...] = ()
-            if judge is not None:
-                kept = {found.rule for found in judge(spec) if found.passed}
-                spoils = tuple(found.rule for found in judge(made) if not found.passed and found.rule in kept)
-            return Cure(tuple(moved), tuple(moved.values()), spoils)
-    return None
+            best = moved, made
+            break
+    if best is None:
+        return None
+    moved, made = best
+    spoils: tuple[str, ...] = ()
+    if judge is not None:
+        kept = {found.rule for found in judge(spec) if found.passed}
+        spoils = tuple(found.rule for found in judge(made) if not found.passed and found.rule in kept)
+    return Cure(tuple(moved), tuple(moved.values()), spoils)
 
 
 def _of_guides(spec: ChipSpec) -> list[str]:

@@ -45,7 +45,7 @@ def test_no_ring_that_is_found_does_with_less(process, wished):
 
 
 def test_no_film_but_the_shallow_niobate_has_a_5_V_ring_of_the_full_reach_with_the_demonstrator_s_trimming():
-    """Where the drive is forbidden it is so by V_πL, loss and drift; with trimming to 7 pm, to 6 of rings with ramps, some are found."""
+    """Where the drive is forbidden it is so by V_πL, loss and drift; finer trimming finds rings on each film."""
     least_V = {process: least_voltage(asked(process, weight_limit=0.75)).least_V for process in profile_names()}
     assert least_V["tfln600"] == pytest.approx(5.01, abs=0.01)
     assert least_V["ltoi300"] == pytest.approx(5.23, abs=0.01)
