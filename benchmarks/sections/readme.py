@@ -52,8 +52,8 @@ def readme_table() -> str:
             "full_die",
         ),
         (
-            "the same of the demonstrator's rings, whose curvature grows, split by 1 pm, with all that bends turn of TE "
-            "to TM on the film as drawn, and with the second mode of rings and buses",
+            "the same of the demonstrator's rings, whose curvature grows, split by 1 pm, with all that bends turn of "
+            "TE to TM on the film as drawn, and with the second mode of rings and buses",
             f"{dies('te_tm')} and {dies('te1')} bits, {smooth['te_tm']['dies']} and {smooth['te1']['dies']} dies",
             f"split by 5 pm, with TM: {dies('te_tm_5pm')}; circles with TM: {circles['median']:.1f}",
             "full_banks",

@@ -43,7 +43,7 @@ def designed_rad(spec):
 
 @pytest.fixture(scope="module")
 def chip(altered):
-    return altered(load_spec("adiabatic_8x8"), chip={"rows": 2})
+    return altered(load_spec("demo_8x8"), chip={"rows": 2})
 
 
 def conversion_of(spec, **options):
