@@ -67,9 +67,13 @@ CASES = {
         },
         "single_mode_8x8",
     ),
-    "arms": Case(AS_DRAWN | ARMS, {f"{pm:g}": FullTruth(splitting_pm=pm, te_tm=1.0) for pm in (1.0, 5.0)}),
-    "circles": Case(AS_DRAWN, {f"{share:g}": FullTruth(te_tm=share) for share in (0.1, 1.0)}),
-    "4x8": Case({"chip": {"buses": 4}}, {"1": FullTruth()}),
+    "arms": Case(
+        AS_DRAWN | ARMS,
+        {f"{pm:g}": FullTruth(splitting_pm=pm, te_tm=1.0) for pm in (1.0, 5.0)},
+        "circles_8x8",
+    ),
+    "circles": Case(AS_DRAWN, {f"{share:g}": FullTruth(te_tm=share) for share in (0.1, 1.0)}, "circles_8x8"),
+    "4x8": Case({"chip": {"buses": 4}}, {"1": FullTruth()}, "circles_8x8"),
 }
 
 

@@ -113,8 +113,14 @@ def small(demo, altered):
 
 @pytest.fixture(scope="session")
 def small_circles(circles, altered):
-    """Two rows of three channels of circles, whose rings mix modes."""
-    return altered(circles, name="small_circles_2x3", chip={"rows": 2, "channels": 3})
+    """`small` of circles, whose rings mix modes."""
+    return altered(
+        circles,
+        name="small_2x3",
+        chip={"rows": 2, "channels": 3},
+        comb={"line_power_dBm": -3.0},
+        drive={"max_voltage_V": 10.0},
+    )
 
 
 @pytest.fixture(scope="session")

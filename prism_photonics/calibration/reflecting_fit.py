@@ -282,7 +282,7 @@ def misfit_variances(
 
 def _other_phases(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], rng: np.random.Generator
-) -> Float[ndarray, "buses starts unknowns"]:
+) -> Float[ndarray, "buses starts some"]:
     """Plain rows with other bus phases, where what reflects counts as noise."""
     stop = columns(survey.rings.t1.shape[1])["drop_ratio"].stop
     bare = replace(survey, reflecting=None)

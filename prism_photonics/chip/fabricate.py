@@ -169,15 +169,13 @@ def full_die(
     shift: DieShift = NO_SHIFT,
     key: PRNGKeyArray | Words | None = None,
 ) -> Die:
-    """A die with everything that its model lacks; ``shift`` and ``key`` are those of `draw_die`.
+    """A die with everything that its model lacks; ``shift`` and ``key``, which tells its film, are those of `draw_die`.
 
-    The key tells the film under the rings, by which their bends turn TE to TM; without it that is the design's.
+    Bends turn TE to TM as that film has it; without a key as the design's.
     """
-    film_nm = None
-    if key is not None and truth.te_tm:
-        own_nm = film_errors_nm(spec, resonance_key(key))
-        film_nm = own_nm[0] + shift.thickness_nm, own_nm[1] + shift.width_nm
-    bank, beyond = with_everything(spec, die.bank, truth, rng, tm_pm=shift.tm_pm, film_nm=film_nm)
+    own_nm = film_errors_nm(spec, resonance_key(key)) if key is not None and truth.te_tm else None
+    film = own_nm and (own_nm[0] + shift.thickness_nm, own_nm[1] + shift.width_nm)
+    bank, beyond = with_everything(spec, die.bank, truth, rng, tm_pm=shift.tm_pm, film_nm=film)
     return replace(die, bank=bank, beyond=beyond)
 
 

@@ -51,7 +51,7 @@ from prism_photonics.spec.geometry import (
     test_lead_um,
     turn_radius_um,
 )
-from prism_photonics.spec.structures import GAP_STEPS_UM, LENGTH_STEPS_UM, gap_sweep, length_sweep
+from prism_photonics.spec.structures import GAP_STEPS_UM, LENGTH_STEPS, gap_sweep, length_sweep
 
 # Design choices.
 TIP_STEP_UM = 0.1
@@ -67,11 +67,11 @@ def extra_ribs(spec: ChipSpec) -> int:
     # Loopback, reference, serpentines, splitter, couplers with other tips, the photodiode's guide.
     guides = 1 + 1 + len(CUTBACK_PASSES) + 1 + tapers(spec) + 1
     # A bus, a drop bus and rings; a bus, and rings with a drop bus each.
-    return guides + (2 + len(GAP_STEPS_UM)) + (1 + 2 * len(LENGTH_STEPS_UM)) + processcontrol.EXTRA_RIBS
+    return guides + (2 + len(GAP_STEPS_UM)) + (1 + 2 * len(LENGTH_STEPS)) + processcontrol.EXTRA_RIBS
 
 
 # Signal and ground of every test ring, both contacts of the photodiode.
-EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS_UM)) + 2 + processcontrol.EXTRA_METALS
+EXTRA_METALS = 2 * (len(GAP_STEPS_UM) + len(LENGTH_STEPS)) + 2 + processcontrol.EXTRA_METALS
 
 
 def draw_tests(spec: ChipSpec, chip: gf.Component, *, west_um: float, east_um: float, top_um: float) -> gf.Component:

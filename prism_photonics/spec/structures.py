@@ -9,7 +9,8 @@ from prism_photonics.spec.chip_spec import ChipSpec
 
 # Design choices.
 GAP_STEPS_UM = (0.0, 0.025, 0.05, 0.075, 0.10)  # upwards: narrower, the walls of two ribs meet
-LENGTH_STEPS_UM = (-0.020, -0.010, 0.0, 0.010, 0.020)
+LENGTH_STEPS, LENGTH_STEP_UM = (-2, -1, 0, 1, 2), 200e-6
+"""Rings of the other sweep, and how far each resonance lies beyond the last: four times what neighbours scatter."""
 
 
 def gap_sweep(spec: ChipSpec) -> list[RingDesign]:
@@ -40,9 +41,13 @@ def gap_sweep(spec: ChipSpec) -> list[RingDesign]:
 
 
 def length_sweep(spec: ChipSpec) -> list[RingDesign]:
-    """Rings of growing coupling straights."""
-    base = _middle_ring(spec)
-    return [replace(base, straight_um=round(max(base.straight_um + d, 0.0), 3)) for d in LENGTH_STEPS_UM]
+    """Rings of growing coupling straights, on the drawing's grid of 1 nm; both straights grow."""
+    base, profile = _middle_ring(spec), spec.profile
+    wl_um = spec.comb_design.wl_um[spec.chip.channels // 2]
+    _, gpl_um = optical_lengths_um(profile, base.lengths)
+    step_um = LENGTH_STEP_UM / wl_um * gpl_um / (2.0 * profile.optics.n_eff_along_x.value)
+    first_um = max(base.straight_um + LENGTH_STEPS[0] * step_um, 0.0)
+    return [replace(base, straight_um=round(first_um + n * step_um, 3)) for n in range(len(LENGTH_STEPS))]
 
 
 def _middle_ring(spec: ChipSpec) -> RingDesign:

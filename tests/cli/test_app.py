@@ -268,16 +268,16 @@ def test_a_misused_command_says_how_it_is_used(prism, args, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("radius_um = 20.0", "radus_um = 20.0", "unknown key 'ring.radus_um'; did you mean 'radius_um'?"),
+        ("radius_um = 40.4", "radus_um = 40.4", "unknown key 'ring.radus_um'; did you mean 'radius_um'?"),
         ('name = "demo_8x8"', '"na\\nme" = "x"', "unknown key 'na\\nme'; did you mean 'name'?"),
         ("line_power_dBm = 3.0", "", "missing key 'comb.line_power_dBm'; add it"),
-        ("gap_through_um = 0.40", "gap_through_um = 0.0", "ring.gap_through_um = 0.0: input should be greater than"),
-        ("gap_drop_um = 0.40", "gap_drop_um = -0.40", "ring.gap_drop_um = -0.4: input should be greater than"),
+        ("gap_through_um = 0.52", "gap_through_um = 0.0", "ring.gap_through_um = 0.0: input should be greater than"),
+        ("gap_drop_um = 0.52", "gap_drop_um = -0.40", "ring.gap_drop_um = -0.4: input should be greater than"),
         ("max_voltage_V = 20.0", "max_voltage_V = 1e6", "drive.max_voltage_V = 1000000.0: input should be less than"),
-        ("spacing_nm = 0.95", "spacing_nm = nan", "comb.spacing_nm = nan: input should be a finite number"),
-        ("spacing_nm = 0.95", "spacing_nm = -inf", "comb.spacing_nm = -inf: input should be a finite number"),
-        ("spacing_nm = 0.95", 'spacing_nm = "one"', "comb.spacing_nm = 'one': input should be a valid number"),
-        ("spacing_nm = 0.95", "spacing_nm = 0.95\nspacing_nm = 2.0", "not valid TOML"),
+        ("spacing_nm = 0.43", "spacing_nm = nan", "comb.spacing_nm = nan: input should be a finite number"),
+        ("spacing_nm = 0.43", "spacing_nm = -inf", "comb.spacing_nm = -inf: input should be a finite number"),
+        ("spacing_nm = 0.43", 'spacing_nm = "one"', "comb.spacing_nm = 'one': input should be a valid number"),
+        ("spacing_nm = 0.43", "spacing_nm = 0.43\nspacing_nm = 2.0", "not valid TOML"),
         ("[comb]", "[[comb]]", "comb = ["),
         ("rows = 8", "rows = 8.5", "chip.rows = 8.5: input should be a valid integer"),
         ('"tfln600"', '"../tfln600"', "unknown profile '../tfln600'"),
@@ -298,7 +298,14 @@ def test_a_spec_cut_anywhere_is_refused(refused, demo_toml, tmp_path, end):
     path = tmp_path / "cut.toml"
     path.write_bytes(demo_toml.read_bytes()[:end])
     line = refused("check", path)
-    assert "not valid TOML" in line or "missing key" in line or "missing table" in line or "not UTF-8 text" in line
+    told = (
+        "not valid TOML",
+        "missing key",
+        "missing table",
+        "not UTF-8 text",
+        "mend the value",
+    )  # of a number cut short
+    assert any(words in line for words in told)
 
 
 @pytest.mark.parametrize(

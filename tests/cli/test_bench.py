@@ -63,7 +63,7 @@ def test_a_chip_that_may_not_rank_where_it_stands_can_be_measured_there(layouts)
     standard = layouts.parent / "calibration" / "standard_8x8" / "spec.toml"
     assert measurable(standard, warn=warnings.append).name == "standard_8x8"
     told = "\n".join(warnings)
-    assert "not fit to rank: drift_common: 1.42 pm against 1.18; set drift.temperature_K = 0.083" in told
+    assert "not fit to rank: drift_common: 1.42 pm against 1.33; set drift.temperature_K = 0.093" in told
     quiet: list[str] = []
     measurable(layouts / "demo_8x8" / "spec.toml", warn=quiet.append)
     assert not quiet

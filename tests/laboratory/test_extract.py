@@ -134,11 +134,11 @@ def written(folder, name, **ring):
     return path
 
 
-def test_a_measured_profile_designs_the_next_chip(tmp_path, demo):
+def test_a_measured_profile_designs_the_next_chip(tmp_path, circles):
     """Rings as the spec draws them are measured; what they tell becomes a film that a spec may name."""
     from prism_photonics.circuit.ring import Ring
 
-    ring = Ring.from_spec(demo, 4)
+    ring = Ring.from_spec(circles, 4)
     fsr_nm = ring.fsr_nm * (1546.9 / 1550.0) ** 2 / 1.01
     files = [
         written(
@@ -152,9 +152,9 @@ def test_a_measured_profile_designs_the_next_chip(tmp_path, demo):
         for gap in (400, 450, 500)
     ]
     out = tmp_path / "measured"
-    extracted(*files, "--spec", "demo_8x8", "--device", "channel_4", "-o", out)
+    extracted(*files, "--spec", "circles_8x8", "--device", "channel_4", "-o", out)
     profile = read_measured(str(out / "process.toml"))
-    base = load_profile(demo.process)
+    base = load_profile(circles.process)
     assert profile.name == base.name
     assert profile.optics.n_g_along_y.value == pytest.approx(1.01 * base.optics.n_g_along_y.value, rel=3e-3)
     assert profile.optics.coupling_decay_um.value == pytest.approx(0.160, rel=0.03)
@@ -163,11 +163,12 @@ def test_a_measured_profile_designs_the_next_chip(tmp_path, demo):
     assert profile.film == base.film
     spec = tmp_path / "spec.toml"
     spec.write_text(
-        example_text("demo_8x8").replace('process = "tfln600"', 'process = "measured/process.toml"'), encoding="utf-8"
+        example_text("circles_8x8").replace('process = "tfln600"', 'process = "measured/process.toml"'),
+        encoding="utf-8",
     )
     chip = ChipSpec.from_toml(spec)
     assert chip.profile == profile
-    assert chip.hash != demo.hash
+    assert chip.hash != circles.hash
 
 
 def test_a_measured_profile_refuses_what_no_film_has(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from prism_photonics.budget.rules_chip import die_um
 from prism_photonics.layout.chip import draw
-from prism_photonics.layout.teststructures import GAP_STEPS_UM, LENGTH_STEPS_UM
+from prism_photonics.layout.teststructures import GAP_STEPS_UM, LENGTH_STEPS
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import TEST_RINGS
 
@@ -50,4 +50,4 @@ def test_of_the_bank_that_ships(layouts: Path):
 
 
 def test_the_strip_of_test_structures_is_planned_for_as_many_rings_as_are_drawn():
-    assert len(GAP_STEPS_UM) == len(LENGTH_STEPS_UM) == TEST_RINGS
+    assert len(GAP_STEPS_UM) == len(LENGTH_STEPS) == TEST_RINGS

@@ -1,5 +1,6 @@
 """The gap sweep among the test structures: five peaks at one fibre, each of a known ring."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -30,8 +31,9 @@ def strip_of(gds: Path) -> tuple[kdb.Layout, kdb.Cell]:
     return layout, layout.cell("tests")
 
 
-def drawn_sizes(gds: Path) -> list[dict[str, float]]:
+def drawn_sizes(gds: Path, spec: ChipSpec) -> list[dict[str, float]]:
     """Sizes of the five rings as their polygons tell them, from west to east."""
+    said = asdict(spec.ring_designs[0])
     layout, tests = strip_of(gds)
     placed = {str(inst.property(0)): inst for inst in tests.each_inst()}
     cells = [placed[f"gap_sweep_ring_{n}"].cell for n in range(len(GAP_STEPS_UM))]
@@ -39,16 +41,15 @@ def drawn_sizes(gds: Path) -> list[dict[str, float]]:
         [kdb.Region(cell.begin_shapes_rec(layout.layer(*layer))).merged() for cell in cells]
         for layer in (LAYERS.ridge, LAYERS.metal1)
     )
-    return [dict(measure_um("ring", rib, metal, {})) for rib, metal in zip(ribs, metals, strict=True)]
+    return [dict(measure_um("ring", rib, metal, said)) for rib, metal in zip(ribs, metals, strict=True)]
 
 
 def drop_spectrum(spec: ChipSpec, rings: list[dict[str, float]], wl: np.ndarray) -> np.ndarray:
     """Power at the drop port for unit power into the line, facets and the guides between rings left out."""
-    lobe = spec.ring.lobe_half_angle_deg
-    instances = {
-        f"ring_{n}": {"component": "ring", "settings": {**ring, "lobe_half_angle_deg": lobe, "heater_um": 0.0}}
-        for n, ring in enumerate(rings)
-    }
+    # What no polygon of a ring's rib alone tells.
+    design = spec.ring_designs[0]
+    told = {key: getattr(design, key) for key in ("lobe_half_angle_deg", "euler_p", "cosine")} | {"heater_um": 0.0}
+    instances = {f"ring_{n}": {"component": "ring", "settings": {**ring, **told}} for n, ring in enumerate(rings)}
     last = len(rings) - 1
     joints = {f"ring_{n},o2": f"ring_{n + 1},o1" for n in range(last)}
     joints |= {f"ring_{n},o4": f"ring_{n + 1},o3" for n in range(last)}
@@ -65,7 +66,7 @@ def fsr_um(spec: ChipSpec) -> float:
 
 
 def test_the_five_rings_of_the_drawn_gap_sweep_are_told_apart_in_one_spectrum(files: LayoutFiles, spec: ChipSpec):
-    rings, designs = drawn_sizes(files.gds), gap_sweep(spec)
+    rings, designs = drawn_sizes(files.gds, spec), gap_sweep(spec)
     fsr = fsr_um(spec)
     first = resonance_um(spec.profile, designs[0].lengths, near_um=1.55)
     wl = np.arange(first - fsr / 12.0, first + fsr * 11.0 / 12.0, 0.5e-6)
@@ -77,7 +78,7 @@ def test_the_five_rings_of_the_drawn_gap_sweep_are_told_apart_in_one_spectrum(fi
     # The wider the gap, the narrower the line: each peak is the ring of its place.
     width_um = 0.5e-6 * peak_widths(power, peaks)[0]
     assert (np.diff(width_um) < 0.0).all()
-    assert np.diff(wl[peaks]).min() > 20.0 * width_um.max()
+    assert np.diff(wl[peaks]).min() > 15.0 * width_um.max()
     for n, ring in enumerate(rings):
         alone = drop_spectrum(spec, [ring], wl)
         assert abs(wl[np.argmax(alone)] - wl[peaks[n]]) < 2e-6

@@ -25,9 +25,9 @@ DRIFTING = {
 
 
 @pytest.fixture(scope="module")
-def calibration(demo, altered):
+def calibration(circles, altered):
     """A small chip on slow instruments in a room that drifts, calibrated."""
-    chip = pp.VirtualChip(altered(demo, name="slow_2x4", **DRIFTING), seed=0)
+    chip = pp.VirtualChip(altered(circles, name="slow_2x4", **DRIFTING), seed=0)
     return pp.calibrate_chip(chip, seed=1)
 
 
@@ -102,8 +102,8 @@ def test_weights_stay_true_that_are_held_or_applied_again_and_are_lost_left_alon
     assert chip.over_voltage_attempts == 0
 
 
-def test_a_session_that_follows_its_chip_holds_weights_by_the_tracker_it_has(demo, altered, weights):
-    calibration = pp.calibrate_chip(pp.VirtualChip(altered(demo, name="slow_2x4", **DRIFTING), seed=0), seed=1)
+def test_a_session_that_follows_its_chip_holds_weights_by_the_tracker_it_has(circles, altered, weights):
+    calibration = pp.calibrate_chip(pp.VirtualChip(altered(circles, name="slow_2x4", **DRIFTING), seed=0), seed=1)
     held = calibration.hold(calibration.program(weights))
     assert held is calibration.tracker
     for _ in range(20):
@@ -342,9 +342,9 @@ def test_an_accuracy_plots_the_points_that_it_measured(accuracy):
 
 
 @pytest.fixture(scope="module")
-def heated_record(demo, altered, tmp_path_factory):
+def heated_record(circles, altered, tmp_path_factory):
     """The record of an untrimmed chip of that size, whose rings a search brought to their channels."""
-    spec = altered(demo, name="heated_2x4", **DRIFTING, trim={"method": "heater", "heater_mW_nm": 5.0})
+    spec = altered(circles, name="heated_2x4", **DRIFTING, trim={"method": "heater", "heater_mW_nm": 5.0})
     chip = pp.VirtualChip(spec, seed=0, trimmed=False)
     search_rings(chip)
     folder = tmp_path_factory.mktemp("heated")
