@@ -113,7 +113,8 @@ def test_a_linewidth_below_the_rings_own_loss_has_no_gap(demo):
     assert gap_um(demo, fwhm_pm=1e-3, radius_um=20.0, arm_um=0.0, straight_um=2.6) == np.inf
 
 
-@pytest.mark.parametrize("name", CHIPS)
+# The bank's comb has no room for other rings than its own.
+@pytest.mark.parametrize("name", ["demo_8x8", "demo_lnoi400", "lnoi400_8x8"])
 def test_sized_rings_and_light_keep_every_rule_with_more_room_than_the_hand_made_ones(name):
     spec = load_spec(name)
     rings = size_rings(spec, voltages_V=[spec.drive.max_voltage_V])

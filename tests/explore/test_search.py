@@ -61,15 +61,6 @@ def bank():
 
 
 @pytest.fixture(scope="module")
-def smooth_bank(bank, altered):
-    """With rings as a search has them on a rib that holds a second mode."""
-    ring = {"radius_um": 27.54, "straight_um": 9.5, "gap_through_um": 0.43, "gap_drop_um": 0.43, "arm_um": 21.9,
-            "euler_p": 1.0, "ramp": "raised_cosine", "neck_um": 0.35, "pitch_um": 149.0, "lobe_half_angle_deg": 47.0,
-            "bias_pm": 180.0}  # fmt: skip
-    return altered(bank, ring=ring, comb={"spacing_nm": 1.02, "first_wl_nm": 1548.47})
-
-
-@pytest.fixture(scope="module")
 def search(demo, tmp_path_factory):
     """Energy and area of the demonstrator, whose designs cost no recall to judge."""
     storage = f"sqlite:///{tmp_path_factory.mktemp('search') / 'study.db'}"
@@ -110,8 +101,7 @@ def test_first_choices_stand_in_line_once_however_often_a_study_is_opened(search
     assert len(study.get_trials(deepcopy=False)) == before
 
 
-def test_a_spec_read_as_a_choice_is_nearly_itself_again(smooth_bank):
-    bank = smooth_bank
+def test_a_spec_read_as_a_choice_is_nearly_itself_again(bank):
     again = spec_of(bank, choice_of(bank))
     assert again.chip == bank.chip
     assert ring_figures(again).q_loaded == pytest.approx(ring_figures(bank).q_loaded, rel=0.01)
@@ -154,8 +144,8 @@ def test_a_narrower_band_costs_longer_symbols(bank):
 
 
 def test_the_bank_s_recall_in_closed_form_is_what_its_dies_were_measured_to_have(bank):
-    # benchmarks/results/bank_recall.json: 0.921 ± 0.013 over 20 dies with coherent rows and whole receivers.
-    assert expected_recall(bank, 32) == pytest.approx(0.921, abs=0.02)
+    # benchmarks/results/bank_recall.json: 0.877 ± 0.024 over 20 dies with coherent rows and whole receivers.
+    assert expected_recall(bank, 32) == pytest.approx(0.877, abs=0.02)
     assert expected_recall(bank, 32, smooth=True) == pytest.approx(expected_recall(bank, 32), abs=0.01)
 
 
@@ -172,8 +162,8 @@ def test_weights_that_curvature_takes_out_of_reach_cost_recall(bank, altered):
 
 def test_close_neighbours_whose_light_a_rule_counts_miss_weights_on_drawn_dies(bank, altered):
     assert drawn_reach(bank).passed
-    # Half the distance from line to line: single rings reach as far, but neighbours' light moves the ends of the range.
-    close = altered(bank, comb={"spacing_nm": 0.5 * bank.comb.spacing_nm})
+    # Closer lines: single rings reach as far, but neighbours' light moves the ends of the range.
+    close = altered(bank, comb={"spacing_nm": 0.6 * bank.comb.spacing_nm}, ranking={"spacing_linewidths": 2.0})
     assert [found.rule for found in check(close).violations] == ["row_reach"]
     found = drawn_reach(close)
     assert not found.passed
@@ -182,8 +172,8 @@ def test_close_neighbours_whose_light_a_rule_counts_miss_weights_on_drawn_dies(b
 
 
 def test_the_search_s_numbers_are_the_ledger_s(bank):
-    assert OBJECTIVES["energy"].of(bank, 32) == pytest.approx(44.81, abs=0.01)
-    assert OBJECTIVES["area"].of(bank, 32) == pytest.approx(556.7, abs=0.1)
+    assert OBJECTIVES["energy"].of(bank, 32) == pytest.approx(45.28, abs=0.01)
+    assert OBJECTIVES["area"].of(bank, 32) == pytest.approx(770.1, abs=0.1)
 
 
 def test_a_share_of_good_dies_is_a_share(four_rows):
@@ -262,12 +252,12 @@ def test_a_polish_raises_the_recall_up_to_the_costs_of_the_chip_that_is_to_be_be
         assert expected_recall(spec, 1, smooth=True) > expected_recall(design.spec, 1, smooth=True)
 
 
-def test_a_design_that_recalls_less_at_less_cost_climbs_until_it_beats_the_bank(smooth_bank, monkeypatch):
+def test_a_design_that_recalls_less_at_less_cost_climbs_until_it_beats_the_bank(bank, monkeypatch):
     monkeypatch.setattr("prism_photonics.explore.refine.TRIES", 30)
     search = Search(load_spec("paper_32x256"), objectives_of("recall,energy,area"), 32, "")
-    reference = tuple(one.of(smooth_bank, 32) for one in search.objectives)
+    reference = tuple(one.of(bank, 32) for one in search.objectives)
     # Of the bank's split, on a smaller die, with 2 dB less light and a slower receiver.
-    near = choice_of(smooth_bank) | {
+    near = choice_of(bank) | {
         "q_loaded": 10_500.0, "gap_um": 0.42, "spacing_of_fsr": 0.974, "bias_widths": 1.1, "drive_of_coercive": 0.9989,
         "weight_limit": 0.575, "line_power_dBm": 8.15, "bandwidth_GHz": 0.01, "drive_bits": 13, "bend_radius_um": 20.0,
     }  # fmt: skip
