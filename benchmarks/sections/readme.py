@@ -28,7 +28,7 @@ def readme_table() -> str:
         return " and ".join(f"{task[name]:.2f}" for task in keys)
 
     others = load("full_banks")["chips"]
-    smooth, circles = others["adiabatic"], others["circles"]["1"]
+    smooth, film, circles = others["adiabatic"], others["adiabatic_film"]["te_tm"], others["circles"]["1"]
 
     def dies(kind: str) -> str:
         return f"{smooth[kind]['median']:.1f} ({smooth[kind]['worst']:.1f})"
@@ -55,7 +55,8 @@ def readme_table() -> str:
             "the same of the demonstrator's rings, whose curvature grows, split by 1 pm, with all that bends turn of "
             "TE to TM on the film as drawn, and with the second mode of rings and buses",
             f"{dies('te_tm')} and {dies('te1')} bits, {smooth['te_tm']['dies']} and {smooth['te1']['dies']} dies",
-            f"split by 5 pm, with TM: {dies('te_tm_5pm')}; circles with TM: {circles['median']:.1f}",
+            f"split by 5 pm, with TM: {dies('te_tm_5pm')}; on each die's own film, with TM: {film['median']:.1f} "
+            f"({film['worst']:.1f}), {film['dies']} dies; circles with TM: {circles['median']:.1f}",
             "full_banks",
         ),
         (
