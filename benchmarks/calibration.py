@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sections.tables import resumed
 
 from prism_photonics.characterize.cost import calibration_wall_time_s
 from prism_photonics.chip.virtual import VirtualChip
@@ -41,7 +42,7 @@ BANKS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def bank_spec(name: str) -> ChipSpec:
-    """The demonstrator on the standard bench, with another bank."""
+    """The chip of the standard bench, with another bank."""
     data = ChipSpec.from_toml(BENCH).model_dump()
     for table, values in BANKS[name].items():
         data[table] = data[table] | values
@@ -89,7 +90,7 @@ def main() -> None:
     """Measure, write and print."""
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     count = next((int(word) for word in words if word.isdigit() and word not in BANKS), 20)
-    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    found = resumed("calibration")
     for name in [word for word in words if word in BANKS] or list(BANKS):
         spec, dies = bank_spec(name), []
         for seed in range(count):

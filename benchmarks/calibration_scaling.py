@@ -28,6 +28,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from calibration_speed import ROOT, other_tree, printed
+from sections.tables import resumed
 
 from prism_photonics.files import write_text
 
@@ -128,7 +129,7 @@ def spec_json(name: str) -> str:
 
 def kept() -> dict[str, Any]:
     """What the file has of each case."""
-    return json.loads(RESULTS.read_text(encoding="utf-8"))["lines"] if RESULTS.exists() else {}
+    return resumed("calibration_scaling").get("lines", {})
 
 
 def keep(name: str, line: dict[str, Any]) -> None:
@@ -154,6 +155,10 @@ def main() -> None:
             spec, again = spec_json(name), json.dumps(name not in ONCE)
             _, rows, buses, channels, _ = CASES[name]
             if what in ("wait", "slow"):
+                if name not in kept():
+                    sys.exit(
+                        f"calibration_scaling: {name} has no fit to wait for, want one; run it without {what!r} first"
+                    )
                 line = kept()[name]
             else:
                 line = {"rows": rows, "buses": buses, "rings": channels, "date": time.strftime("%Y-%m-%d")}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from calibration_speed import ROOT, hardware, other_tree
+from sections.tables import resumed
 
 from prism_photonics.files import write_text
 
@@ -77,7 +78,7 @@ def compared(pairs: list[tuple[Any, Any]], kind: str) -> dict[str, Any]:
 
 def keep(lines: dict[str, Any], commit: str, rounds: int) -> None:
     """Write some commands' figures beside those of the others."""
-    kept = json.loads(RESULTS.read_text(encoding="utf-8"))["commands"] if RESULTS.exists() else {}
+    kept = resumed("cold_start").get("commands", {})
     found = {
         "date": time.strftime("%Y-%m-%d"),
         "hardware": hardware(),

@@ -19,6 +19,7 @@ from typing import Any
 
 from bank_recall import COMMON_PM, OWN_PM, one_bank, summary
 from explore import BANK, cut
+from sections.tables import resumed
 
 from prism_photonics.budget.light_sizing import with_keys
 from prism_photonics.explore.drawn_reach import drawn_reaches
@@ -60,7 +61,7 @@ def main() -> None:
             wider = on_dies(with_keys(spec, changed), k, given.dies)
             found[f"design_{number}, range doubled"] = {"changed": changed, **wider}
     path = RESULTS / "explore_dies.json"
-    films = json.loads(path.read_text()).get("films", {}) if path.exists() else {}
+    films = resumed("explore_dies").get("films", {})
     films[first.process] = {"rows": first.chip.rows, "k": k, "trials": searched["trials"], "chips": found}
     result = {
         "command": f"python benchmarks/explore_dies.py FOLDER DESIGN ... --dies {given.dies}"

@@ -19,6 +19,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from sections.tables import resumed
 
 from prism_photonics.calibration import survey_fit
 from prism_photonics.characterize.accuracy import validate
@@ -83,7 +84,7 @@ def main() -> None:
     """Measure, write and print."""
     count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 20)
     spec = ChipSpec.from_toml(BENCH)
-    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if "--keep" in sys.argv else {}
+    found: dict[str, Any] = resumed("full_die") if "--keep" in sys.argv else {}
     dies: dict[str, dict[str, list[dict[str, Any]]]] = {
         name: {road: list(each["by_die"]) for road, each in roads.items()}
         for name, roads in found.get("splittings_pm", {}).items()

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sections.tables import resumed
 from smollm2_table import chip_of, digest
 from transformers import AutoTokenizer
 
@@ -67,7 +68,7 @@ def main() -> None:
         kept |= {key: getattr(row, key) for key in ("trials", "texts", "all_right", "text_low", "text_high")}
         kept |= {"tokens_right": row.tokens_right, "delta_nll": row.delta_nll, "recall": row.recall}
         rows.append(kept | (cost(texts, row.selector, name) if die else {}))
-    before = json.loads(RESULTS.read_text())["rows"] if RESULTS.is_file() else []
+    before = resumed("smollm2_dies").get("rows", [])
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/smollm2_dies.py BUNDLE … --work WORK",

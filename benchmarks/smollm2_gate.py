@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sections.tables import resumed
 from smollm2_table import chip_of, digest
 from transformers import AutoTokenizer
 
@@ -75,7 +76,7 @@ def main() -> None:
         folder=args.work, of={"chip": digest(args.bundle), "teach": args.teach},
         tell=lambda line: print(f"{time.process_time() - start:.0f} s: {line[:60]}", flush=True),
     )  # fmt: skip
-    before = json.loads(RESULTS.read_text())["rows"] if RESULTS.is_file() else []
+    before = resumed("smollm2_gate").get("rows", [])
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/smollm2_gate.py BUNDLE WORK", **chip_of([args.bundle]),

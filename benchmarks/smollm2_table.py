@@ -113,6 +113,10 @@ def main() -> None:
     now, read_by = chip_of(bundles), rows.setdefault("chips", {}).get(name)
     if read_by and (read_by["spec_hash"], read_by["bundles"]) != (now["spec_hash"], now["bundles"]):
         raise SystemExit(f"{name}: kept are rows of the chip {read_by}, want {now}; take the old group out first")
+    if "chip_then" in rows and now["spec_hash"] not in [each["spec_hash"] for each in rows["chips"].values()]:
+        raise SystemExit(
+            f"{name}: kept are rows of {rows['chip_then']}, want {now}; take them out, and chip_then, first"
+        )
     rows["chips"][name] = (read_by or {}) | now | {"date": date.today().isoformat()}
     group = {row["selector"]: row for row in rows["groups"].get(name, [])}
     for row in found:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sections.tables import resumed
 
 from prism_photonics.characterize.cost import NOTHING, calibration_wall_time_s
 from prism_photonics.chip.virtual import TUNABLE_LASER, VirtualChip
@@ -99,7 +100,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for seed in range(first, first + count):
         die = one_die(spec, seed, untrimmed=untrimmed)
-        found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        found = resumed("tunable_laser")
         part = found.setdefault("untrimmed", {}) if untrimmed else found
         dies = [old for old in part.get("by_die", []) if old["seed"] != seed and "absolute_bits" in old]
         dies = sorted([*dies, die], key=lambda one: one["seed"])

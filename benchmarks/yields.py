@@ -25,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from sections.tables import resumed
+
 from prism_photonics.calibration.calibration import calibrate
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.chip.reading import line_currents
@@ -130,7 +132,7 @@ def main() -> None:
         turns = pool.submit(in_a_process, "--beside", SMALL) if SMALL in chips else None
         done = [pool.submit(in_a_process, "--case", name, str(count)) for name, count in sizes]
     path = RESULTS / "yields.json"
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept = {"chips": {}} | resumed("yields")
     for name in chips:
         studies = [one.result() for one, (of, _) in zip(done, sizes, strict=True) if of == name][::-1]
         a_die = studies[-1]["cpu_s"] / studies[-1]["dies"]

@@ -1,6 +1,7 @@
 """What the pages say of the code is so: the tree, the walls, the names, and every figure."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -109,6 +110,31 @@ def test_every_figure_on_the_benchmarks_page_and_in_the_readme_is_that_of_the_re
         [sys.executable, ROOT / "benchmarks" / "page.py", "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_a_kept_result_says_which_chip_it_is_of_where_a_name_means_another_one_by_now():
+    benchmarks, unsaid = ROOT / "benchmarks", []
+    for script in sorted(benchmarks.glob("*.py")):
+        result = benchmarks / "results" / f"{script.stem}.json"
+        moved = re.search("demo_8x8|standard_8x8|bank_32x256|bank_64x64_dual", script.read_text(encoding="utf-8"))
+        found = json.loads(result.read_text(encoding="utf-8")) if moved and result.exists() else {}
+        # On that day the rings of these chips, circles until then, became ones of growing curvature.
+        if found.get("date", "") and found["date"] < "2026-11-30" and "chip_then" not in found:
+            unsaid.append(result.name)
+    assert unsaid == []
+
+
+def test_no_benchmark_goes_on_with_results_of_another_chip(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from sections import tables
+
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert tables.resumed("bank") == {}
+    kept = {"command": "python bank.py", "date": "2026-11-29", "hardware": "2 cores", "banks": {"8x8": {}}}
+    for found, told in ((kept, "`)."), (kept | {"chip_then": "the old `bank`"}, "`). Measured on the old `bank`.")):
+        (tmp_path / "bank.json").write_text(json.dumps(found), encoding="utf-8")
+        assert tables.resumed("bank") == (kept if found == kept else {})
+        assert tables.section("Bank", "bank", found, "|").splitlines()[2].endswith(told)
 
 
 def test_the_readme_quotes_no_figure_beside_its_table():

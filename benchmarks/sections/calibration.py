@@ -57,18 +57,18 @@ def full_banks() -> str:
     found = load("full_banks")
     chips = found["chips"]
     names = {
-        ("adiabatic", "te_tm"): "`demo_8x8` on the bench's instruments, all of the TE–TM mixing; 1 pm",
+        ("adiabatic", "te_tm"): "`demo_8x8`, all of the TE–TM mixing; 1 pm",
         ("adiabatic", "te_tm_5pm"): "the same; 5 pm",
-        ("adiabatic_film", "te_tm"): "the same on films as thick as each die's own; 1 pm",
+        ("adiabatic_film", "te_tm"): "`demo_8x8`, all of the mixing, films as thick as each die's own; 1 pm",
         ("adiabatic", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",
         ("adiabatic_plain_buses", "te1"): "the same without necks in the buses; 1 pm",
-        ("adiabatic_4x8", "te_tm"): "8 rows of 4 buses of its rings, all of the mixing; 1 pm",
-        ("arms", "1"): "TE and TM mixed, arms between the quarter turns; splitting 1 pm",
+        ("adiabatic_4x8", "te_tm"): "`demo_8x8`, 8 rows of 4 buses, all of the mixing; 1 pm",
+        ("arms", "1"): "`circles_8x8` with arms between the quarter turns, TE and TM mixed; splitting 1 pm",
         ("arms", "5"): "the same; 5 pm",
-        ("circles", "0.1"): "a tenth of the mixing, circles; 1 pm",
-        ("circles", "1"): "all of the mixing, circles; 1 pm",
-        ("4x8", "1"): "8 rows of 4 buses of 8, without TM; 1 pm",
-        ("single_mode", "1"): "`single_mode_8x8` on the bench's instruments, without TM; 1 pm",
+        ("circles", "0.1"): "`circles_8x8`, a tenth of the mixing; 1 pm",
+        ("circles", "1"): "`circles_8x8`, all of the mixing; 1 pm",
+        ("4x8", "1"): "`circles_8x8`, 8 rows of 4 buses, without TM; 1 pm",
+        ("single_mode", "1"): "`single_mode_8x8`, without TM; 1 pm",
         ("single_mode", "5"): "the same; 5 pm",
         ("single_mode", "te_tm"): "the same, all of the mixing; 1 pm",
     }
@@ -81,7 +81,7 @@ def full_banks() -> str:
         "rings left out": lambda name, each: ", ".join(f"{die['excluded_rings']}" for die in each["by_die"]),
         "readings per ring": lambda name, each: f"{each['by_die'][0]['readings_per_ring']:g}",
     }
-    note = f"`VirtualChip(truth=FullTruth(…))` on `{found['bench']}` but for what is said; bits as median (worst). "
+    note = f"`VirtualChip(truth=FullTruth(…))`, instruments of `{found['bench']}`; bits as median (worst). "
     note += "TM is mixed as on the drawn film, but where the film's own thickness is said."
     return section("Full dies of other chips", "full_banks", found, note + "\n\n" + table(columns, rows))
 
@@ -122,7 +122,7 @@ def standard_bench() -> str:
         "16": "8 rows of 16 rings, 5.2 linewidths apart",
     }
     columns = {
-        "bank": lambda name, bank: names[name],
+        "bank": lambda name, bank: names[name] + (", of circles" if "chip_then" in bank else ""),
         "measured": lambda name, bank: bank["date"],
         "dies": lambda name, bank: bank["dies"],
         "accuracy, open loop": lambda name, bank: bits(bank["accuracy_bits"], 2),
@@ -138,6 +138,8 @@ def standard_bench() -> str:
         "readings of a millisecond, 0.1 K rms of "
         "common temperature that forgets itself in ten minutes. The virtual dies are of the fit's own model class."
     )
+    for then in sorted({bank["chip_then"] for bank in found["banks"].values() if "chip_then" in bank}):
+        note += f" *Of circles*: {then}."
     return section("Calibration on the standard bench", "calibration", found, note + "\n\n" + table(columns, rows))
 
 
@@ -154,7 +156,7 @@ def tunable_laser() -> str:
         "computer / s": lambda die: f"{die['took_s']:.0f}",
     }
     note = (
-        f"The 8×8 of the section above under one laser of 1 pm rms jitter, no modulators: {found['dies']} "
+        f"An 8×8 in the room of the section above, one laser of 1 pm rms jitter, no modulators: {found['dies']} "
         f"dies, accuracy {bits(found['accuracy_bits'], 2)} bits, median (worst), in "
         f"{found['wall_time_s']['worst'] / 60:.0f} minutes of instruments, commands and dead times included. "
         "A shift that all rows share at one line counts as the laser's miss and is taken out of the measured "

@@ -84,11 +84,12 @@ def bank() -> str:
     }
     rows = found["recall_at_32"].items()
     whole, assumed = calibrated["calibrated"], calibrated["assumed"]
+    of_which = f" of {then}," if (then := calibrated.get("chip_then")) else ""
     note = (
         f"After {found['drift_pm']['own']:g} pm of own and {found['drift_pm']['common']:g} pm of "
         "common drift, all noise and converters; chance "
         f"{found['chance']:g}. The resonances are taken to be known to "
-        f"{found['offset_error_pm']:g} pm rms. {whole['banks']} dies calibrated by the whole "
+        f"{found['offset_error_pm']:g} pm rms. {whole['banks']} dies{of_which} calibrated by the whole "
         f"procedure instead gave {whole['mean']:.3f} ± {whole['standard_error']:.3f}, the same "
         f"dies by assumption {assumed['mean']:.3f} ± "
         f"{assumed['standard_error']:.3f} ({calibrated['date']})."

@@ -9,9 +9,11 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 def section(title: str, name: str, found: dict[str, Any], body: str) -> str:
-    """One section: where its figures come from, then they."""
+    """One section: where its figures come from, and of which chip, if its name means another one by now; then they."""
+    then = f" Measured on {found['chip_then']}." if "chip_then" in found else ""
     return (
-        f"## {title}\n\n`{found['command']}`, {found['date']}, {found['hardware']} (`results/{name}.json`).\n\n{body}"
+        f"## {title}\n\n`{found['command']}`, {found['date']}, {found['hardware']} (`results/{name}.json`).{then}\n\n"
+        f"{body}"
     )
 
 
@@ -39,3 +41,9 @@ def case(found: dict[str, Any], name: str) -> dict[str, Any]:
 def load(name: str) -> dict[str, Any]:
     """A result file."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def resumed(name: str) -> dict[str, Any]:
+    """What a result file has to go on with: nothing where its chip's name means another one by now."""
+    found = load(name) if (RESULTS / f"{name}.json").exists() else {}
+    return {} if "chip_then" in found else found
