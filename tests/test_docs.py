@@ -1,5 +1,6 @@
 """What the pages say of the code is so: the tree, the walls, the names, and every figure."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -126,7 +127,7 @@ def test_a_kept_result_says_which_chip_it_is_of_where_a_name_means_another_one_b
 
 def test_no_benchmark_goes_on_with_results_of_another_chip(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from sections import tables
+    tables = importlib.import_module("sections.tables")
 
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     assert tables.resumed("bank") == {}
