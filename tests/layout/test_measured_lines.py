@@ -132,5 +132,5 @@ def test_fibres_see_the_top_rows_through_and_drop_bus_before_photodiodes_are_att
 
 def test_the_piece_of_every_row_is_held_off_the_guides_beside_it(spec: ChipSpec):
     site = detector_site(spec)
-    assert site.hold_um == 60.0 <= site.free_hold_um
+    assert site.hold_um == 60.0 <= site.free_hold_um < 63.0
     assert site.port_pitch_um == spec.ring_designs[0].bus_pitch_um + 2.0 * spec.waveguide.bend_radius_um

@@ -104,11 +104,13 @@ def test_a_gate_that_was_written_and_read_is_the_same_and_another_file_is_told(m
     read = Gate.load(tmp_path / "gate.safetensors")
     for each in fields(Gate):
         assert torch.equal(torch.as_tensor(getattr(read, each.name)), torch.as_tensor(getattr(gate, each.name)))
+    none = {name: getattr(gate, name)[:, :0] for name in ("of_blocks", "block_mean", "block_scale")}
     for damage, told in (
         ({"block": torch.tensor(0)}, "block: got 0"),
         ({"of_blocks": gate.of_blocks[:, :-1]}, "of one gate"),
         ({"query_scale": gate.query_scale * torch.nan}, "want finite"),
         ({"kv_heads": torch.tensor(3)}, "got 4 heads in layers of 3"),
+        (none | {"frequency": gate.frequency[:0]}, "want finite"),
     ):
         named = {each.name: torch.as_tensor(getattr(gate, each.name)).contiguous() for each in fields(Gate)}
         save_file({name: each.contiguous() for name, each in (named | damage).items()}, tmp_path / "other.safetensors")

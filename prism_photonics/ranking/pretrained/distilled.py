@@ -135,7 +135,7 @@ class Gate:
             sizes = ((heads, block_dims, rank), (heads, query_dims, rank), (heads, block_dims), (heads, block_dims))
             sizes += ((heads, query_dims), (pairs,), (rank // 2,), (), ())
             want = dict(zip(names, sizes, strict=True))
-        if shapes != want or not all(bool(torch.isfinite(tensor).all()) for tensor in held.values()):
+        if shapes != want or not all(tensor.numel() and bool(torch.isfinite(tensor).all()) for tensor in held.values()):
             raise InputError(f"{path}: got {shapes}, want finite {', '.join(names)} of one gate; distil anew")
         kv_heads, block = (
             require_count(f"{path}: {name}", held.pop(name).item(), cure="distil anew")
