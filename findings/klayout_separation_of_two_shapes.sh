@@ -4,7 +4,7 @@
 # A microring's rib whose curvature grows and falls smoothly lies between an outer and an inner electrode, 2.000 µm from
 # each, all points on the 1 nm grid. Region.separation_check of one electrode against the rib, at 1.998 µm, finds
 # nothing, and by brute force the edges are nowhere nearer than 1.999 µm. Of a region that holds both electrodes, 10 µm
-# apart from each other, the same check finds a dozen edge pairs, with edges 3 nm beside those of any polygon. With
+# apart from each other, the same check finds several edge pairs, with edges 3 nm beside those of any polygon. With
 # merged_semantics = False it finds none, as is right. A rule deck that asks of merged layers (the default) tells of
 # errors that no shape has. Seen 2026-11-30, Python 3.12. Exits non-zero when that changes.
 set -euo pipefail
