@@ -205,8 +205,9 @@ def fit_cost() -> str:
     commits = sorted({line["before"]["commit"] for line in found["lines"].values() if "before" in line})
     late = [name for name, line in found["lines"].items() if line["bench"]["wait_s"] > 10.0]
     note = (
-        f"Before is commit {', '.join(commits)}, on the same machine the same day. Chips with several buses are on "
-        "slow instruments and drift, so temperatures are fitted too; the others stand still. The wait is from "
+        f"Before is commit {', '.join(commits)}, on the same machine the same day. Chips are "
+        "`circles_8x8` of other sizes; those with several buses are on the standard bench's slow instruments and "
+        "drift, so temperatures are fitted too. The wait is from "
         "the survey's last reading to the fitted chip, where readings come at the pace of a laboratory's usual "
         "instruments (`characterize.cost`) and the fit begins meanwhile; it includes what JAX compiles. Memory "
         "includes the virtual die, and workers. Processor time is that of all cores and workers. The largest chip's "
