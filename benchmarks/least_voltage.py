@@ -47,7 +47,7 @@ def asked(process: str, residual_pm: float, reach: float) -> ChipSpec:
 
 def found_voltage(spec: ChipSpec) -> tuple[float | None, str, float]:
     """Least voltage in V, the rule that forbids 5 V, and its headroom there."""
-    least_um = spec.profile.film.min_bend_radius_um.value
+    least_um = spec.ring.radius_um  # with ramps larger than the sharpest bend
     radii_um = [least_um * factor for factor in (1.0, 1.3, 1.7, 2.2, 3.0, 4.0)]
 
     def at(volts: float) -> RingChoice:

@@ -38,9 +38,12 @@ ENOUGH = 0.25
 BAND_ROUNDING = 2e-3
 """Share of a band by which closed forms and rule may differ: a spacing in frequency is no even one in wavelength."""
 RADII = 7
-ETCHED_FOOT_UM = 0.1
-"""Trench that the couplers of rings with ramps leave at its foot, where a gap so wide does: they are three times as
-long as a circle's (design choice: walls of 70°, 500 nm deep, may come out 5° flatter before they close it)."""
+WIDER_UM = 0.1
+"""By how much gaps of rings with ramps are wider than the narrowest that may be drawn, where lines can be as wide so:
+their couplers are three times as long as a circle's (design choice). On `tfln600` 0.126 µm are open at the foot, and
+walls may come out 6° flatter before they close it."""
+MOST_GAP_UM = 2.9
+"""Widest gap that is tried: the spec's key ends at 3."""
 FWHM_PM = np.geomspace(2.0, 3000.0, 73)
 """Linewidths that are tried: 10 % apart."""
 STRAIGHTS_UM = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0)
@@ -227,11 +230,12 @@ def _grid(
         gaps = gap_um(
             spec, fwhm_pm=fwhm_pm, radius_um=grid["radius"], arm_um=grid["arm"], straight_um=grid["first_straight"]
         )
-    etched = gaps >= least_um + (ETCHED_FOOT_UM if spec.ring.euler_p else 0.0)
-    grid["drawn"] = (etched if etched.any() else gaps >= least_um) & (gaps <= 2.9)
+    drawn = (gaps >= least_um) & (gaps <= MOST_GAP_UM)
+    wider = drawn & (gaps >= least_um + WIDER_UM)
+    grid["drawn"] = wider if spec.ring.euler_p and wider.any() else drawn
     if not grid["drawn"].any():
         grid["drawn"] = np.isfinite(gaps)
-    grid["gap"] = np.round(np.clip(np.nan_to_num(gaps, posinf=2.9), least_um, 2.9), 3)
+    grid["gap"] = np.round(np.clip(np.nan_to_num(gaps, posinf=MOST_GAP_UM), least_um, MOST_GAP_UM), 3)
     return grid
 
 

@@ -144,7 +144,9 @@ def smooth_cure(spec: ChipSpec, judge: Judge | None = None) -> Cure | None:
     if second_mode_table(spec.process) is None:
         return None
     smooth = _with_ring(spec, keys).ring
-    least_um = max(smooth.radius_for_um(spec.profile.film.min_bend_radius_um.value), ring.radius_um)
+    least_um = smooth.radius_for_um(spec.profile.film.min_bend_radius_um.value)
+    if ring.euler_p:  # sharper ones turn more; of arcs wide ones turn less, and would want arms of their own
+        least_um = max(least_um, ring.radius_um)
     best: tuple[dict[str, float | int | str], ChipSpec] | None = None
     for step in range(MOST_STEPS):
         radius_um = max(round(least_um * RADII_STEP**step, 1), least_um)
@@ -222,7 +224,7 @@ def _of_rings(spec: ChipSpec, judge: Judge | None) -> list[str]:
         return []
     shares, arm, table, ramps = straights_turned(spec), arm_turned(spec), load_bends(spec.process), ramps_turned(spec)
     taken, mixed, cure = _taken(spec), mixed_rings(spec), smooth_cure(spec, judge)
-    mends = "" if cure is None else f"turns whose curvature grows and falls mend it: set {cure}"
+    mends = "" if cure is None else f"; turns whose curvature grows and falls mend it: set {cure}"
     if spec.ring.euler_p:
         least_um = spec.ring_designs[0].quarter.least_radius_um
         said = (
@@ -241,7 +243,7 @@ def _of_rings(spec: ChipSpec, judge: Judge | None) -> list[str]:
         f"light to other modes, twice a turn{arms}, where both couplers take {100.0 * taken:.2g} %; "
     )
     if mixed is None and second_mode_table(spec.process) is not None:
-        return [f"{said}the guide holds them, and of racetracks of arcs no model has them; {mends}"]
+        return [f"{said}the guide holds them, and of racetracks of arcs no model has them{mends}"]
     if mixed is None:
         kept = "straight guides hold them, bends let them go" if table.second_mode else "the guide holds none"
         return [f"{said}{kept}; shorten ring.straight_um, or raise ring.radius_um"]
@@ -249,6 +251,7 @@ def _of_rings(spec: ChipSpec, judge: Judge | None) -> list[str]:
         f"{said}the guide holds TE1, and couplers turn light to it too: over its unknown phase lines come out "
         f"{mixed.linewidth.mean():.2g} times as broad as designed (up to {mixed.linewidth.max():.2g}), dips keep "
         f"{mixed.through.mean():.2f} of the light where {mixed.designed_through:.2g} is designed, and "
-        f"{100.0 * mixed.spoiled:.2g} % of the rings less than half of their range of weights; {mends}; or rings of "
-        f"{WIDE_UM:g} µm with straights of {table.beat_um:.1f} µm, a whole beat (docs/layout.md)"
+        f"{100.0 * mixed.spoiled:.2g} % of the rings less than half of their range of weights{mends}; "
+        f"{'so do' if mends else 'they are next to none of'} rings of {WIDE_UM:g} µm with straights of "
+        f"{table.beat_um:.1f} µm, a whole beat (docs/layout.md)"
     ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Ring:
-    """An add-drop ring between two straight buses, with electro-optic tuning. The defaults are the demonstrator's.
+    """An add-drop ring between two straight buses, with electro-optic tuning. The defaults are those of `circles_8x8`.
 
     Attributes:
         radius_um: Bend radius of the four quarter turns.

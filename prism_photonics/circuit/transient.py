@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STEPS_OF_A_RISE = 32.0
 """Steps of time in one over the modulator's bandwidth.
 
-Four times as many move the demonstrator's error by 1 % at the symbol time of its ledger, where a quarter as many make
+Four times as many move the error of `circles_8x8` by 1 % at the symbol time of its ledger, where a quarter as many make
 it 30 % too large: the best instant lies between the steps.
 """
 

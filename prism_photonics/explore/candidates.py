@@ -8,6 +8,7 @@ from prism_photonics.budget.crossings import unmixing_at_um
 from prism_photonics.budget.smooth_turns import smooth_ring
 from prism_photonics.codec.encoding import RAILS, SHOTS
 from prism_photonics.explore.wishes import Wishes
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.profile import Profile, film_name, load_profile
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.tables import RingTable
@@ -70,10 +71,12 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
     base, ring = wishes.base_spec.model_dump(), ring_of(wishes)
     encoding, channels, buses = row
     least_um = profile.film.min_bend_radius_um.value
-    # As long a ring takes as much more for a nanometre.
-    longer = ring.turn(ring.radius_for_um(least_um)).length_um / (0.5 * math.pi * least_um)
-    heater_mW_nm = base["trim"]["heater_mW_nm"] or float(f"{HEATER_MW_NM[profile.name] * longer:.3g}")
     radius_um = ring.radius_for_um(least_um)
+    turn = ring.turn(radius_um)
+    # As long a ring takes as much more for a nanometre.
+    length_um = 4.0 * turn.length_um + 2.0 * _arm_um(wishes, profile, turn, near_um=0.0)
+    longer = length_um / (2.0 * math.pi * least_um)
+    heater_mW_nm = base["trim"]["heater_mW_nm"] or float(f"{HEATER_MW_NM[profile.name] * longer:.3g}")
     flipped_um = 30.0
     lines = {key: value for key, value in base["comb"].items() if not key.startswith(("first_", "spacing_"))}
     changes: dict[str, dict[str, Any]] = {
@@ -104,7 +107,16 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
 HEATER_MW_NM = {"lnoi400": 238.0, "ltoi300": 518.0, "tfln600": 68.0, "tfln600_narrow": 76.0}
 """Power of a heater as drawn over a circle of the film's least radius, where the base spec has no heaters.
 
-It grows with the radius. Source: ``layout.heater_field.heater_figures``."""
+It grows with a ring's length. Source: ``layout.heater_field.heater_figures``."""
+
+
+def _arm_um(wishes: Wishes, profile: Profile, turn: QuarterTurn, *, near_um: float) -> float:
+    """Arm that is asked for; of turns with ramps the one nearest to it that leaves no TM."""
+    if not turn.euler_p:
+        return near_um
+    rib_um = profile.film.rib_width_um.value
+    found_um = unmixing_at_um(wishes.process, profile.optics.wl0_um.value, rib_um, turn, near_um=near_um)
+    return near_um if found_um is None else found_um
 
 
 def _combs(wishes: Wishes, profile: Profile, channels: int, arm_um: float) -> Iterator[dict[str, Any]]:
@@ -113,8 +125,7 @@ def _combs(wishes: Wishes, profile: Profile, channels: int, arm_um: float) -> It
     wl_um, ring, shares = o.wl0_um.value, ring_of(wishes), SPACINGS
     turn = ring.turn(ring.radius_for_um(profile.film.min_bend_radius_um.value))
     if ring.euler_p:
-        rib_um = profile.film.rib_width_um.value
-        arm_um = unmixing_at_um(wishes.process, wl_um, rib_um, turn, near_um=arm_um) or arm_um
+        arm_um = _arm_um(wishes, profile, turn, near_um=arm_um)
         shares = SPACINGS_OF_RAMPS
     n_g = 0.5 * (o.n_g_along_x.value + o.n_g_along_y.value)
     length_um = n_g * 4.0 * turn.length_um + o.n_g_along_y.value * 2.0 * arm_um

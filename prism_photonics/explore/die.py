@@ -72,7 +72,7 @@ class Asked:
 def asked_of(plan: YieldPlan, seed: int, *, usual: bool = False) -> Asked:
     """The signatures, queries and errors of a die by its seed.
 
-    One calibration leaves more than another: of 14 dies of the demonstrator, whole calibrations left weight errors of
+    One calibration leaves more than another: of 14 dies of `circles_8x8`, whole calibrations left weight errors of
     3.3e-3 rms, between 0.1 and 2 times the mean, as Rayleigh's distribution has them (`prism yield --verify 14`).
 
     Args:

@@ -2,7 +2,7 @@
 
 What a ring turns into TM runs on along the buses and meets the rings behind it, so the plain ring that is nearest to
 one alone is not the nearest in its row. One Gauss-Newton step from there, on weights of the whole row at random
-voltages, takes offset, coupling and loss of every ring about as far as a fit does: on a die of the demonstrator with TM
+voltages, takes offset, coupling and loss of every ring about as far as a fit does: on a die of `circles_8x8` with TM
 at three places it left 4e-3, 1e-2 and 3e-3 where rings fitted alone left 9e-3, 4e-2 and 5e-3.
 """
 

@@ -165,7 +165,8 @@ def spec_of(base: ChipSpec, choice: Choice) -> ChipSpec:
     arm_um = base.ring.arm_um
     if turns.euler_p:
         turn = turns.turn(radius_um)
-        arm_um = unmixing_at_um(base.process, 1e-3 * CENTRE_NM, base.width_um, turn, near_um=arm_um) or arm_um
+        unmixing_um = unmixing_at_um(base.process, 1e-3 * CENTRE_NM, base.width_um, turn, near_um=arm_um)
+        arm_um = arm_um if unmixing_um is None else unmixing_um
     made = _changed(
         base,
         chip={"buses": c["buses"], "channels": channels},

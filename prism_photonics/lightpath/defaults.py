@@ -11,7 +11,8 @@ from prism_photonics.process.profile import Profile
 
 HEATER_UM = 2.0  # width of a ring's heater; design choice
 ARM_UM = 60.0  # of each arm of a racetrack; design choice
-# Design choices: the demonstrator's ring, a site that holds 60 µm pads. A film that bears less bending has wider ones.
+# Design choices: the ring of `circles_8x8`, a site that holds 60 µm pads. A film that bears less bending has wider
+# ones.
 RADIUS_UM = 20.0
 BEND_UM = 30.0
 GAP_UM = 0.40

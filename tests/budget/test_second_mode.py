@@ -5,6 +5,7 @@ import pytest
 
 from prism_photonics.budget.cures import applied, candidates
 from prism_photonics.budget.feasibility import check, judged
+from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.ring_modes import mixed_rings
 from prism_photonics.budget.rules_ring import second_mode
 from prism_photonics.budget.second_mode import (
@@ -76,7 +77,7 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(circles, al
     assert f"and {100.0 * mixed.spoiled:.2g} % of the rings less than half of their range" in said
     # The cures that it names are some.
     cure = smooth_cure(circles, judged)
-    assert f"turns whose curvature grows and falls mend it: set {cure}; or rings of 100 µm" in said
+    assert f"turns whose curvature grows and falls mend it: set {cure}; so do rings of 100 µm" in said
     assert {"ring.euler_p", "ring.ramp", "ring.radius_um", "ring.arm_um", "ring.neck_um"} <= set(cure.keys)
     smooth = applied(circles, cure)
     assert check(smooth).warnings == ()
@@ -95,6 +96,27 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(circles, al
     gentle = altered(circles, ring={"radius_um": 200.0, "pitch_um": 600.0})
     assert not any("each straight" in line for line in bend_warnings(gentle))
     assert max(straights_turned(gentle)) < 0.02 * max(straights_turned(circles))
+
+
+def test_wide_circles_are_cured_by_turns_no_longer_than_they_are(circles, altered):
+    """From 60 µm on the least arm that undoes TM was 205 µm long, and left half of the free spectral range."""
+    wide = altered(circles, ring={"radius_um": 60.0, "pitch_um": 400.0}, comb={"spacing_nm": 0.3})
+    cure = smooth_cure(wide)
+    made = applied(wide, cure)
+    assert keeps_its_mode(made)
+    assert made.ring.arm_um < 30.0
+    assert ring_figures(made).fsr_nm > ring_figures(wide).fsr_nm
+    # Lines stay about as broad.
+    assert ring_figures(made).fwhm_pm == pytest.approx(ring_figures(wide).fwhm_pm, rel=0.1)
+
+
+@pytest.mark.parametrize("arm_um", [0.0, 30.0])
+def test_where_no_such_turns_are_found_the_remark_names_none(circles, altered, monkeypatch, arm_um):
+    monkeypatch.setattr("prism_photonics.budget.second_mode.smooth_cure", lambda spec, judge: None)
+    (said,) = [line for line in bend_warnings(altered(circles, ring={"arm_um": arm_um})) if "each straight" in line]
+    assert "curvature" not in said
+    assert "; ;" not in said
+    assert not said.endswith("; ")
 
 
 def test_rings_of_no_use_are_a_share_and_the_turns_that_are_named_leave_none(circles, altered):

@@ -21,8 +21,9 @@ from prism_photonics.lightpath.ring.figures import free_spectral_range_um
 from prism_photonics.lightpath.ring.place import optical_lengths_um, resonance_um
 from prism_photonics.process.layers import LAYERS, load_deck
 from prism_photonics.saxlib import sax
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.spec.geometry import s_length_um
+from prism_photonics.spec.structures import LENGTH_STEP_UM
 
 
 def strip_of(gds: Path) -> tuple[kdb.Layout, kdb.Cell]:
@@ -42,6 +43,18 @@ def drawn_sizes(gds: Path, spec: ChipSpec) -> list[dict[str, float]]:
         for layer in (LAYERS.ridge, LAYERS.metal1)
     )
     return [dict(measure_um("ring", rib, metal, said)) for rib, metal in zip(ribs, metals, strict=True)]
+
+
+@pytest.mark.parametrize("name", ["bank_32x256", "circles_8x8", "demo_8x8", "lnoi400_8x8", "single_mode_8x8"])
+def test_rings_of_the_length_sweep_lie_200_pm_apart_whatever_their_size(name: str):
+    chip = load_spec(name)
+    designs, near_um, found = length_sweep(chip), 1.55, []
+    for design in designs:
+        found.append(float(resonance_um(chip.profile, design.lengths, near_um=near_um)))
+        near_um = found[-1] + LENGTH_STEP_UM
+    # Straights lie on a grid of 1 nm: each of both is off by half of one at most, two rings by one.
+    nm_pm = 1e6 * (found[1] - found[0]) / (1e3 * (designs[1].straight_um - designs[0].straight_um))
+    assert 1e6 * np.diff(found) == pytest.approx(200.0, abs=nm_pm + 1.0)
 
 
 def drop_spectrum(spec: ChipSpec, rings: list[dict[str, float]], wl: np.ndarray) -> np.ndarray:
