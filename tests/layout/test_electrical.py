@@ -27,8 +27,8 @@ def found(files: LayoutFiles, spec: ChipSpec) -> Wiring:
 
 
 def test_the_farthest_wire_is_as_many_squares_as_it_is_long(found: Wiring):
-    # From row 3's ring in the last column to the southern pads: 1.6 mm of 6 µm.
-    assert found.signal_ohm == pytest.approx(SHEET * 1600.0 / 6.0, rel=0.05)
+    # From row 3's ring in the last column to the southern pads: 1.7 mm of 6 µm.
+    assert found.signal_ohm == pytest.approx(SHEET * 1700.0 / 6.0, rel=0.05)
     ohm, farad = found.signal_ohm + found.electrodes_ohm, found.channel_fF * 1e-15
     assert found.electrodes_ohm < 0.02 * found.signal_ohm
     assert found.bandwidth_Hz == pytest.approx(1.0 / (2.0 * math.pi * ohm * farad))
@@ -48,8 +48,8 @@ def test_a_driver_that_just_settles_has_the_whole_time_for_itself(found: Wiring)
 
 
 def test_a_columns_ground_has_two_ways_out_side_by_side(found: Wiring):
-    # Some 1.1 mm of 10 µm to either edge from the middle of the rows.
-    assert found.ground_ohm == pytest.approx(0.5 * SHEET * 1400.0 / 10.0, rel=0.15)
+    # Some 1.7 mm of 10 µm to either edge from the middle of the rows.
+    assert found.ground_ohm == pytest.approx(0.5 * SHEET * 1700.0 / 10.0, rel=0.05)
     assert found.rings == 8
     assert found.bounce_V == pytest.approx(8 * found.channel_fF * 1e-15 * 40.0 / 1e-6 * found.ground_ohm)
 
@@ -57,7 +57,7 @@ def test_a_columns_ground_has_two_ways_out_side_by_side(found: Wiring):
 def test_a_flipped_rows_ground_is_its_rail(spec: ChipSpec, altered):
     flipped = altered(spec, chip={"rows": 32})
     found = wiring(flipped, DECK, {}, {})
-    assert found.ground_ohm == pytest.approx(SHEET * 8 * 130.0 / RAIL_UM)
+    assert found.ground_ohm == pytest.approx(SHEET * 8 * spec.ring.pitch_um / RAIL_UM)
     assert found.rings == 8
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import ellipk
 
+from prism_photonics.budget.crossings import unmixing_um
 from prism_photonics.chip.fabricate import draw_die
 from prism_photonics.explore.candidates import candidates
 from prism_photonics.explore.wishes import Wishes
@@ -66,16 +67,16 @@ def test_a_rib_is_warmed_less_than_its_heater_and_far_more_than_other_rings(heat
     found = heater_figures(heated)
     assert found.heater_K_mW > found.rib_K_mW > 100.0 * found.others_K_mW > 0.0
     assert found.mW_nm == pytest.approx(1e3 / found.shift_pm_mW)
-    assert found.mW_nm == pytest.approx(87.4, rel=0.01)
-    assert found.crosstalk == pytest.approx(0.0072, rel=0.02)
+    assert found.mW_nm == pytest.approx(223.3, rel=0.01)
+    assert found.crosstalk == pytest.approx(0.01425, rel=0.02)
     coarse = heater_figures(heated, near_um=0.2)
     assert found.mW_nm == pytest.approx(coarse.mW_nm, rel=3e-3)
 
 
 def test_crosstalk_falls_with_the_pitch_as_heat_in_the_substrate_does(heated: ChipSpec, altered):
     near, far = heater_figures(heated), heater_figures(altered(heated, ring={"pitch_um": 260.0}))
-    # Twice as far, and the cold back half a millimetre below takes more than a half away.
-    assert 0.3 < far.crosstalk / near.crosstalk < 0.5
+    # Half as far again, 260 µm for 170: as the distance, and some more by the cold back half a millimetre below.
+    assert 0.5 < far.crosstalk / near.crosstalk < 0.6
     assert far.shift_pm_mW == near.shift_pm_mW
 
 
@@ -88,7 +89,11 @@ def test_a_chip_without_heaters_has_no_figures(spec: ChipSpec):
 def test_a_designed_chip_starts_from_the_heater_that_would_be_drawn(process: str):
     wishes = Wishes(dims=2, rows=2, process=process, encoding="two_shot", trimming="heater")
     spec = next(candidates(wishes))
-    assert spec.trim.heater_mW_nm == pytest.approx(heater_figures(spec).mW_nm, rel=0.03)
+    if spec.ring.euler_p:  # not sized yet: the arm that such rings get is counted already
+        arm_um = unmixing_um(spec, spec.ring_designs[0].quarter)
+        spec = spec.model_copy(update={"ring": spec.ring.model_copy(update={"arm_um": arm_um})})
+    # As long a ring takes as much more, which of long rings is right to 6 %.
+    assert spec.trim.heater_mW_nm == pytest.approx(heater_figures(spec).mW_nm, rel=0.06 if spec.ring.euler_p else 0.03)
 
 
 @pytest.mark.parametrize("process", profile_names())

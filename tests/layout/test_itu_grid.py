@@ -10,9 +10,9 @@ LIGHT_UM_THz = 299.792458
 
 
 @pytest.fixture(scope="module")
-def itu(demo, altered):
+def itu(circles, altered):
     comb = {"first_wl_nm": None, "spacing_nm": None, "first_itu_channel": 34, "spacing_GHz": 100.0}
-    return altered(demo, name="itu_2x4", chip={"rows": 2, "channels": 4}, comb=comb)
+    return altered(circles, name="itu_2x4", chip={"rows": 2, "channels": 4}, comb=comb)
 
 
 def test_the_drawing_of_a_chip_on_the_itu_grid_is_its_design(itu, tmp_path):

@@ -205,7 +205,7 @@ def test_a_size_changed_at_a_finer_unit_is_measured_in_um(spec: ChipSpec, files:
     buses = moved - kdb.Region(loop)
     ring.shapes(ridge).clear()
     ring.shapes(ridge).insert(buses + kdb.Region(loop.moved(0, 20)))
-    with pytest.raises(InputError, match=r"its gap_through_um measures 0.405, its metadata says 0.4"):
+    with pytest.raises(InputError, match=r"its gap_through_um measures 0.525, its metadata says 0.52"):
         extract(layout)
 
 
