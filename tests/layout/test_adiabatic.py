@@ -1,4 +1,7 @@
-"""The chip whose rings turn no light to other modes: rules, drawing, and dies that have what other rings fail by."""
+"""The demonstrator, whose rings turn no light to other modes: rules, and dies that have what other rings fail by.
+
+Its drawing is judged in test_drawn_chip.py and, simulated, by the jobs of tests/workflow.
+"""
 
 import numpy as np
 import pytest
@@ -10,10 +13,7 @@ from prism_photonics.budget.second_mode import bend_warnings, ramps_turned
 from prism_photonics.chip.full_die import with_everything
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.circuit.params import designed_bank
-from prism_photonics.layout.lvs import FIELD_TOLERANCE
-from prism_photonics.layout.write import LayoutFiles, write
 from prism_photonics.lightpath.ring.place import coupling_angles
-from prism_photonics.netlist import from_spec
 from prism_photonics.process.trench import foot_um
 from prism_photonics.spec import ChipSpec, load_spec
 
@@ -21,12 +21,6 @@ from prism_photonics.spec import ChipSpec, load_spec
 @pytest.fixture(scope="module")
 def chip() -> ChipSpec:
     return load_spec("demo_8x8")
-
-
-@pytest.fixture(scope="module")
-def chip_files(chip: ChipSpec, tmp_path_factory: pytest.TempPathFactory) -> LayoutFiles:
-    """Drawn, and simulated as drawn."""
-    return write(chip, tmp_path_factory.mktemp("adiabatic"), simulate=True)
 
 
 def test_it_keeps_every_rule_without_a_remark(chip: ChipSpec):
@@ -63,10 +57,3 @@ def test_dies_have_the_second_mode_in_rings_with_arms(chip: ChipSpec, altered):
     assert rings.through.over.shape == (1, 1, 8, 2, 2)
     assert 0.0 < float(rings.conversion_rad.max()) < 0.01
     assert float(np.abs(rings.lean_rad).max()) == 0.0
-
-
-@pytest.mark.slow
-def test_the_drawing_breaks_no_rule_and_is_the_design(chip: ChipSpec, chip_files: LayoutFiles):
-    assert chip_files.faults == ()
-    assert chip_files.lvs.simulation_max_error < FIELD_TOLERANCE
-    assert chip_files.extracted == from_spec(chip)
