@@ -99,28 +99,25 @@ def paper():
     return ChipSpec.from_toml(LAYOUTS / "paper_32x256" / "spec.toml")
 
 
+# Fewer rows share less light.
+SMALL = {
+    "name": "small_2x3",
+    "chip": {"rows": 2, "channels": 3},
+    "comb": {"line_power_dBm": -3.0},
+    "drive": {"max_voltage_V": 10.0},
+}
+
+
 @pytest.fixture(scope="session")
 def small(demo, altered):
-    """Two rows of three channels, for what is fabricated or compiled often; fewer rows share less light."""
-    return altered(
-        demo,
-        name="small_2x3",
-        chip={"rows": 2, "channels": 3},
-        comb={"line_power_dBm": -3.0},
-        drive={"max_voltage_V": 10.0},
-    )
+    """Two rows of three channels, for what is fabricated or compiled often."""
+    return altered(demo, **SMALL)
 
 
 @pytest.fixture(scope="session")
 def small_circles(circles, altered):
     """`small` of circles, whose rings mix modes."""
-    return altered(
-        circles,
-        name="small_2x3",
-        chip={"rows": 2, "channels": 3},
-        comb={"line_power_dBm": -3.0},
-        drive={"max_voltage_V": 10.0},
-    )
+    return altered(circles, **SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from prism_photonics.budget.finding import Cure, Finding, Judge, Search
 from prism_photonics.budget.rules_ring import coercive_field
-from prism_photonics.budget.second_mode import smooth_cure
 from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
@@ -100,8 +99,6 @@ KNOBS: Mapping[str, tuple[Knob, ...]] = {
         _up("ring.radius_um"),
         _up("ring.radius_um", "waveguide.bend_radius_um"),
     ),
-    # No key alone: turns, arms, necks and pitch go together.
-    "second_mode": (),
     "trimming_power": (_down("trim.heater_mW_nm"), _down("chip.rows"), _down("chip.channels")),
     "drift": (
         _up("ring.straight_um"),
@@ -196,8 +193,6 @@ def candidates(finding: Finding, rule: Rule, spec: ChipSpec, *, fixed: Collectio
             keys = _moved(knob, spec, value)
             by_one_key.setdefault((keys, value), Cure(keys, (value,) * len(keys)))
     yield from by_one_key.values()
-    if finding.rule == "second_mode" and (smooth := smooth_cure(spec)) is not None and _keeps(rule, spec, smooth):
-        yield smooth
     if finding.rule in MENDED_BY_MORE_BUSES and (split := _least_split(rule, spec)) is not None:
         yield split
     if (

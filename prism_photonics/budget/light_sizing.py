@@ -17,7 +17,7 @@ Changes = dict[str, float | int | str]
 
 ON_LIGHT = ("ring_power", "bus_power", "link_budget", "line_swing", "score_snr")
 STEP_dB, LEAST_POWER_DBM = 0.5, -30.0
-FULL_SCALE_ROOM = 3.0
+FULL_SCALE_ROOM = 3.5
 """Full scale over what the brightest line of a die gives (design choice): where all rings drift together a row's sum is
 several lines. With 1.15 converters of rows of 32 clipped from a drift of 17 pm on, with 2.0 at 35 pm."""
 BANDWIDTH_STEP = 0.8

@@ -14,7 +14,7 @@ from prism_photonics.budget.light_sizing import Changes, size_light, with_keys
 from prism_photonics.budget.ring_sizing import least_pitch_um, size_rings
 from prism_photonics.budget.rules_ring import COERCIVE_SHARE
 from prism_photonics.budget.settle import settle
-from prism_photonics.budget.smooth_turns import arms_near_um, smooth_keys
+from prism_photonics.budget.smooth_turns import arms_near_um
 from prism_photonics.budget.trimming import least_heater_mW_nm
 from prism_photonics.lightpath.splitter.design import smaller_trees
 from prism_photonics.spec import ChipSpec
@@ -52,7 +52,6 @@ MOVED_BY = {
         "electrode_lobe",
         "driver_step",
         "bend_radius",
-        "second_mode",
         "trimming_power",
         "drift",
         "drift_common",
@@ -110,16 +109,12 @@ def repair(spec: ChipSpec, findings: list[Finding], judge: Judge) -> tuple[Cure,
         The edits, each a group of keys; None where these groups cannot mend it.
     """
     broken = {found.rule for found in findings if not found.passed}
-    # Rings of arcs on a rib that holds a second mode are sized with turns that keep their light.
-    smooth: Changes = dict(smooth_keys(spec)) if "second_mode" in broken else {}
-    begun = with_keys(spec, smooth)
     tried: set[tuple[tuple[str, float | int | str], ...]] = set()
     for fewer_rows in (False, True):
         for recipe in RECIPES:
             if not broken <= _moved_by(recipe) or (fewer_rows and "lines" not in recipe):
                 continue
-            for found in islice(_attempts(begun, recipe, judge, fewer_rows), MOST_ATTEMPTS):
-                changes = smooth | found
+            for changes in islice(_attempts(spec, recipe, judge, fewer_rows), MOST_ATTEMPTS):
                 if (key := tuple(sorted(changes.items()))) not in tried and _feasible(spec, changes, judge):
                     needed = _no_farther(spec, _without_needless(spec, changes, judge), judge)
                     return _edits(spec, needed, judge)

@@ -26,7 +26,7 @@ LANE_UM, LANES = 14.0, {1: (1.0, 141.0), 2: (0.45, 365.0)}
 at a time for each pad, and how far it is from rows to edge besides them, as drawn."""
 BOND_EDGE_MARGIN_UM, BEYOND_UM, EAST_UM = 140.0, 365.0, 331.0
 """On a bonded die: from the outer pads to the edge; from the photodiodes to the eastern edge, two lines of pads
-between, where one of a pair stands there, and where both do, but for lanes."""
+between, where one of a pair stands there, and where both do, but for lanes: one and a half a row, as drawn."""
 
 
 def trimming_power(spec: ChipSpec) -> Finding:

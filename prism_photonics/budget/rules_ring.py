@@ -5,8 +5,6 @@ import math
 from prism_photonics.budget.carry import RingScatter, best_share
 from prism_photonics.budget.finding import Finding, at_least, at_most, exactly
 from prism_photonics.budget.ring import RingFigures, lossy_drop_max, ring_figures, row_figures
-from prism_photonics.budget.ring_modes import mixed_rings
-from prism_photonics.budget.row_reach import MOST_MISSED
 from prism_photonics.budget.slopes import slopes
 from prism_photonics.budget.trimming import SPREAD_SIGMAS
 from prism_photonics.spec import ChipSpec
@@ -153,23 +151,3 @@ def bend_radius(spec: ChipSpec) -> Finding:
         f"({spec.waveguide.bend_radius_um:g} µm{where}) "
         f"against {least.value:g} µm ({least.source})",
     )
-
-
-def second_mode(spec: ChipSpec) -> Finding:
-    """Rings may not lose their weights to a second mode that the rib holds.
-
-    Where its orders lie no design says; racetracks of arcs, whose arms no model of it has, are taken as circles.
-    """
-    ring = spec.ring
-    if ring.arm_um and not ring.euler_p:
-        spec = spec.model_copy(update={"ring": ring.model_copy(update={"arm_um": 0.0})})
-    mixed = mixed_rings(spec)
-    explain = "no guide of the film holds a second mode through its bends"
-    if mixed is not None:
-        explain = (
-            f"over TE1's unknown phase lines are {mixed.linewidth.mean():.3g} times as broad as designed and dips keep "
-            f"{mixed.through.mean():.2g} of the light: rings that keep less than half of their range of weights; as "
-            "many as row_reach allows (design choice)"
-        )
-    spoiled = 0.0 if mixed is None else 100.0 * mixed.spoiled
-    return at_most("second_mode", spoiled, 100.0 * MOST_MISSED, "%", explain=explain)

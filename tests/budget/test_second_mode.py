@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from prism_photonics.budget.cures import applied, candidates
+from prism_photonics.budget.cures import applied
 from prism_photonics.budget.feasibility import check, judged
 from prism_photonics.budget.ring import ring_figures
 from prism_photonics.budget.ring_modes import mixed_rings
-from prism_photonics.budget.rules_ring import second_mode
 from prism_photonics.budget.second_mode import (
     arm_turned,
     bend_warnings,
@@ -81,6 +80,7 @@ def test_rings_whose_straights_turn_much_are_told_and_others_are_not(circles, al
     assert {"ring.euler_p", "ring.ramp", "ring.radius_um", "ring.arm_um", "ring.neck_um"} <= set(cure.keys)
     smooth = applied(circles, cure)
     assert check(smooth).warnings == ()
+    assert mixed_rings(smooth).spoiled == 0.0
     assert set(cure.spoils) == {found.rule for found in check(smooth).violations}
     wide = altered(
         circles, ring={"radius_um": 100.0, "straight_um": load_bends(circles.process).beat_um, "pitch_um": 400.0}
@@ -117,18 +117,6 @@ def test_where_no_such_turns_are_found_the_remark_names_none(circles, altered, m
     assert "curvature" not in said
     assert "; ;" not in said
     assert not said.endswith("; ")
-
-
-def test_rings_of_no_use_are_a_share_and_the_turns_that_are_named_leave_none(circles, altered):
-    found = second_mode(circles)
-    assert (found.passed, found.limit) == (False, 2.0)
-    assert found.value == pytest.approx(100.0 * mixed_rings(circles).spoiled)
-    # No model has the arms of a racetrack of arcs: they do not hide what its circle does.
-    assert second_mode(altered(circles, ring={"arm_um": 30.0})).value == found.value
-    (cure,) = candidates(found, second_mode, circles)
-    assert second_mode(applied(circles, cure)).value == 0.0
-    assert keeps_its_mode(applied(circles, cure))
-    assert second_mode(load_spec("single_mode_8x8")).value == 0.0
 
 
 def test_the_wide_rings_that_the_remark_names_make_a_chip_that_keeps_every_rule(circles, altered):

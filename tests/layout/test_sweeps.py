@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.signal import find_peaks, peak_widths
 
+from prism_photonics.budget.ring import ring_figures
 from prism_photonics.circuit.models import device_models
 from prism_photonics.circuit.saxrow import strict_circuit
 from prism_photonics.layout.chip import draw
@@ -91,7 +92,9 @@ def test_the_five_rings_of_the_drawn_gap_sweep_are_told_apart_in_one_spectrum(fi
     # The wider the gap, the narrower the line: each peak is the ring of its place.
     width_um = 0.5e-6 * peak_widths(power, peaks)[0]
     assert (np.diff(width_um) < 0.0).all()
-    assert np.diff(wl[peaks]).min() > 15.0 * width_um.max()
+    # Lines as wide as designed, and no nearer than a sixth of the range: circles, with twice the range, had 20 widths.
+    assert width_um.max() == pytest.approx(1e-6 * ring_figures(spec).fwhm_pm, rel=0.05)
+    assert np.diff(wl[peaks]).min() > max(0.95 * fsr / 6.0, 15.0 * width_um.max())
     for n, ring in enumerate(rings):
         alone = drop_spectrum(spec, [ring], wl)
         assert abs(wl[np.argmax(alone)] - wl[peaks[n]]) < 2e-6
