@@ -47,6 +47,7 @@ from prism_photonics.ranking.readers import ChipReader, Reader
 from prism_photonics.ranking.recall import wilson_interval
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
 from prism_photonics.ranking.several_rows import SeveralRows
+from prism_photonics.ranking.shared_rows import SharedRows, WrittenOnce
 from prism_photonics.ranking.sign_codes import SignCodes
 from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.ranking.weighted_bound import BoundWeights, WeightedBound
@@ -179,19 +180,29 @@ def selectors(chip: Bundle, others: Sequence[Bundle] = ()) -> dict[str, Selector
     def bound(reader: Reader | None = None) -> Selector:
         return FeatureSelector("bound", Bound(), reader)
 
+    def read(number: int, *, railed: bool = True) -> Reader:
+        return ChipReader(chip, seed=number, halves=railed and chip.encoding == "dual_rail", others=others)
+
+    # Softened rows are written once; what is chosen by them is read by each selector, with noise of its own.
+    written = WrittenOnce(FeatureSelector("soft", SoftenedBound(), read(5)))
+
+    def softened(reader: Reader | None) -> Selector:
+        one = FeatureSelector("soft", SoftenedBound(), reader)
+        return SharedRows(one, written) if reader else one
+
     def rows(reader: Reader | None = None) -> Selector:
         parts = SeveralRows("rows", FeatureSelector("mean_key", MeanKey(), reader), tokens=ROW_TOKENS)
         return PerHead("rows", parts, group=GROUP)
 
     def soft(reader: Reader | None = None) -> Selector:
-        parts = SeveralRows("soft", FeatureSelector("soft", SoftenedBound(), reader), tokens=ROW_TOKENS)
+        parts = SeveralRows("soft", softened(reader), tokens=ROW_TOKENS)
         return PerHead("soft", parts, group=GROUP)
 
     def refined(survivors: float, reader: Reader | None = None) -> Selector:
         return TwoStage("two_stage", soft(reader), survivors=survivors)
 
     def of_parts(survivors: float, reader: Reader | None = None) -> Selector:
-        each = PerHead("parts", FeatureSelector("soft", SoftenedBound(), reader), group=GROUP)
+        each = PerHead("parts", softened(reader), group=GROUP)
         refined_parts = TwoStage("parts", each, survivors=survivors)
         return SeveralRows("parts", refined_parts, tokens=ROW_TOKENS, added=True)
 
@@ -199,9 +210,6 @@ def selectors(chip: Bundle, others: Sequence[Bundle] = ()) -> dict[str, Selector
         return PerHead("halves", SeveralRows("halves", bound(reader), rows=2), group=GROUP)
 
     means_that_overlap = SeveralRows("infllm_like", FeatureSelector("mean_key", MeanKey()), rows=3, overlap=True)
-
-    def read(number: int, *, railed: bool = True) -> Reader:
-        return ChipReader(chip, seed=number, halves=railed and chip.encoding == "dual_rail", others=others)
 
     return {
         "oracle": Oracle(),

@@ -156,11 +156,11 @@ def read_hat(
     weights = chip.score_gain[row][:, None, None] * weights
     wanted = sign.encode(query_hat, chip.encoding)[..., chip.column_of_channel]
     light = chip.leak + convert(wanted, lambda p: modulate(p, chip.dac_bits))
-    y = xp.einsum("...sc,bsc->...bs", light, weights)
+    y = _of_slices(light, weights)
     variance = (
         chip.noise_floor**2
         + chip.noise_shot**2 * light.sum(-1)[..., None, :]
-        + chip.noise_rin**2 * xp.einsum("...sc,bsc->...bs", light**2, weights**2)
+        + chip.noise_rin**2 * _of_slices(light**2, weights**2)
         + chip.noise_common**2 * y**2
     )
     # The root of an exact zero (a noiseless model, a dark shot) has no slope; its gradient is taken as zero.
@@ -182,7 +182,7 @@ def read_hat(
     # excluded rings hold.
     held = xp.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0 * chip.stuck_weight)[row]
     values = wanted[0] if sign.RAILS[chip.encoding] == 2 else query_hat[..., chip.column_of_channel]
-    dot = dot - chip.weight_centre * values.sum(-1).sum(-1)[..., None] - xp.einsum("...sc,bc->...b", values, held)
+    dot = dot - chip.weight_centre * values.sum(-1).sum(-1)[..., None] - _of_channels(values, held)
     return dot / chip.weight_span
 
 
@@ -276,6 +276,29 @@ def rankable(
 def dead_rows(chip: Any) -> Bool[Any, " rows"]:
     """Rows without a single working ring: their blocks score minus infinity."""
     return chip.excluded.all(-1)
+
+
+def _of_slices(
+    light: Float[Any, "*batch slices channels"], weights: Float[Any, "blocks slices channels"]
+) -> Float[Any, "*batch blocks slices"]:
+    """Sums over the channels of every slice of every block."""
+    xp = namespace(weights)
+    if xp is not np:
+        return xp.einsum("...sc,bsc->...bs", light, weights)
+    # NumPy's einsum is a loop over numbers; as a product of matrices, slice by slice, it takes a fifth of the time.
+    batch, (blocks, slices, channels) = light.shape[:-2], weights.shape
+    flat = light.reshape(-1, slices, channels)
+    products = np.matmul(flat.transpose(1, 0, 2), weights.transpose(1, 2, 0))
+    return products.transpose(1, 2, 0).reshape(*batch, blocks, slices)
+
+
+def _of_channels(
+    values: Float[Any, "*batch slices channels"], held: Float[Any, "blocks channels"]
+) -> Float[Any, "*batch blocks"]:
+    """Sums over the channels of all slices, of which every block holds the same."""
+    if (xp := namespace(held)) is not np:
+        return xp.einsum("...sc,bc->...b", values, held)
+    return values.sum(-2) @ held.T
 
 
 def _not_finite(values: Float[Any, "*axes"]) -> Float[Any, "*axes"]:

@@ -20,6 +20,7 @@ from prism_photonics.ranking.readers import ChipReader, Reader
 from prism_photonics.ranking.salca import SalcaLike
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
 from prism_photonics.ranking.several_rows import SeveralRows
+from prism_photonics.ranking.shared_rows import SharedRows, WrittenOnce
 from prism_photonics.ranking.sign_codes import SignCodes
 from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.units import InputError, nearest
@@ -87,15 +88,21 @@ def make_selectors(
     def per_head(name: str, base: Selector, rows: int, *, overlap: bool = False) -> Selector:
         return PerHead(name, SeveralRows(name, base, rows=rows, overlap=overlap), group=group)
 
+    # Softened rows are written once, whoever reads them; each selector reads with noise of its own.
+    written = WrittenOnce(FeatureSelector("soft_rows", SoftenedBound(), railed(5)))
+
+    def softened(name: str, reader: Reader | None) -> Selector:
+        one = FeatureSelector(name, SoftenedBound(), reader)
+        return SharedRows(one, written) if reader else one
+
     def soft(name: str, reader: Reader | None = None) -> Selector:
-        rows = SeveralRows(name, FeatureSelector(name, SoftenedBound(), reader), tokens=ROW_TOKENS)
-        return PerHead(name, rows, group=group)
+        return PerHead(name, SeveralRows(name, softened(name, reader), tokens=ROW_TOKENS), group=group)
 
     def refined(name: str, share: float = SURVIVORS, reader: Reader | None = None) -> Selector:
         return TwoStage(name, soft(name, reader), survivors=share)
 
     def parts(name: str, share: float = SURVIVORS, reader: Reader | None = None) -> Selector:
-        each = PerHead(name, FeatureSelector(name, SoftenedBound(), reader), group=group)
+        each = PerHead(name, softened(name, reader), group=group)
         return SeveralRows(name, TwoStage(name, each, survivors=share), tokens=ROW_TOKENS, added=True)
 
     makers = {
