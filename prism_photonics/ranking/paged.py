@@ -2,7 +2,7 @@
 
 An engine keeps keys in physical pages that any request may own, and asks for one score per (request, page). A page is
 a block: it is signed once, when it is full, and its signature stays at its physical place until the page is written
-anew. Nothing here knows an engine; docs/rank.md shows the few lines that one needs, and a test runs them.
+anew. Nothing here knows an engine; docs/serving.md shows the few lines that one needs, and tests run them.
 """
 
 import torch
@@ -111,10 +111,31 @@ class PagedSignatures:
         k: int,
         recent: int = 1,
     ) -> tuple[Int[Tensor, "requests kept"], Int[Tensor, " requests"]]:
-        """The page table of a decode step, cut down to what is read: first page, latest ones, and the k best others.
+        """The page table of a decode step, cut down to what ``kept`` names.
+
+        Keys carry their positions, so attention over the shorter table is attention over those pages. Arguments and
+        errors as of ``kept``.
+
+        Returns:
+            The shorter table, -1 behind a request's last page, and the tokens that each request then reads.
+        """
+        order, left = self.kept(layer, pages, tokens, queries, k=k, recent=recent)
+        return torch.where(order < 0, -1, pages.gather(1, order.clamp(min=0))), left
+
+    def kept(
+        self,
+        layer: int,
+        pages: Int[Tensor, "requests listed"],
+        tokens: Int[Tensor, " requests"],
+        queries: Float[Tensor, "requests heads dims"],
+        *,
+        k: int,
+        recent: int = 1,
+    ) -> tuple[Int[Tensor, "requests kept"], Int[Tensor, " requests"]]:
+        """Which pages of its table each request reads: the first, the latest ones, and the k best others.
 
         An engine's table serves all KV heads of a request, so scores are added over the heads. Pages stay in their
-        order; keys carry their positions, so attention over the shorter table is attention over those pages.
+        order.
 
         Args:
             layer: Layer of the model.
@@ -125,7 +146,7 @@ class PagedSignatures:
             recent: Latest pages, full or not, that are read in any case.
 
         Returns:
-            The shorter table, -1 behind a request's last page, and the tokens that each request then reads.
+            Their places in the table, -1 behind a request's last page, and the tokens that each request then reads.
 
         Raises:
             InputError: No page of the layer is signed, or k or recent is none.
@@ -142,7 +163,6 @@ class PagedSignatures:
         read = read.scatter(1, torch.where(best < 0, pages.shape[1], best), True)[:, :-1] | always
         kept = read.sum(1)
         order = torch.where(read, place, pages.shape[1]).sort(1).values[:, : int(kept.max())]
-        table = pages.gather(1, order.clamp(max=pages.shape[1] - 1))
         # All pages but a request's last one are full.
         left = tokens - (held[:, 0] - kept) * self._page
-        return torch.where(order < pages.shape[1], table, -1), left
+        return torch.where(order < pages.shape[1], order, -1), left

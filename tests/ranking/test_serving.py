@@ -1,4 +1,4 @@
-"""The serving example of docs/rank.md, run against a stand-in that makes the engine's calls on a real paged cache."""
+"""vLLM's example of docs/serving.md, run against a stand-in that makes the engine's calls on a real paged cache."""
 
 import enum
 import re
@@ -69,10 +69,10 @@ def example(monkeypatch, demo_bundle):
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("prism_photonics.export.load", lambda _: demo_bundle(DIMS))
-    text = (Path(__file__).parents[2] / "docs" / "rank.md").read_text()
-    (code,) = [block for block in re.findall(r"```py\n(.*?)```", text, re.DOTALL) if "vllm" in block]
+    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    (code,) = [block for block in re.findall(r"```py\n(.*?)```", text, re.DOTALL) if "PhotonicImpl" in block]
     names = {"__name__": "example"}
-    exec(compile(code, "docs/rank.md", "exec"), names)
+    exec(compile(code, "docs/serving.md", "exec"), names)
     return names | {"backend": made["CUSTOM"]}
 
 
