@@ -23,6 +23,7 @@ NOT_RUN = (
     "from prism_photonics.ranking.pretrained.cached import CachedText, Selection",
     "from prism_photonics.ranking.pretrained.by_layer import covered_by_head",
     "from prism_photonics.ranking.pretrained.distilled import DistilledGate, distil",
+    "from prism_photonics.ranking.pretrained.taught import teach",
 )
 
 # What some pages print, and files that they leave.

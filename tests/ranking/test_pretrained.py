@@ -100,6 +100,21 @@ def test_a_text_has_the_tokens_asked_for_and_holds_its_answers(task):
     assert ask(task, Letters(), tokens=3000, seed=4) != asked
 
 
+def test_needles_stand_anywhere_in_their_blocks_and_straddle_them_as_they_may():
+    block, starts, across, allowed = 64, set(), 0, 0.0
+    for seed in range(40):
+        context = "".join(map(chr, ask("multi_key", Letters(), tokens=4000, seed=seed).context))
+        for city in TASKS["multi_key"](np.random.default_rng([seed, 4000, False, 1]), False).sentences:
+            said = "".join(chr(each) for each in Letters()(city, add_special_tokens=False)["input_ids"])
+            start = context.index(said)
+            starts.add(start % block // 8)
+            across += start // block != (start + len(said) - 1) // block
+            allowed += (len(said) - 1) / block
+    assert starts == set(range(8))
+    # As many as if each began at any token of a block alike: 110 of 160, give or take three deviations of them.
+    assert abs(across - allowed) < 3 * (allowed * (1 - allowed / 160)) ** 0.5
+
+
 def test_a_chain_of_variables_can_be_followed_to_all_its_names_and_no_others():
     for seed in range(20):
         needles = TASKS["variable_chain"](np.random.default_rng(seed), False)
