@@ -155,3 +155,51 @@ def test_functions_of_equal_code_in_two_modules_are_held_to_the_types_of_their_o
     for module, wrong in ((whole, "one"), (text, 1)):
         with pytest.raises(Exception, match="violates type hint"):
             module["made"]()(wrong)
+
+
+@checked
+def spelled(name: str, times: int = 2, *, between: str = "", most: float = 9) -> str:
+    return between.join([name] * times)[: int(most)]
+
+
+def test_what_is_left_out_is_what_the_function_takes_for_it_and_what_is_given_is_checked():
+    for _ in range(2):  # the second time nothing is looked at but types
+        assert spelled("ab") == "abab"
+        assert spelled("ab", 1, between="-") == spelled(times=1, name="ab") == "ab"
+    with pytest.raises(Exception, match="times='1'"):
+        spelled("ab", "1")
+    # Its own 9 is none of these, and need not be.
+    with pytest.raises(Exception, match="most=3"):
+        spelled("ab", most=3)
+    assert spelled("ab", most=3.0) == "aba"
+
+
+@checked
+def doubled(x: Float[ndarray, " rings"], by: int = 2) -> Float[ndarray, " rings"]:
+    return x * by
+
+
+def test_arguments_that_do_not_fit_are_told_as_the_function_itself_would():
+    for _ in range(2):  # before and after a call has passed
+        with pytest.raises(TypeError, match=r"doubled\(\) missing 1 required positional argument: 'x'"):
+            doubled()
+        with pytest.raises(TypeError, match=r"doubled\(\) got an unexpected keyword argument 'to'"):
+            doubled(np.ones(1), to=3)
+        with pytest.raises(TypeError, match=r"doubled\(\) takes from 1 to 2 positional arguments but 3 were given"):
+            doubled(np.ones(1), 2, 3)
+        assert doubled(np.ones(2)).tolist() == doubled(by=2, x=np.ones(2)).tolist() == [2.0, 2.0]
+    with pytest.raises(Exception, match="x=1"):
+        doubled(1.0)
+
+
+@checked
+def first_of(values: list[float], /, *more: float) -> float:
+    return [*values, *more][0]
+
+
+def test_arguments_by_place_alone_and_any_number_of_them_are_checked_every_time():
+    assert [first_of([1.0]), first_of([], 2.0), first_of([3.0], 2.0)] == [1.0, 2.0, 3.0]
+    with pytest.raises(Exception, match="more="):
+        first_of([1.0], "2")
+    with pytest.raises(Exception, match="values="):
+        first_of((1.0,))

@@ -9,6 +9,7 @@ So a call that is alike in all of these to one that has passed is not checked ag
 into a list, every call is checked.
 """
 
+import builtins
 import collections.abc
 import dataclasses
 import functools
@@ -23,6 +24,7 @@ from unittest import mock
 
 import jaxtyping
 from beartype import beartype
+from beartype.door import is_bearable
 from jaxtyping import _import_hook
 
 _jaxtyped = jaxtyping.jaxtyped
@@ -36,12 +38,13 @@ def checked(function: Any) -> Any:
     beartype 0.23 stumbles over the generic classes of kfactory (`ProtoKCell[T, TB: BaseKCell[Any]]`), so
     that a module with a function annotated `gf.Component` could not even be imported.
     """
-    if function.__module__.endswith(".design"):
-        return function
+    return function if _left_out(function) else beartype(function)
+
+
+def _left_out(function: Any) -> bool:
     hints = [str(hint) for hint in getattr(function, "__annotations__", {}).values()]
-    if any(library in hint for hint in hints for library in ("gdsfactory", "kfactory")):
-        return function
-    return beartype(function)
+    drawn = any(library in hint for hint in hints for library in ("gdsfactory", "kfactory"))
+    return drawn or function.__module__.endswith(".design")
 
 
 def install() -> None:
@@ -77,11 +80,11 @@ def jaxtyped(function: Any = None, *, typechecker: Any = None) -> Any:
         return _jaxtyped(function, typechecker=typechecker)
     # A function within another is made anew at every call of that one; what beartype makes for it need not be.
     # Code of another file may be equal; types in quotes are then what they are called there.
-    asked = (typechecker, function.__module__, function.__annotations__)
+    asked = (typechecker, function.__module__, function.__annotations__, function.__defaults__, function.__kwdefaults__)
     found = _within_others.get(function.__code__)
-    if found is not None and found[0] == asked:
+    if found is not None and _alike(found[0], asked):
         return found[1](function)
-    of = _checking(function, typechecker)
+    of = _Checks(function, typechecker)
     if "<locals>" in function.__qualname__:
         _within_others[function.__code__] = (asked, of)
     return of(function)
@@ -90,60 +93,167 @@ def jaxtyped(function: Any = None, *, typechecker: Any = None) -> Any:
 _within_others: dict[types.CodeType, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {}
 
 
-def _checking(function: Any, typechecker: Any) -> Callable[[Any], Any]:
-    """Lays the checks over a function, and over any other of the same code and types."""
-    own: Any = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
-    )
-    functools.update_wrapper(own, function)
-    del own.__wrapped__
-    own.__kwdefaults__ = function.__kwdefaults__
-    own.__annotations__ = {name: _read(hint, function) for name, hint in function.__annotations__.items()}
-    inner = typechecker(own)
-    if inner is own:
-        return lambda function: function
-    names = function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
-    told_or_none = {name: _told_by(own.__annotations__.get(name, Any)) for name in names}
-    told = {name: tell for name, tell in told_or_none.items() if tell is not None}
-    told_by_result = _told_by(own.__annotations__.get("return", Any))
-    variadic = function.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
-    if variadic or told_by_result is None or len(told) < len(names):
-        return lambda function: functools.wraps(function)(_in_scope(_over(inner, function)))
-    in_order, config = tuple(told.values()), jaxtyping.config
-    # As short as can be: these lines are run at every call of all that the package has.
-    most, by_type = len(in_order), all(tell is type for tell in in_order)
-    held = threading.local()
-    # Checks a result that stands already, beside the arguments that it came from. Few are ever asked to.
-    check_result = functools.cache(lambda: _in_scope(typechecker(_handing_on(own, names, held))))
-    passed: dict[Any, set[Any]] = {}
+def _alike(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether functions of one code have the same types; and defaults of the same types, whose values may differ."""
+    kinds = [
+        (tuple(map(type, defaults or ())), {name: type(value) for name, value in (by_name or {}).items()})
+        for *_, defaults, by_name in (one, other)
+    ]
+    return one[:3] == other[:3] and kinds[0] == kinds[1]
 
-    def of(function: Any) -> Any:
-        in_scope = _in_scope(_over(inner, function))
 
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if config.jaxtyping_disable or len(args) > most:
-                return in_scope(*args, **kwargs)
-            key: Any = tuple(map(type, args)) if by_type else tuple([t(value) for t, value in zip(in_order, args)])  # noqa: B905
-            if kwargs:
-                if not kwargs.keys() <= told.keys():
-                    return in_scope(*args, **kwargs)
-                key = key, tuple([(name, told[name](value)) for name, value in kwargs.items()])
-            results = passed.get(key)
-            if results is None:
-                result = in_scope(*args, **kwargs)
-                passed.setdefault(key, set()).add(told_by_result(result))
-                return result
-            result = function(*args, **kwargs)
-            if (found := told_by_result(result)) not in results:
-                held.result = result
-                check_result()(*args, **kwargs)
-                results.add(found)
-            return result
+class _Checks:
+    """The checks of a function, and of any other of the same code and types."""
 
-        return wrapped
+    def __init__(self, function: Any, typechecker: Any) -> None:
+        self.first, self.typechecker = function, typechecker
+        self.passed: dict[Any, set[Any]] = {}
+        self._make()
 
-    return of
+    def __call__(self, function: Any) -> Any:
+        """Lay the checks over a function."""
+        if self.inner is self.own:
+            return function
+        scope: dict[str, Any] = {"__builtins__": builtins.__dict__, "__config__": jaxtyping.config}
+        scope |= {"__checks__": self, "__function__": function}
+        laid: Any = types.FunctionType(self.code, scope, function.__name__)
+        self._fill(laid, scope, function)
+        return functools.update_wrapper(laid, function)
+
+    def _fill(self, laid: Any, scope: dict[str, Any], function: Any) -> None:
+        inner = _over(self.inner, function)
+        scope.update(self.scope, __check__=inner if self.scopeless else _in_scope(inner))
+        scope["__defaults__"] = _defaults(function)
+        if self.source is not _EVERY_CALL:
+            laid.__defaults__, laid.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+
+    def _make(self) -> None:
+        function = self.first
+        own: Any = types.FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        )
+        functools.update_wrapper(own, function)
+        del own.__wrapped__
+        own.__kwdefaults__ = function.__kwdefaults__
+        own.__annotations__ = {name: _read(hint, function) for name, hint in function.__annotations__.items()}
+        self.own, self.inner = own, self.typechecker(own)
+        if self.inner is own:
+            return
+        self.scopeless = not any(map(_may_name_axes, own.__annotations__.values()))
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        hints = {name: own.__annotations__.get(name, Any) for name in names}
+        tellers = {name: _told_by(hint) for name, hint in hints.items()}
+        self.told_by_result = _told_by(own.__annotations__.get("return", Any))
+        # Checks a result that stands already, beside the arguments that it came from. Few are ever asked to.
+        self.held = threading.local()
+        handed_on = functools.partial(_handing_on, own, names, self.held)
+        self.check_result = functools.cache(lambda: _in_scope(self.typechecker(handed_on())))
+        self.scope = {"__passed__": self.passed, "__type__": type}
+        values_count = None in tellers.values() or self.told_by_result is None
+        variadic = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+        wrong = any(not _bearable(value, hints[name]) for name, value in _defaults(function).items())
+        if values_count or variadic or code.co_posonlyargcount or wrong:
+            self.source = _EVERY_CALL
+        else:
+            self.scope |= {f"__tell_{name}__": tell for name, tell in tellers.items()}
+            self.scope["__tell_result__"] = self.told_by_result
+            kinds = [_kind(name, hint, tellers[name]) for name, hint in hints.items() if hint is not Any]
+            of_result = _kind("__result__", own.__annotations__.get("return", Any), self.told_by_result, "result")
+            self.source = _once_each(function, names, kinds, of_result)
+        made: dict[str, Any] = {}
+        exec(self.source, made)
+        self.code = made["laid"].__code__.replace(co_name=function.__name__, co_qualname=function.__qualname__)
+
+    def first_of(self, scope: dict[str, Any], key: Any, values: tuple[Any, ...]) -> Any:
+        """Check a call that is unlike all before it."""
+        result = scope["__check__"](**self._given(scope, values))
+        self.passed.setdefault(key, set()).add(self.told_by_result(result))
+        return result
+
+    def another(self, scope: dict[str, Any], key: Any, values: tuple[Any, ...], result: Any) -> Any:
+        """Check a result that is unlike all that a call alike has given."""
+        self.held.result = result
+        self.check_result()(**self._given(scope, values))
+        self.passed[key].add(self.told_by_result(result))
+        return result
+
+    def _given(self, scope: dict[str, Any], values: tuple[Any, ...]) -> dict[str, Any]:
+        """The arguments but for those that are left at what the function takes for them."""
+        code = self.own.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        defaults = scope["__defaults__"]
+        pairs = zip(names, values, strict=True)
+        return {name: value for name, value in pairs if name not in defaults or value is not defaults[name]}
+
+
+_EVERY_CALL = """
+def laid(*args, **kwargs):
+    if __config__.jaxtyping_disable:
+        return __function__(*args, **kwargs)
+    return __check__(*args, **kwargs)
+"""
+
+
+def _once_each(function: Any, names: tuple[str, ...], kinds: list[str], of_result: str) -> str:
+    """The code of a function that checks a call unless one like it has passed; of its own signature, and short.
+
+    These lines are run at every call of all that the package has.
+    """
+    positional = function.__code__.co_argcount
+    signature = [*names[:positional], *(["*"] if len(names) > positional else []), *names[positional:]]
+    handed = ", ".join([*names[:positional], *(f"{name}={name}" for name in names[positional:])])
+    values = "".join(f"{name}, " for name in names)
+    key = "()" if not kinds else f"({', '.join(kinds)})" if len(kinds) > 1 or "," in kinds[0] else kinds[0]
+    return f"""
+def laid({", ".join(signature)}):
+    if __config__.jaxtyping_disable:
+        return __function__({handed})
+    try:
+        __results__ = __passed__.get(__key__ := {key})
+    except AttributeError:  # no array where one is wanted
+        return __check__(**__checks__._given(globals(), ({values})))
+    if __results__ is None:
+        return __checks__.first_of(globals(), __key__, ({values}))
+    __result__ = __function__({handed})
+    return __result__ if {of_result} in __results__ else __checks__.another(globals(), __key__, ({values}), __result__)
+"""
+
+
+def _kind(name: str, hint: Any, tell: Any, of: str = "") -> str:
+    """An expression for all that a check of a value looks at."""
+    if tell is type:
+        return f"__type__({name})"
+    if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray) and not of:
+        return f"{name}.shape, {name}.dtype, __type__({name})"
+    return f"__tell_{of or name}__({name})"
+
+
+def _defaults(function: Any) -> dict[str, Any]:
+    """What a function takes for an argument that is left out, by its name."""
+    names, values = function.__code__.co_varnames[: function.__code__.co_argcount], function.__defaults__ or ()
+    return dict(zip(names[len(names) - len(values) :], values, strict=True)) | (function.__kwdefaults__ or {})
+
+
+def _bearable(value: Any, hint: Any) -> bool:
+    """Whether a value that nobody handed over is what the type says, and has no axes: it need not be checked."""
+    if value is None or (isinstance(hint, type) and type(value) is hint):
+        return value is not None or hint is Any or hint is None or type(None) in typing.get_args(hint)
+    try:
+        return not getattr(value, "shape", ()) and is_bearable(value, hint)
+    except Exception:
+        return False
+
+
+def _may_name_axes(hint: Any) -> bool:
+    """Whether a check of a hint may look at the axes of arrays, which one call's arguments and result share."""
+    if hint is None or hint is Any or hint is Ellipsis or typing.get_origin(hint) is typing.Literal:
+        return False
+    if isinstance(hint, list | tuple):  # the arguments of a Callable
+        return any(map(_may_name_axes, hint))
+    if typing.get_args(hint):
+        return any(map(_may_name_axes, typing.get_args(hint)))
+    return not isinstance(hint, type) or issubclass(hint, jaxtyping.AbstractArray | jaxtyping.PyTree)
 
 
 def _over(inner: Any, function: Any) -> Any:
@@ -160,8 +270,6 @@ def _in_scope(inner: Any) -> Callable[..., Any]:
     """Calls a function that checks, with axes of its own."""
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        if jaxtyping.config.jaxtyping_disable:
-            return inner.__wrapped__(*args, **kwargs)
         with _jaxtyped("context"):
             return inner(*args, **kwargs)
 
