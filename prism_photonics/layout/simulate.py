@@ -141,7 +141,9 @@ def _row_circuit(
     held = sum(1 for instance in netlist.cells[kind].instances.values() if instance.component == "ring")
     if held != rings:
         raise InputError(f"netlist: cell {kind} holds {held} rings; want {rings}; mend the drawing")
-    circuit = strict_circuit(netlist.to_sax(kind), models)
+    # Within a program sizes are traced, and nothing is held against a limit. A device is traced once so, not once for
+    # each instance: following a ring's geometry and optics takes longer than all else of a row.
+    circuit = strict_circuit(netlist.to_sax(kind), {name: jax.jit(model) for name, model in models.items()})
     names = sorted(
         (name for name, inst in netlist.cells[kind].instances.items() if inst.component == "ring"),
         key=lambda name: int(name.removeprefix("ring_")),
