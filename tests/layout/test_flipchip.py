@@ -297,15 +297,24 @@ def test_the_bank_of_32_by_256_is_two_dies_and_the_design_in_all_four_layers(lay
 
 
 @pytest.mark.slow
-def test_a_tile_of_64_by_1024_is_the_design_and_breaks_no_rule(tmp_path: Path):
+def test_a_tile_of_64_by_1024_fits_the_reticle(tmp_path: Path):
     tiles = cut(sized(1024, 64, bend_radius_um=26))
     assert (tiles.count, tiles.tile.chip.rows) == (4, 256)
     chip = draw(tiles.tile)
     assert chip.dbbox().height() < max(RETICLE_UM)
-    gds = write_gds(chip, tmp_path / "chip.gds")
-    assert gds.stat().st_size < 10_000_000
+    assert write_gds(chip, tmp_path / "chip.gds").stat().st_size < 10_000_000
     assert chip.kcl.layout.cells() <= 64 + 8 + 30
-    compared, _ = lvs(gds, tiles.tile)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "channels"), [(8, 64), (256, 2)])
+def test_chips_as_long_and_as_high_as_that_tile_are_the_design_and_break_no_rule(
+    rows: int, channels: int, tmp_path: Path
+):
+    """Its rows and its tree; `benchmarks/layout_sizes.py` asks the same of all 16,384 rings."""
+    spec = sized(rows, channels, bend_radius_um=26)
+    gds = write_gds(draw(spec), tmp_path / "chip.gds")
+    compared, _ = lvs(gds, spec)
     assert compared.faults == ()
     assert compared.simulation_max_error < FIELD_TOLERANCE
     assert run_drc(gds).sentences() == ()
@@ -313,12 +322,15 @@ def test_a_tile_of_64_by_1024_is_the_design_and_breaks_no_rule(tmp_path: Path):
 
 @pytest.mark.slow
 def test_64_by_1024_in_one_piece_has_no_more_cells_than_the_contract_allows(tmp_path: Path):
-    spec = sized(1024, 64, bend_radius_um=26)
-    chip = draw(spec)
+    chip = draw(sized(1024, 64, bend_radius_um=26))
     assert chip.kcl.layout.cells() <= 64 + 10 + 30
-    gds = write_gds(chip, tmp_path / "chip.gds")
-    assert gds.stat().st_size < 10_000_000
-    assert check(gds, spec).violations == ()
+    assert write_gds(chip, tmp_path / "chip.gds").stat().st_size < 10_000_000
+
+
+@pytest.mark.slow
+def test_a_piece_of_1024_rows_keeps_its_nets(tmp_path: Path):
+    spec = sized(1024, 4, bend_radius_um=26)
+    assert check(write_gds(draw(spec), tmp_path / "chip.gds"), spec).violations == ()
 
 
 def test_a_second_process_draws_a_flipped_chip_with_the_same_bytes(

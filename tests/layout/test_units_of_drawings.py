@@ -15,7 +15,7 @@ from prism_photonics.layout.flipchip import bump_pad
 from prism_photonics.layout.lvs import lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import bond_pad
-from prism_photonics.layout.write import LayoutFiles
+from prism_photonics.layout.write import LayoutFiles, write
 from prism_photonics.lightpath.waveguide.design import StraightDesign
 from prism_photonics.process.layers import load_deck, parse_deck
 from prism_photonics.spec import ChipSpec
@@ -140,18 +140,23 @@ def test_a_layout_in_memory_with_several_top_cells_or_none_is_refused(tops: int)
         run_drc(layout)
 
 
+@pytest.fixture(scope="module")
+def tiny_files(tiny: ChipSpec, tmp_path_factory: pytest.TempPathFactory) -> LayoutFiles:
+    return write(tiny, tmp_path_factory.mktemp("tiny"))
+
+
 @pytest.mark.parametrize("unit_nm", [0.1, 0.25, 0.5])
 def test_a_chip_saved_again_at_a_finer_unit_is_the_same_chip(
-    unit_nm: float, spec: ChipSpec, files: LayoutFiles, tmp_path: Path
+    unit_nm: float, tiny: ChipSpec, tiny_files: LayoutFiles, tmp_path: Path
 ):
-    gds = at_unit(files.gds, unit_nm, tmp_path)
+    gds = at_unit(tiny_files.gds, unit_nm, tmp_path)
     layout = kdb.Layout()
     layout.read(str(gds))
     assert layout.dbu == pytest.approx(unit_nm / 1e3)
     for given in (gds, layout):
-        assert extract(given).cells == files.extracted.cells
-        assert lvs(given, spec, simulate=False)[0].faults == ()
-        assert manifest_csv(given) == files.manifest.read_text(encoding="utf-8")
+        assert extract(given).cells == tiny_files.extracted.cells
+        assert lvs(given, tiny, simulate=False)[0].faults == ()
+        assert manifest_csv(given) == tiny_files.manifest.read_text(encoding="utf-8")
         assert run_drc(given).violations == 0
     assert layout.dbu == pytest.approx(unit_nm / 1e3)  # what a user gives in memory stays as it was
 
