@@ -13,13 +13,23 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --gen
 	--no-header --no-annotate --no-emit-index-url
 # A file's tests stay in one process, which compiles for them once; files go in the order that tests/conftest.py gives.
 FAST := tests/test_*.py $(addprefix tests/,budget codec export files lightpath process ranking spec)
+# What another Python may change is the language and the packages: every module is imported, and each kind of package
+# used, in files that compile little.
+OTHER := $(addprefix tests/test_,$(addsuffix .py,every_module api cache_folder compiled deprecation netlist seeds \
+	signatures threefry typecheck units)) $(addprefix tests/,codec export files lightpath spec characterize \
+	chip/test_guard.py chip/test_served.py cli/test_app.py explore/test_yield.py laboratory/test_read.py \
+	layout/test_golden.py layout/test_pdk.py ranking/test_attention.py)
+OTHER_PYTHON ?= python3.13
 # What notebooks compile runs for milliseconds, and two run at once: as tests/conftest.py has it.
 QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 OPENBLAS_NUM_THREADS=1 \
 	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false \
 	--xla_cpu_parallel_codegen_split_count=1"
 PYTEST_FLAGS ?= -n auto --dist loadfile --no-loadscope-reorder
+# The bytecode of what the type check is laid over, and of the tests, is kept, also where Python is told to write none:
+# every worker, and every run, would compile a thousand files anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 
-.PHONY: help demo test fast-test lint format notebooks docs wheel kits circulax lock clean
+.PHONY: help demo test fast-test other lint format notebooks docs wheel kits circulax lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these targets
@@ -29,10 +39,13 @@ demo: $(MAIN)  ## set up what it needs, then run the 8x8 chip from spec to ranke
 	$(BIN)/prism run layouts/demo_8x8/spec.toml -o out/demo_8x8
 
 test: $(ALL)  ## set up everything, then run the tests
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not wheel and not kit and not circulax"
+	$(PYTEST) $(PYTEST_FLAGS) -m "not wheel and not kit and not circulax"
 
 fast-test: $(ALL)  ## the fast half of the tests: those of the rooms that compile little
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not wheel and not kit and not circulax" $(FAST)
+	$(PYTEST) $(PYTEST_FLAGS) -m "not slow and not wheel and not kit and not circulax" $(FAST)
+
+other:  ## what another Python may change, on that one, in an environment of its own (make other OTHER_PYTHON=python3.13)
+	$(MAKE) fast-test PYTHON=$(OTHER_PYTHON) VENV=.venv-other PYTEST_FLAGS="-n 0" FAST="$(OTHER)"
 
 lint: $(ALL) notebooks docs  ## format, style, types, walls, spelling; notebooks executed, docs built
 	$(BIN)/ruff format --check
