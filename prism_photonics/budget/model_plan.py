@@ -42,6 +42,7 @@ class ModelShape:
         kv_heads: KV heads of such a layer; 1 where the cache holds a latent that all heads share.
         query_heads: Query heads of such a layer.
         head_dim: Dimensions of a key in the cache.
+        longest_tokens: Places that the model was made for; 0 where its configuration says none.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ModelShape:
     kv_heads: int
     query_heads: int
     head_dim: int
+    longest_tokens: int = 0
 
     @property
     def all_kv_heads(self) -> int:
@@ -131,6 +133,7 @@ class ModelPlan:
             f"{self.context_tokens:,} tokens × {self.sequences} sequences, blocks of {work.block_tokens}: "
             f"{self.blocks:,} blocks a head, signatures of {work.dims} dimensions on {self.chip}",
             f"{self.pages:,} pages, {self.readings:,} readings a token, {self.tokens_s:,g} tokens/s of a sequence",
+            *self._beyond,
             "",
             f"{'':<34}" + "".join(f"{way.name:>16}" for way in ways),
         ]
@@ -149,6 +152,12 @@ class ModelPlan:
         for name, energy_J in self.gpu_token_J.items():
             lines.append(f"{name:<34}{_scaled(energy_J, 'J'):>16}{_scaled(self.gpu_token_s[name], 's'):>16}")
         return "\n".join([*lines, "", self.verdict])
+
+    @property
+    def _beyond(self) -> list[str]:
+        """A line where the model was made for fewer tokens."""
+        longest = self.model.longest_tokens
+        return [f"the model itself was made for {longest:,} tokens"] if 0 < longest < self.context_tokens else []
 
     @property
     def verdict(self) -> str:

@@ -61,6 +61,10 @@ def ask(
     and DIR/table.json. Prints how many answers are right, with intervals, beside full attention. Every text is
     prefilled once. JAX is not loaded.
     """
+    from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
+
+    # Whether the model is there is told before all that takes seconds to import.
+    folder = fetched_folder() if model == NAME else Path(model)
     from prism_photonics.export.read import load
     from prism_photonics.export.schema import DOCUMENT_FILE
     from prism_photonics.files import write_text
@@ -68,13 +72,11 @@ def ask(
     from prism_photonics.ranking.heads import heads_of
     from prism_photonics.ranking.needle.models import import_transformers, load_model
     from prism_photonics.ranking.pretrained.cached import Selection
-    from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
     from prism_photonics.ranking.pretrained.survey import survey
     from prism_photonics.ranking.pretrained.tasks import require_task
 
     chip, others = load(bundle), [load(other) for other in die or []]
     network, _ = load_model(model)
-    folder = fetched_folder() if model == NAME else Path(model)
     # Without the file transformers makes an empty tokenizer, and says nothing.
     if not (folder / "tokenizer.json").is_file():
         raise InputError(
@@ -133,6 +135,8 @@ def ask(
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The table in print, its head first; a loss that rounds to nothing has no sign of its own."""
+    from prism_photonics.ranking.pretrained.tasks import TEXT
+
     wide = max(len(row["selector"]) for row in rows)
     made = [
         f"{'task':<18} {'selector':<{wide}} {'context':>7} {'chance':>6} {'right':>6} {'95 %':>9} {'by text':>9} "
@@ -140,11 +144,14 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     for row in rows:
         several = row["texts"] > 1  # one text says nothing of others
-        right = f"{row['text_low']:.2f}–{row['text_high']:.2f}" if several else "–"
+        asks = row["task"] != TEXT  # how a text goes on is no answer, right or wrong
+        right = f"{row['all_right']:.2f}" if asks else "–"
+        wilson = f"{row['low']:.2f}–{row['high']:.2f}" if asks else "–"
+        by_text = f"{row['text_low']:.2f}–{row['text_high']:.2f}" if asks and several else "–"
         lost = f"{row['nll_low']:+z.2f} to {row['nll_high']:+z.2f}" if several else "–"
         made.append(
             f"{row['task']:<18} {row['selector']:<{wide}} {row['context']:>7} {row['chance']:>6.3f} "
-            f"{row['all_right']:>6.2f} {row['low']:.2f}–{row['high']:.2f} {right:>9} "
+            f"{right:>6} {wilson:>9} {by_text:>9} "
             f"{row['tokens_right']:>6.2f} {row['delta_nll']:>+z6.2f} {lost:>14} {row['tokens_read']:>6.0f} "
             f"{row['recall']:>6.2f} {row['coverage']:>5.2f} {row['trials']:>5}"
         )

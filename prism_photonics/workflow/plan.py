@@ -89,4 +89,5 @@ def _shape(config: Any, place: str) -> ModelShape:
             f"{place}: none of its {layers} layers attends to the whole context (windows, chunks, an index of the "
             "model's own, or no attention); there is nothing to rank"
         )
-    return ModelShape(place, whole, layers - whole, kv_heads, heads.query, head_dim)
+    made_for = longest if isinstance(longest, int) and longest > 0 else 0
+    return ModelShape(place, whole, layers - whole, kv_heads, heads.query, head_dim, made_for)

