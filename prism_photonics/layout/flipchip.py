@@ -29,6 +29,8 @@ RAIL_UM = 10.0
 RAIL_BELOW_UM = 9.0  # the rail's middle under the way back: it never lies on a guide along its length
 SPACE_UM = 4.0
 TRUNK_UM = -10.0  # where the bank's ground runs across the rows: it meets guides only where they run along x
+GROUND_UM = -9.1  # the ground's bump: as far from the turn of the drop bus as from the first ring's bump
+GROUND_BELOW_UM = 26.0  # its middle under the way back, where the narrowest turn is widest
 SITE_GAP_UM = 8.0  # from a photodiode contact to its bump's pad
 
 
@@ -48,7 +50,7 @@ def draw_bumps(spec: ChipSpec, bank: gf.Component) -> None:
     high = origins[spec.chip.rows - 1][1]
     trunk = box(
         x + TRUNK_UM - RAIL_UM / 2.0,
-        low + heights["bump"],
+        low + heights["ground"],
         x + TRUNK_UM + RAIL_UM / 2.0,
         high + heights["rail"] + RAIL_UM / 2.0,
     )
@@ -56,7 +58,7 @@ def draw_bumps(spec: ChipSpec, bank: gf.Component) -> None:
 
 
 def _heights(spec: ChipSpec) -> dict[str, float]:
-    """Heights above a row's through bus: middle of the bumps, middle of the rail."""
+    """Heights above a row's through bus: middle of the rings' bumps, of the ground's, of the rail."""
     drop = spec.ring_designs[0].bus_pitch_um
     # The next guide above: the drop bus's way back, or the next row's way in.
     back = spec.row_pitch_um if spec.two_sided else row_top_um(spec)
@@ -68,7 +70,11 @@ def _heights(spec: ChipSpec) -> dict[str, float]:
             f"waveguide.bend_radius_um = {spec.waveguide.bend_radius_um:g}: no room for bumps of {BUMP_PAD_UM:g} µm "
             f"and a ground rail under the drop bus's way back; want at least {need:g}"
         )
-    return {"bump": round(drop + room / 2.0, 2), "rail": round(rail, 2)}
+    return {
+        "bump": round(drop + room / 2.0, 2),
+        "ground": round(back - GROUND_BELOW_UM, 2),
+        "rail": round(rail, 2),
+    }
 
 
 def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float], kcl: kf.KCLayout) -> gf.Component:
@@ -89,18 +95,24 @@ def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float],
             metal2.insert(box(cold - half, heater_y - half, cold + half, rail))
             bumps[f"heater_{c}"] = at, bump
             ground_east = cold + half
-            own = round(max(at + BUMP_UM + BUMP_SPACE_UM, min(x - half, _east_um(spec, contacts, c))), 3)
+            own = round(max(_least_um(contacts, c), min(x - half, _east_um(spec, contacts, c))), 3)
         metal2.insert(box(x - STRAP_UM, y - half, x, bump + half))
-        metal2.insert(box(min(own, x - STRAP_UM), bump - half, max(own, x), bump + half))
+        wire = box(min(own, x - STRAP_UM), bump - half, max(own, x), bump + half)
+        if 0.0 < own - BUMP_PAD_UM / 2.0 - x < METAL2_SPACE_UM:
+            wire = box(
+                x - STRAP_UM, bump - BUMP_PAD_UM / 2.0, own, bump + BUMP_PAD_UM / 2.0
+            )  # of one net, and too near
+        metal2.insert(wire)
         metal2.insert(box(ground_x, ground_y - half, ground_x + STRAP_UM, rail))
         bumps[f"ring_{c}"] = own, bump
         ground_east = max(ground_east, ground_x + STRAP_UM)
     metal2.insert(box(TRUNK_UM - RAIL_UM / 2.0, rail - RAIL_UM / 2.0, ground_east, rail + RAIL_UM / 2.0))
-    bumps["ground"] = TRUNK_UM, bump
-    pad_east, first_x = TRUNK_UM + BUMP_PAD_UM / 2.0, contacts.ring_in_row(0, "e2")[0]
+    bumps["ground"] = GROUND_UM, heights["ground"]
+    pad_east, first_x = GROUND_UM + BUMP_PAD_UM / 2.0, contacts.ring_in_row(0, "e2")[0]
     if pad_east < first_x < pad_east + METAL2_SPACE_UM:
         # Both are ground: what lies closer than the deck lets two edges lie is joined.
-        metal2.insert(box(TRUNK_UM, bump - BUMP_PAD_UM / 2.0, first_x + half, bump + BUMP_PAD_UM / 2.0))
+        low = heights["ground"] - BUMP_PAD_UM / 2.0
+        metal2.insert(box(GROUND_UM, low, first_x + half, low + BUMP_PAD_UM))
     for kind, contact in detector_contacts(spec).items():
         x, y = contacts.site_in_row(contact)
         away = -1.0 if x < 0.0 else 1.0
@@ -125,14 +137,20 @@ def _east_um(spec: ChipSpec, contacts: Contacts, channel: int) -> float:
     if channel + 1 == spec.chip.channels:
         return math.inf
     east = contacts.ring_in_row(channel + 1, "e2")[0] - METAL2_SPACE_UM - BUMP_PAD_UM / 2.0
-    cold = contacts.ring_in_row(channel, "e4")[0]
-    least = cold + STRAP_UM / 2.0 + SPACE_UM + BUMP_PAD_UM / 2.0 + BUMP_UM + BUMP_SPACE_UM
+    least = _least_um(contacts, channel)
     if east < least:
         raise InputError(
             f"ring.pitch_um = {spec.ring.pitch_um:g}: no room for the bumps of a ring and its heater before the next "
             f"ring's ground; want at least {math.ceil(spec.ring.pitch_um + least - east)}"
         )
     return east
+
+
+def _least_um(contacts: Contacts, channel: int) -> float:
+    """Nearest middle of a heated ring's bump that keeps clear of the heater's bump and wire."""
+    (driven, _), (cold, _) = contacts.ring_in_row(channel, "e3"), contacts.ring_in_row(channel, "e4")
+    beside = STRAP_UM / 2.0 + SPACE_UM + BUMP_PAD_UM / 2.0
+    return max(cold + beside + BUMP_UM + BUMP_SPACE_UM, driven + beside)
 
 
 def bump_pad(kcl: kf.KCLayout) -> gf.Component:

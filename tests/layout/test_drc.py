@@ -8,7 +8,7 @@ import pytest
 
 from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.write import LayoutFiles
-from prism_photonics.process.layers import deck_names, load_deck, parse_deck, read_deck
+from prism_photonics.process.layers import Layers, deck_names, load_deck, parse_deck, read_deck
 from prism_photonics.units import InputError
 
 DECK = load_deck()
@@ -38,6 +38,7 @@ WEDGE = kdb.DPolygon([kdb.DPoint(0, 0), kdb.DPoint(40, 30), kdb.DPoint(40, 0)])
 NOTCHED = kdb.DPolygon([kdb.DPoint(*p) for p in ((0, 0), (0, 60), (60, 60), (20, 30), (60, 0))])
 SLAB = ("slab", box(-50, -50, 150, 150))
 M2 = ("metal2", box(0, 0, 40, 40))
+M1_WIDE = ("metal1", box(-5, -5, 40, 40))
 SOUND_DIODE = {
     "attach": box(-20, -20, 80, 60),
     "window": box(-5, -10, 70, 30),
@@ -55,7 +56,7 @@ SOUND_DIODE = {
 
 def diode(*more: tuple[str, kdb.DBox], **other: kdb.DBox) -> list[tuple[str, kdb.DBox]]:
     """A photodiode that keeps all rules, but for what is drawn otherwise and more."""
-    names = {"n_via": "contact_via", "p_via": "contact_via", "n_metal2": "metal2", "p_metal2": "metal2"}
+    names = {"p2": "mesa_p", "n_via": "contact_via", "p_via": "contact_via", "n_metal2": "metal2", "p_metal2": "metal2"}
     return [DIE, SLAB, *((names.get(part, part), at) for part, at in (SOUND_DIODE | other).items()), *more]
 
 
@@ -69,6 +70,19 @@ BROKEN = {
     "metal2_width": [DIE, ("metal2", box(0, 0, 2.999, 50))],
     "metal2_space": [DIE, ("metal2", box(0, 0, 10, 50)), ("metal2", box(12.999, 0, 20, 50))],
     "heater_width": [("heater", box(0, 0, 0.999, 50))],
+    "heater_space": [("heater", box(0, 0, 10, 50)), ("heater", box(11.999, 0, 20, 50))],
+    "via_width": [DIE, M1_WIDE, M2, ("via", box(5, 5, 6.999, 10))],
+    "via_space": [DIE, M1_WIDE, M2, ("via", box(5, 5, 10, 10)), ("via", box(11.999, 5, 15, 10))],
+    "opening_width": [DIE, M2, ("opening", box(5, 5, 24.999, 35))],
+    "opening_space": [
+        DIE,
+        ("metal2", box(0, 0, 90, 40)),
+        ("opening", box(5, 5, 30, 35)),
+        ("opening", box(39.999, 5, 70, 35)),
+    ],
+    "bump_width": [DIE, M2, ("bump", box(5, 5, 22.999, 35))],
+    "bump_to_ridge": [DIE, SLAB, M2, ("bump", box(5, 5, 35, 35)), ("ridge", box(0, 38.997, 100, 41))],
+    "bump_on_ridge": [DIE, SLAB, M2, ("bump", box(5, 5, 35, 35)), ("ridge", box(0, 18, 100, 20))],
     "bump_space": [DIE, ("metal2", box(-2, -2, 90, 40)), ("bump", box(0, 0, 20, 20)), ("bump", box(39.999, 0, 60, 20))],
     "metal1_to_ridge": [DIE, SLAB, ("ridge", box(0, 0, 100, 1)), ("metal1", box(0, 2.997, 100, 10))],
     "metal1_on_ridge": [DIE, SLAB, ("ridge", box(0, 0, 100, 1)), ("metal1", box(10, -10, 20, 10))],
@@ -79,35 +93,44 @@ BROKEN = {
         ("via", box(0.499, 5, 10, 10)),
     ],
     "metal2_around_via": [DIE, ("metal1", box(-5, -5, 40, 40)), M2, ("via", box(0.499, 5, 10, 10))],
-    "metal2_around_bump": [DIE, M2, ("bump", box(0.999, 5, 20, 20))],
-    "metal2_around_opening": [DIE, M2, ("opening", box(0.999, 5, 20, 20))],
+    "metal2_around_bump": [DIE, M2, ("bump", box(0.999, 5, 21, 25))],
+    "metal2_around_opening": [DIE, M2, ("opening", box(0.999, 5, 21, 25))],
     "slab_around_ridge": [("slab", box(0, 0, 100, 20)), ("ridge", box(2.999, 5, 50, 6))],
     "metal1_in_die": [DIE, ("metal1", box(0, 0, 470.001, 50))],
     "metal2_in_die": [DIE, ("metal2", box(600, 0, 620, 50))],
     "ridge_corner": [SLAB, ("ridge", WEDGE)],
     "slab_corner": [("slab", NOTCHED)],
+    "heater_corner": [("heater", WEDGE)],
     "metal1_corner": [DIE, ("metal1", WEDGE)],
     "metal2_corner": [DIE, ("metal2", NOTCHED)],
     "ridge_area": [SLAB, ("ridge", box(0, 0, 4, 4.99))],
     "slab_area": [("slab", box(0, 0, 4, 4.99))],
     "metal1_area": [DIE, ("metal1", box(0, 0, 4, 4.99))],
     "metal2_area": [DIE, ("metal2", box(0, 0, 4, 4.99))],
-    "window_space": diode(("window", box(-5, 30.999, 70, 40))),
+    "window_width": diode(("window", box(-5, 40, 4.999, 53))),
+    "window_space": diode(("window", box(-5, 30.999, 70, 41))),
     "attach_around_window": diode(window=box(-15.001, -10, 70, 30)),
     "metal1_to_attach": diode(("metal1", box(81.997, -20, 90, 60))),
     "metal1_on_attach": diode(("metal1", box(70, 45, 90, 55))),
-    "bump_on_attach": diode(("metal2", box(60, 35, 100, 58)), ("bump", box(65, 38, 85, 55))),
+    "bump_on_attach": diode(("metal2", box(60, 35, 100, 58)), ("bump", box(65, 36.5, 85, 56.5))),
     "window_around_mesa_n": diode(window=box(-2.999, -10, 70, 30)),
-    "mesa_n_space": diode(("mesa_n", box(0, 21.999, 40, 24))),
+    "mesa_n_width": diode(("mesa_n", box(50, 0, 54.999, 20))),
+    "mesa_n_space": diode(("mesa_n", box(0, 21.999, 40, 27))),
     "mesa_n_around_mesa_p": diode(mesa_n=box(4.001, 0, 40, 20)),
     "ridge_around_mesa_p": diode(ridge=box(4.601, 4, 40, 11)),
     "mesa_p_width": diode(("ridge", box(0, 0.5, 40, 3.4)), ("mesa_p", box(5, 1, 35, 2.999))),
+    "mesa_p_space": diode(
+        mesa_p=box(5, 5, 20, 10), p2=box(21.999, 5, 35, 10), contact_p=box(6, 6, 19, 9), p_via=box(10, 6.75, 18, 8.25)
+    ),
     "mesa_n_around_contact_n": diode(contact_n=box(5, 12, 35, 19.501)),
     "mesa_p_around_contact_p": diode(contact_p=box(5.499, 6, 25, 9)),
     "contact_n_to_mesa_p": diode(contact_n=box(5, 10.997, 35, 18)),
     "contact_n_on_mesa_p": diode(contact_n=box(5, 9.5, 35, 18)),
     "contact_n_width": diode(("contact_n", box(5, 1, 35, 2.999))),
     "contact_p_width": diode(("contact_p", box(27, 6, 28.999, 9))),
+    "contact_n_space": diode(("contact_n", box(5, 12, 13.001, 18)), contact_n=box(15, 12, 35, 18)),
+    "contact_p_space": diode(("contact_p", box(26.999, 6, 30, 9))),
+    "contact_via_space": diode(("contact_via", box(26, 14, 27.5, 16)), n_via=box(29.499, 14, 32, 16)),
     "contact_via_width": diode(n_via=box(26, 14, 27.499, 16)),
     "contact_n_around_via": diode(n_via=box(26, 14, 30, 17.501)),
     "contact_p_around_via": diode(p_via=box(10, 6.499, 20, 8.25)),
@@ -115,6 +138,7 @@ BROKEN = {
 }
 ALSO = {
     "metal1_on_ridge": {"metal1_to_ridge"},
+    "bump_on_ridge": {"bump_to_ridge"},
     "metal1_on_attach": {"metal1_to_attach"},
     "contact_n_on_mesa_p": {"contact_n_to_mesa_p"},
 }
@@ -122,6 +146,14 @@ ALSO = {
 
 def test_every_rule_of_the_deck_has_a_drawing_that_breaks_it():
     assert set(BROKEN) == set(DECK.rules)
+
+
+@pytest.mark.parametrize("name", deck_names())
+def test_every_layer_that_is_made_has_a_least_width_and_a_least_space(name: str):
+    # Was: vias, openings, bumps and a photodiode's mesas and contacts without one or both.
+    made = set(Layers.model_fields) - {"labels", "attach", "contour", "exclusion", "slab_opening"}
+    rules = {(rule.kind, rule.layer) for rule in load_deck(name).rules.values()}
+    assert {(kind, layer) for kind in ("width", "space") for layer in made} - rules == set()
 
 
 @pytest.mark.parametrize("rule", BROKEN)

@@ -25,7 +25,7 @@ from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
 from prism_photonics.netlist import Netlist, from_spec
 from prism_photonics.process.layers import LAYERS, METAL2_SPACE_UM
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.spec.geometry import bank_pitch_um, detector_site
 from prism_photonics.units import InputError
 
@@ -97,6 +97,14 @@ def test_wires_and_bumps_keep_their_distance_at_every_pitch_that_a_spec_allows(w
         wires = wired(trim, over_um)
         assert wires.space_check(round(METAL2_SPACE_UM * 1e3)).is_empty(), over_um
         assert wires.count() == roomy.count(), over_um
+
+
+@pytest.mark.parametrize("name", ["circles_8x8", "bank_64x64_dual"])
+def test_heated_rings_widen_to_their_contacts_without_a_notch_and_their_bumps_stand_clear(altered, tmp_path, name: str):
+    # Was: heaters that met their contacts at wedges; of the long rings the last one's bump 0.14 µm from a heater's wire.
+    spec = altered(load_spec(name), chip={"rows": 2, "channels": 4, "buses": 1}, trim={"method": "heater"})
+    assert spec.flip_chip
+    assert run_drc(write_gds(draw(spec), tmp_path / "chip.gds")).sentences() == ()
 
 
 def test_rings_whose_wires_would_lie_too_close_are_refused(altered):

@@ -1,6 +1,7 @@
 """Drawing of the X-cut add-drop ring or racetrack with its two electrode lobes of opposite polarity."""
 
 import math
+from collections.abc import Sequence
 
 import gdsfactory as gf
 import kfactory as kf
@@ -38,6 +39,7 @@ STRAP_UM = 4.0  # width of the straps over the ring
 STRAP_OFFSET_UM = 4.0  # the signal strap lies this far above the ring's centre line, the ground strap below it
 VIA_UM = 3.0
 HEATER_CONTACT_UM = 5.0  # side of the heater's two contacts; design choice
+HEATER_FLARE_UM = 6.0  # from a contact's middle to where the strip begins to widen; design choice
 
 # What a ring's metal is drawn with, as the rules name it: kind, layer, other.
 DRAWN_UM = {
@@ -45,6 +47,7 @@ DRAWN_UM = {
     ("width", "metal1", ""): METAL1_WIDTH_UM,
     ("space", "metal1", ""): METAL1_SPACE_UM,
     ("width", "via", ""): VIA_UM,
+    ("space", "via", ""): 2.0 * STRAP_OFFSET_UM - VIA_UM,
     ("enclosure", "via", "metal1"): VIA_ENCLOSURE_UM,
     ("enclosure", "via", "metal2"): (STRAP_UM - VIA_UM) / 2.0,
     ("width", "metal2", ""): STRAP_UM,
@@ -300,7 +303,28 @@ def _heater(pen: Pen, design: RingDesign) -> None:
     side = HEATER_CONTACT_UM / 2.0
     for name, (x, height) in zip(("e3", "e4"), heater_contacts_um(design), strict=True):
         contact = box(x - side, height - side, x + side, height + side)
-        strip.insert(contact)
+        # The strip comes aslant: it widens to the contact, without a notch between them.
+        near = [at for way in sides for at in way if math.dist((at.x, at.y), (nm(x), nm(height))) < nm(HEATER_FLARE_UM)]
+        strip.insert(_hull([*near, *kdb.Polygon(contact).each_point_hull()]))
         pen.region(LAYERS.metal2, kdb.Region(contact))
         pen.contact(name, (x, height + side), NORTH, HEATER_CONTACT_UM)
     pen.region(LAYERS.heater, strip.merged())
+
+
+def _hull(points: Sequence[kdb.Point]) -> kdb.Polygon:
+    """The convex polygon about points, by Andrew's chains."""
+    ordered = sorted({(at.x, at.y) for at in points})
+    chains: list[tuple[int, int]] = []
+    for run in (ordered, ordered[::-1]):
+        chain: list[tuple[int, int]] = []
+        for x, y in run:
+            while len(chain) > 1 and _turn(chain[-2], chain[-1], (x, y)) <= 0:
+                chain.pop()
+            chain.append((x, y))
+        chains += chain[:-1]
+    return kdb.Polygon([kdb.Point(*at) for at in chains])
+
+
+def _turn(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> int:
+    """Above zero where the way from a by b to c turns left."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
