@@ -1,6 +1,5 @@
 """What of a drawn chip is to be measured: rows of rings and test structures, their sizes, fibres and files."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import klayout.db as kdb
 
 from prism_photonics.layout.pads import NOWHERE, is_coupler, named_um, on_bank
-from prism_photonics.layout.teststructures import serpentine_length_um
+from prism_photonics.layout.teststructures import LOOPBACK_P, SERPENTINE_P, serpentine_length_um
 from prism_photonics.lightpath.waveguide.design import QuarterTurn
 
 Line = tuple[str, str, float, float, str, int, int, int, str]
@@ -80,8 +79,9 @@ def _tests(
         placed = {str(inst.property(0)): inst for inst in owner.cell.each_inst()}
         at_um = {name: (inst.dtrans.disp.x, inst.dtrans.disp.y) for name, inst in placed.items()}
         at_um |= named_um(owner.cell)
+        bent = _said(owner.cell, "info")
         couplers = (inst.cell for inst in placed.values() if is_coupler(inst))
-        lengths = [float(_settings(cell)["length_um"]) for cell in couplers]  # all alike: only tips differ
+        lengths = [float(_said(cell, "settings")["length_um"]) for cell in couplers]  # all alike: only tips differ
         for entrance in sorted((n for n in at_um if n.endswith("_in")), key=lambda n: -at_um[n][1]):
             name = entrance.removesuffix("_in")
             # Light leaves by a fibre, or into a photodiode.
@@ -97,7 +97,9 @@ def _tests(
             if kind not in SWEEPS:
                 passes = passes if kind == "cutback" else 0
                 couplers_um = lengths[0] * (1.0 if away == name else 2.0)
-                told["length_um"] = f"{_guide_um(at_um[entrance], at_um[away], couplers_um, passes):.3f}"
+                told["length_um"] = (
+                    f"{_guide_um(at_um[entrance], at_um[away], couplers_um, passes=passes, bent=bent):.3f}"
+                )
                 told["passes"] = str(passes)
             yield name, "structure", fibres[entrance], told
             rings = sorted(
@@ -110,15 +112,23 @@ def _tests(
                 yield ring, "test_ring", at, {"structure": kind, "file": name, **_ring_sizes(placed[ring].cell)}
 
 
-def _guide_um(entrance_um: tuple[float, float], away_um: tuple[float, float], couplers_um: float, passes: int) -> float:
+def _guide_um(
+    entrance_um: tuple[float, float],
+    away_um: tuple[float, float],
+    couplers_um: float,
+    *,
+    passes: int,
+    bent: Mapping[str, Any],
+) -> float:
     """Length of the guide between the couplers at its ends: a half turn, a straight, or a serpentine."""
     (x0, y0), (x1, y1) = entrance_um, away_um
     if abs(x1 - x0) < couplers_um:  # both in the west
-        return math.pi * abs(y1 - y0) / 2.0
+        return 2.0 * QuarterTurn(abs(y1 - y0) / 2.0, bent.get(LOOPBACK_P, 0.0)).length_um
     guide_um = abs(x1 - x0) - couplers_um
     if passes == 0:
         return guide_um
-    return serpentine_length_um(passes, guide_um=guide_um, radius_um=abs(y1 - y0) / (4.0 * passes))
+    turn = QuarterTurn(abs(y1 - y0) / (4.0 * passes), bent.get(SERPENTINE_P, 0.0))
+    return serpentine_length_um(passes, turn, guide_um=guide_um)
 
 
 def _row_ring_sizes(layout: kdb.Layout) -> dict[int, dict[str, str]]:
@@ -134,7 +144,7 @@ def _row_ring_sizes(layout: kdb.Layout) -> dict[int, dict[str, str]]:
 
 
 def _ring_sizes(cell: kdb.Cell) -> dict[str, str]:
-    said = {key: float(value) for key, value in _settings(cell).items() if isinstance(value, (int, float))}
+    said = {key: float(value) for key, value in _said(cell, "settings").items() if isinstance(value, (int, float))}
     if not {"gap_through_um", "straight_um", "radius_um"} <= said.keys():
         return {}
     turns_um = 4.0 * QuarterTurn(said["radius_um"], said.get("euler_p", 0.0), said.get("cosine", 0.0) != 0.0).length_um
@@ -142,7 +152,7 @@ def _ring_sizes(cell: kdb.Cell) -> dict[str, str]:
     return {"gap_nm": f"{1e3 * said['gap_through_um']:.0f}", "length_um": f"{length_um:.4f}"}
 
 
-def _settings(cell: kdb.Cell) -> Mapping[str, Any]:
-    """What a leaf cell says of its design."""
-    said = cell.meta_info("kfactory:settings")
+def _said(cell: kdb.Cell, what: str) -> Mapping[str, Any]:
+    """What a cell's metadata says: of a leaf its design's settings, of the tests' what their places do not tell."""
+    said = cell.meta_info(f"kfactory:{what}")
     return said.value if said is not None else {}

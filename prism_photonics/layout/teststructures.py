@@ -10,7 +10,6 @@ Every ring of a row has a resonance of its own. Those of the gap sweep share a d
 peaks a sixth of a free spectral range apart, so that the wider step says where the sweep begins.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,11 +23,11 @@ from prism_photonics.layout.frame import border_um, letters, overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad, name_place
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.detector.cell import photodiode
-from prism_photonics.lightpath.drawing import bend, box, nm, s_bend, taper
+from prism_photonics.lightpath.drawing import box, half_turn, nm, quarter_points, s_bend, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.waveguide.cell import terminator
-from prism_photonics.lightpath.waveguide.design import TerminatorDesign
+from prism_photonics.lightpath.waveguide.design import QuarterTurn, TerminatorDesign
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, load_deck
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.geometry import (
@@ -42,6 +41,7 @@ from prism_photonics.spec.geometry import (
     cutback_slots,
     detector_site,
     drop_port_um,
+    euler_p,
     monitor_bend_um,
     monitor_heights_um,
     photodiode_slots,
@@ -59,6 +59,7 @@ SLAB_GAP_UM = 1.5
 CONTROL_ABOVE_UM = 50.0  # from the reference guide to the line of pads of the electrical structures
 TURN_SETBACK_UM = 20.0  # of a serpentine's turns from the couplers
 LABEL_UM = 16.0
+SERPENTINE_P, LOOPBACK_P = "serpentine_euler_p", "loopback_euler_p"  # what the cell of tests says of its half turns
 PROBE_PITCH_UM = 100.0  # of the two pads of a ring, at least
 
 
@@ -102,11 +103,11 @@ def tips_um(spec: ChipSpec) -> tuple[float, ...]:
     return (least if least < designed else round(wider + TIP_STEP_UM, 3)), wider
 
 
-def serpentine_length_um(passes: int, *, guide_um: float, radius_um: float) -> float:
+def serpentine_length_um(passes: int, turn: QuarterTurn, *, guide_um: float) -> float:
     """Length of a serpentine's guide between its two couplers, which a straight one of ``guide_um`` would join."""
-    inner_um = guide_um - 2.0 * (radius_um + TURN_SETBACK_UM)
+    inner_um = guide_um - 2.0 * (turn.radius_um + TURN_SETBACK_UM)
     # Eastwards from the coupler, back, and again; at the end once more to the far coupler.
-    return guide_um + 2.0 * passes * (inner_um + math.pi * radius_um)
+    return guide_um + 2.0 * passes * (inner_um + 2.0 * turn.length_um)
 
 
 class _Block:
@@ -116,6 +117,9 @@ class _Block:
         self._inside = west_um + spec.coupler_design.length_um  # where guides begin
         self._outside = east_um - spec.coupler_design.length_um  # where they end
         self.cell = gf.Component("tests", kcl=chip.kcl)
+        # What a half turn's place does not tell: half its height is its radius.
+        self.cell.info[SERPENTINE_P] = euler_p(spec, turn_radius_um(spec))
+        self.cell.info[LOOPBACK_P] = euler_p(spec, self._pitch / 2.0)
         self._once = kf.KCLayout(f"{chip.kcl.name}_once")  # parts that the chip has once: drawn here, copied
 
     def loopback(self, y_um: float) -> float:
@@ -123,7 +127,7 @@ class _Block:
         low = y_um - self._pitch
         self._facet_west("loopback_out", low)
         self._facet_west("loopback_in", y_um)
-        self._turn((self._inside, low + self._pitch / 2.0), self._pitch / 2.0, -90.0)
+        self._turn((self._inside, low + self._pitch / 2.0), self._pitch / 2.0, west=False)
         self._label("LOOPBACK", y_um)
         return low - self._pitch
 
@@ -175,9 +179,9 @@ class _Block:
         for _ in range(passes):
             # Downwards: the way on lies below.
             self._guide(x, high - x, y)
-            self._turn((high, y - radius), radius, -90.0)
+            self._turn((high, y - radius), radius, west=False)
             self._guide(low, high - low, y - 2.0 * radius)
-            self._turn((low, y - 3.0 * radius), radius, 90.0)
+            self._turn((low, y - 3.0 * radius), radius, west=True)
             x, y = low, y - 4.0 * radius
         self._guide(x, self._outside - x, y)
         self._facet_east(f"{name}_out", y)
@@ -194,17 +198,17 @@ class _Block:
         part = draw_splitter(design, kcl=self._kcl)
         radius, half = self._spec.waveguide.bend_radius_um, design.port_pitch_um / 2.0
         self._facet_west("splitter_in", y_um)
-        self._insert(s_bend((self._inside, y_um), -half, radius, width_um=self._width))
-        x = round(self._inside + s_length_um(half, radius), 3)
+        x = self._s((self._inside, y_um), -half)
         self._put(part, "splitter", x, y_um - half)
         x += design.length_um
         self._guide(x, self._outside - x, y_um)
         fall, low = self._pitch - 2.0 * half, y_um - 2.0 * half
-        rib, slab = s_bend((x, low), -fall, radius, width_um=self._width)
+        turn = QuarterTurn(radius, euler_p(self._spec))
+        rib, slab = s_bend((x, low), -fall, turn, length_um=s_length_um(fall, radius), width_um=self._width)
         # Between the two sleeves a notch would be acute: slab fills it up to where they lie SLAB_GAP_UM apart.
         reach = self._width / 2.0 + SLAB_MARGIN_UM
-        edge = radius + 2.0 * half - reach - SLAB_GAP_UM
-        end = x + math.sqrt((radius + reach) ** 2 - edge**2)
+        fallen = reach + SLAB_GAP_UM - 2.0 * half
+        end = x + next(far for far, down in quarter_points(turn, -reach) if down >= fallen)
         fill = box(x, y_um - reach - 2.0 * SLAB_GAP_UM, end, y_um - reach + SLAB_GAP_UM)
         # One polygon with the bend's: where edges of two cross, there is a point of no grid.
         self._insert((rib, (slab + kdb.Region(fill)).merged()))
@@ -244,10 +248,8 @@ class _Block:
         end, past = start + site.guide_um, start + monitor_bend_um(spec)
         self._guide(end, self._outside - end, heights[0])
         drop_um = heights[0] + site.port_pitch_um
-        rise, radius = heights[1] - drop_um, spec.waveguide.bend_radius_um
         self._guide(end, past - end, drop_um)
-        self._insert(s_bend((past, drop_um), rise, radius, width_um=self._width))
-        past = round(past + s_length_um(rise, radius), 3)
+        past = self._s((past, drop_um), heights[1] - drop_um)
         self._guide(past, self._outside - past, heights[1])
         for name, y in zip(("monitor_through", "monitor_drop"), heights, strict=True):
             self._facet_east(name, y)
@@ -285,10 +287,8 @@ class _Block:
     def _drop_port(self, name: str, y_um: float) -> tuple[float, float]:
         """A facet in the west and the S down from it; returns where the drop bus begins."""
         fibre, rise = drop_port_um(self._spec)
-        radius = self._spec.waveguide.bend_radius_um
         self._facet_west(name, y_um + fibre)
-        self._insert(s_bend((self._inside, y_um + fibre), -rise, radius, width_um=self._width))
-        return self._inside + s_length_um(rise, radius), y_um + fibre - rise
+        return self._s((self._inside, y_um + fibre), -rise), y_um + fibre - rise
 
     def _join(self, start_um: tuple[float, float], end_um: tuple[float, float]) -> None:
         """A guide from the end of one drop bus to the next, which lies a fraction of a µm higher."""
@@ -299,9 +299,20 @@ class _Block:
             polygon = kdb.Polygon([kdb.Point(*corner) for corner in corners])
             self.cell.kdb_cell.shapes(self._kcl.layer(*layer)).insert(polygon)
 
-    def _turn(self, center_um: tuple[float, float], radius_um: float, start_deg: float) -> None:
-        """Half a turn of guide about a centre."""
-        self._insert(bend(center_um, radius_um, start_deg, start_deg + 180.0, width_um=self._width))
+    def _turn(self, center_um: tuple[float, float], radius_um: float, *, west: bool) -> None:
+        """Half a turn of guide about a centre, to its west or east."""
+        turn = QuarterTurn(radius_um, euler_p(self._spec, radius_um))
+        x, y = center_um
+        at = kdb.Trans(nm(x), nm(y - radius_um)) * (kdb.Trans.R0 if west else kdb.Trans.M90)
+        rib, slab = half_turn(turn, width_um=self._width)
+        self._insert((rib.transformed(at), slab.transformed(at)))
+
+    def _s(self, start_um: tuple[float, float], rise_um: float) -> float:
+        """An S of guide eastwards; returns its end."""
+        radius = self._spec.waveguide.bend_radius_um
+        length, turn = s_length_um(rise_um, radius), QuarterTurn(radius, euler_p(self._spec))
+        self._insert(s_bend(start_um, rise_um, turn, length_um=length, width_um=self._width))
+        return round(start_um[0] + length, 3)
 
     def _insert(self, rib_and_slab: tuple[kdb.Region, kdb.Region]) -> None:
         for layer, region in zip((LAYERS.ridge, LAYERS.slab), rib_and_slab, strict=True):

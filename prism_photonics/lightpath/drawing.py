@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import gdsfactory as gf
@@ -217,29 +218,29 @@ def sleeve_half_um(width_um: float) -> float:
 
 
 def s_bend(
-    start_um: tuple[float, float], rise_um: float, radius_um: float, *, width_um: float
+    start_um: tuple[float, float], rise_um: float, turn: QuarterTurn, *, length_um: float, width_um: float
 ) -> tuple[kdb.Region, kdb.Region]:
     """Rib and slab of an S that runs east from a point and ends ``rise_um`` higher, heading east again.
 
-    Two bends of ``radius_um``: quarter turns with an upright between them, or less where the rise is below two radii.
+    Two quarter turns with an upright between them, or where the rise is below two radii a raised sine, whose curvature
+    grows from none at its ends, over ``length_um`` of x.
     """
-    rise, (x, y) = abs(rise_um), start_um
-    turn = math.degrees(math.acos(max(-1.0, 1.0 - rise / (2.0 * radius_um)))) if rise < 2.0 * radius_um else 90.0
-    reach = 2.0 * radius_um * math.sin(math.radians(turn))
-    centers = (x, y + radius_um), (x + reach, y + rise - radius_um)
-
-    def side(offset_um: float) -> list[kdb.Point]:
-        """Points at a distance to the left of the light's way."""
-        first = arc_points(centers[0], radius_um - offset_um, -90.0, turn - 90.0)
-        if rise <= 2.0 * radius_um:
-            first.pop()  # where the bends meet they share a point, which each would round for itself
-        return first + arc_points(centers[1], radius_um + offset_um, 90.0 + turn, 90.0)
-
+    rise, at = abs(rise_um), kdb.Trans(nm(start_um[0]), nm(start_um[1]))
+    if rise >= 2.0 * turn.radius_um:
+        drawn = s_of_quarters(turn, rise, width_um=width_um)
+    else:
+        drawn = _between(partial(_sine_side, length_um, rise, turn.radius_um), width_um)
     flip = kdb.Trans.M0 if rise_um < 0.0 else kdb.Trans.R0
-    about = kdb.Trans(0, nm(y)) * flip * kdb.Trans(0, -nm(y))
-    half = width_um / 2.0
-    rib, slab = (
-        kdb.Region(kdb.Polygon(side(-wide) + side(wide)[::-1])).transformed(about)
-        for wide in (half, min(half + SLAB_MARGIN_UM, radius_um - 0.01))
-    )
+    rib, slab = (region.transformed(at * flip) for region in drawn)
     return rib, slab
+
+
+def _sine_side(length_um: float, rise_um: float, radius_um: float, offset_um: float) -> list[kdb.Point]:
+    """Points at a distance to the left of a raised sine, so close that no chord strays half a nanometre."""
+    step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (radius_um + abs(offset_um)))
+    u = np.linspace(0.0, 1.0, 2 * math.ceil(length_um / radius_um / step) + 1)
+    slope = rise_um / length_um * (1.0 - np.cos(2.0 * math.pi * u))
+    aside = offset_um / np.hypot(1.0, slope)
+    x, y = length_um * u - slope * aside, rise_um * (u - np.sin(2.0 * math.pi * u) / (2.0 * math.pi)) + aside
+    points = [_point(*at) for at in zip(x.tolist(), y.tolist(), strict=True)]
+    return [at for n, at in enumerate(points) if n == 0 or at != points[n - 1]]

@@ -40,6 +40,7 @@ BEFORE_RING_UM = 10.0  # from the S of a drop port to the first test ring
 PROBE_UM = 60.0  # side of a probe pad
 PROBE_BELOW_UM = 45.0  # from a test ring's guide down to its pads' middles
 TAPERS = 2  # couplers with other tips
+LOW_S_RADII = 4.0  # least radius of an S lower than two bends, in theirs: sharper ones turn light to a second mode
 CONTROL_PADS, CONTROL_PITCH_UM = 12, 100.0  # of the electrical structures: one line, a probe card's pitch
 CONTROL_CLEAR_UM = 60.0  # from the loopback's turn to the first of those pads' middles
 
@@ -213,10 +214,13 @@ def middle_um(spec: ChipSpec) -> float:
     return _root_um(spec.row_pitch_um, output_um, rows, tree_levels(rows))
 
 
-def euler_p(spec: ChipSpec) -> float:
-    """Share of a routing bend's angle in clothoids: the spec's, or what turns next to least light on its film."""
+def euler_p(spec: ChipSpec, radius_um: float | None = None) -> float:
+    """Share of a bend's angle in clothoids: the spec's, or what turns next to least light on its film.
+
+    The radius is that of the routing bends unless another is given.
+    """
     guide = spec.waveguide
-    return best_euler_p(spec.profile, guide.bend_radius_um) if guide.euler_p is None else guide.euler_p
+    return best_euler_p(spec.profile, radius_um or guide.bend_radius_um) if guide.euler_p is None else guide.euler_p
 
 
 def uturn_design(spec: ChipSpec) -> UTurnDesign:
@@ -305,9 +309,12 @@ def drop_port_um(spec: ChipSpec) -> tuple[float, float]:
 
 
 def s_length_um(rise_um: float, radius_um: float) -> float:
-    """Length along x of an S of two bends: quarter turns, or less where the rise is below two radii."""
-    rise = min(abs(rise_um), 2.0 * radius_um)
-    return math.sqrt(rise * (4.0 * radius_um - rise))
+    """Length along x of an S: two quarter turns, or where the rise is below two radii one raised sine.
+
+    That is y = h·(u − sin(2πu)/2π) with u = x/L: its curvature is nowhere above 2πh/L², here one over so many radii.
+    """
+    rise = abs(rise_um)
+    return 2.0 * radius_um if rise >= 2.0 * radius_um else math.sqrt(2.0 * math.pi * rise * LOW_S_RADII * radius_um)
 
 
 def turn_radius_um(spec: ChipSpec) -> float:

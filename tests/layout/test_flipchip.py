@@ -101,7 +101,7 @@ def test_wires_and_bumps_keep_their_distance_at_every_pitch_that_a_spec_allows(w
 
 @pytest.mark.parametrize("name", ["circles_8x8", "bank_64x64_dual"])
 def test_heated_rings_widen_to_their_contacts_without_a_notch_and_their_bumps_stand_clear(altered, tmp_path, name: str):
-    # Was: heaters that met their contacts at wedges; of the long rings the last one's bump 0.14 µm from a heater's wire.
+    # Was: heaters that met their contacts at wedges; a long ring's bump 0.14 µm from its heater's wire.
     spec = altered(load_spec(name), chip={"rows": 2, "channels": 4, "buses": 1}, trim={"method": "heater"})
     assert spec.flip_chip
     assert run_drc(write_gds(draw(spec), tmp_path / "chip.gds")).sentences() == ()
