@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from prism_photonics.circuit.params import path_params, ring_params, vernier_params
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -98,7 +99,9 @@ def _model(
             raise InputError(f"{name}: the model takes no setting '{key}'; {nearest(key, defaults)}")
         _require_numbers(name, settings)
         chosen = {**defaults, "wl": 1.55, **settings}
-        chosen = {key: float(value) if isinstance(value, int) else value for key, value in chosen.items()}
+        # SAX hands numbers over as JAX's arrays: of these each step of a ring's geometry would be a program of its own.
+        plain = {key: number(value) for key, value in chosen.items() if np.ndim(value) == 0}
+        chosen |= {key: value for key, value in plain.items() if value is not None}
         made = design(**{key: chosen.pop(key) for key in sizes})
         require_sizes(name, made)
         require_film(name, made, profile)
