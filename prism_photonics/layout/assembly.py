@@ -24,6 +24,7 @@ class WireBonder:
         most_turn_deg: Between a wire and the die's edge's normal.
         carrier_pitch_um: Between the carrier's fingers.
         least_reach_um: From an outer pad to the carrier's fingers.
+        least_beyond_um: From the die's edge to them.
         most_wire_um: Length over ground of a wire that does not sag.
     """
 
@@ -33,6 +34,7 @@ class WireBonder:
     most_turn_deg: float = 45.0
     carrier_pitch_um: float = 100.0
     least_reach_um: float = 1000.0
+    least_beyond_um: float = 860.0
     most_wire_um: float = 4000.0
 
 
@@ -91,10 +93,22 @@ def lines_um(edge: Edge, pads_um: Mapping[str, Point]) -> list[list[float]]:
     return [sorted(along) for _, along in lines]
 
 
-def wires(edge: Edge, pads_um: Mapping[str, Point], bonder: WireBonder) -> list[Wire]:
+def edge_out_um(edge: Edge, die_um: tuple[float, float, float, float]) -> float:
+    """How far out an edge of a die lies, from its west, south, east and north side."""
+    _, south, east, north = die_um
+    return {"north": north, "south": -south, "east": east}[edge]
+
+
+def wires(edge: Edge, pads_um: Mapping[str, Point], bonder: WireBonder, *, edge_um: float = -math.inf) -> list[Wire]:
     """The wires of one edge, to fingers in the pads' order and so far out that none turns too much.
 
     The wire of an inner pad passes the outer line before the pad there beside it, so that no two wires cross.
+
+    Args:
+        edge: Which edge.
+        pads_um: Middles of its pads by name.
+        bonder: What the bonder asks for.
+        edge_um: How far out the die's edge lies (`edge_out_um`): a kit's die may end far from its pads.
     """
     if not pads_um:
         return []
@@ -108,13 +122,21 @@ def wires(edge: Edge, pads_um: Mapping[str, Point], bonder: WireBonder) -> list[
         if abs(d - b) > ABOUT_UM:
             steepest = min(steepest, (abs(c - a) - bonder.wire_um / 2.0) / abs(d - b))
     reach = outer + max(bonder.least_reach_um, aside / max(steepest, LEAST_SLOPE))
+    reach = max(reach, edge_um + bonder.least_beyond_um)
     return [
         Wire(name, edge, at, _point(edge, finger, reach))
         for finger, (name, at) in zip(fingers, pads_um.items(), strict=True)
     ]
 
 
-def faults(edge: Edge, pads_um: Mapping[str, Point], *, opening_um: float, bonder: WireBonder) -> list[str]:
+def faults(
+    edge: Edge,
+    pads_um: Mapping[str, Point],
+    *,
+    opening_um: float,
+    bonder: WireBonder,
+    edge_um: float = -math.inf,
+) -> list[str]:
     """What the bonder cannot do on one edge, one sentence each."""
     wrong = []
     if opening_um < bonder.least_opening_um:
@@ -126,7 +148,7 @@ def faults(edge: Edge, pads_um: Mapping[str, Point], *, opening_um: float, bonde
         least = min((b - a for a, b in pairwise(along)), default=math.inf)
         if least < bonder.least_pitch_um:
             wrong.append(f"{edge}: pads of a line {least:g} µm apart; the bonder asks for {bonder.least_pitch_um:g}")
-    longest = max((wire.length_um for wire in wires(edge, pads_um, bonder)), default=0.0)
+    longest = max((wire.length_um for wire in wires(edge, pads_um, bonder, edge_um=edge_um)), default=0.0)
     if longest > bonder.most_wire_um:
         wrong.append(f"{edge}: a wire of {longest:.0f} µm; it sags beyond {bonder.most_wire_um:g}")
     return wrong

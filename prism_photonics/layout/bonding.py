@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from prism_photonics.layout.assembly import Edge, Wire, WireBonder, edges_um, wires
+from prism_photonics.layout.assembly import Edge, Wire, WireBonder, edge_out_um, edges_um, wires
 from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.routing import Point
 from prism_photonics.process.layers import LAYERS
@@ -21,9 +21,14 @@ BESIDE_UM = 300.0  # round what a page shows
 COLORS = {"ring": "#2a6f97", "ground": "#555555", "detector": "#b5532a"}  # by what a pad serves
 
 
-def bonded_part_um(drawing: kdb.Layout) -> tuple[float, float, float, float]:
+def die_box(drawing: kdb.Layout, *, kit: bool) -> kdb.DBox:
+    """The die: a kit's exclusion zone ends at its edge, ours at the street's."""
+    return drawing.top_cell().dbbox(drawing.layer(*(LAYERS.exclusion if kit else LAYERS.contour)))
+
+
+def bonded_part_um(drawing: kdb.Layout, *, kit: bool) -> tuple[float, float, float, float]:
     """West, south, east and north side of what is left of a bonded die once its tests are diced off: the circuit."""
-    die = drawing.top_cell().dbbox(drawing.layer(*LAYERS.contour))
+    die = die_box(drawing, kit=kit)
     pads = [y for _, y in pad_centers_um(drawing).values()]
     return die.left, max(die.bottom, min(pads) - EDGE_UM), die.right, die.top
 
@@ -39,7 +44,10 @@ def bonding_pdf(title: str, pads_um: Mapping[str, Point], die_um: tuple[float, f
         pads_um: Middles of the bond pads by name.
         die_um: West, south, east and north side of the die.
     """
-    by_edge = {edge: wires(edge, pads, WireBonder()) for edge, pads in edges_um(pads_um).items()}
+    by_edge = {
+        edge: wires(edge, pads, WireBonder(), edge_um=edge_out_um(edge, die_um))
+        for edge, pads in edges_um(pads_um).items()
+    }
     drawn = [wire for found in by_edge.values() for wire in found]
     stream = BytesIO()
     with PdfPages(stream, metadata={"Title": title, "CreationDate": None}) as pdf:

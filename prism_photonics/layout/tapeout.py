@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 
 import klayout.db as kdb
 
-from prism_photonics.layout.assembly import ProbeCard, WireBonder, edges_um, faults, on_one_array, probed, wires
+from prism_photonics.layout.assembly import (
+    ProbeCard,
+    WireBonder,
+    edge_out_um,
+    edges_um,
+    faults,
+    on_one_array,
+    probed,
+    wires,
+)
+from prism_photonics.layout.bonding import bonded_part_um, die_box
 from prism_photonics.layout.drc import Drc
 from prism_photonics.layout.electrical import wiring
 from prism_photonics.layout.lvs import Lvs
@@ -88,9 +98,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
         drc: What the rules found.
         lvs: What the comparison with the design found.
     """
-    # A kit's exclusion zone ends at the die's edge, ours at the street's.
-    edge = LAYERS.contour if spec.kit is None else LAYERS.exclusion
-    lines, die = _lines(manifest), layout.top_cell().dbbox(layout.layer(*edge))
+    lines, die = _lines(manifest), die_box(layout, kit=spec.kit is not None)
     kit = "" if spec.kit is None else f", cells of {spec.kit.package}"
     wrong = len(lvs.structural) + len(lvs.checks.violations)
     return "\n".join(
@@ -117,7 +125,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             "## Pads",
             "",
             *_table(("serves", "count"), sorted(_pads(lines).items())),
-            *_assembly(spec, lines),
+            *_assembly(spec, lines, layout),
             *_electrical(spec, deck, lines),
             *_photodiodes(spec, layout),
             "## Fibres",
@@ -184,7 +192,7 @@ def _lines(manifest: str) -> list[Row]:
     return list(csv.DictReader(io.StringIO(manifest)))
 
 
-def _assembly(spec: ChipSpec, lines: Sequence[Row]) -> list[str]:
+def _assembly(spec: ChipSpec, lines: Sequence[Row], layout: kdb.Layout) -> list[str]:
     """What the bonder, the probe card and the fibre array find; nothing of the pads of a flipped die."""
     pitch_um = spec.coupler.fibre_pitch_um
     western = [(float(f["x_um"]), float(f["y_um"])) for f in _of(lines, "fibre")]
@@ -195,9 +203,11 @@ def _assembly(spec: ChipSpec, lines: Sequence[Row]) -> list[str]:
     ]
     if not spec.flip_chip:
         opening_um = PAD_UM - 2.0 * OPENING_INSET_UM
+        part_um, bonder = bonded_part_um(layout, kit=spec.kit is not None), WireBonder()
         for edge, pads_um in edges_um(_pads_um(lines)).items():
-            wrong = faults(edge, pads_um, opening_um=opening_um, bonder=WireBonder())
-            longest = max((wire.length_um for wire in wires(edge, pads_um, WireBonder())), default=0.0)
+            out_um = edge_out_um(edge, part_um)
+            wrong = faults(edge, pads_um, opening_um=opening_um, bonder=bonder, edge_um=out_um)
+            longest = max((wire.length_um for wire in wires(edge, pads_um, bonder, edge_um=out_um)), default=0.0)
             told.append((f"{edge}: wires", "; ".join(wrong) or f"{len(pads_um)}, the longest {longest * 1e-3:.2f} mm"))
             told.append((f"{edge}: probes", probed(edge, pads_um, opening_um=opening_um, card=ProbeCard())))
     return ["## Assembly", "", *_table(("", ""), told)]

@@ -200,8 +200,9 @@ def write(
                 told = sheet(spec, drawing, manifest=manifest, deck=deck, drc=drc, lvs=compared)
                 (work / "tapeout.md").write_text(told, encoding="utf-8")
                 if not spec.flip_chip:
-                    pads_um = pad_centers_um(drawing)
-                    (work / "bonding.pdf").write_bytes(bonding_pdf(spec.name, pads_um, bonded_part_um(drawing)))
+                    part_um = bonded_part_um(drawing, kit=spec.kit is not None)
+                    diagram = bonding_pdf(spec.name, pad_centers_um(drawing), part_um)
+                    (work / "bonding.pdf").write_bytes(diagram)
                 around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
                 (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))
                 (work / "row.glb").write_bytes(solid_glb(drawing, deck, view))

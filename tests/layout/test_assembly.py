@@ -12,6 +12,7 @@ import pytest
 from prism_photonics.layout.assembly import (
     ProbeCard,
     WireBonder,
+    edge_out_um,
     edges_um,
     faults,
     lines_um,
@@ -70,9 +71,20 @@ def test_what_a_bonder_cannot_do_is_told():
     assert "it sags beyond 4000" in faults("south", many, opening_um=60.0, bonder=BONDER)[0]
 
 
+def test_wires_cross_what_is_left_of_a_die_beyond_their_pads():
+    # Was: pads of a kit's chip, 1.8 mm from its die's edge, with wires of 1.1 mm.
+    pads = {f"detector_{n}_output": (400.0, 100.0 * n) for n in range(3)}
+    near = wires("east", pads, BONDER, edge_um=edge_out_um("east", (0.0, 0.0, 480.0, 900.0)))
+    assert near == wires("east", pads, BONDER)
+    far = wires("east", pads, BONDER, edge_um=2200.0)
+    assert {wire.end_um[0] for wire in far} == {2200.0 + BONDER.least_beyond_um}
+    (said,) = faults("east", pads, opening_um=60.0, bonder=BONDER, edge_um=3600.0)
+    assert "it sags beyond 4000" in said
+
+
 def test_the_southern_pads_stand_as_far_from_the_diced_edge_as_the_northern_ones(files: LayoutFiles):
     layout = open_layout(files.gds)
-    west, south, east, north = bonded_part_um(layout)
+    west, south, east, north = bonded_part_um(layout, kit=False)
     heights = [y for _, y in pad_centers_um(layout).values()]
     assert min(heights) - south == pytest.approx(north - max(heights))
     # The cut meets neither guides nor metal: only the border's own layer lies in the street.
