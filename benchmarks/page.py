@@ -54,6 +54,8 @@ def page() -> str:
         ranking.held_out(),
         pretrained.questions(),
         pretrained.second_stage(),
+        pretrained.reading(),
+        pretrained.reduced(),
         pretrained.dies(),
         pretrained.gates(),
         pretrained.impaired(),

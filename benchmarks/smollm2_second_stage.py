@@ -33,7 +33,7 @@ RESULTS = Path(__file__).parent / "results" / "smollm2_second_stage.json"
 TASK, CONTEXT, BLOCK, DIMS = "multi_key", 2048, 128, 64
 ASKED = (
     *("oracle", "soft_rows", "photonic_soft_rows", "half_refined", "photonic_half_refined"),
-    *("photonic_eighth_of_parts", "photonic_quarter_of_parts", "photonic_half_of_parts"),
+    *("photonic_eighth_of_parts", "photonic_quarter_of_parts", "half_of_parts", "photonic_half_of_parts"),
 )
 
 

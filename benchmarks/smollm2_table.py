@@ -42,7 +42,7 @@ from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.pretrained.cached import Selection
 from prism_photonics.ranking.pretrained.place import fetched_folder
-from prism_photonics.ranking.pretrained.survey import RESAMPLES, survey
+from prism_photonics.ranking.pretrained.survey import RESAMPLES, Row, survey
 from prism_photonics.ranking.readers import ChipReader, Reader
 from prism_photonics.ranking.recall import wilson_interval
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
@@ -124,7 +124,7 @@ def main() -> None:
         if args.further:
             group[row.selector] = with_kept(group[row.selector], asdict(row), first=args.first)
         elif row.trials >= group.get(row.selector, {"trials": 0})["trials"]:
-            group[row.selector] = asdict(row)
+            group[row.selector] = asdict(row) | beside(row, found)
     rows["groups"][name] = list(group.values())
     if args.further:
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
@@ -136,6 +136,16 @@ def main() -> None:
         if (selector := every.get(one["selector"].split()[0])) and one["block"]:
             one |= selector.cost(one["context"] // one["block"], dims=dims, block=one["block"])
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
+
+
+def beside(row: Row, found: Sequence[Row]) -> dict[str, float]:
+    """What full attention, and the same signature in float, said to the questions that a chip's row was asked."""
+    of = {each.selector: each for each in found}
+    if not row.selector.startswith("photonic_"):
+        return {}
+    exact = of.get(row.selector.removeprefix("photonic_"))
+    told = {"full_all_right": of["full"].all_right}
+    return told | ({"exact_all_right": exact.all_right, "exact_delta_nll": exact.delta_nll} if exact else {})
 
 
 def with_kept(kept: dict[str, Any], more: dict[str, Any], *, first: int) -> dict[str, Any]:
@@ -150,6 +160,8 @@ def with_kept(kept: dict[str, Any], more: dict[str, Any], *, first: int) -> dict
     drawn = right[np.random.default_rng(0).integers(len(right), size=(RESAMPLES, len(right)))].mean(1)
     text_low, text_high = np.quantile(drawn, [0.025, 0.975]).tolist()
     whole = {"trials": len(right), "texts": len(right), "low": low, "high": high}
+    # What stood beside the kept row was of its own questions.
+    kept = {name: value for name, value in kept.items() if not name.startswith(("full_", "exact_"))}
     return kept | pooled | whole | {"text_low": text_low, "text_high": text_high}
 
 

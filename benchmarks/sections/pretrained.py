@@ -28,6 +28,11 @@ def questions() -> str:
         "nothing: it is how the reference goes on, 64 tokens for each text."
     )
     parts = [told, "What the chip finds of what full attention finds, and what light costs:", of_full(found["groups"])]
+    parts += [
+        f"{task}, {int(context):,} tokens: {by['then']}."
+        for (task, context), by in ((group.split(), each) for group, each in found["chips"].items())
+        if "then" in by
+    ]
     for group, rows in found["groups"].items():
         task, context = group.split()
         head = (
@@ -52,11 +57,11 @@ def questions() -> str:
             for row in rows
         ]
         parts.append(grid(head, lines))
-        by = found["chips"][group]
-        parts.append(f"Read by {chip_of(by)}" + (f" ({by['earlier']})." if "earlier" in by else "."))
+        if by := found["chips"].get(group):
+            parts.append(f"Read by {chip_of(by)}" + (f", {by['then']}." if "then" in by else "."))
         if shares := found.get("asked", {}).get(group):
             counts = ", ".join(f"{share['texts']} texts at commit {share['commit']}" for share in shares)
-            parts.append(f"Rows of most questions: {counts}; nothing that they compute changed in between.")
+            parts.append(f"Rows of most questions in float: {counts}; nothing that they compute changed in between.")
     weights = grid(
         ("recall of text not seen", "blocks of 64", "128"),
         [
@@ -91,16 +96,16 @@ def of_full(groups: dict[str, list[dict[str, Any]]]) -> str:
         of = {row["selector"]: row for row in rows}
         for name in ("soft_rows", "half_refined", "eighth_of_parts", "quarter_of_parts", "half_of_parts"):
             for block in (64, 128):
-                chip, exact = of.get(f"photonic_{name} {block}"), of.get(f"{name} {block}")
-                if not chip or of["full"]["trials"] != chip["trials"]:
+                chip = of.get(f"photonic_{name} {block}")
+                if not chip:
                     continue
                 light = ("–", "–")
-                if exact and exact["trials"] == chip["trials"]:
+                if "exact_all_right" in chip:
                     light = (
-                        f"{chip['all_right'] - exact['all_right']:+z.2f}",
-                        f"{chip['delta_nll'] - exact['delta_nll']:+z.3f}",
+                        f"{chip['all_right'] - chip['exact_all_right']:+z.2f}",
+                        f"{chip['delta_nll'] - chip['exact_delta_nll']:+z.3f}",
                     )
-                full, asks = of["full"]["all_right"], task != "text"
+                full, asks = chip["full_all_right"], task != "text"
                 cells = (
                     *(f"{task}, {int(context):,}", f"`photonic_{name}`", str(block), str(chip["trials"])),
                     *(f"{full:.2f}", f"{chip['all_right']:.2f}", f"{chip['all_right'] / full if full else 0:.2f}"),
@@ -111,7 +116,10 @@ def of_full(groups: dict[str, list[dict[str, Any]]]) -> str:
                 )
                 shown = cells if asks else (*cells[:4], "–", "–", "–", *cells[7:9], "–", *cells[10:])
                 lines.append(shown)
-    note = "*Light* is the chip's row less that of the same signature in float, on the same questions."
+    note = (
+        "*Full attention* and *light*, the chip's row less that of the same signature in float, are of the same "
+        "questions."
+    )
     return grid(head, lines) + "\n\n" + note
 
 
@@ -166,7 +174,7 @@ def second_stage() -> str:
     lines, of = [], {row["selector"].split()[0]: row for row in found["rows"]}
     for name, row in of.items():
         # In float the signatures of the first stage are read beside the keys.
-        first = of["soft_rows"]["signature_bytes"] if name in ("soft_rows", "half_refined") else 0.0
+        first = of["soft_rows"]["signature_bytes"] if name in ("soft_rows", "half_refined", "half_of_parts") else 0.0
         keys = (row["signature_bytes"] - first) / found["all_keys_bytes"] if "signature_bytes" in row else None
         lines.append(
             (
@@ -186,6 +194,53 @@ def second_stage() -> str:
         f"Read by die 0 of {chip_of(found)}."
     )
     return section("What a second stage reads", "smollm2_second_stage", found, note + "\n\n" + grid(head, lines))
+
+
+def reduced() -> str:
+    """Keys of fewer dimensions."""
+    found = load("smollm2_reduced")
+    head = ("signature", "block", "dimensions", "readings", "asked", "all", "95 %", "digits", "ΔNLL", "95 %", "recall")
+    lines = [
+        (
+            f"`{row['selector'].split()[0]}`",
+            *(str(row["block"] or "–"), str(row["rank"]), f"{row['passes']:.0f}" if row.get("passes") else "–"),
+            *(str(row["trials"]), f"{row['all_right']:.2f}", f"{row['text_low']:.2f}–{row['text_high']:.2f}"),
+            *(f"{row['tokens_right']:.2f}", f"{row['delta_nll']:+z.3f}"),
+            *(f"{row['nll_low']:+z.2f} to {row['nll_high']:+z.2f}", f"{row['recall']:.2f}"),
+        )
+        for row in found["rows"]
+    ]
+    note = (
+        f"SmolLM2, one of four keys asked for in {found['rows'][0]['context']:,} tokens, 1 block in 8 chosen: keys and "
+        "queries shown to the signature in so many of their 64 dimensions, by the two maps per layer and KV head that "
+        f"keep most of the spread of their products on {found['taught']} other texts ({found['cpu_s']:.0f} s of one "
+        "core). The second stage reads whole keys. *Readings* are those of one query of one KV head, on die 0 of "
+        f"{chip_of(found)}."
+    )
+    return section("Keys of fewer dimensions", "smollm2_reduced", found, note + "\n\n" + grid(head, lines))
+
+
+def reading() -> str:
+    """More or fewer blocks of 128, and dense first layers."""
+    found = load("smollm2_reading")
+    head = ("task", "chosen by", "blocks", "dense layers", "asked", "all", "digits", "ΔNLL", "95 %", "tokens read")
+    lines = [
+        (
+            *(row["task"], f"`{row['selector'].split()[0]}`", f"{row['k']} of 16" if row["k"] else "–"),
+            *(str(row["dense_layers"]), str(row["trials"])),
+            *(f"{row['all_right']:.2f}" if row["task"] != "text" else "–", f"{row['tokens_right']:.2f}"),
+            *(f"{row['delta_nll']:+z.3f}", f"{row['nll_low']:+z.3f} to {row['nll_high']:+z.3f}"),
+            f"{row['tokens_read']:.0f}",
+        )
+        for row in found["rows"]
+    ]
+    note = (
+        "SmolLM2, 2,048 tokens, blocks of 128: what is lost where fewer or more of the 16 are read, and with the first "
+        "two of 30 layers dense. *text* is how the reference goes on, 64 tokens for each text. `oracle` chooses by "
+        "exact attention; `photonic_half_of_parts` by the keys of those rows of 16 tokens that the chip scores best, "
+        f"half of all. Read by die 0 of {chip_of(found)}."
+    )
+    return section("Reading more of long blocks", "smollm2_reading", found, note + "\n\n" + grid(head, lines))
 
 
 def gates() -> str:

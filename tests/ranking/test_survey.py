@@ -1,5 +1,6 @@
 """A survey of text questions goes on where it was broken off, and its rows say how sure they are."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from prism_photonics.ranking.per_layer import best_of_layers
 from prism_photonics.ranking.pretrained import survey as surveying
 from prism_photonics.ranking.pretrained.by_layer import covered_by_head, recall_by_layer
 from prism_photonics.ranking.pretrained.cached import CachedText, Selection
-from prism_photonics.ranking.pretrained.survey import survey
+from prism_photonics.ranking.pretrained.survey import Row, survey
 from prism_photonics.ranking.pretrained.tasks import ask
 from prism_photonics.ranking.readers import ChipReader
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
@@ -152,3 +153,21 @@ def test_the_example_of_block_size_by_head_shares_rows_out_and_asks_with_them(de
     said = text.question(asked.questions[0]).answer(asked.answers[0], names["selection"])
     # Eight blocks of 32 with sink, window, what follows the last block, and question.
     assert 8 * 32 < said.tokens_read < 8 * 32 + 200
+
+
+def test_a_chips_row_has_what_full_attention_and_float_said_to_the_same_questions_beside_it(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    table = importlib.import_module("smollm2_table")
+
+    def row(selector, right, nll):
+        return Row("multi_key", 64, selector, 8, 0.1, 4, 1, right, *[0.0] * 5, nll, *[0.0] * 5)
+
+    found = [
+        row("full", 0.9, 0.0),
+        row("bound 64", 0.5, 1.0),
+        row("photonic_bound 64", 0.4, 1.2),
+        row("bound 128", 0.1, 2.0),
+    ]
+    assert table.beside(found[2], found) == {"full_all_right": 0.9, "exact_all_right": 0.5, "exact_delta_nll": 1.0}
+    assert table.beside(found[1], found) == {}
+    assert table.beside(found[2], found[:1] + found[2:]) == {"full_all_right": 0.9}
