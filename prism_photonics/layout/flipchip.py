@@ -14,7 +14,7 @@ from kfactory import kdb
 from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.pads import detector_contacts
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
-from prism_photonics.lightpath.drawing import arc_points, box, nm, require_nm
+from prism_photonics.lightpath.drawing import arc_points, box, nm, polygon, require_nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS, METAL2_SPACE_UM
 from prism_photonics.spec import ChipSpec
@@ -161,6 +161,6 @@ def bump_pad(kcl: kf.KCLayout) -> gf.Component:
     pad = gf.Component("bump_pad", kcl=kcl)
     for layer, side in ((LAYERS.metal2, BUMP_PAD_UM), (LAYERS.opening, OPENING_UM)):
         pad.kdb_cell.shapes(kcl.layer(*layer)).insert(box(-side / 2.0, -side / 2.0, side / 2.0, side / 2.0))
-    circle = kdb.Polygon(arc_points((0.0, 0.0), BUMP_UM / 2.0, 0.0, 360.0)[:-1])
+    circle = polygon(arc_points((0.0, 0.0), BUMP_UM / 2.0, 0.0, 360.0)[:-1])
     pad.kdb_cell.shapes(kcl.layer(*LAYERS.bump)).insert(circle)
     return pad

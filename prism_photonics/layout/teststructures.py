@@ -208,7 +208,7 @@ class _Block:
         # Between the two sleeves a notch would be acute: slab fills it up to where they lie SLAB_GAP_UM apart.
         reach = self._width / 2.0 + SLAB_MARGIN_UM
         fallen = reach + SLAB_GAP_UM - 2.0 * half
-        end = x + next(far for far, down in quarter_points(turn, -reach) if down >= fallen)
+        end = x + next(far for far, down in quarter_points(turn, -reach).tolist() if down >= fallen)
         fill = box(x, y_um - reach - 2.0 * SLAB_GAP_UM, end, y_um - reach + SLAB_GAP_UM)
         # One polygon with the bend's: where edges of two cross, there is a point of no grid.
         self._insert((rib, (slab + kdb.Region(fill)).merged()))

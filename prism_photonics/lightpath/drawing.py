@@ -4,13 +4,15 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, cast
 
 import gdsfactory as gf
 import kfactory as kf
 import numpy as np
+from jaxtyping import Float
 from kfactory import kdb
+from numpy import ndarray
 
 from prism_photonics.lightpath.sizes import require_sizes
 from prism_photonics.lightpath.waveguide.design import QuarterTurn
@@ -18,6 +20,8 @@ from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, Layer
 from prism_photonics.units import InputError
 
 PER_UM = 1000
+Places = list[list[int]]
+"""Places of the grid, x and y of each in nm."""
 CHORD_ERROR_UM = 5e-4  # half the grid: a finer polygon would round to the same points
 
 EAST, NORTH, WEST, SOUTH = range(4)
@@ -131,15 +135,24 @@ def taper(x0_um: float, x1_um: float, w0_um: float, w1_um: float, *, y_um: float
     return kdb.Region(kdb.Polygon([kdb.Point(*point) for point in points]))
 
 
-def arc_points(center_um: tuple[float, float], radius_um: float, start_deg: float, stop_deg: float) -> list[kdb.Point]:
+def arc_points(center_um: tuple[float, float], radius_um: float, start_deg: float, stop_deg: float) -> Places:
     """Points on a circle from ``start_deg`` to ``stop_deg``, so close that no chord strays half a nanometre."""
     step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / radius_um)
     # A multiple of four: a half or full turn then passes through its outermost points exactly.
     count = 4 * max(1, math.ceil(abs(math.radians(stop_deg - start_deg)) / step / 4))
     turns = np.radians(start_deg + (stop_deg - start_deg) * np.arange(count + 1) / count)
     around = np.stack([np.cos(turns), np.sin(turns)], axis=-1)
-    places = np.rint((np.array(center_um) + radius_um * around) * PER_UM).astype(int)
-    return [kdb.Point(x, y) for x, y in places.tolist()]
+    return on_grid(np.array(center_um) + radius_um * around)
+
+
+def on_grid(places_um: Float[ndarray, "points two"]) -> Places:
+    """Places in µm as places of the grid, each as `nm` rounds it."""
+    return np.rint(places_um * PER_UM).astype(int).tolist()
+
+
+def polygon(places: Places) -> kdb.Polygon:
+    """A polygon about places of the grid: KLayout makes points of them itself, four times as fast as call by call."""
+    return kdb.Polygon(cast(Any, places))
 
 
 def sector(
@@ -148,7 +161,7 @@ def sector(
     """The part of an annulus between two radii and two angles."""
     there = arc_points(center_um, outer_um, start_deg, stop_deg)
     back = arc_points(center_um, inner_um, stop_deg, start_deg)
-    return kdb.Region(kdb.Polygon(there + back))
+    return kdb.Region(polygon(there + back))
 
 
 def bend(
@@ -164,26 +177,33 @@ def bend(
 
 def quarter_points(
     turn: QuarterTurn, offset_um: float, *, angle_rad: float = math.pi / 2.0
-) -> list[tuple[float, float]]:
+) -> Float[ndarray, "points two"]:
     """Points at a distance to the left of a quarter turn that starts at the origin, heads east and turns left, in µm.
 
     So close that no chord strays half a nanometre from the turn's sharpest part; up to where it has turned by an angle.
+    The array is kept for the next ring, whose turns are the same: not to be written to.
     """
+    return _quarter_points(turn, offset_um, angle_rad)
+
+
+@lru_cache(maxsize=256)
+def _quarter_points(turn: QuarterTurn, offset_um: float, angle_rad: float) -> Float[ndarray, "points two"]:
     way_um = turn.way_um(angle_rad)
     step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (turn.least_radius_um + abs(offset_um)))
     steps = 2 * math.ceil(way_um / turn.least_radius_um / step / 2)
     points_um, angle = turn.places_um(np.linspace(0.0, way_um, steps + 1))
-    aside = offset_um * np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
-    return [(x, y) for x, y in (points_um + aside).tolist()]
+    found = points_um + offset_um * np.stack([-np.sin(angle), np.cos(angle)], axis=-1)
+    found.flags.writeable = False
+    return found
 
 
 def half_turn(turn: QuarterTurn, *, width_um: float) -> tuple[kdb.Region, kdb.Region]:
     """Rib and slab of two quarter turns that enter at the origin heading west and leave above it heading east."""
     top_um = 2.0 * turn.radius_um
 
-    def side(offset_um: float) -> list[kdb.Point]:
-        quarter = [(-x, y) for x, y in quarter_points(turn, offset_um)]
-        return [_point(*at) for at in quarter + [(x, top_um - y) for x, y in quarter[-2::-1]]]
+    def side(offset_um: float) -> Places:
+        quarter = quarter_points(turn, offset_um) * [-1.0, 1.0]
+        return on_grid(np.concatenate([quarter, [0.0, top_um] + quarter[-2::-1] * [1.0, -1.0]]))
 
     return _between(side, width_um)
 
@@ -192,22 +212,22 @@ def s_of_quarters(turn: QuarterTurn, rise_um: float, *, width_um: float) -> tupl
     """Rib and slab of a quarter turn up from the origin, an upright, and a quarter turn back east at ``rise_um``."""
     end_um = 2.0 * turn.radius_um
 
-    def side(offset_um: float) -> list[kdb.Point]:
-        back = [(end_um - x, rise_um - y) for x, y in quarter_points(turn, -offset_um)[::-1]]
-        points = [_point(*at) for at in quarter_points(turn, offset_um) + back]
-        return [at for n, at in enumerate(points) if n == 0 or at != points[n - 1]]
+    def side(offset_um: float) -> Places:
+        back = np.array([end_um, rise_um]) - quarter_points(turn, -offset_um)[::-1]
+        return _apart(on_grid(np.concatenate([quarter_points(turn, offset_um), back])))
 
     return _between(side, width_um)
 
 
-def _point(x_um: float, y_um: float) -> kdb.Point:
-    return kdb.Point(nm(x_um), nm(y_um))
+def _apart(points: Places) -> Places:
+    """Points without those that repeat the one before."""
+    return [at for n, at in enumerate(points) if n == 0 or at != points[n - 1]]
 
 
-def _between(side: Callable[[float], list[kdb.Point]], width_um: float) -> tuple[kdb.Region, kdb.Region]:
+def _between(side: Callable[[float], Places], width_um: float) -> tuple[kdb.Region, kdb.Region]:
     """Rib and slab between a guide's two sides, each given by its distance to the left of the middle."""
     rib, slab = (
-        kdb.Region(kdb.Polygon(side(-half) + side(half)[::-1])) for half in (width_um / 2.0, sleeve_half_um(width_um))
+        kdb.Region(polygon(side(-half) + side(half)[::-1])) for half in (width_um / 2.0, sleeve_half_um(width_um))
     )
     return rib, slab
 
@@ -235,12 +255,11 @@ def s_bend(
     return rib, slab
 
 
-def _sine_side(length_um: float, rise_um: float, radius_um: float, offset_um: float) -> list[kdb.Point]:
+def _sine_side(length_um: float, rise_um: float, radius_um: float, offset_um: float) -> Places:
     """Points at a distance to the left of a raised sine, so close that no chord strays half a nanometre."""
     step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (radius_um + abs(offset_um)))
     u = np.linspace(0.0, 1.0, 2 * math.ceil(length_um / radius_um / step) + 1)
     slope = rise_um / length_um * (1.0 - np.cos(2.0 * math.pi * u))
     aside = offset_um / np.hypot(1.0, slope)
     x, y = length_um * u - slope * aside, rise_um * (u - np.sin(2.0 * math.pi * u) / (2.0 * math.pi)) + aside
-    points = [_point(*at) for at in zip(x.tolist(), y.tolist(), strict=True)]
-    return [at for n, at in enumerate(points) if n == 0 or at != points[n - 1]]
+    return _apart(on_grid(np.stack([x, y], axis=-1)))

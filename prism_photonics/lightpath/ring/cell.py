@@ -1,7 +1,6 @@
 """Drawing of the X-cut add-drop ring or racetrack with its two electrode lobes of opposite polarity."""
 
 import math
-from collections.abc import Sequence
 
 import gdsfactory as gf
 import kfactory as kf
@@ -14,9 +13,12 @@ from prism_photonics.lightpath.drawing import (
     PER_UM,
     WEST,
     Pen,
+    Places,
     arc_points,
     box,
     nm,
+    on_grid,
+    polygon,
     quarter_points,
     taper,
 )
@@ -155,7 +157,7 @@ def ground_contact_um(design: RingDesign) -> tuple[float, float]:
 def heater_contacts_um(design: RingDesign) -> tuple[tuple[float, float], tuple[float, float]]:
     """Middles of a heater's eastern and western contact, where its arc ends."""
     left, right = centers_um(design)
-    x, down = quarter_points(design.quarter, 0.0, angle_rad=math.radians(HEATER_HALF_DEG))[-1]
+    x, down = quarter_points(design.quarter, 0.0, angle_rad=math.radians(HEATER_HALF_DEG))[-1].tolist()
     reach = round(x, 3)
     y = round(design.center_y_um + design.arm_um / 2.0 + design.radius_um - down, 3)
     return (right + reach, y), (left - reach, y)
@@ -168,12 +170,10 @@ def loop(design: RingDesign) -> kdb.Region:
     west = _sector(design, left, (inner, outer), 180.0, half_deg=90.0)
     # The joint lies below and above the left centre, so the right half carries both coupling straights.
     reach = design.arm_um / 2.0
-    joint = [
-        kdb.Point(nm(left), nm(y + rise)) for rise in (outer + reach, inner + reach, -inner - reach, -outer - reach)
-    ]
+    joint = [[nm(left), nm(y + rise)] for rise in (outer + reach, inner + reach, -inner - reach, -outer - reach)]
     there = _side(design, right, outer, 0.0, half_deg=90.0)
     back = _side(design, right, inner, 0.0, half_deg=90.0)[::-1]
-    return west + kdb.Region(kdb.Polygon([*there, *joint[:2], *back, *joint[2:]]))
+    return west + kdb.Region(polygon([*there, *joint[:2], *back, *joint[2:]]))
 
 
 def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
@@ -240,14 +240,14 @@ def _at_height_um(design: RingDesign, radius_um: float, height_um: float) -> flo
     if design.euler_p == 0.0:
         return math.sqrt(max(0.0, radius_um**2 - height_um**2))
     # From the arm's end upwards a turn is the mirrored turn from a bus: along y as far as that is along x.
-    points = np.array(quarter_points(design.quarter, design.radius_um - radius_um))
+    points = quarter_points(design.quarter, design.radius_um - radius_um)
     return float(np.interp(height_um, points[:, 0], design.radius_um - points[:, 1]))
 
 
 def _lobe_end_um(design: RingDesign, height_um: float) -> float:
     """Where on x a lobe's end, along the turn's normal, is as high above the arm's end."""
     angle = math.radians(design.lobe_half_angle_deg)
-    up, aside = quarter_points(design.quarter, 0.0, angle_rad=angle)[-1]
+    up, aside = quarter_points(design.quarter, 0.0, angle_rad=angle)[-1].tolist()
     return design.radius_um - aside + (height_um - up) / math.tan(angle)
 
 
@@ -258,18 +258,16 @@ def _no_room_for_vias(design: RingDesign) -> InputError:
     )
 
 
-def _side(
-    design: RingDesign, center_x_um: float, radius_um: float, middle_deg: float, *, half_deg: float
-) -> list[kdb.Point]:
+def _side(design: RingDesign, center_x_um: float, radius_um: float, middle_deg: float, *, half_deg: float) -> Places:
     """Points of one side of the racetrack at a radius: a turn, the arm, a turn; anticlockwise about ``middle_deg``."""
     y, reach = design.center_y_um, design.arm_um / 2.0
     if design.euler_p:
         turn, east = design.quarter, 1.0 if middle_deg == 0.0 else -1.0
         beside = quarter_points(turn, turn.radius_um - radius_um, angle_rad=math.radians(half_deg))
         # From the arm's end on, where x is what the turn has run aside and y what it has run along.
-        up = [(center_x_um + east * (turn.radius_um - aside), east * (reach + along)) for along, aside in beside]
-        down = [(x, -rise) for x, rise in reversed(up)]
-        side = [kdb.Point(nm(x), nm(y + rise)) for x, rise in down + up[up[0] == down[-1] :]]
+        x, rise = center_x_um + east * (turn.radius_um - beside[:, 1]), east * (reach + beside[:, 0])
+        up, down = np.stack([x, y + rise], axis=-1), np.stack([x, y - rise], axis=-1)[::-1]
+        side = on_grid(np.concatenate([down, up[1:] if rise[0] == 0.0 else up]))
         return side if middle_deg == 0.0 else side[::-1]
     # The eastern side (middle 0°) is run upwards, the western one (180°) downwards.
     step = reach if middle_deg == 0.0 else -reach
@@ -282,7 +280,7 @@ def _sector(
 ) -> kdb.Region:
     """The part of one side between two radii."""
     inner, outer = (_side(design, center_x_um, radius, middle_deg, half_deg=half_deg) for radius in radii_um)
-    return kdb.Region(kdb.Polygon(outer + inner[::-1]))
+    return kdb.Region(polygon(outer + inner[::-1]))
 
 
 def _heater(pen: Pen, design: RingDesign) -> None:
@@ -293,27 +291,27 @@ def _heater(pen: Pen, design: RingDesign) -> None:
     for radius in (design.radius_um + half, design.radius_um - half):
         if design.euler_p:
             points = quarter_points(design.quarter, design.radius_um - radius, angle_rad=math.radians(angle))
-            top = [(x, y + design.radius_um - down) for x, down in points]
-            there = [kdb.Point(nm(right + x), nm(height)) for x, height in top[::-1]]
-            sides.append(there + [kdb.Point(nm(left - x), nm(height)) for x, height in top])
+            top = [(x, y + design.radius_um - down) for x, down in points.tolist()]
+            there = [[nm(right + x), nm(height)] for x, height in top[::-1]]
+            sides.append(there + [[nm(left - x), nm(height)] for x, height in top])
             continue
         east = arc_points((right, y), radius, 90.0 - angle, 90.0)
         sides.append(east + arc_points((left, y), radius, 90.0, 90.0 + angle))
-    strip = kdb.Region(kdb.Polygon(sides[0] + sides[1][::-1]))
+    strip = kdb.Region(polygon(sides[0] + sides[1][::-1]))
     side = HEATER_CONTACT_UM / 2.0
     for name, (x, height) in zip(("e3", "e4"), heater_contacts_um(design), strict=True):
         contact = box(x - side, height - side, x + side, height + side)
         # The strip comes aslant: it widens to the contact, without a notch between them.
-        near = [at for way in sides for at in way if math.dist((at.x, at.y), (nm(x), nm(height))) < nm(HEATER_FLARE_UM)]
-        strip.insert(_hull([*near, *kdb.Polygon(contact).each_point_hull()]))
+        near = [at for way in sides for at in way if math.dist(at, (nm(x), nm(height))) < nm(HEATER_FLARE_UM)]
+        strip.insert(_hull([*near, *([at.x, at.y] for at in kdb.Polygon(contact).each_point_hull())]))
         pen.region(LAYERS.metal2, kdb.Region(contact))
         pen.contact(name, (x, height + side), NORTH, HEATER_CONTACT_UM)
     pen.region(LAYERS.heater, strip.merged())
 
 
-def _hull(points: Sequence[kdb.Point]) -> kdb.Polygon:
+def _hull(points: Places) -> kdb.Polygon:
     """The convex polygon about points, by Andrew's chains."""
-    ordered = sorted({(at.x, at.y) for at in points})
+    ordered = sorted({(x, y) for x, y in points})
     chains: list[tuple[int, int]] = []
     for run in (ordered, ordered[::-1]):
         chain: list[tuple[int, int]] = []
@@ -322,7 +320,7 @@ def _hull(points: Sequence[kdb.Point]) -> kdb.Polygon:
                 chain.pop()
             chain.append((x, y))
         chains += chain[:-1]
-    return kdb.Polygon([kdb.Point(*at) for at in chains])
+    return polygon([list(at) for at in chains])
 
 
 def _turn(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> int:

@@ -59,7 +59,7 @@ def branch(design: BranchDesign, *, kcl: kf.KCLayout | None = None) -> gf.Compon
             left_axis = math.sqrt(reach * (2.0 * r + reach))
         else:
             rib, sleeve = s_of_quarters(design.quarter, rise, width_um=w)
-            left_axis = next(x for x, y in quarter_points(design.quarter, -reach) if y >= 0.0)
+            left_axis = next(x for x, y in quarter_points(design.quarter, -reach).tolist() if y >= 0.0)
         rib += taper(2.0 * r, dx, w, w, y_um=rise)
         sleeve += taper(2.0 * r, dx, 2 * reach, 2 * reach, y_um=rise)
         # Beside a second branch from the same splitter the sleeves would part in an acute notch: fill it up to where
