@@ -1,6 +1,6 @@
 """Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, or TE0 and TE1, and four buses.
 
-    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_film|adiabatic_plain_buses|adiabatic_4x8|arms|…]
+    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_film|film400|film400_4x8|arms|…] [te_tm|…]
 
 As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
 not measured again.
@@ -58,6 +58,9 @@ CASES = {
     "adiabatic_film": Case({}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
     "adiabatic_plain_buses": Case({"ring": {"neck_um": 0.0}}, {"te1": ADIABATIC["te1"]}, "demo_8x8"),
     "adiabatic_4x8": Case(AS_DRAWN | {"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
+    # On each die's own film; TE and TM lie so far apart that it does not matter which.
+    "film400": Case({}, {name: ADIABATIC[name] for name in ("te_tm", "te_tm_5pm", "te1")}, "film400_8x8"),
+    "film400_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "film400_8x8"),
     "single_mode": Case(
         AS_DRAWN,
         {
@@ -83,6 +86,7 @@ def main() -> None:
     count = next((int(word) for word in words if word.isdigit()), 3)
     found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     chips = found.get("chips", {})
+    kinds = [word for word in words if not word.isdigit() and any(word in case.truth for case in CASES.values())]
     for name in [word for word in words if word in CASES] or list(CASES):
         case, data = CASES[name], ChipSpec.from_toml(full_die.BENCH).model_dump()
         if case.chip:
@@ -94,6 +98,8 @@ def main() -> None:
         spec = ChipSpec.model_validate(data)
         for seed in range(count):
             for kind, truth in case.truth.items():
+                if kinds and kind not in kinds:
+                    continue
                 dies = chips.get(name, {}).get(kind, {}).get("by_die", [])
                 if any(die["seed"] == seed for die in dies):
                     continue

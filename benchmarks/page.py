@@ -40,6 +40,7 @@ def page() -> str:
         circuits.intersymbol(),
         circuits.ring_second_mode(),
         simulated.single_mode(),
+        simulated.tm_films(),
         simulated.parts(),
         circuits.ramp_bus_waves(),
         ranking.electronic(),

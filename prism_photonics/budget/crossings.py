@@ -6,6 +6,9 @@ lie no design says: an index is not known to the thousandth that moves them by a
 is as likely as any other, and what is counted is an expectation: over TM's phases, all other things as drawn. On one
 die most rings share their fate, as films differ little within it: `explore.tm_crossings` draws that.
 
+An arm undoes what bends mix on the film as drawn. On a film that came out thicker or thinner it leaves some, so that
+what dies show is counted over the films that `variation.thickness_nm` makes (`on_films`).
+
 A ring on a crossing is one that keeps less than half of the range of weights that it would have without. What the
 rings are off any ring of one polarisation is what a calibration leaves that knows of no TM: nearly all of it on the
 crossings.
@@ -17,6 +20,7 @@ Source: derived here; ``tests/budget/test_crossings.py`` holds the closed form a
 import math
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -29,7 +33,9 @@ from prism_photonics.process.modes import ModeTable
 from prism_photonics.process.polarization import (
     TM_GAP_LAWS,
     Turn,
+    conversion_on_film_rad,
     half_turn_conversion_rad,
+    most_converted_rad,
     tm_table,
     tm_tuning_ratio,
     unmixing_arm_um,
@@ -42,12 +48,23 @@ from prism_photonics.units import attenuation_per_um
 PHASES, POINTS, LINEWIDTHS, TRIMMINGS = 64, 81, 3.0, 40
 """Phases of TM, detunings of TE over so many linewidths to either side, steps of trimming and as many along one
 resonance; doubled, a count moves by one in a hundred."""
+NEAR_TM = 0.05
+"""Distance of the phases where TM meets TE, in units of that of even ones: a weak crossing is a linewidth wide, a
+hundredth of a turn."""
+FILMS, GOLDEN = 16, 0.5 * (math.sqrt(5.0) - 1.0)
+"""Films over which is counted what dies show, each as likely as any other of them, and the step of their lines along
+the comb."""
 LEAST_POINTS = 12
 """Detunings at which a weight must be of use; a ring with fewer gives no weight at all."""
 RARE = 0.005
 """Share of rings on a crossing of which nothing is said; design choice: three chips of 64 rings for one ring."""
+RARE_DIES = 0.1
+"""Spoiled rings a die of which nothing is said; design choice: one die in ten has one."""
 LEAST_BITS = 11.0
 """Accuracy that the mixing of TE and TM must leave, else the warning comes (design choice): that of a full die."""
+UNSEEN_RAD = 0.005
+"""χ that half a turn may have with any arm, so that none need undo it (design choice): beside it a fit of TE alone
+leaves the demonstrator's lines 14 bits."""
 ARM_DECIMALS, WL_DECIMALS = 1, 4
 """Digits of a µm to which an arm is said: a tenth turns TE against TM by 0.003 rad; and to which its wavelength is
 taken, so that the combs of a search share it: it moves the arm by less."""
@@ -63,12 +80,15 @@ class Crossings:
         of: Rings of the bank.
         bits: Accuracy that a fit of one polarisation leaves of the rings that are on no crossing, over ± weight_limit.
             One on a crossing has no weight of use: what a fit makes of it is no accuracy.
+        spoiled: Expected number of rings each of which alone, on a crossing or near one, leaves its bank less than
+            `LEAST_BITS`: what such a fit is off on the line of one ring it is off on all lines of its bus.
     """
 
     converted: float
     rings: float
     of: int
     bits: float
+    spoiled: float
 
     @property
     def told(self) -> bool:
@@ -78,24 +98,75 @@ class Crossings:
 
 @cached_by_spec
 def crossings(spec: ChipSpec) -> Crossings | None:
-    """Expected crossings of a bank; None on a film whose TM mode leaks."""
+    """Expected crossings of a bank on the film as drawn; None on a film whose TM mode leaks."""
     table = tm_table(spec.process)
     if table is None:
         return None
-    design, limit = spec.ring_designs[spec.chip.channels // 2], spec.ranking.weight_limit
+    design = spec.ring_designs[spec.chip.channels // 2]
     # What is none in the middle of the comb is some at its ends.
     wl_um, width_um = _inside(
         table, np.asarray(spec.comb_design.wl_um)[[0, spec.chip.channels // 2, -1]], spec.width_um
     )
     chi = half_turn_conversion_rad(table, wl_um, width_um=width_um, turn=design.quarter, arm_um=design.arm_um)
-    # One row for each line and each phase of TM.
-    *mixed, plain = _weights(spec, design, np.append(chi, 0.0))
-    weight = np.concatenate(mixed)
+    return _counted(spec, design, chi)
+
+
+@cached_by_spec
+def on_films(spec: ChipSpec) -> Crossings | None:
+    """The same over the films that dies have: thicker or thinner by ``variation.thickness_nm`` rms.
+
+    The scatter of the ribs' widths is left out: a tenth of it.
+    """
+    table, rms_nm = tm_table(spec.process), spec.variation.thickness_nm
+    if table is None or rms_nm == 0.0:
+        return crossings(spec)
+    design = spec.ring_designs[spec.chip.channels // 2]
+    wl_um, width_um = _inside(table, np.asarray(spec.comb_design.wl_um)[[0, -1]], spec.width_um)
+    # As many films as fill the normal distribution evenly, each with another place in the comb.
+    shares = (np.arange(FILMS) + 0.5) / FILMS
+    thicker_nm = rms_nm * np.array([NormalDist().inv_cdf(share) for share in shares])
+    lines_um = wl_um[0] + (wl_um[1] - wl_um[0]) * (np.arange(FILMS) * GOLDEN % 1.0)
+    chi = conversion_on_film_rad(
+        table,
+        lines_um,
+        width_um=np.full(FILMS, width_um),
+        thicker_nm=thicker_nm,
+        turn=design.quarter,
+        arm_um=design.arm_um,
+    )
+    return _counted(spec, design, chi)
+
+
+def _counted(spec: ChipSpec, design: RingDesign, chi: Float[np.ndarray, " some"]) -> Crossings:
+    """The count of rings whose half turns convert by each of χ as likely."""
+    limit, of = spec.ranking.weight_limit, spec.chip.rows * spec.chip.rings
+    of_tm, share = _tm_phases()
+    # One row for each χ and each phase of TM.
+    *mixed, plain = _weights(spec, design, np.append(chi, 0.0), of_tm)
+    weight, share = np.concatenate(mixed), np.tile(share, len(chi)) / len(chi)
     on = 1.0 - weight.min(1) < 0.5 * (1.0 - plain.min())
-    off = np.array([off_a_plain_ring(one, limit) for one in weight[~on]])
-    rings = spec.chip.rows * spec.chip.rings
-    bits = math.log2(2.0 * limit / max(math.sqrt(float(np.mean(off**2))), 1e-9)) if off.size else 0.0
-    return Crossings(float(np.mean(np.sin(chi) ** 2)), rings * float(on.mean()), rings, bits)
+    off = np.array([0.0 if lost else off_a_plain_ring(one, limit) for lost, one in zip(on, weight, strict=True)])
+    kept = float(share[~on].sum())
+    rms = math.sqrt(float((share * off**2).sum()) / kept) if kept else 0.0
+    # Of one bus among so many.
+    allowed = math.sqrt(of / spec.chip.channels) * 2.0 * limit / 2.0**LEAST_BITS
+    return Crossings(
+        converted=float(np.mean(np.sin(chi) ** 2)),
+        rings=of * (1.0 - kept),
+        of=of,
+        bits=math.log2(2.0 * limit / max(rms, 1e-9)) if kept else 0.0,
+        spoiled=of * float(share[on | (off > allowed)].sum()),
+    )
+
+
+def _tm_phases() -> tuple[Float[np.ndarray, " phases"], Float[np.ndarray, " phases"]]:
+    """TM's phases beside TE's over a turn, dense where both meet, and how likely each is.
+
+    Half a turn tells TM's even orders from odd ones, so all repeats after two turns: the second mirrors the first.
+    """
+    at = (np.arange(PHASES) + 0.5) / PHASES
+    share = NEAR_TM + 3.0 * (1.0 - NEAR_TM) * at**2
+    return 2.0 * np.pi * (NEAR_TM * at + (1.0 - NEAR_TM) * at**3), share / share.sum()
 
 
 def cure(spec: ChipSpec) -> tuple[str, ChipSpec] | None:
@@ -114,7 +185,7 @@ def unmixing_um(spec: ChipSpec, turn: Turn, *, near_um: float = 0.0) -> float | 
     Args:
         spec: Film and comb.
         turn: Each of a ring's quarter turns.
-        near_um: Of all such arms the one nearest to it is wanted.
+        near_um: Of all such arms the one nearest to it is wanted; itself, where bends turn next to nothing.
 
     Returns:
         None where TM leaks.
@@ -133,6 +204,8 @@ def _unmixing_um(film: str, wl_um: float, width_um: float, turn: Turn, *, near_u
     if table is None:
         return None
     (at_um,), inside_um = _inside(table, np.array([wl_um]), width_um)
+    if most_converted_rad(table, float(at_um), width_um=inside_um, turn=turn) <= UNSEEN_RAD:
+        return round(near_um, ARM_DECIMALS)
     return round(unmixing_arm_um(table, float(at_um), width_um=inside_um, turn=turn, near_um=near_um), ARM_DECIMALS)
 
 
@@ -141,11 +214,11 @@ def weights_beside_tm(spec: ChipSpec, design: RingDesign, chi: float) -> Float[n
 
     TM's power counts as `detector.tm` says.
     """
-    return _weights(spec, design, np.array([chi]))[0]
+    return _weights(spec, design, np.array([chi]), 2.0 * np.pi * np.arange(PHASES) / PHASES)[0]
 
 
 def _weights(
-    spec: ChipSpec, design: RingDesign, conversion_rad: Float[np.ndarray, " some"]
+    spec: ChipSpec, design: RingDesign, conversion_rad: Float[np.ndarray, " some"], of_tm: Float[np.ndarray, " phases"]
 ) -> Float[np.ndarray, "some phases detunings"]:
     chi = conversion_rad[:, None, None]
     te, law = coupling_angles(spec.profile, design), TM_GAP_LAWS[spec.profile.name]
@@ -154,9 +227,8 @@ def _weights(
     through, drop = (tuple(np.cos(bus)) for bus in np.array([te, tm], dtype=float).T)
     a = math.exp(-0.5 * attenuation_per_um(spec.waveguide.loss_dB_cm) * design.length_um)
     ratio = tm_tuning_ratio(spec.profile)
-    # Half a turn tells TM's even orders from odd ones, so all repeats after two turns: the second mirrors the first.
-    of_tm = 2.0 * np.pi * np.arange(PHASES)[:, None] / PHASES
-    rest = np.zeros((len(chi), PHASES, 1))
+    of_tm = of_tm[:, None]
+    rest = np.zeros((len(chi), len(of_tm), 1))
     before = rest + 0j
     for step in range(2 * TRIMMINGS):
         mean, root = te_like_turn(_half_turn(rest, of_tm + ratio * rest, chi, a), through, drop)

@@ -6,13 +6,14 @@ from functools import cached_property, partial
 from typing import Any
 
 from prism_photonics.budget import rules_chip, rules_comb, rules_drift, rules_light, rules_ring, rules_row
-from prism_photonics.budget.crossings import crossings, cure
+from prism_photonics.budget.crossings import LEAST_BITS, RARE_DIES, crossings, cure, on_films
 from prism_photonics.budget.cures import Rule, find_cures
 from prism_photonics.budget.finding import Cure, Finding
 from prism_photonics.budget.guard import floating_point_of, require_finite
 from prism_photonics.budget.plan import Plan, find_plan
 from prism_photonics.budget.repair import of_light, repair
 from prism_photonics.budget.second_mode import bend_warnings
+from prism_photonics.process.polarization import films_farther_apart, index_apart
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -238,7 +239,7 @@ def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
             "and TM are not counted"
         ]
     if not found.told:
-        return []
+        return _film_warnings(spec)
     said = (
         f"bends turn {100.0 * found.converted:.2g} % of TE into TM in half a turn of a ring: TE and TM resonances are "
         f"expected to cross on {_three_digits(found.rings)} of {found.of} rings, which lose half of their range or "
@@ -255,6 +256,24 @@ def _mode_warnings(spec: ChipSpec, findings: list[Finding]) -> list[str]:
         f"{said}; {mended[0]} lets each bend undo the last one's: {_three_digits(after.rings)} rings, of the others "
         f"{after.bits:.1f} bits"
         f"{f' (spoils {", ".join(spoils)})' if spoils else ''}; or raise ring.radius_um, or {dark}"
+    ]
+
+
+def _film_warnings(spec: ChipSpec) -> list[str]:
+    """What arms do not undo on films that came out thicker or thinner, and a film on which there is nothing to undo."""
+    found = on_films(spec)
+    if found is None or found.spoiled <= RARE_DIES:
+        return []
+    films = ", or ".join(
+        f"process = {film!r}, where they lie {apart:.2g} apart, with rings sized for it by prism design"
+        for film, apart in films_farther_apart(spec.process)
+    )
+    return [
+        f"on films {spec.variation.thickness_nm:g} nm rms off (variation.thickness_nm) bends turn "
+        f"{100.0 * found.converted:.2g} % of TE into TM in the mean, whatever ring.arm_um: crossings are expected to "
+        f"spoil the lines of {_three_digits(found.spoiled)} rings a die, each of which leaves a fit of TE alone less "
+        f"than {LEAST_BITS:g} bits; TE and TM lie {index_apart(spec.process):.2g} of index apart along layout y"
+        f"{f': {films}' if films else ''}; or raise ring.radius_um, hold the film better, or leave such lines dark"
     ]
 
 

@@ -104,7 +104,7 @@ def unsized(wishes: Wishes, profile: Profile, row: tuple[str, int, int], comb: d
     return ChipSpec.model_validate({**base, "name": wishes.name, "process": wishes.process, **changes})
 
 
-HEATER_MW_NM = {"lnoi400": 238.0, "ltoi300": 518.0, "tfln600": 68.0, "tfln600_narrow": 71.5}
+HEATER_MW_NM = {"lnoi400": 238.0, "ltoi300": 518.0, "tfln600": 68.0, "tfln600_narrow": 71.5, "tfln400": 84.0}
 """Power of a heater as drawn over a circle of the film's least radius, where the base spec has no heaters.
 
 It grows with a ring's length. Source: ``layout.heater_field.heater_figures``."""

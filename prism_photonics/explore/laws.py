@@ -117,10 +117,13 @@ def _turns(spec: ChipSpec) -> dict[str, str]:
         texts["ring.ramp"] = "turns ten to forty times less light to other modes than a clothoid as long"
     crossed = crossings(spec)
     if crossed is not None:
-        texts["ring.arm_um"] = (
-            f"each bend undoes what the last one turned to TM: {100.0 * crossed.converted:.2g} % is left over the comb"
-            f"; a fit of TE alone leaves {crossed.bits:.3g} bits"
+        share = f"{100.0 * crossed.converted:.2g} %"
+        left = (
+            f"each bend undoes what the last one turned to TM: {share} is left over the comb"
+            if spec.ring.arm_um
+            else f"bends turn {share} to TM, which no arm need undo"
         )
+        texts["ring.arm_um"] = f"{left}; a fit of TE alone leaves {crossed.bits:.3g} bits"
     elif spec.ring.arm_um:
         texts["ring.arm_um"] = "racetrack: more of it tuned"
     if spec.ring.neck_um:

@@ -19,7 +19,7 @@ from prism_photonics.process.film_tables import film_table
 from prism_photonics.process.profile import film_name
 from prism_photonics.units import InputError
 
-FILMS = ("tfln600",)
+FILMS = ("tfln600", "tfln400")
 """Films whose table is there."""
 TAPER_UM, FLAT_UM = 15.0, 10.0
 """Lengths of each of a neck's two tapers, and of what lies between them; design choices."""

@@ -50,23 +50,32 @@ class Turn(Protocol):
         ...
 
 
+WL_UM = 1.55  # at which films are held against each other
 STEPS = 256
 """Steps of a half turn, each exact for its own direction: 1,024 move χ by less than 1e-4 of itself."""
 
 TM_GAP_LAWS = {
     "tfln600": GapLaw(coupling_per_um=0.00644, gap_um=0.60, decay_um=0.189),
     "tfln600_narrow": GapLaw(coupling_per_um=0.02170, gap_um=0.60, decay_um=0.2028),
+    "tfln400": GapLaw(coupling_per_um=0.01021, gap_um=0.60, decay_um=0.2818),
 }
 """Coupling of two ribs' TM modes along layout x, per film. Source: supermodes of ``process.solver``, as
-``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 1 %."""
+``benchmarks/tm_coupling.py`` computes them; the exponential fits gaps of 0.4 to 0.8 µm within 1 %,
+of `tfln400`, where TM has some of TE1 in it, within 5 %."""
 
 
-TM_THICKNESS_PM_NM = {"tfln600": 433.3, "tfln600_narrow": 453.2}
-"""Shift of a circle's TM resonance by film thickness at a kept etch; TE's is 271.6 and 320.4. Source:
+TM_THICKNESS_PM_NM = {"tfln600": 433.3, "tfln600_narrow": 453.2, "tfln400": 810.9}
+"""Shift of a circle's TM resonance by film thickness at a kept etch; TE's is 271.6, 320.4 and 552.7. Source:
 ``benchmarks/tm_coupling.py``, `thickness_pm_nm`."""
-APART_PER_NM = {"tfln600": (-2.768e-4, -2.687e-4), "tfln600_narrow": (-2.370e-4, -2.193e-4)}
+APART_PER_NM = {
+    "tfln600": (-2.768e-4, -2.687e-4),
+    "tfln600_narrow": (-2.370e-4, -2.193e-4),
+    "tfln400": (-4.289e-4, -3.535e-4),
+}
 """Slope of n_TE − n_TM with film thickness at a kept etch, per nm, along layout y and along layout x; in between it is
 taken even in sin² of the angle. Source: ``benchmarks/tm_coupling.py``, `index_per_nm`."""
+FARTHER = 3.0
+"""Times as far apart TE and TM lie on a film that is named as another's cure; design choice: 0.1 µm of film is five."""
 WIDTH_STEP_UM = 0.01
 """Step of the central difference that slopes with width are taken by."""
 
@@ -76,6 +85,20 @@ def tm_table(profile_name: str) -> ModeTable | None:
     film = film_name(profile_name)
     table = load_modes(film)
     return table if "TM" in table.file.modes and film in TM_GAP_LAWS else None
+
+
+def index_apart(process: str) -> float:
+    """n_TE − n_TM of the film's own rib, light along layout y, where they lie nearest; of a film of `TM_GAP_LAWS`."""
+    table = load_modes(film_name(process))
+    half = _apart_along_y(table.file.profile, WL_UM, table.width_um)
+    return half * WL_UM / np.pi
+
+
+def films_farther_apart(process: str) -> list[tuple[str, float]]:
+    """Films on which TE and TM lie `FARTHER` times as far apart along layout y, and how far: bends mix them less."""
+    least = FARTHER * abs(index_apart(process))
+    found = ((film, index_apart(film)) for film in TM_GAP_LAWS)
+    return [(film, apart) for film, apart in found if abs(apart) >= least]
 
 
 def tm_tuning_ratio(profile: Profile) -> float:
@@ -185,6 +208,12 @@ def unmixing_arm_um(table: ModeTable, wl_um: float, *, width_um: float, turn: Tu
     missing = float(-np.angle(quarter[0, 0] * quarter[0, 1]) * np.sign(apart)) % math.pi
     shortest_um, more_um = missing / abs(apart), math.pi / abs(apart)
     return shortest_um + max(round((near_um - shortest_um) / more_um), 0) * more_um
+
+
+def most_converted_rad(table: ModeTable, wl_um: float, *, width_um: float, turn: Turn) -> float:
+    """The largest |χ| that two quarter turns have with any arm between them."""
+    quarter = _quarter_turn(table.file.profile, wl_um, width_um, turn)
+    return math.asin(min(2.0 * float(abs(quarter[0, 0] * quarter[0, 1])), 1.0))
 
 
 @cache

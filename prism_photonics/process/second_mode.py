@@ -25,7 +25,7 @@ from prism_photonics.process.coupling import GapLaw
 from prism_photonics.process.film_tables import film_table
 from prism_photonics.process.profile import film_name
 
-FILMS = ("tfln600",)
+FILMS = ("tfln600", "tfln400")
 """Films whose guide holds a second TE mode and whose table is there."""
 
 

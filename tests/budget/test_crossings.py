@@ -1,20 +1,30 @@
 """Rings on a crossing of TE and TM are counted as the exact ring has them, and the arm that cures them does."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
 from prism_photonics.budget import crossings as module
-from prism_photonics.budget.crossings import LINEWIDTHS, PHASES, POINTS, crossings, cure, off_a_plain_ring
+from prism_photonics.budget.crossings import (
+    LEAST_BITS,
+    LINEWIDTHS,
+    PHASES,
+    POINTS,
+    crossings,
+    cure,
+    off_a_plain_ring,
+    on_films,
+)
 from prism_photonics.budget.crossings import weights_beside_tm as weights
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.lightpath.ring.mixing import HalfTurn, polarized_ports
 from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.modes import load_modes
-from prism_photonics.process.polarization import half_turn_conversion_rad
+from prism_photonics.process.polarization import conversion_on_film_rad, half_turn_conversion_rad
 
 
 def test_without_mixing_no_ring_crosses_and_any_phase_of_tm_gives_the_plain_ring(circles):
@@ -99,6 +109,37 @@ def test_the_accuracy_beside_crossings_does_not_hang_on_the_steps_of_trimming(ci
         found.append(crossings.__wrapped__(circles))
     assert found[0].rings == found[1].rings
     assert found[0].bits == pytest.approx(found[1].bits, abs=0.01)
+
+
+def test_over_films_as_they_are_made_as_many_lines_are_spoiled_as_of_films_and_phases_drawn_at_random(demo):
+    """The second road draws films, places in the comb and TM's phases; three of ten full dies show it (docs)."""
+    rng, count, phases = np.random.default_rng(5), 24, 128
+    design, limit, table = demo.ring_designs[4], demo.ranking.weight_limit, load_modes("tfln600")
+    lines = np.asarray(demo.comb_design.wl_um)
+    chi = conversion_on_film_rad(
+        table,
+        rng.choice(lines, count),
+        width_um=np.full(count, demo.width_um),
+        thicker_nm=NormalDist(0.0, demo.variation.thickness_nm).samples(count, seed=7) * np.ones(count),
+        turn=design.quarter,
+        arm_um=design.arm_um,
+    )
+    # Where nothing is near, nothing is off: of the turn the part round TM's own line is drawn.
+    part, allowed = 0.2, math.sqrt(8.0) * 2.0 * limit / 2.0**LEAST_BITS
+    of_tm = rng.uniform(0.0, 2.0 * np.pi * part, phases)
+    *mixed, plain = module._weights(demo, design, np.append(chi, 0.0), of_tm)
+    lost = 0.5 * (1.0 - plain.min())
+    spoiled = [1.0 - one.min() < lost or off_a_plain_ring(one, limit) > allowed for each in mixed for one in each]
+    expected = on_films(demo)
+    assert 64 * part * np.mean(spoiled) == pytest.approx(expected.spoiled, rel=0.3)
+    assert 0.3 < expected.spoiled < 0.45
+    assert expected.rings < 0.3 * expected.spoiled
+    assert crossings(demo).spoiled == 0.0
+
+
+def test_films_that_do_not_vary_are_those_that_are_drawn(demo, altered):
+    even = altered(demo, variation={"thickness_nm": 0.0})
+    assert on_films(even) == crossings(even)
 
 
 def test_a_film_whose_tm_leaks_has_no_crossings_and_no_cure(circles, altered):

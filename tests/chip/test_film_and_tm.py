@@ -104,7 +104,7 @@ def test_a_thicker_film_converts_as_the_coupled_equations_say(table):
 
 @pytest.mark.parametrize("film", sorted(APART_PER_NM))
 def test_the_films_slopes_move_tm_against_te_as_the_resonances_do(film):
-    modes, of_te = load_modes(film), {"tfln600": 271.6, "tfln600_narrow": 320.4}[film]
+    modes, of_te = load_modes(film), {"tfln600": 271.6, "tfln600_narrow": 320.4, "tfln400": 552.7}[film]
     apart = [
         1e-3 * pm_nm * modes.ring_average("n_g", wl_um=1.55, polarization=mode) / 1550.0
         for pm_nm, mode in zip((of_te, TM_THICKNESS_PM_NM[film]), MODES, strict=True)

@@ -276,7 +276,9 @@ def test_mixing_is_refused_on_a_film_whose_tm_leaks(small_circles, altered):
 
 def test_a_second_mode_is_refused_where_no_guide_holds_it_and_beside_tm(small_circles, altered):
     ring = {"radius_um": 80.0, "pitch_um": 300.0, "gap_through_um": 0.8, "gap_drop_um": 0.8}
-    with pytest.raises(InputError, match=r"second_mode on film ltoi300 .* want a film that holds TE1 \(tfln600\)"):
+    with pytest.raises(
+        InputError, match=r"second_mode on film ltoi300 .* want a film that holds TE1 \(tfln600, tfln400\)"
+    ):
         VirtualChip(altered(small_circles, process="ltoi300", ring=ring), truth=FullTruth(second_mode=True))
     with pytest.raises(InputError, match="te_tm = 1 and second_mode, which are three modes"):
         FullTruth(te_tm=1.0, second_mode=True)

@@ -23,10 +23,13 @@ def chip() -> ChipSpec:
     return load_spec("demo_8x8")
 
 
-def test_it_keeps_every_rule_without_a_remark(chip: ChipSpec):
+def test_it_keeps_every_rule_and_its_one_remark_is_on_the_films_thickness(chip: ChipSpec, altered):
     report = check(chip)
     assert report.feasible
-    assert report.warnings == ()
+    (said,) = report.warnings
+    assert "spoil the lines of 0.367 rings a die" in said
+    assert "process = 'tfln400', where they lie 0.084 apart" in said
+    assert check(altered(chip, variation={"thickness_nm": 0.5})).warnings == ()
     taken = sum(float(np.sin(angle)) ** 2 for angle in coupling_angles(chip.profile, chip.ring_designs[0]))
     assert ramps_turned(chip) < 0.003 * taken
     assert foot_um(chip.profile, chip.ring.gap_through_um) == pytest.approx(0.156, abs=5e-4)

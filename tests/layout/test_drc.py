@@ -236,7 +236,7 @@ def test_a_deck_that_makes_no_sense_is_refused_in_one_line(old: str, new: str, m
 
 
 def test_decks_are_found_by_name_and_unknown_ones_refused(tmp_path: Path):
-    assert deck_names() == ["lnoi400", "ltoi300", "tfln600", "tfln600_narrow"]
+    assert deck_names() == ["lnoi400", "ltoi300", "tfln400", "tfln600", "tfln600_narrow"]
     with pytest.raises(InputError, match="unknown deck 'tfln60'; did you mean 'tfln600'"):
         load_deck("tfln60")
     with pytest.raises(InputError, match="cannot read the rules"):

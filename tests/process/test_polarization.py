@@ -9,7 +9,11 @@ from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.modes import load_modes
 from prism_photonics.process.polarization import (
     bend_coupling_per_um,
+    conversion_on_film_rad,
+    films_farther_apart,
     half_turn_conversion_rad,
+    index_apart,
+    most_converted_rad,
     tm_table,
     unmixing_arm_um,
 )
@@ -127,6 +131,35 @@ def test_turns_of_growing_curvature_convert_as_scipys_integrator_has_it_and_an_a
     assert mixed(0.0) == pytest.approx(converted(table, 0.0, turn=turn), rel=5e-3)
     assert mixed(arm_um) < 1e-4
     assert converted(table, 0.0, arm_um, turn=turn) < 1e-9
+
+
+@pytest.mark.parametrize("radius_um", [36.7, 40.4, 48.0])
+def test_on_the_thin_film_bends_that_grow_convert_nothing_that_shows_at_any_arm_and_on_any_film(table, radius_um):
+    thin, turn = load_modes("tfln400"), QuarterTurn(radius_um, 1.0, True)
+    most = most_converted_rad(thin, 1.55, width_um=1.2, turn=turn)
+    assert most < 0.004
+    assert most < 0.015 * most_converted_rad(table, 1.55, width_um=1.4, turn=turn)
+    off_nm = np.array([-8.0, -4.0, 0.0, 4.0, 8.0])
+    for arm_um in (0.0, 5.0, 12.0):
+        at = {"width_um": np.full(5, 1.2), "thicker_nm": off_nm, "turn": turn, "arm_um": arm_um}
+        found = conversion_on_film_rad(thin, np.full(5, 1.55), **at)
+        # The film's own slope moves what is most at any arm, too.
+        assert np.abs(found).max() < 1.5 * most
+        assert np.ptp(found) < 0.003
+
+
+def test_the_most_that_any_arm_converts_is_the_largest_of_many_arms(table):
+    turn = QuarterTurn(40.4, 1.0, True)
+    share = [converted(table, 40.4, float(arm), turn=turn) for arm in np.arange(0.0, 205.0, 5.0)]
+    most = np.sin(most_converted_rad(table, 1.55, width_um=1.4, turn=turn)) ** 2
+    assert max(share) == pytest.approx(most, rel=0.01)
+    assert max(share) <= most * (1.0 + 1e-9)
+
+
+def test_a_film_is_a_cure_where_te_and_tm_lie_three_times_as_far_apart():
+    assert films_farther_apart("tfln600") == [("tfln400", index_apart("tfln400"))]
+    assert index_apart("tfln400") > 10.0 * index_apart("tfln600") > 0.05
+    assert films_farther_apart("tfln400") == []
 
 
 @pytest.mark.parametrize("film", ["lnoi400", "ltoi300"])

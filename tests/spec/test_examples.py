@@ -13,6 +13,7 @@ SHIPPED = (
     "circles_8x8",
     "demo_8x8",
     "demo_lnoi400",
+    "film400_8x8",
     "lnoi400_8x8",
     "paper_32x256",
     "paper_64x1024",

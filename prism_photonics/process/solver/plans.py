@@ -44,6 +44,18 @@ PLANS = {
         wl_um=(1.50, 1.55, 1.60),
         angle_deg=(0.0, 30.0, 60.0, 90.0),
     ),
+    # TE and TM stay 0.08 apart, so that few nodes hold both; of a rib of 1.4 µm TM meets TE1 along layout x.
+    "tfln400": Plan(
+        width_um=(1.15, 1.2, 1.25),
+        gap_um=(0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+        coupling_width_um=(1.2,),
+        radius_um=(15.0, 20.0, 25.0, 30.0, 40.0, 60.0),
+        electrode_gap_um=(3.5, 4.5, 5.2, 6.5),
+        side_um=2.5,
+        with_tm=True,
+        wl_um=(1.50, 1.55, 1.60),
+        angle_deg=(0.0, 30.0, 60.0, 90.0),
+    ),
     "lnoi400": Plan(
         width_um=(0.8, 1.0, 1.2, 1.4),
         gap_um=(0.4, 0.6, 0.8, 1.0, 1.2),
