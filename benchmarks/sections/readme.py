@@ -26,6 +26,7 @@ def readme_table() -> str:
 
     others = load("full_banks")["chips"]
     smooth, film, circles = others["adiabatic"], others["adiabatic_film"]["te_tm"], others["circles"]["1"]
+    thin = others["film400"]["te_tm"]
 
     def dies(kind: str) -> str:
         return f"{smooth[kind]['median']:.1f} ({smooth[kind]['worst']:.1f})"
@@ -54,7 +55,8 @@ def readme_table() -> str:
             "TE to TM on the film as drawn, and with the second mode of rings and buses",
             f"{dies('te_tm')} and {dies('te1')} bits, {smooth['te_tm']['dies']} and {smooth['te1']['dies']} dies",
             f"split by 5 pm, with TM: {dies('te_tm_5pm')}; on each die's own film, with TM: {film['median']:.1f} "
-            f"({film['worst']:.1f}), {film['dies']} dies; circles with TM: {circles['median']:.1f}",
+            f"({film['worst']:.1f}), {film['dies']} dies, on thinner film, `film400_8x8`, {thin['median']:.1f} "
+            f"({thin['worst']:.1f}), {thin['dies']} dies; circles with TM: {circles['median']:.1f}",
             "full_banks",
         ),
         (
