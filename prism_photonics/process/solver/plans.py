@@ -46,7 +46,7 @@ PLANS = {
     ),
     # TE and TM stay 0.08 apart, so that few nodes hold both; of a rib of 1.4 µm TM meets TE1 along layout x.
     "tfln400": Plan(
-        width_um=(1.15, 1.2, 1.25),
+        width_um=(1.15, 1.2, 1.23),  # at 1.25 µm TM is a tenth of TE1 along layout x
         gap_um=(0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         coupling_width_um=(1.2,),
         radius_um=(15.0, 20.0, 25.0, 30.0, 40.0, 60.0),
