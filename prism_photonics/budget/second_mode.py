@@ -121,7 +121,10 @@ def rings_told(spec: ChipSpec) -> bool:
 
 
 def keeps_its_mode(spec: ChipSpec) -> bool:
-    """Whether `prism check` has no remark on what a chip's rings turn to TE1 and TM."""
+    """Whether `prism check` has no remark on what a chip's rings turn to TE1, and to TM on the film as drawn.
+
+    What TM is left on films that came out otherwise no ring mends on a film where it lies near TE.
+    """
     if rings_told(spec):
         return False
     found = crossings(spec)
