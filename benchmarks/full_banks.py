@@ -55,12 +55,13 @@ ADIABATIC = {
 }
 CASES = {
     "adiabatic": Case(AS_DRAWN, ADIABATIC, "demo_8x8"),
-    "adiabatic_film": Case({}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
+    "adiabatic_film": Case({}, {kind: ADIABATIC[kind] for kind in ("te_tm", "te_tm_5pm")}, "demo_8x8"),
     "adiabatic_plain_buses": Case({"ring": {"neck_um": 0.0}}, {"te1": ADIABATIC["te1"]}, "demo_8x8"),
     "adiabatic_4x8": Case(AS_DRAWN | {"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
     # On each die's own film; TE and TM lie so far apart that it does not matter which.
     "film400": Case({}, {name: ADIABATIC[name] for name in ("te_tm", "te_tm_5pm", "te1")}, "film400_8x8"),
     "film400_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "film400_8x8"),
+    "adiabatic_film_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
     "single_mode": Case(
         AS_DRAWN,
         {

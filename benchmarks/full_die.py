@@ -55,9 +55,13 @@ def one_die(spec: ChipSpec, seed: int, truth: FullTruth | str, *, plain: bool = 
         repeats=2,
         tracker=session.tracker,
     )
+    spoiled = session.fit.spoiled
     return {
         "seed": seed,
         "accuracy_bits": found.accuracy_bits,
+        # Rings whose line no fit explains count in the accuracy; beside it that of the others.
+        "spoiled_rings": int(spoiled.sum()),
+        "bits_of_other_rings": found.bits_without(spoiled),
         "chi2_median_bus": float(np.median(np.asarray(session.fit.chi2))),
         "chi2_worst_bus": float(np.max(np.asarray(session.fit.chi2))),
         "readings_per_ring": session.readings_per_ring,

@@ -64,6 +64,8 @@ def full_banks() -> str:
         ("film400", "te_tm_5pm"): "the same; 5 pm",
         ("film400", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",
         ("film400_4x8", "te_tm"): "`film400_8x8`, 8 rows of 4 buses, all of the mixing, own films; 1 pm",
+        ("adiabatic_film", "te_tm_5pm"): "on their own films; 5 pm",
+        ("adiabatic_film_4x8", "te_tm"): "on their own films, 8 rows of 4 buses; 1 pm",
         ("adiabatic", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",
         ("adiabatic_plain_buses", "te1"): "the same without necks in the buses; 1 pm",
         ("adiabatic_4x8", "te_tm"): "`demo_8x8`, 8 rows of 4 buses, all of the mixing; 1 pm",
@@ -76,12 +78,19 @@ def full_banks() -> str:
         ("single_mode", "5"): "the same; 5 pm",
         ("single_mode", "te_tm"): "the same, all of the mixing; 1 pm",
     }
+
+    def others(dies: list[dict[str, Any]]) -> str:
+        measured = [die["bits_of_other_rings"] for die in dies if "bits_of_other_rings" in die]
+        return f"{statistics.median(measured):.2f} ({min(measured):.2f})" if measured else "not asked"
+
     rows = [(names[chip, kind], each) for chip, kinds in chips.items() for kind, each in kinds.items()]
     columns = {
         "full dies": lambda name, each: name,
         "number": lambda name, each: f"{each['dies']}",
         "accuracy, open loop": lambda name, each: f"{each['median']:.2f} ({each['worst']:.2f})",
         "χ² of the median bus": lambda name, each: f"{each['chi2_median_bus']:.0f}",
+        "without rings whose line no fit explains": lambda name, each: others(each["by_die"]),
+        "such rings": lambda name, each: ", ".join(f"{die.get('spoiled_rings', '–')}" for die in each["by_die"]),
         "rings left out": lambda name, each: ", ".join(f"{die['excluded_rings']}" for die in each["by_die"]),
         "readings per ring": lambda name, each: f"{each['by_die'][0]['readings_per_ring']:g}",
     }

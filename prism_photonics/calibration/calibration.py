@@ -111,15 +111,35 @@ class Calibration(eqx.Module):
         """Rows, and rings of a row."""
         return self.unit_A.shape[0], self.light_scale.shape[0]
 
+    @property
+    def spoiled(self) -> Bool[ndarray, "rows rings"]:
+        """Rings, by the line that they serve, whose line no fit explains: known less well than the others."""
+        if self.left is None or self.left.apart is None:
+            return np.zeros(self.shape, dtype=bool)
+        return np.asarray(self.left.apart, dtype=bool).reshape(self.shape)
+
     def doubts(self) -> tuple[str, ...]:
-        """Rows whose fit does not explain their readings, one sentence each."""
+        """Rings whose lines no fit explains, and rows whose fit does not explain their readings, a sentence each."""
         worst = np.asarray(self.chi2).max(1)
-        return tuple(
+        return self._spoiled_lines() + tuple(
             f"row {n}: the fit misses its readings by χ² = {chi2:.1f} per degree of freedom (1 when the model "
             f"holds, {DOUBTFUL_CHI2:g} is allowed){self._worst_line(n)}; is this the right spec? If so, calibrate with "
             "more settings, or find what the fit lacks"
             for n, chi2 in enumerate(worst)
             if not chi2 <= DOUBTFUL_CHI2
+        )
+
+    def _spoiled_lines(self) -> tuple[str, ...]:
+        """What is to be told of rings whose lines no fit explains."""
+        if self.left is None:
+            return ()
+        chi2 = np.asarray(self.left.chi2).reshape(self.shape)
+        return tuple(
+            f"ring {ring} of row {row} is known less well than the others: no fit explains its line (χ² = "
+            f"{chi2[row, ring]:.3g}), and without that line the others of its bus are explained, as where TE and TM "
+            f"cross; it is driven by what its line tells, which its error bars say; trim the ring elsewhere, or leave "
+            f"line {ring} of row {row} dark"
+            for row, ring in np.argwhere(self.spoiled)
         )
 
     def _worst_line(self, row: int) -> str:
@@ -341,10 +361,16 @@ def summary(calibration: Calibration) -> dict[str, Any]:
         by_line, misfit = (np.asarray(part) for part in (calibration.left.shares, calibration.left.chi2))
         shares = np.average(by_line.reshape(-1, len(EFFECTS)), axis=0, weights=misfit.ravel())
         left = {"misfit_along_with": {name: round(float(s), 3) for name, s in zip(EFFECTS, shares, strict=True)}}
-    return (split | left) | {
-        "readings_per_ring": round(calibration.readings_per_ring, 2),
-        "residual_rms": float(np.sqrt(np.mean(np.square(calibration.residual_rms)))),
-        "chi2": float(np.mean(calibration.chi2)),
-        "excluded_rings": np.argwhere(np.asarray(calibration.excluded)).tolist(),
-        "unit_uA": [round(float(u) * 1e6, 3) for u in calibration.unit_A],
-    }
+    spoiled = {"spoiled_rings": found} if (found := np.argwhere(calibration.spoiled).tolist()) else {}
+    return (
+        split
+        | left
+        | spoiled
+        | {
+            "readings_per_ring": round(calibration.readings_per_ring, 2),
+            "residual_rms": float(np.sqrt(np.mean(np.square(calibration.residual_rms)))),
+            "chi2": float(np.mean(calibration.chi2)),
+            "excluded_rings": np.argwhere(np.asarray(calibration.excluded)).tolist(),
+            "unit_uA": [round(float(u) * 1e6, 3) for u in calibration.unit_A],
+        }
+    )

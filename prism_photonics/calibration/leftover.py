@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
@@ -36,10 +36,13 @@ class Leftover(eqx.Module):
     Attributes:
         chi2: Mean squared misfit over noise.
         shares: Share of it that goes along with each of `EFFECTS`, beyond chance.
+        apart: Lines that no fit of their bus explains, and that were kept from spoiling the others (`spoiled_lines`);
+            None of a fit that asked for none.
     """
 
     chi2: Float[Numbers, "... lines"]
     shares: Float[Numbers, "... lines 4"]
+    apart: Bool[Numbers, "... lines"] | None = None
 
     def named(self, place: tuple[int, ...]) -> str:
         """What one line's misfit goes along with, in words."""
@@ -50,12 +53,15 @@ class Leftover(eqx.Module):
         return f"χ² {chi2:.1f}, {100.0 * shares[most]:.0f} % of it along with {EFFECTS[most]}"
 
 
-def leftover(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Leftover:
+def leftover(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, apart: Bool[ndarray, "buses lines"] | None = None
+) -> Leftover:
     """What a fit leaves of its readings.
 
     Args:
         survey: The readings, with the drift that was found.
         flat: Unknowns at the optimum.
+        apart: As of `Leftover`.
     """
 
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
@@ -74,13 +80,13 @@ def leftover(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> Lefto
     if bare.size:
         of_bare = leftover(replace(survey.take(bare), reflecting=None), flat[bare, :plain])
         chi2[bare], shares[bare] = of_bare.chi2, of_bare.shares
-    return Leftover(chi2, shares)
+    return Leftover(chi2, shares, apart if apart is not None and apart.any() else None)
 
 
-def blank_leftover(spec: ChipSpec) -> Leftover:
-    """Nothing left, leaves (rows, buses, …): what readers of files fill."""
+def blank_leftover(spec: ChipSpec, *, apart: bool = False) -> Leftover:
+    """Nothing left, leaves (rows, buses, …): what readers of files fill, with lines that are ``apart`` or none."""
     shape = (spec.chip.rows, spec.chip.buses, spec.chip.channels)
-    return Leftover(np.zeros(shape), np.zeros((*shape, len(EFFECTS))))
+    return Leftover(np.zeros(shape), np.zeros((*shape, len(EFFECTS))), np.zeros(shape, dtype=bool) if apart else None)
 
 
 def _of_line(

@@ -20,6 +20,7 @@ from prism_photonics.calibration.calibration import Calibration, blank_calibrati
 from prism_photonics.calibration.faults import Fault, find_faults
 from prism_photonics.calibration.leftover import blank_leftover
 from prism_photonics.calibration.record_fields import (
+    APART,
     ATTRIBUTES,
     BEYOND,
     LEFT,
@@ -262,14 +263,17 @@ def _calibration(path: Path, dataset: Dataset, spec: ChipSpec) -> Calibration:
         if tm:
             beyond = replace(beyond, tm=_designed_tm(path, spec))
         template = eqx.tree_at(lambda c: c.rows.beyond, template, beyond, is_leaf=lambda leaf: leaf is None)
+    apart = f"fit.{APART}" in dataset.variables
+    left = left or apart
     if left:
-        template = eqx.tree_at(lambda c: c.left, template, blank_leftover(spec), is_leaf=lambda leaf: leaf is None)
+        blank_left = blank_leftover(spec, apart=apart)
+        template = eqx.tree_at(lambda c: c.left, template, blank_left, is_leaf=lambda leaf: leaf is None)
     blank = leaves(template)
     scatter = [name.removeprefix("scatter.") for name in blank if name.startswith("scatter.")]
     arrays = require_arrays(
         str(path),
         dataset.variables,
-        fit_fields(tuple(scatter), reflecting=reflecting, tm=tm, left=left),
+        fit_fields(tuple(scatter), reflecting=reflecting, tm=tm, left=left, apart=apart),
         sizes=sizes(spec),
         cure=CURE,
     )

@@ -108,6 +108,9 @@ _LEFT: dict[str, tuple[tuple[str, ...], Number]] = {
     f"{LEFT}.chi2": (_LINE, Number(low=0, high=1e30)),
     f"{LEFT}.shares": ((*_LINE, "effect"), _AMPLITUDE),
 }
+APART = f"{LEFT}.apart"
+"""Where a record holds which lines were set apart (`spoiled_lines`); of most chips none."""
+_APART: dict[str, tuple[tuple[str, ...], Number]] = {APART: (_LINE, YES_NO)}
 _UNKNOWNS = ("kappa1", "kappa2", "loss", "offset", "slope", "curvature", "phase_rad", "crosstalk", "gain", "drop_ratio")
 
 
@@ -151,11 +154,19 @@ def survey_fields(spec: ChipSpec) -> dict[str, Number]:
 
 
 def fit_fields(
-    scatter: tuple[str, ...], *, reflecting: bool = False, tm: bool = False, left: bool = False
+    scatter: tuple[str, ...],
+    *,
+    reflecting: bool = False,
+    tm: bool = False,
+    left: bool = False,
+    apart: bool = False,
 ) -> dict[str, Number]:
     """The arrays of a fit; ``scatter`` names the standard deviations that follow from the spec."""
     axes = {"phase_rad": _GAP, "crosstalk": _GAP, "drop_ratio": _LANE}
-    table = _FIT | (_BEYOND if reflecting else {}) | (_TM if tm else {}) | (_LEFT if left else {})
+    parts = ((_BEYOND, reflecting), (_TM, tm), (_LEFT, left), (_APART, apart))
+    table = dict(_FIT)
+    for part, there in parts:
+        table |= part if there else {}
     for name in _UNKNOWNS:
         table[f"estimate.{name}"] = (axes.get(name, _PLACE), _SIGMAS)
         table[f"std.{name}"] = (axes.get(name, _PLACE), _STD)

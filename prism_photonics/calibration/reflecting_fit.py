@@ -127,7 +127,7 @@ def fuller(
     survey = survey_of()
     found = fit_reflecting(survey.take(some), plain.flat[some], rng)
     asked = np.flatnonzero(asked_for(_taken(plain, some), found, survey.take(some)))
-    return mended(_padded(plain, survey), some[asked], found, asked) if asked.size else None
+    return mended(padded(plain, survey), some[asked], found, asked) if asked.size else None
 
 
 def asked_for(plain: BusFit, found: BusFit, survey: BusSurvey) -> Bool[ndarray, " buses"]:
@@ -150,7 +150,7 @@ def only_where_asked_for(survey: BusSurvey, found: BusFit) -> BusFit:
     kept = np.flatnonzero(~asked_for(plain, found, survey))
     if not kept.size:
         return found
-    return mended(found, kept, _padded(_taken(plain, kept), survey.take(kept)), np.arange(kept.size))
+    return mended(found, kept, padded(_taken(plain, kept), survey.take(kept)), np.arange(kept.size))
 
 
 def _taken(fit: BusFit, some: Int[ndarray, " some"]) -> BusFit:
@@ -159,7 +159,7 @@ def _taken(fit: BusFit, some: Int[ndarray, " some"]) -> BusFit:
     return BusFit(*jax.tree.map(lambda leaf: leaf[some], of))
 
 
-def _padded(plain: BusFit, survey: BusSurvey) -> BusFit:
+def padded(plain: BusFit, survey: BusSurvey) -> BusFit:
     """A fit of the plain row as one of buses that reflect nothing; ``survey`` is theirs."""
     rings, stop = survey.rings.t1.shape[1], plain.flat.shape[1]
     none = np.zeros((survey.count, beyond_columns(rings)["end_im"].stop - stop))

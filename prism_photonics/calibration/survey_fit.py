@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, Light
@@ -26,6 +26,7 @@ from prism_photonics.calibration.reflecting_fit import (
     only_where_asked_for,
     reflecting_survey,
 )
+from prism_photonics.calibration.spoiled_lines import contained, counted_beside, refitted
 from prism_photonics.calibration.survey_drift import DriftTerms, SurveyDrift, drift_std, lost_volts, update_drift
 from prism_photonics.calibration.survey_readings import FitReadings
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, columns, designed_gain_A
@@ -40,10 +41,15 @@ AT_THE_LINE = np.zeros(1)
 """Where a channel is read by a comb: at its own wavelength."""
 # Turns of drift and rows, and how closely the rows are fitted in each: the elimination leaves little to a second one.
 RTOLS = (ROUGH_RTOL, ROUGH_RTOL, RTOL)
+# And once lines that no fit explains are set apart.
+TURNS_APART = 2
 # A bus's χ² beyond which it is taken for a wrong local minimum: of a chip that stands still, with the drift counted as
 # noise, and where the drift may not be settled yet (design choices). Of the last up to 10 was seen, of wrong minima 5
 # to 550.
 WRONG_MINIMUM, BLURRED, UNSETTLED = 4.0, 2.0, 30.0
+# With the drift counted as noise, a χ² from which a bus does not tell the drift: a ring of it sits on a crossing of TE
+# and TM, or its minimum is wrong. One such bus of eight spoiled the drift, and by it the others (design choice).
+SPOILED = 10.0
 # With few readings and the drift not settled, more buses stand out than are wrong: those that are by far are begun anew
 # while the survey goes on, the others after it (design choice).
 OUTLYING_HEAD = 4.0
@@ -69,13 +75,16 @@ class RowFit(eqx.Module):
     left: Leftover | None = None
 
     @classmethod
-    def of(cls, fit: BusFit, readings: BusSurvey, *, rows: int) -> "RowFit":
-        """A chip's fit from that of all of its buses, row by row, and what it leaves of the readings."""
+    def of(cls, fit: BusFit, readings: BusSurvey, *, rows: int, apart: Bool[ndarray, "all lines"]) -> "RowFit":
+        """A chip's fit from that of all of its buses, row by row, and what it leaves of the readings.
 
-        def by_row(leaf: Float[ndarray, "all ..."]) -> Float[Array, "rows buses ..."]:
+        Lines that are ``apart`` were not to be explained (`spoiled_lines`).
+        """
+
+        def by_row(leaf: Shaped[ndarray, "all ..."]) -> Shaped[Array, "rows buses ..."]:
             return jnp.asarray(leaf.reshape(rows, -1, *leaf.shape[1:]))
 
-        left = leftover(readings, fit.flat)
+        left = leftover(readings, fit.flat, apart=apart)
         parts = (fit.model, fit.unknowns, fit.unknowns_std, fit.residual_rms, fit.chi2, left)
         return cls(*jax.tree.map(by_row, parts))
 
@@ -126,14 +135,25 @@ def fit_survey(
     if given.laser is None and not drift_matters(survey, spec):
         fit, readings = _first(readings, spec, given, rng=rng, wrong_chi2=WRONG_MINIMUM, start=start, each=True)
         fit = fit if readings.reflecting is None else only_where_asked_for(readings, fit)
-        return RowFit.of(fit, readings, rows=rows), still
+        fit, _, apart = contained(readings, fit)
+        return RowFit.of(fit, readings, rows=rows, apart=apart), still
     fit, drift, applied = _settled(readings, terms, spec, rng=rng, given=given, rtols=RTOLS, start=start)
     sure = applied
     if applied.reflecting is not None:
         fit = only_where_asked_for(applied, fit)
-        sure = counted(applied, fit.flat)
+    fit, sure, apart = contained(applied, fit)
+    # The other lines of those buses tell the drift too, as buses that bend to a spoiled line do not. Where plain rows
+    # are among buses that reflect, one engine does not tell it from all of them.
+    plain = columns(apart.shape[1])["drop_ratio"].stop
+    alike = applied.reflecting is None or bool(fit.flat[:, plain:].any(1).all())
+    for _ in range(TURNS_APART if apart.any() and alike else 0):
+        believed = counted_beside(sure, fit.flat, apart)
+        drift = update_drift(believed, fit.flat, terms=terms, drift=drift, spec=spec)
+        applied, sure = terms.applied(applied, drift), terms.applied(sure, drift)
+        fit = refitted(applied, sure, fit, apart)
+    sure = sure if applied.reflecting is None else counted_beside(sure, fit.flat, apart)
     more = drift_std(sure, fit.flat, terms=terms, drift=drift, spec=spec)
-    return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), applied, rows=rows), drift
+    return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), applied, rows=rows, apart=apart), drift
 
 
 def _first(
@@ -208,7 +228,7 @@ def _settled(
             readings = _evened(readings, applied, fit.flat, buses=spec.chip.buses)
             applied = terms.applied(readings, drift)
         # What no fit knows is not the drift's to explain.
-        sure = applied if readings.reflecting is None else counted(applied, fit.flat)
+        sure = _explained(applied, fit, wrong_chi2=UNSETTLED if turn else SPOILED)
         drift = update_drift(sure, fit.flat, terms=terms, drift=drift, spec=spec)
         applied = terms.applied(readings, drift)
         if readings.reflecting is not None:
@@ -300,6 +320,18 @@ def _evened(readings: BusSurvey, applied: BusSurvey, flat: Float[ndarray, "all u
     by_line = by_line / np.exp(np.log(by_line).mean(2, keepdims=True))
     gain_A = readings.gain_A.reshape(-1, buses, power.shape[1]) * by_line.reshape(buses, -1)
     return dataclasses.replace(readings, gain_A=gain_A.reshape(readings.gain_A.shape))
+
+
+def _explained(readings: BusSurvey, fit: BusFit, *, wrong_chi2: float) -> BusSurvey:
+    """The readings, what their fit misses counted as noise: of buses that reflect, of others where χ² is high."""
+    if readings.reflecting is not None:
+        return counted(readings, fit.flat)
+    wrong = np.flatnonzero(fit.chi2 > wrong_chi2)
+    if not wrong.size:
+        return readings
+    noise_A = readings.noise_A.copy()
+    noise_A[wrong] = counted(readings.take(wrong), fit.flat[wrong]).noise_A
+    return readings.with_noise(noise_A)
 
 
 def _less_sure(readings: BusSurvey, error_A: Float[ndarray, "..."]) -> BusSurvey:

@@ -136,9 +136,14 @@ class Validation:
     @property
     def accuracy_bits(self) -> float:
         """``log2((w_max − w_min)/σ)``, σ the rms of measured minus commanded: open loop, all rings moving."""
+        return self.bits_without(np.zeros_like(self.excluded))
+
+    def bits_without(self, rings: Bool[ndarray, "rows channels"]) -> float:
+        """`accuracy_bits` of the chip without some of its rings, such as `Calibration.spoiled`, over the same range."""
         used = ~np.asarray(self.excluded)
-        commanded = self.commanded[:, used]
-        return float(bits(np.ptp(commanded), rms(self.measured[:, used] - commanded)))
+        counted = used & ~rings
+        off = self.measured[:, counted] - self.commanded[:, counted]
+        return float(bits(np.ptp(self.commanded[:, used]), rms(off)))
 
     @property
     def absolute_bits(self) -> float:

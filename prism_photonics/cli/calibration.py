@@ -88,6 +88,7 @@ def calibrate(
     from prism_photonics.chip.heaters import has_heaters
     from prism_photonics.chip.trimming import read_trimming
     from prism_photonics.chip.walltime import spelled, wall_times_s
+    from prism_photonics.workflow.accuracy import bits_of_others
     from prism_photonics.workflow.job import calibrate_and_validate, recorded_trim, search_and_assign, watch_drift
     from prism_photonics.workflow.search import ordered, write_trimming
 
@@ -133,6 +134,7 @@ def calibrate(
     result = {
         "record": str(out),
         "accuracy_bits": accuracy.accuracy_bits,
+        **bits_of_others(session.fit, accuracy.validation),
         **({} if chip.laser is None else {"absolute_bits": accuracy.absolute_bits}),
         "precision_bits": accuracy.precision_bits,
         "closed_loop_bits": trimmed.closed_loop_bits,

@@ -81,6 +81,12 @@ class Accuracy:
         )
 
 
+def bits_of_others(fit: Calibration, validation: Validation) -> dict[str, float]:
+    """For reports, ``accuracy_bits`` without the rings whose lines no fit explains; of most chips there are none."""
+    spoiled = fit.spoiled
+    return {"accuracy_bits_of_other_rings": validation.bits_without(spoiled)} if spoiled.any() else {}
+
+
 def load_calibration(record: str | Path) -> tuple[Calibration, ChipSpec]:
     """The fitted chip in a record's folder, and its spec: enough to program weights and to plot.
 

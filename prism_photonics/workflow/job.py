@@ -32,7 +32,7 @@ from prism_photonics.ranking.keys import KeyCache
 from prism_photonics.ranking.signatures import mean_key, query_sketch
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-from prism_photonics.workflow.accuracy import Accuracy
+from prism_photonics.workflow.accuracy import Accuracy, bits_of_others
 from prism_photonics.workflow.behavior import fit_behavior
 from prism_photonics.workflow.design import draw_chip, row_solver_vs_sax
 from prism_photonics.workflow.scores import cut_bank, score_bank
@@ -263,6 +263,7 @@ def run(
         "layout_vs_design_max_error": layout_error,
         "feed": [change.to_json() for change in feed],
         "accuracy_bits": validation.accuracy_bits,
+        **bits_of_others(calibration, validation),
         "closed_loop_bits": recorded_trim(folder / "record").closed_loop_bits,
         "readings_per_ring": calibration.readings_per_ring,
         "recall": _recalls(whole, "recall"),

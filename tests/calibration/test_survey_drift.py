@@ -93,6 +93,25 @@ def test_the_error_bars_are_honest_although_the_chip_drifted(dies, slow):
         assert np.abs(pull).max() < 5, name
 
 
+def test_a_line_that_no_fit_explains_spoils_neither_the_drift_nor_the_other_rows(dies, slow):
+    _, sound, _, survey = dies[0]
+    current_A, dark_A, volts_V = survey.current_A.values.copy(), survey.dark_A.values.copy(), survey.volts_V.values
+    # A second resonance beside that of ring 1, as where an order of TM crosses it.
+    dip_A = 0.5 * np.abs(current_A[:, 1, 0]).max() / (1.0 + ((volts_V[:, 0, 1] - 2.0) / 1.5) ** 2)
+    current_A[:, 1, 0] -= dip_A
+    # Dark modulators let as much of it through, which every reading of the row has in it.
+    current_A[:, :, 0] -= float(sound.leak) * dip_A[:, None]
+    dark_A[:, 0] -= float(sound.leak) * dip_A
+    read = {"current_A": (survey.current_A.dims, current_A), "dark_A": (survey.dark_A.dims, dark_A)}
+    struck = from_survey(survey.assign(read), slow, key=KEY)
+    print(struck.chi2.ravel(), sound.chi2.ravel(), np.asarray(struck.left.chi2)[0])
+    assert np.argwhere(struck.spoiled).tolist() == [[0, 1]]
+    assert np.asarray(struck.chi2)[1:].max() < 2.0
+    others = np.delete(np.asarray(struck.left.chi2)[0, 0], 1)
+    assert others.max() < 4.0
+    assert abs(float(struck.film) - float(sound.film)) < 0.1
+
+
 def test_the_film_is_found_as_its_profile_says(dies):
     film = np.array([float(calibration.film) for _, calibration, _, _ in dies])
     assert np.abs(film).max() < 0.1
