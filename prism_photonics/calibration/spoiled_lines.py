@@ -133,6 +133,7 @@ def _as_noisy(
     """The bus with some lines as noisy as they are missed, and unknowns that explain it so."""
     flat = fitted_to_own_lines(bus, flat, lines)
     for _ in range(ROUNDS):
+        # Were it held at what the ring alone could come to, the other lines of the bus would pay for it.
         sure = bus.with_noise(_missed_A(bus, flat, lines[None]))
         flat, _ = descend(counted_beside(sure, flat, lines[None]), flat, steps=STEPS, rtol=RTOL)
     return bus.with_noise(_missed_A(bus, flat, lines[None])), flat

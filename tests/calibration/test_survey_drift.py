@@ -104,6 +104,7 @@ def test_a_line_that_no_fit_explains_spoils_neither_the_drift_nor_the_other_rows
     dark_A[:, 0] -= float(sound.leak) * dip_A
     read = {"current_A": (survey.current_A.dims, current_A), "dark_A": (survey.dark_A.dims, dark_A)}
     struck = from_survey(survey.assign(read), slow, key=KEY)
+    assert struck.left is not None
     print(struck.chi2.ravel(), sound.chi2.ravel(), np.asarray(struck.left.chi2)[0])
     assert np.argwhere(struck.spoiled).tolist() == [[0, 1]]
     assert np.asarray(struck.chi2)[1:].max() < 2.0
