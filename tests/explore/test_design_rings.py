@@ -80,11 +80,12 @@ def test_heaters_of_such_rings_are_asked_for_as_much_as_those_drawn_take():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dims", "rows"), [(32, 256), (64, 64)])
-def test_large_chips_on_that_film_keep_every_rule_without_a_remark(dims, rows):
+@pytest.mark.parametrize(("dims", "rows", "of_the_film"), [(32, 256, 1), (64, 64, 0)])
+def test_large_chips_on_that_film_keep_every_rule(dims, rows, of_the_film):
+    """And have no remark but, where a bank's smaller rings ask for it, the one on films as they are made."""
     report = check(design(dims=dims, rows=rows, process="tfln600").spec)
     assert report.feasible
-    assert report.warnings == ()
+    assert [remark[:24] for remark in report.warnings] == ["on films 2 nm rms off (v"] * of_the_film
 
 
 def test_films_whose_bends_let_the_second_mode_go_keep_circles_whatever_the_base_has():
