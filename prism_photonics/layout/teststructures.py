@@ -23,7 +23,7 @@ from prism_photonics.layout.frame import border_um, letters, overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad, name_place
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.detector.cell import photodiode
-from prism_photonics.lightpath.drawing import box, half_turn, nm, quarter_points, s_bend, taper
+from prism_photonics.lightpath.drawing import box, half_turn, nm, s_bend, s_points, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.waveguide.cell import terminator
@@ -204,15 +204,17 @@ class _Block:
         self._guide(x, self._outside - x, y_um)
         fall, low = self._pitch - 2.0 * half, y_um - 2.0 * half
         turn = QuarterTurn(radius, euler_p(self._spec))
-        rib, slab = s_bend((x, low), -fall, turn, length_um=s_length_um(fall, radius), width_um=self._width)
+        length = s_length_um(fall, radius)
+        rib, slab = s_bend((x, low), -fall, turn, length_um=length, width_um=self._width)
         # Between the two sleeves a notch would be acute: slab fills it up to where they lie SLAB_GAP_UM apart.
         reach = self._width / 2.0 + SLAB_MARGIN_UM
         fallen = reach + SLAB_GAP_UM - 2.0 * half
-        end = x + next(far for far, down in quarter_points(turn, -reach).tolist() if down >= fallen)
+        side = s_points(turn, fall, -reach, length_um=length).tolist()
+        end = x + next(far for far, down in side if down >= fallen)
         fill = box(x, y_um - reach - 2.0 * SLAB_GAP_UM, end, y_um - reach + SLAB_GAP_UM)
         # One polygon with the bend's: where edges of two cross, there is a point of no grid.
         self._insert((rib, (slab + kdb.Region(fill)).merged()))
-        bent = round(x + s_length_um(fall, radius), 3)
+        bent = round(x + length, 3)
         self._guide(bent, self._outside - bent, y_um - self._pitch)
         self._facet_east("splitter_out", y_um)
         self._facet_east("splitter_drop", y_um - self._pitch)

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, cast
 
 import gdsfactory as gf
@@ -210,13 +210,12 @@ def half_turn(turn: QuarterTurn, *, width_um: float) -> tuple[kdb.Region, kdb.Re
 
 def s_of_quarters(turn: QuarterTurn, rise_um: float, *, width_um: float) -> tuple[kdb.Region, kdb.Region]:
     """Rib and slab of a quarter turn up from the origin, an upright, and a quarter turn back east at ``rise_um``."""
-    end_um = 2.0 * turn.radius_um
+    return _between(lambda offset_um: _apart(on_grid(_points_of_quarters(turn, rise_um, offset_um))), width_um)
 
-    def side(offset_um: float) -> Places:
-        back = np.array([end_um, rise_um]) - quarter_points(turn, -offset_um)[::-1]
-        return _apart(on_grid(np.concatenate([quarter_points(turn, offset_um), back])))
 
-    return _between(side, width_um)
+def _points_of_quarters(turn: QuarterTurn, rise_um: float, offset_um: float) -> Float[ndarray, "points two"]:
+    back = np.array([2.0 * turn.radius_um, rise_um]) - quarter_points(turn, -offset_um)[::-1]
+    return np.concatenate([quarter_points(turn, offset_um), back])
 
 
 def _apart(points: Places) -> Places:
@@ -246,20 +245,22 @@ def s_bend(
     grows from none at its ends, over ``length_um`` of x.
     """
     rise, at = abs(rise_um), kdb.Trans(nm(start_um[0]), nm(start_um[1]))
-    if rise >= 2.0 * turn.radius_um:
-        drawn = s_of_quarters(turn, rise, width_um=width_um)
-    else:
-        drawn = _between(partial(_sine_side, length_um, rise, turn.radius_um), width_um)
+    drawn = _between(lambda offset_um: _apart(on_grid(s_points(turn, rise, offset_um, length_um=length_um))), width_um)
     flip = kdb.Trans.M0 if rise_um < 0.0 else kdb.Trans.R0
     rib, slab = (region.transformed(at * flip) for region in drawn)
     return rib, slab
 
 
-def _sine_side(length_um: float, rise_um: float, radius_um: float, offset_um: float) -> Places:
-    """Points at a distance to the left of a raised sine, so close that no chord strays half a nanometre."""
-    step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (radius_um + abs(offset_um)))
-    u = np.linspace(0.0, 1.0, 2 * math.ceil(length_um / radius_um / step) + 1)
+def s_points(turn: QuarterTurn, rise_um: float, offset_um: float, *, length_um: float) -> Float[ndarray, "points two"]:
+    """Points at a distance to the left of an S that starts at the origin, heads east and rises, in µm.
+
+    So close that no chord strays half a nanometre; which S it is, see `s_bend`.
+    """
+    if rise_um >= 2.0 * turn.radius_um:
+        return _points_of_quarters(turn, rise_um, offset_um)
+    step = 2.0 * math.acos(1.0 - CHORD_ERROR_UM / (turn.radius_um + abs(offset_um)))
+    u = np.linspace(0.0, 1.0, 2 * math.ceil(length_um / turn.radius_um / step) + 1)
     slope = rise_um / length_um * (1.0 - np.cos(2.0 * math.pi * u))
     aside = offset_um / np.hypot(1.0, slope)
     x, y = length_um * u - slope * aside, rise_um * (u - np.sin(2.0 * math.pi * u) / (2.0 * math.pi)) + aside
-    return _apart(on_grid(np.stack([x, y], axis=-1)))
+    return np.stack([x, y], axis=-1)
