@@ -53,6 +53,11 @@ class ReducedKeys(Derived):
         kv_heads, dims = keys.shape[1], keys.shape[-1]
         if self.rank > dims:
             raise InputError(f"rank: got {self.rank}, want at most the {dims} of a key; choose fewer dimensions")
+        if keys.shape[2] <= SINK_TOKENS:
+            raise InputError(
+                f"{self.name}, layer {layer}: got keys of {keys.shape[2]} tokens, want more than the {SINK_TOKENS} "
+                "first ones, which the axes do not follow; fit on longer texts"
+            )
         held = widened(keys[:, :, SINK_TOKENS:]).transpose(0, 1).flatten(1, 2)
         asked = widened(queries).unflatten(1, (kv_heads, -1)).transpose(0, 1).flatten(1, 3)
         held = held - held.mean(1, keepdim=True)

@@ -9,7 +9,7 @@ from prism_photonics.ranking.selectors import Derived, Selector
 
 
 class WrittenOnce(Derived):
-    """Another selector that remembers what it has signed, until it is told to restart.
+    """Another selector that remembers what it has signed of one sequence, until another's turn or a restart.
 
     Attributes:
         base: Signs.
@@ -18,21 +18,16 @@ class WrittenOnce(Derived):
     def __init__(self, base: Selector):
         super().__init__(base.name, base)
         self._kept: dict[tuple[object, ...], Tensor] = {}
+        self._sequence = 0
 
     def sign(self, keys, valid, place):
         """See ``Selector.sign``; the same keys at the same place are not signed again."""
         if place.centre is not None:  # a running centre moves with every signing
             return self.base.sign(keys, valid, place)
-        seen = (
-            place.layer,
-            place.block,
-            place.sequence,
-            place.pages,
-            keys.shape,
-            keys.dtype,
-            _bits(keys),
-            _bits(valid),
-        )
+        if place.sequence != self._sequence:  # all selectors are asked of a sequence before the next: no more is held
+            self._kept.clear()
+            self._sequence = place.sequence
+        seen = place.layer, place.block, place.pages, keys.shape, keys.dtype, _bits(keys), _bits(valid)
         if seen not in self._kept:
             self._kept[seen] = self.base.sign(keys, valid, place)
         return self._kept[seen]

@@ -95,12 +95,14 @@ def test_a_signature_costs_as_much_as_one_of_keys_that_have_no_more_dimensions()
     assert scores(half, keys, queries).shape == (1, KV_HEADS, 5, 8)
 
 
-def test_a_layer_that_was_not_fitted_and_more_axes_than_a_key_has_are_refused(mean):
+def test_a_layer_that_was_not_fitted_more_axes_than_a_key_has_and_texts_of_nothing_but_sinks_are_refused(mean):
     keys, queries = torch.randn(1, KV_HEADS, 32, DIMS), torch.randn(1, KV_HEADS * GROUP, 5, DIMS)
     with pytest.raises(InputError, match="layer 0: got no calibration"):
         scores(ReducedKeys("new", mean, rank=4), keys, queries)
     with pytest.raises(InputError, match="rank: got 17, want at most the 16"):
         ReducedKeys("wide", mean, rank=17).fit(keys, queries, layer=0, block=4)
+    with pytest.raises(InputError, match="layer 3: got keys of 4 tokens, want more than the 4 first ones"):
+        ReducedKeys("short", mean, rank=4).fit(keys[:, :, :4], queries, layer=3, block=4)
 
 
 class Letters:

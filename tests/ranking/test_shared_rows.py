@@ -64,6 +64,16 @@ def test_a_running_centre_and_a_new_start_are_never_answered_from_memory(demo_bu
     assert writer.signed == 4
 
 
+def test_no_more_than_one_sequence_is_held_however_many_are_asked(demo_bundle):
+    _, (first, second) = made(demo_bundle)
+    for number in range(3):
+        for layer in (0, 1):
+            keys, valid = drawn(number)
+            place = Place(layer, sequence=number)
+            assert first.sign(keys, valid, place) is second.sign(keys, valid, place)
+            assert len(first.writer._kept) == layer + 1
+
+
 def test_each_selector_reads_what_is_written_with_noise_of_its_own(demo_bundle):
     _, (first, second) = made(demo_bundle)
     keys, valid = drawn()
