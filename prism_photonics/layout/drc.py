@@ -113,7 +113,7 @@ class _Check:
 
     def run(self) -> list[Places]:
         places = getattr(self, f"_{self._rule.kind}")()
-        if self._outside is None:
+        if self._outside is None or self._rule.kind == "separation":
             return places
         beyond = self._outside.sized(self._least)
         return [_as_region(found).not_inside(beyond) for found in places]
@@ -125,7 +125,8 @@ class _Check:
         return [self._layer.space_check(self._least, False, EUCLIDEAN, IGNORE_DEG)]
 
     def _separation(self) -> list[Places]:
-        return [near_places(kdb.Region.separation_check, self._layer, self._other, self._least)]
+        layer = self._layer if self._outside is None else self._layer.not_interacting(self._outside)
+        return [near_places(kdb.Region.separation_check, layer, self._other, self._least)]
 
     def _enclosure(self) -> list[Places]:
         near = near_places(kdb.Region.enclosing_check, self._other, self._layer, self._least)

@@ -73,7 +73,7 @@ def _found(rule: Rule, deck: Deck) -> list[str]:
     found = {
         "width": [f"{layer}.width({least}, *check)"],
         "space": [f"{layer}.space({least}, *check)"],
-        "separation": [f"{layer}.separation({other}, {least}, *check)"],
+        "separation": [f"{_judged(rule)}.separation({other}, {least}, *check)"],
         "enclosure": [f"{other}.enclosing({layer}, {least}, *check)", f"({layer} - {other})"],
         "inside": [f"({layer} - {other}.sized(-{least}))"],
         "apart": [f"({layer} & {other})"],
@@ -82,9 +82,14 @@ def _found(rule: Rule, deck: Deck) -> list[str]:
         ],
         "area": [f"{layer}.with_area(0, area.call({rule.value_um2!r}))"],
     }[rule.kind]
-    if not rule.outside:
+    if not rule.outside or rule.kind == "separation":
         return found
     # Edge pairs have no place within another layer before they are polygons.
-    pairs = rule.kind in ("width", "space", "separation", "enclosure")
+    pairs = rule.kind in ("width", "space", "enclosure")
     beyond = f".not_inside({rule.outside}.sized({least}))"
     return [f"{one}{'.polygons(1)' if pairs and n == 0 else ''}{beyond}" for n, one in enumerate(found)]
+
+
+def _judged(rule: Rule) -> str:
+    """The figures of a separation's layer that are judged."""
+    return f"{rule.layer}.not_interacting({rule.outside})" if rule.outside else rule.layer

@@ -5,12 +5,12 @@ import textwrap
 import gdsfactory as gf
 from kfactory import kdb
 
-from prism_photonics.layout.marks import draw_marks
-from prism_photonics.layout.pads import SHORT, Pad
+from prism_photonics.layout.marks import INSET_UM, MARK_UM, draw_marks
+from prism_photonics.layout.pads import OPENING_INSET_UM, SHORT, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, taper
 from prism_photonics.process.kits import Kit
-from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
+from prism_photonics.process.layers import LAYERS, OPENING_TO_RIB_UM, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
 from prism_photonics.spec.geometry import (
@@ -96,6 +96,8 @@ def overrun(
 def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
     """Outline of a bonded die: facet in the west, ``EDGE_UM`` beyond the outer pads elsewhere, tests in the south.
 
+    In the east at least so far beyond the northern and southern pads that marks in the corners stand clear of them.
+
     Between the southern pads and the tests lies a dicing street (`inner_street`).
     """
     edges = {edge: [pad for pad in pads if pad.edge == edge] for edge in (NORTH, SOUTH, EAST)}
@@ -105,7 +107,9 @@ def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
     south = tests_top - tests_height_um(floor.spec)
     north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
     monitor = floor.row_length + monitor_reach_um(floor.spec)
-    east = max(max(pad.x_um for pad in pads) + EDGE_UM, floor.facet + tests_width_um(floor.spec), monitor)
+    beside_um = INSET_UM + MARK_UM / 2.0 + OPENING_TO_RIB_UM + PAD_UM / 2.0 - OPENING_INSET_UM
+    corners = max(pad.x_um for pad in edges[NORTH] + edges[SOUTH]) + beside_um
+    east = max(max(pad.x_um for pad in pads) + EDGE_UM, corners, floor.facet + tests_width_um(floor.spec), monitor)
     return box(floor.facet, south, east, north)
 
 

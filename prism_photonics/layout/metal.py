@@ -9,12 +9,12 @@ from kfactory import kdb
 
 from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.marks import marks_um
-from prism_photonics.layout.pads import Pad, bond_pad, detector_contacts, ring_pad
+from prism_photonics.layout.pads import OPENING_INSET_UM, Pad, bond_pad, detector_contacts, ring_pad
 from prism_photonics.layout.routing import Point, heading, wire
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
 from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
-from prism_photonics.process.layers import LAYERS
+from prism_photonics.process.layers import LAYERS, OPENING_TO_RIB_UM
 from prism_photonics.spec.chip_spec import PAD_LINE_PITCH_UM
 from prism_photonics.spec.floorplan import (
     LANE_PITCH_UM,
@@ -108,7 +108,8 @@ def _eastern(floor: Floorplan, leads: Sequence[_Lead]) -> tuple[float, ...]:
     center = sum(lead.corners[0][1] for lead in leads) / count
     pitch = float(spec.row_pitch_um * spec.chip.rows // count)
     if not spec.two_sided:
-        most = (spec.chip.rows - 1) * spec.row_pitch_um - PAD_UM / 2.0 - SPACE_UM
+        clear = PAD_UM / 2.0 - OPENING_INSET_UM + OPENING_TO_RIB_UM
+        most = (spec.chip.rows - 1) * spec.row_pitch_um - spec.width_um / 2.0 - clear
         pitch = min(pitch, float(math.floor(most / (count - 1))))
         center = min(center, most - (count - 1) * max(floor.pad_pitch, pitch) / 2.0 - 1.0)
     return floor.pads(count, center=center, least=-1e9, pitch=max(floor.pad_pitch, pitch))

@@ -82,7 +82,8 @@ class Level(_Table):
 class Rule(_Table):
     """One drawing rule; which fields it needs depends on its kind (the TOML file explains the kinds).
 
-    What lies within the layer ``outside``, or within the rule's reach of it, is not judged: a foundry's own cells.
+    What lies within the layer ``outside``, or within the rule's reach of it, is not judged: a foundry's own cells. Of a
+    separation, figures of ``layer`` that touch ``outside`` are not judged.
     """
 
     kind: Literal["width", "space", "separation", "enclosure", "inside", "apart", "corner", "area"]
@@ -243,5 +244,6 @@ METAL1_WIDTH_UM = _DECK.value_um("metal1_width")
 METAL1_SPACE_UM = _DECK.value_um("metal1_space")
 METAL2_SPACE_UM = _DECK.value_um("metal2_space")
 BUMP_SPACE_UM = _DECK.value_um("bump_space")
+OPENING_TO_RIB_UM = _DECK.value_um("opening_to_ridge")
 VIA_ENCLOSURE_UM = _DECK.value_um("metal1_around_via")
 SLAB_MARGIN_UM = 4.0  # the slab reaches this far beyond a rib: design choice, the rule asks for 3

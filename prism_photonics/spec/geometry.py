@@ -38,7 +38,7 @@ TEST_RINGS = 5  # of each sweep, on one guide
 RINGS_APART_UM = 110.0  # between two test rings: terminators of two drop buses
 BEFORE_RING_UM = 10.0  # from the S of a drop port to the first test ring
 PROBE_UM = 60.0  # side of a probe pad
-PROBE_BELOW_UM = 45.0  # from a test ring's guide down to its pads' middles
+PROBE_BELOW_UM = 47.0  # from a test ring's guide down to its pads' middles: their openings' distance from ribs of 4 µm
 TAPERS = 2  # couplers with other tips
 LOW_S_RADII = 4.0  # least radius of an S lower than two bends, in theirs: sharper ones turn light to a second mode
 CONTROL_PADS, CONTROL_PITCH_UM = 12, 100.0  # of the electrical structures: one line, a probe card's pitch
@@ -328,9 +328,12 @@ def cutback_slots(spec: ChipSpec, passes: int) -> int:
 
 
 def ring_slots(spec: ChipSpec) -> int:
-    """Fibre pitches that a line with rings takes: its rings stand above it, the pads of the line above hang below."""
+    """Fibre pitches that a line with rings takes: its rings stand above it, the pads of the line above hang below.
+
+    These stay as far above the rings' drop bus as below their own guide.
+    """
     high = max(design.bus_pitch_um for design in spec.ring_designs)
-    return math.ceil((high + PROBE_BELOW_UM + PROBE_UM / 2.0 + 5.0) / spec.coupler.fibre_pitch_um)
+    return math.ceil((high + 2.0 * PROBE_BELOW_UM) / spec.coupler.fibre_pitch_um)
 
 
 def _branch_dx_um(spec: ChipSpec) -> float:

@@ -83,6 +83,8 @@ BROKEN = {
     "bump_width": [DIE, M2, ("bump", box(5, 5, 22.999, 35))],
     "bump_to_ridge": [DIE, SLAB, M2, ("bump", box(5, 5, 35, 35)), ("ridge", box(0, 38.997, 100, 41))],
     "bump_on_ridge": [DIE, SLAB, M2, ("bump", box(5, 5, 35, 35)), ("ridge", box(0, 18, 100, 20))],
+    "opening_to_ridge": [DIE, SLAB, M2, ("opening", box(5, 5, 35, 35)), ("ridge", box(0, 54.997, 100, 57))],
+    "opening_on_ridge": [DIE, SLAB, M2, ("opening", box(5, 5, 35, 35)), ("ridge", box(0, 18, 100, 20))],
     "bump_space": [DIE, ("metal2", box(-2, -2, 90, 40)), ("bump", box(0, 0, 20, 20)), ("bump", box(39.999, 0, 60, 20))],
     "metal1_to_ridge": [DIE, SLAB, ("ridge", box(0, 0, 100, 1)), ("metal1", box(0, 2.997, 100, 10))],
     "metal1_on_ridge": [DIE, SLAB, ("ridge", box(0, 0, 100, 1)), ("metal1", box(10, -10, 20, 10))],
@@ -139,6 +141,7 @@ BROKEN = {
 ALSO = {
     "metal1_on_ridge": {"metal1_to_ridge"},
     "bump_on_ridge": {"bump_to_ridge"},
+    "opening_on_ridge": {"opening_to_ridge"},
     "metal1_on_attach": {"metal1_to_attach"},
     "contact_n_on_mesa_p": {"contact_n_to_mesa_p"},
 }
@@ -180,6 +183,14 @@ def test_distances_that_just_keep_the_rules_pass():
         ("metal1", box(0, 9, 100, 30)), ("metal2", box(0, 8, 100, 50)), ("via", box(5, 10, 8, 13)),
     ]  # fmt: skip
     assert run_drc(drawing(*shapes)).violations == 0
+
+
+def test_openings_for_bumps_may_lie_nearer_to_ribs_than_those_for_wires():
+    rib, opening, bump = ("ridge", box(0, 42, 100, 44)), ("opening", box(5, 5, 35, 35)), ("bump", box(7, 7, 33, 33))
+    beside = ("metal2", box(48, 0, 92, 40)), ("opening", box(50, 5, 90, 35))
+    counts = run_drc(drawing(DIE, SLAB, M2, rib, opening, bump)).counts
+    assert {name for name, count in counts.items() if count} == set()
+    assert run_drc(drawing(DIE, SLAB, M2, rib, opening, bump, *beside)).counts["opening_to_ridge"] > 0
 
 
 def test_points_off_the_grid_are_found():

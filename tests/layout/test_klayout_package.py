@@ -36,6 +36,7 @@ def test_limits_stand_in_the_script_and_separations_less_what_arcs_may_fall_shor
     assert "metal1.separation(ridge, units.call(1.998), *check).output('metal1_to_ridge'" in script
     assert "ridge.with_area(0, area.call(20.0)).output('ridge_area'" in script
     assert "(metal1 & ridge).output('metal1_on_ridge'" in script
+    assert "opening.not_interacting(bump).separation(ridge, units.call(19.998), *check).output('opening_to" in script
     assert "slab_opening.sized" not in script
     assert ".polygons(1).not_inside(slab_opening.sized(units.call(1.0)))" in drc_script(load_deck("lnoi400"))
 
