@@ -81,7 +81,8 @@ def full_banks() -> str:
 
     def others(dies: list[dict[str, Any]]) -> str:
         measured = [die["bits_of_other_rings"] for die in dies if "bits_of_other_rings" in die]
-        return f"{statistics.median(measured):.2f} ({min(measured):.2f})" if measured else "not asked"
+        of = "" if len(measured) == len(dies) else f", of {len(measured)}"
+        return f"{statistics.median(measured):.2f} ({min(measured):.2f}){of}" if measured else "not asked"
 
     rows = [(names[chip, kind], each) for chip, kinds in chips.items() for kind, each in kinds.items()]
     columns = {

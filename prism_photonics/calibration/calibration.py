@@ -138,7 +138,7 @@ class Calibration(eqx.Module):
             f"ring {ring} of row {row} is known less well than the others: no fit explains its line (χ² = "
             f"{chi2[row, ring]:.3g}), and without that line the others of its bus are explained, as where TE and TM "
             f"cross; it is driven by what its line tells, which its error bars say; trim the ring elsewhere, or leave "
-            f"line {ring} of row {row} dark"
+            f"line {ring} dark, which all rows share"
             for row, ring in np.argwhere(self.spoiled)
         )
 

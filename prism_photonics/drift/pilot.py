@@ -49,8 +49,12 @@ def spread_lines(count: int, lines: int) -> Int[ndarray, " some"]:
 
 
 def line_noise_A(calibration: Calibration, spec: ChipSpec, averages: int) -> Float[ndarray, "lines rows"]:
-    """Expected error of a reading of each line against the fitted rows: noise and the model's; infinite of excluded."""
+    """Expected error of a reading of each line against the fitted rows: noise and the model's.
+
+    Infinite of what tells nothing: of excluded rings, and of lines that no fit explains (`Calibration.spoiled`), which
+    readings miss by percents though nothing has drifted.
+    """
     unit_A = np.asarray(calibration.unit_A)
     white_A2 = white_noise_A2(spec.detector_design, unit_A, pairs=spec.chip.buses)
     sigma_A = np.sqrt(white_A2 / averages + (MODEL_WEIGHT * unit_A) ** 2)
-    return np.where(np.asarray(calibration.excluded).T, np.inf, sigma_A)
+    return np.where((np.asarray(calibration.excluded) | calibration.spoiled).T, np.inf, sigma_A)

@@ -112,6 +112,7 @@ class SecondModeTable:
     def bend(self, radius_um: Any, outside_um: Any) -> BentModes:
         """The modes of bends and their tails so far outside of the top edge; beyond the table as at its end.
 
+        A film's table ends where bends let TE1 go; of sharper ones it tells what TE1 would be if they held it.
         What a bend does to an index goes as 1/R², and to the logarithm of a tail as 1/R: they are interpolated so.
         """
         bends, at = self.file.bends, 1.0 / np.asarray(radius_um)[..., None]

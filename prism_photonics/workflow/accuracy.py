@@ -84,7 +84,8 @@ class Accuracy:
 def bits_of_others(fit: Calibration, validation: Validation) -> dict[str, float]:
     """For reports, ``accuracy_bits`` without the rings whose lines no fit explains; of most chips there are none."""
     spoiled = fit.spoiled
-    return {"accuracy_bits_of_other_rings": validation.bits_without(spoiled)} if spoiled.any() else {}
+    told = spoiled.any() and not (spoiled | validation.excluded).all()
+    return {"accuracy_bits_of_other_rings": validation.bits_without(spoiled)} if told else {}
 
 
 def load_calibration(record: str | Path) -> tuple[Calibration, ChipSpec]:

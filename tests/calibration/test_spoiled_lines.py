@@ -1,5 +1,7 @@
 """A line that no fit explains is set apart: its ring keeps error bars of its own, and the others are known as ever."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -7,9 +9,12 @@ import pytest
 from prism_photonics.calibration.calibration import from_survey, summary
 from prism_photonics.calibration.record import read_record, write_record
 from prism_photonics.calibration.survey import take_survey
+from prism_photonics.characterize.accuracy import Validation
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.drift.pilot import line_noise_A
 from prism_photonics.programming.bus import bus_of, weights_at
+from prism_photonics.workflow.accuracy import bits_of_others
 
 RINGS = 3
 
@@ -76,8 +81,39 @@ def test_its_error_bars_say_that_it_is_known_less_well(sound, spoiled):
 def test_it_is_told_with_its_place_and_what_to_do(sound, spoiled):
     told = next(doubt for doubt in spoiled.doubts() if doubt.startswith("ring "))
     assert told.startswith("ring 1 of row 0 is known less well than the others: no fit explains its line (χ² = ")
-    assert told.endswith("trim the ring elsewhere, or leave line 1 of row 0 dark")
+    assert told.endswith("trim the ring elsewhere, or leave line 1 dark, which all rows share")
     assert not any(doubt.startswith("ring ") for doubt in sound.doubts())
+
+
+def test_a_tracker_takes_no_drift_from_it(sound, spoiled, small):
+    expected_A, of_sound_A = (line_noise_A(fit, small, 16) for fit in (spoiled, sound))
+    assert np.argwhere(~np.isfinite(expected_A)).tolist() == [[1, 0]]
+    assert np.isfinite(of_sound_A).all()
+
+
+def test_accuracy_without_it_is_told_where_other_rings_are_used(spoiled, small):
+    weights = np.random.default_rng(4).uniform(-0.5, 0.5, (6, 2, RINGS))
+    validation = Validation(
+        commanded=weights,
+        measured=weights + 1e-3 + 0.1 * spoiled.spoiled,
+        measured_std=np.full(weights.shape, 1e-5),
+        light=np.ones((6, RINGS)),
+        weights=weights,
+        reads=np.zeros((6, 2, 2)),
+        adc_full_scale=np.full(2, 2.0),
+        weight_low=-0.5,
+        weight_high=0.5,
+        adc_bits=12,
+        dac_bits=10,
+        encoding="two_shot",
+        spec_hash=small.hash,
+        residual_rms=1e-4,
+        leak=1e-3,
+    )
+    found = bits_of_others(spoiled, validation)["accuracy_bits_of_other_rings"]
+    assert found == pytest.approx(np.log2(np.ptp(weights) / 1e-3))
+    assert validation.accuracy_bits < found - 4.0
+    assert bits_of_others(spoiled, replace(validation, excluded=~spoiled.spoiled)) == {}
 
 
 def test_a_record_keeps_which_it_is(spoiled, struck, small, tmp_path):

@@ -57,6 +57,21 @@ def test_bends_are_as_solved_at_the_nodes_and_straight_where_they_are_wide(table
     assert table.bend(60.0, 0.2).tail[0] == pytest.approx(lean, abs=0.03)
 
 
+@pytest.mark.parametrize("film", FILMS)
+def test_a_bend_in_a_table_holds_both_modes_each_near_its_own(film):
+    film_table = second_mode_table(film)
+    assert film_table is not None
+    for bend in film_table.file.bends:
+        assert bend.n_eff == pytest.approx(film_table.file.angle_deg["90"].n_eff, abs=0.015)
+        assert min(min(tail) for tail in bend.tail.values()) > 1.0
+
+
+def test_a_bend_that_lets_the_second_mode_go_is_in_no_table():
+    profile = load_profile("tfln400")
+    found = bends(stack_of(profile), crystal_named(profile.crystal), (30.0, 20.0), grid=COARSE)
+    assert [bend["radius_um"] for bend in found] == [30.0]
+
+
 def test_a_coarse_solve_gives_the_table(table):
     profile = load_profile("tfln600")
     stack, crystal = stack_of(profile), crystal_named(profile.crystal)
