@@ -36,9 +36,14 @@ class FilmPdk(gf.Pdk):
     gdsfactory keeps ``straight(cross_section="rib")`` by these words: after another film's PDK was activated it would
     return the former film's rib, layers and bends. And it takes a PDK of the active one's name for the active one, even
     where its deck has changed.
+
+    A layer's place in gdsfactory's layout is not the PDK's for ever: another PDK's activation takes layers without
+    shapes out (gdsfactory 9.51), and the next new layer may take that place. gdsfactory reads shapes by the place that
+    the PDK was told when it was made, and so read another layer's, or moved an empty one over what was drawn.
     """
 
     _drawn_by: str = PrivateAttr(default="")  # what decides of a drawing: the film, and a digest of the deck
+    _infos: dict[str, kdb.LayerInfo] = PrivateAttr(default_factory=dict)
 
     def activate(self, force: bool = False) -> None:
         """Make this the active PDK; cells that gdsfactory keeps from a PDK of another film or deck are drawn anew.
@@ -49,6 +54,7 @@ class FilmPdk(gf.Pdk):
         former = active._drawn_by if isinstance(active, FilmPdk) else "foreign"
         if active is not None and former != self._drawn_by:
             _retire_kept_cells(former)
+            self.layers = _placed(self._infos)
             force = True
         super().activate(force=force)
 
@@ -67,10 +73,9 @@ def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> FilmPdk:
     profile = load_profile(name)
     title, deck = (deck.name, deck) if deck else (name, load_deck(name))
     infos = {layer: kdb.LayerInfo(*number, layer) for layer, number in deck.layers.items()}
-    layers = gf.kcl.layerenum_from_dict(layers=kf.LayerInfos(**infos))
     pdk = FilmPdk(
         name=title,
-        layers=layers,
+        layers=_placed(infos),
         cells=pdk_cells(profile, deck),
         cross_sections=_cross_sections(deck, profile),
         layer_stack=_stack(deck),
@@ -79,7 +84,7 @@ def make_pdk(name: str = HOUSE, *, deck: Deck | None = None) -> FilmPdk:
         models=pdk_models(profile),
         connectivity=[("metal1", "via", "metal2")],
     )
-    pdk._drawn_by = f"{name}_{deck.name}_{digest(deck)}"
+    pdk._drawn_by, pdk._infos = f"{name}_{deck.name}_{digest(deck)}", infos
     return pdk
 
 
@@ -103,6 +108,11 @@ def write_technology(folder: Path | str, *, deck: Deck | None = None) -> Path:
     # An empty folder for a stack that gdsfactory does not write.
     (folder / "d25").rmdir()
     return folder
+
+
+def _placed(infos: dict[str, kdb.LayerInfo]) -> Any:
+    """The layers with the places that they have in gdsfactory's layout now."""
+    return gf.kcl.layerenum_from_dict(layers=kf.LayerInfos(**infos))
 
 
 def _active_pdk() -> gf.Pdk | None:

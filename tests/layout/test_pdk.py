@@ -1,7 +1,9 @@
 """The PDK as a gdsfactory user meets it: activate it, place our cells, simulate them, look at them in KLayout."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import gdsfactory as gf
@@ -125,6 +127,28 @@ def test_a_ring_stands_in_three_dimensions_as_high_as_the_stack(active: gf.Pdk):
     low, high = scene.bounds
     stack = load_deck().stack
     assert high[2] - low[2] == pytest.approx(stack["metal2"].bottom_um + stack["metal2"].thickness_um, abs=0.01)
+
+
+def test_a_pdk_that_is_activated_again_finds_its_layers_where_they_are_now():
+    """Another PDK took the places of layers that held nothing; what it drew there was read as the first one's."""
+    text = RULES.read_text(encoding="utf-8")
+
+    def numbered(name: str, first: int) -> gf.Pdk:
+        moved = re.sub(r"^(\w+ = )\[(\d+), (\d+)\]", lambda m: f"{m[1]}[{first + int(m[2])}, {m[3]}]", text, flags=re.M)
+        return make_pdk(deck=parse_deck(moved.replace('name = "tfln600"', f'name = "{name}"'), where="test"))
+
+    first = numbered("first", 300)
+    first.activate()
+    PDK.activate()
+    second = numbered("second", 400)
+    second.activate()
+    gf.get_component("ring")
+    first.activate()
+    for layer in cast(Any, first.layers):
+        found = gf.kcl.layout.get_info(int(layer))
+        assert (found.layer, found.datatype) == (layer.layer, layer.datatype)
+    stack = load_deck().stack["metal2"]
+    assert gf.get_component("ring").to_3d().bounds[1][2] == pytest.approx(stack.bottom_um + stack.thickness_um)
 
 
 def test_klayout_reads_the_technology_folder(tmp_path: Path):
