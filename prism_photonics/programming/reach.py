@@ -51,7 +51,7 @@ def without_far_rings(
             ((int(row), int(ring)),),
             f"ring {ring} of row {row} reaches only {low[row, ring]:.2f} to {high[row, ring]:.2f} of ±{limit:g} and "
             f"is left out: {'TE and TM cross on its line, or ' if mixed else ''}its resonance is out of the drive's "
-            f"reach; leave line {ring} of row {row} dark, trim the ring, or raise drive.max_voltage_V",
+            f"reach; trim the ring, raise drive.max_voltage_V, or leave line {ring} dark, which all rows share",
         )
         for row, ring in np.argwhere(far)
     )

@@ -46,6 +46,7 @@ def test_a_ring_out_of_reach_costs_itself_and_not_the_chip(designed, circles):
     assert [fault.rings for fault in faults] == [((2, 5),)]
     assert not faults[0].stuck
     assert "ring 5 of row 2 reaches only" in str(faults[0])
+    assert str(faults[0]).endswith("or leave line 5 dark, which all rows share")  # no row has a line of its own
     assert "TE and TM cross on its line" in str(faults[0])
     assert common_range(kept) == pytest.approx(common_range(designed(0.0)), abs=1e-3)
     again, told = without_far_rings(kept, circles, ())
