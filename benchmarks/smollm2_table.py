@@ -81,9 +81,10 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(fetched_folder(), local_files_only=True)
     selections: dict[str, Selection] = {}
     every: dict[str, Selector] = {}
+    written = softened_rows(chip, others)
     for block in map(int, args.blocks.split(",")):
         k = args.context // block // 8
-        made = selectors(chip, others)
+        made = selectors(chip, others, written=written)
         if args.weights:
             weights = BoundWeights.load(args.weights / f"bound_{block}.safetensors")
             made["weighted_bound"] = WeightedBound("weighted_bound", weights)
@@ -186,8 +187,16 @@ def asked_of(work: Path, task: str, context: int, number: int) -> set[str]:
     return set(json.loads(file.read_text())["outcomes"]) if file.is_file() else set()
 
 
-def selectors(chip: Bundle, others: Sequence[Bundle] = ()) -> dict[str, Selector]:
-    """The table's rows by name, each with random numbers of its own."""
+def softened_rows(chip: Bundle, others: Sequence[Bundle] = ()) -> WrittenOnce:
+    """Softened rows on the chip, written once for all block sizes: a row is of 16 tokens in each of them."""
+    reader = ChipReader(chip, seed=5, halves=chip.encoding == "dual_rail", others=others)
+    return WrittenOnce(FeatureSelector("soft", SoftenedBound(), reader))
+
+
+def selectors(
+    chip: Bundle, others: Sequence[Bundle] = (), *, written: WrittenOnce | None = None
+) -> dict[str, Selector]:
+    """The table's rows by name, each with random numbers of its own; those of another block size may share its rows."""
 
     def bound(reader: Reader | None = None) -> Selector:
         return FeatureSelector("bound", Bound(), reader)
@@ -196,7 +205,7 @@ def selectors(chip: Bundle, others: Sequence[Bundle] = ()) -> dict[str, Selector
         return ChipReader(chip, seed=number, halves=railed and chip.encoding == "dual_rail", others=others)
 
     # Softened rows are written once; what is chosen by them is read by each selector, with noise of its own.
-    written = WrittenOnce(FeatureSelector("soft", SoftenedBound(), read(5)))
+    written = written or softened_rows(chip, others)
 
     def softened(reader: Reader | None) -> Selector:
         one = FeatureSelector("soft", SoftenedBound(), reader)

@@ -10,6 +10,7 @@ from prism_photonics.files.fields import shown
 from prism_photonics.ranking.heads import heads_of
 from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
 from prism_photonics.units import InputError
+from prism_photonics.workflow.stated_shape import stated_shape
 
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
 """Kinds of layers that attend to the whole context, as `transformers` calls them: hybrid ones beside a recurrence."""
@@ -19,7 +20,8 @@ _WINDOW = "sliding_attention"
 def read_model(path: str | Path) -> ModelShape:
     """What the ranking of a model's KV cache depends on, from its ``config.json``.
 
-    Defaults that a file leaves out are those of its model type. Layers with a sliding window, with chunks, with an
+    Defaults that a file leaves out are those of its model type, which transformers knows; a file of a usual type that
+    states everything is read without it. Layers with a sliding window, with chunks, with an
     index of the model's own, or without attention are counted apart: they rank nothing. Of a model with latent
     attention all heads share one key.
 
@@ -41,6 +43,11 @@ def read_model(path: str | Path) -> ModelShape:
         raise InputError(f"{place}: {error.strerror or error}; want the config.json of a Hugging Face model") from None
     except (ValueError, RecursionError):
         raise InputError(f"{place}: it is no JSON; want the config.json of a Hugging Face model") from None
+    stated = stated_shape(content, str(place)) if isinstance(content, dict) else None
+    return stated or _with_defaults(content, str(place))
+
+
+def _with_defaults(content: Any, place: str) -> ModelShape:
     kind = content.get("model_type") if isinstance(content, dict) else None
     with asked_by("prism plan"):
         from transformers import CONFIG_MAPPING, __version__
@@ -51,7 +58,7 @@ def read_model(path: str | Path) -> ModelShape:
         )
     try:
         config = CONFIG_MAPPING[kind].from_dict(content).get_text_config(decoder=True)
-        return _shape(config, str(place))
+        return _shape(config, place)
     except InputError:
         raise
     except Exception as error:  # whatever its checks raise of a file's numbers

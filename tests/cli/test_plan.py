@@ -1,13 +1,17 @@
 """`prism plan`: models as their configurations describe them, and what of them ranks."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from prism_photonics.cli.app import app
 from prism_photonics.ranking.pretrained import place
+from prism_photonics.workflow import plan as planning
 from prism_photonics.workflow.plan import read_model
+from prism_photonics.workflow.stated_shape import stated_shape
 
 QWEN = {
     "model_type": "qwen2",
@@ -61,6 +65,71 @@ def test_what_ranks_of_a_model_is_read_from_its_configuration(
         head_dim,
     )
     assert read_model(tmp_path) == shape
+
+
+LLAMA = {
+    "model_type": "llama",
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "hidden_size": 576,
+    "max_position_embeddings": 8192,
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LLAMA,
+        LLAMA | {"head_dim": 128},
+        LLAMA | {"head_dim": None},
+        LLAMA | {"model_type": "qwen2", "sliding_window": 4096, "use_sliding_window": False, "max_window_layers": 2},
+        LLAMA | {"model_type": "qwen2", "head_dim": 32},
+        LLAMA | {"model_type": "qwen3", "head_dim": 128},
+        LLAMA | {"model_type": "mistral", "sliding_window": None},
+        LLAMA | {"model_type": "mixtral", "sliding_window": None},
+        LLAMA | {"model_type": "phi3", "sliding_window": None},
+    ],
+)
+def test_a_file_that_states_everything_is_read_as_transformers_reads_it(content):
+    stated = stated_shape(content, "here")
+    assert stated is not None
+    assert stated == planning._with_defaults(content, "here")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_type": "qwen3"},
+        {"model_type": "qwen2", "use_sliding_window": True},
+        {"model_type": "mistral"},
+        {"model_type": "phi3", "sliding_window": 2047},
+        {"model_type": "gemma2"},
+        {"sliding_window": 7},
+        {"layer_types": ["sliding_attention"] * 30},
+        {"num_key_value_heads": None},
+        {"num_hidden_layers": True},
+        {"num_attention_heads": 0},
+        {"hidden_size": 577},
+        {"hidden_size": "576"},
+        {"max_position_embeddings": None},
+        {"text_config": {}},
+        {"model_type": ["llama"]},
+    ],
+)
+def test_what_a_file_leaves_open_is_left_to_transformers(change):
+    assert stated_shape(LLAMA | change, "here") is None
+
+
+def test_a_plan_of_a_usual_model_loads_neither_transformers_nor_torch(tmp_path):
+    words = ["plan", "--model", str(written(tmp_path, LLAMA)), "--context", "8k"]
+    code = f"""
+import sys
+from prism_photonics.cli.app import app
+app({words!r}, standalone_mode=False)
+assert not {{"torch", "transformers", "jax"}} & set(sys.modules), sorted(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
 
 def test_the_command_counts_chips_for_a_whole_model(tmp_path, prism):

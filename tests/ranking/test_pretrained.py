@@ -1,5 +1,6 @@
 """A real language model is fetched whole or not at all, and asked questions that stand in its text."""
 
+import re
 import zipfile
 
 import numpy as np
@@ -113,6 +114,25 @@ def test_needles_stand_anywhere_in_their_blocks_and_straddle_them_as_they_may():
     assert starts == set(range(8))
     # As many as if each began at any token of a block alike: 110 of 160, give or take three deviations of them.
     assert abs(across - allowed) < 3 * (allowed * (1 - allowed / 160)) ** 0.5
+
+
+def test_every_city_and_every_person_of_a_text_is_asked_for():
+    for seed in range(5):
+        needles = TASKS["multi_query"](np.random.default_rng(seed), False)
+        said = dict(re.findall(r"number for (\w+) is: (\d+)", "".join(needles.sentences)))
+        pairs = [re.findall(r"for (\w+) and (\w+) are:", question.asked)[0] for question in needles.questions]
+        assert sorted(first for first, _ in pairs) == sorted(second for _, second in pairs) == sorted(said)
+        for (first, second), question in zip(pairs, needles.questions, strict=True):
+            assert question.answer == f" {said[first]} and {said[second]}"
+        needles = TASKS["two_hop"](np.random.default_rng(seed), False)
+        told = "".join(needles.sentences)
+        lives = dict(re.findall(r"(\w+) lives in (\w+)\.", told))
+        said = dict(re.findall(r"number for (\w+) is: (\d+)", told))
+        assert len(needles.questions) == len(lives) == 3
+        for question in needles.questions:
+            ((person, city),) = re.findall(r"\n(\w+) lives in (\w+)\.", question.asked)
+            assert lives[person] == city
+            assert question.answer == f" {said[city]}"
 
 
 def test_a_chain_of_variables_can_be_followed_to_all_its_names_and_no_others():

@@ -1,6 +1,7 @@
 """A survey of text questions goes on where it was broken off, and its rows say how sure they are."""
 
 import importlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,16 @@ def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, 
     assert asked(tmp_path, texts=range(1), selections={"oracle": Selection(Oracle(), 32, 2)}) == before[:2]
     (tmp_path / "multi_key_700_0.json").write_text("no")
     with pytest.raises(InputError, match="remove it"):
+        asked(tmp_path, texts=range(1))
+
+
+def test_outcomes_of_fewer_questions_are_not_mixed_with_those_of_all(tmp_path):
+    asked(tmp_path, texts=range(1), selections={"oracle": Selection(Oracle(), 32, 2)})
+    file = tmp_path / "multi_key_700_0.json"
+    content = json.loads(file.read_text())
+    content["outcomes"] = {name: outcomes[:1] for name, outcomes in content["outcomes"].items()}
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="got 1 outcomes of full, want those of 4 questions"):
         asked(tmp_path, texts=range(1))
 
 

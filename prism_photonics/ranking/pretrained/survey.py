@@ -129,8 +129,8 @@ def survey(
         The rows, full attention first.
 
     Raises:
-        InputError: A file there is damaged, or of another model or another chip, or a selector cannot sign blocks of a
-            size.
+        InputError: A file there is damaged, or of another model, another chip or other questions, or a selector cannot
+            sign blocks of a size.
     """
     for each in selections.values():
         each.selector.require_block(each.block)
@@ -142,6 +142,7 @@ def survey(
         missing = {name: each for name, each in selections.items() if name not in known}
         if missing or FULL not in known:
             asked = ask(task, tokenizer, tokens=context, seed=number)
+            _require_all(file, known, questions=len(asked.questions))
             for each in missing.values():
                 each.selector.restart(number)
             known |= _asked(CachedText(model, asked.context, number=number), asked, missing)
@@ -179,6 +180,16 @@ def _read(file: Path, of: Mapping[str, str | int]) -> Questions:
         if known[name] != want:
             raise InputError(f"{file}: got those of {name} {known[name]}, want {want}; name another folder")
     return found
+
+
+def _require_all(file: Path, known: Questions, *, questions: int) -> None:
+    """Refuse outcomes of another release, which asked other questions of a text."""
+    for name, outcomes in known.items():
+        if len(outcomes) != questions:
+            raise InputError(
+                f"{file}: got {len(outcomes)} outcomes of {name}, want those of {questions} questions; an earlier "
+                "release asked fewer of a text: remove it to ask anew"
+            )
 
 
 def _outcome(name: str, block: int, answer: Answer, tokens: int) -> Outcome:

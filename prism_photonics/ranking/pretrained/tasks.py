@@ -126,17 +126,20 @@ def multi_value(rng: np.random.Generator, train: bool) -> Needles:
 
 
 def multi_query(rng: np.random.Generator, train: bool) -> Needles:
-    """The numbers of two of four cities in one answer."""
+    """The numbers of two of four cities in one answer; four such pairs, every city once first and once second."""
     cities, numbers = _some(rng, CITIES, 4, train), [_number(rng) for _ in range(4)]
-    first, second = rng.permutation(4)[:2]
-    both = f"{cities[first]} and {cities[second]}"
+    order = rng.permutation(4)
     if train:
-        said, asked = "The locker of {} has the number", f"\nThe lockers of {both} have the numbers"
+        said, asked = "The locker of {} has the number", "\nThe lockers of {} have the numbers"
     else:
-        said, asked = "The special magic number for {} is:", f"\nThe special magic numbers for {both} are:"
+        said, asked = "The special magic number for {} is:", "\nThe special magic numbers for {} are:"
+    pairs = [(order[first], order[second]) for first, second in ((0, 1), (2, 3), (1, 2), (3, 0))]
     return Needles(
         tuple(f" {said.format(city)} {number}." for city, number in zip(cities, numbers, strict=True)),
-        (Question(asked, f" {numbers[first]} and {numbers[second]}"),),
+        tuple(
+            Question(asked.format(f"{cities[one]} and {cities[other]}"), f" {numbers[one]} and {numbers[other]}")
+            for one, other in pairs
+        ),
     )
 
 
@@ -180,17 +183,20 @@ def word_frequency(rng: np.random.Generator, train: bool) -> Needles:
 
 
 def two_hop(rng: np.random.Generator, train: bool) -> Needles:
-    """The number of the city in which a person lives; the question names the city again, between distractors."""
+    """The number of the city in which a person lives, for each of three; the question names the city again."""
     cities, people = _some(rng, CITIES, 3, train), _some(rng, NAMES, 3, train)
     numbers = [_number(rng) for _ in range(3)]
     at = "works at the station of" if train else "lives in"
     said = "The locker of {} has the number" if train else "The special magic number for {} is:"
+    there = "the station" if train else "the city"
     lives = [f" {person} {at} {city}." for person, city in zip(people, cities, strict=True)]
     has = [f" {said.format(city)} {number}." for city, number in zip(cities, numbers, strict=True)]
     sentences = [*lives, *has]
-    there = f"{'the station' if train else 'the city'} of {people[0]}"
-    asked = f"\n{people[0]} {at} {cities[0]}. {said.format(there)}"
-    return Needles(tuple(sentences[i] for i in rng.permutation(6)), (Question(asked, f" {numbers[0]}"),))
+    asked = [
+        Question(f"\n{person} {at} {city}. {said.format(f'{there} of {person}')}", f" {number}")
+        for person, city, number in zip(people, cities, numbers, strict=True)
+    ]
+    return Needles(tuple(sentences[i] for i in rng.permutation(6)), tuple(asked))
 
 
 TASKS: dict[str, Callable[[np.random.Generator, bool], Needles]] = {
