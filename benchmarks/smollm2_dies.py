@@ -6,10 +6,10 @@
     python benchmarks/smollm2_dies.py out/die0 out/die1 out/die2 --work WORK [--task NAME] [--texts N]
 
 Every die is asked the same questions in 2,048 tokens, with programming errors and noise of its own; softened rows of
-16 tokens read per head, alone and with an exact second stage on the better half, one block in eight of 64 and of 128
-tokens. What is asked lies in WORK and is not asked again. A cost is the mean over the questions of the answer's
-negative log-likelihood less that of the signature in float, with a 95 % interval that resamples whole texts. The rows
-are written into results/smollm2_dies.json.
+16 tokens read per head, alone and with an exact second stage on the better half of the rows, one block in eight of 64
+and of 128 tokens. What is asked lies in WORK and is not asked again. A cost is the mean over the questions of the
+answer's negative log-likelihood less that of the signature in float, with a 95 % interval that resamples whole texts.
+The rows are written into results/smollm2_dies.json.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from prism_photonics.ranking.pretrained.survey import survey, text_interval
 
 RESULTS = Path(__file__).parent / "results" / "smollm2_dies.json"
 CONTEXT, BLOCKS, DIMS, GROUP = 2048, (64, 128), 64, 3
-SIGNATURES = ("soft_rows", "soft_rows_refined")
+SIGNATURES = ("soft_rows", "soft_parts_refined")
 SEED_OF_A_DIE = 100
 """Seeds of a die's errors and noise are so far from those of the next."""
 

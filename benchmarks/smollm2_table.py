@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--die", type=Path, action="append", default=[], help="a further die; texts take turns")
-    parser.add_argument("--task", default="multi_key")
+    parser.add_argument("--task", default="multi_key", help="kinds of questions, with commas")
     parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--first", type=int, default=0, help="number of the first text")
     parser.add_argument("--texts", type=int, default=25)
@@ -93,15 +93,30 @@ def main() -> None:
         every |= made
         wanted = args.selectors.split(",") if args.selectors else made
         selections |= {f"{name} {block}": Selection(made[name], block, k) for name in wanted}
-    texts: list[int] = list(range(args.first, args.first + args.texts))
-    if args.finished:
-        texts = [number for number in texts if asked_of(args.work, args.task, args.context, number) >= set(selections)]
     start = time.process_time()
-    found = survey(
-        model, tokenizer, selections, task=args.task, context=args.context, texts=texts,
-        folder=args.work, of={"chip": "+".join(digest(each) for each in bundles)},
-        tell=lambda line: print(f"{time.process_time() - start:.0f} s: {line}", flush=True),
-    )  # fmt: skip
+    for task in args.task.split(","):
+        texts: list[int] = list(range(args.first, args.first + args.texts))
+        if args.finished:
+            texts = [number for number in texts if asked_of(args.work, task, args.context, number) >= set(selections)]
+        found = survey(
+            model, tokenizer, selections, task=task, context=args.context, texts=texts,
+            folder=args.work, of={"chip": "+".join(digest(each) for each in bundles)},
+            tell=lambda line: print(f"{time.process_time() - start:.0f} s: {line}", flush=True),
+        )  # fmt: skip
+        keep(found, args, task, texts=len(texts), bundles=bundles, every=every, dims=heads_of(model.config).dims)
+
+
+def keep(
+    found: Sequence[Row],
+    args: argparse.Namespace,
+    task: str,
+    *,
+    texts: int,
+    bundles: Sequence[Path],
+    every: dict[str, Selector],
+    dims: int,
+) -> None:
+    """Write the rows of one kind of question beside those that stand."""
     rows: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"groups": {}}
     rows |= {
         "date": date.today().isoformat(),
@@ -110,7 +125,7 @@ def main() -> None:
         "dies": len(bundles),
     }
     # Some selectors may have been asked of more texts than others: of each the row of most questions stands.
-    name = f"{args.task} {args.context}"
+    name = f"{task} {args.context}"
     # Another chip would be another table: what stands of a kind of question was read by one.
     now, read_by = chip_of(bundles), rows.setdefault("chips", {}).get(name)
     if read_by and (read_by["spec_hash"], read_by["bundles"]) != (now["spec_hash"], now["bundles"]):
@@ -130,9 +145,8 @@ def main() -> None:
     if args.further:
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
         kept = {"texts": args.first, "commit": args.further}
-        added = {"texts": len(texts), "commit": head.stdout.strip()}
+        added = {"texts": texts, "commit": head.stdout.strip()}
         rows.setdefault("asked", {})[name] = [*rows.get("asked", {}).get(name, [kept]), added]
-    dims = heads_of(model.config).dims
     for one in (row for of_task in rows["groups"].values() for row in of_task):
         if (selector := every.get(one["selector"].split()[0])) and one["block"]:
             one |= selector.cost(one["context"] // one["block"], dims=dims, block=one["block"])

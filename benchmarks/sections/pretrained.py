@@ -75,6 +75,14 @@ def questions() -> str:
         f"templates ({fitted['date']}; {seconds['lessons']:.0f} s of one core for the texts, "
         f"{seconds['fit 64']:.0f} and {seconds['fit 128']:.0f} s for the weights):\n\n{weights}"
     )
+    asked = load("smollm2_cost")
+    parts.append(
+        f"The table that `prism lm ask` makes by itself ({', '.join(asked['kinds'])}; 25 texts of "
+        f"{asked['context']:,} tokens each) takes {asked['table_cpu_s'] / 60:.0f} minutes of one core: "
+        f"{asked['text_cpu_s']:.0f} s for each text of all kinds, {asked['before_cpu_s']:.0f} s before the first "
+        f"(`{asked['command']}`, {asked['date']}, of {asked['texts']} text of each kind, on a busy machine: "
+        "`results/smollm2_cost.json`)."
+    )
     return section("A pretrained language model", "smollm2_table", found, "\n\n".join(parts))
 
 
@@ -159,7 +167,7 @@ def dies() -> str:
         f"`{found['chip']}`, each calibrated by itself (read noise {noise}, writing errors {written} of a weight), "
         "with errors and noise of its own. *All* are right answers; the *loss* is that of the answer's likelihood "
         "against the same signature in float, nats a token, with a 95 % interval that resamples whole texts. "
-        f"`soft_rows_refined` is `half_refined` above. Read by {chip_of(found)}."
+        f"`soft_parts_refined` is `half_of_parts` above. Read by {chip_of(found)}."
     )
     return section("The same on several dies", "smollm2_dies", found, note + "\n\n" + grid(head, lines))
 
