@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 import typecheck
 
@@ -24,6 +25,8 @@ os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_cpu_multi_thread_eigen=false --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
 )
+# XLA says of every program that it loads that it may be for another processor: it compares its own hints of tuning.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # For the workers, which this process starts: NumPy looks once, when it is loaded, and has been here.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -46,6 +49,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LAYOUTS = Path(__file__).parents[1] / "layouts"
+
+
+def pytest_configure(config):
+    """Programs are compiled once for all processes, and for later runs of this checkout until something changes."""
+    folder = config.rootpath / ".pytest_cache" / "d" / "programs"
+    if not hasattr(config, "workerinput"):
+        programs.make_room(folder)
+    programs.keep(folder)
 
 
 def pytest_collection_modifyitems(items):

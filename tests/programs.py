@@ -1,0 +1,73 @@
+"""Compiled programs of the tests, shared by the processes of a run and by the runs of one checkout.
+
+JAX knows a program by all that it is compiled from: its text, its options, XLA's flags, the version of the compiler and
+the processor. So one found is the one that would be made, and a change of the package compiles what it changes. The
+Pythons share them too.
+
+JAX's own way to keep them writes in place, where another worker may read at that moment. Here a file is written aside
+and then moved.
+"""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+# What runs may leave; what was used last stays. Design choice: several times what the suite compiles.
+MOST_BYTES = 512 * 2**20
+_ASIDE = "part-"
+
+
+def keep(folder: Path) -> None:
+    """Have JAX look for every program of this process in a folder, and leave there what it compiles.
+
+    How JAX is told is its own affair: where that has changed, the tests take longer.
+    """
+    try:
+        import jax
+        from jax._src import compilation_cache
+
+        programs = kept_in(folder)
+    except ImportError:
+        return
+    compilation_cache.get_file_cache = lambda path: (programs, path)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
+
+
+def kept_in(folder: Path) -> Any:
+    """A folder as JAX asks for one: a program's file is whole, or not there."""
+    from jax._src.compilation_cache_interface import CacheInterface
+
+    class Programs(CacheInterface):
+        _path = folder
+
+        def get(self, key: str) -> bytes | None:
+            try:
+                os.utime(folder / key)
+                return (folder / key).read_bytes()
+            except FileNotFoundError:
+                return None
+
+        def put(self, key: str, value: bytes) -> None:
+            # A full disk costs time only.
+            with suppress(OSError):
+                with tempfile.NamedTemporaryFile(dir=folder, prefix=_ASIDE, delete=False) as aside:
+                    aside.write(value)
+                os.replace(aside.name, folder / key)
+
+    return Programs()
+
+
+def make_room(folder: Path, most_bytes: int = MOST_BYTES) -> None:
+    """Make the folder, and remove what was not used for longest and what killed processes have left half written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [(path, path.stat()) for path in folder.iterdir()]
+    room = most_bytes
+    for path, status in sorted(found, key=lambda each: each[1].st_mtime, reverse=True):
+        room -= status.st_size
+        if room < 0 or path.name.startswith(_ASIDE):
+            path.unlink(missing_ok=True)
