@@ -149,6 +149,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
 def _metal_over_ribs(layout: kdb.Layout, spec: ChipSpec, deck: Deck) -> str:
     """Crossings on the whole die, and the bus that lies under most metal with its loss."""
     top, store = layout.top_cell(), kdb.DeepShapeStore()
+    store.threads = 0  # as polygons.deep_store
     rib, metal = (
         kdb.Region(top.begin_shapes_rec(layout.layer(*number)), store) for number in (LAYERS.ridge, LAYERS.metal2)
     )
