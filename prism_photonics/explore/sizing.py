@@ -64,7 +64,7 @@ class Sized:
     @cached_property
     def smooth(self) -> bool:
         """Whether rings with ramps keep their light in its mode: no remark of `prism check`. Others are not asked."""
-        return not self.spec.ring.euler_p or keeps_its_mode(self.spec)
+        return _smooth(self.spec)
 
     @property
     def least(self) -> tuple[float, str]:
@@ -209,12 +209,17 @@ def _gentler(wishes: Wishes, found: Sized) -> Sized | None:
         if choice.headroom < WORTH_TRYING:
             return None
         try:
-            wider = finish(wishes, spec, choice)
+            ringed = with_keys(spec, _rings(spec, choice))
+            # No light smooths rings, and to size it takes longer than these.
+            if _smooth(ringed):
+                return _lit(wishes, ringed, choice)
         except ValueError:  # no room beside rings as wide
             return None
-        if wider.smooth:
-            return wider
     return None
+
+
+def _smooth(spec: ChipSpec) -> bool:
+    return not spec.ring.euler_p or keeps_its_mode(spec)
 
 
 def _short_of_drive(wishes: Wishes, found: Sequence[Sized]) -> bool:
