@@ -17,9 +17,10 @@ from prism_photonics.units import InputError
 
 
 def started(*words: str) -> "subprocess.Popen[bytes]":
-    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # Dask looks a hundred times a second at what every thread does, for a picture that nobody asks for here.
+    quick = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
     command = [sys.executable, "-m", *words]
-    return subprocess.Popen(command, env=os.environ | one_thread, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=os.environ | quick, stderr=subprocess.DEVNULL)
 
 
 def killing(process: "subprocess.Popen[bytes]", after: int, successor: Callable[[], None] = lambda: None):
