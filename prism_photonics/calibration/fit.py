@@ -11,7 +11,7 @@ from numpy import ndarray
 from prism_photonics.calibration.bus import BusSurvey, prior_weight, unravel
 from prism_photonics.calibration.descent import FIRST, NEAR, descend, normal
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
-from prism_photonics.calibration.reading_model import reading_slopes
+from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.single_rings import single_rings
 from prism_photonics.calibration.starting_points import MOST_BY_CHANCE, pieced_start, random_starts, relaxed_start
 from prism_photonics.calibration.unknowns import RowModel, Unknowns
@@ -22,9 +22,9 @@ STEPS, RTOL = 60, 1e-6
 ROUGH_RTOL = 1e-3
 # Most times that a bus is fitted from new starts.
 TRIES = 3
-# A bus whose χ² is so many times that of the chip's best may be in a wrong minimum too; noise moves it by a tenth or
-# two.
-OUTLYING = 1.5
+# A bus whose χ² is so many times that of the chip's best may be in a wrong minimum too; and not one that noise moves as
+# far, in standard deviations of a χ²: of a thousand buses with a hundred readings each several are beyond 1.5.
+OUTLYING, BY_NOISE = 1.5, 5.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BusFit:
 
     Attributes:
         flat: Unknowns at the optimum.
-        std: Their standard errors.
+        std: Their standard errors; infinite where nobody asked for them.
         model: The buses that the unknowns describe, leaves lead with buses.
         residual_rms: Misfit in units of full light.
         chi2: Mean squared misfit over noise, per degree of freedom.
@@ -64,6 +64,7 @@ def fit_buses(
     start: Float[ndarray, "buses unknowns"] | None = None,
     tries: int = TRIES,
     rtol: float = RTOL,
+    errors: bool = True,
     instead: Callable[[BusFit], BusFit | None] = lambda fit: None,
 ) -> BusFit:
     """Fit every bus from a start, and from random starts too where χ² is too high.
@@ -76,6 +77,7 @@ def fit_buses(
         start: Unknowns to begin with; by default where relaxed phases lead.
         tries: Most times that such a bus is tried again.
         rtol: A bus is done when a step lowers its cost by less than this share.
+        errors: Whether standard errors are asked for.
         instead: Given a fit, another one that explains more, or None. Where no bus is explained it is asked before
             buses are tried again, else after.
 
@@ -87,7 +89,7 @@ def fit_buses(
         single, damping = single_rings(survey), FIRST
         start = relaxed_start(survey, single)
     flat, _ = descend(survey, start, steps=STEPS, rtol=rtol, damping=damping)
-    fit = at_optimum(survey, flat)
+    fit = at_optimum(survey, flat, errors=errors)
 
     def again(fit: BusFit) -> BusFit:
         return try_again(survey, fit, rng, wrong_chi2=wrong_chi2, tries=tries, single=single, rtol=rtol)
@@ -102,9 +104,11 @@ def fit_buses(
     return fit if explained else again(fit)
 
 
-def refit_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rtol: float = RTOL) -> BusFit:
-    """Fit of an updated survey, started at another fit's optimum; ``rtol`` as of `fit_buses`."""
-    return at_optimum(survey, descend(survey, flat, steps=STEPS, rtol=rtol, damping=NEAR)[0])
+def refit_buses(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rtol: float = RTOL, errors: bool = True
+) -> BusFit:
+    """Fit of an updated survey, started at another fit's optimum; ``rtol`` and ``errors`` as of `fit_buses`."""
+    return at_optimum(survey, descend(survey, flat, steps=STEPS, rtol=rtol, damping=NEAR)[0], errors=errors)
 
 
 def try_again(
@@ -128,10 +132,12 @@ def try_again(
         tries: Most times that a bus is tried again.
         single: Result of `single_rings` of all buses; computed if not given.
         rtol: As of `fit_buses`.
-        outlying: A χ² stands out that is so many times the least one.
+        outlying: A χ² stands out that is so many times the least one, and more than noise makes of it.
     """
+    spread = np.sqrt(2.0 / np.maximum(_freedom(survey), 1))
+    stands_out = np.maximum(outlying, 1.0 + BY_NOISE * spread)
     for _ in range(tries):
-        wrong = np.flatnonzero(fit.chi2 > min(wrong_chi2, outlying * max(1.0, float(fit.chi2.min()))))
+        wrong = np.flatnonzero(fit.chi2 > np.minimum(wrong_chi2, stands_out * max(1.0, float(fit.chi2.min()))))
         if not wrong.size:
             break
         some = survey.take(wrong)
@@ -159,31 +165,36 @@ def other_starts(
     return pieced_start(survey, single, lowest, rng)
 
 
-def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusFit:
-    """The model, standard errors and χ² at the optimum."""
+def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, errors: bool = True) -> BusFit:
+    """The model, standard errors and χ² at the optimum; without ``errors`` in a third of the time."""
     rings = survey.rings.t1.shape[1]
 
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
         buses, x = survey.take(some), flat[some]
         counted = np.isfinite(buses.noise_A)
         readings = counted.sum((1, 2))
-        slopes = reading_slopes(buses, x)
-        error_A = counted * (slopes.current_A - buses.current_A)
+        slopes = reading_slopes(buses, x) if errors else None
+        found_A = readings_A(buses, x) if slopes is None else slopes.current_A
+        error_A = counted * (found_A - buses.current_A)
         # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
-        cost = ((error_A / buses.noise_A) ** 2).sum((1, 2)) + ((prior_weight(rings, unknowns=x.shape[1]) * x) ** 2).sum(
-            1
-        )
-        chi2 = cost / np.maximum(readings - (rings - 1), 1)
+        prior = prior_weight(rings, unknowns=x.shape[1]) * x
+        chi2 = (((error_A / buses.noise_A) ** 2).sum((1, 2)) + (prior**2).sum(1)) / np.maximum(_freedom(buses), 1)
+        full_A = np.repeat(buses.model(x).gain_A, buses.nodes, axis=1)
+        misfit = ((error_A / full_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
+        if slopes is None:
+            return np.full_like(x, np.inf), np.sqrt(misfit), chi2
         by = (slopes.by_unknown / buses.noise_A[:, None]).reshape(*x.shape, -1)
         variance = np.diagonal(np.linalg.inv(normal(by, rings)), axis1=1, axis2=2)
         # Unmodelled physics shows as χ² above one; the error bars grow with it.
-        std = np.sqrt(variance * np.maximum(chi2, 1.0)[:, None])
-        full_A = np.repeat(buses.model(x).gain_A, buses.nodes, axis=1)
-        misfit = ((error_A / full_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
-        return std, np.sqrt(misfit), chi2
+        return np.sqrt(variance * np.maximum(chi2, 1.0)[:, None]), np.sqrt(misfit), chi2
 
     std, residual_rms, chi2 = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
     return BusFit(flat, std, survey.model(flat), residual_rms, chi2)
+
+
+def _freedom(survey: BusSurvey) -> Int[ndarray, " buses"]:
+    """Degrees of freedom of each bus: readings less phases."""
+    return np.isfinite(survey.noise_A).sum((1, 2)) - (survey.rings.t1.shape[1] - 1)
 
 
 def mended(fit: BusFit, to: Int[ndarray, " won"], other: BusFit, of: Int[ndarray, " won"]) -> BusFit:

@@ -154,17 +154,30 @@ def drift_std(
         at = scipy.sparse.block_diag([*parts, np.ones((1, 1))], format="csr")
         of_bus.append(at @ (at @ covariance).T)
 
-    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some unknowns"]]:
-        by = _ByDrift.of(survey, flat, terms, some=some)
-        moved = np.linalg.solve(by.normal, by.rows)
-        slopes = np.empty((*moved.shape[:2], patterns * lines + 1))
-        for p in range(patterns):
-            slopes[..., p * lines : (p + 1) * lines] = moved * by.shared[:, None, :, p]
-        slopes[..., -1] = (moved @ by.film[..., None])[..., 0]
-        spread = np.concatenate([one @ of_bus[number % buses] for one, number in zip(slopes, some, strict=True)])
-        return (np.sqrt((spread.reshape(slopes.shape) * slopes).sum(2)),)
+    def by_drift(by: _ByDrift, covariance: Float[ndarray, "levels levels"]) -> Float[ndarray, "some lines lines"]:
+        """Covariance of a bus's misfits by drift, of all rows: a matrix as much smaller as there are patterns."""
+        shared, found = by.shared.transpose(2, 0, 1), by.film[:, :, None] * covariance[-1, -1] * by.film[:, None]
+        levels = [slice(p * lines, (p + 1) * lines) for p in range(patterns)]
+        for p, here in enumerate(levels):
+            # The other half of it is its transpose.
+            half = (shared[p] * covariance[here, -1])[:, :, None] * by.film[:, None]
+            for q, there in enumerate(levels[: p + 1]):
+                half += (0.5 if q == p else 1.0) * shared[p][:, :, None] * covariance[here, there] * shared[q][:, None]
+            found += half
+            found += half.swapaxes(1, 2)
+        return found
 
-    return in_portions(survey, one_portion, readings=READINGS_OF_DRIFT)[0]
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some unknowns"]]:
+        variance = np.empty((some.size, flat.shape[1]))
+        for bus in np.unique(some % buses):
+            mine = some % buses == bus
+            by = _ByDrift.of(survey, flat, terms, some=some[mine])
+            moved = np.linalg.solve(by.normal, by.rows)
+            variance[mine] = ((moved @ by_drift(by, of_bus[bus])) * moved).sum(2)
+        # What rounds below nothing is nothing.
+        return (np.sqrt(np.maximum(variance, 0.0)),)
+
+    return in_portions(survey, one_portion)[0]
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,12 @@ def rough_start(
     (rng,) = generator(key).spawn(1)
     if not drift_matters(head, spec):
         return _first(buses, spec, readings, rng=rng, wrong_chi2=WRONG_MINIMUM, rtol=ROUGH_RTOL)[0].flat
-    return _settled(buses, terms, spec, rng=rng, given=readings, rtols=(ROUGH_RTOL,), outlying=OUTLYING_HEAD)[0].flat
+    fit, _, applied = _settled(buses, terms, spec, rng=rng, given=readings, rtols=(ROUGH_RTOL,), outlying=OUTLYING_HEAD)
+    # The fit of all readings begins without drift: each ring where it was on average meanwhile, or it starts so far off
+    # that buses end in wrong minima.
+    flat = fit.flat.copy()
+    flat[:, columns(applied.rings.t1.shape[1])["offset"]] += applied.drift_pm.mean((1, 2)) / applied.scatter.offset_pm
+    return flat
 
 
 def fit_survey(
@@ -166,6 +171,7 @@ def _first(
     start: Float[ndarray, "all unknowns"] | None = None,
     rtol: float = RTOL,
     each: bool = False,
+    errors: bool = True,
 ) -> tuple[BusFit, BusSurvey]:
     """The fit of the readings by the plain row, or by one that reflects where most buses ask for it, or with ``each``
     any; and the readings as they are then explained.
@@ -181,6 +187,7 @@ def _first(
         wrong_chi2=wrong_chi2,
         start=start,
         rtol=rtol,
+        errors=errors,
         # Draws of its own: those of the plain row's starts stay what they are.
         instead=lambda fit: fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds),
     )
@@ -212,7 +219,7 @@ def _settled(
         blurred_A = np.hypot(blurred_A, _by_bus(given.laser.missed_A.swapaxes(1, 2), spec))
     walked = _less_sure(readings, blurred_A)
     drift = SurveyDrift.none(given.time_s, patterns=terms.patterns_pm.shape[1])
-    fit, walked = _first(walked, spec, given, rng=rng, wrong_chi2=BLURRED, start=start, rtol=ROUGH_RTOL)
+    fit, walked = _first(walked, spec, given, rng=rng, wrong_chi2=BLURRED, start=start, rtol=ROUGH_RTOL, errors=False)
     readings = dataclasses.replace(readings, reflecting=walked.reflecting)
 
     def by_pm(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some settings channels"]]:
@@ -235,7 +242,7 @@ def _settled(
             tries = SETTLED_TRIES if turn == len(rtols) - 1 and len(rtols) > 1 else 0
             fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries)
             continue
-        fit = refit_buses(applied, fit.flat, rtol=rtol)
+        fit = refit_buses(applied, fit.flat, rtol=rtol, errors=turn == len(rtols) - 1)
         # One turn alone settles no drift: what is left of it is no reason to ask for rings that reflect.
         settled = 0 < turn == len(rtols) - 1
         lacking = LACKING if settled else LACKING_UNSETTLED

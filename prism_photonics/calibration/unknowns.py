@@ -5,6 +5,8 @@ nearly all of them; the prior settles what balanced readings cannot separate, su
 """
 
 import dataclasses
+from functools import cache
+from types import MappingProxyType
 
 import equinox as eqx
 import jax
@@ -113,14 +115,15 @@ def tuning_pm_V(rings: RingParams, beyond: Beyond | None, acting_V: Float[Number
     return slope_pm_V if beyond is None else slope_pm_V + 3.0 * beyond.cubic_pm_V3 * acting_V**2
 
 
-def columns(rings: int) -> dict[str, slice]:
+@cache
+def columns(rings: int) -> MappingProxyType[str, slice]:
     """Where each field of `Unknowns` stands in the flat vector of a bus."""
     gaps = {"phase_rad": rings - 1, "crosstalk": rings - 1, "drop_ratio": 1}
     found, first = {}, 0
     for field in dataclasses.fields(Unknowns):
         after = first + gaps.get(field.name, rings)
         found[field.name], first = slice(first, after), after
-    return found
+    return MappingProxyType(found)
 
 
 def ring_model(unknowns: Unknowns, design: RingParams, scatter: Scatter) -> RingParams:

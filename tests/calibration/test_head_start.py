@@ -11,9 +11,9 @@ import pytest
 import xarray as xr
 
 from prism_photonics.calibration import head_start as module
-from prism_photonics.calibration import portions, reflecting_fit
+from prism_photonics.calibration import portions, reflecting_fit, survey_fit
 from prism_photonics.calibration.calibration import calibrate, from_survey
-from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.descent import descend, misfits
 from prism_photonics.calibration.head_start import HeadStart
 from prism_photonics.calibration.record import leaves
 from prism_photonics.calibration.survey import head_of, head_settings, survey_and_faults, take_survey
@@ -220,13 +220,35 @@ def test_work_that_nobody_waits_for_ends_at_the_next_portion(twelve_buses, monke
     assert len(portions.in_portions(survey, work, readings=1)[0]) == 12
 
 
-def test_drift_that_is_not_settled_yet_does_not_ask_for_rings_that_reflect(monkeypatch):
-    """Most such buses leave χ² of 4 and more of a survey's head, of a die on which nothing reflects."""
-    tried = []
-    monkeypatch.setattr(reflecting_fit, "fit_reflecting", lambda *_, **__: tried.append("reflecting"))
+@pytest.fixture(scope="module")
+def drifting():
+    """Two rows of four buses on the standard bench, where they drift while they are surveyed: spec and survey."""
     chip = {"chip": {"rows": 2, "buses": 4}, "detector": {"adc_full_scale_uA": 300.0}}
     data = load_spec("standard_8x8").model_dump()
     spec = ChipSpec.model_validate(data | {table: data[table] | values for table, values in chip.items()})
-    survey, _ = survey_and_faults(VirtualChip(spec, seed=1), spec, key=jax.random.key(1))
+    return spec, survey_and_faults(VirtualChip(spec, seed=1), spec, key=jax.random.key(1))[0]
+
+
+def test_a_fit_begins_where_the_rings_were_while_the_first_settings_were_read(drifting, monkeypatch):
+    """What they drifted by then is theirs where no drift is known yet; without it χ² begins at some thousand."""
+    spec, survey = drifting
+    begun, fit = [], survey_fit.fit_buses
+
+    def logged(buses, rng, **options):
+        begun.append((buses, options["start"]))
+        return fit(buses, rng, **options)
+
+    monkeypatch.setattr(survey_fit, "fit_buses", logged)
+    from_survey(survey, spec, key=jax.random.key(2))
+    (_, nothing), (buses, start) = begun
+    assert nothing is None
+    assert np.median((misfits(buses, start) ** 2).mean((1, 2))) < 2.0
+
+
+def test_drift_that_is_not_settled_yet_does_not_ask_for_rings_that_reflect(drifting, monkeypatch):
+    """Most such buses leave χ² of 4 and more of a survey's head, of a die on which nothing reflects."""
+    spec, survey = drifting
+    tried = []
+    monkeypatch.setattr(reflecting_fit, "fit_reflecting", lambda *_, **__: tried.append("reflecting"))
     module.head_start(head_of(survey, spec), spec, key=jax.random.key(2))
     assert not tried

@@ -10,9 +10,18 @@ from prism_photonics.calibration.bus import prior_weight
 from prism_photonics.calibration.bus_slopes import readings_A
 from prism_photonics.calibration.calibration import blank_calibration, from_survey
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, steady_samples
-from prism_photonics.calibration.fit import fit_buses, try_again
+from prism_photonics.calibration.fit import OUTLYING, at_optimum, fit_buses, try_again
 from prism_photonics.calibration.survey import averages_for, settings_for, survey_volts, take_survey
-from prism_photonics.calibration.survey_drift import SurveyDrift, _ou_precision, film_after, lost_volts, update_drift
+from prism_photonics.calibration.survey_drift import (
+    SurveyDrift,
+    _ByDrift,
+    _Equations,
+    _ou_precision,
+    drift_std,
+    film_after,
+    lost_volts,
+    update_drift,
+)
 from prism_photonics.calibration.survey_fit import bus_surveys
 from prism_photonics.calibration.unknowns import columns, designed_gain_A
 from prism_photonics.characterize.accuracy import validate
@@ -194,6 +203,42 @@ def test_a_bus_in_a_wrong_minimum_is_tried_again_and_no_other_is_touched(slow, d
     assert np.abs(found.flat[2, offsets]).max() < 0.1
     assert np.array_equal(found.flat[1, offsets], lost.flat[1, offsets])
     assert try_again(readings, fit, np.random.default_rng(1), wrong_chi2=30.0) is fit
+
+
+def test_what_noise_makes_of_a_chi2_of_few_readings_is_no_wrong_minimum(twelve_buses):
+    survey, flat = twelve_buses
+    few_A = np.where(np.arange(survey.current_A.shape[1])[:, None] < 12, survey.noise_A, np.inf)
+    readings = survey.with_noise(few_A)
+    freedom = np.isfinite(few_A[0]).sum() - (survey.rings.t1.shape[1] - 1)
+    fit = at_optimum(readings, flat)
+    for deviations, tried in ((4.9, False), (5.1, True)):
+        chi2 = np.where(np.arange(12) == 2, 1.0 + deviations * np.sqrt(2.0 / freedom), 1.0)
+        assert chi2[2] > OUTLYING
+        begun = dataclasses.replace(fit, chi2=chi2)
+        found = try_again(readings, begun, np.random.default_rng(1), wrong_chi2=30.0, tries=1)
+        assert (found is not begun) == tried
+
+
+def test_error_bars_by_drift_are_those_of_every_temperature_at_every_reading(slow, dies):
+    """The rows' answer to each drift unknown, knot by knot, with the covariance of all of them."""
+    survey = dies[0][3]
+    time_s, rng = survey.time_s.values, np.random.default_rng(2)
+    terms, readings = bus_surveys(
+        slow,
+        volts=survey.volts_V.values,
+        current_A=np.zeros(survey.current_A.shape),
+        noise_A=np.full(survey.current_A.shape, 3e-10),
+        time_s=time_s,
+        channel_of_ring=survey.channel_of_ring.values,
+    )
+    flat, drift = rng.normal(0.0, 0.3, (4, prior_weight(4).size)), SurveyDrift.none(time_s)
+    found = drift_std(readings, flat, terms=terms, drift=drift, spec=slow)
+    equations = _Equations.of(readings, flat, terms=terms, drift=drift, spec=slow)
+    by = _ByDrift.of(readings, flat, terms, some=np.arange(4))
+    by_knot = [by.shared[..., p, None] * spread.toarray() for p, spread in enumerate(equations.spreads)]
+    answer = np.linalg.solve(by.normal, by.rows @ np.concatenate([*by_knot, by.film[..., None]], axis=2))
+    variance = np.einsum("nuk,kl,nul->nu", answer, np.linalg.inv(equations.normal), answer)
+    assert found == pytest.approx(np.sqrt(variance), rel=1e-6)
 
 
 def test_the_prior_of_the_temperature_is_an_ornstein_uhlenbeck_process():
