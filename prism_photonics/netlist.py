@@ -105,11 +105,11 @@ def from_spec(spec: ChipSpec) -> Netlist:
     A bank is one bus of every row: splitter tree, identical rows, detectors. The photocurrents of the banks are summed
     row by row in the electronics, which are no part of the optical netlist.
     """
-    rows = spec.chip.rows
+    rows, detectors = spec.chip.rows, _detectors(spec)
     cells: dict[str, Cell] = {"row": _row(spec)}
     instances = {
         **{f"row_{n}": Instance("row", {}) for n in range(rows)},
-        **{name: detector for n in range(rows) for name, detector in _detectors(spec, n).items()},
+        **{f"{kind}_{n}": detector for n in range(rows) for kind, detector in detectors.items()},
     }
     pairs = []
     for n in range(rows):
@@ -158,13 +158,12 @@ def detector_ends(instances: Mapping[str, Instance], row: int) -> tuple[str, str
     return f"through_diode_{row},o1", f"drop_diode_{row},o1"
 
 
-def _detectors(spec: ChipSpec, row: int) -> dict[str, Instance]:
+def _detectors(spec: ChipSpec) -> dict[str, Instance]:
+    """The photodiodes of a row, by what they are called before its number: all rows have alike ones."""
     if not spec.two_sided:
-        return {f"detector_{row}": Instance("detector", asdict(detector_site(spec)))}
+        return {"detector": Instance("detector", asdict(detector_site(spec)))}
     ends = (("through", False), ("drop", True))
-    return {
-        f"{bus}_diode_{row}": Instance("photodiode", asdict(photodiode_site(spec, west=west))) for bus, west in ends
-    }
+    return {f"{bus}_diode": Instance("photodiode", asdict(photodiode_site(spec, west=west))) for bus, west in ends}
 
 
 def _row(spec: ChipSpec) -> Cell:

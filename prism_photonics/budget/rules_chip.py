@@ -8,12 +8,12 @@ from prism_photonics.spec.chip_spec import MOST_BONDED_ROWS, MOST_EDGE_UM, ChipS
 from prism_photonics.spec.geometry import (
     STREET_UM,
     facet_um,
-    flipped_die_um,
     row_top_um,
     site_reach_um,
     tests_height_um,
     tests_width_um,
 )
+from prism_photonics.spec.outline import flipped_die_um
 
 HEATER_LIMIT_W = 5.0
 """Heat that a package carries away while it holds its temperature to 10 mK; design choice."""

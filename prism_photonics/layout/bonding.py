@@ -18,6 +18,7 @@ from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec.floorplan import EDGE_UM, PAD_UM
 
 BESIDE_UM = 300.0  # round what a page shows
+FIBRE_UM = 250.0  # length that is drawn of a fibre
 COLORS = {"ring": "#2a6f97", "ground": "#555555", "detector": "#b5532a"}  # by what a pad serves
 
 
@@ -34,8 +35,14 @@ def bonded_part_um(drawing: kdb.Layout, *, kit: bool) -> tuple[float, float, flo
 
 
 @style.context("default")  # the same bytes whatever the user's matplotlib settings are
-def bonding_pdf(title: str, pads_um: Mapping[str, Point], die_um: tuple[float, float, float, float]) -> bytes:
-    """A page with the whole die, then one for each of its edges with the pads' names and the fingers' numbers.
+def bonding_pdf(
+    title: str,
+    pads_um: Mapping[str, Point],
+    die_um: tuple[float, float, float, float],
+    *,
+    fibres_um: Mapping[str, Point],
+) -> bytes:
+    """A page with the whole die and its fibres, then one for each edge with the pads' names and the fingers' numbers.
 
     Fingers are counted along each edge from the west and from the south: ``N1``, ``S1``, ``E1``.
 
@@ -43,6 +50,7 @@ def bonding_pdf(title: str, pads_um: Mapping[str, Point], die_um: tuple[float, f
         title: Heading.
         pads_um: Middles of the bond pads by name.
         die_um: West, south, east and north side of the die.
+        fibres_um: Where light enters and leaves, by name; those of tests that were diced off are not drawn.
     """
     by_edge = {
         edge: wires(edge, pads, WireBonder(), edge_um=edge_out_um(edge, die_um))
@@ -51,18 +59,24 @@ def bonding_pdf(title: str, pads_um: Mapping[str, Point], die_um: tuple[float, f
     drawn = [wire for found in by_edge.values() for wire in found]
     stream = BytesIO()
     with PdfPages(stream, metadata={"Title": title, "CreationDate": None}) as pdf:
-        _page(pdf, f"{title}: {len(drawn)} wires of {WireBonder().wire_um:g} µm", drawn, die_um, named=False)
+        _page(pdf, f"{title}: {len(drawn)} wires of {WireBonder().wire_um:g} µm", drawn, die_um, fibres_um=fibres_um)
         for edge, found in by_edge.items():
             if found:
                 longest = max(wire.length_um for wire in found)
                 heading = f"{title}, {edge}: {len(found)} wires, the longest {longest * 1e-3:.2f} mm"
-                _page(pdf, heading, found, die_um, named=True)
+                _page(pdf, heading, found, die_um, fibres_um=None)
     return stream.getvalue()
 
 
 def _page(
-    pdf: PdfPages, title: str, drawn: list[Wire], die_um: tuple[float, float, float, float], *, named: bool
+    pdf: PdfPages,
+    title: str,
+    drawn: list[Wire],
+    die_um: tuple[float, float, float, float],
+    *,
+    fibres_um: Mapping[str, Point] | None,
 ) -> None:
+    """One page: with fibres the whole die, without them an edge whose wires are named."""
     figure = Figure(figsize=(16.5, 11.7), layout="constrained")
     FigureCanvasPdf(figure)
     axes = figure.add_subplot()
@@ -74,17 +88,27 @@ def _page(
     fingers = [Rectangle((x - PAD_UM / 2.0, y - PAD_UM / 2.0), PAD_UM, PAD_UM) for x, y in (w.end_um for w in drawn)]
     axes.add_collection(PatchCollection(pads, facecolor=colors))
     axes.add_collection(PatchCollection(fingers, facecolor="none", edgecolor="#888888"))
-    if named:
+    if fibres_um is None:
         for n, wire in enumerate(drawn, 1):
             _name(axes, wire, n)
     xs, ys = zip(*(at for wire in drawn for at in (wire.start_um, wire.end_um)), strict=True)
     sides = [min(xs), min(ys), max(xs), max(ys)]
-    if not named:
-        sides = [min(sides[0], west), min(sides[1], south), max(sides[2], east), max(sides[3], north)]
+    if fibres_um is not None:
+        for name, (x, y) in fibres_um.items():
+            if south <= y <= north:
+                _fibre(axes, name, (x, y), eastern=x > (west + east) / 2.0)
+        sides = [min(sides[0], west - FIBRE_UM), min(sides[1], south), max(sides[2], east), max(sides[3], north)]
     axes.set(xlim=(sides[0] - BESIDE_UM, sides[2] + BESIDE_UM), ylim=(sides[1] - BESIDE_UM, sides[3] + BESIDE_UM))
     axes.set_aspect("equal")
     axes.set(title=title, xlabel="x / µm", ylabel="y / µm")
     pdf.savefig(figure)
+
+
+def _fibre(axes: Axes, name: str, at_um: Point, *, eastern: bool) -> None:
+    """A fibre that meets the die from outside, and its name."""
+    (x, y), out = at_um, FIBRE_UM if eastern else -FIBRE_UM
+    axes.plot([x, x + out], [y, y], color="#2f7d32", linewidth=1.5)
+    axes.text(x + out, y, f" {name} ", fontsize=5.5, ha="left" if eastern else "right", va="center", color="#2f7d32")
 
 
 def _name(axes: Axes, wire: Wire, number: int) -> None:

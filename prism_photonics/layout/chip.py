@@ -11,7 +11,6 @@ from prism_photonics.layout.devices import DEVICES, placed_device
 from prism_photonics.layout.flipchip import draw_bumps
 from prism_photonics.layout.frame import (
     bank_labels,
-    bonded_die,
     draw_frame,
     inner_street,
     kit_die,
@@ -19,6 +18,7 @@ from prism_photonics.layout.frame import (
     letters,
     row_labels,
 )
+from prism_photonics.layout.garbage import no_collection
 from prism_photonics.layout.metal import draw_metal
 from prism_photonics.layout.routing import Point
 from prism_photonics.layout.schematic import ORIGIN
@@ -31,12 +31,12 @@ from prism_photonics.spec.floorplan import Floorplan, plan, require_room
 from prism_photonics.spec.geometry import (
     coupler_heights_um,
     facet_um,
-    flipped_die_um,
     middle_um,
     tests_height_um,
     tip_outside_um,
     tree_length_um,
 )
+from prism_photonics.spec.outline import flipped_die_um
 from prism_photonics.units import InputError
 
 _count = itertools.count()
@@ -56,13 +56,14 @@ def draw(spec: ChipSpec, netlist: Netlist | None = None) -> gf.Component:
     Raises:
         InputError: A chip whose metal finds no room.
     """
-    floor = None if spec.flip_chip else plan(spec)
-    require_room(spec)
-    netlist = netlist or from_spec(spec)
-    kcl = kf.KCLayout(f"prism_drawing_{next(_count)}")
-    drawn = draw_cells(netlist, places_um(spec), kcl)
-    chip = drawn[netlist.top]
-    _dress(chip, drawn[next(iter(netlist.banks.values()))], spec, floor)
+    with no_collection():
+        floor = None if spec.flip_chip else plan(spec)
+        require_room(spec)
+        netlist = netlist or from_spec(spec)
+        kcl = kf.KCLayout(f"prism_drawing_{next(_count)}")
+        drawn = draw_cells(netlist, places_um(spec), kcl)
+        chip = drawn[netlist.top]
+        _dress(chip, drawn[next(iter(netlist.banks.values()))], spec, floor)
     return chip
 
 
@@ -96,9 +97,8 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
         draw_bumps(spec, bank)
         pads, die = [], box(*flipped_die_um(spec))
     else:
-        metal, pads = draw_metal(floor, chip)
+        metal, pads, die = draw_metal(floor, chip)
         chip.add_ref(metal, name="metal")
-        die = bonded_die(floor, pads)
     names = row_labels(spec)
     if spec.chip.buses > 1:
         letters(bank, names)
@@ -123,20 +123,12 @@ def _draw_cell(
     each at the next place.
     """
     top = gf.Component(name, kcl=kcl)
-    parts = {
-        key: placed_device(instance, kcl)
-        if instance.component in DEVICES
-        else (drawn[instance.component], kdb.Trans.R0)
-        for key, instance in cell.instances.items()
-    }
+    parts, ports = _parts(cell, drawn, kcl)
     neighbours: dict[str, list[tuple[str, str]]] = {key: [] for key in parts}
     for pair in cell.connections:
         for own, other in (sorted(pair), sorted(pair, reverse=True)):
             neighbours[own.split(",")[0]].append((own, other))
 
-    ports = {
-        key: {port.name: (turn * port.trans).disp for port in _grid(part).ports} for key, (part, turn) in parts.items()
-    }
     where: dict[str, kdb.Vector] = {}
     places = iter(places_um)
     for outer in sorted(cell.ports, key=lambda port: int(port[1:])):
@@ -159,10 +151,32 @@ def _draw_cell(
         part, turn = parts[key]
         reference = top.add_ref(part, name=key)
         reference.instance.transform(kdb.Trans(where[key]) * turn)
+    outside = _grid(top)
     for outer, inner in cell.ports.items():
         key, port = inner.split(",")
-        _grid(top).add_port(port=_grid(top).insts[key].ports[port], name=outer)
+        part, turn = parts[key]
+        outside.add_port(port=_grid(part).ports[port].copy(kdb.Trans(where[key]) * turn), name=outer)
     return top
+
+
+def _parts(
+    cell: Cell, drawn: Mapping[str, gf.Component], kcl: kf.KCLayout
+) -> tuple[dict[str, tuple[gf.Component, kdb.Trans]], dict[str, dict[str, kdb.Vector]]]:
+    """What stands for each instance and how it is turned, and where its ports are; alike ones are looked up once."""
+    known: dict[object, tuple[tuple[gf.Component, kdb.Trans], dict[str, kdb.Vector]]] = {}
+    parts, ports = {}, {}
+    for key, instance in cell.instances.items():
+        kind = instance.component, tuple(instance.settings.items())
+        if kind not in known:
+            placed = (
+                placed_device(instance, kcl)
+                if instance.component in DEVICES
+                else (drawn[instance.component], kdb.Trans.R0)
+            )
+            part, turn = placed
+            known[kind] = placed, {str(port.name): (turn * port.trans).disp for port in _grid(part).ports}
+        parts[key], ports[key] = known[kind]
+    return parts, ports
 
 
 def _grid(component: gf.Component) -> kf.KCell:

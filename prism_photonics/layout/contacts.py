@@ -17,11 +17,11 @@ class Contacts:
         self._block = {i.name: i for i in kf.KCell(base=block.base).insts}
         rings = kf.KCell(base=self._block["row_0"].cell.base).insts
         self._rings = {
-            (i.name, name): i.ports[name].trans.disp
+            (i.name, port.name): (i.trans * port.trans).disp
             for i in rings
             if "ring" in i.name
-            for name in RING_CONTACTS
-            if name in i.ports
+            for port in i.cell.ports
+            if port.name in RING_CONTACTS
         }
 
     def row(self, row: int) -> Point:

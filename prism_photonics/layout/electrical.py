@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prism_photonics.layout.flipchip import RAIL_UM
+from prism_photonics.layout.processcontrol import meander_squares
 from prism_photonics.layout.routing import Point
 from prism_photonics.process.layers import Deck
 from prism_photonics.process.metal import load_metal
@@ -15,6 +16,8 @@ from prism_photonics.units import InputError
 
 RESISTIVITY_OHM_UM = {"Au": 2.214e-2, "Al": 2.650e-2, "Cu": 1.678e-2}
 """Of pure metal at 20 °C. Source: CRC Handbook of Chemistry and Physics; films have more."""
+PER_KELVIN = {"Au": 3.7e-3, "Al": 4.5e-3, "Cu": 4.0e-3}
+"""Of that resistivity. Source: the same table, from 20 °C to 300 K."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,16 @@ def wiring(spec: ChipSpec, deck: Deck, rings_um: Mapping[str, Point], pads_um: M
         driver_ohm=drive.settle_us * 1e-6 / settling_s(spec, ohm=1.0, fF=channel_fF),
         bounce_V=current_A * ground,
     )
+
+
+def thermometer_ohm(deck: Deck) -> tuple[float, float]:
+    """Resistance of the thermometer at 20 °C between its inner taps, and what a kelvin adds, of pure metal.
+
+    Raises:
+        InputError: The resistivity of the deck's first metal is not known.
+    """
+    ohm = _sheet_ohm(deck, "metal1") * meander_squares()
+    return ohm, ohm * PER_KELVIN[deck.stack["metal1"].material]
 
 
 def _sheet_ohm(deck: Deck, layer: str) -> float:

@@ -18,7 +18,8 @@ from prism_photonics.lightpath.drawing import arc_points, box, nm, polygon, requ
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS, METAL2_SPACE_UM
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.geometry import LAST_BUMP_UM, row_top_um
+from prism_photonics.spec.geometry import row_top_um
+from prism_photonics.spec.outline import LAST_BUMP_UM
 from prism_photonics.units import InputError
 
 # Design choices: copper pillars with tin-silver caps of 24 µm, as on interposers.

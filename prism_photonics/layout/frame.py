@@ -1,10 +1,12 @@
 """Frame of the circuit: die outline, dicing border, title, and the labels of rows, columns and pads."""
 
 import textwrap
+from collections.abc import Sequence
 
 import gdsfactory as gf
 from kfactory import kdb
 
+from prism_photonics.layout.flipchip import RAIL_UM, TRUNK_UM
 from prism_photonics.layout.marks import INSET_UM, MARK_UM, draw_marks
 from prism_photonics.layout.pads import OPENING_INSET_UM, SHORT, Pad
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
@@ -12,20 +14,21 @@ from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, n
 from prism_photonics.process.kits import Kit
 from prism_photonics.process.layers import LAYERS, OPENING_TO_RIB_UM, SLAB_MARGIN_UM
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.chip_spec import PAD_LINE_PITCH_UM
 from prism_photonics.spec.floorplan import EDGE_UM, EXCLUSION_UM, PAD_UM, Floorplan
 from prism_photonics.spec.geometry import (
-    CLEAR_UM,
     LEAST_LEAD_UM,
     STREET_UM,
     bank_origins_um,
     coupler_heights_um,
     facet_um,
     middle_um,
-    monitor_reach_um,
     row_top_um,
     tests_height_um,
+    tests_top_um,
     tests_width_um,
 )
+from prism_photonics.spec.outline import monitor_last_um, monitor_reach_um
 
 OVERRUN_UM = 30.0  # of the couplers' tips beyond the facet; design choice
 PAD_TEXT_UM, ROW_TEXT_UM, TITLE_UM = 18.0, 16.0, 40.0
@@ -93,27 +96,41 @@ def overrun(
         frame.kdb_cell.shapes(frame.kcl.layer(*layer)).insert(taper(west, end, width, width, y_um=y_um))
 
 
-def bonded_die(floor: Floorplan, pads: list[Pad]) -> kdb.Box:
+def bonded_die(floor: Floorplan, pads: Sequence[Pad], *, lanes_um: float) -> kdb.Box:
     """Outline of a bonded die: facet in the west, ``EDGE_UM`` beyond the outer pads elsewhere, tests in the south.
 
     In the east at least so far beyond the northern and southern pads that marks in the corners stand clear of them.
-
     Between the southern pads and the tests lies a dicing street (`inner_street`).
+
+    Args:
+        floor: The plan.
+        pads: Northern and southern ones; the eastern stand where the die ends (`eastern_um`).
+        lanes_um: Where the eastern wires' last lane ends.
     """
-    edges = {edge: [pad for pad in pads if pad.edge == edge] for edge in (NORTH, SOUTH, EAST)}
-    tests_top = _southern_um(floor, pads) - 2.0 * STREET_UM
-    # One fibre array reaches circuit and tests.
-    tests_top -= (tests_top - CLEAR_UM - middle_um(floor.spec)) % floor.spec.coupler.fibre_pitch_um
-    south = tests_top - tests_height_um(floor.spec)
-    north = max(pad.y_um for pad in edges[NORTH]) + EDGE_UM
-    monitor = floor.row_length + monitor_reach_um(floor.spec)
+    spec = floor.spec
+    tests_top = tests_top_um(spec, _southern_um(floor, pads) - 2.0 * STREET_UM)
+    north = max(pad.y_um for pad in pads if pad.edge == NORTH) + EDGE_UM
     beside_um = INSET_UM + MARK_UM / 2.0 + OPENING_TO_RIB_UM + PAD_UM / 2.0 - OPENING_INSET_UM
-    corners = max(pad.x_um for pad in edges[NORTH] + edges[SOUTH]) + beside_um
-    east = max(max(pad.x_um for pad in pads) + EDGE_UM, corners, floor.facet + tests_width_um(floor.spec), monitor)
-    return box(floor.facet, south, east, north)
+    needed = [
+        max(pad.x_um for pad in pads) + beside_um,
+        lanes_um + PAD_UM / 2.0 + PAD_LINE_PITCH_UM * (spec.chip.pad_lines - 1) + EDGE_UM,
+        floor.facet + tests_width_um(spec),
+        floor.row_length + monitor_reach_um(spec),
+    ]
+    if not spec.two_sided:  # the guide that is seen by a fibre bends where no wire is beside it
+        needed.append(lanes_um + monitor_last_um(spec))
+    return box(floor.facet, tests_top - tests_height_um(spec), max(needed), north)
 
 
-def _southern_um(floor: Floorplan, pads: list[Pad]) -> float:
+def eastern_um(spec: ChipSpec, die: kdb.Box) -> float:
+    """Where the eastern pads' outer line stands: as far from the die's edge as the others', or from a kit's border."""
+    edge_um = die.right / PER_UM
+    if spec.kit is not None:
+        edge_um = kit_die(spec.kit, die, facet_um=facet_um(spec)).right / PER_UM - spec.kit.chip.border_um
+    return edge_um - EDGE_UM
+
+
+def _southern_um(floor: Floorplan, pads: Sequence[Pad]) -> float:
     """Southern edge of the circuit of a bonded die, where the street to the tests begins."""
     return min((pad.y_um for pad in pads if pad.edge == SOUTH), default=floor.south_base) - EDGE_UM
 
@@ -137,12 +154,18 @@ def row_labels(spec: ChipSpec) -> kdb.Region:
     words = kdb.Region()
     # West of each row, below where its drop bus goes: clear of the slab of the rings, of the drop bus, and of the last
     # fork's bend, which comes from above to every other row.
-    top = spec.ring_designs[0].bus_pitch_um - spec.width_um / 2.0 - SLAB_MARGIN_UM - LETTERS_CLEAR_UM
+    buses_um = spec.ring_designs[0].bus_pitch_um
+    top = buses_um - spec.width_um / 2.0 - SLAB_MARGIN_UM - LETTERS_CLEAR_UM
+    # The ground of a flipped bank runs across there: names stand upright beside it where the row is high enough, above
+    # where the fork's bend begins.
+    beside = spec.flip_chip and top - _width("000") * ROW_TEXT_UM >= spec.waveguide.bend_radius_um
     for row in range(min(spec.chip.rows, MOST_NAMED_ROWS)):
-        word = f"R{row}" if row < 100 else f"{row}"
-        size = text(word, ROW_TEXT_UM, (0.0, 0.0)).bbox()
-        at = (-LETTERS_CLEAR_UM - size.right / PER_UM, row * spec.row_pitch_um + top - size.top / PER_UM)
-        words += text(word, ROW_TEXT_UM, at)
+        word = text(f"R{row}" if row < 100 else f"{row}", ROW_TEXT_UM, (0.0, 0.0))
+        east = -LETTERS_CLEAR_UM
+        if beside:
+            word, east = word.transformed(kdb.Trans.R90), TRUNK_UM - RAIL_UM / 2.0 - LETTERS_CLEAR_UM
+        size = word.bbox()
+        words += word.moved(nm(east) - size.right, nm(row * spec.row_pitch_um + top) - size.top)
     # Above the top row each column has a strip free of metal.
     top = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + 8.0
     for c in range(spec.chip.channels):

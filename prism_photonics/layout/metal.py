@@ -8,6 +8,7 @@ import gdsfactory as gf
 from kfactory import kdb
 
 from prism_photonics.layout.contacts import Contacts
+from prism_photonics.layout.frame import bonded_die, eastern_um
 from prism_photonics.layout.marks import marks_um
 from prism_photonics.layout.pads import OPENING_INSET_UM, Pad, bond_pad, detector_contacts, ring_pad
 from prism_photonics.layout.routing import Point, heading, wire
@@ -23,7 +24,7 @@ from prism_photonics.spec.floorplan import (
     WIRE_UM,
     Floorplan,
 )
-from prism_photonics.spec.river import plan_river
+from prism_photonics.spec.river import River, plan_river
 
 OVERLAP_UM = 2.0  # a wire begins this far inside the contact it leaves
 
@@ -37,8 +38,11 @@ class _Lead:
     corners: tuple[Point, ...]
 
 
-def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list[Pad]]:
-    """Route every contact of the placed chip to a pad; returns the metal cell and its pads."""
+def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list[Pad], kdb.Box]:
+    """Route every contact of the placed chip to a pad; returns the metal cell, its pads and the die they ask for.
+
+    The eastern pads stand at the die's edge, wherever else it lies than they need: a bond wire has to reach it.
+    """
     kcl = chip.kcl
     metal = gf.Component("metal", kcl=kcl)
     spec, half = floor.spec, floor.half
@@ -76,12 +80,15 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     low = PAD_UM / 2.0 + SPACE_UM - min(east_ends)  # no southern wire turns beside an eastern pad
     for direction, leads, base in ((NORTH, north, floor.north_base), (SOUTH, south, max(-floor.south_base, low))):
         ends = floor.pads(len(leads), center=middle, least=least, pitch=floor.pad_pitch)
-        drawn, placed = _route(floor, direction, leads, ends, base_um=base)
+        river = _river(direction, leads, ends)
+        drawn, placed = _route(floor, direction, leads, ends, river=river, base_um=base)
         shapes += drawn
         pads += placed
-    widest = max(pad.x_um for pad in pads) + PAD_UM
-    least = widest - PAD_LINE_PITCH_UM * (spec.chip.pad_lines - 1) - PAD_UM
-    drawn, placed = _route(floor, EAST, east, east_ends, base_um=floor.site_east, least_um=least)
+    river = _river(EAST, east, east_ends)
+    lanes_um = floor.site_east + (river.height + 1) * LANE_PITCH_UM
+    die = bonded_die(floor, pads, lanes_um=lanes_um)
+    least = eastern_um(spec, die) - PAD_LINE_PITCH_UM * (spec.chip.pad_lines - 1)
+    drawn, placed = _route(floor, EAST, east, east_ends, river=river, base_um=floor.site_east, least_um=least)
     shapes += drawn
     pads += placed
 
@@ -90,7 +97,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     for pad in pads:
         reference = metal.add_ref(pad_cell, name=pad.name)
         reference.instance.transform(kdb.Trans(nm(pad.x_um), nm(pad.y_um)))
-    return metal, pads
+    return metal, pads, die
 
 
 def _signal(floor: Floorplan, contacts: Contacts, row: int, channel: int) -> tuple[_Lead, kdb.Box]:
@@ -131,12 +138,29 @@ def _ground_stubs(floor: Floorplan, contacts: Contacts, channel: int) -> kdb.Reg
     return stubs
 
 
+def _turned(direction: int, point: Point) -> Point:
+    """A point in the frame whose north is ``direction``, and back: each turn is its own inverse."""
+    at = heading(direction) * kdb.Point(nm(point[0]), nm(point[1]))
+    return at.x / PER_UM, at.y / PER_UM
+
+
+def _in_order(direction: int, leads: Iterable[_Lead]) -> list[_Lead]:
+    return sorted(leads, key=lambda lead: _turned(direction, lead.corners[-1])[0])
+
+
+def _river(direction: int, leads: Iterable[_Lead], ends_um: Sequence[float]) -> River:
+    """How the leads of one edge shift to their pads."""
+    starts = [_turned(direction, lead.corners[-1])[0] for lead in _in_order(direction, leads)]
+    return plan_river(starts, ends_um, clearance_um=LANE_PITCH_UM)
+
+
 def _route(
     floor: Floorplan,
     direction: int,
     leads: Iterable[_Lead],
     ends_um: Sequence[float],
     *,
+    river: River,
     base_um: float,
     least_um: float = 0.0,
 ) -> tuple[kdb.Region, list[Pad]]:
@@ -147,26 +171,18 @@ def _route(
         direction: The edge.
         leads: The wires, in any order.
         ends_um: Positions of the pads along the edge, ascending.
+        river: How they shift.
         base_um: Where the river begins, in the turned frame.
         least_um: The inner line of pads stands at least here.
     """
-    turn = heading(direction)
-
-    def turned(point: Point) -> Point:
-        at = turn * kdb.Point(nm(point[0]), nm(point[1]))
-        return at.x / PER_UM, at.y / PER_UM
-
-    ordered = sorted(leads, key=lambda lead: turned(lead.corners[-1])[0])
-    starts = [turned(lead.corners[-1])[0] for lead in ordered]
-    river = plan_river(starts, ends_um, clearance_um=LANE_PITCH_UM)
     inner = max(base_um + (river.height + 1) * LANE_PITCH_UM + PAD_UM / 2.0, least_um)
     shapes, pads = kdb.Region(), []
-    for n, lead in enumerate(ordered):
+    for n, lead in enumerate(_in_order(direction, leads)):
         outer = n % floor.spec.chip.pad_lines == 1
         line = inner + PAD_LINE_PITCH_UM * outer
-        corners = [turned(corner) for corner in lead.corners]
+        corners = [_turned(direction, corner) for corner in lead.corners]
         way = river.points(n, base_um=base_um, lane_um=LANE_PITCH_UM, end_um=line)
         shapes += wire(corners + way[1:], lead.width_um)
-        x, y = turned((ends_um[n], line))  # each turn is its own inverse
+        x, y = _turned(direction, (ends_um[n], line))
         pads.append(Pad(lead.pad, x, y, direction, outer))
-    return shapes.transformed(turn), pads
+    return shapes.transformed(heading(direction)), pads

@@ -23,24 +23,28 @@ PURPOSES: Mapping[str, str] = {
     "vdp_metal2": "sheet resistance of the second metal, likewise",
     "via_chain": "resistance of a via: a chain, two pads",
     "leakage": "leakage between electrodes on the slab, at the rings' own distance: a comb, two pads",
+    "thermometer": "temperature of the die: a meander of first metal, four pads (current outside, voltage inside)",
     "etch_gauge": "which gap opens, which tip stands: ribs from the rules' least upwards, under the microscope",
 }
 """What each structure is there for, in the order from the west."""
-PADS: Mapping[str, int] = {"vdp_metal1": 4, "vdp_metal2": 4, "via_chain": 2, "leakage": 2}
+PADS: Mapping[str, int] = {"vdp_metal1": 4, "vdp_metal2": 4, "via_chain": 2, "leakage": 2, "thermometer": 4}
 
 # Design choices.
 WIRE_UM = 6.0
 ARM_UM, REACH_UM = 10.0, 30.0  # width of a cross's arms, from its middle to their ends
 VIA_PITCH_UM, CHAIN = 8.0, (5, 12)  # rows and columns of the chain
 COMB_UM, COMB_WIDTH_UM, FINGER_UM = 50.0, 90.0, 4.0  # height between the two bars; width at most, west of a wire
+LEG_UM, LEG_PITCH_UM, LEGS, TURN_UM = 2.5, 5.0, 52, 58.0  # of the meander: width, pitch, number, height
 GAPS, GAP_STEP_UM = 8, 0.03
 TIPS, TIP_STEP_UM = 6, 0.05
 GAUGE_UM = 120.0  # length of the ribs: narrow ones must not be smaller than the rules' least area
 APART_UM = 6.0
+GAUGE_EAST_UM = 780.0  # of the first pad
 TIPS_EAST_UM = 180.0  # of the pairs
 LABEL_UM = 16.0
+ABOVE_UM = {"vdp_metal1": 145.0, "vdp_metal2": 145.0, "thermometer": 112.0}  # of names over the pads' middles
 EXTRA_RIBS = 2 * GAPS + TIPS
-EXTRA_METALS = 1 + 1 + 1 + 2
+EXTRA_METALS = 1 + 1 + 1 + 2 + 1
 
 Shapes = dict[Layer, kdb.Region]
 
@@ -58,6 +62,7 @@ def draw_control(spec: ChipSpec, tests: gf.Component, *, at_um: Point) -> None:
         ("vdp_metal2", {LAYERS.metal2: _cross()}),
         ("via_chain", _chain()),
         ("leakage", _comb(spec.ring.electrode_gap_um)),
+        ("thermometer", {LAYERS.metal1: _meander()}),
     ]
     x, y = at_um
     pad, names = bond_pad(PROBE_CELL, PROBE_UM, tests.kcl), kdb.Region()
@@ -66,11 +71,11 @@ def draw_control(spec: ChipSpec, tests: gf.Component, *, at_um: Point) -> None:
         for n in range(PADS[name]):
             probe = tests.add_ref(pad, name=f"{name}_{n}")
             probe.instance.transform(kdb.Trans(nm(x + n * CONTROL_PITCH_UM), nm(y)))
-        where = (x + 120.0, y + 145.0) if PADS[name] == 4 else (x + 15.0, y + 103.0)
-        words = {"via_chain": f"VIA {chain_vias()}", "leakage": "LEAK"}
+        where = (x + 15.0, y + 103.0) if PADS[name] == 2 else (x + 120.0, y + ABOVE_UM[name])
+        words = {"via_chain": f"VIA {chain_vias()}", "leakage": "LEAK", "thermometer": "RTD"}
         names += text(words.get(name, name.replace("_metal", " ").upper()), LABEL_UM, where)
         x += PADS[name] * CONTROL_PITCH_UM
-    west, low = x - 420.0, y + 126.0
+    west, low = at_um[0] + GAUGE_EAST_UM, y + 126.0
     ribs = kdb.Region()
     for shapes, offset in ((_gaps(deck), 0.0), (_tips(deck), TIPS_EAST_UM)):
         _draw(tests, shapes, (west + offset, low))
@@ -138,6 +143,32 @@ def _comb(gap_um: float) -> Shapes:
     region += wire([(width - 2.0, middle), (east, middle), (east, 0.0)], WIRE_UM)
     slab = box(-SLAB_MARGIN_UM, low - SLAB_MARGIN_UM, width + SLAB_MARGIN_UM, high + WIRE_UM + SLAB_MARGIN_UM)
     return {LAYERS.metal1: region, LAYERS.slab: kdb.Region(slab)}
+
+
+def meander_squares() -> float:
+    """Length of the meander between its inner taps over its width, corners counted as half a square."""
+    corners = 2 * (LEGS - 1)
+    straight_um = LEGS * TURN_UM - corners * LEG_UM + (LEGS - 1) * (LEG_PITCH_UM - LEG_UM)
+    return straight_um / LEG_UM + 0.5 * corners
+
+
+def _meander() -> kdb.Region:
+    """Legs side by side, joined above and below in turn; at either end a wire for current and one for voltage."""
+    low, half = 46.0, LEG_UM / 2.0
+    first = 1.5 * CONTROL_PITCH_UM - (LEGS - 1) * LEG_PITCH_UM / 2.0
+    region, last = kdb.Region(), first + (LEGS - 1) * LEG_PITCH_UM
+    for n in range(LEGS):
+        x = first + n * LEG_PITCH_UM
+        region.insert(box(x - half, low, x + half, low + TURN_UM))
+        if n < LEGS - 1:
+            y = low + TURN_UM - half if n % 2 == 0 else low + half
+            region.insert(box(x - half, y - half, x + LEG_PITCH_UM + half, y + half))
+    bar = low - WIRE_UM
+    for x, current, voltage in ((first, 0, 1), (last, 3, 2)):
+        region.insert(box(x - half, bar, x + half, low + half))
+        for pad in (current, voltage):
+            region += wire([(x, bar), (pad * CONTROL_PITCH_UM, bar), (pad * CONTROL_PITCH_UM, 0.0)], WIRE_UM)
+    return region
 
 
 def _gaps(deck: Deck) -> Shapes:

@@ -5,7 +5,7 @@ import io
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import klayout.db as kdb
 
@@ -21,9 +21,11 @@ from prism_photonics.layout.assembly import (
 )
 from prism_photonics.layout.bonding import bonded_part_um, die_box
 from prism_photonics.layout.drc import Drc
-from prism_photonics.layout.electrical import wiring
+from prism_photonics.layout.electrical import thermometer_ohm, wiring
+from prism_photonics.layout.fibres import Row, by_facet, fibre_lines
 from prism_photonics.layout.lvs import Lvs
 from prism_photonics.layout.pads import OPENING_INSET_UM, rows_um
+from prism_photonics.layout.processcontrol import GAP_STEP_UM, GAPS, TIP_STEP_UM, TIPS
 from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
 from prism_photonics.lightpath.detector.diode import ABSORBER_UM, UPPER_HALF_UM
 from prism_photonics.process.layers import LAYERS, Deck
@@ -31,8 +33,6 @@ from prism_photonics.process.trench import closing_wall_deg, foot_um
 from prism_photonics.spec import ChipSpec
 from prism_photonics.spec.floorplan import PAD_UM
 from prism_photonics.spec.neighbours import field_share, wire_share
-
-Row = Mapping[str, str]  # a line of the manifest
 
 PURPOSES = {
     "loopback": "alignment of the fibre array: two couplers and a half turn",
@@ -130,7 +130,10 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             *_photodiodes(spec, layout),
             "## Fibres",
             "",
-            *_table(("port", "x / µm", "y / µm"), [(f["name"], f["x_um"], f["y_um"]) for f in _of(lines, "fibre")]),
+            "Facet by facet from the south, as an array's channels meet them; `channel` counts the array's pitches "
+            "from the facet's lowest fibre.",
+            "",
+            *_table(("port", "facet", "channel", "x / µm", "y / µm"), fibre_lines(lines, spec.coupler.fibre_pitch_um)),
             "## Test plan",
             "",
             "In this order. Light enters and leaves by the fibres above; that of rows leaves as photocurrents at pads.",
@@ -142,6 +145,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             "corners: the pair of bars that meets tells the error.",
             "",
             *_table(("structure", "pads", "for"), _control(lines)),
+            *_control_sizes(deck),
         ]
     )
 
@@ -195,13 +199,11 @@ def _lines(manifest: str) -> list[Row]:
 
 def _assembly(spec: ChipSpec, lines: Sequence[Row], layout: kdb.Layout) -> list[str]:
     """What the bonder, the probe card and the fibre array find; nothing of the pads of a flipped die."""
-    pitch_um = spec.coupler.fibre_pitch_um
-    western = [(float(f["x_um"]), float(f["y_um"])) for f in _of(lines, "fibre")]
-    west = min(x for x, _ in western)
-    heights = [y for x, y in western if x - west < pitch_um]
-    told = [
-        ("western fibres", f"{on_one_array(heights, pitch_um)} of {len(heights)} on one array of {pitch_um:g} µm"),
-    ]
+    pitch_um, told = spec.coupler.fibre_pitch_um, []
+    for facet, fibres in by_facet(lines).items():
+        heights = [float(f["y_um"]) for f in fibres]
+        on_grid = on_one_array(heights, pitch_um)
+        told.append((f"{facet} fibres", f"{on_grid} of {len(heights)} on one array of {pitch_um:g} µm"))
     if not spec.flip_chip:
         opening_um = PAD_UM - 2.0 * OPENING_INSET_UM
         part_um, bonder = bonded_part_um(layout, kit=spec.kit is not None), WireBonder()
@@ -325,6 +327,22 @@ def _control(lines: Sequence[Row]) -> list[tuple[str, str, str]]:
     probes = [line["name"].rpartition("_")[0] for line in _of(lines, "probe")]
     named = {line["name"] for line in _of(lines, "control")}
     return [(name, str(probes.count(name) or ""), told) for name, told in CONTROL.items() if name in named]
+
+
+def _control_sizes(deck: Deck) -> list[str]:
+    """What the thermometer reads, and which rib of the gauge is which."""
+    ohm, ohm_K = thermometer_ohm(deck)
+    gaps, tips = (
+        f"{1e3 * deck.value_um(rule):.0f} to {1e3 * (deck.value_um(rule) + (count - 1) * step_um):.0f} nm in steps of "
+        f"{1e3 * step_um:.0f}"
+        for rule, count, step_um in (("ridge_space", GAPS, GAP_STEP_UM), ("ridge_width", TIPS, TIP_STEP_UM))
+    )
+    return [
+        f"The thermometer has {ohm:.3g} Ω at 20 °C and {1e3 * ohm_K:.3g} mΩ more a kelvin, of pure metal: calibrate it "
+        "on a chuck of known temperature, before tests are diced off. The gauge's ribs, from the south: "
+        f"gaps of {gaps}; widths of {tips}.",
+        "",
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

@@ -42,8 +42,6 @@ from prism_photonics.spec.geometry import (
     detector_site,
     drop_port_um,
     euler_p,
-    monitor_bend_um,
-    monitor_heights_um,
     photodiode_slots,
     ring_slots,
     s_length_um,
@@ -51,6 +49,7 @@ from prism_photonics.spec.geometry import (
     test_lead_um,
     turn_radius_um,
 )
+from prism_photonics.spec.outline import monitor_bend_um, monitor_heights_um, monitor_last_um
 from prism_photonics.spec.structures import GAP_STEPS_UM, LENGTH_STEPS, gap_sweep, length_sweep
 
 # Design choices.
@@ -245,14 +244,18 @@ class _Block:
         The light that no photodiode takes leaves by fibres: all of it, as long as no III–V is bonded.
         """
         spec, site = self._spec, detector_site(self._spec)
-        heights = monitor_heights_um(spec)
+        heights, row_um = monitor_heights_um(spec), (spec.chip.rows - 1) * spec.row_pitch_um
         start = bank_origins_um(spec)[-1] + spec.chip.channels * spec.ring.pitch_um
         end, past = start + site.guide_um, start + monitor_bend_um(spec)
-        self._guide(end, self._outside - end, heights[0])
-        drop_um = heights[0] + site.port_pitch_um
+        drop_um = row_um + site.port_pitch_um
         self._guide(end, past - end, drop_um)
         past = self._s((past, drop_um), heights[1] - drop_um)
         self._guide(past, self._outside - past, heights[1])
+        # Beside its fibre: east of where the photodiodes' wires leave below the upper guide.
+        past = self._east - monitor_last_um(spec)
+        self._guide(end, past - end, row_um)
+        past = self._s((past, row_um), heights[0] - row_um)
+        self._guide(past, self._outside - past, heights[0])
         for name, y in zip(("monitor_through", "monitor_drop"), heights, strict=True):
             self._facet_east(name, y)
         # Between the two: beyond them lie pads, and marks in the die's corner.
@@ -311,6 +314,8 @@ class _Block:
 
     def _s(self, start_um: tuple[float, float], rise_um: float) -> float:
         """An S of guide eastwards; returns its end."""
+        if nm(rise_um) == 0:
+            return start_um[0]
         radius = self._spec.waveguide.bend_radius_um
         length, turn = s_length_um(rise_um, radius), QuarterTurn(radius, euler_p(self._spec))
         self._insert(s_bend(start_um, rise_um, turn, length_um=length, width_um=self._width))

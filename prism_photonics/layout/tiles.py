@@ -8,7 +8,8 @@ import io
 from dataclasses import dataclass
 
 from prism_photonics.spec import ChipSpec
-from prism_photonics.spec.geometry import STREET_UM, flipped_die_um
+from prism_photonics.spec.geometry import STREET_UM
+from prism_photonics.spec.outline import flipped_die_um
 from prism_photonics.units import InputError
 
 # What one exposure of a stepper covers, in µm.

@@ -19,6 +19,7 @@ from prism_photonics.layout.bonding import bonded_part_um, bonding_pdf
 from prism_photonics.layout.check import Checks
 from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.drc import Drc, run_drc
+from prism_photonics.layout.fibres import fibres_um
 from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import pad_centers_um, rows_um
@@ -201,7 +202,7 @@ def write(
                 (work / "tapeout.md").write_text(told, encoding="utf-8")
                 if not spec.flip_chip:
                     part_um = bonded_part_um(drawing, kit=spec.kit is not None)
-                    diagram = bonding_pdf(spec.name, pad_centers_um(drawing), part_um)
+                    diagram = bonding_pdf(spec.name, pad_centers_um(drawing), part_um, fibres_um=fibres_um(manifest))
                     (work / "bonding.pdf").write_bytes(diagram)
                 around = kdb.DBox(x, y - 10.0, x + spec.ring.pitch_um, y + row_top_um(spec) + 10.0)
                 (work / "ring.glb").write_bytes(solid_glb(drawing, deck, around))

@@ -11,10 +11,10 @@ from prism_photonics.spec.geometry import (
     WEST_TRACK_UM,
     detector_site,
     facet_um,
-    monitor_heights_um,
     row_top_um,
     site_reach_um,
 )
+from prism_photonics.spec.outline import monitor_heights_um
 from prism_photonics.units import InputError
 
 # Design choices for wire bonding: 25 µm gold wire on 70 µm pads, two staggered lines of pads per edge.

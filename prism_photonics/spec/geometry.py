@@ -22,16 +22,12 @@ from prism_photonics.spec import ChipSpec
 # Design choices.
 FEED_BELOW_UM = 70.0  # from row 0 down to the first of several fibres
 LEAST_LEAD_UM = 20.0  # from the first of several couplers to its rise
-RISE_AFTER_UM = 5.0  # from a photodiode site's wires to the bend of the guide that goes on beside them
 SITE_BUMPS_UM = 120.0  # strip beside a photodiode site for its bumps
-LAST_BUMP_UM = 67.0  # from the site to its outermost bump's middle
 DROP_LEAD_UM = 40.0  # from a row's first ring to a photodiode in the west: row label, ground bump
 WEST_TRACK_UM = 10.0  # pitch of the wires from such photodiodes on a bonded die
 WEST_CLEAR_UM = 16.0  # from such a photodiode to its first wire, and from the last wire to the tree
 STREET_UM = 50.0  # half the dicing street
 CLEAR_UM = 60.0  # from the circuit to the test structures below it
-MARGIN_UM = 200.0  # round a flip-chip bank: alignment marks
-BELOW_MARKS_UM = 220.0  # from a fibre at the eastern facet up to the die's edge: marks and verniers in the corner
 # Test structures along the southern edge.
 CUTBACK_PASSES = (1, 2)  # double passes of each cutback serpentine
 TEST_RINGS = 5  # of each sweep, on one guide
@@ -41,7 +37,7 @@ PROBE_UM = 60.0  # side of a probe pad
 PROBE_BELOW_UM = 47.0  # from a test ring's guide down to its pads' middles: their openings' distance from ribs of 4 µm
 TAPERS = 2  # couplers with other tips
 LOW_S_RADII = 4.0  # least radius of an S lower than two bends, in theirs: sharper ones turn light to a second mode
-CONTROL_PADS, CONTROL_PITCH_UM = 12, 100.0  # of the electrical structures: one line, a probe card's pitch
+CONTROL_PADS, CONTROL_PITCH_UM = 16, 100.0  # of the electrical structures: one line, a probe card's pitch
 CONTROL_CLEAR_UM = 60.0  # from the loopback's turn to the first of those pads' middles
 
 
@@ -52,31 +48,6 @@ def detector_site(spec: ChipSpec) -> DetectorSiteDesign:
     usual_um = FLIPPED_HOLD_UM if spec.flip_chip else design.hold_um
     # Between the guides, which go on beside it where a row is seen by fibres.
     return replace(design, hold_um=max(LEAST_HOLD_UM, min(usual_um, float(math.floor(design.free_hold_um)))))
-
-
-def monitor_heights_um(spec: ChipSpec) -> tuple[float, float]:
-    """Heights above row 0 of the fibres that see the top row's through and drop bus, a fibre array's pitches apart.
-
-    The drop guide rises to the next fibre: below it leave the photodiodes' wires, of which none lies along a guide so.
-    """
-    through_um = (spec.chip.rows - 1) * spec.row_pitch_um
-    pitches = math.ceil(detector_site(spec).port_pitch_um / spec.coupler.fibre_pitch_um)
-    return through_um, through_um + pitches * spec.coupler.fibre_pitch_um
-
-
-def monitor_bend_um(spec: ChipSpec) -> float:
-    """From the rows' eastern end to where the upper of these guides bends to its fibre: past the site or its bumps."""
-    return site_reach_um(spec) + (SITE_BUMPS_UM if spec.flip_chip else RISE_AFTER_UM)
-
-
-def monitor_reach_um(spec: ChipSpec) -> float:
-    """From the rows' eastern end to the least place of the eastern facet; 0 where no row is seen by fibres."""
-    if spec.two_sided:
-        return 0.0
-    through_um, fibre_um = monitor_heights_um(spec)
-    rise_um = fibre_um - through_um - detector_site(spec).port_pitch_um
-    bend_um = s_length_um(rise_um, spec.waveguide.bend_radius_um)
-    return monitor_bend_um(spec) + bend_um + spec.coupler_design.length_um + BEFORE_RING_UM
 
 
 def photodiode_site(spec: ChipSpec, *, west: bool) -> PhotodiodeSiteDesign:
@@ -248,22 +219,13 @@ def coupler_heights_um(spec: ChipSpec) -> list[float]:
     return [middle_um(spec)] if buses == 1 else [feed_height_um(spec, bus=bus) for bus in range(buses)]
 
 
-def flipped_die_um(spec: ChipSpec) -> tuple[float, float, float, float]:
-    """West, south, east and north side of a flip-chip die, test structures included.
+def tests_top_um(spec: ChipSpec, below_um: float) -> float:
+    """Height from which the test structures go down, at or below a height: the first on the grid of the chip's fibres.
 
-    Where several buses' fibres enter below the rows, the tests' follow them at the same pitch.
+    One fibre array reaches circuit and tests.
     """
-    rows_end = bank_origins_um(spec)[-1] + spec.chip.channels * spec.ring.pitch_um
-    west = facet_um(spec)
-    beyond = max(site_reach_um(spec) + LAST_BUMP_UM + MARGIN_UM, monitor_reach_um(spec))
-    east = max(rows_end + beyond, west + tests_width_um(spec))
-    north = (spec.chip.rows - 1) * spec.row_pitch_um + row_top_um(spec) + MARGIN_UM
-    if not spec.two_sided:
-        north = max(north, monitor_heights_um(spec)[1] + BELOW_MARKS_UM)
-    south = -MARGIN_UM
-    if spec.chip.buses > 1:
-        south = coupler_heights_um(spec)[-1] - spec.coupler.fibre_pitch_um + CLEAR_UM
-    return west, south - tests_height_um(spec), float(math.ceil(east)), float(math.ceil(north))
+    first_um, pitch_um = coupler_heights_um(spec)[0], spec.coupler.fibre_pitch_um
+    return below_um - (below_um - CLEAR_UM - first_um) % pitch_um
 
 
 def tests_height_um(spec: ChipSpec) -> float:
@@ -318,8 +280,9 @@ def s_length_um(rise_um: float, radius_um: float) -> float:
 
 
 def turn_radius_um(spec: ChipSpec) -> float:
-    """Radius of the serpentines' turns: a double pass ends on the next fibre, unless the film needs wider bends."""
-    return max(spec.coupler.fibre_pitch_um / 4.0, spec.waveguide.bend_radius_um)
+    """Radius of the serpentines' turns: a double pass ends on the next fibre that the film's bends allow."""
+    quarter_um = spec.coupler.fibre_pitch_um / 4.0
+    return math.ceil(round(spec.waveguide.bend_radius_um / quarter_um, 6)) * quarter_um
 
 
 def cutback_slots(spec: ChipSpec, passes: int) -> int:

@@ -23,12 +23,16 @@ from prism_photonics.layout.assembly import (
 from prism_photonics.layout.bonding import bonded_part_um
 from prism_photonics.layout.chip import draw
 from prism_photonics.layout.drc import run_drc
+from prism_photonics.layout.fibres import by_facet
 from prism_photonics.layout.lvs import lvs
+from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.polygons import open_layout
+from prism_photonics.layout.tiles import cut
 from prism_photonics.layout.write import LayoutFiles, write_gds
 from prism_photonics.process.layers import LAYERS
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
+from prism_photonics.spec.floorplan import EDGE_UM
 from prism_photonics.units import InputError
 
 from .conftest import sized
@@ -36,10 +40,10 @@ from .conftest import sized
 BONDER, CARD = WireBonder(), ProbeCard()
 
 
-def west_of(files: LayoutFiles) -> list[float]:
-    lines = list(csv.DictReader(io.StringIO(files.manifest.read_text(encoding="utf-8"))))
-    fibres = [(float(line["x_um"]), float(line["y_um"])) for line in lines if line["kind"] == "fibre"]
-    return [y for x, y in fibres if x == min(x for x, _ in fibres)]
+def heights_um(manifest: str) -> dict[str, list[float]]:
+    """Of the fibres at either facet."""
+    lines = csv.DictReader(io.StringIO(manifest))
+    return {facet: [float(f["y_um"]) for f in fibres] for facet, fibres in by_facet(lines).items()}
 
 
 def test_every_pad_has_a_wire_and_no_two_wires_cross(files: LayoutFiles):
@@ -95,9 +99,40 @@ def test_the_southern_pads_stand_as_far_from_the_diced_edge_as_the_northern_ones
 
 
 def test_one_fibre_array_reaches_circuit_and_tests(files: LayoutFiles):
-    heights = west_of(files)
-    assert on_one_array(heights, 127.0) == len(heights) == 13
+    heights = heights_um(files.manifest.read_text(encoding="utf-8"))
+    assert {facet: (on_one_array(ys, 127.0), len(ys)) for facet, ys in heights.items()} == {
+        "western": (13, 13),
+        "eastern": (11, 11),
+    }
     assert on_one_array([0.0, 127.0, 254.0, 300.0], 127.0) == 3
+
+
+@pytest.mark.parametrize("pitch_um", [127.0, 250.0])
+@pytest.mark.parametrize("name", ["film400_8x8", "circles_8x8", "lnoi400_8x8", "bank_64x64_dual", "paper_64x1024"])
+def test_all_fibres_of_shipped_chips_in_the_west_and_in_the_east_stand_on_one_grid(
+    altered, tmp_path: Path, name: str, pitch_um: float
+):
+    # Was: in the east the fibres that see the top row stood where the row does, and serpentines of wide bends ended
+    # between two fibres.
+    spec = cut(altered(load_spec(name), coupler={"fibre_pitch_um": pitch_um})).tile
+    layout = open_layout(write_gds(draw(spec), tmp_path / "chip.gds"))
+    heights = [y for ys in heights_um(manifest_csv(layout)).values() for y in ys]
+    assert on_one_array(heights, pitch_um) == len(heights) > 15
+    near = [b - a for ys in heights_um(manifest_csv(layout)).values() for a, b in itertools.pairwise(ys)]
+    assert min(near) == pytest.approx(pitch_um)
+
+
+@pytest.mark.parametrize("name", ["lnoi400_8x8", "film400_8x8"])
+def test_eastern_pads_stand_at_the_edge_of_the_die_that_is_cut(tmp_path: Path, name: str):
+    """The kit's least die is wider than its circuit: photodiodes' wires had to reach 1.9 mm of bare die far."""
+    spec = load_spec(name)
+    layout = open_layout(write_gds(draw(spec), tmp_path / "chip.gds"))
+    part_um = bonded_part_um(layout, kit=spec.kit is not None)
+    pads = edges_um(pad_centers_um(layout))["east"]
+    border_um = 0.0 if spec.kit is None else spec.kit.chip.border_um
+    assert part_um[2] - max(x for x, _ in pads.values()) == pytest.approx(EDGE_UM + border_um, abs=0.01)
+    drawn = wires("east", pads, BONDER, edge_um=edge_out_um("east", part_um))
+    assert max(wire.length_um for wire in drawn) < 1300.0
 
 
 @pytest.fixture(scope="module")

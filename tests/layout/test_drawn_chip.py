@@ -31,8 +31,8 @@ from .conftest import DEMO, sized
 MARK_RIBS, MARK_METALS = 4 * (1 + 2), 4 * (4 + 6)
 # Loopback, reference, two serpentines, two buses with five rings each, of which one row shares a drop bus, a splitter,
 # two couplers, a photodiode's guide, eight pairs of ribs and six tips; of every ring and the photodiode two conductors,
-# two crosses, a chain, and two combs.
-TEST_RIBS, TEST_METALS = 1 + 1 + 2 + (1 + 1 + 5) + (1 + 5 * 2) + 1 + 2 + 1 + 8 * 2 + 6, 10 * 2 + 2 + 2 + 1 + 2
+# two crosses, a chain, two combs, and a thermometer.
+TEST_RIBS, TEST_METALS = 1 + 1 + 2 + (1 + 1 + 5) + (1 + 5 * 2) + 1 + 2 + 1 + 8 * 2 + 6, 10 * 2 + 2 + 2 + 1 + 2 + 1
 MONITORS = ("monitor_through", "monitor_drop")
 FILES = sorted(
     (

@@ -8,15 +8,16 @@ import klayout.db as kdb
 import pytest
 
 from prism_photonics.layout.chip import draw
+from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.frame import row_labels
 from prism_photonics.layout.marks import VERNIER_STEP_UM
 from prism_photonics.layout.nets import conductors
 from prism_photonics.layout.pads import named_um, probe_centers_um
 from prism_photonics.layout.polygons import save_clean
-from prism_photonics.layout.processcontrol import GAPS, PADS, PURPOSES, TIPS, chain_vias
-from prism_photonics.layout.write import LayoutFiles
+from prism_photonics.layout.processcontrol import GAPS, LEG_UM, LEGS, PADS, PURPOSES, TIPS, chain_vias, meander_squares
+from prism_photonics.layout.write import LayoutFiles, write_gds
 from prism_photonics.process.layers import LAYERS, load_deck
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.spec.geometry import CONTROL_PADS, CONTROL_PITCH_UM
 
 from .conftest import sized
@@ -36,7 +37,7 @@ def shapes(layout: kdb.Layout, layer: str, *, cell: str = "chip") -> kdb.Region:
 def test_the_pads_of_a_cross_and_of_the_chain_are_one_conductor_and_those_of_the_comb_are_two(drawing: kdb.Layout):
     nets, at = conductors(drawing), probe_centers_um(drawing)
     joined = {name: len({nets.at("metal2", *at[f"{name}_{n}"]) for n in range(count)}) for name, count in PADS.items()}
-    assert joined == {"vdp_metal1": 1, "vdp_metal2": 1, "via_chain": 1, "leakage": 2}
+    assert joined == {"vdp_metal1": 1, "vdp_metal2": 1, "via_chain": 1, "leakage": 2, "thermometer": 1}
 
 
 def test_all_pads_stand_in_one_line_a_probe_cards_pitch_apart(drawing: kdb.Layout):
@@ -58,6 +59,21 @@ def test_the_chain_has_as_many_vias_as_its_label_says_and_opens_with_any_of_them
         pieces = shapes(drawing, metal) & kdb.Region(around)
         touched = [(kdb.Region(piece) & vias).count() for piece in pieces.each()]
         assert set(touched) <= {1, 2}, metal  # one: the two wires to the pads
+
+
+def test_the_thermometer_is_one_line_of_first_metal_as_long_as_its_resistance_says(drawing: kdb.Layout):
+    at = probe_centers_um(drawing)
+    (west, y), (east, _) = at["thermometer_0"], at["thermometer_3"]
+    # Above the bars of its taps: the meander alone.
+    around = kdb.Region(kdb.DBox(west, y + 46.0, east, y + 110.0).to_itype(drawing.dbu))
+    meander = (shapes(drawing, "metal1") & around).merged()
+    assert meander.count() == 1
+    assert (shapes(drawing, "metal2") & around).is_empty()
+    straight_um = meander.area() * drawing.dbu**2 / LEG_UM
+    corners = 2 * (LEGS - 1)  # each half a square shorter than its length along the middle
+    assert meander_squares() == pytest.approx(straight_um / LEG_UM - 0.5 * corners, rel=0.01)
+    # The inner pads tap where the outer bring the current.
+    assert at["thermometer_1"][0] - west == CONTROL_PITCH_UM == east - at["thermometer_2"][0]
 
 
 def test_gaps_and_tips_begin_where_the_rules_do(drawing: kdb.Layout):
@@ -122,6 +138,17 @@ def test_the_file_for_the_foundry_holds_no_text(files: LayoutFiles, tmp_path: Pa
     drawn.read(str(files.gds))
     texts = [kdb.Texts(one.top_cell().begin_shapes_rec(one.layer(*LAYERS.labels))).count() for one in (clean, drawn)]
     assert texts == [0, 6]  # an etch gauge, a photodiode, both ends of two couplers with other tips
+
+
+def test_no_name_of_a_flipped_banks_rows_lies_under_the_ground_that_crosses_them(altered, tmp_path: Path):
+    # Was: the middle letter of every name lay under it.
+    spec = altered(load_spec("bank_32x256"), chip={"rows": 4, "buses": 2})
+    layout = kdb.Layout()
+    layout.read(str(write_gds(draw(spec), tmp_path / "chip.gds")))
+    letters = shapes(layout, "labels", cell="bank")
+    assert letters.count() >= 2 * 4
+    assert (letters & shapes(layout, "metal2", cell="bank")).is_empty()
+    assert run_drc(tmp_path / "chip.gds").sentences() == ()
 
 
 def test_no_row_has_a_name_of_four_digits_which_would_stand_on_a_bend():

@@ -33,6 +33,21 @@ def test_it_says_how_many_pieces_are_bonded_and_how_far_apart(told: str):
     assert "| bonded pieces | 9 outlines of `attach`, 43.96 µm from row to row |" in told
 
 
+def test_it_tells_every_fibre_with_its_facet_and_the_channel_of_an_array(told: str):
+    rows = [
+        line.split(" | ") for line in told.split("## Fibres")[1].split("##")[0].splitlines() if line.startswith("| ")
+    ][2:]
+    assert [row[1] for row in rows] == ["western"] * 13 + ["eastern"] * 11
+    assert all(float(row[2]).is_integer() for row in rows)
+    assert {row[0].removeprefix("| ") for row in rows} >= {"coupler", "monitor_through", "splitter_drop"}
+
+
+def test_it_tells_what_the_thermometer_reads_and_which_rib_of_the_gauge_is_which(told: str):
+    # 1,206 squares of 0.8 µm of gold at 27.7 mΩ.
+    assert "33.4 Ω at 20 °C and 124 mΩ more a kelvin" in told
+    assert "gaps of 390 to 600 nm in steps of 30; widths of 200 to 450 nm in steps of 50" in told
+
+
 def test_it_names_the_layers_in_use_in_the_decks_numbers(told: str):
     assert "| metal2 | 23/0 |" in told
     assert "| bump |" not in told  # of a flipped die
@@ -61,7 +76,7 @@ def test_its_test_plan_begins_with_what_all_others_are_divided_by_and_ends_with_
 
 
 def test_every_pad_and_every_fibre_is_counted(told: str):
-    for line in ("| detector | 24 |", "| ground | 16 |", "| probe | 34 |", "| ring | 64 |", "| loopback_in |"):
+    for line in ("| detector | 24 |", "| ground | 16 |", "| probe | 38 |", "| ring | 64 |", "| loopback_in |"):
         assert line in told, line
 
 
@@ -76,8 +91,9 @@ def test_second_metal_over_a_bus_is_measured_on_the_polygons(files: LayoutFiles,
 def test_the_sheet_tells_assembly_and_metal_over_ribs(told: str):
     assert re.search(r"\| second metal over ribs \| \d+ crossings; of row 0's bus 122 of 1360 µm, 9.2e-06 dB \|", told)
     assert "| western fibres | 13 of 13 on one array of 127 µm |" in told
+    assert "| eastern fibres | 11 of 11 on one array of 127 µm |" in told
     assert "| north: wires | 40, the longest 2.87 mm |" in told
-    assert "| driver | settles in 1 µs below 409 kΩ |" in told
+    assert "| driver | settles in 1 µs below 411 kΩ |" in told
     assert "the next ring 63 parts in a million of a voltage, another row's wire beside the ring 3.2e+02" in told
     assert "113 V between a ring's electrodes reach the coercive field (21 V/µm); ESD class 0A ends at 125 V" in told
 

@@ -190,13 +190,14 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     inwards = min(gap + width, design.quarter.least_radius_um - STRAP_OFFSET_UM)
     inside = (design.radius_um - inwards, design.radius_um - gap)
     margin = design.width_um / 2.0 + METAL1_TO_RIB_UM
-    allowed = kdb.Region(box(0.0, margin, design.pitch_um, design.bus_pitch_um - margin))
-    middle, space = (left + right) / 2.0, METAL1_SPACE_UM
-    allowed -= kdb.Region(box(middle - space, 0.0, middle + space, design.bus_pitch_um))
-    lobes, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
+    middle, space, high = (left + right) / 2.0, METAL1_SPACE_UM, design.bus_pitch_um - margin
+    allowed = kdb.Region(box(0.0, margin, middle - space, high))
+    allowed.insert(box(middle + space, margin, design.pitch_um, high))
+    sectors, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
     for radii in (inside, outside):
         for center, turn in ((right, 0.0), (left, 180.0)):
-            lobes += _sector(design, center, radii, turn, half_deg=design.lobe_half_angle_deg) & allowed
+            sectors += _sector(design, center, radii, turn, half_deg=design.lobe_half_angle_deg)
+    lobes = sectors & allowed
 
     near, far = (_via_distance_um(design, radii) for radii in (inside, outside))
     end_east, signal = signal_contact_um(design)
