@@ -36,8 +36,8 @@ BANKS: dict[str, dict[str, dict[str, Any]]] = {
         "comb": {"line_power_dBm": 10.0},
         "detector": {"adc_full_scale_uA": 20.0},
     },
-    # Sixteen of the demo's rings, 5.2 linewidths apart.
-    "16": {"chip": {"channels": 16}, "comb": {"spacing_nm": 0.17}},
+    # Sixteen of its rings, 5.3 linewidths apart.
+    "16": {"chip": {"channels": 16}, "comb": {"spacing_nm": 0.24}},
 }
 
 

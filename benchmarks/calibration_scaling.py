@@ -113,7 +113,7 @@ print(json.dumps(found | {"cores": cores, "date": time.strftime("%Y-%m-%d")}))
 
 def spec_json(name: str) -> str:
     """The spec of a case: circles, which older trees can read, on the standard bench's instruments where it drifts."""
-    from full_banks import BENCH_KEYS
+    from full_die import BENCH_KEYS
 
     from prism_photonics.spec import ChipSpec
     from prism_photonics.spec.channels import ring_fF

@@ -1,6 +1,6 @@
-"""Full virtual dies of other chips than the standard 8×8: rings that mix TE and TM, or TE0 and TE1, and four buses.
+"""Full virtual dies of other chips than the standard bench's: rings that mix TE and TM, or TE0 and TE1, and four buses.
 
-    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_film|film400|film400_4x8|arms|…] [te_tm|…]
+    python benchmarks/full_banks.py [DIES] [adiabatic|adiabatic_film|standard|arms|…] [te_tm|…]
 
 As `full_die.py` measures them. Each die is written to ``results/full_banks.json`` as it is done; one that is there is
 not measured again.
@@ -17,7 +17,7 @@ import full_die
 
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.files import write_text
-from prism_photonics.spec import ChipSpec, load_spec
+from prism_photonics.spec import ChipSpec
 
 RESULTS = full_die.ROOT / "benchmarks" / "results" / "full_banks.json"
 
@@ -41,12 +41,6 @@ class Case(NamedTuple):
 ARMS = {"ring": {"arm_um": 57.7, "straight_um": 6.7}, "comb": {"first_wl_nm": 1548.25, "spacing_nm": 0.49}}
 # A film as drawn: arms undo what bends mix on no other (`chip.full_die`). What is trimmed is the same die either way.
 AS_DRAWN = {"variation": {"thickness_nm": 0.0, "width_nm": 0.0}}
-# What makes the standard bench of the demonstrator: slow instruments in a room that drifts.
-BENCH_KEYS = {
-    "drive": ("dac_bits",),
-    "detector": ("bandwidth_GHz", "adc_bits"),
-    "drift": ("temperature_K", "thermal_time_s"),
-}
 # A die has TM or TE1 beside TE0: three modes no model has.
 ADIABATIC = {
     "te_tm": FullTruth(splitting_pm=1.0, te_tm=1.0),
@@ -58,9 +52,8 @@ CASES = {
     "adiabatic_film": Case({}, {kind: ADIABATIC[kind] for kind in ("te_tm", "te_tm_5pm")}, "demo_8x8"),
     "adiabatic_plain_buses": Case({"ring": {"neck_um": 0.0}}, {"te1": ADIABATIC["te1"]}, "demo_8x8"),
     "adiabatic_4x8": Case(AS_DRAWN | {"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
-    # On each die's own film; TE and TM lie so far apart that it does not matter which.
-    "film400": Case({}, {name: ADIABATIC[name] for name in ("te_tm", "te_tm_5pm", "te1")}, "film400_8x8"),
-    "film400_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "film400_8x8"),
+    # With TM the standard bench is `full_die.py`'s.
+    "standard": Case({}, {"te1": ADIABATIC["te1"]}),
     "adiabatic_film_4x8": Case({"chip": {"buses": 4}}, {"te_tm": ADIABATIC["te_tm"]}, "demo_8x8"),
     "single_mode": Case(
         AS_DRAWN,
@@ -89,11 +82,8 @@ def main() -> None:
     chips = found.get("chips", {})
     kinds = [word for word in words if not word.isdigit() and any(word in case.truth for case in CASES.values())]
     for name in [word for word in words if word in CASES] or list(CASES):
-        case, data = CASES[name], ChipSpec.from_toml(full_die.BENCH).model_dump()
-        if case.chip:
-            bench, data = data, load_spec(case.chip).model_dump()
-            for table, keys in BENCH_KEYS.items():
-                data[table] |= {key: bench[table][key] for key in keys}
+        case = CASES[name]
+        data = (full_die.on_bench(case.chip) if case.chip else ChipSpec.from_toml(full_die.BENCH)).model_dump()
         for table, values in case.spec.items():
             data[table] = data[table] | values
         spec = ChipSpec.model_validate(data)

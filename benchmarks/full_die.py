@@ -1,10 +1,10 @@
-"""Accuracy on full virtual dies against the splitting of their rings, by the fit as it is and by the plain row's alone.
+"""Accuracy on full virtual dies of the standard bench, by the fit as it is and by the plain row's alone.
 
-    python benchmarks/full_die.py [DIES] [--keep] [--json]
+    python benchmarks/full_die.py [DIES] [8x8|4x8] [1pm|5pm|…] [reflecting|plain] [--json]
 
-The standard bench, die by die: `VirtualChip(truth=FullTruth(splitting_pm=…))`, calibrated as `prism calibrate` does it,
-and once more by the fit of the plain row alone; then held-out targets. Each die is written to ``results/full_die.json``
-as it is done.
+Dies have everything, TM on each one's own film as well (`VirtualChip(truth=FullTruth(splitting_pm=…, te_tm=1.0))`).
+Each is calibrated as `prism calibrate` does it, and once more by the fit of the plain row alone; then held-out targets.
+Each die is written to ``results/full_die.json`` as it is done; one that is there is not measured again.
 """
 
 import json
@@ -27,15 +27,43 @@ from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.files import write_text
 from prism_photonics.seeds import validation_key
-from prism_photonics.spec import ChipSpec
+from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.workflow.session import calibrate_chip
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "full_die.json"
 BENCH = ROOT / "calibration" / "standard_8x8" / "spec.toml"
-# The two splittings that are asked for come first, on every die: a run that is ended early has those.
-SPLITTINGS_PM = ((1.0, 5.0), (0.3, 3.0, 10.0))
+# What makes a bench of a chip: slow instruments in a room that drifts.
+BENCH_KEYS = {
+    "drive": ("dac_bits",),
+    "detector": ("bandwidth_GHz", "adc_bits"),
+    "drift": ("temperature_K", "thermal_time_s"),
+}
+# Tables that differ from the standard bench's.
+BANKS: dict[str, dict[str, dict[str, Any]]] = {"8x8": {}, "4x8": {"chip": {"buses": 4}}}
+# What is asked for comes first, on every die: a run that is ended early has those. The other splittings are told as a
+# range, on fewer dies.
+ASKED = (("8x8", 1.0), ("8x8", 5.0), ("4x8", 1.0))
+RANGE, RANGE_DIES = (("8x8", 0.3), ("8x8", 3.0), ("8x8", 10.0)), 5
+ROADS = ("reflecting", "plain")
+SPLITTINGS = [f"{splitting_pm:g}pm" for _, splitting_pm in ASKED + RANGE]
 TARGETS = 12
+
+
+def bank_spec(name: str) -> ChipSpec:
+    """The chip of the standard bench, with another bank."""
+    data = ChipSpec.from_toml(BENCH).model_dump()
+    for table, values in BANKS[name].items():
+        data[table] = data[table] | values
+    return ChipSpec.model_validate(data)
+
+
+def on_bench(chip: str) -> ChipSpec:
+    """A shipped chip on the standard bench's instruments, in its room."""
+    bench, data = ChipSpec.from_toml(BENCH).model_dump(), load_spec(chip).model_dump()
+    for table, keys in BENCH_KEYS.items():
+        data[table] |= {key: bench[table][key] for key in keys}
+    return ChipSpec.model_validate(data)
 
 
 def one_die(spec: ChipSpec, seed: int, truth: FullTruth | str, *, plain: bool = False) -> dict[str, Any]:
@@ -87,31 +115,33 @@ def told(dies: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Measure, write and print."""
     count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 20)
-    spec = ChipSpec.from_toml(BENCH)
-    found: dict[str, Any] = resumed("full_die") if "--keep" in sys.argv else {}
-    dies: dict[str, dict[str, list[dict[str, Any]]]] = {
-        name: {road: list(each["by_die"]) for road, each in roads.items()}
-        for name, roads in found.get("splittings_pm", {}).items()
-    }
-    for few in SPLITTINGS_PM:
-        for seed, splitting_pm in product(range(count), few):
-            case = f"{splitting_pm:g}"
-            for road in ("reflecting", "plain"):
-                if any(known["seed"] == seed for known in dies.get(case, {}).get(road, [])):
-                    continue
-                die = one_die(spec, seed, FullTruth(splitting_pm=splitting_pm), plain=road == "plain")
-                dies.setdefault(case, {}).setdefault(road, []).append(die)
-                found = {
-                    "date": time.strftime("%Y-%m-%d"),
-                    "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
-                    "command": "python benchmarks/full_die.py",
-                    "bench": BENCH.relative_to(ROOT).as_posix(),
-                    "splittings_pm": {
-                        name: {road: told(each) for road, each in roads.items()} for name, roads in dies.items()
-                    },
-                }
-                write_text(RESULTS, json.dumps(found, indent=2) + "\n")
-                print(case, road, die, file=sys.stderr, flush=True)
+    found: dict[str, Any] = resumed("full_die")
+    banks: dict[str, dict[str, dict[str, Any]]] = found.get("banks", {})
+    few = min(count, RANGE_DIES)
+    asked = [(case, road, seed) for road, seed, case in product(ROADS, range(count), ASKED)]
+    for (bank, splitting_pm), road, seed in asked + [each for each in product(RANGE, ROADS, range(few))]:
+        # Words leave what they name of banks, splittings and roads.
+        if any(
+            any(word in every for word in sys.argv) and this not in sys.argv
+            for this, every in ((bank, BANKS), (f"{splitting_pm:g}pm", SPLITTINGS), (road, ROADS))
+        ):
+            continue
+        roads = banks.setdefault(bank, {}).setdefault(f"{splitting_pm:g}", {})
+        dies = roads.get(road, {}).get("by_die", [])
+        if any(known["seed"] == seed for known in dies):
+            continue
+        truth = FullTruth(splitting_pm=splitting_pm, te_tm=1.0)
+        die = one_die(bank_spec(bank), seed, truth, plain=road == "plain")
+        roads[road] = told(sorted([*dies, die], key=lambda one: one["seed"]))
+        found = {
+            "date": time.strftime("%Y-%m-%d"),
+            "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
+            "command": "python benchmarks/full_die.py",
+            "bench": BENCH.relative_to(ROOT).as_posix(),
+            "banks": banks,
+        }
+        write_text(RESULTS, json.dumps(found, indent=2) + "\n")
+        print(bank, splitting_pm, road, die, file=sys.stderr, flush=True)
     if "--json" in sys.argv:
         print(json.dumps(found, indent=2))
 

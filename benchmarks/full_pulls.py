@@ -5,7 +5,8 @@
 The standard bench, `VirtualChip(truth="full")` with everything but TM, and plain dies beside them: `prism calibrate`
 finds every ring's couplings, loss, tuning and crosstalk; what is hidden is drawn anew from the seed. Gains are not
 asked: what a fit calls so holds the photodiodes' saturation and the modulators' codes. Of good error bars pulls scatter
-by 1; those of offsets are of one common temperature on each die.
+by 1; those of offsets are of one common temperature on each die. A through port is as dark on resonance for t₁ − t₂·a
+as for its negative: rings that a fit takes for the other kind are counted, and the pulls of the others stand beside.
 ``--json`` prints what `results/full_pulls.json` keeps: the median, the robust spread (1.4826 median absolute
 deviations), the root mean square, and the share within two error bars.
 """
@@ -28,6 +29,7 @@ from prism_photonics.chip.fabricate import Die, draw_die
 from prism_photonics.chip.fabricate import full_die as draw_full_die
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.virtual import VirtualChip
+from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.seeds import die_key
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import generator, split
@@ -66,20 +68,34 @@ def pulls_of(fit: Calibration, die: Die) -> dict[str, np.ndarray]:
     }
 
 
+def undercoupled(rings: RingParams) -> np.ndarray:
+    """t₁ − t₂·a of every ring: the through port's amplitude on resonance, but for its width."""
+    return (np.asarray(rings.t1) - np.asarray(rings.t2) * np.asarray(rings.a)).ravel()
+
+
+def mirrored(fit: Calibration, die: Die) -> np.ndarray:
+    """Whether the fit found a ring's t₁ − t₂·a nearer to the negative of what is hidden."""
+    found, hidden = undercoupled(fit.rows.rings), undercoupled(die.bank.rings)
+    return abs(found + hidden) < abs(found - hidden)
+
+
 def main() -> None:
     """Measure and print."""
     count = next((int(word) for word in sys.argv[1:] if word.isdigit()), DIES)
     spec = ChipSpec.from_toml(full_die.BENCH)
     truths: dict[str, FullTruth | str] = {"full": FullTruth(), "model": "model"}
     pulls: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in truths}
+    others: dict[str, list[np.ndarray]] = {name: [] for name in truths}
     took_s = dict.fromkeys(truths, 0.0)
     # Side by side, die by die: the processor's time of the two is then that of one and the same hour.
     for seed, (name, truth) in product(range(count), truths.items()):
         start = time.process_time()
         fit = calibrate_chip(VirtualChip(spec, seed=seed, truth=truth), seed=seed).fit
         took_s[name] += (time.process_time() - start) / count
-        for key, each in pulls_of(fit, hidden_die(spec, seed, truth)).items():
+        die = hidden_die(spec, seed, truth)
+        for key, each in pulls_of(fit, die).items():
             pulls[name].setdefault(key, []).append(each)
+        others[name].append(~mirrored(fit, die))
         spread = {key: round(float(np.std(each[-1])), 2) for key, each in pulls[name].items()}
         print(name, seed, spread, file=sys.stderr, flush=True)
     found: dict[str, Any] = {
@@ -90,6 +106,16 @@ def main() -> None:
         "cpu_s_a_die": took_s,
         "pulls": {
             name: {key: figures_of(np.concatenate(each)) for key, each in of_truth.items()}
+            for name, of_truth in pulls.items()
+        },
+        "mirrored": {name: int(sum((~each).sum() for each in kept)) for name, kept in others.items()},
+        # Crosstalk is of gaps between rings.
+        "pulls_of_others": {
+            name: {
+                key: figures_of(np.concatenate(each)[np.concatenate(others[name])])
+                for key, each in of_truth.items()
+                if key != "crosstalk"
+            }
             for name, of_truth in pulls.items()
         },
     }

@@ -2,12 +2,12 @@
 
     python benchmarks/tm_search.py [ROWS] [--json]
 
-Rows of the standard bench's die 0 with all of the mode table's mixing and everything else that a fit may know: 36
-settings are read, with a noise of 1e-4 of full light, and 12 others within 14 V of rest are foretold. Neither drift nor
-what no fit knows is there: how far the search itself comes is asked. The bus phases to begin with are those of a fit
-without TM that starts at the true ones; with those of the plain fit it is harder. Beside it stands a fit that starts
-at the truth: what the model can, and a search therefore could. Bits are those of 1.5, the range of weights, over the
-rms of what is foretold. ``--json`` prints what `results/tm_search.json` keeps.
+Rows of die 0 of `circles_8x8` on the standard bench's instruments, with all of the mode table's mixing and everything
+else that a fit may know: 36 settings are read, with a noise of 1e-4 of full light, and 12 others within 14 V of rest
+are foretold. Neither drift nor what no fit knows is there: how far the search itself comes is asked. The bus phases to
+begin with are those of a fit without TM that starts at the true ones; with those of the plain fit it is harder. Beside
+it stands a fit that starts at the truth: what the model can, and a search therefore could. Bits are those of 1.5, the
+range of weights, over the rms of what is foretold. ``--json`` prints what `results/tm_search.json` keeps.
 """
 
 import datetime
@@ -152,7 +152,7 @@ def one_row(survey: BusSurvey, unseen: BusSurvey, truth: np.ndarray) -> dict[str
 
 def main() -> None:
     """Measure and print."""
-    spec = ChipSpec.from_toml(full_die.BENCH)
+    spec = full_die.on_bench("circles_8x8")
     rows = [int(word) for word in sys.argv[1:] if word.isdigit()] or list(range(spec.chip.rows))
     die = full_pulls.hidden_die(spec, 0, TRUTH)
     survey = read(spec, die, settings=36, most_V=spec.drive.max_voltage_V, seed=0)
@@ -168,6 +168,7 @@ def main() -> None:
             "command": f"python benchmarks/tm_search.py {' '.join(map(str, rows))} --json",
             "date": datetime.date.today().isoformat(),
             "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
+            "chip": spec.name,
         }
         print(json.dumps({**head, "noise": NOISE, "rows": found}, indent=1))
 

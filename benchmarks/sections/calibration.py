@@ -1,10 +1,10 @@
 """Calibration and tracking: how good, how long."""
 
 import statistics
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
-from sections.tables import bits, load, section, table
+from sections.tables import bits, load, of_which, section, table
 
 
 def demo() -> str:
@@ -24,32 +24,65 @@ def demo() -> str:
     return section("Demo dies through the main job", "demo_seeds", found, table(columns, rows))
 
 
+# Median and worst die that issue 16 asks of full dies with TE and TM on, by bank and splitting.
+ASKED_BITS = {("8x8", "1"): (11.0, 10.0), ("8x8", "5"): (10.0, 9.0), ("4x8", "1"): (10.5, 9.5)}
+BANK_NAMES = {"8x8": "8 rows of one bus of 8", "4x8": "8 rows of 4 buses of 8"}
+
+
 def full_dies() -> str:
     """Calibration of dies that have more than the plain row knows."""
     found = load("full_die")
-    cases = found["splittings_pm"]
-    readings = cases["1"]["reflecting"]["by_die"][0]["readings_per_ring"]
+    rows = [
+        (bank, splitting, roads["reflecting"], roads.get("plain"))
+        for bank in BANK_NAMES
+        for splitting, roads in sorted(found["banks"][bank].items(), key=lambda case: float(case[0]))
+    ]
 
-    def spelled(of_road: dict[str, Any]) -> str:
-        return f"{of_road['median']:.2f} ({of_road['worst']:.2f})"
+    def of_plain(plain: dict[str, Any] | None, told: Callable[[dict[str, Any]], str]) -> str:
+        return told(plain) if plain else "not asked"
 
     columns = {
-        "splitting / pm": lambda name, roads: name,
-        "dies": lambda name, roads: f"{roads['reflecting']['dies']}, {roads['plain']['dies']}",
-        "accuracy, open loop": lambda name, roads: spelled(roads["reflecting"]),
-        "by the plain row's fit alone": lambda name, roads: spelled(roads["plain"]),
-        "χ² of the median bus": lambda name, roads: f"{roads['reflecting']['chi2_median_bus']:.0f}",
-        "by the plain row": lambda name, roads: f"{roads['plain']['chi2_median_bus']:.0f}",
-        "processor / s": lambda name, roads: f"{roads['reflecting']['survey_and_fit_s']:.0f}",
-        "plain": lambda name, roads: f"{roads['plain']['survey_and_fit_s']:.0f}",
+        "bank": lambda bank, splitting, full, plain: BANK_NAMES[bank],
+        "splitting / pm": lambda bank, splitting, full, plain: splitting,
+        "dies": lambda bank, splitting, full, plain: f"{full['dies']}",
+        "accuracy, open loop / bits": lambda bank, splitting, full, plain: spelled(full),
+        "wanted": lambda bank, splitting, full, plain: (
+            "{:.1f} ({:.1f})".format(*ASKED_BITS[bank, splitting]) if (bank, splitting) in ASKED_BITS else "–"
+        ),
+        "by the plain row's fit alone": lambda bank, splitting, full, plain: of_plain(
+            plain, lambda one: f"{spelled(one)}, {one['dies']} dies"
+        ),
+        "χ² of the median bus": lambda bank, splitting, full, plain: f"{full['chi2_median_bus']:.0f}",
+        "by the plain row": lambda bank, splitting, full, plain: of_plain(
+            plain, lambda one: f"{one['chi2_median_bus']:.0f}"
+        ),
+        "rings whose line no fit explains": lambda bank, splitting, full, plain: of_asked(
+            [die["spoiled_rings"] for die in full["by_die"] if "spoiled_rings" in die], full["dies"]
+        ),
+        "rings left out": lambda bank, splitting, full, plain: (
+            f"{sum(die['excluded_rings'] for die in full['by_die'])}"
+        ),
+        "readings per ring": lambda bank, splitting, full, plain: f"{full['by_die'][0]['readings_per_ring']:g}",
+        "processor / s": lambda bank, splitting, full, plain: f"{full['survey_and_fit_s']:.0f}",
+        "plain": lambda bank, splitting, full, plain: of_plain(plain, lambda one: f"{one['survey_and_fit_s']:.0f}"),
     }
     note = (
-        f'`VirtualChip(truth="full")` with rings of a median splitting of so much, on `{found["bench"]}`; bits as '
-        "median (worst) over the dies, with the fit as it is and with that of the plain row alone, on the same dies. "
-        f"{readings:g} readings per ring; processor time of survey and fit, the virtual chip's own included."
+        '`VirtualChip(truth="full")` and TE–TM conversion on (`te_tm=1`), each die on a film as thick as it was made, '
+        f"with rings of a median splitting of so much, on `{found['bench']}`; bits as median (worst) over the dies, "
+        "with the fit as it is and, of the same dies, with that of the plain row alone. Processor time is that of "
+        "survey and fit, the virtual chip's own included."
     )
-    rows = sorted(cases.items(), key=lambda case: float(case[0]))
     return section("Calibration of full dies", "full_die", found, note + "\n\n" + table(columns, rows))
+
+
+def of_asked(counts: list[int], dies: int) -> str:
+    """Their sum, and of how many dies it was asked, if not of all."""
+    return f"{sum(counts)}" + (f", of {len(counts)} dies" if len(counts) < dies else "")
+
+
+def spelled(of_dies: dict[str, Any]) -> str:
+    """Bits in the median and at worst."""
+    return f"{of_dies['median']:.2f} ({of_dies['worst']:.2f})"
 
 
 def full_banks() -> str:
@@ -60,10 +93,7 @@ def full_banks() -> str:
         ("adiabatic", "te_tm"): "`demo_8x8`, all of the TE–TM mixing; 1 pm",
         ("adiabatic", "te_tm_5pm"): "the same; 5 pm",
         ("adiabatic_film", "te_tm"): "`demo_8x8`, all of the mixing, films as thick as each die's own; 1 pm",
-        ("film400", "te_tm"): "`film400_8x8`, all of the mixing, films as thick as each die's own; 1 pm",
-        ("film400", "te_tm_5pm"): "the same; 5 pm",
-        ("film400", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",
-        ("film400_4x8", "te_tm"): "`film400_8x8`, 8 rows of 4 buses, all of the mixing, own films; 1 pm",
+        ("standard", "te1"): "the standard bench with TE1 in rings and buses in TM's place; 1 pm",
         ("adiabatic_film", "te_tm_5pm"): "on their own films; 5 pm",
         ("adiabatic_film_4x8", "te_tm"): "on their own films, 8 rows of 4 buses; 1 pm",
         ("adiabatic", "te1"): "the same chip with TE1 in rings and buses in TM's place; 1 pm",
@@ -88,7 +118,7 @@ def full_banks() -> str:
     columns = {
         "full dies": lambda name, each: name,
         "number": lambda name, each: f"{each['dies']}",
-        "accuracy, open loop": lambda name, each: f"{each['median']:.2f} ({each['worst']:.2f})",
+        "accuracy, open loop": lambda name, each: spelled(each),
         "χ² of the median bus": lambda name, each: f"{each['chi2_median_bus']:.0f}",
         "without rings whose line no fit explains": lambda name, each: others(each["by_die"]),
         "such rings": lambda name, each: ", ".join(f"{die.get('spoiled_rings', '–')}" for die in each["by_die"]),
@@ -98,6 +128,9 @@ def full_banks() -> str:
     note = f"`VirtualChip(truth=FullTruth(…))`, instruments of `{found['bench']}`; bits as median (worst). "
     note += "TM is mixed as on the drawn film, but where the film's own thickness is said."
     return section("Full dies of other chips", "full_banks", found, note + "\n\n" + table(columns, rows))
+
+
+COUPLERS = ("kappa2_through", "kappa2_drop")
 
 
 def full_pulls() -> str:
@@ -115,10 +148,18 @@ def full_pulls() -> str:
         "their rms": lambda name: f"{model[name]['rms']:.2f}",
     }
     cost = found["cpu_s_a_die"]["full"] / found["cpu_s_a_die"]["model"]
+    count, mirrored, others = model["loss"]["count"], found["mirrored"], found["pulls_of_others"]
+    apart = {truth: " and ".join(f"{others[truth][name]['rms']:.2f}" for name in COUPLERS) for truth in others}
     note = (
         f'Found minus hidden over the error bar, {found["dies"]} dies of `truth="full"` on the standard bench and the '
         "same dies without; of good error bars the spread is one, and offsets have one common temperature on each die. "
-        f"Survey and fit of a full die take {cost:.1f} times the processor time of a plain one's, side by side."
+        f"Survey and fit of a full die take {cost:.1f} times the processor time of a plain one's, side by side. What "
+        "couplers split between them is told by how dark a through port is on resonance, (t₁ − t₂·a)², which is as "
+        "dark for the negative of t₁ − t₂·a; only the other rings' weak light tells the sign. A fit begins with the "
+        f"design's, and {mirrored['full']} of {count} rings of full dies, {mirrored['model']} of plain ones, are found "
+        "with the wrong one: the one coupler too weak by what the other is too strong, which leaves currents, and so "
+        f"weights, as they are. Without those rings the rms of both couplers is {apart['full']}, of plain dies "
+        f"{apart['model']}."
     )
     rows = ((name,) for name in full)
     return section(
@@ -130,13 +171,12 @@ def standard_bench() -> str:
     """Calibration in a laboratory's conditions."""
     found = load("calibration")
     names = {
-        "8x8": "8 rows of one bus of 8",
-        "4x8": "8 rows of 4 buses of 8",
+        **BANK_NAMES,
         "32x256": "all 256 rows of 4 buses of 8",
-        "16": "8 rows of 16 rings, 5.2 linewidths apart",
+        "16": "8 rows of 16 rings, a good 5 linewidths apart",
     }
     columns = {
-        "bank": lambda name, bank: names[name] + (", of circles" if "chip_then" in bank else ""),
+        "bank": lambda name, bank: names[name] + of_which(bank),
         "measured": lambda name, bank: bank["date"],
         "dies": lambda name, bank: bank["dies"],
         "accuracy, open loop": lambda name, bank: bits(bank["accuracy_bits"], 2),
@@ -152,8 +192,10 @@ def standard_bench() -> str:
         "readings of a millisecond, 0.1 K rms of "
         "common temperature that forgets itself in ten minutes. The virtual dies are of the fit's own model class."
     )
-    for then in sorted({bank["chip_then"] for bank in found["banks"].values() if "chip_then" in bank}):
-        note += f" *Of circles*: {then}."
+    for mark, then in sorted(
+        {(of_which(bank), bank["chip_then"]) for bank in found["banks"].values() if "chip_then" in bank}
+    ):
+        note += f" *{mark.removeprefix(', ').capitalize()}*: {then}."
     return section("Calibration on the standard bench", "calibration", found, note + "\n\n" + table(columns, rows))
 
 

@@ -1,6 +1,6 @@
 """The README's table of results."""
 
-from sections.tables import bits, case, load
+from sections.tables import bits, case, load, of_which
 
 
 def readme_table() -> str:
@@ -15,8 +15,9 @@ def readme_table() -> str:
     works, paper = recall["recall_at_32"]["bank_32x256"], recall["recall_at_32"]["paper_32x256"]
     first, last = (solver["lines"][i] for i in (0, -1))
     error = max(line["max_field_error"] for line in solver["lines"])
-    full = load("full_die")["splittings_pm"]
-    bench = {name: (one["reflecting"]["median"], one["plain"]["median"]) for name, one in full.items()}
+    full = load("full_die")["banks"]
+    bench = {"1 pm": full["8x8"]["1"], "5 pm": full["8x8"]["5"], "four buses": full["4x8"]["1"]}
+    plain = [f"{roads['plain']['median']:.1f} ({name})" for name, roads in bench.items() if "plain" in roads]
     real = load("smollm2_table")["groups"]
     one, four = ({row["selector"]: row for row in real[f"{task} 2048"]} for task in ("pass_key", "multi_key"))
     chip = [task[f"photonic_half_of_parts {block}"] for task in (one, four) for block in (64, 128)]
@@ -26,7 +27,6 @@ def readme_table() -> str:
 
     others = load("full_banks")["chips"]
     smooth, film, circles = others["adiabatic"], others["adiabatic_film"]["te_tm"], others["circles"]["1"]
-    thin, thin_5pm = (others["film400"][kind] for kind in ("te_tm", "te_tm_5pm"))
 
     def dies(kind: str) -> str:
         return f"{smooth[kind]['median']:.1f} ({smooth[kind]['worst']:.1f})"
@@ -44,26 +44,21 @@ def readme_table() -> str:
             "smollm2_table",
         ),
         (
-            "weight accuracy of full dies, rings split by 1 pm and by 5 pm, on the slow instruments below",
-            f"{bench['1'][0]:.1f} bits ({full['1']['reflecting']['dies']} dies) and {bench['5'][0]:.1f} "
-            f"({full['5']['reflecting']['dies']})",
-            f"without what splits in the fit: {bench['1'][1]:.1f} and {bench['5'][1]:.1f}",
+            "weight accuracy of full dies on the standard bench, each on a film as thick as it was made, with all that "
+            "bends turn of TE to TM: rings split by 1 pm and by 5 pm, and four buses of eight, split by 1 pm",
+            " and ".join(
+                f"{roads['reflecting']['median']:.1f} ({roads['reflecting']['worst']:.1f})" for roads in bench.values()
+            )
+            + f" bits, {', '.join(str(roads['reflecting']['dies']) for roads in bench.values())} dies",
+            f"by the plain row's fit alone: {', '.join(plain)}",
             "full_die",
         ),
         (
-            "the same of `film400_8x8`, on a film on which TE and TM lie apart, each die on a film as thick as it was "
-            "made, with all that bends turn of TE to TM",
-            f"{thin['median']:.1f} ({thin['worst']:.1f}) bits, {thin['dies']} dies, and {thin_5pm['median']:.1f} "
-            f"({thin_5pm['worst']:.1f}), {thin_5pm['dies']}",
-            f"the demonstrator's rings on the paper's film, as made, split by 1 pm: {film['median']:.1f} "
-            f"({film['worst']:.1f}), {film['dies']} dies",
-            "full_banks",
-        ),
-        (
-            "the same of the demonstrator's rings, whose curvature grows, split by 1 pm, with all that bends turn of "
-            "TE to TM on the film as drawn, and with the second mode of rings and buses",
-            f"{dies('te_tm')} and {dies('te1')} bits, {smooth['te_tm']['dies']} and {smooth['te1']['dies']} dies",
-            f"split by 5 pm, with TM: {dies('te_tm_5pm')}; circles with TM: {circles['median']:.1f}",
+            "the same of the demonstrator's rings, on the paper's film: as made, where it is as thick as drawn, and "
+            "there with the second mode of rings and buses in TM's place",
+            f"{film['median']:.1f} ({film['worst']:.1f}), {dies('te_tm')} and {dies('te1')} bits, "
+            f"{film['dies']}, {smooth['te_tm']['dies']} and {smooth['te1']['dies']} dies",
+            f"as drawn, split by 5 pm: {dies('te_tm_5pm')}; circles: {circles['median']:.1f}",
             "full_banks",
         ),
         (
@@ -134,6 +129,6 @@ def readme_table() -> str:
         script = f"[`{name}.py`](benchmarks/{name}.py)"
         kept = load(name)
         # A name that means another chip by now stands with the rings that were measured.
-        then = ", of circles" if "chip_then" in kept else ""
+        then = of_which(kept["banks"]["8x8"] if name == "calibration" else kept)
         lines.append(f"| {what} | {value} | {note} | {days.get(name) or kept['date']}{then}, {script} |")
     return "\n".join(lines)

@@ -28,6 +28,12 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
+def of_which(found: dict[str, Any]) -> str:
+    """Which rings were measured, where a chip's name means others by now."""
+    then = found.get("chip_then", "")
+    return ", of the demonstrator's rings" if "`demo_8x8` with" in then else ", of circles" if then else ""
+
+
 def bits(found: dict[str, float], digits: int = 1) -> str:
     """Median (worst)."""
     return f"{found['median']:.{digits}f} ({found['worst']:.{digits}f})"

@@ -76,8 +76,10 @@ def test_the_papers_larger_point_also_leaves_the_films_known_range_and_one_retic
     assert found(large_paper, "die_area").explain.endswith(": 2 of them")
 
 
-def test_a_room_that_drifts_forbids_to_rank_and_not_to_measure(layouts, paper):
-    room = ChipSpec.from_toml(layouts.parent / "calibration" / "standard_8x8" / "spec.toml")
+def test_a_room_that_drifts_forbids_to_rank_and_not_to_measure(layouts, paper, altered):
+    standard = ChipSpec.from_toml(layouts.parent / "calibration" / "standard_8x8" / "spec.toml")
+    assert not broken_by(standard)
+    room = altered(standard, drift={"temperature_K": 0.2})
     assert set(broken_by(room)) == {"drift_common"}
     assert [found.rule for found in require_feasible(room, rules=MEASURABLE).violations] == broken_by(room)
     with pytest.raises(InputError, match="first drift_common"):

@@ -220,18 +220,18 @@ def test_work_that_nobody_waits_for_ends_at_the_next_portion(twelve_buses, monke
     assert len(portions.in_portions(survey, work, readings=1)[0]) == 12
 
 
-@pytest.fixture(scope="module")
-def drifting():
+def drifting(name):
     """Two rows of four buses on the standard bench, where they drift while they are surveyed: spec and survey."""
     chip = {"chip": {"rows": 2, "buses": 4}, "detector": {"adc_full_scale_uA": 300.0}}
-    data = load_spec("standard_8x8").model_dump()
+    bench = load_spec("standard_8x8").model_dump()
+    data = load_spec(name).model_dump() | {table: bench[table] for table in ("drive", "detector", "drift")}
     spec = ChipSpec.model_validate(data | {table: data[table] | values for table, values in chip.items()})
     return spec, survey_and_faults(VirtualChip(spec, seed=1), spec, key=jax.random.key(1))[0]
 
 
-def test_a_fit_begins_where_the_rings_were_while_the_first_settings_were_read(drifting, monkeypatch):
+def test_a_fit_begins_where_the_rings_were_while_the_first_settings_were_read(monkeypatch):
     """What they drifted by then is theirs where no drift is known yet; without it χ² begins at some thousand."""
-    spec, survey = drifting
+    spec, survey = drifting("standard_8x8")
     begun, fit = [], survey_fit.fit_buses
 
     def logged(buses, rng, **options):
@@ -245,10 +245,19 @@ def test_a_fit_begins_where_the_rings_were_while_the_first_settings_were_read(dr
     assert np.median((misfits(buses, start) ** 2).mean((1, 2))) < 2.0
 
 
-def test_drift_that_is_not_settled_yet_does_not_ask_for_rings_that_reflect(drifting, monkeypatch):
-    """Most such buses leave χ² of 4 and more of a survey's head, of a die on which nothing reflects."""
-    spec, survey = drifting
-    tried = []
+def test_drift_that_is_not_settled_yet_does_not_ask_for_rings_that_reflect(monkeypatch):
+    """Most buses of circles leave χ² of 4 and more of a survey's head, of a die on which nothing reflects."""
+    spec, survey = drifting("circles_8x8")
+    tried, asked = [], []
+
+    def told(survey_of, plain, rng, **options):
+        asked.append(plain.chi2)
+        return reflecting_fit.fuller(survey_of, plain, rng, **options)
+
+    monkeypatch.setattr(survey_fit, "fuller", told)
     monkeypatch.setattr(reflecting_fit, "fit_reflecting", lambda *_, **__: tried.append("reflecting"))
-    module.head_start(head_of(survey, spec), spec, key=jax.random.key(2))
+    head = head_of(survey, spec)
+    assert head is not None
+    module.head_start(head, spec, key=jax.random.key(2))
+    assert np.mean(asked[-1] > reflecting_fit.LACKING) > 0.5
     assert not tried

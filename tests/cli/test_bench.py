@@ -56,14 +56,16 @@ def spec_toml(layouts, tmp_path_factory):
     return path
 
 
-def test_a_chip_that_may_not_rank_where_it_stands_can_be_measured_there(layouts):
+def test_a_chip_that_may_not_rank_where_it_stands_can_be_measured_there(layouts, tmp_path):
     from prism_photonics.workflow.bench import measurable
 
     warnings: list[str] = []
     standard = layouts.parent / "calibration" / "standard_8x8" / "spec.toml"
-    assert measurable(standard, warn=warnings.append).name == "standard_8x8"
+    moving = tmp_path / "spec.toml"
+    moving.write_text(replaced(standard.read_text(), {"temperature_K = 0.1 ": "temperature_K = 0.2 "}))
+    assert measurable(moving, warn=warnings.append).name == "standard_8x8"
     told = "\n".join(warnings)
-    assert "not fit to rank: drift_common: 1.42 pm against 1.33; set drift.temperature_K = 0.093" in told
+    assert "not fit to rank: drift_common: 2.71 pm against 1.68; set drift.temperature_K = 0.12" in told
     quiet: list[str] = []
     measurable(layouts / "demo_8x8" / "spec.toml", warn=quiet.append)
     assert not quiet
