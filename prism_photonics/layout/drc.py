@@ -13,10 +13,8 @@ from prism_photonics.layout.polygons import WHOLE, deep_store, in_units, open_la
 from prism_photonics.process.layers import Deck, Rule, load_deck
 
 EUCLIDEAN = kdb.Metrics.Euclidian  # KLayout's spelling
-SQUARE_CORNERS = 2  # of KLayout's ways to size: no place that is left is nearer than asked for
 IGNORE_DEG = 80.0  # edges that meet at more than this belong to a corner, not to a narrow place
 CORNER_SLACK_DEG = 0.5  # short edges of circles on the grid turn a little more than the circle
-FAR_UM = 2.0  # a distance within which an edge of a curve has hundreds of others (design choice)
 MOST_MARKERS = 1000  # per rule, in the report file
 
 
@@ -110,7 +108,7 @@ class _Check:
         self._other = regions[rule.other] if rule.other else kdb.Region()
         self._outside = regions[rule.outside] if rule.outside else None
         exact = rule.value_um if rule.kind != "separation" else rule.value_um - deck.curve_tolerance_um
-        self._least, self._far = in_units(exact, layout), in_units(FAR_UM, layout)
+        self._least = in_units(exact, layout)
         self._least_area = math.ceil(rule.value_um2 / layout.dbu**2 * (1.0 - WHOLE))
 
     def run(self) -> list[Places]:
@@ -131,8 +129,6 @@ class _Check:
         return [near_places(kdb.Region.separation_check, layer, self._other, self._least)]
 
     def _enclosure(self) -> list[Places]:
-        if self._least >= self._far and well_within(self._layer, self._other, self._least):
-            return []
         near = near_places(kdb.Region.enclosing_check, self._other, self._layer, self._least)
         return [near, self._layer - self._other]
 
@@ -152,15 +148,6 @@ class _Check:
 
     def _area(self) -> list[Places]:
         return [self._layer.with_area(0, self._least_area, False)]
-
-
-def well_within(inner: kdb.Region, outer: kdb.Region, least: int) -> bool:
-    """Whether a layer lies within another, so many database units from its boundary; where not, it may just do so.
-
-    To take one layer from another that was shrunk compares no edge with all that lie within the distance.
-    """
-    # Two units more, as corners that move are rounded to the grid.
-    return (inner - outer.sized(-least - 2, SQUARE_CORNERS)).is_empty()
 
 
 def near_places(check: Callable[..., kdb.EdgePairs], one: kdb.Region, other: kdb.Region, least: int) -> kdb.EdgePairs:

@@ -4,7 +4,7 @@ import klayout.db as kdb
 import numpy as np
 import pytest
 
-from prism_photonics.layout.drc import EUCLIDEAN, IGNORE_DEG, near_places, well_within
+from prism_photonics.layout.drc import EUCLIDEAN, IGNORE_DEG, near_places
 from prism_photonics.layout.polygons import deep_store
 
 LEAST = 20
@@ -47,18 +47,3 @@ def test_what_edges_as_drawn_tell_is_what_joined_shapes_have(kind: str):
         assert found.is_empty() == check(one.merged(), other.merged(), LEAST, False, EUCLIDEAN, IGNORE_DEG).is_empty()
         clean += found.is_empty()
     assert 10 < clean < 140
-
-
-def test_what_lies_well_within_a_layer_is_nowhere_near_its_boundary():
-    within = near = 0
-    for seed in range(150):
-        store, rng = deep_store(), np.random.default_rng(seed)
-        inner, more = drawn(seed, store)
-        # As far as asked for, a little more or a little less, with notches and acute corners where shapes meet.
-        outer = inner.sized(LEAST + int(rng.integers(-2, 6)), int(rng.integers(0, 5))) + more
-        told = well_within(inner, outer, LEAST)
-        found = near_places(kdb.Region.enclosing_check, outer, inner, LEAST)
-        assert not told or (found.is_empty() and (inner - outer).is_empty()), seed
-        within, near = within + told, near + (not found.is_empty())
-    assert within > 20
-    assert near > 20
