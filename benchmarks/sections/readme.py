@@ -21,6 +21,11 @@ def readme_table() -> str:
     real = load("smollm2_table")["groups"]
     one, four = ({row["selector"]: row for row in real[f"{task} 2048"]} for task in ("pass_key", "multi_key"))
     chip = [task[f"photonic_half_of_parts {block}"] for task in (one, four) for block in (64, 128)]
+    long = [
+        next(row for row in real[f"{task} 4096"] if row["selector"] == f"photonic_half_of_parts {block}")
+        for task in ("pass_key", "multi_key", "text")
+        for block in (64, 128)
+    ]
 
     def found(name: str) -> str:
         return " and ".join(f"{task[name]['all_right']:.2f}" for task in (one, four))
@@ -41,6 +46,17 @@ def readme_table() -> str:
             f"full attention {chip[0]['full_all_right']:.2f} and {chip[2]['full_all_right']:.2f} of the same; at 64 "
             f"the chip's scores alone {found('photonic_soft_rows 64')}, one mean key a block {found('mean_key 64')} "
             f"(of {one['mean_key 64']['trials']} and {four['mean_key 64']['trials']})",
+            "smollm2_table",
+        ),
+        (
+            "the same in 4,096 tokens",
+            "a pass key {:.2f} and {:.2f}, one of four {:.2f} and {:.2f}".format(
+                *(row["all_right"] for row in long[:4])
+            )
+            + f" ({long[0]['trials']} and {long[2]['trials']} questions)",
+            f"full attention {long[0]['full_all_right']:.2f} and {long[2]['full_all_right']:.2f}; how "
+            f"{long[4]['texts']} texts go on loses {long[4]['delta_nll']:+z.3f} and {long[5]['delta_nll']:+z.3f} nats "
+            "a token",
             "smollm2_table",
         ),
         (
