@@ -116,8 +116,17 @@ def layout() -> str:
             f"{size['simulation_max_error']:.0e}" if size["simulated"] else "–"
         ),
     }
-    rows = found["sizes"].items()
-    return section("Layout", "layout_sizes", found, table(columns, rows))
+    rows, beside = found["sizes"].items(), found["beside"]
+    ratios = "; ".join(
+        f"{name} {one['first_s']['this']:.2f} s where it took {one['first_s']['older']:.2f} "
+        f"({one['ratio_first']:g}, a process's second drawing {one['ratio_second']:g})"
+        for name, one in beside["sizes"].items()
+    )
+    then = (
+        f"Drawing and writing beside commit {beside['older']}, in turn, least of {beside['rounds']} processes each: "
+        f"{ratios}. What is drawn has grown since: ramps, photodiodes, monitors, control structures."
+    )
+    return section("Layout", "layout_sizes", found, f"{table(columns, rows)}\n\n{then}")
 
 
 def programming() -> str:

@@ -45,3 +45,10 @@ def test_a_strip_of_slab_holds_light_more_loosely_than_the_tip_of_the_rib():
     tip = facet(STACK, lithium_niobate, 1.55, 0.3, grid=COARSE)
     assert 1.445 < strip.n_eff < 1.49 < tip.n_eff
     assert strip.shared(3.0) > 2.0 * tip.shared(3.0)
+
+
+def test_an_upright_facet_sends_back_what_fresnel_says_of_its_modes_index():
+    mode = replace(gaussian(3.0), n_eff=json.loads(RESULT.read_text(encoding="utf-8"))["n_eff"])
+    assert mode.returned_dB(1.0) == pytest.approx(-11.3, abs=0.05)  # docs/layout.md
+    assert mode.returned_dB(1.444) == pytest.approx(-20.5, abs=0.05)
+    assert replace(mode, n_eff=3.0).returned_dB(1.0) == pytest.approx(10.0 * np.log10(0.25))

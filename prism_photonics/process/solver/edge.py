@@ -4,6 +4,7 @@ The spot is a Gaussian, centred where it shares most, the gap to the facet fille
 what is reflected, under a hundredth, is left out. The share is that of the fields across, along layout y.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,6 +42,14 @@ class Facet:
     across: Float[np.ndarray, " points"]
     at_um: Float[np.ndarray, "2 points"]
     area: Float[np.ndarray, " points"]
+
+    def returned_dB(self, outside: float) -> float:
+        """Power that an upright facet sends back, by Fresnel's law for the mode's index, in dB.
+
+        Args:
+            outside: Index of what the facet meets: 1 for air, the oxide's for a liquid that matches it.
+        """
+        return 20.0 * math.log10(abs(self.n_eff - outside) / (self.n_eff + outside))
 
     def shared(self, spot_um: float) -> float:
         """Share of a spot's power that the mode takes up, the spot at its best height."""
