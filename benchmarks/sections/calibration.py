@@ -213,8 +213,8 @@ def tunable_laser() -> str:
     }
     note = (
         f"An 8×8 in the room of the section above, one laser of 1 pm rms jitter, no modulators: {found['dies']} "
-        f"dies, accuracy {bits(found['accuracy_bits'], 2)} bits, median (worst), in "
-        f"{found['wall_time_s']['worst'] / 60:.0f} minutes of instruments, commands and dead times included. "
+        f"{'die' if found['dies'] == 1 else 'dies'}, accuracy {bits(found['accuracy_bits'], 2)} bits, median (worst), "
+        f"in {found['wall_time_s']['worst'] / 60:.0f} minutes of instruments, commands and dead times included. "
         "A shift that all rows share at one line counts as the laser's miss and is taken out of the measured "
         "weights: these bits do not tell where the lines are. With the misses left in it is "
         f"{bits(found['absolute_bits'], 2)} bits: the jitter of single readings, no error of the chip."
@@ -225,7 +225,7 @@ def tunable_laser() -> str:
         "Rings anywhere in the FSR, in any order (3 nm of scatter from ring to ring, heaters that warm each other by "
         f"2 %): {rest['dies']} {'die' if rest['dies'] == 1 else 'dies'}, accuracy "
         f"{bits(rest['accuracy_bits'], 2)} bits, in {rest['wall_time_s']['worst'] / 60:.0f} minutes of instruments, "
-        "the search by spectra included."
+        f"the search by spectra included{of_which(rest)}."
     )
     columns = {"sweeps of the search": lambda die: die["search_sweeps"], **columns}
     columns = {"die": columns.pop("die"), **columns}

@@ -94,7 +94,7 @@ def readme_table() -> str:
         ),
         (
             "the 8 rings on a bus with one tunable laser of 1 pm rms jitter, no modulators",
-            f"{bits(laser['accuracy_bits'])} bits, {laser['dies']} dies",
+            f"{bits(laser['accuracy_bits'])} bits, {laser['dies']} die{'s' * (laser['dies'] > 1)}",
             f"{laser['wall_time_s']['worst'] / 60:.0f} minutes of instruments; shifts that all rows share apart",
             "tunable_laser",
         ),

@@ -12,10 +12,11 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, Light
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
-from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, TRIES, BusFit, fit_buses, refit_buses, try_again
+from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, BusFit, fit_buses, refit_buses, try_again
+from prism_photonics.calibration.laser_turns import evened, misses_settled
 from prism_photonics.calibration.leftover import Leftover, leftover
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
-from prism_photonics.calibration.reading_model import reading_slopes, readings_A
+from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.reflecting_fit import (
     LACKING,
     LACKING_UNSETTLED,
@@ -53,12 +54,6 @@ SPOILED = 10.0
 # With few readings and the drift not settled, more buses stand out than are wrong: those that are by far are begun anew
 # while the survey goes on, the others after it (design choice).
 OUTLYING_HEAD = 4.0
-# A laser misses by so much that all bus phases explain the blurred readings alike: which are wrong shows first when its
-# misses are found, so that chance has more to do. Of 20 dies of the standard 8×8 three kept a wrong minimum after three
-# tries, none after these (design choice); no more are made once no bus stands out.
-LASER_TRIES = 15
-# A laser's power within a ring's linewidth is even to so much: what seems more is a wrong minimum (design choice).
-POWER_RANGE = (0.9, 1.1)
 
 
 class RowFit(eqx.Module):
@@ -232,7 +227,7 @@ def _settled(
     applied = terms.applied(readings, drift)
     for turn, rtol in enumerate(rtols):
         if given.laser is not None:
-            readings = _evened(readings, applied, fit.flat, buses=spec.chip.buses)
+            readings = evened(readings, applied, fit.flat, buses=spec.chip.buses)
             applied = terms.applied(readings, drift)
         # What no fit knows is not the drift's to explain.
         sure = _explained(applied, fit, wrong_chi2=UNSETTLED if turn else SPOILED)
@@ -243,6 +238,11 @@ def _settled(
             fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries)
             continue
         fit = refit_buses(applied, fit.flat, rtol=rtol, errors=turn == len(rtols) - 1)
+        if given.laser is not None and len(rtols) > 1:
+            # What its misses leave is no reason either, until they have settled.
+            if turn == 0:
+                fit = try_again(applied, fit, rng, wrong_chi2=UNSETTLED, rtol=rtol, outlying=outlying)
+            continue
         # One turn alone settles no drift: what is left of it is no reason to ask for rings that reflect.
         settled = 0 < turn == len(rtols) - 1
         lacking = LACKING if settled else LACKING_UNSETTLED
@@ -252,9 +252,14 @@ def _settled(
             fit, applied = richer, _reflecting(applied, spec, given)
             readings = dataclasses.replace(readings, reflecting=applied.reflecting)
         elif turn == 0:
-            tries = TRIES if given.laser is None else LASER_TRIES
-            fit = try_again(applied, fit, rng, wrong_chi2=UNSETTLED, rtol=rtol, outlying=outlying, tries=tries)
-    return fit, drift, applied
+            fit = try_again(applied, fit, rng, wrong_chi2=UNSETTLED, rtol=rtol, outlying=outlying)
+    if given.laser is None or len(rtols) == 1 or readings.reflecting is not None:
+        return fit, drift, applied
+    explained = partial(_explained, wrong_chi2=UNSETTLED)
+    reflecting = partial(_reflecting, spec=spec, given=given)
+    return misses_settled(
+        readings, applied, fit, drift, terms=terms, spec=spec, explained=explained, reflecting=reflecting, rng=rng
+    )
 
 
 def bus_surveys(
@@ -307,26 +312,6 @@ def _of_survey(survey: Dataset, spec: ChipSpec, given: FitReadings) -> tuple[Dri
         node_pm=AT_THE_LINE if given.laser is None else given.laser.node_pm,
         laser_pm=None if given.laser is None else given.laser.missed_pm,
     )
-
-
-def _evened(readings: BusSurvey, applied: BusSurvey, flat: Float[ndarray, "all unknowns"], *, buses: int) -> BusSurvey:
-    """The readings with the laser's power at each wavelength about a line, as seen by all rows and settings alike.
-
-    Facets and lasers ripple; over a channel's middle wavelength nothing is said: that is the line's gain.
-    """
-
-    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some wavelengths"], ...]:
-        now = applied.take(some)
-        found_A, weight = readings_A(now, flat[some]), now.noise_A**-2.0
-        return (weight * found_A * now.current_A).sum(1), (weight * found_A**2).sum(1)
-
-    seen, wanted = in_portions(applied, one_portion, readings=READINGS_AT_ONCE)
-    seen, wanted = (part.reshape(-1, buses, part.shape[1]).sum(0) for part in (seen, wanted))
-    power = np.divide(seen, wanted, out=np.ones_like(seen), where=wanted > 0.0)
-    by_line = np.clip(power, *POWER_RANGE).reshape(buses, -1, readings.nodes)
-    by_line = by_line / np.exp(np.log(by_line).mean(2, keepdims=True))
-    gain_A = readings.gain_A.reshape(-1, buses, power.shape[1]) * by_line.reshape(buses, -1)
-    return dataclasses.replace(readings, gain_A=gain_A.reshape(readings.gain_A.shape))
 
 
 def _explained(readings: BusSurvey, fit: BusFit, *, wrong_chi2: float) -> BusSurvey:
