@@ -45,6 +45,7 @@ class ChipBuffers(torch.nn.Module):
         some_excluded: Whether some ring takes no part.
         some_permuted: Whether some channel carries another place of a slice than its own.
         some_gained: Whether some row's gain is not 1.
+        some_offset: Whether some row's offset is not 0.
         common_variance: Square of ``noise_common``.
         numbers: The chip's single numbers.
     """
@@ -220,6 +221,7 @@ class ChipBuffers(torch.nn.Module):
         self.some_excluded = bool(self._chip["excluded"].any())
         self.some_permuted = not np.array_equal(self._chip["column_of_channel"], np.arange(self.channels))
         self.some_gained = bool((self._chip["score_gain"] != 1.0).any())
+        self.some_offset = bool(self._chip["score_offset"].any())
         self.common_variance = float(self._chip["noise_common"]) ** 2
         self.numbers = ChipNumbers(*(float(self._chip[name]) for name in ChipNumbers._fields))
 

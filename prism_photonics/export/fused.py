@@ -26,17 +26,17 @@ class FusedConverter(NamedTuple):
 
     Attributes:
         per_step: Steps of the converter per weight unit.
-        middle: The converter's middle code, with the row's offset.
+        middle: The converter's middle code, with the row's offset; one for all blocks where no row has one.
         gain: Score per code, in half weight ranges as all scores here.
-        shift: Score of code 0.
+        shift: Score of code 0; one for all blocks where it is 0.
         held: Weights of excluded rings per channel; empty without any.
         row_gain: Gain of each block's row; empty where all are 1.
     """
 
     per_step: Float[Tensor, " blocks"]
-    middle: Float[Tensor, " blocks"]
+    middle: Float[Tensor, " one_or_blocks"]
     gain: Float[Tensor, " blocks"]
-    shift: Float[Tensor, "*banks 1 blocks"]
+    shift: Float[Tensor, "*banks 1 one_or_blocks"]
     held: Float[Tensor, "channels blocks"]
     row_gain: Float[Tensor, " blocks"]
 
@@ -61,18 +61,19 @@ def fuse(chip: Any, row_sum: Float[Tensor, "*banks blocks slices"], row: Tensor)
     """Fuse converter and decoding; see ``codec.arithmetic.read_hat`` for the plain road."""
     full_scale = chip.adc_full_scale[row]
     step = sign.quantizer_step(chip.adc_bits, -full_scale, full_scale)
-    half = full_scale / step
+    half, middle = full_scale / step, max(2**chip.adc_bits - 2, 1) / 2
     slices = row_sum.shape[-1]
     if chip.encoding == "offset":
         per_code, zero = 2.0 * step, -2.0 * step * half * slices - (2.0 * chip.leak + 1.0) * row_sum.sum(-1)
     elif chip.encoding == "two_shot":
-        per_code, zero = step, torch.zeros_like(row_sum[..., 0])
+        # One nothing for all blocks, in each bank.
+        per_code, zero = step, torch.zeros_like(row_sum[..., :1, 0])
     else:
         per_code, zero = step, -step * half * slices - chip.leak * row_sum.sum(-1)
     held = torch.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0)[row].mT / chip.weight_span
     return FusedConverter(
         per_step=1.0 / step,
-        middle=chip.score_offset[row] / step + half,
+        middle=chip.score_offset[row] / step + half if chip.some_offset else full_scale.new_full((1,), middle),
         gain=per_code / chip.weight_span,
         shift=(zero / chip.weight_span)[..., None, :],
         # A view of nothing would keep the memory of all that it was cut from.
@@ -83,7 +84,7 @@ def fuse(chip: Any, row_sum: Float[Tensor, "*banks blocks slices"], row: Tensor)
 
 def part_of(fused: FusedConverter, blocks: slice) -> FusedConverter:
     """The converter of some blocks."""
-    return FusedConverter(*(held[..., blocks] for held in fused))
+    return FusedConverter(*(held if held.shape[-1] == 1 else held[..., blocks] for held in fused))
 
 
 def lit(chip: Any, query_hat: Float[Any, "*banks queries dims"], column: Any) -> Lit:

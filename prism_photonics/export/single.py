@@ -41,9 +41,9 @@ class Bank(NamedTuple):
 
     slices: tuple[Tensor, ...]
     per_step: Float[np.ndarray, " blocks"]
-    middle: Float[np.ndarray, " blocks"]
+    middle: Float[np.ndarray, " one_or_blocks"]
     gain: Float[np.ndarray, " blocks"]
-    shift: Float[np.ndarray, " blocks"]
+    shift: Float[np.ndarray, " one_or_blocks"]
     row_gain: Float[np.ndarray, " blocks"]
     column: Int[np.ndarray, " channels"]
     centre: Float[np.ndarray, "*halves dims"]

@@ -35,6 +35,19 @@ def faulty(**changes):
     } | changes  # fmt: skip
 
 
+@pytest.mark.parametrize(("scheme", "tables"), [("offset", 4), ("two_shot", 3)])
+def test_what_all_blocks_share_is_held_once(make_model, tmp_path, scheme, tables):
+    """Without row offsets the middle code is one number; after two shots the score of code 0 is nothing for all."""
+    model = make_model(rows=32, channels=32, encoding=scheme, score_offset=np.zeros(32), score_gain=np.ones(32))
+    selector = PhotonicSelector(load(write(model, tmp_path / "bundle")), 4)
+    signatures = torch.randn(1000, 32, generator=torch.Generator().manual_seed(0))
+    selector.program(signatures)
+    shapes = [
+        buffer.shape for buffer in selector.buffers() if 1000 in buffer.shape and buffer.untyped_storage().nbytes()
+    ]
+    assert sum(shape.numel() == 1000 for shape in shapes) == tables
+
+
 @pytest.mark.parametrize("scheme", SHOTS)
 def test_the_fused_reading_is_the_plain_one_whatever_is_wrong_with_the_chip(make_model, tmp_path, scheme):
     bundle = load(write(make_model(**faulty(encoding=scheme)), tmp_path / "bundle"))
