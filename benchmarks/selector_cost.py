@@ -1,19 +1,20 @@
 """Cost of the photonic selector against a plain matmul + topk on the same tensors, side by side in one run.
 
-    python benchmarks/selector_cost.py [--json]
+    python benchmarks/selector_cost.py [DIMS [ENCODING]]
 
-Banks (KV heads of a batch) of N signatures with 32 dimensions, several queries each, or one query, which is what a
-decode step asks. The plain road is ``torch.topk(queries @ signatures.mT, k)``. The selector reads the same queries with
-read noise handed in: as it is called, through ``torch.compile``, and called with the noise drawn inside. All run in
-turn on one thread with queries that change from call to call, and on a CPU the thread's own processor time is taken:
-what other processes of the machine use is not counted, though they still crowd its caches; the load is in the file. A
-ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated ones of 32 channels:
-one shot of light (offset) or two, without intensity noise of single lines (as the calibrated 8×8's fit finds) or with
-it. On CUDA too where there is one.
+Banks (KV heads of a batch) of N signatures with 32 dimensions, or so many, several queries each, or one query, which is
+what a decode step asks. The plain road is ``torch.topk(queries @ signatures.mT, k)``. The selector
+reads the same queries with read noise handed in: as it is called, through ``torch.compile``, and called with the noise
+drawn inside. All run in turn on one thread with queries that change from call to call, and on a CPU the thread's own
+processor time is taken: what other processes of the machine use is not counted, though they still crowd its caches; the
+load is in the file. A ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated
+ones of as many channels: one shot of light (offset) or two, without intensity noise of single lines (as the calibrated
+8×8's fit finds) or with it. On CUDA too where there is one.
 
 Then one decode step of a random Llama of SmolLM2-135M's shape, blocks of 16 tokens, 32 of them chosen by their mean
 keys, against the same model with its own SDPA over everything and transformers' own cache. Both are in
-results/selector_cost.json.
+results/selector_cost.json. With DIMS only its lines are measured, with ENCODING only those of such a chip; what is not
+measured keeps the figures that the file has of it, and each line its date and load.
 """
 
 import itertools
@@ -98,16 +99,17 @@ def side_by_side(roads: dict[str, Any], queries: list[torch.Tensor], device: tor
     return seconds
 
 
-def lines(device: torch.device) -> list[dict[str, object]]:
-    """Every chip, shape, number of blocks and road."""
+def lines(device: torch.device, dims: int, encodings: tuple[str, ...]) -> list[dict[str, object]]:
+    """Every chip of so many channels and such an encoding, shape, number of blocks and road."""
     found: list[dict[str, object]] = []
     generator = torch.Generator().manual_seed(0)
-    for (encoding, line_noise), (banks, asked) in itertools.product(CHIPS, SHAPES):
+    chips = [chip for chip in CHIPS if chip[0] in encodings]
+    for (encoding, line_noise), (banks, asked) in itertools.product(chips, SHAPES):
         torch._dynamo.reset()
         for blocks in BLOCKS:
-            signatures = torch.randn(banks, blocks, DIMS, generator=generator).to(device)
-            queries = [torch.randn(banks, asked, DIMS, generator=generator).to(device) for _ in range(QUERIES)]
-            selector = PhotonicSelector(stated_chip(encoding, line_noise), K).to(device)
+            signatures = torch.randn(banks, blocks, dims, generator=generator).to(device)
+            queries = [torch.randn(banks, asked, dims, generator=generator).to(device) for _ in range(QUERIES)]
+            selector = PhotonicSelector(stated_chip(encoding, line_noise, channels=dims), K).to(device)
             selector.program(signatures, selector.draw_error(signatures, bank_axes=1), bank_axes=1)
             noise, compiled = selector.draw_noise(queries[0]), torch.compile(selector, dynamic=False)
             roads = {
@@ -123,8 +125,20 @@ def lines(device: torch.device) -> list[dict[str, object]]:
             memory = {buffer.untyped_storage().data_ptr(): buffer.untyped_storage() for buffer in selector.buffers()}
             held = sum(storage.nbytes() for storage in memory.values())
             for road in ROADS:
-                line = {"device": device.type, "encoding": encoding, "line_noise": line_noise, "road": road}
-                line |= {"banks": banks, "queries": asked, "blocks": blocks}
+                line = {
+                    "device": device.type,
+                    "dims": dims,
+                    "encoding": encoding,
+                    "line_noise": line_noise,
+                    "road": road,
+                }
+                line |= {
+                    "date": date.today().isoformat(),
+                    "load": os.getloadavg()[1],
+                    "banks": banks,
+                    "queries": asked,
+                    "blocks": blocks,
+                }
                 line |= {"plain_us": 1e6 * min(seconds["plain"]), "selector_us": 1e6 * min(seconds[road])}
                 line["ratio"] = _ratio(seconds[road], seconds["plain"])
                 line["ratio_to_called"] = _ratio(seconds[road], seconds["called"])
@@ -181,23 +195,26 @@ def decode_steps() -> list[dict[str, object]]:
 def main() -> None:
     """Measure, print and write."""
     torch.set_num_threads(1)
-    load = [os.getloadavg()[1]]
+    dims = int(sys.argv[1]) if len(sys.argv) > 1 else DIMS
+    encodings = tuple(sys.argv[2:]) or tuple(dict.fromkeys(encoding for encoding, _ in CHIPS))
     devices = [torch.device("cpu")] + ([torch.device("cuda")] if torch.cuda.is_available() else [])
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"lines": []}
+    found = [line for device in devices for line in lines(device, dims, encodings)]
+    known = {(line["device"], line["dims"], line["encoding"]) for line in found}
     result = {
-        "command": "python benchmarks/selector_cost.py",
+        "command": " ".join(["python", "benchmarks/selector_cost.py", *sys.argv[1:]]),
         "date": date.today().isoformat(),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
         + (torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"),
         "torch": torch.__version__,
-        "dims": DIMS, "k": K,
-        "decode": decode_steps(),
-        "lines": [line for device in devices for line in lines(device)],
+        "k": K,
+        "decode": kept["decode"] if len(sys.argv) > 1 and "decode" in kept else decode_steps(),
+        "lines": [
+            *(line for line in kept["lines"] if (line["device"], line["dims"], line["encoding"]) not in known),
+            *found,
+        ],
     }  # fmt: skip
-    result["load_average"] = [*load, os.getloadavg()[1]]
-    text = json.dumps(result, indent=2) + "\n"
-    RESULTS.write_text(text)
-    if "--json" in sys.argv:
-        print(text, end="")
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

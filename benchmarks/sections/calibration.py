@@ -328,13 +328,19 @@ def cold_start() -> str:
         "of it": lambda name, one: f"{one['ratio']['cpu']:.2f}",
         "wall / s, before": lambda name, one: f"{one['before']['wall_s']:.1f}",
         "wall now": lambda name, one: f"{one['now']['wall_s']:.1f}",
+        "processor now, of `demo_8x8` / s": lambda name, one: (
+            f"{one['demo_8x8']['cpu_s']:.1f}" if "demo_8x8" in one else "–"
+        ),
+        "measured": lambda name, one: one["date"],
         "bytecode": lambda name, one: "written before" if one.get("bytecode") else "none",
     }
     note = (
-        "Fresh: nothing that JAX compiled is on disk. Second: what the process before left is (the commit before kept "
-        "nothing). Others used the machine meanwhile: processor time tells, wall time less. "
-        "Both commits take turns in one run; one thread a process. Where Python may write no bytecode, every process "
-        "compiles what it imports: that is what the lines say that had none; `make` leaves it beside the packages."
+        "The chip is `circles_8x8`: the commit before cannot read the spec of today's `demo_8x8`, whose racetracks, "
+        "arms and necks it does not know. Fresh: nothing that JAX compiled is on disk. Second: what the process before "
+        "left is (the commit before kept nothing). Others used the machine meanwhile: processor time tells, wall time "
+        "less. Both commits take turns in one run; one thread a process. Where Python may write no bytecode, every "
+        "process compiles what it imports: that is what the lines say that had none; `make` leaves it beside the "
+        "packages."
     )
     return section("Cold starts", "cold_start", found, note + "\n\n" + table(columns, found["commands"].items()))
 

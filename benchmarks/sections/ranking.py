@@ -129,33 +129,43 @@ def selector() -> str:
     blocks = sorted({line["blocks"] for line in lines})
     kinds = list(
         dict.fromkeys(
-            (line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"]) for line in lines
+            (line["dims"], line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"])
+            for line in lines
         )
     )
-    head = ("encoding", "noise of single lines", "road", "banks × queries", *(f"{count:,} blocks" for count in blocks))
+    head = (
+        "dims",
+        "encoding",
+        "noise of single lines",
+        "road",
+        "banks × queries",
+        "measured",
+        *(f"{count:,} blocks" for count in blocks),
+    )
     rows = []
     for kind in kinds:
         of_kind = [
             line
             for line in lines
-            if (line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"]) == kind
+            if (line["dims"], line["encoding"], line["line_noise"] > 0, line["road"], line["banks"], line["queries"])
+            == kind
         ]
         ratio = {line["blocks"]: line["ratio"] for line in of_kind}
-        encoding, noisy, road, banks, queries = kind
+        dims, encoding, noisy, road, banks, queries = kind
         cells = (f"{ratio[count]:.2f}" if count in ratio else "–" for count in blocks)
-        rows.append((encoding, "yes" if noisy else "no", road, f"{banks} × {queries}", *cells))
+        measured = f"{of_kind[0]['date']}, load {of_kind[0]['load']:.0f}"
+        rows.append((dims, encoding, "yes" if noisy else "no", road, f"{banks} × {queries}", measured, *cells))
     drawn = [line for line in lines if line["road"] == "noise drawn inside"]
     inside = [line["ratio_to_called"] for line in drawn]
     called = [line["ratio_to_compiled"] for line in lines if line["road"] == "called" and line["queries"] > 1]
     buffers = {line["buffers_over_signatures"]: line for line in lines}
     most = buffers[max(buffers)]
-    low, high = found["load_average"]
     note = (
         "Time of `PhotonicSelector` over that of one product and top-k on the same tensors; "
-        f"{found['dims']} dims, k = {found['k']}, torch {found['torch']}, load of the machine {low:.1f} to {high:.1f}. "
-        f"Called, it takes {min(called):.2f} to {max(called):.2f} of the time compiled where several ask. With noise "
-        f"drawn inside it takes {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. All buffers "
-        f"together take {min(buffers):.2f} to {max(buffers):.2f} of the signatures' memory, the most for "
+        f"as many channels as dims, k = {found['k']}, torch {found['torch']}. Called, it takes {min(called):.2f} to "
+        f"{max(called):.2f} of the time compiled where several ask. "
+        f"With noise drawn inside it takes {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. "
+        f"All buffers together take {min(buffers):.2f} to {max(buffers):.2f} of the signatures' memory, the most for "
         f"{most['banks']} × {most['blocks']:,} blocks: there the chip's own tables count, which do not grow with them."
     )
     columns = {
