@@ -9,7 +9,7 @@ and then moved.
 """
 
 import os
-import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,9 @@ def kept_in(folder: Path) -> Any:
         def put(self, key: str, value: bytes) -> None:
             # A full disk costs time only.
             with suppress(OSError):
-                with tempfile.NamedTemporaryFile(dir=folder, prefix=_ASIDE, delete=False) as aside:
-                    aside.write(value)
-                os.replace(aside.name, folder / key)
+                aside = folder / f"{_ASIDE}{os.getpid()}-{threading.get_ident()}"
+                aside.write_bytes(value)
+                os.replace(aside, folder / key)
 
     return Programs()
 
