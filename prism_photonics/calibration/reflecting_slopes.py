@@ -14,6 +14,7 @@ denominator (`lightpath.ring.backscatter`), N_X/E; weighed with what y and a mak
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
@@ -32,7 +33,7 @@ from prism_photonics.circuit.prepared_reflecting import (
 from prism_photonics.circuit.reflecting import End, leaving, sent_back
 from prism_photonics.lightpath.arrays import power
 from prism_photonics.lightpath.phasor import phasor
-from prism_photonics.lightpath.ring.backscatter import Splitting, ports_of_turn, splitting, splitting_slopes
+from prism_photonics.lightpath.ring.backscatter import RingPorts, Splitting, splitting, splitting_slopes
 from prism_photonics.lightpath.ring.model import reciprocal
 
 Readings = Complex[ndarray, "buses settings wavelengths"]
@@ -69,10 +70,11 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
     near[2] = (near[2][0] + bus.out[0], near[2][1] + bus.out[1])
     hits = [[light[bus_] for light in near] for bus_ in (0, 1)]
     carried: list[tuple[Any, Any]] = list(lit)
+    # Each ring's part, without the constructors of modules.
+    leaves, tree = jax.tree.flatten((row.split, bus.ports))
     for j in range(rings):
         t1, t2, half = row.t1[j], row.t2[j], bus.half[j]
-        split = _at(row.split, j)
-        ports = ports_of_turn(half, t1, t2, split)
+        split, ports = tree.unflatten(leaf[j] for leaf in leaves)
         p, q = row.p[j], row.q[j]
         gamma, v = tuple(part[j] for part in bus.gammas), tuple(part[j] for part in bus.outs)
         beyond_ring, enters = through_ring(ports, [(x * p, y * q) for x, y in carried], gamma, v)
@@ -109,6 +111,7 @@ class _Solved(ReflectingBuses):
     out: Any
     gammas: Any
     outs: Any
+    ports: RingPorts
     ends: Complex[ndarray, "buses 4 1 wavelengths"]
     through: Readings
     drop: Readings
@@ -157,7 +160,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
         rad_pm=leading(survey.light.rad_pm),
     )
     half = np.moveaxis(half, 1, 0)
-    gamma, out, (gammas, outs) = swept(row, half)
+    gamma, out, (gammas, outs), ports = swept(row, half)
     fields = leaving(gamma, out, (row.ends[0], row.ends[2]))
     return _Solved(
         unknowns=unknowns,
@@ -172,6 +175,7 @@ def _solved(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> _Solve
         out=out,
         gammas=gammas,
         outs=outs,
+        ports=ports,
         ends=light.ends[:, :, None],
         through=fields.through,
         drop=fields.drop,
@@ -270,7 +274,3 @@ def _ring_slopes(half: Any, t1: Any, t2: Any, *, split: Splitting, y: Any, a: An
         (across * across_ccw + back1 * y[0] * a[0] + back2 * y[3] * a[3]) * inverse,
         (across * across_cw + back1 * y[2] * a[2] + back2 * y[1] * a[1]) * inverse,
     )
-
-
-def _at(split: Splitting, ring: int) -> Splitting:
-    return Splitting(**{name: leaf[ring] for name, leaf in vars(split).items()})

@@ -124,7 +124,7 @@ def balanced(
     row: PreparedReflectingRow, shift_pm: Float[Numbers, "... rings"], drop_ratio: Float[Numbers, "..."]
 ) -> Float[Numbers, "... channels"]:
     """The transmission of `balanced_and_slopes` alone: one sweep."""
-    gamma, out, _ = swept(row, shifted(row.half_turn, row.rad_pm, shift_pm))
+    gamma, out, _, _ = swept(row, shifted(row.half_turn, row.rad_pm, shift_pm))
     fields = leaving(gamma, out, (row.ends[0], row.ends[2]))
     return power(fields.through) - drop_ratio[..., None] * power(fields.drop)
 
@@ -166,15 +166,14 @@ def balanced_alone(
     """
     xp = library(row.half_turn)
     half = shifted(row.half_turn, row.rad_pm, rest_pm)
-    _, _, (gammas, outs) = swept(row, half)
+    _, _, (gammas, outs), all_ports = swept(row, half)
     entrance, _, drop_exit, _ = row.ends
     nothing = xp.zeros_like(half[0])
 
     def before(carry, this):
-        (west, lit, by_drop, direct), (half, t1, t2, split, p, q) = carry, this
+        (west, lit, by_drop, direct), (ports, p, q) = carry, this
         west, lit = behind_bus(west, lit, p, q)
         by_drop = (by_drop[0] * p, by_drop[1] * q)
-        ports = ports_of_turn(half, t1, t2, split)
         # The same two lines as from the far end, with west and east exchanged.
         turned = _seen_from_the_east(ports)
         n = passage(turned, west)
@@ -194,7 +193,7 @@ def balanced_alone(
         (nothing, drop_exit.passed + nothing),
         nothing,
     )
-    _, kept = scan(before, start, (half, row.t1, row.t2, row.split, row.p[:-1], row.q[:-1]))
+    _, kept = scan(before, start, (all_ports, row.p[:-1], row.q[:-1]))
     # Each ring at its own channel; the axis of rings comes last.
     own = lambda leaf: xp.diagonal(leaf, axis1=0, axis2=-1)  # noqa: E731
     last = lambda leaf: xp.moveaxis(leaf[..., 0], 0, -1)  # noqa: E731
@@ -212,24 +211,27 @@ def balanced_alone(
     return power(through) - drop_ratio[..., None] * power(drop)
 
 
-def swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any]:
-    """From the far ends: Γ and the way out as the first segment's near side sees them, and as every ring has them."""
+def swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channels"]) -> tuple[Any, Any, Any, RingPorts]:
+    """From the far ends: Γ and the way out as the first segment's near side sees them, and as every ring has them.
+
+    The rings' own fields, which no other ring changes, are found for all of them at once and come last.
+    """
     _, through_exit, _, far = row.ends
     nothing = library(half).zeros_like(half[0])
+    all_ports = ports_of_turn(half, row.t1, row.t2, row.split)
 
     def inwards(carry, this):
-        half, t1, t2, split, p, q = this
+        ports, p, q = this
         gamma, out = behind_bus(carry[0], carry[1], p, q)
-        return before_ring(ports_of_turn(half, t1, t2, split), gamma, out), (*gamma, *out)
+        return before_ring(ports, gamma, out), (*gamma, *out)
 
     end = (
         (through_exit.inside + nothing, nothing, far.inside + nothing),
         (through_exit.passed + nothing, nothing),
     )
-    rings = (half, row.t1, row.t2, row.split, row.p[1:], row.q[1:])
-    (gamma, out), kept = scan(inwards, end, rings, reverse=True)
+    (gamma, out), kept = scan(inwards, end, (all_ports, row.p[1:], row.q[1:]), reverse=True)
     gamma, out = behind_bus(gamma, out, row.p[0], row.q[0])
-    return gamma, out, (kept[:3], kept[3:])
+    return gamma, out, (kept[:3], kept[3:]), all_ports
 
 
 def lit_from_exits(row: PreparedReflectingRow, gamma: Any, out: Any, nothing: Any) -> tuple[tuple[Any, Any], ...]:
@@ -278,19 +280,18 @@ def through_ring(
 def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Fields at both exits, and their slopes by the shift of every ring, per pm."""
     half = shifted(row.half_turn, row.rad_pm, shift_pm)
-    gamma, out, (gammas, outs) = swept(row, half)
+    gamma, out, (gammas, outs), all_ports = swept(row, half)
     entrance, _, drop_exit, _ = row.ends
 
     def outwards(carry, this):
-        half, t1, t2, split, p, q, gamma, v = this
-        ports = ports_of_turn(half, t1, t2, split)
+        ports, changed, p, q, gamma, v = this
         beyond, enters = through_ring(ports, [(x * p, y * q) for x, y in carry], gamma, v)
-        changed = _turned_by_a_radian(half, (t1, t2), split, ports)
         return tuple(beyond), tuple(_scattered(enters[k], changed, enters[0]) for k in (2, 1))
 
     nothing = library(half).zeros_like(half[0])
     start = lit_from_exits(row, gamma, out, nothing)
-    rings = (half, row.t1, row.t2, row.split, row.p[:-1], row.q[:-1], gammas, outs)
+    turned = _turned_by_a_radian(half, (row.t1, row.t2), row.split, all_ports)
+    rings = (all_ports, turned, row.p[:-1], row.q[:-1], gammas, outs)
     _, (by_through, by_drop) = scan(outwards, start, rings)
     fields = leaving(gamma, out, (entrance, drop_exit))
     return (fields.through, fields.drop), (by_through * row.rad_pm, by_drop * row.rad_pm)
