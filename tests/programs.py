@@ -49,7 +49,7 @@ def kept_in(folder: Path) -> Any:
             try:
                 os.utime(folder / key)
                 return (folder / key).read_bytes()
-            except FileNotFoundError:
+            except OSError:
                 return None
 
         def put(self, key: str, value: bytes) -> None:
@@ -63,11 +63,20 @@ def kept_in(folder: Path) -> Any:
 
 
 def make_room(folder: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Make the folder, and remove what was not used for longest and what killed processes have left half written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = [(path, path.stat()) for path in folder.iterdir()]
+    """Make the folder, and remove what was not used for longest and what killed processes have left half written.
+
+    A folder that cannot be written costs time only.
+    """
+    found = []
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            # Another run of this checkout may be moving or removing it.
+            with suppress(FileNotFoundError):
+                found.append((path, path.stat()))
     room = most_bytes
     for path, status in sorted(found, key=lambda each: each[1].st_mtime, reverse=True):
         room -= status.st_size
         if room < 0 or path.name.startswith(_ASIDE):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
