@@ -154,13 +154,17 @@ def drift_std(
         at = scipy.sparse.block_diag([*parts, np.ones((1, 1))], format="csr")
         of_bus.append(at @ (at @ covariance).T)
 
-    def by_drift(by: _ByDrift, covariance: Float[ndarray, "levels levels"]) -> Float[ndarray, "some lines lines"]:
-        """Covariance of a bus's misfits by drift, of all rows: a matrix as much smaller as there are patterns."""
-        shared, found = by.shared.transpose(2, 0, 1), by.film[:, :, None] * covariance[-1, -1] * by.film[:, None]
+    def by_drift(
+        shared: Float[ndarray, "some lines patterns"],
+        film: Float[ndarray, "some lines"],
+        covariance: Float[ndarray, "levels levels"],
+    ) -> Float[ndarray, "some lines lines"]:
+        """Covariance of a bus's misfits by drift, of some rows: a matrix as much smaller as there are patterns."""
+        shared, found = shared.transpose(2, 0, 1), film[:, :, None] * covariance[-1, -1] * film[:, None]
         levels = [slice(p * lines, (p + 1) * lines) for p in range(patterns)]
         for p, here in enumerate(levels):
             # The other half of it is its transpose.
-            half = (shared[p] * covariance[here, -1])[:, :, None] * by.film[:, None]
+            half = (shared[p] * covariance[here, -1])[:, :, None] * film[:, None]
             for q, there in enumerate(levels[: p + 1]):
                 half += (0.5 if q == p else 1.0) * shared[p][:, :, None] * covariance[here, there] * shared[q][:, None]
             found += half
@@ -168,16 +172,16 @@ def drift_std(
         return found
 
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some unknowns"]]:
-        variance = np.empty((some.size, flat.shape[1]))
+        by = _ByDrift.of(survey, flat, terms, some=some)
+        moved, variance = np.linalg.solve(by.normal, by.rows), np.empty((some.size, flat.shape[1]))
         for bus in np.unique(some % buses):
             mine = some % buses == bus
-            by = _ByDrift.of(survey, flat, terms, some=some[mine])
-            moved = np.linalg.solve(by.normal, by.rows)
-            variance[mine] = ((moved @ by_drift(by, of_bus[bus])) * moved).sum(2)
+            spread = by_drift(by.shared[mine], by.film[mine], of_bus[bus])
+            variance[mine] = ((moved[mine] @ spread) * moved[mine]).sum(2)
         # What rounds below nothing is nothing.
         return (np.sqrt(np.maximum(variance, 0.0)),)
 
-    return in_portions(survey, one_portion)[0]
+    return in_portions(survey, one_portion, readings=READINGS_OF_DRIFT)[0]
 
 
 @dataclass(frozen=True)
