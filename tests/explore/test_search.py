@@ -173,7 +173,7 @@ def test_close_neighbours_whose_light_a_rule_counts_miss_weights_on_drawn_dies(b
 
 def test_the_search_s_numbers_are_the_ledger_s(bank):
     assert OBJECTIVES["energy"].of(bank, 32) == pytest.approx(45.28, abs=0.01)
-    assert OBJECTIVES["area"].of(bank, 32) == pytest.approx(770.1, abs=0.1)
+    assert OBJECTIVES["area"].of(bank, 32) == pytest.approx(778.8, abs=0.1)
 
 
 def test_a_share_of_good_dies_is_a_share(four_rows):

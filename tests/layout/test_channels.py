@@ -108,6 +108,6 @@ def test_of_two_rings_that_share_no_field_each_is_tuned_by_its_own_alone():
 def test_a_driver_too_weak_for_its_channels_is_refused(spec: ChipSpec, altered):
     strong = altered(spec, drive={"output_ohm": 1e5})
     assert strong.drive.output_ohm == 1e5
-    told = r"drive.settle_us = 1: drivers of 1e\+06 Ω settle a channel of 230 fF to half a code in 2\.39 µs; raise"
+    told = r"drive.settle_us = 1: drivers of 1e\+06 Ω settle a channel of 229 fF to half a code in 2\.38 µs; raise"
     with pytest.raises(ValidationError, match=told):
         altered(spec, drive={"output_ohm": 1e6})
