@@ -50,6 +50,11 @@ MODULES = {
 """Modules of version 0.1, and where they are now; other modules of a package moved with it."""
 
 NAMES = {
+    "floor": {
+        "LAST_BUMP_UM": "spec.outline:LAST_BUMP_UM",
+        "MARGIN_UM": "spec.outline:MARGIN_UM",
+        "flipped_die_um": "spec.outline:flipped_die_um",
+    },
     "program": {
         "NoiseLevel": "programming.scale:NoiseLevel",
         "ScaleChoice": "programming.scale:ScaleChoice",
