@@ -10,6 +10,7 @@ from prism_photonics.layout.routing import Point
 
 Edge = Literal["north", "south", "east"]
 LEAST_SLOPE = 1e-3  # so that pads which hide each other get wires too long for any bonder, not none
+FIBRE_UM = 125.0  # a fibre's diameter
 ABOUT_UM = 1.0  # pads whose places differ by less stand on one line
 
 
@@ -127,6 +128,24 @@ def wires(edge: Edge, pads_um: Mapping[str, Point], bonder: WireBonder, *, edge_
         Wire(name, edge, at, _point(edge, finger, reach))
         for finger, (name, at) in zip(fingers, pads_um.items(), strict=True)
     ]
+
+
+def fibres_in_the_way(drawn: Sequence[Wire], fibres_um: Mapping[str, Point], *, edge_um: float) -> list[str]:
+    """Eastern fibres above or beside which a bond wire runs, by name: they go on eastwards from the die's edge.
+
+    Args:
+        drawn: Wires of the eastern edge.
+        fibres_um: Where fibres meet that edge, by name.
+        edge_um: Where it lies.
+    """
+
+    def in_way(wire: Wire, height_um: float) -> bool:
+        (x0, y0), (x1, y1) = wire.start_um, wire.end_um
+        at_edge = y0 + (y1 - y0) * (edge_um - x0) / (x1 - x0)
+        reach_um = (FIBRE_UM + WireBonder().wire_um) / 2.0
+        return min(at_edge, y1) - reach_um < height_um < max(at_edge, y1) + reach_um
+
+    return [name for name, (_, y) in fibres_um.items() if any(in_way(wire, y) for wire in drawn)]
 
 
 def faults(

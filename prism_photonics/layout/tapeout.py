@@ -15,6 +15,7 @@ from prism_photonics.layout.assembly import (
     edge_out_um,
     edges_um,
     faults,
+    fibres_in_the_way,
     on_one_array,
     probed,
     wires,
@@ -145,7 +146,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
             "corners: the pair of bars that meets tells the error.",
             "",
             *_table(("structure", "pads", "for"), _control(lines)),
-            *_control_sizes(deck),
+            *_control_sizes(deck, diced_off=not spec.flip_chip),
         ]
     )
 
@@ -210,10 +211,26 @@ def _assembly(spec: ChipSpec, lines: Sequence[Row], layout: kdb.Layout) -> list[
         for edge, pads_um in edges_um(_pads_um(lines)).items():
             out_um = edge_out_um(edge, part_um)
             wrong = faults(edge, pads_um, opening_um=opening_um, bonder=bonder, edge_um=out_um)
-            longest = max((wire.length_um for wire in wires(edge, pads_um, bonder, edge_um=out_um)), default=0.0)
+            drawn = wires(edge, pads_um, bonder, edge_um=out_um)
+            longest = max((wire.length_um for wire in drawn), default=0.0)
             told.append((f"{edge}: wires", "; ".join(wrong) or f"{len(pads_um)}, the longest {longest * 1e-3:.2f} mm"))
             told.append((f"{edge}: probes", probed(edge, pads_um, opening_um=opening_um, card=ProbeCard())))
+            if edge == "east" and (hidden := fibres_in_the_way(drawn, _eastern_um(lines, part_um), edge_um=out_um)):
+                told.append(
+                    (
+                        "east: fibres",
+                        f"bond wires in the way of {', '.join(hidden)}: fibres stand there before wires do, and pads "
+                        "are probed",
+                    )
+                )
     return ["## Assembly", "", *_table(("", ""), told)]
+
+
+def _eastern_um(lines: Sequence[Row], part_um: tuple[float, float, float, float]) -> dict[str, tuple[float, float]]:
+    """Where fibres meet the eastern facet of the bonded part, by name."""
+    _, south, _, north = part_um
+    eastern = ((f["name"], float(f["x_um"]), float(f["y_um"])) for f in by_facet(lines)["eastern"])
+    return {name: (x, y) for name, x, y in eastern if south <= y <= north}
 
 
 def _electrical(spec: ChipSpec, deck: Deck, lines: Sequence[Row]) -> list[str]:
@@ -329,9 +346,10 @@ def _control(lines: Sequence[Row]) -> list[tuple[str, str, str]]:
     return [(name, str(probes.count(name) or ""), told) for name, told in CONTROL.items() if name in named]
 
 
-def _control_sizes(deck: Deck) -> list[str]:
-    """What the thermometer reads, and which rib of the gauge is which."""
+def _control_sizes(deck: Deck, *, diced_off: bool) -> list[str]:
+    """What the thermometer reads and how long it is there, and which rib of the gauge is which."""
     ohm, ohm_K = thermometer_ohm(deck)
+    goes = "It goes with the tests when these are diced off: the bonded circuit's temperature is its rings' to tell. "
     gaps, tips = (
         f"{1e3 * deck.value_um(rule):.0f} to {1e3 * (deck.value_um(rule) + (count - 1) * step_um):.0f} nm in steps of "
         f"{1e3 * step_um:.0f}"
@@ -339,8 +357,8 @@ def _control_sizes(deck: Deck) -> list[str]:
     )
     return [
         f"The thermometer has {ohm:.3g} Ω at 20 °C and {1e3 * ohm_K:.3g} mΩ more a kelvin, of pure metal: calibrate it "
-        "on a chuck of known temperature, before tests are diced off. The gauge's ribs, from the south: "
-        f"gaps of {gaps}; widths of {tips}.",
+        f"on a chuck of known temperature. {goes if diced_off else ''}"
+        f"The gauge's ribs, from the south: gaps of {gaps}; widths of {tips}.",
         "",
     ]
 

@@ -14,17 +14,17 @@ from prism_photonics.layout import marks, teststructures
 from prism_photonics.layout.annotate import back_annotate
 from prism_photonics.layout.check import check
 from prism_photonics.layout.chip import draw
-from prism_photonics.layout.drc import run_drc
+from prism_photonics.layout.drc import Drc, run_drc
 from prism_photonics.layout.extract import extract
-from prism_photonics.layout.lvs import FIELD_TOLERANCE, lvs
+from prism_photonics.layout.lvs import FIELD_TOLERANCE, Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import pad_centers_um
 from prism_photonics.layout.polygons import open_layout
-from prism_photonics.layout.tapeout import bonded, bump_map
+from prism_photonics.layout.tapeout import bonded, bump_map, sheet
 from prism_photonics.layout.tiles import RETICLE_UM, cut
 from prism_photonics.layout.write import write, write_gds
 from prism_photonics.netlist import Netlist, from_spec
-from prism_photonics.process.layers import LAYERS, METAL2_SPACE_UM
+from prism_photonics.process.layers import LAYERS, METAL2_SPACE_UM, load_deck
 from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.spec.geometry import bank_pitch_um, detector_site
 from prism_photonics.units import InputError
@@ -42,11 +42,28 @@ def gds(flipped: ChipSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gds(draw(flipped), tmp_path_factory.mktemp("flipped") / "chip.gds")
 
 
-def test_a_flipped_chip_is_the_design_and_breaks_no_rule(flipped: ChipSpec, gds: Path):
-    compared, _ = lvs(gds, flipped, simulate=False)
+@pytest.fixture(scope="module")
+def proved(flipped: ChipSpec, gds: Path) -> tuple[Lvs, Drc]:
+    return lvs(gds, flipped, simulate=False)[0], run_drc(gds)
+
+
+def test_a_flipped_chip_is_the_design_and_breaks_no_rule(proved: tuple[Lvs, Drc]):
+    compared, drc = proved
     assert compared.faults == ()
     assert compared.checks.ring_nets == 32 * 3
-    assert run_drc(gds).sentences() == ()
+    assert drc.sentences() == ()
+
+
+def test_the_sheet_of_a_flipped_die_tells_of_no_bond_wires_and_of_no_tests_that_are_diced_off(
+    flipped: ChipSpec, gds: Path, proved: tuple[Lvs, Drc]
+):
+    layout, (compared, drc) = open_layout(gds), proved
+    told = sheet(flipped, layout, manifest=manifest_csv(layout), deck=load_deck("tfln600"), drc=drc, lvs=compared)
+    assert "| eastern fibres | 11 of 11 on one array of 127 µm |" in told
+    assert "wires |" not in told
+    assert "in the way" not in told
+    assert "The thermometer has" in told
+    assert "diced off" not in told
 
 
 @pytest.mark.parametrize(("radius_um", "apart_um"), [(46.95, 0.5), (46.17, -7.94)])

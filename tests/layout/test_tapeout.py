@@ -45,6 +45,7 @@ def test_it_tells_every_fibre_with_its_facet_and_the_channel_of_an_array(told: s
 def test_it_tells_what_the_thermometer_reads_and_which_rib_of_the_gauge_is_which(told: str):
     # 1,206 squares of 0.8 µm of gold at 27.7 mΩ.
     assert "33.4 Ω at 20 °C and 124 mΩ more a kelvin" in told
+    assert "It goes with the tests when these are diced off" in told
     assert "gaps of 390 to 600 nm in steps of 30; widths of 200 to 450 nm in steps of 50" in told
 
 
@@ -93,6 +94,7 @@ def test_the_sheet_tells_assembly_and_metal_over_ribs(told: str):
     assert "| western fibres | 13 of 13 on one array of 127 µm |" in told
     assert "| eastern fibres | 11 of 11 on one array of 127 µm |" in told
     assert "| north: wires | 40, the longest 2.87 mm |" in told
+    assert "| east: fibres | bond wires in the way of monitor_through, monitor_drop: " in told
     assert "| driver | settles in 1 µs below 411 kΩ |" in told
     assert "the next ring 63 parts in a million of a voltage, another row's wire beside the ring 3.2e+02" in told
     assert "113 V between a ring's electrodes reach the coercive field (21 V/µm); ESD class 0A ends at 125 V" in told
