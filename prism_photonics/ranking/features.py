@@ -92,7 +92,7 @@ class Bound(Features):
     def of_blocks(self, keys, valid, layer):
         """Largest and negated smallest key of each dimension; zero for a block of padding."""
         if keys.shape[3] and bool(valid.all()):
-            return torch.cat([keys.amax(3), keys.amin(3).neg_()], -1)
+            return torch.cat([keys.amax(3), -keys.amin(3)], -1)
         shown = valid[:, None, :, :, None]
         top = torch.where(shown, keys, -torch.inf).amax(3)
         low = torch.where(shown, -keys, -torch.inf).amax(3)

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from prism_photonics.ranking.features import Bound, MeanAndBound, MeanKey, PrincipalProjection, RandomProjection, sketch
+from prism_photonics.ranking.features import (
+    Bound,
+    MeanAndBound,
+    MeanKey,
+    PrincipalProjection,
+    RandomProjection,
+    SoftenedBound,
+    sketch,
+)
 from prism_photonics.ranking.signatures import mean_key, query_sketch
 from prism_photonics.units import InputError
 
@@ -52,6 +60,23 @@ def test_padding_counts_for_nothing(bank, features):
     assert (signatures[1, :, 2] == 0).all()
     alone = features.of_blocks(keys[:1, :, :1, 3:], torch.ones(1, 1, 1, dtype=torch.bool), 0)
     assert signatures[:1, :, :1].numpy() == pytest.approx(alone.numpy())
+
+
+@pytest.mark.parametrize(
+    "features", [MeanKey(), Bound(), MeanAndBound(), SoftenedBound()], ids=lambda f: type(f).__name__
+)
+def test_a_signature_follows_its_keys_by_their_gradient_with_padding_and_without(bank, features):
+    (keys, valid, queries) = (each.double() if each.is_floating_point() else each for each in bank)
+    padded = valid.clone()
+    padded[0, 0, :3] = False
+    for shown in (torch.ones_like(valid), padded):
+        leaf = keys.clone().requires_grad_()
+        dot(features, leaf, shown, queries).square().sum().backward()
+        assert leaf.grad is not None
+        slope = torch.zeros_like(leaf)
+        slope[0, 0, 1, 2, 3] = 1e-6
+        up, down = (dot(features, keys + step, shown, queries).square().sum() for step in (slope, -slope))
+        assert float(leaf.grad[0, 0, 1, 2, 3]) == pytest.approx(float(up - down) / 2e-6, rel=1e-5, abs=1e-6)
 
 
 def test_all_principal_axes_together_rank_as_without_projection(bank):
