@@ -171,7 +171,8 @@ def test_a_chips_row_has_what_full_attention_and_float_said_to_the_same_question
     table = importlib.import_module("smollm2_table")
 
     def row(selector, right, nll):
-        return Row("multi_key", 64, selector, 8, 0.1, 4, 1, right, *[0.0] * 5, nll, *[0.0] * 5)
+        judged = (right, 0.0, 0.0, 0.0, 0.0, 0.0, nll, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return Row("multi_key", 64, selector, 8, 0.1, 4, 1, *judged)
 
     found = [
         row("full", 0.9, 0.0),
