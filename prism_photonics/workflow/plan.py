@@ -15,6 +15,7 @@ from prism_photonics.workflow.stated_shape import stated_shape
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
 """Kinds of layers that attend to the whole context, as `transformers` calls them: hybrid ones beside a recurrence."""
 _WINDOW = "sliding_attention"
+_MOST = 1_000_000
 
 
 def read_model(path: str | Path) -> ModelShape:
@@ -56,14 +57,27 @@ def _with_defaults(content: Any, place: str) -> ModelShape:
             f"{place}: model_type = {shown(kind)} is none that transformers {__version__} knows; want the config.json "
             "of a Hugging Face model, or a newer transformers"
         )
+    _require_layers(content, place)
     try:
         config = CONFIG_MAPPING[kind].from_dict(content).get_text_config(decoder=True)
         return _shape(config, place)
     except InputError:
         raise
     except Exception as error:  # whatever its checks raise of a file's numbers
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        told = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{place}: transformers refuses it ({told}); mend the file") from None
+
+
+def _require_layers(content: Any, place: str) -> None:
+    """Refuse so many layers that a list of their kinds, which transformers makes first, would fill the memory."""
+    for part in (content, content.get("text_config")):
+        layers = part.get("num_hidden_layers") if isinstance(part, dict) else None
+        if isinstance(layers, int) and layers > _MOST:
+            raise InputError(_whole_number("num_hidden_layers", layers, place))
+
+
+def _whole_number(name: str, value: Any, place: str) -> str:
+    return f"{place}: {name} = {shown(value)}; want a whole number from 1 to {_MOST}; mend the file"
 
 
 def _shape(config: Any, place: str) -> ModelShape:
@@ -89,8 +103,12 @@ def _shape(config: Any, place: str) -> ModelShape:
         "head_dim": head_dim,
     }
     for name, value in numbers.items():
-        if not isinstance(value, int) or not 0 < value <= 1_000_000:
-            raise InputError(f"{place}: {name} = {shown(value)}; want a whole number from 1 to 1000000; mend the file")
+        if not isinstance(value, int) or not 0 < value <= _MOST:
+            raise InputError(_whole_number(name, value, place))
+    if heads.query % kv_heads:
+        raise InputError(
+            f"{place}: {heads.query} query heads do not share {kv_heads} KV heads evenly; want a divisor; mend the file"
+        )
     if not whole:
         raise InputError(
             f"{place}: none of its {layers} layers attends to the whole context (windows, chunks, an index of the "

@@ -19,6 +19,11 @@ _SIZES = (
     *("num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
     *("hidden_size", "max_position_embeddings"),
 )
+_ELSEWHERE = {
+    *("layer_types", "attention_layers", "text_config", "decoder", "generator"),
+    *("kv_lora_rank", "multi_query", "num_kv_heads"),
+}
+"""Names by which a file may say more, or otherwise, than its sizes do; null says nothing."""
 _MOST = 1_000_000
 
 
@@ -33,17 +38,18 @@ def stated_shape(content: Mapping[str, Any], place: str) -> ModelShape | None:
         What transformers would say of it; none where only that can tell.
     """
     kind = content.get("model_type")
-    if (
-        not isinstance(kind, str)
-        or kind not in _NO_WINDOW | _WINDOW_IF_USED | _WINDOW_IF_STATED
-        or "text_config" in content
-    ):
+    if not isinstance(kind, str) or kind not in _NO_WINDOW | _WINDOW_IF_USED | _WINDOW_IF_STATED:
         return None
-    if kind in _WINDOW_IF_USED and content.get("use_sliding_window", False) is not False:
+    if any(content.get(name) is not None for name in _ELSEWHERE):
+        return None
+    if not all(isinstance(content.get(name, {}), dict | None) for name in ("rope_scaling", "rope_parameters")):
+        return None
+    unused = content.get("use_sliding_window", False) is False and isinstance(content.get("sliding_window"), int | None)
+    if kind in _WINDOW_IF_USED and not unused:
         return None
     if kind in _WINDOW_IF_STATED and content.get("sliding_window", 0) is not None:
         return None
-    if "layer_types" in content or (kind in _NO_WINDOW and "sliding_window" in content):
+    if kind in _NO_WINDOW and "sliding_window" in content:
         return None
     named = [content.get(name) for name in _SIZES]
     if not all(type(value) is int and 0 < value <= _MOST for value in named):
