@@ -39,7 +39,8 @@ def main() -> None:
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/smollm2_cost.py BUNDLE",
         "kinds": list(dict.fromkeys(row["task"] for row in rows)), "context": rows[0]["context"],
-        "texts": args.texts, "text_cpu_s": text, "before_cpu_s": before, "table_cpu_s": before + TEXTS * text,
+        "texts": args.texts, "text_cpu_s": text, "before_cpu_s": before,
+        "table_texts": TEXTS, "table_cpu_s": before + TEXTS * text,
     }  # fmt: skip
     print(written, flush=True)
     write_text(RESULTS, json.dumps(written, indent=1) + "\n")

@@ -77,8 +77,8 @@ def questions() -> str:
     )
     asked = load("smollm2_cost")
     parts.append(
-        f"The table that `prism lm ask` makes by itself ({', '.join(asked['kinds'])}; 25 texts of "
-        f"{asked['context']:,} tokens each) takes {asked['table_cpu_s'] / 60:.0f} minutes of one core: "
+        f"The table that `prism lm ask` makes by itself ({', '.join(asked['kinds'])}; {asked['table_texts']} texts "
+        f"of {asked['context']:,} tokens each) takes {asked['table_cpu_s'] / 60:.0f} minutes of one core: "
         f"{asked['text_cpu_s']:.0f} s for each text of all kinds, {asked['before_cpu_s']:.0f} s before the first "
         f"(`{asked['command']}`, {asked['date']}, of {asked['texts']} text of each kind, on a busy machine: "
         "`results/smollm2_cost.json`)."

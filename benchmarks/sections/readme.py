@@ -1,5 +1,7 @@
 """The README's table of results."""
 
+from typing import Any
+
 from sections.tables import bits, case, load, of_which
 
 
@@ -49,14 +51,12 @@ def readme_table() -> str:
             "smollm2_table",
         ),
         (
-            "the same in 4,096 tokens",
-            "a pass key {:.2f} and {:.2f}, one of four {:.2f} and {:.2f}".format(
-                *(row["all_right"] for row in long[:4])
-            )
-            + f" ({long[0]['trials']} and {long[2]['trials']} questions)",
-            f"full attention {long[0]['full_all_right']:.2f} and {long[2]['full_all_right']:.2f}; how "
-            f"{long[4]['texts']} texts go on loses {long[4]['delta_nll']:+z.3f} and {long[5]['delta_nll']:+z.3f} nats "
-            "a token",
+            "the same in 4,096 tokens, of fewer texts",
+            "a pass key {} and {}, one of four {} and {}".format(*map(_right, long[:4]))
+            + f" (95 % intervals, {long[0]['texts']} and {long[2]['texts']} texts)",
+            f"full attention {round(long[0]['full_all_right'] * long[0]['trials'])} and "
+            f"{round(long[2]['full_all_right'] * long[2]['trials'])} of the same; how {long[4]['texts']} texts go on "
+            f"loses {_lost(long[4])} and {_lost(long[5])} nats a token",
             "smollm2_table",
         ),
         (
@@ -148,3 +148,14 @@ def readme_table() -> str:
         then = of_which(kept["banks"]["8x8"] if name == "calibration" else kept)
         lines.append(f"| {what} | {value} | {note} | {days.get(name) or kept['date']}{then}, {script} |")
     return "\n".join(lines)
+
+
+def _right(row: dict[str, Any]) -> str:
+    """Right answers of those asked, and what both intervals span: resampled, answers all right have one of no width."""
+    low, high = min(row["low"], row["text_low"]), max(row["high"], row["text_high"])
+    return f"{round(row['all_right'] * row['trials'])} of {row['trials']} ({low:.2f}–{high:.2f})"
+
+
+def _lost(row: dict[str, Any]) -> str:
+    """Likelihood lost against full attention, with its interval."""
+    return f"{row['delta_nll']:+z.3f} ({row['nll_low']:+z.2f} to {row['nll_high']:+z.2f})"
