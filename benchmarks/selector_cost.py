@@ -57,7 +57,7 @@ CHIPS = (("offset", 0.0), ("two_shot", 0.0), ("two_shot", 0.003))
 
 
 def stated_chip(encoding: str, line_noise: float, *, rows: int = 32, channels: int = DIMS) -> Bundle:
-    """A 32-channel chip with numbers of the size that a calibrated one has."""
+    """A chip of so many channels, with numbers of the size that a calibrated one has."""
     return Bundle(
         **ideal(rows, channels), weight_bias=np.zeros(channels), weight_error_std=np.full(channels, 1e-3),
         noise_floor=np.array(0.02), noise_shot=np.array(0.01), noise_rin=np.array(line_noise),
@@ -195,8 +195,10 @@ def decode_steps() -> list[dict[str, object]]:
 def main() -> None:
     """Measure, print and write."""
     torch.set_num_threads(1)
-    dims = int(sys.argv[1]) if len(sys.argv) > 1 else DIMS
-    encodings = tuple(sys.argv[2:]) or tuple(dict.fromkeys(encoding for encoding, _ in CHIPS))
+    every, words = tuple(dict.fromkeys(encoding for encoding, _ in CHIPS)), sys.argv[1:]
+    if (words and not words[0].isdigit()) or not set(words[1:]) <= set(every):
+        sys.exit(f"selector_cost: got {' '.join(words)!r}, want [DIMS [ENCODING]] with one of {', '.join(every)}")
+    dims, encodings = int(words[0]) if words else DIMS, tuple(words[1:]) or every
     devices = [torch.device("cpu")] + ([torch.device("cuda")] if torch.cuda.is_available() else [])
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"lines": []}
     found = [line for device in devices for line in lines(device, dims, encodings)]
