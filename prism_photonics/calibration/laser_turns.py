@@ -23,8 +23,8 @@ from prism_photonics.spec import ChipSpec
 # follows: of four rows each leaves two thirds of the χ² before.
 TURNS, SETTLING = 15, 0.05
 # A laser misses by so much that all bus phases explain the blurred readings alike: which are wrong shows first when its
-# misses are found. Of 20 dies of eight rows three kept a wrong minimum after three tries, none after these; no more are
-# made once no bus stands out.
+# misses are found. Of 20 dies of eight rows three kept a wrong minimum after three tries, none after these, while no
+# turns followed; no more are made once no bus stands out.
 WRONG_MINIMUM, TRIES = 4.0, 15
 # How often buses that stand out are begun anew in each turn of rows that reflect.
 REFLECTING_TRIES = (0, 0, SETTLED_TRIES)

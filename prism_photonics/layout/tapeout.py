@@ -26,6 +26,7 @@ from prism_photonics.layout.electrical import thermometer_ohm, wiring
 from prism_photonics.layout.fibres import Row, by_facet, fibre_lines
 from prism_photonics.layout.lvs import Lvs
 from prism_photonics.layout.pads import OPENING_INSET_UM, rows_um
+from prism_photonics.layout.polygons import deep_store
 from prism_photonics.layout.processcontrol import GAP_STEP_UM, GAPS, TIP_STEP_UM, TIPS
 from prism_photonics.layout.processcontrol import PURPOSES as CONTROL
 from prism_photonics.lightpath.detector.diode import ABSORBER_UM, UPPER_HALF_UM
@@ -153,8 +154,7 @@ def sheet(spec: ChipSpec, layout: kdb.Layout, *, manifest: str, deck: Deck, drc:
 
 def _metal_over_ribs(layout: kdb.Layout, spec: ChipSpec, deck: Deck) -> str:
     """Crossings on the whole die, and the bus that lies under most metal with its loss."""
-    top, store = layout.top_cell(), kdb.DeepShapeStore()
-    store.threads = 0  # as polygons.deep_store
+    top, store = layout.top_cell(), deep_store()
     rib, metal = (
         kdb.Region(top.begin_shapes_rec(layout.layer(*number)), store) for number in (LAYERS.ridge, LAYERS.metal2)
     )
