@@ -10,12 +10,11 @@ from prism_photonics.files.fields import shown
 from prism_photonics.ranking.heads import heads_of
 from prism_photonics.ranking.pretrained.place import NAME, fetched_folder
 from prism_photonics.units import InputError
-from prism_photonics.workflow.stated_shape import stated_shape
+from prism_photonics.workflow.stated_shape import MOST, stated_shape
 
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
 """Kinds of layers that attend to the whole context, as `transformers` calls them: hybrid ones beside a recurrence."""
 _WINDOW = "sliding_attention"
-_MOST = 1_000_000
 
 
 def read_model(path: str | Path) -> ModelShape:
@@ -72,12 +71,12 @@ def _require_layers(content: Any, place: str) -> None:
     """Refuse so many layers that a list of their kinds, which transformers makes first, would fill the memory."""
     for part in (content, content.get("text_config")):
         layers = part.get("num_hidden_layers") if isinstance(part, dict) else None
-        if isinstance(layers, int) and layers > _MOST:
+        if isinstance(layers, int) and layers > MOST:
             raise InputError(_whole_number("num_hidden_layers", layers, place))
 
 
 def _whole_number(name: str, value: Any, place: str) -> str:
-    return f"{place}: {name} = {shown(value)}; want a whole number from 1 to {_MOST}; mend the file"
+    return f"{place}: {name} = {shown(value)}; want a whole number from 1 to {MOST}; mend the file"
 
 
 def _shape(config: Any, place: str) -> ModelShape:
@@ -103,7 +102,7 @@ def _shape(config: Any, place: str) -> ModelShape:
         "head_dim": head_dim,
     }
     for name, value in numbers.items():
-        if not isinstance(value, int) or not 0 < value <= _MOST:
+        if not isinstance(value, int) or not 0 < value <= MOST:
             raise InputError(_whole_number(name, value, place))
     if heads.query % kv_heads:
         raise InputError(

@@ -24,7 +24,8 @@ _ELSEWHERE = {
     *("kv_lora_rank", "multi_query", "num_kv_heads"),
 }
 """Names by which a file may say more, or otherwise, than its sizes do; null says nothing."""
-_MOST = 1_000_000
+MOST = 1_000_000
+"""Of any size that a file may state: more would fill the memory before it is refused (design choice)."""
 
 
 def stated_shape(content: Mapping[str, Any], place: str) -> ModelShape | None:
@@ -52,12 +53,12 @@ def stated_shape(content: Mapping[str, Any], place: str) -> ModelShape | None:
     if kind in _NO_WINDOW and "sliding_window" in content:
         return None
     named = [content.get(name) for name in _SIZES]
-    if not all(type(value) is int and 0 < value <= _MOST for value in named):
+    if not all(type(value) is int and 0 < value <= MOST for value in named):
         return None
     layers, heads, kv_heads, hidden, longest = (int(value) for value in named if value is not None)
     head_dim = content.get("head_dim")
     if head_dim is None and kind in _HEAD_OF_HIDDEN:
         head_dim = hidden // heads
-    if hidden % heads or heads % kv_heads or type(head_dim) is not int or not 0 < head_dim <= _MOST:
+    if hidden % heads or heads % kv_heads or type(head_dim) is not int or not 0 < head_dim <= MOST:
         return None
     return ModelShape(place, layers, 0, kv_heads, heads, head_dim, longest)
