@@ -12,7 +12,7 @@ from prism_photonics.chip.truth import FullTruth
 from prism_photonics.circuit.designed_second_mode import designed_second_mode
 from prism_photonics.circuit.designed_tm import designed_tm
 from prism_photonics.circuit.dispersion import designed_dispersion
-from prism_photonics.circuit.ends import end_ways
+from prism_photonics.circuit.ends import end_ways, facet_fields
 from prism_photonics.circuit.params import BankParams, designed_bank, designed_feed
 from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
@@ -100,6 +100,8 @@ def with_everything(
         second_neighbour=truth.second_neighbour,
         second=_second(spec, rings, truth, rng, tm_pm=tm_pm, film_nm=film_nm),
     )
+    if truth.dry and truth.reflections:
+        ends = _dry(spec, ends, truth, rng)
     if beyond.second is not None:
         rings = _brought_back(bank.wl_um, rings, beyond.second.rings)
     full = replace(bank, rings=rings, reflections=RowReflections(backscatter, ends))
@@ -272,22 +274,38 @@ def _scattering(bank: BankParams, truth: FullTruth, rng: np.random.Generator) ->
 def _ends(spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Generator) -> EndReflectors:
     """Splitter and facet before the entrance, photodiodes behind both exits, the U-turn, and the drop bus's other end.
 
-    What couplers and splitters weaken a facet by is in its amplitude.
+    What splitters and the coupler's taper weaken a facet by is in its amplitude.
     """
     rows, buses, _ = bank.shape
-    # There and back through couplers and tree: the amplitude of the feed, twice.
-    seen = designed_feed(spec, xp=np).amplitude ** 2
+    # There and back through the tree: the amplitude of the feed, twice, less the couplers: the facet lies before them.
+    behind = 10.0 ** (-0.1 * spec.coupler_design.loss_dB)
+    seen = designed_feed(spec, xp=np).amplitude ** 2 / behind
     levels = tree_levels(spec.chip.rows)
 
     def field(power_dB: float, *, there: bool = True) -> float:
         return 10.0 ** (power_dB / 20.0) if there and truth.reflections else 0.0
 
-    splitter, facet = field(truth.splitter_dB, there=levels > 0), field(truth.facet_dB)
-    diode, turn = field(truth.photodiode_dB), field(truth.u_turn_dB, there=not spec.two_sided)
+    facet = truth.facet * abs(facet_fields(spec, dry=truth.dry).facet) if truth.reflections else 0.0
+    splitter, diode = field(truth.splitter_dB, there=levels > 0), field(truth.photodiode_dB)
+    turn = field(truth.u_turn_dB, there=not spec.two_sided)
     sizes = [(splitter, facet), (diode, 0.0), (turn, diode), (field(truth.far_end_dB), 0.0)]
     amplitude = np.broadcast_to(sizes, (rows, buses, 4, 2)).copy()
     amplitude[..., 0, 1] *= seen
     return EndReflectors(end_ways(spec), amplitude, rng.uniform(0.0, 2.0 * np.pi, amplitude.shape))
+
+
+def _dry(spec: ChipSpec, ends: EndReflectors, truth: FullTruth, rng: np.random.Generator) -> EndReflectors:
+    """Ends of a chip whose fibres are brought to it dry: facet and fibre's end interfere, by each fibre's own gap.
+
+    Gaps of a few µm are too short for a comb of a few nm to see them change.
+    """
+    facet, fibre = facet_fields(spec, dry=True)
+    # What passes the facet twice; a fibre's glass is denser than the air before it.
+    turned = (1.0 - facet**2) * fibre / facet * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, ends.amplitude.shape[1]))
+    both, amplitude, phase_rad = 1.0 + turned, ends.amplitude.copy(), ends.phase_rad.copy()
+    amplitude[..., 0, 1] *= np.abs(both)
+    phase_rad[..., 0, 1] += np.angle(both)
+    return replace(ends, amplitude=amplitude, phase_rad=phase_rad)
 
 
 def _displaced(spec: ChipSpec, ends: EndReflectors, truth: FullTruth, rng: np.random.Generator) -> EndReflectors:

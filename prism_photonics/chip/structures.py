@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from prism_photonics.chip.fabricate import draw_die, resonance_key, untrimmed
 from prism_photonics.chip.film_field import film_shift_pm
+from prism_photonics.circuit.ends import facet_fields
 from prism_photonics.circuit.params import ring_params
 from prism_photonics.circuit.prepared import exit_powers, prepare_row
 from prism_photonics.lightpath.ring.design import RingDesign
@@ -30,9 +31,6 @@ from prism_photonics.units import NM_PER_UM, PM_PER_UM
 
 FACET_dB = 0.1
 """Scatter of the facets' couplers about the design's loss, design choice: cleaved and polished by one hand."""
-FACET_REFLECTION = 0.02
-"""Power that a facet reflects: 0.35 dB of ripple from peak to peak between two. Source: 0.3 to 0.7 dB in the measured
-spectra of SiEPIC/openEBL-2024-10."""
 SPLITTING_PM = 5.0
 """Most likely distance of a single ring's two standing waves, design choice: silicon's, 20 pm (SiEPIC/openEBL-2024-10),
 less the weaker contrast of lithium niobate."""
@@ -100,6 +98,7 @@ class FacetLine:
         guide_dB: Loss of the guide.
         turn: Optical and group length of the guide there and back, in µm, and λ0.
         rings: Its rings, or None.
+        reflection: Power that either facet sends back, by which light between the two ripples.
         outputs_dB: Loss to each output of a line that does not end in one facet: a splitter's two, a photodiode's own.
             Such a line has no ripples that count.
     """
@@ -108,6 +107,7 @@ class FacetLine:
     guide_dB: float
     turn: tuple[float, float, float]
     rings: SingleRings | None
+    reflection: float
     outputs_dB: tuple[float, ...] = ()
 
     def powers(self, wl_nm: Float[ndarray, " wl"]) -> Float[ndarray, "ports wl"]:
@@ -118,7 +118,7 @@ class FacetLine:
             return (gain[: shares.size] * shares)[:, None] * np.ones(len(wl_nm))
         passed, dropped = self.rings.fields(wl_nm) if self.rings else (np.ones(len(wl_nm), complex), None)
         there_and_back = passed**2 * 10.0 ** (-0.1 * self.guide_dB) * np.exp(1j * path_phase(wl_nm / 1e3, *self.turn))
-        between = 1.0 / (1.0 - FACET_REFLECTION * there_and_back)
+        between = 1.0 / (1.0 - self.reflection * there_and_back)
         through = gain[0] * np.abs(passed * between) ** 2
         if dropped is None or not self.rings or not self.rings.common_drop:
             return through[None]
@@ -179,6 +179,7 @@ def virtual_structures(
     )
     die = draw_die(spec if trimmed else untrimmed(spec), of_die, film=film)
     found: dict[str, FacetLine | RowLine] = {}
+    reflection = facet_fields(spec).facet ** 2
     sweeps = {"gap_sweep": gap_sweep(spec), "length_sweep": length_sweep(spec)}
     places = np.array([sites_um[f"{name}_ring_{n}"] for name, rings in sweeps.items() for n in range(len(rings))])
     shift_pm = film_shift_pm(spec, resonance_key(of_die), places, film_key)
@@ -206,7 +207,7 @@ def virtual_structures(
             facets[1], outputs_dB = 0.0, (0.0,)
         elif name == "splitter":  # its two facets in the east are coupled by 6 dB less, there and back
             outputs_dB = _shares_dB(spec, drawn)
-        found[name] = FacetLine(tuple(facets), 1e-4 * guide_um * guide_dB_cm, turn, rings, outputs_dB)
+        found[name] = FacetLine(tuple(facets), 1e-4 * guide_um * guide_dB_cm, turn, rings, reflection, outputs_dB)
     feed_dB = -20.0 * np.log10(die.bank.feed.amplitude)
     for row in range(spec.chip.rows):
         for bus in range(spec.chip.buses):

@@ -34,7 +34,10 @@ class FullTruth:
             most probable part and a tail of such events: arXiv 2604.01922, 2,233 resonances; how many, design choice.
         event_loss: Mean loss of one event over the ring's own; design choice.
         event_splitting: Mean splitting of one event over ``splitting_pm``; design choice.
-        facet_dB: Power that the fibre's facet reflects, in dB; splitters and couplers weaken what a row sees of it.
+        facet: Field that facets send back over that of the drawn, upright ones (`circuit.ends.facet_fields`); splitters
+            and the coupler's taper weaken what a row sees of it.
+        dry: Whether air lies between facets and fibres: both send back more, and interfere. Off by default: a liquid of
+            the oxide's index lies there.
         splitter_dB: Of the splitter before a row, in dB.
         photodiode_dB: Of each photodiode, in dB.
         u_turn_dB: Of the bend that brings the drop bus back, in dB; none of a chip with photodiodes on either side.
@@ -66,7 +69,8 @@ class FullTruth:
     loss_events: float = 0.3
     event_loss: float = 0.5
     event_splitting: float = 2.0
-    facet_dB: float = -30.0
+    facet: float = 1.0
+    dry: bool = False
     splitter_dB: float = -35.0
     photodiode_dB: float = -35.0
     u_turn_dB: float = -45.0
@@ -99,6 +103,9 @@ class FullTruth:
                 # Parts that forget exponentially fall as 1/f² at most.
                 if not 0.0 <= value <= 2.0:
                     raise InputError(f"FullTruth: flicker_exponent = {value:g}, want 0 to 2; 1.2 is what was measured")
+            elif field.name == "facet" and value > 2.0:
+                # Dry and upright they send back up to 15 % of the power.
+                raise InputError(f"FullTruth: facet = {value:g}, want 0 to 2; 1 is what an upright facet sends back")
             elif not 0.0 <= value < math.inf:
                 raise InputError(f"FullTruth: {field.name} = {value:g}, want 0 or more, and finite; 0 switches it off")
         if self.te_tm and self.second_mode:

@@ -228,6 +228,24 @@ def test_ends_and_dispersion_of_a_die_are_its_own(completed, change):
     assert np.array_equal(bank.rings.a, own.bank.rings.a)
 
 
+def test_a_row_sees_its_facet_through_the_tree_there_and_back_and_not_through_the_coupler(circles):
+    """Eight rows of circles_8x8: −20.5 dB of the drawn facet, less twice 9.6 dB of the tree; docs/layout.md."""
+    die = full_die(circles, draw_die(circles, jax.random.key(0)), FullTruth(), np.random.default_rng(0))
+    seen_dB = 20.0 * np.log10(die.bank.reflections.ends.amplitude[..., 0, 1])
+    assert seen_dB == pytest.approx(np.full(seen_dB.shape, -39.8), abs=0.1)
+
+
+def test_dry_fibres_change_what_comes_back_from_facets_and_nothing_else(completed):
+    wet, dry = (completed(FullTruth(dry=dry)).bank.reflections.ends for dry in (False, True))
+    more = dry.amplitude[..., 0, 1] / wet.amplitude[..., 0, 1]
+    # −11.3 dB of the facet and −18.8 dB of the fibre, which add or not, over −20.5 dB.
+    assert ((more > 1.6) & (more < 4.2)).all()
+    for name in ("amplitude", "phase_rad"):
+        both = [np.delete(getattr(ends, name).reshape(-1, 8), 1, axis=1) for ends in (wet, dry)]
+        assert np.array_equal(*both)
+    assert completed(FullTruth(facet=0.0)).bank.reflections.ends.amplitude[..., 0, 1].max() == 0.0
+
+
 # ---------------------------------------------------------------- names
 
 
@@ -244,7 +262,7 @@ def test_a_die_is_named_by_seed_and_truth_and_the_name_gives_it_back(small_circl
 
 
 def test_two_spellings_of_one_truth_name_one_die():
-    assert may_be_same_chip("virtual:3,full,splitting_pm=5.0,facet_dB=-30", "virtual:3,full,splitting_pm=5")
+    assert may_be_same_chip("virtual:3,full,splitting_pm=5.0,facet=1", "virtual:3,full,splitting_pm=5")
     assert not may_be_same_chip("virtual:3,full,splitting_pm=5.000001", "virtual:3,full,splitting_pm=5")
     assert not may_be_same_chip("virtual:3,full", "virtual:3")
 
@@ -257,7 +275,9 @@ def test_two_spellings_of_one_truth_name_one_die():
         ("virtual:3,full,splitting_pm=", "want a number"),
         ("virtual:3,full,splitting_pm=-1", "want 0 or more"),
         ("virtual:3,full,splitting_pm=1e999", "splitting_pm = inf, want 0 or more, and finite"),
-        ("virtual:3,full,facet_dB=3", "want -3 dB or less"),
+        ("virtual:3,full,splitter_dB=3", "want -3 dB or less"),
+        ("virtual:3,full,facet_dB=-30", "no effect 'facet_dB'"),
+        ("virtual:3,full,facet=3", "facet = 3, want 0 to 2"),
         ("virtual:3,full,flicker_exponent=2.5", "flicker_exponent = 2.5, want 0 to 2"),
         ("virtual:x,full", "unknown bench"),
     ],
@@ -331,7 +351,8 @@ def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small_circles
         "end_um",
         "event_loss",
         "event_splitting",
-        "facet_dB",
+        "facet",
+        "dry",
         "splitter_dB",
         "photodiode_dB",
         "u_turn_dB",

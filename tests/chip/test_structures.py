@@ -6,8 +6,9 @@ import pytest
 
 from prism_photonics.chip.fabricate import draw_die, resonance_key, untrimmed
 from prism_photonics.chip.film_field import film_shift_pm
-from prism_photonics.chip.structures import FACET_REFLECTION, FacetLine, SingleRings, virtual_structures
+from prism_photonics.chip.structures import FacetLine, SingleRings, virtual_structures
 from prism_photonics.chip.sweptlaser import SweptLaser
+from prism_photonics.circuit.ends import facet_fields
 from prism_photonics.circuit.params import ring_params
 from prism_photonics.circuit.prepared import exit_powers, prepare_row
 from prism_photonics.lightpath.ring.model import RingParams
@@ -74,7 +75,8 @@ def test_a_guide_ripples_by_what_its_facets_reflect(spec):
     reference = on_die(spec, 0)["reference"]
     assert isinstance(reference, FacetLine)
     dB = 10.0 * np.log10(reference.powers(np.arange(1550.0, 1552.0, 1e-3))[0])
-    kept = FACET_REFLECTION * 10.0 ** (-0.1 * reference.guide_dB)
+    # What the same facets send back to a full die's rows.
+    kept = facet_fields(spec).facet ** 2 * 10.0 ** (-0.1 * reference.guide_dB)
     assert np.ptp(dB) == pytest.approx(20.0 * np.log10((1.0 + kept) / (1.0 - kept)), rel=1e-3)
 
 
