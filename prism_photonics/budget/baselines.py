@@ -79,13 +79,14 @@ def kv_fetch(work: Workload = PAPERS) -> tuple[float, float]:
     return size * HBM_PJ_BYTE * 1e-12, size / HBM_BYTES_S
 
 
-def baselines(work: Workload, kv_heads: int) -> dict[str, Baseline]:
+def baselines(work: Workload = PAPERS, *, sequences: int = 1) -> dict[str, Baseline]:
     """The electronic selectors of a workload, by name.
 
     Args:
         work: What is ranked.
-        kv_heads: KV heads whose signatures are held at once.
+        sequences: Sequences whose signatures, of all KV heads, are held at once.
     """
+    kv_heads = work.kv_heads * sequences
     bf16, int4 = 2.0 * work.dims, work.dims / 2.0
 
     def visited(blocks: Blocks) -> Blocks:

@@ -52,7 +52,7 @@ class Case:
         reprogramming: Whether loading the weights counts.
         kv_fetch: Whether fetching the chosen blocks, the same for every selector, counts.
         one_head: Whether each KV head has chips of its own, asked by it alone and loaded anew only as often as a block
-            of tokens completes, instead of taking turns as the spec says.
+            of tokens completes, instead of taking turns with all others of the model.
     """
 
     name: str
@@ -182,7 +182,7 @@ def baseline_cost(spec: ChipSpec, baseline: Baseline, case: Case, blocks: Blocks
     A GPU runs anyway: no static power, no link. A dedicated electronic chip pays the photonic one's link and top-k, and
     the leakage of its memory where static power is charged.
     """
-    system = _shared_by(spec, case, work).system
+    system, heads = _shared_by(spec, case, work).system, 1 if case.one_head else work.kv_heads
     energy, time = baseline.energy_J(blocks), baseline.time_s(blocks)
     stored = baseline.stored_bytes(blocks)
     if stored.any():
@@ -190,7 +190,7 @@ def baseline_cost(spec: ChipSpec, baseline: Baseline, case: Case, blocks: Blocks
         time = time + system.topk_ns * 1e-9
         if case.static == "charged":
             # It holds the signatures of all heads that take turns, and leaks for all of them between a head's queries.
-            leakage_W = stored * system.kv_heads_per_chip * SRAM_LEAKAGE_W_BYTE
+            leakage_W = stored * heads * SRAM_LEAKAGE_W_BYTE
             energy = energy + leakage_W / system.query_rate_Hz
         if case.host_link:
             energy, time = energy + query_energies_J(spec, work)["host_link"], time + system.host_link_ns * 1e-9
@@ -223,7 +223,7 @@ def crossovers(
     blocks = contexts()
     ours = photonic_cost(spec, case, blocks, heater_W, work=work)
     found: dict[str, dict[str, int | None]] = {"energy": {}, "latency": {}}
-    for name, baseline in baselines(work, work.heads_of(spec)).items():
+    for name, baseline in baselines(work).items():
         theirs = baseline_cost(spec, baseline, case, blocks, work=work)
         found["energy"][name] = crossover_tokens(ours.energy_J, theirs.energy_J, work.block_tokens)
         found["latency"][name] = crossover_tokens(ours.time_s, theirs.time_s, work.block_tokens)
@@ -244,7 +244,7 @@ def break_even_rate_Hz(
     static_W = fills * sum(static_powers_W(spec, heater_W).values())
     ours_J = photonic_cost(spec, case, blocks, heater_W, work=work).energy_J[0] - static_W / shared.system.query_rate_Hz
     rates: dict[str, float | None] = {}
-    for name, baseline in baselines(work, work.heads_of(spec)).items():
+    for name, baseline in baselines(work).items():
         spare_J = float(baseline_cost(spec, baseline, case, blocks, work=work).energy_J[0] / MARGIN - ours_J)
         rate_Hz = static_W / spare_J if spare_J > 0.0 else np.inf
         rates[name] = rate_Hz if rate_Hz * busy_s(shared) <= 1.0 else None
@@ -255,7 +255,7 @@ def to_json(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload =
     """``crossover_tokens`` of the main case, and ``crossover`` with every case and assumption, as plain data."""
     found = {case.name: crossovers(spec, case, heater_W, work) for case in CASES}
     rates = {case.name: break_even_rate_Hz(spec, case, heater_W, work) for case in (MAIN, ONE_HEAD)}
-    electronic = baselines(work, work.heads_of(spec))
+    electronic = baselines(work)
     return {
         "crossover_tokens": found[MAIN.name]["energy"],
         "crossover": {
@@ -263,22 +263,23 @@ def to_json(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload =
             "break_even_query_rate_Hz": rates,
             "largest_context_tokens": LARGEST_BLOCKS * work.block_tokens,
             "margin": MARGIN,
-            "workload": {**vars(work), "kv_heads": work.heads_of(spec)},
+            "workload": {
+                **{name: value for name, value in vars(work).items() if name != "model"},
+                "head_dim": work.head_dim,
+                "kv_heads": work.kv_heads,
+                "model": vars(work.model),
+            },
             "assumptions": {name: baseline.assumption for name, baseline in electronic.items()},
         },
     }
 
 
 def _shared_by(spec: ChipSpec, case: Case, work: Workload) -> ChipSpec:
-    """The spec with the query rate, the programs and the KV heads of case and workload."""
-    system, heads = spec.system, work.heads_of(spec)
-    shared: dict[str, float] = {"kv_heads_per_chip": heads}
-    if case.one_head:
-        shared = {
-            "query_rate_Hz": system.query_rate_Hz / heads,
-            "queries_per_program": float(work.block_tokens),
-            "kv_heads_per_chip": 1,
-        }
+    """The spec with the query rate and the programs of case and workload."""
+    system = spec.system
+    if not case.one_head:
+        return spec
+    shared = {"query_rate_Hz": system.query_rate_Hz / work.kv_heads, "queries_per_program": float(work.block_tokens)}
     return spec.model_copy(update={"system": system.model_copy(update=shared)})
 
 

@@ -25,38 +25,10 @@ from prism_photonics.budget.energy import (
 from prism_photonics.budget.guard import floating_point_of
 from prism_photonics.budget.latency import query_s
 from prism_photonics.budget.symbol import symbol_s
-from prism_photonics.budget.workload import Workload
+from prism_photonics.budget.workload import TOKENS_S, ModelShape, Workload
 from prism_photonics.codec.encoding import shots
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
-
-
-@dataclass(frozen=True)
-class ModelShape:
-    """What of a language model the ranking of its KV cache depends on.
-
-    Attributes:
-        name: Where it was read.
-        layers: Layers that attend to the whole context; layers with a window, or without attention, rank nothing.
-        other_layers: All other layers.
-        kv_heads: KV heads of such a layer; 1 where the cache holds a latent that all heads share.
-        query_heads: Query heads of such a layer.
-        head_dim: Dimensions of a key in the cache.
-        longest_tokens: Places that the model was made for; 0 where its configuration says none.
-    """
-
-    name: str
-    layers: int
-    other_layers: int
-    kv_heads: int
-    query_heads: int
-    head_dim: int
-    longest_tokens: int = 0
-
-    @property
-    def all_kv_heads(self) -> int:
-        """KV heads of all layers that rank."""
-        return self.layers * self.kv_heads
 
 
 @dataclass(frozen=True)
@@ -91,9 +63,8 @@ class ModelPlan:
     """Chips, time and energy that a model's ranking takes.
 
     Attributes:
-        model: The model.
         chip: Name of the chip's spec.
-        work: Blocks, signatures and blocks fetched.
+        work: The model, its blocks and signatures, and how many blocks are fetched.
         context_tokens: Tokens of a sequence's context.
         sequences: Sequences that are decoded together.
         tokens_s: Rate of each sequence in 1/s that static power is shared by.
@@ -106,7 +77,6 @@ class ModelPlan:
         gpu_token_s: Their time in a step of decoding, a scan a layer.
     """
 
-    model: ModelShape
     chip: str
     work: Workload
     context_tokens: int
@@ -122,7 +92,13 @@ class ModelPlan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data."""
-        return asdict(self)
+        content = asdict(self)
+        return {"model": content["work"].pop("model"), **content}
+
+    @property
+    def model(self) -> ModelShape:
+        """The language model."""
+        return self.work.model
 
     def __str__(self) -> str:
         """The plan as a table."""
@@ -175,13 +151,12 @@ class ModelPlan:
 
 def plan_model(
     spec: ChipSpec,
-    model: ModelShape,
     work: Workload,
     *,
     context_tokens: int,
     sequences: int = 1,
     chips: int = 1,
-    tokens_s: float | None = None,
+    tokens_s: float = TOKENS_S,
     query_heads_apart: bool = False,
     heater_W: HeaterPower = no_heaters,
 ) -> ModelPlan:
@@ -192,12 +167,11 @@ def plan_model(
 
     Args:
         spec: The chip.
-        model: The model.
-        work: Blocks and signatures of this model.
+        work: The model, its blocks and signatures.
         context_tokens: Tokens of a sequence's context.
         sequences: Sequences that are decoded together, each with a cache of its own.
         chips: Chips of the way *loaded*.
-        tokens_s: Rate of each sequence in 1/s; by default the spec's query rate over its KV heads.
+        tokens_s: Rate of each sequence in 1/s.
         query_heads_apart: Whether each query head asks by itself; else those of a KV head ask once together.
         heater_W: Trimming heaters' power in W as a function of the spec.
 
@@ -207,20 +181,17 @@ def plan_model(
     for name, value in (("context", context_tokens), ("batch", sequences), ("chips", chips)):
         if value < 1:
             raise InputError(f"plan: {name} = {value}; want 1 or more")
-    if tokens_s is None:
-        tokens_s = spec.system.query_rate_Hz / spec.system.kv_heads_per_chip
     if not 0.0 < tokens_s < float("inf"):
         raise InputError(f"plan: {tokens_s:g} tokens/s; want a rate above 0")
     with floating_point_of(spec):
         return _plan(
-            spec, model, work, context_tokens=context_tokens, sequences=sequences, chips=chips, tokens_s=tokens_s,
-            askers=model.query_heads if query_heads_apart else model.kv_heads, heater_W=heater_W,
+            spec, work, context_tokens=context_tokens, sequences=sequences, chips=chips, tokens_s=tokens_s,
+            askers=work.model.query_heads if query_heads_apart else work.model.kv_heads, heater_W=heater_W,
         )  # fmt: skip
 
 
 def _plan(
     spec: ChipSpec,
-    model: ModelShape,
     work: Workload,
     *,
     context_tokens: int,
@@ -230,7 +201,7 @@ def _plan(
     askers: int,
     heater_W: HeaterPower,
 ) -> ModelPlan:
-    system, settle_s, heads = spec.system, spec.drive.settle_us * 1e-6, model.all_kv_heads
+    system, settle_s, model, heads = spec.system, spec.drive.settle_us * 1e-6, work.model, work.kv_heads
     blocks, side_by_side = -(-context_tokens // work.block_tokens), slices(spec, work)
     # Pages of one head, or heads of one page.
     pages_head, heads_page = -(-blocks // spec.chip.rows), max(1, spec.chip.rows // blocks)
@@ -283,9 +254,8 @@ def _plan(
     )
 
     count, together = np.array([float(blocks)]), model.kv_heads * sequences
-    gpu = [one for one in baselines(work, heads * sequences).values() if not one.stored_bytes(count).any()]
+    gpu = [one for one in baselines(work, sequences=sequences).values() if not one.stored_bytes(count).any()]
     return ModelPlan(
-        model,
         spec.name,
         work,
         context_tokens=context_tokens,

@@ -45,10 +45,10 @@ def _crossover(ledger: Ledger) -> Iterator[str]:
     found = ledger.crossover["crossover"]
     most = _tokens(found["largest_context_tokens"])
     yield f"beaten from this many tokens on, up to {most}, by {100 * (found['margin'] - 1):.0f} % or more; – is never"
-    work, electronic = found["workload"], list(found["assumptions"])
+    work, model, electronic = found["workload"], found["workload"]["model"], list(found["assumptions"])
     yield (
         f"blocks of {work['block_tokens']} tokens, signatures of {work['dims']} dimensions, {work['chosen']} blocks "
-        f"fetched, {work['kv_heads']} KV heads"
+        f"fetched, {work['kv_heads']} KV heads: {model['layers']} layers × {model['kv_heads']} of {model['name']}"
     )
     for metric in ("energy", "latency"):
         yield _columns(metric, {name: name for name in electronic})

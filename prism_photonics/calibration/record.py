@@ -43,6 +43,7 @@ from prism_photonics.files.datasets import Dataset
 from prism_photonics.files.fields import Field, Number, require_arrays, require_values, shown
 from prism_photonics.files.migration import migrated
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.retired import told
 from prism_photonics.units import InputError
 
 SCHEMA = "prism_photonics.record/6"
@@ -226,14 +227,17 @@ def _read(path: Path) -> tuple[Dataset, ChipSpec]:
     """A record's dataset, its survey checked against the spec inside."""
     dataset = read_dataset(path, schema=SCHEMA, attributes=ATTRIBUTES, older={4: _counted, 5: _without_tm})
     try:
-        spec = ChipSpec.model_validate_json(dataset.attrs["spec"])
+        spec = ChipSpec.from_json(dataset.attrs["spec"])
     except (ValueError, RecursionError):
         raise InputError(f"{path}: the spec inside the record is damaged; {CURE}") from None
-    if spec.hash != dataset.attrs["spec_hash"]:
+    inside = spec.hash_as_told(told(dataset.attrs["spec"]))
+    if inside != dataset.attrs["spec_hash"]:
         raise InputError(
-            f"{path}: spec hash {dataset.attrs['spec_hash'][:12]} does not match the spec inside ({spec.hash[:12]}): "
+            f"{path}: spec hash {dataset.attrs['spec_hash'][:12]} does not match the spec inside ({inside[:12]}): "
             f"another spec, or its film's numbers have changed since; {CURE}"
         )
+    # Of a key that went, whatever the record tells of it, the chip is the one of the spec without it.
+    dataset = dataset.assign_attrs(spec_hash=spec.hash)
     require_arrays(str(path), dataset.variables, survey_fields(spec), sizes=sizes(spec), cure=CURE)
     require_survey(str(path), dataset, cure=CURE)
     return dataset, spec

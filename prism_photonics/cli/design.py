@@ -55,22 +55,22 @@ def budget(
 ) -> None:
     """Draw up the ledger: link, noise, latency, energy, and the context from which each electronic selector is beaten.
 
-    Reads SPEC; prints every entry with its source, the paper's number beside ours; with -o writes a plot. Blocks,
-    signatures and KV heads are those of the paper's model where no option says otherwise.
+    Reads SPEC; prints every entry with its source, the paper's number beside ours; with -o writes a plot. Without
+    --model the KV heads are Qwen2.5-7B's, 28 layers × 4.
     """
     from prism_photonics.budget.ledger import ledger
     from prism_photonics.budget.table import text
     from prism_photonics.budget.trimming import heater_power_W
-    from prism_photonics.budget.workload import Workload
+    from prism_photonics.budget.workload import QWEN_7B, Workload
     from prism_photonics.spec import load_spec
 
     chip = load_spec(spec)
-    work = Workload(block, dims, k, max(dims, PAPERS.head_dim))
+    shape = QWEN_7B
     if model is not None:
         from prism_photonics.workflow.plan import read_model
 
         shape = read_model(model)
-        work = Workload(block, dims, k, shape.head_dim, shape.all_kv_heads)
+    work = Workload(block, dims, k, shape)
     result = ledger(chip, heater_power_W, work)
     if plot is not None:
         from prism_photonics.report.ledger import write_plot

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from prism_photonics.budget.workload import PAPERS
+from prism_photonics.budget.workload import PAPERS, TOKENS_S
 from prism_photonics.cli.arguments import Block, Dims, Fetched, Json, Spec, finite
 from prism_photonics.cli.output import print_json
 from prism_photonics.units import InputError
@@ -25,9 +25,8 @@ def plan(
     k: Fetched = PAPERS.chosen,
     chips: Annotated[int, typer.Option("--chips", min=1, help="Chips of the way that loads pages.")] = 1,
     tokens_s: Annotated[
-        float | None,
-        typer.Option("--tokens-s", callback=finite, help="Tokens a second of each sequence; the spec's by default."),
-    ] = None,
+        float, typer.Option("--tokens-s", callback=finite, help="Tokens a second of each sequence.")
+    ] = TOKENS_S,
     query_heads: Annotated[
         bool, typer.Option("--query-heads", help="Each query head asks by itself.", show_default=False)
     ] = False,
@@ -44,11 +43,9 @@ def plan(
     from prism_photonics.spec import load_spec
     from prism_photonics.workflow.plan import read_model
 
-    shape = read_model(model)
     found = plan_model(
         load_spec(spec),
-        shape,
-        Workload(block, dims, k, shape.head_dim),
+        Workload(block, dims, k, read_model(model)),
         context_tokens=_tokens(context),
         sequences=batch,
         chips=chips,

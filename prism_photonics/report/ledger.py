@@ -52,7 +52,7 @@ def selection(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: Workload
     tokens = blocks * work.block_tokens
     figure = Figure(figsize=(10.5, 4.6))
     energy, latency = figure.subplots(1, 2)
-    electronic = baselines(work, work.heads_of(spec)).values()
+    electronic = baselines(work).values()
     for baseline, colour in zip(electronic, COLOURS, strict=True):
         cost = baseline_cost(spec, baseline, MAIN, blocks, work=work)
         energy.plot(tokens, cost.energy_J, color=colour, lw=1.2, ls="--", label=baseline.name)

@@ -4,9 +4,9 @@ Every number carries its unit in its name. A misspelled key is refused and the n
 range is refused with the range. The spec holds no physics: it hands geometry to the devices' designs.
 """
 
-import hashlib
 import json
 import math
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,10 @@ from prism_photonics.process.profile import Profile, film_name, is_path, load_pr
 from prism_photonics.process.trench import foot_um, least_gap_um
 from prism_photonics.spec.comb import MOST_WL_NM, first_THz, lines_of
 from prism_photonics.spec.complaints import explain
+from prism_photonics.spec.hashing import hash_of
 from prism_photonics.spec.losses import with_losses
-from prism_photonics.spec.parts import SLOTS, beside, bound_part, digest, require_one_loss
+from prism_photonics.spec.parts import SLOTS, beside, bound_part, require_one_loss
+from prism_photonics.spec.retired import without
 from prism_photonics.spec.rings import rings_of
 from prism_photonics.spec.tables import (
     ChipTable,
@@ -195,6 +197,15 @@ class ChipSpec(Table):
             raise InputError(f"{where}: {error}") from None
         return spec
 
+    @classmethod
+    def from_json(cls, text: str) -> "ChipSpec":
+        """The spec that a record holds as JSON; keys that went since it was written are left out.
+
+        Raises:
+            ValueError: It is no JSON, or no spec.
+        """
+        return cls.model_validate(without(text))
+
     def plot_row(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the spectrum of one row as designed, rings at 0 V, with the channels marked.
 
@@ -239,13 +250,11 @@ class ChipSpec(Table):
     @property
     def hash(self) -> str:
         """SHA-256 over every field and the film's numbers: two specs with the same hash are the same chip."""
-        content = {"spec": self.model_dump(mode="json"), "profile": self.profile.model_dump(mode="json")}
-        # Where a measured profile lies is no part of the chip; its numbers are.
-        content["spec"]["process"] = content["profile"]["name"]
-        for table, part in self._given().items():
-            content["spec"][table] = {**content["spec"][table], "sparameters": digest(part), "on_fault": "refuse"}
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return self.hash_as_told({})
+
+    def hash_as_told(self, retired: Mapping[str, Mapping[str, Any]]) -> str:
+        """`hash` by a version before, whose file of this spec told keys that went since (`spec.retired.told`)."""
+        return hash_of(self.model_dump(mode="json"), self.profile, self._given(), retired)
 
     @property
     def given_parts(self) -> dict[str, SParameters]:

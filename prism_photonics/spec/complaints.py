@@ -4,6 +4,7 @@ from pydantic import BaseModel, ValidationError
 
 from prism_photonics.files.complaint import gravest, place_of, table_holding, wrong_value
 from prism_photonics.files.fields import shown
+from prism_photonics.spec.retired import cure_of
 from prism_photonics.units import nearest
 
 
@@ -19,6 +20,8 @@ def explain(error: ValidationError, spec: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         table = table_holding(spec, first["loc"])
         key = str(first["loc"][-1])
+        if cure := cure_of(".".join(str(part) for part in first["loc"][:-1]), key):
+            return f"{shown(place)} is a key no more; {cure}"
         owners = [
             name
             for name, field in spec.model_fields.items()

@@ -376,9 +376,6 @@ class SystemTable(Table):
 
     query_rate_Hz: float = Field(gt=0, le=1e10, description="queries per second that share the static power")
     queries_per_program: float = Field(ge=1, le=1e12, description="queries between two loads of all weights")
-    kv_heads_per_chip: int = Field(
-        112, ge=1, le=1_000_000, description="KV heads that take turns where no model is named: 28 × 4 of Qwen2.5-7B"
-    )
     laser_wall_plug: float = Field(gt=0, le=1, description="optical over electrical power of the comb")
     tec_W: float = Field(ge=0, le=1000, description="thermoelectric cooler")
     driver_uW_ring: float = Field(ge=0, le=1e6, description="static power of one ring driver")

@@ -24,7 +24,7 @@ def selection_energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
     energy_pJ = row["signature_bytes"] * HBM_PJ_BYTE
     if row["passes"]:
         try:
-            spec = ChipSpec.model_validate_json(bundle.spec)
+            spec = ChipSpec.from_json(bundle.spec)
         except ValueError:
             raise InputError("bundle: the spec in it is damaged; export the bundle again") from None
         query = ledger(spec, heater_power_W).to_json()["energy_pJ"]["total"]["derived"]

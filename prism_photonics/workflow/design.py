@@ -10,6 +10,7 @@ from numpy import ndarray
 from prism_photonics.budget.feasibility import require_feasible
 from prism_photonics.budget.ledger import Ledger, ledger
 from prism_photonics.budget.trimming import heater_power_W
+from prism_photonics.budget.workload import PAPERS, Workload
 from prism_photonics.extras import asked_by
 from prism_photonics.spec import ChipSpec
 from prism_photonics.units import InputError
@@ -18,16 +19,18 @@ if TYPE_CHECKING:
     from prism_photonics.layout.write import LayoutFiles
 
 
-def compute_ledger(spec: ChipSpec) -> Ledger:
+def compute_ledger(spec: ChipSpec, work: Workload = PAPERS) -> Ledger:
     """Link, noise, latency, energy, and the context from which electronic selectors are beaten: printed, a table.
 
     Args:
         spec: The chip.
+        work: The language model whose KV heads take turns (`prism_photonics.workflow.plan.read_model`), its blocks and
+            signatures; without it the paper's on Qwen2.5-7B.
 
     Returns:
         Every entry with its source, the paper's number beside ours.
     """
-    return ledger(spec, heater_power_W)
+    return ledger(spec, heater_power_W, work)
 
 
 def simulate_weights(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prism_photonics.budget.model_plan import ModelShape
+from prism_photonics.budget.workload import ModelShape
 from prism_photonics.extras import asked_by
 from prism_photonics.files.fields import shown
 from prism_photonics.ranking.heads import heads_of

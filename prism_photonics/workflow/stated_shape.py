@@ -6,7 +6,7 @@ Importing transformers takes seconds; most files need none of its defaults.
 from collections.abc import Mapping
 from typing import Any
 
-from prism_photonics.budget.model_plan import ModelShape
+from prism_photonics.budget.workload import ModelShape
 
 _NO_WINDOW = {"llama"}
 _WINDOW_IF_USED = {"qwen2", "qwen3"}

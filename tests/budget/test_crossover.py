@@ -1,6 +1,7 @@
 """Who wins from which context on: the baselines' known numbers, and what must never help or hurt."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,11 @@ from prism_photonics.budget.crossover import (
 )
 from prism_photonics.budget.energy import energy_entries
 from prism_photonics.budget.latency import latency_entries
-from prism_photonics.budget.workload import Workload
+from prism_photonics.budget.workload import QWEN_7B, Workload
 from prism_photonics.units import InputError
 
 ROOT = Path(__file__).parents[2]
-BASELINES, BLOCK_TOKENS = baselines(Workload(), 112), Workload().block_tokens
+BASELINES, BLOCK_TOKENS = baselines(), Workload().block_tokens
 
 AT_128K = np.array([1024.0])
 BY_NAME = {case.name: case for case in CASES}
@@ -64,7 +65,7 @@ def test_the_approximate_search_never_reads_more_than_all_and_grows_as_measured(
     assert (ann.energy_J(blocks) <= flat.energy_J(blocks) * (1 + 1e-12)).all()
     measured = json.loads((ROOT / "benchmarks" / "results" / "electronic.json").read_text())
     for line in measured["lines"]:
-        visits = baselines(Workload(dims=int(line["dims"])), 112)["ann"].energy_J(np.array([float(line["blocks"])])) / (
+        visits = baselines(Workload(dims=int(line["dims"])))["ann"].energy_J(np.array([float(line["blocks"])])) / (
             2.0 * line["dims"] * 31e-12
         )
         assert visits[0] == pytest.approx(line["graph_visits"], rel=0.2)
@@ -72,7 +73,7 @@ def test_the_approximate_search_never_reads_more_than_all_and_grows_as_measured(
 
 
 def test_the_approximate_search_visits_every_block_that_it_finds():
-    found = baselines(Workload(dims=8, chosen=700), 112)["ann"].energy_J(np.array([500.0, 1024.0, 2.0**17]))
+    found = baselines(Workload(dims=8, chosen=700))["ann"].energy_J(np.array([500.0, 1024.0, 2.0**17]))
     visits = found / (2.0 * 8 * 31e-12)
     assert visits[:2] == pytest.approx([500.0, 700.0])
     assert visits[2] == pytest.approx(32.0 * 2.0 ** (17 * 0.4) * 0.25**0.68)
@@ -204,9 +205,9 @@ def test_signatures_of_all_heads_stay_in_the_cache_until_it_is_full():
 
 
 def test_a_workload_says_what_is_read_fetched_and_held(demo):
-    work = Workload(block_tokens=64, dims=64, chosen=16, kv_heads=90)
+    work = Workload(block_tokens=64, dims=64, chosen=16, model=replace(QWEN_7B, layers=30, kv_heads=3))
     assert kv_fetch(work)[0] == pytest.approx(kv_fetch()[0] / 4)
-    assert baselines(work, 112)["gpu_d64_bf16"].energy_J(AT_128K)[0] == pytest.approx(2 * 2.03e-6, rel=0.01)
+    assert baselines(work)["gpu_d64_bf16"].energy_J(AT_128K)[0] == pytest.approx(2 * 2.03e-6, rel=0.01)
     assert crossover_tokens(np.ones(6), np.full(6, 1.1), 64) == 64
     # 64 dimensions on 8 lines: eight slices; chips of one head wait 90 times longer.
     shared = photonic_cost(demo, MAIN, np.array([8.0]), work=work).energy_J[0]
@@ -222,7 +223,20 @@ def test_two_rails_of_a_dimension_take_two_lines(demo, altered):
     assert photonic_cost(twice, MAIN, np.array([8.0])).energy_J[0] == pytest.approx(2 * single, rel=1e-3)
 
 
-@pytest.mark.parametrize(("key", "value"), [("block_tokens", 0), ("dims", 129), ("chosen", -1), ("kv_heads", 0)])
+@pytest.mark.parametrize(("key", "value"), [("block_tokens", 0), ("dims", 129), ("chosen", -1)])
 def test_a_workload_that_cannot_be_is_refused(key, value):
     with pytest.raises(InputError, match=str(value)):
         Workload(**{key: value})
+
+
+def test_a_model_without_heads_to_rank_is_refused():
+    with pytest.raises(InputError, match="kv_heads = 0"):
+        Workload(model=replace(QWEN_7B, layers=0))
+
+
+def test_the_electronic_chip_leaks_for_the_heads_that_it_holds(demo):
+    blocks, work = np.array([8.0]), Workload(model=replace(QWEN_7B, layers=10))
+    asic = baselines(work)["sram_asic"]
+    many, alone = (baseline_cost(demo, asic, case, blocks, work=work).energy_J[0] for case in (MAIN, ONE_HEAD))
+    # A head by itself is asked 40 times less often, and its memory leaks for it alone.
+    assert alone == pytest.approx(many)

@@ -3,12 +3,11 @@
 import pytest
 
 from prism_photonics.budget.energy import load_s, static_powers_W
-from prism_photonics.budget.model_plan import ModelShape, plan_model
+from prism_photonics.budget.model_plan import plan_model
 from prism_photonics.budget.workload import Workload
 from prism_photonics.spec import load_spec
 from prism_photonics.units import InputError
 
-QWEN = ModelShape("Qwen2.5-7B", layers=28, other_layers=0, kv_heads=4, query_heads=28, head_dim=128)
 CONTEXT = 2**17
 
 
@@ -21,14 +20,14 @@ def bank():
     ("work", "chips", "static_kW"), [(Workload(128, 32), 448, 2.07), (Workload(16, 128), 14_336, 66.2)]
 )
 def test_the_chips_that_hold_a_model_are_those_counted_by_hand(bank, work, chips, static_kW):
-    plan = plan_model(bank, QWEN, work, context_tokens=CONTEXT)
+    plan = plan_model(bank, work, context_tokens=CONTEXT)
     assert plan.held.chips == plan.pages == plan.readings == chips
     assert plan.held.static_W / 1e3 == pytest.approx(static_kW, rel=0.01)
     assert plan.held.static_W == pytest.approx(chips * sum(static_powers_W(bank).values()))
 
 
 def test_one_chip_in_turn_takes_half_a_millisecond_of_loading_a_token(bank):
-    plan = plan_model(bank, QWEN, Workload(), context_tokens=CONTEXT)
+    plan = plan_model(bank, Workload(), context_tokens=CONTEXT)
     assert 448 * load_s(bank) == pytest.approx(0.45e-3, rel=0.01)
     assert plan.loaded.token_s == pytest.approx(448 * load_s(bank), rel=0.1)
     assert plan.loaded.loads == 448
@@ -37,23 +36,23 @@ def test_one_chip_in_turn_takes_half_a_millisecond_of_loading_a_token(bank):
 
 
 def test_chips_side_by_side_share_the_settling_and_not_the_memory(bank):
-    one, many = (plan_model(bank, QWEN, Workload(), context_tokens=CONTEXT, chips=n).loaded for n in (1, 448))
+    one, many = (plan_model(bank, Workload(), context_tokens=CONTEXT, chips=n).loaded for n in (1, 448))
     assert many.chips == 448
     assert many.token_s < one.token_s / 10
     assert many.token_s > 448 * (load_s(bank) - bank.drive.settle_us * 1e-6)
 
 
 def test_heads_with_few_blocks_share_a_chip_and_are_asked_in_turn(bank):
-    short = plan_model(bank, QWEN, Workload(), context_tokens=64 * 128)
+    short = plan_model(bank, Workload(), context_tokens=64 * 128)
     assert short.blocks == 64
     assert short.held.chips == 112 / 4
-    alone = plan_model(bank, QWEN, Workload(), context_tokens=256 * 128)
+    alone = plan_model(bank, Workload(), context_tokens=256 * 128)
     assert alone.held.chips == 112
     assert short.held.token_s > alone.held.token_s
 
 
 def test_sequences_have_caches_of_their_own(bank):
-    one, four = (plan_model(bank, QWEN, Workload(), context_tokens=CONTEXT, sequences=n) for n in (1, 4))
+    one, four = (plan_model(bank, Workload(), context_tokens=CONTEXT, sequences=n) for n in (1, 4))
     assert four.pages == 4 * one.pages
     assert four.readings == one.readings
     assert four.held.token_J == pytest.approx(one.held.token_J)
@@ -62,7 +61,7 @@ def test_sequences_have_caches_of_their_own(bank):
 
 def test_query_heads_that_ask_by_themselves_ask_seven_times(bank):
     group, apart = (
-        plan_model(bank, QWEN, Workload(), context_tokens=CONTEXT, query_heads_apart=each) for each in (False, True)
+        plan_model(bank, Workload(), context_tokens=CONTEXT, query_heads_apart=each) for each in (False, True)
     )
     assert apart.readings == 7 * group.readings
     assert apart.held.chips == group.held.chips
@@ -71,13 +70,13 @@ def test_query_heads_that_ask_by_themselves_ask_seven_times(bank):
 
 def test_a_slower_token_carries_more_static_power(bank):
     fast, slow = (
-        plan_model(bank, QWEN, Workload(), context_tokens=CONTEXT, tokens_s=rate).held.token_J for rate in (1e3, 10.0)
+        plan_model(bank, Workload(), context_tokens=CONTEXT, tokens_s=rate).held.token_J for rate in (1e3, 10.0)
     )
     assert slow == pytest.approx(100 * fast, rel=0.02)
 
 
 def test_the_plan_says_where_light_does_not_pay(bank):
-    plan = plan_model(bank, QWEN, Workload(), context_tokens=CONTEXT)
+    plan = plan_model(bank, Workload(), context_tokens=CONTEXT)
     assert "light does not pay here" in str(plan)
     assert plan.gpu_token_J["gpu_d32_bf16"] == pytest.approx(112 * 2.03e-6, rel=0.01)
     assert min(plan.held.token_J, plan.loaded.token_J) > 10 * plan.gpu_token_J["gpu_l2_int4"]
@@ -96,4 +95,4 @@ def test_the_plan_says_where_light_does_not_pay(bank):
 )
 def test_a_plan_for_nothing_or_faster_than_it_can_be_is_refused(bank, change, said):
     with pytest.raises(InputError, match=said):
-        plan_model(bank, QWEN, Workload(), **({"context_tokens": CONTEXT} | change))
+        plan_model(bank, Workload(), **({"context_tokens": CONTEXT} | change))

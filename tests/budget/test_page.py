@@ -7,13 +7,12 @@ import pytest
 from prism_photonics.budget import attention
 from prism_photonics.budget.attention import Step
 from prism_photonics.budget.crossover import to_json
-from prism_photonics.budget.model_plan import ModelShape, plan_model
+from prism_photonics.budget.model_plan import plan_model
 from prism_photonics.budget.trimming import heater_power_W
 from prism_photonics.budget.workload import PAPERS, Workload
 from prism_photonics.spec import load_spec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "budget.md").read_text(encoding="utf-8")
-QWEN = ModelShape("Qwen2.5-7B", layers=28, other_layers=0, kv_heads=4, query_heads=28, head_dim=128)
 BASELINES = ("gpu_full_scan", "gpu_d32_bf16", "gpu_d32_int4", "gpu_l2_int4", "ann", "sram_asic")
 
 
@@ -68,7 +67,7 @@ def test_contexts_from_which_a_selector_is_beaten_stand_as_they_are_counted():
     [("32 dimensions, blocks of 128", Workload(128, 32)), ("128 dimensions, blocks of 16", Workload(16, 128))],
 )
 def test_a_whole_model_stands_as_it_is_planned(first, work):
-    plan = plan_model(load_spec("bank_32x256"), QWEN, work, context_tokens=2**17, heater_W=heater_power_W)
+    plan = plan_model(load_spec("bank_32x256"), work, context_tokens=2**17, heater_W=heater_power_W)
     held, loaded, memory, cache = cells(first)
     power = plan.held.static_W / 1e3
     told = f"{plan.held.chips:,} chips, {power:.{1 if power < 10 else 0}f} kW, "

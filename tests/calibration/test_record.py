@@ -241,6 +241,19 @@ def test_a_record_of_the_schema_before_is_read():
     assert all(np.allclose(array, told[name], rtol=1e-12) for name, array in leaves(calibration).items())
 
 
+def test_a_record_whose_spec_tells_a_key_that_went_is_read_and_held_to_the_hash_of_then(path, tmp_path, small):
+    content = json.loads(small.model_dump_json())
+    content["system"]["kv_heads_per_chip"] = 8
+    before = json.dumps(content)
+    hashed = small.hash_as_told({"system": {"kv_heads_per_chip": 8}})
+    assert hashed != small.hash
+    read, spec, _ = read_record(rehashed(path, tmp_path, attribute(spec=before, spec_hash=hashed)))
+    assert spec == small
+    assert read.spec_hash == small.hash
+    # The hash is of another number than the spec inside tells.
+    assert "does not match the spec inside" in refused(rehashed(path, tmp_path, attribute(spec=before)))
+
+
 def test_an_older_schema_than_that_is_refused_and_the_oldest_named(path, tmp_path):
     message = refused(edited(path, tmp_path, lambda d: d.assign_attrs(schema="prism_photonics.record/3")))
     assert "'prism_photonics.record/3' is older than 'prism_photonics.record/4'" in message

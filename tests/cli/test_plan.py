@@ -163,10 +163,29 @@ def test_the_ledger_takes_blocks_signatures_and_heads_of_a_model(tmp_path, prism
     model = written(tmp_path, QWEN | {"num_hidden_layers": 10})
     words = ("budget", "demo_8x8", "--model", model, "--block", "64", "--dims", "64", "--k", "16", "--json")
     said = json.loads(prism(*words).stdout)["crossover"]
-    assert said["workload"] == {"block_tokens": 64, "dims": 64, "chosen": 16, "head_dim": 128, "kv_heads": 40}
+    assert said["workload"]["model"]["name"] == str(model)
+    assert said["workload"] | {"model": ""} == {
+        "block_tokens": 64, "dims": 64, "chosen": 16, "head_dim": 128, "kv_heads": 40, "model": ""
+    }  # fmt: skip
     assert "gpu_d64_int4" in said["assumptions"]
     usual = json.loads(prism("budget", "demo_8x8", "--json").stdout)["crossover"]["workload"]
-    assert usual == {"block_tokens": 128, "dims": 32, "chosen": 32, "head_dim": 128, "kv_heads": 112}
+    assert usual["model"]["name"] == "Qwen2.5-7B"
+    assert usual | {"model": ""} == {
+        "block_tokens": 128, "dims": 32, "chosen": 32, "head_dim": 128, "kv_heads": 112, "model": ""
+    }  # fmt: skip
+
+
+def test_the_ledger_names_the_model_whose_heads_it_counts(tmp_path, prism):
+    model = written(tmp_path, QWEN | {"num_hidden_layers": 10})
+    assert "40 KV heads: 10 layers × 4 of " + str(model)[:20] in prism("budget", "demo_8x8", "--model", model).stdout
+    assert "112 KV heads: 28 layers × 4 of Qwen2.5-7B" in prism("budget", "demo_8x8").stdout
+
+
+def test_signatures_longer_than_the_models_keys_are_refused(prism):
+    result = prism("budget", "demo_8x8", "--dims", "129")
+    assert result.exit_code == 2
+    assert "from keys of 128 (Qwen2.5-7B)" in result.stderr
+    assert "--model" in result.stderr
 
 
 def test_the_fetched_model_is_planned_by_its_name_and_its_absence_is_told(tmp_path, prism, monkeypatch):
