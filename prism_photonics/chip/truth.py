@@ -52,6 +52,9 @@ class FullTruth:
             no less than the thermal noise of the charge on its electrodes.
         flicker_exponent: α of its spectrum 1/f^α: 1.2 in rings of lithium niobate and of lithium tantalate, arXiv
             2308.15404; 0 spreads it evenly over all frequencies up to some 160 Hz, 1/2πτ of its shortest time.
+        film_log: How the die's film relaxes otherwise than its profile: standard deviation of the logarithm of every
+            share's odds and of every time (`chip.relaxing`). Off by default: a calibration fits one factor of all, and
+            publications, of other devices, tell a film's shares within some tens of percent and its hours within 7.
         absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light. Heat
             of all that a circles_8x8 ring loses would make it 2 (`budget.own_light`): a quarter of that, design choice.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
@@ -82,6 +85,7 @@ class FullTruth:
     cubic_pm_V3: float = 1e-5
     flicker_pm: float = 0.01
     flicker_exponent: float = 1.2
+    film_log: float = 0.0
     absorbed_pm_mW: float = 0.5
     second_neighbour: float = 1e-4
     te_tm: float = 0.0
@@ -123,6 +127,7 @@ class FullTruth:
             dispersion=False,
             cubic_pm_V3=0.0,
             flicker_pm=0.0,
+            film_log=0.0,
             absorbed_pm_mW=0.0,
             second_neighbour=0.0,
             te_tm=0.0,

@@ -17,6 +17,7 @@ from prism_photonics.chip.heaters import heater_limit_mW, shift_by_others_pm
 from prism_photonics.chip.laser import COMB, LIGHTS, TUNABLE_LASER, Sweep, lit_line
 from prism_photonics.chip.named_die import TRIMMED
 from prism_photonics.chip.reading import LineCurrents, Receiver, line_currents
+from prism_photonics.chip.relaxing import with_relaxation
 from prism_photonics.chip.trimming import Trimming
 from prism_photonics.chip.truth import FullTruth, full_truth
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
@@ -124,7 +125,10 @@ class VirtualChip(AbstractChip):
         if trimming is not None:
             die = trimmed_by(die, trimming.shift_pm, residual_pm=spec.trim.residual_pm, rng=noise.spawn(1)[0])
             self._channel_of_ring = trimming.channel_of_ring
-        drift: Drift | FlickeringDrift = Drift(spec, of_drift)
+        film = spec.profile
+        if truth is not None and truth.film_log:
+            film = with_relaxation(film, truth.film_log, noise.spawn(1)[0])
+        drift: Drift | FlickeringDrift = Drift(spec, of_drift, film=film)
         if truth is not None:
             die = full_die(spec, die, truth, of_truth, shift=shift, key=of_die)
             drift = FlickeringDrift(drift, _flicker_pm(spec, die, truth), of_truth, exponent=truth.flicker_exponent)

@@ -49,14 +49,21 @@ class FilmCharge:
 class Drift:
     """Random drift of a virtual chip, drawn step by step from a seed; never used by a fit."""
 
-    def __init__(self, spec: ChipSpec, rng: np.random.Generator) -> None:
+    def __init__(self, spec: ChipSpec, rng: np.random.Generator, *, film: Profile | None = None) -> None:
+        """A chip whose temperatures are anywhere, and whose rings and film are as calibrated.
+
+        Args:
+            spec: How much it drifts.
+            rng: Draws it.
+            film: The film that relaxes; the spec's by default.
+        """
         shape = (spec.chip.rows, spec.chip.rings)
         self._rng = rng
         self._time_s = spec.drift.thermal_time_s
         self._temperature_K = spec.drift.temperature_K
         self._patterns_pm = thermal_patterns_pm(spec)
         self._wander_pm = spec.drift.wander_pm_rthour
-        self._film = FilmCharge(spec.profile, shape)
+        self._film = FilmCharge(film or spec.profile, shape)
         self._temperatures, self._own_pm = rng.standard_normal(3), np.zeros(shape)
 
     @property

@@ -12,6 +12,7 @@ from prism_photonics.chip.flicker import TIMES_S, FlickeringDrift, charge_noise_
 from prism_photonics.chip.full_die import _second_mode
 from prism_photonics.chip.named_die import named_die
 from prism_photonics.chip.reading import line_currents
+from prism_photonics.chip.relaxing import with_relaxation
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.chip.virtual import VirtualChip
@@ -24,6 +25,7 @@ from prism_photonics.lightpath.ring.mixing import te_like_turn
 from prism_photonics.lightpath.ring.model import half_turn
 from prism_photonics.lightpath.ring.polarization import polarized_half_turn
 from prism_photonics.lightpath.ring.second_mode import second_mode_half_turn
+from prism_photonics.process.bias import lost_share
 from prism_photonics.units import InputError
 from prism_photonics.workflow.bench import may_be_same_chip
 
@@ -246,6 +248,39 @@ def test_dry_fibres_change_what_comes_back_from_facets_and_nothing_else(complete
     assert completed(FullTruth(facet=0.0)).bank.reflections.ends.amplitude[..., 0, 1].max() == 0.0
 
 
+def test_a_dies_own_film_relaxes_by_its_own_shares_and_times_and_loses_less_than_all(small_circles):
+    profile = small_circles.profile
+    drawn = [with_relaxation(profile, 0.5, np.random.default_rng(seed)).relaxation for seed in range(400)]
+    whole = np.array([film.fast_share.value + film.slow_share.value + film.memory_share.value for film in drawn])
+    known = profile.relaxation
+    expected = known.fast_share.value + known.slow_share.value + known.memory_share.value
+    odds = np.log(whole / (1.0 - whole)) - np.log(expected / (1.0 - expected))
+    assert np.std(odds) == pytest.approx(0.5, rel=0.1)
+    assert np.std(np.log([film.slow_h.value for film in drawn])) == pytest.approx(0.5, rel=0.1)
+    assert whole.max() < 1.0
+    # Hardly any of it, and it is the profile's.
+    close = with_relaxation(profile, 1e-9, np.random.default_rng(0)).relaxation
+    assert lost_share(close, 3600.0) == pytest.approx(lost_share(known, 3600.0), rel=1e-7)
+
+
+def test_a_die_with_its_own_film_is_the_same_die_and_fades_otherwise(small_circles):
+    still = small_circles.model_copy(
+        update={"drift": small_circles.drift.model_copy(update={**STEADY, "thermal_time_s": 1e9})}
+    )
+    held = np.full(2 * 3, 8.0).reshape(2, 3)
+
+    def faded(film_log):
+        chip = VirtualChip(still, seed=3, truth=replace(NONE, film_log=film_log))
+        chip.set(held)
+        first = chip.measure(np.ones(3), averages=2**14)
+        chip.wait(1800.0)
+        return first, chip.measure(np.ones(3), averages=2**14)
+
+    (first, last), (again, own) = faded(0.0), faded(0.7)
+    assert again == pytest.approx(first, rel=5e-3)
+    assert np.abs(own - last).max() > 3.0 * np.abs(again - first).max()
+
+
 # ---------------------------------------------------------------- names
 
 
@@ -346,6 +381,7 @@ def test_an_unknown_truth_is_refused_and_every_effect_has_a_switch(small_circles
     assert on == {
         "te_tm",
         "second_mode",
+        "film_log",
         "flicker_exponent",
         "dispersion_scatter",
         "end_um",
