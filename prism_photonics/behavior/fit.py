@@ -8,7 +8,7 @@ from prism_photonics.behavior.drift import fit_drift, no_drift
 from prism_photonics.behavior.errors import fit_gain_offset, fit_weight_error
 from prism_photonics.behavior.model import BehavioralModel
 from prism_photonics.behavior.noise import NoiseStudy, fit_noise
-from prism_photonics.characterize.accuracy import ARRAYS, Validation
+from prism_photonics.characterize.accuracy import AGAIN, ARRAYS, Validation
 from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.codec import encoding as sign
 from prism_photonics.codec.checks import require_finite
@@ -57,7 +57,7 @@ def fit(
     centre, span = (low + high) / 2, (high - low) / 2
     aging = no_drift(channels) if drift is None else fit_drift(drift, centre=centre, span=span, excluded=excluded)
 
-    study, inside, lines = _noise_study(validation, ~excluded.all(1))
+    study, inside, lines = _noise_study(validation, _stood(deviation, validation), ~excluded.all(1))
     setting = np.nonzero(inside)[0]
     coefficients, below_lsb = fit_noise(study)
     gain, offset = fit_gain_offset(lines, np.asarray(validation.reads, float).mean(1), inside)
@@ -123,10 +123,24 @@ def _neighbours(mix: np.ndarray) -> float:
     return float(np.diag(mix.T @ mix, 1).mean()) if len(mix) > 1 else 0.0
 
 
-def _noise_study(validation: Validation, living: np.ndarray) -> tuple[NoiseStudy, np.ndarray, np.ndarray]:
+def _stood(deviation: np.ndarray, validation: Validation) -> np.ndarray:
+    """Weights of the noise study as they stood: as predicted, and off by what those read before and after it were.
+
+    Rings drift while a record is taken. What all settings of the study have in common of that would else count twice:
+    once in the bias of the weights, and once more as an offset of the readings, which no light explains.
+    """
+    again = np.asarray(validation.again, float)
+    near = np.concatenate([deviation[-AGAIN:], again - np.asarray(validation.commanded, float)[: len(again)]])
+    used = ~np.asarray(validation.excluded)
+    off = np.where(used, near, 0.0).sum((0, 1)) / np.maximum(len(near) * used.sum(0), 1)
+    return np.asarray(validation.weights, float) + np.where(used, off, 0.0)
+
+
+def _noise_study(
+    validation: Validation, weights: np.ndarray, living: np.ndarray
+) -> tuple[NoiseStudy, np.ndarray, np.ndarray]:
     """Lines of the noise study, their (setting, row) pairs, and Σ W·p of all pairs."""
     light = np.asarray(validation.light, float) + float(validation.leak)
-    weights = np.asarray(validation.weights, float)
     reads = np.asarray(validation.reads, float)
     full_scale = np.asarray(validation.adc_full_scale, float)
     step = sign.quantizer_step(int(validation.adc_bits), -full_scale, full_scale)

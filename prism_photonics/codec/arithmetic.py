@@ -142,6 +142,10 @@ def read_hat(
 ) -> Float[Any, "*batch blocks"]:
     """Scores of normalised queries against the realised weights, in units of half a weight range.
 
+    What the model knows of a row is taken off: its offset, its gain, the mean error of its weights. Left is what it
+    does not know: this programming's errors, noise, and the converters' rounding. So a query of zeros reads zero on
+    every row, and rows of other scales gain nothing by theirs.
+
     Args:
         chip: The model's tensors.
         weights: Realised weights.
@@ -153,7 +157,8 @@ def read_hat(
     """
     query_hat = sliced(query_hat, slice_dims(chip.channels, chip.encoding))
     xp = namespace(weights)
-    weights = chip.score_gain[row][:, None, None] * weights
+    gain, offset = chip.score_gain[row], chip.score_offset[row]
+    weights = gain[:, None, None] * weights
     wanted = sign.encode(query_hat, chip.encoding)[..., chip.column_of_channel]
     light = chip.leak + convert(wanted, lambda p: modulate(p, chip.dac_bits))
     y = _of_slices(light, weights)
@@ -166,7 +171,7 @@ def read_hat(
     # The root of an exact zero (a noiseless model, a dark shot) has no slope; its gradient is taken as zero.
     noisy = variance > 0
     std = xp.where(noisy, xp.sqrt(xp.where(noisy, variance, 1.0)), 0.0)
-    y = y + chip.score_offset[row][:, None] + std * noise
+    y = y + offset[:, None] + std * noise
     full_scale = chip.adc_full_scale[row]
     step = sign.quantizer_step(chip.adc_bits, -full_scale, full_scale)
     middle, highest = full_scale / step, max(2**chip.adc_bits - 2, 1)
@@ -174,16 +179,24 @@ def read_hat(
     # Codes are added as whole numbers, which no library rounds in its own way: equal readings stay equal scores.
     total = code.sum(-1)
     if sign.shots(chip.encoding) == 2:
-        dot = step * (total[0] - total[1])
+        dot = step / gain * (total[0] - total[1])
     else:
-        y = step * (total - weights.shape[-2] * middle)
-        dot = sign.decode(y, row_sum.sum(-1), chip.encoding, leak=chip.leak)
-    # Every weight carries the centre, so every block carries the same offset: it is taken off exactly. So is what the
-    # excluded rings hold.
-    held = xp.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0 * chip.stuck_weight)[row]
+        slices = weights.shape[-2]
+        y = (step * (total - slices * middle) - slices * offset) / gain
+        stands = row_sum.sum(-1) + slices * biased(chip, xp)[row].sum(-1)
+        dot = sign.decode(y, stands, chip.encoding, leak=chip.leak)
+    # Every weight carries the centre and its channel's bias, so every block carries the same score: it is taken off
+    # exactly. So is what the excluded rings hold.
+    common = chip.weight_centre + chip.weight_bias
+    held = xp.where(chip.excluded, chip.stuck_weight - common, 0.0 * chip.stuck_weight)[row]
     values = wanted[0] if sign.RAILS[chip.encoding] == 2 else query_hat[..., chip.column_of_channel]
-    dot = dot - chip.weight_centre * values.sum(-1).sum(-1)[..., None] - _of_channels(values, held)
+    dot = dot - (common * values).sum(-1).sum(-1)[..., None] - _of_channels(values, held)
     return dot / chip.weight_span
+
+
+def biased(chip: Any, xp: Any) -> Float[Any, "rows channels"]:
+    """Mean realised minus commanded weight of every ring; 0 of excluded ones, which are commanded what they hold."""
+    return xp.where(chip.excluded, 0.0, chip.weight_bias)
 
 
 def without_answer(

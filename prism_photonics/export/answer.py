@@ -74,13 +74,14 @@ def answer(
     array, centre, scale, *_ = arrays
     if any(values is None for values in arrays):
         column = chip.column_of_channel if chip.some_permuted else None
-        asked = _asked(chip, query, chip.centre, chip.signature_scale, column=column)
+        asked = _asked(chip, query, chip.centre, chip.signature_scale, column=column, common=fused.common)
         usual = _all_usual(given, asked.largest)
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and weights.device.type == "cpu":
             return _traced(chip, fused, weights, asked, noise=noise)
         return _read(chip, fused, weights, asked, noise=_finite(noise), usual=usual)
     with np.errstate(all="ignore"):  # what is not finite is refused, in one line
-        found = _asked(chip, array, centre, scale, column=chip.column_of_channel.numpy())
+        column, common = chip.column_of_channel.numpy(), fused.common.detach().numpy()
+        found = _asked(chip, array, centre, scale, column=column, common=common)
     low, high = (found.largest.min(), found.largest.max()) if found.largest.size else (1.0, 1.0)
     if not high < np.inf:
         _refuse(given)
@@ -89,11 +90,11 @@ def answer(
     return _in_pieces(chip, fused, weights, asked, noise=noise, usual=bool(low > 0))
 
 
-def _asked(chip: Any, query: Any, centre: Any, scale: Any, *, column: Any) -> Asked:
+def _asked(chip: Any, query: Any, centre: Any, scale: Any, *, column: Any, common: Any) -> Asked:
     query_hat, largest = arithmetic.normalized(query)
     if query.dtype != scale.dtype:  # units may be beyond single precision, what the chip sees is not
         query_hat = query_hat.to(scale.dtype) if isinstance(query, Tensor) else query_hat.astype(scale.dtype)
-    lit = fusing.lit(chip, query_hat, column)
+    lit = fusing.lit(chip, query_hat, column, common=common)
     banks = query.ndim - 2
     shared = centre_score(query, centre[(slice(None),) * banks + (None,)], halves=centre.ndim - banks == 2)
     own = scale.ndim > banks

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from prism_photonics.codec import arithmetic
 from prism_photonics.codec import encoding as sign
-from prism_photonics.codec.arithmetic import slice_dims
 from prism_photonics.codec.modulation import modulate
 from prism_photonics.codec.tiling import sliced
 
@@ -31,6 +31,7 @@ class FusedConverter(NamedTuple):
         shift: Score of code 0; one for all blocks where it is 0.
         held: Weights of excluded rings per channel; empty without any.
         row_gain: Gain of each block's row; empty where all are 1.
+        common: Weight that all rings of a channel carry, whatever is written: centre and bias; the same for all blocks.
     """
 
     per_step: Float[Tensor, " blocks"]
@@ -39,6 +40,7 @@ class FusedConverter(NamedTuple):
     shift: Float[Tensor, "*banks 1 one_or_blocks"]
     held: Float[Tensor, "channels blocks"]
     row_gain: Float[Tensor, " blocks"]
+    common: Float[Tensor, " channels"]
 
 
 class Lit(NamedTuple):
@@ -48,7 +50,7 @@ class Lit(NamedTuple):
         light: Light of every channel.
         variance: Share of floor and shot noise in a reading's variance.
         summed: Query values that each channel carries, over all slices.
-        taken_off: Score of the weights' common centre, to be subtracted from all scores of a query.
+        taken_off: Score of what the weights have in common, to be subtracted from all scores of a query.
     """
 
     light: Float[Any, "*banks slices shots_queries channels"]
@@ -62,41 +64,50 @@ def fuse(chip: Any, row_sum: Float[Tensor, "*banks blocks slices"], row: Tensor)
     full_scale = chip.adc_full_scale[row]
     step = sign.quantizer_step(chip.adc_bits, -full_scale, full_scale)
     half, middle = full_scale / step, max(2**chip.adc_bits - 2, 1) / 2
-    slices = row_sum.shape[-1]
+    slices, gain, offset = row_sum.shape[-1], chip.score_gain[row], chip.score_offset[row]
+    dark = (step * half + offset) / gain * slices
+    stands = row_sum.sum(-1) + slices * arithmetic.biased(chip, torch)[row].sum(-1)
+    per_code = step / gain
     if chip.encoding == "offset":
-        per_code, zero = 2.0 * step, -2.0 * step * half * slices - (2.0 * chip.leak + 1.0) * row_sum.sum(-1)
+        per_code, zero = 2.0 * per_code, -2.0 * dark - (2.0 * chip.leak + 1.0) * stands
     elif chip.encoding == "two_shot":
         # One nothing for all blocks, in each bank.
-        per_code, zero = step, torch.zeros_like(row_sum[..., :1, 0])
+        zero = torch.zeros_like(row_sum[..., :1, 0])
     else:
-        per_code, zero = step, -step * half * slices - chip.leak * row_sum.sum(-1)
-    held = torch.where(chip.excluded, chip.stuck_weight - chip.weight_centre, 0.0)[row].mT / chip.weight_span
+        zero = -dark - chip.leak * stands
+    common = chip.weight_centre + chip.weight_bias
+    held = torch.where(chip.excluded, chip.stuck_weight - common, 0.0)[row].mT / chip.weight_span
     return FusedConverter(
         per_step=1.0 / step,
-        middle=chip.score_offset[row] / step + half if chip.some_offset else full_scale.new_full((1,), middle),
+        middle=offset / step + half if chip.some_offset else full_scale.new_full((1,), middle),
         gain=per_code / chip.weight_span,
         shift=(zero / chip.weight_span)[..., None, :],
         # A view of nothing would keep the memory of all that it was cut from.
         held=held if chip.some_excluded else held[:0].clone(),
-        row_gain=chip.score_gain[row] if chip.some_gained else full_scale[:0].clone(),
+        row_gain=gain if chip.some_gained else full_scale[:0].clone(),
+        common=common / chip.weight_span,
     )
 
 
 def part_of(fused: FusedConverter, blocks: slice) -> FusedConverter:
     """The converter of some blocks."""
-    return FusedConverter(*(held if held.shape[-1] == 1 else held[..., blocks] for held in fused))
+    whole = fused._asdict()
+    common = whole.pop("common")
+    parts = {name: held if held.shape[-1] == 1 else held[..., blocks] for name, held in whole.items()}
+    return FusedConverter(**parts, common=common)
 
 
-def lit(chip: Any, query_hat: Float[Any, "*banks queries dims"], column: Any) -> Lit:
+def lit(chip: Any, query_hat: Float[Any, "*banks queries dims"], column: Any, *, common: Any) -> Lit:
     """Modulate queries.
 
     Args:
         chip: The model's settings and numbers.
         query_hat: Queries over their largest magnitude, of NumPy or torch.
         column: Place of a slice that each channel carries, of the same library.
+        common: See ``FusedConverter``, of the same library.
     """
     numbers, banks = chip.numbers, query_hat.ndim - 2
-    cut = sliced(query_hat, slice_dims(chip.channels, chip.encoding))
+    cut = sliced(query_hat, arithmetic.slice_dims(chip.channels, chip.encoding))
     wanted = sign.encode(cut, chip.encoding)
     values = wanted[0] if sign.RAILS[chip.encoding] == 2 else cut
     if chip.some_permuted:
@@ -116,7 +127,7 @@ def lit(chip: Any, query_hat: Float[Any, "*banks queries dims"], column: Any) ->
         light,
         numbers.noise_floor**2 + numbers.noise_shot**2 * light.sum(-1)[..., None],
         summed,
-        numbers.weight_centre / numbers.weight_span * summed.sum(-1)[..., None],
+        (summed * common).sum(-1)[..., None],
     )
 
 

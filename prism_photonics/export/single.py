@@ -27,11 +27,12 @@ class Bank(NamedTuple):
 
     Attributes:
         slices: Weights of each slice, (channels, blocks), of torch.
-        per_step: See ``export.fused.FusedConverter``, as the four below.
+        per_step: See ``export.fused.FusedConverter``, as the five below.
         middle: Middle code.
         gain: Score per code.
         shift: Score of code 0.
         row_gain: Gain of each block's row; empty where all are 1.
+        common: Weight that all rings of a channel carry, centre and bias.
         column: Place of a slice that each channel carries.
         centre: Centre of the signatures; two for bounds.
         scale: Magnitude that is written as the full span, one or one for each block.
@@ -45,6 +46,7 @@ class Bank(NamedTuple):
     gain: Float[np.ndarray, " blocks"]
     shift: Float[np.ndarray, " one_or_blocks"]
     row_gain: Float[np.ndarray, " blocks"]
+    common: Float[np.ndarray, " channels"]
     column: Int[np.ndarray, " channels"]
     centre: Float[np.ndarray, "*halves dims"]
     scale: Float[np.ndarray, " one_or_blocks"]
@@ -79,7 +81,7 @@ def answer_single(
     # A sum of squares is finite only if all its terms are; where it overflows, the general road looks at them.
     if not 0.0 < largest < np.inf or not (drawn is None or math.isfinite(np.vdot(drawn, drawn))):
         return None
-    lit = fusing.lit(chip, array / largest, bank.column)
+    lit = fusing.lit(chip, array / largest, bank.column, common=bank.common)
     hat = _score_hat(chip, bank, lit=lit, noise=drawn)
     ranked = hat
     if bank.scale.size > 1:
@@ -100,7 +102,7 @@ def _bank(chip: Any) -> Bank | None:
     weights, banks = held["weights"], held["weights"].dim() - 3
     blocks, slices = weights.shape[-3:-1]
     noise = (sign.SHOTS[chip.encoding], blocks, slices)
-    fused = ("per_step", "middle", "gain", "shift", "row_gain")
+    fused = ("per_step", "middle", "gain", "shift", "row_gain", "common")
     own = [held[name] for name in ("weights", *fused, "column_of_channel", "centre", "signature_scale")]
     usual = (
         not chip.some_excluded
@@ -111,10 +113,10 @@ def _bank(chip: Any) -> Bank | None:
     if not usual:
         return None
     cut, arrays = weights.detach().view(blocks, slices, -1), [buffer.detach().numpy() for buffer in own]
-    _, per_step, middle, gain, shift, row_gain, column, centre, scale = arrays
+    _, per_step, middle, gain, shift, row_gain, common, column, centre, scale = arrays
     chip._host = Bank(
         tuple(cut[:, number].mT for number in range(slices)),
-        *(per_step, middle, gain, shift.reshape(-1), row_gain, column),
+        *(per_step, middle, gain, shift.reshape(-1), row_gain, common, column),
         centre.reshape(centre.shape[banks:]), scale.reshape(-1), banks, noise,
     )  # fmt: skip
     return chip._host

@@ -6,6 +6,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 
+from prism_photonics.codec import arithmetic
 from prism_photonics.export.read import load
 from prism_photonics.export.write import write
 from prism_photonics.units import InputError
@@ -113,19 +114,55 @@ def test_a_permuted_comb_moves_errors_to_other_dimensions_and_no_score_of_an_ide
     assert read(exact(column_of_channel=order)).scores(query, signatures, 0) == pytest.approx(truth, abs=1e-6)
     bias = np.zeros(8)
     bias[0] = 0.05  # channel 0 carries column 3
-    found = (
-        read(exact(column_of_channel=order, weight_bias=bias, encoding="two_shot")).scores(query, signatures, 0) - truth
-    )
-    scale = np.abs(signatures - signatures.mean(0)).max() / 0.6
-    assert found == pytest.approx(np.repeat(0.05 * scale * query[:, 3:4], 24, axis=1), abs=1e-6)
+    for moved in ({"weight_bias": bias}, {"weight_error_std": bias}):
+        chip = read(exact(column_of_channel=order, encoding="two_shot", **moved))
+        programmed = chip.program(signatures, 0, error=np.ones((24, 1, 8)))
+        found = chip.read(query, programmed) - truth
+        # The mean error of a channel is known and taken off, what this programming missed by is not.
+        shift = 0.05 * np.abs(signatures - signatures.mean(0)).max() / 0.6 * ("weight_error_std" in moved)
+        assert found == pytest.approx(np.repeat(shift * query[:, 3:4], 24, axis=1), abs=1e-6)
 
 
-def test_gain_and_offset_of_a_row_reach_its_scores(exact, read):
-    gain, offset = np.linspace(0.9, 1.1, 8), np.linspace(-0.1, 0.1, 8)
+OF_ROWS = {
+    "score_gain": np.linspace(0.9, 1.1, 8),
+    "score_offset": np.linspace(-0.1, 0.1, 8),
+    "weight_bias": np.linspace(0.01, 0.05, 8),
+}
+
+
+@pytest.mark.parametrize("scheme", ["offset", "two_shot", "dual_rail"])
+def test_what_is_known_of_a_rows_readings_is_taken_off_and_the_rest_is_left(exact, read, scheme):
+    """Gain, offset and bias; with dead rings too, whose own weights know no bias."""
     signatures, query = draw()
-    plain = read(exact(encoding="two_shot", weight_centre=0.0)).scores(query, signatures, 0)
-    found = read(exact(encoding="two_shot", weight_centre=0.0, score_gain=gain, score_offset=offset))
-    # Two shots cancel any offset; the part of all blocks is added after reading.
-    shared = query @ signatures.mean(0)[:, None]
-    scores = found.scores(query, signatures, 0) - shared
-    assert scores == pytest.approx((plain - shared) * gain[np.arange(24) % 8], abs=1e-6)
+    excluded, stuck = np.zeros((8, 8), bool), np.zeros((8, 8))
+    excluded[2, 5], stuck[2, 5] = True, 0.3
+    for dead in ({}, {"excluded": excluded, "stuck_weight": stuck}):
+        plain = read(exact(encoding=scheme, **dead)).scores(query, signatures, 0)
+        found = read(exact(encoding=scheme, **OF_ROWS, **dead)).scores(query, signatures, 0)
+        assert found == pytest.approx(plain, abs=2e-6)
+
+
+@pytest.mark.parametrize("scheme", ["offset", "two_shot", "dual_rail"])
+def test_a_query_of_zeros_reads_zero_on_every_row(exact, read, scheme):
+    """In several slices, each of which the converter reads for itself."""
+    chip = read(exact(encoding=scheme, **OF_ROWS))
+    signatures = np.random.default_rng(2).normal(size=(24, 19))
+    programmed = chip.program(signatures, 0, error=np.zeros(chip.error_shape(signatures)))
+    nothing = np.zeros((3, 19))
+    noise = np.zeros(chip.noise_shape(nothing, programmed))
+    hat = arithmetic.read_hat(chip, programmed.weights, programmed.row_sum, nothing, noise=noise, row=programmed.row)
+    assert hat == pytest.approx(0.0, abs=1e-7)  # a few steps of the converter
+
+
+@pytest.mark.parametrize("scheme", ["offset", "two_shot", "dual_rail"])
+def test_rows_of_very_different_scale_score_without_bias(exact, read, scheme):
+    """A reading's offset times a row's own scale would lift rows of large keys: a hundred to one here."""
+    chip = read(exact(encoding=scheme, **OF_ROWS))
+    rng = np.random.default_rng(3)
+    signatures = rng.normal(size=(24, 8)) * np.geomspace(0.1, 10.0, 24)[:, None]
+    query = rng.normal(size=(6, 8))
+    programmed = chip.program(signatures, 0, error=np.zeros(chip.error_shape(signatures)), signature_scale="block")
+    noise = np.zeros(chip.noise_shape(query, programmed))
+    found = chip.read(query, programmed, noise=noise)
+    own = np.abs(signatures - signatures.mean(0)).max(1) * np.abs(query).max(1, keepdims=True)
+    assert (found - query @ signatures.T) / own == pytest.approx(0.0, abs=1e-6)

@@ -136,6 +136,8 @@ def test_a_reading_at_the_rail_has_no_slope(make_model):
     weights = np.asarray(programmed.weights)
     others = np.arange(DIMS) != np.abs(query).argmax()
     slope = jax.grad(lambda q: model.scores(q, programmed, noise=noise)[0])(jnp.asarray(query))
-    # What is left is the common offset, taken off exactly: −centre/span by the sign of each value.
+    # What is left is what all weights have in common, taken off exactly: −(centre + bias)/span by each value's sign.
     assert np.abs(weights[0]).max() > 0.01
-    assert np.asarray(slope)[others] == pytest.approx(-0.15 / 0.6 * scale * np.sign(query[others]), rel=1e-9)
+    rail = np.arange(DIMS) % 4 + 4 * (query < 0)
+    common = 0.15 + np.asarray(model.weight_bias)[rail]
+    assert np.asarray(slope)[others] == pytest.approx((-common / 0.6 * scale * np.sign(query))[others], rel=1e-9)
