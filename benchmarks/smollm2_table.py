@@ -10,8 +10,9 @@ One block in eight is chosen per layer and KV head; sink 4, window 64. What is a
 again: weights that were fitted anew want another WORK. Several of these may run at once on one
 WORK, each on other texts or another task; with --finished the rows are those of all texts that every selector named
 was asked of. Where the texts before --first stand in the kept rows and their files are gone, --further COMMIT counts
-the new ones with those that were kept by it, of a task with one question a text. The rows are written into
-results/smollm2_table.json.
+the new ones with those that were kept by it, of a task with one question a text. A chip's rows are asked anew by
+another chip or another decoding with --anew, of the same texts: what was asked in float stays, which no chip moves. The
+rows are written into results/smollm2_table.json.
 """
 
 import argparse
@@ -42,7 +43,7 @@ from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.per_head import PerHead
 from prism_photonics.ranking.pretrained.cached import Selection
 from prism_photonics.ranking.pretrained.place import fetched_folder
-from prism_photonics.ranking.pretrained.survey import RESAMPLES, Row, survey
+from prism_photonics.ranking.pretrained.survey import FULL, RESAMPLES, Row, survey
 from prism_photonics.ranking.readers import ChipReader, Reader
 from prism_photonics.ranking.recall import wilson_interval
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice, Selector
@@ -69,6 +70,9 @@ def main() -> None:
     parser.add_argument("--finished", action="store_true", help="ask nothing: rows of the texts that are finished")
     parser.add_argument(
         "--further", metavar="COMMIT", default="", help="count the texts with those before them, whose rows it has kept"
+    )
+    parser.add_argument(
+        "--anew", action="store_true", help="rows of another chip are taken out first; those in float stay"
     )
     parser.add_argument("--selectors", default="", help="some of them, with commas; default: all")
     parser.add_argument("--blocks", default="64,128", help="tokens of a block, with commas; 1 chooses tokens")
@@ -128,6 +132,10 @@ def keep(
     name = f"{task} {args.context}"
     # Another chip would be another table: what stands of a kind of question was read by one.
     now, read_by = chip_of(bundles), rows.setdefault("chips", {}).get(name)
+    group = {row["selector"]: row for row in rows["groups"].get(name, [])}
+    if args.anew:
+        read_by, group = None, in_float(group)
+        require_same_questions(group, found)
     if read_by and (read_by["spec_hash"], read_by["bundles"]) != (now["spec_hash"], now["bundles"]):
         raise SystemExit(f"{name}: kept are rows of the chip {read_by}, want {now}; take the old group out first")
     if "chip_then" in rows and now["spec_hash"] not in [each["spec_hash"] for each in rows["chips"].values()]:
@@ -135,12 +143,11 @@ def keep(
             f"{name}: kept are rows of {rows['chip_then']}, want {now}; take them out, and chip_then, first"
         )
     rows["chips"][name] = (read_by or {}) | now | {"date": date.today().isoformat()}
-    group = {row["selector"]: row for row in rows["groups"].get(name, [])}
     for row in found:
         if args.further:
             group[row.selector] = with_kept(group[row.selector], asdict(row), first=args.first)
         elif row.trials >= group.get(row.selector, {"trials": 0})["trials"]:
-            group[row.selector] = asdict(row) | beside(row, found)
+            group[row.selector] = asdict(row) | beside(row, found, group)
     rows["groups"][name] = list(group.values())
     if args.further:
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
@@ -153,14 +160,29 @@ def keep(
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
 
 
-def beside(row: Row, found: Sequence[Row]) -> dict[str, float]:
+def in_float(group: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows that no chip moves."""
+    return {name: row for name, row in group.items() if not name.startswith("photonic_")}
+
+
+def require_same_questions(kept: dict[str, dict[str, Any]], found: Sequence[Row]) -> None:
+    """Refuse rows of other questions than those kept: full attention, which no chip moves, then says something else."""
+    full = next(row for row in found if row.selector == FULL)
+    for name in ("trials", "texts", "all_right", "tokens_right", "tokens_read"):
+        want = kept[FULL][name] if kept else getattr(full, name)
+        if abs(getattr(full, name) - want) > 1e-9:
+            raise SystemExit(f"full attention: got {name} = {getattr(full, name)}, want {want} as kept; ask the same")
+
+
+def beside(row: Row, found: Sequence[Row], group: dict[str, dict[str, Any]]) -> dict[str, float]:
     """What full attention, and the same signature in float, said to the questions that a chip's row was asked."""
-    of = {each.selector: each for each in found}
+    asked = [*group.values(), *map(asdict, found)]
+    of = {each["selector"]: each for each in asked if (each["trials"], each["texts"]) == (row.trials, row.texts)}
     if not row.selector.startswith("photonic_"):
         return {}
     exact = of.get(row.selector.removeprefix("photonic_"))
-    told = {"full_all_right": of["full"].all_right}
-    return told | ({"exact_all_right": exact.all_right, "exact_delta_nll": exact.delta_nll} if exact else {})
+    told = {"full_all_right": of[FULL]["all_right"]}
+    return told | ({"exact_all_right": exact["all_right"], "exact_delta_nll": exact["delta_nll"]} if exact else {})
 
 
 def with_kept(kept: dict[str, Any], more: dict[str, Any], *, first: int) -> dict[str, Any]:

@@ -28,11 +28,10 @@ def questions() -> str:
         "nothing: it is how the reference goes on, 64 tokens for each text."
     )
     parts = [told, "What the chip finds of what full attention finds, and what light costs:", of_full(found["groups"])]
-    parts += [
-        f"{task}, {int(context):,} tokens: {by['then']}."
-        for (task, context), by in ((group.split(), each) for group, each in found["chips"].items())
-        if "then" in by
-    ]
+    said = [by["then"] for by in found["chips"].values() if "then" in by]
+    for then in dict.fromkeys(said):
+        which = [group.split() for group, by in found["chips"].items() if by.get("then") == then]
+        parts.append(", ".join(f"{task} of {int(context):,} tokens" for task, context in which) + f": {then}.")
     for group, rows in found["groups"].items():
         task, context = group.split()
         head = (
@@ -58,7 +57,7 @@ def questions() -> str:
         ]
         parts.append(grid(head, lines))
         if by := found["chips"].get(group):
-            parts.append(f"Read by {chip_of(by)}" + (f", {by['then']}." if "then" in by else "."))
+            parts.append(f"Read by {chip_of(by)}.")
         if shares := found.get("asked", {}).get(group):
             counts = ", ".join(f"{share['texts']} texts at commit {share['commit']}" for share in shares)
             parts.append(f"Rows of most questions in float: {counts}; nothing that they compute changed in between.")

@@ -11,6 +11,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 def section(title: str, name: str, found: dict[str, Any], body: str) -> str:
     """One section: where its figures come from, and of which chip, if its name means another one by now; then they."""
     then = f" Measured on {found['chip_then']}." if "chip_then" in found else ""
+    then += f" Its chip's rows were {found['read_then']}." if "read_then" in found else ""
     return (
         f"## {title}\n\n`{found['command']}`, {found['date']}, {found['hardware']} (`results/{name}.json`).{then}\n\n"
         f"{body}"
