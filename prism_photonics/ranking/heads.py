@@ -27,5 +27,5 @@ class Heads:
 def heads_of(config: Any) -> Heads:
     """The heads of a text config; what it leaves out is as in Llama."""
     query = config.num_attention_heads
-    kv = getattr(config, "num_key_value_heads", None) or query
-    return Heads(query, kv, getattr(config, "head_dim", None) or config.hidden_size // query)
+    kv, dims = getattr(config, "num_key_value_heads", None), getattr(config, "head_dim", None)
+    return Heads(query, query if kv is None else kv, config.hidden_size // query if dims is None else dims)

@@ -15,6 +15,10 @@ from prism_photonics.workflow.stated_shape import MOST, stated_shape
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
 """Kinds of layers that attend to the whole context, as `transformers` calls them: hybrid ones beside a recurrence."""
 _WINDOW = "sliding_attention"
+_SIZES = (
+    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "num_kv_heads"),
+    *("head_dim", "hidden_size"),
+)
 
 
 def read_model(path: str | Path) -> ModelShape:
@@ -56,7 +60,7 @@ def _with_defaults(content: Any, place: str) -> ModelShape:
             f"{place}: model_type = {shown(kind)} is none that transformers {__version__} knows; want the config.json "
             "of a Hugging Face model, or a newer transformers"
         )
-    _require_layers(content, place)
+    _require_sizes(content, place)
     try:
         config = CONFIG_MAPPING[kind].from_dict(content).get_text_config(decoder=True)
         return _shape(config, place)
@@ -67,12 +71,17 @@ def _with_defaults(content: Any, place: str) -> ModelShape:
         raise InputError(f"{place}: transformers refuses it ({told}); mend the file") from None
 
 
-def _require_layers(content: Any, place: str) -> None:
-    """Refuse so many layers that a list of their kinds, which transformers makes first, would fill the memory."""
+def _require_sizes(content: Any, place: str) -> None:
+    """Refuse sizes that no model has, by name.
+
+    Of so many layers transformers would first fill the memory with a list of their kinds. A zero it takes for left out,
+    or divides by.
+    """
     for part in (content, content.get("text_config")):
-        layers = part.get("num_hidden_layers") if isinstance(part, dict) else None
-        if isinstance(layers, int) and layers > MOST:
-            raise InputError(_whole_number("num_hidden_layers", layers, place))
+        sizes = {name: part.get(name) for name in _SIZES} if isinstance(part, dict) else {}
+        for name, value in sizes.items():
+            if isinstance(value, int | float) and not (1 <= value <= MOST and value == int(value)):
+                raise InputError(_whole_number(name, value, place))
 
 
 def _whole_number(name: str, value: Any, place: str) -> str:

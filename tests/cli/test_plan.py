@@ -22,6 +22,9 @@ QWEN = {
 }
 
 
+SIZES = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "hidden_size")
+
+
 @pytest.fixture
 def prism():
     runner = CliRunner()
@@ -206,7 +209,13 @@ def test_the_fetched_model_is_planned_by_its_name_and_its_absence_is_told(tmp_pa
         ("{", "no JSON"),
         ("[]", "model_type"),
         ({"model_type": "unheard_of"}, "model_type = 'unheard_of'"),
-        (QWEN | {"num_key_value_heads": -4}, "KV heads = -4"),
+        (QWEN | {"num_key_value_heads": -4}, "num_key_value_heads = -4"),
+        *((QWEN | {name: 0}, f"{name} = 0; want a whole number") for name in SIZES),
+        *(({"model_type": "deepseek_v3", name: 0}, f"{name} = 0; want a whole number") for name in SIZES),
+        ({"model_type": "falcon", "num_kv_heads": 0}, "num_kv_heads = 0; want a whole number"),
+        ({"model_type": "gemma3", "text_config": {"head_dim": 0}}, "head_dim = 0; want a whole number"),
+        (QWEN | {"head_dim": 64.5}, "head_dim = 64.5; want a whole number"),
+        ('{"model_type": "qwen2", "head_dim": NaN}', "head_dim = nan; want a whole number"),
         (QWEN | {"num_hidden_layers": "many"}, "expected int, got str"),
         (QWEN | {"num_hidden_layers": 10**12}, "want a whole number from 1 to 1000000"),
         ({"model_type": "llava", "text_config": QWEN | {"num_hidden_layers": 10**12}}, "from 1 to 1000000"),

@@ -105,8 +105,9 @@ def test_outcomes_of_fewer_questions_are_not_mixed_with_those_of_all(tmp_path):
     content = json.loads(file.read_text())
     content["outcomes"] = {name: outcomes[:1] for name, outcomes in content["outcomes"].items()}
     file.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="got 1 outcomes of full, want those of 4 questions"):
-        asked(tmp_path, texts=range(1))
+    for names in ({}, {"selections": {"oracle": Selection(Oracle(), 32, 2)}}):  # more selectors, and those that stand
+        with pytest.raises(InputError, match="got 1 outcomes of full, want those of 4 questions"):
+            asked(tmp_path, texts=range(1), **names)
 
 
 def test_a_selector_that_is_asked_for_later_stands_as_if_it_had_been_there(tmp_path):

@@ -140,9 +140,10 @@ def survey(
         file = folder / f"{task}_{context}_{number}.json"
         known = _read(file, of)
         missing = {name: each for name, each in selections.items() if name not in known}
+        # Where nothing is missing too: rows of fewer questions would look whole.
+        asked = ask(task, tokenizer, tokens=context, seed=number)
+        _require_all(file, known, questions=len(asked.questions))
         if missing or FULL not in known:
-            asked = ask(task, tokenizer, tokens=context, seed=number)
-            _require_all(file, known, questions=len(asked.questions))
             for each in missing.values():
                 each.selector.restart(number)
             known |= _asked(CachedText(model, asked.context, number=number), asked, missing)
