@@ -49,14 +49,9 @@ class Step:
     energy_J: float
 
 
-def token_bytes(work: Workload) -> float:
-    """Key and value of one token, in bf16."""
-    return 2.0 * 2.0 * work.head_dim
-
-
 def dense(work: Workload = PAPERS) -> Step:
     """Attention over every token on an A100 that runs at its memory's full rate."""
-    read = CONTEXT_TOKENS * token_bytes(work)
+    read = CONTEXT_TOKENS * work.model.token_bytes
     time_s = read / (FULL_EFFICIENCY * A100_BYTES_S)
     return Step(read, time_s, A100_W * time_s)
 
@@ -64,14 +59,14 @@ def dense(work: Workload = PAPERS) -> Step:
 def salca_share(work: Workload = PAPERS) -> float:
     """Share of the tokens that Salca may fetch to be as fast as published, on the A100's memory."""
     pass_s = CONTEXT_TOKENS * work.head_dim * SALCA_KEY_BYTES / (FULL_EFFICIENCY * A100_BYTES_S)
-    all_s = CONTEXT_TOKENS * token_bytes(work) / (SCATTERED_EFFICIENCY * A100_BYTES_S)
+    all_s = CONTEXT_TOKENS * work.model.token_bytes / (SCATTERED_EFFICIENCY * A100_BYTES_S)
     return (dense(work).time_s / SALCA_SPEED - pass_s) / all_s
 
 
 def salca(work: Workload = PAPERS) -> Step:
     """Salca: a pass over all tokens' short keys, then scattered reads of `salca_share` of them."""
     keys = CONTEXT_TOKENS * work.head_dim * SALCA_KEY_BYTES
-    chosen = salca_share(work) * CONTEXT_TOKENS * token_bytes(work)
+    chosen = salca_share(work) * CONTEXT_TOKENS * work.model.token_bytes
     return _in_asic(keys, scattered_bytes=chosen)
 
 
@@ -128,7 +123,7 @@ def attention_entries(spec: ChipSpec, heater_W: HeaterPower = no_heaters, work: 
 
 
 def _chosen_bytes(work: Workload) -> float:
-    return min(work.chosen * work.block_tokens, CONTEXT_TOKENS) * token_bytes(work)
+    return min(work.chosen * work.block_tokens, CONTEXT_TOKENS) * work.model.token_bytes
 
 
 def _in_asic(run_bytes: float, *, scattered_bytes: float = 0.0) -> Step:

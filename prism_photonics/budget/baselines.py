@@ -75,7 +75,7 @@ class Baseline:
 
 def kv_fetch(work: Workload = PAPERS) -> tuple[float, float]:
     """Energy in J and time in s of fetching the chosen blocks' keys and values in bf16: the same for every selector."""
-    size = work.chosen * work.block_tokens * work.head_dim * 2 * 2.0
+    size = work.chosen * work.block_tokens * work.model.token_bytes
     return size * HBM_PJ_BYTE * 1e-12, size / HBM_BYTES_S
 
 

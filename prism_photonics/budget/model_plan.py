@@ -40,7 +40,9 @@ class Way:
         chips: Chips of the spec's size.
         static_W: What they draw whether they are asked or not, heaters and coolers included.
         token_s: Time that ranking adds to one step of decoding (a token of every sequence), layer after layer.
-        token_J: Energy of one token of one sequence, at the rate asked for, or at the highest that this way reaches.
+        load_s: What of that time is loading: reads from memory, and drivers that settle.
+        parts_J: Energy of one token of one sequence, at the rate asked for, or at the highest that this way reaches: by
+            static power, and of readings, host link and writing.
         loads: Pages written for one token of one sequence: rows of completed blocks as parts of a page where held.
         link_bytes: Bytes over the chips' host links for one token of one sequence.
         tokens_s: Highest rate of a sequence that this way reaches, in 1/s.
@@ -51,11 +53,17 @@ class Way:
     chips: int
     static_W: float
     token_s: float
-    token_J: float
+    load_s: float
+    parts_J: dict[str, float]
     loads: float
     link_bytes: float
     tokens_s: float
     first_load_s: float
+
+    @property
+    def token_J(self) -> float:
+        """Energy of one token of one sequence."""
+        return sum(self.parts_J.values())
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class ModelPlan:
         readings: Readings of a chip for one token of one sequence.
         held: With every signature in place.
         loaded: With the chips that were asked for.
+        chips_in_time: Chips of the way *loaded* that reach the rate; None where none do, for one memory feeds them all.
         gpu_token_J: Energy of one token's scans by the GPU itself, by baseline.
         gpu_token_s: Their time in a step of decoding, a scan a layer.
     """
@@ -87,12 +96,15 @@ class ModelPlan:
     readings: int
     held: Way
     loaded: Way
+    chips_in_time: int | None
     gpu_token_J: dict[str, float]
     gpu_token_s: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data."""
         content = asdict(self)
+        for name, way in (("held", self.held), ("loaded", self.loaded)):
+            content[name]["token_J"] = way.token_J
         return {"model": content["work"].pop("model"), **content}
 
     @property
@@ -101,52 +113,11 @@ class ModelPlan:
         return self.work.model
 
     def __str__(self) -> str:
-        """The plan as a table."""
-        model, work, ways = self.model, self.work, (self.held, self.loaded)
-        lines = [
-            f"{model.name}: {model.layers} layers rank ({model.other_layers} do not), {model.kv_heads} KV heads of "
-            f"{model.head_dim} dimensions, {model.query_heads} query heads",
-            f"{self.context_tokens:,} tokens × {self.sequences} sequences, blocks of {work.block_tokens}: "
-            f"{self.blocks:,} blocks a head, signatures of {work.dims} dimensions on {self.chip}",
-            f"{self.pages:,} pages, {self.readings:,} readings a token, {self.tokens_s:,g} tokens/s of a sequence",
-            *self._beyond,
-            "",
-            f"{'':<34}" + "".join(f"{way.name:>16}" for way in ways),
-        ]
-        cells = {
-            "chips": [f"{way.chips:,}" for way in ways],
-            "power drawn whether asked or not": [_scaled(way.static_W, "W") for way in ways],
-            "pages written a token": [f"{way.loads:.4g}" for way in ways],
-            "time a token": [_scaled(way.token_s, "s") for way in ways],
-            "tokens/s of a sequence, at most": [f"{way.tokens_s:.4g}" for way in ways],
-            "energy a token": [_scaled(way.token_J, "J") for way in ways],
-            "host link a token": [_scaled(way.link_bytes, "B") for way in ways],
-            "first load of the context": [_scaled(way.first_load_s, "s") if way.first_load_s else "–" for way in ways],
-        }
-        lines += [f"{name:<34}" + "".join(f"{cell:>16}" for cell in row) for name, row in cells.items()]
-        lines += ["", f"{'the same scans without light':<34}{'energy a token':>16}{'time a token':>16}"]
-        for name, energy_J in self.gpu_token_J.items():
-            lines.append(f"{name:<34}{_scaled(energy_J, 'J'):>16}{_scaled(self.gpu_token_s[name], 's'):>16}")
-        return "\n".join([*lines, "", self.verdict])
+        """The plan as a table, and in one line whether light pays."""
+        # Here, because the table is made of plans.
+        from prism_photonics.budget.plan_table import text
 
-    @property
-    def _beyond(self) -> list[str]:
-        """A line where the model was made for fewer tokens."""
-        longest = self.model.longest_tokens
-        return [f"the model itself was made for {longest:,} tokens"] if 0 < longest < self.context_tokens else []
-
-    @property
-    def verdict(self) -> str:
-        """In one line, whether light pays here."""
-        best = min((self.held, self.loaded), key=lambda way: way.token_J)
-        name, scan_J = min(self.gpu_token_J.items(), key=lambda found: found[1])
-        ratio = best.token_J / scan_J
-        if ratio >= 1.0:
-            return (
-                f"light does not pay here: a token costs {_scaled(best.token_J, 'J')} ({best.name}), {name} "
-                f"{_scaled(scan_J, 'J')}, {ratio:.3g} times less"
-            )
-        return f"a token costs {_scaled(best.token_J, 'J')} ({best.name}), {1.0 / ratio:.3g} times less than {name}"
+        return text(self)
 
 
 def plan_model(
@@ -207,19 +178,28 @@ def _plan(
     pages_head, heads_page = -(-blocks // spec.chip.rows), max(1, spec.chip.rows // blocks)
     pages = -(-heads * sequences // heads_page) * pages_head * side_by_side
     readings = model.layers * askers * pages_head * side_by_side
-    static_W, light_s = sum(static_powers_W(spec, heater_W).values()), shots(spec.modulator.encoding) * symbol_s(spec)
+    powers_W, light_s = static_powers_W(spec, heater_W), shots(spec.modulator.encoding) * symbol_s(spec)
+    static_W = sum(powers_W.values())
     answer_s = system.host_link_ns * 1e-9 + query_s(spec)
-    queries_J, queries_bytes = (
-        readings * sum(query_energies_J(spec, work).values()),
-        readings * link_bits(spec, work) / 8,
-    )
-    page_J, page_bytes = sum(program_energies_J(spec).values()), rings(spec) * SIGNATURE_BYTES
+    query_J, page_J = query_energies_J(spec, work), program_energies_J(spec)
+    queries_bytes, page_bytes = readings * link_bits(spec, work) / 8, rings(spec) * SIGNATURE_BYTES
+
+    def parts_J(chip_s: float, loads: float) -> dict[str, float]:
+        """Energy of a token for which chips are on for so many chip-seconds, and which writes so many pages."""
+        link_J = readings * query_J["host_link"] + loads * page_J["program_link"]
+        return {
+            **{name: power_W * chip_s for name, power_W in powers_W.items()},
+            "readings": readings * (sum(query_J.values()) - query_J["host_link"]),
+            "host_link": link_J,
+            "writing": loads * (sum(page_J.values()) - page_J["program_link"]),
+        }
 
     # What shares a chip in one layer is asked in turn: heads, those of other sequences, query heads apart.
     in_turn = -(-askers // model.kv_heads) * min(model.kv_heads * sequences, heads_page)
     # Once in a block's tokens a row of each head is written, of all heads together.
     rows = heads * side_by_side / (work.block_tokens * spec.chip.rows)
-    held_s = model.layers * (answer_s + (in_turn - 1) * light_s) + (HBM_LATENCY_S + settle_s) / work.block_tokens
+    row_s = (HBM_LATENCY_S + settle_s) / work.block_tokens
+    held_s = model.layers * (answer_s + (in_turn - 1) * light_s) + row_s
     if tokens_s * held_s > 1.0:
         raise InputError(
             f"plan: {tokens_s:g} tokens/s, but ranking alone takes {held_s:.3g} s a token; want at most "
@@ -230,7 +210,8 @@ def _plan(
         chips=pages,
         static_W=pages * static_W,
         token_s=held_s,
-        token_J=pages * static_W / (tokens_s * sequences) + queries_J + rows * page_J,
+        load_s=row_s,
+        parts_J=parts_J(pages / (tokens_s * sequences), rows),
         loads=rows,
         link_bytes=queries_bytes + rows * page_bytes,
         tokens_s=1.0 / held_s,
@@ -240,18 +221,22 @@ def _plan(
     # Chips settle together and are asked together, but one memory feeds them.
     chips = min(chips, pages)
     asked_s, reads_s = readings * sequences / pages * light_s, pages * (load_s(spec) - settle_s)
-    loaded_s = model.layers * (HBM_LATENCY_S + answer_s - light_s) + reads_s + -(-pages // chips) * (settle_s + asked_s)
+    once_s, turn_s = model.layers * (HBM_LATENCY_S + answer_s - light_s) + reads_s, settle_s + asked_s
+    turns = -(-pages // chips)
+    loaded_s = once_s + turns * turn_s
     loaded = Way(
         name="loaded",
         chips=chips,
         static_W=chips * static_W,
         token_s=loaded_s,
-        token_J=chips * static_W * max(1.0 / tokens_s, loaded_s) / sequences + queries_J + pages / sequences * page_J,
+        load_s=model.layers * HBM_LATENCY_S + reads_s + turns * settle_s,
+        parts_J=parts_J(chips * max(1.0 / tokens_s, loaded_s) / sequences, pages / sequences),
         loads=pages / sequences,
         link_bytes=queries_bytes + pages / sequences * page_bytes,
         tokens_s=1.0 / loaded_s,
         first_load_s=0.0,
     )
+    turns_in_time = int((1.0 / tokens_s - once_s) / turn_s)
 
     count, together = np.array([float(blocks)]), model.kv_heads * sequences
     gpu = [one for one in baselines(work, sequences=sequences).values() if not one.stored_bytes(count).any()]
@@ -266,17 +251,10 @@ def _plan(
         readings=readings,
         held=held,
         loaded=loaded,
+        chips_in_time=-(-pages // turns_in_time) if turns_in_time > 0 else None,
         gpu_token_J={one.name: heads * float(one.energy_J(count)[0]) for one in gpu},
         # The heads of a layer are read in one go.
         gpu_token_s={
             one.name: model.layers * float(one.first_s(count)[0] + together * one.stream_s(count)[0]) for one in gpu
         },
     )
-
-
-def _scaled(value: float, unit: str) -> str:
-    """A number with its unit and a prefix."""
-    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}"

@@ -16,6 +16,7 @@ class ModelShape:
         kv_heads: KV heads of such a layer; 1 where the cache holds a latent that all heads share.
         query_heads: Query heads of such a layer.
         head_dim: Dimensions of a key in the cache.
+        value_dim: Dimensions of its value; 0 where the cache holds a latent that is both.
         longest_tokens: Places that the model was made for; 0 where its configuration says none.
     """
 
@@ -25,6 +26,7 @@ class ModelShape:
     kv_heads: int
     query_heads: int
     head_dim: int
+    value_dim: int
     longest_tokens: int = 0
 
     @property
@@ -32,8 +34,13 @@ class ModelShape:
         """KV heads of all layers that rank."""
         return self.layers * self.kv_heads
 
+    @property
+    def token_bytes(self) -> float:
+        """Key and value of one token and KV head, in bf16."""
+        return 2.0 * (self.head_dim + self.value_dim)
 
-QWEN_7B = ModelShape("Qwen2.5-7B", 28, 0, kv_heads=4, query_heads=28, head_dim=128, longest_tokens=131_072)
+
+QWEN_7B = ModelShape("Qwen2.5-7B", 28, 0, kv_heads=4, query_heads=28, head_dim=128, value_dim=128, longest_tokens=2**17)
 """The model where no other is named: 28 layers of 4 KV heads, asked by 28 query heads (arXiv 2412.15115, table 1)."""
 TOKENS_S = 1e3
 """Tokens a second of a sequence where no rate is told; `QWEN_7B`'s 112 heads then ask the 112 kHz of the shipped specs

@@ -17,7 +17,7 @@ _WHOLE = {"full_attention", "attention", "hybrid", "global"}
 _WINDOW = "sliding_attention"
 _SIZES = (
     *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "num_kv_heads"),
-    *("head_dim", "hidden_size"),
+    *("head_dim", "v_head_dim", "hidden_size"),
 )
 
 
@@ -44,7 +44,9 @@ def read_model(path: str | Path) -> ModelShape:
     try:
         content = json.loads(place.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{place}: {error.strerror or error}; want the config.json of a Hugging Face model") from None
+        raise InputError(
+            f"{place}: {error.strerror or error}; want a Hugging Face model's config.json; nothing is fetched"
+        ) from None
     except (ValueError, RecursionError):
         raise InputError(f"{place}: it is no JSON; want the config.json of a Hugging Face model") from None
     stated = stated_shape(content, str(place)) if isinstance(content, dict) else None
@@ -98,8 +100,9 @@ def _shape(config: Any, place: str) -> ModelShape:
     all_seen = window is not None and longest is not None and window >= longest
     whole = sum(kind in _WHOLE or (all_seen and kind == _WINDOW) for kind in kinds)
     head_dim, kv_heads = heads.dims, heads.kv
+    value_dim = getattr(config, "v_head_dim", None) or head_dim
     if getattr(config, "kv_lora_rank", None):
-        kv_heads, head_dim = 1, config.kv_lora_rank + config.qk_rope_head_dim
+        kv_heads, head_dim, value_dim = 1, config.kv_lora_rank + config.qk_rope_head_dim, 0
     elif getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False):
         kv_heads = 1
     elif getattr(config, "num_kv_heads", None):
@@ -123,4 +126,4 @@ def _shape(config: Any, place: str) -> ModelShape:
             "model's own, or no attention); there is nothing to rank"
         )
     made_for = longest if isinstance(longest, int) and longest > 0 else 0
-    return ModelShape(place, whole, layers - whole, kv_heads, heads.query, head_dim, made_for)
+    return ModelShape(place, whole, layers - whole, kv_heads, heads.query, head_dim, value_dim, made_for)

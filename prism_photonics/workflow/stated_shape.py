@@ -61,4 +61,4 @@ def stated_shape(content: Mapping[str, Any], place: str) -> ModelShape | None:
         head_dim = hidden // heads
     if hidden % heads or heads % kv_heads or type(head_dim) is not int or not 0 < head_dim <= MOST:
         return None
-    return ModelShape(place, layers, 0, kv_heads, heads, head_dim, longest)
+    return ModelShape(place, layers, 0, kv_heads, heads, head_dim, head_dim, longest)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prism_photonics.budget.attention import dense
 from prism_photonics.budget.baselines import L2_BYTES, baselines, kv_fetch
 from prism_photonics.budget.crossover import (
     CASES,
@@ -215,6 +216,12 @@ def test_a_workload_says_what_is_read_fetched_and_held(demo):
     static = 8e-12 * {entry.name: entry.derived for entry in energy_entries(demo)}["static"]
     assert shared == pytest.approx(static, rel=0.01)
     assert alone == pytest.approx(90 * static, rel=0.01)
+
+
+def test_a_latent_that_is_key_and_value_is_fetched_once(demo):
+    latent = Workload(model=replace(QWEN_7B, value_dim=0))
+    assert kv_fetch(latent)[0] == pytest.approx(kv_fetch()[0] / 2)
+    assert dense(latent).read_bytes == dense().read_bytes / 2
 
 
 def test_two_rails_of_a_dimension_take_two_lines(demo, altered):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prism_photonics.budget.energy import load_s, static_powers_W
+from prism_photonics.budget.energy import load_s, program_energies_J, static_powers_W
 from prism_photonics.budget.model_plan import plan_model
 from prism_photonics.budget.workload import Workload
 from prism_photonics.spec import load_spec
@@ -73,6 +73,40 @@ def test_a_slower_token_carries_more_static_power(bank):
         plan_model(bank, Workload(), context_tokens=CONTEXT, tokens_s=rate).held.token_J for rate in (1e3, 10.0)
     )
     assert slow == pytest.approx(100 * fast, rel=0.02)
+
+
+def test_the_energy_of_a_token_is_told_part_by_part(bank):
+    plan = plan_model(bank, Workload(), context_tokens=CONTEXT)
+    powers, writing = static_powers_W(bank), program_energies_J(bank)
+    for way, chip_s in ((plan.held, 448 / 1e3), (plan.loaded, 1 / 1e3)):
+        assert way.parts_J["tec"] == pytest.approx(powers["tec"] * chip_s)
+        assert way.token_J == pytest.approx(sum(way.parts_J.values()))
+        assert way.parts_J["writing"] == pytest.approx(way.loads * (sum(writing.values()) - writing["program_link"]))
+    # 448 queries over the link, and of the loaded pages every weight.
+    for way in (plan.held, plan.loaded):
+        assert way.parts_J["host_link"] == pytest.approx(way.link_bytes * 8e-12 * bank.system.host_link_pJ_bit)
+    assert plan.loaded.load_s == pytest.approx(448 * load_s(bank), rel=0.05)
+    assert plan.loaded.load_s < plan.loaded.token_s
+    assert plan.to_json()["held"]["token_J"] == plan.held.token_J
+    assert "cooler" in str(plan)
+    assert "heaters" in str(plan)
+
+
+def test_loaded_chips_that_are_too_slow_are_told_how_many_are_fast_enough(bank):
+    slow = plan_model(bank, Workload(), context_tokens=CONTEXT, sequences=8)
+    enough = slow.chips_in_time
+    rates = [
+        plan_model(bank, Workload(), context_tokens=CONTEXT, sequences=8, chips=chips).loaded.tokens_s
+        for chips in (1, enough - 1, enough)
+    ]
+    assert rates[0] < rates[1] < slow.tokens_s <= rates[2]
+    assert f"with 1 chip (it takes --chips {enough})" in str(slow)
+    fast = plan_model(bank, Workload(), context_tokens=CONTEXT)
+    assert fast.chips_in_time == 1
+    assert "does not reach" not in str(fast)
+    never = plan_model(bank, Workload(), context_tokens=CONTEXT, tokens_s=1e5)
+    assert never.chips_in_time is None
+    assert "with 1 chip (no more do, for one memory feeds them all)" in str(never)
 
 
 def test_the_plan_says_where_light_does_not_pay(bank):

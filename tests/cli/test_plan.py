@@ -70,6 +70,20 @@ def test_what_ranks_of_a_model_is_read_from_its_configuration(
     assert read_model(tmp_path) == shape
 
 
+@pytest.mark.parametrize(
+    ("content", "values", "token_bytes"),
+    [
+        (QWEN, 128, 512),
+        # The latent is key and value at once.
+        ({"model_type": "deepseek_v3"}, 0, 1152),
+        ({"model_type": "mimo_v2_flash", "head_dim": 192, "v_head_dim": 128}, 128, 640),
+    ],
+)
+def test_what_a_token_takes_in_the_cache_is_read_from_its_configuration(tmp_path, content, values, token_bytes):
+    shape = read_model(written(tmp_path, content))
+    assert (shape.value_dim, shape.token_bytes) == (values, token_bytes)
+
+
 LLAMA = {
     "model_type": "llama",
     "num_hidden_layers": 30,
@@ -152,6 +166,8 @@ def test_the_command_counts_chips_for_a_whole_model(tmp_path, prism):
         "plan", "bank_64x64_dual", "--model", model, "--context", "8192", "--block", "64", "--chips", "7"
     ).stdout
     assert "on bank_64x64_dual" in table
+    assert "8,192 tokens × 1 sequence," in table
+    assert "cooler" in table
     assert "light does not pay here" in table
 
 
