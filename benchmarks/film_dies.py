@@ -3,8 +3,9 @@
     python benchmarks/film_dies.py [DIES] [--json]
 
 The dies of `full_die.py` on the standard bench (8×8, 1 pm, TM on), each with shares and times of its own
-(`FullTruth(film_log=…)`): the standard deviation of every one's logarithm. Each die is written to
-``results/film_dies.json`` as it is done; one that is there is not measured again.
+(`FullTruth(film_log=…)`): the standard deviation of every one's logarithm. The same dies with their profile's film are
+in ``results/full_die.json``. Each die is written to ``results/film_dies.json`` as it is done; one that is there is not
+measured again.
 """
 
 import json
@@ -22,8 +23,8 @@ from prism_photonics.chip.truth import FullTruth
 from prism_photonics.files import write_text
 
 RESULTS = DIES.with_name("film_dies.json")
-LOGS = (0.0, 0.3, 1.0)
-"""None; what a fit expects of its one factor (`drift.state.FILM_SCATTER`); a factor of e in every share and time."""
+LOGS = (0.3, 1.0)
+"""What a fit expects of its one factor (`drift.state.FILM_SCATTER`); a factor of e in every share and time."""
 
 
 def main() -> None:

@@ -4,7 +4,8 @@
 
 Dies have everything, TM on each one's own film as well (`VirtualChip(truth=FullTruth(splitting_pm=…, te_tm=1.0))`).
 Each is calibrated as `prism calibrate` does it, and once more by the fit of the plain row alone; then held-out targets.
-Each die is written to ``results/full_die.json`` as it is done; one that is there is not measured again.
+Each die is written to ``results/full_die.json`` as it is done; one that is there is not measured again, unless its
+facets were those of before 2026-11-30 23:00, −30 dB at the fibre and weakened by the coupler too.
 """
 
 import json
@@ -86,6 +87,7 @@ def one_die(spec: ChipSpec, seed: int, truth: FullTruth | str, *, plain: bool = 
     spoiled = session.fit.spoiled
     return {
         "seed": seed,
+        "drawn_facets": True,
         "accuracy_bits": found.accuracy_bits,
         # Rings whose line no fit explains count in the accuracy; beside it that of the others.
         "spoiled_rings": int(spoiled.sum()),
@@ -128,10 +130,13 @@ def main() -> None:
             continue
         roads = banks.setdefault(bank, {}).setdefault(f"{splitting_pm:g}", {})
         dies = roads.get(road, {}).get("by_die", [])
-        if any(known["seed"] == seed for known in dies):
+        if any(known["seed"] == seed and known.get("drawn_facets") for known in dies):
             continue
+        before = [known["accuracy_bits"] for known in dies if known["seed"] == seed]
+        dies = [known for known in dies if known["seed"] != seed]
         truth = FullTruth(splitting_pm=splitting_pm, te_tm=1.0)
         die = one_die(bank_spec(bank), seed, truth, plain=road == "plain")
+        die |= {"bits_before": before[0]} if before else {}
         roads[road] = told(sorted([*dies, die], key=lambda one: one["seed"]))
         found = {
             "date": time.strftime("%Y-%m-%d"),

@@ -41,6 +41,7 @@ def page() -> str:
         circuits.ring_second_mode(),
         simulated.single_mode(),
         simulated.tm_films(),
+        simulated.tm_walls(),
         simulated.parts(),
         circuits.ramp_bus_waves(),
         ranking.electronic(),

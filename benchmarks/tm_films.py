@@ -32,6 +32,7 @@ from prism_photonics.process.solver.bend import LAYER_UM, loss_dB_cm, straighten
 from prism_photonics.process.solver.bends import slab_index
 from prism_photonics.process.solver.fem import Mode, Problem
 from prism_photonics.process.solver.mesh import Grid, Stack, rib
+from prism_photonics.process.solver.mixing import first_order_mixing
 from prism_photonics.process.solver.optics import permittivity
 from prism_photonics.process.solver.tables import TEMPERATURE_K, WL0_UM, solve_rib, supermodes
 
@@ -48,7 +49,7 @@ FILMS = (
     (0.4, 0.3, 1.2),
 )
 GRID = Grid(near=0.08, growth=0.3, far=0.35, side=2.5)
-ANGLES_DEG, RADII_UM, FIRST_ORDER_UM = (0.0, 20.0, 45.0, 70.0, 90.0), (20.0, 40.0), 40.0
+ANGLES_DEG, RADII_UM = (0.0, 20.0, 45.0, 70.0, 90.0), (20.0, 40.0)
 THICKNESS_STEP_UM, WIDTH_STEP_UM, GAP_UM = 0.005, 0.01, 0.5
 GUIDED = 1e-4  # imaginary part of an index below which a mode of a bend is no mode of the absorbing window
 RINGS_UM, STEPS = (36.7, 40.4), 256
@@ -77,22 +78,6 @@ def by_share(stack: Stack, angle_deg: float, radius_um: float) -> dict[str, floa
     mixed = np.arccos(np.sqrt(np.clip((problem.te_fraction(mode) - other) / (pure - other), 0.0, 1.0)))
     half = np.pi / WL0_UM * (te.n_eff - tm.n_eff).real
     return {"g_R": float(abs(half) * np.tan(2.0 * mixed) * radius_um), "loss_dB_cm": loss_dB_cm(mode, WL0_UM)}
-
-
-def first_order(stack: Stack, angle_deg: float, radius_um: float = FIRST_ORDER_UM) -> float:
-    """g·R as k·|TMᴴ·δK·TE| of the straight rib's modes, δK what the bend adds to the eigenproblem."""
-    section = rib(stack, GRID)
-    eps = permittivity(section, CRYSTAL, WL0_UM, angle_deg=angle_deg, temperature_K=TEMPERATURE_K)
-    problem = Problem(section.mesh)
-    te, tm, _ = first_two(problem, eps)
-    rho = (radius_um + section.mesh.p[0][section.mesh.t].mean(axis=0)) / radius_um
-    jacobian = np.stack([np.ones_like(rho), np.ones_like(rho), 1.0 / rho])
-    factor = jacobian[:, None] * jacobian[None, :] / jacobian.prod(axis=0)
-    straight, bent = problem.pencil(eps, WL0_UM), problem.pencil(eps * factor, WL0_UM, np.eye(3)[:, :, None] * factor)
-    n = 0.5 * (te.n_eff + tm.n_eff)
-    added = sum(n**power * (after - before) for power, (before, after) in enumerate(zip(straight, bent, strict=True)))
-    coupled = abs(tm.field.conj() @ (added @ te.field)) / np.sqrt(abs(te.norm * tm.norm))
-    return float(2.0 * np.pi / WL0_UM * coupled * radius_um)
 
 
 def slopes(stack: Stack, here: dict[float, Any]) -> dict[str, Any]:
@@ -142,7 +127,9 @@ def solved(film: tuple[float, float, float]) -> dict[str, Any]:
         found["second_TE"].append(round(second, 4))
         found["bend"][f"{angle:g}"] = {f"{radius:g}": by_share(stack, angle, radius) for radius in RADII_UM}
     if film in (FILMS[0], FILMS[-1]):
-        found["first_order_g_R"] = [first_order(stack, angle) for angle in (0.0, 90.0)]
+        found["first_order_g_R"] = [
+            first_order_mixing(stack, CRYSTAL, WL0_UM, angle, grid=GRID) for angle in (0.0, 90.0)
+        ]
     return found
 
 

@@ -175,3 +175,47 @@ def tm_films() -> str:
         f"{couplings}. Where TM and TE1 meet along x both are hybrids."
     )
     return section("Films on which TE and TM lie apart", "tm_films", found, f"{note}\n\n{grid(head, rows)}")
+
+
+def tm_walls() -> str:
+    """What the walls' angle makes of the light that bends turn to TM."""
+    found = load("tm_walls")
+
+    def cells(film: str, one: dict[str, Any], what: str) -> list[str]:
+        ring, bend = one["rings"][-1], one["bend"]
+        te, tm = one["n_eff"]["TE"], one["n_eff"]["TM"]
+        first = one.get("first_order_g_R")
+        return [
+            f"`{film}`, {one['wall_deg']:g}°{what}",
+            f"{te[0] - tm[0]:.4f}, {te[-1] - tm[-1]:.3f}",
+            f"{bend['0']['20']['g_R']:.3f}, {bend['90']['20']['g_R']:.3f}",
+            f"{bend['0']['40']['g_R']:.3f}, {bend['90']['40']['g_R']:.3f}",
+            f"{first[0]:.3f}, {first[1]:.3f}" if first else "–",
+            f"{ring['most_mrad']:.1f}",
+            f"{abs(ring['no_arm_mrad']):.1f}",
+            f"{abs(ring['drawn_arm_mrad']):.1f}",
+        ]
+
+    rows = [
+        row
+        for film, kept in found["films"].items()
+        for row in [cells(film, one, "") for one in kept["walls"]]
+        + ([cells(film, kept["finer"], ", finer elements")] if "finer" in kept else [])
+    ]
+    head = (
+        "film, walls",
+        "TE over TM along y, x",
+        "g·R of a bend of 20 µm along y, x",
+        "of 40 µm",
+        "by first order",
+        "χ at the worst arm / mrad",
+        "without an arm",
+        "on the arm drawn for the profile's walls",
+    )
+    radius_um = found["films"]["tfln600"]["walls"][0]["rings"][-1]["radius_um"]
+    note = (
+        "The rib's top keeps its width and the etch its depth; turns that grow as raised cosines, as high as arcs of "
+        f"{radius_um:g} µm; χ is what half a turn converts. A rib etched through, its walls upright, is alike above "
+        "and below, and turns nothing: what slanted walls, and a slab, break is that."
+    )
+    return section("Walls, and what bends turn to TM", "tm_walls", found, f"{note}\n\n{grid(head, rows)}")
