@@ -1,5 +1,6 @@
 """A survey of text questions goes on where it was broken off, and its rows say how sure they are."""
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -181,6 +182,11 @@ def test_a_chips_row_has_what_full_attention_and_float_said_to_the_same_question
         row("photonic_bound 64", 0.4, 1.2),
         row("bound 128", 0.1, 2.0),
     ]
-    assert table.beside(found[2], found) == {"full_all_right": 0.9, "exact_all_right": 0.5, "exact_delta_nll": 1.0}
-    assert table.beside(found[1], found) == {}
-    assert table.beside(found[2], found[:1] + found[2:]) == {"full_all_right": 0.9}
+    assert table.beside(found[2], found, {}) == {"full_all_right": 0.9, "exact_all_right": 0.5, "exact_delta_nll": 1.0}
+    assert table.beside(found[1], found, {}) == {}
+    assert table.beside(found[2], found[:1] + found[2:], {}) == {"full_all_right": 0.9}
+    # A row in float that was kept of before counts where the chip's row alone was asked anew.
+    kept = {each.selector: dataclasses.asdict(each) for each in found[:2]}
+    assert table.beside(found[2], found[2:], kept) == {
+        "full_all_right": 0.9, "exact_all_right": 0.5, "exact_delta_nll": 1.0
+    }  # fmt: skip
