@@ -2,14 +2,15 @@
 
     python benchmarks/selector_cost.py [DIMS [ENCODING]]
 
-Banks (KV heads of a batch) of N signatures with 32 dimensions, or so many, several queries each, or one query, which is
-what a decode step asks. The plain road is ``torch.topk(queries @ signatures.mT, k)``. The selector
-reads the same queries with read noise handed in: as it is called, through ``torch.compile``, and called with the noise
-drawn inside. All run in turn on one thread with queries that change from call to call, and on a CPU the thread's own
-processor time is taken: what other processes of the machine use is not counted, though they still crowd its caches; the
-load is in the file. A ratio is the median of the turns' ratios, a time the shortest of the turns. The chips are stated
-ones of as many channels: one shot of light (offset) or two, without intensity noise of single lines (as the calibrated
-8×8's fit finds) or with it. On CUDA too where there is one.
+Banks (KV heads of a batch) of N signatures with 32 dimensions, or so many, several queries each, or one query, which
+is what a decode step asks. The plain road is ``torch.topk(queries @ signatures.mT, k)``. The selector reads the same
+queries with read noise handed in: as it is called, through ``torch.compile``, compiled ahead for such queries
+(``export.ahead``; on a CPU), and called with the noise drawn inside. All run in turn on one thread with queries that
+change from call to call, and on a CPU the thread's own processor time is taken: what other processes of the machine
+use is not counted, though they still crowd its caches; the load is in the file. A ratio is the median of the turns'
+ratios, a time the shortest of the turns. The chips are stated ones of as many channels: one shot of light (offset) or
+two, without intensity noise of single lines (as the calibrated 8×8's fit finds) or with it. On CUDA too where there is
+one.
 
 Then one decode step of a random Llama of SmolLM2-135M's shape, blocks of 16 tokens, 32 of them chosen by their mean
 keys, against the same model with its own SDPA over everything and transformers' own cache. Both are in
@@ -24,6 +25,7 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 
+from prism_photonics.export.ahead import compile_ahead
 from prism_photonics.export.read import Bundle
 from prism_photonics.export.schema import ideal
 from prism_photonics.export.torch import PhotonicSelector
@@ -43,7 +46,7 @@ RESULTS = Path(__file__).parent / "results" / "selector_cost.json"
 BLOCKS = (1024, 4096, 16384, 65536)
 DIMS, K, TURNS = 32, 32, 25
 SHAPES = ((1, 1), (8, 4), (1, 32))  # banks, queries of each
-ROADS = ("called", "compiled", "noise drawn inside")
+ROADS = ("called", "compiled", "compiled ahead", "noise drawn inside")
 QUERIES = 16
 """Queries that take turns, so that no branch predictor knows the answer."""
 CONTEXTS, DECODE_TURNS = (2048, 8192), 15
@@ -99,13 +102,13 @@ def side_by_side(roads: dict[str, Any], queries: list[torch.Tensor], device: tor
     return seconds
 
 
-def lines(device: torch.device, dims: int, encodings: tuple[str, ...]) -> list[dict[str, object]]:
-    """Every chip of so many channels and such an encoding, shape, number of blocks and road."""
-    found: list[dict[str, object]] = []
+def lines(device: torch.device, dims: int, encodings: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+    """Of every chip of so many channels and such an encoding, and every shape: a line a number of blocks and road."""
     generator = torch.Generator().manual_seed(0)
     chips = [chip for chip in CHIPS if chip[0] in encodings]
     for (encoding, line_noise), (banks, asked) in itertools.product(chips, SHAPES):
         torch._dynamo.reset()
+        found: list[dict[str, Any]] = []
         for blocks in BLOCKS:
             signatures = torch.randn(banks, blocks, dims, generator=generator).to(device)
             queries = [torch.randn(banks, asked, dims, generator=generator).to(device) for _ in range(QUERIES)]
@@ -119,12 +122,15 @@ def lines(device: torch.device, dims: int, encodings: tuple[str, ...]) -> list[d
                 "compiled": lambda query, compiled=compiled, noise=noise: compiled(query, noise),
                 "noise drawn inside": lambda query, selector=selector: selector(query, selector.draw_noise(query)),
             }
+            if device.type == "cpu":
+                ahead = compile_ahead(selector, queries[0], noise)
+                roads["compiled ahead"] = lambda query, ahead=ahead, noise=noise: ahead(query, noise)
             with torch.inference_mode():
                 seconds = side_by_side(roads, queries, device)
             # Memory, not sizes: a small view keeps all of what it was cut from.
             memory = {buffer.untyped_storage().data_ptr(): buffer.untyped_storage() for buffer in selector.buffers()}
             held = sum(storage.nbytes() for storage in memory.values())
-            for road in ROADS:
+            for road in (road for road in ROADS if road in seconds):
                 line = {
                     "device": device.type,
                     "dims": dims,
@@ -148,7 +154,7 @@ def lines(device: torch.device, dims: int, encodings: tuple[str, ...]) -> list[d
                 found.append(line)
                 shown = (f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in line.items())
                 print("  ".join(shown), file=sys.stderr, flush=True)
-    return found
+        yield found
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> float:
@@ -201,8 +207,6 @@ def main() -> None:
     dims, encodings = int(words[0]) if words else DIMS, tuple(words[1:]) or every
     devices = [torch.device("cpu")] + ([torch.device("cuda")] if torch.cuda.is_available() else [])
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"lines": []}
-    found = [line for device in devices for line in lines(device, dims, encodings)]
-    known = {(line["device"], line["dims"], line["encoding"]) for line in found}
     result = {
         "command": " ".join(["python", "benchmarks/selector_cost.py", *sys.argv[1:]]),
         "date": date.today().isoformat(),
@@ -211,12 +215,23 @@ def main() -> None:
         "torch": torch.__version__,
         "k": K,
         "decode": kept["decode"] if len(sys.argv) > 1 and "decode" in kept else decode_steps(),
-        "lines": [
-            *(line for line in kept["lines"] if (line["device"], line["dims"], line["encoding"]) not in known),
-            *found,
-        ],
-    }  # fmt: skip
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+        "lines": kept["lines"],
+    }
+    for device in devices:
+        for found in lines(device, dims, encodings):
+            # Written as it goes: a run that is stopped leaves what it has measured.
+            known = {_asked(line) for line in found}
+            result["lines"] = sorted([x for x in result["lines"] if _asked(x) not in known] + found, key=_place)
+            RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _asked(line: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(line[name] for name in ("device", "dims", "encoding", "line_noise", "banks", "queries"))
+
+
+def _place(line: dict[str, Any]) -> tuple[Any, ...]:
+    shape = SHAPES.index((line["banks"], line["queries"]))
+    return (*_asked(line)[:4], shape, line["blocks"], ROADS.index(line["road"]))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ What is added to it is what the chip does and the plain road does not:
   scores in units (one more), and a choice of blocks that keeps the tie rule;
 * compiled: the call of a compiled module that computes nothing, with as many buffers as the selector has; and the call
   of the compiled selector beside that of its compiled code alone, which torch guards by what the code was made for;
+  beside that with every kernel tuned, and guarded by the sizes of tensors alone (what torch calls unsafe);
+* compiled ahead (``export.ahead``): the call, and its code alone;
 * noise drawn inside: the random numbers, beside the same of NumPy, and the whole numbers that they are made of.
 
 Processor time of this thread, the least of some turns. Writes results/selector_floor.json.
@@ -20,12 +22,14 @@ import platform
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from selector_cost import BLOCKS, DIMS, K, stated_chip
 from torch._inductor.compile_fx import compile_fx
 
+from prism_photonics.export.ahead import compile_ahead
 from prism_photonics.export.topk import top_k
 from prism_photonics.export.torch import PhotonicSelector
 from prism_photonics.files import write_text
@@ -83,6 +87,10 @@ def steps(asked: int, blocks: int) -> dict[str, float]:
         torch.compile(selector, dynamic=False, backend=alone)(query, noise)
     torch._dynamo.reset()
     nothing, compiled = (torch.compile(each, dynamic=False) for each in (Nothing(selector), selector))
+    apart: dict[str, Any] = {"dynamic": False, "isolate_recompiles": True}
+    tuned = torch.compile(selector, mode="max-autotune-no-cudagraphs", **apart)
+    by_sizes = torch.compile(selector, options={"guard_filter_fn": torch.compiler.keep_tensor_guards_unsafe}, **apart)
+    ahead = compile_ahead(selector, query, noise)
     generator = np.random.Generator(np.random.SFC64(0))
     whole = torch.empty_like(noise, dtype=torch.int32)
     readings = torch.randn(asked, blocks)
@@ -106,6 +114,10 @@ def steps(asked: int, blocks: int) -> dict[str, float]:
         "compiled module that does nothing": lambda: nothing(query),
         "compiled code alone": lambda: alone.again(),
         "compiled": lambda: compiled(query, noise),
+        "compiled, kernels tuned": lambda: tuned(query, noise),
+        "compiled, guarded by sizes": lambda: by_sizes(query, noise),
+        "ahead, code alone": lambda: ahead._code.run([query, noise, *ahead._held]),
+        "compiled ahead": lambda: ahead(query, noise),
         "called": lambda: selector(query, noise),
     }
     with torch.inference_mode():

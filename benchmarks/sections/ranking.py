@@ -158,12 +158,14 @@ def selector() -> str:
     drawn = [line for line in lines if line["road"] == "noise drawn inside"]
     inside = [line["ratio_to_called"] for line in drawn]
     called = [line["ratio_to_compiled"] for line in lines if line["road"] == "called" and line["queries"] > 1]
+    single = [line["ratio"] for line in lines if line["road"] == "compiled ahead" and line["queries"] == 1]
     buffers = {line["buffers_over_signatures"]: line for line in lines}
     most = buffers[max(buffers)]
     note = (
         "Time of `PhotonicSelector` over that of one product and top-k on the same tensors; "
         f"as many channels as dims, k = {found['k']}, torch {found['torch']}. Called, it takes {min(called):.2f} to "
-        f"{max(called):.2f} of the time compiled where several ask. "
+        f"{max(called):.2f} of the time compiled where several ask. Compiled ahead, a single query takes "
+        f"{min(single):.2f} to {max(single):.2f}. "
         f"With noise drawn inside it takes {min(inside):.2f} to {max(inside):.2f} of the time with noise handed in. "
         f"All buffers together take {min(buffers):.2f} to {max(buffers):.2f} of the signatures' memory, the most for "
         f"{most['banks']} × {most['blocks']:,} blocks: there the chip's own tables count, which do not grow with them."
@@ -201,10 +203,10 @@ def selector_floor() -> str:
     note = (
         f"What an answer is made of (`{found['command']}`, {found['date']}, {found['hardware']}, load "
         f"{found['load_average']:.0f}; `results/selector_floor.json`): processor time of each step by itself in µs, "
-        f"one shot of light. One query called takes {', '.join(alone)} of the plain road. A compiled module that does "
-        f"nothing and one product take {least:.1f} of the plain road for {lines[0]['blocks']:,} blocks: a single "
-        "query cannot be answered in twice its time there by compiled code, whatever that computes. With the choice by "
-        f"the tie rule, and nothing of the chip, it would take {', '.join(chosen)}. Random numbers "
+        f"one shot of light. One query called takes {', '.join(alone)} of the plain road. A module that does nothing, "
+        f"compiled by `torch.compile`, and one product take {least:.1f} of the plain road for "
+        f"{lines[0]['blocks']:,} blocks; with the choice by the tie rule, and nothing of the chip, {', '.join(chosen)}."
+        f"{ahead(lines)} Random numbers "
         f"alone (`torch.randn`, {number_ns:.1f} ns each at best) take {min(drawn):.2f} to {max(drawn):.2f} of a call "
         f"with noise handed in, and drawing inside adds that: a call that takes less than {2 * number_ns:.1f} ns a "
         "reading takes more than 1.5 times as long with noise drawn inside, whatever the selector does."
@@ -221,6 +223,23 @@ def selector_floor() -> str:
             f"{max(numpy):.1f}{': no generator at hand is cheaper' if min(numpy) >= 1.0 else ''}."
         )
     return note + "\n\n" + grid(("queries", "blocks", *steps), rows)
+
+
+def ahead(lines: list[dict]) -> str:
+    """What it brings to leave out torch's guards."""
+    if "compiled ahead" not in lines[0]["us"]:
+        return ""
+
+    def ratios(step: str) -> str:
+        return ", ".join(f"{each['us'][step] / each['us']['plain']:.1f}" for each in lines if each["queries"] == 1)
+
+    return (
+        " That is the call's, not the answer's: compiled ahead (`export.ahead`), which hands memory over in C++ and "
+        f"looks at sizes only, one query takes {ratios('compiled ahead')}, its code alone {ratios('ahead, code alone')}"
+        f", where `torch.compile` takes {ratios('compiled')}, with every kernel tuned (`max-autotune-no-cudagraphs`) "
+        f"{ratios('compiled, kernels tuned')} and guarded by sizes alone (`keep_tensor_guards_unsafe`) "
+        f"{ratios('compiled, guarded by sizes')}."
+    )
 
 
 def paged() -> str:

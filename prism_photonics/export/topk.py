@@ -12,6 +12,8 @@ GROUPS = {64: 512, 32: 64}
 """Size of a group, and the blocks for each of the k from which on it pays (measured on a CPU)."""
 PARTITIONED_GROUPS = {64: 1024, 32: 512}
 """The same where NumPy partitions."""
+MANY_SCORES, MANY_GROUPS = 2**16, {64: 1024, 32: 128}
+"""The same where NumPy partitions so many at once: its own share of the time is small there."""
 
 NEGATIVE_ZERO = -(2**31)
 """Bits of the float −0.0 as a whole number."""
@@ -27,16 +29,19 @@ def top_k(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch
         # ONNX has no view of a float's bits; its own TopK keeps the rule that torch leaves open.
         return torch.topk(scores, k, dim=-1).indices
     traced = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
-    if traced and scores.device.type == "cpu" and scores.shape[:-1].numel() > 1:
-        # Of many queries: what a compiler has for this is torch.topk, which takes longer than all the rest. One query
-        # is not worth a call out of the compiled code, and what is exported shall need no library of ours.
+    if traced and scores.dtype == torch.float64 and scores.device.type == "cpu" and scores.shape[:-1].numel() > 1:
+        # Of many queries in double precision: a compiler sorts them all, which takes longer than all the rest. Single
+        # precision has keys, and one query is not worth a call out of the compiled code; what is exported shall need
+        # no library of ours.
         return torch.ops.prism_photonics.best_blocks(scores.detach(), k)
     return _by_groups(scores, k)
 
 
 def _by_groups(scores: Float[Tensor, "*batch blocks"], k: int) -> Int[Tensor, "*batch k"]:
     blocks = scores.shape[-1]
-    sizes = GROUPS if array_of(scores) is None else PARTITIONED_GROUPS
+    sizes = GROUPS
+    if array_of(scores) is not None:
+        sizes = PARTITIONED_GROUPS if scores.numel() < MANY_SCORES else MANY_GROUPS
     group = next((size for size, least in sizes.items() if blocks >= least * k), 0)
     if not group:
         return _first(scores, k)
