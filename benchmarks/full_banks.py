@@ -92,9 +92,10 @@ def main() -> None:
                 if kinds and kind not in kinds:
                     continue
                 dies = chips.get(name, {}).get(kind, {}).get("by_die", [])
-                if any(die["seed"] == seed for die in dies):
+                if any(die["seed"] == seed and die.get("drawn_facets") for die in dies):
                     continue
-                dies = [*dies, full_die.one_die(spec, seed, truth)]
+                others = [die for die in dies if die["seed"] != seed]
+                dies = sorted([*others, full_die.one_die(spec, seed, truth)], key=lambda die: die["seed"])
                 chips = chips | {name: chips.get(name, {}) | {kind: full_die.told(dies)}}
                 found = {
                     "date": time.strftime("%Y-%m-%d"),

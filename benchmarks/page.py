@@ -24,6 +24,7 @@ def page() -> str:
         "that measures it, the day and the machine. Times are those of that machine in that run; "
         "ratios are side by side in one run.",
         calibration.full_dies(),
+        calibration.film_dies(),
         calibration.full_banks(),
         calibration.full_pulls(),
         calibration.demo(),

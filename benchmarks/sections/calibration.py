@@ -134,8 +134,32 @@ def full_banks() -> str:
         "readings per ring": lambda name, each: f"{each['by_die'][0]['readings_per_ring']:g}",
     }
     note = f"`VirtualChip(truth=FullTruth(…))`, instruments of `{found['bench']}`; bits as median (worst). "
-    note += "TM is mixed as on the drawn film, but where the film's own thickness is said."
+    note += "TM is mixed as on the drawn film, but where the film's own thickness is said. "
+    every = [die for _, each in rows for die in each["by_die"]]
+    drawn = sum(die.get("drawn_facets", False) for die in every)
+    note += (
+        f"Facets of {drawn} of these {len(every)} dies are the drawn ones; the others' were −53 dB at a row of circles."
+    )
     return section("Full dies of other chips", "full_banks", found, note + "\n\n" + table(columns, rows))
+
+
+def film_dies() -> str:
+    """Full dies whose film relaxes otherwise than its profile says."""
+    found, profiles = load("film_dies"), load("full_die")["banks"]["8x8"]["1"]["reflecting"]["by_die"]
+    known = {die["seed"]: die["accuracy_bits"] for die in profiles if die.get("drawn_facets")}
+    columns = {
+        "standard deviation of every share's and time's logarithm": lambda log, dies: log,
+        "dies": lambda log, dies: len(dies),
+        "accuracy, open loop / bits": lambda log, dies: ", ".join(f"{die['accuracy_bits']:.2f}" for die in dies),
+        "the same dies, the profile's film": lambda log, dies: ", ".join(f"{known[die['seed']]:.2f}" for die in dies),
+        "χ² of the median bus": lambda log, dies: ", ".join(f"{die['chi2_median_bus']:.1f}" for die in dies),
+    }
+    note = (
+        "The dies of 8 rows of one bus of 8 above, split by 1 pm, each with shares and times of its own "
+        "(`FullTruth(film_log=…)`); a calibration knows one factor of its profile's."
+    )
+    rows = ((log, dies) for log, dies in found["by_log"].items() if dies)
+    return section("Dies with films of their own", "film_dies", found, note + "\n\n" + table(columns, rows))
 
 
 COUPLERS = ("kappa2_through", "kappa2_drop")
