@@ -123,8 +123,9 @@ def layout() -> str:
         for name, one in beside["sizes"].items()
     )
     then = (
-        f"Drawing and writing beside commit {beside['older']}, in turn, least of {beside['rounds']} processes each: "
-        f"{ratios}. What is drawn has grown since: ramps, photodiodes, monitors, control structures."
+        f"Drawing and writing beside commit {beside['older']}, in turn, least of {beside['rounds']} processes each, "
+        f"garbage collected before each drawing: {ratios}. What is drawn has grown since: ramps, photodiodes, "
+        "monitors, control structures."
     )
     return section("Layout", "layout_sizes", found, f"{table(columns, rows)}\n\n{then}")
 

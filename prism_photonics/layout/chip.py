@@ -2,10 +2,12 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import gdsfactory as gf
 import kfactory as kf
 from kfactory import kdb
+from kfactory.port import BasePort
 
 from prism_photonics.layout.devices import DEVICES, placed_device
 from prism_photonics.layout.flipchip import draw_bumps
@@ -23,7 +25,7 @@ from prism_photonics.layout.metal import draw_metal
 from prism_photonics.layout.routing import Point
 from prism_photonics.layout.schematic import ORIGIN
 from prism_photonics.layout.teststructures import draw_tests
-from prism_photonics.lightpath.drawing import PER_UM, box, nm
+from prism_photonics.lightpath.drawing import PER_UM, box, nm, put_cell
 from prism_photonics.netlist import BANK, TOP, Cell, Netlist, from_spec
 from prism_photonics.process.layers import LAYERS
 from prism_photonics.spec import ChipSpec
@@ -98,7 +100,7 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
         pads, die = [], box(*flipped_die_um(spec))
     else:
         metal, pads, die = draw_metal(floor, chip)
-        chip.add_ref(metal, name="metal")
+        put_cell(chip, metal, "metal", kdb.Trans.R0)
     names = row_labels(spec)
     if spec.chip.buses > 1:
         letters(bank, names)
@@ -110,7 +112,7 @@ def _dress(chip: gf.Component, bank: gf.Component, spec: ChipSpec, floor: Floorp
         chip.kdb_cell.shapes(chip.kcl.layer(*LAYERS.exclusion)).insert(inner_street(floor, pads, die))
     west, east = (side / PER_UM for side in (die.left, die.right))
     west, east = west - tip_outside_um(spec), east + tip_outside_um(spec)
-    chip.add_ref(draw_tests(spec, chip, west_um=west, east_um=east, top_um=top), name="tests")
+    put_cell(chip, draw_tests(spec, chip, west_um=west, east_um=east, top_um=top), "tests", kdb.Trans.R0)
     draw_frame(spec, die, names + labels(spec, pads), chip)
 
 
@@ -122,63 +124,72 @@ def _draw_cell(
     Instances that are joined to nothing placed before, the feeds of further banks, follow from the ports o2, o3, …,
     each at the next place.
     """
-    top = gf.Component(name, kcl=kcl)
-    parts, ports = _parts(cell, drawn, kcl)
-    neighbours: dict[str, list[tuple[str, str]]] = {key: [] for key in parts}
+    parts = _parts(cell, drawn, kcl)
+    neighbours: dict[str, list[tuple[str, str, str]]] = {key: [] for key in parts}
     for pair in cell.connections:
-        for own, other in (sorted(pair), sorted(pair, reverse=True)):
-            neighbours[own.split(",")[0]].append((own, other))
+        (one, its), (other, there) = (end.split(",") for end in sorted(pair))
+        neighbours[one].append((its, other, there))
+        neighbours[other].append((there, one, its))
 
     where: dict[str, kdb.Vector] = {}
     places = iter(places_um)
-    for outer in sorted(cell.ports, key=lambda port: int(port[1:])):
-        owner, port = cell.ports[outer].split(",")
+    outside = {name: cell.ports[name].split(",") for name in cell.ports}
+    for outer in sorted(outside, key=lambda port: int(port[1:])):
+        owner, port = outside[outer]
         if owner in where or (place := next(places, None)) is None:
             continue
-        where[owner] = kdb.Vector(nm(place[0]), nm(place[1])) - ports[owner][port]
+        where[owner] = kdb.Vector(nm(place[0]), nm(place[1])) - parts[owner].ports[port]
         queue = [owner]
         for key in queue:
-            for own, other in sorted(neighbours[key]):
-                there, port = other.split(",")
+            for own, there, port in sorted(neighbours[key]):
                 if there not in where:
-                    where[there] = where[key] + ports[key][own.split(",")[1]] - ports[there][port]
+                    where[there] = where[key] + parts[key].ports[own] - parts[there].ports[port]
                     queue.append(there)
     loose = sorted(parts.keys() - where.keys())
     if loose:
         raise InputError(f"cell {name}: {', '.join(loose)} is connected to nothing; mend the netlist")
 
+    at = {key: kdb.Trans(where[key]) * part.turn for key, part in parts.items()}
+    found = []
+    for outer, (key, port) in outside.items():
+        found.append(kf.Port(base=parts[key].bases[port].transformed(at[key])))
+        found[-1].name = outer
+    top = gf.Component(name, kcl=kcl, ports=found)
     for key in cell.instances:
-        part, turn = parts[key]
-        reference = top.add_ref(part, name=key)
-        reference.instance.transform(kdb.Trans(where[key]) * turn)
-    outside = _grid(top)
-    for outer, inner in cell.ports.items():
-        key, port = inner.split(",")
-        part, turn = parts[key]
-        outside.add_port(port=_grid(part).ports[port].copy(kdb.Trans(where[key]) * turn), name=outer)
+        put_cell(top, parts[key].cell, key, at[key])
     return top
 
 
-def _parts(
-    cell: Cell, drawn: Mapping[str, gf.Component], kcl: kf.KCLayout
-) -> tuple[dict[str, tuple[gf.Component, kdb.Trans]], dict[str, dict[str, kdb.Vector]]]:
-    """What stands for each instance and how it is turned, and where its ports are; alike ones are looked up once."""
-    known: dict[object, tuple[tuple[gf.Component, kdb.Trans], dict[str, kdb.Vector]]] = {}
-    parts, ports = {}, {}
+class _Part(NamedTuple):
+    """What stands for an instance.
+
+    Attributes:
+        cell: Its cell.
+        turn: How it is turned.
+        bases: Its ports, as kfactory has them.
+        ports: Where they are when it is turned.
+    """
+
+    cell: gf.Component
+    turn: kdb.Trans
+    bases: dict[str, BasePort]
+    ports: dict[str, kdb.Vector]
+
+
+def _parts(cell: Cell, drawn: Mapping[str, gf.Component], kcl: kf.KCLayout) -> dict[str, _Part]:
+    """What stands for each instance; alike ones are looked up once."""
+    known: dict[object, _Part] = {}
+    parts = {}
     for key, instance in cell.instances.items():
         kind = instance.component, tuple(instance.settings.items())
         if kind not in known:
-            placed = (
+            part, turn = (
                 placed_device(instance, kcl)
                 if instance.component in DEVICES
                 else (drawn[instance.component], kdb.Trans.R0)
             )
-            part, turn = placed
-            known[kind] = placed, {str(port.name): (turn * port.trans).disp for port in _grid(part).ports}
-        parts[key], ports[key] = known[kind]
-    return parts, ports
-
-
-def _grid(component: gf.Component) -> kf.KCell:
-    """The same cell in database units."""
-    return kf.KCell(base=component.base)
+            bases = {str(port.name): port.base for port in part.ports}
+            ports = {name: (turn * base.get_trans()).disp for name, base in bases.items()}
+            known[kind] = _Part(part, turn, bases, ports)
+        parts[key] = known[kind]
+    return parts

@@ -14,7 +14,7 @@ from kfactory import kdb
 from prism_photonics.layout.contacts import Contacts
 from prism_photonics.layout.pads import detector_contacts
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
-from prism_photonics.lightpath.drawing import arc_points, box, nm, polygon, require_nm
+from prism_photonics.lightpath.drawing import arc_points, box, nm, polygon, put_cell, require_nm
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import BUMP_SPACE_UM, LAYERS, METAL2_SPACE_UM
 from prism_photonics.spec import ChipSpec
@@ -46,7 +46,7 @@ def draw_bumps(spec: ChipSpec, bank: gf.Component) -> None:
     row_metal = _row_metal(spec, contacts, heights, kcl)
     origins = {row: contacts.row(row) for row in range(spec.chip.rows)}
     for row, (x, y) in origins.items():
-        bank.add_ref(row_metal, name=f"metal_{row}").instance.transform(kdb.Trans(nm(x), nm(y)))
+        put_cell(bank, row_metal, f"metal_{row}", kdb.Trans(nm(x), nm(y)))
     x, low = origins[0]
     high = origins[spec.chip.rows - 1][1]
     trunk = box(
@@ -125,7 +125,7 @@ def _row_metal(spec: ChipSpec, contacts: Contacts, heights: Mapping[str, float],
     cell.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(metal2.merged())
     pad = bump_pad(kcl)
     for name, (x, y) in bumps.items():
-        cell.add_ref(pad, name=name).instance.transform(kdb.Trans(nm(x), nm(y)))
+        put_cell(cell, pad, name, kdb.Trans(nm(x), nm(y)))
     return cell
 
 

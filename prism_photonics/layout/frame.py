@@ -78,6 +78,7 @@ def letters(cell: gf.Component, words: kdb.Region) -> None:
     Dots smaller than the rules let slab be stand on the layer of labels alone.
     """
     merged = words.merged()
+    merged.merged_semantics = False  # or asking for areas would merge it again
     cell.kdb_cell.shapes(cell.kcl.layer(*LAYERS.labels)).insert(merged)
     least = round(LEAST_LETTER_UM2 / cell.kcl.dbu**2)
     cell.kdb_cell.shapes(cell.kcl.layer(*LAYERS.slab)).insert(merged.with_area(least, None, False))

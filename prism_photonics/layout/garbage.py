@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def no_collection() -> Iterator[None]:
     """Within it no full collection runs: with gdsfactory imported, each takes as long as a tenth of a large drawing.
 
-    A drawing allocates many objects and leaves few cycles; whoever collects next finds them. What was switched off
-    before stays off.
+    A drawing allocates many objects and leaves few cycles. Those are collected among the young objects at its end, or
+    the count of them would bring about a full collection there. What was switched off before stays off.
     """
     collects = gc.isenabled()
     gc.disable()
@@ -18,4 +18,5 @@ def no_collection() -> Iterator[None]:
         yield
     finally:
         if collects:
+            gc.collect(0)
             gc.enable()

@@ -13,7 +13,7 @@ from prism_photonics.layout.marks import marks_um
 from prism_photonics.layout.pads import OPENING_INSET_UM, Pad, bond_pad, detector_contacts, ring_pad
 from prism_photonics.layout.routing import Point, heading, wire
 from prism_photonics.lightpath.detector.cell import WIRE_UM as SITE_WIRE_UM
-from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm
+from prism_photonics.lightpath.drawing import EAST, NORTH, PER_UM, SOUTH, box, nm, put_cell
 from prism_photonics.lightpath.ring.cell import STRAP_UM
 from prism_photonics.process.layers import LAYERS, OPENING_TO_RIB_UM
 from prism_photonics.spec.chip_spec import PAD_LINE_PITCH_UM
@@ -95,8 +95,7 @@ def draw_metal(floor: Floorplan, chip: gf.Component) -> tuple[gf.Component, list
     metal.kdb_cell.shapes(kcl.layer(*LAYERS.metal2)).insert(shapes.merged())
     pad_cell = bond_pad("bond_pad", PAD_UM, kcl)
     for pad in pads:
-        reference = metal.add_ref(pad_cell, name=pad.name)
-        reference.instance.transform(kdb.Trans(nm(pad.x_um), nm(pad.y_um)))
+        put_cell(metal, pad_cell, pad.name, kdb.Trans(nm(pad.x_um), nm(pad.y_um)))
     return metal, pads, die
 
 

@@ -12,7 +12,7 @@ from kfactory import kdb
 from prism_photonics.layout.frame import letters, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad, name_place
 from prism_photonics.layout.routing import Point, wire
-from prism_photonics.lightpath.drawing import PER_UM, box, nm
+from prism_photonics.lightpath.drawing import PER_UM, box, nm, put_cell
 from prism_photonics.lightpath.ring.cell import VIA_UM
 from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM, VIA_ENCLOSURE_UM, Deck, Layer, load_deck
 from prism_photonics.spec import ChipSpec
@@ -69,8 +69,7 @@ def draw_control(spec: ChipSpec, tests: gf.Component, *, at_um: Point) -> None:
     for name, shapes in drawn:
         _draw(tests, shapes, (x, y))
         for n in range(PADS[name]):
-            probe = tests.add_ref(pad, name=f"{name}_{n}")
-            probe.instance.transform(kdb.Trans(nm(x + n * CONTROL_PITCH_UM), nm(y)))
+            put_cell(tests, pad, f"{name}_{n}", kdb.Trans(nm(x + n * CONTROL_PITCH_UM), nm(y)))
         where = (x + 15.0, y + 103.0) if PADS[name] == 2 else (x + 120.0, y + ABOVE_UM[name])
         words = {"via_chain": f"VIA {chain_vias()}", "leakage": "LEAK", "thermometer": "RTD"}
         names += text(words.get(name, name.replace("_metal", " ").upper()), LABEL_UM, where)

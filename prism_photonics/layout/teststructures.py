@@ -23,7 +23,7 @@ from prism_photonics.layout.frame import border_um, letters, overrun, text
 from prism_photonics.layout.pads import PROBE_CELL, bond_pad, name_place
 from prism_photonics.lightpath.coupler.design import EdgeCouplerDesign
 from prism_photonics.lightpath.detector.cell import photodiode
-from prism_photonics.lightpath.drawing import box, half_turn, nm, s_bend, s_points, taper
+from prism_photonics.lightpath.drawing import box, half_turn, nm, put_cell, s_bend, s_points, taper
 from prism_photonics.lightpath.ring.cell import STRAP_UM, ground_contact_um, ring, signal_contact_um
 from prism_photonics.lightpath.ring.design import RingDesign
 from prism_photonics.lightpath.waveguide.cell import terminator
@@ -115,6 +115,8 @@ class _Block:
         self._width, self._pitch = spec.width_um, spec.coupler.fibre_pitch_um
         self._inside = west_um + spec.coupler_design.length_um  # where guides begin
         self._outside = east_um - spec.coupler_design.length_um  # where they end
+        _, draw_coupler = DEVICES["edge_coupler"]
+        self._coupler = draw_coupler(spec.coupler_design, kcl=chip.kcl)
         self.cell = gf.Component("tests", kcl=chip.kcl)
         # What a half turn's place does not tell: half its height is its radius.
         self.cell.info[SERPENTINE_P] = euler_p(spec, turn_radius_um(spec))
@@ -277,9 +279,9 @@ class _Block:
             overrun(self.cell, design or self._spec.coupler_design, self._east if east else self._west, y_um, east=east)
 
     def _drawn_coupler(self, design: EdgeCouplerDesign | None) -> gf.Component:
-        _, draw_coupler = DEVICES["edge_coupler"]
         if design is None:
-            return draw_coupler(self._spec.coupler_design, kcl=self._kcl)
+            return self._coupler
+        _, draw_coupler = DEVICES["edge_coupler"]
         return draw_coupler(design, kcl=self._once)
 
     def _guide(self, x_um: float, length_um: float, y_um: float) -> float:
@@ -337,8 +339,7 @@ class _Block:
             self._put(bond_pad(PROBE_CELL, PROBE_UM, self._kcl), f"{name}_{kind}", middle - inward * reach, low)
 
     def _put(self, part: gf.Component, name: str, x_um: float, y_um: float, *, turn: kdb.Trans = kdb.Trans.R0) -> None:
-        at = kdb.Trans(nm(x_um), nm(y_um)) * turn
-        self.cell.add_ref(part, name=name).instance.transform(at)
+        put_cell(self.cell, part, name, kdb.Trans(nm(x_um), nm(y_um)) * turn)
 
     def _put_flat(
         self, part: gf.Component, name: str, x_um: float, y_um: float, *, turn: kdb.Trans = kdb.Trans.R0

@@ -20,6 +20,7 @@ from prism_photonics.layout.check import Checks
 from prism_photonics.layout.chip import draw, places_um
 from prism_photonics.layout.drc import Drc, run_drc
 from prism_photonics.layout.fibres import fibres_um
+from prism_photonics.layout.garbage import no_collection
 from prism_photonics.layout.lvs import Lvs, lvs
 from prism_photonics.layout.manifest import manifest_csv
 from prism_photonics.layout.pads import pad_centers_um, rows_um
@@ -257,7 +258,8 @@ def write_gds(chip: gf.Component, path: Path, deck: Deck | None = None) -> Path:
     """Write a drawing as GDS without time stamps, cell and port metadata included, in a deck's numbers or ours."""
     options = save_layout_options()
     options.gds2_write_timestamps = False
-    path = Path(chip.write_gds(path, save_options=options))
+    with no_collection():
+        path = Path(chip.write_gds(path, save_options=options))
     if deck is not None and deck.layers != LAYERS:
         save_plain(renumber(open_layout(path), dict(LAYERS.items()), dict(deck.layers.items())), path)
     return path

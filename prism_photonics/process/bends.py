@@ -96,30 +96,38 @@ class BendTable:
         """What a curve between straight guides turns, in the worst of some directions.
 
         Args:
-            curvature_1_um: Along the curve in 1/µm, in steps of equal length; either sign.
-            step_um: Length of a step.
+            curvature_1_um: Along the curve in 1/µm, in steps of equal length; either sign. The last axis is the way,
+                those before it curves side by side.
+            step_um: Length of a step, of each curve.
             xp: The array library of the curve's numbers, ``jax.numpy`` under JAX.
             angles_deg: Directions of travel to crystal y, 0 and 90 (layout x).
         """
         ways = [self._along(self.file.angle_deg[f"{angle:g}"], curvature_1_um, step_um, xp) for angle in angles_deg]
-        drawn, mean, most = (xp.max(xp.stack(shares)) for shares in zip(*ways, strict=True))
+        drawn, mean, most = (xp.max(xp.stack(shares), axis=0) for shares in zip(*ways, strict=True))
         return Turned(drawn, mean, most)
 
     def _along(self, way: _Direction, curvature_1_um: Any, step_um: Any, xp: ModuleType) -> tuple[Any, Any, Any]:
-        steps = len(curvature_1_um)
-        exact = 2.0 * np.pi / self.file.wl_um * (way.n_eff - np.array(way.line_n_eff))
+        curve, step = xp.asarray(curvature_1_um), xp.asarray(step_um)[..., None, None]
+        steps = curve.shape[-1]
+        exact = 2.0 * np.pi / self.file.wl_um * (way.n_eff - np.array(way.line_n_eff))[:, None]
         # Half a beat more or less over the length of the curve, and no more than half of Δβ where the curve is short.
-        off = (np.pi / xp.maximum(exact * step_um * steps, 2.0 * np.pi))[:, None] * np.linspace(-1.0, 1.0, PHASES + 1)
-        d_beta = exact[:, None] * (1.0 + off)
-        within_um = step_um * xp.sinc(d_beta * step_um / (2.0 * np.pi))
+        off = np.pi / xp.maximum(exact * step * steps, 2.0 * np.pi) * np.linspace(-1.0, 1.0, PHASES + 1)
+        d_beta = exact * (1.0 + off)
+        within_um = step * xp.sinc(d_beta * step / (2.0 * np.pi))
         # Phases of a stride's steps times those of the strides' beginnings: a few exponentials in place of one a step.
         strides = -(-steps // STRIDE)
-        by_stride = xp.pad(xp.asarray(curvature_1_um), (0, strides * STRIDE - steps)).reshape(strides, STRIDE)
-        phase = 1j * d_beta[..., None] * step_um
-        along = xp.exp(phase * (np.arange(STRIDE) + 0.5)) @ by_stride.T
-        turns = within_um * (xp.exp(phase * (STRIDE * np.arange(strides))) * along).sum(axis=-1)
-        share = (xp.abs(np.array(way.line_um)[:, None] * d_beta * turns) ** 2).sum(axis=0)
-        return share[PHASES // 2], share[1:].mean(), share.max()
+        padded = xp.pad(curve, [*[(0, 0)] * (curve.ndim - 1), (0, strides * STRIDE - steps)])
+        by_stride = padded.reshape(*curve.shape[:-1], 1, strides, STRIDE)
+        phase = (d_beta * step)[..., None]
+        along = _turning(phase * (np.arange(STRIDE) + 0.5), xp) @ xp.swapaxes(by_stride, -1, -2)
+        turns = within_um * (_turning(phase * (STRIDE * np.arange(strides)), xp) * along).sum(axis=-1)
+        share = (xp.abs(np.array(way.line_um)[:, None] * d_beta * turns) ** 2).sum(axis=-2)
+        return share[..., PHASES // 2], share[..., 1:].mean(axis=-1), share.max(axis=-1)
+
+
+def _turning(phase: Any, xp: ModuleType) -> Any:
+    """exp(j·phase), in a third of the time that numpy takes over a complex number's exponential."""
+    return xp.cos(phase) + 1j * xp.sin(phase)
 
 
 def load_bends(process: str) -> BendTable:

@@ -17,12 +17,12 @@ from prism_photonics.lightpath.drawing import (
     arc_points,
     box,
     nm,
-    on_grid,
     polygon,
     quarter_points,
     taper,
 )
 from prism_photonics.lightpath.ring.design import HEATER_HALF_DEG, NECK_END_UM, RingDesign
+from prism_photonics.lightpath.ring.sides import Turns, sector, side_nm
 from prism_photonics.lightpath.sizes import require_sizes
 from prism_photonics.process.layers import (
     LAYERS,
@@ -167,13 +167,15 @@ def loop(design: RingDesign) -> kdb.Region:
     """The ring as two halves that touch: GDS has no holes, and a cut round one would shift points."""
     (left, right), y, half = centers_um(design), design.center_y_um, design.width_um / 2.0
     inner, outer = design.radius_um - half, design.radius_um + half
-    west = _sector(design, left, (inner, outer), 180.0, half_deg=90.0)
+    west = sector(design, (inner, outer), 180.0, half_deg=90.0).polygon
     # The joint lies below and above the left centre, so the right half carries both coupling straights.
     reach = design.arm_um / 2.0
     joint = [[nm(left), nm(y + rise)] for rise in (outer + reach, inner + reach, -inner - reach, -outer - reach)]
-    there = _side(design, right, outer, 0.0, half_deg=90.0)
-    back = _side(design, right, inner, 0.0, half_deg=90.0)[::-1]
-    return west + kdb.Region(polygon([*there, *joint[:2], *back, *joint[2:]]))
+    there, back = (side_nm(Turns.of(design), radius, 0.0, half_deg=90.0) for radius in (outer, inner))
+    at = nm(right), nm(y)
+    found = kdb.Region(west.moved(nm(left), nm(y)))
+    found.insert(polygon([*(there + at).tolist(), *joint[:2], *(back[::-1] + at).tolist(), *joint[2:]]))
+    return found
 
 
 def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
@@ -191,24 +193,29 @@ def electrodes(design: RingDesign) -> dict[Layer, kdb.Region]:
     inside = (design.radius_um - inwards, design.radius_um - gap)
     margin = design.width_um / 2.0 + METAL1_TO_RIB_UM
     middle, space, high = (left + right) / 2.0, METAL1_SPACE_UM, design.bus_pitch_um - margin
-    allowed = kdb.Region(box(0.0, margin, middle - space, high))
-    allowed.insert(box(middle + space, margin, design.pitch_um, high))
-    sectors, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
-    for radii in (inside, outside):
-        for center, turn in ((right, 0.0), (left, 180.0)):
-            sectors += _sector(design, center, radii, turn, half_deg=design.lobe_half_angle_deg)
-    lobes = sectors & allowed
-
+    west = box(0.0, margin, middle - space, high)
+    east = box(middle + space, margin, design.pitch_um, high)
     near, far = (_via_distance_um(design, radii) for radii in (inside, outside))
     end_east, signal = signal_contact_um(design)
     end_west, ground = ground_contact_um(design)
     half, via = STRAP_UM / 2.0, VIA_UM / 2.0
+    lobes, straps, vias = kdb.Region(), kdb.Region(), kdb.Region()
     straps.insert(box(left - near - half, signal - half, end_east, signal + half))
     straps.insert(box(end_west, ground - half, right + near + half, ground + half))
-    for x, height in ((left - near, signal), (right + far, signal), (left - far, ground), (right + near, ground)):
-        vias.insert(box(x - via, height - via, x + via, height + via))
-    if not (vias.sized(nm(VIA_ENCLOSURE_UM)) - lobes).is_empty():
-        raise _no_room_for_vias(design)
+    y, reach = nm(design.center_y_um), nm(VIA_ENCLOSURE_UM)
+    for radii, center, turn, allowed, x, height in (
+        (inside, left, 180.0, west, left - near, signal),
+        (outside, right, 0.0, east, right + far, signal),
+        (outside, left, 180.0, west, left - far, ground),
+        (inside, right, 0.0, east, right + near, ground),
+    ):
+        lobe, at = sector(design, radii, turn, half_deg=design.lobe_half_angle_deg), kdb.Vector(nm(center), y)
+        shape, hole = lobe.polygon.moved(at), box(x - via, height - via, x + via, height + via)
+        lobes += kdb.Region(shape) if shape.bbox().inside(allowed) else kdb.Region(shape) & kdb.Region(allowed)
+        vias.insert(hole)
+        round_it = hole.enlarged(reach)
+        if not (round_it.inside(allowed) and lobe.holds(round_it.moved(-at))):
+            raise _no_room_for_vias(design)
     return {LAYERS.metal1: lobes, LAYERS.metal2: straps, LAYERS.via: vias}
 
 
@@ -257,31 +264,6 @@ def _no_room_for_vias(design: RingDesign) -> InputError:
         f"ring: electrodes of radius_um = {design.radius_um:g}, electrode_width_um = {design.electrode_width_um:g} and "
         f"lobe_half_angle_deg = {design.lobe_half_angle_deg:g} cannot hold the vias of their straps; raise one of them"
     )
-
-
-def _side(design: RingDesign, center_x_um: float, radius_um: float, middle_deg: float, *, half_deg: float) -> Places:
-    """Points of one side of the racetrack at a radius: a turn, the arm, a turn; anticlockwise about ``middle_deg``."""
-    y, reach = design.center_y_um, design.arm_um / 2.0
-    if design.euler_p:
-        turn, east = design.quarter, 1.0 if middle_deg == 0.0 else -1.0
-        beside = quarter_points(turn, turn.radius_um - radius_um, angle_rad=math.radians(half_deg))
-        # From the arm's end on, where x is what the turn has run aside and y what it has run along.
-        x, rise = center_x_um + east * (turn.radius_um - beside[:, 1]), east * (reach + beside[:, 0])
-        up, down = np.stack([x, y + rise], axis=-1), np.stack([x, y - rise], axis=-1)[::-1]
-        side = on_grid(np.concatenate([down, up[1:] if rise[0] == 0.0 else up]))
-        return side if middle_deg == 0.0 else side[::-1]
-    # The eastern side (middle 0°) is run upwards, the western one (180°) downwards.
-    step = reach if middle_deg == 0.0 else -reach
-    first = arc_points((center_x_um, y - step), radius_um, middle_deg - half_deg, middle_deg)
-    return first + arc_points((center_x_um, y + step), radius_um, middle_deg, middle_deg + half_deg)
-
-
-def _sector(
-    design: RingDesign, center_x_um: float, radii_um: tuple[float, float], middle_deg: float, *, half_deg: float
-) -> kdb.Region:
-    """The part of one side between two radii."""
-    inner, outer = (_side(design, center_x_um, radius, middle_deg, half_deg=half_deg) for radius in radii_um)
-    return kdb.Region(polygon(outer + inner[::-1]))
 
 
 def _heater(pen: Pen, design: RingDesign) -> None:

@@ -9,8 +9,10 @@ The channel is set by the length of the coupling straights; every ring of a row 
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 
 from prism_photonics.lightpath.waveguide.design import STEPS, Lengths, QuarterTurn
 from prism_photonics.process.layers import METAL1_TO_RIB_UM, METAL1_WIDTH_UM
@@ -108,6 +110,14 @@ class RingDesign:
         room = min(self.center_y_um, self.bus_pitch_um - self.center_y_um) - 0.5 * self.arm_um - clear
         if self.euler_p == 0.0:
             return math.degrees(math.asin(min(1.0, max(0.0, room / (self.radius_um + self.electrode_gap_um / 2.0)))))
-        points_um, angle = self.quarter.points_um(STEPS)
-        high_um = points_um[:, 0] + self.electrode_gap_um / 2.0 * np.sin(angle)
+        high_um, angle = _heights_um(self.quarter, self.electrode_gap_um / 2.0)
         return math.degrees(float(np.interp(room, high_um, angle)))
+
+
+@lru_cache(maxsize=16)
+def _heights_um(
+    turn: QuarterTurn, outside_um: float
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """How high a turn's outer side is above its beginning, and the angle there: alike in all rings of a row."""
+    points_um, angle = turn.points_um(STEPS)
+    return points_um[:, 0] + outside_um * np.sin(angle), angle

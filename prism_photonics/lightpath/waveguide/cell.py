@@ -4,6 +4,7 @@ import math
 
 import gdsfactory as gf
 import kfactory as kf
+import numpy as np
 from kfactory import kdb
 
 from prism_photonics.lightpath.drawing import (
@@ -13,13 +14,21 @@ from prism_photonics.lightpath.drawing import (
     bend,
     box,
     half_turn,
-    quarter_points,
-    s_of_quarters,
+    nm,
+    on_grid,
+    points_of_quarters,
+    polygon,
     sleeve_half_um,
     taper,
 )
-from prism_photonics.lightpath.waveguide.design import BranchDesign, StraightDesign, TerminatorDesign, UTurnDesign
-from prism_photonics.process.layers import SLAB_MARGIN_UM
+from prism_photonics.lightpath.waveguide.design import (
+    BranchDesign,
+    QuarterTurn,
+    StraightDesign,
+    TerminatorDesign,
+    UTurnDesign,
+)
+from prism_photonics.process.layers import LAYERS, SLAB_MARGIN_UM
 
 
 def straight(design: StraightDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:
@@ -50,26 +59,43 @@ def branch(design: BranchDesign, *, kcl: kf.KCLayout | None = None) -> gf.Compon
     pen = Pen("branch", design, kcl)
     if pen.fresh:
         r, w, dx, rise = design.radius_um, design.width_um, design.dx_um, abs(design.dy_um)
-        reach = sleeve_half_um(w)
-        if design.euler_p == 0.0:
-            rib, sleeve = bend((0.0, r), r, -90.0, 0.0, width_um=w)
-            upper_rib, upper_sleeve = bend((2.0 * r, rise - r), r, 180.0, 90.0, width_um=w)
-            rib += upper_rib + _upright(r, r, rise - r, w / 2.0)
-            sleeve += upper_sleeve + _upright(r, r, rise - r, reach)
-            left_axis = math.sqrt(reach * (2.0 * r + reach))
-        else:
-            rib, sleeve = s_of_quarters(design.quarter, rise, width_um=w)
-            left_axis = next(x for x, y in quarter_points(design.quarter, -reach).tolist() if y >= 0.0)
-        rib += taper(2.0 * r, dx, w, w, y_um=rise)
-        sleeve += taper(2.0 * r, dx, 2 * reach, 2 * reach, y_um=rise)
-        # Beside a second branch from the same splitter the sleeves would part in an acute notch: fill it up to where
-        # this sleeve has left the splitter's axis, and a little into the sleeve, so that no corner lies on its side.
-        sleeve += kdb.Region(box(0.0, -reach, left_axis, 1.0))
         flip = kdb.Trans.M0 if design.dy_um < 0 else kdb.Trans.R0
-        pen.guide(rib.transformed(flip), sleeve.transformed(flip))
+        arcs = design.euler_p == 0.0
+        rib, sleeve = _of_arcs(r, w, dx, rise) if arcs else _of_ramps(design.quarter, w, dx, rise)
+        pen.region(LAYERS.ridge, rib.transformed(flip))
+        pen.region(LAYERS.slab, sleeve.transformed(flip))
         pen.port("o1", (0.0, 0.0), WEST, w)
         pen.port("o2", (dx, design.dy_um), EAST, w)
     return pen.cell
+
+
+def _of_arcs(r: float, w: float, dx: float, rise: float) -> tuple[kdb.Region, kdb.Region]:
+    """Rib and slab of a branch whose bends are arcs."""
+    reach = sleeve_half_um(w)
+    rib, sleeve = bend((0.0, r), r, -90.0, 0.0, width_um=w)
+    upper_rib, upper_sleeve = bend((2.0 * r, rise - r), r, 180.0, 90.0, width_um=w)
+    rib += upper_rib + _upright(r, r, rise - r, w / 2.0) + taper(2.0 * r, dx, w, w, y_um=rise)
+    sleeve += upper_sleeve + _upright(r, r, rise - r, reach)
+    sleeve += taper(2.0 * r, dx, 2 * reach, 2 * reach, y_um=rise)
+    left_axis = math.sqrt(reach * (2.0 * r + reach))
+    sleeve += kdb.Region(box(0.0, -reach, left_axis, 1.0))  # see `_of_ramps`
+    return rib.merged(), sleeve.merged()
+
+
+def _of_ramps(turn: QuarterTurn, w: float, dx: float, rise: float) -> tuple[kdb.Region, kdb.Region]:
+    """The same of bends with ramps: a polygon each, in which nothing has to be joined."""
+    polygons = []
+    for half in (w / 2.0, sleeve_half_um(w)):
+        exact = points_of_quarters(turn, rise, -half)
+        right, left = on_grid(exact), on_grid(points_of_quarters(turn, rise, half))
+        if half > w / 2.0:
+            # Beside a second branch from the same splitter the sleeves would part in an acute notch: fill it up to
+            # where this sleeve has left the splitter's axis.
+            past = int(np.argmax(exact[:, 1] >= 0.0))
+            right[:past] = [right[0], [right[past][0], right[0][1]]]
+        drawn = kdb.Region(polygon([*right, [nm(dx), right[-1][1]], [nm(dx), left[-1][1]], *left[::-1]]))
+        polygons.append(drawn if half < turn.least_radius_um else drawn.merged())  # a side would cross itself
+    return polygons[0], polygons[1]
 
 
 def terminator(design: TerminatorDesign, *, kcl: kf.KCLayout | None = None) -> gf.Component:

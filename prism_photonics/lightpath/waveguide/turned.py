@@ -73,7 +73,9 @@ def best_euler_p(film: Profile, radius_um: float) -> float:
 def _best(film: str, least_um: float, radius_um: float) -> float:
     turns = [QuarterTurn(radius_um, p) for p in CLOTHOIDS]
     borne = [turn for turn in turns if turn.euler_p == 0.0 or turn.least_radius_um >= least_um]
-    most = [_quarter(film, turn).most for turn in borne]
+    curves = np.stack([turn.curvature_1_um(STEPS) for turn in borne])
+    steps_um = np.array([turn.length_um / STEPS for turn in borne])
+    most = load_bends(film).turned(curves, steps_um).most.tolist()
     enough = max(ENOUGH, min(most) + min(min(most), MORE))
     return next(turn.euler_p for turn, share in zip(borne, most, strict=True) if share <= enough)
 

@@ -108,8 +108,13 @@ class Kit(_Table):
 
 def kit_names() -> list[str]:
     """Names of the kits that ship with the package."""
+    return list(_shipped())
+
+
+@cache
+def _shipped() -> tuple[str, ...]:
     names = (entry.name for entry in resources.files(__package__).iterdir())
-    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
 @cache
