@@ -1,6 +1,6 @@
 """What a junction of a straight guide and a bend loses, by another solver: finite differences of `meow-sim`.
 
-    python benchmarks/bends_by_meow.py [--json]
+    python benchmarks/bends_by_meow.py [FILM...]
 
 Wants `meow-sim` (0.15.0) and `scikit-fem` in an environment of their own, with this folder's package on the path; see
 `splitter_by_meow`. Its solver (that of tidy3d) bends the grid by a change of coordinates of its own, in a window with
@@ -8,7 +8,11 @@ closed walls. Compared with `process.bends`: the loss of a junction, light along
 """
 
 import json
+import os
+import platform
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +23,14 @@ from splitter_by_meow import cross_section
 from prism_photonics.process.bends import load_bends
 from prism_photonics.process.profile import load_profile
 
+RESULTS = Path(__file__).parent / "results" / "bends_by_meow.json"
 HALF_UM, STEP_UM = 3.2, 0.05
-RADII_UM = {"tfln600": (20.0, 30.0, 60.0), "ltoi300": (50.0, 100.0), "lnoi400": (60.0, 100.0)}
+RADII_UM = {
+    "tfln600": (20.0, 30.0, 60.0),
+    "tfln400": (20.0, 40.0, 80.0),
+    "ltoi300": (50.0, 100.0),
+    "lnoi400": (60.0, 100.0),
+}
 MODES = 8
 
 
@@ -61,9 +71,18 @@ def compared(film: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Solve and print."""
-    found = [compared(film) for film in RADII_UM]
-    print(json.dumps(found, indent=2) if "--json" in sys.argv else found)
+    """Solve the films that are named, keep the others, and write as it comes."""
+    found = {one["film"]: one for one in json.loads(RESULTS.read_text(encoding="utf-8"))["found"]}
+    for film in [name for name in sys.argv[1:] if name in RADII_UM] or RADII_UM:
+        found[film] = compared(film)
+        print(found[film], file=sys.stderr, flush=True)
+        result = {
+            "date": time.strftime("%Y-%m-%d"),
+            "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only, shared with other work",
+            "command": "python benchmarks/bends_by_meow.py",
+            "found": [found[name] for name in RADII_UM if name in found],
+        }
+        RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""U-turn, ring's coupler and tip of `circles_8x8` by another solver: finite differences of `meow-sim`.
+"""U-turn, ring's coupler and tip of chips of two films by another solver: finite differences of `meow-sim`.
 
-    python benchmarks/parts_by_meow.py [uturn] [coupler] [edge]
+    python benchmarks/parts_by_meow.py [circles_8x8] [film400_8x8] [uturn] [coupler] [edge]
 
 Wants `meow-sim` (0.15.0) and `scikit-fem` in an environment of their own, with this folder's package on the path; see
 `splitter_by_meow`. All modes are meow's, on its own grid, in bends by its own change of coordinates; how light goes on
@@ -27,13 +27,13 @@ from splitter_by_meow import WL_UM, Uniaxial, cross_section
 
 from prism_photonics.process.solver.curve import along_curve
 from prism_photonics.process.solver.ring_bus import carried, sliced
-from prism_photonics.spec import load_spec
+from prism_photonics.spec import ChipSpec, load_spec
 from prism_photonics.spec.geometry import uturn_design
 
 RESULTS = Path(__file__).parent / "results" / "parts_by_meow.json"
-SPEC = load_spec("circles_8x8")
-SLICES, NODES, MODES = 160, 5, 4
-COUPLER_SLICES, COUPLER_STEP_UM, BESIDE_UM = 6, 0.04, 2.0
+CHIPS = {"circles_8x8": (4, 6), "film400_8x8": (3, 10)}  # modes in a curve, slices of a coupler: as `parts` has them
+SLICES, NODES = 160, 5
+COUPLER_STEP_UM, BESIDE_UM = 0.04, 2.0
 FACET_UM, FACET_STEP_UM, SPOTS_UM = 6.0, 0.07, (2.0, 2.5, 4.0)
 
 
@@ -55,18 +55,18 @@ def indices(modes: list[Any]) -> np.ndarray:
     return np.array([float(np.real(mode.neff)) for mode in modes])
 
 
-def uturn() -> dict[str, Any]:
+def uturn(spec: ChipSpec) -> dict[str, Any]:
     """Two quarter turns."""
-    quarter = uturn_design(SPEC).quarter
+    quarter, (modes, _) = uturn_design(spec).quarter, CHIPS[spec.name]
     curvature = np.tile(quarter.curvature_1_um(SLICES), 2)
     at = np.linspace(0.0, float(curvature.max()), NODES)
-    section = cross_section(SPEC.process, [(0.0, SPEC.width_um)], HALF_UM, BEND_STEP_UM)
+    section = cross_section(spec.process, [(0.0, spec.width_um)], HALF_UM, BEND_STEP_UM)
 
     def bent(one: float) -> list[Any]:
         if one == 0.0:
-            return solved(section, MODES)
+            return solved(section, modes)
         mesh = section.mesh.model_copy(update={"bend_radius": 1.0 / one, "bend_axis": 1})
-        return solved(Uniaxial(structures=section.structures, along=section.along, mesh=mesh, env=section.env), MODES)
+        return solved(Uniaxial(structures=section.structures, along=section.along, mesh=mesh, env=section.env), modes)
 
     sides = [bent(float(one)) for one in at]
     light = along_curve(
@@ -85,16 +85,18 @@ def uturn() -> dict[str, Any]:
     }
 
 
-def coupler() -> dict[str, Any]:
+def coupler(spec: ChipSpec) -> dict[str, Any]:
     """The through coupler of the first ring."""
-    ring, width_um = SPEC.ring_designs[0], SPEC.width_um
+    ring, width_um, (_, slices) = spec.ring_designs[0], spec.width_um, CHIPS[spec.name]
     gaps_um, lengths_um = sliced(
         width_um=width_um,
         gap_um=ring.gap_through_um,
-        radius_um=ring.radius_um,
-        decay_um=SPEC.profile.gap_law.decay_um,
+        radius_um=ring.quarter.least_radius_um,
+        decay_um=spec.profile.gap_law.decay_um,
         straight_um=ring.straight_um,
-        slices=COUPLER_SLICES,
+        ramp_um=ring.quarter.ramp_um,
+        cosine=bool(ring.cosine),
+        slices=slices,
     )
     aside_um = 0.5 * (width_um + float(gaps_um[0]))
     half_um = aside_um + 0.5 * width_um + BESIDE_UM
@@ -102,7 +104,7 @@ def coupler() -> dict[str, Any]:
     rings = [(-aside_um + width_um + float(gap), width_um) for gap in gaps_um]
 
     def in_plane(ribs: list[tuple[float, float]], count: int) -> list[Any]:
-        found = solved(cross_section(SPEC.process, ribs, half_um, COUPLER_STEP_UM), 2 * count)
+        found = solved(cross_section(spec.process, ribs, half_um, COUPLER_STEP_UM), 2 * count)
         return [mode for mode in found if mode.te_fraction > 0.5][:count]
 
     bus_alone, ring_alone, *pairs = (
@@ -118,9 +120,9 @@ def coupler() -> dict[str, Any]:
     return {"kappa2": round(found.kappa2, 6)}
 
 
-def edge() -> dict[str, Any]:
+def edge(spec: ChipSpec) -> dict[str, Any]:
     """The tip at the facet against spots."""
-    section = cross_section(SPEC.process, [(0.0, SPEC.coupler_design.tip_um)], FACET_UM, FACET_STEP_UM)
+    section = cross_section(spec.process, [(0.0, spec.coupler_design.tip_um)], FACET_UM, FACET_STEP_UM)
     rib = np.asarray(section.mesh.y)
     rib = rib[(rib > -0.2) & (rib < 0.9)]  # fine about the film, as coarse as across beyond it
     below, above = np.arange(rib[0], -FACET_UM, -FACET_STEP_UM)[:0:-1], np.arange(rib[-1], FACET_UM, FACET_STEP_UM)[1:]
@@ -142,22 +144,31 @@ def edge() -> dict[str, Any]:
     return {"loss_dB": {f"{spot:g}": round(float(-10.0 * np.log10(shared(spot))), 4) for spot in SPOTS_UM}}
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"uturn": uturn, "coupler": coupler, "edge": edge}
+PARTS: dict[str, Callable[[ChipSpec], dict[str, Any]]] = {"uturn": uturn, "coupler": coupler, "edge": edge}
 
 
 def main() -> None:
-    """Solve what is asked for, write and print."""
+    """Solve what is asked for, and write as it comes."""
+    chips = [name for name in sys.argv[1:] if name in CHIPS] or list(CHIPS)
     asked = [name for name in sys.argv[1:] if name in PARTS] or list(PARTS)
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))["found"] if RESULTS.exists() else {}
-    for name in asked:
-        found[name] = PARTS[name]()
-        print(name, found[name], file=sys.stderr, flush=True)
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))["chips"] if RESULTS.exists() else {}
+    for chip in chips:
+        for name in asked:
+            found.setdefault(chip, {})[name] = PARTS[name](load_spec(chip))
+            print(chip, name, found[chip][name], file=sys.stderr, flush=True)
+            write(found)
+
+
+def write(found: dict[str, dict[str, Any]]) -> None:
+    """Keep what is there."""
+    chips = {
+        chip: {name: found[chip][name] for name in PARTS if name in found[chip]} for chip in CHIPS if chip in found
+    }
     result = {
         "date": time.strftime("%Y-%m-%d"),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
         "command": "python benchmarks/parts_by_meow.py",
-        "chip": SPEC.name,
-        "found": {name: found[name] for name in PARTS if name in found},
+        "chips": chips,
     }
     RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

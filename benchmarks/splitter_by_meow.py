@@ -1,15 +1,15 @@
 """The 1×2 splitter by another solver: finite differences and eigenmode expansion of `meow-sim`, beside our elements.
 
-    python benchmarks/splitter_by_meow.py [--json]
+    python benchmarks/splitter_by_meow.py [SPLITTER...]
 
 Wants `meow-sim` (0.15.0) and `scikit-fem` in an environment of their own, with this folder's package on the path: meow
 asks for a SAX that is too old for the chip. Its own solver (that of tidy3d) takes a crystal whose axes lie along the
 mesh. Modes are normalised here: what meow 0.15.0 does to them by default orthogonalises all of them and gives each a
 mean of their indices (its issue 58).
 
-Compared: the best length and the loss there, of the splitter that is drawn on ``tfln600``, of what was drawn before, of
-what a search by gradients found (`splitter_by_gradients`, its result kept), and of the one that Luxtelligence's public
-kit draws for ``lnoi400`` (26.75 µm long), without access tapers.
+Compared: the best length and the loss there, of the splitters drawn on ``tfln600`` and ``tfln400``, of what was drawn
+before, of what a search by gradients found (`splitter_by_gradients`, its result kept), and of the one that
+Luxtelligence's public kit draws for ``lnoi400`` (26.75 µm long), without access tapers. Named ones are solved anew.
 """
 
 import json
@@ -36,6 +36,7 @@ WL_UM = 1.55
 STEP_UM = 0.05
 BEFORE = Sizes(10.0, 3.2, 5.2, 1.4, 84.0)
 BEFORE_UM = 44.0
+RESULTS = Path(__file__).parent / "results" / "splitter_by_meow.json"
 SEARCHED = Path(__file__).parent / "results" / "splitter_by_gradients.json"
 
 
@@ -157,16 +158,23 @@ def _of(design: Any, width_um: float) -> Sizes:
 
 
 def main() -> None:
-    """Solve and print."""
+    """Solve what is asked for, keep the others, and write as it comes."""
     searched = json.loads(SEARCHED.read_text(encoding="utf-8"))["searches"][0]["end"]
-    ours, kit = load_parts("tfln600").splitter_sizes, load_kit("lnoi400").splitter.design
-    found = [
-        compared("drawn on tfln600", "tfln600", _of(ours, 1.4), ours["mmi_length_um"]),
-        compared("drawn on tfln600 before", "tfln600", BEFORE, BEFORE_UM),
-        compared("found by gradients", "tfln600", _of(searched, 1.4), searched["mmi_length_um"]),
-        compared("of the kit lnoi400", "lnoi400", _of(kit, 1.0), kit["mmi_length_um"]),
-    ]
-    print(json.dumps(found, indent=2) if "--json" in sys.argv else found)
+    wide, thin = (load_parts(film).splitter_sizes for film in ("tfln600", "tfln400"))
+    kit = load_kit("lnoi400").splitter.design
+    splitters = {
+        "drawn on tfln600": ("tfln600", _of(wide, 1.4), wide["mmi_length_um"]),
+        "drawn on tfln600 before": ("tfln600", BEFORE, BEFORE_UM),
+        "found by gradients": ("tfln600", _of(searched, 1.4), searched["mmi_length_um"]),
+        "of the kit lnoi400": ("lnoi400", _of(kit, 1.0), kit["mmi_length_um"]),
+        "drawn on tfln400": ("tfln400", _of(thin, 1.2), thin["mmi_length_um"]),
+    }
+    found = {one["splitter"]: one for one in json.loads(RESULTS.read_text(encoding="utf-8"))}
+    for name in [name for name in sys.argv[1:] if name in splitters] or splitters:
+        found[name] = compared(name, *splitters[name])
+        print(found[name], file=sys.stderr, flush=True)
+        kept = [found[each] for each in splitters if each in found]
+        RESULTS.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 from sections.tables import RESULTS, grid, load, section, table
 
-SPLITTER = Path(__file__).parents[2] / "prism_photonics" / "process" / "part_tables" / "tfln600.json"
+SPLITTERS = Path(__file__).parents[2] / "prism_photonics" / "process" / "part_tables"
 BY_MEOW = RESULTS / "splitter_by_meow.json"
 SPLITTER_CASES = {
     "ribs -20 nm": ("width_nm", "-20"),
@@ -18,13 +18,29 @@ SPLITTER_CASES = {
 }
 
 
+FILMS = {"circles_8x8": "tfln600", "film400_8x8": "tfln400"}
+
+
 def parts() -> str:
-    """Parts of the 8×8 chips, case by case, and what a second solver says."""
-    found, second = load("parts"), load("parts_by_meow")["found"]
-    uturn, coupler, edge, metal = (
-        {row["case"]: row for row in found["parts"][name]} for name in ("uturn", "coupler", "edge", "metal")
+    """Parts of chips of two films, case by case, and what a second solver says."""
+    found, second = load("parts"), load("parts_by_meow")["chips"]
+    note = (
+        "Light along layout x, under the metal along layout y. The splitter is its section alone, without tapers, at "
+        "other wavelengths with them (`process/part_tables`); the U-turn two quarter turns with clothoids, of which TE "
+        "and TM mixing has a table of its own; wider ribs leave a coupler less gap and a tip more width. The ring of "
+        "`circles_8x8` is a circle with a straight, that of `film400_8x8` has turns whose curvature grows. Complex "
+        "amplitudes are in the result. Another solver: `meow-sim` 0.15.0 (`benchmarks/parts_by_meow.py`, "
+        "`benchmarks/splitter_by_meow.py`), for the metal the exact layers of a slab."
     )
-    splitter, mmi = _splitter(), json.loads(BY_MEOW.read_text(encoding="utf-8"))[0]
+    tables = [_of_chip(chip, film, found["chips"][chip], second[chip]) for chip, film in FILMS.items()]
+    return section("Parts against wavelength and errors of the making", "parts", found, "\n\n".join([note, *tables]))
+
+
+def _of_chip(chip: str, film: str, kept: dict[str, Any], second: dict[str, Any]) -> str:
+    uturn, coupler, edge, metal = (
+        {row["case"]: row for row in kept[name]} for name in ("uturn", "coupler", "edge", "metal")
+    )
+    splitter = _splitter(film)
     spots = list(edge["as drawn"]["loss_dB"])
     rows: list[list[Any]] = []
     for name in [*edge, *(case for case in coupler if case.startswith("gap"))]:
@@ -38,7 +54,9 @@ def parts() -> str:
                 f"{metal[name]['loss_dB_cm']:.2e}" if name in metal else "",
             ]
         )
-    slab = next(film for film in load("metal_over_rib")["films"] if film["film"] == "tfln600")
+    slab = next(one for one in load("metal_over_rib")["films"] if one["film"] == film)
+    by_meow = json.loads(BY_MEOW.read_text(encoding="utf-8"))
+    mmi = next(one for one in by_meow if one["splitter"] == f"drawn on {film}")
     rows.append(
         [
             "**another solver**, as drawn",
@@ -51,7 +69,7 @@ def parts() -> str:
         ]
     )
     head = (
-        "case",
+        f"`{chip}`, `{film}`",
         "splitter / dB",
         "U-turn / dB",
         "of it to second modes",
@@ -59,33 +77,23 @@ def parts() -> str:
         *(f"tip to a {spot} µm spot / dB" for spot in spots),
         "rib under metal 2 / dB/cm",
     )
-    note = (
-        f"`{found['chip']}`, light along layout x, under the metal along layout y. The splitter is its section alone, "
-        "without tapers, at other wavelengths with them (`process/part_tables`); the U-turn two quarter turns with "
-        "clothoids, of which TE and TM mixing has a table of its own; wider ribs leave a coupler less gap and a tip "
-        "more width. Complex amplitudes are in the result. Another solver: `meow-sim` 0.15.0 "
-        "(`benchmarks/parts_by_meow.py`, `benchmarks/splitter_by_meow.py`), for the metal the exact layers of a slab."
-    )
-    finer = [
-        "Numerics, the first case: the U-turn with "
+    finer = (
+        f"Numerics, the first case of `{chip}`: the U-turn with "
         + ", ".join(f"{name} {uturn[name]['loss_dB']:.4f} dB" for name in uturn if name not in edge)
-        + f"; the coupler with more slices {coupler['more slices']['kappa2']:.5f}, finer elements in `ring_bus.json`; "
-        "tip, metal and splitter in `edge_coupler.json`, `metal_over_rib.json` and the parts' table."
-    ]
-    return section(
-        "Parts against wavelength and errors of the making",
-        "parts",
-        found,
-        "\n\n".join([note, grid(head, rows), *finer]),
+        + f"; the coupler with more slices {coupler['more slices']['kappa2']:.5f}, finer elements "
+        f"{coupler['finer elements']['kappa2']:.5f}; tip, metal and splitter in `edge_coupler.json`, "
+        "`metal_over_rib.json` and the parts' table."
     )
+    return "\n\n".join([grid(head, rows), finer])
 
 
 def _share(uturn: dict[str, Any]) -> str:
-    return f"{100.0 * uturn['to_second_modes']:.2f} %"
+    percent = 100.0 * uturn["to_second_modes"]
+    return f"{percent:.2f} %" if percent >= 0.005 else "under 0.005 %"
 
 
-def _splitter() -> dict[str, str]:
-    found = json.loads(SPLITTER.read_text(encoding="utf-8"))["splitter"]
+def _splitter(film: str) -> dict[str, str]:
+    found = json.loads((SPLITTERS / f"{film}.json").read_text(encoding="utf-8"))["splitter"]
     told = {name: f"{found['errors_dB'][kind][step]:.4f}" for name, (kind, step) in SPLITTER_CASES.items()}
     told["as drawn"] = f"{found['length_dB']['+0']:.4f}"
     for wl, loss_dB in zip(found["wl_um"], found["loss_dB"], strict=True):

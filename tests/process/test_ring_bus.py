@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from prism_photonics.lightpath.ring.place import coupler_um
+from prism_photonics.lightpath.waveguide.design import QuarterTurn
 from prism_photonics.process.coupling import GapLaw, kappa
 from prism_photonics.process.materials import crystal_named
 from prism_photonics.process.profile import load_profile
@@ -46,3 +48,14 @@ def test_a_straight_along_the_bus_adds_its_length(found: PointCoupler):
     more = math.asin(abs(longer.cross)) / math.asin(abs(found.cross))
     lengths = [kappa(GAP_UM, law(), radius_um=RADIUS_UM, straight_um=s) for s in (2.0, 0.0)]
     assert more == pytest.approx(math.asin(lengths[0]) / math.asin(lengths[1]), rel=0.02)
+
+
+def test_a_ring_whose_curvature_grows_is_sliced_along_its_own_curve_and_couples_as_its_law_says():
+    profile = load_profile("tfln600")
+    turn = QuarterTurn(40.4, 1.0, True)
+    at: dict[str, Any] = {"radius_um": turn.least_radius_um, "ramp_um": turn.ramp_um, "cosine": True, "gap_um": 0.52, "slices": 8}
+    found = solved(**at)
+    by_law = math.sin(law().at(0.52) * coupler_um(turn, 0.0, profile.gap_law.decay_um)) ** 2
+    assert found.kappa2 == pytest.approx(by_law, rel=0.05)
+    assert found.kappa2 > 1.5 * solved(gap_um=0.52, radius_um=turn.least_radius_um).kappa2  # it opens more slowly
+    assert abs(found.through) ** 2 + found.kappa2 == pytest.approx(1.0, abs=1e-9)

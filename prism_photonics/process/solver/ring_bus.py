@@ -1,6 +1,6 @@
 """The coupler of a ring beside a straight bus by its local supermodes: another road than `process.coupling`'s integral.
 
-The ring's near side is cut into straight slices whose gaps follow the circle, on one mesh with lines at the walls of
+The ring's near side is cut into straight slices whose gaps follow its curve, on one mesh with lines at the walls of
 all, so that each slice is solved once. Light in the bus's own mode excites a slice's two supermodes, which run on and
 meet the next one's; beyond the middle all is mirrored. So no gap law, no parabola and no weak coupling is taken for
 granted. What a step would lose is no loss of a smooth bend: each step's overlaps are brought to the nearest unitary
@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
+from prism_photonics.process.coupling import ramp_reach_um, ramp_rise
 from prism_photonics.process.materials import Crystal
 from prism_photonics.process.solver.matching import Ribs, SliceModes, sections, slice_modes
 from prism_photonics.process.solver.mesh import Grid, Stack
@@ -25,6 +26,7 @@ from prism_photonics.process.solver.mesh import Grid, Stack
 GRID = Grid(near=0.08, growth=0.3, far=0.3, side=1.8, below=1.2, above=1.0)
 SLICES = 10  # to the middle
 REACH_DECAYS = 5.0  # the slices begin where the coupling has fallen by so many e-foldings
+FINE = 4001  # points of a ramp
 APART_UM = 0.02  # at least, between the walls of one slice and of another
 
 
@@ -55,6 +57,8 @@ def point_coupler(
     radius_um: float,
     decay_um: float,
     straight_um: float = 0.0,
+    ramp_um: float = 0.0,
+    cosine: bool = False,
     slices: int = SLICES,
     grid: Grid = GRID,
 ) -> PointCoupler:
@@ -65,9 +69,11 @@ def point_coupler(
         crystal: Its crystal.
         wl: Wavelength in µm.
         gap_um: Least gap between the top edges.
-        radius_um: Of the ring's middle.
+        radius_um: Of the ring's middle, behind its ramps where it has such.
         decay_um: Over which the coupling falls with the gap by e, for how far to reach.
         straight_um: Of the ring along the bus.
+        ramp_um: Length of a ramp of curvature between the straight and the arc; 0 for none.
+        cosine: Whether the curvature grows along it as a raised cosine, or evenly.
         slices: Before the middle.
         grid: Element sizes.
     """
@@ -78,6 +84,8 @@ def point_coupler(
         decay_um=decay_um,
         straight_um=straight_um,
         slices=slices,
+        ramp_um=ramp_um,
+        cosine=cosine,
     )
     width, left = stack.width_um, 0.5 * stack.width_um
     bus = (-left, left)
@@ -95,14 +103,29 @@ def point_coupler(
 
 
 def sliced(
-    *, width_um: float, gap_um: float, radius_um: float, decay_um: float, straight_um: float, slices: int
+    *,
+    width_um: float,
+    gap_um: float,
+    radius_um: float,
+    decay_um: float,
+    straight_um: float,
+    slices: int,
+    ramp_um: float = 0.0,
+    cosine: bool = False,
 ) -> tuple[Float[np.ndarray, " slices"], Float[np.ndarray, " slices"]]:
     """Gap and length in µm of each slice before the middle: arguments as `point_coupler` has them."""
     # A ring's near wall at the first slice has to lie before its far wall at the middle.
     span_um = min(REACH_DECAYS * decay_um, width_um - APART_UM)
-    edges = np.linspace(np.sqrt(2.0 * radius_um * span_um - span_um**2), 0.0, slices + 1)
-    at_um = 0.5 * (edges[1:] + edges[:-1])
-    gaps_um = gap_um + radius_um - np.sqrt(radius_um**2 - at_um**2)
+    if ramp_um > 0.0:  # slices thinner where it opens: the walls of two have to differ
+        fine = np.linspace(0.0, float(ramp_reach_um(radius_um, ramp_um, span_um, cosine=cosine)), FINE)
+        rise, _, _ = ramp_rise(fine, radius_um, ramp_um, cosine=cosine)
+        parts = np.linspace(1.0, 0.0, 2 * slices + 1)
+        at_um = np.interp(span_um * parts**2, rise, fine)
+        edges, gaps_um = at_um[::2], gap_um + span_um * parts[1::2] ** 2
+    else:
+        edges = np.linspace(np.sqrt(2.0 * radius_um * span_um - span_um**2), 0.0, slices + 1)
+        at_um = 0.5 * (edges[1:] + edges[:-1])
+        gaps_um = gap_um + radius_um - np.sqrt(radius_um**2 - at_um**2)
     lengths_um = -np.diff(edges)
     if straight_um > 0.0:
         return np.append(gaps_um, gap_um), np.append(lengths_um, 0.5 * straight_um)
