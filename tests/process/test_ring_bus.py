@@ -53,7 +53,13 @@ def test_a_straight_along_the_bus_adds_its_length(found: PointCoupler):
 def test_a_ring_whose_curvature_grows_is_sliced_along_its_own_curve_and_couples_as_its_law_says():
     profile = load_profile("tfln600")
     turn = QuarterTurn(40.4, 1.0, True)
-    at: dict[str, Any] = {"radius_um": turn.least_radius_um, "ramp_um": turn.ramp_um, "cosine": True, "gap_um": 0.52, "slices": 8}
+    at: dict[str, Any] = {
+        "radius_um": turn.least_radius_um,
+        "ramp_um": turn.ramp_um,
+        "cosine": True,
+        "gap_um": 0.52,
+        "slices": 8,
+    }
     found = solved(**at)
     by_law = math.sin(law().at(0.52) * coupler_um(turn, 0.0, profile.gap_law.decay_um)) ** 2
     assert found.kappa2 == pytest.approx(by_law, rel=0.05)
