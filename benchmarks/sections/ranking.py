@@ -253,7 +253,20 @@ def paged() -> str:
         f"`PagedSignatures` in float: {found['pages']} pages of 16 tokens and 8 KV heads of one layer, four query "
         "heads each; processor time of one core, the least of some turns."
     )
-    return section("Signing and scoring pages", "paged_signatures", found, note + "\n\n" + grid(head, rows))
+    parts = found["parts"]
+    shares, instead = parts["shares"], parts["instead"]
+    left = (
+        "Where the time of bounds of 128 dimensions goes, a call's parts in turn with the whole "
+        f"({parts['date']}, load {parts['load']}, which slows all alike): "
+        + ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        + ". The median that blocks are centred on takes the sort; other ways to the same numbers gain next to nothing "
+        "or lose: "
+        f"a partition takes {instead['partition']:.2f} of it, torch's `kthvalue` {instead['kthvalue']:.1f}, and "
+        f"`aminmax` {instead['aminmax']:.1f} of largest and smallest key."
+    )
+    return section(
+        "Signing and scoring pages", "paged_signatures", found, note + "\n\n" + grid(head, rows) + "\n\n" + left
+    )
 
 
 def electronic() -> str:
