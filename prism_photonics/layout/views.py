@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from prism_photonics.process.layers import Deck, load_deck
 
+HOLLOW = ("exclusion",)
+"""Shown by their outlines in KLayout alone: a kit's zone is its whole die, under which nothing should be hatched."""
+
 
 class View(NamedTuple):
     """A layer's look: title in a legend, fill, opacity, and whether only its outline is shown."""
@@ -47,13 +50,14 @@ def lyp(deck: Deck | None = None) -> str:
 
 
 def _entry(view: View, number: tuple[int, int]) -> str:
+    hollow = view.outlined or view.layer in HOLLOW
     fields = {
         "frame-color": view.fill,
         "fill-color": view.fill,
         "frame-brightness": -40 if not view.outlined else 0,
         "fill-brightness": 0,
         # KLayout's stipples: I0 solid, I1 hollow, I5 dotted.
-        "dither-pattern": "I1" if view.outlined else ("I5" if view.opacity < 0.9 else "I0"),
+        "dither-pattern": "I1" if hollow else ("I5" if view.opacity < 0.9 else "I0"),
         "valid": "true",
         "visible": "true",
         "transparent": "true" if view.opacity < 0.9 else "false",

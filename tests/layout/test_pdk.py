@@ -18,6 +18,7 @@ from prism_photonics.layout.pdk import PDK, make_pdk, write_technology
 from prism_photonics.layout.views import VIEWS, lyp
 from prism_photonics.layout.write import LayoutFiles
 from prism_photonics.process.layers import LAYERS, load_deck, parse_deck
+from prism_photonics.process.profile import profile_names
 from prism_photonics.saxlib import sax
 
 RULES = Path(__file__).parents[2] / "prism_photonics" / "process" / "rules" / "tfln600.toml"
@@ -101,6 +102,23 @@ def test_every_layer_has_a_look_and_the_lyp_file_names_them_all(active: gf.Pdk):
     sources = {entry.findtext("source") for entry in root.iter("properties")}
     assert sources == {f"{layer}/{datatype}@1 #*" for _, (layer, datatype) in LAYERS.items()}
     assert set(active.get_layer_views().get_layer_views()) == {name for name, _ in LAYERS.items()}
+
+
+def test_no_hatching_lies_under_a_kits_die_whose_zone_it_all_is():
+    root = ElementTree.fromstring(lyp(load_deck("lnoi400")))
+    looks = {
+        str(entry.findtext("name")).split()[0]: entry.findtext("dither-pattern") for entry in root.iter("properties")
+    }
+    assert looks["exclusion"] == looks["contour"] == "I1"  # KLayout's hollow stipple
+    assert looks["ridge"] == looks["labels"] == "I0"
+
+
+def test_no_layer_of_any_deck_makes_a_gate_whose_oxide_an_antenna_could_break():
+    # What the layout page says in place of an antenna rule. A new layer has to be looked at here.
+    known = {view.layer for view in VIEWS}
+    for film in profile_names():
+        assert {name for name, _ in load_deck(film).layers.items()} == known
+    assert not {layer for layer in known if re.search("gate|poly|active|diffusion", layer)}
 
 
 @pytest.mark.parametrize("upper", ["ridge", "heater", "metal1", "metal2", "via", "opening", "bump"])
