@@ -12,6 +12,7 @@ from prism_photonics.spec import ChipSpec
 MARK_UM = 60.0
 ARM_UM = 6.0
 SQUARE_UM = 18.0
+CUT_UM = 9.0  # off the outer corner of the north-western mark's outer square: which way round the die lies
 INSET_UM = 70.0  # from the die's edges to the middle of a mark
 MARKS = 4
 # Verniers stand beside each cross along the die's western or eastern edge: first metal against ribs, second metal
@@ -32,13 +33,23 @@ def marks_um(spec: ChipSpec) -> float:
 
 
 def draw_marks(chip: gf.Component, die: kdb.Box) -> None:
-    """Alignment marks in the four corners of a die."""
+    """Alignment marks in the four corners of a die; a corner cut off one square tells which is the north-western."""
     inner = die.enlarged(-nm(INSET_UM))
     for x in (inner.left, inner.right):
         for y, trans in ((inner.bottom, kdb.Trans.R0), (inner.top, kdb.Trans.M0)):
             for layer, region in _mark().items():
                 # Mirrored at the top, so that the verniers always lie towards the die's middle.
-                chip.kdb_cell.shapes(chip.kcl.layer(*layer)).insert(region.transformed(trans).moved(x, y))
+                placed = region.transformed(trans)
+                if layer == LAYERS.metal1 and (x, y) == (inner.left, inner.top):
+                    placed -= _corner()
+                chip.kdb_cell.shapes(chip.kcl.layer(*layer)).insert(placed.moved(x, y))
+
+
+def _corner() -> kdb.Region:
+    outer, cut = nm(MARK_UM / 2.0), nm(CUT_UM)
+    return kdb.Region(
+        kdb.Polygon([kdb.Point(-outer, outer - cut), kdb.Point(-outer, outer), kdb.Point(cut - outer, outer)])
+    )
 
 
 def _mark() -> dict[Layer, kdb.Region]:

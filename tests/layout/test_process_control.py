@@ -10,7 +10,7 @@ import pytest
 from prism_photonics.layout.chip import draw
 from prism_photonics.layout.drc import run_drc
 from prism_photonics.layout.frame import row_labels
-from prism_photonics.layout.marks import VERNIER_STEP_UM
+from prism_photonics.layout.marks import CUT_UM, INSET_UM, MARK_UM, SQUARE_UM, VERNIER_STEP_UM
 from prism_photonics.layout.nets import conductors
 from prism_photonics.layout.pads import named_um, probe_centers_um
 from prism_photonics.layout.polygons import save_clean
@@ -156,3 +156,20 @@ def test_no_row_has_a_name_of_four_digits_which_would_stand_on_a_bend():
     most, fewer = (row_labels(sized(rows, 2, bend_radius_um=26)) for rows in (1024, 512))
     assert most.bbox().left == fewer.bbox().left
     assert most.count() > fewer.count()
+
+
+def test_one_square_of_the_north_western_mark_alone_lacks_its_outer_corner_so_that_a_turned_die_shows(
+    drawing: kdb.Layout,
+):
+    metal, dbu = shapes(drawing, "metal1"), drawing.dbu
+    (die,) = shapes(drawing, "contour").each()
+    inner = die.bbox().to_dtype(dbu).enlarged(-INSET_UM, -INSET_UM)
+    for x in (inner.left, inner.right):
+        for y in (inner.bottom, inner.top):
+            mark = kdb.DBox(x, y, x, y).enlarged(MARK_UM / 2.0, MARK_UM / 2.0).to_itype(dbu)
+            squares = (metal & kdb.Region(mark)).merged()
+            whole_um2 = 4.0 * SQUARE_UM**2
+            north_west = (x, y) == (inner.left, inner.top)
+            assert squares.area() * dbu**2 == pytest.approx(whole_um2 - (CUT_UM**2 / 2.0 if north_west else 0.0))
+            corner = kdb.Box(mark.left, mark.top - 1000, mark.left + 1000, mark.top)
+            assert (kdb.Region(corner) & squares).is_empty() == north_west
