@@ -45,6 +45,14 @@ def ask(
     block: Annotated[str, typer.Option(metavar="N[,N…]", help="Tokens per block; one in eight is chosen.")] = "64,128",
     selectors: Annotated[str, typer.Option(metavar="NAME[,NAME…]", help="Rows of the table.")] = USUAL,
     texts: Annotated[int, typer.Option(min=1, help="Texts of each kind.")] = 25,
+    haystack: Annotated[
+        str,
+        typer.Option(
+            "--haystack",
+            metavar="help|licence",
+            help="Python's text that questions hide in: its language reference, or its licences (3,000 tokens).",
+        ),
+    ] = "help",
     dense_layers: Annotated[
         int, typer.Option("--dense-layers", min=0, help="First layers that attend to everything.")
     ] = 0,
@@ -72,6 +80,7 @@ def ask(
     from prism_photonics.ranking.heads import heads_of
     from prism_photonics.ranking.needle.models import import_transformers, load_model
     from prism_photonics.ranking.pretrained.cached import Selection
+    from prism_photonics.ranking.pretrained.haystacks import HELP, text_of
     from prism_photonics.ranking.pretrained.survey import survey
     from prism_photonics.ranking.pretrained.tasks import require_task
 
@@ -91,7 +100,7 @@ def ask(
         if selector.trained or selector.evidence == "received":
             raise InputError(f"selector {name}: got one that is trained or needs all attention, want {USUAL}; drop it")
     # Whatever is wrong is told before the first text, which takes minutes.
-    kinds = [require_task(kind.strip()) for kind in task.split(",")]
+    kinds, text = [require_task(kind.strip()) for kind in task.split(",")], text_of(haystack)
     if dense_layers >= config.num_hidden_layers:
         raise InputError(
             f"--dense-layers: got {dense_layers}, want fewer than the model's {config.num_hidden_layers} layers: no "
@@ -120,12 +129,14 @@ def ask(
         "model": _digest(folder.glob("*.safetensors")),
         "chip": "+".join(_digest([each / DOCUMENT_FILE]) for each in (bundle, *(die or []))),
         "seed": seed,
+        # What was asked before there was a second text is still gone on with.
+        **({} if haystack == HELP else {"haystack": haystack}),
     }
     rows: list[dict[str, Any]] = []
     for tokens, selections in wanted.items():
         for kind in kinds:
             arguments = {"task": kind, "context": tokens, "texts": range(texts), "folder": out / "texts", "of": of}
-            rows += [asdict(row) for row in survey(network, tokenizer, selections, **arguments, tell=tell)]
+            rows += [asdict(row) for row in survey(network, tokenizer, selections, **arguments, text=text, tell=tell)]
             write_text(out / "table.json", json.dumps(rows, indent=1) + "\n")
     if as_json:
         print_json(rows)

@@ -54,6 +54,9 @@ def test_a_model_in_a_folder_is_asked_and_goes_on_only_with_the_same_question(pr
     other = prism(*asked, "--seed", "1")
     assert other.exit_code == 2
     assert "seed 0, want 1; name another folder" in other.stderr
+    law = prism(*asked, "--haystack", "licence")
+    assert law.exit_code == 2
+    assert "name another folder" in law.stderr  # nor is a question hidden in another text
     dies = prism(*asked, "--die", bundle_path)
     assert dies.exit_code == 2
     assert "name another folder" in dies.stderr  # two dies are not one
@@ -63,6 +66,7 @@ def test_what_is_wrong_is_told_before_the_first_text(prism, model_path, bundle_p
     asked = ["ask", bundle_path, "-o", tmp_path / "out", "--model", model_path]
     for wrong, told in (
         (("--task", "pass_key,passkey"), "task 'passkey': unknown"),
+        (("--haystack", "license"), "haystack 'license': unknown, want one of help, licence; did you mean 'licence'?"),
         (("--context", "1k,1000k"), "--context: got 1024000"),
         (("--context", "64k"), "--context: got 65536 tokens, want at most 65408 here: question and answer take places"),
         (("--dense-layers", "2"), "--dense-layers: got 2, want fewer than the model's 2 layers"),

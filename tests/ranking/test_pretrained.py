@@ -11,7 +11,8 @@ from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.needle.models import load_model
 from prism_photonics.ranking.pretrained import fetch, place
 from prism_photonics.ranking.pretrained.cached import CachedText, Selection
-from prism_photonics.ranking.pretrained.tasks import TASKS, TEXT, ask, haystack
+from prism_photonics.ranking.pretrained.haystacks import haystack, text_of
+from prism_photonics.ranking.pretrained.tasks import TASKS, TEXT, ask
 from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
 from prism_photonics.units import InputError
 
@@ -153,6 +154,19 @@ def test_training_and_test_share_no_text():
     train_text, test_text = haystack(train=True), haystack(train=False)
     assert train_text[1000:1200] not in test_text
     assert test_text[1000:1200] not in train_text
+
+
+def test_a_second_text_is_of_another_kind_and_hides_the_same_questions():
+    law = text_of("licence")
+    assert "PYTHON SOFTWARE FOUNDATION LICENSE" in law
+    assert text_of("help") == haystack(train=False)
+    for train in (True, False):
+        assert law[1000:1200] not in haystack(train=train)
+    usual, other = (ask("pass_key", Letters(), tokens=3000, seed=0, text=text) for text in ("", law))
+    assert (usual.questions, usual.answers) == (other.questions, other.answers)
+    assert usual.context != other.context
+    with pytest.raises(InputError, match="the text is no longer"):
+        ask("pass_key", Letters(), tokens=30_000, seed=0, text=law)
 
 
 @pytest.mark.parametrize("task", TASKS)

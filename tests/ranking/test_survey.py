@@ -1,8 +1,8 @@
 """A survey of text questions goes on where it was broken off, and its rows say how sure they are."""
 
-import dataclasses
 import importlib
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,8 @@ def test_a_survey_goes_on_where_it_stood_and_refuses_what_others_left(tmp_path, 
         asked(tmp_path, texts=range(2))
     with pytest.raises(InputError, match="got those of seed 0, want 1; name another folder"):
         asked(tmp_path, texts=range(1), of={"seed": 1})
+    with pytest.raises(InputError, match="got those of seed 0, want None"):  # what nobody asks for decides too
+        asked(tmp_path, texts=range(1), of={})
     assert asked(tmp_path, texts=range(1), selections={"oracle": Selection(Oracle(), 32, 2)}) == before[:2]
     (tmp_path / "multi_key_700_0.json").write_text("no")
     with pytest.raises(InputError, match="remove it"):
@@ -182,11 +184,16 @@ def test_a_chips_row_has_what_full_attention_and_float_said_to_the_same_question
         row("photonic_bound 64", 0.4, 1.2),
         row("bound 128", 0.1, 2.0),
     ]
-    assert table.beside(found[2], found, {}) == {"full_all_right": 0.9, "exact_all_right": 0.5, "exact_delta_nll": 1.0}
+    said = {"full_all_right": 0.9, "exact_all_right": 0.5, "exact_delta_nll": 1.0}
+    assert table.beside(found[2], found, {}) == said
+    # Asked anew by another chip, what float said to the same questions is the kept row's; of fewer texts it is not.
+    kept = {row.selector: asdict(row) for row in found}
+    assert table.beside(found[2], [found[0], found[2]], table.in_float(kept)) == said
+    fewer = replace(found[2], trials=2)
+    assert table.beside(fewer, [replace(found[0], trials=2), fewer], table.in_float(kept)) == {"full_all_right": 0.9}
+    assert "photonic_bound 64" not in table.in_float(kept)
+    table.require_same_questions(kept, found)
+    with pytest.raises(SystemExit, match=r"full attention: got all_right = 0\.7, want 0\.9"):
+        table.require_same_questions(kept, [replace(found[0], all_right=0.7)])
     assert table.beside(found[1], found, {}) == {}
     assert table.beside(found[2], found[:1] + found[2:], {}) == {"full_all_right": 0.9}
-    # A row in float that was kept of before counts where the chip's row alone was asked anew.
-    kept = {each.selector: dataclasses.asdict(each) for each in found[:2]}
-    assert table.beside(found[2], found[2:], kept) == {
-        "full_all_right": 0.9, "exact_all_right": 0.5, "exact_delta_nll": 1.0
-    }  # fmt: skip

@@ -110,6 +110,7 @@ def survey(
     texts: Sequence[int],
     folder: Path,
     of: Mapping[str, str | int],
+    text: str = "",
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
     """Ask one kind of question of several texts.
@@ -123,6 +124,7 @@ def survey(
         texts: Numbers of the texts; several surveys may share a folder, each with texts of its own.
         folder: Holds a file for each text; what stands there is not asked anew.
         of: What else decides the outcomes, such as model, chip and seed; it stands in every file.
+        text: Text to hide the sentences in; by default the language reference.
         tell: Told what is done.
 
     Returns:
@@ -141,7 +143,7 @@ def survey(
         known = _read(file, of)
         missing = {name: each for name, each in selections.items() if name not in known}
         # Where nothing is missing too: rows of fewer questions would look whole.
-        asked = ask(task, tokenizer, tokens=context, seed=number)
+        asked = ask(task, tokenizer, tokens=context, seed=number, text=text)
         _require_all(file, known, questions=len(asked.questions))
         if missing or FULL not in known:
             for each in missing.values():
@@ -173,13 +175,13 @@ def _read(file: Path, of: Mapping[str, str | int]) -> Questions:
         return {}
     try:
         content = json.loads(file.read_text())
-        known = {name: content["of"].get(name) for name in of}
+        known = {name: content["of"].get(name) for name in {**of, **content["of"]}}
         found = {name: [Outcome(**each) for each in outcomes] for name, outcomes in content["outcomes"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{file}: got no outcomes of questions, want them; remove it to ask anew") from error
-    for name, want in of.items():
-        if known[name] != want:
-            raise InputError(f"{file}: got those of {name} {known[name]}, want {want}; name another folder")
+    for name, got in known.items():
+        if got != of.get(name):
+            raise InputError(f"{file}: got those of {name} {got}, want {of.get(name)}; name another folder")
     return found
 
 

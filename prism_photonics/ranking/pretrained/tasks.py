@@ -1,4 +1,4 @@
-"""Questions about a long text, generated: numbers and names hidden in the language reference that every Python carries.
+"""Questions about a long text, generated: numbers and names hidden in one of Python's own texts (``haystacks``).
 
 The kinds are those of RULER's protocol (arXiv 2404.06654), in our own words and code. Needles stand at random tokens,
 so that they straddle blocks as they may. Training and test take different halves of the text, different templates and
@@ -8,11 +8,11 @@ different names.
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pydoc_data.topics import topics
 from typing import Any
 
 import numpy as np
 
+from prism_photonics.ranking.pretrained.haystacks import haystack
 from prism_photonics.units import InputError, nearest
 
 PLACES = (0.05, 0.95)
@@ -74,12 +74,6 @@ class Asked:
     context: list[int]
     questions: list[list[int]]
     answers: list[list[int]]
-
-
-def haystack(*, train: bool) -> str:
-    """The text: one half of the language reference's topics for training, the other for the test."""
-    names = sorted(topics)[0 if train else 1 :: 2]
-    return "\n".join(" ".join(topics[name].split()) for name in names)
 
 
 def pass_key(rng: np.random.Generator, train: bool) -> Needles:
