@@ -5,6 +5,7 @@ circuits, so every array leads with them, and they are fitted side by side.
 """
 
 from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
@@ -16,6 +17,10 @@ from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, co
 from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
 from prism_photonics.lightpath.waveguide.model import PathParams, path_phase
 
+OF_WAVELENGTHS = (
+    "half_turn", "load", "through", "drop", "kappa2_through", "kappa2_drop", "p", "q", "ends", "between"
+)  # fmt: skip
+"""Known factors that end with wavelengths."""
 # Fields that are made of arrays, which lead with buses.
 OF_BUSES = ("rings", "paths", "light", "reflecting", "polarized", "ways", "dispersion", "second", "buses", "tm")
 
@@ -40,6 +45,7 @@ class BusSurvey:
         light: Known factors of the transmission: `Light.of` wavelengths, rings and paths.
         reflecting: The same of buses that reflect; their unknowns go on with those of `reflecting`. None of others.
         polarized: And of buses that carry TM too, whose unknowns go on with those of `polarized`. None of others.
+        only_line: The one line whose readings these are, in place of all (`at_line`).
     """
 
     channel_of_ring: Int[ndarray, "buses rings"]
@@ -54,6 +60,7 @@ class BusSurvey:
     light: "Light"
     reflecting: ReflectingLight | None = None
     polarized: PolarizedLight | None = None
+    only_line: int | None = None
 
     @property
     def count(self) -> int:
@@ -63,7 +70,22 @@ class BusSurvey:
     @property
     def nodes(self) -> int:
         """Wavelengths of each channel."""
-        return self.current_A.shape[2] // self.rings.t1.shape[1]
+        wavelengths = self.current_A.shape[2]
+        return wavelengths // self.rings.t1.shape[1] if self.only_line is None else wavelengths
+
+    @property
+    def line_of_wavelength(self) -> Int[ndarray, " wavelengths"]:
+        """The channel that each wavelength belongs to."""
+        first = 0 if self.only_line is None else self.only_line
+        return first + np.arange(self.current_A.shape[2]) // self.nodes
+
+    def at_line(self, line: int) -> "BusSurvey":
+        """The same buses with the readings of one channel alone."""
+        assert self.only_line is None
+        seen = slice(line * self.nodes, (line + 1) * self.nodes)
+        lit = {name: getattr(self, name)[..., seen] for name in ("gain_A", "current_A", "noise_A")}
+        known = {name: getattr(self, name)[..., seen, :] for name in ("volts", "drift_pm")}
+        return replace(self, **lit, **known, **_seen_at(self, seen), only_line=line)
 
     def take(self, index: Int[ndarray, " some"]) -> "BusSurvey":
         """Some of the buses, in that order; one may be taken more than once."""
@@ -172,6 +194,16 @@ def _taken(whole, index: Int[ndarray, " some"]):
         elif field.name in OF_BUSES and leaf is not None:
             changed[field.name] = _taken(leaf, index)
     return replace(whole, **changed)
+
+
+def _seen_at(survey: BusSurvey, seen: slice) -> dict[str, Any]:
+    """Known factors of a bus's transmission at some of its wavelengths."""
+
+    def some(light: Any) -> Any:
+        names = [name for name in OF_WAVELENGTHS if hasattr(light, name)]
+        return None if light is None else replace(light, **{name: getattr(light, name)[..., seen] for name in names})
+
+    return {name: some(getattr(survey, name)) for name in ("light", "reflecting", "polarized")}
 
 
 def _single(whole):

@@ -219,7 +219,7 @@ def plain_columns(
     )
     # A line's gain is seen by its own readings alone.
     wavelengths = np.arange(current_A.shape[-1])
-    by[:, places["gain"]][:, wavelengths // survey.nodes, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
+    by[:, places["gain"]][:, survey.line_of_wavelength, :, wavelengths] = scatter.gain * np.moveaxis(current_A, -1, 0)
     return by_shift, by_volt
 
 
@@ -290,7 +290,7 @@ def receiving(
     survey: BusSurvey, unknowns: Unknowns
 ) -> tuple[Float[ndarray, "buses 1 wavelengths"], Float[ndarray, "buses 1 1"]]:
     """Current of a fully lit, fully passed line in A, and the drop photodiode's responsivity over the through one's."""
-    gain_A = survey.gain_A * np.exp(survey.scatter.gain * np.repeat(unknowns.gain, survey.nodes, axis=1))
+    gain_A = survey.gain_A * np.exp(survey.scatter.gain * unknowns.gain[:, survey.line_of_wavelength])
     return gain_A[:, None, :], each_bus(1.0 + survey.scatter.drop_ratio * unknowns.drop_ratio)
 
 

@@ -30,6 +30,7 @@ from prism_photonics.circuit.params import designed_bank
 from prism_photonics.codec.modulation import modulate
 from prism_photonics.files.datasets import Dataset
 from prism_photonics.lightpath.arrays import Numbers
+from prism_photonics.lightpath.ring.polarization import SecondPolarization
 from prism_photonics.spec import ChipSpec
 from prism_photonics.threefry import split
 from prism_photonics.units import InputError
@@ -361,11 +362,17 @@ def summary(calibration: Calibration) -> dict[str, Any]:
         by_line, misfit = (np.asarray(part) for part in (calibration.left.shares, calibration.left.chi2))
         shares = np.average(by_line.reshape(-1, len(EFFECTS)), axis=0, weights=misfit.ravel())
         left = {"misfit_along_with": {name: round(float(s), 3) for name, s in zip(EFFECTS, shares, strict=True)}}
+    # Rows and buses in which a ring on a crossing of TE and TM was fitted: in the others none converts.
+    tm = {}
+    if beyond is not None and beyond.tm is not None:
+        assert isinstance(beyond.tm.rings, SecondPolarization)
+        tm = {"buses_with_tm": np.argwhere(np.asarray(beyond.tm.rings.conversion_rad).any(-1)).tolist()}
     spoiled = {"spoiled_rings": found} if (found := np.argwhere(calibration.spoiled).tolist()) else {}
     return (
         split
         | left
         | spoiled
+        | tm
         | {
             "readings_per_ring": round(calibration.readings_per_ring, 2),
             "residual_rms": float(np.sqrt(np.mean(np.square(calibration.residual_rms)))),

@@ -42,6 +42,7 @@ def descend(
     rtol: float,
     relaxed: bool = False,
     damping: float = FIRST,
+    free: Int[ndarray, " free"] | None = None,
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
     """The nearest local minimum of each bus, and its cost: squared misfits over noise and the priors'.
 
@@ -52,6 +53,7 @@ def descend(
         rtol: A bus is done when an accepted step lowers its cost by less than this share.
         relaxed: Whether phases are relaxed, see `bus_slopes`.
         damping: Damping of the first step: `NEAR` where the start is another fit's minimum.
+        free: Where the unknowns stand that are fitted, the others being held; all by default.
 
     Returns:
         (unknowns, costs); a cost is infinite where the misfits are no numbers.
@@ -60,6 +62,8 @@ def descend(
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
         part, start = survey.take(some), flat[some].copy()
         options = {"steps": steps, "rtol": rtol, "relaxed": relaxed, "damping": damping}
+        if free is not None:
+            return descended(part, start, free=free, **options)
         return descended_elsewhere(part, start, **options) or descended(part, start, **options)
 
     x, cost = in_portions(survey, one_portion)
@@ -92,14 +96,22 @@ class _Point:
     cost: Float[ndarray, " some"]
 
     @classmethod
-    def at(cls, survey: BusSurvey, flat: Float[ndarray, "some unknowns"], *, relaxed: bool) -> "_Point":
-        """Look at the readings there, and at their slopes."""
+    def at(
+        cls,
+        survey: BusSurvey,
+        flat: Float[ndarray, "some unknowns"],
+        *,
+        relaxed: bool,
+        free: Int[ndarray, " free"] | None = None,
+    ) -> "_Point":
+        """Look at the readings there, and at their slopes by the unknowns that are ``free``."""
         with np.errstate(all="ignore"):
             slopes = reading_slopes(survey, flat, relaxed=relaxed)
             misfit, by = (slopes.current_A - survey.current_A) / survey.noise_A, slopes.by_unknown
+            by = by if free is None else by[:, free]
             by *= (1.0 / survey.noise_A)[:, None]
         cost = _costs(survey, flat, relaxed=relaxed, misfit=misfit)
-        return cls(survey, misfit.reshape(survey.count, -1), by.reshape(*flat.shape, -1), cost)
+        return cls(survey, misfit.reshape(survey.count, -1), by.reshape(*by.shape[:2], -1), cost)
 
     def moved(self, other: "_Point", where: Bool[ndarray, " some"]) -> "_Point":
         """Some of the buses at the other point."""
@@ -118,23 +130,24 @@ def descended(
     rtol: float,
     relaxed: bool,
     damping: float,
+    free: Int[ndarray, " free"] | None = None,
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
     """`descend` of one portion, as many buses a step as fit the cache."""
     damped, raised, cost = np.full(survey.count, damping), np.full(survey.count, WORSE), np.empty(survey.count)
     going = np.arange(survey.count)
-    now = [(some, _Point.at(survey.take(some), x[some], relaxed=relaxed)) for some in portions(survey)]
+    now = [(some, _Point.at(survey.take(some), x[some], relaxed=relaxed, free=free)) for some in portions(survey)]
     for some, point in now:
         cost[some] = point.cost
     for step in range(steps):
         after, done = [], np.zeros(survey.count, dtype=bool)
         for some, point in now:
-            to, promised = _step(point, x[some], damped[some], relaxed=relaxed)
+            to, promised = _step(point, x[some], damped[some], relaxed=relaxed, free=free)
             # Most steps are taken, and the next one needs slopes there: they are looked at with the readings. Where
             # so little is promised there is no next step.
             if step == steps - 1 or (promised <= rtol * point.cost).all():
                 there, costs = None, _costs(point.survey, to, relaxed=relaxed)
             else:
-                there = _Point.at(point.survey, to, relaxed=relaxed)
+                there = _Point.at(point.survey, to, relaxed=relaxed, free=free)
                 costs = there.cost
             gained = np.full_like(costs, -np.inf)
             np.subtract(point.cost, costs, out=gained, where=np.isfinite(costs))
@@ -147,7 +160,7 @@ def descended(
             if done[some].all():
                 continue
             if there is None and step < steps - 1:
-                there, better = _Point.at(point.survey, x[some], relaxed=relaxed), np.ones_like(better)
+                there, better = _Point.at(point.survey, x[some], relaxed=relaxed, free=free), np.ones_like(better)
             after.append((some, point if there is None else point.moved(there, better)))
         if done.any():
             going = going[~done[going]]
@@ -201,26 +214,41 @@ def _costs(
 
 
 def _step(
-    point: _Point, flat: Float[ndarray, "buses unknowns"], damping: Float[ndarray, " buses"], *, relaxed: bool
+    point: _Point,
+    flat: Float[ndarray, "buses unknowns"],
+    damping: Float[ndarray, " buses"],
+    *,
+    relaxed: bool,
+    free: Int[ndarray, " free"] | None,
 ) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"]]:
     """A damped, geodesically accelerated Gauss–Newton step, and what it would gain on straight misfits."""
     survey, here, by = point.survey, point.misfit, point.by
     prior = _prior(flat, survey.rings.t1.shape[1], relaxed=relaxed)
+    mine = slice(None) if free is None else free
+    prior = prior[mine]
     matrix = (by @ by.swapaxes(1, 2)).astype(float, copy=False)
     diagonal = np.arange(prior.size)
     matrix[:, diagonal, diagonal] += prior**2
     held = damping[:, None] * matrix[:, diagonal, diagonal] + TINY
     matrix[:, diagonal, diagonal] += held
-    pull = _times(by, here) + prior**2 * flat
+    pull = _times(by, here) + prior**2 * flat[:, mine]
     move = -_solve(matrix, pull)
     promised = ((held * move - pull) * move).sum(1)
     with np.errstate(all="ignore"):
-        ahead = misfits(survey, flat + PROBE * move, relaxed=relaxed).reshape(survey.count, -1)
+        ahead = misfits(survey, _moved(flat, PROBE * move, mine), relaxed=relaxed).reshape(survey.count, -1)
         curvature = 2.0 / PROBE * ((ahead - here) / PROBE - _times(by.swapaxes(1, 2), move))
         # Priors are straight: they have no curvature.
         bend = -0.5 * _solve(matrix, _times(by, curvature))
         small = 2.0 * np.linalg.norm(bend, axis=1) <= BELIEVED * np.linalg.norm(move, axis=1)
-    return flat + move + np.where(small[:, None], bend, 0.0), promised
+    return _moved(flat, move + np.where(small[:, None], bend, 0.0), mine), promised
+
+
+def _moved(
+    flat: Float[ndarray, "buses unknowns"], move: Float[ndarray, "buses free"], free: slice | Int[ndarray, " free"]
+) -> Float[ndarray, "buses unknowns"]:
+    found = flat.copy()
+    found[:, free] += move
+    return found
 
 
 def _times(matrix: Float[ndarray, "buses m n"], vector: Float[ndarray, "buses n"]) -> Float[ndarray, "buses m"]:

@@ -24,7 +24,9 @@ from prism_photonics.lightpath.ring.dispersion import dispersed
 from prism_photonics.lightpath.ring.model import RingParams, rad_per_pm
 from prism_photonics.lightpath.ring.polarization import SecondPolarization
 from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad
+from prism_photonics.process.polarization import conversion_on_film_rad, tm_table
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 
 # Standard deviation of how far a ring's conversion lies off the mode table's, over it: an estimate (`process.
 # polarization`), which walls that slope elsewhere change; design choice.
@@ -43,6 +45,7 @@ class PolarizedLight:
         p: Transmissions of the through bus's segments for TM, without the phases that are unknown.
         q: Those of the drop bus's.
         step_rad: Round-trip phase by which TM is ahead of the design when it is in step with TE.
+        conversion_std_rad: What one unit of a ring's unknown conversion stands for.
         second: TM by design, leaves lead with buses.
     """
 
@@ -51,6 +54,7 @@ class PolarizedLight:
     p: Complex[ndarray, "buses segments wavelengths"]
     q: Complex[ndarray, "buses segments wavelengths"]
     step_rad: Float[ndarray, "buses rings"]
+    conversion_std_rad: Float[ndarray, "buses rings"]
     second: TwoPolarizations
 
     @classmethod
@@ -86,6 +90,7 @@ class PolarizedLight:
             p=passed[:, 0],
             q=passed[:, 1],
             step_rad=step_rad,
+            conversion_std_rad=flat(conversion_std_rad(spec)),
             second=second,
         )
 
@@ -99,6 +104,34 @@ class PolarizedLight:
     def tuning_ratio(self) -> Float[ndarray, "buses rings"]:
         """Phase that TM turns by over that of TE."""
         return self.second.rings.tuning_ratio
+
+
+@cached_by_spec
+def conversion_std_rad(spec: ChipSpec) -> Float[ndarray, "rows buses rings"]:
+    """How far χ of half a turn lies off the mode table's: by the table's own error, and by the film that was made.
+
+    Bends whose arm undoes what they mix do so on the drawn film: what they convert is what thickness and width are off.
+    """
+    table, second, design = tm_table(spec.process), designed_tm(spec), spec.ring_designs[0]
+    assert table is not None
+    assert second is not None
+    assert isinstance(second.rings, SecondPolarization)
+    drawn_rad = second.rings.conversion_rad
+    lines_um = np.broadcast_to(np.asarray(spec.comb_design.wl_um), drawn_rad.shape).ravel()
+
+    def on_film(thicker_nm: float, wider_nm: float) -> Float[ndarray, "rows buses rings"]:
+        return conversion_on_film_rad(
+            table,
+            lines_um,
+            width_um=np.full(lines_um.size, design.width_um + 1e-3 * wider_nm),
+            thicker_nm=np.full(lines_um.size, thicker_nm),
+            turn=design.quarter,
+            arm_um=design.arm_um,
+        ).reshape(drawn_rad.shape)
+
+    here_rad, v = on_film(0.0, 0.0), spec.variation
+    parts = (CONVERSION * drawn_rad, on_film(v.thickness_nm, 0.0) - here_rad, on_film(0.0, v.width_nm) - here_rad)
+    return np.sqrt(sum(part**2 for part in parts))
 
 
 def tm_columns(rings: int) -> dict[str, slice]:
@@ -137,7 +170,7 @@ def with_tm(
     assert model.beyond is not None
     own = {name: flat[:, place] for name, place in tm_columns(design.t1.shape[1]).items()}
     rings, second, rad_pm = model.rings, tm.second, rad_per_pm(design)
-    conversion_rad = tm.conversion_rad * (1.0 + CONVERSION * own["conversion"])
+    conversion_rad = tm.conversion_rad + tm.conversion_std_rad * own["conversion"]
     offset_pm = rings.offset_pm - 2.0 * repulsion(own["tm_turn"], conversion_rad)[0] / rad_pm
     # Fabrication moves TM along with TE, while shifts of a row turn it by less.
     ahead_rad = tm.step_rad + 2.0 * own["tm_turn"] + (1.0 - tm.tuning_ratio) * rad_pm * offset_pm
@@ -165,7 +198,8 @@ def repulsion(
 
     Without loss the eigenvalues of half a turn are those of TE alone times e^{j(D/2 ± Ω)}, cos Ω = cos χ·cos(D/2). Each
     goes over into the other after a turn of D: from 0 to 2π the mode D/2 − Ω is the more TE's, a little below or above
-    the more TM's, which the orders' crossing has brought to the line.
+    the more TM's, which the orders' crossing has brought to the line. Where nothing converts nothing crosses, and the
+    mode that is seen is TE at any D.
 
     Args:
         ahead_rad: D, by which TM's half turn is ahead of TE's; after 4π all is as before.
@@ -178,4 +212,6 @@ def repulsion(
     angle = np.arccos(np.cos(conversion_rad) * np.cos(half))
     over = 1.0 / np.maximum(np.sin(angle), 1e-12)
     by_ahead = 0.5 - 0.5 * over * np.cos(conversion_rad) * np.sin(half)
-    return half - angle, by_ahead, -over * np.sin(conversion_rad) * np.cos(half)
+    found = half - angle, by_ahead, -over * np.sin(conversion_rad) * np.cos(half)
+    none, some = np.zeros_like(half), conversion_rad != 0.0
+    return tuple(np.where(some, part, none) for part in found)  # type: ignore[return-value]

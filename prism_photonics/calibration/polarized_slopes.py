@@ -22,7 +22,7 @@ from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, unravel
 from prism_photonics.calibration.bus_slopes import Slopes, each_bus, each_ring, receiving, ring_volts
-from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, repulsion, tm_columns, tm_coupled
+from prism_photonics.calibration.polarized import PolarizedLight, repulsion, tm_columns, tm_coupled
 from prism_photonics.calibration.polarized_ring import Pair, PolarizedRing, polarized_ring_slopes
 from prism_photonics.calibration.reflecting import beyond_columns, beyond_of
 from prism_photonics.calibration.reflecting_columns import ReflectingBuses, finished_slopes
@@ -61,7 +61,7 @@ def polarized_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) 
         by_rest[:, j] = twice_A * np.real(found.by_rest)
         by_ahead, by_chi = (-2.0 * each_bus(slope[:, j]) * by_rest[:, j] for slope in bus.repelled)
         by[:, places["tm_turn"].start + j] = by_ahead + twice_A * np.real(found.by_tm_turn)
-        unit_rad = CONVERSION * each_bus(tm.conversion_rad[:, j])
+        unit_rad = each_bus(tm.conversion_std_rad[:, j])
         by[:, places["conversion"].start + j] = unit_rad * (by_chi + twice_A * np.real(found.by_conversion))
         for name, part in (("ccw", found.by_ccw), ("cw", found.by_cw)):
             slope = each_bus(light.scatter_pm * survey.light.rad_pm[:, j]) * twice_A * part
@@ -151,7 +151,7 @@ def solved_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> P
         each_ring(params.slope_pm_V)
         + acting * (each_ring(params.curvature_pm_V2) + each_ring(beyond.cubic_pm_V3) * acting)
     )
-    conversion_rad = tm.conversion_rad * (1.0 + CONVERSION * own["conversion"])
+    conversion_rad = tm.conversion_rad + tm.conversion_std_rad * own["conversion"]
     moved, *repelled = repulsion(own["tm_turn"], conversion_rad)
     # Fabrication moves TM along with TE; voltages and heat by their own ratio.
     rest_rad = each_ring(survey.light.rad_pm * params.offset_pm - 2.0 * moved)

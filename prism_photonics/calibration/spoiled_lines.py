@@ -47,7 +47,7 @@ def contained(survey: BusSurvey, fit: BusFit) -> tuple[BusFit, BusSurvey, Bool[n
     if apart.shape[1] == 1 or not wrong.size:
         return fit, survey, apart
     # Buses that bend to a spoiled line tell of no chip's rings.
-    own, sizes = _in_sizes(survey, fit.flat, telling=~np.isin(np.arange(survey.count), wrong))
+    own, sizes = in_sizes_of_chip(survey, fit.flat, telling=~np.isin(np.arange(survey.count), wrong))
     for bus in wrong:
         one, flat = own.take(np.array([bus])), fit.flat[[bus]] / sizes
         lines, found = _set_apart(one, flat, float(fit.chi2[bus]))
@@ -56,9 +56,9 @@ def contained(survey: BusSurvey, fit: BusFit) -> tuple[BusFit, BusSurvey, Bool[n
             own_of = own_columns(one, lines, unknowns=flat.shape[1])
             found[:, own_of] = flat[:, own_of]
             sure, found = _as_noisy(one, found, lines)
-            told = _told(one, sure, found, apart=lines[None], sizes=sizes)
+            told = fit_told(one, sure, found, apart=lines[None], sizes=sizes)
             fit = mended(fit, np.array([bus]), told, np.array([0]))
-    return fit, _weighed(survey, fit.flat, apart), apart
+    return fit, weighed(survey, fit.flat, apart), apart
 
 
 def counted_beside(
@@ -85,10 +85,10 @@ def refitted(readings: BusSurvey, sure: BusSurvey, fit: BusFit, apart: Bool[ndar
     bare = ~fit.flat[:, stop:].any(1)
     plain, full = np.flatnonzero(bare), np.flatnonzero(~bare)
     if full.size:
-        own, sizes = _in_sizes(sure.take(full), fit.flat[full], telling=~apart[full].any(1))
+        own, sizes = in_sizes_of_chip(sure.take(full), fit.flat[full], telling=~apart[full].any(1))
         whole, flat = _in_units(readings.take(full), sizes), fit.flat[full] / sizes
         flat, _ = descend(counted_beside(own, flat, apart[full]), flat, steps=STEPS, rtol=RTOL)
-        told = _told(whole, own, flat, apart=apart[full], sizes=sizes)
+        told = fit_told(whole, own, flat, apart=apart[full], sizes=sizes)
         fit = mended(fit, full, told, np.arange(full.size))
     if plain.size:
         few, whole = (replace(part.take(plain), reflecting=None) for part in (sure, readings))
@@ -139,7 +139,7 @@ def _as_noisy(
     return bus.with_noise(_missed_A(bus, flat, lines[None])), flat
 
 
-def _weighed(
+def weighed(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], apart: Bool[ndarray, "buses lines"]
 ) -> BusSurvey:
     """The readings, those of lines that are set apart as noisy as these unknowns miss them."""
@@ -164,7 +164,7 @@ def _missed_A(
     return np.hypot(survey.noise_A, rms_A[:, None, :])
 
 
-def _told(
+def fit_told(
     readings: BusSurvey,
     sure: BusSurvey,
     flat: Float[ndarray, "buses unknowns"],
@@ -178,7 +178,7 @@ def _told(
     return BusFit(flat * sizes, found.std * sizes, found.model, whole.residual_rms, whole.chi2)
 
 
-def _in_sizes(
+def in_sizes_of_chip(
     survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, telling: Bool[ndarray, " buses"]
 ) -> tuple[BusSurvey, Float[ndarray, " unknowns"]]:
     """The readings in units of the unknowns as large as some buses tell them to be on this chip, and those units."""

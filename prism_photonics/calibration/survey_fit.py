@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, Light
+from prism_photonics.calibration.crossings import with_crossings
 from prism_photonics.calibration.drift_noise import blur_A, drift_matters, wandered_pm
 from prism_photonics.calibration.fit import OUTLYING, ROUGH_RTOL, RTOL, BusFit, fit_buses, refit_buses, try_again
 from prism_photonics.calibration.laser_turns import evened, misses_settled
@@ -27,7 +28,7 @@ from prism_photonics.calibration.reflecting_fit import (
     only_where_asked_for,
     reflecting_survey,
 )
-from prism_photonics.calibration.spoiled_lines import contained, counted_beside, refitted
+from prism_photonics.calibration.spoiled_lines import contained, counted_beside, refitted, weighed
 from prism_photonics.calibration.survey_drift import DriftTerms, SurveyDrift, drift_std, lost_volts, update_drift
 from prism_photonics.calibration.survey_readings import FitReadings
 from prism_photonics.calibration.unknowns import RowModel, Scatter, Unknowns, columns, designed_gain_A
@@ -136,6 +137,7 @@ def fit_survey(
         fit, readings = _first(readings, spec, given, rng=rng, wrong_chi2=WRONG_MINIMUM, start=start, each=True)
         fit = fit if readings.reflecting is None else only_where_asked_for(readings, fit)
         fit, _, apart = contained(readings, fit)
+        fit, readings, apart = with_crossings(readings, fit, apart, spec=spec, node_pm=_node_pm(given), rng=rng)
         return RowFit.of(fit, readings, rows=rows, apart=apart), still
     fit, drift, applied = _settled(readings, terms, spec, rng=rng, given=given, rtols=RTOLS, start=start)
     sure = applied
@@ -151,6 +153,9 @@ def fit_survey(
         drift = update_drift(believed, fit.flat, terms=terms, drift=drift, spec=spec)
         applied, sure = terms.applied(applied, drift), terms.applied(sure, drift)
         fit = refitted(applied, sure, fit, apart)
+    fit, applied, apart = with_crossings(applied, fit, apart, spec=spec, node_pm=_node_pm(given), rng=rng)
+    if applied.polarized is not None:
+        sure = weighed(applied, fit.flat, apart)
     sure = sure if applied.reflecting is None else counted_beside(sure, fit.flat, apart)
     more = drift_std(sure, fit.flat, terms=terms, drift=drift, spec=spec)
     return RowFit.of(dataclasses.replace(fit, std=np.hypot(fit.std, more)), applied, rows=rows, apart=apart), drift
@@ -192,7 +197,11 @@ def _first(
 
 
 def _reflecting(readings: BusSurvey, spec: ChipSpec, given: FitReadings) -> BusSurvey:
-    return reflecting_survey(readings, spec, node_pm=AT_THE_LINE if given.laser is None else given.laser.node_pm)
+    return reflecting_survey(readings, spec, node_pm=_node_pm(given))
+
+
+def _node_pm(given: FitReadings) -> Float[ndarray, " nodes"]:
+    return AT_THE_LINE if given.laser is None else given.laser.node_pm
 
 
 def _settled(
@@ -309,7 +318,7 @@ def _of_survey(survey: Dataset, spec: ChipSpec, given: FitReadings) -> tuple[Dri
         noise_A=given.noise_A,
         time_s=given.time_s,
         channel_of_ring=survey.channel_of_ring.values,
-        node_pm=AT_THE_LINE if given.laser is None else given.laser.node_pm,
+        node_pm=_node_pm(given),
         laser_pm=None if given.laser is None else given.laser.missed_pm,
     )
 

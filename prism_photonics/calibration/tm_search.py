@@ -158,6 +158,7 @@ def _alone(survey: BusSurvey) -> BusSurvey:
         p=straight,
         q=straight,
         step_rad=each(tm.step_rad),
+        conversion_std_rad=each(tm.conversion_std_rad),
         second=second,
     )
     noise_A = np.where(np.isfinite(lonely.noise_A), NEIGHBOURS * lonely.gain_A[:, None, :], np.inf)

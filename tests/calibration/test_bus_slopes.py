@@ -192,7 +192,7 @@ def test_no_step_is_taken_to_rings_that_lose_all_light_nor_from_where_nothing_is
     with np.errstate(over="ignore"):
         read = dataclasses.replace(survey, current_A=readings_A(survey, far))
     # The readings are those of such rings: but for the refusal the step would gain nearly all.
-    there = lambda point, x, damped, *, relaxed: (x + far[: len(x)] - start[: len(x)], point.cost)  # noqa: E731
+    there = lambda point, x, damped, *, relaxed, free: (x + far[: len(x)] - start[: len(x)], point.cost)  # noqa: E731
     with monkeypatch.context() as patched:
         patched.setattr(descent, "_step", there)
         found, cost = descend(read, start, steps=3, rtol=1e-9)

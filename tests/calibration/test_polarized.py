@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from prism_photonics.calibration.polarized import CONVERSION, PolarizedLight, repulsion, tm_columns
+from prism_photonics.calibration.polarized import PolarizedLight, conversion_std_rad, repulsion, tm_columns
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
 from prism_photonics.calibration.reflecting import beyond_columns
 from prism_photonics.calibration.reflecting_fit import reflecting_survey
@@ -85,7 +85,8 @@ def test_slopes_of_rings_that_do_not_split_are_those_of_differences_too(buses, f
 
 def test_where_nothing_converts_currents_and_slopes_are_those_of_one_polarization(reflecting, buses, flat):
     plain = flat.copy()
-    plain[:, PLACES["conversion"]] = -1.0 / CONVERSION
+    tm = buses.polarized
+    plain[:, PLACES["conversion"]] = -tm.conversion_rad / tm.conversion_std_rad
     found, wanted = reading_slopes(buses, plain), reading_slopes(reflecting, plain[:, :REFLECTING])
     assert found.current_A == pytest.approx(wanted.current_A, rel=1e-9)
     scale = np.abs(wanted.by_unknown).max((2, 3), keepdims=True)
@@ -118,8 +119,10 @@ def test_what_the_unknowns_say_of_tm_is_what_the_fitted_buses_have(buses, flat, 
     assert second is not None
     own = {name: flat[:, place] for name, place in PLACES.items()}
     assert tm.rings.conversion_rad == pytest.approx(
-        second.rings.conversion_rad[:, 0] * (1.0 + CONVERSION * own["conversion"]), rel=1e-12
+        second.rings.conversion_rad[:, 0] + conversion_std_rad(small)[:, 0] * own["conversion"], rel=1e-12
     )
+    # The table's own error, and no less; an arm's film is what it is known by.
+    assert (conversion_std_rad(small)[:, 0] >= 0.3 * np.abs(second.rings.conversion_rad[:, 0])).all()
     seen_pm = buses.scatter.offset_pm * flat[:, columns(RINGS)["offset"]]
     repelled_pm = 2.0 * repulsion(own["tm_turn"], tm.rings.conversion_rad)[0] / rad_per_pm(design)
     assert np.abs(repelled_pm).max() > 50.0
