@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sections import calibration, circuits, laboratory, pretrained, ranking, search, simulated
+from sections import calibration, circuits, laboratory, pretrained, ranking, search, simulated, suite
 from sections.readme import readme_table
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +32,7 @@ def page() -> str:
         calibration.tunable_laser(),
         calibration.fit_cost(),
         calibration.cold_start(),
+        suite.suite_time(),
         laboratory.measured_rings(),
         laboratory.error_bars(),
         laboratory.splittings(),
