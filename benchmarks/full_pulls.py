@@ -104,6 +104,7 @@ def main() -> None:
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, CPU only",
         "dies": count,
         "cpu_s_a_die": took_s,
+        "drawn_facets": True,
         "pulls": {
             name: {key: figures_of(np.concatenate(each)) for key, each in of_truth.items()}
             for name, of_truth in pulls.items()

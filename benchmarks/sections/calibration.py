@@ -193,6 +193,8 @@ def full_pulls() -> str:
         f"weights, as they are. Without those rings the rms of both couplers is {apart['full']}, of plain dies "
         f"{apart['model']}."
     )
+    if "drawn_facets" not in found:
+        note += " Facets of these dies were −53 dB at a row of circles, not yet the drawn ones."
     rows = ((name,) for name in full)
     return section(
         "Error bars of a calibration on full dies", "full_pulls", found, note + "\n\n" + table(columns, rows)
