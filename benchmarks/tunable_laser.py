@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sections.tables import resumed
+from sections.tables import load, resumed
 
 from prism_photonics.characterize.cost import NOTHING, calibration_wall_time_s
 from prism_photonics.chip.virtual import TUNABLE_LASER, VirtualChip
@@ -100,7 +100,9 @@ def main(arguments: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for seed in range(first, first + count):
         die = one_die(spec, seed, untrimmed=untrimmed)
-        found = resumed("tunable_laser")
+        # Dies as fabricated are told beside the trimmed ones, and say by themselves of which chip they are.
+        kept = load("tunable_laser") if RESULTS.exists() else {}
+        found = resumed("tunable_laser") or {name: kept[name] for name in ("untrimmed",) if name in kept}
         part = found.setdefault("untrimmed", {}) if untrimmed else found
         if "chip_then" in part:
             part.clear()
