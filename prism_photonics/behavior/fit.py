@@ -57,7 +57,7 @@ def fit(
     centre, span = (low + high) / 2, (high - low) / 2
     aging = no_drift(channels) if drift is None else fit_drift(drift, centre=centre, span=span, excluded=excluded)
 
-    study, inside, lines = _noise_study(validation, _stood(deviation, validation), ~excluded.all(1))
+    study, inside, lines = _noise_study(validation, _stood(deviation, validation, excluded), ~excluded.all(1))
     setting = np.nonzero(inside)[0]
     coefficients, below_lsb = fit_noise(study)
     gain, offset = fit_gain_offset(lines, np.asarray(validation.reads, float).mean(1), inside)
@@ -123,7 +123,7 @@ def _neighbours(mix: np.ndarray) -> float:
     return float(np.diag(mix.T @ mix, 1).mean()) if len(mix) > 1 else 0.0
 
 
-def _stood(deviation: np.ndarray, validation: Validation) -> np.ndarray:
+def _stood(deviation: np.ndarray, validation: Validation, excluded: np.ndarray) -> np.ndarray:
     """Weights of the noise study as they stood: as predicted, and off by what those read before and after it were.
 
     Rings drift while a record is taken. What all settings of the study have in common of that would else count twice:
@@ -131,7 +131,7 @@ def _stood(deviation: np.ndarray, validation: Validation) -> np.ndarray:
     """
     again = np.asarray(validation.again, float)
     near = np.concatenate([deviation[-AGAIN:], again - np.asarray(validation.commanded, float)[: len(again)]])
-    used = ~np.asarray(validation.excluded)
+    used = ~excluded
     off = np.where(used, near, 0.0).sum((0, 1)) / np.maximum(len(near) * used.sum(0), 1)
     return np.asarray(validation.weights, float) + np.where(used, off, 0.0)
 
@@ -207,17 +207,22 @@ def _check_places(excluded: np.ndarray, column: np.ndarray, validation: Validati
 
 def _check(validation: Validation) -> None:
     sizes: dict[str, int] = {}
-    # What was measured again tells the precision, which is not fitted; there may be none of it.
-    for name, axes in ((name, field.axes) for name, field in ARRAYS.items() if name != "again"):
+    for name, axes in ((name, field.axes) for name, field in ARRAYS.items()):
         array = np.asarray(getattr(validation, name))
         if array.ndim != len(axes) or any(sizes.setdefault(a, n) != n for a, n in zip(axes, array.shape, strict=True)):
             raise InputError(
                 f"validation.{name}: got shape {array.shape}, want ({', '.join(axes)}); known sizes {sizes}"
             )
-        require_finite(f"validation.{name}", array, axes=axes, cure="measure again")
+        if array.size or name != "again":  # of which there may be nothing
+            require_finite(f"validation.{name}", array, axes=axes, cure="measure again")
     for axis, least in (("target", 4), ("setting", 4), ("repeat", 8)):
         if sizes[axis] < least:
             raise InputError(f"validation: got {sizes[axis]} {axis}s, want at least {least}; measure more")
+    if sizes["repeated"] > sizes["target"]:
+        raise InputError(
+            f"validation.again: got {sizes['repeated']} targets, want at most the {sizes['target']} there are; leave "
+            "out the rest"
+        )
     if not validation.weight_high > validation.weight_low:
         raise InputError(
             f"validation.weight_high: got {validation.weight_high:g}, want more than weight_low = "

@@ -88,6 +88,18 @@ def test_what_rings_drift_by_while_the_record_is_taken_is_no_offset_of_the_readi
     assert float(np.asarray(stayed.score_offset).mean()) > 0.005
 
 
+def test_a_ring_that_is_left_out_moves_no_reading_of_the_other_rows():
+    """Its measured weight may be anything, and it is said by hand as often as by the record."""
+    record, _ = fabricate(0.002, 0.001, 0.0, bits=14, settings=40)
+    excluded = np.zeros((8, 8), bool)
+    excluded[2, 5] = True
+    dead = replace(record, measured=np.where(excluded, 30.0, record.measured))
+    others = np.arange(8) != 2
+    for model in (fit(dead, excluded=excluded), fit(replace(dead, excluded=excluded))):
+        assert float(np.abs(np.asarray(model.score_offset)[others]).max()) < 2e-3
+        assert np.asarray(model.score_gain)[others] == pytest.approx(1.0, abs=3e-3)
+
+
 def test_four_noise_parts_are_told_apart():
     truth = {"floor": 0.02, "shot": 0.03, "rin": 0.06, "common": 0.04}
     model = fit(fabricate(**truth, bits=12, settings=300, repeats=200)[0])
@@ -165,6 +177,10 @@ def test_records_that_cannot_be_fitted_are_refused_in_one_line():
     object.__setattr__(short, "weights", record.weights[:5])
     cases = {
         r"validation.measured \(target 3, row 1, channel 2\)": replace(record, measured=nan),
+        r"validation.again \(repeated 3, row 1, channel 2\)": replace(record, again=nan[:8]),
+        "validation.again: got 120 targets, want at most the 60": replace(
+            record, again=np.tile(record.measured, (2, 1, 1))
+        ),
         "not whole steps": replace(record, reads=record.reads + 0.01 * np.arange(64)[None, :, None]),
         "validation.weights: got shape": short,
         "no common weight interval": replace(record, weight_high=-0.5),
