@@ -175,7 +175,7 @@ def lay_down(
     rows: Float[Tensor, "kv_heads n row"],
 ) -> None:
     """Put rows at their pages."""
-    if written.device.type != "cpu":
+    if written.device.type != "cpu" or written.dtype == torch.bfloat16:  # which NumPy has not
         written[:, pages] = rows
         return
     # NumPy copies whole rows: signing takes a twentieth less time than by torch's index.

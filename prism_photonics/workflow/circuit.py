@@ -25,7 +25,7 @@ def selection_energy(row: dict[str, Any], bundle: Any) -> dict[str, float]:
     if row["passes"]:
         try:
             spec = ChipSpec.from_json(bundle.spec)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InputError("bundle: the spec in it is damaged; export the bundle again") from None
         query = ledger(spec, heater_power_W).to_json()["energy_pJ"]["total"]["derived"]
         energy_pJ += query * row["passes"] / shots(bundle.encoding)

@@ -6,7 +6,7 @@ import torch
 from prism_photonics.ranking.features import Bound, MeanKey
 from prism_photonics.ranking.paged import PagedSignatures
 from prism_photonics.ranking.readers import ChipReader, Place
-from prism_photonics.ranking.selectors import FeatureSelector, Oracle
+from prism_photonics.ranking.selectors import FeatureSelector, Oracle, RandomChoice
 from prism_photonics.ranking.several_rows import SeveralRows
 from prism_photonics.ranking.two_stage import TwoStage
 from prism_photonics.units import InputError
@@ -37,6 +37,14 @@ def test_each_request_is_scored_on_its_own_pages_as_on_a_cache_of_its_own(featur
         level = scores[number, :, : len(mine)] - alone
         assert torch.allclose(level, level[:, :1].expand_as(level), atol=1e-5)
         assert (scores[number, :, len(mine) :] == -torch.inf).all()
+
+
+def test_pages_of_a_cache_in_half_precision_are_signed_whatever_a_selector_keeps_of_them():
+    for selector in (RandomChoice(), FeatureSelector("t", MeanKey())):
+        paged = PagedSignatures(selector, PAGES)
+        paged.sign(0, torch.arange(3), buffer()[:3].bfloat16())
+        scores = paged.scores(0, torch.tensor([[0, 2, 5]]), torch.ones(1, 4, DIMS).bfloat16())
+        assert scores.isfinite().tolist() == [[[True, True, False]] * KV_HEADS]
 
 
 def test_a_page_keeps_its_programming_error_until_it_is_written_anew(demo_bundle):

@@ -24,5 +24,7 @@ def test_a_bundle_whose_spec_has_a_key_that_went_costs_what_one_without_it_does(
 
 
 def test_a_damaged_spec_in_a_bundle_is_refused_in_one_line(demo):
-    with pytest.raises(InputError, match="the spec in it is damaged; export the bundle again"):
-        energy(demo.model_dump_json().replace('"rows":8', '"rows":"many"'))
+    row = {"signature_bytes": 0.0, "passes": 2}
+    for spec in (demo.model_dump_json().replace('"rows":8', '"rows":"many"'), "[" * 100_000):
+        with pytest.raises(InputError, match="the spec in it is damaged; export the bundle again"):
+            selection_energy(row, SimpleNamespace(spec=spec, encoding="offset"))
