@@ -4,7 +4,8 @@
 tensors over in Python: for a query of a few thousand blocks that takes longer than the answer. Here sizes are agreed
 upon once. A call looks at the sizes of what is handed in, and whether signatures were written since the last.
 
-Wanted is a C++ compiler, as for `torch.compile`.
+Wanted is a C++ compiler, as for `torch.compile`. The code that is loaded lies in a folder that this process made for
+itself. Sources go through torch's cache on their way, see `compile_ahead`.
 """
 
 import tempfile
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch._inductor.cpp_builder import get_cpp_compiler
+from torch._inductor.exc import InvalidCxxCompiler
 
 from prism_photonics.export.buffers import ChipNumbers
 from prism_photonics.export.torch import PhotonicSelector
@@ -58,10 +61,10 @@ class AheadSelector:
         if not _fits(query, code.query):
             query = _agreed("query", query, code.query)
         if noise is None and code.noise is None:
-            return tuple(code.run([query, *self._held]))
+            return code.answer([query, *self._held])
         if noise is None or code.noise is None or not _fits(noise, code.noise):
             noise = _agreed("noise", noise, code.noise)
-        return tuple(code.run([query, noise, *self._held]))
+        return code.answer([query, noise, *self._held])
 
     def over(self, selector: PhotonicSelector) -> "AheadSelector":
         """The same code over another selector of the same chip and sizes, such as the next layer's.
@@ -94,7 +97,9 @@ def compile_ahead(
 ) -> AheadSelector:
     """Compile the answer of a programmed selector for queries of one shape, on a CPU.
 
-    Takes some ten seconds. The code uses as many threads as ``torch.get_num_threads()`` says now.
+    Takes some ten seconds. The code uses as many threads as ``torch.get_num_threads()`` says now. Torch keeps sources
+    in ``torchinductor_USER`` of the folder for temporary files, and compiles what it finds there by name: where others
+    may have made that folder, give ``TMPDIR`` one of your own before Python starts.
 
     Args:
         selector: With signatures programmed, as many as will be asked.
@@ -106,16 +111,22 @@ def compile_ahead(
         What answers such queries.
 
     Raises:
-        InputError: What `PhotonicSelector.forward` refuses, or another device than a CPU.
+        InputError: What `PhotonicSelector.forward` refuses, another device than a CPU, or no C++ compiler.
     """
     given = (query,) if noise is None else (query, noise)
     for name, values in zip(("query", "noise"), given, strict=False):
+        if not isinstance(values, Tensor):
+            raise InputError(f"{name}: got a {type(values).__name__}, want a torch tensor; use torch.as_tensor")
         if values.device.type != "cpu" or selector.weights.device.type != "cpu":
             raise InputError(f"{name}: got {values.device}, want the CPU, as the selector; use torch.compile(selector)")
     # Whatever the road called refuses is refused in its words.
     plain = tuple(torch.zeros(values.shape, dtype=values.dtype) for values in given)
     with torch.no_grad():
         selector(*plain)
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        raise InputError("compile_ahead: got no C++ compiler, want one; install g++, or name yours in CXX") from None
     return AheadSelector(selector, _Code(selector, plain))
 
 
@@ -161,6 +172,18 @@ class _Code:
             self._package = torch._inductor.aoti_load_package(path)
         self.run: Any = self._package.loader.run
 
+    def answer(self, given: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Run the code on tensors that were looked at."""
+        try:
+            scores, blocks = self.run(given)
+        except RuntimeError:
+            if any(torch._C._functorch.is_functorch_wrapped_tensor(values) for values in given):
+                raise InputError(
+                    "AheadSelector: got a tensor of vmap, grad or jvp, want numbers; call the selector itself"
+                ) from None
+            raise
+        return scores, blocks
+
 
 def _exported(selector: PhotonicSelector, given: tuple[Tensor, ...], held: dict[str, Tensor]) -> Any:
     with torch.no_grad():
@@ -184,7 +207,8 @@ def _settings(selector: PhotonicSelector) -> tuple[Any, ...]:
 def _fits(values: Tensor, agreed: "_Agreed") -> bool:
     """Whether values can be handed over as they are; a few comparisons, as these are most of a short call's cost."""
     return (
-        values.shape == agreed.shape
+        isinstance(values, Tensor)
+        and values.shape == agreed.shape
         and values.dtype is agreed.dtype
         and values.is_cpu
         and not values.requires_grad
@@ -194,6 +218,8 @@ def _fits(values: Tensor, agreed: "_Agreed") -> bool:
 
 def _agreed(name: str, values: Tensor | None, agreed: "_Agreed | None") -> Tensor:
     """Refuse what has other sizes than the code was compiled for: it would read beyond the memory."""
+    if values is not None and not isinstance(values, Tensor):
+        raise InputError(f"{name}: got a {type(values).__name__}, want a torch tensor; use torch.as_tensor")
     got = None if values is None else _Agreed(values.shape, values.dtype)
     if values is None or got != agreed:
         raise InputError(f"{name}: got {got or 'none'}, want {agreed or 'none'}, as compiled; compile_ahead() it anew")

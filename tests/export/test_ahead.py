@@ -107,6 +107,11 @@ def test_what_it_was_not_compiled_for_is_refused(ahead):
         ahead(query)
     with pytest.raises(InputError, match="query: got meta, want the CPU"):
         ahead(query.to("meta"), noise)
+    for bad in (query.tolist(), query.numpy()):
+        with pytest.raises(InputError, match=r"query: got a (list|ndarray), want a torch tensor"):
+            ahead(bad, noise)
+    with pytest.raises(InputError, match="got a tensor of vmap, grad or jvp"):
+        torch.func.vmap(lambda one: ahead(one, noise)[0])(query.expand(3, *query.shape))
     with pytest.raises(InputError, match="query: got a tensor that asks for its gradient"):
         ahead(query.requires_grad_(), noise)
 
@@ -151,3 +156,13 @@ def test_what_the_selector_refuses_is_refused_in_its_words_and_before_compiling(
         compile_ahead(selector, drawn(DIMS + 1))
     with pytest.raises(InputError, match="want the CPU"):
         compile_ahead(selector, drawn(DIMS).to("meta"))
+    with pytest.raises(InputError, match="query: got a ndarray, want a torch tensor"):
+        compile_ahead(selector, drawn(DIMS).numpy())
+
+
+def test_a_machine_without_a_compiler_is_told_so_in_one_line(bundle, untyped, monkeypatch):
+    selector = PhotonicSelector.from_bundle(bundle, K)
+    selector.program(drawn(BLOCKS, DIMS))
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "no-such-compiler"))
+    with pytest.raises(InputError, match=r"compile_ahead: got no C\+\+ compiler, want one; install g\+\+"):
+        compile_ahead(selector, drawn(DIMS))
