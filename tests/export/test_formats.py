@@ -21,6 +21,13 @@ from prism_photonics.units import InputError
 DIMS, K = 12, 5
 EXCLUDED = np.zeros((8, 8), bool)
 EXCLUDED[3], EXCLUDED[5, 2] = True, True
+OF_ROWS = {
+    "score_gain": np.linspace(0.9, 1.1, 8),
+    "score_offset": np.linspace(-0.1, 0.1, 8),
+    "weight_bias": np.linspace(-0.05, 0.03, 8),
+    "stuck_weight": np.where(EXCLUDED, 0.4, 0.0),
+    "column_of_channel": np.array([3, 0, 7, 2, 1, 6, 5, 4]),
+}
 DRIFT = {
     "drift_time_s": np.array([1.0, 100.0]),
     "drift_mean": np.full((2, 2, 8), 0.02),
@@ -52,9 +59,11 @@ def asked(bundle, blocks, queries, seed=0, held_in=float):
 
 @pytest.fixture(scope="module", params=SHOTS)
 def whole(request, make_model, tmp_path_factory):
-    """A drifting chip with dead rings and a coarse converter, all forms in double; the smaller half without drift."""
+    """A drifting chip with dead rings, a permuted comb, uneven rows and a coarse converter, all forms in double; the
+    smaller half without drift.
+    """
     drift = DRIFT if request.param != "offset" else {}
-    model = make_model(encoding=request.param, adc_bits=5, excluded=EXCLUDED, **drift)
+    model = make_model(encoding=request.param, adc_bits=5, excluded=EXCLUDED, **OF_ROWS, **drift)
     path = write(model, tmp_path_factory.mktemp("whole") / "bundle")
     add_formats(path, tuple(FORMATS), dims=DIMS, k=K, dtype="float64")
     return path

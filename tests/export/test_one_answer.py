@@ -39,6 +39,38 @@ def test_the_three_libraries_agree_to_1e_9(make_model, tmp_path, scheme):
     assert np.std(by_numpy - query @ signatures.T) > 0.01  # the agreement is about impaired scores
 
 
+@pytest.mark.parametrize("signature_scale", [None, "block"])
+@pytest.mark.parametrize("scheme", SHOTS)
+def test_two_banks_on_a_chip_of_every_fault_have_one_answer(make_model, tmp_path, scheme, signature_scale):
+    """Dead rings, a permuted comb, uneven rows, biased weights; asked together, and one by one."""
+    rng, dead = np.random.default_rng(5), np.zeros((8, 8), bool)
+    dead[1], dead[2, 5] = True, True
+    of_rows = {"score_gain": np.linspace(0.9, 1.1, 8), "score_offset": np.linspace(-0.1, 0.1, 8)}
+    faults = {"weight_bias": np.linspace(-0.05, 0.03, 8), "column_of_channel": np.array([3, 0, 7, 2, 1, 6, 5, 4])}
+    for excluded in (dead, np.zeros_like(dead)):
+        stuck = np.where(excluded, 0.4, 0.0)
+        model = make_model(encoding=scheme, excluded=excluded, stuck_weight=stuck, **of_rows, **faults)
+        bundle, number = load(write(model, tmp_path / f"{excluded.sum()}")), torch.as_tensor
+        signatures, query = rng.standard_normal((2, 20, 19)), rng.standard_normal((2, 3, 19))
+        query[0, 1] = 0.0
+        slices = -(-19 * RAILS[scheme] // 8)
+        error, noise = rng.standard_normal((2, 20, slices, 8)), rng.standard_normal((SHOTS[scheme], 2, 3, 20, slices))
+        how = {"signature_scale": signature_scale}
+        selector = PhotonicSelector(bundle, 4, dtype=torch.float64)
+        selector.program(number(signatures), number(error), bank_axes=1, **how)
+        together, _ = selector(number(query), number(noise))
+        for bank in range(2):
+            asked = signatures[bank], query[bank], error[bank], noise[:, bank]
+            by_jax = model.scores(asked[1], model.program(asked[0], error=asked[2], **how), noise=asked[3])
+            by_numpy = bundle.read(asked[1], bundle.program(asked[0], 0, error=asked[2], **how), noise=asked[3])
+            assert np.asarray(by_jax) == pytest.approx(by_numpy, abs=1e-9)
+            assert together[bank].numpy() == pytest.approx(by_numpy, abs=1e-9)
+            selector.program(number(asked[0]), number(asked[2]), **how)
+            for one in range(3):
+                alone, _ = selector(number(asked[1][one]), number(asked[3][:, one]))
+                assert alone.numpy() == pytest.approx(by_numpy[one], abs=1e-9)
+
+
 @pytest.mark.parametrize("scheme", SHOTS)
 def test_single_precision_agrees_to_1e_5_of_the_largest_score(make_model, tmp_path, scheme):
     signatures, query, error, noise = draw(scheme)
