@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 
@@ -177,7 +178,7 @@ class _Code:
         try:
             scores, blocks = self.run(given)
         except RuntimeError:
-            if any(torch._C._functorch.is_functorch_wrapped_tensor(values) for values in given):
+            if any(is_functorch_wrapped_tensor(values) for values in given):
                 raise InputError(
                     "AheadSelector: got a tensor of vmap, grad or jvp, want numbers; call the selector itself"
                 ) from None
