@@ -15,10 +15,14 @@ from prism_photonics.workflow.stated_shape import MOST, stated_shape
 _WHOLE = {"full_attention", "attention", "hybrid", "global"}
 """Kinds of layers that attend to the whole context, as `transformers` calls them: hybrid ones beside a recurrence."""
 _WINDOW = "sliding_attention"
-_SIZES = (
-    *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "num_kv_heads"),
-    *("head_dim", "v_head_dim", "hidden_size"),
-)
+_LEAST = dict.fromkeys(
+    (
+        *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "num_kv_heads"),
+        *("head_dim", "v_head_dim", "hidden_size", "kv_lora_rank"),
+    ),
+    1,
+) | {"qk_rope_head_dim": 0}
+"""Sizes, and the least that each may be."""
 
 
 def read_model(path: str | Path) -> ModelShape:
@@ -80,14 +84,15 @@ def _require_sizes(content: Any, place: str) -> None:
     or divides by.
     """
     for part in (content, content.get("text_config")):
-        sizes = {name: part.get(name) for name in _SIZES} if isinstance(part, dict) else {}
+        sizes = {name: part.get(name) for name in _LEAST} if isinstance(part, dict) else {}
         for name, value in sizes.items():
-            if isinstance(value, int | float) and not (1 <= value <= MOST and value == int(value)):
-                raise InputError(_whole_number(name, value, place))
+            least = _LEAST[name]
+            if isinstance(value, int | float) and not (least <= value <= MOST and value == int(value)):
+                raise InputError(_whole_number(name, value, place, least=least))
 
 
-def _whole_number(name: str, value: Any, place: str) -> str:
-    return f"{place}: {name} = {shown(value)}; want a whole number from 1 to {MOST}; mend the file"
+def _whole_number(name: str, value: Any, place: str, *, least: int = 1) -> str:
+    return f"{place}: {name} = {shown(value)}; want a whole number from {least} to {MOST}; mend the file"
 
 
 def _shape(config: Any, place: str) -> ModelShape:
@@ -112,6 +117,7 @@ def _shape(config: Any, place: str) -> ModelShape:
         "num_attention_heads": heads.query,
         "KV heads": kv_heads,
         "head_dim": head_dim,
+        "v_head_dim": value_dim or head_dim,
     }
     for name, value in numbers.items():
         if not isinstance(value, int) or not 0 < value <= MOST:
