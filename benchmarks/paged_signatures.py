@@ -34,8 +34,8 @@ KINDS: dict[str, Features] = {"mean": MeanKey(), "bound": Bound()}
 def main() -> None:
     """Measure, write."""
     torch.set_num_threads(1)
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
     if "--parts" in sys.argv[1:]:
-        kept = json.loads(RESULTS.read_text(encoding="utf-8"))
         kept["parts"] = {"date": date.today().isoformat(), "load": round(os.getloadavg()[0]), **parts()}
         write_text(RESULTS, json.dumps(kept, indent=1) + "\n")
         return
@@ -43,6 +43,7 @@ def main() -> None:
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
         "command": "python benchmarks/paged_signatures.py", "pages": PAGES, "rows": rows,
+        "parts": kept["parts"],
     }  # fmt: skip
     write_text(RESULTS, json.dumps(written, indent=1) + "\n")
 

@@ -138,6 +138,21 @@ def test_no_benchmark_goes_on_with_results_of_another_chip(tmp_path, monkeypatch
         assert tables.section("Bank", "bank", found, "|").splitlines()[2].endswith(told)
 
 
+def test_signing_that_is_timed_anew_keeps_the_parts_of_it_that_the_page_tells(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    paged = importlib.import_module("paged_signatures")
+    results = tmp_path / "paged_signatures.json"
+    results.write_text(paged.RESULTS.read_text(encoding="utf-8"), encoding="utf-8")
+    kept = json.loads(results.read_text(encoding="utf-8"))
+    monkeypatch.setattr(paged, "RESULTS", results)
+    monkeypatch.setattr(paged, "timed", lambda dims, kind: {"dims": dims, "signature": kind})
+    monkeypatch.setattr(sys, "argv", ["paged_signatures.py"])
+    paged.main()
+    written = json.loads(results.read_text(encoding="utf-8"))
+    assert written["parts"] == kept["parts"]
+    assert written["rows"] != kept["rows"]
+
+
 def test_the_readme_quotes_no_figure_beside_its_table():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     prose = re.sub(r"<!-- figures.*?end of figures -->|```.*?```", "", text, flags=re.S)
