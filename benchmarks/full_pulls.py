@@ -42,7 +42,9 @@ def hidden_die(spec: ChipSpec, seed: int, truth: FullTruth | str) -> Die:
     """The die that `VirtualChip` draws."""
     of_die, of_noise = split(die_key(seed))
     die = draw_die(spec, of_die)
-    return die if isinstance(truth, str) else draw_full_die(spec, die, truth, generator(of_noise).spawn(3)[2])
+    if isinstance(truth, str):
+        return die
+    return draw_full_die(spec, die, truth, generator(of_noise).spawn(3)[2], key=of_die)
 
 
 def pulls_of(fit: Calibration, die: Die) -> dict[str, np.ndarray]:
