@@ -240,7 +240,7 @@ def _step(
         # Priors are straight: they have no curvature.
         bend = -0.5 * _solve(matrix, _times(by, curvature))
         small = 2.0 * np.linalg.norm(bend, axis=1) <= BELIEVED * np.linalg.norm(move, axis=1)
-    return _moved(flat, move + np.where(small[:, None], bend, 0.0), mine), promised
+    return _moved(_moved(flat, move, mine), np.where(small[:, None], bend, 0.0), mine), promised
 
 
 def _moved(
