@@ -277,9 +277,6 @@ def _ends(spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Gen
     What splitters and the coupler's taper weaken a facet by is in its amplitude.
     """
     rows, buses, _ = bank.shape
-    # There and back through the tree: the amplitude of the feed, twice, less the couplers: the facet lies before them.
-    behind = 10.0 ** (-0.1 * spec.coupler_design.loss_dB)
-    seen = designed_feed(spec, xp=np).amplitude ** 2 / behind
     levels = tree_levels(spec.chip.rows)
 
     def field(power_dB: float, *, there: bool = True) -> float:
@@ -290,8 +287,15 @@ def _ends(spec: ChipSpec, bank: BankParams, truth: FullTruth, rng: np.random.Gen
     turn = field(truth.u_turn_dB, there=not spec.two_sided)
     sizes = [(splitter, facet), (diode, 0.0), (turn, diode), (field(truth.far_end_dB), 0.0)]
     amplitude = np.broadcast_to(sizes, (rows, buses, 4, 2)).copy()
-    amplitude[..., 0, 1] *= seen
+    amplitude[..., 0, 1] *= _seen(spec)
     return EndReflectors(end_ways(spec), amplitude, rng.uniform(0.0, 2.0 * np.pi, amplitude.shape))
+
+
+def _seen(spec: ChipSpec) -> Float[ndarray, "rows buses"]:
+    """Field of what comes back from a facet that reaches a row, over what leaves it for the chip."""
+    # There and back through the tree: the amplitude of the feed, twice, less the couplers: the facet lies before them.
+    behind = 10.0 ** (-0.1 * spec.coupler_design.loss_dB)
+    return designed_feed(spec, xp=np).amplitude ** 2 / behind
 
 
 def _dry(spec: ChipSpec, ends: EndReflectors, truth: FullTruth, rng: np.random.Generator) -> EndReflectors:
@@ -301,9 +305,9 @@ def _dry(spec: ChipSpec, ends: EndReflectors, truth: FullTruth, rng: np.random.G
     """
     facet, fibre = facet_fields(spec, dry=True)
     # What passes the facet twice; a fibre's glass is denser than the air before it.
-    turned = (1.0 - facet**2) * fibre / facet * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, ends.amplitude.shape[1]))
-    both, amplitude, phase_rad = 1.0 + turned, ends.amplitude.copy(), ends.phase_rad.copy()
-    amplitude[..., 0, 1] *= np.abs(both)
+    turned = (1.0 - facet**2) * fibre * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, ends.amplitude.shape[1]))
+    both, amplitude, phase_rad = facet + turned, ends.amplitude.copy(), ends.phase_rad.copy()
+    amplitude[..., 0, 1] = truth.facet * np.abs(both) * _seen(spec)
     phase_rad[..., 0, 1] += np.angle(both)
     return replace(ends, amplitude=amplitude, phase_rad=phase_rad)
 

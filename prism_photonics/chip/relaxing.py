@@ -14,7 +14,7 @@ def with_relaxation(profile: Profile, log: float, rng: np.random.Generator) -> P
     """The film of one die.
 
     All shares together are drawn by their odds, which keeps what is lost below all; then what each part has of them,
-    and each time.
+    and each time. A film that loses nothing has nothing to draw.
 
     Args:
         profile: The film as known.
@@ -23,6 +23,8 @@ def with_relaxation(profile: Profile, log: float, rng: np.random.Generator) -> P
     """
     known = {name: getattr(profile.relaxation, name).value for name in SHARES + TIMES}
     whole = sum(known[name] for name in SHARES)
+    if not whole:
+        return profile
     odds = whole / (1.0 - whole) * math.exp(log * rng.standard_normal())
     weights = {name: known[name] * math.exp(log * rng.standard_normal()) for name in SHARES}
     own = {name: odds / (1.0 + odds) * weight / sum(weights.values()) for name, weight in weights.items()}

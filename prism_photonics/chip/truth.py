@@ -54,7 +54,8 @@ class FullTruth:
             2308.15404; 0 spreads it evenly over all frequencies up to some 160 Hz, 1/2πτ of its shortest time.
         film_log: How the die's film relaxes otherwise than its profile: standard deviation of the logarithm of every
             share's odds and of every time (`chip.relaxing`). Off by default: a calibration fits one factor of all, and
-            publications, of other devices, tell a film's shares within some tens of percent and its hours within 7.
+            publications, of other devices, tell a film's shares within some tens of percent and its hours within a
+            factor of 7.
         absorbed_pm_mW: Shift by each milliwatt that a ring takes from the bus, in pm/mW, every line at full light. Heat
             of all that a circles_8x8 ring loses would make it 2 (`budget.own_light`): a quarter of that, design choice.
         second_neighbour: Share of a ring's voltage that the ring after the next sees.
@@ -110,6 +111,8 @@ class FullTruth:
             elif field.name == "facet" and value > 2.0:
                 # Dry and upright they send back up to 15 % of the power.
                 raise InputError(f"FullTruth: facet = {value:g}, want 0 to 2; 1 is what an upright facet sends back")
+            elif field.name == "film_log" and value > 3.0:
+                raise InputError(f"FullTruth: film_log = {value:g}, want 0 to 3; 1 is a factor of e in every share")
             elif not 0.0 <= value < math.inf:
                 raise InputError(f"FullTruth: {field.name} = {value:g}, want 0 or more, and finite; 0 switches it off")
         if self.te_tm and self.second_mode:

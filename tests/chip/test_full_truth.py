@@ -12,11 +12,12 @@ from prism_photonics.chip.flicker import TIMES_S, FlickeringDrift, charge_noise_
 from prism_photonics.chip.full_die import _second_mode
 from prism_photonics.chip.named_die import named_die
 from prism_photonics.chip.reading import line_currents
-from prism_photonics.chip.relaxing import with_relaxation
+from prism_photonics.chip.relaxing import SHARES, with_relaxation
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.circuit.designed_second_mode import designed_second_mode
+from prism_photonics.circuit.ends import FacetFields
 from prism_photonics.circuit.params import designed_bank
 from prism_photonics.circuit.row import bank_powers
 from prism_photonics.drift.process import Drift
@@ -248,6 +249,25 @@ def test_dry_fibres_change_what_comes_back_from_facets_and_nothing_else(complete
     assert completed(FullTruth(facet=0.0)).bank.reflections.ends.amplitude[..., 0, 1].max() == 0.0
 
 
+def test_beside_a_coupler_that_sends_nothing_back_the_dry_fibre_still_does(small_circles, monkeypatch):
+    monkeypatch.setattr("prism_photonics.chip.full_die.facet_fields", lambda spec, *, dry: FacetFields(0.0, 0.1 * dry))
+    wet, dry = (
+        full_die(
+            small_circles, draw_die(small_circles, jax.random.key(0)), FullTruth(dry=dry), np.random.default_rng(0)
+        ).bank.reflections.ends.amplitude[..., 0, 1]
+        for dry in (False, True)
+    )
+    assert (wet == 0.0).all()
+    assert (dry > 0.0).all()
+
+
+def test_a_film_that_loses_nothing_has_nothing_to_draw(small_circles):
+    known = small_circles.profile.relaxation
+    none = {name: getattr(known, name).model_copy(update={"value": 0.0}) for name in SHARES}
+    still = small_circles.profile.model_copy(update={"relaxation": known.model_copy(update=none)})
+    assert lost_share(with_relaxation(still, 0.5, np.random.default_rng(0)).relaxation, 3600.0) == 0.0
+
+
 def test_a_dies_own_film_relaxes_by_its_own_shares_and_times_and_loses_less_than_all(small_circles):
     profile = small_circles.profile
     drawn = [with_relaxation(profile, 0.5, np.random.default_rng(seed)).relaxation for seed in range(400)]
@@ -313,6 +333,7 @@ def test_two_spellings_of_one_truth_name_one_die():
         ("virtual:3,full,splitter_dB=3", "want -3 dB or less"),
         ("virtual:3,full,facet_dB=-30", "no effect 'facet_dB'"),
         ("virtual:3,full,facet=3", "facet = 3, want 0 to 2"),
+        ("virtual:3,full,film_log=1000", "film_log = 1000, want 0 to 3"),
         ("virtual:3,full,flicker_exponent=2.5", "flicker_exponent = 2.5, want 0 to 2"),
         ("virtual:x,full", "unknown bench"),
     ],
