@@ -120,7 +120,9 @@ def crossings_fitted(
     own, sizes = in_sizes_of_chip(bare, fit.flat, telling=~apart.any(1))
     own, sizes = replace(own, polarized=survey.polarized), _with_none(sizes[None], rings, none=1.0)[0]
     chi2, found = _chi2_of_lines(bare, fit.flat), {}
-    well = OUTLYING * max(STANDS_OUT, OUTLYING * float(np.quantile(fit.chi2, 0.25)))
+    # Of a chip of few buses those with such lines are among the best quarter, too.
+    alike = fit.chi2[~apart.any(1)]
+    well = OUTLYING * max(STANDS_OUT, OUTLYING * float(np.quantile(alike, 0.25)) if alike.size else 0.0)
     for bus in np.flatnonzero(apart.any(1)):
         if np.mean(chi2[bus, ~apart[bus]]) > REST:
             continue
