@@ -30,10 +30,12 @@ def test_the_table_of_a_films_tips_is_what_another_grid_finds_and_belongs_to_its
     assert tip_index(film, 1.0, of="slab") == pytest.approx(strip.n_eff, abs=1e-3)
 
 
-def test_the_committed_edge_coupler_has_the_tables_tip():
-    result = json.loads(RESULT.read_text(encoding="utf-8"))
-    assert tip_index("tfln600", result["tip_um"]) == pytest.approx(result["n_eff"], abs=1e-5)
-    assert -10.0 * np.log10(taper_passes("tfln600")) == pytest.approx(result["taper_dB"], abs=1e-4)
+def test_the_committed_edge_couplers_have_the_tables_tips():
+    couplers = json.loads(RESULT.read_text(encoding="utf-8"))["couplers"]
+    assert {result["film"] for result in couplers} == {"tfln600", "tfln400"}
+    for result in couplers:
+        assert tip_index(result["film"], result["tip_um"]) == pytest.approx(result["n_eff"], abs=1e-5)
+        assert -10.0 * np.log10(taper_passes(result["film"])) == pytest.approx(result["taper_dB"], abs=1e-4)
 
 
 @pytest.mark.parametrize("film", FILMS)
