@@ -177,5 +177,9 @@ def named_truth(text: str, *, bench: str) -> FullTruth:
             raise InputError(f"--bench {bench}: no effect {name!r}; {nearest(name, known)}")
         if not NUMBER.fullmatch(number):
             raise InputError(f"--bench {bench}: {name} = {number!r}, want a number; write {name}=0 to switch it off")
-        values[name] = bool(float(number)) if known[name] is bool else float(number)
+        values[name] = float(number)
+        if known[name] is bool:
+            if values[name] not in (0.0, 1.0):
+                raise InputError(f"--bench {bench}: {name} = {number}, want 0 or 1; it is on or off")
+            values[name] = bool(values[name])
     return FullTruth(**values)

@@ -122,12 +122,13 @@ class VirtualChip(AbstractChip):
         noise = generator(of_noise)
         # The first two are the same whether a third is drawn or not.
         of_drift, of_laser, of_truth = noise.spawn(3)
-        if trimming is not None:
-            die = trimmed_by(die, trimming.shift_pm, residual_pm=spec.trim.residual_pm, rng=noise.spawn(1)[0])
-            self._channel_of_ring = trimming.channel_of_ring
+        # Before all that is done to the die: trimmed, it has the same film.
         film = spec.profile
         if truth is not None and truth.film_log:
             film = with_relaxation(film, truth.film_log, noise.spawn(1)[0])
+        if trimming is not None:
+            die = trimmed_by(die, trimming.shift_pm, residual_pm=spec.trim.residual_pm, rng=noise.spawn(1)[0])
+            self._channel_of_ring = trimming.channel_of_ring
         drift: Drift | FlickeringDrift = Drift(spec, of_drift, film=film)
         if truth is not None:
             die = full_die(spec, die, truth, of_truth, shift=shift, key=of_die)

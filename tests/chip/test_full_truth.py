@@ -13,6 +13,7 @@ from prism_photonics.chip.full_die import _second_mode
 from prism_photonics.chip.named_die import named_die
 from prism_photonics.chip.reading import line_currents
 from prism_photonics.chip.relaxing import SHARES, with_relaxation
+from prism_photonics.chip.trimming import Trimming
 from prism_photonics.chip.truth import FullTruth
 from prism_photonics.chip.tunable import LaserLight, TunableLaser
 from prism_photonics.chip.virtual import VirtualChip
@@ -301,6 +302,21 @@ def test_a_die_with_its_own_film_is_the_same_die_and_fades_otherwise(small_circl
     assert np.abs(own - last).max() > 3.0 * np.abs(again - first).max()
 
 
+def test_trimming_a_die_leaves_it_the_film_it_had(small_circles, monkeypatch):
+    drawn, none = [], np.zeros((2, 1, 3))
+    order = np.broadcast_to(np.arange(3), none.shape).copy()
+
+    def noted(*args):
+        drawn.append(with_relaxation(*args))
+        return drawn[-1]
+
+    monkeypatch.setattr("prism_photonics.chip.virtual.with_relaxation", noted)
+    for done in (None, Trimming("untrimmed:3", small_circles.hash, order, none, none, none.astype(int), none, none)):
+        VirtualChip(small_circles, seed=3, trimmed=False, truth=replace(NONE, film_log=0.7), trimming=done)
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != small_circles.profile
+
+
 # ---------------------------------------------------------------- names
 
 
@@ -334,6 +350,8 @@ def test_two_spellings_of_one_truth_name_one_die():
         ("virtual:3,full,facet_dB=-30", "no effect 'facet_dB'"),
         ("virtual:3,full,facet=3", "facet = 3, want 0 to 2"),
         ("virtual:3,full,film_log=1000", "film_log = 1000, want 0 to 3"),
+        ("virtual:3,full,dry=0.5", "dry = 0.5, want 0 or 1"),
+        ("virtual:3,full,dispersion=2", "dispersion = 2, want 0 or 1"),
         ("virtual:3,full,flicker_exponent=2.5", "flicker_exponent = 2.5, want 0 to 2"),
         ("virtual:x,full", "unknown bench"),
     ],
