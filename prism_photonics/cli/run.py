@@ -18,6 +18,9 @@ def run(
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Output folder; default out/NAME.")
     ] = None,
     untrimmed: Untrimmed = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="A die with all that real rings have besides, as of virtual:SEED,full.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """The main job: from a spec to ranked blocks.
@@ -40,7 +43,8 @@ def run(
     progress.print(f"[bold]{chip_spec.name}[/bold]: {chip_spec.chip.rows} × {chip_spec.chip.rings}, seed {seed}")
     from prism_photonics.workflow import job
 
-    result = job.run(chip_spec, folder, keys=keys, seed=seed, untrimmed=untrimmed, progress=_tell)
+    truth = "full" if full else "model"
+    result = job.run(chip_spec, folder, keys=keys, seed=seed, untrimmed=untrimmed, truth=truth, progress=_tell)
     for warning in result["warnings"]:
         progress.print(f"warning: {warning}", soft_wrap=True)
     if as_json:

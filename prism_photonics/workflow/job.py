@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from prism_photonics.characterize.closed_loop import Trimmed
 from prism_photonics.characterize.drift_study import DriftStudy
 from prism_photonics.chip.abstract import AbstractChip
 from prism_photonics.chip.heaters import require_heaters
+from prism_photonics.chip.truth import FullTruth, full_truth
 from prism_photonics.chip.virtual import VirtualChip
 from prism_photonics.drift.tracker import Tracker
 from prism_photonics.files import write_text
@@ -165,6 +167,7 @@ def run(
     keys: Path | str | None = None,
     seed: int = 0,
     untrimmed: bool = False,
+    truth: str | FullTruth = "model",
     progress: Progress = lambda step, outcome, seconds: None,
 ) -> dict[str, Any]:
     """Do the whole job for one chip.
@@ -175,6 +178,8 @@ def run(
         keys: A keys file, or None for the built-in needle keys.
         seed: Seed of fabrication, noise and every random choice.
         untrimmed: Whether the die is as fabricated: its rings are searched and brought to channels by their heaters.
+        truth: What the virtual die is made of, as of `VirtualChip`. Of a full die the same die of the fit's own model
+            class is calibrated too, and its accuracy told beside.
         progress: Told of every step.
 
     Returns:
@@ -186,7 +191,7 @@ def run(
     from prism_photonics.report.page import write_report
     from prism_photonics.workflow.parts import feed_with_parts
 
-    folder, keys = Path(folder), None if keys is None else Path(keys)
+    folder, keys, is_full = Path(folder), None if keys is None else Path(keys), full_truth(truth) is not None
     time_s: dict[str, float] = {}
     outcome: dict[str, str] = {}
 
@@ -211,13 +216,15 @@ def run(
         feed = feed_with_parts(spec) if spec.given_parts else []
         outcome["simulate"] = f"row solver against SAX: {sax_error:.1e}"
     with step("calibrate"):
-        chip = VirtualChip(spec, seed=seed, trimmed=not untrimmed)
+        chip = VirtualChip(spec, seed=seed, trimmed=not untrimmed, truth=truth)
         if untrimmed:
             search_and_assign(chip, folder / "record")
         session, accuracy = calibrate_and_validate(chip, folder / "record", seed=seed, bench=chip.label)
         calibration, validation = session.fit, accuracy.validation
+        plain_bits = _plain_bits(spec, seed=seed, untrimmed=untrimmed) if is_full else None
         outcome["calibrate"] = (
             f"{accuracy.accuracy_bits:.1f} bits with {session.readings_per_ring:.0f} readings per ring"
+            + ("" if plain_bits is None else f"; of the fit's own model class {plain_bits:.1f}")
         )
     with step("program"):
         measured, out_of_reach, clipped = chip_scores(
@@ -262,7 +269,9 @@ def run(
         "row_solver_vs_sax_max_error": sax_error,
         "layout_vs_design_max_error": layout_error,
         "feed": [change.to_json() for change in feed],
+        "die": chip.label,
         "accuracy_bits": validation.accuracy_bits,
+        **({} if plain_bits is None else {"accuracy_bits_of_model_class": plain_bits}),
         **bits_of_others(calibration, validation),
         "closed_loop_bits": recorded_trim(folder / "record").closed_loop_bits,
         "readings_per_ring": calibration.readings_per_ring,
@@ -294,6 +303,15 @@ def run(
     time_s["total"] = round(sum(time_s.values()), 3)
     write_text(folder / "summary.json", json.dumps(result, indent=2) + "\n")
     return result
+
+
+def _plain_bits(spec: ChipSpec, *, seed: int, untrimmed: bool) -> float:
+    """Accuracy of the same die without what no model-class die has: calibrated alike, of which nothing is kept."""
+    chip = VirtualChip(spec, seed=seed, trimmed=not untrimmed)
+    with TemporaryDirectory(prefix="prism_model_class_") as folder:
+        if untrimmed:
+            search_and_assign(chip, Path(folder))
+        return calibrate_chip(chip, seed=seed).validate(seed=seed).accuracy_bits
 
 
 def _model_doubts(report: Mapping[str, float]) -> list[str]:

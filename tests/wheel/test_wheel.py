@@ -124,6 +124,13 @@ def test_the_core_reads_and_ranks_with_the_bundle_of_another_machine(core, sessi
     run([core / "prism", "rank", "out/bundle"], cwd=session)
 
 
-def test_the_main_job_runs_outside_any_checkout(everything, tmp_path):
-    run([everything / "prism", "run", "demo_8x8", "-o", "out"], cwd=tmp_path)
-    assert (tmp_path / "out" / "report.html").is_file()
+def test_the_main_job_runs_outside_any_checkout_on_a_full_die_whose_accuracy_comes_first(everything, tmp_path):
+    run([everything / "prism", "run", "demo_8x8", "--full", "-o", "out"], cwd=tmp_path)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["die"] == "virtual:0,full"
+    assert 11.0 < summary["accuracy_bits"] < summary["accuracy_bits_of_model_class"] < 13.0
+    cards = re.findall(r'class="card"><b>([^<]*)</b><span>(.*?)</span>', (tmp_path / "out" / "report.html").read_text())
+    first, told = cards[0]
+    assert first == f"{summary['accuracy_bits']:.1f} bits"
+    assert "of a full die" in told
+    assert f"{summary['accuracy_bits_of_model_class']:.1f} bits" in told

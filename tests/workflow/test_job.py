@@ -107,6 +107,8 @@ def test_the_summary_holds_the_numbers_of_every_step(ran, demo):
     assert 0.0 < summary["row_solver_vs_sax_max_error"] < 1e-9
     assert 0.0 < summary["layout_vs_design_max_error"] < 1e-9
     assert summary["accuracy_bits"] >= 7.0
+    assert summary["die"] == f"virtual:{SEED}"
+    assert "accuracy_bits_of_model_class" not in summary
     assert 1.0 < summary["readings_per_ring"] < 1000.0
     assert summary["seed"] == SEED
     assert summary["spec_hash"] == demo.hash
@@ -194,6 +196,22 @@ def test_a_calibration_tells_its_precision_its_time_and_that_no_voltage_was_too_
 
 
 # ---------------------------------------------------------------- the report
+
+
+def test_the_report_says_that_this_die_has_no_more_than_the_fit_knows(ran):
+    raw = (ran.folder / "report.html").read_text(encoding="utf-8")
+    assert f"{ran.summary['accuracy_bits']:.1f} bits</b>" in raw
+    assert "of a die of the fit's own model class (<code>prism run --full</code>" in raw
+    assert f"Virtual die <code>virtual:{SEED}</code>" in raw
+
+
+def test_a_die_of_an_unknown_truth_is_refused_before_anything_is_written(demo, tmp_path):
+    from prism_photonics.units import InputError
+    from prism_photonics.workflow.job import run
+
+    with pytest.raises(InputError, match="fulll"):
+        run(demo, tmp_path / "out", truth="fulll")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_report_opens_offline(ran, page):
