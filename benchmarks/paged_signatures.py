@@ -26,8 +26,8 @@ from prism_photonics.ranking.selectors import FeatureSelector
 
 RESULTS = Path(__file__).parent / "results" / "paged_signatures.json"
 PAGES, TOKENS, KV_HEADS, GROUP, DIMS = 128, 16, 8, 4, (64, 128)
-TURNS, CALLS = 15, 10
-ROUNDS, RECENT = 400, 64
+TURNS, CALLS = 60, 4
+ROUNDS = 400
 KINDS: dict[str, Features] = {"mean": MeanKey(), "bound": Bound()}
 
 
@@ -42,8 +42,8 @@ def main() -> None:
     rows = [timed(dims, kind) for dims in DIMS for kind in KINDS]
     written = {
         "date": date.today().isoformat(), "hardware": f"{os.cpu_count()} cores, CPU only, one thread",
-        "command": "python benchmarks/paged_signatures.py", "pages": PAGES, "rows": rows,
-        "parts": kept["parts"],
+        "command": "python benchmarks/paged_signatures.py", "load": round(os.getloadavg()[0]), "pages": PAGES,
+        "rows": rows, "parts": kept["parts"],
     }  # fmt: skip
     write_text(RESULTS, json.dumps(written, indent=1) + "\n")
 
@@ -64,9 +64,9 @@ def parts(dims: int = 128) -> dict[str, dict[str, float]]:
     keys, pages = torch.randn(PAGES, TOKENS, KV_HEADS, dims), torch.randperm(PAGES)
     paged = PagedSignatures(FeatureSelector("bound", Bound()), PAGES)
     viewed, rows = keys.movedim(2, 0)[None], torch.randn(KV_HEADS, PAGES, 4 * dims)
-    known, written = torch.randn(1, KV_HEADS, RECENT + PAGES, 2 * dims), torch.zeros_like(rows)
+    known, written = torch.randn(1, KV_HEADS, PAGES, 2 * dims), torch.zeros_like(rows)
     across = np.array(known.transpose(2, 3).numpy(), order="C")
-    spare, middle = across.copy(), (RECENT + PAGES - 1) // 2
+    spare, middle = across.copy(), (PAGES - 1) // 2
 
     def sort(by: Callable[[], None]) -> None:
         np.copyto(spare, across)

@@ -251,7 +251,8 @@ def paged() -> str:
     ]
     note = (
         f"`PagedSignatures` in float: {found['pages']} pages of 16 tokens and 8 KV heads of one layer, four query "
-        "heads each; processor time of one core, the least of some turns."
+        f"heads each; processor time of one core, the least of some turns (load {found['load']}: other work on the "
+        "machine shares its caches, and signing reads 8 MB of keys)."
     )
     parts = found["parts"]
     shares, instead = parts["shares"], parts["instead"]

@@ -25,7 +25,7 @@ from prism_photonics.ranking.features import Features
 from prism_photonics.units import InputError
 
 MEMORY_BLOCKS = 64
-"""Blocks over which the median runs; a design choice, 1024 tokens in blocks of 16."""
+"""Blocks before new ones over which the median runs; a design choice, 1024 tokens in blocks of 16."""
 TOLERANCE = 0.5
 """How far the median may move from the reference, in the blocks' own spread; it costs an eighth of the range."""
 
@@ -78,12 +78,15 @@ class Centre:
         Returns:
             The reference to write them against.
         """
-        fresh = features if bool(shown.all()) else features.masked_fill(~shown[:, None, :, None], torch.nan)
-        known = fresh if self._recent is None else torch.cat([self._recent, fresh], 2)
+        every = bool(shown.all())
+        fresh = features if every else features.masked_fill(~shown[:, None, :, None], torch.nan)
+        # Where as many come at once as the median runs over, they tell it without those before them.
+        before = None if every and fresh.shape[2] >= MEMORY_BLOCKS else self._recent
+        known = fresh if before is None else torch.cat([before, fresh], 2)
         self._recent = known[:, :, -MEMORY_BLOCKS:]
         median = _median(known)[:, :, 0].nan_to_num()
-        distance = (known - median[:, :, None]).square().sum(-1, keepdim=True)
-        spread = _median(distance)[:, :, 0, 0].nan_to_num()
+        apart = known - median[:, :, None]
+        spread = _median(apart.square_().sum(-1, keepdim=True))[:, :, 0, 0].nan_to_num()
         if self.reference is None:
             self.reference = median
         moved = (median - self.reference).square().sum(-1)

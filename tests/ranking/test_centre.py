@@ -130,6 +130,23 @@ def test_the_reference_follows_a_context_whose_shared_vector_jumps(scene):
     assert (centre.reference - features[:, :, -BLOCKS:].mean(2)).norm(dim=-1).max() < spread
 
 
+def test_blocks_that_fill_the_memory_at_once_are_written_less_their_own_median():
+    earlier, later = (
+        torch.randn(1, 2, MEMORY_BLOCKS, DIMS, generator=torch.Generator().manual_seed(n)) for n in (1, 2)
+    )
+    later = later + 20.0
+    shown = torch.ones(1, MEMORY_BLOCKS, dtype=torch.bool)
+    centre = Centre()
+    centre.take(earlier, shown)
+    assert torch.equal(centre.take(later, shown), later.median(2).values)
+    # One that stands for padding among them is no number: what came before counts on.
+    padded = Centre()
+    padded.take(earlier, shown)
+    shown[0, 0] = False
+    of_both = torch.cat([earlier, later[:, :, 1:]], 2).median(2).values
+    assert torch.equal(padded.take(later, shown), of_both)
+
+
 def test_padding_is_no_part_of_the_mean_and_each_sequence_has_its_own(scene):
     keys, _, shape = scene
     both = torch.cat([keys, keys + 605.0 * shape])
