@@ -73,6 +73,12 @@ def summary(tests: dict[str, float], collections: list[dict[str, Any]]) -> dict[
     }
 
 
+def _whole(older: dict[str, Any], now: dict[str, Any]) -> float | None:
+    """Of all that the older suite takes, what today's takes; None where either run was stopped."""
+    ended = all(run["ran"] >= run["collected"] for run in (older, now))
+    return round(now["cpu_s"] / older["cpu_s"], 3) if ended else None
+
+
 def main() -> None:
     """Compare, write and print."""
     commit, *folders = sys.argv[1:4]
@@ -93,6 +99,8 @@ def main() -> None:
         "older": {"commit": commit} | summary(older, older_found),
         "now": {"commit": git.stdout.strip()} | summary(now, now_found),
         "in both": {"tests": len(both), **sums, "ratio": round(sums["now"] / sums["older"], 3)},
+        "only now": {"tests": len(now.keys() - older.keys()), "cpu_s": round(sum(now.values()) - sums["now"], 1)},
+        "whole": _whole(summary(older, older_found), summary(now, now_found)),
         "folders": {
             folder: {name: round(of[folder], 1) for name, of in spent.items()}
             for folder, _ in spent["older"].most_common(FOLDERS)
