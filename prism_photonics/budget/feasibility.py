@@ -16,6 +16,7 @@ from prism_photonics.budget.second_mode import bend_warnings
 from prism_photonics.process.polarization import films_farther_apart, index_apart
 from prism_photonics.process.profile import film_name
 from prism_photonics.spec import ChipSpec
+from prism_photonics.spec.cache import cached_by_spec
 from prism_photonics.units import InputError
 
 
@@ -150,20 +151,12 @@ about what a chip is for."""
 def check(spec: ChipSpec) -> Feasibility:
     """Apply every rule to a spec, and search for cures of broken ones.
 
+    A spec that is asked about again, as by each step of a session, has its answer, with what was searched for it.
+
     Raises:
         InputError: The rings are no resonators, or a number leaves what floating point holds.
     """
-    findings = judged(spec)
-    cured = [
-        found
-        if found.passed
-        else replace(found, search=partial(find_cures, found, rule, spec, before=findings, judge=judged))
-        for found, rule in zip(findings, RULES, strict=True)
-    ]
-    rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
-    broken = not all(found.passed for found in findings)
-    search = _Search(spec, cured, rules) if broken else None
-    return Feasibility(tuple(cured), partial(_remarks, spec, findings), search)
+    return _checked(spec)
 
 
 def require_feasible(spec: ChipSpec, *, rules: Collection[str] | None = None) -> Feasibility:
@@ -285,3 +278,18 @@ def _three_digits(count: float) -> str:
 def _plain(finding: Finding, left_out: set[str]) -> dict[str, Any]:
     kept = ("rule", "value", "limit", "unit", "passed", "cure", "explain")
     return {key: getattr(finding, key) for key in kept if key not in left_out}
+
+
+@cached_by_spec
+def _checked(spec: ChipSpec) -> Feasibility:
+    findings = judged(spec)
+    cured = [
+        found
+        if found.passed
+        else replace(found, search=partial(find_cures, found, rule, spec, before=findings, judge=judged))
+        for found, rule in zip(findings, RULES, strict=True)
+    ]
+    rules = {found.rule: rule for found, rule in zip(findings, RULES, strict=True)}
+    broken = not all(found.passed for found in findings)
+    search = _Search(spec, cured, rules) if broken else None
+    return Feasibility(tuple(cured), partial(_remarks, spec, findings), search)

@@ -288,14 +288,30 @@ def test_the_report_counts_the_rings_on_which_te_and_tm_cross_and_names_an_arm_t
     )
 
 
-def test_remarks_are_worked_out_when_somebody_asks_for_them(demo, monkeypatch):
+def test_remarks_are_worked_out_when_somebody_asks_for_them(demo, altered, monkeypatch):
     asked = []
     monkeypatch.setattr(feasibility, "_remarks", lambda spec, findings: [str(asked.append(spec.name))])
-    found = check(demo)
+    found = check(altered(demo, name="asked"))
     assert found.feasible
     assert asked == []
     assert found.warnings == found.warnings == ("None",)
-    assert asked == [demo.name]
+    assert asked == ["asked"]
+
+
+def test_a_spec_that_is_asked_about_again_is_not_searched_again_and_another_is(demo, altered, monkeypatch):
+    searched, search = [], feasibility.find_cures
+    monkeypatch.setattr(
+        feasibility,
+        "find_cures",
+        lambda finding, rule, spec, **more: (searched.append(spec.name), search(finding, rule, spec, **more))[1],
+    )
+    first, again, other = (
+        altered(demo, name=name, waveguide={"bend_radius_um": 12.0}) for name in ("twice", "twice", "once")
+    )
+    assert str(check(first)) == str(check(again))
+    assert searched == ["twice"]
+    assert [found.rule for found in check(other).violations if found.cures] == ["bend_radius"]
+    assert searched == ["twice", "once"]
 
 
 EXTREMES = {

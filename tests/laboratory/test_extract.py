@@ -126,8 +126,8 @@ def test_a_failed_alignment_is_refused_in_one_line(tmp_path):
     assert re.search(r"prism: .*rows_dark\.csv: .*alignment failed.*\n$", result.stderr.splitlines(keepends=True)[-1])
 
 
-def written(folder, name, **ring):
-    wl_nm, through, drop = sweep(np.random.default_rng(5), low_nm=1525.0, high_nm=1568.0, **ring)
+def written(folder, name, *, low_nm=1541.0, high_nm=1553.0, **ring):
+    wl_nm, through, drop = sweep(np.random.default_rng(5), low_nm=low_nm, high_nm=high_nm, **ring)
     levels = {f"channel_{n}_dBm": 10 * np.log10(power * 1e-2) for n, power in ((1, drop), (2, through))}
     path = folder / name
     np.savez(path, wl_nm=wl_nm, **levels)
@@ -148,6 +148,8 @@ def test_a_measured_profile_designs_the_next_chip(tmp_path, circles):
             kappa2=0.02 * np.exp(-(gap - 400) / 80),
             loss_dB=0.03,
             wl0_nm=1546.9,
+            low_nm=1525.0,
+            high_nm=1568.0,
         )
         for gap in (400, 450, 500)
     ]

@@ -81,7 +81,9 @@ class QuarterTurn:
     def least_radius_um(self) -> float:
         """Radius of its middle, where it is sharpest."""
         if isinstance(self.cosine, bool):
-            xp = np if isinstance(self.euler_p, (int, float)) else self.euler_p.__array_namespace__()
+            if isinstance(self.euler_p, (int, float)):
+                return self.radius_um / _reach_of_one(float(self.euler_p), self.cosine)
+            xp = self.euler_p.__array_namespace__()
             return self.radius_um / (_cosine_reach(self.euler_p, xp) if self.cosine else _reach(self.euler_p))
         xp = self.cosine.__array_namespace__()
         return self.radius_um / xp.where(self.cosine != 0.0, _cosine_reach(self.euler_p, xp), _reach(self.euler_p))
@@ -219,10 +221,19 @@ def _unit_points(p: float, at: Float[ndarray, " points"], *, cosine: bool) -> Fl
     return np.stack([np.interp(at, grid, along) for along in path], axis=-1) / path[0, -1]
 
 
+@cache
+def _reach_of_one(p: float, cosine: bool) -> float:
+    """As `_reach`: rules ask for the same few turns over and over."""
+    return _cosine_reach(p) if cosine else _reach(p)
+
+
+_NODES_TURNED = _turned(NODES, True)
+
+
 def _cosine_reach(p: Any, xp: ModuleType = np) -> Any:
     """As `_reach`, of ramps of a raised cosine: of either ramp by Gauss's rule, of the arc between exactly."""
     angle = 0.25 * math.pi * p
-    along = angle * _turned(NODES, True)
+    along = angle * _NODES_TURNED
     ramps = 2.0 * angle * ((xp.cos(along) + xp.sin(along)) * SHARES).sum()
     found = ramps + xp.cos(angle) - xp.sin(angle)
     return float(found) if xp is np else found
