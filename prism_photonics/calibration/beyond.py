@@ -43,15 +43,19 @@ class Beyond(eqx.Module):
     tm: TwoPolarizations | None = None
 
     @property
+    def backscatter(self) -> Backscatter:
+        """That of the rings."""
+        return Backscatter(self.ccw_re_pm + 1j * self.ccw_im_pm, self.cw_re_pm + 1j * self.cw_im_pm)
+
+    @property
     def reflections(self) -> RowReflections:
         """As the row solver takes them."""
-        backscatter = Backscatter(self.ccw_re_pm + 1j * self.ccw_im_pm, self.cw_re_pm + 1j * self.cw_im_pm)
         end = self.end_re + 1j * self.end_im
         xp = np if isinstance(end, ndarray) else jnp
         ends = EndReflectors(self.ways, abs(end)[..., None], xp.arctan2(self.end_im, self.end_re)[..., None])
-        return RowReflections(backscatter, ends)
+        return RowReflections(self.backscatter, ends)
 
     @property
     def splitting_pm(self) -> Float[Numbers, "... rings"]:
         """Distance of each ring's two resonances, in pm."""
-        return np.abs(np.asarray(self.reflections.backscatter.splitting_pm))
+        return np.abs(np.asarray(self.backscatter.splitting_pm))

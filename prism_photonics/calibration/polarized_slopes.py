@@ -185,7 +185,7 @@ def solved_buses(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> P
         tm_coupled(of_tm.t2, params.t2, designed.t2),
     )
     split = splitting(params, beyond.reflections.backscatter)
-    leading_split = Splitting(**{name: leading(leaf) for name, leaf in vars(split).items()})
+    leading_split = Splitting(*map(leading, split))
     couplings = (
         (coupled(params.t1, light.kappa2_through), leading(s1)),
         (coupled(params.t2, light.kappa2_drop), leading(s2)),
@@ -308,4 +308,4 @@ def _row_on(light: Any, matrix: Any) -> Any:
 
 def ring_split(split: Splitting, ring: int) -> Splitting:
     """The backscatter of one ring."""
-    return Splitting(**{name: leaf[ring] for name, leaf in vars(split).items()})
+    return Splitting(*(leaf[ring] for leaf in split))

@@ -229,7 +229,7 @@ def swept(row: PreparedReflectingRow, half: Complex[Numbers, "rings ... channels
         (through_exit.inside + nothing, nothing, far.inside + nothing),
         (through_exit.passed + nothing, nothing),
     )
-    (gamma, out), kept = scan(inwards, end, (all_ports, row.p[1:], row.q[1:]), reverse=True)
+    (gamma, out), kept = scan(inwards, end, (all_ports.sides, row.p[1:], row.q[1:]), reverse=True)
     gamma, out = behind_bus(gamma, out, row.p[0], row.q[0])
     return gamma, out, (kept[:3], kept[3:]), all_ports
 
@@ -253,48 +253,39 @@ def lit_from_exits(row: PreparedReflectingRow, gamma: Any, out: Any, nothing: An
     )
 
 
-def through_ring(
-    ports: RingPorts, lit: list[tuple[Any, Any]], gamma: Any, v: Any
-) -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any, Any, Any]]]:
-    """What runs on behind a ring, and what enters its four ports, of the three lights of `lit_from_exits`.
-
-    Args:
-        ports: The ring.
-        lit: What runs eastward into it on both buses, of each light.
-        gamma: What the row behind it sends back.
-        v: The way from behind it to the through exit: by reciprocity what falls on it from there.
-
-    Returns:
-        Of each light the fields that leave eastward, and those that enter from west and from east.
-    """
-    n = passage(ports, gamma)
-    beyond = [passed(n, light) for light in lit]
-    # The light v that falls on the ring from the east, as it comes back eastward.
-    (echo,) = echoed(ports.east, gamma, sent_back(ports.east, v))
-    beyond[2] = (beyond[2][0] + echo[0], beyond[2][1] + echo[1])
-    back = [sent_back(gamma, light) for light in beyond]
-    back[2] = (back[2][0] + v[0], back[2][1] + v[1])
-    return beyond, [(*west, *east) for west, east in zip(lit, back, strict=True)]
-
-
 def _fields_and_slopes(row: PreparedReflectingRow, shift_pm: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Fields at both exits, and their slopes by the shift of every ring, per pm."""
+    """Fields at both exits, and their slopes by the shift of every ring, per pm.
+
+    What does not hand light from ring to ring is computed for all of them at once: in NumPy short arrays cost as much
+    as long ones.
+    """
     half = shifted(row.half_turn, row.rad_pm, shift_pm)
-    gamma, out, (gammas, outs), all_ports = swept(row, half)
+    gamma, out, (gammas, outs), ports = swept(row, half)
     entrance, _, drop_exit, _ = row.ends
+    xp = library(half)
+    n = passage(ports, gammas)
+    # What falls on a ring from the through exit, as it comes back eastward; the two other lights come from the west.
+    (echo,) = echoed(ports.east, gammas, sent_back(ports.east, outs))
+    nothing = xp.zeros_like(half[0])
+    three = lambda light: xp.stack([0.0 * light, 0.0 * light, light], axis=1)  # noqa: E731
+    start = lit_from_exits(row, gamma, out, nothing)
 
     def outwards(carry, this):
-        ports, changed, p, q, gamma, v = this
-        beyond, enters = through_ring(ports, [(x * p, y * q) for x, y in carry], gamma, v)
-        return tuple(beyond), tuple(_scattered(enters[k], changed, enters[0]) for k in (2, 1))
+        (n11, n21, n12, n22), (p, q), (echo1, echo2) = this
+        x, y = carry[0] * p, carry[1] * q
+        beyond = n11 * x + n12 * y + echo1, n21 * x + n22 * y + echo2
+        return beyond, (x, y, *beyond)
 
-    nothing = library(half).zeros_like(half[0])
-    start = lit_from_exits(row, gamma, out, nothing)
-    turned = _turned_by_a_radian(half, (row.t1, row.t2), row.split, all_ports)
-    rings = (all_ports, turned, row.p[:-1], row.q[:-1], gammas, outs)
-    _, (by_through, by_drop) = scan(outwards, start, rings)
+    lit = tuple(xp.stack([light[bus] for light in start]) for bus in (0, 1))
+    each = (*n[0], *n[1]), (row.p[:-1], row.q[:-1]), tuple(three(light) for light in echo)
+    _, (x, y, *beyond) = scan(outwards, lit, each)
+    back = sent_back([part[:, None] for part in gammas], beyond)
+    enters = x, y, *(part + three(v) for part, v in zip(back, outs, strict=True))
+    turned = RingPorts(*(leaf[:, None] for leaf in _turned_by_a_radian(half, (row.t1, row.t2), row.split, ports)))
+    # By reciprocity: of the drop exit, and of the through exit.
+    by = _scattered(tuple(light[:, 1:] for light in enters), turned, tuple(light[:, :1] for light in enters))
     fields = leaving(gamma, out, (entrance, drop_exit))
-    return (fields.through, fields.drop), (by_through * row.rad_pm, by_drop * row.rad_pm)
+    return (fields.through, fields.drop), (by[:, 1] * row.rad_pm, by[:, 0] * row.rad_pm)
 
 
 def _turned_by_a_radian(half: Any, couplers: tuple[Any, Any], split: Splitting, ports: RingPorts) -> RingPorts:

@@ -14,7 +14,7 @@ Source: the star product of scattering matrices (R. Redheffer, Journal of Mathem
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from prism_photonics.lightpath.arrays import Numbers, library, scan
-from prism_photonics.lightpath.ring.backscatter import Backscatter, RingPorts, ports_of_turn, splitting
+from prism_photonics.lightpath.ring.backscatter import Backscatter, RingPorts, RingSides, ports_of_turn, splitting
 from prism_photonics.lightpath.ring.model import RingParams, half_turn, reciprocal
 from prism_photonics.lightpath.waveguide.model import PathParams, transmission
 
@@ -74,7 +74,7 @@ class ReflectingFields(eqx.Module):
     reflected: Complex[Numbers, "..."]
 
 
-class End(eqx.Module):
+class End(NamedTuple):
     """One end of a bus as a two-port: reflection seen from the bus, transmission, and reflection seen from outside."""
 
     inside: Complex[Numbers, "..."]
@@ -204,7 +204,7 @@ def joined(way: Any, light: Any) -> Any:
     return way[0] * light[0] + way[1] * light[1]
 
 
-def passage(ports: RingPorts, gamma: Any) -> tuple[tuple[Any, Any], ...]:
+def passage(ports: RingPorts | RingSides, gamma: Any) -> tuple[tuple[Any, Any], ...]:
     """N = (1 − S_ee·Γ)⁻¹·S_ew: what runs on behind a ring of unit light on the through bus, and on the drop bus."""
     return echoed(ports.east, gamma, (ports.through, ports.across_ccw), (ports.across_cw, ports.drop_bus))
 
@@ -215,7 +215,7 @@ def passed(n: Any, light: Any) -> tuple[Any, Any]:
     return n11 * light[0] + n12 * light[1], n21 * light[0] + n22 * light[1]
 
 
-def seen_before(ports: RingPorts, gamma: Any, n: Any) -> tuple[Any, Any, Any]:
+def seen_before(ports: RingPorts | RingSides, gamma: Any, n: Any) -> tuple[Any, Any, Any]:
     """Γ_j = S_ww + S_ew^T·Γ·N, the three entries of a symmetric matrix."""
     (w11, w12, w22), (first, second) = ports.west, (sent_back(gamma, column) for column in n)
     from_through, from_drop = (ports.through, ports.across_ccw), (ports.across_cw, ports.drop_bus)
@@ -226,7 +226,7 @@ def seen_before(ports: RingPorts, gamma: Any, n: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def before_ring(ports: RingPorts, gamma: Any, out: Any) -> tuple[Any, Any]:
+def before_ring(ports: RingPorts | RingSides, gamma: Any, out: Any) -> tuple[Any, Any]:
     """Γ, and the way out to an exit, as they are seen before a ring."""
     n = passage(ports, gamma)
     return seen_before(ports, gamma, n), (joined(out, n[0]), joined(out, n[1]))

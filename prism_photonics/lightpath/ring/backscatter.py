@@ -18,7 +18,7 @@ any splitting far below the free spectral range.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -67,7 +67,7 @@ class Backscatter(eqx.Module):
         return 2.0 * xp.sqrt(self.to_ccw_pm * self.to_cw_pm + 0j)
 
 
-class Splitting(eqx.Module):
+class Splitting(NamedTuple):
     """What backscatter does to a ring's round trip: functions of δ², at no wavelength in particular.
 
     Attributes:
@@ -87,7 +87,18 @@ class Splitting(eqx.Module):
     to_cw: Complex[Numbers, "..."]
 
 
-class RingPorts(eqx.Module):
+class RingSides(NamedTuple):
+    """Fields of a ring as `RingPorts` has them, with what comes back to its west and to its east."""
+
+    through: Complex[Numbers, "..."]
+    drop_bus: Complex[Numbers, "..."]
+    across_ccw: Complex[Numbers, "..."]
+    across_cw: Complex[Numbers, "..."]
+    west: tuple[Any, Any, Any]
+    east: tuple[Any, Any, Any]
+
+
+class RingPorts(NamedTuple):
     """Fields of a ring with backscatter between its four ports; the other entries follow by reciprocity.
 
     West and east are the ends of its buses: light from the west on the through bus turns clockwise.
@@ -113,6 +124,11 @@ class RingPorts(eqx.Module):
     back_drop: Complex[Numbers, "..."]
     to_ccw: Complex[Numbers, "..."]
     to_cw: Complex[Numbers, "..."]
+
+    @property
+    def sides(self) -> "RingSides":
+        """The fields with what comes back to either side made up: of many rings at once."""
+        return RingSides(self.through, self.drop_bus, self.across_ccw, self.across_cw, self.west, self.east)
 
     @property
     def west(self) -> tuple[Any, Any, Any]:
