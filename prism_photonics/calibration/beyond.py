@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from prism_photonics.circuit.polarized import TwoPolarizations
 from prism_photonics.circuit.reflecting import EndReflectors, RowReflections
-from prism_photonics.lightpath.arrays import Numbers
+from prism_photonics.lightpath.arrays import Numbers, module_of
 from prism_photonics.lightpath.ring.backscatter import Backscatter
 from prism_photonics.lightpath.ring.dispersion import RingDispersion
 from prism_photonics.lightpath.waveguide.model import PathParams
@@ -45,7 +45,9 @@ class Beyond(eqx.Module):
     @property
     def backscatter(self) -> Backscatter:
         """That of the rings."""
-        return Backscatter(self.ccw_re_pm + 1j * self.ccw_im_pm, self.cw_re_pm + 1j * self.cw_im_pm)
+        return module_of(
+            Backscatter, self.ccw_re_pm + 1j * self.ccw_im_pm, self.cw_re_pm + 1j * self.cw_im_pm
+        )
 
     @property
     def reflections(self) -> RowReflections:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight, unravel
+from prism_photonics.calibration.bus_slopes import Slopes
 from prism_photonics.calibration.descent import FIRST, NEAR, descend, normal
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.reading_model import reading_slopes, readings_A
@@ -167,29 +168,47 @@ def other_starts(
 
 def at_optimum(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, errors: bool = True) -> BusFit:
     """The model, standard errors and χ² at the optimum; without ``errors`` in a third of the time."""
-    rings = survey.rings.t1.shape[1]
 
     def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
         buses, x = survey.take(some), flat[some]
-        counted = np.isfinite(buses.noise_A)
-        readings = counted.sum((1, 2))
-        slopes = reading_slopes(buses, x) if errors else None
-        found_A = readings_A(buses, x) if slopes is None else slopes.current_A
-        error_A = counted * (found_A - buses.current_A)
-        # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
-        prior = prior_weight(rings, unknowns=x.shape[1]) * x
-        chi2 = (((error_A / buses.noise_A) ** 2).sum((1, 2)) + (prior**2).sum(1)) / np.maximum(_freedom(buses), 1)
-        full_A = np.repeat(buses.model(x).gain_A, buses.nodes, axis=1)
-        misfit = ((error_A / full_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
-        if slopes is None:
-            return np.full_like(x, np.inf), np.sqrt(misfit), chi2
-        by = (slopes.by_unknown / buses.noise_A[:, None]).reshape(*x.shape, -1)
-        variance = np.diagonal(np.linalg.inv(normal(by, rings)), axis1=1, axis2=2)
-        # Unmodelled physics shows as χ² above one; the error bars grow with it.
-        return np.sqrt(variance * np.maximum(chi2, 1.0)[:, None]), np.sqrt(misfit), chi2
+        return told_at(buses, x, reading_slopes(buses, x) if errors else None)
 
     std, residual_rms, chi2 = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
     return BusFit(flat, std, survey.model(flat), residual_rms, chi2)
+
+
+def told_at(
+    buses: BusSurvey, x: Float[ndarray, "buses unknowns"], slopes: Slopes | None
+) -> tuple[Float[ndarray, "buses unknowns"], Float[ndarray, " buses"], Float[ndarray, " buses"]]:
+    """Standard errors, misfits in units of full light, and χ² where these are the slopes.
+
+    Without slopes standard errors are infinite.
+    """
+    rings, counted = buses.rings.t1.shape[1], np.isfinite(buses.noise_A)
+    readings = counted.sum((1, 2))
+    found_A = readings_A(buses, x) if slopes is None else slopes.current_A
+    error_A = counted * (found_A - buses.current_A)
+    chi2 = chi2_at(buses, x, found_A)
+    full_A = np.repeat(buses.model(x).gain_A, buses.nodes, axis=1)
+    misfit = ((error_A / full_A[:, None, :]) ** 2).sum((1, 2)) / np.maximum(readings, 1)
+    if slopes is None:
+        return np.full_like(x, np.inf), np.sqrt(misfit), chi2
+    by = (slopes.by_unknown / buses.noise_A[:, None]).reshape(*x.shape, -1)
+    variance = np.diagonal(np.linalg.inv(normal(by, rings)), axis1=1, axis2=2)
+    # Unmodelled physics shows as χ² above one; the error bars grow with it.
+    return np.sqrt(variance * np.maximum(chi2, 1.0)[:, None]), np.sqrt(misfit), chi2
+
+
+def chi2_at(
+    buses: BusSurvey,
+    x: Float[ndarray, "buses unknowns"],
+    current_A: Float[ndarray, "buses settings wavelengths"],
+) -> Float[ndarray, " buses"]:
+    """Mean squared misfit over noise, per degree of freedom, of unknowns that predict these currents."""
+    error_A = np.isfinite(buses.noise_A) * (current_A - buses.current_A)
+    # The prior counts as data: its terms cancel its unknowns, which leaves the readings less the phases.
+    prior = prior_weight(buses.rings.t1.shape[1], unknowns=x.shape[1]) * x
+    return (((error_A / buses.noise_A) ** 2).sum((1, 2)) + (prior**2).sum(1)) / np.maximum(_freedom(buses), 1)
 
 
 def _freedom(survey: BusSurvey) -> Int[ndarray, " buses"]:

@@ -7,6 +7,8 @@ as the backscatter's. Group index and couplings disperse as the film's mode tabl
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
 
 import jax
 import numpy as np
@@ -18,6 +20,7 @@ from prism_photonics.calibration.unknowns import RowModel, columns
 from prism_photonics.circuit.dispersion import designed_dispersion
 from prism_photonics.circuit.ends import end_ways
 from prism_photonics.circuit.reflecting import ENDS
+from prism_photonics.lightpath.arrays import module_of
 from prism_photonics.lightpath.ring.dispersion import RingDispersion, dispersed
 from prism_photonics.lightpath.ring.model import RingParams
 from prism_photonics.lightpath.waveguide.model import PathParams, phase_rad
@@ -89,13 +92,14 @@ class ReflectingLight:
         )
 
 
-def beyond_columns(rings: int) -> dict[str, slice]:
+@cache
+def beyond_columns(rings: int) -> MappingProxyType[str, slice]:
     """Where each unknown beyond `Unknowns` stands in the flat vector of a bus."""
     found, first = {}, columns(rings)["drop_ratio"].stop
     for names, count in ((OF_RINGS, rings), (OF_ENDS, len(ENDS))):
         for name in names:
             found[name], first = slice(first, first + count), first + count
-    return found
+    return MappingProxyType(found)
 
 
 def beyond_of(flat: Float[ndarray, "buses unknowns"], light: ReflectingLight) -> Beyond:
@@ -103,17 +107,10 @@ def beyond_of(flat: Float[ndarray, "buses unknowns"], light: ReflectingLight) ->
     rings = light.half_turn.shape[1]
     part = {name: flat[:, place] for name, place in beyond_columns(rings).items()}
     ccw_re_pm, ccw_im_pm, cw_re_pm, cw_im_pm = (light.scatter_pm[:, None] * part[name] for name in SCATTERED)
-    return Beyond(
-        ccw_re_pm=ccw_re_pm,
-        ccw_im_pm=ccw_im_pm,
-        cw_re_pm=cw_re_pm,
-        cw_im_pm=cw_im_pm,
-        cubic_pm_V3=light.cubic_pm_V3[:, None] * part["cubic"],
-        end_re=light.reflection[:, None] * part["end_re"],
-        end_im=light.reflection[:, None] * part["end_im"],
-        ways=light.ways,
-        dispersion=light.dispersion,
-    )
+    end_re, end_im = (light.reflection[:, None] * part[name] for name in OF_ENDS)
+    cubic_pm_V3 = light.cubic_pm_V3[:, None] * part["cubic"]
+    scattered = ccw_re_pm, ccw_im_pm, cw_re_pm, cw_im_pm
+    return module_of(Beyond, *scattered, cubic_pm_V3, end_re, end_im, light.ways, light.dispersion)
 
 
 def blank_beyond(spec: ChipSpec) -> Beyond:

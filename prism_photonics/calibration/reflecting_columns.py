@@ -81,6 +81,8 @@ def finished_slopes(
         slope_pm_V=slope_pm_V + 3.0 * each_ring(bus.beyond.cubic_pm_V3) * bus.acting**2,
         volts=(bus.volts, bus.acting),
     )
-    by[:, places["cubic"]] = light.cubic_pm_V3[:, None, None, None] * by_shift * bus.acting**3
+    # A product: NumPy takes a third power by logarithms, twenty times as long.
+    cubed = bus.acting * bus.acting * bus.acting
+    by[:, places["cubic"]] = light.cubic_pm_V3[:, None, None, None] * by_shift * cubed
     by[:, places["drop_ratio"].start] = -survey.scatter.drop_ratio * bus.gain_A * seen[1]
     return Slopes(current_A, by, by_shift, by_volt)

@@ -17,8 +17,9 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey, prior_weight
-from prism_photonics.calibration.descent import descend, misfits
-from prism_photonics.calibration.fit import BusFit, at_optimum, mended, other_starts
+from prism_photonics.calibration.bus_slopes import Slopes
+from prism_photonics.calibration.descent import descend
+from prism_photonics.calibration.fit import BusFit, at_optimum, chi2_at, mended, other_starts, told_at
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.reflecting import (
@@ -65,6 +66,7 @@ def fit_reflecting(
     *,
     rounds: int = ROUNDS,
     tries: int | None = None,
+    errors: bool = True,
 ) -> BusFit:
     """Fit of buses that reflect.
 
@@ -75,9 +77,10 @@ def fit_reflecting(
         rounds: How often the misfit is counted as noise.
         tries: How often buses that stand out against the others are begun anew; by default `TRIES` where the unknowns
             are those of the plain row, and never where all are known.
+        errors: Whether standard errors are asked for; they are infinite else.
     """
     known = flat.shape[1] > columns(survey.rings.t1.shape[1])["drop_ratio"].stop
-    fit = _annealed(survey, flat if known else _seeded(survey, flat, rng), rounds=rounds, known=known)
+    fit = _annealed(survey, flat if known else _seeded(survey, flat, rng), rounds=rounds, known=known, errors=errors)
     for turn in range(TRIES if tries is None and not known else tries or 0):
         wrong = np.flatnonzero(fit.residual_rms**2 > OUTLYING * np.median(fit.residual_rms**2))
         if not wrong.size:
@@ -90,7 +93,7 @@ def fit_reflecting(
         count = starts.shape[1]
         many = some.take(np.repeat(np.arange(wrong.size), count))
         seeded = _seeded(many, starts.reshape(wrong.size * count, -1), rng)
-        begun = _annealed(many, seeded, rounds=rounds if not known else ROUNDS)
+        begun = _annealed(many, seeded, rounds=rounds if not known else ROUNDS, errors=errors)
         lowest = np.arange(wrong.size) * count + begun.residual_rms.reshape(-1, count).argmin(1)
         won = np.flatnonzero(begun.residual_rms[lowest] < fit.residual_rms[wrong])
         fit = mended(fit, wrong[won], begun, lowest[won])
@@ -104,6 +107,7 @@ def fuller(
     *,
     lacking: float = LACKING,
     each: bool = False,
+    errors: bool = True,
 ) -> BusFit | None:
     """The fit of buses that reflect, if most of the chip's buses ask for it; else None.
 
@@ -114,18 +118,19 @@ def fuller(
         lacking: A larger χ² of most buses asks for it.
         each: Whether any bus that asks for it is enough: what is wrong with it is then known not to be a wrong minimum
             or the drift.
+        errors: As of `fit_reflecting`.
     """
     lacks = plain.chi2 > lacking
     if np.mean(lacks) > 0.5:
         survey = survey_of()
-        found = fit_reflecting(survey, plain.flat, rng)
+        found = fit_reflecting(survey, plain.flat, rng, errors=errors)
         asked = asked_for(plain, found, survey)
         return found if np.mean(asked) > 0.5 or (each and asked.any()) else None
     some = np.flatnonzero(lacks)
     if not each or not some.size:
         return None
     survey = survey_of()
-    found = fit_reflecting(survey.take(some), plain.flat[some], rng)
+    found = fit_reflecting(survey.take(some), plain.flat[some], rng, errors=errors)
     asked = np.flatnonzero(asked_for(_taken(plain, some), found, survey.take(some)))
     return mended(padded(plain, survey), some[asked], found, asked) if asked.size else None
 
@@ -167,7 +172,9 @@ def padded(plain: BusFit, survey: BusSurvey) -> BusFit:
     return BusFit(flat, std, without_beyond(survey.model(flat)), plain.residual_rms, plain.chi2)
 
 
-def _annealed(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rounds: int, known: bool = False) -> BusFit:
+def _annealed(
+    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rounds: int, known: bool = False, errors: bool = True
+) -> BusFit:
     """The minimum at which the misfit, counted as noise, leaves nothing to fit; χ² is that over the noise alone.
 
     Args:
@@ -175,18 +182,50 @@ def _annealed(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, roun
         flat: Unknowns to begin with.
         rounds: How often misfit, and sizes of the unknowns, are learned.
         known: Whether the unknowns to begin with tell sizes already.
+        errors: Whether standard errors are asked for.
     """
     own, sizes = survey, np.ones(flat.shape[1])
     for turn in range(rounds):
         if turn or known:
-            sizes = sizes_of(at_optimum(counted(survey, flat), flat), survey.rings.t1.shape[1])
+            learned, told = _learned(survey, flat)
+            sizes = sizes_of(told, survey.rings.t1.shape[1])
+            # What is counted as noise does not ask in which units the unknowns are.
             own = in_sizes(survey, sizes)
-        sure = counted(own, flat / sizes)
+            sure = own.with_noise(learned.noise_A)
+        else:
+            sure = counted(own, flat / sizes)
         flat, _ = descend(sure, flat / sizes, steps=STEPS, rtol=RTOL)
         flat = flat * sizes
-    sure = honest(counted(own, flat / sizes), flat / sizes)
-    found = at_optimum(sure, flat / sizes)
-    return replace(found, flat=flat, std=found.std * sizes, chi2=at_optimum(own, flat / sizes).chi2)
+    found = _at_end(own, flat / sizes) if errors else at_optimum(own, flat / sizes, errors=False)
+    return replace(found, flat=flat, std=found.std * sizes)
+
+
+def _learned(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> tuple[BusSurvey, BusFit]:
+    """`counted`, and what those readings tell, by one look at them."""
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
+        buses, x = survey.take(some), flat[some]
+        slopes = reading_slopes(buses, x)
+        sure = _counted(buses, slopes.current_A - buses.current_A, np.linalg.norm(slopes.by_shift, axis=1))
+        return sure.noise_A, *told_at(sure, x, slopes)
+
+    noise_A, *told = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
+    std, residual_rms, chi2 = told
+    return survey.with_noise(noise_A), BusFit(flat, std, survey.model(flat), residual_rms, chi2)
+
+
+def _at_end(own: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusFit:
+    """Standard errors of `honest` readings with their misfit `counted`, and χ² over the noise alone, by one look."""
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
+        buses, x = own.take(some), flat[some]
+        slopes = reading_slopes(buses, x)
+        sure = _counted(buses, slopes.current_A - buses.current_A, np.linalg.norm(slopes.by_shift, axis=1))
+        std, residual_rms, _ = told_at(_made_up_for(sure, x, slopes), x, slopes)
+        return std, residual_rms, chi2_at(buses, x, slopes.current_A)
+
+    std, residual_rms, chi2 = in_portions(own, one_portion, readings=READINGS_AT_ONCE)
+    return BusFit(flat, std, own.model(flat), residual_rms, chi2)
 
 
 def honest(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSurvey:
@@ -195,13 +234,25 @@ def honest(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSurv
     The noise is what misfits widen, and not the error bars: an unknown that readings tell nothing of is as sure as its
     prior, however large the misfits are. Each unknown takes as much of one reading as it is surer than its prior.
     """
-    rings = survey.rings.t1.shape[1]
-    found = at_optimum(survey, flat)
-    variance = found.std**2 / np.maximum(found.chi2, 1.0)[:, None]
+
+    def one_portion(some: Int[ndarray, " some"]) -> tuple[Float[ndarray, "some ..."], ...]:
+        buses, x = survey.take(some), flat[some]
+        return (_made_up_for(buses, x, reading_slopes(buses, x)).noise_A,)
+
+    (noise_A,) = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
+    return survey.with_noise(noise_A)
+
+
+def _made_up_for(buses: BusSurvey, flat: Float[ndarray, "buses unknowns"], slopes: Slopes) -> BusSurvey:
+    """`honest` where these are the slopes."""
+    rings = buses.rings.t1.shape[1]
+    std, _, chi2 = told_at(buses, flat, slopes)
+    variance = std**2 / np.maximum(chi2, 1.0)[:, None]
     told = np.where(prior_weight(rings, unknowns=flat.shape[1]) > 0.0, 1.0 - np.minimum(variance, 1.0), 1.0)
-    left = np.maximum(np.isfinite(survey.noise_A).sum((1, 2)) - told.sum(1), 1.0)
-    over = np.sqrt(np.maximum((misfits(survey, flat) ** 2).sum((1, 2)) / left, 1.0))
-    return survey.with_noise(survey.noise_A * over[:, None, None])
+    left = np.maximum(np.isfinite(buses.noise_A).sum((1, 2)) - told.sum(1), 1.0)
+    misfit = (slopes.current_A - buses.current_A) / buses.noise_A
+    over = np.sqrt(np.maximum((misfit**2).sum((1, 2)) / left, 1.0))
+    return buses.with_noise(buses.noise_A * over[:, None, None])
 
 
 def sizes_of(fit: BusFit, rings: int) -> Float[ndarray, " unknowns"]:
@@ -246,8 +297,16 @@ def counted(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"]) -> BusSur
         slopes = reading_slopes(buses, flat[some])
         return slopes.current_A - buses.current_A, np.linalg.norm(slopes.by_shift, axis=1)
 
+    return _counted(survey, *in_portions(survey, one_portion, readings=READINGS_AT_ONCE))
+
+
+def _counted(
+    survey: BusSurvey,
+    misfit_A: Float[ndarray, "buses settings wavelengths"],
+    flank_A: Float[ndarray, "buses settings wavelengths"],
+) -> BusSurvey:
+    """`counted` of misfits in A, and of slopes by a shift of all rings, in A/pm."""
     seen, gain_A = np.isfinite(survey.noise_A), survey.gain_A[:, None, :]
-    misfit_A, flank_A = in_portions(survey, one_portion, readings=READINGS_AT_ONCE)
     off, flank, known = (np.where(seen, part / gain_A, 0.0) for part in (misfit_A, flank_A, survey.noise_A))
     even, shifted = misfit_variances(off**2 - known**2, flank**2, counts=seen, known=known**2)
     more = np.sqrt(even[:, None, None] + shifted[:, None, None] * flank**2)

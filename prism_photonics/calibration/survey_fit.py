@@ -180,7 +180,7 @@ def _first(
     (of_seeds,) = rng.spawn(1)
     if start is not None and start.shape[1] > plain:
         reflecting = _reflecting(readings, spec, given)
-        return fit_reflecting(reflecting, start, of_seeds, rounds=2), reflecting
+        return fit_reflecting(reflecting, start, of_seeds, rounds=2, errors=errors), reflecting
     fit = fit_buses(
         readings,
         rng,
@@ -189,7 +189,7 @@ def _first(
         rtol=rtol,
         errors=errors,
         # Draws of its own: those of the plain row's starts stay what they are.
-        instead=lambda fit: fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds),
+        instead=lambda fit: fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds, errors=errors),
     )
     if each and fit.flat.shape[1] == plain:
         fit = fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds, each=True) or fit
@@ -243,8 +243,9 @@ def _settled(
         drift = update_drift(sure, fit.flat, terms=terms, drift=drift, spec=spec)
         applied = terms.applied(readings, drift)
         if readings.reflecting is not None:
-            tries = SETTLED_TRIES if turn == len(rtols) - 1 and len(rtols) > 1 else 0
-            fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries)
+            last = turn == len(rtols) - 1
+            tries = SETTLED_TRIES if last and len(rtols) > 1 else 0
+            fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries, errors=last and len(rtols) > 1)
             continue
         fit = refit_buses(applied, fit.flat, rtol=rtol, errors=turn == len(rtols) - 1)
         if given.laser is not None and len(rtols) > 1:
@@ -256,7 +257,8 @@ def _settled(
         settled = 0 < turn == len(rtols) - 1
         lacking = LACKING if settled else LACKING_UNSETTLED
         of_all = partial(_reflecting, applied, spec, given)
-        richer = fuller(of_all, fit, rng.spawn(1)[0], lacking=lacking, each=settled)
+        last = turn == len(rtols) - 1
+        richer = fuller(of_all, fit, rng.spawn(1)[0], lacking=lacking, each=settled, errors=last and len(rtols) > 1)
         if richer is not None:
             fit, applied = richer, _reflecting(applied, spec, given)
             readings = dataclasses.replace(readings, reflecting=applied.reflecting)

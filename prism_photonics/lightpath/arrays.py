@@ -27,6 +27,23 @@ def library(*numbers: Any) -> ModuleType:
     return np if plain else jnp
 
 
+_STRUCTURES: dict[tuple[type, Any], Any] = {}
+
+
+def module_of[T](of: type[T], *parts: Any) -> T:
+    """A module of these fields, in their order; for what is built many times a second.
+
+    Equinox takes 0.13 ms to build a module, and a tenth of that to put arrays into a structure that is known.
+    """
+    leaves, inside = jax.tree.flatten(parts)
+    known = _STRUCTURES.get((of, inside))
+    if known is None:
+        whole = of(*parts)
+        _STRUCTURES[of, inside] = jax.tree.structure(whole)
+        return whole
+    return known.unflatten(leaves)
+
+
 def power(field: Any) -> Any:
     """|E|² of a complex field, without the root that an absolute value takes."""
     return field.real**2 + field.imag**2
