@@ -45,9 +45,7 @@ class Beyond(eqx.Module):
     @property
     def backscatter(self) -> Backscatter:
         """That of the rings."""
-        return module_of(
-            Backscatter, self.ccw_re_pm + 1j * self.ccw_im_pm, self.cw_re_pm + 1j * self.cw_im_pm
-        )
+        return module_of(Backscatter, self.ccw_re_pm + 1j * self.ccw_im_pm, self.cw_re_pm + 1j * self.cw_im_pm)
 
     @property
     def reflections(self) -> RowReflections:

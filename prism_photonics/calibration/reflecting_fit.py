@@ -38,6 +38,8 @@ from prism_photonics.units import PM_PER_UM
 # Design choices, as are those below. Rounds, steps of each, how closely each is fitted, and the share of the misfit
 # that the next round counts as noise: a little less than all of it, so that the fit goes on.
 ROUNDS, STEPS, RTOL, SHARE = 4, 15, 1e-4, 0.7
+# Rounds of a fit that is only begun with: another one follows, of readings that are known better.
+BEGUN_ROUNDS = 3
 # Steps in which the two kinds of misfit are told apart, and what keeps a quotient finite.
 SCORINGS, TINY = 6, 1e-30
 # Sizes of unknowns over those of their priors are believed from so little to so much.
@@ -66,6 +68,7 @@ def fit_reflecting(
     *,
     rounds: int = ROUNDS,
     tries: int | None = None,
+    rtol: float = RTOL,
     errors: bool = True,
 ) -> BusFit:
     """Fit of buses that reflect.
@@ -77,10 +80,12 @@ def fit_reflecting(
         rounds: How often the misfit is counted as noise.
         tries: How often buses that stand out against the others are begun anew; by default `TRIES` where the unknowns
             are those of the plain row, and never where all are known.
+        rtol: In each round a bus is done when a step lowers its cost by less than this share, or by `RTOL`.
         errors: Whether standard errors are asked for; they are infinite else.
     """
     known = flat.shape[1] > columns(survey.rings.t1.shape[1])["drop_ratio"].stop
-    fit = _annealed(survey, flat if known else _seeded(survey, flat, rng), rounds=rounds, known=known, errors=errors)
+    start = flat if known else _seeded(survey, flat, rng)
+    fit = _annealed(survey, start, rounds=rounds, known=known, rtol=rtol, errors=errors)
     for turn in range(TRIES if tries is None and not known else tries or 0):
         wrong = np.flatnonzero(fit.residual_rms**2 > OUTLYING * np.median(fit.residual_rms**2))
         if not wrong.size:
@@ -93,7 +98,7 @@ def fit_reflecting(
         count = starts.shape[1]
         many = some.take(np.repeat(np.arange(wrong.size), count))
         seeded = _seeded(many, starts.reshape(wrong.size * count, -1), rng)
-        begun = _annealed(many, seeded, rounds=rounds if not known else ROUNDS, errors=errors)
+        begun = _annealed(many, seeded, rounds=rounds if not known else ROUNDS, rtol=rtol, errors=errors)
         lowest = np.arange(wrong.size) * count + begun.residual_rms.reshape(-1, count).argmin(1)
         won = np.flatnonzero(begun.residual_rms[lowest] < fit.residual_rms[wrong])
         fit = mended(fit, wrong[won], begun, lowest[won])
@@ -107,6 +112,8 @@ def fuller(
     *,
     lacking: float = LACKING,
     each: bool = False,
+    rounds: int = ROUNDS,
+    rtol: float = RTOL,
     errors: bool = True,
 ) -> BusFit | None:
     """The fit of buses that reflect, if most of the chip's buses ask for it; else None.
@@ -118,19 +125,21 @@ def fuller(
         lacking: A larger χ² of most buses asks for it.
         each: Whether any bus that asks for it is enough: what is wrong with it is then known not to be a wrong minimum
             or the drift.
-        errors: As of `fit_reflecting`.
+        rounds: As of `fit_reflecting`.
+        rtol: As of it.
+        errors: As of it.
     """
     lacks = plain.chi2 > lacking
     if np.mean(lacks) > 0.5:
         survey = survey_of()
-        found = fit_reflecting(survey, plain.flat, rng, errors=errors)
+        found = fit_reflecting(survey, plain.flat, rng, rounds=rounds, rtol=rtol, errors=errors)
         asked = asked_for(plain, found, survey)
         return found if np.mean(asked) > 0.5 or (each and asked.any()) else None
     some = np.flatnonzero(lacks)
     if not each or not some.size:
         return None
     survey = survey_of()
-    found = fit_reflecting(survey.take(some), plain.flat[some], rng, errors=errors)
+    found = fit_reflecting(survey.take(some), plain.flat[some], rng, rounds=rounds, rtol=rtol, errors=errors)
     asked = np.flatnonzero(asked_for(_taken(plain, some), found, survey.take(some)))
     return mended(padded(plain, survey), some[asked], found, asked) if asked.size else None
 
@@ -173,7 +182,13 @@ def padded(plain: BusFit, survey: BusSurvey) -> BusFit:
 
 
 def _annealed(
-    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, rounds: int, known: bool = False, errors: bool = True
+    survey: BusSurvey,
+    flat: Float[ndarray, "buses unknowns"],
+    *,
+    rounds: int,
+    known: bool = False,
+    rtol: float = RTOL,
+    errors: bool = True,
 ) -> BusFit:
     """The minimum at which the misfit, counted as noise, leaves nothing to fit; χ² is that over the noise alone.
 
@@ -182,6 +197,7 @@ def _annealed(
         flat: Unknowns to begin with.
         rounds: How often misfit, and sizes of the unknowns, are learned.
         known: Whether the unknowns to begin with tell sizes already.
+        rtol: As of `fit_reflecting`.
         errors: Whether standard errors are asked for.
     """
     own, sizes = survey, np.ones(flat.shape[1])
@@ -194,7 +210,7 @@ def _annealed(
             sure = own.with_noise(learned.noise_A)
         else:
             sure = counted(own, flat / sizes)
-        flat, _ = descend(sure, flat / sizes, steps=STEPS, rtol=RTOL)
+        flat, _ = descend(sure, flat / sizes, steps=STEPS, rtol=max(rtol, RTOL))
         flat = flat * sizes
     found = _at_end(own, flat / sizes) if errors else at_optimum(own, flat / sizes, errors=False)
     return replace(found, flat=flat, std=found.std * sizes)

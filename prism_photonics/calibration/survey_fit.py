@@ -19,8 +19,10 @@ from prism_photonics.calibration.leftover import Leftover, leftover
 from prism_photonics.calibration.portions import READINGS_AT_ONCE, in_portions
 from prism_photonics.calibration.reading_model import reading_slopes
 from prism_photonics.calibration.reflecting_fit import (
+    BEGUN_ROUNDS,
     LACKING,
     LACKING_UNSETTLED,
+    ROUNDS,
     SETTLED_TRIES,
     counted,
     fit_reflecting,
@@ -180,7 +182,9 @@ def _first(
     (of_seeds,) = rng.spawn(1)
     if start is not None and start.shape[1] > plain:
         reflecting = _reflecting(readings, spec, given)
-        return fit_reflecting(reflecting, start, of_seeds, rounds=2, errors=errors), reflecting
+        # Where the drift is found next, further rounds follow with it.
+        rounds = 2 if errors else 1
+        return fit_reflecting(reflecting, start, of_seeds, rounds=rounds, rtol=rtol, errors=errors), reflecting
     fit = fit_buses(
         readings,
         rng,
@@ -189,7 +193,7 @@ def _first(
         rtol=rtol,
         errors=errors,
         # Draws of its own: those of the plain row's starts stay what they are.
-        instead=lambda fit: fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds, errors=errors),
+        instead=lambda fit: fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds, rtol=rtol, errors=errors),
     )
     if each and fit.flat.shape[1] == plain:
         fit = fuller(lambda: _reflecting(readings, spec, given), fit, of_seeds, each=True) or fit
@@ -235,6 +239,7 @@ def _settled(
     readings = _less_sure(readings, wandered_pm(took_s, spec) * flanks)
     applied = terms.applied(readings, drift)
     for turn, rtol in enumerate(rtols):
+        closing = 0 < turn == len(rtols) - 1
         if given.laser is not None:
             readings = evened(readings, applied, fit.flat, buses=spec.chip.buses)
             applied = terms.applied(readings, drift)
@@ -243,9 +248,8 @@ def _settled(
         drift = update_drift(sure, fit.flat, terms=terms, drift=drift, spec=spec)
         applied = terms.applied(readings, drift)
         if readings.reflecting is not None:
-            last = turn == len(rtols) - 1
-            tries = SETTLED_TRIES if last and len(rtols) > 1 else 0
-            fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries, errors=last and len(rtols) > 1)
+            tries = SETTLED_TRIES if closing else 0
+            fit = fit_reflecting(applied, fit.flat, rng, rounds=1, tries=tries, rtol=rtol, errors=closing)
             continue
         fit = refit_buses(applied, fit.flat, rtol=rtol, errors=turn == len(rtols) - 1)
         if given.laser is not None and len(rtols) > 1:
@@ -254,11 +258,11 @@ def _settled(
                 fit = try_again(applied, fit, rng, wrong_chi2=UNSETTLED, rtol=rtol, outlying=outlying)
             continue
         # One turn alone settles no drift: what is left of it is no reason to ask for rings that reflect.
-        settled = 0 < turn == len(rtols) - 1
-        lacking = LACKING if settled else LACKING_UNSETTLED
+        lacking = LACKING if closing else LACKING_UNSETTLED
         of_all = partial(_reflecting, applied, spec, given)
-        last = turn == len(rtols) - 1
-        richer = fuller(of_all, fit, rng.spawn(1)[0], lacking=lacking, each=settled, errors=last and len(rtols) > 1)
+        rounds, seeds = ROUNDS if closing else BEGUN_ROUNDS, rng.spawn(1)[0]
+        options = {"each": closing, "rounds": rounds, "rtol": rtol, "errors": closing}
+        richer = fuller(of_all, fit, seeds, lacking=lacking, **options)
         if richer is not None:
             fit, applied = richer, _reflecting(applied, spec, given)
             readings = dataclasses.replace(readings, reflecting=applied.reflecting)

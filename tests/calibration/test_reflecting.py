@@ -226,6 +226,36 @@ def test_sizes_are_those_of_the_chips_own_rings_and_change_no_current(reflecting
     assert unsure == pytest.approx(np.ones(ALL))
 
 
+def test_a_fit_looks_once_at_the_readings_where_it_begins_and_once_where_it_ends(reflecting, flat, monkeypatch):
+    looked = []
+    monkeypatch.setattr(
+        reflecting_fit, "reading_slopes", lambda *args, **_: looked.append("slopes") or reading_slopes(*args)
+    )
+    whole = reflecting_fit.fit_reflecting(reflecting, flat, np.random.default_rng(0), rounds=2)
+    assert len(looked) == 3
+    begun = reflecting_fit.fit_reflecting(reflecting, flat, np.random.default_rng(0), rounds=2, errors=False)
+    # Error bars that nobody asks for take no look, and change nothing else.
+    assert len(looked) == 5
+    assert np.isinf(begun.std).all()
+    assert np.isfinite(whole.std).all()
+    assert np.array_equal(begun.flat, whole.flat)
+    assert begun.chi2 == pytest.approx(whole.chi2, rel=1e-12)
+
+
+def test_what_a_look_tells_is_what_its_parts_tell_one_after_the_other(reflecting, flat):
+    rng = np.random.default_rng(3)
+    survey, here = reflecting, flat + 0.01 * rng.normal(size=flat.shape)
+    sure, told = reflecting_fit._learned(survey, here)
+    alone = counted(survey, here)
+    assert sure.noise_A == pytest.approx(alone.noise_A, rel=1e-12)
+    assert told.std == pytest.approx(reflecting_fit.at_optimum(alone, here).std, rel=1e-9)
+    end = reflecting_fit._at_end(survey, here)
+    made_up = reflecting_fit.at_optimum(honest(alone, here), here)
+    assert end.std == pytest.approx(made_up.std, rel=1e-9)
+    assert end.chi2 == pytest.approx(reflecting_fit.at_optimum(survey, here).chi2, rel=1e-12)
+    assert end.residual_rms == pytest.approx(made_up.residual_rms, rel=1e-12)
+
+
 # ---------------------------------------------------------------- dies
 
 
@@ -245,7 +275,7 @@ def test_a_single_bus_that_asks_for_reflections_gets_them_and_the_other_stays_as
     bare, ones = flat[:, :PLAIN], np.ones(2)
     plain = BusFit(bare, np.ones_like(bare), buses.model(bare), ones, np.array([1.0, 1e3]))
 
-    def fitted(survey, start, rng):
+    def fitted(survey, start, rng, **_):
         assert survey.count == 1
         assert np.array_equal(start, bare[1:])
         return BusFit(flat[1:], np.ones_like(flat[1:]), survey.model(flat[1:]), ones[1:], ones[1:])
