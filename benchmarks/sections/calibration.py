@@ -180,14 +180,22 @@ def full_pulls() -> str:
         "their rms": lambda name: f"{model[name]['rms']:.2f}",
     }
     cost = found["cpu_s_a_die"]["full"] / found["cpu_s_a_die"]["model"]
+    light = ""
+    if "light_cpu_s_a_die" in found:
+        whole, own = found["cpu_s_a_die"], found["light_cpu_s_a_die"]
+        fit = (whole["full"] - own["full"]) / (whole["model"] - own["model"])
+        light = (
+            f" ({whole['full']:.1f} and {whole['model']:.1f} s); of that the virtual dies take {own['full']:.2f} and "
+            f"{own['model']:.2f} s for their own light, and without it the ratio is {fit:.1f}"
+        )
     count, mirrored, others = model["loss"]["count"], found["mirrored"], found["pulls_of_others"]
     apart = {truth: " and ".join(f"{others[truth][name]['rms']:.2f}" for name in COUPLERS) for truth in others}
     note = (
         f'Found minus hidden over the error bar, {found["dies"]} dies of `truth="full"` on the standard bench and the '
         "same dies without; of good error bars the spread is one, and offsets have one common temperature on each die. "
-        f"Survey and fit of a full die take {cost:.1f} times the processor time of a plain one's, side by side. What "
-        "couplers split between them is told by how dark a through port is on resonance, (t₁ − t₂·a)², which is as "
-        "dark for the negative of t₁ − t₂·a; only the other rings' weak light tells the sign. A fit begins with the "
+        f"Survey and fit of a full die take {cost:.1f} times the processor time of a plain one's, side by side{light}. "
+        "What couplers split between them is told by how dark a through port is on resonance, (t₁ − t₂·a)², which is "
+        "as dark for the negative of t₁ − t₂·a; only the other rings' weak light tells the sign. A fit begins with the "
         f"design's, and {mirrored['full']} of {count} rings of full dies, {mirrored['model']} of plain ones, are found "
         "with the wrong one: the one coupler too weak by what the other is too strong, which leaves currents, and so "
         f"weights, as they are. Without those rings the rms of both couplers is {apart['full']}, of plain dies "
