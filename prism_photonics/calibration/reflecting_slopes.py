@@ -41,8 +41,8 @@ def reflecting_slopes(survey: BusSurvey, flat: Float[ndarray, "buses unknowns"])
         bus.solved,
         bus.half,
         bus.factors,
-        bus.along,
-        bus.ends,
+        along=bus.along,
+        ends=bus.ends,
         split=bus.split,
         drop_ratio=bus.drop_ratio[:, 0],
     )

@@ -288,9 +288,9 @@ def from_near_ends(
     solved: Solved,
     half: Complex[ndarray, "rings settings buses wavelengths"],
     factors: RingFactors,
+    *,
     along: tuple[Complex[ndarray, "segments buses wavelengths"], Complex[ndarray, "segments buses wavelengths"]],
     ends: Ends,
-    *,
     split: Splitting,
     drop_ratio: Any,
 ) -> tuple[list[RingSlopes], list[Readings]]:
@@ -331,8 +331,8 @@ def from_near_ends(
         # Of either coupler what enters from the bus and what leaves by it, first of what turns clockwise for a.
         first = (a_west[0], a_east[0]), (a[0], a_back[0]), (y_east[0], y_west[0]), (y_back[0], y[0])
         second = (a_east[1], a_west[1]), (a_back[1], a[1]), (y_west[1], y_east[1]), (y[1], y_back[1])
-        by_kappa1, b1, of_y1 = _coupler(factors.t1[j], *first)
-        by_kappa2, b2, of_y2 = _coupler(factors.t2[j], *second)
+        by_kappa1, b1, of_y1 = _coupler(factors.t1[j], first[:2], first[2:])
+        by_kappa2, b2, of_y2 = _coupler(factors.t2[j], second[:2], second[2:])
         # b_Y ⊗ b for h·dH/dh: what stays in its direction, and what goes over to the other.
         scale = h * turn.over
         stays = joined(of_y1, b2)
@@ -358,8 +358,9 @@ def from_near_ends(
     return found, [mirrored[0], through_hit, mirrored[1], far_hit]
 
 
-def _coupler(t: OfWavelengths, into: Pair, left: Pair, into_y: Pair, left_y: Pair) -> tuple[Readings, Pair, Pair]:
-    """Q·O − Y·A, and both lights' jκ·b, of a coupler."""
+def _coupler(t: OfWavelengths, light: tuple[Pair, Pair], light_y: tuple[Pair, Pair]) -> tuple[Readings, Pair, Pair]:
+    """Q·O − Y·A, and both lights' jκ·b, of a coupler: of each light what enters from the bus and what leaves by it."""
+    (into, left), (into_y, left_y) = light, light_y
     by_kappa = joined(left_y, left)
     by_kappa -= joined(into_y, into)
     b, of_y = (t * left[0], t * left[1]), (t * left_y[0], t * left_y[1])
