@@ -6,7 +6,8 @@ TM what they are at rest, whatever is written to them. What the ring sees of it 
 settings of the surroundings make the same. So each line that is set apart is fitted alone, with the numbers of its own
 ring, from many places of its order of TM, sizes of its conversion, and surroundings by chance; the other rings' numbers
 are those that the other lines tell. The best go on with all lines of the bus and all unknowns, with other rings'
-conversion too. Akaike's criterion takes the bus with TM, or leaves it.
+conversion too. Where a line still stands out, several rings of the bus cross, or others send TM back to it, and every
+order of the bus is searched (`crossing_orders`). Akaike's criterion takes the bus with TM, or leaves it.
 """
 
 from dataclasses import replace
@@ -17,15 +18,17 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from prism_photonics.calibration.bus import BusSurvey
+from prism_photonics.calibration.crossing_orders import SHARES, searched_orders, share_of
 from prism_photonics.calibration.descent import descend, misfits
 from prism_photonics.calibration.fit import BusFit, mended
 from prism_photonics.calibration.polarized import PolarizedLight, tm_columns
-from prism_photonics.calibration.reflecting import beyond_columns
+from prism_photonics.calibration.reflecting import beyond_columns, without_beyond
 from prism_photonics.calibration.reflecting_fit import counted, padded, reflecting_survey
 from prism_photonics.calibration.spoiled_lines import (
     FALLS_TO,
     OUTLYING,
     STANDS_OUT,
+    counted_beside,
     fit_told,
     in_sizes_of_chip,
     weighed,
@@ -81,11 +84,27 @@ def with_crossings(
     full, bent = readings, fit
     if readings.reflecting is None:
         full = reflecting_survey(readings, spec, node_pm=node_pm)
-        bent = padded(fit, full)
+        bent = _by_the_other_engine(full, fit, apart)
     found, explained, left = crossings_fitted(
         polarized_survey(full, spec, node_pm=node_pm), bent, apart, rng.spawn(1)[0]
     )
     return (fit, readings, apart) if explained.polarized is None else (found, explained, left)
+
+
+def _by_the_other_engine(survey: BusSurvey, plain: BusFit, apart: Bool[ndarray, "buses lines"]) -> BusFit:
+    """A fit of plain rows by the engine of rows that reflect, which knows dispersion: it moves every line a little.
+
+    Nothing reflects; what is left of the lines is then what neither engine explains, and what TM is held to.
+    """
+    fit = padded(plain, survey)
+    own = np.arange(plain.flat.shape[1])
+    sure = counted_beside(weighed(survey, fit.flat, apart), fit.flat, apart)
+    flat, _ = descend(sure, fit.flat, steps=STEPS, rtol=RTOL, free=own)
+    sure = weighed(survey, flat, apart)
+    flat, _ = descend(counted_beside(sure, flat, apart), flat, steps=STEPS, rtol=RTOL, free=own)
+    found = fit_told(survey, weighed(survey, flat, apart), flat, apart=apart, sizes=np.ones(flat.shape[1]))
+    std = np.where(np.arange(flat.shape[1]) < own.size, found.std, 0.0)
+    return replace(found, std=std, model=without_beyond(found.model))
 
 
 def polarized_survey(survey: BusSurvey, spec: ChipSpec, *, node_pm: Float[ndarray, " nodes"]) -> BusSurvey:
@@ -123,6 +142,7 @@ def crossings_fitted(
     # Of a chip of few buses those with such lines are among the best quarter, too.
     alike = fit.chi2[~apart.any(1)]
     well = OUTLYING * max(STANDS_OUT, OUTLYING * float(np.quantile(alike, 0.25)) if alike.size else 0.0)
+    shares = SHARES
     for bus in np.flatnonzero(apart.any(1)):
         if np.mean(chi2[bus, ~apart[bus]]) > REST:
             continue
@@ -138,7 +158,12 @@ def crossings_fitted(
             tried.append((float(_chi2_of_lines(one, flat)[0, lines].max()), flat))
             if tried[-1][0] < well:
                 break
-        flat = min(tried, key=lambda one: one[0])[1]
+        if tried[-1][0] >= well:
+            flat = searched_orders(one, start, int(lines[chi2[bus, lines].argmax()]), shares=shares)
+            tried.append((float(_chi2_of_lines(one, flat)[0, lines].max()), flat))
+            shares = (share_of(one, flat),) if tried[-1][0] < well else shares
+        # One line is not explained at the cost of the others.
+        flat = min((flat for _, flat in tried), key=lambda flat: float(_chi2_of_lines(one, flat).mean()))
         told, left = _explained(survey.take(np.array([bus])), one, flat, apart[bus], sizes=sizes)
         more, readings = told.flat.shape[1] - fit.flat.shape[1], np.isfinite(one.noise_A).sum()
         asked = readings * np.log(fit.chi2[bus] / told.chi2[0]) > 2.0 * more

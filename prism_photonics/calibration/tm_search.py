@@ -75,7 +75,11 @@ def tm_started(survey: BusSurvey, flat: Float[ndarray, "buses some"]) -> Float[n
 
 
 def tm_searched(
-    survey: BusSurvey, flat: Float[ndarray, "buses unknowns"], *, blurs: tuple[float, ...] = BLURS
+    survey: BusSurvey,
+    flat: Float[ndarray, "buses unknowns"],
+    *,
+    blurs: tuple[float, ...] = BLURS,
+    moves: int = ROUNDS_AT_EACH,
 ) -> Float[ndarray, "buses unknowns"]:
     """Unknowns with TM's orders, and the phases between rings, where the misfit is least.
 
@@ -83,12 +87,13 @@ def tm_searched(
         survey: Buses that carry TM.
         flat: Unknowns to begin with.
         blurs: Noise that is added, in units of full light, from round to round.
+        moves: How many orders are moved at each, at most.
     """
     for blur in blurs:
         blurred = survey.blurred(blur)
         flat, cost = descend(blurred, flat, steps=STEPS, rtol=RTOL)
         going = np.arange(survey.count)
-        for _ in range(ROUNDS_AT_EACH):
+        for _ in range(moves):
             better = []
             for bus in going:
                 found, least = _best_place(blurred.take(np.array([bus])), flat[bus])
